@@ -1,11 +1,13 @@
 //! Measures the simulation in virtual time: jobs per second on one core with three targets, limits, retries and recording; the
-//! peak memory of an hour and of a day of traffic; and both relative to a bare loop (`bare_loop.rs`) and to the same model in
-//! SimPy (`three_targets_simpy.py`). `README.md` explains the results.
+//! peak memory of an hour and of a day of traffic; both relative to a bare loop (`bare_loop.rs`) and to the same model in SimPy
+//! (`three_targets_simpy.py`); and how the time grows with the number of jobs that wait for a cool-down (`waiting.yaml`).
+//! `README.md` explains the results.
 //!
 //! ```text
 //! cargo bench --bench virtual_time                          everything, in about two minutes
 //! cargo bench --bench virtual_time -- --quick               ten minutes and an hour of traffic, for CI
 //! cargo bench --bench virtual_time -- --once sim 10m        one run of one subject, for a profiler
+//! cargo bench --bench virtual_time -- --once waiting 4000   the same with this number of waiting jobs
 //! ```
 //!
 //! Every run is its own process, so that the peak memory is that of one run. The subjects alternate, so that other load on the
@@ -27,6 +29,10 @@ use std::process::Command;
 use std::time::Instant;
 
 const SCENARIO: &str = include_str!("three_targets.yaml");
+const WAITING: &str = include_str!("waiting.yaml");
+
+/// The numbers of waiting jobs that are compared.
+const WAITING_JOBS: [&str; 2] = ["4000", "16000"];
 
 /// The extent of a measurement.
 struct Measure {
@@ -47,8 +53,10 @@ fn main() -> anyhow::Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => compare(&WHOLE),
         ["--quick"] => compare(&QUICK),
-        ["--once", subject, duration] => once(subject, duration),
-        _ => anyhow::bail!("--quick, --once sim DURATION, --once bare DURATION, or nothing"),
+        ["--once", subject, extent] => once(subject, extent),
+        _ => anyhow::bail!(
+            "--quick, --once sim DURATION, --once bare DURATION, --once waiting JOBS, or nothing"
+        ),
     }
 }
 
@@ -80,18 +88,20 @@ impl Run {
     }
 
     /// Runs a subject in its own process.
-    fn of_subject(subject: &str, duration: &str) -> anyhow::Result<Self> {
-        Self::of_command(Command::new(std::env::current_exe()?).args(["--once", subject, duration]))
+    fn of_subject(subject: &str, extent: &str) -> anyhow::Result<Self> {
+        Self::of_command(Command::new(std::env::current_exe()?).args(["--once", subject, extent]))
     }
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 fn compare(measure: &Measure) -> anyhow::Result<()> {
-    let (mut sims, mut bares, mut simpys) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut sims, mut bares, mut simpys, mut waits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut simpy = simpy_model(measure.simpy_duration);
     for _ in 0..measure.rounds {
         sims.push(Run::of_subject("sim", measure.duration)?);
         bares.push(Run::of_subject("bare", measure.duration)?);
+        let [few, many] = WAITING_JOBS.map(|jobs| Run::of_subject("waiting", jobs));
+        waits.push(many?.seconds / few?.seconds);
         if let Ok(command) = &mut simpy {
             simpys.push(Run::of_command(command)?);
         }
@@ -115,6 +125,9 @@ fn compare(measure: &Measure) -> anyhow::Result<()> {
         }
         Err(reason) => println!("  SimPy                     skipped: {reason:#}"),
     }
+    let [few, many] = WAITING_JOBS;
+    println!("CPU seconds, {many} waiting jobs / {few}");
+    println!("  quotalab                  {}", median_and_range(waits));
     println!("peak memory");
     match (sims[0].peak_kib, long.peak_kib) {
         (Some(short), Some(long)) => {
@@ -143,17 +156,17 @@ fn simpy_model(duration: &str) -> anyhow::Result<Command> {
 
 /// Runs one subject in this process and prints its [`Run`].
 #[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock and prints")]
-fn once(subject: &str, duration: &str) -> anyhow::Result<()> {
-    let scenario = scenario(duration)?;
+fn once(subject: &str, extent: &str) -> anyhow::Result<()> {
+    let scenario = if subject == "waiting" { waiting(extent)? } else { three_targets(extent)? };
     let (start, cpu_at_start) = (Instant::now(), seconds_on_core("self"));
     let jobs = match subject {
-        "sim" => {
+        "sim" | "waiting" => {
             let mut fold = (Recorder::new(&scenario), EndedJobs(0));
             virtual_time::simulate(&scenario, &mut fold);
             fold.1.0
         }
         "bare" => bare_loop::run(&scenario),
-        _ => anyhow::bail!("sim or bare, not {subject}"),
+        _ => anyhow::bail!("sim, bare or waiting, not {subject}"),
     };
     let seconds = seconds_on_core("self")
         .zip(cpu_at_start)
@@ -162,10 +175,18 @@ fn once(subject: &str, duration: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn scenario(duration: &str) -> anyhow::Result<Scenario> {
+fn three_targets(duration: &str) -> anyhow::Result<Scenario> {
     let duration = units::parse_duration(duration).ok().context("a duration such as 10m")?;
     let overrides = Overrides { duration: Some(duration), ..Overrides::default() };
     Ok(scenario::parse("three_targets.yaml", SCENARIO, &overrides, None)
+        .expect("invariant: the scenario of the benchmark is valid"))
+}
+
+/// Returns the scenario of this number of jobs that arrive at once.
+fn waiting(jobs: &str) -> anyhow::Result<Scenario> {
+    jobs.parse::<u32>().context("a number of jobs such as 4000")?;
+    let yaml = WAITING.replace("burst: 1,", &format!("burst: {jobs},"));
+    Ok(scenario::parse("waiting.yaml", &yaml, &Overrides::default(), None)
         .expect("invariant: the scenario of the benchmark is valid"))
 }
 

@@ -46,6 +46,9 @@ pub enum EventKind {
         until: Instant,
         /// What it waits for.
         obstacle: Obstacle,
+        /// `true` if the wait lasts longer when the targets cool down again or are being probed; no further event is logged
+        /// then.
+        may_extend: bool,
     },
     /// An attempt was sent.
     Sent {
@@ -318,4 +321,32 @@ pub enum AttemptFailure {
     Timeout,
     /// A success that could not be parsed.
     Garbage,
+    /// The request was not sent: this machine lacks what a connection needs.
+    Local(LocalFailure),
+}
+
+/// What this machine lacks for a connection of a live run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LocalFailure {
+    /// File descriptors: the limit of the process or of the system is reached.
+    Descriptors,
+    /// Ports: every local port for this address is taken.
+    Ports,
+    /// Memory, or buffers of the kernel.
+    Memory,
+}
+
+impl LocalFailure {
+    /// Every failure.
+    pub const ALL: [Self; 3] = [Self::Descriptors, Self::Ports, Self::Memory];
+
+    /// Returns the name in results and in the event log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Descriptors => "local_descriptors",
+            Self::Ports => "local_ports",
+            Self::Memory => "local_memory",
+        }
+    }
 }

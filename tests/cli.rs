@@ -1,5 +1,6 @@
 //! The command line: exit codes, what goes to which stream, and which files are written.
 
+mod budget;
 mod explain;
 mod files;
 mod input;

@@ -9,6 +9,7 @@ mod ledger;
 mod log;
 mod queueing;
 mod swarm;
+mod waits;
 
 use coalescing::IdenticalJobs;
 use cut::CutAnswers;
@@ -61,7 +62,7 @@ fn tape(seed: u64, length: usize) -> Vec<u32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::fuzz::cases(64), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_laws_hold_in_any_scenario(tape in prop::collection::vec(any::<u32>(), 0..CHOICES)) {

@@ -70,7 +70,7 @@ fn with_even_arrivals_a_single_limit_is_the_ceiling() {
         let plan =
             plan_of(&one_account(limits, "constant: 20/min", "expect: [success >= 99.9%]"), &options(1));
         assert_ceiling(&plan, 30.0);
-        let breaks = plan.ceiling.simulated.breaks.as_ref().expect("it breaks above");
+        let breaks = plan.ceiling.simulated.first_violation.as_ref().expect("it breaks above");
         assert_eq!((breaks.target.as_deref(), breaks.axis.as_deref()), (Some("p/default/m"), Some(axis)));
         assert_eq!(breaks.rule, "success >= 99.9%");
         assert!((plan.headroom.unwrap() - 1.5).abs() < 0.015);
@@ -87,7 +87,7 @@ fn a_limit_that_refuses_is_reported_even_if_it_is_never_full() {
         )
         .replace("duration: 30m", "duration: 6h");
     let plan = plan_of(&yaml, &options(1));
-    let breaks = plan.ceiling.simulated.breaks.as_ref().expect("it breaks above");
+    let breaks = plan.ceiling.simulated.first_violation.as_ref().expect("it breaks above");
     assert_eq!((breaks.target.as_deref(), breaks.axis.as_deref()), (Some("p/default/m"), Some("tpm")));
     assert!(breaks.refused > 0, "{breaks:?}");
 }
@@ -269,8 +269,8 @@ fn without_limits_no_ceiling_is_found() {
     let yaml = one_account("", "poisson: 1/min", "expect: [success >= 99%]");
     let plan = plan_of(&yaml, &options(2));
     let simulated = &plan.ceiling.simulated;
-    assert_eq!((simulated.multiple, plan.headroom, simulated.breaks.is_none()), (None, None, true));
-    assert!(simulated.tried >= 60.0);
+    assert_eq!((simulated.multiple, plan.headroom, simulated.first_violation.is_none()), (None, None, true));
+    assert!(simulated.highest_tried >= 60.0);
     assert!(matches!(plan.findings[0], Finding::NoCeilingFound { .. }), "{:#?}", plan.findings);
     let mut idle = parse(&yaml);
     idle.workloads.clear();
@@ -344,7 +344,7 @@ fn coalescing_is_tried_if_jobs_repeat_and_multiplies_the_ceiling() {
     let plan = plan_of(&identical_bursts("join: true, "), &options(1));
     let without = plan.what_if.iter().find(|one| one.change == "without coalescing (join)").unwrap();
     assert!(without.lift < 0.2 && without.kind == ChangeKind::Ablation, "{without:#?}");
-    assert!(plan.load.joined_share > 0.8, "{:#?}", plan.load);
+    assert!(plan.load.coalesced_share > 0.8, "{:#?}", plan.load);
     let ablations = |note: &PlanNote| matches!(note, PlanNote::Ablations { changes } if changes.contains(&without.change));
     assert!(plan.notes.iter().any(ablations), "{:#?}", plan.notes);
 }

@@ -50,7 +50,7 @@ fn the_launch_day_is_read_as_written() {
 fn every_word_of_the_language_is_understood() {
     let scenario = load("every-word.yaml", &[]).unwrap();
     assert_eq!(scenario.providers[0].incidents.len(), 16);
-    let of_jobs = |metric: Metric| metric.is_of_jobs() && metric != Metric::Goodput;
+    let of_jobs = |metric: Metric| metric.is_measured_per_job() && metric != Metric::Goodput;
     let once = scenario.expect.iter().filter(|rule| !of_jobs(rule.metric)).count();
     let each = (10 - once) * scenario.workloads.len();
     assert_eq!(scenario.expect.len(), once + each, "rules on jobs are judged for each workload");
@@ -143,7 +143,7 @@ fn every_mistake_is_reported_with_its_place_and_its_remedy() {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         // Relative paths, so that the golden files hold on every machine.
         let shown = format!("bad/{name}.yaml");
-        let problems = scenario::load(&path, &Overrides::default()).expect_err(&name);
+        let problems = scenario::read(&path, &Overrides::default()).expect_err(&name);
         let printed = problems.to_string().replace(&path.display().to_string(), &shown);
         golden::check(
             &format!("scenario/{name}"),
@@ -157,7 +157,7 @@ fn every_problem_has_a_line_that_exists_and_a_help() {
     for path in bad_fixtures() {
         let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
         let lines: Vec<&str> = text.lines().collect();
-        let problems = scenario::load(&path, &Overrides::default()).unwrap_err();
+        let problems = scenario::read(&path, &Overrides::default()).unwrap_err();
         for problem in &problems {
             assert!((1..=lines.len().max(1)).contains(&problem.line), "{problem}");
             let line = lines.get(problem.line - 1).copied().unwrap_or_default();
@@ -179,7 +179,7 @@ fn an_unreadable_or_oversized_file_is_one_problem() {
     for (path, expected) in
         [(&large, "larger than 1 MiB"), (&missing, "cannot be read"), (&directory, "cannot be read")]
     {
-        let problems = scenario::load(path, &Overrides::default()).unwrap_err();
+        let problems = scenario::read(path, &Overrides::default()).unwrap_err();
         assert_eq!(problems.iter().count(), 1, "{problems}");
         assert!(problems.to_string().contains(expected), "{problems}");
     }
@@ -224,7 +224,7 @@ fn seed_and_duration_options_take_precedence_over_the_file_and_set() {
         seed: Some(u64::MAX),
         duration: Some(Nanos::from_millis(90_500)),
     };
-    let scenario = scenario::load(&fixture("launch-day.yaml"), &overrides).unwrap();
+    let scenario = scenario::read(&fixture("launch-day.yaml"), &overrides).unwrap();
     assert_eq!((scenario.seed, scenario.duration), (u64::MAX, Nanos::from_millis(90_500)));
 }
 
@@ -325,7 +325,7 @@ fn parse(text: &str) -> Result<Scenario, Problems> {
 
 fn load(file: &str, set: &[(&str, &str)]) -> Result<Scenario, Problems> {
     let set = set.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect();
-    scenario::load(&fixture(file), &Overrides { set, ..Overrides::default() })
+    scenario::read(&fixture(file), &Overrides { set, ..Overrides::default() })
 }
 
 fn fixture(name: &str) -> PathBuf {

@@ -28,7 +28,7 @@ pub(crate) fn stem(path: &Path) -> &str {
 }
 
 pub(crate) fn load(path: &Path) -> Scenario {
-    scenario::load(path, &Overrides::default()).unwrap_or_else(|wrong| panic!("{wrong}"))
+    scenario::read(path, &Overrides::default()).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
 pub(crate) fn simulate(scenario: &Scenario) -> Summary {

@@ -326,3 +326,40 @@ fn every_limit_cause_occurs_in_some_test() {
 fn spaced(c: char) -> impl Iterator<Item = char> {
     c.is_uppercase().then_some('_').into_iter().chain(c.to_lowercase())
 }
+
+/// A name of two words that a dialect has too.
+const DIALECT_NAMES: [&str; 1] = ["DeepInfra"];
+
+/// No text for users names a type of the sources: a renamed type has not changed a sentence.
+#[test]
+fn no_text_names_a_type() {
+    let is_compound = |name: &str| {
+        let letters: Vec<char> = name.chars().collect();
+        letters.windows(2).any(|pair| pair[0].is_lowercase() && pair[1].is_uppercase())
+    };
+    let pages: Vec<_> = sources().filter(|page| page.path.contains("src/")).collect();
+    let mut types = BTreeSet::new();
+    for line in pages.iter().flat_map(|page| page.text.lines()) {
+        for keyword in ["struct ", "enum ", "trait "] {
+            let Some((before, after)) = line.split_once(keyword) else { continue };
+            let name: String = after.chars().take_while(|letter| letter.is_alphanumeric()).collect();
+            if (before.trim().is_empty() || before.trim().starts_with("pub")) && is_compound(&name) {
+                types.insert(name);
+            }
+        }
+    }
+    assert!(types.len() > 200, "the names of types are found: {}", types.len());
+    for page in &pages {
+        let code = |line: &&str| !line.trim_start().starts_with("//") && !line.trim_start().starts_with("#[");
+        for line in page.source().lines().filter(code) {
+            let words = line
+                .split('"')
+                .skip(1)
+                .step_by(2)
+                .flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
+            for word in words.filter(|word| !DIALECT_NAMES.contains(word)) {
+                assert!(!types.contains(word), "{}: `{word}` in {line}", page.path);
+            }
+        }
+    }
+}

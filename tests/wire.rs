@@ -102,7 +102,7 @@ fn service() -> impl Strategy<Value = Service> {
                 time: ServiceTime { first_token: Nanos(first), decode: Nanos(rest) },
                 usage: Usage { prompt_tokens, cached_tokens, completion_tokens },
                 at_max_tokens,
-                cut: false,
+                aborted: false,
                 corrupt_body: false,
             }
         },

@@ -57,7 +57,7 @@ pub struct Service {
     /// `true` if `max_tokens`, or the longest completion of the model, ends the completion before the model would.
     pub at_max_tokens: bool,
     /// `true` if the reply ends early.
-    pub cut: bool,
+    pub aborted: bool,
     /// `true` if the client cannot use the body: it is not JSON, is truncated, or is declared as HTML.
     pub corrupt_body: bool,
 }
@@ -70,7 +70,7 @@ impl Service {
         Some(self.started_at? + self.time.first_token)
     }
 
-    /// Returns when the last token is sent, or the connection is cut; `None` while the call waits for a server slot.
+    /// Returns when the last token is sent, or the reply is aborted; `None` while the call waits for a server slot.
     #[must_use]
     #[inline]
     pub fn done_at(&self) -> Option<Instant> {

@@ -17,9 +17,9 @@ pub(crate) fn normal_quantile(p: f64) -> f64 {
     let tail = if q < 0.0 { p } else { 1.0 - p };
     let r = libm::sqrt(-libm::log(tail));
     let value = if r <= 5.0 {
-        polynomial(&MIDDLE.0, r - 1.6) / polynomial(&MIDDLE.1, r - 1.6)
+        polynomial(&TAIL.0, r - 1.6) / polynomial(&TAIL.1, r - 1.6)
     } else {
-        polynomial(&FAR.0, r - 5.0) / polynomial(&FAR.1, r - 5.0)
+        polynomial(&FAR_TAIL.0, r - 5.0) / polynomial(&FAR_TAIL.1, r - 5.0)
     };
     if q < 0.0 { -value } else { value }
 }
@@ -106,7 +106,7 @@ const CENTRE: Ratio = (
     ],
 );
 /// The quantile's magnitude in the tails down to a probability of about 1.4e-11, in `r − 1.6`.
-const MIDDLE: Ratio = (
+const TAIL: Ratio = (
     [
         7.745_450_142_783_414e-4,
         2.272_384_498_926_918_4e-2,
@@ -129,7 +129,7 @@ const MIDDLE: Ratio = (
     ],
 );
 /// The quantile's magnitude further out, in `r − 5`.
-const FAR: Ratio = (
+const FAR_TAIL: Ratio = (
     [
         2.010_334_399_292_288_1e-7,
         2.711_555_568_743_487_6e-5,

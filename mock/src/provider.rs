@@ -19,7 +19,7 @@ use crate::config::{Config, Estimate, Incident, Latency, Lengths, Reserve};
 use crate::decision::{Decision, DecisionReport, Denial, HeaderLimits, HeaderRemaining, Service, Ticket};
 use crate::fault::ActiveFaults;
 use crate::meter::{LimitLevel, Meter};
-use crate::slots::{ServerSlots, Started};
+use crate::slots::{ServerSlots, StartedCall};
 use crate::time::{Instant, Nanos};
 
 /// One provider, with the exact state of its limits, which a client's quota estimates approximate.
@@ -169,19 +169,19 @@ impl Provider {
     ///
     /// A driver on a real clock reports the end late; the slot counts as free from [`Service::done_at`] on.
     #[inline]
-    pub fn complete(&mut self, now: Instant, service: &Service) -> Option<Started> {
+    pub fn complete(&mut self, now: Instant, service: &Service) -> Option<StartedCall> {
         self.end_call(now, service, service.usage)
     }
 
     /// Cancels an admitted call whose client disconnected; returns the usage until now, and the call that starts in its
     /// server slot. A call that waited for a slot has used nothing, so its whole reservation is returned if the model
     /// settles to the usage, and only the request stays charged.
-    pub fn cancel(&mut self, now: Instant, service: &Service) -> (Usage, Option<Started>) {
+    pub fn cancel(&mut self, now: Instant, service: &Service) -> (Usage, Option<StartedCall>) {
         let used = service.usage_until(now);
         (used, self.end_call(now, service, used))
     }
 
-    fn end_call(&mut self, now: Instant, service: &Service, used: Usage) -> Option<Started> {
+    fn end_call(&mut self, now: Instant, service: &Service, used: Usage) -> Option<StartedCall> {
         let ticket = service.ticket;
         debug_assert!(now >= ticket.at, "invariant: ends at {now}, arrived at {}", ticket.at);
         debug_assert!(ticket.number < self.admitted, "invariant: only admitted calls end, found {ticket:?}");
@@ -253,7 +253,7 @@ impl Model {
         }
     }
 
-    /// Returns the service of an admitted call. A cut reply ends when its last token is sent.
+    /// Returns the service of an admitted call. An aborted reply ends when its last token is sent.
     fn serve(&mut self, ticket: Ticket, call: Call, truth: Truth, faults: &ActiveFaults) -> Service {
         let mut usage = truth.usage(self.lengths.completion_cap(call, truth));
         let at_max_tokens = usage.completion_tokens < truth.completion_tokens;
@@ -270,7 +270,7 @@ impl Model {
             time,
             usage,
             at_max_tokens,
-            cut: faults.cut,
+            aborted: faults.aborted,
             corrupt_body: faults.corrupt_body,
         }
     }
@@ -340,10 +340,10 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_reply_has_half_the_tokens_and_ends_with_the_last_of_them() {
+    fn an_aborted_reply_has_half_the_tokens_and_ends_with_the_last_of_them() {
         let mut provider = provider(&[], None, &[Fault::CutStream, Fault::Slow(2.0)]);
         let service = admitted(provider.decide(Instant::ZERO, CALL, TRUTH));
-        assert!(service.cut && !service.corrupt_body);
+        assert!(service.aborted && !service.corrupt_body);
         assert_eq!(service.usage.completion_tokens, 10);
         assert_eq!((service.first_token_at(), service.done_at()), (Some(at(2000)), Some(at(3800))));
     }
@@ -383,7 +383,7 @@ mod tests {
         assert_eq!((first.started_at, second.started_at), (Some(at(0)), None));
         assert!(matches!(provider.decide(at(0), CALL, TRUTH).decision, Decision::Refused(_)));
         let started = provider.complete(at(3000), &first);
-        assert_eq!(started, Some(Started { ticket: second.ticket.number, at: at(3000) }));
+        assert_eq!(started, Some(StartedCall { ticket_number: second.ticket.number, at: at(3000) }));
         let second = Service { started_at: Some(at(3000)), ..second };
         assert_eq!(provider.complete(at(6000), &second), None);
         assert_eq!(admitted(provider.decide(at(30_000), CALL, TRUTH)).started_at, Some(at(30_000)));
@@ -394,7 +394,7 @@ mod tests {
         let mut provider = provider(&[], Some(1), &[]);
         let [first, second] = [0, 0].map(|now| admitted(provider.decide(at(now), CALL, TRUTH)));
         let (_, started) = provider.cancel(at(500), &first);
-        assert_eq!(started, Some(Started { ticket: second.ticket.number, at: at(500) }));
+        assert_eq!(started, Some(StartedCall { ticket_number: second.ticket.number, at: at(500) }));
     }
 
     #[test]

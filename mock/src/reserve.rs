@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Providers differ in reservation more than in their refill policies, and some have changed theirs: `mock/README.md` lists the
-//! reservation of each provider with its evidence.
+//! rule of each provider with its evidence.
 
 use crate::call::{Call, Truth, Usage};
 use crate::config::Dialect;
@@ -30,8 +30,8 @@ pub struct Reserve {
     pub charge_refused: bool,
 }
 
-/// The estimated token usage of a call. Estimates without a completion request nothing of an axis that counts only
-/// completions: it refuses only while earlier calls have overdrawn it.
+/// The estimated token usage of a call. [`Estimate::Prompt`] and [`Estimate::Nothing`] reserve no completion
+/// tokens, so an axis that counts only completions refuses such a call only while earlier calls have overdrawn it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Estimate {
     /// The prompt and `max_tokens`.
@@ -72,8 +72,9 @@ pub enum CachedTokens {
 }
 
 impl CachedTokens {
-    /// Returns the rule of a dialect unless the scenario sets another. Evidence: documented by Groq ("do not count towards your rate limits", but are
-    /// subtracted only after processing) and by Anthropic; no other provider documents a discount.
+    /// Returns the counting that a dialect has by default; a scenario may set another. Evidence: documented by Groq ("do not count
+    /// towards your rate limits", but are subtracted only after processing) and by Anthropic; no other provider documents a
+    /// discount.
     #[must_use]
     pub const fn default_for(dialect: Dialect) -> Self {
         match dialect {
@@ -107,8 +108,8 @@ impl Default for Reserve {
 }
 
 impl Reserve {
-    /// Returns the reservation with this estimate and every other part at its default: the charge becomes the usage; if nothing is reserved, the usage is
-    /// charged at the end.
+    /// Returns the rule with this estimate and every other part at its default: the charge becomes the usage; if nothing is
+    /// reserved, the usage is charged at the end.
     #[must_use]
     pub const fn default_for(estimate: Estimate) -> Self {
         let settlement = if matches!(estimate, Estimate::Nothing) {
@@ -158,8 +159,9 @@ impl Reserve {
     }
 }
 
-/// The last eight completions of an account's calls to a model. Evidence: six refusals of 2026-09 and 2026-10 request
-/// exactly the largest recent completion of the key (reported); the number of completions considered is assumed.
+/// The last eight completions of an account's calls to a model. Evidence: in six refusals of 2026-09 and 2026-10 the stated
+/// `Requested` equals the largest recent completion of the key (reported); that the keys of an account share it, and the number
+/// of completions considered, are assumed.
 #[derive(Clone, Debug, Default)]
 pub struct RecentCompletions {
     /// A ring buffer of completion tokens.

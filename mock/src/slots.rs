@@ -30,9 +30,9 @@ struct QueuedCall {
 
 /// A call that waited for a server slot and has started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Started {
+pub struct StartedCall {
     /// The number of its ticket.
-    pub ticket: u64,
+    pub ticket_number: u64,
     /// The start of its service.
     pub at: Instant,
 }
@@ -70,7 +70,7 @@ impl ServerSlots {
     ///
     /// # Panics
     /// If no call with this ticket waits or is served.
-    pub fn leave(&mut self, ticket: u64, now: Instant) -> Option<Started> {
+    pub fn leave(&mut self, ticket: u64, now: Instant) -> Option<StartedCall> {
         // Calls start in the order of their tickets, so a call with an earlier ticket than the first has started.
         if self.queue.front().is_some_and(|first| first.ticket <= ticket) {
             self.abandon(ticket);
@@ -83,7 +83,7 @@ impl ServerSlots {
         };
         debug_assert!(!abandoned, "invariant: the first call in the queue is not abandoned, found {ticket}");
         self.drop_abandoned();
-        Some(Started { ticket, at: now.max(arrived_at) })
+        Some(StartedCall { ticket_number: ticket, at: now.max(arrived_at) })
     }
 
     /// Marks a call that waits as abandoned.
@@ -126,7 +126,7 @@ mod tests {
             [0, 1, 2].map(|at| slots.enter(at, Instant(at))),
             [Some(Instant(0)), Some(Instant(1)), None]
         );
-        assert_eq!(slots.leave(1, Instant(5)), Some(Started { ticket: 2, at: Instant(5) }));
+        assert_eq!(slots.leave(1, Instant(5)), Some(StartedCall { ticket_number: 2, at: Instant(5) }));
         assert_eq!([0, 2].map(|ticket| slots.leave(ticket, Instant(10))), [None, None]);
         assert_eq!(slots.enter(3, Instant(20)), Some(Instant(20)));
     }
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(slots.enter(0, Instant(0)), Some(Instant(0)));
         assert_eq!([1, 2, 3].map(|ticket| slots.enter(ticket, Instant(1))), [None; 3]);
         assert_eq!([1, 2].map(|ticket| slots.leave(ticket, Instant(2))), [None, None]);
-        assert_eq!(slots.leave(0, Instant(3)), Some(Started { ticket: 3, at: Instant(3) }));
+        assert_eq!(slots.leave(0, Instant(3)), Some(StartedCall { ticket_number: 3, at: Instant(3) }));
         assert_eq!(slots.leave(3, Instant(4)), None);
         assert_eq!(slots.in_use, 0);
     }
@@ -147,7 +147,7 @@ mod tests {
         let mut slots = ServerSlots::new(1);
         slots.enter(0, Instant(0));
         slots.enter(1, Instant(8));
-        assert_eq!(slots.leave(0, Instant(5)), Some(Started { ticket: 1, at: Instant(8) }));
+        assert_eq!(slots.leave(0, Instant(5)), Some(StartedCall { ticket_number: 1, at: Instant(8) }));
     }
 
     proptest! {
@@ -173,7 +173,7 @@ mod tests {
                     } else {
                         (waiting.remove(which - serving.len()), None)
                     };
-                    let expected = started.1.map(|ticket| Started { ticket, at: now });
+                    let expected = started.1.map(|ticket| StartedCall { ticket_number: ticket, at: now });
                     prop_assert_eq!(slots.leave(started.0, now), expected);
                 }
                 prop_assert!(slots.queue.len() <= 2 * waiting.len());

@@ -1,21 +1,24 @@
 //! The analytic ceiling: the maximum load that the limits of a scenario admit, without a simulation.
 //!
-//! Every job has a demand on every axis: one request, its prompt and completion tokens, a slot while it is served. A
+//! Every job has a demand on every axis: one request, its prompt and completion tokens, one call in flight while it is served. A
 //! limit admits a certain amount of that over the run. The ceiling is the largest multiple of the offered load, with its
 //! shape over time, for which the workloads can be allocated to the targets of their routes without exceeding any limit,
 //! on average over the run and in its busiest intervals (`peak.rs`): a linear programme for each, since each workload may
 //! be split freely.
 //!
 //! ```text
-//!  one workload:   Σ over the distinct targets of its route of the most restrictive axis' (allowed ÷ mean demand)
-//!  several:        max m  where  Σ_t x[w,t] = m·λ[w]   and   Σ_w demand[w,t,axis]·x[w,t] ≤ allowed[t,axis]
+//!  max m  such that  Σ_t x[c,t] = m·λ[c]  for each class c of jobs (a workload's jobs of similar size),
+//!                    Σ_c Σ_(t under l) demand[c,t,l]·x[c,t] ≤ allowed[l]  for each limit l
 //! ```
+//!
+//! where x[c,t] is the rate of the class that target t serves. With one workload whose jobs fit every target, and no limit that two
+//! targets share, this is the sum over the targets of the most restrictive limit's allowed ÷ mean demand.
 //!
 //! No larger load can be served completely, under any policy (law 11). A run beyond the ceiling that refuses large jobs
 //! more often than small ones may still serve more jobs than this, of smaller size; compare tokens in that case.
 //!
-//! The ceiling ignores what can only lower the result: incidents, chance, provider slots and the client's concurrency. Admission reserves prompt and `max_tokens` and refunds the rest at the end. The reservation bounds what is
-//! in flight and refuses bursts early, but the long-run rate follows the actual usage, so that is what counts here (or
+//! The ceiling ignores what can only lower the result: incidents, chance, server slots and the client's concurrency.
+//! Admission reserves prompt and `max_tokens` and refunds the rest at the end. The reservation bounds what is in flight and refuses bursts early, but the long-run rate follows the actual usage, so that is what counts here (or
 //! what stays charged, under a policy that does not refund). Cache hits, which would raise it, count only in
 //! [`Ceiling::cached`]; coalesced jobs and what is served after the last arrival do not count.
 //!
@@ -58,7 +61,7 @@ pub struct Ceiling {
     /// The share of the offered jobs that some target can admit.
     pub servable_share: f64,
     /// The limit that raises the ceiling the most if it grows by a small share; of equal ones, the first in the order of
-    /// the scenario. `None` without a limit.
+    /// the scenario. If no target can admit any job: the first limit that is too small for them. `None` without such a limit.
     pub binding: Option<(TargetId, Axis)>,
     /// The interval whose jobs bound the load; `None` if the mean over the run bounds it.
     pub peak: Option<Peak>,
@@ -169,10 +172,10 @@ impl Ceiling {
         }
     }
 
-    /// Returns what a run from full limits admits if it is more than the ceiling to a reader.
+    /// Returns what a run from full limits admits, if it is more than 2 % above the ceiling; less is not reported.
     #[must_use]
     pub fn higher_first_run(&self) -> Option<FirstRun> {
-        (self.first_run.multiple > self.multiple * MIN_LIFT_FROM_FULL).then_some(self.first_run)
+        (self.first_run.multiple > self.multiple * MIN_REPORTED_FIRST_RUN_RATIO).then_some(self.first_run)
     }
 
     /// Returns the ceiling of `scenario` with the hits of the client's cache. `None` if there is no cache, no job
@@ -189,11 +192,23 @@ pub fn offered_jobs_per_second(scenario: &Scenario) -> f64 {
     scenario.workloads.iter().map(|workload| offered_load(scenario, workload)).sum()
 }
 
-/// A ceiling up to this factor higher is the same to a reader.
-const MIN_LIFT_FROM_FULL: f64 = 1.02;
+/// Returns the mean number of jobs in service (Little's law) if each is sent to the first step of its route and nothing is refused.
+#[must_use]
+pub fn jobs_in_service(scenario: &Scenario) -> f64 {
+    let in_service = |workload: &Workload| {
+        let sizes = Sizes::of(workload, scenario.duration, Lengths::default(), PromptRange::ALL);
+        let rate = offered_load::jobs_per_second(scenario, workload, sizes);
+        rate * offered_load::first_step_seconds(scenario, workload, sizes)
+    };
+    scenario.workloads.iter().map(in_service).sum()
+}
 
-/// A limit of which the offered load uses a smaller share per window cannot bind, whatever is used of it at the start.
-pub const SUBSTANTIAL_SHARE: f64 = 0.4;
+/// The ratio of the first run's ceiling to the ceiling from which it is reported.
+const MIN_REPORTED_FIRST_RUN_RATIO: f64 = 1.02;
+
+/// The smallest share of a limit per window, used by the offered load, at which a result states the level of the limit at the start.
+/// Below it, the same traffic on earlier days leaves more than half of the limit.
+pub const MIN_REPORTED_SHARE: f64 = 0.4;
 
 /// Returns each limit that `is_asked` selects once, with the first target that it limits and the share of it that the offered
 /// load uses per window if all jobs that can be sent to its targets are.
@@ -214,7 +229,7 @@ pub fn offered_shares(scenario: &Scenario, is_asked: impl Fn(&Limit) -> bool) ->
 }
 
 /// Returns the mean prompt and the mean total of prompt and completion, in tokens as used, of a workload's jobs that a target can
-/// admit; `None` if it can admit none.
+/// admit; `None` if it can admit none. Completions are bounded by `max_tokens` alone, not by the lengths of the target's model.
 #[must_use]
 pub fn mean_tokens(scenario: &Scenario, workload: &Workload, target: TargetId) -> Option<(f64, f64)> {
     let admitted = scenario.size_classes(workload).into_iter();
@@ -334,7 +349,7 @@ fn constraints(scenario: &Scenario) -> Vec<LimitConstraint<'_>> {
 }
 
 /// Returns the units per second that a limit admits over the run: with what it holds at the start, unless earlier traffic
-/// has used that; for concurrency, the slots.
+/// has used that; for concurrency, the calls in flight at once.
 fn allowed(limit: &Limit, scenario: &Scenario) -> f64 {
     if scenario.start.has_history(limit) { sustained(limit) } else { from_full(limit, scenario.duration) }
 }
@@ -345,7 +360,7 @@ fn from_full(limit: &Limit, duration: Nanos) -> f64 {
     limit.max_units_in(duration) / seconds
 }
 
-/// Returns the units per second that a limit admits for ever; for concurrency, the slots.
+/// Returns the units per second that a limit admits for ever; for concurrency, the calls in flight at once.
 #[expect(clippy::cast_precision_loss, reason = "for reports and comparisons")]
 fn sustained(limit: &Limit) -> f64 {
     let amount = match limit.refill {

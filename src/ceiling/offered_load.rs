@@ -32,7 +32,7 @@ pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: S
 }
 
 /// Returns the mean time of a request without queueing, over the targets of the first step, in seconds.
-fn first_step_seconds(scenario: &Scenario, workload: &Workload, sizes: Sizes) -> f64 {
+pub(super) fn first_step_seconds(scenario: &Scenario, workload: &Workload, sizes: Sizes) -> f64 {
     let targets = &scenario.routes[usize::from(workload.route.0)].steps[0].targets;
     let seconds = targets.iter().map(|target| {
         let latency = &model(scenario, *target).latency;

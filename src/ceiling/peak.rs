@@ -15,8 +15,7 @@
 
 use super::demand::{PromptRange, Sizes};
 use super::{Class, LimitConstraint, allocation, offered_load};
-use crate::scenario::rate::Rate;
-use crate::scenario::{Arrivals, Metric, Op, Scenario, Workload};
+use crate::scenario::{Arrivals, Metric, Op, Rule, Scenario, Workload, rate};
 use provider::config::{Lengths, Limit, RefillPolicy};
 use provider::{Instant, Nanos};
 
@@ -66,7 +65,8 @@ pub(super) fn lowest(
     if scenario.workloads.iter().all(is_flat) || classes.is_empty() {
         return None;
     }
-    let of = |interval: &Interval| in_interval(scenario, classes, constraints, interval);
+    let parts: Vec<Part<'_>> = classes.iter().map(|class| Part::of(scenario, class)).collect();
+    let of = |interval: &Interval| in_interval(scenario, &parts, constraints, interval);
     let ceilings = intervals(scenario).into_iter().filter_map(|interval| of(&interval));
     ceilings.reduce(|lowest, next| if next.multiple < lowest.multiple { next } else { lowest })
 }
@@ -85,29 +85,37 @@ struct Interval {
     jobs: Vec<f64>,
 }
 
+/// What does not depend on the interval: a class of jobs as a part of its workload.
+struct Part<'c> {
+    class: &'c Class,
+    /// The share of the workload's jobs that are of this class.
+    share: f64,
+    /// The jobs of the run that the rules on success let fail.
+    may_fail: f64,
+}
+
+impl<'c> Part<'c> {
+    fn of(scenario: &Scenario, class: &'c Class) -> Self {
+        let workload = offered_load(scenario, &scenario.workloads[class.workload]);
+        let of_run = class.rate * scenario.duration.as_secs_f64();
+        let may_fail = of_run * allowed_failures(scenario, class.workload);
+        Self { class, share: class.rate / workload, may_fail }
+    }
+}
+
 /// Returns the ceiling of the jobs of an interval; `None` if no limit bounds it.
 fn in_interval(
     scenario: &Scenario,
-    classes: &[Class],
+    parts: &[Part<'_>],
     constraints: &[LimitConstraint<'_>],
     interval: &Interval,
 ) -> Option<PeakCeiling> {
-    let mut offered = vec![0.0; interval.jobs.len()];
-    classes.iter().for_each(|class| offered[class.workload] += class.rate);
-    let servable: Vec<f64> = (scenario.workloads.iter().zip(&offered))
-        .map(|(workload, rate)| rate / offered_load(scenario, workload).max(f64::MIN_POSITIVE))
-        .collect();
-    let jobs = |class: &Class| {
-        interval.jobs[class.workload] * servable[class.workload] * class.rate / offered[class.workload]
-    };
-    let may_fail = |class: &Class| {
-        let of_run = class.rate * scenario.duration.as_secs_f64();
-        (of_run * allowed_failures(scenario, class.workload)).min(jobs(class))
-    };
-    let offered_jobs: f64 = classes.iter().map(jobs).sum();
-    let failing: f64 = classes.iter().map(may_fail).sum();
-    let classes: Vec<Class> = (classes.iter())
-        .map(|class| Class { rate: jobs(class) - may_fail(class), ..class.clone() })
+    let jobs = |part: &Part<'_>| interval.jobs[part.class.workload] * part.share;
+    let may_fail = |part: &Part<'_>| part.may_fail.min(jobs(part));
+    let offered_jobs: f64 = parts.iter().map(jobs).sum();
+    let failing: f64 = parts.iter().map(may_fail).sum();
+    let classes: Vec<Class> = (parts.iter())
+        .map(|part| Class { rate: jobs(part) - may_fail(part), ..part.class.clone() })
         .filter(|class| class.rate > 0.0)
         .collect();
     let span = interval.length + scenario.client.deadline;
@@ -126,9 +134,8 @@ fn in_interval(
 /// Returns the share of the jobs of a workload that every rule on its success allows to fail; 0 if no rule says so, or if one
 /// is judged in windows.
 fn allowed_failures(scenario: &Scenario, workload: usize) -> f64 {
-    let rules = scenario.expect.iter().filter(|rule| {
-        rule.metric == Metric::Success && rule.workload.is_none_or(|class| class.index() == workload)
-    });
+    let judges = |rule: &&Rule| rule.metric == Metric::Success && rule.judges(workload);
+    let rules = scenario.expect.iter().filter(judges);
     let allowed = rules.map(|rule| match rule.op {
         Op::AtLeast | Op::Above if rule.window.is_none() => (1.0 - rule.value).clamp(0.0, 1.0),
         Op::AtMost | Op::Below => 1.0,
@@ -212,24 +219,10 @@ fn at_once(scenario: &Scenario) -> Option<Interval> {
     any.then_some(Interval { from: Instant::ZERO, length: Nanos::ZERO, jobs })
 }
 
-/// Returns the jobs that arrive before each of `edges`, as expected.
-#[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
+/// Returns the jobs that arrive before each of `edges`, as expected; of users, as many as they send at most.
 fn jobs_before(scenario: &Scenario, workload: &Workload, edges: &[Instant]) -> Vec<f64> {
-    match &workload.arrivals {
-        Arrivals::Burst { jobs, every } => {
-            let bursts = |edge: &Instant| edge.0.div_ceil(every.0.max(1)) as f64;
-            edges.iter().map(|edge| f64::from(*jobs) * bursts(edge)).collect()
-        }
-        Arrivals::Trace { rows } => {
-            edges.iter().map(|edge| rows.partition_point(|row| row.at < *edge) as f64).collect()
-        }
-        Arrivals::Users { .. } => {
-            let rate = offered_load(scenario, workload);
-            edges.iter().map(|edge| rate * edge.as_secs_f64()).collect()
-        }
-        Arrivals::Constant(_) | Arrivals::Poisson(_) | Arrivals::Ramp(..) | Arrivals::Steps(_) => {
-            let rate = Rate::of(workload, scenario.duration);
-            rate.map_or_else(|| vec![0.0; edges.len()], |rate| rate.jobs_before(edges.iter().copied()))
-        }
-    }
+    rate::jobs_before(workload, scenario.duration, edges.iter().copied()).unwrap_or_else(|| {
+        let rate = offered_load(scenario, workload);
+        edges.iter().map(|edge| rate * edge.as_secs_f64()).collect()
+    })
 }

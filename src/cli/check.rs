@@ -21,7 +21,7 @@ impl CheckArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         let mut exit = Exit::Success;
         for (index, file) in self.scenarios.iter().enumerate() {
-            match self.scenario_options.load(file) {
+            match self.scenario_options.read(file) {
                 Ok(scenario) => {
                     let gap = if index == 0 { "" } else { "\n" };
                     let (text, ceiling) = (scenario.describe(), Ceiling::of(&scenario).describe(&scenario));

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first ends a verb with what it has, a second one ends the process at once.
+//! Ctrl-C and SIGTERM: the first ends a run early, and its results so far are written; a second one ends the process at once.
 
 use crate::event::Event;
 use crate::record::Fold;
@@ -29,9 +29,9 @@ impl Interrupt {
     fn wait(&self) {
         let Ok(runtime) = runtime::Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async {
-            if signal().await.is_ok() {
+            if wait_for_signal().await.is_ok() {
                 self.0.store(true, Ordering::Relaxed);
-                let _ = signal().await;
+                let _ = wait_for_signal().await;
                 std::process::exit(ENDED_BY_SIGNAL);
             }
         });
@@ -56,7 +56,7 @@ impl Fold for Interrupt {
 ///
 /// # Errors
 /// If the process cannot listen for them.
-pub(super) async fn signal() -> io::Result<()> {
+pub(super) async fn wait_for_signal() -> io::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

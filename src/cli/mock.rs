@@ -5,6 +5,7 @@ use super::output::print_plain;
 use super::{Exit, ScenarioOptions, VerbError, input_error, quoted, run_error};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
+use crate::drive::raise_descriptor_limit;
 use crate::formatting::plural;
 use crate::scenario;
 use anyhow::{Context as _, anyhow};
@@ -39,6 +40,7 @@ pub(super) struct MockArgs {
 
 impl MockArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
+        raise_descriptor_limit();
         let (providers, seed) = self.providers()?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -50,7 +52,7 @@ impl MockArgs {
 
     fn providers(&self) -> Result<(Vec<Config>, u64), VerbError> {
         if let Some(scenario) = &self.scenario {
-            let scenario = self.scenario_options.load(scenario)?;
+            let scenario = self.scenario_options.read(scenario)?;
             return Ok((scenario.providers, scenario.seed));
         }
         if !self.scenario_options.set.is_empty() || self.scenario_options.duration.is_some() {
@@ -80,7 +82,7 @@ impl MockArgs {
         let mocks =
             Mocks::serve(providers, seed, Clock::start(), listeners, &control, None).map_err(run_error)?;
         print_plain(&announcement(providers, &mocks, &control))?;
-        interrupt::signal().await.map_err(run_error)?;
+        interrupt::wait_for_signal().await.map_err(run_error)?;
         mocks.stop().await;
         Ok(Exit::Success)
     }
@@ -110,7 +112,7 @@ impl MockArgs {
 /// The environment variable with the token of a control plane that others can reach.
 const TOKEN_VARIABLE: &str = "QUOTALAB_CONTROL_TOKEN";
 
-/// Returns the addresses, accounts and models, and a command to try each kind of endpoint.
+/// Returns the addresses, accounts and models, and for each wire format of the dialect a command that requests a completion.
 fn announcement(providers: &[Config], mocks: &Mocks, control: &ControlPlane) -> String {
     let mut out = String::new();
     for (config, address) in providers.iter().zip(mocks.addresses()) {

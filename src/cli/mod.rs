@@ -2,10 +2,12 @@
 //!
 //! Results go to stdout, progress, notes and errors to stderr. See [`Exit`] for the exit codes.
 
+mod budget;
 mod check;
 mod default_folder;
 mod explain;
 mod interrupt;
+mod licences;
 mod mock;
 mod output;
 mod output_file;
@@ -24,6 +26,7 @@ use crate::formatting::is_unprintable;
 use crate::problem::Problems;
 use crate::scenario::{self, Overrides, Scenario};
 use anyhow::anyhow;
+use budget::Budget;
 use clap::{Args, Parser, Subcommand};
 use provider::Nanos;
 use provider::units;
@@ -60,6 +63,8 @@ enum Verb {
     Presets(presets::PresetsArgs),
     /// Print the JSON Schema of scenarios, for editors
     Schema(schema::SchemaArgs),
+    /// Print the licences of quotalab and of the packages in it
+    Licences(licences::LicencesArgs),
 }
 
 /// The exit code of a verb.
@@ -136,6 +141,7 @@ impl Cli {
             Verb::Report(verb) => verb.run(),
             Verb::Presets(verb) => verb.run(),
             Verb::Schema(verb) => verb.run(),
+            Verb::Licences(verb) => verb.run(),
         };
         match result {
             Ok(exit) => exit,
@@ -172,8 +178,8 @@ impl ScenarioOptions {
     }
 
     /// Reads the scenario of a file, with these options applied.
-    fn load(&self, scenario: &Path) -> Result<Scenario, VerbError> {
-        Ok(scenario::load(scenario, &self.overrides())?)
+    fn read(&self, scenario: &Path) -> Result<Scenario, VerbError> {
+        Ok(scenario::read(scenario, &self.overrides())?)
     }
 
     /// Returns the options as command-line arguments, each after a space, for the command that reproduces a result.
@@ -208,6 +214,11 @@ struct OutputOptions {
     /// Write every event to this file, one JSON object per line
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    /// The largest size of that file; later events are left out
+    #[arg(long, value_name = "GB", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    events_limit: u64,
+    #[command(flatten)]
+    budget: Budget,
 }
 
 /// Parses `PATH=VALUE`.

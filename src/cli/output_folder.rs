@@ -3,11 +3,12 @@
 //! All files of a result are written under temporary names and then renamed together, while the folder is locked: the files
 //! of two processes do not mix, and no chart of an earlier result remains beside a later one.
 
-use super::output_file::{self, OutputFile, refuse_overwriting};
+use super::output_file::{self, Output, OutputFile, refuse_overwriting};
 use super::{VerbError, input_error, run_error};
 use crate::planner::Plan;
 use crate::record::Summary;
 use crate::report::{self, Chart, compare};
+use crate::scenario::Scenario;
 use anyhow::Context as _;
 use std::fs::{self, File};
 use std::io;
@@ -32,6 +33,24 @@ pub(super) struct OutputFiles {
 pub(super) struct OutputFolder(PathBuf);
 
 impl OutputFolder {
+    /// Opens the folder for the result of a scenario. `files` are the names of its JSON and its page, `others` the outputs
+    /// beside it.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and if an output would overwrite the scenario, a trace or another output.
+    pub(super) fn open_for(
+        scenario: &Scenario,
+        path: PathBuf,
+        files: [&str; 2],
+        others: &[Output<'_>],
+    ) -> Result<Self, VerbError> {
+        let files = files.map(|name| path.join(name));
+        let files = files.iter().map(|file| ("--out", file.as_path()));
+        let outputs: Vec<Output<'_>> = files.chain(others.iter().copied()).collect();
+        refuse_overwriting(scenario.files.iter().map(PathBuf::as_path), &outputs)?;
+        Self::open(path)
+    }
+
     /// Creates the folder if it does not exist, and tries to write to it, so that a run is not begun whose result cannot be
     /// kept.
     ///

@@ -1,14 +1,19 @@
 //! `quotalab plan SCENARIO`
 
+use super::budget::Budget;
 use super::default_folder::default_folder;
+use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
-use super::output_file::refuse_overwriting;
 use super::output_folder::{OutputFiles, OutputFolder};
-use super::{Exit, ScenarioOptions, VerbError, first_failure, input_error, quoted};
+use super::{Exit, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
+use crate::ceiling::Ceiling;
+use crate::drive::RunSize;
 use crate::drive::clock::Clock;
 use crate::formatting;
 use crate::planner::{self, GrowthRate, Plan, PlanOptions, PlanProgress, Target};
 use crate::report;
+use crate::scenario::Scenario;
+use anyhow::anyhow;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use provider::{Instant, Nanos, units};
@@ -22,10 +27,10 @@ pub(super) struct PlanArgs {
     /// Find the cheapest changes that hold this load: `5x` the present one, or `1000/min`
     #[arg(long, value_name = "LOAD", value_parser = parse_target)]
     target: Option<(String, Target)>,
-    /// End the search for these changes after this time, with the best answer until then. Counted from the start, but the
-    /// search gets at least half of it after the ceiling and the changes are measured
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::parse_duration)]
-    time_limit: Nanos,
+    /// End after this time with the best answer until then; the search for the changes that hold a target load gets at least half
+    /// of it after the ceiling and the changes are measured [default: 60s with --target, otherwise none]
+    #[arg(long, value_name = "DURATION", value_parser = super::parse_duration)]
+    time_limit: Option<Nanos>,
     /// State when the load reaches the ceiling at this growth, per day, week, month or year
     #[arg(long, value_name = "8%/month", value_parser = parse_growth_rate)]
     growth: Option<GrowthRate>,
@@ -47,22 +52,22 @@ pub(super) struct PlanArgs {
     /// Print no progress and no notes on stderr
     #[arg(long)]
     quiet: bool,
+    #[command(flatten)]
+    budget: Budget,
 }
 
 impl PlanArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let scenario = self.scenario_options.load(&self.scenario)?;
+        let scenario = self.scenario_options.read(&self.scenario)?;
+        self.budget.check(&self.size(&scenario))?;
         let folder = self.out.clone().map_or_else(|| default_folder(&self.scenario), Ok)?;
-        let files = ["plan.json", "plan.html"].map(|name| folder.join(name));
-        let inputs = scenario.files.iter().map(PathBuf::as_path);
-        refuse_overwriting(inputs, &files.each_ref().map(|file| ("--out", file.as_path())))?;
-        let folder = OutputFolder::open(folder)?;
+        let folder = OutputFolder::open_for(&scenario, folder, ["plan.json", "plan.html"], &[])?;
         let options = PlanOptions {
             target: self.target.as_ref().map(|(_, target)| *target),
             growth: self.growth.clone(),
             incident: self.incident,
             replicas: self.replicas,
-            time_limit: Some(self.time_limit),
+            time_limit: self.time_limit.or(self.target.is_some().then_some(DEFAULT_TIME_LIMIT)),
             reproduce: self.command(),
         };
         let progress = PlanProgressBar::new(self.quiet);
@@ -70,9 +75,29 @@ impl PlanArgs {
         if let Some(bar) = &progress.bar {
             bar.finish_and_clear();
         }
-        let plan = Plan { file: self.scenario.display().to_string(), ..plan.map_err(input_error)? };
-        self.deliver(&plan, &folder)?;
+        let plan =
+            plan.map_err(|error| if error.is_of_input() { input_error(error) } else { run_error(error) })?;
+        let plan = Plan { file: self.scenario.display().to_string(), ..plan };
+        let delivered = self.deliver(&plan, &folder);
+        let ended = if progress.interrupt.is_set() { Err(run_error(anyhow!("interrupted"))) } else { Ok(()) };
+        first_failure([delivered, ended])?;
         Ok(if plan.not_met.is_empty() { Exit::Success } else { Exit::NotMet })
+    }
+
+    /// Estimates the largest runs of the plan, one on each core.
+    fn size(&self, scenario: &Scenario) -> RunSize {
+        let ceiling = Ceiling::of(scenario);
+        let target = match self.target {
+            Some((_, Target::Multiple(multiple))) => multiple,
+            Some((_, Target::JobsPerMin(jobs))) => jobs / ceiling.offered_jobs_per_min,
+            None => 1.0,
+        };
+        // The search for the ceiling begins where arithmetic expects it.
+        let largest = [ceiling.multiple, target]
+            .into_iter()
+            .filter(|multiple| multiple.is_finite())
+            .fold(1.0, f64::max);
+        RunSize::of(scenario, largest).beside_others(rayon::current_num_threads() as f64)
     }
 
     /// Prints the plan and writes its folder. If one of them fails, the other is done.
@@ -91,9 +116,11 @@ impl PlanArgs {
         let mut command = format!("quotalab plan {scenario}{}", self.scenario_options.to_arguments());
         if let Some((target, _)) = &self.target {
             command += &format!(" --target {}", quoted(target));
-            if self.time_limit != DEFAULT_TIME_LIMIT {
-                command += &format!(" --time-limit {}", units::print_duration(self.time_limit));
-            }
+        }
+        if let Some(time_limit) =
+            self.time_limit.filter(|limit| self.target.is_none() || *limit != DEFAULT_TIME_LIMIT)
+        {
+            command += &format!(" --time-limit {}", units::print_duration(time_limit));
         }
         if let Some(growth) = &self.growth {
             command += &format!(" --growth {}", quoted(&growth.text));
@@ -104,7 +131,7 @@ impl PlanArgs {
         if let Some(replicas) = self.replicas {
             command += &format!(" --replicas {replicas}");
         }
-        command
+        command + self.budget.to_argument()
     }
 }
 
@@ -133,7 +160,7 @@ fn parse_growth_rate(text: &str) -> Result<GrowthRate, String> {
     GrowthRate::parse(text).map_err(|error| error.to_string())
 }
 
-/// The time limit if none is given.
+/// The time limit of a plan with a target if none is given.
 const DEFAULT_TIME_LIMIT: Nanos = Nanos::MINUTE;
 
 /// The progress on stderr: a line that is redrawn on a terminal, a line per stage otherwise.
@@ -141,11 +168,12 @@ struct PlanProgressBar {
     /// `None` with `--quiet`.
     bar: Option<ProgressBar>,
     clock: Clock,
+    interrupt: Interrupt,
 }
 
 impl PlanProgressBar {
     fn new(quiet: bool) -> Self {
-        Self { bar: (!quiet).then(progress_bar), clock: Clock::start() }
+        Self { bar: (!quiet).then(progress_bar), clock: Clock::start(), interrupt: Interrupt::listen() }
     }
 }
 
@@ -175,6 +203,10 @@ impl PlanProgress for PlanProgressBar {
         if let Some(bar) = &self.bar {
             bar.inc(1);
         }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupt.is_set()
     }
 
     fn elapsed(&self) -> Nanos {

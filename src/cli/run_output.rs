@@ -1,9 +1,10 @@
 //! The output of `sim` and `run`: the folds that run beside the recorder, and the files and text of the result.
 
+use super::budget::Budget;
 use super::default_folder::default_folder;
 use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
-use super::output_file::{Output, OutputFile, refuse_overwriting};
+use super::output_file::{Output, OutputFile};
 use super::output_folder::{OutputFiles, OutputFolder};
 use super::progress::Progress;
 use super::{Exit, OutputOptions, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
@@ -12,11 +13,23 @@ use crate::report;
 use crate::scenario::Scenario;
 use anyhow::{Context as _, anyhow};
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The folds that run beside the recorder: traces of slow jobs; with `--events`, the event log; without `--quiet`, the progress
 /// bar; and the fold that ends the run on a signal.
 pub(super) type OutputFolds = (SlowJobs, (Option<Log<BufWriter<OutputFile>>>, (Option<Progress>, Interrupt)));
+
+/// The error of a run of which this machine failed too many attempts.
+const DISTORTED: &str =
+    "attempts failed on this machine, not at the provider: the result is not that of the scenario";
+
+/// The error of a run that was ended because of its jobs in flight.
+pub(super) const TOO_MANY_JOBS: &str =
+    "too many jobs were in flight, so the run was ended: lower the load or the deadline";
+/// The error of an event log that has reached its size.
+const LOG_CUT: &str =
+    "the event log has reached its size; later events are missing: raise it with --events-limit";
+const BYTES_PER_GB: u64 = 1_000_000_000;
 
 /// Where the result of a run goes.
 pub(super) struct Destination<'a> {
@@ -36,12 +49,10 @@ impl<'a> Destination<'a> {
         output_options: &'a OutputOptions,
     ) -> Result<Self, VerbError> {
         let folder = output_options.out.clone().map_or_else(|| default_folder(source.scenario), Ok)?;
-        let result = [("--out", folder.join("result.json")), ("--out", folder.join("report.html"))];
-        let result = result.iter().map(|(option, path)| (*option, path.as_path()));
-        let log = output_options.events.iter().map(|path| ("--events", path.as_path()));
-        let outputs: Vec<Output<'_>> = result.chain(log).collect();
-        refuse_overwriting(scenario.files.iter().map(PathBuf::as_path), &outputs)?;
-        Ok(Self { output_options, source, folder: OutputFolder::open(folder)? })
+        let log: Vec<Output<'_>> =
+            output_options.events.iter().map(|path| ("--events", path.as_path())).collect();
+        let folder = OutputFolder::open_for(scenario, folder, ["result.json", "report.html"], &log)?;
+        Ok(Self { output_options, source, folder })
     }
 
     /// Returns the folds that the options select.
@@ -50,7 +61,8 @@ impl<'a> Destination<'a> {
     /// If the event log cannot be created.
     pub(super) fn output_folds(&self, scenario: &Scenario) -> Result<OutputFolds, VerbError> {
         let log = self.output_options.events.as_ref().map(|path| {
-            let create = || Log::new(BufWriter::new(OutputFile::create(path)?), scenario);
+            let max_bytes = self.output_options.events_limit * BYTES_PER_GB;
+            let create = || Log::bounded(BufWriter::new(OutputFile::create(path)?), scenario, max_bytes);
             create()
                 .with_context(|| format!("error: {} cannot be written", path.display()))
                 .map_err(input_error)
@@ -90,15 +102,21 @@ impl<'a> Destination<'a> {
             print_to_stderr(&format!("report: {}", page.display()));
         }
         let ended = if interrupt.is_set() { Err(run_error(anyhow!("interrupted"))) } else { Ok(()) };
-        first_failure([printed, page.map(drop), logged, ended])?;
+        let distorted =
+            if summary.attempts.is_distorted() { Err(run_error(anyhow!(DISTORTED))) } else { Ok(()) };
+        let too_many =
+            if summary.jobs.are_too_many() { Err(run_error(anyhow!(TOO_MANY_JOBS))) } else { Ok(()) };
+        first_failure([printed, page.map(drop), logged, ended, distorted, too_many])?;
         Ok(if summary.holds() { Exit::Success } else { Exit::NotMet })
     }
 }
 
 /// Writes the rest of an event log and gives it its name.
 fn finish_log(log: Log<BufWriter<OutputFile>>) -> Result<(), VerbError> {
+    let is_cut = log.is_cut();
     let write = || log.finish()?.into_inner()?.commit();
-    write().context("the event log cannot be written completely").map_err(run_error)
+    write().context("the event log cannot be written completely").map_err(run_error)?;
+    if is_cut { Err(run_error(anyhow!(LOG_CUT))) } else { Ok(()) }
 }
 
 /// The command line that produces a result.
@@ -107,12 +125,14 @@ pub(super) struct CommandLine<'a> {
     pub(super) verb: &'static str,
     pub(super) scenario: &'a Path,
     pub(super) scenario_options: &'a ScenarioOptions,
+    pub(super) budget: Budget,
 }
 
 impl CommandLine<'_> {
     /// Returns the command that reproduces the result.
     fn command(&self) -> String {
         let scenario = quoted(&self.scenario.display().to_string());
-        format!("quotalab {} {scenario}{}", self.verb, self.scenario_options.to_arguments())
+        let (options, budget) = (self.scenario_options.to_arguments(), self.budget.to_argument());
+        format!("quotalab {} {scenario}{options}{budget}", self.verb)
     }
 }

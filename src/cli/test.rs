@@ -1,9 +1,12 @@
 //! `quotalab test PATH...`
 
+use super::budget::Budget;
 use super::interrupt::Interrupt;
 use super::output::{print, print_plain, print_to_stderr};
 use super::output_file::{self, Output, OutputFile, refuse_overwriting};
+use super::run_output::TOO_MANY_JOBS;
 use super::{Exit, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
+use crate::drive::RunSize;
 use crate::formatting::printable;
 use crate::input_file::{self, MAX_JSON_BYTES};
 use crate::problem::{Problem, Problems};
@@ -17,6 +20,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Replicas of a scenario that is saved to a baseline, if neither `--replicas` nor the old baseline gives their number.
 const DEFAULT_REPLICAS: usize = 8;
@@ -56,6 +60,8 @@ pub(super) struct TestArgs {
     /// Print no progress on stderr
     #[arg(long)]
     quiet: bool,
+    #[command(flatten)]
+    budget: Budget,
 }
 
 impl TestArgs {
@@ -64,15 +70,17 @@ impl TestArgs {
         let cases = self.cases(baseline.as_ref())?;
         self.check_names_and_baseline(&cases, baseline.as_ref())?;
         self.check_outputs(&cases)?;
+        self.budget.check(&size(&cases))?;
         let bar = self.progress(cases.iter().map(|case| case.replicas.len() as u64).sum());
-        let progress = Progress { bar, interrupt: Interrupt::listen() };
+        let progress =
+            Progress { bar, interrupt: Interrupt::listen(), too_many_jobs: AtomicBool::new(false) };
         let runs = regression::run(&cases, &progress);
         progress.bar.finish_and_clear();
         let outcome = regression::judge(&cases, &runs, baseline.as_ref());
         let delivered = self.deliver(&outcome);
-        if progress.interrupt.is_set() {
-            let interrupted = Err(run_error(anyhow!("interrupted; no baseline was written")));
-            first_failure([delivered, interrupted])?;
+        if let Some(reason) = progress.ended_by() {
+            let ended = Err(run_error(anyhow!("{reason}; no baseline was written")));
+            first_failure([delivered, ended])?;
         } else {
             let save = |path: &PathBuf| write_file(path, &Baseline::of(&cases, &runs).to_json());
             first_failure([delivered, self.save_baseline.as_ref().map_or(Ok(()), save)])?;
@@ -87,7 +95,7 @@ impl TestArgs {
     fn cases(&self, baseline: Option<&Baseline>) -> Result<Vec<Case>, VerbError> {
         let (mut loaded, mut problems) = (Vec::new(), Vec::new());
         for file in scenario_files(&self.paths)? {
-            match scenario::load(&file, &self.scenario_options.overrides()) {
+            match scenario::read(&file, &self.scenario_options.overrides()) {
                 Ok(scenario) => loaded.push((file, scenario)),
                 Err(found) => problems.extend(found.iter().cloned()),
             }
@@ -102,7 +110,7 @@ impl TestArgs {
     fn case(&self, file: &Path, scenario: Scenario, baseline: Option<&Baseline>) -> Result<Case, VerbError> {
         let replicas = self.replicas_of(&scenario, baseline);
         let load_with_seed =
-            |seed| ScenarioOptions { seed: Some(seed), ..self.scenario_options.clone() }.load(file);
+            |seed| ScenarioOptions { seed: Some(seed), ..self.scenario_options.clone() }.read(file);
         // The first replica is the scenario itself.
         let other_seeds = replica_seeds(scenario.seed, replicas).skip(1);
         let other_replicas = other_seeds.map(load_with_seed).collect::<Result<Vec<_>, _>>()?;
@@ -195,15 +203,35 @@ impl TestArgs {
     }
 }
 
+/// Estimates all runs of a test, one on each core at a time.
+fn size(cases: &[Case]) -> RunSize {
+    let cores = rayon::current_num_threads() as f64;
+    let replicas = cases.iter().flat_map(|case| &case.replicas);
+    replicas.fold(RunSize::default(), |all, scenario| all + RunSize::of(scenario, 1.0).beside_others(cores))
+}
+
 /// The progress bar, and the end of the test by a signal.
 struct Progress {
     bar: ProgressBar,
     interrupt: Interrupt,
+    /// Whether a run was ended because of its jobs in flight.
+    too_many_jobs: AtomicBool,
+}
+
+impl Progress {
+    /// Returns why runs are missing; `None` if none is.
+    fn ended_by(&self) -> Option<&'static str> {
+        let too_many = self.too_many_jobs.load(Ordering::Relaxed).then_some(TOO_MANY_JOBS);
+        self.interrupt.is_set().then_some("interrupted").or(too_many)
+    }
 }
 
 impl TestProgress for Progress {
     fn ran(&self) {
         self.bar.inc(1);
+    }
+    fn too_many_jobs(&self) {
+        self.too_many_jobs.store(true, Ordering::Relaxed);
     }
     fn is_interrupted(&self) -> bool {
         self.interrupt.is_set()

@@ -1,6 +1,7 @@
 //! One attempt over HTTP: one request and one reply. It is not retried here: only the engine retries.
 
 use super::clock::Clock;
+use super::connections::{BoundedConnector, local_failure};
 use super::sse::EventReader;
 use crate::engine::Reply;
 use crate::engine::parse::{self, Dialect};
@@ -12,17 +13,18 @@ use hyper::body::Body;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use provider::wire::truth;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Sends attempts over HTTP/1.1 and reuses connections.
 #[derive(Clone, Debug)]
 pub(super) struct AttemptClient {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<BoundedConnector, Full<Bytes>>,
     clock: Clock,
-    /// The text of which every prompt is a prefix.
+    /// Every prompt is the fingerprint of its job and a prefix of this text.
     filler: Arc<str>,
 }
 
@@ -38,15 +40,20 @@ pub(super) struct OutboundRequest {
     pub(super) stream: bool,
     /// The dialect that the provider replies in.
     pub(super) dialect: Dialect,
-    /// Sent in a header that only the mock reads; other providers ignore it.
+    /// Sent in a header that the mock reads. A live run sends to mocks only.
     pub(super) truth_header: truth::TruthHeader,
 }
 
 impl AttemptClient {
-    pub(super) fn new(clock: Clock) -> Self {
+    /// Creates a client that holds at most `connections` connections at once, to `providers` providers.
+    pub(super) fn new(clock: Clock, connections: usize, providers: usize) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_max_idle_per_host((connections / providers.max(1)).max(1))
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .build(BoundedConnector::new(connector, connections));
         Self { client, clock, filler: "word ".repeat(MAX_PROMPT_BYTES / 5 + 1).into() }
     }
 
@@ -54,7 +61,10 @@ impl AttemptClient {
     pub(super) async fn send(&self, request: &OutboundRequest) -> Reply {
         let response = match self.client.request(self.http_request(request)).await {
             Ok(response) => response,
-            Err(_) => return Reply::failed(self.clock.now(), AttemptFailure::Connection),
+            Err(error) => {
+                let failure = local_failure(&error).map_or(AttemptFailure::Connection, AttemptFailure::Local);
+                return Reply::failed(self.clock.now(), failure);
+            }
         };
         let reply = self.read(request.dialect, response).await;
         reply.unwrap_or_else(|| Reply::failed(self.clock.now(), AttemptFailure::Connection))
@@ -81,13 +91,13 @@ impl AttemptClient {
             .expect("invariant: keys and paths were checked when the scenario was read")
     }
 
-    /// Reads a reply, streamed or not; `None` if it broke off before its end.
+    /// Reads a reply, streamed or not; `None` if it breaks off before its end, or is longer than [`MAX_BODY_BYTES`].
     async fn read<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
         &self,
         dialect: Dialect,
         response: Response<B>,
     ) -> Option<Reply> {
-        // Errors are never streamed, and some providers append a charset to the media type.
+        // A response with an error status is never streamed. Some providers append a charset to the media type.
         let content_type = response.headers().get(CONTENT_TYPE).filter(|_| response.status().is_success());
         if content_type.is_some_and(|value| value.as_bytes().starts_with(EVENT_STREAM)) {
             self.read_stream(dialect, response).await
@@ -96,7 +106,7 @@ impl AttemptClient {
         }
     }
 
-    /// Reads a reply that is not streamed; `None` if the connection broke.
+    /// Reads a reply that is not streamed; `None` as for [`Self::read`].
     async fn read_whole<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
         &self,
         dialect: Dialect,
@@ -109,7 +119,7 @@ impl AttemptClient {
         Some(parse::reply(Some(dialect), self.clock.now(), &response))
     }
 
-    /// Reads a streamed reply; `None` if it broke off before its end.
+    /// Reads a streamed reply; `None` as for [`Self::read`], or if one of its lines is too long.
     async fn read_stream<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
         &self,
         dialect: Dialect,
@@ -120,9 +130,9 @@ impl AttemptClient {
         let (mut reader, mut stream) = (EventReader::default(), parse::Stream::default());
         while !stream.is_done() {
             let frame = body.as_mut().frame().await?.ok()?;
-            let Ok(data) = frame.into_data() else { continue };
+            let Ok(bytes) = frame.into_data() else { continue };
             let now = self.clock.now();
-            reader.feed(&data, |data| stream.take(now, data.payload, data.error)).ok()?;
+            reader.feed(&bytes, |data| stream.take(now, data.payload, data.error)).ok()?;
         }
         Some(stream.reply(Some(dialect), self.clock.now(), &HeaderView(&head.headers)))
     }
@@ -137,6 +147,8 @@ impl parse::Headers for HeaderView<'_> {
     }
 }
 
+/// An idle connection is closed after this time, so that one to another provider can be opened.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 const EVENT_STREAM: &[u8] = b"text/event-stream";
 /// Longer prompts are cut to this length: the mock counts tokens by the truth header, not by bytes.
 const MAX_PROMPT_BYTES: usize = 64 << 10;
@@ -153,7 +165,7 @@ mod tests {
     async fn read(dialect: Dialect, content_type: &str, body: &'static str) -> Option<Reply> {
         let response =
             Response::builder().header(CONTENT_TYPE, content_type).body(Full::new(Bytes::from(body)));
-        AttemptClient::new(Clock::start()).read(dialect, response.expect("a response")).await
+        AttemptClient::new(Clock::start(), 1, 1).read(dialect, response.expect("a response")).await
     }
 
     const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";
@@ -167,6 +179,10 @@ mod tests {
             reply.map(|reply| reply.outcome),
             Some(AttemptOutcome::Failed(AttemptFailure::Status(529)))
         );
+    }
+
+    #[tokio::test]
+    async fn an_error_in_the_body_of_a_200_fails_the_attempt() {
         let whole = read(
             Dialect::OpenRouter,
             "application/json",

@@ -55,7 +55,7 @@ fn throttled(now: Instant, remaining: HeaderRemaining, wait: Option<Wait>) -> Re
 
 #[inline]
 fn served(now: Instant, service: &Service, remaining: HeaderRemaining, first_token_at: Instant) -> Reply {
-    if service.cut {
+    if service.aborted {
         return Reply::failed(now, AttemptFailure::Connection);
     }
     if service.corrupt_body {

@@ -11,11 +11,12 @@
 use super::attempt::{AttemptClient, OutboundRequest};
 use super::attempt_truth::{attempt_truth, header_tag};
 use super::clock::Clock;
+use super::connections::max_connections;
 use crate::engine::parse::Dialect;
 use crate::engine::{Answer, Attempt, Driver, Engine, Handover, Reply};
-use crate::event::{Event, EventKind, JobEnd, RecordedDecision};
+use crate::event::{AttemptFailure, AttemptOutcome, Event, EventKind, JobEnd, RecordedDecision};
 use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
-use crate::job::Arrival;
+use crate::job::{Arrival, MAX_JOBS_IN_FLIGHT};
 use crate::load::Load;
 use crate::record::Fold;
 use crate::scenario::Scenario;
@@ -84,7 +85,11 @@ pub fn run<F: Fold>(
         scenario,
         load: Load::new(scenario),
         endpoints: scenario.targets.iter().map(|target| TargetEndpoint::of(scenario, target)).collect(),
-        client: AttemptClient::new(clock),
+        client: AttemptClient::new(
+            clock,
+            max_connections(scenario.providers.len()),
+            scenario.providers.len(),
+        ),
         runtime,
         sender,
         jobs: Slab::new(),
@@ -167,7 +172,7 @@ impl<F: Fold, P: LiveProviders> Live<'_, F, P> {
             let timer = self.engine.poll_timeout();
             let arrival = self.driver.load.peek().unwrap_or(Instant::MAX);
             self.driver.sample_until(now);
-            if self.driver.fold.is_done() {
+            if self.driver.fold.is_done() || self.driver.jobs.len() >= MAX_JOBS_IN_FLIGHT {
                 self.engine.end_run(&mut self.driver, now);
                 return now;
             }
@@ -220,6 +225,9 @@ impl<F: Fold, P: LiveProviders> Live<'_, F, P> {
                 // A reply to an attempt that was cancelled is dropped.
                 if let Some(Flight { slot, tag, .. }) = self.driver.flights.remove(&attempt) {
                     self.driver.jobs[tag.0].attempt = None;
+                    if let AttemptOutcome::Failed(AttemptFailure::Local(_)) = reply.outcome {
+                        self.driver.pending_reports.remove(&attempt);
+                    }
                     self.engine.handle_reply(&mut self.driver, now, slot, attempt, &reply);
                 }
             }

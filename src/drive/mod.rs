@@ -15,11 +15,13 @@
 mod attempt;
 mod attempt_truth;
 pub mod clock;
+mod connections;
 mod delay_effect;
 mod direct;
 mod event_queue;
 pub mod live;
 pub mod local;
+mod run_size;
 mod sse;
 mod start_levels;
 mod summarize;
@@ -27,7 +29,9 @@ mod via_wire;
 pub mod virtual_time;
 mod world;
 
+pub use connections::raise_descriptor_limit;
 pub use delay_effect::{WithMeasuredDelays, delay_effect};
 pub use direct::reply;
+pub use run_size::RunSize;
 pub use start_levels::{StartLevels, with_start_levels};
 pub use summarize::{record, summarize, summarize_without_distributions};

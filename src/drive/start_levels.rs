@@ -101,18 +101,33 @@ impl StartLevels {
 
     /// Returns the levels after days of the traffic of `scenario`, as many as it takes until the levels repeat.
     #[must_use]
-    pub fn after_days_of(mut self, scenario: &Scenario) -> Self {
+    pub fn after_days_of(self, scenario: &Scenario) -> Self {
+        self.after_days_until(scenario, &|| false)
+    }
+
+    /// Returns the levels as [`Self::after_days_of`] does, unless the time is up before: then they say nothing.
+    #[must_use]
+    pub fn after_days_until(mut self, scenario: &Scenario, is_time_up: &dyn Fn() -> bool) -> Self {
         if self.is_empty() {
             return self;
         }
-        let day = Day::new(scenario, &self);
+        let day = Day::new(scenario, &self, is_time_up);
         for number in 0..MAX_DAYS {
             let usage = day.mean_usage(&self, number);
-            if day.advance(&mut self, number, &usage) {
+            if day.advance(&mut self, number, &usage) || is_time_up() {
                 break;
             }
         }
         self
+    }
+
+    /// Returns how long the traffic is that is simulated as one day before a run; `None` if no limit needs it.
+    #[must_use]
+    pub fn day_length(&self, scenario: &Scenario) -> Option<Nanos> {
+        (!self.is_empty()).then(|| {
+            let day = Day::new(scenario, self, &|| false);
+            Nanos(day.scenario.duration.0.saturating_mul(day.repeats.into()))
+        })
     }
 
     /// Returns the limits of which at least [`MIN_USED`] is used when the run begins.
@@ -158,13 +173,15 @@ fn long_limits(scenario: &Scenario) -> Vec<LongLimit> {
 }
 
 /// The traffic of one day: the run, repeated to the length of the longest window.
-struct Day {
+struct Day<'a> {
     /// What is simulated, without incidents that are shorter than the run.
     scenario: Scenario,
     /// How often it is simulated per day.
     repeats: u32,
     /// The duration of the run whose start levels are determined.
     run: Nanos,
+    /// Whether the simulation is to end.
+    is_time_up: &'a dyn Fn() -> bool,
 }
 
 /// Returns the length of the part of a day that is simulated instead of it: the time in which enough jobs arrive, if
@@ -205,8 +222,8 @@ struct LimitUsage {
     end: f64,
 }
 
-impl Day {
-    fn new(scenario: &Scenario, levels: &StartLevels) -> Self {
+impl<'a> Day<'a> {
+    fn new(scenario: &Scenario, levels: &StartLevels, is_time_up: &'a dyn Fn() -> bool) -> Self {
         let longest = levels.0.iter().map(LongLimit::window).max().unwrap_or(Nanos::MINUTE);
         let run = scenario.duration.max(Nanos(1));
         let ends = |arrivals: &Arrivals| {
@@ -225,7 +242,7 @@ impl Day {
         if !repeated {
             scenario.duration = length;
         }
-        Self { scenario, repeats, run }
+        Self { scenario, repeats, run, is_time_up }
     }
 
     /// Simulates a day that begins with these levels; if it has few jobs, several with different seeds. Returns the
@@ -233,7 +250,7 @@ impl Day {
     fn mean_usage(&self, levels: &StartLevels, number: u32) -> DayUsage {
         let mut sum = self.simulate(levels, number * MAX_SEEDS);
         let seeds = u32::try_from(SUFFICIENT_JOBS / sum.jobs.max(1)).unwrap_or(u32::MAX).clamp(1, MAX_SEEDS);
-        for seed in 1..seeds {
+        for seed in (1..seeds).take_while(|_| !(self.is_time_up)()) {
             let one = self.simulate(levels, number * MAX_SEEDS + seed);
             for (sum, one) in sum.limits.iter_mut().zip(&one.limits) {
                 sum.max += one.max;
@@ -255,7 +272,10 @@ impl Day {
             let mut scenario = levels.applied_to(self.scenario.clone());
             let stream = label_key(scenario.seed, "days before").wrapping_add(u64::from(seed));
             scenario.seed = replica_seed(stream, u64::from(repeat));
-            let mut sampled = LevelSampler::new(&levels, scenario.duration);
+            if (self.is_time_up)() {
+                break;
+            }
+            let mut sampled = LevelSampler::new(&levels, scenario.duration, self.is_time_up);
             simulate_and_sample(&scenario, sampled.end, &mut sampled);
             usage.jobs += sampled.jobs;
             for ((level, usage), sampled) in levels.0.iter_mut().zip(&mut usage.limits).zip(&sampled.limits) {
@@ -311,12 +331,13 @@ impl Day {
 }
 
 /// Samples the used units of some limits; ends the run with the last sample.
-struct LevelSampler {
+struct LevelSampler<'a> {
     limits: Vec<SampledLimit>,
     step: Nanos,
     next: Instant,
     end: Instant,
     jobs: u64,
+    is_time_up: &'a dyn Fn() -> bool,
 }
 
 struct SampledLimit {
@@ -327,8 +348,8 @@ struct SampledLimit {
     end: f64,
 }
 
-impl LevelSampler {
-    fn new(levels: &StartLevels, duration: Nanos) -> Self {
+impl<'a> LevelSampler<'a> {
+    fn new(levels: &StartLevels, duration: Nanos, is_time_up: &'a dyn Fn() -> bool) -> Self {
         let step = Nanos((duration.0 / SAMPLES).max(1));
         let sampled = |limit: &LongLimit| SampledLimit {
             target: limit.target,
@@ -338,11 +359,12 @@ impl LevelSampler {
             end: limit.used,
         };
         let limits = levels.0.iter().map(sampled).collect();
-        Self { limits, step, next: Instant::ZERO + step, end: Instant::ZERO + duration, jobs: 0 }
+        let end = Instant::ZERO + duration;
+        Self { limits, step, next: Instant::ZERO + step, end, jobs: 0, is_time_up }
     }
 }
 
-impl Fold for LevelSampler {
+impl Fold for LevelSampler<'_> {
     fn event(&mut self, event: &Event) {
         self.jobs += u64::from(matches!(event.kind, EventKind::Arrived { .. }));
     }
@@ -361,7 +383,8 @@ impl Fold for LevelSampler {
 
     fn sampled(&mut self, at: Instant) {
         let next = at + self.step;
-        self.next = if at >= self.end { Instant::MAX } else { next.min(self.end) };
+        let is_last = at >= self.end || (self.is_time_up)();
+        self.next = if is_last { Instant::MAX } else { next.min(self.end) };
     }
 
     fn is_done(&self) -> bool {

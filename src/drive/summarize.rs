@@ -2,6 +2,7 @@
 
 use super::start_levels::with_start_levels;
 use super::virtual_time::{simulate, simulate_load};
+use crate::job::MAX_JOBS_IN_FLIGHT;
 use crate::load::Load;
 use crate::record::{Fold, Mode, Recorder, RunEnd, Summary};
 use crate::scenario::Scenario;
@@ -33,6 +34,6 @@ pub fn record<F: Fold>(
 ) -> Summary {
     let mut folds = (recorder, fold);
     let last_instant = drive(&mut folds);
-    let interrupted = folds.1.is_done();
+    let interrupted = folds.1.is_done() || folds.0.jobs_in_flight() >= MAX_JOBS_IN_FLIGHT as u64;
     folds.0.finish(RunEnd { at: last_instant, mode, scheduled: None, interrupted })
 }

@@ -123,3 +123,32 @@ fn run<F: Fold>(mut engine: Engine, world: &mut World<'_, F>, delay: &mut impl T
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Mode, Recorder, RunEnd};
+    use crate::scenario::{self, Overrides};
+
+    #[test]
+    fn a_run_with_too_many_jobs_in_flight_is_ended() {
+        let yaml = "duration: 60s
+providers: { p: { models: { m: { limits: { rpm: 6 } } } } }
+routes: { r: [ { of: [p/default/m] } ] }
+client: { deadline: 1h, retry: { attempts: 5 } }
+workload: [ { name: w, arrivals: { constant: 100/s }, prompt: 10, max_tokens: 10 } ]";
+        let scenario =
+            scenario::parse("waiting", yaml, &Overrides::default(), None).expect("a valid scenario");
+        let engine = Engine::new(&scenario);
+        let mut recorder = Recorder::new(&scenario);
+        let load = Load::new(&scenario);
+        let mut world = World::new(&scenario, load, engine.uses_limit_headers(), &mut recorder);
+        world.max_jobs = 1_000;
+        let at = run(engine, &mut world, &mut Punctual);
+        let end = RunEnd { at, mode: Mode::Virtual, scheduled: None, interrupted: true };
+        let summary = recorder.finish(end);
+        // Of 100 a second a dozen are served.
+        assert_eq!(summary.jobs.in_flight, 1_000);
+        assert!((9.9..10.3).contains(&summary.duration_s) && summary.planned_s == Some(60.0), "{at:?}");
+    }
+}

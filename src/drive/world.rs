@@ -16,7 +16,7 @@ use super::{direct, via_wire};
 use crate::engine::{Answer, Attempt, Driver, Handover, Reply};
 use crate::event::{Event, EventKind, JobEnd};
 use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
-use crate::job::{Arrival, Job};
+use crate::job::{Arrival, Job, MAX_JOBS_IN_FLIGHT};
 use crate::load::Load;
 use crate::record::Fold;
 use crate::scenario::Scenario;
@@ -24,7 +24,7 @@ use provider::Provider;
 use provider::config::{Dialect, Fault};
 use provider::decision::{Decision, DecisionReport, HeaderRemaining, Service};
 use provider::fault::ActiveFaults;
-use provider::slots::Started;
+use provider::slots::StartedCall;
 use provider::wire::LimitsSnapshot;
 use provider::{Call, Instant, Nanos, Truth, Usage};
 use rustc_hash::FxHashMap;
@@ -41,6 +41,8 @@ pub(super) struct World<'a, F> {
     flights: Slab<Flight>,
     /// The flights that wait for a server slot, by provider and ticket.
     waiting: FxHashMap<(u16, u64), usize>,
+    /// The run ends when so many jobs are in flight.
+    pub(super) max_jobs: usize,
     /// The engine reads what replies state about limits, so replies must state it.
     uses_limit_headers: bool,
     fold: &'a mut F,
@@ -99,15 +101,16 @@ impl<'a, F: Fold> World<'a, F> {
             jobs: Slab::new(),
             flights: Slab::new(),
             waiting: FxHashMap::default(),
+            max_jobs: MAX_JOBS_IN_FLIGHT,
             uses_limit_headers,
             fold,
         }
     }
 
-    /// Returns `true` if the fold ends the run.
+    /// Returns `true` if the fold ends the run, or too many jobs are in flight.
     #[inline]
     pub(super) fn is_done(&self) -> bool {
-        self.fold.is_done()
+        self.jobs.len() >= self.max_jobs || self.fold.is_done()
     }
 
     /// Returns the instant of the next event; [`Instant::MAX`] if none is scheduled.
@@ -205,8 +208,8 @@ impl<'a, F: Fold> World<'a, F> {
 
     /// Schedules the end of the call that a free server slot has started.
     #[inline]
-    fn start_queued(&mut self, provider: u16, started: Option<Started>) {
-        let Some(Started { ticket, at }) = started else { return };
+    fn start_queued(&mut self, provider: u16, started: Option<StartedCall>) {
+        let Some(StartedCall { ticket_number: ticket, at }) = started else { return };
         let key = self.waiting.remove(&(provider, ticket));
         let key = key.expect("invariant: a call that starts from the queue waits");
         let flight = &mut self.flights[key];

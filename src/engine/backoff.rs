@@ -70,6 +70,11 @@ impl BackoffState {
         Delay { base, jitter }
     }
 
+    /// Returns `true` if no later wait is bounded by more than the next one: the back-off has reached its cap.
+    pub(super) fn is_at_cap(&self, policy: &Backoff) -> bool {
+        exponential(policy, self.rounds) == policy.cap
+    }
+
     /// The number of waits so far, which keys the random stream of the next one.
     pub(super) const fn rounds(&self) -> u32 {
         self.rounds

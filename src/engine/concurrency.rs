@@ -13,6 +13,8 @@ pub(super) struct ConcurrencyLimiter {
     /// The most jobs in the queue.
     max_queued: u32,
     queued: u32,
+    /// Queued jobs that came from a queue of jobs that wait for targets.
+    woken: u32,
     order: Fifo,
     links: Links,
 }
@@ -29,6 +31,7 @@ impl ConcurrencyLimiter {
             in_flight: 0,
             max_queued,
             queued: 0,
+            woken: 0,
             order: Fifo::default(),
             links: Links::default(),
         }
@@ -58,14 +61,27 @@ impl ConcurrencyLimiter {
         self.in_flight -= 1;
     }
 
-    /// Appends a job and returns the new length of the queue.
-    pub(super) fn push(&mut self, slot: Slot) -> Result<u32, QueueFull> {
+    /// Returns `true` if as many woken jobs queue as attempts are admitted: those after them could not be sent soon.
+    #[inline]
+    pub(super) fn has_enough_woken(&self) -> bool {
+        self.max_in_flight.is_some_and(|max| self.woken >= max)
+    }
+
+    /// Counts a woken job that has left the queue.
+    pub(super) fn forget_woken(&mut self) {
+        assert!(self.woken > 0, "invariant: a woken job that leaves the queue was counted");
+        self.woken -= 1;
+    }
+
+    /// Appends a job and returns the new length of the queue. `woken`: see [`Self::has_enough_woken`].
+    pub(super) fn push(&mut self, slot: Slot, woken: bool) -> Result<u32, QueueFull> {
         debug_assert!(self.is_at_limit(), "invariant: jobs queue only while the limit is reached");
         if self.queued >= self.max_queued {
             return Err(QueueFull);
         }
         self.links.push(&mut self.order, slot);
         self.queued += 1;
+        self.woken += u32::from(woken);
         Ok(self.queued)
     }
 
@@ -96,11 +112,14 @@ mod tests {
         let mut limiter = ConcurrencyLimiter::new(Some(1), 2);
         assert!(!limiter.is_at_limit());
         limiter.acquire();
-        assert_eq!((limiter.push(Slot(7)), limiter.push(Slot(3))), (Ok(1), Ok(2)));
-        assert_eq!(limiter.push(Slot(4)), Err(QueueFull));
+        assert_eq!((limiter.push(Slot(7), true), limiter.push(Slot(3), false)), (Ok(1), Ok(2)));
+        assert_eq!(limiter.push(Slot(4), true), Err(QueueFull));
+        assert!(limiter.has_enough_woken(), "one of one");
         assert_eq!(limiter.pop(), None);
         limiter.release();
         assert_eq!(limiter.pop(), Some(Slot(7)));
+        limiter.forget_woken();
+        assert!(!limiter.has_enough_woken());
         limiter.acquire();
         limiter.remove(Slot(3));
         limiter.release();

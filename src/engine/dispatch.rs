@@ -18,7 +18,7 @@ impl Engine {
             return self.give_up(driver, slot, EndReason::Deadline); // Only if a live driver lags.
         }
         if self.concurrency.is_at_limit() {
-            return self.enqueue(driver, slot, None);
+            return self.enqueue(driver, slot, None, false);
         }
         let cost = cost_of(&active.job);
         match self.router.choose(self.now, active, &cost) {
@@ -38,7 +38,12 @@ impl Engine {
                 active.transition(self.now, JobState::Waiting { reserved: reserve });
                 let id = active.job.id;
                 self.timers.set_wake(until, slot, id);
-                self.log(driver, id, EventKind::Waiting { until, obstacle });
+                self.log(driver, id, EventKind::Waiting { until, obstacle, may_extend: false });
+            }
+            NextAction::AwaitTargets { until, obstacle, targets, delay } => {
+                self.enter_cool_down_queue(slot, targets, delay);
+                let id = self.jobs.at(slot).job.id;
+                self.log(driver, id, EventKind::Waiting { until, obstacle, may_extend: true });
             }
             NextAction::GiveUp(reason) => self.give_up(driver, slot, reason),
         }
@@ -56,7 +61,7 @@ impl Engine {
             self.release_reserved(slot, reserved);
             self.decide(driver, slot);
         } else if self.concurrency.is_at_limit() {
-            self.enqueue(driver, slot, reserved);
+            self.enqueue(driver, slot, reserved, false);
         } else {
             self.send(driver, slot, candidate);
         }
@@ -66,10 +71,13 @@ impl Engine {
     #[cold]
     pub(super) fn dequeue(&mut self, driver: &mut impl Driver, slot: Slot) {
         let active = self.jobs.at(slot);
-        let JobState::Queued { reserved } = active.state else {
+        let JobState::Queued { reserved, woken } = active.state else {
             unreachable!("invariant: state == Queued, found {:?} in the queue", active.state)
         };
         active.transition(self.now, JobState::Deciding);
+        if woken {
+            self.concurrency.forget_woken();
+        }
         self.resume(driver, slot, reserved);
     }
 
@@ -167,14 +175,21 @@ impl Engine {
         driver.send(self.now, &Attempt { id: attempt, slot, tag, number, target, job });
     }
 
+    /// Queues a job for the concurrency limit. `woken`: it comes from a queue of jobs that wait for targets.
     #[cold]
-    fn enqueue(&mut self, driver: &mut impl Driver, slot: Slot, reserved: Option<Candidate>) {
-        let Ok(waiting) = self.concurrency.push(slot) else {
+    pub(super) fn enqueue(
+        &mut self,
+        driver: &mut impl Driver,
+        slot: Slot,
+        reserved: Option<Candidate>,
+        woken: bool,
+    ) {
+        let Ok(waiting) = self.concurrency.push(slot, woken) else {
             self.release_reserved(slot, reserved);
             return self.give_up(driver, slot, EndReason::QueueFull);
         };
         let active = self.jobs.at(slot);
-        active.transition(self.now, JobState::Queued { reserved });
+        active.transition(self.now, JobState::Queued { reserved, woken });
         let id = active.job.id;
         self.log(driver, id, EventKind::Queued { waiting });
     }

@@ -98,7 +98,7 @@ impl QuotaEstimate {
     /// now.
     pub(super) fn room(&self, now: Instant, cost: &Charge) -> f64 {
         self.axes.iter().fold(f64::INFINITY, |tightest, AxisEstimate { axis, bucket }| {
-            let share = bucket.fraction_after(now, cost.units_on(*axis));
+            let share = bucket.fraction_left_after(now, cost.units_on(*axis));
             if share < tightest { share } else { tightest }
         })
     }

@@ -91,11 +91,15 @@ impl Engine {
                     }
                 }
             }
-            JobState::Queued { reserved } => {
+            JobState::Queued { reserved, woken } => {
                 self.concurrency.remove(slot);
+                if woken {
+                    self.concurrency.forget_woken();
+                }
                 self.release_reserved(slot, reserved);
             }
             JobState::Waiting { reserved } => self.release_reserved(slot, reserved),
+            JobState::InCoolDownQueue(place) => self.leave_cool_down_queue(slot, place),
             JobState::Following => self.coalescer().remove_follower(fingerprint, slot),
             JobState::Promoted => self.coalescer().remove_promoted(slot),
             JobState::Deciding => {

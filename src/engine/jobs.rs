@@ -2,6 +2,7 @@
 //! flight, not to the jobs of the run.
 
 use super::backoff::BackoffState;
+use super::cool_down_queue::Place;
 use super::route::Candidate;
 use crate::event::{JobEnd, JobOutcome, Obstacle};
 use crate::ids::{AttemptId, JobId, Slot, Tag};
@@ -27,6 +28,8 @@ pub(super) struct ActiveJob {
     pub(super) tried: u64,
     /// Targets tried since the last wait.
     pub(super) tried_this_round: u64,
+    /// Waits that ended since the last attempt.
+    pub(super) waits_in_vain: u8,
     /// Targets that can never serve this job.
     pub(super) excluded: u64,
     pub(super) backoff: BackoffState,
@@ -43,10 +46,13 @@ pub(super) struct ActiveJob {
 pub(super) enum JobState {
     /// Its next action is being chosen. Never between two inputs of the engine.
     Deciding,
-    /// It is in the queue of the concurrency limit, with the send that it reserved on a paced target, if any.
-    Queued { reserved: Option<Candidate> },
+    /// It is in the queue of the concurrency limit, with the send that it reserved on a paced target, if any. `woken`: it
+    /// came there from a queue of jobs that wait for targets.
+    Queued { reserved: Option<Candidate>, woken: bool },
     /// It waits for a wake-up, with the send that it reserved on a paced target, if any.
     Waiting { reserved: Option<Candidate> },
+    /// It waits for its turn after the cool-down of its targets.
+    InCoolDownQueue(Place),
     /// It waits for the answer to an identical job.
     Following,
     /// Its leader was given up; it leads now and has not run yet. Never between two inputs of the engine.
@@ -69,6 +75,7 @@ impl ActiveJob {
             first_byte_sent: false,
             tried: 0,
             tried_this_round: 0,
+            waits_in_vain: 0,
             excluded: 0,
             backoff: BackoffState::default(),
             obstacle: None,
@@ -83,7 +90,9 @@ impl ActiveJob {
         let elapsed = now.since(self.since);
         match self.state {
             JobState::Queued { .. } => self.queue += elapsed,
-            JobState::Waiting { .. } | JobState::Following => self.wait += elapsed,
+            JobState::Waiting { .. } | JobState::InCoolDownQueue(_) | JobState::Following => {
+                self.wait += elapsed;
+            }
             JobState::Deciding | JobState::Promoted => {
                 debug_assert_eq!(elapsed, Nanos::ZERO, "invariant: no time passes in {:?}", self.state);
             }
@@ -94,9 +103,18 @@ impl ActiveJob {
         elapsed
     }
 
+    /// Ends a wait: the job may be sent to any target again.
+    pub(super) fn begin_round(&mut self, now: Instant) {
+        self.transition(now, JobState::Deciding);
+        self.tried_this_round = 0;
+        self.waits_in_vain = self.waits_in_vain.saturating_add(1);
+        self.obstacle = None;
+    }
+
     /// Counts an attempt at a target.
     pub(super) fn count_attempt(&mut self, candidate: Candidate) {
         self.attempts += 1;
+        self.waits_in_vain = 0;
         self.step = candidate.step;
         self.tried |= candidate.bit();
         self.tried_this_round |= candidate.bit();
@@ -163,6 +181,12 @@ impl JobSlab {
     pub(super) fn has_in_flight(&self, slot: Slot, attempt: AttemptId) -> bool {
         let state = self.0.get(slot.index()).map(|active| active.state);
         matches!(state, Some(JobState::Sent { attempt: sent, .. }) if sent == attempt)
+    }
+
+    /// Returns `true` if the job at the slot holds the place with this ticket in a queue of jobs that wait for targets.
+    pub(super) fn holds_place(&self, slot: Slot, ticket: u64) -> bool {
+        let state = self.0.get(slot.index()).map(|active| active.state);
+        matches!(state, Some(JobState::InCoolDownQueue(place)) if place.ticket == ticket)
     }
 
     /// Returns the slots of all jobs in flight, in the order of their ids.

@@ -23,6 +23,7 @@
 //! | `Deciding` | its next action is being chosen; never between two inputs | `decide`: sent, waiting, queued, given up |
 //! | `Sent` | an attempt is in flight | `handle_reply`, `time_out`: finished, or `Deciding` again |
 //! | `Waiting` | until a wake-up: back-off, pace or cool-down | `handle_timeout`: `Deciding` |
+//! | `InCoolDownQueue` | until its turn after a cool-down or a probe | `wake`: `Deciding` or `Queued`, if due or too late |
 //! | `Queued` | no permit of the concurrency limit is free | `run_ready`: `Deciding` |
 //! | `Following` | its leader, an identical job, is in flight | the leader's answer: finished; its end: see below |
 //! | `Promoted` | leads now, has not run yet; never between two inputs | `run_ready`: `Deciding` |
@@ -41,7 +42,8 @@
 //!
 //! Policies, one file each: `route` chooses the target, `backoff` the wait, `attempt_timeout` bounds attempts, `budget`
 //! retries, `target` holds cool-downs and pacing, `estimate` the quota estimate, `cache` the response cache, `coalesce`
-//! leaders and followers, `concurrency` the concurrency limit and its queue.
+//! leaders and followers, `concurrency` the concurrency limit and its queue, `cool_down_queue` the jobs that
+//! wait for targets, `wake` the ends of waits.
 
 mod attempt_timeout;
 mod backoff;
@@ -49,6 +51,7 @@ mod budget;
 mod cache;
 mod coalesce;
 mod concurrency;
+mod cool_down_queue;
 mod dispatch;
 mod driver;
 mod estimate;
@@ -60,6 +63,7 @@ mod reply;
 mod route;
 mod target;
 mod timers;
+mod wake;
 
 pub use driver::{Answer, Attempt, Driver, Handover};
 pub use reply::{LimitNumbers, Reply, Wait, WaitKind};
@@ -72,6 +76,7 @@ use attempt_timeout::AttemptTimeouts;
 use cache::Cache;
 use coalesce::Coalescer;
 use concurrency::ConcurrencyLimiter;
+use cool_down_queue::CoolDownQueues;
 use estimate::cost_of;
 use jobs::{ActiveJob, JobSlab, JobState};
 use provider::Instant;
@@ -89,6 +94,7 @@ pub struct Engine {
     timers: Timers,
     attempt_timeouts: AttemptTimeouts,
     concurrency: ConcurrencyLimiter,
+    cool_down_queues: CoolDownQueues,
     /// `None` if the client has no response cache.
     cache: Option<Cache>,
     /// `None` if the client does not coalesce.
@@ -109,6 +115,7 @@ impl Engine {
             timers: Timers::new(),
             attempt_timeouts: AttemptTimeouts::new(client.attempt_timeout),
             concurrency: ConcurrencyLimiter::new(client.concurrency, client.queue),
+            cool_down_queues: CoolDownQueues::new(),
             cache: client.cache.map(Cache::new),
             coalescer: client.coalesce.then(Coalescer::default),
             attempts: 0,
@@ -146,6 +153,7 @@ impl Engine {
             Some(leader) => self.follow(driver, slot, leader),
             None => self.decide(driver, slot),
         }
+        self.update_cool_down_queues();
         self.jobs.is_current(slot, id).then_some(slot)
     }
 
@@ -234,19 +242,7 @@ impl Engine {
     /// at their deadline.
     pub fn handle_timeout(&mut self, driver: &mut impl Driver, now: Instant) {
         self.advance_clock(now);
-        while let Some(timer) =
-            self.timers.pop_due_wake(now, |timer| !self.jobs.is_current(timer.slot, timer.job))
-        {
-            let active = self.jobs.at(timer.slot);
-            assert_eq!(active.job.id, timer.job, "invariant: the first timer belongs to a job in flight");
-            let JobState::Waiting { reserved } = active.state else {
-                unreachable!("invariant: state == Waiting, found {:?} at a wake-up", active.state)
-            };
-            active.transition(now, JobState::Deciding);
-            active.tried_this_round = 0;
-            active.obstacle = None;
-            self.resume(driver, timer.slot, reserved);
-        }
+        while self.wake_next(driver) {}
         while let Some((slot, attempt)) = self.attempt_timeouts.first_due(now) {
             self.time_out(driver, slot, attempt);
         }
@@ -273,7 +269,7 @@ impl Engine {
     #[must_use]
     #[inline]
     pub fn poll_timeout(&self) -> Instant {
-        self.timers.next().min(self.attempt_timeouts.next())
+        self.timers.next().min(self.attempt_timeouts.next()).min(self.cool_down_queues.next())
     }
 
     /// Returns `true` if the engine reads what replies state about limits: if the pace or a pick needs a quota
@@ -300,7 +296,7 @@ impl Engine {
     }
 
     /// Runs the jobs that this input made ready: first the promoted followers, so that they get the permits of the jobs
-    /// that they replace, then queued jobs while the concurrency limit allows. A job that is given up here may promote
+    /// that they replace, then queued jobs while the concurrency limit allows, then jobs whose targets are open. A job that is given up here may promote
     /// another one.
     #[inline]
     fn run_ready(&mut self, driver: &mut impl Driver) {
@@ -310,7 +306,7 @@ impl Engine {
                 self.decide(driver, slot);
             } else if let Some(slot) = self.concurrency.pop() {
                 self.dequeue(driver, slot);
-            } else {
+            } else if !self.serve_cool_down_queues(driver) {
                 return;
             }
         }

@@ -89,6 +89,8 @@ pub(super) enum ReplyClass {
     TargetPermanent,
     /// No target will ever serve this job.
     Permanent,
+    /// The attempt was not sent, which says nothing of the target; the job may be sent later.
+    NotSent,
 }
 
 impl Reply {
@@ -129,6 +131,7 @@ impl Reply {
             AttemptOutcome::Failed(AttemptFailure::Status(401..=404 | 410 | 413)) => {
                 ReplyClass::TargetPermanent
             }
+            AttemptOutcome::Failed(AttemptFailure::Local(_)) => ReplyClass::NotSent,
             AttemptOutcome::Failed(_) => ReplyClass::Unhealthy,
         }
     }

@@ -17,6 +17,7 @@
 
 use super::backoff::exponential;
 use super::budget::Budget;
+use super::cool_down_queue::{MAX_WAITS_IN_VAIN, Opening, TargetSet};
 use super::jobs::ActiveJob;
 use super::reply::{Reply, ReplyClass};
 use super::target::TargetState;
@@ -25,7 +26,7 @@ use crate::ids::{AttemptId, TargetId};
 use crate::job::Job;
 use crate::scenario::{MAX_ROUTE_TARGETS, Pick, Retry, Route, Scenario, Step};
 use provider::meter::Charge;
-use provider::{Axis, Instant, RandomStream, random};
+use provider::{Axis, Instant, Nanos, RandomStream, random};
 
 /// A target of a route that a job can be sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub(super) enum NextAction {
     Send(Candidate),
     /// Wait; `reserve` is the paced send that it waits for.
     Wait { until: Instant, obstacle: Obstacle, reserve: Option<Candidate> },
+    /// Wait for its turn, `delay` after one of the targets can be sent to again; `until` if that is as known now.
+    AwaitTargets { until: Instant, obstacle: Obstacle, targets: TargetSet, delay: Nanos },
     /// Give it up.
     GiveUp(EndReason),
 }
@@ -97,6 +100,8 @@ struct Blockers {
     probe: Option<Obstacle>,
     cool_down: Option<(Instant, Obstacle)>,
     pace: Option<(Instant, Obstacle, Candidate)>,
+    /// Targets in cool-down or being probed, as a bit set of their positions in the route.
+    closed: u64,
 }
 
 impl Blockers {
@@ -109,9 +114,11 @@ impl Blockers {
                 self.just_tried.get_or_insert(plain(WaitReason::BackOff));
             }
             BlockedBy::Probe => {
+                self.closed |= candidate.bit();
                 self.probe.get_or_insert(plain(WaitReason::Probe));
             }
             BlockedBy::CoolDown(until, (cause, axis)) => {
+                self.closed |= candidate.bit();
                 if self.cool_down.is_none_or(|(earliest, _)| until < earliest) {
                     let obstacle = Obstacle { axis, cause: Some(cause), ..plain(WaitReason::CoolDown) };
                     self.cool_down = Some((until, obstacle));
@@ -200,6 +207,7 @@ impl Router {
     #[cold]
     fn wait_or_give_up(&mut self, now: Instant, active: &mut ActiveJob, blockers: Blockers) -> NextAction {
         let mut backoff = active.backoff;
+        let is_at_cap = backoff.is_at_cap(&self.retry.backoff);
         let delay = backoff.next(&self.retry.backoff, &mut self.jitter(&active.job, backoff.rounds()));
         // The reply to a probe arrives at an unknown instant, so the job decides again after a back-off.
         let back_offs = [blockers.just_tried, blockers.probe]
@@ -221,7 +229,47 @@ impl Router {
         if obstacle.why != WaitReason::Pace {
             active.backoff = backoff;
         }
+        // Other blockers end at an instant of their own.
+        let awaits_targets = blockers.just_tried.is_none() && blockers.pace.is_none();
+        if awaits_targets && is_at_cap && active.waits_in_vain >= MAX_WAITS_IN_VAIN {
+            let (route, positions, or_budget) = (active.job.route, blockers.closed, blockers.budget);
+            let targets = TargetSet { route, positions, or_budget };
+            let delay = if obstacle.why == WaitReason::Probe { delay.total() } else { delay.jitter };
+            return NextAction::AwaitTargets { until, obstacle, targets, delay };
+        }
         NextAction::Wait { until, obstacle, reserve }
+    }
+
+    /// Returns when one of the targets can be sent to again.
+    pub(super) fn opens(&self, now: Instant, set: TargetSet) -> Opening {
+        if set.or_budget && self.budget.allows() {
+            return Opening { at: now, is_earliest: true };
+        }
+        let instants = || self.targets_of(set).map(|(_, target)| self.targets[target.index()].opens_at());
+        let at = instants().flatten().min().unwrap_or(Instant::MAX);
+        Opening { at, is_earliest: instants().all(|at| at.is_some()) }
+    }
+
+    /// Returns what a job waits for that waits for the targets; `None` if one of them can be sent to.
+    pub(super) fn obstacle(&self, now: Instant, set: TargetSet) -> Option<Obstacle> {
+        let mut blockers = Blockers::default();
+        for (position, target) in self.targets_of(set) {
+            let state = &self.targets[target.index()];
+            let candidate = Candidate { target, step: 0, position };
+            match state.cool_down_end(now) {
+                Some(until) => blockers.add(BlockedBy::CoolDown(until, state.cool_down_cause()), candidate),
+                None if state.is_probing() => blockers.add(BlockedBy::Probe, candidate),
+                None => return None,
+            }
+        }
+        blockers.cool_down.map(|(_, obstacle)| obstacle).or(blockers.probe)
+    }
+
+    /// Returns the targets of a set, with their positions in the route.
+    fn targets_of(&self, set: TargetSet) -> impl Iterator<Item = (u8, TargetId)> {
+        let all = self.routes[set.route.index()].iter().flat_map(|cursor| &cursor.step.targets);
+        let numbered = (0..).zip(all.copied());
+        numbered.filter(move |(position, _)| set.positions >> position & 1 != 0)
     }
 
     /// Returns the random stream of the job's n-th wait. It depends on the seed, the job and `n` only.
@@ -240,6 +288,10 @@ impl Router {
         class: ReplyClass,
         reply: &Reply,
     ) -> Option<(Instant, LimitCause)> {
+        if class == ReplyClass::NotSent {
+            self.target(target).cancel_probe(attempt);
+            return None;
+        }
         let named = reply.ready_at(now).filter(|_| self.retry.obey_retry_after);
         let (failed, cause, axis) = match (class, reply.outcome) {
             (ReplyClass::Unhealthy, _) => (true, LimitCause::Overload, None),

@@ -106,6 +106,12 @@ impl TargetState {
         matches!(self.health, Health::Probing(_))
     }
 
+    /// Returns the instant from which the target is neither in cool-down nor being probed, which may be past; `None` if a
+    /// probe is in flight.
+    pub(super) fn opens_at(&self) -> Option<Instant> {
+        (!self.is_probing()).then_some(self.cool_down_until)
+    }
+
     /// Returns `true` if jobs are sent to the target: it is neither in cool-down nor to be probed.
     pub(super) fn is_in_use(&self, now: Instant) -> bool {
         self.cool_down_until <= now && matches!(self.health, Health::InUse { .. })

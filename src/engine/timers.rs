@@ -103,6 +103,11 @@ impl Timers {
         }
     }
 
+    /// Returns the instant of the next wake-up; [`Instant::MAX`] if none is set.
+    pub(super) fn next_wake(&self) -> Instant {
+        self.wakes.peek().map_or(Instant::MAX, |Reverse(timer)| timer.at)
+    }
+
     /// Returns the earliest instant at which a timer is due; [`Instant::MAX`] if none is set.
     #[inline]
     pub(super) fn next(&self) -> Instant {

@@ -131,7 +131,7 @@ fn saturation(runner: &Runner<'_>, scenario: &Scenario, quota: f64) -> (Option<S
         return (None, present);
     }
     let reached = |wanted: u64| {
-        let run = runner.run(&with_users(scenario, wanted as f64 / present as f64), 1.0, 0);
+        let run = runner.run(&with_users(scenario, wanted as f64 / present as f64), 1.0, 0)?;
         let jobs_per_min = throughput(scenario, &run);
         (jobs_per_min >= quota * (1.0 - SATURATED)).then(|| significant(jobs_per_min))
     };
@@ -187,7 +187,7 @@ fn ceiling(runner: &Runner<'_>, scenario: &Scenario, open: f64, replicas: &Repli
         (true, holding) => holding as f64 / present as f64,
         (false, _) => multiple,
     };
-    let run = (multiple > 0.0).then(|| runner.run(scenario, multiple, 0));
+    let run = (multiple > 0.0).then(|| runner.run(scenario, multiple, 0)).flatten();
     let succeeded = |run: Run| per_minute(run.summary.jobs.succeeded, run.summary.duration_s);
     Some(UserCeiling {
         users: holding,
@@ -257,9 +257,10 @@ expect: [\"success >= 90%\"]";
         let scenario = scenario::parse("users", yaml, &Overrides::default(), None).expect("a valid scenario");
         let (rules, count) = (Rules::of(&scenario), RunCount::new(&()));
         let runner = Runner { rules: &rules, count: &count };
-        let present = runner.run(&scenario, 1.0, 0);
+        let present = runner.run(&scenario, 1.0, 0).expect("nothing ends the measurements");
         let search = crate::planner::search(&scenario, &Ceiling::of(&scenario), &rules);
-        let replicas = Replicas::run(&runner, &scenario, search, Some(4));
+        let replicas =
+            Replicas::run(&runner, &scenario, search, Some(4)).expect("nothing ends the measurements");
         let load = user_load(&runner, &scenario, &present, &replicas, &Conclusion::Ceiling)
             .expect("a workload has users");
         // An hour admits 60 refills and the full bucket: 61 · 250,000 tokens of 710, or 358.0 jobs per minute.

@@ -85,9 +85,8 @@ impl Conclusion {
 /// such jobs; `None` if there are none.
 fn too_large(runner: &Runner<'_>, scenario: &Scenario) -> Option<(Vec<BrokenRule>, f64)> {
     let unservable = |rule: &Rule| {
-        let is_judged = |index: usize| rule.workload.is_none_or(|workload| workload.index() == index);
         let workloads = scenario.workloads.iter().enumerate();
-        let judged = workloads.filter(|(index, _)| is_judged(*index)).map(|(_, workload)| workload.clone());
+        let judged = workloads.filter(|(index, _)| rule.judges(*index)).map(|(_, workload)| workload.clone());
         1.0 - Ceiling::of(&Scenario { workloads: judged.collect(), ..scenario.clone() }).servable_share
     };
     let success = runner.rules.kept.iter().filter(|rule| rule.metric == Metric::Success);
@@ -115,8 +114,8 @@ fn unconditional(
     if has_slots || !is_unhindered(scenario, lowest) {
         return Vec::new();
     }
-    let others: Vec<Run> =
-        (1..SEEDS).into_par_iter().map(|replica| runner.run(scenario, lowest.multiple, replica)).collect();
+    let others = (1..SEEDS).into_par_iter().map(|replica| runner.run(scenario, lowest.multiple, replica));
+    let Some(others) = others.collect::<Option<Vec<Run>>>() else { return Vec::new() };
     let is_unconditional = |rule: &&&BrokenRule| {
         !matches!(rule.metric, Metric::Cost | Metric::Headroom)
             && others.iter().all(|run| is_unhindered(scenario, run) && run.broken.contains(rule))

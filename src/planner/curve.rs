@@ -19,7 +19,8 @@ pub(super) fn curve(
     present: &Run,
 ) -> Vec<Point> {
     let ceiling = Some(estimate.at_least()).filter(|ceiling| *ceiling > 0.0).unwrap_or(1.0);
-    let loads = LOADS.par_iter().map(|share| point(runner, &runner.run(scenario, share * ceiling, 0)));
+    let loads = LOADS.par_iter().filter_map(|share| runner.run(scenario, share * ceiling, 0));
+    let loads = loads.map(|run| point(runner, &run));
     let known = estimate.high.as_deref().into_iter().chain([present]).map(|run| point(runner, run));
     let mut points: Vec<Point> = loads.collect();
     points.extend(known);

@@ -3,7 +3,6 @@
 
 use super::rules::Rules;
 use crate::formatting::rounded;
-use crate::ids::WorkloadId;
 use crate::scenario::{Metric, Scenario};
 use serde::{Deserialize, Serialize};
 
@@ -12,36 +11,36 @@ const ROUNDING: f64 = 1e-6;
 
 /// A workload of which a change cuts more answers, by arithmetic on the lengths of its answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MoreCut {
+pub struct CutIncrease {
     /// The name of the workload.
     pub workload: String,
-    /// The share of its answers that the change cuts, from 0 to 1.
-    pub share: f64,
+    /// The share of its answers that is cut with the change, from 0 to 1.
+    #[serde(rename = "share")]
+    pub share_after: f64,
     /// The share that is cut at present; `None` if arithmetic does not give it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "before")]
+    pub share_before: Option<f64>,
     /// Whether a rule on the share of cut answers judges the workload.
     pub is_judged: bool,
 }
 
 /// Returns the workloads of which `changed` cuts more answers than `present`. A workload that `present` does not have is
 /// compared with none that is cut.
-pub(super) fn more_cut(present: &Scenario, changed: &Scenario, rules: &Rules) -> Vec<MoreCut> {
-    let each = (0..).zip(&changed.workloads).filter_map(|(class, workload)| {
+pub(super) fn more_cut(present: &Scenario, changed: &Scenario, rules: &Rules) -> Vec<CutIncrease> {
+    let each = changed.workloads.iter().enumerate().filter_map(|(index, workload)| {
         let share = changed.cut_share(workload)?;
         let same = present.workloads.iter().find(|other| other.name == workload.name);
         let before = same.map_or(Some(0.0), |same| present.cut_share(same));
-        (share > before.unwrap_or(0.0) + ROUNDING).then(|| MoreCut {
+        (share > before.unwrap_or(0.0) + ROUNDING).then(|| CutIncrease {
             workload: workload.name.clone(),
-            share: rounded(share, 6),
-            before: before.map(|before| rounded(before, 6)),
-            is_judged: is_judged(WorkloadId(class), rules),
+            share_after: rounded(share, 6),
+            share_before: before.map(|before| rounded(before, 6)),
+            is_judged: is_judged(index, rules),
         })
     });
     each.collect()
 }
 
-fn is_judged(class: WorkloadId, rules: &Rules) -> bool {
-    let is_about = |workload: Option<WorkloadId>| workload.is_none_or(|named| named == class);
-    rules.kept.iter().any(|rule| rule.metric == Metric::CutShare && is_about(rule.workload))
+fn is_judged(workload: usize, rules: &Rules) -> bool {
+    rules.kept.iter().any(|rule| rule.metric == Metric::CutShare && rule.judges(workload))
 }

@@ -1,7 +1,7 @@
 //! Why the simulated ceiling differs from the analytic one: every known cause, with its size.
 
 use super::finding::Difference;
-use super::plan::Simulated;
+use super::plan::SimulatedCeiling;
 use super::runner::Run;
 use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, share_of};
@@ -26,7 +26,7 @@ const MIN_OVERRESERVATION: f64 = 1.05;
 pub(super) fn differences(
     scenario: &Scenario,
     analytic: &Ceiling,
-    simulated: &Simulated,
+    simulated: &SimulatedCeiling,
     above: Option<&Run>,
 ) -> Vec<Difference> {
     let mut differences = Vec::new();
@@ -47,10 +47,15 @@ pub(super) fn differences(
 }
 
 /// Returns the causes that a run just above the ceiling shows.
-fn causes(scenario: &Scenario, analytic: &Ceiling, above: &Run, simulated: &Simulated) -> Vec<Difference> {
+fn causes(
+    scenario: &Scenario,
+    analytic: &Ceiling,
+    above: &Run,
+    simulated: &SimulatedCeiling,
+) -> Vec<Difference> {
     let summary = &above.summary;
     let mut causes = Vec::new();
-    if let Some(violation) = simulated.breaks.as_ref().filter(|violation| violation.axis.is_none()) {
+    if let Some(violation) = simulated.first_violation.as_ref().filter(|violation| violation.axis.is_none()) {
         causes.push(Difference::RuleBreaksFirst { rule: violation.rule.clone() });
     }
     let mean = summary.jobs.offered as f64 * summary.series.step_s / summary.duration_s;

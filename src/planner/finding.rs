@@ -5,7 +5,7 @@ mod from_plan;
 pub(super) use from_plan::findings;
 
 use super::conclusion::Conclusion;
-use super::cut_answers::MoreCut;
+use super::cut_answers::CutIncrease;
 use super::not_tried::{NotTriedReason, UntriedChange};
 use super::plan::{
     BrokenRule, FirstViolation, Growth, Outage, PlanningCeiling, Purchase, TooFewJobs, UserLoad,
@@ -14,10 +14,33 @@ use crate::record::{CutAnswers, LongWindow};
 use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
 
+/// Why a plan was ended before everything was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CutReason {
+    /// By a signal.
+    Interrupted,
+    /// By its time limit.
+    TimeLimit,
+}
+
 /// One statement of the answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Finding {
+    /// The plan was ended before everything was measured: it states what was found until then.
+    Partial {
+        /// Why.
+        by: CutReason,
+        /// The seeds on which the ceiling was found.
+        seeds: usize,
+        /// The changes that were measured.
+        changes: usize,
+        /// The changes that were to be measured.
+        of: usize,
+        /// Whether the loss of providers was to be simulated and was not, of some of them.
+        without_outages: bool,
+    },
     /// The window of a limit that the load can use up is half of the run or longer.
     LongWindow(LongWindow),
     /// Answers are cut at the present load.
@@ -287,7 +310,7 @@ pub enum PlanNote {
         /// The name of the change.
         change: String,
         /// The workloads; at least one.
-        workloads: Vec<MoreCut>,
+        workloads: Vec<CutIncrease>,
     },
     /// Changes that only measure the worth of a policy in force.
     Ablations {
@@ -302,6 +325,11 @@ pub enum PlanNote {
         from_s: f64,
         /// The duration of the runs, in seconds.
         to_s: f64,
+    },
+    /// The runs do not last a day, so that every cost per day is scaled from that of a run.
+    CostPerDay {
+        /// The duration of the runs, in seconds.
+        run_s: f64,
     },
     /// A change of the catalogue was not tried.
     NotTried {

@@ -40,8 +40,8 @@ mod verification;
 mod violation;
 mod what_if;
 
-pub use cut_answers::MoreCut;
-pub use finding::{Difference, Finding, Improvement, NoUserCeiling, PlanNote};
+pub use cut_answers::CutIncrease;
+pub use finding::{CutReason, Difference, Finding, Improvement, NoUserCeiling, PlanNote};
 pub use growth::GrowthRate;
 pub use not_tried::{NotTriedReason, UntriedChange};
 pub use plan::*;
@@ -50,6 +50,7 @@ pub use runner::PlanProgress;
 
 use crate::ceiling::Ceiling;
 use crate::scenario::Scenario;
+use change::Change;
 use conclusion::Conclusion;
 use provider::Nanos;
 use replicas::Replicas;
@@ -71,8 +72,8 @@ pub struct PlanOptions {
     pub incident: bool,
     /// The number of seeds on which the ceiling is searched, at least 1; `None`: as many as a narrow interval needs.
     pub replicas: Option<u32>,
-    /// When the search for changes that hold the target ends, by the clock of [`PlanProgress`]; it gets at least half of this
-    /// time after the ceiling and the changes are measured. `None`: it goes on to its end.
+    /// When the measurements end, by the clock of [`PlanProgress`]; the search for changes that hold the target gets at least half
+    /// of this time after them. `None`: they go on to their end.
     pub time_limit: Option<Nanos>,
     /// The command that makes the plan again; may be empty.
     pub reproduce: String,
@@ -98,6 +99,27 @@ pub enum PlanError {
         "the load of a workload with users is their number, not a rate: give the target as a multiple, such as 5x"
     )]
     RateOfUsers,
+    /// The plan was interrupted before the ceiling was found.
+    #[error("interrupted before the ceiling was found")]
+    Interrupted,
+    /// The time was up before the ceiling was found.
+    #[error(
+        "the time limit ended the plan before the ceiling was found: give it more (`--time-limit`) or a shorter run (`--for`)"
+    )]
+    TimeLimit,
+    /// A run was ended because of its jobs in flight.
+    #[error(
+        "too many jobs were in flight in a run, so that nothing can be said of it: lower the load or the deadline"
+    )]
+    TooManyJobs,
+}
+
+impl PlanError {
+    /// Returns `true` if the input is wrong, `false` if the plan failed while it was made.
+    #[must_use]
+    pub const fn is_of_input(self) -> bool {
+        matches!(self, Self::NothingOffered | Self::RateOfUsers)
+    }
 }
 
 /// The most jobs in the largest run of a search, unless the ceiling is higher.
@@ -114,7 +136,8 @@ const STEP: f64 = 1.1;
 /// Makes the plan of a scenario. `progress` is called as the work goes on.
 ///
 /// # Errors
-/// Fails if no job is ever offered, or if the target of closed workloads is a rate.
+/// Fails if no job is ever offered, if the target of closed workloads is a rate, if the plan is ended before the ceiling is
+/// found, or if a run has too many jobs in flight.
 pub fn plan(
     scenario: &Scenario,
     options: &PlanOptions,
@@ -127,10 +150,10 @@ pub fn plan(
         return Err(PlanError::RateOfUsers);
     }
     let rules = Rules::of(scenario);
-    let count = RunCount::new(progress);
+    let count = RunCount::new(progress).until(options.time_limit);
     let runner = Runner { rules: &rules, count: &count };
     let own_duration = scenario.duration;
-    let (scenario, found) = found(&runner, scenario, options);
+    let (scenario, found) = found(&runner, scenario, options).ok_or_else(|| count.error())?;
     let Found { analytic, present, search, replicas, without_cost_rules, conclusion } = &found;
     let service_rules = rules.without_cost_rules();
     let service = Runner { rules: &service_rules, ..runner };
@@ -145,7 +168,21 @@ pub fn plan(
         max_multiple: search.max_multiple,
     };
     let target = options.target.map(|target| target.multiple(analytic));
-    let tables = tables(&unchanged, runner, replicas.first(), target, options);
+    let users = closed::user_load(&runner, &scenario, present, replicas, conclusion);
+    if users.is_some() && count.is_stopped() {
+        return Err(count.error());
+    }
+    let catalogue = catalogue::changes(&scenario);
+    let of = catalogue.len();
+    let tables = tables(&unchanged, runner, replicas.first(), (catalogue, target), options);
+    count.check_jobs()?;
+    let partial = count.cut_by().map(|by| Finding::Partial {
+        by,
+        seeds: replicas.estimates.len(),
+        changes: tables.what_if.len(),
+        of,
+        without_outages: options.incident && tables.outages.len() < outage::providers(&scenario).len(),
+    });
     let results = Results {
         scenario: &scenario,
         options,
@@ -153,12 +190,14 @@ pub fn plan(
         analytic,
         present,
         replicas,
-        users: closed::user_load(&runner, &scenario, present, replicas, conclusion),
+        users,
         without_cost_rules: without_cost_rules.as_ref().and_then(CeilingEstimate::ceiling),
         conclusion,
         own_duration: (own_duration != scenario.duration).then_some(own_duration),
     };
-    Ok(results.into_plan(tables, count.simulations()))
+    let mut plan = results.into_plan(tables, count.simulations());
+    plan.findings.splice(0..0, partial);
+    Ok(plan)
 }
 
 /// What is found about a scenario before any change.
@@ -177,29 +216,29 @@ struct Found {
 const MAX_LENGTHENINGS: usize = 2;
 
 /// Searches for the ceiling. If the runs have too few jobs for the rules, they are made longer if that is possible. Returns
-/// the scenario with its duration.
+/// the scenario with its duration; `None` if the measurements were to end before a ceiling was found.
 fn found<'a>(
     runner: &Runner<'_>,
     scenario: &'a Scenario,
     options: &PlanOptions,
-) -> (Cow<'a, Scenario>, Found) {
+) -> Option<(Cow<'a, Scenario>, Found)> {
     let mut scenario = Cow::Borrowed(scenario);
-    let mut found = Found::of(runner, &scenario, options);
+    let mut found = Found::of(runner, &scenario, options)?;
     for _ in 0..MAX_LENGTHENINGS {
         let Conclusion::TooFewJobs(few) = &found.conclusion else { break };
         let offered = jobs(&scenario, &found.analytic);
         let Some(longer) = longer::lengthened(&scenario, runner.rules, few, offered) else { break };
-        scenario = Cow::Owned(longer);
-        found = Found::of(runner, &scenario, options);
+        let Some(more) = Found::of(runner, &longer, options) else { break };
+        (scenario, found) = (Cow::Owned(longer), more);
     }
-    (scenario, found)
+    Some((scenario, found))
 }
 
 impl Found {
-    fn of(runner: &Runner<'_>, scenario: &Scenario, options: &PlanOptions) -> Self {
+    fn of(runner: &Runner<'_>, scenario: &Scenario, options: &PlanOptions) -> Option<Self> {
         let (rules, analytic) = (runner.rules, Ceiling::of(scenario));
         runner.count.stage("the present load");
-        let present = runner.run(scenario, 1.0, 0);
+        let present = runner.run(scenario, 1.0, 0)?;
         runner.count.stage("the ceiling");
         let search = search(scenario, &analytic, rules);
         let service_rules = rules.without_cost_rules();
@@ -211,14 +250,15 @@ impl Found {
                 Replicas::run(runner, scenario, Search { guess, ..search }, options.replicas)
             },
         );
-        let without_cost_rules = ceiling.filter(|_| cost_breaks_first(replicas.first()));
+        let replicas = replicas?;
+        let without_cost_rules = ceiling.flatten().filter(|_| cost_breaks_first(replicas.first()));
         // Users who wait send fewer jobs than arithmetic expects.
         let offered = match closed::has_users(scenario) {
             true => present.summary.jobs.offered as f64,
             false => jobs(scenario, &analytic),
         };
         let conclusion = Conclusion::of(runner, scenario, &replicas, offered);
-        Self { analytic, present, search, replicas, without_cost_rules, conclusion }
+        Some(Self { analytic, present, search, replicas, without_cost_rules, conclusion })
     }
 }
 
@@ -232,7 +272,7 @@ fn tables(
     unchanged: &Unchanged<'_>,
     runner: Runner<'_>,
     estimate: &CeilingEstimate,
-    target: Option<f64>,
+    (catalogue, target): (Vec<Change>, Option<f64>),
     options: &PlanOptions,
 ) -> Tables {
     let (scenario, present) = (unchanged.scenario, unchanged.present);
@@ -240,7 +280,7 @@ fn tables(
     // The curve occupies the cores that are idle while the last changes are measured.
     let ((measured, pairs), curve) = rayon::join(
         || {
-            let measured = unchanged.measure_all(catalogue::changes(scenario));
+            let measured = unchanged.measure_all(catalogue);
             let pairs = unchanged.pairs(&measured);
             (measured, pairs)
         },
@@ -248,8 +288,8 @@ fn tables(
     );
     runner.count.stage("the target load and outages");
     let buy = target.map(|target| purchase::buy(unchanged, runner, &measured, target, options.time_limit));
-    let incidents = if options.incident { outage::outages(&runner, scenario) } else { Vec::new() };
-    Tables { curve, what_if: measured.into_iter().map(|one| one.effect).collect(), pairs, buy, incidents }
+    let outages = if options.incident { outage::outages(&runner, scenario) } else { Vec::new() };
+    Tables { curve, what_if: measured.into_iter().map(|one| one.effect).collect(), pairs, buy, outages }
 }
 
 impl Target {

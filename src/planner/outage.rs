@@ -25,8 +25,15 @@ const SERVED: f64 = 0.99;
 /// so that the recovery can be seen.
 pub(super) fn outages(runner: &Runner<'_>, scenario: &Scenario) -> Vec<Outage> {
     let length = Nanos::HOUR.min(Nanos((scenario.duration.0 / 2).max(1)));
-    let used: BTreeSet<u16> = scenario.targets.iter().map(|target| target.provider).collect();
-    used.into_par_iter().map(|provider| outage(runner, scenario, provider, length)).collect()
+    providers(scenario)
+        .into_par_iter()
+        .filter_map(|provider| outage(runner, scenario, provider, length))
+        .collect()
+}
+
+/// Returns the providers that have a target.
+pub(super) fn providers(scenario: &Scenario) -> BTreeSet<u16> {
+    scenario.targets.iter().map(|target| target.provider).collect()
 }
 
 /// A run with an outage, and the same run without it.
@@ -37,7 +44,8 @@ struct Pair {
     served_without: Served,
 }
 
-fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos) -> Outage {
+/// Simulates the loss of one provider. Returns `None` if the measurements were to end before.
+fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos) -> Option<Outage> {
     let uses = |workload: &Workload| {
         let mut targets = scenario.routes[workload.route.index()].steps.iter().flat_map(|step| &step.targets);
         targets.any(|target| scenario.targets[target.index()].provider == provider)
@@ -50,17 +58,15 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
     config.incidents.push(Incident { at, until: at + length, fault: Fault::Status(503), share: 1.0 });
     let simulate = |scenario: &Scenario, replica| {
         let mut window = Window::new(scenario, at, at + length);
-        let run = runner.run_with(scenario, (1.0, replica), &mut window);
-        (run, window.finish())
+        let run = runner.run_with(scenario, (1.0, replica), &mut window)?;
+        Some((run, window.finish()))
     };
-    let pairs: Vec<Pair> = (0..SEEDS)
-        .into_par_iter()
-        .map(|replica| {
-            let ((run, served), (without, served_without)) =
-                rayon::join(|| simulate(&lost, replica), || simulate(scenario, replica));
-            Pair { run, served, without, served_without }
-        })
-        .collect();
+    let pairs = (0..SEEDS).into_par_iter().map(|replica| {
+        let (lost, without) = rayon::join(|| simulate(&lost, replica), || simulate(scenario, replica));
+        let ((run, served), (without, served_without)) = (lost?, without?);
+        Some(Pair { run, served, without, served_without })
+    });
+    let pairs = pairs.collect::<Option<Vec<Pair>>>()?;
     let workloads: Vec<OutageWorkload> = scenario
         .workloads
         .iter()
@@ -69,8 +75,8 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
         .collect();
     let broken = broken(&pairs, &workloads);
     let stays_lost = |workload: &OutageWorkload| workload.recovery == Recovery::NotBeforeEnd;
-    let all = worst(pairs.iter().map(|pair| &pair.served.all));
-    Outage {
+    let all = &worst(&pairs, |pair| &pair.served.all).served.all;
+    Some(Outage {
         provider: name,
         at: moment(at.as_secs_f64(), scenario.duration.as_secs_f64()),
         at_s: rounded(at.as_secs_f64(), 6),
@@ -83,7 +89,7 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
         cost_usd: all.cost_usd,
         workloads,
         replicas: SEEDS,
-    }
+    })
 }
 
 /// Returns every rule that the jobs of a workload break during the outage, and every rule on the whole run that the outage
@@ -98,11 +104,8 @@ fn broken(pairs: &[Pair], workloads: &[OutageWorkload]) -> Vec<BrokenRule> {
 
 /// Returns what the jobs of one workload got, on the replica on which the fewest succeeded.
 fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs: &[Pair]) -> OutageWorkload {
-    let is_judged = |rule: &&Rule| rule.workload.is_none_or(|id| id.index() == index);
-    let rules: Vec<&Rule> = scenario.expect.iter().filter(is_judged).collect();
-    let during = || pairs.iter().map(|pair| &pair.served.workloads[index]);
-    let without = |pair: &Pair| success(&pair.served_without.workloads[index]);
-    let breaks = |rule: &&&Rule| during().any(|served| is_broken(rule, served));
+    let rules: Vec<&Rule> = scenario.expect.iter().filter(|rule| rule.judges(index)).collect();
+    let breaks = |rule: &&&Rule| pairs.iter().any(|pair| is_broken(rule, &pair.served.workloads[index]));
     let broken = rules.iter().filter(breaks);
     let strictest = rules
         .iter()
@@ -119,8 +122,8 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
         let [succeeded, lost] = sum(&pair.served_without.after[index]);
         succeeded as f64 >= required * (succeeded + lost) as f64
     };
-    let worst = worst(during());
-    let pair = pairs.iter().find(|pair| std::ptr::eq(&raw const pair.served.workloads[index], worst));
+    let worst_pair = worst(pairs, |pair| &pair.served.workloads[index]);
+    let worst = &worst_pair.served.workloads[index];
     OutageWorkload {
         name: workload.name.clone(),
         route: scenario.routes[workload.route.index()].name.clone(),
@@ -129,7 +132,7 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
         p95_s: p95_s(worst),
         fallback_share: fallback_share(worst),
         cost_usd: worst.cost_usd,
-        success_without: pair.and_then(without),
+        success_without: success(&worst_pair.served_without.workloads[index]),
         serves_without: pairs.iter().all(serves),
         broken: broken.map(|rule| BrokenRule { rule: rule.text.clone(), metric: rule.metric }).collect(),
         recovery: recoveries.reduce(slower).expect("invariant: an outage is simulated on at least one seed"),
@@ -156,13 +159,14 @@ fn slower(one: Recovery, other: Recovery) -> Recovery {
     if rank(&other) > rank(&one) { other } else { one }
 }
 
-/// Returns the run in which the smallest share succeeds; of equal ones the slowest.
-fn worst<'a>(runs: impl Iterator<Item = &'a Summary>) -> &'a Summary {
-    let share = |run: &Summary| success(run).unwrap_or(1.0);
-    let worse = |one: &&Summary, other: &&Summary| {
-        share(one).total_cmp(&share(other)).then(other.latency_s.p95.total_cmp(&one.latency_s.p95))
+/// Returns the pair in whose run with the outage the smallest share of some jobs succeeds; of equal ones the slowest.
+fn worst(pairs: &[Pair], jobs: impl Fn(&Pair) -> &Summary) -> &Pair {
+    let share = |pair: &Pair| success(jobs(pair)).unwrap_or(1.0);
+    let p95 = |pair: &Pair| jobs(pair).latency_s.p95;
+    let worse = |one: &&Pair, other: &&Pair| {
+        share(one).total_cmp(&share(other)).then(p95(other).total_cmp(&p95(one)))
     };
-    runs.min_by(worse).expect("invariant: an outage is simulated on at least one seed")
+    pairs.iter().min_by(worse).expect("invariant: an outage is simulated on at least one seed")
 }
 
 fn success(served: &Summary) -> Option<f64> {

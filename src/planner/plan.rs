@@ -48,7 +48,7 @@ pub struct Plan {
     /// The load that the scenario offers, and the results at that load.
     pub load: Load,
     /// The load of closed workloads; `None` if there are none. With users, every rate in the plan is measured in a run, and
-    /// [`WhatIf`] and [`TargetLoad`] have numbers of users, with the jobs per minute of the open workloads alone.
+    /// [`ChangeEffect`] and [`TargetLoad`] have numbers of users, with the jobs per minute of the open workloads alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<UserLoad>,
     /// The ceiling by arithmetic and by simulation.
@@ -61,7 +61,7 @@ pub struct Plan {
     /// Runs from far below to far above the ceiling, by increasing multiple.
     pub curve: Vec<Point>,
     /// The changes that were measured, best first.
-    pub what_if: Vec<WhatIf>,
+    pub what_if: Vec<ChangeEffect>,
     /// Pairs of changes that are worth more together, best first.
     pub pairs: Vec<Pair>,
     /// The cheapest changes that hold the target load; `None` if no target was given.
@@ -71,10 +71,11 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
     /// The effect of the loss of each provider; empty if it was not asked for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub incidents: Vec<Outage>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "incidents")]
+    pub outages: Vec<Outage>,
     /// What was simulated for this plan.
-    pub simulated: Simulations,
+    #[serde(rename = "simulated")]
+    pub simulations: Simulations,
     /// Every reason for which the exit code is 1; empty if it is 0.
     #[serde(default)]
     pub not_met: Vec<NotMet>,
@@ -83,7 +84,7 @@ pub struct Plan {
 impl Plan {
     /// Returns everything that was asked for and does not hold: the present load, the target load, the loss of a provider.
     pub(super) fn find_not_met(&self) -> Vec<NotMet> {
-        let lost = self.incidents.iter().filter(|outage| !outage.survives);
+        let lost = self.outages.iter().filter(|outage| !outage.survives);
         let providers: Vec<String> = lost.map(|outage| outage.provider.clone()).collect();
         let target_holds = self.buy.as_ref().is_none_or(|purchase| purchase.holds);
         let load = (!self.load.holds).then_some(NotMet::PresentLoad);
@@ -129,7 +130,7 @@ pub struct Load {
     /// Offered in the busiest step of the series.
     pub peak_jobs_per_min: f64,
     /// Whether the load holds: it is not above the ceiling to plan with. With one replica, or if no ceiling was found up to
-    /// [`Simulated::tried`], whether every rule holds on the scenario's own seed. `false` if it cannot be told.
+    /// [`SimulatedCeiling::highest_tried`], whether every rule holds on the scenario's own seed. `false` if it cannot be told.
     pub holds: bool,
     /// The rules of `expect` that define the ceiling, measured at this load.
     pub expect: Vec<RuleResult>,
@@ -140,24 +141,24 @@ pub struct Load {
     /// The share of jobs answered from the cache.
     pub cached_share: f64,
     /// The share of jobs coalesced with an identical one.
-    #[serde(default)]
-    pub joined_share: f64,
+    #[serde(default, rename = "joined_share")]
+    pub coalesced_share: f64,
 }
 
 /// The ceiling by arithmetic and by simulation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ceilings {
     /// By arithmetic.
-    pub analytic: Analytic,
+    pub analytic: AnalyticCeiling,
     /// By simulation.
-    pub simulated: Simulated,
+    pub simulated: SimulatedCeiling,
     /// Why the two differ, and what bounds bursts.
     pub differences: Vec<Difference>,
 }
 
 /// The ceiling by arithmetic: the highest average load that the limits admit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Analytic {
+pub struct AnalyticCeiling {
     /// Jobs per minute, in the scenario's mix of workloads; `None` if nothing limits it.
     pub jobs_per_min: Option<f64>,
     /// As a multiple of the load; `None` if nothing limits it.
@@ -172,11 +173,11 @@ pub struct Analytic {
     pub cached: Option<CachedCeiling>,
 }
 
-impl Analytic {
+impl AnalyticCeiling {
     /// Returns the jobs per minute that a limit alone admits ÷ the offered rate that it has to admit: that of the peak for a
     /// window of up to a minute or the length of the peak, the mean `load` for a longer one. `None` without a finite rate.
     #[must_use]
-    pub fn times_load(&self, limit: &CeilingAxis, load: f64) -> Option<f64> {
+    pub fn multiple_of_offered(&self, limit: &CeilingAxis, load: f64) -> Option<f64> {
         let window = Axis::from_name(&limit.axis).and_then(Axis::window_length).unwrap_or(Nanos::ZERO);
         let offered = match self.peak {
             Some(peak) if window.as_secs_f64() <= peak.length_s.max(60.0) => {
@@ -201,14 +202,14 @@ pub struct CachedCeiling {
 
 /// The ceiling by simulation: the highest load at which every rule holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Simulated {
-    /// Jobs per minute; `None` if no ceiling was found: see [`Self::below`], [`Self::undecided`] and [`Self::tried`].
+pub struct SimulatedCeiling {
+    /// Jobs per minute; `None` if no ceiling was found: see [`Self::lowest_tried`], [`Self::undecided`] and [`Self::highest_tried`].
     pub jobs_per_min: Option<f64>,
     /// As a multiple of the load: the mean over replicas.
     pub multiple: Option<f64>,
     /// The lowest multiple that was tried, if no load held: a ceiling, if there is one, is below it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub below: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "below")]
+    pub lowest_tried: Option<f64>,
     /// Why the ceiling cannot be told; `None` if it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<TooFewJobs>,
@@ -226,11 +227,13 @@ pub struct Simulated {
     /// The relative width to which the first replica's ceiling was narrowed down.
     pub tolerance: f64,
     /// The highest multiple that was tried.
-    pub tried: f64,
+    #[serde(rename = "tried")]
+    pub highest_tried: f64,
     /// The rules that had to hold.
     pub rules: Vec<String>,
     /// The first violation, just above the ceiling; `None` if no rule broke.
-    pub breaks: Option<FirstViolation>,
+    #[serde(rename = "breaks")]
+    pub first_violation: Option<FirstViolation>,
     /// The ceiling without the rules on cost, as a multiple on the scenario's own seed; `None` unless cost breaks
     /// first.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "but_for_cost")]

@@ -94,7 +94,8 @@ fn seeds_of_proof(attempt: i32) -> u32 {
 
 impl Search<'_> {
     fn is_time_up(&self) -> bool {
-        let is_up = self.until.is_some_and(|until| self.runner.count.elapsed() >= until);
+        let count = self.runner.count;
+        let is_up = count.is_ended() || self.until.is_some_and(|until| count.elapsed() >= until);
         if is_up {
             self.was_cut.store(true, Ordering::Relaxed);
         }

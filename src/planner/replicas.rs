@@ -46,6 +46,8 @@ pub(super) struct Replicas {
     pub(super) estimates: Vec<CeilingEstimate>,
     /// The check of the ceiling to plan with; `None` if there was none.
     pub(super) verified: Option<Verified>,
+    /// Whether that check was begun and not ended: then there is no ceiling to plan with.
+    is_unverified: bool,
 }
 
 /// A mean and its interval at the level [`CONFIDENCE`].
@@ -58,21 +60,28 @@ pub(super) struct Interval {
 
 impl Replicas {
     /// Searches for the ceiling on `wanted` seeds, or on as many as the interval and the ceiling to plan with need. The
-    /// scenario's own seed uses `search`, the others search around its ceiling.
-    pub(super) fn run(runner: &Runner<'_>, scenario: &Scenario, search: Search, wanted: Option<u32>) -> Self {
+    /// scenario's own seed uses `search`, the others search around its ceiling. If the measurements are to end before, the
+    /// seeds found until then count; `None` if the first was not.
+    pub(super) fn run(
+        runner: &Runner<'_>,
+        scenario: &Scenario,
+        search: Search,
+        wanted: Option<u32>,
+    ) -> Option<Self> {
         assert!(wanted != Some(0), "invariant: at least one replica");
-        let first = search.run(runner, scenario);
+        let first = search.run(runner, scenario)?;
         let (guess, steepness) = (first.at_least(), first.steepness());
         let near = Search { guess, step: NEAR, steepness, tolerance: OTHER_SEEDS_TOLERANCE, ..search };
         let has_ceiling = first.ceiling().is_some_and(|ceiling| ceiling > 0.0);
-        let mut replicas = Self { estimates: vec![first], verified: None };
+        let mut replicas = Self { estimates: vec![first], verified: None, is_unverified: false };
         let max_replicas = wanted.unwrap_or(MAX_REPLICAS);
-        while has_ceiling && (replicas.estimates.len() as u32) < max_replicas {
+        while has_ceiling && (replicas.estimates.len() as u32) < max_replicas && !runner.count.is_stopped() {
             let done = replicas.estimates.len() as u32;
             let next = if done < MIN_REPLICAS { MIN_REPLICAS } else { done + MORE };
             let next = wanted.unwrap_or(next).min(max_replicas);
-            let more =
-                (done..next).into_par_iter().map(|replica| Search { replica, ..near }.run(runner, scenario));
+            let more = (done..next)
+                .into_par_iter()
+                .filter_map(|replica| Search { replica, ..near }.run(runner, scenario));
             replicas.estimates.par_extend(more);
             if wanted.is_none() && replicas.are_enough() {
                 break;
@@ -80,9 +89,11 @@ impl Replicas {
         }
         if let Some(bound) = replicas.bound().filter(|bound| *bound > 0.0) {
             let jobs = replicas.first().high.as_ref().map_or(0, |run| run.summary.jobs.offered);
-            replicas.verified = verify(runner, scenario, bound, (replicas.spread(), jobs));
+            let verified = verify(runner, scenario, bound, (replicas.spread(), jobs));
+            replicas.is_unverified = verified.is_none();
+            replicas.verified = verified.flatten();
         }
-        replicas
+        Some(replicas)
     }
 
     /// Returns `true` if more replicas would hardly change the results.
@@ -111,9 +122,11 @@ impl Replicas {
     }
 
     /// Returns the ceiling to plan with: the multiple that the share [`COVERAGE`] of all seeds hold, with
-    /// [`COVERAGE_CONFIDENCE`]. 0 if some replica held no load; `None` if no rule broke, or with one replica.
+    /// [`COVERAGE_CONFIDENCE`]. 0 if some replica held no load; `None` if no rule broke, with one replica, or if its check was
+    /// not ended.
     pub(super) fn planning_ceiling(&self) -> Option<f64> {
-        self.verified.map(|verified| verified.multiple).or_else(|| self.bound())
+        let bound = || self.bound().filter(|_| !self.is_unverified);
+        self.verified.map(|verified| verified.multiple).or_else(bound)
     }
 
     /// Returns the one-sided tolerance bound of the highest loads that held.

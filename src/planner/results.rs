@@ -4,8 +4,8 @@ use super::conclusion::Conclusion;
 use super::difference::differences;
 use super::finding::{Finding, PlanNote, findings};
 use super::plan::{
-    Analytic, CachedCeiling, Ceilings, ChangeKind, CheckedSeeds, Load, Outage, Pair, Plan, PlanningCeiling,
-    Point, Purchase, SCHEMA, Simulated, Simulations, UserLoad, WhatIf,
+    AnalyticCeiling, CachedCeiling, Ceilings, ChangeEffect, ChangeKind, CheckedSeeds, Load, Outage, Pair,
+    Plan, PlanningCeiling, Point, Purchase, SCHEMA, SimulatedCeiling, Simulations, UserLoad,
 };
 use super::replicas::{self, CONFIDENCE, COVERAGE, COVERAGE_CONFIDENCE, Replicas};
 use super::rules::Rules;
@@ -38,10 +38,10 @@ pub(super) struct Results<'a> {
 /// The tables of a plan.
 pub(super) struct Tables {
     pub(super) curve: Vec<Point>,
-    pub(super) what_if: Vec<WhatIf>,
+    pub(super) what_if: Vec<ChangeEffect>,
     pub(super) pairs: Vec<Pair>,
     pub(super) buy: Option<Purchase>,
-    pub(super) incidents: Vec<Outage>,
+    pub(super) outages: Vec<Outage>,
 }
 
 impl Results<'_> {
@@ -81,8 +81,8 @@ impl Results<'_> {
                 let ceiling = self.users.as_ref().map_or_else(rate, |load| Some(load.ceiling?.multiple));
                 growth.reaches(ceiling, self.replicas.interval())
             }),
-            incidents: tables.incidents,
-            simulated: simulations,
+            outages: tables.outages,
+            simulations,
             not_met: Vec::new(),
         };
         if let Some(users) = self.users {
@@ -97,7 +97,7 @@ impl Results<'_> {
         plan
     }
 
-    fn simulated(&self) -> Simulated {
+    fn simulated(&self) -> SimulatedCeiling {
         let first = self.replicas.first();
         let has_ceiling = *self.conclusion == Conclusion::Ceiling;
         let only = |value: Option<f64>| value.filter(|_| has_ceiling);
@@ -112,10 +112,10 @@ impl Results<'_> {
         };
         let shown = first.high.as_ref().filter(|_| undecided.is_none());
         let ceilings = if has_ceiling { self.replicas.ceilings() } else { Vec::new() };
-        Simulated {
+        SimulatedCeiling {
             jobs_per_min: mean.map(|mean| significant(mean * offered)),
             multiple: mean.map(significant),
-            below: none_held.then_some(tried),
+            lowest_tried: none_held.then_some(tried),
             planning: planning.map(|multiple| PlanningCeiling {
                 jobs_per_min: significant(multiple * offered),
                 multiple: significant(multiple),
@@ -131,15 +131,15 @@ impl Results<'_> {
             confidence: CONFIDENCE,
             replicas: ceilings.into_iter().map(significant).collect(),
             tolerance: replicas::TOLERANCE,
-            tried,
+            highest_tried: tried,
             rules: self.rules.kept.iter().map(|rule| rule.text.clone()).collect(),
-            breaks: shown.and_then(|run| violation::first(run, self.rules)),
+            first_violation: shown.and_then(|run| violation::first(run, self.rules)),
             without_cost_rules: only(self.without_cost_rules).map(significant),
             undecided,
         }
     }
 
-    fn load(&self, simulated: &Simulated) -> Load {
+    fn load(&self, simulated: &SimulatedCeiling) -> Load {
         let load = load(self.present);
         let has_too_few = self.rules.undecidable(self.present.summary.jobs.offered).is_some();
         let holds = match self.conclusion {
@@ -166,7 +166,7 @@ impl Results<'_> {
     }
 
     /// Returns how the plan was found and what was left out; the scenario's own notes last.
-    fn notes(&self, simulated: &Simulated, changes: &[WhatIf]) -> Vec<PlanNote> {
+    fn notes(&self, simulated: &SimulatedCeiling, changes: &[ChangeEffect]) -> Vec<PlanNote> {
         let mut notes = self.rules.notes.clone();
         notes.push(PlanNote::Method {
             replicas: self.replicas.estimates.len(),
@@ -183,6 +183,9 @@ impl Results<'_> {
             from_s: rounded(own.as_secs_f64(), 6),
             to_s: rounded(self.scenario.duration.as_secs_f64(), 6),
         }));
+        if self.present.summary.cost_usd > 0.0 && self.scenario.duration != Nanos::DAY {
+            notes.push(PlanNote::CostPerDay { run_s: rounded(self.scenario.duration.as_secs_f64(), 6) });
+        }
         notes.extend(catalogue::notes(self.scenario));
         let ablations: Vec<String> = changes
             .iter()
@@ -219,13 +222,13 @@ fn load(present: &Run) -> Load {
         p95_s: present.p95_s(),
         cost_usd_per_day: rounded(present.cost_per_day(), 4),
         cached_share: share(summary.jobs.cached),
-        joined_share: share(summary.jobs.joined),
+        coalesced_share: share(summary.jobs.joined),
     }
 }
 
-fn analytic(scenario: &Scenario, analytic: &Ceiling) -> Analytic {
+fn analytic(scenario: &Scenario, analytic: &Ceiling) -> AnalyticCeiling {
     let finite = |value: f64| value.is_finite().then(|| rounded(value, 6));
-    Analytic {
+    AnalyticCeiling {
         // Jobs that are too large are part of the load, as in the simulated ceiling.
         jobs_per_min: finite(analytic.multiple * analytic.offered_jobs_per_min),
         multiple: finite(analytic.multiple),

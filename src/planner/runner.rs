@@ -2,7 +2,9 @@
 //! breaking a rule out. A run is a pure function of the three, so runs may be made in any order and on any number of
 //! threads.
 
+use super::PlanError;
 use super::early_end::EarlyEnd;
+use super::finding::CutReason;
 use super::plan::{BrokenRule, Simulations};
 use super::rules::Rules;
 use crate::drive::{self, StartLevels};
@@ -13,7 +15,7 @@ use crate::stats::replica_seed;
 use provider::Nanos;
 use rustc_hash::{FxHashMap, FxHasher};
 use std::hash::{Hash as _, Hasher as _};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Receives the progress of a plan, from several threads at once.
@@ -22,6 +24,10 @@ pub trait PlanProgress: Sync {
     fn stage(&self, name: &str);
     /// Called after every run.
     fn ran(&self);
+    /// Returns `true` if the plan is to end with what it has.
+    fn is_interrupted(&self) -> bool {
+        false
+    }
     /// Returns the time since the plan was begun, for [`super::PlanOptions::time_limit`]. Without a clock, no limit is
     /// ever reached.
     fn elapsed(&self) -> Nanos {
@@ -48,6 +54,12 @@ pub(super) struct RunCount<'a> {
     progress: &'a dyn PlanProgress,
     runs: AtomicU64,
     jobs: AtomicU64,
+    /// When the measurements end, by the clock of the plan; `None`: they go on to their end.
+    until: Option<Nanos>,
+    /// Whether a run was left out or ended because the measurements were to end.
+    was_cut: AtomicBool,
+    /// Whether a run was ended because too many of its jobs were in flight.
+    has_too_many_jobs: AtomicBool,
     /// The highest multiple of the load, by the hash of the scenario, at which all limits are known to begin unused.
     unused: Mutex<FxHashMap<u64, f64>>,
     /// The request sizes of the jobs, sampled once for all runs.
@@ -116,14 +128,61 @@ impl<'a> RunCount<'a> {
             progress,
             runs: AtomicU64::new(0),
             jobs: AtomicU64::new(0),
+            until: None,
+            was_cut: AtomicBool::new(false),
+            has_too_many_jobs: AtomicBool::new(false),
             unused: Mutex::default(),
             samples: SampleCache::default(),
         }
     }
 
+    /// Ends the measurements after this time.
+    pub(super) fn until(self, time_limit: Option<Nanos>) -> Self {
+        Self { until: time_limit, ..self }
+    }
+
+    /// Returns `true` if the plan was interrupted, or a run cannot be made.
+    pub(super) fn is_ended(&self) -> bool {
+        self.has_too_many_jobs.load(Ordering::Relaxed) || self.progress.is_interrupted()
+    }
+
+    /// Returns `true` if no further measurement is to be made: the plan is ended, or its time is up.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.is_ended() || self.until.is_some_and(|until| self.elapsed() > until)
+    }
+
+    /// Returns why measurements are missing; `None` if none is.
+    pub(super) fn cut_by(&self) -> Option<CutReason> {
+        if self.progress.is_interrupted() {
+            Some(CutReason::Interrupted)
+        } else {
+            self.was_cut.load(Ordering::Relaxed).then_some(CutReason::TimeLimit)
+        }
+    }
+
+    /// Returns the error of a plan that was ended before it had an answer.
+    pub(super) fn error(&self) -> PlanError {
+        match self.cut_by() {
+            _ if self.has_too_many_jobs.load(Ordering::Relaxed) => PlanError::TooManyJobs,
+            Some(CutReason::Interrupted) => PlanError::Interrupted,
+            Some(CutReason::TimeLimit) | None => PlanError::TimeLimit,
+        }
+    }
+
+    /// Returns an error if a run had so many jobs in flight that nothing can be said of its load.
+    pub(super) fn check_jobs(&self) -> Result<(), PlanError> {
+        if self.has_too_many_jobs.load(Ordering::Relaxed) { Err(PlanError::TooManyJobs) } else { Ok(()) }
+    }
+
     /// Returns the start levels of `scenario`, which is `variant` at this multiple of its load. What begins unused at a
     /// load begins unused at every lower one.
-    fn start_levels(&self, variant: &Scenario, scenario: &Scenario, multiple: f64) -> StartLevels {
+    fn start_levels(
+        &self,
+        variant: &Scenario,
+        scenario: &Scenario,
+        multiple: f64,
+        is_time_up: &dyn Fn() -> bool,
+    ) -> StartLevels {
         let full = StartLevels::full(scenario);
         if full.is_empty() {
             return full;
@@ -136,8 +195,8 @@ impl<'a> RunCount<'a> {
         if lock().get(&key).is_some_and(|unused| multiple <= *unused) {
             return full;
         }
-        let levels = full.after_days_of(scenario);
-        if levels.is_full() {
+        let levels = full.after_days_until(scenario, is_time_up);
+        if levels.is_full() && !is_time_up() {
             let mut known = lock();
             let unused = known.entry(key).or_insert(multiple);
             *unused = unused.max(multiple);
@@ -168,8 +227,9 @@ impl<'a> RunCount<'a> {
 }
 
 impl Runner<'_> {
-    /// Runs `scenario` at `multiple` times its load. Replica 0 has the scenario's own seed.
-    pub(super) fn run(&self, scenario: &Scenario, multiple: f64, replica: u32) -> Run {
+    /// Runs `scenario` at `multiple` times its load. Replica 0 has the scenario's own seed. Returns `None` if the measurements
+    /// were to end before the run did.
+    pub(super) fn run(&self, scenario: &Scenario, multiple: f64, replica: u32) -> Option<Run> {
         self.run_with(scenario, (multiple, replica), &mut ())
     }
 
@@ -182,7 +242,7 @@ impl Runner<'_> {
         replica: u32,
         is_time_up: &dyn Fn() -> bool,
     ) -> Option<Run> {
-        self.run_until(scenario, (multiple, replica), &self.rules.kept, is_time_up)
+        self.run_until(scenario, (multiple, replica), &self.rules.kept, is_time_up, &mut ())
     }
 
     /// Makes a whole run. Returns `None` if the time was up before it ended.
@@ -193,7 +253,7 @@ impl Runner<'_> {
         replica: u32,
         is_time_up: &dyn Fn() -> bool,
     ) -> Option<Run> {
-        self.run_until(scenario, (multiple, replica), &[], is_time_up)
+        self.run_until(scenario, (multiple, replica), &[], is_time_up, &mut ())
     }
 
     /// Makes a run until one of `rules` is broken for certain, or the time is up.
@@ -203,24 +263,34 @@ impl Runner<'_> {
         (multiple, replica): (f64, u32),
         rules: &[Rule],
         is_time_up: &dyn Fn() -> bool,
+        fold: &mut impl Fold,
     ) -> Option<Run> {
-        let scenario = self.prepare(scenario, multiple, replica);
+        if is_time_up() {
+            return None;
+        }
+        let scenario = self.prepare(scenario, (multiple, replica), is_time_up);
         let load = Load::with_cache(&scenario, &self.count.samples);
         let mut end = EarlyEnd::new(&scenario, rules, load.clone(), is_time_up);
-        let run = self.record(&scenario, multiple, load, &mut end);
-        (!end.timed_out).then_some(run)
+        // Levels that the time has cut say nothing.
+        if is_time_up() {
+            return None;
+        }
+        let run = self.record(&scenario, multiple, load, &mut (&mut end, fold));
+        (!end.timed_out && !run.summary.jobs.are_too_many()).then_some(run)
     }
 
-    /// Makes a run whose events go to `fold` as well.
+    /// Makes a run whose events go to `fold` as well. Returns `None` if the measurements were to end before the run did.
     pub(super) fn run_with(
         &self,
         scenario: &Scenario,
         (multiple, replica): (f64, u32),
         fold: &mut impl Fold,
-    ) -> Run {
-        let scenario = self.prepare(scenario, multiple, replica);
-        let load = Load::with_cache(&scenario, &self.count.samples);
-        self.record(&scenario, multiple, load, fold)
+    ) -> Option<Run> {
+        let run = self.run_until(scenario, (multiple, replica), &[], &|| self.count.is_stopped(), fold);
+        if run.is_none() {
+            self.count.was_cut.store(true, Ordering::Relaxed);
+        }
+        run
     }
 
     /// Simulates a prepared scenario.
@@ -230,14 +300,23 @@ impl Runner<'_> {
             drive::virtual_time::simulate_load(scenario, load, folds)
         });
         self.count.add(summary.jobs.offered);
+        if summary.jobs.are_too_many() {
+            self.count.has_too_many_jobs.store(true, Ordering::Relaxed);
+        }
         Run::new(multiple, self.rules, summary)
     }
 
     /// Returns the scenario of a run: scaled, with the seed of its replica, judged by the rules of the ceiling.
-    fn prepare(&self, scenario: &Scenario, multiple: f64, replica: u32) -> Scenario {
+    fn prepare(
+        &self,
+        scenario: &Scenario,
+        (multiple, replica): (f64, u32),
+        is_time_up: &dyn Fn() -> bool,
+    ) -> Scenario {
         assert!(multiple > 0.0 && multiple.is_finite(), "invariant: a positive multiple, found {multiple}");
         let (variant, scenario) = (scenario, scenario.scaled(multiple));
-        let mut scenario = self.count.start_levels(variant, &scenario, multiple).applied_to(scenario);
+        let levels = self.count.start_levels(variant, &scenario, multiple, is_time_up);
+        let mut scenario = levels.applied_to(scenario);
         scenario.seed = replica_seed(scenario.seed, u64::from(replica));
         scenario.expect.clone_from(&self.rules.kept);
         scenario

@@ -100,13 +100,18 @@ fn border((low, low_slack): Probe, (high, high_slack): Probe) -> f64 {
 }
 
 impl Search {
-    /// Searches for the ceiling of `scenario`.
-    pub(super) fn run(&self, runner: &Runner<'_>, scenario: &Scenario) -> CeilingEstimate {
+    /// Searches for the ceiling of `scenario`. Returns `None` if the measurements were to end before it was found.
+    pub(super) fn run(&self, runner: &Runner<'_>, scenario: &Scenario) -> Option<CeilingEstimate> {
         self.bracket(runner, scenario, self.guess, None)
     }
 
-    /// Searches for the ceiling of `scenario` above a run that held.
-    pub(super) fn run_above(&self, runner: &Runner<'_>, scenario: &Scenario, held: &Run) -> CeilingEstimate {
+    /// Searches for the ceiling of `scenario` above a run that held. Returns `None` as [`Self::run`] does.
+    pub(super) fn run_above(
+        &self,
+        runner: &Runner<'_>,
+        scenario: &Scenario,
+        held: &Run,
+    ) -> Option<CeilingEstimate> {
         assert!(held.holds(), "invariant: the lower end of a bracket holds, found slack {}", held.slack);
         let guess = self.guess.max(held.multiple * (1.0 + self.tolerance));
         self.bracket(runner, scenario, guess, Some(held))
@@ -123,7 +128,7 @@ impl Search {
         scenario: &Scenario,
         first: f64,
         held: Option<&Run>,
-    ) -> CeilingEstimate {
+    ) -> Option<CeilingEstimate> {
         assert!(first > 0.0 && first.is_finite(), "invariant: a positive first multiple, found {first}");
         assert!(0.0 < self.min_multiple && self.min_multiple <= self.max_multiple, "{self:?}");
         assert!(self.step > 1.0 && self.tolerance > 0.0 && self.steepness >= 1.0, "{self:?}");
@@ -134,7 +139,7 @@ impl Search {
         let mut next = first.clamp(self.min_multiple, self.max_multiple);
         let mut width = f64::INFINITY;
         loop {
-            let run = runner.run(scenario, next, self.replica);
+            let run = runner.run(scenario, next, self.replica)?;
             let step = 1.0 + self.distance(run.slack, max_step).max(min_step);
             if run.holds() {
                 (low, cost) = (Some((next, run.slack)), run.cost_per_day());
@@ -159,7 +164,7 @@ impl Search {
             // A ceiling that is not within one step is farther away than expected.
             (min_step, max_step) = (2.0 * min_step, 2.0 * max_step);
         }
-        CeilingEstimate::new(low, cost, high)
+        Some(CeilingEstimate::new(low, cost, high))
     }
 
     /// Returns the distance from a run with this slack to a probe beyond the border, as a share of the load.

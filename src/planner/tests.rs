@@ -309,10 +309,10 @@ fn the_search_brackets_the_ceiling_within_its_tolerance() {
             max_multiple: 1_000.0,
             replica: 0,
         };
-        let estimate = search.run(&runner, &scenario);
+        let estimate = search.run(&runner, &scenario).expect("nothing ends the measurements");
         let high = estimate.high.as_ref().expect("a thousand times the load breaks a rule");
         assert!(high.multiple <= estimate.low * (1.0 + replicas::TOLERANCE) && high.multiple > estimate.low);
-        assert!(runner.run(&scenario, estimate.low, 0).holds() && !high.holds());
+        assert!(runner.run(&scenario, estimate.low, 0).is_some_and(|run| run.holds()) && !high.holds());
         ceilings.push(estimate.ceiling().unwrap());
     }
     let (lowest, highest) = ceilings.iter().fold((f64::MAX, 0.0f64), |(l, m), c| (l.min(*c), m.max(*c)));

@@ -37,16 +37,17 @@ pub(super) struct Verified {
 }
 
 /// Checks `bound`, the multiple that most runs of about `jobs` jobs should hold; `spread` is the relative standard deviation
-/// of the ceilings. Returns `None` if no check is needed; the multiple is 0 if no load passed it.
+/// of the ceilings. Returns `Some(None)` if no check is needed, and `None` if the measurements were to end before the check did; the
+/// multiple is 0 if no load passed it.
 pub(super) fn verify(
     runner: &Runner<'_>,
     scenario: &Scenario,
     bound: f64,
     (spread, jobs): (f64, u64),
-) -> Option<Verified> {
+) -> Option<Option<Verified>> {
     assert!(bound > 0.0 && bound.is_finite(), "invariant: a positive bound, found {bound}");
     if spread <= MAX_SPREAD && jobs > MAX_JOBS {
-        return None;
+        return Some(None);
     }
     let (count, may_break) = if jobs <= MAX_JOBS { FEW_JOBS } else { MANY_JOBS };
     let step = 1.0 + (spread / 2.0).max(MIN_STEP);
@@ -54,13 +55,17 @@ pub(super) fn verify(
     for _ in 0..=MAX_STEPS {
         let seeds = (FIRST..FIRST + count).into_par_iter();
         let holds = |replica: &u32| {
-            runner.verdict(scenario, multiple, *replica, &|| false).is_some_and(|run| run.holds())
+            let is_stopped = || runner.count.is_stopped();
+            runner.verdict(scenario, multiple, *replica, &is_stopped).is_some_and(|run| run.holds())
         };
         let held = u32::try_from(seeds.filter(holds).count()).expect("invariant: at most all seeds");
+        if runner.count.is_stopped() {
+            return None;
+        }
         if held + may_break >= count {
-            return Some(Verified { multiple, seeds: count, held });
+            return Some(Some(Verified { multiple, seeds: count, held }));
         }
         (multiple, last) = (multiple / step, held);
     }
-    Some(Verified { multiple: 0.0, seeds: count, held: last })
+    Some(Some(Verified { multiple: 0.0, seeds: count, held: last }))
 }

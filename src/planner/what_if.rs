@@ -3,7 +3,7 @@
 
 use super::change::Change;
 use super::cut_answers::more_cut;
-use super::plan::{ChangeKind, Comparison, Pair, WhatIf};
+use super::plan::{ChangeEffect, ChangeKind, Comparison, Pair};
 use super::replicas;
 use super::runner::{Run, Runner};
 use super::search::{CeilingEstimate, Search};
@@ -58,17 +58,18 @@ pub(super) struct Unchanged<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Measured {
     pub(super) change: Change,
-    pub(super) effect: WhatIf,
+    pub(super) effect: ChangeEffect,
 }
 
 impl Unchanged<'_> {
-    /// Measures every change; the best first.
+    /// Measures every change; the best first. Those that are not measured before the measurements end are left out.
     pub(super) fn measure_all(&self, changes: Vec<Change>) -> Vec<Measured> {
         // One change per task: search times differ widely, so larger tasks would leave cores idle.
         let measured = changes.into_iter().enumerate().par_bridge();
-        let mut measured: Vec<_> = measured.map(|(index, change)| (index, self.measure(change))).collect();
+        let mut measured: Vec<_> =
+            measured.filter_map(|(index, change)| Some((index, self.measure(change)?))).collect();
         // Lifts are compared in classes of equal lifts, which makes the order total.
-        let class = |effect: &WhatIf| libm::round(effect.lift / EQUAL_LIFTS) as u64;
+        let class = |effect: &ChangeEffect| libm::round(effect.lift / EQUAL_LIFTS) as u64;
         measured.sort_by(|(index, one), (other_index, other)| {
             let (one, other) = (&one.effect, &other.effect);
             let cheaper = one.extra_usd_per_day.total_cmp(&other.extra_usd_per_day);
@@ -77,11 +78,11 @@ impl Unchanged<'_> {
         measured.into_iter().map(|(_, measured)| measured).collect()
     }
 
-    fn measure(&self, change: Change) -> Measured {
+    fn measure(&self, change: Change) -> Option<Measured> {
         let scenario = Change::all(self.scenario, [&change]);
-        let changed = self.runner.run(&scenario, 1.0, 0);
+        let changed = self.runner.run(&scenario, 1.0, 0)?;
         let tolerance = if change.can_be_proposed() { TOLERANCE } else { ABLATION_TOLERANCE };
-        let estimate = Search { tolerance, ..self.search(&scenario) }.run(&self.runner, &scenario);
+        let estimate = Search { tolerance, ..self.search(&scenario) }.run(&self.runner, &scenario)?;
         let (lift, extra) = (self.lift(&estimate), changed.cost_per_day() - self.present.cost_per_day());
         let is_equal = self.compare(lift, tolerance) == Comparison::Equal;
         let costs_extra = extra > MIN_EXTRA_USD && change.can_be_proposed() && !is_equal;
@@ -89,7 +90,7 @@ impl Unchanged<'_> {
         let offered = self.present.summary.ceiling.offered_jobs_per_min;
         let tried = |multiple: f64| Some(significant(multiple * offered));
         let lowest = estimate.high.as_ref().filter(|_| estimate.low <= 0.0);
-        let effect = WhatIf {
+        let effect = ChangeEffect {
             change: change.name.clone(),
             kind: change.kind,
             users: None,
@@ -103,10 +104,10 @@ impl Unchanged<'_> {
             extra_usd_per_day: rounded(extra, 4),
             ceiling_usd_per_day: rounded(estimate.cost_per_day(), 4),
             lift_per_usd: costs_extra.then(|| rounded((lift - 1.0) / extra, 6)),
-            breaks: violation.map(|violation| violation.rule),
+            broken_rule: violation.map(|violation| violation.rule),
             cuts: more_cut(self.scenario, &scenario, self.runner.rules),
         };
-        Measured { change, effect }
+        Some(Measured { change, effect })
     }
 
     /// Returns the search for the ceiling of a changed scenario, which starts at the analytic estimate.
@@ -195,9 +196,10 @@ impl Unchanged<'_> {
         // If nothing holds at present, its ceiling is 0, and no multiple follows from the lifts.
         let held = (multiple_to_exceed > 0.0 && multiple_to_exceed < self.max_multiple)
             .then(|| self.runner.run(&scenario, multiple_to_exceed, 0))
+            .flatten()
             .filter(Run::holds)?;
         let search = Search { tolerance: PAIR_TOLERANCE, step: PAIR_STEP, ..self.search(&scenario) };
-        let lift = self.lift(&search.run_above(&self.runner, &scenario, &held));
+        let lift = self.lift(&search.run_above(&self.runner, &scenario, &held)?);
         assert!(
             lift > product_of_lifts,
             "invariant: the pair holds beyond {product_of_lifts} times the ceiling, found {lift}"

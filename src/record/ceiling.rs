@@ -1,6 +1,6 @@
 //! What the limits of a scenario allow, by arithmetic, and whether the run is short against their windows.
 
-use crate::ceiling::{self, AxisCeiling, SUBSTANTIAL_SHARE};
+use crate::ceiling::{self, AxisCeiling, MIN_REPORTED_SHARE};
 use crate::formatting::{at_seconds, rounded, seconds};
 use crate::ids::TargetId;
 use crate::scenario::{Scenario, Start};
@@ -144,7 +144,7 @@ pub(super) fn long_window(scenario: &Scenario) -> Option<LongWindow> {
     };
     let (target, limit, offered_share) = ceiling::offered_shares(scenario, is_long)
         .into_iter()
-        .filter(|(.., share)| *share >= SUBSTANTIAL_SHARE)
+        .filter(|(.., share)| *share >= MIN_REPORTED_SHARE)
         .max_by(|one, other| one.2.total_cmp(&other.2))?;
     Some(LongWindow {
         target: scenario.targets[target.index()].name.clone(),

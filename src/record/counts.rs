@@ -2,7 +2,7 @@
 
 use super::histogram::Histogram;
 use super::names::{AXES, REASONS, REFUSALS};
-use crate::event::AttemptFailure;
+use crate::event::{AttemptFailure, LocalFailure};
 use crate::ids::TargetId;
 use crate::scenario::Target;
 use provider::{Instant, Usage, config::CachedTokens};
@@ -81,6 +81,8 @@ pub(super) struct FailureCounts {
     pub(super) timeout: u64,
     pub(super) garbage: u64,
     pub(super) abandoned: u64,
+    /// In the order of [`LocalFailure::ALL`].
+    pub(super) local: [u64; LocalFailure::ALL.len()],
 }
 
 /// The first refusal by a limit.
@@ -139,7 +141,14 @@ impl UsageSum {
 
 impl FailureCounts {
     pub(super) fn new() -> Self {
-        Self { status: vec![0; STATUSES], connection: 0, timeout: 0, garbage: 0, abandoned: 0 }
+        Self {
+            status: vec![0; STATUSES],
+            connection: 0,
+            timeout: 0,
+            garbage: 0,
+            abandoned: 0,
+            local: [0; LocalFailure::ALL.len()],
+        }
     }
 
     pub(super) fn count(&mut self, failure: AttemptFailure) {
@@ -148,6 +157,7 @@ impl FailureCounts {
             AttemptFailure::Connection => self.connection += 1,
             AttemptFailure::Timeout => self.timeout += 1,
             AttemptFailure::Garbage => self.garbage += 1,
+            AttemptFailure::Local(local) => self.local[local as usize] += 1,
         }
     }
 }

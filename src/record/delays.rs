@@ -17,7 +17,7 @@ pub struct Delays {
     /// From the send of an attempt that a limit refused to its reply at the client: the network, and the work at both ends.
     pub round_trip_s: Quantiles,
     /// From the end of a wait (back-off, cool-down, pace) to the instant at which the client acted on it. Waits whose ends were
-    /// acted on together count once, as the first of them.
+    /// acted on together count once, as the first of them. Waits that may have been extended do not count.
     pub wake_lag_s: Quantiles,
     /// What the measured delays change; `None` if no attempt was refused or no refusal was simulated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,9 +126,11 @@ impl Fold for DelayMeter {
                 self.acted(event);
                 self.sent.insert(attempt, event.at);
             }
-            EventKind::Waiting { until, .. } => {
+            EventKind::Waiting { until, may_extend, .. } => {
                 self.acted(event);
-                self.waits.insert(event.job, until);
+                if !may_extend {
+                    self.waits.insert(event.job, until);
+                }
             }
             EventKind::Queued { .. } | EventKind::Done(_) => self.acted(event),
             EventKind::Replied { attempt, target, outcome, .. } => {

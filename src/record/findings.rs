@@ -5,8 +5,9 @@
 //! read. Reports turn them into sentences (`report::verdict`).
 
 use super::ceiling::CeilingPeak;
-use super::summary::{CeilingSummary, LongWindow, Quantiles, RuleResult, Summary, Workload};
+use super::summary::{CeilingSummary, Counts, LongWindow, Quantiles, RuleResult, Summary, Workload};
 use super::worst_window::WorstWindow;
+use super::{jobs_in_flight, local_failures};
 use crate::formatting::{per_minute, rounded, share_of};
 use crate::scenario::{Metric, Note};
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,24 @@ pub enum Finding {
         at_s: f64,
         /// The duration of the scenario, in seconds.
         planned_s: f64,
+    },
+    /// So many jobs were in flight that the run was ended: the result covers the time until then.
+    TooManyJobs {
+        /// When, in seconds since the run began.
+        at_s: f64,
+        /// The duration of the scenario, in seconds.
+        planned_s: f64,
+        /// Jobs in flight.
+        jobs: u64,
+    },
+    /// Attempts failed on this machine, not at the provider: the run represents another load.
+    LocalFailures {
+        /// Attempts that failed so; at least one.
+        attempts: u64,
+        /// Attempts in all.
+        of: u64,
+        /// Those attempts by what the machine lacked, as in `attempts.failed_by`.
+        by: Counts,
     },
     /// A live generator delivered another number of jobs than the schedule has: the run represents another load.
     GeneratorMissedJobs {
@@ -61,7 +80,7 @@ pub enum Finding {
         axis: String,
         /// When, in seconds since the run began.
         at_s: f64,
-        /// Jobs offered per minute, in the minute before it.
+        /// Jobs offered per minute, in the minute before it; in the first minute of the run if it came earlier.
         offered_per_min: f64,
     },
     /// No limit refused anything that fits.
@@ -229,12 +248,15 @@ pub(super) fn of(summary: &Summary, facts: Facts) -> Vec<Finding> {
         _ => (None, long_window),
     };
     let finding = |window: Option<&LongWindow>| window.cloned().map(Finding::LongWindow);
-    let interrupted =
-        summary.planned_s.map(|planned_s| Finding::Interrupted { at_s: summary.duration_s, planned_s });
+    let ended_early = jobs_in_flight::finding(summary);
     let (common, rare): (Vec<_>, Vec<_>) =
         CutAnswers::of(summary).into_iter().partition(CutAnswers::is_common);
     let [common, rare] = [common, rare].map(|cut| cut.into_iter().map(Finding::CutAnswers));
-    let first = interrupted.into_iter().chain(generator).chain(finding(first_window));
+    let first = local_failures::finding(summary)
+        .into_iter()
+        .chain(ended_early)
+        .chain(generator)
+        .chain(finding(first_window));
     let first = first.chain(unservable(&summary.notes)).chain(common);
     first.chain(conclusions).chain(rare).chain(finding(last_window)).collect()
 }

@@ -13,7 +13,7 @@ use super::summary::{
     Target, Tokens, Workload,
 };
 use super::{expect, findings};
-use crate::event::AttemptFailure;
+use crate::event::{AttemptFailure, LocalFailure};
 use crate::formatting::{at_seconds, per_minute, rounded, seconds};
 use crate::scenario::Scenario;
 use provider::config::{CachedTokens, Limit as ProviderLimit, Price, RefillPolicy};
@@ -149,8 +149,11 @@ impl Recorder {
             (AttemptFailure::Timeout, failures.timeout),
             (AttemptFailure::Garbage, failures.garbage),
         ];
-        let named =
-            statuses.chain(others).map(|(failure, count)| (failure_name(failure).into_owned(), count));
+        let local = LocalFailure::ALL.map(AttemptFailure::Local).into_iter().zip(failures.local);
+        let named = statuses
+            .chain(others)
+            .chain(local)
+            .map(|(failure, count)| (failure_name(failure).into_owned(), count));
         let all = named.chain([("abandoned".to_owned(), failures.abandoned)]);
         all.filter(|(_, count)| *count > 0).collect()
     }

@@ -30,15 +30,27 @@ pub struct Log<W> {
     buffer: Vec<u8>,
     /// The first error; nothing is written after it.
     error: Option<io::Error>,
+    /// The bytes that may still be written.
+    left: u64,
+    /// Whether a line did not fit; nothing is written after it.
+    is_cut: bool,
 }
 
 impl<W: Write> Log<W> {
-    /// Begins the log of a run of `scenario` with its header. `out` should be buffered.
+    /// Begins the log of a run of `scenario` with its header, without a bound on its size. `out` should be buffered.
     ///
     /// # Errors
     /// If the header cannot be written.
     pub fn new(out: W, scenario: &Scenario) -> io::Result<Self> {
-        let mut log = Self { out, buffer: Vec::new(), error: None };
+        Self::bounded(out, scenario, u64::MAX)
+    }
+
+    /// Begins a log, as [`Self::new`] does, of at most `max_bytes`: it ends with the last line that fits.
+    ///
+    /// # Errors
+    /// If the header cannot be written.
+    pub fn bounded(out: W, scenario: &Scenario, max_bytes: u64) -> io::Result<Self> {
+        let mut log = Self { out, buffer: Vec::new(), error: None, left: max_bytes, is_cut: false };
         log.write(&Header {
             scenario: Cow::Borrowed(&scenario.name),
             schema: SCHEMA.into(),
@@ -56,17 +68,27 @@ impl<W: Write> Log<W> {
         Ok(self.out)
     }
 
+    /// Returns `true` if events are missing because the log has reached its size.
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     fn write(&mut self, line: &impl Serialize) -> io::Result<()> {
         self.buffer.clear();
         serde_json::to_writer(&mut self.buffer, line)?;
         self.buffer.push(b'\n');
-        self.out.write_all(&self.buffer)
+        match self.left.checked_sub(self.buffer.len() as u64) {
+            Some(left) => self.left = left,
+            None => self.is_cut = true,
+        }
+        if self.is_cut { Ok(()) } else { self.out.write_all(&self.buffer) }
     }
 }
 
 impl<W: Write> Fold for Log<W> {
     fn event(&mut self, event: &Event) {
-        if self.error.is_none() {
+        if self.error.is_none() && !self.is_cut {
             self.error = self.write(&Line::from(event)).err();
         }
     }

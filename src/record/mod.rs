@@ -20,6 +20,8 @@ mod findings;
 mod finish;
 mod histogram;
 mod incident;
+mod jobs_in_flight;
+mod local_failures;
 pub mod log;
 mod names;
 mod recorder;

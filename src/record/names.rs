@@ -1,6 +1,6 @@
 //! The names that results and the event log use for refusals, reasons and failures.
 
-use crate::event::{AttemptFailure, EndReason, LimitCause};
+use crate::event::{AttemptFailure, EndReason, LimitCause, LocalFailure};
 use provider::Axis;
 use std::borrow::Cow;
 
@@ -41,13 +41,14 @@ pub(super) fn refusal_name(index: usize) -> &'static str {
     Axis::ALL.get(index).map_or_else(|| CAUSES[index - AXES].name(), |axis| axis.name())
 }
 
-/// Returns the name of a failure: `status_503`, `connection`, `timeout`, `garbage`.
+/// Returns the name of a failure: `status_503`, `connection`, `timeout`, `garbage`, `local_ports`.
 pub(super) fn failure_name(failure: AttemptFailure) -> Cow<'static, str> {
     match failure {
         AttemptFailure::Status(status) => format!("{STATUS}{status}").into(),
         AttemptFailure::Connection => "connection".into(),
         AttemptFailure::Timeout => "timeout".into(),
         AttemptFailure::Garbage => "garbage".into(),
+        AttemptFailure::Local(local) => local.name().into(),
     }
 }
 
@@ -57,7 +58,11 @@ pub(super) fn failure_from_name(name: &str) -> Option<AttemptFailure> {
         "connection" => Some(AttemptFailure::Connection),
         "timeout" => Some(AttemptFailure::Timeout),
         "garbage" => Some(AttemptFailure::Garbage),
-        _ => name.strip_prefix(STATUS)?.parse().ok().map(AttemptFailure::Status),
+        _ => {
+            let local = LocalFailure::ALL.into_iter().find(|local| local.name() == name);
+            let status = || name.strip_prefix(STATUS)?.parse().ok().map(AttemptFailure::Status);
+            local.map(AttemptFailure::Local).or_else(status)
+        }
     }
 }
 
@@ -80,7 +85,8 @@ mod tests {
     #[test]
     fn failures_are_read_by_their_names() {
         let all = [AttemptFailure::Status(503), AttemptFailure::Connection, AttemptFailure::Timeout];
-        for failure in all.into_iter().chain([AttemptFailure::Garbage]) {
+        let local = LocalFailure::ALL.map(AttemptFailure::Local);
+        for failure in all.into_iter().chain([AttemptFailure::Garbage]).chain(local) {
             assert_eq!(failure_from_name(&failure_name(failure)), Some(failure));
         }
         assert_eq!(failure_from_name("status_x"), None);

@@ -108,6 +108,11 @@ impl Recorder {
         }
     }
 
+    /// Returns the number of jobs that were in flight when the run ended.
+    pub(crate) fn jobs_in_flight(&self) -> u64 {
+        self.workloads.iter().map(|workload| workload.in_flight).sum()
+    }
+
     fn arrived(&mut self, at: Instant, workload: WorkloadId, scheduled: Instant) {
         self.workloads[workload.index()].offered += 1;
         self.buckets.arrived(at);

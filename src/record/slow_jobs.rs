@@ -59,7 +59,7 @@ struct Finished {
 enum Kind {
     Arrived,
     Queued(u32),
-    Waiting(Instant, WaitReason),
+    Waiting { until: Instant, why: WaitReason, may_extend: bool },
     Sent(TargetId, u8),
     Replied(TargetId, AttemptOutcome),
     Abandoned(TargetId),
@@ -131,7 +131,9 @@ impl Fold for SlowJobs {
                 Kind::Arrived
             }
             EventKind::Queued { waiting } => Kind::Queued(waiting),
-            EventKind::Waiting { until, obstacle } => Kind::Waiting(until, obstacle.why),
+            EventKind::Waiting { until, obstacle, may_extend } => {
+                Kind::Waiting { until, why: obstacle.why, may_extend }
+            }
             EventKind::Sent { target, number, .. } => Kind::Sent(target, number),
             EventKind::Replied { target, outcome, .. } => Kind::Replied(target, outcome),
             EventKind::AttemptCancelled { target, .. } => Kind::Abandoned(target),
@@ -223,8 +225,8 @@ impl Kind {
         match self {
             Self::Arrived => TraceEventKind::Arrived,
             Self::Queued(waiting) => TraceEventKind::Queued { waiting },
-            Self::Waiting(until, why) => {
-                TraceEventKind::Waiting { until_s: seconds(until.since(scheduled)), why }
+            Self::Waiting { until, why, may_extend } => {
+                TraceEventKind::Waiting { until_s: seconds(until.since(scheduled)), why, may_extend }
             }
             Self::Sent(target, attempt) => TraceEventKind::Sent { target: name(target), attempt },
             Self::Replied(target, outcome) => match outcome {

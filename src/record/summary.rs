@@ -226,7 +226,8 @@ pub struct Attempts {
     pub in_flight: u64,
     /// The limited, by axis, or by cause if the reply named no axis.
     pub limited_by: Counts,
-    /// The failed, by failure: `status_503`, `connection`, `timeout`, `garbage`, `abandoned`.
+    /// The failed, by failure: `status_503`, `connection`, `timeout`, `garbage`, `abandoned`; and on this machine,
+    /// `local_descriptors`, `local_ports`, `local_memory`.
     pub failed_by: Counts,
 }
 
@@ -289,7 +290,7 @@ pub struct FirstRefusal {
     pub target: String,
     /// The axis; the cause if the reply named no axis.
     pub axis: String,
-    /// Jobs offered per minute, in the minute before it.
+    /// Jobs offered per minute, in the minute before it; in the first minute of the run if it came earlier.
     pub offered_per_min: f64,
 }
 

@@ -55,6 +55,9 @@ pub enum TraceEventKind {
         until_s: f64,
         /// For what.
         why: WaitReason,
+        /// `true` if it sleeps longer when its targets cool down again or are being probed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        may_extend: bool,
     },
     /// An attempt was sent.
     Sent {

@@ -58,6 +58,8 @@ pub(super) struct Replica {
 pub trait TestProgress: Sync {
     /// Called after each run.
     fn ran(&self) {}
+    /// Called for a run that was ended because too many of its jobs were in flight; it has no result.
+    fn too_many_jobs(&self) {}
     /// Returns `true` if no further run is to begin.
     fn is_interrupted(&self) -> bool {
         false
@@ -89,12 +91,16 @@ pub fn run(cases: &[Case], progress: &dyn TestProgress) -> Vec<ScenarioRuns> {
     cases.iter().map(runs).collect()
 }
 
-/// Makes one run; `None` if the test was interrupted before its end.
+/// Makes one run; `None` if it was ended early: the test was interrupted, or too many jobs were in flight.
 fn run_replica(scenario: &Scenario, progress: &dyn TestProgress) -> Option<Replica> {
     if progress.is_interrupted() {
         return None;
     }
     let summary = drive::summarize_without_distributions(scenario, Load::new(scenario), &mut Stop(progress));
+    if summary.jobs.are_too_many() {
+        progress.too_many_jobs();
+        return None;
+    }
     let replica = Replica { seed: scenario.seed, values: values_of(&summary), expect: summary.expect };
     (!progress.is_interrupted()).then_some(replica)
 }

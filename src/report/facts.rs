@@ -55,10 +55,10 @@ pub(super) fn listed(counts: &Counts) -> String {
 }
 
 /// The columns of [`times`].
-pub(super) const TIMES: [&str; 6] = ["mean", "p50", "p90", "p95", "p99", "max"];
+pub(super) const STATISTICS: [&str; 6] = ["mean", "p50", "p90", "p95", "p99", "max"];
 
 /// Every latency distribution with its columns. Distributions without values are left out.
-pub(super) fn times(summary: &Summary) -> Vec<(&'static str, [String; TIMES.len()])> {
+pub(super) fn times(summary: &Summary) -> Vec<(&'static str, [String; STATISTICS.len()])> {
     let all = [
         ("latency", Some(&summary.latency_s)),
         ("TTFT", Some(&summary.first_token_s)),

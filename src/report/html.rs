@@ -1,7 +1,7 @@
 //! The page of one run: the findings, the charts, the tables, and the whole result as embedded JSON.
 
 use super::chart;
-use super::facts::{self, TIMES};
+use super::facts::{self, STATISTICS};
 use super::job_traces;
 use super::notes;
 use super::page::{self, MAX_ROWS, axis, cell, json_data, mark, page, section, table, text};
@@ -85,7 +85,7 @@ fn times(summary: &Summary) -> Markup {
     if rows.is_empty() {
         return Markup::default();
     }
-    let head: Vec<_> = std::iter::once("").chain(TIMES).collect();
+    let head: Vec<_> = std::iter::once("").chain(STATISTICS).collect();
     let content = html! {
         (table(&head, 1, &rows))
         p.note { "Of jobs that succeeded. Latency and TTFT count from the scheduled arrival." }

@@ -58,14 +58,15 @@ fn sentence(kind: &TraceEventKind) -> String {
     match kind {
         TraceEventKind::Arrived => "arrives".to_owned(),
         TraceEventKind::Queued { waiting } => format!("is queued, {} waiting", count((*waiting).into())),
-        TraceEventKind::Waiting { until_s, why } => {
+        TraceEventKind::Waiting { until_s, why, may_extend } => {
             let why = match why {
                 WaitReason::BackOff => "backs off",
                 WaitReason::CoolDown => "waits for a cool-down",
                 WaitReason::Pace => "is paced",
                 WaitReason::Probe => "waits for a probe",
             };
-            format!("{why} until {} s", number(*until_s))
+            let least = if *may_extend { "at least " } else { "" };
+            format!("{why} until {least}{} s", number(*until_s))
         }
         TraceEventKind::Sent { target, attempt } => format!("attempt {attempt} is sent to {target}"),
         TraceEventKind::Served { target } => format!("served by {target}"),

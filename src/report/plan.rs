@@ -16,7 +16,7 @@ use super::chart::{Chart, curve, what_if};
 use super::terminal::{TerminalText, WIDTH, bar};
 use super::text_layout::{fitted, short};
 use crate::formatting::{count, duration, number, percent};
-use crate::planner::{Plan, Point, WhatIf};
+use crate::planner::{ChangeEffect, Plan, Point};
 
 /// Characters for the name of a change.
 const CHANGE: usize = 34;
@@ -63,8 +63,8 @@ impl PlanReport {
             fitted(&plan.scenario, 30),
             duration(plan.duration_s),
             plan.seed,
-            count(plan.simulated.runs),
-            count(plan.simulated.jobs)
+            count(plan.simulations.runs),
+            count(plan.simulations.jobs)
         ));
     }
 
@@ -81,19 +81,19 @@ impl PlanReport {
             let name = format!("  with {} from the cache", percent(cached.hit_share));
             self.ceiling(&name, Some(cached.jobs_per_min), Some(cached.multiple), None);
         }
-        let broken = simulated.breaks.as_ref().map(|breaks| breaks.rule.as_str());
+        let broken = simulated.first_violation.as_ref().map(|breaks| breaks.rule.as_str());
         if let Some(planning) = &simulated.planning {
             let name = format!("to plan with: {} hold it", percent(planning.share));
             self.ceiling(&name, Some(planning.jobs_per_min), Some(planning.multiple), broken);
         }
         let name = if simulated.planning.is_some() { "simulated, mean" } else { "simulated" };
-        let (tried, load) = (simulated.tried, plan.load.jobs_per_min);
+        let (tried, load) = (simulated.highest_tried, plan.load.jobs_per_min);
         match simulated.multiple {
             Some(multiple) => self.ceiling(name, simulated.jobs_per_min, Some(multiple), broken),
             None if simulated.undecided.is_some() => {
                 self.0.line(&format!("{name:<CHANGE$} {:>20}", "cannot be told"))
             }
-            None if simulated.below.is_some() => self.bound(name, '<', tried, load, broken),
+            None if simulated.lowest_tried.is_some() => self.bound(name, '<', tried, load, broken),
             None => self.bound(name, '>', tried, load, broken),
         }
         if let Some(multiple) = simulated.without_cost_rules {
@@ -106,7 +106,7 @@ impl PlanReport {
             for (place, axis) in target.axes.iter().enumerate() {
                 let name = if place == 0 { name.as_str() } else { "" };
                 let limit = format!("{} {}", axis.axis, count(axis.limit));
-                let times = analytic.times_load(axis, plan.load.jobs_per_min);
+                let times = analytic.multiple_of_offered(axis, plan.load.jobs_per_min);
                 let times = times.map_or_else(|| "–".to_owned(), number);
                 self.row(name, &number(axis.jobs_per_min), &times, &limit);
             }
@@ -234,7 +234,7 @@ fn curve_line(point: &Point, days: f64) -> String {
     )
 }
 
-fn what_if_line(plan: &Plan, change: &WhatIf) -> String {
+fn what_if_line(plan: &Plan, change: &ChangeEffect) -> String {
     let ceiling = change::new_ceiling(change);
     let p95 = change.p95_s.map_or_else(|| "-".to_owned(), duration);
     let per_usd = change::lift_per_usd(change);

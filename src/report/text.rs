@@ -2,7 +2,7 @@
 
 use super::Style;
 use super::chart::time_parts;
-use super::facts::{self, TIMES, Use};
+use super::facts::{self, STATISTICS, Use};
 use super::notes;
 use super::terminal::{TerminalText, WIDTH, bar};
 use super::text_layout::{fitted, wrap};
@@ -14,8 +14,10 @@ use crate::record::Summary;
 const INDENT: usize = 13;
 /// Characters of a column of the table of latencies.
 const COLUMN: usize = 11;
-/// Characters of a bar.
-const BAR: usize = 20;
+/// The characters of the bar of a phase.
+const PHASE_BAR: usize = 20;
+/// The characters of the bar of a limit.
+const LIMIT_BAR: usize = 9;
 /// Targets beyond this are added up in one line.
 const MAX_TARGETS: usize = 12;
 
@@ -30,7 +32,7 @@ pub fn render(summary: &Summary, style: Style) -> String {
     page.breakdown(summary);
     page.targets(summary);
     page.expectations(summary);
-    page.last(summary);
+    page.cost_and_notes(summary);
     page.0.into_string()
 }
 
@@ -77,10 +79,10 @@ impl RunReport {
         // Two long durations beside each other need a blank between them.
         let is_long = rows.iter().flat_map(|(_, cells)| cells).any(|cell| cell.chars().count() >= COLUMN);
         let column = if is_long { COLUMN + 1 } else { COLUMN };
-        let indent = if is_long { WIDTH - TIMES.len() * column } else { INDENT };
+        let indent = if is_long { WIDTH - STATISTICS.len() * column } else { INDENT };
         let columns =
             |cells: &[String]| cells.iter().map(|cell| format!("{cell:>column$}")).collect::<String>();
-        let head = format!("{:<indent$}{}", "", columns(&TIMES.map(str::to_owned)));
+        let head = format!("{:<indent$}{}", "", columns(&STATISTICS.map(str::to_owned)));
         let head = self.0.style.faint(&head);
         self.0.line(&head);
         for (name, cells) in rows {
@@ -99,7 +101,7 @@ impl RunReport {
         }
         self.0.heading("mean latency of jobs that succeeded, by phase");
         for (name, length) in parts.into_iter().filter(|(_, length)| *length > 0.0) {
-            let (bar, mean) = (bar(length / total, BAR), duration(length));
+            let (bar, mean) = (bar(length / total, PHASE_BAR), duration(length));
             self.0.line(&format!("  {name:<18}{bar} {mean:>11}  {:>7}", percent(length / total)));
         }
     }
@@ -125,7 +127,7 @@ impl RunReport {
     fn limit(&mut self, limit: &Use) {
         let used =
             limit.used.map_or_else(|| "not measured".to_owned(), |used| format!("{} charged", percent(used)));
-        let bar = bar(limit.used.unwrap_or(0.0), BAR - 11);
+        let bar = bar(limit.used.unwrap_or(0.0), LIMIT_BAR);
         let fullest = format!("fullest {}", percent(limit.peak));
         let fullest = if limit.peak >= 0.98 { self.0.style.bad(&fullest) } else { fullest };
         let text =
@@ -148,7 +150,7 @@ impl RunReport {
         }
     }
 
-    fn last(&mut self, summary: &Summary) {
+    fn cost_and_notes(&mut self, summary: &Summary) {
         self.0.line("");
         self.value("cost", &facts::charged(summary));
         for note in notes::sentences(&summary.notes) {

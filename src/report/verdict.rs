@@ -1,9 +1,10 @@
 //! The findings of a run as sentences, for the head of every report.
 
 use super::notes;
+use crate::event::LocalFailure;
 use crate::formatting::{count, duration, job_rate, jobs_in, moment, percent, plural, share_of};
 use crate::record::{
-    CeilingPeak, CutAnswers, CutWorkload, Finding, LimitCeiling, LongWindow, Summary, WorstWindow,
+    CeilingPeak, Counts, CutAnswers, CutWorkload, Finding, LimitCeiling, LongWindow, Summary, WorstWindow,
 };
 use provider::Axis;
 
@@ -25,6 +26,13 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
             duration(*at_s),
             duration(*planned_s)
         ),
+        Finding::TooManyJobs { at_s, planned_s, jobs } => format!(
+            "The run was ended after {} of {} with {} in flight, the most that a run holds: the result covers that time only.",
+            duration(*at_s),
+            duration(*planned_s),
+            plural(*jobs, "job")
+        ),
+        Finding::LocalFailures { attempts, of, by } => local_failures(*attempts, *of, by),
         Finding::GeneratorMissedJobs { offered, scheduled } => {
             not_kept(&format!("it delivered {} of {}", count(*offered), plural(*scheduled, "job")))
         }
@@ -137,6 +145,31 @@ fn cut_at(workload: &CutWorkload) -> String {
 
 fn not_kept(how: &str) -> String {
     format!("The load generator did not keep its schedule ({how}): the numbers represent a lower load.")
+}
+
+/// Returns the sentence on attempts that failed on this machine, with the remedies.
+fn local_failures(attempts: u64, of: u64, by: &Counts) -> String {
+    let remedy = |failure| match failure {
+        LocalFailure::Descriptors => {
+            "no file descriptor was free (a call in flight takes two: raise the hard limit, `ulimit -Hn`, or run a smaller load)"
+        }
+        LocalFailure::Ports => {
+            "no local port was free (widen `net.ipv4.ip_local_port_range`, or run a smaller load)"
+        }
+        LocalFailure::Memory => "memory was short (run a smaller load)",
+    };
+    let named = LocalFailure::ALL.into_iter().filter_map(|failure| Some((failure, by.get(failure.name())?)));
+    let causes: Vec<_> = match by.len() {
+        1 => named.map(|(failure, _)| remedy(failure).to_owned()).collect(),
+        _ => named.map(|(failure, number)| format!("{}: {}", count(*number), remedy(failure))).collect(),
+    };
+    format!(
+        "{} of {} ({}) failed on this machine, not at the provider, so the numbers represent another load: {}.",
+        count(attempts),
+        plural(of, "attempt"),
+        percent(share_of(attempts, of).unwrap_or(0.0)),
+        causes.join("; ")
+    )
 }
 
 /// Says what was refused if no limit refused an attempt that it could have admitted at another time.

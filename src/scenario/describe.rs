@@ -212,7 +212,7 @@ fn incident(incident: &Incident) -> String {
         Fault::LateFirstToken(by) => format!("a first token {} late", print_duration(by)),
         Fault::SlowTokens(times) => format!("tokens {} times slower", print_number(times)),
         Fault::ResetAfterHead => "a connection closed after the head".into(),
-        Fault::CutBeforeToken => "a reply that ends before its first token".into(),
+        Fault::AbortBeforeToken => "a reply that ends before its first token".into(),
         Fault::Truncated => "JSON that ends half-way".into(),
         Fault::WrongType => "a reply that claims to be HTML".into(),
         Fault::NoLimitHeaders => "no headers about limits".into(),

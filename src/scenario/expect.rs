@@ -53,7 +53,7 @@ fn resolve_rule(at: &Location, rule: RuleSpec, scenario: &Scenario, diagnostics:
 /// Returns a copy of a rule for each workload, if the rule names no workload, its metric is measured on jobs, and there are
 /// several workloads; otherwise the rule itself. Goodput is a rate of all jobs together, so its rule is not copied.
 fn for_each_workload(rule: &Rule, scenario: &Scenario) -> Vec<Rule> {
-    let is_per_workload = rule.metric.is_of_jobs() && rule.metric != Metric::Goodput;
+    let is_per_workload = rule.metric.is_measured_per_job() && rule.metric != Metric::Goodput;
     if scenario.workloads.len() < 2 || !is_per_workload {
         return vec![rule.clone()];
     }
@@ -77,6 +77,11 @@ impl Rule {
             op: Op::AtLeast,
             value: DEFAULT_SUCCESS,
         }
+    }
+
+    /// Returns `true` if the jobs of a workload, by index, are judged by this rule, alone or with those of the others.
+    pub(crate) fn judges(&self, workload: usize) -> bool {
+        self.workload.is_none_or(|id| id.index() == workload)
     }
 
     /// Returns the share of jobs that may violate the condition that the rule sets for a single job, such as to succeed or to

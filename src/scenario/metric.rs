@@ -28,7 +28,7 @@ impl Metric {
 
     /// Returns `true` if it is a property of jobs, so that it can be measured for one workload and in windows of time.
     #[must_use]
-    pub fn is_of_jobs(self) -> bool {
+    pub fn is_measured_per_job(self) -> bool {
         !matches!(self, Self::LimitedShare | Self::Cost | Self::Headroom)
     }
 

@@ -11,7 +11,7 @@
 //!   checks what involves several words.
 //! * `resolve` looks up targets, routes and traces.
 //!
-//! Every step reports to `diagnostics` and goes on; if there is one problem anywhere, there is no scenario. [`load`] and
+//! Every step reports to `diagnostics` and goes on; if there is one problem anywhere, there is no scenario. [`read`] and
 //! [`parse`] return a [`Scenario`] or all problems at once. The other way, [`Tree`] and [`write()`] print a scenario.
 //!
 //! To add a word to the language, see `language/mod.rs`.
@@ -22,12 +22,12 @@ mod diagnostics;
 mod evidence;
 mod expect;
 pub mod language;
-mod load;
 mod metric;
 mod note;
 mod overrides;
 mod preset;
 pub mod rate;
+mod read;
 mod record_bound;
 mod resolve;
 mod resolved;
@@ -40,10 +40,10 @@ mod write;
 mod yaml;
 
 pub use evidence::{Certainty, Evidence, ModelEvidence, Number, PresetEvidence, preset_evidence};
-use load::unknown_preset;
-pub use load::{MAX_BYTES, load, parse, preset};
 pub use note::Note;
 pub use overrides::Overrides;
+use read::unknown_preset;
+pub use read::{MAX_BYTES, parse, preset, read};
 pub use resolved::*;
 pub use servable::SizeClass;
 pub use write::{Entry, Tree, write};

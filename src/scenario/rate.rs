@@ -33,6 +33,28 @@ enum BaseRate {
     Steps(Vec<(Instant, f64)>),
 }
 
+/// Returns the jobs of a workload expected before each of `instants`, which must not decrease; `None` for users, whose arrivals
+/// depend on the replies.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "numbers of jobs are far below 2^53")]
+pub fn jobs_before(
+    workload: &Workload,
+    duration: Nanos,
+    instants: impl IntoIterator<Item = Instant>,
+) -> Option<Vec<f64>> {
+    let instants = instants.into_iter();
+    match &workload.arrivals {
+        Arrivals::Burst { jobs, every } => {
+            let bursts = |at: Instant| at.0.div_ceil(every.0.max(1)) as f64;
+            Some(instants.map(|at| bursts(at) * f64::from(*jobs)).collect())
+        }
+        Arrivals::Trace { rows } => {
+            Some(instants.map(|at| rows.partition_point(|row| row.at < at) as f64).collect())
+        }
+        _ => Rate::of(workload, duration).map(|rate| rate.jobs_before(instants)),
+    }
+}
+
 impl Rate {
     /// Returns the rate of a workload over a run of `duration`; `None` for arrivals without a rate: bursts, users and traces.
     #[must_use]

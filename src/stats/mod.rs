@@ -1,6 +1,6 @@
-//! Statistics of a few replicas: their seeds, their moments, and how far chance alone moves a mean.
+//! Statistics of a few replicas: their seeds and moments, the margin within which two means may differ by chance, and tolerance
+//! bounds.
 //!
-//! The planner (ceilings over several seeds) and the regression test (margin of a comparison) share it.
 //! Everything is deterministic and uses `libm`, so that a result has the same bytes on every machine.
 
 mod moments;

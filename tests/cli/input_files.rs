@@ -131,7 +131,7 @@ fn what_ifs_are_bounded_and_do_not_read_the_trace_again() {
     let load = |number| {
         let path = folder.join("s.yaml");
         fs::write(&path, scenario(number)).unwrap();
-        quotalab::scenario::load(&path, &quotalab::scenario::Overrides::default())
+        quotalab::scenario::read(&path, &quotalab::scenario::Overrides::default())
     };
     let scenario = load(64).unwrap();
     let rows = |scenario: &quotalab::scenario::Scenario| match &scenario.workloads[0].arrivals {

@@ -98,3 +98,59 @@ fn a_mock_that_is_terminated_ends_as_with_ctrl_c() {
         assert_eq!(output.status.code(), Some(0), "{output:?}");
     }
 }
+
+/// Runs until a stage of a plan has begun, as its progress on stderr says, and then sends a signal.
+fn signalled_in_stage(args: &[&str], stage: &str) -> (Option<i32>, String, String) {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    let mut plan = begin(args);
+    let mut progress = BufReader::new(plan.stderr.take().expect("stderr"));
+    let mut errors = String::new();
+    while !errors.contains(stage) {
+        assert!(progress.read_line(&mut errors).expect("text") > 0, "{stage} did not begin: {errors}");
+    }
+    let sent = Command::new("kill").args(["-INT", &plan.id().to_string()]).status();
+    assert!(sent.expect("`kill` starts").success(), "the process still runs");
+    let mut text = String::new();
+    plan.stdout.take().expect("stdout").read_to_string(&mut text).expect("text");
+    progress.read_to_string(&mut errors).expect("text");
+    (plan.wait().expect("the process ends").code(), text, errors)
+}
+
+#[test]
+fn a_plan_that_is_interrupted_states_what_was_found_until_then() {
+    let out = scratch("interrupted-plan");
+    let world = "tests/fixtures/worlds/04-one-provider-fails.yaml";
+    let args = ["plan", world, "--replicas", "2", "--target", "3x", "--time-limit", "1h", "--out", arg(&out)];
+    let (code, text, errors) = signalled_in_stage(&args, "what-ifs and the curve");
+    assert_eq!(code, Some(3), "{text}{errors}");
+    assert!(errors.ends_with("error: interrupted\n"), "{errors}");
+    assert!(text.starts_with("The plan was interrupted: "), "{text}");
+    assert!(text.contains("exit code 3: interrupted"), "{text}");
+    let plan: Value = serde_json::from_str(&fs::read_to_string(out.join("plan.json")).unwrap()).unwrap();
+    let partial = &plan["findings"][0];
+    assert_eq!((&partial["kind"], &partial["by"]), (&"partial".into(), &"interrupted".into()));
+    assert!(partial["changes"].as_u64() < partial["of"].as_u64(), "{partial}");
+    assert_eq!(plan["buy"]["complete"], false);
+}
+
+#[test]
+fn a_plan_that_is_interrupted_before_the_ceiling_has_no_answer() {
+    let out = scratch("interrupted-early");
+    let rate = "workload.0.arrivals={ constant: 2000/s }";
+    let args = ["plan", SHORT, "--set", rate, "--for", "10h", "--out", arg(&out)];
+    let (code, text, errors) = signalled_in_stage(&args, "the present load");
+    assert_eq!((code, text.as_str()), (Some(3), ""), "{errors}");
+    assert!(errors.ends_with("error: interrupted before the ceiling was found\n"), "{errors}");
+}
+
+/// One simulation of this plan takes longer than its time limit.
+#[test]
+fn the_time_limit_ends_a_simulation_too() {
+    let out = scratch("time-limit");
+    let rate = "workload.0.arrivals={ constant: 2000/s }";
+    let args = ["plan", SHORT, "--set", rate, "--for", "10h", "--time-limit", "1s", "--out", arg(&out)];
+    let output = begin(&args).wait_with_output().expect("the process ends");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{errors}");
+    assert!(errors.contains("error: the time limit ended the plan before the ceiling was found"), "{errors}");
+}

@@ -210,3 +210,45 @@ fn an_unwritable_output_folder_is_wrong_input() {
         output.err
     );
 }
+
+/// 200 calls in flight take 400 descriptors.
+#[cfg(unix)]
+#[test]
+fn a_run_that_lacks_descriptors_says_so_first_and_fails() {
+    let folder = scratch("descriptors");
+    let run = |limits: &str| {
+        let command = format!(
+            "{limits}; exec {} run tests/fixtures/slow-calls.yaml --quiet --out {}",
+            env!("CARGO_BIN_EXE_quotalab"),
+            arg(&folder)
+        );
+        let run = assert_cmd::Command::new("bash")
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(["-c", &command])
+            .output()
+            .unwrap();
+        let text = unwrapped(&String::from_utf8(run.stdout).unwrap());
+        let result: Value =
+            serde_json::from_str(&fs::read_to_string(folder.join("result.json")).unwrap()).unwrap();
+        (run.status.code(), text, result, String::from_utf8(run.stderr).unwrap())
+    };
+    let (code, text, result, errors) = run("ulimit -n 256");
+    assert_eq!(code, Some(3), "{text}{errors}");
+    let first = text.split_once(": ").unwrap().0;
+    assert!(first.contains("failed on this machine, not at the provider"), "{text}");
+    assert!(errors.contains("the result is not that of the scenario"), "{errors}");
+    assert_eq!(result["findings"][0]["kind"], "local_failures");
+    let failed = &result["attempts"]["failed_by"];
+    assert!(
+        failed["local_descriptors"].as_u64() > Some(50) && failed.get("connection").is_none(),
+        "{failed}"
+    );
+    assert!(
+        result["jobs"]["succeeded"].as_u64() > Some(90),
+        "the connections that there are are used: {text}"
+    );
+
+    let (code, text, result, errors) = run("ulimit -S -n 256");
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "the soft limit is raised: {text}");
+    assert_eq!(result["jobs"]["succeeded"], 400, "{text}");
+}

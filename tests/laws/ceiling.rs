@@ -54,8 +54,11 @@ workload:
         keys.join(", "),
         targets.join(", ")
     );
-    scenario::parse("overload", &yaml, &Overrides::default(), None)
-        .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
+    parsed("overload", &yaml)
+}
+
+fn parsed(name: &str, yaml: &str) -> Scenario {
+    scenario::parse(name, yaml, &Overrides::default(), None).unwrap_or_else(|error| panic!("{error}\n{yaml}"))
 }
 
 proptest! {
@@ -108,8 +111,7 @@ workload: [{{ name: w, route: r, arrivals: {{ constant: {rate}/h, shape: {{ weig
 ",
         weights.join(", ")
     );
-    scenario::parse("day", &yaml, &Overrides::default(), None)
-        .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
+    parsed("day", &yaml)
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 //!
 //! The model checks that a job ends once, that an attempt ends once (by a reply or by a cancellation), that nothing is
 //! sent after the first byte (law 16), after a cancellation (17) or beside an identical job (15), and that every answer
-//! has a source. The audit checks the other laws on the events, with a provider that admits every attempt.
+//! has a source. The audit checks its laws on the events as well, with a provider that admits every attempt.
 
 mod model;
 
@@ -43,7 +43,7 @@ workload: [{{ name: w, route: r, arrivals: {{ constant: 1/s }}, prompt: 100, com
     scenario::parse("inputs", &yaml, &Overrides::default(), None).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The engine with its model.
+/// The engine, and the model of its jobs that drives it.
 struct Harness {
     engine: Engine,
     model: Model,
@@ -93,8 +93,10 @@ impl Harness {
         let slot = self.engine.submit(&mut self.model, now, job, Tag(number));
         let job = &mut self.model.jobs[number];
         job.slot = slot;
-        let fits = slot.is_some() == job.end.is_none();
-        self.model.check(fits, || format!("a slot is returned for a job in flight: {slot:?}"));
+        let has_ended = job.end.is_some();
+        self.model.check(slot.is_none() == has_ended, || {
+            format!("submit returned {slot:?}, the job has ended: {has_ended}")
+        });
         Tag(number)
     }
 
@@ -154,7 +156,8 @@ impl Harness {
         jobs.filter(|(_, job)| job.end.is_none()).map(|(number, _)| Tag(number)).collect()
     }
 
-    /// Fires all timers until every job has ended. Returns the names of the variants seen, and the violations.
+    /// Fires all timers until every job has ended. Returns the names of the variants of events, reasons and
+    /// decisions that occurred, and the violations.
     fn finish(mut self) -> (BTreeSet<String>, Vec<String>) {
         while self.engine.poll_timeout() < Instant::MAX {
             self.model.now = self.model.now.max(self.engine.poll_timeout());
@@ -179,17 +182,18 @@ const OUTCOMES: [AttemptOutcome; 6] = [
     AttemptOutcome::Failed(AttemptFailure::Status(400)),
 ];
 
-/// Plays the inputs of a tape: of every four numbers, the first chooses the input and the others its arguments.
-/// Returns the names of the variants seen, and the violations.
+/// Plays a tape: random numbers that make the choices of a test. The first two choose the client and whether timers are late; of
+/// every four after them, the first chooses the input and the others its arguments. Returns the names of the variants of events,
+/// reasons and decisions that occurred, and the violations.
 pub(super) fn play(tape: &[u32]) -> (BTreeSet<String>, Vec<String>) {
     let (head, steps) = tape.split_at(tape.len().min(2));
     let choice = |index: usize| head.get(index).copied().unwrap_or(0) as usize;
     let mut harness = Harness::new(CLIENTS[choice(0) % CLIENTS.len()], choice(1) % 4 == 1);
     for step in steps.chunks_exact(4) {
         let [input, which, kind, amount] = [step[0], step[1], step[2], step[3]].map(|number| number as usize);
-        let flights: Vec<_> = harness.model.flights.keys().copied().collect();
-        let flight = (!flights.is_empty()).then(|| flights[which % flights.len()]);
-        match (input % 10, flight) {
+        let attempts: Vec<_> = harness.model.flights.keys().copied().collect();
+        let attempt = (!attempts.is_empty()).then(|| attempts[which % attempts.len()]);
+        match (input % 10, attempt) {
             (0..=3, _) => {
                 let deadline = [None, None, Some(500), Some(2_000), Some(60_000), Some(0)][kind % 6];
                 harness.submit((which % 4) as u64, deadline.map(Nanos::from_millis));
@@ -278,7 +282,7 @@ fn a_cancelled_job_without_followers_cancels_its_attempt() {
 }
 
 #[test]
-fn a_cancelled_job_frees_the_attempt_for_the_queue() {
+fn a_cancelled_job_frees_its_permit_for_the_queue() {
     let mut harness = Harness::new(CLIENTS[1], false);
     let [running, queued, next] = [1, 2, 3].map(|fingerprint| harness.submit(fingerprint, None));
     harness.cancel(queued);
@@ -294,11 +298,11 @@ fn a_follower_with_an_earlier_deadline_expires_alone() {
     let mut harness = Harness::new(CLIENTS[0], false);
     let leader = harness.submit(1, None);
     let early = harness.submit(1, Some(Nanos::from_secs(1)));
-    let late = harness.submit(1, Some(Nanos::from_secs(8)));
+    let later = harness.submit(1, Some(Nanos::from_secs(8)));
     harness.advance(Nanos::from_secs(2));
     assert_eq!(harness.end(early), Some(JobOutcome::Shed(EndReason::Deadline)));
     harness.reply(harness.attempt(leader), AttemptOutcome::Ok);
-    assert_eq!([harness.end(leader), harness.end(late)], [Some(JobOutcome::Succeeded); 2]);
+    assert_eq!([harness.end(leader), harness.end(later)], [Some(JobOutcome::Succeeded); 2]);
     harness.finish_without_violations();
 }
 

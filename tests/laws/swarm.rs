@@ -37,6 +37,9 @@ pub(super) fn scenario(tape: &[u32]) -> String {
     for number in 0..tape.pick(&[1, 1, 2]) {
         workload(&mut tape, &mut out, number);
     }
+    let start = tape.pick(&["sustained", "full"]);
+    let rules: Vec<&str> = (0..tape.pick(&[0, 1, 3])).map(|_| rule(&mut tape)).collect();
+    let _ = writeln!(out, "start: {start}\nexpect: [{}]", rules.join(", "));
     out
 }
 
@@ -156,6 +159,18 @@ fn incident(tape: &mut Tape<'_>) -> String {
         "not_in_tier",
         "{ retry_after: 3600s }",
         "{ retry_after: 0s }",
+        "{ throttle: 5s }",
+        "{ drip: 3x }",
+        "{ late_first_token: 2s }",
+        "{ clock_ahead: 1m }",
+        "error_inside",
+        "truncated",
+        "wrong_type",
+        "reset_after_head",
+        "cut_before_token",
+        "no_headers",
+        "fractional_wait",
+        "absurd_wait",
     ]);
     let at = tape.pick(&["0s", "5s", "40s"]);
     let lasts = tape.pick(&["10s", "1m", "1ms"]);
@@ -180,6 +195,22 @@ fn routes(tape: &mut Tape<'_>, out: &mut String, targets: &[String]) {
     }
 }
 
+fn rule(tape: &mut Tape<'_>) -> &'static str {
+    tape.pick(&[
+        "success >= 50%",
+        "success >= 90% in every 10s",
+        "w0: p95 latency <= 8s in every 1m",
+        "p99 queue <= 1s",
+        "cut share <= 10%",
+        "cost <= 1 USD",
+        "headroom >= 0.5",
+        "limited share <= 50%",
+        "fallback share <= 90%",
+        "goodput >= 1/min",
+        "attempts per job <= 3",
+    ])
+}
+
 fn client(tape: &mut Tape<'_>, out: &mut String) {
     let deadline = tape.pick(&["60s", "5s", "500ms", "10m", "1ms"]);
     let attempts = tape.pick(&[3, 1, 2, 10]);
@@ -192,11 +223,13 @@ fn client(tape: &mut Tape<'_>, out: &mut String) {
     let pace = tape.pick(&["off", "{ gap: 100ms }", "requests", "tokens"]);
     let cache = tape.pick(&["off", "{ entries: 10, ttl: 1m }"]);
     let join = tape.pick(&[false, true]);
+    let attempt_timeout = tape.pick(&["none", "none", "2s", "100ms"]);
+    let eject = tape.pick(&["{ after: 5, for: 30s }", "off", "{ after: 1, for: 2s }"]);
     let _ = writeln!(
         out,
         "client:\n  deadline: {deadline}\n  retry: {{ attempts: {attempts}, backoff: {{ {backoff}, jitter: {jitter} }}, \
          obey_retry_after: {obey}, budget: {budget} }}\n  concurrency: {concurrency}\n  queue: {queue}\n  pace: {pace}\n  \
-         cache: {cache}\n  join: {join}"
+         cache: {cache}\n  join: {join}\n  attempt_timeout: {attempt_timeout}\n  eject: {eject}"
     );
 }
 
@@ -209,11 +242,16 @@ fn workload(tape: &mut Tape<'_>, out: &mut String, number: u32) {
         "{ steps: [{ at: 0s, rate: 1/s }, { at: 10s, rate: 20/s }] }",
         "{ burst: 40, every: 15s }",
         "{ users: 6, think: { mean: 1s } }",
+        "{ poisson: 10/s, shape: daily }",
     ]);
     let prompt = tape.pick(&["100", "{ p50: 200, p95: 900 }", "{ min: 1, max: 2000 }", "0"]);
     let completion = tape.pick(&["50", "{ mean: 100 }", "{ p50: 100, p99: 3000 }", "0"]);
     let max_tokens = tape.pick(&["", ", max_tokens: 64", ", max_tokens: 1024"]);
-    let repeats = tape.pick(&["", ", repeats: { share: 50%, of: 20 }"]);
+    let repeats = tape.pick(&[
+        "",
+        ", repeats: { share: 50%, of: 20 }",
+        ", repeats: { share: 90%, zipf: 1.1, of: 1000 }",
+    ]);
     let cached = tape.pick(&["", "", ", cached_prompt: 50%", ", cached_prompt: { min: 0, max: 500 }"]);
     let stream = tape.pick(&[true, false]);
     let _ = writeln!(

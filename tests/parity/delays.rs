@@ -29,7 +29,7 @@ fn refuse(meter: &mut DelayMeter, jobs: u64, round_trip: Nanos, lag: Nanos) {
         let attempt = AttemptId(2 * id);
         event(at, EventKind::Replied { attempt, target, outcome, usage: Usage::default() });
         let obstacle = Obstacle { target, why: WaitReason::CoolDown, axis: None, cause: None };
-        event(at, EventKind::Waiting { until, obstacle });
+        event(at, EventKind::Waiting { until, obstacle, may_extend: false });
         event(until + lag, sent(2 * id + 1));
         let attempt = AttemptId(2 * id + 1);
         let usage = Usage::default();

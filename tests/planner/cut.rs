@@ -15,7 +15,7 @@ fn never_refunded(max_tokens: u32, more: &str) -> String {
 
 const SHORT: &str = "what_if:\n  - { name: short answers, set: { workload.0.max_tokens: 100 } }\n";
 
-fn effect<'p>(plan: &'p Plan, name: &str) -> &'p quotalab::planner::WhatIf {
+fn effect<'p>(plan: &'p Plan, name: &str) -> &'p quotalab::planner::ChangeEffect {
     plan.what_if
         .iter()
         .find(|one| one.change == name)
@@ -36,7 +36,10 @@ fn a_change_that_cuts_more_answers_is_measured_and_said_but_not_proposed() {
     let short = effect(&plan, "short answers");
     assert!(short.lift > 3.0 && !short.is_proposed(), "{short:#?}");
     let cut = &short.cuts[0];
-    assert_eq!((&*cut.workload, cut.share, cut.before, cut.is_judged), ("w", 1.0, Some(0.0), false));
+    assert_eq!(
+        (&*cut.workload, cut.share_after, cut.share_before, cut.is_judged),
+        ("w", 1.0, Some(0.0), false)
+    );
     assert!(!proposed(&plan).contains(&"short answers"), "{:?}", proposed(&plan));
     assert!(plan.pairs.iter().all(|pair| !pair.changes.iter().any(|change| change == "short answers")));
     let text = report::plan::render(&plan, Style::default()).split_whitespace().collect::<Vec<_>>().join(" ");
@@ -55,7 +58,7 @@ fn a_rule_on_cut_answers_judges_the_change() {
     assert_eq!(proposed(&lax).first(), Some(&"short answers"));
     let strict = judged("cut share <= 1%");
     let short = effect(&strict, "short answers");
-    assert_eq!((short.lift, short.breaks.as_deref()), (0.0, Some("cut share <= 1%")));
+    assert_eq!((short.lift, short.broken_rule.as_deref()), (0.0, Some("cut share <= 1%")));
     assert!(!proposed(&strict).contains(&"short answers"));
 }
 

@@ -10,7 +10,7 @@ fn an_outage_is_survived_only_with_a_second_provider() {
         .replace("attempts: 1", "attempts: 3");
     let plan = |yaml: &str| plan_of(yaml, &PlanOptions { incident: true, ..options(1) });
     let alone = plan(&yaml);
-    let [outage] = &alone.incidents[..] else { panic!("{:#?}", alone.incidents) };
+    let [outage] = &alone.outages[..] else { panic!("{:#?}", alone.outages) };
     // An hour of a day is 4.2 % of the jobs: over the run 95.8 % succeed, in the hour none do.
     assert!(!outage.survives && rules(&outage.broken) == ["success >= 95%"], "{outage:#?}");
     assert!(outage.success.unwrap() < 0.02 && outage.cost_usd < 0.01, "{outage:#?}");
@@ -27,12 +27,8 @@ fn an_outage_is_survived_only_with_a_second_provider() {
         )
         .replace("of: [p/default/m] }", "of: [p/default/m] }, { of: [q/default/m] }");
     let two = plan(&yaml);
-    assert!(
-        two.incidents.len() == 2 && two.incidents.iter().all(|outage| outage.survives),
-        "{:#?}",
-        two.incidents
-    );
-    let loss = two.incidents.iter().find(|outage| outage.provider == "p").unwrap();
+    assert!(two.outages.len() == 2 && two.outages.iter().all(|outage| outage.survives), "{:#?}", two.outages);
+    let loss = two.outages.iter().find(|outage| outage.provider == "p").unwrap();
     assert!(loss.fallback_share.unwrap() > 0.99, "{loss:#?}");
     assert_eq!(loss.workloads[0].recovery, Recovery::After { seconds: 0.0 });
 }
@@ -49,7 +45,7 @@ fn a_workload_that_is_not_served_during_an_outage_is_named() {
             "workload: [{ name: other, route: s, arrivals: { poisson: 100/min }, prompt: 100, completion: 100, max_tokens: 100 }, ",
         );
     let plan = plan_of(&yaml, &PlanOptions { incident: true, ..options(1) });
-    let loss = plan.incidents.iter().find(|outage| outage.provider == "p").unwrap();
+    let loss = plan.outages.iter().find(|outage| outage.provider == "p").unwrap();
     // 1 of 101 jobs uses the lost provider: all together the rule holds, for its workload it does not.
     assert!(loss.success.unwrap() > 0.98 && !loss.survives, "{loss:#?}");
     let of = |name: &str| loss.workloads.iter().find(|workload| workload.name == name).unwrap();
@@ -73,7 +69,7 @@ expect: [success >= 90%, fallback share <= 50%]";
 #[test]
 fn an_outage_is_at_the_busiest_hour_of_the_workloads_that_use_the_provider_and_costs_what_its_jobs_cost() {
     let plan = plan_of(SLOW_RECOVERY, &PlanOptions { incident: true, ..options(1) });
-    let loss = |name: &str| plan.incidents.iter().find(|outage| outage.provider == name).unwrap();
+    let loss = |name: &str| plan.outages.iter().find(|outage| outage.provider == name).unwrap();
     // More jobs arrive from 04:00 to 05:00, but only those of a workload that never uses p.
     assert_eq!((loss("p").at_s, loss("q").at_s, loss("p").for_s), (7_200.0, 14_400.0, 3_600.0));
     let of = |outage: &str, name: &str| {
@@ -103,7 +99,7 @@ fn a_quota_used_up_by_the_outage_delays_the_recovery_beyond_it() {
         )
         .replace(", fallback share <= 50%", "");
     let plan = plan_of(&yaml, &PlanOptions { incident: true, ..options(1) });
-    let loss = plan.incidents.iter().find(|outage| outage.provider == "p").unwrap();
+    let loss = plan.outages.iter().find(|outage| outage.provider == "p").unwrap();
     let night = loss.workloads.iter().find(|workload| workload.name == "night").unwrap();
     // Without the outage 1,500 of 2,000 are used; with it 1,200 more.
     assert_eq!((night.recovery, night.success, loss.survives), (Recovery::NotBeforeEnd, Some(1.0), false));

@@ -94,7 +94,7 @@ fn a_rule_that_no_load_holds_is_named_and_has_no_ceiling() {
             panic!("{:#?}", plan.findings)
         };
         assert_eq!(rules(broken), [rule]);
-        assert_eq!(simulated.breaks.as_ref().unwrap().rule, rule);
+        assert_eq!(simulated.first_violation.as_ref().unwrap().rule, rule);
         // 375 jobs in half an hour, a quarter more than the rule needs, are 12.5 a minute.
         assert!((tried_jobs_per_min - 12.5).abs() < 0.1, "{tried_jobs_per_min}");
         let text = text_of(&plan);

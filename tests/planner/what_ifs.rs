@@ -54,6 +54,12 @@ fn assert_agree(yaml: &str, changes: &[ByHand<'_>]) {
     }
 }
 
+/// A second account of the provider `p`, by hand.
+const SECOND_ACCOUNT: [(&str, &str); 2] = [
+    ("providers: { p: {", "providers: { p: { accounts: { default: [k1], more: [k2] },"),
+    ("[p/default/m]", "[p/default/m, p/more/m]"),
+];
+
 #[test]
 fn what_ifs_of_one_provider_are_those_made_by_hand() {
     let account = [
@@ -77,16 +83,12 @@ fn what_ifs_of_one_provider_are_those_made_by_hand() {
 
 #[test]
 fn what_ifs_of_bursts_are_those_made_by_hand() {
-    let account = [
-        ("providers: { p: {", "providers: { p: { accounts: { default: [k1], more: [k2] },"),
-        ("[p/default/m]", "[p/default/m, p/more/m]"),
-    ];
     let fallback = [
         ("providers: {", "providers: { fallback: { preset: groq-developer },"),
         ("{ of: [p/default/m] }", "{ of: [p/default/m] }, { of: [fallback/default/openai/gpt-oss-120b] }"),
     ];
     let changes: [ByHand<'_>; 4] = [
-        ("one more account at p", &account),
+        ("one more account at p", &SECOND_ACCOUNT),
         ("fall back to groq-developer openai/gpt-oss-120b", &fallback),
         ("a retry budget of 20 %", &[("attempts: 12", "attempts: 12, budget: 20%")]),
         ("without jitter", &[("attempts: 12", "attempts: 12, backoff: { jitter: none }")]),
@@ -96,12 +98,8 @@ fn what_ifs_of_bursts_are_those_made_by_hand() {
 
 #[test]
 fn what_ifs_of_users_are_those_made_by_hand() {
-    let account = [
-        ("providers: { p: {", "providers: { p: { accounts: { default: [k1], more: [k2] },"),
-        ("[p/default/m]", "[p/default/m, p/more/m]"),
-    ];
     let changes: [ByHand<'_>; 2] = [
-        ("one more account at p", &account),
+        ("one more account at p", &SECOND_ACCOUNT),
         ("prompts a quarter shorter", &[("prompt: 300", "prompt: 225")]),
     ];
     assert_agree(&worlds::world("05-closed-users"), &changes);

@@ -204,6 +204,7 @@ fn law_14_attempts_queue_and_waiting_exceed_their_bounds() {
     let sleeps = EventKind::Waiting {
         until: Instant::ZERO + Nanos::from_secs(31),
         obstacle: super::waits(WaitReason::BackOff),
+        may_extend: false,
     };
     assert_eq!(violated(&with(0, &[valid()[0], (0, 0, sleeps)])), [14]);
     let mut late = with(5, &[(31, 0, done(JobOutcome::Succeeded, 1, 31))]);

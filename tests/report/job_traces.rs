@@ -128,13 +128,14 @@ fn a_long_trace_leaves_out_its_middle() {
             &mut slow_jobs,
             second,
             0,
-            EventKind::Waiting { until, obstacle: super::waits(WaitReason::BackOff) },
+            EventKind::Waiting { until, obstacle: super::waits(WaitReason::BackOff), may_extend: false },
         );
     }
     ends(&mut slow_jobs, 0, 41, 0, JobOutcome::Failed(EndReason::Deadline));
     let trace = slow_jobs.traces(&scenario).remove(0);
     let kinds: Vec<_> = trace.events.iter().map(|event| event.kind.clone()).collect();
-    let backs_off = |until_s| TraceEventKind::Waiting { until_s, why: WaitReason::BackOff };
+    let backs_off =
+        |until_s| TraceEventKind::Waiting { until_s, why: WaitReason::BackOff, may_extend: false };
     let done = TraceEventKind::Done { verdict: "failed".to_owned(), reason: Some("deadline".to_owned()) };
     assert_eq!(kinds[..2], [TraceEventKind::Arrived, backs_off(2.0)]);
     assert_eq!(kinds[12], TraceEventKind::LeftOut { events: 17 });

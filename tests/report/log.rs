@@ -117,8 +117,17 @@ fn job_lines() -> Vec<(EventKind, &'static str)> {
                     cause: Some(LimitCause::MinuteLimit),
                     ..super::waits(WaitReason::CoolDown)
                 },
+                may_extend: false,
             },
             r#""waiting","until_ns":99,"why":"cool_down","target":0,"axis":"tpm","cause":"minute_limit""#,
+        ),
+        (
+            EventKind::Waiting {
+                until: Instant(99),
+                obstacle: super::waits(WaitReason::Probe),
+                may_extend: true,
+            },
+            r#""waiting","until_ns":99,"why":"probe","target":0,"may_extend":true"#,
         ),
         (
             EventKind::Sent { attempt: ATTEMPT, target: TARGET, step: 0, number: 1 },
@@ -177,6 +186,23 @@ fn every_kind_of_event_has_its_line_and_is_read_from_it() {
     assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), expected);
     let read: Vec<_> = log::read(text.as_bytes()).unwrap().map(Result::unwrap).collect();
     assert_eq!(read, events);
+}
+
+#[test]
+fn a_log_ends_with_the_last_line_that_fits() {
+    let write = |max_bytes| {
+        let mut log = Log::bounded(Vec::new(), &launch_scenario(1.0), max_bytes).unwrap();
+        for (kind, _) in lines() {
+            log.event(&Event { at: AT, job: JobId(4), kind });
+        }
+        (log.is_cut(), log.finish().unwrap())
+    };
+    let (is_cut, whole) = write(u64::MAX);
+    assert!(!is_cut && whole.ends_with(b"}\n"));
+    assert_eq!(write(whole.len() as u64), (false, whole.clone()));
+    let (is_cut, short) = write(whole.len() as u64 - 1);
+    assert!(is_cut && short.ends_with(b"}\n") && short.len() < whole.len() && whole.starts_with(&short));
+    assert!(write(200).1.len() <= 200);
 }
 
 #[test]

@@ -207,7 +207,7 @@ mod plans {
         let simulated = &mut without_ceiling.ceiling.simulated;
         (simulated.jobs_per_min, simulated.multiple, simulated.low, simulated.high) =
             (None, None, None, None);
-        simulated.breaks = None;
+        simulated.first_violation = None;
         without_ceiling.ceiling.analytic.jobs_per_min = None;
         without_ceiling.headroom = None;
         without_ceiling.what_if.iter_mut().for_each(|change| change.ceiling_jobs_per_min = None);

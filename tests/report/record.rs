@@ -18,8 +18,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     /// Law: under any load the counts add up, the audit finds nothing, the series adds up to the totals, no limit is
-    /// used beyond what it can admit, the distributions have the quantiles beside them, and the result reads back as it
-    /// was written.
+    /// used beyond what it can admit, the distributions have the quantiles beside them, a recorder without them counts the same, and the
+    /// result reads back as it was written.
     #[test]
     fn the_counts_add_up_under_any_load(seed in 0u64..1_000, per_min in 0.0f64..400.0, rpm in 1u64..100, tpm in 1_000u64..100_000) {
         let mut scenario = short(&[(Axis::Rpm, rpm), (Axis::Tpm, tpm)]);
@@ -40,8 +40,8 @@ proptest! {
         prop_assert_eq!(series.offered.iter().sum::<u64>(), jobs.offered);
         prop_assert_eq!(series.succeeded.iter().sum::<u64>(), jobs.succeeded);
         prop_assert_eq!(series.fell_back.iter().sum::<u64>(), jobs.fell_back);
-        let own = jobs.succeeded - jobs.cached - jobs.joined;
-        prop_assert_eq!(series.served.iter().sum::<u64>(), if series.served.is_empty() { 0 } else { own });
+        let served_by_own_attempt = jobs.succeeded - jobs.cached - jobs.joined;
+        prop_assert_eq!(series.served.iter().sum::<u64>(), if series.served.is_empty() { 0 } else { served_by_own_attempt });
         prop_assert_eq!(series.failed.iter().sum::<u64>(), jobs.failed);
         let cost: f64 = series.cost_usd.values().flatten().sum();
         prop_assert!((cost - summary.cost_usd).abs() < 2e-6, "{} for {}", cost, summary.cost_usd);
@@ -67,10 +67,9 @@ proptest! {
             prop_assert_eq!(&quotalab::record::Quantiles { hdr: quantiles.hdr.clone(), ..figures }, quantiles);
         }
         prop_assert_eq!(series.latency_hdr.iter().flatten().count(), series.p50_s.iter().flatten().count());
-        let lean = Recorder::without_distributions(&scenario);
-        let mut lean = (lean, ());
-        simulate(&scenario, &conditions, &mut lean);
-        prop_assert_eq!(lean.0.finish(end(at)), summary.without_distributions());
+        let mut without_distributions = (Recorder::without_distributions(&scenario), ());
+        simulate(&scenario, &conditions, &mut without_distributions);
+        prop_assert_eq!(without_distributions.0.finish(end(at)), summary.without_distributions());
         prop_assert_eq!(Summary::from_json(&summary.to_json()).unwrap(), summary);
     }
 }
@@ -89,8 +88,8 @@ fn the_same_run_gives_the_same_bytes_and_the_same_hash() {
     assert_ne!(run(1).1, run(2).1);
 }
 
-/// A job that arrives and is served after a second.
-fn served(fold: &mut impl Fold, job: u64, at: Instant) {
+/// Feeds the events of a job that is sent when it arrives and served a second later.
+fn record_served_job(fold: &mut impl Fold, job: u64, at: Instant) {
     let (attempt, target) = (AttemptId(job), TargetId(0));
     let usage = provider::Usage { prompt_tokens: 100, completion_tokens: 50, cached_tokens: 0 };
     let later = at + Nanos::SECOND;
@@ -134,7 +133,7 @@ fn utilisation_is_what_was_used_of_what_could_have_been_admitted() {
     let scenario = short(&[(Axis::Rpm, 30), (Axis::Tpm, 6_000), (Axis::Concurrency, 2)]);
     let mut recorder = Recorder::new(&scenario);
     for job in 0..6 {
-        served(&mut recorder, job, Instant::ZERO + Nanos::from_secs(job * 10));
+        record_served_job(&mut recorder, job, Instant::ZERO + Nanos::from_secs(job * 10));
     }
     let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60)));
     let used = &summary.targets[0].utilisation;
@@ -152,7 +151,7 @@ fn utilisation_is_what_was_used_of_what_could_have_been_admitted() {
 fn utilisation_is_over_the_run_even_if_the_last_job_ends_early() {
     let scenario = short(&[(Axis::Rpm, 30), (Axis::Concurrency, 2)]);
     let mut recorder = Recorder::new(&scenario);
-    served(&mut recorder, 0, Instant::ZERO);
+    record_served_job(&mut recorder, 0, Instant::ZERO);
     let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(5)));
     let used = &summary.targets[0].utilisation;
     assert_eq!(used["rpm"], 0.016_667, "1 of a burst of 30 and 30 more");
@@ -160,7 +159,7 @@ fn utilisation_is_over_the_run_even_if_the_last_job_ends_early() {
 }
 
 #[test]
-fn the_first_refusal_has_the_load_offered_before_it() {
+fn a_refusal_in_the_first_minute_has_the_load_of_that_minute() {
     let scenario = short(&[(Axis::Rpm, 30)]);
     let mut recorder = Recorder::new(&scenario);
     let conditions = RunConditions { per_min: 120.0, swing: 0.0, incident: 0.0..0.0 };
@@ -175,7 +174,7 @@ fn the_first_refusal_has_the_load_offered_before_it() {
 }
 
 #[test]
-fn a_rule_without_a_value_is_missed() {
+fn a_rule_without_a_value_is_missed_except_headroom_without_limits() {
     let mut scenario = short(&[]);
     scenario.expect.push(rule("headroom >= 2", Metric::Headroom, Op::AtLeast, 2.0));
     let summary = Recorder::new(&scenario).finish(end(Instant::ZERO));
@@ -188,7 +187,7 @@ fn a_rule_without_a_value_is_missed() {
 #[test]
 fn a_missed_schedule_is_the_first_finding() {
     let scenario = short(&[(Axis::Rpm, 30)]);
-    let first = |lag: Nanos, scheduled: u64| {
+    let first = |lag: Nanos, scheduled_jobs: u64| {
         let mut recorder = Recorder::new(&scenario);
         let at = Instant::ZERO + lag;
         let scheduled_at = Instant::ZERO;
@@ -218,8 +217,12 @@ fn a_missed_schedule_is_the_first_finding() {
             obstacle: None,
         };
         recorder.event(&Event { at, job: JobId(0), kind: EventKind::Done(ending) });
-        let summary =
-            recorder.finish(RunEnd { at, mode: Mode::Live, scheduled: Some(scheduled), interrupted: false });
+        let summary = recorder.finish(RunEnd {
+            at,
+            mode: Mode::Live,
+            scheduled: Some(scheduled_jobs),
+            interrupted: false,
+        });
         assert_eq!(summary.lag_s.as_ref().unwrap().max, lag.as_secs_f64());
         summary.findings[0].clone()
     };
@@ -229,10 +232,10 @@ fn a_missed_schedule_is_the_first_finding() {
 }
 
 #[test]
-fn refusals_without_an_axis_are_counted_by_cause() {
+fn refusals_without_an_axis_are_counted_by_cause_and_unnamed_in_the_series() {
     let scenario = short(&[(Axis::Rpm, 30)]);
     let mut recorder = Recorder::new(&scenario);
-    served(&mut recorder, 0, Instant::ZERO);
+    record_served_job(&mut recorder, 0, Instant::ZERO);
     let at = Instant::ZERO + Nanos::from_secs(2);
     let outcome = |axis, cause| AttemptOutcome::Limited { axis, cause };
     let refusals = [
@@ -262,7 +265,7 @@ fn refusals_without_an_axis_are_counted_by_cause() {
 }
 
 #[test]
-fn a_result_of_another_schema_or_without_buckets_is_an_error() {
+fn a_result_of_another_schema_with_steps_of_no_length_or_truncated_is_an_error() {
     let scenario = short(&[]);
     let json = Recorder::new(&scenario).finish(end(Instant::ZERO)).to_json();
     let error = |json: &str| Summary::from_json(json).unwrap_err().to_string();
@@ -277,7 +280,7 @@ fn charges_count_in_their_time_buckets() {
     let mut recorder = Recorder::new(&scenario);
     let bucket = Nanos::from_millis(500);
     // Admitted a quarter of a second before the fourth bucket ends, settled a second later, in the sixth.
-    served(&mut recorder, 0, Instant::ZERO + Nanos(bucket.0 * 4 - bucket.0 / 2));
+    record_served_job(&mut recorder, 0, Instant::ZERO + Nanos(bucket.0 * 4 - bucket.0 / 2));
     let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60)));
     let (series, charged) = (&summary.series, &summary.series.fill[0].charged);
     assert_eq!(series.step_s, 0.5);
@@ -300,7 +303,7 @@ fn replies_are_charged_if_no_decision_is_reported() {
     }
     let scenario = short(&[(Axis::Rpm, 30)]);
     let mut recorder = Recorder::new(&scenario);
-    served(&mut WithoutDecisions(&mut recorder), 0, Instant::ZERO);
+    record_served_job(&mut WithoutDecisions(&mut recorder), 0, Instant::ZERO);
     let summary = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60)));
     let charged = &summary.series.fill[0].charged;
     assert_eq!((charged.calls.iter().sum::<u64>(), charged.completion_tokens.iter().sum::<u64>()), (1, 50));

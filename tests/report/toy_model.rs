@@ -268,7 +268,11 @@ impl<F: Fold> ToyModel<'_, F> {
             state.step += 1;
             self.log(at, job, EventKind::FellBack { from, to: from + 1 });
         }
-        self.log(at, job, EventKind::Waiting { until, obstacle: super::waits(WaitReason::BackOff) });
+        self.log(
+            at,
+            job,
+            EventKind::Waiting { until, obstacle: super::waits(WaitReason::BackOff), may_extend: false },
+        );
         self.queue.push(Reverse((until.0, Pending::Retry(job))));
     }
 

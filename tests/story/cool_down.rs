@@ -59,12 +59,12 @@ fn a_client_that_ignores_retry_after_is_refused_more_often() {
     };
     let obeying = run(&format!("{TWO_A_MINUTE}\n{}\n{workload}", client(true)));
     let ignoring = run(&format!("{TWO_A_MINUTE}\n{}\n{workload}", client(false)));
-    assert!(obeying.refused() <= 3, "{}", obeying.timeline());
+    assert!(obeying.refused_by_a_limit() <= 3, "{}", obeying.timeline());
     assert!(
-        ignoring.refused() >= 4 * obeying.refused(),
+        ignoring.refused_by_a_limit() >= 4 * obeying.refused_by_a_limit(),
         "{} and {} refusals",
-        ignoring.refused(),
-        obeying.refused()
+        ignoring.refused_by_a_limit(),
+        obeying.refused_by_a_limit()
     );
 }
 
@@ -79,7 +79,7 @@ client: {deadline: 3h, retry: {attempts: 3, backoff: {base: 1s, cap: 8s, jitter:
 workload: [{name: w, route: r, arrivals: {burst: 25, every: 5h}, prompt: 10, completion: 10, max_tokens: 10}]",
     );
     // 24 requests a day refill one per hour: one refusal, one wait of an hour, no attempt in between.
-    assert_eq!(story.refused(), 1);
+    assert_eq!(story.refused_by_a_limit(), 1);
     assert_eq!(story.sends().last().map(|(at, _)| *at), Some(3600.0));
     assert!(story.timeline().contains("cools down until 3600.000s (day_limit)"), "{}", story.timeline());
 }

@@ -42,7 +42,7 @@ fn a_completion_bound_beyond_the_model_is_sent_once_per_target() {
     let story = run(&(models("max_output: 100", "max_output: 150") + ONE_JOB));
     assert_eq!(story.outcomes(), [JobOutcome::Failed(EndReason::Rejected)]);
     assert_eq!(story.sends().len(), 2, "once to each: {}", story.timeline());
-    assert_eq!(story.refused(), 0, "no limit refused it");
+    assert_eq!(story.refused_by_a_limit(), 0, "no limit refused it");
     let summary = simulate(&story.scenario);
     assert_eq!((summary.first_refusal, summary.attempts.limited_by["too_large"]), (None, 2));
     assert_eq!(
@@ -79,6 +79,7 @@ fn the_share_of_jobs_that_never_fit_is_noted_before_the_run() {
     assert!(rejected.abs_diff(250) < 42, "{rejected}");
     let notes = notes::sentences(&story.scenario.notes);
     assert!(notes[0].starts_with("70% of the jobs of w are too large for short/default/m: "), "{notes:?}");
+    // The same jobs, 24.95 %: the share is computed in two ways, and rounded to either side.
     assert!(notes[1].starts_with("24.9% of the jobs of w are too large for long/default/m: "), "{notes:?}");
     assert!(notes[2].starts_with("25% of the jobs of w can never be served: "), "{notes:?}");
 }

@@ -88,7 +88,10 @@ impl Story {
         Some(match kind {
             EventKind::Arrived { .. } => "arrives".into(),
             EventKind::Queued { waiting } => format!("queued, {waiting} waiting"),
-            EventKind::Waiting { until, obstacle } => format!("waits until {until} ({:?})", obstacle.why),
+            EventKind::Waiting { until, obstacle, may_extend } => {
+                let least = if *may_extend { "at least " } else { "" };
+                format!("waits until {least}{until} ({:?})", obstacle.why)
+            }
             EventKind::Sent { target, number, .. } => format!("attempt {number} to {}", name(target)),
             EventKind::Decided { .. } | EventKind::Settled { .. } => return None,
             EventKind::Replied { target, outcome, .. } => match outcome {
@@ -136,7 +139,7 @@ impl Story {
     }
 
     /// The number of attempts that a limit refused.
-    pub(crate) fn refused(&self) -> usize {
+    pub(crate) fn refused_by_a_limit(&self) -> usize {
         let refused = |event: &&Event| {
             matches!(event.kind, EventKind::Decided { decision: RecordedDecision::Refused { .. }, .. })
         };

@@ -24,7 +24,7 @@ fn a_gap_keeps_sends_apart() {
 #[test]
 fn paced_by_requests_nothing_is_refused() {
     let story = paced("requests", "{rpm: 30}", "{burst: 60, every: 1h}");
-    assert_eq!(story.refused(), 0);
+    assert_eq!(story.refused_by_a_limit(), 0);
     assert_eq!(story.outcomes(), [JobOutcome::Succeeded; 60]);
     let sends: Vec<f64> = story.sends().iter().map(|(at, _)| *at).collect();
     assert_eq!(sends[29..33], [0.0, 2.0, 4.0, 6.0], "thirty at once, then as the bucket refills");
@@ -33,7 +33,7 @@ fn paced_by_requests_nothing_is_refused() {
 #[test]
 fn paced_by_tokens_nothing_is_refused_and_unused_tokens_are_refunded() {
     let story = paced("tokens", "{tpm: 1000}", "{burst: 20, every: 1h}");
-    assert_eq!(story.refused(), 0);
+    assert_eq!(story.refused_by_a_limit(), 0);
     assert_eq!(story.outcomes(), [JobOutcome::Succeeded; 20]);
     // 20 jobs reserve 4,000 tokens and use 3,000; 1,000 are there at the start, so they take about two minutes.
     let last = story.sends().last().map(|(at, _)| *at);
@@ -42,7 +42,7 @@ fn paced_by_tokens_nothing_is_refused_and_unused_tokens_are_refunded() {
 
 #[test]
 fn without_pacing_the_same_burst_is_refused() {
-    assert!(paced("off", "{tpm: 1000}", "{burst: 20, every: 1h}").refused() > 0);
+    assert!(paced("off", "{tpm: 1000}", "{burst: 20, every: 1h}").refused_by_a_limit() > 0);
 }
 
 #[test]

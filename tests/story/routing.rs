@@ -36,7 +36,7 @@ fn round_robin_takes_turns() {
 #[test]
 fn most_room_balances_until_both_are_used_up() {
     let story = two_accounts("most_room", "{burst: 60, every: 1h}");
-    assert_eq!(story.refused(), 0, "sixty fit into twice thirty");
+    assert_eq!(story.refused_by_a_limit(), 0, "sixty fit into twice thirty");
     assert_eq!(names(&story).iter().filter(|name| **name == "a").count(), 30);
 }
 

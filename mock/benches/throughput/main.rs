@@ -1,6 +1,6 @@
 //! The throughput of the mock relative to hyper alone, on one core: without limits, with limits that never bind, and with
 //! one that refuses all requests but the first, each against a bare hyper server with a fixed body of the same length;
-//! and the memory of the mock over a million requests. `../README.md` explains the output.
+//! and the memory of the mock after 100,000 and after a million requests. `../README.md` explains the output.
 //!
 //! ```text
 //!  server (its own process, on one core)  ◀── 64 connections on loopback ──▶  load (this process, on another)
@@ -148,7 +148,7 @@ fn expected_reply(case: Case) -> anyhow::Result<Reply> {
 #[expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 fn print_figure(label: &str, rounds: &[[Run; 2]], figure: fn(&Run) -> f64) {
     if rounds.iter().flatten().any(|run| figure(run).is_nan()) {
-        return println!("  {label:<32} skipped: this system has no /proc");
+        return println!("  {label:<32} skipped: not readable on this system");
     }
     let figures_of =
         |server: usize| median_and_range(rounds.iter().map(|round| figure(&round[server])).collect());
@@ -173,7 +173,7 @@ fn memory() -> anyhow::Result<()> {
                 Some([now, peak]) => {
                     println!("  {}, after {requests:>7} requests  {now:.2}  {peak:.2}", case.name())
                 }
-                None => println!("  skipped: this system has no /proc"),
+                None => println!("  skipped: not readable on this system"),
             }
         }
     }

@@ -10,10 +10,10 @@ pub(crate) fn median_and_range(mut figures: Vec<f64>) -> String {
 }
 
 /// Returns the CPU time in seconds of a single-threaded process (its id, or `self`). Unlike elapsed time it does not
-/// depend on other load. `None` if the system has no `/proc`.
+/// depend on other load. `None` if it cannot be read, as on a system without `/proc`.
 pub(crate) fn seconds_on_core(process: &str) -> Option<f64> {
-    let nanos = fs::read_to_string(format!("/proc/{process}/schedstat")).ok()?;
-    Some(nanos.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
+    let schedstat = fs::read_to_string(format!("/proc/{process}/schedstat")).ok()?;
+    Some(schedstat.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
 }
 
 /// Returns a memory size of a process in KiB: `VmRSS` (resident) or `VmHWM` (its peak). `None` if the system has no

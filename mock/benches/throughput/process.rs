@@ -1,4 +1,4 @@
-//! The process of a server: started on its own core, measured through `/proc`, and stopped by closing its input.
+//! The process of a server: pinned to the core for servers if one is reserved, measured through `/proc`, and stopped by closing its input.
 
 use crate::measured::{memory_kib, seconds_on_core};
 use anyhow::Context;
@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
-/// The CPU core on which servers run.
+/// A CPU core to which a thread can be pinned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Core(usize);
 
@@ -14,7 +14,7 @@ impl Core {
     /// Pins this thread, the client, to one core, and returns another for the servers.
     ///
     /// # Errors
-    /// If there is only one core.
+    /// If fewer than two cores are available, if pinning fails, or if the system is not Linux.
     #[cfg(target_os = "linux")]
     pub(crate) fn reserve_for_server() -> anyhow::Result<Self> {
         use rustix::thread::{CpuSet, sched_getaffinity};

@@ -41,7 +41,7 @@ fn violations(entries: &[Entry], now_ms: u64) -> Vec<Violation> {
 
 #[test]
 fn a_retry_is_too_early_before_the_announced_wait_is_over_and_not_after() {
-    let attempts = |again| [refused(0, 1, 2_000), entry(again, 1, JournalOutcome::Served)];
+    let attempts = |retry_ms| [refused(0, 1, 2_000), entry(retry_ms, 1, JournalOutcome::Served)];
     assert_eq!(violations(&attempts(2_000), 9_000), []);
     let after = Nanos::from_millis(1_999);
     assert_eq!(
@@ -65,8 +65,8 @@ fn retrying_a_permanent_error_is_a_violation() {
     let large = JournalOutcome::RateLimited { axis: Axis::Tpm, oversize: true };
     let large = Entry { wait: Some(Nanos::SECOND), ..entry(0, 1, large) };
     assert_eq!(violations(&[large], 90_000), [], "no wait helps, whatever the header says");
-    let again = [large, Entry { request_number: 5_000, at: at(5_000), ..large }];
-    assert_eq!(violations(&again, 90_000), [Violation::RetriedPermanentError { status: 429 }]);
+    let retried = [large, Entry { request_number: 5_000, at: at(5_000), ..large }];
+    assert_eq!(violations(&retried, 90_000), [Violation::RetriedPermanentError { status: 429 }]);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn the_fourth_attempt_without_a_pause_is_hammering() {
 }
 
 #[test]
-fn short_wait_not_honoured_is_gave_up() {
+fn a_client_that_does_not_retry_after_a_short_wait_gave_up() {
     assert_eq!(violations(&[refused(0, 1, 2_000)], 12_000), []);
     let gave_up = Violation::GaveUp { attempts: 1, wait: Nanos::from_secs(2) };
     assert_eq!(violations(&[refused(0, 1, 2_000)], 12_001), [gave_up]);
@@ -121,15 +121,15 @@ fn the_report_as_text() {
 }
 
 /// The wait that a refusal announces (`None`: a 503 without one) and the client's pause on top of it, in milliseconds.
-fn steps() -> impl Strategy<Value = (Option<u64>, u64)> {
+fn wait_and_pause() -> impl Strategy<Value = (Option<u64>, u64)> {
     (prop::option::of(0..5_000u64), 100..3_000u64)
 }
 
 /// A client that waits as announced and a little more before each retry, and is served in the end.
-fn obedient(id: u64, start: u64, steps: &[(Option<u64>, u64)]) -> Vec<Entry> {
+fn obedient(id: u64, start: u64, waits_and_pauses: &[(Option<u64>, u64)]) -> Vec<Entry> {
     let mut now = start;
     let mut attempts = Vec::new();
-    for (wait, pause) in steps {
+    for (wait, pause) in waits_and_pauses {
         attempts.push(match wait {
             Some(wait) => refused(now, id, *wait),
             None => entry(now, id, JournalOutcome::Faulted(crate::config::Fault::Status(503))),
@@ -142,9 +142,12 @@ fn obedient(id: u64, start: u64, steps: &[(Option<u64>, u64)]) -> Vec<Entry> {
 
 /// Obedient clients, fewer than a herd.
 fn histories() -> impl Strategy<Value = Vec<Vec<Entry>>> {
-    let client = (0..20_000u64, prop::collection::vec(steps(), 0..6));
+    let client = (0..20_000u64, prop::collection::vec(wait_and_pause(), 0..6));
     prop::collection::vec(client, 0..5).prop_map(|clients| {
-        (0..).zip(clients).map(|(id, (start, steps))| obedient(id, start, &steps)).collect()
+        (0..)
+            .zip(clients)
+            .map(|(id, (start, waits_and_pauses))| obedient(id, start, &waits_and_pauses))
+            .collect()
     })
 }
 

@@ -61,7 +61,7 @@ pub enum Fault {
     /// The call is served, but the connection is closed after the response headers.
     ResetAfterHead,
     /// The call is served, but the reply ends before its first token.
-    CutBeforeToken,
+    AbortBeforeToken,
     /// The call is served, but the JSON of the reply ends half-way; the transfer is complete.
     Truncated,
     /// The call is served, but the reply claims to be HTML.

@@ -23,8 +23,8 @@ pub struct ActiveFaults {
     pub first_token_delay: Nanos,
     /// The factor on the time from the first token to the last; 1 is normal.
     pub token_slowdown: f64,
-    /// The reply ends early: before its first token if [`ResponseFault::body`] is such a cut, otherwise half-way.
-    pub cut: bool,
+    /// The reply ends early: before its first token if [`ResponseFault::body`] aborts it there, otherwise half-way.
+    pub aborted: bool,
     /// The client cannot use the body: it is not JSON, is truncated, or is declared as HTML.
     pub corrupt_body: bool,
     /// The wait that a refusal announces.
@@ -34,7 +34,7 @@ pub struct ActiveFaults {
 }
 
 /// Changes to a response after the provider's decision, applied when the response is rendered. For a served call, the
-/// decision already states their effect on the client ([`ActiveFaults::cut`], [`ActiveFaults::corrupt_body`]), so a
+/// decision already states their effect on the client ([`ActiveFaults::aborted`], [`ActiveFaults::corrupt_body`]), so a
 /// simulation without rendering needs only [`ResponseFault::no_limit_headers`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResponseFault {
@@ -54,7 +54,7 @@ pub enum BodyFault {
     /// The connection is closed right after the headers.
     ResetAfterHead,
     /// The stream ends before its first token.
-    CutBeforeToken,
+    AbortBeforeToken,
     /// The JSON ends half-way; the transfer itself is complete.
     Truncated,
     /// `content-type` claims HTML.
@@ -89,7 +89,7 @@ impl ActiveFaults {
         slowdown: 1.0,
         first_token_delay: Nanos::ZERO,
         token_slowdown: 1.0,
-        cut: false,
+        aborted: false,
         corrupt_body: false,
         retry_after: RetryAfterFault::Unchanged,
         response: ResponseFault {
@@ -142,7 +142,7 @@ impl ActiveFaults {
             | Fault::Timeout
             | Fault::Reset => self.replacement = self.replacement.or(Some(fault)),
             Fault::Slow(factor) => self.slowdown *= factor,
-            Fault::CutStream => self.cut = true,
+            Fault::CutStream => self.aborted = true,
             Fault::Garbage => self.corrupt_body = true,
             Fault::NoRetryAfter => self.retry_after = RetryAfterFault::Omitted,
             Fault::RetryAfter(wait) => self.retry_after = RetryAfterFault::Replaced(wait),
@@ -150,7 +150,7 @@ impl ActiveFaults {
             Fault::LateFirstToken(delay) => self.first_token_delay += delay,
             Fault::SlowTokens(factor) => self.token_slowdown *= factor,
             Fault::ResetAfterHead => self.add_body_fault(BodyFault::ResetAfterHead),
-            Fault::CutBeforeToken => self.add_body_fault(BodyFault::CutBeforeToken),
+            Fault::AbortBeforeToken => self.add_body_fault(BodyFault::AbortBeforeToken),
             Fault::Truncated => self.add_body_fault(BodyFault::Truncated),
             Fault::WrongType => self.add_body_fault(BodyFault::WrongType),
             Fault::NoLimitHeaders => self.response.no_limit_headers = true,
@@ -162,7 +162,7 @@ impl ActiveFaults {
     fn add_body_fault(&mut self, fault: BodyFault) {
         self.response.body.get_or_insert(fault);
         match fault {
-            BodyFault::ResetAfterHead | BodyFault::CutBeforeToken => self.cut = true,
+            BodyFault::ResetAfterHead | BodyFault::AbortBeforeToken => self.aborted = true,
             BodyFault::Truncated | BodyFault::WrongType => self.corrupt_body = true,
         }
     }
@@ -175,12 +175,12 @@ impl ActiveFaults {
         }
     }
 
-    /// Returns how many of `completion_tokens` are sent before the reply is cut; all of them if it is not.
+    /// Returns how many of `completion_tokens` are sent before the reply is aborted; all of them if it is not.
     #[must_use]
     pub const fn tokens_sent(&self, completion_tokens: u32) -> u32 {
         match self.response.body {
-            _ if !self.cut => completion_tokens,
-            Some(BodyFault::ResetAfterHead | BodyFault::CutBeforeToken) => 0,
+            _ if !self.aborted => completion_tokens,
+            Some(BodyFault::ResetAfterHead | BodyFault::AbortBeforeToken) => 0,
             _ => completion_tokens / 2,
         }
     }
@@ -229,7 +229,7 @@ mod tests {
         let expected = ActiveFaults {
             replacement: Some(Fault::Timeout),
             slowdown: 6.0,
-            cut: true,
+            aborted: true,
             corrupt_body: true,
             retry_after: RetryAfterFault::Replaced(Nanos(5)),
             ..ActiveFaults::NONE
@@ -247,8 +247,8 @@ mod tests {
         };
         let count = |test: fn(&ActiveFaults) -> bool| (0..10_000).map(faults).filter(test).count();
         // The standard error of a share of 20 % is 40 calls, of 4 % it is 20.
-        assert!(count(|faults| faults.cut).abs_diff(2000) < 120);
+        assert!(count(|faults| faults.aborted).abs_diff(2000) < 120);
         assert!(count(|faults| faults.corrupt_body).abs_diff(2000) < 120);
-        assert!(count(|faults| faults.cut && faults.corrupt_body).abs_diff(400) < 60);
+        assert!(count(|faults| faults.aborted && faults.corrupt_body).abs_diff(400) < 60);
     }
 }

@@ -51,7 +51,7 @@ pub const NAMES: [(&str, FaultSyntax); 36] = [
     ("absurd_wait", FaultSyntax::Plain(Fault::RetryAfterAs(WaitForm::Absurd))),
     ("error_inside", FaultSyntax::Plain(Fault::ErrorInside)),
     ("reset_after_head", FaultSyntax::Plain(Fault::ResetAfterHead)),
-    ("cut_before_token", FaultSyntax::Plain(Fault::CutBeforeToken)),
+    ("cut_before_token", FaultSyntax::Plain(Fault::AbortBeforeToken)),
     ("truncated", FaultSyntax::Plain(Fault::Truncated)),
     ("wrong_type", FaultSyntax::Plain(Fault::WrongType)),
     ("no_headers", FaultSyntax::Plain(Fault::NoLimitHeaders)),

@@ -63,7 +63,7 @@ pub(super) struct Decided {
     /// The generation of the provider model that decided.
     pub(super) generation: Generation,
     /// Receives the start of an admitted call that waits for a server slot; `None` for every other call.
-    pub(super) start: Option<StartReceiver>,
+    pub(super) start_receiver: Option<StartReceiver>,
 }
 
 /// Passes the call of a request to the provider model, and answers according to the decision.
@@ -81,7 +81,7 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
     let call = Call { account, model, max_tokens: request.max_tokens };
     let (uplink, downlink) = mock.network_delays(model, truth);
     mock.sleep(uplink).await;
-    let Decided { report, limits, fault, generation, start } =
+    let Decided { report, limits, fault, generation, start_receiver } =
         mock.decide(call, request.audio_seconds, truth, tag);
     let mut responder = Responder {
         context,
@@ -95,7 +95,7 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
     };
     match report.decision {
         Decision::Admitted(service) => {
-            let admission = Admission { mock, generation, call, tag, service, start, open: true };
+            let admission = Admission { mock, generation, call, tag, service, start_receiver, open: true };
             responder.serve(&report, admission).await
         }
         Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => responder.refuse(report).await,
@@ -111,7 +111,7 @@ pub(super) struct Admission {
     tag: Option<u128>,
     service: Service,
     /// Receives the start of the service; `None` once it is known.
-    start: Option<StartReceiver>,
+    start_receiver: Option<StartReceiver>,
     /// `true` until the call is settled.
     open: bool,
 }
@@ -127,11 +127,11 @@ impl Admission {
 
     /// Waits until the service starts. Returns it and the instant of its end.
     pub(super) async fn started(&mut self) -> (Service, Instant) {
-        if let Some(start) = &mut self.start {
+        if let Some(receiver) = &mut self.start_receiver {
             // A reset of the mock drops the sender; it has emptied the queue.
-            let at = start.await.unwrap_or_else(|_| self.mock.now());
+            let at = receiver.await.unwrap_or_else(|_| self.mock.now());
             self.service.started_at = Some(at);
-            self.start = None;
+            self.start_receiver = None;
         }
         (self.service, self.service.done_at().expect("invariant: a service that has started has an end"))
     }
@@ -152,7 +152,7 @@ impl Drop for Admission {
     /// Settles the call as cancelled by its client, unless it has been served.
     fn drop(&mut self) {
         // The client may disconnect after the start has been sent and before it is received.
-        if let Some(Ok(at)) = self.start.as_mut().map(StartReceiver::try_recv) {
+        if let Some(Ok(at)) = self.start_receiver.as_mut().map(StartReceiver::try_recv) {
             self.service.started_at = Some(at);
         }
         if self.open {

@@ -4,9 +4,9 @@
 //! client may take are bounded. And a fault may close a connection before the head of a reply: a response with the
 //! extension [`Abort`] becomes a service error, on which hyper closes the connection without sending a byte.
 
+use super::aborted_reply::Abort;
 use super::client_timeout::{ClientTimeout, StartOnDrop, TimedBody};
 use super::connections::Connections;
-use super::cut_reply::Abort;
 use super::router::Endpoints;
 use super::{CLIENT_TIMEOUT, MAX_CONNECTIONS, Mock, framing};
 use axum::body::{Body, HttpBody as _};

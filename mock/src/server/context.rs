@@ -1,10 +1,11 @@
 //! The context of one request to a dialect's endpoint: the wire format of its reply, and the fields of its journal entry.
 //!
 //! The router creates it; authentication, parsing and admission set its fields. A request is added to the journal when it
-//! is decided on or rejected. Requests for models that succeed, and chat requests whose body is incomplete, are not added.
+//! is decided on or rejected. Successful requests for the list of models or for one model, and chat requests whose
+//! body is incomplete, are not added.
 
 use super::Mock;
-use super::cut_reply::Abort;
+use super::aborted_reply::Abort;
 use crate::journal::{Entry, JournalOutcome};
 use crate::time::{Instant, Nanos};
 use crate::wire::{Error, Reply, WireFormat};
@@ -120,7 +121,7 @@ impl RequestContext {
         self.response(reply, Body::from)
     }
 
-    /// Converts a rendered reply to a response. `into_body` converts its text, whole or cut short.
+    /// Converts a rendered reply to a response. `into_body` converts its text, whole or aborted.
     ///
     /// # Panics
     /// If the status is not within 100 to 999, which no wire format renders.

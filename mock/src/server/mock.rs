@@ -177,7 +177,7 @@ impl Mock {
         });
     }
 
-    /// Advances the clock. Calls that are already being served end after the real time that was planned for them.
+    /// Advances the clock. A whole reply in progress still takes the real time planned for it; a stream sends what became due.
     pub(super) fn advance(&self, by: Nanos) {
         let add = |advanced: u64| Some(advanced.saturating_add(by.0));
         if let Some(control) = &self.control {
@@ -260,7 +260,7 @@ impl Mock {
     pub(super) fn draw_truth(&self, request_number: u64, model: u16, prompt_tokens: u32) -> Truth {
         let mut stream = RandomStream::keyed(self.truth_key, request_number);
         let completion = self.models[usize::from(model)].completion.sample(&mut stream);
-        // A draw is not negative, and a float-to-int cast saturates.
+        // A sample is not negative, and a float-to-int cast saturates.
         let completion_tokens = libm::round(completion) as u32;
         Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw: stream.next_u64() }
     }
@@ -278,8 +278,8 @@ impl Mock {
             let report = state.provider.decide_with_faults(now, call, audio_seconds, truth, &faults);
             self.observe(|observer| observer.decided(now, tag, call, &report));
             let limits = self.limits_snapshot(state, now, report.limits, call);
-            let start = state.waiting.add(&report.decision);
-            Decided { report, limits, fault: faults.response, generation: state.generation, start }
+            let start_receiver = state.waiting.add(&report.decision);
+            Decided { report, limits, fault: faults.response, generation: state.generation, start_receiver }
         })
     }
 
@@ -291,7 +291,7 @@ impl Mock {
         })
     }
 
-    /// Returns the limits of a decision, with the level of every axis except for Groq, whose headers do not state them.
+    /// Returns a snapshot of `limits`, with the level of every limited axis unless the dialect is Groq: its headers state none.
     fn limits_snapshot(
         &self,
         state: &mut LockedState,
@@ -311,7 +311,7 @@ impl Mock {
         self.with_state(|state, now| {
             if state.generation == generation {
                 let started = state.provider.complete(now, service);
-                state.waiting.start(started);
+                state.waiting.notify(started);
             }
             self.observe(|observer| observer.settled(now, tag, call, service.usage));
         });
@@ -323,7 +323,7 @@ impl Mock {
             let usage = if state.generation == generation {
                 state.waiting.remove(service);
                 let (usage, started) = state.provider.cancel(now, service);
-                state.waiting.start(started);
+                state.waiting.notify(started);
                 usage
             } else {
                 service.usage_until(now)

@@ -3,7 +3,8 @@
 //! ```text
 //!  connection     accepts connections (hyper)         ─▶ request
 //!      ▼
-//!  router         finds the endpoint (axum)           ─▶ RequestContext: wire format and account; or a response of control
+//!  router         finds the endpoint (axum)           ─▶ RequestContext: wire format and account; or the
+//!                                                        response of the control plane or of a list of models
 //!      ▼
 //!  chat, audio    parse the body                      ─▶ ParsedRequest, or Rejection
 //!      ▼
@@ -12,7 +13,7 @@
 //!  responder      renders the reply and waits         ─▶ Response
 //!      ▼
 //!  stream         sends a stream, token by token      ─▶ bytes
-//!  cut_reply      sends the part that a fault leaves  ─▶ bytes, then the connection is closed
+//!  aborted_reply  sends the part that a fault leaves  ─▶ bytes, then the connection is closed
 //! ```
 //!
 //! [`Mock`] is the state that all connections share: the provider model behind one lock, the clock and the journal.
@@ -26,15 +27,18 @@
 //! | `GET /health` | `{"status":"ok"}`, without authentication |
 //! | `/_quotalab/…`, `GET /metrics` | the control plane, if enabled ([`ControlPlane`]): see `mock/README.md` |
 //!
-//! The prefix `…` and the header with the key depend on the dialect: [`crate::wire::WireFormat::base`].
+//! The prefix `…` and the header with the key depend on the dialect: [`crate::wire::WireFormat::base`] and
+//! [`crate::wire::WireFormat::key_headers`].
 //!
 //! Invariants:
-//! 1. The only source of time is the clock passed to [`Mock::new`]; tokio is used only to sleep.
+//! 1. The provider model reads time only from the clock passed to [`Mock::new`]. Of tokio's clock, only sleeps and timeouts are
+//!    used.
 //! 2. Every admitted call is settled exactly once, however its connection ends.
 //! 3. Every resource a client can consume is bounded: connections ([`MAX_CONNECTIONS`]), request headers (by hyper: 100
 //!    headers, about 400 KiB), bodies ([`MAX_JSON_BODY_BYTES`], together
 //!    [`MAX_BODIES_BYTES`]; [`MAX_AUDIO_FORM_BYTES`]), time ([`CLIENT_TIMEOUT`]).
 
+mod aborted_reply;
 mod admission;
 mod audio;
 mod body;
@@ -44,7 +48,6 @@ mod connection;
 mod connections;
 mod context;
 mod control;
-mod cut_reply;
 mod fault_queue;
 mod framing;
 mod header_templates;

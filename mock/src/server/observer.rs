@@ -13,6 +13,6 @@ pub trait Observer {
     fn is_own(&self, tag: u128) -> bool;
     /// A call was decided on. `tag` is that of its truth header, `None` if it has none.
     fn decided(&self, at: Instant, tag: Option<u128>, call: Call, report: &DecisionReport);
-    /// An admitted call ended, served or cancelled by its client, and was charged `usage`. Called once per admitted call.
+    /// An admitted call ended, served or cancelled by its client, and used `usage`. Called once per admitted call.
     fn settled(&self, at: Instant, tag: Option<u128>, call: Call, usage: Usage);
 }

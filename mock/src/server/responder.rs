@@ -1,9 +1,9 @@
 //! Renders the response to a decision, and sends its head and body when they are due.
 
 use super::TIMEOUT_FAULT_DURATION;
+use super::aborted_reply::{self, Abort};
 use super::admission::{Admission, ServiceTier};
 use super::context::RequestContext;
-use super::cut_reply::{self, Abort};
 use super::reply_content::ReplyContent;
 use super::stream::{self, UsageChunk};
 use crate::call::Call;
@@ -37,7 +37,7 @@ pub(super) struct Responder {
 impl Responder {
     /// Answers an admitted call: with a stream, with a whole completion, or with the part of it that a fault leaves.
     pub(super) async fn serve(&mut self, report: &DecisionReport, mut admission: Admission) -> Response {
-        let is_readable = !admission.service().cut && !admission.service().corrupt_body;
+        let is_readable = !admission.service().aborted && !admission.service().corrupt_body;
         let outcome = if is_readable { JournalOutcome::Served } else { JournalOutcome::CorruptBody };
         self.context.add_to_journal(self.limits.at, outcome, Some(200), None);
         let (service, done_at) = admission.started().await;
@@ -103,8 +103,8 @@ impl Responder {
             self.render(report, self.finish_reason(service), self.context.mock.now())
         };
         let body = match self.fault.body {
-            Some(BodyFault::ResetAfterHead | BodyFault::CutBeforeToken) => cut_reply::head_only,
-            _ if service.cut => cut_reply::first_half,
+            Some(BodyFault::ResetAfterHead | BodyFault::AbortBeforeToken) => aborted_reply::head_only,
+            _ if service.aborted => aborted_reply::first_half,
             _ => Body::from,
         };
         self.context.response(reply, body)
@@ -133,7 +133,7 @@ impl Responder {
     /// Returns `true` if a stream is sent token by token, `false` if a fault leaves only a part that is sent at once.
     const fn is_sent_token_by_token(&self, service: &Service) -> bool {
         match self.fault.body {
-            Some(BodyFault::CutBeforeToken | BodyFault::WrongType) => true,
+            Some(BodyFault::AbortBeforeToken | BodyFault::WrongType) => true,
             Some(BodyFault::ResetAfterHead | BodyFault::Truncated) => false,
             None => !service.corrupt_body,
         }
@@ -144,7 +144,7 @@ impl Responder {
     const fn finish_reason(&self, service: &Service) -> Finish {
         match self.content {
             ReplyContent::ToolCall { .. } => Finish::ToolCalls,
-            ReplyContent::Text if service.at_max_tokens && !service.cut => Finish::Length,
+            ReplyContent::Text if service.at_max_tokens && !service.aborted => Finish::Length,
             ReplyContent::Text | ReplyContent::Json(_) | ReplyContent::Transcript(_) => Finish::Stop,
         }
     }

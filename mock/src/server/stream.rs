@@ -9,8 +9,8 @@
 //! tokio's timers have a granularity of a millisecond. At each wake-up everything that is due by the clock is sent in one
 //! write, so tokens are at most one millisecond late and the delay does not accumulate.
 
+use super::aborted_reply::{Abort, YieldOnce};
 use super::admission::Admission;
-use super::cut_reply::{Abort, YieldOnce};
 use crate::decision::Service;
 use crate::time::{Instant, Nanos};
 use crate::wire::Chunks;
@@ -165,7 +165,7 @@ impl Stream {
 fn after_token(service: &Service, sent: u32) -> Next {
     if sent < service.usage.completion_tokens {
         Next::Token(sent)
-    } else if service.cut {
+    } else if service.aborted {
         Next::Abort(YieldOnce::default())
     } else {
         Next::End

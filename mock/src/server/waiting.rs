@@ -1,7 +1,7 @@
 //! The calls that wait for a server slot, each with the channel to the task that serves it.
 
 use crate::decision::{Decision, Service};
-use crate::slots::Started;
+use crate::slots::StartedCall;
 use crate::time::Instant;
 use std::collections::BTreeMap;
 use tokio::sync::oneshot;
@@ -24,8 +24,8 @@ impl WaitingCalls {
     }
 
     /// Sends the instant of its start to a call that has started. If the client has disconnected, nothing receives it.
-    pub(super) fn start(&mut self, started: Option<Started>) {
-        let Some(Started { ticket, at }) = started else { return };
+    pub(super) fn notify(&mut self, started: Option<StartedCall>) {
+        let Some(StartedCall { ticket_number: ticket, at }) = started else { return };
         let sender = self.0.remove(&ticket).expect("invariant: a call that starts from the queue waits");
         let _fails_if_disconnected = sender.send(at);
     }

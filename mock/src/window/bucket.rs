@@ -78,11 +78,11 @@ impl Bucket {
     pub fn charge(&mut self, now: Instant, amount: u64) {
         match &mut self.level {
             Level::Narrow(state) => {
-                if !state.try_take(now, amount) {
+                if !state.try_charge(now, amount) {
                     self.level = take_widened(state, now, amount);
                 }
             }
-            Level::Wide(state) => state.take_saturating(now, amount),
+            Level::Wide(state) => state.charge_saturating(now, amount),
         }
     }
 
@@ -94,8 +94,8 @@ impl Bucket {
         } else {
             let unused = reserved - actual;
             match &mut self.level {
-                Level::Narrow(state) => state.give_back(unused),
-                Level::Wide(state) => state.give_back(unused),
+                Level::Narrow(state) => state.refund(unused),
+                Level::Wide(state) => state.refund(unused),
             }
         }
     }
@@ -110,8 +110,8 @@ impl Bucket {
     /// Returns the remaining fraction of the burst after a charge of `amount`: for comparing buckets, not for admission.
     #[must_use]
     #[inline]
-    pub fn fraction_after(&self, now: Instant, amount: u64) -> f64 {
-        with_level!(self, state => state.fraction_after(now, amount, self.credit_fraction))
+    pub fn fraction_left_after(&self, now: Instant, amount: u64) -> f64 {
+        with_level!(self, state => state.fraction_left_after(now, amount, self.credit_fraction))
     }
 
     /// Returns the burst: the largest amount that is ever covered.
@@ -142,7 +142,7 @@ impl Bucket {
 #[cold]
 fn take_widened(state: &GcraState<i64>, at: Instant, amount: u64) -> Level {
     let mut wide = state.widen();
-    wide.take_saturating(at, amount);
+    wide.charge_saturating(at, amount);
     Level::Wide(wide.into())
 }
 

@@ -2,7 +2,8 @@
 
 use crate::time::{Instant, Nanos};
 
-/// A number of credits.
+/// A number of credits: the unit in which a bucket counts, chosen so that what refills in a nanosecond and what one unit of the
+/// limit costs are both whole numbers of it.
 pub(super) trait Credit: Copy + Ord {
     /// Zero credits.
     const ZERO: Self;
@@ -11,9 +12,9 @@ pub(super) trait Credit: Copy + Ord {
     /// Represents every number above [`Credit::MAX`], which is not exact.
     const OVERFLOW: Self;
 
-    /// Returns the largest count whose product with `credits` is exact.
-    fn max_count(credits: u64) -> u64;
-    /// Returns `count × credits`, for a count up to [`Credit::max_count`].
+    /// Returns the largest factor whose product with `credits` is exact: at most [`Credit::MAX`].
+    fn max_factor(credits: u64) -> u64;
+    /// Returns `count × credits`; meaningless if `count` is above [`Credit::max_factor`].
     fn product(count: u64, credits: u64) -> Self;
     /// Adds numbers between −[`Credit::OVERFLOW`] and [`Credit::OVERFLOW`].
     fn plus(self, other: Self) -> Self;
@@ -32,7 +33,7 @@ impl Credit for i64 {
     const MAX: Self = 1 << 61;
     const OVERFLOW: Self = <Self as Credit>::MAX + 1;
 
-    fn max_count(credits: u64) -> u64 {
+    fn max_factor(credits: u64) -> u64 {
         (<Self as Credit>::MAX as u64).checked_div(credits).unwrap_or(u64::MAX)
     }
 
@@ -71,7 +72,7 @@ impl Credit for i128 {
     const MAX: Self = 1 << 125;
     const OVERFLOW: Self = <Self as Credit>::MAX + 1;
 
-    fn max_count(credits: u64) -> u64 {
+    fn max_factor(credits: u64) -> u64 {
         let largest = <Self as Credit>::MAX.checked_div(credits.into());
         largest.and_then(|largest| u64::try_from(largest).ok()).unwrap_or(u64::MAX)
     }
@@ -150,7 +151,7 @@ pub(super) struct GcraState<C> {
 impl<C: Credit> GcraState<C> {
     /// Creates the state of a full bucket that holds `units`; `None` if its capacity is not exact in this width.
     pub(super) fn new(credits_per_nano: u64, credits_per_unit: u64, units: u64) -> Option<Self> {
-        let (max_nanos, max_units) = (C::max_count(credits_per_nano), C::max_count(credits_per_unit));
+        let (max_nanos, max_units) = (C::max_factor(credits_per_nano), C::max_factor(credits_per_unit));
         let capacity = if units > max_units { None } else { Some(C::product(units, credits_per_unit)) };
         Some(Self {
             credits_per_nano,
@@ -175,7 +176,7 @@ impl<C: Credit> GcraState<C> {
         if now.0 > self.max_nanos { C::OVERFLOW } else { earned }
     }
 
-    /// Returns the level; negative if it is overdrawn.
+    /// Returns the level: the credits that the bucket holds; negative if more was charged than it held.
     #[inline]
     fn level(&self, now: Instant) -> C {
         debug_assert!(
@@ -197,8 +198,9 @@ impl<C: Credit> GcraState<C> {
         self.level(now).whole_units(self.unit)
     }
 
-    /// Returns the level after a charge of `units`, multiplied by `credit_fraction`.
-    pub(super) fn fraction_after(&self, now: Instant, units: u64, credit_fraction: f64) -> f64 {
+    /// Returns the level that a charge of `units` would leave, as a share of the capacity. `credit_fraction` is 1 ÷ the capacity
+    /// in credits.
+    pub(super) fn fraction_left_after(&self, now: Instant, units: u64, credit_fraction: f64) -> f64 {
         self.level(now).minus(self.cost_of(units)).to_f64() * credit_fraction
     }
 
@@ -207,12 +209,12 @@ impl<C: Credit> GcraState<C> {
     #[inline]
     pub(super) fn earliest_admission(&self, now: Instant, units: u64) -> Option<Instant> {
         let (cost, level) = (self.cost_of(units), self.level(now));
-        if level >= cost { Some(now) } else { self.earned_at(cost.minus(level), now) }
+        if level >= cost { Some(now) } else { self.instant_of_earning(cost.minus(level), now) }
     }
 
     /// Returns when `missing` more credits than at `now` are earned; `None` if the bucket does not refill.
     #[cold]
-    fn earned_at(&self, missing: C, now: Instant) -> Option<Instant> {
+    fn instant_of_earning(&self, missing: C, now: Instant) -> Option<Instant> {
         debug_assert!(missing > C::ZERO, "invariant: only a missing amount is waited for");
         let missing = missing.widen().unsigned_abs();
         let per_nano = u128::from(self.credits_per_nano);
@@ -220,9 +222,9 @@ impl<C: Credit> GcraState<C> {
         wait.map(|wait| now + Nanos(u64::try_from(wait).unwrap_or(u64::MAX)))
     }
 
-    /// Takes units. Returns `false` and changes nothing if the new level is not exact in this width.
+    /// Charges units, whether or not the level covers them. Returns `false` and changes nothing if the new level is not exact in this width.
     #[inline]
-    pub(super) fn try_take(&mut self, now: Instant, units: u64) -> bool {
+    pub(super) fn try_charge(&mut self, now: Instant, units: u64) -> bool {
         let theoretical_arrival = self.theoretical_arrival.max(self.earned(now)).plus(self.cost_of(units));
         // An overflow stays above the maximum: only zero or more is added to it.
         let exact = theoretical_arrival <= C::MAX;
@@ -232,8 +234,8 @@ impl<C: Credit> GcraState<C> {
         exact
     }
 
-    /// Returns units to the bucket; those beyond its capacity are lost.
-    pub(super) fn give_back(&mut self, units: u64) {
+    /// Returns charged units to the bucket, which holds at most its capacity.
+    pub(super) fn refund(&mut self, units: u64) {
         self.theoretical_arrival = self.theoretical_arrival.minus(self.cost_of(units)).max(C::ZERO);
     }
 }
@@ -243,9 +245,9 @@ impl GcraState<i64> {
     pub(super) fn widen(&self) -> GcraState<i128> {
         GcraState {
             credits_per_nano: self.credits_per_nano,
-            max_nanos: i128::max_count(self.credits_per_nano),
+            max_nanos: i128::max_factor(self.credits_per_nano),
             unit: self.unit,
-            max_units: i128::max_count(self.unit.credits),
+            max_units: i128::max_factor(self.unit.credits),
             capacity: self.capacity.widen(),
             theoretical_arrival: self.theoretical_arrival.widen(),
         }
@@ -253,9 +255,9 @@ impl GcraState<i64> {
 }
 
 impl GcraState<i128> {
-    /// Takes units; saturates at the latest arrival time that is exact.
-    pub(super) fn take_saturating(&mut self, now: Instant, units: u64) {
-        if !self.try_take(now, units) {
+    /// Charges units, whether or not the level covers them; saturates at the latest arrival time that is exact.
+    pub(super) fn charge_saturating(&mut self, now: Instant, units: u64) {
+        if !self.try_charge(now, units) {
             self.theoretical_arrival = <i128 as Credit>::MAX;
         }
     }

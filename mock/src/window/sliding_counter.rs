@@ -119,16 +119,18 @@ impl SlidingCounter {
             return Some(self.now);
         }
         Some(match room.checked_sub(self.current) {
-            Some(room) => self.started_at + self.decay(self.previous, room),
-            None => self.started_at + self.window + self.decay(self.current, room),
+            Some(room_beside_current) => {
+                self.started_at + self.time_to_decay(self.previous, room_beside_current)
+            }
+            None => self.started_at + self.window + self.time_to_decay(self.current, room),
         })
     }
 
     /// Returns the smallest time `elapsed` after the end of a window with a count of `counted` at which its weighted count is
     /// at most `room`: `counted × (window − elapsed) ≤ room × window`.
-    fn decay(&self, counted: u64, room: u64) -> Nanos {
-        let kept = u128::from(room) * u128::from(self.window.0) / u128::from(counted.max(1));
-        self.window.saturating_sub(Nanos(u64::try_from(kept).unwrap_or(u64::MAX)))
+    fn time_to_decay(&self, counted: u64, room: u64) -> Nanos {
+        let time_left = u128::from(room) * u128::from(self.window.0) / u128::from(counted.max(1));
+        self.window.saturating_sub(Nanos(u64::try_from(time_left).unwrap_or(u64::MAX)))
     }
 
     /// Returns when neither window has weight any more; now if nothing is used.

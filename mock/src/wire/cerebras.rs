@@ -5,7 +5,7 @@
 //! these headers and no `retry-after`.
 
 use super::chat::{CompletionFormat, Stages, TokenUsage};
-use super::envelope::{ErrorBody, INVALID, Member, SERVER, reason_phrase};
+use super::envelope::{ErrorBody, INVALID_REQUEST, Member, SERVER, reason_phrase};
 use super::json::{self, Members, Seconds};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
 use crate::axis::Axis;
@@ -15,7 +15,7 @@ use crate::length::{LengthLimit, TooLong};
 use crate::time::Instant;
 use serde::Serialize;
 
-/// Cerebras's only kind of endpoint.
+/// The wire format of Cerebras, the same for all its endpoints.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cerebras;
 
@@ -65,7 +65,7 @@ impl WireFormat for Cerebras {
     fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
         let (status, message, kind, param, code): (u16, &str, _, _, _) = match error {
             Error::InvalidKey | Error::Status(401, _) => {
-                (401, "Wrong API Key", INVALID, Member::Text("api_key"), "wrong_api_key")
+                (401, "Wrong API Key", INVALID_REQUEST, Member::Text("api_key"), "wrong_api_key")
             }
             Error::UnknownModel(model) | Error::NotInTier(model) | Error::Status(404, model) => (
                 404,
@@ -76,9 +76,11 @@ impl WireFormat for Cerebras {
             ),
             Error::UnknownPath(..) => (404, reason_phrase(404), "not_found_error", Member::Null, "not_found"),
             Error::Invalid(message) => {
-                (400, message.as_ref(), INVALID, Member::Text("validation_error"), "wrong_api_format")
+                (400, message.as_ref(), INVALID_REQUEST, Member::Text("validation_error"), "wrong_api_format")
             }
-            Error::BodyTooLarge => (413, reason_phrase(413), INVALID, Member::Null, "request_too_large"),
+            Error::BodyTooLarge => {
+                (413, reason_phrase(413), INVALID_REQUEST, Member::Null, "request_too_large")
+            }
             Error::Overload(_) => (429, HIGH_TRAFFIC, MANY_REQUESTS, Member::Absent, "queue_exceeded"),
             Error::Billing => (402, "Payment required.", "payment_required_error", QUOTA, "payment_required"),
             Error::TooLong(too_long, _) => {
@@ -95,13 +97,14 @@ impl WireFormat for Cerebras {
                         (message, "max_completion_tokens", "wrong_api_format")
                     }
                 };
-                return ErrorReply::new(400, flat_body(&message, INVALID, Member::Text(param), code));
+                return ErrorReply::new(400, flat_body(&message, INVALID_REQUEST, Member::Text(param), code));
             }
             Error::Status(429, _) => {
                 (429, reason_phrase(429), MANY_REQUESTS, QUOTA, "request_quota_exceeded")
             }
             Error::Status(status, _) => {
-                let (kind, code) = if *status < 500 { (INVALID, "error") } else { (SERVER, "server_error") };
+                let (kind, code) =
+                    if *status < 500 { (INVALID_REQUEST, "error") } else { (SERVER, "server_error") };
                 (*status, reason_phrase(*status), kind, Member::Null, code)
             }
         };

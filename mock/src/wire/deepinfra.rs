@@ -4,7 +4,7 @@
 //! without its exact message. A context that is too long is a 500 with both lengths, as in a capture. If the prompt alone
 //! would fit, the stated length is assumed to be the sum of prompt and completion. All other errors are assumed.
 
-use super::envelope::{self, ErrorBody, INVALID, Member, reason_phrase};
+use super::envelope::{self, ErrorBody, INVALID_REQUEST, Member, reason_phrase};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
 use crate::decision::Denial;
 use crate::length::LengthLimit;
@@ -25,7 +25,7 @@ impl WireFormat for DeepInfra {
 
     /// The same for every axis, without a wait.
     fn refusal(&self, _: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
-        ErrorReply::new(429, envelope::error("Rate limited", INVALID, None, Some("rate_limited")))
+        ErrorReply::new(429, envelope::error("Rate limited", INVALID_REQUEST, None, Some("rate_limited")))
     }
 
     fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
@@ -51,7 +51,7 @@ impl WireFormat for DeepInfra {
             }
             Error::Status(status, _) => (*status, reason_phrase(*status), None),
         };
-        ErrorReply::new(status, envelope::error(message, INVALID, None, code))
+        ErrorReply::new(status, envelope::error(message, INVALID_REQUEST, None, code))
     }
 }
 

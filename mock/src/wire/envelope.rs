@@ -88,8 +88,8 @@ pub(super) const fn reason_phrase(status: u16) -> &'static str {
 
 /// Returns the `type` of an error in OpenAI's shape if the provider has no more specific one.
 pub(super) const fn error_type(status: u16) -> &'static str {
-    if status < 500 { INVALID } else { SERVER }
+    if status < 500 { INVALID_REQUEST } else { SERVER }
 }
 
-pub(super) const INVALID: &str = "invalid_request_error";
+pub(super) const INVALID_REQUEST: &str = "invalid_request_error";
 pub(super) const SERVER: &str = "server_error";

@@ -4,7 +4,7 @@
 //! envelope. The headers are documented. No headers of a real 429 are public, and no wait is announced.
 
 use super::chat::CompletionFormat;
-use super::envelope::{self, INVALID, reason_phrase};
+use super::envelope::{self, INVALID_REQUEST, reason_phrase};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
 use crate::axis::Axis;
 use crate::decision::Denial;
@@ -12,7 +12,7 @@ use crate::length::LengthLimit;
 use crate::time::Instant;
 use serde::Serialize;
 
-/// Fireworks's only kind of endpoint.
+/// The wire format of Fireworks, the same for all its endpoints.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fireworks;
 
@@ -80,7 +80,7 @@ impl WireFormat for Fireworks {
 
 /// Returns the body `{"error":{"object":"error","type":"invalid_request_error","code":…,"message":…}}`.
 fn body(code: &str, message: &str) -> String {
-    envelope::wrap(ErrorObject { object: "error", kind: INVALID, code, message })
+    envelope::wrap(ErrorObject { object: "error", kind: INVALID_REQUEST, code, message })
 }
 
 #[derive(Serialize)]

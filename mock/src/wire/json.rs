@@ -44,9 +44,9 @@ impl Members {
 
 /// A JSON object that is written member by member.
 ///
-/// Used for completions, which the mock renders for every request and whose [`Members`] differ by provider. Structs that
-/// flatten a `dyn Serialize` and escape the filler text served 4 % fewer requests per second on one core (`mock/benches`,
-/// 2026-11-28).
+/// Used for completions and chunks, which the mock renders for every chat request that it serves, and whose [`Members`] differ by
+/// provider. With structs that flatten a `dyn Serialize` and escape the filler text, the mock served 4 % fewer requests per
+/// second on one core (`mock/benches`, 2026-11-28).
 #[derive(Debug)]
 pub(super) struct Object(Vec<u8>);
 
@@ -75,11 +75,11 @@ impl Object {
         self
     }
 
-    /// Adds a string of filler words.
-    pub(super) fn filler(mut self, name: &str, key: u64, tokens: u32) -> Self {
+    /// Adds a string of `tokens` filler words, which `seed` chooses.
+    pub(super) fn filler(mut self, name: &str, seed: u64, tokens: u32) -> Self {
         self.write_name(name);
         self.0.push(b'"');
-        filler::append(&mut self.0, key, tokens);
+        filler::append(&mut self.0, seed, tokens);
         self.0.push(b'"');
         self
     }
@@ -131,8 +131,8 @@ impl Object {
     }
 }
 
-/// A duration in seconds. Its text is exact to the nanosecond (`0.041876985`, `2`). Its JSON number is exact below 2^53 ns
-/// (104 days); above, it is the nearest double.
+/// A duration in seconds. Its text is exact to the nanosecond (`0.041876985`, `2`). Its JSON number has the same value to
+/// the nanosecond below 2^23 s (97 days), and is rounded to a double above, except that whole seconds are always exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seconds(pub(super) Nanos);
 

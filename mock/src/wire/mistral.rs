@@ -6,7 +6,7 @@
 //! assumed that they omit it.
 
 use super::chat::{CompletionFormat, Content};
-use super::envelope::{self, INVALID, reason_phrase};
+use super::envelope::{self, INVALID_REQUEST, reason_phrase};
 use super::json::Members;
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
 use crate::axis::Axis;
@@ -15,7 +15,7 @@ use crate::length::LengthLimit;
 use crate::time::Instant;
 use serde::Serialize;
 
-/// Mistral's only kind of endpoint.
+/// The wire format of Mistral, the same for all its endpoints.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mistral;
 
@@ -68,7 +68,7 @@ impl WireFormat for Mistral {
                 return ErrorReply::new(404, gateway_body("no Route matched with those values"));
             }
             Error::Overload(_) => {
-                return ErrorReply::new(429, application_body(CAPACITY, INVALID, None, None));
+                return ErrorReply::new(429, application_body(CAPACITY, INVALID_REQUEST, None, None));
             }
             Error::UnknownModel(model) => {
                 (400, &format!("Invalid model: {model}"), "invalid_model", Some("1500"))
@@ -76,8 +76,8 @@ impl WireFormat for Mistral {
             Error::NotInTier(model) => {
                 (403, &format!("The model {model} is not part of your plan."), "forbidden", None)
             }
-            Error::Invalid(message) => (422, message.as_ref(), INVALID, None),
-            Error::BodyTooLarge => (413, reason_phrase(413), INVALID, None),
+            Error::Invalid(message) => (422, message.as_ref(), INVALID_REQUEST, None),
+            Error::BodyTooLarge => (413, reason_phrase(413), INVALID_REQUEST, None),
             Error::Billing => (402, "Payment required.", "payment_required", None),
             Error::TooLong(too_long, _) => {
                 let (requested, limit) = (too_long.requested(), too_long.limit_tokens);

@@ -1,7 +1,7 @@
 //! Wire formats of the providers: renders a decision as status, headers and body, byte for byte.
 //!
-//! This module only **renders**. The parser is in the client's crate and is written separately, from the same evidence. A
-//! test compares the two, so that neither can repeat a mistake of the other unnoticed.
+//! This module only **renders**. The parser is in the client's crate and is written separately, from the same evidence, so
+//! that the two are unlikely to make the same mistake; a test compares them, so that a mistake of one is noticed.
 //!
 //! ```text
 //!  DecisionReport, LimitsSnapshot ──▶ WireFormat::reply ──▶ Reply { status, headers, body }      a whole reply
@@ -57,7 +57,7 @@ pub fn formats(dialect: Dialect) -> &'static [&'static dyn WireFormat] {
         Dialect::Groq => &[&groq::Groq],
         Dialect::OpenAi => &[&openai::OpenAi],
         Dialect::Azure => &[&azure::Foundry, &azure::Classic],
-        Dialect::Anthropic => &[&anthropic::Compatible, &anthropic::Native],
+        Dialect::Anthropic => &[&anthropic::OpenAiCompatible, &anthropic::Native],
         Dialect::Cerebras => &[&cerebras::Cerebras],
         Dialect::Mistral => &[&mistral::Mistral],
         Dialect::DeepInfra => &[&deepinfra::DeepInfra],

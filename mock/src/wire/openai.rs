@@ -5,7 +5,7 @@
 //! captured refusals have `retry-after`; here all have. Other errors are documented or assumed.
 
 use super::chat::CompletionFormat;
-use super::envelope::{self, INVALID, SERVER, reason_phrase};
+use super::envelope::{self, INVALID_REQUEST, SERVER, reason_phrase};
 use super::go_duration::GoDuration;
 use super::json::Members;
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
@@ -16,7 +16,7 @@ use crate::time::{Instant, Nanos};
 use serde::Serialize;
 use std::fmt::Display;
 
-/// OpenAI's only kind of endpoint.
+/// The wire format of OpenAI, the same for all its endpoints.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OpenAi;
 
@@ -46,18 +46,20 @@ impl WireFormat for OpenAi {
 
     fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
         let (status, message, kind, code): (u16, &str, _, _) = match error {
-            Error::InvalidKey | Error::Status(401, _) => (401, INVALID_KEY, INVALID, Some("invalid_api_key")),
+            Error::InvalidKey | Error::Status(401, _) => {
+                (401, INVALID_KEY, INVALID_REQUEST, Some("invalid_api_key"))
+            }
             Error::UnknownModel(model) | Error::NotInTier(model) | Error::Status(404, model) => (
                 404,
                 &format!("The model `{model}` does not exist or you do not have access to it."),
-                INVALID,
+                INVALID_REQUEST,
                 Some("model_not_found"),
             ),
             Error::UnknownPath(method, path) => {
-                (404, &format!("Invalid URL ({method} {path})"), INVALID, None)
+                (404, &format!("Invalid URL ({method} {path})"), INVALID_REQUEST, None)
             }
-            Error::Invalid(message) => (400, message.as_ref(), INVALID, None),
-            Error::BodyTooLarge => (413, reason_phrase(413), INVALID, None),
+            Error::Invalid(message) => (400, message.as_ref(), INVALID_REQUEST, None),
+            Error::BodyTooLarge => (413, reason_phrase(413), INVALID_REQUEST, None),
             Error::Overload(_) => (503, OVERLOADED, SERVER, Some("server_is_overloaded")),
             Error::Billing => (429, INSUFFICIENT_QUOTA, "insufficient_quota", Some("insufficient_quota")),
             Error::TooLong(too_long, _) => {
@@ -67,7 +69,7 @@ impl WireFormat for OpenAi {
                 };
                 return ErrorReply::new(
                     400,
-                    envelope::error(&too_long_message(too_long), INVALID, Some(param), code),
+                    envelope::error(&too_long_message(too_long), INVALID_REQUEST, Some(param), code),
                 );
             }
             Error::Status(429, _) => (429, reason_phrase(429), "requests", Some("rate_limit_exceeded")),

@@ -48,7 +48,7 @@ impl ResponseFault {
         match self.body {
             Some(BodyFault::WrongType) => reply.set_media_type(MediaType::Html),
             Some(BodyFault::Truncated) => reply.truncate(),
-            Some(BodyFault::ResetAfterHead | BodyFault::CutBeforeToken) | None => {}
+            Some(BodyFault::ResetAfterHead | BodyFault::AbortBeforeToken) | None => {}
         }
         reply
     }

@@ -1,6 +1,7 @@
 //! Completions as server-sent events in OpenAI's shape.
 //!
-//! A stream is a chunk with the role, one chunk per token, a chunk with the finish reason, then `[DONE]`.
+//! A stream is a chunk with the role, one chunk per token or one for a tool call, a chunk with the finish reason, one with the
+//! usage if the client asked for it, then `[DONE]`.
 
 use super::chat::{CompletionFormat, Content, OptionalNull, ToolCall, UsageOnly};
 use super::filler;

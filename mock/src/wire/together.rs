@@ -1,12 +1,12 @@
 //! Together: limits per second, and a suggested wait.
 //!
-//! The refusals of requests before 2026 (of an account without credit, and of a model) and the message of an overloaded server
-//! are from captures. The headers, the names `dynamic_request_limited` and `dynamic_token_limited` of 2026, and the 503 for a
-//! call within the account's rate are documented. Which member has those names is not documented: here it is the type. No
+//! A refusal by rpm has the text captured before 2026: on the free tier that of an account without credit, on the other that of a
+//! model. A refusal by any other axis has the documented names of 2026, `dynamic_request_limited` and `dynamic_token_limited`. The
+//! message of an overloaded server is from a capture. The headers, and the 503 for a call within the account's rate, are documented. Which member has those names is not documented: here it is the type. No
 //! headers of a real 429 are public.
 
 use super::chat::CompletionFormat;
-use super::envelope::{self, ErrorBody, INVALID, Member, reason_phrase};
+use super::envelope::{self, ErrorBody, INVALID_REQUEST, Member, reason_phrase};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
 use crate::axis::Axis;
 use crate::config::Tier;
@@ -15,7 +15,7 @@ use crate::length::{LengthLimit, TooLong};
 use crate::meter::LimitLevel;
 use crate::time::Instant;
 
-/// Together's only kind of endpoint.
+/// The wire format of Together, the same for all its endpoints.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Together;
 
@@ -67,23 +67,23 @@ impl WireFormat for Together {
     fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
         let (status, message, kind, code): (u16, &str, _, _) = match error {
             Error::InvalidKey | Error::Status(401, _) => {
-                (401, WRONG_KEY, Some(INVALID), Some("invalid_api_key"))
+                (401, WRONG_KEY, Some(INVALID_REQUEST), Some("invalid_api_key"))
             }
             Error::UnknownModel(model) | Error::NotInTier(model) | Error::Status(404, model) => (
                 404,
                 &format!(
                     "Unable to access model {model}. Please visit https://api.together.ai/models to view the list of supported models."
                 ),
-                Some(INVALID),
+                Some(INVALID_REQUEST),
                 Some("model_not_available"),
             ),
-            Error::UnknownPath(..) => (404, reason_phrase(404), Some(INVALID), None),
-            Error::Invalid(message) => (400, message.as_ref(), Some(INVALID), None),
-            Error::BodyTooLarge => (413, reason_phrase(413), Some(INVALID), None),
+            Error::UnknownPath(..) => (404, reason_phrase(404), Some(INVALID_REQUEST), None),
+            Error::Invalid(message) => (400, message.as_ref(), Some(INVALID_REQUEST), None),
+            Error::BodyTooLarge => (413, reason_phrase(413), Some(INVALID_REQUEST), None),
             Error::Overload(_) | Error::Status(503, _) => (503, OVERLOADED, None, None),
             Error::Billing => (402, "Credit limit exceeded.", Some("credit_limit"), None),
             Error::TooLong(too_long, _) => {
-                let body = envelope::error(&too_long_message(too_long), INVALID, None, None);
+                let body = envelope::error(&too_long_message(too_long), INVALID_REQUEST, None, None);
                 return ErrorReply::new(422, body);
             }
             Error::Status(status, _) => {
@@ -117,7 +117,8 @@ fn too_long_message(too_long: &TooLong) -> String {
     }
 }
 
-/// Returns the reported limit per second, a sixtieth of the limit per minute rounded up, and what remains of it.
+/// Returns the reported limit per second, a sixtieth of the limit per minute rounded up, and what remains of the limit per
+/// minute, at most that.
 fn per_second(level: &LimitLevel) -> (u64, u64) {
     let limit = level.limit.div_ceil(60);
     (limit, level.remaining_or_zero().min(limit))

@@ -74,7 +74,7 @@ fn served(prompt_tokens: u32, completion_tokens: u32) -> Case {
         started_at: Some(at(1)),
         time: ServiceTime { first_token: Nanos::from_secs(2), decode: Nanos::from_secs(3) },
         usage: Usage { prompt_tokens, completion_tokens, cached_tokens: 0 },
-        cut: false,
+        aborted: false,
         at_max_tokens: false,
         corrupt_body: false,
     }))

@@ -41,8 +41,9 @@ fn product_form<const K: usize>(kinds: [Kind; K], rpm: Option<u32>, tpm: u32) ->
                 }
             }
         }
-        if !advance_counts(&mut counts, |kind, count| count * kinds[kind].tokens <= tpm && count <= max_calls)
-        {
+        if !advance_counts(&mut counts, |index, count| {
+            count * kinds[index].tokens <= tpm && count <= max_calls
+        }) {
             return blocked.map(|blocked| blocked / total);
         }
     }
@@ -67,19 +68,20 @@ fn advance_counts<const K: usize>(counts: &mut [u32; K], fits: impl Fn(usize, u3
 }
 
 /// Returns the blocking probability of each kind under `capacity` units of one resource (Kaufman 1981, Roberts 1981):
-/// `n · q(n) = Σ aₖ bₖ q(n − bₖ)`, and a kind is blocked in the last `bₖ` states.
+/// `n · q(n) = Σ aₖ bₖ q(n − bₖ)`, where aₖ is the offered load of a kind and bₖ its size in units of `unit` tokens. A kind is
+/// blocked in the last `bₖ` states.
 fn kaufman_roberts<const K: usize>(kinds: [Kind; K], capacity: usize, unit: u32) -> [f64; K] {
-    let sizes = kinds.map(|kind| (kind.tokens / unit) as usize);
+    let units = kinds.map(|kind| (kind.tokens / unit) as usize);
     let mut states = vec![1.0];
     for used in 1..=capacity {
-        let from = |(kind, size): (&Kind, &usize)| {
+        let term = |(kind, size): (&Kind, &usize)| {
             used.checked_sub(*size).map_or(0.0, |before| kind.per_minute * *size as f64 * states[before])
         };
-        let sum: f64 = kinds.iter().zip(&sizes).map(from).sum();
+        let sum: f64 = kinds.iter().zip(&units).map(term).sum();
         states.push(sum / used as f64);
     }
     let total: f64 = states.iter().sum();
-    sizes.map(|size| states[capacity + 1 - size..].iter().sum::<f64>() / total)
+    units.map(|size| states[capacity + 1 - size..].iter().sum::<f64>() / total)
 }
 
 /// Returns the share of each kind that a provider refuses, with its standard error over batches of Poisson traffic.
@@ -88,8 +90,8 @@ fn refused<const K: usize>(kinds: [Kind; K], limits: Vec<Limit>) -> [(f64, f64);
     let mut stream = RandomStream::new(2026, "multirate", 0);
     let rate: f64 = kinds.iter().map(|kind| kind.per_minute).sum();
     let gap = Dist::Exponential(60.0 / rate);
-    let kind_dist = Dist::discrete(
-        &std::array::from_fn::<_, K, _>(|kind| kind as f64),
+    let index_dist = Dist::discrete(
+        &std::array::from_fn::<_, K, _>(|index| index as f64),
         &kinds.map(|kind| kind.per_minute),
     );
     let mut now = Instant::ZERO;
@@ -99,16 +101,16 @@ fn refused<const K: usize>(kinds: [Kind; K], limits: Vec<Limit>) -> [(f64, f64);
         let mut counts = [(0.0, 0.0); K];
         for _ in 0..CALLS_PER_BATCH {
             now += Nanos::from_secs_f64(gap.sample(&mut stream));
-            let kind = kind_dist.sample(&mut stream) as usize;
-            let truth = Truth { prompt_tokens: kinds[kind].tokens, ..Truth::default() };
+            let index = index_dist.sample(&mut stream) as usize;
+            let truth = Truth { prompt_tokens: kinds[index].tokens, ..Truth::default() };
             let report = provider.decide(now, Call { account: 0, model: 0, max_tokens: Some(0) }, truth);
             match report.decision {
                 Decision::Admitted(service) => {
                     provider.complete(now, &service);
                 }
-                _ => counts[kind].1 += 1.0,
+                _ => counts[index].1 += 1.0,
             }
-            counts[kind].0 += 1.0;
+            counts[index].0 += 1.0;
         }
         if batch > 0 {
             shares
@@ -125,39 +127,41 @@ fn refused<const K: usize>(kinds: [Kind; K], limits: Vec<Limit>) -> [(f64, f64);
 }
 
 fn assert_refused<const K: usize>(kinds: [Kind; K], rpm: Option<u32>, tpm: u32, expected: [f64; K]) {
-    let log = |axis, limit: u32| Limit::new(axis, u64::from(limit)).with_refill(RefillPolicy::SlidingLog);
-    let limits = rpm.map(|rpm| log(Axis::Rpm, rpm)).into_iter().chain([log(Axis::Tpm, tpm)]).collect();
+    let sliding_log =
+        |axis, limit: u32| Limit::new(axis, u64::from(limit)).with_refill(RefillPolicy::SlidingLog);
+    let limits =
+        rpm.map(|rpm| sliding_log(Axis::Rpm, rpm)).into_iter().chain([sliding_log(Axis::Tpm, tpm)]).collect();
     for ((kind, (share, error)), expected) in kinds.iter().zip(refused(kinds, limits)).zip(expected) {
         assert!(
             (share - expected).abs() <= 3.0 * error,
-            "{} tokens under {rpm:?} rpm and {tpm} tpm: refused {share}, expected {expected} ± {error}",
+            "{} tokens under {rpm:?} rpm and {tpm} tpm: refused {share} ± {error}, expected {expected}",
             kind.tokens
         );
     }
 }
 
-const SIZES: [Kind; 3] = [kind(200, 6.0), kind(500, 3.0), kind(2_000, 1.2)];
+const KINDS: [Kind; 3] = [kind(200, 6.0), kind(500, 3.0), kind(2_000, 1.2)];
 
 #[test]
 fn a_token_limit_blocks_sizes_as_kaufman_and_roberts_predict() {
-    let expected = kaufman_roberts(SIZES, 60, 100);
-    // The published values for this case.
+    let expected = kaufman_roberts(KINDS, 60, 100);
+    // By enumeration of the states in another program.
     for (blocking, published) in expected.iter().zip([0.0395, 0.1013, 0.4595]) {
         assert!((blocking - published).abs() < 5e-5, "{expected:?}");
     }
-    assert_refused(SIZES, None, 6_000, expected);
+    assert_refused(KINDS, None, 6_000, expected);
 }
 
 #[test]
 fn an_additional_request_limit_blocks_as_the_product_form_predicts() {
     for (rpm, tpm) in [(8, 6_000), (12, 9_000)] {
-        assert_refused(SIZES, Some(rpm), tpm, product_form(SIZES, Some(rpm), tpm));
+        assert_refused(KINDS, Some(rpm), tpm, product_form(KINDS, Some(rpm), tpm));
     }
 }
 
 #[test]
 fn the_two_formulas_agree_without_a_request_limit() {
-    let (one, other) = (product_form(SIZES, None, 6_000), kaufman_roberts(SIZES, 60, 100));
+    let (one, other) = (product_form(KINDS, None, 6_000), kaufman_roberts(KINDS, 60, 100));
     for (one, other) in one.iter().zip(other) {
         assert!((one - other).abs() < 1e-12, "{one} {other}");
     }

@@ -5,7 +5,7 @@ use super::erlang::{batch_means, erlang_c};
 use provider::config::{Estimate, Latency, Reserve, ServiceTimeDist};
 use provider::decision::Decision;
 use provider::dist::Dist;
-use provider::slots::Started;
+use provider::slots::StartedCall;
 use provider::{Call, Instant, Nanos, Provider, RandomStream, Truth};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -35,7 +35,9 @@ fn assert_mean_wait(slots: u32) {
             let first_end = served.first_key_value().map(|((end, _), _)| *end);
             let service = if let Some(end) = first_end.filter(|end| *end <= next_arrival) {
                 let (_, service) = served.pop_first().expect("one is served");
-                let Some(Started { ticket, at }) = provider.complete(end, &service) else { continue };
+                let Some(StartedCall { ticket_number: ticket, at }) = provider.complete(end, &service) else {
+                    continue;
+                };
                 let next: provider::decision::Service = waiting.pop_front().expect("one waits");
                 assert_eq!(next.ticket.number, ticket, "first come, first served");
                 provider::decision::Service { started_at: Some(at), ..next }

@@ -93,7 +93,7 @@ async fn a_reset_after_the_head_sends_no_body() {
 
 #[tokio::test]
 async fn a_stream_may_end_before_its_first_token() {
-    let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::CutBeforeToken])).await;
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::AbortBeforeToken])).await;
     let reply = mock.chat("prompt=10;completion=5;draw=1;tag=9", &question(r#","stream":true"#)).await;
     let events: Vec<_> = reply.body.split_terminator("\n\n").collect();
     assert_eq!((reply.status, events.len()), (200, 1), "{}", reply.body);

@@ -68,7 +68,7 @@ const SENTENCES: [Sentence; 21] = [
         added: Some(" + "),
     },
     sentence("maximum allowed number of output tokens", " > ", "max_tokens: "),
-    // Mistral, both.
+    // Mistral, for the prompt and for `max_tokens`.
     sentence("prompt contains", "too large for model with ", "prompt contains "),
     sentence("too large for model with", "too large for model with ", "max_tokens is "),
     // Together.

@@ -3,14 +3,15 @@
 use super::{Finding, Improvement, NoUserCeiling};
 use crate::formatting::significant;
 use crate::planner::conclusion::Conclusion;
-use crate::planner::plan::{ChangeKind, Comparison, Plan, WhatIf};
+use crate::planner::plan::{ChangeEffect, ChangeKind, Comparison, Plan};
 
 /// Returns the findings of a plan, the most important first.
 pub(in crate::planner) fn findings(plan: &Plan, conclusion: &Conclusion) -> Vec<Finding> {
     let simulated = &plan.ceiling.simulated;
     let mut findings = vec![ceiling(plan, conclusion)];
     // A rule that no load holds is the answer already.
-    let breaks = simulated.breaks.clone().filter(|_| !matches!(conclusion, Conclusion::NoLoadHolds { .. }));
+    let breaks =
+        simulated.first_violation.clone().filter(|_| !matches!(conclusion, Conclusion::NoLoadHolds { .. }));
     findings.extend(breaks.map(Finding::FirstViolation));
     findings
         .extend(simulated.without_cost_rules.map(|multiple| Finding::CeilingWithoutCostRules { multiple }));
@@ -18,7 +19,7 @@ pub(in crate::planner) fn findings(plan: &Plan, conclusion: &Conclusion) -> Vec<
     findings.extend(plan.what_if.iter().filter_map(harmful_policy));
     findings.extend(plan.buy.clone().map(Finding::Purchase));
     findings.extend(plan.growth.clone().map(Finding::Growth));
-    findings.extend(plan.incidents.iter().cloned().map(Finding::Outage));
+    findings.extend(plan.outages.iter().cloned().map(Finding::Outage));
     findings
 }
 
@@ -27,9 +28,9 @@ fn ceiling(plan: &Plan, conclusion: &Conclusion) -> Finding {
     let simulated = &plan.ceiling.simulated;
     if let Some(load) = &plan.users {
         let without = NoUserCeiling::of(conclusion);
-        return Finding::Users { load_holds, load: load.clone(), tried: simulated.tried, without };
+        return Finding::Users { load_holds, load: load.clone(), tried: simulated.highest_tried, without };
     }
-    let tried_jobs_per_min = significant(simulated.tried * load_jobs_per_min);
+    let tried_jobs_per_min = significant(simulated.highest_tried * load_jobs_per_min);
     match (conclusion, simulated.multiple, simulated.jobs_per_min) {
         (Conclusion::Ceiling, Some(multiple), Some(jobs_per_min)) => Finding::CeilingFound {
             load_holds,
@@ -49,15 +50,15 @@ fn ceiling(plan: &Plan, conclusion: &Conclusion) -> Finding {
         (Conclusion::NoneHeld, ..) => Finding::NoneHeld { load_jobs_per_min, tried_jobs_per_min },
         (Conclusion::TooFewJobs(few), ..) => Finding::CannotTell { load_jobs_per_min, few: few.clone() },
         (Conclusion::Unbounded, ..) => {
-            Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried: simulated.tried }
+            Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried: simulated.highest_tried }
         }
     }
 }
 
 /// Returns the best change, and the best one without extra cost if that is another.
 fn best_changes(plan: &Plan) -> impl Iterator<Item = Finding> {
-    let is_lift = plan.ceiling.simulated.below.is_none();
-    let raises = |change: &&WhatIf| change.compared == Comparison::Higher && change.is_proposed();
+    let is_lift = plan.ceiling.simulated.lowest_tried.is_none();
+    let raises = |change: &&ChangeEffect| change.compared == Comparison::Higher && change.is_proposed();
     let best = plan.what_if.iter().find(raises);
     let is_costly = best.is_some_and(|best| best.costs_extra() || best.kind == ChangeKind::Traffic);
     let free = plan.what_if.iter().filter(raises).find(|change| {
@@ -72,7 +73,7 @@ fn best_changes(plan: &Plan) -> impl Iterator<Item = Finding> {
 
 impl Improvement {
     /// Describes a change that raises the ceiling; `is_lift` if there is one at present.
-    fn of(change: &WhatIf, is_lift: bool) -> Self {
+    fn of(change: &ChangeEffect, is_lift: bool) -> Self {
         debug_assert!(change.lift > 1.0 || !is_lift, "invariant: a lift is above 1, found {change:?}");
         let is_priced = change.costs_extra() || change.saves();
         Self {
@@ -87,7 +88,7 @@ impl Improvement {
 }
 
 /// Returns a finding if leaving a policy out raises the ceiling.
-fn harmful_policy(change: &WhatIf) -> Option<Finding> {
+fn harmful_policy(change: &ChangeEffect) -> Option<Finding> {
     let is_harmful = change.kind == ChangeKind::Ablation && change.compared == Comparison::Higher;
     is_harmful.then(|| Finding::HarmfulPolicy { change: change.change.clone(), lift: change.lift })
 }

@@ -1,7 +1,7 @@
 //! The busiest interval of a run by the rates of its workloads, which no seed changes.
 
-use crate::scenario::rate::Rate;
-use crate::scenario::{Arrivals, Scenario, Workload};
+use crate::scenario::rate::jobs_before;
+use crate::scenario::{Scenario, Workload};
 use provider::{Instant, Nanos};
 
 /// The starts that are compared are this share of the interval's length apart.
@@ -23,8 +23,10 @@ pub(super) fn busiest(scenario: &Scenario, length: Nanos, counts: impl Fn(&Workl
         .collect();
     let mut expected = vec![0.0; starts.len()];
     for workload in scenario.workloads.iter().filter(|workload| counts(workload)) {
-        let ends = jobs_before(scenario, workload, starts.iter().map(|at| *at + length));
-        let begins = jobs_before(scenario, workload, starts.iter().copied());
+        let before =
+            |offset: Nanos| jobs_before(workload, scenario.duration, starts.iter().map(|at| *at + offset));
+        // The users of a closed workload arrive evenly and make no interval busier than another.
+        let Some((begins, ends)) = before(Nanos::ZERO).zip(before(length)) else { continue };
         for ((expected, begin), end) in expected.iter_mut().zip(begins).zip(ends) {
             *expected += end - begin;
         }
@@ -32,32 +34,6 @@ pub(super) fn busiest(scenario: &Scenario, length: Nanos, counts: impl Fn(&Workl
     let busier =
         |best: usize, next: usize| if expected[next] > expected[best] * BUSIER { next } else { best };
     starts[(0..starts.len()).fold(0, busier)]
-}
-
-/// Returns the number of jobs of a workload expected before each of `instants`, in ascending order. The users of a closed workload
-/// arrive evenly and make no interval busier than another.
-#[expect(clippy::cast_precision_loss, reason = "numbers of jobs are far below 2^53")]
-fn jobs_before(
-    scenario: &Scenario,
-    workload: &Workload,
-    instants: impl Iterator<Item = Instant>,
-) -> Vec<f64> {
-    match &workload.arrivals {
-        Arrivals::Burst { jobs, every } => {
-            let bursts = |at: Instant| at.0.div_ceil(every.0.max(1)) as f64;
-            instants.map(|at| bursts(at) * f64::from(*jobs)).collect()
-        }
-        Arrivals::Trace { rows } => {
-            instants.map(|at| rows.partition_point(|row| row.at < at) as f64).collect()
-        }
-        Arrivals::Users { .. } => instants.map(|_| 0.0).collect(),
-        Arrivals::Constant(_) | Arrivals::Poisson(_) | Arrivals::Ramp(..) | Arrivals::Steps(_) => {
-            match Rate::of(workload, scenario.duration) {
-                Some(rate) => rate.jobs_before(instants),
-                None => instants.map(|_| 0.0).collect(),
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The part of a plan about changes: what each of them is worth.
 
-use crate::planner::cut_answers::MoreCut;
+use crate::planner::cut_answers::CutIncrease;
 use serde::{Deserialize, Serialize};
 
 /// A change and its measured effect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WhatIf {
+pub struct ChangeEffect {
     /// The name of the change.
     pub change: String,
     /// What has to be done for it.
@@ -40,13 +40,14 @@ pub struct WhatIf {
     /// [`Comparison::Equal`], or if the change is an ablation.
     pub lift_per_usd: Option<f64>,
     /// The rule that breaks first after the change; `None` if none does.
-    pub breaks: Option<String>,
+    #[serde(rename = "breaks")]
+    pub broken_rule: Option<String>,
     /// The workloads of which the change cuts more answers than are cut at present.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cuts: Vec<MoreCut>,
+    pub cuts: Vec<CutIncrease>,
 }
 
-impl WhatIf {
+impl ChangeEffect {
     /// Amounts of money below this are not worth mentioning, in USD per day.
     const NEGLIGIBLE_USD: f64 = 0.005;
 

@@ -15,13 +15,13 @@ const SOME_AT_EACH: usize = 3;
 /// before those with few.
 pub(super) fn combinations(candidates: &Candidates<'_>) -> Vec<Vec<usize>> {
     let all = candidates.by_cost();
-    let (accounts, others): (Vec<usize>, Vec<usize>) =
+    let (account_changes, others): (Vec<usize>, Vec<usize>) =
         all.into_iter().partition(|index| candidates.is_account(*index));
     let mut sets = Vec::new();
     for subset in subsets(&others) {
-        for numbers in numbers(accounts.len()) {
+        for account_counts in account_counts(account_changes.len()) {
             let mut set = subset.clone();
-            for (account, copies) in accounts.iter().zip(numbers) {
+            for (account, copies) in account_changes.iter().zip(account_counts) {
                 set = candidates.with(&set, *account, copies).unwrap_or(set);
             }
             if candidates.is_valid(&set) && !sets.contains(&set) {
@@ -53,18 +53,18 @@ fn subsets(others: &[usize]) -> Vec<Vec<usize>> {
 
 /// Returns the numbers of accounts of each of `providers` that are tried: the same for each; most at one of them; some at
 /// each; none.
-fn numbers(providers: usize) -> Vec<Vec<usize>> {
+fn account_counts(providers: usize) -> Vec<Vec<usize>> {
     const { assert!(MANY_IN_ALL + MAX_OTHERS <= MAX_CHANGES, "invariant: a set with many accounts is valid") };
     if providers == 0 {
         return vec![Vec::new()];
     }
-    let mut numbers = vec![vec![MANY_IN_ALL / providers; providers]];
+    let mut account_counts = vec![vec![MANY_IN_ALL / providers; providers]];
     if providers > 1 {
         let rest = MANY_IN_ALL / 4 / (providers - 1);
         let most_at =
             |most: usize| (0..providers).map(move |one| if one == most { MANY_IN_ALL * 3 / 4 } else { rest });
-        numbers.extend((0..providers).map(|most| most_at(most).collect()));
+        account_counts.extend((0..providers).map(|most| most_at(most).collect()));
     }
-    numbers.extend([vec![SOME_AT_EACH; providers], vec![0; providers]]);
-    numbers
+    account_counts.extend([vec![SOME_AT_EACH; providers], vec![0; providers]]);
+    account_counts
 }

@@ -19,16 +19,17 @@ fn searching<T>(yaml: &str, target: f64, with: impl FnOnce(&mut Search<'_>) -> T
     let scenario = parse(yaml);
     let (analytic, rules, count) = (Ceiling::of(&scenario), Rules::of(&scenario), RunCount::new(&()));
     let runner = Runner { rules: &rules, count: &count };
-    let search = crate::planner::search(&scenario, &analytic, &rules);
-    let (present, estimate) = (runner.run(&scenario, 1.0, 0), search.run(&runner, &scenario));
+    let ceiling_search = crate::planner::search(&scenario, &analytic, &rules);
+    let present = runner.run(&scenario, 1.0, 0).expect("nothing ends the measurements");
+    let estimate = ceiling_search.run(&runner, &scenario).expect("nothing ends the measurements");
     let unchanged = Unchanged {
         runner,
         scenario: &scenario,
         estimate: &estimate,
         present: &present,
         analytic: analytic.multiple,
-        min_multiple: search.min_multiple,
-        max_multiple: search.max_multiple,
+        min_multiple: ceiling_search.min_multiple,
+        max_multiple: ceiling_search.max_multiple,
         spread: 0.0,
     };
     let measured = unchanged.measure_all(catalogue::changes(&scenario));
@@ -76,8 +77,8 @@ fn compare(yaml: &str, target: f64, kinds: &[&str]) -> (bool, Vec<String>) {
         let (found, is_proved) = found(search);
         let names = search.candidates.names(&found.chosen);
         let mut sets = all_sets(search, kinds).into_iter();
-        let by_hand = sets.find(|set| holds_on_many_seeds(search, set.clone()));
-        if let Some(set) = &by_hand {
+        let by_brute_force = sets.find(|set| holds_on_many_seeds(search, set.clone()));
+        if let Some(set) = &by_brute_force {
             let set = search.candidates.names(set);
             assert!(
                 is_proved,
@@ -93,7 +94,7 @@ fn compare(yaml: &str, target: f64, kinds: &[&str]) -> (bool, Vec<String>) {
                 search.candidates.names(&[change])[0]
             );
         }
-        (by_hand.is_some(), names)
+        (by_brute_force.is_some(), names)
     })
 }
 
@@ -182,9 +183,9 @@ fn accounts_that_only_help_together_with_another_change_are_bought() {
     assert!(holds, "three accounts and several attempts hold it");
 }
 
-/// No provider stops the load, but the client's own bound on attempts in flight.
+/// The client's own bound on attempts in flight limits the load, and no provider does.
 #[test]
-fn a_larger_concurrency_is_tried_if_the_client_itself_is_the_bound() {
+fn a_larger_concurrency_is_bought_if_the_client_itself_is_the_bound() {
     let client = "deadline: 15s, concurrency: 1, queue: 10";
     let yaml = two_providers("rpm: 6000", "", "rpm: 6000", client, "success >= 98%").replace("500ms", "2s");
     let (holds, names) = compare(&yaml, 3.0, &["a concurrency of"]);
@@ -231,8 +232,8 @@ expect: [success >= 99%]";
 
 #[test]
 fn the_proofs_of_a_search_err_together_with_ten_percent_at_most() {
-    let seeds: Vec<u32> = (0..MAX_PROOFS).map(seeds_of_proof).collect();
-    assert_eq!(seeds, [50, 81, 112]);
-    let errors = seeds.iter().map(|seeds| libm::pow(COVERAGE, f64::from(*seeds)));
+    let seed_counts: Vec<u32> = (0..MAX_PROOFS).map(seeds_of_proof).collect();
+    assert_eq!(seed_counts, [50, 81, 112]);
+    let errors = seed_counts.iter().map(|count| libm::pow(COVERAGE, f64::from(*count)));
     assert!(errors.sum::<f64>() <= 1.0 - COVERAGE_CONFIDENCE + 1e-12);
 }

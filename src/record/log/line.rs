@@ -47,6 +47,8 @@ pub(super) enum Kind {
         until_ns: u64,
         #[serde(flatten)]
         obstacle: ObstacleFields,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        may_extend: bool,
     },
     Sent {
         attempt: u64,
@@ -190,8 +192,8 @@ impl From<EventKind> for Kind {
                 }
             }
             EventKind::Queued { waiting } => Self::Queued { waiting },
-            EventKind::Waiting { until, obstacle } => {
-                Self::Waiting { until_ns: until.0, obstacle: obstacle.into() }
+            EventKind::Waiting { until, obstacle, may_extend } => {
+                Self::Waiting { until_ns: until.0, obstacle: obstacle.into(), may_extend }
             }
             EventKind::Sent { attempt, target, step, number } => {
                 Self::Sent { attempt: attempt.0, target: target.0, step, number }
@@ -241,8 +243,8 @@ impl Kind {
                 EventKind::Arrived { workload, scheduled, deadline, prompt_tokens, max_tokens }
             }
             Self::Queued { waiting } => EventKind::Queued { waiting },
-            Self::Waiting { until_ns, obstacle } => {
-                EventKind::Waiting { until: Instant(until_ns), obstacle: obstacle.into() }
+            Self::Waiting { until_ns, obstacle, may_extend } => {
+                EventKind::Waiting { until: Instant(until_ns), obstacle: obstacle.into(), may_extend }
             }
             Self::Sent { attempt, target, step, number } => {
                 EventKind::Sent { attempt: AttemptId(attempt), target: TargetId(target), step, number }

@@ -43,14 +43,17 @@ pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
 fn title(report: &Plan) -> String {
     let simulated = &report.ceiling.simulated;
     let Some((jobs, multiple)) = simulated.jobs_per_min.zip(simulated.multiple) else {
-        return match simulated.below {
+        return match simulated.lowest_tried {
             _ if simulated.undecided.is_some() => "Too few jobs to tell the ceiling".to_owned(),
             Some(_) => "The rules hold at no load that was tried".to_owned(),
-            None => format!("No ceiling was found up to {} times the present load", number(simulated.tried)),
+            None => format!(
+                "No ceiling was found up to {} times the present load",
+                number(simulated.highest_tried)
+            ),
         };
     };
     let breaks = simulated
-        .breaks
+        .first_violation
         .as_ref()
         .map_or_else(String::new, |breaks| format!(", then `{}` fails", breaks.rule));
     if let Some(planning) = &simulated.planning {

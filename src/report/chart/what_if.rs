@@ -4,7 +4,7 @@ use super::Chart;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, WIDTH, width_of};
 use crate::formatting::usd;
 use crate::formatting::{number, plural};
-use crate::planner::{ChangeKind, Comparison, Plan, WhatIf};
+use crate::planner::{ChangeEffect, ChangeKind, Comparison, Plan};
 use crate::report::palette::Role;
 use crate::report::plan::change as numbers;
 use crate::report::text_layout::short;
@@ -31,7 +31,7 @@ pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
         .iter()
         .find(|change| change.kind != ChangeKind::Ablation && change.compared == Comparison::Higher);
     let title = match best {
-        Some(best) if report.ceiling.simulated.below.is_some() => {
+        Some(best) if report.ceiling.simulated.lowest_tried.is_some() => {
             format!("The best change is {}: the rules hold with it", best.change)
         }
         Some(best) => format!("The best change is {}: {} times the ceiling", best.change, number(best.lift)),
@@ -105,7 +105,7 @@ impl Scale {
 }
 
 /// Draws one change: the part of the ceiling that it keeps, what it gains or loses, and its numbers.
-fn bar(canvas: &Canvas<'_>, scale: &Scale, (report, change): (&Plan, &WhatIf), now: f64, y: i32) {
+fn bar(canvas: &Canvas<'_>, scale: &Scale, (report, change): (&Plan, &ChangeEffect), now: f64, y: i32) {
     let middle = y + ROW / 2;
     let (top, bottom) = (middle - BAR / 2, middle + BAR / 2);
     canvas.text((LEFT - 10, middle), LABEL, Role::Ink, Anchor::Right, &short(&change.change, LETTERS));

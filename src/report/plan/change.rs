@@ -2,19 +2,19 @@
 
 use super::users;
 use crate::formatting::number;
-use crate::planner::{ChangeKind, Comparison, Plan, WhatIf};
+use crate::planner::{ChangeEffect, ChangeKind, Comparison, Plan};
 
 /// Formats the lift of a change: `1.87`, `equal` within the tolerance, `-` if there is no present ceiling.
-pub(in crate::report) fn lift(plan: &Plan, change: &WhatIf) -> String {
+pub(in crate::report) fn lift(plan: &Plan, change: &ChangeEffect) -> String {
     match () {
-        () if plan.ceiling.simulated.below.is_some() => "-".to_owned(),
+        () if plan.ceiling.simulated.lowest_tried.is_some() => "-".to_owned(),
         () if change.compared == Comparison::Equal => "equal".to_owned(),
         () => format!("{:.2}", change.lift),
     }
 }
 
 /// Formats the ceiling of a change; a bound if none was found.
-pub(in crate::report) fn new_ceiling(change: &WhatIf) -> String {
+pub(in crate::report) fn new_ceiling(change: &ChangeEffect) -> String {
     if let Some(users) = users::ceiling_of(change) {
         return users;
     }
@@ -27,7 +27,7 @@ pub(in crate::report) fn new_ceiling(change: &WhatIf) -> String {
 }
 
 /// Formats the lift of a change per extra dollar a day.
-pub(in crate::report) fn lift_per_usd(change: &WhatIf) -> String {
+pub(in crate::report) fn lift_per_usd(change: &ChangeEffect) -> String {
     match change.lift_per_usd {
         _ if change.kind == ChangeKind::Ablation => "removed".to_owned(),
         Some(lift) => number(lift),

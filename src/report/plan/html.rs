@@ -16,8 +16,8 @@ pub fn html(plan: &Plan) -> String {
         plan.scenario,
         duration(plan.duration_s),
         plan.seed,
-        plural(plan.simulated.runs, "run"),
-        plural(plan.simulated.jobs, "job")
+        plural(plan.simulations.runs, "run"),
+        plural(plan.simulations.jobs, "job")
     );
     let charts = super::charts(plan);
     let content = html! {
@@ -57,7 +57,7 @@ fn tiles(plan: &Plan) -> Markup {
     let headroom = match plan.headroom {
         Some(times) => format!("{} ×", number(times)),
         None if simulated.undecided.is_some() => "cannot be told".to_owned(),
-        None if simulated.below.is_some() => "no load holds".to_owned(),
+        None if simulated.lowest_tried.is_some() => "no load holds".to_owned(),
         None => "none found".to_owned(),
     };
     page::tiles(&[
@@ -80,7 +80,7 @@ fn what_ifs(plan: &Plan) -> Markup {
         .map(|change| {
             vec![
                 cell(&change.change),
-                cell(change.breaks.as_deref().unwrap_or("nothing")),
+                cell(change.broken_rule.as_deref().unwrap_or("nothing")),
                 cell(change::new_ceiling(change)),
                 cell(change::lift(plan, change)),
                 cell(seconds(change.p95_s)),
@@ -149,7 +149,7 @@ fn ceilings(plan: &Plan) -> Markup {
         let name = format!("with {} from the cache", percent(cached.hit_share));
         rows.push(row(name, String::new(), Some(cached.jobs_per_min), Some(cached.multiple)));
     }
-    let breaks = simulated.breaks.as_ref().map_or_else(String::new, |breaks| {
+    let breaks = simulated.first_violation.as_ref().map_or_else(String::new, |breaks| {
         let limit = breaks.axis.as_ref().zip(breaks.target.as_ref());
         let limit = limit.map_or_else(String::new, |(axis, target)| format!("; {axis} of {target}"));
         format!("{} at {}{limit}", breaks.rule, breaks.at)
@@ -168,8 +168,8 @@ fn ceilings(plan: &Plan) -> Markup {
     if simulated.jobs_per_min.is_some() {
         rows.push(row(name.to_owned(), breaks, simulated.jobs_per_min, simulated.multiple));
     } else {
-        let bound = |side| format!("{side} {}", number(simulated.tried * plan.load.jobs_per_min));
-        let found = match simulated.below {
+        let bound = |side| format!("{side} {}", number(simulated.highest_tried * plan.load.jobs_per_min));
+        let found = match simulated.lowest_tried {
             _ if simulated.undecided.is_some() => "cannot be told".to_owned(),
             Some(_) => bound('<'),
             None => bound('>'),
@@ -229,7 +229,8 @@ fn limits(plan: &Plan) -> Markup {
     let mut rows = Vec::new();
     for target in &plan.targets {
         for limit in &target.axes {
-            let times = plan.ceiling.analytic.times_load(limit, load).filter(|_| plan.users.is_none());
+            let times =
+                plan.ceiling.analytic.multiple_of_offered(limit, load).filter(|_| plan.users.is_none());
             rows.push(vec![
                 cell(&target.name),
                 axis(&limit.axis),

@@ -1,9 +1,12 @@
 //! The sentences of the notes of a plan: how it was found, and what was left out.
 
 use super::sentences::rule_list;
-use crate::formatting::{duration, percent};
-use crate::planner::{MoreCut, NotTriedReason, PlanNote, UntriedChange};
-use crate::report::notes;
+use crate::formatting::{duration, number, percent};
+use crate::planner::{CutIncrease, NotTriedReason, PlanNote, UntriedChange};
+use crate::report::notes as scenario_notes;
+
+/// A day in seconds.
+const DAY_S: f64 = 86_400.0;
 
 /// Returns the sentence of a note.
 pub(super) fn sentence(note: &PlanNote) -> String {
@@ -25,8 +28,8 @@ pub(super) fn sentence(note: &PlanNote) -> String {
         ),
         PlanNote::CutsAnswers { change, workloads } => cuts_answers(change, workloads),
         PlanNote::Ablations { changes } => format!(
-            "Policies in force were left out one at a time to measure their worth (a lift below 1 is what a policy \
-             gains); this is no advice: {}.",
+            "Policies in force were left out one at a time to measure their worth (a lift below 1 means that the \
+             ceiling is lower without the policy); this is no advice: {}.",
             changes.join(", ")
         ),
         PlanNote::MeasuredWithoutCostRules => {
@@ -41,10 +44,18 @@ pub(super) fn sentence(note: &PlanNote) -> String {
         PlanNote::GrowthWithoutCeiling { rate } => format!(
             "When a growth of {rate} reaches the ceiling cannot be told, since no load is known to hold."
         ),
+        PlanNote::CostPerDay { run_s } if *run_s < DAY_S => format!(
+            "Costs per day are those of a run of {}, times {}, as if its traffic went on for the whole day.",
+            duration(*run_s),
+            number(DAY_S / run_s)
+        ),
+        PlanNote::CostPerDay { run_s } => {
+            format!("Costs per day are the mean over the {} of a run.", duration(*run_s))
+        }
         PlanNote::NotTried { change, reason } => {
             format!("Not tried: {}, since {}.", untried(*change), why(*reason))
         }
-        PlanNote::Scenario { note } => notes::sentence(note),
+        PlanNote::Scenario { note } => scenario_notes::sentence(note),
     }
 }
 
@@ -76,7 +87,8 @@ fn method(note: &PlanNote) -> String {
         ),
     };
     format!(
-        "Every run covers the whole duration. {ceiling} The curve and the changes use the scenario's own seed: \
+        "Every run that searches for a ceiling covers the whole duration; one that only checks whether a load holds ends \
+         once the rule on success is certainly broken. {ceiling} The curve and the changes use the scenario's own seed: \
          changes are found to {}, policies left out to {}, pairs to {}. Ceilings that differ by at most {} ({} for \
          policies left out) are called equal: the tolerances and the variation between seeds explain as much.",
         percent(*change_tolerance),
@@ -87,17 +99,18 @@ fn method(note: &PlanNote) -> String {
     )
 }
 
-fn cuts_answers(change: &str, workloads: &[MoreCut]) -> String {
-    let each = workloads.iter().map(|more| {
-        let before =
-            more.before.map_or_else(String::new, |before| format!(" instead of {}", percent(before)));
-        format!("{} of the answers of {}{before}", percent(more.share), more.workload)
+fn cuts_answers(change: &str, workloads: &[CutIncrease]) -> String {
+    let each = workloads.iter().map(|workload| {
+        let before = workload
+            .share_before
+            .map_or_else(String::new, |before| format!(" instead of {}", percent(before)));
+        format!("{} of the answers of {}{before}", percent(workload.share_after), workload.workload)
     });
     let each = each.collect::<Vec<_>>().join(", ");
     let judged = if workloads.iter().all(|more| more.is_judged) {
         "a rule on cut answers judges it"
     } else {
-        "it is measured, but not proposed, since no rule says how many answers may be cut"
+        "it is measured, but not proposed, since not every workload of which it cuts answers has a rule on how many may be"
     };
     format!("`{change}` cuts {each}: {judged}.")
 }

@@ -85,11 +85,11 @@ fn share(share: Option<f64>) -> String {
 
 /// Writes the table for the terminal.
 pub(super) fn print(report: &mut PlanReport, plan: &Plan) {
-    if plan.incidents.is_empty() {
+    if plan.outages.is_empty() {
         return;
     }
     report.0.heading("the loss of a provider          jobs  success      p95  fallback      USD  recovery");
-    for outage in &plan.incidents {
+    for outage in &plan.outages {
         let verdict = if outage.survives {
             report.0.style.good("survived")
         } else {
@@ -115,7 +115,7 @@ pub(super) fn print(report: &mut PlanReport, plan: &Plan) {
 
 /// Returns the section of the page.
 pub(super) fn html(plan: &Plan) -> Markup {
-    if plan.incidents.is_empty() {
+    if plan.outages.is_empty() {
         return Markup::default();
     }
     let row = |outage: &Outage, workload: &OutageWorkload| {
@@ -137,7 +137,7 @@ pub(super) fn html(plan: &Plan) -> Markup {
     let head =
         ["workload", "route", "", "fails", "from", "jobs", "success", "p95", "fallback", "cost", "recovery"];
     let content = html! {
-        @for outage in &plan.incidents {
+        @for outage in &plan.outages {
             p { (text(&sentence(outage))) }
             (table(&head, 4, &outage.workloads.iter().map(|workload| row(outage, workload)).collect::<Vec<_>>()))
         }

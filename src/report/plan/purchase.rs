@@ -70,13 +70,15 @@ fn free_accounts(purchase: &Purchase) -> String {
     format!(" Check the terms of service of {providers} first: they may forbid several free accounts.")
 }
 
-/// Returns what is said of a search that the time limit ended, or nothing.
+/// Returns what is said of a search that its time limit or a signal ended, or nothing.
 fn incomplete(purchase: &Purchase) -> &'static str {
     match () {
         () if purchase.complete => "",
-        () if purchase.holds => " The time limit ended the search: fewer changes may suffice.",
+        () if purchase.holds => {
+            " The search ended early, at its time limit or by a signal: fewer changes may suffice."
+        }
         () => {
-            " The time limit ended the search, so this is the best answer until then; a longer `--time-limit` may find another."
+            " The search ended early, at its time limit or by a signal, so this is the best answer until then; a longer `--time-limit` may find another."
         }
     }
 }
@@ -146,7 +148,7 @@ mod tests {
         let text = sentence(&cut);
         assert!(text.starts_with("By arithmetic, 5 times the load (100 jobs/min) needs"), "{text}");
         assert!(text.contains("at a cost not known") && text.contains("nothing is proved"), "{text}");
-        assert!(text.contains("The time limit ended the search"), "{text}");
+        assert!(text.contains("The search ended early"), "{text}");
         let screened = sentence(&Purchase { replicas: 3, ..cut });
         assert!(screened.contains("held on 3 seeds; 50 fresh ones are needed"), "{screened}");
     }

@@ -3,7 +3,7 @@
 use super::{notes, outages, purchase, users};
 use crate::formatting::{count, job_rate, number, percent, plural};
 use crate::planner::{
-    BrokenRule, Finding, FirstViolation, Growth, Improvement, NotMet, Plan, PlanningCeiling,
+    BrokenRule, CutReason, Finding, FirstViolation, Growth, Improvement, NotMet, Plan, PlanningCeiling,
 };
 use crate::report::verdict;
 use crate::scenario::Metric;
@@ -31,11 +31,14 @@ pub(super) fn exit_code(plan: &Plan) -> String {
         NotMet::TargetLoad => "no changes are proved to hold the target load".to_owned(),
         NotMet::Outage { providers } => format!("the loss of {} is not survived", providers.join(", ")),
     };
+    if matches!(plan.findings.first(), Some(Finding::Partial { by: CutReason::Interrupted, .. })) {
+        return "exit code 3: interrupted".to_owned();
+    }
     if !plan.not_met.is_empty() {
         return format!("exit code 1: {}", plan.not_met.iter().map(reason).collect::<Vec<_>>().join("; "));
     }
     let target = if plan.buy.is_some() { "; the target load holds" } else { "" };
-    let outage = if plan.incidents.is_empty() { "" } else { "; the loss of each provider is survived" };
+    let outage = if plan.outages.is_empty() { "" } else { "; the loss of each provider is survived" };
     format!("exit code 0: the present load holds{target}{outage}")
 }
 
@@ -82,6 +85,7 @@ fn finding(finding: &Finding, duration_s: f64) -> String {
             present_load(*load_jobs_per_min, *load_holds),
             number(*tried)
         ),
+        Finding::Partial { .. } => partial(finding),
         Finding::FirstViolation(violation) => first_violation(violation),
         Finding::CeilingWithoutCostRules { multiple } => {
             format!("Without the rules on cost the ceiling is {} times the load.", number(*multiple))
@@ -99,6 +103,22 @@ fn finding(finding: &Finding, duration_s: f64) -> String {
         Finding::CutAnswers(cut) => verdict::cut_answers("At the present load ", cut),
         Finding::LongWindow(window) => verdict::long_window(window, duration_s),
     }
+}
+
+/// Returns the sentence of [`Finding::Partial`].
+fn partial(finding: &Finding) -> String {
+    let Finding::Partial { by, seeds, changes, of, without_outages } = finding else { return String::new() };
+    let by = match by {
+        CutReason::Interrupted => "The plan was interrupted",
+        CutReason::TimeLimit => "The time limit ended the measurements",
+    };
+    let outages = if *without_outages { ", and not the loss of every provider" } else { "" };
+    format!(
+        "{by}: it states what was found until then, the ceiling on {}, {} of {}{outages}.",
+        plural(*seeds as u64, "seed"),
+        count(*changes as u64),
+        plural(*of as u64, "change"),
+    )
 }
 
 /// Returns the sentences of [`Finding::CeilingFound`].

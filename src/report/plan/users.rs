@@ -2,7 +2,7 @@
 
 use super::{PlanReport, differences, sentences};
 use crate::formatting::{count, duration, job_rate, number, percent, plural, usd};
-use crate::planner::{NoUserCeiling, Plan, TargetLoad, UserLoad, WhatIf};
+use crate::planner::{ChangeEffect, NoUserCeiling, Plan, TargetLoad, UserLoad};
 use crate::report::page;
 use maud::Markup;
 
@@ -28,7 +28,7 @@ pub(super) fn target(target: &TargetLoad) -> String {
 }
 
 /// Formats the ceiling with a change as a number of users; `None` if the load has no users.
-pub(super) fn ceiling_of(change: &WhatIf) -> Option<String> {
+pub(super) fn ceiling_of(change: &ChangeEffect) -> Option<String> {
     let users = count(change.users?);
     Some(match () {
         () if change.below_jobs_per_min.is_some() => format!("< {users}"),
@@ -162,9 +162,9 @@ pub(super) fn rows(plan: &Plan, user_load: &UserLoad) -> Vec<[String; 5]> {
             "ceiling".to_owned(),
             none(),
             none(),
-            match (&plan.ceiling.simulated, number(plan.ceiling.simulated.tried)) {
+            match (&plan.ceiling.simulated, number(plan.ceiling.simulated.highest_tried)) {
                 (simulated, _) if simulated.undecided.is_some() => "few jobs".to_owned(),
-                (simulated, tried) if simulated.below.is_some() => format!("< {tried}"),
+                (simulated, tried) if simulated.lowest_tried.is_some() => format!("< {tried}"),
                 (_, tried) => format!("> {tried}"),
             },
             none(),

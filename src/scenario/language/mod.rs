@@ -15,7 +15,8 @@
 //! chapters of `page.rs`.
 //!
 //! What the table can express is checked here: names of words, kinds, ranges, required words, words that exclude each
-//! other (`Form`). What depends on several maps or on numbers of the author is checked in `spec/` and `resolve.rs`.
+//! other (`Form`). What depends on several maps, or compares two values of the scenario, is checked in `spec/` and
+//! `resolve.rs`.
 //!
 //! Invariants: every default and every example of the table is accepted by its own kind, and every word of a form
 //! exists; `tests/mod.rs` checks both.
@@ -166,7 +167,7 @@ pub(super) enum Kind {
     /// A map of the language.
     Map(&'static Map),
     /// One of these alternatives. A value is read as the first whose YAML shape it has and that [claims](Kind::claims) it; if
-    /// none does, as the last of its shape, which reports the problem.
+    /// none does, as the last of its shape, which reports the problem. The check itself reports a shape that no alternative has.
     OneOf(&'static [Kind]),
     /// Any value. It is checked after it has been set at its path (`what_if.set`).
     Any,
@@ -222,7 +223,7 @@ pub(super) struct Refused {
     pub(super) help: &'static str,
 }
 
-/// The highest rate, in jobs per second. A higher one is likely a typing error, and a day of it would exhaust the memory.
+/// The highest rate, in jobs per second. A higher one is likely a typing error, and a day at this rate takes about half a day to simulate.
 pub(super) const MAX_RATE: f64 = 1e6;
 
 /// The longest time that a scenario may name: a leap year.

@@ -38,7 +38,7 @@ pub(super) const TIMES: [(Time, &str, &str); 3] = [
 ];
 
 /// The comparisons with their signs.
-pub(super) const OPS: [(&str, Op); 5] =
+pub(super) const COMPARISONS: [(&str, Op); 5] =
     [(">=", Op::AtLeast), ("<=", Op::AtMost), (">", Op::Above), ("<", Op::Below), ("==", Op::Equal)];
 
 /// A rule as written; the workload that it names is looked up later.
@@ -85,7 +85,7 @@ pub(super) fn read(text: &str) -> Result<RuleSpec, ParseError> {
     let op = self::op(op)?;
     let value = self::value(metric, value.trim())?;
     let window = every.map(|length| self::window(metric, length)).transpose()?;
-    if workload.is_some() && !metric.is_of_jobs() {
+    if workload.is_some() && !metric.is_measured_per_job() {
         let what = format!("`{metric}` is measured for the run as a whole, not for a workload");
         return Err(ParseError::new(what, "leave out the name before the colon"));
     }
@@ -94,7 +94,7 @@ pub(super) fn read(text: &str) -> Result<RuleSpec, ParseError> {
 
 /// Reads the length of a window: a duration, or `minute`, `hour` or `day`.
 fn window(metric: Metric, text: &str) -> Result<Nanos, ParseError> {
-    if !metric.is_of_jobs() {
+    if !metric.is_measured_per_job() {
         let what = format!("`{metric}` is measured for the run as a whole, not in windows");
         return Err(ParseError::new(what, "leave out `every` and what follows it"));
     }
@@ -128,7 +128,7 @@ fn metric(text: &str) -> Result<Metric, ParseError> {
 }
 
 fn op(text: &str) -> Result<Op, ParseError> {
-    if let Some((_, op)) = OPS.iter().find(|(sign, _)| *sign == text) {
+    if let Some((_, op)) = COMPARISONS.iter().find(|(sign, _)| *sign == text) {
         return Ok(*op);
     }
     let help = match text {

@@ -3,7 +3,7 @@
 //! A validator receives a YAML scalar as a string, a number or a boolean, so every kind accepts the JSON types that its
 //! texts become: `rpm: 1000` is an integer, `rpm: 14.4k` a string. Ranges apply to numbers, patterns to strings.
 
-use super::rule::OPS;
+use super::rule::COMPARISONS;
 use super::{Choice, Form, Kind, Map, NameKind, Required, SCENARIO, Word};
 use crate::scenario::resolved::Metric;
 use provider::presets::PRESETS;
@@ -207,7 +207,7 @@ const EVERY: &str = r"(\s+(in\s+)?every\s+\S.*)?";
 
 /// Returns the schema of a rule, one pattern per metric: its name, a comparison, and a value in its unit.
 fn rule() -> Value {
-    let ops = OPS.map(|(op, _)| op).join("|");
+    let ops = COMPARISONS.map(|(op, _)| op).join("|");
     let rule = |metric: Metric| {
         let value = match metric {
             Metric::Success | Metric::FallbackShare | Metric::CutShare | Metric::LimitedShare => share(true),
@@ -218,7 +218,7 @@ fn rule() -> Value {
             Metric::Headroom => format!("{DECIMAL}x?"),
         };
         let name = metric.to_string().replace(' ', r"\s+");
-        let of_jobs = metric.is_of_jobs();
+        let of_jobs = metric.is_measured_per_job();
         let (workload, every) = if of_jobs { (r"([^:<>=]+:\s*)?", EVERY) } else { ("", "") };
         text(&format!("{workload}{name}\\s*({ops})\\s*{value}{every}"))
     };

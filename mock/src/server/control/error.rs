@@ -38,7 +38,8 @@ pub(super) trait Input: DeserializeOwned {
     const HELP: &str;
 }
 
-/// Extracts a JSON object from the body. Its content type was checked before, by [`super::guard`].
+/// Extracts a JSON object from the body, whatever its content type: [`super::guard`] has checked that no form of a page in a
+/// browser can have sent it.
 pub(super) struct JsonBody<T>(pub(super) T);
 
 impl<T: Input, S: Send + Sync> FromRequest<S> for JsonBody<T> {

@@ -2,15 +2,15 @@
 
 use crate::decision::Denial;
 use crate::time::Instant;
-use crate::wire::envelope::{self, INVALID};
+use crate::wire::envelope::{self, INVALID_REQUEST};
 use crate::wire::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
 use serde::Serialize;
 
 /// The compatible endpoint.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::wire) struct Compatible;
+pub(in crate::wire) struct OpenAiCompatible;
 
-impl WireFormat for Compatible {
+impl WireFormat for OpenAiCompatible {
     fn base(&self) -> &'static str {
         "/v1"
     }
@@ -42,5 +42,5 @@ struct ErrorObject<'a> {
 /// Returns the body of an error. Its code is the native type, and its type is always the same (captured for a 429, assumed for the
 /// others).
 fn body(code: &str, message: &str) -> String {
-    envelope::wrap(ErrorObject { code, message, kind: INVALID, param: () })
+    envelope::wrap(ErrorObject { code, message, kind: INVALID_REQUEST, param: () })
 }

@@ -1,13 +1,13 @@
 //! Anthropic: its own endpoint, and the OpenAI-compatible one.
 //!
-//! Both send the same headers and different bodies ([`Native`], [`Compatible`]). Limits are buckets that refill continuously. A
+//! Both send the same headers and different bodies ([`Native`], [`OpenAiCompatible`]). Limits are buckets that refill continuously. A
 //! reset is the date at which one is full, rounded down to whole seconds: it may be in the past when it arrives. A client
 //! compares it with `date`, so that header is part of the dialect.
 
 mod compatible;
 mod native;
 
-pub(super) use compatible::Compatible;
+pub(super) use compatible::OpenAiCompatible;
 pub(super) use native::Native;
 
 use super::{Error, Head, Headers, ids};

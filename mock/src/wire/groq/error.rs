@@ -4,7 +4,7 @@ use crate::axis::Axis;
 use crate::config::Tier;
 use crate::decision::Denial;
 use crate::length::{LengthLimit, TooLong};
-use crate::wire::envelope::{self, ErrorBody, INVALID, Member, reason_phrase};
+use crate::wire::envelope::{self, ErrorBody, INVALID_REQUEST, Member, reason_phrase};
 use crate::wire::go_duration::GoDuration;
 use crate::wire::{Context, Error, ErrorReply};
 
@@ -92,41 +92,43 @@ const fn kind(axis: Axis) -> &'static str {
 pub(super) fn render(error: &Error<'_>) -> ErrorReply {
     let (status, message, kind, code): (u16, &str, _, _) = match error {
         Error::InvalidKey | Error::Status(401, _) => {
-            (401, "Invalid API Key", INVALID, Some("invalid_api_key"))
+            (401, "Invalid API Key", INVALID_REQUEST, Some("invalid_api_key"))
         }
         Error::UnknownModel(model) | Error::NotInTier(model) | Error::Status(404, model) => (
             404,
             &format!("The model `{model}` does not exist or you do not have access to it."),
-            INVALID,
+            INVALID_REQUEST,
             Some("model_not_found"),
         ),
         Error::UnknownPath(method, path) => (
             404,
             &format!("Unknown request URL: {method} {path}. Please check the URL for typos."),
-            INVALID,
+            INVALID_REQUEST,
             Some("unknown_url"),
         ),
-        Error::Invalid(message) => (400, message.as_ref(), INVALID, None),
+        Error::Invalid(message) => (400, message.as_ref(), INVALID_REQUEST, None),
         Error::BodyTooLarge | Error::Status(413, _) => {
-            (413, reason_phrase(413), INVALID, Some("request_too_large"))
+            (413, reason_phrase(413), INVALID_REQUEST, Some("request_too_large"))
         }
         Error::Overload(model) | Error::Status(503, model) => {
             (503, &format!("{model} is currently over capacity. {BACK_OFF}"), INTERNAL, None)
         }
-        Error::Billing => (400, SPEND_LIMIT, INVALID, Some("blocked_api_access")),
+        Error::Billing => (400, SPEND_LIMIT, INVALID_REQUEST, Some("blocked_api_access")),
         Error::TooLong(TooLong { violated: LengthLimit::Output, limit_tokens: limit, .. }, _) => {
             let message =
                 format!("`max_tokens` must be less than or equal to `{limit}`, {LESS_THAN_CONTEXT}");
-            return ErrorReply::new(400, body(&message, INVALID, Some("max_tokens"), None));
+            return ErrorReply::new(400, body(&message, INVALID_REQUEST, Some("max_tokens"), None));
         }
-        Error::TooLong(..) => return ErrorReply::new(400, body(CONTEXT, INVALID, Some("messages"), None)),
+        Error::TooLong(..) => {
+            return ErrorReply::new(400, body(CONTEXT, INVALID_REQUEST, Some("messages"), None));
+        }
         Error::Status(429, _) => (429, reason_phrase(429), "requests", Some("rate_limit_exceeded")),
         Error::Status(498, _) => (498, "Flex tier capacity exceeded.", INTERNAL, Some("capacity_exceeded")),
         Error::Status(status @ (500 | 502), _) => (*status, reason_phrase(*status), INTERNAL, None),
         Error::Status(status, _) => (
             *status,
             &format!("The service answered with status {status}."),
-            if *status < 500 { INVALID } else { INTERNAL },
+            if *status < 500 { INVALID_REQUEST } else { INTERNAL },
             None,
         ),
     };

@@ -1,6 +1,6 @@
 //! Groq, as captured in 2026.
 //!
-//! A doc comment says whether a text is quoted from captures or assumed. The list of rules with their evidence is in
+//! A doc comment says whether a text is captured, documented, reported by users, or assumed. The list of rules with their evidence is in
 //! `mock/README.md`, the captures are in `mock/tests/data`.
 
 mod error;
@@ -13,7 +13,7 @@ use crate::decision::{Denial, Service};
 use crate::time::Instant;
 use serde::Serialize;
 
-/// Groq's only kind of endpoint.
+/// The wire format of Groq, the same for all its endpoints.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Groq;
 
@@ -57,8 +57,8 @@ impl WireFormat for Groq {
     }
 }
 
-/// Members and their order as in captures of 2026-02 (the published fixtures of Vercel's package `ai`). That `include_usage`
-/// adds a chunk is reported.
+/// Members and their order as in captures of 2026-02 (the published fixtures of Vercel's package `ai`).
+/// `usage_chunk` is `true`, as in [`CompletionFormat::PLAIN`]: reported by users.
 const FORMAT: CompletionFormat = CompletionFormat {
     logprobs: Some(()),
     usage,
@@ -124,7 +124,7 @@ fn last_chunk(usage: TokenUsage, _: &Service, context: &Context<'_>) -> Members 
     Members::of(&LastChunkExtras { x_groq, usage })
 }
 
-/// Returns the usage with times. The total time excludes the queue (evidence: fixtures, 2026-02).
+/// Returns the usage with times. The total time excludes the queue (captured, 2026-02).
 fn usage(service: &Service) -> TokenUsage {
     let Stages { queue, prompt, completion } = Stages::of(service);
     TokenUsage {

@@ -19,7 +19,7 @@ pub const MAX_BYTES: u64 = 1 << 20;
 /// # Errors
 /// Returns all problems of the scenario itself, or else those of the first change of `what_if` that has any, each with its
 /// place and its remedy.
-pub fn load(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
+pub fn read(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
     let name = path.display().to_string();
     let bytes = read_file(path, &name)?;
     let text = match std::str::from_utf8(&bytes) {

@@ -1,4 +1,5 @@
-//! Replies that a fault cuts: the connection closes before the head, after it, or in the middle of the body.
+//! Replies that end early, by a fault or because the request is incomplete: the connection closes before the head, after it, or
+//! in the middle of the body.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -8,8 +9,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Makes hyper close the connection without sending another byte: before the head if it is an extension of the response,
-/// after the bytes sent so far if it is the error of the body.
+/// Closes the connection without another byte. As an extension of a response, which `connection` turns into the error of its
+/// service: before the head. As the error of a body: after the bytes sent so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Abort;
 
@@ -33,7 +34,7 @@ impl IntoResponse for Abort {
 pub(super) fn first_half(text: String) -> Body {
     let text = Bytes::from(text);
     let unsent = Some(text.slice(..text.len() / 2));
-    Body::new(CutBody {
+    Body::new(AbortedBody {
         announced_length: text.len() as u64,
         unsent,
         yield_before_abort: YieldOnce::default(),
@@ -42,7 +43,7 @@ pub(super) fn first_half(text: String) -> Body {
 
 /// Returns a body that announces the length of the whole `text` and aborts without sending any of it.
 pub(super) fn head_only(text: String) -> Body {
-    Body::new(CutBody {
+    Body::new(AbortedBody {
         announced_length: text.len() as u64,
         unsent: None,
         yield_before_abort: YieldOnce::default(),
@@ -51,7 +52,7 @@ pub(super) fn head_only(text: String) -> Body {
 
 /// A body that ends before its announced length.
 #[derive(Debug)]
-struct CutBody {
+struct AbortedBody {
     /// The `content-length` in bytes.
     announced_length: u64,
     /// The bytes to send; `None` once they have been sent.
@@ -60,7 +61,7 @@ struct CutBody {
     yield_before_abort: YieldOnce,
 }
 
-impl HttpBody for CutBody {
+impl HttpBody for AbortedBody {
     type Data = Bytes;
     type Error = Abort;
 

@@ -1,0 +1,106 @@
+//! The budget of a run: its estimated size is checked before it begins.
+
+use super::{VerbError, input_error};
+use crate::drive::RunSize;
+use crate::formatting::{duration, number};
+use anyhow::anyhow;
+use clap::Args;
+
+/// The most jobs of a run that is begun without `--yes`.
+const MAX_JOBS: f64 = 100e6;
+/// The most bytes of memory.
+const MAX_BYTES: f64 = 2e9;
+
+/// The option that confirms a large run.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Budget {
+    /// Begin even if the estimate exceeds 100 million jobs or 2 GB of memory
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+impl Budget {
+    /// Checks the estimated size of what is about to run.
+    ///
+    /// # Errors
+    /// If it exceeds the budget and was not confirmed.
+    pub(super) fn check(self, size: &RunSize) -> Result<(), VerbError> {
+        if self.yes || is_within(size) {
+            return Ok(());
+        }
+        Err(input_error(anyhow!(
+            "error: too large: about {}; the budget is 100 million jobs and 2 GB of memory\n  \
+             help: lower the load, the duration (`--for`) or the deadline, or confirm with `--yes`",
+            describe(size)
+        )))
+    }
+
+    /// Returns the argument that confirms the run, after a space; empty if it was not given.
+    pub(super) const fn to_argument(self) -> &'static str {
+        if self.yes { " --yes" } else { "" }
+    }
+}
+
+fn is_within(size: &RunSize) -> bool {
+    // Infinite loads and what follows from them (not a number) are not within.
+    size.jobs <= MAX_JOBS && size.bytes <= MAX_BYTES
+}
+
+/// Returns the size in words: jobs, events, memory and time.
+fn describe(size: &RunSize) -> String {
+    let RunSize { jobs, in_flight, events, bytes, seconds } = *size;
+    format!(
+        "{} jobs ({} in flight at once), {} events, {} of memory and {} on one core",
+        amount(jobs),
+        amount(in_flight),
+        amount(events),
+        memory(bytes),
+        time(seconds)
+    )
+}
+
+/// The names of large units.
+const LARGE: [(f64, &str); 3] = [(1e12, " trillion"), (1e9, " billion"), (1e6, " million")];
+/// The names of units of memory.
+const MEMORY: [(f64, &str); 3] = [(1e12, " TB"), (1e9, " GB"), (1e6, " MB")];
+/// What exceeds this is beyond any machine; its size does not matter.
+const BEYOND: f64 = 1e18;
+
+fn amount(value: f64) -> String {
+    in_units(value, &LARGE)
+}
+
+fn memory(bytes: f64) -> String {
+    in_units(bytes, &MEMORY)
+}
+
+/// Formats a value in the largest unit in which it is at least one.
+fn in_units(value: f64, units: &[(f64, &str)]) -> String {
+    let (unit, name) = units.iter().find(|(unit, _)| value >= *unit).copied().unwrap_or((1.0, ""));
+    if value < BEYOND { format!("{}{name}", number(value / unit)) } else { "over 10^18".to_owned() }
+}
+
+fn time(seconds: f64) -> String {
+    if seconds < BEYOND { duration(seconds) } else { "over 10^18 s".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_within_the_budget_or_described() {
+        let size = |jobs, bytes| RunSize { jobs, bytes, in_flight: 4e3, events: 6e10, seconds: 6e3 };
+        assert!(Budget { yes: false }.check(&size(1e8, 2e9)).is_ok());
+        assert!(Budget { yes: true }.check(&size(1e12, 2e12)).is_ok());
+        for (jobs, bytes) in [(1.1e8, 1e6), (1e3, 2.1e9), (f64::INFINITY, 1e6), (1e3, f64::NAN)] {
+            assert!(Budget { yes: false }.check(&size(jobs, bytes)).is_err(), "{jobs} {bytes}");
+        }
+        assert_eq!(
+            describe(&size(1e10, 3.7e12)),
+            "10 billion jobs (4,000 in flight at once), 60 billion events, 3.7 TB of memory and 1 h 40 min on one core"
+        );
+        let infinite = RunSize { jobs: f64::INFINITY, bytes: f64::NAN, ..size(0.0, 0.0) };
+        assert!(describe(&infinite).starts_with("over 10^18 jobs"), "{}", describe(&infinite));
+    }
+}

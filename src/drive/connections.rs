@@ -1,0 +1,220 @@
+//! The connections of a live run: how many this machine can hold, and why one could not be opened.
+//!
+//! The mocks run in the process of the client, so a connection takes two file descriptors. If they ran out, the mocks could
+//! not accept what the client has connected, and calls would hang as if the provider did. So the client opens no more
+//! connections than the descriptors allow, and counts the attempts beyond as failures of its own.
+
+use crate::event::LocalFailure;
+use hyper::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::rt::TokioIo;
+use provider::server::MAX_CONNECTIONS;
+use std::error::Error;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_service::Service;
+
+/// The descriptors that a run needs besides its connections: the standard streams, output files, event loops, and the mocks'
+/// ends of connections that have just been closed.
+const OTHER_DESCRIPTORS: u64 = 48;
+/// The descriptors of a connection: the client's end and the mock's.
+const PER_CONNECTION: u64 = 2;
+
+/// Raises the limit of file descriptors of this process as far as the system lets it.
+pub fn raise_descriptor_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        // macOS refuses to set the soft limit to a hard limit that is infinite.
+        for current in [limit.maximum, Some(MACOS_OPEN_MAX)] {
+            if setrlimit(Resource::Nofile, rustix::process::Rlimit { current, ..limit }).is_ok() {
+                return;
+            }
+        }
+    }
+}
+
+/// `OPEN_MAX` of macOS.
+#[cfg(unix)]
+const MACOS_OPEN_MAX: u64 = 10_240;
+
+/// Returns the number of connections that the descriptors of this process allow, to `providers` mocks in all.
+pub(super) fn max_connections(providers: usize) -> usize {
+    #[cfg(unix)]
+    let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    #[cfg(not(unix))]
+    let descriptors = None;
+    allowed(descriptors, providers)
+}
+
+/// Returns the connections that a limit of descriptors allows; `None` is no limit.
+fn allowed(descriptors: Option<u64>, providers: usize) -> usize {
+    let free = descriptors.unwrap_or(u64::MAX).saturating_sub(OTHER_DESCRIPTORS + providers as u64);
+    usize::try_from(free / PER_CONNECTION).unwrap_or(usize::MAX).clamp(1, MAX_CONNECTIONS)
+}
+
+/// Returns what this machine lacked if that is why a request was not sent; `None` if the connection failed otherwise.
+pub(super) fn local_failure(error: &(dyn Error + 'static)) -> Option<LocalFailure> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let failure = match error.downcast_ref::<io::Error>() {
+            Some(error) => local_io_failure(error),
+            None => error.is::<ConnectionLimit>().then_some(LocalFailure::Descriptors),
+        };
+        if failure.is_some() {
+            return failure;
+        }
+        cause = error.source();
+    }
+    None
+}
+
+fn local_io_failure(error: &io::Error) -> Option<LocalFailure> {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+        match errno {
+            Some(Errno::MFILE | Errno::NFILE) => return Some(LocalFailure::Descriptors),
+            Some(Errno::NOBUFS) => return Some(LocalFailure::Memory),
+            _ => {}
+        }
+    }
+    match error.kind() {
+        io::ErrorKind::AddrNotAvailable => Some(LocalFailure::Ports),
+        io::ErrorKind::OutOfMemory => Some(LocalFailure::Memory),
+        _ => None,
+    }
+}
+
+/// The error of a connection beyond the limit.
+#[derive(Debug, thiserror::Error)]
+#[error("every connection that the file descriptors allow is in use")]
+struct ConnectionLimit;
+
+/// Opens connections, at most a given number at once.
+#[derive(Clone, Debug)]
+pub(super) struct BoundedConnector {
+    connector: HttpConnector,
+    permits: Arc<Semaphore>,
+}
+
+impl BoundedConnector {
+    pub(super) fn new(connector: HttpConnector, connections: usize) -> Self {
+        Self { connector, permits: Arc::new(Semaphore::new(connections)) }
+    }
+}
+
+impl Service<Uri> for BoundedConnector {
+    type Response = BoundedConnection;
+    type Error = Box<dyn Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.connector.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let permit = Arc::clone(&self.permits).try_acquire_owned();
+        let connecting = self.connector.call(uri);
+        Box::pin(async move {
+            let permit = permit.map_err(|_| ConnectionLimit)?;
+            Ok(BoundedConnection { stream: connecting.await?, _permit: permit })
+        })
+    }
+}
+
+/// A connection that counts against the limit until it is dropped.
+#[derive(Debug)]
+pub(super) struct BoundedConnection {
+    stream: TokioIo<TcpStream>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connection for BoundedConnection {
+    fn connected(&self) -> Connected {
+        self.stream.connected()
+    }
+}
+
+impl Read for BoundedConnection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl Write for BoundedConnection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_take_two_descriptors_beside_those_of_the_run() {
+        assert_eq!(allowed(Some(256), 2), (256 - 48 - 2) / 2);
+        assert_eq!(allowed(Some(20), 1), 1);
+        assert_eq!(allowed(None, 1), MAX_CONNECTIONS);
+    }
+
+    #[test]
+    fn a_failure_is_local_if_one_of_its_causes_is() {
+        let local = |error: &(dyn Error + 'static)| local_failure(error);
+        assert_eq!(local(&ConnectionLimit), Some(LocalFailure::Descriptors));
+        assert_eq!(local(&io::Error::from(io::ErrorKind::AddrNotAvailable)), Some(LocalFailure::Ports));
+        assert_eq!(local(&io::Error::from(io::ErrorKind::ConnectionRefused)), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lack_of_descriptors_is_recognised_by_its_number() {
+        use rustix::io::Errno;
+        for (errno, failure) in [
+            (Errno::MFILE, LocalFailure::Descriptors),
+            (Errno::NFILE, LocalFailure::Descriptors),
+            (Errno::ADDRNOTAVAIL, LocalFailure::Ports),
+            (Errno::NOMEM, LocalFailure::Memory),
+            (Errno::NOBUFS, LocalFailure::Memory),
+        ] {
+            let error = io::Error::from_raw_os_error(errno.raw_os_error());
+            assert_eq!(local_failure(&error), Some(failure), "{errno}");
+        }
+    }
+}

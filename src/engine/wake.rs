@@ -1,0 +1,101 @@
+//! The ends of waits: of those that have an end of their own, and of those for targets (`cool_down_queue`).
+
+use super::Engine;
+use super::concurrency::ConcurrencyLimiter;
+use super::cool_down_queue::{Opening, Place, TargetSet};
+use super::driver::Driver;
+use super::jobs::JobState;
+use super::route::Router;
+use crate::ids::Slot;
+use provider::{Instant, Nanos};
+
+impl Engine {
+    /// Ends the earliest wait that is due: one with an end of its own, or a turn. Returns `false` if none is due.
+    pub(super) fn wake_next(&mut self, driver: &mut impl Driver) -> bool {
+        if self.cool_down_queues.next() < self.timers.next_wake()
+            && let Some(slot) = self.cool_down_queues.first_due(self.now)
+        {
+            self.take_turn(driver, slot);
+        } else if let Some(timer) =
+            self.timers.pop_due_wake(self.now, |timer| !self.jobs.is_current(timer.slot, timer.job))
+        {
+            let active = self.jobs.at(timer.slot);
+            assert_eq!(active.job.id, timer.job, "invariant: the first timer belongs to a job in flight");
+            let JobState::Waiting { reserved } = active.state else {
+                unreachable!("invariant: state == Waiting, found {:?} at a wake-up", active.state)
+            };
+            active.begin_round(self.now);
+            self.resume(driver, timer.slot, reserved);
+        } else {
+            return false;
+        }
+        self.update_cool_down_queues();
+        true
+    }
+
+    /// Adds a job in state `Deciding` to the queue of its targets.
+    pub(super) fn enter_cool_down_queue(&mut self, slot: Slot, targets: TargetSet, delay: Nanos) {
+        let opens = opens(&self.router, &self.concurrency, self.now, targets);
+        let active = self.jobs.at(slot);
+        let job = (slot, active.deadline);
+        let place = self.cool_down_queues.push(self.now, (targets, opens), delay, job);
+        active.transition(self.now, JobState::InCoolDownQueue(place));
+    }
+
+    /// Removes a job that ended in the queue of its targets, and records what it waited for.
+    pub(super) fn leave_cool_down_queue(&mut self, slot: Slot, place: Place) {
+        let targets = self.cool_down_queues.targets(place);
+        self.cool_down_queues.remove(place, |slot, ticket| !self.jobs.holds_place(slot, ticket));
+        if let Some(obstacle) = self.router.obstacle(self.now, targets) {
+            self.jobs.at(slot).obstacle = Some(obstacle);
+        }
+    }
+
+    /// Continues one job whose turn has come or would come too late. Returns `false` if there is none.
+    pub(super) fn serve_cool_down_queues(&mut self, driver: &mut impl Driver) -> bool {
+        self.update_cool_down_queues();
+        if self.cool_down_queues.is_empty() {
+            return false;
+        }
+        let (late, due) = (self.cool_down_queues.first_late(), self.cool_down_queues.first_due(self.now));
+        match late.or(due) {
+            Some(slot) => self.take_turn(driver, slot),
+            None => return false,
+        }
+        true
+    }
+
+    /// Updates the queues after a change of a target, of the budget, or of the queue of the concurrency limit.
+    #[inline]
+    pub(super) fn update_cool_down_queues(&mut self) {
+        if !self.cool_down_queues.is_empty() {
+            let Self { cool_down_queues, router, concurrency, now, .. } = self;
+            cool_down_queues.update(*now, |targets| opens(router, concurrency, *now, targets));
+        }
+    }
+
+    /// Lets the job at `slot` leave the queue of its targets and decide again, or queue for the concurrency limit.
+    fn take_turn(&mut self, driver: &mut impl Driver, slot: Slot) {
+        let active = self.jobs.at(slot);
+        let JobState::InCoolDownQueue(place) = active.state else {
+            unreachable!("invariant: state == InCoolDownQueue, found {:?} at a turn", active.state)
+        };
+        active.begin_round(self.now);
+        let is_expired = self.now >= active.deadline;
+        self.cool_down_queues.remove(place, |slot, ticket| !self.jobs.holds_place(slot, ticket));
+        if self.concurrency.is_at_limit() && !is_expired {
+            self.enqueue(driver, slot, None, true);
+        } else {
+            self.decide(driver, slot);
+        }
+    }
+}
+
+/// Returns when the queue of these targets opens.
+fn opens(router: &Router, concurrency: &ConcurrencyLimiter, now: Instant, targets: TargetSet) -> Opening {
+    if concurrency.has_enough_woken() {
+        Opening { at: Instant::MAX, is_earliest: false }
+    } else {
+        router.opens(now, targets)
+    }
+}

@@ -1,0 +1,123 @@
+//! The size of a run is estimated before it begins, and bounded while it runs.
+
+use super::{arg, quotalab, scratch};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Writes a scenario with one model, limited to 30 requests per minute, and this client and load.
+fn scenario(folder: &Path, client: &str, arrivals: &str) -> PathBuf {
+    let file = folder.join("base.yaml");
+    let text = format!(
+        "duration: 60s
+providers: {{ p: {{ models: {{ m: {{ limits: {{ rpm: 30 }}, latency: {{ total: 500ms }} }} }} }} }}
+routes: {{ r: [ {{ of: [p/default/m] }} ] }}
+client: {client}
+workload: [ {{ name: w, arrivals: {arrivals}, prompt: 10, max_tokens: 10 }} ]
+expect: [ success >= 0% ]
+"
+    );
+    fs::write(&file, text).unwrap();
+    file
+}
+
+#[test]
+fn a_run_beyond_the_budget_is_refused_with_its_size_and_a_remedy() {
+    let folder = scratch("budget");
+    let refused = |arrivals: &str, verb: &[&str], size: &str| {
+        let file = scenario(&folder, "{ deadline: 1h }", arrivals);
+        let args = [&verb[..1], &[arg(&file)], &verb[1..]].concat();
+        let output = quotalab(&args);
+        assert_eq!((output.code, output.out.as_str()), (2, ""), "{verb:?} {output:?}");
+        for part in [size, "the budget is 100 million jobs and 2 GB", "--yes"] {
+            assert!(output.err.contains(part), "{verb:?}: {}", output.err);
+        }
+    };
+    for verb in ["sim", "run", "plan", "test"] {
+        refused("{ burst: 10M, every: 1ms }", &[verb], "600 billion jobs");
+        // 60 million jobs are within the budget, but they would wait for an hour.
+        refused("{ poisson: 1M/s }", &[verb], "60 million jobs (60 million in flight");
+    }
+    let base = "{ poisson: 30/min }";
+    refused(base, &["plan", "--target", "1e308x"], "over 10^18 jobs");
+    refused(base, &["plan", "--target", "10000000x"], "300 million jobs");
+    refused(base, &["plan", "--target", "1000000000/s"], "60 billion jobs");
+
+    let file = scenario(&folder, "{ deadline: 1s }", base);
+    let small = quotalab(&["sim", arg(&file), "--yes", "--json", "--quiet", "--out", arg(&folder)]).json();
+    assert!(small["reproduce"].as_str().unwrap().ends_with(" --yes"), "{}", small["reproduce"]);
+}
+
+/// Estimates and measures in virtual time: jobs and events within a factor of two.
+#[test]
+fn the_estimate_is_true_within_a_factor_of_two() {
+    use quotalab::drive::{RunSize, virtual_time};
+    use quotalab::scenario::{Overrides, read};
+    let folder = scratch("estimate");
+    let all_wait = "{ deadline: 1h, retry: { attempts: 4 } }";
+    let served = "{ deadline: 10s, retry: { attempts: 2 } }";
+    let cases = [
+        (served, "{ poisson: 29/min }"),
+        ("{ deadline: 5s, retry: { attempts: 1 } }", "{ constant: 200/s }"),
+        (all_wait, "{ burst: 3000, every: 60s }"),
+    ];
+    for (client, arrivals) in cases {
+        let file = scenario(&folder, client, arrivals);
+        let scenario = read(&file, &Overrides::default()).unwrap();
+        let size = RunSize::of(&scenario, 1.0);
+        let mut counter = Counter::default();
+        virtual_time::simulate(&scenario, &mut counter);
+        let Counter { jobs, events, in_flight: (_, most) } = counter;
+        for (name, estimated, measured) in
+            [("jobs", size.jobs, jobs), ("events", size.events, events), ("in flight", size.in_flight, most)]
+        {
+            let ratio = estimated / measured as f64;
+            assert!(
+                (0.5..=2.0).contains(&ratio),
+                "{arrivals}, {name}: {estimated} estimated, {measured} measured"
+            );
+        }
+    }
+}
+
+/// Counts jobs, events, and jobs in flight now and at most.
+#[derive(Default)]
+struct Counter {
+    jobs: u64,
+    events: u64,
+    in_flight: (u64, u64),
+}
+
+impl quotalab::record::Fold for Counter {
+    fn event(&mut self, event: &quotalab::event::Event) {
+        use quotalab::event::EventKind;
+        self.events += 1;
+        match event.kind {
+            EventKind::Arrived { .. } => {
+                self.jobs += 1;
+                self.in_flight.0 += 1;
+                self.in_flight.1 = self.in_flight.1.max(self.in_flight.0);
+            }
+            EventKind::Done(_) => self.in_flight.0 -= 1,
+            _ => {}
+        }
+    }
+}
+
+/// Takes a gigabyte and ten seconds in a debug build.
+#[test]
+#[ignore = "large: run it with --ignored"]
+fn a_simulation_that_fills_its_memory_ends_and_says_so_first() {
+    let folder = scratch("too-many");
+    let file = scenario(&folder, "{ deadline: 1h }", "{ constant: 100k/s }");
+    let output = quotalab(&["sim", arg(&file), "--yes", "--quiet", "--out", arg(&folder)]);
+    assert_eq!(output.code, 3, "{output:?}");
+    assert!(output.out.starts_with("The run was ended after "), "{}", output.out);
+    assert!(output.err.contains("too many jobs were in flight"), "{}", output.err);
+    let result: Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("result.json")).unwrap()).unwrap();
+    assert_eq!(result["findings"][0]["kind"], "too_many_jobs");
+    let test = quotalab(&["test", arg(&file), "--yes", "--quiet"]);
+    assert_eq!(test.code, 3, "{test:?}");
+    assert!(test.err.contains("too many jobs were in flight"), "{}", test.err);
+}
