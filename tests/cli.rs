@@ -4,6 +4,7 @@ mod budget;
 mod explain;
 mod files;
 mod input;
+mod input_files;
 mod interrupt;
 mod mock;
 mod report;

@@ -12,7 +12,7 @@ mod obedience;
 
 use provider::{Instant, Nanos};
 use quotalab::drive::clock::Clock;
-use quotalab::drive::local::Mocks;
+use quotalab::drive::local::{Mocks, ObservedRun};
 use quotalab::drive::{WithMeasuredDelays, live, record, virtual_time};
 use quotalab::event::Event;
 use quotalab::record::{Audit, Fold, Mode, Recorder, Summary};
@@ -192,7 +192,9 @@ fn run_live<F: Fold>(scenario: &Scenario, fold: &mut F) -> Instant {
         runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let channel = mpsc::channel();
     let clock = Clock::start();
-    let mocks = runtime.block_on(Mocks::of(scenario, clock, &channel.0)).expect("free ports on loopback");
+    let mocks = runtime
+        .block_on(Mocks::of(scenario, clock, ObservedRun { sender: &channel.0, tag: 7 }))
+        .expect("free ports on loopback");
     let at = live::run(scenario, fold, &mocks, clock, runtime.handle(), channel);
     drop(mocks);
     runtime.shutdown_background();

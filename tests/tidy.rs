@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The layers, from the lowest: a module imports only from lower ones. ARCHITECTURE.md shows the same table.
 const LAYERS: [&[&str]; 8] = [
-    &["ids", "formatting", "problem", "stats", "xml"],
+    &["ids", "formatting", "input_file", "problem", "stats", "xml"],
     &["event", "job"],
     &["scenario"],
     &["engine", "load", "ceiling"],

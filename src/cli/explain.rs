@@ -4,6 +4,7 @@ use super::output::{print, print_plain};
 use super::{Exit, VerbError, input_error, run_error};
 use crate::engine::parse::Dialect;
 use crate::explain;
+use crate::input_file;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -27,15 +28,14 @@ pub(super) struct ExplainArgs {
 
 impl ExplainArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        let mut bytes = Vec::new();
-        match &self.file {
-            Some(path) => std::fs::File::open(path)
-                .and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes))
+        let bytes = match &self.file {
+            Some(path) => input_file::read_start(path, MAX_BYTES)
                 .with_context(|| format!("error: cannot read {}", path.display())),
-            None => std::io::stdin()
-                .take(MAX_BYTES)
-                .read_to_end(&mut bytes)
-                .context("error: cannot read standard input"),
+            None => {
+                let mut bytes = Vec::new();
+                let read = std::io::stdin().take(MAX_BYTES).read_to_end(&mut bytes);
+                read.map(|_| bytes).context("error: cannot read standard input")
+            }
         }
         .map_err(VerbError::Input)?;
         let dialect = self.dialect.as_deref().and_then(Dialect::from_name);

@@ -4,6 +4,7 @@
 
 mod budget;
 mod check;
+mod default_folder;
 mod explain;
 mod interrupt;
 mod licences;
@@ -200,7 +201,8 @@ impl ScenarioOptions {
 /// The options of `sim` and `run` for the output of the result.
 #[derive(Clone, Debug, Args)]
 struct OutputOptions {
-    /// Write result.json, report.html and the charts to this folder [default: out/<scenario>]
+    /// Write result.json, report.html and the charts to this folder [default: out/<scenario>, or
+    /// out/<folder>/<scenario> if that holds the files of another scenario]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print the result as JSON instead of text

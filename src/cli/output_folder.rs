@@ -162,8 +162,3 @@ impl OutputFiles {
         }
     }
 }
-
-/// Returns the output folder of a scenario if none is given: `out/<file name without extension>`.
-pub(super) fn default_folder(scenario: &Path) -> PathBuf {
-    Path::new("out").join(scenario.file_stem().unwrap_or(scenario.as_os_str()))
-}

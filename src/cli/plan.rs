@@ -1,9 +1,10 @@
 //! `quotalab plan SCENARIO`
 
 use super::budget::Budget;
+use super::default_folder::default_folder;
 use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
-use super::output_folder::{OutputFiles, OutputFolder, default_folder};
+use super::output_folder::{OutputFiles, OutputFolder};
 use super::{Exit, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
 use crate::ceiling::Ceiling;
 use crate::drive::RunSize;
@@ -41,7 +42,8 @@ pub(super) struct PlanArgs {
     replicas: Option<u32>,
     #[command(flatten)]
     scenario_options: ScenarioOptions,
-    /// Write plan.json, plan.html and the charts to this folder [default: out/<scenario>]
+    /// Write plan.json, plan.html and the charts to this folder [default: out/<scenario>, or
+    /// out/<folder>/<scenario> if that holds the files of another scenario]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print plan.json instead of text
@@ -58,7 +60,7 @@ impl PlanArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         let scenario = self.scenario_options.read(&self.scenario)?;
         self.budget.check(&self.size(&scenario))?;
-        let folder = self.out.clone().unwrap_or_else(|| default_folder(&self.scenario));
+        let folder = self.out.clone().map_or_else(|| default_folder(&self.scenario), Ok)?;
         let folder = OutputFolder::open_for(&scenario, folder, ["plan.json", "plan.html"], &[])?;
         let options = PlanOptions {
             target: self.target.as_ref().map(|(_, target)| *target),
@@ -75,6 +77,7 @@ impl PlanArgs {
         }
         let plan =
             plan.map_err(|error| if error.is_of_input() { input_error(error) } else { run_error(error) })?;
+        let plan = Plan { file: self.scenario.display().to_string(), ..plan };
         let delivered = self.deliver(&plan, &folder);
         let ended = if progress.interrupt.is_set() { Err(run_error(anyhow!("interrupted"))) } else { Ok(()) };
         first_failure([delivered, ended])?;

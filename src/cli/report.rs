@@ -3,11 +3,11 @@
 use super::output::{print, print_to_stderr, style};
 use super::output_folder::{OutputFiles, OutputFolder};
 use super::{Exit, VerbError, first_failure, input_error, run_error};
+use crate::input_file::{self, MAX_JSON_BYTES};
 use crate::record::Summary;
 use crate::report::{self, compare};
 use anyhow::Context as _;
 use clap::Args;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
@@ -62,7 +62,7 @@ impl ReportArgs {
 }
 
 fn read(path: &Path) -> Result<Summary, VerbError> {
-    let text = fs::read_to_string(path)
+    let text = input_file::read_text(path, MAX_JSON_BYTES)
         .with_context(|| format!("error: {} cannot be read", path.display()))
         .map_err(input_error)?;
     Summary::from_json(&text)

@@ -3,7 +3,7 @@
 use super::run_output::{CommandLine, Destination};
 use super::{Exit, OutputOptions, ScenarioOptions, VerbError, run_error};
 use crate::drive::clock::Clock;
-use crate::drive::local::Mocks;
+use crate::drive::local::{Mocks, ObservedRun};
 use crate::drive::{self, RunSize, live, raise_descriptor_limit};
 use crate::record::{DelayMeter, Mode, Recorder, Summary};
 use anyhow::Context as _;
@@ -45,10 +45,12 @@ impl RunArgs {
             .context("the async runtime cannot be started")
             .map_err(run_error)?;
         let channel = mpsc::channel();
+        let tag = getrandom::u64().context("the system has no random numbers").map_err(run_error)?;
+        let observed = ObservedRun { sender: &channel.0, tag };
         // The providers and the driver share one clock, which starts after all slow preparations.
         let clock = Clock::start();
         let mocks = runtime
-            .block_on(Mocks::of(&scenario, clock, &channel.0))
+            .block_on(Mocks::of(&scenario, clock, observed))
             .context("the mocks cannot listen on loopback")
             .map_err(run_error)?;
         let mut folds = (destination.output_folds(&scenario)?, DelayMeter::new(&scenario));

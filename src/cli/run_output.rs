@@ -1,10 +1,11 @@
 //! The output of `sim` and `run`: the folds that run beside the recorder, and the files and text of the result.
 
 use super::budget::Budget;
+use super::default_folder::default_folder;
 use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
 use super::output_file::{Output, OutputFile};
-use super::output_folder::{OutputFiles, OutputFolder, default_folder};
+use super::output_folder::{OutputFiles, OutputFolder};
 use super::progress::Progress;
 use super::{Exit, OutputOptions, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
 use crate::record::{Log, SlowJobs, Summary};
@@ -41,13 +42,13 @@ impl<'a> Destination<'a> {
     /// Checks, before the run begins, that its result can be written.
     ///
     /// # Errors
-    /// If the folder cannot be written, or the event log would overwrite an input.
+    /// If the folder cannot be written or holds another scenario's files, or the event log would overwrite an input.
     pub(super) fn open(
         scenario: &Scenario,
         source: CommandLine<'a>,
         output_options: &'a OutputOptions,
     ) -> Result<Self, VerbError> {
-        let folder = output_options.out.clone().unwrap_or_else(|| default_folder(source.scenario));
+        let folder = output_options.out.clone().map_or_else(|| default_folder(source.scenario), Ok)?;
         let log: Vec<Output<'_>> =
             output_options.events.iter().map(|path| ("--events", path.as_path())).collect();
         let folder = OutputFolder::open_for(scenario, folder, ["result.json", "report.html"], &log)?;
@@ -87,7 +88,8 @@ impl<'a> Destination<'a> {
             progress.finish();
         }
         let reproduce = self.source.command();
-        let summary = Summary { reproduce, job_traces: slow_jobs.traces(scenario), ..summary };
+        let file = self.source.scenario.display().to_string();
+        let summary = Summary { reproduce, file, job_traces: slow_jobs.traces(scenario), ..summary };
         let text = if self.output_options.json {
             summary.to_json()
         } else {

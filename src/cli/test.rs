@@ -8,6 +8,7 @@ use super::run_output::TOO_MANY_JOBS;
 use super::{Exit, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
 use crate::drive::RunSize;
 use crate::formatting::printable;
+use crate::input_file::{self, MAX_JSON_BYTES};
 use crate::problem::{Problem, Problems};
 use crate::regression::{self, Baseline, Case, Outcome, TestProgress};
 use crate::scenario::{self, Scenario};
@@ -24,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Replicas of a scenario that is saved to a baseline, if neither `--replicas` nor the old baseline gives their number.
 const DEFAULT_REPLICAS: usize = 8;
 /// The maximum of `--replicas`.
-const MAX_REPLICAS: i64 = 1_000;
+const MAX_REPLICAS: i64 = regression::MAX_REPLICAS as i64;
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("with_baseline").args(["baseline", "save_baseline"]).multiple(true))]
@@ -118,7 +119,7 @@ impl TestArgs {
         let without_seed = ScenarioOptions { seed: None, ..self.scenario_options.clone() };
         Ok(Case {
             // The scenario is loaded already. If the file cannot be read again, only the line numbers of rules are missing.
-            text: fs::read_to_string(file).unwrap_or_default(),
+            text: input_file::read_text(file, scenario::MAX_BYTES).unwrap_or_default(),
             command: format!("quotalab sim {}{}", quoted(&name), without_seed.to_arguments()),
             file: printable(&name),
             replicas: std::iter::once(scenario).chain(other_replicas).collect(),
@@ -276,7 +277,7 @@ fn scenarios_in(folder: &Path) -> Result<Vec<PathBuf>, VerbError> {
 
 fn read_baseline(path: &Path) -> Result<Baseline, VerbError> {
     let name = path.display();
-    let text = fs::read_to_string(path)
+    let text = input_file::read_text(path, MAX_JSON_BYTES)
         .with_context(|| format!("error: {name} cannot be read"))
         .map_err(input_error)?;
     Baseline::from_json(&text).map_err(|error| {

@@ -1,6 +1,8 @@
-//! The ground truth of an attempt and the recorded form of a decision, the same for both drivers.
+//! The ground truth of an attempt and the recorded form of a decision, the same for both drivers; the tag of an attempt over
+//! HTTP.
 
 use crate::event::RecordedDecision;
+use crate::ids::AttemptId;
 use provider::decision::Decision;
 use provider::{Truth, random};
 
@@ -9,6 +11,19 @@ use provider::{Truth, random};
 #[must_use]
 pub(super) fn attempt_truth(truth: Truth, number: u8) -> Truth {
     Truth { draw: random::mix(truth.draw ^ u64::from(number)), ..truth }
+}
+
+/// Returns the tag of an attempt's truth header. `run_tag` is a random number of the run, which no other client can guess.
+#[must_use]
+pub(super) fn header_tag(run_tag: u64, attempt: AttemptId) -> u128 {
+    u128::from(run_tag) << u64::BITS | u128::from(attempt.0)
+}
+
+/// Returns the attempt of a tag; `None` if another run or another client has sent it.
+#[must_use]
+pub(super) fn attempt_of(run_tag: u64, tag: u128) -> Option<AttemptId> {
+    let attempt = tag ^ header_tag(run_tag, AttemptId(0));
+    u64::try_from(attempt).ok().map(AttemptId)
 }
 
 /// Returns a decision as events record it.

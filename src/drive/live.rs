@@ -9,7 +9,7 @@
 //! falls behind is visible as lag and does not shorten latencies (no coordinated omission).
 
 use super::attempt::{AttemptClient, OutboundRequest};
-use super::attempt_truth::attempt_truth;
+use super::attempt_truth::{attempt_truth, header_tag};
 use super::clock::Clock;
 use super::connections::max_connections;
 use crate::engine::parse::Dialect;
@@ -60,6 +60,9 @@ pub enum Message {
 pub trait LiveProviders {
     /// Returns the address of a provider of the scenario.
     fn address(&self, provider: u16) -> SocketAddr;
+
+    /// Returns the random number that marks the truth headers of this run.
+    fn run_tag(&self) -> u64;
 
     /// Calls `each` with the used share, from 0 to 1, of every limit of a target at `now`. Does not call it if the
     /// levels are unknown.
@@ -251,7 +254,10 @@ impl<F: Fold, P: LiveProviders> Driver for LiveDriver<'_, F, P> {
             job,
             stream: self.scenario.workloads[job.workload.index()].stream,
             dialect: endpoint.dialect,
-            truth_header: TruthHeader { truth: attempt_truth(live.truth, number), tag: attempt.0 },
+            truth_header: TruthHeader {
+                truth: attempt_truth(live.truth, number),
+                tag: header_tag(self.providers.run_tag(), attempt),
+            },
         };
         let (client, sender) = (self.client.clone(), self.sender.clone());
         let task = self.runtime.spawn(async move {

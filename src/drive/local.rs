@@ -1,9 +1,9 @@
 //! The providers of a scenario as mocks in this process: what `run` sends to and `mock` serves.
 
-use super::attempt_truth::recorded;
+use super::attempt_truth::{attempt_of, recorded};
 use super::clock::Clock;
 use super::live::{LiveProviders, Message};
-use crate::ids::{AttemptId, TargetId};
+use crate::ids::TargetId;
 use crate::scenario::{Scenario, Target};
 use provider::config::Config;
 use provider::decision::DecisionReport;
@@ -17,18 +17,28 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+/// The run that mocks report to.
+#[derive(Clone, Copy, Debug)]
+pub struct ObservedRun<'a> {
+    /// Receives the reports.
+    pub sender: &'a Sender<Message>,
+    /// A random number that marks the truth headers of the run, so that no other client can forge them.
+    pub tag: u64,
+}
+
 /// Mocks that serve until they are dropped or [`Mocks::stop`] is called.
 #[derive(Debug)]
 pub struct Mocks {
     mocks: Vec<(SocketAddr, Arc<Mock>)>,
     targets: Vec<Target>,
+    run_tag: u64,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
 impl Mocks {
-    /// Starts one mock per provider on the given listeners, in order. With a `sender`, each reports its decisions and
-    /// settlements.
+    /// Starts one mock per provider on the given listeners, in order. With a run, each reports to it the decisions and
+    /// settlements of its attempts, and takes their truth headers only.
     ///
     /// # Errors
     /// If the address of a listener cannot be read.
@@ -41,14 +51,14 @@ impl Mocks {
         clock: Clock,
         listeners: Vec<TcpListener>,
         control: &ControlPlane,
-        sender: Option<&Sender<Message>>,
+        run: Option<ObservedRun<'_>>,
     ) -> io::Result<Self> {
         assert_eq!(listeners.len(), providers.len(), "invariant: one listener per provider");
         let (stop, stopped) = watch::channel(false);
         let (mut mocks, mut tasks) = (Vec::new(), JoinSet::new());
         for (config, listener) in providers.iter().zip(listeners) {
-            let observer = sender.map(|sender| {
-                Arc::new(Reporter { sender: sender.clone() }) as Arc<dyn Observer + Send + Sync>
+            let observer = run.map(|ObservedRun { sender, tag: run_tag }| {
+                Arc::new(Reporter { sender: sender.clone(), run_tag }) as Arc<dyn Observer + Send + Sync>
             });
             let mock = Mock::new(config, seed, Arc::new(move || clock.now()), observer);
             let mock = Arc::new(mock.with_control_plane(control.clone()));
@@ -59,14 +69,15 @@ impl Mocks {
                 let _ = stopped.wait_for(|stop| *stop).await;
             }));
         }
-        Ok(Self { mocks, targets: Vec::new(), stop, tasks })
+        let run_tag = run.map_or(0, |run| run.tag);
+        Ok(Self { mocks, targets: Vec::new(), run_tag, stop, tasks })
     }
 
     /// Starts the mocks of a scenario on free loopback ports.
     ///
     /// # Errors
     /// If no port is free.
-    pub async fn of(scenario: &Scenario, clock: Clock, sender: &Sender<Message>) -> io::Result<Self> {
+    pub async fn of(scenario: &Scenario, clock: Clock, run: ObservedRun<'_>) -> io::Result<Self> {
         let mut listeners = Vec::new();
         for _ in &scenario.providers {
             listeners.push(TcpListener::bind(("127.0.0.1", 0)).await?);
@@ -77,7 +88,7 @@ impl Mocks {
             clock,
             listeners,
             &ControlPlane::Disabled,
-            Some(sender),
+            Some(run),
         )?;
         Ok(Self { targets: scenario.targets.clone(), ..mocks })
     }
@@ -99,6 +110,10 @@ impl LiveProviders for Mocks {
         self.mocks[usize::from(provider)].0
     }
 
+    fn run_tag(&self) -> u64 {
+        self.run_tag
+    }
+
     fn levels(&self, _: Instant, target: TargetId, each: &mut dyn FnMut(Axis, f64)) {
         let target = &self.targets[target.index()];
         self.mocks[usize::from(target.provider)].1.for_each_used_share(target.account, target.model, each);
@@ -108,17 +123,22 @@ impl LiveProviders for Mocks {
 /// Reports the decisions and settlements of a mock to the driver.
 struct Reporter {
     sender: Sender<Message>,
+    run_tag: u64,
 }
 
 impl Observer for Reporter {
-    fn decided(&self, _: Instant, tag: Option<u64>, _: Call, report: &DecisionReport) {
-        let Some(attempt) = tag.map(AttemptId) else { return };
+    fn is_own(&self, tag: u128) -> bool {
+        attempt_of(self.run_tag, tag).is_some()
+    }
+
+    fn decided(&self, _: Instant, tag: Option<u128>, _: Call, report: &DecisionReport) {
+        let Some(attempt) = tag.and_then(|tag| attempt_of(self.run_tag, tag)) else { return };
         // Sending fails only if the run has ended and dropped the receiver.
         let _ = self.sender.send(Message::Decided { attempt, decision: recorded(&report.decision) });
     }
 
-    fn settled(&self, _: Instant, tag: Option<u64>, _: Call, usage: Usage) {
-        let Some(attempt) = tag.map(AttemptId) else { return };
+    fn settled(&self, _: Instant, tag: Option<u128>, _: Call, usage: Usage) {
+        let Some(attempt) = tag.and_then(|tag| attempt_of(self.run_tag, tag)) else { return };
         let _ = self.sender.send(Message::Settled { attempt, usage });
     }
 }

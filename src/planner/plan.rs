@@ -38,6 +38,9 @@ pub struct Plan {
     pub duration_s: f64,
     /// The command that makes this plan again; may be empty.
     pub reproduce: String,
+    /// The path of the scenario as the command line gave it; empty if there is none, and in a plan of an earlier version.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub file: String,
     /// The answer, the most important finding first.
     pub findings: Vec<Finding>,
     /// How the answer was found, and what was left out.

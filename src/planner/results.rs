@@ -63,6 +63,7 @@ impl Results<'_> {
             seed: scenario.seed,
             duration_s: rounded(scenario.duration.as_secs_f64(), 6),
             reproduce: self.options.reproduce.clone(),
+            file: String::new(), // set by the caller
             findings: Vec::new(),
             notes: self.notes(&simulated, &tables.what_if),
             load: self.load(&simulated),
@@ -222,7 +223,7 @@ fn load(present: &Run) -> Load {
     let share = |jobs: u64| rounded(jobs as f64 / summary.jobs.offered.max(1) as f64, 6);
     Load {
         jobs_per_min: summary.ceiling.offered_jobs_per_min,
-        peak_jobs_per_min: rounded(busiest as f64 * 60.0 / summary.series.step_s, 3),
+        peak_jobs_per_min: rounded(busiest as f64 * 60.0 / summary.series.step_s.min(summary.duration_s), 3),
         holds: present.holds(),
         expect: summary.expect.clone(),
         p95_s: present.p95_s(),

@@ -2,9 +2,12 @@
 //! bucket of one length.
 //!
 //! Memory is set when the run begins: up to 240 buckets, and half as many more for jobs that are in flight when
-//! arrivals stop; what happens after those counts in the last one. Events come in order of time, so a bucket is
+//! arrivals stop; if they take longer, `coarsen` merges neighbours. Events come in order of time, so a bucket is
 //! complete when the next one begins, and one histogram serves all of them.
 
+mod coarsen;
+
+use self::coarsen::highest;
 use super::histogram::{Encoder, Histogram};
 use super::incident;
 use super::series::{Charged, Fill, Series};
@@ -164,8 +167,12 @@ impl TimeBuckets {
     /// Completes the buckets that end by `at`: once in thousands of events.
     #[cold]
     fn move_to(&mut self, at: Instant) {
-        while at >= self.ends && self.index + 1 < self.buckets.len() {
+        while at >= self.ends {
             self.complete();
+            if self.index + 1 == self.buckets.len() {
+                self.coarsen();
+                continue;
+            }
             self.index += 1;
             self.ends += self.length;
             for target in &mut self.current_by_target {
@@ -243,11 +250,9 @@ impl TimeBuckets {
         }
     }
 
-    /// Sets the next sample. Samples lie inside the buckets, never on their borders, and end with the last bucket.
+    /// Sets the next sample. Samples lie inside the buckets, never on their borders unless these were merged.
     pub(super) fn sampled(&mut self) {
-        let next = self.next_sample + Nanos((self.length.0 / SAMPLES).max(1));
-        let end = self.length * self.buckets.len() as u64;
-        self.next_sample = if next.0 < end.0 { next } else { Instant::MAX };
+        self.next_sample += Nanos((self.length.0 / SAMPLES).max(1));
     }
 
     fn complete(&mut self) {
@@ -259,7 +264,10 @@ impl TimeBuckets {
         if !self.latency.is_empty() {
             self.latency.clear();
         }
-        self.buckets[self.index] = Bucket { p50_s, p95_s, ..std::mem::take(&mut self.current) };
+        // The current bucket has percentiles already if it was merged without distributions.
+        let bucket = std::mem::take(&mut self.current);
+        let (p50_s, p95_s) = (highest(bucket.p50_s, p50_s), highest(bucket.p95_s, p95_s));
+        self.buckets[self.index] = Bucket { p50_s, p95_s, ..bucket };
         for (charges, target) in self.charges.chunks_mut(self.buckets.len()).zip(&self.current_by_target) {
             charges[self.index] = target.charge;
         }

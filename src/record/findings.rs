@@ -93,6 +93,9 @@ pub enum Finding {
         /// Attempts that were refused because they are too large.
         #[serde(default, skip_serializing_if = "is_zero")]
         too_large: u64,
+        /// Attempts that were refused for another reason than a limit, such as an incident.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        faulted: u64,
     },
     /// Answers were cut.
     CutAnswers(CutAnswers),
@@ -225,11 +228,19 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// Derives the findings, the most important first. `scheduled` is the number of jobs in the schedule of a live run,
-/// if it is known.
-pub(super) fn of(summary: &Summary, scheduled: Option<u64>) -> Vec<Finding> {
-    let generator = summary.lag_s.as_ref().and_then(|lag| generator(summary, lag, scheduled));
-    let conclusions = [limit(summary), outcomes(summary)].into_iter().flatten();
+/// What findings are derived from besides a summary.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Facts {
+    /// The number of jobs in the schedule of a live run, if it is known.
+    pub(super) scheduled: Option<u64>,
+    /// The number of attempts that were refused because they are too large; `None`: all, if no limit refused another.
+    pub(super) too_large: Option<u64>,
+}
+
+/// Derives the findings, the most important first.
+pub(super) fn of(summary: &Summary, facts: Facts) -> Vec<Finding> {
+    let generator = summary.lag_s.as_ref().and_then(|lag| generator(summary, lag, facts.scheduled));
+    let conclusions = [limit(summary, facts.too_large), outcomes(summary)].into_iter().flatten();
     let conclusions = conclusions.chain(workload_outcomes(summary)).chain(expectations(&summary.expect));
     let long_window = summary.long_window.as_ref();
     let (first_window, last_window) = match long_window.map(|window| is_misleading_without(window, summary)) {
@@ -320,7 +331,7 @@ fn generator(summary: &Summary, lag: &Quantiles, scheduled: Option<u64>) -> Opti
 }
 
 /// Returns the finding on what the limits refused; `None` if they could admit no job, which another finding says.
-fn limit(summary: &Summary) -> Option<Finding> {
+fn limit(summary: &Summary, too_large: Option<u64>) -> Option<Finding> {
     if let Some(refusal) = &summary.first_refusal {
         return Some(Finding::FirstRefusal {
             target: refusal.target.clone(),
@@ -348,7 +359,9 @@ fn limit(summary: &Summary) -> Option<Finding> {
         _ => None,
     };
     let offered_per_min = rounded(per_minute(summary.jobs.offered, summary.duration_s), 6);
-    Some(Finding::NoRefusal { offered_per_min, ceiling, too_large: summary.attempts.limited })
+    let limited = summary.attempts.limited;
+    let too_large = too_large.map_or(limited, |too_large| too_large.min(limited));
+    Some(Finding::NoRefusal { offered_per_min, ceiling, too_large, faulted: limited - too_large })
 }
 
 /// Returns what became of the jobs; `None` if none arrived.

@@ -22,7 +22,7 @@ use provider::{Axis, Instant, Nanos, Zone};
 const NANOS_PER_S: f64 = Nanos::SECOND.0 as f64;
 
 impl Recorder {
-    /// Returns the summary of the run. Its `reproduce` and `job_traces` are empty: the caller sets them.
+    /// Returns the summary of the run. Its `reproduce`, `file` and `job_traces` are empty: the caller sets them.
     ///
     /// # Panics
     /// If the stream does not end every job that arrived (law 1), those in flight included, or ends an attempt that was
@@ -52,6 +52,7 @@ impl Recorder {
             planned_s: interrupted.then(|| seconds(planned)),
             ended_s: at_seconds(self.last_event.min(end.at)),
             reproduce: String::new(),
+            file: String::new(),
             findings: Vec::new(),
             notes: self.scenario.notes.clone(),
             attempts: self.attempts(),
@@ -79,7 +80,10 @@ impl Recorder {
             jobs,
         };
         summary.expect = expect::judge(&self.scenario, &self.rule_windows, &summary);
-        summary.findings = findings::of(&summary, end.scheduled);
+        summary.findings = findings::of(
+            &summary,
+            findings::Facts { scheduled: end.scheduled, too_large: Some(self.too_large) },
+        );
         summary
     }
 

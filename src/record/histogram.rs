@@ -2,7 +2,11 @@
 //!
 //! The recorder keeps a few histograms per run and one for the current time bucket. A result carries them in the
 //! V2 compressed encoding of `HdrHistogram`, as base64, so that the distributions of several runs can be added.
-//! Recording takes no memory; values above a day count as a day in the percentiles, but not in the mean and maximum.
+//! Recording takes no memory. Values above a day count as a day in percentiles, not in mean and maximum.
+
+mod error;
+
+pub use error::HistogramError;
 
 use super::summary::Quantiles;
 use base64::Engine as _;
@@ -12,7 +16,6 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 use hdrhistogram::serialization::{Deserializer, Serializer as _, V2Serializer};
 use provider::Nanos;
 use std::io::Read as _;
-use thiserror::Error;
 
 /// Significant decimal digits of a distribution over a whole run: percentiles are exact to 0.1 %.
 const RUN_DIGITS: u8 = 3;
@@ -37,35 +40,6 @@ pub struct Histogram {
     counts: hdrhistogram::Histogram<u32>,
     sum_us: u64,
     max_us: u64,
-}
-
-/// The reason why a result has no distribution to read.
-#[derive(Debug, Error)]
-pub enum HistogramError {
-    /// The result was written without distributions, by an earlier version for example.
-    #[error("the result carries no distribution: run the scenario again to get one")]
-    Missing,
-    /// The field is not an encoded histogram.
-    #[error("`hdr` is not an HDR histogram in V2 compressed base64: {0}")]
-    Encoding(String),
-    /// The histogram was not recorded by quotalab.
-    #[error("`hdr` covers {low} to {high} µs with {digits} digits; expected 1 to {MAX_US} µs with 2 or 3")]
-    Range {
-        /// The lowest value that differs from zero, in microseconds.
-        low: u64,
-        /// The highest value, in microseconds.
-        high: u64,
-        /// Significant decimal digits.
-        digits: u8,
-    },
-    /// The histogram and the quantiles beside it disagree.
-    #[error("`hdr` counts {found} values, `count` says {expected}")]
-    Count {
-        /// Values in the histogram.
-        found: u64,
-        /// Values in the quantiles.
-        expected: u64,
-    },
 }
 
 impl Histogram {
@@ -154,6 +128,12 @@ impl Histogram {
     #[must_use]
     pub fn encode(&self) -> String {
         Encoder::new().encode(self)
+    }
+
+    /// Reads what an [`Encoder`] wrote. The maximum is exact to the precision of the percentiles.
+    pub(super) fn of_encoded_bucket(text: &str) -> Self {
+        let counts = Self::decode(text).expect("invariant: an encoder writes what is decoded");
+        Self { max_us: counts.max(), counts, sum_us: 0 }
     }
 
     /// Reads the counts that [`Histogram::encode`] wrote.
@@ -370,8 +350,10 @@ mod tests {
     fn a_missing_or_foreign_distribution_is_an_error() {
         let with = |count, hdr: String| Quantiles { count, hdr, ..Quantiles::default() }.histogram();
         assert!(matches!(with(1, String::new()), Err(HistogramError::Missing)));
-        let one = histogram(Histogram::of_run(), &[5]).encode();
-        assert!(matches!(with(2, one), Err(HistogramError::Count { found: 1, expected: 2 })));
+        assert!(matches!(
+            with(2, histogram(Histogram::of_run(), &[5]).encode()),
+            Err(HistogramError::Count { found: 1, expected: 2 })
+        ));
         let mut wide = hdrhistogram::Histogram::<u32>::new_with_bounds(1, 1_000, 1).unwrap();
         wide.record(5).unwrap();
         let mut bytes = Vec::new();

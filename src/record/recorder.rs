@@ -41,6 +41,8 @@ pub struct Recorder {
     pub(super) coalesced: u64,
     pub(super) fell_back: u64,
     pub(super) first_refusal: Option<Refusal>,
+    /// Attempts that no limit could ever admit.
+    pub(super) too_large: u64,
     /// Per rule of the scenario that is about a workload or about windows.
     pub(super) rule_windows: Vec<Option<RuleWindows>>,
     /// Whether there is any such rule.
@@ -96,6 +98,7 @@ impl Recorder {
             coalesced: 0,
             fell_back: 0,
             first_refusal: None,
+            too_large: 0,
             has_rule_windows: rule_windows.iter().any(Option::is_some),
             rule_windows,
             worst_windows: if distributions { Windows::of(scenario) } else { None },
@@ -148,8 +151,12 @@ impl Recorder {
                     windows.refused(at, target, axis);
                 }
                 // A fault that answers 429 is no limit; the provider's decision, if it is known, tells them apart.
-                if cause != LimitCause::TooLarge && self.targets[target.index()].decided == 0 {
-                    self.refused(at, target, by);
+                if self.targets[target.index()].decided == 0 {
+                    if cause == LimitCause::TooLarge {
+                        self.too_large += 1;
+                    } else {
+                        self.refused(at, target, by);
+                    }
                 }
             }
             AttemptOutcome::Failed(failure) => {
@@ -170,11 +177,14 @@ impl Recorder {
                 self.buckets.admitted(at, target.index());
             }
             RecordedDecision::Refused { axis, requested } => {
-                if !self.is_too_large(target, axis, requested) {
+                if self.is_too_large(target, axis, requested) {
+                    self.too_large += 1;
+                } else {
                     self.refused(at, target, axis as usize);
                 }
             }
-            RecordedDecision::TooLong | RecordedDecision::Faulted => {}
+            RecordedDecision::TooLong => self.too_large += 1,
+            RecordedDecision::Faulted => {}
         }
     }
 

@@ -53,6 +53,9 @@ pub struct Summary {
     pub ended_s: f64,
     /// The command that reproduces this result; empty if there is none.
     pub reproduce: String,
+    /// The path of the scenario as the command line gave it; empty if there is none, and in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub file: String,
     /// The conclusions, the most important first. A result of an earlier version has none; they are derived again when
     /// it is read.
     #[serde(default)]
@@ -148,7 +151,7 @@ impl Summary {
             format!("series.step_s is {step_s}; expected {MIN_BUCKET_S} to {MAX_BUCKET_S}")
         } else {
             if summary.findings.is_empty() {
-                summary.findings = findings::of(&summary, None);
+                summary.findings = findings::of(&summary, findings::Facts::default());
             }
             return Ok(summary);
         };

@@ -3,7 +3,7 @@
 //! The JSON file is kept beside the scenarios and read in reviews, so it also holds the mean and the standard
 //! deviation; the comparison uses only the values.
 
-use super::measures::MEASURES;
+use super::measures::{MEASURES, max_value};
 use super::runs::{Case, ScenarioRuns};
 use crate::formatting::rounded;
 use crate::stats::Moments;
@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The name and version of the schema: the first field of every baseline.
 pub const SCHEMA: &str = "quotalab/baseline/1";
+
+/// The maximum number of replicas of a scenario.
+pub const MAX_REPLICAS: usize = 1_000;
 
 /// The content of a baseline file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -140,15 +143,23 @@ impl ScenarioBaseline {
         if self.seeds.len() < 2 {
             return Some("it has fewer than two seeds, so the noise is unknown".to_owned());
         }
+        if self.seeds.len() > MAX_REPLICAS {
+            return Some(format!("it has {} seeds; at most {MAX_REPLICAS} are compared", self.seeds.len()));
+        }
         if self.seeds.iter().collect::<BTreeSet<_>>().len() != self.seeds.len() {
             return Some("a seed occurs twice".to_owned());
         }
         self.measures.iter().find_map(|(name, sample)| {
-            if MEASURES.iter().all(|measure| measure.name != name) {
+            let Some(measure) = MEASURES.iter().find(|measure| measure.name == name) else {
                 return Some(format!("unknown measure `{name}`"));
-            }
+            };
             let (values, seeds) = (sample.values.len(), self.seeds.len());
-            (values != seeds).then(|| format!("`{name}` has {values} values for {seeds} seeds"))
+            if values != seeds {
+                return Some(format!("`{name}` has {values} values for {seeds} seeds"));
+            }
+            let max = max_value(measure.unit);
+            let absurd = sample.values.iter().flatten().find(|value| !(0.0..=max).contains(*value));
+            absurd.map(|value| format!("`{name}` is {value}; no run has a value below 0 or above {max}"))
         })
     }
 }

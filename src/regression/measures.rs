@@ -103,6 +103,16 @@ pub(super) fn minimum_effect(unit: Unit, old: f64) -> f64 {
     (old.abs() * RELATIVE).max(floor)
 }
 
+/// Returns a bound above every value that a run can have.
+pub(super) const fn max_value(unit: Unit) -> f64 {
+    match unit {
+        Unit::Share => 1.0,
+        Unit::Times => 1e6,
+        Unit::Seconds | Unit::JobsPerSecond => 1e12,
+        Unit::Usd => 1e18,
+    }
+}
+
 /// Formats the size of a change from `old`: in percentage points for shares, as a percentage of `old` for everything else,
 /// and in `unit` if `old` is 0.
 pub(super) fn format_change(unit: Unit, old: f64, size: f64) -> String {

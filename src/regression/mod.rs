@@ -24,7 +24,7 @@ mod runs;
 mod text;
 
 pub use annotations::annotations;
-pub use baseline::{Baseline, SCHEMA, first_repeated_scenario_name};
+pub use baseline::{Baseline, MAX_REPLICAS, SCHEMA, first_repeated_scenario_name};
 pub use compare::{ExampleReplica, MeasureChange, Verdict};
 pub use junit::junit;
 pub use markdown::markdown;

@@ -12,6 +12,8 @@ use crate::record::Summary;
 
 /// The column in which values begin.
 const INDENT: usize = 13;
+/// Characters of a column of the table of latencies.
+const COLUMN: usize = 11;
 /// The characters of the bar of a phase.
 const PHASE_BAR: usize = 20;
 /// The characters of the bar of a limit.
@@ -74,12 +76,17 @@ impl RunReport {
             return;
         }
         self.0.line("");
-        let columns = |cells: &[String]| cells.iter().map(|cell| format!("{cell:>11}")).collect::<String>();
-        let head = format!("{:<INDENT$}{}", "", columns(&STATISTICS.map(str::to_owned)));
+        // Two long durations beside each other need a blank between them.
+        let is_long = rows.iter().flat_map(|(_, cells)| cells).any(|cell| cell.chars().count() >= COLUMN);
+        let column = if is_long { COLUMN + 1 } else { COLUMN };
+        let indent = if is_long { WIDTH - STATISTICS.len() * column } else { INDENT };
+        let columns =
+            |cells: &[String]| cells.iter().map(|cell| format!("{cell:>column$}")).collect::<String>();
+        let head = format!("{:<indent$}{}", "", columns(&STATISTICS.map(str::to_owned)));
         let head = self.0.style.faint(&head);
         self.0.line(&head);
         for (name, cells) in rows {
-            self.0.line(&format!("{name:<INDENT$}{}", columns(&cells)));
+            self.0.line(&format!("{name:<indent$}{}", columns(&cells)));
         }
         if let Some(effect) = facts::delay_effect(summary) {
             self.value("delays", &effect);

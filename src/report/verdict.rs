@@ -6,6 +6,7 @@ use crate::formatting::{count, duration, job_rate, jobs_in, moment, percent, plu
 use crate::record::{
     CeilingPeak, Counts, CutAnswers, CutWorkload, Finding, LimitCeiling, LongWindow, Summary, WorstWindow,
 };
+use provider::Axis;
 
 /// Returns one sentence per finding, the most important first.
 #[must_use]
@@ -38,17 +39,20 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
         Finding::GeneratorLagged { p99_s } => {
             not_kept(&format!("1 % of the jobs were sent more than {} late", duration(*p99_s)))
         }
-        Finding::FirstRefusal { target, axis, at_s, offered_per_min } => format!(
-            "{axis} on {target} is the first limit to refuse: at {}, with {} offered.",
-            moment(*at_s, run_s),
-            job_rate(*offered_per_min)
-        ),
+        Finding::FirstRefusal { target, axis, at_s, offered_per_min } => {
+            let first = if Axis::ALL.iter().any(|known| known.name() == axis) {
+                format!("{axis} on {target} is the first limit to refuse")
+            } else {
+                format!("{target} is the first to refuse, without naming a limit ({axis})")
+            };
+            format!("{first}: at {}, with {} offered.", moment(*at_s, run_s), job_rate(*offered_per_min))
+        }
         Finding::Unservable { workload, route, share } => format!(
             "{} of {workload} can never be served: too large for every target of the route {route}.",
             notes::jobs(*share)
         ),
-        Finding::NoRefusal { offered_per_min, ceiling, too_large } => {
-            no_refusal(*offered_per_min, ceiling.as_ref(), *too_large, run_s)
+        Finding::NoRefusal { offered_per_min, ceiling, too_large, faulted } => {
+            no_refusal(&refused(*too_large, *faulted), *offered_per_min, ceiling.as_ref(), run_s)
         }
         Finding::LongWindow(window) => long_window(window, run_s),
         Finding::CutAnswers(cut) => cut_answers("", cut),
@@ -171,12 +175,20 @@ fn local_failures(attempts: u64, of: u64, by: &Counts) -> String {
     )
 }
 
-fn no_refusal(offered_per_min: f64, ceiling: Option<&LimitCeiling>, too_large: u64, run_s: f64) -> String {
-    let refused = if too_large > 0 {
-        format!("The limits refused {}, all of them too large", plural(too_large, "attempt"))
-    } else {
-        "No limit refused anything".to_owned()
+/// Says what was refused if no limit refused an attempt that it could have admitted at another time.
+fn refused(too_large: u64, faulted: u64) -> String {
+    let limits = match too_large {
+        0 => "No limit refused anything".to_owned(),
+        1 => "The limits refused one attempt, which is too large".to_owned(),
+        _ => format!("The limits refused {}, all of them too large", plural(too_large, "attempt")),
     };
+    match faulted {
+        0 => limits,
+        _ => format!("{limits} ({} met a rate-limit error of an incident)", plural(faulted, "attempt")),
+    }
+}
+
+fn no_refusal(refused: &str, offered_per_min: f64, ceiling: Option<&LimitCeiling>, run_s: f64) -> String {
     match ceiling {
         Some(LimitCeiling { target, axis, jobs_per_min, is_sum, peak }) => {
             let allowed =

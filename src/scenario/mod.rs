@@ -28,12 +28,14 @@ mod overrides;
 mod preset;
 pub mod rate;
 mod read;
+mod record_bound;
 mod resolve;
 mod resolved;
 mod scale;
 mod servable;
 mod spec;
 pub mod trace;
+mod trace_cache;
 mod write;
 mod yaml;
 
@@ -41,7 +43,7 @@ pub use evidence::{Certainty, Evidence, ModelEvidence, Number, PresetEvidence, p
 pub use note::Note;
 pub use overrides::Overrides;
 use read::unknown_preset;
-pub use read::{parse, preset, read};
+pub use read::{MAX_BYTES, parse, preset, read};
 pub use resolved::*;
 pub use servable::SizeClass;
 pub use write::{Entry, Tree, write};

@@ -2,17 +2,17 @@
 
 use super::diagnostics::Diagnostics;
 use super::spec::{Spec, WhatIfSpec};
+use super::trace_cache::TraceCache;
 use super::yaml::Node;
 use super::{Overrides, Scenario, WhatIf, preset as presets, resolve, spec, yaml};
 use crate::formatting::printable;
+use crate::input_file;
 use crate::problem::{Problem, Problems};
 use provider::config::Config;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 /// The maximum size of a scenario in bytes. Traces are separate files.
-const MAX_BYTES: u64 = 1 << 20;
+pub const MAX_BYTES: u64 = 1 << 20;
 
 /// Reads the scenario in a file, changed by `overrides`. Paths of traces are relative to the file.
 ///
@@ -94,10 +94,11 @@ fn scenario(
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let root = yaml::read(diagnostics, diagnostics.source(name, text), text, 0)?;
     let stem = Path::new(name).file_stem().map(|stem| printable(&stem.to_string_lossy())).unwrap_or_default();
+    let traces = TraceCache::default();
     let resolve_with = |change: Option<&WhatIfSpec>| {
         let mut spec = read_spec(diagnostics, root.clone(), overrides, change)?;
         let what_if = std::mem::take(&mut spec.what_if);
-        Some((resolve::resolve(spec, diagnostics, &stem, base_dir), what_if))
+        Some((resolve::resolve(spec, diagnostics, &stem, base_dir, &traces), what_if))
     };
     let (mut scenario, what_if) = resolve_with(None)?;
     // The problems of the scenario itself would be reported again for every change.
@@ -134,9 +135,7 @@ fn read_file(path: &Path, name: &str) -> Result<Vec<u8>, Problems> {
         let what = format!("cannot be read: {error}");
         Problems::from(Problem::with_file(name, what, "give the path of a scenario file"))
     };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let bytes = input_file::read_start(path, MAX_BYTES + 1).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_BYTES { Err(too_large(name).into()) } else { Ok(bytes) }
 }
 

@@ -5,7 +5,8 @@ use super::Note;
 use super::diagnostics::{Diagnostics, Name};
 use super::resolved::{Arrivals, KnownLimit, MAX_ROUTE_TARGETS, Route, Scenario, Step, Target, Workload};
 use super::spec::{ArrivalsSpec, ProviderSpec, RouteSpec, Spec, StepSpec, TraceSpec, WorkloadSpec};
-use super::trace::{self, TraceOptions};
+use super::trace::TraceOptions;
+use super::trace_cache::TraceCache;
 use crate::ids::{RouteId, TargetId};
 use crate::problem::{alternatives, did_you_mean, nearest};
 use provider::Nanos;
@@ -14,7 +15,6 @@ use provider::dist::Dist;
 use provider::units::ParseError;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Makes the scenario. What cannot be resolved is reported to `diagnostics` and left out, so the scenario is valid only if
 /// nothing was reported.
@@ -23,6 +23,7 @@ pub(super) fn resolve(
     diagnostics: &Diagnostics,
     name: &str,
     base_dir: Option<&Path>,
+    traces: &TraceCache,
 ) -> Scenario {
     let mut targets = Targets { providers: &spec.providers, found: Vec::new(), ids: BTreeMap::new() };
     let routes: Vec<Route> = spec.routes.iter().map(|route| targets.route(route, diagnostics)).collect();
@@ -31,6 +32,7 @@ pub(super) fn resolve(
         diagnostics,
         routes: &spec.routes,
         base_dir,
+        traces,
         seed: spec.seed,
         duration: spec.duration,
     };
@@ -233,6 +235,7 @@ struct WorkloadResolver<'s> {
     diagnostics: &'s Diagnostics,
     routes: &'s [RouteSpec],
     base_dir: Option<&'s Path>,
+    traces: &'s TraceCache,
     seed: u64,
     duration: Nanos,
 }
@@ -293,12 +296,12 @@ impl WorkloadResolver<'_> {
         };
         let options =
             TraceOptions { rate: spec.rate, speed: spec.speed, seed: self.seed, limit: Some(self.duration) };
-        match trace::read(&base_dir.join(&spec.file.text), &options) {
+        match self.traces.read(&base_dir.join(&spec.file.text), &options) {
             Ok(rows) if rows.is_empty() => report(
                 "no request of this trace is within the duration".into(),
                 "keep a larger `rate`, or run for longer",
             ),
-            Ok(rows) => Some(Arrivals::Trace { rows: Arc::new(rows) }),
+            Ok(rows) => Some(Arrivals::Trace { rows }),
             Err(error) => report(
                 error,
                 "give the path of an Azure CSV, a BurstGPT CSV or a Mooncake JSONL, relative to the scenario",

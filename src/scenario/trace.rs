@@ -12,13 +12,14 @@
 //! dropped by its own random draw, so the rows of a smaller rate are a subset of those of a larger one.
 
 use super::TraceRow;
+use super::record_bound::{RecordBound, RecordBudget};
+use crate::input_file;
 use csv::{StringRecord, Trim};
 use flate2::read::MultiGzDecoder;
 use provider::calendar::{UnixTime, parse_decimal};
 use provider::random;
 use provider::{Instant, Nanos, RandomStream};
 use serde::Deserialize;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -51,7 +52,8 @@ pub fn read(path: &Path, options: &TraceOptions) -> Result<Vec<TraceRow>, String
     if !(options.speed.is_finite() && options.speed > 0.0) {
         return Err(in_file(format!("the speed of a trace must be positive, not {}", options.speed)));
     }
-    let file = File::open(path).map_err(|error| in_file(format!("cannot open the trace: {error}")))?;
+    let file =
+        input_file::open_regular(path).map_err(|error| in_file(format!("cannot open the trace: {error}")))?;
     let rows = decompressed(BufReader::new(file)).and_then(|text| rows(text, options));
     rows.map_err(|error| format!("{}{error}", path.display()))
 }
@@ -68,20 +70,22 @@ fn decompressed(mut file: impl BufRead + 'static) -> Result<Box<dyn BufRead>, St
 }
 
 /// Returns the rows of a text. Errors start with `:line: `, or with `: ` if they concern no line.
-fn rows(mut text: impl BufRead, options: &TraceOptions) -> Result<Vec<TraceRow>, String> {
+fn rows(text: impl BufRead, options: &TraceOptions) -> Result<Vec<TraceRow>, String> {
+    let budget = RecordBudget::default();
+    let mut text = BufReader::new(RecordBound::new(text, &budget));
     let start = text.fill_buf().map_err(|error| format!(":1: cannot be read: {error}"))?;
     let start = start.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(start);
     let is_json = start.trim_ascii_start().starts_with(b"{");
     let mut sample = Sample::new(options);
     if is_json {
-        read_json_lines(text, &mut sample)?
+        read_json_lines(text, &budget, &mut sample)?
     } else {
-        read_csv(text, &mut sample)?
+        read_csv(text, &budget, &mut sample)?
     }
     sample.finish(options)
 }
 
-fn read_csv(text: impl BufRead, sample: &mut Sample) -> Result<(), String> {
+fn read_csv(text: impl BufRead, budget: &RecordBudget, sample: &mut Sample) -> Result<(), String> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(text);
     let at = |line: u64, error: &str| format!(":{line}: {error}");
     let headers = reader.headers().map_err(|error| at(1, &format!("cannot be read: {error}")))?;
@@ -91,6 +95,7 @@ fn read_csv(text: impl BufRead, sample: &mut Sample) -> Result<(), String> {
     let columns = Columns::of(headers).map_err(|error| at(1, &error))?;
     let mut record = StringRecord::new();
     loop {
+        budget.restore();
         // The line after the previous record, if this one follows empty lines.
         let line = reader.position().line();
         let more = reader.read_record(&mut record);
@@ -103,10 +108,11 @@ fn read_csv(text: impl BufRead, sample: &mut Sample) -> Result<(), String> {
     }
 }
 
-fn read_json_lines(mut text: impl BufRead, sample: &mut Sample) -> Result<(), String> {
+fn read_json_lines(mut text: impl BufRead, budget: &RecordBudget, sample: &mut Sample) -> Result<(), String> {
     let (mut line, mut bytes) = (String::new(), 0u64);
     for number in 1u64.. {
         line.clear();
+        budget.restore();
         let read =
             text.read_line(&mut line).map_err(|error| format!(":{number}: cannot be read: {error}"))?;
         if read == 0 {
@@ -115,7 +121,13 @@ fn read_json_lines(mut text: impl BufRead, sample: &mut Sample) -> Result<(), St
         bytes += read as u64;
         let content = line.trim_start_matches(BYTE_ORDER_MARK).trim();
         if !content.is_empty() {
-            let row = mooncake_row(content).map_err(|error| format!(":{number}: {error}"))?;
+            let row = mooncake_row(content).map_err(|error| {
+                // Until a row is valid, the file may be anything: nothing of it is shown.
+                let error = (sample.rows_read > 0).then(|| format!(": {error}")).unwrap_or_default();
+                format!(
+                    ":{number}: expected an object with whole `timestamp`, `input_length` and `output_length`{error}"
+                )
+            })?;
             sample.add(row, bytes)?;
         }
     }
@@ -184,7 +196,7 @@ struct Columns {
 }
 
 impl Columns {
-    /// Returns the columns of the format that the header names.
+    /// Returns the columns of the format that the header names. An error shows no part of the file, which may be anything.
     fn of(header: &StringRecord) -> Result<Self, String> {
         let azure = ["TIMESTAMP", "ContextTokens", "GeneratedTokens"];
         let burst_gpt = ["Timestamp", "Request tokens", "Response tokens"];
@@ -197,10 +209,9 @@ impl Columns {
             .or_else(|| columns(burst_gpt, seconds, "seconds such as 12 or 12.5"))
             .ok_or_else(|| {
                 format!(
-                    "expected the header `{}` (Azure), one with `{}` (BurstGPT), or JSON lines (Mooncake), found {}",
+                    "expected the header `{}` (Azure), one with `{}` (BurstGPT), or JSON lines (Mooncake)",
                     azure.join(","),
                     burst_gpt.join("`, `"),
-                    quoted(&header.iter().collect::<Vec<_>>().join(","))
                 )
             })
     }
@@ -230,10 +241,8 @@ struct MooncakeRow {
     output_length: u32,
 }
 
-fn mooncake_row(line: &str) -> Result<TraceRow, String> {
-    let row: MooncakeRow = serde_json::from_str(line).map_err(|error| {
-        format!("expected an object with whole `timestamp`, `input_length` and `output_length`: {error}")
-    })?;
+fn mooncake_row(line: &str) -> serde_json::Result<TraceRow> {
+    let row: MooncakeRow = serde_json::from_str(line)?;
     Ok(TraceRow {
         at: Instant::ZERO + Nanos::from_millis(row.timestamp),
         prompt_tokens: row.input_length,

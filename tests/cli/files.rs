@@ -167,3 +167,41 @@ fn processes_that_share_a_folder_do_not_mix_their_files() {
         assert!(names(&out).iter().all(|name| !name.starts_with('.')), "{:?}", names(&out));
     }
 }
+
+#[test]
+fn scenarios_of_the_same_file_name_do_not_share_a_folder() {
+    let folder = scratch("same-name");
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_quotalab"))
+            .current_dir(&folder)
+            .args(args)
+            .output()
+            .expect("the binary starts");
+        (output.status.code(), String::from_utf8(output.stderr).expect("text"))
+    };
+    for path in ["a", "b", "c/b"] {
+        fs::create_dir_all(folder.join(path)).unwrap();
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(SHORT), folder.join(path).join("x.yaml"))
+            .unwrap();
+    }
+    let file = |path: &str| json(&folder.join(path))["file"].clone();
+    assert_eq!(run(&["sim", "a/x.yaml"]), (Some(0), "report: out/x/report.html\n".to_owned()));
+    assert_eq!(run(&["sim", "b/x.yaml"]), (Some(0), "report: out/b/x/report.html\n".to_owned()));
+    assert_eq!(
+        (file("out/x/result.json"), file("out/b/x/result.json")),
+        ("a/x.yaml".into(), "b/x.yaml".into())
+    );
+    // The same scenario again, however it is named, and its plan.
+    assert_eq!(run(&["sim", "./b/../a/x.yaml"]).1, "report: out/x/report.html\n");
+    assert_eq!(run(&["sim", "b/x.yaml"]).1, "report: out/b/x/report.html\n");
+    let third = run(&["plan", "c/b/x.yaml"]);
+    assert_eq!(third.0, Some(2), "{}", third.1);
+    assert!(
+        third.1.contains("out/b/x holds the files of b/x.yaml") && third.1.contains("--out"),
+        "{}",
+        third.1
+    );
+    // A scenario that no longer exists owns nothing.
+    fs::remove_file(folder.join("a/x.yaml")).unwrap();
+    assert_eq!(run(&["sim", "c/b/x.yaml"]).1, "report: out/x/report.html\n");
+}

@@ -55,3 +55,46 @@ fn a_file_that_is_not_a_result_is_exit_2() {
         assert!(!folder.join("out").exists());
     }
 }
+
+#[test]
+fn large_numbers_are_read_and_written_without_loss() {
+    let folder = scratch("large");
+    let sim = quotalab(&["sim", SHORT, "--quiet", "--json", "--out", arg(&folder)]);
+    let path = folder.join("large.json");
+    for number in
+        ["1000000000000.0001", "1.7976931348623157e308", "0.1", "123456789.12345679", "9007199254740993.0"]
+    {
+        let number: f64 = number.parse().unwrap();
+        let text = sim.out.replacen("\"cost_usd\": 0.0", &format!("\"cost_usd\": {number:?}"), 1);
+        let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        value["cost_usd"] = number.into();
+        let text = serde_json::to_string(&value).unwrap();
+        fs::write(&path, &text).unwrap();
+        let report = quotalab(&["report", arg(&path), "--json"]);
+        assert_eq!(report.json()["cost_usd"].as_f64(), Some(number), "{}", report.err);
+        fs::write(&path, &report.out).unwrap();
+        assert_eq!(quotalab(&["report", arg(&path), "--json"]).out, report.out);
+    }
+}
+
+#[test]
+fn charts_are_xml_whatever_a_name_contains() {
+    let folder = scratch("names");
+    let scenario = folder.join("s.yaml");
+    let text = "providers: {g: {models: {\"m\\uFFFE<&\": {limits: {rpm: 30}}}}}\n\
+                routes: {r: [{of: [\"g/default/m\\uFFFE<&\"]}]}\n\
+                workload: [{name: \"w\\uFFFF\", arrivals: {constant: 1/s}, prompt: 1}]\n";
+    fs::write(&scenario, text).unwrap();
+    let sim = quotalab(&["sim", arg(&scenario), "--out", arg(&folder)]);
+    assert!(sim.code < 2, "{}", sim.err);
+    let mut charts = 0;
+    for file in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if file.extension().is_some_and(|extension| extension == "svg") {
+            let svg = fs::read_to_string(&file).unwrap();
+            assert!(!svg.contains(['\u{fffe}', '\u{ffff}']), "{}", file.display());
+            assert_eq!(crate::report::xml::fault(&svg), None, "{}", file.display());
+            charts += 1;
+        }
+    }
+    assert!(charts > 3, "{charts} charts");
+}

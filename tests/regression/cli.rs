@@ -153,3 +153,25 @@ fn an_output_file_that_cannot_be_written_is_a_failed_run() {
     assert_eq!(run.code, Some(3));
     assert!(run.err.contains("no/such/folder/j.xml cannot be written"), "{}", run.err);
 }
+
+#[test]
+fn a_baseline_of_absurd_numbers_is_refused() {
+    let folder = folder("absurd", &[("a.yaml", OVERLOADED)]);
+    assert_eq!(test(&folder, false, &["s", "--save-baseline", "b.json", "--replicas", "2"]).code, Some(0));
+    let baseline: serde_json::Value = serde_json::from_str(&read(&folder, "b.json")).unwrap();
+    for (measure, value) in [
+        ("success", "1e308"),
+        ("success", "1.5"),
+        ("cost", "-1.0"),
+        ("p95 latency", "1e200"),
+        ("goodput", "-1e308"),
+    ] {
+        let mut changed = baseline.clone();
+        let (_, scenario) = changed["scenarios"].as_object_mut().unwrap().iter_mut().next().unwrap();
+        scenario["measures"][measure]["values"][0] = value.parse::<f64>().unwrap().into();
+        fs::write(folder.join("absurd.json"), changed.to_string()).unwrap();
+        let run = test(&folder, false, &["s", "--baseline", "absurd.json"]);
+        assert_eq!((run.code, &*run.out), (Some(2), ""), "{measure} {value}: {}", run.err);
+        assert!(run.err.contains(&format!("`{measure}` is ")), "{}", run.err);
+    }
+}

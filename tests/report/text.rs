@@ -66,3 +66,13 @@ fn a_comparison_shows_how_runs_differ() {
     assert_eq!(compare::text(&[], Style::Plain), "");
     assert!(compare::text(&runs[..1], Style::Plain).contains("jobs offered"));
 }
+
+#[test]
+fn long_durations_beside_each_other_do_not_run_together() {
+    let mut summary = launch_day();
+    let latency = &mut summary.latency_s;
+    (latency.p50, latency.p90, latency.p95) = (73_140.0, 78_960.0, 78_961.0);
+    let report = text::render(&summary, Style::Plain);
+    assert!(report.contains(" 20 h 19 min 21 h 56 min "), "{report}");
+    assert!(report.lines().all(|line| line.chars().count() <= 80), "{report}");
+}

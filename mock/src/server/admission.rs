@@ -108,7 +108,7 @@ pub(super) struct Admission {
     mock: Arc<Mock>,
     generation: Generation,
     call: Call,
-    tag: Option<u64>,
+    tag: Option<u128>,
     service: Service,
     /// Receives the start of the service; `None` once it is known.
     start_receiver: Option<StartReceiver>,

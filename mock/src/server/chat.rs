@@ -3,27 +3,24 @@
 //! Only the members that limits or the reply depend on are parsed. Others that a provider would reject
 //! (`logprobs`, the `name` of a message, …) are ignored.
 
-use super::MAX_JSON_BODY_BYTES;
 use super::admission::{ParsedRequest, ServiceTier};
+use super::body;
 use super::context::{Rejection, RequestContext};
 use super::prompt::{ContentChars, Prompt};
 use super::reply_content::{ReplyContent, ResponseFormat, Tool};
 use super::stream::UsageChunk;
 use crate::wire::truth::{self, TruthHeader};
 use crate::wire::{Endpoint, Error};
-use axum::body::{self, Body, HttpBody as _};
+use axum::body::{Body, HttpBody as _};
 use axum::http::HeaderMap;
-use bytes::Bytes;
-use http_body_util::LengthLimitError;
 use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
-use std::error::Error as _;
 
 /// Reads and parses a request for a completion.
 ///
 /// # Errors
-/// [`Error::BodyTooLarge`] or [`Error::Invalid`]; [`Rejection::BodyIncomplete`] if the connection ends before the body.
+/// As [`body::read`], and [`Error::Invalid`].
 pub(super) async fn parse(
     context: &mut RequestContext,
     endpoint: Endpoint<'_>,
@@ -32,22 +29,12 @@ pub(super) async fn parse(
 ) -> Result<ParsedRequest, Rejection<'static>> {
     // If the body cannot be read, its announced length identifies the attempts of one request.
     context.set_fingerprint(&body.size_hint().lower().to_be_bytes());
-    let body = read_body(body).await?;
+    let body = body::read(body, &context.mock.bodies).await?;
     context.set_fingerprint(&body);
     let request = parse_body(&body, endpoint, context.format.max_n())?;
     let truth = headers.get(truth::HEADER).and_then(|value| TruthHeader::parse(value.to_str().ok()?));
+    let truth = truth.filter(|header| context.mock.accepts_truth(header.tag));
     Ok(ParsedRequest { truth, ..request })
-}
-
-/// Reads a whole body of at most [`MAX_JSON_BODY_BYTES`].
-async fn read_body(body: Body) -> Result<Bytes, Rejection<'static>> {
-    if body.size_hint().lower() > MAX_JSON_BODY_BYTES as u64 {
-        return Err(Error::BodyTooLarge.into());
-    }
-    body::to_bytes(body, MAX_JSON_BODY_BYTES).await.map_err(|error| {
-        let is_too_large = error.source().is_some_and(|source| source.is::<LengthLimitError>());
-        if is_too_large { Error::BodyTooLarge.into() } else { Rejection::BodyIncomplete }
-    })
 }
 
 /// Parses a request. `max_n` is the maximum `n`, the number of completions of one prompt.

@@ -38,6 +38,11 @@ impl ClientTimeout {
         self.0.store(NOT_WAITING, Ordering::Relaxed);
     }
 
+    /// Returns the number of ticks for which the server has been waiting for the client; `None` if it does not.
+    pub(super) fn waited(&self) -> Option<u32> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|waited| *waited != NOT_WAITING)
+    }
+
     /// Returns once the server has been waiting for the client without interruption for `timeout`.
     pub(super) async fn elapsed(&self, timeout: Duration) {
         let tick = timeout / TICKS;

@@ -6,8 +6,9 @@
 
 use super::aborted_reply::Abort;
 use super::client_timeout::{ClientTimeout, StartOnDrop, TimedBody};
+use super::connections::Connections;
 use super::router::Endpoints;
-use super::{CLIENT_TIMEOUT, MAX_CONNECTIONS, Mock};
+use super::{CLIENT_TIMEOUT, MAX_CONNECTIONS, Mock, framing};
 use axum::body::{Body, HttpBody as _};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -19,38 +20,45 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
 /// Serves until `shutdown` resolves, then closes every connection. When it returns, each admitted call has been settled.
 pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future<Output = ()>) {
     let endpoints = Endpoints::new(mock);
-    let mut connections = JoinSet::new();
+    let mut connections = Connections::default();
     let mut shutdown = pin!(shutdown);
     loop {
+        let is_full = connections.len() >= MAX_CONNECTIONS;
+        if is_full {
+            connections.close_idle(); // makes room for the next one
+        }
         tokio::select! {
             () = &mut shutdown => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+            Some(()) = connections.next_end() => {}
+            accepted = listener.accept(), if !is_full => match accepted {
                 Ok((socket, _)) => {
-                    connections.spawn(serve_connection(socket, endpoints.clone()));
+                    connections.spawn(|timeout| serve_connection(socket, endpoints.clone(), timeout));
                 }
                 // File descriptors have run out, or the client has closed its connection before it was accepted.
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
             },
+            // Every client waits for a reply: one of them may be idle then.
+            () = tokio::time::sleep(ACCEPT_RETRY_DELAY), if is_full => {}
         }
     }
     connections.shutdown().await;
 }
 
 /// Serves one connection until either side closes it or the client exceeds [`CLIENT_TIMEOUT`].
-async fn serve_connection(socket: TcpStream, endpoints: Endpoints) {
+async fn serve_connection(socket: TcpStream, endpoints: Endpoints, timeout: Arc<ClientTimeout>) {
     if socket.set_nodelay(true).is_err() {
         return; // The client has already closed the connection.
     }
-    let timeout = Arc::new(ClientTimeout::default());
     let service = service_fn(async |request: Request<Incoming>| {
         timeout.stop();
+        if let Some(refusal) = framing::refusal(&request) {
+            return Ok(start_timeout_with_reply(refusal, &timeout));
+        }
         let request = request.map(|body| Body::new(TimedBody::new(body, Arc::clone(&timeout))));
         let response = endpoints.answer(request).await;
         if response.extensions().get::<Abort>().is_some() {

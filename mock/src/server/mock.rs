@@ -2,14 +2,16 @@
 //! clock, the journal and the observer.
 
 use super::admission::Decided;
+use super::body::BodyBudget;
 use super::control::ControlPlane;
 use super::fault_queue::FaultQueue;
 use super::header_templates::HeaderTemplates;
+use super::observer::Observer;
 use super::waiting::WaitingCalls;
 use crate::axis::Axis;
-use crate::call::{Call, Truth, Usage};
+use crate::call::{Call, Truth};
 use crate::config::{Config, Dialect, Latency, ModelConfig, Tier};
-use crate::decision::{DecisionReport, HeaderLimits, Service};
+use crate::decision::{HeaderLimits, Service};
 use crate::dist::Dist;
 use crate::fault::ActiveFaults;
 use crate::journal::{self, Entry, Journal};
@@ -25,16 +27,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Returns the time since the start of the run. If it decreases, the provider model keeps using the latest instant.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
-
-/// Receives every decision and every end of a call, in order: `at` never decreases.
-///
-/// The provider model is locked meanwhile, so an observer must return quickly and must not call the mock.
-pub trait Observer {
-    /// A call was decided on. `tag` is the number from its truth header, `None` if it has none.
-    fn decided(&self, at: Instant, tag: Option<u64>, call: Call, report: &DecisionReport);
-    /// An admitted call ended, served or cancelled by its client, and used `usage`. Called once per admitted call.
-    fn settled(&self, at: Instant, tag: Option<u64>, call: Call, usage: Usage);
-}
 
 /// The state of a mock server: one provider model, with its clock, journal and observer, and the names of its accounts and
 /// models. All connections share it; [`serve`](super::serve) answers requests from it.
@@ -53,6 +45,8 @@ pub struct Mock {
     next_request_number: AtomicU64,
     state: Mutex<LockedState>,
     header_templates: HeaderTemplates,
+    /// The bodies that are being read.
+    pub(super) bodies: BodyBudget,
     control: Option<Control>,
 }
 
@@ -128,6 +122,7 @@ impl Mock {
                 waiting: WaitingCalls::default(),
             }),
             header_templates: HeaderTemplates::default(),
+            bodies: BodyBudget::default(),
             control: None,
         }
     }
@@ -256,6 +251,11 @@ impl Mock {
         self.next_request_number.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Returns `true` if a truth header with this tag counts: that of the observed run, or any if no run is observed.
+    pub(super) fn accepts_truth(&self, tag: u128) -> bool {
+        self.observer.as_ref().is_none_or(|observer| observer.is_own(tag))
+    }
+
     /// Draws the truth of a call that has no truth header.
     pub(super) fn draw_truth(&self, request_number: u64, model: u16, prompt_tokens: u32) -> Truth {
         let mut stream = RandomStream::keyed(self.truth_key, request_number);
@@ -271,7 +271,7 @@ impl Mock {
     }
 
     /// Decides on a call that arrives now.
-    pub(super) fn decide(&self, call: Call, audio_seconds: u64, truth: Truth, tag: Option<u64>) -> Decided {
+    pub(super) fn decide(&self, call: Call, audio_seconds: u64, truth: Truth, tag: Option<u128>) -> Decided {
         self.with_state(|state, now| {
             let mut faults = state.provider.faults_at(now, truth).unwrap_or(ActiveFaults::NONE);
             state.faults.apply(now, truth, &mut faults);
@@ -307,7 +307,7 @@ impl Mock {
     }
 
     /// Settles a call that has been served.
-    pub(super) fn settle(&self, generation: Generation, call: Call, tag: Option<u64>, service: &Service) {
+    pub(super) fn settle(&self, generation: Generation, call: Call, tag: Option<u128>, service: &Service) {
         self.with_state(|state, now| {
             if state.generation == generation {
                 let started = state.provider.complete(now, service);
@@ -318,7 +318,7 @@ impl Mock {
     }
 
     /// Settles a call whose client disconnected before it was served.
-    pub(super) fn cancel(&self, generation: Generation, call: Call, tag: Option<u64>, service: &Service) {
+    pub(super) fn cancel(&self, generation: Generation, call: Call, tag: Option<u128>, service: &Service) {
         self.with_state(|state, now| {
             let usage = if state.generation == generation {
                 state.waiting.remove(service);

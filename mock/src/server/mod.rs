@@ -35,19 +35,24 @@
 //!    used.
 //! 2. Every admitted call is settled exactly once, however its connection ends.
 //! 3. Every resource a client can consume is bounded: connections ([`MAX_CONNECTIONS`]), request headers (by hyper: 100
-//!    headers, about 400 KiB), bodies ([`MAX_JSON_BODY_BYTES`], [`MAX_AUDIO_FORM_BYTES`]), time ([`CLIENT_TIMEOUT`]).
+//!    headers, about 400 KiB), bodies ([`MAX_JSON_BODY_BYTES`], together
+//!    [`MAX_BODIES_BYTES`]; [`MAX_AUDIO_FORM_BYTES`]), time ([`CLIENT_TIMEOUT`]).
 
 mod aborted_reply;
 mod admission;
 mod audio;
+mod body;
 mod chat;
 mod client_timeout;
 mod connection;
+mod connections;
 mod context;
 mod control;
 mod fault_queue;
+mod framing;
 mod header_templates;
 mod mock;
+mod observer;
 mod prompt;
 mod reply_content;
 mod responder;
@@ -55,9 +60,11 @@ mod router;
 mod stream;
 mod waiting;
 
+pub use body::MAX_BODIES_BYTES;
 pub use connection::serve;
 pub use control::ControlPlane;
-pub use mock::{Clock, Mock, Observer};
+pub use mock::{Clock, Mock};
+pub use observer::Observer;
 
 use std::time::Duration;
 
@@ -67,7 +74,8 @@ pub const MAX_JSON_BODY_BYTES: usize = 4 << 20;
 /// Maximum size of a multipart form with an audio file in bytes: Groq's 25 MiB (documentation, 2026-02).
 pub const MAX_AUDIO_FORM_BYTES: usize = 25 << 20;
 
-/// Maximum number of open connections. Further ones wait in the listener's backlog.
+/// Maximum number of open connections. When it is reached, the one whose client has been idle for the longest is closed; if
+/// none is idle, further ones wait in the listener's backlog.
 pub const MAX_CONNECTIONS: usize = 16_384;
 
 /// Maximum time that a client may take to send a request's head, to send its body, and to make progress in reading a reply.

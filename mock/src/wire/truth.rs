@@ -16,8 +16,8 @@ pub const HEADER: &str = "x-quotalab-truth";
 pub struct TruthHeader {
     /// The ground truth of the call.
     pub truth: Truth,
-    /// The number of the attempt, which the mock passes to its observer with this call.
-    pub tag: u64,
+    /// The mark of the attempt, which the mock passes to its observer with this call.
+    pub tag: u128,
 }
 
 impl TruthHeader {
@@ -32,7 +32,7 @@ impl TruthHeader {
             prompt_tokens,
             cached_tokens: u32::try_from(cached).ok().filter(|cached| *cached <= prompt_tokens)?,
             completion_tokens: field(&mut fields, "completion=")?.try_into().ok()?,
-            draw: field(&mut fields, "draw=")?,
+            draw: field(&mut fields, "draw=")?.try_into().ok()?,
         };
         let tag = field(&mut fields, "tag=")?;
         fields.next().is_none().then_some(Self { truth, tag })
@@ -43,7 +43,7 @@ impl TruthHeader {
 const CACHED: &str = "cached=";
 
 /// Parses the next field, which must start with `name`; the rest must be digits. Returns its number.
-fn field<'t>(fields: &mut impl Iterator<Item = &'t str>, name: &str) -> Option<u64> {
+fn field<'t>(fields: &mut impl Iterator<Item = &'t str>, name: &str) -> Option<u128> {
     let digits = fields.next()?.strip_prefix(name)?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
@@ -66,7 +66,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_printed_header_parses_to_the_same(prompt: u32, share in 0.0..=1.0, completion: u32, draw: u64, tag: u64) {
+        fn a_printed_header_parses_to_the_same(prompt: u32, share in 0.0..=1.0, completion: u32, draw: u64, tag: u128) {
             let cached_tokens = (f64::from(prompt) * share) as u32;
             let truth = Truth { prompt_tokens: prompt, cached_tokens, completion_tokens: completion, draw };
             let header = TruthHeader { truth, tag };

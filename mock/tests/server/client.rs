@@ -17,24 +17,31 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+/// The tag of a truth header that the observed run has not sent.
+pub(crate) const FOREIGN_TAG: u128 = 666;
+
 pub(crate) const MODEL: &str = "meta-llama/llama-4-scout-17b-16e-instruct";
 
 /// One call of the observer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Observed {
-    Decided(Instant, Option<u64>, DecisionReport),
-    Settled(Instant, Option<u64>, Usage),
+    Decided(Instant, Option<u128>, DecisionReport),
+    Settled(Instant, Option<u128>, Usage),
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct EventLog(Mutex<Vec<Observed>>);
 
 impl Observer for EventLog {
-    fn decided(&self, at: Instant, tag: Option<u64>, _: Call, report: &DecisionReport) {
+    fn is_own(&self, tag: u128) -> bool {
+        tag != FOREIGN_TAG
+    }
+
+    fn decided(&self, at: Instant, tag: Option<u128>, _: Call, report: &DecisionReport) {
         self.0.lock().unwrap().push(Observed::Decided(at, tag, *report));
     }
 
-    fn settled(&self, at: Instant, tag: Option<u64>, _: Call, usage: Usage) {
+    fn settled(&self, at: Instant, tag: Option<u128>, _: Call, usage: Usage) {
         self.0.lock().unwrap().push(Observed::Settled(at, tag, usage));
     }
 }

@@ -252,3 +252,33 @@ async fn the_journal_and_the_clock_are_bounded() {
     let journal = mock.control("GET", "/_quotalab/requests?last=18446744073709551615", "").await;
     assert_eq!((journal.status, &journal.json()["received"]), (200, &serde_json::json!(2)));
 }
+
+#[tokio::test]
+async fn a_request_that_two_servers_could_read_differently_is_refused() {
+    let mock = start().await;
+    let body = question("");
+    let length = format!("content-length: {}\r\n\r\n{body}", body.len());
+    let chunks = |chunks: &str| format!("transfer-encoding: chunked\r\n\r\n{chunks}");
+    let whole = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    for (host, rest, status) in [
+        ("host: a\r\n", length.clone(), 200),
+        ("host: a\r\nhost: b\r\n", length.clone(), 400),
+        ("host: a\r\nHOST: a\r\n", length.clone(), 400),
+        ("", length, 400),
+        ("host: a\r\n", chunks(&whole), 200),
+        ("host: a\r\n", format!("transfer-encoding: gzip, chunked\r\n\r\n{whole}"), 501),
+        ("host: a\r\n", format!("transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n{whole}"), 501),
+        ("host: a\r\n", chunks("zz\r\n"), 400),
+        ("host: a\r\n", chunks("5\r\nabcdefgh\r\n0\r\n\r\n"), 400),
+        ("host: a\r\n", chunks("ffffffffffffffffffff\r\n"), 400),
+        ("host: a\r\n", chunks("-1\r\n\r\n"), 400),
+    ] {
+        let head = format!("POST /openai/v1/chat/completions HTTP/1.1\r\n{host}authorization: Bearer k1\r\n");
+        let text = mock.exchange(&format!("{head}connection: close\r\n{rest}")).await;
+        assert_eq!(statuses(text.as_bytes()), [status], "{host:?} {rest:?}: {text}");
+    }
+    // Version 1.0 of HTTP has no Host.
+    let text = mock.exchange("GET /health HTTP/1.0\r\n\r\n").await;
+    assert!(text.starts_with("HTTP/1.0 200 "), "{text}");
+    mock.stop().await;
+}

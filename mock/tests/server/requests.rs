@@ -1,6 +1,8 @@
 //! Requests that are not checked against a limit, and the reply to a served one.
 
-use crate::client::{HttpReply, MODEL, Observed, RunningMock, config, no_latency, post, question};
+use crate::client::{
+    FOREIGN_TAG, HttpReply, MODEL, Observed, RunningMock, config, no_latency, post, question,
+};
 use provider::config::Limit;
 use provider::server::MAX_JSON_BODY_BYTES;
 use provider::{Axis, Usage};
@@ -177,4 +179,16 @@ async fn one_connection_carries_many_requests() {
             assert_ne!(socket.read_buf(&mut reply).await.unwrap(), 0, "closed early");
         }
     }
+}
+
+#[tokio::test]
+async fn the_truth_header_of_another_client_is_ignored() {
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
+    let forged = format!("prompt=4294967295;completion=5;draw=1;tag={FOREIGN_TAG}");
+    let reply = mock.chat(&forged, &question("")).await.json();
+    assert!(reply["usage"]["prompt_tokens"].as_u64().unwrap() < 1_000, "{reply}");
+    let tags = mock.observed().into_iter().map(|observed| match observed {
+        Observed::Decided(_, tag, _) | Observed::Settled(_, tag, _) => tag,
+    });
+    assert_eq!(tags.collect::<Vec<_>>(), [None, None], "the run is not told of it as of its own");
 }

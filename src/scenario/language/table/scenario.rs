@@ -64,7 +64,7 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
         .default("[]"),
         word(
             "what_if",
-            Kind::List { of: &Kind::Map(&WHAT_IF), min: 0, max: usize::MAX },
+            Kind::List { of: &Kind::Map(&WHAT_IF), min: 0, max: MAX_WHAT_IFS },
             "[{name: replies are cached for a day, set: {client.cache: {entries: 10k, ttl: 24h}}}]",
             "Changes that `quotalab plan` tries besides its own.",
         )
@@ -78,6 +78,9 @@ const STARTS: &[Choice] = &[
     choice("sustained", "what the same traffic, day after day, leaves of them"),
     choice("full", "all: the first day of a new account"),
 ];
+
+/// Each change is read as a scenario of its own, and its ceiling is searched for.
+const MAX_WHAT_IFS: usize = 64;
 
 /// Events count the steps of a route in eight bits.
 const MAX_STEPS: usize = 100;

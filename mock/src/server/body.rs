@@ -1,0 +1,104 @@
+//! Reads JSON bodies: each up to a size, and all of them at one time up to a sum, whatever the number of connections.
+
+use super::MAX_JSON_BODY_BYTES;
+use super::context::Rejection;
+use crate::wire::Error;
+use axum::body::{Body, HttpBody as _};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use std::error;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Maximum size of all JSON bodies that are being read at one time, in bytes.
+pub const MAX_BODIES_BYTES: usize = 128 << 20;
+
+/// The bytes of all bodies that are being read.
+#[derive(Debug, Default)]
+pub(super) struct BodyBudget(AtomicUsize);
+
+/// The bytes of one body that is being read.
+#[derive(Debug)]
+struct Held<'a> {
+    budget: &'a BodyBudget,
+    bytes: usize,
+}
+
+impl Held<'_> {
+    /// Counts bytes that have arrived. Returns `false` if all bodies together are too large.
+    fn add(&mut self, bytes: usize) -> bool {
+        self.bytes += bytes;
+        self.budget.0.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_BODIES_BYTES
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.budget.0.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Reads a whole body of at most [`MAX_JSON_BODY_BYTES`].
+///
+/// # Errors
+/// [`Error::BodyTooLarge`]; [`Error::Invalid`] if its chunks are malformed; status 503 if all bodies together are larger than
+/// [`MAX_BODIES_BYTES`]; [`Rejection::BodyIncomplete`] if the connection ends before the body.
+pub(super) async fn read(mut body: Body, budget: &BodyBudget) -> Result<Bytes, Rejection<'static>> {
+    if body.size_hint().lower() > MAX_JSON_BODY_BYTES as u64 {
+        return Err(Error::BodyTooLarge.into());
+    }
+    let mut held = Held { budget, bytes: 0 };
+    // Most bodies arrive in one frame, which is not copied.
+    let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|error| rejection(&error))?.into_data() else { continue };
+        if !held.add(data.len()) {
+            return Err(Error::Status(503, "").into());
+        }
+        if held.bytes > MAX_JSON_BODY_BYTES {
+            return Err(Error::BodyTooLarge.into());
+        }
+        if first.is_empty() {
+            first = data;
+            continue;
+        }
+        if joined.is_empty() {
+            joined.extend_from_slice(&first);
+        }
+        joined.extend_from_slice(&data);
+    }
+    Ok(if joined.is_empty() { first } else { joined.freeze() })
+}
+
+/// Tells a body with malformed chunks, to which hyper replies, from one whose connection has ended.
+fn rejection(error: &axum::Error) -> Rejection<'static> {
+    let mut sources = std::iter::successors(error::Error::source(error), |error| error.source());
+    let is_malformed = |error: &(dyn error::Error + 'static)| {
+        error.downcast_ref::<io::Error>().is_some_and(|error| {
+            matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
+        })
+    };
+    if sources.any(is_malformed) {
+        Error::Invalid("the chunks of the body are malformed".into()).into()
+    } else {
+        Rejection::BodyIncomplete
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn all_bodies_together_are_bounded() {
+        let budget = BodyBudget::default();
+        let mut others = Held { budget: &budget, bytes: 0 };
+        assert!(others.add(MAX_BODIES_BYTES - 10));
+        assert_eq!(read(Body::from("0123456789"), &budget).await.unwrap(), "0123456789");
+        let refused = read(Body::from("0123456789a"), &budget).await.unwrap_err();
+        assert!(matches!(refused, Rejection::Error(Error::Status(503, _))), "{refused:?}");
+        drop(others);
+        assert_eq!(budget.0.load(Ordering::Relaxed), 0, "every body is given back");
+        assert_eq!(read(Body::from("0123456789a"), &budget).await.unwrap(), "0123456789a");
+    }
+}

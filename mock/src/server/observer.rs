@@ -1,0 +1,18 @@
+//! What a mock tells the run that sends to it.
+
+use crate::call::{Call, Usage};
+use crate::decision::DecisionReport;
+use crate::time::Instant;
+
+/// Receives every decision and every end of a call, in order: `at` never decreases.
+///
+/// The provider model is locked meanwhile, so an observer must return quickly and must not call the mock.
+pub trait Observer {
+    /// Returns `true` if the run that this observer records has sent the truth header with this tag. The headers of others are
+    /// ignored.
+    fn is_own(&self, tag: u128) -> bool;
+    /// A call was decided on. `tag` is that of its truth header, `None` if it has none.
+    fn decided(&self, at: Instant, tag: Option<u128>, call: Call, report: &DecisionReport);
+    /// An admitted call ended, served or cancelled by its client, and used `usage`. Called once per admitted call.
+    fn settled(&self, at: Instant, tag: Option<u128>, call: Call, usage: Usage);
+}

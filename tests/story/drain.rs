@@ -1,0 +1,83 @@
+//! A run whose last jobs end long after the arrivals: every count keeps its place in time.
+
+use quotalab::drive;
+use quotalab::record::{Mode, Recorder, Summary};
+use quotalab::scenario::{self, Overrides};
+
+fn run(yaml: &str, recorder: fn(&scenario::Scenario) -> Recorder) -> Summary {
+    let scenario = scenario::parse("drain", yaml, &Overrides::default(), None)
+        .unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+    drive::record(recorder(&scenario), Mode::Virtual, &mut (), |folds| {
+        drive::virtual_time::simulate(&scenario, folds)
+    })
+}
+
+/// Ten jobs in ten seconds, each served in `total`.
+fn slow_calls(total: &str) -> String {
+    format!(
+        "
+duration: 10s
+providers: {{ g: {{ models: {{ m: {{ limits: {{ concurrency: 10 }}, latency: {{ total: {total} }} }} }} }} }}
+routes: {{ r: [{{ of: [g/default/m] }}] }}
+client: {{ deadline: 30h, retry: {{ attempts: 1 }} }}
+workload: [{{ name: w, arrivals: {{ constant: 1/s }}, prompt: 100, max_tokens: 100 }}]"
+    )
+}
+
+#[test]
+fn calls_that_outlast_the_run_are_in_the_series_until_they_end() {
+    for (total, seconds, step_s) in
+        [("4s", 4.0, 0.1), ("60s", 60.0, 1.0), ("1h", 3_600.0, 60.0), ("20h", 72_000.0, 600.0)]
+    {
+        let summary = run(&slow_calls(total), Recorder::new);
+        let (series, busy_s) = (&summary.series, &summary.series.fill[0].charged.busy_s);
+        assert_eq!(series.step_s, step_s, "{total}");
+        assert!(series.offered.len() as f64 * step_s >= summary.ended_s, "{total}: the steps cover the run");
+        let busy: f64 = busy_s.iter().sum();
+        assert!((busy - 10.0 * seconds).abs() < 0.02, "{total}: {busy} s");
+        // The calls end in the order in which they began, one a second.
+        let ended: Vec<f64> = (0..)
+            .zip(&series.succeeded)
+            .filter(|(_, count)| **count > 0)
+            .map(|(at, _)| f64::from(at) * step_s)
+            .collect();
+        assert!((ended[0] + step_s - seconds).abs() <= step_s, "{total}: first at {}", ended[0]);
+        assert!(ended.iter().all(|at| *at <= seconds + 10.0), "{total}: {ended:?}");
+        assert_eq!(series.offered.iter().sum::<u64>(), 10);
+        assert_eq!(series.succeeded.iter().sum::<u64>(), 10);
+        // While all ten are in flight, the limit is full.
+        let middle = (seconds / 2.0 / step_s) as usize;
+        let full = series.fill[0].axes["concurrency"].get(middle).copied();
+        assert!(seconds < 20.0 || full == Some(1.0), "{total}: {full:?}");
+    }
+}
+
+#[test]
+fn percentiles_of_merged_steps_are_those_of_all_their_jobs() {
+    let yaml = "
+duration: 60s
+providers: { g: { models: { m: { limits: { rpm: 60 }, latency: { total: { p50: 2s, p99: 20s } } } } } }
+routes: { r: [{ of: [g/default/m] }] }
+client: { deadline: 2h, pace: requests, retry: { attempts: 3 } }
+workload: [{ name: w, arrivals: { poisson: 1000/min }, prompt: 10, max_tokens: 10 }]";
+    let (whole, lean) = (run(yaml, Recorder::new), run(yaml, Recorder::without_distributions));
+    let series = &whole.series;
+    assert!(whole.ended_s > 600.0 && series.step_s > 1.0, "{} s, steps of {}", whole.ended_s, series.step_s);
+    let sum = |counts: &[u64]| counts.iter().sum::<u64>();
+    assert_eq!(sum(&series.offered), whole.jobs.offered);
+    assert_eq!(sum(&series.sent), whole.attempts.total);
+    assert_eq!(sum(&series.succeeded), whole.jobs.succeeded);
+    let jobs = |step: usize| series.latency_hdr[step].is_some();
+    for step in 0..series.succeeded.len() {
+        assert_eq!(jobs(step), series.succeeded[step] > 0, "{step}");
+        assert_eq!(series.p95_s[step].is_some(), series.succeeded[step] > 0, "{step}");
+        assert!(lean.series.p95_s[step] >= series.p95_s[step].map(|p95| p95 * 0.98), "{step}");
+    }
+    assert_eq!(lean.series.succeeded, series.succeeded);
+    let late = series.p95_s.iter().flatten().copied().fold(0.0, f64::max);
+    assert!(
+        (late - whole.latency_s.max).abs() < whole.latency_s.max * 0.1,
+        "{late} of {}",
+        whole.latency_s.max
+    );
+}
