@@ -62,7 +62,7 @@ impl LimitConstraint<'_> {
     }
 
     /// Returns the units per second that the limit admits over a run of length `duration` that begins with all of it.
-    pub(super) fn from_full(&self, duration: Nanos) -> f64 {
+    pub(super) fn allowed_from_full(&self, duration: Nanos) -> f64 {
         match self.supply() {
             Supply::Units => from_full(&self.limit, duration),
             Supply::OneCall | Supply::WithinAny(_) => {

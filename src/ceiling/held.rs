@@ -119,7 +119,7 @@ fn of_limit<'a>(
     let row = |supply: Supply, sustained: f64, demand: &dyn Fn(&Calls<'_>) -> f64| {
         let held = Held { demands: table(classes, &calls, demand), supply };
         let row = LimitConstraint { allowed: sustained, held: Some(held), ..settled.clone() };
-        let allowed = if has_history { sustained } else { row.from_full(scenario.duration) };
+        let allowed = if has_history { sustained } else { row.allowed_from_full(scenario.duration) };
         LimitConstraint { allowed, ..row }
     };
     let spans = || calls.iter().flat_map(|calls| SPANS.map(|factor| factor * calls.service_seconds()));
@@ -211,7 +211,8 @@ fn adds(
     duration: Nanos,
 ) -> bool {
     let is_larger = |one: f64, other: f64| one > other * (1.0 + 1e-9);
-    let (row_from_full, settled_from_full) = (row.from_full(duration), settled.from_full(duration));
+    let (row_from_full, settled_from_full) =
+        (row.allowed_from_full(duration), settled.allowed_from_full(duration));
     classes.iter().any(|class| {
         class.targets.iter().any(|target| {
             let (held, used) = (row.demand(class, *target), settled.demand(class, *target));

@@ -157,7 +157,7 @@ impl Ceiling {
         let full: Vec<LimitConstraint<'_>> = constraints
             .iter()
             .map(|constraint| LimitConstraint {
-                allowed: constraint.from_full(scenario.duration),
+                allowed: constraint.allowed_from_full(scenario.duration),
                 ..constraint.clone()
             })
             .collect();

@@ -123,7 +123,7 @@ fn read_json_lines(mut text: impl BufRead, budget: &RecordBudget, sample: &mut S
         if !content.is_empty() {
             let row = mooncake_row(content).map_err(|error| {
                 // Until a row is valid, the file may be anything: nothing of it is shown.
-                let error = (sample.rows_read > 0).then(|| format!(": {error}")).unwrap_or_default();
+                let error = if sample.rows_read > 0 { format!(": {error}") } else { String::new() };
                 format!(
                     ":{number}: expected an object with whole `timestamp`, `input_length` and `output_length`{error}"
                 )

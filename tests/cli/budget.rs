@@ -17,7 +17,7 @@ workload: [ {{ name: w, arrivals: {arrivals}, prompt: 10, max_tokens: 10 }} ]
 expect: [ success >= 0% ]
 "
     );
-    fs::write(&file, text).unwrap();
+    fs::write(&file, text).expect("a writable folder");
     file
 }
 

@@ -18,20 +18,20 @@ fn check_trace(folder: &Path, trace: &str) -> Output {
              workload: [{{ name: w, arrivals: {{ trace: {trace} }} }}]\n"
         ),
     )
-    .unwrap();
+    .expect("a writable folder");
     quotalab(&["check", arg(&path)])
 }
 
 fn fifo(folder: &Path) -> PathBuf {
     let path = folder.join("fifo");
-    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
     path
 }
 
 fn gzip(path: &Path, content: impl Fn(&mut dyn std::io::Write)) {
-    let mut encoder = GzEncoder::new(fs::File::create(path).unwrap(), Compression::fast());
+    let mut encoder = GzEncoder::new(fs::File::create(path).expect("a writable folder"), Compression::fast());
     content(&mut encoder);
-    encoder.finish().unwrap();
+    encoder.finish().expect("the file is written");
 }
 
 #[cfg(unix)]

@@ -103,11 +103,47 @@ fn job_lines() -> Vec<(EventKind, &'static str)> {
         max_tokens,
     };
     let done = |outcome| EventKind::Done(end(outcome));
-    vec![
+    let first = (
+        arrived(Some(6)),
+        r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7,"deadline_ns":80,"max_tokens":6"#,
+    );
+    let ends = vec![
         (
-            arrived(Some(6)),
-            r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7,"deadline_ns":80,"max_tokens":6"#,
+            done(JobOutcome::Succeeded),
+            r#""done","verdict":"succeeded","attempts":2,"step":1,"queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4,"first_token_ns":5"#,
         ),
+        (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
+        (
+            EventKind::Done(JobEnd { cut: true, ..end(JobOutcome::Succeeded) }),
+            r#""done","verdict":"succeeded","attempts":2,"step":1,"queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4,"first_token_ns":5,"cut":true"#,
+        ),
+        (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
+        (
+            done(JobOutcome::Shed(EndReason::QueueFull)),
+            r#""done","verdict":"shed","attempts":2,"reason":"queue_full","queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4"#,
+        ),
+        (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
+        (
+            done(JobOutcome::Shed(EndReason::Cancelled)),
+            r#""done","verdict":"shed","attempts":2,"reason":"cancelled","queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4"#,
+        ),
+        (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
+        (
+            done(JobOutcome::Failed(EndReason::Interrupted)),
+            r#""done","verdict":"failed","attempts":2,"reason":"interrupted","queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4"#,
+        ),
+        (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
+        (
+            done(JobOutcome::InFlight),
+            r#""done","verdict":"in_flight","attempts":2,"queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4"#,
+        ),
+    ];
+    [vec![first], course_lines(), ends].concat()
+}
+
+/// What happens to a job between its arrival and its end.
+fn course_lines() -> Vec<(EventKind, &'static str)> {
+    vec![
         (EventKind::Queued { waiting: 2 }, r#""queued","waiting":2"#),
         (
             EventKind::Waiting {
@@ -140,35 +176,6 @@ fn job_lines() -> Vec<(EventKind, &'static str)> {
         (
             EventKind::Promoted { leader: JobId(2), attempt: Some(ATTEMPT) },
             r#""took_over","leader":2,"attempt":3"#,
-        ),
-        (
-            done(JobOutcome::Succeeded),
-            r#""done","verdict":"succeeded","attempts":2,"step":1,"queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4,"first_token_ns":5"#,
-        ),
-        (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
-        (
-            EventKind::Done(JobEnd { cut: true, ..end(JobOutcome::Succeeded) }),
-            r#""done","verdict":"succeeded","attempts":2,"step":1,"queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4,"first_token_ns":5,"cut":true"#,
-        ),
-        (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
-        (
-            done(JobOutcome::Shed(EndReason::QueueFull)),
-            r#""done","verdict":"shed","attempts":2,"reason":"queue_full","queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4"#,
-        ),
-        (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
-        (
-            done(JobOutcome::Shed(EndReason::Cancelled)),
-            r#""done","verdict":"shed","attempts":2,"reason":"cancelled","queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4"#,
-        ),
-        (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
-        (
-            done(JobOutcome::Failed(EndReason::Interrupted)),
-            r#""done","verdict":"failed","attempts":2,"reason":"interrupted","queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4"#,
-        ),
-        (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
-        (
-            done(JobOutcome::InFlight),
-            r#""done","verdict":"in_flight","attempts":2,"queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4"#,
         ),
     ]
 }

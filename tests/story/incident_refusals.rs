@@ -15,7 +15,7 @@ routes: {{ r: [{{ of: [g/default/m] }}] }}
 client: {{ retry: {{ attempts: 2 }} }}
 workload: [{{ name: w, arrivals: {{ constant: 6/min }}, prompt: {prompt}, completion: 10, max_tokens: 10 }}]"
     );
-    let scenario = scenario::parse("incidents", &yaml, &Overrides::default(), None).unwrap();
+    let scenario = scenario::parse("incidents", &yaml, &Overrides::default(), None).expect("a scenario");
     let summary = drive::record(Recorder::new(&scenario), Mode::Virtual, &mut (), |folds| {
         drive::virtual_time::simulate(&scenario, folds)
     });
