@@ -1,4 +1,4 @@
-//! Input files, read up to a bound: a device without end or a pipe that nobody writes to neither hangs nor exhausts memory.
+//! Input files, read up to a bound: a device without end or a pipe that no process writes to neither hangs nor exhausts memory.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};

@@ -42,8 +42,9 @@ const ENGINE_IMPORTS: [&str; 16] = [
 ];
 
 /// The files and folders in which tokio, hyper, axum and std::net may be named.
-const ONLINE: [&str; 9] = [
+const ONLINE: [&str; 10] = [
     "src/drive/attempt.rs",
+    "src/drive/connections.rs",
     "src/drive/live.rs",
     "src/drive/local.rs",
     "src/cli/interrupt.rs",

@@ -41,7 +41,7 @@ impl Ceiling {
         out += &self.first_run_line(scenario);
         let axis = |AxisCeiling { axis, limit, jobs_per_min, unreserved_jobs_per_min }: &AxisCeiling| {
             let admits = format!("{axis} {} admits {}", units::print_count(*limit), job_rate(*jobs_per_min));
-            if *jobs_per_min > unreserved_jobs_per_min * MIN_LOSS {
+            if *jobs_per_min > unreserved_jobs_per_min * MAX_STATED_RATIO {
                 return admits;
             }
             format!(
@@ -93,8 +93,8 @@ impl Ceiling {
     }
 }
 
-/// What reservations leave of a limit is the same to a reader above this factor.
-const MIN_LOSS: f64 = 0.995;
+/// The ratio of what reservations leave of a limit to what it admits without them, up to which the loss is stated.
+const MAX_STATED_RATIO: f64 = 0.995;
 
 /// Formats a number of jobs.
 fn plural(jobs: f64) -> String {

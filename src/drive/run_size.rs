@@ -61,7 +61,9 @@ impl RunSize {
         let window_s = scenario.client.deadline.as_secs_f64();
         let in_service = (ceiling::jobs_in_service(scenario) * multiple).min(offered * window_s);
         let waiting = waiting(scenario, (offered, admitted), multiple);
-        let in_flight = (in_service.min(jobs) + waiting).min(jobs.max(1.0));
+        // The most at once is above the mean, by three standard deviations of a Poisson distribution.
+        let most_in_service = in_service + 3.0 * libm::sqrt(in_service) + 1.0;
+        let in_flight = (most_in_service + waiting).min(jobs.max(1.0));
         let refused_share = if offered > 0.0 { (1.0 - admitted / offered).max(0.0) } else { 0.0 };
         let retries = f64::from(scenario.client.retry.attempts.saturating_sub(1)).min(MAX_RETRIES);
         let per_job = EVENTS_PER_JOB + EVENTS_PER_ATTEMPT * (1.0 + refused_share * retries);

@@ -58,7 +58,7 @@ fn a_run_that_is_interrupted_keeps_its_result_and_says_so_first() {
 fn a_simulation_that_is_interrupted_covers_the_time_until_then() {
     let out = scratch("interrupted-sim");
     let rate = "workload.0.arrivals={ constant: 2000/s }";
-    let args = ["sim", SHORT, "--set", rate, "--for", "8000h", "--quiet", "--out", arg(&out)];
+    let args = ["sim", SHORT, "--set", rate, "--for", "8000h", "--yes", "--quiet", "--out", arg(&out)];
     let output = signalled(begin(&args), "-INT", Duration::from_secs(3));
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     let result = result(&out);
@@ -80,7 +80,7 @@ fn a_test_that_is_interrupted_reports_what_ran_and_writes_no_baseline() {
     let (long, baseline) = (out.join("long.yaml"), out.join("baseline.json"));
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(SHORT)).unwrap();
     fs::write(&long, text.replace("name: short", "name: long").replace("2s\n", "8000h\n")).unwrap();
-    let args = ["test", SHORT, arg(&long), "--quiet", "--save-baseline", arg(&baseline)];
+    let args = ["test", SHORT, arg(&long), "--yes", "--quiet", "--save-baseline", arg(&baseline)];
     let output = signalled(begin(&args), "-INT", Duration::from_secs(2));
     let (text, errors) =
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());

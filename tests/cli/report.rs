@@ -65,8 +65,7 @@ fn large_numbers_are_read_and_written_without_loss() {
         ["1000000000000.0001", "1.7976931348623157e308", "0.1", "123456789.12345679", "9007199254740993.0"]
     {
         let number: f64 = number.parse().unwrap();
-        let text = sim.out.replacen("\"cost_usd\": 0.0", &format!("\"cost_usd\": {number:?}"), 1);
-        let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let mut value: serde_json::Value = serde_json::from_str(&sim.out).unwrap();
         value["cost_usd"] = number.into();
         let text = serde_json::to_string(&value).unwrap();
         fs::write(&path, &text).unwrap();

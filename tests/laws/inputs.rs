@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use provider::decision::HeaderRemaining;
 use provider::{Instant, Nanos, Usage};
 use quotalab::engine::{Engine, Reply, Wait, WaitKind};
-use quotalab::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome, LimitCause};
+use quotalab::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome, LimitCause, LocalFailure};
 use quotalab::ids::{AttemptId, JobId, RouteId, Tag, WorkloadId};
 use quotalab::job::Job;
 use quotalab::record::Audit;
@@ -173,13 +173,14 @@ impl Harness {
     }
 }
 
-const OUTCOMES: [AttemptOutcome; 6] = [
+const OUTCOMES: [AttemptOutcome; 7] = [
     AttemptOutcome::Ok,
     AttemptOutcome::Failed(AttemptFailure::Status(503)),
     AttemptOutcome::Limited { axis: None, cause: LimitCause::MinuteLimit },
     AttemptOutcome::Failed(AttemptFailure::Connection),
     AttemptOutcome::Limited { axis: None, cause: LimitCause::TooLarge },
     AttemptOutcome::Failed(AttemptFailure::Status(400)),
+    AttemptOutcome::Failed(AttemptFailure::Local(LocalFailure::Ports)),
 ];
 
 /// Plays a tape: random numbers that make the choices of a test. The first two choose the client and whether timers are late; of

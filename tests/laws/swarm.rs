@@ -39,6 +39,7 @@ pub(super) fn scenario(tape: &[u32]) -> String {
     }
     let start = tape.pick(&["sustained", "full"]);
     let rules: Vec<&str> = (0..tape.pick(&[0, 1, 3])).map(|_| rule(&mut tape)).collect();
+    let rules: Vec<String> = rules.iter().map(|rule| format!("\"{rule}\"")).collect();
     let _ = writeln!(out, "start: {start}\nexpect: [{}]", rules.join(", "));
     out
 }

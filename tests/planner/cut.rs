@@ -43,8 +43,8 @@ fn a_change_that_cuts_more_answers_is_measured_and_said_but_not_proposed() {
     assert!(!proposed(&plan).contains(&"short answers"), "{:?}", proposed(&plan));
     assert!(plan.pairs.iter().all(|pair| !pair.changes.iter().any(|change| change == "short answers")));
     let text = report::plan::render(&plan, Style::default()).split_whitespace().collect::<Vec<_>>().join(" ");
-    let note = "`short answers` cuts 100 % of the answers of w instead of 0 %: it is measured, but not proposed, since no rule \
-        says how many answers may be cut.";
+    let note = "`short answers` cuts 100 % of the answers of w instead of 0 %: it is measured, but not proposed, since not \
+        every workload of which it cuts answers has a rule on how many may be.";
     assert!(text.contains(note), "{text}");
 }
 
