@@ -11,7 +11,7 @@
 //!                    Σ_c Σ_(t under l) demand[c,t,l]·x[c,t] ≤ allowed[l]  for each limit l
 //! ```
 //!
-//! where x[c,t] is the rate of the class that target t serves. With one workload whose jobs fit every target, and no limit that two
+//! where `x[c,t]` is the rate of the class that target t serves. With one workload whose jobs fit every target, and no limit that two
 //! targets share, this is the sum over the targets of the most restrictive limit's allowed ÷ mean demand.
 //!
 //! No larger load can be served completely, under any policy (law 11). A run beyond the ceiling that refuses large jobs
@@ -19,7 +19,7 @@
 //!
 //! The ceiling ignores what can only lower the result: incidents, chance, server slots and the client's concurrency.
 //! Admission reserves prompt and `max_tokens` and refunds the rest at the end. What stays charged counts always; what calls
-//! hold until they end counts as far as a bound on the rate follows from it, see [`held`]. Cache hits, which would raise the
+//! hold until they end counts as far as a bound on the rate follows from it, see `held.rs`. Cache hits, which would raise the
 //! ceiling, count only in [`Ceiling::cached`]; coalesced jobs and what is served after the last arrival do not count.
 //!
 //! Over a run of length D a bucket admits its burst and limit · D ÷ window. A limit whose window is longer than a minute

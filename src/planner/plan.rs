@@ -55,7 +55,7 @@ pub struct Plan {
     pub ceiling: Ceilings,
     /// The ceiling to plan with ÷ the load; with one replica, the simulated ceiling ÷ the load. `None` if there is no
     /// ceiling, or none was found. Reports call it the ceiling to plan with: what they call headroom, and what a rule on
-    /// `headroom` judges, is [`Analytic::multiple`].
+    /// `headroom` judges, is [`AnalyticCeiling::multiple`].
     pub headroom: Option<f64>,
     /// What each limit of each target allows.
     pub targets: Vec<CeilingTarget>,

@@ -228,7 +228,7 @@ pub trait WireFormat: fmt::Debug + Sync {
 impl dyn WireFormat + '_ {
     /// Renders the whole reply to a call. Returns `None` if none is sent: a timeout or a reset.
     ///
-    /// A service that is [cut](crate::decision::Service::cut) is rendered whole; the sender truncates it.
+    /// A service that is [aborted](crate::decision::Service::aborted) is rendered whole; the sender truncates it.
     ///
     /// # Panics
     /// If the decision is a fault that modifies a reply (slow, cut, a corrupt body, a false wait) instead of replacing it: the
