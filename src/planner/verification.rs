@@ -20,8 +20,11 @@ const FIRST: u32 = 1_000;
 const MAX_SPREAD: f64 = 0.02;
 /// Runs of at most this many jobs are always checked, as runs of few jobs.
 const MAX_JOBS: u64 = 50_000;
-/// How often the load is lowered at most, each time by half the spread, and by at least [`MIN_STEP`].
+/// How often the load is lowered at most by half the spread, and by at least [`MIN_STEP`].
 const MAX_STEPS: u32 = 8;
+/// How often it is lowered after that, each time by twice as much: ceilings that are alike on a few seeds may be far above what
+/// most seeds hold, if a seed that holds a load need not hold a lower one.
+const MAX_WIDER_STEPS: u32 = 6;
 /// The smallest step, as a share of the load.
 const MIN_STEP: f64 = 0.005;
 
@@ -50,9 +53,9 @@ pub(super) fn verify(
         return Some(None);
     }
     let (count, may_break) = if jobs <= MAX_JOBS { FEW_JOBS } else { MANY_JOBS };
-    let step = 1.0 + (spread / 2.0).max(MIN_STEP);
+    let mut step = 1.0 + (spread / 2.0).max(MIN_STEP);
     let (mut multiple, mut last) = (bound, 0);
-    for _ in 0..=MAX_STEPS {
+    for number in 0..=MAX_STEPS + MAX_WIDER_STEPS {
         let seeds = (FIRST..FIRST + count).into_par_iter();
         let holds = |replica: &u32| {
             let is_stopped = || runner.count.is_stopped();
@@ -64,6 +67,9 @@ pub(super) fn verify(
         }
         if held + may_break >= count {
             return Some(Some(Verified { multiple, seeds: count, held }));
+        }
+        if number >= MAX_STEPS {
+            step = 2.0 * step - 1.0;
         }
         (multiple, last) = (multiple / step, held);
     }

@@ -216,3 +216,21 @@ expect: [success >= 99.8%]"
         assert_eq!(simulate(&parse(&yaml)).ceiling.multiple, plan.ceiling.analytic.multiple, "sim and plan");
     }
 }
+
+/// A fixed window that a few reservations fill: a seed that holds a load need not hold a lower one, so that the ceilings of a
+/// few seeds are far above what most seeds hold. 20 jobs a minute use a fifth of the tokens.
+#[test]
+fn a_ceiling_is_lowered_until_most_fresh_seeds_hold_it() {
+    let yaml = "
+name: fixed
+duration: 2h
+providers: { p: { dialect: openai, law: fixed, models: { m: { limits: { tpm: 60k }, latency: { total: 1s } } } } }
+routes: { r: [{ of: [p/default/m] }] }
+workload: [{ name: w, arrivals: { poisson: 20/min }, prompt: 500, completion: 100, max_tokens: 4000 }]
+expect: ['success >= 99%']";
+    let plan = plan_of(yaml, &options(4));
+    let planning = plan.ceiling.simulated.planning.expect("several replicas");
+    let checked = planning.checked.expect("few jobs are checked");
+    assert!(plan.load.holds && planning.multiple > 1.0, "{planning:#?}");
+    assert!(checked.held + 4 >= checked.seeds, "{checked:?}");
+}
