@@ -105,6 +105,11 @@ fn run_error(error: impl Into<anyhow::Error>) -> VerbError {
     VerbError::Run(error.into())
 }
 
+/// Fails for this reason if `failed` is `true`.
+fn fail_if(failed: bool, reason: &'static str) -> Result<(), VerbError> {
+    if failed { Err(run_error(anyhow!(reason))) } else { Ok(()) }
+}
+
 /// Returns the first failure of several independent steps, with the others printed on stderr.
 fn first_failure(steps: impl IntoIterator<Item = Result<(), VerbError>>) -> Result<(), VerbError> {
     let mut failures = steps.into_iter().filter_map(Result::err);

@@ -3,6 +3,7 @@
 //! All files of a result are written under temporary names and then renamed together, while the folder is locked: the files
 //! of two processes do not mix, and no chart of an earlier result remains beside a later one.
 
+use super::default_folder::default_folder;
 use super::output_file::{self, Output, OutputFile, refuse_overwriting};
 use super::{VerbError, input_error, run_error};
 use crate::planner::Plan;
@@ -33,17 +34,18 @@ pub(super) struct OutputFiles {
 pub(super) struct OutputFolder(PathBuf);
 
 impl OutputFolder {
-    /// Opens the folder for the result of a scenario. `files` are the names of its JSON and its page, `others` the outputs
-    /// beside it.
+    /// Opens the folder for the result of the scenario in `file`: `out`, or its [`default_folder`]. `files` are the names of the
+    /// JSON and the page of the result, `others` the outputs beside it.
     ///
     /// # Errors
-    /// As [`Self::open`], and if an output would overwrite the scenario, a trace or another output.
+    /// As [`Self::open`] and [`default_folder`], and if an output would overwrite the scenario, a trace or another output.
     pub(super) fn open_for(
         scenario: &Scenario,
-        path: PathBuf,
+        (out, file): (Option<&PathBuf>, &Path),
         files: [&str; 2],
         others: &[Output<'_>],
     ) -> Result<Self, VerbError> {
+        let path = out.cloned().map_or_else(|| default_folder(file), Ok)?;
         let files = files.map(|name| path.join(name));
         let files = files.iter().map(|file| ("--out", file.as_path()));
         let outputs: Vec<Output<'_>> = files.chain(others.iter().copied()).collect();

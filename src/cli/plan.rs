@@ -1,11 +1,11 @@
 //! `quotalab plan SCENARIO`
 
 use super::budget::Budget;
-use super::default_folder::default_folder;
 use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
 use super::output_folder::{OutputFiles, OutputFolder};
-use super::{Exit, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
+use super::run_output::INTERRUPTED;
+use super::{Exit, ScenarioOptions, VerbError, fail_if, first_failure, input_error, quoted, run_error};
 use crate::ceiling::Ceiling;
 use crate::drive::RunSize;
 use crate::drive::clock::Clock;
@@ -13,7 +13,6 @@ use crate::formatting;
 use crate::planner::{self, GrowthRate, Plan, PlanOptions, PlanProgress, Target};
 use crate::report;
 use crate::scenario::Scenario;
-use anyhow::anyhow;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use provider::{Instant, Nanos, units};
@@ -60,8 +59,8 @@ impl PlanArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         let scenario = self.scenario_options.read(&self.scenario)?;
         self.budget.check(&self.size(&scenario))?;
-        let folder = self.out.clone().map_or_else(|| default_folder(&self.scenario), Ok)?;
-        let folder = OutputFolder::open_for(&scenario, folder, ["plan.json", "plan.html"], &[])?;
+        let destination = (self.out.as_ref(), self.scenario.as_path());
+        let folder = OutputFolder::open_for(&scenario, destination, ["plan.json", "plan.html"], &[])?;
         let options = PlanOptions {
             target: self.target.as_ref().map(|(_, target)| *target),
             growth: self.growth.clone(),
@@ -79,8 +78,7 @@ impl PlanArgs {
             plan.map_err(|error| if error.is_of_input() { input_error(error) } else { run_error(error) })?;
         let plan = Plan { file: self.scenario.display().to_string(), ..plan };
         let delivered = self.deliver(&plan, &folder);
-        let ended = if progress.interrupt.is_set() { Err(run_error(anyhow!("interrupted"))) } else { Ok(()) };
-        first_failure([delivered, ended])?;
+        first_failure([delivered, fail_if(progress.interrupt.is_set(), INTERRUPTED)])?;
         Ok(if plan.not_met.is_empty() { Exit::Success } else { Exit::NotMet })
     }
 

@@ -1,17 +1,19 @@
 //! The output of `sim` and `run`: the folds that run beside the recorder, and the files and text of the result.
 
 use super::budget::Budget;
-use super::default_folder::default_folder;
 use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
 use super::output_file::{Output, OutputFile};
 use super::output_folder::{OutputFiles, OutputFolder};
 use super::progress::Progress;
-use super::{Exit, OutputOptions, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
+use super::{
+    Exit, OutputOptions, ScenarioOptions, VerbError, fail_if, first_failure, input_error, quoted, run_error,
+};
+use crate::drive::RunSize;
 use crate::record::{Log, SlowJobs, Summary};
 use crate::report;
 use crate::scenario::Scenario;
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use std::io::BufWriter;
 use std::path::Path;
 
@@ -19,6 +21,8 @@ use std::path::Path;
 /// bar; and the fold that ends the run on a signal.
 pub(super) type OutputFolds = (SlowJobs, (Option<Log<BufWriter<OutputFile>>>, (Option<Progress>, Interrupt)));
 
+/// The error of a run that a signal has ended.
+pub(super) const INTERRUPTED: &str = "interrupted";
 /// The error of a run of which this machine failed too many attempts.
 const DISTORTED: &str =
     "attempts failed on this machine, not at the provider: the result is not that of the scenario";
@@ -39,19 +43,20 @@ pub(super) struct Destination<'a> {
 }
 
 impl<'a> Destination<'a> {
-    /// Checks, before the run begins, that its result can be written.
+    /// Checks, before the run begins, that it is within its budget and that its result can be written.
     ///
     /// # Errors
-    /// If the folder cannot be written or holds another scenario's files, or the event log would overwrite an input.
+    /// If the run is too large and not confirmed, if the folder cannot be written or holds another scenario's files, or the event log would overwrite an input.
     pub(super) fn open(
         scenario: &Scenario,
         source: CommandLine<'a>,
         output_options: &'a OutputOptions,
     ) -> Result<Self, VerbError> {
-        let folder = output_options.out.clone().map_or_else(|| default_folder(source.scenario), Ok)?;
+        output_options.budget.check(&RunSize::of(scenario, 1.0))?;
         let log: Vec<Output<'_>> =
             output_options.events.iter().map(|path| ("--events", path.as_path())).collect();
-        let folder = OutputFolder::open_for(scenario, folder, ["result.json", "report.html"], &log)?;
+        let (out, file) = (output_options.out.as_ref(), source.scenario);
+        let folder = OutputFolder::open_for(scenario, (out, file), ["result.json", "report.html"], &log)?;
         Ok(Self { output_options, source, folder })
     }
 
@@ -87,7 +92,7 @@ impl<'a> Destination<'a> {
         if let Some(progress) = progress {
             progress.finish();
         }
-        let reproduce = self.source.command();
+        let reproduce = self.source.command(self.output_options.budget);
         let file = self.source.scenario.display().to_string();
         let summary = Summary { reproduce, file, job_traces: slow_jobs.traces(scenario), ..summary };
         let text = if self.output_options.json {
@@ -101,12 +106,14 @@ impl<'a> Destination<'a> {
         if let (Ok(page), false) = (&page, self.output_options.quiet) {
             print_to_stderr(&format!("report: {}", page.display()));
         }
-        let ended = if interrupt.is_set() { Err(run_error(anyhow!("interrupted"))) } else { Ok(()) };
-        let distorted =
-            if summary.attempts.is_distorted() { Err(run_error(anyhow!(DISTORTED))) } else { Ok(()) };
-        let too_many =
-            if summary.jobs.are_too_many() { Err(run_error(anyhow!(TOO_MANY_JOBS))) } else { Ok(()) };
-        first_failure([printed, page.map(drop), logged, ended, distorted, too_many])?;
+        first_failure([
+            printed,
+            page.map(drop),
+            logged,
+            fail_if(interrupt.is_set(), INTERRUPTED),
+            fail_if(summary.attempts.is_distorted(), DISTORTED),
+            fail_if(summary.jobs.are_too_many(), TOO_MANY_JOBS),
+        ])?;
         Ok(if summary.holds() { Exit::Success } else { Exit::NotMet })
     }
 }
@@ -116,7 +123,7 @@ fn finish_log(log: Log<BufWriter<OutputFile>>) -> Result<(), VerbError> {
     let is_cut = log.is_cut();
     let write = || log.finish()?.into_inner()?.commit();
     write().context("the event log cannot be written completely").map_err(run_error)?;
-    if is_cut { Err(run_error(anyhow!(LOG_CUT))) } else { Ok(()) }
+    fail_if(is_cut, LOG_CUT)
 }
 
 /// The command line that produces a result.
@@ -125,14 +132,13 @@ pub(super) struct CommandLine<'a> {
     pub(super) verb: &'static str,
     pub(super) scenario: &'a Path,
     pub(super) scenario_options: &'a ScenarioOptions,
-    pub(super) budget: Budget,
 }
 
 impl CommandLine<'_> {
     /// Returns the command that reproduces the result.
-    fn command(&self) -> String {
+    fn command(&self, budget: Budget) -> String {
         let scenario = quoted(&self.scenario.display().to_string());
-        let (options, budget) = (self.scenario_options.to_arguments(), self.budget.to_argument());
+        let (options, budget) = (self.scenario_options.to_arguments(), budget.to_argument());
         format!("quotalab {} {scenario}{options}{budget}", self.verb)
     }
 }

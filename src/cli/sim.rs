@@ -2,7 +2,7 @@
 
 use super::run_output::{CommandLine, Destination};
 use super::{Exit, OutputOptions, ScenarioOptions, VerbError};
-use crate::drive::{self, RunSize, virtual_time};
+use crate::drive::{self, virtual_time};
 use crate::record::{Mode, Recorder};
 use clap::Args;
 use std::path::PathBuf;
@@ -20,13 +20,8 @@ pub(super) struct SimArgs {
 impl SimArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         let scenario = self.scenario_options.read(&self.scenario)?;
-        self.output_options.budget.check(&RunSize::of(&scenario, 1.0))?;
-        let source = CommandLine {
-            verb: "sim",
-            scenario: &self.scenario,
-            scenario_options: &self.scenario_options,
-            budget: self.output_options.budget,
-        };
+        let source =
+            CommandLine { verb: "sim", scenario: &self.scenario, scenario_options: &self.scenario_options };
         let destination = Destination::open(&scenario, source, &self.output_options)?;
         let scenario = drive::with_start_levels(scenario);
         let mut output_folds = destination.output_folds(&scenario)?;

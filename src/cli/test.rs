@@ -4,7 +4,7 @@ use super::budget::Budget;
 use super::interrupt::Interrupt;
 use super::output::{print, print_plain, print_to_stderr};
 use super::output_file::{self, Output, OutputFile, refuse_overwriting};
-use super::run_output::TOO_MANY_JOBS;
+use super::run_output::{INTERRUPTED, TOO_MANY_JOBS};
 use super::{Exit, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
 use crate::drive::RunSize;
 use crate::formatting::printable;
@@ -222,7 +222,7 @@ impl Progress {
     /// Returns why runs are missing; `None` if none is.
     fn ended_by(&self) -> Option<&'static str> {
         let too_many = self.too_many_jobs.load(Ordering::Relaxed).then_some(TOO_MANY_JOBS);
-        self.interrupt.is_set().then_some("interrupted").or(too_many)
+        self.interrupt.is_set().then_some(INTERRUPTED).or(too_many)
     }
 }
 

@@ -296,8 +296,8 @@ impl Engine {
     }
 
     /// Runs the jobs that this input made ready: first the promoted followers, so that they get the permits of the jobs
-    /// that they replace, then queued jobs while the concurrency limit allows, then jobs whose targets are open. A job that is given up here may promote
-    /// another one.
+    /// that they replace, then queued jobs while the concurrency limit allows, then jobs whose targets are open. A job that is
+    /// given up here may promote another one.
     #[inline]
     fn run_ready(&mut self, driver: &mut impl Driver) {
         loop {

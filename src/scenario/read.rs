@@ -9,6 +9,7 @@ use crate::formatting::printable;
 use crate::input_file;
 use crate::problem::{Problem, Problems};
 use provider::config::Config;
+use std::io;
 use std::path::Path;
 
 /// The maximum size of a scenario in bytes. Traces are separate files.
@@ -131,12 +132,14 @@ fn read_spec(
 
 /// Returns the bytes of a file, which must have at most [`MAX_BYTES`].
 fn read_file(path: &Path, name: &str) -> Result<Vec<u8>, Problems> {
-    let unreadable = |error: std::io::Error| {
-        let what = format!("cannot be read: {error}");
-        Problems::from(Problem::with_file(name, what, "give the path of a scenario file"))
+    let problem = |error: io::Error| match error.kind() {
+        io::ErrorKind::FileTooLarge => too_large(name),
+        _ => {
+            let what = format!("cannot be read: {error}");
+            Problem::with_file(name, what, "give the path of a scenario file")
+        }
     };
-    let bytes = input_file::read_start(path, MAX_BYTES + 1).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_BYTES { Err(too_large(name).into()) } else { Ok(bytes) }
+    input_file::read(path, MAX_BYTES).map_err(|error| problem(error).into())
 }
 
 fn too_large(name: &str) -> Problem {

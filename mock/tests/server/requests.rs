@@ -190,5 +190,5 @@ async fn the_truth_header_of_another_client_is_ignored() {
     let tags = mock.observed().into_iter().map(|observed| match observed {
         Observed::Decided(_, tag, _) | Observed::Settled(_, tag, _) => tag,
     });
-    assert_eq!(tags.collect::<Vec<_>>(), [None, None], "the run is not told of it as of its own");
+    assert_eq!(tags.collect::<Vec<_>>(), [None, None], "the run takes neither for its own");
 }
