@@ -1,7 +1,7 @@
 //! The ceiling as text, for `check`.
 
 use super::{AxisCeiling, Ceiling, FirstRun, Peak};
-use crate::formatting::{at_seconds, duration, job_rate, jobs_in, moment, seconds};
+use crate::formatting::{at_seconds, duration, job_rate, jobs_in, moment, offered_in, seconds};
 use crate::scenario::Scenario;
 use provider::units;
 use std::fmt::Write as _;
@@ -39,18 +39,8 @@ impl Ceiling {
         };
         out += &self.peak_line(scenario);
         out += &self.first_run_line(scenario);
-        let axis = |AxisCeiling { axis, limit, jobs_per_min, unreserved_jobs_per_min }: &AxisCeiling| {
-            let admits = format!("{axis} {} admits {}", units::print_count(*limit), job_rate(*jobs_per_min));
-            if *jobs_per_min > unreserved_jobs_per_min * MAX_STATED_RATIO {
-                return admits;
-            }
-            format!(
-                "{admits} ({} if calls reserved no more than they use)",
-                job_rate(*unreserved_jobs_per_min)
-            )
-        };
         for target in self.targets.iter().filter(|target| !target.axes.is_empty()) {
-            let axes: Vec<String> = target.axes.iter().map(axis).collect();
+            let axes: Vec<String> = target.axes.iter().map(AxisCeiling::describe).collect();
             let name = &scenario.targets[target.target.index()].name;
             let _ = writeln!(out, "  {name}: {}", axes.join(", "));
         }
@@ -66,19 +56,24 @@ impl Ceiling {
 
     /// Says when the offered load bounds the ceiling, if that is not the mean over the run.
     fn peak_line(&self, scenario: &Scenario) -> String {
-        let Some(Peak { from, length, jobs, may_fail }) = self.peak else { return String::new() };
+        let Some(Peak { from, length, count, jobs, may_fail }) = self.peak else { return String::new() };
         let (run_s, length_s) = (scenario.duration.as_secs_f64(), seconds(length));
         let lasts = if length_s > 0.0 { format!(", {}", duration(length_s)) } else { String::new() };
+        let from = moment(at_seconds(from), run_s);
+        let peak = match count {
+            1 => format!("the peak bounds it (from {from}{lasts}): "),
+            _ => format!("the {count} highest peaks bound it (the first from {from}{lasts}): on average "),
+        };
         let failing = if may_fail > 0.0 {
             format!(", the rules let {} fail", jobs_in(may_fail, length_s))
         } else {
             String::new()
         };
         format!(
-            "  the peak bounds it (from {}{lasts}): {} offered, {} admitted{failing}\n",
-            moment(at_seconds(from), run_s),
-            jobs_in(jobs, length_s),
+            "  {peak}{} offered, {} admitted by their deadline of {}{failing}\n",
+            offered_in(jobs, length_s),
             jobs_in((jobs - may_fail) * self.multiple, length_s),
+            units::print_duration(scenario.client.deadline),
         )
     }
 
@@ -90,6 +85,20 @@ impl Ceiling {
             "  a first run from full limits: {}, {multiple:.2} × the offered; what full limits hold is used once\n",
             plural(jobs)
         )
+    }
+}
+
+impl AxisCeiling {
+    fn describe(&self) -> String {
+        let Self { axis, limit, grows_to, jobs_per_min, unreserved_jobs_per_min } = self;
+        let grown = grows_to
+            .map_or_else(String::new, |most| format!(", once grown to {},", units::print_count(most)));
+        let admits =
+            format!("{axis} {}{grown} admits {}", units::print_count(*limit), job_rate(*jobs_per_min));
+        if *jobs_per_min > unreserved_jobs_per_min * MAX_STATED_RATIO {
+            return admits;
+        }
+        format!("{admits} ({} if calls reserved no more than they use)", job_rate(*unreserved_jobs_per_min))
     }
 }
 

@@ -13,6 +13,7 @@
 //!   calls of a window are at most L. If y[j] is in proportion to g^(K − j) with `g = h/(u + h)`, that is the same in every
 //!   part; for equal calls with S = τ it admits `L/u · (1 − (1 − u/r)^K)` calls, as many as are admitted by a client that
 //!   sends whatever fits.
+//! * **Sliding log and counted windows.** The last call leaves room unused, see `last_call.rs`.
 //! * **Token bucket.** It refills while calls run, whatever they hold. If it can hold two reservations, a client that sends
 //!   more and more calls at once comes as near to the limit as it likes, so that nothing but the usage bounds the rate.
 //!   If its burst and what it refills during the longest S cover less than two reservations, a call is admitted only after the
@@ -24,6 +25,7 @@
 use super::Class;
 use super::constraint::{Held, LimitConstraint, Supply};
 use super::demand::{Sizes, mean_at_most, mean_within, mid_quantiles, model};
+use super::last_call;
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, Scenario, Workload};
@@ -39,11 +41,11 @@ const SAME: f64 = 1.0 - 1e-9;
 const SPANS: [f64; 3] = [0.5, 1.0, 2.0];
 
 /// The calls of a class at a target.
-struct Calls<'a> {
+pub(super) struct Calls<'a> {
     class: &'a Class,
-    sizes: Sizes,
+    pub(super) sizes: Sizes,
     target: TargetId,
-    workload: &'a Workload,
+    pub(super) workload: &'a Workload,
     model: &'a ModelConfig,
     /// The `max_tokens` of each call.
     max_tokens: u32,
@@ -153,7 +155,16 @@ fn of_limit<'a>(
             choices.map(of_choice).collect()
         }
     };
-    rows.into_iter().filter(|row| adds(row, settled, classes, scenario.duration)).collect()
+    let used_share = 1.0 - last_call::unused(&calls, limit.axis) / capacity(limit);
+    let last_call = match limit.refill {
+        RefillPolicy::Bucket => None,
+        RefillPolicy::SlidingLog => Some((Supply::WithinAny(window), capacity(limit) / window_s)),
+        _ => Some((Supply::Units, settled.allowed)),
+    };
+    let last_call = last_call
+        .filter(|_| used_share > 0.0)
+        .map(|(supply, sustained)| row(supply, sustained, &|calls| calls.used(limit.axis) / used_share));
+    rows.into_iter().chain(last_call).filter(|row| adds(row, settled, classes, scenario.duration)).collect()
 }
 
 /// Returns the calls that a limit counts. `None` if it does not count completions, if a call may use more than it reserves or
@@ -271,8 +282,18 @@ impl Parts {
 }
 
 impl Calls<'_> {
+    /// Returns the longest completion, in tokens.
+    pub(super) fn max_completion(&self) -> f64 {
+        f64::from(self.max_tokens.min(MAX_TOKENS)).max(1.0)
+    }
+
+    /// Returns the completion of a call whose sample is this, in tokens.
+    pub(super) fn completion(&self, sample: f64) -> f64 {
+        sample.clamp(1.0, self.max_completion())
+    }
+
     /// Returns the mean final charge.
-    fn used(&self, axis: Axis) -> f64 {
+    pub(super) fn used(&self, axis: Axis) -> f64 {
         self.sizes.demand(axis, self.model)
     }
 
@@ -300,15 +321,14 @@ impl Calls<'_> {
 
     /// Returns the mean of (reservation − usage) · `of`, which is given the random part of the service time and the rest of it.
     fn mean_held(&self, of: impl Fn(&Dist, f64) -> f64) -> f64 {
-        let max = f64::from(self.max_tokens.min(MAX_TOKENS));
-        let completion = |sample: f64| sample.clamp(1.0, max.max(1.0));
+        let max = self.max_completion();
         match &self.model.latency.service {
             ServiceTimeDist::Total(total) => {
                 (max - mean_within(&self.workload.completion, 1.0, max)).max(0.0) * of(total, 0.0)
             }
             ServiceTimeDist::Split { before_prefill, decode_speed, .. } => {
                 mid_quantiles(&self.workload.completion, (0.0, 1.0), |sample| {
-                    let completion = completion(sample);
+                    let completion = self.completion(sample);
                     (max - completion) * of(before_prefill, (completion - 1.0) / decode_speed)
                 })
             }
@@ -324,7 +344,7 @@ impl Calls<'_> {
     }
 
     /// Returns the least that a call reserves.
-    fn smallest_reservation(&self, axis: Axis) -> f64 {
+    pub(super) fn smallest_reservation(&self, axis: Axis) -> f64 {
         let is_free = self.model.reserve.cached == CachedTokens::Free;
         let prompt =
             if axis == Axis::Otpm || is_free { 0.0 } else { bounds(&self.workload.prompt).0.max(1.0) };
@@ -340,7 +360,7 @@ impl Calls<'_> {
         match &latency.service {
             ServiceTimeDist::Total(total) => bounds(total).1,
             ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
-                let max = f64::from(self.max_tokens.max(1));
+                let max = self.max_completion();
                 let completion = bounds(&self.workload.completion).1.map_or(max, |most| most.clamp(1.0, max));
                 let prefill = match prefill_speed {
                     Some(speed) => bounds(&self.workload.prompt).1? / speed,

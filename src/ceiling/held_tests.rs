@@ -53,7 +53,24 @@ fn a_fixed_window_loses_what_returns_after_its_end() {
     assert_sustained(&world(15.0), 34.39);
     // From a minute on nothing returns in time.
     assert_sustained(&world(60.0), 10.0);
-    assert_sustained(&world(0.01), 100.0);
+    // However short the calls are, the last of a minute needs 1,000 of the 10,000 and leaves 900.
+    assert_sustained(&world(0.01), 91.0);
+}
+
+#[test]
+fn the_last_call_of_a_window_leaves_room_unused() {
+    for refill in [RefillPolicy::Fixed, RefillPolicy::SlidingCounter, RefillPolicy::SlidingLog] {
+        let limit = Limit::tpm(60_000).with_refill(refill);
+        // 500 + 100 used and 4,500 reserved: 60,000 - 3,900 ÷ 600.
+        assert_sustained(&world(limit, (500.0, 100.0, 4_000), 0.01), 93.5);
+        assert_sustained(&world(limit, (500.0, 100.0, 100), 0.01), 100.0);
+        // From 1 to 999 tokens, 500 on average: 1,000 used, 1,083 more exactly, of which the square is 1,083 times the mean.
+        let mut random = world(limit, (500.0, 100.0, 4_000), 0.01);
+        random.workloads[0].completion = Dist::Uniform { min: 1.0, max: 999.0 };
+        let least = (60_000.0 - 4_500.0 + 1_083.0) / 1_000.0;
+        let found = Ceiling::of(&random).jobs_per_min;
+        assert!((least..least + 0.3).contains(&found), "{refill:?}: {found}, at least {least}");
+    }
 }
 
 #[test]

@@ -147,11 +147,14 @@ fn a_baseline_that_does_not_match_is_invalid_input() {
 }
 
 #[test]
-fn an_output_file_that_cannot_be_written_is_a_failed_run() {
+fn an_output_file_that_cannot_be_written_is_refused_before_the_run() {
     let folder = folder("unwritable", &[("b.yaml", TWO_KEYS)]);
     let run = test(&folder, false, &["s", "--junit", "no/such/folder/j.xml"]);
-    assert_eq!(run.code, Some(3));
-    assert!(run.err.contains("no/such/folder/j.xml cannot be written"), "{}", run.err);
+    assert_eq!(run.code, Some(2));
+    assert!(run.err.contains("--junit no/such/folder/j.xml cannot be written"), "{}", run.err);
+    let run = test(&folder, false, &["s", "--save-baseline", "no/b.json", "--replicas", "2"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.out.is_empty() && run.err.contains("--save-baseline no/b.json cannot"), "{}", run.err);
 }
 
 #[test]
@@ -173,5 +176,15 @@ fn a_baseline_of_absurd_numbers_is_refused() {
         let run = test(&folder, false, &["s", "--baseline", "absurd.json"]);
         assert_eq!((run.code, &*run.out), (Some(2), ""), "{measure} {value}: {}", run.err);
         assert!(run.err.contains(&format!("`{measure}` is ")), "{}", run.err);
+    }
+    for statistic in ["mean", "sd"] {
+        let mut changed = baseline.clone();
+        let (_, scenario) = changed["scenarios"].as_object_mut().unwrap().iter_mut().next().unwrap();
+        scenario["measures"]["p95 latency"][statistic] = 0.125.into();
+        fs::write(folder.join("absurd.json"), changed.to_string()).unwrap();
+        let run = test(&folder, false, &["s", "--baseline", "absurd.json"]);
+        assert_eq!(run.code, Some(2), "{statistic}");
+        let expected = format!("`p95 latency`: its {statistic} is not that of its values");
+        assert!(run.err.contains(&expected), "{}", run.err);
     }
 }
