@@ -54,7 +54,7 @@ pub struct Service {
     pub time: ServiceTime,
     /// The usage at [`Service::done_at`].
     pub usage: Usage,
-    /// `true` if `max_tokens`, or the longest completion of the model, ends the completion before the model would.
+    /// `true` if `max_tokens`, or without it a length limit of the model, ends the completion before the model would.
     pub at_max_tokens: bool,
     /// `true` if the reply ends early.
     pub aborted: bool,

@@ -140,8 +140,8 @@ impl Responder {
         }
     }
 
-    /// Returns the finish reason of a completion: its length if `max_tokens` made it shorter than the truth. JSON, tool calls
-    /// and transcripts are never shortened, because a part of them could not be parsed.
+    /// Returns the finish reason of a completion: [`Finish::Length`] if [`Service::at_max_tokens`] is set for a text. JSON,
+    /// tool calls and transcripts are never shortened, because a part of them could not be parsed.
     const fn finish_reason(&self, service: &Service) -> Finish {
         match self.content {
             ReplyContent::ToolCall { .. } => Finish::ToolCalls,
