@@ -85,7 +85,8 @@ fn every_named_fault_occurs_in_some_scenario() {
     let texts: String = texts.iter().map(|path| fs::read_to_string(path).expect("readable")).collect();
     let not_required = ["504", "400", "403", "404"];
     for (name, _) in NAMES.iter().filter(|(name, _)| !not_required.contains(name)) {
-        let spellings = [format!("fault: {name}"), format!("fault: {{ {name}: "), format!("fault: {{{name}: ")];
+        let spellings =
+            [format!("fault: {name}"), format!("fault: {{ {name}: "), format!("fault: {{{name}: ")];
         assert!(spellings.iter().any(|fault| texts.contains(fault)), "no scenario has the fault `{name}`");
     }
 }

@@ -72,7 +72,10 @@ fn with_even_arrivals_a_single_limit_is_the_ceiling() {
             plan_of(&one_account(limits, "constant: 20/min", "expect: [success >= 99.9%]"), &options(1));
         assert_ceiling(&plan, 30.0);
         let violation = plan.ceiling.simulated.first_violation.as_ref().expect("a rule violation above");
-        assert_eq!((violation.target.as_deref(), violation.axis.as_deref()), (Some("p/default/m"), Some(axis)));
+        assert_eq!(
+            (violation.target.as_deref(), violation.axis.as_deref()),
+            (Some("p/default/m"), Some(axis))
+        );
         assert_eq!(violation.rule, "success >= 99.9%");
         assert!((plan.headroom.unwrap() - 1.5).abs() < 0.015);
     }
@@ -131,10 +134,7 @@ expect: [success >= 99.9%]"
     let pair = "{ pick: most_room, of: [groq/acme/m, groq/beta/m] }";
     assert_ceiling(&plan_of(&yaml(one, "{ of: [groq/acme/m] }"), &options(1)), 30.0);
     assert_ceiling(&plan_of(&yaml(two, pair), &options(1)), 60.0);
-    assert_ceiling(
-        &plan_of(&yaml(two, &format!("{pair}, {{ of: [other/default/m] }}")), &options(1)),
-        100.0,
-    );
+    assert_ceiling(&plan_of(&yaml(two, &format!("{pair}, {{ of: [other/default/m] }}")), &options(1)), 100.0);
 }
 
 #[test]

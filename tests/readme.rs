@@ -59,7 +59,8 @@ fn arguments(line: &str) -> Option<Vec<String>> {
     let words = words(line);
     let by_name = words.first().is_some_and(|first| first == "quotalab" || first.ends_with("/quotalab"));
     let through_cargo = words.starts_with(&["cargo".into(), "run".into()]);
-    let from = if by_name { 1 } else { words.iter().position(|word| word == "--").filter(|_| through_cargo)? + 1 };
+    let from =
+        if by_name { 1 } else { words.iter().position(|word| word == "--").filter(|_| through_cargo)? + 1 };
     Some(words[from..].to_vec())
 }
 

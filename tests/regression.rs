@@ -197,7 +197,8 @@ fn an_outcome_does_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn a_measure_that_can_no_longer_be_taken_is_worse() {
-    let always_failing = Policy { set: |_| vec![("providers.p.incidents", "[{at: 0s, for: 1h, fault: 500}]")], ..GOOD };
+    let always_failing =
+        Policy { set: |_| vec![("providers.p.incidents", "[{at: 0s, for: 1h, fault: 500}]")], ..GOOD };
     let outcome = compared_with(&baseline(&GOOD), &always_failing, 7);
     let keys = &outcome.scenarios[1];
     let worse = measures_with(keys, Verdict::Worse);

@@ -66,7 +66,11 @@ fn the_lessons_are_numbered_without_a_gap_and_have_names_of_their_own() {
     for (number, path) in lessons.iter().enumerate() {
         let words = stem(path).strip_prefix(&format!("{number:02}-"));
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        assert!(words.is_some_and(|words| words.chars().all(plain)), "{}: expected a name of a-z, 0-9 and - after {number:02}-", path.display());
+        assert!(
+            words.is_some_and(|words| words.chars().all(plain)),
+            "{}: expected a name of a-z, 0-9 and - after {number:02}-",
+            path.display()
+        );
         let scenario = load(path);
         assert!(!scenario.about.is_empty(), "{} says what it is about", path.display());
         assert!(names.insert(scenario.name.clone()), "two lessons are called `{}`", scenario.name);

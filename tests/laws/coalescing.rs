@@ -202,7 +202,8 @@ proptest! {
 
 #[test]
 fn jobs_that_differ_are_not_coalesced() {
-    let scenario = scenario((OPEN_ARRIVALS[1], 0, 1), "models: { m: { latency: { total: 2s } } }", 1, "join: true");
+    let scenario =
+        scenario((OPEN_ARRIVALS[1], 0, 1), "models: { m: { latency: { total: 2s } } }", 1, "join: true");
     let run = Run::of(&scenario, &scenario);
     assert_eq!((run.summary.jobs.joined, run.summary.attempts.total), (0, run.summary.jobs.offered));
 }

@@ -87,7 +87,8 @@ impl Fold for CutAnswers {
                 };
                 self.cut[end.workload.index()] += u64::from(expected);
                 if end.cut != expected {
-                    self.violations.push(format!("{} is cut: {}, by the truth: {expected}", event.job, end.cut));
+                    self.violations
+                        .push(format!("{} is cut: {}, by the truth: {expected}", event.job, end.cut));
                 }
                 self.load.finished(event.at, end.workload);
             }

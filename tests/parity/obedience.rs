@@ -95,7 +95,8 @@ fn differences(scenario: &Scenario) -> (Differences, Delays) {
         let simulated = measures(simulated);
         std::array::from_fn(|measure| real[measure] / simulated[measure] - 1.0)
     };
-    let differences = [difference(&simulate_with_delays(scenario, &measured)), difference(&simulate(scenario))];
+    let differences =
+        [difference(&simulate_with_delays(scenario, &measured)), difference(&simulate(scenario))];
     (differences, meter.delays(None))
 }
 

@@ -26,13 +26,13 @@ expect: [success >= 99%, headroom >= 3]"
         .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
 }
 
-/// P6: the mean would allow three times the load; the peak hour has 3.36 times the mean.
+/// The mean would allow three times the load; the peak hour has 3.36 times the mean.
 #[test]
 fn a_peak_hour_bounds_the_headroom_of_a_limit_per_minute() {
     let scenario = scenario("tpm: 250k", &format!("poisson: 100000/day, shape: {DAY}"), "24h");
     let summary = drive::summarize(&scenario);
     let headroom = summary.ceiling.multiple.unwrap();
-    // 250,000 tokens a minute are 208.3 jobs; the burst and the 30 s of the last jobs add 1.5 minutes to an hour.
+    // 250,000 tokens a minute are 208.3 jobs; the full bucket adds a minute to an hour, the deadline of the last jobs half a minute.
     let peak = 100_000.0 / 1_440.0 * 3.36;
     // One job in a hundred of the whole day may fail, all of them in that hour.
     let must_succeed = peak - 0.01 * 100_000.0 / 60.0;
@@ -63,7 +63,7 @@ fn a_limit_per_day_is_bound_by_the_day_and_a_flat_load_by_its_mean() {
     assert_eq!((of(&shaped).peak, of(&flat).peak), (None, None));
 }
 
-/// A burst has to fit into the bucket and what refills until the deadline.
+/// The jobs of a burst succeed as far as the full bucket, and what it refills until their deadline, admit them.
 #[test]
 fn a_burst_is_bound_by_what_is_admitted_until_the_deadline() {
     let scenario = scenario("rpm: 60", "burst: 200, every: 10m", "1h");
