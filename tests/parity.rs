@@ -106,9 +106,9 @@ workload: [{ name: w, route: r, arrivals: { poisson: 40/s }, prompt: { min: 100,
 ];
 
 /// Tolerance of counts, as a share.
-const COUNTS: f64 = 0.02;
+const COUNT_TOLERANCE: f64 = 0.02;
 /// Tolerance of latencies, as a share, on a machine without lag.
-const LATENCIES: f64 = 0.10;
+const LATENCY_TOLERANCE: f64 = 0.10;
 /// Hand-overs between threads on the way of a job: engine, client task, mock, timer, client task, engine. Each of them
 /// may be delayed by the lag.
 const HOPS: f64 = 5.0;
@@ -228,12 +228,12 @@ struct Table {
 impl Table {
     /// Compares a count; one job may differ in any case.
     fn count(&mut self, name: &str, (simulated, real): (u64, u64)) {
-        self.row(name, (simulated as f64, real as f64), simulated as f64 * COUNTS + 1.0);
+        self.row(name, (simulated as f64, real as f64), simulated as f64 * COUNT_TOLERANCE + 1.0);
     }
 
     /// Compares a latency in seconds, of a run with this lag.
     fn latency(&mut self, name: &str, (simulated, real): (f64, f64), lag_s: f64) {
-        self.row(name, (simulated, real), simulated * LATENCIES + lag_s * HOPS);
+        self.row(name, (simulated, real), simulated * LATENCY_TOLERANCE + lag_s * HOPS);
     }
 
     fn row(&mut self, name: &str, (simulated, real): (f64, f64), tolerance: f64) {

@@ -28,6 +28,7 @@ struct Row {
     expect: Expect,
 }
 
+/// What the parser must return: the column `expect`. `meaning` is the kind of the wait.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 struct Expect {
     dialect: String,
@@ -52,6 +53,7 @@ struct Limit {
     reset_ns: Option<u64>,
 }
 
+/// Response headers by name, in lower case.
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Pairs(BTreeMap<String, String>);
 

@@ -46,7 +46,7 @@ fn a_limit_per_minute_is_seen_as_the_dialect_states_it() {
 #[test]
 fn a_fault_with_a_429_is_seen_as_the_dialect_states_it() {
     use Dialect::{Anthropic, Azure, Cerebras, DeepInfra, Fireworks, Gemini, Mistral, OpenAi, Together};
-    // All others send a status other than 429, such as 503, 402 or 404, which is a failure and not a rate limit.
+    // All others send a status that is a failure and not a rate limit, such as 503, 402 or 404.
     let refusals = |fault: &str, dialect: Dialect| match (fault, dialect) {
         ("overload", Azure | Cerebras | Mistral | DeepInfra | Fireworks) => {
             Some((None, LimitCause::Overload))

@@ -20,7 +20,7 @@ use quotalab::record::Audit;
 use quotalab::scenario::{self, Overrides, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The map `client` of each scenario.
+/// The `client` map of each scenario that a tape may choose.
 const CLIENTS: [&str; 6] = [
     "{ deadline: 10s, join: true, retry: { attempts: 3 } }",
     "{ deadline: 10s, join: true, concurrency: 1, queue: 2, retry: { attempts: 2 } }",

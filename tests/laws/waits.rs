@@ -50,9 +50,10 @@ workload:
     folds.0
 }
 
-/// The maximum number of waits, times in the queue included, per job and attempt. A job has up to
-/// four waits since its last attempt before it enters the queue of a cool-down, and each may lead it to the queue of the
-/// concurrency limit. If every job were woken after every cool-down, 2,000 jobs would have 56.
+/// The maximum number of waits, times in the queue of the concurrency limit included, per job and attempt. A job selects a
+/// route after each of the first four waits since its last attempt, and each selection may put it into that queue; then it
+/// waits in the queue of a cool-down, which logs no further waits. If every job were woken after every cool-down, 2,000 jobs
+/// would have 56.
 const MAX_WAITS: u64 = 10;
 
 #[test]

@@ -1,9 +1,10 @@
 //! Saturated scenarios whose client obeys `retry-after`: a live run and a simulation of the same seed, in pairs.
 //!
 //! Such a client reacts to each refusal, so the time that messages take decides how many jobs are refused before the first
-//! refusal reaches the client: at a round trip of 1 ms instead of 0.3 ms, equal jitter has a tenth more refusals. A client whose timers fire late
-//! sends several jobs at once. Both depend on the machine and on what else it does. The live run therefore measures its round
-//! trips and its wake-up lag, and the simulation is given them; a second one with what `sim` assumes is printed beside it.
+//! refusal reaches the client: at a round trip of 1 ms instead of 0.3 ms, equal jitter has a tenth more refusals. A client
+//! whose timers fire late sends several jobs at once. Both depend on the machine and on what else it does. The live run
+//! therefore measures its round trips and its wake-up lag, and the simulation is given them; a second simulation, with the
+//! delays that `sim` assumes, is printed beside it.
 //!
 //! `cargo test --test it obedience -- --ignored --nocapture` prints the table of the README.
 //!
@@ -52,7 +53,7 @@ const SCENARIOS: [(&str, &str, &str, &str); 6] = [
 
 /// The one-sided probability that a figure is reported as wrong although a live run and a simulation do not differ. Small,
 /// since 21 figures are judged at once: three measures of six scenarios and of all pairs.
-const TAIL: f64 = 0.000_5;
+const TAIL_PROBABILITY: f64 = 0.000_5;
 
 /// The measures, and the tolerated relative difference of their means over all pairs.
 const MEASURES: [(&str, f64); 3] = [("refusals", 0.03), ("goodput", 0.01), ("latency p95", 0.05)];
@@ -123,7 +124,8 @@ fn a_simulation_and_a_run_agree_on_clients_that_obey_retry_after() {
                 let differences: Vec<f64> = pairs.iter().map(|(pair, _)| pair[simulation][measure]).collect();
                 let (mean, error) = mean_and_error(&differences);
                 line.push_str(&format!("{:>+15.2} ± {:.2} %", mean * 100.0, 2.0 * error * 100.0));
-                let margin = (error * critical_t(differences.len() as f64 - 1.0, TAIL)).max(tolerance / 3.0);
+                let margin = (error * critical_t(differences.len() as f64 - 1.0, TAIL_PROBABILITY))
+                    .max(tolerance / 3.0);
                 let within = mean.abs() <= margin && mean.abs() <= tolerance_factor * tolerance;
                 if simulation == 0 && !within {
                     wrong.push(format!("{of}: {} {:+.2} %", MEASURES[measure].0, mean * 100.0));
