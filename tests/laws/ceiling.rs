@@ -78,7 +78,7 @@ proptest! {
         ]),
     ) {
         let limits = [("rpm", rpm), ("tpm", tpm), ("tpd", tpd), ("concurrency", concurrency)];
-        // Up to all of the smaller limit is reserved by one call.
+        // One call reserves at most the smaller of the two token limits.
         let spare = f64::from(tpm.min(tpd) - 2_000) * reserved_share;
         let sizes = (sizes.0, sizes.1, 1_000 + spare as u32);
         let scenario = scenario(law, limits, accounts, sizes, (rate, service_ms), client);
@@ -124,7 +124,7 @@ fn served_and_ceiling(scenario: &Scenario) -> (u32, f64) {
     (served.jobs, ceiling)
 }
 
-/// A day of constant arrivals whose rate follows `shape`, against one limit.
+/// A day of evenly spaced arrivals whose rate follows the hourly weights `shape`, against one limit.
 fn shaped_day(law: &str, limit: &str, rate: u32, shape: &[u32], deadline: &str) -> Scenario {
     let weights: Vec<String> = shape.iter().map(u32::to_string).collect();
     let yaml = format!(
@@ -145,8 +145,8 @@ workload: [{{ name: w, route: r, arrivals: {{ constant: {rate}/h, shape: {{ weig
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Headroom is relative to the peak: no client serves a day whole if its load, in the shape that it has, exceeds the
-    /// headroom, under a limit per minute or per day.
+    /// Headroom is relative to the peak: under a limit per minute or per day, a paced client fails some jobs of a day whose rates
+    /// are multiplied by more than the headroom.
     #[test]
     fn a_day_beyond_its_headroom_is_never_served_whole(
         law in prop::sample::select(vec!["bucket", "fixed", "sliding_log"]),

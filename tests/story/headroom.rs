@@ -26,13 +26,14 @@ expect: [success >= 99%, headroom >= 3]"
         .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
 }
 
-/// P6: the mean would allow three times the load; the peak hour has 3.36 times the mean.
+/// The mean would allow three times the load; the peak hour has 3.36 times the mean.
 #[test]
 fn a_peak_hour_bounds_the_headroom_of_a_limit_per_minute() {
     let scenario = scenario("tpm: 250k", &format!("poisson: 100000/day, shape: {DAY}"), "24h");
     let summary = drive::summarize(&scenario);
     let headroom = summary.ceiling.multiple.unwrap();
-    // 250,000 tokens a minute are 208.3 jobs; the burst and the 30 s of the last jobs add 1.5 minutes to an hour.
+    // 250,000 tokens a minute are 208.3 jobs; the full bucket adds a minute to an hour, and the deadline of the last jobs
+    // half a minute.
     let peak = 100_000.0 / 1_440.0 * 3.36;
     // One job in a hundred of the whole day may fail, all of them in that hour.
     let must_succeed = peak - 0.01 * 100_000.0 / 60.0;
