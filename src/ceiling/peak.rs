@@ -1,5 +1,5 @@
-//! The ceiling at the peaks of the traffic: what the limits admit of the jobs that arrive in an interval, until the last of
-//! them must be over.
+//! The ceiling at the peaks of the traffic: what the limits admit of the jobs that arrive in an interval, until the
+//! deadline of the last of them.
 //!
 //! A limit admits at most its units in a span of the interval plus the client's deadline. The jobs of the interval at a
 //! multiple of the load have to fit into that, or not all of them are served:
@@ -8,7 +8,8 @@
 //!  m · jobs in [a, a+L) · demand   ≤   units in (L + deadline)      for all a, L;   a bucket: burst + rate · (L + deadline)
 //! ```
 //!
-//! If a rule lets a share of the jobs of the run fail, all of them may arrive in the interval, and count as not there.
+//! If the rules let a share of the jobs of the run fail, all failures may fall into the interval: they are subtracted from its
+//! jobs.
 //!
 //! This is the arrival curve under the service curve of network calculus (J.-Y. Le Boudec and P. Thiran, "Network Calculus",
 //! 2001). The busiest intervals of many lengths are tried: those of each workload, of all jobs, and of all tokens.
@@ -72,6 +73,7 @@ pub(super) fn lowest(
     ceilings.reduce(|lowest, next| if next.multiple < lowest.multiple { next } else { lowest })
 }
 
+/// Returns `true` if the rate of a workload does not change during the run.
 fn is_flat(workload: &Workload) -> bool {
     let is_constant =
         matches!(workload.arrivals, Arrivals::Constant(_) | Arrivals::Poisson(_) | Arrivals::Users { .. });
@@ -86,7 +88,7 @@ struct Interval {
     jobs: Vec<f64>,
 }
 
-/// What does not depend on the interval: a class of jobs as a part of its workload.
+/// A class of jobs as a part of its workload, with what does not depend on the interval.
 struct Part<'c> {
     class: &'c Class,
     /// The share of the workload's jobs that are of this class.
@@ -156,16 +158,17 @@ fn intervals(scenario: &Scenario) -> Vec<Interval> {
         (0..=count as u64).map(|index| Instant((cell * index).0.min(duration.0))).collect();
     let before: Vec<Vec<f64>> =
         scenario.workloads.iter().map(|workload| jobs_before(scenario, workload, &edges)).collect();
-    let mut keys = before.clone();
-    keys.extend(weighted(&before, |_| 1.0));
-    keys.extend(weighted(&before, |index| tokens(scenario, index)));
+    // The busiest intervals by each of these cumulative loads are tried.
+    let mut loads = before.clone();
+    loads.extend(weighted(&before, |_| 1.0));
+    loads.extend(weighted(&before, |index| tokens(scenario, index)));
     let mut found: Vec<Interval> = at_once(scenario).into_iter().collect();
     for length in LENGTHS.into_iter().filter(|length| *length <= count) {
-        for key in &keys {
-            let jobs_from = |from: usize| key[from + length] - key[from];
+        for load in &loads {
+            let load_from = |from: usize| load[from + length] - load[from];
             let busiest = (0..=count - length).reduce(|busiest, from| {
                 // A peak of equal height counts from its start.
-                if jobs_from(from) > jobs_from(busiest) * (1.0 + 1e-9) { from } else { busiest }
+                if load_from(from) > load_from(busiest) * (1.0 + 1e-9) { from } else { busiest }
             });
             let Some(from) = busiest else { continue };
             let interval = Interval {
@@ -189,6 +192,7 @@ fn weighted(before: &[Vec<f64>], weight: impl Fn(usize) -> f64) -> Option<Vec<f6
     Some((0..edges).map(sum).collect())
 }
 
+/// Returns the mean tokens of a workload's jobs: prompt and completion, as used.
 fn tokens(scenario: &Scenario, workload: usize) -> f64 {
     let workload = &scenario.workloads[workload];
     let sizes = Sizes::of(workload, scenario.duration, Lengths::default(), PromptRange::ALL);
