@@ -187,7 +187,7 @@ pub struct Eject {
     pub duration: Nanos,
 }
 
-/// The wait before the n-th retry: `min(cap, base · 2^n)`, then the jitter.
+/// The wait before the n-th retry, n from 0: `min(cap, base · 2^n)`, then the jitter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backoff {
     /// The first wait.
