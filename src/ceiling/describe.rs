@@ -15,14 +15,15 @@ impl Ceiling {
              waits and outages lower it, cache hits raise it)\n",
             units::print_duration(scenario.duration)
         );
-        // The others, if some jobs are too large.
+        // If some jobs are too large for every target, the ceiling is compared with the load of the others.
         let offered = self.offered_jobs_per_min * self.servable_share;
         if self.servable_share > 0.0 && self.servable_share < 1.0 {
-            let never = 1.0 - self.servable_share;
-            let never = if never < 0.0005 { "less than 0.1%".to_owned() } else { units::print_share(never) };
+            let share = 1.0 - self.servable_share;
+            let too_large =
+                if share < 0.0005 { "less than 0.1%".to_owned() } else { units::print_share(share) };
             let _ = writeln!(
                 out,
-                "  {never} of the offered jobs are too large for every target; what follows is of the others"
+                "  {too_large} of the offered jobs are too large for every target; what follows is of the others"
             );
         }
         let _ = match self.binding {
@@ -83,7 +84,7 @@ impl Ceiling {
         let jobs = jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
         format!(
             "  a first run from full limits: {}, {multiple:.2} × the offered; what full limits hold is used once\n",
-            plural(jobs)
+            job_count(jobs)
         )
     }
 }
@@ -105,7 +106,7 @@ impl AxisCeiling {
 /// The ratio of what reservations leave of a limit to what it admits without them, up to which the loss is stated.
 const MAX_STATED_RATIO: f64 = 0.995;
 
-/// Formats a number of jobs.
-fn plural(jobs: f64) -> String {
+/// Formats a number of jobs, rounded to a whole number.
+fn job_count(jobs: f64) -> String {
     if (0.5..1.5).contains(&jobs) { "1 job".to_owned() } else { format!("{jobs:.0} jobs") }
 }

@@ -20,7 +20,7 @@
 //!   one before has ended: `rate · E[S] ≤ 1`.
 //!
 //! Nothing is claimed if some call may use more than it reserves, if a reservation is not known in advance, for traces, for
-//! providers with incidents, which change S, and for buckets of models with slots, which prolong it.
+//! providers with incidents, which change S, and for buckets of models with slots, which prolong S.
 
 use super::Class;
 use super::constraint::{Held, LimitConstraint, Supply};
@@ -35,9 +35,10 @@ use provider::config::{
 use provider::dist::Dist;
 use provider::{Axis, Nanos};
 
-/// A call that runs for this share of a time runs for the time, so that calls of exactly that time count.
-const SAME: f64 = 1.0 - 1e-9;
-/// Lengths of time that are tried, as multiples of the mean service time of each class.
+/// A call counts as running for a time if it runs for this share of it, so that rounding excludes no call of exactly that
+/// length.
+const ROUNDING: f64 = 1.0 - 1e-9;
+/// The lengths of intervals and of parts of windows that are tried, as multiples of the mean service time of each class.
 const SPANS: [f64; 3] = [0.5, 1.0, 2.0];
 
 /// The calls of a class at a target.
@@ -51,7 +52,8 @@ pub(super) struct Calls<'a> {
     max_tokens: u32,
 }
 
-/// Returns the constraints that follow from what calls hold while they run, except those that `settled` implies.
+/// Returns the constraints that follow from what calls hold while they run, except those that are implied by `settled`, the
+/// constraints on final charges.
 pub(super) fn constraints<'a>(
     scenario: &'a Scenario,
     classes: &[Class],
@@ -60,8 +62,8 @@ pub(super) fn constraints<'a>(
     settled.iter().flat_map(|constraint| of_limit(scenario, classes, constraint)).collect()
 }
 
-/// Returns the first bucket that holds so little beside the calls in flight at the analytic ceiling, `multiple` times the
-/// load, that bursts of them are refused, although no bound on the rate follows from it.
+/// Returns the first bucket of which the calls in flight at the analytic ceiling, `multiple` times the load, hold so much
+/// that it may refuse bursts of them, although no bound on the rate follows from that.
 pub(super) fn uncounted(
     scenario: &Scenario,
     classes: &[Class],
@@ -109,6 +111,7 @@ fn capacity(limit: &Limit) -> f64 {
     limit.capacity() as f64
 }
 
+/// Returns the constraints that follow for the limit of `settled`, without those that `settled` implies.
 fn of_limit<'a>(
     scenario: &'a Scenario,
     classes: &[Class],
@@ -205,7 +208,7 @@ fn calls<'a>(
     (!all.is_empty()).then_some(all)
 }
 
-/// Returns the demands by class and target, in the order of the targets of the class.
+/// Returns the demands by class and target, in the order of [`Held::demands`]; 0 at targets without `calls`.
 fn table(classes: &[Class], calls: &[Calls<'_>], of: &dyn Fn(&Calls<'_>) -> f64) -> Vec<Vec<f64>> {
     let demand = |class: &Class, target: TargetId| {
         let is_of = |calls: &&Calls<'_>| calls.class.number == class.number && calls.target == target;
@@ -247,9 +250,9 @@ fn is_one_at_a_time(limit: &Limit, calls: &[Calls<'_>], window_s: f64) -> bool {
     capacity(limit) + refilled < 2.0 * smallest
 }
 
-/// The parts of a window, with the weights of the first and the last.
+/// The parts of a window, with the weights y of the first and the last.
 struct Parts {
-    /// The longest part, in seconds.
+    /// The greatest length of a part, in seconds.
     part_s: f64,
     first: f64,
     last: f64,
@@ -270,13 +273,14 @@ impl Parts {
         Self { part_s, first: last * libm::pow(ratio, count - 1.0), last }
     }
 
-    /// Returns a lower bound of the mean demand of calls, in whichever part each is admitted. That may depend on the prompt,
+    /// Returns a lower bound of the mean demand of calls, in whichever part each is admitted. The part may depend on the prompt,
     /// which is known at admission, but not on the answer.
     fn demand(&self, calls: &Calls<'_>, axis: Axis) -> f64 {
         let (used, held) = (calls.used(axis), calls.held_if_longer(self.part_s));
-        // From part to part the demand changes in one direction.
+        // The demand is monotonic from part to part, so the least is that of the first or the last.
         let of_mean = (used + held * self.first).min((used + held) * self.last);
-        // A larger prompt raises it by at least the last weight and at most as much, in the part where it is least.
+        // A token of the prompt raises it by the sum of the weights from the part of admission on, which is between the last
+        // weight and 1, so choosing the part by the prompt lowers the mean by at most this.
         of_mean - calls.prompt_excess(axis) * (1.0 - self.last)
     }
 }
@@ -314,12 +318,13 @@ impl Calls<'_> {
     /// as zero.
     fn held_if_longer(&self, part_s: f64) -> f64 {
         self.mean_held(|service, other_s| {
-            let left_s = part_s * SAME - other_s;
+            let left_s = part_s * ROUNDING - other_s;
             if left_s <= 0.0 { 1.0 } else { service.probability_above(left_s) }
         })
     }
 
-    /// Returns the mean of (reservation − usage) · `of`, which is given the random part of the service time and the rest of it.
+    /// Returns the mean of (reservation − usage) · `of`, whose arguments are the distribution of the random part of the
+    /// service time and the rest of that time, in seconds.
     fn mean_held(&self, of: impl Fn(&Dist, f64) -> f64) -> f64 {
         let max = self.max_completion();
         match &self.model.latency.service {
@@ -335,7 +340,8 @@ impl Calls<'_> {
         }
     }
 
-    /// Returns the mean of how much longer than their mean the longer prompts are, in tokens: half the mean absolute deviation.
+    /// Returns the mean of max(0, prompt − mean prompt), in tokens: half the mean absolute deviation. 0 if the axis does not
+    /// count prompts.
     fn prompt_excess(&self, axis: Axis) -> f64 {
         if axis == Axis::Otpm {
             return 0.0;

@@ -1,5 +1,5 @@
-//! The ceiling at the peaks of the traffic: what the limits admit of the jobs that arrive in an interval, until the last of
-//! them must be over.
+//! The ceiling at the peaks of the traffic: what the limits admit of the jobs that arrive in an interval, until the
+//! deadline of the last of them.
 //!
 //! A limit admits at most its units in a span of the interval plus the client's deadline. The jobs of the interval at a
 //! multiple of the load have to fit into that, or not all of them are served:
@@ -8,7 +8,7 @@
 //!  m · jobs in [a, a+L) · demand   ≤   units in (L + deadline)      for all a, L;   a bucket: burst + rate · (L + deadline)
 //! ```
 //!
-//! If a rule lets a share of the jobs of the run fail, these may all arrive in the interval, and count as not there. If several
+//! If a rule lets a share of the jobs of the run fail, all failures may fall into the interval: they are subtracted from its jobs. If several
 //! intervals are about as busy, they share the failures: the sum of the statement over intervals that do not overlap holds as
 //! well, and as many of the busiest are taken as bound the load most.
 //!
@@ -79,6 +79,7 @@ pub(super) fn lowest(
     ceilings.reduce(|lowest, next| if next.multiple < lowest.multiple { next } else { lowest })
 }
 
+/// Returns `true` if the rate of a workload does not change during the run.
 fn is_flat(workload: &Workload) -> bool {
     let is_constant =
         matches!(workload.arrivals, Arrivals::Constant(_) | Arrivals::Poisson(_) | Arrivals::Users { .. });
@@ -95,7 +96,7 @@ struct Intervals {
     jobs: Vec<f64>,
 }
 
-/// What does not depend on the interval: a class of jobs as a part of its workload.
+/// A class of jobs as a part of its workload, with what does not depend on the interval.
 struct Part<'c> {
     class: &'c Class,
     /// The share of the workload's jobs that are of this class.
@@ -174,14 +175,14 @@ fn candidates(scenario: &Scenario, parts: &[Part<'_>]) -> Vec<Intervals> {
         scenario.workloads.iter().map(|workload| jobs_before(scenario, workload, &edges)).collect();
     let mut may_fail = vec![0.0; before.len()];
     parts.iter().for_each(|part| may_fail[part.class.workload] += part.may_fail);
-    let key = |(before, may_fail): (&Vec<f64>, &f64)| Key { before: before.clone(), may_fail: *may_fail };
-    let mut keys: Vec<Key> = before.iter().zip(&may_fail).map(key).collect();
-    keys.extend(weighted(&before, &may_fail, |_| 1.0));
-    keys.extend(weighted(&before, &may_fail, |index| tokens(scenario, index)));
+    let of_workload = |(before, may_fail): (&Vec<f64>, &f64)| CumulativeLoad { before: before.clone(), may_fail: *may_fail };
+    let mut loads: Vec<CumulativeLoad> = before.iter().zip(&may_fail).map(of_workload).collect();
+    loads.extend(weighted(&before, &may_fail, |_| 1.0));
+    loads.extend(weighted(&before, &may_fail, |index| tokens(scenario, index)));
     let mut found = at_once(scenario, &may_fail);
     for length in LENGTHS.into_iter().filter(|length| *length <= count) {
-        for key in &keys {
-            let busiest = key.busiest(length);
+        for load in &loads {
+            let busiest = load.busiest(length);
             let Some(first) = busiest.first() else { continue };
             let jobs = |before: &Vec<f64>| {
                 busiest.iter().map(|from| before[from + length] - before[*from]).sum::<f64>()
@@ -201,12 +202,12 @@ fn candidates(scenario: &Scenario, parts: &[Part<'_>]) -> Vec<Intervals> {
 
 /// A quantity by which intervals are compared: the jobs or the tokens that arrive before each edge of the cells, and how much
 /// of it the rules let fail in the whole run.
-struct Key {
+struct CumulativeLoad {
     before: Vec<f64>,
     may_fail: f64,
 }
 
-impl Key {
+impl CumulativeLoad {
     /// Returns the first cells of the intervals of `length` cells, at least 1 and at most all, in which the most has to be
     /// served on average: the busiest, and others as long as each raises that mean.
     fn busiest(&self, length: usize) -> Vec<usize> {
@@ -242,14 +243,15 @@ impl Key {
 }
 
 /// Returns the weighted sum of the jobs of all workloads; `None` if there is only one workload.
-fn weighted(before: &[Vec<f64>], may_fail: &[f64], weight: impl Fn(usize) -> f64) -> Option<Key> {
+fn weighted(before: &[Vec<f64>], may_fail: &[f64], weight: impl Fn(usize) -> f64) -> Option<CumulativeLoad> {
     let edges = before.first().filter(|_| before.len() > 1)?.len();
     let weights: Vec<f64> = (0..before.len()).map(weight).collect();
     let sum = |edge: usize| before.iter().zip(&weights).map(|(jobs, weight)| jobs[edge] * weight).sum();
     let may_fail = may_fail.iter().zip(&weights).map(|(jobs, weight)| jobs * weight).sum();
-    Some(Key { before: (0..edges).map(sum).collect(), may_fail })
+    Some(CumulativeLoad { before: (0..edges).map(sum).collect(), may_fail })
 }
 
+/// Returns the mean tokens of a workload's jobs: prompt and completion, as used.
 fn tokens(scenario: &Scenario, workload: usize) -> f64 {
     let workload = &scenario.workloads[workload];
     let sizes = Sizes::of(workload, scenario.duration, Lengths::default(), PromptRange::ALL);
