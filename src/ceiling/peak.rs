@@ -175,7 +175,10 @@ fn candidates(scenario: &Scenario, parts: &[Part<'_>]) -> Vec<Intervals> {
         scenario.workloads.iter().map(|workload| jobs_before(scenario, workload, &edges)).collect();
     let mut may_fail = vec![0.0; before.len()];
     parts.iter().for_each(|part| may_fail[part.class.workload] += part.may_fail);
-    let of_workload = |(before, may_fail): (&Vec<f64>, &f64)| CumulativeLoad { before: before.clone(), may_fail: *may_fail };
+    let of_workload = |(before, may_fail): (&Vec<f64>, &f64)| CumulativeLoad {
+        before: before.clone(),
+        may_fail: *may_fail,
+    };
     let mut loads: Vec<CumulativeLoad> = before.iter().zip(&may_fail).map(of_workload).collect();
     loads.extend(weighted(&before, &may_fail, |_| 1.0));
     loads.extend(weighted(&before, &may_fail, |index| tokens(scenario, index)));
