@@ -86,6 +86,15 @@ impl RunSize {
     }
 }
 
+impl RunSize {
+    /// Returns the size of `runs` like this one after another.
+    #[must_use]
+    pub fn repeated(self, runs: f64) -> Self {
+        let (jobs, events, seconds) = (self.jobs * runs, self.events * runs, self.seconds * runs);
+        Self { jobs, events, seconds, ..self }
+    }
+}
+
 /// Two runs one after the other.
 impl Add for RunSize {
     type Output = Self;

@@ -25,7 +25,11 @@ pub struct Case {
 
 impl Case {
     /// Returns the scenario of the first replica.
-    pub(super) fn scenario(&self) -> &Scenario {
+    ///
+    /// # Panics
+    /// If the case has no replica.
+    #[must_use]
+    pub fn scenario(&self) -> &Scenario {
         self.replicas.first().expect("invariant: a case has at least one replica")
     }
 
