@@ -210,7 +210,8 @@ fn rates(summary: &Summary, counts: &[u64], length: f64) -> Vec<(f64, f64)> {
     })
 }
 
-/// Returns the jobs per minute that arrived in the busiest minute of each group of steps; empty if a group is shorter than a minute.
+/// Returns the jobs per minute that arrived in the busiest minute of each group of steps; empty if a group is shorter than a
+/// minute.
 #[expect(clippy::cast_precision_loss, reason = "a minute has at most 60,000 steps")]
 fn busiest_minutes(summary: &Summary, length: f64) -> Vec<(f64, f64)> {
     let series = &summary.series;
