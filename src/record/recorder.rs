@@ -37,15 +37,15 @@ pub struct Recorder {
     pub(super) latency_sums: LatencySums,
     pub(super) failures: FailureCounts,
     pub(super) cached: u64,
-    /// Jobs that follow or were served as followers: one less for each that was promoted.
+    /// Jobs that became followers, less those that were promoted. Followers that were shed count as well.
     pub(super) coalesced: u64,
     pub(super) fell_back: u64,
     pub(super) first_refusal: Option<Refusal>,
     /// Attempts that no limit could ever admit.
     pub(super) too_large: u64,
-    /// Per rule of the scenario that is about a workload or about windows.
+    /// By rule of the scenario; `None` for a rule that is about all jobs of the run.
     pub(super) rule_windows: Vec<Option<RuleWindows>>,
-    /// Whether there is any such rule.
+    /// Whether any rule has windows.
     pub(super) has_rule_windows: bool,
     pub(super) last_decision: Instant,
     /// `None` if the run is too short for several windows, or its summary has no distributions.

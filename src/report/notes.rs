@@ -4,13 +4,13 @@ use crate::scenario::Note;
 use provider::Nanos;
 use provider::units::{print_count, print_duration, print_number, print_share};
 
-/// The sentence of each note.
+/// Returns the sentence of each note.
 #[must_use]
 pub fn sentences(notes: &[Note]) -> Vec<String> {
     notes.iter().map(sentence).collect()
 }
 
-/// The sentence of a note.
+/// Returns the sentence of a note.
 #[must_use]
 pub(super) fn sentence(note: &Note) -> String {
     match note {
@@ -40,7 +40,7 @@ pub(super) fn sentence(note: &Note) -> String {
     }
 }
 
-/// "Every job", "9.2% of the jobs", "One job in 2,000".
+/// Formats a share of the jobs: "Every job", "9.2% of the jobs", "One job in 2,000".
 pub(super) fn jobs(share: f64) -> String {
     match share {
         ..1e-3 => format!("One job in {:.0}", 1.0 / share),
@@ -49,7 +49,7 @@ pub(super) fn jobs(share: f64) -> String {
     }
 }
 
-/// What exceeds what: "the prompt and max_tokens of 8192 together exceed its tpm of 8k".
+/// Returns what exceeds which bound: "the prompt and max_tokens of 8192 together exceed its tpm of 8k".
 fn excess(bound: &str, capacity: u64, max_tokens: Option<u32>) -> String {
     let capacity = print_count(capacity);
     let completion = max_tokens.map_or_else(

@@ -27,7 +27,7 @@ const BAR: usize = 10;
 /// The names of all charts that a plan may have.
 pub const CHARTS: [&str; 2] = ["curve", "what-if"];
 
-/// The charts of a plan: the ceiling curve and the what-ifs. None if the load is a number of users.
+/// Returns the charts of a plan: the ceiling curve and the what-ifs. Returns none if the load is a number of users.
 #[must_use]
 pub fn charts(plan: &Plan) -> Vec<Chart> {
     if plan.users.is_some() {
@@ -40,17 +40,17 @@ pub fn charts(plan: &Plan) -> Vec<Chart> {
 /// Renders the plan as text, ending in a line feed.
 #[must_use]
 pub fn render(plan: &Plan, style: Style) -> String {
-    let mut page = PlanReport(TerminalText::new(style));
-    page.0.findings(&sentences::findings(plan));
-    page.run(plan);
-    page.ceilings(plan);
-    page.curve(plan);
-    page.what_ifs(plan);
-    page.pairs(plan);
-    page.buy(plan);
-    outages::print(&mut page, plan);
-    page.last(plan);
-    page.0.into_string()
+    let mut report = PlanReport(TerminalText::new(style));
+    report.0.findings(&sentences::findings(plan));
+    report.run(plan);
+    report.ceilings(plan);
+    report.curve(plan);
+    report.what_ifs(plan);
+    report.pairs(plan);
+    report.buy(plan);
+    outages::print(&mut report, plan);
+    report.notes_and_exit_code(plan);
+    report.0.into_string()
 }
 
 /// The report of a plan.
@@ -202,7 +202,7 @@ impl PlanReport {
         self.0.line(&format!("  {verdict}: p95 {p95}, {cost} a day at that load"));
     }
 
-    fn last(&mut self, plan: &Plan) {
+    fn notes_and_exit_code(&mut self, plan: &Plan) {
         self.0.line("");
         for note in sentences::notes(plan) {
             self.0.sentence(&format!("note: {note}"), 6);

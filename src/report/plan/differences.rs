@@ -40,7 +40,7 @@ fn raises(difference: &Difference) -> Option<bool> {
         Difference::CacheHits { .. } | Difference::Coalesced { .. } | Difference::FailuresAllowed { .. } => {
             Some(true)
         }
-        // Arithmetic spreads the initial fill over the run.
+        // `FullBucketsAtStart` is among these because arithmetic spreads the initial fill over the run.
         Difference::RuleBreaksFirst { .. }
         | Difference::UnevenArrivals { .. }
         | Difference::Incidents { .. }

@@ -31,13 +31,13 @@ pub fn html(plan: &Plan) -> String {
         (ceilings(plan))
         (curve(plan))
         (limits(plan))
-        (last(plan))
+        (reproduce(plan))
         script type="application/json" id="plan" { (json_data(plan)) }
     };
     page(&plan.scenario, &charts, &content)
 }
 
-/// A number, or a dash if there is none.
+/// Formats a number, or a dash if there is none.
 fn optional(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), number)
 }
@@ -248,7 +248,7 @@ fn limits(plan: &Plan) -> Markup {
     section("What each limit allows", &table(&head, 2, &rows))
 }
 
-fn last(plan: &Plan) -> Markup {
+fn reproduce(plan: &Plan) -> Markup {
     let content = html! {
         (page::command(&plan.reproduce))
         p { (text(&sentences::exit_code(plan))) }

@@ -273,7 +273,7 @@ pub(super) fn too_large(rules: &[BrokenRule], share: f64) -> String {
     )
 }
 
-/// Lists broken rules: `a` breaks; `a` and `b` break.
+/// Lists broken rules: "`a` breaks"; "`a`, `b` break".
 pub(super) fn breaks(broken: &[BrokenRule]) -> String {
     let verb = if broken.len() == 1 { "breaks" } else { "break" };
     format!("{} {verb}", rule_list(broken.iter().map(|rule| rule.rule.as_str())))
