@@ -185,8 +185,8 @@ pub struct Jobs {
     pub in_flight: u64,
     /// Of the succeeded, those answered from the client's cache.
     pub cached: u64,
-    /// Those coalesced: answered with the reply to an identical job, or shed while they waited for it. Zero in a result of
-    /// an earlier version.
+    /// Of the succeeded, those coalesced: answered with the reply to an identical job. Zero in a result of an earlier
+    /// version.
     #[serde(default)]
     pub joined: u64,
     /// Of the succeeded, those served by a later step of their route than the first.
