@@ -1,7 +1,7 @@
 //! An incremental reader of server-sent events: bytes in, the payloads of `data:` lines out.
 //!
-//! It keeps the incomplete line, and whether the type of the current event is `error`. Comments, other fields and keep-alive lines are
-//! skipped, as the specification requires (WHATWG HTML §9.2.6).
+//! It keeps the incomplete line, and whether the type of the current event is `error`. Comments, other fields and
+//! keep-alive lines are skipped, as the specification requires (WHATWG HTML §9.2.6).
 
 /// The most bytes of an incomplete line that are kept; a longer one is an error.
 const MAX_LINE_BYTES: usize = 1 << 20;
