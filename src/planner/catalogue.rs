@@ -43,7 +43,7 @@ pub(super) fn changes(scenario: &Scenario) -> Vec<Change> {
     changes
 }
 
-/// Returns one more account of the provider with an index.
+/// Returns the change that adds an account at a provider, given by its index and its configuration.
 pub(super) fn account((index, config): (usize, &Config)) -> Change {
     Change {
         name: format!("one more account at {}", config.name),
@@ -261,7 +261,7 @@ fn client(scenario: &Scenario) -> impl Iterator<Item = Change> {
     let policies = policies(scenario).into_iter().map(|Policy { name, edit, instead, in_force }| {
         if in_force { instead } else { Change { name, kind: ChangeKind::Client, edit } }
     });
-    // A client that retries seldom gains from more attempts, one that does not loses every job whose attempt fails.
+    // More attempts rarely help a client that retries already; one that does not retry loses every job whose attempt fails.
     policies.chain(attempts(scenario).filter(|_| scenario.client.retry.attempts == 1))
 }
 
@@ -278,8 +278,8 @@ fn traffic(scenario: &Scenario) -> Vec<Change> {
     changes
 }
 
-/// Returns a bound that cuts 1 % of the completions, or none if they are of few lengths; if no such bound is smaller than the
-/// present one, a bound that cuts 5 % of them.
+/// Returns for each workload a bound on completions that cuts at most 1 % of them, or 5 % if no workload has such a bound
+/// below its present one; `None` if there is none of 5 % either.
 fn shorter_completions(scenario: &Scenario) -> Option<Change> {
     let bounds = |percent| {
         let bounds: Vec<_> =
@@ -302,7 +302,7 @@ fn shorter_completions(scenario: &Scenario) -> Option<Change> {
     Some(Change { name, ..change })
 }
 
-/// Returns the bound that `percent` % of the completions stay below, if it is smaller than the present bound.
+/// Returns the bound that `percent` % of the completions do not exceed, if it is smaller than the present bound.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 fn smaller_bound(workload: &Workload, percent: u8) -> Option<u32> {
     debug_assert!(percent <= 100, "invariant: a percentage, found {percent}");

@@ -17,7 +17,7 @@ use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget, CutAnswers
 use crate::scenario::Scenario;
 use provider::Nanos;
 
-/// The results for the scenario as it is.
+/// The results for the scenario without changes.
 pub(super) struct Results<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) options: &'a PlanOptions,
@@ -35,7 +35,7 @@ pub(super) struct Results<'a> {
     pub(super) own_duration: Option<Nanos>,
     /// The limit whose window is half of the scenario's own duration or longer.
     pub(super) long_window: Option<LongWindow>,
-    /// Whether they are longer to cover several windows of long limits.
+    /// Whether runs are longer in order to cover several windows of long limits.
     pub(super) covers_windows: bool,
 }
 
@@ -80,9 +80,9 @@ impl Results<'_> {
             pairs: if is_decided { tables.pairs } else { Vec::new() },
             buy: tables.buy,
             growth: growth.map(|growth| {
-                let rate = || self.replicas.planning_ceiling().or_else(|| self.replicas.mean());
-                // A part of a user is no user, so their ceiling is lower than that of the search.
-                let ceiling = self.users.as_ref().map_or_else(rate, |load| Some(load.ceiling?.multiple));
+                let of_rates = || self.replicas.planning_ceiling().or_else(|| self.replicas.mean());
+                // Users are a whole number, so their ceiling is lower than that of the search.
+                let ceiling = self.users.as_ref().map_or_else(of_rates, |load| Some(load.ceiling?.multiple));
                 growth.reaches(ceiling, self.replicas.interval())
             }),
             outages: tables.outages,

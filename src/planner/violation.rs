@@ -52,7 +52,7 @@ pub(super) fn first(run: &Run, rules: &Rules) -> Option<FirstViolation> {
     })
 }
 
-/// A limit that stops the load, and by which sign: a count above 0, or none if it is full.
+/// A limit that stops the load. The count that shows this is above 0; all are 0 if it is full.
 struct Stopping {
     target: String,
     axis: String,
