@@ -6,6 +6,7 @@ mod exit_code;
 mod outage;
 mod planning;
 mod purchase;
+mod statements;
 mod sustained;
 mod what_ifs;
 mod worlds;

@@ -41,7 +41,9 @@ mod violation;
 mod what_if;
 
 pub use cut_answers::CutIncrease;
-pub use finding::{CutReason, Difference, Finding, Improvement, NoUserCeiling, PlanNote};
+pub use finding::{
+    CutReason, Difference, Finding, GiveUpBound, Improvement, NoUserCeiling, PlanNote, Refusals,
+};
 pub use growth::GrowthRate;
 pub use not_tried::{NotTriedReason, UntriedChange};
 pub use plan::*;

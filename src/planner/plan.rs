@@ -279,7 +279,7 @@ pub struct CheckedSeeds {
 }
 
 /// The rule that breaks first, and the limit that causes it: one that refuses at that time, else one that is full, else
-/// the one for which most jobs were given up while they waited.
+/// the one for which most jobs were given up while they waited. For a rule on headroom, the limit that binds by arithmetic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FirstViolation {
     /// The rule, as written.
@@ -290,11 +290,12 @@ pub struct FirstViolation {
     pub actual: Option<f64>,
     /// The multiple of the load at which it was measured.
     pub multiple: f64,
-    /// The time in the run at which the metric is worst, as reports write it.
-    pub at: String,
+    /// The time in the run at which the metric is worst, as reports write it; `None` if the metric is of the whole run, as cost
+    /// and headroom are.
+    pub at: Option<String>,
     /// The same in seconds from the start.
-    pub at_s: f64,
-    /// The target of the limit; `None` if none refuses or is nearly full at that time, or the rule is on cost.
+    pub at_s: Option<f64>,
+    /// The target of the limit; `None` if none is known, or if the rule is on cost or on cut answers.
     pub target: Option<String>,
     /// The axis of the limit.
     pub axis: Option<String>,

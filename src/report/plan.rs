@@ -8,6 +8,7 @@ mod outages;
 mod purchase;
 mod sentences;
 mod users;
+mod violation;
 
 pub use html::html;
 

@@ -152,7 +152,8 @@ fn ceilings(plan: &Plan) -> Markup {
     let breaks = simulated.first_violation.as_ref().map_or_else(String::new, |breaks| {
         let limit = breaks.axis.as_ref().zip(breaks.target.as_ref());
         let limit = limit.map_or_else(String::new, |(axis, target)| format!("; {axis} of {target}"));
-        format!("{} at {}{limit}", breaks.rule, breaks.at)
+        let at = breaks.at.as_ref().map_or_else(String::new, |at| format!(" at {at}"));
+        format!("{}{at}{limit}", breaks.rule)
     });
     if let Some(planning) = &simulated.planning {
         let (share, confidence) = (percent(planning.share), percent(planning.confidence));

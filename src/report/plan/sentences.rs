@@ -1,13 +1,10 @@
 //! The sentences of a plan, made from its typed findings, differences and notes.
 
-use super::{notes, outages, purchase, users};
+use super::{notes, outages, purchase, users, violation};
 use crate::formatting::{count, duration, job_rate, number, percent, plural};
-use crate::planner::{
-    BrokenRule, CutReason, Finding, FirstViolation, Growth, Improvement, NotMet, Plan, PlanningCeiling,
-};
+use crate::planner::{BrokenRule, CutReason, Finding, Growth, Improvement, NotMet, Plan, PlanningCeiling};
 use crate::record::LongWindow;
 use crate::report::verdict;
-use crate::scenario::Metric;
 
 /// Returns the answer as sentences, the most important first.
 pub(super) fn findings(plan: &Plan) -> Vec<String> {
@@ -87,7 +84,7 @@ fn finding(finding: &Finding, duration_s: f64) -> String {
             number(*tried)
         ),
         Finding::Partial { .. } => partial(finding),
-        Finding::FirstViolation(violation) => first_violation(violation),
+        Finding::FirstViolation(violation) => violation::sentence(violation),
         Finding::CeilingWithoutCostRules { multiple } => {
             format!("Without the rules on cost the ceiling is {} times the load.", number(*multiple))
         }
@@ -194,51 +191,6 @@ fn planning_ceiling(planning: &PlanningCeiling, runs: &str) -> String {
     )
 }
 
-fn first_violation(violation: &FirstViolation) -> String {
-    let FirstViolation { rule, at, .. } = violation;
-    if violation.metric == Metric::Cost {
-        return format!("The first rule to break is `{rule}`: a budget, not a limit of a provider.");
-    }
-    if let Some(provider) = &violation.incident {
-        let refused = match (&violation.target, &violation.axis) {
-            (Some(target), Some(axis)) => format!(
-                " Over the run {axis} of {target} refuses {}.",
-                plural(violation.refused_over_run, "attempt")
-            ),
-            _ => String::new(),
-        };
-        return format!(
-            "The first rule to break is `{rule}`, worst at {at}, during an incident of {provider}.{refused}"
-        );
-    }
-    match (&violation.target, &violation.axis) {
-        (Some(target), Some(axis)) if violation.refused > 0 => {
-            let refused = plural(violation.refused, "attempt");
-            format!(
-                "The first rule to break is `{rule}`, worst at {at}, when {axis} of {target} refuses {refused}."
-            )
-        }
-        (Some(target), Some(axis)) if violation.given_up > 0 => {
-            let jobs = plural(violation.given_up, "job");
-            format!(
-                "The first rule to break is `{rule}`, worst at {at}. The client gives up {jobs} over the run while waiting for {axis} \
-                 of {target}."
-            )
-        }
-        (Some(target), Some(axis)) if violation.refused_over_run > 0 => format!(
-            "The first rule to break is `{rule}`, worst at {at}. Over the run {axis} of {target} refuses {}.",
-            plural(violation.refused_over_run, "attempt")
-        ),
-        (Some(target), Some(axis)) => {
-            format!("The first rule to break is `{rule}`, worst at {at}, when {axis} of {target} is full.")
-        }
-        _ => format!(
-            "The first rule to break is `{rule}`, worst at {at}. No limit refuses or is full then: the cause is the pace or \
-             another bound of the client, or a provider that fails or is slow."
-        ),
-    }
-}
-
 fn improvement(improvement: &Improvement) -> String {
     let every = "makes the rules hold at every load that was tried";
     let has_ceiling = improvement.jobs_per_min.is_some();
@@ -323,40 +275,5 @@ mod tests {
     fn repeated_changes_are_counted() {
         let changes = ["one more account", "full jitter", "one more account"].map(str::to_owned);
         assert_eq!(change_list(&changes), "2 × one more account, full jitter");
-    }
-
-    #[test]
-    fn a_violation_names_the_limit_that_stops_the_load_or_says_that_there_is_none() {
-        let mut violation = FirstViolation {
-            rule: "success >= 99%".to_owned(),
-            metric: Metric::Success,
-            actual: Some(0.98),
-            multiple: 1.5,
-            at: "14:05".to_owned(),
-            at_s: 50_700.0,
-            target: Some("groq/acme/m".to_owned()),
-            axis: Some("tpm".to_owned()),
-            incident: None,
-            refused: 0,
-            refused_over_run: 0,
-            given_up: 0,
-        };
-        let sentence =
-            |violation: &FirstViolation| finding(&Finding::FirstViolation(violation.clone()), 3_600.0);
-        assert_eq!(
-            sentence(&violation),
-            "The first rule to break is `success >= 99%`, worst at 14:05, when tpm of groq/acme/m is full."
-        );
-        violation.refused = 7;
-        assert!(sentence(&violation).ends_with("when tpm of groq/acme/m refuses 7 attempts."));
-        (violation.refused, violation.given_up) = (0, 1);
-        assert!(
-            sentence(&violation)
-                .ends_with("The client gives up 1 job over the run while waiting for tpm of groq/acme/m.")
-        );
-        (violation.target, violation.axis) = (None, None);
-        assert!(sentence(&violation).contains("No limit refuses or is full then"));
-        violation.metric = Metric::Cost;
-        assert!(sentence(&violation).ends_with("a budget, not a limit of a provider."));
     }
 }
