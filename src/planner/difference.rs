@@ -61,18 +61,18 @@ fn causes(
     let summary = &above.summary;
     let mut causes = Vec::new();
     let violation = simulated.first_violation.as_ref();
-    let is_independent = violation.is_some_and(|violation| is_independent_of_refusals(violation.metric));
-    let without_limit = violation.filter(|violation| is_independent || violation.axis.is_none());
-    causes
-        .extend(without_limit.map(|violation| Difference::RuleBreaksFirst { rule: violation.rule.clone() }));
-    if is_independent {
+    let is_on_success = |violation: &&FirstViolation| violation.metric == Metric::Success;
+    let other = violation.filter(|violation| !is_on_success(violation) || violation.axis.is_none());
+    causes.extend(other.map(|violation| Difference::RuleBreaksFirst { rule: violation.rule.clone() }));
+    if violation.is_some_and(|violation| is_independent_of_refusals(violation.metric)) {
         return causes;
     }
     // The analytic ceiling is that of the peak already if there is one.
     if analytic.peak.is_none() {
         causes.extend(violation.and_then(|violation| uneven_arrivals(summary, violation)));
     }
-    causes.extend(violation.and_then(|violation| given_up(scenario, summary, violation)));
+    let on_success = violation.filter(is_on_success);
+    causes.extend(on_success.and_then(|violation| given_up(scenario, summary, violation)));
     let notable = |jobs: u64| share_of(jobs, summary.jobs.offered).filter(|share| *share > MIN_SHARE);
     if let Some(share) = notable(summary.jobs.cached) {
         causes.push(Difference::CacheHits { share: rounded(share, 6) });
@@ -98,8 +98,11 @@ fn is_independent_of_refusals(metric: Metric) -> bool {
 }
 
 /// Returns how uneven the arrivals are over the window of the limit that stops the load, if they are. A difference of one job
-/// is none: even arrivals have it.
+/// is none: even arrivals have it. Which jobs fall back does not depend on it on average.
 fn uneven_arrivals(summary: &Summary, violation: &FirstViolation) -> Option<Difference> {
+    if violation.metric == Metric::FallbackShare {
+        return None;
+    }
     let (step_s, offered) = (summary.series.step_s, &summary.series.offered);
     let window = Axis::from_name(violation.axis.as_ref()?)?.window_length().unwrap_or(Nanos::ZERO);
     let steps = (libm::round(window.as_secs_f64() / step_s) as usize).max(1);

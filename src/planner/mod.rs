@@ -195,6 +195,7 @@ pub fn plan(
         replicas,
         users,
         without_cost_rules: without_cost_rules.as_ref().and_then(CeilingEstimate::ceiling),
+        compared: (unchanged.estimate, without_cost_rules.is_some()),
         conclusion,
         own_duration: (own_duration != scenario.duration).then_some(own_duration),
         long_window: long_window(&runner, &scenario, own_duration, present),

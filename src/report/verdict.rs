@@ -223,7 +223,7 @@ pub(super) fn peak(peak: &CeilingPeak, run_s: f64) -> String {
         String::new()
     };
     format!(
-        "The peak from {}{lasts} bounds that: {} are expected then, the limits admit {}{failing}.",
+        "The peak from {}{lasts} bounds the analytic ceiling: {} are expected then, the limits admit {}{failing}.",
         moment(from_s, run_s),
         jobs_in(offered, length_s),
         jobs_in(admitted, length_s)

@@ -1,13 +1,24 @@
 //! The sentences on why the simulated ceiling differs from the analytic one, by the direction in which each cause works.
 
-use crate::formatting::{count, duration, number, percent, plural};
-use crate::planner::{Difference, GiveUpBound, Plan};
+use crate::formatting::{count, duration, job_rate, number, percent, plural};
+use crate::planner::{AnalyticCeiling, Difference, GiveUpBound, Plan};
 use crate::report::verdict;
 
 /// Returns the peak that bounds the analytic ceiling, the reasons why the two ceilings differ, and the bounds on bursts.
 pub(super) fn sentences(plan: &Plan) -> Vec<String> {
     let peak = plan.ceiling.analytic.peak.as_ref().map(|peak| verdict::peak(peak, plan.duration_s));
-    peak.into_iter().chain(reasons(plan)).collect()
+    peak.into_iter().chain(too_large(&plan.ceiling.analytic)).chain(reasons(plan)).collect()
+}
+
+/// Says that the rates count jobs that no target can admit; `None` if there are none, or no others.
+fn too_large(analytic: &AnalyticCeiling) -> Option<String> {
+    let (share, jobs_per_min) = (analytic.servable_share?, analytic.jobs_per_min?);
+    Some(format!(
+        "The rates count the {} of the jobs that are too large for every target: of the analytic {}, {} can be served.",
+        percent(1.0 - share),
+        job_rate(jobs_per_min),
+        job_rate(jobs_per_min * share)
+    ))
 }
 
 /// Returns the reasons why the two ceilings differ, those in the direction of the difference first.
