@@ -107,9 +107,10 @@ struct Bucket {
     counts_tokens: bool,
     level: i64,
     capacity: i64,
-    /// The refill per nanosecond, and the cost of a token or of a request, both in the bucket's unit.
+    /// The refill per nanosecond, in the bucket's unit.
     per_nano: i64,
-    cost_per_token: i64,
+    /// The cost of a token, or of a request if the limit counts requests, in the bucket's unit.
+    cost_of_one: i64,
     refilled_at: u64,
 }
 
@@ -120,11 +121,13 @@ impl Bucket {
         let (per_nano, per_unit) =
             if limit.amount <= window { (1, window / limit.amount) } else { (limit.amount / window, 1) };
         assert_eq!(limit.amount * per_unit, window * per_nano, "{divides}");
-        let signed = |number: u64| i64::try_from(number).expect(divides);
+        let signed = |number: u64| {
+            i64::try_from(number).expect("invariant: an amount in the bucket's unit fits in 63 bits")
+        };
         let capacity = signed(limit.burst * per_unit);
-        let (per_nano, cost_per_token) = (signed(per_nano), signed(per_unit));
+        let (per_nano, cost_of_one) = (signed(per_nano), signed(per_unit));
         let counts_tokens = matches!(limit.axis, Axis::Tpm | Axis::Tpd);
-        Self { counts_tokens, level: capacity, capacity, per_nano, cost_per_token, refilled_at: 0 }
+        Self { counts_tokens, level: capacity, capacity, per_nano, cost_of_one, refilled_at: 0 }
     }
 
     /// Refills the bucket up to `now` and returns its level.
@@ -134,7 +137,8 @@ impl Bucket {
         self.level
     }
 
-    fn cost(&self, requested: Usage) -> i64 {
-        self.cost_per_token * if self.counts_tokens { requested.total() as i64 } else { 1 }
+    /// Returns the cost of a request with this usage, in the bucket's unit.
+    fn cost(&self, usage: Usage) -> i64 {
+        self.cost_of_one * if self.counts_tokens { usage.total() as i64 } else { 1 }
     }
 }

@@ -1,6 +1,6 @@
-//! Measures the simulation in virtual time: jobs per second on one core with three targets, limits, retries and recording; the
-//! peak memory of an hour and of a day of traffic; both relative to a bare loop (`bare_loop.rs`) and to the same model in SimPy
-//! (`three_targets_simpy.py`); and how the time grows with the number of jobs that wait for a cool-down (`waiting.yaml`).
+//! Measures the simulation in virtual time: jobs per second on one core with three targets, limits, retries and recording, also
+//! relative to a bare loop (`bare_loop.rs`) and to the same model in SimPy (`three_targets_simpy.py`); the peak memory of an hour
+//! and of a day of traffic; and how the time grows with the number of jobs that wait for a cool-down (`waiting.yaml`).
 //! `README.md` explains the results.
 //!
 //! ```text
@@ -34,7 +34,7 @@ const WAITING: &str = include_str!("waiting.yaml");
 /// The numbers of waiting jobs that are compared.
 const WAITING_JOBS: [&str; 2] = ["4000", "16000"];
 
-/// The extent of a measurement.
+/// The number of rounds of a measurement and the durations that they simulate.
 struct Measure {
     /// The number of rounds. Every subject runs once per round.
     rounds: usize,
@@ -55,7 +55,7 @@ fn main() -> anyhow::Result<()> {
         ["--quick"] => compare(&QUICK),
         ["--once", subject, extent] => once(subject, extent),
         _ => anyhow::bail!(
-            "--quick, --once sim DURATION, --once bare DURATION, --once waiting JOBS, or nothing"
+            "expected --quick, --once sim DURATION, --once bare DURATION, --once waiting JOBS, or nothing"
         ),
     }
 }
@@ -76,7 +76,7 @@ impl Run {
     /// Parses the output of [`once`] or of the SimPy model.
     fn parse(line: &str) -> anyhow::Result<Self> {
         let numbers: Vec<f64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-        ensure!(numbers.len() >= 2, "jobs and seconds, not {line:?}");
+        ensure!(numbers.len() >= 2, "expected jobs and seconds, found {line:?}");
         Ok(Self { jobs: numbers[0], seconds: numbers[1], peak_kib: numbers.get(2).copied() })
     }
 
@@ -87,7 +87,7 @@ impl Run {
         Self::parse(&String::from_utf8_lossy(&output.stdout))
     }
 
-    /// Runs a subject in its own process.
+    /// Runs a subject in its own process. `extent`: see [`once`].
     fn of_subject(subject: &str, extent: &str) -> anyhow::Result<Self> {
         Self::of_command(Command::new(std::env::current_exe()?).args(["--once", subject, extent]))
     }
@@ -95,13 +95,14 @@ impl Run {
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 fn compare(measure: &Measure) -> anyhow::Result<()> {
-    let (mut sims, mut bares, mut simpys, mut waits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut sims, mut bares, mut simpys, mut waiting_ratios) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut simpy = simpy_model(measure.simpy_duration);
     for _ in 0..measure.rounds {
         sims.push(Run::of_subject("sim", measure.duration)?);
         bares.push(Run::of_subject("bare", measure.duration)?);
         let [few, many] = WAITING_JOBS.map(|jobs| Run::of_subject("waiting", jobs));
-        waits.push(many?.seconds / few?.seconds);
+        waiting_ratios.push(many?.seconds / few?.seconds);
         if let Ok(command) = &mut simpy {
             simpys.push(Run::of_command(command)?);
         }
@@ -127,7 +128,7 @@ fn compare(measure: &Measure) -> anyhow::Result<()> {
     }
     let [few, many] = WAITING_JOBS;
     println!("CPU seconds, {many} waiting jobs / {few}");
-    println!("  quotalab                  {}", median_and_range(waits));
+    println!("  quotalab                  {}", median_and_range(waiting_ratios));
     println!("peak memory");
     match (sims[0].peak_kib, long.peak_kib) {
         (Some(short), Some(long)) => {
@@ -147,14 +148,17 @@ fn compare(measure: &Measure) -> anyhow::Result<()> {
 fn simpy_model(duration: &str) -> anyhow::Result<Command> {
     let found = Command::new("python3").args(["-c", "import simpy"]).output();
     ensure!(found.context("there is no python3")?.status.success(), "python3 has no simpy");
-    let seconds = units::parse_duration(duration).expect("a duration").as_secs_f64();
+    let seconds = units::parse_duration(duration)
+        .expect("invariant: the durations of a measurement are valid")
+        .as_secs_f64();
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/three_targets_simpy.py");
     let mut command = Command::new("python3");
     command.arg(model).arg(seconds.to_string());
     Ok(command)
 }
 
-/// Runs one subject in this process and prints its [`Run`].
+/// Runs one subject in this process and prints its [`Run`]. `extent` is the simulated duration; for `waiting` it is the number of
+/// jobs.
 #[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock and prints")]
 fn once(subject: &str, extent: &str) -> anyhow::Result<()> {
     let scenario = if subject == "waiting" { waiting(extent)? } else { three_targets(extent)? };
@@ -166,7 +170,7 @@ fn once(subject: &str, extent: &str) -> anyhow::Result<()> {
             fold.1.0
         }
         "bare" => bare_loop::run(&scenario),
-        _ => anyhow::bail!("sim, bare or waiting, not {subject}"),
+        _ => anyhow::bail!("expected sim, bare or waiting, found {subject}"),
     };
     let seconds = seconds_on_core("self")
         .zip(cpu_at_start)
@@ -176,7 +180,7 @@ fn once(subject: &str, extent: &str) -> anyhow::Result<()> {
 }
 
 fn three_targets(duration: &str) -> anyhow::Result<Scenario> {
-    let duration = units::parse_duration(duration).ok().context("a duration such as 10m")?;
+    let duration = units::parse_duration(duration).ok().context("expected a duration such as 10m")?;
     let overrides = Overrides { duration: Some(duration), ..Overrides::default() };
     Ok(scenario::parse("three_targets.yaml", SCENARIO, &overrides, None)
         .expect("invariant: the scenario of the benchmark is valid"))
@@ -184,7 +188,7 @@ fn three_targets(duration: &str) -> anyhow::Result<Scenario> {
 
 /// Returns the scenario of this number of jobs that arrive at once.
 fn waiting(jobs: &str) -> anyhow::Result<Scenario> {
-    jobs.parse::<u32>().context("a number of jobs such as 4000")?;
+    jobs.parse::<u32>().context("expected a number of jobs such as 4000")?;
     let yaml = WAITING.replace("burst: 1,", &format!("burst: {jobs},"));
     Ok(scenario::parse("waiting.yaml", &yaml, &Overrides::default(), None)
         .expect("invariant: the scenario of the benchmark is valid"))

@@ -56,10 +56,17 @@ pub fn job_rate(jobs_per_min: f64) -> String {
 
 const MINUTES_PER_DAY: f64 = 1440.0;
 
-/// Formats the jobs of an interval: `233 jobs/min`, or `200 jobs at once` if the interval has no length.
+/// Formats a number of jobs that belong to an interval: `233 jobs/min`, or `200 jobs` if the interval has no length.
 #[must_use]
 pub fn jobs_in(jobs: f64, length_s: f64) -> String {
-    if length_s > 0.0 { job_rate(jobs * 60.0 / length_s) } else { format!("{} jobs at once", number(jobs)) }
+    if length_s > 0.0 { job_rate(jobs * 60.0 / length_s) } else { format!("{} jobs", number(jobs)) }
+}
+
+/// Formats the jobs that arrive in an interval: `233 jobs/min`, or `200 jobs at once` if the interval has no length.
+#[must_use]
+pub fn offered_in(jobs: f64, length_s: f64) -> String {
+    let at_once = if length_s > 0.0 { "" } else { " at once" };
+    jobs_in(jobs, length_s) + at_once
 }
 
 /// Returns a duration in seconds, rounded to the microsecond.

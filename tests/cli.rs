@@ -34,6 +34,7 @@ fn quotalab(args: &[&str]) -> Output {
     quotalab_reading(args, b"")
 }
 
+/// Runs `quotalab` in the repository with this stdin.
 fn quotalab_reading(args: &[&str], stdin: &[u8]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_quotalab"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -1,4 +1,4 @@
-//! `scenarios/conformance/`: one scenario for each published class of failure, with what a good client makes of it.
+//! `scenarios/conformance/`: one scenario for each published class of failure, with what a good client achieves in it.
 
 use crate::scenarios::{load, scenarios, simulate, stem};
 use provider::fault::NAMES;
@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+/// Returns the scenarios of the classes, in the order of their numbers.
 fn classes() -> Vec<PathBuf> {
     scenarios("scenarios/conformance")
 }
@@ -54,11 +55,11 @@ fn every_class_has_its_scenario_and_every_scenario_its_number_question_and_answe
 }
 
 /// A simulation of every scenario passes its `expect`. To show that the incidents matter, the same run without them
-/// must have a different result, except for faults that a simulation does not have.
+/// must have a different result, except for faults without effect in a simulation.
 #[test]
 fn a_good_client_keeps_what_every_scenario_expects() {
-    /// Faults without effect in a simulation: formats and clocks exist only on the wire, and Groq's body states what
-    /// its headers omit.
+    /// The scenarios of these faults: formats and clocks exist only on the wire, and Groq's body states what its headers
+    /// omit.
     const WITHOUT_EFFECT: [&str; 5] =
         ["fractional wait", "dated wait", "clock skew", "clock behind", "no headers"];
     for path in classes() {
@@ -78,13 +79,14 @@ fn a_good_client_keeps_what_every_scenario_expects() {
 }
 
 #[test]
-fn every_fault_that_has_a_word_is_met_in_some_scenario() {
+fn every_named_fault_occurs_in_some_scenario() {
     let mut texts: Vec<_> = classes();
     texts.extend(scenarios("tests/fixtures"));
     let texts: String = texts.iter().map(|path| fs::read_to_string(path).expect("readable")).collect();
-    let statuses = ["504", "400", "403", "404"];
-    for (name, _) in NAMES.iter().filter(|(name, _)| !statuses.contains(name)) {
-        let met = [format!("fault: {name}"), format!("fault: {{ {name}: "), format!("fault: {{{name}: ")];
-        assert!(met.iter().any(|met| texts.contains(met)), "no scenario meets `{name}`");
+    let not_required = ["504", "400", "403", "404"];
+    for (name, _) in NAMES.iter().filter(|(name, _)| !not_required.contains(name)) {
+        let spellings =
+            [format!("fault: {name}"), format!("fault: {{ {name}: "), format!("fault: {{{name}: ")];
+        assert!(spellings.iter().any(|fault| texts.contains(fault)), "no scenario has the fault `{name}`");
     }
 }

@@ -1,6 +1,6 @@
-//! Mutated inputs: texts that people and programs could pass as a scenario, a refusal, a result or a baseline. Whatever they
-//! are, they are read or refused with a problem that names them, without a panic, and what is printed of them has no control
-//! characters. (HTTP requests and control commands: `mock/tests/server/hostile.rs`.)
+//! Mutated inputs: texts that people and programs could pass as a scenario, a refusal, a result or a baseline. Each is read,
+//! or refused with a message, without a panic and within [`MAX_TIME`], and what is printed has no control characters but line
+//! feeds. (HTTP requests and control commands: `mock/tests/server/hostile.rs`.)
 
 use crate::scenarios;
 use proptest::prelude::*;
@@ -16,9 +16,9 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// The number of cases of a test that tries `few` by itself: `QUOTALAB_CASES` if it is set.
-pub(crate) fn cases(few: u32) -> u32 {
-    std::env::var("QUOTALAB_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few)
+/// Returns the number of cases of a property test: `QUOTALAB_CASES` if it is set, otherwise `default`.
+pub(crate) fn cases(default: u32) -> u32 {
+    std::env::var("QUOTALAB_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(default)
 }
 
 fn config() -> ProptestConfig {
@@ -48,8 +48,8 @@ const NUMBERS: [&str; 16] = [
     "１２",
 ];
 
-/// Texts that mean something in one of the inputs.
-const PIECES: [&str; 24] = [
+/// Fragments that have a meaning in one of the input formats, in YAML or on a terminal.
+const FRAGMENTS: [&str; 24] = [
     "{",
     "}",
     "[",
@@ -92,7 +92,8 @@ fn mutation() -> impl Strategy<Value = Mutation> {
     prop_oneof![
         (at(), 1..40usize).prop_map(|(from, length)| Mutation::Remove(from, length)),
         (at(), 1..200usize).prop_map(|(from, length)| Mutation::Repeat(from, length)),
-        (at(), prop::sample::select(PIECES.to_vec())).prop_map(|(to, piece)| Mutation::Insert(to, piece)),
+        (at(), prop::sample::select(FRAGMENTS.to_vec()))
+            .prop_map(|(to, fragment)| Mutation::Insert(to, fragment)),
         (at(), prop::sample::select(NUMBERS.to_vec()))
             .prop_map(|(nth, number)| Mutation::ReplaceNumber(nth, number)),
         (at(), at()).prop_map(|(one, other)| Mutation::SwapLines(one, other)),
@@ -100,7 +101,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
     ]
 }
 
-/// Texts of `corpus` with up to five changes.
+/// Generates texts of `corpus` with up to four mutations.
 fn mutated(corpus: &'static LazyLock<Vec<String>>) -> impl Strategy<Value = String> {
     (any::<Index>(), prop::collection::vec(mutation(), 0..5)).prop_map(|(which, mutations)| {
         mutations.iter().fold(which.get(corpus).clone(), |text, mutation| mutation.apply(text))
@@ -127,9 +128,9 @@ impl Mutation {
                 let range = range(from, *length);
                 [&text[..range.end], &text[range.start..]].concat()
             }
-            Self::Insert(to, piece) => {
+            Self::Insert(to, fragment) => {
                 let to = boundary(to.index(text.len()));
-                [&text[..to], piece, &text[to..]].concat()
+                [&text[..to], fragment, &text[to..]].concat()
             }
             Self::ReplaceNumber(nth, number) => {
                 let is_number = |text: &&str| text.starts_with(|c: char| c.is_ascii_digit());
@@ -163,7 +164,7 @@ fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Returns the texts of all files of a folder with this ending.
+/// Returns the texts of all files of a folder with this extension.
 fn texts(folder: &str, ending: &str) -> Vec<String> {
     let files =
         fs::read_dir(top().join(folder)).expect("a folder").map(|entry| entry.expect("an entry").path());

@@ -23,34 +23,35 @@ use quotalab::record::{Audit, Fold, Log, LogHash, Mode, Recorder, Summary};
 use quotalab::scenario::{self, Arrivals, Overrides, Scenario};
 use std::collections::BTreeSet;
 
-/// Seeds of scenarios that are the same on every machine and day.
-const FIXED: std::ops::Range<u64> = 0..80;
-/// The length of their tapes.
-const CHOICES: usize = 120;
+/// The seeds of the tapes that are the same on every machine and day. A tape is a sequence of random numbers that makes the
+/// choices of a test; `swarm` turns one into a scenario, `inputs` into a sequence of engine inputs.
+const FIXED_SEEDS: std::ops::Range<u64> = 0..80;
+/// The length of the tapes of scenarios.
+const SCENARIO_TAPE_LENGTH: usize = 120;
 /// The length of the tapes of engine inputs.
-const INPUTS: usize = 400;
+const INPUT_TAPE_LENGTH: usize = 400;
 
 #[test]
 fn the_laws_hold_in_eighty_known_scenarios() {
-    let mut admitted = 0;
-    let mut refused = 0;
+    let mut served = 0;
+    let mut limited = 0;
     let mut cut = 0;
     let mut seen = BTreeSet::new();
-    for seed in FIXED {
-        match examine(&tape(seed, CHOICES)) {
+    for seed in FIXED_SEEDS {
+        match examine(&tape(seed, SCENARIO_TAPE_LENGTH)) {
             Ok(Run { summary, seen: here, .. }) => {
-                admitted += summary.attempts.ok;
-                refused += summary.attempts.limited;
+                served += summary.attempts.ok;
+                limited += summary.attempts.limited;
                 cut += summary.jobs.cut;
                 seen.extend(here);
             }
-            Err(what) => panic!("seed {seed}: {what}"),
+            Err(violations) => panic!("seed {seed}: {violations}"),
         }
-        let (here, violations) = inputs::play(&tape(seed, INPUTS));
+        let (here, violations) = inputs::play(&tape(seed, INPUT_TAPE_LENGTH));
         assert!(violations.is_empty(), "seed {seed}: {violations:#?}");
         seen.extend(here);
     }
-    assert!(admitted > 1_000 && refused > 1_000, "both are common: {admitted} admitted, {refused} refused");
+    assert!(served > 1_000 && limited > 1_000, "both are common: {served} served, {limited} limited");
     assert!(cut > 100, "cut answers are common: {cut}");
     let missing: Vec<_> = all_variants().into_iter().filter(|name| !seen.contains(name.as_str())).collect();
     assert!(missing.is_empty(), "no run meets {missing:?}");
@@ -66,9 +67,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: crate::fuzz::cases(64), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_laws_hold_in_any_scenario(tape in prop::collection::vec(any::<u32>(), 0..CHOICES)) {
-        if let Err(what) = examine(&tape) {
-            prop_assert!(false, "{}", what);
+    fn the_laws_hold_in_any_scenario(tape in prop::collection::vec(any::<u32>(), 0..SCENARIO_TAPE_LENGTH)) {
+        if let Err(violations) = examine(&tape) {
+            prop_assert!(false, "{}", violations);
         }
     }
 }
@@ -76,7 +77,7 @@ proptest! {
 /// Runs the scenario of a tape and checks the laws; errors include the scenario's text.
 fn examine(tape: &[u32]) -> Result<Run, String> {
     let yaml = swarm::scenario(tape);
-    let with_scenario = |what: String| format!("{what}\nin this scenario:\n{yaml}");
+    let with_scenario = |message: String| format!("{message}\nin this scenario:\n{yaml}");
     let scenario = scenario::parse("swarm", &yaml, &Overrides::default(), None)
         .map_err(|error| with_scenario(error.to_string()))?;
     let run = Run::of(&scenario, &scenario);
@@ -110,7 +111,7 @@ struct Run {
     seen: BTreeSet<String>,
 }
 
-/// The kinds of events, reasons and decisions that occurred.
+/// The names of the variants of events, reasons, decisions and failures that occurred.
 #[derive(Default)]
 struct SeenVariants(BTreeSet<String>);
 
@@ -141,8 +142,8 @@ impl Fold for SeenVariants {
     }
 }
 
-/// The names of all variants that a run can meet, read from the source: a new variant is missing until some run of the
-/// known scenarios or of the known inputs meets it.
+/// Returns the names of all variants that a run can meet, read from the source: the test fails after a variant is added until
+/// a run of one of the fixed tapes meets it.
 fn all_variants() -> Vec<String> {
     let source = include_str!("../src/event.rs");
     let variants = |of: &str| {
@@ -157,12 +158,13 @@ fn all_variants() -> Vec<String> {
     let all = ["EventKind", "WaitReason", "RecordedDecision", "EndReason", "AttemptFailure"]
         .into_iter()
         .flat_map(variants);
-    // `Timeout` needs an `attempt_timeout`, which neither the known scenarios nor the known inputs have.
+    // Not required: `Timeout`, which only clients with an `attempt_timeout` meet.
     all.filter(|name| name != "Timeout").collect()
 }
 
 impl Run {
-    /// `named` is the scenario in the first line of the log, whatever seed is run.
+    /// Runs `scenario`. The first line of the log, which the fingerprint includes, describes `named`: the fingerprints of two
+    /// seeds therefore differ only if their events do.
     fn of(scenario: &Scenario, named: &Scenario) -> Self {
         let log = Log::new(LogHash::default(), named).expect("a fingerprint accepts everything");
         let mut folds = (
@@ -178,7 +180,7 @@ impl Run {
         });
         let (audit, (ledgers, (identical, (cut, (seen, log))))) = folds;
         let violations = audit.finish().0.into_iter().map(|violation| violation.to_string());
-        let cut = cut.contradictions(&summary);
+        let cut = cut.violations(&summary);
         Self {
             summary,
             violations: violations.chain(ledgers.violations).chain(identical.violations).chain(cut).collect(),

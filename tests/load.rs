@@ -5,6 +5,7 @@ use provider::Nanos;
 use quotalab::scenario::trace::{TraceOptions, read};
 use std::path::Path;
 
+/// All rows at their recorded times.
 const ALL: TraceOptions = TraceOptions { rate: 1.0, speed: 1.0, seed: 7, limit: None };
 
 /// A trace, and what an independent reading found in it.
@@ -12,9 +13,11 @@ struct Known {
     file: &'static str,
     rows: usize,
     span_s: f64,
-    prompt: f64,
-    completion: f64,
-    largest: (u32, u32),
+    /// Means, in tokens.
+    mean_prompt: f64,
+    mean_completion: f64,
+    /// The longest prompt and the longest completion, in tokens.
+    longest: (u32, u32),
 }
 
 const KNOWN: [Known; 4] = [
@@ -22,33 +25,33 @@ const KNOWN: [Known; 4] = [
         file: "azure_llm_2023_conv.csv.gz",
         rows: 19_366,
         span_s: 3501.7,
-        prompt: 1155.0,
-        completion: 211.0,
-        largest: (14_050, 1_000),
+        mean_prompt: 1155.0,
+        mean_completion: 211.0,
+        longest: (14_050, 1_000),
     },
     Known {
         file: "azure_llm_2023_code.csv.gz",
         rows: 8_819,
         span_s: 3435.9,
-        prompt: 2048.0,
-        completion: 28.0,
-        largest: (7_437, 1_899),
+        mean_prompt: 2048.0,
+        mean_completion: 28.0,
+        longest: (7_437, 1_899),
     },
     Known {
         file: "mooncake_fast25_conversation.jsonl.gz",
         rows: 12_031,
         span_s: 3537.0,
-        prompt: 12_035.0,
-        completion: 343.0,
-        largest: (126_195, 2_000),
+        mean_prompt: 12_035.0,
+        mean_completion: 343.0,
+        longest: (126_195, 2_000),
     },
     Known {
         file: "mooncake_fast25_synthetic.jsonl.gz",
         rows: 3_993,
         span_s: 1022.0,
-        prompt: 15_325.0,
-        completion: 149.0,
-        largest: (191_378, 893),
+        mean_prompt: 15_325.0,
+        mean_completion: 149.0,
+        longest: (191_378, 893),
     },
 ];
 
@@ -72,11 +75,11 @@ fn recorded_traces_have_the_known_rows_and_means() {
             assert!((actual - known).abs() <= rounding, "{actual} is not {known}");
         };
         near(rows[rows.len() - 1].at.as_secs_f64(), known.span_s, 0.06);
-        near(mean(&|row| rows[row].prompt_tokens), known.prompt, 0.51);
-        near(mean(&|row| rows[row].completion_tokens), known.completion, 0.51);
+        near(mean(&|row| rows[row].prompt_tokens), known.mean_prompt, 0.51);
+        near(mean(&|row| rows[row].completion_tokens), known.mean_completion, 0.51);
         let max = |size: &dyn Fn(usize) -> u32| (0..rows.len()).map(size).max();
-        assert_eq!(max(&|row| rows[row].prompt_tokens), Some(known.largest.0));
-        assert_eq!(max(&|row| rows[row].completion_tokens), Some(known.largest.1));
+        assert_eq!(max(&|row| rows[row].prompt_tokens), Some(known.longest.0));
+        assert_eq!(max(&|row| rows[row].completion_tokens), Some(known.longest.1));
 
         // Rate 0.5 and speed 2 within ten minutes: about half of the rows of the first twenty minutes.
         let limit = Some(Nanos::MINUTE * 10);

@@ -1,4 +1,4 @@
-//! The one integration binary: a module per question.
+//! All integration tests of the workspace root in one binary, a module for each subject.
 
 mod cli;
 mod conformance;

@@ -1,7 +1,7 @@
 //! Law 12: the same scenarios in virtual time, and over HTTP against mocks on loopback, lead to the same decisions.
 //!
 //! Decisions are compared as counts. The limits are exact buckets and the traffic is steady, so that a delay moves
-//! single decisions but not their sums. Latencies of the live run include the delays of a busy machine; they are
+//! single decisions but not their counts. Latencies of the live run include the delays of a busy machine; they are
 //! compared within the lag that the same run measured between the schedule and the arrival of its jobs.
 //!
 //! `cargo test parity -- --nocapture` prints the table.
@@ -106,9 +106,9 @@ workload: [{ name: w, route: r, arrivals: { poisson: 40/s }, prompt: { min: 100,
 ];
 
 /// Tolerance of counts, as a share.
-const COUNTS: f64 = 0.02;
+const COUNT_TOLERANCE: f64 = 0.02;
 /// Tolerance of latencies, as a share, on a machine without lag.
-const LATENCIES: f64 = 0.10;
+const LATENCY_TOLERANCE: f64 = 0.10;
 /// Hand-overs between threads on the way of a job: engine, client task, mock, timer, client task, engine. Each of them
 /// may be delayed by the lag.
 const HOPS: f64 = 5.0;
@@ -128,7 +128,8 @@ fn a_simulation_and_a_run_agree() {
         compare(&mut table, simulated, real);
     }
     println!("{}", table.lines.join("\n"));
-    assert!(table.wrong.is_empty(), "{}\n{}", table.wrong.join("\n"), table.lines.join("\n"));
+    let wrong = table.beyond_tolerance.join("\n");
+    assert!(wrong.is_empty(), "{wrong}\n{}", table.lines.join("\n"));
     let first = &pairs[0].0.attempts;
     assert!(first.limited * 2 > first.total, "the first scenario refuses most of its traffic");
 }
@@ -158,11 +159,12 @@ fn scenario(yaml: &str) -> Scenario {
     scenario::parse("parity", yaml, &Overrides::default(), None).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The scenario with this seed, for its load and for what only the provider decides.
+/// Returns a scenario with a seed, which determines its load and the provider-side randomness.
 fn scenario_with_seed(yaml: &str, seed: u64) -> Scenario {
     scenario(&format!("{yaml}seed: {seed}\n"))
 }
 
+/// Returns the summaries of a simulation and of a live run.
 fn both(scenario: &Scenario) -> (Summary, Summary) {
     (simulate(scenario), run(scenario))
 }
@@ -219,25 +221,26 @@ fn audited<F: Fold>(
 #[derive(Default)]
 struct Table {
     lines: Vec<String>,
-    wrong: Vec<String>,
+    /// The lines whose difference exceeds the tolerance.
+    beyond_tolerance: Vec<String>,
 }
 
 impl Table {
     /// Compares a count; one job may differ in any case.
     fn count(&mut self, name: &str, (simulated, real): (u64, u64)) {
-        self.row(name, (simulated as f64, real as f64), simulated as f64 * COUNTS + 1.0);
+        self.row(name, (simulated as f64, real as f64), simulated as f64 * COUNT_TOLERANCE + 1.0);
     }
 
     /// Compares a latency in seconds, of a run with this lag.
     fn latency(&mut self, name: &str, (simulated, real): (f64, f64), lag_s: f64) {
-        self.row(name, (simulated, real), simulated * LATENCIES + lag_s * HOPS);
+        self.row(name, (simulated, real), simulated * LATENCY_TOLERANCE + lag_s * HOPS);
     }
 
     fn row(&mut self, name: &str, (simulated, real): (f64, f64), tolerance: f64) {
         let difference = real - simulated;
         let line = format!("  {name:<34}{simulated:>12.3}{real:>12.3}{difference:>12.3}{tolerance:>12.3}");
         if difference.is_nan() || difference.abs() > tolerance {
-            self.wrong.push(line.clone());
+            self.beyond_tolerance.push(line.clone());
         }
         self.lines.push(line);
     }
@@ -250,12 +253,12 @@ fn compare(table: &mut Table, simulated: &Summary, real: &Summary) {
     table.count("jobs succeeded", counts(|run| run.jobs.succeeded));
     table.count("jobs coalesced", counts(|run| run.jobs.joined));
     table.count("attempts", counts(|run| run.attempts.total));
-    for (ours, theirs) in simulated.targets.iter().zip(&real.targets) {
-        table.count(&format!("served by {}", ours.name), (ours.ok, theirs.ok));
-        let axes: BTreeSet<_> = ours.limited_by.keys().chain(theirs.limited_by.keys()).collect();
+    for (simulated, real) in simulated.targets.iter().zip(&real.targets) {
+        table.count(&format!("served by {}", simulated.name), (simulated.ok, real.ok));
+        let axes: BTreeSet<_> = simulated.limited_by.keys().chain(real.limited_by.keys()).collect();
         for axis in axes {
             let of = |target: &quotalab::record::Target| target.limited_by.get(axis).copied().unwrap_or(0);
-            table.count(&format!("refused by {} ({axis})", ours.name), (of(ours), of(theirs)));
+            table.count(&format!("refused by {} ({axis})", simulated.name), (of(simulated), of(real)));
         }
     }
     table.count("attempts that failed otherwise", counts(|run| run.attempts.failed));

@@ -1,4 +1,4 @@
-//! The planner against closed forms, sums and its own laws.
+//! Compares what the planner finds with closed forms, with sums of known ceilings, and with simulations of its answers.
 
 mod closed;
 mod cut;
@@ -72,16 +72,19 @@ fn with_even_arrivals_a_single_limit_is_the_ceiling() {
         let plan =
             plan_of(&one_account(limits, "constant: 20/min", "expect: [success >= 99.9%]"), &options(1));
         assert_ceiling(&plan, 30.0);
-        let breaks = plan.ceiling.simulated.first_violation.as_ref().expect("it breaks above");
-        assert_eq!((breaks.target.as_deref(), breaks.axis.as_deref()), (Some("p/default/m"), Some(axis)));
-        assert_eq!(breaks.rule, "success >= 99.9%");
+        let violation = plan.ceiling.simulated.first_violation.as_ref().expect("a rule violation above");
+        assert_eq!(
+            (violation.target.as_deref(), violation.axis.as_deref()),
+            (Some("p/default/m"), Some(axis))
+        );
+        assert_eq!(violation.rule, "success >= 99.9%");
         assert!((plan.headroom.unwrap() - 1.5).abs() < 0.015);
     }
 }
 
-/// A call that reserves a fifth of a bucket is refused long before the bucket is full.
+/// A call that reserves a fifth of a bucket is refused long before the bucket is empty.
 #[test]
-fn a_limit_that_refuses_is_reported_even_if_it_is_never_full() {
+fn a_limit_that_refuses_is_reported_even_if_it_is_never_used_up() {
     let yaml = one_account("tpm: 10k", "poisson: 3/min", "expect: [success >= 99%]")
         .replace(
             "prompt: 100, completion: 100, max_tokens: 100",
@@ -89,9 +92,9 @@ fn a_limit_that_refuses_is_reported_even_if_it_is_never_full() {
         )
         .replace("duration: 30m", "duration: 6h");
     let plan = plan_of(&yaml, &options(1));
-    let breaks = plan.ceiling.simulated.first_violation.as_ref().expect("it breaks above");
-    assert_eq!((breaks.target.as_deref(), breaks.axis.as_deref()), (Some("p/default/m"), Some("tpm")));
-    assert!(breaks.refused > 0, "{breaks:?}");
+    let violation = plan.ceiling.simulated.first_violation.as_ref().expect("a rule violation above");
+    assert_eq!((violation.target.as_deref(), violation.axis.as_deref()), (Some("p/default/m"), Some("tpm")));
+    assert!(violation.refused > 0, "{violation:?}");
 }
 
 #[test]
@@ -115,7 +118,7 @@ fn with_poisson_arrivals_the_ceiling_follows_the_erlang_b_formula() {
 
 #[test]
 fn ceilings_of_accounts_and_fallbacks_add_up() {
-    let table = |accounts: &str, steps: &str| {
+    let yaml = |accounts: &str, steps: &str| {
         format!(
             "name: ceilings
 duration: 3h
@@ -130,12 +133,9 @@ expect: [success >= 99.9%]"
     };
     let (one, two) = ("{ acme: [k1] }", "{ acme: [k1], beta: [k2] }");
     let pair = "{ pick: most_room, of: [groq/acme/m, groq/beta/m] }";
-    assert_ceiling(&plan_of(&table(one, "{ of: [groq/acme/m] }"), &options(1)), 30.0);
-    assert_ceiling(&plan_of(&table(two, pair), &options(1)), 60.0);
-    assert_ceiling(
-        &plan_of(&table(two, &format!("{pair}, {{ of: [other/default/m] }}")), &options(1)),
-        100.0,
-    );
+    assert_ceiling(&plan_of(&yaml(one, "{ of: [groq/acme/m] }"), &options(1)), 30.0);
+    assert_ceiling(&plan_of(&yaml(two, pair), &options(1)), 60.0);
+    assert_ceiling(&plan_of(&yaml(two, &format!("{pair}, {{ of: [other/default/m] }}")), &options(1)), 100.0);
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn code_lines(text: &str) -> Vec<String> {
     joined.lines().map(|line| line.trim().trim_start_matches("$ ").to_owned()).collect()
 }
 
-/// Returns the commands of a line: each side of a pipe is one.
+/// Returns the arguments of each call of quotalab in a line; a pipe may have several.
 fn commands(line: &str) -> impl Iterator<Item = Vec<String>> {
     line.split(" | ").filter_map(arguments)
 }
@@ -57,9 +57,10 @@ fn words(line: &str) -> Vec<String> {
 /// Returns the arguments of a line that calls quotalab, by its name or through cargo; `None` for other commands.
 fn arguments(line: &str) -> Option<Vec<String>> {
     let words = words(line);
-    let own = words.first().is_some_and(|first| first == "quotalab" || first.ends_with("/quotalab"));
-    let through = words.starts_with(&["cargo".into(), "run".into()]);
-    let from = if own { 1 } else { words.iter().position(|word| word == "--").filter(|_| through)? + 1 };
+    let by_name = words.first().is_some_and(|first| first == "quotalab" || first.ends_with("/quotalab"));
+    let through_cargo = words.starts_with(&["cargo".into(), "run".into()]);
+    let from =
+        if by_name { 1 } else { words.iter().position(|word| word == "--").filter(|_| through_cargo)? + 1 };
     Some(words[from..].to_vec())
 }
 
@@ -99,15 +100,16 @@ fn every_file_that_the_pages_name_is_there() {
         for link in links.filter(|link| !link.is_empty() && !link.contains("://")) {
             assert!(beside.join(link).exists(), "{page} links to {link}");
         }
-        // Paths below one of the top folders, anywhere in the text: `…*` and `…<one>` name several.
+        // Paths below one of the top folders, anywhere in the text. `*`, `<` and `{` begin a pattern: then the folder must
+        // exist.
         for word in text.split(|c: char| c.is_whitespace() || "`()[]\"',;".contains(c)) {
             let path = word.trim_end_matches(['.', ':']).split(['*', '<', '{', '#']).next().unwrap_or(word);
             let local = ["scenarios/", "src/", "tests/", "mock/", "benches/", ".ci/"]
                 .iter()
                 .any(|folder| path.starts_with(folder));
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            let several = word.contains(['*', '<', '{']);
-            let exists = top().join(path).exists() || (several && top().join(folder).exists());
+            let is_pattern = word.contains(['*', '<', '{']);
+            let exists = top().join(path).exists() || (is_pattern && top().join(folder).exists());
             assert!(!local || exists, "{page} names {path}");
         }
     }

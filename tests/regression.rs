@@ -105,7 +105,7 @@ fn baseline(policy: &Policy) -> Baseline {
     let cases = cases(&ALL, policy, 7);
     let written = Baseline::of(&cases, &regression::run(&cases, &()));
     let read = Baseline::from_json(&written.to_json()).expect("a baseline");
-    assert_eq!(read.to_json(), written.to_json(), "a baseline survives its file");
+    assert_eq!(read.to_json(), written.to_json(), "a baseline reads back as it was written");
     read
 }
 
@@ -197,8 +197,9 @@ fn an_outcome_does_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn a_measure_that_can_no_longer_be_taken_is_worse() {
-    let dead = Policy { set: |_| vec![("providers.p.incidents", "[{at: 0s, for: 1h, fault: 500}]")], ..GOOD };
-    let outcome = compared_with(&baseline(&GOOD), &dead, 7);
+    let always_failing =
+        Policy { set: |_| vec![("providers.p.incidents", "[{at: 0s, for: 1h, fault: 500}]")], ..GOOD };
+    let outcome = compared_with(&baseline(&GOOD), &always_failing, 7);
     let keys = &outcome.scenarios[1];
     let worse = measures_with(keys, Verdict::Worse);
     for measure in ["success", "goodput", "p50 latency", "p95 first_token"] {
@@ -219,8 +220,8 @@ fn an_invalid_baseline_is_rejected_with_the_reason() {
         (text.replace("duration_s", "duration"), "missing field `duration_s`"),
     ];
     for (text, expected) in wrong {
-        let fault = Baseline::from_json(&text).unwrap_err();
-        assert!(fault.contains(expected), "{fault}");
+        let error = Baseline::from_json(&text).unwrap_err();
+        assert!(error.contains(expected), "{error}");
     }
 }
 

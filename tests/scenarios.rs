@@ -17,7 +17,7 @@ pub(crate) fn lessons() -> Vec<PathBuf> {
 pub(crate) fn scenarios(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files =
-        fs::read_dir(folder).expect("the lessons are there").map(|entry| entry.expect("a file").path());
+        fs::read_dir(folder).expect("a folder of scenarios").map(|entry| entry.expect("a file").path());
     let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
     files.sort();
     files
@@ -45,7 +45,7 @@ fn every_lesson_opens_with_its_question_where_to_look_and_the_answer() {
             let found =
                 head[from..].iter().position(|line| line.starts_with(word) && line.len() > word.len() + 20);
             let Some(at) = found else {
-                panic!("{}: no `{}` with a sentence behind it", path.display(), word.trim())
+                panic!("{}: no `{}` followed by a sentence", path.display(), word.trim())
             };
             from += at + 1;
         }
@@ -66,7 +66,11 @@ fn the_lessons_are_numbered_without_a_gap_and_have_names_of_their_own() {
     for (number, path) in lessons.iter().enumerate() {
         let words = stem(path).strip_prefix(&format!("{number:02}-"));
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        assert!(words.is_some_and(|words| words.chars().all(plain)), "{} is no. {number}", path.display());
+        assert!(
+            words.is_some_and(|words| words.chars().all(plain)),
+            "{}: expected a name of a-z, 0-9 and - after {number:02}-",
+            path.display()
+        );
         let scenario = load(path);
         assert!(!scenario.about.is_empty(), "{} says what it is about", path.display());
         assert!(names.insert(scenario.name.clone()), "two lessons are called `{}`", scenario.name);

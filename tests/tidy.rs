@@ -41,8 +41,8 @@ const ENGINE_IMPORTS: [&str; 16] = [
     "config::DEFAULT_MAX_TOKENS",
 ];
 
-/// The files and folders in which tokio, hyper, axum and std::net may be named.
-const ONLINE: [&str; 10] = [
+/// The files and folders that may name tokio, hyper, axum and std::net.
+const NETWORK_FILES: [&str; 10] = [
     "src/drive/attempt.rs",
     "src/drive/connections.rs",
     "src/drive/live.rs",
@@ -94,20 +94,20 @@ const BANNED_WORDS: [&str; 13] = [
 ];
 
 /// A file of the repository.
-struct Page {
+struct TextFile {
     /// From the top of the repository, with forward slashes.
     path: String,
     text: String,
 }
 
-impl Page {
-    /// The code without comments and unit tests.
+impl TextFile {
+    /// Returns the code without comments and unit tests.
     fn code(&self) -> String {
         let lines = self.source().lines().filter(|line| !line.trim_start().starts_with("//"));
         lines.map(|line| line.split(" // ").next().unwrap_or(line)).collect::<Vec<_>>().join("\n")
     }
 
-    /// Everything above the unit tests.
+    /// Returns everything above the unit tests.
     fn source(&self) -> &str {
         self.text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(&self.text)
     }
@@ -121,8 +121,8 @@ fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every text file of the repository, without build output, results of runs, and git's own files.
-fn pages() -> Vec<Page> {
+/// Returns every text file of the repository, without build output, results of runs, and git's own files.
+fn files() -> Vec<TextFile> {
     let mut found = Vec::new();
     let mut folders = vec![top().to_owned()];
     while let Some(folder) = folders.pop() {
@@ -131,7 +131,7 @@ fn pages() -> Vec<Page> {
             if entry.is_dir() && !["target", "out", ".git"].contains(&name.as_str()) {
                 folders.push(entry);
             } else if entry.is_file() && name != ".git" {
-                found.extend(page(&entry));
+                found.extend(read(&entry));
             }
         }
     }
@@ -140,18 +140,19 @@ fn pages() -> Vec<Page> {
 }
 
 /// Reads a file; `None` if it is not UTF-8.
-fn page(path: &PathBuf) -> Option<Page> {
+fn read(path: &PathBuf) -> Option<TextFile> {
     let text = String::from_utf8(fs::read(path).expect("a readable file")).ok()?;
     let path =
         path.strip_prefix(top()).expect("below the top").to_str().expect("a plain name").replace('\\', "/");
-    Some(Page { path, text })
+    Some(TextFile { path, text })
 }
 
-fn sources() -> impl Iterator<Item = Page> {
-    pages().into_iter().filter(|page| page.path.ends_with(".rs"))
+fn sources() -> impl Iterator<Item = TextFile> {
+    files().into_iter().filter(|file| file.path.ends_with(".rs"))
 }
 
-/// Paths below `root` that `code` names, two segments deep: `window::Bucket`, `Axis`.
+/// Returns the paths below `root` that `code` names, down to the first segment that is not followed by `::` or is a type:
+/// `window::Bucket`, `Axis`.
 fn names<'a>(code: &'a str, root: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut rest: &'a str = code;
@@ -165,7 +166,7 @@ fn names<'a>(code: &'a str, root: &str) -> BTreeSet<String> {
     names
 }
 
-/// The names at the start of `text`: `a::B`, or each of `{a, b::C}`.
+/// Returns the path at the start of `text`, such as `a::B`, or each of a list, such as `{a, b::C}`.
 fn leaves(text: &str) -> Vec<String> {
     let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     if let Some(list) = text.strip_prefix('{') {
@@ -189,16 +190,16 @@ fn layer(module: &str) -> usize {
 #[test]
 fn modules_import_only_from_lower_layers() {
     let mut seen = BTreeSet::new();
-    for page in sources().filter(|page| !page.is_test()) {
-        let Some(path) = page.path.strip_prefix("src/").filter(|path| *path != "lib.rs") else { continue };
+    for file in sources().filter(|file| !file.is_test()) {
+        let Some(path) = file.path.strip_prefix("src/").filter(|path| *path != "lib.rs") else { continue };
         let module = path.split('/').next().and_then(|part| part.split('.').next()).expect("a module");
         seen.insert(module.to_owned());
-        let roots = names(&page.code(), "crate::").into_iter().chain(names(&page.code(), "quotalab::"));
+        let roots = names(&file.code(), "crate::").into_iter().chain(names(&file.code(), "quotalab::"));
         for name in roots {
             let other = name.split("::").next().expect("a name");
             let below =
                 layer(other) < layer(module) || other == module || EXCEPTIONS.contains(&(module, other));
-            assert!(below, "{} imports {name}, which is not below `{module}`", page.path);
+            assert!(below, "{} imports {name}, which is not below `{module}`", file.path);
         }
     }
     let known: BTreeSet<_> = LAYERS.into_iter().flatten().map(|name| (*name).to_owned()).collect();
@@ -223,53 +224,53 @@ fn drawn_layer(line: &str) -> Option<(usize, Vec<&str>)> {
 
 #[test]
 fn words_are_plain() {
-    for page in pages().into_iter().filter(|page| page.path.ends_with(".rs") || page.path.ends_with(".md")) {
-        for (number, line) in page.text.lines().enumerate() {
+    for file in files().into_iter().filter(|file| file.path.ends_with(".rs") || file.path.ends_with(".md")) {
+        for (number, line) in file.text.lines().enumerate() {
             let lower = line.to_lowercase();
             let banned = BANNED_WORDS.iter().find(|word| lower.contains(**word));
-            assert!(banned.is_none(), "{}:{}: {banned:?}: {line}", page.path, number + 1);
+            assert!(banned.is_none(), "{}:{}: {banned:?}: {line}", file.path, number + 1);
         }
     }
 }
 
 #[test]
 fn the_engine_never_sees_the_ground_truth() {
-    for page in sources().filter(|page| page.path.starts_with("src/engine/")) {
-        let code = page.code();
+    for file in sources().filter(|file| file.path.starts_with("src/engine/")) {
+        let code = file.code();
         for name in names(&code, "provider::") {
-            assert!(ENGINE_IMPORTS.contains(&name.as_str()), "{} imports provider::{name}", page.path);
+            assert!(ENGINE_IMPORTS.contains(&name.as_str()), "{} imports provider::{name}", file.path);
         }
         for word in ["Truth", "Arrival", "DecisionReport", "Decision::Admitted"] {
-            assert!(!code.contains(word), "{} names {word}", page.path);
+            assert!(!code.contains(word), "{} names {word}", file.path);
         }
     }
 }
 
 #[test]
 fn the_provider_model_does_not_import_its_server() {
-    for page in sources()
-        .filter(|page| page.path.starts_with("mock/src/") && !page.path.starts_with("mock/src/server/"))
+    for file in sources()
+        .filter(|file| file.path.starts_with("mock/src/") && !file.path.starts_with("mock/src/server/"))
     {
-        let code = page.code();
+        let code = file.code();
         assert!(
             names(&code, "crate::").iter().all(|name| !name.starts_with("server")),
             "{} imports the server",
-            page.path
+            file.path
         );
     }
 }
 
 #[test]
 fn network_crates_are_named_only_in_the_listed_files() {
-    for page in sources().filter(|page| !page.is_test() && !page.path.starts_with("benches/")) {
-        if ONLINE.iter().any(|online| page.path.starts_with(online)) {
+    for file in sources().filter(|file| !file.is_test() && !file.path.starts_with("benches/")) {
+        if NETWORK_FILES.iter().any(|allowed| file.path.starts_with(allowed)) {
             continue;
         }
-        let code = page.code();
+        let code = file.code();
         for word in ["tokio", "hyper", "hyper_util", "axum", "std::net"] {
             let named =
                 !names(&code, &format!("{word}::")).is_empty() || code.contains(&format!("use {word};"));
-            assert!(!named, "{} names {word}", page.path);
+            assert!(!named, "{} names {word}", file.path);
         }
     }
 }
@@ -277,7 +278,7 @@ fn network_crates_are_named_only_in_the_listed_files() {
 #[test]
 fn files_are_short() {
     let long: Vec<_> = sources()
-        .map(|page| (page.source().lines().count(), page.path))
+        .map(|file| (file.source().lines().count(), file.path))
         .filter(|(lines, _)| *lines > MAX_LINES)
         .collect();
     assert!(long.is_empty(), "more than {MAX_LINES} lines: {long:?}");
@@ -285,28 +286,29 @@ fn files_are_short() {
 
 #[test]
 fn no_unfinished_code_silenced_lints_or_machine_paths() {
-    for page in pages() {
-        let at = |word: &str| page.text.lines().position(|line| line.contains(word)).map(|line| line + 1);
+    for file in files() {
+        let at = |word: &str| file.text.lines().position(|line| line.contains(word)).map(|line| line + 1);
         for word in MACHINE_PATHS {
-            assert!(at(word).is_none(), "{}:{} names `{word}`", page.path, at(word).unwrap_or(0));
+            assert!(at(word).is_none(), "{}:{} names `{word}`", file.path, at(word).unwrap_or(0));
         }
-        for word in FORBIDDEN.iter().filter(|_| page.path.ends_with(".rs")) {
-            assert!(at(word).is_none(), "{}:{} holds `{word}`", page.path, at(word).unwrap_or(0));
+        for word in FORBIDDEN.iter().filter(|_| file.path.ends_with(".rs")) {
+            assert!(at(word).is_none(), "{}:{} contains `{word}`", file.path, at(word).unwrap_or(0));
         }
     }
 }
 
 #[test]
 fn every_source_file_has_a_module_comment() {
-    for page in sources() {
-        assert!(page.text.starts_with("//! "), "{} does not begin with //!", page.path);
+    for file in sources() {
+        assert!(file.text.starts_with("//! "), "{} does not begin with //!", file.path);
     }
 }
 
 #[test]
 fn every_limit_cause_occurs_in_some_test() {
-    let event = sources().find(|page| page.path == "src/event.rs").expect("the words of a run");
-    let tests: String = sources().filter(Page::is_test).map(|page| page.text).collect();
+    let event =
+        sources().find(|file| file.path == "src/event.rs").expect("src/event.rs is in the repository");
+    let tests: String = sources().filter(TextFile::is_test).map(|file| file.text).collect();
     let causes = event
         .text
         .split("pub enum LimitCause {")
@@ -316,7 +318,7 @@ fn every_limit_cause_occurs_in_some_test() {
     let causes: Vec<_> = causes.lines().filter_map(|line| line.trim().strip_suffix(',')).collect();
     assert!(causes.len() > 8, "{causes:?}");
     for cause in causes {
-        let word: String = cause.chars().flat_map(spaced).collect();
+        let word: String = cause.chars().flat_map(snake_case).collect();
         assert!(
             tests.contains(&format!("\"{}\"", word.trim_start_matches('_'))),
             "no test contains `{cause}`"
@@ -324,23 +326,24 @@ fn every_limit_cause_occurs_in_some_test() {
     }
 }
 
-fn spaced(c: char) -> impl Iterator<Item = char> {
+/// Returns the letter in lower case, after an underscore if it is a capital.
+fn snake_case(c: char) -> impl Iterator<Item = char> {
     c.is_uppercase().then_some('_').into_iter().chain(c.to_lowercase())
 }
 
-/// A name of two words that a dialect has too.
+/// Names of types that are also names of dialects, which texts may contain.
 const DIALECT_NAMES: [&str; 1] = ["DeepInfra"];
 
-/// No text for users names a type of the sources: a renamed type has not changed a sentence.
+/// No string literal contains the name of a type: a rename must not have changed a sentence for users.
 #[test]
-fn no_text_names_a_type() {
+fn no_string_literal_names_a_type() {
     let is_compound = |name: &str| {
         let letters: Vec<char> = name.chars().collect();
         letters.windows(2).any(|pair| pair[0].is_lowercase() && pair[1].is_uppercase())
     };
-    let pages: Vec<_> = sources().filter(|page| page.path.contains("src/")).collect();
+    let files: Vec<_> = sources().filter(|file| file.path.contains("src/")).collect();
     let mut types = BTreeSet::new();
-    for line in pages.iter().flat_map(|page| page.text.lines()) {
+    for line in files.iter().flat_map(|file| file.text.lines()) {
         for keyword in ["struct ", "enum ", "trait "] {
             let Some((before, after)) = line.split_once(keyword) else { continue };
             let name: String = after.chars().take_while(|letter| letter.is_alphanumeric()).collect();
@@ -350,16 +353,16 @@ fn no_text_names_a_type() {
         }
     }
     assert!(types.len() > 200, "the names of types are found: {}", types.len());
-    for page in &pages {
+    for file in &files {
         let code = |line: &&str| !line.trim_start().starts_with("//") && !line.trim_start().starts_with("#[");
-        for line in page.source().lines().filter(code) {
+        for line in file.source().lines().filter(code) {
             let words = line
                 .split('"')
                 .skip(1)
                 .step_by(2)
                 .flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
             for word in words.filter(|word| !DIALECT_NAMES.contains(word)) {
-                assert!(!types.contains(word), "{}: `{word}` in {line}", page.path);
+                assert!(!types.contains(word), "{}: `{word}` in {line}", file.path);
             }
         }
     }

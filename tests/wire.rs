@@ -1,4 +1,4 @@
-//! Tests that the mock's renderer and the engine's parser agree. Both were written separately, from the same captures.
+//! Tests that the mock's renderer and the engine's parser agree. They were written independently, from the same captures.
 //! For every decision, the parsed reply equals the one that the virtual driver builds directly; and the parser reads
 //! from every published capture the numbers that were collected by hand.
 
@@ -62,13 +62,13 @@ fn read(status: u16, headers: &dyn parse::Headers, body: &str) -> Reply {
 }
 
 fn limits() -> impl Strategy<Value = HeaderLimits> {
-    let view =
+    let header_limit =
         |axis| {
             (any::<u64>(), any::<u64>(), any::<u64>()).prop_map(move |(limit, remaining, reset)| {
                 HeaderLimit { axis, limit, remaining, reset: Nanos(reset) }
             })
         };
-    (prop::option::of(view(Axis::Rpd)), prop::option::of(view(Axis::Tpm)))
+    (prop::option::of(header_limit(Axis::Rpd)), prop::option::of(header_limit(Axis::Tpm)))
         .prop_map(|(requests, tokens)| HeaderLimits { requests, tokens })
 }
 
@@ -140,7 +140,7 @@ fn too_long() -> impl Strategy<Value = TooLong> {
 fn report() -> impl Strategy<Value = DecisionReport> {
     let too_long = too_long().prop_map(Decision::TooLong);
     (prop_oneof![4 => refused(), 2 => served(), 1 => faulted(), 1 => too_long], limits())
-        .prop_map(|(verdict, limits)| DecisionReport { decision: verdict, limits })
+        .prop_map(|(decision, limits)| DecisionReport { decision, limits })
 }
 
 proptest! {
@@ -214,10 +214,10 @@ proptest! {
         prop_assert_eq!(*done, "[DONE]");
         let stated: Vec<Usage> = chunks.iter().filter_map(|chunk| parse::usage(chunk.as_bytes())).collect();
         prop_assert_eq!(stated, vec![service.usage; if include_usage { 2 } else { 1 }]);
-        // The driver distinguishes the first chunk from the first token by this text, without parsing.
-        let opening = |chunk: &&&str| chunk.contains(r#""content":"""#);
-        prop_assert_eq!(chunks.iter().filter(opening).count(), 1);
-        prop_assert!(opening(&&chunks[0]));
+        // By its empty content the parser recognises that the first chunk holds no token.
+        let has_empty_content = |chunk: &&&str| chunk.contains(r#""content":"""#);
+        prop_assert_eq!(chunks.iter().filter(has_empty_content).count(), 1);
+        prop_assert!(has_empty_content(&&chunks[0]));
     }
 
     /// Every wire format reports the usage with its cached tokens, and whether the answer was cut, whole and streamed.

@@ -172,7 +172,7 @@ pub fn parse_decimal(text: &str, unit: Nanos) -> Option<Nanos> {
     let mut nanos = whole.parse::<u64>().ok()?.checked_mul(unit.0)?;
     let mut place = unit.0;
     for digit in fraction.bytes() {
-        // Exact while `place` is a multiple of ten; after that it is below a nanosecond.
+        // Exact while `place` is a multiple of ten; afterwards rounded down to whole nanoseconds.
         nanos = nanos.checked_add(u64::from(digit - b'0') * place / 10)?;
         place /= 10;
     }

@@ -106,7 +106,8 @@ impl Dialect {
     }
 }
 
-/// The pricing plan of an account. It does not set the limits; it decides what a refusal advises, such as to upgrade.
+/// The pricing plan of an account. It does not set the limits. The text of a refusal depends on it, such as the advice to
+/// upgrade.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tier {
     /// Free of charge.
@@ -135,15 +136,16 @@ pub struct ModelConfig {
     pub family: Option<String>,
     /// Its limits, at most one per axis, in the order of [`crate::Axis::ALL`]. An axis without one is not limited.
     pub limits: Vec<Limit>,
-    /// The longest prompt and completion it accepts.
+    /// Its context window and the largest `max_tokens` that it accepts.
     pub lengths: Lengths,
     /// The estimate that admission charges for a call, and its correction at settlement.
     pub reserve: Reserve,
     /// Its service times, the network's round trip and the server slots.
     pub latency: Latency,
-    /// Price per token.
+    /// The prices of its tokens.
     pub price: Price,
-    /// Completion tokens of calls that carry no ground truth, as the server receives them.
+    /// The distribution of the completion tokens of calls without ground truth: requests to the server that have no truth
+    /// header.
     pub completion: Dist,
 }
 

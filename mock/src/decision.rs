@@ -17,7 +17,7 @@ pub struct DecisionReport {
 }
 
 impl DecisionReport {
-    /// Returns the wait that the reply announces; `None` if it announces none.
+    /// Returns the wait that the reply announces if its dialect announces waits; `None` if there is none to announce.
     #[must_use]
     pub const fn wait(&self) -> Option<Nanos> {
         match self.decision {
@@ -54,7 +54,7 @@ pub struct Service {
     pub time: ServiceTime,
     /// The usage at [`Service::done_at`].
     pub usage: Usage,
-    /// `true` if `max_tokens`, or the longest completion of the model, ends the completion before the model would.
+    /// `true` if `max_tokens`, or without it a length limit of the model, ends the completion before the model would.
     pub at_max_tokens: bool,
     /// `true` if the reply ends early.
     pub aborted: bool,
@@ -140,7 +140,7 @@ pub struct Denial {
     pub axis: Axis,
     /// Its limit.
     pub limit: u64,
-    /// The usage as printed: the limit minus the truncated remainder; above the limit after a settlement overdrew it.
+    /// The usage as printed: the limit minus the remaining units, truncated; above the limit after a settlement overdrew it.
     pub used: i64,
     /// The amount that the call requested.
     pub requested: u64,

@@ -28,7 +28,7 @@ impl ModelConfig {
     /// Returns the longest prompt of a call with this `max_tokens` that no length and no limit of the model rules out.
     ///
     /// Set `may_be_cached` if a part of the prompt may be in the prefix cache. If the model does not count such tokens, its
-    /// limits rule out no prompt.
+    /// limits do not bound the length of the prompt; they may still rule out the completion or every call.
     #[must_use]
     pub fn largest_prompt(&self, max_tokens: Option<u32>, may_be_cached: bool) -> LargestPrompt {
         let cap = self.lengths.prompt_cap(max_tokens);

@@ -165,7 +165,7 @@ mod tests {
                     prop_assert_eq!(slots.enter(step, now), starts.then_some(now));
                     if starts { serving.push(step) } else { waiting.push(step) }
                 } else if which < serving.len() + waiting.len() {
-                    let started = if which < serving.len() {
+                    let (left, next) = if which < serving.len() {
                         let left = serving.remove(which);
                         let next = (!waiting.is_empty()).then(|| waiting.remove(0));
                         serving.extend(next);
@@ -173,8 +173,8 @@ mod tests {
                     } else {
                         (waiting.remove(which - serving.len()), None)
                     };
-                    let expected = started.1.map(|ticket| StartedCall { ticket_number: ticket, at: now });
-                    prop_assert_eq!(slots.leave(started.0, now), expected);
+                    let expected = next.map(|ticket| StartedCall { ticket_number: ticket, at: now });
+                    prop_assert_eq!(slots.leave(left, now), expected);
                 }
                 prop_assert!(slots.queue.len() <= 2 * waiting.len());
                 prop_assert_eq!(slots.in_use as usize, serving.len());

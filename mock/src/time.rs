@@ -3,7 +3,8 @@
 use std::fmt;
 use std::ops::{Add, AddAssign, Mul, Sub};
 
-/// A duration in nanoseconds, up to 584 years. Arithmetic saturates.
+/// A duration in nanoseconds, up to 584 years. Arithmetic saturates; in debug builds a negative difference
+/// panics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nanos(pub u64);
 

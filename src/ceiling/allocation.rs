@@ -1,12 +1,12 @@
-//! Allocates the workloads to the targets of their routes: the linear programme.
+//! Allocates the classes of jobs to the targets that can admit them: the linear programme.
 //!
-//! Its variables are *assignments*, each of a workload and a target of its route, in units of what the target admits of
-//! that workload alone. The last variable is the multiple, in units of what the most restricted workload can reach alone.
+//! Its variables are *assignments*, each of a class and one of its targets, in units of what the target admits of that
+//! class alone. The last variable is the multiple, in units of what the most restricted class can reach alone.
 //! This scales all coefficients to about one, whatever the numbers of the scenario.
 //!
 //! ```text
-//!  per limit      Σ over the assignments to its targets of  (share of the limit) · assignment   ≤ 1
-//!  per workload   multiple − Σ over its assignments of  (reach of the target) · assignment      ≤ 0
+//!  per limit   Σ over the assignments to its targets of  (share of the limit) · assignment   ≤ 1
+//!  per class   multiple − Σ over its assignments of  (reach of the assignment) · assignment  ≤ 0
 //! ```
 
 use super::Class;
@@ -14,14 +14,14 @@ use super::constraint::LimitConstraint;
 use super::simplex::maximise;
 use crate::ids::TargetId;
 
-/// The upper bound on the reach of a target, in units of what the most restricted workload needs.
+/// The upper bound on the reach of an assignment, in units of what the most restricted class can reach alone.
 const MAX_REACH: f64 = 1e6;
 
-/// An assignment variable: a workload, by index, and a target of its route.
+/// An assignment variable: a class, by index, and one of its targets.
 struct Assignment {
     class: usize,
     target: TargetId,
-    /// The multiple of the workload that the target admits alone; infinite without a limit.
+    /// The multiple of the class's load that the target admits of it alone; infinite without a limit.
     alone: f64,
 }
 
@@ -46,7 +46,8 @@ impl Assignment {
         }
     }
 
-    /// Returns the multiple of a workload that the assignment serves at value 1, in units of `scale`.
+    /// Returns the multiple of the load of `class` that the assignment serves at value 1, in units of `scale`; 0 for another
+    /// class.
     fn reach(&self, class: usize, scale: f64) -> f64 {
         if class == self.class { (self.alone / scale).min(MAX_REACH) } else { 0.0 }
     }
@@ -71,10 +72,10 @@ pub(super) fn maximum_multiple<'constraints, 'scenario>(
         let blocks = |constraint: &LimitConstraint<'_>| {
             assignments.iter().any(|a| constraint.covers(a.target) && reaches[a.class] == 0.0)
         };
-        let zero = constraints.iter().find(|constraint| constraint.allowed == 0.0 && blocks(constraint));
-        return (0.0, zero);
+        let blocking = constraints.iter().find(|constraint| constraint.allowed == 0.0 && blocks(constraint));
+        return (0.0, blocking);
     }
-    // A workload with an unlimited target is sent there and uses no limit.
+    // A class with an unlimited target is sent there and uses no limit.
     assignments.retain(|assignment| reaches[assignment.class].is_finite() && assignment.alone > 0.0);
     let limit_row =
         |limit| assignments.iter().map(|a| a.share_of(limit, classes)).chain([0.0]).collect::<Vec<_>>();

@@ -32,7 +32,7 @@ const MAX_ITERATIONS: usize = 60;
 /// The number of ranks with a rate of their own; the ranks after them form blocks with the rate of their middle.
 const SINGLE_RANKS: u32 = 256;
 
-/// Prompts that are requested at the same rate.
+/// Popular prompts that are requested at the same rate.
 #[derive(Clone, Copy, Debug)]
 struct Prompts {
     count: f64,
@@ -45,39 +45,39 @@ struct Prompts {
 pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
     let cache = scenario.client.cache?;
     let classes = classes(scenario);
-    if classes.iter().all(|class| repeated(&scenario.workloads[class.workload]) == 0.0) {
+    if classes.iter().all(|class| popular_share(&scenario.workloads[class.workload]) == 0.0) {
         return None;
     }
     let constraints = constraints_with_held(scenario, &classes);
     let offered: f64 = classes.iter().map(|class| class.rate).sum();
     let (mut multiple, _) = allocation::maximum_multiple(&classes, &constraints);
-    let mut hits = vec![0.0; scenario.workloads.len()];
-    let misses = |hits: &[f64]| -> Vec<Class> {
+    let mut shares = vec![0.0; scenario.workloads.len()];
+    let misses = |hit_shares: &[f64]| -> Vec<Class> {
         let missed =
-            |class: &Class| Class { rate: class.rate * (1.0 - hits[class.workload]), ..class.clone() };
+            |class: &Class| Class { rate: class.rate * (1.0 - hit_shares[class.workload]), ..class.clone() };
         classes.iter().map(missed).collect()
     };
     for _ in 0..MAX_ITERATIONS {
         if !multiple.is_finite() {
             return None;
         }
-        hits = hit_shares(&scenario.workloads, &classes, cache, multiple);
-        let next = allocation::maximum_multiple(&misses(&hits), &constraints).0;
+        shares = hit_shares(&scenario.workloads, &classes, cache, multiple);
+        let next = allocation::maximum_multiple(&misses(&shares), &constraints).0;
         let converged = (next - multiple).abs() <= 1e-9 * multiple;
         multiple = next;
         if converged {
             break;
         }
     }
-    if let Some(at_peak) = peak::lowest(scenario, &misses(&hits), &constraints) {
+    if let Some(at_peak) = peak::lowest(scenario, &misses(&shares), &constraints) {
         multiple = multiple.min(at_peak.multiple);
     }
-    let hit: f64 = classes.iter().map(|class| class.rate * hits[class.workload]).sum();
-    Some(Cached { hit_share: hit / offered, jobs_per_min: multiple * offered * 60.0, multiple })
+    let hits_per_second: f64 = classes.iter().map(|class| class.rate * shares[class.workload]).sum();
+    Some(Cached { hit_share: hits_per_second / offered, jobs_per_min: multiple * offered * 60.0, multiple })
 }
 
-/// Returns the share of a workload's jobs that repeat a popular prompt.
-fn repeated(workload: &Workload) -> f64 {
+/// Returns the share of a workload's jobs with a popular prompt; 0 for a trace, whose prompts are all different.
+fn popular_share(workload: &Workload) -> f64 {
     let traced = matches!(workload.arrivals, Arrivals::Trace { .. });
     workload.repeats.filter(|_| !traced).map_or(0.0, |repeats| repeats.share)
 }
@@ -89,25 +89,25 @@ fn hit_shares(workloads: &[Workload], classes: &[Class], cache: Cache, multiple:
     let popular: Vec<Vec<Prompts>> =
         workloads.iter().zip(&rates).map(|(workload, rate)| self::popular(workload, *rate)).collect();
     let once: f64 =
-        workloads.iter().zip(&rates).map(|(workload, rate)| rate * (1.0 - repeated(workload))).sum();
+        workloads.iter().zip(&rates).map(|(workload, rate)| rate * (1.0 - popular_share(workload))).sum();
     let characteristic = characteristic_time(popular.iter().flatten(), once, f64::from(cache.entries));
     let ttl = cache.ttl.as_secs_f64();
     let share = |(prompts, rate): (&Vec<Prompts>, &f64)| {
-        let hits: f64 = prompts
+        let hits_per_second: f64 = prompts
             .iter()
             .map(|prompt| {
                 let hits = expected_hits(prompt.rate, characteristic, ttl);
                 prompt.count * prompt.rate * hits / (1.0 + hits)
             })
             .sum();
-        if *rate > 0.0 { (hits / rate).clamp(0.0, 1.0) } else { 0.0 }
+        if *rate > 0.0 { (hits_per_second / rate).clamp(0.0, 1.0) } else { 0.0 }
     };
     popular.iter().zip(&rates).map(share).collect()
 }
 
 /// Returns the popular prompts of a workload by Zipf's law; ranks after [`SINGLE_RANKS`] form blocks.
 fn popular(workload: &Workload, rate: f64) -> Vec<Prompts> {
-    let Some(repeats) = workload.repeats.filter(|_| repeated(workload) > 0.0) else { return Vec::new() };
+    let Some(repeats) = workload.repeats.filter(|_| popular_share(workload) > 0.0) else { return Vec::new() };
     let mut blocks = Vec::new();
     let mut first = 1u32;
     while first <= repeats.prompts {

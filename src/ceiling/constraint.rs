@@ -13,7 +13,7 @@ pub(super) struct LimitConstraint<'scenario> {
     /// At least one, in the order of the scenario.
     pub(super) targets: Vec<(TargetId, &'scenario ModelConfig)>,
     pub(super) limit: Limit,
-    /// Units per second, over the run.
+    /// Units per second over the run; calls in flight for concurrency. `peak` puts the units of an interval in its place.
     pub(super) allowed: f64,
     /// What counts instead of the final charges, and what is admitted of it.
     pub(super) held: Option<Held>,
@@ -27,14 +27,14 @@ pub(super) struct Held {
     pub(super) supply: Supply,
 }
 
-/// What a limit admits of such demands.
+/// What a limit admits of the demands in [`Held`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Supply {
-    /// Its units.
+    /// The units that its refill policy admits.
     Units,
     /// One call at a time: the demand is a time of service.
     OneCall,
-    /// The capacity within any time of this length.
+    /// Its capacity in any interval of this length.
     WithinAny(Nanos),
 }
 
@@ -61,7 +61,7 @@ impl LimitConstraint<'_> {
         if used > 0.0 { used / self.allowed } else { 0.0 }
     }
 
-    /// Returns the units per second that the limit admits over a run of length `duration` that begins with all of it.
+    /// Returns the units per second that the limit admits over a run of length `duration` that begins with the limit full.
     pub(super) fn allowed_from_full(&self, duration: Nanos) -> f64 {
         match self.supply() {
             Supply::Units => from_full(&self.limit, duration),
@@ -77,7 +77,7 @@ impl LimitConstraint<'_> {
         match self.supply() {
             Supply::Units => units_in(&self.limit, from, span),
             Supply::OneCall => span.as_secs_f64(),
-            // The times of this length that contain an instant of the span begin in one that is as much longer.
+            // The intervals of this length that overlap the span begin within a time of `span + length`.
             Supply::WithinAny(length) => {
                 self.limit.capacity() as f64 * (1.0 + span.as_secs_f64() / length.as_secs_f64())
             }
@@ -89,7 +89,7 @@ impl LimitConstraint<'_> {
     }
 }
 
-/// Returns the limits of every meter, and what follows from the reservations that calls hold while they run.
+/// Returns the limits of every meter, and the constraints that follow from the reservations that calls hold while they run.
 pub(super) fn constraints_with_held<'a>(
     scenario: &'a Scenario,
     classes: &[Class],
@@ -127,19 +127,19 @@ pub(super) fn constraints(scenario: &Scenario) -> Vec<LimitConstraint<'_>> {
     constraints
 }
 
-/// Returns the units per second that a limit admits over the run: with what it holds at the start, unless earlier traffic
-/// has used that; for concurrency, the calls in flight at once.
+/// Returns the units per second that a limit admits over the run: with what a full one holds at the start, unless earlier
+/// traffic has used that; for concurrency, the calls in flight at once.
 fn allowed(limit: &Limit, scenario: &Scenario) -> f64 {
     if scenario.start.has_history(limit) { sustained(limit) } else { from_full(limit, scenario.duration) }
 }
 
-/// Returns the units per second that a limit admits over a run of length `duration` that begins with all of it.
+/// Returns the units per second that a limit admits over a run of length `duration` that begins with the limit full.
 fn from_full(limit: &Limit, duration: Nanos) -> f64 {
     let seconds = limit.axis.window_length().map_or(1.0, |_| duration.max(Nanos(1)).as_secs_f64());
     limit.max_units_in(duration) / seconds
 }
 
-/// Returns the units per second that a limit admits for ever; for concurrency, the calls in flight at once.
+/// Returns the units per second that a limit admits in the long run; for concurrency, the calls in flight at once.
 #[expect(clippy::cast_precision_loss, reason = "for reports and comparisons")]
 pub(super) fn sustained(limit: &Limit) -> f64 {
     let amount = match limit.refill {

@@ -62,7 +62,8 @@ impl PromptRange {
 }
 
 impl PromptRange {
-    /// Returns the mean of how much longer than `length` a prompt of the range is, counting shorter ones as zero.
+    /// Returns the mean of max(0, prompt − `length`) over the prompts of the range, in tokens. `length` must not be below
+    /// the range.
     pub(super) fn mean_excess(self, prompt: &Dist, length: f64) -> f64 {
         let (from, to) = self.probabilities(prompt);
         if self.up_to.is_some() {
@@ -115,8 +116,8 @@ impl Sizes {
         }
     }
 
-    /// Returns the minimum charge of a job on an axis, in requests, tokens or seconds in service. The audio axes have no
-    /// demand: workloads are text.
+    /// Returns the mean final charge of a job on an axis, in requests, tokens or seconds in service; a lower bound if the
+    /// reservation is not known in advance. The audio axes have no demand: workloads are text.
     pub(super) fn demand(self, axis: Axis, model: &ModelConfig) -> f64 {
         let (prompt, completion) = self.charged(&model.reserve);
         match axis {
@@ -207,7 +208,8 @@ pub(super) fn mean_at_most(dist: &Dist, max: f64) -> f64 {
         Dist::Constant(value) => value.min(max),
         Dist::LogNormal { mu, sigma } if *sigma > 0.0 => {
             let score = (libm::log(max) - mu) / sigma;
-            // The part of the mean below `max`, which underflows together with its share.
+            // The part of the mean from samples below `max`. If its share underflows to 0, so does the part, even if the mean
+            // overflows.
             let share = normal_below(score - sigma);
             let below = if share > 0.0 { share * dist.mean() } else { 0.0 };
             below + max * normal_below(-score)

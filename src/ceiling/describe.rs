@@ -1,7 +1,7 @@
 //! The ceiling as text, for `check`.
 
 use super::{AxisCeiling, Ceiling, FirstRun, Peak};
-use crate::formatting::{at_seconds, duration, job_rate, jobs_in, moment, seconds};
+use crate::formatting::{at_seconds, duration, job_rate, jobs_in, moment, offered_in, seconds};
 use crate::scenario::Scenario;
 use provider::units;
 use std::fmt::Write as _;
@@ -15,14 +15,15 @@ impl Ceiling {
              waits and outages lower it, cache hits raise it)\n",
             units::print_duration(scenario.duration)
         );
-        // The others, if some jobs are too large.
+        // If some jobs are too large for every target, the ceiling is compared with the load of the others.
         let offered = self.offered_jobs_per_min * self.servable_share;
         if self.servable_share > 0.0 && self.servable_share < 1.0 {
-            let never = 1.0 - self.servable_share;
-            let never = if never < 0.0005 { "less than 0.1%".to_owned() } else { units::print_share(never) };
+            let share = 1.0 - self.servable_share;
+            let too_large =
+                if share < 0.0005 { "less than 0.1%".to_owned() } else { units::print_share(share) };
             let _ = writeln!(
                 out,
-                "  {never} of the offered jobs are too large for every target; what follows is of the others"
+                "  {too_large} of the offered jobs are too large for every target; what follows is of the others"
             );
         }
         let _ = match self.binding {
@@ -39,18 +40,8 @@ impl Ceiling {
         };
         out += &self.peak_line(scenario);
         out += &self.first_run_line(scenario);
-        let axis = |AxisCeiling { axis, limit, jobs_per_min, unreserved_jobs_per_min }: &AxisCeiling| {
-            let admits = format!("{axis} {} admits {}", units::print_count(*limit), job_rate(*jobs_per_min));
-            if *jobs_per_min > unreserved_jobs_per_min * MAX_STATED_RATIO {
-                return admits;
-            }
-            format!(
-                "{admits} ({} if calls reserved no more than they use)",
-                job_rate(*unreserved_jobs_per_min)
-            )
-        };
         for target in self.targets.iter().filter(|target| !target.axes.is_empty()) {
-            let axes: Vec<String> = target.axes.iter().map(axis).collect();
+            let axes: Vec<String> = target.axes.iter().map(AxisCeiling::describe).collect();
             let name = &scenario.targets[target.target.index()].name;
             let _ = writeln!(out, "  {name}: {}", axes.join(", "));
         }
@@ -66,19 +57,24 @@ impl Ceiling {
 
     /// Says when the offered load bounds the ceiling, if that is not the mean over the run.
     fn peak_line(&self, scenario: &Scenario) -> String {
-        let Some(Peak { from, length, jobs, may_fail }) = self.peak else { return String::new() };
+        let Some(Peak { from, length, count, jobs, may_fail }) = self.peak else { return String::new() };
         let (run_s, length_s) = (scenario.duration.as_secs_f64(), seconds(length));
         let lasts = if length_s > 0.0 { format!(", {}", duration(length_s)) } else { String::new() };
+        let from = moment(at_seconds(from), run_s);
+        let peak = match count {
+            1 => format!("the peak bounds it (from {from}{lasts}): "),
+            _ => format!("the {count} highest peaks bound it (the first from {from}{lasts}): on average "),
+        };
         let failing = if may_fail > 0.0 {
             format!(", the rules let {} fail", jobs_in(may_fail, length_s))
         } else {
             String::new()
         };
         format!(
-            "  the peak bounds it (from {}{lasts}): {} offered, {} admitted{failing}\n",
-            moment(at_seconds(from), run_s),
-            jobs_in(jobs, length_s),
+            "  {peak}{} offered, {} admitted by their deadline of {}{failing}\n",
+            offered_in(jobs, length_s),
             jobs_in((jobs - may_fail) * self.multiple, length_s),
+            units::print_duration(scenario.client.deadline),
         )
     }
 
@@ -88,15 +84,29 @@ impl Ceiling {
         let jobs = jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
         format!(
             "  a first run from full limits: {}, {multiple:.2} × the offered; what full limits hold is used once\n",
-            plural(jobs)
+            job_count(jobs)
         )
+    }
+}
+
+impl AxisCeiling {
+    fn describe(&self) -> String {
+        let Self { axis, limit, grows_to, jobs_per_min, unreserved_jobs_per_min } = self;
+        let grown = grows_to
+            .map_or_else(String::new, |most| format!(", once grown to {},", units::print_count(most)));
+        let admits =
+            format!("{axis} {}{grown} admits {}", units::print_count(*limit), job_rate(*jobs_per_min));
+        if *jobs_per_min > unreserved_jobs_per_min * MAX_STATED_RATIO {
+            return admits;
+        }
+        format!("{admits} ({} if calls reserved no more than they use)", job_rate(*unreserved_jobs_per_min))
     }
 }
 
 /// The ratio of what reservations leave of a limit to what it admits without them, up to which the loss is stated.
 const MAX_STATED_RATIO: f64 = 0.995;
 
-/// Formats a number of jobs.
-fn plural(jobs: f64) -> String {
+/// Formats a number of jobs, rounded to a whole number.
+fn job_count(jobs: f64) -> String {
     if (0.5..1.5).contains(&jobs) { "1 job".to_owned() } else { format!("{jobs:.0} jobs") }
 }

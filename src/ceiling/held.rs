@@ -13,17 +13,19 @@
 //!   calls of a window are at most L. If y[j] is in proportion to g^(K − j) with `g = h/(u + h)`, that is the same in every
 //!   part; for equal calls with S = τ it admits `L/u · (1 − (1 − u/r)^K)` calls, as many as are admitted by a client that
 //!   sends whatever fits.
+//! * **Sliding log and counted windows.** The last call leaves room unused, see `last_call.rs`.
 //! * **Token bucket.** It refills while calls run, whatever they hold. If it can hold two reservations, a client that sends
 //!   more and more calls at once comes as near to the limit as it likes, so that nothing but the usage bounds the rate.
 //!   If its burst and what it refills during the longest S cover less than two reservations, a call is admitted only after the
 //!   one before has ended: `rate · E[S] ≤ 1`.
 //!
 //! Nothing is claimed if some call may use more than it reserves, if a reservation is not known in advance, for traces, for
-//! providers with incidents, which change S, and for buckets of models with slots, which prolong it.
+//! providers with incidents, which change S, and for buckets of models with slots, which prolong S.
 
 use super::Class;
 use super::constraint::{Held, LimitConstraint, Supply};
 use super::demand::{Sizes, mean_at_most, mean_within, mid_quantiles, model};
+use super::last_call;
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, Scenario, Workload};
@@ -33,23 +35,25 @@ use provider::config::{
 use provider::dist::Dist;
 use provider::{Axis, Nanos};
 
-/// A call that runs for this share of a time runs for the time, so that calls of exactly that time count.
-const SAME: f64 = 1.0 - 1e-9;
-/// Lengths of time that are tried, as multiples of the mean service time of each class.
+/// A call counts as running for a time if it runs for this share of it, so that rounding excludes no call of exactly that
+/// length.
+const ROUNDING: f64 = 1.0 - 1e-9;
+/// The lengths of intervals and of parts of windows that are tried, as multiples of the mean service time of each class.
 const SPANS: [f64; 3] = [0.5, 1.0, 2.0];
 
 /// The calls of a class at a target.
-struct Calls<'a> {
+pub(super) struct Calls<'a> {
     class: &'a Class,
-    sizes: Sizes,
+    pub(super) sizes: Sizes,
     target: TargetId,
-    workload: &'a Workload,
+    pub(super) workload: &'a Workload,
     model: &'a ModelConfig,
     /// The `max_tokens` of each call.
     max_tokens: u32,
 }
 
-/// Returns the constraints that follow from what calls hold while they run, except those that `settled` implies.
+/// Returns the constraints that follow from what calls hold while they run, except those that are implied by `settled`, the
+/// constraints on final charges.
 pub(super) fn constraints<'a>(
     scenario: &'a Scenario,
     classes: &[Class],
@@ -58,8 +62,8 @@ pub(super) fn constraints<'a>(
     settled.iter().flat_map(|constraint| of_limit(scenario, classes, constraint)).collect()
 }
 
-/// Returns the first bucket that holds so little beside the calls in flight at the analytic ceiling, `multiple` times the
-/// load, that bursts of them are refused, although no bound on the rate follows from it.
+/// Returns the first bucket of which the calls in flight at the analytic ceiling, `multiple` times the load, hold so much
+/// that it may refuse bursts of them, although no bound on the rate follows from that.
 pub(super) fn uncounted(
     scenario: &Scenario,
     classes: &[Class],
@@ -107,6 +111,7 @@ fn capacity(limit: &Limit) -> f64 {
     limit.capacity() as f64
 }
 
+/// Returns the constraints that follow for the limit of `settled`, without those that `settled` implies.
 fn of_limit<'a>(
     scenario: &'a Scenario,
     classes: &[Class],
@@ -153,7 +158,16 @@ fn of_limit<'a>(
             choices.map(of_choice).collect()
         }
     };
-    rows.into_iter().filter(|row| adds(row, settled, classes, scenario.duration)).collect()
+    let used_share = 1.0 - last_call::unused(&calls, limit.axis) / capacity(limit);
+    let last_call = match limit.refill {
+        RefillPolicy::Bucket => None,
+        RefillPolicy::SlidingLog => Some((Supply::WithinAny(window), capacity(limit) / window_s)),
+        _ => Some((Supply::Units, settled.allowed)),
+    };
+    let last_call = last_call
+        .filter(|_| used_share > 0.0)
+        .map(|(supply, sustained)| row(supply, sustained, &|calls| calls.used(limit.axis) / used_share));
+    rows.into_iter().chain(last_call).filter(|row| adds(row, settled, classes, scenario.duration)).collect()
 }
 
 /// Returns the calls that a limit counts. `None` if it does not count completions, if a call may use more than it reserves or
@@ -194,7 +208,7 @@ fn calls<'a>(
     (!all.is_empty()).then_some(all)
 }
 
-/// Returns the demands by class and target, in the order of the targets of the class.
+/// Returns the demands by class and target, in the order of [`Held::demands`]; 0 at targets without `calls`.
 fn table(classes: &[Class], calls: &[Calls<'_>], of: &dyn Fn(&Calls<'_>) -> f64) -> Vec<Vec<f64>> {
     let demand = |class: &Class, target: TargetId| {
         let is_of = |calls: &&Calls<'_>| calls.class.number == class.number && calls.target == target;
@@ -236,9 +250,9 @@ fn is_one_at_a_time(limit: &Limit, calls: &[Calls<'_>], window_s: f64) -> bool {
     capacity(limit) + refilled < 2.0 * smallest
 }
 
-/// The parts of a window, with the weights of the first and the last.
+/// The parts of a window, with the weights y of the first and the last.
 struct Parts {
-    /// The longest part, in seconds.
+    /// The greatest length of a part, in seconds.
     part_s: f64,
     first: f64,
     last: f64,
@@ -259,20 +273,31 @@ impl Parts {
         Self { part_s, first: last * libm::pow(ratio, count - 1.0), last }
     }
 
-    /// Returns a lower bound of the mean demand of calls, in whichever part each is admitted. That may depend on the prompt,
+    /// Returns a lower bound of the mean demand of calls, in whichever part each is admitted. The part may depend on the prompt,
     /// which is known at admission, but not on the answer.
     fn demand(&self, calls: &Calls<'_>, axis: Axis) -> f64 {
         let (used, held) = (calls.used(axis), calls.held_if_longer(self.part_s));
-        // From part to part the demand changes in one direction.
+        // The demand is monotonic from part to part, so the least is that of the first or the last.
         let of_mean = (used + held * self.first).min((used + held) * self.last);
-        // A larger prompt raises it by at least the last weight and at most as much, in the part where it is least.
+        // A token of the prompt raises it by the sum of the weights from the part of admission on, which is between the last
+        // weight and 1, so choosing the part by the prompt lowers the mean by at most this.
         of_mean - calls.prompt_excess(axis) * (1.0 - self.last)
     }
 }
 
 impl Calls<'_> {
+    /// Returns the longest completion, in tokens.
+    pub(super) fn max_completion(&self) -> f64 {
+        f64::from(self.max_tokens.min(MAX_TOKENS)).max(1.0)
+    }
+
+    /// Returns the completion of a call whose sample is this, in tokens.
+    pub(super) fn completion(&self, sample: f64) -> f64 {
+        sample.clamp(1.0, self.max_completion())
+    }
+
     /// Returns the mean final charge.
-    fn used(&self, axis: Axis) -> f64 {
+    pub(super) fn used(&self, axis: Axis) -> f64 {
         self.sizes.demand(axis, self.model)
     }
 
@@ -293,29 +318,30 @@ impl Calls<'_> {
     /// as zero.
     fn held_if_longer(&self, part_s: f64) -> f64 {
         self.mean_held(|service, other_s| {
-            let left_s = part_s * SAME - other_s;
+            let left_s = part_s * ROUNDING - other_s;
             if left_s <= 0.0 { 1.0 } else { service.probability_above(left_s) }
         })
     }
 
-    /// Returns the mean of (reservation − usage) · `of`, which is given the random part of the service time and the rest of it.
+    /// Returns the mean of (reservation − usage) · `of`, whose arguments are the distribution of the random part of the
+    /// service time and the rest of that time, in seconds.
     fn mean_held(&self, of: impl Fn(&Dist, f64) -> f64) -> f64 {
-        let max = f64::from(self.max_tokens.min(MAX_TOKENS));
-        let completion = |sample: f64| sample.clamp(1.0, max.max(1.0));
+        let max = self.max_completion();
         match &self.model.latency.service {
             ServiceTimeDist::Total(total) => {
                 (max - mean_within(&self.workload.completion, 1.0, max)).max(0.0) * of(total, 0.0)
             }
             ServiceTimeDist::Split { before_prefill, decode_speed, .. } => {
                 mid_quantiles(&self.workload.completion, (0.0, 1.0), |sample| {
-                    let completion = completion(sample);
+                    let completion = self.completion(sample);
                     (max - completion) * of(before_prefill, (completion - 1.0) / decode_speed)
                 })
             }
         }
     }
 
-    /// Returns the mean of how much longer than their mean the longer prompts are, in tokens: half the mean absolute deviation.
+    /// Returns the mean of max(0, prompt − mean prompt), in tokens: half the mean absolute deviation. 0 if the axis does not
+    /// count prompts.
     fn prompt_excess(&self, axis: Axis) -> f64 {
         if axis == Axis::Otpm {
             return 0.0;
@@ -324,7 +350,7 @@ impl Calls<'_> {
     }
 
     /// Returns the least that a call reserves.
-    fn smallest_reservation(&self, axis: Axis) -> f64 {
+    pub(super) fn smallest_reservation(&self, axis: Axis) -> f64 {
         let is_free = self.model.reserve.cached == CachedTokens::Free;
         let prompt =
             if axis == Axis::Otpm || is_free { 0.0 } else { bounds(&self.workload.prompt).0.max(1.0) };
@@ -340,7 +366,7 @@ impl Calls<'_> {
         match &latency.service {
             ServiceTimeDist::Total(total) => bounds(total).1,
             ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
-                let max = f64::from(self.max_tokens.max(1));
+                let max = self.max_completion();
                 let completion = bounds(&self.workload.completion).1.map_or(max, |most| most.clamp(1.0, max));
                 let prefill = match prefill_speed {
                     Some(speed) => bounds(&self.workload.prompt).1? / speed,

@@ -31,6 +31,7 @@ mod constraint;
 mod demand;
 mod describe;
 mod held;
+mod last_call;
 mod offered_load;
 mod peak;
 mod simplex;
@@ -50,7 +51,7 @@ use crate::scenario::{Scenario, SizeClass, Workload};
 use constraint::{LimitConstraint, constraints, constraints_with_held, sustained};
 use demand::{PromptRange, Sizes};
 use provider::Axis;
-use provider::config::{Lengths, Limit};
+use provider::config::{Lengths, Limit, RefillPolicy};
 use provider::largest_call::SizeBound;
 
 /// The ceiling of a scenario, and what each of its limits admits.
@@ -103,8 +104,11 @@ pub struct TargetCeiling {
 pub struct AxisCeiling {
     /// The axis.
     pub axis: Axis,
-    /// The limit, in units per window.
+    /// The limit, in units per window; of an adaptive one, that with which it begins.
     pub limit: u64,
+    /// The most to which an adaptive limit grows with its use, in units per window; `None` for the others. What it admits is
+    /// computed from this.
+    pub grows_to: Option<u64>,
     /// The jobs per minute that it alone admits, if all workloads that can use the target are sent there.
     pub jobs_per_min: f64,
     /// The same if calls held no more than they use while they run.
@@ -195,7 +199,7 @@ impl Ceiling {
 /// Returns the mean offered jobs of all workloads per second; of closed workloads, what their users send at most.
 #[must_use]
 pub fn offered_jobs_per_second(scenario: &Scenario) -> f64 {
-    scenario.workloads.iter().map(|workload| offered_load(scenario, workload)).sum()
+    scenario.workloads.iter().map(|workload| offered_jobs_per_second_of(scenario, workload)).sum()
 }
 
 /// Returns the mean number of jobs in service (Little's law) if each is sent to the first step of its route and nothing is refused.
@@ -256,7 +260,11 @@ impl TargetCeiling {
         let of_target = constraints.iter().filter(|constraint| constraint.covers(target));
         let mut axes: Vec<AxisCeiling> = Vec::new();
         for constraint in of_target {
-            let Limit { axis, amount: limit, .. } = constraint.limit;
+            let Limit { axis, amount: limit, refill, .. } = constraint.limit;
+            let grows_to = match refill {
+                RefillPolicy::Adaptive(growth) => Some(growth.max_limit(limit)),
+                _ => None,
+            };
             let used: f64 = classes().map(|class| class.rate * constraint.demand(class, target)).sum();
             if used <= 0.0 {
                 continue;
@@ -266,7 +274,7 @@ impl TargetCeiling {
                 Some(known) => known.jobs_per_min = known.jobs_per_min.min(jobs_per_min),
                 None => {
                     let unreserved_jobs_per_min = jobs_per_min;
-                    axes.push(AxisCeiling { axis, limit, jobs_per_min, unreserved_jobs_per_min });
+                    axes.push(AxisCeiling { axis, limit, grows_to, jobs_per_min, unreserved_jobs_per_min });
                 }
             }
         }
@@ -287,8 +295,9 @@ fn too_small(scenario: &Scenario) -> Option<(TargetId, Axis)> {
     scenario.workloads.iter().find_map(of_workload)
 }
 
-/// Returns the mean offered jobs of a workload per second.
-fn offered_load(scenario: &Scenario, workload: &Workload) -> f64 {
+/// Returns the mean offered jobs of a workload per second; of a closed one, what its users send at most.
+#[must_use]
+pub fn offered_jobs_per_second_of(scenario: &Scenario, workload: &Workload) -> f64 {
     let sizes = Sizes::of(workload, scenario.duration, Lengths::default(), PromptRange::ALL);
     offered_load::jobs_per_second(scenario, workload, sizes)
 }
@@ -296,7 +305,7 @@ fn offered_load(scenario: &Scenario, workload: &Workload) -> f64 {
 /// Returns the jobs of all workloads by the targets that can admit them, without those that none can.
 fn classes(scenario: &Scenario) -> Vec<Class> {
     let of_workload = |(index, workload): (usize, &Workload)| {
-        let rate = offered_load(scenario, workload);
+        let rate = offered_jobs_per_second_of(scenario, workload);
         let class = move |SizeClass { above, up_to, share, targets }| {
             let range = PromptRange { above, up_to };
             let sizes = |target: &TargetId| {

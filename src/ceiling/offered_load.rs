@@ -9,7 +9,7 @@ use provider::{Instant, Nanos};
 /// Returns the mean number of jobs per second.
 ///
 /// The users of a closed workload slow down with the replies. Their offered load assumes that each reply takes as long
-/// as a request without queueing to a target of the first step, which is the maximum that they can send.
+/// as a request without queueing to a target of the first step. So it is the most that they can send.
 #[expect(clippy::cast_precision_loss, reason = "an average for reports")]
 pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: Sizes) -> f64 {
     let duration = scenario.duration.max(Nanos(1));

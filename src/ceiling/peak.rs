@@ -1,5 +1,5 @@
-//! The ceiling at the peaks of the traffic: what the limits admit of the jobs that arrive in an interval, until the last of
-//! them must be over.
+//! The ceiling at the peaks of the traffic: what the limits admit of the jobs that arrive in an interval, until the
+//! deadline of the last of them.
 //!
 //! A limit admits at most its units in a span of the interval plus the client's deadline. The jobs of the interval at a
 //! multiple of the load have to fit into that, or not all of them are served:
@@ -8,14 +8,16 @@
 //!  m · jobs in [a, a+L) · demand   ≤   units in (L + deadline)      for all a, L;   a bucket: burst + rate · (L + deadline)
 //! ```
 //!
-//! If a rule lets a share of the jobs of the run fail, all of them may arrive in the interval, and count as not there.
+//! If a rule lets a share of the jobs of the run fail, all failures may fall into the interval: they are subtracted from its jobs. If several
+//! intervals are about as busy, they share the failures: the sum of the statement over intervals that do not overlap holds as
+//! well, and as many of the busiest are taken as bound the load most.
 //!
 //! This is the arrival curve under the service curve of network calculus (J.-Y. Le Boudec and P. Thiran, "Network Calculus",
 //! 2001). The busiest intervals of many lengths are tried: those of each workload, of all jobs, and of all tokens.
 
 use super::constraint::LimitConstraint;
 use super::demand::{PromptRange, Sizes};
-use super::{Class, allocation, offered_load};
+use super::{Class, allocation, offered_jobs_per_second_of};
 use crate::scenario::{Arrivals, Metric, Op, Rule, Scenario, Workload, rate};
 use provider::config::Lengths;
 use provider::{Instant, Nanos};
@@ -32,24 +34,28 @@ const CELLS: [Nanos; 8] = [
     Nanos(30 * Nanos::DAY.0),
 ];
 const MAX_CELLS: u64 = 1_500;
+/// The most bursts of one period that are considered.
+const MAX_BURSTS: u64 = 50_000;
 /// The lengths of the intervals that are tried, in cells.
 const LENGTHS: [usize; 22] =
     [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1_080];
 
-/// The interval whose jobs bound the ceiling.
+/// The intervals whose jobs bound the ceiling.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Peak {
-    /// The start of the interval.
+    /// The start of the busiest.
     pub from: Instant,
-    /// Its length; zero if its jobs arrive in one instant.
+    /// The length of each; zero if its jobs arrive in one instant.
     pub length: Nanos,
-    /// The jobs offered in it that some target can admit.
+    /// How many there are, at least 1. They do not overlap.
+    pub count: u32,
+    /// The jobs offered in one, on average, that some target can admit.
     pub jobs: f64,
-    /// Of these, the ones that the rules on success let fail if all failures of the run fall into the interval.
+    /// Of these, the ones that the rules on success let fail if all failures of the run fall into the intervals.
     pub may_fail: f64,
 }
 
-/// The multiple of the load that the limits admit in the interval that bounds it most.
+/// The multiple of the load that the limits admit in the intervals that bound it most.
 pub(super) struct PeakCeiling {
     pub(super) multiple: f64,
     /// The index of the limit that binds.
@@ -67,26 +73,30 @@ pub(super) fn lowest(
         return None;
     }
     let parts: Vec<Part<'_>> = classes.iter().map(|class| Part::of(scenario, class)).collect();
-    let of = |interval: &Interval| in_interval(scenario, &parts, constraints, interval);
-    let ceilings = intervals(scenario).into_iter().filter_map(|interval| of(&interval));
+    let ceilings = candidates(scenario, &parts)
+        .into_iter()
+        .filter_map(|intervals| in_intervals(scenario, &parts, constraints, &intervals));
     ceilings.reduce(|lowest, next| if next.multiple < lowest.multiple { next } else { lowest })
 }
 
+/// Returns `true` if the rate of a workload does not change during the run.
 fn is_flat(workload: &Workload) -> bool {
     let is_constant =
         matches!(workload.arrivals, Arrivals::Constant(_) | Arrivals::Poisson(_) | Arrivals::Users { .. });
     is_constant && workload.shape.is_none()
 }
 
-/// The jobs that arrive in an interval, per workload.
+/// Intervals of one length that do not overlap, and the jobs that arrive in them.
 #[derive(Clone, Debug, PartialEq)]
-struct Interval {
-    from: Instant,
+struct Intervals {
+    /// At least one, the busiest first.
+    starts: Vec<Instant>,
     length: Nanos,
+    /// The jobs in all of them, by workload.
     jobs: Vec<f64>,
 }
 
-/// What does not depend on the interval: a class of jobs as a part of its workload.
+/// A class of jobs as a part of its workload, with what does not depend on the interval.
 struct Part<'c> {
     class: &'c Class,
     /// The share of the workload's jobs that are of this class.
@@ -97,38 +107,45 @@ struct Part<'c> {
 
 impl<'c> Part<'c> {
     fn of(scenario: &Scenario, class: &'c Class) -> Self {
-        let workload = offered_load(scenario, &scenario.workloads[class.workload]);
+        let workload = offered_jobs_per_second_of(scenario, &scenario.workloads[class.workload]);
         let of_run = class.rate * scenario.duration.as_secs_f64();
         let may_fail = of_run * allowed_failures(scenario, class.workload);
         Self { class, share: class.rate / workload, may_fail }
     }
 }
 
-/// Returns the ceiling of the jobs of an interval; `None` if no limit bounds it.
-fn in_interval(
+/// Returns the ceiling of the jobs of some intervals; `None` if no limit bounds it.
+#[expect(clippy::cast_possible_truncation, reason = "there are at most MAX_BURSTS intervals")]
+fn in_intervals(
     scenario: &Scenario,
     parts: &[Part<'_>],
     constraints: &[LimitConstraint<'_>],
-    interval: &Interval,
+    intervals: &Intervals,
 ) -> Option<PeakCeiling> {
-    let jobs = |part: &Part<'_>| interval.jobs[part.class.workload] * part.share;
+    let jobs = |part: &Part<'_>| intervals.jobs[part.class.workload] * part.share;
     let may_fail = |part: &Part<'_>| part.may_fail.min(jobs(part));
-    let offered_jobs: f64 = parts.iter().map(jobs).sum();
-    let failing: f64 = parts.iter().map(may_fail).sum();
     let classes: Vec<Class> = (parts.iter())
         .map(|part| Class { rate: jobs(part) - may_fail(part), ..part.class.clone() })
         .filter(|class| class.rate > 0.0)
         .collect();
-    let span = interval.length + scenario.client.deadline;
+    let span = intervals.length + scenario.client.deadline;
     let bounds: Vec<LimitConstraint<'_>> = (constraints.iter())
         .map(|constraint| LimitConstraint {
-            allowed: constraint.units_in(interval.from, span),
+            allowed: intervals.starts.iter().map(|start| constraint.units_in(*start, span)).sum(),
             ..constraint.clone()
         })
         .collect();
     let (multiple, binding) = allocation::maximum_multiple(&classes, &bounds);
     let binding = binding.and_then(|binding| bounds.iter().position(|bound| std::ptr::eq(bound, binding)));
-    let peak = Peak { from: interval.from, length: interval.length, jobs: offered_jobs, may_fail: failing };
+    let count = intervals.starts.len();
+    let each = |total: f64| total / count as f64;
+    let peak = Peak {
+        from: *intervals.starts.first()?,
+        length: intervals.length,
+        count: count as u32,
+        jobs: each(parts.iter().map(jobs).sum()),
+        may_fail: each(parts.iter().map(may_fail).sum()),
+    };
     multiple.is_finite().then_some(PeakCeiling { multiple, binding, peak })
 }
 
@@ -147,7 +164,7 @@ fn allowed_failures(scenario: &Scenario, workload: usize) -> f64 {
 }
 
 /// Returns the busiest intervals of each length, without repetitions.
-fn intervals(scenario: &Scenario) -> Vec<Interval> {
+fn candidates(scenario: &Scenario, parts: &[Part<'_>]) -> Vec<Intervals> {
     let duration = scenario.duration.max(Nanos(1));
     let cell = CELLS.into_iter().find(|cell| duration.0.div_ceil(cell.0) <= MAX_CELLS);
     let cell = cell.unwrap_or(Nanos(duration.0.div_ceil(MAX_CELLS)));
@@ -156,60 +173,126 @@ fn intervals(scenario: &Scenario) -> Vec<Interval> {
         (0..=count as u64).map(|index| Instant((cell * index).0.min(duration.0))).collect();
     let before: Vec<Vec<f64>> =
         scenario.workloads.iter().map(|workload| jobs_before(scenario, workload, &edges)).collect();
-    let mut keys = before.clone();
-    keys.extend(weighted(&before, |_| 1.0));
-    keys.extend(weighted(&before, |index| tokens(scenario, index)));
-    let mut found: Vec<Interval> = at_once(scenario).into_iter().collect();
+    let mut may_fail = vec![0.0; before.len()];
+    parts.iter().for_each(|part| may_fail[part.class.workload] += part.may_fail);
+    let of_workload = |(before, may_fail): (&Vec<f64>, &f64)| CumulativeLoad {
+        before: before.clone(),
+        may_fail: *may_fail,
+    };
+    let mut loads: Vec<CumulativeLoad> = before.iter().zip(&may_fail).map(of_workload).collect();
+    loads.extend(weighted(&before, &may_fail, |_| 1.0));
+    loads.extend(weighted(&before, &may_fail, |index| tokens(scenario, index)));
+    let mut found = at_once(scenario, &may_fail);
     for length in LENGTHS.into_iter().filter(|length| *length <= count) {
-        for key in &keys {
-            let jobs_from = |from: usize| key[from + length] - key[from];
-            let busiest = (0..=count - length).reduce(|busiest, from| {
-                // A peak of equal height counts from its start.
-                if jobs_from(from) > jobs_from(busiest) * (1.0 + 1e-9) { from } else { busiest }
-            });
-            let Some(from) = busiest else { continue };
-            let interval = Interval {
-                from: edges[from],
-                length: edges[from + length].since(edges[from]),
-                jobs: before.iter().map(|before| before[from + length] - before[from]).collect(),
+        for load in &loads {
+            let busiest = load.busiest(length);
+            let Some(first) = busiest.first() else { continue };
+            let jobs = |before: &Vec<f64>| {
+                busiest.iter().map(|from| before[from + length] - before[*from]).sum::<f64>()
             };
-            if !found.contains(&interval) {
-                found.push(interval);
+            let intervals = Intervals {
+                starts: busiest.iter().map(|from| edges[*from]).collect(),
+                length: edges[first + length].since(edges[*first]),
+                jobs: before.iter().map(jobs).collect(),
+            };
+            if !found.contains(&intervals) {
+                found.push(intervals);
             }
         }
     }
     found
 }
 
+/// A quantity by which intervals are compared: the jobs or the tokens that arrive before each edge of the cells, and how much
+/// of it the rules let fail in the whole run.
+struct CumulativeLoad {
+    before: Vec<f64>,
+    may_fail: f64,
+}
+
+impl CumulativeLoad {
+    /// Returns the first cells of the intervals of `length` cells, at least 1 and at most all, in which the most has to be
+    /// served on average: the busiest, and others as long as each raises that mean.
+    fn busiest(&self, length: usize) -> Vec<usize> {
+        let cells = self.before.len() - 1;
+        let arriving = |from: usize| self.before[from + length] - self.before[from];
+        // A peak of equal height counts from its start.
+        let higher = |best: usize, from: usize| {
+            if arriving(from) > arriving(best) * (1.0 + 1e-9) { from } else { best }
+        };
+        let highest = (0..=cells - length).reduce(higher);
+        let mut chosen: Vec<usize> = highest.into_iter().collect();
+        if self.may_fail <= 0.0 {
+            return chosen;
+        }
+        let mut others: Vec<usize> = (0..=cells - length).collect();
+        others.sort_by(|one, other| arriving(*other).total_cmp(&arriving(*one)));
+        let mut is_taken = vec![false; cells];
+        let mut must_be_served = -self.may_fail;
+        let first = std::mem::take(&mut chosen);
+        for from in first.into_iter().chain(others) {
+            if !chosen.is_empty() && arriving(from) <= must_be_served / chosen.len() as f64 {
+                break;
+            }
+            if is_taken[from] || is_taken[from + length - 1] {
+                continue;
+            }
+            is_taken[from..from + length].fill(true);
+            must_be_served += arriving(from);
+            chosen.push(from);
+        }
+        chosen
+    }
+}
+
 /// Returns the weighted sum of the jobs of all workloads; `None` if there is only one workload.
-fn weighted(before: &[Vec<f64>], weight: impl Fn(usize) -> f64) -> Option<Vec<f64>> {
+fn weighted(before: &[Vec<f64>], may_fail: &[f64], weight: impl Fn(usize) -> f64) -> Option<CumulativeLoad> {
     let edges = before.first().filter(|_| before.len() > 1)?.len();
     let weights: Vec<f64> = (0..before.len()).map(weight).collect();
     let sum = |edge: usize| before.iter().zip(&weights).map(|(jobs, weight)| jobs[edge] * weight).sum();
-    Some((0..edges).map(sum).collect())
+    let may_fail = may_fail.iter().zip(&weights).map(|(jobs, weight)| jobs * weight).sum();
+    Some(CumulativeLoad { before: (0..edges).map(sum).collect(), may_fail })
 }
 
+/// Returns the mean tokens of a workload's jobs: prompt and completion, as used.
 fn tokens(scenario: &Scenario, workload: usize) -> f64 {
     let workload = &scenario.workloads[workload];
     let sizes = Sizes::of(workload, scenario.duration, Lengths::default(), PromptRange::ALL);
     sizes.prompt + sizes.completion
 }
 
-/// Returns the jobs that arrive in the first instant; `None` if there are no bursts.
-fn at_once(scenario: &Scenario) -> Option<Interval> {
-    let jobs = |workload: &Workload| match workload.arrivals {
-        Arrivals::Burst { jobs, .. } => f64::from(jobs),
-        _ => 0.0,
+/// Returns the instants at which bursts arrive: the first, that of all workloads, and for each period of a burst its
+/// multiples, with the workloads whose periods divide it.
+fn at_once(scenario: &Scenario, may_fail: &[f64]) -> Vec<Intervals> {
+    let burst = |workload: &Workload| match workload.arrivals {
+        Arrivals::Burst { jobs, every } => Some((f64::from(jobs), every.max(Nanos(1)))),
+        _ => None,
     };
-    let jobs: Vec<f64> = scenario.workloads.iter().map(jobs).collect();
-    let any = jobs.iter().any(|jobs| *jobs > 0.0) && scenario.duration > Nanos::ZERO;
-    any.then_some(Interval { from: Instant::ZERO, length: Nanos::ZERO, jobs })
+    let bursts: Vec<Option<(f64, Nanos)>> = scenario.workloads.iter().map(burst).collect();
+    let at = |starts: Vec<Instant>, is_in: &dyn Fn(Nanos) -> bool| {
+        let jobs = |burst: &Option<(f64, Nanos)>| {
+            burst.map_or(0.0, |(jobs, every)| if is_in(every) { jobs } else { 0.0 })
+        };
+        let jobs: Vec<f64> = bursts.iter().map(|burst| jobs(burst) * starts.len() as f64).collect();
+        Intervals { starts, length: Nanos::ZERO, jobs }
+    };
+    let mut found = vec![at(vec![Instant::ZERO], &|_| true)];
+    if may_fail.iter().any(|jobs| *jobs > 0.0) {
+        for (_, period) in bursts.iter().flatten() {
+            let count = scenario.duration.0.div_ceil(period.0).min(MAX_BURSTS);
+            let starts = (0..count).map(|index| Instant::ZERO + *period * index).collect();
+            found.push(at(starts, &|every| period.0.is_multiple_of(every.0)));
+        }
+    }
+    found
+        .retain(|intervals| intervals.jobs.iter().any(|jobs| *jobs > 0.0) && scenario.duration > Nanos::ZERO);
+    found
 }
 
 /// Returns the jobs that arrive before each of `edges`, as expected; of users, as many as they send at most.
 fn jobs_before(scenario: &Scenario, workload: &Workload, edges: &[Instant]) -> Vec<f64> {
     rate::jobs_before(workload, scenario.duration, edges.iter().copied()).unwrap_or_else(|| {
-        let rate = offered_load(scenario, workload);
+        let rate = offered_jobs_per_second_of(scenario, workload);
         edges.iter().map(|edge| rate * edge.as_secs_f64()).collect()
     })
 }

@@ -8,8 +8,10 @@ use clap::Args;
 
 /// The most jobs of a run that is begun without `--yes`.
 const MAX_JOBS: f64 = 100e6;
-/// The most bytes of memory.
+/// The most bytes of memory, if the system allows this process as much.
 const MAX_BYTES: f64 = 2e9;
+/// The share of the address space allowed to this process that a run may use.
+const ADDRESS_SPACE_SHARE: f64 = 0.7;
 
 /// The option that confirms a large run.
 #[derive(Clone, Copy, Debug, Args)]
@@ -29,9 +31,10 @@ impl Budget {
             return Ok(());
         }
         Err(input_error(anyhow!(
-            "error: too large, by estimate {}; the budget is 100 million jobs and 2 GB of memory\n  \
+            "error: too large, by estimate {}; the budget is 100 million jobs and {} of memory\n  \
              help: lower the load, the duration (`--for`) or the deadline, or confirm with `--yes`",
-            describe(size)
+            describe(size),
+            memory(max_bytes())
         )))
     }
 
@@ -43,7 +46,16 @@ impl Budget {
 
 fn is_within(size: &RunSize) -> bool {
     // Infinite loads and what follows from them (not a number) are not within.
-    size.jobs <= MAX_JOBS && size.bytes <= MAX_BYTES
+    size.jobs <= MAX_JOBS && size.bytes <= max_bytes()
+}
+
+/// Returns the most bytes of memory of a run that is begun without `--yes`.
+fn max_bytes() -> f64 {
+    #[cfg(unix)]
+    let allowed = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    #[cfg(not(unix))]
+    let allowed: Option<u64> = None;
+    allowed.map_or(MAX_BYTES, |bytes| MAX_BYTES.min(bytes as f64 * ADDRESS_SPACE_SHARE))
 }
 
 /// Returns the size in words: jobs, events, memory and time.

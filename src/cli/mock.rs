@@ -14,8 +14,10 @@ use provider::config::Config;
 use provider::server::ControlPlane;
 use provider::wire::{self, KeyHeader, WireFormat};
 use std::fmt::Write as _;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime;
 
@@ -55,10 +57,8 @@ impl MockArgs {
             let scenario = self.scenario_options.read(scenario)?;
             return Ok((scenario.providers, scenario.seed));
         }
-        if !self.scenario_options.set.is_empty() || self.scenario_options.duration.is_some() {
-            return Err(input_error(anyhow!(
-                "error: --set and --for need a scenario; a preset cannot be changed"
-            )));
+        if !self.scenario_options.set.is_empty() {
+            return Err(input_error(anyhow!("error: --set needs a scenario; a preset cannot be changed")));
         }
         let name = self.preset.as_deref().unwrap_or_default();
         Ok((vec![scenario::preset(name)?], self.scenario_options.seed.unwrap_or(0)))
@@ -82,9 +82,21 @@ impl MockArgs {
         let mocks =
             Mocks::serve(providers, seed, Clock::start(), listeners, &control, None).map_err(run_error)?;
         print_plain(&announcement(providers, &mocks, &control))?;
-        interrupt::wait_for_signal().await.map_err(run_error)?;
+        self.wait_for_end().await.map_err(run_error)?;
         mocks.stop().await;
         Ok(Exit::Success)
+    }
+
+    /// Waits for a signal, or until `--for` is over.
+    async fn wait_for_end(&self) -> io::Result<()> {
+        match self.scenario_options.duration {
+            Some(duration) => {
+                let signal =
+                    tokio::time::timeout(Duration::from_nanos(duration.0), interrupt::wait_for_signal());
+                signal.await.unwrap_or(Ok(()))
+            }
+            None => interrupt::wait_for_signal().await,
+        }
     }
 
     /// Returns whether there is a control plane: on a network that others can reach, only if requested, and with a token.

@@ -171,7 +171,7 @@ struct ScenarioOptions {
     /// Override one value of the scenario, such as `client.retry.attempts=2`; repeatable
     #[arg(long = "set", value_name = "PATH=VALUE", value_parser = parse_path_and_value)]
     set: Vec<(String, String)>,
-    /// Override the scenario's duration
+    /// Override the scenario's duration; a mock ends after it
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
     duration: Option<Nanos>,
 }

@@ -4,7 +4,7 @@
 //! Devices and pipes cannot be replaced; they are written as they are.
 
 use super::{VerbError, input_error};
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -78,13 +78,32 @@ pub(super) fn stage(path: &Path, content: &str) -> io::Result<OutputFile> {
     Ok(file)
 }
 
+/// The names of temporary files begin and end with these.
+const PREFIX: &str = ".quotalab-";
+const SUFFIX: &str = ".tmp";
+
+/// Removes the temporary files of processes that were killed. No other process may be writing to the folder.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub(super) fn remove_abandoned(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX)) {
+            // What cannot be removed is not needed either.
+            let _ = fs::remove_file(folder.join(name));
+        }
+    }
+    Ok(())
+}
+
 /// Creates a temporary file in `folder`, with the permissions of any new file.
 ///
 /// # Errors
 /// If the folder cannot be written.
 pub(super) fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".quotalab-").suffix(".tmp");
+    builder.prefix(PREFIX).suffix(SUFFIX);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // the umask applies
     builder.tempfile_in(folder)
@@ -92,6 +111,24 @@ pub(super) fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
 
 /// An output file and the option that names it.
 pub(super) type Output<'a> = (&'static str, &'a Path);
+
+/// Tries to create each output, so that a run is not begun whose result cannot be kept. Devices and pipes are not opened, since that
+/// may wait for a reader.
+///
+/// # Errors
+/// Names the first output that cannot be created.
+pub(super) fn try_to_create(outputs: &[Output<'_>]) -> Result<(), VerbError> {
+    let try_one = |(option, path): &Output<'_>| {
+        if is_special(path) {
+            return Ok(());
+        }
+        OutputFile::create(path)
+            .map(drop)
+            .with_context(|| format!("error: {option} {} cannot be written", path.display()))
+            .map_err(input_error)
+    };
+    outputs.iter().try_for_each(try_one)
+}
 
 /// Checks that no output would overwrite an input or another output.
 ///

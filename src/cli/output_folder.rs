@@ -1,17 +1,18 @@
 //! The output folder of `sim`, `run`, `report` and `plan`: a result as JSON, a page, and its charts.
 //!
-//! All files of a result are written under temporary names and then renamed together, while the folder is locked: the files
-//! of two processes do not mix, and no chart of an earlier result remains beside a later one.
+//! A process locks the folder of its result from before the run until the result is written, so that no other process writes
+//! there at the same time. All files of a result are written under temporary names and then renamed together, and no chart of an
+//! earlier result remains beside a later one.
 
-use super::default_folder::default_folder;
+use super::default_folder::{self, default_folders};
 use super::output_file::{self, Output, OutputFile, refuse_overwriting};
 use super::{VerbError, input_error, run_error};
 use crate::planner::Plan;
 use crate::record::Summary;
 use crate::report::{self, Chart, compare};
 use crate::scenario::Scenario;
-use anyhow::Context as _;
-use std::fs::{self, File};
+use anyhow::{Context as _, anyhow};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -29,44 +30,88 @@ pub(super) struct OutputFiles {
     possible_charts: &'static [&'static str],
 }
 
-/// A folder that can be written.
+/// A folder that can be written, locked until the value is dropped.
 #[derive(Debug)]
-pub(super) struct OutputFolder(PathBuf);
+pub(super) struct OutputFolder {
+    path: PathBuf,
+    /// `None` on systems that cannot lock folders.
+    _lock: Option<File>,
+}
 
 impl OutputFolder {
-    /// Opens the folder for the result of the scenario in `file`: `out`, or its [`default_folder`]. `files` are the names of the
+    /// Opens the folder for the result of the scenario in `file`: `out`, or the first of its [`default_folders`] that is free. `files` are the names of the
     /// JSON and the page of the result, `others` the outputs beside it.
     ///
     /// # Errors
-    /// As [`Self::open`] and [`default_folder`], and if an output would overwrite the scenario, a trace or another output.
+    /// As [`Self::open`], if no folder is free, and if an output would overwrite the scenario, a trace or another output.
     pub(super) fn open_for(
         scenario: &Scenario,
         (out, file): (Option<&PathBuf>, &Path),
         files: [&str; 2],
         others: &[Output<'_>],
     ) -> Result<Self, VerbError> {
-        let path = out.cloned().map_or_else(|| default_folder(file), Ok)?;
-        let files = files.map(|name| path.join(name));
-        let files = files.iter().map(|file| ("--out", file.as_path()));
-        let outputs: Vec<Output<'_>> = files.chain(others.iter().copied()).collect();
-        refuse_overwriting(scenario.files.iter().map(PathBuf::as_path), &outputs)?;
-        Self::open(path)
+        let check = |path: &Path| {
+            let files = files.map(|name| path.join(name));
+            let files = files.iter().map(|file| ("--out", file.as_path()));
+            let outputs: Vec<Output<'_>> = files.chain(others.iter().copied()).collect();
+            refuse_overwriting(scenario.files.iter().map(PathBuf::as_path), &outputs)
+        };
+        if let Some(path) = out {
+            check(path)?;
+            return Self::open(path.clone());
+        }
+        for folder in default_folders(file) {
+            check(&folder)?;
+            match Self::try_open(folder)? {
+                Some(opened) if opened.is_of(file) => return Ok(opened),
+                _ => {}
+            }
+        }
+        Err(input_error(anyhow!(
+            "error: all folders for {} below out/ are in use\n  help: choose a folder with --out",
+            file.display()
+        )))
+    }
+
+    /// Returns `true` if the folder holds no files of another scenario than the one in `file`.
+    fn is_of(&self, file: &Path) -> bool {
+        default_folder::owner(&self.path, file).is_none()
     }
 
     /// Creates the folder if it does not exist, and tries to write to it, so that a run is not begun whose result cannot be
     /// kept.
     ///
     /// # Errors
-    /// If the folder cannot be written: the input is wrong.
+    /// If the folder cannot be written, or another process writes to it: the input is wrong.
     pub(super) fn open(path: PathBuf) -> Result<Self, VerbError> {
-        let probe = || -> io::Result<()> {
-            fs::create_dir_all(&path)?;
-            output_file::temporary(&path).map(drop)
+        let text = || {
+            format!(
+                "error: another run writes its result to {}\n  help: choose another folder with --out",
+                path.display()
+            )
         };
-        probe()
+        Self::try_open(path.clone())?.ok_or_else(|| input_error(anyhow!(text())))
+    }
+
+    /// As [`Self::open`], but returns `None` if another process writes to the folder.
+    fn try_open(path: PathBuf) -> Result<Option<Self>, VerbError> {
+        let open = || -> io::Result<Option<Self>> {
+            fs::create_dir_all(&path)?;
+            output_file::temporary(&path).map(drop)?;
+            let folder = File::open(&path).ok();
+            let lock = match folder.as_ref().map(File::try_lock) {
+                Some(Err(TryLockError::WouldBlock)) => return Ok(None),
+                Some(Ok(())) => folder,
+                Some(Err(TryLockError::Error(_))) | None => None,
+            };
+            if lock.is_some() {
+                output_file::remove_abandoned(&path)?;
+            }
+            Ok(Some(Self { path: path.clone(), _lock: lock }))
+        };
+        open()
             .with_context(|| format!("error: nothing can be written to {}", path.display()))
-            .map_err(input_error)?;
-        Ok(Self(path))
+            .map_err(input_error)
     }
 
     /// Writes the files and returns the path of the page.
@@ -75,7 +120,7 @@ impl OutputFolder {
     /// If a file cannot be written; then the files of an earlier result remain as they were.
     pub(super) fn write(&self, files: &OutputFiles) -> Result<PathBuf, VerbError> {
         self.replace(files)
-            .with_context(|| format!("the {} cannot be written to {}", files.content, self.0.display()))
+            .with_context(|| format!("the {} cannot be written to {}", files.content, self.path.display()))
             .map_err(run_error)
     }
 
@@ -86,7 +131,7 @@ impl OutputFolder {
             files.possible_charts,
             files.content
         );
-        fs::create_dir_all(&self.0)?;
+        fs::create_dir_all(&self.path)?;
         let (page, html) = &files.page;
         let charts: Vec<(String, String)> =
             files.charts.iter().map(|chart| (format!("{}.svg", chart.name), chart.standalone())).collect();
@@ -95,25 +140,15 @@ impl OutputFolder {
         let staged: Vec<OutputFile> = json
             .into_iter()
             .chain(named)
-            .map(|(name, content)| output_file::stage(&self.0.join(name), content))
+            .map(|(name, content)| output_file::stage(&self.path.join(name), content))
             .collect::<io::Result<_>>()?;
-        let lock = self.lock();
         staged.into_iter().try_for_each(OutputFile::commit)?;
         for name in files.possible_charts {
             if files.charts.iter().all(|chart| chart.name != *name) {
-                remove(&self.0.join(format!("{name}.svg")))?;
+                remove(&self.path.join(format!("{name}.svg")))?;
             }
         }
-        drop(lock);
-        Ok(self.0.join(page))
-    }
-
-    /// Waits until no other process gives files in this folder their names. On systems that cannot lock folders it does not
-    /// wait.
-    fn lock(&self) -> Option<File> {
-        let folder = File::open(&self.0).ok()?;
-        folder.lock().ok()?;
-        Some(folder)
+        Ok(self.path.join(page))
     }
 }
 
@@ -138,7 +173,8 @@ impl OutputFiles {
     /// Leaves the JSON out if it would replace one of `inputs`.
     pub(super) fn without_inputs(self, folder: &OutputFolder, inputs: &[PathBuf]) -> Self {
         let inputs = || inputs.iter().map(PathBuf::as_path);
-        let is_input = |name: &str| refuse_overwriting(inputs(), &[("--out", &folder.0.join(name))]).is_err();
+        let is_input =
+            |name: &str| refuse_overwriting(inputs(), &[("--out", &folder.path.join(name))]).is_err();
         Self { json: self.json.filter(|(name, _)| !is_input(name)), ..self }
     }
 

@@ -155,7 +155,8 @@ impl TestArgs {
         Err(input_error(anyhow!("{errors}  help: {help}")))
     }
 
-    /// Checks, before anything runs, that no output would overwrite an input or another output. A baseline may replace itself.
+    /// Checks, before anything runs, that each output can be created and that none would overwrite an input or another output. A
+    /// baseline may replace itself.
     fn check_outputs(&self, cases: &[Case]) -> Result<(), VerbError> {
         let outputs = [
             ("--junit", &self.junit),
@@ -167,6 +168,7 @@ impl TestArgs {
         let files = cases.iter().flat_map(|case| &case.replicas).flat_map(|scenario| &scenario.files);
         let inputs: BTreeSet<&Path> = files.map(PathBuf::as_path).collect();
         refuse_overwriting(inputs, &outputs)?;
+        output_file::try_to_create(&outputs)?;
         let but_baseline: Vec<Output<'_>> =
             outputs.into_iter().filter(|(option, _)| *option != "--save-baseline").collect();
         refuse_overwriting(self.baseline.as_deref(), &but_baseline)

@@ -63,7 +63,7 @@ impl RunSize {
         let waiting = waiting(scenario, (offered, admitted), multiple);
         // The most at once is above the mean, by three standard deviations of a Poisson distribution.
         let most_in_service = in_service + 3.0 * libm::sqrt(in_service) + 1.0;
-        let in_flight = (most_in_service + waiting).min(jobs.max(1.0));
+        let in_flight = (most_in_service + waiting).min(jobs.max(1.0)).min(arrived(scenario, multiple));
         let refused_share = if offered > 0.0 { (1.0 - admitted / offered).max(0.0) } else { 0.0 };
         let retries = f64::from(scenario.client.retry.attempts.saturating_sub(1)).min(MAX_RETRIES);
         let per_job = EVENTS_PER_JOB + EVENTS_PER_ATTEMPT * (1.0 + refused_share * retries);
@@ -113,6 +113,17 @@ fn waiting(scenario: &Scenario, (offered, admitted): (f64, f64), multiple: f64) 
     let at_once: f64 = scenario.workloads.iter().map(|workload| at_once(workload) * multiple).sum();
     // A burst is in flight before anything of it is admitted, whatever the mean load.
     at_once.max((offered - admitted) * window_s)
+}
+
+/// Returns the most jobs that can be in flight at once: each user has one, and of the others those that arrive within a deadline.
+fn arrived(scenario: &Scenario, multiple: f64) -> f64 {
+    let window_s = scenario.client.deadline.as_secs_f64();
+    let of_workload = |workload: &Workload| match workload.arrivals {
+        Arrivals::Users { users, .. } => f64::from(users),
+        _ => at_once(workload) + ceiling::offered_jobs_per_second_of(scenario, workload) * window_s,
+    };
+    let most: f64 = scenario.workloads.iter().map(of_workload).sum();
+    (most * multiple).max(1.0)
 }
 
 /// Returns the jobs of a workload that arrive at one instant.

@@ -11,8 +11,8 @@
 //!  decorrelated  min(cap, uniform in base ..= 3 · last wait)
 //! ```
 //!
-//! If the server named a wait, the job waits exactly that long, and [`Delay::jitter`] is added: a server's wait must
-//! not be shortened, and the clients that were given the same instant must not return together.
+//! If the server named a wait, the job waits that long plus [`Delay::jitter`]: a server's wait must not be shortened,
+//! and the clients that were given the same instant must not return together.
 
 use crate::scenario::{Backoff, Jitter};
 use provider::{Nanos, RandomStream};

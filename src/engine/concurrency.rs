@@ -13,7 +13,7 @@ pub(super) struct ConcurrencyLimiter {
     /// The most jobs in the queue.
     max_queued: u32,
     queued: u32,
-    /// Queued jobs that came from a queue of jobs that wait for targets.
+    /// The number of queued jobs that came from a queue of jobs that wait for targets.
     woken: u32,
     order: Fifo,
     links: Links,
@@ -61,13 +61,14 @@ impl ConcurrencyLimiter {
         self.in_flight -= 1;
     }
 
-    /// Returns `true` if as many woken jobs queue as attempts are admitted: those after them could not be sent soon.
+    /// Returns `true` if the woken jobs in the queue are as many as the attempts that the limit admits at once: a further
+    /// one could not be sent soon.
     #[inline]
     pub(super) fn has_enough_woken(&self) -> bool {
         self.max_in_flight.is_some_and(|max| self.woken >= max)
     }
 
-    /// Counts a woken job that has left the queue.
+    /// Records that a woken job has left the queue.
     pub(super) fn forget_woken(&mut self) {
         assert!(self.woken > 0, "invariant: a woken job that leaves the queue was counted");
         self.woken -= 1;

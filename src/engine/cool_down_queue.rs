@@ -16,21 +16,21 @@
 //! the end of the cool-down. A job whose turn would come at or after its deadline decides again at once, which gives it
 //! up or draws a shorter delay.
 //!
-//! A job enters a queue when [`MAX_WAITS_IN_VAIN`] waits since its last attempt have ended in further waits and its
-//! back-off has reached its cap. Before, it decides again after every wait, each of which doubles its back-off, so that
+//! A job enters a queue when at least [`MIN_WAITS_IN_VAIN`] waits since its last attempt have ended in further waits and
+//! its back-off has reached its cap. Before, it decides again after every wait, each of which doubles its back-off, so that
 //! jobs that began to wait together are spread over the longest jitter. Those waits are at most a constant number per
 //! attempt and log2(cap / base) per job.
 //!
-//! While as many jobs that a turn has woken queue for the concurrency limit as it admits attempts, no further one is
-//! woken.
+//! No turn comes while the jobs whose turn has come and that now queue for the concurrency limit are as many as the
+//! attempts that it admits at once.
 
 use crate::ids::{RouteId, Slot};
 use provider::{Instant, Nanos};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// The waits since its last attempt after which a job enters a queue.
-pub(super) const MAX_WAITS_IN_VAIN: u8 = 4;
+/// The least number of waits since its last attempt after which a job enters a queue.
+pub(super) const MIN_WAITS_IN_VAIN: u8 = 4;
 
 /// What the jobs of one queue wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +161,7 @@ impl Queue {
 }
 
 impl CoolDownQueues {
-    /// Creates no queues.
+    /// Creates an empty set of queues.
     pub(super) const fn new() -> Self {
         Self { queues: Vec::new(), next: Instant::MAX, waiting: 0, tickets: 0 }
     }

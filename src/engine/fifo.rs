@@ -24,7 +24,7 @@ impl Fifo {
 #[derive(Debug, Default)]
 pub(super) struct Links(Vec<Link>);
 
-/// The neighbours of a slot in its list; all `None` if it is in no list.
+/// The neighbours of a slot in its list. `linked` is `false` if it is in no list.
 #[derive(Clone, Copy, Debug, Default)]
 struct Link {
     linked: bool,

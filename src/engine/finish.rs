@@ -65,8 +65,8 @@ impl Engine {
         }
     }
 
-    /// Gives up a job in any state, because its deadline passed or its caller went away. First releases what the state
-    /// holds: the attempt, the permit, the reserved quota, or the position in a list.
+    /// Gives up a job in any state except `Deciding`, because its deadline passed or its caller went away. First
+    /// releases what the state holds: the attempt, the permit, the reserved quota, or the position in a list.
     #[cold]
     pub(super) fn terminate(&mut self, driver: &mut impl Driver, slot: Slot, reason: EndReason) {
         let active = self.jobs.at(slot);
@@ -169,12 +169,12 @@ impl Engine {
         assert_eq!(
             end.queue + end.wait + end.service + end.failed_attempts,
             self.now.since(end.scheduled),
-            "law 3: the parts of the latency of {id} add up to it"
+            "invariant: the parts of the latency of {id} add up to it"
         );
         assert_eq!(
             answer.is_some(),
             end.outcome == JobOutcome::Succeeded,
-            "law 1: {id} has an answer if and only if it succeeded"
+            "invariant: {id} has an answer if and only if it succeeded"
         );
         self.log(driver, id, EventKind::Done(*end));
         self.jobs.remove(slot);

@@ -306,7 +306,7 @@ impl Engine {
                 self.decide(driver, slot);
             } else if let Some(slot) = self.concurrency.pop() {
                 self.dequeue(driver, slot);
-            } else if !self.serve_cool_down_queues(driver) {
+            } else if !self.take_next_turn(driver) {
                 return;
             }
         }

@@ -45,7 +45,7 @@ pub enum WaitKind {
     UntilWindowEnds,
     /// A suggestion of the server, not derived from a limit.
     Suggested,
-    /// No wait helps, whatever the length.
+    /// Nothing of use: no wait helps, or the limit takes longer to recover.
     Meaningless,
 }
 
@@ -70,7 +70,7 @@ pub struct LimitNumbers {
     pub axis: Option<Axis>,
     /// The limit, in the unit of the axis.
     pub limit: u64,
-    /// The amount used before; `None` for a request that exceeds the limit itself.
+    /// The amount used before; `None` if the reply does not state it, as for a request that exceeds the limit itself.
     pub used: Option<i64>,
     /// The amount requested.
     pub requested: u64,

@@ -17,7 +17,7 @@
 
 use super::backoff::exponential;
 use super::budget::Budget;
-use super::cool_down_queue::{MAX_WAITS_IN_VAIN, Opening, TargetSet};
+use super::cool_down_queue::{MIN_WAITS_IN_VAIN, Opening, TargetSet};
 use super::jobs::ActiveJob;
 use super::reply::{Reply, ReplyClass};
 use super::target::TargetState;
@@ -52,7 +52,8 @@ pub(super) enum NextAction {
     Send(Candidate),
     /// Wait; `reserve` is the paced send that it waits for.
     Wait { until: Instant, obstacle: Obstacle, reserve: Option<Candidate> },
-    /// Wait for its turn, `delay` after one of the targets can be sent to again; `until` if that is as known now.
+    /// Wait for its turn, which comes when the queue of `targets` has been open for `delay`. `until` is the expected instant
+    /// of the turn, which comes later if the targets are probed or cool down again.
     AwaitTargets { until: Instant, obstacle: Obstacle, targets: TargetSet, delay: Nanos },
     /// Give it up.
     GiveUp(EndReason),
@@ -80,13 +81,13 @@ struct StepCursor {
 enum BlockedBy {
     /// The retry budget is empty.
     Budget,
-    /// The target is in cool-down until then.
+    /// The target is in cool-down until this instant.
     CoolDown(Instant, (LimitCause, Option<Axis>)),
     /// The target was ejected, and a probe is in flight.
     Probe,
     /// The job tried it since its last wait.
     JustTried,
-    /// The pace allows the send at that instant, when it fits on that axis.
+    /// The pace allows the send from this instant on. The axis is the one on which it fits last, if a limit delays it.
     Pace(Instant, Option<Axis>),
     /// The known limits can never hold the job.
     TooLarge,
@@ -202,7 +203,7 @@ impl Router {
         self.wait_or_give_up(now, active, blockers)
     }
 
-    /// Returns a wait until the earliest instant at which a target may not be blocked, if there is one before the
+    /// Returns a wait until the earliest instant at which a target may be free again, if there is one before the
     /// deadline; otherwise the reason to give up.
     #[cold]
     fn wait_or_give_up(&mut self, now: Instant, active: &mut ActiveJob, blockers: Blockers) -> NextAction {
@@ -229,9 +230,9 @@ impl Router {
         if obstacle.why != WaitReason::Pace {
             active.backoff = backoff;
         }
-        // Other blockers end at an instant of their own.
+        // The other blockers end at an instant that is known now.
         let awaits_targets = blockers.just_tried.is_none() && blockers.pace.is_none();
-        if awaits_targets && is_at_cap && active.waits_in_vain >= MAX_WAITS_IN_VAIN {
+        if awaits_targets && is_at_cap && active.waits_in_vain >= MIN_WAITS_IN_VAIN {
             let (route, positions, or_budget) = (active.job.route, blockers.closed, blockers.budget);
             let targets = TargetSet { route, positions, or_budget };
             let delay = if obstacle.why == WaitReason::Probe { delay.total() } else { delay.jitter };
@@ -240,7 +241,8 @@ impl Router {
         NextAction::Wait { until, obstacle, reserve }
     }
 
-    /// Returns when one of the targets can be sent to again.
+    /// Returns when one of these targets can be sent to again, or the retry budget allows a retry if jobs wait for that as
+    /// well.
     pub(super) fn opens(&self, now: Instant, set: TargetSet) -> Opening {
         if set.or_budget && self.budget.allows() {
             return Opening { at: now, is_earliest: true };
@@ -250,7 +252,8 @@ impl Router {
         Opening { at, is_earliest: instants().all(|at| at.is_some()) }
     }
 
-    /// Returns what a job waits for that waits for the targets; `None` if one of them can be sent to.
+    /// Returns the obstacle of a job that waits for these targets; `None` if one of them is neither in cool-down nor being
+    /// probed.
     pub(super) fn obstacle(&self, now: Instant, set: TargetSet) -> Option<Obstacle> {
         let mut blockers = Blockers::default();
         for (position, target) in self.targets_of(set) {

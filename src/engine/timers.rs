@@ -33,7 +33,7 @@ pub(super) struct Timers {
     early_deadlines: BinaryHeap<Reverse<Timer>>,
     /// The first deadline, cached because it is read at every event; [`Instant::MAX`] if none is set.
     first_deadline: Instant,
-    /// Timers set so far: the order of the next one.
+    /// The number of timers set so far, which is the `order` of the last one.
     timers_set: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The ends of waits: of those that have an end of their own, and of those for targets (`cool_down_queue`).
+//! The ends of waits: of those until a given instant (`timers`), and of those for targets (`cool_down_queue`).
 
 use super::Engine;
 use super::concurrency::ConcurrencyLimiter;
@@ -10,7 +10,8 @@ use crate::ids::Slot;
 use provider::{Instant, Nanos};
 
 impl Engine {
-    /// Ends the earliest wait that is due: one with an end of its own, or a turn. Returns `false` if none is due.
+    /// Ends the earliest wait that is due: one whose instant has come, or one for targets whose turn has come. Returns
+    /// `false` if none is due.
     pub(super) fn wake_next(&mut self, driver: &mut impl Driver) -> bool {
         if self.cool_down_queues.next() < self.timers.next_wake()
             && let Some(slot) = self.cool_down_queues.first_due(self.now)
@@ -52,7 +53,7 @@ impl Engine {
     }
 
     /// Continues one job whose turn has come or would come too late. Returns `false` if there is none.
-    pub(super) fn serve_cool_down_queues(&mut self, driver: &mut impl Driver) -> bool {
+    pub(super) fn take_next_turn(&mut self, driver: &mut impl Driver) -> bool {
         self.update_cool_down_queues();
         if self.cool_down_queues.is_empty() {
             return false;

@@ -1,8 +1,8 @@
 //! Facts about a provider that its refusals do not state: the owner of a quota, what a request counts as at
 //! admission, and what the headers omit.
 //!
-//! The sources are those of the dialects in `engine::parse`. A fact that neither documentation nor measurement
-//! supports is `Unknown`, and no advice uses it.
+//! The sources are those of the dialects in `engine::parse`. If neither documentation nor measurement shows
+//! what a request counts as, that is `Unknown`, and advice assumes the most that the request may use.
 
 use crate::engine::parse::Dialect;
 

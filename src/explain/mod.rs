@@ -35,7 +35,7 @@ pub struct Explanation {
     pub requested: Option<u64>,
     /// The stated wait, in seconds.
     pub wait_s: Option<f64>,
-    /// The kind of wait: `until_enough`, …, or `meaningless` if no wait helps.
+    /// The kind of wait: `until_enough`, …, or `meaningless` if to wait that long does not help.
     pub wait_meaning: Option<&'static str>,
     /// `true` if the same request can never succeed here.
     pub terminal: bool,
@@ -57,7 +57,7 @@ pub enum ExplainError {
     #[error("empty input: paste the body of a refusal, or the output of `curl -i`")]
     Empty,
     /// The reply is a success or a redirection.
-    #[error("status {0} is not an error: paste the reply that was refused")]
+    #[error("status {0} is not an error: paste the reply to a request that was refused")]
     Success(u16),
     /// No dialect has errors of this form.
     #[error(

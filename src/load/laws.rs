@@ -301,16 +301,16 @@ fn a_popular_prompt_keeps_its_sizes_and_other_prompts_occur_once() {
 fn closed(users: u32, think: Dist, service: &Dist, duration: Nanos) -> (u64, f64, usize) {
     let scenario = scenario(4, duration, vec![workload(Arrivals::Users { users, think })]);
     let (mut load, mut replies) = (Load::new(&scenario), BinaryHeap::new());
-    let mut served = RandomStream::new(4, "service", 0);
+    let mut service_stream = RandomStream::new(4, "service", 0);
     let (mut jobs, mut busy, mut max) = (0, 0.0, 0);
     loop {
         let reply = replies.peek().map(|Reverse(at)| *at);
         match (load.peek(), reply) {
             (Some(arrival), reply) if reply.is_none_or(|reply| arrival < reply) => {
-                let length = Nanos::from_secs_f64(service.sample(&mut served));
+                let service_time = Nanos::from_secs_f64(service.sample(&mut service_stream));
                 let arrival = load.next().expect("peek returned it").job.scheduled;
-                replies.push(Reverse(arrival + length));
-                (jobs, busy, max) = (jobs + 1, busy + length.as_secs_f64(), max.max(replies.len()));
+                replies.push(Reverse(arrival + service_time));
+                (jobs, busy, max) = (jobs + 1, busy + service_time.as_secs_f64(), max.max(replies.len()));
             }
             (_, Some(reply)) => {
                 replies.pop();

@@ -3,8 +3,9 @@
 //! A workload with a rate runs in *operational time*, in which one job arrives per unit: evenly spaced jobs at 0, 1, 2,
 //! …, memoryless ones after exponential gaps with mean 1. The [`ArrivalClock`] maps that time to instants by inverting the
 //! integral of the rate, so ramps, steps and the shape of a day are exact and cost nothing extra (the time change of
-//! the non-homogeneous Poisson process; Çinlar, "Introduction to Stochastic Processes", 1975). Bursts count, traces
-//! replay rows, and users of a closed workload wait for a reply before they think and send again.
+//! the non-homogeneous Poisson process; Çinlar, "Introduction to Stochastic Processes", 1975). Bursts follow from the
+//! number of jobs before them, traces replay rows, and users of a closed workload wait for a reply before they think
+//! and send again.
 
 use crate::ids::WorkloadId;
 use crate::job::MIN_THINK;

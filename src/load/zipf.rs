@@ -13,7 +13,8 @@ pub(super) struct Zipf {
     exponent: f64,
     /// The number of ranks.
     ranks: f64,
-    /// The integral of the envelope, from below the first rank (`low`) to above the last (`high`).
+    /// The range of the areas that are inverted: `low` is H at 1.5 minus the weight of the first rank, `high` is H half a
+    /// rank above the last.
     low: f64,
     high: f64,
     /// The distance above the inverted point within which a rank is always accepted.

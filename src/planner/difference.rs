@@ -44,6 +44,7 @@ pub(super) fn differences(
             let violation = simulated.first_violation.as_ref();
             if !violation.is_some_and(|violation| is_independent_of_refusals(violation.metric)) {
                 differences.extend(full_buckets(scenario));
+                differences.extend(limit_grows(scenario, analytic));
             }
         }
     }
@@ -159,6 +160,20 @@ fn full_buckets(scenario: &Scenario) -> Option<Difference> {
         axis: axis.name().to_owned(),
         share: rounded(share, 6),
         duration_s: rounded(scenario.duration.as_secs_f64(), 6),
+    })
+}
+
+/// Returns the first adaptive limit, if the jobs use it.
+fn limit_grows(scenario: &Scenario, analytic: &Ceiling) -> Option<Difference> {
+    let axes =
+        analytic.targets.iter().flat_map(|target| target.axes.iter().map(move |axis| (target.target, axis)));
+    axes.into_iter().find_map(|(target, axis)| {
+        Some(Difference::LimitGrows {
+            target: scenario.targets[target.index()].name.clone(),
+            axis: axis.axis.name().to_owned(),
+            amount: axis.limit,
+            grows_to: axis.grows_to?,
+        })
     })
 }
 

@@ -280,16 +280,7 @@ fn analytic(scenario: &Scenario, analytic: &Ceiling) -> AnalyticCeiling {
 fn targets(scenario: &Scenario, analytic: &Ceiling) -> Vec<CeilingTarget> {
     let each = analytic.targets.iter().map(|target| CeilingTarget {
         name: scenario.targets[target.target.index()].name.clone(),
-        axes: target
-            .axes
-            .iter()
-            .filter(|axis| axis.jobs_per_min.is_finite())
-            .map(|axis| CeilingAxis {
-                axis: axis.axis.name().to_owned(),
-                limit: axis.limit,
-                jobs_per_min: rounded(axis.jobs_per_min / analytic.servable_share, 6),
-            })
-            .collect(),
+        axes: target.axes.iter().filter_map(|axis| CeilingAxis::of(axis, analytic.servable_share)).collect(),
     });
     each.collect()
 }

@@ -30,20 +30,28 @@ pub struct CeilingSummary {
     pub targets: Vec<CeilingTarget>,
 }
 
-/// The interval whose jobs bound the ceiling.
+/// The intervals whose jobs bound the ceiling.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CeilingPeak {
-    /// Its start, in seconds.
+    /// The start of the busiest, in seconds.
     pub from_s: f64,
-    /// Its length, in seconds; 0 if its jobs arrive in one instant.
+    /// The length of each, in seconds; 0 if its jobs arrive in one instant.
     pub length_s: f64,
-    /// The jobs offered in it, as expected.
+    /// How many there are.
+    #[serde(default = "one")]
+    pub count: u32,
+    /// The jobs offered in one on average, as expected.
     pub offered: f64,
-    /// Of these, the ones that the rules on success let fail if all failures of the run fall into it.
+    /// Of these, the ones that the rules on success let fail if all failures of the run fall into the intervals.
     #[serde(default)]
     pub may_fail: f64,
-    /// The jobs that the limits admit of it: (offered − may fail) times the headroom.
+    /// The jobs that the limits admit of one until their deadline: (offered − may fail) times the headroom.
     pub admitted: f64,
+}
+
+/// The number of intervals in a result of an earlier version.
+fn one() -> u32 {
+    1
 }
 
 impl CeilingPeak {
@@ -53,6 +61,7 @@ impl CeilingPeak {
         ceiling.peak.map(|peak| Self {
             from_s: at_seconds(peak.from),
             length_s: seconds(peak.length),
+            count: peak.count,
             offered: rounded(peak.jobs, 6),
             may_fail: rounded(peak.may_fail, 6),
             admitted: rounded((peak.jobs - peak.may_fail) * ceiling.multiple, 6),
@@ -83,10 +92,25 @@ pub struct CeilingTarget {
 pub struct CeilingAxis {
     /// The axis.
     pub axis: String,
-    /// The quantity per window.
+    /// The quantity per window; of an adaptive limit, that with which it begins.
     pub limit: u64,
+    /// The most to which an adaptive limit grows with its use, from which `jobs_per_min` is computed; absent for the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grows_to: Option<u64>,
     /// Jobs per minute that this limit alone would admit.
     pub jobs_per_min: f64,
+}
+
+impl CeilingAxis {
+    /// Returns what a limit allows, if that is finite: in jobs of which `servable_share` can be served by some target.
+    pub(crate) fn of(axis: &AxisCeiling, servable_share: f64) -> Option<Self> {
+        axis.jobs_per_min.is_finite().then(|| Self {
+            axis: axis.axis.name().to_owned(),
+            limit: axis.limit,
+            grows_to: axis.grows_to,
+            jobs_per_min: rounded(axis.jobs_per_min / servable_share, 6),
+        })
+    }
 }
 
 /// A limit whose window is half of the run or longer.
@@ -112,10 +136,7 @@ pub(super) fn ceiling_of(scenario: &Scenario) -> CeilingSummary {
     let name = |target: TargetId| scenario.targets[target.index()].name.clone();
     // JSON has no infinity: an unbounded number is left out.
     let finite = |value: f64| value.is_finite().then(|| rounded(value, 6));
-    let axis = |axis: &AxisCeiling| {
-        let jobs_per_min = finite(axis.jobs_per_min)?;
-        Some(CeilingAxis { axis: axis.axis.name().to_owned(), limit: axis.limit, jobs_per_min })
-    };
+    let axis = |axis: &AxisCeiling| CeilingAxis::of(axis, 1.0);
     let targets = ceiling.targets.iter().map(|target| CeilingTarget {
         name: name(target.target),
         axes: target.axes.iter().filter_map(axis).collect(),

@@ -13,6 +13,7 @@ mod audit;
 mod buckets;
 mod ceiling;
 mod coalescing;
+mod consistency;
 mod counts;
 mod delays;
 mod expect;

@@ -19,11 +19,6 @@ use std::collections::BTreeMap;
 /// The name and version of the schema: the first field of every result.
 pub const SCHEMA: &str = "quotalab/result/1";
 
-/// The shortest time bucket that a result may have, in seconds.
-const MIN_BUCKET_S: f64 = 1e-3;
-/// The longest time bucket that a result may have, in seconds: about a century.
-const MAX_BUCKET_S: f64 = 3.2e9;
-
 /// Counts by name.
 pub type Counts = BTreeMap<String, u64>;
 /// Shares by axis.
@@ -141,21 +136,16 @@ impl Summary {
     /// Reads the content of a `result.json`.
     ///
     /// # Errors
-    /// If the text is not JSON, not of the schema [`SCHEMA`], or the length of its time buckets is out of range.
+    /// If the text is not JSON, not of the schema [`SCHEMA`], or its numbers cannot be those of a run.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         let mut summary: Self = serde_json::from_str(text)?;
-        let step_s = summary.series.step_s;
-        let fault = if summary.schema != SCHEMA {
-            format!("schema is `{}`; this version reads `{SCHEMA}`", summary.schema)
-        } else if !(MIN_BUCKET_S..=MAX_BUCKET_S).contains(&step_s) {
-            format!("series.step_s is {step_s}; expected {MIN_BUCKET_S} to {MAX_BUCKET_S}")
-        } else {
-            if summary.findings.is_empty() {
-                summary.findings = findings::of(&summary, findings::Facts::default());
-            }
-            return Ok(summary);
-        };
-        Err(serde::de::Error::custom(fault))
+        if let Some(inconsistency) = summary.inconsistency() {
+            return Err(serde::de::Error::custom(inconsistency));
+        }
+        if summary.findings.is_empty() {
+            summary.findings = findings::of(&summary, findings::Facts::default());
+        }
+        Ok(summary)
     }
 }
 

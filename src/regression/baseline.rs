@@ -159,12 +159,30 @@ impl ScenarioBaseline {
             }
             let max = max_value(measure.unit);
             let absurd = sample.values.iter().flatten().find(|value| !(0.0..=max).contains(*value));
-            absurd.map(|value| format!("`{name}` is {value}; no run has a value below 0 or above {max}"))
+            absurd
+                .map(|value| format!("`{name}` is {value}; no run has a value below 0 or above {max}"))
+                .or_else(|| {
+                    sample
+                        .wrong_statistic()
+                        .map(|which| format!("`{name}`: its {which} is not that of its values"))
+                })
         })
     }
 }
 
 impl Sample {
+    /// Returns the name of a statistic for readers that does not follow from the values; `None` if both do.
+    fn wrong_statistic(&self) -> Option<&'static str> {
+        let of_values = Self::of(self.values.clone());
+        let differs = |stated: Option<f64>, expected: Option<f64>| match (stated, expected) {
+            // Both are rounded to six decimal places.
+            (Some(stated), Some(expected)) => (stated - expected).abs() > 2e-6 + 1e-9 * expected.abs(),
+            (stated, expected) => stated != expected,
+        };
+        let all = [("mean", self.mean, of_values.mean), ("sd", self.sd, of_values.sd)];
+        all.into_iter().find(|(_, stated, expected)| differs(*stated, *expected)).map(|(name, ..)| name)
+    }
+
     fn of(values: Vec<Option<f64>>) -> Self {
         let known: Vec<f64> = values.iter().flatten().copied().collect();
         let moments = Moments::of(&known);

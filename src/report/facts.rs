@@ -1,8 +1,10 @@
 //! The rows that the text report and the page share: labels and formatted values, without layout.
 
 use crate::formatting::{count, duration, moment, percent, plural, quantity, share_of, usd};
-use crate::record::{Counts, DelayEffect, Difference, Limit, Mode, Quantiles, RuleResult, Summary, Target};
-use provider::Axis;
+use crate::record::{
+    CeilingAxis, Counts, DelayEffect, Difference, Limit, Mode, Quantiles, RuleResult, Summary, Target,
+};
+use provider::{Axis, units};
 
 /// Describes the run in one line: `24 h of traffic, simulated, seed 7`.
 pub(super) fn run(summary: &Summary) -> String {
@@ -130,6 +132,14 @@ pub(super) fn uses(target: &Target) -> Vec<Use> {
         peak: target.peak.get(&limit.axis).copied().unwrap_or(0.0),
     });
     each.collect()
+}
+
+/// The quantity of a limit per window: `60,000`, or `60k, grown to 600k`.
+pub(super) fn amount(limit: &CeilingAxis) -> String {
+    match limit.grows_to {
+        Some(most) => format!("{}, grown to {}", units::print_count(limit.limit), units::print_count(most)),
+        None => count(limit.limit),
+    }
 }
 
 fn limit_text(limit: &Limit) -> String {

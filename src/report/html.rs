@@ -164,7 +164,7 @@ fn ceiling(summary: &Summary) -> Markup {
                 cell(&target.name),
                 axis(&limit.axis),
                 html! { @if binds { span.miss { "binds" } } },
-                cell(count(limit.limit)),
+                cell(facts::amount(limit)),
                 cell(number(limit.jobs_per_min)),
             ]);
         }

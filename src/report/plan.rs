@@ -14,6 +14,7 @@ pub use html::html;
 
 use super::Style;
 use super::chart::{Chart, curve, what_if};
+use super::facts;
 use super::terminal::{TerminalText, WIDTH, bar};
 use super::text_layout::{fitted, short};
 use crate::formatting::{count, duration, number, percent};
@@ -107,7 +108,7 @@ impl PlanReport {
             let name = format!("  {}", short(&target.name, CHANGE - 2));
             for (place, axis) in target.axes.iter().enumerate() {
                 let name = if place == 0 { name.as_str() } else { "" };
-                let limit = format!("{} {}", axis.axis, count(axis.limit));
+                let limit = format!("{} {}", axis.axis, facts::amount(axis));
                 let times = analytic.multiple_of_offered(axis, plan.load.jobs_per_min);
                 let times = times.map_or_else(|| "–".to_owned(), number);
                 self.row(name, &number(axis.jobs_per_min), &times, &limit);

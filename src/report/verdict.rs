@@ -2,7 +2,7 @@
 
 use super::notes;
 use crate::event::LocalFailure;
-use crate::formatting::{count, duration, job_rate, jobs_in, moment, percent, plural, share_of};
+use crate::formatting::{count, duration, job_rate, jobs_in, moment, offered_in, percent, plural, share_of};
 use crate::record::{
     CeilingPeak, Counts, CutAnswers, CutWorkload, Finding, LimitCeiling, LongWindow, Summary, WorstWindow,
 };
@@ -200,9 +200,9 @@ fn no_refusal(refused: &str, offered_per_min: f64, ceiling: Option<&LimitCeiling
             };
             match peak {
                 Some(CeilingPeak { from_s, length_s, offered, .. }) => format!(
-                    "{refused}: at the peak, from {}, {} were expected, {allowed}.",
+                    "{refused}: at the peak, from {}, {} were expected, {allowed} until their deadline.",
                     moment(*from_s, run_s),
-                    jobs_in(*offered, *length_s)
+                    offered_in(*offered, *length_s)
                 ),
                 None => {
                     format!("{refused}: {} were offered on average, {allowed}.", job_rate(offered_per_min))
@@ -215,19 +215,22 @@ fn no_refusal(refused: &str, offered_per_min: f64, ceiling: Option<&LimitCeiling
 
 /// Returns the sentence on the peak that bounds the ceiling.
 pub(super) fn peak(peak: &CeilingPeak, run_s: f64) -> String {
-    let CeilingPeak { from_s, length_s, offered, may_fail, admitted } = *peak;
+    let CeilingPeak { from_s, length_s, count, offered, may_fail, admitted } = *peak;
     let lasts = if length_s > 0.0 { format!(" for {}", duration(length_s)) } else { String::new() };
     let failing = if may_fail > 0.0 {
         format!(", and the rules let {} fail", jobs_in(may_fail, length_s))
     } else {
         String::new()
     };
-    format!(
-        "The peak from {}{lasts} bounds the analytic ceiling: {} are expected then, the limits admit {}{failing}.",
-        moment(from_s, run_s),
-        jobs_in(offered, length_s),
-        jobs_in(admitted, length_s)
-    )
+    let (from, offered) = (moment(from_s, run_s), offered_in(offered, length_s));
+    let offered = match count {
+        1 => format!("The peak from {from}{lasts} bounds the analytic ceiling: {offered} are expected then"),
+        _ => format!(
+            "The {count} highest peaks, the first from {from}{lasts}, bound the analytic ceiling: {offered} are expected on average"
+        ),
+    };
+    let admitted = jobs_in(admitted, length_s);
+    format!("{offered}, the limits admit {admitted} until their deadline{failing}.")
 }
 
 /// Returns the sentence of [`Finding::JobOutcomes`]. Outcomes without a job are left out.

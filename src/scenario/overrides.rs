@@ -41,7 +41,7 @@ impl Overrides {
     }
 }
 
-/// Returns `true` if a path is that of a provider's `preset`. Such changes are node_value before presets are merged.
+/// Returns `true` if a path is that of a provider's `preset`. Such changes are made before presets are merged.
 pub(super) fn is_preset(path: &str) -> bool {
     path.starts_with("providers.") && path.ends_with(".preset")
 }
@@ -109,7 +109,12 @@ fn place_after(place: Place, key: &str) -> Place {
     Place { column: place.column + passed, width: place.width.saturating_sub(passed).max(1), ..place }
 }
 
-fn set_in_map(entries: &mut Vec<NodeEntry>, place: Place, path: &str, value: Node) -> Result<(), ParseError> {
+fn set_in_map(
+    entries: &mut Vec<NodeEntry>,
+    place: Place,
+    path: &str,
+    mut value: Node,
+) -> Result<(), ParseError> {
     // Keys may contain dots, so the longest key that begins the path is taken.
     let rest_after = |entry: &NodeEntry| match path.strip_prefix(entry.key.as_str())? {
         "" => Some(""),
@@ -128,13 +133,12 @@ fn set_in_map(entries: &mut Vec<NodeEntry>, place: Place, path: &str, value: Nod
     if key.is_empty() || path.ends_with('.') {
         return Err(ParseError::new("a part of the path is empty", "write it as `client.deadline=30s`"));
     }
-    let mut node_value = value;
     if !rest.is_empty() {
-        let mut map = Node { place: node_value.place, kind: NodeKind::Map(Vec::new()) };
-        set_below(&mut map, place_after(place, key), rest, node_value)?;
-        node_value = map;
+        let mut map = Node { place: value.place, kind: NodeKind::Map(Vec::new()) };
+        set_below(&mut map, place_after(place, key), rest, value)?;
+        value = map;
     }
     let place = Place { width: key.chars().count(), ..place };
-    entries.push(NodeEntry { key: key.to_owned(), place, value: node_value });
+    entries.push(NodeEntry { key: key.to_owned(), place, value });
     Ok(())
 }

@@ -172,14 +172,14 @@ pub struct ArrivalClock {
     /// The jobs expected before the piece.
     before: f64,
     /// The previous result.
-    last: Instant,
+    previous: Instant,
 }
 
 impl ArrivalClock {
     /// Creates a clock at the start of the run.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
-        Self { piece: rate.piece(Instant::ZERO), rate, before: 0.0, last: Instant::ZERO }
+        Self { piece: rate.piece(Instant::ZERO), rate, before: 0.0, previous: Instant::ZERO }
     }
 
     /// Returns the first instant after which the integral of the rate exceeds `jobs`, to the nanosecond; `None` if the run
@@ -189,8 +189,8 @@ impl ArrivalClock {
             let piece = self.piece?;
             let after = self.before + piece.jobs;
             if jobs < after {
-                self.last = self.last.max(piece.arrival_of(jobs - self.before));
-                return Some(self.last).filter(|at| *at < self.rate.end);
+                self.previous = self.previous.max(piece.arrival_of(jobs - self.before));
+                return Some(self.previous).filter(|at| *at < self.rate.end);
             }
             self.before = after;
             self.piece = self.rate.piece(piece.until);

@@ -1,4 +1,4 @@
-//! A bound on the bytes that are read for one record of a trace, so that a file without line breaks does not end in memory.
+//! A bound on the bytes that are read for one record of a trace, so that a file without line breaks does not fill the memory.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -19,7 +19,7 @@ impl Default for RecordBudget {
 }
 
 impl RecordBudget {
-    /// Begins a record.
+    /// Restores the full budget, for the next record.
     pub(super) fn restore(&self) {
         self.0.set(MAX_RECORD_BYTES);
     }

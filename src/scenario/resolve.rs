@@ -60,7 +60,7 @@ pub(super) fn resolve(
         client: spec.client,
         workloads,
         expect: Vec::new(),  // needs the workloads
-        what_if: Vec::new(), // made from the changed tree by `load`
+        what_if: Vec::new(), // made by `read` from the changed trees
         files,
     };
     scenario.expect = super::expect::resolve_rules(spec.expect, &scenario, diagnostics);

@@ -1,5 +1,5 @@
 //! The resolved scenario: nothing is left to look up. Names are indices, quantities are integers of one unit, defaults are
-//! filled in. Only `resolve` makes one, so it is always valid.
+//! filled in. Every one comes from `resolve`, unchanged or with other numbers, so it is always valid.
 
 use super::Note;
 use crate::ids::{RouteId, TargetId, WorkloadId};
@@ -187,7 +187,7 @@ pub struct Eject {
     pub duration: Nanos,
 }
 
-/// The wait before the n-th retry: `min(cap, base · 2^n)`, then the jitter.
+/// The wait before the n-th retry, n from 0: `min(cap, base · 2^n)`, then the jitter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backoff {
     /// The first wait.
@@ -380,7 +380,7 @@ pub enum Time {
     Latency,
     /// From the scheduled arrival to the first token.
     FirstToken,
-    /// Waiting for a free attempt of [`Client::concurrency`].
+    /// In the client's queue, until [`Client::concurrency`] allows an attempt.
     Queue,
 }
 

@@ -86,6 +86,7 @@ struct Reader<'t> {
     path: Vec<String>,
     /// The values read so far; see [`MAX_NODES`].
     nodes: usize,
+    /// The bytes of their text; see [`MAX_BYTES`].
     bytes: usize,
 }
 

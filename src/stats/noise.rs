@@ -15,15 +15,16 @@ pub type Observations = Vec<(u64, f64)>;
 /// Two means and the difference that chance alone explains.
 #[derive(Clone, Copy, Debug)]
 pub struct MeanComparison {
-    /// The mean of the first sample.
+    /// The mean of the compared values of the first sample.
     pub old: f64,
-    /// The mean of the second sample.
+    /// The mean of the compared values of the second sample.
     pub new: f64,
     /// The largest difference attributed to chance; at least 0.
     pub margin: f64,
 }
 
-/// Compares two samples. Chance exceeds the margin on a given side with probability `tail`, in `(0, 0.5)`.
+/// Compares two samples. Chance exceeds the margin on a given side with probability `tail`, in `(0, 0.5)`. If the samples
+/// share at least two seeds, only the values of these seeds are compared, in pairs.
 ///
 /// Returns `None` if either side has fewer than two values, since the noise is then unknown.
 #[must_use]

@@ -1,7 +1,7 @@
 //! One-sided tolerance factors of the normal distribution: from a few values to a bound that most of all values exceed.
 
-/// Returns the factor `k` with which `mean - k · deviation` of a sample of `count` values lies, with probability
-/// `confidence`, below the share `coverage` of a normal distribution.
+/// Returns the factor `k` such that, with probability `confidence`, at least the share `coverage` of a normal distribution
+/// lies above `mean - k · deviation` of a sample of `count` values.
 ///
 /// `count` must be at least 2, the others in `(0.5, 1)`. The factor is a quantile of the noncentral t distribution
 /// divided by `√count`; it is found by bisection to 1e-6.

@@ -158,14 +158,65 @@ fn processes_that_share_a_folder_do_not_mix_their_files() {
     };
     for _ in 0..3 {
         let processes: Vec<_> = seeds.clone().map(spawn).collect();
-        for mut process in processes {
-            assert_eq!(process.wait().expect("it ends").code(), Some(0));
-        }
+        let codes: Vec<_> =
+            processes.into_iter().map(|mut process| process.wait().expect("it ends").code()).collect();
+        // The folder belongs to one run at a time; the others are refused before they begin.
+        assert!(codes.contains(&Some(0)), "{codes:?}");
+        assert!(codes.iter().all(|code| matches!(code, Some(0 | 2))), "{codes:?}");
         let seed = &json(&out.join("result.json"))["seed"];
         let page = fs::read_to_string(out.join("report.html")).unwrap();
         assert!(page.contains(&format!("--seed {seed}")), "result.json has seed {seed}, the page another");
         assert!(names(&out).iter().all(|name| !name.starts_with('.')), "{:?}", names(&out));
     }
+}
+
+#[test]
+fn runs_at_the_same_time_keep_all_their_results() {
+    let folder = scratch("at-once");
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(SHORT), folder.join("x.yaml")).unwrap();
+    let spawn = |seed: u32| {
+        let child = Command::new(env!("CARGO_BIN_EXE_quotalab"))
+            .current_dir(&folder)
+            .args(["sim", "x.yaml", "--seed", &seed.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        (seed, child.expect("the binary starts"))
+    };
+    let processes: Vec<_> = (1..=6).map(spawn).collect();
+    for (seed, process) in processes {
+        let output = process.wait_with_output().expect("it ends");
+        let text = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        let page = text.lines().find_map(|line| line.strip_prefix("report: ")).expect("the path of the page");
+        let result = folder.join(page).with_file_name("result.json");
+        // Those that begin after the end of another use its folder again.
+        let kept = json(&result)["seed"].as_u64().unwrap();
+        assert!(kept >= u64::from(seed), "{page} has the result of seed {kept} instead of {seed}");
+    }
+}
+
+#[test]
+fn a_folder_in_use_is_refused_and_a_later_run_removes_what_a_killed_one_left() {
+    let out = scratch("in-use");
+    let run = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_quotalab"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(["sim", SHORT, "--quiet", "--out", arg(&out)])
+            .output()
+            .expect("the binary starts");
+        (output.status.code(), String::from_utf8(output.stderr).expect("text"))
+    };
+    let held = fs::File::open(&out).unwrap();
+    held.lock().unwrap();
+    fs::write(out.join(".quotalab-left.tmp"), "half").unwrap();
+    let (code, text) = run();
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("another run writes its result to") && text.contains("--out"), "{text}");
+    assert!(names(&out).contains(&".quotalab-left.tmp".to_owned()), "it may belong to the other run");
+    held.unlock().unwrap();
+    assert_eq!(run().0, Some(0));
+    assert!(names(&out).iter().all(|name| !name.starts_with('.')), "{:?}", names(&out));
 }
 
 #[test]
@@ -194,13 +245,8 @@ fn scenarios_of_the_same_file_name_do_not_share_a_folder() {
     // The same scenario again, however it is named, and its plan.
     assert_eq!(run(&["sim", "./b/../a/x.yaml"]).1, "report: out/x/report.html\n");
     assert_eq!(run(&["sim", "b/x.yaml"]).1, "report: out/b/x/report.html\n");
-    let third = run(&["plan", "c/b/x.yaml"]);
-    assert_eq!(third.0, Some(2), "{}", third.1);
-    assert!(
-        third.1.contains("out/b/x holds the files of b/x.yaml") && third.1.contains("--out"),
-        "{}",
-        third.1
-    );
+    assert_eq!(run(&["sim", "c/b/x.yaml"]).1, "report: out/x-2/report.html\n");
+    assert_eq!(run(&["sim", "c/b/x.yaml"]).1, "report: out/x-2/report.html\n");
     // A scenario that no longer exists owns nothing.
     fs::remove_file(folder.join("a/x.yaml")).unwrap();
     assert_eq!(run(&["sim", "c/b/x.yaml"]).1, "report: out/x/report.html\n");

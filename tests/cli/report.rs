@@ -61,9 +61,7 @@ fn large_numbers_are_read_and_written_without_loss() {
     let folder = scratch("large");
     let sim = quotalab(&["sim", SHORT, "--quiet", "--json", "--out", arg(&folder)]);
     let path = folder.join("large.json");
-    for number in
-        ["1000000000000.0001", "1.7976931348623157e308", "0.1", "123456789.12345679", "9007199254740993.0"]
-    {
+    for number in ["1000000000000.0001", "0.1", "123456789.12345679", "9007199254740993.0"] {
         let number: f64 = number.parse().unwrap();
         let mut value: serde_json::Value = serde_json::from_str(&sim.out).unwrap();
         value["cost_usd"] = number.into();

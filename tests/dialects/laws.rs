@@ -61,7 +61,7 @@ fn a_body_gives_the_same_failure_in_every_envelope() {
     }
 }
 
-/// The code or message of an error in a success implies its status.
+/// An error in the body of a 200 is parsed as if its status were the one that its code or message implies.
 #[test]
 fn an_error_in_a_success_is_parsed_like_one_with_an_error_status() {
     for row in rows().into_iter().filter(|row| row.body["error"].is_object()) {
@@ -77,7 +77,7 @@ fn an_error_in_a_success_is_parsed_like_one_with_an_error_status() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// No input makes the parser panic, and a body that is not JSON is no success.
+    /// No input makes the parser panic, and none of these bodies, which have no answer, is a success.
     #[test]
     fn any_input_is_parsed_without_a_panic(
         at in 0..91usize, dialect in prop::option::of(prop::sample::select(Dialect::ALL.to_vec())),

@@ -28,6 +28,7 @@ struct Row {
     expect: Expect,
 }
 
+/// What the parser must return: the column `expect`. `meaning` is the kind of the wait.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 struct Expect {
     dialect: String,
@@ -52,6 +53,7 @@ struct Limit {
     reset_ns: Option<u64>,
 }
 
+/// Response headers by name, in lower case.
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Pairs(BTreeMap<String, String>);
 
@@ -66,7 +68,7 @@ impl Row {
         Dialect::from_name(&self.expect.dialect).expect("a known dialect")
     }
 
-    /// Returns the body as sent: a string was plain text.
+    /// Returns the body as it was sent: `null` in the row is an empty body, a string is plain text, anything else is JSON.
     fn bytes(&self) -> Vec<u8> {
         match &self.body {
             Value::Null => Vec::new(),
@@ -80,6 +82,7 @@ impl Row {
     }
 }
 
+/// Returns the lines of a data file that are not comments.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.starts_with('#'))
 }
@@ -177,8 +180,8 @@ fn a_reply_with_a_marker_is_parsed_the_same_without_its_dialect() {
             unmarked.push(row.provider.clone());
         }
     }
-    // `retry-after` alone; requests per day as both Groq and OpenAI state them; remaining units without a limit;
-    // `Not authenticated`; and sentences without a name.
+    // They contain nothing that identifies a dialect: `retry-after` alone; requests per day as both Groq and OpenAI state
+    // them; remaining units without a limit; `Not authenticated`; and sentences without a name.
     assert_eq!(
         unmarked,
         [

@@ -1,5 +1,5 @@
-//! Fourteen mistakes of clients that use several providers, each with its test. Evidence: the sources of eight routers,
-//! and recorded replies. Mistakes that do not concern parsing are listed with the module that avoids them.
+//! Fourteen mistakes of clients that use several providers, by number, with a test for each that concerns parsing; the others
+//! are listed with the module that avoids them. Evidence: the sources of eight routers, and recorded replies.
 
 use super::{NOW, Pairs};
 use provider::{Axis, Instant, Usage};
@@ -35,7 +35,7 @@ fn error(message: &str, code: &str) -> String {
 fn one_status_has_every_cause() {
     let zero = json!({ "error": { "code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Please retry in 20.04466179s.",
         "details": [{ "violations": [{ "quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "quotaValue": "0" }] }] } });
-    for (dialect, body, cause_) in [
+    for (dialect, body, expected) in [
         (Dialect::OpenAi, error("Rate limit reached for m in organization org-x on tokens per min (TPM): Limit 9, Used 9, Requested 1.", "x"), LimitCause::MinuteLimit),
         (Dialect::Cerebras, json!({ "message": "Tokens per day limit exceeded - too many tokens processed.", "code": "token_quota_exceeded" }).to_string(), LimitCause::DayLimit),
         (Dialect::DeepInfra, error("Rate limited", "x"), LimitCause::Concurrency),
@@ -45,15 +45,15 @@ fn one_status_has_every_cause() {
         (Dialect::Gemini, zero.to_string(), LimitCause::NotInTier),
         (Dialect::Anthropic, error("Extra usage is required for long context requests", "rate_limit_error"), LimitCause::NotInTier),
     ] {
-        assert_eq!(cause(dialect, 429, &body), cause_, "{body}");
+        assert_eq!(cause(dialect, 429, &body), expected, "{body}");
     }
     assert_eq!(LimitCause::NotInTier.name(), "not_in_tier");
     assert_eq!(wait(Dialect::Gemini, 429, &[], &zero.to_string()), Some((20_044, WaitKind::Meaningless)));
 }
 
-/// 2. One code or sentence covers several periods.
+/// 2. The message, or for Azure the length of the wait, decides which period is meant.
 #[test]
-fn the_wait_is_used_only_if_the_period_is_known() {
+fn one_code_or_sentence_covers_several_periods() {
     let cerebras = |period: &str| {
         let message = format!("Tokens per {period} limit exceeded - too many tokens processed.");
         cause(
@@ -96,7 +96,8 @@ fn the_wait_is_used_only_if_the_period_is_known() {
     );
 }
 
-/// 3 and 4. Meaning and unit of a header follow from the dialect, never from the number.
+/// 3 and 4. Meaning and unit of a header follow from the dialect. Only Azure sends two units, which limit and remaining units
+/// distinguish.
 #[test]
 fn the_meaning_of_a_header_depends_on_the_dialect() {
     let suggestion = [("x-ratelimit-reset", "2")];
@@ -177,7 +178,7 @@ fn no_headers_are_no_limits() {
 
 /// 7. A 429 for overload concerns no limit of the account: it has no axis, and its wait is a suggestion.
 #[test]
-fn overload_charges_no_limit() {
+fn overload_has_no_axis_and_suggests_a_wait() {
     for (dialect, body) in [
         (
             Dialect::Cerebras,
@@ -244,7 +245,7 @@ fn rare_bodies_are_parsed() {
     assert_eq!(cause(Dialect::Azure, 400, &azure), LimitCause::MinuteLimit, "a 429 inside a 400");
 }
 
-/// 11 and 12. A stream has errors after the first token, and usage at different positions.
+/// 11 and 12. A stream may have an error after its first token, and has its usage at different positions.
 #[test]
 fn a_stream_ends_with_usage_or_a_failure() {
     let stream = |dialect, events: &[&str]| -> Reply {
@@ -313,8 +314,8 @@ fn permanent_refusals_have_no_usable_wait() {
 /// 14. Incomplete limit headers are not completed by assumptions.
 #[test]
 fn incomplete_limit_headers_are_ignored() {
-    let lagging = [("x-ratelimit-limit-requests", "1800"), ("x-ratelimit-remaining-requests", "1800")];
-    let parsed = read(Dialect::XAi, 200, &lagging, "{}");
+    let without_reset = [("x-ratelimit-limit-requests", "1800"), ("x-ratelimit-remaining-requests", "1800")];
+    let parsed = read(Dialect::XAi, 200, &without_reset, "{}");
     assert_eq!(
         (parsed.limits.len(), parsed.reply.remaining.requests),
         (1, Some((Axis::Rpm, 1800))),

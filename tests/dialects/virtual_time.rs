@@ -33,7 +33,7 @@ workload: [{{ name: w, route: r, arrivals: {{ constant: 60/min }}, prompt: 10, c
 fn a_limit_per_minute_is_seen_as_the_dialect_states_it() {
     for dialect in Dialect::ALL {
         let seen = match dialect {
-            // Its only limit is concurrency, so every refusal names that.
+            // The only limit of this dialect is concurrency, so every refusal states that.
             Dialect::DeepInfra => (Some(Axis::Concurrency), LimitCause::Concurrency),
             // The message is only "Too many requests".
             Dialect::Fireworks => (None, LimitCause::Other),
@@ -46,7 +46,7 @@ fn a_limit_per_minute_is_seen_as_the_dialect_states_it() {
 #[test]
 fn a_fault_with_a_429_is_seen_as_the_dialect_states_it() {
     use Dialect::{Anthropic, Azure, Cerebras, DeepInfra, Fireworks, Gemini, Mistral, OpenAi, Together};
-    // All others have a status that identifies them: 503, 402, 404.
+    // All others send a status that is a failure and not a rate limit, such as 503, 402 or 404.
     let refusals = |fault: &str, dialect: Dialect| match (fault, dialect) {
         ("overload", Azure | Cerebras | Mistral | DeepInfra | Fireworks) => {
             Some((None, LimitCause::Overload))

@@ -12,13 +12,15 @@ use quotalab::record::Fold;
 use quotalab::scenario::{self, Overrides, Scenario};
 use std::collections::BTreeMap;
 
-/// The fingerprints of jobs in flight, and the job of each that has an attempt in flight. Events do not record
-/// fingerprints, so the load is generated a second time.
+/// Checks that of identical jobs at most one has an attempt in flight. Events do not record fingerprints, so the load is
+/// generated a second time.
 pub(super) struct IdenticalJobs {
     load: Load,
     coalesces: bool,
+    /// Of the jobs in flight.
     fingerprints: BTreeMap<JobId, u64>,
-    sent: BTreeMap<u64, JobId>,
+    /// By fingerprint, the job that has an attempt in flight.
+    sender: BTreeMap<u64, JobId>,
     pub(super) violations: Vec<String>,
 }
 
@@ -28,14 +30,14 @@ impl IdenticalJobs {
             load: Load::new(scenario),
             coalesces: scenario.client.coalesce,
             fingerprints: BTreeMap::new(),
-            sent: BTreeMap::new(),
+            sender: BTreeMap::new(),
             violations: Vec::new(),
         }
     }
 
-    fn sent(&mut self, event: &Event) {
+    fn record_attempt(&mut self, event: &Event) {
         let fingerprint = self.fingerprints[&event.job];
-        if let Some(other) = self.sent.insert(fingerprint, event.job).filter(|_| self.coalesces) {
+        if let Some(other) = self.sender.insert(fingerprint, event.job).filter(|_| self.coalesces) {
             self.violations
                 .push(format!("law 15: {other} is identical and has an attempt in flight: {event:?}"));
         }
@@ -55,9 +57,9 @@ impl Fold for IdenticalJobs {
             {
                 self.violations.push(format!("law 15: {leader} is not identical: {event:?}"));
             }
-            EventKind::Sent { .. } => self.sent(event),
+            EventKind::Sent { .. } => self.record_attempt(event),
             EventKind::Replied { .. } | EventKind::AttemptCancelled { .. } => {
-                self.sent.remove(&self.fingerprints[&event.job]);
+                self.sender.remove(&self.fingerprints[&event.job]);
             }
             EventKind::Done(end) => {
                 self.fingerprints.remove(&event.job);
@@ -68,15 +70,16 @@ impl Fold for IdenticalJobs {
     }
 }
 
-/// Traffic that no limit refuses, at the provider `p` with the entries `model`.
-fn scenario(load: (&str, u32, u32), model: &str, seed: u64, client: &str) -> Scenario {
+/// Returns traffic that no limit refuses, at a provider with the YAML entries `provider`. `load` is the arrivals, the share of
+/// repeated requests in percent, and the number of distinct ones among these.
+fn scenario(load: (&str, u32, u32), provider: &str, seed: u64, client: &str) -> Scenario {
     let (arrivals, share, of) = load;
     let yaml = format!(
         "
 name: coalescing
 seed: {seed}
 duration: 2m
-providers: {{ p: {{ {model} }} }}
+providers: {{ p: {{ {provider} }} }}
 routes: {{ r: [{{ of: [p/default/m] }}] }}
 client: {{ {client} }}
 workload:
@@ -87,7 +90,8 @@ workload:
         .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
 }
 
-const OPEN: [&str; 4] =
+/// Arrivals that do not depend on replies.
+const OPEN_ARRIVALS: [&str; 4] =
     ["{ poisson: 3/s }", "{ constant: 8/s }", "{ burst: 30, every: 20s }", "{ ramp: [0/s, 10/s] }"];
 
 proptest! {
@@ -97,7 +101,7 @@ proptest! {
     /// follower, sent by itself, would have stored sooner.
     #[test]
     fn coalescing_makes_no_more_attempts_if_nothing_is_refused(
-        arrivals in prop::sample::select(&OPEN[..]),
+        arrivals in prop::sample::select(&OPEN_ARRIVALS[..]),
         share in 0u32..=100,
         of in 1u32..40,
         (latency, cache) in prop::sample::select(&[
@@ -109,25 +113,26 @@ proptest! {
         seed in 0u64..1_000,
     ) {
         let run = |join| {
-            let model = format!("models: {{ m: {{ latency: {{ {latency} }} }} }}");
+            let provider = format!("models: {{ m: {{ latency: {{ {latency} }} }} }}");
             let client = format!("deadline: 10m, cache: {cache}, join: {join}");
-            let scenario = scenario((arrivals, share, of), &model, seed, &client);
+            let scenario = scenario((arrivals, share, of), &provider, seed, &client);
             Run::of(&scenario, &scenario)
         };
         let (separate, coalesced) = (run(false), run(true));
         prop_assert!(separate.violations.is_empty() && coalesced.violations.is_empty(), "{:?}", coalesced.violations);
-        let (one, other) = (&coalesced.summary, &separate.summary);
-        prop_assert_eq!(one.jobs.succeeded, one.jobs.offered);
-        prop_assert_eq!(one.jobs.offered, other.jobs.offered);
-        prop_assert_eq!(one.attempts.total + one.jobs.cached + one.jobs.joined, one.jobs.offered);
-        prop_assert!(one.attempts.total <= other.attempts.total);
-        prop_assert_eq!(other.jobs.joined, 0);
+        let (coalesced, separate) = (&coalesced.summary, &separate.summary);
+        prop_assert_eq!(coalesced.jobs.succeeded, coalesced.jobs.offered);
+        prop_assert_eq!(coalesced.jobs.offered, separate.jobs.offered);
+        let answered = coalesced.attempts.total + coalesced.jobs.cached + coalesced.jobs.joined;
+        prop_assert_eq!(answered, coalesced.jobs.offered);
+        prop_assert!(coalesced.attempts.total <= separate.attempts.total);
+        prop_assert_eq!(separate.jobs.joined, 0);
     }
 }
 
-/// The cool-down of an ejected target, and a second for jitter: a job that would have to wait beyond its deadline is
-/// given up at once.
-const COOL_DOWN: Nanos = Nanos::from_secs(31);
+/// The longest wait: the cool-down of an ejected target, and a second for jitter. A job whose wait would end after its
+/// deadline is given up at once.
+const MAX_WAIT: Nanos = Nanos::from_secs(31);
 
 /// A job in flight.
 #[derive(Clone, Copy)]
@@ -136,7 +141,7 @@ struct InFlight {
     tried: bool,
 }
 
-/// Checks that every job is sent, queued or waits before it is given up, unless its deadline is near.
+/// Checks that every job is sent, queued or waits before it is given up, unless its deadline is within [`MAX_WAIT`].
 struct TriedFirst {
     deadline: Nanos,
     jobs: BTreeMap<JobId, InFlight>,
@@ -158,7 +163,7 @@ impl Fold for TriedFirst {
             EventKind::Done(end) => {
                 let job = self.jobs.remove(&event.job).expect("it has arrived");
                 let given_up = matches!(end.outcome, JobOutcome::Failed(_) | JobOutcome::Shed(_));
-                if given_up && !job.tried && event.at + COOL_DOWN < job.deadline {
+                if given_up && !job.tried && event.at + MAX_WAIT < job.deadline {
                     self.violations.push(format!("given up untried before its deadline: {event:?}"));
                 }
             }
@@ -173,7 +178,7 @@ proptest! {
     /// Half of the attempts fail and a job has at most two, so leaders fail often.
     #[test]
     fn promoted_followers_are_tried_before_they_are_given_up(
-        arrivals in prop::sample::select(&OPEN[..]),
+        arrivals in prop::sample::select(&OPEN_ARRIVALS[..]),
         fault in prop::sample::select(&["503", "garbage", "timeout", "400", "reset", "cut_stream"][..]),
         attempts in 1u32..3,
         seed in 0u64..1_000,
@@ -181,11 +186,11 @@ proptest! {
         let client = format!(
             "deadline: 1m, join: true, retry: {{ attempts: {attempts}, backoff: {{ base: 10ms, cap: 20ms }} }}"
         );
-        let model = format!(
+        let provider = format!(
             "models: {{ m: {{ latency: {{ total: {{ p50: 1s, p95: 3s }}, network: 200ms }} }} }},
              incidents: [{{ at: 0s, for: 1h, fault: {fault}, share: 50% }}]"
         );
-        let scenario = scenario((arrivals, 100, 4), &model, seed, &client);
+        let scenario = scenario((arrivals, 100, 4), &provider, seed, &client);
         let deadline = scenario.client.deadline;
         let mut fold = TriedFirst { deadline, jobs: BTreeMap::new(), promoted: 0, violations: Vec::new() };
         virtual_time::simulate(&scenario, &mut fold);
@@ -197,7 +202,8 @@ proptest! {
 
 #[test]
 fn jobs_that_differ_are_not_coalesced() {
-    let scenario = scenario((OPEN[1], 0, 1), "models: { m: { latency: { total: 2s } } }", 1, "join: true");
+    let scenario =
+        scenario((OPEN_ARRIVALS[1], 0, 1), "models: { m: { latency: { total: 2s } } }", 1, "join: true");
     let run = Run::of(&scenario, &scenario);
     assert_eq!((run.summary.jobs.joined, run.summary.attempts.total), (0, run.summary.jobs.offered));
 }

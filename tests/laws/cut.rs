@@ -16,15 +16,15 @@ pub(super) struct CutAnswers {
     scenario: Scenario,
     load: Load,
     jobs: BTreeMap<JobId, InFlight>,
-    /// Per workload.
+    /// The number of cut answers that the ground truth implies, by workload.
     cut: Vec<u64>,
-    pub(super) broken: Vec<String>,
+    violations: Vec<String>,
 }
 
 struct InFlight {
     truth: Truth,
     max_tokens: Option<u32>,
-    /// The target of its last attempt; the driver may have sent that for another job.
+    /// The target of the last attempt that was sent for this job; an attempt that it took over was sent for another.
     target: Option<TargetId>,
 }
 
@@ -34,15 +34,15 @@ impl CutAnswers {
             load: Load::new(scenario),
             jobs: BTreeMap::new(),
             cut: vec![0; scenario.workloads.len()],
-            broken: Vec::new(),
+            violations: Vec::new(),
             scenario: scenario.clone(),
         }
     }
 
-    /// Returns what the counts of the result contradict.
-    pub(super) fn contradictions(&self, summary: &Summary) -> Vec<String> {
+    /// Returns the violations, including counts of the summary that contradict the ground truth.
+    pub(super) fn violations(&self, summary: &Summary) -> Vec<String> {
         let counted: Vec<u64> = summary.workloads.iter().map(|workload| workload.cut).collect();
-        let mut found = self.broken.clone();
+        let mut found = self.violations.clone();
         if counted != self.cut || summary.jobs.cut != self.cut.iter().sum::<u64>() {
             found.push(format!("cut answers: {:?} by the truth, {counted:?} counted", self.cut));
         }
@@ -58,12 +58,12 @@ impl CutAnswers {
         }
         let target = &self.scenario.targets[end.step.and(target)?.index()];
         let model = &self.scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
-        Some(truth.completion_tokens > longest(model, truth))
+        Some(truth.completion_tokens > max_completion(model, truth))
     }
 }
 
-/// The longest completion of a call without `max_tokens`.
-fn longest(model: &ModelConfig, truth: Truth) -> u32 {
+/// Returns the longest completion of a call without `max_tokens`.
+fn max_completion(model: &ModelConfig, truth: Truth) -> u32 {
     let call = Call { account: 0, model: 0, max_tokens: None };
     model.lengths.completion_cap(call, truth).unwrap_or(u32::MAX)
 }
@@ -87,7 +87,8 @@ impl Fold for CutAnswers {
                 };
                 self.cut[end.workload.index()] += u64::from(expected);
                 if end.cut != expected {
-                    self.broken.push(format!("{} is cut: {}, by the truth: {expected}", event.job, end.cut));
+                    self.violations
+                        .push(format!("{} is cut: {}, by the truth: {expected}", event.job, end.cut));
                 }
                 self.load.finished(event.at, end.workload);
             }

@@ -8,7 +8,7 @@
 mod model;
 
 use super::SeenVariants;
-use model::{Flight, JobModel, Model, USAGE};
+use model::{AttemptModel, JobModel, Model, USAGE};
 use proptest::prelude::*;
 use provider::decision::HeaderRemaining;
 use provider::{Instant, Nanos, Usage};
@@ -20,6 +20,7 @@ use quotalab::record::Audit;
 use quotalab::scenario::{self, Overrides, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The `client` map of each scenario that a tape may choose.
 const CLIENTS: [&str; 6] = [
     "{ deadline: 10s, join: true, retry: { attempts: 3 } }",
     "{ deadline: 10s, join: true, concurrency: 1, queue: 2, retry: { attempts: 2 } }",
@@ -47,7 +48,7 @@ workload: [{{ name: w, route: r, arrivals: {{ constant: 1/s }}, prompt: 100, com
 struct Harness {
     engine: Engine,
     model: Model,
-    /// Timers fire only when they are asked to, as under a driver that lags.
+    /// The clock may pass the instant of a timer before the timer fires, as under a driver that lags.
     late: bool,
 }
 
@@ -59,7 +60,7 @@ impl Harness {
             coalesces: scenario.client.coalesce,
             now: Instant::ZERO,
             jobs: Vec::new(),
-            flights: BTreeMap::new(),
+            attempts: BTreeMap::new(),
             served: None,
             folds: (Audit::new(&scenario, slack), SeenVariants::default()),
             violations: Vec::new(),
@@ -76,7 +77,7 @@ impl Harness {
             fingerprint,
             slot,
             attempt,
-            first_byte_sent: false,
+            first_byte_received: false,
             cancelled: false,
             end,
         });
@@ -102,7 +103,7 @@ impl Harness {
 
     fn reply(&mut self, attempt: AttemptId, outcome: AttemptOutcome) {
         let now = self.model.now;
-        let Some(Flight { tag, slot, .. }) = self.model.end_attempt(attempt) else { return };
+        let Some(AttemptModel { tag, slot, .. }) = self.model.end_attempt(attempt) else { return };
         let served = outcome == AttemptOutcome::Ok;
         let wait = Wait { length: Nanos::from_secs(1), kind: WaitKind::UntilAdmitted };
         let reply = Reply {
@@ -119,8 +120,8 @@ impl Harness {
     }
 
     fn first_byte(&mut self, attempt: AttemptId) {
-        let Flight { tag, slot, .. } = self.model.flights[&attempt];
-        if !std::mem::replace(&mut self.model.jobs[tag.0].first_byte_sent, true) {
+        let AttemptModel { tag, slot, .. } = self.model.attempts[&attempt];
+        if !std::mem::replace(&mut self.model.jobs[tag.0].first_byte_received, true) {
             let now = self.model.now;
             self.engine.handle_first_byte(&mut self.model, now, slot, attempt);
         }
@@ -163,10 +164,10 @@ impl Harness {
             self.model.now = self.model.now.max(self.engine.poll_timeout());
             self.handle_timeout();
         }
-        let Model { jobs, flights, folds: (audit, seen), mut violations, .. } = self.model;
+        let Model { jobs, attempts, folds: (audit, seen), mut violations, .. } = self.model;
         let unended = jobs.iter().filter(|job| job.end.is_none()).count();
-        if unended > 0 || !flights.is_empty() || self.engine.jobs_in_flight() > 0 {
-            violations.push(format!("law 1: {unended} jobs never end, {flights:?}"));
+        if unended > 0 || !attempts.is_empty() || self.engine.jobs_in_flight() > 0 {
+            violations.push(format!("law 1: {unended} jobs never end, {attempts:?}"));
         }
         violations.extend(audit.finish().0.iter().map(ToString::to_string));
         (seen.0, violations)
@@ -192,7 +193,7 @@ pub(super) fn play(tape: &[u32]) -> (BTreeSet<String>, Vec<String>) {
     let mut harness = Harness::new(CLIENTS[choice(0) % CLIENTS.len()], choice(1) % 4 == 1);
     for step in steps.chunks_exact(4) {
         let [input, which, kind, amount] = [step[0], step[1], step[2], step[3]].map(|number| number as usize);
-        let attempts: Vec<_> = harness.model.flights.keys().copied().collect();
+        let attempts: Vec<_> = harness.model.attempts.keys().copied().collect();
         let attempt = (!attempts.is_empty()).then(|| attempts[which % attempts.len()]);
         match (input % 10, attempt) {
             (0..=3, _) => {
@@ -277,7 +278,7 @@ fn a_cancelled_job_without_followers_cancels_its_attempt() {
     let mut harness = Harness::new(CLIENTS[0], false);
     let job = harness.submit(1, None);
     harness.cancel(job);
-    assert!(harness.model.flights.is_empty());
+    assert!(harness.model.attempts.is_empty());
     assert_eq!(harness.end(job), Some(JobOutcome::Failed(EndReason::Cancelled)));
     harness.finish_without_violations();
 }

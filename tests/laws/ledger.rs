@@ -1,8 +1,8 @@
 //! Laws 5 and 6 from outside: no window admits more than its refill policy allows, and none refuses a request that
-//! fits. A fold that keeps its own ledger from decisions and settlements alone; the refill policies are written from
-//! their definitions, independently of the provider's code.
+//! fits. The fold keeps its own ledger from decisions and settlements alone; the refill policies are written from their
+//! definitions, independently of the provider's code.
 //!
-//! Events do not record input and output tokens separately: those two axes are left to the provider's tests.
+//! Events record neither input and output tokens separately nor seconds of audio: those axes are left to the provider's tests.
 
 use provider::config::{Limit, RefillPolicy, Reserve, Settlement};
 use provider::{Axis, Instant, Nanos, Zone};
@@ -14,9 +14,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// The ledgers of every limit of every target.
 pub(super) struct Ledgers {
-    /// By target; targets that share a meter use the ledgers of the first of them.
+    /// By target: what it reserves, and a ledger for each limit. Targets that share a meter use the ledgers of the first of them.
     targets: Vec<(Reserve, Vec<(Axis, Ledger)>)>,
-    /// By target, the one whose ledgers it uses.
+    /// By target, the index of the one whose ledgers it uses.
     ledgers_of: Vec<usize>,
     /// Admitted and not settled: the target, the instant and the tokens reserved.
     open: BTreeMap<AttemptId, (TargetId, Instant, u64)>,
@@ -83,12 +83,12 @@ impl Fold for Ledgers {
             }
             EventKind::Settled { attempt, usage, .. } => {
                 let (target, at, reserved) = self.open.remove(&attempt).expect("law 9: settled once");
-                let (policy, ledgers) = &mut self.targets[self.ledgers_of[target.index()]];
+                let (reserve, ledgers) = &mut self.targets[self.ledgers_of[target.index()]];
                 for (axis, ledger) in ledgers {
                     let (reserved, used) =
-                        (amount(*axis, reserved), amount(*axis, policy.cached.counted(usage).total()));
+                        (amount(*axis, reserved), amount(*axis, reserve.cached.counted(usage).total()));
                     ledger.advance_to(event.at);
-                    match policy.settlement {
+                    match reserve.settlement {
                         Settlement::ToUsage => ledger.settle(at, reserved, used),
                         Settlement::KeepReservation => ledger.settle(at, reserved, reserved),
                         Settlement::ChargeExcess => {
@@ -118,6 +118,7 @@ fn first_of_family(scenario: &Scenario, target: &Target) -> usize {
     scenario.targets.iter().position(same).expect("the target itself is one")
 }
 
+/// Returns the units of an axis that a call of this many tokens counts.
 fn amount(axis: Axis, tokens: u64) -> u64 {
     if axis.counts_tokens() { tokens } else { 1 }
 }
@@ -126,11 +127,11 @@ fn amount(axis: Axis, tokens: u64) -> u64 {
 #[derive(Debug)]
 enum Ledger {
     /// Credit in units × window, so that a nanosecond adds a whole number.
-    Bucket { credit: i128, most: i128, limit: i128, window: i128, at: Instant },
+    Bucket { credit: i128, capacity: i128, limit: i128, window: i128, at: Instant },
     /// What the fixed window with this number has admitted.
-    Fixed { used: i128, limit: i128, clock: Clock, number: u64 },
+    Fixed { used: i128, limit: i128, windows: WindowNumbering, number: u64 },
     /// What the fixed window with this number has admitted; the limit adapts between two bounds.
-    Adaptive { used: i128, limit: i128, bounds: [i128; 2], factor: i128, window: u64, number: u64 },
+    Adaptive { used: i128, limit: i128, bounds: [i128; 2], factor_permille: i128, window: u64, number: u64 },
     /// Amounts with the instants of their admission, one window back.
     Log { admitted: VecDeque<(Instant, i128)>, limit: i128, window: u64 },
     /// What the current fixed window has admitted, and the one before it.
@@ -141,14 +142,14 @@ enum Ledger {
 
 /// The numbering of fixed windows.
 #[derive(Clone, Copy, Debug)]
-enum Clock {
+enum WindowNumbering {
     /// From the start of the run, each of this many nanoseconds.
     Every(u64),
     /// By California dates, up to the change to summer time in March; the second day has 25 hours.
     California,
 }
 
-impl Clock {
+impl WindowNumbering {
     fn number(self, at: Instant) -> u64 {
         match (self, at.0 / Nanos::HOUR.0) {
             (Self::Every(window), _) => at.0 / window,
@@ -161,7 +162,7 @@ impl Clock {
 
 impl Ledger {
     fn new(limit: &Limit) -> Self {
-        let most = i128::from(limit.amount);
+        let amount = i128::from(limit.amount);
         let Some(window) = limit.axis.window_length() else {
             return Self::InFlight { count: 0, limit: limit.amount };
         };
@@ -170,49 +171,49 @@ impl Ledger {
                 let full = i128::from(limit.burst) * i128::from(window.0);
                 Self::Bucket {
                     credit: full,
-                    most: full,
-                    limit: most,
+                    capacity: full,
+                    limit: amount,
                     window: i128::from(window.0),
                     at: Instant::ZERO,
                 }
             }
             RefillPolicy::Calendar(Zone::Pacific) if limit.axis.is_daily() => {
-                Self::Fixed { used: 0, limit: most, clock: Clock::California, number: 0 }
+                Self::Fixed { used: 0, limit: amount, windows: WindowNumbering::California, number: 0 }
             }
             RefillPolicy::Fixed | RefillPolicy::Calendar(_) => {
-                Self::Fixed { used: 0, limit: most, clock: Clock::Every(window.0), number: 0 }
+                Self::Fixed { used: 0, limit: amount, windows: WindowNumbering::Every(window.0), number: 0 }
             }
             RefillPolicy::Adaptive(growth) => Self::Adaptive {
                 used: 0,
-                limit: most,
-                bounds: [most, most * i128::from(growth.max_permille) / 1000],
-                factor: growth.factor_permille.into(),
+                limit: amount,
+                bounds: [amount, amount * i128::from(growth.max_permille) / 1000],
+                factor_permille: growth.factor_permille.into(),
                 window: window.0,
                 number: 0,
             },
             RefillPolicy::SlidingLog => {
-                Self::Log { admitted: VecDeque::new(), limit: most, window: window.0 }
+                Self::Log { admitted: VecDeque::new(), limit: amount, window: window.0 }
             }
             RefillPolicy::SlidingCounter => {
-                Self::Counter { used: [0; 2], limit: most, window: window.0, at: 0 }
+                Self::Counter { used: [0; 2], limit: amount, window: window.0, at: 0 }
             }
         }
     }
 
     fn advance_to(&mut self, now: Instant) {
         match self {
-            Self::Bucket { credit, most, limit, at, .. } => {
-                *credit = (*credit + i128::from(now.0 - at.0) * *limit).min(*most);
+            Self::Bucket { credit, capacity, limit, at, .. } => {
+                *credit = (*credit + i128::from(now.0 - at.0) * *limit).min(*capacity);
                 *at = now;
             }
-            Self::Fixed { used, clock, number, .. } => {
-                if clock.number(now) != *number {
-                    (*used, *number) = (0, clock.number(now));
+            Self::Fixed { used, windows, number, .. } => {
+                if windows.number(now) != *number {
+                    (*used, *number) = (0, windows.number(now));
                 }
             }
-            Self::Adaptive { used, limit, bounds: [floor, most], factor, window, number } => {
+            Self::Adaptive { used, limit, bounds: [lower, upper], factor_permille, window, number } => {
                 for _ in *number..now.0 / *window {
-                    *limit = (*used * *factor / 1000).max(*limit / 2).clamp(*floor, *most);
+                    *limit = (*used * *factor_permille / 1000).max(*limit / 2).clamp(*lower, *upper);
                     *used = 0;
                 }
                 *number = now.0 / *window;
@@ -236,9 +237,9 @@ impl Ledger {
             Self::Log { admitted, limit, .. } => {
                 admitted.iter().map(|(_, amount)| amount).sum::<i128>() + amount <= *limit
             }
-            Self::Counter { used: [present, former], limit, window, at } => {
-                let (whole, to_come) = (i128::from(*window), i128::from(*window - *at % *window));
-                (present + amount) * whole + former * to_come <= limit * whole
+            Self::Counter { used: [current, previous], limit, window, at } => {
+                let (window, left) = (i128::from(*window), i128::from(*window - *at % *window));
+                (current + amount) * window + previous * left <= limit * window
             }
             Self::InFlight { count, limit } => count < limit,
         }
@@ -266,11 +267,11 @@ impl Ledger {
     fn settle(&mut self, then: Instant, reserved: u64, used: u64) {
         let (reserved, actual) = (i128::from(reserved), i128::from(used));
         match self {
-            Self::Bucket { credit, most, window, .. } => {
-                *credit = (*credit + (reserved - actual) * *window).min(*most);
+            Self::Bucket { credit, capacity, window, .. } => {
+                *credit = (*credit + (reserved - actual) * *window).min(*capacity);
             }
-            Self::Fixed { used, clock, number, .. } => {
-                if clock.number(then) == *number {
+            Self::Fixed { used, windows, number, .. } => {
+                if windows.number(then) == *number {
                     *used += actual - reserved;
                 }
             }

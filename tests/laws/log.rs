@@ -1,15 +1,16 @@
 //! The event log of any scenario reads back as the events that were written.
 
-use super::{CHOICES, swarm, tape};
+use super::{SCENARIO_TAPE_LENGTH, swarm, tape};
 use quotalab::drive::virtual_time;
 use quotalab::event::Event;
 use quotalab::record::{Fold, Log, log};
 use quotalab::scenario::{self, Overrides};
 
+/// Records every event.
 #[derive(Default)]
-struct All(Vec<Event>);
+struct Recording(Vec<Event>);
 
-impl Fold for All {
+impl Fold for Recording {
     fn event(&mut self, event: &Event) {
         self.0.push(*event);
     }
@@ -19,9 +20,9 @@ impl Fold for All {
 fn an_event_log_reads_back_as_it_was_written() {
     let mut events = 0;
     for seed in 0..40 {
-        let yaml = swarm::scenario(&tape(seed, CHOICES));
+        let yaml = swarm::scenario(&tape(seed, SCENARIO_TAPE_LENGTH));
         let scenario = scenario::parse("swarm", &yaml, &Overrides::default(), None).unwrap();
-        let mut folds = (All::default(), Log::new(Vec::new(), &scenario).unwrap());
+        let mut folds = (Recording::default(), Log::new(Vec::new(), &scenario).unwrap());
         virtual_time::simulate(&scenario, &mut folds);
         let text = folds.1.finish().unwrap();
         let read = log::read(text.as_slice()).unwrap();

@@ -48,11 +48,12 @@ struct Population {
     queue_area: u128,
     /// Sums over all jobs, in nanoseconds.
     latencies: u128,
-    queues: u128,
-    /// Of the jobs scheduled after the warm-up: their number, and their time in the queue in seconds.
-    after: Instant,
+    queue_times: u128,
+    /// The end of the warm-up.
+    warm_up_end: Instant,
+    /// Of the jobs scheduled after the warm-up: their number, and the sum of their times in the queue in seconds.
     jobs: f64,
-    waited: f64,
+    queue_times_s: f64,
 }
 
 impl Fold for Population {
@@ -72,10 +73,10 @@ impl Fold for Population {
             EventKind::Done(end) => {
                 self.in_system -= 1;
                 self.latencies += u128::from(event.at.since(end.scheduled).0);
-                self.queues += u128::from(end.queue.0);
-                if end.scheduled >= self.after {
+                self.queue_times += u128::from(end.queue.0);
+                if end.scheduled >= self.warm_up_end {
                     self.jobs += 1.0;
-                    self.waited += end.queue.as_secs_f64();
+                    self.queue_times_s += end.queue.as_secs_f64();
                 }
             }
             _ => {}
@@ -89,13 +90,13 @@ fn the_mean_wait_at_the_concurrency_limit_is_erlangs() {
         let expected = erlang_c(c, LOAD * f64::from(c)) / (f64::from(c) * (1.0 - LOAD));
         let means: Vec<f64> = (0..REPLICAS)
             .map(|seed| {
-                // Different seeds for each c, so that the tests are independent.
+                // Different seeds for each c, so that the estimates are independent.
                 let scenario = scenario(c, u64::from(c) * 1_000 + seed);
                 // The warm-up, a tenth of the run, is many times longer than the queue's correlation time.
-                let after = Instant(scenario.duration.0 / 10);
-                let mut population = Population { after, ..Population::default() };
+                let warm_up_end = Instant(scenario.duration.0 / 10);
+                let mut population = Population { warm_up_end, ..Population::default() };
                 virtual_time::simulate(&scenario, &mut population);
-                population.waited / population.jobs
+                population.queue_times_s / population.jobs
             })
             .collect();
         let runs = REPLICAS as f64;
@@ -121,8 +122,8 @@ fn littles_law_holds_exactly() {
         // nanosecond.
         assert_eq!((population.in_system, population.in_queue), (0, 0));
         assert_eq!(population.system_area, population.latencies);
-        assert_eq!(population.queue_area, population.queues);
-        assert!(population.queues > 0);
+        assert_eq!(population.queue_area, population.queue_times);
+        assert!(population.queue_times > 0);
     }
 }
 

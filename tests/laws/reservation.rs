@@ -5,8 +5,8 @@ use quotalab::ceiling::Ceiling;
 use quotalab::drive;
 use quotalab::scenario::{self, Overrides, Scenario};
 
-/// Returns ten minutes of jobs with prompts and completions of many lengths, of which each reserves `max_tokens`, against
-/// one limit. A completion of 200 tokens takes `service_s`.
+/// Returns ten minutes of jobs with prompts and completions of many lengths, each of which reserves its prompt and
+/// `max_tokens`, against one limit. The tokens after the first of a completion of 200 take `service_s` seconds.
 fn scenario(law: &str, tpm: u32, max_tokens: u32, service_s: f64, rate: u32) -> Scenario {
     let speed = 199.0 / service_s;
     let yaml = format!(
@@ -26,7 +26,8 @@ workload: [{{ name: w, route: r, arrivals: {{ constant: {rate}/min }}, prompt: {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// The last jobs may be served up to a deadline after the run, a fifth of it, and a sample of sizes differs from its mean.
+    /// Tested at 1.4 times the ceiling: the last jobs may be served up to a deadline after the run, which adds a fifth, and the
+    /// mean size of a sample differs from the expected one.
     #[test]
     fn no_load_beyond_the_ceiling_is_served_whole(
         law in prop::sample::select(vec!["bucket", "fixed", "sliding_log", "sliding_counter"]),

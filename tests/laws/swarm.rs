@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-/// Reads choices.
+/// Makes one choice after the other from a tape.
 struct Tape<'a>(std::slice::Iter<'a, u32>);
 
 impl Tape<'_> {

@@ -23,7 +23,7 @@ impl Fold for Counts {
     }
 }
 
-/// What a run of `jobs` jobs counts that arrive at once and are served one a second.
+/// Simulates `jobs` jobs that arrive at once and are served at one per second, and returns the counts.
 fn saturated(jobs: u32, limits: &str, client: &str) -> Counts {
     let yaml = format!(
         "
@@ -50,13 +50,14 @@ workload:
     folds.0
 }
 
-/// Waits and times in the queue per job and attempt, at most. A job decides again after four waits in vain and each may lead
-/// it to the queue of the concurrency limit. If every job were woken
-/// after every cool-down, 2,000 jobs would have 56.
+/// The maximum number of waits, times in the queue of the concurrency limit included, per job and attempt. A job selects a
+/// route after each of the first four waits since its last attempt, and each selection may put it into that queue; then it
+/// waits in the queue of a cool-down, which logs no further waits. If every job were woken after every cool-down, 2,000 jobs
+/// would have 56.
 const MAX_WAITS: u64 = 10;
 
 #[test]
-fn waits_grow_with_jobs_and_attempts_and_not_with_their_product() {
+fn waits_grow_with_jobs_and_attempts_and_not_with_jobs_times_cool_downs() {
     let clients = [
         "retry: {attempts: 9}",
         "retry: {attempts: 9, backoff: {jitter: equal}}",

@@ -26,16 +26,16 @@ fn as_many_answers_are_cut_over_http_as_in_virtual_time() {
         })
         .collect();
     let (simulated, real) = both(&scenario(&format!("{YAML}{workloads}")));
-    for (ours, theirs) in simulated.workloads.iter().zip(&real.workloads) {
-        assert_eq!(ours.succeeded, ours.offered, "{}", ours.name);
+    for (simulated, real) in simulated.workloads.iter().zip(&real.workloads) {
+        assert_eq!(simulated.succeeded, simulated.offered, "{}", simulated.name);
         assert!(
-            ours.cut > 0 && ours.cut < ours.succeeded,
+            simulated.cut > 0 && simulated.cut < simulated.succeeded,
             "{}: {} of {}",
-            ours.name,
-            ours.cut,
-            ours.succeeded
+            simulated.name,
+            simulated.cut,
+            simulated.succeeded
         );
-        assert_eq!((ours.succeeded, ours.cut), (theirs.succeeded, theirs.cut), "{}", ours.name);
+        assert_eq!((simulated.succeeded, simulated.cut), (real.succeeded, real.cut), "{}", simulated.name);
     }
     assert!(real.jobs.cached + real.jobs.joined > 0);
     assert_eq!(simulated.jobs.cut, real.jobs.cut);

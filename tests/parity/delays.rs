@@ -16,7 +16,8 @@ client: { deadline: 3s, retry: { attempts: 3, backoff: { base: 200ms, cap: 1s, j
 workload: [{ name: w, route: r, arrivals: { poisson: 20/s }, prompt: 50, completion: 40, max_tokens: 50, stream: false }]
 ";
 
-/// Passes the events of jobs to `meter`: each is refused after `round_trip`, waits, and is sent again `lag` after its wait.
+/// Passes the events of jobs to `meter`: each is refused after `round_trip`, waits, is sent again `lag` after the end of its
+/// wait, and succeeds.
 fn refuse(meter: &mut DelayMeter, jobs: u64, round_trip: Nanos, lag: Nanos) {
     let target = TargetId(0);
     for id in 0..jobs {
@@ -56,16 +57,16 @@ fn only_refusals_show_round_trips_and_only_ends_of_waits_show_lag() {
 }
 
 #[test]
-fn slow_messages_add_refusals_and_the_assumed_ones_none() {
+fn a_longer_round_trip_adds_refusals_and_the_assumed_one_does_not() {
     let scenario = scenario(SATURATED);
     let effect = |round_trip| {
         let mut meter = DelayMeter::new(&scenario);
         refuse(&mut meter, 100, round_trip, Nanos::ZERO);
         delay_effect(&scenario, &meter, 400).expect("a hundred refusals")
     };
-    let (same, slow) = (effect(Nanos(300_000)), effect(Nanos::from_millis(5)));
+    let (assumed, slow) = (effect(Nanos(300_000)), effect(Nanos::from_millis(5)));
     assert_eq!(
-        (same.seeds, same.refusals.mean, same.succeeded.mean, same.latency_p95.mean),
+        (assumed.seeds, assumed.refusals.mean, assumed.succeeded.mean, assumed.latency_p95.mean),
         (16, 0.0, 0.0, 0.0)
     );
     assert!(slow.refusals.mean > 0.10 && slow.refusals.mean > slow.refusals.two_errors, "{slow:?}");

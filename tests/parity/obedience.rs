@@ -1,9 +1,10 @@
 //! Saturated scenarios whose client obeys `retry-after`: a live run and a simulation of the same seed, in pairs.
 //!
-//! Such a client reacts to each refusal, so the time that messages take decides how many jobs are refused before the first of
-//! them knows: at a round trip of 1 ms instead of 0.3 ms, equal jitter has a tenth more refusals. A client whose timers fire late
-//! sends several jobs at once. Both depend on the machine and on what else it does. The live run therefore measures its round
-//! trips and its wake-up lag, and the simulation is given them; a second one with what `sim` assumes is printed beside it.
+//! Such a client reacts to each refusal, so the time that messages take decides how many jobs are refused before the first
+//! refusal reaches the client: at a round trip of 1 ms instead of 0.3 ms, equal jitter has a tenth more refusals. A client
+//! whose timers fire late sends several jobs at once. Both depend on the machine and on what else it does. The live run
+//! therefore measures its round trips and its wake-up lag, and the simulation is given them; a second simulation, with the
+//! delays that `sim` assumes, is printed beside it.
 //!
 //! `cargo test --test it obedience -- --ignored --nocapture` prints the table of the README.
 //!
@@ -50,10 +51,11 @@ const SCENARIOS: [(&str, &str, &str, &str); 6] = [
     ),
 ];
 
-/// The probability, per side, that a figure without a difference is judged wrong: 21 figures are judged at once.
-const TAIL: f64 = 0.000_5;
+/// The one-sided probability that a figure is reported as wrong although a live run and a simulation do not differ. Small,
+/// since 21 figures are judged at once: three measures of six scenarios and of all pairs.
+const TAIL_PROBABILITY: f64 = 0.000_5;
 
-/// The measures, and the largest relative difference of the means over all pairs.
+/// The measures, and the tolerated relative difference of their means over all pairs.
 const MEASURES: [(&str, f64); 3] = [("refusals", 0.03), ("goodput", 0.01), ("latency p95", 0.05)];
 
 fn measures(summary: &Summary) -> [f64; 3] {
@@ -81,12 +83,12 @@ fn mean_and_error(differences: &[f64]) -> (f64, f64) {
     (mean, (squares / (count - 1.0) / count).sqrt())
 }
 
-/// The differences of a live run of a scenario from two simulations: with the delays that the run measured, and with those of an
-/// idle loopback interface.
-type Pair = [[f64; 3]; 2];
+/// The relative differences of a live run of a scenario from two simulations: with the delays that the run measured, and with
+/// those of an idle loopback interface.
+type Differences = [[f64; 3]; 2];
 
-/// Returns the pair and what the run measured.
-fn pair(scenario: &Scenario) -> (Pair, Delays) {
+/// Runs a scenario and simulates it twice; returns the differences, and the delays that the run measured.
+fn differences(scenario: &Scenario) -> (Differences, Delays) {
     let mut meter = DelayMeter::new(scenario);
     let real = measures(&run_with(scenario, &mut meter));
     let measured = WithMeasuredDelays::new(scenario, &meter).expect("a saturated run has refusals");
@@ -94,8 +96,9 @@ fn pair(scenario: &Scenario) -> (Pair, Delays) {
         let simulated = measures(simulated);
         std::array::from_fn(|measure| real[measure] / simulated[measure] - 1.0)
     };
-    let pair = [difference(&simulate_with_delays(scenario, &measured)), difference(&simulate(scenario))];
-    (pair, meter.delays(None))
+    let differences =
+        [difference(&simulate_with_delays(scenario, &measured)), difference(&simulate(scenario))];
+    (differences, meter.delays(None))
 }
 
 #[test]
@@ -105,7 +108,7 @@ fn a_simulation_and_a_run_agree_on_clients_that_obey_retry_after() {
     for seed in 1..=SEEDS {
         // One seed at a time: more live runs at once make messages slower.
         thread::scope(|scope| {
-            let run = |which| move || pair(&scenario_with_seed(&yaml(which), seed));
+            let run = |which| move || differences(&scenario_with_seed(&yaml(which), seed));
             let runs: Vec<_> = SCENARIOS.iter().map(|which| scope.spawn(run(*which))).collect();
             for (of_scenario, run) in pairs.iter_mut().zip(runs) {
                 of_scenario.push(run.join().expect("a run that does not panic"));
@@ -113,17 +116,18 @@ fn a_simulation_and_a_run_agree_on_clients_that_obey_retry_after() {
         });
     }
     let mut wrong = Vec::new();
-    for (what, with) in ["as measured", "as assumed"].into_iter().enumerate() {
-        println!("\n{:<14}{:>24}{:>24}{:>24}", with, MEASURES[0].0, MEASURES[1].0, MEASURES[2].0);
-        let mut row = |of: &str, pairs: &[(Pair, Delays)], factor: f64| {
+    for (simulation, title) in ["as measured", "as assumed"].into_iter().enumerate() {
+        println!("\n{:<14}{:>24}{:>24}{:>24}", title, MEASURES[0].0, MEASURES[1].0, MEASURES[2].0);
+        let mut row = |of: &str, pairs: &[(Differences, Delays)], tolerance_factor: f64| {
             let mut line = format!("{of:<14}");
             for (measure, (_, tolerance)) in MEASURES.into_iter().enumerate() {
-                let differences: Vec<f64> = pairs.iter().map(|(pair, _)| pair[what][measure]).collect();
+                let differences: Vec<f64> = pairs.iter().map(|(pair, _)| pair[simulation][measure]).collect();
                 let (mean, error) = mean_and_error(&differences);
                 line.push_str(&format!("{:>+15.2} ± {:.2} %", mean * 100.0, 2.0 * error * 100.0));
-                let margin = (error * critical_t(differences.len() as f64 - 1.0, TAIL)).max(tolerance / 3.0);
-                let within = mean.abs() <= margin && mean.abs() <= factor * tolerance;
-                if what == 0 && !within {
+                let margin = (error * critical_t(differences.len() as f64 - 1.0, TAIL_PROBABILITY))
+                    .max(tolerance / 3.0);
+                let within = mean.abs() <= margin && mean.abs() <= tolerance_factor * tolerance;
+                if simulation == 0 && !within {
                     wrong.push(format!("{of}: {} {:+.2} %", MEASURES[measure].0, mean * 100.0));
                 }
             }

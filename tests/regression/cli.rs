@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A folder of its own for one test.
+/// Creates a folder for one test, with `files` in its subfolder `s`.
 fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("regression").join(name);
     let _ = fs::remove_dir_all(&folder);
@@ -22,6 +22,7 @@ struct Run {
     err: String,
 }
 
+/// Runs `quotalab test` in a folder, as in a GitHub workflow if `github`.
 fn test(folder: &Path, github: bool, arguments: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quotalab"));
     command.current_dir(folder).arg("test").args(arguments).env_remove("GITHUB_ACTIONS");
@@ -53,15 +54,15 @@ fn a_folder_is_tested_in_order_and_counted() {
     assert_eq!((run.code, &*run.err), (Some(0), ""));
 }
 
-/// Three times the limit of the account in [`OVERLOADED`].
-const OVERLOAD: &str = "workload.0.arrivals.poisson=90/min";
+/// An override that sets the rate of [`OVERLOADED`] to three times its limit.
+const TRIPLE_RATE: &str = "workload.0.arrivals.poisson=90/min";
 
 #[test]
 fn a_broken_rule_is_reported_with_line_difference_and_command() {
     let folder = folder("missed", &[("a.yaml", OVERLOADED)]);
-    let run = test(&folder, true, &["s", "--set", OVERLOAD, "--set", "client.deadline=1s", "--seed", "5"]);
+    let run = test(&folder, true, &["s", "--set", TRIPLE_RATE, "--set", "client.deadline=1s", "--seed", "5"]);
     assert_eq!(run.code, Some(1));
-    let command = format!("quotalab sim s/a.yaml --set {OVERLOAD} --set client.deadline=1s --seed 5");
+    let command = format!("quotalab sim s/a.yaml --set {TRIPLE_RATE} --set client.deadline=1s --seed 5");
     assert!(run.out.contains(&format!("reproduce: {command}\n")), "{}", run.out);
     let line = OVERLOADED.lines().position(|line| line.starts_with("expect:")).unwrap() + 1;
     assert!(run.out.starts_with(&format!("::error file=s/a.yaml,line={line},title=wall%3A")), "{}", run.out);
@@ -147,16 +148,19 @@ fn a_baseline_that_does_not_match_is_invalid_input() {
 }
 
 #[test]
-fn an_output_file_that_cannot_be_written_is_a_failed_run() {
+fn an_output_file_that_cannot_be_written_is_refused_before_the_run() {
     let folder = folder("unwritable", &[("b.yaml", TWO_KEYS)]);
     let run = test(&folder, false, &["s", "--junit", "no/such/folder/j.xml"]);
-    assert_eq!(run.code, Some(3));
-    assert!(run.err.contains("no/such/folder/j.xml cannot be written"), "{}", run.err);
+    assert_eq!(run.code, Some(2));
+    assert!(run.err.contains("--junit no/such/folder/j.xml cannot be written"), "{}", run.err);
+    let run = test(&folder, false, &["s", "--save-baseline", "no/b.json", "--replicas", "2"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.out.is_empty() && run.err.contains("--save-baseline no/b.json cannot"), "{}", run.err);
 }
 
 #[test]
-fn a_baseline_of_absurd_numbers_is_refused() {
-    let folder = folder("absurd", &[("a.yaml", OVERLOADED)]);
+fn a_baseline_with_values_out_of_range_is_refused() {
+    let folder = folder("out-of-range", &[("a.yaml", OVERLOADED)]);
     assert_eq!(test(&folder, false, &["s", "--save-baseline", "b.json", "--replicas", "2"]).code, Some(0));
     let baseline: serde_json::Value = serde_json::from_str(&read(&folder, "b.json")).unwrap();
     for (measure, value) in [
@@ -169,9 +173,19 @@ fn a_baseline_of_absurd_numbers_is_refused() {
         let mut changed = baseline.clone();
         let (_, scenario) = changed["scenarios"].as_object_mut().unwrap().iter_mut().next().unwrap();
         scenario["measures"][measure]["values"][0] = value.parse::<f64>().unwrap().into();
-        fs::write(folder.join("absurd.json"), changed.to_string()).unwrap();
-        let run = test(&folder, false, &["s", "--baseline", "absurd.json"]);
+        fs::write(folder.join("changed.json"), changed.to_string()).unwrap();
+        let run = test(&folder, false, &["s", "--baseline", "changed.json"]);
         assert_eq!((run.code, &*run.out), (Some(2), ""), "{measure} {value}: {}", run.err);
         assert!(run.err.contains(&format!("`{measure}` is ")), "{}", run.err);
+    }
+    for statistic in ["mean", "sd"] {
+        let mut changed = baseline.clone();
+        let (_, scenario) = changed["scenarios"].as_object_mut().unwrap().iter_mut().next().unwrap();
+        scenario["measures"]["p95 latency"][statistic] = 0.125.into();
+        fs::write(folder.join("absurd.json"), changed.to_string()).unwrap();
+        let run = test(&folder, false, &["s", "--baseline", "absurd.json"]);
+        assert_eq!(run.code, Some(2), "{statistic}");
+        let expected = format!("`p95 latency`: its {statistic} is not that of its values");
+        assert!(run.err.contains(&expected), "{}", run.err);
     }
 }

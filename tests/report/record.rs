@@ -275,6 +275,35 @@ fn a_result_of_another_schema_with_steps_of_no_length_or_truncated_is_an_error()
 }
 
 #[test]
+fn a_result_with_numbers_that_no_run_has_is_an_error() {
+    let scenario = short(&[(Axis::Rpm, 30)]);
+    let mut recorder = Recorder::new(&scenario);
+    record_served_job(&mut recorder, 0, Instant::ZERO);
+    let json = recorder.finish(end(Instant::ZERO + Nanos::from_secs(60))).to_json();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(Summary::from_json(&json.to_string()).is_ok());
+    for (path, value, expected) in [
+        ("/duration_s", -1.0, "duration_s is -1"),
+        ("/ended_s", 1e308, "ended_s is "),
+        ("/cost_usd", -0.5, "cost_usd is -0.5"),
+        ("/latency_s/p50", -1.0, "latency_s.p50 is -1"),
+        ("/latency_s/p50", 1e6, "latency_s.p50 is above latency_s.p90"),
+        ("/service_s/mean", 1e6, "service_s.mean is above service_s.max"),
+        ("/workloads/0/latency_s/max", 0.0, "workloads.latency_s.p99 is above workloads.latency_s.max"),
+        ("/time_s/wait", 1e300, "time_s.wait is "),
+        ("/jobs/offered", 9.0, "jobs.offered is 9, but its parts are"),
+        ("/attempts/ok", 9.0, "attempts.total is 1, but its parts are"),
+        ("/workloads/0/failed", 9.0, "workloads.offered is 1, but its parts are"),
+    ] {
+        let mut changed = json.clone();
+        let member = changed.pointer_mut(path).expect(path);
+        *member = if member.is_u64() { (value as u64).into() } else { value.into() };
+        let error = Summary::from_json(&changed.to_string()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{path}: {error}");
+    }
+}
+
+#[test]
 fn charges_count_in_their_time_buckets() {
     let scenario = short(&[(Axis::Rpm, 30), (Axis::Concurrency, 2)]);
     let mut recorder = Recorder::new(&scenario);

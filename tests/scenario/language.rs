@@ -1,4 +1,4 @@
-//! The language as a page, as a schema, and as scenarios that are written.
+//! The page and the schema that are generated from the language, and scenarios that are written as YAML.
 
 use super::{fixture, parse};
 use crate::golden;
@@ -72,7 +72,7 @@ fn texts_are_quoted_so_that_they_read_back() {
 }
 
 #[test]
-fn the_default_scenario_is_written_as_it_is_read() {
+fn a_scenario_without_optional_words_is_readable_when_written() {
     let tree = Tree::map([
         (
             "workload",
@@ -104,7 +104,7 @@ fn tree() -> impl Strategy<Value = Tree> {
     })
 }
 
-/// Maps as they are compared: without their order and comments.
+/// Returns a tree whose maps are sorted by key and have no comments, for comparisons.
 fn sorted(tree: &Tree) -> Tree {
     match tree {
         Tree::List(items) => Tree::List(items.iter().map(sorted).collect()),

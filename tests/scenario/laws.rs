@@ -6,7 +6,7 @@ use provider::Nanos;
 use quotalab::scenario::{self, Arrivals, Overrides, Scenario};
 use std::fs;
 
-/// A megabyte of mistakes is reported in bounded memory and in short messages.
+/// However many mistakes a text has, the report of all of them is bounded, and each message is short.
 #[test]
 fn a_megabyte_of_mistakes_has_short_messages() {
     let words: String = (0..40_000).map(|number| format!("w{number}: 1, ")).collect();
@@ -81,9 +81,9 @@ fn char_boundary(text: &str, byte: usize) -> usize {
     (0..=byte).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
-/// Returns fragments of YAML and of the language.
+/// Generates fragments of YAML and of the language.
 fn noise() -> impl Strategy<Value = String> {
-    let scraps = [
+    let fragments = [
         "",
         " ",
         "\n",
@@ -132,7 +132,7 @@ fn noise() -> impl Strategy<Value = String> {
         "none",
         "x/y/z",
     ];
-    prop::sample::select(scraps.to_vec()).prop_map(str::to_owned)
+    prop::sample::select(fragments.to_vec()).prop_map(str::to_owned)
 }
 
 /// Asserts what every resolved scenario guarantees.
@@ -167,7 +167,8 @@ fn assert_sound(scenario: &Scenario) {
         for dist in [&workload.prompt, &workload.completion] {
             assert!(dist.mean().is_finite() && dist.quantile(0.5) >= 0.0, "{dist:?}");
         }
-        let rates = match &workload.arrivals {
+        // Finite and positive if the workload offers jobs: its rates, users or rows.
+        let amounts = match &workload.arrivals {
             Arrivals::Constant(rate) | Arrivals::Poisson(rate) => vec![*rate],
             Arrivals::Ramp(from, to) => vec![from + to],
             Arrivals::Steps(steps) => {
@@ -179,7 +180,7 @@ fn assert_sound(scenario: &Scenario) {
             Arrivals::Users { users, .. } => vec![f64::from(*users)],
             Arrivals::Trace { rows } => vec![rows.len() as f64],
         };
-        assert!(rates.iter().all(|rate| rate.is_finite() && *rate > 0.0), "{:?}", workload.arrivals);
+        assert!(amounts.iter().all(|amount| amount.is_finite() && *amount > 0.0), "{:?}", workload.arrivals);
     }
     assert!(scenario.expect.iter().all(|rule| rule.value.is_finite()));
     assert!(scenario.describe().contains(&scenario.name));

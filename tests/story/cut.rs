@@ -1,4 +1,4 @@
-//! Answers that are cut at `max_tokens`: counted per workload, named first, and judged if a rule asks for it.
+//! Answers that are cut at `max_tokens`: counted per workload, reported in the first sentence, and judged if a rule asks for it.
 
 use super::run;
 use provider::config::Dialect;
@@ -61,7 +61,10 @@ fn a_rule_judges_the_share_of_cut_answers_per_workload_and_window() {
     let windows = rule("chat: cut share <= 1% in every 5m");
     assert!(windows.expect[0].actual.unwrap() >= share && windows.expect[0].at_s.is_some());
     let sentence = &report::verdict::sentences(&broken)[0];
-    assert!(sentence.ends_with("of incomplete answers."), "no hint at a rule that there is: {sentence}");
+    assert!(
+        sentence.ends_with("of incomplete answers."),
+        "no hint at a rule that the scenario has: {sentence}"
+    );
     assert!(sentence.starts_with(&format!("{} of 600 answers (", broken.jobs.cut)), "{sentence}");
 }
 
@@ -76,12 +79,12 @@ fn an_answer_from_the_cache_or_of_a_leader_is_cut_like_the_first() {
 }
 
 #[test]
-fn arithmetic_says_what_is_cut_before_anything_runs() {
-    for (max, said) in
+fn the_description_states_the_share_of_cut_answers_without_a_run() {
+    for (max, expected) in
         [(100, "cuts every answer"), (350, "cuts 49.8% of the answers"), (500, "max_tokens 500\n")]
     {
         let scenario = parse(&chat(max, ""));
-        assert!(scenario.describe().contains(said), "{}", scenario.describe());
+        assert!(scenario.describe().contains(expected), "{}", scenario.describe());
     }
     let model = chat(350, "").replace("max_tokens: 350, ", "").replace("m: {", "m: { max_output: 350,");
     let scenario = parse(&model);
@@ -107,7 +110,7 @@ fn several_workloads_are_named_with_their_own_bounds() {
     );
 }
 
-/// Refusals and faults change which jobs succeed, not which answers are cut.
+/// Groq's replies are built directly in virtual time; those of other dialects are rendered and parsed.
 #[test]
 fn a_reply_through_another_dialect_is_cut_alike() {
     let cut = [Dialect::Groq, Dialect::OpenAi, Dialect::Anthropic].map(|dialect| {

@@ -1,4 +1,4 @@
-//! A fold ends a run early: the jobs in flight are done as such, and the laws hold.
+//! A fold ends a run early: the jobs in flight end with the outcome `InFlight`, and the laws hold.
 
 use super::Recording;
 use provider::{Instant, Nanos};
@@ -36,12 +36,12 @@ fn jobs_in_flight_are_counted_when_a_fold_ends_the_run() {
     assert!(at < Instant::ZERO + Nanos::from_secs(40), "{at}");
     let (recorder, (audit, (Recording(events), _))) = folds;
     assert_eq!(audit.finish(), (Vec::new(), 0));
-    let is_cut_off =
+    let is_in_flight =
         |event: &&Event| matches!(event.kind, EventKind::Done(end) if end.outcome == JobOutcome::InFlight);
-    let cut_off: Vec<_> = events.iter().filter(is_cut_off).map(|event| (event.at, event.job)).collect();
-    assert!(cut_off.len() > 3 && cut_off.is_sorted(), "in the order of their ids: {cut_off:?}");
-    assert!(cut_off.iter().all(|(instant, _)| *instant == at));
+    let in_flight: Vec<_> = events.iter().filter(is_in_flight).map(|event| (event.at, event.job)).collect();
+    assert!(in_flight.len() > 3 && in_flight.is_sorted(), "in the order of their ids: {in_flight:?}");
+    assert!(in_flight.iter().all(|(instant, _)| *instant == at));
     let jobs = recorder.finish(RunEnd { at, mode: Mode::Virtual, scheduled: None, interrupted: false }).jobs;
-    assert_eq!(jobs.in_flight, cut_off.len() as u64);
+    assert_eq!(jobs.in_flight, in_flight.len() as u64);
     assert_eq!(jobs.offered, jobs.succeeded + jobs.failed + jobs.shed + jobs.in_flight);
 }

@@ -4,7 +4,7 @@ use super::{Story, run};
 use provider::{Axis, Instant};
 use quotalab::event::{EndReason, EventKind, JobOutcome, LimitCause, Obstacle, WaitReason};
 
-/// Two targets, `p` with an incident and `q` behind it.
+/// Two targets: `p` with an incident, and `q` in the next step.
 fn two_targets(incident: &str, duration: &str, rate: &str, client: &str) -> Story {
     run(&format!(
         "
@@ -18,7 +18,7 @@ workload: [{{name: w, route: r, arrivals: {{constant: {rate}}}, prompt: 10, comp
     ))
 }
 
-/// One target that answers after `total`.
+/// One target that answers after `total`; `provider` is further YAML entries of its provider.
 fn one_target(provider: &str, total: &str, client: &str) -> Story {
     run(&format!(
         "
@@ -75,7 +75,7 @@ fn a_target_is_ejected_after_five_failures_in_a_row_and_probed_afterwards() {
 }
 
 #[test]
-fn ejection_has_words_of_its_own() {
+fn eject_sets_the_number_of_failures_and_the_duration() {
     let incident = "{at: 0s, for: 50s, fault: 503}";
     let soon = two_targets(incident, "1m", "1/s", "eject: {after: 2, for: 10s}");
     assert_eq!(
@@ -89,8 +89,8 @@ fn ejection_has_words_of_its_own() {
 
 #[test]
 fn one_probe_at_a_time_is_sent_to_a_target_that_hangs() {
-    // 19 a second, the first target hangs for 10 minutes: what is sent before the first deadline is lost, then a probe
-    // every 40 s. Without the probe, all jobs of 10 s in every 40 s would be lost: about 2,850.
+    // 19 jobs a second, and the first target hangs for 10 minutes: the jobs of the first 10 s are lost, then a probe every
+    // 40 s. If all jobs were sent after each ejection, those of 10 s in every 40 s would be lost: about 2,850.
     let story = two_targets("{at: 5m, for: 10m, fault: timeout}", "20m", "19/s", "deadline: 10s");
     let lost = 22_800 - story.succeeded();
     assert!((190..=215).contains(&lost), "{lost} of 11,400 jobs are lost");
@@ -100,16 +100,16 @@ fn one_probe_at_a_time_is_sent_to_a_target_that_hangs() {
 }
 
 #[test]
-fn a_time_for_attempts_saves_the_jobs_that_hang() {
+fn an_attempt_timeout_saves_the_jobs_whose_attempts_hang() {
     let client = "deadline: 10s, attempt_timeout: 2s";
     let story = two_targets("{at: 1m, for: 2m, fault: timeout}", "4m", "19/s", client);
     assert_eq!(story.succeeded(), 4_560, "a second attempt goes to the other target");
     let slow = story.ends().filter(|(at, end)| at.since(end.scheduled).as_secs_f64() > 2.0).count();
-    assert!((38..50).contains(&slow), "{slow} jobs waited for the end of an attempt");
+    assert!((38..50).contains(&slow), "{slow} jobs waited for a timeout");
 }
 
 #[test]
-fn an_attempt_is_cancelled_when_its_time_is_over() {
+fn an_attempt_is_cancelled_at_its_timeout() {
     let story = one_target(
         "",
         "5s",

@@ -26,13 +26,14 @@ expect: [success >= 99%, headroom >= 3]"
         .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
 }
 
-/// P6: the mean would allow three times the load; the peak hour has 3.36 times the mean.
+/// The mean would allow three times the load; the peak hour has 3.36 times the mean.
 #[test]
 fn a_peak_hour_bounds_the_headroom_of_a_limit_per_minute() {
     let scenario = scenario("tpm: 250k", &format!("poisson: 100000/day, shape: {DAY}"), "24h");
     let summary = drive::summarize(&scenario);
     let headroom = summary.ceiling.multiple.unwrap();
-    // 250,000 tokens a minute are 208.3 jobs; the burst and the 30 s of the last jobs add 1.5 minutes to an hour.
+    // 250,000 tokens a minute are 208.3 jobs; the full bucket adds a minute to an hour, and the deadline of the last jobs
+    // half a minute.
     let peak = 100_000.0 / 1_440.0 * 3.36;
     // One job in a hundred of the whole day may fail, all of them in that hour.
     let must_succeed = peak - 0.01 * 100_000.0 / 60.0;
@@ -43,7 +44,7 @@ fn a_peak_hour_bounds_the_headroom_of_a_limit_per_minute() {
     assert!((found.admitted / (found.offered - found.may_fail) / headroom - 1.0).abs() < 1e-6);
     let text = Ceiling::of(&scenario).describe(&scenario);
     assert!(
-        text.contains("the peak bounds it (from 10:00 h, 1 h): 233 jobs/min offered, 214 jobs/min admitted, the rules let 16.7 jobs/min fail"),
+        text.contains("the peak bounds it (from 10:00 h, 1 h): 233 jobs/min offered, 214 jobs/min admitted by their deadline of 30s, the rules let 16.7 jobs/min fail"),
         "{text}"
     );
 }
@@ -63,20 +64,25 @@ fn a_limit_per_day_is_bound_by_the_day_and_a_flat_load_by_its_mean() {
     assert_eq!((of(&shaped).peak, of(&flat).peak), (None, None));
 }
 
-/// A burst has to fit into the bucket and what refills until the deadline.
+/// A burst has to fit into the bucket and what refills until the deadline; all bursts share the failures that the rule allows.
 #[test]
 fn a_burst_is_bound_by_what_is_admitted_until_the_deadline() {
-    let scenario = scenario("rpm: 60", "burst: 200, every: 10m", "1h");
+    let of = |duration| scenario("rpm: 60", "burst: 200, every: 10m", duration);
+    let scenario = of("1h");
     let ceiling = Ceiling::of(&scenario);
-    // Of 1,200 jobs 12 may fail.
-    assert!((ceiling.multiple - 90.0 / 188.0).abs() < 1e-9, "{ceiling:#?}");
+    // Of the 1,200 jobs of six bursts 12 may fail.
+    assert!((ceiling.multiple - 90.0 / 198.0).abs() < 1e-9, "{ceiling:#?}");
     let text = ceiling.describe(&scenario);
     assert!(
         text.contains(
-            "200 jobs at once offered, 90 jobs at once admitted, the rules let 12 jobs at once fail"
+            "the 6 highest peaks bound it (the first from 0:00 min): on average 200 jobs at once offered, 90 jobs admitted by \
+             their deadline of 30s, the rules let 2 jobs fail"
         ),
         "{text}"
     );
     let served = drive::summarize(&scenario).jobs.succeeded;
     assert!(served <= 6 * 90, "{served} of 1,200");
+    for duration in ["3h", "24h", "30d"] {
+        assert!((Ceiling::of(&of(duration)).multiple - 90.0 / 198.0).abs() < 1e-9, "{duration}");
+    }
 }

@@ -2,7 +2,6 @@
 //! engine has one that demonstrates it; the laws behind them are tested with random scenarios in `laws.rs`.
 
 mod cache;
-mod cached;
 mod coalescing;
 mod cool_down;
 mod cut;
@@ -16,6 +15,7 @@ mod incident_refusals;
 mod length;
 mod network;
 mod pacing;
+mod prefix_cache;
 mod queue;
 mod routing;
 mod rules;
@@ -127,7 +127,7 @@ impl Story {
         })
     }
 
-    /// The attempts, as seconds and names of targets.
+    /// The instants in seconds at which attempts are sent, and the names of their targets.
     pub(crate) fn sends(&self) -> Vec<(f64, &str)> {
         let sent = |event: &Event| match event.kind {
             EventKind::Sent { target, .. } => {

@@ -3,7 +3,7 @@
 use super::{Story, run_with_network};
 use quotalab::event::EventKind;
 
-/// The number of attempts that are sent before the first reply arrives, and of all attempts.
+/// Returns the number of attempts that are sent before the first reply arrives, and of all attempts.
 fn sends(story: &Story) -> (usize, usize) {
     let is_sent = |event: &&quotalab::event::Event| matches!(event.kind, EventKind::Sent { .. });
     let before = story.events.iter().take_while(|event| !matches!(event.kind, EventKind::Replied { .. }));
@@ -42,7 +42,7 @@ workload: [{ name: w, route: r, arrivals: { burst: 40, every: 1h }, prompt: 10, 
     assert_eq!(sends(&story), (40, 80));
 }
 
-/// Without a network the first refusal of each burst stops all that follow.
+/// If messages take no time, the first refusal of each burst puts the target in cool-down before the next job is sent.
 #[test]
 fn a_round_trip_of_any_length_causes_more_refusals_than_none() {
     let attempts = ["0ms", "1ms", "20ms"].map(|network| {

@@ -14,34 +14,35 @@ workload: [{{name: w, route: r, arrivals: {arrivals}, prompt: 100, completion: 5
     ))
 }
 
-fn names(story: &Story) -> Vec<&str> {
-    story.sends().iter().map(|(_, name)| &name[2..3]).collect()
+/// Returns the account of each attempt.
+fn accounts(story: &Story) -> Vec<&str> {
+    story.sends().iter().map(|(_, target)| &target[2..3]).collect()
 }
 
 #[test]
 fn in_order_uses_the_second_target_only_if_the_first_refuses() {
     let story = two_accounts("in_order", "{burst: 40, every: 1h}");
-    let names = names(&story);
-    assert_eq!(names[..30], ["a"; 30]);
-    assert_eq!(names[30..32], ["a", "b"], "the 31st is refused by a and retried at b");
-    assert_eq!(names[32..], ["b"; 9]);
+    let accounts = accounts(&story);
+    assert_eq!(accounts[..30], ["a"; 30]);
+    assert_eq!(accounts[30..32], ["a", "b"], "the 31st is refused by a and retried at b");
+    assert_eq!(accounts[32..], ["b"; 9]);
 }
 
 #[test]
 fn round_robin_takes_turns() {
     let story = two_accounts("round_robin", "{constant: 6/min}");
-    assert_eq!(names(&story), ["a", "b", "a", "b", "a", "b"]);
+    assert_eq!(accounts(&story), ["a", "b", "a", "b", "a", "b"]);
 }
 
 #[test]
 fn most_room_balances_until_both_are_used_up() {
     let story = two_accounts("most_room", "{burst: 60, every: 1h}");
     assert_eq!(story.refused_by_a_limit(), 0, "sixty fit into twice thirty");
-    assert_eq!(names(&story).iter().filter(|name| **name == "a").count(), 30);
+    assert_eq!(accounts(&story).iter().filter(|account| **account == "a").count(), 30);
 }
 
 #[test]
-fn a_retry_costs_the_budget_and_a_fresh_target_does_not() {
+fn the_budget_bounds_retries() {
     let failing = |budget: &str| {
         run(&format!(
             "

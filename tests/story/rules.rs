@@ -17,7 +17,7 @@ fn rules(summary: &Summary) -> Vec<(&str, bool)> {
     summary.expect.iter().map(|expected| (&*expected.rule, expected.pass)).collect()
 }
 
-/// P4: users with short jobs, who think not at all, starve a chat with long ones.
+/// Users with short jobs and no think time starve a chat with long jobs.
 const STARVED: &str = "
 duration: 1h
 providers: { groq: { preset: groq-developer } }
@@ -32,7 +32,7 @@ workload:
 fn a_rule_that_names_no_workload_is_judged_for_each() {
     let summary = run(&format!("{STARVED}expect: ['success >= 90%']"));
     let total = summary.jobs.succeeded as f64 / summary.jobs.offered as f64;
-    assert!(total > 0.9, "all jobs together would keep the rule: {total}");
+    assert!(total > 0.9, "all jobs together would pass the rule: {total}");
     assert_eq!(rules(&summary), [("b: success >= 90%", true), ("chat: success >= 90%", false)]);
     let chat = &summary.workloads[1];
     let share = chat.succeeded as f64 / (chat.offered - chat.in_flight) as f64;
@@ -53,15 +53,15 @@ fn a_rule_that_names_a_workload_is_judged_for_it_alone() {
 
 #[test]
 fn success_is_judged_by_default() {
-    let default = |summary: &Summary| -> Vec<bool> {
+    let default_results = |summary: &Summary| -> Vec<bool> {
         summary.expect.iter().filter(|expected| expected.is_default).map(|expected| expected.pass).collect()
     };
-    assert_eq!(default(&run(&format!("{STARVED}expect: ['cost <= 100 USD']"))), [false, false]);
-    assert_eq!(default(&run(STARVED)), [false, false]);
-    assert!(default(&run(&format!("{STARVED}expect: ['b: success >= 1%']"))).is_empty());
+    assert_eq!(default_results(&run(&format!("{STARVED}expect: ['cost <= 100 USD']"))), [false, false]);
+    assert_eq!(default_results(&run(STARVED)), [false, false]);
+    assert!(default_results(&run(&format!("{STARVED}expect: ['b: success >= 1%']"))).is_empty());
 }
 
-/// P7: a limit that suffices for the mean of an hour, not for the three minutes in which most of its jobs arrive.
+/// A limit that suffices for the mean of an hour, not for the three minutes in which most of its jobs arrive.
 fn peak(rule: &str) -> RuleResult {
     let summary = run(&format!(
         "
@@ -81,7 +81,7 @@ expect: ['{rule}']"
 }
 
 #[test]
-fn a_rule_in_windows_is_as_good_as_the_worst_window() {
+fn a_rule_in_windows_is_judged_by_the_worst_window() {
     let (run, window) = (peak("success >= 80%"), peak("success >= 80% in every 5m"));
     assert!(run.pass && !window.pass, "{run:?} {window:?}");
     assert_eq!((window.at_s, window.window_s), (Some(1_200.0), Some(300.0)));
@@ -100,7 +100,7 @@ fn windows_in_which_one_job_decides_are_left_out() {
 }
 
 #[test]
-fn a_rule_says_what_is_wrong_with_it() {
+fn an_invalid_rule_is_reported_with_the_reason() {
     let with = |rule: &str| problem(&format!("{STARVED}expect: ['{rule}']"));
     assert!(
         with("chta: success >= 9%").contains("no workload is named `chta`"),

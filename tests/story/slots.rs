@@ -1,11 +1,11 @@
-//! A server slot is free when its client leaves, and a call whose client left the queue never takes one.
+//! A server slot is free when the client of its call disconnects, and a queued call whose client disconnects never takes one.
 
 use super::run;
 use quotalab::event::JobOutcome;
 
-/// One answer of a minute is given up after 3 s; only the jobs behind it in that time are lost.
+/// An answer that would take a minute is given up after 3 s; only the jobs queued behind it in that time are lost.
 #[test]
-fn a_slot_is_free_when_its_client_leaves() {
+fn a_slot_is_free_when_its_client_disconnects() {
     let story = run("
 name: one slot
 duration: 90s

@@ -5,6 +5,7 @@ use quotalab::drive;
 use quotalab::record::{Finding, Summary};
 use quotalab::scenario::{self, Overrides, Scenario};
 
+/// Returns a scenario with one limit; `rest` is further YAML entries.
 fn scenario(law: &str, limit: &str, rate: &str, duration: &str, rest: &str) -> Scenario {
     let yaml = format!(
         "
@@ -23,9 +24,9 @@ fn success(summary: &Summary) -> f64 {
     summary.jobs.succeeded as f64 / summary.jobs.offered as f64
 }
 
-/// P17: 10 jobs a minute against 1,000 a day. A full bucket serves an hour, and 14 % of the first day.
+/// 10 jobs a minute against 1,000 a day. A full bucket serves an hour, and 14 % of the first day.
 #[test]
-fn an_hour_under_a_limit_per_day_succeeds_as_often_as_every_other_day() {
+fn an_hour_under_a_limit_per_day_succeeds_as_often_as_any_day() {
     let run = |duration, rest| {
         success(&drive::summarize(&scenario("bucket", "rpd: 1000", "10/min", duration, rest)))
     };
@@ -38,7 +39,7 @@ fn an_hour_under_a_limit_per_day_succeeds_as_often_as_every_other_day() {
     }
 }
 
-/// A tenth above the limit a bucket takes ten days to run dry; on every day after that a tenth of the jobs fails.
+/// A tenth above the limit a bucket takes ten days to run dry; on every day after that one job in eleven fails.
 #[test]
 fn a_slow_loss_counts_in_a_short_run() {
     let found = success(&drive::summarize(&scenario("bucket", "rpd: 28800", "22/min", "1h", "")));
@@ -46,16 +47,16 @@ fn a_slow_loss_counts_in_a_short_run() {
 }
 
 #[test]
-fn below_the_limit_nothing_is_missing() {
+fn below_the_limit_nearly_all_jobs_succeed() {
     for (law, duration) in [("bucket", "1h"), ("bucket", "24h"), ("sliding_log", "24h"), ("fixed", "6h")] {
         let found = success(&drive::summarize(&scenario(law, "rpd: 20000", "12/min", duration, "")));
         assert!(found > 0.999, "{law} {duration}: {found}");
     }
 }
 
-/// Twice the load that the limit sustains: half of it succeeds in an hour of every kind of window.
+/// Twice the load that the limit sustains: half of it succeeds in two hours, under every refill policy.
 #[test]
-fn a_part_of_a_counted_window_admits_its_share() {
+fn a_run_shorter_than_the_window_succeeds_at_the_sustained_rate() {
     for law in ["bucket", "fixed", "sliding_log", "sliding_counter", "calendar"] {
         let found = success(&drive::summarize(&scenario(law, "tpd: 864000", "10/min", "2h", "")));
         assert!((found - 0.5).abs() < 0.05, "{law}: {found}");

@@ -1,4 +1,4 @@
-//! The worst window of each workload: when the fewest of its jobs succeeded.
+//! The worst window of each workload: the one in which the smallest share of its jobs succeeded.
 
 use quotalab::drive;
 use quotalab::event::{Event, EventKind, JobOutcome};
@@ -11,7 +11,7 @@ fn scenario(yaml: &str) -> Scenario {
     scenario.unwrap_or_else(|error| panic!("{error}\n{yaml}"))
 }
 
-/// P7: a limit that suffices for the mean of a day, not for the first minutes of its busiest hour.
+/// A limit that suffices for the mean of a day, not for the first minutes of its busiest hour.
 fn peak(seed: u64) -> Scenario {
     scenario(&format!(
         "
@@ -30,7 +30,7 @@ expect: ['success >= 80%']"
     ))
 }
 
-/// Every job: when it was scheduled, whether it succeeded, and its latency.
+/// For every job the instant for which it was scheduled and, if it succeeded, its latency, in seconds.
 #[derive(Default)]
 struct Jobs(Vec<(f64, Option<f64>)>);
 
@@ -61,28 +61,28 @@ fn the_worst_window_is_the_one_that_the_jobs_show() {
     for seed in 1..4 {
         let (summary, Jobs(jobs)) = run(&peak(seed));
         let worst = worst(&summary, 0);
-        let share = |from: f64| {
+        let jobs_and_successes = |from: f64| {
             let of_window: Vec<_> =
                 jobs.iter().filter(|(at, _)| (from..from + worst.length_s).contains(at)).collect();
             let served = of_window.iter().filter(|(_, latency)| latency.is_some()).count();
             (of_window.len(), served)
         };
-        assert_eq!(share(worst.from_s), (worst.jobs as usize, worst.succeeded as usize));
+        assert_eq!(jobs_and_successes(worst.from_s), (worst.jobs as usize, worst.succeeded as usize));
         let windows =
             (0..).map(|window| f64::from(window) * worst.length_s).take_while(|from| *from < 21_600.0);
-        let least = windows.map(|from| {
-            let (jobs, served) = share(from);
+        let shares = windows.map(|from| {
+            let (jobs, served) = jobs_and_successes(from);
             served as f64 / jobs as f64
         });
-        let least = least.fold(1.0, f64::min);
+        let least = shares.fold(1.0, f64::min);
         assert!((worst.succeeded as f64 / worst.jobs as f64 - least).abs() < 1e-12, "{worst:?} {least}");
-        let mut times: Vec<f64> = jobs
+        let mut latencies: Vec<f64> = jobs
             .iter()
             .filter(|(at, _)| (worst.from_s..worst.from_s + worst.length_s).contains(at))
             .filter_map(|(_, latency)| *latency)
             .collect();
-        times.sort_by(f64::total_cmp);
-        let exact = times[(times.len() * 95).div_ceil(100) - 1];
+        latencies.sort_by(f64::total_cmp);
+        let exact = latencies[(latencies.len() * 95).div_ceil(100) - 1];
         assert!((worst.p95_s.unwrap() / exact - 1.0).abs() < 0.02, "{worst:?} {exact}");
     }
 }
@@ -90,7 +90,7 @@ fn the_worst_window_is_the_one_that_the_jobs_show() {
 #[test]
 fn a_peak_that_the_mean_hides_is_in_the_first_sentences() {
     let (summary, _) = run(&peak(1));
-    assert!(summary.holds(), "the run as a whole keeps the rule");
+    assert!(summary.holds(), "the run as a whole passes the rule");
     let worst = worst(&summary, 0);
     assert!((12_000.0..12_180.0).contains(&worst.from_s), "within the three minutes: {worst:?}");
     let refused = worst.refused_by.as_ref().expect("the limit refuses then");

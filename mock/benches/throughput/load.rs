@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 /// Number of persistent connections.
 pub(crate) const CONNECTIONS: usize = 64;
 
-/// Maximum time for all requests of one turn.
+/// Maximum time of [`Load::send_all`].
 const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Open connections to one server.
@@ -133,7 +133,7 @@ impl Reply {
     fn parse(head: &str) -> anyhow::Result<Self> {
         let number = |prefix: &str| {
             let (_, rest) = head.split_once(prefix)?;
-            rest[..rest.find(|digit: char| !digit.is_ascii_digit())?].parse().ok()
+            rest[..rest.find(|c: char| !c.is_ascii_digit())?].parse().ok()
         };
         let (status, length) = (number("HTTP/1.1 "), number("content-length: "));
         let status = status.and_then(|status: usize| u16::try_from(status).ok());

@@ -151,7 +151,6 @@ fn histories() -> impl Strategy<Value = Vec<Vec<Entry>>> {
     })
 }
 
-/// Arbitrary entries.
 fn arbitrary_entries() -> impl Strategy<Value = Vec<Entry>> {
     let outcome = prop_oneof![
         Just(JournalOutcome::Served),

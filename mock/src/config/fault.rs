@@ -42,7 +42,7 @@ pub enum Fault {
     Reset,
     /// The call is served, but the reply ends half-way.
     CutStream,
-    /// The call is answered with status 200 and a body that is not JSON.
+    /// The call is served, but the body of the reply is not JSON.
     Garbage,
     /// A refusal announces no wait.
     NoRetryAfter,
@@ -64,7 +64,7 @@ pub enum Fault {
     AbortBeforeToken,
     /// The call is served, but the JSON of the reply ends half-way; the transfer is complete.
     Truncated,
-    /// The call is served, but the reply claims to be HTML.
+    /// The call is served, but the `content-type` of the reply declares it as HTML.
     WrongType,
     /// All `ratelimit` and `retry-after` headers are missing.
     NoLimitHeaders,

@@ -57,7 +57,7 @@ pub enum BodyFault {
     AbortBeforeToken,
     /// The JSON ends half-way; the transfer itself is complete.
     Truncated,
-    /// `content-type` claims HTML.
+    /// `content-type` declares the body as HTML.
     WrongType,
 }
 

@@ -56,8 +56,8 @@ pub(super) enum ServiceTier {
 pub(super) struct Decided {
     /// The decision, as the provider model reports it.
     pub(super) report: DecisionReport,
-    /// The limits after it.
-    pub(super) limits: LimitsSnapshot,
+    /// The limits after it, as the reply can report them.
+    pub(super) snapshot: LimitsSnapshot,
     /// The changes that a fault makes to the reply.
     pub(super) fault: ResponseFault,
     /// The generation of the provider model that decided.
@@ -81,7 +81,7 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
     let call = Call { account, model, max_tokens: request.max_tokens };
     let (uplink, downlink) = mock.network_delays(model, truth);
     mock.sleep(uplink).await;
-    let Decided { report, limits, fault, generation, start_receiver } =
+    let Decided { report, snapshot, fault, generation, start_receiver } =
         mock.decide(call, request.audio_seconds, truth, tag);
     let mut responder = Responder {
         context,
@@ -89,7 +89,7 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
         content: request.content,
         stream: request.stream,
         tier: request.tier,
-        limits,
+        snapshot,
         fault,
         downlink,
     };
@@ -108,6 +108,7 @@ pub(super) struct Admission {
     mock: Arc<Mock>,
     generation: Generation,
     call: Call,
+    /// The tag of the truth header; `None` if the request has none.
     tag: Option<u128>,
     service: Service,
     /// Receives the start of the service; `None` once it is known.
@@ -128,7 +129,7 @@ impl Admission {
     /// Waits until the service starts. Returns it and the instant of its end.
     pub(super) async fn started(&mut self) -> (Service, Instant) {
         if let Some(receiver) = &mut self.start_receiver {
-            // A reset of the mock drops the sender; it has emptied the queue.
+            // A reset of the mock empties the queue and drops the sender: the service then starts at once.
             let at = receiver.await.unwrap_or_else(|_| self.mock.now());
             self.service.started_at = Some(at);
             self.start_receiver = None;

@@ -1,8 +1,9 @@
 //! Limits the time that a client may take to send a head, to send a body, or to read a reply and send the next head. One
-//! timer per connection checks all of them.
+//! timer per connection checks all of them. The timeout runs while the server waits for the client and is stopped while the
+//! client waits for the server:
 //!
 //! ```text
-//!  connected ─▶ waiting ─ head ─▶ idle ─ body incomplete ─▶ waiting ─ body read ─▶ idle ─ reply sent ─▶ waiting ─ head ─▶ …
+//!  connected ─▶ runs ─ head ─▶ stopped ─ body incomplete ─▶ runs ─ body read ─▶ stopped ─ reply sent ─▶ runs ─ head ─▶ …
 //! ```
 //!
 //! Each tick of the timer counts how long the server has been waiting for the client, instead of every wait setting its
@@ -76,12 +77,13 @@ impl Drop for StartOnDrop {
 pub(super) struct TimedBody {
     body: Incoming,
     timeout: Arc<ClientTimeout>,
-    is_waiting: bool,
+    /// `true` once a poll has found the body incomplete.
+    timeout_started: bool,
 }
 
 impl TimedBody {
     pub(super) const fn new(body: Incoming, timeout: Arc<ClientTimeout>) -> Self {
-        Self { body, timeout, is_waiting: false }
+        Self { body, timeout, timeout_started: false }
     }
 }
 
@@ -94,8 +96,8 @@ impl Body for TimedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if frame.is_pending() && !self.is_waiting {
-            self.is_waiting = true;
+        if frame.is_pending() && !self.timeout_started {
+            self.timeout_started = true;
             self.timeout.start();
         }
         frame
@@ -112,7 +114,7 @@ impl Body for TimedBody {
 
 impl Drop for TimedBody {
     fn drop(&mut self) {
-        if self.is_waiting {
+        if self.timeout_started {
             self.timeout.stop();
         }
     }

@@ -277,22 +277,22 @@ impl Mock {
             state.faults.apply(now, truth, &mut faults);
             let report = state.provider.decide_with_faults(now, call, audio_seconds, truth, &faults);
             self.observe(|observer| observer.decided(now, tag, call, &report));
-            let limits = self.limits_snapshot(state, now, report.limits, call);
+            let snapshot = self.snapshot_with_levels(state, now, report.limits, call);
             let start_receiver = state.waiting.add(&report.decision);
-            Decided { report, limits, fault: faults.response, generation: state.generation, start_receiver }
+            Decided { report, snapshot, fault: faults.response, generation: state.generation, start_receiver }
         })
     }
 
-    /// Returns the limits that headers state now.
-    pub(super) fn limits(&self, call: Call) -> LimitsSnapshot {
+    /// Returns the limits as the reply to a call can report them now.
+    pub(super) fn limits_snapshot(&self, call: Call) -> LimitsSnapshot {
         self.with_state(|state, now| {
             let limits = state.provider.header_limits(now, call.account, call.model);
-            self.limits_snapshot(state, now, limits, call)
+            self.snapshot_with_levels(state, now, limits, call)
         })
     }
 
     /// Returns a snapshot of `limits`, with the level of every limited axis unless the dialect is Groq: its headers state none.
-    fn limits_snapshot(
+    fn snapshot_with_levels(
         &self,
         state: &mut LockedState,
         now: Instant,

@@ -1,4 +1,4 @@
-//! What a mock tells the run that sends to it.
+//! The interface through which a run observes the mock that it sends to.
 
 use crate::call::{Call, Usage};
 use crate::decision::DecisionReport;
@@ -11,8 +11,8 @@ pub trait Observer {
     /// Returns `true` if the run that this observer records has sent the truth header with this tag. The headers of others are
     /// ignored.
     fn is_own(&self, tag: u128) -> bool;
-    /// A call was decided on. `tag` is that of its truth header, `None` if it has none.
+    /// Called when a call has been decided on. `tag` is that of its truth header, `None` if it has none.
     fn decided(&self, at: Instant, tag: Option<u128>, call: Call, report: &DecisionReport);
-    /// An admitted call ended, served or cancelled by its client, and used `usage`. Called once per admitted call.
+    /// Called once per admitted call, when it has been served or cancelled by its client. `usage` is what it used.
     fn settled(&self, at: Instant, tag: Option<u128>, call: Call, usage: Usage);
 }

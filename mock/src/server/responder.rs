@@ -26,8 +26,8 @@ pub(super) struct Responder {
     /// The usage chunk at the end of the stream; `None` if the client requested no stream.
     pub(super) stream: Option<UsageChunk>,
     pub(super) tier: ServiceTier,
-    /// The limits after the decision.
-    pub(super) limits: LimitsSnapshot,
+    /// The limits after the decision, as the reply can report them.
+    pub(super) snapshot: LimitsSnapshot,
     /// The changes that a fault makes to the reply.
     pub(super) fault: ResponseFault,
     /// The network delay to the client.
@@ -39,7 +39,7 @@ impl Responder {
     pub(super) async fn serve(&mut self, report: &DecisionReport, mut admission: Admission) -> Response {
         let is_readable = !admission.service().aborted && !admission.service().corrupt_body;
         let outcome = if is_readable { JournalOutcome::Served } else { JournalOutcome::CorruptBody };
-        self.context.add_to_journal(self.limits.at, outcome, Some(200), None);
+        self.context.add_to_journal(self.snapshot.at, outcome, Some(200), None);
         let (service, done_at) = admission.started().await;
         let report = DecisionReport { decision: Decision::Admitted(service), ..*report };
         if let Some(usage) = self.stream.filter(|_| self.is_sent_token_by_token(&service)) {
@@ -49,12 +49,12 @@ impl Responder {
             let body = stream::body(admission, chunks, usage, self.downlink);
             return self.context.response(head, |_| body);
         }
-        if done_at > self.limits.at {
+        if done_at > self.snapshot.at {
             self.context.mock.sleep_until(done_at).await;
         }
         admission.settle();
         if self.context.format.reports_limits_after_settling() {
-            self.limits = self.context.mock.limits(self.call);
+            self.snapshot = self.context.mock.limits_snapshot(self.call);
         }
         self.context.mock.sleep(self.downlink).await;
         self.whole_response(&report, &service)
@@ -76,18 +76,18 @@ impl Responder {
             Decision::Admitted(service) => unreachable!("invariant: not admitted, found {service:?}"),
         };
         if let Decision::Faulted(fault @ (Fault::Reset | Fault::Timeout)) = report.decision {
-            self.context.add_to_journal(self.limits.at, outcome, None, None);
+            self.context.add_to_journal(self.snapshot.at, outcome, None, None);
             if fault == Fault::Timeout {
                 tokio::time::sleep(TIMEOUT_FAULT_DURATION).await;
             }
             return Abort.into_response();
         }
-        let mut reply = self.render(&report, Finish::Stop, self.limits.at);
+        let mut reply = self.render(&report, Finish::Stop, self.snapshot.at);
         if self.stream.is_some() && reply.status == 200 {
             reply = reply.into_event();
         }
         let wait = announced_wait(&report, &reply);
-        self.context.add_to_journal(self.limits.at, outcome, Some(reply.status), wait);
+        self.context.add_to_journal(self.snapshot.at, outcome, Some(reply.status), wait);
         self.context.mock.sleep(self.downlink).await;
         self.context.response(reply, Body::from)
     }
@@ -113,7 +113,7 @@ impl Responder {
     /// Renders a whole reply with the changes of the fault.
     fn render(&self, report: &DecisionReport, finish: Finish, at: Instant) -> Reply {
         let report = self.fault.decision_to_render(report);
-        let reply = self.context.format.reply(&report, &self.limits, &self.wire_context(finish, at));
+        let reply = self.context.format.reply(&report, &self.snapshot, &self.wire_context(finish, at));
         let reply =
             reply.expect("invariant: only timeouts and resets have no reply, and both are handled before");
         self.fault.apply(reply, report.wait(), at)
@@ -126,11 +126,12 @@ impl Responder {
     /// Renders the head of a stream and the start of its body, with the changes of the fault.
     fn stream_start(&self, body: String) -> Reply {
         let at = self.context.mock.now();
-        let headers = self.context.format.stream_headers(&self.limits, self.context.request_number, at);
+        let headers = self.context.format.stream_headers(&self.snapshot, self.context.request_number, at);
         self.fault.apply(Reply { status: 200, headers, body }, None, at)
     }
 
-    /// Returns `true` if a stream is sent token by token, `false` if a fault leaves only a part that is sent at once.
+    /// Returns `true` if a stream is sent token by token; `false` if a fault replaces it or leaves only a part of it, which is
+    /// sent at once.
     const fn is_sent_token_by_token(&self, service: &Service) -> bool {
         match self.fault.body {
             Some(BodyFault::AbortBeforeToken | BodyFault::WrongType) => true,
@@ -139,8 +140,8 @@ impl Responder {
         }
     }
 
-    /// Returns the finish reason of a completion: its length if `max_tokens` made it shorter than the truth. JSON, tool calls
-    /// and transcripts are never shortened, because a part of them could not be parsed.
+    /// Returns the finish reason of a completion: [`Finish::Length`] if [`Service::at_max_tokens`] is set for a text. JSON,
+    /// tool calls and transcripts are never shortened, because a part of them could not be parsed.
     const fn finish_reason(&self, service: &Service) -> Finish {
         match self.content {
             ReplyContent::ToolCall { .. } => Finish::ToolCalls,

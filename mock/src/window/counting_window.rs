@@ -1,9 +1,9 @@
-//! All refill policies except the bucket: they keep counts and must be advanced to an instant before they are queried.
+//! The windows of all limits that are not buckets: they keep counts and must be advanced to an instant before they are queried.
 
 use super::{Adaptive, ConcurrencyLimit, Fixed, SlidingCounter, SlidingLog};
 use crate::time::Instant;
 
-/// The state of a limit under one of the counting policies.
+/// The state of a limit that is not a bucket.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum CountingWindow {
     Fixed(Fixed),
@@ -13,7 +13,7 @@ pub(super) enum CountingWindow {
     ConcurrencyLimit(ConcurrencyLimit),
 }
 
-/// Evaluates an expression for the state of any policy.
+/// Evaluates an expression for the state of any variant.
 macro_rules! with_state {
     ($window:expr, $state:ident => $value:expr) => {
         match $window {

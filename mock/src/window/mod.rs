@@ -34,7 +34,7 @@ use counting_window::CountingWindow;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Window(State);
 
-/// The state of a bucket or of any other policy. Nearly every limit is a bucket, so it takes only one branch to reach.
+/// The state of a bucket or of any other limit. Nearly every limit is a bucket, so it takes only one branch to reach.
 #[derive(Clone, Debug, PartialEq)]
 enum State {
     Bucket(Bucket),
@@ -131,7 +131,7 @@ impl Window {
         }
     }
 
-    /// Returns the remaining whole units, truncated toward zero; negative after a settlement overdrew the window.
+    /// Returns the remaining whole units, truncated toward zero; negative if the window is overdrawn.
     #[must_use]
     #[inline]
     pub fn remaining(&self, now: Instant) -> i64 {
@@ -156,7 +156,7 @@ impl Window {
         }
     }
 
-    /// Returns `true` if the window refills continuously.
+    /// Returns `true` if the refill policy is the token bucket.
     #[must_use]
     pub fn is_bucket(&self) -> bool {
         matches!(self.0, State::Bucket(_))

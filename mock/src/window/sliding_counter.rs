@@ -66,7 +66,7 @@ impl SlidingCounter {
         i128::from(units) * i128::from(self.window.0)
     }
 
-    /// Returns the remaining units × window; negative after a settlement overdrew the limit.
+    /// Returns the remaining units × window; negative if the limit is overdrawn.
     fn scaled_remaining(&self) -> i128 {
         let time_left = self.window - self.now.since(self.started_at);
         let previous = i128::from(self.previous) * i128::from(time_left.0);

@@ -4,8 +4,9 @@
 //!  counted: now − window < admitted at ≤ now      an entry expires exactly one window after its admission
 //! ```
 //!
-//! It is the strictest policy for a given limit. Providers' documents often describe it as "a rolling 60-second window"; Groq's
-//! captures contradict that. Memory grows with the number of distinct admission instants in a window.
+//! It admits at most the limit within any interval of one window, wherever the interval begins; a fixed window or a bucket may
+//! admit twice as much. Providers' documents often describe it as "a rolling 60-second window"; Groq's captures contradict
+//! that. Memory grows with the number of distinct admission instants in a window.
 
 use super::usage_count::UsageCount;
 use crate::time::{Instant, Nanos};
@@ -102,7 +103,7 @@ impl SlidingLog {
         }
     }
 
-    /// Returns the remaining units; negative after a settlement overdrew the limit.
+    /// Returns the remaining units; negative if the limit is overdrawn.
     #[must_use]
     pub fn remaining(&self) -> i64 {
         self.count.remaining()

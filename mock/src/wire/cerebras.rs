@@ -1,4 +1,4 @@
-//! Cerebras: flat error bodies, and resets in seconds with a fraction, which are the end of a calendar window.
+//! Cerebras: flat error bodies, and resets in seconds with a fraction: the time until the calendar window ends.
 //!
 //! Captured: the three bodies (requests, tokens, a full queue), and a stream that ends with usage and `time_info`. The limit headers
 //! and their resets follow the example in the documentation. No headers of a real 429 are public: it is assumed that a 429 has

@@ -55,7 +55,7 @@ pub enum Content<'a> {
 /// A member that has no value: `null` if `Some`, absent if `None`.
 pub(super) type OptionalNull = Option<()>;
 
-/// The members of one provider's completions beyond those that all providers share, and their differences.
+/// The parts of completions that differ between providers: id, usage, and members that not all providers send.
 #[derive(Clone, Copy, Debug)]
 pub struct CompletionFormat {
     /// Returns the id of a completion from the number of its request.

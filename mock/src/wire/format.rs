@@ -29,7 +29,7 @@ pub struct Reply {
     pub status: u16,
     /// The headers of the provider. The transport adds its own (`date`, `content-length`).
     pub headers: Headers,
-    /// The body: JSON, except for a corrupt body or a plain transcript.
+    /// The body: JSON, except for a corrupt body, a plain transcript or server-sent events.
     pub body: String,
 }
 
@@ -44,7 +44,7 @@ pub struct Context<'a> {
     pub tier: Tier,
     /// The number of the request. Every id of the reply is derived from it.
     pub number: u64,
-    /// The instant of the reply. Dates count from 2026-11-01 00:00 UTC.
+    /// The instant of the reply. In dates, the run starts on 2026-11-01 at 00:00 UTC.
     pub at: Instant,
     /// The reason why a served completion ends.
     pub finish: Finish,
@@ -321,6 +321,6 @@ impl<'a> Head<'a> {
     }
 }
 
-/// The body of a success that is not JSON, like the page of a proxy that is overloaded.
+/// The body of a success that is not JSON, like the challenge page of a content delivery network.
 const CORRUPT_BODY: &str =
     "<html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>\n";

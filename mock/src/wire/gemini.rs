@@ -3,8 +3,8 @@
 //! The refusals (the id names the quota; the wait is in `RetryInfo` and in the message), the refusal without details and the
 //! overload are from captures. There are no limit headers.
 //!
-//! The wait of a quota per day is not the time until the quota has room: in the one capture with a clock (06:14:23, 36.4 s) it is
-//! the time to the end of the minute. The mock does the same.
+//! The wait of a quota per day is not the time until the quota has room: in the one capture that states the time of day
+//! (06:14:23, 36.4 s) it is the time to the end of the minute. The mock does the same.
 
 use super::envelope::{self, reason_phrase};
 use super::json::{self, Seconds};

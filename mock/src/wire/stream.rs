@@ -14,12 +14,12 @@ use serde::Serialize;
 /// The server-sent events of one completion. The server appends each to its buffer when it is due.
 #[derive(Clone, Debug)]
 pub struct Chunks {
-    /// The events before the first token.
+    /// The event with the role of the message, before the first token.
     pub(super) role: String,
     /// The event of a token, before and after its text. All tokens of a stream share it: an event is serialised once per
     /// stream instead of once per token.
     pub(super) token: (String, String),
-    /// The events after the last token.
+    /// The events after the last token: a tool call if the content is one, then the finish reason.
     pub(super) end: String,
     /// The event that `stream_options.include_usage` adds; empty if the provider adds none.
     pub(super) usage: String,
@@ -42,7 +42,7 @@ pub(super) enum TokenText {
 }
 
 impl Chunks {
-    /// Appends the events before the first token: the role of the message.
+    /// Appends the event before the first token: the role of the message.
     pub fn append_role(&self, out: &mut String) {
         out.push_str(&self.role);
     }
@@ -65,7 +65,8 @@ impl Chunks {
         }
     }
 
-    /// Appends the events after the last token: the finish reason and, at most providers, the usage.
+    /// Appends the events after the last token: a tool call if the content is one, then the finish reason, with which some
+    /// providers send the usage.
     pub fn append_end(&self, out: &mut String) {
         out.push_str(&self.end);
     }

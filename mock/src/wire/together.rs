@@ -1,9 +1,10 @@
-//! Together: limits per second, and a suggested wait.
+//! Together: limits per second; the wait of a refusal is in `x-ratelimit-reset`, and there is no `retry-after`.
 //!
-//! A refusal by rpm has the text captured before 2026: on the free tier that of an account without credit, on the other that of a
-//! model. A refusal by any other axis has the documented names of 2026, `dynamic_request_limited` and `dynamic_token_limited`. The
-//! message of an overloaded server is from a capture. The headers, and the 503 for a call within the account's rate, are documented. Which member has those names is not documented: here it is the type. No
-//! headers of a real 429 are public.
+//! A refusal by rpm has the text captured before 2026: on the free tier that of an account without credit, on the other tier
+//! that of a model. A refusal by any other axis has the documented names of 2026, `dynamic_request_limited` and
+//! `dynamic_token_limited`. Which member has those names is not documented: here it is the type. The message of an overloaded
+//! server is from a capture. The headers, and the 503 for a call within the account's rate, are documented. No headers of a
+//! real 429 are public.
 
 use super::chat::CompletionFormat;
 use super::envelope::{self, ErrorBody, INVALID_REQUEST, Member, reason_phrase};

@@ -16,7 +16,7 @@ pub const HEADER: &str = "x-quotalab-truth";
 pub struct TruthHeader {
     /// The ground truth of the call.
     pub truth: Truth,
-    /// The mark of the attempt, which the mock passes to its observer with this call.
+    /// Identifies the attempt and its run. The mock passes it to its observer with this call.
     pub tag: u128,
 }
 

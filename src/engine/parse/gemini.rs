@@ -87,9 +87,9 @@ fn refusal(body: &ErrorBody) -> Refusal {
     // Without details, the message states it: `* Quota exceeded for metric: …, limit: 20, model: …`.
     let limit = || after(message, ", limit: ").and_then(leading_number);
     let value = quota.map_or_else(limit, |quota| quota.value);
-    let quantity = quota.filter(|quota| quota.axis.is_some() || quota.daily);
-    let cause_from_quota =
-        quantity.map(|quota| cause_from_window(Some(if quota.daily { Nanos::DAY } else { Nanos::MINUTE })));
+    let with_window = quota.filter(|quota| quota.axis.is_some() || quota.daily);
+    let cause_from_quota = with_window
+        .map(|quota| cause_from_window(Some(if quota.daily { Nanos::DAY } else { Nanos::MINUTE })));
     let dimension = violations(body).find_map(|violation| violation["quotaDimensions"]["model"].as_str());
     let model_in_details = details(body).find_map(|detail| detail["metadata"]["model"].as_str());
     let model = dimension.or(model_in_details).or_else(|| between(message, ", model: ", "\n"));

@@ -1,7 +1,8 @@
-//! Groq: one sentence with all numbers, and headers of two limits that are mostly not the one that refused.
+//! Groq: one sentence with all numbers, and headers of two limits, often not the one that refused.
 //!
 //! Evidence: 109 published refusals and 16 sets of headers, 2024–2026 (`mock/tests/data`). The headers state requests
-//! per day and tokens per minute only. If the tokens per day are exhausted, the headers show full limits.
+//! per day and tokens per minute only; at the audio endpoints, audio seconds per hour in place of tokens. If the tokens
+//! per day are exhausted, the headers show full limits.
 
 use super::duration::go_duration;
 use super::headers::Headers;

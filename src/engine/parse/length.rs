@@ -27,7 +27,7 @@ struct Sentence {
     added: Option<&'static str>,
 }
 
-/// Parses an error about the length of its call; `None` for any other error.
+/// Parses an error that rejects a call for its length; `None` for any other error.
 pub(super) fn parse(body: &ErrorBody) -> Option<TooLong> {
     let sentence = SENTENCES.iter().find(|sentence| body.lowercase.contains(sentence.marker))?;
     // A number at the end may be truncated, but not in complete JSON: the full stop marks it as complete.

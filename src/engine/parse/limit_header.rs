@@ -93,9 +93,9 @@ mod tests {
     fn the_most_restrictive_limit_of_a_kind_is_used() {
         let limits =
             [limit(Axis::Itpm, 50, Some(1)), limit(Axis::Otpm, 20, Some(2)), limit(Axis::Rpm, 9, None)];
-        let view = header_limits(&limits);
-        assert_eq!(view.tokens.map(|view| view.axis), Some(Axis::Otpm));
-        assert_eq!(view.requests, None, "it has no reset");
+        let used = header_limits(&limits);
+        assert_eq!(used.tokens.map(|limit| limit.axis), Some(Axis::Otpm));
+        assert_eq!(used.requests, None, "it has no reset");
         let remaining = remaining(&limits);
         assert_eq!((remaining.requests, remaining.tokens), (Some((Axis::Rpm, 9)), Some((Axis::Otpm, 20))));
     }

@@ -40,14 +40,15 @@ fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
         let reset = headers.value(&format!("x-ratelimit-reset-{name}")).and_then(go_duration);
         Some(LimitHeader { reset, ..LimitHeader::parse(headers, name, None)? })
     };
-    let requests = read("requests").map(|limit| LimitHeader { axis: period(&limit), ..limit });
+    let requests = read("requests").map(|limit| LimitHeader { axis: requests_axis(&limit), ..limit });
     let tokens = read("tokens").map(|limit| LimitHeader { axis: Some(Axis::Tpm), ..limit });
     requests.into_iter().chain(tokens).collect()
 }
 
-/// Returns the axis of the limit on requests: per minute, unless only the limit per day takes so long to refill.
+/// Returns the axis of the limit on requests: per minute, unless only the limit per day takes so long to refill; `None` if
+/// the reset fits neither.
 /// `remaining` is rounded to a whole request, hence the tolerance of one.
-fn period(limit: &LimitHeader) -> Option<Axis> {
+fn requests_axis(limit: &LimitHeader) -> Option<Axis> {
     let Some(reset) = limit.reset else { return Some(Axis::Rpm) };
     let fits = |window: Nanos| {
         let (low, high) = (limit.used().saturating_sub(1), limit.used().saturating_add(1));

@@ -63,6 +63,17 @@ pub enum Difference {
         /// The number of incidents.
         count: usize,
     },
+    /// An adaptive limit grows with its use, and arithmetic takes it as grown.
+    LimitGrows {
+        /// `provider/account/model`.
+        target: String,
+        /// The axis of the limit.
+        axis: String,
+        /// What it begins with, per window.
+        amount: u64,
+        /// The most to which it grows, per window.
+        grows_to: u64,
+    },
     /// Buckets are full at the start of the run.
     FullBucketsAtStart {
         /// The axis on which this matters most.

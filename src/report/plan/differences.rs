@@ -56,6 +56,7 @@ fn raises(difference: &Difference) -> Option<bool> {
         | Difference::UnevenArrivals { .. }
         | Difference::JobsGivenUp { .. }
         | Difference::Incidents { .. }
+        | Difference::LimitGrows { .. }
         | Difference::FullBucketsAtStart { .. } => Some(false),
         Difference::Agreement { .. } | Difference::Gap { .. } | Difference::Reservation { .. } => None,
     }
@@ -89,14 +90,19 @@ fn difference(difference: &Difference) -> String {
             let verb = if *count == 1 { "takes" } else { "take" };
             format!("{} {verb} away capacity that arithmetic counts.", plural(*count as u64, "incident"))
         }
+        Difference::LimitGrows { target, axis, amount, grows_to } => format!(
+            "{axis} of {target} begins with {} and grows only with what is used of it; arithmetic takes it as grown to {}.",
+            count(*amount),
+            count(*grows_to)
+        ),
         Difference::FullBucketsAtStart { axis, share, duration_s } => format!(
             "Buckets are full at the start: that fill is {} of what {axis} allows in a run of {}, and it is used once.",
             percent(*share),
             duration(*duration_s)
         ),
         Difference::Reservation { workload, target, reserved_tokens, used_tokens, jobs_at_once } => format!(
-            "A job of {workload} reserves {} tokens and uses {} on average. The full bucket of {target} admits {} of \
-             them at once; the long-run rate follows the tokens used.",
+            "A job of {workload} reserves {} tokens and uses {} on average. With nothing used, {target} admits {} of them \
+             at once; each gives the rest back at its end.",
             count(*reserved_tokens),
             count(*used_tokens),
             count(*jobs_at_once)

@@ -2,9 +2,10 @@
 //! embedded JSON.
 
 use super::{change, differences, outages, sentences, users};
-use crate::formatting::{count, duration, number, percent, plural, share_of, usd};
+use crate::formatting::{duration, number, percent, plural, share_of, usd};
 use crate::planner::{Finding, Plan};
 use crate::report::chart::what_if::extra;
+use crate::report::facts;
 use crate::report::page::{self, axis, cell, json_data, page, section, table, text};
 use maud::{Markup, html};
 
@@ -245,7 +246,7 @@ fn limits(plan: &Plan) -> Markup {
             rows.push(vec![
                 cell(&target.name),
                 axis(&limit.axis),
-                cell(count(limit.limit)),
+                cell(facts::amount(limit)),
                 cell(number(limit.jobs_per_min)),
                 cell(optional(times)),
             ]);

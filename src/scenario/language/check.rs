@@ -236,6 +236,7 @@ impl Check<'_> {
         self.value(&word.kind, &node, at, Advice { example: word.example, hint: "" })
     }
 
+    /// Reports the words that are required and absent.
     fn require(&self, fields: &Fields) {
         for word in fields.table.words.iter().filter(|word| !fields.is_given(word.name)) {
             let help = match word.required {
@@ -255,6 +256,7 @@ impl Check<'_> {
         }
     }
 
+    /// Reports a key that is no word of the map.
     fn unknown(&self, map: &Map, entry: &NodeEntry, parent: &Location, path: String) {
         if let Some(refused) = map.refused.iter().find(|refused| refused.word == entry.key) {
             let at = Location { place: entry.value.place, path };

@@ -16,7 +16,7 @@ pub(super) fn check(fields: &mut Fields, diagnostics: &Diagnostics) {
         given_words(fields, fields.table.forms.iter().flat_map(Form::selectors));
     let is_sound = match selectors[..] {
         [] => {
-            // An unknown word may be the misspelt form: it has been reported.
+            // An unknown word has been reported; it may be a misspelt word that selects a form.
             fields.table.forms.iter().any(|form| form.requires.is_empty())
                 || had_unknown
                 || report_none(fields, diagnostics)

@@ -5,7 +5,7 @@ use crate::scenario::language::{Fields, Value};
 use crate::scenario::resolved::{Backoff, Cache, Client, Eject, Jitter, Pace, Retry};
 use provider::units;
 
-/// Builds `client`. Invalid words have been reported and are zero.
+/// Builds `client`. Values that are invalid have been reported and are zero or absent.
 pub(super) fn client(fields: &Fields, diagnostics: &Diagnostics) -> Client {
     Client {
         deadline: fields.duration("deadline").unwrap_or_default(),

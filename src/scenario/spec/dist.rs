@@ -4,7 +4,7 @@ use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Fields, Value};
 use provider::dist::Dist;
 
-/// The quantiles that give a log-normal distribution with its median.
+/// The quantiles that determine a log-normal distribution together with its median.
 const TAILS: [(&str, f64); 3] = [("p90", 0.90), ("p95", 0.95), ("p99", 0.99)];
 
 /// Builds a distribution: tokens from counts, seconds from durations. Returns `None` if it is invalid, which has been
@@ -60,7 +60,7 @@ fn discrete(fields: &Fields, diagnostics: &Diagnostics) -> Option<Dist> {
             return None;
         }
         let sum = weights.iter().sum::<f64>();
-        if !(sum > 0.0 && sum <= MAX_WEIGHTS) {
+        if !(sum > 0.0 && sum <= MAX_WEIGHT_SUM) {
             let what = "the sum of the weights is zero or more than a billion";
             diagnostics.report_at(&given.at, what, "give shares such as `[3, 1]`");
             return None;
@@ -70,4 +70,4 @@ fn discrete(fields: &Fields, diagnostics: &Diagnostics) -> Option<Dist> {
 }
 
 /// The largest sum of weights. They are relative to each other, so a larger sum is likely a typing error.
-const MAX_WEIGHTS: f64 = 1e9;
+const MAX_WEIGHT_SUM: f64 = 1e9;

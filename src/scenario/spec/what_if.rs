@@ -14,7 +14,7 @@ pub(in crate::scenario) struct WhatIfSpec {
     set: Vec<(Name, Node)>,
 }
 
-/// Builds a change; `None` if it does not fit, which has been reported.
+/// Builds a change; `None` if it is invalid, which has been reported.
 pub(super) fn what_if(value: &Value) -> Option<WhatIfSpec> {
     let fields = value.fields()?;
     let change = |(path, value): &(Name, Value)| match &value.data {

@@ -19,26 +19,26 @@ pub(super) struct JobModel {
     /// `None` before `submit` returns, and for jobs that ended inside it.
     pub(super) slot: Option<Slot>,
     pub(super) attempt: Option<AttemptId>,
-    pub(super) first_byte_sent: bool,
+    pub(super) first_byte_received: bool,
     pub(super) cancelled: bool,
     pub(super) end: Option<JobEnd>,
 }
 
 /// An attempt in flight.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Flight {
+pub(super) struct AttemptModel {
     pub(super) tag: Tag,
     pub(super) slot: Slot,
     pub(super) target: TargetId,
 }
 
-/// The driver, which answers attempts when it is asked to.
+/// The driver. An attempt stays in flight until the test replies to it or the engine cancels it.
 pub(super) struct Model {
     pub(super) coalesces: bool,
     pub(super) now: Instant,
     pub(super) jobs: Vec<JobModel>,
-    pub(super) flights: BTreeMap<AttemptId, Flight>,
-    /// The attempt whose success was handed in last, and the job that it served.
+    pub(super) attempts: BTreeMap<AttemptId, AttemptModel>,
+    /// The attempt whose reply was passed to the engine last, and the job that it served; `None` if it failed.
     pub(super) served: Option<(AttemptId, Tag)>,
     pub(super) folds: (Audit, SeenVariants),
     pub(super) violations: Vec<String>,
@@ -51,24 +51,26 @@ impl Model {
         }
     }
 
-    /// Emits an event of the provider.
-    fn provider(&mut self, tag: Tag, kind: EventKind) {
+    /// Records an event of the provider about the job at `tag`.
+    fn record_provider_event(&mut self, tag: Tag, kind: EventKind) {
         let event = Event { at: self.now, job: self.jobs[tag.0].id, kind };
         self.folds.event(&event);
     }
 
-    /// The attempt ends: the provider settles it, and its job has none.
-    pub(super) fn end_attempt(&mut self, attempt: AttemptId) -> Option<Flight> {
-        let flight = self.flights.remove(&attempt);
-        self.check(flight.is_some(), || format!("law 2: {attempt:?} ends and is not in flight"));
-        if let Some(Flight { tag, target, .. }) = flight {
+    /// Ends an attempt: the provider settles it, and its job has no attempt. Returns `None`, and notes a violation, if it is not
+    /// in flight.
+    pub(super) fn end_attempt(&mut self, attempt: AttemptId) -> Option<AttemptModel> {
+        let ended = self.attempts.remove(&attempt);
+        self.check(ended.is_some(), || format!("law 2: {attempt:?} ends and is not in flight"));
+        if let Some(AttemptModel { tag, target, .. }) = ended {
             self.jobs[tag.0].attempt = None;
-            self.provider(tag, EventKind::Settled { attempt, target, usage: USAGE });
+            self.record_provider_event(tag, EventKind::Settled { attempt, target, usage: USAGE });
         }
-        flight
+        ended
     }
 
-    /// Returns `true` if the answer fits what happened.
+    /// Returns `true` if the source of the answer exists: the attempt that was just served, that of an identical leader, or an
+    /// identical job that succeeded before.
     fn has_source(&self, tag: Tag, answer: Option<Answer>) -> bool {
         let fingerprint = self.jobs[tag.0].fingerprint;
         match answer {
@@ -92,23 +94,23 @@ impl Driver for Model {
 
     fn send(&mut self, _: Instant, &Attempt { id, slot, tag, target, job, .. }: &Attempt) {
         let identical =
-            self.flights.values().find(|flight| self.jobs[flight.tag.0].fingerprint == job.fingerprint);
-        let identical = identical.map(|flight| flight.tag).filter(|_| self.coalesces);
+            self.attempts.values().find(|attempt| self.jobs[attempt.tag.0].fingerprint == job.fingerprint);
+        let identical = identical.map(|attempt| attempt.tag).filter(|_| self.coalesces);
         self.check(identical.is_none(), || format!("law 15: {tag:?} is sent beside {identical:?}"));
-        let JobModel { attempt, first_byte_sent, cancelled, end, .. } = &mut self.jobs[tag.0];
-        let (busy, first_byte_sent, cancelled, ended) =
-            (attempt.replace(id).is_some(), *first_byte_sent, *cancelled, end.is_some());
+        let JobModel { attempt, first_byte_received, cancelled, end, .. } = &mut self.jobs[tag.0];
+        let (busy, first_byte_received, cancelled, ended) =
+            (attempt.replace(id).is_some(), *first_byte_received, *cancelled, end.is_some());
         self.check(!busy && !ended, || format!("law 1: {tag:?} is sent while busy or after its end"));
-        self.check(!first_byte_sent, || format!("law 16: {tag:?} is sent after its first byte"));
+        self.check(!first_byte_received, || format!("law 16: {tag:?} is sent after its first byte"));
         self.check(!cancelled, || format!("law 17: {tag:?} is sent after it was cancelled"));
-        self.flights.insert(id, Flight { tag, slot, target });
+        self.attempts.insert(id, AttemptModel { tag, slot, target });
         let decision = RecordedDecision::Admitted { reserved: 150 };
-        self.provider(tag, EventKind::Decided { attempt: id, target, decision });
+        self.record_provider_event(tag, EventKind::Decided { attempt: id, target, decision });
     }
 
     fn cancel(&mut self, _: Instant, tag: Tag, attempt: AttemptId) {
         let ended = self.end_attempt(attempt);
-        self.check(ended.is_none_or(|flight| flight.tag == tag), || {
+        self.check(ended.is_none_or(|attempt| attempt.tag == tag), || {
             format!("law 2: {attempt:?} is not {tag:?}'s")
         });
     }
@@ -124,8 +126,8 @@ impl Driver for Model {
         self.check(fits, || format!("law 15: {attempt:?} goes from {from:?} to {to:?}"));
         self.jobs[from.0].attempt = None;
         self.jobs[to.0].attempt = Some(attempt);
-        if let Some(flight) = self.flights.get_mut(&attempt) {
-            (flight.tag, flight.slot) = (to, slot);
+        if let Some(attempt) = self.attempts.get_mut(&attempt) {
+            (attempt.tag, attempt.slot) = (to, slot);
         }
     }
 

@@ -1,9 +1,10 @@
 //! Decides whether a request may use the control plane: a program on this machine, or one that knows the token, but no page
 //! in a browser.
 //!
-//! A page of another origin can send requests to loopback. What gives it away: browsers add `Origin` and `Sec-Fetch-Site`
-//! (Fetch, section 3.2; W3C Fetch Metadata); a page that reaches the mock by DNS rebinding names its own domain in `Host`;
-//! and a form cannot send JSON or a header of its own without a preflight, which is not answered.
+//! A page of another origin can send requests to loopback. They differ from those of a program: browsers add `Origin` and
+//! `Sec-Fetch-Site` (Fetch, section 3.2; W3C Fetch Metadata); a page that reaches the mock by DNS rebinding names its own
+//! domain in `Host`; a form cannot send JSON or a header of its own; and a script that does so has to send a preflight first,
+//! which is not answered.
 
 use super::error::Error;
 use crate::server::Mock;

@@ -172,8 +172,8 @@ pub(in crate::scenario::language) static CACHE: Map = Map {
             "Replies kept; the least recently used is dropped first.",
         )
         .required(),
-        // Half of what Groq keeps a prompt in its own cache (two hours; docs of Feb 2026), since a reply ages faster than a
-        // prompt. An assumption.
+        // Half of the time for which Groq keeps a prompt in its own cache (two hours; docs of Feb 2026), since a reply becomes
+        // outdated sooner than a prompt. An assumption.
         word("ttl", LENGTH, "24h", "How long a reply is used.").default("1h"),
     ],
     forms: &[],

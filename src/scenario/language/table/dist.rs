@@ -1,6 +1,6 @@
 //! Distributions: of tokens and of times.
 
-use super::{Form, Kind, MAX_TOKENS, Map, word};
+use super::{Form, Kind, MAX_STATED_TOKENS, Map, word};
 use ::provider::Nanos;
 
 /// Tokens: a number, or a distribution.
@@ -10,9 +10,9 @@ pub(super) const TOKENS: Kind = Kind::OneOf(&[TOKEN_COUNT, Kind::Map(&TOKEN_DIST
 pub(super) const SECONDS: Kind = Kind::OneOf(&[TIME, Kind::Map(&SECOND_DIST)]);
 
 /// Tokens of one call.
-pub(super) const TOKEN_COUNT: Kind = Kind::Count { min: 0, max: MAX_TOKENS };
+pub(super) const TOKEN_COUNT: Kind = Kind::Count { min: 0, max: MAX_STATED_TOKENS };
 /// At least one token.
-const POSITIVE_TOKENS: Kind = Kind::Count { min: 1, max: MAX_TOKENS };
+const POSITIVE_TOKENS: Kind = Kind::Count { min: 1, max: MAX_STATED_TOKENS };
 const TIME: Kind = Kind::Duration { min: Nanos::ZERO, max: Nanos::DAY };
 /// A time above zero.
 const POSITIVE_TIME: Kind = Kind::Duration { min: Nanos(1), max: Nanos::DAY };

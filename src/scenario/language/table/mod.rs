@@ -38,8 +38,9 @@ const LENGTH: Kind = Kind::Duration { min: MIN_LENGTH, max: super::MAX_DURATION 
 /// The end of the sentence that refuses a word for what is not modelled.
 const NOT_MODELLED: &str = "is not modelled yet";
 
-/// The maximum number of tokens of one call.
-const MAX_TOKENS: u64 = 10_000_000;
+/// The largest number of tokens that a word accepts for one call. Sampled sizes are clamped to the smaller
+/// [`crate::job::MAX_TOKENS`].
+const MAX_STATED_TOKENS: u64 = 10_000_000;
 
 /// The longest context in tokens: longer than that of any model on offer.
 const MAX_CONTEXT: u64 = 100_000_000;

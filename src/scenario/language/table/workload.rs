@@ -2,8 +2,8 @@
 
 use super::dist::{SECONDS, TOKEN_COUNT, TOKENS};
 use super::{
-    Choice, Form, Kind, LENGTH, MAX_TOKENS, Map, NOT_MODELLED, NameKind, OFFSET, Refused, TOKEN_DIST, choice,
-    word,
+    Choice, Form, Kind, LENGTH, MAX_STATED_TOKENS, Map, NOT_MODELLED, NameKind, OFFSET, Refused, TOKEN_DIST,
+    choice, word,
 };
 
 pub(in crate::scenario::language) static WORKLOAD: Map = Map {
@@ -43,7 +43,7 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
         .default("{p50: 200, p95: 700}"),
         word(
             "max_tokens",
-            Kind::Count { min: 1, max: MAX_TOKENS },
+            Kind::Count { min: 1, max: MAX_STATED_TOKENS },
             "1024",
             "The `max_tokens` sent with every request. If absent, none is sent.",
         ),

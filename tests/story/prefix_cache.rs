@@ -23,7 +23,7 @@ fn groq_reserves_cached_tokens_and_refunds_them_at_the_end() {
     // Two at once reserve twice 4,010 of 6,000: the second is refused although three quarters of each are cached.
     let at_once = with_cached("groq", "75%", "{burst: 2, every: 1h}");
     assert_eq!(at_once.refused_by_a_limit(), 1, "{}", at_once.timeline());
-    // A tenth of a second later the first is done and 3,000 are refunded.
+    // A tenth of a second after its arrival a job is done and 3,000 tokens are refunded.
     let in_turn = with_cached("groq", "3000", "{constant: 6/min}");
     assert_eq!(in_turn.refused_by_a_limit(), 0, "{}", in_turn.timeline());
     let uncached = with_cached("groq", "0%", "{constant: 6/min}");
@@ -35,7 +35,7 @@ fn anthropic_does_not_count_cached_tokens_and_openai_does() {
     assert_eq!(
         with_cached("anthropic", "75%", "{burst: 5, every: 1h}").refused_by_a_limit(),
         0,
-        "five times 1,010"
+        "five times 1,010 tokens fit into 6,000"
     );
     let counted = |cached| with_cached("openai", cached, "{constant: 6/min}").refused_by_a_limit();
     assert_eq!(counted("75%"), counted("0%"));

@@ -1,0 +1,88 @@
+//! Whether the numbers of a result can be those of a run: a file that was edited or damaged is refused, not drawn.
+
+use super::summary::{Jobs, Quantiles, SCHEMA, Summary, Workload};
+
+/// The shortest time bucket that a result may have, in seconds.
+const MIN_BUCKET_S: f64 = 1e-3;
+/// The longest time that a result may state, in seconds: about a century.
+const MAX_TIME_S: f64 = 3.2e9;
+/// The highest cost that a result may state, in USD.
+const MAX_COST_USD: f64 = 1e18;
+/// Percentiles come from a histogram with three digits, and the maximum is exact.
+const ROUNDING: f64 = 1.01;
+
+impl Summary {
+    /// Returns why the numbers cannot be those of a run, as `member: reason`; `None` if they can.
+    pub(super) fn inconsistency(&self) -> Option<String> {
+        if self.schema != SCHEMA {
+            return Some(format!("schema is `{}`; this version reads `{SCHEMA}`", self.schema));
+        }
+        let step_s = self.series.step_s;
+        if !(MIN_BUCKET_S..=MAX_TIME_S).contains(&step_s) {
+            return Some(format!("series.step_s is {step_s:?}; expected {MIN_BUCKET_S:?} to {MAX_TIME_S:?}"));
+        }
+        let quantiles = [
+            ("latency_s", &self.latency_s),
+            ("first_token_s", &self.first_token_s),
+            ("queue_s", &self.queue_s),
+            ("service_s", &self.service_s),
+        ];
+        let workloads = self.workloads.iter().map(|workload| ("workloads.latency_s", &workload.latency_s));
+        let time = &self.time_s;
+        let amounts = [
+            ("duration_s", self.duration_s, MAX_TIME_S),
+            ("planned_s", self.planned_s.unwrap_or(0.0), MAX_TIME_S),
+            ("ended_s", self.ended_s, MAX_TIME_S),
+            ("cost_usd", self.cost_usd, MAX_COST_USD),
+            ("time_s.queue", time.queue, MAX_TIME_S),
+            ("time_s.wait", time.wait, MAX_TIME_S),
+            ("time_s.lost", time.lost, MAX_TIME_S),
+            ("time_s.first_token", time.first_token, MAX_TIME_S),
+            ("time_s.output", time.output, MAX_TIME_S),
+        ];
+        (amounts.into_iter())
+            .find_map(|(name, value, max)| outside(name, value, max))
+            .or_else(|| self.counts())
+            .or_else(|| quantiles.into_iter().chain(workloads).find_map(|(name, it)| it.inconsistency(name)))
+    }
+
+    /// Returns the first sum of counts that is wrong.
+    fn counts(&self) -> Option<String> {
+        let Jobs { offered, succeeded, failed, shed, in_flight, .. } = self.jobs;
+        let of_jobs = ("jobs.offered", offered, [succeeded, failed, shed, in_flight]);
+        let attempts = &self.attempts;
+        let of_attempts = (
+            "attempts.total",
+            attempts.total,
+            [attempts.ok, attempts.limited, attempts.failed, attempts.in_flight],
+        );
+        let of_workload = |workload: &Workload| {
+            let Workload { offered, succeeded, failed, shed, in_flight, .. } = *workload;
+            ("workloads.offered", offered, [succeeded, failed, shed, in_flight])
+        };
+        let all = [of_jobs, of_attempts].into_iter().chain(self.workloads.iter().map(of_workload));
+        all.into_iter().find_map(|(name, total, parts)| {
+            let sum = parts.into_iter().try_fold(0u64, u64::checked_add);
+            (sum != Some(total)).then(|| format!("{name} is {total}, but its parts are {parts:?}"))
+        })
+    }
+}
+
+impl Quantiles {
+    /// Returns why these cannot be the quantiles of durations.
+    fn inconsistency(&self, name: &str) -> Option<String> {
+        let Self { mean, p50, p90, p95, p99, max, .. } = *self;
+        let rising = [("p50", p50), ("p90", p90), ("p95", p95), ("p99", p99), ("max", max)];
+        let unordered = rising.windows(2).find(|pair| pair[0].1 > pair[1].1 * ROUNDING);
+        outside(&format!("{name}.mean"), mean, MAX_TIME_S)
+            .or_else(|| {
+                rising.iter().find_map(|(of, value)| outside(&format!("{name}.{of}"), *value, MAX_TIME_S))
+            })
+            .or_else(|| unordered.map(|pair| format!("{name}.{} is above {name}.{}", pair[0].0, pair[1].0)))
+            .or_else(|| (mean > max * ROUNDING).then(|| format!("{name}.mean is above {name}.max")))
+    }
+}
+
+fn outside(name: &str, value: f64, max: f64) -> Option<String> {
+    (!(0.0..=max).contains(&value)).then(|| format!("{name} is {value:?}; expected 0 to {max:?}"))
+}
