@@ -33,7 +33,7 @@ pub enum Difference {
         /// The bound of the client.
         #[serde(flatten)]
         bound: GiveUpBound,
-        /// The jobs that end by it in the run; at least half of [`lost`](Self::JobsGivenUp::lost).
+        /// The jobs that end by it in the run; at least half of the lost ones.
         jobs: u64,
         /// The jobs that fail or are shed in the run.
         lost: u64,
