@@ -210,7 +210,7 @@ impl Plan {
         analytic.multiple = None;
         analytic.jobs_per_min =
             load.quota_jobs_per_min.map(|quota| significant(quota + load.open_jobs_per_min));
-        (analytic.cached, analytic.peak) = (None, None);
+        (analytic.cached, analytic.peak, analytic.servable_share) = (None, None, None);
         (simulated.jobs_per_min, simulated.multiple) =
             load.ceiling.map(|at| (at.jobs_per_min, at.multiple)).unzip();
         if let (Some(planning), Some(at)) = (&mut simulated.planning, load.ceiling) {
@@ -220,6 +220,10 @@ impl Plan {
         (simulated.low, simulated.high) = (None, None);
         self.headroom = simulated.multiple;
         self.ceiling.differences.retain(|difference| matches!(difference, Difference::Reservation { .. }));
+        if let Some(compared) = &mut self.compared {
+            compared.users = Some(users(&scenario.scaled(compared.multiple)));
+            compared.jobs_per_min = significant(compared.multiple * load.open_jobs_per_min);
+        }
         for change in &mut self.what_if {
             let multiple =
                 change.ceiling_jobs_per_min.or(change.below_jobs_per_min).or(change.tried_jobs_per_min);

@@ -41,7 +41,9 @@ mod violation;
 mod what_if;
 
 pub use cut_answers::CutIncrease;
-pub use finding::{CutReason, Difference, Finding, Improvement, NoUserCeiling, PlanNote};
+pub use finding::{
+    CutReason, Difference, Finding, GiveUpBound, Improvement, NoUserCeiling, PlanNote, Refusals,
+};
 pub use growth::GrowthRate;
 pub use not_tried::{NotTriedReason, UntriedChange};
 pub use plan::*;
@@ -194,6 +196,7 @@ pub fn plan(
         replicas,
         users,
         without_cost_rules: without_cost_rules.as_ref().and_then(CeilingEstimate::ceiling),
+        compared: (unchanged.estimate, without_cost_rules.is_some()),
         conclusion,
         own_duration: (own_duration != scenario.duration).then_some(own_duration),
         long_window: long_window(&runner, &scenario, own_duration, present),

@@ -26,18 +26,18 @@ pub(super) fn sentence(note: &Note) -> String {
             excess(bound, *capacity, *max_tokens),
         ),
         Note::Unservable { workload, route, share, .. } => {
-            let (size, others) = if *share < 1.0 {
-                ("their size", "; the ceiling is of the others")
-            } else {
-                ("its size", "")
-            };
-            let jobs = jobs(*share);
-            format!(
-                "{jobs} of {workload} can never be served: no target of the route {route} admits {size}{others}"
-            )
+            let others = if *share < 1.0 { "; the ceiling is of the others" } else { "" };
+            unservable(workload, route, *share) + others
         }
         Note::Sentence(sentence) => sentence.clone(),
     }
+}
+
+/// Says that a share of the jobs of a workload can never be served.
+pub(super) fn unservable(workload: &str, route: &str, share: f64) -> String {
+    let size = if share < 1.0 { "their size" } else { "its size" };
+    let jobs = jobs(share);
+    format!("{jobs} of {workload} can never be served: no target of the route {route} admits {size}")
 }
 
 /// Formats a share of the jobs: "Every job", "9.2% of the jobs", "One job in 2,000".

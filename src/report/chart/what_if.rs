@@ -4,7 +4,7 @@ use super::Chart;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, WIDTH, width_of};
 use crate::formatting::usd;
 use crate::formatting::{number, plural};
-use crate::planner::{ChangeEffect, ChangeKind, Comparison, Plan};
+use crate::planner::{ChangeEffect, Comparison, Plan};
 use crate::report::palette::Role;
 use crate::report::plan::change;
 use crate::report::text_layout::short;
@@ -26,21 +26,22 @@ const MAX_BARS: usize = 20;
 /// Draws the chart; `None` if no change was tried.
 pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
     report.what_if.first()?;
-    let best = report
-        .what_if
-        .iter()
-        .find(|change| change.kind != ChangeKind::Ablation && change.compared == Comparison::Higher);
+    let best =
+        report.what_if.iter().find(|change| change.is_proposed() && change.compared == Comparison::Higher);
+    let scope = change::scope(report);
     let title = match best {
         Some(best) if report.ceiling.simulated.lowest_tried.is_some() => {
-            format!("The best change is {}: the rules hold with it", best.change)
+            format!("The best change is {}: the rules hold with it{scope}", best.change)
         }
-        Some(best) => format!("The best change is {}: {} times the ceiling", best.change, number(best.lift)),
+        Some(best) => {
+            format!("The best change is {}: {} times the ceiling{scope}", best.change, number(best.lift))
+        }
         None => "No change that was tried raises the ceiling".to_owned(),
     };
-    let mut note =
-        "The ceiling in jobs/min with each change, on the same traffic, against the present ceiling. \
-                    USD: the extra cost of a day at the present load."
-            .to_owned();
+    let mut note = format!(
+        "The ceiling{scope} in jobs/min with each change, on the same traffic, against that of the scenario as it is. USD: the \
+         extra cost of a day at the present load."
+    );
     if report.what_if.len() > MAX_BARS {
         let more = plural((report.what_if.len() - MAX_BARS) as u64, "change");
         note.push_str(&format!(" {more} with smaller lifts are not shown."));
@@ -50,13 +51,12 @@ pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
     Some(Chart::new("what-if", title, note, height, |canvas| draw(canvas, report, height)))
 }
 
-/// Returns the ceiling that changes are measured against, in jobs per minute, and its label. If a rule on cost fails before any
-/// other, changes are measured without the rules on cost.
-fn measured_against(report: &Plan) -> (f64, &'static str) {
-    let simulated = &report.ceiling.simulated;
-    match simulated.without_cost_rules {
-        Some(multiple) => (multiple * report.load.jobs_per_min, "ceiling without cost rules"),
-        None => (simulated.jobs_per_min.unwrap_or(0.0), "ceiling now"),
+/// Returns the ceiling that changes are measured against, in jobs per minute, and its label: 0 if no load holds.
+fn measured_against(report: &Plan) -> (f64, String) {
+    match &report.compared {
+        Some(compared) => (compared.jobs_per_min, format!("ceiling{}", change::scope(report))),
+        // A plan of an earlier version.
+        None => (report.ceiling.simulated.jobs_per_min.unwrap_or(0.0), "ceiling now".to_owned()),
     }
 }
 
@@ -71,7 +71,7 @@ fn draw(canvas: &Canvas<'_>, report: &Plan, height: i32) {
     for (place, change) in (0..).zip(shown) {
         bar(canvas, &scale, (report, change), now, ABOVE + ROW * place);
     }
-    for (rate, name, y) in [(report.load.jobs_per_min, "load", 8), (now, name, ABOVE - 18)] {
+    for (rate, name, y) in [(report.load.jobs_per_min, "load", 8), (now, &*name, ABOVE - 18)] {
         if rate > 0.0 {
             let x = scale.x(rate);
             let text = format!("{name} {}", number(rate));

@@ -83,8 +83,10 @@ fn no_ceiling(reason: Option<&NoUserCeiling>, tried: f64) -> String {
             format!("nor does any other: {}", sentences::too_large(rules, *share))
         }
         Some(NoUserCeiling::NoLoadHolds { rules, too_large: None }) => format!(
-            "nor does any other: {} at {tried} times that, on every seed tried, though no limit refuses and no job waits there",
-            sentences::breaks(rules)
+            "nor does any other: {} at {tried} times that, on every seed tried, though no limit refuses what it could \
+             admit and no job waits there. The cause is {}",
+            sentences::breaks(rules),
+            sentences::cause(rules)
         ),
         Some(NoUserCeiling::NoneHeld) => format!(
             "nor does any other load that was tried: a ceiling, if there is one, is below {tried} times that"
