@@ -302,7 +302,7 @@ fn shorter_completions(scenario: &Scenario) -> Option<Change> {
     Some(Change { name, ..change })
 }
 
-/// Returns the bound that `percent` % of the completions do not exceed, if it is smaller than the present bound.
+/// Returns the bound that `percent` % of the completions stay below, if it is smaller than the present bound.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 fn smaller_bound(workload: &Workload, percent: u8) -> Option<u32> {
     debug_assert!(percent <= 100, "invariant: a percentage, found {percent}");

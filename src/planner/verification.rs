@@ -22,8 +22,8 @@ const MAX_SPREAD: f64 = 0.02;
 const MAX_JOBS: u64 = 50_000;
 /// The most times that the load is lowered by half the spread, or by [`MIN_STEP`] if that is more.
 const MAX_STEPS: u32 = 8;
-/// The most times that it is lowered after that, each time by twice as much: ceilings that are alike on a few seeds may be far above what
-/// most seeds hold, if a seed that holds a load need not hold a lower one.
+/// The most times that it is lowered after that, each time by twice as much: ceilings that are alike on a few seeds may be far
+/// above what most seeds hold, if a seed that holds a load need not hold a lower one.
 const MAX_WIDER_STEPS: u32 = 6;
 /// The smallest step, as a share of the load.
 const MIN_STEP: f64 = 0.005;
@@ -54,7 +54,7 @@ pub(super) fn verify(
     }
     let (count, may_break) = if jobs <= MAX_JOBS { FEW_JOBS } else { MANY_JOBS };
     let mut step = 1.0 + (spread / 2.0).max(MIN_STEP);
-    let (mut multiple, mut last_held) = (bound, 0);
+    let (mut multiple, mut last) = (bound, 0);
     for number in 0..=MAX_STEPS + MAX_WIDER_STEPS {
         let seeds = (FIRST..FIRST + count).into_par_iter();
         let holds = |replica: &u32| {
@@ -71,7 +71,7 @@ pub(super) fn verify(
         if number >= MAX_STEPS {
             step = 2.0 * step - 1.0;
         }
-        (multiple, last_held) = (multiple / step, held);
+        (multiple, last) = (multiple / step, held);
     }
-    Some(Some(Verified { multiple: 0.0, seeds: count, held: last_held }))
+    Some(Some(Verified { multiple: 0.0, seeds: count, held: last }))
 }

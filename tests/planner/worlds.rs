@@ -118,13 +118,9 @@ fn an_incident_is_named_where_the_provider_fails_and_not_its_limit() {
     // the ceiling is about 201.7 ÷ 0.977 = 206 a minute.
     let found = plan.ceiling.simulated.jobs_per_min.expect("a ceiling");
     assert!((198.0..216.0).contains(&found), "{found}");
-    let violation = plan.ceiling.simulated.first_violation.as_ref().expect("a rule breaks above");
-    assert_eq!(
-        (violation.incident.as_deref(), violation.at_s >= 3_600.0),
-        (Some("p"), true),
-        "{violation:#?}"
-    );
-    assert!(violation.refused_over_run > 0 && violation.refused == 0, "{violation:#?}");
+    let breaks = plan.ceiling.simulated.first_violation.as_ref().expect("a rule breaks above");
+    assert_eq!((breaks.incident.as_deref(), breaks.at_s >= 3_600.0), (Some("p"), true), "{breaks:#?}");
+    assert!(breaks.refused_over_run > 0 && breaks.refused == 0, "{breaks:#?}");
     let text = text_of(&plan);
     assert!(text.contains("during an incident of p. Over the run rpm of p/default/m refuses"), "{text}");
     assert!(text.contains("holds without any change"), "{text}");
