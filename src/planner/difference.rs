@@ -165,9 +165,9 @@ fn full_buckets(scenario: &Scenario) -> Option<Difference> {
 
 /// Returns the first adaptive limit, if the jobs use it.
 fn limit_grows(scenario: &Scenario, analytic: &Ceiling) -> Option<Difference> {
-    let axes =
+    let mut axes =
         analytic.targets.iter().flat_map(|target| target.axes.iter().map(move |axis| (target.target, axis)));
-    axes.into_iter().find_map(|(target, axis)| {
+    axes.find_map(|(target, axis)| {
         Some(Difference::LimitGrows {
             target: scenario.targets[target.index()].name.clone(),
             axis: axis.axis.name().to_owned(),

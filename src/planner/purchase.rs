@@ -80,8 +80,8 @@ pub(super) fn buy(
     search.into_purchase(tried, needed, unchanged.present.summary.ceiling.offered_jobs_per_min)
 }
 
-/// Returns how many fresh seeds must all hold in a proof, numbered from 0 within its search. If fewer than [`COVERAGE`] of all seeds
-/// hold, `n` fresh ones all do with a probability below `COVERAGE^n`. All proofs of a search together may err with a
+/// Returns how many fresh seeds must all hold in a proof, numbered from 0 within its search. If fewer than [`COVERAGE`] of all
+/// seeds hold, `n` fresh ones all do with a probability below `COVERAGE^n`. All proofs of a search together may err with a
 /// probability of `1 - COVERAGE_CONFIDENCE`: the first with 8 %, each further one with a fifth of that before: 45 seeds
 /// would do for a single proof, 50, 81 and 112 for three.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and a few hundred")]

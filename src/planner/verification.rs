@@ -23,8 +23,8 @@ const MAX_SPREAD: f64 = 0.02;
 const MAX_JOBS: u64 = 50_000;
 /// The most times that the load is lowered by half the spread, or by [`MIN_STEP`] if that is more.
 const MAX_STEPS: u32 = 8;
-/// The most times that it is lowered after that, each time by twice as much: ceilings that are alike on a few seeds may be far above what
-/// most seeds hold, if a seed that holds a load need not hold a lower one.
+/// The most times that it is lowered after that, each time by twice as much: ceilings that are alike on a few seeds may be far
+/// above what most seeds hold, if a seed that holds a load need not hold a lower one.
 const MAX_WIDER_STEPS: u32 = 6;
 /// The smallest step, as a share of the load.
 const MIN_STEP: f64 = 0.005;
