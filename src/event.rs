@@ -179,7 +179,7 @@ pub enum JobOutcome {
     Failed(EndReason),
     /// Given up before any attempt.
     Shed(EndReason),
-    /// Not ended when the run was.
+    /// Still in flight when the run ended.
     InFlight,
 }
 

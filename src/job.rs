@@ -4,7 +4,7 @@
 use crate::ids::{JobId, RouteId, WorkloadId};
 use provider::{Instant, Nanos, Truth};
 
-/// The most jobs in flight: in service, in queues and in waits together. A run in which so many are in flight is ended there.
+/// The most jobs in flight: in service, in queues and in waits together. A run that reaches this number is ended.
 pub const MAX_JOBS_IN_FLIGHT: usize = 4_000_000;
 
 /// The largest prompt and the largest completion, in tokens; samples are clamped to it. It exceeds every context window

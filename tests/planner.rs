@@ -6,6 +6,7 @@ mod exit_code;
 mod outage;
 mod planning;
 mod purchase;
+mod statements;
 mod sustained;
 mod what_ifs;
 mod worlds;
@@ -231,7 +232,7 @@ fn a_target_that_no_change_holds_is_reported_with_the_broken_rules() {
     // The chart shows the ceiling with which changes are compared.
     let bars =
         quotalab::report::plan::charts(&plan).into_iter().find(|chart| chart.name == "what-if").unwrap();
-    assert!(bars.standalone().contains("ceiling without cost rules"), "{}", bars.standalone());
+    assert!(bars.standalone().contains("ceiling without the rules on cost"), "{}", bars.standalone());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Renders every refusal and every header that users of Groq published again from its numbers, and compares them byte for byte.
+//! Renders, from their numbers, the refusals and headers that users of Groq published, and compares them with the originals.
 //!
 //! The rows come from public issue threads (`data/*`; each file documents its fields). A row has a class, which says how far it
 //! must agree. The count of every class is asserted, so that no row can be lost or moved to a weaker class unnoticed. One row

@@ -45,7 +45,7 @@ impl Budget {
 }
 
 fn is_within(size: &RunSize) -> bool {
-    // Infinite loads and what follows from them (not a number) are not within.
+    // Written so that an infinite load, and the NaN that follows from it, is not within the budget.
     size.jobs <= MAX_JOBS && size.bytes <= max_bytes()
 }
 
@@ -71,29 +71,29 @@ fn describe(size: &RunSize) -> String {
     )
 }
 
-/// The names of large units.
+/// The names of large numbers.
 const LARGE: [(f64, &str); 3] = [(1e12, " trillion"), (1e9, " billion"), (1e6, " million")];
 /// The names of units of memory.
 const MEMORY: [(f64, &str); 3] = [(1e12, " TB"), (1e9, " GB"), (1e6, " MB")];
-/// What exceeds this is beyond any machine; its size does not matter.
-const BEYOND: f64 = 1e18;
+/// Larger values are not printed: they exceed any machine.
+const MAX_PRINTED: f64 = 1e18;
 
 fn amount(value: f64) -> String {
     in_units(value, &LARGE)
 }
 
 fn memory(bytes: f64) -> String {
-    if bytes < BEYOND { in_units(bytes, &MEMORY) } else { "over 10^18 bytes".to_owned() }
+    if bytes < MAX_PRINTED { in_units(bytes, &MEMORY) } else { "over 10^18 bytes".to_owned() }
 }
 
 /// Formats a value in the largest unit in which it is at least one.
 fn in_units(value: f64, units: &[(f64, &str)]) -> String {
     let (unit, name) = units.iter().find(|(unit, _)| value >= *unit).copied().unwrap_or((1.0, ""));
-    if value < BEYOND { format!("{}{name}", number(value / unit)) } else { "over 10^18".to_owned() }
+    if value < MAX_PRINTED { format!("{}{name}", number(value / unit)) } else { "over 10^18".to_owned() }
 }
 
 fn time(seconds: f64) -> String {
-    if seconds < BEYOND { duration(seconds) } else { "over 10^18 s".to_owned() }
+    if seconds < MAX_PRINTED { duration(seconds) } else { "over 10^18 s".to_owned() }
 }
 
 #[cfg(test)]

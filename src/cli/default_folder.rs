@@ -6,8 +6,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The most runs of scenarios with one file name that may write at the same time.
-const MAX_RUNS: u32 = 64;
+/// The highest number that is appended to the name of a folder.
+const MAX_NUMBER: u32 = 64;
 
 /// Returns the folders in the order in which they are tried: `out/<file name without extension>`, `out/<folder>/<file name
 /// without extension>`, where the folder is that of the scenario, and then the first with `-2`, `-3` and so on after its name.
@@ -23,7 +23,7 @@ pub(super) fn default_folders(scenario: &Path) -> impl Iterator<Item = PathBuf> 
             out.join(name)
         }
     };
-    [out.join(name), out.join(parent).join(name)].into_iter().chain((2..=MAX_RUNS).map(numbered))
+    [out.join(name), out.join(parent).join(name)].into_iter().chain((2..=MAX_NUMBER).map(numbered))
 }
 
 /// The member of `result.json` and `plan.json` that names their scenario.

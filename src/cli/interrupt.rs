@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use tokio::runtime;
 
-/// The exit code of a process that a second signal ends, as shells write it for SIGINT.
+/// The exit code of a process that a second signal ends: the one that shells report for SIGINT.
 const ENDED_BY_SIGNAL: i32 = 130;
 
 /// Whether a signal has arrived. As a fold it ends the run then.

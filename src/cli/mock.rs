@@ -159,7 +159,7 @@ fn announcement(providers: &[Config], mocks: &Mocks, control: &ControlPlane) -> 
 /// The key of an account that the scenario does not describe. It is no secret, in contrast to the keys of a scenario.
 const DEFAULT_KEY: &str = "default";
 
-/// Says which keys an account has, without printing those of a scenario.
+/// Describes the keys of an account, without printing those of a scenario.
 fn keys(keys: &[String]) -> String {
     match keys {
         [key] if key == DEFAULT_KEY => key.clone(),

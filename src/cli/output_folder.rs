@@ -39,8 +39,8 @@ pub(super) struct OutputFolder {
 }
 
 impl OutputFolder {
-    /// Opens the folder for the result of the scenario in `file`: `out`, or the first of its [`default_folders`] that is free. `files` are the names of the
-    /// JSON and the page of the result, `others` the outputs beside it.
+    /// Opens the folder for the result of the scenario in `file`: `out`, or the first of its [`default_folders`] that is free.
+    /// `files` are the names of the JSON and the page of the result, `others` the outputs beside it.
     ///
     /// # Errors
     /// As [`Self::open`], if no folder is free, and if an output would overwrite the scenario, a trace or another output.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use tokio::runtime;
 
-/// Threads of the async runtime: one for the mocks, one for the attempts. The driver has its own.
+/// The worker threads of the async runtime, which serves the mocks and sends the attempts. The driver has its own thread.
 const WORKERS: usize = 2;
 
 #[derive(Debug, Args)]

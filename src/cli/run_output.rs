@@ -46,7 +46,8 @@ impl<'a> Destination<'a> {
     /// Checks, before the run begins, that it is within its budget and that its result can be written.
     ///
     /// # Errors
-    /// If the run is too large and not confirmed, if the folder cannot be written or holds another scenario's files, or the event log would overwrite an input.
+    /// If the run is too large and not confirmed, if the folder cannot be written or no default folder is free, or if an output
+    /// would overwrite an input or another output.
     pub(super) fn open(
         scenario: &Scenario,
         source: CommandLine<'a>,
@@ -81,8 +82,8 @@ impl<'a> Destination<'a> {
     /// of them cannot be written, the others are.
     ///
     /// # Errors
-    /// If the event log, stdout or the output folder cannot be written, or the run was interrupted; the first failure if there
-    /// are several.
+    /// If stdout, the output folder or the event log cannot be written completely, or if the run was interrupted, distorted by
+    /// this machine, or ended because of its jobs in flight; the first failure if there are several.
     pub(super) fn deliver(
         &self,
         scenario: &Scenario,

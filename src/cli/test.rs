@@ -19,6 +19,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::ops::Add;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -205,11 +206,13 @@ impl TestArgs {
     }
 }
 
-/// Estimates all runs of a test, one on each core at a time.
+/// Estimates all runs of a test, one on each core at a time. The replicas of a scenario differ only in their seeds.
 fn size(cases: &[Case]) -> RunSize {
     let cores = rayon::current_num_threads() as f64;
-    let replicas = cases.iter().flat_map(|case| &case.replicas);
-    replicas.fold(RunSize::default(), |all, scenario| all + RunSize::of(scenario, 1.0).beside_others(cores))
+    let of_case = |case: &Case| {
+        RunSize::of(case.scenario(), 1.0).beside_others(cores).repeated(case.replicas.len() as f64)
+    };
+    cases.iter().map(of_case).fold(RunSize::default(), Add::add)
 }
 
 /// The progress bar, and the end of the test by a signal.

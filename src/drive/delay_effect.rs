@@ -14,8 +14,8 @@ use rayon::prelude::*;
 const MAX_SEEDS: usize = 16;
 /// The fewest seeds that are simulated.
 const MIN_SEEDS: usize = 4;
-/// The number of jobs that are simulated, unless [`MIN_SEEDS`] runs have more.
-const JOBS: u64 = 2_000_000;
+/// The most jobs that are simulated without the measured delays, unless [`MIN_SEEDS`] runs have more.
+const MAX_JOBS: u64 = 2_000_000;
 
 /// A scenario with the delays that a live run of it measured.
 #[derive(Clone, Debug)]
@@ -26,8 +26,8 @@ pub struct WithMeasuredDelays {
 }
 
 impl WithMeasuredDelays {
-    /// Gives every model the measured round trips as its network, at any of its accounts, if it refused enough attempts to
-    /// show them; the others keep theirs. `None` if there is no such model.
+    /// Sets the round trip of every model to the distribution that was measured, if one of its targets refused enough attempts
+    /// to measure it; other models keep theirs. Returns `None` if none was measured.
     #[must_use]
     pub fn new(scenario: &Scenario, delays: &DelayMeter) -> Option<Self> {
         let mut measured = scenario.clone();
@@ -56,11 +56,12 @@ impl WithMeasuredDelays {
 }
 
 /// Compares simulations of `scenario`, whose start levels are set, with and without the measured delays. `offered` is the
-/// number of jobs of one run. `None` if there is nothing to compare: too few refusals were measured, or a simulation has none.
+/// number of jobs of one run. Returns `None` if there is nothing to compare: no round trip was measured, or a simulation without
+/// the measured delays has no refusals or no job that succeeds.
 #[must_use]
 pub fn delay_effect(scenario: &Scenario, delays: &DelayMeter, offered: u64) -> Option<DelayEffect> {
     let measured = WithMeasuredDelays::new(scenario, delays)?;
-    let affordable = usize::try_from(JOBS / offered.max(1)).unwrap_or(MAX_SEEDS);
+    let affordable = usize::try_from(MAX_JOBS / offered.max(1)).unwrap_or(MAX_SEEDS);
     let seeds: Vec<u64> = replica_seeds(scenario.seed, affordable.clamp(MIN_SEEDS, MAX_SEEDS)).collect();
     let pair = |&seed: &u64| {
         let (assumed, measured) = (Scenario { seed, ..scenario.clone() }, measured.with_seed(seed));

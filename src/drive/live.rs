@@ -72,7 +72,8 @@ pub trait LiveProviders {
 /// Runs a scenario over HTTP against `providers` and passes every event to `fold`. Attempts run on `runtime` and report
 /// through the channel, as do the mocks through clones of its sender.
 ///
-/// Blocks until all jobs have ended. Returns the instant of the end.
+/// Blocks until all jobs have ended, the fold ends the run, or [`MAX_JOBS_IN_FLIGHT`] jobs are in flight. Returns the instant of
+/// the end.
 pub fn run<F: Fold>(
     scenario: &Scenario,
     fold: &mut F,

@@ -30,7 +30,9 @@ pub struct ObservedRun<'a> {
 #[derive(Debug)]
 pub struct Mocks {
     mocks: Vec<(SocketAddr, Arc<Mock>)>,
+    /// The targets of the scenario; empty if the mocks were not started by [`Mocks::of`].
     targets: Vec<Target>,
+    /// The tag of the run; zero if there is none.
     run_tag: u64,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,

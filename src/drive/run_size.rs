@@ -15,8 +15,9 @@ const BYTES_PER_JOB: f64 = 400.0;
 const BYTES_PER_ATTEMPT: f64 = 300.0;
 /// The bytes of the histograms of a workload.
 const BYTES_PER_WORKLOAD: f64 = 290e3;
-/// The bytes of the histogram of a percentile in a window, and over a run.
+/// The bytes of the histogram of a percentile in a window.
 const BYTES_PER_WINDOW: f64 = 15e3;
+/// The bytes of the histogram of a percentile over a run.
 const BYTES_PER_RULE: f64 = 115e3;
 /// The bytes of a target: its time buckets.
 const BYTES_PER_TARGET: f64 = 40e3;
@@ -28,7 +29,7 @@ const BYTES_OF_PROCESS: f64 = 12e6;
 const EVENTS_PER_JOB: f64 = 2.0;
 /// The events of an attempt: sent, decided, settled and replied, or followed by a wait.
 const EVENTS_PER_ATTEMPT: f64 = 4.0;
-/// The most refused attempts of a job that are expected: those that obey a wait are few.
+/// The most retries that are assumed per job: a client that obeys announced waits makes few.
 const MAX_RETRIES: f64 = 3.0;
 /// The events that one core simulates per second.
 const EVENTS_PER_SECOND: f64 = 1e7;
@@ -58,12 +59,12 @@ impl RunSize {
         let offered = ceiling::offered_jobs_per_second(scenario) * multiple;
         let jobs = offered * duration_s;
         let admitted = admitted(scenario, offered, multiple);
-        let window_s = scenario.client.deadline.as_secs_f64();
-        let in_service = (ceiling::jobs_in_service(scenario) * multiple).min(offered * window_s);
+        let deadline_s = scenario.client.deadline.as_secs_f64();
+        let in_service = (ceiling::jobs_in_service(scenario) * multiple).min(offered * deadline_s);
         let waiting = waiting(scenario, (offered, admitted), multiple);
         // The most at once is above the mean, by three standard deviations of a Poisson distribution.
         let most_in_service = in_service + 3.0 * libm::sqrt(in_service) + 1.0;
-        let in_flight = (most_in_service + waiting).min(jobs.max(1.0)).min(arrived(scenario, multiple));
+        let in_flight = (most_in_service + waiting).min(jobs.max(1.0)).min(max_in_flight(scenario, multiple));
         let refused_share = if offered > 0.0 { (1.0 - admitted / offered).max(0.0) } else { 0.0 };
         let retries = f64::from(scenario.client.retry.attempts.saturating_sub(1)).min(MAX_RETRIES);
         let per_job = EVENTS_PER_JOB + EVENTS_PER_ATTEMPT * (1.0 + refused_share * retries);
@@ -78,11 +79,21 @@ impl RunSize {
         }
     }
 
-    /// Returns the size of this run with the memory of `runs` like it at the same time.
+    /// Returns the size of one of `runs` runs like this one at the same time: its own jobs, events and time, but the jobs in flight
+    /// and the memory of all of them.
     #[must_use]
     pub fn beside_others(self, runs: f64) -> Self {
         let bytes = BYTES_OF_PROCESS + (self.bytes - BYTES_OF_PROCESS) * runs;
         Self { in_flight: self.in_flight * runs, bytes, ..self }
+    }
+}
+
+impl RunSize {
+    /// Returns the size of `runs` like this one after another.
+    #[must_use]
+    pub fn repeated(self, runs: f64) -> Self {
+        let (jobs, events, seconds) = (self.jobs * runs, self.events * runs, self.seconds * runs);
+        Self { jobs, events, seconds, ..self }
     }
 }
 
@@ -109,18 +120,18 @@ fn admitted(scenario: &Scenario, offered: f64, multiple: f64) -> f64 {
 
 /// Returns the most jobs that wait at once: of those that arrive within a deadline, what the limits do not admit.
 fn waiting(scenario: &Scenario, (offered, admitted): (f64, f64), multiple: f64) -> f64 {
-    let window_s = scenario.client.deadline.min(scenario.duration).as_secs_f64();
+    let max_wait_s = scenario.client.deadline.min(scenario.duration).as_secs_f64();
     let at_once: f64 = scenario.workloads.iter().map(|workload| at_once(workload) * multiple).sum();
     // A burst is in flight before anything of it is admitted, whatever the mean load.
-    at_once.max((offered - admitted) * window_s)
+    at_once.max((offered - admitted) * max_wait_s)
 }
 
 /// Returns the most jobs that can be in flight at once: each user has one, and of the others those that arrive within a deadline.
-fn arrived(scenario: &Scenario, multiple: f64) -> f64 {
-    let window_s = scenario.client.deadline.as_secs_f64();
+fn max_in_flight(scenario: &Scenario, multiple: f64) -> f64 {
+    let deadline_s = scenario.client.deadline.as_secs_f64();
     let of_workload = |workload: &Workload| match workload.arrivals {
         Arrivals::Users { users, .. } => f64::from(users),
-        _ => at_once(workload) + ceiling::offered_jobs_per_second_of(scenario, workload) * window_s,
+        _ => at_once(workload) + ceiling::offered_jobs_per_second_of(scenario, workload) * deadline_s,
     };
     let most: f64 = scenario.workloads.iter().map(of_workload).sum();
     (most * multiple).max(1.0)

@@ -1,9 +1,9 @@
 //! An incremental reader of server-sent events: bytes in, the payloads of `data:` lines out.
 //!
-//! It keeps the incomplete line and the type of the current event. Comments, other fields and keep-alive lines are
-//! skipped, as the specification requires (WHATWG HTML §9.2.6).
+//! It keeps the incomplete line, and whether the type of the current event is `error`. Comments, other fields and
+//! keep-alive lines are skipped, as the specification requires (WHATWG HTML §9.2.6).
 
-/// The length of the longest line; a longer one is an error.
+/// The most bytes of an incomplete line that are kept; a longer one is an error.
 const MAX_LINE_BYTES: usize = 1 << 20;
 
 /// The reader of one stream.
@@ -22,7 +22,7 @@ pub(super) struct Data<'a> {
     pub(super) error: bool,
 }
 
-/// A line is longer than [`MAX_LINE_BYTES`].
+/// An incomplete line is longer than [`MAX_LINE_BYTES`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLong;
 

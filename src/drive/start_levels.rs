@@ -18,7 +18,7 @@
 //!   usage of the part before. A sliding log and a sliding counter begin with the usage of the window before.
 //! * Limits that adapt begin at their minimum, as the provider gives it to a new account.
 //!
-//! Limits of which the offered load uses less than [`UNUSED_SHARE`] per window, if all of it is sent to their targets,
+//! Limits of which the offered load uses less than [`MIN_SHARE_TO_BIND`] per window, if all of it is sent to their targets,
 //! begin full: a bucket is then full at some time of every day, and no more than a day's usage can be missing.
 
 use super::virtual_time::simulate_and_sample;
@@ -33,7 +33,7 @@ use provider::random::label_key;
 use provider::{Axis, Instant, Nanos};
 
 /// A limit of which the offered load uses less than this share per window is never nearly used up.
-const UNUSED_SHARE: f64 = 0.8;
+const MIN_SHARE_TO_BIND: f64 = 0.8;
 /// The most days that are simulated, besides those that are skipped.
 const MAX_DAYS: u32 = 14;
 /// Levels repeat if they differ by less than this share of the capacity, or of what the simulated time refills if that
@@ -47,11 +47,11 @@ const MIN_LOSS: f64 = 0.01;
 const SUFFICIENT_JOBS: u64 = 10_000;
 /// The most seeds whose mean is taken for a day.
 const MAX_SEEDS: u32 = 16;
-/// The most often that a short run is repeated to make a day.
+/// The maximum number of times that a short run is repeated to make a day.
 const MAX_REPEATS: u32 = 48;
 /// The shortest part of a day that is simulated instead of it: many times the wait of any client.
 const MIN_PART: Nanos = Nanos::HOUR;
-/// The samples of the levels in a simulated run.
+/// The number of times that the levels are sampled in a simulated run.
 const SAMPLES: u64 = 96;
 
 /// What is used of the long limits of a scenario when its run begins.
@@ -105,7 +105,7 @@ impl StartLevels {
         self.after_days_until(scenario, &|| false)
     }
 
-    /// Returns the levels as [`Self::after_days_of`] does, unless the time is up before: then they say nothing.
+    /// Returns the levels as [`Self::after_days_of`] does, unless the time is up before they repeat: then they must not be used.
     #[must_use]
     pub fn after_days_until(mut self, scenario: &Scenario, is_time_up: &dyn Fn() -> bool) -> Self {
         if self.is_empty() {
@@ -166,7 +166,7 @@ fn long_limits(scenario: &Scenario) -> Vec<LongLimit> {
         let long_limit = LongLimit { target, limit, used: 0.0 };
         #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
         let used = share * limit.amount as f64;
-        let can_bind = used >= UNUSED_SHARE * long_limit.capacity().min(limit.amount as f64);
+        let can_bind = used >= MIN_SHARE_TO_BIND * long_limit.capacity().min(limit.amount as f64);
         can_bind.then_some(long_limit)
     });
     long.collect()
@@ -202,7 +202,7 @@ fn sufficient_length(scenario: &Scenario, levels: &StartLevels) -> Nanos {
     Nanos::from_secs_f64(seconds.min(Nanos::DAY.as_secs_f64() * 400.0)).max(MIN_PART)
 }
 
-/// Keeps the incidents that last for a whole run of length `run`: they are how the provider is on every day.
+/// Keeps the incidents that last for a whole run of length `run`: the provider has them on every day.
 fn keep_permanent(incidents: &mut Vec<Incident>, run: Nanos) {
     incidents.retain(|incident| incident.at == Instant::ZERO && incident.until >= Instant::ZERO + run);
     incidents.iter_mut().for_each(|incident| incident.until = Instant::MAX);
@@ -245,8 +245,8 @@ impl<'a> Day<'a> {
         Self { scenario, repeats, run, is_time_up }
     }
 
-    /// Simulates a day that begins with these levels; if it has few jobs, several with different seeds. Returns the
-    /// mean.
+    /// Simulates the day with this number, from zero, that begins with these levels; if it has few jobs, several times with
+    /// different seeds. Returns the mean.
     fn mean_usage(&self, levels: &StartLevels, number: u32) -> DayUsage {
         let mut sum = self.simulate(levels, number * MAX_SEEDS);
         let seeds = u32::try_from(SUFFICIENT_JOBS / sum.jobs.max(1)).unwrap_or(u32::MAX).clamp(1, MAX_SEEDS);

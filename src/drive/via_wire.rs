@@ -1,8 +1,9 @@
 //! Builds the reply to a refusal by rendering it in the provider's dialect and parsing the result. A simulation then
 //! loses what the dialect does not state and is misled by what it states wrongly, as over HTTP.
 //!
-//! Groq's refusals are built directly by [`super::direct`], with the same result. Refusals of other dialects differ too
-//! much to be built directly. Successes are always built directly.
+//! Groq's refusals are built directly by [`super::direct`], with the same result, and so are most faults of Groq's dialect.
+//! Refusals of other dialects differ too much to be built directly. The faults overload, billing and tier are rendered in every
+//! dialect. Successes are always built directly.
 
 use crate::engine::Reply;
 use crate::engine::parse::{self, Headers, Response};

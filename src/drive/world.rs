@@ -7,7 +7,7 @@
 //!  send ─▶ RequestArrives ─▶ the provider decides ─▶ ReplySent ─▶ settled ─▶ ReplyArrives ─▶ Engine::handle_reply
 //! ```
 //!
-//! Steps that take no time are not scheduled.
+//! `RequestArrives` is scheduled only if the uplink takes time, and `ReplySent` only for admitted calls whose downlink does.
 
 use super::attempt_truth::{attempt_truth, recorded};
 use super::event_queue::{EventQueue, NetworkEvent};
@@ -41,7 +41,7 @@ pub(super) struct World<'a, F> {
     flights: Slab<Flight>,
     /// The flights that wait for a server slot, by provider and ticket.
     waiting: FxHashMap<(u16, u64), usize>,
-    /// The run ends when so many jobs are in flight.
+    /// The run ends when this number of jobs is in flight.
     pub(super) max_jobs: usize,
     /// The engine reads what replies state about limits, so replies must state it.
     uses_limit_headers: bool,
@@ -157,7 +157,7 @@ impl<'a, F: Fold> World<'a, F> {
         None
     }
 
-    /// The provider receives an attempt and decides on it.
+    /// Lets the provider decide on an attempt that reaches it, and schedules the next event of the attempt.
     fn request_arrives(&mut self, now: Instant, key: usize) {
         let flight = &mut self.flights[key];
         let Flight { attempt, job, target, downlink, call, truth, .. } = *flight;

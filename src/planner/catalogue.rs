@@ -7,7 +7,9 @@ use super::not_tried::{NotTriedReason, UntriedChange};
 use super::plan::ChangeKind;
 use super::purchase::{MAX_FREE_ACCOUNTS, has_free_accounts};
 use crate::ceiling::Ceiling;
-use crate::scenario::{Arrivals, Cache, Jitter, Pace, Pick, Scenario, Workload, preset};
+use crate::formatting::rounded;
+use crate::job::MAX_TOKENS;
+use crate::scenario::{Arrivals, Cache, Jitter, Metric, Op, Pace, Pick, Scenario, Workload, preset};
 use provider::Nanos;
 use provider::config::{Config, DEFAULT_MAX_TOKENS, Tier};
 use provider::units::{print_count, print_duration};
@@ -43,7 +45,7 @@ pub(super) fn changes(scenario: &Scenario) -> Vec<Change> {
     changes
 }
 
-/// Returns one more account of the provider with an index.
+/// Returns the change that adds an account at a provider, given by its index and its configuration.
 pub(super) fn account((index, config): (usize, &Config)) -> Change {
     Change {
         name: format!("one more account at {}", config.name),
@@ -261,12 +263,13 @@ fn client(scenario: &Scenario) -> impl Iterator<Item = Change> {
     let policies = policies(scenario).into_iter().map(|Policy { name, edit, instead, in_force }| {
         if in_force { instead } else { Change { name, kind: ChangeKind::Client, edit } }
     });
-    // A client that retries seldom gains from more attempts, one that does not loses every job whose attempt fails.
+    // More attempts rarely help a client that retries already; one that does not retry loses every job whose attempt fails.
     policies.chain(attempts(scenario).filter(|_| scenario.client.retry.attempts == 1))
 }
 
 fn traffic(scenario: &Scenario) -> Vec<Change> {
-    let mut changes: Vec<Change> = shorter_completions(scenario).into_iter().collect();
+    let bounds = shorter_completions(scenario).into_iter().chain(longer_completions(scenario));
+    let mut changes: Vec<Change> = bounds.collect();
     let name = "prompts a quarter shorter".to_owned();
     changes.push(Change { name, kind: ChangeKind::Traffic, edit: Edit::Prompt(PROMPT_SHARE) });
     changes.extend(deferrable(scenario).ok().map(|workloads| {
@@ -278,8 +281,8 @@ fn traffic(scenario: &Scenario) -> Vec<Change> {
     changes
 }
 
-/// Returns a bound that cuts 1 % of the completions, or none if they are of few lengths; if no such bound is smaller than the
-/// present one, a bound that cuts 5 % of them.
+/// Returns for each workload a bound on completions that cuts at most 1 % of them, or 5 % if no workload has such a bound
+/// below its present one; `None` if there is none of 5 % either.
 fn shorter_completions(scenario: &Scenario) -> Option<Change> {
     let bounds = |percent| {
         let bounds: Vec<_> =
@@ -289,11 +292,12 @@ fn shorter_completions(scenario: &Scenario) -> Option<Change> {
     let (percent, bounds) = bounds(99).or_else(|| bounds(95))?;
     let each: Vec<String> = bounds.iter().flatten().map(|bound| print_count(u64::from(*bound))).collect();
     let bound = format!("max_tokens {}", each.join(", "));
-    let edit = Edit::MaxTokens(bounds);
+    let edit = Edit::MaxTokens(bounds.clone());
     let change = Change { name: bound.clone(), kind: ChangeKind::Traffic, edit };
     let changed = Change::all(scenario, [&change]);
-    let cuts =
-        changed.workloads.iter().any(|workload| changed.cut_share(workload).is_some_and(|cut| cut > 0.0));
+    let bounded = changed.workloads.iter().zip(&bounds).filter(|(_, bound)| bound.is_some());
+    let mut shares = bounded.map(|(workload, _)| changed.cut_share(workload));
+    let cuts = shares.any(|cut| cut.is_some_and(|cut| cut > 0.0));
     let name = if cuts {
         format!("cut {} % of answers: {bound}", 100 - percent)
     } else {
@@ -302,21 +306,47 @@ fn shorter_completions(scenario: &Scenario) -> Option<Change> {
     Some(Change { name, ..change })
 }
 
-/// Returns the bound that `percent` % of the completions stay below, if it is smaller than the present bound.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+/// Returns higher bounds for the workloads that break a rule on cut answers: bounds that cut at most half of what the rules
+/// allow. `None` if no workload breaks one, or if no bound is enough.
+fn longer_completions(scenario: &Scenario) -> Option<Change> {
+    let larger = |(index, workload): (usize, &Workload)| {
+        let rules = scenario.expect.iter().filter(|rule| {
+            rule.metric == Metric::CutShare && matches!(rule.op, Op::AtMost | Op::Below) && rule.judges(index)
+        });
+        let allowed = rules.map(|rule| rule.value).reduce(f64::min)?;
+        let present = workload.max_tokens.filter(|_| scenario.cut_share(workload) > Some(allowed))?;
+        // By chance a run cuts more than the mean.
+        completion_bound(workload, 1.0 - allowed / 2.0).filter(|bound| *bound > present)
+    };
+    let bounds: Vec<Option<u32>> = scenario.workloads.iter().enumerate().map(larger).collect();
+    let each: Vec<String> = bounds.iter().flatten().map(|bound| print_count(u64::from(*bound))).collect();
+    (!each.is_empty()).then(|| Change {
+        name: format!("longer answers: max_tokens {}", each.join(", ")),
+        kind: ChangeKind::Traffic,
+        edit: Edit::MaxTokens(bounds),
+    })
+}
+
+/// Returns the bound that `percent` % of the completions do not exceed, if it is smaller than the present bound.
 fn smaller_bound(workload: &Workload, percent: u8) -> Option<u32> {
-    debug_assert!(percent <= 100, "invariant: a percentage, found {percent}");
+    let bound = completion_bound(workload, f64::from(percent) / 100.0)?;
+    (bound < workload.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS)).then_some(bound)
+}
+
+/// Returns the bound that a share of the completions do not exceed, at least 1; `None` if there is none up to [`MAX_TOKENS`].
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+fn completion_bound(workload: &Workload, share: f64) -> Option<u32> {
+    debug_assert!((0.0..=1.0).contains(&share), "invariant: a share, found {share}");
     let bound = match &workload.arrivals {
         Arrivals::Trace { rows } => {
             let mut sizes: Vec<u32> = rows.iter().map(|row| row.completion_tokens).collect();
             sizes.sort_unstable();
-            let within = (sizes.len() * usize::from(percent)).div_ceil(100);
+            let within = libm::ceil(rounded(sizes.len() as f64 * share, 6)) as usize;
             sizes.get(within.checked_sub(1)?).copied()?
         }
-        _ => libm::ceil(workload.completion.quantile(f64::from(percent) / 100.0)) as u32,
+        _ => libm::ceil(workload.completion.quantile(share)) as u32,
     };
-    let bound = bound.max(1);
-    (bound < workload.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS)).then_some(bound)
+    (bound <= MAX_TOKENS).then_some(bound.max(1))
 }
 
 /// Returns the indices of the workloads that can be moved to the night: those that say `deferrable: true` and arrive at a

@@ -146,15 +146,15 @@ fn new_name<'a>(base: &str, taken: impl Iterator<Item = &'a str> + Clone) -> Str
 
 /// Returns the target for an account and a model of a provider, as the provider documents it to clients.
 fn target(config: &Config, provider: u16, account: u16, model: u16) -> Target {
-    let (known, owner) = (&config.models[usize::from(model)], &config.accounts[usize::from(account)]);
+    let (served, owner) = (&config.models[usize::from(model)], &config.accounts[usize::from(account)]);
     Target {
-        name: format!("{}/{}/{}", config.name, owner.name, known.name),
+        name: format!("{}/{}/{}", config.name, owner.name, served.name),
         provider,
         account,
         model,
-        limits: known_limits(known),
-        price: known.price,
-        cached: known.reserve.cached,
+        limits: known_limits(served),
+        price: served.price,
+        cached: served.reserve.cached,
     }
 }
 

@@ -13,11 +13,12 @@ use crate::ceiling::Ceiling;
 use crate::formatting::{per_minute, significant};
 use crate::scenario::{Arrivals, Scenario, Workload};
 
-/// The throughput of users is that of the quota if it is below by no more than this share.
+/// Users use up the quota if their throughput is below it by at most this share.
 const SATURATED: f64 = 0.02;
-/// The throughput is measured up to this multiple of the present users, or of those that the quota serves by arithmetic.
+/// The throughput is measured up to this multiple of the present users, or of those that the quota serves by arithmetic if they
+/// are more.
 const MAX_MULTIPLE: u64 = 64;
-/// The number of users from which more only wait is found to this share.
+/// The relative precision with which the number of users is found above which more users only wait.
 const TOLERANCE: f64 = 0.02;
 /// The steps of the bisection by which the quota beside open workloads is found.
 const BISECTIONS: u32 = 50;
@@ -170,7 +171,8 @@ fn with_users(scenario: &Scenario, multiple: f64) -> Scenario {
     with
 }
 
-/// Returns the ceiling as users: of closed workloads alone the whole number of users in the ceiling to plan with.
+/// Returns the ceiling as a number of users. Without open workloads the multiple is that of the whole number of users that the
+/// ceiling to plan with allows.
 fn ceiling(runner: &Runner<'_>, scenario: &Scenario, open: f64, replicas: &Replicas) -> Option<UserCeiling> {
     replicas.first().ceiling()?;
     let planning = replicas.planning_ceiling();
@@ -178,7 +180,7 @@ fn ceiling(runner: &Runner<'_>, scenario: &Scenario, open: f64, replicas: &Repli
     let present = users(scenario);
     let holding = match planning {
         _ if multiple <= 0.0 => 0,
-        // A part of a user is no user.
+        // Users are a whole number, so that the number is rounded down.
         Some(multiple) if open <= 0.0 => libm::floor(multiple * present as f64 + ROUNDING) as u64,
         _ => users(&scenario.scaled(multiple)),
     };
@@ -208,7 +210,7 @@ impl Plan {
         analytic.multiple = None;
         analytic.jobs_per_min =
             load.quota_jobs_per_min.map(|quota| significant(quota + load.open_jobs_per_min));
-        (analytic.cached, analytic.peak) = (None, None);
+        (analytic.cached, analytic.peak, analytic.servable_share) = (None, None, None);
         (simulated.jobs_per_min, simulated.multiple) =
             load.ceiling.map(|at| (at.jobs_per_min, at.multiple)).unzip();
         if let (Some(planning), Some(at)) = (&mut simulated.planning, load.ceiling) {
@@ -218,6 +220,10 @@ impl Plan {
         (simulated.low, simulated.high) = (None, None);
         self.headroom = simulated.multiple;
         self.ceiling.differences.retain(|difference| matches!(difference, Difference::Reservation { .. }));
+        if let Some(compared) = &mut self.compared {
+            compared.users = Some(users(&scenario.scaled(compared.multiple)));
+            compared.jobs_per_min = significant(compared.multiple * load.open_jobs_per_min);
+        }
         for change in &mut self.what_if {
             let multiple =
                 change.ceiling_jobs_per_min.or(change.below_jobs_per_min).or(change.tried_jobs_per_min);

@@ -14,8 +14,8 @@ use rayon::prelude::*;
 pub(super) enum Conclusion {
     /// A ceiling was found.
     Ceiling,
-    /// These rules break at any load: they break at the lowest one on every seed, and no bound is felt there; or more jobs are
-    /// too large for every target than the rules allow to fail.
+    /// These rules break at any load: they break at the lowest one on every seed, although no job is refused or delayed there
+    /// because of the load; or more jobs are too large for every target than the rules allow to fail.
     NoLoadHolds {
         /// At least one.
         rules: Vec<BrokenRule>,
@@ -69,6 +69,7 @@ impl Conclusion {
         }
     }
 
+    /// Returns [`Self::TooFewJobs`] if a rule cannot be judged from a run of `jobs` jobs.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -99,7 +100,7 @@ fn too_large(runner: &Runner<'_>, scenario: &Scenario) -> Option<(Vec<BrokenRule
     Some((breaking.into_iter().map(|(rule, _)| rule).collect(), rounded(share, 6)))
 }
 
-/// Returns those of `broken` that less load does not mend: they break at the multiple of `lowest` on every seed, without any
+/// Returns those of `broken` that hold at no lower load either: they break at the multiple of `lowest` on every seed, without any
 /// refusal or wait that depends on the load.
 fn unconditional(
     runner: &Runner<'_>,
@@ -123,12 +124,12 @@ fn unconditional(
     broken.iter().filter(is_unconditional).map(|rule| (*rule).clone()).collect()
 }
 
-/// Returns `true` if no job of a run was refused, shed, queued or paced.
+/// Returns `true` if no job of a run was refused, shed, queued, paced, or given up while it waited for a limit.
 fn is_unhindered(scenario: &Scenario, run: &Run) -> bool {
     let summary = &run.summary;
     let waited_for_limit = summary.targets.iter().flat_map(|target| target.given_up_for.values());
     let is_paced = scenario.client.pace != Pace::Off && summary.time_s.wait > 0.0;
-    // Requests that a limit can never admit are refused at any load.
+    // `first_refusal` ignores requests that a limit can never admit, which are refused at any load.
     summary.first_refusal.is_none()
         && summary.jobs.shed == 0
         && summary.time_s.queue == 0.0

@@ -1,19 +1,21 @@
 //! Why the simulated ceiling differs from the analytic one: every known cause, with its size.
 
-use super::finding::Difference;
-use super::plan::SimulatedCeiling;
+use super::finding::{Difference, GiveUpBound};
+use super::plan::{FirstViolation, SimulatedCeiling};
 use super::runner::Run;
+use super::violation;
 use crate::ceiling::Ceiling;
-use crate::formatting::{rounded, share_of};
+use crate::formatting::{rounded, seconds, share_of};
+use crate::record::{Counts, Summary};
 use crate::scenario::{Metric, Scenario, Workload};
-use provider::Axis;
 use provider::config::{Estimate, Limit, RefillPolicy, Settlement};
+use provider::{Axis, Nanos};
 
 /// Ratios of the two ceilings closer to 1 than this are agreement.
 const AGREEMENT: f64 = 0.02;
 /// Shares of jobs below this are not mentioned.
 const MIN_SHARE: f64 = 0.005;
-/// Arrivals are uneven if the busiest step exceeds the mean by this ratio.
+/// Arrivals are uneven if those of the busiest window exceed the mean by this ratio.
 const UNEVEN: f64 = 1.1;
 /// The initial fill of a bucket is mentioned if it is more than this share of what the limit allows in the run.
 const MIN_INITIAL_SHARE: f64 = 0.05;
@@ -39,8 +41,11 @@ pub(super) fn differences(
             differences.push(Difference::Gap { ratio: rounded(ratio, 6) });
             differences
                 .extend(above.into_iter().flat_map(|above| causes(scenario, analytic, above, simulated)));
-            differences.extend(full_buckets(scenario));
-            differences.extend(limit_grows(scenario, analytic));
+            let violation = simulated.first_violation.as_ref();
+            if !violation.is_some_and(|violation| is_independent_of_refusals(violation.metric)) {
+                differences.extend(full_buckets(scenario));
+                differences.extend(limit_grows(scenario, analytic));
+            }
         }
     }
     differences.extend(scenario.workloads.iter().filter_map(|workload| reservation(scenario, workload)));
@@ -56,17 +61,19 @@ fn causes(
 ) -> Vec<Difference> {
     let summary = &above.summary;
     let mut causes = Vec::new();
-    if let Some(violation) = simulated.first_violation.as_ref().filter(|violation| violation.axis.is_none()) {
-        causes.push(Difference::RuleBreaksFirst { rule: violation.rule.clone() });
+    let violation = simulated.first_violation.as_ref();
+    let is_on_success = |violation: &&FirstViolation| violation.metric == Metric::Success;
+    let other = violation.filter(|violation| !is_on_success(violation) || violation.axis.is_none());
+    causes.extend(other.map(|violation| Difference::RuleBreaksFirst { rule: violation.rule.clone() }));
+    if violation.is_some_and(|violation| is_independent_of_refusals(violation.metric)) {
+        return causes;
     }
-    let mean = summary.jobs.offered as f64 * summary.series.step_s / summary.duration_s;
-    let busiest = summary.series.offered.iter().copied().max().unwrap_or(0);
-    let peak_to_mean = busiest as f64 / mean.max(1.0);
     // The analytic ceiling is that of the peak already if there is one.
-    if peak_to_mean > UNEVEN && analytic.peak.is_none() {
-        let step_s = summary.series.step_s;
-        causes.push(Difference::UnevenArrivals { step_s, peak_to_mean: rounded(peak_to_mean, 6) });
+    if analytic.peak.is_none() {
+        causes.extend(violation.and_then(|violation| uneven_arrivals(summary, violation)));
     }
+    let on_success = violation.filter(is_on_success);
+    causes.extend(on_success.and_then(|violation| given_up(scenario, summary, violation)));
     let notable = |jobs: u64| share_of(jobs, summary.jobs.offered).filter(|share| *share > MIN_SHARE);
     if let Some(share) = notable(summary.jobs.cached) {
         causes.push(Difference::CacheHits { share: rounded(share, 6) });
@@ -84,6 +91,55 @@ fn causes(
         causes.push(Difference::Incidents { count });
     }
     causes
+}
+
+/// Returns `true` if neither refusals nor waits change a metric: it follows from the load.
+fn is_independent_of_refusals(metric: Metric) -> bool {
+    matches!(metric, Metric::Cost | Metric::Headroom)
+}
+
+/// Returns how uneven the arrivals are over the window of the limit that stops the load, if they are. A difference of one job
+/// is none: even arrivals have it. Which jobs fall back does not depend on it on average.
+fn uneven_arrivals(summary: &Summary, violation: &FirstViolation) -> Option<Difference> {
+    if violation.metric == Metric::FallbackShare {
+        return None;
+    }
+    let (step_s, offered) = (summary.series.step_s, &summary.series.offered);
+    let window = Axis::from_name(violation.axis.as_ref()?)?.window_length().unwrap_or(Nanos::ZERO);
+    let steps = (libm::round(window.as_secs_f64() / step_s) as usize).max(1);
+    let busiest = offered.windows(steps).map(|window| window.iter().sum::<u64>()).max()?;
+    let length_s = steps as f64 * step_s;
+    let mean = summary.jobs.offered as f64 * length_s / summary.duration_s;
+    (busiest.saturating_sub(1) as f64 > mean * UNEVEN).then(|| Difference::UnevenArrivals {
+        step_s: rounded(length_s, 6),
+        peak_to_mean: rounded(busiest as f64 / mean, 6),
+    })
+}
+
+/// Returns the bound of the client by which at least half of the lost jobs end, if there is one.
+fn given_up(scenario: &Scenario, summary: &Summary, violation: &FirstViolation) -> Option<Difference> {
+    let Summary { jobs, .. } = summary;
+    let lost = jobs.failed + jobs.shed;
+    let by = |name: &str| {
+        let of = |counts: &Counts| counts.get(name).copied().unwrap_or(0);
+        of(&jobs.failed_by) + of(&jobs.shed_by)
+    };
+    let retry = &scenario.client.retry;
+    let bounds = [
+        (by("attempts"), GiveUpBound::Attempts { attempts: retry.attempts }),
+        (by("deadline"), GiveUpBound::Deadline { deadline_s: seconds(scenario.client.deadline) }),
+        (by("retry_budget"), GiveUpBound::RetryBudget),
+        (by("queue_full"), GiveUpBound::QueueFull),
+    ];
+    let (given_up, bound) = bounds.into_iter().max_by_key(|(jobs, _)| *jobs)?;
+    let is_cause = given_up > 0 && given_up * 2 >= lost;
+    is_cause.then(|| Difference::JobsGivenUp {
+        bound,
+        jobs: given_up,
+        lost,
+        multiple: violation.multiple,
+        refusals: violation::most_refusing(summary),
+    })
 }
 
 /// Returns the axis on which full buckets at the start matter most, if they do.
@@ -109,9 +165,9 @@ fn full_buckets(scenario: &Scenario) -> Option<Difference> {
 
 /// Returns the first adaptive limit, if the jobs use it.
 fn limit_grows(scenario: &Scenario, analytic: &Ceiling) -> Option<Difference> {
-    let axes =
+    let mut axes =
         analytic.targets.iter().flat_map(|target| target.axes.iter().map(move |axis| (target.target, axis)));
-    axes.into_iter().find_map(|(target, axis)| {
+    axes.find_map(|(target, axis)| {
         Some(Difference::LimitGrows {
             target: scenario.targets[target.index()].name.clone(),
             axis: axis.axis.name().to_owned(),
@@ -138,8 +194,9 @@ fn reservation(scenario: &Scenario, workload: &Workload) -> Option<Difference> {
     bounds_bursts.then(|| Difference::Reservation {
         workload: workload.name.clone(),
         target: scenario.targets[target.index()].name.clone(),
-        reserved_tokens: reserved as u64,
-        used_tokens: used as u64,
-        jobs_at_once: libm::floor(burst as f64 / reserved) as u64,
+        // Sums of means are a little below whole numbers.
+        reserved_tokens: libm::round(reserved) as u64,
+        used_tokens: libm::round(used) as u64,
+        jobs_at_once: libm::floor(rounded(burst as f64 / reserved, 6)) as u64,
     })
 }

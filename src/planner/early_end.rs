@@ -2,19 +2,19 @@
 //! or when the time of the search is up.
 //!
 //! The judgement is exact: the jobs of an open workload are counted before the run, and a lost job stays lost. With closed
-//! users the number of jobs is not known before, so that such runs are not ended because of their rules.
+//! workloads the number of jobs is not known before, so that such runs are not ended because of their rules.
 
 use crate::event::{Event, EventKind, JobOutcome};
 use crate::load::Load;
 use crate::record::Fold;
 use crate::scenario::{Arrivals, Metric, Rule, Scenario};
 
-/// The number of events between two looks at the time.
-const EVENTS_PER_LOOK: u64 = 1 << 10;
+/// The number of events, or of jobs that are counted, between two checks of the time.
+const TIME_CHECK_INTERVAL: u64 = 1 << 10;
 
-/// A fold that ends the run.
+/// A fold that ends the run early.
 pub(super) struct EarlyEnd<'a> {
-    /// The number of lost jobs from which the rule on success is broken; `None` if it cannot be told.
+    /// The most lost jobs with which the rule on success may still hold; `None` if there is none or if it is not known.
     max_lost: Option<u64>,
     lost: u64,
     events: u64,
@@ -43,7 +43,7 @@ impl<'a> EarlyEnd<'a> {
         end
     }
 
-    /// Returns `true` if the run was or will be ended early.
+    /// Returns `true` if the run is to end early: the time is up, or the rule on success is broken for certain.
     pub(super) fn is_over(&self) -> bool {
         self.timed_out || self.max_lost.is_some_and(|max| self.lost > max)
     }
@@ -54,7 +54,7 @@ fn count(mut load: Load, is_time_up: &dyn Fn() -> bool) -> Option<u64> {
     let mut jobs = 0u64;
     while load.next().is_some() {
         jobs += 1;
-        if jobs.is_multiple_of(EVENTS_PER_LOOK) && is_time_up() {
+        if jobs.is_multiple_of(TIME_CHECK_INTERVAL) && is_time_up() {
             return None;
         }
     }
@@ -75,7 +75,7 @@ impl Fold for EarlyEnd<'_> {
         if let EventKind::Done(end) = &event.kind {
             self.lost += u64::from(matches!(end.outcome, JobOutcome::Failed(_) | JobOutcome::Shed(_)));
         }
-        if self.events.is_multiple_of(EVENTS_PER_LOOK) {
+        if self.events.is_multiple_of(TIME_CHECK_INTERVAL) {
             self.timed_out |= (self.is_time_up)();
         }
     }

@@ -1,7 +1,9 @@
 //! The findings, differences and notes of a plan as typed data. `report::plan::sentences` makes the sentences.
 
+mod difference;
 mod from_plan;
 
+pub use difference::{Difference, GiveUpBound, Refusals};
 pub(super) use from_plan::findings;
 
 use super::conclusion::Conclusion;
@@ -193,87 +195,6 @@ pub struct Improvement {
     /// The whole cost of a day at the new ceiling, or at the highest load tried if there is none.
     #[serde(default)]
     pub ceiling_usd_per_day: f64,
-}
-
-/// One reason why the simulated ceiling is not the analytic one, or one bound on bursts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Difference {
-    /// The simulated and the analytic ceiling agree.
-    Agreement {
-        /// The simulated ceiling divided by the analytic one.
-        ratio: f64,
-    },
-    /// They differ; known causes follow.
-    Gap {
-        /// The simulated ceiling divided by the analytic one.
-        ratio: f64,
-    },
-    /// A rule breaks before any limit is full.
-    RuleBreaksFirst {
-        /// The rule, as written.
-        rule: String,
-    },
-    /// Arrivals are uneven, and arithmetic uses their mean.
-    UnevenArrivals {
-        /// The length of a step of the series, in seconds.
-        step_s: f64,
-        /// The arrivals of the busiest step divided by the mean.
-        peak_to_mean: f64,
-    },
-    /// Jobs are answered from the cache.
-    CacheHits {
-        /// Their share.
-        share: f64,
-    },
-    /// Jobs are coalesced with an identical one.
-    Coalesced {
-        /// Their share.
-        share: f64,
-    },
-    /// The rules allow jobs to fail.
-    FailuresAllowed {
-        /// The share that may fail.
-        share: f64,
-    },
-    /// Incidents take away capacity that arithmetic counts.
-    Incidents {
-        /// The number of incidents.
-        count: usize,
-    },
-    /// An adaptive limit grows with its use, and arithmetic takes it as grown.
-    LimitGrows {
-        /// `provider/account/model`.
-        target: String,
-        /// The axis of the limit.
-        axis: String,
-        /// What it begins with, per window.
-        amount: u64,
-        /// The most to which it grows, per window.
-        grows_to: u64,
-    },
-    /// Buckets are full at the start of the run.
-    FullBucketsAtStart {
-        /// The axis on which this matters most.
-        axis: String,
-        /// The initial fill divided by everything that the limit allows during the run.
-        share: f64,
-        /// The duration of the run, in seconds.
-        duration_s: f64,
-    },
-    /// Reservation bounds how many jobs can be in flight at once.
-    Reservation {
-        /// The workload.
-        workload: String,
-        /// The target with the smallest token bucket on its route.
-        target: String,
-        /// Tokens reserved per job.
-        reserved_tokens: u64,
-        /// Tokens used per job on average.
-        used_tokens: u64,
-        /// The number of jobs whose reservations fit into the full bucket.
-        jobs_at_once: u64,
-    },
 }
 
 /// How a plan was found, and what was left out.

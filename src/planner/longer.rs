@@ -1,4 +1,4 @@
-//! Longer runs: for rules that the jobs of the scenario's own duration cannot tell, and for limits with long windows.
+//! Longer runs: for rules that cannot be judged from the jobs of the scenario's own duration, and for limits with long windows.
 
 use super::plan::TooFewJobs;
 use super::rules::Rules;
@@ -39,7 +39,7 @@ pub(super) fn lengthened(
 }
 
 /// The numbers of windows of a long limit that a run may cover: what is left of the limit at the start, and the random sizes
-/// and number of jobs in a window, then hardly count.
+/// and number of jobs in a window, then hardly affect the ceiling.
 const WINDOWS: [u64; 6] = [240, 120, 60, 30, 14, 7];
 /// A limit of which the load uses a smaller share per window at the analytic ceiling does not bind.
 const MIN_BINDING_SHARE: f64 = 0.4;
@@ -59,8 +59,8 @@ pub(super) fn over_long_windows(scenario: &Scenario, rules: &Rules, analytic: &C
     if is_bound_to_run || !analytic.multiple.is_finite() || !is_periodic(scenario) {
         return None;
     }
-    let is_asked = |limit: &Limit| scenario.start.has_history(limit);
-    let longest = ceiling::offered_shares(scenario, is_asked)
+    let has_history = |limit: &Limit| scenario.start.has_history(limit);
+    let longest = ceiling::offered_shares(scenario, has_history)
         .into_iter()
         .filter(|(.., share)| share * analytic.multiple >= MIN_BINDING_SHARE)
         .filter_map(|(_, limit, _)| limit.axis.window_length())
@@ -94,16 +94,16 @@ fn is_periodic(scenario: &Scenario) -> bool {
     let has_incidents = scenario.providers.iter().any(|provider| !provider.incidents.is_empty());
     let repeats = |workload: &Workload| {
         let is_whole = |period: Nanos| period.0 > 0 && scenario.duration.0.is_multiple_of(period.0);
-        let arrivals = match &workload.arrivals {
+        let arrivals_repeat = match &workload.arrivals {
             Arrivals::Constant(_) | Arrivals::Poisson(_) | Arrivals::Users { .. } => true,
             Arrivals::Burst { every, .. } => is_whole(*every),
             Arrivals::Ramp(..) | Arrivals::Steps(_) | Arrivals::Trace { .. } => false,
         };
-        arrivals && (workload.shape.is_none() || is_whole(Nanos::DAY))
+        arrivals_repeat && (workload.shape.is_none() || is_whole(Nanos::DAY))
     };
-    let own = scenario
+    let what_ifs_repeat = scenario
         .what_if
         .iter()
         .all(|what_if| what_if.scenario.duration == scenario.duration && is_periodic(&what_if.scenario));
-    !has_incidents && scenario.workloads.iter().all(repeats) && own
+    !has_incidents && scenario.workloads.iter().all(repeats) && what_ifs_repeat
 }

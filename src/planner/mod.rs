@@ -41,7 +41,9 @@ mod violation;
 mod what_if;
 
 pub use cut_answers::CutIncrease;
-pub use finding::{CutReason, Difference, Finding, Improvement, NoUserCeiling, PlanNote};
+pub use finding::{
+    CutReason, Difference, Finding, GiveUpBound, Improvement, NoUserCeiling, PlanNote, Refusals,
+};
 pub use growth::GrowthRate;
 pub use not_tried::{NotTriedReason, UntriedChange};
 pub use plan::*;
@@ -123,9 +125,9 @@ impl PlanError {
     }
 }
 
-/// The most jobs in the largest run of a search, unless the ceiling is higher.
+/// If no ceiling is in sight, a search goes up to the multiple at which a run has this many jobs, within [`MAX_MULTIPLE`].
 const MAX_JOBS: f64 = 5e6;
-/// The range of the highest multiple to try if no ceiling is in sight.
+/// The lowest and the highest value of the highest multiple to try if no ceiling is in sight.
 const MAX_MULTIPLE: (f64, f64) = (4.0, 64.0);
 /// A search goes at least this far beyond the analytic ceiling, as a ratio.
 const BEYOND_ANALYTIC: f64 = 4.0;
@@ -137,8 +139,8 @@ const STEP: f64 = 1.1;
 /// Makes the plan of a scenario. `progress` is called as the work goes on.
 ///
 /// # Errors
-/// Fails if no job is ever offered, if the target of closed workloads is a rate, if the plan is ended before the ceiling is
-/// found, or if a run has too many jobs in flight.
+/// Fails if no job is ever offered, if the target is a rate although a workload has users, if the plan is ended before the
+/// ceiling is found, or if a run has too many jobs in flight.
 pub fn plan(
     scenario: &Scenario,
     options: &PlanOptions,
@@ -154,7 +156,8 @@ pub fn plan(
     let count = RunCount::new(progress).until(options.time_limit);
     let runner = Runner { rules: &rules, count: &count };
     let own_duration = scenario.duration;
-    let (scenario, covers_windows, found) = found(&runner, scenario, options).ok_or_else(|| count.error())?;
+    let (scenario, covers_windows, found) =
+        find_ceiling(&runner, scenario, options).ok_or_else(|| count.error())?;
     let Found { analytic, present, search, replicas, without_cost_rules, conclusion } = &found;
     let service_rules = rules.without_cost_rules();
     let service = Runner { rules: &service_rules, ..runner };
@@ -174,14 +177,14 @@ pub fn plan(
         return Err(count.error());
     }
     let catalogue = catalogue::changes(&scenario);
-    let of = catalogue.len();
+    let catalogue_size = catalogue.len();
     let tables = tables(&unchanged, runner, replicas.first(), (catalogue, target), options);
     count.check_jobs()?;
     let partial = count.cut_by().map(|by| Finding::Partial {
         by,
         seeds: replicas.estimates.len(),
         changes: tables.what_if.len(),
-        of,
+        of: catalogue_size,
         without_outages: options.incident && tables.outages.len() < outage::providers(&scenario).len(),
     });
     let results = Results {
@@ -193,6 +196,7 @@ pub fn plan(
         replicas,
         users,
         without_cost_rules: without_cost_rules.as_ref().and_then(CeilingEstimate::ceiling),
+        compared: (unchanged.estimate, without_cost_rules.is_some()),
         conclusion,
         own_duration: (own_duration != scenario.duration).then_some(own_duration),
         long_window: long_window(&runner, &scenario, own_duration, present),
@@ -215,13 +219,13 @@ struct Found {
     conclusion: Conclusion,
 }
 
-/// How many times runs are made longer.
+/// The most times that runs are made longer because they have too few jobs.
 const MAX_LENGTHENINGS: usize = 2;
 
 /// Searches for the ceiling. If the runs are short against a long limit, or have too few jobs for the rules, they are made
 /// longer if that is possible. Returns the scenario with its duration, and whether it covers several windows of long limits
 /// although the scenario's own duration does not; `None` if the measurements were to end before a ceiling was found.
-fn found<'a>(
+fn find_ceiling<'a>(
     runner: &Runner<'_>,
     scenario: &'a Scenario,
     options: &PlanOptions,
@@ -249,7 +253,7 @@ impl Found {
         let search = search(scenario, &analytic, rules);
         let service_rules = rules.without_cost_rules();
         let service = Runner { rules: &service_rules, ..*runner };
-        let (ceiling, replicas) = rayon::join(
+        let (without_cost_rules, replicas) = rayon::join(
             || (service_rules.kept.len() < rules.kept.len()).then(|| coarse(&search).run(&service, scenario)),
             || {
                 let guess = search.guess.min(rules.proportional_bound(&present.summary));
@@ -257,7 +261,7 @@ impl Found {
             },
         );
         let replicas = replicas?;
-        let without_cost_rules = ceiling.flatten().filter(|_| cost_breaks_first(replicas.first()));
+        let without_cost_rules = without_cost_rules.flatten().filter(|_| cost_breaks_first(replicas.first()));
         // Users who wait send fewer jobs than arithmetic expects.
         let offered = match closed::has_users(scenario) {
             true => present.summary.jobs.offered as f64,
@@ -322,7 +326,7 @@ impl Target {
     }
 }
 
-/// Returns the search for the ceiling, from where arithmetic expects it for the busiest hour.
+/// Returns the search for the ceiling, which starts where arithmetic expects it if every hour were as busy as the busiest.
 fn search(scenario: &Scenario, analytic: &Ceiling, rules: &Rules) -> Search {
     let shapes = scenario.workloads.iter().filter_map(|workload| workload.shape);
     let peak = shapes.flatten().fold(1.0, f64::max);

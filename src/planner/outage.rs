@@ -18,10 +18,10 @@ use window::{Served, Window, recovery, sum};
 
 /// The number of seeds on which an outage must be survived.
 const SEEDS: u32 = 3;
-/// The share of success from which users count as served again, if no rule says so.
-const SERVED: f64 = 0.99;
+/// The share of the jobs of a workload that must succeed for it to have recovered, if it has no rule on success.
+const DEFAULT_SUCCESS: f64 = 0.99;
 
-/// Simulates, at the present load, the loss of each provider that has a target. It takes an hour, or half of a shorter run,
+/// Simulates, at the present load, the loss of each provider that has a target. It lasts an hour, or half of a shorter run,
 /// so that the recovery can be seen.
 pub(super) fn outages(runner: &Runner<'_>, scenario: &Scenario) -> Vec<Outage> {
     let length = Nanos::HOUR.min(Nanos((scenario.duration.0 / 2).max(1)));
@@ -52,8 +52,8 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
     };
     let at = busiest::busiest(scenario, length, uses);
     let scenario = &Scenario { expect: runner.rules.kept.clone(), ..scenario.clone() };
-    let mut lost = scenario.clone();
-    let config = &mut lost.providers[usize::from(provider)];
+    let mut with_outage = scenario.clone();
+    let config = &mut with_outage.providers[usize::from(provider)];
     let name = config.name.clone();
     config.incidents.push(Incident { at, until: at + length, fault: Fault::Status(503), share: 1.0 });
     let simulate = |scenario: &Scenario, replica| {
@@ -62,8 +62,8 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
         Some((run, window.finish()))
     };
     let pairs = (0..SEEDS).into_par_iter().map(|replica| {
-        let (lost, without) = rayon::join(|| simulate(&lost, replica), || simulate(scenario, replica));
-        let ((run, served), (without, served_without)) = (lost?, without?);
+        let (with, without) = rayon::join(|| simulate(&with_outage, replica), || simulate(scenario, replica));
+        let ((run, served), (without, served_without)) = (with?, without?);
         Some(Pair { run, served, without, served_without })
     });
     let pairs = pairs.collect::<Option<Vec<Pair>>>()?;
@@ -74,14 +74,14 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
         .map(|(index, workload)| outage_workload(scenario, workload, index, &pairs))
         .collect();
     let broken = broken(&pairs, &workloads);
-    let stays_lost = |workload: &OutageWorkload| workload.recovery == Recovery::NotBeforeEnd;
+    let is_not_back = |workload: &OutageWorkload| workload.recovery == Recovery::NotBeforeEnd;
     let all = &worst(&pairs, |pair| &pair.served.all).served.all;
     Some(Outage {
         provider: name,
         at: moment(at.as_secs_f64(), scenario.duration.as_secs_f64()),
         at_s: rounded(at.as_secs_f64(), 6),
         for_s: rounded(length.as_secs_f64(), 6),
-        survives: broken.is_empty() && !workloads.iter().any(stays_lost),
+        survives: broken.is_empty() && !workloads.iter().any(is_not_back),
         broken,
         success: success(all),
         p95_s: p95_s(all),
@@ -102,7 +102,7 @@ fn broken(pairs: &[Pair], workloads: &[OutageWorkload]) -> Vec<BrokenRule> {
     distinct(workloads.iter().flat_map(|workload| &workload.broken).chain(over_run))
 }
 
-/// Returns what the jobs of one workload got, on the replica on which the fewest succeeded.
+/// Returns the results of the jobs of one workload, on the replica on which the smallest share succeeded.
 fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs: &[Pair]) -> OutageWorkload {
     let rules: Vec<&Rule> = scenario.expect.iter().filter(|rule| rule.judges(index)).collect();
     let breaks = |rule: &&&Rule| pairs.iter().any(|pair| is_broken(rule, &pair.served.workloads[index]));
@@ -111,8 +111,7 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
         .iter()
         .filter(|rule| rule.metric == Metric::Success)
         .max_by(|one, other| one.value.total_cmp(&other.value));
-    // A workload without a rule on success of its own is served again when nearly all of its jobs succeed.
-    let required = strictest.map_or(SERVED, |rule| rule.value);
+    let required = strictest.map_or(DEFAULT_SUCCESS, |rule| rule.value);
     let needed = strictest.map_or(1.0, |rule| min_jobs(rule)) as u64;
     let recoveries = pairs.iter().map(|pair| {
         let (after, without) = (&pair.served.after[index], &pair.served_without.after[index]);
@@ -149,7 +148,7 @@ fn is_broken(rule: &Rule, served: &Summary) -> bool {
     judged.is_some_and(|judged| !judged.pass && judged.actual.is_some())
 }
 
-/// Returns the slower of two recoveries. Too few jobs on one seed say nothing against another.
+/// Returns the slower of two recoveries. Too few jobs on one seed do not count if another seed has enough.
 fn slower(one: Recovery, other: Recovery) -> Recovery {
     let rank = |recovery: &Recovery| match recovery {
         Recovery::TooFewJobs { .. } => -1.0,

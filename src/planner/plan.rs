@@ -61,6 +61,10 @@ pub struct Plan {
     pub targets: Vec<CeilingTarget>,
     /// Runs from far below to far above the ceiling, by increasing multiple.
     pub curve: Vec<Point>,
+    /// The ceiling with which those of the changes are compared; `None` if no load holds at present, and in a plan of an
+    /// earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<ComparedCeiling>,
     /// The changes that were measured, best first.
     pub what_if: Vec<ChangeEffect>,
     /// Pairs of changes that are worth more together, best first.
@@ -172,6 +176,10 @@ pub struct AnalyticCeiling {
     /// The ceiling with expected cache hits; `None` if the client has no cache, or nothing limits the load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<CachedCeiling>,
+    /// The share of the jobs that some target can admit; the rates of the plan count the others too. `None` if it is all or none,
+    /// or if a workload is closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub servable_share: Option<f64>,
 }
 
 impl AnalyticCeiling {
@@ -217,6 +225,10 @@ pub struct SimulatedCeiling {
     /// The ceiling to plan with, which most runs hold; `None` if no ceiling was found, or with one replica.
     #[serde(default)]
     pub planning: Option<PlanningCeiling>,
+    /// The rule that breaks on most of the fresh seeds of [`PlanningCeiling::checked`] at the load checked before, which too few
+    /// held; `None` if the first load passed, and in a plan of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "breaks_above")]
+    pub broken_above: Option<String>,
     /// The lower end of the confidence interval of the mean; `None` with one replica, which has no interval.
     pub low: Option<f64>,
     /// The upper end of the confidence interval.
@@ -232,6 +244,9 @@ pub struct SimulatedCeiling {
     pub highest_tried: f64,
     /// The rules that had to hold.
     pub rules: Vec<String>,
+    /// The rule of these that needs the most jobs to be judged; `None` in a plan of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged_from: Option<FewestJobs>,
     /// The first violation, just above the ceiling; `None` if no rule broke.
     #[serde(rename = "breaks")]
     pub first_violation: Option<FirstViolation>,
@@ -239,6 +254,15 @@ pub struct SimulatedCeiling {
     /// first.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "but_for_cost")]
     pub without_cost_rules: Option<f64>,
+}
+
+/// The fewest jobs from which a rule can be judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FewestJobs {
+    /// The rule, as written.
+    pub rule: String,
+    /// The jobs: 3 ÷ the share of jobs that it allows to fail or to be slower.
+    pub jobs: u64,
 }
 
 /// Runs of too few jobs for a verdict.
@@ -279,7 +303,7 @@ pub struct CheckedSeeds {
 }
 
 /// The rule that breaks first, and the limit that causes it: one that refuses at that time, else one that is full, else
-/// the one for which most jobs were given up while they waited.
+/// the one for which most jobs were given up while they waited. For a rule on headroom, the limit that binds by arithmetic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FirstViolation {
     /// The rule, as written.
@@ -290,11 +314,12 @@ pub struct FirstViolation {
     pub actual: Option<f64>,
     /// The multiple of the load at which it was measured.
     pub multiple: f64,
-    /// The time in the run at which the metric is worst, as reports write it.
-    pub at: String,
+    /// The time in the run at which the metric is worst, as reports write it; `None` if the metric is of the whole run, as cost
+    /// and headroom are.
+    pub at: Option<String>,
     /// The same in seconds from the start.
-    pub at_s: f64,
-    /// The target of the limit; `None` if none refuses or is nearly full at that time, or the rule is on cost.
+    pub at_s: Option<f64>,
+    /// The target of the limit; `None` if none is known, or if the rule is on cost or on cut answers.
     pub target: Option<String>,
     /// The axis of the limit.
     pub axis: Option<String>,

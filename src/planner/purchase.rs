@@ -10,7 +10,7 @@
 //!    fails, these seeds join those of the search, the set is repaired and reduced on all of them, and the next proof uses
 //!    fresh ones.
 //!
-//! Rules on cost are judged at the end and never stop the search, since no change that is bought makes the bill smaller.
+//! Rules on cost are judged at the end and never stop the search, since more quota does not lower the cost.
 //! When the time is up the search ends with the best set until then.
 
 mod candidates;
@@ -80,15 +80,14 @@ pub(super) fn buy(
     search.into_purchase(tried, needed, unchanged.present.summary.ceiling.offered_jobs_per_min)
 }
 
-/// Returns how many fresh seeds must all hold in the n-th proof of a search, from 0. If fewer than [`COVERAGE`] of all seeds
-/// hold, `n` fresh ones all do with a probability below `COVERAGE^n`. All proofs of a search together may err with a
+/// Returns how many fresh seeds must all hold in a proof, numbered from 0 within its search. If fewer than [`COVERAGE`] of all
+/// seeds hold, `n` fresh ones all do with a probability below `COVERAGE^n`. All proofs of a search together may err with a
 /// probability of `1 - COVERAGE_CONFIDENCE`: the first with 8 %, each further one with a fifth of that before: 45 seeds
 /// would do for a single proof, 50, 81 and 112 for three.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and a few hundred")]
-fn seeds_of_proof(attempt: i32) -> u32 {
-    assert!((0..MAX_PROOFS).contains(&attempt), "invariant: a search has few proofs, found {attempt}");
-    let error =
-        (1.0 - COVERAGE_CONFIDENCE) * (1.0 - ERROR_RATIO) * libm::pow(ERROR_RATIO, f64::from(attempt));
+fn seeds_of_proof(proof: i32) -> u32 {
+    assert!((0..MAX_PROOFS).contains(&proof), "invariant: a search has few proofs, found {proof}");
+    let error = (1.0 - COVERAGE_CONFIDENCE) * (1.0 - ERROR_RATIO) * libm::pow(ERROR_RATIO, f64::from(proof));
     libm::ceil(libm::log(error) / libm::log(COVERAGE)) as u32
 }
 
@@ -102,13 +101,13 @@ impl Search<'_> {
         is_up
     }
 
-    /// Searches, reduces and proves. Returns the set with the runs that show how it does, and the number of fresh runs that
-    /// prove that it holds.
+    /// Searches, reduces and proves. Returns the set with its runs, and the number of fresh runs that all have to hold to prove
+    /// it.
     fn run(&mut self) -> (Tried, u32) {
         let present = self.judged(Vec::new());
         let mut found = if present.serves() { present } else { self.serving(present) };
-        for attempt in 0..MAX_PROOFS {
-            let needed = seeds_of_proof(attempt);
+        for number in 0..MAX_PROOFS {
+            let needed = seeds_of_proof(number);
             if !found.serves() {
                 return (found, needed);
             }
@@ -117,7 +116,7 @@ impl Search<'_> {
             if proof.runs.is_empty() {
                 return (found, needed);
             }
-            if proof.serves() || attempt + 1 == MAX_PROOFS || self.is_time_up() {
+            if proof.serves() || number + 1 == MAX_PROOFS || self.is_time_up() {
                 return (proof, needed);
             }
             self.seen += needed;

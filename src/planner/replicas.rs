@@ -126,7 +126,7 @@ impl Replicas {
     /// not ended.
     pub(super) fn planning_ceiling(&self) -> Option<f64> {
         let bound = || self.bound().filter(|_| !self.is_unverified);
-        self.verified.map(|verified| verified.multiple).or_else(bound)
+        self.verified.as_ref().map(|verified| verified.multiple).or_else(bound)
     }
 
     /// Returns the one-sided tolerance bound of the highest loads that held.

@@ -4,12 +4,14 @@ use super::conclusion::Conclusion;
 use super::difference::differences;
 use super::finding::{Finding, PlanNote, findings};
 use super::plan::{
-    AnalyticCeiling, CachedCeiling, Ceilings, ChangeEffect, ChangeKind, CheckedSeeds, Load, Outage, Pair,
-    Plan, PlanningCeiling, Point, Purchase, SCHEMA, SimulatedCeiling, Simulations, UserLoad,
+    AnalyticCeiling, CachedCeiling, Ceilings, ChangeEffect, ChangeKind, CheckedSeeds, ComparedCeiling,
+    FewestJobs, Load, Outage, Pair, Plan, PlanningCeiling, Point, Purchase, SCHEMA, SimulatedCeiling,
+    Simulations, UserLoad,
 };
 use super::replicas::{self, CONFIDENCE, COVERAGE, COVERAGE_CONFIDENCE, Replicas};
 use super::rules::Rules;
 use super::runner::Run;
+use super::search::CeilingEstimate;
 use super::{PlanOptions, catalogue, violation, what_if};
 use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, significant};
@@ -17,7 +19,7 @@ use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget, CutAnswers
 use crate::scenario::Scenario;
 use provider::Nanos;
 
-/// The results for the scenario as it is.
+/// The results for the scenario without changes.
 pub(super) struct Results<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) options: &'a PlanOptions,
@@ -30,12 +32,14 @@ pub(super) struct Results<'a> {
     pub(super) users: Option<UserLoad>,
     /// The ceiling without the rules on cost, as a multiple; `None` unless cost breaks first.
     pub(super) without_cost_rules: Option<f64>,
+    /// The ceiling with which those of the changes are compared, and whether it is without the rules on cost.
+    pub(super) compared: (&'a CeilingEstimate, bool),
     pub(super) conclusion: &'a Conclusion,
     /// The scenario's own duration, if runs are longer.
     pub(super) own_duration: Option<Nanos>,
     /// The limit whose window is half of the scenario's own duration or longer.
     pub(super) long_window: Option<LongWindow>,
-    /// Whether they are longer to cover several windows of long limits.
+    /// Whether runs are longer in order to cover several windows of long limits.
     pub(super) covers_windows: bool,
 }
 
@@ -76,13 +80,14 @@ impl Results<'_> {
                 simulated,
             },
             curve: tables.curve,
+            compared: self.compared().filter(|_| is_decided),
             what_if: if is_decided { tables.what_if } else { Vec::new() },
             pairs: if is_decided { tables.pairs } else { Vec::new() },
             buy: tables.buy,
             growth: growth.map(|growth| {
-                let rate = || self.replicas.planning_ceiling().or_else(|| self.replicas.mean());
-                // A part of a user is no user, so their ceiling is lower than that of the search.
-                let ceiling = self.users.as_ref().map_or_else(rate, |load| Some(load.ceiling?.multiple));
+                let of_rates = || self.replicas.planning_ceiling().or_else(|| self.replicas.mean());
+                // Users are a whole number, so their ceiling is lower than that of the search.
+                let ceiling = self.users.as_ref().map_or_else(of_rates, |load| Some(load.ceiling?.multiple));
                 growth.reaches(ceiling, self.replicas.interval())
             }),
             outages: tables.outages,
@@ -103,13 +108,27 @@ impl Results<'_> {
         plan
     }
 
+    /// Returns the ceiling with which those of the changes are compared; `None` if no load holds.
+    fn compared(&self) -> Option<ComparedCeiling> {
+        let (estimate, without_cost_rules) = self.compared;
+        let multiple = Some(estimate.at_least()).filter(|multiple| *multiple > 0.0)?;
+        Some(ComparedCeiling {
+            jobs_per_min: significant(multiple * self.analytic.offered_jobs_per_min),
+            multiple: significant(multiple),
+            users: None,
+            seed: (self.replicas.estimates.len() > 1).then_some(self.scenario.seed),
+            without_cost_rules,
+            is_bound: estimate.high.is_none(),
+        })
+    }
+
     fn simulated(&self) -> SimulatedCeiling {
         let first = self.replicas.first();
         let has_ceiling = *self.conclusion == Conclusion::Ceiling;
         let only = |value: Option<f64>| value.filter(|_| has_ceiling);
         let (mean, planning) = (only(self.replicas.mean()), only(self.replicas.planning_ceiling()));
         let interval = self.replicas.interval().filter(|_| has_ceiling);
-        let offered = self.analytic.offered_jobs_per_min;
+        let (offered, verified) = (self.analytic.offered_jobs_per_min, self.replicas.verified.as_ref());
         let tried = significant(first.high.as_ref().map_or(first.low, |run| run.multiple));
         let none_held = matches!(self.conclusion, Conclusion::NoLoadHolds { .. } | Conclusion::NoneHeld);
         let undecided = match self.conclusion {
@@ -127,11 +146,11 @@ impl Results<'_> {
                 multiple: significant(multiple),
                 share: COVERAGE,
                 confidence: COVERAGE_CONFIDENCE,
-                checked: self
-                    .replicas
-                    .verified
-                    .map(|check| CheckedSeeds { seeds: check.seeds, held: check.held }),
+                checked: verified.map(|check| CheckedSeeds { seeds: check.seeds, held: check.held }),
             }),
+            broken_above: verified
+                .filter(|_| has_ceiling)
+                .and_then(|check| Some(check.broken_above.as_ref()?.rule.clone())),
             low: interval.map(|interval| significant(interval.low)),
             high: interval.map(|interval| significant(interval.high)),
             confidence: CONFIDENCE,
@@ -139,6 +158,10 @@ impl Results<'_> {
             tolerance: replicas::TOLERANCE,
             highest_tried: tried,
             rules: self.rules.kept.iter().map(|rule| rule.text.clone()).collect(),
+            judged_from: self
+                .rules
+                .undecidable(0)
+                .map(|(rule, jobs)| FewestJobs { rule: rule.text.clone(), jobs }),
             first_violation: shown.and_then(|run| violation::first(run, self.rules)),
             without_cost_rules: only(self.without_cost_rules).map(significant),
             undecided,
@@ -205,7 +228,7 @@ impl Results<'_> {
         notes.extend(changes.iter().filter(|change| !change.cuts.is_empty()).map(|change| {
             PlanNote::CutsAnswers { change: change.change.clone(), workloads: change.cuts.clone() }
         }));
-        if simulated.without_cost_rules.is_some() {
+        if self.compared.1 {
             notes.push(PlanNote::MeasuredWithoutCostRules);
         }
         if !self.has_answer() {
@@ -249,6 +272,8 @@ fn analytic(scenario: &Scenario, analytic: &Ceiling) -> AnalyticCeiling {
             jobs_per_min: rounded(cached.jobs_per_min, 6),
             multiple: rounded(cached.multiple, 6),
         }),
+        servable_share: Some(rounded(analytic.servable_share, 6))
+            .filter(|share| *share > 0.0 && *share < 1.0),
     }
 }
 

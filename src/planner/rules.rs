@@ -86,13 +86,13 @@ impl Rules {
     }
 }
 
-/// A rule is judged from this number of jobs per allowed share: of so many jobs, three may break it.
+/// A rule is judged if the run has at least this number of jobs ÷ the share that the rule allows to fail, so that three may.
 const JOBS_PER_SHARE: f64 = 3.0;
 /// The smallest allowed share for which [`JOBS_PER_SHARE`] is required; smaller ones are judged like it.
 const MIN_SHARE: f64 = 1e-3;
 
-/// Returns the fewest jobs from which a rule can be judged, a whole number: three for each share that it allows to fail or to
-/// be slower.
+/// Returns the fewest jobs from which a rule can be judged, a whole number: 3 ÷ the share that it allows to fail or to be
+/// slower.
 pub(super) fn min_jobs(rule: &Rule) -> f64 {
     // A share such as 1 - 0.9 is a little less than 0.1.
     let jobs = |allowed: f64| libm::ceil(rounded(JOBS_PER_SHARE / allowed.max(MIN_SHARE), 6));

@@ -56,7 +56,7 @@ pub(super) struct RunCount<'a> {
     jobs: AtomicU64,
     /// When the measurements end, by the clock of the plan; `None`: they go on to their end.
     until: Option<Nanos>,
-    /// Whether a run was left out or ended because the measurements were to end.
+    /// Whether a run was left out or ended because the measurements were to end, or because of too many jobs in flight.
     was_cut: AtomicBool,
     /// Whether a run was ended because too many of its jobs were in flight.
     has_too_many_jobs: AtomicBool,
@@ -141,7 +141,7 @@ impl<'a> RunCount<'a> {
         Self { until: time_limit, ..self }
     }
 
-    /// Returns `true` if the plan was interrupted, or a run cannot be made.
+    /// Returns `true` if the plan was interrupted, or a run had too many jobs in flight.
     pub(super) fn is_ended(&self) -> bool {
         self.has_too_many_jobs.load(Ordering::Relaxed) || self.progress.is_interrupted()
     }
@@ -188,7 +188,7 @@ impl<'a> RunCount<'a> {
             return full;
         }
         let mut hasher = FxHasher::default();
-        // The text holds all that a run depends on.
+        // The debug form of a scenario contains everything on which its runs depend.
         format!("{variant:?}").hash(&mut hasher);
         let key = hasher.finish();
         let lock = || self.unused.lock().unwrap_or_else(PoisonError::into_inner);
@@ -228,7 +228,7 @@ impl<'a> RunCount<'a> {
 
 impl Runner<'_> {
     /// Runs `scenario` at `multiple` times its load. Replica 0 has the scenario's own seed. Returns `None` if the measurements
-    /// were to end before the run did.
+    /// were to end before the run did, or if it had too many jobs in flight.
     pub(super) fn run(&self, scenario: &Scenario, multiple: f64, replica: u32) -> Option<Run> {
         self.run_with(scenario, (multiple, replica), &mut ())
     }
@@ -256,7 +256,8 @@ impl Runner<'_> {
         self.run_until(scenario, (multiple, replica), &[], is_time_up, &mut ())
     }
 
-    /// Makes a run until one of `rules` is broken for certain, or the time is up.
+    /// Makes a run that ends early if a rule on success in `rules` is broken for certain. Returns `None` if the time was up before
+    /// it ended, or if it had too many jobs in flight.
     fn run_until(
         &self,
         scenario: &Scenario,
@@ -271,7 +272,7 @@ impl Runner<'_> {
         let scenario = self.prepare(scenario, (multiple, replica), is_time_up);
         let load = Load::with_cache(&scenario, &self.count.samples);
         let mut end = EarlyEnd::new(&scenario, rules, load.clone(), is_time_up);
-        // Levels that the time has cut say nothing.
+        // Start levels are not valid if the time was up while they were computed.
         if is_time_up() {
             return None;
         }
@@ -279,7 +280,7 @@ impl Runner<'_> {
         (!end.timed_out && !run.summary.jobs.are_too_many()).then_some(run)
     }
 
-    /// Makes a run whose events go to `fold` as well. Returns `None` if the measurements were to end before the run did.
+    /// Makes a run whose events go to `fold` as well. Returns `None` as [`Self::run`] does.
     pub(super) fn run_with(
         &self,
         scenario: &Scenario,

@@ -22,7 +22,7 @@ pub(super) struct Search {
     pub(super) steepness: f64,
     /// The relative width of the bracket at which the search ends.
     pub(super) tolerance: f64,
-    /// The lowest multiple to try; positive. Below it a run has too few jobs for its rules.
+    /// The lowest multiple to try; positive.
     pub(super) min_multiple: f64,
     /// The highest multiple to try.
     pub(super) max_multiple: f64,

@@ -15,7 +15,8 @@ use provider::config::Tier;
 use provider::{Axis, Nanos};
 
 fn parse(yaml: &str) -> Scenario {
-    scenario::parse("tests", yaml, &Overrides::default(), None).unwrap_or_else(|wrong| panic!("{wrong}"))
+    scenario::parse("tests", yaml, &Overrides::default(), None)
+        .unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 /// A scenario in which every change of the catalogue has an effect.
@@ -170,7 +171,7 @@ fn another_model_adds_quota_without_an_account() {
         with_account.routes[0].steps.iter().map(|step| step.targets.len()).collect::<Vec<_>>(),
         [3, 3]
     );
-    // With one fallback in place, the other model is offered; once both are served, none is.
+    // With one fallback in place, the other model is tried; once both are served, none is.
     let fallbacks = |scenario: &Scenario| {
         let fallbacks = changes(scenario).into_iter().filter(|change| change.name.starts_with("fall back"));
         fallbacks.map(|change| change.name).collect::<Vec<_>>()
@@ -194,7 +195,7 @@ fn another_model_adds_quota_without_an_account() {
 }
 
 #[test]
-fn a_bound_that_cuts_completions_is_offered_only_if_no_other_is_smaller() {
+fn a_bound_that_cuts_5_percent_is_tried_if_one_that_cuts_1_percent_is_not_below_the_present_one() {
     let scenario = parse(&BASIC.replace("max_tokens: 512", "max_tokens: 85"));
     let cut = changed(&scenario, "max_tokens");
     let bound = cut.workloads[0].max_tokens.unwrap();

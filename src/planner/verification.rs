@@ -6,7 +6,8 @@
 //! which at most four may break one, a load that only 91 % of all seeds hold passes with a probability below 2 %, and one that
 //! 98 % hold with about 90 %. Runs of many jobs are checked on 45 seeds, of which two may break a rule: 22 % and 94 %.
 
-use super::runner::Runner;
+use super::plan::BrokenRule;
+use super::runner::{Runner, distinct};
 use crate::scenario::Scenario;
 use rayon::prelude::*;
 
@@ -20,16 +21,16 @@ const FIRST: u32 = 1_000;
 const MAX_SPREAD: f64 = 0.02;
 /// Runs of at most this many jobs are always checked, as runs of few jobs.
 const MAX_JOBS: u64 = 50_000;
-/// How often the load is lowered at most by half the spread, and by at least [`MIN_STEP`].
+/// The most times that the load is lowered by half the spread, or by [`MIN_STEP`] if that is more.
 const MAX_STEPS: u32 = 8;
-/// How often it is lowered after that, each time by twice as much: ceilings that are alike on a few seeds may be far above what
-/// most seeds hold, if a seed that holds a load need not hold a lower one.
+/// The most times that it is lowered after that, each time by twice as much: ceilings that are alike on a few seeds may be far
+/// above what most seeds hold, if a seed that holds a load need not hold a lower one.
 const MAX_WIDER_STEPS: u32 = 6;
 /// The smallest step, as a share of the load.
 const MIN_STEP: f64 = 0.005;
 
 /// A load and the fresh seeds on which it was simulated.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Verified {
     /// The multiple of the load; 0 if no load that was tried passed.
     pub(super) multiple: f64,
@@ -37,6 +38,8 @@ pub(super) struct Verified {
     pub(super) seeds: u32,
     /// On how many of them every rule held.
     pub(super) held: u32,
+    /// The rule that broke on most of them at the load next above, which too few held; `None` if the first load passed.
+    pub(super) broken_above: Option<BrokenRule>,
 }
 
 /// Checks `bound`, the multiple that most runs of about `jobs` jobs should hold; `spread` is the relative standard deviation
@@ -54,24 +57,33 @@ pub(super) fn verify(
     }
     let (count, may_break) = if jobs <= MAX_JOBS { FEW_JOBS } else { MANY_JOBS };
     let mut step = 1.0 + (spread / 2.0).max(MIN_STEP);
-    let (mut multiple, mut last) = (bound, 0);
+    let (mut multiple, mut last_held, mut broken_above) = (bound, 0, None);
     for number in 0..=MAX_STEPS + MAX_WIDER_STEPS {
         let seeds = (FIRST..FIRST + count).into_par_iter();
-        let holds = |replica: &u32| {
+        let broken = seeds.filter_map(|replica| {
             let is_stopped = || runner.count.is_stopped();
-            runner.verdict(scenario, multiple, *replica, &is_stopped).is_some_and(|run| run.holds())
-        };
-        let held = u32::try_from(seeds.filter(holds).count()).expect("invariant: at most all seeds");
+            Some(runner.verdict(scenario, multiple, replica, &is_stopped)?.broken)
+        });
+        let broken: Vec<Vec<BrokenRule>> = broken.collect();
+        let held = broken.iter().filter(|rules| rules.is_empty()).count();
+        let held = u32::try_from(held).expect("invariant: at most all seeds");
         if runner.count.is_stopped() {
             return None;
         }
         if held + may_break >= count {
-            return Some(Some(Verified { multiple, seeds: count, held }));
+            return Some(Some(Verified { multiple, seeds: count, held, broken_above }));
         }
         if number >= MAX_STEPS {
             step = 2.0 * step - 1.0;
         }
-        (multiple, last) = (multiple / step, held);
+        (multiple, last_held, broken_above) = (multiple / step, held, most_frequent(&broken));
     }
-    Some(Some(Verified { multiple: 0.0, seeds: count, held: last }))
+    Some(Some(Verified { multiple: 0.0, seeds: count, held: last_held, broken_above }))
+}
+
+/// Returns the rule that most runs break; of equally frequent ones the first.
+fn most_frequent(broken: &[Vec<BrokenRule>]) -> Option<BrokenRule> {
+    let frequency = |rule: &BrokenRule| broken.iter().filter(|rules| rules.contains(rule)).count();
+    let rules = distinct(broken.iter().flatten()).into_iter().rev();
+    rules.max_by_key(frequency)
 }

@@ -1,5 +1,6 @@
-//! The first violation of a run: which rule breaks, when it is worst, and which limit refuses or is full then.
+//! The first violation of a run: which rule breaks, when it is worst if it is of a time, and which limit is the cause.
 
+use super::finding::Refusals;
 use super::plan::FirstViolation;
 use super::rules::Rules;
 use super::runner::Run;
@@ -17,19 +18,20 @@ pub(super) fn first(run: &Run, rules: &Rules) -> Option<FirstViolation> {
     let broken = rules.kept.iter().zip(&summary.expect).filter(|(_, judged)| !judged.pass);
     let (rule, judged) = broken.min_by_key(|(rule, _)| rank(rule.metric))?;
     let (step_s, steps) = (summary.series.step_s, summary.series.offered.len());
-    let step = match judged.at_s {
-        Some(at_s) => ((at_s / step_s) as usize).min(steps.saturating_sub(1)),
-        None => worst_step(rule.metric, &summary.series),
-    };
-    let at_s = judged.at_s.unwrap_or(step as f64 * step_s);
-    let incident = incident(&summary.series, step).filter(|_| rule.metric != Metric::Cost);
-    let in_step = refusing(summary, |steps| steps[step]).is_some();
-    let incident = incident.filter(|_| !in_step).map(str::to_owned);
-    let limit = match incident {
-        _ if rule.metric == Metric::Cost => None,
+    let in_window = judged.at_s.map(|at_s| ((at_s / step_s) as usize).min(steps.saturating_sub(1)));
+    let step = in_window.or_else(|| worst_step(rule.metric, &summary.series));
+    let at_s = judged.at_s.or_else(|| step.map(|step| step as f64 * step_s));
+    let incident = step.and_then(|step| {
+        let refuses = refusing(summary, |steps| steps[step]).is_some();
+        incident(&summary.series, step).filter(|_| !refuses).map(str::to_owned)
+    });
+    let limit = match (rule.metric, step) {
+        (Metric::Cost | Metric::CutShare, _) => None,
+        (Metric::Headroom, _) => binding(summary),
         // What is full or waited for then is so because of the incident.
-        Some(_) => refusing_in_run(summary),
-        None => stopping(summary, step),
+        (_, Some(_)) if incident.is_some() => refusing_in_run(summary),
+        (_, Some(step)) => stopping(summary, step),
+        (_, None) => refusing_in_run(summary).or_else(|| waited_for(summary)),
     };
     let count = |of: fn(&Stopping) -> u64| limit.as_ref().map_or(0, of);
     let refused = count(|limit| limit.refused);
@@ -41,8 +43,8 @@ pub(super) fn first(run: &Run, rules: &Rules) -> Option<FirstViolation> {
         metric: rule.metric,
         actual: judged.actual,
         multiple: rounded(run.multiple, 6),
-        at: moment(at_s, summary.duration_s),
-        at_s: rounded(at_s, 6),
+        at: at_s.map(|at_s| moment(at_s, summary.duration_s)),
+        at_s: at_s.map(|at_s| rounded(at_s, 6)),
         target,
         axis,
         incident,
@@ -52,7 +54,7 @@ pub(super) fn first(run: &Run, rules: &Rules) -> Option<FirstViolation> {
     })
 }
 
-/// A limit that stops the load, and by which sign: a count above 0, or none if it is full.
+/// A limit that stops the load. The count that shows this is above 0; all are 0 if it is full.
 struct Stopping {
     target: String,
     axis: String,
@@ -82,10 +84,21 @@ fn stopping(summary: &Summary, step: usize) -> Option<Stopping> {
     in_step().or_else(full).or_else(|| waited_for(summary)).or_else(|| refusing_in_run(summary))
 }
 
+/// Returns the limit that binds by arithmetic; `None` if none does.
+fn binding(summary: &Summary) -> Option<Stopping> {
+    summary.ceiling.binding.as_ref().map(|binding| Stopping::new(&binding.target, &binding.axis))
+}
+
 /// Returns the limit that refuses most often over the run; `None` if none refuses.
 fn refusing_in_run(summary: &Summary) -> Option<Stopping> {
-    let (refused_over_run, target, axis) = refusing(summary, |steps| steps.iter().sum())?;
-    Some(Stopping { refused_over_run, ..Stopping::new(target, axis) })
+    let Refusals { target, axis, attempts } = most_refusing(summary)?;
+    Some(Stopping { refused_over_run: attempts, ..Stopping::new(&target, &axis) })
+}
+
+/// Returns the limit that refuses most often over the run, with the attempts that it refused; `None` if none refuses.
+pub(super) fn most_refusing(summary: &Summary) -> Option<Refusals> {
+    let (attempts, target, axis) = refusing(summary, |steps| steps.iter().sum())?;
+    Some(Refusals { target: target.to_owned(), axis: axis.to_owned(), attempts })
 }
 
 /// Returns the first provider that has an incident in a step of the series, unless the incident lasts for the whole run and so
@@ -137,8 +150,9 @@ fn rank(metric: Metric) -> u8 {
     }
 }
 
-/// Returns the step of the series in which a metric is worst, or the busiest step if the series does not contain it.
-fn worst_step(metric: Metric, series: &Series) -> usize {
+/// Returns the step of the series in which a metric is worst; `None` if the series does not contain it, as it is of the whole
+/// run, or if no step is worse than another.
+fn worst_step(metric: Metric, series: &Series) -> Option<usize> {
     let milliseconds = |seconds: &Option<f64>| seconds.map_or(0, |seconds| (seconds * 1e3) as u64);
     let sum = |one: &[u64], other: &[u64]| one.iter().zip(other).map(|(a, b)| a + b).collect::<Vec<_>>();
     let badness: Vec<u64> = match metric {
@@ -146,14 +160,11 @@ fn worst_step(metric: Metric, series: &Series) -> usize {
         Metric::LimitedShare | Metric::AttemptsPerJob => series.limited.clone(),
         Metric::Percentile(..) => series.p95_s.iter().map(milliseconds).collect(),
         Metric::Goodput | Metric::FallbackShare | Metric::CutShare | Metric::Headroom | Metric::Cost => {
-            series.offered.clone()
+            return None;
         }
     };
-    let worst = |counts: &[u64]| {
-        let highest = counts.iter().copied().max().filter(|highest| *highest > 0)?;
-        counts.iter().position(|count| *count == highest)
-    };
-    worst(&badness).or_else(|| worst(&series.offered)).unwrap_or(0)
+    let highest = badness.iter().copied().max().filter(|highest| *highest > 0)?;
+    badness.iter().position(|count| *count == highest)
 }
 
 /// Returns the target and the axis of the fullest limit in a step, if it is full; the first of equally full ones.

@@ -40,6 +40,7 @@ impl fmt::Display for Violation {
 /// Checks the laws on the events of a run.
 #[derive(Clone, Debug)]
 pub struct Audit {
+    /// From the scheduled arrival of a job, unless the job states its own.
     deadline: Nanos,
     slack: Nanos,
     max_attempts: u8,
@@ -253,7 +254,7 @@ impl Audit {
         }
     }
 
-    /// Returns the ledger of an attempt; a violation if there is none.
+    /// Returns the ledger of an attempt. If there is none, records a violation and returns `None`.
     fn ledger(&mut self, event: &Event, attempt: AttemptId, target: TargetId) -> Option<AttemptLedger> {
         let Some(ledger) = self.attempts.get(&attempt).copied() else {
             let known = attempt.0 < self.next_attempt;

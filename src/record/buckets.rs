@@ -28,8 +28,8 @@ const MAX_BUCKETS: u64 = 240;
 const MIN_DRAIN_BUCKETS: usize = 20;
 /// Samples of the limits per bucket.
 const SAMPLES: u64 = 8;
-/// Refusals by axis, and one count for those whose reply named no axis.
-const REFUSALS: usize = Axis::ALL.len() + 1;
+/// The refusal counters of a bucket: one per axis, and one for replies that name no axis.
+const BUCKET_REFUSALS: usize = Axis::ALL.len() + 1;
 
 /// Returns the shortest round length that divides `duration` into at most [`MAX_BUCKETS`].
 fn bucket_length(duration: Nanos) -> Nanos {
@@ -42,15 +42,16 @@ fn bucket_length(duration: Nanos) -> Nanos {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bucket {
     offered: u64,
-    /// The arrivals of its busiest complete minute.
+    /// The arrivals of its busiest minute; while it is the current bucket, without the minute that is still counted.
     busiest_minute: u64,
     pub(super) sent: u64,
     pub(super) succeeded: u64,
+    /// Of the succeeded, those that an attempt of their own served, and of these the ones that a later step served.
     pub(super) served: u64,
     pub(super) fell_back: u64,
     pub(super) failed: u64,
     pub(super) shed: u64,
-    pub(super) limited_by: [u64; REFUSALS],
+    pub(super) limited_by: [u64; BUCKET_REFUSALS],
     p50_s: Option<f64>,
     p95_s: Option<f64>,
 }
@@ -284,7 +285,8 @@ impl TimeBuckets {
         let encoded = self.encoded.take().map_or_else(Vec::new, |(_, encoded)| encoded);
         let kept = &self.buckets[..count];
         let counts = |of: fn(&Bucket) -> u64| kept.iter().map(of).collect::<Vec<_>>();
-        let limited_by = (0..REFUSALS).filter(|&by| kept.iter().any(|bucket| bucket.limited_by[by] > 0));
+        let limited_by =
+            (0..BUCKET_REFUSALS).filter(|&by| kept.iter().any(|bucket| bucket.limited_by[by] > 0));
         let fill = scenario.targets.iter().enumerate().map(|(id, target)| Fill {
             target: target.name.clone(),
             axes: self.by_axis(id, |row| {

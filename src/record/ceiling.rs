@@ -15,7 +15,7 @@ pub struct CeilingSummary {
     /// The headroom: the ceiling ÷ the offered load, which is the factor by which the traffic may grow in the shape that it
     /// has. `None` if no limit bounds it.
     pub multiple: Option<f64>,
-    /// The ceiling of a run that begins with all of every limit, in jobs per minute, if it is higher: the first day of a new
+    /// The ceiling of a run that begins with every limit unused, in jobs per minute, if it is higher: the first day of a new
     /// account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_run_jobs_per_min: Option<f64>,
@@ -127,7 +127,8 @@ pub struct LongWindow {
     /// The share of the limit that the offered load uses per window; 0 in a result of an earlier version.
     #[serde(default)]
     pub offered_share: f64,
-    /// `true` if this is the share that the same traffic uses day after day, `false` if the scenario says `start: full`.
+    /// `true` if `used_share` is what the same traffic on earlier days leaves used, `false` if the scenario says
+    /// `start: full`.
     pub sustained: bool,
 }
 
@@ -155,8 +156,8 @@ pub(super) fn ceiling_of(scenario: &Scenario) -> CeilingSummary {
 }
 
 impl LongWindow {
-    /// Returns the limit whose window is half of a run of `scenario` or longer and of which the offered load uses the largest
-    /// share; `None` if it uses little of all of them.
+    /// Returns the limit, of those with a window longer than [`Start::SHORT_WINDOW`] and at least half of a run of `scenario`,
+    /// of which the offered load uses the largest share; `None` if it uses less than [`MIN_REPORTED_SHARE`] of each.
     pub(crate) fn of(scenario: &Scenario) -> Option<Self> {
         let is_long = |limit: &Limit| {
             limit

@@ -2,7 +2,8 @@
 //!
 //! A follower does nothing while it follows. If its leader is served, the followers are served at that instant, in the
 //! order in which they joined. If the leader is given up, the first of them is promoted before anything else happens,
-//! and the others follow it. A leader that is cancelled during an attempt promotes it before it ends, with that attempt.
+//! and the others follow it. If the leader is cancelled during an attempt, the first follower is promoted before the
+//! leader ends, and takes the attempt over.
 
 use crate::event::{EndReason, Event, EventKind, JobOutcome};
 use crate::ids::JobId;
@@ -106,12 +107,12 @@ impl CoalescingLedger {
                         JobOutcome::InFlight => Due::Any,
                     };
                 }
-                let alone = matches!(
+                let may_leave = matches!(
                     end.outcome,
                     JobOutcome::InFlight | JobOutcome::Shed(EndReason::Deadline | EndReason::Cancelled)
                 );
                 self.leave(event.job);
-                (follows && !alone).then_some("the job ends while its leader is in flight")
+                (follows && !may_leave).then_some("the job ends while its leader is in flight")
             }
             EventKind::Queued { .. }
             | EventKind::FirstByte { .. }

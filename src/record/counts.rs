@@ -63,7 +63,7 @@ pub(super) struct UsageSum {
     pub(super) completion: u64,
 }
 
-/// The latency of the jobs that succeeded, by cause, summed in nanoseconds.
+/// The latency of the jobs that succeeded, by phase, summed in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LatencySums {
     pub(super) queue: u128,

@@ -17,7 +17,7 @@ const MAX_LAG_S: f64 = 0.010;
 /// The largest difference between delivered and scheduled jobs at which a live run kept its schedule, as a share.
 const MAX_MISSING: f64 = 0.001;
 
-/// The smallest share of cut answers that is said before anything else.
+/// The smallest share of cut answers that is reported before the limits, the outcomes and the expectations.
 const MIN_COMMON_CUT: f64 = 0.05;
 
 /// One conclusion of a run.
@@ -147,7 +147,7 @@ pub enum Finding {
     },
 }
 
-/// The load that the limits allow by arithmetic, and the one that binds first.
+/// The load that the limits allow by arithmetic, and the limit that binds first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LimitCeiling {
     /// `provider/account/model`.
@@ -159,7 +159,7 @@ pub struct LimitCeiling {
     /// The peak that bounds it; `None` if the mean over the run does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak: Option<CeilingPeak>,
-    /// `true` if the limits of other targets contribute to it.
+    /// `true` if the run has several targets, whose limits add up to it.
     #[serde(default)]
     pub is_sum: bool,
 }
@@ -210,7 +210,7 @@ impl CutAnswers {
         })
     }
 
-    /// Returns `true` if so many answers are cut that it is said before anything else.
+    /// Returns `true` if so many answers are cut that they are reported before the outcomes of the jobs.
     fn is_common(&self) -> bool {
         share_of(self.cut, self.succeeded).is_some_and(|share| share >= MIN_COMMON_CUT)
     }
@@ -233,7 +233,8 @@ fn is_zero(count: &u64) -> bool {
 pub(super) struct Facts {
     /// The number of jobs in the schedule of a live run, if it is known.
     pub(super) scheduled: Option<u64>,
-    /// The number of attempts that were refused because they are too large; `None`: all, if no limit refused another.
+    /// The number of attempts that were refused because they are too large. If it is `None`, every refused attempt of a
+    /// summary without a first refusal counts as too large.
     pub(super) too_large: Option<u64>,
 }
 
@@ -243,10 +244,11 @@ pub(super) fn of(summary: &Summary, facts: Facts) -> Vec<Finding> {
     let conclusions = [limit(summary, facts.too_large), outcomes(summary)].into_iter().flatten();
     let conclusions = conclusions.chain(workload_outcomes(summary)).chain(expectations(&summary.expect));
     let long_window = summary.long_window.as_ref();
-    let (first_window, last_window) = match long_window.map(|window| is_misleading_without(window, summary)) {
-        Some(true) => (long_window, None),
-        _ => (None, long_window),
-    };
+    let (leading_window, trailing_window) =
+        match long_window.map(|window| is_misleading_without(window, summary)) {
+            Some(true) => (long_window, None),
+            _ => (None, long_window),
+        };
     let finding = |window: Option<&LongWindow>| window.cloned().map(Finding::LongWindow);
     let ended_early = jobs_in_flight::finding(summary);
     let (common, rare): (Vec<_>, Vec<_>) =
@@ -256,16 +258,16 @@ pub(super) fn of(summary: &Summary, facts: Facts) -> Vec<Finding> {
         .into_iter()
         .chain(ended_early)
         .chain(generator)
-        .chain(finding(first_window));
+        .chain(finding(leading_window));
     let first = first.chain(unservable(&summary.notes)).chain(common);
-    first.chain(conclusions).chain(rare).chain(finding(last_window)).collect()
+    first.chain(conclusions).chain(rare).chain(finding(trailing_window)).collect()
 }
 
 /// A run that serves at least this share of its jobs suggests that its load holds.
 const MOSTLY_SERVED: f64 = 0.9;
 
-/// Returns `true` if the result cannot be read without the start of the run: earlier traffic uses a part of the limit, or a
-/// load that the limit cannot sustain is served from what it held at the start.
+/// Returns `true` if the result misleads readers who do not know how much of the limit was used at the start: earlier
+/// traffic used a part of it, or a load that it cannot sustain is served from what was left.
 fn is_misleading_without(window: &LongWindow, summary: &Summary) -> bool {
     let served = share_of(summary.jobs.succeeded, summary.jobs.offered).unwrap_or(1.0);
     window.sustained || (window.offered_share > 1.0 && served >= MOSTLY_SERVED)

@@ -116,7 +116,7 @@ impl Recorder {
             shed: sum(|workload| workload.shed.iter().sum()),
             in_flight: sum(|workload| workload.in_flight),
             cached: self.cached,
-            joined: self.coalesced,
+            joined: self.without_own_attempt - self.cached,
             fell_back: self.fell_back,
             cut: sum(|workload| workload.cut),
             failed_by: by(|workload| &workload.failed),

@@ -1,4 +1,4 @@
-//! Consumers of the event stream of a run, in constant memory.
+//! Consumers of the event stream of a run, in memory that does not grow with the length of the run.
 //!
 //! A driver hands every [`Event`] to a [`Fold`] and, at the instants that the fold asks for, the used share of every
 //! limit. [`Recorder`] folds the stream into a [`Summary`] (the content of `result.json`, and all that a report

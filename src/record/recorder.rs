@@ -37,15 +37,15 @@ pub struct Recorder {
     pub(super) latency_sums: LatencySums,
     pub(super) failures: FailureCounts,
     pub(super) cached: u64,
-    /// Jobs that follow or were served as followers: one less for each that was promoted.
-    pub(super) coalesced: u64,
+    /// Of the succeeded, those that no attempt of their own served: answered from the cache, or coalesced.
+    pub(super) without_own_attempt: u64,
     pub(super) fell_back: u64,
     pub(super) first_refusal: Option<Refusal>,
     /// Attempts that no limit could ever admit.
     pub(super) too_large: u64,
-    /// Per rule of the scenario that is about a workload or about windows.
+    /// By rule of the scenario; `None` for a rule that is about all jobs of the run.
     pub(super) rule_windows: Vec<Option<RuleWindows>>,
-    /// Whether there is any such rule.
+    /// Whether any rule has windows.
     pub(super) has_rule_windows: bool,
     pub(super) last_decision: Instant,
     /// `None` if the run is too short for several windows, or its summary has no distributions.
@@ -95,7 +95,7 @@ impl Recorder {
             latency_sums: LatencySums::default(),
             failures: FailureCounts::new(),
             cached: 0,
-            coalesced: 0,
+            without_own_attempt: 0,
             fell_back: 0,
             first_refusal: None,
             too_large: 0,
@@ -253,6 +253,8 @@ impl Recorder {
             bucket.served += 1;
             bucket.fell_back += fell_back;
             self.fell_back += fell_back;
+        } else {
+            self.without_own_attempt += 1;
         }
     }
 
@@ -294,10 +296,10 @@ impl Fold for Recorder {
             }
             EventKind::CooledDown { target, .. } => self.targets[target.index()].cool_downs += 1,
             EventKind::CacheHit => self.cached += 1,
-            EventKind::Coalesced { .. } => self.coalesced += 1,
-            EventKind::Promoted { .. } => self.coalesced -= 1,
             EventKind::Done(ref end) => self.done(at, end),
-            EventKind::Queued { .. }
+            EventKind::Coalesced { .. }
+            | EventKind::Promoted { .. }
+            | EventKind::Queued { .. }
             | EventKind::Waiting { .. }
             | EventKind::FirstByte { .. }
             | EventKind::FellBack { .. } => {}

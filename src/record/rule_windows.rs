@@ -35,7 +35,7 @@ struct Window {
 
 /// The measured value of a rule in its worst window.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct WorstWindow {
+pub(super) struct WorstValue {
     pub(super) value: f64,
     /// When the window begins.
     pub(super) at: Instant,
@@ -87,11 +87,11 @@ impl RuleWindows {
 
     /// Returns the value of the window that is worst by `rule`. A window is left out if it has so few jobs that one job alone
     /// breaks the rule, unless the rule has only one window. `None` if no window is left.
-    pub(super) fn worst(&self, rule: &Rule) -> Option<WorstWindow> {
+    pub(super) fn worst(&self, rule: &Rule) -> Option<WorstValue> {
         let min_jobs = if self.windows.len() == 1 { 1.0 } else { min_jobs(rule) };
         let values = self.windows.iter().enumerate().filter_map(|(index, window)| {
             let value = self.value(window, min_jobs)?;
-            Some(WorstWindow { value, at: Instant(self.length.0 * index as u64) })
+            Some(WorstValue { value, at: Instant(self.length.0 * index as u64) })
         });
         let badness = |value: f64| match rule.op {
             Op::AtLeast | Op::Above => -value,

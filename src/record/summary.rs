@@ -69,7 +69,7 @@ pub struct Summary {
     pub queue_s: Quantiles,
     /// The attempt that succeeded, from the request to the end of its reply.
     pub service_s: Quantiles,
-    /// The mean latency of the jobs that succeeded, by cause.
+    /// The mean latency of the jobs that succeeded, by phase.
     pub time_s: LatencyBreakdown,
     /// Tokens that the providers charged.
     pub tokens: Tokens,
@@ -83,8 +83,8 @@ pub struct Summary {
     pub targets: Vec<Target>,
     /// The highest load that the limits allow, by arithmetic.
     pub ceiling: CeilingSummary,
-    /// The limit whose window is half of the run or longer and of which the load uses the largest share; `None` if there is
-    /// none of which it uses a substantial one.
+    /// The limit whose window is half of the run or longer and of which the load uses the largest share; `None` if the
+    /// load uses little of each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub long_window: Option<LongWindow>,
     /// The run over time.
@@ -109,7 +109,7 @@ impl Summary {
         self.expect.iter().all(|expected| expected.pass)
     }
 
-    /// Returns the summary without its distributions: a few kilobytes that only another computation needs.
+    /// Returns the summary without its distributions, which only further computations need.
     #[must_use]
     pub fn without_distributions(&self) -> Self {
         let mut summary = self.clone();
@@ -244,7 +244,7 @@ pub struct Quantiles {
     pub hdr: String,
 }
 
-/// The mean latency of a job by cause, in seconds.
+/// The mean latency of a job by phase, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LatencyBreakdown {
     /// In the queue for the client's concurrency, and late from the load generator.
@@ -373,7 +373,7 @@ pub struct RuleResult {
     /// The length of the windows that it is judged in, in seconds; `None` for the run as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_s: Option<f64>,
-    /// The start of the worst window, in which `actual` was measured.
+    /// The start of the worst window, in which `actual` was measured, in seconds; `None` without windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_s: Option<f64>,
     /// `true` if the scenario does not state it.

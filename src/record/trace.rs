@@ -82,7 +82,7 @@ pub enum TraceEventKind {
     Failed {
         /// `provider/account/model`.
         target: String,
-        /// `status_503`, `connection`, `timeout`, `garbage`.
+        /// `status_503`, `connection`, `timeout`, `garbage`, `local_ports`.
         failure: String,
     },
     /// The client cancelled the attempt.

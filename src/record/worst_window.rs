@@ -1,5 +1,5 @@
-//! The worst window of time of each workload: when the fewest of its jobs succeeded, how long the others took, and which limit
-//! refused most.
+//! The worst window of time of each workload: the one in which the smallest share of its jobs succeeded, how long those took,
+//! and which limit refused most.
 //!
 //! A job belongs to the window in which it was scheduled to arrive. Memory is constant over a run: at most
 //! [`MAX_WINDOWS`] windows of counts, and per workload the latencies of the last [`OPEN`] windows, in which a job that has not
@@ -97,9 +97,9 @@ struct Window {
 impl Windows {
     /// Returns the windows of a run; `None` if it is too short to have several.
     pub(super) fn of(scenario: &Scenario) -> Option<Self> {
-        let deadline = Nanos(scenario.client.deadline.0 / (OPEN as u64 - 2));
+        let min_length = Nanos(scenario.client.deadline.0 / (OPEN as u64 - 2));
         let fits =
-            |length: &Nanos| scenario.duration.0.div_ceil(length.0) <= MAX_WINDOWS && *length >= deadline;
+            |length: &Nanos| scenario.duration.0.div_ceil(length.0) <= MAX_WINDOWS && *length >= min_length;
         let length = LENGTHS.into_iter().find(fits)?;
         if scenario.duration.0 / length.0 < MIN_WINDOWS {
             return None;

@@ -17,8 +17,7 @@ fn scenario_annotations(scenario: &ScenarioOutcome) -> String {
         error(scenario, rule.line, "expectation not met", &message)
     });
     let worse = scenario.with_verdict(Verdict::Worse).map(|change| {
-        let reproduce =
-            change.shown_by.as_ref().map(|evidence| format!("\nreproduce: {}", evidence.reproduce));
+        let reproduce = change.shown_by.as_ref().map(|example| format!("\nreproduce: {}", example.reproduce));
         let message = change.sentence() + &reproduce.unwrap_or_default();
         error(scenario, None, "worse than the baseline", &message)
     });
@@ -37,7 +36,7 @@ fn escaped_message(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// Escapes a escaped_property of a command, which must not contain its separators either.
+/// Escapes a property of a command, which must not contain its separators either.
 fn escaped_property(text: &str) -> String {
     escaped_message(text).replace(':', "%3A").replace(',', "%2C")
 }

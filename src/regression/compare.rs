@@ -30,7 +30,8 @@ pub struct MeasureChange {
     pub margin: f64,
     /// How the difference is judged.
     pub verdict: Verdict,
-    /// The replica with the largest change for the worse; only if the verdict is [`Verdict::Worse`].
+    /// The replica with the largest change for the worse, or the first in which the measure can no longer be measured; only if
+    /// the verdict is [`Verdict::Worse`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shown_by: Option<ExampleReplica>,
 }

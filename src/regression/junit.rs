@@ -123,7 +123,7 @@ fn change_result(xml: &mut Xml, change: &MeasureChange) -> io::Result<()> {
     if change.verdict != Verdict::Worse {
         return system_out(xml, &change.sentence());
     }
-    let command = change.shown_by.as_ref().map_or("", |evidence| &evidence.reproduce);
+    let command = change.shown_by.as_ref().map_or("", |example| &example.reproduce);
     failure(xml, &change.sentence(), command)
 }
 

@@ -71,9 +71,8 @@ fn change_row(name: &str, change: &MeasureChange) -> String {
 /// Returns the commands that reproduce the failures, each once, sorted.
 fn commands(scenario: &ScenarioOutcome) -> Vec<&str> {
     let broken = scenario.broken().map(|rule| rule.reproduce.as_str());
-    let evidence = scenario.with_verdict(Verdict::Worse).filter_map(|change| change.shown_by.as_ref());
-    let mut commands: Vec<&str> =
-        broken.chain(evidence.map(|evidence| evidence.reproduce.as_str())).collect();
+    let examples = scenario.with_verdict(Verdict::Worse).filter_map(|change| change.shown_by.as_ref());
+    let mut commands: Vec<&str> = broken.chain(examples.map(|example| example.reproduce.as_str())).collect();
     commands.sort_unstable();
     commands.dedup();
     commands

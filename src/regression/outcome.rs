@@ -21,7 +21,7 @@ pub struct Outcome {
     pub passed: usize,
     /// The number of scenarios with a broken rule or a measure that got worse.
     pub failed: usize,
-    /// The number of scenarios that were not run, because the test was interrupted.
+    /// The number of scenarios that were not judged.
     pub skipped: usize,
     /// In the order in which they were given.
     pub scenarios: Vec<ScenarioOutcome>,
@@ -36,7 +36,7 @@ pub struct ScenarioOutcome {
     pub file: String,
     /// Whether it passed, failed or was skipped.
     pub status: Status,
-    /// Why something was not judged: it was not run, or the baseline that was given does not contain it.
+    /// Why something was not judged: not all runs were completed, or the baseline that was given does not contain the scenario.
     pub notes: Vec<&'static str>,
     /// Its rules.
     pub expect: Vec<RuleOutcome>,
@@ -52,7 +52,7 @@ pub enum Status {
     Passed,
     /// A rule is broken or a measure got worse.
     Failed,
-    /// It was not run.
+    /// Nothing of it was judged: it has neither rules nor a baseline, or not all of its runs were completed.
     Skipped,
 }
 

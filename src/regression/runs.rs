@@ -25,7 +25,11 @@ pub struct Case {
 
 impl Case {
     /// Returns the scenario of the first replica.
-    pub(super) fn scenario(&self) -> &Scenario {
+    ///
+    /// # Panics
+    /// If the case has no replica.
+    #[must_use]
+    pub fn scenario(&self) -> &Scenario {
         self.replicas.first().expect("invariant: a case has at least one replica")
     }
 
@@ -40,7 +44,7 @@ impl Case {
 pub struct ScenarioRuns {
     /// How long jobs arrived, in seconds.
     pub(super) duration_s: f64,
-    /// In the order of [`Case::replicas`]; empty if the test was interrupted before all of them were run.
+    /// In the order of [`Case::replicas`]; empty if not all of them were run to their end.
     pub(super) replicas: Vec<Replica>,
 }
 
@@ -56,7 +60,7 @@ pub(super) struct Replica {
 
 /// Watches the runs of a test, from any thread.
 pub trait TestProgress: Sync {
-    /// Called after each run.
+    /// Called after each run, whether it has a result or not.
     fn ran(&self) {}
     /// Called for a run that was ended because too many of its jobs were in flight; it has no result.
     fn too_many_jobs(&self) {}
@@ -69,7 +73,7 @@ pub trait TestProgress: Sync {
 /// Ignores progress.
 impl TestProgress for () {}
 
-/// Runs every replica of every case. If the test is interrupted, a case of which a replica is missing has none.
+/// Runs every replica of every case. If a run of a case is not begun or is ended early, the case has no replicas.
 #[must_use]
 pub fn run(cases: &[Case], progress: &dyn TestProgress) -> Vec<ScenarioRuns> {
     let scenarios: Vec<&Scenario> = cases.iter().flat_map(|case| &case.replicas).collect();

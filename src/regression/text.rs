@@ -27,9 +27,9 @@ fn scenario(scenario: &ScenarioOutcome) -> String {
     }
     for change in scenario.with_verdict(Verdict::Worse) {
         text.push_str(&format!("      worse   {}\n", change.sentence()));
-        if let Some(evidence) = &change.shown_by {
-            text.push_str(&format!("              {}\n", evidence.sentence(change.unit)));
-            text.push_str(&format!("              reproduce: {}\n", evidence.reproduce));
+        if let Some(example) = &change.shown_by {
+            text.push_str(&format!("              {}\n", example.sentence(change.unit)));
+            text.push_str(&format!("              reproduce: {}\n", example.reproduce));
         }
     }
     for change in scenario.with_verdict(Verdict::Better) {

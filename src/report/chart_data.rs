@@ -9,7 +9,7 @@ use std::ops::Range;
 pub(super) struct ChartData {
     /// The end of the horizontal axis.
     pub(super) length: f64,
-    /// The places of all values on the horizontal axis, ascending.
+    /// The positions of all values on the horizontal axis, ascending.
     pub(super) x: Vec<f64>,
     pub(super) panels: Vec<Panel>,
     /// Shaded in every panel, and named in the first.
@@ -83,7 +83,7 @@ pub(super) struct Line {
     /// For light and for dark backgrounds.
     pub(super) colours: [String; 2],
     pub(super) shape: Shape,
-    /// One value per time; `None` leaves a gap.
+    /// One value per position of [`ChartData::x`]; `None` leaves a gap.
     pub(super) values: Vec<Option<f64>>,
 }
 
@@ -114,9 +114,9 @@ impl Line {
         }
     }
 
-    /// A horizontal dashed line.
-    pub(super) fn level(name: &str, height: f64, places: usize) -> Self {
-        Self::new(name, Role::Ceiling, Shape::Dashes, std::iter::repeat_n(Some(height), places))
+    /// Creates a horizontal dashed line of `count` equal values.
+    pub(super) fn level(name: &str, height: f64, count: usize) -> Self {
+        Self::new(name, Role::Ceiling, Shape::Dashes, std::iter::repeat_n(Some(height), count))
     }
 }
 

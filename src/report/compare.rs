@@ -67,10 +67,14 @@ const ROWS: [Row; 17] = [
         measure: |run| share_of(run.attempts.limited, run.attempts.total),
         unit: Unit::Share,
     },
-    Row { name: "latency p50", measure: |run| answered(run, run.latency_s.p50), unit: Unit::Seconds },
-    Row { name: "latency p95", measure: |run| answered(run, run.latency_s.p95), unit: Unit::Seconds },
-    Row { name: "latency p99", measure: |run| answered(run, run.latency_s.p99), unit: Unit::Seconds },
-    Row { name: "TTFT p95", measure: |run| answered(run, run.first_token_s.p95), unit: Unit::Seconds },
+    Row { name: "latency p50", measure: |run| if_any_succeeded(run, run.latency_s.p50), unit: Unit::Seconds },
+    Row { name: "latency p95", measure: |run| if_any_succeeded(run, run.latency_s.p95), unit: Unit::Seconds },
+    Row { name: "latency p99", measure: |run| if_any_succeeded(run, run.latency_s.p99), unit: Unit::Seconds },
+    Row {
+        name: "TTFT p95",
+        measure: |run| if_any_succeeded(run, run.first_token_s.p95),
+        unit: Unit::Seconds,
+    },
     Row { name: "cost", measure: |run| Some(run.cost_usd), unit: Unit::Usd },
     Row { name: "ceiling per min", measure: |run| run.ceiling.jobs_per_min, unit: Unit::Rate },
     Row { name: "headroom", measure: |run| run.ceiling.multiple, unit: Unit::Rate },
@@ -112,7 +116,7 @@ pub fn text(runs: &[Named<'_>], style: Style) -> String {
 /// The names of all charts that a comparison may have.
 pub const CHARTS: [&str; 3] = ["answered", "latency-p95", "bars"];
 
-/// The charts of a comparison.
+/// Returns the charts of a comparison.
 #[must_use]
 pub fn charts(runs: &[Named<'_>]) -> Vec<Chart> {
     compare_chart::charts(runs)
@@ -142,7 +146,7 @@ pub fn html(runs: &[Named<'_>]) -> String {
     page("comparison", &charts, &content)
 }
 
-/// The rows of the table of measures: a value per run, and its difference from the first run's.
+/// Returns the rows of the table of measures: a value per run, and its difference from the first run's.
 fn measures(runs: &[Named<'_>], base: &Summary) -> Vec<Vec<Markup>> {
     let value = |row: &Row, run: &Summary| match cell(row, base, run).as_slice() {
         [value, change] => html! { (value) br; small.note { (change) } },
@@ -158,7 +162,7 @@ fn measures(runs: &[Named<'_>], base: &Summary) -> Vec<Vec<Markup>> {
     rows
 }
 
-/// The heading: which run has the highest success share.
+/// Returns the heading: which run has the highest success share.
 fn headline(runs: &[Named<'_>]) -> String {
     let share = |run: &Summary| share_of(run.jobs.succeeded, run.jobs.offered).unwrap_or(0.0);
     let best = runs.iter().map(|(_, run)| share(run)).fold(0.0, f64::max);
@@ -177,14 +181,14 @@ fn headline(runs: &[Named<'_>]) -> String {
     }
 }
 
-/// The rows in which some run has a value other than zero.
+/// Returns the rows in which some run has a value other than zero.
 fn shown_rows<'r>(runs: &'r [Named<'r>]) -> impl Iterator<Item = &'static Row> + 'r {
     let measured =
         |row: &&Row| runs.iter().any(|(_, run)| (row.measure)(run).is_some_and(|value| value != 0.0));
     ROWS.iter().filter(measured)
 }
 
-/// A value, and its difference from the baseline's if there is one.
+/// Formats a value, and its difference from the baseline's if there is one.
 fn cell(row: &Row, base: &Summary, run: &Summary) -> Vec<String> {
     let Some(value) = (row.measure)(run) else { return vec!["–".to_owned()] };
     let written = match row.unit {
@@ -199,7 +203,7 @@ fn cell(row: &Row, base: &Summary, run: &Summary) -> Vec<String> {
     }
 }
 
-/// The difference from the baseline: percentage points for shares, percent for everything else.
+/// Formats the difference from the baseline: percentage points for shares, percent for everything else.
 fn change(unit: Unit, base: f64, value: f64) -> String {
     let difference = value - base;
     let sign = if difference < 0.0 { '−' } else { '+' };
@@ -221,7 +225,8 @@ fn expectations(run: &Summary) -> String {
     }
 }
 
-fn answered(run: &Summary, value: f64) -> Option<f64> {
+/// Returns `value`, a quantile of latency, if any job succeeded.
+fn if_any_succeeded(run: &Summary, value: f64) -> Option<f64> {
     (run.latency_s.count > 0).then_some(value)
 }
 

@@ -15,7 +15,7 @@ pub(super) fn run(summary: &Summary) -> String {
     format!("{} of traffic, {how}, seed {}", duration(summary.duration_s), summary.seed)
 }
 
-/// Outcomes of the jobs: label, count, and share of the jobs offered. Counts of zero are left out, except for
+/// Returns the outcomes of the jobs: label, count, and share of the jobs offered. Counts of zero are left out, except for
 /// succeeded and failed.
 pub(super) fn jobs(summary: &Summary) -> Vec<(&'static str, u64, String)> {
     let jobs = &summary.jobs;
@@ -34,7 +34,7 @@ pub(super) fn jobs(summary: &Summary) -> Vec<(&'static str, u64, String)> {
     shown.map(|(name, count)| (name, count, percent(share_of(count, jobs.offered).unwrap_or(0.0)))).collect()
 }
 
-/// Why attempts and jobs failed: label, and counts by cause. Empty lists are left out.
+/// Returns why attempts and jobs failed: label, and counts by cause. Empty lists are left out.
 pub(super) fn failures(summary: &Summary) -> Vec<(&'static str, String)> {
     let all = [
         ("attempts rate-limited by", &summary.attempts.limited_by),
@@ -59,7 +59,7 @@ pub(super) fn listed(counts: &Counts) -> String {
 /// The columns of [`times`].
 pub(super) const STATISTICS: [&str; 6] = ["mean", "p50", "p90", "p95", "p99", "max"];
 
-/// Every latency distribution with its columns. Distributions without values are left out.
+/// Returns every distribution of times with its columns. Distributions without values are left out.
 pub(super) fn times(summary: &Summary) -> Vec<(&'static str, [String; STATISTICS.len()])> {
     let all = [
         ("latency", Some(&summary.latency_s)),
@@ -93,7 +93,7 @@ pub(super) fn delay_effect(summary: &Summary) -> Option<String> {
     ))
 }
 
-/// The measured value of an expectation, in its unit, with the start of the worst window if it is judged in windows.
+/// Formats the measured value of an expectation, in its unit, with the start of the worst window if it is judged in windows.
 pub(super) fn actual(expected: &RuleResult, run_s: f64) -> String {
     let Some(actual) = expected.actual else {
         return match (expected.pass, expected.window_s) {
@@ -106,7 +106,7 @@ pub(super) fn actual(expected: &RuleResult, run_s: f64) -> String {
     expected.at_s.map_or_else(|| actual.clone(), |at_s| format!("{actual} at {}", moment(at_s, run_s)))
 }
 
-/// The text of an expectation; says so if the scenario does not state it.
+/// Returns the text of an expectation; says so if the scenario does not state it.
 pub(super) fn rule(expected: &RuleResult) -> String {
     let default = if expected.is_default { " (default)" } else { "" };
     format!("{}{default}", expected.rule)
@@ -123,7 +123,7 @@ pub(super) struct Use {
     pub(super) peak: f64,
 }
 
-/// The limits of a target, in the order of reports.
+/// Returns the limits of a target, in the order of reports.
 pub(super) fn uses(target: &Target) -> Vec<Use> {
     let each = target.limits.iter().map(|limit| Use {
         axis: limit.axis.clone(),
@@ -134,7 +134,7 @@ pub(super) fn uses(target: &Target) -> Vec<Use> {
     each.collect()
 }
 
-/// The quantity of a limit per window: `60,000`, or `60k, grown to 600k`.
+/// Formats the quantity of a limit per window: `60,000`, or `60k, grown to 600k`.
 pub(super) fn amount(limit: &CeilingAxis) -> String {
     match limit.grows_to {
         Some(most) => format!("{}, grown to {}", units::print_count(limit.limit), units::print_count(most)),
@@ -155,7 +155,7 @@ fn limit_text(limit: &Limit) -> String {
     format!("{} {per}{burst}", count(limit.limit))
 }
 
-/// Attempts at a target: `1,234 sent, 1,200 succeeded, 30 rate-limited, 4 failed`.
+/// Describes the attempts at a target: `1,234 sent, 1,200 succeeded, 30 rate-limited, 4 failed`.
 pub(super) fn traffic(target: &Target) -> String {
     let mut text = format!("{} sent, {} succeeded", count(target.attempts), count(target.ok));
     for (number, what) in [(target.limited, "rate-limited"), (target.failed, "failed")] {
@@ -169,7 +169,7 @@ pub(super) fn traffic(target: &Target) -> String {
     text
 }
 
-/// Tokens charged and their cost, over the whole run.
+/// Describes the tokens charged and their cost, over the whole run.
 pub(super) fn charged(summary: &Summary) -> String {
     let tokens = summary.tokens;
     format!(
@@ -181,7 +181,7 @@ pub(super) fn charged(summary: &Summary) -> String {
     )
 }
 
-/// What an axis counts; `None` if `name` is not an axis.
+/// Returns what an axis counts; `None` if `name` is not an axis.
 pub(super) fn meaning(name: &str) -> Option<&'static str> {
     Some(match Axis::from_name(name)? {
         Axis::Rpm => "requests per minute",

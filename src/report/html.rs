@@ -11,8 +11,8 @@ use crate::formatting::{count, duration, moment, number, percent, plural, share_
 use crate::record::{Summary, Target};
 use maud::{Markup, html};
 
-/// Results up to this size are embedded without their distributions, in bytes. Larger ones are embedded without the fill
-/// of their limits as well, or not at all.
+/// The largest size of an embedded result, in bytes. Results are embedded without their distributions; a larger one is
+/// embedded without the fill of its limits as well, or not at all.
 const MAX_EMBEDDED_BYTES: usize = 150_000;
 
 /// Renders the page of a run.
@@ -235,7 +235,7 @@ fn reproduce(summary: &Summary) -> Markup {
     section("Reproduce", &content)
 }
 
-/// The result as JSON, as far as [`MAX_EMBEDDED_BYTES`] allows.
+/// Renders the result as JSON, as much of it as [`MAX_EMBEDDED_BYTES`] allows.
 fn embedded(summary: &Summary) -> Markup {
     let mut smaller = summary.without_distributions();
     let whole = json_data(&smaller);

@@ -1,4 +1,4 @@
-//! The slowest jobs and the first that were not served, each folded with its trace of events.
+//! The slowest jobs and the first that were not served, each with its trace of events, collapsed except for the first.
 
 use super::page::{MAX_ROWS, section, text};
 use crate::event::WaitReason;
@@ -32,7 +32,7 @@ pub(super) fn sections(summary: &Summary) -> Markup {
     }
 }
 
-/// The summary line of one job and its events.
+/// Renders the summary line of one job and its events.
 fn entry(trace: &JobTrace, run_s: f64) -> Markup {
     let ended = match &trace.reason {
         Some(reason) => format!("{} ({reason})", trace.verdict),

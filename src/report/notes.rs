@@ -4,13 +4,13 @@ use crate::scenario::Note;
 use provider::Nanos;
 use provider::units::{print_count, print_duration, print_number, print_share};
 
-/// The sentence of each note.
+/// Returns the sentence of each note.
 #[must_use]
 pub fn sentences(notes: &[Note]) -> Vec<String> {
     notes.iter().map(sentence).collect()
 }
 
-/// The sentence of a note.
+/// Returns the sentence of a note.
 #[must_use]
 pub(super) fn sentence(note: &Note) -> String {
     match note {
@@ -26,21 +26,21 @@ pub(super) fn sentence(note: &Note) -> String {
             excess(bound, *capacity, *max_tokens),
         ),
         Note::Unservable { workload, route, share, .. } => {
-            let (size, others) = if *share < 1.0 {
-                ("their size", "; the ceiling is of the others")
-            } else {
-                ("its size", "")
-            };
-            let jobs = jobs(*share);
-            format!(
-                "{jobs} of {workload} can never be served: no target of the route {route} admits {size}{others}"
-            )
+            let others = if *share < 1.0 { "; the ceiling is of the others" } else { "" };
+            unservable(workload, route, *share) + others
         }
         Note::Sentence(sentence) => sentence.clone(),
     }
 }
 
-/// "Every job", "9.2% of the jobs", "One job in 2,000".
+/// Says that a share of the jobs of a workload can never be served.
+pub(super) fn unservable(workload: &str, route: &str, share: f64) -> String {
+    let size = if share < 1.0 { "their size" } else { "its size" };
+    let jobs = jobs(share);
+    format!("{jobs} of {workload} can never be served: no target of the route {route} admits {size}")
+}
+
+/// Formats a share of the jobs: "Every job", "9.2% of the jobs", "One job in 2,000".
 pub(super) fn jobs(share: f64) -> String {
     match share {
         ..1e-3 => format!("One job in {:.0}", 1.0 / share),
@@ -49,7 +49,7 @@ pub(super) fn jobs(share: f64) -> String {
     }
 }
 
-/// What exceeds what: "the prompt and max_tokens of 8192 together exceed its tpm of 8k".
+/// Returns what exceeds which bound: "the prompt and max_tokens of 8192 together exceed its tpm of 8k".
 fn excess(bound: &str, capacity: u64, max_tokens: Option<u32>) -> String {
     let capacity = print_count(capacity);
     let completion = max_tokens.map_or_else(

@@ -54,7 +54,7 @@ pub(super) fn page(title: &str, charts: &[Chart], content: &Markup) -> String {
     markup.into_string()
 }
 
-/// A chart with its title and note, and its data if it can be drawn interactively.
+/// Renders a chart with its title and note, and its data if it can be drawn interactively.
 pub(super) fn figure(chart: &Chart) -> Markup {
     html! {
         figure class=(chart.name) {
@@ -70,18 +70,18 @@ pub(super) fn figure(chart: &Chart) -> Markup {
     }
 }
 
-/// A value as JSON for a `<script>` element: without `<`, so that no text in it can end the element.
+/// Returns a value as JSON for a `<script>` element: without `<`, so that no text in it can end the element.
 pub(super) fn json_data(value: &impl Serialize) -> PreEscaped<String> {
     let json = serde_json::to_string(value).expect("invariant: reports have string keys and plain data");
     PreEscaped(json.replace('<', "\\u003c"))
 }
 
-/// Text from outside (a scenario, a file name), with control characters as blanks and cut to [`MAX_TEXT_CHARS`].
+/// Returns text from outside (a scenario, a file name), with control characters as blanks and cut to [`MAX_TEXT_CHARS`].
 pub(super) fn text(outside: &str) -> String {
     printable(&short(outside, MAX_TEXT_CHARS))
 }
 
-/// A table. Columns from `numeric_from` on are aligned as numbers. On a narrow screen the rows of a table with more than
+/// Renders a table. Columns from `numeric_from` on are aligned as numbers. On a narrow screen the rows of a table with more than
 /// three columns become cards, in which every cell carries the name of its column.
 pub(super) fn table(head: &[&str], numeric_from: usize, rows: &[Vec<Markup>]) -> Markup {
     let is_wide = head.len() > 3;
@@ -103,7 +103,7 @@ pub(super) fn table(head: &[&str], numeric_from: usize, rows: &[Vec<Markup>]) ->
     }
 }
 
-/// How many rows of `all` are beyond [`MAX_ROWS`]; nothing if all are shown.
+/// Says how many rows of `all` are beyond [`MAX_ROWS`]; nothing if all are shown.
 pub(super) fn more_rows(all: usize, noun: &str) -> Markup {
     html! {
         @if all > MAX_ROWS {
@@ -112,17 +112,17 @@ pub(super) fn more_rows(all: usize, noun: &str) -> Markup {
     }
 }
 
-/// A cell of plain text.
+/// Renders a cell of plain text.
 pub(super) fn cell(value: impl AsRef<str>) -> Markup {
     html! { (text(value.as_ref())) }
 }
 
-/// A part of a page under a heading.
+/// Renders a part of a page under a heading.
 pub(super) fn section(title: &str, content: &Markup) -> Markup {
     html! { section { h2 { (text(title)) } (content) } }
 }
 
-/// The head of a page: what was run, the findings with the first as the heading, and the author's description.
+/// Renders the head of a page: what was run, the findings with the first as the heading, and the author's description.
 pub(super) fn header(subject: &str, sentences: &[String], about: &str) -> Markup {
     html! {
         header {
@@ -135,7 +135,7 @@ pub(super) fn header(subject: &str, sentences: &[String], about: &str) -> Markup
     }
 }
 
-/// A row of boxes, each with a value and its label.
+/// Renders a row of boxes, each with a value and its label.
 pub(super) fn tiles(tiles: &[(String, String)]) -> Markup {
     html! {
         div.tiles {
@@ -146,7 +146,7 @@ pub(super) fn tiles(tiles: &[(String, String)]) -> Markup {
     }
 }
 
-/// The name of an axis with its meaning as a tooltip, if it has one.
+/// Renders the name of an axis with its meaning as a tooltip, if it has one.
 pub(super) fn axis(name: &str) -> Markup {
     match facts::meaning(name) {
         Some(meaning) => html! { abbr title=(meaning) { (name) } },
@@ -154,21 +154,21 @@ pub(super) fn axis(name: &str) -> Markup {
     }
 }
 
-/// `✓` or `✗` with a word, coloured.
+/// Renders `✓` or `✗` with a word, coloured.
 pub(super) fn mark(holds: bool, yes: &str, no: &str) -> Markup {
     html! {
         @if holds { span.pass { "✓ " (yes) } } @else { span.miss { "✗ " (no) } }
     }
 }
 
-/// Sentences in small print, at most [`MAX_ROWS`].
+/// Renders sentences in small print, at most [`MAX_ROWS`].
 pub(super) fn notes<S: AsRef<str>>(sentences: &[S]) -> Markup {
     html! {
         @for sentence in sentences.iter().take(MAX_ROWS) { p.note { (text(sentence.as_ref())) } }
     }
 }
 
-/// A command to copy; nothing if it is empty.
+/// Renders a command to copy; nothing if it is empty.
 pub(super) fn command(command: &str) -> Markup {
     html! { @if !command.is_empty() { pre { code { (printable(command)) } } } }
 }

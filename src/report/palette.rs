@@ -10,9 +10,12 @@ use std::fmt::Write;
 /// What is drawn in a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
+    /// Text.
     Ink,
+    /// Text and lines of less importance.
     Muted,
     Grid,
+    /// The background.
     Paper,
     Ceiling,
     Offered,
@@ -20,23 +23,31 @@ pub(super) enum Role {
     Refused,
     Failed,
     Shed,
+    /// What was charged to a limit; the part of the ceiling that a change keeps.
     Fill,
+    /// A limit that was in use to at least 98 %; a run in which a rule fails.
     Full,
     Median,
+    /// The 95th percentile.
     Tail,
     Queue,
     Wait,
+    /// The time in failed attempts.
     Lost,
     FirstToken,
     Output,
+    /// The share of a limit in use.
     Level,
+    /// Charges above what a limit allows in that time.
     Over,
+    /// The first of several series, up to `Sixth`.
     First,
     Second,
     Third,
     Fourth,
     Fifth,
     Sixth,
+    /// The busiest minute.
     Peak,
     Incident,
 }
@@ -77,23 +88,23 @@ const COLOURS: [(Role, Rgb, Rgb); 29] = [
 ];
 
 impl Role {
-    /// Its colour on light backgrounds.
+    /// Returns its colour on light backgrounds.
     pub(super) fn colour(self) -> RGBColor {
         let (_, (red, green, blue), _) = COLOURS[self as usize];
         RGBColor(red, green, blue)
     }
 
-    /// Its colour on light backgrounds, as `#RRGGBB`.
+    /// Returns its colour on light backgrounds, as `#RRGGBB`.
     pub(super) fn hex(self) -> String {
         hex(COLOURS[self as usize].1)
     }
 
-    /// Its colour on dark backgrounds, as `#RRGGBB`.
+    /// Returns its colour on dark backgrounds, as `#RRGGBB`.
     pub(super) fn dark_hex(self) -> String {
         hex(COLOURS[self as usize].2)
     }
 
-    /// The colour of the series with this index; repeats from the seventh on.
+    /// Returns the colour of the series with this index; repeats from the seventh on.
     pub(super) fn of_series(index: usize) -> Self {
         const SERIES: [Role; 6] =
             [Role::First, Role::Second, Role::Third, Role::Fourth, Role::Fifth, Role::Sixth];
@@ -101,7 +112,7 @@ impl Role {
     }
 }
 
-/// The CSS rules that replace light colours by dark ones, to be wrapped in a media query.
+/// Returns the CSS rules that replace light colours by dark ones, to be wrapped in a media query.
 pub(super) fn dark_rules() -> String {
     let mut css = String::new();
     for (_, light, dark) in COLOURS {

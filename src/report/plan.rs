@@ -8,6 +8,7 @@ mod outages;
 mod purchase;
 mod sentences;
 mod users;
+mod violation;
 
 pub use html::html;
 
@@ -17,7 +18,7 @@ use super::facts;
 use super::terminal::{TerminalText, WIDTH, bar};
 use super::text_layout::{fitted, short};
 use crate::formatting::{count, duration, number, percent};
-use crate::planner::{ChangeEffect, Plan, Point};
+use crate::planner::{ChangeEffect, FewestJobs, Plan, Point};
 
 /// Characters for the name of a change.
 const CHANGE: usize = 34;
@@ -27,7 +28,7 @@ const BAR: usize = 10;
 /// The names of all charts that a plan may have.
 pub const CHARTS: [&str; 2] = ["curve", "what-if"];
 
-/// The charts of a plan: the ceiling curve and the what-ifs. None if the load is a number of users.
+/// Returns the charts of a plan: the ceiling curve and the what-ifs. Returns none if the load is a number of users.
 #[must_use]
 pub fn charts(plan: &Plan) -> Vec<Chart> {
     if plan.users.is_some() {
@@ -40,17 +41,17 @@ pub fn charts(plan: &Plan) -> Vec<Chart> {
 /// Renders the plan as text, ending in a line feed.
 #[must_use]
 pub fn render(plan: &Plan, style: Style) -> String {
-    let mut page = PlanReport(TerminalText::new(style));
-    page.0.findings(&sentences::findings(plan));
-    page.run(plan);
-    page.ceilings(plan);
-    page.curve(plan);
-    page.what_ifs(plan);
-    page.pairs(plan);
-    page.buy(plan);
-    outages::print(&mut page, plan);
-    page.last(plan);
-    page.0.into_string()
+    let mut report = PlanReport(TerminalText::new(style));
+    report.0.findings(&sentences::findings(plan));
+    report.run(plan);
+    report.ceilings(plan);
+    report.curve(plan);
+    report.what_ifs(plan);
+    report.pairs(plan);
+    report.buy(plan);
+    outages::print(&mut report, plan);
+    report.notes_and_exit_code(plan);
+    report.0.into_string()
 }
 
 /// The report of a plan.
@@ -85,6 +86,7 @@ impl PlanReport {
         let broken = simulated.first_violation.as_ref().map(|breaks| breaks.rule.as_str());
         if let Some(planning) = &simulated.planning {
             let name = format!("to plan with: {} hold it", percent(planning.share));
+            let broken = simulated.broken_above.as_deref().or(broken);
             self.ceiling(&name, Some(planning.jobs_per_min), Some(planning.multiple), broken);
         }
         let name = if simulated.planning.is_some() { "simulated, mean" } else { "simulated" };
@@ -99,7 +101,7 @@ impl PlanReport {
         }
         if let Some(multiple) = simulated.without_cost_rules {
             let jobs = multiple * plan.load.jobs_per_min;
-            self.ceiling("  without the rules on cost", Some(jobs), Some(multiple), None);
+            self.ceiling(&format!("  {}", without_cost_rules(plan)), Some(jobs), Some(multiple), None);
         }
         self.ceiling("present load", Some(plan.load.jobs_per_min), Some(1.0), None);
         for target in &plan.targets {
@@ -146,6 +148,9 @@ impl PlanReport {
             self.0.line(&line);
         }
         self.0.faint("offered and goodput in jobs a minute; limited: rate-limited attempts per job");
+        if let Some(few) = few_jobs(plan) {
+            self.0.faint(&few);
+        }
     }
 
     fn what_ifs(&mut self, plan: &Plan) {
@@ -159,7 +164,10 @@ impl PlanReport {
         for change in &plan.what_if {
             self.0.line(&what_if_line(plan, change));
         }
-        self.0.faint("p95 and cost at the present load; lift/USD: ceiling gained per extra dollar a day");
+        self.0.faint("p95 and cost at the present load; lift/USD: (lift - 1) per extra dollar a day");
+        if let Some(base) = change::base(plan) {
+            self.0.faint(&base);
+        }
         self.0.faint("equal: no difference beyond the searches' tolerance and the spread of seeds");
     }
 
@@ -202,7 +210,7 @@ impl PlanReport {
         self.0.line(&format!("  {verdict}: p95 {p95}, {cost} a day at that load"));
     }
 
-    fn last(&mut self, plan: &Plan) {
+    fn notes_and_exit_code(&mut self, plan: &Plan) {
         self.0.line("");
         for note in sentences::notes(plan) {
             self.0.sentence(&format!("note: {note}"), 6);
@@ -212,6 +220,25 @@ impl PlanReport {
         }
         self.0.sentence(&sentences::exit_code(plan), 2);
     }
+}
+
+/// Returns the verdict on a run of too few jobs, with their number.
+fn few(point: &Point) -> String {
+    format!("few: {}", count(point.offered))
+}
+
+/// Says how many jobs a verdict needs; `None` if every run of the curve has so many.
+fn few_jobs(plan: &Plan) -> Option<String> {
+    let judged_from = plan.ceiling.simulated.judged_from.as_ref()?;
+    let FewestJobs { rule, jobs } = judged_from;
+    plan.curve.iter().any(|point| point.too_few_jobs).then(|| {
+        format!("few: the jobs of the run, fewer than the {} from which `{rule}` is judged", count(*jobs))
+    })
+}
+
+/// Returns the name of the ceiling without the rules on cost.
+fn without_cost_rules(plan: &Plan) -> String {
+    change::scope(plan).trim_start().to_owned()
 }
 
 fn curve_line(point: &Point, days: f64) -> String {
@@ -228,9 +255,9 @@ fn curve_line(point: &Point, days: f64) -> String {
         percent(limited),
         point.cost_usd / days,
         match point.holds {
-            _ if point.too_few_jobs => "few jobs",
-            true => "yes",
-            false => "no",
+            _ if point.too_few_jobs => few(point),
+            true => "yes".to_owned(),
+            false => "no".to_owned(),
         }
     )
 }
@@ -238,7 +265,7 @@ fn curve_line(point: &Point, days: f64) -> String {
 fn what_if_line(plan: &Plan, change: &ChangeEffect) -> String {
     let ceiling = change::new_ceiling(change);
     let p95 = change.p95_s.map_or_else(|| "-".to_owned(), duration);
-    let per_usd = change::lift_per_usd(change);
+    let per_usd = change::lift_per_usd(plan, change);
     format!(
         "{:<CHANGE$} {ceiling:>10} {:>6} {p95:>7} {:>8.2}  {per_usd:>8}",
         short(&change.change, CHANGE),

@@ -13,12 +13,12 @@ pub(super) struct TerminalText {
 }
 
 impl TerminalText {
-    /// An empty report.
+    /// Creates an empty report.
     pub(super) const fn new(style: Style) -> Self {
         Self { text: String::new(), style }
     }
 
-    /// The report, ending in a line feed.
+    /// Returns the report, ending in a line feed.
     pub(super) fn into_string(self) -> String {
         self.text
     }

@@ -24,16 +24,16 @@ const MAX_TARGETS: usize = 12;
 /// Renders the report of a run, ending in a line feed.
 #[must_use]
 pub fn render(summary: &Summary, style: Style) -> String {
-    let mut page = RunReport(TerminalText::new(style));
-    page.0.findings(&verdict::sentences(summary));
-    page.run(summary);
-    page.jobs(summary);
-    page.times(summary);
-    page.breakdown(summary);
-    page.targets(summary);
-    page.expectations(summary);
-    page.cost_and_notes(summary);
-    page.0.into_string()
+    let mut report = RunReport(TerminalText::new(style));
+    report.0.findings(&verdict::sentences(summary));
+    report.run(summary);
+    report.jobs(summary);
+    report.times(summary);
+    report.breakdown(summary);
+    report.targets(summary);
+    report.expectations(summary);
+    report.cost_and_notes(summary);
+    report.0.into_string()
 }
 
 /// The report of a run.

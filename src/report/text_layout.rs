@@ -30,7 +30,7 @@ pub(super) fn short(name: &str, letters: usize) -> String {
     all[..head].iter().chain(&['…']).chain(&all[all.len() - tail..]).collect()
 }
 
-/// [`short`] with unprintable characters replaced by blanks.
+/// Shortens a name as [`short`] does, with unprintable characters replaced by blanks.
 pub(super) fn fitted(name: &str, letters: usize) -> String {
     short(&printable(name), letters)
 }

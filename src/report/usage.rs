@@ -1,7 +1,7 @@
 //! What each limit was charged over time, as a share of what it allows in that time. The strips, the heat map and the
-//! table by hour all use this.
+//! table of the heat map all use this.
 //!
-//! A limit of 6,000 tokens a minute allows 60,000 in ten minutes, whatever its window law and burst. So a burst may be
+//! A limit of 6,000 tokens a minute allows 60,000 in ten minutes, whatever its refill policy and burst. So a burst may be
 //! charged more than 100 % of a step, and a limit that is full at the end may have been charged little in its last hour.
 //! A limit whose window is longer than the run is spread over the run: a day limit has its whole number for a short run.
 
@@ -9,7 +9,7 @@ use crate::record::{Charged, Fill, Limit, Summary};
 use provider::Axis;
 use std::ops::Range;
 
-/// The heat map has fewer columns than this plus one: the hours of a day, and one for what came after.
+/// The heat map has fewer columns than this, so that it has one per hour of a day.
 const MAX_COLUMNS: usize = 25;
 /// Round lengths of a column, in seconds; longer ones are whole days.
 const ROUND: [f64; 19] = [
@@ -50,7 +50,7 @@ pub(super) struct Row<'s> {
     end_s: f64,
 }
 
-/// Every limit that was sampled, by target, then in the order of [`Axis::ALL`].
+/// Returns every limit that was sampled, by target, then in the order of [`Axis::ALL`].
 pub(super) fn rows(summary: &Summary) -> Vec<Row<'_>> {
     let order = |axis: &str| Axis::ALL.into_iter().position(|known| known.name() == axis);
     let end_s = summary.duration_s.max(summary.ended_s);
@@ -74,17 +74,17 @@ pub(super) fn rows(summary: &Summary) -> Vec<Row<'_>> {
 }
 
 impl Row<'_> {
-    /// The largest share in use over the run.
+    /// Returns the largest share in use over the run.
     pub(super) fn peak(&self) -> f64 {
         self.level(0..self.levels.len())
     }
 
-    /// The largest share in use during `steps`.
+    /// Returns the largest share in use during `steps`.
     pub(super) fn level(&self, steps: Range<usize>) -> f64 {
         within(self.levels, steps).iter().copied().fold(0.0, f64::max)
     }
 
-    /// What was charged during `steps` ÷ what the limit allows in them; `None` if it was not counted.
+    /// Returns what was charged during `steps` ÷ what the limit allows in them; `None` if it was not counted.
     pub(super) fn share(&self, steps: Range<usize>) -> Option<f64> {
         let limit = self.limit?;
         let charged = self.charged(steps.clone())?;
@@ -93,7 +93,7 @@ impl Row<'_> {
         (allowed > 0.0).then(|| charged / allowed)
     }
 
-    /// What was charged during `steps`: calls, tokens, or seconds of calls in flight.
+    /// Returns what was charged during `steps`: calls, tokens, or seconds of calls in flight.
     pub(super) fn charged(&self, steps: Range<usize>) -> Option<f64> {
         let Charged { calls, prompt_tokens, completion_tokens, busy_s } = &self.fill.charged;
         let sum = |counts: &[u64]| as_f64(within(counts, steps.clone()).iter().sum());
@@ -107,12 +107,12 @@ impl Row<'_> {
         })
     }
 
-    /// Attempts it refused during `steps`.
+    /// Returns the attempts that it refused during `steps`.
     pub(super) fn refused(&self, steps: Range<usize>) -> u64 {
         self.fill.refused.get(self.axis).map_or(0, |counts| within(counts, steps).iter().sum())
     }
 
-    /// The length of `steps` in seconds; the last step of a run may be short.
+    /// Returns the length of `steps` in seconds; the last step of a run may be short.
     #[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
     fn seconds(&self, steps: Range<usize>) -> f64 {
         let (from, to) = (steps.start as f64 * self.step_s, steps.end as f64 * self.step_s);
@@ -128,7 +128,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// The columns of a run.
+    /// Returns the columns of a run.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,

@@ -10,7 +10,7 @@ use maud::{Markup, html};
 /// Limits beyond this are counted instead of shown, since they are columns of the table.
 const MAX_LIMITS: usize = 16;
 
-/// Renders the table, folded; empty if no limit was charged or refused anything.
+/// Renders the table, collapsed; empty if no limit was charged or refused anything.
 pub(super) fn table(summary: &Summary) -> Markup {
     let columns = Columns::of(summary);
     let all = columns.steps.iter().map(|steps| steps.end).max().unwrap_or(0);
@@ -41,7 +41,7 @@ pub(super) fn table(summary: &Summary) -> Markup {
     }
 }
 
-/// One row of the table: the use and the refusals of every limit in some steps.
+/// Renders one row of the table: the use and the refusals of every limit in some steps.
 #[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
 fn line(summary: &Summary, rows: &[Row<'_>], steps: std::ops::Range<usize>) -> Markup {
     html! {

@@ -224,9 +224,9 @@ pub(super) fn peak(peak: &CeilingPeak, run_s: f64) -> String {
     };
     let (from, offered) = (moment(from_s, run_s), offered_in(offered, length_s));
     let offered = match count {
-        1 => format!("The peak from {from}{lasts} bounds that: {offered} are expected then"),
+        1 => format!("The peak from {from}{lasts} bounds the analytic ceiling: {offered} are expected then"),
         _ => format!(
-            "The {count} highest peaks, the first from {from}{lasts}, bound that: {offered} are expected on average"
+            "The {count} highest peaks, the first from {from}{lasts}, bound the analytic ceiling: {offered} are expected on average"
         ),
     };
     let admitted = jobs_in(admitted, length_s);

@@ -60,6 +60,8 @@ fn the_estimate_is_true_within_a_factor_of_two() {
         (served, "{ poisson: 29/min }"),
         ("{ deadline: 5s, retry: { attempts: 1 } }", "{ constant: 200/s }"),
         (all_wait, "{ burst: 3000, every: 60s }"),
+        // Users that wait for the limit have one job each.
+        (all_wait, "{ users: 40, think: 10s }"),
     ];
     for (client, arrivals) in cases {
         let file = scenario(&folder, client, arrivals);

@@ -122,19 +122,19 @@ fn a_killed_process_leaves_whole_files_only() {
     };
     let begun = std::time::Instant::now();
     assert_eq!(command().status().expect("the binary starts").code(), Some(0));
-    let whole = begun.elapsed();
-    let seen: Vec<String> = names(&out).into_iter().filter(|name| !name.starts_with('.')).collect();
+    let run_time = begun.elapsed();
+    let expected: Vec<String> = names(&out).into_iter().filter(|name| !name.starts_with('.')).collect();
     for kill in 0..kills {
         let mut process = command().spawn().expect("the binary starts");
-        std::thread::sleep(whole.mul_f64(1.2 * f64::from(kill) / f64::from(kills)));
+        std::thread::sleep(run_time.mul_f64(1.2 * f64::from(kill) / f64::from(kills)));
         process.kill().expect("the process can be ended");
         process.wait().expect("the process has ended");
         let visible: Vec<String> = names(&out).into_iter().filter(|name| !name.starts_with('.')).collect();
-        assert_eq!(visible, seen);
+        assert_eq!(visible, expected);
         assert_eq!(json(&out.join("result.json"))["schema"], "quotalab/result/1");
         for name in &visible {
             let text = fs::read_to_string(out.join(name)).unwrap();
-            let end = match Path::new(name).extension().and_then(|end| end.to_str()) {
+            let end = match Path::new(name).extension().and_then(|extension| extension.to_str()) {
                 Some("html") => "</html>",
                 Some("svg") => "</svg>\n",
                 _ => "}\n",
@@ -247,7 +247,7 @@ fn scenarios_of_the_same_file_name_do_not_share_a_folder() {
     assert_eq!(run(&["sim", "b/x.yaml"]).1, "report: out/b/x/report.html\n");
     assert_eq!(run(&["sim", "c/b/x.yaml"]).1, "report: out/x-2/report.html\n");
     assert_eq!(run(&["sim", "c/b/x.yaml"]).1, "report: out/x-2/report.html\n");
-    // A scenario that no longer exists owns nothing.
+    // The folder of a scenario that no longer exists is free.
     fs::remove_file(folder.join("a/x.yaml")).unwrap();
     assert_eq!(run(&["sim", "c/b/x.yaml"]).1, "report: out/x/report.html\n");
 }

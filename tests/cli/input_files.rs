@@ -1,4 +1,4 @@
-//! Files that are read: regular ones, up to a bound, and nothing is shown of what is no trace.
+//! Input files: only regular files of a bounded size are read, and an error about a file that is no trace shows nothing of it.
 
 use super::{Output, SHORT, arg, quotalab, scratch};
 use flate2::{Compression, write::GzEncoder};
@@ -80,7 +80,7 @@ fn nothing_is_shown_of_a_file_that_is_no_trace() {
         assert!(output.err.contains(&format!("{name}:1: expected ")), "{}", output.err);
         assert!(!output.err.contains("SECRET"), "{}", output.err);
     }
-    // A file that begins as a trace is one: the value that is wrong is named.
+    // If the first row is one of a trace, the error shows the wrong value of a later row.
     fs::write(folder.join("t.json"), format!("{MOONCAKE_ROW}{{\"timestamp\": \"x\"}}\n")).unwrap();
     let output = check_trace(&folder, "t.json");
     assert!(output.err.contains("t.json:2: ") && output.err.contains("string \"x\""), "{}", output.err);

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM end a verb with what it has, marked as partial.
+//! Ctrl-C and SIGTERM end a command early; its results until then are kept and marked as partial.
 
 #![cfg(unix)]
 #![expect(clippy::disallowed_methods, reason = "a signal is sent at an instant of the wall clock")]
@@ -65,7 +65,7 @@ fn a_simulation_that_is_interrupted_covers_the_time_until_then() {
     let (jobs, duration) =
         (result["jobs"]["offered"].as_f64().unwrap(), result["duration_s"].as_f64().unwrap());
     assert!((jobs / duration / 2000.0 - 1.0).abs() < 0.01, "{jobs} jobs in {duration} s");
-    // The same time as a run of its own has the same jobs.
+    // A run of that duration has the same jobs.
     let whole = scratch("uninterrupted-sim");
     let length = format!("{}ms", (duration * 1e3) as u64);
     let again = quotalab(&["sim", SHORT, "--set", rate, "--for", &length, "--quiet", "--out", arg(&whole)]);
@@ -119,8 +119,9 @@ fn signalled_in_stage(args: &[&str], stage: &str) -> (Option<i32>, String, Strin
 #[test]
 fn a_plan_that_is_interrupted_states_what_was_found_until_then() {
     let out = scratch("interrupted-plan");
-    let world = "tests/fixtures/worlds/04-one-provider-fails.yaml";
-    let args = ["plan", world, "--replicas", "2", "--target", "3x", "--time-limit", "1h", "--out", arg(&out)];
+    let scenario = "tests/fixtures/worlds/04-one-provider-fails.yaml";
+    let args =
+        ["plan", scenario, "--replicas", "2", "--target", "3x", "--time-limit", "1h", "--out", arg(&out)];
     let (code, text, errors) = signalled_in_stage(&args, "what-ifs and the curve");
     assert_eq!(code, Some(3), "{text}{errors}");
     assert!(errors.ends_with("error: interrupted\n"), "{errors}");

@@ -114,7 +114,7 @@ fn the_free_tier_serves_until_its_requests_are_used_up() {
     let mock = Mock::start(&["--preset", "groq-free"]);
     assert_eq!(mock.ask_with("wrong", "openai/gpt-oss-20b").status(), 401);
     assert_eq!(mock.ask("no-such-model").status(), 404);
-    // 30 per minute, available at once; hardly one refills while the test runs.
+    // 30 per minute, available at once; up to five more refill while the test runs.
     let replies: Vec<Reply> = thread::scope(|scope| {
         let requests: Vec<_> = (0..40).map(|_| scope.spawn(|| mock.ask("openai/gpt-oss-20b"))).collect();
         requests.into_iter().map(|request| request.join().expect("an answer")).collect()

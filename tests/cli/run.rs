@@ -175,9 +175,15 @@ fn overrides_change_the_run() {
     };
     assert_eq!(sim(&["--for", "5s"])["duration_s"], 5.0);
     assert_eq!(sim(&["--seed", "9"])["seed"], 9);
-    let open = sim(&["--set", "providers.p.models.m.limits.rpm=none"]);
-    assert_eq!((&open["attempts"]["limited"], &open["jobs"]["failed"]), (&Value::from(0), &Value::from(0)));
-    assert_eq!(open["reproduce"], format!("quotalab sim {SHORT} --set providers.p.models.m.limits.rpm=none"));
+    let unlimited = sim(&["--set", "providers.p.models.m.limits.rpm=none"]);
+    assert_eq!(
+        (&unlimited["attempts"]["limited"], &unlimited["jobs"]["failed"]),
+        (&Value::from(0), &Value::from(0))
+    );
+    assert_eq!(
+        unlimited["reproduce"],
+        format!("quotalab sim {SHORT} --set providers.p.models.m.limits.rpm=none")
+    );
 }
 
 #[test]
@@ -245,7 +251,7 @@ fn a_run_that_lacks_descriptors_says_so_first_and_fails() {
     );
     assert!(
         result["jobs"]["succeeded"].as_u64() > Some(90),
-        "the connections that there are are used: {text}"
+        "calls within the limit of descriptors succeed: {text}"
     );
 
     let (code, text, result, errors) = run("ulimit -S -n 256");

@@ -207,3 +207,18 @@ fn jobs_that_differ_are_not_coalesced() {
     let run = Run::of(&scenario, &scenario);
     assert_eq!((run.summary.jobs.joined, run.summary.attempts.total), (0, run.summary.jobs.offered));
 }
+
+/// The answer comes after the deadline of those that wait for it.
+#[test]
+fn a_follower_that_is_given_up_before_the_answer_is_not_counted_as_coalesced() {
+    let provider = "models: { m: { latency: { total: 20s } } }";
+    let of = |deadline: &str| {
+        let client = format!("deadline: {deadline}, join: true");
+        let scenario = scenario((OPEN_ARRIVALS[2], 100, 1), provider, 1, &client);
+        Run::of(&scenario, &scenario).summary.jobs
+    };
+    let late = of("5s");
+    assert_eq!((late.succeeded, late.joined), (0, 0), "{late:?}");
+    let in_time = of("1m");
+    assert_eq!(in_time.joined, in_time.succeeded / 30 * 29, "{in_time:?}");
+}

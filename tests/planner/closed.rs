@@ -3,7 +3,7 @@
 use super::*;
 use quotalab::planner::{PlanError, UserLoad};
 
-/// Users of jobs of 710 tokens under a limit of 250,000 tokens per minute.
+/// Users whose jobs use 710 tokens each, under a limit of 250,000 tokens per minute.
 const USERS_ONLY: &str = "name: users only
 duration: 10m
 start: full
@@ -51,7 +51,7 @@ fn the_ceiling_of_a_closed_workload_is_a_number_of_users() {
 }
 
 #[test]
-fn users_and_open_workloads_are_scaled_alike_and_both_are_said() {
+fn users_and_open_workloads_are_scaled_alike_and_both_are_reported() {
     let chat = "{ name: chat, route: r, arrivals: { poisson: 6/min }, prompt: 4500, completion: 350, max_tokens: 800 }";
     let yaml = USERS_ONLY.replace("workload: [ {", &format!("workload: [ {chat}, {{"));
     let plan = plan_of(&yaml.replace("users: 16, think: 1s", "users: 4, think: 2s"), &options(1));

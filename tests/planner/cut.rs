@@ -1,4 +1,4 @@
-//! A change that cuts more answers is measured, said and not proposed, unless a rule judges cut answers.
+//! A change that cuts more answers is measured, reported and not proposed, unless a rule judges cut answers.
 
 use super::*;
 use quotalab::report::{self, Style};
@@ -31,7 +31,7 @@ fn proposed(plan: &Plan) -> Vec<&str> {
 }
 
 #[test]
-fn a_change_that_cuts_more_answers_is_measured_and_said_but_not_proposed() {
+fn a_change_that_cuts_more_answers_is_measured_and_reported_but_not_proposed() {
     let plan = plan_of(&never_refunded(800, &format!("{SHORT}expect: ['success >= 99%']\n")), &options(1));
     let short = effect(&plan, "short answers");
     assert!(short.lift > 3.0 && !short.is_proposed(), "{short:#?}");

@@ -1,4 +1,4 @@
-//! What a stated ceiling means, and from what it may be concluded.
+//! What a stated ceiling means, and when none is stated.
 
 use super::*;
 use quotalab::planner::Comparison;
@@ -80,7 +80,7 @@ fn text_of(plan: &Plan) -> String {
     quotalab::report::plan::render(plan, quotalab::report::Style::default()).replace('\n', " ")
 }
 
-/// If 5 % of calls always fail no load mends the rule, and no ceiling follows from the few jobs of a tiny load.
+/// If 5 % of calls always fail the rule breaks at any load, and the few jobs of a tiny load do not give it a ceiling.
 #[test]
 fn a_rule_that_no_load_holds_is_named_and_has_no_ceiling() {
     let failing = one_account("rpm: 600", "poisson: 100/min", "expect: [success >= 99%]")
@@ -105,7 +105,7 @@ fn a_rule_that_no_load_holds_is_named_and_has_no_ceiling() {
     }
 }
 
-/// A rule that higher loads break and lower ones hold is never one that no load holds.
+/// A rule that breaks at higher loads and holds at lower ones is not reported as broken at any load.
 #[test]
 fn a_rule_that_a_lower_load_holds_has_a_ceiling() {
     let costly = one_account("rpm: 600", "poisson: 100/min", "expect: [success >= 99%, cost <= 0.02 USD]");
@@ -125,14 +125,14 @@ fn a_ceiling_far_below_the_load_is_found_and_not_zero() {
     assert!(!text.contains("ceiling is 0"), "{text}");
 }
 
-/// Three jobs a day in a run of an hour say nothing, but what lies below a load that holds does hold.
+/// A run with three jobs a day has too few for a verdict, but a load below the ceiling is taken to hold.
 #[test]
 fn a_load_of_a_few_jobs_is_judged_by_the_ceiling() {
     let yaml = one_account("rpm: 60", "poisson: 3/day", "expect: [success >= 99%]");
     for replicas in [1, 4] {
         let target = Some(Target::Multiple(5.0));
         let plan = plan_of(&yaml, &PlanOptions { target, ..options(replicas) });
-        // Of a run with no job or one nothing follows for the target either.
+        // A run with so few jobs gives no verdict on the target either.
         let buy = plan.buy.as_ref().unwrap();
         assert!(!buy.holds && buy.undecided.is_some() && buy.changes.is_empty(), "{buy:#?}");
         let jobs = plan.ceiling.simulated.jobs_per_min.unwrap();
@@ -151,7 +151,7 @@ fn runs_of_too_few_jobs_are_made_longer_or_give_no_verdict() {
     assert!(plan.duration_s >= 3_000.0 / 4.0 * 60.0, "{}", plan.duration_s);
     let is_said = |note: &PlanNote| matches!(note, PlanNote::LongerRuns { from_s, to_s, covers_windows: false } if *from_s == 1_800.0 && *to_s == plan.duration_s);
     assert!(plan.notes.iter().any(is_said), "{:#?}", plan.notes);
-    // The rates of a day cannot be continued, and a budget is one for the run as it is.
+    // Steps of a rate do not repeat after the run, and a rule on cost is for the duration of the scenario.
     let steps = yaml.replace("constant: 3/min", "steps: [{ at: 0s, rate: 3/min }, { at: 10m, rate: 2/min }]");
     let budget = yaml.replace("expect: [", "expect: [cost <= 9 USD, ");
     for yaml in [steps, budget] {
@@ -168,7 +168,7 @@ fn runs_of_too_few_jobs_are_made_longer_or_give_no_verdict() {
 
 /// The account adds nothing, since a client that does not retry never uses it.
 #[test]
-fn changes_within_the_tolerance_are_equal_and_no_advice() {
+fn changes_within_the_tolerance_are_equal_and_not_proposed() {
     let yaml = one_account("rpm: 30", "poisson: 10/min", "expect: [success >= 99%]").replace("30m", "1h");
     let plan = plan_of(&yaml, &PlanOptions::default());
     let account = plan.what_if.iter().find(|one| one.change == "one more account at p").unwrap();

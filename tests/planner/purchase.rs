@@ -1,11 +1,11 @@
-//! The cheapest changes that hold a target load, against brute force and the clock.
+//! The cheapest changes that hold a target load, compared with brute force, and the search for them under a time limit.
 
 use super::*;
 use provider::Nanos;
 use quotalab::planner::PlanProgress;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// A provider that fails for a while, and one behind it with a small quota.
+/// Two providers with these numbers of accounts. The one in front fails for ten minutes, and jobs fall back to the other.
 fn two_providers(front: usize, behind: usize) -> String {
     let accounts = |count: usize| (0..count).map(|n| format!("a{n}: [k{n}]")).collect::<Vec<_>>().join(", ");
     let targets = |name: &str, count: usize| {
@@ -29,7 +29,7 @@ expect: [success >= 99%]",
 }
 
 /// Returns `true` if the scenario holds a multiple of its load on the first seeds of a plan.
-fn holds_by_hand(yaml: &str, multiple: f64) -> bool {
+fn holds_on_first_seeds(yaml: &str, multiple: f64) -> bool {
     let scenario = parse(yaml);
     quotalab::stats::replica_seeds(scenario.seed, 3).all(|seed| {
         let mut run = scenario.scaled(multiple);
@@ -38,28 +38,28 @@ fn holds_by_hand(yaml: &str, multiple: f64) -> bool {
     })
 }
 
-/// While the provider in front fails only accounts behind it help, which arithmetic does not know.
+/// While the provider in front fails only accounts at the other one help; arithmetic ignores incidents.
 #[test]
-fn what_a_combination_of_accounts_holds_is_found_and_no_more_is_bought() {
+fn at_most_one_account_more_is_bought_than_brute_force_finds_to_be_needed() {
     for multiple in [1.4, 2.5, 4.0] {
         let options = PlanOptions { target: Some(Target::Multiple(multiple)), ..options(1) };
         let buy = plan_of(&two_providers(1, 1), &options).buy.unwrap();
-        let by_hand: Vec<(usize, usize)> = (1..6)
+        let by_brute_force: Vec<(usize, usize)> = (1..6)
             .flat_map(|front| (1..6).map(move |behind| (front, behind)))
-            .filter(|(front, behind)| holds_by_hand(&two_providers(*front, *behind), multiple))
+            .filter(|(front, behind)| holds_on_first_seeds(&two_providers(*front, *behind), multiple))
             .collect();
         assert!(
-            !by_hand.is_empty() && buy.holds && buy.broken.is_empty(),
-            "{multiple}: {by_hand:?} {buy:#?}"
+            !by_brute_force.is_empty() && buy.holds && buy.broken.is_empty(),
+            "{multiple}: {by_brute_force:?} {buy:#?}"
         );
         assert_eq!((buy.replicas, buy.complete), (buy.proof, true));
         let bought = |name: &str| 1 + buy.changes.iter().filter(|change| change.ends_with(name)).count();
         let (front, behind) = (bought("account at front"), bought("account at behind"));
-        // Without other changes than accounts the set is one of those found by hand, with one account to spare at most,
+        // Without other changes than accounts the set is one of those found by brute force, with at most one more account,
         // because it holds on more seeds.
         if front + behind - 2 == buy.changes.len() {
-            let least = by_hand.iter().map(|(front, behind)| front + behind).min().unwrap();
-            assert!(front + behind <= least + 1, "{multiple}: {front} and {behind}, {by_hand:?}");
+            let least = by_brute_force.iter().map(|(front, behind)| front + behind).min().unwrap();
+            assert!(front + behind <= least + 1, "{multiple}: {front} and {behind}, {by_brute_force:?}");
         }
     }
 }
@@ -76,7 +76,7 @@ fn free_accounts_are_bounded_and_their_terms_are_named() {
     assert!(plan.notes.iter().any(is_named), "{:#?}", plan.notes);
 }
 
-/// A clock that goes on by a second whenever it is read.
+/// A clock that advances by a second each time it is read during the search for changes, and stands still before.
 #[derive(Default)]
 struct Ticks {
     is_searching: AtomicBool,
@@ -89,8 +89,8 @@ impl PlanProgress for Ticks {
     }
     fn ran(&self) {}
     fn elapsed(&self) -> Nanos {
-        let passes = u64::from(self.is_searching.load(Ordering::Relaxed));
-        Nanos::from_secs(self.seconds.fetch_add(passes, Ordering::Relaxed))
+        let step = u64::from(self.is_searching.load(Ordering::Relaxed));
+        Nanos::from_secs(self.seconds.fetch_add(step, Ordering::Relaxed))
     }
 }
 

@@ -37,7 +37,7 @@ workload: [{name: w, route: r, arrivals: {poisson: 10/min}, prompt: 60, completi
 expect: [success >= 99%]",
     );
     assert_agreement(&plans, 1_000.0 / 1_440.0);
-    // The window is long against the scenario of an hour and of a day, whatever its runs cover.
+    // The window is long compared with the scenarios of an hour and of a day, however long the runs of their plans are.
     for (plan, duration) in plans.iter().zip(["1 h", "24 h"]) {
         assert!(matches!(&plan.findings[0], Finding::LongWindow { window, .. } if window.axis == "rpd"));
         let text = text_of(plan);
@@ -48,7 +48,7 @@ expect: [success >= 99%]",
     assert!(!matches!(&month.findings[0], Finding::LongWindow { .. }), "{:#?}", month.findings);
 }
 
-/// A run of 150 jobs cannot tell 1 % from 1.3 %: the runs are so long that it can.
+/// 150 jobs are too few to distinguish 1 % of failures from 1.3 %, so the runs of the plan are longer.
 #[test]
 fn a_hundred_and_fifty_jobs_a_day_under_tokens_per_day() {
     let plans = plans(

@@ -55,8 +55,11 @@ fn an_hour_under_a_daily_limit_has_the_ceiling_of_the_day() {
     let buy = plan.buy.as_ref().expect("a target was given");
     assert_eq!(buy.changes, vec!["one more account at p"; 14]);
     assert_eq!(buy.not_compared, [FALLBACK]);
-    let outage = &plan.outages[0].workloads[0];
-    assert!(!outage.serves_without && outage.success_without.is_some_and(|share| share < 0.3), "{outage:#?}");
+    let workload = &plan.outages[0].workloads[0];
+    assert!(
+        !workload.serves_without && workload.success_without.is_some_and(|share| share < 0.3),
+        "{workload:#?}"
+    );
     let text = text_of(&plan);
     assert!(text.contains("USD/day in total at the highest load tried."), "{text}");
     assert!(text.contains("costs less was not compared.") && text.contains("% without the loss)"), "{text}");
@@ -78,7 +81,7 @@ fn three_jobs_a_day_are_counted_per_day() {
     assert!(text.contains("To hold 2 times the load (6 jobs/day): one more account at p"), "{text}");
     // The limits of the fallback are out of reach, so what it holds is a bound.
     assert!(best(&plan).is_some_and(|best| best.jobs_per_min.is_none()), "{:#?}", best(&plan));
-    assert!(text.contains("makes the rules hold at every load that was tried, up to"), "{text}");
+    assert!(text.contains("makes the rules hold on seed 1 at every load that was tried, up to"), "{text}");
     assert!(text.contains("for nothing more at the present load and 0."), "{text}");
     assert!(text.contains("Of the 1 job of report (route r) that arrives during it 0 % succeed"), "{text}");
     // A rule of 90 % needs 30 jobs to be judged, which only runs of many days have.
@@ -115,9 +118,13 @@ fn an_incident_is_named_where_the_provider_fails_and_not_its_limit() {
     // the ceiling is about 201.7 ÷ 0.977 = 206 a minute.
     let found = plan.ceiling.simulated.jobs_per_min.expect("a ceiling");
     assert!((198.0..216.0).contains(&found), "{found}");
-    let breaks = plan.ceiling.simulated.first_violation.as_ref().expect("a rule breaks above");
-    assert_eq!((breaks.incident.as_deref(), breaks.at_s >= 3_600.0), (Some("p"), true), "{breaks:#?}");
-    assert!(breaks.refused_over_run > 0 && breaks.refused == 0, "{breaks:#?}");
+    let violation = plan.ceiling.simulated.first_violation.as_ref().expect("a rule breaks above");
+    assert_eq!(
+        (violation.incident.as_deref(), violation.at_s >= Some(3_600.0)),
+        (Some("p"), true),
+        "{violation:#?}"
+    );
+    assert!(violation.refused_over_run > 0 && violation.refused == 0, "{violation:#?}");
     let text = text_of(&plan);
     assert!(text.contains("during an incident of p. Over the run rpm of p/default/m refuses"), "{text}");
     assert!(text.contains("holds without any change"), "{text}");
@@ -126,8 +133,8 @@ fn an_incident_is_named_where_the_provider_fails_and_not_its_limit() {
     let places = ["Known causes:", "The rules allow 7 %", "In the other direction:", "1 incident takes away"]
         .map(place);
     assert!(places.is_sorted(), "{text}");
-    let outage = &plan.outages[0].workloads[0];
-    assert_eq!((outage.success, outage.serves_without), (Some(0.0), false));
+    let workload = &plan.outages[0].workloads[0];
+    assert_eq!((workload.success, workload.serves_without), (Some(0.0), false));
     assert!(text.contains("from its end on success is as without the loss."), "{text}");
     let scaled =
         "Costs per day are those of a run of 2 h, times 12, as if its traffic went on for the whole day.";
@@ -239,7 +246,7 @@ fn if_nothing_succeeds_only_another_provider_helps() {
 }
 
 #[test]
-fn a_client_that_does_not_retry_is_told_to() {
+fn more_attempts_are_proposed_for_a_client_that_does_not_retry() {
     let plan = plan_of(&world("09b-one-call-in-twenty-fails"), &options(4));
     assert!(matches!(plan.findings[0], Finding::NoLoadHolds { .. }), "{:#?}", plan.findings);
     let best = best(&plan).expect("attempts help");
@@ -256,8 +263,8 @@ fn forty_at_once_are_bounded_by_the_bucket_and_the_deadline() {
     // 30 at once and at most 14.5 until the deadline, of 40.
     let multiple = simulated.multiple.expect("a ceiling");
     assert!((1.03..1.12).contains(&multiple), "{multiple}");
-    let breaks = simulated.first_violation.as_ref().expect("a rule breaks above");
-    assert!(breaks.refused > 0 && breaks.axis.as_deref() == Some("rpm"), "{breaks:#?}");
+    let violation = simulated.first_violation.as_ref().expect("a rule breaks above");
+    assert!(violation.refused > 0 && violation.axis.as_deref() == Some("rpm"), "{violation:#?}");
     let account = change(&plan, "one more account at p");
     assert!((1.9..2.15).contains(&account.lift), "{account:#?}");
     // The fallback saves money at the present load, and still costs something at its ceiling.

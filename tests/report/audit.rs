@@ -11,6 +11,7 @@ use quotalab::record::{Audit, Fold};
 
 const ATTEMPT: AttemptId = AttemptId(0);
 const TARGET: TargetId = TargetId(0);
+/// No law is violated.
 const NONE: [u8; 0] = [];
 
 /// The time in seconds, the job, and the event.
@@ -35,12 +36,12 @@ fn replied(attempt: u64, outcome: AttemptOutcome) -> EventKind {
     EventKind::Replied { attempt: AttemptId(attempt), target: TARGET, outcome, usage: Usage::default() }
 }
 
-fn done(verdict: JobOutcome, attempts: u8, service: u64) -> EventKind {
+fn done(outcome: JobOutcome, attempts: u8, service: u64) -> EventKind {
     let service = Nanos::from_secs(service);
     let zero = Nanos::ZERO;
     let scheduled = Instant::ZERO;
     EventKind::Done(JobEnd {
-        outcome: verdict,
+        outcome,
         workload: WorkloadId(0),
         scheduled,
         attempts,
@@ -80,6 +81,7 @@ fn valid() -> Vec<Line> {
     kinds.into_iter().map(|(at, kind)| (at, 0, kind)).collect()
 }
 
+/// Returns the numbers of the laws that a stream violates.
 fn violated(lines: &[Line]) -> Vec<u8> {
     let scenario = scenario("audit", Nanos::from_secs(60), &[("groq/acme/small", &[(Axis::Rpm, 30)])]);
     let mut audit = Audit::new(&scenario, Nanos::ZERO);
@@ -201,12 +203,12 @@ fn law_9_reservations_that_are_not_settled_or_settled_twice() {
 #[test]
 fn law_14_attempts_queue_and_waiting_exceed_their_bounds() {
     assert_eq!(violated(&with(0, &[valid()[0], (0, 0, EventKind::Queued { waiting: 101 })])), [14]);
-    let sleeps = EventKind::Waiting {
+    let too_long = EventKind::Waiting {
         until: Instant::ZERO + Nanos::from_secs(31),
         obstacle: super::waits(WaitReason::BackOff),
         may_extend: false,
     };
-    assert_eq!(violated(&with(0, &[valid()[0], (0, 0, sleeps)])), [14]);
+    assert_eq!(violated(&with(0, &[valid()[0], (0, 0, too_long)])), [14]);
     let mut late = with(5, &[(31, 0, done(JobOutcome::Succeeded, 1, 31))]);
     assert_eq!(violated(&late), [14]);
     late.truncate(1);
@@ -221,9 +223,11 @@ fn law_14_attempts_queue_and_waiting_exceed_their_bounds() {
 }
 
 /// Job 1 follows job 0, which ends like this after two seconds; then comes `rest`.
-fn coalesced(verdict: JobOutcome, rest: &[Line]) -> Vec<Line> {
-    let EventKind::Done(ending) = done(verdict, 1, 2) else { unreachable!("invariant: `done` makes an end") };
-    let (outcome, ending) = match verdict {
+fn coalesced(job_outcome: JobOutcome, rest: &[Line]) -> Vec<Line> {
+    let EventKind::Done(ending) = done(job_outcome, 1, 2) else {
+        unreachable!("invariant: `done` makes an end")
+    };
+    let (outcome, ending) = match job_outcome {
         JobOutcome::Succeeded => (AttemptOutcome::Ok, ending),
         _ => {
             let lost = JobEnd { service: Nanos::ZERO, failed_attempts: ending.service, ..ending };
@@ -238,8 +242,8 @@ fn coalesced(verdict: JobOutcome, rest: &[Line]) -> Vec<Line> {
 }
 
 /// Returns the end of a follower that waited for `wait` seconds.
-fn follower_end(verdict: JobOutcome, wait: u64) -> EventKind {
-    let EventKind::Done(ending) = done(verdict, 0, 0) else { unreachable!("invariant: `done` makes an end") };
+fn follower_end(outcome: JobOutcome, wait: u64) -> EventKind {
+    let EventKind::Done(ending) = done(outcome, 0, 0) else { unreachable!("invariant: `done` makes an end") };
     EventKind::Done(JobEnd { wait: Nanos::from_secs(wait), ..ending })
 }
 

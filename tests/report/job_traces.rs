@@ -83,10 +83,10 @@ fn arrives(fold: &mut SlowJobs, second: u64, job: u64) {
     );
 }
 
-fn ends(fold: &mut SlowJobs, scheduled: u64, second: u64, job: u64, verdict: JobOutcome) {
+fn ends(fold: &mut SlowJobs, scheduled: u64, second: u64, job: u64, outcome: JobOutcome) {
     let zero = Nanos::ZERO;
     let ending = JobEnd {
-        outcome: verdict,
+        outcome,
         workload: WorkloadId(0),
         scheduled: Instant::ZERO + Nanos::from_secs(scheduled),
         attempts: 0,
@@ -102,6 +102,7 @@ fn ends(fold: &mut SlowJobs, scheduled: u64, second: u64, job: u64, verdict: Job
     event(fold, second, job, EventKind::Done(ending));
 }
 
+/// Jobs whose numbers differ by a multiple of 4,096 share a slot.
 #[test]
 fn the_older_of_two_jobs_in_one_slot_is_traced() {
     let scenario = launch_scenario(1.0);

@@ -34,7 +34,7 @@ fn end(outcome: JobOutcome) -> JobEnd {
     }
 }
 
-/// Every kind of event with the line that stands for it. Jobs arrive before they end.
+/// Returns every kind of event with the end of its line in the log. Jobs arrive before they end.
 fn lines() -> Vec<(EventKind, &'static str)> {
     let (mut lines, mut job) = (attempt_lines(), job_lines());
     lines.append(&mut job);

@@ -201,9 +201,9 @@ mod plans {
     }
 
     /// Edge cases of plans: no curve, no ceiling, no latency, one point, huge counts, and names that are code.
-    fn odd(report: &Plan) -> Vec<Plan> {
-        let empty = Plan { curve: Vec::new(), what_if: Vec::new(), targets: Vec::new(), ..report.clone() };
-        let mut without_ceiling = report.clone();
+    fn odd(base: &Plan) -> Vec<Plan> {
+        let empty = Plan { curve: Vec::new(), what_if: Vec::new(), targets: Vec::new(), ..base.clone() };
+        let mut without_ceiling = base.clone();
         let simulated = &mut without_ceiling.ceiling.simulated;
         (simulated.jobs_per_min, simulated.multiple, simulated.low, simulated.high) =
             (None, None, None, None);
@@ -211,16 +211,16 @@ mod plans {
         without_ceiling.ceiling.analytic.jobs_per_min = None;
         without_ceiling.headroom = None;
         without_ceiling.what_if.iter_mut().for_each(|change| change.ceiling_jobs_per_min = None);
-        let mut without_latency = report.clone();
+        let mut without_latency = base.clone();
         without_latency
             .curve
             .iter_mut()
             .for_each(|point| (point.p50_s, point.p95_s, point.succeeded) = (None, None, 0));
-        let mut one = report.clone();
+        let mut one = base.clone();
         one.curve.truncate(1);
-        let mut refused = report.clone();
+        let mut refused = base.clone();
         refused.curve.iter_mut().for_each(|point| point.limited = u64::MAX / 4);
-        let mut coded = report.clone();
+        let mut coded = base.clone();
         let code = "<script>alert('&\"\u{1}')</script>";
         coded.scenario = code.to_owned();
         for finding in &mut coded.findings {
@@ -242,15 +242,15 @@ mod plans {
 
     #[test]
     fn a_plan_has_charts_and_a_page() {
-        let report = planned();
-        let names: Vec<_> = plan::charts(&report).iter().map(|chart| chart.name).collect();
+        let plan = planned();
+        let names: Vec<_> = plan::charts(&plan).iter().map(|chart| chart.name).collect();
         assert_eq!(names, ["curve", "what-if"]);
-        let page = plan::html(&report);
+        let page = plan::html(&plan);
         let heading = page.split_once("<h1>").unwrap().1.split_once("</h1>").unwrap().0;
         assert!(heading.starts_with("The window of rpd "), "{heading}");
         assert!(page.contains("The present load of "));
         let json = page.split_once("id=\"plan\">").unwrap().1.split_once("</script>").unwrap().0;
-        assert_eq!(Plan::from_json(json).unwrap(), report);
+        assert_eq!(Plan::from_json(json).unwrap(), plan);
         // On a narrow screen: cards that name their values, and a curve that is drawn to its width.
         for label in ["USD/day", "lift", "rate-limited"] {
             assert!(page.contains(&format!("data-label=\"{label}\"")), "{label}");
@@ -260,15 +260,15 @@ mod plans {
 
     #[test]
     fn plans_of_all_kinds_are_well_formed_and_offline() {
-        let report = planned();
-        for report in odd(&report).into_iter().chain([report]) {
-            for chart in plan::charts(&report) {
+        let plan = planned();
+        for plan in odd(&plan).into_iter().chain([plan]) {
+            for chart in plan::charts(&plan) {
                 for svg in [chart.standalone(), chart.inline()] {
-                    assert_eq!(xml::fault(&svg), None, "{} of {}", chart.name, report.scenario);
+                    assert_eq!(xml::fault(&svg), None, "{} of {}", chart.name, plan.scenario);
                     assert!(!svg.contains("NaN") && !svg.contains("inf"), "{}", chart.name);
                 }
             }
-            let page = plan::html(&report);
+            let page = plan::html(&plan);
             assert_offline(&page);
             assert!(page.len() < MAX_PAGE_BYTES && !page.contains("<script>alert"));
         }

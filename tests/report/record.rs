@@ -18,8 +18,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     /// Law: under any load the counts add up, the audit finds nothing, the series adds up to the totals, no limit is
-    /// used beyond what it can admit, the distributions have the quantiles beside them, a recorder without them counts the same, and the
-    /// result reads back as it was written.
+    /// used beyond what it can admit, the stated quantiles are those of the distributions, a recorder without distributions counts
+    /// the same, and the result reads back as it was written.
     #[test]
     fn the_counts_add_up_under_any_load(seed in 0u64..1_000, per_min in 0.0f64..400.0, rpm in 1u64..100, tpm in 1_000u64..100_000) {
         let mut scenario = short(&[(Axis::Rpm, rpm), (Axis::Tpm, tpm)]);

@@ -58,8 +58,8 @@ fn the_busiest_minute_of_a_bucket_is_as_high_as_the_burst() {
 fn fallbacks_and_costs_are_kept_where_there_are_any() {
     let day = launch_day();
     assert_eq!(day.series.fell_back.iter().sum::<u64>(), day.jobs.fell_back);
-    let own = day.jobs.succeeded - day.jobs.cached - day.jobs.joined;
-    assert_eq!(day.series.served.iter().sum::<u64>(), own);
+    let served_by_own_attempt = day.jobs.succeeded - day.jobs.cached - day.jobs.joined;
+    assert_eq!(day.series.served.iter().sum::<u64>(), served_by_own_attempt);
     let overall = measure(Metric::FallbackShare, &day).expect("jobs were served");
     let title =
         charts(&day).into_iter().find(|chart| chart.name == "fallback").expect("jobs fell back").title;

@@ -57,6 +57,7 @@ struct ToyModel<'a, F> {
     fold: F,
     queue: BinaryHeap<Reverse<(u64, Pending)>>,
     jobs: BTreeMap<u64, JobState>,
+    /// By attempt: its job, its target and its outcome.
     in_flight: BTreeMap<u64, (u64, TargetId, AttemptOutcome)>,
     /// By target and axis: the level and the instant of its last refill in nanoseconds.
     buckets: BTreeMap<(u16, Axis), (f64, u64)>,
@@ -136,6 +137,7 @@ impl<F: Fold> ToyModel<'_, F> {
         }
     }
 
+    /// Returns what a limit has left, refilled until `at`.
     fn level(&mut self, at: Instant, target: u16, axis: Axis, limit: u64) -> f64 {
         let bucket = self.buckets.entry((target, axis)).or_insert((limit as f64, 0));
         let window = axis.window_length().map_or(1.0, Nanos::as_secs_f64);
@@ -276,11 +278,11 @@ impl<F: Fold> ToyModel<'_, F> {
         self.queue.push(Reverse((until.0, Pending::Retry(job))));
     }
 
-    fn done(&mut self, at: Instant, job: u64, verdict: JobOutcome, service: Nanos) {
+    fn done(&mut self, at: Instant, job: u64, outcome: JobOutcome, service: Nanos) {
         let state = self.jobs.remove(&job).expect("invariant: the job is in flight");
-        let served = verdict == JobOutcome::Succeeded;
+        let served = outcome == JobOutcome::Succeeded;
         let ending = JobEnd {
-            outcome: verdict,
+            outcome,
             workload: WorkloadId(0),
             scheduled: state.scheduled,
             attempts: state.attempts,

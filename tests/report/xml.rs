@@ -1,6 +1,6 @@
 //! A minimal check that a text is well-formed XML.
 
-/// Returns what is wrong with `text` as XML; `None` if it is well-formed.
+/// Returns what is wrong with `text` as XML; `None` if it is well-formed, or if its last tag is not closed.
 pub(crate) fn fault(text: &str) -> Option<String> {
     let mut open: Vec<&str> = Vec::new();
     let mut rest = text.trim();

@@ -1,5 +1,6 @@
-//! Renders every published reply again from its situation. The count of every class is asserted, so that no row can be lost or
-//! moved to a weaker class unnoticed. Run with `--nocapture` to print the counts and the rows that are not exact.
+//! Renders the published replies from their situations and compares them with the originals, except those of the class `other`,
+//! which the dialect does not render. The count of every class is asserted, so that no row can be lost or moved to a weaker class
+//! unnoticed. Run with `--nocapture` to print the counts and the rows that are not exact.
 
 use crate::{Case, denial, faulted, header, level, refused, served};
 use provider::config::{Dialect, Fault, Tier};
@@ -29,18 +30,23 @@ struct Row {
 #[derive(Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Situation {
+    /// The index of the wire format among those of the dialect.
     format: usize,
     denied: Option<Denied>,
     fault: Option<String>,
-    /// The tokens of the prompt, and of the context.
+    /// The tokens of the prompt, and the limit of the context.
     too_long: Option<[u32; 2]>,
+    /// The limit and the remaining units, by axis.
     levels: BTreeMap<String, [i64; 2]>,
+    /// The tokens of the prompt and of the completion.
     usage: Option<[u32; 2]>,
     model: Option<String>,
     tier: Option<String>,
     arrived: Option<String>,
     at: Option<String>,
+    /// JSON pointers to the members of the body that agree, in the class `form`.
     same: Vec<String>,
+    /// Names of headers that differ, in the class `partial`.
     except: Vec<String>,
 }
 
@@ -135,12 +141,12 @@ fn rows() -> impl Iterator<Item = Row> {
 
 /// Parses a time such as `06:14:23.570239952` on the first day of a run.
 fn time_of_day(text: &str) -> Instant {
-    let seconds = text.splitn(3, ':').fold(0, |sum, part| {
+    let nanos = text.splitn(3, ':').fold(0, |sum, part| {
         let (whole, fraction) = part.split_once('.').unwrap_or((part, ""));
-        let nanos: u64 = format!("{fraction:0<9}").parse().unwrap();
-        sum * 60 + whole.parse::<u64>().unwrap() * Nanos::SECOND.0 + nanos
+        let fraction: u64 = format!("{fraction:0<9}").parse().unwrap();
+        sum * 60 + whole.parse::<u64>().unwrap() * Nanos::SECOND.0 + fraction
     });
-    Instant(seconds)
+    Instant(nanos)
 }
 
 /// Removes the request id: it differs from reply to reply, and many rows were published without it.
@@ -148,7 +154,8 @@ fn without_request_id(body: &str) -> String {
     body.split_once(r#","request_id":"#).map_or_else(|| body.to_owned(), |(before, _)| format!("{before}}}"))
 }
 
-/// Removes the array in which Google's compatible endpoint wraps the bodies of its native one, where they were captured.
+/// Removes the array in which Gemini's OpenAI-compatible endpoint wraps an error. Gemini's rows were captured at its native
+/// endpoint, which sends no array.
 fn unwrapped(body: &str) -> &str {
     body.strip_prefix('[').and_then(|body| body.strip_suffix(']')).unwrap_or(body)
 }

@@ -59,7 +59,7 @@ proptest! {
 }
 
 #[test]
-fn the_day_on_which_clocks_go_back_has_25_hours() {
+fn local_days_with_a_clock_change_have_25_or_23_hours() {
     assert_eq!([6, 7, 31, 32].map(|hour| date(Instant(hour * HOUR))), [0, 1, 1, 2]);
     let spring = 133 * 24;
     assert_eq!([7, 8, 30, 31].map(|hour| date(Instant((spring + hour) * HOUR)) - 132), [1, 2, 2, 3]);

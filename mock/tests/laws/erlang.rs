@@ -28,12 +28,12 @@ fn poisson(mean: f64, terms: usize) -> Vec<f64> {
 /// distribution of an M/D/1 queue: G(n) = Σ_{i≤n} p_i / p_0, since the unfinished work is at most n services exactly
 /// when at most n calls are in the system. The p follow from positive terms, since each level is crossed upward as
 /// often as downward: `p_{n+1}·P(A=0) = p_0·P(A>n) + Σ_{i=1..n} p_i·P(A>n−i+1)` with A ~ Poisson(ρ).
-pub(crate) fn bucket_admits(burst: usize, load: f64) -> f64 {
+pub(crate) fn bucket_admitted_share(burst: usize, load: f64) -> f64 {
     let sum = crommelin(burst - 1, load);
     sum / (1.0 + load * sum)
 }
 
-/// Returns G(n) of [`bucket_admits`].
+/// Returns G(n) of [`bucket_admitted_share`].
 fn crommelin(n: usize, load: f64) -> f64 {
     let arrivals = poisson(load, n + 200);
     let mut more_than: Vec<f64> = arrivals
@@ -55,7 +55,7 @@ fn crommelin(n: usize, load: f64) -> f64 {
 }
 
 /// Returns the share of Poisson traffic that a fixed window admits: `E[min(A, limit)] / E[A]`, A ~ Poisson(`mean`).
-pub(crate) fn fixed_admits(limit: u32, mean: f64) -> f64 {
+pub(crate) fn fixed_window_admitted_share(limit: u32, mean: f64) -> f64 {
     let counts = poisson(mean, 400);
     let taken: f64 = (0..).zip(&counts).map(|(count, share)| f64::from(limit.min(count)) * share).sum();
     taken / mean
@@ -76,7 +76,7 @@ pub(crate) fn batch_means(batches: usize, length: usize, mut next: impl FnMut() 
     (mean, libm::sqrt(variance / count))
 }
 
-/// The published table for a limit of 30 per minute: load, bucket with burst 30, 5 and 1, sliding log, fixed window.
+/// The published shares that a limit of 30 per minute admits: load, bucket with burst 30, 5 and 1, sliding log, fixed window.
 const TABLE: [[f64; 6]; 8] = [
     [0.5, 1.0000, 0.9978, 0.6667, 0.9998, 1.0000],
     [0.8, 1.0000, 0.9647, 0.5556, 0.9599, 0.9877],
@@ -93,11 +93,11 @@ fn the_formulas_agree_with_the_published_table() {
     for row in TABLE {
         let load = row[0];
         let formulas = [
-            bucket_admits(30, load),
-            bucket_admits(5, load),
-            bucket_admits(1, load),
+            bucket_admitted_share(30, load),
+            bucket_admitted_share(5, load),
+            bucket_admitted_share(1, load),
             1.0 - erlang_b(30, 30.0 * load),
-            fixed_admits(30, 30.0 * load),
+            fixed_window_admitted_share(30, 30.0 * load),
         ];
         for (formula, printed) in formulas.iter().zip(&row[1..]) {
             assert!(

@@ -1,5 +1,5 @@
 //! The laws of the provider (5, 6, 7 and 9), checked through its public interface: property tests for any sequence of
-//! calls, and closed formulas for the share that random traffic loses.
+//! calls, and closed formulas for the share of random traffic that is refused and for its mean wait.
 
 mod accounts;
 mod cached;
@@ -23,7 +23,7 @@ const REFILL_POLICIES: [RefillPolicy; 5] = [
     RefillPolicy::Calendar(Zone::Pacific),
 ];
 
-/// Returns a provider of this many accounts with one model that replies at once.
+/// Returns the configuration of a provider with this many accounts and one model that replies at once.
 fn config(accounts: usize, limits: Vec<Limit>, reserve: Reserve) -> Config {
     let model = ModelConfig { limits, reserve, ..ModelConfig::default() };
     (0..accounts).fold(Config::new("provider").with_model(model), |config, index| {

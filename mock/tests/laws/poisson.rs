@@ -1,7 +1,7 @@
 //! The share of Poisson traffic that each refill policy admits, compared with its closed formula: 30 per minute, six loads, no
 //! retries.
 
-use super::erlang::{batch_means, bucket_admits, erlang_b, fixed_admits};
+use super::erlang::{batch_means, bucket_admitted_share, erlang_b, fixed_window_admitted_share};
 use provider::config::{Limit, RefillPolicy};
 use provider::dist::Dist;
 use provider::window::Window;
@@ -49,22 +49,24 @@ fn assert_admitted(refill: RefillPolicy, burst: u32, formula: impl Fn(f64) -> f6
 
 #[test]
 fn a_bucket_with_a_whole_minute_of_burst() {
-    assert_admitted(RefillPolicy::Bucket, 30, |load| bucket_admits(30, load));
+    assert_admitted(RefillPolicy::Bucket, 30, |load| bucket_admitted_share(30, load));
 }
 
 #[test]
 fn a_bucket_with_a_burst_of_five() {
-    assert_admitted(RefillPolicy::Bucket, 5, |load| bucket_admits(5, load));
+    assert_admitted(RefillPolicy::Bucket, 5, |load| bucket_admitted_share(5, load));
 }
 
 #[test]
 fn a_bucket_without_burst() {
-    assert_admitted(RefillPolicy::Bucket, 1, |load| bucket_admits(1, load));
+    assert_admitted(RefillPolicy::Bucket, 1, |load| bucket_admitted_share(1, load));
 }
 
 #[test]
 fn a_fixed_window() {
-    assert_admitted(RefillPolicy::Fixed, LIMIT, |load| fixed_admits(LIMIT, load * f64::from(LIMIT)));
+    assert_admitted(RefillPolicy::Fixed, LIMIT, |load| {
+        fixed_window_admitted_share(LIMIT, load * f64::from(LIMIT))
+    });
 }
 
 #[test]

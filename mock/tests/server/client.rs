@@ -1,4 +1,4 @@
-//! A mock on loopback whose clock the test sets, and a client that sees every byte.
+//! A mock on loopback whose clock the test sets, and an HTTP client that writes requests and reads replies as raw bytes.
 
 use provider::config::{
     AccountConfig, Config, Dialect, Fault, Incident, Latency, Lengths, Limit, ModelConfig, Price, Reserve,
@@ -22,7 +22,7 @@ pub(crate) const FOREIGN_TAG: u128 = 666;
 
 pub(crate) const MODEL: &str = "meta-llama/llama-4-scout-17b-16e-instruct";
 
-/// One call of the observer.
+/// One notification of the observer: the instant, the tag of the truth header, and the decision or the usage.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Observed {
     Decided(Instant, Option<u128>, DecisionReport),
@@ -84,7 +84,7 @@ impl RunningMock {
         self.log.0.lock().unwrap().clone()
     }
 
-    /// Waits up to ten seconds until `is_enough` returns `true` for the calls of the observer.
+    /// Waits up to ten seconds until `is_enough` returns `true` for the notifications of the observer.
     pub(crate) async fn wait_for(&self, is_enough: impl Fn(&[Observed]) -> bool) -> Vec<Observed> {
         for _ in 0..2_000 {
             let seen = self.observed();
@@ -147,21 +147,23 @@ impl RunningMock {
 
     /// Sends a short request with a short completion.
     pub(crate) async fn ask(&self) -> HttpReply {
-        self.chat("prompt=10;completion=5;draw=1;tag=9", &question("")).await
+        self.chat("prompt=10;completion=5;draw=1;tag=9", &chat_body("")).await
     }
 }
 
+/// Counts the settlements.
 pub(crate) fn settled(seen: &[Observed]) -> usize {
     seen.iter().filter(|seen| matches!(seen, Observed::Settled(..))).count()
 }
 
+/// Counts the decisions that admit a call.
 pub(crate) fn admitted(seen: &[Observed]) -> usize {
     let admitted = |seen: &&Observed| matches!(seen, Observed::Decided(_, _, report) if matches!(report.decision, Decision::Admitted(_)));
     seen.iter().filter(admitted).count()
 }
 
 /// The body of a request to [`MODEL`], with more members at its end.
-pub(crate) fn question(more: &str) -> String {
+pub(crate) fn chat_body(more: &str) -> String {
     format!(r#"{{"model":"{MODEL}","messages":[{{"role":"user","content":"hi"}}],"max_tokens":100{more}}}"#)
 }
 

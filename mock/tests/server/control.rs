@@ -1,6 +1,6 @@
 //! The control plane over HTTP, as a test in any language uses it.
 
-use crate::client::{MODEL, Observed, RunningMock, admitted, config, no_latency, post, question, settled};
+use crate::client::{MODEL, Observed, RunningMock, admitted, chat_body, config, no_latency, post, settled};
 use provider::config::{Limit, ServiceTimeDist};
 use provider::dist::Dist;
 use provider::server::ControlPlane;
@@ -49,7 +49,7 @@ async fn advancing_the_clock_refills_a_daily_limit() {
     for status in [200, 429] {
         assert_eq!(mock.ask().await.status, status);
     }
-    assert_eq!(mock.get_json("/_quotalab/clock").await, clock, "the clock stands still");
+    assert_eq!(mock.get_json("/_quotalab/clock").await, clock, "the clock does not advance by itself");
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn calls_in_flight_at_a_reset_are_charged_to_no_limit_and_settled_once() {
     let slow = ServiceTimeDist::Total(Dist::Constant(0.15));
     let limits = vec![Limit::new(Axis::Concurrency, 1), Limit::new(Axis::Rpm, 9)];
     let mock = RunningMock::start_with(&config(limits, slow, &[]), ControlPlane::Enabled).await;
-    let body = question("");
+    let body = chat_body("");
     let request = post("prompt=1;completion=1;draw=1;tag=1", &body);
     let (first, ()) = tokio::join!(mock.exchange(&request), async {
         mock.wait_for(|seen| admitted(seen) == 1).await;
@@ -96,8 +96,8 @@ async fn calls_in_flight_at_a_reset_are_charged_to_no_limit_and_settled_once() {
 async fn the_journal_lists_requests_without_their_keys() {
     let mock = start(vec![Limit::new(Axis::Rpm, 1)]).await;
     mock.ask().await;
-    mock.chat("", &question(r#","stream":true"#)).await;
-    mock.exchange(&post("", &question("")).replace("Bearer k1", "Bearer unknown-secret")).await;
+    mock.chat("", &chat_body(r#","stream":true"#)).await;
+    mock.exchange(&post("", &chat_body("")).replace("Bearer k1", "Bearer unknown-secret")).await;
     mock.chat("", "{").await;
     let journal = mock.control("GET", "/_quotalab/requests", "").await;
     assert!(!journal.body.contains("unknown-secret") && !journal.body.contains("k1"), "{}", journal.body);
@@ -211,7 +211,7 @@ async fn control_requests_do_not_change_what_calls_draw() {
         for _ in 0..requests {
             mock.get_json("/_quotalab/state").await;
         }
-        let reply = mock.chat("", &question("")).await;
+        let reply = mock.chat("", &chat_body("")).await;
         ids.push(reply.json()["id"].clone());
         assert!(matches!(mock.observed()[0], Observed::Decided(..)));
     }
@@ -223,10 +223,10 @@ async fn the_verdict_distinguishes_an_obedient_client_from_a_hasty_one() {
     let mock = start(vec![Limit::new(Axis::Rpm, 30)]).await;
     // Thirty requests use up the limit; one more of each client is refused for two seconds.
     for number in 0..30 {
-        let body = question(&format!(r#","user":"{number}""#));
+        let body = chat_body(&format!(r#","user":"{number}""#));
         assert_eq!(mock.chat("", &body).await.status, 200);
     }
-    let (obedient, hasty) = (question(r#","user":"obedient""#), question(r#","user":"hasty""#));
+    let (obedient, hasty) = (chat_body(r#","user":"obedient""#), chat_body(r#","user":"hasty""#));
     assert_eq!(mock.chat("", &obedient).await.status, 429);
     mock.post_json("/_quotalab/clock", &json!({ "advance": "2s" })).await;
     assert_eq!(mock.chat("", &obedient).await.status, 200);
@@ -329,7 +329,7 @@ async fn programs_on_this_machine_can_use_the_control_plane() {
 }
 
 #[tokio::test]
-async fn a_control_plane_with_a_token_wants_it() {
+async fn a_control_plane_with_a_token_requires_it() {
     let control = ControlPlane::WithToken("secret".into());
     let mock = RunningMock::start_with(&config(vec![], no_latency(), &[]), control).await;
     for (method, path, body) in ROUTES {

@@ -1,6 +1,6 @@
 //! Every dialect over HTTP: its paths, the header of its key, a completion, a stream, a refusal, and its errors.
 
-use crate::client::{HttpReply, MODEL, RunningMock, config, no_latency, question};
+use crate::client::{HttpReply, MODEL, RunningMock, chat_body, config, no_latency};
 use provider::config::{Config, Dialect, Estimate, Fault, Limit, Reserve};
 use provider::wire::{self, KeyHeader, WireFormat};
 use provider::{Axis, Nanos};
@@ -30,7 +30,7 @@ fn request(format: &dyn WireFormat, path: &str, key: &str, body: &str) -> String
 }
 
 async fn ask(mock: &RunningMock, format: &dyn WireFormat, more: &str) -> HttpReply {
-    let request = request(format, &format.path(MODEL), "k1", &question(more));
+    let request = request(format, &format.path(MODEL), "k1", &chat_body(more));
     HttpReply::parse(&mock.exchange(&request).await)
 }
 
@@ -165,9 +165,10 @@ async fn the_key_is_read_from_the_header_of_the_dialect() {
     for (dialect, format) in formats() {
         let mock = RunningMock::start(&with_dialect(dialect, vec![], &[])).await;
         let path = format.path(MODEL);
-        let wrong = HttpReply::parse(&mock.exchange(&request(format, &path, "unknown", &question(""))).await);
+        let wrong =
+            HttpReply::parse(&mock.exchange(&request(format, &path, "unknown", &chat_body(""))).await);
         assert!(matches!(wrong.status, 400 | 401), "{dialect:?}: {}", wrong.body);
-        let wrong_header = request(format, &path, "k1", &question(""));
+        let wrong_header = request(format, &path, "k1", &chat_body(""));
         let wrong_header = match format.key_headers()[0] {
             KeyHeader::Bearer => wrong_header.replace("authorization: Bearer", "api-key:"),
             KeyHeader::Named(name) => wrong_header.replace(name, "authorization"),
@@ -176,7 +177,7 @@ async fn the_key_is_read_from_the_header_of_the_dialect() {
         assert_eq!(wrong_header.status, wrong.status, "{dialect:?}");
         // Clients of OpenAI's format send a bearer token to every compatible endpoint.
         let compatible = wire::format(dialect);
-        let request = request(compatible, &compatible.path(MODEL), "k1", &question(""));
+        let request = request(compatible, &compatible.path(MODEL), "k1", &chat_body(""));
         let bearer = request.replace("api-key: ", "authorization: Bearer ");
         assert_eq!(HttpReply::parse(&mock.exchange(&bearer).await).status, 200, "{dialect:?}");
     }
@@ -200,7 +201,7 @@ async fn models_are_listed_and_other_paths_are_unknown() {
 async fn the_messages_api_requires_max_tokens() {
     let mock = RunningMock::start(&with_dialect(Dialect::Anthropic, vec![], &[])).await;
     let native = wire::formats(Dialect::Anthropic)[1];
-    let body = question("").replace(r#","max_tokens":100"#, "");
+    let body = chat_body("").replace(r#","max_tokens":100"#, "");
     let reply = HttpReply::parse(&mock.exchange(&request(native, "/v1/messages", "k1", &body)).await);
     let error = reply.json();
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Every fault as a client sees it.
 
-use crate::client::{Observed, RunningMock, admitted, config, no_latency, post, question, settled};
+use crate::client::{Observed, RunningMock, admitted, chat_body, config, no_latency, post, settled};
 use provider::config::{Fault, Limit, ServiceTimeDist, WaitForm};
 use provider::decision::Decision;
 use provider::dist::Dist;
@@ -32,14 +32,14 @@ async fn a_status_fault_has_the_error_text_of_the_provider() {
 #[tokio::test]
 async fn a_reset_closes_the_connection_before_the_head() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::Reset])).await;
-    assert_eq!(mock.exchange(&post("", &question(""))).await, "");
+    assert_eq!(mock.exchange(&post("", &chat_body(""))).await, "");
 }
 
 #[tokio::test]
 async fn a_timeout_holds_the_connection_without_a_reply() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::Timeout])).await;
     let mut socket = mock.connect().await;
-    socket.write_all(post("", &question("")).as_bytes()).await.unwrap();
+    socket.write_all(post("", &chat_body("")).as_bytes()).await.unwrap();
     mock.wait_for(|seen| !seen.is_empty()).await;
     let mut byte = [0];
     let read = tokio::time::timeout(Duration::from_millis(50), socket.read(&mut byte)).await;
@@ -59,7 +59,7 @@ async fn a_cut_reply_is_half_as_long_as_its_content_length() {
 async fn garbage_is_a_200_with_a_body_that_is_not_json() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::Garbage])).await;
     for more in ["", r#","stream":true"#] {
-        let reply = mock.chat("", &question(more)).await;
+        let reply = mock.chat("", &chat_body(more)).await;
         assert_eq!((reply.status, reply.header("content-type")), (200, Some("text/html")));
         assert!(serde_json::from_str::<serde_json::Value>(&reply.body).is_err());
     }
@@ -84,7 +84,7 @@ async fn a_refusal_may_omit_its_wait_or_announce_another() {
 async fn a_reset_after_the_head_sends_no_body() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::ResetAfterHead])).await;
     for (more, kind) in [("", "application/json"), (r#","stream":true"#, "text/event-stream")] {
-        let reply = mock.chat("prompt=10;completion=5;draw=1;tag=9", &question(more)).await;
+        let reply = mock.chat("prompt=10;completion=5;draw=1;tag=9", &chat_body(more)).await;
         assert_eq!((reply.status, reply.header("content-type"), reply.body.as_str()), (200, Some(kind), ""));
         assert!(reply.header("content-length").unwrap().parse::<usize>().unwrap() > 0);
     }
@@ -94,7 +94,7 @@ async fn a_reset_after_the_head_sends_no_body() {
 #[tokio::test]
 async fn a_stream_may_end_before_its_first_token() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::AbortBeforeToken])).await;
-    let reply = mock.chat("prompt=10;completion=5;draw=1;tag=9", &question(r#","stream":true"#)).await;
+    let reply = mock.chat("prompt=10;completion=5;draw=1;tag=9", &chat_body(r#","stream":true"#)).await;
     let events: Vec<_> = reply.body.split_terminator("\n\n").collect();
     assert_eq!((reply.status, events.len()), (200, 1), "{}", reply.body);
     assert!(events[0].contains(r#""role":"assistant","content":"""#), "{}", events[0]);
@@ -104,7 +104,7 @@ async fn a_stream_may_end_before_its_first_token() {
 async fn truncated_json_comes_in_a_complete_reply() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::Truncated])).await;
     for (more, kind) in [("", "application/json"), (r#","stream":true"#, "text/event-stream")] {
-        let reply = mock.chat("prompt=10;completion=5;draw=1;tag=9", &question(more)).await;
+        let reply = mock.chat("prompt=10;completion=5;draw=1;tag=9", &chat_body(more)).await;
         let announced: usize = reply.header("content-length").unwrap().parse().unwrap();
         assert_eq!((reply.header("content-type"), reply.body.len()), (Some(kind), announced));
         let json = reply.body.trim_start_matches("data: ");
@@ -119,7 +119,7 @@ async fn a_reply_may_have_the_wrong_content_type() {
     let whole = mock.ask().await;
     assert_eq!((whole.status, whole.header("content-type")), (200, Some("text/html")));
     assert_eq!(whole.json()["object"], "chat.completion");
-    let stream = mock.chat("", &question(r#","stream":true"#)).await;
+    let stream = mock.chat("", &chat_body(r#","stream":true"#)).await;
     assert_eq!(stream.header("content-type"), Some("text/html"));
     assert!(stream.body.ends_with("data: [DONE]\n\n"));
 }
@@ -130,7 +130,7 @@ async fn a_200_may_contain_an_error() {
     let whole = mock.ask().await;
     assert_eq!((whole.status, whole.header("content-type")), (200, Some("application/json")));
     assert!(whole.json()["error"]["message"].as_str().unwrap().contains("over capacity"));
-    let stream = mock.chat("", &question(r#","stream":true"#)).await;
+    let stream = mock.chat("", &chat_body(r#","stream":true"#)).await;
     assert_eq!((stream.status, stream.header("content-type")), (200, Some("text/event-stream")));
     let event = stream.body.strip_prefix("event: error\ndata: ").unwrap().strip_suffix("\n\n").unwrap();
     assert!(serde_json::from_str::<serde_json::Value>(event).unwrap()["error"].is_object());
@@ -228,8 +228,8 @@ async fn every_named_fault_can_be_injected() {
         let injection = format!(r#"{{"fault":{fault},"next":2}}"#);
         assert_eq!(mock.control("POST", "/_quotalab/faults", &injection).await.status, 200, "{injection}");
         if name != "timeout" {
-            mock.exchange(&post("", &question(""))).await;
-            mock.exchange(&post("", &question(r#","stream":true"#))).await;
+            mock.exchange(&post("", &chat_body(""))).await;
+            mock.exchange(&post("", &chat_body(r#","stream":true"#))).await;
         }
         let left = mock.control("GET", "/_quotalab/faults", "").await.json();
         assert_eq!(left["faults"].as_array().unwrap().len(), usize::from(name == "timeout"), "{name}");

@@ -1,9 +1,9 @@
 //! Arbitrary input is answered with a 4xx or a closed connection: never a 5xx of the server's own, never a panic, never
 //! more memory than the bounds; and the next client is served.
 
-use crate::client::{RunningMock, admitted, config, no_latency, question, settled};
+use crate::client::{RunningMock, admitted, chat_body, config, no_latency, settled};
 use proptest::prelude::*;
-use proptest::test_runner::{Config as Cases, TestRunner};
+use proptest::test_runner::TestRunner;
 use provider::config::Limit;
 use provider::server::{ControlPlane, MAX_JSON_BODY_BYTES};
 use provider::{Axis, Nanos};
@@ -83,11 +83,11 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
         4 => json().prop_map(|value| value.to_string().into_bytes()),
         2 => prop::collection::vec(any::<u8>(), 0..300),
         1 => nested.prop_map(|(open, times)| open.repeat(times.min(200_000 / open.len())).into_bytes()),
-        1 => (0..question("").len()).prop_map(|end| question("").into_bytes()[..end].to_vec()),
+        1 => (0..chat_body("").len()).prop_map(|end| chat_body("").into_bytes()[..end].to_vec()),
     ]
 }
 
-/// A request with random parts, whose `content-length` may be wrong.
+/// A request with random parts, whose `content-length` may be too large and whose last chunk may be missing.
 fn request() -> impl Strategy<Value = Vec<u8>> {
     let method = prop::sample::select(vec!["POST", "GET", "DELETE", "PATCH", "OPTIONS", "post", "BREW"]);
     let key = prop::sample::select(vec!["Bearer k1", "Bearer wrong", "Basic k1", "Bearer", ""]);
@@ -98,12 +98,12 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
             "x-quotalab-truth: prompt=4294967295;completion=0;draw=18446744073709551615;tag=1\r\n".to_owned()
         ),
     ];
-    let flood = prop_oneof![3 => Just(0), 1 => 1..3_000usize];
-    (method, prop::sample::select(PATHS.to_vec()), key, truth, flood, body(), -20..20isize, any::<bool>())
-        .prop_map(|(method, path, key, truth, flood, body, length_error, chunked)| {
+    let extra_headers = prop_oneof![3 => Just(0), 1 => 1..3_000usize];
+    (method, prop::sample::select(PATHS.to_vec()), key, truth, extra_headers, body(), -20..20isize, any::<bool>())
+        .prop_map(|(method, path, key, truth, extra_headers, body, length_error, chunked)| {
             let mut bytes =
                 format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nx-quotalab: 1\r\nauthorization: {key}\r\n{truth}");
-            (0..flood)
+            (0..extra_headers)
                 .for_each(|number| bytes.push_str(&format!("x-{number}: {}\r\n", "y".repeat(number % 200))));
             if chunked {
                 bytes.push_str(&format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n", body.len()));
@@ -173,7 +173,7 @@ fn arbitrary_input_is_answered_with_a_4xx_or_closed() {
     let mock = runtime.block_on(start());
     // A fixed seed, so that a failure is reproducible.
     let mut runner = TestRunner::new_with_rng(
-        Cases { cases: 300, failure_persistence: None, ..Cases::default() },
+        ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() },
         prop::test_runner::TestRng::deterministic_rng(prop::test_runner::RngAlgorithm::ChaCha),
     );
     let found = RefCell::new(BTreeSet::new());
@@ -256,7 +256,7 @@ async fn the_journal_and_the_clock_are_bounded() {
 #[tokio::test]
 async fn a_request_that_two_servers_could_read_differently_is_refused() {
     let mock = start().await;
-    let body = question("");
+    let body = chat_body("");
     let length = format!("content-length: {}\r\n\r\n{body}", body.len());
     let chunks = |chunks: &str| format!("transfer-encoding: chunked\r\n\r\n{chunks}");
     let whole = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());

@@ -1,6 +1,6 @@
-//! Refusals byte for byte, and that waiting as announced is enough.
+//! Refusals equal the captures byte for byte, and a client that waits as announced is admitted.
 
-use crate::client::{MODEL, RunningMock, config, no_latency, post, question};
+use crate::client::{MODEL, RunningMock, chat_body, config, no_latency, post};
 use provider::config::{Lengths, Limit, Tier};
 use provider::{Axis, Nanos};
 
@@ -29,7 +29,7 @@ async fn the_refusal_of_the_31st_request_is_as_captured_and_its_wait_is_enough()
 async fn header_names_are_lower_case_and_in_the_captured_order() {
     let limits = vec![Limit::new(Axis::Rpd, 1000), Limit::new(Axis::Tpm, 8000)];
     let mock = RunningMock::start(&config(limits, no_latency(), &[])).await;
-    let text = mock.exchange(&post("prompt=26;completion=200;draw=1;tag=1", &question(""))).await;
+    let text = mock.exchange(&post("prompt=26;completion=200;draw=1;tag=1", &chat_body(""))).await;
     let names: Vec<_> =
         text.lines().skip(1).map_while(|line| line.split_once(": ")).map(|(name, _)| name).collect();
     let expected = [
@@ -63,7 +63,7 @@ async fn header_names_are_lower_case_and_in_the_captured_order() {
 async fn an_oversized_request_is_a_413_with_a_wait_and_oversized_output_a_429_without() {
     let limits = vec![Limit::new(Axis::Tpm, 8000)];
     let mock = RunningMock::start(&config(limits, no_latency(), &[])).await;
-    let large = mock.chat("prompt=10394;completion=5;draw=1;tag=1", &question("")).await;
+    let large = mock.chat("prompt=10394;completion=5;draw=1;tag=1", &chat_body("")).await;
     assert_eq!((large.status, large.header("retry-after")), (413, Some("19")));
     let message = large.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(
@@ -89,7 +89,7 @@ async fn the_keys_of_an_account_share_its_limits() {
     let mock = RunningMock::start(&config(vec![Limit::new(Axis::Rpm, 1)], no_latency(), &[])).await;
     let mut statuses = Vec::new();
     for key in ["k1", "k2", "k3", "k3"] {
-        let request = post("", &question("")).replace("Bearer k1", &format!("Bearer {key}"));
+        let request = post("", &chat_body("")).replace("Bearer k1", &format!("Bearer {key}"));
         statuses.push(mock.exchange(&request).await[9..12].to_owned());
     }
     assert_eq!(statuses, ["200", "429", "200", "429"]);
@@ -102,12 +102,12 @@ async fn a_request_longer_than_the_context_is_as_captured_and_not_charged() {
     config.models[0].lengths = Lengths { context: Some(200), max_output: Some(120) };
     let mock = RunningMock::start(&config).await;
     // The request allows a completion of 100 tokens.
-    let long = mock.exchange(&post("prompt=101;completion=9;draw=1;tag=1", &question(""))).await;
+    let long = mock.exchange(&post("prompt=101;completion=9;draw=1;tag=1", &chat_body(""))).await;
     assert!(long.starts_with("HTTP/1.1 400 "), "{long}");
     let captured = r#"{"error":{"message":"Please reduce the length of the messages or completion.","type":"invalid_request_error","param":"messages"}}"#;
     assert!(long.contains(captured), "{long}");
     assert!(long.contains("x-ratelimit-remaining-requests: 1000"), "{long}");
     assert!(long.contains("x-ratelimit-remaining-tokens: 8000"), "{long}");
-    let fits = mock.exchange(&post("prompt=100;completion=9;draw=1;tag=2", &question(""))).await;
+    let fits = mock.exchange(&post("prompt=100;completion=9;draw=1;tag=2", &chat_body(""))).await;
     assert!(fits.starts_with("HTTP/1.1 200 "), "{fits}");
 }

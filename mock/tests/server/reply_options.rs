@@ -1,6 +1,6 @@
 //! Options of a request that change its reply: tools, `response_format`, `n` and `service_tier`.
 
-use crate::client::{HttpReply, MODEL, RunningMock, config, no_latency, question};
+use crate::client::{HttpReply, MODEL, RunningMock, chat_body, config, no_latency};
 use provider::Axis;
 use provider::config::Limit;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn events(reply: &HttpReply) -> Vec<Value> {
 #[tokio::test]
 async fn a_tool_is_called_with_arguments_that_match_its_schema() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
-    let reply = mock.chat(TRUTH, &question(WEATHER)).await.json();
+    let reply = mock.chat(TRUTH, &chat_body(WEATHER)).await.json();
     let choice = &reply["choices"][0];
     assert_eq!(
         (&choice["finish_reason"], &choice["message"]["content"]),
@@ -30,7 +30,7 @@ async fn a_tool_is_called_with_arguments_that_match_its_schema() {
     assert!(arguments["city"].is_string());
     assert_eq!(arguments["unit"], "celsius");
 
-    let streamed = events(&mock.chat(TRUTH, &question(&format!(r#"{WEATHER},"stream":true"#))).await);
+    let streamed = events(&mock.chat(TRUTH, &chat_body(&format!(r#"{WEATHER},"stream":true"#))).await);
     let calls: Vec<_> =
         streamed.iter().filter_map(|event| event["choices"][0]["delta"]["tool_calls"].get(0)).collect();
     assert_eq!(calls.len(), 1);
@@ -56,7 +56,7 @@ async fn json_is_valid_whole_and_streamed() {
         [(r#"{"type":"json_object"}"#, None), (schema, Some(json!({ "größe": "ä\"ö", "list": [] })))]
     {
         let more = format!(r#","response_format":{format}"#);
-        let reply = mock.chat(TRUTH, &question(&more)).await.json();
+        let reply = mock.chat(TRUTH, &chat_body(&more)).await.json();
         assert_eq!(reply["choices"][0]["finish_reason"], "stop");
         let content = reply["choices"][0]["message"]["content"].as_str().unwrap();
         let value: Value = serde_json::from_str(content).unwrap();
@@ -66,7 +66,7 @@ async fn json_is_valid_whole_and_streamed() {
         // Whatever the number of tokens, the chunks add up to the text.
         for tokens in [1, 2, 7, 99] {
             let truth = format!("prompt=10;completion={tokens};draw=1;tag=1");
-            let reply = mock.chat(&truth, &question(&format!(r#"{more},"stream":true"#))).await;
+            let reply = mock.chat(&truth, &chat_body(&format!(r#"{more},"stream":true"#))).await;
             let pieces = events(&reply);
             let pieces = pieces.iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str());
             assert_eq!(pieces.collect::<String>(), content, "in {tokens}");
@@ -77,12 +77,12 @@ async fn json_is_valid_whole_and_streamed() {
 #[tokio::test]
 async fn groq_accepts_only_one_completion_per_prompt() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
-    assert_eq!(mock.chat(TRUTH, &question(r#","n":1"#)).await.status, 200);
+    assert_eq!(mock.chat(TRUTH, &chat_body(r#","n":1"#)).await.status, 200);
     for n in [0, 2] {
-        let reply = mock.chat(TRUTH, &question(&format!(r#","n":{n}"#))).await;
+        let reply = mock.chat(TRUTH, &chat_body(&format!(r#","n":{n}"#))).await;
         assert_eq!((reply.status, &reply.json()["error"]["type"]), (400, &json!("invalid_request_error")));
     }
-    let unknown = question(r#","tool_choice":{"type":"function","function":{"name":"f"}}"#);
+    let unknown = chat_body(r#","tool_choice":{"type":"function","function":{"name":"f"}}"#);
     assert_eq!(mock.chat(TRUTH, &unknown).await.status, 400);
 }
 
@@ -90,12 +90,12 @@ async fn groq_accepts_only_one_completion_per_prompt() {
 async fn a_flex_call_without_capacity_is_a_498_without_a_wait() {
     let limits = vec![Limit::new(Axis::Rpm, 1), Limit::new(Axis::Tpm, 1000)];
     let mock = RunningMock::start(&config(limits, no_latency(), &[])).await;
-    let flex = |more: &str| question(&format!(r#","service_tier":"flex"{more}"#));
+    let flex = |more: &str| chat_body(&format!(r#","service_tier":"flex"{more}"#));
     assert_eq!(mock.chat(TRUTH, &flex("")).await.status, 200);
     let full = mock.chat(TRUTH, &flex("")).await;
     assert_eq!((full.status, full.header("retry-after")), (498, None));
     assert_eq!(full.json()["error"]["code"], "capacity_exceeded");
-    assert_eq!(mock.chat(TRUTH, &question(r#","service_tier":"auto""#)).await.status, 429);
+    assert_eq!(mock.chat(TRUTH, &chat_body(r#","service_tier":"auto""#)).await.status, 429);
     let large = mock.chat(TRUTH, &flex(r#","max_completion_tokens":5000"#)).await;
     assert_eq!(large.status, 413, "no capacity is enough");
 }

@@ -1,7 +1,7 @@
 //! Requests that are not checked against a limit, and the reply to a served one.
 
 use crate::client::{
-    FOREIGN_TAG, HttpReply, MODEL, Observed, RunningMock, config, no_latency, post, question,
+    FOREIGN_TAG, HttpReply, MODEL, Observed, RunningMock, chat_body, config, no_latency, post,
 };
 use provider::config::Limit;
 use provider::server::MAX_JSON_BODY_BYTES;
@@ -48,12 +48,12 @@ async fn a_completion_has_the_members_of_the_capture_in_its_order() {
 #[tokio::test]
 async fn max_tokens_shortens_a_completion_with_finish_reason_length() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
-    let reply = mock.chat("prompt=10;completion=101;draw=1;tag=1", &question("")).await.json();
+    let reply = mock.chat("prompt=10;completion=101;draw=1;tag=1", &chat_body("")).await.json();
     assert_eq!(
         (&reply["choices"][0]["finish_reason"], &reply["usage"]["completion_tokens"]),
         (&json!("length"), &json!(100))
     );
-    let reply = mock.chat("prompt=10;completion=100;draw=1;tag=1", &question("")).await.json();
+    let reply = mock.chat("prompt=10;completion=100;draw=1;tag=1", &chat_body("")).await.json();
     assert_eq!(reply["choices"][0]["finish_reason"], "stop");
 }
 
@@ -61,7 +61,7 @@ async fn max_tokens_shortens_a_completion_with_finish_reason_length() {
 async fn without_a_truth_header_the_prompt_is_estimated_and_the_completion_drawn() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     for truth in ["", "prompt=1;nonsense"] {
-        let usage = &mock.chat(truth, &question("")).await.json()["usage"];
+        let usage = &mock.chat(truth, &chat_body("")).await.json()["usage"];
         assert_eq!(
             (&usage["prompt_tokens"], &usage["completion_tokens"]),
             (&json!(1), &json!(3)),
@@ -91,8 +91,8 @@ async fn without_a_truth_header_the_prompt_is_estimated_and_the_completion_drawn
 async fn unknown_keys_models_paths_and_invalid_bodies_are_rejected_in_groqs_format() {
     let mock = RunningMock::start(&config(vec![Limit::new(Axis::Rpm, 1)], no_latency(), &[])).await;
     let invalid = "invalid_request_error";
-    let request = |from: &str, to: &str| post("", &question("")).replace(from, to);
-    let model = question("").replace(MODEL, "a`b\\\"c\\u0001");
+    let request = |from: &str, to: &str| post("", &chat_body("")).replace(from, to);
+    let model = chat_body("").replace(MODEL, "a`b\\\"c\\u0001");
     let cases = [
         (
             request("Bearer k1", "Bearer unknown"),
@@ -150,7 +150,7 @@ async fn a_body_that_exceeds_the_maximum_is_a_413_with_and_without_content_lengt
         socket.read_exact(&mut reply).await.unwrap();
         assert_eq!(&reply, b"HTTP/1.1 413", "{framing}");
     }
-    let fits = format!("{}{}", question(""), " ".repeat(MAX_JSON_BODY_BYTES - question("").len()));
+    let fits = format!("{}{}", chat_body(""), " ".repeat(MAX_JSON_BODY_BYTES - chat_body("").len()));
     assert_eq!(mock.chat("", &fits).await.status, 200);
 }
 
@@ -171,7 +171,7 @@ async fn models_require_a_key_and_health_does_not() {
 async fn one_connection_carries_many_requests() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     let mut socket = mock.connect().await;
-    let keep_alive = post("", &question("")).replace("connection: close\r\n", "");
+    let keep_alive = post("", &chat_body("")).replace("connection: close\r\n", "");
     for _ in 0..10 {
         socket.write_all(keep_alive.as_bytes()).await.unwrap();
         let mut reply = Vec::new();
@@ -185,7 +185,7 @@ async fn one_connection_carries_many_requests() {
 async fn the_truth_header_of_another_client_is_ignored() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     let forged = format!("prompt=4294967295;completion=5;draw=1;tag={FOREIGN_TAG}");
-    let reply = mock.chat(&forged, &question("")).await.json();
+    let reply = mock.chat(&forged, &chat_body("")).await.json();
     assert!(reply["usage"]["prompt_tokens"].as_u64().unwrap() < 1_000, "{reply}");
     let tags = mock.observed().into_iter().map(|observed| match observed {
         Observed::Decided(_, tag, _) | Observed::Settled(_, tag, _) => tag,

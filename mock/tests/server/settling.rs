@@ -1,6 +1,6 @@
 //! Every admitted call is settled exactly once, whichever side ends it and when.
 
-use crate::client::{Observed, RunningMock, admitted, config, no_latency, post, question, settled};
+use crate::client::{Observed, RunningMock, admitted, chat_body, config, no_latency, post, settled};
 use provider::config::{Limit, ServiceTimeDist};
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos, RandomStream, Usage};
@@ -19,10 +19,10 @@ async fn a_client_that_disconnects_early_is_charged_the_tokens_sent_so_far() {
     for more in ["", r#","stream":true"#] {
         let mock = RunningMock::start(&config(vec![Limit::new(Axis::Tpm, 8000)], slow(), &[])).await;
         let mut socket = mock.connect().await;
-        let request = post("prompt=10;completion=50;draw=1;tag=3", &question(more));
+        let request = post("prompt=10;completion=50;draw=1;tag=3", &chat_body(more));
         socket.write_all(request.as_bytes()).await.unwrap();
         mock.wait_for(|seen| admitted(seen) == 1).await;
-        mock.set_clock(Nanos::from_secs(69)); // nine seconds and ten tokens past the first
+        mock.set_clock(Nanos::from_secs(69)); // the tenth token is sent nine seconds after the first
         drop(socket);
         mock.wait_for(|seen| settled(seen) == 1).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -44,7 +44,7 @@ async fn a_server_slot_is_free_when_its_client_disconnects() {
         let mut sockets = Vec::new();
         for tag in 1..=3 {
             let mut socket = mock.connect().await;
-            let request = post(&format!("prompt=10;completion=1;draw=1;tag={tag}"), &question(more));
+            let request = post(&format!("prompt=10;completion=1;draw=1;tag={tag}"), &chat_body(more));
             socket.write_all(request.as_bytes()).await.unwrap();
             mock.wait_for(|seen| admitted(seen) == tag).await;
             sockets.push(socket);
@@ -77,7 +77,7 @@ async fn shutdown_settles_calls_in_flight() {
     let mut sockets = Vec::new();
     for more in ["", r#","stream":true"#, "", r#","stream":true"#] {
         let mut socket = mock.connect().await;
-        socket.write_all(post("", &question(more)).as_bytes()).await.unwrap();
+        socket.write_all(post("", &chat_body(more)).as_bytes()).await.unwrap();
         sockets.push(socket);
     }
     mock.wait_for(|seen| admitted(seen) == 4).await;
@@ -112,7 +112,7 @@ async fn random_disconnects_never_settle_a_call_twice_or_not_at_all() {
             let mut random = RandomStream::new(11, "leave", tag);
             let more = if random.below(2) == 0 { "" } else { r#","stream":true"# };
             let mut socket = mock.connect().await;
-            let request = post(&format!("prompt=10;completion=40;draw={tag};tag={tag}"), &question(more));
+            let request = post(&format!("prompt=10;completion=40;draw={tag};tag={tag}"), &chat_body(more));
             socket.write_all(request.as_bytes()).await.unwrap();
             let timeout = Duration::from_micros(random.below(20_000));
             let mut reply = Vec::new();

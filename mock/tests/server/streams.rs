@@ -1,6 +1,6 @@
 //! Completions as server-sent events.
 
-use crate::client::{HttpReply, Observed, RunningMock, config, no_latency, question};
+use crate::client::{HttpReply, Observed, RunningMock, chat_body, config, no_latency};
 use provider::config::{Fault, ServiceTimeDist};
 use provider::dist::Dist;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ async fn a_stream_has_a_role_tokens_an_end_and_done() {
     };
     for service in [service, no_latency()] {
         let mock = RunningMock::start(&config(vec![], service, &[])).await;
-        let reply = mock.chat("prompt=10;completion=20;draw=1;tag=1", &question(r#","stream":true"#)).await;
+        let reply = mock.chat("prompt=10;completion=20;draw=1;tag=1", &chat_body(r#","stream":true"#)).await;
         assert_eq!((reply.status, reply.header("content-type")), (200, Some("text/event-stream")));
         let events = events(&reply);
         assert_eq!(events.len(), 1 + 20 + 1 + 1);
@@ -54,7 +54,7 @@ async fn a_stream_has_a_role_tokens_an_end_and_done() {
 async fn include_usage_adds_a_chunk_and_max_tokens_a_finish_reason() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     let more = r#","stream":true,"stream_options":{"include_usage":true}"#;
-    let reply = mock.chat("prompt=10;completion=900;draw=1;tag=1", &question(more)).await;
+    let reply = mock.chat("prompt=10;completion=900;draw=1;tag=1", &chat_body(more)).await;
     let events = events(&reply);
     assert_eq!(events.len(), 1 + 100 + 1 + 1 + 1);
     let end: Value = serde_json::from_str(events[101]).unwrap();
@@ -66,7 +66,7 @@ async fn include_usage_adds_a_chunk_and_max_tokens_a_finish_reason() {
 #[tokio::test]
 async fn empty_and_very_long_completions_are_streamed() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
-    let stream = question(r#","stream":true"#);
+    let stream = chat_body(r#","stream":true"#);
     let empty = mock.chat("prompt=10;completion=0;draw=1;tag=1", &stream).await;
     assert_eq!(events(&empty).len(), 3);
     let stream = stream.replace("\"max_tokens\":100", "\"max_tokens\":5000");
@@ -80,7 +80,7 @@ async fn a_cut_stream_has_half_of_its_tokens_and_no_end() {
     let text = mock
         .exchange(&crate::client::post(
             "prompt=10;completion=20;draw=1;tag=1",
-            &question(r#","stream":true"#),
+            &chat_body(r#","stream":true"#),
         ))
         .await;
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
@@ -103,7 +103,7 @@ async fn network_latency_delays_a_reply_without_changing_it() {
         let mut config = config(vec![], service, &[]);
         config.models[0].latency.round_trip = Some(Dist::Constant(round_trip));
         let mock = RunningMock::start(&config).await;
-        let reply = mock.chat("prompt=10;completion=20;draw=1;tag=1", &question(more)).await;
+        let reply = mock.chat("prompt=10;completion=20;draw=1;tag=1", &chat_body(more)).await;
         assert_eq!(mock.stop().await.len(), 2, "decided on and settled");
         reply.body
     };

@@ -10,9 +10,9 @@ pub(in crate::planner) fn findings(plan: &Plan, conclusion: &Conclusion) -> Vec<
     let simulated = &plan.ceiling.simulated;
     let mut findings = vec![ceiling(plan, conclusion)];
     // A rule that no load holds is the answer already.
-    let breaks =
+    let violation =
         simulated.first_violation.clone().filter(|_| !matches!(conclusion, Conclusion::NoLoadHolds { .. }));
-    findings.extend(breaks.map(Finding::FirstViolation));
+    findings.extend(violation.map(Finding::FirstViolation));
     findings
         .extend(simulated.without_cost_rules.map(|multiple| Finding::CeilingWithoutCostRules { multiple }));
     findings.extend(best_changes(plan));
@@ -57,7 +57,7 @@ fn ceiling(plan: &Plan, conclusion: &Conclusion) -> Finding {
 
 /// Returns the best change, and the best one without extra cost if that is another.
 fn best_changes(plan: &Plan) -> impl Iterator<Item = Finding> {
-    let is_lift = plan.ceiling.simulated.lowest_tried.is_none();
+    let has_lift = plan.ceiling.simulated.lowest_tried.is_none();
     let raises = |change: &&ChangeEffect| change.compared == Comparison::Higher && change.is_proposed();
     let best = plan.what_if.iter().find(raises);
     let is_costly = best.is_some_and(|best| best.costs_extra() || best.kind == ChangeKind::Traffic);
@@ -66,19 +66,20 @@ fn best_changes(plan: &Plan) -> impl Iterator<Item = Finding> {
             && change.kind != ChangeKind::Traffic
             && best.is_some_and(|best| best.change != change.change)
     });
-    let best = best.map(|best| Finding::BestChange(Improvement::of(best, is_lift)));
-    best.into_iter()
-        .chain(free.filter(|_| is_costly).map(|free| Finding::BestFreeChange(Improvement::of(free, is_lift))))
+    let best = best.map(|best| Finding::BestChange(Improvement::of(best, has_lift)));
+    best.into_iter().chain(
+        free.filter(|_| is_costly).map(|free| Finding::BestFreeChange(Improvement::of(free, has_lift))),
+    )
 }
 
 impl Improvement {
-    /// Describes a change that raises the ceiling; `is_lift` if there is one at present.
-    fn of(change: &ChangeEffect, is_lift: bool) -> Self {
-        debug_assert!(change.lift > 1.0 || !is_lift, "invariant: a lift is above 1, found {change:?}");
+    /// Describes a change that raises the ceiling. `has_lift` is `false` if no load holds at present, so that there is no ratio.
+    fn of(change: &ChangeEffect, has_lift: bool) -> Self {
+        debug_assert!(change.lift > 1.0 || !has_lift, "invariant: a lift is above 1, found {change:?}");
         let is_priced = change.costs_extra() || change.saves();
         Self {
             change: change.change.clone(),
-            lift: is_lift.then_some(change.lift),
+            lift: has_lift.then_some(change.lift),
             jobs_per_min: change.ceiling_jobs_per_min,
             users: change.users,
             extra_usd_per_day: if is_priced { change.extra_usd_per_day } else { 0.0 },

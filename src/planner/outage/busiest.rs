@@ -4,9 +4,9 @@ use crate::scenario::rate::jobs_before;
 use crate::scenario::{Scenario, Workload};
 use provider::{Instant, Nanos};
 
-/// The starts that are compared are this share of the interval's length apart.
+/// The number of starts that are compared within the length of an interval.
 const STARTS_PER_LENGTH: u64 = 60;
-/// The most starts that are compared; those of longer runs are farther apart.
+/// The most starts that are compared over a run; those of longer runs are farther apart.
 const MAX_STARTS: u64 = 1 << 20;
 /// An interval is busier than another if it has more jobs by this ratio; less is rounding.
 const BUSIER: f64 = 1.0 + 1e-9;

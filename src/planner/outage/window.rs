@@ -1,4 +1,4 @@
-//! What the users of a run got from the jobs that arrived during an outage, and how soon after it they were served again.
+//! The results of the jobs that arrived during an outage, and the time after it until jobs succeeded again.
 
 use crate::event::{Event, EventKind, JobEnd, JobOutcome};
 use crate::ids::{AttemptId, JobId};
@@ -108,13 +108,13 @@ impl Window {
     /// Counts a job that arrived after the interval.
     fn done_after(&mut self, end: &JobEnd) {
         let index = (end.scheduled.since(self.until).0 / self.slot.0) as usize;
-        let is_lost = match end.outcome {
+        let column = match end.outcome {
             JobOutcome::Succeeded => 0,
             JobOutcome::Failed(_) | JobOutcome::Shed(_) => 1,
             JobOutcome::InFlight => return,
         };
         if let Some(slot) = self.after[end.workload.index()].get_mut(index) {
-            slot[is_lost] += 1;
+            slot[column] += 1;
         }
     }
 }
@@ -144,15 +144,16 @@ pub(super) fn sum(slots: &Slots) -> [u64; 2] {
     slots.iter().fold([0; 2], add)
 }
 
-/// Returns when the jobs of a workload succeed again after an outage, and from then on to the end of the run: in each slot
-/// and as many after it as have `needed` jobs, the share of `level`. A share below it counts as the outage's effect if the
-/// same slots `without` the outage have a share that is higher by more than half of what the level allows to fail.
+/// Returns when the jobs of a workload succeed again after an outage, and from then on to the end of the run: at the end of the
+/// last slot that fails. Each slot is judged together with as many after it as it takes for `needed` jobs. It fails if a smaller
+/// share than `level` succeeds and the outage is the cause: in the same slots `without` it the share is higher by more than half
+/// of what the level allows to fail.
 pub(super) fn recovery(after: &Slots, without: &Slots, slot: Nanos, level: f64, needed: u64) -> Recovery {
     debug_assert_eq!(after.len(), without.len(), "invariant: the same slots with and without the outage");
     let share = |[succeeded, lost]: [u64; 2]| succeeded as f64 / (succeeded + lost).max(1) as f64;
     let total = sum(after);
     let (mut sums, mut until) = ([[0; 2]; 2], 0);
-    let (mut last_failing, mut last) = (None, None);
+    let (mut last_failing, mut last_judged) = (None, None);
     for from in 0..after.len() {
         while until < after.len() && sums[0][0] + sums[0][1] < needed {
             sums = [add(sums[0], &after[until]), add(sums[1], &without[until])];
@@ -161,15 +162,15 @@ pub(super) fn recovery(after: &Slots, without: &Slots, slot: Nanos, level: f64, 
         if sums[0][0] + sums[0][1] < needed {
             break;
         }
-        last = Some(from);
+        last_judged = Some(from);
         let missing = if sums[1] == [0; 2] { level } else { share(sums[1]) } - share(sums[0]);
         if share(sums[0]) < level && missing > (1.0 - level) / 2.0 {
             last_failing = Some(from);
         }
-        let drop = |sum: [u64; 2], slot: &[u64; 2]| [sum[0] - slot[0], sum[1] - slot[1]];
-        sums = [drop(sums[0], &after[from]), drop(sums[1], &without[from])];
+        let subtract = |sum: [u64; 2], slot: &[u64; 2]| [sum[0] - slot[0], sum[1] - slot[1]];
+        sums = [subtract(sums[0], &after[from]), subtract(sums[1], &without[from])];
     }
-    match (last_failing, last) {
+    match (last_failing, last_judged) {
         (_, None) => Recovery::TooFewJobs { jobs: total[0] + total[1], needed },
         (None, Some(_)) => Recovery::After { seconds: 0.0 },
         (Some(failing), Some(last)) if failing == last => Recovery::NotBeforeEnd,

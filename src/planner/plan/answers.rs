@@ -47,7 +47,7 @@ pub struct Purchase {
     /// The models that answer some jobs with the changes and none without them.
     #[serde(default)]
     pub other_models: Vec<String>,
-    /// The rules that are still broken on some replica; empty if the load holds.
+    /// The rules that are still broken on some replica; empty if the load holds, or if [`Self::undecided`] is set.
     pub broken: Vec<BrokenRule>,
     /// The cost of a day at that load with the changes, everything included; `None` if no run ended before the time was up.
     pub cost_usd_per_day: Option<f64>,
@@ -120,7 +120,7 @@ pub struct Outage {
     pub replicas: u32,
 }
 
-/// What the jobs of a workload get that arrive during an outage, on the replica on which the fewest of them succeed.
+/// The results of the jobs of a workload that arrive during an outage, on the replica on which the smallest share of them succeeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutageWorkload {
     /// The workload's name.

@@ -21,8 +21,8 @@ pub struct ChangeEffect {
     /// The highest load tried, if every load held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tried_jobs_per_min: Option<f64>,
-    /// The new ceiling, or the highest load tried if there is none, divided by the present one, on the same traffic; divided by
-    /// the lowest load tried if no load holds at present. 0 if no load holds with the change.
+    /// The new ceiling, or the highest load tried if there is none, divided by that of [`ComparedCeiling`], on the same traffic;
+    /// divided by the lowest load tried if no load holds at present. 0 if no load holds with the change.
     pub lift: f64,
     /// Whether the new ceiling differs from the present one by more than what the searches and the seeds explain.
     #[serde(default)]
@@ -68,6 +68,25 @@ impl ChangeEffect {
     pub fn saves(&self) -> bool {
         self.extra_usd_per_day < -Self::NEGLIGIBLE_USD
     }
+}
+
+/// The ceiling of the scenario as it is with which the ceilings of changes are compared, found on the same seed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ComparedCeiling {
+    /// Jobs per minute; with closed workloads, of the open ones.
+    pub jobs_per_min: f64,
+    /// As a multiple of the load.
+    pub multiple: f64,
+    /// The users of closed workloads, rounded to a whole number; `None` without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<u64>,
+    /// The scenario's own seed, if the ceiling was searched on several; `None` if this is the only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Whether it is the ceiling without the rules on cost, since these break first.
+    pub without_cost_rules: bool,
+    /// Whether it is the highest load that was tried, since every load held.
+    pub is_bound: bool,
 }
 
 /// A new ceiling in comparison with the present one.

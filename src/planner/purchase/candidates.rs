@@ -25,14 +25,15 @@ pub(super) struct Candidates<'a> {
 
 struct Candidate {
     change: Change,
-    /// Its measured lift divided by its analytic one; 1 if it was not measured.
+    /// Its measured lift divided by its analytic one; the measured lift if arithmetic gives none, 1 if it was not measured.
     correction: f64,
     /// The extra cost per additional succeeded job at the target load, in USD.
     cost: f64,
+    /// What it requires besides money.
     asks: Concession,
 }
 
-/// What a change asks for besides money, the least first: it is preferred to any price.
+/// What a change requires besides money, the least first. A change that requires less is preferred at any price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Concession {
     /// Nothing: the same models answer the same jobs.
@@ -78,7 +79,7 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    /// Returns what a change asks for besides money.
+    /// Returns what a change requires besides money.
     pub(super) fn asks(&self, index: usize) -> Concession {
         self.each[index].asks
     }
@@ -201,7 +202,7 @@ impl<'a> Candidates<'a> {
         self.each[index].cost = cost;
     }
 
-    /// Compares two candidates by what they ask for besides money, then by marginal cost.
+    /// Compares two candidates by what they require besides money, then by marginal cost.
     fn compare(&self, one: usize, other: usize) -> Ordering {
         let cost = |index: usize| self.each[index].cost;
         self.asks(one).cmp(&self.asks(other)).then(cost(one).total_cmp(&cost(other)))
@@ -242,8 +243,7 @@ impl<'a> Candidates<'a> {
         self.unchanged.estimate.at_least() * analytic * corrections.product::<f64>()
     }
 
-    /// Returns the cheapest changes with a gain that are expected to hold the target together; those found if no more has a
-    /// gain.
+    /// Adds the cheapest change with a gain until the set is expected to hold the target, or no further change has a gain.
     pub(super) fn expected_to_hold(&self) -> Vec<usize> {
         let mut chosen = Vec::new();
         let mut expected = self.expected(&chosen);
@@ -259,7 +259,7 @@ impl<'a> Candidates<'a> {
         self.expected(chosen) >= self.target
     }
 
-    /// Returns the names of the changes that bring another model, if accounts or tiers are in a set and none of them is.
+    /// Returns the names of all changes that bring another model, if a set has changes of quota but none of these; else none.
     pub(super) fn not_compared(&self, chosen: &[usize]) -> Vec<String> {
         let is_bought = chosen.iter().any(|index| self.kind(*index) == ChangeKind::Quota);
         let is_other =
@@ -272,7 +272,7 @@ impl<'a> Candidates<'a> {
 
     /// Returns the set with the cheapest candidate that has a gain, and what it is expected to hold.
     fn gaining(&self, chosen: &[usize], expected: f64) -> Option<(Vec<usize>, f64)> {
-        // What arithmetic does not see, such as an incident, must not bring another model or other traffic: the repair decides.
+        // Arithmetic ignores incidents, for example, so it must not choose another model or other traffic: the repair does.
         let indices = (0..self.len()).filter(|index| self.asks(*index) == Concession::Nothing);
         let gains = indices.filter_map(|index| {
             let with = self.with(chosen, index, 1)?;

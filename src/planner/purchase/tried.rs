@@ -1,4 +1,4 @@
-//! A set of changes with the runs that show how it does.
+//! A set of changes with its runs at the target load.
 
 use crate::planner::rules::only_cost;
 use crate::planner::runner::Run;
@@ -15,7 +15,7 @@ pub(super) struct Tried {
 }
 
 impl Tried {
-    /// Returns `true` if no rule breaks except those on cost. No run shows nothing.
+    /// Returns `true` if there are runs and none of them breaks a rule, except those on cost.
     pub(super) fn serves(&self) -> bool {
         !self.runs.is_empty() && self.failing().is_none()
     }

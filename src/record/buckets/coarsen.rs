@@ -19,14 +19,14 @@ impl TimeBuckets {
     #[cold]
     pub(super) fn coarsen(&mut self) {
         let (count, factor) = (self.buckets.len(), factor(self.length));
-        let (merged, left) = (count / factor, count % factor);
+        let (whole, left) = (count / factor, count % factor);
         let groups: Vec<Range<usize>> = (0..count.div_ceil(factor))
             .map(|group| group * factor..((group + 1) * factor).min(count))
             .collect();
-        let minutes = (Nanos::MINUTE.0 / self.length.0).max(1) as usize;
+        let per_minute = (Nanos::MINUTE.0 / self.length.0).max(1) as usize;
         let distributions = self.merge_distributions(&groups, left > 0);
         for (group, steps) in groups.iter().enumerate() {
-            let mut bucket = Bucket::merged(&self.buckets[steps.clone()], minutes);
+            let mut bucket = Bucket::merged(&self.buckets[steps.clone()], per_minute);
             if let Some(quantiles) = &distributions {
                 (bucket.p50_s, bucket.p95_s) = quantiles[group];
             }
@@ -40,16 +40,16 @@ impl TimeBuckets {
         }
         for (charges, target) in self.charges.chunks_mut(count).zip(&mut self.current_by_target) {
             merge(charges, &groups, |charges| charges.iter().fold(Charge::default(), Charge::plus));
-            let begun = if left > 0 { charges[merged] } else { Charge::default() };
+            let begun = if left > 0 { charges[whole] } else { Charge::default() };
             let rest = self.length * ((factor - left) as u64 * target.in_flight);
             target.charge = Charge { busy: begun.busy + rest, ..begun };
         }
-        self.current = if left > 0 { self.buckets[merged] } else { Bucket::default() };
-        self.buckets[merged..].fill(Bucket::default());
+        self.current = if left > 0 { self.buckets[whole] } else { Bucket::default() };
+        self.buckets[whole..].fill(Bucket::default());
         self.length = self.length * factor as u64;
         self.planned = self.planned.div_ceil(factor);
-        self.index = merged;
-        self.ends = Instant::ZERO + self.length * (merged as u64 + 1);
+        self.index = whole;
+        self.ends = Instant::ZERO + self.length * (whole as u64 + 1);
     }
 
     /// Merges the encoded latencies, and returns the median and the 95th percentile of each group. The latencies of the last
@@ -79,7 +79,7 @@ impl TimeBuckets {
 /// The median and the 95th percentile of the latencies of a bucket.
 type Quantiles = (Option<f64>, Option<f64>);
 
-/// Replaces each group by one value at the place of its number, and empties the rest.
+/// Replaces each group by one value, at the index of the group, and resets the remaining values to their default.
 fn merge<T: Copy + Default>(values: &mut [T], groups: &[Range<usize>], merged: impl Fn(&[T]) -> T) {
     for (group, steps) in groups.iter().enumerate() {
         values[group] = merged(&values[steps.clone()]);
@@ -88,9 +88,9 @@ fn merge<T: Copy + Default>(values: &mut [T], groups: &[Range<usize>], merged: i
 }
 
 impl Bucket {
-    /// Returns the sum of `buckets`, of which `minutes` cover a minute. Its percentiles are the highest of them, for runs that
-    /// keep no distributions.
-    fn merged(buckets: &[Self], minutes: usize) -> Self {
+    /// Returns the sum of `buckets`, of which `per_minute` cover a minute. Its percentiles are the highest of theirs, for
+    /// runs that keep no distributions.
+    fn merged(buckets: &[Self], per_minute: usize) -> Self {
         let mut sum = Self::default();
         for bucket in buckets {
             sum.offered += bucket.offered;
@@ -106,9 +106,9 @@ impl Bucket {
             sum.p50_s = highest(sum.p50_s, bucket.p50_s);
             sum.p95_s = highest(sum.p95_s, bucket.p95_s);
         }
-        // The busiest minute of a bucket within a minute is a part of one.
-        let busiest = if minutes > 1 {
-            buckets.chunks(minutes).map(|minute| minute.iter().map(|bucket| bucket.offered).sum()).max()
+        // Buckets shorter than a minute count only a part of one, so those of each minute are added.
+        let busiest = if per_minute > 1 {
+            buckets.chunks(per_minute).map(|minute| minute.iter().map(|bucket| bucket.offered).sum()).max()
         } else {
             buckets.iter().map(|bucket| bucket.busiest_minute).max()
         };

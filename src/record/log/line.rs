@@ -373,7 +373,7 @@ impl End {
     /// Returns the end of a job of this workload and schedule, which the line of its arrival states.
     ///
     /// # Errors
-    /// If a job that was given up has no reason.
+    /// If a job that was given up has no reason, or another job has one.
     pub(super) fn into_job_end(self, workload: WorkloadId, scheduled: Instant) -> Result<JobEnd, String> {
         let outcome = match (self.verdict, self.reason) {
             (Verdict::Succeeded, None) => JobOutcome::Succeeded,

@@ -12,14 +12,14 @@ const TIMES: [f64; 19] = [
 ];
 const DAY: f64 = 86_400.0;
 
-/// About five round numbers from zero to at least `top`; the last is the end of the axis.
-pub(super) fn linear(top: f64, unit: impl Fn(f64) -> String) -> Vec<Tick> {
+/// Returns about five round numbers from zero to at least `top`; the last is the end of the axis.
+pub(super) fn linear(top: f64, format: impl Fn(f64) -> String) -> Vec<Tick> {
     let step = round_up(top.max(1e-6) / 5.0);
     let count = libm::ceil(top.max(1e-6) / step - 1e-9).clamp(1.0, 20.0);
-    ticks(step, count).map(|at| (at, unit(at))).collect()
+    ticks(step, count).map(|at| (at, format(at))).collect()
 }
 
-/// 1, 2 or 5 times a power of ten, at or above `value`.
+/// Returns 1, 2 or 5 times a power of ten, at or above `value`.
 fn round_up(value: f64) -> f64 {
     let decade = libm::pow(10.0, libm::floor(libm::log10(value)));
     [1.0, 2.0, 5.0, 10.0]
@@ -29,14 +29,14 @@ fn round_up(value: f64) -> f64 {
         .unwrap_or(value)
 }
 
-/// Powers of ten (with 2 and 5 between them, if that makes at most 8) that enclose `low..=high`, as logarithms.
-pub(super) fn decades(low: f64, high: f64, unit: impl Fn(f64) -> String) -> Vec<Tick> {
+/// Returns the powers of ten (with 2 and 5 between them, if that makes at most 8) that enclose `low..=high`, as logarithms.
+pub(super) fn decades(low: f64, high: f64, format: impl Fn(f64) -> String) -> Vec<Tick> {
     let fine = enclosing(&[1.0, 2.0, 5.0], low, high);
     let chosen = if fine.len() <= 8 { fine } else { enclosing(&[1.0], low, high) };
-    chosen.into_iter().map(|at| (libm::log10(at), unit(at))).collect()
+    chosen.into_iter().map(|at| (libm::log10(at), format(at))).collect()
 }
 
-/// Multiples of powers of ten, from the last at or below `low` to the first at or above `high`.
+/// Returns the multiples of powers of ten, from the last at or below `low` to the first at or above `high`.
 fn enclosing(multiples: &[f64], low: f64, high: f64) -> Vec<f64> {
     let (from, to) = (libm::floor(libm::log10(low)), libm::ceil(libm::log10(high)));
     let decades = ticks(1.0, to - from).map(|up| libm::pow(10.0, from + up));
@@ -46,7 +46,7 @@ fn enclosing(multiples: &[f64], low: f64, high: f64) -> Vec<f64> {
     all[first..=last].to_vec()
 }
 
-/// Every n-th tick, with n chosen so that at most `most` are left; the first stays.
+/// Returns every n-th tick, with n chosen so that at most `most` are left; the first stays.
 pub(super) fn thinned(ticks: Vec<Tick>, most: usize) -> Vec<Tick> {
     let each = ticks.len().div_ceil(most.max(1)).max(1);
     ticks.into_iter().step_by(each).collect()
@@ -61,14 +61,14 @@ pub(super) fn seconds(length: f64) -> String {
     }
 }
 
-/// Ticks at round times over a run of `length` seconds, and the name of their unit.
+/// Returns ticks at round times over a run of `length` seconds, and the name of their unit.
 pub(super) fn times(length: f64) -> (Vec<Tick>, &'static str) {
     let step = TIMES
         .into_iter()
         .find(|step| length / step <= 8.0)
         .unwrap_or_else(|| round_up(length / 8.0 / DAY) * DAY);
-    let fraction = if length < 4.0 { round_up(length.max(1e-3) / 8.0) } else { step };
-    let count = libm::floor(length / fraction + 1e-9).min(20.0);
+    let distance = if length < 4.0 { round_up(length.max(1e-3) / 8.0) } else { step };
+    let count = libm::floor(length / distance + 1e-9).min(20.0);
     let (name, write): (_, fn(u64) -> String) = match length {
         ..=120.0 => ("seconds", |at| at.to_string()),
         ..=7_200.0 => ("min:s", |at| format!("{}:{:02}", at / 60, at % 60)),
@@ -76,10 +76,10 @@ pub(super) fn times(length: f64) -> (Vec<Tick>, &'static str) {
         _ => ("days", |at| formatting::number(at as f64 / DAY)),
     };
     let write = |at: f64| if length < 4.0 { formatting::number(at) } else { write(at as u64) };
-    (ticks(fraction, count).map(|at| (at, write(at))).collect(), name)
+    (ticks(distance, count).map(|at| (at, write(at))).collect(), name)
 }
 
-/// Zero and `count` multiples of `step`.
+/// Returns zero and the first `count` multiples of `step`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small whole number")]
 fn ticks(step: f64, count: f64) -> impl Iterator<Item = f64> {
     (0..=count as u32).map(move |tick| f64::from(tick) * step)

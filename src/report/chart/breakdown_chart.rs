@@ -9,10 +9,10 @@ use crate::report::palette::Role;
 const HEIGHT: i32 = 96;
 const BAR: Frame = Frame { left: 0, top: 4, right: WIDTH, bottom: 42 };
 
-/// The colours of the parts.
+/// The colours of the phases, in order.
 const ROLES: [Role; 5] = [Role::Queue, Role::Wait, Role::Lost, Role::FirstToken, Role::Output];
 
-/// The phases of a job in order, each with its mean duration in seconds.
+/// Returns the phases of a job in order, each with its mean duration in seconds.
 pub(crate) fn parts(time: &LatencyBreakdown) -> [(&'static str, f64); ROLES.len()] {
     [
         ("queue", time.queue),
@@ -30,12 +30,12 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     if summary.latency_s.count == 0 || total <= 0.0 {
         return None;
     }
-    let idle: f64 = phases[..3].iter().map(|(_, length)| length).sum();
+    let before_success: f64 = phases[..3].iter().map(|(_, length)| length).sum();
     let mean = formatting::duration(total);
-    let title = if idle / total < 0.005 {
+    let title = if before_success / total < 0.005 {
         format!("The mean latency is {mean}, nearly all of it in the attempt that succeeded")
     } else {
-        let share = formatting::percent(idle / total);
+        let share = formatting::percent(before_success / total);
         format!("The mean latency is {mean}; {share} of it passes before the attempt that succeeds")
     };
     let note = "The mean latency of jobs that succeeded, from the scheduled arrival to the end of the reply, by phase.";

@@ -29,7 +29,7 @@ const INTO_STRING: &str = "drawing into a string does not fail";
 /// A blank chart.
 pub(super) struct Canvas<'a>(DrawingArea<SVGBackend<'a>, Shift>);
 
-/// Which end of a text is at its point.
+/// Which part of a text is at its point.
 #[derive(Clone, Copy)]
 pub(super) enum Anchor {
     Left,
@@ -78,9 +78,9 @@ pub(super) fn drawn(height: i32, draw: impl FnOnce(&Canvas<'_>)) -> String {
 }
 
 impl<'a> Canvas<'a> {
-    /// One line of text; `y` is its middle.
-    pub(super) fn text(&self, (x, y): (i32, i32), size: i32, role: Role, hang: Anchor, text: &str) {
-        let h_pos = match hang {
+    /// Draws one line of text whose end or middle, by `anchor`, is at `x`, and whose middle is at `y`.
+    pub(super) fn text(&self, (x, y): (i32, i32), size: i32, role: Role, anchor: Anchor, text: &str) {
+        let h_pos = match anchor {
             Anchor::Left => HPos::Left,
             Anchor::Middle => HPos::Center,
             Anchor::Right => HPos::Right,
@@ -92,18 +92,18 @@ impl<'a> Canvas<'a> {
         self.0.draw_text(&xml::allowed(text), &style, (x * SCALE, y * SCALE)).expect(INTO_STRING);
     }
 
-    /// A filled rectangle.
+    /// Draws a filled rectangle.
     pub(super) fn bar(&self, frame: Frame, role: Role) {
         self.cell(frame, role, 1.0);
     }
 
-    /// A rectangle filled with opacity `alpha` in `0..=1`.
+    /// Draws a rectangle filled with opacity `alpha` in `0..=1`.
     pub(super) fn cell(&self, frame: Frame, role: Role, alpha: f64) {
         let corners = [(frame.left * SCALE, frame.top * SCALE), (frame.right * SCALE, frame.bottom * SCALE)];
         self.0.draw(&Rectangle::new(corners, role.colour().mix(alpha).filled())).expect(INTO_STRING);
     }
 
-    /// A small triangle in the upper right corner of a frame.
+    /// Draws a small triangle in the upper right corner of a frame.
     pub(super) fn corner(&self, frame: Frame, size: i32, role: Role) {
         let (right, top) = (frame.right, frame.top);
         let points = [(right - size, top), (right, top), (right, top + size)];
@@ -111,8 +111,8 @@ impl<'a> Canvas<'a> {
         self.0.draw(&Polygon::new(points, role.colour().filled())).expect(INTO_STRING);
     }
 
-    /// A vertical dashed line between two heights.
-    pub(super) fn upright(&self, x: i32, (from, to): (i32, i32), role: Role) {
+    /// Draws a vertical dashed line between two positions on the canvas.
+    pub(super) fn vertical_dashes(&self, x: i32, (from, to): (i32, i32), role: Role) {
         let ends = [(x * SCALE, from * SCALE), (x * SCALE, to * SCALE)];
         let (dash, gap) = (4 * SCALE.unsigned_abs(), 4 * SCALE.unsigned_abs());
         self.0.draw(&DashedPathElement::new(ends, dash, gap, pen(role, 1))).expect(INTO_STRING);
@@ -141,7 +141,7 @@ impl<'a> Canvas<'a> {
         x
     }
 
-    /// Axes over `xs` × `ys` inside a frame.
+    /// Returns axes over `xs` × `ys` inside a frame.
     pub(super) fn plot(&self, frame: Frame, xs: Range<f64>, ys: Range<f64>) -> Plot<'_, 'a> {
         let across = frame.left * SCALE..frame.right * SCALE;
         let down = frame.bottom * SCALE..frame.top * SCALE;
@@ -176,15 +176,15 @@ impl Plot<'_, '_> {
         self.area.draw(&PathElement::new(points, pen(role, thickness))).expect(INTO_STRING);
     }
 
-    /// A filled dot, e.g. for a value without neighbours.
+    /// Draws a filled dot, e.g. for a value without neighbours.
     pub(super) fn dot(&self, point: (f64, f64), role: Role) {
         self.area
             .draw(&Circle::new(self.inside(point), 5 * SCALE / 2, role.colour().filled()))
             .expect(INTO_STRING);
     }
 
-    /// A horizontal dashed line at `y`.
-    pub(super) fn dashes(&self, y: f64, role: Role) {
+    /// Draws a horizontal dashed line at `y`.
+    pub(super) fn horizontal_dashes(&self, y: f64, role: Role) {
         let ends = [self.inside((self.xs.start, y)), self.inside((self.xs.end, y))];
         let (dash, gap) = (6 * SCALE.unsigned_abs(), 4 * SCALE.unsigned_abs());
         self.area.draw(&DashedPathElement::new(ends, dash, gap, pen(role, 1))).expect(INTO_STRING);
@@ -198,14 +198,14 @@ impl Plot<'_, '_> {
         self.area.draw(&Polygon::new(outline, role.colour().mix(alpha).filled())).expect(INTO_STRING);
     }
 
-    /// A ring around a point.
+    /// Draws a ring around a point.
     pub(super) fn ring(&self, point: (f64, f64), role: Role) {
         let at = self.inside(point);
         self.area.draw(&Circle::new(at, 5 * SCALE, Role::Paper.colour().filled())).expect(INTO_STRING);
         self.area.draw(&Circle::new(at, 5 * SCALE, pen(role, 2))).expect(INTO_STRING);
     }
 
-    /// A filled rectangle between two points.
+    /// Draws a filled rectangle between two points.
     pub(super) fn block(&self, from: (f64, f64), to: (f64, f64), role: Role) {
         let corners = [self.inside(from), self.inside(to)];
         self.area.draw(&Rectangle::new(corners, role.colour().filled())).expect(INTO_STRING);
@@ -217,9 +217,9 @@ impl Plot<'_, '_> {
         self.area.draw(&Rectangle::new(corners, role.colour().mix(alpha).filled())).expect(INTO_STRING);
     }
 
-    /// A vertical dashed line at `x`.
-    pub(super) fn dashes_down(&self, x: f64, role: Role) {
-        self.canvas.upright(self.x(x), (self.frame.top, self.frame.bottom), role);
+    /// Draws a vertical dashed line at `x`.
+    pub(super) fn vertical_dashes(&self, x: f64, role: Role) {
+        self.canvas.vertical_dashes(self.x(x), (self.frame.top, self.frame.bottom), role);
     }
 
     /// Fills the area between two lines with the same `x` values, `alpha` in `0..=1`.
@@ -229,7 +229,7 @@ impl Plot<'_, '_> {
         self.area.draw(&Polygon::new(outline, role.colour().mix(alpha).filled())).expect(INTO_STRING);
     }
 
-    /// The end of the vertical axis.
+    /// Returns the end of the vertical axis.
     pub(super) fn top(&self) -> f64 {
         self.ys.end
     }
@@ -244,7 +244,7 @@ impl Plot<'_, '_> {
         self.area.map_coordinate(&self.inside((x, self.ys.start))).0 / SCALE
     }
 
-    /// The nearest point inside the axes.
+    /// Returns the nearest point inside the axes.
     fn inside(&self, (x, y): (f64, f64)) -> (f64, f64) {
         (x.clamp(self.xs.start, self.xs.end), y.clamp(self.ys.start, self.ys.end))
     }

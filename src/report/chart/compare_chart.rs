@@ -20,7 +20,7 @@ const LETTERS: usize = 24;
 /// If the highest value is more than this times the lowest, the axis is logarithmic.
 const WIDE: f64 = 20.0;
 
-/// The charts of a comparison.
+/// Returns the charts of a comparison.
 pub(in crate::report) fn charts(runs: &[Named<'_>]) -> Vec<Chart> {
     let runs = &runs[..runs.len().min(MAX_RUNS)];
     [answered(runs), latency(runs), bars(runs)].into_iter().flatten().collect()
@@ -61,7 +61,7 @@ fn latency(runs: &[Named<'_>]) -> Option<Chart> {
     Some(curves.chart(runs, "latency-p95", title, note))
 }
 
-/// The first run of each set of incidents; a run without incidents is left out.
+/// Returns the first run of each set of incidents; a run without incidents is left out.
 fn with_distinct_incidents<'run>(runs: &[Named<'run>]) -> Vec<&'run Summary> {
     let mut distinct: Vec<&Summary> = Vec::new();
     for (_, run) in runs {
@@ -73,16 +73,16 @@ fn with_distinct_incidents<'run>(runs: &[Named<'run>]) -> Vec<&'run Summary> {
     distinct
 }
 
-/// `label` with the lowest and the highest value of a measure; `None` if no run has it.
+/// Returns `label` with the lowest and the highest value of a measure; `None` if no run has it.
 fn range(
     label: &str,
     runs: &[Named<'_>],
     measure: impl Fn(&Summary) -> Option<f64>,
-    unit: fn(f64) -> String,
+    format: fn(f64) -> String,
 ) -> Option<String> {
     let values = || runs.iter().filter_map(|(_, run)| measure(run));
     let (low, high) = (values().reduce(f64::min)?, values().reduce(f64::max)?);
-    let (low, high) = (unit(low), unit(high));
+    let (low, high) = (format(low), format(high));
     Some(if low == high { format!("{label}{low} in every run") } else { format!("{label}{low} to {high}") })
 }
 
@@ -107,7 +107,7 @@ impl Curves {
         shaded.into_iter().fold(chart, Chart::with_incidents)
     }
 
-    /// The lowest value above zero, and the highest.
+    /// Returns the lowest value above zero, and the highest.
     fn extent(&self) -> (f64, f64) {
         let values = || self.points.iter().flatten().filter_map(|(_, value)| *value);
         let high = values().fold(1e-6, f64::max);
@@ -121,14 +121,14 @@ impl Curves {
 
     fn draw(&self, canvas: &Canvas<'_>, shaded: &[&Summary]) {
         let (low, high) = self.extent();
-        let unit = match self.up {
+        let format = match self.up {
             YUnit::Seconds => axis::seconds,
             YUnit::PerMinute | YUnit::Share | YUnit::UsdPerHour => number,
         };
         let (rows, scale): (_, fn(f64) -> f64) = if self.logarithmic() {
-            (axis::decades(low, high, unit), |value| libm::log10(value.max(1e-6)))
+            (axis::decades(low, high, format), |value| libm::log10(value.max(1e-6)))
         } else {
-            (axis::linear(high, unit), |value| value)
+            (axis::linear(high, format), |value| value)
         };
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return };
         let plot = canvas.plot(FRAME, 0.0..self.length, first.0..last.0.max(first.0 + 1e-9));
@@ -137,13 +137,13 @@ impl Curves {
         let (columns, unit) = axis::times(self.length);
         plot.columns(&columns);
         for (place, points) in self.points.iter().enumerate() {
-            for run in points.split(|(_, value)| value.is_none()) {
-                let run: Vec<_> =
-                    run.iter().filter_map(|(at, value)| Some((*at, scale((*value)?)))).collect();
-                match run[..] {
+            for segment in points.split(|(_, value)| value.is_none()) {
+                let segment: Vec<_> =
+                    segment.iter().filter_map(|(at, value)| Some((*at, scale((*value)?)))).collect();
+                match segment[..] {
                     [] => {}
                     [lone] => plot.dot(lone, Role::of_series(place)),
-                    _ => plot.stroke(&run, Role::of_series(place), 2),
+                    _ => plot.stroke(&segment, Role::of_series(place), 2),
                 }
             }
         }
@@ -151,11 +151,11 @@ impl Curves {
         canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, unit);
     }
 
-    /// The data for the interactive chart; `None` unless all runs have the same steps.
+    /// Returns the data for the interactive chart; `None` unless all runs have the same steps.
     fn chart_data(&self) -> Option<ChartData> {
-        let places = |points: &Points| points.iter().map(|(at, _)| *at).collect::<Vec<_>>();
-        let x = places(self.points.first()?);
-        if self.points.iter().any(|points| places(points) != x) {
+        let positions = |points: &Points| points.iter().map(|(at, _)| *at).collect::<Vec<_>>();
+        let x = positions(self.points.first()?);
+        if self.points.iter().any(|points| positions(points) != x) {
             return None;
         }
         let lines = self.names.iter().zip(&self.points).enumerate().map(|(place, (name, points))| {
@@ -173,7 +173,7 @@ impl Curves {
     }
 }
 
-/// The names of the lines of a chart, in one or two lines of text.
+/// Draws the names of the lines of a chart, in one or two lines of text.
 pub(super) fn legend(canvas: &Canvas<'_>, names: &[String]) {
     let (mut x, mut y) = (LEFT, 10);
     for (place, name) in names.iter().enumerate() {
@@ -196,9 +196,10 @@ const MEASURED: [Measured; 3] = [
 const ROW: i32 = 24;
 const HEAD: i32 = 26;
 const GAP: i32 = 10;
+/// The width of the column with the names of the runs.
 const NAMES: i32 = 170;
 
-/// A group of bars per measure, a bar per run.
+/// Returns the chart with a group of bars per measure, and a bar per run.
 fn bars(runs: &[Named<'_>]) -> Option<Chart> {
     if runs.is_empty() {
         return None;
@@ -218,7 +219,7 @@ fn bars(runs: &[Named<'_>]) -> Option<Chart> {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a place on the canvas")]
-fn group(canvas: &Canvas<'_>, runs: &[Named<'_>], (name, measure, unit): Measured, y: i32) {
+fn group(canvas: &Canvas<'_>, runs: &[Named<'_>], (name, measure, format): Measured, y: i32) {
     canvas.text((0, y + HEAD / 2), LABEL, Role::Ink, Anchor::Left, name);
     let most = runs.iter().filter_map(|(_, run)| measure(run)).fold(1e-12, f64::max);
     for (place, (label, run)) in (0..).zip(runs) {
@@ -232,6 +233,6 @@ fn group(canvas: &Canvas<'_>, runs: &[Named<'_>], (name, measure, unit): Measure
             Frame { left: NAMES, top: top + 3, right: right.max(NAMES + 1), bottom: top + ROW - 3 },
             role,
         );
-        canvas.text((right + 8, middle), LABEL, Role::Ink, Anchor::Left, &unit(value));
+        canvas.text((right + 8, middle), LABEL, Role::Ink, Anchor::Left, &format(value));
     }
 }

@@ -11,7 +11,7 @@ use crate::report::text_layout::short;
 
 const HEIGHT: i32 = 250;
 const FRAME: Frame = Frame { left: LEFT, top: 50, right: RIGHT, bottom: HEIGHT - 44 };
-/// Providers beyond this are not drawn, the cheapest first.
+/// The largest number of providers drawn: those that charged most.
 const MAX_PROVIDERS: usize = 6;
 /// Characters of the name of a provider.
 const LETTERS: usize = 16;
@@ -33,11 +33,11 @@ impl Cost<'_> {
 /// Draws the chart; `None` if nothing was charged.
 pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     let mut all = costs(summary);
-    let dearest = all.first().filter(|cost| cost.sum > 0.0)?;
+    let most_expensive = all.first().filter(|cost| cost.sum > 0.0)?;
     let whole: f64 = all.iter().map(|cost| cost.sum).sum();
-    let mut title = format!("{} charged {}", dearest.provider, usd(dearest.sum));
+    let mut title = format!("{} charged {}", most_expensive.provider, usd(most_expensive.sum));
     if all.len() > 1 {
-        title.push_str(&format!(", {} of the run's cost", percent(dearest.sum / whole)));
+        title.push_str(&format!(", {} of the run's cost", percent(most_expensive.sum / whole)));
     }
     let mut note =
         "USD per hour, by the time the calls ended; beside each provider its cost in the run.".to_owned();
@@ -51,7 +51,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     Some(chart.with_data(data).with_incidents(summary))
 }
 
-/// The providers, the one that charged most first.
+/// Returns the providers, the one that charged most first.
 fn costs(summary: &Summary) -> Vec<Cost<'_>> {
     let each = summary.series.cost_usd.iter().map(|(provider, costs)| {
         let rate = |steps: std::ops::Range<usize>, seconds: f64| {

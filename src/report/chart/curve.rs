@@ -6,7 +6,7 @@
 
 use super::axis::{self, Tick};
 use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, Plot, spread_up, width_of};
-use super::traffic::{Limits, limits};
+use super::traffic::{LimitSelection, limits};
 use super::{Chart, LEFT, RIGHT};
 use crate::formatting::number;
 use crate::planner::{Plan, Point};
@@ -16,7 +16,7 @@ use crate::report::palette::Role;
 const HEIGHT: i32 = 500;
 const JOBS: Frame = Frame { left: LEFT, top: 32, right: RIGHT, bottom: 324 };
 const LATENCY: Frame = Frame { left: LEFT, top: 352, right: RIGHT, bottom: HEIGHT - 44 };
-/// The distance of labels beside the chart.
+/// The vertical distance between labels beside the chart.
 const APART: i32 = 14;
 /// If the highest value is more than this times the lowest, the axis is logarithmic.
 const WIDE: f64 = 20.0;
@@ -71,12 +71,16 @@ fn title(report: &Plan) -> String {
     )
 }
 
-/// What the limits allow: single targets, all together, and with the cache.
+/// Returns what the limits allow: single targets, all together, and with the cache.
 fn lines(report: &Plan, most: f64) -> Vec<(f64, String)> {
     let analytic = &report.ceiling.analytic;
-    let asked =
-        Limits { targets: &report.targets, all: analytic.jobs_per_min, highest: most, lines: MAX_LINES };
-    let mut lines = limits(&asked);
+    let selection = LimitSelection {
+        targets: &report.targets,
+        all: analytic.jobs_per_min,
+        highest: most,
+        lines: MAX_LINES,
+    };
+    let mut lines = limits(&selection);
     lines.extend(analytic.cached.map(|cached| (cached.jobs_per_min, "with the cache".to_owned())));
     lines.retain(|(rate, _)| *rate <= most);
     lines.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -108,7 +112,7 @@ const TIMES: [(&str, Role, Measure); 2] = [
 ];
 
 impl Picture<'_> {
-    /// The values of a measure along the curve.
+    /// Returns the values of a measure along the curve.
     fn along(&self, measure: Measure) -> Vec<(f64, f64)> {
         let points = self.report.curve.iter();
         points.filter_map(|point| Some((point.offered_jobs_per_min, measure(point, self.minutes)?))).collect()
@@ -146,7 +150,7 @@ impl Picture<'_> {
         canvas.text((JOBS.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, "offered jobs per minute");
     }
 
-    /// The data for the interactive chart, which narrow screens show instead of the drawing: the same values, not stacked.
+    /// Returns the data for the interactive chart, which narrow screens show instead of the drawing: the same values, not stacked.
     fn chart_data(&self) -> ChartData {
         let curve = &self.report.curve;
         let values = |measure: Measure| curve.iter().map(move |point| measure(point, self.minutes));
@@ -188,7 +192,7 @@ impl Picture<'_> {
         ChartData { length: self.most, x, panels, bands: self.bands(), across: XUnit::PerMinute }
     }
 
-    /// The present load, and the ceiling with its interval.
+    /// Returns the bands of the present load, and of the ceiling with its interval.
     fn bands(&self) -> Vec<Band> {
         let load = self.report.load.jobs_per_min;
         let simulated = &self.report.ceiling.simulated;
@@ -205,22 +209,22 @@ impl Picture<'_> {
 
     /// Draws the stacked outcomes, the load along their upper edge, and a dot for every run.
     fn draw_outcomes(&self, plot: &Plot<'_, '_>) {
-        let mut floor: Vec<(f64, f64)> =
+        let mut lower: Vec<(f64, f64)> =
             std::iter::once((0.0, 0.0)).chain(self.along(|_, _| Some(0.0))).collect();
         for (_, role, measure) in OUTCOMES {
             let values = std::iter::once((0.0, 0.0)).chain(self.along(measure));
-            let roof: Vec<_> =
-                floor.iter().zip(values).map(|(below, (at, value))| (at, below.1 + value)).collect();
+            let upper: Vec<_> =
+                lower.iter().zip(values).map(|(below, (at, value))| (at, below.1 + value)).collect();
             if self.is_shown(measure) {
-                plot.between(&floor, &roof, role, if role == Role::Served { 0.3 } else { 0.6 });
+                plot.between(&lower, &upper, role, if role == Role::Served { 0.3 } else { 0.6 });
             }
-            floor = roof;
+            lower = upper;
         }
         plot.stroke(&[(0.0, 0.0), (self.most, self.most)], Role::Offered, 2);
         if self.is_shown(REFUSALS.2) {
             let top = plot.top();
-            for run in below(&self.along(REFUSALS.2), top) {
-                plot.stroke(&run, REFUSALS.1, 2);
+            for segment in below(&self.along(REFUSALS.2), top) {
+                plot.stroke(&segment, REFUSALS.1, 2);
             }
         }
         let succeeded: Vec<_> = std::iter::once((0.0, 0.0)).chain(self.along(OUTCOMES[0].2)).collect();
@@ -234,12 +238,12 @@ impl Picture<'_> {
     fn draw_ceiling(&self, plot: &Plot<'_, '_>) {
         let load = self.report.load.jobs_per_min;
         let simulated = &self.report.ceiling.simulated;
-        plot.dashes_down(load, Role::Muted);
+        plot.vertical_dashes(load, Role::Muted);
         if let (Some(low), Some(high)) = (simulated.low, simulated.high) {
             plot.band(low * load, high * load, Role::Ceiling, 0.22);
         }
         if let Some(ceiling) = simulated.jobs_per_min.filter(|rate| *rate <= self.most) {
-            plot.dashes_down(ceiling, Role::Ceiling);
+            plot.vertical_dashes(ceiling, Role::Ceiling);
         }
     }
 
@@ -251,8 +255,8 @@ impl Picture<'_> {
             let (at, width) = (plot.x(x), width_of(text, LABEL) + 8);
             let free_from = if load < x { plot.x(load) } else { JOBS.left };
             let left = at - width > free_from || at + width > JOBS.right;
-            let (x, hang) = if left { (at - 7, Anchor::Right) } else { (at + 7, Anchor::Left) };
-            canvas.text((x, y), LABEL, role, hang, text);
+            let (x, anchor) = if left { (at - 7, Anchor::Right) } else { (at + 7, Anchor::Left) };
+            canvas.text((x, y), LABEL, role, anchor, text);
         };
         let simulated = &self.report.ceiling.simulated;
         if let Some(ceiling) = simulated.jobs_per_min.filter(|rate| *rate <= self.most && *rate > 0.0) {
@@ -266,24 +270,24 @@ impl Picture<'_> {
         name(load, JOBS.top + 50, Role::Muted, &format!("load {}", number(load)));
     }
 
-    /// Jobs succeeded per minute at a load between two runs, interpolated.
+    /// Returns the jobs succeeded per minute at a load between two runs, interpolated.
     fn succeeded_at(&self, load: f64) -> f64 {
         let succeeded: Vec<_> = std::iter::once((0.0, 0.0)).chain(self.along(OUTCOMES[0].2)).collect();
         let around = succeeded.windows(2).find(|pair| pair[0].0 <= load && load <= pair[1].0);
-        around.map_or(load, |pair| between(pair[0], pair[1], load))
+        around.map_or(load, |pair| interpolate(pair[0], pair[1], load))
     }
 
     fn draw_limits(&self, canvas: &Canvas<'_>, plot: &Plot<'_, '_>) {
         let mut places: Vec<i32> = self.limits.iter().map(|(rate, _)| plot.y(*rate)).collect();
         spread_up(&mut places, JOBS.bottom - APART / 2, APART);
         for ((rate, name), place) in self.limits.iter().zip(places) {
-            plot.dashes(*rate, Role::Ceiling);
+            plot.horizontal_dashes(*rate, Role::Ceiling);
             let text = format!("{name} {}", number(*rate));
             canvas.text((JOBS.right + 8, place), LABEL, Role::Ceiling, Anchor::Left, &text);
         }
     }
 
-    /// The panel of latency; `None` if no job succeeded in any run.
+    /// Draws and returns the panel of latency; `None` if no job succeeded in any run.
     fn latency<'c, 'a>(&self, canvas: &'c Canvas<'a>) -> Option<Plot<'c, 'a>> {
         let (low, high) = self.extent()?;
         let (rows, scale): (_, fn(f64) -> f64) = if high / low > WIDE {
@@ -313,7 +317,7 @@ impl Picture<'_> {
         Some(plot)
     }
 
-    /// The lowest and the highest latency, in seconds.
+    /// Returns the lowest and the highest latency, in seconds.
     fn extent(&self) -> Option<(f64, f64)> {
         let values: Vec<f64> = TIMES
             .iter()
@@ -326,30 +330,30 @@ impl Picture<'_> {
     }
 }
 
-/// The parts of a line below `top`, cut at the crossings.
+/// Returns the segments of a line below `top`, cut at the crossings.
 fn below(points: &[(f64, f64)], top: f64) -> Vec<Vec<(f64, f64)>> {
-    let mut runs: Vec<Vec<(f64, f64)>> = Vec::new();
+    let mut segments: Vec<Vec<(f64, f64)>> = Vec::new();
     for pair in points.windows(2) {
         let (from, to) = (pair[0], pair[1]);
-        let cut = || (between((from.1, from.0), (to.1, to.0), top), top);
+        let cut = || (interpolate((from.1, from.0), (to.1, to.0), top), top);
         match (from.1 <= top, to.1 <= top) {
-            (true, true) => match runs.last_mut() {
-                Some(run) if run.last() == Some(&from) => run.push(to),
-                _ => runs.push(vec![from, to]),
+            (true, true) => match segments.last_mut() {
+                Some(segment) if segment.last() == Some(&from) => segment.push(to),
+                _ => segments.push(vec![from, to]),
             },
-            (true, false) => match runs.last_mut() {
-                Some(run) if run.last() == Some(&from) => run.push(cut()),
-                _ => runs.push(vec![from, cut()]),
+            (true, false) => match segments.last_mut() {
+                Some(segment) if segment.last() == Some(&from) => segment.push(cut()),
+                _ => segments.push(vec![from, cut()]),
             },
-            (false, true) => runs.push(vec![cut(), to]),
+            (false, true) => segments.push(vec![cut(), to]),
             (false, false) => {}
         }
     }
-    runs
+    segments
 }
 
-/// The value at `x` of the line through two points.
-fn between(from: (f64, f64), to: (f64, f64), x: f64) -> f64 {
+/// Returns the value at `x` of the line through two points.
+fn interpolate(from: (f64, f64), to: (f64, f64), x: f64) -> f64 {
     let width = to.0 - from.0;
     if width == 0.0 { from.1 } else { from.1 + (to.1 - from.1) * (x - from.0) / width }
 }
@@ -373,7 +377,7 @@ mod tests {
             for &(x, y) in &drawn {
                 prop_assert!(y <= top + 1e-9);
                 let left = (x.floor() as usize).min(points.len() - 2);
-                prop_assert!((between(points[left], points[left + 1], x) - y).abs() < 1e-6, "{x} {y}");
+                prop_assert!((interpolate(points[left], points[left + 1], x) - y).abs() < 1e-6, "{x} {y}");
             }
             let segments = points.windows(2).filter(|pair| pair[0].1 <= top && pair[1].1 <= top);
             for pair in segments {

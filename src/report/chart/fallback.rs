@@ -36,7 +36,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     Some(chart.with_data(data).with_incidents(summary))
 }
 
-/// The middle and the share of each group of steps; `None` if none was served in it.
+/// Returns the middle and the share of each group of steps; `None` if none was served in it.
 fn shares(summary: &Summary) -> Vec<(f64, Option<f64>)> {
     let series = &summary.series;
     points(summary, length_of(summary), |steps, _| {
@@ -50,14 +50,14 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, shares: &[(f64, Option<f64>)], o
     let plot = canvas.plot(FRAME, 0.0..length, 0.0..1.0);
     incident::draw(&plot, summary);
     plot.rows(&axis::linear(1.0, percent));
-    for run in shares.split(|(_, share)| share.is_none()) {
-        let run: Vec<_> = run.iter().filter_map(|(at, share)| Some((*at, (*share)?))).collect();
-        match run[..] {
+    for segment in shares.split(|(_, share)| share.is_none()) {
+        let segment: Vec<_> = segment.iter().filter_map(|(at, share)| Some((*at, (*share)?))).collect();
+        match segment[..] {
             [] => {}
             [lone] => plot.dot(lone, Role::Third),
             _ => {
-                plot.area(&run, Role::Third, 0.2);
-                plot.stroke(&run, Role::Third, 2);
+                plot.area(&segment, Role::Third, 0.2);
+                plot.stroke(&segment, Role::Third, 2);
             }
         }
     }

@@ -45,7 +45,7 @@ impl Strip<'_> {
         format!("{} on {}", self.row.axis, self.row.target)
     }
 
-    /// Its rank when strips are left out.
+    /// Returns the share by which the strips to draw are chosen.
     fn weight(&self) -> f64 {
         self.peak.max(self.mean.unwrap_or(0.0))
     }
@@ -97,7 +97,7 @@ fn title(strips: &[Strip<'_>]) -> Option<String> {
     })
 }
 
-/// The height of the chart, and the top of each strip, below the name of its target.
+/// Returns the height of the chart, and the top of each strip, below the name of its target.
 fn layout(strips: &[Strip<'_>]) -> (i32, Vec<i32>) {
     let (mut y, mut above) = (ABOVE, None);
     let tops = strips.iter().map(|strip| {
@@ -112,7 +112,7 @@ fn layout(strips: &[Strip<'_>]) -> (i32, Vec<i32>) {
     (y + BELOW, tops)
 }
 
-/// The most used strips in their own order, and how many are left out.
+/// Returns the most used strips in their own order, and how many are left out.
 fn shown(mut all: Vec<Strip<'_>>) -> (Vec<Strip<'_>>, u64) {
     let mut weights: Vec<f64> = all.iter().map(Strip::weight).collect();
     weights.sort_by(|a, b| b.total_cmp(a));
@@ -162,28 +162,28 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
 #[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
 fn draw_strip(plot: &Plot<'_, '_>, summary: &Summary, strip: &Strip<'_>, length: f64) {
     let step_s = summary.series.step_s;
-    let held = |steps: &Range<usize>| {
+    let span = |steps: &Range<usize>| {
         ((steps.start as f64 * step_s).min(length), (steps.end as f64 * step_s).min(length))
     };
     let steps = grouped_steps(summary);
     let shares: Vec<_> =
-        steps.iter().filter_map(|steps| Some((held(steps), strip.row.share(steps.clone())?))).collect();
-    plot.area(&outline(shares.iter().map(|(span, share)| (*span, share.min(1.0)))), Role::Fill, 0.45);
+        steps.iter().filter_map(|steps| Some((span(steps), strip.row.share(steps.clone())?))).collect();
+    plot.area(&outline(shares.iter().map(|(at, share)| (*at, share.min(1.0)))), Role::Fill, 0.45);
     for ((from, to), _) in shares.iter().filter(|(_, share)| *share > 1.005) {
         plot.block((*from, 1.04), (*to, TOP), Role::Fill);
     }
-    plot.dashes(1.0, Role::Muted);
+    plot.horizontal_dashes(1.0, Role::Muted);
     // Limits are not sampled after the last event.
     let sampled = |step: &usize| (*step as f64 * step_s) < summary.ended_s.max(step_s);
     let levels = strip.row.levels.iter().enumerate().filter(|(step, _)| sampled(step));
-    let levels: Vec<_> = levels.map(|(step, level)| (held(&(step..step + 1)), level.min(1.0))).collect();
+    let levels: Vec<_> = levels.map(|(step, level)| (span(&(step..step + 1)), level.min(1.0))).collect();
     plot.stroke(&outline(levels.iter().copied()), Role::Level, 1);
-    for run in levels.chunk_by(|a, b| (a.1 >= FULL) == (b.1 >= FULL)).filter(|run| run[0].1 >= FULL) {
-        plot.stroke(&outline(run.iter().copied()), Role::Full, 2);
+    for full in levels.chunk_by(|a, b| (a.1 >= FULL) == (b.1 >= FULL)).filter(|equal| equal[0].1 >= FULL) {
+        plot.stroke(&outline(full.iter().copied()), Role::Full, 2);
     }
 }
 
-/// A step line: each value held for its step; equal neighbours are merged.
+/// Returns a step line: each value held for its step; equal neighbours are merged.
 fn outline(values: impl Iterator<Item = ((f64, f64), f64)>) -> Vec<(f64, f64)> {
     let mut points: Vec<(f64, f64)> = Vec::new();
     for ((begins, ends), value) in values.filter(|((begins, ends), _)| ends > begins) {

@@ -71,7 +71,7 @@ fn title(summary: &Summary, rows: &[Row<'_>], columns: &Columns) -> String {
     })
 }
 
-/// The height of the map, and the top of each row.
+/// Returns the height of the map, and the top of each row.
 fn layout(rows: &[Row<'_>]) -> (i32, Vec<i32>) {
     let (mut y, mut above) = (ABOVE, None);
     let tops = rows.iter().map(|row| {
@@ -112,7 +112,7 @@ fn draw(canvas: &Canvas<'_>, rows: &[Row<'_>], columns: &Columns) {
 /// Marks the incidents by bars between the rows and the time axis.
 #[expect(clippy::cast_possible_truncation, reason = "a place on the canvas")]
 fn mark_incidents(canvas: &Canvas<'_>, summary: &Summary, columns: &Columns, y: i32) {
-    #[expect(clippy::cast_precision_loss, reason = "there are at most 25 columns")]
+    #[expect(clippy::cast_precision_loss, reason = "there are fewer than 25 columns")]
     let ends = columns.steps.len() as f64 * columns.length_s;
     let x = |at: f64| LEFT + (f64::from(WIDTH - LEFT) * (at / ends).clamp(0.0, 1.0)) as i32;
     for band in incident::bands(summary) {
@@ -121,7 +121,7 @@ fn mark_incidents(canvas: &Canvas<'_>, summary: &Summary, columns: &Columns, y: 
     }
 }
 
-/// The left edge of a column.
+/// Returns the left edge of a column.
 fn edge(place: usize, columns: &Columns) -> i32 {
     let width = WIDTH - LEFT;
     let (place, all) = (i32::try_from(place).unwrap_or(0), i32::try_from(columns.steps.len()).unwrap_or(1));
@@ -145,7 +145,7 @@ fn cell(canvas: &Canvas<'_>, frame: Frame, share: f64, refused: u64) {
     }
 }
 
-/// The colour and opacity of a share: twelve tones up to 100 %, another colour above.
+/// Returns the colour and opacity of a share: twelve tones up to 100 %, another colour above.
 fn shade(share: f64) -> (Role, f64) {
     if share > 1.005 {
         return (Role::Over, 1.0);
@@ -170,7 +170,7 @@ fn legend(canvas: &Canvas<'_>) {
     canvas.text((left + 38, 10), LABEL, Role::Ink, Anchor::Left, "refused");
 }
 
-/// The time axis: labels at columns that begin at a tick.
+/// Draws the time axis: labels at columns that begin at a tick.
 #[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
 fn times(canvas: &Canvas<'_>, columns: &Columns, y: i32) {
     let ends = columns.steps.len() as f64 * columns.length_s;
@@ -182,8 +182,8 @@ fn times(canvas: &Canvas<'_>, columns: &Columns, y: i32) {
         }
         let x = edge(libm::round(place) as usize, columns);
         canvas.bar(Frame { left: x, top: y, right: x + 1, bottom: y + 4 }, Role::Muted);
-        let hang = if x > WIDTH - 24 { Anchor::Right } else { Anchor::Middle };
-        canvas.text((x, y + 14), LABEL, Role::Muted, hang, &text);
+        let anchor = if x > WIDTH - 24 { Anchor::Right } else { Anchor::Middle };
+        canvas.text((x, y + 14), LABEL, Role::Muted, anchor, &text);
     }
     canvas.text((WIDTH, y + 27), LABEL, Role::Muted, Anchor::Right, unit);
 }

@@ -17,13 +17,13 @@ const MAX_NAMED: usize = 4;
 /// Characters of the name of a provider.
 const LETTERS: usize = 24;
 
-/// The incidents that begin within the time axis.
+/// Returns the incidents that begin within the time axis.
 fn shown(summary: &Summary) -> impl Iterator<Item = &Incident> {
     let length = length_of(summary);
     summary.series.incidents.iter().filter(move |incident| incident.from_s < length)
 }
 
-/// The sentence that names the incidents; `None` if there are none.
+/// Returns the sentence that names the incidents; `None` if there are none.
 pub(super) fn note(summary: &Summary) -> Option<String> {
     let all: Vec<_> = shown(summary).collect();
     let mut names: Vec<_> = all.iter().take(MAX_NAMED).map(|incident| described(incident, summary)).collect();
@@ -34,7 +34,7 @@ pub(super) fn note(summary: &Summary) -> Option<String> {
     Some(format!("Shaded: {}.", names.join("; ")))
 }
 
-/// `groq 503 (20 % of calls) from 13:00 for 45 min`.
+/// Describes an incident: `groq 503 (20 % of calls) from 13:00 for 45 min`.
 fn described(incident: &Incident, summary: &Summary) -> String {
     let share =
         if incident.share < 1.0 { format!(" ({} of calls)", percent(incident.share)) } else { String::new() };
@@ -46,12 +46,12 @@ fn described(incident: &Incident, summary: &Summary) -> String {
     )
 }
 
-/// `groq 503`.
+/// Names an incident: `groq 503`.
 fn name(incident: &Incident) -> String {
     format!("{} {}", short(&incident.provider, LETTERS), incident.fault)
 }
 
-/// The bands for the interactive chart.
+/// Returns the bands for the interactive chart.
 pub(super) fn bands(summary: &Summary) -> Vec<Band> {
     let length = length_of(summary);
     let named = shown(summary).map(|incident| {
@@ -88,7 +88,7 @@ pub(super) fn draw_names(canvas: &Canvas<'_>, plot: &Plot<'_, '_>, summary: &Sum
     }
 }
 
-/// The begin and the end of a band, inside the time axis.
+/// Returns the begin and the end of a band, inside the time axis.
 fn span(incident: &Incident, length: f64) -> (f64, f64) {
     let to = incident.to_s.max(incident.from_s + length * MIN_WIDTH).min(length);
     (incident.from_s.min(to), to)

@@ -33,7 +33,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     )
 }
 
-/// The start and the value of the step with the highest 95th percentile.
+/// Returns the start and the value of the step with the highest 95th percentile.
 #[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
 fn worst(summary: &Summary) -> Option<(f64, f64)> {
     let steps = summary.series.p95_s.iter().enumerate();
@@ -57,15 +57,18 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary) {
     plot.columns(&axis::times(length).0);
     let mut ends = Vec::new();
     for (values, role, name, whole) in curves(summary).into_iter().rev() {
-        let runs = runs(values, summary.series.step_s, length);
+        let segments = segments(values, summary.series.step_s, length);
         ends.extend(
-            runs.last().and_then(|run| run.last()).map(|last| (plot.y(scale(last.1)), role, name, whole)),
+            segments
+                .last()
+                .and_then(|segment| segment.last())
+                .map(|last| (plot.y(scale(last.1)), role, name, whole)),
         );
-        for run in runs {
-            let run: Vec<_> = run.into_iter().map(|(at, value)| (at, scale(value))).collect();
-            match run[..] {
+        for segment in segments {
+            let segment: Vec<_> = segment.into_iter().map(|(at, value)| (at, scale(value))).collect();
+            match segment[..] {
                 [lone] => plot.dot(lone, role),
-                _ => plot.stroke(&run, role, 2),
+                _ => plot.stroke(&segment, role, 2),
             }
         }
     }
@@ -83,7 +86,7 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary) {
     }
 }
 
-/// The curves from the upper to the lower: values, colour, name, and the value of the whole run.
+/// Returns the curves from the upper to the lower: values, colour, name, and the value of the whole run.
 fn curves(summary: &Summary) -> [(&[Option<f64>], Role, &'static str, f64); 2] {
     let (series, whole) = (&summary.series, &summary.latency_s);
     [
@@ -92,7 +95,7 @@ fn curves(summary: &Summary) -> [(&[Option<f64>], Role, &'static str, f64); 2] {
     ]
 }
 
-/// The lowest value above zero, and the highest.
+/// Returns the lowest value above zero, and the highest.
 fn extent(summary: &Summary) -> (f64, f64) {
     let values = || curves(summary).into_iter().flat_map(|(values, ..)| values.iter().flatten().copied());
     let high = values().fold(1e-6, f64::max);
@@ -121,20 +124,20 @@ fn chart_data(summary: &Summary) -> ChartData {
     ChartData::over_time(length, x, vec![panel])
 }
 
-/// The points of the steps that have a value, split at those that have none.
+/// Returns the points of the steps that have a value, split at those that have none.
 #[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
-fn runs(values: &[Option<f64>], step_s: f64, length: f64) -> Vec<Vec<(f64, f64)>> {
-    let mut runs: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
+fn segments(values: &[Option<f64>], step_s: f64, length: f64) -> Vec<Vec<(f64, f64)>> {
+    let mut segments: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
     for (step, value) in values.iter().enumerate() {
         let begins = step as f64 * step_s;
-        match (value, runs.last_mut()) {
+        match (value, segments.last_mut()) {
             _ if begins >= length => break,
-            (Some(value), Some(run)) => {
-                run.push((f64::midpoint(begins, (begins + step_s).min(length)), *value))
+            (Some(value), Some(segment)) => {
+                segment.push((f64::midpoint(begins, (begins + step_s).min(length)), *value))
             }
-            _ => runs.push(Vec::new()),
+            _ => segments.push(Vec::new()),
         }
     }
-    runs.retain(|run| !run.is_empty());
-    runs
+    segments.retain(|segment| !segment.is_empty());
+    segments
 }

@@ -61,7 +61,7 @@ pub struct Chart {
 /// The names of all charts that a run may have.
 pub const RUN_CHARTS: [&str; 7] = ["traffic", "limits", "heat", "fallback", "latency", "cost", "time"];
 
-/// Every chart of a run, in reading order. Charts without data are left out.
+/// Returns every chart of a run, in reading order. Charts without data are left out.
 #[must_use]
 pub fn charts(summary: &Summary) -> Vec<Chart> {
     let all = [
@@ -103,7 +103,7 @@ impl Chart {
         self
     }
 
-    /// The data for the interactive chart; `None` if it exists as a drawing only.
+    /// Returns the data for the interactive chart; `None` if it exists as a drawing only.
     pub(super) fn data(&self) -> Option<&ChartData> {
         self.data.as_ref()
     }
@@ -148,7 +148,7 @@ impl Chart {
     }
 }
 
-/// The CSS of charts inside the elements that the selector `within` matches.
+/// Returns the CSS of charts inside the elements that the selector `within` matches.
 pub(super) fn style(within: &str) -> String {
     format!(
         "{within} text{{font-family:system-ui,-apple-system,\"Segoe UI\",Roboto,\"Helvetica Neue\",Arial,sans-serif}}\
@@ -168,7 +168,7 @@ fn wrapped(text: &str, letters: usize, most: usize) -> Vec<String> {
     lines.into_iter().map(|line| short(&line, letters + 1)).collect()
 }
 
-/// The end of the time axis in seconds: the end of the arrivals, or of the last event if that came much later.
+/// Returns the end of the time axis in seconds: the end of the arrivals, or of the last event if that came much later.
 fn length_of(summary: &Summary) -> f64 {
     let (planned, ended) = (summary.duration_s, summary.ended_s);
     if ended - planned > planned * LONG_DRAIN { ended } else { planned }.max(1e-3)
@@ -210,7 +210,8 @@ fn rates(summary: &Summary, counts: &[u64], length: f64) -> Vec<(f64, f64)> {
     })
 }
 
-/// The jobs per minute that arrived in the busiest minute of each group of steps; empty if a group is shorter than a minute.
+/// Returns the jobs per minute that arrived in the busiest minute of each group of steps; empty if a group is shorter than a
+/// minute.
 #[expect(clippy::cast_precision_loss, reason = "a minute has at most 60,000 steps")]
 fn busiest_minutes(summary: &Summary, length: f64) -> Vec<(f64, f64)> {
     let series = &summary.series;
@@ -229,7 +230,7 @@ fn busiest_minutes(summary: &Summary, length: f64) -> Vec<(f64, f64)> {
     all.into_iter().map(|(at, rate)| Some((at, rate?))).collect::<Option<_>>().unwrap_or_default()
 }
 
-/// The number of steps that cover a minute.
+/// Returns the number of steps that cover a minute.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

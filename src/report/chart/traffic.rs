@@ -16,7 +16,7 @@ const FRAME: Frame = Frame { left: LEFT, top: 52, right: RIGHT, bottom: HEIGHT -
 /// The middle of the line with the names of incidents.
 const INCIDENTS: i32 = 42;
 /// The busiest minutes are drawn if the highest has this many jobs and is this many times the mean of its step:
-/// fewer are the chance of single jobs.
+/// smaller peaks are random variation.
 const MIN_PEAK_JOBS: f64 = 10.0;
 const MIN_PEAK_RATIO: f64 = 1.1;
 /// The title names the busiest minute if it is this many times the highest mean.
@@ -25,7 +25,7 @@ const STEEP: f64 = 1.5;
 const WITHIN: f64 = 1.8;
 /// Lines for single limits beyond this are not drawn.
 const MAX_LINES: usize = 3;
-/// The distance of labels beside the chart.
+/// The vertical distance between labels beside the chart.
 const APART: i32 = 14;
 const PEAK: &str = "offered, busiest minute";
 
@@ -105,7 +105,7 @@ impl<'s> Picture<'s> {
         let highest = curves.iter().flat_map(|curve| &curve.points).chain(&peaks);
         let highest = highest.fold(0.0, |top: f64, (_, rate)| top.max(*rate));
         let ceiling = &summary.ceiling;
-        let limits = limits(&Limits {
+        let limits = limits(&LimitSelection {
             targets: &ceiling.targets,
             all: match ceiling.peak {
                 // The chart shows the rate at every time, of which the peak bounds the load.
@@ -120,7 +120,7 @@ impl<'s> Picture<'s> {
         Self { summary, length, arrivals_end, curves, peaks, limits, top }
     }
 
-    /// What the title says of the busiest minute; `None` if it is not far above the curve of the jobs offered.
+    /// Returns what the title says of the busiest minute; `None` if it is not far above the curve of the jobs offered.
     fn busiest(&self) -> Option<String> {
         let highest = self.curves[0].points.iter().fold(0.0, |top: f64, (_, rate)| top.max(*rate));
         let (_, peak) = self
@@ -148,7 +148,7 @@ impl<'s> Picture<'s> {
         }
         plot.columns(&columns);
         if let Some(end) = self.arrivals_end {
-            plot.dashes_down(end, Role::Muted);
+            plot.vertical_dashes(end, Role::Muted);
             let at = (plot.x(end) - 6, FRAME.top + 8);
             canvas.text(at, LABEL, Role::Muted, Anchor::Right, "arrivals end");
         }
@@ -194,7 +194,7 @@ impl<'s> Picture<'s> {
     }
 }
 
-/// The busiest minutes of the jobs offered, whose means are `offered`; empty if they say no more than the means.
+/// Returns the busiest minutes of the jobs offered, whose means are `offered`; empty if none exceeds its mean notably.
 fn peaks(summary: &Summary, offered: &[(f64, f64)], length: f64) -> Vec<(f64, f64)> {
     let peaks = busiest_minutes(summary, length);
     let stands_out = |((_, mean), (_, peak)): (&(f64, f64), &(f64, f64))| {
@@ -204,8 +204,8 @@ fn peaks(summary: &Summary, offered: &[(f64, f64)], length: f64) -> Vec<(f64, f6
     if drawn { peaks } else { Vec::new() }
 }
 
-/// Which limits to draw as lines.
-pub(super) struct Limits<'a> {
+/// The limits among which lines are chosen, and how many.
+pub(super) struct LimitSelection<'a> {
     pub(super) targets: &'a [CeilingTarget],
     /// What all of them allow together; `None` if nothing limits.
     pub(super) all: Option<f64>,
@@ -215,32 +215,32 @@ pub(super) struct Limits<'a> {
     pub(super) lines: usize,
 }
 
-/// The tightest limits, and what all targets allow together: jobs per minute and a short label, ascending.
-pub(super) fn limits(asked: &Limits<'_>) -> Vec<(f64, String)> {
-    let several = asked.targets.len() > 1;
+/// Returns the tightest limits, and what all targets allow together: jobs per minute and a short label, ascending.
+pub(super) fn limits(selection: &LimitSelection<'_>) -> Vec<(f64, String)> {
+    let several = selection.targets.len() > 1;
     let mut lines: Vec<(f64, String)> = Vec::new();
     let mut alike: BTreeMap<(&str, u64), Vec<&str>> = BTreeMap::new();
-    for target in asked.targets {
-        let place = target.name.split('/').next().unwrap_or_default();
+    for target in selection.targets {
+        let provider = target.name.split('/').next().unwrap_or_default();
         for axis in &target.axes {
-            alike.entry((&axis.axis, axis.jobs_per_min.to_bits())).or_default().push(place);
+            alike.entry((&axis.axis, axis.jobs_per_min.to_bits())).or_default().push(provider);
         }
     }
-    for ((axis, rate), places) in alike {
-        let name = match places.as_slice() {
+    for ((axis, rate), providers) in alike {
+        let name = match providers.as_slice() {
             _ if !several => axis.to_owned(),
-            [place] => format!("{} {axis}", short(place, 9)),
+            [provider] => format!("{} {axis}", short(provider, 9)),
             _ => format!("each {axis}"),
         };
         lines.push((f64::from_bits(rate), name));
     }
     lines.sort_by(|a, b| a.0.total_cmp(&b.0));
-    lines.truncate(asked.lines);
-    if let Some(all) = asked.all.filter(|_| several) {
+    lines.truncate(selection.lines);
+    if let Some(all) = selection.all.filter(|_| several) {
         lines.push((all, "all targets".to_owned()));
         lines.sort_by(|a, b| a.0.total_cmp(&b.0));
     }
-    lines.retain(|(rate, _)| *rate <= asked.highest);
+    lines.retain(|(rate, _)| *rate <= selection.highest);
     lines
 }
 
@@ -249,7 +249,7 @@ fn name_limits(canvas: &Canvas<'_>, plot: &Plot<'_, '_>, limits: &[(f64, String)
     let mut places: Vec<i32> = limits.iter().map(|(rate, _)| plot.y(*rate)).collect();
     spread_up(&mut places, FRAME.bottom - APART / 2, APART);
     for ((rate, name), place) in limits.iter().zip(places) {
-        plot.dashes(*rate, Role::Ceiling);
+        plot.horizontal_dashes(*rate, Role::Ceiling);
         let text = format!("{name} {}", formatting::number(*rate));
         canvas.text((FRAME.right + 8, place), LABEL, Role::Ceiling, Anchor::Left, &text);
     }

@@ -4,9 +4,9 @@ use super::Chart;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, WIDTH, width_of};
 use crate::formatting::usd;
 use crate::formatting::{number, plural};
-use crate::planner::{ChangeEffect, ChangeKind, Comparison, Plan};
+use crate::planner::{ChangeEffect, Comparison, Plan};
 use crate::report::palette::Role;
-use crate::report::plan::change as numbers;
+use crate::report::plan::change;
 use crate::report::text_layout::short;
 
 /// The heights of the column headings, of a row, of a bar, and of the space below.
@@ -26,21 +26,22 @@ const MAX_BARS: usize = 20;
 /// Draws the chart; `None` if no change was tried.
 pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
     report.what_if.first()?;
-    let best = report
-        .what_if
-        .iter()
-        .find(|change| change.kind != ChangeKind::Ablation && change.compared == Comparison::Higher);
+    let best =
+        report.what_if.iter().find(|change| change.is_proposed() && change.compared == Comparison::Higher);
+    let scope = change::scope(report);
     let title = match best {
         Some(best) if report.ceiling.simulated.lowest_tried.is_some() => {
-            format!("The best change is {}: the rules hold with it", best.change)
+            format!("The best change is {}: the rules hold with it{scope}", best.change)
         }
-        Some(best) => format!("The best change is {}: {} times the ceiling", best.change, number(best.lift)),
+        Some(best) => {
+            format!("The best change is {}: {} times the ceiling{scope}", best.change, number(best.lift))
+        }
         None => "No change that was tried raises the ceiling".to_owned(),
     };
-    let mut note =
-        "The ceiling in jobs/min with each change, on the same traffic, against the present ceiling. \
-                    USD: the extra cost of a day at the present load."
-            .to_owned();
+    let mut note = format!(
+        "The ceiling{scope} in jobs/min with each change, on the same traffic, against that of the scenario as it is. USD: the \
+         extra cost of a day at the present load."
+    );
     if report.what_if.len() > MAX_BARS {
         let more = plural((report.what_if.len() - MAX_BARS) as u64, "change");
         note.push_str(&format!(" {more} with smaller lifts are not shown."));
@@ -50,13 +51,12 @@ pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
     Some(Chart::new("what-if", title, note, height, |canvas| draw(canvas, report, height)))
 }
 
-/// The ceiling that changes are measured against, in jobs per minute, and its label. If a rule on cost fails before any
-/// other, changes are measured without the rules on cost.
-fn measured_against(report: &Plan) -> (f64, &'static str) {
-    let simulated = &report.ceiling.simulated;
-    match simulated.without_cost_rules {
-        Some(multiple) => (multiple * report.load.jobs_per_min, "ceiling without cost rules"),
-        None => (simulated.jobs_per_min.unwrap_or(0.0), "ceiling now"),
+/// Returns the ceiling that changes are measured against, in jobs per minute, and its label: 0 if no load holds.
+fn measured_against(report: &Plan) -> (f64, String) {
+    match &report.compared {
+        Some(compared) => (compared.jobs_per_min, format!("ceiling{}", change::scope(report))),
+        // A plan of an earlier version.
+        None => (report.ceiling.simulated.jobs_per_min.unwrap_or(0.0), "ceiling now".to_owned()),
     }
 }
 
@@ -71,11 +71,11 @@ fn draw(canvas: &Canvas<'_>, report: &Plan, height: i32) {
     for (place, change) in (0..).zip(shown) {
         bar(canvas, &scale, (report, change), now, ABOVE + ROW * place);
     }
-    for (rate, name, y) in [(report.load.jobs_per_min, "load", 8), (now, name, ABOVE - 18)] {
+    for (rate, name, y) in [(report.load.jobs_per_min, "load", 8), (now, &*name, ABOVE - 18)] {
         if rate > 0.0 {
             let x = scale.x(rate);
             let text = format!("{name} {}", number(rate));
-            canvas.upright(
+            canvas.vertical_dashes(
                 x,
                 (y + 8, height - BELOW),
                 if name == "load" { Role::Muted } else { Role::Ceiling },
@@ -105,12 +105,12 @@ impl Scale {
 }
 
 /// Draws one change: the part of the ceiling that it keeps, what it gains or loses, and its numbers.
-fn bar(canvas: &Canvas<'_>, scale: &Scale, (report, change): (&Plan, &ChangeEffect), now: f64, y: i32) {
+fn bar(canvas: &Canvas<'_>, scale: &Scale, (report, effect): (&Plan, &ChangeEffect), now: f64, y: i32) {
     let middle = y + ROW / 2;
     let (top, bottom) = (middle - BAR / 2, middle + BAR / 2);
-    canvas.text((LEFT - 10, middle), LABEL, Role::Ink, Anchor::Right, &short(&change.change, LETTERS));
-    let reached = change.ceiling_jobs_per_min;
-    let ceiling = reached.unwrap_or(if change.below_jobs_per_min.is_some() { 0.0 } else { f64::MAX });
+    canvas.text((LEFT - 10, middle), LABEL, Role::Ink, Anchor::Right, &short(&effect.change, LETTERS));
+    let reached = effect.ceiling_jobs_per_min;
+    let ceiling = reached.unwrap_or(if effect.below_jobs_per_min.is_some() { 0.0 } else { f64::MAX });
     let (low, high) = (scale.x(ceiling.min(now)), scale.x(ceiling.max(now)));
     canvas.cell(Frame { left: LEFT, top, right: low, bottom }, Role::Fill, 0.45);
     if high > low {
@@ -118,13 +118,13 @@ fn bar(canvas: &Canvas<'_>, scale: &Scale, (report, change): (&Plan, &ChangeEffe
         let frame = Frame { left: low, top, right: high, bottom };
         canvas.cell(frame, if lost { Role::Failed } else { Role::Served }, if lost { 0.35 } else { 1.0 });
     }
-    let text = numbers::new_ceiling(change);
+    let text = change::new_ceiling(effect);
     // To the right of both, so that no line runs through it.
     canvas.text((high + 6, middle), LABEL, Role::Ink, Anchor::Left, &text);
-    let lift = numbers::lift(report, change);
-    let role = if change.compared == Comparison::Higher { Role::Ink } else { Role::Muted };
+    let lift = change::lift(report, effect);
+    let role = if effect.compared == Comparison::Higher { Role::Ink } else { Role::Muted };
     canvas.text((LIFT, middle), LABEL, role, Anchor::Right, &lift);
-    canvas.text((WIDTH, middle), LABEL, Role::Ink, Anchor::Right, &extra(change.extra_usd_per_day));
+    canvas.text((WIDTH, middle), LABEL, Role::Ink, Anchor::Right, &extra(effect.extra_usd_per_day));
 }
 
 /// Formats the extra cost of a change: `+4.20 USD`, `−12.00 USD`, `±0`.

@@ -1,7 +1,7 @@
 //! The numbers of a change, as the table, the page and the chart write them.
 
 use super::users;
-use crate::formatting::number;
+use crate::formatting::{job_rate, number, plural};
 use crate::planner::{ChangeEffect, ChangeKind, Comparison, Plan};
 
 /// Formats the lift of a change: `1.87`, `equal` within the tolerance, `-` if there is no present ceiling.
@@ -10,6 +10,61 @@ pub(in crate::report) fn lift(plan: &Plan, change: &ChangeEffect) -> String {
         () if plan.ceiling.simulated.lowest_tried.is_some() => "-".to_owned(),
         () if change.compared == Comparison::Equal => "equal".to_owned(),
         () => format!("{:.2}", change.lift),
+    }
+}
+
+/// Says on which seed and by which rules changes are compared, if that is not said by the plan as a whole: ` on seed 1`.
+pub(in crate::report) fn scope(plan: &Plan) -> String {
+    let Some(compared) = &plan.compared else { return String::new() };
+    let seed = compared.seed.map_or_else(String::new, |seed| format!(" on seed {seed}"));
+    let rules = if compared.without_cost_rules { " without the rules on cost" } else { "" };
+    format!("{seed}{rules}")
+}
+
+/// Says what lifts are relative to; `None` if no load holds at present.
+pub(in crate::report) fn base(plan: &Plan) -> Option<String> {
+    let compared = plan.compared.as_ref()?;
+    let (from, rounding) = match &plan.users {
+        Some(load) => {
+            let users = load.users as f64 * compared.multiple;
+            (format!("{} users", number(users)), ", before both are rounded to whole users")
+        }
+        None => (format!("{} jobs/min", number(compared.jobs_per_min)), ""),
+    };
+    let what = if compared.is_bound { "the highest load tried with" } else { "that of" };
+    let scope = scope(plan);
+    Some(format!("lift: the ceiling divided by {from}, {what} the scenario as it is{scope}{rounding}"))
+}
+
+/// Says what a change does to the ceiling, with both numbers.
+pub(super) fn effect(plan: &Plan, name: &str, lift: Option<f64>) -> String {
+    let change = plan.what_if.iter().find(|change| change.change == name);
+    let scope = scope(plan);
+    let load = |users: Option<u64>, jobs: f64| match users {
+        Some(users) => plural(users, "user"),
+        None => job_rate(jobs),
+    };
+    let to = change.and_then(|change| Some(load(change.users, change.ceiling_jobs_per_min?)));
+    let tried = change.and_then(|change| Some(load(change.users, change.tried_jobs_per_min?)));
+    let from = plan.compared.as_ref().map(|compared| load(compared.users, compared.jobs_per_min));
+    // The ratio of two rounded numbers of users is another one.
+    let times = lift.filter(|_| plan.users.is_none()).map(number);
+    let hold = format!("makes the rules hold{scope}");
+    let every = "at every load that was tried";
+    match (lift.and(from), to, tried) {
+        (Some(from), Some(to), _) => {
+            let times = times.map_or_else(String::new, |times| format!(", {times} times"));
+            format!("raises the ceiling{scope} from {from} to {to}{times}")
+        }
+        (Some(from), None, Some(tried)) => match times {
+            Some(times) => {
+                format!("{hold} {every}, up to {tried}, {times} times the ceiling of {from} without it")
+            }
+            None => format!("{hold} {every}, up to {tried}, while the ceiling is {from} without it"),
+        },
+        (None, Some(to), _) => format!("{hold} up to {to}"),
+        (None, None, Some(tried)) => format!("{hold} {every}, up to {tried}"),
+        (_, None, None) => format!("{hold} {every}"),
     }
 }
 
@@ -26,9 +81,10 @@ pub(in crate::report) fn new_ceiling(change: &ChangeEffect) -> String {
     }
 }
 
-/// Formats the lift of a change per extra dollar a day.
-pub(in crate::report) fn lift_per_usd(change: &ChangeEffect) -> String {
-    match change.lift_per_usd {
+/// Formats the lift of a change per extra dollar a day, `-` if there is no present ceiling.
+pub(in crate::report) fn lift_per_usd(plan: &Plan, change: &ChangeEffect) -> String {
+    let has_lift = plan.ceiling.simulated.lowest_tried.is_none();
+    match change.lift_per_usd.filter(|_| has_lift) {
         _ if change.kind == ChangeKind::Ablation => "removed".to_owned(),
         Some(lift) => number(lift),
         None if change.saves() => "saves".to_owned(),

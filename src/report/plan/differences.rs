@@ -1,13 +1,24 @@
 //! The sentences on why the simulated ceiling differs from the analytic one, by the direction in which each cause works.
 
-use crate::formatting::{count, duration, number, percent, plural};
-use crate::planner::{Difference, Plan};
+use crate::formatting::{count, duration, job_rate, number, percent, plural};
+use crate::planner::{AnalyticCeiling, Difference, GiveUpBound, Plan};
 use crate::report::verdict;
 
 /// Returns the peak that bounds the analytic ceiling, the reasons why the two ceilings differ, and the bounds on bursts.
 pub(super) fn sentences(plan: &Plan) -> Vec<String> {
     let peak = plan.ceiling.analytic.peak.as_ref().map(|peak| verdict::peak(peak, plan.duration_s));
-    peak.into_iter().chain(reasons(plan)).collect()
+    peak.into_iter().chain(too_large(&plan.ceiling.analytic)).chain(reasons(plan)).collect()
+}
+
+/// Says that the rates count jobs that no target can admit; `None` if there are none, or no others.
+fn too_large(analytic: &AnalyticCeiling) -> Option<String> {
+    let (share, jobs_per_min) = (analytic.servable_share?, analytic.jobs_per_min?);
+    Some(format!(
+        "The rates count the {} of the jobs that are too large for every target: of the analytic {}, {} can be served.",
+        percent(1.0 - share),
+        job_rate(jobs_per_min),
+        job_rate(jobs_per_min * share)
+    ))
 }
 
 /// Returns the reasons why the two ceilings differ, those in the direction of the difference first.
@@ -40,9 +51,10 @@ fn raises(difference: &Difference) -> Option<bool> {
         Difference::CacheHits { .. } | Difference::Coalesced { .. } | Difference::FailuresAllowed { .. } => {
             Some(true)
         }
-        // Arithmetic spreads the initial fill over the run.
+        // `FullBucketsAtStart` is among these because arithmetic spreads the initial fill over the run.
         Difference::RuleBreaksFirst { .. }
         | Difference::UnevenArrivals { .. }
+        | Difference::JobsGivenUp { .. }
         | Difference::Incidents { .. }
         | Difference::LimitGrows { .. }
         | Difference::FullBucketsAtStart { .. } => Some(false),
@@ -57,13 +69,14 @@ fn difference(difference: &Difference) -> String {
             format!("The simulated ceiling is {} of the analytic one.", percent(*ratio))
         }
         Difference::RuleBreaksFirst { rule } => {
-            format!("`{rule}` breaks before any limit is full; arithmetic only knows limits.")
+            format!("`{rule}` breaks first, and the analytic ceiling is that of the limits alone.")
         }
         Difference::UnevenArrivals { step_s, peak_to_mean } => format!(
             "Arrivals are uneven: the busiest {} has {} times the mean, and arithmetic uses the mean.",
             duration(*step_s),
             number(*peak_to_mean)
         ),
+        Difference::JobsGivenUp { .. } => given_up(difference),
         Difference::CacheHits { share } => {
             format!("The cache answers {} of the jobs, which use no quota.", percent(*share))
         }
@@ -95,4 +108,30 @@ fn difference(difference: &Difference) -> String {
             count(*jobs_at_once)
         ),
     }
+}
+
+/// Returns the sentence of [`Difference::JobsGivenUp`].
+fn given_up(difference: &Difference) -> String {
+    let Difference::JobsGivenUp { bound, jobs, lost, multiple, refusals } = difference else {
+        return String::new();
+    };
+    let bound = match bound {
+        GiveUpBound::Attempts { attempts: 1 } => "sends a job once".to_owned(),
+        GiveUpBound::Attempts { attempts } => format!("sends a job at most {attempts} times"),
+        GiveUpBound::Deadline { deadline_s } => format!("gives a job up after {}", duration(*deadline_s)),
+        GiveUpBound::RetryBudget => "retries no more than its budget allows".to_owned(),
+        GiveUpBound::QueueFull => "sheds a job if its queue is full".to_owned(),
+    };
+    let refused = refusals.as_ref().map_or_else(String::new, |refusals| {
+        let attempts = plural(refusals.attempts, "attempt");
+        format!(", while {} of {} refuses {attempts}", refusals.axis, refusals.target)
+    });
+    let ended = match plural(*lost, "job") {
+        lost_jobs if jobs == lost && *lost > 1 => format!("all {lost_jobs}"),
+        lost_jobs => format!("{} of the {lost_jobs}", count(*jobs)),
+    };
+    format!(
+        "The client {bound}: at {} times the load that ends {ended} that are lost{refused}.",
+        number(*multiple)
+    )
 }

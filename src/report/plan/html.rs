@@ -3,7 +3,7 @@
 
 use super::{change, differences, outages, sentences, users};
 use crate::formatting::{duration, number, percent, plural, share_of, usd};
-use crate::planner::Plan;
+use crate::planner::{Finding, Plan};
 use crate::report::chart::what_if::extra;
 use crate::report::facts;
 use crate::report::page::{self, axis, cell, json_data, page, section, table, text};
@@ -31,13 +31,13 @@ pub fn html(plan: &Plan) -> String {
         (ceilings(plan))
         (curve(plan))
         (limits(plan))
-        (last(plan))
+        (reproduce(plan))
         script type="application/json" id="plan" { (json_data(plan)) }
     };
     page(&plan.scenario, &charts, &content)
 }
 
-/// A number, or a dash if there is none.
+/// Formats a number, or a dash if there is none.
 fn optional(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), number)
 }
@@ -87,7 +87,7 @@ fn what_ifs(plan: &Plan) -> Markup {
                 cell(seconds(change.p95_s)),
                 cell(usd(change.cost_usd_per_day)),
                 cell(extra(change.extra_usd_per_day)),
-                cell(change::lift_per_usd(change)),
+                cell(change::lift_per_usd(plan, change)),
             ]
         })
         .collect();
@@ -96,9 +96,10 @@ fn what_ifs(plan: &Plan) -> Markup {
     let content = html! {
         (table(&head, 2, &rows))
         p.note {
-            "p95 and cost at the present load; lift per USD: ceiling gained per extra dollar a day; equal: the ceilings differ \
+            "p95 and cost at the present load; lift per USD: what the lift exceeds 1 by, per extra dollar a day; equal: the ceilings differ \
              by no more than the searches' tolerance and the seeds explain."
         }
+        @if let Some(base) = change::base(plan) { p.note { (text(&base)) "." } }
         @for pair in &plan.pairs {
             p {
                 "Worth more together: " (text(&pair.changes[0])) " and " (text(&pair.changes[1])) " lift "
@@ -151,9 +152,14 @@ fn ceilings(plan: &Plan) -> Markup {
         rows.push(row(name, String::new(), Some(cached.jobs_per_min), Some(cached.multiple)));
     }
     let breaks = simulated.first_violation.as_ref().map_or_else(String::new, |breaks| {
+        // A rule that no load holds breaks at every time, and no limit is the cause.
+        if plan.findings.iter().any(|finding| matches!(finding, Finding::NoLoadHolds { .. })) {
+            return breaks.rule.clone();
+        }
         let limit = breaks.axis.as_ref().zip(breaks.target.as_ref());
         let limit = limit.map_or_else(String::new, |(axis, target)| format!("; {axis} of {target}"));
-        format!("{} at {}{limit}", breaks.rule, breaks.at)
+        let at = breaks.at.as_ref().map_or_else(String::new, |at| format!(" at {at}"));
+        format!("{}{at}{limit}", breaks.rule)
     });
     if let Some(planning) = &simulated.planning {
         let (share, confidence) = (percent(planning.share), percent(planning.confidence));
@@ -186,6 +192,10 @@ fn ceilings(plan: &Plan) -> Markup {
         );
         rows.push(row(String::new(), interval, None, None));
     }
+    if let Some(multiple) = simulated.without_cost_rules {
+        let jobs = multiple * plan.load.jobs_per_min;
+        rows.push(row(super::without_cost_rules(plan), String::new(), Some(jobs), Some(multiple)));
+    }
     rows.push(row("present load".to_owned(), String::new(), Some(plan.load.jobs_per_min), Some(1.0)));
     let content = html! {
         (table(&["", "what stops it", "jobs/min", "× load"], 2, &rows))
@@ -202,7 +212,7 @@ fn curve(plan: &Plan) -> Markup {
         .iter()
         .map(|point| {
             vec![
-                if point.too_few_jobs { cell("few jobs") } else { mark(point.holds) },
+                if point.too_few_jobs { cell(super::few(point)) } else { mark(point.holds) },
                 cell(number(point.multiple)),
                 cell(number(point.offered_jobs_per_min)),
                 cell(number(point.goodput_jobs_per_min)),
@@ -221,6 +231,7 @@ fn curve(plan: &Plan) -> Markup {
     let content = html! {
         (table(&head, 1, &rows))
         p.note { "Offered and goodput in jobs per minute; rate-limited: share of all attempts." }
+        @if let Some(few) = super::few_jobs(plan) { p.note { (text(&few)) "." } }
     };
     section("Runs below and above the ceiling", &content)
 }
@@ -248,7 +259,7 @@ fn limits(plan: &Plan) -> Markup {
     section("What each limit allows", &table(&head, 2, &rows))
 }
 
-fn last(plan: &Plan) -> Markup {
+fn reproduce(plan: &Plan) -> Markup {
     let content = html! {
         (page::command(&plan.reproduce))
         p { (text(&sentences::exit_code(plan))) }

@@ -4,6 +4,7 @@ use super::sentences::rule_list;
 use crate::formatting::{duration, number, percent};
 use crate::planner::{CutIncrease, NotTriedReason, PlanNote, UntriedChange};
 use crate::report::notes as scenario_notes;
+use crate::scenario::Note;
 
 /// A day in seconds.
 const DAY_S: f64 = 86_400.0;
@@ -33,8 +34,7 @@ pub(super) fn sentence(note: &PlanNote) -> String {
             changes.join(", ")
         ),
         PlanNote::MeasuredWithoutCostRules => {
-            "Cost breaks before any limit is reached, so changes are measured without the rules on cost."
-                .to_owned()
+            "A rule on cost breaks first, so changes are measured without the rules on cost.".to_owned()
         }
         PlanNote::LongerRuns { from_s, to_s, covers_windows: true } => format!(
             "Each run covers {} of the same traffic instead of {}: shorter runs show what a long limit holds when they begin, not \
@@ -60,6 +60,10 @@ pub(super) fn sentence(note: &PlanNote) -> String {
         }
         PlanNote::NotTried { change, reason } => {
             format!("Not tried: {}, since {}.", untried(*change), why(*reason))
+        }
+        // The ceilings of a plan count these jobs, unlike that of the scenario.
+        PlanNote::Scenario { note: Note::Unservable { workload, route, share, .. } } => {
+            scenario_notes::unservable(workload, route, *share)
         }
         PlanNote::Scenario { note } => scenario_notes::sentence(note),
     }

@@ -1,17 +1,15 @@
 //! The sentences of a plan, made from its typed findings, differences and notes.
 
-use super::{notes, outages, purchase, users};
+use super::{change, notes, outages, purchase, users, violation};
 use crate::formatting::{count, duration, job_rate, number, percent, plural};
-use crate::planner::{
-    BrokenRule, CutReason, Finding, FirstViolation, Growth, Improvement, NotMet, Plan, PlanningCeiling,
-};
+use crate::planner::{BrokenRule, CutReason, Finding, Growth, Improvement, NotMet, Plan, PlanningCeiling};
 use crate::record::LongWindow;
 use crate::report::verdict;
 use crate::scenario::Metric;
 
 /// Returns the answer as sentences, the most important first.
 pub(super) fn findings(plan: &Plan) -> Vec<String> {
-    plan.findings.iter().map(|finding| self::finding(finding, plan.duration_s)).collect()
+    plan.findings.iter().map(|finding| self::finding(plan, finding)).collect()
 }
 
 /// Returns how the plan was found and what was left out.
@@ -48,11 +46,11 @@ fn runs(duration_s: f64) -> &'static str {
     if duration_s == 86_400.0 { "days" } else { "runs" }
 }
 
-/// Returns the sentence of a finding of a plan whose runs last `duration_s` seconds.
-fn finding(finding: &Finding, duration_s: f64) -> String {
-    let runs = runs(duration_s);
+/// Returns the sentence of a finding of a plan.
+fn finding(plan: &Plan, finding: &Finding) -> String {
+    let runs = runs(plan.duration_s);
     match finding {
-        Finding::CeilingFound { .. } => ceiling_found(finding, runs),
+        Finding::CeilingFound { .. } => ceiling_found(plan, finding, runs),
         Finding::Users { load_holds, load, tried, without } => {
             users::sentence(load, *load_holds, *tried, without.as_ref(), runs)
         }
@@ -63,10 +61,11 @@ fn finding(finding: &Finding, duration_s: f64) -> String {
         ),
         Finding::NoLoadHolds { load_jobs_per_min, tried_jobs_per_min, rules, too_large: None } => format!(
             "No load holds, so the present one of {} does not either: {} at {} already, on every seed \
-             tried, though no limit refuses and no job waits there. The cause is a provider that fails or is slow.",
+             tried, though no limit refuses what it could admit and no job waits there. The cause is {}.",
             job_rate(*load_jobs_per_min),
             breaks(rules),
-            job_rate(*tried_jobs_per_min)
+            job_rate(*tried_jobs_per_min),
+            cause(rules)
         ),
         Finding::NoneHeld { load_jobs_per_min, tried_jobs_per_min } => format!(
             "{}, nor does any lower load that was tried: a ceiling, if there is one, is below {}.",
@@ -87,22 +86,26 @@ fn finding(finding: &Finding, duration_s: f64) -> String {
             number(*tried)
         ),
         Finding::Partial { .. } => partial(finding),
-        Finding::FirstViolation(violation) => first_violation(violation),
+        Finding::FirstViolation(violation) => violation::sentence(violation),
         Finding::CeilingWithoutCostRules { multiple } => {
-            format!("Without the rules on cost the ceiling is {} times the load.", number(*multiple))
+            format!("The ceiling{} is {} times the load.", change::scope(plan), number(*multiple))
         }
-        Finding::BestChange(best) => format!("The best change tried: {}.", improvement(best)),
+        Finding::BestChange(best) => format!("The best change tried: {}.", improvement(plan, best)),
         Finding::BestFreeChange(free) => {
-            format!("The best change without extra cost at the present load: {}.", improvement(free))
+            let free = improvement(plan, free);
+            format!(
+                "The best of those that leave the traffic as it is and cost nothing more at the present load: {free}."
+            )
         }
         Finding::HarmfulPolicy { change, lift } => {
-            format!("A policy in force lowers the ceiling: it is {} times as high `{change}`.", number(*lift))
+            let effect = change::effect(plan, change, Some(*lift));
+            format!("A policy in force lowers the ceiling: leaving it out (`{change}`) {effect}.")
         }
         Finding::Purchase(purchase) => purchase::sentence(purchase),
         Finding::Growth(growth) => self::growth(growth),
         Finding::Outage(outage) => outages::sentence(outage),
         Finding::CutAnswers(cut) => verdict::cut_answers("At the present load ", cut),
-        Finding::LongWindow { window, scenario_s } => long_window(window, *scenario_s, duration_s),
+        Finding::LongWindow { window, scenario_s } => long_window(window, *scenario_s, plan.duration_s),
     }
 }
 
@@ -132,14 +135,14 @@ fn partial(finding: &Finding) -> String {
 }
 
 /// Returns the sentences of [`Finding::CeilingFound`].
-fn ceiling_found(finding: &Finding, runs: &str) -> String {
+fn ceiling_found(plan: &Plan, finding: &Finding, runs: &str) -> String {
     let Finding::CeilingFound { load_holds, load_jobs_per_min, jobs_per_min, multiple, planning, interval } =
         finding
     else {
         return String::new();
     };
     let ceiling = match planning {
-        Some(planning) => planning_ceiling(planning, runs),
+        Some(planning) => planning_ceiling(plan, planning, runs),
         // The plan was ended during the check on fresh seeds.
         None if interval.is_some() => format!(
             "the ceiling is {}, {} times that; no load to plan with was checked to the end",
@@ -178,7 +181,7 @@ fn present_load(jobs_per_min: f64, holds: bool) -> String {
     format!("The present load of {} {verdict}", job_rate(jobs_per_min))
 }
 
-fn planning_ceiling(planning: &PlanningCeiling, runs: &str) -> String {
+fn planning_ceiling(plan: &Plan, planning: &PlanningCeiling, runs: &str) -> String {
     let share = percent(planning.share);
     let checked = planning
         .checked
@@ -186,81 +189,47 @@ fn planning_ceiling(planning: &PlanningCeiling, runs: &str) -> String {
     if planning.multiple <= 0.0 {
         return format!("no load that was tried holds on {share} of {runs}");
     }
+    let above = plan.ceiling.simulated.broken_above.as_ref().map_or_else(String::new, |rule| {
+        format!("; at the next higher load that was checked `{rule}` breaks too often")
+    });
     format!(
-        "the ceiling to plan with is {}, {} times that: {share} of {runs} hold it ({} confidence{checked})",
+        "the ceiling to plan with is {}, {} times that: {share} of {runs} hold it ({} confidence{checked}{above})",
         job_rate(planning.jobs_per_min),
         number(planning.multiple),
         percent(planning.confidence)
     )
 }
 
-fn first_violation(violation: &FirstViolation) -> String {
-    let FirstViolation { rule, at, .. } = violation;
-    if violation.metric == Metric::Cost {
-        return format!("The first rule to break is `{rule}`: a budget, not a limit of a provider.");
-    }
-    if let Some(provider) = &violation.incident {
-        let refused = match (&violation.target, &violation.axis) {
-            (Some(target), Some(axis)) => format!(
-                " Over the run {axis} of {target} refuses {}.",
-                plural(violation.refused_over_run, "attempt")
-            ),
-            _ => String::new(),
-        };
-        return format!(
-            "The first rule to break is `{rule}`, worst at {at}, during an incident of {provider}.{refused}"
-        );
-    }
-    match (&violation.target, &violation.axis) {
-        (Some(target), Some(axis)) if violation.refused > 0 => {
-            let refused = plural(violation.refused, "attempt");
-            format!(
-                "The first rule to break is `{rule}`, worst at {at}, when {axis} of {target} refuses {refused}."
-            )
-        }
-        (Some(target), Some(axis)) if violation.given_up > 0 => {
-            let jobs = plural(violation.given_up, "job");
-            format!(
-                "The first rule to break is `{rule}`, worst at {at}. The client gives up {jobs} over the run while waiting for {axis} \
-                 of {target}."
-            )
-        }
-        (Some(target), Some(axis)) if violation.refused_over_run > 0 => format!(
-            "The first rule to break is `{rule}`, worst at {at}. Over the run {axis} of {target} refuses {}.",
-            plural(violation.refused_over_run, "attempt")
-        ),
-        (Some(target), Some(axis)) => {
-            format!("The first rule to break is `{rule}`, worst at {at}, when {axis} of {target} is full.")
-        }
-        _ => format!(
-            "The first rule to break is `{rule}`, worst at {at}. No limit refuses or is full then: the cause is the pace or \
-             another bound of the client, or a provider that fails or is slow."
-        ),
-    }
-}
-
-fn improvement(improvement: &Improvement) -> String {
-    let every = "makes the rules hold at every load that was tried";
-    let has_ceiling = improvement.jobs_per_min.is_some();
-    let effect = match (improvement.lift, improvement.jobs_per_min, improvement.users) {
-        (Some(lift), Some(_), _) => format!("raises the ceiling to {} times the present one", number(lift)),
-        (Some(lift), None, _) => format!("{every}, up to {} times the present ceiling", number(lift)),
-        (None, Some(_), Some(users)) => format!("makes the rules hold up to {}", plural(users, "user")),
-        (None, Some(jobs), None) => format!("makes the rules hold up to {}", job_rate(jobs)),
-        (None, None, _) => every.to_owned(),
-    };
+fn improvement(plan: &Plan, improvement: &Improvement) -> String {
+    let effect = change::effect(plan, &improvement.change, improvement.lift);
     let extra = match improvement.extra_usd_per_day {
         extra if extra > 0.0 => format!("{extra:.2} USD/day more"),
         extra if extra < 0.0 => format!("{:.2} USD/day less", -extra),
         _ => "nothing more".to_owned(),
     };
     // A change that is idle at the present load costs something only where it is used.
-    let place = if has_ceiling { "at the new ceiling" } else { "at the highest load tried" };
+    let place =
+        if improvement.jobs_per_min.is_some() { "at the new ceiling" } else { "at the highest load tried" };
     let price = format!(
         "for {extra} at the present load and {:.2} USD/day in total {place}",
         improvement.ceiling_usd_per_day
     );
     format!("`{}` {effect}, {price}", improvement.change)
+}
+
+/// Returns the cause of rules that break at the lowest load already.
+pub(super) fn cause(rules: &[BrokenRule]) -> String {
+    let is_of = |metrics: &[Metric]| rules.iter().any(|rule| metrics.contains(&rule.metric));
+    let mut causes = Vec::new();
+    if is_of(&[Metric::CutShare]) {
+        causes.push(violation::CUT);
+    }
+    if is_of(&[Metric::FallbackShare, Metric::LimitedShare, Metric::AttemptsPerJob]) {
+        causes.push("jobs that are too large for a target, or a provider that fails or is slow");
+    } else if rules.iter().any(|rule| rule.metric != Metric::CutShare) {
+        causes.push("a provider that fails or is slow");
+    }
+    causes.join("; and ")
 }
 
 /// Says that more jobs are too large for every target than the rules allow to fail.
@@ -273,7 +242,7 @@ pub(super) fn too_large(rules: &[BrokenRule], share: f64) -> String {
     )
 }
 
-/// Lists broken rules: `a` breaks; `a` and `b` break.
+/// Lists broken rules: "`a` breaks"; "`a`, `b` break".
 pub(super) fn breaks(broken: &[BrokenRule]) -> String {
     let verb = if broken.len() == 1 { "breaks" } else { "break" };
     format!("{} {verb}", rule_list(broken.iter().map(|rule| rule.rule.as_str())))
@@ -323,40 +292,5 @@ mod tests {
     fn repeated_changes_are_counted() {
         let changes = ["one more account", "full jitter", "one more account"].map(str::to_owned);
         assert_eq!(change_list(&changes), "2 × one more account, full jitter");
-    }
-
-    #[test]
-    fn a_violation_names_the_limit_that_stops_the_load_or_says_that_there_is_none() {
-        let mut violation = FirstViolation {
-            rule: "success >= 99%".to_owned(),
-            metric: Metric::Success,
-            actual: Some(0.98),
-            multiple: 1.5,
-            at: "14:05".to_owned(),
-            at_s: 50_700.0,
-            target: Some("groq/acme/m".to_owned()),
-            axis: Some("tpm".to_owned()),
-            incident: None,
-            refused: 0,
-            refused_over_run: 0,
-            given_up: 0,
-        };
-        let sentence =
-            |violation: &FirstViolation| finding(&Finding::FirstViolation(violation.clone()), 3_600.0);
-        assert_eq!(
-            sentence(&violation),
-            "The first rule to break is `success >= 99%`, worst at 14:05, when tpm of groq/acme/m is full."
-        );
-        violation.refused = 7;
-        assert!(sentence(&violation).ends_with("when tpm of groq/acme/m refuses 7 attempts."));
-        (violation.refused, violation.given_up) = (0, 1);
-        assert!(
-            sentence(&violation)
-                .ends_with("The client gives up 1 job over the run while waiting for tpm of groq/acme/m.")
-        );
-        (violation.target, violation.axis) = (None, None);
-        assert!(sentence(&violation).contains("No limit refuses or is full then"));
-        violation.metric = Metric::Cost;
-        assert!(sentence(&violation).ends_with("a budget, not a limit of a provider."));
     }
 }

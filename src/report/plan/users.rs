@@ -9,7 +9,7 @@ use maud::Markup;
 /// The columns of [`rows`].
 pub(super) const HEAD: [&str; 5] = ["", "users", "open jobs/min", "× load", "served jobs/min"];
 
-/// Formats a load: `8 users`, or `8 users and 6 open jobs/min`.
+/// Formats a load: `8 users`, or `8 users and 6 jobs/min from open workloads`.
 fn load(users: u64, open_jobs_per_min: f64) -> String {
     let users = plural(users, "user");
     if open_jobs_per_min > 0.0 {
@@ -37,22 +37,23 @@ pub(super) fn ceiling_of(change: &ChangeEffect) -> Option<String> {
     })
 }
 
-/// Returns the finding about the load of users; `runs` is the word for the runs of the plan.
+/// Returns the finding about the load of users. `reason` is why there is no ceiling, if there is none; `runs` is the word
+/// for the runs of the plan.
 pub(super) fn sentence(
     user_load: &UserLoad,
     holds: bool,
     tried: f64,
-    without: Option<&NoUserCeiling>,
+    reason: Option<&NoUserCeiling>,
     runs: &str,
 ) -> String {
-    let verdict = match (without, holds) {
+    let verdict = match (reason, holds) {
         (Some(NoUserCeiling::TooFewJobs(_)), _) => "cannot be judged",
         (_, true) => "holds",
         (_, false) => "does not hold",
     };
     let present = load(user_load.users, user_load.open_jobs_per_min);
-    let ceiling = match (&user_load.ceiling, without) {
-        (None, without) => no_ceiling(without, tried),
+    let ceiling = match (&user_load.ceiling, reason) {
+        (None, reason) => no_ceiling(reason, tried),
         (Some(ceiling), _) if ceiling.users == 0 => match ceiling.share {
             Some(share) => format!("no number of users that was tried holds on {} of {runs}", percent(share)),
             None => "no number of users that was tried holds".to_owned(),
@@ -75,15 +76,17 @@ pub(super) fn sentence(
 }
 
 /// Says why there is no ceiling; `tried` is the last multiple of the load that was tried.
-fn no_ceiling(without: Option<&NoUserCeiling>, tried: f64) -> String {
+fn no_ceiling(reason: Option<&NoUserCeiling>, tried: f64) -> String {
     let tried = number(tried);
-    match without {
+    match reason {
         Some(NoUserCeiling::NoLoadHolds { rules, too_large: Some(share) }) => {
             format!("nor does any other: {}", sentences::too_large(rules, *share))
         }
         Some(NoUserCeiling::NoLoadHolds { rules, too_large: None }) => format!(
-            "nor does any other: {} at {tried} times that, on every seed tried, though no limit refuses and no job waits there",
-            sentences::breaks(rules)
+            "nor does any other: {} at {tried} times that, on every seed tried, though no limit refuses what it could \
+             admit and no job waits there. The cause is {}",
+            sentences::breaks(rules),
+            sentences::cause(rules)
         ),
         Some(NoUserCeiling::NoneHeld) => format!(
             "nor does any other load that was tried: a ceiling, if there is one, is below {tried} times that"

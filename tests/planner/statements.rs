@@ -1,0 +1,215 @@
+//! The sentences of plans against what is true of their scenarios: each was false of one of these.
+
+use super::worlds::text_of;
+use super::*;
+use quotalab::planner::{Difference, GiveUpBound};
+
+/// A provider with one `limit`, one workload, and rules. Every call takes 530 ms if the completion has 100 tokens.
+fn world(limit: &str, workload: &str, rules: &str) -> String {
+    format!(
+        "name: statements
+duration: 1h
+providers: {{ p: {{ dialect: openai, models: {{ m: {{ limits: {{ {limit} }}, price: {{ input: 1, output: 2 }} }} }} }} }}
+routes: {{ r: [{{ of: [p/default/m] }}] }}
+workload: [{{ name: w, {workload} }}]
+expect: [{rules}]
+"
+    )
+}
+
+/// Forty jobs at once under 30 a minute: the full bucket admits 30, and the others are sent three times within a few seconds.
+#[test]
+fn attempts_that_end_jobs_are_a_cause_of_a_lower_ceiling() {
+    let burst = "arrivals: { burst: 40, every: 10m }, prompt: 300, completion: 100";
+    let plan = plan_of(&world("rpm: 30", burst, "success >= 99%"), &options(1));
+    let text = text_of(&plan);
+    assert!(!text.contains("No cause is known"), "{text}");
+    let given_up = plan.ceiling.differences.iter().find_map(|difference| match difference {
+        Difference::JobsGivenUp { bound, jobs, lost, multiple, refusals } => {
+            Some((*bound, *jobs, *lost, *multiple, refusals.as_ref()?))
+        }
+        _ => None,
+    });
+    let (bound, jobs, lost, multiple, refusals) = given_up.expect("the client gives jobs up");
+    assert_eq!(bound, GiveUpBound::Attempts { attempts: 3 });
+    // The numbers are those of the run itself.
+    let mut run = parse(&world("rpm: 30", burst, "success >= 99%")).scaled(multiple);
+    run.duration = provider::Nanos::from_secs_f64(plan.duration_s);
+    let summary = simulate(&run);
+    assert_eq!((summary.jobs.failed_by["attempts"], summary.jobs.failed + summary.jobs.shed), (jobs, lost));
+    assert!(jobs == lost && jobs > 1, "{jobs} {lost}");
+    assert_eq!(summary.attempts.limited_by[&refusals.axis], refusals.attempts);
+    let says = format!(
+        "The client sends a job at most 3 times: at {} times the load that ends all {jobs} jobs that are lost",
+        quotalab::formatting::number(multiple)
+    );
+    assert!(text.contains(&says) && text.contains(", while rpm of p/default/m refuses "), "{text}");
+}
+
+/// Headroom and cost follow from the load, whenever its jobs arrive and whatever is refused.
+#[test]
+fn headroom_and_cost_have_no_worst_time_and_no_cause_in_the_arrivals() {
+    let poisson = "arrivals: { poisson: 60/min }, prompt: 300, completion: 100";
+    let causes = |plan: &Plan| {
+        let is_cause = |difference: &&Difference| !matches!(difference, Difference::Gap { .. });
+        plan.ceiling.differences.iter().filter(is_cause).cloned().collect::<Vec<_>>()
+    };
+    for (rule, says) in [
+        ("headroom >= 1.5x", "headroom is arithmetic on the limits, of which rpm of p/default/m binds."),
+        ("cost <= 3 USD", "a budget, not a limit of a provider."),
+    ] {
+        let plan = plan_of(&world("rpm: 120", poisson, &format!("success >= 90%, \"{rule}\"")), &options(1));
+        let violation = plan.ceiling.simulated.first_violation.as_ref().expect("it breaks above");
+        assert_eq!((&*violation.rule, &violation.at, violation.at_s), (rule, &None, None));
+        assert_eq!(causes(&plan), [Difference::RuleBreaksFirst { rule: rule.to_owned() }]);
+        let text = text_of(&plan);
+        assert!(text.contains(&format!("The first rule to break is `{rule}`: {says}")), "{text}");
+        assert!(!text.contains("worst at") && !text.contains("uneven"), "{text}");
+        assert!(!text.contains("the cause is the pace"), "{text}");
+    }
+    // The limits admit 120 a minute and a full bucket of 120 in an hour, of which 1 / 1.5 are 80.7.
+    let plan = plan_of(&world("rpm: 120", poisson, "success >= 99%, headroom >= 1.5x"), &options(1));
+    let found = plan.ceiling.simulated.jobs_per_min.expect("a ceiling");
+    let bound = plan.ceiling.analytic.jobs_per_min.expect("a limit binds") / 1.5;
+    assert!((found / bound - 1.0).abs() < 0.01, "{found} {bound}");
+}
+
+/// The limits of the second step are far from full when too many jobs use it.
+#[test]
+fn a_rule_on_fallback_is_the_cause_of_its_ceiling() {
+    let poisson = "arrivals: { poisson: 40/min }, prompt: 300, completion: 100";
+    let only = "} } } }\nroutes: { r: [{ of: [p/default/m] }] }";
+    let both = "} } }, q: { dialect: openai, models: { m: { limits: { rpm: 600 } } } } }
+routes: { r: [{ of: [p/default/m] }, { of: [q/default/m] }] }";
+    let yaml = world("rpm: 60", poisson, "success >= 99%, fallback share <= 20%").replace(only, both);
+    let plan = plan_of(&yaml, &options(1));
+    // The first step serves 60 a minute and a full bucket of 60 in the hour, which are 80 % of the jobs.
+    let found = plan.ceiling.simulated.jobs_per_min.expect("a ceiling");
+    assert!((61.0 / 0.8 / found - 1.0).abs() < 0.03, "{found}");
+    let text = text_of(&plan);
+    assert!(text.contains("Known causes: `fallback share <= 20%` breaks first"), "{text}");
+    assert!(text.contains("`fallback share <= 20%`. Over the run rpm of p/default/m refuses "), "{text}");
+    assert!(!text.contains("worst at") && !text.contains("uneven"), "{text}");
+}
+
+/// Even arrivals differ by one job between windows of equal length, which is no cause of anything.
+#[test]
+fn even_arrivals_are_not_called_uneven() {
+    let even = "arrivals: { constant: 5/min }, prompt: 300, completion: 100";
+    // A bucket of two jobs, which arithmetic on the mean does not know.
+    let plan = plan_of(
+        &world("tpm: { limit: 6k, burst: 900 }", even, "success >= 99%, p95 latency <= 600ms"),
+        &options(1),
+    );
+    let text = text_of(&plan);
+    assert!(!text.contains("uneven"), "{text}");
+}
+
+/// A quarter of the answers has 500 tokens, and `max_tokens` is 200: no load mends that, and a higher bound does.
+#[test]
+fn the_cause_of_cut_answers_is_their_bound_and_a_higher_one_is_tried() {
+    let cut = |max_tokens: u32| {
+        let completion = "{ values: [100, 500], weights: [3, 1] }";
+        let workload = format!(
+            "arrivals: {{ poisson: 10/min }}, prompt: 300, completion: {completion}, max_tokens: {max_tokens}"
+        );
+        world("rpm: 60", &workload, "success >= 99%, \"cut share <= 10%\"")
+    };
+    let plan = plan_of(&cut(200), &options(1));
+    assert!(matches!(plan.findings[0], Finding::NoLoadHolds { too_large: None, .. }), "{:#?}", plan.findings);
+    let text = text_of(&plan);
+    assert!(text.contains("The cause is the length at which answers are cut."), "{text}");
+    assert!(!text.contains("fails or is slow"), "{text}");
+    let longer = "longer answers: max_tokens 500";
+    assert!(
+        text.contains(&format!("The best change tried: `{longer}` makes the rules hold up to ")),
+        "{text}"
+    );
+    // The plan of the scenario with that bound has the same ceiling, and does not try it again.
+    let mended = plan_of(&cut(500), &options(1));
+    let effect = plan.what_if.iter().find(|change| change.change == longer).expect("it is tried");
+    let (planned, found) = effect.ceiling_jobs_per_min.zip(mended.ceiling.simulated.jobs_per_min).unwrap();
+    assert!((planned / found - 1.0).abs() < 0.04, "{planned} {found}");
+    assert!(mended.what_if.iter().all(|change| !change.change.starts_with("longer answers")));
+}
+
+/// Returns what the plan says of the change that it calls the best.
+fn best_sentence(text: &str) -> &str {
+    let from = text.find("The best change tried: ").expect("a change helps");
+    &text[from..][..text[from..].find(", for ").expect("its price follows")]
+}
+
+/// The best change shortens answers, which is traffic; the sentence on the other one says among which changes it is the best.
+#[test]
+fn one_change_is_called_the_best_and_every_lift_follows_from_stated_numbers() {
+    let reserved = "arrivals: { poisson: 20/min }, prompt: 500, completion: 100, max_tokens: 4000";
+    let yaml = world("tpm: 60k", reserved, "success >= 99%")
+        .replace("openai,", "openai, law: adaptive,")
+        .replace("1h", "2h");
+    for replicas in [1, 4] {
+        let plan = plan_of(&yaml, &options(replicas));
+        let text = text_of(&plan);
+        assert!(!text.contains("the present one") && !text.contains("present ceiling"), "{text}");
+        assert_eq!(text.matches("The best change").count(), 1, "{text}");
+        let other =
+            "The best of those that leave the traffic as it is and cost nothing more at the present load:";
+        assert!(best_sentence(&text).contains("`max_tokens 100 (cuts no answer)`"), "{text}");
+        assert!(text.contains(other), "{text}");
+        let compared = plan.compared.expect("a load holds");
+        let scope = if replicas == 1 { "" } else { " on seed 1" };
+        assert_eq!(compared.seed, (replicas > 1).then_some(1));
+        let from = quotalab::formatting::number(compared.jobs_per_min);
+        let stated =
+            format!("lift: the ceiling divided by {from} jobs/min, that of the scenario as it is{scope}");
+        assert!(text.contains(&stated), "{text}");
+        assert!(
+            best_sentence(&text).contains(&format!("raises the ceiling{scope} from {from} jobs/min to "))
+        );
+        for change in &plan.what_if {
+            if let Some(ceiling) = change.ceiling_jobs_per_min {
+                let lift = ceiling / compared.jobs_per_min;
+                assert!((lift / change.lift - 1.0).abs() < 1e-3, "{compared:#?} {change:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lifts_without_the_rules_on_cost_say_so() {
+    let poisson = "arrivals: { poisson: 6/min }, prompt: 1000, completion: 500";
+    let plan = plan_of(&world("rpm: 60", poisson, "success >= 99%, cost <= 1 USD"), &options(1));
+    let text = text_of(&plan);
+    let compared = plan.compared.expect("a load holds");
+    assert!(compared.without_cost_rules && compared.multiple > 9.0, "{compared:#?}");
+    let from = quotalab::formatting::number(compared.jobs_per_min);
+    let says = format!("raises the ceiling without the rules on cost from {from} jobs/min to ");
+    assert!(best_sentence(&text).contains(&says), "{text}");
+    // The ceiling with these rules is another one: 500 jobs of 0.002 USD cost 1 USD, and 360 are offered.
+    let with = plan.ceiling.simulated.multiple.expect("a ceiling");
+    assert!((1.3..1.5).contains(&with), "{with}");
+}
+
+/// A tenth of the prompts are larger than the limit. The plan counts them, as its simulated ceilings do, and says how many the
+/// others are, which is what `check` states.
+#[test]
+fn rates_that_count_jobs_too_large_to_serve_say_so() {
+    let sizes = "arrivals: { poisson: 3/min }, prompt: { values: [500, 7000], weights: [9, 1] }, completion: 100, \
+        max_tokens: 200";
+    let yaml = world("tpm: 6k", sizes, "success >= 99%");
+    let (plan, ceiling) = (plan_of(&yaml, &options(1)), Ceiling::of(&parse(&yaml)));
+    let text = text_of(&plan);
+    let (all, servable) = (plan.ceiling.analytic.jobs_per_min.unwrap(), ceiling.jobs_per_min);
+    let [all, servable] = [all, servable].map(quotalab::formatting::number);
+    let says = format!(
+        "The rates count the 10 % of the jobs that are too large for every target: of the analytic {all} jobs/min, {servable} \
+         jobs/min can be served."
+    );
+    assert!(text.contains(&says), "{text}");
+    assert!(text.contains("A job of w reserves 700 tokens and uses 600 on average."), "{text}");
+    let few = plan.curve.iter().find(|point| point.too_few_jobs).expect("an hour of 3 a minute has 180 jobs");
+    assert!(text.contains(&format!("few: {}", few.offered)), "{text}");
+    assert!(
+        text.contains("few: the jobs of the run, fewer than the 300 from which `success >= 99%` is judged"),
+        "{text}"
+    );
+}
