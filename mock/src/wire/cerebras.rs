@@ -6,7 +6,7 @@
 
 use super::chat::{CompletionFormat, Stages};
 use super::envelope::{ErrorBody, INVALID_REQUEST, Member, SERVER, reason_phrase};
-use super::json::{self, Object, Seconds};
+use super::json::{Object, Seconds};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
 use crate::axis::Axis;
 use crate::calendar::until_window_end;
@@ -117,7 +117,7 @@ impl WireFormat for Cerebras {
 
 /// Returns the body `{"message":…,"type":…,"param":…,"code":…}`, without an envelope.
 fn flat_body(message: &str, kind: &str, param: Member<'_>, code: &str) -> String {
-    json::text(&ErrorBody { message, kind: Member::Text(kind), param, code: Member::Text(code) })
+    ErrorBody { message, kind: Member::Text(kind), param, code: Member::Text(code) }.without_envelope()
 }
 
 /// The last chunk always has the usage and the times (captured, 2026). A real chunk has several tokens; here it has one.

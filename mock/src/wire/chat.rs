@@ -172,7 +172,7 @@ pub(super) fn completion(format: &CompletionFormat, service: &Service, context: 
                 let tokens = service.usage.completion_tokens.min(MAX_FILLER_TOKENS);
                 message.filler("content", context.number, tokens)
             }
-            Content::Text(text) => message.member("content", text),
+            Content::Text(text) => message.text("content", text),
             Content::ToolCall { .. } => message.member("content", &()),
         };
         let message = match ToolCall::of(context) {
@@ -193,7 +193,7 @@ pub(super) fn completion(format: &CompletionFormat, service: &Service, context: 
         .plain_text("id", &(format.id)(context.number))
         .plain_text("object", "chat.completion")
         .member("created", &UnixTime::at(context.at).secs())
-        .member("model", context.model)
+        .text("model", context.model)
         .array_of_one("choices", choice)
         .object("usage", |usage| (format.usage)(usage, service));
     let mut body = (format.completion)(body, service, context).into_text();

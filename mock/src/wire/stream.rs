@@ -117,7 +117,7 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
         .plain_text("id", &(format.id)(context.number))
         .plain_text("object", "chat.completion.chunk")
         .member("created", &UnixTime::at(context.at).secs())
-        .member("model", context.model);
+        .text("model", context.model);
     let start = (format.chunk)(start, context);
     let event = |choices: &[ChunkChoice<'_>], add_members: &dyn Fn(Object) -> Object| {
         let chunk = add_members(start.clone().member("choices", choices));
