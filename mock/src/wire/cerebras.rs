@@ -4,16 +4,15 @@
 //! and their resets follow the example in the documentation. No headers of a real 429 are public: it is assumed that a 429 has
 //! these headers and no `retry-after`.
 
-use super::chat::{CompletionFormat, Stages, TokenUsage};
+use super::chat::{CompletionFormat, Stages};
 use super::envelope::{ErrorBody, INVALID_REQUEST, Member, SERVER, reason_phrase};
-use super::json::{self, Members, Seconds};
+use super::json::{Object, Seconds};
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
 use crate::axis::Axis;
 use crate::calendar::until_window_end;
 use crate::decision::{Denial, Service};
 use crate::length::{LengthLimit, TooLong};
 use crate::time::Instant;
-use serde::Serialize;
 
 /// The wire format of Cerebras, the same for all its endpoints.
 #[derive(Clone, Copy, Debug)]
@@ -118,47 +117,29 @@ impl WireFormat for Cerebras {
 
 /// Returns the body `{"message":…,"type":…,"param":…,"code":…}`, without an envelope.
 fn flat_body(message: &str, kind: &str, param: Member<'_>, code: &str) -> String {
-    json::text(&ErrorBody { message, kind: Member::Text(kind), param, code: Member::Text(code) })
+    ErrorBody { message, kind: Member::Text(kind), param, code: Member::Text(code) }.without_envelope()
 }
 
 /// The last chunk always has the usage and the times (captured, 2026). A real chunk has several tokens; here it has one.
 const FORMAT: CompletionFormat = CompletionFormat {
-    completion: |service, _| Members::of(&CompletionExtras { time_info: TimeInfo::of(service) }),
-    last_chunk: |usage, service, _| Members::of(&LastChunkExtras { usage, time_info: TimeInfo::of(service) }),
+    completion: |completion, service, _| time_info(completion, service),
+    last_chunk: |chunk, service, context| {
+        time_info(CompletionFormat::usage_on_last_chunk(chunk, service, context), service)
+    },
     usage_chunk: false,
     ..CompletionFormat::PLAIN
 };
 
-#[derive(Serialize)]
-struct CompletionExtras {
-    time_info: TimeInfo,
-}
-
-#[derive(Serialize)]
-struct LastChunkExtras {
-    usage: TokenUsage,
-    time_info: TimeInfo,
-}
-
-/// Seconds by stage. The total is their sum (assumed).
-#[derive(Serialize)]
-struct TimeInfo {
-    queue_time: Seconds,
-    prompt_time: Seconds,
-    completion_time: Seconds,
-    total_time: Seconds,
-}
-
-impl TimeInfo {
-    fn of(service: &Service) -> Self {
-        let Stages { queue, prompt, completion } = Stages::of(service);
-        Self {
-            queue_time: queue,
-            prompt_time: prompt,
-            completion_time: completion,
-            total_time: queue + prompt + completion,
-        }
-    }
+/// Adds the seconds by stage. The total is their sum (assumed).
+fn time_info(object: Object, service: &Service) -> Object {
+    let Stages { queue, prompt, completion } = Stages::of(service);
+    object.object("time_info", |times| {
+        times
+            .member("queue_time", &queue)
+            .member("prompt_time", &prompt)
+            .member("completion_time", &completion)
+            .member("total_time", &(queue + prompt + completion))
+    })
 }
 
 /// The limits in headers, with the names of limit, remaining and reset. Cerebras also reports limits per hour, which the mock

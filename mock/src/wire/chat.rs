@@ -5,9 +5,10 @@
 
 use super::format::Context;
 use super::ids;
-use super::json::{Members, Object, Seconds};
+use super::json::{Object, Seconds};
 use super::transcript::Transcript;
 use crate::calendar::UnixTime;
+use crate::call::Usage;
 use crate::decision::Service;
 use serde::Serialize;
 
@@ -55,25 +56,26 @@ pub enum Content<'a> {
 /// A member that has no value: `null` if `Some`, absent if `None`.
 pub(super) type OptionalNull = Option<()>;
 
-/// The parts of completions that differ between providers: id, usage, and members that not all providers send.
+/// The parts of completions that differ between providers: id, usage, and members that not all providers send. The functions
+/// that take an [`Object`] add members to it.
 #[derive(Clone, Copy, Debug)]
 pub struct CompletionFormat {
     /// Returns the id of a completion from the number of its request.
     pub(super) id: fn(u64) -> String,
-    /// Members of a whole message, after its content.
-    pub(super) message: fn(&Context<'_>) -> Members,
+    /// Adds members of a whole message, after its content.
+    pub(super) message: fn(Object, &Context<'_>) -> Object,
     /// The member `logprobs` of every choice.
     pub(super) logprobs: OptionalNull,
-    /// The `usage` object.
-    pub(super) usage: fn(&Service) -> TokenUsage,
-    /// Members of a whole completion, after its usage.
-    pub(super) completion: fn(&Service, &Context<'_>) -> Members,
-    /// Members of every chunk, before its choices.
-    pub(super) chunk: fn(&Context<'_>) -> Members,
-    /// Members of the first chunk, after its choices.
-    pub(super) first_chunk: fn(&Context<'_>) -> Members,
-    /// Members of the last chunk, after its choices.
-    pub(super) last_chunk: fn(TokenUsage, &Service, &Context<'_>) -> Members,
+    /// Adds the members of the object `usage`.
+    pub(super) usage: fn(Object, &Service) -> Object,
+    /// Adds members of a whole completion, after its usage.
+    pub(super) completion: fn(Object, &Service, &Context<'_>) -> Object,
+    /// Adds members of every chunk, before its choices.
+    pub(super) chunk: fn(Object, &Context<'_>) -> Object,
+    /// Adds members of the first chunk, after its choices.
+    pub(super) first_chunk: fn(Object, &Context<'_>) -> Object,
+    /// Adds members of the last chunk, after its choices.
+    pub(super) last_chunk: fn(Object, &Service, &Context<'_>) -> Object,
     /// `true` if `stream_options.include_usage` adds a chunk that has the usage and no choices.
     pub(super) usage_chunk: bool,
 }
@@ -82,66 +84,37 @@ impl CompletionFormat {
     /// The members that all providers share, and no others.
     pub(super) const PLAIN: Self = Self {
         id: ids::uuid_completion,
-        message: |_| Members::default(),
+        message: |message, _| message,
         logprobs: None,
-        usage: TokenUsage::of,
-        completion: |_, _| Members::default(),
-        chunk: |_| Members::default(),
-        first_chunk: |_| Members::default(),
-        last_chunk: |_, _, _| Members::default(),
+        usage: plain_usage,
+        completion: |completion, _, _| completion,
+        chunk: |chunk, _| chunk,
+        first_chunk: |chunk, _| chunk,
+        last_chunk: |chunk, _, _| chunk,
         usage_chunk: true,
     };
 
-    /// A [`last_chunk`](Self::last_chunk) that always has the usage.
-    pub(super) fn usage_on_last_chunk(usage: TokenUsage, _: &Service, _: &Context<'_>) -> Members {
-        Members::of(&UsageOnly { usage })
+    /// A [`last_chunk`](Self::last_chunk) that always has the usage, without times.
+    pub(super) fn usage_on_last_chunk(chunk: Object, service: &Service, _: &Context<'_>) -> Object {
+        chunk.object("usage", |usage| plain_usage(usage, service))
     }
 }
 
-/// The member `usage` alone.
-#[derive(Serialize)]
-pub(super) struct UsageOnly {
-    pub(super) usage: TokenUsage,
+/// Adds the members of the object `usage` that all providers send: the tokens, without times.
+fn plain_usage(object: Object, service: &Service) -> Object {
+    let usage = service.usage;
+    let object = object
+        .member("prompt_tokens", &usage.prompt_tokens)
+        .member("completion_tokens", &usage.completion_tokens)
+        .member("total_tokens", &usage.total());
+    cached_tokens(object, usage)
 }
 
-/// The `usage` object. Only some providers send times.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct TokenUsage {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) queue_time: Option<Seconds>,
-    pub(super) prompt_tokens: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) prompt_time: Option<Seconds>,
-    pub(super) completion_tokens: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) completion_time: Option<Seconds>,
-    pub(super) total_tokens: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) total_time: Option<Seconds>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) prompt_tokens_details: Option<PromptTokensDetails>,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct PromptTokensDetails {
-    cached_tokens: u32,
-}
-
-impl TokenUsage {
-    /// Returns the usage without times. Cached tokens are present only if there are any.
-    pub(super) fn of(service: &Service) -> Self {
-        let usage = service.usage;
-        let cached_tokens = usage.cached_tokens;
-        Self {
-            queue_time: None,
-            prompt_tokens: usage.prompt_tokens,
-            prompt_time: None,
-            completion_tokens: usage.completion_tokens,
-            completion_time: None,
-            total_tokens: usage.total(),
-            total_time: None,
-            prompt_tokens_details: (cached_tokens > 0).then_some(PromptTokensDetails { cached_tokens }),
-        }
+/// Adds the cached tokens to the object `usage`, if there are any.
+pub(super) fn cached_tokens(object: Object, usage: Usage) -> Object {
+    match usage.cached_tokens {
+        0 => object,
+        cached => object.object("prompt_tokens_details", |details| details.member("cached_tokens", &cached)),
     }
 }
 
@@ -199,14 +172,14 @@ pub(super) fn completion(format: &CompletionFormat, service: &Service, context: 
                 let tokens = service.usage.completion_tokens.min(MAX_FILLER_TOKENS);
                 message.filler("content", context.number, tokens)
             }
-            Content::Text(text) => message.member("content", text),
+            Content::Text(text) => message.text("content", text),
             Content::ToolCall { .. } => message.member("content", &()),
         };
         let message = match ToolCall::of(context) {
             Some(call) => message.member("tool_calls", &[call]),
             None => message,
         };
-        message.members(&(format.message)(context))
+        (format.message)(message, context)
     };
     let choice = |choice: Object| {
         let choice = choice.member("index", &0).object("message", message);
@@ -216,15 +189,14 @@ pub(super) fn completion(format: &CompletionFormat, service: &Service, context: 
         };
         choice.plain_text("finish_reason", context.finish.name())
     };
-    let mut body = Object::with_capacity(BODY_BYTES)
+    let body = Object::with_capacity(BODY_BYTES)
         .plain_text("id", &(format.id)(context.number))
         .plain_text("object", "chat.completion")
         .member("created", &UnixTime::at(context.at).secs())
-        .member("model", context.model)
+        .text("model", context.model)
         .array_of_one("choices", choice)
-        .member("usage", &(format.usage)(service))
-        .members(&(format.completion)(service, context))
-        .into_text();
+        .object("usage", |usage| (format.usage)(usage, service));
+    let mut body = (format.completion)(body, service, context).into_text();
     body.push('\n');
     body
 }

@@ -58,5 +58,5 @@ impl WireFormat for DeepInfra {
 /// Returns the body `{"error":{"message":…}}`.
 fn message_only(message: &str) -> String {
     let (kind, param, code) = (Member::Absent, Member::Absent, Member::Absent);
-    envelope::wrap(ErrorBody { message, kind, param, code })
+    ErrorBody { message, kind, param, code }.in_envelope()
 }

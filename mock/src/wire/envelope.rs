@@ -1,23 +1,40 @@
 //! Error bodies in OpenAI's shape: `{"error":{"message":…,"type":…,"param":…,"code":…}}`.
 
-use super::json;
+use super::json::{self, Object};
 use serde::Serialize;
 
 /// An error object, with its members in the order in which they are sent.
-#[derive(Serialize)]
 pub(super) struct ErrorBody<'a> {
     pub(super) message: &'a str,
-    #[serde(rename = "type", skip_serializing_if = "Member::is_absent")]
     pub(super) kind: Member<'a>,
-    #[serde(skip_serializing_if = "Member::is_absent")]
     pub(super) param: Member<'a>,
-    #[serde(skip_serializing_if = "Member::is_absent")]
     pub(super) code: Member<'a>,
 }
 
+impl ErrorBody<'_> {
+    /// Returns the body `{"error":…}`.
+    pub(super) fn in_envelope(&self) -> String {
+        Object::with_capacity(512).object("error", |error| self.add_to(error)).into_text()
+    }
+
+    /// Returns the object alone.
+    pub(super) fn without_envelope(&self) -> String {
+        self.add_to(Object::with_capacity(512)).into_text()
+    }
+
+    fn add_to(&self, object: Object) -> Object {
+        let object = object.text("message", self.message);
+        let members = [("type", self.kind), ("param", self.param), ("code", self.code)];
+        members.into_iter().fold(object, |object, (name, member)| match member {
+            Member::Absent => object,
+            Member::Null => object.member(name, &()),
+            Member::Text(text) => object.text(name, text),
+        })
+    }
+}
+
 /// A member of an error object besides the message.
-#[derive(Clone, Copy, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Copy)]
 pub(super) enum Member<'a> {
     /// The member is left out.
     Absent,
@@ -43,10 +60,6 @@ impl<'a> Member<'a> {
             None => Self::Absent,
         }
     }
-
-    const fn is_absent(&self) -> bool {
-        matches!(self, Self::Absent)
-    }
 }
 
 /// An object with the only member `error`.
@@ -63,7 +76,7 @@ pub(super) fn wrap(error: impl Serialize) -> String {
 /// Returns the body of an error as OpenAI sends it: with all four members, `null` if they are `None`.
 pub(super) fn error(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> String {
     let (param, code) = (Member::or_null(param), Member::or_null(code));
-    wrap(ErrorBody { message, kind: Member::Text(kind), param, code })
+    ErrorBody { message, kind: Member::Text(kind), param, code }.in_envelope()
 }
 
 /// Returns the reason phrase of a status (RFC 9110, section 15), and of 498 and 529, which providers have added.

@@ -30,7 +30,8 @@ impl fmt::Display for GoDuration {
         if minutes > 0 {
             write!(f, "{}m", minutes % 60)?;
         }
-        write!(f, "{}{unit}", Decimal { value: nanos % Nanos::MINUTE.0, places })
+        Decimal { value: nanos % Nanos::MINUTE.0, places }.fmt(f)?;
+        f.write_str(unit)
     }
 }
 

@@ -7,7 +7,6 @@
 
 use super::chat::{CompletionFormat, Content};
 use super::envelope::{self, INVALID_REQUEST, reason_phrase};
-use super::json::Members;
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
 use crate::axis::Axis;
 use crate::decision::Denial;
@@ -138,19 +137,14 @@ struct ApplicationError<'a> {
 /// The last chunk has the usage (assumed: `stream_options` is not accepted).
 const FORMAT: CompletionFormat = CompletionFormat {
     id: |number| ids::hex(number, 32),
-    message: |context| match context.content {
-        Content::ToolCall { .. } => Members::default(),
-        _ => Members::of(&MessageExtras { tool_calls: () }),
+    // A message without tool calls has the member as `null`.
+    message: |message, context| match context.content {
+        Content::ToolCall { .. } => message,
+        _ => message.member("tool_calls", &()),
     },
     last_chunk: CompletionFormat::usage_on_last_chunk,
     usage_chunk: false,
     ..CompletionFormat::PLAIN
 };
-
-/// A message without tool calls has the member as `null`.
-#[derive(Serialize)]
-struct MessageExtras {
-    tool_calls: (),
-}
 
 const CAPACITY: &str = "Service tier capacity exceeded for this model.";

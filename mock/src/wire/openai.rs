@@ -7,13 +7,12 @@
 use super::chat::CompletionFormat;
 use super::envelope::{self, INVALID_REQUEST, SERVER, reason_phrase};
 use super::go_duration::GoDuration;
-use super::json::Members;
+use super::json::Object;
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
 use crate::axis::Axis;
 use crate::decision::Denial;
 use crate::length::{LengthLimit, TooLong};
 use crate::time::{Instant, Nanos};
-use serde::Serialize;
 use std::fmt::Display;
 
 /// The wire format of OpenAI, the same for all its endpoints.
@@ -164,29 +163,17 @@ const fn whole_millis(duration: Nanos) -> GoDuration {
 /// Members of a completion as documented in 2026. Of the details of the usage, only cached tokens are rendered.
 pub(super) const FORMAT: CompletionFormat = CompletionFormat {
     id: |number| format!("chatcmpl-{}", ids::base_62(number, 20)),
-    message: |_| Members::of(&MessageExtras { refusal: (), annotations: [] }),
+    message: |message, _| message.member("refusal", &()).member("annotations", &[(); 0]),
     logprobs: Some(()),
-    completion: |_, context| Members::of(&ServiceExtras::of(context)),
-    chunk: |context| Members::of(&ServiceExtras::of(context)),
+    completion: |completion, _, context| service_members(completion, context),
+    chunk: service_members,
     ..CompletionFormat::PLAIN
 };
 
-#[derive(Serialize)]
-struct MessageExtras {
-    refusal: (),
-    annotations: [(); 0],
-}
-
-#[derive(Serialize)]
-struct ServiceExtras {
-    service_tier: &'static str,
-    system_fingerprint: String,
-}
-
-impl ServiceExtras {
-    fn of(context: &Context<'_>) -> Self {
-        Self { service_tier: "default", system_fingerprint: ids::fingerprint(context.model) }
-    }
+fn service_members(object: Object, context: &Context<'_>) -> Object {
+    object
+        .plain_text("service_tier", "default")
+        .plain_text("system_fingerprint", &ids::fingerprint(context.model))
 }
 
 const MILLISECOND: u64 = 1_000_000;

@@ -3,10 +3,10 @@
 //! A stream is a chunk with the role, one chunk per token or one for a tool call, a chunk with the finish reason, one with the
 //! usage if the client asked for it, then `[DONE]`.
 
-use super::chat::{CompletionFormat, Content, OptionalNull, ToolCall, UsageOnly};
+use super::chat::{CompletionFormat, Content, OptionalNull, ToolCall};
 use super::filler;
 use super::format::Context;
-use super::json::{self, Members, Object};
+use super::json::{self, Object};
 use crate::calendar::UnixTime;
 use crate::decision::Service;
 use serde::Serialize;
@@ -113,41 +113,35 @@ struct Delta<'a> {
 
 /// Returns the events of a service. A tool call is one chunk, as in the published fixtures of Vercel's `ai`.
 pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Context<'_>) -> Chunks {
-    let (id, extras) = ((format.id)(context.number), (format.chunk)(context));
-    let event = |choices: &[ChunkChoice<'_>], more: &Members| {
-        let chunk = Object::with_capacity(384)
-            .member("id", &id)
-            .member("object", "chat.completion.chunk")
-            .member("created", &UnixTime::at(context.at).secs())
-            .member("model", context.model)
-            .members(&extras)
-            .member("choices", choices)
-            .members(more);
+    let start = Object::with_capacity(384)
+        .plain_text("id", &(format.id)(context.number))
+        .plain_text("object", "chat.completion.chunk")
+        .member("created", &UnixTime::at(context.at).secs())
+        .text("model", context.model);
+    let start = (format.chunk)(start, context);
+    let event = |choices: &[ChunkChoice<'_>], add_members: &dyn Fn(Object) -> Object| {
+        let chunk = add_members(start.clone().member("choices", choices));
         format!("data: {}\n\n", chunk.into_text())
     };
     let logprobs = format.logprobs;
     let choice = |delta, finish_reason| [ChunkChoice { index: 0, delta, logprobs, finish_reason }];
-    let none = Members::default();
+    let no_members = |chunk| chunk;
+    let usage = |chunk: Object| chunk.object("usage", |usage| (format.usage)(usage, service));
 
     let role = Delta { role: Some("assistant"), content: Some(""), tool_calls: None };
-    let token = event(&choice(Delta { content: Some(""), ..Delta::default() }, None), &none);
-    let usage = (format.usage)(service);
+    let token = event(&choice(Delta { content: Some(""), ..Delta::default() }, None), &no_members);
     let mut end = String::new();
     if let Some(call) = ToolCall::of(context) {
-        end = event(&choice(Delta { tool_calls: Some([call]), ..Delta::default() }, None), &none);
+        end = event(&choice(Delta { tool_calls: Some([call]), ..Delta::default() }, None), &no_members);
     }
-    let last = (format.last_chunk)(usage, service, context);
-    end.push_str(&event(&choice(Delta::default(), Some(context.finish.name())), &last));
+    let last = choice(Delta::default(), Some(context.finish.name()));
+    end.push_str(&event(&last, &|chunk| (format.last_chunk)(chunk, service, context)));
 
     Chunks {
-        role: event(&choice(role, None), &(format.first_chunk)(context)),
+        role: event(&choice(role, None), &|chunk| (format.first_chunk)(chunk, context)),
         token: split_at_text(&token),
         end,
-        usage: if format.usage_chunk {
-            event(&[], &Members::of(&UsageOnly { usage }))
-        } else {
-            String::new()
-        },
+        usage: if format.usage_chunk { event(&[], &usage) } else { String::new() },
         done: "data: [DONE]\n\n",
         text: match context.content {
             Content::Filler | Content::Transcript(_) => TokenText::Filler,

@@ -92,7 +92,7 @@ impl WireFormat for Together {
             }
         };
         let (kind, code) = (Member::or_null(kind), Member::or_null(code));
-        ErrorReply::new(status, envelope::wrap(ErrorBody { message, kind, param: Member::Null, code }))
+        ErrorReply::new(status, ErrorBody { message, kind, param: Member::Null, code }.in_envelope())
     }
 
     fn completion_format(&self) -> &'static CompletionFormat {

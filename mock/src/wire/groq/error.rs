@@ -4,7 +4,7 @@ use crate::axis::Axis;
 use crate::config::Tier;
 use crate::decision::Denial;
 use crate::length::{LengthLimit, TooLong};
-use crate::wire::envelope::{self, ErrorBody, INVALID_REQUEST, Member, reason_phrase};
+use crate::wire::envelope::{ErrorBody, INVALID_REQUEST, Member, reason_phrase};
 use crate::wire::go_duration::GoDuration;
 use crate::wire::{Context, Error, ErrorReply};
 
@@ -138,7 +138,7 @@ pub(super) fn render(error: &Error<'_>) -> ErrorReply {
 /// Returns the body `{"error":{"message":…,"type":…,"param":…,"code":…}}` without members that are `None`.
 fn body(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> String {
     let (param, code) = (Member::or_absent(param), Member::or_absent(code));
-    envelope::wrap(ErrorBody { message, kind: Member::Text(kind), param, code }) + "\n"
+    ErrorBody { message, kind: Member::Text(kind), param, code }.in_envelope() + "\n"
 }
 
 const INTERNAL: &str = "internal_server_error";

@@ -6,12 +6,11 @@
 mod error;
 mod headers;
 
-use super::chat::{CompletionFormat, Stages, TokenUsage};
-use super::json::Members;
+use super::chat::{self, CompletionFormat, Stages};
+use super::json::Object;
 use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, Model, WireFormat, ids};
 use crate::decision::{Denial, Service};
 use crate::time::Instant;
-use serde::Serialize;
 
 /// The wire format of Groq, the same for all its endpoints.
 #[derive(Clone, Copy, Debug)]
@@ -62,76 +61,45 @@ impl WireFormat for Groq {
 const FORMAT: CompletionFormat = CompletionFormat {
     logprobs: Some(()),
     usage,
-    completion: |_, context| {
-        Members::of(&CompletionExtras {
-            usage_breakdown: (),
-            system_fingerprint: ids::fingerprint(context.model),
-            x_groq: RequestSeed::of(context),
-            service_tier: "on_demand",
-        })
+    completion: |completion, _, context| {
+        let completion =
+            request_seed(fingerprint(completion.member("usage_breakdown", &()), context), context);
+        completion.plain_text("service_tier", "on_demand")
     },
-    chunk: |context| Members::of(&ChunkExtras { system_fingerprint: ids::fingerprint(context.model) }),
-    first_chunk: |context| Members::of(&FirstChunkExtras { x_groq: RequestSeed::of(context) }),
+    chunk: fingerprint,
+    first_chunk: request_seed,
     last_chunk,
     ..CompletionFormat::PLAIN
 };
 
-#[derive(Serialize)]
-struct CompletionExtras {
-    usage_breakdown: (),
-    system_fingerprint: String,
-    x_groq: RequestSeed,
-    service_tier: &'static str,
+fn fingerprint(object: Object, context: &Context<'_>) -> Object {
+    object.plain_text("system_fingerprint", &ids::fingerprint(context.model))
 }
 
-#[derive(Serialize)]
-struct ChunkExtras {
-    system_fingerprint: String,
-}
-
-#[derive(Serialize)]
-struct FirstChunkExtras {
-    x_groq: RequestSeed,
-}
-
-#[derive(Serialize)]
-struct RequestSeed {
-    id: String,
-    seed: u32,
-}
-
-impl RequestSeed {
-    fn of(context: &Context<'_>) -> Self {
-        Self { id: ids::groq_request(context.number), seed: ids::seed(context.number) }
-    }
+fn request_seed(object: Object, context: &Context<'_>) -> Object {
+    object.object("x_groq", |x_groq| {
+        x_groq.plain_text("id", &ids::groq_request(context.number)).member("seed", &ids::seed(context.number))
+    })
 }
 
 /// Groq sends the usage twice in the last chunk since 2026.
-#[derive(Serialize)]
-struct LastChunkExtras {
-    x_groq: RequestUsage,
-    usage: TokenUsage,
+fn last_chunk(chunk: Object, service: &Service, context: &Context<'_>) -> Object {
+    let add_usage = |object: Object| object.object("usage", |object| usage(object, service));
+    let x_groq = |x_groq: Object| add_usage(x_groq.plain_text("id", &ids::groq_request(context.number)));
+    add_usage(chunk.object("x_groq", x_groq))
 }
 
-#[derive(Serialize)]
-struct RequestUsage {
-    id: String,
-    usage: TokenUsage,
-}
-
-fn last_chunk(usage: TokenUsage, _: &Service, context: &Context<'_>) -> Members {
-    let x_groq = RequestUsage { id: ids::groq_request(context.number), usage };
-    Members::of(&LastChunkExtras { x_groq, usage })
-}
-
-/// Returns the usage with times. The total time excludes the queue (captured, 2026-02).
-fn usage(service: &Service) -> TokenUsage {
+/// Adds the tokens and times of the usage. The total time excludes the queue (captured, 2026-02).
+fn usage(object: Object, service: &Service) -> Object {
     let Stages { queue, prompt, completion } = Stages::of(service);
-    TokenUsage {
-        queue_time: Some(queue),
-        prompt_time: Some(prompt),
-        completion_time: Some(completion),
-        total_time: Some(prompt + completion),
-        ..TokenUsage::of(service)
-    }
+    let usage = service.usage;
+    let object = object
+        .member("queue_time", &queue)
+        .member("prompt_tokens", &usage.prompt_tokens)
+        .member("prompt_time", &prompt)
+        .member("completion_tokens", &usage.completion_tokens)
+        .member("completion_time", &completion)
+        .member("total_tokens", &usage.total())
+        .member("total_time", &(prompt + completion));
+    chat::cached_tokens(object, usage)
 }
