@@ -84,6 +84,14 @@ impl LimitConstraint<'_> {
         }
     }
 
+    /// Returns the same in whole units, of which a job uses a whole number; those of concurrency are times.
+    pub(super) fn whole_units_in(&self, from: Instant, span: Nanos) -> f64 {
+        let units = self.units_in(from, span);
+        let is_counted = self.held.is_none() && self.limit.axis.window_length().is_some();
+        // The product of a rate and a time may lie a little below the whole number that it is.
+        if is_counted { libm::floor(units * (1.0 + 1e-12)) } else { units }
+    }
+
     fn supply(&self) -> Supply {
         self.held.as_ref().map_or(Supply::Units, |held| held.supply)
     }

@@ -379,7 +379,7 @@ impl Calls<'_> {
 }
 
 /// Returns the smallest and the largest sample of a distribution; `None` if there is no largest.
-fn bounds(dist: &Dist) -> (f64, Option<f64>) {
+pub(super) fn bounds(dist: &Dist) -> (f64, Option<f64>) {
     match dist {
         Dist::Constant(value) => (*value, Some(*value)),
         Dist::Uniform { min, max } => (*min, Some(*max)),

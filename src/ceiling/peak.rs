@@ -1,25 +1,27 @@
 //! The ceiling at the peaks of the traffic: what the limits admit of the jobs that arrive in an interval, until the
 //! deadline of the last of them.
 //!
-//! A limit admits at most its units in a span of the interval plus the client's deadline. The jobs of the interval at a
-//! multiple of the load have to fit into that, or not all of them are served:
+//! A limit admits at most its units in a span of the interval plus D, the client's deadline less the time that every call
+//! takes. The jobs of the interval at a multiple of the load have to fit into that, or not all of them are served:
 //!
 //! ```text
-//!  m · jobs in [a, a+L) · demand   ≤   units in (L + deadline)      for all a, L;   a bucket: burst + rate · (L + deadline)
+//!  m · jobs in [a, a+L) · demand   ≤   units in (L + D)      for all a, L;   a bucket: burst + rate · (L + D)
 //! ```
 //!
-//! If a rule lets a share of the jobs of the run fail, all failures may fall into the interval: they are subtracted from its jobs. If several
-//! intervals are about as busy, they share the failures: the sum of the statement over intervals that do not overlap holds as
-//! well, and as many of the busiest are taken as bound the load most.
+//! If a rule lets a share of the jobs of the run fail, all failures may fall into the interval: they are subtracted from its
+//! jobs. If several intervals are about as busy, they share the failures: the sum of the statement over intervals that do not
+//! overlap holds as well, and as many of the busiest are taken as bound the load most.
 //!
 //! This is the arrival curve under the service curve of network calculus (J.-Y. Le Boudec and P. Thiran, "Network Calculus",
 //! 2001). The busiest intervals of many lengths are tried: those of each workload, of all jobs, and of all tokens.
 
 use super::constraint::LimitConstraint;
-use super::demand::{PromptRange, Sizes};
+use super::demand::{PromptRange, Sizes, model};
+use super::held::bounds;
 use super::{Class, allocation, offered_jobs_per_second_of};
+use crate::ids::TargetId;
 use crate::scenario::{Arrivals, Metric, Op, Rule, Scenario, Workload, rate};
-use provider::config::Lengths;
+use provider::config::{Lengths, ServiceTimeDist};
 use provider::{Instant, Nanos};
 
 /// The lengths of cells into which a run is divided, the shortest that gives at most [`MAX_CELLS`].
@@ -128,10 +130,12 @@ fn in_intervals(
         .map(|part| Class { rate: jobs(part) - may_fail(part), ..part.class.clone() })
         .filter(|class| class.rate > 0.0)
         .collect();
-    let span = intervals.length + scenario.client.deadline;
+    // What is admitted later than this cannot be answered before the deadline.
+    let last_start = scenario.client.deadline.saturating_sub(shortest_call(scenario, parts));
+    let span = intervals.length + last_start;
     let bounds: Vec<LimitConstraint<'_>> = (constraints.iter())
         .map(|constraint| LimitConstraint {
-            allowed: intervals.starts.iter().map(|start| constraint.units_in(*start, span)).sum(),
+            allowed: intervals.starts.iter().map(|start| constraint.whole_units_in(*start, span)).sum(),
             ..constraint.clone()
         })
         .collect();
@@ -147,6 +151,17 @@ fn in_intervals(
         may_fail: each(parts.iter().map(may_fail).sum()),
     };
     multiple.is_finite().then_some(PeakCeiling { multiple, binding, peak })
+}
+
+/// Returns a lower bound of the time from the admission of a call to the end of its reply: without the network and without what
+/// its tokens take.
+fn shortest_call(scenario: &Scenario, parts: &[Part<'_>]) -> Nanos {
+    let of_target = |target: &TargetId| match &model(scenario, *target).latency.service {
+        ServiceTimeDist::Total(total) => bounds(total).0,
+        ServiceTimeDist::Split { before_prefill, .. } => bounds(before_prefill).0,
+    };
+    let all = parts.iter().flat_map(|part| &part.class.targets).map(of_target);
+    Nanos::from_secs_f64(all.reduce(f64::min).unwrap_or(0.0).max(0.0))
 }
 
 /// Returns the share of the jobs of a workload that every rule on its success allows to fail; 0 if no rule says so, or if one

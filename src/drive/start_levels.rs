@@ -264,9 +264,16 @@ impl<'a> Day<'a> {
         sum
     }
 
-    /// Simulates a day that begins with these levels.
+    /// Simulates a day that begins with these levels; windows that count from their start begin with the day.
     fn simulate(&self, levels: &StartLevels, seed: u32) -> DayUsage {
         let mut levels = levels.clone();
+        for limit in &mut levels.0 {
+            if matches!(limit.limit.refill, RefillPolicy::Fixed | RefillPolicy::Calendar(_))
+                && self.run < limit.window()
+            {
+                limit.used = 0.0;
+            }
+        }
         let mut usage = DayUsage { jobs: 0, limits: vec![LimitUsage::default(); levels.0.len()] };
         for repeat in 0..self.repeats {
             let mut scenario = levels.applied_to(self.scenario.clone());
@@ -288,13 +295,17 @@ impl<'a> Day<'a> {
     }
 
     /// Sets the levels after this day, and skips the days on which a bucket only loses. Returns `true` if the levels
-    /// equal those at the start of the day, within [`LEVEL_TOLERANCE`].
+    /// equal those at the start of the day, within [`LEVEL_TOLERANCE`], and no bucket loses more than [`MIN_LOSS`].
     fn advance(&self, levels: &mut StartLevels, number: u32, usage: &DayUsage) -> bool {
         let mut same = true;
         for (limit, usage) in levels.0.iter_mut().zip(&usage.limits) {
-            let before = limit.used;
+            let (before, refill) = (limit.used, self.refill(limit));
             limit.used = self.next_level(limit, number, *usage).clamp(0.0, limit.capacity());
-            same &= (limit.used - before).abs() <= LEVEL_TOLERANCE * limit.capacity().min(self.refill(limit));
+            let is_losing =
+                limit.limit.refill == RefillPolicy::Bucket && limit.used - before > MIN_LOSS * refill;
+            let is_near = (limit.used - before).abs() <= LEVEL_TOLERANCE * limit.capacity().min(refill);
+            // A small loss empties a bucket after many days.
+            same &= is_near && !is_losing;
         }
         same
     }

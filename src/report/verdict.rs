@@ -45,7 +45,11 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
             } else {
                 format!("{target} is the first to refuse, without naming a limit ({axis})")
             };
-            format!("{first}: at {}, with {} offered.", moment(*at_s, run_s), job_rate(*offered_per_min))
+            format!(
+                "{first}: at {}, with {} offered in total.",
+                moment(*at_s, run_s),
+                job_rate(*offered_per_min)
+            )
         }
         Finding::Unservable { workload, route, share } => format!(
             "{} of {workload} can never be served: too large for every target of the route {route}.",

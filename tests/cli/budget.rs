@@ -60,8 +60,6 @@ fn the_estimate_is_true_within_a_factor_of_two() {
         (served, "{ poisson: 29/min }"),
         ("{ deadline: 5s, retry: { attempts: 1 } }", "{ constant: 200/s }"),
         (all_wait, "{ burst: 3000, every: 60s }"),
-        // Users that wait for the limit have one job each.
-        (all_wait, "{ users: 40, think: 10s }"),
     ];
     for (client, arrivals) in cases {
         let file = scenario(&folder, client, arrivals);
@@ -79,6 +77,19 @@ fn the_estimate_is_true_within_a_factor_of_two() {
                 "{arrivals}, {name}: {estimated} estimated, {measured} measured"
             );
         }
+    }
+}
+
+#[test]
+fn each_user_has_one_job_in_flight() {
+    use quotalab::drive::RunSize;
+    use quotalab::scenario::{Overrides, read};
+    let folder = scratch("users");
+    let file = scenario(&folder, "{ deadline: 24h }", "{ users: 40, think: 1s }");
+    let scenario = read(&file, &Overrides::default()).unwrap();
+    for multiple in [1.0, 2.0] {
+        let in_flight = RunSize::of(&scenario, multiple).in_flight;
+        assert!((20.0 * multiple..=40.0 * multiple).contains(&in_flight), "{multiple}: {in_flight}");
     }
 }
 

@@ -211,7 +211,7 @@ fn jobs_that_differ_are_not_coalesced() {
 /// The answer comes after the deadline of those that wait for it.
 #[test]
 fn a_follower_that_is_given_up_before_the_answer_is_not_counted_as_coalesced() {
-    let provider = "models: { m: { latency: { total: 20s } } }";
+    let provider = "models: { m: { latency: { total: 15s } } }";
     let of = |deadline: &str| {
         let client = format!("deadline: {deadline}, join: true");
         let scenario = scenario((OPEN_ARRIVALS[2], 100, 1), provider, 1, &client);
