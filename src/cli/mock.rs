@@ -5,7 +5,6 @@ use super::output::print_plain;
 use super::{Exit, ScenarioOptions, VerbError, input_error, quoted, run_error};
 use crate::drive::clock::Clock;
 use crate::drive::local::Mocks;
-use crate::drive::raise_descriptor_limit;
 use crate::formatting::plural;
 use crate::scenario;
 use anyhow::{Context as _, anyhow};
@@ -42,7 +41,7 @@ pub(super) struct MockArgs {
 
 impl MockArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        raise_descriptor_limit();
+        super::raise_descriptor_limit()?;
         let (providers, seed) = self.providers()?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()

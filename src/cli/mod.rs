@@ -226,6 +226,24 @@ struct OutputOptions {
     budget: Budget,
 }
 
+/// Raises the limit of file descriptors as far as the system allows.
+///
+/// # Errors
+/// If it stays below what a server and its runtime need.
+fn raise_descriptor_limit() -> Result<(), VerbError> {
+    /// The runtime, the standard streams, and a few connections.
+    const MIN_DESCRIPTORS: u64 = 32;
+    let allowed = crate::drive::raise_descriptor_limit();
+    let text = |allowed: u64| {
+        format!(
+            "{allowed} file descriptors are allowed, and at least {MIN_DESCRIPTORS} are needed: raise the limit (`ulimit -n`)"
+        )
+    };
+    allowed
+        .filter(|allowed| *allowed < MIN_DESCRIPTORS)
+        .map_or(Ok(()), |allowed| Err(run_error(anyhow!(text(allowed)))))
+}
+
 /// Parses `PATH=VALUE`.
 fn parse_path_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

@@ -4,7 +4,7 @@ use super::run_output::{CommandLine, Destination};
 use super::{Exit, OutputOptions, ScenarioOptions, VerbError, run_error};
 use crate::drive::clock::Clock;
 use crate::drive::local::{Mocks, ObservedRun};
-use crate::drive::{self, live, raise_descriptor_limit};
+use crate::drive::{self, live};
 use crate::record::{DelayMeter, Mode, Recorder, Summary};
 use anyhow::Context as _;
 use clap::Args;
@@ -27,12 +27,12 @@ pub(super) struct RunArgs {
 
 impl RunArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
-        raise_descriptor_limit();
+        super::raise_descriptor_limit()?;
         let scenario = self.scenario_options.read(&self.scenario)?;
         let source =
             CommandLine { verb: "run", scenario: &self.scenario, scenario_options: &self.scenario_options };
         let destination = Destination::open(&scenario, source, &self.output_options)?;
-        let scenario = drive::with_start_levels(scenario);
+        let scenario = drive::with_start_levels_until(scenario, &|| destination.is_interrupted());
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .enable_all()

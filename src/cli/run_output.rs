@@ -40,6 +40,7 @@ pub(super) struct Destination<'a> {
     output_options: &'a OutputOptions,
     source: CommandLine<'a>,
     folder: OutputFolder,
+    interrupt: Interrupt,
 }
 
 impl<'a> Destination<'a> {
@@ -58,7 +59,12 @@ impl<'a> Destination<'a> {
             output_options.events.iter().map(|path| ("--events", path.as_path())).collect();
         let (out, file) = (output_options.out.as_ref(), source.scenario);
         let folder = OutputFolder::open_for(scenario, (out, file), ["result.json", "report.html"], &log)?;
-        Ok(Self { output_options, source, folder })
+        Ok(Self { output_options, source, folder, interrupt: Interrupt::listen() })
+    }
+
+    /// Returns `true` if a signal has arrived.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupt.is_set()
     }
 
     /// Returns the folds that the options select.
@@ -75,7 +81,7 @@ impl<'a> Destination<'a> {
         });
         let progress =
             (!self.output_options.quiet).then(|| Progress::new(self.source.verb, scenario.duration));
-        Ok((SlowJobs::new(), (log.transpose()?, (progress, Interrupt::listen()))))
+        Ok((SlowJobs::new(), (log.transpose()?, (progress, self.interrupt.clone()))))
     }
 
     /// Prints the summary of a run, writes its event log and its folder, and returns whether its expectations are met. If one

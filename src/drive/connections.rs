@@ -25,8 +25,8 @@ const OTHER_DESCRIPTORS: u64 = 48;
 /// The descriptors of a connection: the client's end and the mock's.
 const PER_CONNECTION: u64 = 2;
 
-/// Raises the limit of file descriptors of this process as far as the system lets it.
-pub fn raise_descriptor_limit() {
+/// Raises the limit of file descriptors of this process as far as the system lets it, and returns it; `None` if there is none.
+pub fn raise_descriptor_limit() -> Option<u64> {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, getrlimit, setrlimit};
@@ -34,10 +34,13 @@ pub fn raise_descriptor_limit() {
         // macOS refuses to set the soft limit to a hard limit that is infinite.
         for current in [limit.maximum, Some(MACOS_OPEN_MAX)] {
             if setrlimit(Resource::Nofile, rustix::process::Rlimit { current, ..limit }).is_ok() {
-                return;
+                return current;
             }
         }
+        limit.current
     }
+    #[cfg(not(unix))]
+    None
 }
 
 /// `OPEN_MAX` of macOS.

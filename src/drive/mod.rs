@@ -33,5 +33,5 @@ pub use connections::raise_descriptor_limit;
 pub use delay_effect::{WithMeasuredDelays, delay_effect};
 pub use direct::reply;
 pub use run_size::RunSize;
-pub use start_levels::{StartLevels, with_start_levels};
+pub use start_levels::{StartLevels, with_start_levels, with_start_levels_until};
 pub use summarize::{record, summarize, summarize_without_distributions};

@@ -156,7 +156,13 @@ impl StartLevels {
 /// limits; with full limits if it says `start: full`.
 #[must_use]
 pub fn with_start_levels(scenario: Scenario) -> Scenario {
-    StartLevels::full(&scenario).after_days_of(&scenario).applied_to(scenario)
+    with_start_levels_until(scenario, &|| false)
+}
+
+/// As [`with_start_levels`], unless the time is up before the levels are known: then the scenario must not be run.
+#[must_use]
+pub fn with_start_levels_until(scenario: Scenario, is_time_up: &dyn Fn() -> bool) -> Scenario {
+    StartLevels::full(&scenario).after_days_until(&scenario, is_time_up).applied_to(scenario)
 }
 
 /// Returns the long limits that the offered load can nearly use up, each once.

@@ -54,6 +54,23 @@ fn a_run_that_is_interrupted_keeps_its_result_and_says_so_first() {
     }
 }
 
+/// The days before the run, whose usage of a long limit it begins with, take longer than the wait for the signal.
+#[test]
+fn a_simulation_can_be_interrupted_before_its_run_begins() {
+    let folder = scratch("interrupted-before");
+    let file = folder.join("s.yaml");
+    let text = "duration: 30d\n\
+                providers: {p: {models: {m: {limits: {rpd: {limit: 90M, law: sliding_log}}, latency: {total: 1s}}}}}\n\
+                routes: {r: [{of: [p/default/m]}]}\n\
+                workload: [{name: w, arrivals: {poisson: 1000/s}, prompt: 1}]\n";
+    fs::write(&file, text).unwrap();
+    let process = begin(&["sim", arg(&file), "--yes", "--quiet", "--out", arg(&folder)]);
+    let output = signalled(process, "-TERM", Duration::from_secs(2));
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("The run was interrupted after "), "{text}");
+}
+
 #[test]
 fn a_simulation_that_is_interrupted_covers_the_time_until_then() {
     let out = scratch("interrupted-sim");
