@@ -146,7 +146,11 @@ fn a_file_name_reaches_neither_the_terminal_nor_ci_commands() {
     fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(SHORT), &name).unwrap();
     let markdown = folder.join("m.md");
     let failing = "expect=[\"success >= 100%\"]";
+    let invalid = folder.join("b\n::error::pwned.yaml");
+    fs::write(&invalid, "wrong: 1").unwrap();
     for args in [
+        vec!["check", arg(&invalid)],
+        vec!["test", arg(&invalid), "--annotations"],
         vec!["test", arg(&name), "--markdown", arg(&markdown), "--annotations", "--set", failing],
         vec!["check", arg(&name)],
         vec!["sim", arg(&name), "--out", arg(&folder)],

@@ -74,7 +74,7 @@ fn draw(canvas: &Canvas<'_>, report: &Plan, height: i32) {
     for (rate, name, y) in [(report.load.jobs_per_min, "load", 8), (now, &*name, ABOVE - 18)] {
         if rate > 0.0 {
             let x = scale.x(rate);
-            let text = format!("{name} {}", number(rate));
+            let text = format!("{name}: {}", number(rate));
             canvas.vertical_dashes(
                 x,
                 (y + 8, height - BELOW),
