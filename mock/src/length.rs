@@ -40,11 +40,11 @@ pub enum LengthLimit {
 /// The longest prompt that fits a model together with a given `max_tokens`. The order is from the shortest to the longest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PromptCap {
-    /// No prompt fits: `max_tokens` alone is too large.
+    /// No prompt fits: `max_tokens` alone is too large, or a limit admits no call.
     NothingFits,
     /// Prompts of at most this many tokens fit.
     Tokens(u32),
-    /// Every prompt fits: the model has no context limit.
+    /// Every prompt fits: neither the context nor a limit bounds it.
     Unlimited,
 }
 

@@ -3,7 +3,7 @@
 //! A rate is a straight line (constant or ramp) or a step function, times the factor of the hour of the day.
 //! Cut at every step and every full hour, each piece is a straight line whose integral is a parabola, so
 //! the instant at which the integral reaches x has an exact solution without time steps. `load` computes it job by
-//! job, `ceiling` uses the total.
+//! job; `ceiling` uses the total and, like `planner`, the jobs before given instants.
 //!
 //! ```text
 //!  rate │    ╱▏▁▁▁▏        ArrivalClock: x jobs ──▶ the instant at
@@ -34,7 +34,7 @@ enum BaseRate {
 }
 
 /// Returns the jobs of a workload expected before each of `instants`, which must not decrease; `None` for users, whose arrivals
-/// depend on the replies.
+/// depend on the replies. A rate is zero after `duration`; bursts and traces are not bounded by it.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "numbers of jobs are far below 2^53")]
 pub fn jobs_before(
@@ -112,7 +112,7 @@ impl Rate {
             }
             BaseRate::Steps(steps) => {
                 let next = steps.partition_point(|(at, _)| *at <= from);
-                let rate = next.checked_sub(1).map_or(0.0, |now| steps[now].1);
+                let rate = next.checked_sub(1).map_or(0.0, |current| steps[current].1);
                 (steps.get(next).map_or(until, |(at, _)| until.min(*at)), rate, rate)
             }
         };

@@ -36,10 +36,11 @@ pub const NAMES: [(&str, FaultSyntax); 36] = [
     ("401", FaultSyntax::Plain(Fault::Status(401))),
     ("403", FaultSyntax::Plain(Fault::Status(403))),
     ("404", FaultSyntax::Plain(Fault::Status(404))),
-    // Errors whose status and text depend on the dialect.
+    // Three errors whose status and text depend on the dialect.
     ("overload", FaultSyntax::Plain(Fault::Overload)),
     ("billing", FaultSyntax::Plain(Fault::Billing)),
     ("not_in_tier", FaultSyntax::Plain(Fault::NotInTier)),
+    // Defects of the connection, the headers, the body and the timing.
     ("timeout", FaultSyntax::Plain(Fault::Timeout)),
     ("reset", FaultSyntax::Plain(Fault::Reset)),
     ("cut_stream", FaultSyntax::Plain(Fault::CutStream)),

@@ -33,11 +33,11 @@ pub(super) struct ParsedRequest {
     pub(super) audio_seconds: u64,
     /// The content of the completion.
     pub(super) content: ReplyContent,
-    /// The usage chunk at the end of the stream; `None` if the client requested no stream.
+    /// Whether the requested stream ends with a usage chunk; `None` if the client requested no stream.
     pub(super) stream: Option<UsageChunk>,
     /// The requested service tier.
     pub(super) tier: ServiceTier,
-    /// The truth header that a simulation's driver sends; without it the truth is drawn.
+    /// The truth header that the driver of `run` sends; without it the truth is drawn.
     pub(super) truth: Option<TruthHeader>,
 }
 
@@ -51,7 +51,7 @@ pub(super) enum ServiceTier {
     Flex,
 }
 
-/// The provider model's decision on a call.
+/// The provider model's decision on a call, with what the server needs to answer it.
 #[derive(Debug)]
 pub(super) struct Decided {
     /// The decision, as the provider model reports it.

@@ -54,8 +54,8 @@ impl RequestContext {
         Self { mock, format, request_number, account: None, model: None, wants_stream: false, fingerprint: 0 }
     }
 
-    /// Sets and returns the account of an API key; `None` if no account has the key. The key is then the content of the
-    /// fingerprint.
+    /// Sets and returns the account of an API key; `None` if no account has the key. The fingerprint is then that of the key
+    /// instead of the content.
     pub(super) fn authenticate(&mut self, api_key: &str) -> Option<u16> {
         self.account = self.mock.find_account(api_key);
         if self.account.is_none() {
@@ -70,7 +70,7 @@ impl RequestContext {
         self.fingerprint = self.mock.fingerprint(self.account, content);
     }
 
-    /// Adds the request to the journal; has no effect if there is none. `at` is the instant of the outcome; `status` is
+    /// Adds the request to the journal; has no effect if there is none. `at` is the instant of the decision or of the rejection; `status` is
     /// `None` if no reply is sent, `wait` is `None` if the reply announces no wait.
     pub(super) fn add_to_journal(
         &self,
@@ -121,7 +121,8 @@ impl RequestContext {
         self.response(reply, Body::from)
     }
 
-    /// Converts a rendered reply to a response. `into_body` converts its text, whole or aborted.
+    /// Converts a rendered reply to a response. `into_body` makes the body from the text of the reply; it may abort it, or stream
+    /// something else.
     ///
     /// # Panics
     /// If the status is not within 100 to 999, which no wire format renders.

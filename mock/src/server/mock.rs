@@ -36,7 +36,7 @@ pub struct Mock {
     account_by_key: BTreeMap<String, u16>,
     model_by_name: BTreeMap<String, u16>,
     dialect: Dialect,
-    tier: Tier,
+    tier: Tier, // on which the text of a refusal depends
     clock: Clock,
     observer: Option<Arc<dyn Observer + Send + Sync>>,
     /// The key of the random streams from which truths are drawn.
@@ -45,7 +45,7 @@ pub struct Mock {
     next_request_number: AtomicU64,
     state: Mutex<LockedState>,
     header_templates: HeaderTemplates,
-    /// The bodies that are being read.
+    /// The bytes of all bodies that are being read, which are bounded together.
     pub(super) bodies: BodyBudget,
     control: Option<Control>,
 }
@@ -233,7 +233,7 @@ impl Mock {
         self.models.iter().map(|model| model.name.as_str())
     }
 
-    /// Returns the wire formats of the dialect, one for each kind of endpoint.
+    /// Returns the wire formats of the dialect, one for each API that the provider offers.
     pub(super) fn formats(&self) -> &'static [&'static dyn WireFormat] {
         wire::formats(self.dialect)
     }
@@ -277,7 +277,7 @@ impl Mock {
             state.faults.apply(now, truth, &mut faults);
             let report = state.provider.decide_with_faults(now, call, audio_seconds, truth, &faults);
             self.observe(|observer| observer.decided(now, tag, call, &report));
-            let snapshot = self.snapshot_with_levels(state, now, report.limits, call);
+            let snapshot = self.snapshot(state, now, report.limits, call);
             let start_receiver = state.waiting.add(&report.decision);
             Decided { report, snapshot, fault: faults.response, generation: state.generation, start_receiver }
         })
@@ -287,12 +287,12 @@ impl Mock {
     pub(super) fn limits_snapshot(&self, call: Call) -> LimitsSnapshot {
         self.with_state(|state, now| {
             let limits = state.provider.header_limits(now, call.account, call.model);
-            self.snapshot_with_levels(state, now, limits, call)
+            self.snapshot(state, now, limits, call)
         })
     }
 
-    /// Returns a snapshot of `limits`, with the level of every limited axis unless the dialect is Groq: its headers state none.
-    fn snapshot_with_levels(
+    /// Returns a snapshot of `limits`, with the level of every limited axis except for Groq, whose headers need none.
+    fn snapshot(
         &self,
         state: &mut LockedState,
         now: Instant,

@@ -11,8 +11,9 @@
 //!
 //! **To add a word**, add one row to the map in `table/` that it belongs to, read it in the matching file of `spec/`
 //! (`fields.duration("…")`), and regenerate the page with `UPDATE_GOLDEN=1 cargo test --test it scenario`. A new kind of
-//! value is a variant of `Kind`: the compiler lists the places that need to know it. A map of its own also goes into the
-//! chapters of `page.rs`.
+//! value is a variant of `Kind`: the compiler demands it in `Kind::describe` and `schema.rs`; `Kind::shape`, `claims` and `scalar`
+//! and `page.rs` have arms for all other kinds, which are to be checked by hand. A map of its own also goes into the chapters of
+//! `page.rs`.
 //!
 //! What the table can express is checked here: names of words, kinds, ranges, required words, words that exclude each
 //! other (`Form`). What depends on several maps, or compares two values of the scenario, is checked in `spec/` and
@@ -70,7 +71,8 @@ pub(super) struct Word {
     pub(super) kind: Kind,
     /// When it must be given.
     pub(super) required: Required,
-    /// The value if the word is absent, as YAML; `None` if absence has a meaning of its own, which `doc` states.
+    /// The value if the word is absent, as YAML; `None` if the word is required, or if its absence has a meaning of its own, which
+    /// `doc` states.
     pub(super) default: Option<&'static str>,
     /// What it means.
     pub(super) doc: &'static str,
@@ -166,7 +168,7 @@ pub(super) enum Kind {
     },
     /// A map of the language.
     Map(&'static Map),
-    /// One of these alternatives. A value is read as the first whose YAML shape it has and that [claims](Kind::claims) it; if
+    /// One of these alternatives. A value is read as the first whose YAML shape it has and as which it [is meant](Kind::claims); if
     /// none does, as the last of its shape, which reports the problem. The check itself reports a shape that no alternative has.
     OneOf(&'static [Kind]),
     /// Any value. It is checked after it has been set at its path (`what_if.set`).

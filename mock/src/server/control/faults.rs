@@ -37,7 +37,7 @@ impl Input for Injection {
 /// Lists the injected faults that have not ended.
 pub(super) async fn list(State(mock): State<Arc<Mock>>) -> Json<Value> {
     let faults = mock.with_faults(|queue, now| {
-        queue.active(now).iter().map(|fault| to_json(fault, now)).collect::<Vec<_>>()
+        queue.not_ended(now).iter().map(|fault| to_json(fault, now)).collect::<Vec<_>>()
     });
     Json(json!({ "faults": faults }))
 }

@@ -41,7 +41,7 @@ pub(super) async fn metrics(State(mock): State<Arc<Mock>>) -> impl IntoResponse 
     }
     out.push_str(&remaining);
     write_family(&mut out, "standing_faults", "gauge", "Injected faults that have not ended.");
-    let faults = mock.with_faults(|queue, now| queue.active(now).len());
+    let faults = mock.with_faults(|queue, now| queue.not_ended(now).len());
     write_line(&mut out, format_args!("quotalab_mock_standing_faults {faults}"));
     write_family(&mut out, "clock_seconds", "gauge", "The mock's own clock.");
     write_line(&mut out, format_args!("quotalab_mock_clock_seconds {}", mock.now().as_secs_f64()));
