@@ -32,7 +32,7 @@ impl RunArgs {
         let source =
             CommandLine { verb: "run", scenario: &self.scenario, scenario_options: &self.scenario_options };
         let destination = Destination::open(&scenario, source, &self.output_options)?;
-        let scenario = drive::with_start_levels_until(scenario, &|| destination.is_interrupted());
+        let scenario = destination.with_start_levels(scenario)?;
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .enable_all()

@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::{
     Exit, OutputOptions, ScenarioOptions, VerbError, fail_if, first_failure, input_error, quoted, run_error,
 };
-use crate::drive::RunSize;
+use crate::drive::{self, RunSize};
 use crate::record::{Log, SlowJobs, Summary};
 use crate::report;
 use crate::scenario::Scenario;
@@ -23,6 +23,8 @@ pub(super) type OutputFolds = (SlowJobs, (Option<Log<BufWriter<OutputFile>>>, (O
 
 /// The error of a run that a signal has ended.
 pub(super) const INTERRUPTED: &str = "interrupted";
+/// The error of a run that a signal has ended before its first job.
+const INTERRUPTED_BEFORE: &str = "interrupted before the run began; nothing was measured";
 /// The error of a run of which this machine failed too many attempts.
 const DISTORTED: &str =
     "attempts failed on this machine, not at the provider: the result is not that of the scenario";
@@ -62,9 +64,14 @@ impl<'a> Destination<'a> {
         Ok(Self { output_options, source, folder, interrupt: Interrupt::listen() })
     }
 
-    /// Returns `true` if a signal has arrived.
-    pub(super) fn is_interrupted(&self) -> bool {
-        self.interrupt.is_set()
+    /// Returns the scenario with the levels that earlier days of its traffic leave of its limits.
+    ///
+    /// # Errors
+    /// If a signal arrives before they are known.
+    pub(super) fn with_start_levels(&self, scenario: Scenario) -> Result<Scenario, VerbError> {
+        let scenario = drive::with_start_levels_until(scenario, &|| self.interrupt.is_set());
+        fail_if(self.interrupt.is_set(), INTERRUPTED_BEFORE)?;
+        Ok(scenario)
     }
 
     /// Returns the folds that the options select.

@@ -23,7 +23,7 @@ impl SimArgs {
         let source =
             CommandLine { verb: "sim", scenario: &self.scenario, scenario_options: &self.scenario_options };
         let destination = Destination::open(&scenario, source, &self.output_options)?;
-        let scenario = drive::with_start_levels_until(scenario, &|| destination.is_interrupted());
+        let scenario = destination.with_start_levels(scenario)?;
         let mut output_folds = destination.output_folds(&scenario)?;
         let summary = drive::record(Recorder::new(&scenario), Mode::Virtual, &mut output_folds, |folds| {
             virtual_time::simulate(&scenario, folds)

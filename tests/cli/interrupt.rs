@@ -67,8 +67,8 @@ fn a_simulation_can_be_interrupted_before_its_run_begins() {
     let process = begin(&["sim", arg(&file), "--yes", "--quiet", "--out", arg(&folder)]);
     let output = signalled(process, "-TERM", Duration::from_secs(2));
     assert_eq!(output.status.code(), Some(3), "{output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.starts_with("The run was interrupted after "), "{text}");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("interrupted before the run began"), "{text}");
 }
 
 #[test]
