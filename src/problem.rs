@@ -9,7 +9,6 @@
 //!   help: did you mean `rpm`?
 //! ```
 
-use crate::formatting::printable;
 use std::fmt;
 use std::sync::Arc;
 
@@ -54,8 +53,6 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, line, column, path, what, help, .. } = self;
-        // A name with a line feed would begin a line, which a CI system may take for a command.
-        let file = printable(file);
         match line {
             0 => writeln!(f, "error: {file}: {what}")?,
             _ => writeln!(f, "error: {file}:{line}:{column}: {what}")?,

@@ -19,6 +19,7 @@ mod connections;
 mod delay_effect;
 mod direct;
 mod event_queue;
+mod level_sampler;
 pub mod live;
 pub mod local;
 mod run_size;

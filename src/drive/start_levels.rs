@@ -21,16 +21,15 @@
 //! Limits of which the offered load uses less than [`MIN_SHARE_TO_BIND`] per window, if all of it is sent to their targets,
 //! begin full: a bucket is then full at some time of every day, and no more than a day's usage can be missing.
 
+use super::level_sampler::{LevelSampler, SampledLimit};
 use super::virtual_time::simulate_and_sample;
 use crate::ceiling;
-use crate::event::{Event, EventKind};
 use crate::ids::TargetId;
-use crate::record::Fold;
 use crate::scenario::{Arrivals, Scenario, Workload};
 use crate::stats::replica_seed;
 use provider::config::{Incident, Limit, RefillPolicy, StartLevel};
 use provider::random::label_key;
-use provider::{Axis, Instant, Nanos};
+use provider::{Instant, Nanos};
 
 /// A limit of which the offered load uses less than this share per window is never nearly used up.
 const MIN_SHARE_TO_BIND: f64 = 0.8;
@@ -51,9 +50,6 @@ const MAX_SEEDS: u32 = 16;
 const MAX_REPEATS: u32 = 48;
 /// The shortest part of a day that is simulated instead of it: many times the wait of any client.
 const MIN_PART: Nanos = Nanos::HOUR;
-/// The number of times that the levels are sampled in a simulated run.
-const SAMPLES: u64 = 96;
-
 /// What is used of the long limits of a scenario when its run begins.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StartLevels(Vec<LongLimit>);
@@ -76,6 +72,11 @@ impl LongLimit {
 
     fn window(&self) -> Nanos {
         self.limit.axis.window_length().unwrap_or(Nanos::ZERO)
+    }
+
+    fn sampled(&self) -> SampledLimit {
+        let (target, axis, capacity, used) = (self.target, self.limit.axis, self.capacity(), self.used);
+        SampledLimit { target, axis, capacity, max: used, end: used }
     }
 }
 
@@ -288,7 +289,8 @@ impl<'a> Day<'a> {
             if (self.is_time_up)() {
                 break;
             }
-            let mut sampled = LevelSampler::new(&levels, scenario.duration, self.is_time_up);
+            let limits = levels.0.iter().map(LongLimit::sampled).collect();
+            let mut sampled = LevelSampler::new(limits, scenario.duration, self.is_time_up);
             simulate_and_sample(&scenario, sampled.end, &mut sampled);
             usage.jobs += sampled.jobs;
             for ((level, usage), sampled) in levels.0.iter_mut().zip(&mut usage.limits).zip(&sampled.limits) {
@@ -344,67 +346,5 @@ impl<'a> Day<'a> {
             RefillPolicy::Fixed => 0.0, // Its windows begin with the run.
             RefillPolicy::Calendar(_) | RefillPolicy::SlidingLog | RefillPolicy::SlidingCounter => end,
         }
-    }
-}
-
-/// Samples the used units of some limits; ends the run with the last sample.
-struct LevelSampler<'a> {
-    limits: Vec<SampledLimit>,
-    step: Nanos,
-    next: Instant,
-    end: Instant,
-    jobs: u64,
-    is_time_up: &'a dyn Fn() -> bool,
-}
-
-struct SampledLimit {
-    target: TargetId,
-    axis: Axis,
-    capacity: f64,
-    max: f64,
-    end: f64,
-}
-
-impl<'a> LevelSampler<'a> {
-    fn new(levels: &StartLevels, duration: Nanos, is_time_up: &'a dyn Fn() -> bool) -> Self {
-        let step = Nanos((duration.0 / SAMPLES).max(1));
-        let sampled = |limit: &LongLimit| SampledLimit {
-            target: limit.target,
-            axis: limit.limit.axis,
-            capacity: limit.capacity(),
-            max: limit.used,
-            end: limit.used,
-        };
-        let limits = levels.0.iter().map(sampled).collect();
-        let end = Instant::ZERO + duration;
-        Self { limits, step, next: Instant::ZERO + step, end, jobs: 0, is_time_up }
-    }
-}
-
-impl Fold for LevelSampler<'_> {
-    fn event(&mut self, event: &Event) {
-        self.jobs += u64::from(matches!(event.kind, EventKind::Arrived { .. }));
-    }
-
-    fn next_sample(&self) -> Instant {
-        self.next
-    }
-
-    fn sample(&mut self, _: Instant, target: TargetId, axis: Axis, used_share: f64) {
-        let limit = self.limits.iter_mut().find(|limit| limit.target == target && limit.axis == axis);
-        if let Some(limit) = limit {
-            limit.end = used_share * limit.capacity;
-            limit.max = limit.max.max(limit.end);
-        }
-    }
-
-    fn sampled(&mut self, at: Instant) {
-        let next = at + self.step;
-        let is_last = at >= self.end || (self.is_time_up)();
-        self.next = if is_last { Instant::MAX } else { next.min(self.end) };
-    }
-
-    fn is_done(&self) -> bool {
-        self.next == Instant::MAX
     }
 }

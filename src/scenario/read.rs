@@ -21,7 +21,8 @@ pub const MAX_BYTES: u64 = 1 << 20;
 /// Returns all problems of the scenario itself, or else those of the first change of `what_if` that has any, each with its
 /// place and its remedy.
 pub fn read(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
-    let name = path.display().to_string();
+    // A name with a line feed would begin a line of a message, which a CI system may take for a command.
+    let name = printable(&path.display().to_string());
     let bytes = read_file(path, &name)?;
     let text = match std::str::from_utf8(&bytes) {
         Ok(text) => text,

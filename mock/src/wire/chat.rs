@@ -57,7 +57,7 @@ pub enum Content<'a> {
 pub(super) type OptionalNull = Option<()>;
 
 /// The parts of completions that differ between providers: id, usage, and members that not all providers send. The functions
-/// that take an [`Object`] add members to it.
+/// that take an `Object` add members to it.
 #[derive(Clone, Copy, Debug)]
 pub struct CompletionFormat {
     /// Returns the id of a completion from the number of its request.

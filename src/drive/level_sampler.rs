@@ -1,0 +1,72 @@
+//! Samples the used units of some limits of a simulated day.
+
+use crate::event::{Event, EventKind};
+use crate::ids::TargetId;
+use crate::record::Fold;
+use provider::{Axis, Instant, Nanos};
+
+/// The number of times that the levels are sampled in a simulated run.
+const SAMPLES: u64 = 96;
+
+/// Samples the used units of some limits; ends the run with the last sample.
+pub(super) struct LevelSampler<'a> {
+    /// The limits, with what was used of them so far.
+    pub(super) limits: Vec<SampledLimit>,
+    step: Nanos,
+    next: Instant,
+    /// The instant of the last sample.
+    pub(super) end: Instant,
+    /// The jobs that have arrived.
+    pub(super) jobs: u64,
+    is_time_up: &'a dyn Fn() -> bool,
+}
+
+/// A limit that is sampled.
+pub(super) struct SampledLimit {
+    /// The first target that it limits.
+    pub(super) target: TargetId,
+    pub(super) axis: Axis,
+    /// The most units that it can hold.
+    pub(super) capacity: f64,
+    /// The most units used at a sample.
+    pub(super) max: f64,
+    /// The units used at the last sample.
+    pub(super) end: f64,
+}
+
+impl<'a> LevelSampler<'a> {
+    /// Samples `limits` in a run of length `duration`.
+    pub(super) fn new(limits: Vec<SampledLimit>, duration: Nanos, is_time_up: &'a dyn Fn() -> bool) -> Self {
+        let step = Nanos((duration.0 / SAMPLES).max(1));
+        let end = Instant::ZERO + duration;
+        Self { limits, step, next: Instant::ZERO + step, end, jobs: 0, is_time_up }
+    }
+}
+
+impl Fold for LevelSampler<'_> {
+    fn event(&mut self, event: &Event) {
+        self.jobs += u64::from(matches!(event.kind, EventKind::Arrived { .. }));
+    }
+
+    fn next_sample(&self) -> Instant {
+        self.next
+    }
+
+    fn sample(&mut self, _: Instant, target: TargetId, axis: Axis, used_share: f64) {
+        let limit = self.limits.iter_mut().find(|limit| limit.target == target && limit.axis == axis);
+        if let Some(limit) = limit {
+            limit.end = used_share * limit.capacity;
+            limit.max = limit.max.max(limit.end);
+        }
+    }
+
+    fn sampled(&mut self, at: Instant) {
+        let next = at + self.step;
+        let is_last = at >= self.end || (self.is_time_up)();
+        self.next = if is_last { Instant::MAX } else { next.min(self.end) };
+    }
+
+    fn is_done(&self) -> bool {
+        self.next == Instant::MAX
+    }
+}
