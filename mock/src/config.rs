@@ -1,4 +1,5 @@
-//! The configuration of a provider, fully resolved: every default is applied and every name is looked up.
+//! The configuration of a provider, resolved: defaults are applied, except that of the round trip, and names are looked up,
+//! except those of families.
 //!
 //! Scenarios produce these values. In Rust they are built from [`Config::new`], [`ModelConfig::new`] and
 //! [`Limit::rpm`], with everything else at its default; see the example at [`crate::Provider`].
@@ -328,7 +329,7 @@ pub enum ServiceTimeDist {
 /// Price of a million tokens, in USD.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Price {
-    /// Per million prompt tokens.
+    /// Per million prompt tokens that are not found in the prefix cache.
     pub input: f64,
     /// Per million prompt tokens found in the provider's prefix cache.
     pub cached_input: f64,

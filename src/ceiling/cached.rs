@@ -3,7 +3,7 @@
 //! The number of hits follows Che's approximation (H. Che, Y. Tung and Z. Wang, "Hierarchical Web caching
 //! systems", IEEE JSAC 20(7), 2002): an entry of an LRU cache is evicted a characteristic time C after its last use,
 //! the same for all entries, namely the time in which distinct prompts fill the cache once. In addition it expires a time
-//! to live (ttl) after its store. A prompt requested at rate λ and stored at time 0 has the expected number of hits
+//! to live (ttl) after it was stored. A prompt requested at rate λ and stored at time 0 has the expected number of hits
 //!
 //! ```text
 //!  N = ∫₀^ttl λ · P(no gap was longer than C until t) dt,      and of 1 + N requests N are hits
@@ -19,7 +19,7 @@ use crate::scenario::{Arrivals, Cache, Scenario, Workload};
 /// The ceiling with cache hits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cached {
-    /// The share of jobs that are cache hits at that load.
+    /// The share of jobs that are cache hits at the ceiling of the mean over the run, even if a peak lowers the ceiling.
     pub hit_share: f64,
     /// The maximum jobs per minute, including hits.
     pub jobs_per_min: f64,
@@ -27,7 +27,7 @@ pub struct Cached {
     pub multiple: f64,
 }
 
-/// The maximum number of fixed-point iterations; convergence is geometric.
+/// The maximum number of fixed-point iterations, which converge geometrically if there is a fixed point.
 const MAX_ITERATIONS: usize = 60;
 /// The number of ranks with a rate of their own; the ranks after them form blocks with the rate of their middle.
 const SINGLE_RANKS: u32 = 256;
@@ -40,8 +40,8 @@ struct Prompts {
     rate: f64,
 }
 
-/// Returns the ceiling of `scenario` with its cache. `None` if there is no cache, no job repeats another, or there is no
-/// limit.
+/// Returns the ceiling of `scenario` with its cache. `None` if there is no cache, no job repeats another, there is no
+/// limit, or the misses of any load stay within the limits.
 pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
     let cache = scenario.client.cache?;
     let classes = classes(scenario);
@@ -147,16 +147,19 @@ fn characteristic_time<'p>(
     low
 }
 
-/// Returns the expected hits of one store, for a prompt requested `rate` times per second.
+/// Returns the expected hits on an entry until it expires or is evicted, for a prompt requested `rate` times per second.
 fn expected_hits(rate: f64, characteristic: f64, ttl: f64) -> f64 {
     if ttl <= characteristic {
         return rate * ttl;
     }
-    // The mean number of hits after the characteristic time if ttl is infinite.
-    let further = libm::expm1(rate * characteristic) - rate * characteristic;
-    let beyond =
-        if further > 0.0 { -further * libm::expm1(-rate * (ttl - characteristic) / further) } else { 0.0 };
-    rate * characteristic + if beyond.is_finite() { beyond } else { rate * (ttl - characteristic) }
+    // The mean numbers of hits after the characteristic time: if ttl is infinite, and until it ends.
+    let late_without_ttl = libm::expm1(rate * characteristic) - rate * characteristic;
+    let late = if late_without_ttl > 0.0 {
+        -late_without_ttl * libm::expm1(-rate * (ttl - characteristic) / late_without_ttl)
+    } else {
+        0.0
+    };
+    rate * characteristic + if late.is_finite() { late } else { rate * (ttl - characteristic) }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Reports for people: a run or a plan as text for the terminal, as SVG charts, and as one HTML page that works
-//! offline; and several runs compared.
+//! offline; several runs compared; and the presets with their evidence.
 //!
-//! A report is a pure function of a [`crate::record::Summary`] or a [`crate::planner::Plan`], so a live run, a simulated
-//! run and a stored `result.json` look the same. Numbers and times are formatted by [`crate::formatting`]; text and page
+//! Each is a pure function of what it shows, such as a [`crate::record::Summary`] or a [`crate::planner::Plan`], so a live run,
+//! a simulated run and a stored `result.json` look the same. Numbers and times are formatted by [`crate::formatting`]; text and page
 //! take their rows from `facts`.
 
 mod chart;

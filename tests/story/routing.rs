@@ -1,4 +1,4 @@
-//! Picks: which target of a step a job is sent to.
+//! Picks: which target of a step a job is sent to. And how often a job is sent again.
 
 use super::{Story, run};
 use quotalab::event::{EndReason, JobOutcome};

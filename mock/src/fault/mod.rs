@@ -1,8 +1,7 @@
 //! The faults that affect one call: those of the incidents that are active when it arrives and that a random draw selects.
 //!
 //! Incidents are independent and may overlap. If several of them replace the provider's decision, only the first in the
-//! list does. Faults of other kinds are combined: they change the service, the wait that a refusal announces, or the
-//! rendered response.
+//! list does. Slowdowns and delays are combined; of several other faults of one kind one counts, see [`ActiveFaults::add`].
 
 mod names;
 
@@ -33,9 +32,9 @@ pub struct ActiveFaults {
     pub response: ResponseFault,
 }
 
-/// Changes to a response after the provider's decision, applied when the response is rendered. For a served call, the
+/// Changes to a response after the provider's decision, applied when the response is rendered. Of a served call, the
 /// decision already states their effect on the client ([`ActiveFaults::aborted`], [`ActiveFaults::corrupt_body`]), so a
-/// simulation without rendering needs only [`ResponseFault::no_limit_headers`].
+/// simulation that does not render it needs only [`ResponseFault::no_limit_headers`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResponseFault {
     /// The defect in the body of a served call.
@@ -129,8 +128,9 @@ impl ActiveFaults {
         faults
     }
 
-    /// Adds one more fault. Slowdowns multiply and delays add up. Of several replacements or body defects the first counts;
-    /// of several waits, forms of `retry-after` or clock errors the last.
+    /// Adds one more fault. Slowdowns multiply and delays add up. Of several replacements the first counts, of several
+    /// waits, forms of `retry-after` or clock errors the last. Of several body defects the first determines the text of the body,
+    /// and each whether it is cut or corrupt.
     pub fn add(&mut self, fault: Fault) {
         match fault {
             Fault::Status(_)

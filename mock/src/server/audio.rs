@@ -114,14 +114,14 @@ fn form_error(error: multer::Error) -> Error<'static> {
 
 /// Returns the duration of a file of `bytes` bytes, the first of which are `start`.
 fn audio_duration(start: &[u8], bytes: u64) -> Nanos {
-    let (bytes, per_second) = wav_data_size(start, bytes).unwrap_or((bytes, DEFAULT_BYTES_PER_SECOND));
+    let (bytes, per_second) = wav_size_and_rate(start, bytes).unwrap_or((bytes, DEFAULT_BYTES_PER_SECOND));
     let nanos = u128::from(bytes) * u128::from(Nanos::SECOND.0) / u128::from(per_second);
     Nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-/// Returns the declared size of a WAV file's audio in bytes, and its bytes per second; `None` if it is not a WAV file. If
-/// the declared size is zero or all ones, as streaming writers leave it, the audio is the rest of the file.
-fn wav_data_size(start: &[u8], bytes: u64) -> Option<(u64, u64)> {
+/// Returns the declared size of a WAV file's audio in bytes, and its bytes per second; `None` if it is not a WAV file, or if
+/// its byte rate or the start of its audio is not in `start`. If the declared size is zero or all ones, as streaming writers leave it, the audio is the rest of the file.
+fn wav_size_and_rate(start: &[u8], bytes: u64) -> Option<(u64, u64)> {
     if !start.starts_with(b"RIFF") || start.get(8..12)? != b"WAVE" {
         return None;
     }
