@@ -2,6 +2,7 @@
 
 use super::Style;
 use super::text_layout::{fitted, wrap};
+use crate::formatting::printable;
 
 /// The number of columns of every report for the terminal.
 pub(super) const WIDTH: usize = 80;
@@ -23,9 +24,16 @@ impl TerminalText {
         self.text
     }
 
-    /// Adds a line as it is, without trailing blanks.
+    /// Adds a line, without trailing blanks and without what a terminal would interpret, except colours if they are asked for.
+    /// Names in a result that was edited may contain anything.
     pub(super) fn line(&mut self, line: &str) {
-        self.text.push_str(line.trim_end());
+        let mut parts = line.trim_end().split(ESCAPE);
+        self.text += &printable(parts.next().unwrap_or_default());
+        for part in parts {
+            let is_colour = self.style == Style::Colour && is_colour(part);
+            self.text.push(if is_colour { ESCAPE } else { ' ' });
+            self.text += &printable(part);
+        }
         self.text.push('\n');
     }
 
@@ -72,6 +80,15 @@ impl TerminalText {
     }
 }
 
+/// The character that begins a control sequence of a terminal.
+const ESCAPE: char = '\u{1b}';
+
+/// Returns `true` if a text that follows [`ESCAPE`] sets a colour: `[1;31m…` (ECMA-48, SGR).
+fn is_colour(text: &str) -> bool {
+    let is_parameter = |c: char| c.is_ascii_digit() || c == ';';
+    text.strip_prefix('[').is_some_and(|rest| rest.trim_start_matches(is_parameter).starts_with('m'))
+}
+
 /// Renders a share as a bar of `width` characters, in eighths of a character. Shares above 1 fill it.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a few characters")]
 pub(super) fn bar(share: f64, width: usize) -> String {
@@ -100,6 +117,18 @@ mod tests {
             prop_assert!(ink(&low) <= ink(&high), "{} {}", low, high);
         }
 
+    }
+
+    #[test]
+    fn a_line_has_no_control_characters_except_colours() {
+        let line = |style: Style, text: &str| {
+            let mut report = TerminalText::new(style);
+            report.line(text);
+            report.into_string()
+        };
+        let text = "a\n::error::\u{1b}[31mb\u{1b}[2Jc\u{1b}";
+        assert_eq!(line(Style::Plain, text), "a ::error:: [31mb [2Jc \n");
+        assert_eq!(line(Style::Colour, text), "a ::error::\u{1b}[31mb [2Jc \n");
     }
 
     #[test]
