@@ -75,9 +75,11 @@ pub(super) fn lowest(
         return None;
     }
     let parts: Vec<Part<'_>> = classes.iter().map(|class| Part::of(scenario, class)).collect();
+    // A call that is admitted longer than this after its arrival cannot be answered before its deadline.
+    let max_wait = scenario.client.deadline.saturating_sub(shortest_call(scenario, classes));
     let ceilings = candidates(scenario, &parts)
         .into_iter()
-        .filter_map(|intervals| in_intervals(scenario, &parts, constraints, &intervals));
+        .filter_map(|intervals| in_intervals(&parts, constraints, &intervals, max_wait));
     ceilings.reduce(|lowest, next| if next.multiple < lowest.multiple { next } else { lowest })
 }
 
@@ -116,13 +118,14 @@ impl<'c> Part<'c> {
     }
 }
 
-/// Returns the ceiling of the jobs of some intervals; `None` if no limit bounds it.
+/// Returns the ceiling of the jobs of some intervals, each of which is admitted within `max_wait` or not served; `None` if no limit
+/// bounds it.
 #[expect(clippy::cast_possible_truncation, reason = "there are at most MAX_BURSTS intervals")]
 fn in_intervals(
-    scenario: &Scenario,
     parts: &[Part<'_>],
     constraints: &[LimitConstraint<'_>],
     intervals: &Intervals,
+    max_wait: Nanos,
 ) -> Option<PeakCeiling> {
     let jobs = |part: &Part<'_>| intervals.jobs[part.class.workload] * part.share;
     let may_fail = |part: &Part<'_>| part.may_fail.min(jobs(part));
@@ -130,9 +133,7 @@ fn in_intervals(
         .map(|part| Class { rate: jobs(part) - may_fail(part), ..part.class.clone() })
         .filter(|class| class.rate > 0.0)
         .collect();
-    // What is admitted later than this cannot be answered before the deadline.
-    let last_start = scenario.client.deadline.saturating_sub(shortest_call(scenario, parts));
-    let span = intervals.length + last_start;
+    let span = intervals.length + max_wait;
     let bounds: Vec<LimitConstraint<'_>> = (constraints.iter())
         .map(|constraint| LimitConstraint {
             allowed: intervals.starts.iter().map(|start| constraint.whole_units_in(*start, span)).sum(),
@@ -155,12 +156,12 @@ fn in_intervals(
 
 /// Returns a lower bound of the time from the admission of a call to the end of its reply: without the network and without what
 /// its tokens take.
-fn shortest_call(scenario: &Scenario, parts: &[Part<'_>]) -> Nanos {
+fn shortest_call(scenario: &Scenario, classes: &[Class]) -> Nanos {
     let of_target = |target: &TargetId| match &model(scenario, *target).latency.service {
         ServiceTimeDist::Total(total) => bounds(total).0,
         ServiceTimeDist::Split { before_prefill, .. } => bounds(before_prefill).0,
     };
-    let all = parts.iter().flat_map(|part| &part.class.targets).map(of_target);
+    let all = classes.iter().flat_map(|class| &class.targets).map(of_target);
     Nanos::from_secs_f64(all.reduce(f64::min).unwrap_or(0.0).max(0.0))
 }
 

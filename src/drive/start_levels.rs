@@ -275,9 +275,7 @@ impl<'a> Day<'a> {
     fn simulate(&self, levels: &StartLevels, seed: u32) -> DayUsage {
         let mut levels = levels.clone();
         for limit in &mut levels.0 {
-            if matches!(limit.limit.refill, RefillPolicy::Fixed | RefillPolicy::Calendar(_))
-                && self.run < limit.window()
-            {
+            if self.is_in_counted_window(limit) {
                 limit.used = 0.0;
             }
         }
@@ -318,6 +316,12 @@ impl<'a> Day<'a> {
         same
     }
 
+    /// Returns `true` if the run is a part of one window of a limit that counts from the start of its windows.
+    fn is_in_counted_window(&self, limit: &LongLimit) -> bool {
+        let is_counted = matches!(limit.limit.refill, RefillPolicy::Fixed | RefillPolicy::Calendar(_));
+        is_counted && self.run < limit.window()
+    }
+
     /// Returns the units that a limit refills in the simulated time.
     #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
     fn refill(&self, limit: &LongLimit) -> f64 {
@@ -340,9 +344,7 @@ impl<'a> Day<'a> {
                 };
                 end + days.max(0.0) * loss
             }
-            RefillPolicy::Fixed | RefillPolicy::Calendar(_) if self.run < limit.window() => {
-                max * (1.0 - self.run.0 as f64 / window)
-            }
+            _ if self.is_in_counted_window(limit) => max * (1.0 - self.run.0 as f64 / window),
             RefillPolicy::Fixed => 0.0, // Its windows begin with the run.
             RefillPolicy::Calendar(_) | RefillPolicy::SlidingLog | RefillPolicy::SlidingCounter => end,
         }

@@ -15,7 +15,7 @@ use super::search::CeilingEstimate;
 use super::{PlanOptions, catalogue, violation, what_if};
 use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, significant};
-use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget, CutAnswers, LongWindow};
+use crate::record::{Binding, CeilingPeak, CeilingTarget, CutAnswers, LongWindow};
 use crate::scenario::Scenario;
 use provider::Nanos;
 
@@ -72,7 +72,7 @@ impl Results<'_> {
             notes: self.notes(&simulated, &tables.what_if),
             load: self.load(&simulated),
             headroom: simulated.planning.map(|ceiling| ceiling.multiple).or(simulated.multiple),
-            targets: targets(scenario, self.analytic),
+            targets: CeilingTarget::all(scenario, self.analytic, self.analytic.servable_share),
             users: None,
             ceiling: Ceilings {
                 differences: differences(scenario, self.analytic, &simulated, above),
@@ -275,12 +275,4 @@ fn analytic(scenario: &Scenario, analytic: &Ceiling) -> AnalyticCeiling {
         servable_share: Some(rounded(analytic.servable_share, 6))
             .filter(|share| *share > 0.0 && *share < 1.0),
     }
-}
-
-fn targets(scenario: &Scenario, analytic: &Ceiling) -> Vec<CeilingTarget> {
-    let each = analytic.targets.iter().map(|target| CeilingTarget {
-        name: scenario.targets[target.target.index()].name.clone(),
-        axes: target.axes.iter().filter_map(|axis| CeilingAxis::of(axis, analytic.servable_share)).collect(),
-    });
-    each.collect()
 }

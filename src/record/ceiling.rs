@@ -101,9 +101,20 @@ pub struct CeilingAxis {
     pub jobs_per_min: f64,
 }
 
+impl CeilingTarget {
+    /// Returns what the limits of every target allow, as far as that is finite: in jobs of which `servable_share` can be served by
+    /// some target.
+    pub(crate) fn all(scenario: &Scenario, ceiling: &ceiling::Ceiling, servable_share: f64) -> Vec<Self> {
+        let each = ceiling.targets.iter().map(|target| Self {
+            name: scenario.targets[target.target.index()].name.clone(),
+            axes: target.axes.iter().filter_map(|axis| CeilingAxis::of(axis, servable_share)).collect(),
+        });
+        each.collect()
+    }
+}
+
 impl CeilingAxis {
-    /// Returns what a limit allows, if that is finite: in jobs of which `servable_share` can be served by some target.
-    pub(crate) fn of(axis: &AxisCeiling, servable_share: f64) -> Option<Self> {
+    fn of(axis: &AxisCeiling, servable_share: f64) -> Option<Self> {
         axis.jobs_per_min.is_finite().then(|| Self {
             axis: axis.axis.name().to_owned(),
             limit: axis.limit,
@@ -137,11 +148,6 @@ pub(super) fn ceiling_of(scenario: &Scenario) -> CeilingSummary {
     let name = |target: TargetId| scenario.targets[target.index()].name.clone();
     // JSON has no infinity: an unbounded number is left out.
     let finite = |value: f64| value.is_finite().then(|| rounded(value, 6));
-    let axis = |axis: &AxisCeiling| CeilingAxis::of(axis, 1.0);
-    let targets = ceiling.targets.iter().map(|target| CeilingTarget {
-        name: name(target.target),
-        axes: target.axes.iter().filter_map(axis).collect(),
-    });
     CeilingSummary {
         jobs_per_min: finite(ceiling.jobs_per_min),
         multiple: finite(ceiling.multiple),
@@ -151,7 +157,7 @@ pub(super) fn ceiling_of(scenario: &Scenario) -> CeilingSummary {
             .binding
             .map(|(target, axis)| Binding { target: name(target), axis: axis.name().to_owned() }),
         peak: CeilingPeak::of(&ceiling),
-        targets: targets.collect(),
+        targets: CeilingTarget::all(scenario, &ceiling, 1.0),
     }
 }
 
