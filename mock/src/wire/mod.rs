@@ -41,7 +41,7 @@ pub mod truth;
 pub use chat::{CompletionFormat, Content, Finish};
 pub use error::Error;
 pub use format::{Context, Endpoint, ErrorReply, Head, KeyHeader, MediaType, Reply, WireFormat};
-pub use headers::Headers;
+pub use headers::{FieldValue, Headers};
 pub use limits_snapshot::LimitsSnapshot;
 pub use models::Model;
 pub use stream::Chunks;

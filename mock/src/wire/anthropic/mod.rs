@@ -23,7 +23,7 @@ use std::borrow::Cow;
 fn headers(head: &Head<'_>) -> Headers {
     let mut headers = Headers::with_media_type(head.media_type);
     headers.add("date", UnixTime::at(head.at).http_date());
-    headers.add("request-id", request_id(head.number));
+    headers.add_text("request-id", &request_id(head.number));
     if matches!(head.status, 429 | 500..) {
         headers.add_static("x-should-retry", "true");
     }
@@ -40,7 +40,7 @@ fn headers(head: &Head<'_>) -> Headers {
         add_limit(&mut headers, OUTPUT, output.map(|level| Row::of(&[level], THOUSAND, head.at)));
     }
     if let Some(wait) = head.wait {
-        headers.add("retry-after", wait.as_secs_ceil());
+        headers.add_number("retry-after", wait.as_secs_ceil());
     }
     headers
 }
@@ -71,8 +71,8 @@ impl Row {
 fn add_limit(headers: &mut Headers, names: [&'static str; 3], row: Option<Row>) {
     let Some(Row { limit, remaining, reset }) = row else { return };
     let [limit_name, remaining_name, reset_name] = names;
-    headers.add(limit_name, limit);
-    headers.add(remaining_name, remaining);
+    headers.add_number(limit_name, limit);
+    headers.add_number(remaining_name, remaining);
     headers.add(reset_name, UnixTime::at(reset).rfc3339());
 }
 
