@@ -42,6 +42,7 @@ pub use chat::{CompletionFormat, Content, Finish};
 pub use error::Error;
 pub use format::{Context, Endpoint, ErrorReply, Head, KeyHeader, MediaType, Reply, WireFormat};
 pub use headers::{FieldValue, Headers};
+pub use ids::fingerprint;
 pub use limits_snapshot::LimitsSnapshot;
 pub use models::Model;
 pub use stream::Chunks;
