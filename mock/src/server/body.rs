@@ -50,6 +50,7 @@ pub(super) async fn read(mut body: Body, budget: &BodyBudget) -> Result<Bytes, R
     let mut held = Held { budget, bytes: 0 };
     // Most bodies arrive in one frame, which is not copied.
     let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
+    // The end is usually known with the last frame; a poll that only finds it takes longer.
     while !body.is_end_stream()
         && let Some(frame) = body.frame().await
     {
