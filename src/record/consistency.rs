@@ -88,7 +88,8 @@ impl Quantiles {
 /// Returns why the whole numbers of a result are too large: their sum is above `u64::MAX`, so that a sum that a report
 /// takes of some of them could overflow. A seed is not a count and may be any number.
 pub(super) fn overflow(result: &Value) -> Option<String> {
-    let reason = || format!("the counts of this result add up to more than {}, which no run reaches", u64::MAX);
+    let reason =
+        || format!("the counts of this result add up to more than {}, which no run reaches", u64::MAX);
     sum(result).is_none().then(reason)
 }
 
