@@ -44,6 +44,7 @@ pub use cut_answers::CutIncrease;
 pub use finding::{
     CutReason, Difference, Finding, GiveUpBound, Improvement, NoUserCeiling, PlanNote, Refusals,
 };
+pub(crate) use growth::DAYS_PER_MONTH;
 pub use growth::GrowthRate;
 pub use not_tried::{NotTriedReason, UntriedChange};
 pub use plan::*;

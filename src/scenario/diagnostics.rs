@@ -4,6 +4,7 @@
 //! A scenario has several sources: the file, each `--set` of the command line, each preset. A [`Place`] names its source, so
 //! a wrong `--set` is reported at the command line and not in the file.
 
+use crate::api_keys::masked;
 use crate::problem::{Problem, Problems};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -92,13 +93,15 @@ impl Diagnostics {
         let line = place.line.clamp(1, lines.len().max(1));
         let source = lines.get(line - 1).cloned().unwrap_or_default();
         let column = if line == place.line { place.column } else { source.chars().count() + 1 };
+        // The line of a wrong account or key contains keys, which may have any form.
+        let source = if path.contains(".accounts.") { Arc::default() } else { masked(&source).into() };
         self.problems.borrow_mut().push(Problem {
             file: name.clone(),
             line,
             column,
             path: path.to_owned(),
-            what: shortened(&what.into(), MAX_SENTENCE),
-            help: shortened(&help.into(), MAX_SENTENCE),
+            what: shortened(&masked(&what.into()), MAX_SENTENCE),
+            help: shortened(&masked(&help.into()), MAX_SENTENCE),
             source,
             width: place.width,
         });

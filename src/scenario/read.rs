@@ -5,7 +5,7 @@ use super::spec::{Spec, WhatIfSpec};
 use super::trace_cache::TraceCache;
 use super::yaml::Node;
 use super::{Overrides, Scenario, WhatIf, preset as presets, resolve, spec, yaml};
-use crate::formatting::printable;
+use crate::formatting::{path_name, printable};
 use crate::input_file;
 use crate::problem::{Problem, Problems};
 use provider::config::Config;
@@ -22,7 +22,7 @@ pub const MAX_BYTES: u64 = 1 << 20;
 /// place and its remedy.
 pub fn read(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
     // A name with a line feed would begin a line of a message, which a CI system may take for a command.
-    let name = printable(&path.display().to_string());
+    let name = path_name(path);
     let bytes = read_file(path, &name)?;
     let text = match std::str::from_utf8(&bytes) {
         Ok(text) => text,

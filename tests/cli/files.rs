@@ -94,13 +94,16 @@ fn outputs_that_would_overwrite_an_input_are_refused() {
                 workload: [{ name: w, route: r, arrivals: { trace: t.jsonl } }]\n";
     fs::write(&scenario, yaml).unwrap();
     let (file, other) = (arg(&scenario), folder.join("x"));
-    let commands: [&[&str]; 6] = [
+    let chart = folder.join("traffic.svg");
+    fs::write(&chart, yaml).unwrap();
+    let commands: [&[&str]; 7] = [
         &["sim", file, "--events", file],
         &["sim", file, "--events", arg(&trace)],
         &["test", file, "--junit", file],
         &["test", file, "--markdown", arg(&trace)],
         &["test", file, "--save-baseline", file],
         &["test", file, "--junit", arg(&other), "--markdown", arg(&other)],
+        &["sim", arg(&chart), "--out", arg(&folder)],
     ];
     for command in commands {
         let done = quotalab(command);
@@ -137,26 +140,31 @@ fn charts_of_an_earlier_run_do_not_stay() {
 fn a_killed_process_leaves_whole_files_only() {
     let kills = std::env::var("QUOTALAB_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(40u32);
     let out = scratch("killed");
-    let events = out.join("events.jsonl");
-    let command = || {
+    let (events, beside) = (out.join("events.jsonl"), scratch("killed-events"));
+    let command = |seed: u32| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quotalab"));
         command.current_dir(env!("CARGO_MANIFEST_DIR"));
-        command.args(["sim", SHORT, "--quiet", "--out", arg(&out), "--events", arg(&events)]);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(["sim", SHORT, "--quiet", "--seed", &seed.to_string(), "--out", arg(&out)]);
+        command.args(["--events", arg(&events)]).stdout(Stdio::null()).stderr(Stdio::null());
         command
     };
     let begun = std::time::Instant::now();
-    assert_eq!(command().status().expect("the binary starts").code(), Some(0));
+    assert_eq!(command(1).status().expect("the binary starts").code(), Some(0));
     let run_time = begun.elapsed();
     let expected: Vec<String> = names(&out).into_iter().filter(|name| !name.starts_with('.')).collect();
     for kill in 0..kills {
-        let mut process = command().spawn().expect("the binary starts");
+        let mut process = command(kill + 2).spawn().expect("the binary starts");
         std::thread::sleep(run_time.mul_f64(1.2 * f64::from(kill) / f64::from(kills)));
         process.kill().expect("the process can be ended");
         process.wait().expect("the process has ended");
         let visible: Vec<String> = names(&out).into_iter().filter(|name| !name.starts_with('.')).collect();
-        assert_eq!(visible, expected);
-        assert_eq!(json(&out.join("result.json"))["schema"], "quotalab/result/1");
+        assert!(visible.iter().all(|name| expected.contains(name)), "{visible:?}");
+        let result = json(&out.join("result.json"));
+        assert_eq!(result["schema"], "quotalab/result/1");
+        if let Ok(page) = fs::read_to_string(out.join("report.html")) {
+            let seed = format!("--seed {}", result["seed"]);
+            assert!(page.contains(&seed), "the page is of another result than {seed}");
+        }
         for name in &visible {
             let text = fs::read_to_string(out.join(name)).unwrap();
             let end = match Path::new(name).extension().and_then(|extension| extension.to_str()) {
@@ -167,6 +175,34 @@ fn a_killed_process_leaves_whole_files_only() {
             assert!(text.ends_with(end), "{name} ends with {:?}", &text[text.len().saturating_sub(40)..]);
         }
     }
+    // What a killed process has left anywhere is removed by the next one that writes there.
+    for name in [".quotalab-abc.tmp", "of-the-user.tmp"] {
+        fs::write(beside.join(name), "x").unwrap();
+    }
+    let log = beside.join("log");
+    assert_eq!(quotalab(&["sim", SHORT, "--quiet", "--out", arg(&out), "--events", arg(&log)]).code, 0);
+    assert_eq!(names(&beside), ["log", "of-the-user.tmp"]);
+}
+
+/// A limit on the size of files is for regular files what a full disk is.
+#[test]
+fn an_event_log_that_does_not_fit_on_the_disk_loses_neither_the_text_nor_the_result() {
+    let out = scratch("full-disk");
+    let script = "trap '' XFSZ; ulimit -f 40; exec \"$@\"";
+    let log = out.join("events");
+    let done = Command::new("bash")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["-c", script, "bash", env!("CARGO_BIN_EXE_quotalab"), "sim", SHORT, "--for", "2h"])
+        .args(["--events", arg(&log), "--out", arg(&out)])
+        .output()
+        .expect("bash starts");
+    let err = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(3), "{err}");
+    assert!(err.contains("the event log cannot be written completely: File too large"), "{err}");
+    assert!(!err.contains(".tmp"), "{err}");
+    assert!(String::from_utf8_lossy(&done.stdout).contains("reproduce"));
+    assert_eq!(json(&out.join("result.json"))["schema"], "quotalab/result/1");
+    assert!(!log.exists());
 }
 
 #[test]
