@@ -320,8 +320,10 @@ fn a_route_with_too_many_targets_is_refused() {
 
     // The targets of all steps count: 13 accounts with 5 models, a step for each model.
     let accounts: String = (0..13).map(|number| format!("a{number}: [k{number}], ")).collect();
-    let models: String = (0..5).map(|number| format!("m{number}: {}, ", "{}")).collect();
-    let steps: String = (0..5).map(|number| format!("{{of: [p/*/m{number}]}}, ")).collect();
+    let models: String = (0..5).map(|number| format!("m{number}: {{}}, ")).collect();
+    let target =
+        |model: u32| (0..13).map(move |number| format!("p/a{number}/m{model}, ")).collect::<String>();
+    let steps: String = (0..5).map(|model| format!("{{of: [{}]}}, ", target(model))).collect();
     let text = format!(
         "providers: {{p: {{accounts: {{{accounts}}}, models: {{{models}}}}}}}\nroutes: {{r: [{steps}]}}\n\
          workload: [{{name: w, arrivals: {{poisson: 1/s}}, prompt: 5}}]"

@@ -92,7 +92,7 @@ fn remove_abandoned(folder: &Path) {
         let is_temporary =
             name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
         if is_temporary && File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
-            // What cannot be removed is in nobody's way.
+            // What cannot be removed does no harm.
             let _ = fs::remove_file(path);
         }
     }

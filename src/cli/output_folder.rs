@@ -84,12 +84,12 @@ impl OutputFolder {
         };
         if let Some(path) = out {
             check(path)?;
-            return Self::open(path.clone())?.with_writable(&names);
+            return Self::open(path.clone())?.check_replaceable(&names);
         }
         for folder in default_folders(file) {
             check(&folder)?;
             match Self::try_open(folder)? {
-                Some(opened) if opened.is_of(file) => return opened.with_writable(&names),
+                Some(opened) if opened.is_of(file) => return opened.check_replaceable(&names),
                 _ => {}
             }
         }
@@ -99,8 +99,8 @@ impl OutputFolder {
         )))
     }
 
-    /// Checks that the files of the folder that exist may be replaced.
-    fn with_writable(self, names: &[String]) -> Result<Self, VerbError> {
+    /// Checks that the files of the folder that exist may be replaced, and returns it.
+    fn check_replaceable(self, names: &[String]) -> Result<Self, VerbError> {
         for name in names {
             output_file::try_to_create(&[("--out", &self.path.join(name))])?;
         }
@@ -156,21 +156,21 @@ impl OutputFolder {
         let failed = || format!("the {content} cannot be written to {folder}");
         let json = files.json.as_ref().map(|json| self.stage(files.names.json, json));
         let json = json.transpose().with_context(failed).map_err(run_error)?;
-        let pages = self.stage_page_and_charts(files);
-        if json.is_some() || pages.is_ok() {
-            let replaced = self.remove_page_and_charts(&files.names);
-            let kept = replaced.and_then(|()| json.map_or(Ok(()), OutputFile::commit));
+        let page_and_charts = self.stage_page_and_charts(files);
+        if json.is_some() || page_and_charts.is_ok() {
+            let removed = self.remove_page_and_charts(&files.names);
+            let kept = removed.and_then(|()| json.map_or(Ok(()), OutputFile::commit));
             kept.with_context(failed).map_err(run_error)?;
         }
-        let without_pages = || match files.json {
+        let page_failed = || match files.json {
             Some(_) => {
                 format!("{page} cannot be written to {folder}, which holds the JSON of the {content} only")
             }
             None => failed(),
         };
-        pages
+        page_and_charts
             .and_then(|staged| staged.into_iter().try_for_each(OutputFile::commit))
-            .with_context(without_pages)
+            .with_context(page_failed)
             .map_err(run_error)?;
         Ok(self.path.join(page))
     }

@@ -143,7 +143,7 @@ impl Summary {
         let value: Value = serde_json::from_str(text)?;
         let too_large = consistency::too_large(&value);
         let mut summary = Self::deserialize(value)?;
-        if let Some(inconsistency) = too_large.or_else(|| summary.inconsistency()) {
+        if let Some(inconsistency) = summary.inconsistency().or(too_large) {
             return Err(serde::de::Error::custom(inconsistency));
         }
         if summary.findings.is_empty() {

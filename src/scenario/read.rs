@@ -70,7 +70,8 @@ pub fn parse(
 pub fn preset(name: &str) -> Result<Config, Problems> {
     let diagnostics = Diagnostics::default();
     let read = presets::text(name).and_then(|text| {
-        let root = yaml::read(&diagnostics, diagnostics.source(&format!("preset {name}"), text), text, 0)?;
+        let root =
+            yaml::read(&diagnostics, diagnostics.add_source(&format!("preset {name}"), text), text, 0)?;
         Some(spec::preset(name, &root, &diagnostics).config)
     });
     match (diagnostics.problems(), read) {
@@ -94,7 +95,7 @@ fn scenario(
     base_dir: Option<&Path>,
 ) -> Option<Scenario> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let root = yaml::read(diagnostics, diagnostics.source(name, text), text, 0)?;
+    let root = yaml::read(diagnostics, diagnostics.add_source(name, text), text, 0)?;
     let stem = Path::new(name).file_stem().map(|stem| printable(&stem.to_string_lossy())).unwrap_or_default();
     let traces = TraceCache::default();
     let resolve_with = |change: Option<&WhatIfSpec>| {

@@ -102,9 +102,8 @@ workload: [{{ name: w, arrivals: {{ constant: 60/min }}, prompt: 50, completion:
     };
     for seed in [1, 342] {
         let summary = run(&yaml(seed), Recorder::new);
-        let used =
-            summary.targets.iter().flat_map(|target| target.limits.iter()).filter_map(|limit| limit.used);
-        let most = used.fold(0.0, f64::max);
+        let shares = summary.targets.iter().flat_map(|target| target.utilisation.values());
+        let most = shares.copied().fold(0.0, f64::max);
         assert!(most > 0.9 && most <= 1.0, "{seed}: {most}");
     }
 }
@@ -118,7 +117,7 @@ fn the_use_of_concurrency_is_over_the_run_however_long_the_cancelled_calls_were(
             .replace("concurrency: 10", "concurrency: 1")
             .replace("deadline: 30h", "deadline: 1s");
         let summary = run(&yaml, Recorder::new);
-        let used = summary.targets[0].limits[0].used.expect("a use");
+        let used = summary.targets[0].utilisation["concurrency"];
         assert!(used > 0.95 && used <= 1.0, "{total}: {used}");
         assert!(summary.ended_s < 62.0, "{total}: {}", summary.ended_s);
         let covered_s = summary.series.offered.len() as f64 * summary.series.step_s;

@@ -53,16 +53,17 @@ struct Row {
 }
 
 impl Row {
-    /// Returns the sum of the limits, the sum of what remains, rounded to the nearest multiple of `unit`, and the first instant at
+    /// Returns the sum of the limits, the sum of what remains, rounded to the nearest multiple of `rounding_step`, and the first instant at
     /// which one of them is full (evidence: captures of 2025 and 2026; the rounding of tokens to thousands is documented).
-    fn of(levels: &[&LimitLevel], unit: u64, at: Instant) -> Self {
-        let sum = |units: fn(&LimitLevel) -> u64| {
-            levels.iter().map(|level| units(level)).fold(0, u64::saturating_add)
+    fn of(levels: &[&LimitLevel], rounding_step: u64, at: Instant) -> Self {
+        let sum = |amount: fn(&LimitLevel) -> u64| {
+            levels.iter().map(|level| amount(level)).fold(0, u64::saturating_add)
         };
         let until_full = levels.iter().map(|level| level.time_until_full()).min().unwrap_or_default();
         Self {
             limit: sum(|level| level.limit),
-            remaining: sum(LimitLevel::remaining_or_zero).saturating_add(unit / 2) / unit * unit,
+            remaining: sum(LimitLevel::remaining_or_zero).saturating_add(rounding_step / 2) / rounding_step
+                * rounding_step,
             reset: at + until_full,
         }
     }
