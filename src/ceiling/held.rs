@@ -369,10 +369,11 @@ impl Calls<'_> {
                 let max = self.max_completion();
                 let completion = bounds(&self.workload.completion).1.map_or(max, |most| most.clamp(1.0, max));
                 let prefill = match prefill_speed {
-                    Some(speed) => bounds(&self.workload.prompt).1? / speed,
+                    Some(speed) => libm::ceil(bounds(&self.workload.prompt).1?).max(1.0) / speed,
                     None => 0.0,
                 };
-                Some(bounds(before_prefill).1? + prefill + (completion + 1.0) / decode_speed)
+                // Decoding begins after the first token.
+                Some(bounds(before_prefill).1? + prefill + (libm::ceil(completion) - 1.0) / decode_speed)
             }
         }
     }
