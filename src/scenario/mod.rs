@@ -40,7 +40,7 @@ mod write;
 mod yaml;
 
 pub use evidence::{Certainty, Evidence, ModelEvidence, Number, PresetEvidence, preset_evidence};
-pub use note::Note;
+pub use note::{ExceededBound, Note};
 pub use overrides::Overrides;
 use read::unknown_preset;
 pub use read::{MAX_BYTES, parse, preset, read};
