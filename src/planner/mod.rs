@@ -24,6 +24,8 @@ mod difference;
 mod early_end;
 mod finding;
 mod growth;
+#[cfg(test)]
+mod laws;
 mod longer;
 mod not_tried;
 mod outage;

@@ -152,6 +152,7 @@ impl Targets<'_> {
             axis: limit.axis,
             limit: limit.amount,
             burst: limit.burst,
+            used: 0,
         });
         let limits = known.collect();
         let id = TargetId(to_u16(self.found.len()));

@@ -107,6 +107,9 @@ pub struct KnownLimit {
     pub limit: u64,
     /// How much is admitted at once.
     pub burst: u64,
+    /// How much of `burst` the client assumes used when the run begins: what its quota estimate was after days of the same
+    /// traffic.
+    pub used: u64,
 }
 
 /// Steps in the order in which they are tried.
