@@ -44,7 +44,8 @@ mod what_if;
 
 pub use cut_answers::CutIncrease;
 pub use finding::{
-    CutReason, Difference, Finding, GiveUpBound, Improvement, NoUserCeiling, PlanNote, Refusals,
+    CheapestChange, CutReason, Difference, Finding, GiveUpBound, Improvement, NoUserCeiling, PlanNote,
+    Refusals,
 };
 pub use growth::GrowthRate;
 pub use not_tried::{NotTriedReason, UntriedChange};
@@ -169,6 +170,7 @@ pub fn plan(
         estimate: without_cost_rules.as_ref().unwrap_or(replicas.first()),
         spread: replicas.spread(),
         present,
+        with_cost_rules: without_cost_rules.is_some().then_some(&rules),
         analytic: analytic.multiple,
         min_multiple: search.min_multiple,
         max_multiple: search.max_multiple,

@@ -2,7 +2,7 @@
 //! embedded JSON.
 
 use super::{change, differences, outages, sentences, users};
-use crate::formatting::{duration, number, percent, plural, share_of, usd};
+use crate::formatting::{duration, four_digits, number, percent, plural, share_of, usd};
 use crate::planner::{Finding, Plan};
 use crate::report::chart::what_if::extra;
 use crate::report::facts;
@@ -192,6 +192,11 @@ fn ceilings(plan: &Plan) -> Markup {
         );
         rows.push(row(String::new(), interval, None, None));
     }
+    if let Some(multiple) = super::own_seed(plan) {
+        let name = format!("on seed {}, as the curve", plan.seed);
+        let jobs = number(multiple * plan.load.jobs_per_min);
+        rows.push(vec![cell(name), cell(""), cell(jobs), cell(four_digits(multiple))]);
+    }
     if let Some(multiple) = simulated.without_cost_rules {
         let jobs = multiple * plan.load.jobs_per_min;
         rows.push(row(super::without_cost_rules(plan), String::new(), Some(jobs), Some(multiple)));
@@ -213,7 +218,7 @@ fn curve(plan: &Plan) -> Markup {
         .map(|point| {
             vec![
                 if point.too_few_jobs { cell(super::few(point)) } else { mark(point.holds) },
-                cell(number(point.multiple)),
+                cell(super::point_multiple(point)),
                 cell(number(point.offered_jobs_per_min)),
                 cell(number(point.goodput_jobs_per_min)),
                 cell(share(point.succeeded, point.offered)),
