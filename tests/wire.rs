@@ -90,9 +90,9 @@ fn refused() -> impl Strategy<Value = Decision> {
 }
 
 fn service() -> impl Strategy<Value = Service> {
-    let lengths = (0..1_000_000_000_000u64, 0..1_000_000_000_000u64, 0..1_000_000_000_000u64);
+    let durations = (0..1_000_000_000_000u64, 0..1_000_000_000_000u64, 0..1_000_000_000_000u64);
     let cached = prop_oneof![Just(0.0), 0.0..=1.0];
-    (0..2_000_000u32, cached, 0..200u32, any::<bool>(), lengths).prop_map(
+    (0..2_000_000u32, cached, 0..200u32, any::<bool>(), durations).prop_map(
         |(prompt_tokens, cached, completion_tokens, at_max_tokens, (queue, first, rest))| {
             let cached_tokens = (f64::from(prompt_tokens) * cached) as u32;
             let at = Instant::ZERO;
@@ -114,7 +114,7 @@ fn served() -> impl Strategy<Value = Decision> {
         .prop_map(|(service, corrupt_body)| Decision::Admitted(Service { corrupt_body, ..service }))
 }
 
-/// Generates every fault that replaces the reply, and those that send none.
+/// Generates faults that replace the reply: statuses, errors inside a reply of status 200, throttling, and those that send none.
 fn faulted() -> impl Strategy<Value = Decision> {
     let statuses = [400, 401, 403, 404, 429, 498, 500, 502, 503, 504, 529].map(Fault::Status);
     let others = [
@@ -130,8 +130,8 @@ fn faulted() -> impl Strategy<Value = Decision> {
 
 fn too_long() -> impl Strategy<Value = TooLong> {
     (any::<bool>(), any::<u32>(), any::<u32>(), prop::option::of(any::<u32>())).prop_map(
-        |(context, limit, prompt_tokens, max_tokens)| {
-            let violated = if context { LengthLimit::Context } else { LengthLimit::Output };
+        |(exceeds_context, limit, prompt_tokens, max_tokens)| {
+            let violated = if exceeds_context { LengthLimit::Context } else { LengthLimit::Output };
             TooLong { violated, limit_tokens: limit, prompt_tokens, max_tokens }
         },
     )
@@ -162,7 +162,7 @@ proptest! {
     }
 
     /// In every dialect a call that is too long is parsed as too large, with the lengths in its message. Groq's message
-    /// for a context has no lengths.
+    /// about the context window has none; those of Groq and Cerebras about the output have only the limit.
     #[test]
     fn a_call_that_is_too_long_parses_as_too_large_in_every_dialect(
         too_long in too_long(), dialect in prop::sample::select(config::Dialect::ALL.to_vec()), model in "[a-z0-9./-]{1,40}",
@@ -178,7 +178,7 @@ proptest! {
                 let expected = AttemptOutcome::Limited { axis: None, cause: LimitCause::TooLarge };
                 prop_assert_eq!(parsed.reply.outcome, expected, "{}", body);
                 let refusal = parsed.failure.expect("an error is not a success").refusal;
-                let lengths = [refusal.limit, refusal.requested];
+                let stated = [refusal.limit, refusal.requested];
                 // Anthropic does not mention the output if the prompt alone is too long.
                 let prompt_alone = dialect == config::Dialect::Anthropic
                     && too_long.violated == LengthLimit::Context
@@ -186,16 +186,16 @@ proptest! {
                 let length = if prompt_alone { too_long.prompt_tokens.into() } else { too_long.requested() };
                 let (limit, requested) = (Some(u64::from(too_long.limit_tokens)), Some(length));
                 match (dialect, too_long.violated) {
-                    (config::Dialect::Groq, LengthLimit::Context) => prop_assert_eq!(lengths, [None, None]),
-                    (config::Dialect::Groq | config::Dialect::Cerebras, LengthLimit::Output) => prop_assert_eq!(lengths, [limit, None]),
-                    _ => prop_assert_eq!(lengths, [limit, requested], "{}", body),
+                    (config::Dialect::Groq, LengthLimit::Context) => prop_assert_eq!(stated, [None, None]),
+                    (config::Dialect::Groq | config::Dialect::Cerebras, LengthLimit::Output) => prop_assert_eq!(stated, [limit, None]),
+                    _ => prop_assert_eq!(stated, [limit, requested], "{}", body),
                 }
             }
         }
     }
 
     /// A stream has its usage once, in the last chunk, for any number of tokens, and once more with `include_usage`.
-    /// The parser of whole bodies, which `explain` uses, finds the same numbers in it as in a whole reply.
+    /// `parse::usage`, applied to each chunk, finds the usage of the whole reply.
     #[test]
     fn a_stream_has_the_usage_of_the_whole_reply(service in service(), include_usage: bool) {
         let context = context("m", "acme", Tier::Free);

@@ -30,7 +30,8 @@ pub struct Config {
     pub models: Vec<ModelConfig>,
     /// Its faults and their periods.
     pub incidents: Vec<Incident>,
-    /// The used units of its limits when the run begins. Limits that are not listed are unused.
+    /// The used units of its limits when the run begins. Limits that are not listed are unused; adaptive limits and limits on
+    /// concurrency always are.
     pub start_levels: Vec<StartLevel>,
 }
 
@@ -48,7 +49,7 @@ pub struct StartLevel {
 }
 
 /// The format of a provider's replies: status codes, headers, number formats and bodies. These are the formats that the
-/// model of a provider renders; a client may parse more.
+/// mock renders; a client may parse more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dialect {
     /// Groq, as its replies were captured in 2026.

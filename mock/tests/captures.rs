@@ -112,8 +112,10 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.starts_with('#'))
 }
 
+/// Compares messages, statuses and waits; of a fragment only whether the message contains it. Where type or code differ, the
+/// rows are counted.
 #[test]
-fn exact_refusals_are_reproduced_to_the_byte() {
+fn messages_of_exact_and_no_wait_refusals_are_reproduced_to_the_byte() {
     let mut reproduced = BTreeMap::new();
     let mut other_type = BTreeMap::new();
     let rows = refusals();
@@ -162,19 +164,22 @@ fn other_refusals_differ_within_the_bound_of_their_class() {
     for row in refusals().iter().filter(|row| !matches!(row.class.as_str(), "exact" | "no_wait")) {
         let published = parse(row.wait.as_ref().unwrap()).expect("a Go duration");
         let formula = row.computed_wait().0;
-        let unit = window(row.axis()).0 as f64 / row.limit as f64;
-        let units = (published as f64 - formula as f64) / unit;
+        let nanos_per_unit = window(row.axis()).0 as f64 / row.limit as f64;
+        let units_longer = (published as f64 - formula as f64) / nanos_per_unit;
         println!(
-            "{:10} {:>14} for {}, {units:+.6} units",
+            "{:10} {:>14} for {}, {units_longer:+.6} units",
             row.class,
             row.wait.as_ref().unwrap(),
             GoDuration(row.computed_wait())
         );
         assert_ne!(published, formula, "the row is exact: change its class");
         match row.class.as_str() {
-            // The printed numbers are a finer level truncated toward zero: the wait is off by less than a unit, in one direction.
-            "fractional" if row.used() <= row.limit as i64 => assert!(units > -1.0 && units <= 0.0),
-            "fractional" => assert!((0.0..1.0).contains(&units)),
+            // The wait follows from a remaining level with a fraction, which is printed truncated toward zero: it is shorter by less
+            // than a unit, or longer if the limit is overdrawn.
+            "fractional" if row.used() <= row.limit as i64 => {
+                assert!(units_longer > -1.0 && units_longer <= 0.0)
+            }
+            "fractional" => assert!((0.0..1.0).contains(&units_longer)),
             // Shortened or rounded by a reporter: off by less than a second.
             "edited" => assert!(published.abs_diff(formula) < Nanos::SECOND.0),
             "one_ns" => assert_eq!(published.abs_diff(formula), 1),
@@ -206,7 +211,8 @@ fn retry_after_is_the_wait_rounded_up() {
         });
         assert!(seconds.contains(&row.retry_after.unwrap()), "{}: {seconds:?}", row.message);
     }
-    let output = Denial {
+    // An oversize refusal on output tokens has no header.
+    let oversize = Denial {
         axis: Axis::Otpm,
         limit: 1000,
         used: 0,
@@ -214,7 +220,7 @@ fn retry_after_is_the_wait_rounded_up() {
         wait: Some(Nanos::SECOND),
         oversize: true,
     };
-    assert_eq!(header(&refuse(output, HeaderLimits::default(), Tier::Free, "m"), "retry-after"), None);
+    assert_eq!(header(&refuse(oversize, HeaderLimits::default(), Tier::Free, "m"), "retry-after"), None);
 }
 
 #[test]

@@ -25,16 +25,29 @@ impl Budget {
     /// Checks the estimated size of what is about to run.
     ///
     /// # Errors
-    /// If it exceeds the budget and was not confirmed.
+    /// If it exceeds the budget and was not confirmed, or exceeds what `ulimit -v` allows, which nothing confirms.
     pub(super) fn check(self, size: &RunSize) -> Result<(), VerbError> {
-        if self.yes || is_within(size) {
+        self.check_within(size, allowed_bytes())
+    }
+
+    fn check_within(self, size: &RunSize, allowed: f64) -> Result<(), VerbError> {
+        let max_bytes = MAX_BYTES.min(allowed);
+        // Written so that an infinite load, and the NaN that follows from it, is not within the budget.
+        let is_within = size.jobs <= MAX_JOBS && size.bytes <= max_bytes;
+        let is_confirmed = self.yes && (allowed.is_infinite() || size.bytes <= allowed);
+        if is_within || is_confirmed {
             return Ok(());
         }
+        let confirm = if self.yes {
+            "or allow more memory (`ulimit -v`), which `--yes` does not"
+        } else {
+            "or confirm with `--yes`"
+        };
         Err(input_error(anyhow!(
             "error: too large, by estimate {}; the budget is 100 million jobs and {} of memory\n  \
-             help: lower the load, the duration (`--for`) or the deadline, or confirm with `--yes`",
+             help: lower the load, the duration (`--for`) or the deadline, {confirm}",
             describe(size),
-            memory(max_bytes())
+            memory(max_bytes)
         )))
     }
 
@@ -44,18 +57,14 @@ impl Budget {
     }
 }
 
-fn is_within(size: &RunSize) -> bool {
-    // Written so that an infinite load, and the NaN that follows from it, is not within the budget.
-    size.jobs <= MAX_JOBS && size.bytes <= max_bytes()
-}
-
-/// Returns the most bytes of memory of a run that is begun without `--yes`.
-fn max_bytes() -> f64 {
+/// Returns the most bytes that the estimate may state: a share of the address space of this process (`ulimit -v`), infinite if
+/// that is unlimited.
+fn allowed_bytes() -> f64 {
     #[cfg(unix)]
     let allowed = rustix::process::getrlimit(rustix::process::Resource::As).current;
     #[cfg(not(unix))]
     let allowed: Option<u64> = None;
-    allowed.map_or(MAX_BYTES, |bytes| MAX_BYTES.min(bytes as f64 * ADDRESS_SPACE_SHARE))
+    allowed.map_or(f64::INFINITY, |bytes| bytes as f64 * ADDRESS_SPACE_SHARE)
 }
 
 /// Returns the size in words: jobs, events, memory and time.
@@ -103,10 +112,14 @@ mod tests {
     #[test]
     fn a_size_is_within_the_budget_or_described() {
         let size = |jobs, bytes| RunSize { jobs, bytes, in_flight: 4e3, events: 6e10, seconds: 6e3 };
-        assert!(Budget { yes: false }.check(&size(1e8, 2e9)).is_ok());
-        assert!(Budget { yes: true }.check(&size(1e12, 2e12)).is_ok());
+        assert!(Budget { yes: false }.check_within(&size(1e8, 2e9), f64::INFINITY).is_ok());
+        assert!(Budget { yes: true }.check_within(&size(1e12, 2e12), f64::INFINITY).is_ok());
+        assert!(Budget { yes: true }.check_within(&size(1e12, 9e8), 1e9).is_ok());
+        assert!(Budget { yes: true }.check_within(&size(1e3, 1.1e9), 1e9).is_err(), "no address space");
+        assert!(Budget { yes: false }.check_within(&size(1e3, 1.1e9), 1e9).is_err());
         for (jobs, bytes) in [(1.1e8, 1e6), (1e3, 2.1e9), (f64::INFINITY, 1e6), (1e3, f64::NAN)] {
-            assert!(Budget { yes: false }.check(&size(jobs, bytes)).is_err(), "{jobs} {bytes}");
+            let checked = Budget { yes: false }.check_within(&size(jobs, bytes), f64::INFINITY);
+            assert!(checked.is_err(), "{jobs} {bytes}");
         }
         assert_eq!(
             describe(&size(1e10, 3.7e12)),

@@ -5,6 +5,7 @@
 
 use super::{VerbError, input_error};
 use anyhow::{Context as _, anyhow};
+use std::error::Error;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -55,13 +56,14 @@ impl OutputFile {
 impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.0 {
-            Destination::Renamed(file, _) => file.write(bytes),
+            // Not through the temporary file, whose errors contain its name.
+            Destination::Renamed(file, _) => file.as_file_mut().write(bytes),
             Destination::Direct(file) => file.write(bytes),
         }
     }
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.0 {
-            Destination::Renamed(file, _) => file.flush(),
+            Destination::Renamed(file, _) => file.as_file_mut().flush(),
             Destination::Direct(file) => file.flush(),
         }
     }
@@ -106,7 +108,14 @@ pub(super) fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     builder.prefix(PREFIX).suffix(SUFFIX);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // the umask applies
-    builder.tempfile_in(folder)
+    builder.tempfile_in(folder).map_err(without_path)
+}
+
+/// Returns the error of the system without the name of the temporary file, which means nothing to the user.
+fn without_path(error: io::Error) -> io::Error {
+    let of_system =
+        error.get_ref().and_then(Error::source).and_then(|source| source.downcast_ref::<io::Error>());
+    of_system.and_then(io::Error::raw_os_error).map_or(error, io::Error::from_raw_os_error)
 }
 
 /// An output file and the option that names it.
@@ -119,7 +128,7 @@ pub(super) type Output<'a> = (&'static str, &'a Path);
 /// Names the first output that cannot be created.
 pub(super) fn try_to_create(outputs: &[Output<'_>]) -> Result<(), VerbError> {
     let try_one = |(option, path): &Output<'_>| {
-        if is_special(path) {
+        if is_special(path) && !path.is_dir() {
             return Ok(());
         }
         OutputFile::create(path)

@@ -43,7 +43,8 @@ impl OutputFolder {
     /// `files` are the names of the JSON and the page of the result, `others` the outputs beside it.
     ///
     /// # Errors
-    /// As [`Self::open`], if no folder is free, and if an output would overwrite the scenario, a trace or another output.
+    /// As [`Self::open`], if no folder is free, if a file there may not be replaced, and if an output would overwrite the scenario,
+    /// a trace or another output.
     pub(super) fn open_for(
         scenario: &Scenario,
         (out, file): (Option<&PathBuf>, &Path),
@@ -58,12 +59,12 @@ impl OutputFolder {
         };
         if let Some(path) = out {
             check(path)?;
-            return Self::open(path.clone());
+            return Self::open(path.clone())?.with_writable(files);
         }
         for folder in default_folders(file) {
             check(&folder)?;
             match Self::try_open(folder)? {
-                Some(opened) if opened.is_of(file) => return Ok(opened),
+                Some(opened) if opened.is_of(file) => return opened.with_writable(files),
                 _ => {}
             }
         }
@@ -71,6 +72,13 @@ impl OutputFolder {
             "error: all folders for {} below out/ are in use\n  help: choose a folder with --out",
             file.display()
         )))
+    }
+
+    /// Checks that the files of the folder that exist may be replaced.
+    fn with_writable(self, files: [&str; 2]) -> Result<Self, VerbError> {
+        let files = files.map(|name| self.path.join(name));
+        output_file::try_to_create(&files.each_ref().map(|file| ("--out", file.as_path())))?;
+        Ok(self)
     }
 
     /// Returns `true` if the folder holds no files of another scenario than the one in `file`.
@@ -117,39 +125,68 @@ impl OutputFolder {
     /// Writes the files and returns the path of the page.
     ///
     /// # Errors
-    /// If a file cannot be written; then the files of an earlier result remain as they were.
+    /// If a file cannot be written. If there is a JSON and it can be written, it is kept, since it contains the whole result, and
+    /// an earlier page and charts are removed; otherwise the files of an earlier result remain as they were.
     pub(super) fn write(&self, files: &OutputFiles) -> Result<PathBuf, VerbError> {
-        self.replace(files)
-            .with_context(|| format!("the {} cannot be written to {}", files.content, self.path.display()))
-            .map_err(run_error)
-    }
-
-    fn replace(&self, files: &OutputFiles) -> io::Result<PathBuf> {
         debug_assert!(
             files.charts.iter().all(|chart| files.possible_charts.contains(&chart.name)),
             "invariant: {:?} names every chart of a {}",
             files.possible_charts,
             files.content
         );
-        fs::create_dir_all(&self.path)?;
-        let (page, html) = &files.page;
-        let charts: Vec<(String, String)> =
-            files.charts.iter().map(|chart| (format!("{}.svg", chart.name), chart.standalone())).collect();
-        let named = charts.iter().map(|(name, svg)| (name.as_str(), svg)).chain([(*page, html)]);
-        let json = files.json.as_ref().map(|(name, json)| (*name, json));
-        let staged: Vec<OutputFile> = json
-            .into_iter()
-            .chain(named)
-            .map(|(name, content)| output_file::stage(&self.path.join(name), content))
-            .collect::<io::Result<_>>()?;
-        staged.into_iter().try_for_each(OutputFile::commit)?;
-        for name in files.possible_charts {
-            if files.charts.iter().all(|chart| chart.name != *name) {
-                remove(&self.path.join(format!("{name}.svg")))?;
+        let folder = self.path.display();
+        let (page, content) = (files.page.0, files.content);
+        let failed = || format!("the {content} cannot be written to {folder}");
+        let json = files.json.as_ref().map(|(name, json)| self.stage(name, json));
+        let json = json.transpose().with_context(failed).map_err(run_error)?;
+        let pages = self.stage_page_and_charts(files);
+        let error = match (json, &pages) {
+            (Some(json), Err(_)) => {
+                self.keep_json_only(files, json).with_context(failed).map_err(run_error)?;
+                format!("{page} cannot be written to {folder}, which holds the JSON of the {content} only")
             }
-        }
+            (json, Ok(_)) => {
+                json.map_or(Ok(()), OutputFile::commit).with_context(failed).map_err(run_error)?;
+                failed()
+            }
+            (None, Err(_)) => failed(),
+        };
+        let replace = |staged: Vec<OutputFile>| {
+            staged.into_iter().try_for_each(OutputFile::commit)?;
+            self.remove_charts(files, |name| files.charts.iter().all(|chart| chart.name != name))
+        };
+        pages.and_then(replace).context(error).map_err(run_error)?;
         Ok(self.path.join(page))
     }
+
+    /// Writes a file of the folder as a whole, without giving it its name yet.
+    fn stage(&self, name: &str, content: &str) -> io::Result<OutputFile> {
+        fs::create_dir_all(&self.path)?;
+        output_file::stage(&self.path.join(name), content)
+    }
+
+    fn stage_page_and_charts(&self, files: &OutputFiles) -> io::Result<Vec<OutputFile>> {
+        let charts = files.charts.iter().map(|chart| self.stage(&svg(chart.name), &chart.standalone()));
+        charts.chain([self.stage(files.page.0, &files.page.1)]).collect()
+    }
+
+    /// Gives the JSON its name, and removes what an earlier result has left.
+    fn keep_json_only(&self, files: &OutputFiles, json: OutputFile) -> io::Result<()> {
+        json.commit()?;
+        remove(&self.path.join(files.page.0))?;
+        self.remove_charts(files, |_| true)
+    }
+
+    /// Removes the charts of an earlier result that `is_removed` selects by name.
+    fn remove_charts(&self, files: &OutputFiles, is_removed: impl Fn(&str) -> bool) -> io::Result<()> {
+        let mut names = files.possible_charts.iter().filter(|name| is_removed(name));
+        names.try_for_each(|name| remove(&self.path.join(svg(name))))
+    }
+}
+
+/// Returns the name of the file of a chart.
+fn svg(chart: &str) -> String {
+    format!("{chart}.svg")
 }
 
 /// Removes a file if it exists.

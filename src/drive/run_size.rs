@@ -6,7 +6,8 @@
 
 use crate::ceiling::{self, Ceiling};
 use crate::drive::StartLevels;
-use crate::scenario::{Arrivals, Metric, Scenario, Workload};
+use crate::scenario::{Arrivals, Metric, Scenario, TraceRow, Workload};
+use provider::Nanos;
 use std::ops::Add;
 
 /// The bytes of a job in flight: its records in the engine and in the driver, and its timers.
@@ -131,6 +132,7 @@ fn max_in_flight(scenario: &Scenario, multiple: f64) -> f64 {
     let deadline_s = scenario.client.deadline.as_secs_f64();
     let of_workload = |workload: &Workload| match workload.arrivals {
         Arrivals::Users { users, .. } => f64::from(users),
+        Arrivals::Trace { ref rows } => most_rows_within(rows, scenario.client.deadline),
         _ => at_once(workload) + ceiling::offered_jobs_per_second_of(scenario, workload) * deadline_s,
     };
     let most: f64 = scenario.workloads.iter().map(of_workload).sum();
@@ -142,8 +144,23 @@ fn at_once(workload: &Workload) -> f64 {
     match workload.arrivals {
         Arrivals::Burst { jobs, .. } => f64::from(jobs),
         Arrivals::Users { users, .. } => f64::from(users),
+        Arrivals::Trace { ref rows } => most_rows_within(rows, Nanos::ZERO),
         _ => 0.0,
     }
+}
+
+/// Returns the most rows of a trace of which the first and the last are at most `length` apart.
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn most_rows_within(rows: &[TraceRow], length: Nanos) -> f64 {
+    let mut first = 0;
+    let mut most = 0;
+    for (last, row) in rows.iter().enumerate() {
+        while row.at.since(rows[first].at) > length {
+            first += 1;
+        }
+        most = most.max(last + 1 - first);
+    }
+    most as f64
 }
 
 /// Returns the jobs of the simulated days before the run.
@@ -158,7 +175,7 @@ fn bytes_of_records(scenario: &Scenario) -> f64 {
     let rules = scenario.expect.iter().filter(|rule| {
         matches!(rule.metric, Metric::Percentile(..)) && (rule.window.is_some() || rule.workload.is_some())
     });
-    let of_rule = |window: Option<provider::Nanos>| {
+    let of_rule = |window: Option<Nanos>| {
         window.map_or(BYTES_PER_RULE, |window| {
             scenario.duration.0.div_ceil(window.0.max(1)) as f64 * BYTES_PER_WINDOW
         })

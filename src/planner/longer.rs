@@ -15,8 +15,8 @@ const MAX_JOBS: f64 = 5e7;
 const RUNS: (f64, f64) = (150.0, 8.0);
 
 /// Returns the same scenario over as many times its duration as its rules need, or `None` if longer runs would be other
-/// traffic, would change what a rule means, or take too long. `ceiling` is the multiple at which a run has `few.jobs`;
-/// `offered` is the number of jobs at the present load.
+/// traffic, would change what a rule means, or take too long. `few` states how many jobs a run has at the ceiling, and how many
+/// the rules need; `offered` is the number of jobs of a run at the present load.
 pub(super) fn lengthened(
     scenario: &Scenario,
     rules: &Rules,
@@ -49,14 +49,15 @@ const ENOUGH_JOBS: f64 = 1e4;
 const MAX_WINDOW_JOBS: f64 = 5e6;
 
 /// Returns the same scenario over as many times its duration as it takes to cover several windows of each limit that earlier
-/// traffic may have used and that can bind at the ceiling. `None` if there is no such limit, or if longer runs would be other
-/// traffic, would change what a rule means, or take too long.
+/// traffic may have used and that can bind at the ceiling. `None` if there is no such limit, if the scenario covers the windows
+/// already, or if longer runs would be other traffic, would change what a rule means, or take too long.
 ///
 /// A run of a window or less shows what such a limit holds by chance rather than what it sustains, so that its ceiling differs
 /// from that of a longer run of the same traffic. The number of windows does not depend on the scenario's duration.
 pub(super) fn over_long_windows(scenario: &Scenario, rules: &Rules, analytic: &Ceiling) -> Option<Scenario> {
-    let is_bound_to_run = rules.kept.iter().any(|rule| rule.metric == Metric::Cost || rule.window.is_some());
-    if is_bound_to_run || !analytic.multiple.is_finite() || !is_periodic(scenario) {
+    let depends_on_duration =
+        rules.kept.iter().any(|rule| rule.metric == Metric::Cost || rule.window.is_some());
+    if depends_on_duration || !analytic.multiple.is_finite() || !is_periodic(scenario) {
         return None;
     }
     let has_history = |limit: &Limit| scenario.start.has_history(limit);

@@ -1,8 +1,8 @@
-//! Changes of the catalogue that were not tried, and why.
+//! The changes to a scenario that the planner knows (`catalogue`) but did not try, and why.
 
 use serde::{Deserialize, Serialize};
 
-/// A change of the catalogue that was not tried.
+/// A change to the scenario that the planner knows but did not try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UntriedChange {

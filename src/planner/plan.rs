@@ -1,7 +1,8 @@
 //! The content of `plan.json`, schema `quotalab/plan/2`: everything the planner found, and everything that charts and
 //! pages of a plan read.
 //!
-//! The text is the same on every machine and for any number of threads. Rates are in jobs per minute, times in seconds,
+//! The text is the same on every machine and for any number of threads, unless a time limit or an interruption ended the
+//! measurements. Rates are in jobs per minute, times in seconds,
 //! money in USD. A *multiple* is relative to the load that the scenario offers, a *lift* to the present ceiling.
 
 mod answers;
@@ -132,10 +133,11 @@ impl Plan {
 pub struct Load {
     /// Offered on average.
     pub jobs_per_min: f64,
-    /// Offered in the busiest step of the series.
+    /// Offered in the busiest time bucket of the run.
     pub peak_jobs_per_min: f64,
     /// Whether the load holds: it is not above the ceiling to plan with. With one replica, or if no ceiling was found up to
-    /// [`SimulatedCeiling::highest_tried`], whether every rule holds on the scenario's own seed. `false` if it cannot be told.
+    /// [`SimulatedCeiling::highest_tried`], whether every rule holds on the scenario's own seed, or, if that run has too few jobs for a rule, at the loads above
+    /// it. `false` if it cannot be told.
     pub holds: bool,
     /// The rules of `expect` that define the ceiling, measured at this load.
     pub expect: Vec<RuleResult>,
@@ -183,8 +185,9 @@ pub struct AnalyticCeiling {
 }
 
 impl AnalyticCeiling {
-    /// Returns the jobs per minute that a limit alone admits ÷ the offered rate that it has to admit: that of the peak for a
-    /// window of up to a minute or the length of the peak, the mean `load` for a longer one. `None` without a finite rate.
+    /// Returns the jobs per minute that a limit alone admits ÷ the offered rate that it has to admit: that of the peak, if there
+    /// is one, for a window of up to a minute or the length of the peak and for concurrency, else the mean `load`. `None` if
+    /// that rate is 0, or the peak has no length.
     #[must_use]
     pub fn multiple_of_offered(&self, limit: &CeilingAxis, load: f64) -> Option<f64> {
         let window = Axis::from_name(&limit.axis).and_then(Axis::window_length).unwrap_or(Nanos::ZERO);
@@ -225,8 +228,8 @@ pub struct SimulatedCeiling {
     /// The ceiling to plan with, which most runs hold; `None` if no ceiling was found, or with one replica.
     #[serde(default)]
     pub planning: Option<PlanningCeiling>,
-    /// The rule that breaks on most of the fresh seeds of [`PlanningCeiling::checked`] at the load checked before, which too few
-    /// held; `None` if the first load passed, and in a plan of an earlier version.
+    /// The rule that breaks on the most fresh seeds of the next higher load that was checked, which too few seeds held; `None` if
+    /// the first load passed, and in a plan of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "breaks_above")]
     pub broken_above: Option<String>,
     /// The lower end of the confidence interval of the mean; `None` with one replica, which has no interval.
@@ -239,7 +242,7 @@ pub struct SimulatedCeiling {
     pub replicas: Vec<f64>,
     /// The relative width to which the first replica's ceiling was narrowed down.
     pub tolerance: f64,
-    /// The highest multiple that was tried.
+    /// The lowest multiple that broke a rule on the scenario's own seed; the highest that was tried if none broke.
     #[serde(rename = "tried")]
     pub highest_tried: f64,
     /// The rules that had to hold.
@@ -281,7 +284,7 @@ pub struct TooFewJobs {
 pub struct PlanningCeiling {
     /// Jobs per minute.
     pub jobs_per_min: f64,
-    /// As a multiple of the load; 0 if some replica holds at no load that was tried.
+    /// As a multiple of the load; 0 if a replica holds no load that was tried, or too few fresh seeds hold any that was checked.
     pub multiple: f64,
     /// The share of runs that hold it, in `0..1`.
     pub share: f64,
@@ -302,8 +305,9 @@ pub struct CheckedSeeds {
     pub held: u32,
 }
 
-/// The rule that breaks first, and the limit that causes it: one that refuses at that time, else one that is full, else
-/// the one for which most jobs were given up while they waited. For a rule on headroom, the limit that binds by arithmetic.
+/// The most important rule that is broken at the lowest load above the ceiling, and the limit that causes it: one that refuses at
+/// that time, else one that is full, else the one for which most jobs were given up while they waited, else the one that refuses
+/// most over the run; during an incident only the last. For a rule on headroom, the limit that binds by arithmetic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FirstViolation {
     /// The rule, as written.
@@ -326,7 +330,7 @@ pub struct FirstViolation {
     /// The provider that an incident hits at that time, if no limit refuses then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<String>,
-    /// Attempts that the limit refused in the step of the series at that time; 0 if it only refuses at other times, is only
+    /// Attempts that the limit refused in the time bucket at that time; 0 if it only refuses at other times, is only
     /// full, or is waited for.
     #[serde(default)]
     pub refused: u64,

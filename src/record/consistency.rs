@@ -1,5 +1,7 @@
 //! Whether the numbers of a result can be those of a run: a file that was edited or damaged is refused, not drawn.
 
+use serde_json::Value;
+
 use super::summary::{Jobs, Quantiles, SCHEMA, Summary, Workload};
 
 /// The shortest time bucket that a result may have, in seconds.
@@ -80,6 +82,27 @@ impl Quantiles {
             })
             .or_else(|| unordered.map(|pair| format!("{name}.{} is above {name}.{}", pair[0].0, pair[1].0)))
             .or_else(|| (mean > max * ROUNDING).then(|| format!("{name}.mean is above {name}.max")))
+    }
+}
+
+/// Returns why the whole numbers of a result are too large: their sum is above `u64::MAX`, so that a sum that a report
+/// takes of some of them could overflow. A seed is not a count and may be any number.
+pub(super) fn overflow(result: &Value) -> Option<String> {
+    let reason =
+        || format!("the counts of this result add up to more than {}, which no run reaches", u64::MAX);
+    sum(result).is_none().then(reason)
+}
+
+/// Returns the sum of the whole numbers within `value`, except for seeds; `None` if it is above `u64::MAX`.
+fn sum(value: &Value) -> Option<u64> {
+    let add = |total: u64, part: &Value| total.checked_add(sum(part)?);
+    match value {
+        Value::Number(number) => Some(number.as_u64().unwrap_or(0)),
+        Value::Array(parts) => parts.iter().try_fold(0, add),
+        Value::Object(members) => {
+            (members.iter()).filter(|(name, _)| *name != "seed").map(|(_, part)| part).try_fold(0, add)
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => Some(0),
     }
 }
 

@@ -6,6 +6,7 @@
 //! several runs can be added.
 
 pub use super::ceiling::{Binding, CeilingAxis, CeilingPeak, CeilingSummary, CeilingTarget, LongWindow};
+use super::consistency;
 use super::delays::Delays;
 use super::findings::{self, Finding};
 use super::series::Series;
@@ -14,6 +15,7 @@ use super::worst_window::WorstWindow;
 pub use crate::formatting::Unit;
 use crate::scenario::{Metric, Note};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The name and version of the schema: the first field of every result.
@@ -138,8 +140,10 @@ impl Summary {
     /// # Errors
     /// If the text is not JSON, not of the schema [`SCHEMA`], or its numbers cannot be those of a run.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
-        let mut summary: Self = serde_json::from_str(text)?;
-        if let Some(inconsistency) = summary.inconsistency() {
+        let value: Value = serde_json::from_str(text)?;
+        let overflow = consistency::overflow(&value);
+        let mut summary = Self::deserialize(value)?;
+        if let Some(inconsistency) = overflow.or_else(|| summary.inconsistency()) {
             return Err(serde::de::Error::custom(inconsistency));
         }
         if summary.findings.is_empty() {

@@ -93,6 +93,35 @@ fn each_user_has_one_job_in_flight() {
     }
 }
 
+/// Law: the rows of a trace in one instant are in flight at once; rows that are far apart are not.
+#[test]
+fn the_rows_of_a_trace_in_one_instant_are_in_flight_at_once() {
+    use quotalab::drive::{RunSize, virtual_time};
+    use quotalab::scenario::{Overrides, read};
+    let folder = scratch("trace-size");
+    let (file, trace) = (folder.join("s.yaml"), folder.join("t.jsonl"));
+    let row = |at_ms: u64| {
+        format!("{{\"timestamp\": {at_ms}, \"input_length\": 10, \"output_length\": 10, \"hash_ids\": []}}\n")
+    };
+    let yaml = "duration: 60s
+providers: { p: { models: { m: { limits: { rpm: 30 }, latency: { total: 500ms } } } } }
+routes: { r: [{ of: [p/default/m] }] }
+client: { deadline: 2s }
+workload: [{ name: w, route: r, arrivals: { trace: t.jsonl } }]
+";
+    fs::write(&file, yaml).unwrap();
+    for (at_once, apart) in [(2_000, 10), (1, 58)] {
+        let rows = std::iter::repeat_n(0, at_once).chain((1..=apart).map(|second| second * 1_000));
+        fs::write(&trace, rows.map(row).collect::<String>()).unwrap();
+        let scenario = read(&file, &Overrides::default()).unwrap();
+        let mut counter = Counter::default();
+        virtual_time::simulate(&scenario, &mut counter);
+        let (estimated, measured) = (RunSize::of(&scenario, 1.0).in_flight, counter.in_flight.1 as f64);
+        assert!(measured >= at_once as f64 && measured <= estimated, "{estimated} for {measured}");
+        assert!(estimated <= measured * 4.0, "{estimated} for {measured}");
+    }
+}
+
 /// Counts jobs, events, and jobs in flight now and at most.
 #[derive(Default)]
 struct Counter {

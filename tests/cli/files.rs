@@ -60,6 +60,31 @@ fn a_folder_that_cannot_be_written_is_found_before_the_run() {
 }
 
 #[test]
+fn a_file_that_may_not_be_replaced_is_found_before_the_run() {
+    let out = scratch("protected");
+    fs::create_dir_all(out.join("report.html")).unwrap();
+    let done = quotalab(&["sim", SHORT, "--out", arg(&out)]);
+    assert_eq!((done.code, done.out.as_str()), (2, ""), "{}", done.err);
+    assert!(done.err.contains("report.html cannot be written: Is a directory"), "{}", done.err);
+    assert_eq!(names(&out), ["report.html"]);
+}
+
+/// The JSON contains the whole result; a page and charts of an earlier result would be taken for its own.
+#[test]
+fn the_json_is_kept_without_the_earlier_charts_if_the_charts_cannot_be_written() {
+    let out = scratch("json-only");
+    assert_eq!(quotalab(&["sim", SHORT, "--out", arg(&out)]).code, 0);
+    let mut permissions = fs::metadata(out.join("traffic.svg")).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(out.join("traffic.svg"), permissions).unwrap();
+    let done = quotalab(&["sim", SHORT, "--seed", "77", "--out", arg(&out)]);
+    assert_eq!(done.code, 3, "{}", done.err);
+    assert!(done.err.contains("which holds the JSON of the report only"), "{}", done.err);
+    assert_eq!(json(&out.join("result.json"))["seed"], 77);
+    assert_eq!(names(&out), ["result.json"]);
+}
+
+#[test]
 fn outputs_that_would_overwrite_an_input_are_refused() {
     let folder = scratch("inputs");
     let (scenario, trace) = (folder.join("s.yaml"), folder.join("t.jsonl"));

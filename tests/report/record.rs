@@ -294,6 +294,8 @@ fn a_result_with_numbers_that_no_run_has_is_an_error() {
         ("/jobs/offered", 9.0, "jobs.offered is 9, but its parts are"),
         ("/attempts/ok", 9.0, "attempts.total is 1, but its parts are"),
         ("/workloads/0/failed", 9.0, "workloads.offered is 1, but its parts are"),
+        ("/series/fill/0/charged/calls/1", u64::MAX as f64, "add up to more than 18446744073709551615"),
+        ("/series/offered/3", u64::MAX as f64, "add up to more than 18446744073709551615"),
     ] {
         let mut changed = json.clone();
         let member = changed.pointer_mut(path).expect(path);

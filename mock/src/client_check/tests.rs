@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 const LIMITED: JournalOutcome = JournalOutcome::RateLimited { axis: Axis::Rpm, oversize: false };
 
+/// Returns the entry of one attempt, whose number is its millisecond.
 fn entry(at_ms: u64, fingerprint: u64, outcome: JournalOutcome) -> Entry {
     Entry {
         request_number: at_ms,

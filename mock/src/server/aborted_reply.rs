@@ -9,8 +9,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Closes the connection without another byte. As an extension of a response, which `connection` turns into the error of its
-/// service: before the head. As the error of a body: after the bytes sent so far.
+/// Closes the connection without another byte. As an extension of a response it does so before the head (`connection` turns
+/// it into an error of the service), as the error of a body after the bytes sent so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Abort;
 
@@ -55,7 +55,7 @@ pub(super) fn head_only(text: String) -> Body {
 struct AbortedBody {
     /// The `content-length` in bytes.
     announced_length: u64,
-    /// The bytes to send; `None` once they have been sent.
+    /// The bytes to hand to hyper; `None` if there are none, or once it has them.
     unsent: Option<Bytes>,
     /// Lets hyper send the head and the bytes before the abort.
     yield_before_abort: YieldOnce,

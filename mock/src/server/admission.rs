@@ -27,7 +27,7 @@ pub(super) struct ParsedRequest {
     pub(super) model: String,
     /// Estimated tokens of the prompt; the truth header overrides it.
     pub(super) prompt_tokens: u32,
-    /// Maximum tokens of the completion, at least one; `None` if the client sets no bound.
+    /// Maximum tokens of the completion, zero for audio; `None` if the client sets no bound.
     pub(super) max_tokens: Option<u32>,
     /// Length of the audio file in seconds, rounded up; zero if there is none.
     pub(super) audio_seconds: u64,

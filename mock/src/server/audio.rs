@@ -119,8 +119,9 @@ fn audio_duration(start: &[u8], bytes: u64) -> Nanos {
     Nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-/// Returns the declared size of a WAV file's audio in bytes, and its bytes per second; `None` if it is not a WAV file, or if
-/// its byte rate or the start of its audio is not in `start`. If the declared size is zero or all ones, as streaming writers leave it, the audio is the rest of the file.
+/// Returns the declared size of a WAV file's audio in bytes, and its bytes per second; `None` if it is not a WAV file, or
+/// if no positive byte rate precedes the start of its audio within `start`. If the declared size is zero or all ones, as
+/// streaming writers leave it, the audio is the rest of the file.
 fn wav_size_and_rate(start: &[u8], bytes: u64) -> Option<(u64, u64)> {
     if !start.starts_with(b"RIFF") || start.get(8..12)? != b"WAVE" {
         return None;

@@ -42,7 +42,7 @@ pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future
                 // File descriptors have run out, or the client has closed its connection before it was accepted.
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
             },
-            // Every client waits for a reply: one of them may be idle then.
+            // No connection is idle, since every client waits for a reply: look again after a pause.
             () = tokio::time::sleep(ACCEPT_RETRY_DELAY), if is_full => {}
         }
     }
@@ -81,7 +81,7 @@ async fn serve_connection(socket: TcpStream, endpoints: Endpoints, timeout: Arc<
 }
 
 /// Starts the client's timeout: at once if the length of the reply's body is known, otherwise (a stream) when hyper drops
-/// the body, which then is sent or abandoned. Returns the response.
+/// the body, because it has sent it or given it up. Returns the response.
 fn start_timeout_with_reply(response: Response<Body>, timeout: &Arc<ClientTimeout>) -> Response<Body> {
     if response.body().size_hint().exact().is_some() {
         timeout.start();
@@ -96,5 +96,5 @@ fn start_timeout_with_reply(response: Response<Body>, timeout: &Arc<ClientTimeou
     })
 }
 
-/// The pause of the accept loop after an error.
+/// The pause of the accept loop after an error, and between attempts to make room while no connection is idle.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(20);

@@ -32,7 +32,7 @@ pub(super) struct RequestContext {
     fingerprint: u64,
 }
 
-/// The reason why a request is rejected without a decision of the provider model.
+/// The reason why a request is rejected before the simulated provider decides on it.
 #[derive(Debug)]
 pub(super) enum Rejection<'a> {
     /// The request is invalid: it is answered with this error.

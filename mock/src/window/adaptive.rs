@@ -96,7 +96,7 @@ impl Adaptive {
         }
     }
 
-    /// Returns the remaining units of the current window; negative after a settlement overdrew it.
+    /// Returns the remaining units of the current window; negative if more than the limit is charged.
     #[must_use]
     pub fn remaining(&self) -> i64 {
         self.count.remaining()

@@ -11,8 +11,8 @@
 //! ```
 //!
 //! Gateways use it to keep two numbers per client instead of a log (Kong's `sliding` window). Evidence: Mistral's
-//! captured `remaining` falls by exactly the usage and rises linearly over the next aligned minute. Levels are kept in
-//! units × window, so that no step divides or rounds.
+//! captured `remaining` falls by exactly the usage and rises linearly over the next aligned minute. Counts are kept in units
+//! and compared in units × window, so that no comparison divides or rounds.
 
 use crate::time::{Instant, Nanos};
 
@@ -49,7 +49,8 @@ impl SlidingCounter {
         self.previous = used;
     }
 
-    /// Advances to `now`; if the current window is over, it becomes the previous one.
+    /// Advances to `now`. If the current window has ended, it becomes the previous one; if the one after it has ended too, both
+    /// counts become zero.
     pub fn advance_to(&mut self, now: Instant) {
         debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);
         let passed = now.since(self.started_at).0 / self.window.0;
@@ -61,7 +62,7 @@ impl SlidingCounter {
         self.now = self.now.max(now);
     }
 
-    /// Returns `units` × window, the scale in which levels are kept.
+    /// Returns `units` × window, the scale in which counts are compared.
     fn scaled(&self, units: u64) -> i128 {
         i128::from(units) * i128::from(self.window.0)
     }

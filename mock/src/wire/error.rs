@@ -25,7 +25,7 @@ pub enum Error<'a> {
     NotInTier(&'a str),
     /// The call is too long for this model.
     TooLong(TooLong, &'a str),
-    /// This status, with the provider's text for it if it has one; and the model.
+    /// This status, in the provider's text for it if it has one. The second field is the model; empty if the request was not read.
     Status(u16, &'a str),
 }
 

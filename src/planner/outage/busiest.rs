@@ -1,4 +1,4 @@
-//! The busiest interval of a run by the rates of its workloads, which no seed changes.
+//! The interval of a run in which the most jobs are expected; it does not depend on the seed.
 
 use crate::scenario::rate::jobs_before;
 use crate::scenario::{Scenario, Workload};
@@ -14,7 +14,10 @@ const BUSIER: f64 = 1.0 + 1e-9;
 /// Returns the start of the interval of this length in which the most jobs of the workloads that `counts` selects are
 /// expected; the first of equal ones.
 pub(super) fn busiest(scenario: &Scenario, length: Nanos, counts: impl Fn(&Workload) -> bool) -> Instant {
-    assert!(length <= scenario.duration, "invariant: not longer than the run, found {length:?}");
+    assert!(
+        length <= scenario.duration,
+        "invariant: the interval is not longer than the run, found {length:?}"
+    );
     let latest = scenario.duration.saturating_sub(length);
     let step = Nanos((length.0 / STARTS_PER_LENGTH).max(latest.0 / MAX_STARTS).max(1));
     let starts: Vec<Instant> = (0..latest.0.div_ceil(step.0))
@@ -25,10 +28,12 @@ pub(super) fn busiest(scenario: &Scenario, length: Nanos, counts: impl Fn(&Workl
     for workload in scenario.workloads.iter().filter(|workload| counts(workload)) {
         let before =
             |offset: Nanos| jobs_before(workload, scenario.duration, starts.iter().map(|at| *at + offset));
-        // The users of a closed workload arrive evenly and make no interval busier than another.
-        let Some((begins, ends)) = before(Nanos::ZERO).zip(before(length)) else { continue };
-        for ((expected, begin), end) in expected.iter_mut().zip(begins).zip(ends) {
-            *expected += end - begin;
+        // How many jobs the users of a closed workload send depends on the replies, so they are left out.
+        let Some((jobs_before_start, jobs_before_end)) = before(Nanos::ZERO).zip(before(length)) else {
+            continue;
+        };
+        for ((expected, start), end) in expected.iter_mut().zip(jobs_before_start).zip(jobs_before_end) {
+            *expected += end - start;
         }
     }
     let busier =
@@ -75,7 +80,7 @@ workload: [{{ name: w, route: r, arrivals: {{ {arrivals} }}, prompt: 1, completi
 
     #[test]
     fn the_busiest_hour_of_a_long_run_is_found_to_the_minute() {
-        // 90 minutes of a higher rate within 60 days: the first hour that lies inside.
+        // Two hours of a higher rate within 60 days, the second busier than the first: the second is found.
         let steps = "steps: [{ at: 0s, rate: 10/min }, { at: 1000h, rate: 11/min }, { at: 1001h, rate: 11.5/min }, { at: 1002h, rate: 10/min }]";
         assert_hour(busiest_hour("60d", steps, 1), 1001.0);
         let fifteen =

@@ -114,7 +114,7 @@ pub enum ChangeKind {
     Client,
     /// More quota: an account, a tier, a provider.
     Quota,
-    /// Different traffic: its size, its bounds, its time.
+    /// Different traffic: shorter prompts, another `max_tokens`, another time of day.
     Traffic,
     /// A what-if that the scenario itself describes.
     Own,

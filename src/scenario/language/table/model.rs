@@ -19,7 +19,7 @@ pub(in crate::scenario::language) static MODEL: Map = Map {
             "limits",
             Kind::Map(&LIMITS),
             "{rpm: 30, tpm: 6k}",
-            "How much an account may use. If absent, there are no limits.",
+            "How much an account may use. If absent, as in the preset; without a preset there are no limits.",
         )
         .default("{}"),
         word(
@@ -32,7 +32,7 @@ pub(in crate::scenario::language) static MODEL: Map = Map {
             "context",
             TOKENS_OR_NONE,
             "131072",
-            "The most tokens of prompt and completion together; longer calls are refused.",
+            "The most tokens of prompt and completion together; a longer call is answered with an error and not charged.",
         )
         .default("none"),
         word(
@@ -99,13 +99,10 @@ const GROWTH_FACTOR: Kind = Kind::Multiple { min: 1.0, max: 1000.0, bare: false 
 
 const LAWS: &[Choice] = &[
     choice("bucket", "refills continuously (token bucket); holds `burst` at most"),
-    choice("fixed", "counts per window of the clock, aligned to the start of the run"),
+    choice("fixed", "counts per window; windows follow one another from the start of the run"),
     choice("sliding_log", "counts what was admitted within the last window"),
     choice("sliding_counter", "the count of the window before fades linearly while the present one passes"),
-    choice(
-        "calendar",
-        "daily limits count from midnight to midnight of the zone, others per window of the clock",
-    ),
+    choice("calendar", "daily limits count from midnight to midnight of the zone, others as `fixed`"),
     choice("adaptive", "the limit of the next window follows what is used of this one"),
 ];
 
@@ -124,13 +121,12 @@ const fn axis(name: &'static str, example: &'static str, doc: &'static str) -> W
     word(name, LIMIT_ON_AXIS, example, doc).hint(NO_LIMIT)
 }
 
-const NO_LIMIT: &str =
-    "for no limit leave the word out; for a model that may not be used leave the model out";
+const NO_LIMIT: &str = "for no limit leave the word out, or write `none` if a preset has one; for a model that may not be used leave the model out";
 
 pub(in crate::scenario::language) static LIMITS: Map = Map {
     name: "limits",
     doc: "What an account may use of a model. A limit is a number, a map with more about it, or `none` to remove a preset's. A \
-          limit that is absent does not exist.",
+          limit that is absent is that of the preset, if there is one.",
     example: "{rpm: 30, tpm: 6k}",
     words: &[
         LAW,
@@ -174,7 +170,8 @@ pub(in crate::scenario::language) static LIMIT: Map = Map {
     refused: &[],
 };
 
-const IN_FLIGHT: &str = "has no meaning for `concurrency`, which counts requests in flight and has no window";
+const HAS_NO_WINDOW: &str =
+    "has no meaning for `concurrency`, which counts requests in flight and has no window";
 const WRITE_CONCURRENCY: &str = "write `concurrency: 8`";
 
 pub(in crate::scenario::language) static CONCURRENCY: Map = Map {
@@ -186,11 +183,11 @@ pub(in crate::scenario::language) static CONCURRENCY: Map = Map {
         .hint(NO_LIMIT)],
     forms: &[],
     refused: &[
-        Refused { word: "law", why: IN_FLIGHT, help: WRITE_CONCURRENCY },
-        Refused { word: "zone", why: IN_FLIGHT, help: WRITE_CONCURRENCY },
-        Refused { word: "growth", why: IN_FLIGHT, help: WRITE_CONCURRENCY },
-        Refused { word: "most", why: IN_FLIGHT, help: WRITE_CONCURRENCY },
-        Refused { word: "burst", why: IN_FLIGHT, help: WRITE_CONCURRENCY },
+        Refused { word: "law", why: HAS_NO_WINDOW, help: WRITE_CONCURRENCY },
+        Refused { word: "zone", why: HAS_NO_WINDOW, help: WRITE_CONCURRENCY },
+        Refused { word: "growth", why: HAS_NO_WINDOW, help: WRITE_CONCURRENCY },
+        Refused { word: "most", why: HAS_NO_WINDOW, help: WRITE_CONCURRENCY },
+        Refused { word: "burst", why: HAS_NO_WINDOW, help: WRITE_CONCURRENCY },
     ],
 };
 
@@ -231,7 +228,7 @@ pub(in crate::scenario::language) static RESERVE: Map = Map {
             "How prompt tokens count that the provider finds in its prefix cache. If absent, as the dialect does: `refund` for `groq`, \
              `free` for `anthropic`, else `counted`.",
         ),
-        word("charge_refused", Kind::Bool, "true", "Whether refused calls count as requests.")
+        word("charge_refused", Kind::Bool, "true", "Whether calls that a limit refuses count as requests.")
             .default("false"),
     ],
     forms: &[],
@@ -240,7 +237,10 @@ pub(in crate::scenario::language) static RESERVE: Map = Map {
 
 const RESERVE_ESTIMATE: &[Choice] = &[
     choice("prompt+max_tokens", "the prompt and all that the call allows"),
-    choice("prompt+recent", "the prompt and the largest recent completion of the account"),
+    choice(
+        "prompt+recent",
+        "the prompt and the largest recent completion of the account's calls to the model, at most `max_tokens`; before the first as `prompt+max_tokens`",
+    ),
     choice("prompt", "the prompt only"),
     choice("nothing", "nothing"),
 ];
