@@ -80,7 +80,7 @@ workload:
     assert_eq!(
         notes::sentences(&parsed(yaml).notes)[0],
         "20% of the jobs of w are too large for p/default/m: the prompt and max_tokens of 300 together exceed its tpm of 4k; \
-         its context of 4096 is too small for them as well; its tpd of 4500 is too small for 10% of the jobs as well"
+         its context of 4096 is too small for them as well; its tpd of 4.5k is too small for 10% of the jobs as well"
     );
     let only_limit = yaml.replace("tpm: 4k, tpd: 4500", "tpm: 4k").replace("context: 4096, ", "");
     assert_eq!(
