@@ -4,6 +4,7 @@
 
 use provider::{Instant, Nanos};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// The unit of a measured number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -256,6 +257,12 @@ pub fn is_unprintable(c: char) -> bool {
 #[must_use]
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if is_unprintable(c) { ' ' } else { c }).collect()
+}
+
+/// Returns the name of a file for a message: in one line, without characters that a terminal interprets.
+#[must_use]
+pub fn path_name(path: &Path) -> String {
+    printable(&path.to_string_lossy())
 }
 
 #[cfg(test)]

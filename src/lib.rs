@@ -19,6 +19,7 @@
 //!
 //! Below them is the crate `provider` (`mock/`): the model of a provider, and the mock that serves it over HTTP.
 
+mod api_keys;
 pub mod ceiling;
 pub mod cli;
 pub mod drive;

@@ -36,8 +36,13 @@ fn quotalab(args: &[&str]) -> Output {
 
 /// Runs `quotalab` in the repository with this stdin.
 fn quotalab_reading(args: &[&str], stdin: &[u8]) -> Output {
+    quotalab_in(Path::new(env!("CARGO_MANIFEST_DIR")), args, stdin)
+}
+
+/// Runs `quotalab` in a folder with this stdin.
+fn quotalab_in(folder: &Path, args: &[&str], stdin: &[u8]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_quotalab"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .current_dir(folder)
         .args(args)
         .write_stdin(stdin)
         .output()

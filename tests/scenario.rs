@@ -317,6 +317,34 @@ fn a_route_with_too_many_targets_is_refused() {
     assert!(parse(&with(64)).is_ok());
     let problems = parse(&with(65)).unwrap_err().to_string();
     assert!(problems.contains("name 65 targets in all") && problems.contains("at: routes.r"), "{problems}");
+
+    // The targets of all steps count: 13 accounts with 5 models, a step for each model.
+    let accounts: String = (0..13).map(|number| format!("a{number}: [k{number}], ")).collect();
+    let models: String = (0..5).map(|number| format!("m{number}: {{}}, ")).collect();
+    let target =
+        |model: u32| (0..13).map(move |number| format!("p/a{number}/m{model}, ")).collect::<String>();
+    let steps: String = (0..5).map(|model| format!("{{of: [{}]}}, ", target(model))).collect();
+    let text = format!(
+        "providers: {{p: {{accounts: {{{accounts}}}, models: {{{models}}}}}}}\nroutes: {{r: [{steps}]}}\n\
+         workload: [{{name: w, arrivals: {{poisson: 1/s}}, prompt: 5}}]"
+    );
+    let problems = parse(&text).unwrap_err().to_string();
+    assert!(problems.contains("name 65 targets in all"), "{problems}");
+}
+
+#[test]
+fn too_many_workloads_are_refused() {
+    let with = |workloads: usize| {
+        let workloads: String = (0..workloads)
+            .map(|number| format!("  - {{name: w{number}, arrivals: {{poisson: 1/h}}, prompt: 5}}\n"))
+            .collect();
+        format!(
+            "providers: {{p: {{models: {{m: {{}}}}}}}}\nroutes: {{r: [{{of: [p/default/m]}}]}}\nworkload:\n{workloads}"
+        )
+    };
+    assert!(parse(&with(256)).is_ok());
+    let problems = parse(&with(257)).unwrap_err().to_string();
+    assert!(problems.contains("at: workload") && problems.contains("256"), "{problems}");
 }
 
 fn parse(text: &str) -> Result<Scenario, Problems> {

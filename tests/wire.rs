@@ -35,7 +35,8 @@ impl parse::Headers for Rendered<'_> {
 const NOW: Instant = Instant(77_000_000_123);
 
 fn context<'a>(model: &'a str, account: &'a str, tier: Tier) -> Context<'a> {
-    Context { model, account, tier, number: 7, at: NOW, finish: Finish::Stop, content: Content::Filler }
+    let (finish, content) = (Finish::Stop, Content::Filler);
+    Context { model, fingerprint: "fp_0", account, tier, number: 7, at: NOW, finish, content }
 }
 
 /// The finish reason that the mock renders for a decision.

@@ -306,7 +306,7 @@ impl LimitState {
         let remaining = self.window.remaining(now);
         // The limit is full when a request for its whole capacity fits.
         let computed_reset = self.computed_wait(self.used(remaining), self.window.capacity());
-        let exact_reset = || self.window.refilled_at(now).map_or(Nanos::MAX, |full| full.since(now));
+        let exact_reset = || self.window.earliest_unused(now).map_or(Nanos::MAX, |full| full.since(now));
         HeaderLimit {
             axis: self.axis,
             limit: self.current_limit(),

@@ -353,7 +353,7 @@ impl Calls<'_> {
     pub(super) fn smallest_reservation(&self, axis: Axis) -> f64 {
         let is_free = self.model.reserve.cached == CachedTokens::Free;
         let prompt =
-            if axis == Axis::Otpm || is_free { 0.0 } else { bounds(&self.workload.prompt).0.max(1.0) };
+            if axis == Axis::Otpm || is_free { 0.0 } else { smallest_sample(&self.workload.prompt).max(1.0) };
         libm::floor(prompt) + f64::from(self.max_tokens.min(MAX_TOKENS))
     }
 
@@ -364,30 +364,39 @@ impl Calls<'_> {
             return None;
         }
         match &latency.service {
-            ServiceTimeDist::Total(total) => bounds(total).1,
+            ServiceTimeDist::Total(total) => largest_sample(total),
             ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
                 let max = self.max_completion();
-                let completion = bounds(&self.workload.completion).1.map_or(max, |most| most.clamp(1.0, max));
+                let completion =
+                    largest_sample(&self.workload.completion).map_or(max, |most| most.clamp(1.0, max));
                 let prefill = match prefill_speed {
-                    Some(speed) => libm::ceil(bounds(&self.workload.prompt).1?).max(1.0) / speed,
+                    Some(speed) => libm::ceil(largest_sample(&self.workload.prompt)?).max(1.0) / speed,
                     None => 0.0,
                 };
                 // Decoding begins after the first token.
-                Some(bounds(before_prefill).1? + prefill + (libm::ceil(completion) - 1.0) / decode_speed)
+                let decode = (libm::ceil(completion) - 1.0) / decode_speed;
+                Some(largest_sample(before_prefill)? + prefill + decode)
             }
         }
     }
 }
 
-/// Returns the smallest and the largest sample of a distribution; `None` if there is no largest.
-pub(super) fn bounds(dist: &Dist) -> (f64, Option<f64>) {
+/// Returns the lower bound of the samples of a distribution.
+pub(super) fn smallest_sample(dist: &Dist) -> f64 {
     match dist {
-        Dist::Constant(value) => (*value, Some(*value)),
-        Dist::Uniform { min, max } => (*min, Some(*max)),
-        Dist::Discrete(steps) => {
-            let values = || steps.iter().map(|(value, _)| *value);
-            (values().fold(f64::INFINITY, f64::min), values().reduce(f64::max))
-        }
-        Dist::LogNormal { .. } | Dist::Exponential(_) => (0.0, None),
+        Dist::Constant(value) => *value,
+        Dist::Uniform { min, .. } => *min,
+        Dist::Discrete(steps) => steps.iter().map(|(value, _)| *value).fold(f64::INFINITY, f64::min),
+        Dist::LogNormal { .. } | Dist::Exponential(_) => 0.0,
+    }
+}
+
+/// Returns the largest sample of a distribution; `None` if there is none.
+fn largest_sample(dist: &Dist) -> Option<f64> {
+    match dist {
+        Dist::Constant(value) => Some(*value),
+        Dist::Uniform { max, .. } => Some(*max),
+        Dist::Discrete(steps) => steps.iter().map(|(value, _)| *value).reduce(f64::max),
+        Dist::LogNormal { .. } | Dist::Exponential(_) => None,
     }
 }

@@ -17,7 +17,7 @@
 
 use super::constraint::LimitConstraint;
 use super::demand::{PromptRange, Sizes, model};
-use super::held::bounds;
+use super::held::smallest_sample;
 use super::{Class, allocation, offered_jobs_per_second_of};
 use crate::ids::TargetId;
 use crate::scenario::{Arrivals, Metric, Op, Rule, Scenario, Workload, rate};
@@ -111,10 +111,10 @@ struct Part<'c> {
 
 impl<'c> Part<'c> {
     fn of(scenario: &Scenario, class: &'c Class) -> Self {
-        let workload = offered_jobs_per_second_of(scenario, &scenario.workloads[class.workload]);
-        let of_run = class.rate * scenario.duration.as_secs_f64();
-        let may_fail = of_run * allowed_failures(scenario, class.workload);
-        Self { class, share: class.rate / workload, may_fail }
+        let workload_rate = offered_jobs_per_second_of(scenario, &scenario.workloads[class.workload]);
+        let jobs_of_run = class.rate * scenario.duration.as_secs_f64();
+        let may_fail = jobs_of_run * allowed_failures(scenario, class.workload);
+        Self { class, share: class.rate / workload_rate, may_fail }
     }
 }
 
@@ -129,19 +129,21 @@ fn in_intervals(
 ) -> Option<PeakCeiling> {
     let jobs = |part: &Part<'_>| intervals.jobs[part.class.workload] * part.share;
     let may_fail = |part: &Part<'_>| part.may_fail.min(jobs(part));
+    // The linear programme needs ratios only: here `rate` is the jobs of the intervals that must be served, and `allowed` the
+    // units of the intervals.
     let classes: Vec<Class> = (parts.iter())
         .map(|part| Class { rate: jobs(part) - may_fail(part), ..part.class.clone() })
         .filter(|class| class.rate > 0.0)
         .collect();
     let span = intervals.length + max_wait;
-    let bounds: Vec<LimitConstraint<'_>> = (constraints.iter())
+    let in_intervals: Vec<LimitConstraint<'_>> = (constraints.iter())
         .map(|constraint| LimitConstraint {
             allowed: intervals.starts.iter().map(|start| constraint.whole_units_in(*start, span)).sum(),
             ..constraint.clone()
         })
         .collect();
-    let (multiple, binding) = allocation::maximum_multiple(&classes, &bounds);
-    let binding = binding.and_then(|binding| bounds.iter().position(|bound| std::ptr::eq(bound, binding)));
+    let (multiple, binding) = allocation::maximum_multiple(&classes, &in_intervals);
+    let binding = binding.and_then(|binding| in_intervals.iter().position(|one| std::ptr::eq(one, binding)));
     let count = intervals.starts.len();
     let each = |total: f64| total / count as f64;
     let peak = Peak {
@@ -158,8 +160,8 @@ fn in_intervals(
 /// its tokens take.
 fn shortest_call(scenario: &Scenario, classes: &[Class]) -> Nanos {
     let of_target = |target: &TargetId| match &model(scenario, *target).latency.service {
-        ServiceTimeDist::Total(total) => bounds(total).0,
-        ServiceTimeDist::Split { before_prefill, .. } => bounds(before_prefill).0,
+        ServiceTimeDist::Total(total) => smallest_sample(total),
+        ServiceTimeDist::Split { before_prefill, .. } => smallest_sample(before_prefill),
     };
     let all = classes.iter().flat_map(|class| &class.targets).map(of_target);
     Nanos::from_secs_f64(all.reduce(f64::min).unwrap_or(0.0).max(0.0))
@@ -227,8 +229,8 @@ struct CumulativeLoad {
 }
 
 impl CumulativeLoad {
-    /// Returns the first cells of the intervals of `length` cells, at least 1 and at most all, in which the most has to be
-    /// served on average: the busiest, and others as long as each raises that mean.
+    /// Returns the first cell of each chosen interval. All have `length` cells, from 1 to the number of cells. Chosen are the
+    /// busiest, and the next busiest as long as each raises the mean that has to be served per interval.
     fn busiest(&self, length: usize) -> Vec<usize> {
         let cells = self.before.len() - 1;
         let arriving = |from: usize| self.before[from + length] - self.before[from];
@@ -277,17 +279,17 @@ fn tokens(scenario: &Scenario, workload: usize) -> f64 {
     sizes.prompt + sizes.completion
 }
 
-/// Returns the instants at which bursts arrive: the first, that of all workloads, and for each period of a burst its
-/// multiples, with the workloads whose periods divide it.
+/// Returns intervals of length zero: the start of the run, when every workload with bursts sends one; and, if some jobs may
+/// fail, for each period all of its multiples, with the bursts of the workloads that send at every one of them.
 fn at_once(scenario: &Scenario, may_fail: &[f64]) -> Vec<Intervals> {
     let burst = |workload: &Workload| match workload.arrivals {
         Arrivals::Burst { jobs, every } => Some((f64::from(jobs), every.max(Nanos(1)))),
         _ => None,
     };
     let bursts: Vec<Option<(f64, Nanos)>> = scenario.workloads.iter().map(burst).collect();
-    let at = |starts: Vec<Instant>, is_in: &dyn Fn(Nanos) -> bool| {
+    let at = |starts: Vec<Instant>, is_counted: &dyn Fn(Nanos) -> bool| {
         let jobs = |burst: &Option<(f64, Nanos)>| {
-            burst.map_or(0.0, |(jobs, every)| if is_in(every) { jobs } else { 0.0 })
+            burst.map_or(0.0, |(jobs, every)| if is_counted(every) { jobs } else { 0.0 })
         };
         let jobs: Vec<f64> = bursts.iter().map(|burst| jobs(burst) * starts.len() as f64).collect();
         Intervals { starts, length: Nanos::ZERO, jobs }
@@ -305,7 +307,7 @@ fn at_once(scenario: &Scenario, may_fail: &[f64]) -> Vec<Intervals> {
     found
 }
 
-/// Returns the jobs that arrive before each of `edges`, as expected; of users, as many as they send at most.
+/// Returns the expected number of jobs that arrive before each of `edges`; of users, the most that they can send.
 fn jobs_before(scenario: &Scenario, workload: &Workload, edges: &[Instant]) -> Vec<f64> {
     rate::jobs_before(workload, scenario.duration, edges.iter().copied()).unwrap_or_else(|| {
         let rate = offered_jobs_per_second_of(scenario, workload);

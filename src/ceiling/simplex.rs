@@ -1,14 +1,25 @@
 //! Solves a linear programme by the simplex method on a dense tableau.
 //!
-//! The origin is always feasible, so there is no first phase. Entering and leaving variables are those of the smallest
-//! index, which prevents cycling (R. G. Bland, Mathematics of Operations Research 2(2), 1977). The last tableau contains
-//! the shadow price of each row: the gain of one more unit of its bound. Programmes are tiny (workloads × targets), and
+//! The origin is always feasible, so there is no first phase. The entering variable is that of the largest gain per unit
+//! (G. B. Dantzig), and after many pivots that gained nothing that of the smallest index, which prevents cycling (R. G. Bland,
+//! Mathematics of Operations Research 2(2), 1977). The last tableau contains the shadow price of each row: the gain of one more unit of its bound. Programmes are tiny (workloads × targets), and
 //! scalar arithmetic gives the same bits on every machine, which a vectorised solver does not guarantee.
 
 /// Values up to this count as zero; rows must be scaled to about one.
 const EPSILON: f64 = 1e-11;
 /// The maximum number of pivots, far above what a scenario needs. The result after that is feasible, possibly not optimal.
 const MAX_PIVOTS: usize = 100_000;
+
+/// The least number of pivots in sequence without a gain after which the rule changes; it is twice the number of rows if that
+/// is larger, since from the origin each class may need a pivot before the first gain.
+const MAX_WITHOUT_GAIN: usize = 64;
+
+/// How the entering variable is chosen among those with a gain.
+#[derive(Clone, Copy, Debug)]
+enum Entering {
+    LargestGain,
+    SmallestIndex,
+}
 
 /// The solution of a linear programme.
 #[derive(Clone, Debug)]
@@ -24,12 +35,17 @@ pub(super) struct Optimum {
 pub(super) fn maximise(gain: &[f64], rows: &[Vec<f64>], bounds: &[f64]) -> Optimum {
     debug_assert!(bounds.iter().all(|bound| *bound >= 0.0), "invariant: bounds >= 0, found {bounds:?}");
     let mut table = Table::new(gain, rows, bounds);
+    let (mut without_gain, max_without_gain) = (0, MAX_WITHOUT_GAIN.max(2 * rows.len()));
     for _ in 0..MAX_PIVOTS {
-        let Some((row, column)) = table.pivot_element() else { break };
+        let rule =
+            if without_gain < max_without_gain { Entering::LargestGain } else { Entering::SmallestIndex };
+        let Some((row, column)) = table.pivot_element(rule) else { break };
+        let before = table.value();
         table.pivot(row, column);
+        without_gain = if table.value() > before { 0 } else { without_gain + 1 };
     }
     let cost = &table.rows[rows.len()];
-    Optimum { value: cost[table.width], prices: cost[gain.len()..table.width].to_vec() }
+    Optimum { value: table.value(), prices: cost[gain.len()..table.width].to_vec() }
 }
 
 /// The tableau: one row per constraint and the costs as the last row; columns are variables, slacks, the bounds.
@@ -54,11 +70,19 @@ impl Table {
         Self { rows: table, basis: (gain.len()..width).collect(), width }
     }
 
+    /// Returns the gain of the present solution.
+    fn value(&self) -> f64 {
+        self.rows.last().map_or(0.0, |cost| cost[self.width])
+    }
+
     /// Returns the row and column of the next pivot, or `None` at the optimum.
-    fn pivot_element(&self) -> Option<(usize, usize)> {
+    fn pivot_element(&self, rule: Entering) -> Option<(usize, usize)> {
         let cost = self.rows.last()?;
-        let mut entering = (0..self.width).filter(|&column| cost[column] < -EPSILON);
-        entering.find_map(|column| Some((self.leaving_row(column)?, column)))
+        let mut entering: Vec<usize> = (0..self.width).filter(|&column| cost[column] < -EPSILON).collect();
+        if matches!(rule, Entering::LargestGain) {
+            entering.sort_by(|&one, &other| cost[one].total_cmp(&cost[other]).then(one.cmp(&other)));
+        }
+        entering.into_iter().find_map(|column| Some((self.leaving_row(column)?, column)))
     }
 
     /// Returns the row with the smallest ratio of bound to coefficient; of equal ones, that of the smallest variable.

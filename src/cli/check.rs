@@ -3,7 +3,7 @@
 use super::output::{print_plain, print_to_stderr};
 use super::{Exit, ScenarioOptions, VerbError};
 use crate::ceiling::Ceiling;
-use crate::formatting::printable;
+use crate::formatting::path_name;
 use crate::report::notes;
 use clap::Args;
 use std::path::PathBuf;
@@ -28,10 +28,7 @@ impl CheckArgs {
                     let notes: String =
                         notes::sentences(&scenario.notes).iter().map(|note| format!("  {note}\n")).collect();
                     let notes = if notes.is_empty() { notes } else { format!("\nNote\n{notes}") };
-                    print_plain(&format!(
-                        "{gap}{}: ok\n\n{text}{notes}\n{ceiling}\n",
-                        printable(&file.display().to_string())
-                    ))?;
+                    print_plain(&format!("{gap}{}: ok\n\n{text}{notes}\n{ceiling}\n", path_name(file)))?;
                 }
                 Err(VerbError::Input(problems)) => {
                     print_to_stderr(&format!("{problems:#}"));

@@ -4,6 +4,7 @@ use super::output::{print, print_plain};
 use super::{Exit, VerbError, input_error, run_error};
 use crate::engine::parse::Dialect;
 use crate::explain;
+use crate::formatting::path_name;
 use crate::input_file;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
@@ -30,7 +31,7 @@ impl ExplainArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         let bytes = match &self.file {
             Some(path) => input_file::read_start(path, MAX_BYTES)
-                .with_context(|| format!("error: cannot read {}", path.display())),
+                .with_context(|| format!("error: cannot read {}", path_name(path))),
             None => {
                 let mut bytes = Vec::new();
                 let read = std::io::stdin().take(MAX_BYTES).read_to_end(&mut bytes);

@@ -4,6 +4,7 @@
 //! Devices and pipes cannot be replaced; they are written as they are.
 
 use super::{VerbError, input_error};
+use crate::formatting::path_name;
 use anyhow::{Context as _, anyhow};
 use std::error::Error;
 use std::fs::{self, File, OpenOptions};
@@ -84,31 +85,46 @@ pub(super) fn stage(path: &Path, content: &str) -> io::Result<OutputFile> {
 const PREFIX: &str = ".quotalab-";
 const SUFFIX: &str = ".tmp";
 
-/// Removes the temporary files of processes that were killed. No other process may be writing to the folder.
-///
-/// # Errors
-/// If the folder cannot be read.
-pub(super) fn remove_abandoned(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX)) {
-            // What cannot be removed is not needed either.
-            let _ = fs::remove_file(folder.join(name));
+/// Removes the temporary files of processes that were killed: those that no process has locked.
+fn remove_abandoned(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (name, path) = (entry.file_name(), entry.path());
+        let is_temporary =
+            name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+        if is_temporary && File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_file(path);
         }
     }
-    Ok(())
 }
 
-/// Creates a temporary file in `folder`, with the permissions of any new file.
+/// Creates a temporary file in `folder`, with the permissions of any new file, and removes those of processes that were killed.
 ///
 /// # Errors
 /// If the folder cannot be written.
 pub(super) fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    remove_abandoned(folder);
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // the umask applies
-    builder.tempfile_in(folder).map_err(without_path)
+    loop {
+        let file = builder.tempfile_in(folder).map_err(without_path)?;
+        // On a file system without locks, abandoned files are not found, so that the file is not taken for one.
+        let _ = file.as_file().lock();
+        // Another process may have removed the file before it was locked.
+        if is_in_folder(file.as_file()) {
+            return Ok(file);
+        }
+    }
+}
+
+/// Returns `true` if the file still has a name.
+fn is_in_folder(file: &File) -> bool {
+    #[cfg(unix)]
+    return file.metadata().is_ok_and(|file| std::os::unix::fs::MetadataExt::nlink(&file) > 0);
+    #[cfg(not(unix))]
+    true // A file that is open cannot be removed.
 }
 
 /// Returns the error of the system without the name of the temporary file, which means nothing to the user.
@@ -133,7 +149,7 @@ pub(super) fn try_to_create(outputs: &[Output<'_>]) -> Result<(), VerbError> {
         }
         OutputFile::create(path)
             .map(drop)
-            .with_context(|| format!("error: {option} {} cannot be written", path.display()))
+            .with_context(|| format!("error: {option} {} cannot be written", path_name(path)))
             .map_err(input_error)
     };
     outputs.iter().try_for_each(try_one)
@@ -153,14 +169,14 @@ pub(super) fn refuse_overwriting<'a>(
         if inputs.contains(&found) {
             return Err(input_error(anyhow!(
                 "error: {option} {} would overwrite an input\n  help: choose another file",
-                path.display()
+                path_name(path)
             )));
         }
         let same = outputs[..index].iter().find(|(_, other)| location(other) == found);
         if let Some((other, _)) = same.filter(|_| !is_special(path)) {
             return Err(input_error(anyhow!(
                 "error: {other} and {option} name the same file, {}\n  help: choose another file for one of them",
-                path.display()
+                path_name(path)
             )));
         }
     }

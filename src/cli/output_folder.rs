@@ -1,12 +1,14 @@
 //! The output folder of `sim`, `run`, `report` and `plan`: a result as JSON, a page, and its charts.
 //!
 //! A process locks the folder of its result from before the run until the result is written, so that no other process writes
-//! there at the same time. All files of a result are written under temporary names and then renamed together, and no chart of an
-//! earlier result remains beside a later one.
+//! there at the same time. All files of a result are written under temporary names first. Then the page and the charts of an
+//! earlier result are removed, and the JSON, the page and the charts get their names, so that a process that is killed leaves no
+//! file beside that of another result.
 
 use super::default_folder::{self, default_folders};
 use super::output_file::{self, Output, OutputFile, refuse_overwriting};
 use super::{VerbError, input_error, run_error};
+use crate::formatting::path_name;
 use crate::planner::Plan;
 use crate::record::Summary;
 use crate::report::{self, Chart, compare};
@@ -16,18 +18,40 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The names of the files of a kind of result.
+#[derive(Debug)]
+pub(super) struct FileNames {
+    /// What the files hold, for the text of an error: `report` or `plan`.
+    content: &'static str,
+    json: &'static str,
+    page: &'static str,
+    /// All charts that a result of this kind may have, without their extension.
+    charts: &'static [&'static str],
+}
+
+impl FileNames {
+    /// The files of a run.
+    pub(super) const OF_RUN: Self =
+        Self { content: "report", json: "result.json", page: "report.html", charts: &report::RUN_CHARTS };
+    /// The files of a comparison of runs, which has no JSON.
+    const OF_COMPARISON: Self = Self { charts: &compare::CHARTS, ..Self::OF_RUN };
+    /// The files of a plan.
+    pub(super) const OF_PLAN: Self =
+        Self { content: "plan", json: "plan.json", page: "plan.html", charts: &report::plan::CHARTS };
+
+    /// Returns the names of the page and of the charts.
+    fn page_and_charts(&self) -> impl Iterator<Item = String> {
+        self.charts.iter().map(|chart| svg(chart)).chain([self.page.to_owned()])
+    }
+}
+
 /// The files of one output folder.
 #[derive(Debug)]
 pub(super) struct OutputFiles {
-    /// What the files hold, for the text of an error: `report` or `plan`.
-    content: &'static str,
-    /// A file name and its JSON.
-    json: Option<(&'static str, String)>,
-    /// A file name and its HTML.
-    page: (&'static str, String),
+    names: FileNames,
+    json: Option<String>,
+    page: String,
     charts: Vec<Chart>,
-    /// The names of all charts that a result of this kind may have.
-    possible_charts: &'static [&'static str],
 }
 
 /// A folder that can be written, locked until the value is dropped.
@@ -40,7 +64,7 @@ pub(super) struct OutputFolder {
 
 impl OutputFolder {
     /// Opens the folder for the result of the scenario in `file`: `out`, or the first of its [`default_folders`] that is free.
-    /// `files` are the names of the JSON and the page of the result, `others` the outputs beside it.
+    /// `names` are those of the files of the result, `others` the outputs beside it.
     ///
     /// # Errors
     /// As [`Self::open`], if no folder is free, if a file there may not be replaced, and if an output would overwrite the scenario,
@@ -48,36 +72,38 @@ impl OutputFolder {
     pub(super) fn open_for(
         scenario: &Scenario,
         (out, file): (Option<&PathBuf>, &Path),
-        files: [&str; 2],
+        names: &FileNames,
         others: &[Output<'_>],
     ) -> Result<Self, VerbError> {
+        let names: Vec<String> = names.page_and_charts().chain([names.json.to_owned()]).collect();
         let check = |path: &Path| {
-            let files = files.map(|name| path.join(name));
+            let files: Vec<PathBuf> = names.iter().map(|name| path.join(name)).collect();
             let files = files.iter().map(|file| ("--out", file.as_path()));
             let outputs: Vec<Output<'_>> = files.chain(others.iter().copied()).collect();
             refuse_overwriting(scenario.files.iter().map(PathBuf::as_path), &outputs)
         };
         if let Some(path) = out {
             check(path)?;
-            return Self::open(path.clone())?.with_writable(files);
+            return Self::open(path.clone())?.check_replaceable(&names);
         }
         for folder in default_folders(file) {
             check(&folder)?;
             match Self::try_open(folder)? {
-                Some(opened) if opened.is_of(file) => return opened.with_writable(files),
+                Some(opened) if opened.is_of(file) => return opened.check_replaceable(&names),
                 _ => {}
             }
         }
         Err(input_error(anyhow!(
             "error: all folders for {} below out/ are in use\n  help: choose a folder with --out",
-            file.display()
+            path_name(file)
         )))
     }
 
-    /// Checks that the files of the folder that exist may be replaced.
-    fn with_writable(self, files: [&str; 2]) -> Result<Self, VerbError> {
-        let files = files.map(|name| self.path.join(name));
-        output_file::try_to_create(&files.each_ref().map(|file| ("--out", file.as_path())))?;
+    /// Checks that the files of the folder that exist may be replaced, and returns it.
+    fn check_replaceable(self, names: &[String]) -> Result<Self, VerbError> {
+        for name in names {
+            output_file::try_to_create(&[("--out", &self.path.join(name))])?;
+        }
         Ok(self)
     }
 
@@ -95,7 +121,7 @@ impl OutputFolder {
         let text = || {
             format!(
                 "error: another run writes its result to {}\n  help: choose another folder with --out",
-                path.display()
+                path_name(&path)
             )
         };
         Self::try_open(path.clone())?.ok_or_else(|| input_error(anyhow!(text())))
@@ -112,50 +138,40 @@ impl OutputFolder {
                 Some(Ok(())) => folder,
                 Some(Err(TryLockError::Error(_))) | None => None,
             };
-            if lock.is_some() {
-                output_file::remove_abandoned(&path)?;
-            }
             Ok(Some(Self { path: path.clone(), _lock: lock }))
         };
         open()
-            .with_context(|| format!("error: nothing can be written to {}", path.display()))
+            .with_context(|| format!("error: nothing can be written to {}", path_name(&path)))
             .map_err(input_error)
     }
 
     /// Writes the files and returns the path of the page.
     ///
     /// # Errors
-    /// If a file cannot be written. If there is a JSON and it can be written, it is kept, since it contains the whole result, and
-    /// an earlier page and charts are removed; otherwise the files of an earlier result remain as they were.
+    /// If a file cannot be written. The JSON, which contains the whole result, is kept without the others if it can be written;
+    /// otherwise the files of an earlier result remain as they were.
     pub(super) fn write(&self, files: &OutputFiles) -> Result<PathBuf, VerbError> {
-        debug_assert!(
-            files.charts.iter().all(|chart| files.possible_charts.contains(&chart.name)),
-            "invariant: {:?} names every chart of a {}",
-            files.possible_charts,
-            files.content
-        );
-        let folder = self.path.display();
-        let (page, content) = (files.page.0, files.content);
+        let FileNames { content, page, .. } = files.names;
+        let folder = path_name(&self.path);
         let failed = || format!("the {content} cannot be written to {folder}");
-        let json = files.json.as_ref().map(|(name, json)| self.stage(name, json));
+        let json = files.json.as_ref().map(|json| self.stage(files.names.json, json));
         let json = json.transpose().with_context(failed).map_err(run_error)?;
-        let pages = self.stage_page_and_charts(files);
-        let error = match (json, &pages) {
-            (Some(json), Err(_)) => {
-                self.keep_json_only(files, json).with_context(failed).map_err(run_error)?;
+        let page_and_charts = self.stage_page_and_charts(files);
+        if json.is_some() || page_and_charts.is_ok() {
+            let removed = self.remove_page_and_charts(&files.names);
+            let kept = removed.and_then(|()| json.map_or(Ok(()), OutputFile::commit));
+            kept.with_context(failed).map_err(run_error)?;
+        }
+        let page_failed = || match files.json {
+            Some(_) => {
                 format!("{page} cannot be written to {folder}, which holds the JSON of the {content} only")
             }
-            (json, Ok(_)) => {
-                json.map_or(Ok(()), OutputFile::commit).with_context(failed).map_err(run_error)?;
-                failed()
-            }
-            (None, Err(_)) => failed(),
+            None => failed(),
         };
-        let replace = |staged: Vec<OutputFile>| {
-            staged.into_iter().try_for_each(OutputFile::commit)?;
-            self.remove_charts(files, |name| files.charts.iter().all(|chart| chart.name != name))
-        };
-        pages.and_then(replace).context(error).map_err(run_error)?;
+        page_and_charts
+            .and_then(|staged| staged.into_iter().try_for_each(OutputFile::commit))
+            .with_context(page_failed)
+            .map_err(run_error)?;
         Ok(self.path.join(page))
     }
 
@@ -166,21 +182,23 @@ impl OutputFolder {
     }
 
     fn stage_page_and_charts(&self, files: &OutputFiles) -> io::Result<Vec<OutputFile>> {
+        debug_assert!(
+            files.charts.iter().all(|chart| files.names.charts.contains(&chart.name)),
+            "invariant: {:?} names every chart",
+            files.names
+        );
         let charts = files.charts.iter().map(|chart| self.stage(&svg(chart.name), &chart.standalone()));
-        charts.chain([self.stage(files.page.0, &files.page.1)]).collect()
+        charts.chain([self.stage(files.names.page, &files.page)]).collect()
     }
 
-    /// Gives the JSON its name, and removes what an earlier result has left.
-    fn keep_json_only(&self, files: &OutputFiles, json: OutputFile) -> io::Result<()> {
-        json.commit()?;
-        remove(&self.path.join(files.page.0))?;
-        self.remove_charts(files, |_| true)
-    }
-
-    /// Removes the charts of an earlier result that `is_removed` selects by name.
-    fn remove_charts(&self, files: &OutputFiles, is_removed: impl Fn(&str) -> bool) -> io::Result<()> {
-        let mut names = files.possible_charts.iter().filter(|name| is_removed(name));
-        names.try_for_each(|name| remove(&self.path.join(svg(name))))
+    /// Removes the page and the charts of an earlier result; of a link, the file that it names.
+    fn remove_page_and_charts(&self, names: &FileNames) -> io::Result<()> {
+        names.page_and_charts().map(|name| self.path.join(name)).try_for_each(|path| {
+            match fs::remove_file(fs::canonicalize(&path).unwrap_or(path)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            }
+        })
     }
 }
 
@@ -189,51 +207,47 @@ fn svg(chart: &str) -> String {
     format!("{chart}.svg")
 }
 
-/// Removes a file if it exists.
-fn remove(path: &Path) -> io::Result<()> {
-    fs::remove_file(path)
-        .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
-}
-
 impl OutputFiles {
     /// Returns the files of a run: `result.json`, `report.html` and the charts.
     pub(super) fn of_run(summary: &Summary) -> Self {
         Self {
-            content: "report",
-            json: Some(("result.json", summary.to_json())),
-            page: ("report.html", report::html::render(summary)),
+            names: FileNames::OF_RUN,
+            json: Some(summary.to_json()),
+            page: report::html::render(summary),
             charts: report::charts(summary),
-            possible_charts: &report::RUN_CHARTS,
         }
     }
 
     /// Leaves the JSON out if it would replace one of `inputs`.
-    pub(super) fn without_inputs(self, folder: &OutputFolder, inputs: &[PathBuf]) -> Self {
-        let inputs = || inputs.iter().map(PathBuf::as_path);
-        let is_input =
-            |name: &str| refuse_overwriting(inputs(), &[("--out", &folder.path.join(name))]).is_err();
-        Self { json: self.json.filter(|(name, _)| !is_input(name)), ..self }
+    ///
+    /// # Errors
+    /// If the page or a chart would replace one of them.
+    pub(super) fn without_inputs(self, folder: &OutputFolder, inputs: &[PathBuf]) -> Result<Self, VerbError> {
+        let check = |name: &str| {
+            refuse_overwriting(inputs.iter().map(PathBuf::as_path), &[("--out", &folder.path.join(name))])
+        };
+        self.names.page_and_charts().try_for_each(|name| check(&name))?;
+        let is_input = check(self.names.json).is_err();
+        Ok(Self { json: self.json.filter(|_| !is_input), ..self })
     }
 
     /// Returns the files of a comparison of runs: `report.html` and the charts.
     pub(super) fn of_comparison(runs: &[compare::Named<'_>]) -> Self {
         Self {
-            content: "report",
+            names: FileNames::OF_COMPARISON,
             json: None,
-            page: ("report.html", compare::html(runs)),
+            page: compare::html(runs),
             charts: compare::charts(runs),
-            possible_charts: &compare::CHARTS,
         }
     }
 
     /// Returns the files of a plan: `plan.json`, `plan.html` and the charts.
     pub(super) fn of_plan(plan: &Plan) -> Self {
         Self {
-            content: "plan",
-            json: Some(("plan.json", plan.to_json())),
-            page: ("plan.html", report::plan::html(plan)),
+            names: FileNames::OF_PLAN,
+            json: Some(plan.to_json()),
+            page: report::plan::html(plan),
             charts: report::plan::charts(plan),
-            possible_charts: &report::plan::CHARTS,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::budget::Budget;
 use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
-use super::output_folder::{OutputFiles, OutputFolder};
+use super::output_folder::{FileNames, OutputFiles, OutputFolder};
 use super::run_output::INTERRUPTED;
 use super::{Exit, ScenarioOptions, VerbError, fail_if, first_failure, input_error, quoted, run_error};
 use crate::ceiling::Ceiling;
@@ -60,7 +60,7 @@ impl PlanArgs {
         let scenario = self.scenario_options.read(&self.scenario)?;
         self.budget.check(&self.size(&scenario))?;
         let destination = (self.out.as_ref(), self.scenario.as_path());
-        let folder = OutputFolder::open_for(&scenario, destination, ["plan.json", "plan.html"], &[])?;
+        let folder = OutputFolder::open_for(&scenario, destination, &FileNames::OF_PLAN, &[])?;
         let options = PlanOptions {
             target: self.target.as_ref().map(|(_, target)| *target),
             growth: self.growth.clone(),
@@ -76,7 +76,7 @@ impl PlanArgs {
         }
         let plan =
             plan.map_err(|error| if error.is_of_input() { input_error(error) } else { run_error(error) })?;
-        let plan = Plan { file: self.scenario.display().to_string(), ..plan };
+        let plan = Plan { file: self.scenario.to_string_lossy().into_owned(), ..plan };
         let delivered = self.deliver(&plan, &folder);
         first_failure([delivered, fail_if(progress.interrupt.is_set(), INTERRUPTED)])?;
         Ok(if plan.not_met.is_empty() { Exit::Success } else { Exit::NotMet })
@@ -103,14 +103,14 @@ impl PlanArgs {
         let printed = print(&if self.json { plan.to_json() } else { report::plan::render(plan, style()) });
         let page = folder.write(&OutputFiles::of_plan(plan));
         if let (Ok(page), false) = (&page, self.quiet) {
-            print_to_stderr(&format!("plan: {}", page.display()));
+            print_to_stderr(&format!("plan: {}", formatting::path_name(page)));
         }
         first_failure([printed, page.map(drop)])
     }
 
     /// Returns the command that reproduces this plan.
     fn command(&self) -> String {
-        let scenario = quoted(&self.scenario.display().to_string());
+        let scenario = quoted(&self.scenario.to_string_lossy());
         let mut command = format!("quotalab plan {scenario}{}", self.scenario_options.to_arguments());
         if let Some((target, _)) = &self.target {
             command += &format!(" --target {}", quoted(target));

@@ -3,6 +3,7 @@
 use super::output::{print, print_to_stderr, style};
 use super::output_folder::{OutputFiles, OutputFolder};
 use super::{Exit, VerbError, first_failure, input_error, run_error};
+use crate::formatting::path_name;
 use crate::input_file::{self, MAX_JSON_BYTES};
 use crate::record::Summary;
 use crate::report::{self, compare};
@@ -47,9 +48,9 @@ impl ReportArgs {
             [one] => OutputFiles::of_run(one),
             many => OutputFiles::of_comparison(&self.named(many)),
         };
-        let page = folder.write(&files.without_inputs(folder, &self.results))?;
+        let page = folder.write(&files.without_inputs(folder, &self.results)?)?;
         if !self.quiet {
-            print_to_stderr(&format!("report: {}", page.display()));
+            print_to_stderr(&format!("report: {}", path_name(&page)));
         }
         Ok(())
     }
@@ -63,11 +64,11 @@ impl ReportArgs {
 
 fn read(path: &Path) -> Result<Summary, VerbError> {
     let text = input_file::read_text(path, MAX_JSON_BYTES)
-        .with_context(|| format!("error: {} cannot be read", path.display()))
+        .with_context(|| format!("error: {} cannot be read", path_name(path)))
         .map_err(input_error)?;
     Summary::from_json(&text)
         .with_context(|| {
-            format!("error: {} is not a result of quotalab (schema quotalab/result/1)", path.display())
+            format!("error: {} is not a result of quotalab (schema quotalab/result/1)", path_name(path))
         })
         .map_err(input_error)
 }

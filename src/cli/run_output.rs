@@ -4,12 +4,13 @@ use super::budget::Budget;
 use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
 use super::output_file::{Output, OutputFile};
-use super::output_folder::{OutputFiles, OutputFolder};
+use super::output_folder::{FileNames, OutputFiles, OutputFolder};
 use super::progress::Progress;
 use super::{
     Exit, OutputOptions, ScenarioOptions, VerbError, fail_if, first_failure, input_error, quoted, run_error,
 };
 use crate::drive::{self, RunSize};
+use crate::formatting::path_name;
 use crate::record::{Log, SlowJobs, Summary};
 use crate::report;
 use crate::scenario::Scenario;
@@ -60,7 +61,7 @@ impl<'a> Destination<'a> {
         let log: Vec<Output<'_>> =
             output_options.events.iter().map(|path| ("--events", path.as_path())).collect();
         let (out, file) = (output_options.out.as_ref(), source.scenario);
-        let folder = OutputFolder::open_for(scenario, (out, file), ["result.json", "report.html"], &log)?;
+        let folder = OutputFolder::open_for(scenario, (out, file), &FileNames::OF_RUN, &log)?;
         Ok(Self { output_options, source, folder, interrupt: Interrupt::listen() })
     }
 
@@ -83,7 +84,7 @@ impl<'a> Destination<'a> {
             let max_bytes = self.output_options.events_limit * BYTES_PER_GB;
             let create = || Log::bounded(BufWriter::new(OutputFile::create(path)?), scenario, max_bytes);
             create()
-                .with_context(|| format!("error: {} cannot be written", path.display()))
+                .with_context(|| format!("error: {} cannot be written", path_name(path)))
                 .map_err(input_error)
         });
         let progress =
@@ -107,7 +108,7 @@ impl<'a> Destination<'a> {
             progress.finish();
         }
         let reproduce = self.source.command(self.output_options.budget);
-        let file = self.source.scenario.display().to_string();
+        let file = self.source.scenario.to_string_lossy().into_owned();
         let summary = Summary { reproduce, file, job_traces: slow_jobs.traces(scenario), ..summary };
         let text = if self.output_options.json {
             summary.to_json()
@@ -118,7 +119,7 @@ impl<'a> Destination<'a> {
         let page = self.folder.write(&OutputFiles::of_run(&summary));
         let logged = log.map_or(Ok(()), finish_log);
         if let (Ok(page), false) = (&page, self.output_options.quiet) {
-            print_to_stderr(&format!("report: {}", page.display()));
+            print_to_stderr(&format!("report: {}", path_name(page)));
         }
         first_failure([
             printed,
@@ -151,7 +152,7 @@ pub(super) struct CommandLine<'a> {
 impl CommandLine<'_> {
     /// Returns the command that reproduces the result.
     fn command(&self, budget: Budget) -> String {
-        let scenario = quoted(&self.scenario.display().to_string());
+        let scenario = quoted(&self.scenario.to_string_lossy());
         let (options, budget) = (self.scenario_options.to_arguments(), budget.to_argument());
         format!("quotalab {} {scenario}{options}{budget}", self.verb)
     }

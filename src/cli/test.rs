@@ -7,7 +7,7 @@ use super::output_file::{self, Output, OutputFile, refuse_overwriting};
 use super::run_output::{INTERRUPTED, TOO_MANY_JOBS};
 use super::{Exit, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
 use crate::drive::RunSize;
-use crate::formatting::printable;
+use crate::formatting::{path_name, printable};
 use crate::input_file::{self, MAX_JSON_BYTES};
 use crate::problem::{Problem, Problems};
 use crate::regression::{self, Baseline, Case, Outcome, TestProgress};
@@ -115,7 +115,7 @@ impl TestArgs {
         // The first replica is the scenario itself.
         let other_seeds = replica_seeds(scenario.seed, replicas).skip(1);
         let other_replicas = other_seeds.map(load_with_seed).collect::<Result<Vec<_>, _>>()?;
-        let name = file.display().to_string();
+        let name = file.to_string_lossy();
         // The commands that reproduce a replica append its seed.
         let without_seed = ScenarioOptions { seed: None, ..self.scenario_options.clone() };
         Ok(Case {
@@ -148,7 +148,7 @@ impl TestArgs {
         if mismatches.is_empty() {
             return Ok(());
         }
-        let path = self.baseline.as_deref().unwrap_or(Path::new("")).display();
+        let path = path_name(self.baseline.as_deref().unwrap_or(Path::new("")));
         // Names in a baseline may contain anything, such as a command of a CI system on a line of its own.
         let error = |mismatch: &String| format!("error: {path}: {}\n", printable(mismatch));
         let errors: String = mismatches.iter().map(error).collect();
@@ -265,7 +265,7 @@ fn scenarios_in(folder: &Path) -> Result<Vec<PathBuf>, VerbError> {
     let list = || -> io::Result<Vec<PathBuf>> {
         fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
     };
-    let name = folder.display().to_string();
+    let name = path_name(folder);
     let mut files = list().with_context(|| format!("error: {name} cannot be read")).map_err(input_error)?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml") && file.is_file());
     if files.is_empty() {
@@ -281,7 +281,7 @@ fn scenarios_in(folder: &Path) -> Result<Vec<PathBuf>, VerbError> {
 }
 
 fn read_baseline(path: &Path) -> Result<Baseline, VerbError> {
-    let name = path.display();
+    let name = path_name(path);
     let text = input_file::read_text(path, MAX_JSON_BYTES)
         .with_context(|| format!("error: {name} cannot be read"))
         .map_err(input_error)?;
@@ -294,6 +294,6 @@ fn read_baseline(path: &Path) -> Result<Baseline, VerbError> {
 fn write_file(path: &Path, content: &str) -> Result<(), VerbError> {
     output_file::stage(path, content)
         .and_then(OutputFile::commit)
-        .with_context(|| format!("{} cannot be written", path.display()))
+        .with_context(|| format!("{} cannot be written", path_name(path)))
         .map_err(run_error)
 }

@@ -43,3 +43,22 @@ pub(super) fn recorded(decision: &Decision) -> RecordedDecision {
         Decision::Faulted(_) => RecordedDecision::Faulted,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Law: a run recognises its own tags, and no tag of another run or of a client that guesses small numbers.
+        #[test]
+        fn a_tag_is_of_the_run_that_made_it(run_tag in 1u64.., other: u64, attempt: u64) {
+            let attempt = AttemptId(attempt);
+            prop_assert_eq!(attempt_of(run_tag, header_tag(run_tag, attempt)), Some(attempt));
+            if other != run_tag {
+                prop_assert_eq!(attempt_of(run_tag, header_tag(other, attempt)), None);
+            }
+            prop_assert_eq!(attempt_of(run_tag, u128::from(attempt.0)), None);
+        }
+    }
+}

@@ -35,9 +35,11 @@ pub(super) fn reply(
 ) -> Option<Reply> {
     let context = Context {
         model: &config.models[usize::from(call.model)].name,
+        fingerprint: "",
         account: &config.accounts[usize::from(call.account)].name,
         tier: config.tier,
-        number: 0, // The engine does not read ids of replies.
+        // The engine does not read the fingerprint and the ids of replies.
+        number: 0,
         at: snapshot.at,
         finish: Finish::Stop,
         content: Content::Filler,

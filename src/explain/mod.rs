@@ -9,6 +9,7 @@ mod facts;
 mod pasted_response;
 mod text;
 
+use crate::api_keys::masked;
 use crate::engine::parse::{self, Dialect, LimitHeader, ParsedFailure, Response};
 use crate::event::LimitCause;
 use facts::Facts;
@@ -67,13 +68,13 @@ pub enum ExplainError {
     Unknown,
 }
 
-/// Explains the body of a refusal, or a whole response as `curl -i` prints it. Detects the dialect if `dialect` is
+/// Explains the body of a refusal, or a whole response as `curl -i` prints it, with API keys masked. Detects the dialect if `dialect` is
 /// `None`.
 ///
 /// # Errors
 /// If the text is empty, not an error, or in an unknown format.
 pub fn explain(text: &str, dialect: Option<Dialect>) -> Result<Explanation, ExplainError> {
-    let text = text.trim();
+    let text = &*masked(text.trim());
     if text.is_empty() {
         return Err(ExplainError::Empty);
     }

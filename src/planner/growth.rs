@@ -15,7 +15,7 @@ pub struct GrowthRate {
 }
 
 /// Days in a month: a twelfth of a year of 365.25 days.
-const DAYS_PER_MONTH: f64 = 30.4375;
+pub(crate) const DAYS_PER_MONTH: f64 = 30.4375;
 
 impl GrowthRate {
     /// Parses `8%/month`; the periods are `day`, `week`, `month` and `year`.
@@ -40,19 +40,48 @@ impl GrowthRate {
         let number =
             number.ok_or_else(|| wrong(format!("`{}` is not a positive percentage", percent.trim())))?;
         let log_per_month = libm::log1p(number / 100.0) * DAYS_PER_MONTH / days;
-        assert!(log_per_month > 0.0, "invariant: growth is positive, found {log_per_month}");
+        if !log_per_month.is_normal() {
+            return Err(wrong(format!("`{}` is too small a percentage", percent.trim())));
+        }
         Ok(Self { text: text.trim().to_owned(), log_per_month })
     }
 
     /// Returns when a load that grows at this rate reaches `ceiling`, given as a multiple of the load, and the ends of the
     /// interval of the mean ceiling.
     pub(super) fn reaches(&self, ceiling: Option<f64>, mean: Option<Interval>) -> Growth {
-        let months =
-            |multiple: f64| rounded(libm::log(multiple.max(f64::MIN_POSITIVE)) / self.log_per_month, 2);
+        let months = |multiple: f64| {
+            let exact = libm::log(multiple.max(f64::MIN_POSITIVE)) / self.log_per_month;
+            let short = rounded(exact, 2);
+            // A load that is not above the ceiling yet takes some time, however fast it grows.
+            if short == 0.0 { exact } else { short }
+        };
         Growth {
             rate: self.text.clone(),
             months: ceiling.map(months),
             between: mean.map(|mean| [months(mean.low), months(mean.high)]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentage_that_is_nothing_in_a_month_is_refused() {
+        for text in ["1e-322%/year", "1e-320%/month", "0%/day", "-1%/day"] {
+            assert!(GrowthRate::parse(text).is_err(), "{text}");
+        }
+    }
+
+    /// Law: the time is positive if the load is below the ceiling, and negative if it is above.
+    #[test]
+    fn the_time_until_the_ceiling_has_the_sign_of_what_is_left() {
+        for rate in ["99999999%/day", "8%/month", "1e-9%/year"] {
+            let rate = GrowthRate::parse(rate).expect("a rate");
+            let months = |ceiling| rate.reaches(Some(ceiling), None).months.expect("a ceiling");
+            assert!(months(1.000_01) > 0.0 && months(1.17) > 0.0 && months(50.0) > 0.0, "{rate:?}");
+            assert!(months(0.999_99) < 0.0 && months(0.01) < 0.0, "{rate:?}");
         }
     }
 }

@@ -47,6 +47,7 @@ pub use finding::{
     CheapestChange, CutReason, Difference, Finding, GiveUpBound, Improvement, NoUserCeiling, PlanNote,
     Refusals,
 };
+pub(crate) use growth::DAYS_PER_MONTH;
 pub use growth::GrowthRate;
 pub use not_tried::{NotTriedReason, UntriedChange};
 pub use plan::*;

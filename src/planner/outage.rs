@@ -14,14 +14,14 @@ use provider::Nanos;
 use provider::config::{Fault, Incident};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
-use window::{Served, Window, recovery, sum};
+use window::{OutageRecord, OutageRecorder, recovery, sum};
 
 /// The number of seeds on which an outage must be survived.
 const SEEDS: u32 = 3;
 /// The share of the jobs of a workload that must succeed for it to have recovered, if it has no rule on success.
 const DEFAULT_SUCCESS: f64 = 0.99;
 
-/// Simulates, at the present load, the loss of each provider that has a target. It lasts an hour, or half of a shorter run,
+/// Simulates, at the present load, the loss of each provider that has a target. It lasts an hour, but at most half of the run,
 /// so that the recovery can be seen.
 pub(super) fn outages(runner: &Runner<'_>, scenario: &Scenario) -> Vec<Outage> {
     let length = Nanos::HOUR.min(Nanos((scenario.duration.0 / 2).max(1)));
@@ -39,12 +39,13 @@ pub(super) fn providers(scenario: &Scenario) -> BTreeSet<u16> {
 /// A run with an outage, and the same run without it.
 struct Pair {
     run: Run,
-    served: Served,
+    record: OutageRecord,
     without: Run,
-    served_without: Served,
+    record_without: OutageRecord,
 }
 
-/// Simulates the loss of one provider. Returns `None` if the measurements were to end before.
+/// Simulates the loss of one provider. Returns `None` if a run did not end: the time of the plan was up, it was
+/// interrupted, or too many jobs were in flight.
 fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos) -> Option<Outage> {
     let uses = |workload: &Workload| {
         let mut targets = scenario.routes[workload.route.index()].steps.iter().flat_map(|step| &step.targets);
@@ -57,14 +58,14 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
     let name = config.name.clone();
     config.incidents.push(Incident { at, until: at + length, fault: Fault::Status(503), share: 1.0 });
     let simulate = |scenario: &Scenario, replica| {
-        let mut window = Window::new(scenario, at, at + length);
-        let run = runner.run_with(scenario, (1.0, replica), &mut window)?;
-        Some((run, window.finish()))
+        let mut recorder = OutageRecorder::new(scenario, at, at + length);
+        let run = runner.run_with(scenario, (1.0, replica), &mut recorder)?;
+        Some((run, recorder.finish()))
     };
     let pairs = (0..SEEDS).into_par_iter().map(|replica| {
         let (with, without) = rayon::join(|| simulate(&with_outage, replica), || simulate(scenario, replica));
-        let ((run, served), (without, served_without)) = (with?, without?);
-        Some(Pair { run, served, without, served_without })
+        let ((run, record), (without, record_without)) = (with?, without?);
+        Some(Pair { run, record, without, record_without })
     });
     let pairs = pairs.collect::<Option<Vec<Pair>>>()?;
     let workloads: Vec<OutageWorkload> = scenario
@@ -75,7 +76,7 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
         .collect();
     let broken = broken(&pairs, &workloads);
     let is_not_back = |workload: &OutageWorkload| workload.recovery == Recovery::NotBeforeEnd;
-    let all = &worst(&pairs, |pair| &pair.served.all).served.all;
+    let all = &worst(&pairs, |pair| &pair.record.all).record.all;
     Some(Outage {
         provider: name,
         at: moment(at.as_secs_f64(), scenario.duration.as_secs_f64()),
@@ -105,7 +106,7 @@ fn broken(pairs: &[Pair], workloads: &[OutageWorkload]) -> Vec<BrokenRule> {
 /// Returns the results of the jobs of one workload, on the replica on which the smallest share succeeded.
 fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs: &[Pair]) -> OutageWorkload {
     let rules: Vec<&Rule> = scenario.expect.iter().filter(|rule| rule.judges(index)).collect();
-    let breaks = |rule: &&&Rule| pairs.iter().any(|pair| is_broken(rule, &pair.served.workloads[index]));
+    let breaks = |rule: &&&Rule| pairs.iter().any(|pair| is_broken(rule, &pair.record.workloads[index]));
     let broken = rules.iter().filter(breaks);
     let strictest = rules
         .iter()
@@ -114,15 +115,15 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
     let required = strictest.map_or(DEFAULT_SUCCESS, |rule| rule.value);
     let needed = strictest.map_or(1.0, |rule| min_jobs(rule)) as u64;
     let recoveries = pairs.iter().map(|pair| {
-        let (after, without) = (&pair.served.after[index], &pair.served_without.after[index]);
-        recovery(after, without, pair.served.slot, required, needed)
+        let (after, without) = (&pair.record.after[index], &pair.record_without.after[index]);
+        recovery(after, without, pair.record.slot, required, needed)
     });
-    let serves = |pair: &Pair| {
-        let [succeeded, lost] = sum(&pair.served_without.after[index]);
+    let succeeds_after_without = |pair: &Pair| {
+        let [succeeded, lost] = sum(&pair.record_without.after[index]);
         succeeded as f64 >= required * (succeeded + lost) as f64
     };
-    let worst_pair = worst(pairs, |pair| &pair.served.workloads[index]);
-    let worst = &worst_pair.served.workloads[index];
+    let worst_pair = worst(pairs, |pair| &pair.record.workloads[index]);
+    let worst = &worst_pair.record.workloads[index];
     OutageWorkload {
         name: workload.name.clone(),
         route: scenario.routes[workload.route.index()].name.clone(),
@@ -131,8 +132,8 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
         p95_s: p95_s(worst),
         fallback_share: fallback_share(worst),
         cost_usd: worst.cost_usd,
-        success_without: success(&worst_pair.served_without.workloads[index]),
-        serves_without: pairs.iter().all(serves),
+        success_without: success(&worst_pair.record_without.workloads[index]),
+        serves_without: pairs.iter().all(succeeds_after_without),
         broken: broken.map(|rule| BrokenRule { rule: rule.text.clone(), metric: rule.metric }).collect(),
         recovery: recoveries.reduce(slower).expect("invariant: an outage is simulated on at least one seed"),
     }
@@ -140,11 +141,11 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
 
 /// Returns `true` if the jobs that arrive during an outage break a rule. Rules on cost, goodput and headroom are about the whole
 /// run; others are not broken if there is nothing to measure.
-fn is_broken(rule: &Rule, served: &Summary) -> bool {
+fn is_broken(rule: &Rule, summary: &Summary) -> bool {
     if matches!(rule.metric, Metric::Cost | Metric::Goodput | Metric::Headroom) {
         return false;
     }
-    let judged = served.expect.iter().find(|judged| judged.rule == rule.text);
+    let judged = summary.expect.iter().find(|judged| judged.rule == rule.text);
     judged.is_some_and(|judged| !judged.pass && judged.actual.is_some())
 }
 
@@ -168,14 +169,14 @@ fn worst(pairs: &[Pair], jobs: impl Fn(&Pair) -> &Summary) -> &Pair {
     pairs.iter().min_by(worse).expect("invariant: an outage is simulated on at least one seed")
 }
 
-fn success(served: &Summary) -> Option<f64> {
-    measure(Metric::Success, served).map(|share| rounded(share, 6))
+fn success(summary: &Summary) -> Option<f64> {
+    measure(Metric::Success, summary).map(|share| rounded(share, 6))
 }
 
-fn p95_s(served: &Summary) -> Option<f64> {
-    (served.latency_s.count > 0).then_some(served.latency_s.p95)
+fn p95_s(summary: &Summary) -> Option<f64> {
+    (summary.latency_s.count > 0).then_some(summary.latency_s.p95)
 }
 
-fn fallback_share(served: &Summary) -> Option<f64> {
-    measure(Metric::FallbackShare, served).map(|share| rounded(share, 6))
+fn fallback_share(summary: &Summary) -> Option<f64> {
+    measure(Metric::FallbackShare, summary).map(|share| rounded(share, 6))
 }

@@ -1,6 +1,6 @@
 //! Whether the numbers of a result can be those of a run: a file that was edited or damaged is refused, not drawn.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::summary::{Jobs, Quantiles, SCHEMA, Summary, Workload};
 
@@ -9,7 +9,9 @@ const MIN_BUCKET_S: f64 = 1e-3;
 /// The longest time that a result may state, in seconds: about a century.
 const MAX_TIME_S: f64 = 3.2e9;
 /// The highest cost that a result may state, in USD.
-const MAX_COST_USD: f64 = 1e18;
+const MAX_COST_USD: f64 = MAX_NUMBER;
+/// The largest number in a result; sums and products of two of them are finite.
+const MAX_NUMBER: f64 = 1e18;
 /// Percentiles come from a histogram with three digits, and the maximum is exact.
 const ROUNDING: f64 = 1.01;
 
@@ -85,24 +87,32 @@ impl Quantiles {
     }
 }
 
-/// Returns why the whole numbers of a result are too large: their sum is above `u64::MAX`, so that a sum that a report
-/// takes of some of them could overflow. A seed is not a count and may be any number.
-pub(super) fn overflow(result: &Value) -> Option<String> {
-    let reason =
+/// Returns why the numbers of a result are too large to be those of a run: one is above [`MAX_NUMBER`], or the whole numbers add
+/// up to more than `u64::MAX`, so that a sum that a report takes of some of them could overflow. A seed may be any number.
+pub(super) fn too_large(result: &Value) -> Option<String> {
+    let mut sum = Some(0);
+    let found = number_above_max(result, &mut sum);
+    let of_sum =
         || format!("the counts of this result add up to more than {}, which no run reaches", u64::MAX);
-    sum(result).is_none().then(reason)
+    found
+        .map(|number| format!("{number} is too large; expected at most {MAX_NUMBER:?}"))
+        .or_else(|| sum.is_none().then(of_sum))
 }
 
-/// Returns the sum of the whole numbers within `value`, except for seeds; `None` if it is above `u64::MAX`.
-fn sum(value: &Value) -> Option<u64> {
-    let add = |total: u64, part: &Value| total.checked_add(sum(part)?);
+/// Returns the first number within `value` that is too large, and adds the whole numbers before it to `sum`, which is `None`
+/// after an overflow. Seeds are left out.
+fn number_above_max<'a>(value: &'a Value, sum: &mut Option<u64>) -> Option<&'a Number> {
     match value {
-        Value::Number(number) => Some(number.as_u64().unwrap_or(0)),
-        Value::Array(parts) => parts.iter().try_fold(0, add),
-        Value::Object(members) => {
-            (members.iter()).filter(|(name, _)| *name != "seed").map(|(_, part)| part).try_fold(0, add)
+        Value::Number(number) => {
+            *sum = sum.and_then(|sum| sum.checked_add(number.as_u64().unwrap_or(0)));
+            number.as_f64().is_none_or(|value| value.abs() > MAX_NUMBER).then_some(number)
         }
-        Value::Null | Value::Bool(_) | Value::String(_) => Some(0),
+        Value::Array(parts) => parts.iter().find_map(|part| number_above_max(part, sum)),
+        Value::Object(members) => {
+            let mut parts = members.iter().filter(|(name, _)| *name != "seed").map(|(_, part)| part);
+            parts.find_map(|part| number_above_max(part, sum))
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => None,
     }
 }
 

@@ -98,7 +98,8 @@ impl Recorder {
     fn span(&self, end: Instant) -> Nanos {
         let was_cut_off = self.workloads.iter().any(|workload| workload.in_flight > 0);
         let run = if was_cut_off { self.scenario.duration.0.min(end.0) } else { self.scenario.duration.0 };
-        Nanos(run.max(self.last_decision.0))
+        // A decision at the very end of a window belongs to the next one.
+        Nanos(run.max(self.last_decision.0.saturating_add(1)))
     }
 
     fn jobs(&self) -> Jobs {

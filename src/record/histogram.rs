@@ -130,7 +130,8 @@ impl Histogram {
         Encoder::new().encode(self)
     }
 
-    /// Reads what an [`Encoder`] wrote. The maximum is exact to the precision of the percentiles.
+    /// Reads the counts that an [`Encoder`] wrote of a bucket that was not empty. The sum is lost (0), and the maximum is exact to
+    /// the precision of the percentiles.
     pub(super) fn of_encoded_bucket(text: &str) -> Self {
         let counts = Self::decode(text).expect("invariant: an encoder writes what is decoded");
         Self { max_us: counts.max(), counts, sum_us: 0 }
@@ -354,10 +355,10 @@ mod tests {
             with(2, histogram(Histogram::of_run(), &[5]).encode()),
             Err(HistogramError::Count { found: 1, expected: 2 })
         ));
-        let mut wide = hdrhistogram::Histogram::<u32>::new_with_bounds(1, 1_000, 1).unwrap();
-        wide.record(5).unwrap();
+        let mut coarse = hdrhistogram::Histogram::<u32>::new_with_bounds(1, 1_000, 1).unwrap();
+        coarse.record(5).unwrap();
         let mut bytes = Vec::new();
-        V2DeflateSerializer::new().serialize(&wide, &mut bytes).unwrap();
+        V2DeflateSerializer::new().serialize(&coarse, &mut bytes).unwrap();
         assert!(matches!(with(1, BASE64.encode(&bytes)), Err(HistogramError::Range { digits: 1, .. })));
         assert!(matches!(with(1, BASE64.encode(&bytes[..9])), Err(HistogramError::Encoding(_))));
         assert!(matches!(with(1, "no base64!".to_owned()), Err(HistogramError::Encoding(_))));

@@ -141,9 +141,9 @@ impl Summary {
     /// If the text is not JSON, not of the schema [`SCHEMA`], or its numbers cannot be those of a run.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         let value: Value = serde_json::from_str(text)?;
-        let overflow = consistency::overflow(&value);
+        let too_large = consistency::too_large(&value);
         let mut summary = Self::deserialize(value)?;
-        if let Some(inconsistency) = overflow.or_else(|| summary.inconsistency()) {
+        if let Some(inconsistency) = summary.inconsistency().or(too_large) {
             return Err(serde::de::Error::custom(inconsistency));
         }
         if summary.findings.is_empty() {

@@ -4,6 +4,7 @@
 //! A scenario has several sources: the file, each `--set` of the command line, each preset. A [`Place`] names its source, so
 //! a wrong `--set` is reported at the command line and not in the file.
 
+use crate::api_keys::masked;
 use crate::problem::{Problem, Problems};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -73,7 +74,7 @@ struct Source {
 
 impl Diagnostics {
     /// Adds a source. Returns its number for [`Place::source`].
-    pub(super) fn source(&self, name: &str, text: &str) -> usize {
+    pub(super) fn add_source(&self, name: &str, text: &str) -> usize {
         let mut sources = self.sources.borrow_mut();
         let lines = text.lines().map(|line| Arc::from(line.trim_end())).collect();
         sources.push(Source { name: name.to_owned(), lines });
@@ -90,15 +91,20 @@ impl Diagnostics {
         let sources = self.sources.borrow();
         let Source { name, lines } = &sources[place.source];
         let line = place.line.clamp(1, lines.len().max(1));
-        let source = lines.get(line - 1).cloned().unwrap_or_default();
-        let column = if line == place.line { place.column } else { source.chars().count() + 1 };
+        let text = lines.get(line - 1).cloned().unwrap_or_default();
+        let column = if line == place.line { place.column } else { text.chars().count() + 1 };
+        // The line of a wrong account or key contains keys, which may have any form.
+        let has_keys = path.contains(".accounts.");
+        let source = if has_keys { Arc::default() } else { masked(&text).into() };
+        let what = what.into();
+        let what = if has_keys { what.split(", found `").next().unwrap_or(&what) } else { &what };
         self.problems.borrow_mut().push(Problem {
             file: name.clone(),
             line,
             column,
             path: path.to_owned(),
-            what: shortened(&what.into(), MAX_SENTENCE),
-            help: shortened(&help.into(), MAX_SENTENCE),
+            what: shortened(&masked(what), MAX_SENTENCE),
+            help: shortened(&masked(&help.into()), MAX_SENTENCE),
             source,
             width: place.width,
         });

@@ -91,7 +91,7 @@ pub struct Number {
 pub fn preset_evidence(name: &str) -> Result<PresetEvidence, Problems> {
     let Some(text) = presets::text(name) else { return Err(unknown_preset(name)) };
     let diagnostics = Diagnostics::default();
-    let root = yaml::read(&diagnostics, diagnostics.source(&format!("preset {name}"), text), text, 0);
+    let root = yaml::read(&diagnostics, diagnostics.add_source(&format!("preset {name}"), text), text, 0);
     let read = root.map(|root| (spec::preset(name, &root, &diagnostics), root));
     match (diagnostics.problems(), read) {
         (Some(problems), _) => Err(problems),

@@ -52,7 +52,7 @@ const MAX_DEPTH: usize = 32;
 /// Sets the value at `path` as `option` gives it. Reports a value that is empty or not YAML.
 fn apply_option(diagnostics: &Diagnostics, root: &mut Node, option: &str, path: &str, value: &str) {
     let name = format!("{option} {}", shortened(path, 60));
-    let source = diagnostics.source(&name, &format!("{path}={value}"));
+    let source = diagnostics.add_source(&name, &format!("{path}={value}"));
     let columns = path.chars().count();
     let place = Place { source, line: 1, column: 1, width: columns.max(1) };
     if value.trim().is_empty() {

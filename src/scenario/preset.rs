@@ -33,7 +33,7 @@ pub(super) fn merge_presets(diagnostics: &Diagnostics, root: &mut Node) {
             diagnostics.report(named.place, &path, format!("unknown preset `{name}`"), did_you_mean(name));
             continue;
         };
-        let source = diagnostics.source(&format!("preset {name}"), text);
+        let source = diagnostics.add_source(&format!("preset {name}"), text);
         if let Some(base) = yaml::read(diagnostics, source, text, 0) {
             merge_preset(base, &mut provider.value, &[Some("models"), None, Some("limits")]);
         }

@@ -5,7 +5,7 @@ use super::spec::{Spec, WhatIfSpec};
 use super::trace_cache::TraceCache;
 use super::yaml::Node;
 use super::{Overrides, Scenario, WhatIf, preset as presets, resolve, spec, yaml};
-use crate::formatting::printable;
+use crate::formatting::{path_name, printable};
 use crate::input_file;
 use crate::problem::{Problem, Problems};
 use provider::config::Config;
@@ -22,7 +22,7 @@ pub const MAX_BYTES: u64 = 1 << 20;
 /// place and its remedy.
 pub fn read(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
     // A name with a line feed would begin a line of a message, which a CI system may take for a command.
-    let name = printable(&path.display().to_string());
+    let name = path_name(path);
     let bytes = read_file(path, &name)?;
     let text = match std::str::from_utf8(&bytes) {
         Ok(text) => text,
@@ -70,7 +70,8 @@ pub fn parse(
 pub fn preset(name: &str) -> Result<Config, Problems> {
     let diagnostics = Diagnostics::default();
     let read = presets::text(name).and_then(|text| {
-        let root = yaml::read(&diagnostics, diagnostics.source(&format!("preset {name}"), text), text, 0)?;
+        let root =
+            yaml::read(&diagnostics, diagnostics.add_source(&format!("preset {name}"), text), text, 0)?;
         Some(spec::preset(name, &root, &diagnostics).config)
     });
     match (diagnostics.problems(), read) {
@@ -94,7 +95,7 @@ fn scenario(
     base_dir: Option<&Path>,
 ) -> Option<Scenario> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let root = yaml::read(diagnostics, diagnostics.source(name, text), text, 0)?;
+    let root = yaml::read(diagnostics, diagnostics.add_source(name, text), text, 0)?;
     let stem = Path::new(name).file_stem().map(|stem| printable(&stem.to_string_lossy())).unwrap_or_default();
     let traces = TraceCache::default();
     let resolve_with = |change: Option<&WhatIfSpec>| {

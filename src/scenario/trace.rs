@@ -13,6 +13,7 @@
 
 use super::TraceRow;
 use super::record_bound::{RecordBound, RecordBudget};
+use crate::formatting::path_name;
 use crate::input_file;
 use csv::{StringRecord, Trim};
 use flate2::read::MultiGzDecoder;
@@ -48,14 +49,14 @@ pub struct TraceOptions {
 /// A message with the file, and the line if one is at fault: the file cannot be read, has an unknown format, is too
 /// large, contains no row, or has an invalid row; or the speed is not positive.
 pub fn read(path: &Path, options: &TraceOptions) -> Result<Vec<TraceRow>, String> {
-    let in_file = |error: String| format!("{}: {error}", path.display());
+    let in_file = |error: String| format!("{}: {error}", path_name(path));
     if !(options.speed.is_finite() && options.speed > 0.0) {
         return Err(in_file(format!("the speed of a trace must be positive, not {}", options.speed)));
     }
     let file =
         input_file::open_regular(path).map_err(|error| in_file(format!("cannot open the trace: {error}")))?;
     let rows = decompressed(BufReader::new(file)).and_then(|text| rows(text, options));
-    rows.map_err(|error| format!("{}{error}", path.display()))
+    rows.map_err(|error| format!("{}{error}", path_name(path)))
 }
 
 /// Returns the text of a plain or gzip file, up to one byte more than [`MAX_BYTES`].

@@ -40,7 +40,7 @@ impl Tree {
     /// All problems of the YAML itself.
     pub fn read(name: &str, text: &str) -> Result<Self, Problems> {
         let diagnostics = Diagnostics::default();
-        let node = yaml::read(&diagnostics, diagnostics.source(name, text), text, 0);
+        let node = yaml::read(&diagnostics, diagnostics.add_source(name, text), text, 0);
         match (diagnostics.problems(), node) {
             (Some(problems), _) => Err(problems),
             (None, Some(node)) => Ok(Self::of(&node)),

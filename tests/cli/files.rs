@@ -69,19 +69,49 @@ fn a_file_that_may_not_be_replaced_is_found_before_the_run() {
     assert_eq!(names(&out), ["report.html"]);
 }
 
+/// Runs `sim` of half a day with a bound on the size of each file, in KiB, which is for regular files what a full disk is.
+fn simulate_with_small_files(max_kib: u32, args: &[&str]) -> (Option<i32>, String, String) {
+    let script = format!("trap '' XFSZ; ulimit -f {max_kib}; exec \"$@\"");
+    let done = Command::new("bash")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["-c", &script, "bash", env!("CARGO_BIN_EXE_quotalab")])
+        .args(["sim", "scenarios/01-rpm-wall.yaml", "--for", "12h"])
+        .args(args)
+        .output()
+        .expect("bash starts");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (done.status.code(), text(done.stdout), text(done.stderr))
+}
+
 /// The JSON contains the whole result; a page and charts of an earlier result would be taken for its own.
 #[test]
-fn the_json_is_kept_without_the_earlier_charts_if_the_charts_cannot_be_written() {
+fn the_json_is_kept_without_an_earlier_page_if_the_page_does_not_fit_on_the_disk() {
     let out = scratch("json-only");
-    assert_eq!(quotalab(&["sim", SHORT, "--out", arg(&out)]).code, 0);
-    let mut permissions = fs::metadata(out.join("traffic.svg")).unwrap().permissions();
-    permissions.set_readonly(true);
-    fs::set_permissions(out.join("traffic.svg"), permissions).unwrap();
-    let done = quotalab(&["sim", SHORT, "--seed", "77", "--out", arg(&out)]);
-    assert_eq!(done.code, 3, "{}", done.err);
-    assert!(done.err.contains("which holds the JSON of the report only"), "{}", done.err);
+    assert_eq!(simulate_with_small_files(4_000, &["--out", arg(&out)]).0, Some(0));
+    assert!(
+        names(&out).contains(&"report.html".to_owned()) && names(&out).contains(&"traffic.svg".to_owned())
+    );
+    let (code, _, err) = simulate_with_small_files(120, &["--seed", "77", "--out", arg(&out)]);
+    assert_eq!(code, Some(3), "{err}");
+    assert!(
+        err.contains("report.html cannot be written") && err.contains("the JSON of the report only"),
+        "{err}"
+    );
     assert_eq!(json(&out.join("result.json"))["seed"], 77);
     assert_eq!(names(&out), ["result.json"]);
+}
+
+#[test]
+fn an_event_log_that_does_not_fit_on_the_disk_loses_neither_the_text_nor_the_result() {
+    let out = scratch("full-disk");
+    let log = out.join("events");
+    let (code, text, err) = simulate_with_small_files(600, &["--events", arg(&log), "--out", arg(&out)]);
+    assert_eq!(code, Some(3), "{err}");
+    assert!(err.contains("the event log cannot be written completely: File too large"), "{err}");
+    assert!(!err.contains(".tmp"), "{err}");
+    assert!(text.contains("reproduce"), "{text}");
+    assert_eq!(json(&out.join("result.json"))["schema"], "quotalab/result/1");
+    assert!(!log.exists());
 }
 
 #[test]
@@ -94,13 +124,16 @@ fn outputs_that_would_overwrite_an_input_are_refused() {
                 workload: [{ name: w, route: r, arrivals: { trace: t.jsonl } }]\n";
     fs::write(&scenario, yaml).unwrap();
     let (file, other) = (arg(&scenario), folder.join("x"));
-    let commands: [&[&str]; 6] = [
+    let chart = folder.join("traffic.svg");
+    fs::write(&chart, yaml).unwrap();
+    let commands: [&[&str]; 7] = [
         &["sim", file, "--events", file],
         &["sim", file, "--events", arg(&trace)],
         &["test", file, "--junit", file],
         &["test", file, "--markdown", arg(&trace)],
         &["test", file, "--save-baseline", file],
         &["test", file, "--junit", arg(&other), "--markdown", arg(&other)],
+        &["sim", arg(&chart), "--out", arg(&folder)],
     ];
     for command in commands {
         let done = quotalab(command);
@@ -137,26 +170,31 @@ fn charts_of_an_earlier_run_do_not_stay() {
 fn a_killed_process_leaves_whole_files_only() {
     let kills = std::env::var("QUOTALAB_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(40u32);
     let out = scratch("killed");
-    let events = out.join("events.jsonl");
-    let command = || {
+    let (events, beside) = (out.join("events.jsonl"), scratch("killed-events"));
+    let command = |seed: u32| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quotalab"));
         command.current_dir(env!("CARGO_MANIFEST_DIR"));
-        command.args(["sim", SHORT, "--quiet", "--out", arg(&out), "--events", arg(&events)]);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(["sim", SHORT, "--quiet", "--seed", &seed.to_string(), "--out", arg(&out)]);
+        command.args(["--events", arg(&events)]).stdout(Stdio::null()).stderr(Stdio::null());
         command
     };
     let begun = std::time::Instant::now();
-    assert_eq!(command().status().expect("the binary starts").code(), Some(0));
+    assert_eq!(command(1).status().expect("the binary starts").code(), Some(0));
     let run_time = begun.elapsed();
     let expected: Vec<String> = names(&out).into_iter().filter(|name| !name.starts_with('.')).collect();
     for kill in 0..kills {
-        let mut process = command().spawn().expect("the binary starts");
+        let mut process = command(kill + 2).spawn().expect("the binary starts");
         std::thread::sleep(run_time.mul_f64(1.2 * f64::from(kill) / f64::from(kills)));
         process.kill().expect("the process can be ended");
         process.wait().expect("the process has ended");
         let visible: Vec<String> = names(&out).into_iter().filter(|name| !name.starts_with('.')).collect();
-        assert_eq!(visible, expected);
-        assert_eq!(json(&out.join("result.json"))["schema"], "quotalab/result/1");
+        assert!(visible.iter().all(|name| expected.contains(name)), "{visible:?}");
+        let result = json(&out.join("result.json"));
+        assert_eq!(result["schema"], "quotalab/result/1");
+        if let Ok(page) = fs::read_to_string(out.join("report.html")) {
+            let seed = format!("--seed {}", result["seed"]);
+            assert!(page.contains(&seed), "the page is of another result than {seed}");
+        }
         for name in &visible {
             let text = fs::read_to_string(out.join(name)).unwrap();
             let end = match Path::new(name).extension().and_then(|extension| extension.to_str()) {
@@ -167,6 +205,13 @@ fn a_killed_process_leaves_whole_files_only() {
             assert!(text.ends_with(end), "{name} ends with {:?}", &text[text.len().saturating_sub(40)..]);
         }
     }
+    // What a killed process has left anywhere is removed by the next one that writes there.
+    for name in [".quotalab-abc.tmp", "of-the-user.tmp"] {
+        fs::write(beside.join(name), "x").unwrap();
+    }
+    let log = beside.join("log");
+    assert_eq!(quotalab(&["sim", SHORT, "--quiet", "--out", arg(&out), "--events", arg(&log)]).code, 0);
+    assert_eq!(names(&beside), ["log", "of-the-user.tmp"]);
 }
 
 #[test]
@@ -235,13 +280,18 @@ fn a_folder_in_use_is_refused_and_a_later_run_removes_what_a_killed_one_left() {
     let held = fs::File::open(&out).unwrap();
     held.lock().unwrap();
     fs::write(out.join(".quotalab-left.tmp"), "half").unwrap();
+    let in_use = fs::File::create(out.join(".quotalab-used.tmp")).unwrap();
+    in_use.lock().unwrap();
     let (code, text) = run();
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("another run writes its result to") && text.contains("--out"), "{text}");
-    assert!(names(&out).contains(&".quotalab-left.tmp".to_owned()), "it may belong to the other run");
     held.unlock().unwrap();
     assert_eq!(run().0, Some(0));
-    assert!(names(&out).iter().all(|name| !name.starts_with('.')), "{:?}", names(&out));
+    let hidden = || names(&out).into_iter().filter(|name| name.starts_with('.')).collect::<Vec<_>>();
+    assert_eq!(hidden(), [".quotalab-used.tmp"], "another process is writing it");
+    drop(in_use);
+    assert_eq!(run().0, Some(0));
+    assert_eq!(hidden(), [""; 0]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Wrong input: exit code 2, errors on stderr, nothing started and nothing written.
 
-use super::{Output, SHORT, arg, quotalab, scratch};
+use super::{Output, SHORT, arg, quotalab, quotalab_in, quotalab_reading, scratch};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -154,8 +154,16 @@ fn a_file_name_reaches_neither_the_terminal_nor_ci_commands() {
         vec!["test", arg(&name), "--markdown", arg(&markdown), "--annotations", "--set", failing],
         vec!["check", arg(&name)],
         vec!["sim", arg(&name), "--out", arg(&folder)],
+        vec!["sim", arg(&name)],
+        vec!["plan", arg(&name), "--replicas", "1"],
+        vec!["report", arg(&name)],
+        vec!["explain", arg(&invalid)],
+        vec!["test", arg(&name), "--baseline", arg(&name)],
+        vec!["test", arg(&name), "--junit", arg(&folder.join("no\n::error::x/j.xml"))],
+        vec!["sim", arg(&name), "--events", arg(&folder.join("no\n::error::x/e"))],
+        vec!["sim", arg(&name), "--out", arg(&name)],
     ] {
-        let output = quotalab(&args);
+        let output = quotalab_in(&folder, &args, b"");
         for text in [&output.out, &output.err] {
             assert!(!text.contains('\u{1b}'), "{args:?}: {text}");
             assert!(!text.lines().any(|line| line.starts_with("::error::")), "{args:?}: {text}");
@@ -180,5 +188,34 @@ fn keys_are_repeated_in_no_result() {
     for file in fs::read_dir(&folder).unwrap() {
         let text = fs::read_to_string(file.unwrap().path()).unwrap();
         assert!(!text.contains("sk-secret"));
+    }
+}
+
+#[test]
+fn keys_are_repeated_in_no_error_and_no_explanation() {
+    let folder = scratch("keys-in-errors");
+    let file = folder.join("s.yaml");
+    let with = |accounts: &str| {
+        format!(
+            "duration: 5s\nproviders: {{ p: {{ accounts: {{ {accounts} }}, models: {{ m: {{}} }} }} }}\n\
+             routes: {{ r: [{{ of: [p/a/m] }}] }}\nworkload: [{{ name: w, arrivals: {{ poisson: 1/s }}, prompt: 5 }}]\n"
+        )
+    };
+    for accounts in [
+        "a: [plain-secret], b: [plain-secret]",
+        "a: [plain-secret\u{e9}]",
+        "a: { keys: [plain-secret], wrong: 1 }",
+        "a: plain-secret",
+        "a: [sk-plain-secret] }, wrong: { x: 1",
+    ] {
+        fs::write(&file, with(accounts)).unwrap();
+        let output = quotalab(&["check", arg(&file)]);
+        assert_eq!(output.code, 2, "{}", output.err);
+        assert!(!output.err.contains("plain-secret"), "{accounts}: {}", output.err);
+    }
+    let message = r#"{"error": {"message": "Incorrect API key provided: sk-plain-secret-1.", "type": "invalid_request_error", "code": "invalid_api_key"}}"#;
+    for args in [&["explain"][..], &["explain", "--json"]] {
+        let output = quotalab_reading(args, message.as_bytes());
+        assert!(!output.out.contains("plain-secret") && !output.err.contains("plain-secret"), "{output:?}");
     }
 }

@@ -16,6 +16,9 @@ client: { deadline: 3s, retry: { attempts: 3, backoff: { base: 200ms, cap: 1s, j
 workload: [{ name: w, route: r, arrivals: { poisson: 20/s }, prompt: 50, completion: 40, max_tokens: 50, stream: false }]
 ";
 
+/// The jobs that a run offers: 20 per second for 20 s.
+const OFFERED_JOBS: u64 = 400;
+
 /// Passes the events of jobs to `meter`: each is refused after `round_trip`, waits, is sent again `lag` after the end of its
 /// wait, and succeeds.
 fn refuse(meter: &mut DelayMeter, jobs: u64, round_trip: Nanos, lag: Nanos) {
@@ -23,15 +26,15 @@ fn refuse(meter: &mut DelayMeter, jobs: u64, round_trip: Nanos, lag: Nanos) {
     for id in 0..jobs {
         let (job, start) = (JobId(id), Instant::ZERO + Nanos::from_secs(id));
         let mut event = |at, kind| meter.event(&Event { at, job, kind });
-        let sent = |id| EventKind::Sent { attempt: AttemptId(id), target, step: 0, number: 1 };
-        event(start, sent(2 * id));
+        let sent = |id, number| EventKind::Sent { attempt: AttemptId(id), target, step: 0, number };
+        event(start, sent(2 * id, 1));
         let (at, until) = (start + round_trip, start + Nanos::from_millis(500));
         let outcome = AttemptOutcome::Limited { cause: LimitCause::MinuteLimit, axis: None };
         let attempt = AttemptId(2 * id);
         event(at, EventKind::Replied { attempt, target, outcome, usage: Usage::default() });
         let obstacle = Obstacle { target, why: WaitReason::CoolDown, axis: None, cause: None };
         event(at, EventKind::Waiting { until, obstacle, may_extend: false });
-        event(until + lag, sent(2 * id + 1));
+        event(until + lag, sent(2 * id + 1, 2));
         let attempt = AttemptId(2 * id + 1);
         let usage = Usage::default();
         event(
@@ -53,7 +56,7 @@ fn only_refusals_show_round_trips_and_only_ends_of_waits_show_lag() {
         ((9, 0.02, 0.02), (9, 0.003, 0.003))
     );
     assert!(WithMeasuredDelays::new(&scenario, &meter).is_none(), "nine refusals are too few");
-    assert_eq!(delay_effect(&scenario, &meter, 400), None);
+    assert_eq!(delay_effect(&scenario, &meter, OFFERED_JOBS), None);
 }
 
 #[test]
@@ -62,7 +65,7 @@ fn a_longer_round_trip_adds_refusals_and_the_assumed_one_does_not() {
     let effect = |round_trip| {
         let mut meter = DelayMeter::new(&scenario);
         refuse(&mut meter, 100, round_trip, Nanos::ZERO);
-        delay_effect(&scenario, &meter, 400).expect("a hundred refusals")
+        delay_effect(&scenario, &meter, OFFERED_JOBS).expect("a hundred refusals")
     };
     let (assumed, slow) = (effect(Nanos(300_000)), effect(Nanos::from_millis(5)));
     assert_eq!(

@@ -52,7 +52,7 @@ fn at_most_one_account_more_is_bought_than_brute_force_finds_to_be_needed() {
             !by_brute_force.is_empty() && buy.holds && buy.broken.is_empty(),
             "{multiple}: {by_brute_force:?} {buy:#?}"
         );
-        assert_eq!((buy.replicas, buy.complete), (buy.proof, true));
+        assert_eq!((buy.replicas, buy.complete), (buy.proof, true), "as many replicas as a proof needs");
         let bought = |name: &str| 1 + buy.changes.iter().filter(|change| change.ends_with(name)).count();
         let (front, behind) = (bought("account at front"), bought("account at behind"));
         // Without other changes than accounts the set is one of those found by brute force, with at most one more account,
@@ -65,7 +65,7 @@ fn at_most_one_account_more_is_bought_than_brute_force_finds_to_be_needed() {
 }
 
 #[test]
-fn free_accounts_are_bounded_and_their_terms_are_named() {
+fn free_accounts_are_bounded_and_a_note_says_so() {
     let yaml = two_providers(1, 1).replace("input: 1, output: 1", "input: 0, output: 0");
     let plan = plan_of(&yaml, &PlanOptions { target: Some(Target::Multiple(6.0)), ..options(1) });
     let buy = plan.buy.as_ref().unwrap();

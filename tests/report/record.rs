@@ -294,8 +294,12 @@ fn a_result_with_numbers_that_no_run_has_is_an_error() {
         ("/jobs/offered", 9.0, "jobs.offered is 9, but its parts are"),
         ("/attempts/ok", 9.0, "attempts.total is 1, but its parts are"),
         ("/workloads/0/failed", 9.0, "workloads.offered is 1, but its parts are"),
-        ("/series/fill/0/charged/calls/1", u64::MAX as f64, "add up to more than 18446744073709551615"),
-        ("/series/offered/3", u64::MAX as f64, "add up to more than 18446744073709551615"),
+        (
+            "/series/fill/0/charged/calls/1",
+            u64::MAX as f64,
+            "18446744073709551615 is too large; expected at most 1e18",
+        ),
+        ("/series/cost_usd/p/3", 1e307, "1e+307 is too large"),
     ] {
         let mut changed = json.clone();
         let member = changed.pointer_mut(path).expect(path);
@@ -303,6 +307,12 @@ fn a_result_with_numbers_that_no_run_has_is_an_error() {
         let error = Summary::from_json(&changed.to_string()).unwrap_err().to_string();
         assert!(error.contains(expected), "{path}: {error}");
     }
+    let mut changed = json.clone();
+    for count in changed.pointer_mut("/series/offered").unwrap().as_array_mut().unwrap() {
+        *count = 1_000_000_000_000_000_000_u64.into();
+    }
+    let error = Summary::from_json(&changed.to_string()).unwrap_err().to_string();
+    assert!(error.contains("add up to more than 18446744073709551615"), "{error}");
 }
 
 #[test]

@@ -85,3 +85,42 @@ workload: [{ name: w, arrivals: { poisson: 1000/min }, prompt: 10, max_tokens: 1
         whole.latency_s.max
     );
 }
+
+/// The call at the last instant of a window belongs to the next one: a share of a limit is never above 1.
+#[test]
+fn a_call_that_is_decided_at_the_very_end_is_of_another_window() {
+    let yaml = |seed: u32| {
+        format!(
+            "
+seed: {seed}
+duration: 600s
+providers: {{ p: {{ models: {{ m: {{ limits: {{ rpm: {{ limit: 5, law: fixed }}, tpd: 500000 }}, latency: {{ total: {{ mean: 1s }}, network: 0ms }} }} }} }} }}
+routes: {{ r: [{{ of: [p/default/m] }}] }}
+client: {{ deadline: 10s, retry: {{ attempts: 3 }}, pace: tokens }}
+workload: [{{ name: w, arrivals: {{ constant: 60/min }}, prompt: 50, completion: 1, max_tokens: 16 }}]"
+        )
+    };
+    for seed in [1, 342] {
+        let summary = run(&yaml(seed), Recorder::new);
+        let shares = summary.targets.iter().flat_map(|target| target.utilisation.values());
+        let most = shares.copied().fold(0.0, f64::max);
+        assert!(most > 0.9 && most <= 1.0, "{seed}: {most}");
+    }
+}
+
+/// Attempts that a deadline cancels do not prolong the time over which a limit is used.
+#[test]
+fn the_use_of_concurrency_is_over_the_run_however_long_the_cancelled_calls_were() {
+    for total in ["1h", "1s"] {
+        let yaml = slow_calls(total)
+            .replace("duration: 10s", "duration: 60s")
+            .replace("concurrency: 10", "concurrency: 1")
+            .replace("deadline: 30h", "deadline: 1s");
+        let summary = run(&yaml, Recorder::new);
+        let used = summary.targets[0].utilisation["concurrency"];
+        assert!(used > 0.95 && used <= 1.0, "{total}: {used}");
+        assert!(summary.ended_s < 62.0, "{total}: {}", summary.ended_s);
+        let covered_s = summary.series.offered.len() as f64 * summary.series.step_s;
+        assert!(covered_s < 63.0, "{total}: {covered_s}");
+    }
+}

@@ -35,9 +35,10 @@ fn paced_by_tokens_nothing_is_refused_and_unused_tokens_are_refunded() {
     let story = paced("tokens", "{tpm: 1000}", "{burst: 20, every: 1h}");
     assert_eq!(story.refused_by_a_limit(), 0);
     assert_eq!(story.outcomes(), [JobOutcome::Succeeded; 20]);
-    // 20 jobs reserve 4,000 tokens and use 3,000; 1,000 are there at the start, so they take about two minutes.
+    // 20 jobs reserve 4,000 tokens and use 3,000; 1,000 are there at the start, so they take about two
+    // minutes; without the refund it would be three.
     let last = story.sends().last().map(|(at, _)| *at);
-    assert!(last.is_some_and(|at| (110.0..=195.0).contains(&at)), "{last:?}");
+    assert!(last.is_some_and(|at| (110.0..=150.0).contains(&at)), "{last:?}");
 }
 
 #[test]
@@ -49,5 +50,6 @@ fn without_pacing_the_same_burst_is_refused() {
 fn a_job_beyond_the_known_limit_is_not_sent() {
     let story = paced("tokens", "{tpm: 150}", "{burst: 1, every: 1h}");
     assert_eq!(story.sends().len(), 0);
+    // No target can ever serve it.
     assert_eq!(story.outcomes(), [JobOutcome::Shed(quotalab::event::EndReason::Rejected)]);
 }

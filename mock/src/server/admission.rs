@@ -79,7 +79,7 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
         None => (mock.draw_truth(context.request_number, model, request.prompt_tokens), None),
     };
     let call = Call { account, model, max_tokens: request.max_tokens };
-    let (uplink, downlink) = mock.network_delays(model, truth);
+    let (uplink, downlink) = mock.model(model).network_delays(truth);
     mock.sleep(uplink).await;
     let Decided { report, snapshot, fault, generation, start_receiver } =
         mock.decide(call, request.audio_seconds, truth, tag);

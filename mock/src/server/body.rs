@@ -50,7 +50,10 @@ pub(super) async fn read(mut body: Body, budget: &BodyBudget) -> Result<Bytes, R
     let mut held = Held { budget, bytes: 0 };
     // Most bodies arrive in one frame, which is not copied.
     let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
-    while let Some(frame) = body.frame().await {
+    // The end is usually known with the last frame; a poll that only finds it takes longer.
+    while !body.is_end_stream()
+        && let Some(frame) = body.frame().await
+    {
         let Ok(data) = frame.map_err(|error| rejection(&error))?.into_data() else { continue };
         if !held.add(data.len()) {
             return Err(Error::Status(503, "").into());

@@ -12,7 +12,7 @@ use super::stream::UsageChunk;
 use crate::wire::truth::{self, TruthHeader};
 use crate::wire::{Endpoint, Error};
 use axum::body::{Body, HttpBody as _};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -27,12 +27,13 @@ pub(super) async fn parse(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<ParsedRequest, Rejection<'static>> {
+    let announced_length = body.size_hint().lower();
+    let read = body::read(body, &context.mock.bodies).await;
     // If the body cannot be read, its announced length identifies the attempts of one request.
-    context.set_fingerprint(&body.size_hint().lower().to_be_bytes());
-    let body = body::read(body, &context.mock.bodies).await?;
+    let body = read.inspect_err(|_| context.set_fingerprint(&announced_length.to_be_bytes()))?;
     context.set_fingerprint(&body);
     let request = parse_body(&body, endpoint, context.format.max_n())?;
-    let truth = headers.get(truth::HEADER).and_then(|value| TruthHeader::parse(value.to_str().ok()?));
+    let truth = headers.get(&TRUTH_HEADER).and_then(|value| TruthHeader::parse(value.to_str().ok()?));
     let truth = truth.filter(|header| context.mock.accepts_truth(header.tag));
     Ok(ParsedRequest { truth, ..request })
 }
@@ -107,6 +108,9 @@ fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error<'static
 pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Error<'static> {
     Error::Invalid(message.into())
 }
+
+/// The name of the header that has the truth. Made once: a name in a `str` is checked at every lookup.
+static TRUTH_HEADER: HeaderName = HeaderName::from_static(truth::HEADER);
 
 /// The body of a request in OpenAI's format, and the members that Anthropic's shares with it.
 #[derive(Deserialize)]

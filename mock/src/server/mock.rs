@@ -6,12 +6,12 @@ use super::body::BodyBudget;
 use super::control::ControlPlane;
 use super::fault_queue::FaultQueue;
 use super::header_templates::HeaderTemplates;
+use super::model::Model;
 use super::observer::Observer;
 use super::waiting::WaitingCalls;
 use crate::call::{Call, Truth};
-use crate::config::{Config, Dialect, Latency, ModelConfig, Tier};
+use crate::config::{Config, Dialect, Tier};
 use crate::decision::{HeaderLimits, Service};
-use crate::dist::Dist;
 use crate::fault::ActiveFaults;
 use crate::journal::{self, Entry, Journal};
 use crate::meter::LimitLevel;
@@ -65,12 +65,6 @@ struct Control {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Generation(u64);
 
-struct Model {
-    name: String,
-    completion: Dist,
-    latency: Latency,
-}
-
 /// The state behind the lock: the provider model, and what must change together with it.
 struct LockedState {
     provider: Provider,
@@ -97,14 +91,9 @@ impl Mock {
         let keys = (0..)
             .zip(&config.accounts)
             .flat_map(|(id, account)| account.keys.iter().map(move |key| (key.as_str(), id)));
-        let models = config.models.iter().map(|ModelConfig { name, completion, latency, .. }| Model {
-            name: name.clone(),
-            completion: completion.clone(),
-            latency: latency.clone(),
-        });
         Self {
             accounts: config.accounts.iter().map(|account| account.name.clone()).collect(),
-            models: models.collect(),
+            models: config.models.iter().map(Model::new).collect(),
             account_by_key: index("key", keys),
             model_by_name: index("model", config.models.iter().map(|model| model.name.as_str()).zip(0..)),
             dialect: config.dialect,
@@ -214,8 +203,8 @@ impl Mock {
         &self.accounts[usize::from(account)]
     }
 
-    pub(super) fn model_name(&self, model: u16) -> &str {
-        &self.models[usize::from(model)].name
+    pub(super) fn model(&self, model: u16) -> &Model {
+        &self.models[usize::from(model)]
     }
 
     pub(super) fn account_names(&self) -> impl Iterator<Item = &str> {
@@ -251,16 +240,8 @@ impl Mock {
 
     /// Draws the truth of a call that has no truth header.
     pub(super) fn draw_truth(&self, request_number: u64, model: u16, prompt_tokens: u32) -> Truth {
-        let mut stream = RandomStream::keyed(self.truth_key, request_number);
-        let completion = self.models[usize::from(model)].completion.sample(&mut stream);
-        // A sample is not negative, and a float-to-int cast saturates.
-        let completion_tokens = libm::round(completion) as u32;
-        Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw: stream.next_u64() }
-    }
-
-    /// Returns the network delays to add to a call: to the provider, and back to the client.
-    pub(super) fn network_delays(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
-        self.models[usize::from(model)].latency.added_network_delays(truth)
+        let stream = RandomStream::keyed(self.truth_key, request_number);
+        self.model(model).draw_truth(stream, prompt_tokens)
     }
 
     /// Decides on a call that arrives now.

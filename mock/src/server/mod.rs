@@ -52,6 +52,7 @@ mod fault_queue;
 mod framing;
 mod header_templates;
 mod mock;
+mod model;
 mod observer;
 mod prompt;
 mod reply_content;

@@ -4,6 +4,7 @@ use super::TIMEOUT_FAULT_DURATION;
 use super::aborted_reply::{self, Abort};
 use super::admission::{Admission, ServiceTier};
 use super::context::RequestContext;
+use super::model::Model;
 use super::reply_content::ReplyContent;
 use super::stream::{self, UsageChunk};
 use crate::call::Call;
@@ -152,8 +153,10 @@ impl Responder {
 
     fn wire_context(&self, finish: Finish, at: Instant) -> Context<'_> {
         let mock = &self.context.mock;
+        let Model { name, fingerprint, .. } = mock.model(self.call.model);
         Context {
-            model: mock.model_name(self.call.model),
+            model: name,
+            fingerprint,
             account: mock.account_name(self.call.account),
             tier: mock.tier(),
             number: self.context.request_number,

@@ -120,7 +120,7 @@ impl Adaptive {
 
     /// Returns now if nothing is used, otherwise the start of the next window.
     #[must_use]
-    pub fn refilled_at(&self) -> Option<Instant> {
+    pub fn earliest_unused(&self) -> Option<Instant> {
         Some(if self.count.used == 0 { self.now } else { self.started_at + self.window })
     }
 }

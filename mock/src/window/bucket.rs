@@ -133,7 +133,7 @@ impl Bucket {
 
     /// Returns the earliest instant from `now` on at which the bucket is full; `None` if it never is.
     #[must_use]
-    pub fn refilled_at(&self, now: Instant) -> Option<Instant> {
+    pub fn earliest_unused(&self, now: Instant) -> Option<Instant> {
         self.earliest_admission(now, self.burst)
     }
 }
@@ -164,7 +164,7 @@ mod tests {
         bucket.charge(at(0), 30);
         assert!(!bucket.admits(at(0), 1));
         assert_eq!(bucket.earliest_admission(at(0), 1), Some(at(2)));
-        assert_eq!(bucket.refilled_at(at(0)), Some(at(60)));
+        assert_eq!(bucket.earliest_unused(at(0)), Some(at(60)));
         assert_eq!(bucket.remaining(at(600)), 30, "an idle bucket holds at most the burst");
     }
 
@@ -218,7 +218,7 @@ mod tests {
             (
                 never.earliest_admission(at(0), 1),
                 never.earliest_admission(at(0), 2),
-                never.refilled_at(at(0))
+                never.earliest_unused(at(0))
             ),
             (None, None, None)
         );

@@ -60,7 +60,7 @@ impl ConcurrencyLimit {
 
     /// Returns now if no call is in flight; `None` (unknown) otherwise.
     #[must_use]
-    pub fn refilled_at(&self) -> Option<Instant> {
+    pub fn earliest_unused(&self) -> Option<Instant> {
         (self.count.used == 0).then_some(self.now)
     }
 }
@@ -75,7 +75,7 @@ mod tests {
         limit.charge(1);
         limit.advance_to(Instant::ZERO + crate::time::Nanos::DAY);
         assert!(!limit.admits(1));
-        assert_eq!((limit.earliest_admission(1), limit.refilled_at()), (None, None));
+        assert_eq!((limit.earliest_admission(1), limit.earliest_unused()), (None, None));
         limit.settle(Instant::ZERO, 1, 0);
         assert!(limit.admits(1) && !limit.admits(2));
     }

@@ -74,7 +74,7 @@ impl CountingWindow {
     }
 
     #[inline(never)]
-    pub(super) fn refilled_at(&self) -> Option<Instant> {
-        with_state!(self, state => state.refilled_at())
+    pub(super) fn earliest_unused(&self) -> Option<Instant> {
+        with_state!(self, state => state.earliest_unused())
     }
 }

@@ -115,7 +115,7 @@ impl Fixed {
 
     /// Returns now if nothing is used, otherwise the next boundary.
     #[must_use]
-    pub fn refilled_at(&self) -> Option<Instant> {
+    pub fn earliest_unused(&self) -> Option<Instant> {
         Some(if self.count.used == 0 { self.now } else { self.current.end })
     }
 }
@@ -147,7 +147,7 @@ mod tests {
         daily.advance_to(Instant(hour(32).0 - 1));
         assert!(!daily.admits(1));
         daily.settle(hour(7), 20, 19);
-        assert!(daily.admits(1) && daily.refilled_at() == Some(hour(32)));
+        assert!(daily.admits(1) && daily.earliest_unused() == Some(hour(32)));
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Window {
     /// Returns the earliest instant from `now` on at which the limit is unused if nothing is charged or settled until then;
     /// `None` if waiting alone does not help.
     #[must_use]
-    pub fn refilled_at(&self, now: Instant) -> Option<Instant> {
-        query!(self, now, refilled_at())
+    pub fn earliest_unused(&self, now: Instant) -> Option<Instant> {
+        query!(self, now, earliest_unused())
     }
 }

@@ -136,7 +136,7 @@ impl SlidingCounter {
 
     /// Returns when neither window has weight any more; now if nothing is used.
     #[must_use]
-    pub fn refilled_at(&self) -> Option<Instant> {
+    pub fn earliest_unused(&self) -> Option<Instant> {
         Some(match (self.current, self.previous) {
             (0, 0) => self.now,
             (0, _) => self.started_at + self.window,
@@ -171,7 +171,7 @@ mod tests {
             [1, 30, 60].map(|amount| counter.earliest_admission(amount)),
             [Some(at(61)), Some(at(90)), Some(at(120))]
         );
-        assert_eq!((counter.earliest_admission(61), counter.refilled_at()), (None, Some(at(120))));
+        assert_eq!((counter.earliest_admission(61), counter.earliest_unused()), (None, Some(at(120))));
         counter.advance_to(at(90));
         assert_eq!(counter.remaining(), 30);
     }

@@ -130,7 +130,7 @@ impl SlidingLog {
 
     /// Returns when the last entry expires; now if nothing is used.
     #[must_use]
-    pub fn refilled_at(&self) -> Option<Instant> {
+    pub fn earliest_unused(&self) -> Option<Instant> {
         let latest = self.entries.iter().rfind(|entry| entry.amount > 0);
         Some(latest.map_or(self.now, |latest| latest.expires_at))
     }

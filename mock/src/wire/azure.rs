@@ -108,10 +108,10 @@ const KEY_HEADERS: &[KeyHeader] = &[KeyHeader::Named("api-key"), KeyHeader::Bear
 /// Renders the headers of a reply. The two kinds of endpoint differ in the numbers of `retry-after-ms` and of the resets.
 fn headers(head: &Head<'_>, retry_after_ms: fn(Nanos) -> u64, reset: fn(Nanos) -> u64) -> Headers {
     let mut headers = Headers::with_media_type(head.media_type);
-    headers.add("apim-request-id", ids::uuid(head.number));
+    headers.add_text("apim-request-id", &ids::uuid(head.number));
     if let Some(wait) = head.wait {
-        headers.add("retry-after", wait.as_secs_ceil());
-        headers.add("retry-after-ms", retry_after_ms(wait));
+        headers.add_number("retry-after", wait.as_secs_ceil());
+        headers.add_number("retry-after-ms", retry_after_ms(wait));
     }
     if let Some(snapshot) = head.snapshot {
         openai::add_limits(&mut headers, snapshot, reset);

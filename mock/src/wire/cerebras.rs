@@ -29,8 +29,8 @@ impl WireFormat for Cerebras {
         for (axis, names) in LIMITS {
             let Some((level, window)) = snapshot.level(axis).zip(axis.window_length()) else { continue };
             let [limit_name, remaining_name, reset_name] = names;
-            headers.add(limit_name, level.limit);
-            headers.add(remaining_name, level.remaining_or_zero());
+            headers.add_number(limit_name, level.limit);
+            headers.add_number(remaining_name, level.remaining_or_zero());
             headers.add(reset_name, Seconds(until_window_end(window, snapshot.at)));
         }
         headers

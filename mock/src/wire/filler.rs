@@ -13,22 +13,27 @@ pub(super) fn token(seed: u64, index: u32) -> &'static str {
 
 /// Appends the text of the first `tokens` tokens.
 ///
-/// Every word is copied at the same width and the excess removed, because copies of a constant length are faster.
+/// Every word is copied at the same width, over the padding of the word before it, because copies of a constant length are
+/// faster.
 pub(super) fn append(out: &mut Vec<u8>, seed: u64, tokens: u32) {
-    out.reserve(tokens as usize * MEAN_LENGTH_ROUNDED_UP + PADDED_WIDTH);
+    out.reserve(tokens as usize * MEAN_LENGTH_ROUNDED_UP);
     if tokens > 0 {
         out.extend_from_slice(token(seed, 0).as_bytes());
     }
+    // The words that one random number chooses.
+    let mut words = [0; PADDED_WIDTH * WORDS_PER_NUMBER as usize];
     let mut index = 1;
     while index < tokens {
         let end = tokens.min((index / WORDS_PER_NUMBER + 1) * WORDS_PER_NUMBER);
         let mut bits = word_bits(seed, index);
+        let mut length = 0;
         for _ in index..end {
             let word_index = (bits % WORDS.len() as u64) as usize;
-            out.extend_from_slice(&PADDED[word_index]);
-            out.truncate(out.len() - (PADDED_WIDTH - WORDS[word_index].len()));
+            words[length..length + PADDED_WIDTH].copy_from_slice(&PADDED[word_index]);
+            length += WORDS[word_index].len();
             bits >>= BITS_PER_WORD;
         }
+        out.extend_from_slice(&words[..length]);
         index = end;
     }
 }

@@ -24,13 +24,13 @@ impl WireFormat for Fireworks {
     fn headers(&self, head: &Head<'_>) -> Headers {
         let mut headers = Headers::with_media_type(head.media_type);
         if let Some(usage) = head.usage {
-            headers.add("fireworks-prompt-tokens", usage.prompt_tokens);
-            headers.add("fireworks-cached-prompt-tokens", usage.cached_tokens);
+            headers.add_number("fireworks-prompt-tokens", usage.prompt_tokens);
+            headers.add_number("fireworks-cached-prompt-tokens", usage.cached_tokens);
         }
         let Some(snapshot) = head.snapshot else { return headers };
         for (axes, name) in LIMITS {
             if let Some(level) = snapshot.first_level(axes) {
-                headers.add(name, level.limit / 60);
+                headers.add_number(name, level.limit / 60);
             }
         }
         headers

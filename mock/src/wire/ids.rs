@@ -39,7 +39,8 @@ pub(super) fn seed(number: u64) -> u32 {
 }
 
 /// Returns the `system_fingerprint` of a model: `fp_` and ten hexadecimal digits, the same in every reply.
-pub(super) fn fingerprint(model: &str) -> String {
+#[must_use]
+pub fn fingerprint(model: &str) -> String {
     let mut fingerprint = String::with_capacity(13);
     fingerprint.push_str("fp_");
     push_hex(&mut fingerprint, crate::random::label_key(0, model), 10);

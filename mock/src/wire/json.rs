@@ -150,23 +150,23 @@ impl Serialize for Seconds {
 pub(super) struct Decimal {
     /// The number in units of its last decimal place.
     pub(super) value: u64,
-    /// The number of decimal places, at most 19.
+    /// The number of decimal places, at most 18.
     pub(super) places: u32,
 }
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = 10_u64.pow(self.places);
-        let (whole, mut fraction, mut places) = (self.value / unit, self.value % unit, self.places as usize);
-        write!(f, "{whole}")?;
+        let (whole, fraction) = (self.value / unit, self.value % unit);
+        let mut buffer = itoa::Buffer::new();
+        f.write_str(buffer.format(whole))?;
         if fraction == 0 {
             return Ok(());
         }
-        while fraction.is_multiple_of(10) {
-            fraction /= 10;
-            places -= 1;
-        }
-        write!(f, ".{fraction:0places$}")
+        f.write_str(".")?;
+        // The sum has one digit more than the fraction, which keeps the zeros after the point.
+        let digits = &buffer.format(unit + fraction)[1..];
+        f.write_str(digits.trim_end_matches('0'))
     }
 }
 

@@ -30,19 +30,19 @@ impl WireFormat for Mistral {
     fn headers(&self, head: &Head<'_>) -> Headers {
         let mut headers = Headers::with_media_type(head.media_type);
         if let Some(wait) = head.wait {
-            headers.add("retry-after", wait.as_secs_ceil());
+            headers.add_number("retry-after", wait.as_secs_ceil());
         }
         let level = |axis| head.snapshot?.level(axis);
         if let Some(tokens) = level(Axis::Tpm) {
-            headers.add("x-ratelimit-limit-tokens-minute", tokens.limit);
-            headers.add("x-ratelimit-remaining-tokens-minute", tokens.remaining_or_zero());
+            headers.add_number("x-ratelimit-limit-tokens-minute", tokens.limit);
+            headers.add_number("x-ratelimit-remaining-tokens-minute", tokens.remaining_or_zero());
         }
         if let Some(usage) = head.usage {
-            headers.add("x-ratelimit-tokens-query-cost", usage.total());
+            headers.add_number("x-ratelimit-tokens-query-cost", usage.total());
         }
         if let Some(requests) = level(Axis::Rpm) {
-            headers.add("x-ratelimit-limit-req-minute", requests.limit);
-            headers.add("x-ratelimit-remaining-req-minute", requests.remaining_or_zero());
+            headers.add_number("x-ratelimit-limit-req-minute", requests.limit);
+            headers.add_number("x-ratelimit-remaining-req-minute", requests.remaining_or_zero());
         }
         headers
     }

@@ -27,8 +27,8 @@ impl WireFormat for OpenAi {
     fn headers(&self, head: &Head<'_>) -> Headers {
         let mut headers = Headers::with_media_type(head.media_type);
         if let Some(wait) = head.wait {
-            headers.add("retry-after", wait.as_secs_ceil());
-            headers.add("retry-after-ms", wait.0.div_ceil(MILLISECOND));
+            headers.add_number("retry-after", wait.as_secs_ceil());
+            headers.add_number("retry-after-ms", wait.0.div_ceil(MILLISECOND));
         }
         if let Some(snapshot) = head.snapshot {
             add_limits(&mut headers, snapshot, whole_millis);
@@ -150,8 +150,8 @@ pub(super) fn add_limits<T: Display>(
         ("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
     ];
     let rows = || levels.iter().zip(&names).filter_map(|(level, names)| Some(((*level)?, names)));
-    rows().for_each(|(level, names)| headers.add(names.0, level.limit));
-    rows().for_each(|(level, names)| headers.add(names.1, level.remaining_or_zero()));
+    rows().for_each(|(level, names)| headers.add_number(names.0, level.limit));
+    rows().for_each(|(level, names)| headers.add_number(names.1, level.remaining_or_zero()));
     rows().for_each(|(level, names)| headers.add(names.2, reset(level.time_until_full())));
 }
 
@@ -171,9 +171,7 @@ pub(super) const FORMAT: CompletionFormat = CompletionFormat {
 };
 
 fn service_members(object: Object, context: &Context<'_>) -> Object {
-    object
-        .plain_text("service_tier", "default")
-        .plain_text("system_fingerprint", &ids::fingerprint(context.model))
+    object.plain_text("service_tier", "default").plain_text("system_fingerprint", context.fingerprint)
 }
 
 const MILLISECOND: u64 = 1_000_000;

@@ -105,9 +105,9 @@ mod tests {
 
     fn reply(status: u16) -> Reply {
         let mut headers = Headers::with_media_type(MediaType::Json);
-        headers.add("retry-after", 3);
-        headers.add("retry-after-ms", 2500);
-        headers.add("x-ratelimit-limit-requests", 30);
+        headers.add_number("retry-after", 3);
+        headers.add_number("retry-after-ms", 2500);
+        headers.add_number("x-ratelimit-limit-requests", 30);
         // The middle of the body is inside of `é`.
         Reply { status, headers, body: r#"{"error":"é","code":1}"#.to_owned() }
     }

@@ -127,7 +127,7 @@ fn per_second(level: &LimitLevel) -> (u64, u64) {
 
 /// Adds the value under both names. The dynamic limit is the same as the other.
 fn add_twice(headers: &mut Headers, names: [&'static str; 2], value: u64) {
-    names.into_iter().for_each(|name| headers.add(name, value));
+    names.into_iter().for_each(|name| headers.add_number(name, value));
 }
 
 /// The chunk with the finish reason always has the usage (reported).

@@ -205,7 +205,7 @@ fn check_against_history(limit: Limit, steps: &[Step]) -> Result<(), TestCaseErr
         }
         prop_assert_eq!(i128::from(window.remaining(now)), history.remaining(now) / i128::from(MINUTE));
     }
-    if let Some(refilled) = window.refilled_at(now) {
+    if let Some(refilled) = window.earliest_unused(now) {
         let unused = |at| history.remaining(at) == history.capacity(at) * i128::from(MINUTE);
         prop_assert!(refilled == now || !unused(Instant(refilled.0 - 1)));
         prop_assert!(unused(refilled));
@@ -252,7 +252,7 @@ proptest! {
         plain.charge(charged_at, actual);
         window.advance_to(settled_at);
         // A bucket that was full again in between has lost part of its refill.
-        prop_assume!(window.refilled_at(settled_at) != Some(settled_at) || limit.refill != RefillPolicy::Bucket);
+        prop_assume!(window.earliest_unused(settled_at) != Some(settled_at) || limit.refill != RefillPolicy::Bucket);
         // An adaptive limit has grown with the reservation.
         prop_assume!(MINUTE / 7 + gap < MINUTE || !matches!(limit.refill, RefillPolicy::Adaptive(_)));
         window.settle(settled_at, charged_at, reserved, actual);
@@ -260,7 +260,7 @@ proptest! {
             window.advance_to(end);
         }
         prop_assert_eq!(window.remaining(end), plain.remaining(end));
-        prop_assert_eq!(window.refilled_at(end), plain.refilled_at(end));
+        prop_assert_eq!(window.earliest_unused(end), plain.earliest_unused(end));
     }
 
     /// Law 5 from the definition of each policy and the list of admitted amounts alone.

@@ -115,6 +115,7 @@ async fn headers_state_every_axis_that_the_dialect_has_a_header_for() {
         (Dialect::Anthropic, "anthropic-ratelimit-requests-reset", "2026-11-01T00:00:00Z"),
         (Dialect::Cerebras, "x-ratelimit-remaining-tokens-day", "5890"),
         (Dialect::Cerebras, "x-ratelimit-reset-requests-minute", "60"),
+        // These two state limits per second.
         (Dialect::Fireworks, "x-ratelimit-limit-tokens-generated", "100"),
         (Dialect::Together, "x-ratelimit-limit", "100"),
     ];
@@ -165,16 +166,20 @@ async fn the_key_is_read_from_the_header_of_the_dialect() {
     for (dialect, format) in formats() {
         let mock = RunningMock::start(&with_dialect(dialect, vec![], &[])).await;
         let path = format.path(MODEL);
-        let wrong =
+        let reply_to_unknown_key =
             HttpReply::parse(&mock.exchange(&request(format, &path, "unknown", &chat_body(""))).await);
-        assert!(matches!(wrong.status, 400 | 401), "{dialect:?}: {}", wrong.body);
-        let wrong_header = request(format, &path, "k1", &chat_body(""));
-        let wrong_header = match format.key_headers()[0] {
-            KeyHeader::Bearer => wrong_header.replace("authorization: Bearer", "api-key:"),
-            KeyHeader::Named(name) => wrong_header.replace(name, "authorization"),
+        assert!(
+            matches!(reply_to_unknown_key.status, 400 | 401),
+            "{dialect:?}: {}",
+            reply_to_unknown_key.body
+        );
+        let right_request = request(format, &path, "k1", &chat_body(""));
+        let misplaced_key = match format.key_headers()[0] {
+            KeyHeader::Bearer => right_request.replace("authorization: Bearer", "api-key:"),
+            KeyHeader::Named(name) => right_request.replace(name, "authorization"),
         };
-        let wrong_header = HttpReply::parse(&mock.exchange(&wrong_header).await);
-        assert_eq!(wrong_header.status, wrong.status, "{dialect:?}");
+        let reply = HttpReply::parse(&mock.exchange(&misplaced_key).await);
+        assert_eq!(reply.status, reply_to_unknown_key.status, "{dialect:?}");
         // Clients of OpenAI's format send a bearer token to every compatible endpoint.
         let compatible = wire::format(dialect);
         let request = request(compatible, &compatible.path(MODEL), "k1", &chat_body(""));

@@ -17,7 +17,7 @@ const MAX_SLOTS: u64 = 1 << 16;
 pub(super) type Slots = Vec<[u64; 2]>;
 
 /// A fold over the jobs that arrive in an interval, and over the slots after it.
-pub(super) struct Window {
+pub(super) struct OutageRecorder {
     from: Instant,
     until: Instant,
     last_event: Instant,
@@ -34,8 +34,8 @@ pub(super) struct Window {
     slot: Nanos,
 }
 
-/// What a [`Window`] found.
-pub(super) struct Served {
+/// What an [`OutageRecorder`] found.
+pub(super) struct OutageRecord {
     /// Per workload, the jobs of the interval, judged by the rules of the scenario.
     pub(super) workloads: Vec<Summary>,
     /// The jobs of all workloads.
@@ -46,7 +46,7 @@ pub(super) struct Served {
     pub(super) slot: Nanos,
 }
 
-impl Window {
+impl OutageRecorder {
     /// Returns the fold for a run of `scenario`, whose expectations are the rules of the plan.
     pub(super) fn new(scenario: &Scenario, from: Instant, until: Instant) -> Self {
         assert!(from < until, "invariant: an outage takes time, found {from} to {until}");
@@ -68,11 +68,11 @@ impl Window {
     }
 
     /// Ends the fold.
-    pub(super) fn finish(self) -> Served {
+    pub(super) fn finish(self) -> OutageRecord {
         let end = RunEnd { at: self.last_event, mode: Mode::Virtual, scheduled: None, interrupted: false };
         let mut workloads: Vec<Summary> = self.records.into_iter().map(|record| record.finish(end)).collect();
         let all = workloads.pop().expect("invariant: the record of all workloads is the last");
-        Served { workloads, all, after: self.after, slot: self.slot }
+        OutageRecord { workloads, all, after: self.after, slot: self.slot }
     }
 
     /// Registers a job that arrives in the interval.
@@ -105,8 +105,8 @@ impl Window {
         }
     }
 
-    /// Counts a job that arrived after the interval.
-    fn done_after(&mut self, end: &JobEnd) {
+    /// Counts a job that has ended and arrived after the interval.
+    fn count_later_arrival(&mut self, end: &JobEnd) {
         let index = (end.scheduled.since(self.until).0 / self.slot.0) as usize;
         let column = match end.outcome {
             JobOutcome::Succeeded => 0,
@@ -119,14 +119,14 @@ impl Window {
     }
 }
 
-impl Fold for Window {
+impl Fold for OutageRecorder {
     fn event(&mut self, event: &Event) {
         self.last_event = event.at;
         match &event.kind {
             EventKind::Arrived { workload, scheduled, .. } if (self.from..self.until).contains(scheduled) => {
                 self.arrived(event.job, workload.0);
             }
-            EventKind::Done(end) if end.scheduled >= self.until => self.done_after(end),
+            EventKind::Done(end) if end.scheduled >= self.until => self.count_later_arrival(end),
             _ => {}
         }
         let Some(workload) = self.owner(event) else { return };

@@ -3,7 +3,8 @@
 use super::{change, notes, outages, purchase, users, violation};
 use crate::formatting::{count, duration, four_digits, job_rate, number, percent, plural, usd};
 use crate::planner::{
-    BrokenRule, CheapestChange, CutReason, Finding, Growth, Improvement, NotMet, Plan, PlanningCeiling,
+    BrokenRule, CheapestChange, CutReason, DAYS_PER_MONTH, Finding, Growth, Improvement, NotMet, Plan,
+    PlanningCeiling,
 };
 use crate::record::LongWindow;
 use crate::report::verdict;
@@ -285,14 +286,25 @@ fn growth(growth: &Growth) -> String {
             format!("The load is above the ceiling already; a growth of {} takes it further.", growth.rate)
         }
         Some(months) => {
-            format!(
-                "At a growth of {} the load reaches the ceiling in {} months.",
-                growth.rate,
-                number(months)
-            )
+            format!("At a growth of {} the load reaches the ceiling {}.", growth.rate, after_months(months))
         }
     }
 }
+
+/// Returns `in 5.3 months`, or in days if that is below a month.
+fn after_months(months: f64) -> String {
+    let days = months * DAYS_PER_MONTH;
+    let (amount, unit) = if months < 1.0 { (number(days), "day") } else { (number(months), "month") };
+    match amount.as_str() {
+        _ if days < 1.0 => "within a day".to_owned(),
+        _ if months > MAX_MONTHS => "in more than a hundred years".to_owned(),
+        "1" => format!("in 1 {unit}"),
+        _ => format!("in {amount} {unit}s"),
+    }
+}
+
+/// The most months that a sentence states.
+const MAX_MONTHS: f64 = 1200.0;
 
 #[cfg(test)]
 mod tests {
@@ -302,5 +314,13 @@ mod tests {
     fn repeated_changes_are_counted() {
         let changes = ["one more account", "full jitter", "one more account"].map(str::to_owned);
         assert_eq!(change_list(&changes), "2 × one more account, full jitter");
+    }
+
+    #[test]
+    fn the_time_until_the_ceiling_is_in_months_or_days() {
+        let texts = [1e-9, 0.5, 1.0, 5.26, 1e300].map(after_months);
+        let expected =
+            ["within a day", "in 15.2 days", "in 1 month", "in 5.26 months", "in more than a hundred years"];
+        assert_eq!(texts, expected);
     }
 }

@@ -225,7 +225,7 @@ impl Check<'_> {
             "[]" => yaml::NodeKind::List(Vec::new()),
             "\"\"" => yaml::NodeKind::Text(String::new()),
             text if text.starts_with('{') => {
-                let source = self.diagnostics.source("default", text);
+                let source = self.diagnostics.add_source("default", text);
                 let read = yaml::read(self.diagnostics, source, text, 0);
                 read.expect("invariant: every default of the table is YAML").kind
             }

@@ -14,7 +14,7 @@ pub(super) async fn metrics(State(mock): State<Arc<Mock>>) -> impl IntoResponse 
     let counts = mock.journal(|journal| journal.counts().collect::<Vec<_>>()).unwrap_or_default();
     for ((account, model, outcome), count) in counts {
         let account = Label(account.map_or("", |account| mock.account_name(account)));
-        let model = Label(model.map_or("", |model| mock.model_name(model)));
+        let model = Label(model.map_or("", |model| mock.model(model).name.as_str()));
         let labels = format!("{{account={account},model={model},ruling=\"{outcome}\"}}");
         write_line(&mut out, format_args!("quotalab_mock_requests_total{labels} {count}"));
     }

@@ -107,7 +107,7 @@ fn to_json(mock: &Mock, entry: &Entry) -> Value {
         "number": entry.request_number,
         "at_s": entry.at.as_secs_f64(),
         "account": entry.account.map(|account| mock.account_name(account)),
-        "model": entry.model.map(|model| mock.model_name(model)),
+        "model": entry.model.map(|model| mock.model(model).name.as_str()),
         "stream": entry.wants_stream,
         "ruling": entry.outcome.name(),
         "status": entry.status,

@@ -23,7 +23,7 @@ use std::borrow::Cow;
 fn headers(head: &Head<'_>) -> Headers {
     let mut headers = Headers::with_media_type(head.media_type);
     headers.add("date", UnixTime::at(head.at).http_date());
-    headers.add("request-id", request_id(head.number));
+    headers.add_text("request-id", &request_id(head.number));
     if matches!(head.status, 429 | 500..) {
         headers.add_static("x-should-retry", "true");
     }
@@ -40,7 +40,7 @@ fn headers(head: &Head<'_>) -> Headers {
         add_limit(&mut headers, OUTPUT, output.map(|level| Row::of(&[level], THOUSAND, head.at)));
     }
     if let Some(wait) = head.wait {
-        headers.add("retry-after", wait.as_secs_ceil());
+        headers.add_number("retry-after", wait.as_secs_ceil());
     }
     headers
 }
@@ -53,16 +53,17 @@ struct Row {
 }
 
 impl Row {
-    /// Returns the sum of the limits, the sum of what remains, rounded to the nearest multiple of `unit`, and the first instant at
+    /// Returns the sum of the limits, the sum of what remains, rounded to the nearest multiple of `rounding_step`, and the first instant at
     /// which one of them is full (evidence: captures of 2025 and 2026; the rounding of tokens to thousands is documented).
-    fn of(levels: &[&LimitLevel], unit: u64, at: Instant) -> Self {
-        let sum = |units: fn(&LimitLevel) -> u64| {
-            levels.iter().map(|level| units(level)).fold(0, u64::saturating_add)
+    fn of(levels: &[&LimitLevel], rounding_step: u64, at: Instant) -> Self {
+        let sum = |amount: fn(&LimitLevel) -> u64| {
+            levels.iter().map(|level| amount(level)).fold(0, u64::saturating_add)
         };
         let until_full = levels.iter().map(|level| level.time_until_full()).min().unwrap_or_default();
         Self {
             limit: sum(|level| level.limit),
-            remaining: sum(LimitLevel::remaining_or_zero).saturating_add(unit / 2) / unit * unit,
+            remaining: sum(LimitLevel::remaining_or_zero).saturating_add(rounding_step / 2) / rounding_step
+                * rounding_step,
             reset: at + until_full,
         }
     }
@@ -71,8 +72,8 @@ impl Row {
 fn add_limit(headers: &mut Headers, names: [&'static str; 3], row: Option<Row>) {
     let Some(Row { limit, remaining, reset }) = row else { return };
     let [limit_name, remaining_name, reset_name] = names;
-    headers.add(limit_name, limit);
-    headers.add(remaining_name, remaining);
+    headers.add_number(limit_name, limit);
+    headers.add_number(remaining_name, remaining);
     headers.add(reset_name, UnixTime::at(reset).rfc3339());
 }
 

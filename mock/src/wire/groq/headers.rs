@@ -15,7 +15,7 @@ pub(super) fn render(head: &Head<'_>) -> Headers {
     headers.add_static("cache-control", "private, max-age=0, no-store, no-cache, must-revalidate");
     if let Some(wait) = head.wait {
         // Rounded up: 34.1475 s is `35`. Evidence: 4 captured pairs, which exclude floor and rounding.
-        headers.add("retry-after", wait.as_secs_ceil());
+        headers.add_number("retry-after", wait.as_secs_ceil());
     }
     headers.add_static("vary", "Origin");
     headers.add_static("x-groq-region", REGION);
@@ -25,11 +25,11 @@ pub(super) fn render(head: &Head<'_>) -> Headers {
         let limits = |names: [&'static str; 2]| {
             names.into_iter().zip([requests, tokens]).filter_map(|(name, limit)| Some((name, limit?)))
         };
-        limits(limit_names).for_each(|(name, limit)| headers.add(name, limit.limit));
-        limits(remaining_names).for_each(|(name, limit)| headers.add(name, limit.remaining));
+        limits(limit_names).for_each(|(name, limit)| headers.add_number(name, limit.limit));
+        limits(remaining_names).for_each(|(name, limit)| headers.add_number(name, limit.remaining));
         limits(reset_names).for_each(|(name, limit)| headers.add(name, GoDuration(limit.reset)));
     }
-    headers.add("x-request-id", ids::groq_request(head.number));
+    headers.add_text("x-request-id", &ids::groq_request(head.number));
     headers
 }
 

@@ -7,7 +7,7 @@ use ::provider::Nanos;
 pub(super) const TOKENS: Kind = Kind::OneOf(&[TOKEN_COUNT, Kind::Map(&TOKEN_DIST)]);
 
 /// A time of up to a day: a duration, or a distribution.
-pub(super) const SECONDS: Kind = Kind::OneOf(&[TIME, Kind::Map(&SECOND_DIST)]);
+pub(super) const SECONDS: Kind = Kind::OneOf(&[TIME, Kind::Map(&TIME_DIST)]);
 
 /// Tokens of one call.
 pub(super) const TOKEN_COUNT: Kind = Kind::Count { min: 0, max: MAX_STATED_TOKENS };
@@ -59,7 +59,7 @@ pub(in crate::scenario::language) static TOKEN_DIST: Map = Map {
     refused: &[],
 };
 
-pub(in crate::scenario::language) static SECOND_DIST: Map = Map {
+pub(in crate::scenario::language) static TIME_DIST: Map = Map {
     name: "time",
     doc: "A random length of time. A duration alone is a constant.",
     example: "{p50: 180ms, p99: 900ms}",

@@ -11,7 +11,7 @@ mod scenario;
 mod workload;
 
 pub(super) use client::{BACKOFF, CACHE, CLIENT, EJECT, PACE, RETRY};
-pub(super) use dist::{SECOND_DIST, TOKEN_DIST};
+pub(super) use dist::{TIME_DIST, TOKEN_DIST};
 pub(super) use evidence::EVIDENCE;
 pub(super) use model::{CONCURRENCY, LATENCY, LIMIT, LIMITS, MODEL, PRICE, RESERVE};
 pub(super) use provider::{ACCOUNT, INCIDENT};

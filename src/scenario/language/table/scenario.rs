@@ -49,7 +49,7 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
         word("client", Kind::Map(&CLIENT), "{deadline: 30s}", "How your client behaves: deadlines, retries, pacing, caching.").default("{}"),
         word(
             "workload",
-            Kind::List { of: &Kind::Map(&WORKLOAD), min: 1, max: usize::MAX },
+            Kind::List { of: &Kind::Map(&WORKLOAD), min: 1, max: MAX_WORKLOADS },
             "[{name: chat, arrivals: {poisson: 250/min}, prompt: 800}]",
             "The classes of jobs: when they arrive, how large they are, which route they take.",
         )
@@ -78,6 +78,9 @@ const STARTS: &[Choice] = &[
     choice("sustained", "what the same traffic, day after day, leaves of them"),
     choice("full", "all: the first day of a new account"),
 ];
+
+/// Each workload has its own records, and the ceiling allocates each to targets.
+const MAX_WORKLOADS: usize = 256;
 
 /// Each change is read as a scenario of its own, and its ceiling is searched for.
 const MAX_WHAT_IFS: usize = 64;

@@ -46,7 +46,7 @@ fn choices(map: &'static Map, word: &str) -> Vec<&'static str> {
 /// Returns the problems of a value of a word; empty if there are none.
 fn problems(map: &'static Map, word: &Word, text: &str) -> String {
     let diagnostics = Diagnostics::default();
-    let source = diagnostics.source("table", text);
+    let source = diagnostics.add_source("table", text);
     let value = yaml::read(&diagnostics, source, text, 0).unwrap_or_else(|| panic!("{}: {text}", word.name));
     let place = Place { source, line: 1, column: 1, width: 1 };
     let entry = NodeEntry { key: word.name.to_owned(), place, value };
@@ -72,7 +72,7 @@ fn every_example_and_every_default_is_accepted() {
         let examples = map.forms.iter().map(|form| form.example).chain([map.example]);
         for example in examples.filter(|example| !example.contains('…')) {
             let diagnostics = Diagnostics::default();
-            let source = diagnostics.source("example", example);
+            let source = diagnostics.add_source("example", example);
             let node = yaml::read(&diagnostics, source, example, 0).expect("the example is YAML");
             check(map, &node, &diagnostics);
             assert!(diagnostics.problems().is_none(), "{}: {:?}", map.name, diagnostics.problems());
@@ -141,7 +141,7 @@ fn the_schema_has_every_map_and_every_word() {
 fn an_absent_word_has_its_default_and_an_invalid_one_is_absent() {
     let place = Place { source: 0, line: 1, column: 1, width: 1 };
     let diagnostics = Diagnostics::default();
-    diagnostics.source("x", "x");
+    diagnostics.add_source("x", "x");
     let node = Node { place, kind: yaml::NodeKind::Map(Vec::new()) };
     let fields = check(&super::table::RETRY, &node, &diagnostics).expect("a map");
     assert_eq!(fields.count::<u8>("attempts"), Some(3));

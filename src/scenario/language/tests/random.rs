@@ -157,7 +157,7 @@ proptest! {
     fn a_random_scenario_passes_the_check_against_the_table(seed: u64) {
         let text = write(&scenario(seed));
         let diagnostics = Diagnostics::default();
-        let node = yaml::read(&diagnostics, diagnostics.source("x", &text), &text, 0).expect("YAML");
+        let node = yaml::read(&diagnostics, diagnostics.add_source("x", &text), &text, 0).expect("YAML");
         check(&SCENARIO, &node, &diagnostics);
         prop_assert!(diagnostics.problems().is_none(), "{}\n{text}", diagnostics.problems().expect("some"));
     }
