@@ -125,6 +125,22 @@ pub fn number(value: f64) -> String {
     }
 }
 
+/// Formats a number with three or four significant digits, so that near ones can be told apart: `0.052`, `0.521`, `1.284`. From
+/// ten on as [`number`] does.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the exponent of a small number")]
+pub fn four_digits(value: f64) -> String {
+    match value {
+        _ if (0.1..10.0).contains(&value) => format!("{value:.3}"),
+        _ if value > 1e-9 && value < 0.1 => {
+            let zeros = -libm::floor(libm::log10(value)) as usize;
+            let digits = zeros + 2;
+            format!("{value:.digits$}")
+        }
+        _ => number(value),
+    }
+}
+
 /// Formats a share as a percentage. Only a whole share is `100 %`, and only a zero share is `0 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {

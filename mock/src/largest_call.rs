@@ -31,6 +31,19 @@ impl ModelConfig {
     /// limits do not bound the length of the prompt; they may still rule out the completion or every call.
     #[must_use]
     pub fn largest_prompt(&self, max_tokens: Option<u32>, may_be_cached: bool) -> LargestPrompt {
+        let bounds = self.size_bounds(max_tokens, may_be_cached);
+        // Of equal caps the first is kept, so that a length is named before a limit.
+        let smallest = bounds.reduce(|smallest, next| if next.cap < smallest.cap { next } else { smallest });
+        smallest.expect("invariant: the lengths of a model are its first bound")
+    }
+
+    /// Returns the longest prompt under the lengths of the model, and then that under each of its limits; see
+    /// [`Self::largest_prompt`].
+    pub fn size_bounds(
+        &self,
+        max_tokens: Option<u32>,
+        may_be_cached: bool,
+    ) -> impl Iterator<Item = LargestPrompt> {
         let cap = self.lengths.prompt_cap(max_tokens);
         let bound = match (self.lengths.max_output, self.lengths.context) {
             (Some(limit), _) if max_tokens.is_some_and(|tokens| tokens > limit) => {
@@ -38,11 +51,8 @@ impl ModelConfig {
             }
             (_, context) => context.map(SizeBound::Context),
         };
-        let of_lengths = LargestPrompt { cap, bound };
-        let of_limits =
-            self.limits.iter().map(|limit| self.largest_prompt_under(limit, max_tokens, may_be_cached));
-        // Of equal caps the first is kept, so that a length is named before a limit.
-        of_limits.fold(of_lengths, |smallest, next| if next.cap < smallest.cap { next } else { smallest })
+        let of_limits = move |limit: &Limit| self.largest_prompt_under(limit, max_tokens, may_be_cached);
+        std::iter::once(LargestPrompt { cap, bound }).chain(self.limits.iter().map(of_limits))
     }
 
     fn largest_prompt_under(

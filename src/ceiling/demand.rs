@@ -157,7 +157,8 @@ impl Sizes {
             ServiceTimeDist::Total(total) => total.mean(),
             ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
                 let prefill = prefill_speed.map_or(0.0, |speed| self.prompt / speed);
-                before_prefill.mean() + prefill + self.completion / decode_speed
+                // Decoding begins after the first token.
+                before_prefill.mean() + prefill + (self.completion - 1.0).max(0.0) / decode_speed
             }
         }
     }

@@ -370,10 +370,12 @@ impl Calls<'_> {
                 let completion =
                     largest_sample(&self.workload.completion).map_or(max, |most| most.clamp(1.0, max));
                 let prefill = match prefill_speed {
-                    Some(speed) => largest_sample(&self.workload.prompt)? / speed,
+                    Some(speed) => libm::ceil(largest_sample(&self.workload.prompt)?).max(1.0) / speed,
                     None => 0.0,
                 };
-                Some(largest_sample(before_prefill)? + prefill + (completion + 1.0) / decode_speed)
+                // Decoding begins after the first token.
+                let decode = (libm::ceil(completion) - 1.0) / decode_speed;
+                Some(largest_sample(before_prefill)? + prefill + decode)
             }
         }
     }

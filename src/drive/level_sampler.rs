@@ -52,7 +52,7 @@ impl Fold for LevelSampler<'_> {
         self.next
     }
 
-    fn sample(&mut self, _: Instant, target: TargetId, axis: Axis, used_share: f64) {
+    fn sample(&mut self, _: Instant, target: TargetId, axis: Axis, used_share: f64, _: u64) {
         let limit = self.limits.iter_mut().find(|limit| limit.target == target && limit.axis == axis);
         if let Some(limit) = limit {
             limit.end = used_share * limit.capacity;

@@ -20,8 +20,9 @@ use crate::job::{Arrival, MAX_JOBS_IN_FLIGHT};
 use crate::load::Load;
 use crate::record::Fold;
 use crate::scenario::Scenario;
+use provider::meter::LimitLevel;
 use provider::wire::{self, truth::TruthHeader};
-use provider::{Axis, Instant, Nanos, Truth, Usage};
+use provider::{Instant, Nanos, Truth, Usage};
 use rustc_hash::FxHashMap;
 use slab::Slab;
 use std::net::SocketAddr;
@@ -66,7 +67,7 @@ pub trait LiveProviders {
 
     /// Calls `each` with the used share, from 0 to 1, of every limit of a target at `now`. Does not call it if the
     /// levels are unknown.
-    fn levels(&self, now: Instant, target: TargetId, each: &mut dyn FnMut(Axis, f64));
+    fn levels(&self, now: Instant, target: TargetId, each: &mut dyn FnMut(LimitLevel));
 }
 
 /// Runs a scenario over HTTP against `providers` and passes every event to `fold`. Attempts run on `runtime` and report
@@ -332,7 +333,9 @@ impl<F: Fold, P: LiveProviders> LiveDriver<'_, F, P> {
             let at = self.fold.next_sample();
             for target in self.scenario.target_ids() {
                 let fold = &mut *self.fold;
-                self.providers.levels(now, target, &mut |axis, share| fold.sample(at, target, axis, share));
+                self.providers.levels(now, target, &mut |level| {
+                    fold.sample(at, target, level.axis, level.used_fraction(), level.limit);
+                });
             }
             self.fold.sampled(at);
         }

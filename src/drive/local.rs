@@ -7,8 +7,9 @@ use crate::ids::TargetId;
 use crate::scenario::{Scenario, Target};
 use provider::config::Config;
 use provider::decision::DecisionReport;
+use provider::meter::LimitLevel;
 use provider::server::{ControlPlane, Mock, Observer, serve};
-use provider::{Axis, Call, Instant, Usage};
+use provider::{Call, Instant, Usage};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -116,9 +117,9 @@ impl LiveProviders for Mocks {
         self.run_tag
     }
 
-    fn levels(&self, _: Instant, target: TargetId, each: &mut dyn FnMut(Axis, f64)) {
+    fn levels(&self, _: Instant, target: TargetId, each: &mut dyn FnMut(LimitLevel)) {
         let target = &self.targets[target.index()];
-        self.mocks[usize::from(target.provider)].1.for_each_used_share(target.account, target.model, each);
+        self.mocks[usize::from(target.provider)].1.for_each_level(target.account, target.model, each);
     }
 }
 

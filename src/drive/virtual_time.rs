@@ -16,27 +16,33 @@ pub fn simulate(scenario: &Scenario, fold: &mut impl Fold) -> Instant {
 
 /// Runs a scenario as [`simulate`] does, with a load that was prepared before.
 pub fn simulate_load(scenario: &Scenario, load: Load, fold: &mut impl Fold) -> Instant {
-    let engine = Engine::new(scenario);
+    let mut engine = Engine::new(scenario);
     let mut world = World::new(scenario, load, engine.uses_limit_headers(), fold);
-    run(engine, &mut world, &mut Punctual)
+    run(&mut engine, &mut world, &mut Punctual)
 }
 
 /// Runs a scenario as [`simulate`] does, with a client that acts late: every time that a timer of its engine is due, it fires
 /// after a delay in seconds that is drawn from `wake_lag`, together with the timers that have become due by then.
 pub(super) fn simulate_with_wake_lag(scenario: &Scenario, wake_lag: &Dist, fold: &mut impl Fold) -> Instant {
-    let engine = Engine::new(scenario);
+    let mut engine = Engine::new(scenario);
     let mut world = World::new(scenario, Load::new(scenario), engine.uses_limit_headers(), fold);
-    run(engine, &mut world, &mut Late::new(wake_lag, scenario.seed))
+    run(&mut engine, &mut world, &mut Late::new(wake_lag, scenario.seed))
 }
 
-/// Runs a scenario as [`simulate`] does, and then takes every sample of the limits that is due at or before `until`.
-pub(super) fn simulate_and_sample(scenario: &Scenario, until: Instant, fold: &mut impl Fold) {
-    let engine = Engine::new(scenario);
+/// Runs a scenario as [`simulate`] does, and then takes every sample of the limits that is due at or before `until`. Returns the
+/// engine as the run leaves it, and the later of `until` and the last event.
+pub(super) fn simulate_and_sample(
+    scenario: &Scenario,
+    until: Instant,
+    fold: &mut impl Fold,
+) -> (Engine, Instant) {
+    let mut engine = Engine::new(scenario);
     let mut world = World::new(scenario, Load::new(scenario), engine.uses_limit_headers(), fold);
-    let ended = run(engine, &mut world, &mut Punctual);
+    let ended = run(&mut engine, &mut world, &mut Punctual);
     if ended < until {
         world.sample_until(until);
     }
+    (engine, ended.max(until))
 }
 
 /// When a client fires its timers.
@@ -87,7 +93,7 @@ impl TimerDelay for Late<'_> {
     }
 }
 
-fn run<F: Fold>(mut engine: Engine, world: &mut World<'_, F>, delay: &mut impl TimerDelay) -> Instant {
+fn run<F: Fold>(engine: &mut Engine, world: &mut World<'_, F>, delay: &mut impl TimerDelay) -> Instant {
     let mut now = Instant::ZERO;
     loop {
         if world.is_done() {
@@ -139,12 +145,12 @@ client: { deadline: 1h, retry: { attempts: 5 } }
 workload: [ { name: w, arrivals: { constant: 100/s }, prompt: 10, max_tokens: 10 } ]";
         let scenario =
             scenario::parse("waiting", yaml, &Overrides::default(), None).expect("a valid scenario");
-        let engine = Engine::new(&scenario);
+        let mut engine = Engine::new(&scenario);
         let mut recorder = Recorder::new(&scenario);
         let load = Load::new(&scenario);
         let mut world = World::new(&scenario, load, engine.uses_limit_headers(), &mut recorder);
         world.max_jobs = 1_000;
-        let at = run(engine, &mut world, &mut Punctual);
+        let at = run(&mut engine, &mut world, &mut Punctual);
         let end = RunEnd { at, mode: Mode::Virtual, scheduled: None, interrupted: true };
         let summary = recorder.finish(end);
         // Of 100 a second a dozen are served.

@@ -244,7 +244,7 @@ impl<'a, F: Fold> World<'a, F> {
             let target = &self.scenario.targets[id.index()];
             let provider = &mut self.providers[usize::from(target.provider)];
             for level in provider.levels(at, target.account, target.model) {
-                self.fold.sample(at, id, level.axis, level.used_fraction());
+                self.fold.sample(at, id, level.axis, level.used_fraction(), level.limit);
             }
         }
         self.fold.sampled(at);

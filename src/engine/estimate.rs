@@ -36,10 +36,12 @@ pub(super) fn cost_of(job: &Job) -> Charge {
 }
 
 impl QuotaEstimate {
-    /// Creates an estimate with every limit at its full quota. Limits without a window (concurrency) are left out.
+    /// Creates an estimate in which every limit begins with [`KnownLimit::used`]. Limits without a window (concurrency) are
+    /// left out.
     pub(super) fn new(limits: &[KnownLimit]) -> Self {
-        let estimate = |&KnownLimit { axis, limit, burst }: &KnownLimit| {
-            let bucket = Bucket::new(limit, axis.window_length()?, burst);
+        let estimate = |&KnownLimit { axis, limit, burst, used }: &KnownLimit| {
+            let mut bucket = Bucket::new(limit, axis.window_length()?, burst);
+            bucket.charge(Instant::ZERO, used);
             Some(AxisEstimate { axis, bucket })
         };
         let axes: Box<[AxisEstimate]> = limits.iter().filter_map(estimate).collect();
@@ -101,6 +103,13 @@ impl QuotaEstimate {
             let share = bucket.fraction_left_after(now, cost.units_on(*axis));
             if share < tightest { share } else { tightest }
         })
+    }
+
+    /// Returns the units of a limit that are used, those reserved for later included; `None` if it has no estimate.
+    pub(super) fn used(&self, now: Instant, axis: Axis) -> Option<u64> {
+        let AxisEstimate { bucket, .. } = self.axes.get(usize::from(self.indices[axis as usize]))?;
+        let capacity = i64::try_from(bucket.capacity()).unwrap_or(i64::MAX);
+        u64::try_from(capacity.saturating_sub(bucket.remaining(now))).ok()
     }
 
     /// Lowers the remainder of an axis to `remaining`, if the estimate is higher. Does nothing if the axis has no

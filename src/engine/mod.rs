@@ -69,7 +69,7 @@ pub use driver::{Answer, Attempt, Driver, Handover};
 pub use reply::{LimitNumbers, Reply, Wait, WaitKind};
 
 use crate::event::{EndReason, Event, EventKind};
-use crate::ids::{AttemptId, JobId, Slot, Tag};
+use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
 use crate::job::Job;
 use crate::scenario::{Client, Scenario};
 use attempt_timeout::AttemptTimeouts;
@@ -79,7 +79,7 @@ use concurrency::ConcurrencyLimiter;
 use cool_down_queue::CoolDownQueues;
 use estimate::cost_of;
 use jobs::{ActiveJob, JobSlab, JobState};
-use provider::Instant;
+use provider::{Axis, Instant};
 use reply::ReplyClass;
 use route::Router;
 use target::TargetState;
@@ -105,7 +105,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Creates the engine of one run: no jobs, no cool-downs, full quota estimates.
+    /// Creates the engine of one run: no jobs, no cool-downs, the quota estimates of the scenario's known limits.
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
         let client = scenario.client.clone();
@@ -258,7 +258,7 @@ impl Engine {
 
     /// Ends the run: every job in flight is done as [`crate::event::JobOutcome::InFlight`], in the order of their ids.
     /// [`Driver::cancel`] is not called: the driver drops the attempts in flight.
-    pub fn end_run(mut self, driver: &mut impl Driver, now: Instant) {
+    pub fn end_run(&mut self, driver: &mut impl Driver, now: Instant) {
         self.advance_clock(now);
         for slot in self.jobs.slots() {
             self.finish_in_flight(driver, slot);
@@ -277,6 +277,14 @@ impl Engine {
     #[must_use]
     pub fn uses_limit_headers(&self) -> bool {
         self.router.targets.iter().any(TargetState::has_estimate)
+    }
+
+    /// Returns how many units of a limit the engine assumes used at `at`, which must not be earlier than the last input; `None`
+    /// if it has no estimate of it.
+    #[must_use]
+    pub fn estimated_use(&self, at: Instant, target: TargetId, axis: Axis) -> Option<u64> {
+        debug_assert!(at >= self.now, "law 4: time does not decrease, {at} comes after {}", self.now);
+        self.router.targets[target.index()].estimated_use(at, axis)
     }
 
     /// Returns the number of jobs that have arrived and not ended.

@@ -65,7 +65,7 @@ enum Health {
 }
 
 impl TargetState {
-    /// Returns the state of every target of the scenario: not in cool-down, with its full quota.
+    /// Returns the state of every target of the scenario: not in cool-down.
     pub(super) fn all(scenario: &Scenario) -> Vec<Self> {
         let mut steps = scenario.routes.iter().flat_map(|route| &route.steps);
         let has_estimate = steps.any(|step| step.pick == Pick::MostRoom)
@@ -152,6 +152,11 @@ impl TargetState {
         if let Some(estimate) = &mut self.estimate {
             estimate.update(now, reply);
         }
+    }
+
+    /// Returns the estimated used units of a limit; `None` without an estimate of it.
+    pub(super) fn estimated_use(&self, now: Instant, axis: Axis) -> Option<u64> {
+        self.estimate.as_ref()?.used(now, axis)
     }
 
     /// Returns the estimated share of the tightest limit that is left after the job, comparable between targets; zero

@@ -191,14 +191,24 @@ fn policies(scenario: &Scenario) -> Vec<Policy> {
     let mut choices =
         scenario.routes.iter().flat_map(|route| &route.steps).filter(|step| step.targets.len() > 1);
     if let Some(first) = choices.next() {
+        let Change { name, edit, .. } = most_room();
         policies.push(Policy {
-            name: "pick the account with most room".to_owned(),
-            edit: Edit::Pick(Pick::MostRoom),
+            name,
+            edit,
             instead: without("round robin instead of most room", Edit::Pick(Pick::RoundRobin)),
             in_force: choices.chain([first]).all(|step| step.pick == Pick::MostRoom),
         });
     }
     policies
+}
+
+/// Returns the change that spreads jobs over the targets of a step by what is left of their limits.
+pub(super) fn most_room() -> Change {
+    Change {
+        name: "pick the account with most room".to_owned(),
+        kind: ChangeKind::Client,
+        edit: Edit::Pick(Pick::MostRoom),
+    }
 }
 
 /// Returns more attempts per job, if the client makes fewer than [`ATTEMPTS`].

@@ -133,6 +133,7 @@ fn known_limits(model: &ModelConfig) -> Vec<KnownLimit> {
         axis: limit.axis,
         limit: limit.amount,
         burst: limit.burst,
+        used: 0,
     };
     model.limits.iter().map(known).collect()
 }

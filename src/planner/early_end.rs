@@ -42,11 +42,6 @@ impl<'a> EarlyEnd<'a> {
         end.max_lost = strictest.and_then(|success| Some(max_lost(success, count(load, is_time_up)?)));
         end
     }
-
-    /// Returns `true` if the run is to end early: the time is up, or the rule on success is broken for certain.
-    pub(super) fn is_over(&self) -> bool {
-        self.timed_out || self.max_lost.is_some_and(|max| self.lost > max)
-    }
 }
 
 /// Returns the number of jobs that arrive; `None` if the time is up before they are counted.
@@ -81,7 +76,7 @@ impl Fold for EarlyEnd<'_> {
     }
 
     fn is_done(&self) -> bool {
-        self.is_over()
+        self.timed_out || self.max_lost.is_some_and(|max| self.lost > max)
     }
 }
 

@@ -125,6 +125,16 @@ pub enum Finding {
         /// The multiple of the load.
         multiple: f64,
     },
+    /// Rules on cost break first and at the present load, and what the changes make of its cost.
+    Budget {
+        /// The rules on cost, as written; at least one.
+        rules: Vec<String>,
+        /// The cost of a run at the present load, in USD.
+        cost_usd: f64,
+        /// The change with which such a run costs least; `None` if it costs no less with any that was tried.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cheapest: Option<CheapestChange>,
+    },
     /// The change that raises the ceiling most.
     BestChange(Improvement),
     /// The best change without extra cost, if the best one has a cost or changes the traffic.
@@ -176,6 +186,17 @@ impl NoUserCeiling {
             Conclusion::Unbounded => Some(Self::Unbounded),
         }
     }
+}
+
+/// The change with which a run at the present load costs least.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheapestChange {
+    /// The name of the change.
+    pub change: String,
+    /// The cost of a run with it, in USD.
+    pub cost_usd: f64,
+    /// Whether the rules on cost hold with it.
+    pub meets_budget: bool,
 }
 
 /// A change that raises the ceiling.

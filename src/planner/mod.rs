@@ -24,6 +24,8 @@ mod difference;
 mod early_end;
 mod finding;
 mod growth;
+#[cfg(test)]
+mod laws;
 mod longer;
 mod not_tried;
 mod outage;
@@ -42,7 +44,8 @@ mod what_if;
 
 pub use cut_answers::CutIncrease;
 pub use finding::{
-    CutReason, Difference, Finding, GiveUpBound, Improvement, NoUserCeiling, PlanNote, Refusals,
+    CheapestChange, CutReason, Difference, Finding, GiveUpBound, Improvement, NoUserCeiling, PlanNote,
+    Refusals,
 };
 pub(crate) use growth::DAYS_PER_MONTH;
 pub use growth::GrowthRate;
@@ -168,6 +171,7 @@ pub fn plan(
         estimate: without_cost_rules.as_ref().unwrap_or(replicas.first()),
         spread: replicas.spread(),
         present,
+        with_cost_rules: without_cost_rules.is_some().then_some(&rules),
         analytic: analytic.multiple,
         min_multiple: search.min_multiple,
         max_multiple: search.max_multiple,

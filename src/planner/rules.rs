@@ -3,7 +3,7 @@
 use super::finding::PlanNote;
 use super::plan::BrokenRule;
 use crate::formatting::rounded;
-use crate::record::Summary;
+use crate::record::{Summary, holds};
 use crate::scenario::{Metric, Op, Rule, Scenario};
 
 /// The rules by which runs are judged.
@@ -40,6 +40,16 @@ impl Rules {
         let kept: Vec<_> = self.kept.iter().filter(|rule| rule.metric != Metric::Cost).cloned().collect();
         assert!(!kept.is_empty(), "invariant: a rule on success is always kept");
         Self { kept, notes: Vec::new() }
+    }
+
+    /// Returns the rules on cost.
+    pub(super) fn of_cost(&self) -> impl Iterator<Item = &Rule> {
+        self.kept.iter().filter(|rule| rule.metric == Metric::Cost)
+    }
+
+    /// Returns `true` if a run of this cost keeps every rule on cost.
+    pub(super) fn keep_cost(&self, cost_usd: f64) -> bool {
+        self.of_cost().all(|rule| holds(rounded(cost_usd, 6), rule.op, rule.value))
     }
 
     /// Returns the fewest jobs from which every rule can be judged.

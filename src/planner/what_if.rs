@@ -5,6 +5,7 @@ use super::change::Change;
 use super::cut_answers::more_cut;
 use super::plan::{ChangeEffect, ChangeKind, Comparison, Pair};
 use super::replicas;
+use super::rules::Rules;
 use super::runner::{Run, Runner};
 use super::search::{CeilingEstimate, Search};
 use super::violation;
@@ -46,6 +47,8 @@ pub(super) struct Unchanged<'a> {
     pub(super) spread: f64,
     /// The run at the present load.
     pub(super) present: &'a Run,
+    /// All rules, if those on cost break first, so that [`Self::runner`] judges without them; otherwise `None`.
+    pub(super) with_cost_rules: Option<&'a Rules>,
     /// The analytic ceiling, as a multiple.
     pub(super) analytic: f64,
     /// The lowest multiple to try.
@@ -61,7 +64,7 @@ pub(super) struct Measured {
     pub(super) effect: ChangeEffect,
 }
 
-impl Unchanged<'_> {
+impl<'a> Unchanged<'a> {
     /// Measures every change; the best first. Those that are not measured before the measurements end are left out.
     pub(super) fn measure_all(&self, changes: Vec<Change>) -> Vec<Measured> {
         // One change per task: search times differ widely, so larger tasks would leave cores idle.
@@ -104,10 +107,16 @@ impl Unchanged<'_> {
             extra_usd_per_day: rounded(extra, 4),
             ceiling_usd_per_day: rounded(estimate.cost_per_day(), 4),
             lift_per_usd: costs_extra.then(|| rounded((lift - 1.0) / extra, 6)),
+            meets_budget: self.budget().map(|rules| rules.keep_cost(changed.summary.cost_usd)),
             broken_rule: violation.map(|violation| violation.rule),
             cuts: more_cut(self.scenario, &scenario, self.runner.rules),
         };
         Some(Measured { change, effect })
+    }
+
+    /// Returns the rules, if those on cost break first and at the present load.
+    fn budget(&self) -> Option<&'a Rules> {
+        self.with_cost_rules.filter(|rules| !rules.keep_cost(self.present.summary.cost_usd))
     }
 
     /// Returns the search for the ceiling of a changed scenario, which starts at the analytic estimate.

@@ -3,7 +3,8 @@
 use crate::ceiling::{self, AxisCeiling, MIN_REPORTED_SHARE};
 use crate::formatting::{at_seconds, rounded, seconds};
 use crate::ids::TargetId;
-use crate::scenario::{Scenario, Start};
+use crate::scenario::{Scenario, Start, Target};
+use provider::Axis;
 use provider::config::Limit;
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +136,10 @@ pub struct LongWindow {
     pub window_s: f64,
     /// The share of the limit that is used when the run begins.
     pub used_share: f64,
+    /// The share that the client counts as used then, if its quota estimate is another one; `None` if the client has no estimate, and
+    /// in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumed_share: Option<f64>,
     /// The share of the limit that the offered load uses per window; 0 in a result of an earlier version.
     #[serde(default)]
     pub offered_share: f64,
@@ -175,15 +180,28 @@ impl LongWindow {
             .into_iter()
             .filter(|(.., share)| *share >= MIN_REPORTED_SHARE)
             .max_by(|one, other| one.2.total_cmp(&other.2))?;
+        let used_share = rounded(used_share(scenario, target, &limit), 3);
         Some(Self {
             target: scenario.targets[target.index()].name.clone(),
             axis: limit.axis.name().to_owned(),
             window_s: seconds(limit.axis.window_length()?),
-            used_share: rounded(used_share(scenario, target, &limit), 3),
+            used_share,
+            assumed_share: assumed_share(&scenario.targets[target.index()], limit.axis)
+                .filter(|assumed| (assumed - used_share).abs() > MIN_REPORTED_DIFFERENCE),
             offered_share: rounded(offered_share, 3),
             sustained: scenario.start == Start::Sustained,
         })
     }
+}
+
+/// A smaller difference between the used share of a limit and what the client assumes is not reported.
+const MIN_REPORTED_DIFFERENCE: f64 = 0.05;
+
+/// Returns the share of a limit that the client assumes used when the run begins; `None` if it assumes none.
+#[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
+fn assumed_share(target: &Target, axis: Axis) -> Option<f64> {
+    let known = target.limits.iter().find(|known| known.axis == axis && known.used > 0)?;
+    Some(rounded(known.used as f64 / known.burst.max(1) as f64, 3))
 }
 
 /// Returns the share of a limit that is used when the run begins.

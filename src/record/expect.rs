@@ -89,7 +89,7 @@ fn percentile(percent: u8, quantiles: &Quantiles) -> Option<f64> {
 }
 
 /// Compares at the precision of results, so that the printed value and the outcome agree.
-fn holds(actual: f64, op: Op, value: f64) -> bool {
+pub(crate) fn holds(actual: f64, op: Op, value: f64) -> bool {
     let value = rounded(value, 6);
     match op {
         Op::AtLeast => actual >= value,

@@ -218,7 +218,7 @@ impl Recorder {
                     .filter(|(_, jobs)| *jobs > 0)
                     .map(|(axis, jobs)| (axis.name().to_owned(), jobs))
                     .collect(),
-                limits: model.limits.iter().map(limit_of).collect(),
+                limits: model.limits.iter().map(|limit| limit_of(limit, counts)).collect(),
                 utilisation: by_axis(&|limit| utilisation(limit, counts, has_decisions, end, span)),
                 peak: by_axis(&|limit| Some(counts.peak[limit.axis as usize])),
             }
@@ -267,7 +267,8 @@ fn cost(used: UsageSum, price: Price) -> f64 {
 
 /// Returns what was used of a limit ÷ what it could have admitted in `span`; `None` if no event reports the use.
 ///
-/// The result is in `0..=1` unless settlements overdraw the limit (law 5).
+/// The result is in `0..=1` unless settlements overdraw the limit (law 5), or the limit adapts: of such a one the mean of
+/// samples counts.
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
 fn utilisation(
     limit: &ProviderLimit,
@@ -290,8 +291,18 @@ fn utilisation(
     };
     let run = Nanos(end.0.max(span.0));
     let seconds = if limit.axis.window_length().is_some() { 1.0 } else { run.as_secs_f64() };
-    let capacity = limit.max_units_in(span) * seconds;
+    let capacity = match mean_of_adaptive(limit, counts).zip(limit.axis.window_length()) {
+        Some((mean, window)) => mean * (run.as_secs_f64() / window.as_secs_f64()).max(1.0),
+        None => limit.max_units_in(span) * seconds,
+    };
     (capacity > 0.0).then(|| charged / capacity)
+}
+
+/// Returns the mean of the samples of an adaptive limit, in units per window; `None` if it has none, or does not adapt.
+fn mean_of_adaptive(limit: &ProviderLimit, counts: &TargetCounts) -> Option<f64> {
+    let (sum, samples) = counts.limits[limit.axis as usize];
+    let adapts = matches!(limit.refill, RefillPolicy::Adaptive(_));
+    (adapts && samples > 0).then(|| sum / f64::from(samples))
 }
 
 /// Returns the summed time that the calls of a target were in flight, in nanoseconds.
@@ -302,7 +313,7 @@ fn busy(counts: &TargetCounts, end: Instant) -> f64 {
     ends.saturating_sub(counts.admitted_at) as f64
 }
 
-fn limit_of(limit: &ProviderLimit) -> Limit {
+fn limit_of(limit: &ProviderLimit, counts: &TargetCounts) -> Limit {
     let law = match (limit.axis.window_length(), limit.refill) {
         (None, _) => "at_once",
         (_, RefillPolicy::Bucket) => "bucket",
@@ -318,6 +329,11 @@ fn limit_of(limit: &ProviderLimit) -> Limit {
         limit: limit.amount,
         burst: limit.burst,
         window_s: limit.axis.window_length().map(seconds),
+        mean: mean_of_adaptive(limit, counts).map(|mean| rounded(mean, 3)),
+        grows_to: match limit.refill {
+            RefillPolicy::Adaptive(growth) => Some(growth.max_limit(limit.amount)),
+            _ => None,
+        },
         law: law.to_owned(),
     }
 }

@@ -35,6 +35,7 @@ mod worst_window;
 
 pub use audit::{Audit, Violation};
 pub use delays::{DelayEffect, DelayMeter, Delays, Difference, MIN_DELAYS};
+pub(crate) use expect::holds;
 pub use expect::measure;
 pub use findings::{CutAnswers, CutWorkload, Finding, LimitCeiling};
 pub use histogram::{Histogram, HistogramError};
@@ -60,12 +61,13 @@ pub trait Fold {
         Instant::MAX
     }
 
-    /// Takes the used share of one limit: 0 if untouched, above 1 if overdrawn.
+    /// Takes the used share of one limit (0 if untouched, above 1 if overdrawn) and its units per window at that time, which vary if
+    /// it adapts.
     ///
     /// At [`Fold::next_sample`], and before any event at that instant, a driver calls this for every limit of every
     /// target, then [`Fold::sampled`] once.
-    fn sample(&mut self, at: Instant, target: TargetId, axis: Axis, used_share: f64) {
-        let _ = (at, target, axis, used_share);
+    fn sample(&mut self, at: Instant, target: TargetId, axis: Axis, used_share: f64, limit: u64) {
+        let _ = (at, target, axis, used_share, limit);
     }
 
     /// Ends the samples of one instant; [`Fold::next_sample`] is later from then on.
@@ -93,8 +95,8 @@ impl<F: Fold + ?Sized> Fold for &mut F {
     fn next_sample(&self) -> Instant {
         (**self).next_sample()
     }
-    fn sample(&mut self, at: Instant, target: TargetId, axis: Axis, used_share: f64) {
-        (**self).sample(at, target, axis, used_share);
+    fn sample(&mut self, at: Instant, target: TargetId, axis: Axis, used_share: f64, limit: u64) {
+        (**self).sample(at, target, axis, used_share, limit);
     }
     fn sampled(&mut self, at: Instant) {
         (**self).sampled(at);
@@ -114,9 +116,9 @@ impl<F: Fold> Fold for Option<F> {
     fn next_sample(&self) -> Instant {
         self.as_ref().map_or(Instant::MAX, Fold::next_sample)
     }
-    fn sample(&mut self, at: Instant, target: TargetId, axis: Axis, used_share: f64) {
+    fn sample(&mut self, at: Instant, target: TargetId, axis: Axis, used_share: f64, limit: u64) {
         if let Some(fold) = self {
-            fold.sample(at, target, axis, used_share);
+            fold.sample(at, target, axis, used_share, limit);
         }
     }
     fn sampled(&mut self, at: Instant) {
@@ -139,12 +141,12 @@ impl<A: Fold, B: Fold> Fold for (A, B) {
     fn next_sample(&self) -> Instant {
         self.0.next_sample().min(self.1.next_sample())
     }
-    fn sample(&mut self, at: Instant, target: TargetId, axis: Axis, used_share: f64) {
+    fn sample(&mut self, at: Instant, target: TargetId, axis: Axis, used_share: f64, limit: u64) {
         if self.0.next_sample() <= at {
-            self.0.sample(at, target, axis, used_share);
+            self.0.sample(at, target, axis, used_share, limit);
         }
         if self.1.next_sample() <= at {
-            self.1.sample(at, target, axis, used_share);
+            self.1.sample(at, target, axis, used_share, limit);
         }
     }
     fn sampled(&mut self, at: Instant) {

@@ -311,11 +311,14 @@ impl Fold for Recorder {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the series keeps three digits")]
-    fn sample(&mut self, at: Instant, target: TargetId, axis: Axis, used_share: f64) {
+    #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
+    fn sample(&mut self, at: Instant, target: TargetId, axis: Axis, used_share: f64, limit: u64) {
         // A limit of zero has no used share, and JSON has no infinity.
         let used_share = if used_share.is_finite() { used_share } else { 1.0 };
-        let peak = &mut self.targets[target.index()].peak[axis as usize];
+        let counts = &mut self.targets[target.index()];
+        let (peak, limits) = (&mut counts.peak[axis as usize], &mut counts.limits[axis as usize]);
         *peak = peak.max(used_share);
+        *limits = (limits.0 + limit as f64, limits.1 + 1);
         self.buckets.sample(at, target.index(), axis, used_share as f32);
     }
 

@@ -342,9 +342,9 @@ pub struct Target {
     pub given_up_for: Counts,
     /// Its limits, in the order of reports.
     pub limits: Vec<Limit>,
-    /// By axis, what was used ÷ what the limit could have admitted over the run.
+    /// By axis, what was used ÷ what the limit could have admitted over the run, an adaptive one if it had its mean throughout.
     pub utilisation: Shares,
-    /// By axis, the highest used share sampled; above 1 if a settlement overdrew the limit.
+    /// By axis, the highest used share sampled, of an adaptive limit as it was then; above 1 if a settlement overdrew the limit.
     pub peak: Shares,
 }
 
@@ -359,6 +359,12 @@ pub struct Limit {
     pub burst: u64,
     /// The window in seconds; `None` for concurrency.
     pub window_s: Option<f64>,
+    /// The mean of an adaptive limit over the run, in units per window; `None` for the others, and in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<f64>,
+    /// The most to which an adaptive limit grows; as [`Self::mean`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grows_to: Option<u64>,
     /// The policy by which it refills, as the scenario names it; `calendar_pacific` with the zone, `at_once` for concurrency.
     pub law: String,
 }

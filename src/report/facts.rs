@@ -142,6 +142,22 @@ pub(super) fn amount(limit: &CeilingAxis) -> String {
     }
 }
 
+/// Returns what the shares of [`uses`] mean.
+pub(super) fn use_legend(summary: &Summary) -> Vec<&'static str> {
+    let limits = || summary.targets.iter().flat_map(|target| &target.limits);
+    if limits().next().is_none() {
+        return Vec::new();
+    }
+    let mut legend = vec![
+        "charged: the share of what the limit allows over the run, or in a longer window",
+        "fullest: the most of it in use at one instant, less if it refills meanwhile",
+    ];
+    if limits().any(|limit| limit.grows_to.is_some()) {
+        legend.push("limits that adapt: both of the limit at that time, the ceiling of its maximum");
+    }
+    legend
+}
+
 fn limit_text(limit: &Limit) -> String {
     let per = match limit.window_s {
         Some(60.0) => "per min".to_owned(),
@@ -150,6 +166,9 @@ fn limit_text(limit: &Limit) -> String {
         Some(window) => format!("per {}", duration(window)),
         None => "at once".to_owned(),
     };
+    if let Some(most) = limit.grows_to {
+        return format!("{} to {} {per}", units::print_count(limit.limit), units::print_count(most));
+    }
     let burst =
         if limit.burst == limit.limit { String::new() } else { format!(", burst {}", count(limit.burst)) };
     format!("{} {per}{burst}", count(limit.limit))

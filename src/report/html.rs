@@ -127,10 +127,7 @@ fn targets(summary: &Summary) -> Markup {
             }
         }
         (page::more_rows(summary.targets.len(), "target"))
-        p.note {
-            "Charged: the share of what the limit could have admitted over the run. "
-            "Fullest: the largest share of its capacity that was in use at one instant."
-        }
+        (page::notes(&facts::use_legend(summary)))
     };
     section("Targets and their limits", &content)
 }

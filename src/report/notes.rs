@@ -1,6 +1,6 @@
 //! Notes of a scenario as sentences.
 
-use crate::scenario::Note;
+use crate::scenario::{ExceededBound, Note};
 use provider::Nanos;
 use provider::units::{print_count, print_duration, print_number, print_share};
 
@@ -19,11 +19,12 @@ pub(super) fn sentence(note: &Note) -> String {
             print_duration(Nanos::from_secs_f64(*first_token_seconds)),
             print_number(*tokens_per_second),
         ),
-        Note::TooLarge { workload, target, share, bound, capacity, max_tokens } => format!(
-            "{} of {workload} {} too large for {target}: {}",
+        Note::TooLarge { workload, target, share, bound, capacity, others, max_tokens } => format!(
+            "{} of {workload} {} too large for {target}: {}{}",
             jobs(*share),
             if (1e-3..1.0).contains(share) { "are" } else { "is" },
             excess(bound, *capacity, *max_tokens),
+            others.iter().map(|other| exceeded_as_well(other, *share)).collect::<String>(),
         ),
         Note::Unservable { workload, route, share, .. } => {
             let others = if *share < 1.0 { "; the ceiling is of the others" } else { "" };
@@ -47,6 +48,22 @@ pub(super) fn jobs(share: f64) -> String {
         ..1.0 => format!("{} of the jobs", print_share(share)),
         _ => "Every job".into(),
     }
+}
+
+/// Names a further bound that jobs exceed: "; its context of 4096 is too small for them as well". `share`: of the jobs that
+/// exceed the first one.
+fn exceeded_as_well(other: &ExceededBound, share: f64) -> String {
+    let ExceededBound { bound, capacity, share: of_other } = other;
+    let jobs_of_other = match (of_other - share).abs() < 1e-9 {
+        true if share < 1.0 => "them".to_owned(),
+        true => "it".to_owned(),
+        false => {
+            let jobs = jobs(*of_other);
+            format!("{}{}", jobs[..1].to_lowercase(), &jobs[1..])
+        }
+    };
+    let bound = if bound == "max_output" { "longest completion" } else { bound };
+    format!("; its {bound} of {} is too small for {jobs_of_other} as well", print_count(*capacity))
 }
 
 /// Returns what exceeds which bound: "the prompt and max_tokens of 8192 together exceed its tpm of 8k".

@@ -17,7 +17,7 @@ use super::chart::{Chart, curve, what_if};
 use super::facts;
 use super::terminal::{TerminalText, WIDTH, bar};
 use super::text_layout::{fitted, short};
-use crate::formatting::{count, duration, number, percent};
+use crate::formatting::{count, duration, four_digits, number, percent};
 use crate::planner::{ChangeEffect, FewestJobs, Plan, Point};
 
 /// Characters for the name of a change.
@@ -98,6 +98,10 @@ impl PlanReport {
             }
             None if simulated.lowest_tried.is_some() => self.bound(name, '<', tried, load, broken),
             None => self.bound(name, '>', tried, load, broken),
+        }
+        if let Some(multiple) = own_seed(plan) {
+            let (name, jobs) = (format!("  on seed {}, as the curve", plan.seed), multiple * load);
+            self.row(&name, &number(jobs), &four_digits(multiple), broken.unwrap_or(""));
         }
         if let Some(multiple) = simulated.without_cost_rules {
             let jobs = multiple * plan.load.jobs_per_min;
@@ -222,6 +226,18 @@ impl PlanReport {
     }
 }
 
+/// Returns the ceiling on the scenario's own seed, of which the curve is, as a multiple; `None` if there is none, or no other seed.
+fn own_seed(plan: &Plan) -> Option<f64> {
+    let replicas = &plan.ceiling.simulated.replicas;
+    replicas.first().copied().filter(|_| replicas.len() > 1)
+}
+
+/// Formats the multiple of a run of the curve as finely as the ceiling on its seed, so that none that does not hold reads like a
+/// load below it.
+fn point_multiple(point: &Point) -> String {
+    if point.multiple == 1.0 { number(1.0) } else { four_digits(point.multiple) }
+}
+
 /// Returns the verdict on a run of too few jobs, with their number.
 fn few(point: &Point) -> String {
     format!("few: {}", count(point.offered))
@@ -247,7 +263,7 @@ fn curve_line(point: &Point, days: f64) -> String {
     let p95 = point.p95_s.map_or_else(|| "-".to_owned(), duration);
     format!(
         "{:>7}  {:>8}  {:>8} ▕{}▏{:>9}  {:>9}  {p95:>7}  {:>10.2}  {}",
-        number(point.multiple),
+        point_multiple(point),
         number(point.offered_jobs_per_min),
         number(point.goodput_jobs_per_min),
         bar(served, BAR),

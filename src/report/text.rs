@@ -122,6 +122,9 @@ impl RunReport {
             let more = plural(others.len() as u64, "more target");
             self.0.line(&format!("  and {more} with {} sent", count(sent)));
         }
+        for line in facts::use_legend(summary) {
+            self.0.faint(line);
+        }
     }
 
     fn limit(&mut self, limit: &Use) {

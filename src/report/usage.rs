@@ -3,7 +3,7 @@
 //!
 //! A limit of 6,000 tokens a minute allows 60,000 in ten minutes, whatever its refill policy and burst. So a burst may be
 //! charged more than 100 % of a step, and a limit that is full at the end may have been charged little in its last hour.
-//! A limit whose window is longer than the run is spread over the run: a day limit has its whole number for a short run.
+//! Of an adaptive limit its mean over the run counts. A limit whose window is longer than the run is spread over the run: a day limit has its whole number for a short run.
 
 use crate::record::{Charged, Fill, Limit, Summary};
 use provider::Axis;
@@ -89,7 +89,8 @@ impl Row<'_> {
         let limit = self.limit?;
         let charged = self.charged(steps.clone())?;
         let window_s = limit.window_s.map_or(1.0, |window_s| window_s.min(self.duration_s.max(1.0)));
-        let allowed = as_f64(limit.limit) * self.seconds(steps) / window_s;
+        let amount = limit.mean.unwrap_or(as_f64(limit.limit));
+        let allowed = amount * self.seconds(steps) / window_s;
         (allowed > 0.0).then(|| charged / allowed)
     }
 

@@ -88,15 +88,17 @@ pub(super) fn long_window(window: &LongWindow, run_s: f64) -> String {
 /// Returns the same sentence with `runs`, the durations that the window is long against, and `begins`, which run begins as it
 /// says.
 pub(super) fn long_window_against(window: &LongWindow, runs: &str, begins: &str) -> String {
-    let LongWindow { target, axis, window_s, used_share, sustained, .. } = window;
+    let LongWindow { target, axis, window_s, used_share, assumed_share, sustained, .. } = window;
     let windows = format!("The window of {axis} on {target} is {}, {runs}", duration(*window_s));
-    if *sustained && *used_share < MIN_USED_SHARE {
-        format!("{windows}: {begins} with all of that limit, as the same traffic leaves it day after day.")
-    } else if *sustained {
-        let used = percent(*used_share);
-        format!(
-            "{windows}: {begins} with {used} of that limit used, as the same traffic leaves it day after day."
-        )
+    if *sustained {
+        let level = match *used_share {
+            used if used < MIN_USED_SHARE => "all of that limit".to_owned(),
+            used => format!("{} of that limit used", percent(used)),
+        };
+        let assumed = assumed_share.map_or_else(String::new, |assumed| {
+            format!("; the client counts {} of it as used", percent(assumed))
+        });
+        format!("{windows}: {begins} with {level}, as the same traffic leaves it day after day{assumed}.")
     } else {
         format!(
             "{windows}: {begins} with all of that limit, which is used once; a load that holds here need not hold day after day."

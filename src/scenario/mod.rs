@@ -21,6 +21,7 @@ mod describe;
 mod diagnostics;
 mod evidence;
 mod expect;
+mod known_limit;
 pub mod language;
 mod metric;
 mod note;
@@ -40,7 +41,8 @@ mod write;
 mod yaml;
 
 pub use evidence::{Certainty, Evidence, ModelEvidence, Number, PresetEvidence, preset_evidence};
-pub use note::Note;
+pub use known_limit::KnownLimit;
+pub use note::{ExceededBound, Note};
 pub use overrides::Overrides;
 use read::unknown_preset;
 pub use read::{MAX_BYTES, parse, preset, read};

@@ -29,6 +29,9 @@ pub enum Note {
         bound: String,
         /// The largest size that it admits, in tokens or units of the axis.
         capacity: u64,
+        /// The other bounds that some of the jobs exceed as well.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<ExceededBound>,
         /// The `max_tokens` of the jobs.
         max_tokens: Option<u32>,
     },
@@ -46,4 +49,15 @@ pub enum Note {
     /// A note in a result of an earlier version, which stored sentences.
     #[serde(untagged)]
     Sentence(String),
+}
+
+/// A bound on the size of a call that some jobs exceed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExceededBound {
+    /// What bounds the size: `context`, `max_output`, or the axis of a limit.
+    pub bound: String,
+    /// The largest size that it admits, in tokens or units of the axis.
+    pub capacity: u64,
+    /// The share of the workload's jobs that exceed it, above 0 and at most 1.
+    pub share: f64,
 }

@@ -1,12 +1,12 @@
 //! Resolves names to ids: looks up every target, route and trace of a [`Spec`], reports those that do not exist, and makes
 //! the [`Scenario`].
 
-use super::Note;
 use super::diagnostics::{Diagnostics, Name};
-use super::resolved::{Arrivals, KnownLimit, MAX_ROUTE_TARGETS, Route, Scenario, Step, Target, Workload};
+use super::resolved::{Arrivals, MAX_ROUTE_TARGETS, Route, Scenario, Step, Target, Workload};
 use super::spec::{ArrivalsSpec, ProviderSpec, RouteSpec, Spec, StepSpec, TraceSpec, WorkloadSpec};
 use super::trace::TraceOptions;
 use super::trace_cache::TraceCache;
+use super::{KnownLimit, Note};
 use crate::ids::{RouteId, TargetId};
 use crate::problem::{alternatives, did_you_mean, nearest};
 use provider::Nanos;
@@ -152,6 +152,7 @@ impl Targets<'_> {
             axis: limit.axis,
             limit: limit.amount,
             burst: limit.burst,
+            used: 0,
         });
         let limits = known.collect();
         let id = TargetId(to_u16(self.found.len()));

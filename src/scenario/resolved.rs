@@ -1,10 +1,10 @@
 //! The resolved scenario: nothing is left to look up. Names are indices, quantities are integers of one unit, defaults are
 //! filled in. Every one comes from `resolve`, unchanged or with other numbers, so it is always valid.
 
-use super::Note;
+use super::{KnownLimit, Note};
 use crate::ids::{RouteId, TargetId, WorkloadId};
 use provider::dist::Dist;
-use provider::{Axis, Instant, Nanos};
+use provider::{Instant, Nanos};
 
 /// A whole scenario, ready to run.
 #[derive(Clone, Debug)]
@@ -96,17 +96,6 @@ pub struct Target {
     pub price: provider::config::Price,
     /// How cached tokens of a prompt count against the limits of this target, as the client knows it.
     pub cached: provider::config::CachedTokens,
-}
-
-/// A limit as the provider's documentation states it to clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KnownLimit {
-    /// What is counted.
-    pub axis: Axis,
-    /// How much is admitted per window.
-    pub limit: u64,
-    /// How much is admitted at once.
-    pub burst: u64,
 }
 
 /// Steps in the order in which they are tried.

@@ -1,8 +1,8 @@
 //! Computes which jobs of a workload the targets of its route can ever admit. A job that is longer than a context, or that
 //! reserves more than a limit can hold, is refused however long it waits; both are known before a run.
 
-use super::Note;
 use super::resolved::{Arrivals, CachedPrompt, Scenario, Workload};
+use super::{ExceededBound, Note};
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use provider::Instant;
@@ -79,25 +79,35 @@ impl Scenario {
     }
 
     fn too_large_note(&self, workload: &Workload, target: TargetId) -> Option<Note> {
-        let LargestPrompt { cap, bound } = self.largest_prompt(workload, target);
-        let share = match cap {
+        let largest = self.largest_prompt(workload, target);
+        let ExceededBound { bound, capacity, share } = self.exceeded(workload, largest)?;
+        let may_be_cached = workload.cached_prompt != CachedPrompt::NOTHING;
+        let bounds = self.model_of(target).size_bounds(workload.max_tokens, may_be_cached);
+        let others = bounds.filter(|other| other.bound != largest.bound);
+        Some(Note::TooLarge {
+            workload: workload.name.clone(),
+            target: self.targets[target.index()].name.clone(),
+            share,
+            bound,
+            capacity,
+            others: others.filter_map(|other| self.exceeded(workload, other)).collect(),
+            max_tokens: workload.max_tokens,
+        })
+    }
+
+    /// Returns a bound with the share of the jobs of a workload that exceed it; `None` if none does.
+    fn exceeded(&self, workload: &Workload, largest: LargestPrompt) -> Option<ExceededBound> {
+        let share = match largest.cap {
             PromptCap::NothingFits => 1.0,
             PromptCap::Tokens(longest) => self.share_of_longer_prompts(workload, longest),
             PromptCap::Unlimited => 0.0,
         };
-        let (bound, capacity) = match bound? {
+        let (bound, capacity) = match largest.bound? {
             SizeBound::Context(tokens) => ("context", u64::from(tokens)),
             SizeBound::MaxOutput(tokens) => ("max_output", u64::from(tokens)),
             SizeBound::Limit(axis, capacity) => (axis.name(), capacity),
         };
-        (share >= MIN_SHARE).then(|| Note::TooLarge {
-            workload: workload.name.clone(),
-            target: self.targets[target.index()].name.clone(),
-            share,
-            bound: bound.to_owned(),
-            capacity,
-            max_tokens: workload.max_tokens,
-        })
+        (share >= MIN_SHARE).then(|| ExceededBound { bound: bound.to_owned(), capacity, share })
     }
 
     /// Returns the targets of a workload's route, each once.

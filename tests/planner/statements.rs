@@ -213,3 +213,48 @@ fn rates_that_count_jobs_too_large_to_serve_say_so() {
         "{text}"
     );
 }
+
+/// A run at the present load of 3,600 jobs of 500 + 200 tokens costs about 3,600 · (500 + 2 · 200) / 1e6 = 3.24 USD. Prompts a quarter
+/// shorter save 3,600 · 125 / 1e6 = 0.45 USD, and no other change saves anything.
+#[test]
+fn a_budget_that_no_change_meets_is_said_to_be_so() {
+    let poisson = "arrivals: { poisson: 60/min }, prompt: 500, completion: 200";
+    let cost = |budget: &str| {
+        let plan = plan_of(
+            &world("rpm: 120", poisson, &format!("success >= 99%, cost <= {budget} USD")),
+            &options(1),
+        );
+        let finding = plan.findings.iter().find_map(|finding| match finding {
+            Finding::Budget { rules, cost_usd, cheapest } => {
+                Some((rules.clone(), *cost_usd, cheapest.clone()))
+            }
+            _ => None,
+        });
+        (finding, text_of(&plan))
+    };
+    let (finding, text) = cost("2.5");
+    let (rules, now, cheapest) = finding.expect("a budget that is not met");
+    let cheapest = cheapest.expect("shorter prompts save money");
+    assert_eq!(rules, ["cost <= 2.5 USD"]);
+    assert!((now / 3.24 - 1.0).abs() < 0.04 && !cheapest.meets_budget, "{now} {cheapest:?}");
+    assert!((cheapest.cost_usd / now - 775.0 / 900.0).abs() < 0.001, "{now} {cheapest:?}");
+    let says = format!(
+        "No change that was tried meets `cost <= 2.5 USD` at the present load: a run costs {now:.2} USD there, and {:.2} USD with the \
+         cheapest, `prompts a quarter shorter`.",
+        cheapest.cost_usd
+    );
+    assert!(text.contains(&says), "{text}");
+    // No load at all meets it, so no ceiling is stated; the changes are about the ceiling without the rule.
+    let (_, text) = cost("0.0001");
+    assert!(
+        text.contains("No change that was tried meets `cost <= 0.0001 USD` at the present load"),
+        "{text}"
+    );
+    let (_, text) = cost("3");
+    assert!(
+        text.contains("At the present load `prompts a quarter shorter` meets `cost <= 3 USD`: a run costs"),
+        "{text}"
+    );
+    let (finding, text) = cost("3.5");
+    assert!(finding.is_none() && !text.contains("meets `cost"), "{text}");
+}

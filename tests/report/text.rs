@@ -2,8 +2,10 @@
 
 use super::{launch_day, launch_scenario, odd_runs, run};
 use crate::golden;
+use quotalab::drive;
 use quotalab::formatting::count;
 use quotalab::report::{Style, compare, text, verdict};
+use quotalab::scenario::{self, Overrides};
 
 /// The whole report, against its golden file.
 #[test]
@@ -75,4 +77,32 @@ fn long_durations_beside_each_other_do_not_run_together() {
     let report = text::render(&summary, Style::Plain);
     assert!(report.contains(" 20 h 19 min 21 h 56 min "), "{report}");
     assert!(report.lines().all(|line| line.chars().count() <= 80), "{report}");
+}
+
+/// 180,000 tokens a minute raise a limit of 100,000 to twice what is used: 360,000, of which half is charged. What is charged and what
+/// is in use are shares of the limit at that time, in the report, in its charts, and by hand.
+#[test]
+fn the_shares_of_a_limit_that_adapts_are_of_the_limit_at_that_time() {
+    let yaml = "duration: 1h
+providers: { p: { dialect: openai, models: { m: { limits: { tpm: { limit: 100k, law: adaptive } }, latency: { total: 1s } } } } }
+routes: { r: [{ of: [p/default/m] }] }
+workload: [{ name: w, arrivals: { constant: 300/min }, prompt: 500, completion: 100, max_tokens: 100 }]";
+    let scenario = scenario::parse("adaptive", yaml, &Overrides::default(), None).expect("a valid scenario");
+    let summary = drive::summarize(&scenario);
+    let (target, limit) = (&summary.targets[0], &summary.targets[0].limits[0]);
+    let mean = limit.mean.expect("the limit adapts");
+    assert!((mean / 360_000.0 - 1.0).abs() < 0.03 && limit.grows_to == Some(1_000_000), "{limit:?}");
+    let tokens = (target.tokens.prompt + target.tokens.completion) as f64;
+    let charged = target.utilisation["tpm"];
+    assert!((charged - tokens / 60.0 / mean).abs() < 0.002 && (charged - 0.5).abs() < 0.03, "{charged}");
+    // While the limit is lower, the first minutes use all of it.
+    assert!(target.peak["tpm"] > 0.98, "{:?}", target.peak);
+    let text = text::render(&summary, Style::Plain);
+    assert!(text.contains("tpm         100k to 1M per min"), "{text}");
+    assert!(
+        text.contains("limits that adapt: both of the limit at that time, the ceiling of its maximum"),
+        "{text}"
+    );
+    let ceiling = summary.ceiling.jobs_per_min.expect("a limit binds");
+    assert!((ceiling / (1_000_000.0 / 600.0) - 1.0).abs() < 0.02, "{ceiling}");
 }

@@ -130,7 +130,8 @@ impl<F: Fold> ToyModel<'_, F> {
             for id in 0..self.scenario.targets.len() {
                 for limit in &self.scenario.providers[id].models[0].limits.clone() {
                     let level = self.level(at, id as u16, limit.axis, limit.amount);
-                    self.fold.sample(at, TargetId(id as u16), limit.axis, 1.0 - level / limit.amount as f64);
+                    let used = 1.0 - level / limit.amount as f64;
+                    self.fold.sample(at, TargetId(id as u16), limit.axis, used, limit.amount);
                 }
             }
             self.fold.sampled(at);

@@ -4,6 +4,7 @@ use super::run;
 use crate::scenarios::simulate;
 use quotalab::event::{EndReason, JobOutcome};
 use quotalab::report::notes;
+use quotalab::scenario::{self, Overrides};
 
 /// A short model before a long one.
 fn models(short: &str, long: &str) -> String {
@@ -63,6 +64,29 @@ fn a_job_that_just_fits_is_served() {
     let note = "Every job of w is too large for long/default/m: \
                 the prompt and max_tokens of 200 together exceed its context of 1";
     assert_eq!(notes::sentences(&story.scenario.notes), [note]);
+}
+
+/// A job that exceeds several bounds of a target is not mended by a higher one of them, so all are named.
+#[test]
+fn every_bound_that_jobs_exceed_is_named() {
+    let yaml = "duration: 1h
+providers: { p: { dialect: openai, models: { m: { limits: { tpm: 4k, tpd: 4500 }, context: 4096, latency: { total: 1s } } } } }
+routes: { chat: [{ of: [p/default/m] }] }
+workload:
+  - { name: w, arrivals: { poisson: 2/min }, prompt: { values: [500, 4150, 5000], weights: [8, 1, 1] }, completion: 200, max_tokens: 300 }";
+    let parsed =
+        |yaml: &str| scenario::parse("bounds", yaml, &Overrides::default(), None).expect("a valid scenario");
+    // With max_tokens of 300 the longest prompts are 3,700 (tpm), 3,796 (context) and 4,200 (tpd).
+    assert_eq!(
+        notes::sentences(&parsed(yaml).notes)[0],
+        "20% of the jobs of w are too large for p/default/m: the prompt and max_tokens of 300 together exceed its tpm of 4k; \
+         its context of 4096 is too small for them as well; its tpd of 4.5k is too small for 10% of the jobs as well"
+    );
+    let only_limit = yaml.replace("tpm: 4k, tpd: 4500", "tpm: 4k").replace("context: 4096, ", "");
+    assert_eq!(
+        notes::sentences(&parsed(&only_limit).notes)[0],
+        "20% of the jobs of w are too large for p/default/m: the prompt and max_tokens of 300 together exceed its tpm of 4k"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use quotalab::drive;
 use quotalab::record::{Finding, Summary};
-use quotalab::scenario::{self, Overrides, Scenario};
+use quotalab::scenario::{self, Overrides, Pace, Scenario};
 
 /// Returns a scenario with one limit; `rest` is further YAML entries.
 fn scenario(law: &str, limit: &str, rate: &str, duration: &str, rest: &str) -> Scenario {
@@ -60,6 +60,21 @@ fn a_run_shorter_than_the_window_succeeds_at_the_sustained_rate() {
     for law in ["bucket", "fixed", "sliding_log", "sliding_counter", "calendar"] {
         let found = success(&drive::summarize(&scenario(law, "tpd: 864000", "10/min", "2h", "")));
         assert!((found - 0.5).abs() < 0.05, "{law}: {found}");
+    }
+}
+
+/// A client that paces by its own count of what is left does not begin the run with a full count, which it has only on its first
+/// day: the provider refuses nothing, and as much is served as on any other day.
+#[test]
+fn a_client_that_paces_begins_with_the_estimate_of_the_day_before() {
+    for law in ["bucket", "fixed", "sliding_log"] {
+        for duration in ["1h", "6h"] {
+            let mut paced = scenario(law, "tpd: 864000", "10/min", duration, "");
+            paced.client.pace = Pace::Tokens;
+            let summary = drive::summarize(&paced);
+            let found = success(&summary);
+            assert!((found - 0.5).abs() < 0.05, "{law} {duration}: {found}");
+        }
     }
 }
 

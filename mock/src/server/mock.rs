@@ -9,7 +9,6 @@ use super::header_templates::HeaderTemplates;
 use super::model::Model;
 use super::observer::Observer;
 use super::waiting::WaitingCalls;
-use crate::axis::Axis;
 use crate::call::{Call, Truth};
 use crate::config::{Config, Dialect, Tier};
 use crate::decision::{HeaderLimits, Service};
@@ -142,14 +141,8 @@ impl Mock {
         self.control.is_some()
     }
 
-    /// Calls `each` with every limit of an account × model and the share of it that is used now, in `0..=1` or above if
-    /// it is overdrawn.
-    pub fn for_each_used_share(&self, account: u16, model: u16, mut each: impl FnMut(Axis, f64)) {
-        self.for_each_level(account, model, |level| each(level.axis, level.used_fraction()));
-    }
-
     /// Calls `each` with the level of every limit of an account × model.
-    pub(super) fn for_each_level(&self, account: u16, model: u16, each: impl FnMut(LimitLevel)) {
+    pub fn for_each_level(&self, account: u16, model: u16, each: impl FnMut(LimitLevel)) {
         self.with_state(|state, now| state.provider.levels(now, account, model).for_each(each));
     }
 

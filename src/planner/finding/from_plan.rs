@@ -1,9 +1,10 @@
 //! The findings that follow from a plan.
 
-use super::{Finding, Improvement, NoUserCeiling};
-use crate::formatting::significant;
+use super::{CheapestChange, Finding, Improvement, NoUserCeiling};
+use crate::formatting::{rounded, significant};
 use crate::planner::conclusion::Conclusion;
 use crate::planner::plan::{ChangeEffect, ChangeKind, Comparison, Plan};
+use crate::scenario::Metric;
 
 /// Returns the findings of a plan, the most important first.
 pub(in crate::planner) fn findings(plan: &Plan, conclusion: &Conclusion) -> Vec<Finding> {
@@ -15,6 +16,7 @@ pub(in crate::planner) fn findings(plan: &Plan, conclusion: &Conclusion) -> Vec<
     findings.extend(violation.map(Finding::FirstViolation));
     findings
         .extend(simulated.without_cost_rules.map(|multiple| Finding::CeilingWithoutCostRules { multiple }));
+    findings.extend(budget(plan));
     findings.extend(best_changes(plan));
     findings.extend(plan.what_if.iter().filter_map(harmful_policy));
     findings.extend(plan.buy.clone().map(Finding::Purchase));
@@ -53,6 +55,22 @@ fn ceiling(plan: &Plan, conclusion: &Conclusion) -> Finding {
             Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried: simulated.highest_tried }
         }
     }
+}
+
+/// Returns what the changes make of the cost of the present load; `None` unless rules on cost break first and there.
+fn budget(plan: &Plan) -> Option<Finding> {
+    let changes = || plan.what_if.iter().filter(|change| change.is_proposed());
+    changes().find_map(|change| change.meets_budget)?;
+    let of_run = |usd_per_day: f64| rounded(usd_per_day * plan.duration_s / 86_400.0, 4);
+    let cheapest = changes().min_by(|one, other| one.cost_usd_per_day.total_cmp(&other.cost_usd_per_day));
+    let cheapest = cheapest.filter(|change| change.saves()).map(|change| CheapestChange {
+        change: change.change.clone(),
+        cost_usd: of_run(change.cost_usd_per_day),
+        meets_budget: change.meets_budget == Some(true),
+    });
+    let on_cost = plan.load.expect.iter().filter(|rule| rule.metric == Some(Metric::Cost));
+    let cost_usd = of_run(plan.load.cost_usd_per_day);
+    Some(Finding::Budget { rules: on_cost.map(|rule| rule.rule.clone()).collect(), cost_usd, cheapest })
 }
 
 /// Returns the best change, and the best one without extra cost if that is another.

@@ -39,6 +39,10 @@ pub struct ChangeEffect {
     /// `lift - 1` divided by the extra cost in USD per day; `None` if there is no extra cost, if the ceilings are
     /// [`Comparison::Equal`], or if the change is an ablation.
     pub lift_per_usd: Option<f64>,
+    /// Whether the change keeps all rules on cost at the present load; `None` unless these break first and there, and in a plan of
+    /// an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meets_budget: Option<bool>,
     /// The rule that breaks first after the change; `None` if none does.
     #[serde(rename = "breaks")]
     pub broken_rule: Option<String>,

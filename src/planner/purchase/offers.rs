@@ -3,7 +3,7 @@
 use crate::planner::catalogue;
 use crate::planner::change::{Change, Edit};
 use crate::planner::plan::ChangeKind;
-use crate::scenario::{Pick, Scenario};
+use crate::scenario::Scenario;
 use provider::config::{Config, ModelConfig, Tier};
 use provider::units::{print_count, print_duration};
 
@@ -46,7 +46,7 @@ fn client(scenario: &Scenario, target: f64) -> Vec<Change> {
     }));
     // Accounts that are bought give the step a choice that it does not have at present.
     if scenario.routes.iter().flat_map(|route| &route.steps).all(|step| step.targets.len() < 2) {
-        changes.push(change("pick the account with most room".to_owned(), Edit::Pick(Pick::MostRoom)));
+        changes.push(catalogue::most_room());
     }
     changes
 }

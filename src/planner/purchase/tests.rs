@@ -27,6 +27,7 @@ fn searching<T>(yaml: &str, target: f64, with: impl FnOnce(&mut Search<'_>) -> T
         scenario: &scenario,
         estimate: &estimate,
         present: &present,
+        with_cost_rules: None,
         analytic: analytic.multiple,
         min_multiple: ceiling_search.min_multiple,
         max_multiple: ceiling_search.max_multiple,

@@ -2,7 +2,7 @@
 //! embedded JSON.
 
 use super::{change, differences, outages, sentences, users};
-use crate::formatting::{duration, number, percent, plural, share_of, usd};
+use crate::formatting::{duration, four_digits, number, percent, plural, share_of, usd};
 use crate::planner::{Finding, Plan};
 use crate::report::chart::what_if::extra;
 use crate::report::facts;
@@ -192,16 +192,26 @@ fn ceilings(plan: &Plan) -> Markup {
         );
         rows.push(row(String::new(), interval, None, None));
     }
-    if let Some(multiple) = simulated.without_cost_rules {
-        let jobs = multiple * plan.load.jobs_per_min;
-        rows.push(row(super::without_cost_rules(plan), String::new(), Some(jobs), Some(multiple)));
-    }
+    rows.extend(on_own_seed(plan));
     rows.push(row("present load".to_owned(), String::new(), Some(plan.load.jobs_per_min), Some(1.0)));
     let content = html! {
         (table(&["", "what stops it", "jobs/min", "× load"], 2, &rows))
         (page::notes(&differences::sentences(plan)))
     };
     section("The ceiling, analytic and simulated", &content)
+}
+
+/// Returns the rows of the ceilings on the scenario's own seed alone.
+fn on_own_seed(plan: &Plan) -> impl Iterator<Item = Vec<Markup>> {
+    let row = |name: String, multiple: f64, text: String| {
+        vec![cell(name), cell(""), cell(number(multiple * plan.load.jobs_per_min)), cell(text)]
+    };
+    let by_all_rules = super::own_seed(plan)
+        .map(|multiple| row(format!("on seed {}, as the curve", plan.seed), multiple, four_digits(multiple)));
+    let without_cost_rules = plan.ceiling.simulated.without_cost_rules;
+    let without_cost_rules =
+        without_cost_rules.map(|multiple| row(super::without_cost_rules(plan), multiple, number(multiple)));
+    by_all_rules.into_iter().chain(without_cost_rules)
 }
 
 fn curve(plan: &Plan) -> Markup {
@@ -213,7 +223,7 @@ fn curve(plan: &Plan) -> Markup {
         .map(|point| {
             vec![
                 if point.too_few_jobs { cell(super::few(point)) } else { mark(point.holds) },
-                cell(number(point.multiple)),
+                cell(super::point_multiple(point)),
                 cell(number(point.offered_jobs_per_min)),
                 cell(number(point.goodput_jobs_per_min)),
                 cell(share(point.succeeded, point.offered)),

@@ -1,9 +1,10 @@
 //! The sentences of a plan, made from its typed findings, differences and notes.
 
 use super::{change, notes, outages, purchase, users, violation};
-use crate::formatting::{count, duration, job_rate, number, percent, plural};
+use crate::formatting::{count, duration, four_digits, job_rate, number, percent, plural, usd};
 use crate::planner::{
-    BrokenRule, CutReason, DAYS_PER_MONTH, Finding, Growth, Improvement, NotMet, Plan, PlanningCeiling,
+    BrokenRule, CheapestChange, CutReason, DAYS_PER_MONTH, Finding, Growth, Improvement, NotMet, Plan,
+    PlanningCeiling,
 };
 use crate::record::LongWindow;
 use crate::report::verdict;
@@ -92,6 +93,7 @@ fn finding(plan: &Plan, finding: &Finding) -> String {
         Finding::CeilingWithoutCostRules { multiple } => {
             format!("The ceiling{} is {} times the load.", change::scope(plan), number(*multiple))
         }
+        Finding::Budget { rules, cost_usd, cheapest } => budget(rules, *cost_usd, cheapest.as_ref()),
         Finding::BestChange(best) => format!("The best change tried: {}.", improvement(plan, best)),
         Finding::BestFreeChange(free) => {
             let free = improvement(plan, free);
@@ -165,19 +167,6 @@ fn ceiling_found(plan: &Plan, finding: &Finding, runs: &str) -> String {
     format!("{}; {ceiling}.{mean}", present_load(*load_jobs_per_min, *load_holds))
 }
 
-/// Formats the end of an interval with three or four significant digits, so that both ends can be told apart.
-fn four_digits(value: f64) -> String {
-    match value {
-        _ if (0.1..10.0).contains(&value) => format!("{value:.3}"),
-        _ if value > 1e-9 && value < 0.1 => {
-            let zeros = -libm::floor(libm::log10(value)) as usize;
-            let digits = zeros + 2;
-            format!("{value:.digits$}")
-        }
-        _ => number(value),
-    }
-}
-
 fn present_load(jobs_per_min: f64, holds: bool) -> String {
     let verdict = if holds { "holds" } else { "does not hold" };
     format!("The present load of {} {verdict}", job_rate(jobs_per_min))
@@ -200,6 +189,26 @@ fn planning_ceiling(plan: &Plan, planning: &PlanningCeiling, runs: &str) -> Stri
         number(planning.multiple),
         percent(planning.confidence)
     )
+}
+
+/// Says whether a change meets the rules on cost at the present load.
+fn budget(rules: &[String], cost_usd: f64, cheapest: Option<&CheapestChange>) -> String {
+    let (rules, now) = (rule_list(rules.iter().map(String::as_str)), usd(cost_usd));
+    match cheapest {
+        Some(cheapest) if cheapest.meets_budget => format!(
+            "At the present load `{}` meets {rules}: a run costs {} with it instead of {now}.",
+            cheapest.change,
+            usd(cheapest.cost_usd)
+        ),
+        Some(cheapest) => format!(
+            "No change that was tried meets {rules} at the present load: a run costs {now} there, and {} with the cheapest, `{}`.",
+            usd(cheapest.cost_usd),
+            cheapest.change
+        ),
+        None => format!(
+            "No change that was tried meets {rules} at the present load: a run costs {now} there, and no less with any of them."
+        ),
+    }
 }
 
 fn improvement(plan: &Plan, improvement: &Improvement) -> String {

@@ -1,0 +1,17 @@
+//! A limit as the client knows it.
+
+use provider::Axis;
+
+/// A limit as the provider's documentation states it to clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownLimit {
+    /// What is counted.
+    pub axis: Axis,
+    /// How much is admitted per window.
+    pub limit: u64,
+    /// How much is admitted at once.
+    pub burst: u64,
+    /// How much of `burst` the client assumes used when the run begins: what its quota estimate was after days of the same
+    /// traffic.
+    pub used: u64,
+}
