@@ -366,15 +366,13 @@ impl Calls<'_> {
         match &latency.service {
             ServiceTimeDist::Total(total) => largest_sample(total),
             ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
-                let max = self.max_completion();
-                let completion =
-                    largest_sample(&self.workload.completion).map_or(max, |most| most.clamp(1.0, max));
+                let longest = largest_sample(&self.workload.completion).unwrap_or(f64::INFINITY);
                 let prefill = match prefill_speed {
                     Some(speed) => libm::ceil(largest_sample(&self.workload.prompt)?).max(1.0) / speed,
                     None => 0.0,
                 };
                 // Decoding begins after the first token.
-                let decode = (libm::ceil(completion) - 1.0) / decode_speed;
+                let decode = (libm::ceil(self.completion(longest)) - 1.0) / decode_speed;
                 Some(largest_sample(before_prefill)? + prefill + decode)
             }
         }
