@@ -5,8 +5,13 @@ use crate::record::Fold;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 use tokio::runtime;
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
+#[cfg(windows)]
+use tokio::signal::windows::{CtrlC, ctrl_c};
 
 /// The exit code of a process that a second signal ends: the one that shells report for SIGINT.
 const ENDED_BY_SIGNAL: i32 = 130;
@@ -16,24 +21,28 @@ const ENDED_BY_SIGNAL: i32 = 130;
 pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Listens for signals from now on, on a thread of its own. If that is not possible, signals end the process as usual.
+    /// Listens for signals on a thread of its own, from when this returns. If that is not possible, signals end the process as
+    /// usual.
     pub(super) fn listen() -> Self {
         let interrupt = Self::default();
         let listener = interrupt.clone();
-        // A signal during the first instants, before the thread listens, ends the process.
-        let _ = thread::Builder::new().name("signals".to_owned()).spawn(move || listener.wait());
+        let (ready, is_ready) = mpsc::channel();
+        let _ = thread::Builder::new().name("signals".to_owned()).spawn(move || listener.wait(ready));
+        // Ends with an error if the thread cannot listen, and drops `ready`.
+        let _ = is_ready.recv();
         interrupt
     }
 
     #[expect(clippy::disallowed_methods, reason = "a second signal ends the process whatever it does")]
-    fn wait(&self) {
+    fn wait(&self, ready: Sender<()>) {
         let Ok(runtime) = runtime::Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async {
-            if wait_for_signal().await.is_ok() {
-                self.0.store(true, Ordering::Relaxed);
-                let _ = wait_for_signal().await;
-                std::process::exit(ENDED_BY_SIGNAL);
-            }
+            let Ok(mut signals) = Signals::listen() else { return };
+            let _ = ready.send(());
+            signals.next().await;
+            self.0.store(true, Ordering::Relaxed);
+            signals.next().await;
+            std::process::exit(ENDED_BY_SIGNAL);
         });
     }
 
@@ -52,20 +61,39 @@ impl Fold for Interrupt {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-///
-/// # Errors
-/// If the process cannot listen for them.
-pub(super) async fn wait_for_signal() -> io::Result<()> {
+/// Ctrl-C and SIGTERM, from when this was made.
+#[derive(Debug)]
+pub(super) struct Signals {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            result = tokio::signal::ctrl_c() => result,
-            _ = terminate.recv() => Ok(()),
-        }
+    interrupt: Signal,
+    #[cfg(unix)]
+    terminate: Signal,
+    #[cfg(windows)]
+    interrupt: CtrlC,
+}
+
+impl Signals {
+    /// Listens for signals. Called within a runtime.
+    ///
+    /// # Errors
+    /// If the process cannot listen for them.
+    pub(super) fn listen() -> io::Result<Self> {
+        #[cfg(unix)]
+        let signals =
+            Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? };
+        #[cfg(windows)]
+        let signals = Self { interrupt: ctrl_c()? };
+        Ok(signals)
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+
+    /// Waits for the next signal.
+    pub(super) async fn next(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(windows)]
+        self.interrupt.recv().await;
+    }
 }

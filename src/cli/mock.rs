@@ -1,6 +1,6 @@
 //! `quotalab mock SCENARIO | --preset NAME`
 
-use super::interrupt;
+use super::interrupt::Signals;
 use super::output::print_plain;
 use super::{Exit, ScenarioOptions, VerbError, input_error, quoted, run_error};
 use crate::drive::clock::Clock;
@@ -13,7 +13,6 @@ use provider::config::Config;
 use provider::server::ControlPlane;
 use provider::wire::{self, KeyHeader, WireFormat};
 use std::fmt::Write as _;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -64,6 +63,8 @@ impl MockArgs {
     }
 
     async fn serve(&self, providers: &[Config], seed: u64) -> Result<Exit, VerbError> {
+        // From here on a signal ends the mock with its verdict.
+        let mut signals = Signals::listen().map_err(run_error)?;
         let mut listeners = Vec::new();
         for index in 0..providers.len() {
             let port = u16::try_from(
@@ -81,20 +82,18 @@ impl MockArgs {
         let mocks =
             Mocks::serve(providers, seed, Clock::start(), listeners, &control, None).map_err(run_error)?;
         print_plain(&announcement(providers, &mocks, &control))?;
-        self.wait_for_end().await.map_err(run_error)?;
+        self.wait_for_end(&mut signals).await;
         mocks.stop().await;
         Ok(Exit::Success)
     }
 
     /// Waits for a signal, or until `--for` is over.
-    async fn wait_for_end(&self) -> io::Result<()> {
+    async fn wait_for_end(&self, signals: &mut Signals) {
         match self.scenario_options.duration {
             Some(duration) => {
-                let signal =
-                    tokio::time::timeout(Duration::from_nanos(duration.0), interrupt::wait_for_signal());
-                signal.await.unwrap_or(Ok(()))
+                let _ = tokio::time::timeout(Duration::from_nanos(duration.0), signals.next()).await;
             }
-            None => interrupt::wait_for_signal().await,
+            None => signals.next().await,
         }
     }
 
