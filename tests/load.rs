@@ -71,8 +71,8 @@ fn recorded_traces_have_the_known_rows_and_means() {
         let mean = |size: &dyn Fn(usize) -> u32| {
             (0..rows.len()).map(|row| f64::from(size(row))).sum::<f64>() / rows.len() as f64
         };
-        let near = |actual: f64, known: f64, rounding: f64| {
-            assert!((actual - known).abs() <= rounding, "{actual} is not {known}");
+        let near = |actual: f64, known: f64, tolerance: f64| {
+            assert!((actual - known).abs() <= tolerance, "{actual} is not {known}");
         };
         near(rows[rows.len() - 1].at.as_secs_f64(), known.span_s, 0.06);
         near(mean(&|row| rows[row].prompt_tokens), known.mean_prompt, 0.51);

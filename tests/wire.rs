@@ -36,7 +36,7 @@ const NOW: Instant = Instant(77_000_000_123);
 
 fn context<'a>(model: &'a str, account: &'a str, tier: Tier) -> Context<'a> {
     let (finish, content) = (Finish::Stop, Content::Filler);
-    Context { model, fingerprint: "fp_0", account, tier, number: 7, at: NOW, finish, content }
+    Context { model, system_fingerprint: "fp_0", account, tier, number: 7, at: NOW, finish, content }
 }
 
 /// The finish reason that the mock renders for a decision.

@@ -88,7 +88,8 @@ impl Refusal {
 fn refuse(denial: Denial, limits: HeaderLimits, tier: Tier, model: &str) -> Reply {
     let at = Instant::ZERO;
     let (finish, content) = (Finish::Stop, Content::Filler);
-    let context = Context { model, fingerprint: "", account: "x", tier, number: 1, at, finish, content };
+    let context =
+        Context { model, system_fingerprint: "", account: "x", tier, number: 1, at, finish, content };
     let report = DecisionReport { decision: Decision::Refused(denial), limits };
     let reply = wire::format(Dialect::Groq).reply(&report, &LimitsSnapshot::new(at, limits), &context);
     reply.expect("a refusal is a reply")

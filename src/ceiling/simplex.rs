@@ -2,8 +2,9 @@
 //!
 //! The origin is always feasible, so there is no first phase. The entering variable is that of the largest gain per unit
 //! (G. B. Dantzig), and after many pivots that gained nothing that of the smallest index, which prevents cycling (R. G. Bland,
-//! Mathematics of Operations Research 2(2), 1977). The last tableau contains the shadow price of each row: the gain of one more unit of its bound. Programmes are tiny (workloads × targets), and
-//! scalar arithmetic gives the same bits on every machine, which a vectorised solver does not guarantee.
+//! Mathematics of Operations Research 2(2), 1977). The last tableau contains the shadow price of each row: the gain of one more
+//! unit of its bound. Programmes are small (classes of jobs × targets), and scalar arithmetic gives the same bits on every
+//! machine, which a vectorised solver does not guarantee.
 
 /// Values up to this count as zero; rows must be scaled to about one.
 const EPSILON: f64 = 1e-11;
@@ -11,7 +12,7 @@ const EPSILON: f64 = 1e-11;
 const MAX_PIVOTS: usize = 100_000;
 
 /// The least number of pivots in sequence without a gain after which the rule changes; it is twice the number of rows if that
-/// is larger, since from the origin each class may need a pivot before the first gain.
+/// is larger, since from the origin each row may need a pivot before the first gain.
 const MAX_WITHOUT_GAIN: usize = 64;
 
 /// How the entering variable is chosen among those with a gain.
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_textbook_programme_is_solved() {
-        // Dantzig's: 3x + 5y with x <= 4, 2y <= 12, 3x + 2y <= 18: (2, 6) gains 36 at prices 0, 3/2, 1.
+        // The Wyndor Glass example of Hillier and Lieberman: 3x + 5y with x <= 4, 2y <= 12, 3x + 2y <= 18: (2, 6) gains 36 at prices 0, 3/2, 1.
         let rows = [vec![1.0, 0.0], vec![0.0, 2.0], vec![3.0, 2.0]];
         let best = maximise(&[3.0, 5.0], &rows, &[4.0, 12.0, 18.0]);
         assert!((best.value - 36.0).abs() < 1e-12);

@@ -10,7 +10,7 @@ use serde_json::json;
 
 #[derive(Debug, Args)]
 pub(super) struct PresetsArgs {
-    /// The preset whose numbers are printed; all presets in short if absent
+    /// The preset whose numbers are printed; if absent, all presets: in short, or in full with `--json`
     name: Option<String>,
     /// Print JSON
     #[arg(long)]

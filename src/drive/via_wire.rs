@@ -1,9 +1,9 @@
 //! Builds the reply to a refusal by rendering it in the provider's dialect and parsing the result. A simulation then
 //! loses what the dialect does not state and is misled by what it states wrongly, as over HTTP.
 //!
-//! Groq's refusals are built directly by [`super::direct`], with the same result, and so are most faults of Groq's dialect.
-//! Refusals of other dialects differ too much to be built directly. The faults overload, billing and tier are rendered in every
-//! dialect. Successes are always built directly.
+//! Groq's refusals are built directly by [`super::direct`], with the same result, and so are most faults of Groq's dialect, unless
+//! an incident changes the headers of its refusals. Refusals of other dialects differ too much to be built directly. The faults
+//! overload, billing and tier are rendered in every dialect. Successes are always built directly.
 
 use crate::engine::Reply;
 use crate::engine::parse::{self, Headers, Response};
@@ -13,12 +13,14 @@ use provider::fault::ResponseFault;
 use provider::wire::{self, Content, Context, Finish, LimitsSnapshot};
 use provider::{Call, Instant};
 
-/// Returns `true` if the reply to a decision of this provider is rendered and parsed.
-pub(super) fn goes_via_wire(config: &Config, decision: &Decision) -> bool {
+/// Returns `true` if the reply to a decision of this provider is rendered, changed by `fault`, and parsed.
+pub(super) fn goes_via_wire(config: &Config, decision: &Decision, fault: &ResponseFault) -> bool {
     match decision {
         Decision::Admitted(_) | Decision::Faulted(Fault::Timeout | Fault::Reset) => false,
         Decision::Faulted(Fault::Overload | Fault::Billing | Fault::NotInTier) => true,
-        Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => config.dialect != Dialect::Groq,
+        Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => {
+            config.dialect != Dialect::Groq || *fault != ResponseFault::default()
+        }
     }
 }
 
@@ -35,10 +37,10 @@ pub(super) fn reply(
 ) -> Option<Reply> {
     let context = Context {
         model: &config.models[usize::from(call.model)].name,
-        fingerprint: "",
+        system_fingerprint: "",
         account: &config.accounts[usize::from(call.account)].name,
         tier: config.tier,
-        // The engine does not read the fingerprint and the ids of replies.
+        // The engine reads neither `system_fingerprint` nor the ids of replies.
         number: 0,
         at: snapshot.at,
         finish: Finish::Stop,

@@ -168,7 +168,7 @@ impl<'a, F: Fold> World<'a, F> {
         let decision = provider.decide_without_header_limits(now, call, 0, truth, faults);
         flight.unsettled = matches!(decision, Decision::Admitted(_));
         let (record, next) = (recorded(&decision), next_event(now, &decision, downlink));
-        flight.result = if goes_via_wire(config, &decision) {
+        flight.result = if goes_via_wire(config, &decision, &faults.response) {
             let limits = provider.header_limits(now, call.account, call.model);
             let report = DecisionReport { decision, limits };
             let snapshot = LimitsSnapshot::new(now, report.limits).with_levels(provider.levels(

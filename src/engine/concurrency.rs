@@ -48,7 +48,7 @@ impl ConcurrencyLimiter {
     pub(super) fn acquire(&mut self) {
         assert!(
             !self.is_at_limit(),
-            "law 14: attempts in flight stay within the limit of {:?}",
+            "invariant: attempts in flight stay within the limit of {:?}",
             self.max_in_flight
         );
         self.in_flight += 1;
@@ -74,7 +74,8 @@ impl ConcurrencyLimiter {
         self.woken -= 1;
     }
 
-    /// Appends a job and returns the new length of the queue. `woken`: see [`Self::has_enough_woken`].
+    /// Appends a job and returns the new length of the queue. `woken`: it comes from a queue of jobs that wait for
+    /// targets.
     pub(super) fn push(&mut self, slot: Slot, woken: bool) -> Result<u32, QueueFull> {
         debug_assert!(self.is_at_limit(), "invariant: jobs queue only while the limit is reached");
         if self.queued >= self.max_queued {
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "law 14")]
+    #[should_panic(expected = "invariant: attempts in flight")]
     fn an_attempt_above_the_limit_panics() {
         let mut limiter = ConcurrencyLimiter::new(Some(1), 0);
         limiter.acquire();

@@ -25,8 +25,8 @@ pub trait Driver {
     /// [`super::Engine::cancel`], before [`Driver::done`] for the job that had it.
     fn reassign(&mut self, now: Instant, handover: &Handover);
 
-    /// Reports that the job `tag` has ended; the engine does not use the tag again. `answer` is the source of the job's
-    /// answer; `None` if it has none.
+    /// Reports that the job `tag` has ended. The engine uses the tag again only in [`Answer::Leader`], for followers that end
+    /// directly afterwards. `answer` is the source of the job's answer; `None` if it has none.
     fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, answer: Option<Answer>);
 }
 

@@ -1,8 +1,10 @@
 //! The engine's state of each target: its cool-down, its health, and when the pace allows the next send.
 //!
-//! A target *cools down* for one of two reasons:
+//! A target *cools down* for one of three reasons:
 //!
-//! * It is rate limited: until the instant that its reply named, or for the default cool-down if it named none.
+//! * It is rate limited: until the instant that its reply named or, if it named no usable one, for the back-off after as many
+//!   refusals in a row. Not if the client does not obey `retry-after`.
+//! * It fails, and its reply names a wait: until that wait ends, ejected or not.
 //! * It is *ejected*: after [`Eject::after`] consecutive failures, for [`Eject::duration`], unless it is the last target of
 //!   a route that is in use (Envoy's panic threshold): to send to a failing target is better than to send nowhere.
 //!
@@ -14,8 +16,8 @@
 //!    └──────────────────────────────────────────────────── it is answered ──────┘
 //! ```
 //!
-//! During a probe nothing else is sent. The results of attempts that were sent before the ejection neither end nor
-//! extend it.
+//! During a probe nothing else is sent. The results of attempts that were sent before the ejection do not end it
+//! and do not count as failures; a wait that they name may still extend the cool-down.
 //!
 //! A cool-down after a refusal ends without a probe. Measured in saturated runs (1.5 times the load that a bucket
 //! allows, 20 ms of network latency): a probe saves 12 to 98 % of the refusals and costs at most 1.5 % of the goodput
@@ -191,8 +193,8 @@ impl TargetState {
         }
     }
 
-    /// Returns to [`Health::Ejected`] if the probe is `attempt`, which its caller cancelled: the next attempt is the
-    /// probe.
+    /// Returns to [`Health::Ejected`] if the probe is `attempt`, which its caller cancelled or which was not sent: the next
+    /// attempt is the probe.
     pub(super) fn cancel_probe(&mut self, attempt: AttemptId) {
         if self.health == Health::Probing(attempt) {
             self.health = Health::Ejected;

@@ -1,7 +1,7 @@
 //! Closed workloads: their load is a number of users, their throughput is bounded by the quota.
 //!
 //! The users of a closed workload send their next job after the reply to the last, so they slow down as limits refuse them:
-//! twice the users are not twice the jobs. A multiple of the load scales the users, and rates in jobs per minute are
+//! twice the users are not twice the jobs. A multiple of the load scales the users, and their throughput is
 //! measured, not multiplied.
 
 use super::conclusion::Conclusion;
@@ -22,8 +22,8 @@ const MAX_MULTIPLE: u64 = 64;
 const TOLERANCE: f64 = 0.02;
 /// The steps of the bisection by which the quota beside open workloads is found.
 const BISECTIONS: u32 = 50;
-/// The rounding of a number of users.
-const ROUNDING: f64 = 1e-6;
+/// The error of floats by which a whole number of users may come out too low before it is rounded down.
+const ROUNDING_ERROR: f64 = 1e-6;
 
 /// Returns `true` if a workload has users instead of a rate.
 pub(super) fn is_closed(workload: &Workload) -> bool {
@@ -97,10 +97,10 @@ fn quota(scenario: &Scenario) -> Option<f64> {
     let (closed, open): (Vec<Workload>, Vec<Workload>) =
         scenario.workloads.iter().cloned().partition(is_closed);
     let rate: f64 = closed.iter().map(|workload| unthrottled(scenario, workload)).sum();
-    let at = |share: f64, open: &[Workload]| {
+    let at = |multiple: f64, open: &[Workload]| {
         let rated = closed.iter().map(|workload| {
             let jobs_per_second = unthrottled(scenario, workload) / 60.0;
-            Workload { arrivals: Arrivals::Constant(jobs_per_second * share), ..workload.clone() }
+            Workload { arrivals: Arrivals::Constant(jobs_per_second * multiple), ..workload.clone() }
         });
         Ceiling::of(&Scenario { workloads: rated.chain(open.iter().cloned()).collect(), ..scenario.clone() })
     };
@@ -110,11 +110,11 @@ fn quota(scenario: &Scenario) -> Option<f64> {
     }
     let (mut fits, mut exceeds) = (0.0, alone);
     for _ in 0..BISECTIONS {
-        let share = f64::midpoint(fits, exceeds);
-        if share > 0.0 && at(share, &open).multiple >= 1.0 {
-            fits = share;
+        let multiple = f64::midpoint(fits, exceeds);
+        if multiple > 0.0 && at(multiple, &open).multiple >= 1.0 {
+            fits = multiple;
         } else {
-            exceeds = share;
+            exceeds = multiple;
         }
     }
     Some(rate * fits)
@@ -181,7 +181,7 @@ fn ceiling(runner: &Runner<'_>, scenario: &Scenario, open: f64, replicas: &Repli
     let holding = match planning {
         _ if multiple <= 0.0 => 0,
         // Users are a whole number, so that the number is rounded down.
-        Some(multiple) if open <= 0.0 => libm::floor(multiple * present as f64 + ROUNDING) as u64,
+        Some(multiple) if open <= 0.0 => libm::floor(multiple * present as f64 + ROUNDING_ERROR) as u64,
         _ => users(&scenario.scaled(multiple)),
     };
     let multiple = match (open <= 0.0, holding) {
@@ -201,8 +201,9 @@ fn ceiling(runner: &Runner<'_>, scenario: &Scenario, open: f64, replicas: &Repli
 }
 
 impl Plan {
-    /// Replaces what is only true of rates: with users, jobs per minute are measured, and no multiple of the load follows from
-    /// the limits.
+    /// Replaces what is only true of rates: the jobs per minute of the load and of the simulated ceiling are measured, those of the
+    /// analytic ceiling are the quota, and no multiple of the load follows from the limits. Other loads become numbers of users,
+    /// with the jobs per minute of the open workloads alone.
     pub(super) fn restate_for_users(&mut self, load: UserLoad, scenario: &Scenario, present: &Run) {
         let summary = &present.summary;
         self.load.jobs_per_min = significant(per_minute(summary.jobs.offered, summary.duration_s));

@@ -219,8 +219,8 @@ impl TimeBuckets {
         charge.cached += u64::from(usage.cached_tokens);
     }
 
-    /// Counts a call that was served by a provider that reports neither admission nor settlement.
-    pub(super) fn served(&mut self, at: Instant, target: usize, usage: Usage) {
+    /// Charges a call that was served by a provider that reports neither admission nor settlement.
+    pub(super) fn charge_undecided(&mut self, at: Instant, target: usize, usage: Usage) {
         self.admitted(at, target);
         self.settled(at, target, usage, usage);
     }

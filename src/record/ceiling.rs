@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 /// The highest load that the limits allow, by arithmetic.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CeilingSummary {
-    /// Jobs per minute, in the scenario's mix; `None` if no limit bounds it.
+    /// Jobs per minute, in the scenario's mix, without those that are too large for every target; `None` if no limit bounds it.
     pub jobs_per_min: Option<f64>,
-    /// The headroom: the ceiling ÷ the offered load, which is the factor by which the traffic may grow in the shape that it
+    /// The headroom: `jobs_per_min` ÷ the offered load of such jobs, which is the factor by which the traffic may grow in the shape that it
     /// has. `None` if no limit bounds it.
     pub multiple: Option<f64>,
     /// The ceiling of a run that begins with every limit unused, in jobs per minute, if it is higher: the first day of a new
     /// account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_run_jobs_per_min: Option<f64>,
-    /// The offered load in jobs per minute, on average.
+    /// The offered load in jobs per minute, on average, with the jobs that are too large for every target.
     pub offered_jobs_per_min: f64,
     /// The limit that binds; `None` if no limit does.
     pub binding: Option<Binding>,
@@ -41,7 +41,7 @@ pub struct CeilingPeak {
     /// How many there are.
     #[serde(default = "one")]
     pub count: u32,
-    /// The jobs offered in one on average, as expected.
+    /// The expected number of jobs that arrive in one and that some target can admit, on average over the intervals.
     pub offered: f64,
     /// Of these, the ones that the rules on success let fail if all failures of the run fall into the intervals.
     #[serde(default)]
@@ -134,10 +134,10 @@ pub struct LongWindow {
     pub axis: String,
     /// The window in seconds.
     pub window_s: f64,
-    /// The share of the limit that is used when the run begins.
+    /// The share of the limit's capacity (of a bucket: of its burst) that is used when the run begins.
     pub used_share: f64,
-    /// The share that the client counts as used then, if its quota estimate is another one; `None` if the client has no estimate, and
-    /// in a result of an earlier version.
+    /// The share that the client counts as used then; `None` if the two differ by at most 0.05, if the client counts nothing as
+    /// used or has no estimate, and in a result of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assumed_share: Option<f64>,
     /// The share of the limit that the offered load uses per window; 0 in a result of an earlier version.
@@ -197,14 +197,14 @@ impl LongWindow {
 /// A smaller difference between the used share of a limit and what the client assumes is not reported.
 const MIN_REPORTED_DIFFERENCE: f64 = 0.05;
 
-/// Returns the share of a limit that the client assumes used when the run begins; `None` if it assumes none.
+/// Returns the share of a limit's capacity that the client assumes used when the run begins; `None` if it assumes none.
 #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
 fn assumed_share(target: &Target, axis: Axis) -> Option<f64> {
     let known = target.limits.iter().find(|known| known.axis == axis && known.used > 0)?;
     Some(rounded(known.used as f64 / known.burst.max(1) as f64, 3))
 }
 
-/// Returns the share of a limit that is used when the run begins.
+/// Returns the share of a limit's capacity that is used when the run begins.
 #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
 fn used_share(scenario: &Scenario, target: TargetId, limit: &Limit) -> f64 {
     let target = &scenario.targets[target.index()];

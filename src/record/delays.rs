@@ -14,12 +14,14 @@ use serde::{Deserialize, Serialize};
 /// The delays of a live run, and what they change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Delays {
-    /// From the send of an attempt that a limit refused to its reply at the client: the network, and the work at both ends.
+    /// From the send of an attempt whose reply reads as a refusal ([`AttemptOutcome::Limited`]) to that reply at the client: the
+    /// network, and the work at both ends.
     pub round_trip_s: Quantiles,
     /// From the end of a wait (back-off, cool-down, pace) to the instant at which the client acted on it. Waits whose ends were
     /// acted on together count once, as the first of them. Waits that may have been extended do not count.
     pub wake_lag_s: Quantiles,
-    /// What the measured delays change; `None` if no attempt was refused or no refusal was simulated.
+    /// What the measured delays change; `None` if no target refused [`MIN_DELAYS`] attempts, or if a simulation without the
+    /// measured delays has no refusal or no success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<DelayEffect>,
 }
@@ -30,7 +32,7 @@ pub struct Delays {
 pub struct DelayEffect {
     /// The number of seeds, at least 2.
     pub seeds: u32,
-    /// Attempts refused by a limit.
+    /// Attempts whose replies read as refusals.
     pub refusals: Difference,
     /// Jobs that succeeded.
     pub succeeded: Difference,
@@ -56,7 +58,7 @@ pub struct DelayMeter {
     waits: FxHashMap<JobId, Instant>,
     /// When a wait was last acted on.
     last_acted: Option<Instant>,
-    /// Of attempts that a limit refused, by target.
+    /// Of attempts whose replies read as refusals, by target.
     round_trips: Vec<Histogram>,
     wake_lag: Histogram,
 }

@@ -39,9 +39,10 @@ pub struct Recorder {
     pub(super) cached: u64,
     /// Of the succeeded, those that no attempt of their own served: answered from the cache, or coalesced.
     pub(super) without_own_attempt: u64,
+    /// Of the succeeded, those that a later step than the first of their route served.
     pub(super) fell_back: u64,
     pub(super) first_refusal: Option<Refusal>,
-    /// Attempts that no limit could ever admit.
+    /// Attempts that could never be admitted: larger than a limit ever holds, or too long for the model.
     pub(super) too_large: u64,
     /// By rule of the scenario; `None` for a rule that is about all jobs of the run.
     pub(super) rule_windows: Vec<Option<RuleWindows>>,
@@ -140,7 +141,7 @@ impl Recorder {
                 counts.ok += 1;
                 counts.replied.add(usage);
                 if counts.decided == 0 {
-                    self.buckets.served(at, target.index(), usage);
+                    self.buckets.charge_undecided(at, target.index(), usage);
                 }
             }
             AttemptOutcome::Limited { axis, cause } => {
@@ -258,7 +259,7 @@ impl Recorder {
         }
     }
 
-    /// Records the parts of the latency of a job that was queued, slept or was retried.
+    /// Records the parts of the latency of a job that was queued, waited or was retried.
     fn delayed(&mut self, end: &JobEnd) {
         if end.queue > Nanos::ZERO {
             self.queue.record(end.queue);

@@ -52,14 +52,15 @@ pub enum Status {
     Passed,
     /// A rule is broken or a measure got worse.
     Failed,
-    /// Nothing of it was judged: it has neither rules nor a baseline, or not all of its runs were completed.
+    /// Nothing of it was judged: not all of its runs were completed.
     Skipped,
 }
 
 /// The outcome of one rule of `expect:`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RuleOutcome {
-    /// The rule as written.
+    /// The text of the rule, after the workload's name and a colon if it is judged per workload; the default rule if the scenario
+    /// states none on success.
     pub rule: String,
     /// The line of the file, counted from 1; `None` if the file does not contain the rule.
     pub line: Option<usize>,
@@ -140,7 +141,7 @@ impl ScenarioOutcome {
             rules.map(|(rule, result)| RuleOutcome::new(case, rule, result)).collect();
         let mut notes = Vec::new();
         if runs.replicas.is_empty() {
-            notes.push("it was not run: the test was interrupted");
+            notes.push("not all of its runs were completed");
         }
         if has_baseline && compared.is_none() && !runs.replicas.is_empty() {
             notes.push("it is not in the baseline");

@@ -1,4 +1,5 @@
-//! The page of one run: the findings, the charts, the tables, and the whole result as embedded JSON.
+//! The page of one run: the findings, the charts, the tables, and the result without its distributions as embedded JSON, if it is
+//! small enough.
 
 use super::chart;
 use super::facts::{self, STATISTICS};
@@ -88,11 +89,11 @@ fn times(summary: &Summary) -> Markup {
     let head: Vec<_> = std::iter::once("").chain(STATISTICS).collect();
     let content = html! {
         (table(&head, 1, &rows))
-        p.note { "Of jobs that succeeded. Latency and TTFT count from the scheduled arrival." }
+        p.note { "Latency, TTFT, queue and service: of jobs that succeeded; the first two count from the scheduled arrival." }
         @if summary.delays.is_some() {
             p.note {
-                "Generator lag: from the scheduled arrival of a job to its real one. Wake-up lag: from the end of a wait to the \
-                 client's next action. Round trip: of attempts that a limit refused."
+                "Generator lag: of every job, from its scheduled arrival to its real one. Wake-up lag: from the end of a wait to \
+                 the client's next action. Round trip: of attempts whose reply is a refusal."
             }
         }
         @if let Some(effect) = facts::delay_effect(summary) { p.note { (text(&effect)) } }
@@ -142,7 +143,7 @@ fn target_rows(target: &Target) -> Markup {
                 td { (text(&limit.limit)) }
                 td { span.meter { i style=(format!("width:{width:.1}%")) {} } }
                 td.n { (limit.used.map_or_else(|| "–".to_owned(), percent)) }
-                td.n.miss[limit.peak >= 0.98] { (percent(limit.peak)) }
+                td.n.bad[limit.peak >= 0.98] { (percent(limit.peak)) }
             }
         }
     }
@@ -160,7 +161,7 @@ fn ceiling(summary: &Summary) -> Markup {
             rows.push(vec![
                 cell(&target.name),
                 axis(&limit.axis),
-                html! { @if binds { span.miss { "binds" } } },
+                html! { @if binds { span.bad { "binds" } } },
                 cell(facts::amount(limit)),
                 cell(number(limit.jobs_per_min)),
             ]);
@@ -232,12 +233,13 @@ fn reproduce(summary: &Summary) -> Markup {
     section("Reproduce", &content)
 }
 
-/// Renders the result as JSON, as much of it as [`MAX_EMBEDDED_BYTES`] allows.
+/// Renders the result without its distributions as JSON; if that exceeds [`MAX_EMBEDDED_BYTES`], without the fill of its limits, or
+/// not at all.
 fn embedded(summary: &Summary) -> Markup {
     let mut smaller = summary.without_distributions();
-    let whole = json_data(&smaller);
+    let with_fill = json_data(&smaller);
     smaller.series.fill.clear();
-    let json = [whole, json_data(&smaller)].into_iter().find(|json| json.0.len() <= MAX_EMBEDDED_BYTES);
+    let json = [with_fill, json_data(&smaller)].into_iter().find(|json| json.0.len() <= MAX_EMBEDDED_BYTES);
     html! {
         @match json {
             Some(json) => { script type="application/json" id="result" { (json) } }

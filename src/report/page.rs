@@ -157,7 +157,7 @@ pub(super) fn axis(name: &str) -> Markup {
 /// Renders `✓` or `✗` with a word, coloured.
 pub(super) fn mark(holds: bool, yes: &str, no: &str) -> Markup {
     html! {
-        @if holds { span.pass { "✓ " (yes) } } @else { span.miss { "✗ " (no) } }
+        @if holds { span.pass { "✓ " (yes) } } @else { span.bad { "✗ " (no) } }
     }
 }
 

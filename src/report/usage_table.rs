@@ -51,7 +51,7 @@ fn line(summary: &Summary, rows: &[Row<'_>], steps: std::ops::Range<usize>) -> M
                 @let refused = row.refused(steps.clone());
                 td.n {
                     (row.share(steps.clone()).map_or_else(|| "–".to_owned(), percent))
-                    @if refused > 0 { br; small.miss { (count(refused)) " refused" } }
+                    @if refused > 0 { br; small.bad { (count(refused)) " refused" } }
                 }
             }
         }

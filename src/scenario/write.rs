@@ -72,7 +72,8 @@ impl Tree {
         }
     }
 
-    /// Returns the width of this value on one line in characters; `None` if it has a comment, which needs a line of its own.
+    /// Returns the width of this value on one line in characters; `None` if it needs several lines: it has a comment or a
+    /// text with a line feed.
     fn width(&self) -> Option<usize> {
         match self {
             Self::Null => Some(4),
@@ -164,7 +165,8 @@ impl Serialize for Ordered<'_> {
     }
 }
 
-/// Writes a scalar. Numbers and booleans are written without quotes if that gives the same text.
+/// Writes a scalar. Booleans, whole numbers without a sign, and short decimals without a sign are written without quotes if that
+/// gives the same text; other numbers are quoted.
 fn scalar<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
     match text {
         "true" => serializer.serialize_bool(true),

@@ -75,11 +75,11 @@ workload: [{{ name: w, route: r, arrivals: {{ {arrivals} }}, prompt: 50, complet
     )
 }
 
-/// Returns the mean of relative differences and its standard error.
-fn mean_and_error(differences: &[f64]) -> (f64, f64) {
-    let count = differences.len() as f64;
-    let mean = differences.iter().sum::<f64>() / count;
-    let squares: f64 = differences.iter().map(|each| (each - mean) * (each - mean)).sum();
+/// Returns the mean of values and its standard error.
+fn mean_and_error(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|each| (each - mean) * (each - mean)).sum();
     (mean, (squares / (count - 1.0) / count).sqrt())
 }
 
@@ -124,6 +124,7 @@ fn a_simulation_and_a_run_agree_on_clients_that_obey_retry_after() {
                 let differences: Vec<f64> = pairs.iter().map(|(pair, _)| pair[simulation][measure]).collect();
                 let (mean, error) = mean_and_error(&differences);
                 line.push_str(&format!("{:>+15.2} ± {:.2} %", mean * 100.0, 2.0 * error * 100.0));
+                // A difference of up to a third of the tolerance is never wrong, however little the seeds vary.
                 let margin = (error * critical_t(differences.len() as f64 - 1.0, TAIL_PROBABILITY))
                     .max(tolerance / 3.0);
                 let within = mean.abs() <= margin && mean.abs() <= tolerance_factor * tolerance;

@@ -1,4 +1,5 @@
-//! Headroom relates the ceiling to the peak of the traffic, and means one thing in `check`, `sim` and `plan`.
+//! Headroom is the analytic ceiling ÷ the load, at the peak of the traffic if that bounds it, and is the same in the text of the
+//! ceiling and in the summary of a run.
 
 use super::*;
 use quotalab::ceiling::Ceiling;

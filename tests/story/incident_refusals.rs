@@ -41,3 +41,26 @@ fn what_an_incident_refuses_is_not_counted_as_too_large() {
     assert!(all.iter().all(|(_, sentence)| !sentence.contains("incident")), "{all:?}");
     assert_eq!(refused("").2.split(':').next(), Some("No limit refused anything"));
 }
+
+/// Over HTTP the wait of a throttle travels in `retry-after` alone, so an incident that changes this header changes the wait.
+#[test]
+fn an_incident_that_changes_the_headers_changes_the_wait_of_a_throttle() {
+    let second_send = |faults: &[&str]| {
+        let incidents: Vec<_> =
+            faults.iter().map(|fault| format!("{{ at: 0s, for: 30s, fault: {fault} }}")).collect();
+        let story = super::run(&format!(
+            "
+duration: 60s
+providers: {{ p: {{ models: {{ m: {{ limits: {{ rpm: 300 }}, latency: {{ total: 1s }} }} }}, incidents: [{}] }} }}
+routes: {{ r: [{{ of: [p/default/m] }}] }}
+client: {{ retry: {{ attempts: 2, backoff: {{ base: 1s, cap: 8s, jitter: none }} }} }}
+workload: [{{ name: w, arrivals: {{ burst: 1, every: 1h }}, prompt: 10, completion: 10, max_tokens: 10 }}]",
+            incidents.join(", ")
+        ));
+        story.sends()[1].0
+    };
+    assert_eq!(second_send(&["{ throttle: 5s }"]), 5.0);
+    for header_fault in ["no_headers", "no_retry_after"] {
+        assert_eq!(second_send(&["{ throttle: 5s }", header_fault]), 1.0, "{header_fault}");
+    }
+}

@@ -1,5 +1,6 @@
-//! Stories: small scenarios in virtual time whose events are compared with a readable timeline. Every policy of the
-//! engine has one that demonstrates it; the laws behind them are tested with random scenarios in `laws.rs`.
+//! Stories: small scenarios in virtual time, each with one thing to show. Where the order of events matters, they are compared
+//! with a readable timeline; elsewhere outcomes, sends or results are checked. Every policy of the engine has one that
+//! demonstrates it; the laws behind them are tested with random scenarios in `laws.rs`.
 
 mod cache;
 mod coalescing;

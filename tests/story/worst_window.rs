@@ -11,7 +11,7 @@ fn scenario(yaml: &str) -> Scenario {
     scenario.unwrap_or_else(|error| panic!("{error}\n{yaml}"))
 }
 
-/// A limit that suffices for the mean of a day, not for the first minutes of its busiest hour.
+/// A run of six hours whose limit suffices for its mean rate, but not for the three minutes from 03:20.
 fn peak(seed: u64) -> Scenario {
     scenario(&format!(
         "
@@ -141,5 +141,5 @@ workload: [ {{ name: w, route: r, arrivals: {{ poisson: {rate} }}, prompt: 10, c
         .0
     };
     assert_eq!(with("2m", "600/min").workloads[0].worst_window, None, "a run of two windows");
-    assert_eq!(with("24h", "150/day").workloads[0].worst_window, None, "one job per window");
+    assert_eq!(with("24h", "150/day").workloads[0].worst_window, None, "no window has enough jobs");
 }

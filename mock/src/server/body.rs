@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Maximum size of all JSON bodies that are being read at one time, in bytes.
 pub const MAX_BODIES_BYTES: usize = 128 << 20;
 
-/// The bytes of all bodies that are being read.
+/// The bytes of all JSON bodies of calls that are being read.
 #[derive(Debug, Default)]
 pub(super) struct BodyBudget(AtomicUsize);
 

@@ -44,7 +44,7 @@ pub struct Mock {
     next_request_number: AtomicU64,
     state: Mutex<LockedState>,
     header_templates: HeaderTemplates,
-    /// The bytes of all bodies that are being read, which are bounded together.
+    /// The bytes of all JSON bodies of calls that are being read, which are bounded together.
     pub(super) bodies: BodyBudget,
     control: Option<Control>,
 }

@@ -11,8 +11,8 @@ use crate::wire;
 #[derive(Debug)]
 pub(super) struct Model {
     pub(super) name: String,
-    /// As in [`wire::Context::fingerprint`].
-    pub(super) fingerprint: String,
+    /// As in [`wire::Context::system_fingerprint`].
+    pub(super) system_fingerprint: String,
     completion: Dist,
     latency: Latency,
 }
@@ -22,7 +22,7 @@ impl Model {
         let ModelConfig { name, completion, latency, .. } = config;
         Self {
             name: name.clone(),
-            fingerprint: wire::fingerprint(name),
+            system_fingerprint: wire::system_fingerprint(name),
             completion: completion.clone(),
             latency: latency.clone(),
         }

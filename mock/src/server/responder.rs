@@ -131,8 +131,8 @@ impl Responder {
         self.fault.apply(Reply { status: 200, headers, body }, None, at)
     }
 
-    /// Returns `true` if a stream is sent token by token; `false` if a fault replaces it or leaves only a part of it, which is
-    /// sent at once.
+    /// Returns `true` if a stream is sent token by token, if need be until it is cut; `false` if a fault cuts the reply after its
+    /// head, truncates it or replaces its body: what is left is sent at once.
     const fn is_sent_token_by_token(&self, service: &Service) -> bool {
         match self.fault.body {
             Some(BodyFault::AbortBeforeToken | BodyFault::WrongType) => true,
@@ -141,7 +141,7 @@ impl Responder {
         }
     }
 
-    /// Returns the finish reason of a completion: [`Finish::Length`] if [`Service::at_max_tokens`] is set for a text. JSON,
+    /// Returns the finish reason of a completion: [`Finish::Length`] if [`Service::at_max_tokens`] is set for a text that is not aborted. JSON,
     /// tool calls and transcripts are never shortened, because a part of them could not be parsed.
     const fn finish_reason(&self, service: &Service) -> Finish {
         match self.content {
@@ -153,10 +153,10 @@ impl Responder {
 
     fn wire_context(&self, finish: Finish, at: Instant) -> Context<'_> {
         let mock = &self.context.mock;
-        let Model { name, fingerprint, .. } = mock.model(self.call.model);
+        let Model { name, system_fingerprint, .. } = mock.model(self.call.model);
         Context {
             model: name,
-            fingerprint,
+            system_fingerprint,
             account: mock.account_name(self.call.account),
             tier: mock.tier(),
             number: self.context.request_number,

@@ -36,8 +36,8 @@ impl WireFormat for Cerebras {
         headers
     }
 
-    /// The bodies of a minute and of a day differ in the message only (captured for minutes, documented for days). Cerebras has no
-    /// other limits: the message for concurrency is assumed, and that an oversize call gets no other message.
+    /// The bodies of a minute and of a day differ in the message only (captured for minutes, documented for days). No limit
+    /// of Cerebras on concurrency is known: the message for it is assumed, and that an oversize call gets no other message.
     fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
         let period = match denial.axis.window_length() {
             None => {

@@ -38,9 +38,9 @@ pub struct Reply {
 pub struct Context<'a> {
     /// The model's name, as the client sent it.
     pub model: &'a str,
-    /// The `system_fingerprint` of the model: [`fingerprint`](super::fingerprint) of its name. Computed once per model, because it
+    /// The `system_fingerprint` of the model: [`system_fingerprint`](super::system_fingerprint) of its name. Computed once per model, because it
     /// takes 2 % of the instructions of a request (callgrind of `mock/benches`, 2026-11-29).
-    pub fingerprint: &'a str,
+    pub system_fingerprint: &'a str,
     /// The account's name. Messages derive the id of the organisation from it.
     pub account: &'a str,
     /// The account's tier. The advice in a refusal depends on it, and at some providers the text.

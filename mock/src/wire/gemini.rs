@@ -93,8 +93,8 @@ impl Quota {
         id: "GenerateRequestsPerDayPerProjectPerModel-FreeTier",
     };
 
-    /// Returns the quota of an axis; `None` if Google has none. The names for input tokens and for requests per day of both
-    /// tiers are from captures. All others are derived from them (assumed). Google's limits of tokens
+    /// Returns the quota of an axis; `None` if Google has none. The names for input tokens per minute and for requests per
+    /// day, of both tiers, are from captures. All others are derived from them (assumed). Google's limits of tokens
     /// count input tokens, so [`Axis::Tpm`] and [`Axis::Tpd`] have the names of input quotas.
     const fn of(axis: Axis, tier: Tier) -> Option<Self> {
         let (metric, id) = match (axis, tier) {

@@ -40,7 +40,7 @@ pub(super) fn seed(number: u64) -> u32 {
 
 /// Returns the `system_fingerprint` of a model: `fp_` and ten hexadecimal digits, the same in every reply.
 #[must_use]
-pub fn fingerprint(model: &str) -> String {
+pub fn system_fingerprint(model: &str) -> String {
     let mut fingerprint = String::with_capacity(13);
     fingerprint.push_str("fp_");
     push_hex(&mut fingerprint, crate::random::label_key(0, model), 10);
@@ -104,7 +104,7 @@ mod tests {
             let lengths: Vec<_> = id.split('-').map(str::len).collect();
             assert_eq!(lengths, [8, 4, 4, 4, 12]);
         }
-        assert_eq!(fingerprint("openai/gpt-oss-20b").len(), 13);
+        assert_eq!(system_fingerprint("openai/gpt-oss-20b").len(), 13);
         assert_eq!((base_62(7, 21).len(), hex(7, 32).len(), hex(7, 5).len()), (21, 32, 5));
     }
 }

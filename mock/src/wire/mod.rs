@@ -1,11 +1,12 @@
 //! Wire formats of the providers: renders a decision as status, headers and body, byte for byte.
 //!
-//! This module only **renders**. The parser is in the client's crate and is written separately, from the same evidence, so
-//! that the two are unlikely to make the same mistake; a test compares them, so that a mistake of one is noticed.
+//! Of replies, this module only **renders**. Their parser is in the client's crate and is written separately, from the same
+//! evidence, so that the two are unlikely to make the same mistake; a test compares them, so that a mistake of one is noticed.
 //!
 //! ```text
 //!  DecisionReport, LimitsSnapshot ──▶ WireFormat::reply ──▶ Reply { status, headers, body }      a whole reply
-//!                             └─▶ WireFormat::chunks ─▶ data: {…}  data: {…}  data: [DONE]       a streamed reply
+//!  Service                        ──▶ WireFormat::chunks ─▶ data: {…}  data: {…}  data: [DONE]   a streamed reply
+//!  LimitsSnapshot                 ──▶ WireFormat::stream_headers                                 its headers
 //!  truth::TruthHeader ◀── the request header that carries the ground truth of a call to the mock
 //! ```
 //!
@@ -42,7 +43,7 @@ pub use chat::{CompletionFormat, Content, Finish};
 pub use error::Error;
 pub use format::{Context, Endpoint, ErrorReply, Head, KeyHeader, MediaType, Reply, WireFormat};
 pub use headers::{FieldValue, Headers};
-pub use ids::fingerprint;
+pub use ids::system_fingerprint;
 pub use limits_snapshot::LimitsSnapshot;
 pub use models::Model;
 pub use stream::Chunks;

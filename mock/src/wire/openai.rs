@@ -171,7 +171,7 @@ pub(super) const FORMAT: CompletionFormat = CompletionFormat {
 };
 
 fn service_members(object: Object, context: &Context<'_>) -> Object {
-    object.plain_text("service_tier", "default").plain_text("system_fingerprint", context.fingerprint)
+    object.plain_text("service_tier", "default").plain_text("system_fingerprint", context.system_fingerprint)
 }
 
 const MILLISECOND: u64 = 1_000_000;

@@ -38,7 +38,7 @@ impl Case {
     fn context(&self) -> Context<'_> {
         let (model, tier, at) = (self.model.as_str(), self.tier, self.at);
         let (finish, content) = (Finish::Stop, Content::Filler);
-        Context { model, fingerprint: "fp_0", account: "***", tier, number: 7, at, finish, content }
+        Context { model, system_fingerprint: "fp_0", account: "***", tier, number: 7, at, finish, content }
     }
 
     /// Renders the reply; `None` if a fault sends none.

@@ -1,5 +1,5 @@
-//! The share of Poisson traffic that each refill policy admits, compared with its closed formula: 30 per minute, six loads, no
-//! retries.
+//! The share of Poisson traffic that a bucket, a fixed window and a sliding log admit, each compared with its closed formula:
+//! 30 per minute, six loads, no retries.
 
 use super::erlang::{batch_means, bucket_admitted_share, erlang_b, fixed_window_admitted_share};
 use provider::config::{Limit, RefillPolicy};

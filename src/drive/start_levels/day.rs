@@ -24,7 +24,8 @@ const MAX_REPEATS: u32 = 48;
 /// The shortest part of a day that is simulated instead of it: many times the wait of any client.
 const MIN_PART: Nanos = Nanos::HOUR;
 
-/// The traffic of one day: the run, repeated to the length of the longest window.
+/// The traffic that is simulated as one day: as many of the longest window as cover the run, or a part that suffices. Traffic
+/// that ends with the run is repeated; other traffic continues.
 pub(super) struct Day<'a> {
     /// What is simulated, without incidents that are shorter than the run.
     scenario: Scenario,
@@ -36,8 +37,8 @@ pub(super) struct Day<'a> {
     is_time_up: &'a dyn Fn() -> bool,
 }
 
-/// Returns the length of the part of a day that is simulated instead of it: the time in which enough jobs arrive, if
-/// the traffic is even and every limit is a bucket; otherwise no bound.
+/// Returns the length of the part of a day that is simulated instead of it: the time in which twice [`SUFFICIENT_JOBS`] are offered
+/// (twice as a margin), but at least [`MIN_PART`]; no bound if the traffic is not even or a limit is not a bucket.
 fn sufficient_length(scenario: &Scenario, levels: &StartLevels) -> Nanos {
     let even = |workload: &Workload| match workload.arrivals {
         Arrivals::Constant(_) | Arrivals::Poisson(_) => workload.shape.is_none(),
@@ -138,7 +139,7 @@ impl<'a> Day<'a> {
     fn simulate(&self, levels: &StartLevels, seed: u32) -> DayUsage {
         let mut levels = levels.clone();
         for limit in &mut levels.limits {
-            if self.is_in_counted_window(limit) {
+            if self.has_longer_counted_window(limit) {
                 limit.used = 0.0;
             }
         }
@@ -186,8 +187,9 @@ impl<'a> Day<'a> {
         same
     }
 
-    /// Returns `true` if the run is a part of one window of a limit that counts from the start of its windows.
-    fn is_in_counted_window(&self, limit: &LongLimit) -> bool {
+    /// Returns `true` if a limit counts from the start of its windows and they are longer than the run. A calendar day may still
+    /// end during the run.
+    fn has_longer_counted_window(&self, limit: &LongLimit) -> bool {
         let is_counted = matches!(limit.limit.refill, RefillPolicy::Fixed | RefillPolicy::Calendar(_));
         is_counted && self.run < limit.window()
     }
@@ -214,7 +216,7 @@ impl<'a> Day<'a> {
         match limit.limit.refill {
             RefillPolicy::Adaptive(_) => 0.0,
             RefillPolicy::Bucket => end + days * (end - limit.used),
-            _ if self.is_in_counted_window(limit) => max * (1.0 - self.last_part(limit)),
+            _ if self.has_longer_counted_window(limit) => max * (1.0 - self.last_part(limit)),
             RefillPolicy::Fixed => 0.0, // Its windows begin with the run.
             RefillPolicy::Calendar(_) | RefillPolicy::SlidingLog | RefillPolicy::SlidingCounter => end,
         }

@@ -2,7 +2,7 @@
 //!
 //! The client learns what is left of a limit from replies and from what it sends. After days of the same traffic its estimate is
 //! near the provider's level, or below what the provider has left: an attempt that is cancelled stays charged in full. A
-//! client that began every run with full estimates would use up once what it leaves on every other day.
+//! client that began every run with full estimates would send, in that run only, what it leaves unused on all other days.
 
 use super::{LongLimit, MIN_USED};
 use crate::engine::Engine;

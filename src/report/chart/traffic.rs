@@ -15,7 +15,7 @@ const HEIGHT: i32 = 328;
 const FRAME: Frame = Frame { left: LEFT, top: 52, right: RIGHT, bottom: HEIGHT - 44 };
 /// The middle of the line with the names of incidents.
 const INCIDENTS: i32 = 42;
-/// The busiest minutes are drawn if the highest has this many jobs and is this many times the mean of its step:
+/// The busiest minutes are drawn if any of them has this many jobs and is this many times the mean at its point of the chart:
 /// smaller peaks are random variation.
 const MIN_PEAK_JOBS: f64 = 10.0;
 const MIN_PEAK_RATIO: f64 = 1.1;
@@ -38,7 +38,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
         "Jobs offered and succeeded, rate-limited attempts, and jobs failed and shed, per minute.".to_owned();
     let picture = Picture::of(summary);
     if !picture.peaks.is_empty() {
-        note.push_str(" Thin: the jobs offered in the busiest minute of each step.");
+        note.push_str(" Thin: the jobs offered in the busiest minute around each time.");
     }
     if !picture.limits.is_empty() {
         note.push_str(" Dashed: what the limits allow on average.");
@@ -108,7 +108,7 @@ impl<'s> Picture<'s> {
         let limits = limits(&LimitSelection {
             targets: &ceiling.targets,
             all: match ceiling.peak {
-                // The chart shows the rate at every time, of which the peak bounds the load.
+                // The curves are rates at a time: if a peak bounds the ceiling, the line is what the limits admit in the peak.
                 Some(peak) => (peak.length_s > 0.0).then(|| peak.admitted * 60.0 / peak.length_s),
                 None => ceiling.jobs_per_min,
             },
@@ -207,7 +207,8 @@ fn peaks(summary: &Summary, offered: &[(f64, f64)], length: f64) -> Vec<(f64, f6
 /// The limits among which lines are chosen, and how many.
 pub(super) struct LimitSelection<'a> {
     pub(super) targets: &'a [CeilingTarget],
-    /// What all of them allow together; `None` if nothing limits.
+    /// What all of them allow together; `None` if nothing limits, or if a peak does whose jobs arrive in one instant: it has no
+    /// rate.
     pub(super) all: Option<f64>,
     /// Limits above this are left out, in jobs per minute.
     pub(super) highest: f64,
@@ -230,7 +231,7 @@ pub(super) fn limits(selection: &LimitSelection<'_>) -> Vec<(f64, String)> {
         let name = match providers.as_slice() {
             _ if !several => axis.to_owned(),
             [provider] => format!("{} {axis}", short(provider, 9)),
-            _ => format!("each {axis}"),
+            several => format!("each of {}: {axis}", several.len()),
         };
         lines.push((f64::from_bits(rate), name));
     }

@@ -44,7 +44,7 @@ pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
     );
     if report.what_if.len() > MAX_BARS {
         let more = plural((report.what_if.len() - MAX_BARS) as u64, "change");
-        note.push_str(&format!(" {more} with smaller lifts are not shown."));
+        note.push_str(&format!(" {more} that rank lower are not shown."));
     }
     let rows = report.what_if.len().min(MAX_BARS);
     let height = ABOVE + ROW * i32::try_from(rows).unwrap_or(0) + BELOW;
@@ -55,7 +55,7 @@ pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
 fn measured_against(report: &Plan) -> (f64, String) {
     match &report.compared {
         Some(compared) => (compared.jobs_per_min, format!("ceiling{}", change::scope(report))),
-        // A plan of an earlier version.
+        // No load holds, or the plan is of an earlier version.
         None => (report.ceiling.simulated.jobs_per_min.unwrap_or(0.0), "ceiling now".to_owned()),
     }
 }

@@ -61,7 +61,8 @@ pub(super) fn sentence(note: &PlanNote) -> String {
         PlanNote::NotTried { change, reason } => {
             format!("Not tried: {}, since {}.", untried(*change), why(*reason))
         }
-        // The ceilings of a plan count these jobs, unlike that of the scenario.
+        // Without the ending "the ceiling is of the others": a plan's ceilings count unservable jobs too; only that of `check` does
+        // not.
         PlanNote::Scenario { note: Note::Unservable { workload, route, share, .. } } => {
             scenario_notes::unservable(workload, route, *share)
         }
@@ -117,7 +118,7 @@ fn cuts_answers(change: &str, workloads: &[CutIncrease]) -> String {
         format!("{} of the answers of {}{before}", percent(workload.share_after), workload.workload)
     });
     let each = each.collect::<Vec<_>>().join(", ");
-    let judged = if workloads.iter().all(|more| more.is_judged) {
+    let judged = if workloads.iter().all(|workload| workload.is_judged) {
         "a rule on cut answers judges it"
     } else {
         "it is measured, but not proposed, since not every workload of which it cuts answers has a rule on how many may be"

@@ -12,7 +12,7 @@ pub(super) const METRICS: [(Metric, &str, &str); 8] = [
     (Metric::Goodput, "jobs that succeeded, as a rate", "goodput >= 10/min"),
     (
         Metric::FallbackShare,
-        "succeeded jobs that a later step than the first served, as a share",
+        "jobs that a later step than the first served, as a share of those that an attempt of their own served",
         "fallback share <= 25%",
     ),
     (

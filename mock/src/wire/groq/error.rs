@@ -12,7 +12,8 @@ use crate::wire::{Context, Error, ErrorReply};
 pub(super) fn refusal(denial: &Denial, context: &Context<'_>) -> ErrorReply {
     let status = if denial.oversize && !is_oversize_output(denial) { 413 } else { 429 };
     let body = body(&message(denial, context), kind(denial.axis), None, Some("rate_limit_exceeded"));
-    // A refused output estimate has no `retry-after` (evidence: reported 2026-09), although a wait is known.
+    // A call that requests more output than the limit gets no `retry-after` (evidence: reported 2026-09), although `denial.wait`
+    // is set.
     ErrorReply::new(status, body).with_wait(denial.wait.filter(|_| !is_oversize_output(denial)))
 }
 

@@ -1,7 +1,7 @@
 //! Groq's response headers, lower case, in the order of its HTTP/1.1 captures.
 //!
-//! `…-requests` reports the day and `…-tokens` the minute; no other axis is reported. `reset` is the time until the limit is
-//! full, not until a call fits. Evidence: 16 header sets of 2024–2026, documentation of 2026-02. The headers of the
+//! `…-requests` reports the day and `…-tokens` the minute; at the audio endpoints `…-audio-seconds`, the hour, replaces
+//! `…-tokens`. No other axis is reported. `reset` is the time until the limit is full, not until a call fits. Evidence: 16 header sets of 2024–2026, documentation of 2026-02. The headers of the
 //! content delivery network (`server`, `cf-ray`, `set-cookie`, `via`, …) are omitted.
 
 use crate::axis::Axis;
@@ -43,7 +43,8 @@ const CHAT_NAMES: [[&str; 2]; 3] = [
     ["x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"],
 ];
 
-/// The names at the audio endpoints. Evidence: captures of 2024-07 and 2026-03; their order is assumed to be alphabetical.
+/// The names at the audio endpoints. Evidence: captures of 2024-07 and 2026-03; their order is assumed to be
+/// that of the chat endpoint.
 const AUDIO_NAMES: [[&str; 2]; 3] = [
     ["x-ratelimit-limit-requests", "x-ratelimit-limit-audio-seconds"],
     ["x-ratelimit-remaining-requests", "x-ratelimit-remaining-audio-seconds"],

@@ -73,7 +73,7 @@ const FORMAT: CompletionFormat = CompletionFormat {
 };
 
 fn fingerprint(object: Object, context: &Context<'_>) -> Object {
-    object.plain_text("system_fingerprint", context.fingerprint)
+    object.plain_text("system_fingerprint", context.system_fingerprint)
 }
 
 fn request_seed(object: Object, context: &Context<'_>) -> Object {

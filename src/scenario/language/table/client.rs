@@ -1,4 +1,5 @@
-//! The client. Its defaults are those of most scripts: Groq's Python SDK as shipped, without a cache or pacing.
+//! The client. By default it has the attempts, back-off and timeout of Groq's Python SDK and neither a cache nor pacing; the defaults
+//! of ejection, jitter and the queue are our own.
 
 use super::{Choice, Kind, LENGTH, Map, NONE, choice, word};
 
@@ -17,7 +18,8 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
             "When and how often a job is tried again.",
         )
         .default("{}"),
-        // SDKs have one timeout for both; gateways (LiteLLM, Envoy) have a separate one for an attempt.
+        // SDKs have a timeout for an attempt and none for the job with its retries; gateways (LiteLLM, Envoy) have both. Here the
+        // SDK's number bounds the job.
         word(
             "attempt_timeout",
             Kind::OneOf(&[Kind::Choice(NONE), LENGTH]),
@@ -45,7 +47,7 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
             "queue",
             Kind::Count { min: 0, max: 100_000_000 },
             "500",
-            "Jobs that may wait for a free attempt; more are shed.",
+            "Jobs that may wait for a free attempt; a further job is given up.",
         )
         .default("10k"),
         word("pace", PACE_OR_GAP, "tokens", "How sends to a target are spread over time.").default("off"),
@@ -123,7 +125,7 @@ pub(in crate::scenario::language) static RETRY: Map = Map {
 
 pub(in crate::scenario::language) static BACKOFF: Map = Map {
     name: "backoff",
-    doc: "The wait before the n-th retry: `base` doubled n times, at most `cap`, then spread by `jitter`.",
+    doc: "The wait before a retry: `base` before the first, doubled before each further one, at most `cap`, then spread by `jitter`.",
     example: "{base: 1s, cap: 30s, jitter: full}",
     words: &[
         // groq-python: INITIAL_RETRY_DELAY 0.5, MAX_RETRY_DELAY 8.0.
