@@ -1,7 +1,7 @@
 //! The limits as constraints on what the targets serve: what a job uses of each, and what each admits.
 
 use super::demand::model;
-use super::{Class, held, target_ids};
+use super::{Class, held, target_ids, whole_calls};
 use crate::ids::TargetId;
 use crate::scenario::{Scenario, Target};
 use provider::config::{Limit, ModelConfig, RefillPolicy};
@@ -25,6 +25,8 @@ pub(super) struct Held {
     /// The demands by the number of the class and the position of the target in it.
     pub(super) demands: Vec<Vec<f64>>,
     pub(super) supply: Supply,
+    /// Whether this follows from the sizes of whole calls, whatever they reserve beyond their usage.
+    pub(super) is_of_sizes: bool,
 }
 
 /// What a limit admits of the demands in [`Held`].
@@ -104,7 +106,15 @@ pub(super) fn constraints_with_held<'a>(
 ) -> Vec<LimitConstraint<'a>> {
     let mut all = constraints(scenario);
     let held = held::constraints(scenario, classes, &all);
+    let whole: Vec<LimitConstraint<'a>> = all
+        .iter()
+        .flat_map(|settled| {
+            let rows = whole_calls::constraints(scenario, classes, settled).into_iter();
+            rows.filter(|row| held::adds(row, settled, classes, scenario.duration)).collect::<Vec<_>>()
+        })
+        .collect();
     all.extend(held);
+    all.extend(whole);
     all
 }
 
@@ -157,16 +167,23 @@ pub(super) fn sustained(limit: &Limit) -> f64 {
     amount as f64 / limit.axis.window_length().map_or(1.0, Nanos::as_secs_f64)
 }
 
-/// Returns the units that a limit admits at most in a span from `from`; for concurrency, calls times seconds.
+/// Returns the units that a limit admits at most in a span from `from`, its end excluded; for concurrency, calls times seconds.
+#[expect(clippy::cast_precision_loss, reason = "limits and numbers of windows are far below 2^53")]
 fn units_in(limit: &Limit, from: Instant, span: Nanos) -> f64 {
     let Some(window) = limit.axis.window_length() else {
         return limit.max_units_in(span) * span.as_secs_f64();
     };
-    let begins_window = from.0.is_multiple_of(window.0) && !limit.axis.is_daily();
+    let last = Instant((from + span).0.saturating_sub(1)).max(from);
+    let aligned = last.0 / window.0 - from.0 / window.0 + 1;
     match limit.refill {
         RefillPolicy::Bucket | RefillPolicy::SlidingLog => limit.max_units_in(span),
-        _ if begins_window => limit.max_units_in(span),
-        // The span may touch one window more than one that begins with a window.
-        _ => limit.max_units_in(span + window),
+        RefillPolicy::Calendar(zone) if limit.axis.is_daily() => {
+            let days_until = |at: Instant| zone.days_touched_in_first(Nanos(at.0.saturating_add(1)));
+            limit.amount as f64 * (days_until(last) - days_until(from) + 1) as f64
+        }
+        RefillPolicy::Adaptive(growth) => growth.max_limit(limit.amount) as f64 * aligned as f64,
+        RefillPolicy::Fixed | RefillPolicy::SlidingCounter | RefillPolicy::Calendar(_) => {
+            limit.amount as f64 * aligned as f64
+        }
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct PromptRange {
 impl PromptRange {
     pub(super) const ALL: Self = Self { above: 0, up_to: None };
 
-    fn contains(self, tokens: u32) -> bool {
+    pub(super) fn contains(self, tokens: u32) -> bool {
         tokens.max(1) > self.above && self.up_to.is_none_or(|up_to| tokens <= up_to)
     }
 

@@ -1,8 +1,8 @@
 //! The ceiling as text, for `check`.
 
 use super::{AxisCeiling, Ceiling, FirstRun, Peak};
-use crate::formatting::{at_seconds, duration, job_rate, jobs_in, moment, offered_in, seconds};
-use crate::scenario::Scenario;
+use crate::formatting::{at_seconds, duration, job_rate, jobs_in, moment, number, offered_in, seconds};
+use crate::scenario::{Arrivals, Scenario};
 use provider::units;
 use std::fmt::Write as _;
 
@@ -11,8 +11,9 @@ impl Ceiling {
     #[must_use]
     pub fn describe(&self, scenario: &Scenario) -> String {
         let mut out = format!(
-            "ceiling over {} (computed from the limits, with what those per minute hold at the start, and mean sizes; chance, \
-             waits and outages lower it, cache hits raise it)\n",
+            "ceiling over {} (an upper bound, computed from the limits, with what those per minute hold at the start, and mean \
+             sizes; chance, waits and outages lower it, and so does a limit per day that runs out before the day does; cache \
+             hits raise it)\n",
             units::print_duration(scenario.duration)
         );
         // If some jobs are too large for every target, the ceiling is compared with the load of the others.
@@ -29,14 +30,16 @@ impl Ceiling {
         let _ = match self.binding {
             Some((target, axis)) => writeln!(
                 out,
-                "  {}, {:.2} × the offered {}; binding limit: {axis} of {}",
+                "  {}, {} × the offered {}; binding limit: {axis} of {}",
                 job_rate(self.jobs_per_min),
-                self.multiple,
-                job_rate(offered),
+                times(self.multiple),
+                offered_rate(scenario, offered),
                 scenario.targets[target.index()].name,
             ),
             None if self.multiple == 0.0 => writeln!(out, "  0 jobs/min: every job is too large"),
-            None => writeln!(out, "  none: no limit restricts the offered {}", job_rate(offered)),
+            None => {
+                writeln!(out, "  none: no limit restricts the offered {}", offered_rate(scenario, offered))
+            }
         };
         out += &self.peak_line(scenario);
         out += &self.first_run_line(scenario);
@@ -83,8 +86,9 @@ impl Ceiling {
         let Some(FirstRun { jobs_per_min, multiple }) = self.higher_first_run() else { return String::new() };
         let jobs = jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
         format!(
-            "  a first run from full limits: {}, {multiple:.2} × the offered; what full limits hold is used once\n",
-            job_count(jobs)
+            "  a first run from full limits: {}, {} × the offered; what full limits hold is used once\n",
+            job_count(jobs),
+            times(multiple)
         )
     }
 }
@@ -105,6 +109,19 @@ impl AxisCeiling {
 
 /// The ratio of what reservations leave of a limit to what it admits without them, up to which the loss is stated.
 const MAX_STATED_RATIO: f64 = 0.995;
+
+/// Formats a multiple with two decimals; a smaller one with as many as it needs.
+fn times(multiple: f64) -> String {
+    if multiple < 0.01 { number(multiple) } else { format!("{multiple:.2}") }
+}
+
+/// Formats the offered rate. Users who wait for their replies send fewer jobs.
+fn offered_rate(scenario: &Scenario, jobs_per_min: f64) -> String {
+    let has_users =
+        (scenario.workloads.iter()).any(|workload| matches!(workload.arrivals, Arrivals::Users { .. }));
+    let rate = job_rate(jobs_per_min);
+    if has_users { format!("{rate} (at most: users who wait send fewer)") } else { rate }
+}
 
 /// Formats a number of jobs, rounded to a whole number.
 fn job_count(jobs: f64) -> String {

@@ -122,7 +122,7 @@ fn of_limit<'a>(
     let Some(calls) = calls(scenario, classes, settled) else { return Vec::new() };
     let has_history = scenario.start.has_history(limit);
     let row = |supply: Supply, sustained: f64, demand: &dyn Fn(&Calls<'_>) -> f64| {
-        let held = Held { demands: table(classes, &calls, demand), supply };
+        let held = Held { demands: table(classes, &calls, demand), supply, is_of_sizes: false };
         let row = LimitConstraint { allowed: sustained, held: Some(held), ..settled.clone() };
         let allowed = if has_history { sustained } else { row.allowed_from_full(scenario.duration) };
         LimitConstraint { allowed, ..row }
@@ -218,7 +218,7 @@ fn table(classes: &[Class], calls: &[Calls<'_>], of: &dyn Fn(&Calls<'_>) -> f64)
 }
 
 /// Returns `true` if some class uses a larger share of `row` than of `settled`, so that it is not implied.
-fn adds(
+pub(super) fn adds(
     row: &LimitConstraint<'_>,
     settled: &LimitConstraint<'_>,
     classes: &[Class],

@@ -5,7 +5,13 @@ use super::tests::{limit, scenario, workload};
 use crate::scenario::{Arrivals, Scenario, Workload};
 use proptest::prelude::*;
 use provider::Axis;
+use provider::config::{Limit, RefillPolicy};
 use provider::dist::Dist;
+
+/// Returns a bucket: other policies admit whole calls per window, so that what they admit is not proportional to the limit.
+fn bucket(axis: Axis, amount: u64) -> Limit {
+    Limit { refill: RefillPolicy::Bucket, ..limit(axis, amount) }
+}
 
 fn any_scenario() -> impl Strategy<Value = Scenario> {
     let number = || (0.0..6.0f64).prop_map(|exponent| 1000 * (10f64.powf(exponent) as u64 + 1));
@@ -15,7 +21,7 @@ fn any_scenario() -> impl Strategy<Value = Scenario> {
     (limits, workloads).prop_map(|(limits, workloads)| {
         let targets: Vec<_> = limits
             .iter()
-            .map(|(rpm, tpm)| vec![limit(Axis::Rpm, *rpm), limit(Axis::Tpm, *tpm * 100)])
+            .map(|(rpm, tpm)| vec![bucket(Axis::Rpm, *rpm), bucket(Axis::Tpm, *tpm * 100)])
             .collect();
         let count = u16::try_from(targets.len()).unwrap();
         let routes: Vec<Vec<u16>> =
@@ -46,6 +52,7 @@ proptest! {
         let mut larger = scenario.clone();
         for limit in larger.providers[0].models.iter_mut().flat_map(|model| &mut model.limits) {
             limit.amount *= 10;
+            limit.burst *= 10;
         }
         prop_assert!((Ceiling::of(&larger).multiple / base.multiple / 10.0 - 1.0).abs() < 1e-6);
     }

@@ -35,6 +35,7 @@ mod last_call;
 mod offered_load;
 mod peak;
 mod simplex;
+mod whole_calls;
 
 #[cfg(test)]
 mod held_tests;
@@ -42,6 +43,8 @@ mod held_tests;
 mod laws;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod whole_calls_tests;
 
 pub use cached::Cached;
 pub use peak::Peak;
@@ -271,7 +274,13 @@ impl TargetCeiling {
             }
             let jobs_per_min = 60.0 * constraint.allowed * rate / used;
             match axes.iter_mut().find(|known| constraint.held.is_some() && known.axis == axis) {
-                Some(known) => known.jobs_per_min = known.jobs_per_min.min(jobs_per_min),
+                Some(known) => {
+                    known.jobs_per_min = known.jobs_per_min.min(jobs_per_min);
+                    if constraint.held.as_ref().is_some_and(|held| held.is_of_sizes) {
+                        let unreserved = known.unreserved_jobs_per_min.min(jobs_per_min);
+                        known.unreserved_jobs_per_min = unreserved;
+                    }
+                }
                 None => {
                     let unreserved_jobs_per_min = jobs_per_min;
                     axes.push(AxisCeiling { axis, limit, grows_to, jobs_per_min, unreserved_jobs_per_min });

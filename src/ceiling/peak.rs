@@ -135,7 +135,9 @@ fn in_intervals(
         .map(|part| Class { rate: jobs(part) - may_fail(part), ..part.class.clone() })
         .filter(|class| class.rate > 0.0)
         .collect();
-    let span = intervals.length + max_wait;
+    // Jobs that arrive at one instant may all be admitted at the last possible one; those of an interval arrive before its end.
+    let end = if intervals.length > Nanos::ZERO { Nanos::ZERO } else { Nanos(1) };
+    let span = intervals.length + max_wait + end;
     let in_intervals: Vec<LimitConstraint<'_>> = (constraints.iter())
         .map(|constraint| LimitConstraint {
             allowed: intervals.starts.iter().map(|start| constraint.whole_units_in(*start, span)).sum(),
