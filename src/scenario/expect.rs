@@ -13,22 +13,29 @@ const DEFAULT_SUCCESS: f64 = 0.99;
 const MAX_WINDOWS: u64 = 2_016;
 
 /// Resolves the rules of a scenario whose workloads are resolved. A rule that names no workload may result in one rule per
-/// workload (see [`for_each_workload`]). A rule that cannot be resolved is reported and left out.
+/// workload (see [`for_each_workload`]). A rule that cannot be resolved is reported and left out. If not all workloads are known,
+/// since one has a problem, a name that is not known is no problem of the rule.
 pub(super) fn resolve_rules(
     rules: Vec<(Location, RuleSpec)>,
-    scenario: &Scenario,
+    (scenario, are_all_known): (&Scenario, bool),
     diagnostics: &Diagnostics,
 ) -> Vec<Rule> {
     let has_success_rule = rules.iter().any(|(_, rule)| rule.metric == Metric::Success);
+    let known = (scenario, are_all_known);
     let mut all: Vec<Rule> =
-        rules.into_iter().flat_map(|(at, rule)| resolve_rule(&at, rule, scenario, diagnostics)).collect();
+        rules.into_iter().flat_map(|(at, rule)| resolve_rule(&at, rule, known, diagnostics)).collect();
     if !has_success_rule {
         all.extend(for_each_workload(&Rule::default_success(), scenario));
     }
     all
 }
 
-fn resolve_rule(at: &Location, rule: RuleSpec, scenario: &Scenario, diagnostics: &Diagnostics) -> Vec<Rule> {
+fn resolve_rule(
+    at: &Location,
+    rule: RuleSpec,
+    (scenario, are_all_known): (&Scenario, bool),
+    diagnostics: &Diagnostics,
+) -> Vec<Rule> {
     if let Some(window) = rule.window {
         let windows = scenario.duration.0.div_ceil(window.0.max(1));
         if windows > MAX_WINDOWS {
@@ -43,8 +50,10 @@ fn resolve_rule(at: &Location, rule: RuleSpec, scenario: &Scenario, diagnostics:
     let Some(name) = &workload else { return for_each_workload(&rule, scenario) };
     let named = (0..).zip(&scenario.workloads).find(|(_, workload)| workload.name == *name);
     let Some((id, _)) = named else {
-        let names = scenario.workloads.iter().map(|workload| &*workload.name);
-        diagnostics.report_at(at, format!("no workload is named `{name}`"), did_you_mean(name, names));
+        if are_all_known {
+            let names = scenario.workloads.iter().map(|workload| &*workload.name);
+            diagnostics.report_at(at, format!("no workload is named `{name}`"), did_you_mean(name, names));
+        }
         return Vec::new();
     };
     vec![Rule { workload: Some(WorkloadId(id)), ..rule }]

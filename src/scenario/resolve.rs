@@ -63,7 +63,8 @@ pub(super) fn resolve(
         what_if: Vec::new(), // made by `read` from the changed trees
         files,
     };
-    scenario.expect = super::expect::resolve_rules(spec.expect, &scenario, diagnostics);
+    let are_all_known = scenario.workloads.len() == spec.workloads_written;
+    scenario.expect = super::expect::resolve_rules(spec.expect, (&scenario, are_all_known), diagnostics);
     scenario.notes.extend(scenario.unservable_notes());
     scenario
 }

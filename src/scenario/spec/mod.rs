@@ -49,6 +49,8 @@ pub(super) struct Spec {
     pub(super) client: Client,
     /// `workload`, in the order written.
     pub(super) workloads: Vec<WorkloadSpec>,
+    /// The number of workloads written, those with problems included, which [`Self::workloads`] may lack.
+    pub(super) workloads_written: usize,
     /// `expect`.
     pub(super) expect: Vec<(Location, RuleSpec)>,
     /// `what_if`.
@@ -80,6 +82,7 @@ pub(super) fn read(root: &Node, diagnostics: &Diagnostics) -> Option<Spec> {
             .iter()
             .filter_map(|value| workload::workload(value, diagnostics))
             .collect(),
+        workloads_written: fields.items("workload").len(),
         expect: fields.items("expect").iter().filter_map(rule).collect(),
         what_if: fields.items("what_if").iter().filter_map(what_if::what_if).collect(),
     })
