@@ -1,5 +1,6 @@
 //! Compares what the planner finds with closed forms, with sums of known ceilings, and with simulations of its answers.
 
+mod causes;
 mod closed;
 mod cut;
 mod exit_code;
@@ -8,6 +9,7 @@ mod planning;
 mod purchase;
 mod statements;
 mod sustained;
+mod unjudged;
 mod what_ifs;
 mod worlds;
 

@@ -216,7 +216,7 @@ impl Plan {
             load.ceiling.map(|at| (at.jobs_per_min, at.multiple)).unzip();
         if let (Some(planning), Some(at)) = (&mut simulated.planning, load.ceiling) {
             (planning.jobs_per_min, planning.multiple) = (at.jobs_per_min, at.multiple);
-            self.load.holds = at.multiple >= 1.0;
+            self.load.holds = at.multiple >= 1.0 && self.load.undecided.is_none();
         }
         (simulated.low, simulated.high) = (None, None);
         self.headroom = simulated.multiple;

@@ -42,6 +42,9 @@ impl Conclusion {
         if let Some((rules, share)) = too_large(runner, scenario) {
             return Self::NoLoadHolds { rules, too_large: Some(share) };
         }
+        if let Some(few) = replicas.undecided() {
+            return Self::TooFewJobs(few.clone());
+        }
         let first = replicas.first();
         let too_few = |jobs: f64| Self::too_few(runner, jobs);
         let Some(high) = first.high.as_deref() else {
@@ -78,7 +81,7 @@ impl Conclusion {
     fn too_few(runner: &Runner<'_>, jobs: f64) -> Option<Self> {
         let jobs = libm::floor(jobs) as u64;
         let (rule, needed) = runner.rules.undecidable(jobs)?;
-        Some(Self::TooFewJobs(TooFewJobs { rule: rule.text.clone(), jobs, needed }))
+        Some(Self::TooFewJobs(TooFewJobs { rule: rule.text.clone(), jobs, needed, window_s: None }))
     }
 }
 

@@ -10,18 +10,19 @@ use rayon::prelude::*;
 /// The loads of the curve as shares of the ceiling, denser near it.
 const LOADS: [f64; 8] = [0.5, 0.75, 0.9, 1.1, 1.25, 1.5, 2.0, 2.5];
 
-/// Returns the points at [`LOADS`] around the ceiling (around the present load if no load held), at the lowest load
-/// that broke a rule and at the present load, by increasing multiple.
+/// Returns the points at [`LOADS`] around the ceiling (around the present load if no load held; up to the highest load that was
+/// tried if none broke a rule), at the lowest load that broke a rule and at the present load, by increasing multiple.
 pub(super) fn curve(
     runner: &Runner<'_>,
     scenario: &Scenario,
     estimate: &CeilingEstimate,
     present: &Run,
 ) -> Vec<Point> {
-    let ceiling = Some(estimate.at_least()).filter(|ceiling| *ceiling > 0.0).unwrap_or(1.0);
+    let around = if estimate.high.is_some() { 1.0 } else { 1.0 / LOADS[LOADS.len() - 1] };
+    let ceiling = Some(estimate.at_least() * around).filter(|ceiling| *ceiling > 0.0).unwrap_or(1.0);
     let loads = LOADS.par_iter().filter_map(|share| runner.run(scenario, share * ceiling, 0));
-    let loads = loads.map(|run| point(runner, &run));
-    let known = estimate.high.as_deref().into_iter().chain([present]).map(|run| point(runner, run));
+    let loads = loads.map(|run| point(runner, scenario, &run));
+    let known = estimate.high.as_deref().into_iter().chain([present]).map(|run| point(runner, scenario, run));
     let mut points: Vec<Point> = loads.collect();
     points.extend(known);
     points.sort_by(|one, other| one.multiple.total_cmp(&other.multiple));
@@ -31,7 +32,7 @@ pub(super) fn curve(
 }
 
 /// Returns the point of a run.
-fn point(runner: &Runner<'_>, run: &Run) -> Point {
+fn point(runner: &Runner<'_>, scenario: &Scenario, run: &Run) -> Point {
     let (summary, jobs, attempts) = (&run.summary, &run.summary.jobs, &run.summary.attempts);
     let per_minute = |count: u64| rounded(count as f64 * 60.0 / summary.duration_s, 6);
     Point {
@@ -48,7 +49,9 @@ fn point(runner: &Runner<'_>, run: &Run) -> Point {
         p50_s: (summary.latency_s.count > 0).then_some(summary.latency_s.p50),
         p95_s: run.p95_s(),
         cost_usd: summary.cost_usd,
+        cost_usd_per_day: Some(rounded(runner.cost_per_day(scenario, run), 4)),
         holds: run.holds(),
         too_few_jobs: runner.rules.undecidable(jobs.offered).is_some(),
+        undecided: run.undecided().cloned(),
     }
 }

@@ -6,6 +6,7 @@ use super::runner::Run;
 use super::violation;
 use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, seconds, share_of};
+use crate::ids::TargetId;
 use crate::record::{Counts, Summary};
 use crate::scenario::{Metric, Scenario, Workload};
 use provider::config::{Estimate, Limit, RefillPolicy, Settlement};
@@ -138,7 +139,7 @@ fn given_up(scenario: &Scenario, summary: &Summary, violation: &FirstViolation) 
         jobs: given_up,
         lost,
         multiple: violation.multiple,
-        refusals: violation::most_refusing(summary),
+        refusals: violation::refusals(summary, violation),
     })
 }
 
@@ -177,26 +178,37 @@ fn limit_grows(scenario: &Scenario, analytic: &Ceiling) -> Option<Difference> {
     })
 }
 
-/// Returns how reservation bounds the bursts of a workload, at the smallest token bucket on its route.
+/// Returns how reservation bounds the calls of a workload in flight, at the limit on its route that admits the fewest at once.
 fn reservation(scenario: &Scenario, workload: &Workload) -> Option<Difference> {
     let targets = scenario.routes[workload.route.index()].steps.iter().flat_map(|step| &step.targets);
-    let limits = targets.filter_map(|id| {
+    let of_target = |id: &TargetId| {
         let target = &scenario.targets[id.index()];
         let model = &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
-        let tpm = model.limits.iter().find(|limit| limit.axis == Axis::Tpm)?;
-        let reserves = model.reserve.estimate == Estimate::PromptAndMaxTokens;
-        reserves.then_some((tpm.burst, model.reserve, *id))
-    });
-    let (burst, reserve, target) = limits.min_by_key(|(burst, ..)| *burst)?;
-    let (prompt, used) = crate::ceiling::mean_tokens(scenario, workload, target)?;
-    let reserved = prompt + f64::from(reserve.reserved_completion(workload.max_tokens));
-    let bounds_bursts = reserved > used * MIN_OVERRESERVATION && reserve.settlement == Settlement::ToUsage;
-    bounds_bursts.then(|| Difference::Reservation {
+        let reserve = model.reserve;
+        let limits = model.limits.iter().filter(|limit| matches!(limit.axis, Axis::Tpm | Axis::Otpm));
+        let (prompt, used) = crate::ceiling::mean_tokens(scenario, workload, *id)?;
+        let completion = f64::from(reserve.reserved_completion(workload.max_tokens));
+        let of_limit = move |limit: &Limit| {
+            let (reserved, used) = match limit.axis {
+                Axis::Otpm => (completion, used - prompt),
+                _ => (prompt + completion, used),
+            };
+            (limit.axis, reserved, used, limit.capacity() as f64 / reserved)
+        };
+        let reserves =
+            reserve.estimate == Estimate::PromptAndMaxTokens && reserve.settlement == Settlement::ToUsage;
+        let fewest = limits.filter(|_| reserves).map(of_limit).min_by(|one, other| one.3.total_cmp(&other.3));
+        fewest.map(|fewest| (target, fewest))
+    };
+    let tightest = targets.filter_map(of_target).min_by(|one, other| one.1.3.total_cmp(&other.1.3));
+    let (target, (axis, reserved, used, at_once)) = tightest?;
+    (reserved > used * MIN_OVERRESERVATION).then(|| Difference::Reservation {
         workload: workload.name.clone(),
-        target: scenario.targets[target.index()].name.clone(),
+        target: target.name.clone(),
+        axis: axis.name().to_owned(),
         // Sums of means are a little below whole numbers.
         reserved_tokens: libm::round(reserved) as u64,
         used_tokens: libm::round(used) as u64,
-        jobs_at_once: libm::floor(rounded(burst as f64 / reserved, 6)) as u64,
+        jobs_at_once: libm::floor(rounded(at_once, 6)) as u64,
     })
 }

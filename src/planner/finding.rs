@@ -10,7 +10,8 @@ use super::conclusion::Conclusion;
 use super::cut_answers::CutIncrease;
 use super::not_tried::{NotTriedReason, UntriedChange};
 use super::plan::{
-    BrokenRule, FirstViolation, Growth, Outage, PlanningCeiling, Purchase, TooFewJobs, UserLoad,
+    BrokenRule, FirstViolation, Growth, Outage, PlanningCeiling, Purchase, TooFewJobs, UndecidedSeeds,
+    UserLoad,
 };
 use crate::record::{CutAnswers, LongWindow};
 use crate::scenario::Note;
@@ -108,6 +109,12 @@ pub enum Finding {
         /// The jobs that there are, and those that are needed.
         #[serde(flatten)]
         few: TooFewJobs,
+        /// Whether the present load breaks a rule for certain, so that only the ceiling cannot be told.
+        #[serde(default)]
+        load_breaks: bool,
+        /// The seeds on which the windows of the rule have too few jobs; `None` if the run has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seeds: Option<UndecidedSeeds>,
     },
     /// The rules hold at every load that was tried.
     NoCeilingFound {
@@ -293,6 +300,9 @@ pub enum PlanNote {
     CostPerDay {
         /// The duration of the runs, in seconds.
         run_s: f64,
+        /// Whether a target has a limit per day: if it does not allow what the run uses, scaled to a day, a day is simulated.
+        #[serde(default)]
+        has_daily_limits: bool,
     },
     /// A change of the catalogue was not tried.
     NotTried {

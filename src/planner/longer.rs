@@ -24,7 +24,11 @@ pub(super) fn lengthened(
     offered: f64,
 ) -> Option<Scenario> {
     assert!(few.jobs < few.needed, "invariant: a run has too few jobs, found {few:?}");
-    if !is_periodic(scenario) || rules.kept.iter().any(|rule| rule.metric == Metric::Cost) {
+    // A longer run has more windows, not more jobs in each.
+    if few.window_s.is_some()
+        || !is_periodic(scenario)
+        || rules.kept.iter().any(|rule| rule.metric == Metric::Cost)
+    {
         return None;
     }
     let needed = few.needed as f64 * MARGIN;
@@ -91,7 +95,7 @@ fn lengthen(scenario: &mut Scenario, duration: Nanos) {
 }
 
 /// Returns `true` if the traffic repeats itself after the scenario's duration, and nothing happens only once.
-fn is_periodic(scenario: &Scenario) -> bool {
+pub(super) fn is_periodic(scenario: &Scenario) -> bool {
     let has_incidents = scenario.providers.iter().any(|provider| !provider.incidents.is_empty());
     let repeats = |workload: &Workload| {
         let is_whole = |period: Nanos| period.0 > 0 && scenario.duration.0.is_multiple_of(period.0);

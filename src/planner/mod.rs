@@ -20,6 +20,7 @@ mod closed;
 mod conclusion;
 mod curve;
 mod cut_answers;
+mod day_cost;
 mod difference;
 mod early_end;
 mod finding;
@@ -171,6 +172,7 @@ pub fn plan(
         estimate: without_cost_rules.as_ref().unwrap_or(replicas.first()),
         spread: replicas.spread(),
         present,
+        present_cost_per_day: runner.cost_per_day(&scenario, present),
         with_cost_rules: without_cost_rules.is_some().then_some(&rules),
         analytic: analytic.multiple,
         min_multiple: search.min_multiple,
@@ -198,6 +200,7 @@ pub fn plan(
         rules: &rules,
         analytic,
         present,
+        present_cost_per_day: unchanged.present_cost_per_day,
         replicas,
         users,
         without_cost_rules: without_cost_rules.as_ref().and_then(CeilingEstimate::ceiling),
@@ -339,7 +342,8 @@ fn search(scenario: &Scenario, analytic: &Ceiling, rules: &Rules) -> Search {
     let expected = Ceiling::cached(scenario).map_or(analytic.multiple, |cached| cached.multiple);
     // The limits do not bound the number of users.
     let is_known = expected.is_finite() && expected > 0.0 && !closed::has_users(scenario);
-    let enough = rules.min_jobs() * longer::MARGIN / jobs;
+    let full_windows = rules.multiple_of_full_windows(scenario).min(MAX_JOBS / jobs);
+    let enough = (rules.min_jobs() / jobs).max(full_windows) * longer::MARGIN;
     let max_multiple = (MAX_JOBS / jobs).clamp(MAX_MULTIPLE.0, MAX_MULTIPLE.1).max(enough);
     let guess = if is_known { expected / peak } else { 1.0 };
     Search {

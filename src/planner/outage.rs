@@ -10,6 +10,7 @@ use super::runner::{Run, Runner, distinct};
 use crate::formatting::{moment, rounded};
 use crate::record::{Summary, measure};
 use crate::scenario::{Metric, Rule, Scenario, Workload};
+use crate::stats::replica_seed;
 use provider::Nanos;
 use provider::config::{Fault, Incident};
 use rayon::prelude::*;
@@ -38,6 +39,8 @@ pub(super) fn providers(scenario: &Scenario) -> BTreeSet<u16> {
 
 /// A run with an outage, and the same run without it.
 struct Pair {
+    /// The seed of both.
+    seed: u64,
     run: Run,
     record: OutageRecord,
     without: Run,
@@ -65,7 +68,8 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
     let pairs = (0..SEEDS).into_par_iter().map(|replica| {
         let (with, without) = rayon::join(|| simulate(&with_outage, replica), || simulate(scenario, replica));
         let ((run, record), (without, record_without)) = (with?, without?);
-        Some(Pair { run, record, without, record_without })
+        let seed = replica_seed(scenario.seed, u64::from(replica));
+        Some(Pair { seed, run, record, without, record_without })
     });
     let pairs = pairs.collect::<Option<Vec<Pair>>>()?;
     let workloads: Vec<OutageWorkload> = scenario
@@ -74,7 +78,9 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
         .enumerate()
         .map(|(index, workload)| outage_workload(scenario, workload, index, &pairs))
         .collect();
-    let broken = broken(&pairs, &workloads);
+    let broken_over_run = broken_over_run(&pairs);
+    let broken_without = distinct(pairs.iter().flat_map(|pair| &pair.without.broken));
+    let broken = distinct(workloads.iter().flat_map(|workload| &workload.broken).chain(&broken_over_run));
     let is_not_back = |workload: &OutageWorkload| workload.recovery == Recovery::NotBeforeEnd;
     let all = &worst(&pairs, |pair| &pair.record.all).record.all;
     Some(Outage {
@@ -84,6 +90,8 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
         for_s: rounded(length.as_secs_f64(), 6),
         survives: broken.is_empty() && !workloads.iter().any(is_not_back),
         broken,
+        broken_over_run,
+        broken_without,
         success: success(all),
         p95_s: p95_s(all),
         fallback_share: fallback_share(all),
@@ -93,14 +101,12 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
     })
 }
 
-/// Returns every rule that the jobs of a workload break during the outage, and every rule on the whole run that the outage
-/// breaks: it holds in the same run without it.
-fn broken(pairs: &[Pair], workloads: &[OutageWorkload]) -> Vec<BrokenRule> {
-    let over_run = pairs.iter().flat_map(|pair| {
+/// Returns every rule on the whole run that the outage breaks: it holds in the same run without it.
+fn broken_over_run(pairs: &[Pair]) -> Vec<BrokenRule> {
+    distinct(pairs.iter().flat_map(|pair| {
         let held = |rule: &&BrokenRule| !pair.without.broken.contains(rule);
         pair.run.broken.iter().filter(held)
-    });
-    distinct(workloads.iter().flat_map(|workload| &workload.broken).chain(over_run))
+    }))
 }
 
 /// Returns the results of the jobs of one workload, on the replica on which the smallest share succeeded.
@@ -127,6 +133,7 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
     OutageWorkload {
         name: workload.name.clone(),
         route: scenario.routes[workload.route.index()].name.clone(),
+        seed: Some(worst_pair.seed),
         jobs: worst.jobs.succeeded + worst.jobs.failed + worst.jobs.shed,
         success: success(worst),
         p95_s: p95_s(worst),
@@ -146,7 +153,7 @@ fn is_broken(rule: &Rule, summary: &Summary) -> bool {
         return false;
     }
     let judged = summary.expect.iter().find(|judged| judged.rule == rule.text);
-    judged.is_some_and(|judged| !judged.pass && judged.actual.is_some())
+    judged.is_some_and(|judged| judged.is_broken() && judged.actual.is_some())
 }
 
 /// Returns the slower of two recoveries. Too few jobs on one seed do not count if another seed has enough.

@@ -7,14 +7,16 @@
 
 mod answers;
 mod changes;
+mod load;
 mod users;
 
 pub use answers::*;
 pub use changes::*;
+pub use load::*;
 pub use users::*;
 
 use super::finding::{Difference, Finding, PlanNote};
-use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget, RuleResult};
+use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget};
 use crate::scenario::Metric;
 use provider::{Axis, Nanos};
 use serde::{Deserialize, Serialize};
@@ -128,30 +130,6 @@ impl Plan {
     }
 }
 
-/// The load that the scenario offers, and the results at that load.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Load {
-    /// Offered on average.
-    pub jobs_per_min: f64,
-    /// Offered in the busiest time bucket of the run.
-    pub peak_jobs_per_min: f64,
-    /// Whether the load holds: it is not above the ceiling to plan with. With one replica, or if no ceiling was found up to
-    /// [`SimulatedCeiling::highest_tried`], whether every rule holds on the scenario's own seed, or, if that run has too few jobs for a rule, at the loads above
-    /// it. `false` if it cannot be told.
-    pub holds: bool,
-    /// The rules of `expect` that define the ceiling, measured at this load.
-    pub expect: Vec<RuleResult>,
-    /// The 95th percentile of the latency of succeeded jobs; `None` if none succeeded.
-    pub p95_s: Option<f64>,
-    /// The cost of a day at this load.
-    pub cost_usd_per_day: f64,
-    /// The share of jobs answered from the cache.
-    pub cached_share: f64,
-    /// The share of jobs coalesced with an identical one.
-    #[serde(default, rename = "joined_share")]
-    pub coalesced_share: f64,
-}
-
 /// The ceiling by arithmetic and by simulation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ceilings {
@@ -245,6 +223,9 @@ pub struct SimulatedCeiling {
     /// The lowest multiple that broke a rule on the scenario's own seed; the highest that was tried if none broke.
     #[serde(rename = "tried")]
     pub highest_tried: f64,
+    /// The seeds on which the windows of a rule have too few jobs; `None` unless that is why [`Self::undecided`] is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided_seeds: Option<UndecidedSeeds>,
     /// The rules that had to hold.
     pub rules: Vec<String>,
     /// The rule of these that needs the most jobs to be judged; `None` in a plan of an earlier version.
@@ -257,26 +238,6 @@ pub struct SimulatedCeiling {
     /// first.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "but_for_cost")]
     pub without_cost_rules: Option<f64>,
-}
-
-/// The fewest jobs from which a rule can be judged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FewestJobs {
-    /// The rule, as written.
-    pub rule: String,
-    /// The jobs: 3 ÷ the share of jobs that it allows to fail or to be slower.
-    pub jobs: u64,
-}
-
-/// Runs of too few jobs for a verdict.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TooFewJobs {
-    /// The rule that needs the most jobs, as written.
-    pub rule: String,
-    /// The jobs of a run where the rules begin to break; of a run at the load in question if none breaks.
-    pub jobs: u64,
-    /// The fewest jobs from which the rule can be judged: 3 ÷ the share of jobs that it allows to fail or to be slower.
-    pub needed: u64,
 }
 
 /// The load that most runs hold.
@@ -381,9 +342,16 @@ pub struct Point {
     pub p95_s: Option<f64>,
     /// The cost of the run.
     pub cost_usd: f64,
+    /// The cost of a day at this load; `None` in a plan of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd_per_day: Option<f64>,
     /// Whether every rule of the ceiling holds.
     pub holds: bool,
     /// Whether the run has too few jobs for a rule, so that [`Self::holds`] is no verdict.
     #[serde(default)]
     pub too_few_jobs: bool,
+    /// Why no verdict follows from its windows: no rule is broken, and this one cannot be judged. `None` if every rule can, or if
+    /// one is broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<TooFewJobs>,
 }

@@ -29,6 +29,7 @@ use super::runner::{Run, Runner, broken_in_any};
 use super::violation;
 use super::what_if::{Measured, Unchanged};
 use crate::formatting::{rounded, significant};
+use crate::scenario::Rule;
 use candidates::{Candidates, Concession, copies};
 use provider::Nanos;
 use rayon::prelude::*;
@@ -209,7 +210,9 @@ impl Search<'_> {
         let mut repeated = (usize::MAX, 1);
         while !best.serves() && !self.is_time_up() {
             let Some((_, run)) = best.failing() else { break };
-            let stopped_by = violation::first(run, self.runner.rules).and_then(|violation| violation.target);
+            let scenario = self.candidates.scenario(&best.chosen);
+            let violation = violation::first(run, self.runner.rules, &scenario);
+            let stopped_by = violation.and_then(|violation| violation.target);
             let lifting = stopped_by.and_then(|target| self.lifting(&best, &target, &useless));
             let with = if let Some(next) = lifting {
                 // The same change again and again is added in doubling numbers; what is too much is removed afterwards.
@@ -315,9 +318,15 @@ impl Search<'_> {
         let mut broken: Vec<BrokenRule> = broken_in_any(&runs);
         let jobs = whole.as_ref().filter(|_| !broken.is_empty()).map(|run| run.summary.jobs.offered);
         let too_few = jobs.and_then(|jobs| Some((jobs, self.runner.rules.undecidable(jobs)?)));
-        let undecided =
-            too_few.map(|(jobs, (rule, needed))| TooFewJobs { rule: rule.text.clone(), jobs, needed });
-        let holds = broken.is_empty();
+        let of_run = |(jobs, (rule, needed)): (u64, (&Rule, u64))| TooFewJobs {
+            rule: rule.text.clone(),
+            jobs,
+            needed,
+            window_s: None,
+        };
+        let of_windows = || runs.iter().find_map(Run::undecided).filter(|_| broken.is_empty()).cloned();
+        let undecided = too_few.map(of_run).or_else(of_windows);
+        let holds = broken.is_empty() && undecided.is_none();
         let chosen: &[usize] = if undecided.is_some() { &[] } else { &tried.chosen };
         if undecided.is_some() {
             broken.clear();
@@ -341,7 +350,9 @@ impl Search<'_> {
             free_accounts: self.candidates.free_accounts(chosen),
             other_models: self.candidates.other_models(chosen),
             broken,
-            cost_usd_per_day: whole.as_ref().map(|run| rounded(run.cost_per_day(), 4)),
+            cost_usd_per_day: whole.as_ref().map(|run| {
+                rounded(self.runner.cost_per_day(&self.candidates.scenario(&tried.chosen), run), 4)
+            }),
             p95_s: runs
                 .iter()
                 .filter(|run| !fails(run))

@@ -7,6 +7,7 @@
 //! the width to which a search finds it, since ceilings that differ by less look equal. Where normal theory is doubtful the
 //! bound is checked on fresh seeds, see [`super::verification`].
 
+use super::plan::TooFewJobs;
 use super::runner::Runner;
 use super::search::{CeilingEstimate, Search};
 use super::verification::{Verified, verify};
@@ -106,6 +107,13 @@ impl Replicas {
     /// Returns the estimate on the scenario's own seed.
     pub(super) fn first(&self) -> &CeilingEstimate {
         self.estimates.first().expect("invariant: at least one replica")
+    }
+
+    /// Returns why the ceiling cannot be told from the windows of a rule: on a seed no load holds that can be judged, or the ceiling
+    /// to plan with could not be checked. `None` if it can.
+    pub(super) fn undecided(&self) -> Option<&TooFewJobs> {
+        let unchecked = self.verified.as_ref().and_then(|verified| verified.undecided.as_ref());
+        self.estimates.iter().find_map(CeilingEstimate::undecided).or(unchecked)
     }
 
     /// Returns the mean ceiling as a multiple; `None` if no rule broke.

@@ -6,13 +6,13 @@ use super::finding::{Finding, PlanNote, findings};
 use super::plan::{
     AnalyticCeiling, CachedCeiling, Ceilings, ChangeEffect, ChangeKind, CheckedSeeds, ComparedCeiling,
     FewestJobs, Load, Outage, Pair, Plan, PlanningCeiling, Point, Purchase, SCHEMA, SimulatedCeiling,
-    Simulations, UserLoad,
+    Simulations, UndecidedSeeds, UserLoad,
 };
 use super::replicas::{self, CONFIDENCE, COVERAGE, COVERAGE_CONFIDENCE, Replicas};
 use super::rules::Rules;
 use super::runner::Run;
 use super::search::CeilingEstimate;
-use super::{PlanOptions, catalogue, violation, what_if};
+use super::{PlanOptions, catalogue, day_cost, violation, what_if};
 use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, significant};
 use crate::record::{Binding, CeilingPeak, CeilingTarget, CutAnswers, LongWindow};
@@ -27,6 +27,8 @@ pub(super) struct Results<'a> {
     pub(super) analytic: &'a Ceiling,
     /// The run at the present load.
     pub(super) present: &'a Run,
+    /// The cost of a day at the present load, in USD.
+    pub(super) present_cost_per_day: f64,
     pub(super) replicas: &'a Replicas,
     /// The load of the closed workloads; `None` if there are none.
     pub(super) users: Option<UserLoad>,
@@ -129,7 +131,7 @@ impl Results<'_> {
         let (mean, planning) = (only(self.replicas.mean()), only(self.replicas.planning_ceiling()));
         let interval = self.replicas.interval().filter(|_| has_ceiling);
         let (offered, verified) = (self.analytic.offered_jobs_per_min, self.replicas.verified.as_ref());
-        let tried = significant(first.high.as_ref().map_or(first.low, |run| run.multiple));
+        let tried = significant(first.high.as_ref().map_or(first.highest_unbroken(), |run| run.multiple));
         let none_held = matches!(self.conclusion, Conclusion::NoLoadHolds { .. } | Conclusion::NoneHeld);
         let undecided = match self.conclusion {
             Conclusion::TooFewJobs(few) => Some(few.clone()),
@@ -157,31 +159,57 @@ impl Results<'_> {
             replicas: ceilings.into_iter().map(significant).collect(),
             tolerance: replicas::TOLERANCE,
             highest_tried: tried,
+            undecided_seeds: self.undecided_seeds().filter(|_| undecided.is_some()),
             rules: self.rules.kept.iter().map(|rule| rule.text.clone()).collect(),
             judged_from: self
                 .rules
                 .undecidable(0)
                 .map(|(rule, jobs)| FewestJobs { rule: rule.text.clone(), jobs }),
-            first_violation: shown.and_then(|run| violation::first(run, self.rules)),
+            first_violation: shown.and_then(|run| violation::first(run, self.rules, self.scenario)),
             without_cost_rules: only(self.without_cost_rules).map(significant),
             undecided,
         }
     }
 
+    /// Returns the seeds on which windows have too few jobs; `None` if the ceiling can be told from the windows.
+    fn undecided_seeds(&self) -> Option<UndecidedSeeds> {
+        self.replicas.undecided()?;
+        let estimates = &self.replicas.estimates;
+        let undecided = estimates.iter().filter(|estimate| estimate.undecided().is_some()).count();
+        let number = |seeds: usize| u32::try_from(seeds).expect("invariant: at most a few dozen replicas");
+        let (first, offered) = (self.replicas.first(), self.analytic.offered_jobs_per_min);
+        let jobs = |multiple: f64| significant(multiple * offered);
+        Some(UndecidedSeeds {
+            seeds: number(estimates.len()),
+            undecided: number(undecided),
+            held_jobs_per_min: (first.low > 0.0).then(|| jobs(first.low)),
+            broken_jobs_per_min: first.high.as_ref().map(|run| jobs(run.multiple)),
+        })
+    }
+
     fn load(&self, simulated: &SimulatedCeiling) -> Load {
-        let load = load(self.present);
+        let load = load(self.present, self.present_cost_per_day);
         let has_too_few = self.rules.undecidable(self.present.summary.jobs.offered).is_some();
         let holds = match self.conclusion {
             // The loads below one that holds are taken to hold.
             Conclusion::Ceiling => match (simulated.planning, simulated.multiple) {
                 (Some(planning), _) => planning.multiple >= 1.0,
                 (None, Some(multiple)) if has_too_few => multiple >= 1.0,
-                _ => load.holds,
+                _ => !self.present.breaks(),
             },
-            Conclusion::Unbounded => has_too_few || load.holds,
+            Conclusion::Unbounded => has_too_few || !self.present.breaks(),
             Conclusion::NoLoadHolds { .. } | Conclusion::NoneHeld | Conclusion::TooFewJobs(_) => false,
         };
-        Load { holds, ..load }
+        let undecided = match self.conclusion {
+            // From a few jobs of the run, a rule that breaks is no verdict either; from the few jobs of a window, it is.
+            Conclusion::TooFewJobs(few) if few.window_s.is_none() || !self.present.breaks() => Some(few),
+            // The loads below one that holds are taken to hold if the run has too few jobs, but a window of a rule is never full.
+            Conclusion::Ceiling | Conclusion::Unbounded if holds => {
+                self.present.undecided().filter(|few| few.window_s.is_some())
+            }
+            _ => None,
+        };
+        Load { holds: holds && undecided.is_none(), undecided: undecided.cloned(), ..load }
     }
 
     /// Returns `true` if there is a ceiling, or if every load that was tried holds.
@@ -214,7 +242,10 @@ impl Results<'_> {
             covers_windows: self.covers_windows,
         }));
         if self.present.summary.cost_usd > 0.0 && self.scenario.duration != Nanos::DAY {
-            notes.push(PlanNote::CostPerDay { run_s: rounded(self.scenario.duration.as_secs_f64(), 6) });
+            notes.push(PlanNote::CostPerDay {
+                run_s: rounded(self.scenario.duration.as_secs_f64(), 6),
+                has_daily_limits: day_cost::has_daily_limits(self.scenario),
+            });
         }
         notes.extend(catalogue::notes(self.scenario));
         let ablations: Vec<String> = changes
@@ -240,7 +271,7 @@ impl Results<'_> {
     }
 }
 
-fn load(present: &Run) -> Load {
+fn load(present: &Run, cost_per_day: f64) -> Load {
     let summary = &present.summary;
     let busiest = summary.series.offered.iter().copied().max().unwrap_or(0);
     let share = |jobs: u64| rounded(jobs as f64 / summary.jobs.offered.max(1) as f64, 6);
@@ -248,9 +279,10 @@ fn load(present: &Run) -> Load {
         jobs_per_min: summary.ceiling.offered_jobs_per_min,
         peak_jobs_per_min: rounded(busiest as f64 * 60.0 / summary.series.step_s.min(summary.duration_s), 3),
         holds: present.holds(),
+        undecided: None,
         expect: summary.expect.clone(),
         p95_s: present.p95_s(),
-        cost_usd_per_day: rounded(present.cost_per_day(), 4),
+        cost_usd_per_day: rounded(cost_per_day, 4),
         cached_share: share(summary.jobs.cached),
         coalesced_share: share(summary.jobs.joined),
     }

@@ -1,9 +1,10 @@
 //! The rules of a ceiling: the expectations that more load can break, and how far a run is from breaking them.
 
 use super::finding::PlanNote;
-use super::plan::BrokenRule;
+use super::plan::{BrokenRule, TooFewJobs};
+use crate::ceiling::offered_jobs_per_second_of;
 use crate::formatting::rounded;
-use crate::record::{Summary, holds};
+use crate::record::{NotJudged, Summary, holds, min_window_jobs};
 use crate::scenario::{Metric, Op, Rule, Scenario};
 
 /// The rules by which runs are judged.
@@ -76,14 +77,14 @@ impl Rules {
         each.filter(|multiple| *multiple > 0.0).fold(f64::INFINITY, f64::min)
     }
 
-    /// Returns the distance of a run from breaking the nearest rule, in `-1..=1`: 1 at the largest distance, 0 at the
+    /// Returns the distance of a run from breaking the nearest rule that can be judged, in `-1..=1`: 1 at the largest distance, 0 at the
     /// border, negative if a rule is broken, -1 if it is exceeded by as much as it allows or more.
     pub(super) fn slack(&self, summary: &Summary) -> f64 {
         assert_eq!(self.kept.len(), summary.expect.len(), "invariant: the run was judged by these rules");
         let each = self.kept.iter().zip(&summary.expect).map(|(rule, judged)| {
             let slack = judged.actual.map_or(1.0, |actual| rule_slack(rule, actual)).clamp(-1.0, 1.0);
             // The judgement decides the sign, since it compares at the precision of results.
-            if judged.pass { slack.max(0.0) } else { slack.min(-f64::MIN_POSITIVE) }
+            if judged.is_broken() { slack.min(-f64::MIN_POSITIVE) } else { slack.max(0.0) }
         });
         each.fold(1.0, f64::min)
     }
@@ -91,8 +92,30 @@ impl Rules {
     /// Returns the rules that a run breaks, in the scenario's order.
     pub(super) fn broken(&self, summary: &Summary) -> Vec<BrokenRule> {
         assert_eq!(self.kept.len(), summary.expect.len(), "invariant: the run was judged by these rules");
-        let broken = self.kept.iter().zip(&summary.expect).filter(|(_, judged)| !judged.pass);
+        let broken = self.kept.iter().zip(&summary.expect).filter(|(_, judged)| judged.is_broken());
         broken.map(|(rule, _)| BrokenRule { rule: rule.text.clone(), metric: rule.metric }).collect()
+    }
+
+    /// Returns the first rule that cannot be judged from a run, with its jobs; `None` if all can.
+    pub(super) fn unjudged(&self, summary: &Summary) -> Option<TooFewJobs> {
+        self.kept.iter().zip(&summary.expect).find_map(|(rule, judged)| {
+            let NotJudged { jobs, needed } = judged.not_judged?;
+            let needed = if judged.window_s.is_some() { needed } else { min_jobs(rule) as u64 };
+            Some(TooFewJobs { rule: judged.rule.clone(), jobs, needed, window_s: judged.window_s })
+        })
+    }
+
+    /// Returns the multiple of the load from which the mean window of every rule has the jobs that its verdict needs; 0 without
+    /// windows.
+    pub(super) fn multiple_of_full_windows(&self, scenario: &Scenario) -> f64 {
+        let each = self.kept.iter().filter_map(|rule| {
+            let window = rule.window.filter(|window| *window < scenario.duration)?;
+            let workloads = scenario.workloads.iter().enumerate();
+            let judged = workloads.filter(|(index, _)| rule.workload.is_none_or(|id| id.index() == *index));
+            let rate: f64 = judged.map(|(_, it)| offered_jobs_per_second_of(scenario, it)).sum();
+            (rate > 0.0).then(|| min_window_jobs(rule) / (rate * window.as_secs_f64()))
+        });
+        each.fold(0.0, f64::max)
     }
 }
 

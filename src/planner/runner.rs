@@ -5,7 +5,7 @@
 use super::PlanError;
 use super::early_end::EarlyEnd;
 use super::finding::CutReason;
-use super::plan::{BrokenRule, Simulations};
+use super::plan::{BrokenRule, Simulations, TooFewJobs};
 use super::rules::Rules;
 use crate::drive::{self, StartLevels};
 use crate::load::{Load, SampleCache};
@@ -77,20 +77,32 @@ pub(super) struct Run {
     pub(super) slack: f64,
     /// The rules that it breaks.
     pub(super) broken: Vec<BrokenRule>,
+    /// A rule that cannot be judged from it; `None` if all can.
+    pub(super) unjudged: Option<TooFewJobs>,
 }
 
 impl Run {
     fn new(multiple: f64, rules: &Rules, summary: Summary) -> Self {
         let (slack, broken) = (rules.slack(&summary), rules.broken(&summary));
-        let run = Self { multiple, slack, broken, summary };
+        let run = Self { multiple, slack, broken, unjudged: rules.unjudged(&summary), summary };
         assert!((-1.0..=1.0).contains(&run.slack), "invariant: slack in -1..=1, found {}", run.slack);
-        assert_eq!(run.holds(), run.broken.is_empty(), "invariant: slack is negative if a rule is broken");
+        assert_eq!(run.breaks(), run.slack < 0.0, "invariant: slack is negative if a rule is broken");
         run
     }
 
-    /// Returns `true` if every rule holds.
+    /// Returns `true` if every rule can be judged and holds. A run may neither hold nor break a rule.
     pub(super) fn holds(&self) -> bool {
-        self.slack >= 0.0
+        !self.breaks() && self.unjudged.is_none()
+    }
+
+    /// Returns `true` if a rule is broken.
+    pub(super) fn breaks(&self) -> bool {
+        !self.broken.is_empty()
+    }
+
+    /// Returns why the run neither holds nor breaks a rule; `None` if it does one of them.
+    pub(super) fn undecided(&self) -> Option<&TooFewJobs> {
+        self.unjudged.as_ref().filter(|_| !self.breaks())
     }
 
     /// Returns the 95th percentile of the latency of succeeded jobs, or `None` if none succeeded.

@@ -6,8 +6,12 @@
 //! search. If a probe does not halve the bracket, the next one bisects it, so the search needs at most twice the runs of
 //! plain bisection.
 //!
+//! A run may neither hold nor break a rule, since a rule cannot be judged from the few jobs of its windows. The search goes on as
+//! if such a load held, as more load fills the windows; but it is not taken for one that does.
+//!
 //! Invariant: `low` holds, `high` breaks a rule, and `low < high`.
 
+use super::plan::TooFewJobs;
 use super::runner::{Run, Runner};
 use crate::scenario::Scenario;
 
@@ -41,26 +45,48 @@ pub(super) struct CeilingEstimate {
     cost_usd_per_day: f64,
     /// The lowest run that broke a rule; `None` if none did.
     pub(super) high: Option<Box<Run>>,
+    /// The highest multiple above `low` and below `high` that neither held nor broke a rule, and why; `None` if there is none.
+    unjudged: Option<(f64, TooFewJobs)>,
 }
 
 impl CeilingEstimate {
-    fn new(low: Option<Probe>, cost_usd_per_day: f64, high: Option<Box<Run>>) -> Self {
+    fn new(
+        (low, cost_usd_per_day): (Option<Probe>, f64),
+        high: Option<Box<Run>>,
+        unjudged: Option<(f64, TooFewJobs)>,
+    ) -> Self {
         let (low, slack) = low.unwrap_or((0.0, 0.0));
+        let unjudged = unjudged.filter(|(multiple, _)| *multiple > low);
         assert!(low >= 0.0 && low.is_finite() && slack >= 0.0, "invariant: low holds, found {low} {slack}");
         if let Some(high) = &high {
-            assert!(!high.holds() && low < high.multiple, "invariant: {low} < high = {}", high.multiple);
+            assert!(high.breaks() && low < high.multiple, "invariant: {low} < high = {}", high.multiple);
         }
-        Self { low, slack, cost_usd_per_day, high }
+        Self { low, slack, cost_usd_per_day, high, unjudged }
     }
 
-    /// Returns the ceiling, interpolated inside the bracket; `None` if no run broke a rule, 0 if no run held.
+    /// Returns why it cannot be told whether any load holds: none held, and one below those that broke a rule, or above all that
+    /// were tried, did not break any either. `None` if it can.
+    pub(super) fn undecided(&self) -> Option<&TooFewJobs> {
+        self.unjudged.as_ref().filter(|_| self.low <= 0.0).map(|(_, few)| few)
+    }
+
+    /// Returns the ceiling, interpolated inside the bracket unless a load there could not be judged; `None` if no run broke a rule,
+    /// 0 if no run held.
     pub(super) fn ceiling(&self) -> Option<f64> {
         let high = self.high.as_ref()?;
+        if self.unjudged.is_some() {
+            return Some(self.low);
+        }
         let (low, high) = ((self.low, self.slack), (high.multiple, high.slack));
         Some(if self.low > 0.0 { border(low, high) } else { 0.0 })
     }
 
-    /// Returns the ceiling, or the highest multiple that was tried if no run broke a rule.
+    /// Returns the highest multiple that broke no rule; 0 if every one did.
+    pub(super) fn highest_unbroken(&self) -> f64 {
+        self.unjudged.as_ref().map_or(self.low, |(multiple, _)| *multiple)
+    }
+
+    /// Returns the ceiling, or the highest multiple that held if no run broke a rule.
     pub(super) fn at_least(&self) -> f64 {
         self.ceiling().unwrap_or(self.low)
     }
@@ -112,7 +138,7 @@ impl Search {
         scenario: &Scenario,
         held: &Run,
     ) -> Option<CeilingEstimate> {
-        assert!(held.holds(), "invariant: the lower end of a bracket holds, found slack {}", held.slack);
+        assert!(held.holds(), "invariant: the lower end of a bracket holds, found {:?}", held.broken);
         let guess = self.guess.max(held.multiple * (1.0 + self.tolerance));
         self.bracket(runner, scenario, guess, Some(held))
     }
@@ -133,7 +159,7 @@ impl Search {
         assert!(0.0 < self.min_multiple && self.min_multiple <= self.max_multiple, "{self:?}");
         assert!(self.step > 1.0 && self.tolerance > 0.0 && self.steepness >= 1.0, "{self:?}");
         let mut low: Option<Probe> = held.map(|run| (run.multiple, run.slack));
-        let mut cost = held.map_or(0.0, Run::cost_per_day);
+        let (mut last_held, mut unjudged) = ((low, held.map_or(0.0, Run::cost_per_day)), None);
         let mut high: Option<Box<Run>> = None;
         let (mut min_step, mut max_step) = (self.overshoot(), self.step - 1.0);
         let mut next = first.clamp(self.min_multiple, self.max_multiple);
@@ -141,10 +167,14 @@ impl Search {
         loop {
             let run = runner.run(scenario, next, self.replica)?;
             let step = 1.0 + self.distance(run.slack, max_step).max(min_step);
-            if run.holds() {
-                (low, cost) = (Some((next, run.slack)), run.cost_per_day());
-            } else {
+            if run.breaks() {
                 high = Some(Box::new(run));
+            } else {
+                low = Some((next, run.slack));
+                match run.undecided() {
+                    Some(few) => unjudged = Some((next, few.clone())),
+                    None => last_held = (low, run.cost_per_day()),
+                }
             }
             next = match (low, &high) {
                 (Some((low, _)), Some(high)) if high.multiple <= low * (1.0 + self.tolerance) => break,
@@ -157,14 +187,14 @@ impl Search {
                 (Some((low, _)), None) => (low * step).min(self.max_multiple),
                 (None, Some(high)) if high.multiple <= self.min_multiple => break,
                 (None, Some(high)) => (high.multiple / step).max(self.min_multiple),
-                (None, None) => unreachable!("invariant: a run either holds or breaks a rule"),
+                (None, None) => unreachable!("invariant: a run breaks a rule or does not"),
             };
             debug_assert!(low.is_none_or(|(low, _)| low < next), "invariant: {next} is above {low:?}");
             debug_assert!(high.as_ref().is_none_or(|high| next < high.multiple), "invariant: {next} < high");
             // A ceiling that is not within one step is farther away than expected.
             (min_step, max_step) = (2.0 * min_step, 2.0 * max_step);
         }
-        Some(CeilingEstimate::new(low, cost, high))
+        Some(CeilingEstimate::new(last_held, high, unjudged))
     }
 
     /// Returns the distance from a run with this slack to a probe beyond the border, as a share of the load.

@@ -6,7 +6,7 @@
 //! which at most four may break one, a load that only 91 % of all seeds hold passes with a probability below 2 %, and one that
 //! 98 % hold with about 90 %. Runs of many jobs are checked on 45 seeds, of which two may break a rule: 22 % and 94 %.
 
-use super::plan::BrokenRule;
+use super::plan::{BrokenRule, TooFewJobs};
 use super::runner::{Runner, distinct};
 use crate::scenario::Scenario;
 use rayon::prelude::*;
@@ -40,6 +40,9 @@ pub(super) struct Verified {
     pub(super) held: u32,
     /// The rule that broke on most of them at the load next above, which too few held; `None` if the first load passed.
     pub(super) broken_above: Option<BrokenRule>,
+    /// Why the load could not be checked: few seeds break a rule, but too few hold, since this rule cannot be judged on the others;
+    /// `None` if it was.
+    pub(super) undecided: Option<TooFewJobs>,
 }
 
 /// Checks `bound`, the multiple that most runs of about `jobs` jobs should hold; `spread` is the relative standard deviation
@@ -60,25 +63,30 @@ pub(super) fn verify(
     let (mut multiple, mut last_held, mut broken_above) = (bound, 0, None);
     for number in 0..=MAX_STEPS + MAX_WIDER_STEPS {
         let seeds = (FIRST..FIRST + count).into_par_iter();
-        let broken = seeds.filter_map(|replica| {
+        let runs = seeds.filter_map(|replica| {
             let is_stopped = || runner.count.is_stopped();
-            Some(runner.verdict(scenario, multiple, replica, &is_stopped)?.broken)
+            let run = runner.verdict(scenario, multiple, replica, &is_stopped)?;
+            Some((run.undecided().cloned(), run.broken))
         });
-        let broken: Vec<Vec<BrokenRule>> = broken.collect();
-        let held = broken.iter().filter(|rules| rules.is_empty()).count();
-        let held = u32::try_from(held).expect("invariant: at most all seeds");
+        let (undecided, broken): (Vec<Option<TooFewJobs>>, Vec<Vec<BrokenRule>>) = runs.unzip();
+        let number_of = |seeds: usize| u32::try_from(seeds).expect("invariant: at most all seeds");
+        let breaking = number_of(broken.iter().filter(|rules| !rules.is_empty()).count());
+        let undecided: Vec<TooFewJobs> = undecided.into_iter().flatten().collect();
+        let held = number_of(broken.len()) - breaking - number_of(undecided.len());
         if runner.count.is_stopped() {
             return None;
         }
-        if held + may_break >= count {
-            return Some(Some(Verified { multiple, seeds: count, held, broken_above }));
+        let has_passed = held + may_break >= count;
+        if has_passed || breaking <= may_break {
+            let undecided = undecided.into_iter().next().filter(|_| !has_passed);
+            return Some(Some(Verified { multiple, seeds: count, held, broken_above, undecided }));
         }
         if number >= MAX_STEPS {
             step = 2.0 * step - 1.0;
         }
         (multiple, last_held, broken_above) = (multiple / step, held, most_frequent(&broken));
     }
-    Some(Some(Verified { multiple: 0.0, seeds: count, held: last_held, broken_above }))
+    Some(Some(Verified { multiple: 0.0, seeds: count, held: last_held, broken_above, undecided: None }))
 }
 
 /// Returns the rule that most runs break; of equally frequent ones the first.

@@ -5,33 +5,36 @@ use super::plan::FirstViolation;
 use super::rules::Rules;
 use super::runner::Run;
 use crate::formatting::{moment, rounded};
-use crate::record::{Incident, Series, Summary};
-use crate::scenario::Metric;
+use crate::record::{Incident, RuleResult, Series, Summary};
+use crate::scenario::{Metric, Rule, Scenario, Target};
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// A limit filled to at least this share counts as full.
 const FULL: f64 = 0.9;
 
-/// Returns the most important rule that `run` breaks, or `None` if every rule holds.
-pub(super) fn first(run: &Run, rules: &Rules) -> Option<FirstViolation> {
+/// Returns the most important rule that `run`, a run of `scenario` or of it at another load, breaks, or `None` if none is broken.
+pub(super) fn first(run: &Run, rules: &Rules, scenario: &Scenario) -> Option<FirstViolation> {
     let summary = &run.summary;
     assert_eq!(rules.kept.len(), summary.expect.len(), "invariant: the run was judged by these rules");
-    let broken = rules.kept.iter().zip(&summary.expect).filter(|(_, judged)| !judged.pass);
+    let broken = rules.kept.iter().zip(&summary.expect).filter(|(_, judged)| judged.is_broken());
     let (rule, judged) = broken.min_by_key(|(rule, _)| rank(rule.metric))?;
-    let (step_s, steps) = (summary.series.step_s, summary.series.offered.len());
-    let in_window = judged.at_s.map(|at_s| ((at_s / step_s) as usize).min(steps.saturating_sub(1)));
-    let step = in_window.or_else(|| worst_step(rule.metric, &summary.series));
-    let at_s = judged.at_s.or_else(|| step.map(|step| step as f64 * step_s));
-    let incident = step.and_then(|step| {
-        let refuses = refusing(summary, |steps| steps[step]).is_some();
-        incident(&summary.series, step).filter(|_| !refuses).map(str::to_owned)
+    let reach = Reach::of(summary, scenario, rule);
+    let steps = worst_steps(rule.metric, judged, &summary.series);
+    let (step_s, first) = (summary.series.step_s, steps.as_ref().map(|steps| steps.start));
+    let at_s = judged.at_s.or_else(|| first.map(|step| step as f64 * step_s));
+    let incident = steps.as_ref().and_then(|steps| {
+        let refuses = reach.refusing(steps.clone()).is_some();
+        reach.incident(steps).filter(|_| !refuses).map(str::to_owned)
     });
-    let limit = match (rule.metric, step) {
+    let limit = match (rule.metric, steps) {
         (Metric::Cost | Metric::CutShare, _) => None,
         (Metric::Headroom, _) => binding(summary),
         // What is full or waited for then is so because of the incident.
-        (_, Some(_)) if incident.is_some() => refusing_in_run(summary),
-        (_, Some(step)) => stopping(summary, step),
-        (_, None) => refusing_in_run(summary).or_else(|| waited_for(summary)),
+        (_, Some(_)) if incident.is_some() => reach.refusing_in_run(),
+        (Metric::Success | Metric::Goodput, steps) => reach.losing(steps),
+        (_, Some(steps)) => reach.stopping(steps),
+        (_, None) => reach.refusing_in_run().or_else(|| reach.waited_for()),
     };
     let count = |of: fn(&Stopping) -> u64| limit.as_ref().map_or(0, of);
     let refused = count(|limit| limit.refused);
@@ -54,6 +57,19 @@ pub(super) fn first(run: &Run, rules: &Rules) -> Option<FirstViolation> {
     })
 }
 
+/// Returns the steps of the series in which a rule is worst: those of its worst window, else the worst one. `None` if the metric
+/// is of the whole run.
+fn worst_steps(metric: Metric, judged: &RuleResult, series: &Series) -> Option<Range<usize>> {
+    let steps = series.offered.len();
+    let Some(at_s) = judged.at_s else {
+        return worst_step(metric, series).map(|step| step..step + 1);
+    };
+    let first = ((at_s / series.step_s) as usize).min(steps.saturating_sub(1));
+    let until_s = at_s + judged.window_s.unwrap_or(0.0);
+    let end = libm::ceil(until_s / series.step_s - 1e-9) as usize;
+    Some(first..end.clamp(first + 1, steps.max(first + 1)))
+}
+
 /// A limit that stops the load. The count that shows this is above 0; all are 0 if it is full.
 struct Stopping {
     target: String,
@@ -73,15 +89,123 @@ impl Stopping {
     }
 }
 
-/// Returns the limit that stops the load in a step: the one that refuses, else the fullest if it is full, else the one that
-/// the most jobs were given up for while they waited, else the one that refuses most often over the run.
-fn stopping(summary: &Summary, step: usize) -> Option<Stopping> {
-    let in_step = || {
-        let (refused, target, axis) = refusing(summary, |steps| steps[step])?;
-        Some(Stopping { refused, ..Stopping::new(target, axis) })
-    };
-    let full = || fullest(summary, step).map(|(target, axis)| Stopping::new(target, axis));
-    in_step().or_else(full).or_else(|| waited_for(summary)).or_else(|| refusing_in_run(summary))
+/// The targets that the jobs of a rule can be sent to. Nothing else is the cause of what happens to them.
+struct Reach<'a> {
+    summary: &'a Summary,
+    targets: BTreeSet<&'a str>,
+    providers: BTreeSet<&'a str>,
+    /// The jobs of the rule that were lost.
+    lost: u64,
+}
+
+impl<'a> Reach<'a> {
+    fn of(summary: &'a Summary, scenario: &'a Scenario, rule: &Rule) -> Self {
+        let judged = |index: usize| rule.workload.is_none_or(|id| id.index() == index);
+        let routes = (scenario.workloads.iter().enumerate())
+            .filter(|(index, _)| judged(*index))
+            .map(|(_, workload)| &scenario.routes[workload.route.index()]);
+        let ids = routes.flat_map(|route| route.steps.iter().flat_map(|step| &step.targets));
+        let targets: Vec<_> = ids.map(|id| &scenario.targets[id.index()]).collect();
+        let provider = |target: &&'a Target| scenario.providers[usize::from(target.provider)].name.as_str();
+        let workloads = summary.workloads.iter().enumerate().filter(|(index, _)| judged(*index));
+        Self {
+            summary,
+            providers: targets.iter().map(provider).collect(),
+            targets: targets.iter().map(|target| target.name.as_str()).collect(),
+            lost: workloads.map(|(_, workload)| workload.failed + workload.shed).sum(),
+        }
+    }
+
+    /// Returns the limit because of which jobs are lost: the one for which at least half of them were given up, unless it refuses
+    /// in `steps` as well; else what stops the load.
+    fn losing(&self, steps: Option<Range<usize>>) -> Option<Stopping> {
+        let stopping = match steps {
+            Some(steps) => self.stopping(steps),
+            None => self.refusing_in_run(),
+        };
+        let Some(waited) = self.waited_for() else { return stopping };
+        let is_same =
+            stopping.as_ref().is_some_and(|it| (&it.target, &it.axis) == (&waited.target, &waited.axis));
+        if !is_same && waited.given_up * 2 >= self.lost { Some(waited) } else { stopping.or(Some(waited)) }
+    }
+
+    /// Returns the limit that stops the load in some steps: the one that refuses most, else the fullest if it is full, else the one
+    /// that the most jobs were given up for while they waited, else the one that refuses most often over the run.
+    fn stopping(&self, steps: Range<usize>) -> Option<Stopping> {
+        let in_steps = || {
+            let (refused, target, axis) = self.refusing(steps.clone())?;
+            Some(Stopping { refused, ..Stopping::new(target, axis) })
+        };
+        let full = || self.fullest(steps.clone()).map(|(target, axis)| Stopping::new(target, axis));
+        in_steps().or_else(full).or_else(|| self.waited_for()).or_else(|| self.refusing_in_run())
+    }
+
+    /// Returns the limit that refuses most often over the run; `None` if none refuses.
+    fn refusing_in_run(&self) -> Option<Stopping> {
+        let (refused_over_run, target, axis) = self.refusing(0..self.summary.series.offered.len())?;
+        Some(Stopping { refused_over_run, ..Stopping::new(target, axis) })
+    }
+
+    /// Returns the limit for which the most jobs were given up over the run while they waited for it: paced, or in a cool-down.
+    fn waited_for(&self) -> Option<Stopping> {
+        let limits =
+            self.summary.targets.iter().filter(|target| self.targets.contains(&*target.name)).flat_map(
+                |target| {
+                    target
+                        .given_up_for
+                        .iter()
+                        .map(|(axis, jobs)| Stopping { given_up: *jobs, ..Stopping::new(&target.name, axis) })
+                },
+            );
+        limits.max_by_key(|limit| limit.given_up)
+    }
+
+    /// Returns the limit that refused the most attempts in some steps, with their number, its target and its axis; `None` if no
+    /// limit refused any.
+    fn refusing(&self, steps: Range<usize>) -> Option<(u64, &'a str, &'a str)> {
+        let is_axis = |name: &str| provider::Axis::from_name(name).is_some();
+        let fills = self.summary.series.fill.iter().filter(|fill| self.targets.contains(&*fill.target));
+        let limits =
+            fills.flat_map(|fill| fill.refused.iter().map(|(axis, counts)| (&*fill.target, &**axis, counts)));
+        let counted = limits.filter(|(_, axis, _)| is_axis(axis)).map(|(target, axis, counts)| {
+            (
+                counts[steps.start.min(counts.len())..steps.end.min(counts.len())].iter().sum::<u64>(),
+                target,
+                axis,
+            )
+        });
+        counted.filter(|(refused, ..)| *refused > 0).max_by_key(|(refused, ..)| *refused)
+    }
+
+    /// Returns the target and the axis of the fullest limit in some steps, if it is full; the first of equally full ones.
+    fn fullest(&self, steps: Range<usize>) -> Option<(&'a str, &'a str)> {
+        let fills = self.summary.series.fill.iter().filter(|fill| self.targets.contains(&*fill.target));
+        let highest = |shares: &[f64]| {
+            let shares = &shares[steps.start.min(shares.len())..steps.end.min(shares.len())];
+            shares.iter().copied().fold(0.0, f64::max)
+        };
+        let limits = fills.flat_map(|fill| {
+            fill.axes.iter().map(move |(axis, shares)| (shares.as_slice(), &*fill.target, &**axis))
+        });
+        let full = limits.map(|(shares, target, axis)| (highest(shares), target, axis));
+        let full = full.filter(|(share, ..)| *share >= FULL);
+        let fullest = full.reduce(|fullest, next| if next.0 > fullest.0 { next } else { fullest });
+        fullest.map(|(_, target, axis)| (target, axis))
+    }
+
+    /// Returns the first provider of these targets that has an incident in some steps, unless the incident lasts for the whole run
+    /// and so says nothing of them.
+    fn incident(&self, steps: &Range<usize>) -> Option<&'a str> {
+        let series = &self.summary.series;
+        let (from_s, to_s) = (steps.start as f64 * series.step_s, steps.end as f64 * series.step_s);
+        let end_s = series.offered.len() as f64 * series.step_s;
+        let hits = |incident: &&Incident| {
+            let is_whole = incident.from_s <= 0.0 && incident.to_s >= end_s - series.step_s;
+            let is_reached = self.providers.contains(&*incident.provider);
+            is_reached && !is_whole && incident.from_s < to_s && incident.to_s > from_s
+        };
+        series.incidents.iter().find(hits).map(|incident| incident.provider.as_str())
+    }
 }
 
 /// Returns the limit that binds by arithmetic; `None` if none does.
@@ -89,51 +213,12 @@ fn binding(summary: &Summary) -> Option<Stopping> {
     summary.ceiling.binding.as_ref().map(|binding| Stopping::new(&binding.target, &binding.axis))
 }
 
-/// Returns the limit that refuses most often over the run; `None` if none refuses.
-fn refusing_in_run(summary: &Summary) -> Option<Stopping> {
-    let Refusals { target, axis, attempts } = most_refusing(summary)?;
-    Some(Stopping { refused_over_run: attempts, ..Stopping::new(&target, &axis) })
-}
-
-/// Returns the limit that refuses most often over the run, with the attempts that it refused; `None` if none refuses.
-pub(super) fn most_refusing(summary: &Summary) -> Option<Refusals> {
-    let (attempts, target, axis) = refusing(summary, |steps| steps.iter().sum())?;
-    Some(Refusals { target: target.to_owned(), axis: axis.to_owned(), attempts })
-}
-
-/// Returns the first provider that has an incident in a step of the series, unless the incident lasts for the whole run and so
-/// says nothing of this step.
-fn incident(series: &Series, step: usize) -> Option<&str> {
-    let (from_s, to_s) = (step as f64 * series.step_s, (step + 1) as f64 * series.step_s);
-    let end_s = series.offered.len() as f64 * series.step_s;
-    let hits = |incident: &&Incident| {
-        let is_whole = incident.from_s <= 0.0 && incident.to_s >= end_s - series.step_s;
-        !is_whole && incident.from_s < to_s && incident.to_s > from_s
-    };
-    series.incidents.iter().find(hits).map(|incident| incident.provider.as_str())
-}
-
-/// Returns the limit for which the most jobs were given up over the run while they waited for it: paced, or in a cool-down.
-fn waited_for(summary: &Summary) -> Option<Stopping> {
-    let limits = summary.targets.iter().flat_map(|target| {
-        target
-            .given_up_for
-            .iter()
-            .map(|(axis, jobs)| Stopping { given_up: *jobs, ..Stopping::new(&target.name, axis) })
-    });
-    limits.max_by_key(|limit| limit.given_up)
-}
-
-/// Returns the limit that refused the most attempts by `count` of its refusals per step, with their number, its target and
-/// its axis; `None` if no limit refused any.
-fn refusing(summary: &Summary, count: impl Fn(&[u64]) -> u64) -> Option<(u64, &str, &str)> {
-    let is_axis = |name: &str| provider::Axis::from_name(name).is_some();
-    let fills = summary.series.fill.iter();
-    let limits =
-        fills.flat_map(|fill| fill.refused.iter().map(|(axis, steps)| (&*fill.target, &**axis, steps)));
-    let counted =
-        limits.filter(|(_, axis, _)| is_axis(axis)).map(|(target, axis, steps)| (count(steps), target, axis));
-    counted.filter(|(refused, ..)| *refused > 0).max_by_key(|(refused, ..)| *refused)
+/// Returns the attempts that the limit of a violation refused over the run; `None` if it names none, or that refused none.
+pub(super) fn refusals(summary: &Summary, violation: &FirstViolation) -> Option<Refusals> {
+    let (target, axis) = violation.target.as_ref().zip(violation.axis.as_ref())?;
+    let fill = summary.series.fill.iter().find(|fill| fill.target == *target)?;
+    let attempts = fill.refused.get(axis)?.iter().sum();
+    (attempts > 0).then(|| Refusals { target: target.clone(), axis: axis.clone(), attempts })
 }
 
 /// Orders metrics by importance, the most important first: failed jobs before slow ones before costly ones.
@@ -165,16 +250,4 @@ fn worst_step(metric: Metric, series: &Series) -> Option<usize> {
     };
     let highest = badness.iter().copied().max().filter(|highest| *highest > 0)?;
     badness.iter().position(|count| *count == highest)
-}
-
-/// Returns the target and the axis of the fullest limit in a step, if it is full; the first of equally full ones.
-fn fullest(summary: &Summary, step: usize) -> Option<(&str, &str)> {
-    let limits = summary
-        .series
-        .fill
-        .iter()
-        .flat_map(|fill| fill.axes.iter().map(move |(axis, shares)| (shares[step], &fill.target, axis)));
-    let full = limits.filter(|(share, ..)| *share >= FULL);
-    let fullest = full.reduce(|fullest, next| if next.0 > fullest.0 { next } else { fullest });
-    fullest.map(|(_, target, axis)| (&**target, &**axis))
 }

@@ -3,6 +3,7 @@
 
 use super::change::Change;
 use super::cut_answers::more_cut;
+use super::day_cost;
 use super::plan::{ChangeEffect, ChangeKind, Comparison, Pair};
 use super::replicas;
 use super::rules::Rules;
@@ -12,6 +13,7 @@ use super::violation;
 use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, significant};
 use crate::scenario::Scenario;
+use provider::Nanos;
 use rayon::prelude::*;
 
 /// The relative tolerance of the search for the ceiling of a change: coarser than for the present ceiling.
@@ -47,6 +49,8 @@ pub(super) struct Unchanged<'a> {
     pub(super) spread: f64,
     /// The run at the present load.
     pub(super) present: &'a Run,
+    /// The cost of a day at the present load, in USD.
+    pub(super) present_cost_per_day: f64,
     /// All rules, if those on cost break first, so that [`Self::runner`] judges without them; otherwise `None`.
     pub(super) with_cost_rules: Option<&'a Rules>,
     /// The analytic ceiling, as a multiple.
@@ -86,32 +90,51 @@ impl<'a> Unchanged<'a> {
         let changed = self.runner.run(&scenario, 1.0, 0)?;
         let tolerance = if change.can_be_proposed() { TOLERANCE } else { ABLATION_TOLERANCE };
         let estimate = Search { tolerance, ..self.search(&scenario) }.run(&self.runner, &scenario)?;
-        let (lift, extra) = (self.lift(&estimate), changed.cost_per_day() - self.present.cost_per_day());
-        let is_equal = self.compare(lift, tolerance) == Comparison::Equal;
+        let undecided = estimate.undecided().cloned();
+        let cost_per_day = self.runner.cost_per_day(&scenario, &changed);
+        let (lift, extra) = (self.lift(&estimate), cost_per_day - self.present_cost_per_day);
+        let compared = match undecided {
+            Some(_) => Comparison::Equal,
+            None => self.compare(lift, tolerance),
+        };
+        let is_equal = compared == Comparison::Equal;
         let costs_extra = extra > MIN_EXTRA_USD && change.can_be_proposed() && !is_equal;
-        let violation = estimate.high.as_ref().and_then(|run| violation::first(run, self.runner.rules));
+        let violation =
+            estimate.high.as_ref().and_then(|run| violation::first(run, self.runner.rules, &scenario));
         let offered = self.present.summary.ceiling.offered_jobs_per_min;
         let tried = |multiple: f64| Some(significant(multiple * offered));
-        let lowest = estimate.high.as_ref().filter(|_| estimate.low <= 0.0);
+        let lowest = estimate.high.as_ref().filter(|_| estimate.low <= 0.0 && undecided.is_none());
+        let all_hold = estimate.high.is_none() && undecided.is_none();
         let effect = ChangeEffect {
             change: change.name.clone(),
             kind: change.kind,
             users: None,
             ceiling_jobs_per_min: estimate.ceiling().filter(|multiple| *multiple > 0.0).and_then(tried),
             below_jobs_per_min: lowest.and_then(|run| tried(run.multiple)),
-            tried_jobs_per_min: estimate.high.is_none().then(|| significant(estimate.low * offered)),
+            tried_jobs_per_min: all_hold.then(|| significant(estimate.low * offered)),
             lift: rounded(lift, 4),
-            compared: self.compare(lift, tolerance),
+            compared,
+            undecided,
             p95_s: changed.p95_s(),
-            cost_usd_per_day: rounded(changed.cost_per_day(), 4),
+            cost_usd_per_day: rounded(cost_per_day, 4),
             extra_usd_per_day: rounded(extra, 4),
-            ceiling_usd_per_day: rounded(estimate.cost_per_day(), 4),
+            ceiling_usd_per_day: rounded(self.ceiling_cost_per_day(&scenario, &estimate), 4),
             lift_per_usd: costs_extra.then(|| rounded((lift - 1.0) / extra, 6)),
             meets_budget: self.budget().map(|rules| rules.keep_cost(changed.summary.cost_usd)),
             broken_rule: violation.map(|violation| violation.rule),
             cuts: more_cut(self.scenario, &scenario, self.runner.rules),
         };
         Some(Measured { change, effect })
+    }
+
+    /// Returns the cost of a day at the ceiling of a change, in USD; 0 if no load holds.
+    fn ceiling_cost_per_day(&self, scenario: &Scenario, estimate: &CeilingEstimate) -> f64 {
+        let scaled = estimate.cost_per_day();
+        if scaled <= 0.0 || scenario.duration >= Nanos::DAY || !day_cost::has_daily_limits(scenario) {
+            return scaled;
+        }
+        let run = self.runner.run(scenario, estimate.at_least(), 0);
+        run.map_or(scaled, |run| self.runner.cost_per_day(scenario, &run))
     }
 
     /// Returns the rules, if those on cost break first and at the present load.

@@ -27,6 +27,10 @@ pub struct CeilingSummary {
     /// The peak that bounds the load; `None` if the mean over the run does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak: Option<CeilingPeak>,
+    /// The first limit that may refuse calls below the ceiling because of what others reserve of it while they run, which
+    /// arithmetic does not count; `None` if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncounted: Option<Binding>,
     /// What each limit of each target allows.
     pub targets: Vec<CeilingTarget>,
 }
@@ -162,6 +166,9 @@ pub(super) fn ceiling_of(scenario: &Scenario) -> CeilingSummary {
             .binding
             .map(|(target, axis)| Binding { target: name(target), axis: axis.name().to_owned() }),
         peak: CeilingPeak::of(&ceiling),
+        uncounted: ceiling
+            .uncounted
+            .map(|(target, axis)| Binding { target: name(target), axis: axis.name().to_owned() }),
         targets: CeilingTarget::all(scenario, &ceiling, 1.0),
     }
 }
@@ -207,7 +214,12 @@ fn assumed_share(target: &Target, axis: Axis) -> Option<f64> {
 /// Returns the share of a limit's capacity that is used when the run begins.
 #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
 fn used_share(scenario: &Scenario, target: TargetId, limit: &Limit) -> f64 {
-    let target = &scenario.targets[target.index()];
+    let used = used_at_start(scenario, &scenario.targets[target.index()], limit);
+    used as f64 / limit.capacity().max(1) as f64
+}
+
+/// Returns the units of a limit that are used when the run begins.
+pub(super) fn used_at_start(scenario: &Scenario, target: &Target, limit: &Limit) -> u64 {
     let config = &scenario.providers[usize::from(target.provider)];
     let meter = |model: u16| config.meter_of(usize::from(model));
     let level = config.start_levels.iter().find(|level| {
@@ -215,5 +227,5 @@ fn used_share(scenario: &Scenario, target: TargetId, limit: &Limit) -> f64 {
             && level.axis == limit.axis
             && meter(level.model) == meter(target.model)
     });
-    level.map_or(0.0, |level| level.used as f64 / limit.capacity().max(1) as f64)
+    level.map_or(0, |level| level.used)
 }

@@ -2,7 +2,7 @@
 
 use super::histogram::Histogram;
 use super::names::{AXES, REASONS, REFUSALS};
-use crate::event::{AttemptFailure, LocalFailure};
+use crate::event::{AttemptFailure, LimitCause, LocalFailure};
 use crate::ids::TargetId;
 use crate::scenario::Target;
 use provider::{Instant, Usage, config::CachedTokens};
@@ -83,6 +83,11 @@ pub(super) struct FailureCounts {
     pub(super) timeout: u64,
     pub(super) garbage: u64,
     pub(super) abandoned: u64,
+    /// Calls too long for the model.
+    pub(super) too_long: u64,
+    /// Faults that the client reads as a refusal by a limit, and those that it reads as an overload of the provider.
+    pub(super) rate_limit_error: u64,
+    pub(super) overload: u64,
     /// In the order of [`LocalFailure::ALL`].
     pub(super) local: [u64; LocalFailure::ALL.len()],
 }
@@ -150,7 +155,18 @@ impl FailureCounts {
             timeout: 0,
             garbage: 0,
             abandoned: 0,
+            too_long: 0,
+            rate_limit_error: 0,
+            overload: 0,
             local: [0; LocalFailure::ALL.len()],
+        }
+    }
+
+    /// Counts a fault that the client reads as a refusal for this cause.
+    pub(super) fn count_faulted(&mut self, cause: LimitCause) {
+        match cause {
+            LimitCause::Overload => self.overload += 1,
+            _ => self.rate_limit_error += 1,
         }
     }
 

@@ -1,7 +1,8 @@
 //! Judges the rules of a scenario's `expect` by the measured values of a summary.
 
+use super::rule_result::{NotJudged, RuleResult};
 use super::rule_windows::RuleWindows;
-use super::summary::{Quantiles, RuleResult, Summary, Unit};
+use super::summary::{Quantiles, Summary, Unit};
 use crate::formatting::{rounded, seconds, share_of};
 use crate::scenario::{Metric, Op, Scenario, Time};
 
@@ -21,6 +22,11 @@ pub(super) fn judge(
         let unbounded = rule.metric == Metric::Headroom && summary.ceiling.jobs_per_min.is_none();
         let compared = if unbounded { Some(f64::INFINITY) } else { actual };
         let pass = compared.is_some_and(|actual| holds(actual, rule.op, rule.value));
+        let not_judged = match windows {
+            _ if compared.is_some() => None,
+            Some(windows) => windows.not_judged(rule),
+            None => not_judged(summary),
+        };
         let workload = rule.workload.map(|id| scenario.workloads[id.index()].name.clone());
         let in_windows = rule.window.filter(|window| *window < scenario.duration);
         RuleResult {
@@ -33,6 +39,7 @@ pub(super) fn judge(
             actual,
             unit: unit(rule.metric),
             pass,
+            not_judged,
         }
     });
     each.collect()
@@ -56,6 +63,14 @@ pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
         Metric::Cost => Some(summary.cost_usd),
         Metric::Headroom => summary.ceiling.multiple,
     }
+}
+
+/// Returns why a rule on all jobs of the run, of which nothing was measured, cannot be judged: no job ended, or those that
+/// succeeded were all served without an attempt. `None` if all jobs were lost: then it is broken.
+fn not_judged(summary: &Summary) -> Option<NotJudged> {
+    let jobs = &summary.jobs;
+    let is_lost = jobs.succeeded == 0 && jobs.failed + jobs.shed > 0;
+    (!is_lost).then_some(NotJudged { jobs: 0, needed: 1 })
 }
 
 fn unit(metric: Metric) -> Unit {

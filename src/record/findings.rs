@@ -5,20 +5,20 @@
 //! read. Reports turn them into sentences (`report::verdict`).
 
 use super::ceiling::CeilingPeak;
-use super::summary::{CeilingSummary, Counts, LongWindow, Quantiles, RuleResult, Summary, Workload};
+use super::cut_answers::CutAnswers;
+use super::given_up::GivenUp;
+use super::rule_result::UnjudgedRule;
+use super::summary::{CeilingSummary, Counts, LongWindow, Quantiles, Summary, Workload};
 use super::worst_window::WorstWindow;
-use super::{jobs_in_flight, local_failures};
+use super::{jobs_in_flight, local_failures, rule_result};
 use crate::formatting::{per_minute, rounded, share_of};
-use crate::scenario::{Metric, Note};
+use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
 
 /// The largest 99th percentile of the generator's lag at which a live run kept its schedule, in seconds.
 const MAX_LAG_S: f64 = 0.010;
 /// The largest difference between delivered and scheduled jobs at which a live run kept its schedule, as a share.
 const MAX_MISSING: f64 = 0.001;
-
-/// The smallest share of cut answers that is reported before the limits, the outcomes and the expectations.
-const MIN_COMMON_CUT: f64 = 0.05;
 
 /// One conclusion of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,8 +80,11 @@ pub enum Finding {
         axis: String,
         /// When, in seconds since the run began.
         at_s: f64,
-        /// Jobs offered per minute, in the minute before it; in the first minute of the run if it came earlier.
+        /// Jobs offered per minute, in the minute before it, or in as long a time around it as it takes for twenty jobs.
         offered_per_min: f64,
+        /// The jobs that arrive in the busiest minute about then, if they are far more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        busiest_minute: Option<u64>,
     },
     /// No limit refused anything that fits.
     NoRefusal {
@@ -90,10 +93,16 @@ pub enum Finding {
         /// The limit that binds first at a higher load; `None` if no limit bounds the load.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ceiling: Option<LimitCeiling>,
+        /// The jobs that were given up nevertheless while they waited for a limit; `None` if they are few.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        given_up: Option<GivenUp>,
         /// Attempts that were refused because they are too large.
         #[serde(default, skip_serializing_if = "is_zero")]
         too_large: u64,
-        /// Attempts that were refused for another reason than a limit, such as an incident.
+        /// Attempts that were refused because they are too long for the model.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        too_long: u64,
+        /// Attempts that were answered like a refusal for another reason than a limit, such as an incident.
         #[serde(default, skip_serializing_if = "is_zero")]
         faulted: u64,
     },
@@ -145,6 +154,13 @@ pub enum Finding {
         /// The missed expectations as written; at least one.
         rules: Vec<String>,
     },
+    /// Some expectations can neither be called met nor missed.
+    ExpectationsNotJudged {
+        /// Expectations in all.
+        total: u64,
+        /// Those that cannot be judged; at least one.
+        rules: Vec<UnjudgedRule>,
+    },
 }
 
 /// The load that the limits allow by arithmetic, and the limit that binds first.
@@ -164,65 +180,6 @@ pub struct LimitCeiling {
     pub is_sum: bool,
 }
 
-/// The answers that were cut: each ends at `max_tokens`, or at the longest completion of the model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CutAnswers {
-    /// Jobs whose answer was cut; at least one.
-    pub cut: u64,
-    /// Jobs that succeeded.
-    pub succeeded: u64,
-    /// The workloads with cut answers, those with the most first.
-    pub workloads: Vec<CutWorkload>,
-    /// Workloads of the run, those without cut answers included.
-    pub of: usize,
-    /// Whether an expectation is about cut answers.
-    pub is_judged: bool,
-}
-
-/// The cut answers of one workload.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CutWorkload {
-    /// Its name.
-    pub name: String,
-    /// Jobs whose answer was cut; at least one.
-    pub cut: u64,
-    /// Jobs that succeeded.
-    pub succeeded: u64,
-    /// The `max_tokens` of its jobs; `None`: they were cut at the longest completion of the model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_tokens: Option<u32>,
-}
-
-impl CutAnswers {
-    /// Returns the cut answers of a run; `None` if there are none.
-    #[must_use]
-    pub fn of(summary: &Summary) -> Option<Self> {
-        let cut = |workload: &&Workload| workload.cut > 0;
-        let mut workloads: Vec<CutWorkload> =
-            summary.workloads.iter().filter(cut).map(CutWorkload::of).collect();
-        workloads.sort_by_key(|workload| std::cmp::Reverse(workload.cut));
-        (summary.jobs.cut > 0).then(|| Self {
-            cut: summary.jobs.cut,
-            succeeded: summary.jobs.succeeded,
-            workloads,
-            of: summary.workloads.len(),
-            is_judged: summary.expect.iter().any(|expected| expected.metric == Some(Metric::CutShare)),
-        })
-    }
-
-    /// Returns `true` if so many answers are cut that they are reported before the outcomes of the jobs.
-    fn is_common(&self) -> bool {
-        share_of(self.cut, self.succeeded).is_some_and(|share| share >= MIN_COMMON_CUT)
-    }
-}
-
-impl CutWorkload {
-    fn of(workload: &Workload) -> Self {
-        let Workload { cut, succeeded, max_tokens, .. } = *workload;
-        Self { name: workload.name.clone(), cut, succeeded, max_tokens }
-    }
-}
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
@@ -233,16 +190,28 @@ fn is_zero(count: &u64) -> bool {
 pub(super) struct Facts {
     /// The number of jobs in the schedule of a live run, if it is known.
     pub(super) scheduled: Option<u64>,
-    /// The number of attempts that were refused because they are too large. If it is `None`, every refused attempt of a
-    /// summary without a first refusal counts as too large.
-    pub(super) too_large: Option<u64>,
+    /// The attempts that no limit could have admitted. If it is `None`, every refused attempt of a summary without a first
+    /// refusal counts as too large for a limit.
+    pub(super) not_admitted: Option<NotAdmitted>,
+}
+
+/// Attempts that no limit could have admitted at any time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct NotAdmitted {
+    /// Refused by a limit, since they are larger than it ever holds.
+    pub(super) too_large: u64,
+    /// Refused, since they are too long for the model.
+    pub(super) too_long: u64,
+    /// Answered like a refusal because of a fault.
+    pub(super) faulted: u64,
 }
 
 /// Derives the findings, the most important first.
 pub(super) fn of(summary: &Summary, facts: Facts) -> Vec<Finding> {
     let generator = summary.lag_s.as_ref().and_then(|lag| generator(summary, lag, facts.scheduled));
-    let conclusions = [limit(summary, facts.too_large), outcomes(summary)].into_iter().flatten();
-    let conclusions = conclusions.chain(workload_outcomes(summary)).chain(expectations(&summary.expect));
+    let conclusions = [limit(summary, facts.not_admitted), outcomes(summary)].into_iter().flatten();
+    let conclusions =
+        conclusions.chain(workload_outcomes(summary)).chain(rule_result::findings(&summary.expect));
     let long_window = summary.long_window.as_ref();
     let (leading_window, trailing_window) =
         match long_window.map(|window| is_misleading_without(window, summary)) {
@@ -333,13 +302,14 @@ fn generator(summary: &Summary, lag: &Quantiles, scheduled: Option<u64>) -> Opti
 }
 
 /// Returns the finding on what the limits refused; `None` if they could admit no job, which another finding says.
-fn limit(summary: &Summary, too_large: Option<u64>) -> Option<Finding> {
+fn limit(summary: &Summary, not_admitted: Option<NotAdmitted>) -> Option<Finding> {
     if let Some(refusal) = &summary.first_refusal {
         return Some(Finding::FirstRefusal {
             target: refusal.target.clone(),
             axis: refusal.axis.clone(),
             at_s: refusal.at_s,
             offered_per_min: refusal.offered_per_min,
+            busiest_minute: refusal.busiest_minute,
         });
     }
     if summary.jobs.offered == 0 {
@@ -361,9 +331,10 @@ fn limit(summary: &Summary, too_large: Option<u64>) -> Option<Finding> {
         _ => None,
     };
     let offered_per_min = rounded(per_minute(summary.jobs.offered, summary.duration_s), 6);
-    let limited = summary.attempts.limited;
-    let too_large = too_large.map_or(limited, |too_large| too_large.min(limited));
-    Some(Finding::NoRefusal { offered_per_min, ceiling, too_large, faulted: limited - too_large })
+    let of_limits = NotAdmitted { too_large: summary.attempts.limited, ..NotAdmitted::default() };
+    let NotAdmitted { too_large, too_long, faulted } = not_admitted.unwrap_or(of_limits);
+    let given_up = GivenUp::of(summary);
+    Some(Finding::NoRefusal { offered_per_min, ceiling, given_up, too_large, too_long, faulted })
 }
 
 /// Returns what became of the jobs; `None` if none arrived.
@@ -377,18 +348,4 @@ fn outcomes(summary: &Summary) -> Option<Finding> {
         in_flight: jobs.in_flight,
         p95_s: (latency.count > 0).then_some(latency.p95),
     })
-}
-
-/// Returns the finding on the expectations; `None` if there are none.
-fn expectations(expect: &[RuleResult]) -> Option<Finding> {
-    let rules = |pass: bool| -> Vec<String> {
-        let chosen = expect.iter().filter(|expected| expected.pass == pass);
-        chosen.map(|expected| expected.rule.clone()).collect()
-    };
-    let missed = rules(false);
-    match (expect.len(), missed.len()) {
-        (0, _) => None,
-        (_, 0) => Some(Finding::ExpectationsMet { rules: rules(true) }),
-        (total, _) => Some(Finding::ExpectationsMissed { total: total as u64, rules: missed }),
-    }
 }

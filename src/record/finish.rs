@@ -3,19 +3,19 @@
 //! Every job that arrived must have ended, and every attempt that ended must have been sent: a summary that hides jobs
 //! is never made.
 
-use super::counts::{Refusal, TargetCounts, UsageSum, WorkloadCounts};
+use super::counts::{TargetCounts, UsageSum, WorkloadCounts};
+use super::findings::NotAdmitted;
+use super::first_refusal::first_refusal;
 use super::histogram::Histogram;
 use super::names::{REASONS, failure_name, refusal_name};
 use super::recorder::{Recorder, RunEnd};
-use super::series::Series;
 use super::summary::{
-    Attempts, Counts, FirstRefusal, Jobs, LatencyBreakdown, Limit, Mode, Quantiles, SCHEMA, Shares, Summary,
-    Target, Tokens, Workload,
+    Attempts, Counts, Jobs, LatencyBreakdown, Limit, Mode, Quantiles, SCHEMA, Shares, Summary, Target,
+    Tokens, Workload,
 };
 use super::{expect, findings};
 use crate::event::{AttemptFailure, LocalFailure};
-use crate::formatting::{at_seconds, per_minute, rounded, seconds};
-use crate::scenario::Scenario;
+use crate::formatting::{at_seconds, rounded, seconds};
 use provider::config::{CachedTokens, Limit as ProviderLimit, Price, RefillPolicy};
 use provider::{Axis, Instant, Nanos, Zone};
 
@@ -82,7 +82,10 @@ impl Recorder {
         summary.expect = expect::judge(&self.scenario, &self.rule_windows, &summary);
         summary.findings = findings::of(
             &summary,
-            findings::Facts { scheduled: end.scheduled, too_large: Some(self.too_large) },
+            findings::Facts {
+                scheduled: end.scheduled,
+                not_admitted: Some(self.not_admitted_for_size_or_fault()),
+            },
         );
         summary
     }
@@ -141,6 +144,16 @@ impl Recorder {
         Attempts { total, ok, limited, failed, in_flight, limited_by, failed_by: self.failed_by() }
     }
 
+    /// Returns the attempts that were not admitted although no limit could have admitted them at another time.
+    fn not_admitted_for_size_or_fault(&self) -> NotAdmitted {
+        let failures = &self.failures;
+        NotAdmitted {
+            too_large: self.too_large,
+            too_long: failures.too_long,
+            faulted: failures.rate_limit_error + failures.overload,
+        }
+    }
+
     fn failed_by(&self) -> Counts {
         let failures = &self.failures;
         let statuses =
@@ -155,7 +168,13 @@ impl Recorder {
             .chain(others)
             .chain(local)
             .map(|(failure, count)| (failure_name(failure).into_owned(), count));
-        let all = named.chain([("abandoned".to_owned(), failures.abandoned)]);
+        let others = [
+            ("abandoned", failures.abandoned),
+            ("too_long", failures.too_long),
+            ("rate_limit_error", failures.rate_limit_error),
+            ("overload", failures.overload),
+        ];
+        let all = named.chain(others.map(|(name, count)| (name.to_owned(), count)));
         all.filter(|(_, count)| *count > 0).collect()
     }
 
@@ -219,7 +238,10 @@ impl Recorder {
                     .map(|(axis, jobs)| (axis.name().to_owned(), jobs))
                     .collect(),
                 limits: model.limits.iter().map(|limit| limit_of(limit, counts)).collect(),
-                utilisation: by_axis(&|limit| utilisation(limit, counts, has_decisions, end, span)),
+                utilisation: by_axis(&|limit| {
+                    let used_before = super::ceiling::used_at_start(&self.scenario, target, limit);
+                    utilisation(limit, (counts, used_before), has_decisions, end, span)
+                }),
                 peak: by_axis(&|limit| Some(counts.peak[limit.axis as usize])),
             }
         })
@@ -272,7 +294,7 @@ fn cost(used: UsageSum, price: Price) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
 fn utilisation(
     limit: &ProviderLimit,
-    counts: &TargetCounts,
+    (counts, used_before): (&TargetCounts, u64),
     has_decisions: bool,
     end: Instant,
     span: Nanos,
@@ -293,7 +315,8 @@ fn utilisation(
     let seconds = if limit.axis.window_length().is_some() { 1.0 } else { run.as_secs_f64() };
     let capacity = match mean_of_adaptive(limit, counts).zip(limit.axis.window_length()) {
         Some((mean, window)) => mean * (run.as_secs_f64() / window.as_secs_f64()).max(1.0),
-        None => limit.max_units_in(span) * seconds,
+        // What earlier traffic used was not there to be admitted.
+        None => (limit.max_units_in(span) - used_before as f64) * seconds,
     };
     (capacity > 0.0).then(|| charged / capacity)
 }
@@ -335,29 +358,5 @@ fn limit_of(limit: &ProviderLimit, counts: &TargetCounts) -> Limit {
             _ => None,
         },
         law: law.to_owned(),
-    }
-}
-
-/// Returns the refusal with the rate offered in the time buckets of the minute before it (of the first minute, if it came
-/// earlier).
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "buckets are few, their counts far below 2^53"
-)]
-fn first_refusal(refusal: Refusal, scenario: &Scenario, series: &Series) -> FirstRefusal {
-    let (at_s, bucket_s, duration_s) = (at_seconds(refusal.at), series.step_s, seconds(scenario.duration));
-    let per_minute_buckets = (libm::ceil(60.0 / bucket_s) as usize).max(1);
-    let planned = (libm::ceil(duration_s / bucket_s) as usize).clamp(1, series.offered.len());
-    let end = ((at_s / bucket_s) as usize + 1).max(per_minute_buckets).min(planned);
-    let begin = end.saturating_sub(per_minute_buckets);
-    let offered: u64 = series.offered[begin..end].iter().sum();
-    let covered_s = (end as f64 * bucket_s).min(duration_s) - begin as f64 * bucket_s;
-    FirstRefusal {
-        at_s,
-        target: scenario.targets[refusal.target.index()].name.clone(),
-        axis: refusal_name(refusal.by).to_owned(),
-        offered_per_min: rounded(per_minute(offered, covered_s.max(bucket_s.min(1.0))), 6),
     }
 }

@@ -15,9 +15,10 @@ use super::worst_window::Windows;
 use crate::event::{
     AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle, RecordedDecision,
 };
-use crate::ids::{TargetId, WorkloadId};
+use crate::ids::{AttemptId, TargetId, WorkloadId};
 use crate::scenario::Scenario;
 use provider::{Axis, Instant, Nanos, Usage};
+use rustc_hash::FxHashMap;
 
 /// Folds a run into a [`super::Summary`], in constant memory.
 #[derive(Clone, Debug)]
@@ -42,8 +43,10 @@ pub struct Recorder {
     /// Of the succeeded, those that a later step than the first of their route served.
     pub(super) fell_back: u64,
     pub(super) first_refusal: Option<Refusal>,
-    /// Attempts that could never be admitted: larger than a limit ever holds, or too long for the model.
+    /// Attempts that a limit refused and could never admit: they are larger than it ever holds.
     pub(super) too_large: u64,
+    /// The decisions on the attempts in flight that were not admitted.
+    not_admitted: FxHashMap<AttemptId, RecordedDecision>,
     /// By rule of the scenario; `None` for a rule that is about all jobs of the run.
     pub(super) rule_windows: Vec<Option<RuleWindows>>,
     /// Whether any rule has windows.
@@ -53,6 +56,9 @@ pub struct Recorder {
     pub(super) worst_windows: Option<Windows>,
     pub(super) last_event: Instant,
 }
+
+/// An attempt and its target.
+type Attempt = (AttemptId, TargetId);
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +106,7 @@ impl Recorder {
             fell_back: 0,
             first_refusal: None,
             too_large: 0,
+            not_admitted: FxHashMap::default(),
             has_rule_windows: rule_windows.iter().any(Option::is_some),
             rule_windows,
             worst_windows: if distributions { Windows::of(scenario) } else { None },
@@ -134,41 +141,67 @@ impl Recorder {
         self.buckets.settled(at, target.index(), usage, counts.cached.counted(usage));
     }
 
-    fn replied(&mut self, at: Instant, target: TargetId, outcome: AttemptOutcome, usage: Usage) {
+    /// Counts the reply to an attempt. What the provider decided on it counts if it is known: a reply may name no limit, another
+    /// one, or one that does not exist.
+    fn replied(&mut self, at: Instant, (attempt, target): Attempt, outcome: AttemptOutcome, usage: Usage) {
+        let not_admitted = self.take_not_admitted(attempt);
         let counts = &mut self.targets[target.index()];
-        match outcome {
-            AttemptOutcome::Ok => {
+        match (not_admitted, outcome) {
+            (Some(RecordedDecision::Refused { axis, .. }), _) => {
+                self.limited(at, target, axis as usize, Some(axis));
+            }
+            (Some(RecordedDecision::TooLong), _) => {
+                counts.failed += 1;
+                self.failures.too_long += 1;
+            }
+            (_, AttemptOutcome::Ok) => {
                 counts.ok += 1;
                 counts.replied.add(usage);
                 if counts.decided == 0 {
                     self.buckets.charge_undecided(at, target.index(), usage);
                 }
             }
-            AttemptOutcome::Limited { axis, cause } => {
+            // A fault that is answered like a refusal.
+            (_, AttemptOutcome::Limited { cause, .. }) if counts.decided > 0 => {
+                counts.failed += 1;
+                self.failures.count_faulted(cause);
+            }
+            (_, AttemptOutcome::Limited { axis, cause }) => {
                 let by = refusal_index(axis, cause);
-                counts.limited_by[by] += 1;
-                self.buckets.refused(at, target.index(), axis);
-                if let (Some(windows), Some(axis)) = (&mut self.worst_windows, axis) {
-                    windows.refused(at, target, axis);
-                }
-                // A fault that answers 429 is no limit; the provider's decision, if it is known, tells them apart.
-                if self.targets[target.index()].decided == 0 {
-                    if cause == LimitCause::TooLarge {
-                        self.too_large += 1;
-                    } else {
-                        self.refused(at, target, by);
-                    }
+                self.limited(at, target, by, axis);
+                if cause == LimitCause::TooLarge {
+                    self.too_large += 1;
+                } else {
+                    self.refused(at, target, by);
                 }
             }
-            AttemptOutcome::Failed(failure) => {
+            (_, AttemptOutcome::Failed(failure)) => {
                 counts.failed += 1;
                 self.failures.count(failure);
             }
         }
     }
 
-    fn decided(&mut self, at: Instant, target: TargetId, decision: RecordedDecision) {
+    /// Counts an attempt that a limit refused.
+    fn limited(&mut self, at: Instant, target: TargetId, by: usize, axis: Option<Axis>) {
+        self.targets[target.index()].limited_by[by] += 1;
+        self.buckets.refused(at, target.index(), axis);
+        if let (Some(windows), Some(axis)) = (&mut self.worst_windows, axis) {
+            windows.refused(at, target, axis);
+        }
+    }
+
+    /// Returns the decision on an attempt that ends, if it is known and the attempt was not admitted.
+    fn take_not_admitted(&mut self, attempt: AttemptId) -> Option<RecordedDecision> {
+        // Most runs have none, and most attempts are admitted.
+        if self.not_admitted.is_empty() { None } else { self.not_admitted.remove(&attempt) }
+    }
+
+    fn decided(&mut self, at: Instant, (attempt, target): Attempt, decision: RecordedDecision) {
         self.last_decision = at;
+        if !matches!(decision, RecordedDecision::Admitted { .. }) {
+            self.not_admitted.insert(attempt, decision);
+        }
         let counts = &mut self.targets[target.index()];
         counts.decided += 1;
         match decision {
@@ -184,8 +217,7 @@ impl Recorder {
                     self.refused(at, target, axis as usize);
                 }
             }
-            RecordedDecision::TooLong => self.too_large += 1,
-            RecordedDecision::Faulted => {}
+            RecordedDecision::TooLong | RecordedDecision::Faulted => {}
         }
     }
 
@@ -288,10 +320,13 @@ impl Fold for Recorder {
         match event.kind {
             EventKind::Arrived { workload, scheduled, .. } => self.arrived(at, workload, scheduled),
             EventKind::Sent { target, .. } => self.sent(at, target),
-            EventKind::Decided { target, decision, .. } => self.decided(at, target, decision),
+            EventKind::Decided { attempt, target, decision } => self.decided(at, (attempt, target), decision),
             EventKind::Settled { target, usage, .. } => self.settled(at, target, usage),
-            EventKind::Replied { target, outcome, usage, .. } => self.replied(at, target, outcome, usage),
-            EventKind::AttemptCancelled { target, .. } => {
+            EventKind::Replied { attempt, target, outcome, usage } => {
+                self.replied(at, (attempt, target), outcome, usage);
+            }
+            EventKind::AttemptCancelled { attempt, target } => {
+                self.take_not_admitted(attempt);
                 self.targets[target.index()].failed += 1;
                 self.failures.abandoned += 1;
             }

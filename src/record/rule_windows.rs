@@ -4,6 +4,7 @@
 //! number of windows.
 
 use super::histogram::Histogram;
+use super::rule_result::NotJudged;
 use crate::event::{JobEnd, JobOutcome};
 use crate::ids::WorkloadId;
 use crate::scenario::{Metric, Op, Rule, Time};
@@ -101,6 +102,22 @@ impl RuleWindows {
         values.reduce(|worst, next| if badness(next.value) > badness(worst.value) { next } else { worst })
     }
 
+    /// Returns why a rule without a value in any window cannot be judged: no window has enough jobs. `None` if some have, but so
+    /// few of them succeeded that nothing was measured: then it is broken.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number of jobs, at least 1"
+    )]
+    pub(super) fn not_judged(&self, rule: &Rule) -> Option<NotJudged> {
+        let needed = if self.windows.len() == 1 { 1.0 } else { libm::ceil(min_jobs(rule)) } as u64;
+        let jobs = self.windows.iter().map(|window| window.ended).max().unwrap_or(0);
+        let served = |window: &Window| window.succeeded > 0 && window.served == 0;
+        // Jobs that all come from the cache have no fallback share.
+        let is_unserved = self.metric == Metric::FallbackShare && self.windows.iter().any(served);
+        (jobs < needed || is_unserved).then_some(NotJudged { jobs: jobs.min(needed - 1), needed })
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
     fn value(&self, window: &Window, min_jobs: f64) -> Option<f64> {
         let ratio = |part: u64, whole: u64| {
@@ -122,7 +139,7 @@ impl RuleWindows {
 }
 
 /// Returns the smallest number of jobs in a window at which one job alone does not break the rule.
-fn min_jobs(rule: &Rule) -> f64 {
+pub(crate) fn min_jobs(rule: &Rule) -> f64 {
     // A rule that allows no exception is broken by any job.
     let allowed = rule.allowed_share().filter(|allowed| *allowed > 0.0);
     allowed.map_or(1.0, |allowed| (1.0 / allowed - 1e-9).max(1.0))

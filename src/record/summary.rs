@@ -9,11 +9,12 @@ pub use super::ceiling::{Binding, CeilingAxis, CeilingPeak, CeilingSummary, Ceil
 use super::consistency;
 use super::delays::Delays;
 use super::findings::{self, Finding};
+use super::rule_result::RuleResult;
 use super::series::Series;
 use super::trace::JobTrace;
 use super::worst_window::WorstWindow;
 pub use crate::formatting::Unit;
-use crate::scenario::{Metric, Note};
+use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -284,8 +285,12 @@ pub struct FirstRefusal {
     pub target: String,
     /// The axis; the cause if the reply named no axis.
     pub axis: String,
-    /// Jobs offered per minute, in the minute before it; in the first minute of the run if it came earlier.
+    /// Jobs offered per minute, in the minute before it (in the first minute of the run if it came earlier), or in as long a time
+    /// around it as it takes for twenty jobs.
     pub offered_per_min: f64,
+    /// The jobs that arrive in the busiest minute about then, if they are far more than that rate says, as those of a burst are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busiest_minute: Option<u64>,
 }
 
 /// The jobs of one workload, by outcome.
@@ -367,32 +372,4 @@ pub struct Limit {
     pub grows_to: Option<u64>,
     /// The policy by which it refills, as the scenario names it; `calendar_pacific` with the zone, `at_once` for concurrency.
     pub law: String,
-}
-
-/// A rule of `expect` and its measured value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RuleResult {
-    /// The rule as written.
-    pub rule: String,
-    /// The metric of the rule; `None` in results of earlier versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metric: Option<Metric>,
-    /// The workload that it is judged for; `None` for all jobs of the run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workload: Option<String>,
-    /// The length of the windows that it is judged in, in seconds; `None` for the run as a whole.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub window_s: Option<f64>,
-    /// The start of the worst window, in which `actual` was measured, in seconds; `None` without windows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_s: Option<f64>,
-    /// `true` if the scenario does not state it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_default: bool,
-    /// The measured value; `None` if there was nothing to measure.
-    pub actual: Option<f64>,
-    /// The unit of `actual`.
-    pub unit: Unit,
-    /// `true` if the rule holds. Without a measured value it does not, except for headroom if no limit bounds the load.
-    pub pass: bool,
 }

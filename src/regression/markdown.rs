@@ -50,7 +50,11 @@ fn rows(scenario: &ScenarioOutcome, filter: RowFilter) -> String {
 }
 
 fn rule_row(name: &str, rule: &RuleOutcome) -> String {
-    let verdict = if rule.pass { "holds" } else { "**broken**" };
+    let verdict = match rule.pass {
+        true => "holds",
+        false if rule.not_judged.is_some() => "**cannot be judged**",
+        false => "**broken**",
+    };
     format!(
         "| {name} | {} | | {} | {} | {verdict} |\n",
         cell(&rule.rule),

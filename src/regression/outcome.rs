@@ -5,8 +5,8 @@ use super::baseline::Baseline;
 use super::compare::{FALSE_ALARM_PROBABILITY, MeasureChange, Verdict, changes};
 use super::measures::format_change;
 use super::runs::{Case, ScenarioRuns};
-use crate::formatting::{quantity, rounded};
-use crate::record::{RuleResult, Unit};
+use crate::formatting::{count, plural, quantity, rounded};
+use crate::record::{NotJudged, RuleResult, Unit};
 use crate::scenario::Rule;
 use serde::Serialize;
 
@@ -66,6 +66,9 @@ pub struct RuleOutcome {
     pub line: Option<usize>,
     /// Whether it holds.
     pub pass: bool,
+    /// The jobs of a rule that cannot be judged, so that it neither holds nor is broken; it fails the test. `None` if it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_judged: Option<NotJudged>,
     /// The measured value; `None` if there was nothing to measure, or if the rule holds because headroom is unlimited.
     pub actual: Option<f64>,
     /// The unit of `actual` and `bound`.
@@ -175,6 +178,7 @@ impl RuleOutcome {
             rule: result.rule.clone(),
             line: line_of(&case.text, &result.rule),
             pass: result.pass,
+            not_judged: result.not_judged,
             actual: result.actual,
             unit: result.unit,
             bound: rounded(rule.value, 6),
@@ -187,6 +191,7 @@ impl RuleOutcome {
         match self.actual {
             Some(actual) => quantity(self.unit, actual),
             None if self.pass => "unlimited".to_owned(),
+            None if self.not_judged.is_some_and(|few| few.needed > 1) => "too few jobs".to_owned(),
             None => "nothing to measure".to_owned(),
         }
     }
@@ -202,6 +207,16 @@ impl RuleOutcome {
 
     /// Returns a sentence with the broken rule, the measured value and the difference.
     pub(super) fn sentence(&self) -> String {
+        if let Some(few) = self.not_judged.filter(|few| few.needed > 1) {
+            let (rule, needed) = (&self.rule, plural(few.needed, "job"));
+            let jobs = count(few.jobs);
+            return format!(
+                "`{rule}` cannot be judged: no window has the {needed} that a verdict needs, the fullest has {jobs}"
+            );
+        }
+        if self.not_judged.is_some() {
+            return format!("`{}` cannot be judged: {}", self.rule, self.actual_text());
+        }
         let by = self.broken_by();
         let by = if by.is_empty() { by } else { format!(", {by}") };
         format!("`{}` is not met: {}{by}", self.rule, self.actual_text())

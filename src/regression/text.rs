@@ -22,7 +22,8 @@ fn scenario(scenario: &ScenarioOutcome) -> String {
     let mut text = format!("{word}  {}: {}\n", scenario.file, judged(scenario));
     for rule in scenario.broken() {
         let line = rule.line.map(|line| format!(" ({}:{line})", scenario.file)).unwrap_or_default();
-        text.push_str(&format!("      broken  {}{line}\n", rule.sentence()));
+        let word = if rule.not_judged.is_some() { "unjudged" } else { "broken" };
+        text.push_str(&format!("      {word:<7} {}{line}\n", rule.sentence()));
         text.push_str(&format!("              reproduce: {}\n", rule.reproduce));
     }
     for change in scenario.with_verdict(Verdict::Worse) {

@@ -2,7 +2,8 @@
 
 use crate::formatting::{count, duration, moment, percent, plural, quantity, share_of, usd};
 use crate::record::{
-    CeilingAxis, Counts, DelayEffect, Difference, Limit, Mode, Quantiles, RuleResult, Summary, Target,
+    CeilingAxis, Counts, DelayEffect, Difference, Limit, Mode, NotJudged, Quantiles, RuleResult, Summary,
+    Target,
 };
 use provider::{Axis, units};
 
@@ -96,14 +97,22 @@ pub(super) fn delay_effect(summary: &Summary) -> Option<String> {
 /// Formats the measured value of an expectation, in its unit, with the start of the worst window if it is judged in windows.
 pub(super) fn actual(expected: &RuleResult, run_s: f64) -> String {
     let Some(actual) = expected.actual else {
-        return match (expected.pass, expected.window_s) {
+        return match (expected.pass, expected.not_judged) {
             (true, _) => "unlimited".to_owned(),
-            (false, Some(_)) => "too few jobs".to_owned(),
+            (false, Some(few)) => not_judged(few, expected.window_s),
             (false, None) => "no samples".to_owned(),
         };
     };
     let actual = quantity(expected.unit, actual);
     expected.at_s.map_or_else(|| actual.clone(), |at_s| format!("{actual} at {}", moment(at_s, run_s)))
+}
+
+/// Says why a rule cannot be judged: `at most 12 of 20 jobs`.
+pub(super) fn not_judged(few: NotJudged, window_s: Option<f64>) -> String {
+    match window_s {
+        Some(_) => format!("at most {} of {}", count(few.jobs), plural(few.needed, "job")),
+        None => "nothing to measure".to_owned(),
+    }
 }
 
 /// Returns the text of an expectation; says so if the scenario does not state it.

@@ -2,6 +2,7 @@
 
 pub(super) mod change;
 mod differences;
+mod few;
 mod html;
 mod notes;
 mod outages;
@@ -17,8 +18,8 @@ use super::chart::{Chart, curve, what_if};
 use super::facts;
 use super::terminal::{TerminalText, WIDTH, bar};
 use super::text_layout::{fitted, short};
-use crate::formatting::{count, duration, four_digits, number, percent};
-use crate::planner::{ChangeEffect, FewestJobs, Plan, Point};
+use crate::formatting::{count, duration, four_digits, job_rate, number, percent, significant};
+use crate::planner::{ChangeEffect, Plan, Point};
 
 /// Characters for the name of a change.
 const CHANGE: usize = 34;
@@ -118,6 +119,9 @@ impl PlanReport {
                 self.row(name, &number(axis.jobs_per_min), &times, &limit);
             }
         }
+        if let Some(base) = base_of_limits(plan) {
+            self.0.faint(&base);
+        }
         let differences = differences::sentences(plan);
         if !differences.is_empty() {
             self.0.line("");
@@ -130,7 +134,8 @@ impl PlanReport {
     /// Writes the row of a ceiling that lies beyond the loads that were tried.
     fn bound(&mut self, name: &str, side: char, tried: f64, load: f64, stops: Option<&str>) {
         let beyond = |value: f64| format!("{side} {}", number(value));
-        self.row(name, &beyond(tried * load), &beyond(tried), stops.unwrap_or(""));
+        // As findings state it.
+        self.row(name, &beyond(significant(tried * load)), &beyond(tried), stops.unwrap_or(""));
     }
 
     fn ceiling(&mut self, name: &str, jobs: Option<f64>, multiple: Option<f64>, stops: Option<&str>) {
@@ -152,8 +157,8 @@ impl PlanReport {
             self.0.line(&line);
         }
         self.0.faint("offered and goodput in jobs a minute; limited: rate-limited attempts per job");
-        if let Some(few) = few_jobs(plan) {
-            self.0.faint(&few);
+        for sentence in few::legend(plan) {
+            self.0.faint(&sentence);
         }
     }
 
@@ -226,6 +231,16 @@ impl PlanReport {
     }
 }
 
+/// Says what the jobs per minute of the limits are divided by, if that is not the mean load.
+fn base_of_limits(plan: &Plan) -> Option<String> {
+    let peak = plan.ceiling.analytic.peak.filter(|peak| peak.length_s > 0.0 && plan.users.is_none())?;
+    Some(format!(
+        "× load of a limit: ÷ the {} of the peak if its window is no longer than {}, else ÷ the mean",
+        job_rate(peak.offered * 60.0 / peak.length_s),
+        duration(peak.length_s.max(60.0))
+    ))
+}
+
 /// Returns the ceiling on the scenario's own seed, of which the curve is, as a multiple; `None` if there is none, or no other seed.
 fn own_seed(plan: &Plan) -> Option<f64> {
     let replicas = &plan.ceiling.simulated.replicas;
@@ -238,18 +253,13 @@ fn point_multiple(point: &Point) -> String {
     if point.multiple == 1.0 { number(1.0) } else { four_digits(point.multiple) }
 }
 
-/// Returns the verdict on a run of too few jobs, with their number.
-fn few(point: &Point) -> String {
-    format!("few: {}", count(point.offered))
-}
-
-/// Says how many jobs a verdict needs; `None` if every run of the curve has so many.
-fn few_jobs(plan: &Plan) -> Option<String> {
-    let judged_from = plan.ceiling.simulated.judged_from.as_ref()?;
-    let FewestJobs { rule, jobs } = judged_from;
-    plan.curve.iter().any(|point| point.too_few_jobs).then(|| {
-        format!("few: the jobs of the run, fewer than the {} from which `{rule}` is judged", count(*jobs))
-    })
+/// Returns the word for a run of which no verdict follows, with its jobs; `None` if one does.
+fn no_verdict(point: &Point) -> Option<String> {
+    match &point.undecided {
+        _ if point.too_few_jobs => Some(format!("few: {}", count(point.offered))),
+        Some(few) => Some(format!("thin: {}", count(few.jobs))),
+        None => None,
+    }
 }
 
 /// Returns the name of the ceiling without the rules on cost.
@@ -269,12 +279,8 @@ fn curve_line(point: &Point, days: f64) -> String {
         bar(served, BAR),
         percent(served),
         percent(limited),
-        point.cost_usd / days,
-        match point.holds {
-            _ if point.too_few_jobs => few(point),
-            true => "yes".to_owned(),
-            false => "no".to_owned(),
-        }
+        point.cost_usd_per_day.unwrap_or(point.cost_usd / days),
+        no_verdict(point).unwrap_or_else(|| if point.holds { "yes" } else { "no" }.to_owned())
     )
 }
 

@@ -144,12 +144,21 @@ impl RunReport {
         }
         self.0.heading("expectations");
         for expected in &summary.expect {
-            let mark = if expected.pass { self.0.style.good("pass") } else { self.0.style.bad("FAIL") };
+            let mark = match expected.pass {
+                true => self.0.style.good("pass"),
+                false if expected.is_broken() => self.0.style.bad("FAIL"),
+                false => self.0.style.bad("n/a "),
+            };
             let rule = fitted(&facts::rule(expected), 48);
             self.0.line(&format!(
                 "  {mark}  {rule:<50}{}",
                 fitted(&facts::actual(expected, summary.duration_s), 26)
             ));
+        }
+        if summary.expect.iter().any(|expected| expected.not_judged.is_some()) {
+            self.0.faint(
+                "n/a: cannot be judged; the jobs of the fullest window, of those that a verdict needs",
+            );
         }
     }
 

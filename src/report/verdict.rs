@@ -4,7 +4,8 @@ use super::notes;
 use crate::event::LocalFailure;
 use crate::formatting::{count, duration, job_rate, jobs_in, moment, offered_in, percent, plural, share_of};
 use crate::record::{
-    CeilingPeak, Counts, CutAnswers, CutWorkload, Finding, LimitCeiling, LongWindow, Summary, WorstWindow,
+    CeilingPeak, Counts, CutAnswers, CutWorkload, Finding, GivenUp, LimitCeiling, LongWindow, Summary,
+    UnjudgedRule, WorstWindow,
 };
 use provider::Axis;
 
@@ -39,24 +40,25 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
         Finding::GeneratorLagged { p99_s } => {
             not_kept(&format!("1 % of the jobs were sent more than {} late", duration(*p99_s)))
         }
-        Finding::FirstRefusal { target, axis, at_s, offered_per_min } => {
+        Finding::FirstRefusal { target, axis, at_s, offered_per_min, busiest_minute } => {
             let first = if Axis::ALL.iter().any(|known| known.name() == axis) {
                 format!("{axis} on {target} is the first limit to refuse")
             } else {
                 format!("{target} is the first to refuse, without naming a limit ({axis})")
             };
-            format!(
-                "{first}: at {}, with {} offered in total.",
-                moment(*at_s, run_s),
-                job_rate(*offered_per_min)
-            )
+            let at = moment(*at_s, run_s);
+            match busiest_minute {
+                Some(jobs) => format!("{first}: at {at}, when {} arrive in a minute.", plural(*jobs, "job")),
+                None => format!("{first}: at {at}, with {} offered in total.", job_rate(*offered_per_min)),
+            }
         }
         Finding::Unservable { workload, route, share } => format!(
             "{} of {workload} can never be served: too large for every target of the route {route}.",
             notes::jobs(*share)
         ),
-        Finding::NoRefusal { offered_per_min, ceiling, too_large, faulted } => {
-            no_refusal(&refused(*too_large, *faulted), *offered_per_min, ceiling.as_ref(), run_s)
+        Finding::NoRefusal { offered_per_min, ceiling, given_up, too_large, too_long, faulted } => {
+            let refused = refused(*too_large, *too_long, *faulted) + &self::given_up(given_up.as_ref());
+            no_refusal(&refused, *offered_per_min, ceiling.as_ref(), run_s)
         }
         Finding::LongWindow(window) => long_window(window, run_s),
         Finding::CutAnswers(cut) => cut_answers("", cut),
@@ -74,6 +76,26 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
             let are = if rules.len() == 1 { "is" } else { "are" };
             format!("{} of {total} expectations {are} missed: {}.", rules.len(), rules.join(", "))
         }
+        Finding::ExpectationsNotJudged { total, rules } => not_judged(*total, rules),
+    }
+}
+
+/// Returns the sentence on expectations that can neither be called met nor missed.
+fn not_judged(total: u64, rules: &[UnjudgedRule]) -> String {
+    let why = |rule: &UnjudgedRule| match rule.window_s {
+        Some(window_s) => format!(
+            "{} (no window of {} has the {} that a verdict needs; the fullest has {})",
+            rule.rule,
+            duration(window_s),
+            plural(rule.jobs.needed, "job"),
+            count(rule.jobs.jobs)
+        ),
+        None => format!("{} (nothing to measure)", rule.rule),
+    };
+    let each = rules.iter().map(why).collect::<Vec<_>>().join(", ");
+    match total {
+        1 => format!("The expectation cannot be judged: {each}."),
+        _ => format!("{} of {total} expectations cannot be judged: {each}.", rules.len()),
     }
 }
 
@@ -98,7 +120,9 @@ pub(super) fn long_window_against(window: &LongWindow, runs: &str, begins: &str)
         let assumed = assumed_share.map_or_else(String::new, |assumed| {
             format!("; the client counts {} of it as used", percent(assumed))
         });
-        format!("{windows}: {begins} with {level}, as the same traffic leaves it day after day{assumed}.")
+        format!(
+            "{windows}: {begins} with {level}, as the same traffic leaves it if it goes on around the clock, day after day{assumed}."
+        )
     } else {
         format!(
             "{windows}: {begins} with all of that limit, which is used once; a load that holds here need not hold day after day."
@@ -182,16 +206,33 @@ fn local_failures(attempts: u64, of: u64, by: &Counts) -> String {
 }
 
 /// Says what was refused if no limit refused an attempt that it could have admitted at another time.
-fn refused(too_large: u64, faulted: u64) -> String {
+fn refused(too_large: u64, too_long: u64, faulted: u64) -> String {
     let limits = match too_large {
         0 => "No limit refused anything".to_owned(),
         1 => "The limits refused one attempt, which is too large".to_owned(),
         _ => format!("The limits refused {}, all of them too large", plural(too_large, "attempt")),
     };
-    match faulted {
-        0 => limits,
-        _ => format!("{limits} ({} met a rate-limit error of an incident)", plural(faulted, "attempt")),
+    let others =
+        [(too_long, "too long for the model", "were"), (faulted, "a rate-limit error of an incident", "met")];
+    let others = others.into_iter().filter(|(attempts, ..)| *attempts > 0).map(|(attempts, what, verb)| {
+        let verb = if verb == "were" && attempts == 1 { "was" } else { verb };
+        format!("{} {verb} {what}", plural(attempts, "attempt"))
+    });
+    match others.collect::<Vec<_>>().as_slice() {
+        [] => limits,
+        others => format!("{limits} ({})", others.join(", ")),
     }
+}
+
+/// Says which limit jobs were given up for although it refused nothing; empty if there is none.
+fn given_up(given_up: Option<&GivenUp>) -> String {
+    let Some(GivenUp { target, axis, jobs, is_reserved }) = given_up else { return String::new() };
+    let reserved = if *is_reserved {
+        ", of which calls reserve more than they use while they run, which the ceiling by arithmetic does not count"
+    } else {
+        ""
+    };
+    format!(", but the client gave up {} that waited for {axis} on {target}{reserved}", plural(*jobs, "job"))
 }
 
 fn no_refusal(refused: &str, offered_per_min: f64, ceiling: Option<&LimitCeiling>, run_s: f64) -> String {

@@ -44,7 +44,10 @@ fn the_ceiling_of_a_closed_workload_is_a_number_of_users() {
     assert_eq!(plan.ceiling.analytic.multiple, None, "the limits do not bound the number of users");
     let text = text(&plan);
     assert!(text.contains("The present load of 16 users holds; the ceiling is "), "{text}");
-    let wait = format!("admit at most 387 of them: from {} users on more users only wait.", saturation.users);
+    let wait = format!(
+        "admit 387 of them on average by arithmetic: from {} users on more users only wait.",
+        saturation.users
+    );
     assert!(text.contains(&wait), "{text}");
     let json = plan.to_json();
     assert_eq!(Plan::from_json(&json).expect("it reads back"), plan);

@@ -107,3 +107,25 @@ fn a_quota_used_up_by_the_outage_delays_the_recovery_beyond_it() {
         plan.findings.iter().any(|finding| matches!(finding, Finding::Outage(outage) if !outage.survives))
     );
 }
+
+/// A rule is judged by the jobs that arrive during the loss alone as well, and the sentence says so, with the seed.
+#[test]
+fn a_rule_that_only_the_jobs_of_the_outage_break_is_said_to_hold_over_the_run() {
+    let yaml = one_account("rpm: 200", "constant: 20/min", "expect: [success >= 85%]")
+        .replace("duration: 30m", "duration: 12h");
+    let plan = plan_of(&yaml, &PlanOptions { incident: true, ..options(1) });
+    let loss = &plan.outages[0];
+    assert!(!loss.survives && rules(&loss.broken) == ["success >= 85%"] && loss.broken_over_run.is_empty());
+    // A run with such an incident keeps the rule.
+    let incident = format!("incidents: [{{ at: {}s, for: {}s, fault: 503 }}], models", loss.at_s, loss.for_s);
+    assert!(simulate(&parse(&yaml.replace("models", &incident))).expect[0].pass);
+    let text = super::worlds::text_of(&plan);
+    assert!(
+        text.contains(
+            "for the jobs that arrive during it `success >= 85%` breaks, though over the whole run it holds"
+        ),
+        "{text}"
+    );
+    let seed = loss.workloads[0].seed.expect("a replica has a seed");
+    assert!(text.contains(&format!("that arrive during it, on seed {seed}, 0 % succeed")), "{text}");
+}

@@ -45,7 +45,8 @@ fn a_completion_bound_beyond_the_model_is_sent_once_per_target() {
     assert_eq!(story.sends().len(), 2, "once to each: {}", story.timeline());
     assert_eq!(story.refused_by_a_limit(), 0, "no limit refused it");
     let summary = simulate(&story.scenario);
-    assert_eq!((summary.first_refusal, summary.attempts.limited_by["too_large"]), (None, 2));
+    assert_eq!((summary.first_refusal, summary.attempts.limited), (None, 0));
+    assert_eq!(summary.attempts.failed_by["too_long"], 2);
     assert_eq!(
         notes::sentences(&story.scenario.notes),
         [

@@ -7,6 +7,7 @@ mod coalescing;
 mod cool_down;
 mod cut;
 mod deadline;
+mod decisions;
 mod drain;
 mod early_end;
 mod ejection;

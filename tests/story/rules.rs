@@ -97,6 +97,30 @@ fn windows_in_which_one_job_decides_are_left_out() {
     let rare = peak("success >= 99.9% in every 1m");
     // 840 jobs a minute are too few for one in a thousand.
     assert!(rare.actual.is_none() && !rare.pass, "{rare:?}");
+    // Without a window to judge it by, the rule is not broken either.
+    let few = rare.not_judged.expect("the rule cannot be judged");
+    assert!(few.needed == 1_000 && (700..1_000).contains(&few.jobs) && !rare.is_broken(), "{rare:?}");
+}
+
+/// A rule that nothing was measured for is broken only if jobs were lost.
+#[test]
+fn a_latency_that_no_job_has_is_missed_and_one_without_jobs_is_not_judged() {
+    let of = |rate: &str, incidents: &str| {
+        let yaml = format!(
+            "duration: 10m
+providers: {{ p: {{ models: {{ m: {{ latency: {{ total: 500ms }} }} }}, incidents: [{incidents}] }} }}
+routes: {{ r: [ {{ of: [p/default/m] }} ] }}
+workload: [{{ name: w, arrivals: {{ {rate} }}, prompt: 100, completion: 20 }}]
+expect: ['p95 latency <= 5s']"
+        );
+        run(&yaml).expect.remove(0)
+    };
+    let lost = of("constant: 6/min", "{ at: 0s, for: 1h, fault: 503 }");
+    let none = of("burst: 1, every: 1h", "").clone();
+    assert!(none.pass, "one job is enough for its own latency: {none:?}");
+    let none = of("steps: [{at: 0s, rate: 0/min}, {at: 9m, rate: 0.01/min}]", "");
+    assert!(lost.actual.is_none() && lost.is_broken(), "{lost:?}");
+    assert!(none.actual.is_none() && !none.pass && !none.is_broken(), "{none:?}");
 }
 
 #[test]

@@ -87,8 +87,11 @@ pub enum Difference {
     Reservation {
         /// The workload.
         workload: String,
-        /// The target with the smallest token bucket on its route.
+        /// The target on its route that admits the fewest of its jobs at once.
         target: String,
+        /// The axis of the limit that does.
+        #[serde(default = "tpm")]
+        axis: String,
         /// Tokens reserved per job.
         reserved_tokens: u64,
         /// Tokens used per job on average.
@@ -96,6 +99,11 @@ pub enum Difference {
         /// The number of jobs whose reservations fit into the full bucket.
         jobs_at_once: u64,
     },
+}
+
+/// Returns the axis of a reservation in a plan of an earlier version.
+fn tpm() -> String {
+    "tpm".to_owned()
 }
 
 /// A bound by which the client gives jobs up.

@@ -50,7 +50,12 @@ fn ceiling(plan: &Plan, conclusion: &Conclusion) -> Finding {
             too_large: *too_large,
         },
         (Conclusion::NoneHeld, ..) => Finding::NoneHeld { load_jobs_per_min, tried_jobs_per_min },
-        (Conclusion::TooFewJobs(few), ..) => Finding::CannotTell { load_jobs_per_min, few: few.clone() },
+        (Conclusion::TooFewJobs(few), ..) => Finding::CannotTell {
+            load_jobs_per_min,
+            few: few.clone(),
+            load_breaks: plan.load.undecided.is_none(),
+            seeds: simulated.undecided_seeds,
+        },
         (Conclusion::Unbounded, ..) => {
             Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried: simulated.highest_tried }
         }

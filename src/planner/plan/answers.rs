@@ -102,6 +102,13 @@ pub struct Outage {
     /// The rules that break on some replica: for the jobs of a workload that arrive during the outage, or over the run because
     /// of it.
     pub broken: Vec<BrokenRule>,
+    /// Of these, the rules that break over the whole run, as a run with such an incident says too. The others break only for the
+    /// jobs that arrive during the outage, of which a run is not judged alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken_over_run: Vec<BrokenRule>,
+    /// The rules that break over the whole run without the outage.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken_without: Vec<BrokenRule>,
     /// The share of the jobs that arrive during the outage that succeed, on the worst replica; `None` if none arrive.
     pub success: Option<f64>,
     /// The 95th percentile of their latency; `None` if none succeeds.
@@ -127,6 +134,9 @@ pub struct OutageWorkload {
     pub name: String,
     /// The route that it uses.
     pub route: String,
+    /// The seed of that replica; `None` in a plan of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// The jobs that arrive.
     pub jobs: u64,
     /// The share that succeeds; `None` if none arrive.

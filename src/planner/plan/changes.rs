@@ -27,6 +27,9 @@ pub struct ChangeEffect {
     /// Whether the new ceiling differs from the present one by more than what the searches and the seeds explain.
     #[serde(default)]
     pub compared: Comparison,
+    /// Why the new ceiling cannot be told; `None` if it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<super::TooFewJobs>,
     /// The 95th percentile of latency at the present load; `None` if no job succeeded.
     pub p95_s: Option<f64>,
     /// The cost of a day at the present load.
@@ -52,8 +55,11 @@ pub struct ChangeEffect {
 }
 
 impl ChangeEffect {
-    /// Amounts of money below this are not worth mentioning, in USD per day.
+    /// Amounts of money below this are not worth mentioning, in USD per day, unless they are more than [`Self::NEGLIGIBLE_SHARE`]
+    /// of the cost.
     const NEGLIGIBLE_USD: f64 = 0.005;
+    /// The share of the cost of a day below which a difference in cost is not worth mentioning.
+    const NEGLIGIBLE_SHARE: f64 = 0.01;
 
     /// Returns `true` if the change may be proposed: it is no ablation, and if it cuts more answers, rules judge that.
     #[must_use]
@@ -64,13 +70,17 @@ impl ChangeEffect {
     /// Returns `true` if the change costs more per day than today.
     #[must_use]
     pub fn costs_extra(&self) -> bool {
-        self.extra_usd_per_day > Self::NEGLIGIBLE_USD
+        self.extra_usd_per_day > self.negligible_usd()
     }
 
     /// Returns `true` if the change costs less per day than today.
     #[must_use]
     pub fn saves(&self) -> bool {
-        self.extra_usd_per_day < -Self::NEGLIGIBLE_USD
+        self.extra_usd_per_day < -self.negligible_usd()
+    }
+
+    fn negligible_usd(&self) -> f64 {
+        Self::NEGLIGIBLE_USD.min(self.cost_usd_per_day.abs() * Self::NEGLIGIBLE_SHARE)
     }
 }
 

@@ -27,6 +27,7 @@ fn searching<T>(yaml: &str, target: f64, with: impl FnOnce(&mut Search<'_>) -> T
         scenario: &scenario,
         estimate: &estimate,
         present: &present,
+        present_cost_per_day: present.cost_per_day(),
         with_cost_rules: None,
         analytic: analytic.multiple,
         min_multiple: ceiling_search.min_multiple,

@@ -8,6 +8,7 @@ use crate::planner::{ChangeEffect, ChangeKind, Comparison, Plan};
 pub(in crate::report) fn lift(plan: &Plan, change: &ChangeEffect) -> String {
     match () {
         () if plan.ceiling.simulated.lowest_tried.is_some() => "-".to_owned(),
+        () if change.undecided.is_some() => "-".to_owned(),
         () if change.compared == Comparison::Equal => "equal".to_owned(),
         () => format!("{:.2}", change.lift),
     }
@@ -77,6 +78,7 @@ pub(in crate::report) fn new_ceiling(change: &ChangeEffect) -> String {
         (Some(ceiling), ..) => number(ceiling),
         (None, Some(below), _) => format!("< {}", number(below)),
         (None, None, Some(tried)) => format!("> {}", number(tried)),
+        (None, None, None) if change.undecided.is_some() => "not told".to_owned(),
         (None, None, None) => "none".to_owned(),
     }
 }

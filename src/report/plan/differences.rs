@@ -100,13 +100,16 @@ fn difference(difference: &Difference) -> String {
             percent(*share),
             duration(*duration_s)
         ),
-        Difference::Reservation { workload, target, reserved_tokens, used_tokens, jobs_at_once } => format!(
-            "A job of {workload} reserves {} tokens and uses {} on average. With nothing used, {target} admits {} of them \
+        Difference::Reservation { workload, target, axis, reserved_tokens, used_tokens, jobs_at_once } => {
+            format!(
+                "A job of {workload} reserves {} {}tokens and uses {} on average. With nothing used, {target} admits {} of them \
              at once; each gives the rest back at its end.",
-            count(*reserved_tokens),
-            count(*used_tokens),
-            count(*jobs_at_once)
-        ),
+                count(*reserved_tokens),
+                if axis == "otpm" { "output " } else { "" },
+                count(*used_tokens),
+                count(*jobs_at_once)
+            )
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! embedded JSON.
 
 use super::{change, differences, outages, sentences, users};
-use crate::formatting::{duration, four_digits, number, percent, plural, share_of, usd};
+use crate::formatting::{duration, four_digits, number, percent, plural, share_of, significant, usd};
 use crate::planner::{Finding, Plan};
 use crate::report::chart::what_if::extra;
 use crate::report::facts;
@@ -175,7 +175,9 @@ fn ceilings(plan: &Plan) -> Markup {
     if simulated.jobs_per_min.is_some() {
         rows.push(row(name.to_owned(), breaks, simulated.jobs_per_min, simulated.multiple));
     } else {
-        let bound = |side| format!("{side} {}", number(simulated.highest_tried * plan.load.jobs_per_min));
+        let bound = |side| {
+            format!("{side} {}", number(significant(simulated.highest_tried * plan.load.jobs_per_min)))
+        };
         let found = match simulated.lowest_tried {
             _ if simulated.undecided.is_some() => "cannot be told".to_owned(),
             Some(_) => bound('<'),
@@ -222,7 +224,7 @@ fn curve(plan: &Plan) -> Markup {
         .iter()
         .map(|point| {
             vec![
-                if point.too_few_jobs { cell(super::few(point)) } else { mark(point.holds) },
+                super::no_verdict(point).map_or_else(|| mark(point.holds), cell),
                 cell(super::point_multiple(point)),
                 cell(number(point.offered_jobs_per_min)),
                 cell(number(point.goodput_jobs_per_min)),
@@ -230,7 +232,7 @@ fn curve(plan: &Plan) -> Markup {
                 cell(share(point.limited, point.attempts)),
                 cell(seconds(point.p50_s)),
                 cell(seconds(point.p95_s)),
-                cell(usd(point.cost_usd / days)),
+                cell(usd(point.cost_usd_per_day.unwrap_or(point.cost_usd / days))),
             ]
         })
         .collect();
@@ -241,7 +243,7 @@ fn curve(plan: &Plan) -> Markup {
     let content = html! {
         (table(&head, 1, &rows))
         p.note { "Offered and goodput in jobs per minute; rate-limited: share of all attempts." }
-        @if let Some(few) = super::few_jobs(plan) { p.note { (text(&few)) "." } }
+        @for few in super::few::legend(plan) { p.note { (text(&few)) "." } }
     };
     section("Runs below and above the ceiling", &content)
 }

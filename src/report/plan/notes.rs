@@ -50,12 +50,16 @@ pub(super) fn sentence(note: &PlanNote) -> String {
         PlanNote::GrowthWithoutCeiling { rate } => format!(
             "When a growth of {rate} reaches the ceiling cannot be told, since no load is known to hold."
         ),
-        PlanNote::CostPerDay { run_s } if *run_s < DAY_S => format!(
-            "Costs per day are those of a run of {}, times {}, as if its traffic went on for the whole day.",
-            duration(*run_s),
-            number(DAY_S / run_s)
-        ),
-        PlanNote::CostPerDay { run_s } => {
+        PlanNote::CostPerDay { run_s, has_daily_limits } if *run_s < DAY_S => {
+            let of_day = "; where a limit per day does not allow that, those of a simulated day, if its traffic can go on";
+            format!(
+                "Costs per day are those of a run of {}, times {}, as if its traffic went on for the whole day{}.",
+                duration(*run_s),
+                number(DAY_S / run_s),
+                if *has_daily_limits { of_day } else { "" }
+            )
+        }
+        PlanNote::CostPerDay { run_s, .. } => {
             format!("Costs per day are the mean over the {} of a run.", duration(*run_s))
         }
         PlanNote::NotTried { change, reason } => {

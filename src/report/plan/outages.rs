@@ -3,7 +3,7 @@
 use super::PlanReport;
 use super::sentences::breaks;
 use crate::formatting::{count, duration, percent, plural, usd};
-use crate::planner::{Outage, OutageWorkload, Plan, Recovery};
+use crate::planner::{BrokenRule, Outage, OutageWorkload, Plan, Recovery};
 use crate::report::page::{cell, mark, section, table, text};
 use crate::report::text_layout::fitted;
 use maud::{Markup, html};
@@ -18,7 +18,7 @@ pub(super) fn sentence(outage: &Outage) -> String {
     let loss = format!("The loss of {} for {} at {}", outage.provider, duration(outage.for_s), outage.at);
     let verdict = match (outage.survives, outage.broken.is_empty()) {
         (true, _) => format!("{loss} is survived"),
-        (false, false) => format!("{loss} is not survived: {}", breaks(&outage.broken)),
+        (false, false) => format!("{loss} is not survived: {}", broken(outage)),
         (false, true) => format!("{loss} is not survived: success is not back before the end of the run"),
     };
     let (affected, others): (Vec<_>, Vec<_>) = outage
@@ -32,6 +32,43 @@ pub(super) fn sentence(outage: &Outage) -> String {
     }
     let each = described.iter().take(MAX_DESCRIBED).map(|workload| format!(" {}.", of_workload(workload)));
     format!("{verdict}.{}", each.collect::<String>())
+}
+
+/// Says which rules break, and for which jobs: those that arrive during the outage, or all of the run.
+fn broken(outage: &Outage) -> String {
+    let list = |is_chosen: &dyn Fn(&BrokenRule) -> bool| -> Vec<BrokenRule> {
+        outage.broken.iter().filter(|rule| is_chosen(rule)).cloned().collect()
+    };
+    let over_run = |rule: &BrokenRule| outage.broken_over_run.contains(rule);
+    let without = |rule: &BrokenRule| outage.broken_without.contains(rule);
+    let it = |rules: &[BrokenRule], one: &'static str, more: &'static str| {
+        if rules.len() == 1 { one } else { more }
+    };
+    let of_run = list(&over_run);
+    let alone = list(&|rule| !over_run(rule) && !without(rule));
+    let anyway = list(&|rule| !over_run(rule) && without(rule));
+    let of_jobs = "for the jobs that arrive during it";
+    let parts = [
+        (&of_run, format!("over the whole run {}", breaks(&of_run))),
+        (
+            &alone,
+            format!(
+                "{of_jobs} {}, though over the whole run {}",
+                breaks(&alone),
+                it(&alone, "it holds", "they hold")
+            ),
+        ),
+        (
+            &anyway,
+            format!(
+                "{of_jobs} {}, as {} over the run without the loss",
+                breaks(&anyway),
+                it(&anyway, "it does", "they do")
+            ),
+        ),
+    ];
+    let parts = parts.into_iter().filter(|(rules, _)| !rules.is_empty()).map(|(_, text)| text);
+    parts.collect::<Vec<_>>().join("; ")
 }
 
 /// Describes the jobs of a workload that arrive during an outage.
@@ -59,8 +96,9 @@ fn of_workload(workload: &OutageWorkload) -> String {
             count(needed)
         ),
     };
+    let seed = workload.seed.map_or_else(String::new, |seed| format!(", on seed {seed},"));
     format!(
-        "Of the {} of {} (route {}) that {} during it {success} succeed{without}{p95}{fallback}, for {}; {recovery}",
+        "Of the {} of {} (route {}) that {} during it{seed} {success} succeed{without}{p95}{fallback}, for {}; {recovery}",
         plural(workload.jobs, "job"),
         workload.name,
         workload.route,
@@ -110,7 +148,8 @@ pub(super) fn print(report: &mut PlanReport, plan: &Plan) {
             ));
         }
     }
-    report.0.faint("per workload (route): jobs that arrive during the loss; recovery from its end");
+    report.0.faint("per workload (route), on the seed on which the fewest succeed: jobs that arrive during");
+    report.0.faint("the loss, by which rules are judged as well as over the run; recovery from its end");
 }
 
 /// Returns the section of the page.

@@ -1,8 +1,9 @@
 //! The sentences of the cheapest changes that hold a target load.
 
+use super::few;
 use super::sentences::{breaks, change_list};
 use super::users;
-use crate::formatting::{count, number, plural};
+use crate::formatting::{number, plural};
 use crate::planner::{Purchase, only_cost};
 
 /// Returns the sentences of a purchase.
@@ -18,12 +19,7 @@ pub(super) fn sentence(purchase: &Purchase) -> String {
     );
     let seeds = plural(purchase.replicas.into(), "seed");
     if let Some(few) = &purchase.undecided {
-        return format!(
-            "Whether {target} holds cannot be told: a run has {}, and `{}` needs {}.",
-            plural(few.jobs, "job"),
-            few.rule,
-            count(few.needed)
-        );
+        return format!("Whether {target} holds cannot be told: {}.", few::why(few));
     }
     let answer = if purchase.holds && purchase.changes.is_empty() {
         format!(

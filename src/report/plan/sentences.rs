@@ -1,6 +1,6 @@
 //! The sentences of a plan, made from its typed findings, differences and notes.
 
-use super::{change, notes, outages, purchase, users, violation};
+use super::{change, few, notes, outages, purchase, users, violation};
 use crate::formatting::{count, duration, four_digits, job_rate, number, percent, plural, usd};
 use crate::planner::{
     BrokenRule, CheapestChange, CutReason, DAYS_PER_MONTH, Finding, Growth, Improvement, NotMet, Plan,
@@ -23,7 +23,7 @@ pub(super) fn notes(plan: &Plan) -> Vec<String> {
 /// Returns the exit code of `plan` with every reason for it.
 pub(super) fn exit_code(plan: &Plan) -> String {
     let reason = |reason: &NotMet| match reason {
-        NotMet::PresentLoad if plan.ceiling.simulated.undecided.is_some() => {
+        NotMet::PresentLoad if plan.load.undecided.is_some() => {
             "whether the present load holds cannot be told".to_owned()
         }
         NotMet::TargetLoad if plan.buy.as_ref().is_some_and(|buy| buy.undecided.is_some()) => {
@@ -54,8 +54,8 @@ fn finding(plan: &Plan, finding: &Finding) -> String {
     let runs = runs(plan.duration_s);
     match finding {
         Finding::CeilingFound { .. } => ceiling_found(plan, finding, runs),
-        Finding::Users { load_holds, load, tried, without } => {
-            users::sentence(load, *load_holds, *tried, without.as_ref(), runs)
+        Finding::Users { load, tried, without, .. } => {
+            users::sentence(load, &plan.load, *tried, without.as_ref(), runs)
         }
         Finding::NoLoadHolds { load_jobs_per_min, rules, too_large: Some(share), .. } => format!(
             "No load holds, so the present one of {} does not either: {}.",
@@ -72,20 +72,15 @@ fn finding(plan: &Plan, finding: &Finding) -> String {
         ),
         Finding::NoneHeld { load_jobs_per_min, tried_jobs_per_min } => format!(
             "{}, nor does any lower load that was tried: a ceiling, if there is one, is below {}.",
-            present_load(*load_jobs_per_min, false),
+            format_args!("The present load of {} does not hold", job_rate(*load_jobs_per_min)),
             job_rate(*tried_jobs_per_min)
         ),
-        Finding::CannotTell { load_jobs_per_min, few } => format!(
-            "Neither whether the present load of {} holds nor the ceiling can be told: a run has {} where the rules \
-             begin to break, and `{}` needs {}. A longer run (`--for`) has more.",
-            job_rate(*load_jobs_per_min),
-            plural(few.jobs, "job"),
-            few.rule,
-            count(few.needed)
-        ),
-        Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried } => format!(
+        Finding::CannotTell { load_jobs_per_min, few, load_breaks, seeds } => {
+            few::cannot_tell(plan, *load_jobs_per_min, (few, *load_breaks), *seeds)
+        }
+        Finding::NoCeilingFound { tried, .. } => format!(
             "{}; no ceiling was found up to {} times that.",
-            present_load(*load_jobs_per_min, *load_holds),
+            few::present_load(&plan.load),
             number(*tried)
         ),
         Finding::Partial { .. } => partial(finding),
@@ -140,9 +135,7 @@ fn partial(finding: &Finding) -> String {
 
 /// Returns the sentences of [`Finding::CeilingFound`].
 fn ceiling_found(plan: &Plan, finding: &Finding, runs: &str) -> String {
-    let Finding::CeilingFound { load_holds, load_jobs_per_min, jobs_per_min, multiple, planning, interval } =
-        finding
-    else {
+    let Finding::CeilingFound { jobs_per_min, multiple, planning, interval, .. } = finding else {
         return String::new();
     };
     let ceiling = match planning {
@@ -164,12 +157,7 @@ fn ceiling_found(plan: &Plan, finding: &Finding, runs: &str) -> String {
         let (low, high) = (four_digits(low), four_digits(high));
         format!(" The mean ceiling is {jobs}, {multiple} times the load ({low} to {high}).")
     });
-    format!("{}; {ceiling}.{mean}", present_load(*load_jobs_per_min, *load_holds))
-}
-
-fn present_load(jobs_per_min: f64, holds: bool) -> String {
-    let verdict = if holds { "holds" } else { "does not hold" };
-    format!("The present load of {} {verdict}", job_rate(jobs_per_min))
+    format!("{}; {ceiling}.{mean}", few::present_load(&plan.load))
 }
 
 fn planning_ceiling(plan: &Plan, planning: &PlanningCeiling, runs: &str) -> String {
@@ -214,8 +202,8 @@ fn budget(rules: &[String], cost_usd: f64, cheapest: Option<&CheapestChange>) ->
 fn improvement(plan: &Plan, improvement: &Improvement) -> String {
     let effect = change::effect(plan, &improvement.change, improvement.lift);
     let extra = match improvement.extra_usd_per_day {
-        extra if extra > 0.0 => format!("{extra:.2} USD/day more"),
-        extra if extra < 0.0 => format!("{:.2} USD/day less", -extra),
+        extra if extra > 0.0 => format!("{} more", usd_per_day(extra)),
+        extra if extra < 0.0 => format!("{} less", usd_per_day(-extra)),
         _ => "nothing more".to_owned(),
     };
     // A change that is idle at the present load costs something only where it is used.
@@ -226,6 +214,11 @@ fn improvement(plan: &Plan, improvement: &Improvement) -> String {
         improvement.ceiling_usd_per_day
     );
     format!("`{}` {effect}, {price}", improvement.change)
+}
+
+/// Formats a cost of a day in cents; a smaller one with as many digits as it needs.
+fn usd_per_day(usd: f64) -> String {
+    if usd < 0.005 { format!("{} USD/day", number(usd)) } else { format!("{usd:.2} USD/day") }
 }
 
 /// Returns the cause of rules that break at the lowest load already.

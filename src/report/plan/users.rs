@@ -1,8 +1,8 @@
 //! The load of closed workloads: a number of users, their throughput, and from how many on more users only wait.
 
-use super::{PlanReport, differences, sentences};
+use super::{PlanReport, differences, few, sentences};
 use crate::formatting::{count, duration, job_rate, number, percent, plural, usd};
-use crate::planner::{ChangeEffect, NoUserCeiling, Plan, TargetLoad, UserLoad};
+use crate::planner::{ChangeEffect, Load, NoUserCeiling, Plan, TargetLoad, UserLoad};
 use crate::report::page;
 use maud::Markup;
 
@@ -41,15 +41,15 @@ pub(super) fn ceiling_of(change: &ChangeEffect) -> Option<String> {
 /// for the runs of the plan.
 pub(super) fn sentence(
     user_load: &UserLoad,
-    holds: bool,
+    present: &Load,
     tried: f64,
     reason: Option<&NoUserCeiling>,
     runs: &str,
 ) -> String {
-    let verdict = match (reason, holds) {
-        (Some(NoUserCeiling::TooFewJobs(_)), _) => "cannot be judged",
-        (_, true) => "holds",
-        (_, false) => "does not hold",
+    let verdict = match (&present.undecided, present.holds) {
+        (Some(_), _) => "cannot be judged",
+        (None, true) => "holds",
+        (None, false) => "does not hold",
     };
     let present = load(user_load.users, user_load.open_jobs_per_min);
     let ceiling = match (&user_load.ceiling, reason) {
@@ -91,13 +91,9 @@ fn no_ceiling(reason: Option<&NoUserCeiling>, tried: f64) -> String {
         Some(NoUserCeiling::NoneHeld) => format!(
             "nor does any other load that was tried: a ceiling, if there is one, is below {tried} times that"
         ),
-        Some(NoUserCeiling::TooFewJobs(few)) => format!(
-            "nor can the ceiling be told: a run has {} where the rules begin to break, and `{}` needs {}. A longer run (`--for`) \
-             has more",
-            plural(few.jobs, "job"),
-            few.rule,
-            count(few.needed)
-        ),
+        Some(NoUserCeiling::TooFewJobs(few)) => {
+            format!("the ceiling cannot be told: {}", few::no_ceiling(few))
+        }
         Some(NoUserCeiling::Unbounded) | None => format!("no ceiling was found up to {tried} times that"),
     }
 }
@@ -111,7 +107,7 @@ fn throughput(user_load: &UserLoad) -> String {
     };
     let quota = number(quota);
     let bound = format!(
-        "{served} jobs/min of the users succeed, and the limits admit at most {quota} of them{beside}"
+        "{served} jobs/min of the users succeed in the plan's run, and the limits admit {quota} of them{beside} on average by arithmetic"
     );
     match user_load.saturation {
         Some(saturation) => {

@@ -1,0 +1,47 @@
+//! The cost of a day at the load of a run: that of the run, scaled to a day, unless a limit per day does not allow so much.
+
+use super::longer::is_periodic;
+use super::runner::{Run, Runner};
+use crate::scenario::{Scenario, Target};
+use provider::config::Limit;
+use provider::{Axis, Nanos};
+
+/// The most jobs of a day that is simulated for its cost: a second or two.
+const MAX_JOBS: f64 = 1e6;
+
+impl Runner<'_> {
+    /// Returns the cost of a day at the load of `run`, a run of `scenario` on its own seed, in USD. If a limit per day admits less
+    /// than the traffic of the run uses until the end of a day, a day is simulated, as far as the traffic goes on and that is no
+    /// more than [`MAX_JOBS`].
+    pub(super) fn cost_per_day(&self, scenario: &Scenario, run: &Run) -> f64 {
+        let scaled = run.cost_per_day();
+        let days = Nanos::DAY.as_secs_f64() / run.summary.duration_s;
+        let is_short = days > 1.0 && run.summary.jobs.offered as f64 * days <= MAX_JOBS;
+        if !is_short || scaled <= 0.0 || !exceeds_day(scenario, run, days) || !is_periodic(scenario) {
+            return scaled;
+        }
+        let day = Scenario { duration: Nanos::DAY, ..scenario.clone() };
+        self.run(&day, run.multiple, 0).map_or(scaled, |day| day.summary.cost_usd)
+    }
+}
+
+/// Returns `true` if a target has a limit per day, so that the cost of a day need not be that of a shorter run, scaled.
+pub(super) fn has_daily_limits(scenario: &Scenario) -> bool {
+    scenario.targets.iter().any(|target| daily_limits(scenario, target).next().is_some())
+}
+
+fn daily_limits<'a>(scenario: &'a Scenario, target: &Target) -> impl Iterator<Item = &'a Limit> + use<'a> {
+    let model = &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
+    model.limits.iter().filter(|limit| matches!(limit.axis, Axis::Rpd | Axis::Tpd))
+}
+
+/// Returns `true` if `days` times what a run used of a limit per day is more than the limit admits in a day.
+fn exceeds_day(scenario: &Scenario, run: &Run, days: f64) -> bool {
+    scenario.targets.iter().zip(&run.summary.targets).any(|(target, used)| {
+        let tokens = (used.tokens.prompt + used.tokens.completion) as f64;
+        daily_limits(scenario, target).any(|limit| {
+            let used = if limit.axis == Axis::Rpd { used.ok as f64 } else { tokens };
+            used * days > limit.max_units_in(Nanos::DAY)
+        })
+    })
+}

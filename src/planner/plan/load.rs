@@ -1,0 +1,71 @@
+//! The present load of a plan, and runs of too few jobs for a verdict on a load.
+
+use crate::record::RuleResult;
+use serde::{Deserialize, Serialize};
+
+/// The load that the scenario offers, and the results at that load.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// Offered on average.
+    pub jobs_per_min: f64,
+    /// Offered in the busiest time bucket of the run.
+    pub peak_jobs_per_min: f64,
+    /// Whether the load holds: it is not above the ceiling to plan with. With one replica, or if no ceiling was found up to
+    /// [`super::SimulatedCeiling::highest_tried`], whether every rule holds on the scenario's own seed, or, if that run has too few jobs for a rule, at the loads above
+    /// it. `false` if it cannot be told.
+    pub holds: bool,
+    /// Why it cannot be told whether the load holds; `None` if it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<TooFewJobs>,
+    /// The rules of `expect` that define the ceiling, measured at this load.
+    pub expect: Vec<RuleResult>,
+    /// The 95th percentile of the latency of succeeded jobs; `None` if none succeeded.
+    pub p95_s: Option<f64>,
+    /// The cost of a day at this load.
+    pub cost_usd_per_day: f64,
+    /// The share of jobs answered from the cache.
+    pub cached_share: f64,
+    /// The share of jobs coalesced with an identical one.
+    #[serde(default, rename = "joined_share")]
+    pub coalesced_share: f64,
+}
+
+/// The fewest jobs from which a rule can be judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FewestJobs {
+    /// The rule, as written.
+    pub rule: String,
+    /// The jobs: 3 ÷ the share of jobs that it allows to fail or to be slower.
+    pub jobs: u64,
+}
+
+/// Runs, or windows, of too few jobs for a verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TooFewJobs {
+    /// The rule that needs the most jobs, as written; of rules that are judged in windows, the first that cannot be judged.
+    pub rule: String,
+    /// The jobs of a run where the rules begin to break; of a run at the load in question if none breaks. Of a rule that is judged
+    /// in windows, the jobs of the window with the most.
+    pub jobs: u64,
+    /// The fewest jobs from which the rule can be judged: 3 ÷ the share of jobs that it allows to fail or to be slower; in a
+    /// window, 1 ÷ that share.
+    pub needed: u64,
+    /// The length of the windows, in seconds; `None` if it is the run that has too few jobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_s: Option<f64>,
+}
+
+/// The seeds of a plan whose ceiling cannot be told from the windows of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UndecidedSeeds {
+    /// The seeds on which the ceiling was searched.
+    pub seeds: u32,
+    /// On how many of them no load holds that can be judged. 0 if a load holds on each, and could not be judged on fresh ones.
+    pub undecided: u32,
+    /// The highest load that held on the scenario's own seed, in jobs per minute; `None` if none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_jobs_per_min: Option<f64>,
+    /// The lowest load that broke a rule there; `None` if none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_jobs_per_min: Option<f64>,
+}

@@ -1,0 +1,68 @@
+//! The answers of a run that were cut, as a finding states them.
+
+use super::summary::{Summary, Workload};
+use crate::formatting::share_of;
+use crate::scenario::Metric;
+use serde::{Deserialize, Serialize};
+
+/// The smallest share of cut answers that is reported before the limits, the outcomes and the expectations.
+const MIN_COMMON_CUT: f64 = 0.05;
+
+/// The answers that were cut: each ends at `max_tokens`, or at the longest completion of the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CutAnswers {
+    /// Jobs whose answer was cut; at least one.
+    pub cut: u64,
+    /// Jobs that succeeded.
+    pub succeeded: u64,
+    /// The workloads with cut answers, those with the most first.
+    pub workloads: Vec<CutWorkload>,
+    /// Workloads of the run, those without cut answers included.
+    pub of: usize,
+    /// Whether an expectation is about cut answers.
+    pub is_judged: bool,
+}
+
+/// The cut answers of one workload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CutWorkload {
+    /// Its name.
+    pub name: String,
+    /// Jobs whose answer was cut; at least one.
+    pub cut: u64,
+    /// Jobs that succeeded.
+    pub succeeded: u64,
+    /// The `max_tokens` of its jobs; `None`: they were cut at the longest completion of the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+}
+
+impl CutAnswers {
+    /// Returns the cut answers of a run; `None` if there are none.
+    #[must_use]
+    pub fn of(summary: &Summary) -> Option<Self> {
+        let cut = |workload: &&Workload| workload.cut > 0;
+        let mut workloads: Vec<CutWorkload> =
+            summary.workloads.iter().filter(cut).map(CutWorkload::of).collect();
+        workloads.sort_by_key(|workload| std::cmp::Reverse(workload.cut));
+        (summary.jobs.cut > 0).then(|| Self {
+            cut: summary.jobs.cut,
+            succeeded: summary.jobs.succeeded,
+            workloads,
+            of: summary.workloads.len(),
+            is_judged: summary.expect.iter().any(|expected| expected.metric == Some(Metric::CutShare)),
+        })
+    }
+
+    /// Returns `true` if so many answers are cut that they are reported before the outcomes of the jobs.
+    pub(super) fn is_common(&self) -> bool {
+        share_of(self.cut, self.succeeded).is_some_and(|share| share >= MIN_COMMON_CUT)
+    }
+}
+
+impl CutWorkload {
+    fn of(workload: &Workload) -> Self {
+        let Workload { cut, succeeded, max_tokens, .. } = *workload;
+        Self { name: workload.name.clone(), cut, succeeded, max_tokens }
+    }
+}

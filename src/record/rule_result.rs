@@ -1,0 +1,89 @@
+//! The rules of a scenario in a result: each with its measured value, and whether it holds, is broken, or cannot be judged.
+
+use super::findings::Finding;
+use super::summary::Unit;
+use crate::scenario::Metric;
+use serde::{Deserialize, Serialize};
+
+/// A rule of `expect` and its measured value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuleResult {
+    /// The rule as written.
+    pub rule: String,
+    /// The metric of the rule; `None` in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<Metric>,
+    /// The workload that it is judged for; `None` for all jobs of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    /// The length of the windows that it is judged in, in seconds; `None` for the run as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_s: Option<f64>,
+    /// The start of the worst window, in which `actual` was measured, in seconds; `None` without windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_s: Option<f64>,
+    /// `true` if the scenario does not state it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_default: bool,
+    /// The measured value; `None` if there was nothing to measure.
+    pub actual: Option<f64>,
+    /// The unit of `actual`.
+    pub unit: Unit,
+    /// `true` if the rule holds. Without a measured value it does not, except for headroom if no limit bounds the load.
+    pub pass: bool,
+    /// Why the rule cannot be judged; `None` if it can, and in results of earlier versions. Such a rule neither holds nor is
+    /// broken, so that [`Self::pass`] is `false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_judged: Option<NotJudged>,
+}
+
+impl RuleResult {
+    /// Returns `true` if the rule is broken: it can be judged, and it does not hold.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        !self.pass && self.not_judged.is_none()
+    }
+}
+
+/// The jobs of a rule that cannot be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotJudged {
+    /// The jobs of the window with the most; of the run, if the rule has no windows.
+    pub jobs: u64,
+    /// The fewest jobs of a window, or of the run, from which the rule is judged.
+    pub needed: u64,
+}
+
+/// A rule that cannot be judged, as a finding states it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnjudgedRule {
+    /// The rule as written.
+    pub rule: String,
+    /// The length of its windows, in seconds; `None` for the run as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_s: Option<f64>,
+    /// The jobs that it has, and those that it needs.
+    #[serde(flatten)]
+    pub jobs: NotJudged,
+}
+
+/// Returns the findings on the expectations: those that are missed, and those that cannot be judged; if there are neither, that
+/// all are met.
+pub(super) fn findings(expect: &[RuleResult]) -> Vec<Finding> {
+    let names = |rules: &mut dyn Iterator<Item = &RuleResult>| -> Vec<String> {
+        rules.map(|expected| expected.rule.clone()).collect()
+    };
+    let missed = names(&mut expect.iter().filter(|expected| expected.is_broken()));
+    let unjudged = expect.iter().filter_map(|expected| {
+        let jobs = expected.not_judged?;
+        Some(UnjudgedRule { rule: expected.rule.clone(), window_s: expected.window_s, jobs })
+    });
+    let (total, unjudged): (_, Vec<_>) = (expect.len() as u64, unjudged.collect());
+    if total > 0 && missed.is_empty() && unjudged.is_empty() {
+        return vec![Finding::ExpectationsMet { rules: names(&mut expect.iter()) }];
+    }
+    let missed = (!missed.is_empty()).then_some(Finding::ExpectationsMissed { total, rules: missed });
+    let unjudged =
+        (!unjudged.is_empty()).then_some(Finding::ExpectationsNotJudged { total, rules: unjudged });
+    missed.into_iter().chain(unjudged).collect()
+}

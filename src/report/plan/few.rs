@@ -1,0 +1,103 @@
+//! Sentences on loads of which no verdict can be given, because a run or the windows of a rule have too few jobs.
+
+use crate::formatting::{count, duration, job_rate, plural};
+use crate::planner::{Load, Plan, TooFewJobs, UndecidedSeeds};
+
+/// Says which jobs a verdict lacks, as a clause without an ending.
+pub(super) fn why(few: &TooFewJobs) -> String {
+    let TooFewJobs { rule, jobs, needed, window_s } = few;
+    match window_s {
+        Some(window_s) => format!(
+            "no window of {} has the {} that a verdict on `{rule}` needs (the fullest has {})",
+            duration(*window_s),
+            plural(*needed, "job"),
+            count(*jobs)
+        ),
+        None => format!("a run has {}, and `{rule}` needs {}", plural(*jobs, "job"), count(*needed)),
+    }
+}
+
+/// Says why a ceiling cannot be told, and what would help.
+pub(super) fn no_ceiling(few: &TooFewJobs) -> String {
+    let TooFewJobs { rule, jobs, needed, window_s } = few;
+    match window_s {
+        Some(_) => format!("{}. Longer windows have more", why(few)),
+        None => format!(
+            "a run has {} where the rules begin to break, and `{rule}` needs {}. A longer run (`--for`) has more",
+            plural(*jobs, "job"),
+            count(*needed)
+        ),
+    }
+}
+
+/// Says whether the present load holds.
+pub(super) fn present_load(load: &Load) -> String {
+    let jobs = job_rate(load.jobs_per_min);
+    match (&load.undecided, load.holds) {
+        (Some(few), _) => {
+            format!("Whether the present load of {jobs} holds cannot be told, since {}", why(few))
+        }
+        (None, true) => format!("The present load of {jobs} holds"),
+        (None, false) => format!("The present load of {jobs} does not hold"),
+    }
+}
+
+/// Returns the finding that the ceiling cannot be told, and whether the present load breaks a rule for certain.
+pub(super) fn cannot_tell(
+    plan: &Plan,
+    load_jobs_per_min: f64,
+    (few, load_breaks): (&TooFewJobs, bool),
+    seeds: Option<UndecidedSeeds>,
+) -> String {
+    let jobs = job_rate(load_jobs_per_min);
+    let known = if load_breaks {
+        format!("The present load of {jobs} does not hold, and the ceiling cannot be told")
+    } else {
+        format!("Neither whether the present load of {jobs} holds nor the ceiling can be told")
+    };
+    let on_seeds = seeds.map_or_else(String::new, |seeds| on_seeds(seeds, plan.seed));
+    format!("{known}: {on_seeds}{}.", no_ceiling(few))
+}
+
+/// Says on which seeds windows have too few jobs, and what is known of the scenario's own.
+fn on_seeds(seeds: UndecidedSeeds, own: u64) -> String {
+    let UndecidedSeeds { seeds, undecided, held_jobs_per_min, broken_jobs_per_min } = seeds;
+    let held = held_jobs_per_min.map(|jobs| format!("{} held", job_rate(jobs)));
+    let broken = broken_jobs_per_min.map(|jobs| format!("{} broke a rule", job_rate(jobs)));
+    let known: Vec<String> = held.into_iter().chain(broken).collect();
+    let known = match known.as_slice() {
+        [] => String::new(),
+        known => format!("on seed {own} {}; ", known.join(" and ")),
+    };
+    match (undecided, seeds) {
+        (0, _) => format!("{known}on too many fresh seeds "),
+        (undecided, seeds) if undecided == seeds => format!("{known}where no rule breaks, "),
+        (undecided, seeds) => format!("{known}on {undecided} of {seeds} seeds, where no rule breaks, "),
+    }
+}
+
+/// Returns the notes on the runs of the curve that have no verdict: how many jobs one needs.
+pub(super) fn legend(plan: &Plan) -> Vec<String> {
+    let of_runs = plan
+        .ceiling
+        .simulated
+        .judged_from
+        .as_ref()
+        .filter(|_| plan.curve.iter().any(|point| point.too_few_jobs));
+    let of_runs = of_runs.map(|from| {
+        format!(
+            "few: the jobs of the run, fewer than the {} from which `{}` is judged",
+            count(from.jobs),
+            from.rule
+        )
+    });
+    let thin = plan.curve.iter().filter(|point| !point.too_few_jobs);
+    let thin = thin.filter_map(|point| point.undecided.as_ref()).next().map(|few| {
+        format!(
+            "thin: the jobs of the fullest window, fewer than the {} from which `{}` is judged",
+            count(few.needed),
+            few.rule
+        )
+    });
+    of_runs.into_iter().chain(thin).collect()
+}

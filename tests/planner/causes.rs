@@ -1,0 +1,114 @@
+//! The limit that a plan names as the cause is one that the jobs in question meet, and that refuses or keeps them.
+
+use super::worlds::text_of;
+use super::*;
+use quotalab::planner::Difference;
+
+/// The digest has one provider, which fails at ten; the chat falls back to another that refuses at that time.
+const CHAIN: &str = "name: chain
+seed: 10
+duration: 12h
+providers:
+  one:
+    incidents: [{ at: 10h, for: 30m, fault: 503 }]
+    models: { a: { limits: { rpm: 200 }, latency: { total: 1s } } }
+  two: { models: { b: { limits: { rpm: 20 }, latency: { total: 1s } } } }
+routes: { chat: [{ of: [one/default/a] }, { of: [two/default/b] }], digest: [{ of: [one/default/a] }] }
+client: { deadline: 20s, retry: { attempts: 3 } }
+workload:
+  - { name: chat, route: chat, arrivals: { poisson: 60/min }, prompt: 600, completion: 200, max_tokens: 300 }
+  - { name: digest, route: digest, arrivals: { poisson: 6/min }, prompt: 600, completion: 200, max_tokens: 300 }
+expect: ['chat: success >= 20%', 'digest: success >= 99%']";
+
+#[test]
+fn a_target_that_the_jobs_cannot_be_sent_to_is_not_their_cause() {
+    let plan = plan_of(CHAIN, &options(1));
+    let violation = plan.ceiling.simulated.first_violation.as_ref().expect("the digest breaks");
+    assert_eq!(
+        (violation.rule.as_str(), violation.incident.as_deref()),
+        ("digest: success >= 99%", Some("one"))
+    );
+    assert!(violation.target.as_deref().is_none_or(|target| target == "one/default/a"), "{violation:?}");
+    assert!(!text_of(&plan).contains("of two/default/b refuses"), "{}", text_of(&plan));
+}
+
+/// The same limit is named whatever the replies call it.
+#[test]
+fn every_dialect_names_the_limit_that_refuses() {
+    for dialect in ["groq", "deepinfra", "fireworks", "mistral"] {
+        let yaml = format!(
+            "seed: 6
+duration: 2h
+providers:
+  cheap: {{ dialect: {dialect}, models: {{ s: {{ limits: {{ rpm: 20 }}, latency: {{ total: 1s }} }} }} }}
+  dear: {{ models: {{ l: {{ limits: {{ rpm: 1000 }}, latency: {{ total: 2s }} }} }} }}
+routes: {{ r: [{{ of: [cheap/default/s] }}, {{ of: [dear/default/l] }}] }}
+client: {{ deadline: 10s, retry: {{ attempts: 3 }} }}
+workload: [{{ name: w, arrivals: {{ poisson: 40/min }}, prompt: 700, completion: 150, max_tokens: 400 }}]
+expect: ['success >= 99%', 'fallback share <= 10%']"
+        );
+        let plan = plan_of(&yaml, &options(1));
+        let violation = plan.ceiling.simulated.first_violation.as_ref().expect("jobs fall back");
+        let named = (violation.target.as_deref(), violation.axis.as_deref());
+        assert_eq!(named, (Some("cheap/default/s"), Some("rpm")), "{dialect}: {violation:?}");
+        assert!(violation.refused_over_run > 0, "{dialect}: {violation:?}");
+    }
+}
+
+/// A limit that refuses often and lets every job through in the end is not the one that loses them.
+#[test]
+fn the_limit_that_jobs_are_given_up_for_is_the_cause_and_not_the_one_that_refuses_most() {
+    let plan = plan_of(
+        "seed: 53
+duration: 28d
+providers: { v: { dialect: openai, law: fixed, models: { m: { limits: { rpm: 60, tpd: 500k }, latency: { total: 2s } } } } }
+routes: { r: [{ of: [v/default/m] }] }
+client: { deadline: 30m, retry: { attempts: 50 } }
+workload: [{ name: letters, arrivals: { burst: 600, every: 7d }, prompt: 800, completion: 200, max_tokens: 200 }]
+expect: ['success >= 80%']",
+        &options(1),
+    );
+    let violation = plan.ceiling.simulated.first_violation.as_ref().expect("more letters are lost");
+    assert_eq!(violation.axis.as_deref(), Some("tpd"), "{violation:?}");
+    let named = plan.ceiling.differences.iter().find_map(|difference| match difference {
+        Difference::JobsGivenUp { refusals, .. } => refusals.as_ref(),
+        _ => None,
+    });
+    assert!(named.is_none_or(|refusals| refusals.axis == "tpd"), "{named:?}");
+    // A day admits 500 of 600 jobs, of which 480 have to succeed.
+    let analytic = plan.ceiling.analytic.multiple.expect("a limit binds");
+    assert!((analytic - 500.0 / 480.0).abs() < 1e-3, "{analytic}");
+}
+
+/// Without a ceiling no run goes beyond the highest load that the plan says it tried.
+#[test]
+fn the_curve_goes_no_further_than_the_load_that_is_called_the_highest() {
+    let yaml = one_account("rpm: 1000000", "constant: 5/min", "expect: [success >= 90%]")
+        .replace("rpm: 1000000", "");
+    let plan = plan_of(&yaml, &options(1));
+    assert!(plan.ceiling.simulated.first_violation.is_none());
+    let tried = plan.ceiling.simulated.highest_tried;
+    assert!(plan.curve.iter().all(|point| point.multiple <= tried * (1.0 + 1e-9)), "{:?}", plan.curve);
+    assert!(plan.curve.iter().any(|point| point.multiple > tried * 0.99), "{:?}", plan.curve);
+}
+
+/// A limit of 2,000 requests a day lets a day cost no more than those, however many an hour has.
+#[test]
+fn a_day_costs_no_more_than_its_limits_admit() {
+    let yaml = "seed: 11
+duration: 1h
+start: full
+providers: { v: { dialect: openai, law: fixed, models: { mid: { limits: { rpm: 120, rpd: 2000 }, latency: { total: 2s }, price: { input: 1, output: 4 } } } } }
+routes: { r: [{ of: [v/default/mid] }] }
+client: { deadline: 20s, retry: { attempts: 2 } }
+workload: [{ name: w, arrivals: { constant: 50/min }, prompt: 1000, completion: 100, max_tokens: 200 }]
+expect: ['success >= 60%']";
+    let plan = plan_of(yaml, &options(1));
+    // 1,000 prompt tokens and 100 of completion: 1.40 USD for a thousand jobs.
+    assert!((plan.load.cost_usd_per_day - 2.8).abs() < 0.05, "{}", plan.load.cost_usd_per_day);
+    let costs = plan.curve.iter().map(|point| point.cost_usd_per_day.expect("every point has its cost"));
+    assert!(costs.into_iter().all(|cost| cost < 2.9), "{:?}", plan.curve);
+    let text = text_of(&plan);
+    assert!(text.contains("where a limit per day does not allow that"), "{text}");
+    assert!(!text.contains("67.2"), "{text}");
+}

@@ -1,0 +1,83 @@
+//! A rule that cannot be judged neither holds nor breaks, and a plan says so as a run does.
+
+use super::worlds::text_of;
+use super::*;
+use quotalab::planner::{Finding, NotMet};
+use quotalab::report::{self, Style};
+
+/// Two jobs a minute under a limit of 60: windows of five minutes have ten on average.
+fn desk(rate: &str, rule: &str, deadline: &str) -> String {
+    format!(
+        "name: desk
+seed: 41
+duration: 4h
+providers: {{ vendor: {{ models: {{ m: {{ limits: {{ rpm: 60 }}, latency: {{ total: 1s }} }} }} }} }}
+routes: {{ r: [{{ of: [vendor/default/m] }}] }}
+client: {{ deadline: {deadline} }}
+workload: [{{ name: w, arrivals: {{ poisson: {rate} }}, prompt: 300, completion: 100 }}]
+expect: [\"{rule}\"]
+"
+    )
+}
+
+#[test]
+fn sim_curve_and_plan_agree_that_thin_windows_give_no_verdict() {
+    let yaml = desk("2/min", "success >= 95% in every 5m", "60s");
+    let summary = simulate(&parse(&yaml));
+    let judged = &summary.expect[0];
+    let few = judged.not_judged.expect("no window has 20 jobs");
+    assert!(!judged.pass && !judged.is_broken() && few.needed == 20 && few.jobs < 20, "{judged:?}");
+    let text = report::text::render(&summary, Style::default()).replace("\n", " ");
+    assert!(text.contains("The expectation cannot be judged: success >= 95% in every 5m"), "{text}");
+    assert!(!text.contains("missed") && !text.contains("FAIL"), "{text}");
+
+    let plan = plan_of(&yaml, &options(4));
+    let point =
+        plan.curve.iter().find(|point| point.multiple == 1.0).expect("the present load is on the curve");
+    let (on_curve, of_load) = (point.undecided.as_ref().unwrap(), plan.load.undecided.as_ref().unwrap());
+    assert_eq!((on_curve.jobs, on_curve.needed, on_curve.window_s), (few.jobs, few.needed, Some(300.0)));
+    assert_eq!(on_curve, of_load);
+    assert!(!plan.load.holds && plan.not_met == [NotMet::PresentLoad]);
+    // Loads that fill the windows are judged, so that there is a ceiling.
+    assert!(plan.ceiling.simulated.multiple.is_some_and(|multiple| multiple > 20.0), "{:?}", plan.ceiling);
+    let text = text_of(&plan);
+    assert!(
+        text.starts_with("Whether the present load of 2 jobs/min holds cannot be told, since no window of")
+    );
+    assert!(text.contains("exit code 1: whether the present load holds cannot be told"), "{text}");
+}
+
+/// Below the load that fills the windows nothing can be said, and above it the deadline cannot be met at all.
+#[test]
+fn no_load_is_said_to_break_or_to_hold_where_none_can_be_judged() {
+    let rules = "success >= 50% in every 1m\", \"p95 latency <= 500ms in every 1m";
+    let plan = plan_of(&desk("2/min", rules, "60s"), &options(4));
+    let text = text_of(&plan);
+    assert!(matches!(plan.findings[0], Finding::CannotTell { .. }), "{text}");
+    assert!(!text.contains("No load holds") && !text.contains("a provider that fails"), "{text}");
+    assert!(
+        text.contains("no window of 1 min has the 20 jobs that a verdict on `p95 latency <= 500ms"),
+        "{text}"
+    );
+}
+
+/// Law: of a run, the rules on which it is judged, and the rules of the plan, at any load and for any windows: a run that breaks
+/// nothing is called a run that holds only if every rule was measured.
+#[test]
+fn a_load_holds_only_if_every_rule_was_measured() {
+    for (rate, window) in
+        [("0.2/min", "1m"), ("2/min", "2m"), ("6/min", "5m"), ("20/min", "10m"), ("50/min", "1h")]
+    {
+        for rule in ["success >= 90%", "p90 latency <= 5s", "fallback share <= 10%", "cut share <= 10%"] {
+            let yaml = desk(rate, &format!("{rule} in every {window}"), "60s");
+            let plan = plan_of(&yaml, &options(1));
+            let is_measured = plan.load.expect.iter().all(|judged| judged.actual.is_some());
+            assert_eq!(plan.load.undecided.is_none(), is_measured, "{yaml}\n{}", text_of(&plan));
+            assert!(is_measured || !plan.load.holds, "{yaml}");
+            let summary = simulate(&parse(&yaml));
+            let broken = summary.expect.iter().filter(|judged| judged.is_broken()).count();
+            let unmeasured = summary.expect.iter().filter(|judged| judged.actual.is_none()).count();
+            assert_eq!((broken, unmeasured), (0, usize::from(!is_measured)), "{:?}", summary.expect);
+        }
+    }
+}
