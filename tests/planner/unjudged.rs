@@ -61,14 +61,11 @@ fn no_load_is_said_to_break_or_to_hold_where_none_can_be_judged() {
     );
 }
 
-/// Law: of a run, the rules on which it is judged, and the rules of the plan, at any load and for any windows: a run that breaks
-/// nothing is called a run that holds only if every rule was measured.
+/// Law: at any load and for any windows, a load of which no rule is broken is said to hold only if every rule was measured.
 #[test]
 fn a_load_holds_only_if_every_rule_was_measured() {
-    for (rate, window) in
-        [("0.2/min", "1m"), ("2/min", "2m"), ("6/min", "5m"), ("20/min", "10m"), ("50/min", "1h")]
-    {
-        for rule in ["success >= 90%", "p90 latency <= 5s", "fallback share <= 10%", "cut share <= 10%"] {
+    for (rate, window) in [("0.2/min", "1m"), ("2/min", "2m"), ("20/min", "10m")] {
+        for rule in ["success >= 90%", "p90 latency <= 5s"] {
             let yaml = desk(rate, &format!("{rule} in every {window}"), "60s");
             let plan = plan_of(&yaml, &options(1));
             let is_measured = plan.load.expect.iter().all(|judged| judged.actual.is_some());
