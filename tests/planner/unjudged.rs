@@ -56,7 +56,7 @@ fn no_load_is_said_to_break_or_to_hold_where_none_can_be_judged() {
     assert!(matches!(plan.findings[0], Finding::CannotTell { .. }), "{text}");
     assert!(!text.contains("No load holds") && !text.contains("a provider that fails"), "{text}");
     assert!(
-        text.contains("no window of 1 min has the 20 jobs that a verdict on `p95 latency <= 500ms"),
+        text.contains("no window of 60 s has the 20 jobs that a verdict on `p95 latency <= 500ms"),
         "{text}"
     );
 }
