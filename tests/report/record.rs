@@ -235,7 +235,6 @@ fn a_missed_schedule_is_the_first_finding() {
 fn refusals_without_an_axis_are_counted_by_cause_and_unnamed_in_the_series() {
     let scenario = short(&[(Axis::Rpm, 30)]);
     let mut recorder = Recorder::new(&scenario);
-    record_served_job(&mut recorder, 0, Instant::ZERO);
     let at = Instant::ZERO + Nanos::from_secs(2);
     let outcome = |axis, cause| AttemptOutcome::Limited { axis, cause };
     let refusals = [
