@@ -9,7 +9,6 @@
 //!   help: did you mean `rpm`?
 //! ```
 
-use crate::formatting::printable;
 use std::fmt;
 use std::sync::Arc;
 
@@ -53,8 +52,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, column, what, help, .. } = self;
-        let path = printable(&self.path);
+        let Self { file, line, column, path, what, help, .. } = self;
         match line {
             0 => writeln!(f, "error: {file}: {what}")?,
             _ => writeln!(f, "error: {file}:{line}:{column}: {what}")?,
@@ -72,13 +70,13 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Returns the part of a long line around a column, and the offset of the column in that part. Tabs and other
-/// unprintable characters become blanks, so that the caret is in the right column.
+/// Returns the part of a long line around a column, and the offset of the column in that part. Tabs and other control
+/// characters become blanks, so that the caret is in the right column.
 fn window(line: &str, column: usize) -> (String, usize) {
     const SHOWN: usize = 100;
     let skipped = if column < SHOWN * 3 / 4 { 0 } else { column - SHOWN / 4 };
-    let shown: String = line.chars().skip(skipped).take(SHOWN).collect();
-    (printable(&shown), column - skipped)
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    (line.chars().skip(skipped).take(SHOWN).map(plain).collect(), column - skipped)
 }
 
 /// All problems with an input, in the order of its lines; never empty.

@@ -140,7 +140,7 @@ impl Provider {
     ) -> Decision {
         let index = self.advance_meter_to(now, call.account, call.model);
         let (meter, model) = (&mut self.meters[index], &mut self.models[usize::from(call.model)]);
-        match (faults.replacement, model.lengths.check(call, truth)) {
+        match (faults.replacing_decision(), model.lengths.check(call, truth)) {
             (Some(fault), _) => Decision::Faulted(fault),
             (None, Err(too_long)) => Decision::TooLong(too_long),
             (None, Ok(())) => {

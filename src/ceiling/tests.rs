@@ -67,7 +67,7 @@ pub(super) fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: 
             .collect(),
         client: Client {
             deadline: Nanos::SECOND,
-            retry: Retry { attempts: 1, backoff, obey_retry_after: true, budget_permille: None },
+            retry: Retry { attempts: 1, backoff, obey_retry_after: true, ..Retry::default() },
             ..Client::default()
         },
         workloads,

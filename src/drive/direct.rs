@@ -47,10 +47,11 @@ fn unserved(now: Instant, decision: &Decision, remaining: HeaderRemaining) -> Op
     }
 }
 
-/// Builds a 429 that names no limit.
+/// Builds a 429 that names no limit. Its wait is that of `retry-after`.
 fn throttled(now: Instant, remaining: HeaderRemaining, wait: Option<Wait>) -> Reply {
     let outcome = AttemptOutcome::Limited { axis: None, cause: LimitCause::Other };
-    Reply { outcome, wait, remaining, ..Reply::failed(now, AttemptFailure::Status(429)) }
+    let header_wait = wait.map(|wait| wait.length);
+    Reply { outcome, wait, header_wait, remaining, ..Reply::failed(now, AttemptFailure::Status(429)) }
 }
 
 #[inline]
@@ -64,6 +65,7 @@ fn served(now: Instant, service: &Service, remaining: HeaderRemaining, first_tok
     Reply {
         outcome: AttemptOutcome::Ok,
         wait: None,
+        header_wait: None,
         limit: None,
         remaining,
         usage: service.usage,
@@ -79,8 +81,12 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
         Some(_) => LimitCause::MinuteLimit,
         None => LimitCause::Concurrency,
     };
+    // A refusal by output tokens that exceed the limit has no `retry-after` (reported 2026-09).
+    let has_header = !(denial.oversize && denial.axis == Axis::Otpm);
+    let header_wait = denial.wait.filter(|_| has_header).and_then(whole_seconds);
     let (length, kind) = if denial.oversize {
-        (oversize_wait(denial), WaitKind::Meaningless)
+        // Only the header names it (captures of 413s).
+        (header_wait, WaitKind::Meaningless)
     } else {
         (denial.wait, WaitKind::UntilAdmitted)
     };
@@ -93,6 +99,7 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
     Reply {
         outcome: AttemptOutcome::Limited { axis: Some(denial.axis), cause },
         wait: length.map(|length| Wait { length, kind }),
+        header_wait,
         limit: Some(limit),
         remaining: HeaderRemaining::default(),
         usage: Usage::default(),
@@ -101,10 +108,9 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
     }
 }
 
-/// Returns the wait in the refusal of a request that exceeds the limit itself: only the `retry-after` header names it,
-/// in whole seconds rounded up, and a refusal by output tokens names none (evidence: captures of 413s; OTPM reported
-/// 2026-09).
-fn oversize_wait(denial: &Denial) -> Option<Nanos> {
-    let wait = denial.wait.filter(|_| denial.axis != Axis::Otpm)?;
-    wait.0.div_ceil(Nanos::SECOND.0).checked_mul(Nanos::SECOND.0).map(Nanos)
+/// Returns a wait as Groq's `retry-after` states it: in whole seconds, rounded up; `None` if it is zero, or too long for a
+/// length of time.
+fn whole_seconds(wait: Nanos) -> Option<Nanos> {
+    let length = wait.0.div_ceil(Nanos::SECOND.0).checked_mul(Nanos::SECOND.0).map(Nanos);
+    length.filter(|length| *length > Nanos::ZERO)
 }

@@ -36,13 +36,16 @@ fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Scenario {
         targets: vec![],
         routes: vec![],
         client: Client {
+            like: None,
             attempt_timeout: None,
+            cool_down: Default::default(),
             eject: None,
             deadline: Nanos::SECOND,
             retry: Retry {
                 attempts: 1,
                 backoff: Backoff { base: Nanos::SECOND, cap: Nanos::SECOND, jitter: Jitter::None },
                 obey_retry_after: true,
+                stated_wait: Default::default(),
                 budget_permille: None,
             },
             concurrency: None,

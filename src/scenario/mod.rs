@@ -21,6 +21,7 @@ mod describe;
 mod diagnostics;
 mod evidence;
 mod expect;
+mod imitation;
 mod known_limit;
 pub mod language;
 mod metric;
@@ -41,6 +42,7 @@ mod write;
 mod yaml;
 
 pub use evidence::{Certainty, Evidence, ModelEvidence, Number, PresetEvidence, preset_evidence};
+pub use imitation::{IMITATIONS, Imitation};
 pub use known_limit::KnownLimit;
 pub use note::{ExceededBound, Note};
 pub use overrides::Overrides;

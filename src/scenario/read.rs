@@ -4,7 +4,7 @@ use super::diagnostics::Diagnostics;
 use super::spec::{Spec, WhatIfSpec};
 use super::trace_cache::TraceCache;
 use super::yaml::Node;
-use super::{Overrides, Scenario, WhatIf, preset as presets, resolve, spec, yaml};
+use super::{Overrides, Scenario, WhatIf, imitation, preset as presets, resolve, spec, yaml};
 use crate::formatting::{path_name, printable};
 use crate::input_file;
 use crate::problem::{Problem, Problems};
@@ -125,6 +125,7 @@ fn read_spec(
         change.choose_presets(diagnostics, &mut root);
     }
     presets::merge_presets(diagnostics, &mut root);
+    imitation::merge_imitation(diagnostics, &mut root);
     overrides.apply(diagnostics, &mut root);
     if let Some(change) = change {
         change.apply(diagnostics, &mut root);

@@ -9,8 +9,8 @@ use super::refusal::{Refusal, cause_from_window};
 use super::rules::{DialectRules, ErrorResponse};
 use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
 use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
-use provider::Instant;
 use provider::decision::HeaderRemaining;
+use provider::{Instant, Nanos};
 
 /// A parsed error response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct ParsedFailure {
     /// The final wait: the most precise one that the response states, with the kind that follows from the cause. `None`
     /// if it states none. [`Refusal::wait`] is only the one in the message.
     pub wait: Option<Wait>,
+    /// The wait in the headers `retry-after-ms` or `retry-after`.
+    pub header_wait: Option<Nanos>,
     /// The message of the provider.
     pub message: Option<String>,
 }
@@ -31,7 +33,7 @@ pub struct ParsedFailure {
 impl ParsedFailure {
     /// Returns the part that the engine uses.
     pub(super) fn reply(&self, now: Instant, remaining: HeaderRemaining) -> Reply {
-        let Self { status, cause, wait, .. } = *self;
+        let Self { status, cause, wait, header_wait, .. } = *self;
         let Refusal { axis, limit, used, requested, .. } = self.refusal;
         let numbers =
             limit.zip(requested).map(|(limit, requested)| LimitNumbers { axis, limit, used, requested });
@@ -41,7 +43,7 @@ impl ParsedFailure {
         let counts_as_limited = matches!(status, 429 | 413) || cause != cause_from_status(status);
         let outcome =
             if counts_as_limited { AttemptOutcome::Limited { axis, cause } } else { failed.outcome };
-        Reply { outcome, wait, limit: numbers, remaining, ..failed }
+        Reply { outcome, wait, header_wait, limit: numbers, remaining, ..failed }
     }
 }
 
@@ -78,7 +80,8 @@ pub(super) fn classify(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -
     let cause = stated_cause.unwrap_or_else(|| fallback_cause(status, &refusal));
     let wait = stated_wait(rules, response, &refusal, refusing_header)
         .map(|wait| Wait { kind: wait_kind(cause, wait.kind), ..wait });
-    ParsedFailure { status, cause, refusal, wait, message: body.message.clone() }
+    let header_wait = retry_after(response.headers);
+    ParsedFailure { status, cause, refusal, wait, header_wait, message: body.message.clone() }
 }
 
 /// Returns the cause of a response that does not state it. For a 429: from the axis, else from the numbers, else

@@ -1,6 +1,10 @@
 //! The resolved scenario: nothing is left to look up. Names are indices, quantities are integers of one unit, defaults are
 //! filled in. Every one comes from `resolve`, unchanged or with other numbers, so it is always valid.
 
+mod client;
+
+pub use client::{Backoff, Cache, Client, CoolDown, Eject, Jitter, Pace, Retry, StatedWait};
+
 use super::{KnownLimit, Note};
 use crate::ids::{RouteId, TargetId, WorkloadId};
 use provider::dist::Dist;
@@ -129,99 +133,6 @@ pub enum Pick {
     RoundRobin,
     /// The one with the largest estimated share left of its tightest limit.
     MostRoom,
-}
-
-/// How the client behaves.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Client {
-    /// The longest time that a job may take from its scheduled arrival; then it is given up.
-    pub deadline: Nanos,
-    /// After this time an attempt is cancelled and counts as failed; `None`: only the deadline ends it.
-    pub attempt_timeout: Option<Nanos>,
-    /// When and how often to try again.
-    pub retry: Retry,
-    /// When a failing target is ejected; `None`: never.
-    pub eject: Option<Eject>,
-    /// Attempts in flight at once; `None` for no bound.
-    pub concurrency: Option<u32>,
-    /// Jobs that may wait for a free attempt; more are shed.
-    pub queue: u32,
-    /// How sends are spread over time.
-    pub pace: Pace,
-    /// The exact-match cache; `None` if it is off.
-    pub cache: Option<Cache>,
-    /// Whether a job that is identical to one in flight follows it instead of being sent.
-    pub coalesce: bool,
-}
-
-/// When and how often to try again.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Retry {
-    /// Attempts per job over all targets, at least 1.
-    pub attempts: u8,
-    /// The wait between attempts.
-    pub backoff: Backoff,
-    /// Whether the wait that a reply states replaces `backoff`.
-    pub obey_retry_after: bool,
-    /// Retries allowed per job on average, in thousandths; `None` for no bound.
-    pub budget_permille: Option<u32>,
-}
-
-/// When a failing target is ejected from its routes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Eject {
-    /// Failures in a row that eject it, at least 1.
-    pub after: u32,
-    /// The length of its cool-down.
-    pub duration: Nanos,
-}
-
-/// The wait before the n-th retry, n from 0: `min(cap, base · 2^n)`, then the jitter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Backoff {
-    /// The first wait.
-    pub base: Nanos,
-    /// The longest wait.
-    pub cap: Nanos,
-    /// How it is spread at random.
-    pub jitter: Jitter,
-}
-
-/// How a wait is spread at random (Brooker, "Exponential Backoff And Jitter", AWS 2015).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Jitter {
-    /// The wait itself.
-    None,
-    /// Uniform between zero and the wait.
-    #[default]
-    Full,
-    /// Uniform between half the wait and the wait.
-    Equal,
-    /// Uniform between the base and three times the last wait.
-    Decorrelated,
-}
-
-/// How sends to a target are spread over time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pace {
-    /// At once.
-    #[default]
-    Off,
-    /// At least this long after the last send to the same target.
-    Gap(Nanos),
-    /// As the known request limits refill.
-    Requests,
-    /// As the known request and token limits refill; tokens are estimates that the reply settles.
-    Tokens,
-}
-
-/// An exact-match response cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cache {
-    /// Replies kept, at least 1; the least recently used is dropped first.
-    pub entries: u32,
-    /// How long a reply is used.
-    pub ttl: Nanos,
 }
 
 /// A class of jobs.

@@ -1,6 +1,8 @@
 //! The text of a scenario that `quotalab check` prints: short lines, which the author can compare with the intention.
 
-use super::resolved::{Arrivals, Cache, CachedPrompt, Client, Eject, Jitter, Pace, Pick, Scenario, Workload};
+mod client;
+
+use super::resolved::{Arrivals, CachedPrompt, Pick, Scenario, Workload};
 use provider::Nanos;
 use provider::config::{
     AccountConfig, CachedTokens, Config, Dialect, Estimate, Fault, Incident, Latency, Lengths, Limit,
@@ -21,7 +23,7 @@ impl Scenario {
         text += &format!("\n\nJobs arrive for {}; seed {}.\n", print_duration(self.duration), self.seed);
         section(&mut text, "Providers", self.provider_lines());
         section(&mut text, "Routes", self.route_lines());
-        section(&mut text, "Client", client(&self.client));
+        section(&mut text, "Client", client::client(&self.client));
         let workloads = self.workloads.iter().flat_map(|workload| {
             let route = &self.routes[workload.route.index()].name;
             workload_lines(workload, route, self.cut_share(workload))
@@ -226,61 +228,6 @@ fn incident(incident: &Incident) -> String {
     };
     let begins = print_duration(Nanos(incident.at.0));
     format!("from {begins} for {}: {fault} for {calls}", print_duration(incident.until.since(incident.at)))
-}
-
-fn client(client: &Client) -> Vec<String> {
-    let retry = &client.retry;
-    let jitter = match retry.backoff.jitter {
-        Jitter::None => "no",
-        Jitter::Full => "full",
-        Jitter::Equal => "equal",
-        Jitter::Decorrelated => "decorrelated",
-    };
-    let backoff = format!(
-        "waits {} doubling to {}, {jitter} jitter",
-        print_duration(retry.backoff.base),
-        print_duration(retry.backoff.cap)
-    );
-    let obeys = if retry.obey_retry_after { "obeys retry-after" } else { "ignores retry-after" };
-    let budget = retry
-        .budget_permille
-        .map(|permille| format!("retries at most {} of jobs", print_share(f64::from(permille) / 1000.0)));
-    let times = match retry.attempts {
-        1 => "once".to_owned(),
-        attempts => format!("{attempts} times, over all targets"),
-    };
-    let mut lines = vec![
-        format!("gives up a job after {}; sends it at most {times}", print_duration(client.deadline)),
-        [Some(backoff), Some(obeys.to_owned()), budget].into_iter().flatten().collect::<Vec<_>>().join("; "),
-        client.concurrency.map_or_else(
-            || "any number of attempts in flight".into(),
-            |max| format!("{} attempts in flight; {} jobs may queue", max, print_count(client.queue.into())),
-        ),
-    ];
-    lines.extend(
-        client.attempt_timeout.map(|length| format!("cancels an attempt after {}", print_duration(length))),
-    );
-    lines.push(client.eject.map_or_else(
-        || "never ejects a target that fails".to_owned(),
-        |Eject { after, duration }| {
-            format!("ejects a target for {} after {after} failures in a row", print_duration(duration))
-        },
-    ));
-    lines.extend(match client.pace {
-        Pace::Off => None,
-        Pace::Gap(gap) => Some(format!("{} between sends to a target", print_duration(gap))),
-        Pace::Requests => Some("sends as the request limits refill".to_owned()),
-        Pace::Tokens => Some("sends as the request and token limits refill".to_owned()),
-    });
-    lines.extend(client.cache.map(|Cache { entries, ttl }| {
-        format!("caches {} replies for {}", print_count(entries.into()), print_duration(ttl))
-    }));
-    lines.extend(
-        client
-            .coalesce
-            .then(|| "coalesces identical jobs in flight: one is sent, all get its reply".to_owned()),
-    );
-    lines
 }
 
 /// Shares of cut answers below this are not mentioned.
