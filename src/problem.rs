@@ -136,8 +136,8 @@ impl fmt::Display for Problems {
     }
 }
 
-/// Returns the candidate with the smallest edit distance from `word` (insert, delete, replace, swap neighbours; case is
-/// ignored); the earlier of two at the same distance. Returns `None` if the distance exceeds a third of the longer
+/// Returns the only candidate that begins with `word`, or the one with the smallest edit distance from it (insert, delete, replace,
+/// swap neighbours); case is ignored; the earlier of two at the same distance. Returns `None` if the distance exceeds a third of the longer
 /// word, at least one edit.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -152,12 +152,19 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             .then(|| strsim::osa_distance(&word, &candidate))
             .filter(|edits| *edits <= max)
     };
-    let near = candidates
-        .into_iter()
-        .take(MAX_CANDIDATES)
-        .filter_map(|candidate| Some((distance(candidate)?, candidate)));
+    let candidates: Vec<&str> = candidates.into_iter().take(MAX_CANDIDATES).collect();
+    let begins = |candidate: &&&str| length >= MIN_BEGINNING && lower(candidate).starts_with(&word);
+    let mut longer = candidates.iter().filter(begins);
+    if let (Some(only), None) = (longer.next(), longer.next()) {
+        return Some(only);
+    }
+    let near = candidates.iter().filter_map(|candidate| Some((distance(candidate)?, *candidate)));
     near.min_by_key(|(edits, _)| *edits).map(|(_, candidate)| candidate)
 }
+
+/// A word of at least this many characters that begins exactly one candidate stands for it: `groq-dev` is `groq-developer`, although
+/// `groq-free` has fewer edits.
+const MIN_BEGINNING: usize = 3;
 
 /// Words are compared up to this number of characters.
 const MAX_COMPARED: usize = 60;
@@ -197,6 +204,8 @@ mod tests {
         assert_eq!(nearest("rmp", axes), Some("rpm"));
         assert_eq!(nearest("RPM", axes), Some("rpm"));
         assert_eq!(nearest("concurency", axes), Some("concurrency"));
+        assert_eq!(nearest("conc", axes), Some("concurrency"));
+        assert_eq!(nearest("groq-dev", ["groq-free", "groq-developer"]), Some("groq-developer"));
         assert_eq!(nearest("banana", axes), None);
         assert_eq!(nearest("", axes), None);
     }

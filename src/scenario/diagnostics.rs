@@ -111,6 +111,13 @@ impl Diagnostics {
         });
     }
 
+    /// Returns the lines of a source that have problems, with repetitions.
+    pub(super) fn lines_with_problems(&self, source: usize) -> Vec<usize> {
+        let name = &self.sources.borrow()[source].name;
+        let problems = self.problems.borrow();
+        problems.iter().filter(|problem| problem.file == *name).map(|problem| problem.line).collect()
+    }
+
     /// Returns `true` if so many problems were found that loops over many values should end early.
     pub(super) fn is_full(&self) -> bool {
         self.problems.borrow().len() >= Problems::MAX_SOUGHT

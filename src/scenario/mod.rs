@@ -24,6 +24,7 @@ mod expect;
 mod imitation;
 mod known_limit;
 pub mod language;
+mod lookalike;
 mod metric;
 mod note;
 mod overrides;

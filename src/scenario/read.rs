@@ -4,7 +4,7 @@ use super::diagnostics::Diagnostics;
 use super::spec::{Spec, WhatIfSpec};
 use super::trace_cache::TraceCache;
 use super::yaml::Node;
-use super::{Overrides, Scenario, WhatIf, imitation, preset as presets, resolve, spec, yaml};
+use super::{Overrides, Scenario, WhatIf, imitation, lookalike, preset as presets, resolve, spec, yaml};
 use crate::formatting::{path_name, printable};
 use crate::input_file;
 use crate::problem::{Problem, Problems};
@@ -55,7 +55,10 @@ pub fn parse(
         return Err(too_large(name).into());
     }
     let diagnostics = Diagnostics::default();
-    let scenario = scenario(&diagnostics, name, text, overrides, base_dir);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let source = diagnostics.add_source(name, text);
+    let scenario = scenario(&diagnostics, source, name, text, overrides, base_dir);
+    lookalike::report(&diagnostics, source, text);
     match (diagnostics.problems(), scenario) {
         (Some(problems), _) => Err(problems),
         (None, Some(scenario)) => Ok(scenario),
@@ -89,13 +92,13 @@ pub(super) fn unknown_preset(name: &str) -> Problems {
 
 fn scenario(
     diagnostics: &Diagnostics,
+    source: usize,
     name: &str,
     text: &str,
     overrides: &Overrides,
     base_dir: Option<&Path>,
 ) -> Option<Scenario> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let root = yaml::read(diagnostics, diagnostics.add_source(name, text), text, 0)?;
+    let root = yaml::read(diagnostics, source, text, 0)?;
     let stem = Path::new(name).file_stem().map(|stem| printable(&stem.to_string_lossy())).unwrap_or_default();
     let traces = TraceCache::default();
     let resolve_with = |change: Option<&WhatIfSpec>| {

@@ -304,7 +304,7 @@ fn arrivals(arrivals: &Arrivals) -> String {
         Arrivals::Users { users, think } => {
             format!("{} users, each thinking for {}", print_count((*users).into()), dist(think, &seconds))
         }
-        Arrivals::Trace { rows } => format!("{} recorded requests", rows.len()),
+        Arrivals::Trace { rows, .. } => format!("{} recorded requests", rows.len()),
     }
 }
 

@@ -5,6 +5,7 @@ mod client;
 
 pub use client::{Backoff, Cache, Client, CoolDown, Eject, Jitter, Pace, Retry, StatedWait};
 
+use super::trace::Recorded;
 use super::{KnownLimit, Note};
 use crate::ids::{RouteId, TargetId, WorkloadId};
 use provider::dist::Dist;
@@ -206,6 +207,8 @@ pub enum Arrivals {
     Trace {
         /// The recorded arrivals, in order.
         rows: std::sync::Arc<Vec<TraceRow>>,
+        /// What the file contains, and what of it is left out.
+        recorded: Recorded,
     },
 }
 

@@ -18,7 +18,7 @@ pub(super) use provider::{ACCOUNT, INCIDENT};
 pub(in crate::scenario) use provider::{FAULT, PROVIDER};
 pub(in crate::scenario) use scenario::SCENARIO;
 pub(super) use scenario::{STEP, WHAT_IF};
-pub(super) use workload::{ARRIVAL_STEP, ARRIVALS, REPEATS, SHAPE_MAP, WORKLOAD};
+pub(super) use workload::{ARRIVAL_STEP, ARRIVALS, REPEATS, SHAPE_MAP, TRACE_COLUMNS, WORKLOAD};
 
 use super::{Choice, Form, Kind, Map, NameKind, Refused, Word, choice, unmodelled, word};
 use ::provider::Nanos;
