@@ -8,6 +8,7 @@
 mod audio;
 mod client;
 mod control;
+mod control_changes;
 mod dialects;
 mod faults;
 mod hostile;
@@ -16,3 +17,4 @@ mod reply_options;
 mod requests;
 mod settling;
 mod streams;
+mod verdict;

@@ -1,10 +1,11 @@
 //! The control plane: HTTP endpoints on the mock's own port, with which a test observes and changes a running mock.
 //!
 //! ```text
-//!  GET  /_quotalab/state                       level of every limit         POST /_quotalab/reset   resets all but the clock
-//!  GET  /_quotalab/requests                    the journal                  POST /_quotalab/clock   {"advance": "1h"}
-//!  GET  /_quotalab/verdict                     whether the client retried correctly
-//!  GET, POST, DELETE /_quotalab/faults         injected faults              GET  /metrics           for Prometheus
+//!  GET  /_quotalab/state     level of every limit         POST /_quotalab/reset    everything as at the start
+//!  GET  /_quotalab/requests  the journal                  POST /_quotalab/clock    {"advance": "1h"}
+//!  GET  /_quotalab/verdict   whether the clients retried  POST /_quotalab/limits   {"rpd": "2 left"}
+//!                            correctly                    POST /_quotalab/settings {"speed": 0}
+//!  GET, POST, DELETE /_quotalab/faults  injected faults   GET  /metrics            for Prometheus
 //! ```
 //!
 //! It requires no API key and returns none. Any program on this machine can read and change everything, and on a network any
@@ -14,7 +15,11 @@ mod amount;
 mod error;
 mod faults;
 mod guard;
+mod limits;
 mod metrics;
+mod names;
+mod requests;
+mod settings;
 mod state;
 mod verdict;
 
@@ -47,9 +52,11 @@ pub(super) fn router(mock: &Arc<Mock>) -> Router<Arc<Mock>> {
         .route("/", get(endpoints))
         .route("/state", get(state::levels))
         .route("/reset", post(state::reset))
-        .route("/requests", get(state::requests))
+        .route("/limits", post(limits::set))
+        .route("/requests", get(requests::requests))
         .route("/verdict", get(verdict::verdict))
-        .route("/clock", get(state::clock).post(state::advance))
+        .route("/clock", get(state::clock).post(state::set_clock))
+        .route("/settings", get(settings::settings).post(settings::change))
         .route("/faults", get(faults::list).post(faults::inject).delete(faults::clear))
         .fallback(async |request: Request| unknown_endpoint(&request, "/_quotalab"))
         .method_not_allowed_fallback(async |request: Request| unknown_endpoint(&request, "/_quotalab"));
@@ -80,13 +87,16 @@ fn unknown_endpoint(request: &Request, prefix: &str) -> Error {
     Error { status, ..Error::new(message, format!("use one of {}", known.join(", "))) }
 }
 
-const ENDPOINTS: [&str; 10] = [
+const ENDPOINTS: [&str; 13] = [
     "GET /_quotalab/state",
     "POST /_quotalab/reset",
+    "POST /_quotalab/limits",
     "GET /_quotalab/requests",
     "GET /_quotalab/verdict",
     "GET /_quotalab/clock",
     "POST /_quotalab/clock",
+    "GET /_quotalab/settings",
+    "POST /_quotalab/settings",
     "GET /_quotalab/faults",
     "POST /_quotalab/faults",
     "DELETE /_quotalab/faults",
