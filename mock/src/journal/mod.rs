@@ -200,12 +200,12 @@ impl Journal {
         id
     }
 
-    /// Records the end of a request, and the tokens that it was charged. Has no effect if its entry is gone.
-    pub fn end(&mut self, id: EntryId, end: End, charged_tokens: u64) {
-        if let Some(entry) = self.get_mut(id) {
-            entry.end = end;
-            entry.charged_tokens = Some(charged_tokens);
-        }
+    /// Records the end of a request, and the tokens that it was charged. Returns its entry; `None` if that is gone.
+    pub fn end(&mut self, id: EntryId, end: End, charged_tokens: u64) -> Option<&Entry> {
+        let entry = self.get_mut(id)?;
+        entry.end = end;
+        entry.charged_tokens = Some(charged_tokens);
+        Some(entry)
     }
 
     fn get_mut(&mut self, id: EntryId) -> Option<&mut Entry> {
@@ -300,7 +300,7 @@ mod tests {
         assert_eq!((journal.entries().len(), journal.evicted()), (MAX_ENTRIES, 3));
         assert_eq!(journal.entries().next().unwrap().request_number, 3);
         assert_eq!(journal.counts().collect::<Vec<_>>(), [((Some(0), None, "rejected"), kept + 3)]);
-        journal.end(ids[2], End::Replied(Instant(9)), 1);
+        let _evicted = journal.end(ids[2], End::Replied(Instant(9)), 1);
         journal.end(ids[3], End::Replied(Instant(9)), 1);
         let ended = journal.entries().filter(|entry| entry.end == End::Replied(Instant(9)));
         assert_eq!(ended.map(|entry| entry.request_number).collect::<Vec<_>>(), [3], "the other is evicted");

@@ -100,7 +100,7 @@ struct ClosedOnDrop {
 impl ClosedOnDrop {
     /// Returns a connection that is opened now; `None` if the mock keeps no journal.
     fn new(mock: &Arc<Mock>) -> Option<Self> {
-        mock.has_control_plane()
+        mock.has_journal()
             .then(|| Self { mock: Arc::clone(mock), connection: OpenConnection::new(mock.now()) })
     }
 }

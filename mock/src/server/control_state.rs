@@ -16,23 +16,33 @@ pub(super) struct Control {
     token: Option<Arc<str>>,
     /// The provider at the start, for resets.
     initial: Provider,
+    /// `false` if only the journal is kept.
+    has_routes: bool,
     journal: Mutex<Journal>,
     /// `true` if the journal keeps bodies.
     pub(super) keeps_bodies: AtomicBool,
+    /// Receives a line for each request that has ended.
+    pub(super) access_log: Option<AccessLog>,
 }
+
+/// Receives a line for each request that has ended.
+pub type AccessLog = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Mock {
     /// Enables or disables the control plane.
     #[must_use]
     pub fn with_control_plane(mut self, control: ControlPlane) -> Self {
         self.control = None;
+        let has_routes = control != ControlPlane::JournalOnly;
         let token = match control {
             ControlPlane::Disabled => return self,
-            ControlPlane::Enabled => None,
+            ControlPlane::Enabled | ControlPlane::JournalOnly => None,
             ControlPlane::WithToken(token) => Some(token),
         };
         self.control = Some(Control {
             token,
+            has_routes,
+            access_log: None,
             initial: self.with_state(|state, _| state.provider.clone()),
             journal: Mutex::default(),
             keeps_bodies: AtomicBool::new(false),
@@ -45,8 +55,22 @@ impl Mock {
         self.control.as_ref()?.token.as_deref()
     }
 
-    pub(super) const fn has_control_plane(&self) -> bool {
+    /// Returns `true` if a journal is kept.
+    pub(super) const fn has_journal(&self) -> bool {
         self.control.is_some()
+    }
+
+    pub(super) fn has_control_plane(&self) -> bool {
+        self.control.as_ref().is_some_and(|control| control.has_routes)
+    }
+
+    /// Passes a line for each request that has ended to `log`. Has no effect without a journal.
+    #[must_use]
+    pub fn with_access_log(mut self, log: AccessLog) -> Self {
+        if let Some(control) = &mut self.control {
+            control.access_log = Some(log);
+        }
+        self
     }
 
     /// Returns the clock, which other mocks may share.

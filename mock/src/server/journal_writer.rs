@@ -27,7 +27,7 @@ impl Mock {
 
     /// Returns the fingerprint of the content of an account's request; zero if there is no journal to store it.
     pub(super) fn fingerprint(&self, account: Option<u16>, content: &[u8]) -> u64 {
-        if self.has_control_plane() { journal::fingerprint(account, content) } else { 0 }
+        if self.has_journal() { journal::fingerprint(account, content) } else { 0 }
     }
 
     /// Adds an entry to the journal, if there is one.
@@ -43,7 +43,7 @@ impl Mock {
         let target = origin.target.as_ref();
         let target = target.map(|(method, uri)| (journal.name(method.as_str()), journal.name(uri.path())));
         let JournalDraft { at, outcome, status, wait, end, reserved_tokens } = decided;
-        Some(journal.add(Entry {
+        let entry = Entry {
             request_number,
             arrived_at,
             at,
@@ -62,13 +62,20 @@ impl Mock {
             reserved_tokens,
             charged_tokens: (end != End::InProgress).then_some(0),
             body,
-        }))
+        };
+        if end != End::InProgress {
+            self.log_access(&entry);
+        }
+        Some(journal.add(entry))
     }
 
     /// Records the end of a request and the tokens that it was charged, if it is in the journal.
     pub(super) fn end_in_journal(&self, entry: Option<EntryId>, end: End, charged_tokens: u64) {
         if let (Some(entry), Some(control)) = (entry, &self.control) {
-            control.journal().end(entry, end, charged_tokens);
+            let mut journal = control.journal();
+            if let Some(entry) = journal.end(entry, end, charged_tokens) {
+                self.log_access(entry);
+            }
         }
     }
 }

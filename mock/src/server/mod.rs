@@ -39,6 +39,7 @@
 //!    [`MAX_BODIES_BYTES`]; [`MAX_AUDIO_FORM_BYTES`]), time ([`CLIENT_TIMEOUT`]).
 
 mod aborted_reply;
+mod access_log;
 mod admission;
 mod audio;
 mod body;
@@ -70,6 +71,7 @@ mod waiting;
 pub use body::MAX_BODIES_BYTES;
 pub use connection::serve;
 pub use control::ControlPlane;
+pub use control_state::AccessLog;
 pub use mock::Mock;
 pub use observer::Observer;
 pub use shared_clock::{Clock, SharedClock};

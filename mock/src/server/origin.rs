@@ -31,7 +31,7 @@ static IDEMPOTENCY_KEYS: [HeaderName; 2] =
 impl Origin {
     /// Returns the origin of a request with this head.
     pub(super) fn new(mock: &Mock, head: &mut Parts) -> Self {
-        if !mock.has_control_plane() {
+        if !mock.has_journal() {
             return Self::default();
         }
         let headers = &head.headers;

@@ -39,6 +39,8 @@ pub enum ControlPlane {
     /// Its paths are unknown, and no journal is kept.
     #[default]
     Disabled,
+    /// Its paths are unknown; a journal is kept, for the access log and the verdict at the end.
+    JournalOnly,
     /// It is served under `/_quotalab/`, and metrics under `/metrics`, to every program that can connect and names this machine
     /// as the host: for loopback.
     Enabled,
