@@ -148,6 +148,14 @@ impl Mocks {
         self.mocks.iter().map(|(_, mock)| mock.verdict_text())
     }
 
+    /// Sets the answers of the mocks, each as the control plane accepts it, in the order of the providers.
+    ///
+    /// # Errors
+    /// The problem and the remedy of the first that is wrong.
+    pub fn set_answers(&self, answers: &[Vec<serde_json::Value>]) -> Result<(), (String, String)> {
+        self.mocks.iter().zip(answers).try_for_each(|((_, mock), answers)| mock.set_answers(answers))
+    }
+
     /// Stops accepting and waits until all connections are closed.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);

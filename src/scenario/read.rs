@@ -52,6 +52,8 @@ fn read_text(path: &Path) -> Result<(String, String), Problems> {
 pub struct MockedProviders {
     /// The providers, in the order written.
     pub providers: Vec<Config>,
+    /// The answers that are set for each of them, as the control plane of the mock accepts them.
+    pub answers: Vec<Vec<serde_json::Value>>,
     /// The seed of every random stream.
     pub seed: u64,
 }
@@ -66,8 +68,8 @@ pub fn read_providers(path: &Path, overrides: &Overrides) -> Result<MockedProvid
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let root = yaml::read(&diagnostics, diagnostics.add_source(&name, text), text, 0);
     if root.as_ref().is_some_and(has_traffic) {
-        let scenario = read(path, overrides)?;
-        return Ok(MockedProviders { providers: scenario.providers, seed: scenario.seed });
+        // Whatever else is wrong in it is reported as well.
+        read(path, overrides)?;
     }
     providers_of(&diagnostics, root, overrides)
 }
@@ -114,8 +116,9 @@ fn providers_of(
     match (diagnostics.problems(), spec) {
         (Some(problems), _) => Err(problems),
         (None, Some(spec)) => {
-            let providers = spec.providers.into_iter().map(|provider| provider.config).collect();
-            Ok(MockedProviders { providers, seed: spec.seed })
+            let providers = spec.providers.into_iter().map(|provider| (provider.config, provider.answers));
+            let (providers, answers) = providers.unzip();
+            Ok(MockedProviders { providers, answers, seed: spec.seed })
         }
         (None, None) => unreachable!("invariant: without providers there is a problem"),
     }

@@ -75,15 +75,18 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
         return context.reject(Error::UnknownModel(&request.model).into());
     };
     let mock = Arc::clone(&context.mock);
-    let (truth, tag) = match request.truth {
+    let (mut truth, tag) = match request.truth {
         Some(TruthHeader { truth, tag }) => (truth, Some(tag)),
         None => (mock.draw_truth(context.request_number, model, request.prompt_tokens), None),
     };
+    if let Some(tokens) = context.answer.completion_tokens.filter(|_| tag.is_none()) {
+        truth.completion_tokens = tokens;
+    }
     let call = Call { account, model, max_tokens: request.max_tokens };
     let (uplink, downlink) = mock.network_delays(model, truth);
     mock.sleep(uplink).await;
     let Decided { report, snapshot, fault, generation, start_receiver } =
-        mock.decide(call, request.audio_seconds, truth, tag, context.path());
+        mock.decide(call, request.audio_seconds, truth, tag, &context);
     let mut responder = Responder {
         context,
         call,

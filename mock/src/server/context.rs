@@ -6,6 +6,7 @@
 
 use super::Mock;
 use super::aborted_reply::Abort;
+use super::answers::AnswerEffect;
 use super::mock::ApiKey;
 use super::origin::Origin;
 use crate::journal::{End, EntryId, JournalOutcome};
@@ -34,6 +35,8 @@ pub(super) struct RequestContext {
     /// Hash of the request's content, by which the client check recognises retries; zero if there is no journal.
     pub(super) fingerprint: u64,
     pub(super) origin: Origin,
+    /// What an answer that was set changes in the reply, besides its content.
+    pub(super) answer: AnswerEffect,
 }
 
 /// The part of a journal entry that is known when the provider has decided on a request, or when it is rejected.
@@ -77,7 +80,17 @@ impl RequestContext {
     pub(super) fn new(mock: Arc<Mock>, format: &'static dyn WireFormat, origin: Origin) -> Self {
         let request_number = mock.next_request_number();
         let (account, model) = (None, None);
-        Self { mock, format, request_number, account, model, wants_stream: false, fingerprint: 0, origin }
+        Self {
+            mock,
+            format,
+            request_number,
+            account,
+            model,
+            wants_stream: false,
+            fingerprint: 0,
+            origin,
+            answer: AnswerEffect::default(),
+        }
     }
 
     /// Sets and returns the account of an API key; `None` if no account has the key. The fingerprint is then that of the key
@@ -101,7 +114,7 @@ impl RequestContext {
     pub(super) fn set_body(&mut self, body: &Bytes) {
         self.set_fingerprint(body);
         self.origin.request_bytes = body.len() as u64;
-        if self.mock.keeps_bodies() {
+        if self.mock.keeps_bodies() || self.origin.answer.is_some() || self.mock.answers.is_set() {
             self.origin.body = Some(body.clone());
         }
     }

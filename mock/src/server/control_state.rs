@@ -85,6 +85,7 @@ impl Mock {
         self.replace_provider(|_, _| control.initial.clone());
         self.with_state(|state, _| state.faults = FaultQueue::default());
         self.next_request_number.store(0, Ordering::Relaxed);
+        self.answers.reset();
         control.journal().clear();
     }
 

@@ -57,7 +57,7 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    fn contains(&self, facts: CallFacts<'_>) -> bool {
+    pub(super) fn contains(&self, facts: CallFacts<'_>) -> bool {
         let matches_path = |pattern: &String| match pattern.strip_suffix('*') {
             Some(start) => facts.path.starts_with(start),
             None => facts.path == pattern,

@@ -2,7 +2,9 @@
 //! clock, the journal and the observer.
 
 use super::admission::Decided;
+use super::answers::Answers;
 use super::body::BodyBudget;
+use super::context::RequestContext;
 use super::control_state::Control;
 use super::fault_queue::CallFacts;
 use super::fault_queue::FaultQueue;
@@ -49,6 +51,8 @@ pub struct Mock {
     pub(super) control: Option<Control>,
     /// The factor on all latencies, as the bits of a float.
     slowdown: AtomicU64,
+    /// The answers that were set.
+    pub(super) answers: Answers,
 }
 
 /// The number of times that a provider has been reset. A call that was admitted before a reset is unknown to the provider
@@ -101,6 +105,7 @@ impl Mock {
             bodies: BodyBudget::default(),
             control: None,
             slowdown: AtomicU64::new(1_f64.to_bits()),
+            answers: Answers::default(),
         }
     }
 
@@ -219,12 +224,15 @@ impl Mock {
         audio_seconds: u64,
         truth: Truth,
         tag: Option<u128>,
-        path: &str,
+        context: &RequestContext,
     ) -> Decided {
-        let facts = CallFacts { account: call.account, model: call.model, path };
+        let facts = CallFacts { account: call.account, model: call.model, path: context.path() };
         self.with_state(|state, now| {
             let mut faults = state.provider.faults_at(now, truth).unwrap_or(ActiveFaults::NONE);
             state.faults.apply(now, facts, truth, &mut faults);
+            if let Some(fault) = context.answer.fault {
+                faults.add(fault);
+            }
             faults.slowdown *= self.slowdown();
             let report = state.provider.decide_with_faults(now, call, audio_seconds, truth, &faults);
             self.observe(|observer| observer.decided(now, tag, call, &report));

@@ -20,6 +20,8 @@ pub(super) struct Origin {
     pub(super) request_bytes: u64,
     /// The number of the key within its account.
     pub(super) key: Option<u16>,
+    /// The header with the answer to this request.
+    pub(super) answer: Option<HeaderValue>,
     /// The body, if the journal keeps bodies or answers depend on it.
     pub(super) body: Option<Bytes>,
 }
@@ -27,6 +29,9 @@ pub(super) struct Origin {
 static RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
 static IDEMPOTENCY_KEYS: [HeaderName; 2] =
     [HeaderName::from_static("idempotency-key"), HeaderName::from_static("x-idempotency-key")];
+
+/// The header with the answer to one request: see [`super::answers`].
+static ANSWER: HeaderName = HeaderName::from_static("x-quotalab-answer");
 
 impl Origin {
     /// Returns the origin of a request with this head.
@@ -49,6 +54,7 @@ impl Origin {
             connection: head.extensions.remove::<Connection>(),
             request_bytes: number(headers, &CONTENT_LENGTH).unwrap_or_default(),
             key: None,
+            answer: headers.get(&ANSWER).cloned(),
             body: None,
         }
     }

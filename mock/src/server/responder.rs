@@ -4,6 +4,7 @@ use super::Mock;
 use super::TIMEOUT_FAULT_DURATION;
 use super::aborted_reply::{self, Abort};
 use super::admission::{Admission, ServiceTier};
+use super::answers;
 use super::context::{JournalDraft, RequestContext};
 use super::model::Model;
 use super::reply_content::ReplyContent;
@@ -47,6 +48,9 @@ impl Responder {
             ..JournalDraft::replied(self.snapshot.at, outcome, 200)
         });
         let (service, done_at) = admission.started().await;
+        if let ReplyContent::Fixed(text) = &mut self.content {
+            answers::shorten(text, service.usage.completion_tokens);
+        }
         let report = DecisionReport { decision: Decision::Admitted(service), ..*report };
         if let Some(usage) = self.stream.filter(|_| self.is_sent_token_by_token(&service)) {
             let chunks = self.chunks(&service, self.finish_reason(&service));
@@ -158,8 +162,13 @@ impl Responder {
     const fn finish_reason(&self, service: &Service) -> Finish {
         match self.content {
             ReplyContent::ToolCall { .. } => Finish::ToolCalls,
-            ReplyContent::Text if service.at_max_tokens && !service.aborted => Finish::Length,
-            ReplyContent::Text | ReplyContent::Json(_) | ReplyContent::Transcript(_) => Finish::Stop,
+            ReplyContent::Text | ReplyContent::Fixed(_) if service.at_max_tokens && !service.aborted => {
+                Finish::Length
+            }
+            ReplyContent::Text
+            | ReplyContent::Fixed(_)
+            | ReplyContent::Json(_)
+            | ReplyContent::Transcript(_) => Finish::Stop,
         }
     }
 
@@ -176,7 +185,7 @@ impl Responder {
             finish,
             content: match &self.content {
                 ReplyContent::Text => Content::Filler,
-                ReplyContent::Json(text) => Content::Text(text),
+                ReplyContent::Json(text) | ReplyContent::Fixed(text) => Content::Text(text),
                 ReplyContent::ToolCall { name, arguments } => Content::ToolCall { name, arguments },
                 ReplyContent::Transcript(transcript) => Content::Transcript(*transcript),
             },

@@ -4,7 +4,7 @@
 use super::admission::admit;
 use super::context::RequestContext;
 use super::origin::Origin;
-use super::{Mock, audio, chat, control};
+use super::{Mock, answers, audio, chat, control};
 use crate::wire::{Endpoint, Error, KeyHeader, WireFormat};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -97,7 +97,10 @@ async fn handle_dialect_request(State(mock): State<Arc<Mock>>, request: Request)
         }
     };
     match parsed {
-        Ok(request) => admit(context, account, request).await,
+        Ok(mut request) => match answers::apply(&mut context, account, &mut request) {
+            Ok(()) => admit(context, account, request).await,
+            Err(error) => context.reject(error.into()),
+        },
         Err(rejection) => context.reject(rejection),
     }
 }

@@ -157,6 +157,12 @@ async fn errors_say_what_is_wrong_and_what_to_send_instead() {
         ("POST", "/_quotalab/settings", r#"{"sped":1}"#, 400, "ten times as fast"),
         ("GET", "/_quotalab/requests?account=z", "", 400, "use one of x, y"),
         ("GET", "/_quotalab/verdict?account=x&key=0", "", 400, "key=1"),
+        ("POST", "/_quotalab/answers", "{}", 400, r#"{"text": "Hello"}"#),
+        ("POST", "/_quotalab/answers", r#"{"txt":"x"}"#, 400, r#"{"text": "Hello"}"#),
+        ("POST", "/_quotalab/answers", r#"{"text":"x","sequence":["ok"]}"#, 400, r#"{"text": "Hello"}"#),
+        ("POST", "/_quotalab/answers", r#"{"text":"x","prompt":"("}"#, 400, "regular expression"),
+        ("POST", "/_quotalab/answers", r#"{"text":"x","model":"z"}"#, 400, "use one of"),
+        ("POST", "/_quotalab/answers", r#"{"tool":{"arguments":{}}}"#, 400, r#""tool""#),
         ("POST", "/_quotalab/faults", r#"{"sequence":[]}"#, 400, r#""sequence": [503, 429, "ok"]"#),
         ("POST", "/_quotalab/faults", r#"{"sequence":[503,"okay"]}"#, 400, r#"{"slow": "4x"}"#),
         ("POST", "/_quotalab/faults", r#"{"fault":"503","sequence":[503]}"#, 400, r#""fault": "503""#),
@@ -279,7 +285,7 @@ async fn the_verdict_distinguishes_an_obedient_client_from_a_hasty_one() {
 }
 
 /// Every route of the control plane, with a body that it accepts.
-const ROUTES: [(&str, &str, &str); 13] = [
+const ROUTES: [(&str, &str, &str); 16] = [
     ("GET", "/_quotalab", ""),
     ("GET", "/_quotalab/state", ""),
     ("GET", "/_quotalab/requests", ""),
@@ -291,6 +297,9 @@ const ROUTES: [(&str, &str, &str); 13] = [
     ("POST", "/_quotalab/clock", r#"{"advance":"1h"}"#),
     ("POST", "/_quotalab/faults", r#"{"fault":"503"}"#),
     ("POST", "/_quotalab/limits", r#"{"rpm":5}"#),
+    ("GET", "/_quotalab/answers", ""),
+    ("DELETE", "/_quotalab/answers", ""),
+    ("POST", "/_quotalab/answers", r#"{"text":"hello"}"#),
     ("GET", "/_quotalab/settings", ""),
     ("POST", "/_quotalab/settings", r#"{"speed":0}"#),
 ];

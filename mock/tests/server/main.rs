@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails on an unexpected value")]
 
+mod answers;
 mod audio;
 mod client;
 mod control;

@@ -1,6 +1,7 @@
 //! `quotalab mock [SCENARIO | --preset NAME]`
 
 mod announcement;
+mod answers;
 mod environment;
 mod exec;
 mod listen;
@@ -48,6 +49,9 @@ pub(super) struct MockArgs {
     /// Serve this many times as fast; with 0 nothing takes any time
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = parse_speed)]
     speed: f64,
+    /// Answers of every provider from a file: a JSON list, or one JSON object per line, as /_quotalab/answers accepts them
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
     /// Print a line for each request on stderr
     #[arg(long)]
     access_log: bool,
@@ -67,13 +71,15 @@ pub(super) struct MockArgs {
 impl MockArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         super::raise_descriptor_limit()?;
-        let MockedProviders { providers, seed } = self.providers()?;
+        let mut mocked = self.providers()?;
+        let recorded = self.answers.as_deref().map(answers::read).transpose()?.unwrap_or_default();
+        mocked.answers.iter_mut().for_each(|answers| answers.extend(recorded.iter().cloned()));
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("cannot start the async runtime")
             .map_err(run_error)?;
-        runtime.block_on(self.serve(&providers, seed))
+        runtime.block_on(self.serve(&mocked))
     }
 
     fn providers(&self) -> Result<MockedProviders, VerbError> {
@@ -84,7 +90,8 @@ impl MockArgs {
         })
     }
 
-    async fn serve(&self, providers: &[Config], seed: u64) -> Result<Exit, VerbError> {
+    async fn serve(&self, mocked: &MockedProviders) -> Result<Exit, VerbError> {
+        let MockedProviders { providers, answers, seed } = mocked;
         // From here on a signal ends the mock with its verdict.
         let mut signals = Signals::listen().map_err(run_error)?;
         let listen = self.listen();
@@ -110,7 +117,10 @@ impl MockArgs {
             access_log: self.access_log.then(|| Arc::new(print_to_stderr) as _),
         };
         let mocks =
-            Mocks::serve(providers, seed, Clock::start(), listeners, &options, None).map_err(run_error)?;
+            Mocks::serve(providers, *seed, Clock::start(), listeners, &options, None).map_err(run_error)?;
+        mocks.set_answers(answers).map_err(|(what, help)| {
+            input_error(anyhow!("error: an answer is wrong: {what}\n  help: {help}"))
+        })?;
         let addresses: Vec<SocketAddr> = mocks.addresses().collect();
         let exit = if self.exec {
             exec::run(&self.command, providers, &addresses, &mut signals).await?

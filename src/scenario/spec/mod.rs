@@ -4,6 +4,7 @@
 //! `language` has checked every word for itself. This module checks what involves several of them ("`cap` is at least
 //! `base`"). An invalid value has been reported and is left out, so that everything else is still checked.
 
+mod answers;
 mod arrivals;
 mod client;
 mod dist;

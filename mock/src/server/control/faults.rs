@@ -114,7 +114,7 @@ fn parse_step(step: &Value) -> Result<Option<Fault>, Error> {
 }
 
 /// Parses a fault: its name, its status as a number, or an object with exactly one member, its name and its amount.
-fn parse(spec: &Value) -> Result<Fault, Error> {
+pub(super) fn parse(spec: &Value) -> Result<Fault, Error> {
     let unknown = || {
         let known: Vec<_> = NAMES.iter().map(|(name, syntax)| example(name, *syntax)).collect();
         let message = format!("unknown fault {}", shortened(&spec.to_string()));

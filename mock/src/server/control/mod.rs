@@ -5,13 +5,15 @@
 //!  GET  /_quotalab/requests  the journal                  POST /_quotalab/clock    {"advance": "1h"}
 //!  GET  /_quotalab/verdict   whether the clients retried  POST /_quotalab/limits   {"rpd": "2 left"}
 //!                            correctly                    POST /_quotalab/settings {"speed": 0}
-//!  GET, POST, DELETE /_quotalab/faults  injected faults   GET  /metrics            for Prometheus
+//!  GET, POST, DELETE /_quotalab/faults   injected faults  GET  /metrics            for Prometheus
+//!  GET, POST, DELETE /_quotalab/answers  answers to set
 //! ```
 //!
 //! It requires no API key and returns none. Any program on this machine can read and change everything, and on a network any
 //! client that knows the token; no page in a browser can ([`guard`]).
 
 mod amount;
+mod answers;
 mod error;
 mod faults;
 mod guard;
@@ -24,6 +26,7 @@ mod state;
 mod verdict;
 
 use super::Mock;
+pub(super) use answers::{answer_from_header, answer_rules};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
@@ -50,11 +53,13 @@ pub enum ControlPlane {
 
 /// Returns the routes of the control plane.
 pub(super) fn router(mock: &Arc<Mock>) -> Router<Arc<Mock>> {
+    let answers = get(answers::list).post(answers::add).delete(answers::clear);
     let quotalab = Router::new()
         .route("/", get(endpoints))
         .route("/state", get(state::levels))
         .route("/reset", post(state::reset))
         .route("/limits", post(limits::set))
+        .route("/answers", answers.layer(DefaultBodyLimit::max(MAX_ANSWERS_BYTES)))
         .route("/requests", get(requests::requests))
         .route("/verdict", get(verdict::verdict))
         .route("/clock", get(state::clock).post(state::set_clock))
@@ -89,7 +94,7 @@ fn unknown_endpoint(request: &Request, prefix: &str) -> Error {
     Error { status, ..Error::new(message, format!("use one of {}", known.join(", "))) }
 }
 
-const ENDPOINTS: [&str; 13] = [
+const ENDPOINTS: [&str; 16] = [
     "GET /_quotalab/state",
     "POST /_quotalab/reset",
     "POST /_quotalab/limits",
@@ -102,8 +107,14 @@ const ENDPOINTS: [&str; 13] = [
     "GET /_quotalab/faults",
     "POST /_quotalab/faults",
     "DELETE /_quotalab/faults",
+    "GET /_quotalab/answers",
+    "POST /_quotalab/answers",
+    "DELETE /_quotalab/answers",
     "GET /metrics",
 ];
 
 /// Maximum size of a request body in bytes.
 const MAX_BODY_BYTES: usize = 64 << 10;
+
+/// Maximum size of a request body with answers in bytes.
+const MAX_ANSWERS_BYTES: usize = 4 << 20;
