@@ -79,6 +79,8 @@ pub enum Exit {
     WrongInput,
     /// 3: the verb failed while it ran.
     Failed,
+    /// The exit code of the command that `mock --exec` ran.
+    Command(u8),
 }
 
 /// An error that ends a verb.
@@ -148,6 +150,7 @@ impl From<Exit> for ExitCode {
             Exit::NotMet => 1,
             Exit::WrongInput => 2,
             Exit::Failed => 3,
+            Exit::Command(code) => code,
         })
     }
 }

@@ -14,6 +14,7 @@ use super::waiting::StartReceiver;
 use crate::call::Call;
 use crate::decision::{Decision, DecisionReport, Service};
 use crate::fault::ResponseFault;
+use crate::journal::EntryId;
 use crate::time::Instant;
 use crate::wire::truth::TruthHeader;
 use crate::wire::{Error, LimitsSnapshot};
@@ -74,15 +75,18 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
         return context.reject(Error::UnknownModel(&request.model).into());
     };
     let mock = Arc::clone(&context.mock);
-    let (truth, tag) = match request.truth {
+    let (mut truth, tag) = match request.truth {
         Some(TruthHeader { truth, tag }) => (truth, Some(tag)),
         None => (mock.draw_truth(context.request_number, model, request.prompt_tokens), None),
     };
+    if let Some(tokens) = context.answer.completion_tokens.filter(|_| tag.is_none()) {
+        truth.completion_tokens = tokens;
+    }
     let call = Call { account, model, max_tokens: request.max_tokens };
-    let (uplink, downlink) = mock.model(model).network_delays(truth);
+    let (uplink, downlink) = mock.network_delays(model, truth);
     mock.sleep(uplink).await;
     let Decided { report, snapshot, fault, generation, start_receiver } =
-        mock.decide(call, request.audio_seconds, truth, tag);
+        mock.decide(call, request.audio_seconds, truth, tag, &context);
     let mut responder = Responder {
         context,
         call,
@@ -95,7 +99,9 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
     };
     match report.decision {
         Decision::Admitted(service) => {
-            let admission = Admission { mock, generation, call, tag, service, start_receiver, open: true };
+            let entry = None;
+            let admission =
+                Admission { mock, generation, call, tag, service, start_receiver, entry, open: true };
             responder.serve(&report, admission).await
         }
         Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => responder.refuse(report).await,
@@ -106,13 +112,15 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
 #[derive(Debug)]
 pub(super) struct Admission {
     mock: Arc<Mock>,
-    generation: Generation,
-    call: Call,
+    pub(super) generation: Generation,
+    pub(super) call: Call,
     /// The tag of the truth header; `None` if the request has none.
-    tag: Option<u128>,
+    pub(super) tag: Option<u128>,
     service: Service,
     /// Receives the start of the service; `None` once it is known.
     start_receiver: Option<StartReceiver>,
+    /// The entry of the request in the journal, once it is added.
+    pub(super) entry: Option<EntryId>,
     /// `true` until the call is settled.
     open: bool,
 }
@@ -144,7 +152,7 @@ impl Admission {
     /// Settles the call as served. Has no effect if it has been settled already.
     pub(super) fn settle(&mut self) {
         if std::mem::take(&mut self.open) {
-            self.mock.settle(self.generation, self.call, self.tag, &self.service);
+            self.mock.settle(self);
         }
     }
 }
@@ -157,7 +165,7 @@ impl Drop for Admission {
             self.service.started_at = Some(at);
         }
         if self.open {
-            self.mock.cancel(self.generation, self.call, self.tag, &self.service);
+            self.mock.cancel(self);
         }
     }
 }

@@ -28,6 +28,7 @@ pub(super) async fn parse(
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let AudioForm { model, format, bytes, duration } = AudioForm::read(content_type, body).await?;
     context.set_fingerprint(format!("{model} {bytes} {duration:?}").as_bytes());
+    context.origin.request_bytes = context.origin.request_bytes.max(bytes);
     Ok(ParsedRequest {
         model,
         prompt_tokens: 0,

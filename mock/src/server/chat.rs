@@ -31,7 +31,7 @@ pub(super) async fn parse(
     let read = body::read(body, &context.mock.bodies).await;
     // If the body cannot be read, its announced length identifies the attempts of one request.
     let body = read.inspect_err(|_| context.set_fingerprint(&announced_length.to_be_bytes()))?;
-    context.set_fingerprint(&body);
+    context.set_body(&body);
     let request = parse_body(&body, endpoint, context.format.max_n())?;
     let truth = headers.get(&TRUTH_HEADER).and_then(|value| TruthHeader::parse(value.to_str().ok()?));
     let truth = truth.filter(|header| context.mock.accepts_truth(header.tag));

@@ -9,6 +9,7 @@ use super::client_timeout::{ClientTimeout, StartOnDrop, TimedBody};
 use super::connections::Connections;
 use super::router::Endpoints;
 use super::{CLIENT_TIMEOUT, MAX_CONNECTIONS, Mock, framing};
+use crate::journal::OpenConnection;
 use axum::body::{Body, HttpBody as _};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -37,7 +38,9 @@ pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future
             Some(()) = connections.next_end() => {}
             accepted = listener.accept(), if !is_full => match accepted {
                 Ok((socket, _)) => {
-                    connections.spawn(|timeout| serve_connection(socket, endpoints.clone(), timeout));
+                    // Created here, because the task begins after other connections have been served.
+                    let opened = ClosedOnDrop::new(endpoints.mock());
+                    connections.spawn(|timeout| serve_connection(socket, endpoints.clone(), timeout, opened));
                 }
                 // File descriptors have run out, or the client has closed its connection before it was accepted.
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
@@ -50,12 +53,20 @@ pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future
 }
 
 /// Serves one connection until either side closes it or the client exceeds [`CLIENT_TIMEOUT`].
-async fn serve_connection(socket: TcpStream, endpoints: Endpoints, timeout: Arc<ClientTimeout>) {
+async fn serve_connection(
+    socket: TcpStream,
+    endpoints: Endpoints,
+    timeout: Arc<ClientTimeout>,
+    opened: Option<ClosedOnDrop>,
+) {
     if socket.set_nodelay(true).is_err() {
         return; // The client has already closed the connection.
     }
-    let service = service_fn(async |request: Request<Incoming>| {
+    let service = service_fn(async |mut request: Request<Incoming>| {
         timeout.stop();
+        if let Some(ClosedOnDrop { connection, .. }) = &opened {
+            request.extensions_mut().insert(connection.next_request());
+        }
         if let Some(refusal) = framing::refusal(&request) {
             return Ok(start_timeout_with_reply(refusal, &timeout));
         }
@@ -77,6 +88,26 @@ async fn serve_connection(socket: TcpStream, endpoints: Endpoints, timeout: Arc<
         // An error means that the client closed the connection or a fault aborted it: there is nothing left to serve.
         _result = served => {}
         () = timeout.elapsed(CLIENT_TIMEOUT) => {}
+    }
+}
+
+/// A connection that requests refer to in the journal. It counts as closed when this is dropped.
+struct ClosedOnDrop {
+    mock: Arc<Mock>,
+    connection: OpenConnection,
+}
+
+impl ClosedOnDrop {
+    /// Returns a connection that is opened now; `None` if the mock keeps no journal.
+    fn new(mock: &Arc<Mock>) -> Option<Self> {
+        mock.has_journal()
+            .then(|| Self { mock: Arc::clone(mock), connection: OpenConnection::new(mock.now()) })
+    }
+}
+
+impl Drop for ClosedOnDrop {
+    fn drop(&mut self) {
+        self.connection.close(self.mock.now());
     }
 }
 

@@ -39,7 +39,9 @@
 //!    [`MAX_BODIES_BYTES`]; [`MAX_AUDIO_FORM_BYTES`]), time ([`CLIENT_TIMEOUT`]).
 
 mod aborted_reply;
+mod access_log;
 mod admission;
+mod answers;
 mod audio;
 mod body;
 mod chat;
@@ -48,26 +50,43 @@ mod connection;
 mod connections;
 mod context;
 mod control;
+mod control_state;
 mod fault_queue;
 mod framing;
 mod header_templates;
+mod journal_writer;
+mod keys;
 mod mock;
 mod model;
 mod observer;
+mod origin;
+mod pattern_example;
 mod prompt;
+mod prompt_text;
 mod reply_content;
 mod responder;
 mod router;
+mod schema_example;
+mod settlement;
+mod shared_clock;
 mod stream;
 mod waiting;
 
 pub use body::MAX_BODIES_BYTES;
 pub use connection::serve;
 pub use control::ControlPlane;
-pub use mock::{Clock, Mock};
+pub use control_state::AccessLog;
+pub use mock::Mock;
 pub use observer::Observer;
+pub use shared_clock::{Clock, SharedClock};
 
 use std::time::Duration;
+
+/// Returns `true` if [`Mock::set_speed`] accepts the number: 0, or within `0.001..=1_000_000`.
+#[must_use]
+pub fn is_speed(speed: f64) -> bool {
+    speed == 0.0 || (1e-3..=1e6).contains(&speed)
+}
 
 /// Maximum size of a JSON request body in bytes. 4 MiB of text is about a million tokens, at four characters per token.
 pub const MAX_JSON_BODY_BYTES: usize = 4 << 20;

@@ -1,11 +1,9 @@
 //! The content of a completion: plain text, JSON, a tool call or a transcript.
 //!
-//! The content is filler with the structure that the request asks for. JSON content follows these keywords of a schema:
-//! `const` and `type`; `enum`, `anyOf` and `oneOf`, of which the first alternative is taken; `properties`; `items` and
-//! `minItems` (an array has one item if `minItems` is one or more, otherwise none); and `minimum`. Other keywords
-//! (`pattern`, `minLength`, `$ref`, …) are ignored, so the content may violate them.
+//! The content is filler with the structure that the request asks for, unless an answer is set ([`super::answers`]).
 
 use super::chat::invalid;
+use super::schema_example::example_value;
 use crate::wire::{Error, Transcript};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -18,6 +16,8 @@ pub(super) enum ReplyContent {
     Text,
     /// This JSON text.
     Json(String),
+    /// This text, which `max_tokens` may cut.
+    Fixed(String),
     /// A call of a tool's function.
     ToolCall {
         /// The function's name.
@@ -101,37 +101,7 @@ impl ReplyContent {
     }
 }
 
-/// Returns a value that matches a schema as far as the module follows it. The recursion is at most 128 levels deep because
-/// serde_json rejects requests that are nested more deeply.
-fn example_value(schema: &Value) -> Value {
-    if let Some(value) = schema.get("const").or_else(|| schema["enum"].get(0)) {
-        return value.clone();
-    }
-    if let Some(schema) = ["anyOf", "oneOf"].iter().find_map(|keyword| schema[keyword].get(0)) {
-        return example_value(schema);
-    }
-    let type_name = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
-    match type_name {
-        Some("string") => FILLER_STRING.into(),
-        Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or_else(|| 0.into()),
-        Some("boolean") => false.into(),
-        Some("null") => Value::Null,
-        Some("array") => match schema["minItems"].as_u64() {
-            None | Some(0) => Value::Array(Vec::new()),
-            Some(_) => Value::Array(vec![example_value(&schema["items"])]),
-        },
-        _ => Value::Object(
-            schema["properties"]
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(name, schema)| (name.clone(), example_value(schema)))
-                .collect(),
-        ),
-    }
-}
-
-/// The value of every string in JSON content that the schema does not fix.
+/// The value of the only member of a JSON object without a schema.
 const FILLER_STRING: &str = "example";
 
 #[cfg(test)]
@@ -175,27 +145,5 @@ mod tests {
         assert_eq!(content(json!({ "tools": [] }), false), Ok(ReplyContent::Text));
         let called = content(json!({ "tools": [tool("f", json!({ "type": "string" }))] }), false);
         assert_eq!(called, Ok(ReplyContent::ToolCall { name: "f".into(), arguments: "{}".into() }));
-    }
-
-    #[test]
-    fn an_example_value_has_the_types_of_its_schema() {
-        for (schema, value) in [
-            (json!({ "type": "string" }), json!(FILLER_STRING)),
-            (json!({ "type": ["null", "string"] }), json!(null)),
-            (json!({ "type": "integer", "minimum": 3 }), json!(3)),
-            (json!({ "type": "string", "enum": ["celsius", "kelvin"] }), json!("celsius")),
-            (json!({ "const": 7 }), json!(7)),
-            (json!({ "anyOf": [{ "type": "boolean" }, { "type": "null" }] }), json!(false)),
-            (json!({ "type": "array", "items": { "type": "number" } }), json!([])),
-            (json!({ "type": "array", "minItems": 1, "items": { "type": "number" } }), json!([0])),
-            (
-                json!({ "type": "object", "properties": { "a": { "type": "object", "properties": { "b": { "type": "string" } } } } }),
-                json!({ "a": { "b": FILLER_STRING } }),
-            ),
-            (json!(true), json!({})),
-            (json!(null), json!({})),
-        ] {
-            assert_eq!(example_value(&schema), value, "{schema}");
-        }
     }
 }

@@ -1,9 +1,11 @@
 //! Renders the response to a decision, and sends its head and body when they are due.
 
+use super::Mock;
 use super::TIMEOUT_FAULT_DURATION;
 use super::aborted_reply::{self, Abort};
 use super::admission::{Admission, ServiceTier};
-use super::context::RequestContext;
+use super::answers;
+use super::context::{JournalDraft, RequestContext};
 use super::model::Model;
 use super::reply_content::ReplyContent;
 use super::stream::{self, UsageChunk};
@@ -11,7 +13,7 @@ use crate::call::Call;
 use crate::config::Fault;
 use crate::decision::{Decision, DecisionReport, Denial, Service};
 use crate::fault::{BodyFault, ResponseFault};
-use crate::journal::JournalOutcome;
+use crate::journal::{End, EntryId, JournalOutcome};
 use crate::time::{Instant, Nanos};
 use crate::wire::{Chunks, Content, Context, Finish, LimitsSnapshot, Reply};
 use axum::body::Body;
@@ -40,8 +42,15 @@ impl Responder {
     pub(super) async fn serve(&mut self, report: &DecisionReport, mut admission: Admission) -> Response {
         let is_readable = !admission.service().aborted && !admission.service().corrupt_body;
         let outcome = if is_readable { JournalOutcome::Served } else { JournalOutcome::CorruptBody };
-        self.context.add_to_journal(self.snapshot.at, outcome, Some(200), None);
+        admission.entry = self.context.add_to_journal(JournalDraft {
+            end: End::InProgress,
+            reserved_tokens: admission.service().ticket.reserved().total(),
+            ..JournalDraft::replied(self.snapshot.at, outcome, 200)
+        });
         let (service, done_at) = admission.started().await;
+        if let ReplyContent::Fixed(text) = &mut self.content {
+            answers::shorten(text, service.usage.completion_tokens);
+        }
         let report = DecisionReport { decision: Decision::Admitted(service), ..*report };
         if let Some(usage) = self.stream.filter(|_| self.is_sent_token_by_token(&service)) {
             let chunks = self.chunks(&service, self.finish_reason(&service));
@@ -77,8 +86,12 @@ impl Responder {
             Decision::Admitted(service) => unreachable!("invariant: not admitted, found {service:?}"),
         };
         if let Decision::Faulted(fault @ (Fault::Reset | Fault::Timeout)) = report.decision {
-            self.context.add_to_journal(self.snapshot.at, outcome, None, None);
-            if fault == Fault::Timeout {
+            let draft = JournalDraft { status: None, ..JournalDraft::replied(self.snapshot.at, outcome, 0) };
+            if fault == Fault::Reset {
+                self.context.add_to_journal(draft);
+            } else {
+                let entry = self.context.add_to_journal(JournalDraft { end: End::InProgress, ..draft });
+                let _ends_when_dropped = EndOnDrop { mock: &self.context.mock, entry };
                 tokio::time::sleep(TIMEOUT_FAULT_DURATION).await;
             }
             return Abort.into_response();
@@ -88,7 +101,10 @@ impl Responder {
             reply = reply.into_event();
         }
         let wait = announced_wait(&report, &reply);
-        self.context.add_to_journal(self.snapshot.at, outcome, Some(reply.status), wait);
+        self.context.add_to_journal(JournalDraft {
+            wait,
+            ..JournalDraft::replied(self.snapshot.at, outcome, reply.status)
+        });
         self.context.mock.sleep(self.downlink).await;
         self.context.response(reply, Body::from)
     }
@@ -146,8 +162,13 @@ impl Responder {
     const fn finish_reason(&self, service: &Service) -> Finish {
         match self.content {
             ReplyContent::ToolCall { .. } => Finish::ToolCalls,
-            ReplyContent::Text if service.at_max_tokens && !service.aborted => Finish::Length,
-            ReplyContent::Text | ReplyContent::Json(_) | ReplyContent::Transcript(_) => Finish::Stop,
+            ReplyContent::Text | ReplyContent::Fixed(_) if service.at_max_tokens && !service.aborted => {
+                Finish::Length
+            }
+            ReplyContent::Text
+            | ReplyContent::Fixed(_)
+            | ReplyContent::Json(_)
+            | ReplyContent::Transcript(_) => Finish::Stop,
         }
     }
 
@@ -164,7 +185,7 @@ impl Responder {
             finish,
             content: match &self.content {
                 ReplyContent::Text => Content::Filler,
-                ReplyContent::Json(text) => Content::Text(text),
+                ReplyContent::Json(text) | ReplyContent::Fixed(text) => Content::Text(text),
                 ReplyContent::ToolCall { name, arguments } => Content::ToolCall { name, arguments },
                 ReplyContent::Transcript(transcript) => Content::Transcript(*transcript),
             },
@@ -172,12 +193,27 @@ impl Responder {
     }
 }
 
-/// Returns the wait that a reply announces, in its headers or, for Gemini, in its body alone. `None` if it announces
+/// Records the end of a request without a reply in the journal when it is dropped.
+struct EndOnDrop<'a> {
+    mock: &'a Mock,
+    entry: Option<EntryId>,
+}
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.mock.end_in_journal(self.entry, End::Disconnected(self.mock.now()), 0);
+    }
+}
+
+/// Returns the wait that a reply announces, in its headers or, for Gemini, in its body alone, in whole seconds rounded down. `None` if it announces
 /// none, or if no wait helps because the call exceeds the limit itself.
 fn announced_wait(report: &DecisionReport, reply: &Reply) -> Option<Nanos> {
     if matches!(report.decision, Decision::Refused(Denial { oversize: true, .. })) {
         return None;
     }
-    let is_announced = reply.headers.value("retry-after").is_some() || reply.body.contains("retryDelay");
-    report.wait().filter(|_| is_announced)
+    if reply.headers.value("retry-after").is_some() {
+        return report.wait();
+    }
+    let whole_seconds = |wait: Nanos| Nanos::from_secs(wait.as_secs());
+    report.wait().filter(|_| reply.body.contains("retryDelay")).map(whole_seconds)
 }

@@ -3,7 +3,8 @@
 
 use super::admission::admit;
 use super::context::RequestContext;
-use super::{Mock, audio, chat, control};
+use super::origin::Origin;
+use super::{Mock, answers, audio, chat, control};
 use crate::wire::{Endpoint, Error, KeyHeader, WireFormat};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -38,6 +39,10 @@ impl Endpoints {
         Self { router: TowerToHyperService::new(router), mock }
     }
 
+    pub(super) const fn mock(&self) -> &Arc<Mock> {
+        &self.mock
+    }
+
     /// Answers a request.
     ///
     /// A path that cannot be a route is passed to the fallback directly: looking up its route twice and boxing the fallback
@@ -64,10 +69,12 @@ async fn health() -> impl IntoResponse {
 /// Answers a request to the dialect's endpoints: finds the endpoint, authenticates the client, parses the request, and
 /// passes the call to the provider model.
 async fn handle_dialect_request(State(mock): State<Arc<Mock>>, request: Request) -> Response {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let formats = mock.formats();
+    let origin = Origin::new(&mock, &mut head);
     let (method, path) = (head.method.as_str(), head.uri.path());
-    let (format, endpoint) = find_endpoint(mock.formats(), method, path);
-    let mut context = RequestContext::new(mock, format);
+    let (format, endpoint) = find_endpoint(formats, method, path);
+    let mut context = RequestContext::new(mock, format, origin);
     // A missing key is treated like a wrong one.
     let api_key = find_api_key(format.key_headers(), &head.headers).unwrap_or_default();
     let Some(account) = context.authenticate(api_key) else {
@@ -90,7 +97,10 @@ async fn handle_dialect_request(State(mock): State<Arc<Mock>>, request: Request)
         }
     };
     match parsed {
-        Ok(request) => admit(context, account, request).await,
+        Ok(mut request) => match answers::apply(&mut context, account, &mut request) {
+            Ok(()) => admit(context, account, request).await,
+            Err(error) => context.reject(error.into()),
+        },
         Err(rejection) => context.reject(rejection),
     }
 }

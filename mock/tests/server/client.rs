@@ -151,6 +151,28 @@ impl RunningMock {
     }
 }
 
+/// Sends a request to a mock at this address and reads until it closes the connection.
+pub(crate) async fn exchange_at(address: SocketAddr, request: String) -> String {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut reply = String::new();
+    socket.read_to_string(&mut reply).await.unwrap();
+    reply
+}
+
+/// Sends a request to the control plane of a mock at this address.
+pub(crate) async fn control_at(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> serde_json::Value {
+    let length = body.len();
+    let head = "host: localhost\r\ncontent-type: application/json\r\nconnection: close";
+    let request = format!("{method} {path} HTTP/1.1\r\n{head}\r\ncontent-length: {length}\r\n\r\n{body}");
+    HttpReply::parse(&exchange_at(address, request).await).json()
+}
+
 /// Counts the settlements.
 pub(crate) fn settled(seen: &[Observed]) -> usize {
     seen.iter().filter(|seen| matches!(seen, Observed::Settled(..))).count()

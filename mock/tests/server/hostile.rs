@@ -250,7 +250,7 @@ async fn the_journal_and_the_clock_are_bounded() {
     mock.set_clock(Nanos::MAX);
     assert_eq!(mock.ask().await.status, 200, "at the latest instant");
     let journal = mock.control("GET", "/_quotalab/requests?last=18446744073709551615", "").await;
-    assert_eq!((journal.status, &journal.json()["received"]), (200, &serde_json::json!(2)));
+    assert_eq!((journal.status, &journal.json()["total"]), (200, &serde_json::json!(2)));
 }
 
 #[tokio::test]

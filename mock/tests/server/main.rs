@@ -5,9 +5,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails on an unexpected value")]
 
+mod answers;
 mod audio;
 mod client;
 mod control;
+mod control_changes;
 mod dialects;
 mod faults;
 mod hostile;
@@ -16,3 +18,4 @@ mod reply_options;
 mod requests;
 mod settling;
 mod streams;
+mod verdict;

@@ -1,5 +1,6 @@
 //! One provider: its dialect, its accounts and their keys, its models, its incidents.
 
+use super::answers::answers;
 use super::evidence::evidence;
 use super::incident::incident;
 use super::limits::refill_policy;
@@ -24,6 +25,8 @@ pub(in crate::scenario) struct ProviderSpec {
     pub(in crate::scenario) allow_retired: bool,
     /// The retired models, each with the date of its retirement.
     pub(in crate::scenario) retired: BTreeMap<String, String>,
+    /// `answers`, as JSON.
+    pub(in crate::scenario) answers: Vec<serde_json::Value>,
     /// `evidence` of the provider.
     pub(in crate::scenario) evidence: Vec<Evidence>,
     /// `evidence` of each model, by its name.
@@ -50,6 +53,7 @@ pub(in crate::scenario) fn provider(
         models_without_latency: Vec::new(),
         allow_retired: false,
         retired: BTreeMap::new(),
+        answers: Vec::new(),
         evidence: Vec::new(),
         model_evidence: BTreeMap::new(),
     };
@@ -85,6 +89,7 @@ pub(in crate::scenario) fn provider(
         }
         spec.config.models.push(model);
     }
+    spec.answers = answers(fields, &spec.config, diagnostics);
     spec
 }
 

@@ -10,12 +10,12 @@ use std::sync::Arc;
 /// Returns requests by account, model and outcome, every limit and what remains of it, the injected faults and the clock.
 pub(super) async fn metrics(State(mock): State<Arc<Mock>>) -> impl IntoResponse {
     let mut out = String::new();
-    write_family(&mut out, "requests_total", "counter", "Requests received, by the decision on them.");
+    write_family(&mut out, "requests_total", "counter", "Requests received, by their outcome.");
     let counts = mock.journal(|journal| journal.counts().collect::<Vec<_>>()).unwrap_or_default();
     for ((account, model, outcome), count) in counts {
         let account = Label(account.map_or("", |account| mock.account_name(account)));
         let model = Label(model.map_or("", |model| mock.model(model).name.as_str()));
-        let labels = format!("{{account={account},model={model},ruling=\"{outcome}\"}}");
+        let labels = format!("{{account={account},model={model},outcome=\"{outcome}\"}}");
         write_line(&mut out, format_args!("quotalab_mock_requests_total{labels} {count}"));
     }
     let mut remaining = String::new();
@@ -40,9 +40,9 @@ pub(super) async fn metrics(State(mock): State<Arc<Mock>>) -> impl IntoResponse 
         }
     }
     out.push_str(&remaining);
-    write_family(&mut out, "standing_faults", "gauge", "Injected faults that have not ended.");
+    write_family(&mut out, "injected_faults", "gauge", "Injected faults that have not ended.");
     let faults = mock.with_faults(|queue, now| queue.not_ended(now).len());
-    write_line(&mut out, format_args!("quotalab_mock_standing_faults {faults}"));
+    write_line(&mut out, format_args!("quotalab_mock_injected_faults {faults}"));
     write_family(&mut out, "clock_seconds", "gauge", "The mock's own clock.");
     write_line(&mut out, format_args!("quotalab_mock_clock_seconds {}", mock.now().as_secs_f64()));
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], out)
