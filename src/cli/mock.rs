@@ -169,7 +169,7 @@ fn keys(keys: &[String]) -> String {
 fn curl(format: &dyn WireFormat, address: SocketAddr, key: &str, model: &str) -> String {
     let header = match format.key_headers().first() {
         Some(KeyHeader::Named(name)) => format!("{name}: {key}"),
-        Some(KeyHeader::Bearer) | None => format!("Authorization: Bearer {key}"),
+        Some(KeyHeader::Bearer | KeyHeader::Query(_)) | None => format!("Authorization: Bearer {key}"),
     };
     let path = format.path(model);
     let body = serde_json::json!({

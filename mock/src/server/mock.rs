@@ -9,6 +9,7 @@ use super::header_templates::HeaderTemplates;
 use super::model::Model;
 use super::observer::Observer;
 use super::waiting::WaitingCalls;
+use crate::calendar::Epoch;
 use crate::call::{Call, Truth};
 use crate::config::{Config, Dialect, Tier};
 use crate::decision::{HeaderLimits, Service};
@@ -35,6 +36,7 @@ pub struct Mock {
     account_by_key: BTreeMap<String, u16>,
     model_by_name: BTreeMap<String, u16>,
     dialect: Dialect,
+    epoch: Epoch,
     tier: Tier, // on which the text of a refusal depends
     clock: Clock,
     observer: Option<Arc<dyn Observer + Send + Sync>>,
@@ -97,6 +99,7 @@ impl Mock {
             account_by_key: index("key", keys),
             model_by_name: index("model", config.models.iter().map(|model| model.name.as_str()).zip(0..)),
             dialect: config.dialect,
+            epoch: Epoch::RUN,
             tier: config.tier,
             clock,
             observer,
@@ -130,6 +133,21 @@ impl Mock {
             journal: Mutex::default(),
         });
         self
+    }
+
+    /// Sets the calendar time of the start of the clock, which dates in replies count from. Limits of calendar days and minutes keep
+    /// the calendar of a simulated run.
+    #[must_use]
+    pub fn with_epoch(self, epoch: Epoch) -> Self {
+        Self { epoch, ..self }
+    }
+
+    pub(super) const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    pub(super) const fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// Returns the token that clients of the control plane must send, if they must.
@@ -196,7 +214,22 @@ impl Mock {
 
     /// Returns the model with this name.
     pub(super) fn find_model(&self, name: &str) -> Option<u16> {
-        self.model_by_name.get(name).copied()
+        let find = |name| self.model_by_name.get(name).copied();
+        match self.dialect {
+            // Its lists name models in this form, and it accepts both.
+            Dialect::Gemini => find(name).or_else(|| find(name.strip_prefix("models/")?)),
+            _ => find(name),
+        }
+    }
+
+    /// Returns a model as lists of models describe it.
+    pub(super) fn model_info(&self, model: u16) -> wire::Model<'_> {
+        let Model { name, lengths, .. } = self.model(model);
+        wire::Model { id: name, lengths: *lengths, created: self.epoch.time_at(Instant::ZERO) }
+    }
+
+    pub(super) fn model_infos(&self) -> impl Iterator<Item = wire::Model<'_>> {
+        (0..self.models.len()).map(|model| self.model_info(model as u16))
     }
 
     pub(super) fn account_name(&self, account: u16) -> &str {

@@ -7,7 +7,10 @@
 use super::chat::{CompletionFormat, Stages};
 use super::envelope::{ErrorBody, INVALID_REQUEST, Member, SERVER, reason_phrase};
 use super::json::{Object, Seconds};
-use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
+use super::{
+    Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, Model, ModelEntry, Operation, WireFormat,
+    models,
+};
 use crate::axis::Axis;
 use crate::calendar::until_window_end;
 use crate::decision::{Denial, Service};
@@ -21,6 +24,15 @@ pub(super) struct Cerebras;
 impl WireFormat for Cerebras {
     fn base(&self) -> &'static str {
         "/v1"
+    }
+
+    /// Documented, 2026.
+    fn operations(&self) -> &'static [Operation] {
+        &[Operation::TextCompletion]
+    }
+
+    fn model(&self, model: &Model<'_>) -> ModelEntry {
+        models::openai_entry(model, "Cerebras", |entry| entry)
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
@@ -74,7 +86,7 @@ impl WireFormat for Cerebras {
                 "model_not_found",
             ),
             Error::UnknownPath(..) => (404, reason_phrase(404), "not_found_error", Member::Null, "not_found"),
-            Error::Invalid(message) => {
+            Error::Invalid(message) | Error::InvalidMember { message, .. } => {
                 (400, message.as_ref(), INVALID_REQUEST, Member::Text("validation_error"), "wrong_api_format")
             }
             Error::BodyTooLarge => {

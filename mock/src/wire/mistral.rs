@@ -7,7 +7,11 @@
 
 use super::chat::{CompletionFormat, Content};
 use super::envelope::{self, INVALID_REQUEST, reason_phrase};
-use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
+use super::json::Object;
+use super::{
+    Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, Model, ModelEntry, Operation, Task,
+    WireFormat, ids, json, models,
+};
 use crate::axis::Axis;
 use crate::decision::Denial;
 use crate::length::LengthLimit;
@@ -25,6 +29,29 @@ impl WireFormat for Mistral {
 
     fn reports_limits_after_settling(&self) -> bool {
         true
+    }
+
+    /// Documented, 2026. Completions of a text exist for code only, at another path.
+    fn operations(&self) -> &'static [Operation] {
+        &[Operation::Embeddings, Operation::Audio(Task::Transcribe)]
+    }
+
+    /// Documented, 2026.
+    fn model(&self, model: &Model<'_>) -> ModelEntry {
+        let capabilities =
+            |object: Object| CAPABILITIES.iter().fold(object, |object, (name, has)| object.member(name, has));
+        models::openai_entry(model, "mistralai", |entry| {
+            entry
+                .object("capabilities", capabilities)
+                .text("name", model.id)
+                .plain_text("description", "")
+                .member("max_context_length", &model.context())
+                .member("aliases", &[(); 0])
+                .member("deprecation", &())
+                .member("deprecation_replacement_model", &())
+                .member("default_model_temperature", &0.3)
+                .plain_text("type", "base")
+        })
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
@@ -75,7 +102,9 @@ impl WireFormat for Mistral {
             Error::NotInTier(model) => {
                 (403, &format!("The model {model} is not part of your plan."), "forbidden", None)
             }
-            Error::Invalid(message) => (422, message.as_ref(), INVALID_REQUEST, None),
+            Error::Invalid(message) | Error::InvalidMember { message, .. } => {
+                (422, message.as_ref(), INVALID_REQUEST, None)
+            }
             Error::BodyTooLarge => (413, reason_phrase(413), INVALID_REQUEST, None),
             Error::Billing => (402, "Payment required.", "payment_required", None),
             Error::TooLong(too_long, _) => {
@@ -146,5 +175,17 @@ const FORMAT: CompletionFormat = CompletionFormat {
     usage_chunk: false,
     ..CompletionFormat::PLAIN
 };
+
+/// The capabilities that every model is said to have.
+const CAPABILITIES: [(&str, bool); 8] = [
+    ("completion_chat", true),
+    ("completion_fim", false),
+    ("function_calling", true),
+    ("fine_tuning", false),
+    ("vision", true),
+    ("ocr", false),
+    ("classification", false),
+    ("audio", false),
+];
 
 const CAPACITY: &str = "Service tier capacity exceeded for this model.";
