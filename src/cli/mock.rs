@@ -1,6 +1,7 @@
 //! `quotalab mock SCENARIO | --preset NAME`
 
 use super::interrupt::Signals;
+use super::mock_urls::base_urls;
 use super::output::print_plain;
 use super::{Exit, ScenarioOptions, VerbError, input_error, quoted, run_error};
 use crate::drive::clock::Clock;
@@ -140,6 +141,7 @@ fn announcement(providers: &[Config], mocks: &Mocks, control: &ControlPlane) -> 
                 let _ = writeln!(out, "  try: {}", curl(*format, address, key, model));
             }
         }
+        out.push_str(&base_urls(config.dialect, address));
         let _ = match control {
             ControlPlane::Enabled => {
                 writeln!(out, "  control plane: http://{address}/_quotalab and /metrics")
@@ -172,11 +174,15 @@ fn curl(format: &dyn WireFormat, address: SocketAddr, key: &str, model: &str) ->
         Some(KeyHeader::Bearer | KeyHeader::Query(_)) | None => format!("Authorization: Bearer {key}"),
     };
     let path = format.path(model);
-    let body = serde_json::json!({
-        "model": model,
-        "messages": [{ "role": "user", "content": "hello" }],
-        "max_tokens": 100,
-    });
+    let body = if path.ends_with(":generateContent") {
+        serde_json::json!({ "contents": [{ "parts": [{ "text": "hello" }] }] })
+    } else {
+        serde_json::json!({
+            "model": model,
+            "messages": [{ "role": "user", "content": "hello" }],
+            "max_tokens": 100,
+        })
+    };
     let url = quoted(&format!("http://{address}{path}"));
     format!("curl -i {url} -H {} -d {}", quoted(&header), quoted(&body.to_string()))
 }

@@ -9,6 +9,7 @@ mod explain;
 mod interrupt;
 mod licences;
 mod mock;
+mod mock_urls;
 mod output;
 mod output_file;
 mod output_folder;

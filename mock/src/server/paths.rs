@@ -20,6 +20,14 @@ pub(super) const NOTE_HEADER: &str = "x-quotalab-note";
 pub(super) const NORMALISED_NOTE: &str =
     "served although the path has slashes too many: the provider answers it with a 404";
 
+/// Returns `true` if a path is `/health` below the base of a format, or below the beginning of one.
+pub(super) fn is_health(formats: &[&'static dyn WireFormat], path: &str) -> bool {
+    let Some(prefix) = path.strip_suffix("/health") else { return false };
+    let is_prefix =
+        |base: &str| base.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    formats.iter().any(|format| is_prefix(format.base()))
+}
+
 /// Returns what the mock serves, for a path that it does not, and the likely mistake. The text has no characters that JSON escapes: the bases and
 /// paths of the dialects are plain.
 pub(super) fn hint(formats: &[&'static dyn WireFormat], path: &str) -> String {

@@ -189,6 +189,9 @@ fn announced_wait(report: &DecisionReport, reply: &Reply) -> Option<Nanos> {
     if matches!(report.decision, Decision::Refused(Denial { oversize: true, .. })) {
         return None;
     }
-    let is_announced = reply.headers.value("retry-after").is_some() || reply.body.contains("retryDelay");
-    report.wait().filter(|_| is_announced)
+    let stated = reply.headers.value("retry-after");
+    let wait = report.wait().filter(|_| stated.is_some() || reply.body.contains("retryDelay"))?;
+    // Cerebras states the time until the limit is full, which is longer.
+    let stated = stated.and_then(|seconds| seconds.parse().ok()).map(Nanos::from_secs);
+    Some(stated.filter(|stated| stated.as_secs_ceil() > wait.as_secs_ceil()).unwrap_or(wait))
 }

@@ -148,28 +148,29 @@ async fn answer_endpoint(
     }
 }
 
-/// Returns the wire format that serves a path, and its endpoint: of several, the one whose key the request has. If no format serves it, returns
-/// the format that the path or the key belongs to, which answers with the error, and no endpoint.
+/// Returns the wire format that serves a path, and its endpoint: of several, the one whose headers the request has. If no format serves it,
+/// returns the format that the path or the headers belong to, which answers with the error, and no endpoint.
 fn find_endpoint<'p>(
     formats: &'static [&'static dyn WireFormat],
     path: &'p str,
     head: &Parts,
 ) -> (&'static dyn WireFormat, Option<Endpoint<'p>>) {
+    if paths::is_health(formats, path) {
+        return (formats[0], Some(Endpoint::Health));
+    }
     if let [format] = formats {
         return (*format, format.endpoint(path));
     }
-    let has_key = |format: &dyn WireFormat| {
-        // The first header is the format's own; a bearer token is accepted by most.
-        find_api_key(&format.key_headers()[..1], &head.headers, "").is_some()
-    };
+    let is_marked =
+        |format: &dyn WireFormat| format.marker_headers().iter().any(|name| head.headers.contains_key(*name));
     let serving = || formats.iter().filter_map(|format| Some((*format, format.endpoint(path)?)));
     if let Some((format, endpoint)) =
-        serving().find(|(format, _)| has_key(*format)).or_else(|| serving().next())
+        serving().find(|(format, _)| is_marked(*format)).or_else(|| serving().next())
     {
         return (format, Some(endpoint));
     }
     // Of equal ones the first counts, the OpenAI-compatible one: see `wire::formats`.
-    let fitness = |format: &&&'static dyn WireFormat| (format.owned_prefix(path), has_key(**format));
+    let fitness = |format: &&&'static dyn WireFormat| (format.owned_prefix(path), is_marked(**format));
     let owner = formats.iter().rev().max_by_key(fitness);
     (owner.map_or(formats[0], |format| *format), None)
 }

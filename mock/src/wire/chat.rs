@@ -79,6 +79,8 @@ pub struct CompletionFormat {
     pub(super) last_chunk: fn(Object, &Service, &Context<'_>) -> Object,
     /// `true` if `stream_options.include_usage` adds a chunk that has the usage and no choices.
     pub(super) usage_chunk: bool,
+    /// `true` if a list of embeddings has an id and its usage completion tokens, as a completion has.
+    pub(super) embeddings_have_id: bool,
 }
 
 impl CompletionFormat {
@@ -93,6 +95,7 @@ impl CompletionFormat {
         first_chunk: |chunk, _| chunk,
         last_chunk: |chunk, _, _| chunk,
         usage_chunk: true,
+        embeddings_have_id: false,
     };
 
     /// A [`last_chunk`](Self::last_chunk) that always has the usage, without times.

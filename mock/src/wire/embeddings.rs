@@ -3,6 +3,7 @@
 //! The mock has no model. A vector is derived from its text, so that equal texts have equal vectors; it has unit length, and
 //! otherwise no meaning: similar texts have no similar vectors.
 
+use super::chat::CompletionFormat;
 use super::format::Context;
 use super::json::Object;
 use crate::decision::Service;
@@ -30,7 +31,12 @@ impl EmbeddingsRequest {
 }
 
 /// Returns the body of a reply.
-pub(super) fn body(request: &EmbeddingsRequest, service: &Service, context: &Context<'_>) -> String {
+pub(super) fn body(
+    request: &EmbeddingsRequest,
+    format: &CompletionFormat,
+    service: &Service,
+    context: &Context<'_>,
+) -> String {
     let dimensions = request.dimensions_of(context.model);
     let count = u32::try_from(request.texts.len()).unwrap_or(u32::MAX);
     let tokens = service.usage.prompt_tokens;
@@ -44,8 +50,15 @@ pub(super) fn body(request: &EmbeddingsRequest, service: &Service, context: &Con
             entry.member("embedding", &vector)
         }
     };
-    let usage = |usage: Object| usage.member("prompt_tokens", &tokens).member("total_tokens", &tokens);
-    let body = Object::with_capacity(512).plain_text("object", "list").array("data", count, entry);
+    let has_id = format.embeddings_have_id;
+    let usage = |usage: Object| {
+        let usage = usage.member("prompt_tokens", &tokens);
+        let usage = if has_id { usage.member("completion_tokens", &0) } else { usage };
+        usage.member("total_tokens", &tokens)
+    };
+    let body = Object::with_capacity(512);
+    let body = if has_id { body.plain_text("id", &(format.id)(context.number)) } else { body };
+    let body = body.plain_text("object", "list").array("data", count, entry);
     body.text("model", context.model).object("usage", usage).into_text()
 }
 

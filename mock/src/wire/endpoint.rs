@@ -93,7 +93,6 @@ pub(super) fn compatible<'p>(path: &'p str, operations: &[Operation]) -> Option<
     match (operation, path) {
         (Some(operation), _) => Some(Endpoint::Operation(operation, None)),
         (None, "/models") => Some(Endpoint::Models),
-        (None, "/health") => Some(Endpoint::Health),
         (None, _) => path.strip_prefix("/models/").filter(|name| !name.is_empty()).map(Endpoint::Model),
     }
 }

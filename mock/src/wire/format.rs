@@ -168,6 +168,11 @@ pub trait WireFormat: fmt::Debug + Sync {
         endpoint::compatible(path.strip_prefix(self.base())?, self.operations())
     }
 
+    /// Returns the headers by which requests in this format are told from those in another format of the dialect with the same path.
+    fn marker_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Returns the operations of the OpenAI-compatible API that the provider serves, besides chat completions and models.
     fn operations(&self) -> &'static [Operation] {
         &[]
@@ -293,7 +298,7 @@ impl dyn WireFormat + '_ {
             Api::Completion | Api::CompletionArray => self.completion(service, context),
             Api::TextCompletion(_) => text_completion::body(self.completion_format(), service, context),
             Api::Responses(request) => responses::body(request, service, context),
-            Api::Embeddings(request) => embeddings::body(request, service, context),
+            Api::Embeddings(request) => embeddings::body(request, self.completion_format(), service, context),
         }
     }
 

@@ -9,13 +9,13 @@ use super::chat::{CompletionFormat, Content};
 use super::envelope::{self, INVALID_REQUEST, reason_phrase};
 use super::json::Object;
 use super::{
-    Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, Model, ModelEntry, Operation, Task,
+    Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, MediaType, Model, ModelEntry, Operation, Task,
     WireFormat, ids, json, models,
 };
 use crate::axis::Axis;
 use crate::decision::Denial;
 use crate::length::LengthLimit;
-use crate::time::Instant;
+use crate::time::{Instant, Nanos};
 use serde::Serialize;
 
 /// The wire format of Mistral, the same for all its endpoints.
@@ -59,7 +59,9 @@ impl WireFormat for Mistral {
         if let Some(wait) = head.wait {
             headers.add_number("retry-after", wait.as_secs_ceil());
         }
-        let level = |axis| head.snapshot?.level(axis);
+        // Reported, 2026-07: whole successes have limit headers, streams and refusals have none.
+        let has_limits = head.status == 200 && head.media_type == MediaType::Json;
+        let level = |axis| head.snapshot.filter(|_| has_limits)?.level(axis);
         if let Some(tokens) = level(Axis::Tpm) {
             headers.add_number("x-ratelimit-limit-tokens-minute", tokens.limit);
             headers.add_number("x-ratelimit-remaining-tokens-minute", tokens.remaining_or_zero());
@@ -80,7 +82,9 @@ impl WireFormat for Mistral {
             Axis::Rpm | Axis::Rpd => gateway_body("Requests rate limit exceeded"),
             _ => application_body("Rate limit exceeded", "rate_limited", Some("1300"), Some(429)),
         };
-        ErrorReply::new(429, body).with_wait(denial.wait)
+        // Reported, 2026-07: a refusal has no wait, although one is documented. One that is longer than any limit causes is a fault's.
+        let is_fault = |wait: &Nanos| *wait > MAX_TRUE_WAIT;
+        ErrorReply::new(429, body).with_wait(denial.wait.filter(is_fault))
     }
 
     /// Captured: the lack of capacity, which is a 429 (a 503 elsewhere). The rest is reported or assumed. Assumed for a call that is
@@ -173,8 +177,12 @@ const FORMAT: CompletionFormat = CompletionFormat {
     },
     last_chunk: CompletionFormat::usage_on_last_chunk,
     usage_chunk: false,
+    embeddings_have_id: true,
     ..CompletionFormat::PLAIN
 };
+
+/// The longest wait of a limit per minute that counts the previous minute too.
+const MAX_TRUE_WAIT: Nanos = Nanos(2 * Nanos::MINUTE.0);
 
 /// The capabilities that every model is said to have.
 const CAPABILITIES: [(&str, bool); 8] = [

@@ -53,7 +53,7 @@ fn a_wait_is_announced_only_by_providers_that_announce_waits() {
     for (dialect, format) in formats() {
         let announces_none = matches!(
             dialect,
-            Dialect::Cerebras | Dialect::DeepInfra | Dialect::Fireworks | Dialect::Together | Dialect::Gemini
+            Dialect::Mistral | Dialect::DeepInfra | Dialect::Fireworks | Dialect::Together | Dialect::Gemini
         );
         assert_eq!(header(&case.render(format), "retry-after").is_none(), announces_none, "{dialect:?}");
         let mut without_wait = case.clone();

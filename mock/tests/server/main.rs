@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails on an unexpected value")]
 
+mod apis;
 mod audio;
 mod client;
 mod control;
@@ -12,7 +13,10 @@ mod dialects;
 mod faults;
 mod hostile;
 mod limits;
+mod parameters;
+mod paths;
 mod reply_options;
 mod requests;
 mod settling;
 mod streams;
+mod tokens;

@@ -31,6 +31,11 @@ impl WireFormat for Native {
         &[KeyHeader::Named("x-api-key"), KeyHeader::Bearer]
     }
 
+    /// Its SDKs send both.
+    fn marker_headers(&self) -> &'static [&'static str] {
+        &["x-api-key", "anthropic-version"]
+    }
+
     fn endpoint<'p>(&self, path: &'p str) -> Option<Endpoint<'p>> {
         match path {
             PATH => Some(Endpoint::Operation(Operation::Messages, None)),

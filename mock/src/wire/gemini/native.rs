@@ -30,12 +30,14 @@ impl WireFormat for Native {
         &[KeyHeader::Named("x-goog-api-key"), KeyHeader::Query("key"), KeyHeader::Bearer]
     }
 
+    fn marker_headers(&self) -> &'static [&'static str] {
+        &["x-goog-api-key"]
+    }
+
     fn endpoint<'p>(&self, path: &'p str) -> Option<Endpoint<'p>> {
         let rest = BASES.iter().find_map(|base| path.strip_prefix(base))?;
-        match rest {
-            "/models" => return Some(Endpoint::Models),
-            "/health" => return Some(Endpoint::Health),
-            _ => {}
+        if rest == "/models" {
+            return Some(Endpoint::Models);
         }
         // A model in a path may be a tuned one.
         let name = rest.strip_prefix("/models/").or_else(|| rest.strip_prefix("/tunedModels/"))?;
