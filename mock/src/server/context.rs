@@ -109,13 +109,18 @@ impl RequestContext {
 
     /// Returns the response with the list of all models.
     pub(super) fn model_list_response(&self) -> Response {
-        self.free_response(self.format.models(self.mock.model_infos()))
+        self.free_response(
+            self.format.models(self.mock.models().iter().map(|model| model.info(self.mock.epoch()))),
+        )
     }
 
     /// Returns the response with the entry of one model; rejects the request if no model has this name.
     pub(super) fn model_response(&self, name: &str) -> Response {
         match self.mock.find_model(name) {
-            Some(model) => self.free_response(self.format.model_detail(&self.mock.model_info(model))),
+            Some(model) => {
+                let info = self.mock.model(model).info(self.mock.epoch());
+                self.free_response(self.format.model_detail(&info))
+            }
             None => self.reject(Error::UnknownModel(name).into()),
         }
     }

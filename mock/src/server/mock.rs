@@ -222,14 +222,8 @@ impl Mock {
         }
     }
 
-    /// Returns a model as lists of models describe it.
-    pub(super) fn model_info(&self, model: u16) -> wire::Model<'_> {
-        let Model { name, lengths, .. } = self.model(model);
-        wire::Model { id: name, lengths: *lengths, created: self.epoch.time_at(Instant::ZERO) }
-    }
-
-    pub(super) fn model_infos(&self) -> impl Iterator<Item = wire::Model<'_>> {
-        (0..self.models.len()).map(|model| self.model_info(model as u16))
+    pub(super) fn models(&self) -> &[Model] {
+        &self.models
     }
 
     pub(super) fn account_name(&self, account: u16) -> &str {

@@ -1,10 +1,11 @@
 //! What the server knows about a model besides its limits.
 
+use crate::calendar::Epoch;
 use crate::call::{Call, Truth};
 use crate::config::{Latency, Lengths, ModelConfig};
 use crate::dist::Dist;
 use crate::random::RandomStream;
-use crate::time::Nanos;
+use crate::time::{Instant, Nanos};
 use crate::wire;
 
 /// The name of a model, and the distributions of its calls.
@@ -15,7 +16,7 @@ pub(super) struct Model {
     pub(super) fingerprint: String,
     completion: Dist,
     latency: Latency,
-    pub(super) lengths: Lengths,
+    lengths: Lengths,
 }
 
 impl Model {
@@ -28,6 +29,11 @@ impl Model {
             latency: latency.clone(),
             lengths: *lengths,
         }
+    }
+
+    /// Returns the model as lists of models describe it.
+    pub(super) fn info(&self, epoch: Epoch) -> wire::Model<'_> {
+        wire::Model { id: &self.name, lengths: self.lengths, created: epoch.time_at(Instant::ZERO) }
     }
 
     /// Draws the truth of a call that has no truth header.

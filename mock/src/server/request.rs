@@ -29,10 +29,6 @@ pub(super) struct RequestScope<'a> {
 
 /// A parsed request.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all requests are calls, and a box would be one allocation for each"
-)]
 pub(super) enum Request {
     /// A call that limits apply to.
     Call(ParsedRequest),

@@ -13,6 +13,7 @@ mod dialects;
 mod faults;
 mod hostile;
 mod limits;
+mod native_apis;
 mod parameters;
 mod paths;
 mod reply_options;
