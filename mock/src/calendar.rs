@@ -74,6 +74,27 @@ impl Zone {
     }
 }
 
+/// The calendar time of [`Instant::ZERO`]. By default that of a simulated run; a live mock takes the wall clock's at its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Epoch(Option<UnixTime>);
+
+impl Epoch {
+    /// The start of a simulated run: 2026-11-01 at 00:00 UTC.
+    pub const RUN: Self = Self(None);
+
+    /// Returns the epoch at which `time` is [`Instant::ZERO`].
+    #[must_use]
+    pub const fn new(time: UnixTime) -> Self {
+        Self(Some(time))
+    }
+
+    /// Returns the calendar time of an instant.
+    #[must_use]
+    pub fn time_at(self, at: Instant) -> UnixTime {
+        self.0.map_or_else(|| UnixTime::at(at), |start| start + Nanos(at.0))
+    }
+}
+
 /// A point in time between 1970 and 9999, with nanosecond resolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixTime(Timestamp);

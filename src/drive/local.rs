@@ -5,6 +5,7 @@ use super::clock::Clock;
 use super::live::{LiveProviders, Message};
 use crate::ids::TargetId;
 use crate::scenario::{Scenario, Target};
+use provider::calendar::Epoch;
 use provider::config::Config;
 use provider::decision::DecisionReport;
 use provider::meter::LimitLevel;
@@ -106,7 +107,9 @@ impl Mocks {
                 Arc::new(Reporter { sender: sender.clone(), run_tag }) as Arc<dyn Observer + Send + Sync>
             });
             let mock = Mock::new(config, seed, Arc::new(move || clock.now()), observer);
-            let mock = options.apply(mock).sharing(&shared_clock);
+            // The virtual and the live form of a run have the same calendar; a mock without a run has the machine's.
+            let epoch = if run.is_none() { clock.started_at().map(Epoch::new) } else { None };
+            let mock = options.apply(mock.with_epoch(epoch.unwrap_or(Epoch::RUN))).sharing(&shared_clock);
             mocks.push((listener.local_addr()?, Arc::clone(&mock)));
             let mut stopped = stopped.clone();
             tasks.spawn(serve(listener, mock, async move {

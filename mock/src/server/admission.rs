@@ -9,6 +9,7 @@ use super::context::RequestContext;
 use super::mock::Generation;
 use super::reply_content::ReplyContent;
 use super::responder::Responder;
+use super::shape::Shape;
 use super::stream::UsageChunk;
 use super::waiting::StartReceiver;
 use crate::call::Call;
@@ -22,7 +23,7 @@ use axum::response::Response;
 use std::sync::Arc;
 
 /// A well-formed request for a completion or a transcript, from any endpoint.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) struct ParsedRequest {
     /// The name of the model, which may be unknown.
     pub(super) model: String,
@@ -38,8 +39,27 @@ pub(super) struct ParsedRequest {
     pub(super) stream: Option<UsageChunk>,
     /// The requested service tier.
     pub(super) tier: ServiceTier,
+    /// The API, and the options that change the shape of the reply.
+    pub(super) shape: Shape,
     /// The truth header that the driver of `run` sends; without it the truth is drawn.
     pub(super) truth: Option<TruthHeader>,
+}
+
+impl ParsedRequest {
+    /// Returns a request for a whole completion of plain text, without a bound.
+    pub(super) fn new(model: String) -> Self {
+        Self {
+            model,
+            prompt_tokens: 1,
+            max_tokens: None,
+            audio_seconds: 0,
+            content: ReplyContent::Text,
+            stream: None,
+            tier: ServiceTier::OnDemand,
+            shape: Shape::default(),
+            truth: None,
+        }
+    }
 }
 
 /// The service tier that a request asks for (`service_tier`). Only Groq's `flex` makes a difference.
@@ -82,7 +102,14 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
     if let Some(tokens) = context.answer.completion_tokens.filter(|_| tag.is_none()) {
         truth.completion_tokens = tokens;
     }
-    let call = Call { account, model, max_tokens: request.max_tokens };
+    let mut call = Call { account, model, max_tokens: request.max_tokens };
+    let mut shape = request.shape;
+    if shape.choices > 1 {
+        mock.model(model).multiply(shape.choices, &mut call, &mut truth);
+    }
+    if !shape.stop_texts.is_empty() && request.content == ReplyContent::Text {
+        shape.stop(context.request_number, call.max_tokens, &mut truth);
+    }
     let (uplink, downlink) = mock.network_delays(model, truth);
     mock.sleep(uplink).await;
     let Decided { report, snapshot, fault, generation, start_receiver } =
@@ -93,6 +120,7 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
         content: request.content,
         stream: request.stream,
         tier: request.tier,
+        shape,
         snapshot,
         fault,
         downlink,

@@ -6,12 +6,13 @@
 
 use super::Mock;
 use super::admission::ParsedRequest;
-use super::chat::invalid;
 use super::context::RequestContext;
 use super::control::answer_from_header;
 use super::fault_queue::{CallFacts, Scope};
 use super::prompt_text::last_user_text;
 use super::reply_content::ReplyContent;
+use super::request::invalid;
+use super::shape::RequestApi;
 use crate::config::Fault;
 use crate::wire::Error;
 use regex::bytes::Regex;
@@ -161,8 +162,9 @@ pub(super) fn apply(
     request: &mut ParsedRequest,
 ) -> Result<(), Error<'static>> {
     let is_set = context.mock.answers.is_set();
-    if (!is_set && context.origin.answer.is_none()) || matches!(request.content, ReplyContent::Transcript(_))
-    {
+    let has_no_text = matches!(request.content, ReplyContent::Transcript(_))
+        || matches!(request.shape.api, RequestApi::Embeddings(_));
+    if has_no_text || (!is_set && context.origin.answer.is_none()) {
         return Ok(());
     }
     let prompt = context.origin.body.as_deref().and_then(last_user_text);

@@ -9,6 +9,7 @@ use super::aborted_reply::Abort;
 use super::answers::AnswerEffect;
 use super::mock::ApiKey;
 use super::origin::Origin;
+use super::paths;
 use crate::journal::{End, EntryId, JournalOutcome};
 use crate::time::{Instant, Nanos};
 use crate::wire::{Error, Reply, WireFormat};
@@ -139,23 +140,50 @@ impl RequestContext {
             Rejection::BodyIncomplete => return Abort.into_response(),
         };
         let now = self.mock.now();
-        let reply = self.format.request_error(&error, self.request_number, now);
+        let reply = self.format.request_error(&error, self.request_number, now, self.mock.epoch());
         self.add_to_journal(JournalDraft::replied(now, JournalOutcome::InvalidRequest, reply.status));
         self.response(reply, Body::from)
     }
 
     /// Returns the response with the list of all models.
     pub(super) fn model_list_response(&self) -> Response {
-        let reply = self.format.models(self.mock.model_names(), self.request_number, self.mock.now());
-        self.response(reply, Body::from)
+        self.free_response(
+            self.format.models(self.mock.models().iter().map(|model| model.info(self.mock.epoch()))),
+        )
     }
 
     /// Returns the response with the entry of one model; rejects the request if no model has this name.
     pub(super) fn model_response(&self, name: &str) -> Response {
-        if self.mock.find_model(name).is_none() {
-            return self.reject(Error::UnknownModel(name).into());
+        match self.mock.find_model(name) {
+            Some(model) => {
+                let info = self.mock.model(model).info(self.mock.epoch());
+                self.free_response(self.format.model_detail(&info))
+            }
+            None => self.reject(Error::UnknownModel(name).into()),
         }
-        let reply = self.format.model_detail(name, self.request_number, self.mock.now());
+    }
+
+    /// Returns the response with a number of tokens; rejects the request if no model has this name.
+    pub(super) fn token_count_response(&self, model: &str, tokens: u32) -> Response {
+        match self.mock.find_model(model) {
+            Some(_) => self.free_response(self.format.token_count(tokens)),
+            None => self.reject(Error::UnknownModel(model).into()),
+        }
+    }
+
+    /// Returns a success that is charged to no limit.
+    fn free_response(&self, body: String) -> Response {
+        let reply = self.format.free_reply(body, self.request_number, self.mock.now(), self.mock.epoch());
+        self.response(reply, Body::from)
+    }
+
+    /// Answers a request whose path no endpoint has, in the format of the dialect, with what the mock serves; adds it to the journal.
+    pub(super) fn reject_path(&self, method: &str, path: &str) -> Response {
+        let now = self.mock.now();
+        let error = Error::UnknownPath(method, path);
+        let mut reply = self.format.request_error(&error, self.request_number, now, self.mock.epoch());
+        paths::add_hint(&mut reply.body, &paths::hint(self.mock.formats(), path));
+        self.add_to_journal(JournalDraft::replied(now, JournalOutcome::InvalidRequest, reply.status));
         self.response(reply, Body::from)
     }
 

@@ -15,6 +15,7 @@ use super::model::Model;
 use super::observer::Observer;
 use super::shared_clock::{Clock, SharedClock};
 use super::waiting::WaitingCalls;
+use crate::calendar::Epoch;
 use crate::call::{Call, Truth};
 use crate::config::{Config, Dialect, Tier};
 use crate::decision::HeaderLimits;
@@ -37,6 +38,7 @@ pub struct Mock {
     keys: Keys,
     model_by_name: BTreeMap<String, u16>,
     dialect: Dialect,
+    epoch: Epoch,
     tier: Tier, // on which the text of a refusal depends
     pub(super) clock: SharedClock,
     observer: Option<Arc<dyn Observer + Send + Sync>>,
@@ -89,6 +91,7 @@ impl Mock {
             keys: Keys::new(&config.accounts),
             model_by_name: index("model", config.models.iter().map(|model| model.name.as_str()).zip(0..)),
             dialect: config.dialect,
+            epoch: Epoch::RUN,
             tier: config.tier,
             clock: SharedClock::new(clock),
             observer,
@@ -125,6 +128,21 @@ impl Mock {
         mock
     }
 
+    /// Sets the calendar time of the start of the clock, which dates in replies count from. Limits of calendar days and minutes keep
+    /// the calendar of a simulated run.
+    #[must_use]
+    pub fn with_epoch(self, epoch: Epoch) -> Self {
+        Self { epoch, ..self }
+    }
+
+    pub(super) const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    pub(super) const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// Serves this many times as fast: 1 is the speed of the configuration, and with 0 nothing takes any time.
     pub fn set_speed(&self, speed: f64) {
         let slowdown = if speed > 0.0 { 1.0 / speed } else { 0.0 };
@@ -159,7 +177,16 @@ impl Mock {
 
     /// Returns the model with this name.
     pub(super) fn find_model(&self, name: &str) -> Option<u16> {
-        self.model_by_name.get(name).copied()
+        let find = |name| self.model_by_name.get(name).copied();
+        match self.dialect {
+            // Its lists name models in this form, and it accepts both.
+            Dialect::Gemini => find(name).or_else(|| find(name.strip_prefix("models/")?)),
+            _ => find(name),
+        }
+    }
+
+    pub(super) fn models(&self) -> &[Model] {
+        &self.models
     }
 
     pub(super) fn account_name(&self, account: u16) -> &str {

@@ -2,10 +2,10 @@
 //!
 //! The content is filler with the structure that the request asks for, unless an answer is set ([`super::answers`]).
 
-use super::chat::invalid;
+use super::request::invalid;
 use super::schema_example::example_value;
+use super::tools::{Function, ToolChoice};
 use crate::wire::{Error, Transcript};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// The content of a completion.
@@ -29,60 +29,39 @@ pub(super) enum ReplyContent {
     Transcript(Transcript),
 }
 
-/// A tool of a request (`tools`). A tool without a function is never called.
-#[derive(Debug, Deserialize)]
-pub(super) struct Tool {
-    function: Option<Function>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Function {
-    name: String,
-    #[serde(default)]
-    parameters: Value,
-}
-
-/// The format of a text reply (`response_format`).
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+/// The format of a text reply.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum ResponseFormat {
-    Text,
+    /// Any JSON object.
     JsonObject,
-    JsonSchema { json_schema: JsonSchemaFormat },
-}
-
-/// The member `json_schema` of a response format, which wraps the schema.
-#[derive(Debug, Deserialize)]
-pub(super) struct JsonSchemaFormat {
-    #[serde(default)]
-    schema: Value,
+    /// JSON that matches this schema.
+    JsonSchema(Value),
 }
 
 impl ReplyContent {
-    /// Returns the content for a request with these `tools`, `tool_choice` and `response_format`.
+    /// Returns the content for a request with these functions, this choice among them, and this format.
     ///
-    /// If there are tools, the content is a call of the tool that `tool_choice` names, or else of the first. No tool is
-    /// called if `tool_choice` is `none`, nor after a tool result if `tool_choice` is `auto` or absent: an agent that
-    /// answers each call with a result would never end.
+    /// If there are functions, the content is a call of the one that the choice names, or else of the first. None is
+    /// called if the choice is `none`, nor after a tool result if it is `auto`: an agent that answers each call with a result would
+    /// never end.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if `tool_choice` names a tool that is not among the tools.
+    /// [`Error::Invalid`] if the choice names a function that is not among them.
     pub(super) fn new(
-        tools: Vec<Tool>,
-        tool_choice: Option<&Value>,
+        functions: Vec<Function>,
+        choice: &ToolChoice,
         response_format: Option<ResponseFormat>,
         ends_with_tool_result: bool,
     ) -> Result<Self, Error<'static>> {
-        let mut functions = tools.into_iter().filter_map(|tool| tool.function);
-        let chosen_name = tool_choice.and_then(|choice| choice["function"]["name"].as_str());
-        let function = match (chosen_name, tool_choice.and_then(Value::as_str)) {
-            (Some(name), _) => {
+        let mut functions = functions.into_iter();
+        let function = match choice {
+            ToolChoice::Named(name) => {
                 let missing = || invalid(format!("'tool_choice': no tool has the name '{name}'"));
-                Some(functions.find(|function| function.name == name).ok_or_else(missing)?)
+                Some(functions.find(|function| function.name == *name).ok_or_else(missing)?)
             }
-            (None, Some("none")) => None,
-            (None, Some("required")) => functions.next(),
-            (None, _) => functions.next().filter(|_| !ends_with_tool_result),
+            ToolChoice::None => None,
+            ToolChoice::Required => functions.next(),
+            ToolChoice::Auto => functions.next().filter(|_| !ends_with_tool_result),
         };
         if let Some(Function { name, parameters }) = function {
             let arguments = match example_value(&parameters) {
@@ -92,11 +71,9 @@ impl ReplyContent {
             return Ok(Self::ToolCall { name, arguments: Value::Object(arguments).to_string() });
         }
         Ok(match response_format {
-            None | Some(ResponseFormat::Text) => Self::Text,
+            None => Self::Text,
             Some(ResponseFormat::JsonObject) => Self::Json(json!({ "answer": FILLER_STRING }).to_string()),
-            Some(ResponseFormat::JsonSchema { json_schema }) => {
-                Self::Json(example_value(&json_schema.schema).to_string())
-            }
+            Some(ResponseFormat::JsonSchema(schema)) => Self::Json(example_value(&schema).to_string()),
         })
     }
 }
@@ -107,11 +84,12 @@ const FILLER_STRING: &str = "example";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::tools;
 
     fn content(mut request: Value, ends_with_tool_result: bool) -> Result<ReplyContent, Error<'static>> {
-        let tools = serde_json::from_value(request["tools"].take()).unwrap();
-        let choice = Some(&request["tool_choice"]).filter(|choice| !choice.is_null());
-        ReplyContent::new(tools, choice, None, ends_with_tool_result)
+        let functions = tools::openai(request["tools"].take())?;
+        let choice = ToolChoice::openai(Some(&request["tool_choice"]));
+        ReplyContent::new(functions, &choice, None, ends_with_tool_result)
     }
 
     fn tool(name: &str, parameters: Value) -> Value {

@@ -5,9 +5,11 @@ use super::TIMEOUT_FAULT_DURATION;
 use super::aborted_reply::{self, Abort};
 use super::admission::{Admission, ServiceTier};
 use super::answers;
+use super::coding::CutBody;
 use super::context::{JournalDraft, RequestContext};
 use super::model::Model;
 use super::reply_content::ReplyContent;
+use super::shape::{RequestApi, Shape};
 use super::stream::{self, UsageChunk};
 use crate::call::Call;
 use crate::config::Fault;
@@ -29,6 +31,8 @@ pub(super) struct Responder {
     /// The usage chunk at the end of the stream; `None` if the client requested no stream.
     pub(super) stream: Option<UsageChunk>,
     pub(super) tier: ServiceTier,
+    /// The API of the request, and the options that change the shape of the reply.
+    pub(super) shape: Shape,
     /// The limits after the decision, as the reply can report them.
     pub(super) snapshot: LimitsSnapshot,
     /// The changes that a fault makes to the reply.
@@ -119,12 +123,14 @@ impl Responder {
         } else {
             self.render(report, self.finish_reason(service), self.context.mock.now())
         };
-        let body = match self.fault.body {
+        let cut: fn(String) -> Body = match self.fault.body {
             Some(BodyFault::ResetAfterHead | BodyFault::AbortBeforeToken) => aborted_reply::head_only,
             _ if service.aborted => aborted_reply::first_half,
-            _ => Body::from,
+            _ => return self.context.response(reply, Body::from),
         };
-        self.context.response(reply, body)
+        let mut response = self.context.response(reply, cut);
+        response.extensions_mut().insert(CutBody);
+        response
     }
 
     /// Renders a whole reply with the changes of the fault.
@@ -133,18 +139,19 @@ impl Responder {
         let reply = self.context.format.reply(&report, &self.snapshot, &self.wire_context(finish, at));
         let reply =
             reply.expect("invariant: only timeouts and resets have no reply, and both are handled before");
-        self.fault.apply(reply, report.wait(), at)
+        self.fault.apply(reply, report.wait(), at, self.context.mock.epoch())
     }
 
     fn chunks(&self, service: &Service, finish: Finish) -> Chunks {
-        self.context.format.chunks(service, &self.wire_context(finish, self.context.mock.now()))
+        self.context.format.events(service, &self.wire_context(finish, self.context.mock.now()))
     }
 
     /// Renders the head of a stream and the start of its body, with the changes of the fault.
     fn stream_start(&self, body: String) -> Reply {
         let at = self.context.mock.now();
-        let headers = self.context.format.stream_headers(&self.snapshot, self.context.request_number, at);
-        self.fault.apply(Reply { status: 200, headers, body }, None, at)
+        let headers =
+            self.context.format.stream_headers(&self.snapshot, &self.wire_context(Finish::Stop, at));
+        self.fault.apply(Reply { status: 200, headers, body }, None, at, self.context.mock.epoch())
     }
 
     /// Returns `true` if a stream is sent token by token, if need be until it is cut; `false` if a fault cuts the reply after its
@@ -161,6 +168,8 @@ impl Responder {
     /// tool calls and transcripts are never shortened, because a part of them could not be parsed.
     const fn finish_reason(&self, service: &Service) -> Finish {
         match self.content {
+            // Embeddings have no text that could be too long.
+            _ if matches!(self.shape.api, RequestApi::Embeddings(_)) => Finish::Stop,
             ReplyContent::ToolCall { .. } => Finish::ToolCalls,
             ReplyContent::Text | ReplyContent::Fixed(_) if service.at_max_tokens && !service.aborted => {
                 Finish::Length
@@ -182,6 +191,7 @@ impl Responder {
             tier: mock.tier(),
             number: self.context.request_number,
             at,
+            epoch: mock.epoch(),
             finish,
             content: match &self.content {
                 ReplyContent::Text => Content::Filler,
@@ -189,6 +199,7 @@ impl Responder {
                 ReplyContent::ToolCall { name, arguments } => Content::ToolCall { name, arguments },
                 ReplyContent::Transcript(transcript) => Content::Transcript(*transcript),
             },
+            shape: self.shape.borrowed(self.stream == Some(UsageChunk::Included)),
         }
     }
 }
@@ -211,9 +222,9 @@ fn announced_wait(report: &DecisionReport, reply: &Reply) -> Option<Nanos> {
     if matches!(report.decision, Decision::Refused(Denial { oversize: true, .. })) {
         return None;
     }
-    if reply.headers.value("retry-after").is_some() {
-        return report.wait();
-    }
-    let whole_seconds = |wait: Nanos| Nanos::from_secs(wait.as_secs());
-    report.wait().filter(|_| reply.body.contains("retryDelay")).map(whole_seconds)
+    let stated = reply.headers.value("retry-after");
+    let wait = report.wait().filter(|_| stated.is_some() || reply.body.contains("retryDelay"))?;
+    // Cerebras states the time until the limit is full, which is longer.
+    let stated = stated.and_then(|seconds| seconds.parse().ok()).map(Nanos::from_secs);
+    Some(stated.filter(|stated| stated.as_secs_ceil() > wait.as_secs_ceil()).unwrap_or(wait))
 }

@@ -29,7 +29,7 @@ impl RunningMock {
 async fn a_mock_without_a_control_plane_does_not_know_its_paths() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     for path in ["/_quotalab/state", "/_quotalab", "/metrics"] {
-        assert_eq!(mock.control("GET", path, "").await.status, 401, "{path}");
+        assert_eq!(mock.control("GET", path, "").await.status, 404, "{path}");
         let request = format!(
             "GET {path} HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer k1\r\nconnection: close\r\n\r\n"
         );

@@ -1,6 +1,7 @@
 //! What a mock prints when it serves: for people, or as one line of JSON for scripts.
 
 use super::super::quoted;
+use super::base_urls::base_urls;
 use super::{TOKEN_VARIABLE, environment};
 use crate::formatting::plural;
 use provider::config::Config;
@@ -37,6 +38,7 @@ pub(super) fn text(
                 let _ = writeln!(out, "  try: {}", curl(*format, *address, key, model));
             }
         }
+        out.push_str(&base_urls(config.dialect, *address));
         let variables = environment::of_provider(config, *address, key);
         let variables: Vec<_> =
             variables.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
@@ -135,14 +137,18 @@ fn keys(keys: &[String]) -> String {
 fn curl(format: &dyn WireFormat, address: SocketAddr, key: &str, model: &str) -> String {
     let header = match format.key_headers().first() {
         Some(KeyHeader::Named(name)) => format!("{name}: {key}"),
-        Some(KeyHeader::Bearer) | None => format!("Authorization: Bearer {key}"),
+        Some(KeyHeader::Bearer | KeyHeader::Query(_)) | None => format!("Authorization: Bearer {key}"),
     };
     let path = format.path(model);
-    let body = serde_json::json!({
-        "model": model,
-        "messages": [{ "role": "user", "content": "hello" }],
-        "max_tokens": 100,
-    });
+    let body = if path.ends_with(":generateContent") {
+        serde_json::json!({ "contents": [{ "parts": [{ "text": "hello" }] }] })
+    } else {
+        serde_json::json!({
+            "model": model,
+            "messages": [{ "role": "user", "content": "hello" }],
+            "max_tokens": 100,
+        })
+    };
     let url = quoted(&format!("http://{address}{path}"));
     format!("curl -i {url} -H {} -d {}", quoted(&header), quoted(&body.to_string()))
 }

@@ -2,6 +2,7 @@
 
 mod announcement;
 mod answers;
+mod base_urls;
 mod environment;
 mod exec;
 mod listen;

@@ -107,6 +107,7 @@ fn model_lines(model: &ModelConfig, dialect: Dialect) -> impl Iterator<Item = St
     let family = model.family.as_ref().map(|name| format!(", shared with the family {name}"));
     let limits = limits + &family.unwrap_or_default();
     let lines = [format!("{}: {limits}", model.name), format!("  {}; {price}", latency(&model.latency))];
+    // Groq's is the one that needs no words.
     let usual = Reserve { cached: CachedTokens::default_for(dialect), ..Reserve::default() };
     let reserves = (model.reserve != usual).then(|| reserve(&model.reserve));
     lines.into_iter().chain(lengths(model.lengths)).chain(reserves)

@@ -3,15 +3,13 @@
 use super::answers::answers;
 use super::evidence::evidence;
 use super::incident::incident;
-use super::limits::refill_policy;
+use super::limits::stated_policy;
 use super::model::{Inherited, model};
 use super::reserve::reserve;
 use crate::scenario::diagnostics::{Diagnostics, Name, shortened};
 use crate::scenario::evidence::Evidence;
 use crate::scenario::language::{Fields, Value};
-use provider::config::{
-    AccountConfig, CachedTokens, Config, Dialect, ModelConfig, RefillPolicy, Reserve, Tier,
-};
+use provider::config::{AccountConfig, CachedTokens, Config, Dialect, ModelConfig, Reserve, Tier};
 use std::collections::BTreeMap;
 
 /// A provider that was read. Its accounts or models are empty only if they were invalid, which has been reported.
@@ -70,8 +68,9 @@ pub(in crate::scenario) fn provider(
     let cached = CachedTokens::default_for(config.dialect);
     let reserve = fields.get("reserve").and_then(|value| reserve(value, cached, diagnostics));
     let inherited = Inherited {
-        refill: refill_policy(fields, RefillPolicy::default(), diagnostics),
-        reserve: reserve.unwrap_or(Reserve { cached, ..Reserve::default() }),
+        dialect: config.dialect,
+        refill: stated_policy(fields, None, diagnostics),
+        reserve: reserve.unwrap_or(Reserve::default_of(config.dialect)),
         cached,
     };
     for (name, value) in fields.named_entries("models") {

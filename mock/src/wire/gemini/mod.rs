@@ -1,4 +1,4 @@
-//! Gemini's OpenAI-compatible endpoint: errors are Google's, in a JSON array.
+//! Gemini: the OpenAI-compatible endpoint and Google's own. Both have Google's errors, the compatible one in a JSON array.
 //!
 //! The refusals (the id names the quota; the wait is in `RetryInfo` and in the message), the refusal without details and the
 //! overload are from captures. There are no limit headers.
@@ -6,9 +6,15 @@
 //! The wait of a quota per day is not the time until the quota has room: in the one capture that states the time of day
 //! (06:14:23, 36.4 s) it is the time to the end of the minute. The mock does the same.
 
+mod compatible;
+mod native;
+
+pub(super) use compatible::Compatible;
+pub(super) use native::Native;
+
 use super::envelope::{self, reason_phrase};
-use super::json::{self, Seconds};
-use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
+use super::json::Seconds;
+use super::{Context, Error, ErrorReply, LimitsSnapshot};
 use crate::axis::Axis;
 use crate::calendar::until_window_end;
 use crate::config::Tier;
@@ -17,68 +23,55 @@ use crate::length::LengthLimit;
 use crate::time::{Instant, Nanos};
 use serde::Serialize;
 
-/// The OpenAI-compatible endpoint.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Gemini;
+/// Renders a refusal. It is assumed that an oversize call gets the same reply, and that a limit on concurrency gets the refusal without
+/// details.
+fn refusal(denial: &Denial, snapshot: &LimitsSnapshot, context: &Context<'_>) -> ErrorReply {
+    let Some(quota) = Quota::of(denial.axis, context.tier) else {
+        return ErrorReply::new(429, body(429, EXHAUSTED, None));
+    };
+    let wait = denial
+        .wait
+        .map(|wait| if denial.axis.is_daily() { until_window_end(Nanos::MINUTE, snapshot.at) } else { wait });
+    ErrorReply::new(429, quota.exceeded_body(Some(denial.limit), context.model, wait))
+}
 
-impl WireFormat for Gemini {
-    fn base(&self) -> &'static str {
-        "/v1beta/openai"
-    }
-
-    fn headers(&self, head: &Head<'_>) -> Headers {
-        Headers::with_media_type(head.media_type)
-    }
-
-    /// It is assumed that an oversize call gets the same reply, and that a limit on concurrency gets the refusal without details.
-    fn refusal(&self, denial: &Denial, snapshot: &LimitsSnapshot, context: &Context<'_>) -> ErrorReply {
-        let Some(quota) = Quota::of(denial.axis, context.tier) else {
-            return ErrorReply::new(429, body(429, EXHAUSTED, None));
-        };
-        let wait = denial.wait.map(|wait| {
-            if denial.axis.is_daily() { until_window_end(Nanos::MINUTE, snapshot.at) } else { wait }
-        });
-        ErrorReply::new(429, quota.exceeded_body(Some(denial.limit), context.model, wait))
-    }
-
-    /// The 503, the 429 without details, and the limit of zero for a model that is not in the tier are from captures. Users
-    /// reported the error about insufficient credit (2026-06). All others are documented or assumed.
-    fn error(&self, error: &Error<'_>, _: u64, at: Instant) -> ErrorReply {
-        let (status, message): (u16, &str) = match error {
-            Error::InvalidKey => (400, "API key not valid. Please pass a valid API key."),
-            Error::UnknownModel(model) => (
-                404,
-                &format!(
-                    "models/{model} is not found for API version v1main, or is not supported for generateContent."
-                ),
+/// Renders any other error. The 503, the 429 without details, and the limit of zero for a model that is not in the tier are from captures. Users
+/// reported the error about insufficient credit (2026-06). All others are documented or assumed.
+fn error(error: &Error<'_>, at: Instant) -> ErrorReply {
+    let (status, message): (u16, &str) = match error {
+        Error::InvalidKey => (400, "API key not valid. Please pass a valid API key."),
+        Error::UnknownModel(model) => (
+            404,
+            &format!(
+                "models/{model} is not found for API version v1main, or is not supported for generateContent."
             ),
-            Error::UnknownPath(..) => (404, reason_phrase(404)),
-            Error::Invalid(message) => (400, message.as_ref()),
-            Error::BodyTooLarge => (413, reason_phrase(413)),
-            Error::Overload(_) | Error::Status(503, _) => {
-                (503, "The model is overloaded. Please try again later.")
-            }
-            Error::Billing => (429, DEPLETED),
-            Error::NotInTier(model) => {
-                let wait = Some(until_window_end(Nanos::MINUTE, at));
-                return ErrorReply::new(429, Quota::FREE_REQUESTS_PER_DAY.exceeded_body(None, model, wait));
-            }
-            Error::TooLong(too_long, _) => {
-                let (requested, limit) = (too_long.requested(), too_long.limit_tokens);
-                let what = match too_long.violated {
-                    LengthLimit::Context => "input",
-                    LengthLimit::Output => "output",
-                };
-                let message = format!(
-                    "The {what} token count ({requested}) exceeds the maximum number of tokens allowed ({limit})."
-                );
-                return ErrorReply::new(400, body(400, &message, None));
-            }
-            Error::Status(429, _) => (429, EXHAUSTED),
-            Error::Status(status, _) => (*status, reason_phrase(*status)),
-        };
-        ErrorReply::new(status, body(status, message, None))
-    }
+        ),
+        Error::UnknownPath(..) => (404, reason_phrase(404)),
+        Error::Invalid(message) | Error::InvalidMember { message, .. } => (400, message.as_ref()),
+        Error::BodyTooLarge => (413, reason_phrase(413)),
+        Error::Overload(_) | Error::Status(503, _) => {
+            (503, "The model is overloaded. Please try again later.")
+        }
+        Error::Billing => (429, DEPLETED),
+        Error::NotInTier(model) => {
+            let wait = Some(until_window_end(Nanos::MINUTE, at));
+            return ErrorReply::new(429, Quota::FREE_REQUESTS_PER_DAY.exceeded_body(None, model, wait));
+        }
+        Error::TooLong(too_long, _) => {
+            let (requested, limit) = (too_long.requested(), too_long.limit_tokens);
+            let what = match too_long.violated {
+                LengthLimit::Context => "input",
+                LengthLimit::Output => "output",
+            };
+            let message = format!(
+                "The {what} token count ({requested}) exceeds the maximum number of tokens allowed ({limit})."
+            );
+            return ErrorReply::new(400, body(400, &message, None));
+        }
+        Error::Status(429, _) => (429, EXHAUSTED),
+        Error::Status(status, _) => (*status, reason_phrase(*status)),
+    };
+    ErrorReply::new(status, body(status, message, None))
 }
 
 /// The names of a quota at Google.
@@ -185,9 +178,9 @@ struct Dimensions<'a> {
     model: &'a str,
 }
 
-/// Returns the body `[{"error":{"code":…,"message":…,"status":…,"details":…}}]`, without details if they are `None`.
+/// Returns the body `{"error":{"code":…,"message":…,"status":…,"details":…}}`, without details if they are `None`.
 fn body(code: u16, message: &str, details: Option<Vec<Detail<'_>>>) -> String {
-    json::text(&[envelope::Envelope { error: Status { code, message, status: status_name(code), details } }])
+    envelope::wrap(Status { code, message, status: status_name(code), details })
 }
 
 #[derive(Serialize)]
