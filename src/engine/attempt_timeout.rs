@@ -99,6 +99,9 @@ impl Engine {
         let target = candidate.target;
         if let Some((until, cause)) = self.router.cool_down(self.now, target, attempt, reply.class(), reply) {
             self.log(driver, job, EventKind::CooledDown { target, until, cause });
+            for (target, until) in self.router.park_account(self.now, target, until, cause) {
+                self.log(driver, job, EventKind::CooledDown { target, until, cause });
+            }
         }
     }
 }

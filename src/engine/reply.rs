@@ -118,6 +118,7 @@ impl Reply {
             AttemptOutcome::Limited { cause, .. } => match cause {
                 LimitCause::MinuteLimit
                 | LimitCause::DayLimit
+                | LimitCause::Allowance
                 | LimitCause::Concurrency
                 | LimitCause::Other => ReplyClass::RateLimited,
                 LimitCause::Overload => ReplyClass::Unhealthy,
@@ -140,10 +141,14 @@ impl Reply {
     ///
     /// [`WaitKind::UntilFull`] is not usable: one request fits long before the limit is at its full quota. For a limit
     /// per minute, OpenAI's resets name up to sixty times the wait that one request needs. The client's own back-off
-    /// applies instead.
+    /// applies instead. An exhausted allowance of hours or days is left alone until then: to try sooner is to be refused for
+    /// hours.
     pub(super) fn ready_at(&self, now: Instant) -> Option<Instant> {
         let Wait { length, kind } = self.wait?;
+        let is_allowance =
+            matches!(self.outcome, AttemptOutcome::Limited { cause: LimitCause::Allowance, .. });
         match kind {
+            WaitKind::UntilFull if is_allowance => Some(now + length),
             WaitKind::UntilAdmitted | WaitKind::UntilWindowEnds | WaitKind::Suggested => Some(now + length),
             WaitKind::UntilFull | WaitKind::Meaningless => None,
         }

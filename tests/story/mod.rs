@@ -1,6 +1,7 @@
 //! Stories: small scenarios in virtual time whose events are compared with a readable timeline. Every policy of the
 //! engine has one that demonstrates it; the laws behind them are tested with random scenarios in `laws.rs`.
 
+mod billing;
 mod cache;
 mod coalescing;
 mod cool_down;
