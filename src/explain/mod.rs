@@ -2,7 +2,7 @@
 //! to avoid it.
 //!
 //! The input is whatever people paste: bodies, the output of `curl`, streams, printed exceptions, logs, several at once, in any
-//! dialect that the engine parses ([`paste`] has the forms). The explanation contains only what the reply states and what the
+//! dialect that the engine parses (`paste` has the forms). The explanation contains only what the reply states and what the
 //! documented rules of the provider imply. Where they leave something open, a note says so.
 
 mod advice;
