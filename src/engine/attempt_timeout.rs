@@ -97,8 +97,11 @@ impl Engine {
         reply: &Reply,
     ) {
         if let Some((until, cause)) = self.router.cool_down(self.now, slot, candidate, attempt, reply) {
-            let job = self.jobs.at(slot).job.id;
-            self.log(driver, job, EventKind::CooledDown { target: candidate.target, until, cause });
+            let (job, target) = (self.jobs.at(slot).job.id, candidate.target);
+            self.log(driver, job, EventKind::CooledDown { target, until, cause });
+            for (target, until) in self.router.park_account(self.now, target, until, cause) {
+                self.log(driver, job, EventKind::CooledDown { target, until, cause });
+            }
         }
     }
 }

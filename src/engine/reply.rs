@@ -122,6 +122,7 @@ impl Reply {
             AttemptOutcome::Limited { cause, .. } => match cause {
                 LimitCause::MinuteLimit
                 | LimitCause::DayLimit
+                | LimitCause::Allowance
                 | LimitCause::Concurrency
                 | LimitCause::Other => ReplyClass::RateLimited,
                 LimitCause::Overload => ReplyClass::Unhealthy,
@@ -145,11 +146,15 @@ impl Reply {
     ///
     /// [`WaitKind::UntilFull`] is not usable: one request fits long before the limit is at its full quota. For a limit
     /// per minute, OpenAI's resets name up to sixty times the wait that one request needs. The client's own back-off
-    /// applies instead. A client that reads the headers alone knows no kinds.
+    /// applies instead. An exhausted allowance of hours or days is left alone until then: to try sooner is to be refused for
+    /// hours. A client that reads the headers alone knows no kinds.
     pub(super) fn obeyed_wait(&self, retry: &Retry) -> Option<Nanos> {
+        let is_allowance =
+            matches!(self.outcome, AttemptOutcome::Limited { cause: LimitCause::Allowance, .. });
         let usable = || {
             let Wait { length, kind } = self.wait?;
             match kind {
+                WaitKind::UntilFull if is_allowance => Some(length),
                 WaitKind::UntilAdmitted | WaitKind::UntilWindowEnds | WaitKind::Suggested => Some(length),
                 WaitKind::UntilFull | WaitKind::Meaningless => None,
             }

@@ -67,6 +67,8 @@ pub(super) struct Router {
     routes: Vec<Vec<StepCursor>>,
     pub(super) targets: Vec<TargetState>,
     pub(super) job_cool_downs: JobCoolDowns,
+    /// The provider and the account of each target.
+    accounts: Vec<(u16, u16)>,
     pub(super) budget: Budget,
     retry: Retry,
     jitter_key: u64,
@@ -92,6 +94,7 @@ impl Router {
         };
         Self {
             routes: scenario.routes.iter().map(steps).collect(),
+            accounts: scenario.targets.iter().map(|target| (target.provider, target.account)).collect(),
             targets: TargetState::all(scenario),
             job_cool_downs: JobCoolDowns::new(scenario),
             budget: Budget::new(scenario.client.retry.budget_permille),
@@ -268,7 +271,11 @@ impl Router {
         }
         let Self { targets, retry, .. } = self;
         let target_state = &mut targets[target.index()];
-        let ejected = failed.then(|| target_state.count_failure(now, attempt, is_last)).flatten();
+        let ejected = match (failed, cause) {
+            (false, _) => None,
+            (true, LimitCause::Billing) => target_state.count_lasting_failure(now, attempt, is_last),
+            (true, _) => target_state.count_failure(now, attempt, is_last),
+        };
         if !failed {
             target_state.end_probe(attempt);
         }
@@ -283,6 +290,34 @@ impl Router {
         let until = target_state.extend_cool_down(until.filter(|until| *until > now)?, cause, axis);
         debug_assert_eq!(target_state.cool_down_end(now), Some(until), "law 8: the target is in cool-down");
         Some((until, cause))
+    }
+
+    /// Parks the other targets of an account whose target went into cool-down because the account itself is out of use: it must
+    /// pay, or its allowance is used up. Returns them with the ends of their cool-downs. A target that must be paid for stays in
+    /// use if no other one of a route is.
+    #[cold]
+    pub(super) fn park_account(
+        &mut self,
+        now: Instant,
+        target: TargetId,
+        until: Instant,
+        cause: LimitCause,
+    ) -> Vec<(TargetId, Instant)> {
+        if !matches!(cause, LimitCause::Billing | LimitCause::Allowance) {
+            return Vec::new();
+        }
+        let account = self.accounts[target.index()];
+        let mut parked = Vec::new();
+        for (mate, _) in
+            (0..).map(TargetId).zip(&self.accounts.clone()).filter(|(_, other)| **other == account)
+        {
+            let is_open = self.targets[mate.index()].cool_down_end(now).is_none_or(|end| end < until);
+            let is_needed = cause == LimitCause::Billing && self.is_last_in_use(now, mate);
+            if mate != target && is_open && !is_needed {
+                parked.push((mate, self.targets[mate.index()].extend_cool_down(until, cause, None)));
+            }
+        }
+        parked
     }
 
     /// Returns `true` if the target is on a route on which no other target is in use.
