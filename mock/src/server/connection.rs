@@ -62,16 +62,14 @@ async fn serve_connection(
     if socket.set_nodelay(true).is_err() {
         return; // The client has already closed the connection.
     }
-    let service = service_fn(async |mut request: Request<Incoming>| {
+    let service = service_fn(async |request: Request<Incoming>| {
         timeout.stop();
-        if let Some(ClosedOnDrop { connection, .. }) = &opened {
-            request.extensions_mut().insert(connection.next_request());
-        }
+        let connection = opened.as_ref().map(|opened| opened.connection.next_request());
         if let Some(refusal) = framing::refusal(&request) {
             return Ok(start_timeout_with_reply(refusal, &timeout));
         }
         let request = request.map(|body| Body::new(TimedBody::new(body, Arc::clone(&timeout))));
-        let response = endpoints.answer(request).await;
+        let response = endpoints.answer(request, connection).await;
         if response.extensions().get::<Abort>().is_some() {
             return Err(Abort);
         }

@@ -5,6 +5,7 @@ use super::admission::admit;
 use super::context::RequestContext;
 use super::origin::Origin;
 use super::{Mock, answers, audio, chat, control};
+use crate::journal::Connection;
 use crate::wire::{Endpoint, Error, KeyHeader, WireFormat};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -47,10 +48,10 @@ impl Endpoints {
     ///
     /// A path that cannot be a route is passed to the fallback directly: looking up its route twice and boxing the fallback
     /// as a service and as a handler cost 4 % of the requests per second on one core (`mock/benches`, 2026-11-28).
-    pub(super) async fn answer(&self, request: Request) -> Response {
+    pub(super) async fn answer(&self, request: Request, connection: Option<Connection>) -> Response {
         let path = request.uri().path();
         if !ROUTE_PREFIXES.iter().any(|prefix| path.starts_with(prefix)) {
-            return handle_dialect_request(State(Arc::clone(&self.mock)), request).await;
+            return answer_dialect_request(Arc::clone(&self.mock), request, connection).await;
         }
         match Box::pin(self.router.call(request)).await {
             Ok(response) => response,
@@ -66,12 +67,21 @@ async fn health() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], "{\"status\":\"ok\"}\n")
 }
 
+/// Answers a request whose path begins like that of a route, but is none.
+async fn handle_dialect_request(State(mock): State<Arc<Mock>>, request: Request) -> Response {
+    answer_dialect_request(mock, request, None).await
+}
+
 /// Answers a request to the dialect's endpoints: finds the endpoint, authenticates the client, parses the request, and
 /// passes the call to the provider model.
-async fn handle_dialect_request(State(mock): State<Arc<Mock>>, request: Request) -> Response {
-    let (mut head, body) = request.into_parts();
+async fn answer_dialect_request(
+    mock: Arc<Mock>,
+    request: Request,
+    connection: Option<Connection>,
+) -> Response {
+    let (head, body) = request.into_parts();
     let formats = mock.formats();
-    let origin = Origin::new(&mock, &mut head);
+    let origin = Origin::new(&mock, &head, connection);
     let (method, path) = (head.method.as_str(), head.uri.path());
     let (format, endpoint) = find_endpoint(formats, method, path);
     let mut context = RequestContext::new(mock, format, origin);
