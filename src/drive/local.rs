@@ -44,7 +44,7 @@ pub struct MockOptions {
 
 impl fmt::Debug for MockOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MockOptions").field("control", &self.control).finish_non_exhaustive()
+        f.debug_struct(std::any::type_name::<Self>()).field("control", &self.control).finish_non_exhaustive()
     }
 }
 

@@ -4,9 +4,11 @@
 //! for them; the attempts of one job are recognised by what the client sends with them, or by a fingerprint of the content.
 
 mod connection;
+mod durations;
 mod names;
 
 pub use connection::{Connection, OpenConnection};
+pub use durations::{BOUNDS_S, Durations};
 
 use crate::axis::Axis;
 use crate::config::Fault;
@@ -143,6 +145,8 @@ pub struct Journal {
     /// The number of entries evicted since the start or the last [`Journal::clear`].
     evicted: u64,
     counts: BTreeMap<CountKey, u64>,
+    statuses: BTreeMap<Option<u16>, u64>,
+    durations: Durations,
     names: Names,
     /// The latest entries with a body.
     with_body: VecDeque<EntryId>,
@@ -172,6 +176,8 @@ impl Default for Journal {
             first: 0,
             evicted: 0,
             counts: BTreeMap::new(),
+            statuses: BTreeMap::new(),
+            durations: Durations::default(),
             names: Names::default(),
             with_body: VecDeque::new(),
         }
@@ -195,6 +201,10 @@ impl Journal {
             }
         }
         *self.counts.entry((entry.sender.account, entry.model, entry.outcome.name())).or_default() += 1;
+        *self.statuses.entry(entry.status).or_default() += 1;
+        if let Some(ended_at) = entry.end.at() {
+            self.durations.add(ended_at.since(entry.arrived_at));
+        }
         self.entries.push_back(entry);
         debug_assert!(self.entries.len() <= MAX_ENTRIES, "invariant: the journal is bounded");
         id
@@ -205,7 +215,9 @@ impl Journal {
         let entry = self.get_mut(id)?;
         entry.end = end;
         entry.charged_tokens = Some(charged_tokens);
-        Some(entry)
+        let duration = end.at().map(|at| at.since(entry.arrived_at));
+        duration.into_iter().for_each(|duration| self.durations.add(duration));
+        self.get_mut(id).map(|entry| &*entry)
     }
 
     fn get_mut(&mut self, id: EntryId) -> Option<&mut Entry> {
@@ -224,6 +236,8 @@ impl Journal {
         self.entries.clear();
         self.evicted = 0;
         self.counts.clear();
+        self.statuses.clear();
+        self.durations = Durations::default();
         self.names = Names::default();
         self.with_body.clear();
     }
@@ -237,6 +251,17 @@ impl Journal {
     #[must_use]
     pub const fn evicted(&self) -> u64 {
         self.evicted
+    }
+
+    /// Returns the number of requests by the status of their reply, including evicted ones; `None`: no reply.
+    pub fn statuses(&self) -> impl Iterator<Item = (Option<u16>, u64)> {
+        self.statuses.iter().map(|(status, count)| (*status, *count))
+    }
+
+    /// Returns the times from arrival to the end of the reply, including those of requests evicted after their end.
+    #[must_use]
+    pub const fn durations(&self) -> &Durations {
+        &self.durations
     }
 
     /// Returns the number of requests by key, including evicted ones.

@@ -16,8 +16,10 @@ const MAX_CHARS: usize = 300;
 impl Names {
     /// Returns a shared copy of a text, shortened to [`MAX_CHARS`].
     pub(super) fn get(&mut self, text: &str) -> Arc<str> {
-        let end = text.char_indices().nth(MAX_CHARS).map_or(text.len(), |(end, _)| end);
-        let text = &text[..end];
+        // Nearly every text is short: then its characters need not be counted.
+        let is_short = text.len() <= MAX_CHARS;
+        let end = if is_short { None } else { text.char_indices().nth(MAX_CHARS) };
+        let text = &text[..end.map_or(text.len(), |(end, _)| end)];
         if let Some(known) = self.0.get(text) {
             return Arc::clone(known);
         }

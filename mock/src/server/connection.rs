@@ -12,7 +12,7 @@ use super::connections::Connections;
 use super::router::Endpoints;
 use super::stream_tasks::StreamTasks;
 use super::{CLIENT_TIMEOUT, MAX_CONNECTIONS, Mock, framing};
-use crate::journal::OpenConnection;
+use crate::journal::{Connection, OpenConnection};
 use crate::wire;
 use axum::body::{Body, HttpBody as _};
 use axum::http::header::HOST;
@@ -70,11 +70,9 @@ async fn serve_connection(
         return; // The client has already closed the connection.
     }
     let service_timeout = Arc::clone(&timeout);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        if let Some(ClosedOnDrop { connection, .. }) = &opened {
-            request.extensions_mut().insert(connection.next_request());
-        }
-        answer(request, Arc::clone(&endpoints), Arc::clone(&service_timeout))
+    let service = service_fn(move |request: Request<Incoming>| {
+        let connection = opened.as_ref().map(|opened| opened.connection.next_request());
+        answer(request, connection, Arc::clone(&endpoints), Arc::clone(&service_timeout))
     });
     let mut socket = TimeoutStream::new(socket);
     // A client that stops reading a stream blocks the writes, while `timeout` is not running.
@@ -118,6 +116,7 @@ impl Drop for ClosedOnDrop {
 /// [`Abort`] if a fault closes the connection before the head.
 async fn answer(
     mut request: Request<Incoming>,
+    connection: Option<Connection>,
     endpoints: Arc<Endpoints>,
     timeout: Arc<ClientTimeout>,
 ) -> Result<Response<Body>, Abort> {
@@ -136,7 +135,7 @@ async fn answer(
         }
     }
     let request = request.map(|body| Body::new(TimedBody::new(body, Arc::clone(&timeout))));
-    let mut response = endpoints.answer(request).await;
+    let mut response = endpoints.answer(request, connection).await;
     if response.extensions().get::<Abort>().is_some() {
         return Err(Abort);
     }

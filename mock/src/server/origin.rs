@@ -35,7 +35,7 @@ static ANSWER: HeaderName = HeaderName::from_static("x-quotalab-answer");
 
 impl Origin {
     /// Returns the origin of a request with this head.
-    pub(super) fn new(mock: &Mock, head: &mut Parts) -> Self {
+    pub(super) fn new(mock: &Mock, head: &Parts, connection: Option<Connection>) -> Self {
         if !mock.has_journal() {
             return Self::default();
         }
@@ -51,7 +51,7 @@ impl Origin {
                     .find_map(|name| headers.get(name))
                     .map(|key| fingerprint(None, key.as_bytes())),
             },
-            connection: head.extensions.remove::<Connection>(),
+            connection,
             request_bytes: number(headers, &CONTENT_LENGTH).unwrap_or_default(),
             key: None,
             answer: headers.get(&ANSWER).cloned(),

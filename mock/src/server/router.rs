@@ -6,6 +6,7 @@ use super::context::RequestContext;
 use super::origin::Origin;
 use super::request::{self, RequestScope};
 use super::{Mock, answers, audio, coding, control, cors, paths};
+use crate::journal::Connection;
 use crate::wire::{Endpoint, Error, KeyHeader, Operation, WireFormat};
 use axum::Router;
 use axum::body::Body;
@@ -51,12 +52,12 @@ impl Endpoints {
     ///
     /// A path that cannot be a route is passed to the fallback directly: looking up its route twice and boxing the fallback
     /// as a service and as a handler cost 4 % of the requests per second on one core (`mock/benches`, 2026-11-28).
-    pub(super) async fn answer(&self, request: Request) -> Response {
+    pub(super) async fn answer(&self, request: Request, connection: Option<Connection>) -> Response {
         let path = request.uri().path();
         if !ROUTE_PREFIXES.iter().any(|prefix| path.starts_with(prefix)) {
             let headers = request.headers();
             let (has_origin, accepts_gzip) = (headers.contains_key(ORIGIN), coding::accepts_gzip(headers));
-            let mut response = handle_dialect_request(State(Arc::clone(&self.mock)), request).await;
+            let mut response = answer_dialect_request(Arc::clone(&self.mock), request, connection).await;
             if has_origin {
                 cors::expose(&mut response);
             }
@@ -79,11 +80,20 @@ async fn health() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], "{\"status\":\"ok\"}\n")
 }
 
+/// Answers a request whose path begins like that of a route, but is none.
+async fn handle_dialect_request(State(mock): State<Arc<Mock>>, request: Request) -> Response {
+    answer_dialect_request(mock, request, None).await
+}
+
 /// Answers a request to the dialect's endpoints: finds the endpoint, authenticates the client, parses the request, and
 /// passes the call to the provider model. Whether the path exists is checked before the key, as providers do.
-async fn handle_dialect_request(State(mock): State<Arc<Mock>>, request: Request) -> Response {
-    let (mut head, body) = request.into_parts();
-    let origin = Origin::new(&mock, &mut head);
+async fn answer_dialect_request(
+    mock: Arc<Mock>,
+    request: Request,
+    connection: Option<Connection>,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let origin = Origin::new(&mock, &head, connection);
     let method = head.method.as_str();
     let path = paths::normalised(head.uri.path());
     let (format, endpoint) = find_endpoint(mock.formats(), &path, &head);

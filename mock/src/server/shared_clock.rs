@@ -90,6 +90,6 @@ impl SharedClock {
 
 impl fmt::Debug for SharedClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SharedClock").field(&self.now()).finish()
+        f.debug_tuple(std::any::type_name::<Self>()).field(&self.now()).finish()
     }
 }

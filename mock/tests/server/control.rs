@@ -216,6 +216,10 @@ async fn metrics_are_in_the_text_format_of_prometheus() {
         format!(r#"quotalab_mock_requests_total{{account="x",model="{MODEL}",outcome="served"}} 1"#),
         format!(r#"quotalab_mock_remaining{{account="x",model="{MODEL}",axis="rpm"}} 0"#),
         format!(r#"quotalab_mock_limit{{account="y",model="{MODEL}",axis="rpm"}} 1"#),
+        r#"quotalab_mock_replies_total{status="200"} 1"#.to_owned(),
+        r#"quotalab_mock_replies_total{status="429"} 1"#.to_owned(),
+        r#"quotalab_mock_request_seconds_bucket{le="+Inf"} 2"#.to_owned(),
+        "quotalab_mock_request_seconds_count 2".to_owned(),
         "quotalab_mock_clock_seconds 0".to_owned(),
     ] {
         assert!(reply.body.lines().any(|known| known == line), "{line} in {}", reply.body);
@@ -223,7 +227,7 @@ async fn metrics_are_in_the_text_format_of_prometheus() {
     let family = |line: &str| line.split_once(['{', ' ']).unwrap().0.to_owned();
     let mut families: Vec<_> = reply.body.lines().filter(|line| !line.starts_with('#')).map(family).collect();
     families.dedup();
-    assert_eq!(families.len(), 5, "the samples of a family are adjacent: {families:?}");
+    assert_eq!(families.len(), 9, "the samples of a family are adjacent: {families:?}");
 }
 
 #[tokio::test]
