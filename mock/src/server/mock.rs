@@ -128,8 +128,7 @@ impl Mock {
         mock
     }
 
-    /// Sets the calendar time of the start of the clock, which dates in replies count from. Limits of calendar days and minutes keep
-    /// the calendar of a simulated run.
+    /// Sets the calendar time at which the clock is zero, for dates in replies. Calendar limits keep that of a run.
     #[must_use]
     pub fn with_epoch(self, epoch: Epoch) -> Self {
         Self { epoch, ..self }

@@ -3,7 +3,6 @@
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use hyper::rt::Executor;
-use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,12 +13,6 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// The tasks that hyper has started for one connection and that have not been taken over by it.
 #[derive(Clone, Default)]
 pub(super) struct StreamTasks(Arc<Mutex<Vec<Task>>>);
-
-impl fmt::Debug for StreamTasks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamTasks").finish_non_exhaustive()
-    }
-}
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for StreamTasks {
     fn execute(&self, task: F) {

@@ -2,14 +2,13 @@
 //! whose paths were read (2026-11).
 
 use provider::config::Dialect;
-use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::fmt::{Display, Write as _};
 
 /// A base URL, without the address, and the SDKs that want it.
 type Base = (&'static str, &'static str);
 
 /// Returns the lines that name the base URL of each SDK.
-pub(super) fn base_urls(dialect: Dialect, address: SocketAddr) -> String {
+pub(super) fn base_urls(dialect: Dialect, address: impl Display) -> String {
     let mut out = String::new();
     for (base, sdks) in bases(dialect) {
         let _ = writeln!(out, "  base URL http://{address}{base}  for {sdks}");
@@ -67,8 +66,7 @@ mod tests {
             let found = bases(dialect).iter().find(|(known, _)| *known == base);
             assert!(found.is_some_and(|(_, sdks)| sdks.contains("openai")), "{dialect:?}");
         }
-        let address = SocketAddr::from(([127, 0, 0, 1], 4141));
-        let groq = base_urls(Dialect::Groq, address);
+        let groq = base_urls(Dialect::Groq, "127.0.0.1:4141");
         assert!(groq.contains("http://127.0.0.1:4141  for groq (Python)"), "{groq}");
     }
 }
