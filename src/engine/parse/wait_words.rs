@@ -82,7 +82,8 @@ fn duration(text: &str) -> Option<Nanos> {
 
 /// Parses `00:12:03` and `1.02:03:04`, as Azure's API Management prints them.
 fn clock_duration(text: &str) -> Option<Nanos> {
-    let end = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, ':' | '.')))?;
+    let end = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, ':' | '.')));
+    let end = end.or_else(|| text.ends_with('.').then_some(text.len()))?;
     let mut parts = text[..end].trim_end_matches('.').rsplit(':');
     let (seconds, minutes, hours) = (parts.next()?, parts.next()?, parts.next()?);
     let (days, hours) = hours.split_once('.').unwrap_or(("0", hours));

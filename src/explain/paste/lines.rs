@@ -145,35 +145,29 @@ fn is_prompt(line: &str) -> bool {
 
 /// Removes a timestamp and a level from the start of a line: `2026-03-13T08:09:32Z `, `[2026-03-13 08:09:32,123] ERROR: `.
 fn strip_timestamp(line: &str) -> &str {
-    let is_of_time = |c: char| c.is_ascii_digit() || "-:.,T Z+/[]".contains(c);
-    let rest = line.trim_start_matches('[');
-    let has_date = rest.len() >= 10
-        && rest.is_char_boundary(10)
-        && rest[..10].chars().filter(char::is_ascii_digit).count() == 8
-        && rest[..10].chars().all(|c| c.is_ascii_digit() || "-/".contains(c));
-    if !has_date {
-        return line;
+    let is_of_time = |c: char| c.is_ascii_digit() || "-:.,TZ+/[]".contains(c);
+    let first = line.trim_start_matches('[');
+    let has_date = first.get(..10).is_some_and(|date| {
+        date.chars().filter(char::is_ascii_digit).count() == 8
+            && date.chars().all(|c| c.is_ascii_digit() || "-/".contains(c))
+    });
+    let (mut rest, mut has_clock) = (line, false);
+    // A date, a time and an offset. Three digits are a status.
+    for _ in 0..3 {
+        let word = rest.split(' ').next().unwrap_or_default();
+        let is_status = word.len() == 3 && word.bytes().all(|byte| byte.is_ascii_digit());
+        if word.is_empty() || is_status || !word.chars().all(is_of_time) {
+            break;
+        }
+        has_clock |= word.contains(':');
+        rest = rest[word.len()..].trim_start();
     }
-    let rest = line.trim_start_matches(is_of_time);
-    if line[..line.len() - rest.len()].matches(':').count() < 1 {
+    if !has_date || !has_clock {
         return line;
     }
     let levels = ["ERROR", "WARNING", "WARN", "INFO", "DEBUG", "error", "warn", "info"];
     let level = levels.iter().find_map(|level| rest.strip_prefix(level));
-    // Of the end of the timestamp, digits may belong to what follows: `08:09:32 429 Too Many Requests`.
-    match level {
-        Some(rest) => rest.trim_start_matches([':', ' ', ']', '-', '|']),
-        None => {
-            let start = line.len() - rest.len();
-            let kept = line[..start].trim_end().rfind(' ').map_or(start, |at| at + 1);
-            let last = line[kept..start].trim();
-            if last.len() == 3 && last.bytes().all(|byte| byte.is_ascii_digit()) {
-                &line[kept..]
-            } else {
-                rest
-            }
-        }
-    }
+    level.map_or(rest, |rest| rest.trim_start_matches([':', ' ', ']', '-', '|']))
 }
 
 #[cfg(test)]
