@@ -272,10 +272,12 @@ pub enum AttemptOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitCause {
-    /// A limit per minute or per hour.
+    /// A limit over at most an hour: per second, minute or hour.
     MinuteLimit,
     /// A limit per day.
     DayLimit,
+    /// The allowance of a plan over some hours, a week or a month.
+    Allowance,
     /// Too many requests at once.
     Concurrency,
     /// The provider is overloaded or failing.
@@ -299,6 +301,7 @@ impl LimitCause {
         match self {
             Self::MinuteLimit => "minute_limit",
             Self::DayLimit => "day_limit",
+            Self::Allowance => "allowance",
             Self::Concurrency => "concurrency",
             Self::Overload => "overload",
             Self::Billing => "billing",

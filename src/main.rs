@@ -1,8 +1,7 @@
 //! The `quotalab` binary: parses the command line, runs the verb and returns its exit code.
 
-use clap::Parser as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    quotalab::cli::Cli::parse().run().into()
+    quotalab::cli::Cli::from_command_line().run().into()
 }

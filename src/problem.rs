@@ -9,7 +9,6 @@
 //!   help: did you mean `rpm`?
 //! ```
 
-use crate::formatting::printable;
 use std::fmt;
 use std::sync::Arc;
 
@@ -53,8 +52,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, column, what, help, .. } = self;
-        let path = printable(&self.path);
+        let Self { file, line, column, path, what, help, .. } = self;
         match line {
             0 => writeln!(f, "error: {file}: {what}")?,
             _ => writeln!(f, "error: {file}:{line}:{column}: {what}")?,
@@ -72,13 +70,13 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Returns the part of a long line around a column, and the offset of the column in that part. Tabs and other
-/// unprintable characters become blanks, so that the caret is in the right column.
+/// Returns the part of a long line around a column, and the offset of the column in that part. Tabs and other control
+/// characters become blanks, so that the caret is in the right column.
 fn window(line: &str, column: usize) -> (String, usize) {
     const SHOWN: usize = 100;
     let skipped = if column < SHOWN * 3 / 4 { 0 } else { column - SHOWN / 4 };
-    let shown: String = line.chars().skip(skipped).take(SHOWN).collect();
-    (printable(&shown), column - skipped)
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    (line.chars().skip(skipped).take(SHOWN).map(plain).collect(), column - skipped)
 }
 
 /// All problems with an input, in the order of its lines; never empty.
@@ -138,8 +136,8 @@ impl fmt::Display for Problems {
     }
 }
 
-/// Returns the candidate with the smallest edit distance from `word` (insert, delete, replace, swap neighbours; case is
-/// ignored); the earlier of two at the same distance. Returns `None` if the distance exceeds a third of the longer
+/// Returns the only candidate that begins with `word`, or the one with the smallest edit distance from it (insert, delete, replace,
+/// swap neighbours); case is ignored; the earlier of two at the same distance. Returns `None` if the distance exceeds a third of the longer
 /// word, at least one edit.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -154,12 +152,19 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             .then(|| strsim::osa_distance(&word, &candidate))
             .filter(|edits| *edits <= max)
     };
-    let near = candidates
-        .into_iter()
-        .take(MAX_CANDIDATES)
-        .filter_map(|candidate| Some((distance(candidate)?, candidate)));
+    let candidates: Vec<&str> = candidates.into_iter().take(MAX_CANDIDATES).collect();
+    let begins = |candidate: &&&str| length >= MIN_BEGINNING && lower(candidate).starts_with(&word);
+    let mut longer = candidates.iter().filter(begins);
+    if let (Some(only), None) = (longer.next(), longer.next()) {
+        return Some(only);
+    }
+    let near = candidates.iter().filter_map(|candidate| Some((distance(candidate)?, *candidate)));
     near.min_by_key(|(edits, _)| *edits).map(|(_, candidate)| candidate)
 }
+
+/// A word of at least this many characters that begins exactly one candidate stands for it: `groq-dev` is `groq-developer`, although
+/// `groq-free` has fewer edits.
+const MIN_BEGINNING: usize = 3;
 
 /// Words are compared up to this number of characters.
 const MAX_COMPARED: usize = 60;
@@ -199,6 +204,8 @@ mod tests {
         assert_eq!(nearest("rmp", axes), Some("rpm"));
         assert_eq!(nearest("RPM", axes), Some("rpm"));
         assert_eq!(nearest("concurency", axes), Some("concurrency"));
+        assert_eq!(nearest("conc", axes), Some("concurrency"));
+        assert_eq!(nearest("groq-dev", ["groq-free", "groq-developer"]), Some("groq-developer"));
         assert_eq!(nearest("banana", axes), None);
         assert_eq!(nearest("", axes), None);
     }

@@ -180,8 +180,52 @@ static SCENARIOS: LazyLock<Vec<String>> = LazyLock::new(|| {
 
 static REFUSALS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let lines = ["tests/data", "mock/tests/data"].iter().flat_map(|folder| texts(folder, "jsonl"));
-    lines.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    let lines = lines.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
+    lines.chain(texts("tests/fixtures/pastes", "txt")).collect()
 });
+
+/// A form in which a reply is pasted.
+type Form = fn(&str) -> Vec<u8>;
+
+/// The forms in which replies are pasted, besides the text itself.
+const FORMS: [Form; 9] = [
+    |text| text.as_bytes().to_vec(),
+    |text| [b"\xff\xfe".to_vec(), text.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat(),
+    |text| [b"\xef\xbb\xbf", text.replace('\n', "\r\n").as_bytes()].concat(),
+    |text| text.lines().map(|line| format!("< {line}\n")).collect::<String>().into_bytes(),
+    |text| text.lines().map(|line| format!("data: {line}\n\n")).collect::<String>().into_bytes(),
+    |text| format!("Error code: 429 - {}", text.replace('"', "'").replace("null", "None")).into_bytes(),
+    |text| {
+        format!(
+            "APIError: 429 x\n    at y {{ status: 429, headers: {{ 'retry-after': '7' }}, error: {text} }}"
+        )
+        .into_bytes()
+    },
+    |text| {
+        format!("```\n$ curl x\nweb-1 | {text}\n```\nHTTP/2 503\n\n<html><title>{text}</title>").into_bytes()
+    },
+    |text| format!("502 All variants failed: a: {text}, b: status code: 403: {text}").into_bytes(),
+];
+
+/// What begins an encoding, a compression, a stream, an object or a head.
+const MARKS: [&[u8]; 16] = [
+    b"\xff\xfe",
+    b"\xfe\xff",
+    b"\xef\xbb\xbf",
+    b"\x1f\x8b\x08",
+    b"\x28\xb5\x2f\xfd",
+    b"data: {",
+    b"HTTP/2 429\n",
+    b"retry-after: 9\n",
+    b"{\"error\": ",
+    b"{'a': ",
+    b"[{",
+    b"{a:{\"",
+    b"resets at 2026-",
+    b"limit 1 per ",
+    b"\x1b[",
+    b"<title>",
+];
 
 const SMALL: &str = "
 name: small
@@ -254,11 +298,24 @@ proptest! {
     }
 
     #[test]
-    fn a_mutated_refusal_is_explained_or_refused(text in mutated(&REFUSALS)) {
+    fn a_mutated_refusal_is_explained_or_refused(text in mutated(&REFUSALS), form in prop::sample::select(FORMS.to_vec())) {
         let start = now();
-        match explain::explain(&text, None) {
-            Ok(explanation) => check_printable(&explanation.text())?,
+        match explain::explain(&form(&text), None) {
+            Ok(explained) => check_printable(&explain::text(&explained))?,
             Err(error) => check_printable(&error.to_string())?,
+        }
+        check_time(start)?;
+    }
+
+    /// Any bytes, among them the marks by which encodings, compressions and streams are told.
+    #[test]
+    fn any_bytes_are_explained_or_refused(
+        mark in prop::sample::select(MARKS.to_vec()), bytes in prop::collection::vec(any::<u8>(), 0..400), repeated in 1..2_000usize,
+    ) {
+        let start = now();
+        let bytes = [mark.repeat(repeated), bytes, mark.to_vec()].concat();
+        if let Ok(explained) = explain::explain(&bytes, None) {
+            check_printable(&explain::text(&explained))?;
         }
         check_time(start)?;
     }

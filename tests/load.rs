@@ -6,7 +6,8 @@ use quotalab::scenario::trace::{TraceOptions, read};
 use std::path::Path;
 
 /// All rows at their recorded times.
-const ALL: TraceOptions = TraceOptions { rate: 1.0, speed: 1.0, seed: 7, limit: None };
+const ALL: TraceOptions =
+    TraceOptions { columns: None, unit: None, rate: 1.0, speed: 1.0, seed: 7, limit: None };
 
 /// A trace, and what an independent reading found in it.
 struct Known {
@@ -64,7 +65,7 @@ fn recorded_traces_have_the_known_rows_and_means() {
             println!("skipped: {} is absent", known.file);
             continue;
         }
-        let rows = read(&path, &ALL).unwrap();
+        let rows = read(&path, &ALL).unwrap().rows;
         assert_eq!(rows.len(), known.rows, "{}", known.file);
         assert!(rows.is_sorted_by_key(|row| row.at));
         assert_eq!(rows[0].at.0, 0);
@@ -83,7 +84,7 @@ fn recorded_traces_have_the_known_rows_and_means() {
 
         // Rate 0.5 and speed 2 within ten minutes: about half of the rows of the first twenty minutes.
         let limit = Some(Nanos::MINUTE * 10);
-        let part = read(&path, &TraceOptions { rate: 0.5, speed: 2.0, limit, ..ALL }).unwrap();
+        let part = read(&path, &TraceOptions { rate: 0.5, speed: 2.0, limit, ..ALL }).unwrap().rows;
         let whole = rows.partition_point(|row| row.at.0 < Nanos::MINUTE.0 * 20) as f64;
         near(part.len() as f64, whole / 2.0, 3.0 * (whole / 4.0).sqrt());
     }

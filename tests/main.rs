@@ -3,6 +3,7 @@
 mod cli;
 mod conformance;
 mod dialects;
+mod explain;
 mod fuzz;
 mod golden;
 mod laws;

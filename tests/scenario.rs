@@ -3,6 +3,7 @@
 
 mod language;
 mod laws;
+mod lookalikes;
 
 use crate::golden;
 use provider::Nanos;

@@ -48,7 +48,7 @@ const NETWORK_FILES: [&str; 10] = [
     "src/drive/live.rs",
     "src/drive/local.rs",
     "src/cli/interrupt.rs",
-    "src/cli/mock.rs",
+    "src/cli/mock/",
     "src/cli/run.rs",
     "mock/src/server/",
     "mock/benches/",

@@ -3,11 +3,12 @@
 //! from every published capture the numbers that were collected by hand.
 
 use proptest::prelude::*;
+use provider::calendar::Epoch;
 use provider::config::{self, Fault, Tier};
 use provider::decision::{Decision, DecisionReport, Denial, HeaderLimit, HeaderLimits, Service, Ticket};
 use provider::latency::ServiceTime;
 use provider::length::{LengthLimit, TooLong};
-use provider::wire::{self, Content, Context, Finish, LimitsSnapshot};
+use provider::wire::{self, Content, Context, Finish, LimitsSnapshot, ReplyShape};
 use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::drive;
 use quotalab::engine::parse::{self, Dialect, Refusal, Response};
@@ -36,7 +37,19 @@ const NOW: Instant = Instant(77_000_000_123);
 
 fn context<'a>(model: &'a str, account: &'a str, tier: Tier) -> Context<'a> {
     let (finish, content) = (Finish::Stop, Content::Filler);
-    Context { model, system_fingerprint: "fp_0", account, tier, number: 7, at: NOW, finish, content }
+    let (epoch, shape) = (Epoch::RUN, ReplyShape::PLAIN);
+    Context {
+        model,
+        system_fingerprint: "fp_0",
+        account,
+        tier,
+        number: 7,
+        at: NOW,
+        epoch,
+        finish,
+        content,
+        shape,
+    }
 }
 
 /// The finish reason that the mock renders for a decision.
@@ -251,7 +264,7 @@ proptest! {
     /// The headers of a stream report the limits like those of a whole reply.
     #[test]
     fn the_headers_of_a_stream_report_the_limits(limits in limits()) {
-        let headers = wire::format(config::Dialect::Groq).stream_headers(&LimitsSnapshot::new(NOW, limits), 7, NOW);
+        let headers = wire::format(config::Dialect::Groq).stream_headers(&LimitsSnapshot::new(NOW, limits), &context("m", "a", Tier::Free));
         prop_assert_eq!(parse::limits(Some(Dialect::Groq), &Rendered(&headers)), limits);
     }
 }

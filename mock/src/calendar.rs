@@ -6,7 +6,7 @@
 //! instants go through this module.
 
 use crate::time::{Instant, Nanos};
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, ZonedDateTime, civil};
 use std::fmt;
 use std::ops::{Add, Range};
@@ -74,6 +74,27 @@ impl Zone {
     }
 }
 
+/// The calendar time of [`Instant::ZERO`]. By default that of a simulated run; a live mock takes the wall clock's at its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Epoch(Option<UnixTime>);
+
+impl Epoch {
+    /// The start of a simulated run: 2026-11-01 at 00:00 UTC.
+    pub const RUN: Self = Self(None);
+
+    /// Returns the epoch at which `time` is [`Instant::ZERO`].
+    #[must_use]
+    pub const fn new(time: UnixTime) -> Self {
+        Self(Some(time))
+    }
+
+    /// Returns the calendar time of an instant.
+    #[must_use]
+    pub fn time_at(self, at: Instant) -> UnixTime {
+        self.0.map_or_else(|| UnixTime::at(at), |start| start + Nanos(at.0))
+    }
+}
+
 /// A point in time between 1970 and 9999, with nanosecond resolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixTime(Timestamp);
@@ -114,6 +135,27 @@ impl UnixTime {
         Self::parse_rfc3339(text).or_else(|| civil(text)).filter(|time| *time >= Self::EPOCH)
     }
 
+    /// Parses a civil date and time such as `2026-09-09 05:38:28` in a zone: an IANA name, or an offset such as `+08:00`.
+    /// Returns `None` if one of them is unknown or invalid, or if the time is before 1970.
+    #[must_use]
+    pub fn parse_in_zone(text: &str, zone: &str) -> Option<Self> {
+        let time: civil::DateTime = text.parse().ok()?;
+        let time = time.to_zoned_datetime(time_zone(zone)?).ok()?;
+        Some(Self(time.timestamp())).filter(|time| *time >= Self::EPOCH)
+    }
+
+    /// Returns the first moment after this one at which clocks in a zone show this time; `None` if the zone is unknown.
+    #[must_use]
+    pub fn next_time_of_day(self, hour: u8, minute: u8, zone: &str) -> Option<Self> {
+        let local = self.0.to_zoned_datetime(time_zone(zone)?);
+        let (hour, minute) = (i8::try_from(hour).ok()?, i8::try_from(minute).ok()?);
+        let at = |day: &ZonedDateTime| {
+            let time = day.date().to_datetime(civil::Time::new(hour, minute, 0, 0).ok()?);
+            time.to_zoned_datetime(day.time_zone().clone()).ok().map(|time| Self(time.timestamp()))
+        };
+        at(&local).filter(|time| *time > self).or_else(|| at(&local.tomorrow().ok()?))
+    }
+
     /// Returns the whole seconds since 1970.
     pub(crate) fn secs(self) -> u64 {
         self.0.as_second().unsigned_abs()
@@ -137,7 +179,7 @@ impl UnixTime {
     }
 
     /// Formats the time as RFC 3339 in UTC, cut to whole seconds: `2026-11-01T00:00:00Z`.
-    pub(crate) fn rfc3339(self) -> impl fmt::Display {
+    pub fn rfc3339(self) -> impl fmt::Display {
         Timestamp::from_second(self.0.as_second()).expect(IN_RANGE)
     }
 }
@@ -151,6 +193,17 @@ impl Add<Nanos> for UnixTime {
         let nanos = self.0.as_nanosecond() + i128::from(duration.0);
         Self(Timestamp::from_nanosecond(nanos).expect(IN_RANGE))
     }
+}
+
+/// Returns the zone with an IANA name or an offset such as `+08:00`.
+fn time_zone(name: &str) -> Option<TimeZone> {
+    let Some((sign, offset)) = name.split_at_checked(1).filter(|(sign, _)| matches!(*sign, "+" | "-")) else {
+        return TimeZoneDatabase::bundled().get(name).ok();
+    };
+    let (hours, minutes) = offset.split_once(':')?;
+    let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let seconds = hours.checked_mul(3_600)?.checked_add(minutes.checked_mul(60)?)?;
+    Offset::from_seconds(if sign == "-" { -seconds } else { seconds }).ok().map(TimeZone::fixed)
 }
 
 /// Returns the time from `at` to the end of its window, if windows of this length are aligned to the start of a run,

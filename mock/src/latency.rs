@@ -41,7 +41,7 @@ impl Latency {
     /// Returns the service time of a call with this truth and usage, both parts multiplied by `slowdown`.
     #[must_use]
     pub fn service_time(&self, truth: Truth, usage: Usage, slowdown: f64) -> ServiceTime {
-        debug_assert!(slowdown > 0.0, "invariant: a slowdown is positive, found {slowdown}");
+        debug_assert!(slowdown >= 0.0, "invariant: a slowdown is not negative, found {slowdown}");
         let mut stream = truth.stream_for(DrawPurpose::Service);
         let (first_token, decode) = match &self.service {
             ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {

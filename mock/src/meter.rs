@@ -6,6 +6,8 @@
 //!
 //! Invariants: admission never overdraws a limit; every reservation is settled exactly once.
 
+mod set_level;
+
 use crate::axis::Axis;
 use crate::call::Usage;
 use crate::config::{Limit, Settlement};

@@ -14,8 +14,10 @@
 //! Invariants: time does not decrease; a call is charged only if it is admitted, unless the model counts refused calls;
 //! every admitted call is completed or cancelled once.
 
+mod set_level;
+
 use crate::call::{Call, Truth, Usage};
-use crate::config::{Config, Estimate, Incident, Latency, Lengths, Reserve};
+use crate::config::{Config, Estimate, Incident, Latency, Lengths, Reserve, Settlement};
 use crate::decision::{Decision, DecisionReport, Denial, HeaderLimits, HeaderRemaining, Service, Ticket};
 use crate::fault::ActiveFaults;
 use crate::meter::{LimitLevel, Meter};
@@ -53,6 +55,8 @@ pub struct Provider {
     incidents: Vec<Incident>,
     /// The number of calls admitted so far.
     admitted: u64,
+    /// For each meter, the number of calls admitted when its levels were last set: reservations from before are not settled.
+    set_before: Vec<u64>,
     now: Instant,
 }
 
@@ -85,6 +89,7 @@ impl Provider {
             meters: config.accounts.iter().flat_map(|_| meters.iter().cloned()).collect(),
             incidents: config.incidents.clone(),
             admitted: 0,
+            set_before: vec![0; accounts * models],
             now: Instant::ZERO,
         };
         for level in &config.start_levels {
@@ -140,7 +145,7 @@ impl Provider {
     ) -> Decision {
         let index = self.advance_meter_to(now, call.account, call.model);
         let (meter, model) = (&mut self.meters[index], &mut self.models[usize::from(call.model)]);
-        match (faults.replacement, model.lengths.check(call, truth)) {
+        match (faults.replacing_decision(), model.lengths.check(call, truth)) {
             (Some(fault), _) => Decision::Faulted(fault),
             (None, Err(too_long)) => Decision::TooLong(too_long),
             (None, Ok(())) => {
@@ -188,12 +193,31 @@ impl Provider {
         let index = self.advance_meter_to(now, ticket.account, ticket.model);
         let (meter, model) = (&mut self.meters[index], &mut self.models[usize::from(ticket.model)]);
         let reserve = model.reserve;
-        meter.settle(ticket.at, ticket.reserved(), reserve.cached.counted(used), reserve.settlement);
+        if ticket.number >= self.set_before[index] {
+            meter.settle(ticket.at, ticket.reserved(), reserve.cached.counted(used), reserve.settlement);
+        } else {
+            meter.release();
+        }
         if reserve.estimate == Estimate::PromptAndRecent && service.started_at.is_some() {
             meter.record_completion(used);
         }
         let freed_at = service.done_at().map_or(now, |done_at| done_at.min(now));
         model.server_slots.as_mut()?.leave(ticket.number, freed_at)
+    }
+
+    /// Returns the tokens that an admitted call is charged after it has used `used`: prompt and completion.
+    #[must_use]
+    pub fn charged_tokens(&self, service: &Service, used: Usage) -> u64 {
+        let (ticket, reserve) = (service.ticket, self.models[usize::from(service.ticket.model)].reserve);
+        let (reserved, used) = (ticket.reserved(), reserve.cached.counted(used));
+        match reserve.settlement {
+            Settlement::ToUsage => used.total(),
+            Settlement::KeepReservation => reserved.total(),
+            Settlement::ChargeExcess => {
+                u64::from(reserved.prompt_tokens.max(used.prompt_tokens))
+                    + u64::from(reserved.completion_tokens.max(used.completion_tokens))
+            }
+        }
     }
 
     /// Returns the one-way network delays to the provider and back for a call with this truth.

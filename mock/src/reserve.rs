@@ -127,6 +127,31 @@ impl Reserve {
         }
     }
 
+    /// Returns the rule of a dialect's provider; a scenario may set another. `mock/README.md` has the evidence for each.
+    #[must_use]
+    pub const fn default_of(dialect: Dialect) -> Self {
+        let rule = match dialect {
+            Dialect::Groq | Dialect::DeepInfra => Self::default_for(Estimate::PromptAndMaxTokens),
+            // The output is never charged, as far as remainders show.
+            Dialect::OpenAi | Dialect::Gemini => {
+                let rule = Self::default_for(Estimate::Prompt);
+                Self { settlement: Settlement::KeepReservation, ..rule }
+            }
+            Dialect::Azure => {
+                let rule = Self::default_for(Estimate::PromptAndMaxTokens);
+                Self { default_max_tokens: 16, settlement: Settlement::KeepReservation, ..rule }
+            }
+            Dialect::Anthropic | Dialect::Together | Dialect::Fireworks => {
+                Self::default_for(Estimate::Prompt)
+            }
+            Dialect::Cerebras => {
+                Self { default_max_tokens: 16_384, ..Self::default_for(Estimate::PromptAndMaxTokens) }
+            }
+            Dialect::Mistral => Self::default_for(Estimate::Nothing),
+        };
+        Self { cached: CachedTokens::default_for(dialect), ..rule }
+    }
+
     /// Returns the tokens that admission reserves for a call; `recent` are the completions of its account and model.
     #[must_use]
     #[inline]

@@ -32,6 +32,12 @@ impl Nanos {
         Self(seconds.saturating_mul(Self::SECOND.0))
     }
 
+    /// Returns the whole seconds, rounded down.
+    #[must_use]
+    pub const fn as_secs(self) -> u64 {
+        self.0 / Self::SECOND.0
+    }
+
     /// Returns the duration in seconds, rounded up.
     #[must_use]
     pub const fn as_secs_ceil(self) -> u64 {

@@ -68,21 +68,28 @@ impl TimeUnit {
 }
 
 /// The units of time, longest first.
-static TIME_UNITS: [TimeUnit; 5] = [
+static TIME_UNITS: [TimeUnit; 6] = [
     TimeUnit::new("d", Some("day"), Nanos::DAY, &["day", "days"]),
     TimeUnit::new("h", Some("h"), Nanos::HOUR, &["hr", "hrs", "hour", "hours"]),
     TimeUnit::new("m", Some("min"), Nanos::MINUTE, &["min", "mins", "minute", "minutes"]),
     TimeUnit::new("s", Some("s"), Nanos::SECOND, &["sec", "secs", "second", "seconds"]),
     TimeUnit::new("ms", None, Nanos(1_000_000), &["msec", "millis", "millisecond", "milliseconds"]),
+    TimeUnit::new("us", None, Nanos(1_000), &["µs", "μs", "usec", "micros", "microsecond", "microseconds"]),
 ];
 
-/// Parses a duration: `250ms`, `90s`, `5m`, `24h`, `1d`, or several units, longest first: `1m30s`.
+/// Parses a duration: `150us`, `250ms`, `90s`, `5m`, `24h`, `1d`, or several units, longest first: `1m30s`.
 ///
 /// # Errors
 /// If the text is not a duration, is not a whole number of nanoseconds, or exceeds 584 years.
 pub fn parse_duration(text: &str) -> Result<Nanos, ParseError> {
     let what = || format!("`{text}` is not a duration");
-    let invalid = || ParseError::new(what(), "write a duration such as `250ms`, `90s`, `5m` or `1h30m`");
+    let invalid = || {
+        let help = clock_as_duration(text.trim());
+        ParseError::new(
+            what(),
+            help.unwrap_or("write a duration such as `250ms`, `90s`, `5m` or `1h30m`".into()),
+        )
+    };
     let mut total = Nanos::ZERO;
     let mut units = TIME_UNITS.iter();
     let mut rest = text.trim();
@@ -110,6 +117,22 @@ pub fn parse_duration(text: &str) -> Result<Nanos, ParseError> {
         rest = after.trim_start();
     }
     Ok(total)
+}
+
+/// Returns the remedy for a time written with colons, which may be hours and minutes or minutes and seconds: `1:30`, `13:00`,
+/// `1:30:00`. `None` for any other text.
+fn clock_as_duration(text: &str) -> Option<String> {
+    let parts: Vec<u64> = text.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let with_units = |symbols: &[&str]| {
+        let written = parts.iter().zip(symbols).filter(|(number, _)| **number > 0);
+        let written: String = written.map(|(number, symbol)| format!("{number}{symbol}")).collect();
+        if written.is_empty() { "0s".to_owned() } else { written }
+    };
+    match parts.len() {
+        2 => Some(format!("write `{}` or `{}`", with_units(&["h", "m"]), with_units(&["m", "s"]))),
+        3 => Some(format!("write `{}`", with_units(&["h", "m", "s"]))),
+        _ => None,
+    }
 }
 
 /// Parses a rate, zero or more: `30/s`, `12/min`, `5/h`, `1000/day`. The result is per second.
@@ -151,11 +174,15 @@ pub fn parse_count(text: &str) -> Result<u64, ParseError> {
     if trimmed.starts_with('-') {
         return Err(ParseError::new(format!("`{text}` is negative"), help));
     }
-    let (number, rest) = Decimal::parse_prefix_with_magnitude(trimmed).ok_or_else(invalid)?;
-    let count = number.checked_mul_to_integer(1).ok_or_else(invalid)?;
+    let (value, rest) = Decimal::parse_prefix_with_magnitude(trimmed).ok_or_else(invalid)?;
     let number = trimmed.strip_suffix(rest).unwrap_or_default();
     match rest {
-        "" => Ok(count),
+        // The rest of a number that was written with commas, such as `10,000` in a list.
+        "" if number.len() > 1 && number.starts_with('0') && !number.contains('.') => {
+            let help = "a comma ends an entry: write `10000`, `10_000` or `10k` instead of `10,000`";
+            Err(ParseError::new(format!("`{text}` begins with a zero"), help))
+        }
+        "" => value.checked_mul_to_integer(1).ok_or_else(invalid),
         "K" => Err(ParseError::new(what(), format!("write `{number}k`"))),
         "m" => Err(ParseError::new(what(), format!("write `{number}M`"))),
         _ if rest.starts_with([' ', '/']) => {
@@ -320,6 +347,13 @@ mod tests {
             assert_eq!(parse_rate(text).unwrap_err().help, help, "{text}");
         }
         assert_eq!(parse_count("400K").unwrap_err().help, "write `400k`");
+        assert_eq!(parse_count("14.4K").unwrap_err().help, "write `14.4k`");
+        assert!(parse_count("000").unwrap_err().help.contains("`10_000`"));
+        assert_eq!(parse_duration("1:30").unwrap_err().help, "write `1h30m` or `1m30s`");
+        assert_eq!(parse_duration("13:00").unwrap_err().help, "write `13h` or `13m`");
+        assert_eq!(parse_duration("0:00").unwrap_err().help, "write `0s` or `0s`");
+        assert_eq!(parse_duration("150us"), Ok(Nanos(150_000)));
+        assert_eq!(parse_duration("150µs").unwrap_err().help, "write `150us`");
         assert_eq!(parse_count("400k/min").unwrap_err().help, "write `400k`; the unit is implied");
         assert_eq!(parse_share("0.2").unwrap_err().help, "write `20%`");
         assert_eq!(parse_share("20").unwrap_err().help, "write `20%`");

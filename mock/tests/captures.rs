@@ -6,10 +6,11 @@
 //! Run with `--nocapture` to print the counts and the rows that are not exact.
 
 use proptest::prelude::*;
+use provider::calendar::Epoch;
 use provider::config::{Dialect, Tier};
 use provider::decision::{Decision, DecisionReport, Denial, HeaderLimit, HeaderLimits, announced_wait};
 use provider::wire::go_duration::GoDuration;
-use provider::wire::{self, Content, Context, Finish, LimitsSnapshot, Reply};
+use provider::wire::{self, Content, Context, Finish, LimitsSnapshot, Reply, ReplyShape};
 use provider::{Axis, Instant, Nanos};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -88,8 +89,19 @@ impl Refusal {
 fn refuse(denial: Denial, limits: HeaderLimits, tier: Tier, model: &str) -> Reply {
     let at = Instant::ZERO;
     let (finish, content) = (Finish::Stop, Content::Filler);
-    let context =
-        Context { model, system_fingerprint: "", account: "x", tier, number: 1, at, finish, content };
+    let (epoch, shape) = (Epoch::RUN, ReplyShape::PLAIN);
+    let context = Context {
+        model,
+        system_fingerprint: "",
+        account: "x",
+        tier,
+        number: 1,
+        at,
+        epoch,
+        finish,
+        content,
+        shape,
+    };
     let report = DecisionReport { decision: Decision::Refused(denial), limits };
     let reply = wire::format(Dialect::Groq).reply(&report, &LimitsSnapshot::new(at, limits), &context);
     reply.expect("a refusal is a reply")

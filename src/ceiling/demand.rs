@@ -82,7 +82,7 @@ impl Sizes {
         let max = bound.unwrap_or(MAX_TOKENS).min(MAX_TOKENS);
         // A completion without max_tokens is bounded by what the prompt leaves of the context.
         let context = lengths.context.filter(|_| workload.max_tokens.is_none());
-        let Arrivals::Trace { rows } = &workload.arrivals else {
+        let Arrivals::Trace { rows, .. } = &workload.arrivals else {
             let prompt = range.mean_prompt(&workload.prompt);
             let completion = match context {
                 Some(context) => mean_in_context(workload, range, f64::from(context), f64::from(max)),

@@ -20,7 +20,7 @@ pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: S
         Arrivals::Burst { jobs, every } => {
             f64::from(*jobs) * scenario.duration.0.div_ceil(every.0.max(1)) as f64
         }
-        Arrivals::Trace { rows } => {
+        Arrivals::Trace { rows, .. } => {
             rows.partition_point(|row| row.at < Instant::ZERO + scenario.duration) as f64
         }
         Arrivals::Users { users, think } => {

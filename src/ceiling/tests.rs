@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ids::RouteId;
+use crate::scenario::trace::Recorded;
 use crate::scenario::*;
 use provider::config::*;
 use provider::dist::Dist;
@@ -67,7 +68,7 @@ pub(super) fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: 
             .collect(),
         client: Client {
             deadline: Nanos::SECOND,
-            retry: Retry { attempts: 1, backoff, obey_retry_after: true, budget_permille: None },
+            retry: Retry { attempts: 1, backoff, obey_retry_after: true, ..Retry::default() },
             ..Client::default()
         },
         workloads,
@@ -299,7 +300,7 @@ fn the_offered_load_is_the_mean_over_the_run() {
         completion_tokens: 1,
     };
     let rows = Arc::new(vec![row(0), row(1), row(60)]);
-    assert!(close(offered(hour, with(Arrivals::Trace { rows })), 2.0 / 60.0));
+    assert!(close(offered(hour, with(Arrivals::Trace { rows, recorded: Recorded::default() })), 2.0 / 60.0));
 }
 
 /// A call reserves its prompt and `max_tokens`: what exceeds the limit itself has no part in the ceiling.
@@ -331,7 +332,8 @@ fn the_demand_of_a_trace_is_that_of_its_rows() {
     let row =
         |at, prompt_tokens, completion_tokens| TraceRow { at: Instant(at), prompt_tokens, completion_tokens };
     let rows = Arc::new(vec![row(0, 100, 50), row(1, 300, 500), row(RUN_DURATION.0, 9_999, 9_999)]);
-    let trace = Workload { arrivals: Arrivals::Trace { rows }, ..workload(0, 0.0) };
+    let trace =
+        Workload { arrivals: Arrivals::Trace { rows, recorded: Recorded::default() }, ..workload(0, 0.0) };
     // Completions are bounded by 100: (100 + 50 + 300 + 100) / 2 tokens per job. The ceiling itself is lower, since both rows
     // arrive at once.
     let ceiling = Ceiling::of(&scenario(&[vec![limit(Axis::Tpm, 2_750)]], &[&[&[0]]], vec![trace]));

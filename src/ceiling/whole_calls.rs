@@ -143,7 +143,7 @@ fn smallest_sizes(workload: &Workload, duration: Nanos, lengths: Lengths, range:
     // What the prompt leaves of the context bounds a completion that states no bound.
     let is_free = workload.max_tokens.is_some() || lengths.context.is_none();
     let bounded = |tokens: f64| if is_free { libm::floor(tokens).clamp(1.0, max) } else { 1.0 };
-    if let Arrivals::Trace { rows } = &workload.arrivals {
+    if let Arrivals::Trace { rows, .. } = &workload.arrivals {
         let rows =
             rows.iter().filter(|row| row.at < Instant::ZERO + duration && range.contains(row.prompt_tokens));
         return rows.fold((f64::INFINITY, f64::INFINITY), |(prompt, completion), row| {

@@ -17,7 +17,7 @@ const MAX_BYTES: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
-    /// Response body, or output of `curl -i` [default: standard input]
+    /// Bodies, output of `curl -i` or `curl -v`, printed exceptions, streams [default: standard input]
     file: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long)]
@@ -40,12 +40,17 @@ impl ExplainArgs {
         }
         .map_err(VerbError::Input)?;
         let dialect = self.dialect.as_deref().and_then(Dialect::from_name);
-        let explanation = explain::explain(&String::from_utf8_lossy(&bytes), dialect)
-            .map_err(|error| input_error(anyhow!("error: {error}")))?;
+        let explained =
+            explain::explain(&bytes, dialect).map_err(|error| input_error(anyhow!("error: {error}")))?;
         if self.json {
-            print(&format!("{}\n", serde_json::to_string_pretty(&explanation).map_err(run_error)?))?;
+            // One reply is an object, as it always was; several are a list.
+            let json = match &explained[..] {
+                [only] => serde_json::to_string_pretty(only),
+                several => serde_json::to_string_pretty(several),
+            };
+            print(&format!("{}\n", json.map_err(run_error)?))?;
         } else {
-            print_plain(&explanation.text())?;
+            print_plain(&explain::text(&explained))?;
         }
         Ok(Exit::Success)
     }

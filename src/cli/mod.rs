@@ -22,11 +22,12 @@ mod schema;
 mod sim;
 mod test;
 
-use crate::formatting::is_unprintable;
+use crate::formatting::{is_unprintable, path_name};
 use crate::problem::Problems;
 use crate::scenario::{self, Overrides, Scenario};
 use anyhow::anyhow;
 use budget::Budget;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use provider::Nanos;
 use provider::units;
@@ -78,6 +79,8 @@ pub enum Exit {
     WrongInput,
     /// 3: the verb failed while it ran.
     Failed,
+    /// The exit code of the command that `mock --exec` ran.
+    Command(u8),
 }
 
 /// An error that ends a verb.
@@ -92,6 +95,26 @@ enum VerbError {
 impl From<Problems> for VerbError {
     fn from(problems: Problems) -> Self {
         Self::Input(anyhow!("{problems}"))
+    }
+}
+
+/// Returns what to write instead if a file stands where a verb is expected; `None` if the word is no file of a known kind.
+fn verbs_for_file(word: &str) -> Option<String> {
+    let path = Path::new(word);
+    let has_extension = |known: &[&str]| {
+        path.extension()
+            .is_some_and(|extension| known.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    };
+    let name = path_name(path);
+    if has_extension(&["yaml", "yml"]) {
+        Some(format!(
+            "a verb comes first: `quotalab check {name}`, `quotalab sim {name}` or `quotalab plan {name}`"
+        ))
+    } else if has_extension(&["json"]) {
+        Some(format!("a verb comes first: `quotalab report {name}` or `quotalab explain {name}`"))
+    } else {
+        path.is_file()
+            .then(|| format!("a verb comes first: `quotalab sim {name}` or `quotalab explain {name}`"))
     }
 }
 
@@ -127,11 +150,26 @@ impl From<Exit> for ExitCode {
             Exit::NotMet => 1,
             Exit::WrongInput => 2,
             Exit::Failed => 3,
+            Exit::Command(code) => code,
         })
     }
 }
 
 impl Cli {
+    /// Parses the command line of the process; prints help or what is wrong and ends the process if there is nothing to run.
+    #[must_use]
+    pub fn from_command_line() -> Self {
+        Self::try_parse().unwrap_or_else(|mut error| {
+            if let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) =
+                (error.kind(), error.get(ContextKind::InvalidSubcommand))
+                && let Some(advice) = verbs_for_file(word)
+            {
+                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![advice.into()]));
+            }
+            error.exit()
+        })
+    }
+
     /// Runs the verb. Errors are printed on stderr.
     #[must_use]
     pub fn run(self) -> Exit {

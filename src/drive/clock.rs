@@ -1,5 +1,6 @@
 //! The wall clock: the only module that reads the machine's time. Everything else takes instants as arguments.
 
+use provider::calendar::UnixTime;
 use provider::{Instant, Nanos};
 use std::time;
 
@@ -15,6 +16,15 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the only module that reads the clock")]
     pub fn start() -> Self {
         Self { origin: time::Instant::now() }
+    }
+
+    /// Returns the machine's calendar time at the start of the clock, in whole seconds; `None` if it is before 1970.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the only module that reads the clock")]
+    pub fn started_at(&self) -> Option<UnixTime> {
+        let since_1970 = time::SystemTime::now().duration_since(time::SystemTime::UNIX_EPOCH).ok()?;
+        let started = since_1970.checked_sub(self.origin.elapsed())?;
+        Some(UnixTime::EPOCH + Nanos::from_secs(started.as_secs()))
     }
 
     /// Returns the current instant.

@@ -3,6 +3,7 @@
 //! A law test asserts `parse(render(decision)) == reply(decision)`, so a simulation may skip rendering and parsing
 //! without a difference to HTTP.
 
+use crate::engine::parse::{Unit, implied_window, is_plausible_wait};
 use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
 use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
 use provider::config::Fault;
@@ -35,9 +36,14 @@ fn unserved(now: Instant, decision: &Decision, remaining: HeaderRemaining) -> Op
             Some(Reply { outcome, ..failed(AttemptFailure::Status(400)) })
         }
         Decision::Faulted(Fault::Status(429)) => Some(throttled(now, remaining, None)),
+        Decision::Faulted(Fault::Status(402)) => {
+            let outcome = AttemptOutcome::Limited { axis: None, cause: LimitCause::Billing };
+            Some(Reply { outcome, ..failed(AttemptFailure::Status(402)) })
+        }
         Decision::Faulted(Fault::Throttle(wait)) => {
             let length = Nanos::from_secs(wait.as_secs_ceil());
-            let wait = Some(Wait { length, kind: WaitKind::UntilAdmitted }).filter(|_| length > Nanos::ZERO);
+            let is_usable = length > Nanos::ZERO && is_plausible_wait(length);
+            let wait = Some(Wait { length, kind: WaitKind::UntilAdmitted }).filter(|_| is_usable);
             Some(throttled(now, remaining, wait))
         }
         // An error inside a success is rendered as an overload, which parses as this status.
@@ -47,10 +53,11 @@ fn unserved(now: Instant, decision: &Decision, remaining: HeaderRemaining) -> Op
     }
 }
 
-/// Builds a 429 that names no limit.
+/// Builds a 429 that names no limit. Its wait is that of `retry-after`.
 fn throttled(now: Instant, remaining: HeaderRemaining, wait: Option<Wait>) -> Reply {
     let outcome = AttemptOutcome::Limited { axis: None, cause: LimitCause::Other };
-    Reply { outcome, wait, remaining, ..Reply::failed(now, AttemptFailure::Status(429)) }
+    let header_wait = wait.map(|wait| wait.length);
+    Reply { outcome, wait, header_wait, remaining, ..Reply::failed(now, AttemptFailure::Status(429)) }
 }
 
 #[inline]
@@ -64,6 +71,7 @@ fn served(now: Instant, service: &Service, remaining: HeaderRemaining, first_tok
     Reply {
         outcome: AttemptOutcome::Ok,
         wait: None,
+        header_wait: None,
         limit: None,
         remaining,
         usage: service.usage,
@@ -73,26 +81,44 @@ fn served(now: Instant, service: &Service, remaining: HeaderRemaining, first_tok
 }
 
 fn refused(now: Instant, denial: &Denial) -> Reply {
-    let cause = match denial.axis.window_length() {
+    // A wait that contradicts the window, as a fault may announce it, is believed by the parser.
+    let named = denial.axis.window_length();
+    let implied = named
+        .zip(denial.wait)
+        .filter(|_| !denial.oversize)
+        .and_then(|(named, wait)| implied_window(denial.limit, denial.used, denial.requested, wait, named));
+    let axis = match implied {
+        None => Some(denial.axis),
+        Some(_) => Axis::ALL
+            .into_iter()
+            .find(|axis| Unit::of(*axis) == Unit::of(denial.axis) && axis.window_length() == implied),
+    };
+    let cause = match implied.or(named) {
         _ if denial.oversize => LimitCause::TooLarge,
-        Some(window) if window >= Nanos::DAY => LimitCause::DayLimit,
+        Some(window) if window == Nanos::DAY => LimitCause::DayLimit,
+        Some(window) if window > Nanos::HOUR => LimitCause::Allowance,
         Some(_) => LimitCause::MinuteLimit,
         None => LimitCause::Concurrency,
     };
+    // A refusal by output tokens that exceed the limit has no `retry-after` (reported 2026-09).
+    let has_header = !(denial.oversize && denial.axis == Axis::Otpm);
+    let header_wait = denial.wait.filter(|_| has_header).and_then(whole_seconds);
     let (length, kind) = if denial.oversize {
-        (oversize_wait(denial), WaitKind::Meaningless)
+        // Only the header names it (captures of 413s).
+        (header_wait, WaitKind::Meaningless)
     } else {
         (denial.wait, WaitKind::UntilAdmitted)
     };
     let limit = LimitNumbers {
-        axis: Some(denial.axis),
+        axis,
         limit: denial.limit,
         used: (!denial.oversize).then_some(denial.used),
         requested: denial.requested,
     };
     Reply {
-        outcome: AttemptOutcome::Limited { axis: Some(denial.axis), cause },
+        outcome: AttemptOutcome::Limited { axis, cause },
         wait: length.map(|length| Wait { length, kind }),
+        header_wait,
         limit: Some(limit),
         remaining: HeaderRemaining::default(),
         usage: Usage::default(),
@@ -101,10 +127,8 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
     }
 }
 
-/// Returns the wait in the refusal of a request that exceeds the limit itself: only the `retry-after` header names it,
-/// in whole seconds rounded up, and a refusal by output tokens names none (evidence: captures of 413s; OTPM reported
-/// 2026-09).
-fn oversize_wait(denial: &Denial) -> Option<Nanos> {
-    let wait = denial.wait.filter(|_| denial.axis != Axis::Otpm)?;
-    wait.0.div_ceil(Nanos::SECOND.0).checked_mul(Nanos::SECOND.0).map(Nanos)
+/// Returns a wait as Groq's `retry-after` states it: in whole seconds, rounded up; `None` if it is zero, or too long to be plausible.
+fn whole_seconds(wait: Nanos) -> Option<Nanos> {
+    let length = wait.0.div_ceil(Nanos::SECOND.0).checked_mul(Nanos::SECOND.0).map(Nanos);
+    length.filter(|length| *length > Nanos::ZERO && is_plausible_wait(*length))
 }

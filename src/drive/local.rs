@@ -5,11 +5,13 @@ use super::clock::Clock;
 use super::live::{LiveProviders, Message};
 use crate::ids::TargetId;
 use crate::scenario::{Scenario, Target};
+use provider::calendar::Epoch;
 use provider::config::Config;
 use provider::decision::DecisionReport;
 use provider::meter::LimitLevel;
-use provider::server::{ControlPlane, Mock, Observer, serve};
+use provider::server::{AccessLog, ControlPlane, Mock, Observer, SharedClock, serve};
 use provider::{Call, Instant, Usage};
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,6 +27,46 @@ pub struct ObservedRun<'a> {
     pub sender: &'a Sender<Message>,
     /// A random number that marks the truth headers of the run, so that no other client can forge them.
     pub tag: u64,
+}
+
+/// How mocks serve, besides what their providers say.
+#[derive(Clone)]
+pub struct MockOptions {
+    /// Whether they have a control plane.
+    pub control: ControlPlane,
+    /// `true` if they accept keys that no account has.
+    pub any_key: bool,
+    /// How many times as fast they serve: 1 as configured, 0 without any latency.
+    pub speed: f64,
+    /// Receives a line for each request that has ended.
+    pub access_log: Option<AccessLog>,
+}
+
+impl fmt::Debug for MockOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(std::any::type_name::<Self>()).field("control", &self.control).finish_non_exhaustive()
+    }
+}
+
+impl Default for MockOptions {
+    /// Returns the options of a run: no control plane, only the keys of the accounts.
+    fn default() -> Self {
+        Self { control: ControlPlane::Disabled, any_key: false, speed: 1.0, access_log: None }
+    }
+}
+
+impl MockOptions {
+    fn apply(&self, mock: Mock) -> Mock {
+        let mut mock = mock.with_control_plane(self.control.clone());
+        if self.any_key {
+            mock = mock.accepting_any_key();
+        }
+        if let Some(log) = &self.access_log {
+            mock = mock.with_access_log(Arc::clone(log));
+        }
+        mock.set_speed(self.speed);
+        mock
+    }
 }
 
 /// Mocks that serve until they are dropped or [`Mocks::stop`] is called.
@@ -53,18 +95,21 @@ impl Mocks {
         seed: u64,
         clock: Clock,
         listeners: Vec<TcpListener>,
-        control: &ControlPlane,
+        options: &MockOptions,
         run: Option<ObservedRun<'_>>,
     ) -> io::Result<Self> {
         assert_eq!(listeners.len(), providers.len(), "invariant: one listener per provider");
         let (stop, stopped) = watch::channel(false);
+        let shared_clock = SharedClock::new(Arc::new(move || clock.now()));
         let (mut mocks, mut tasks) = (Vec::new(), JoinSet::new());
         for (config, listener) in providers.iter().zip(listeners) {
             let observer = run.map(|ObservedRun { sender, tag: run_tag }| {
                 Arc::new(Reporter { sender: sender.clone(), run_tag }) as Arc<dyn Observer + Send + Sync>
             });
             let mock = Mock::new(config, seed, Arc::new(move || clock.now()), observer);
-            let mock = Arc::new(mock.with_control_plane(control.clone()));
+            // The virtual and the live form of a run have the same calendar; a mock without a run has the machine's.
+            let epoch = if run.is_none() { clock.started_at().map(Epoch::new) } else { None };
+            let mock = options.apply(mock.with_epoch(epoch.unwrap_or(Epoch::RUN))).sharing(&shared_clock);
             mocks.push((listener.local_addr()?, Arc::clone(&mock)));
             let mut stopped = stopped.clone();
             tasks.spawn(serve(listener, mock, async move {
@@ -90,7 +135,7 @@ impl Mocks {
             scenario.seed,
             clock,
             listeners,
-            &ControlPlane::Disabled,
+            &MockOptions::default(),
             Some(run),
         )?;
         Ok(Self { targets: scenario.targets.clone(), ..mocks })
@@ -99,6 +144,19 @@ impl Mocks {
     /// Returns the addresses of the mocks, in the order of the providers.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.mocks.iter().map(|(address, _)| *address)
+    }
+
+    /// Returns the verdict on the clients of each mock, in the order of the providers; empty if it received nothing.
+    pub fn verdicts(&self) -> impl Iterator<Item = String> {
+        self.mocks.iter().map(|(_, mock)| mock.verdict_text())
+    }
+
+    /// Sets the answers of the mocks, each as the control plane accepts it, in the order of the providers.
+    ///
+    /// # Errors
+    /// The problem and the remedy of the first that is wrong.
+    pub fn set_answers(&self, answers: &[Vec<serde_json::Value>]) -> Result<(), (String, String)> {
+        self.mocks.iter().zip(answers).try_for_each(|((_, mock), answers)| mock.set_answers(answers))
     }
 
     /// Stops accepting and waits until all connections are closed.

@@ -132,7 +132,7 @@ fn max_in_flight(scenario: &Scenario, multiple: f64) -> f64 {
     let deadline_s = scenario.client.deadline.as_secs_f64();
     let of_workload = |workload: &Workload| match workload.arrivals {
         Arrivals::Users { users, .. } => f64::from(users),
-        Arrivals::Trace { ref rows } => most_rows_within(rows, scenario.client.deadline),
+        Arrivals::Trace { ref rows, .. } => most_rows_within(rows, scenario.client.deadline),
         _ => at_once(workload) + ceiling::offered_jobs_per_second_of(scenario, workload) * deadline_s,
     };
     let most: f64 = scenario.workloads.iter().map(of_workload).sum();
@@ -144,7 +144,7 @@ fn at_once(workload: &Workload) -> f64 {
     match workload.arrivals {
         Arrivals::Burst { jobs, .. } => f64::from(jobs),
         Arrivals::Users { users, .. } => f64::from(users),
-        Arrivals::Trace { ref rows } => most_rows_within(rows, Nanos::ZERO),
+        Arrivals::Trace { ref rows, .. } => most_rows_within(rows, Nanos::ZERO),
         _ => 0.0,
     }
 }
@@ -190,7 +190,7 @@ fn bytes_of_records(scenario: &Scenario) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
 fn bytes_of_rows(scenario: &Scenario, multiple: f64) -> f64 {
     let rows = scenario.workloads.iter().map(|workload| match &workload.arrivals {
-        Arrivals::Trace { rows } => rows.len() as f64,
+        Arrivals::Trace { rows, .. } => rows.len() as f64,
         _ => 0.0,
     });
     rows.sum::<f64>() * (1.0 + multiple) * BYTES_PER_ROW

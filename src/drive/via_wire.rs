@@ -7,10 +7,11 @@
 
 use crate::engine::Reply;
 use crate::engine::parse::{self, Headers, Response};
+use provider::calendar::Epoch;
 use provider::config::{Config, Dialect, Fault};
 use provider::decision::{Decision, DecisionReport};
 use provider::fault::ResponseFault;
-use provider::wire::{self, Content, Context, Finish, LimitsSnapshot};
+use provider::wire::{self, Content, Context, Finish, LimitsSnapshot, ReplyShape};
 use provider::{Call, Instant};
 
 /// Returns `true` if the reply to a decision of this provider is rendered, changed by `fault`, and parsed.
@@ -43,11 +44,13 @@ pub(super) fn reply(
         // The engine reads neither `system_fingerprint` nor the ids of replies.
         number: 0,
         at: snapshot.at,
+        epoch: Epoch::RUN,
         finish: Finish::Stop,
         content: Content::Filler,
+        shape: ReplyShape::PLAIN,
     };
     let reply = wire::format(config.dialect).reply(report, snapshot, &context)?;
-    let wire::Reply { status, headers, body } = fault.apply(reply, report.wait(), snapshot.at);
+    let wire::Reply { status, headers, body } = fault.apply(reply, report.wait(), snapshot.at, Epoch::RUN);
     let response = Response { status, headers: &Rendered(&headers), body: body.as_bytes() };
     Some(parse::reply(Some(config.dialect.into()), arrives_at, &response))
 }

@@ -10,7 +10,7 @@ use super::jobs::JobState;
 use super::reply::Reply;
 use super::route::Candidate;
 use crate::event::{AttemptFailure, EventKind};
-use crate::ids::{AttemptId, JobId, Slot};
+use crate::ids::{AttemptId, Slot};
 use provider::{Instant, Nanos};
 use std::collections::VecDeque;
 
@@ -82,23 +82,26 @@ impl Engine {
         let (target, outcome, usage) = (candidate.target, reply.outcome, reply.usage);
         self.log(driver, job, EventKind::Replied { attempt, target, outcome, usage });
         driver.cancel(self.now, tag, attempt);
-        self.cool_down(driver, job, candidate, attempt, &reply);
+        self.cool_down(driver, slot, candidate, attempt, &reply);
         self.retry_or_give_up(driver, slot, reply.class(), candidate);
     }
 
-    /// Puts the target of an attempt that did not serve its job in cool-down, if the reply calls for it.
+    /// Puts the target of an attempt that did not serve the job at `slot` in cool-down, if the reply calls for it.
     #[cold]
     pub(super) fn cool_down(
         &mut self,
         driver: &mut impl Driver,
-        job: JobId,
+        slot: Slot,
         candidate: Candidate,
         attempt: AttemptId,
         reply: &Reply,
     ) {
-        let target = candidate.target;
-        if let Some((until, cause)) = self.router.cool_down(self.now, target, attempt, reply.class(), reply) {
+        if let Some((until, cause)) = self.router.cool_down(self.now, slot, candidate, attempt, reply) {
+            let (job, target) = (self.jobs.at(slot).job.id, candidate.target);
             self.log(driver, job, EventKind::CooledDown { target, until, cause });
+            for (target, until) in self.router.park_account(self.now, target, until, cause) {
+                self.log(driver, job, EventKind::CooledDown { target, until, cause });
+            }
         }
     }
 }

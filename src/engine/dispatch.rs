@@ -21,7 +21,7 @@ impl Engine {
             return self.enqueue(driver, slot, None, false);
         }
         let cost = cost_of(&active.job);
-        match self.router.choose(self.now, active, &cost) {
+        match self.router.choose(self.now, slot, active, &cost) {
             NextAction::Send(candidate) => {
                 self.router.target(candidate.target).reserve(self.now, &cost);
                 self.send(driver, slot, candidate);

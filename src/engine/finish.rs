@@ -85,7 +85,7 @@ impl Engine {
                     driver.cancel(self.now, tag, attempt);
                     if reason == EndReason::Deadline {
                         let reply = Reply::failed(self.now, AttemptFailure::Timeout);
-                        self.cool_down(driver, id, candidate, attempt, &reply);
+                        self.cool_down(driver, slot, candidate, attempt, &reply);
                     } else {
                         self.router.target(target).cancel_probe(attempt);
                     }

@@ -40,13 +40,14 @@
 //! cool-down (8), attempts, queue and waits stay within their bounds (14), of identical jobs one is sent at a time
 //! (15), and nothing is sent for a job after its first byte (16) or its cancellation (17).
 //!
-//! Policies, one file each: `route` chooses the target, `backoff` the wait, `attempt_timeout` bounds attempts, `budget`
-//! retries, `target` holds cool-downs and pacing, `estimate` the quota estimate, `cache` the response cache, `coalesce`
-//! leaders and followers, `concurrency` the concurrency limit and its queue, `cool_down_queue` the jobs that
+//! Policies, one file each: `route` chooses the target, `blockers` says why it cannot, `backoff` the wait, `attempt_timeout`
+//! bounds attempts, `budget` retries, `target` holds the cool-downs of all jobs and pacing, `job_cool_down` those of single jobs,
+//! `estimate` the quota estimate, `cache` the response cache, `coalesce` leaders and followers, `concurrency` the concurrency limit and its queue, `cool_down_queue` the jobs that
 //! wait for targets, `wake` the ends of waits.
 
 mod attempt_timeout;
 mod backoff;
+mod blockers;
 mod budget;
 mod cache;
 mod coalesce;
@@ -57,6 +58,7 @@ mod driver;
 mod estimate;
 mod fifo;
 mod finish;
+mod job_cool_down;
 mod jobs;
 pub mod parse;
 mod reply;
@@ -136,6 +138,7 @@ impl Engine {
         assert!(scheduled <= now, "law 3: {id} arrives at {now}, before its schedule at {scheduled}");
         let deadline = job.deadline.unwrap_or(scheduled + self.client.deadline);
         let slot = self.jobs.insert(ActiveJob::new(job, tag, deadline, now));
+        self.router.job_cool_downs.begin(slot);
         let arrived =
             EventKind::Arrived { workload, scheduled, deadline: job.deadline, prompt_tokens, max_tokens };
         self.log(driver, id, arrived);
@@ -190,7 +193,7 @@ impl Engine {
             self.serve(driver, slot, attempt, elapsed, reply);
         } else {
             self.jobs.at(slot).failed_attempts += elapsed;
-            self.cool_down(driver, id, candidate, attempt, reply);
+            self.cool_down(driver, slot, candidate, attempt, reply);
             self.retry_or_give_up(driver, slot, class, candidate);
         }
         self.run_ready(driver);

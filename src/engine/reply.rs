@@ -2,6 +2,7 @@
 //! driver from a simulated decision.
 
 use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
+use crate::scenario::Retry;
 use provider::decision::HeaderRemaining;
 use provider::{Axis, Instant, Nanos, Usage};
 
@@ -10,8 +11,10 @@ use provider::{Axis, Instant, Nanos, Usage};
 pub struct Reply {
     /// The result: served, refused by a limit, or failed.
     pub outcome: AttemptOutcome,
-    /// The wait that the server named; `None` if it named none.
+    /// The wait that the server named, in its message or its headers; `None` if it named none.
     pub wait: Option<Wait>,
+    /// The wait in `retry-after-ms` or `retry-after` alone, which is all that SDKs read; `None` without these headers.
+    pub header_wait: Option<Nanos>,
     /// The numbers of the limit that refused; `None` if the reply is not a refusal or states no numbers.
     pub limit: Option<LimitNumbers>,
     /// What the headers state about the remaining quota.
@@ -100,6 +103,7 @@ impl Reply {
         Self {
             outcome: AttemptOutcome::Failed(failure),
             wait: None,
+            header_wait: None,
             limit: None,
             remaining: HeaderRemaining::default(),
             usage: Usage::default(),
@@ -118,6 +122,7 @@ impl Reply {
             AttemptOutcome::Limited { cause, .. } => match cause {
                 LimitCause::MinuteLimit
                 | LimitCause::DayLimit
+                | LimitCause::Allowance
                 | LimitCause::Concurrency
                 | LimitCause::Other => ReplyClass::RateLimited,
                 LimitCause::Overload => ReplyClass::Unhealthy,
@@ -136,16 +141,28 @@ impl Reply {
         }
     }
 
-    /// Returns the instant from which the server expects the next request; `None` if it named no usable wait.
+    /// Returns the wait that a client with this policy obeys; `None` if the server named no usable one, or a longer one than
+    /// the client obeys.
     ///
     /// [`WaitKind::UntilFull`] is not usable: one request fits long before the limit is at its full quota. For a limit
     /// per minute, OpenAI's resets name up to sixty times the wait that one request needs. The client's own back-off
-    /// applies instead.
-    pub(super) fn ready_at(&self, now: Instant) -> Option<Instant> {
-        let Wait { length, kind } = self.wait?;
-        match kind {
-            WaitKind::UntilAdmitted | WaitKind::UntilWindowEnds | WaitKind::Suggested => Some(now + length),
-            WaitKind::UntilFull | WaitKind::Meaningless => None,
-        }
+    /// applies instead. An exhausted allowance of hours or days is left alone until then: to try sooner is to be refused for
+    /// hours. A client that reads the headers alone knows no kinds.
+    pub(super) fn obeyed_wait(&self, retry: &Retry) -> Option<Nanos> {
+        let is_allowance =
+            matches!(self.outcome, AttemptOutcome::Limited { cause: LimitCause::Allowance, .. });
+        let usable = || {
+            let Wait { length, kind } = self.wait?;
+            match kind {
+                WaitKind::UntilFull if is_allowance => Some(length),
+                WaitKind::UntilAdmitted | WaitKind::UntilWindowEnds | WaitKind::Suggested => Some(length),
+                WaitKind::UntilFull | WaitKind::Meaningless => None,
+            }
+        };
+        let stated = if retry.stated_wait.headers_only { self.header_wait } else { usable() };
+        let is_obeyed = |wait: &Nanos| {
+            retry.obey_retry_after && retry.stated_wait.longest.is_none_or(|longest| *wait <= longest)
+        };
+        stated.filter(is_obeyed)
     }
 }

@@ -4,7 +4,7 @@
 //!  steps from the first to the last; in each, the targets that
 //!     may serve the job                    (not excluded by a 413, a wrong key, …)
 //!     the retry budget allows              (a second attempt at one target is a retry)
-//!     are not in cool-down, and not being probed
+//!     are not in cool-down, neither for all jobs nor for this one, and not being probed
 //!     were not tried since the last wait   (a failed attempt is not repeated at once)
 //!     can be sent to now                   (pace)
 //!  the first step with such a target wins; its pick chooses among them ──▶ send
@@ -16,17 +16,19 @@
 //! quota meanwhile.
 
 use super::backoff::exponential;
+use super::blockers::{BlockedBy, Blockers, TargetView, blocked_by};
 use super::budget::Budget;
 use super::cool_down_queue::{MIN_WAITS_IN_VAIN, Opening, TargetSet};
+use super::job_cool_down::{JobCoolDown, JobCoolDowns};
 use super::jobs::ActiveJob;
 use super::reply::{Reply, ReplyClass};
 use super::target::TargetState;
 use crate::event::{AttemptOutcome, EndReason, LimitCause, Obstacle, WaitReason};
-use crate::ids::{AttemptId, TargetId};
+use crate::ids::{AttemptId, Slot, TargetId};
 use crate::job::Job;
 use crate::scenario::{MAX_ROUTE_TARGETS, Pick, Retry, Route, Scenario, Step};
 use provider::meter::Charge;
-use provider::{Axis, Instant, Nanos, RandomStream, random};
+use provider::{Instant, Nanos, RandomStream, random};
 
 /// A target of a route that a job can be sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +66,9 @@ pub(super) enum NextAction {
 pub(super) struct Router {
     routes: Vec<Vec<StepCursor>>,
     pub(super) targets: Vec<TargetState>,
+    pub(super) job_cool_downs: JobCoolDowns,
+    /// The provider and the account of each target.
+    accounts: Vec<(u16, u16)>,
     pub(super) budget: Budget,
     retry: Retry,
     jitter_key: u64,
@@ -74,65 +79,6 @@ pub(super) struct Router {
 struct StepCursor {
     step: Step,
     cursor: usize,
-}
-
-/// Why a job cannot be sent to a target now.
-#[derive(Clone, Copy, Debug)]
-enum BlockedBy {
-    /// The retry budget is empty.
-    Budget,
-    /// The target is in cool-down until this instant.
-    CoolDown(Instant, (LimitCause, Option<Axis>)),
-    /// The target was ejected, and a probe is in flight.
-    Probe,
-    /// The job tried it since its last wait.
-    JustTried,
-    /// The pace allows the send from this instant on. The axis is the one on which it fits last, if a limit delays it.
-    Pace(Instant, Option<Axis>),
-    /// The known limits can never hold the job.
-    TooLarge,
-}
-
-/// What blocked the targets of a route, with the earliest end of each kind that ends by itself.
-#[derive(Clone, Copy, Debug, Default)]
-struct Blockers {
-    budget: bool,
-    just_tried: Option<Obstacle>,
-    probe: Option<Obstacle>,
-    cool_down: Option<(Instant, Obstacle)>,
-    pace: Option<(Instant, Obstacle, Candidate)>,
-    /// Targets in cool-down or being probed, as a bit set of their positions in the route.
-    closed: u64,
-}
-
-impl Blockers {
-    fn add(&mut self, blocked_by: BlockedBy, candidate: Candidate) {
-        let target = candidate.target;
-        let plain = |why| Obstacle { target, why, axis: None, cause: None };
-        match blocked_by {
-            BlockedBy::Budget => self.budget = true,
-            BlockedBy::JustTried => {
-                self.just_tried.get_or_insert(plain(WaitReason::BackOff));
-            }
-            BlockedBy::Probe => {
-                self.closed |= candidate.bit();
-                self.probe.get_or_insert(plain(WaitReason::Probe));
-            }
-            BlockedBy::CoolDown(until, (cause, axis)) => {
-                self.closed |= candidate.bit();
-                if self.cool_down.is_none_or(|(earliest, _)| until < earliest) {
-                    let obstacle = Obstacle { axis, cause: Some(cause), ..plain(WaitReason::CoolDown) };
-                    self.cool_down = Some((until, obstacle));
-                }
-            }
-            BlockedBy::Pace(at, axis) => {
-                if self.pace.is_none_or(|(earliest, ..)| at < earliest) {
-                    self.pace = Some((at, Obstacle { axis, ..plain(WaitReason::Pace) }, candidate));
-                }
-            }
-            BlockedBy::TooLarge => {}
-        }
-    }
 }
 
 impl Router {
@@ -148,7 +94,9 @@ impl Router {
         };
         Self {
             routes: scenario.routes.iter().map(steps).collect(),
+            accounts: scenario.targets.iter().map(|target| (target.provider, target.account)).collect(),
             targets: TargetState::all(scenario),
+            job_cool_downs: JobCoolDowns::new(scenario),
             budget: Budget::new(scenario.client.retry.budget_permille),
             retry: scenario.client.retry.clone(),
             jitter_key: random::label_key(scenario.seed, "jitter"),
@@ -161,10 +109,17 @@ impl Router {
         &mut self.targets[id.index()]
     }
 
-    /// Chooses the next action of a job with this `cost`.
+    /// Chooses the next action of the job at `slot`, with this `cost`.
     #[inline]
-    pub(super) fn choose(&mut self, now: Instant, active: &mut ActiveJob, cost: &Charge) -> NextAction {
-        let Self { routes, targets, budget, .. } = self;
+    pub(super) fn choose(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        active: &mut ActiveJob,
+        cost: &Charge,
+    ) -> NextAction {
+        let Self { routes, targets, job_cool_downs, budget, .. } = self;
+        let job_cool_downs = job_cool_downs.of(slot);
         let route = active.job.route.index();
         let mut blockers = Blockers::default();
         let mut first_position = 0; // Of the step's targets, within the route.
@@ -184,7 +139,9 @@ impl Router {
                     continue;
                 }
                 let target = &targets[candidate.target.index()];
-                if let Some(blocked_by) = blocked_by(now, active, candidate.bit(), cost, target, budget) {
+                let own = job_cool_downs.get(usize::from(candidate.position)).copied();
+                let view = TargetView { state: target, own };
+                if let Some(blocked_by) = blocked_by(now, active, candidate.bit(), cost, &view, budget) {
                     blockers.add(blocked_by, candidate);
                 } else if step.pick == Pick::MostRoom {
                     let room = target.room(now, cost);
@@ -209,11 +166,13 @@ impl Router {
     fn wait_or_give_up(&mut self, now: Instant, active: &mut ActiveJob, blockers: Blockers) -> NextAction {
         let mut backoff = active.backoff;
         let is_at_cap = backoff.is_at_cap(&self.retry.backoff);
-        let delay = backoff.next(&self.retry.backoff, &mut self.jitter(&active.job, backoff.rounds()));
+        let mut stream = self.jitter(&active.job, backoff.rounds());
+        let delay = backoff.next(&self.retry.backoff, &self.retry.stated_wait, &mut stream);
         // The reply to a probe arrives at an unknown instant, so the job decides again after a back-off.
         let back_offs = [blockers.just_tried, blockers.probe]
             .map(|obstacle| Some((now + delay.total(), obstacle?, None)));
-        let cool_down = blockers.cool_down.map(|(until, obstacle)| (until + delay.jitter, obstacle, None));
+        let after_stated = |(until, obstacle)| (until + delay.after_stated, obstacle, None);
+        let cool_down = blockers.cool_down.map(after_stated);
         let pace = blockers.pace.map(|(at, obstacle, candidate)| (at, obstacle, Some(candidate)));
         let waits = back_offs.into_iter().chain([cool_down, pace]).flatten();
         let Some((until, obstacle, reserve)) = waits.min_by_key(|(until, ..)| *until) else {
@@ -231,11 +190,12 @@ impl Router {
             active.backoff = backoff;
         }
         // The other blockers end at an instant that is known now.
-        let awaits_targets = blockers.just_tried.is_none() && blockers.pace.is_none();
+        let awaits_targets =
+            blockers.just_tried.is_none() && blockers.pace.is_none() && !blockers.job_cool_down;
         if awaits_targets && is_at_cap && active.waits_in_vain >= MIN_WAITS_IN_VAIN {
             let (route, positions, or_budget) = (active.job.route, blockers.closed, blockers.budget);
             let targets = TargetSet { route, positions, or_budget };
-            let delay = if obstacle.why == WaitReason::Probe { delay.total() } else { delay.jitter };
+            let delay = if obstacle.why == WaitReason::Probe { delay.total() } else { delay.after_stated };
             return NextAction::AwaitTargets { until, obstacle, targets, delay };
         }
         NextAction::Wait { until, obstacle, reserve }
@@ -280,22 +240,23 @@ impl Router {
         RandomStream::keyed(self.jitter_key, random::mix(job.id.0) ^ u64::from(n))
     }
 
-    /// Puts a target in cool-down after a reply that did not serve the job, if the reply calls for it. Returns the end
-    /// of the cool-down and its cause; `None` if there is none.
+    /// Puts a target in cool-down after a reply that did not serve the job at `slot`, if the reply calls for it. Returns the end
+    /// of the cool-down and its cause; `None` if there is none for all jobs.
     #[cold] // Kept out of the path of jobs that are served.
     pub(super) fn cool_down(
         &mut self,
         now: Instant,
-        target: TargetId,
+        slot: Slot,
+        candidate: Candidate,
         attempt: AttemptId,
-        class: ReplyClass,
         reply: &Reply,
     ) -> Option<(Instant, LimitCause)> {
+        let (target, class) = (candidate.target, reply.class());
         if class == ReplyClass::NotSent {
             self.target(target).cancel_probe(attempt);
             return None;
         }
-        let named = reply.ready_at(now).filter(|_| self.retry.obey_retry_after);
+        let mut named = reply.obeyed_wait(&self.retry).map(|wait| now + wait);
         let (failed, cause, axis) = match (class, reply.outcome) {
             (ReplyClass::Unhealthy, _) => (true, LimitCause::Overload, None),
             (_, AttemptOutcome::Limited { cause, axis }) => {
@@ -304,14 +265,22 @@ impl Router {
             _ => (false, LimitCause::Other, None),
         };
         let is_last = failed && self.is_last_in_use(now, target);
+        let per_job = self.job_cool_downs.are_kept();
+        if let Some(until) = named.take_if(|_| per_job) {
+            self.job_cool_downs.set(slot, candidate.position, JobCoolDown { until, cause: (cause, axis) });
+        }
         let Self { targets, retry, .. } = self;
         let target_state = &mut targets[target.index()];
-        let ejected = failed.then(|| target_state.count_failure(now, attempt, is_last)).flatten();
+        let ejected = match (failed, cause) {
+            (false, _) => None,
+            (true, LimitCause::Billing) => target_state.count_lasting_failure(now, attempt, is_last),
+            (true, _) => target_state.count_failure(now, attempt, is_last),
+        };
         if !failed {
             target_state.end_probe(attempt);
         }
         let until = match class {
-            ReplyClass::RateLimited if retry.obey_retry_after => {
+            ReplyClass::RateLimited if retry.obey_retry_after && !per_job => {
                 let refusals = target_state.count_refusal();
                 named.or_else(|| Some(now + exponential(&retry.backoff, refusals)))
             }
@@ -323,6 +292,34 @@ impl Router {
         Some((until, cause))
     }
 
+    /// Parks the other targets of an account whose target went into cool-down because the account itself is out of use: it must
+    /// pay, or its allowance is used up. Returns them with the ends of their cool-downs. A target that must be paid for stays in
+    /// use if no other one of a route is.
+    #[cold]
+    pub(super) fn park_account(
+        &mut self,
+        now: Instant,
+        target: TargetId,
+        until: Instant,
+        cause: LimitCause,
+    ) -> Vec<(TargetId, Instant)> {
+        if !matches!(cause, LimitCause::Billing | LimitCause::Allowance) {
+            return Vec::new();
+        }
+        let account = self.accounts[target.index()];
+        let mut parked = Vec::new();
+        for (mate, _) in
+            (0..).map(TargetId).zip(&self.accounts.clone()).filter(|(_, other)| **other == account)
+        {
+            let is_open = self.targets[mate.index()].cool_down_end(now).is_none_or(|end| end < until);
+            let is_needed = cause == LimitCause::Billing && self.is_last_in_use(now, mate);
+            if mate != target && is_open && !is_needed {
+                parked.push((mate, self.targets[mate.index()].extend_cool_down(until, cause, None)));
+            }
+        }
+        parked
+    }
+
     /// Returns `true` if the target is on a route on which no other target is in use.
     fn is_last_in_use(&self, now: Instant, target: TargetId) -> bool {
         self.routes.iter().any(|steps| {
@@ -330,33 +327,5 @@ impl Router {
             let in_use = |other: &TargetId| self.targets[other.index()].is_in_use(now);
             all().any(|one| *one == target) && !all().any(|other| *other != target && in_use(other))
         })
-    }
-}
-
-/// Returns what blocks a send of the job to a target now; `None` if it can be sent.
-fn blocked_by(
-    now: Instant,
-    active: &ActiveJob,
-    bit: u64,
-    cost: &Charge,
-    target: &TargetState,
-    budget: &Budget,
-) -> Option<BlockedBy> {
-    if active.tried & bit != 0 && !budget.allows() {
-        return Some(BlockedBy::Budget);
-    }
-    if let Some(until) = target.cool_down_end(now) {
-        return Some(BlockedBy::CoolDown(until, target.cool_down_cause()));
-    }
-    if target.is_probing() {
-        return Some(BlockedBy::Probe);
-    }
-    if active.tried_this_round & bit != 0 {
-        return Some(BlockedBy::JustTried);
-    }
-    match target.next_send_at(now, cost) {
-        None => Some(BlockedBy::TooLarge),
-        Some((at, axis)) if at > now => Some(BlockedBy::Pace(at, axis)),
-        Some(_) => None,
     }
 }

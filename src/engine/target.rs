@@ -232,6 +232,21 @@ impl TargetState {
         (!is_last).then(|| now + duration)
     }
 
+    /// Counts a failure that every further attempt would repeat, such as that of an account that must pay: it ejects the target at
+    /// once. Arguments and result are those of [`Self::count_failure`].
+    pub(super) fn count_lasting_failure(
+        &mut self,
+        now: Instant,
+        attempt: AttemptId,
+        is_last: bool,
+    ) -> Option<Instant> {
+        let after = self.eject?.after;
+        if let Health::InUse { failures } = &mut self.health {
+            *failures = (*failures).max(after.saturating_sub(1));
+        }
+        self.count_failure(now, attempt, is_last)
+    }
+
     /// Extends the cool-down to `until`; a later end set before is kept, with its cause. Returns the end.
     pub(super) fn extend_cool_down(
         &mut self,
@@ -317,6 +332,15 @@ mod tests {
     fn without_ejection_no_number_of_failures_matters() {
         let mut target = TargetState { eject: None, ..healthy() };
         assert_eq!((0..99).find_map(|id| target.count_failure(NOW, AttemptId(id), false)), None);
+    }
+
+    #[test]
+    fn a_lasting_failure_ejects_at_once() {
+        let mut target = healthy();
+        assert_eq!(target.count_lasting_failure(NOW, AttemptId(0), true), None, "the last in use");
+        let mut target = healthy();
+        assert_eq!(target.count_lasting_failure(NOW, AttemptId(0), false), Some(NOW + EJECT.duration));
+        assert!(!target.is_in_use(NOW));
     }
 
     #[test]

@@ -1,51 +1,152 @@
 //! Advice on a refusal, the most useful first.
 
+use super::Explanation;
 use super::facts::{Admission, Facts};
-use super::text::wait_text;
-use crate::engine::parse::{ParsedFailure, Refusal};
+use super::text::{in_words, wait_text};
+use crate::engine::parse::{ParsedFailure, Reason, Refusal, Unit};
 use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
 use provider::{Axis, Nanos};
 
-/// Returns the advice on a failure, in complete sentences.
-pub(super) fn advice(failure: &ParsedFailure, facts: &Facts) -> Vec<String> {
-    let ParsedFailure { cause, ref refusal, .. } = *failure;
+/// Returns the advice on a refusal, in complete sentences.
+pub(super) fn advice(explanation: &Explanation) -> Vec<String> {
+    let Explanation { failure, facts, .. } = explanation;
     let one = |sentence: &str| vec![sentence.to_owned()];
-    match cause {
+    if !explanation.refusals.is_empty() {
+        return of_list(explanation);
+    }
+    if let Some(sentence) = failure.reason.and_then(by_reason) {
+        return one(sentence);
+    }
+    match failure.cause {
         LimitCause::MinuteLimit | LimitCause::DayLimit => rate_limit(failure, facts),
-        LimitCause::TooLarge => too_large(refusal),
+        LimitCause::Allowance => allowance(explanation),
+        LimitCause::TooLarge => too_large(failure),
         LimitCause::Overload => overload(failure.wait),
         LimitCause::Auth => {
             one("Check the key: it is wrong, revoked or lacks permission. Do not retry with this key.")
         }
-        LimitCause::Billing => {
-            one("Check the account's balance and plan. Do not retry until that is settled.")
-        }
-        LimitCause::Concurrency => concurrency(refusal, facts),
+        LimitCause::Billing => one(
+            "Check the account's balance, plan and spend limit. Do not retry until that is settled; another account or provider \
+             can serve meanwhile.",
+        ),
+        LimitCause::Concurrency => concurrency(failure, facts),
         LimitCause::NotInTier => one(
             "Choose a model that the plan includes, or change the plan. Its quota for this model is zero, so waiting does not \
              help.",
         ),
-        LimitCause::Other => match failure.wait {
-            Some(wait) => vec![format!("Wait {} and retry.", wait_text(wait.length))],
-            None => one(
-                "The reply does not state the reason. If its status is 400 or 404, change the request; otherwise back off with \
-                 jitter.",
-            ),
-        },
+        LimitCause::Other => other(explanation),
     }
+}
+
+/// Returns the advice on an error whose code says what it is.
+const fn by_reason(reason: Reason) -> Option<&'static str> {
+    Some(match reason {
+        Reason::ModelWithdrawn => {
+            "Change the model: the provider has withdrawn this one. No retry can succeed."
+        }
+        Reason::ModelUnknown => {
+            "Check the name of the model, and whether the account has access to it. No retry can succeed."
+        }
+        Reason::AccountRestricted => {
+            "Contact the provider's support: it has restricted the account. No key of it is served, and no retry can succeed."
+        }
+        Reason::UnknownPath => {
+            "Correct the base URL: no endpoint has this path. A path given twice is the usual mistake."
+        }
+        Reason::OutputRejected => {
+            "Retry once, or change the prompt or the schema: the model did not produce what the request demands. No limit refused."
+        }
+        Reason::ClientBlocked => {
+            "Change where the request comes from: the client was refused, not the key. No retry can succeed."
+        }
+        Reason::WorkerFull => {
+            "Retry after a short back-off, or route to another provider: one worker of the provider is full, no quota of yours."
+        }
+    })
+}
+
+/// Returns the advice on a reply whose reason is not known: by its status, and by who answered.
+fn other(explanation: &Explanation) -> Vec<String> {
+    let Explanation { failure, status, .. } = explanation;
+    let is_proxy = explanation.answered_by == Some("proxy");
+    if is_proxy && matches!(status, Some(401 | 403)) {
+        return vec![
+            "Change what the proxy refuses, not the key: the user agent, the address or the country of the client. It blocks the \
+             request before the provider sees it."
+                .into(),
+        ];
+    }
+    if let Some(wait) = failure.wait {
+        let advice = format!("Wait {} and retry, with jitter.", wait_text(wait.length));
+        let proxy = "Ask the operator of the proxy for its limit: it counts requests, whatever they cost at the provider.";
+        return [advice].into_iter().chain(is_proxy.then(|| proxy.to_owned())).collect();
+    }
+    let advice = match status {
+        Some(404) => {
+            "Check the URL and the name of the model: status 404 says that one of them does not exist. No retry can succeed."
+        }
+        Some(400..=428) => "Change the request: by its status it can never succeed as it is.",
+        Some(429) => "Back off exponentially with jitter: the reply states neither the limit nor a wait.",
+        Some(_) => "Back off with jitter and retry: the reply does not state the reason.",
+        None => {
+            "The reply does not state the reason. If its status is 400 or 404, change the request; otherwise back off with jitter."
+        }
+    };
+    vec![advice.to_owned()]
+}
+
+/// Returns the advice on an allowance of a plan.
+fn allowance(explanation: &Explanation) -> Vec<String> {
+    let failure = &explanation.failure;
+    let until = match (failure.wait, &failure.reset_at) {
+        (Some(wait), _) => format!("Stop sending with this account for {}: ", wait_text(wait.length)),
+        (None, Some(reset)) => format!("Stop sending with this account until {}: ", reset.stated),
+        (None, None) => "Stop sending with this account until the allowance resets: ".to_owned(),
+    };
+    let mut advice = vec![
+        until + "the allowance of its plan is used up, and a retry within seconds or minutes cannot help.",
+        "Use another account or provider meanwhile. Another key or model of the same account does not help."
+            .to_owned(),
+    ];
+    if failure.contradicted_window.is_some() {
+        advice.push(
+            "Add a payment method or a paid plan: a limit that refills over so long a time is that of an account without one."
+                .to_owned(),
+        );
+    }
+    advice
+}
+
+/// Returns the advice on a gateway's list: the first remedy of each refusal in it.
+fn of_list(explanation: &Explanation) -> Vec<String> {
+    let lead = "Do not retry within seconds: the gateway failed because each provider behind it refused. One of these remedies is \
+                enough:";
+    let remedies = explanation.refusals.iter().filter_map(|refusal| {
+        let name = refusal.provider.unwrap_or("a provider that is not named");
+        Some(format!("{name} ({}): {}", refusal.cause, refusal.advice.first()?))
+    });
+    [lead.to_owned()].into_iter().chain(remedies).collect()
 }
 
 fn rate_limit(failure: &ParsedFailure, facts: &Facts) -> Vec<String> {
     let ParsedFailure { cause, ref refusal, wait, .. } = *failure;
-    let mut advice = vec![retry_sentence(wait)];
+    let is_short = refusal.window.is_some_and(|window| window <= Nanos::SECOND);
+    let mut advice = vec![if is_short {
+        "Spread the requests evenly: this limit counts over one second, so a wait of a second is enough."
+            .to_owned()
+    } else {
+        retry_sentence(wait)
+    }];
     advice.extend(facts.day_reset_sentence.filter(|_| cause == LimitCause::DayLimit).map(str::to_owned));
-    match refusal.axis {
-        Some(axis) if axis.counts_tokens() => advice.extend(save_tokens(axis, refusal, facts)),
-        Some(axis) => advice.extend(pace_sentence(axis, refusal.limit)),
-        None => {}
+    match refusal.unit {
+        Some(Unit::Tokens | Unit::InputTokens | Unit::OutputTokens) => {
+            let axis = refusal.axis.unwrap_or(Axis::Tpm);
+            advice.extend(save_tokens(axis, refusal, facts));
+        }
+        _ => advice.extend(pace_sentence(refusal)),
     }
-    let owner = facts.owner;
+    let owner = refusal.scope.unwrap_or(facts.owner);
     advice.push(format!(
         "Use another {}, model or provider. Another key of the same {owner} shares this quota and does not help.",
         if owner == "organisation" { "account" } else { owner }
@@ -109,29 +210,33 @@ fn save_tokens(axis: Axis, refusal: &Refusal, facts: &Facts) -> Vec<String> {
     }
 }
 
-fn pace_sentence(axis: Axis, limit: Option<u64>) -> Option<String> {
-    let (limit, window) = (limit.filter(|limit| *limit > 0)?, axis.window_length()?);
+fn pace_sentence(refusal: &Refusal) -> Option<String> {
+    let (limit, window) = (refusal.limit.filter(|limit| *limit > 0)?, refusal.window?);
     let period = match window {
-        Nanos::MINUTE => "minute",
-        Nanos::HOUR => "hour",
-        _ => "day",
+        Nanos::SECOND => "second".to_owned(),
+        Nanos::MINUTE => "minute".to_owned(),
+        Nanos::HOUR => "hour".to_owned(),
+        Nanos::DAY => "day".to_owned(),
+        other => in_words(other),
     };
-    let (plural, singular) = match axis {
-        Axis::Ash | Axis::Asd => ("seconds of audio", "second"),
-        _ => ("requests", "request"),
+    let (plural, singular) = match refusal.unit? {
+        Unit::AudioSeconds => ("seconds of audio", "second"),
+        Unit::Requests => ("requests", "request"),
+        _ => return None,
     };
     let interval = wait_text(Nanos(window.0 / limit));
     Some(format!("Pace {plural}: {limit} per {period} is one {singular} every {interval}."))
 }
 
-fn too_large(refusal: &Refusal) -> Vec<String> {
-    if refusal.axis.is_none() {
+fn too_large(failure: &ParsedFailure) -> Vec<String> {
+    let refusal = &failure.refusal;
+    if failure.exceeds_model {
         return too_long(refusal);
     }
     let smaller = match refusal.limit.filter(|limit| *limit > 0) {
         Some(limit) => {
             format!(
-                "Request at most {limit} tokens (prompt + max_tokens), or use a model with a larger limit."
+                "Request at most {limit} tokens (prompt + max_tokens), or use a model or plan with a larger limit."
             )
         }
         None => "Shorten the prompt or max_tokens, or use a model with a larger limit.".into(),
@@ -162,14 +267,21 @@ fn overload(wait: Option<Wait>) -> Vec<String> {
     [fall_back.to_owned()].into_iter().chain(suggested).collect()
 }
 
-fn concurrency(refusal: &Refusal, facts: &Facts) -> Vec<String> {
+fn concurrency(failure: &ParsedFailure, facts: &Facts) -> Vec<String> {
+    let refusal = &failure.refusal;
     let cap = match refusal.limit {
-        Some(limit) => format!("Limit the client to {limit} requests in flight."),
-        None => "Limit the number of requests in flight.".into(),
+        Some(limit) => format!(
+            "Limit the client to {limit} requests in flight: fewer workers help, a slower pace of as many does not."
+        ),
+        None => {
+            "Limit the number of requests in flight: fewer workers help, a slower pace of as many does not."
+                .into()
+        }
     };
+    let wait = failure.wait.map(|wait| format!("Wait {} before the next attempt.", wait_text(wait.length)));
     let shared = format!(
-        "All keys of one {} share this limit. A slot is free as soon as a request ends.",
-        facts.owner
+        "All keys of one {} share this limit. A slot is free as soon as a request ends, so wait for your own calls.",
+        refusal.scope.unwrap_or(facts.owner)
     );
-    vec![cap, shared]
+    [cap].into_iter().chain(wait).chain([shared]).collect()
 }

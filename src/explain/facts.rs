@@ -73,9 +73,21 @@ impl Facts {
             Dialect::OpenRouter => Self::new("account", Unknown, NoHeaders),
             Dialect::XAi => Self::new("team", Unknown, RemainingOnly),
             Dialect::Bedrock => Self::new("account", PromptAndModelMaximum, NoHeaders),
-            Dialect::DeepSeek | Dialect::MiniMax | Dialect::MetaLlama => {
-                Self::new("account", Unknown, NoHeaders)
+            Dialect::Moonshot => Self::new("organisation", Unknown, NoHeaders),
+            Dialect::GitHubModels => Self::new("user", Unknown, RemainingOnly),
+            Dialect::Codex => Self::new("account", Unknown, TimeToFull),
+            Dialect::Watsonx => Self::new("instance", Unknown, NoHeaders),
+            Dialect::WorkersAi => {
+                let day_reset_sentence =
+                    Some("The daily allocation resets at 00:00 UTC, for all models at once.");
+                Self { day_reset_sentence, ..Self::new("account", Unknown, NoHeaders) }
             }
+            Dialect::Zai
+            | Dialect::DashScope
+            | Dialect::SiliconFlow
+            | Dialect::DeepSeek
+            | Dialect::MiniMax
+            | Dialect::MetaLlama => Self::new("account", Unknown, NoHeaders),
         }
     }
 

@@ -1,20 +1,23 @@
-//! Explains a refusal: which limit of which owner, how full it was, when to retry, what the headers omit, and how to
-//! avoid it.
+//! Explains refusals: which limit of which owner, how full it was, when to retry, what the headers omit, who answered, and how
+//! to avoid it.
 //!
-//! The input is a body or the output of `curl -i`, in any dialect that the engine parses. The explanation contains only
-//! what the reply states and what the documented rules of the provider imply.
+//! The input is whatever people paste: bodies, the output of `curl`, streams, printed exceptions, logs, several at once, in any
+//! dialect that the engine parses (`paste` has the forms). The explanation contains only what the reply states and what the
+//! documented rules of the provider imply. Where they leave something open, a note says so.
 
 mod advice;
 mod facts;
-mod pasted_response;
+mod notes;
+mod paste;
 mod text;
 
 use crate::api_keys::masked;
-use crate::engine::parse::{self, Dialect, LimitHeader, ParsedFailure, Response};
+use crate::engine::WaitKind;
+use crate::engine::parse::{self, Dialect, LimitHeader, Parsed, ParsedFailure, Response, Unit};
 use crate::event::LimitCause;
 use facts::Facts;
-use pasted_response::PastedResponse;
-use provider::{Axis, Instant};
+use paste::PastedReply;
+use provider::{Axis, Instant, Nanos};
 use serde::Serialize;
 
 /// An explained refusal. The field names are the public format of `explain --json`.
@@ -22,26 +25,46 @@ use serde::Serialize;
 pub struct Explanation {
     /// The dialect; `None` if the reply has no marker of one.
     pub provider: Option<&'static str>,
+    /// Who answered: `provider`, `gateway` or `proxy`; `None` if nothing shows it.
+    pub answered_by: Option<&'static str>,
+    /// The name of the gateway or proxy that answered.
+    pub server: Option<&'static str>,
+    /// The status; `None` if the paste neither states nor implies one.
+    pub status: Option<u16>,
     /// The kind of refusal.
     pub cause: &'static str,
-    /// The axis, by its name in scenarios.
+    /// The axis, by its name in scenarios; `None` if no axis counts this unit over this window.
     pub axis: Option<&'static str>,
+    /// What the limit counts: `requests`, `tokens`, `requests_in_flight`.
+    pub unit: Option<&'static str>,
+    /// The window of the limit, in seconds. A week has 7 days and a month 30.
+    pub window_s: Option<f64>,
+    /// Whose limit it is: `organisation`, `project`, `user`, if the reply says so.
+    pub scope: Option<&'static str>,
     /// The model.
     pub model: Option<String>,
-    /// The limit, in units of the axis per window.
+    /// The limit, in units per window.
     pub limit: Option<u64>,
     /// The usage before the request; may be negative after a burst.
     pub used: Option<i64>,
     /// The cost of the request.
     pub requested: Option<u64>,
-    /// The stated wait, in seconds.
+    /// The wait, in seconds, exactly as stated.
     pub wait_s: Option<f64>,
     /// The kind of wait: `until_enough`, …, or `meaningless` if to wait that long does not help.
     pub wait_meaning: Option<&'static str>,
+    /// The moment at which the limit resets (RFC 3339, UTC), if the reply states one whose zone is known.
+    pub resets_at: Option<String>,
     /// `true` if the same request can never succeed here.
     pub terminal: bool,
+    /// Doubts and contradictions, in sentences.
+    pub notes: Vec<String>,
     /// Advice, the most useful first.
     pub advice: Vec<String>,
+    /// The allowances of a subscription in the headers.
+    pub allowances: Vec<AllowanceState>,
+    /// The refusals that a gateway lists; empty for any other reply.
+    pub refusals: Vec<Explanation>,
     #[serde(skip)]
     failure: ParsedFailure,
     #[serde(skip)]
@@ -51,15 +74,29 @@ pub struct Explanation {
     limits: Vec<LimitHeader>,
 }
 
+/// One window of a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct AllowanceState {
+    /// The length of the window, in seconds.
+    pub window_s: f64,
+    /// The used share, in per cent; may exceed 100.
+    pub used_percent: f64,
+    /// The time until it resets, in seconds.
+    pub reset_s: Option<f64>,
+}
+
 /// The reason why a text cannot be explained, with the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExplainError {
     /// The text is empty.
     #[error("empty input: paste the body of a refusal, or the output of `curl -i`")]
     Empty,
-    /// The reply is a success or a redirection.
+    /// Every reply is a success or a redirection.
     #[error("status {0} is not an error: paste the reply to a request that was refused")]
     Success(u16),
+    /// The body is compressed.
+    #[error("the body is compressed ({0}): save it with `curl --compressed`, or decompress it first")]
+    Compressed(&'static str),
     /// No dialect has errors of this form.
     #[error(
         "unknown error format: expected {{\"error\": {{\"message\": …}}}} or the error of another supported provider, \
@@ -68,48 +105,158 @@ pub enum ExplainError {
     Unknown,
 }
 
-/// Explains the body of a refusal, or a whole response as `curl -i` prints it, with API keys masked. Detects the dialect if `dialect` is
-/// `None`.
+/// Explains every refusal in a paste, with API keys masked: bodies, whole responses, streams, printed exceptions. Detects the
+/// dialect of each if `dialect` is `None`.
 ///
 /// # Errors
-/// If the text is empty, not an error, or in an unknown format.
-pub fn explain(text: &str, dialect: Option<Dialect>) -> Result<Explanation, ExplainError> {
-    let text = &*masked(text.trim());
-    if text.is_empty() {
+/// If the paste is empty, compressed beyond reading, or holds no error in a known form.
+pub fn explain(bytes: &[u8], dialect: Option<Dialect>) -> Result<Vec<Explanation>, ExplainError> {
+    let decoded = paste::decode(bytes);
+    let text = masked(decoded.text.trim());
+    if text.is_empty() && decoded.unreadable.is_none() {
         return Err(ExplainError::Empty);
     }
-    let response = PastedResponse::read(text);
-    let body = response.body.as_bytes();
-    let status = response.status.or_else(|| parse::status_of(body)).ok_or(ExplainError::Unknown)?;
-    let parsed = parse::parsed(dialect, Instant::ZERO, &Response { status, headers: &response, body });
-    // A response with status 200 may contain an error; a redirection does not.
-    let failure =
-        parsed.failure.filter(|failure| failure.status >= 400).ok_or(ExplainError::Success(status))?;
-    Ok(Explanation::new(parsed.dialect, failure, parsed.limits))
+    let mut success = None;
+    let mut explained = Vec::new();
+    for reply in paste::replies(&text) {
+        match explain_reply(&reply, dialect) {
+            Ok(mut explanation) => {
+                explanation.add_notes(&reply, decoded.was_compressed);
+                explained.push(explanation);
+            }
+            Err(ExplainError::Success(status)) => success = Some(status),
+            Err(_) => {}
+        }
+    }
+    match (explained.is_empty(), decoded.unreadable, success) {
+        (false, ..) => Ok(explained),
+        (true, Some(name), _) => Err(ExplainError::Compressed(name)),
+        (true, None, Some(status)) => Err(ExplainError::Success(status)),
+        (true, None, None) => Err(ExplainError::Unknown),
+    }
 }
 
+/// Formats explanations as plain text, with a number before each if there are several.
+#[must_use]
+pub fn text(explanations: &[Explanation]) -> String {
+    let numbered = |(index, explanation): (usize, &Explanation)| {
+        format!("Reply {} of {}\n{}", index + 1, explanations.len(), explanation.text())
+    };
+    match explanations {
+        [only] => only.text(),
+        several => several.iter().enumerate().map(numbered).collect::<Vec<_>>().join("\n"),
+    }
+}
+
+fn explain_reply(reply: &PastedReply, dialect: Option<Dialect>) -> Result<Explanation, ExplainError> {
+    let body = reply.body.as_bytes();
+    let stated = reply.status.or_else(|| parse::status_of(body));
+    let has_limits = || {
+        reply.headers.iter().any(|(name, _)| {
+            name == "retry-after" || name.contains("ratelimit") || name.starts_with("x-codex")
+        })
+    };
+    if stated.is_none() && !parse::is_error(body) && !(body.is_empty() && has_limits()) {
+        return Err(ExplainError::Unknown);
+    }
+    // A refusal of unknown status is read as a limit, the most common kind.
+    let status = stated.unwrap_or(UNKNOWN_STATUS);
+    let parsed = parse::parsed(dialect, Instant::ZERO, &Response { status, headers: reply, body });
+    let Parsed { dialect, failure, limits, .. } = parsed;
+    // A response with status 200 may contain an error; a redirection does not.
+    let mut failure = failure.filter(|failure| failure.status >= 400).ok_or(ExplainError::Success(status))?;
+    believe_exact_numbers(&mut failure);
+    Ok(Explanation::new(dialect, stated, failure, limits))
+}
+
+/// Corrects the window if the wait follows from the numbers to the digit by a longer usual one. A shorter wait than the named
+/// window asks for does not rule that window out, and is only noted.
+fn believe_exact_numbers(failure: &mut ParsedFailure) {
+    let is_window_limit =
+        matches!(failure.cause, LimitCause::MinuteLimit | LimitCause::DayLimit | LimitCause::Allowance);
+    let exact =
+        failure.refusal.exact_window().filter(|_| is_window_limit && failure.contradicted_window.is_none());
+    let Some((window, named)) = exact.zip(failure.refusal.window).filter(|(window, named)| window > named)
+    else {
+        return;
+    };
+    failure.contradicted_window = Some(named);
+    failure.refusal.set_window(window);
+    failure.cause = parse::cause_from_window(Some(window));
+}
+
+/// The status under which an error is read that states none.
+const UNKNOWN_STATUS: u16 = 429;
+
 impl Explanation {
-    fn new(dialect: Option<Dialect>, failure: ParsedFailure, limits: Vec<LimitHeader>) -> Self {
-        let ParsedFailure { status, cause, ref refusal, wait, .. } = failure;
+    fn new(
+        dialect: Option<Dialect>,
+        status: Option<u16>,
+        failure: ParsedFailure,
+        limits: Vec<LimitHeader>,
+    ) -> Self {
+        let ParsedFailure { cause, ref refusal, wait, responder, ref allowances, ref listed, .. } = failure;
         let facts = Facts::of(dialect);
-        Self {
+        let allowances = allowances.iter().map(|allowance| AllowanceState {
+            window_s: allowance.window.as_secs_f64(),
+            used_percent: allowance.used_permille as f64 / 10.0,
+            reset_s: allowance.reset.map(Nanos::as_secs_f64),
+        });
+        let refusals = listed.iter().map(|listed| {
+            Self::new(listed.dialect, Some(listed.failure.status), listed.failure.clone(), Vec::new())
+        });
+        let terminal = failure.is_terminal() && (status.is_some() || cause.name() != "other");
+        let resets_at =
+            failure.reset_at.as_ref().and_then(|reset| reset.time).map(|time| time.rfc3339().to_string());
+        let mut explanation = Self {
             provider: dialect.map(Dialect::name),
+            answered_by: responder.map(|responder| responder.kind()),
+            server: responder.and_then(|responder| responder.name()),
+            status: status.map(|status| if status < 400 { failure.status } else { status }),
             cause: cause.name(),
             axis: refusal.axis.map(Axis::name),
+            unit: refusal.unit.map(Unit::name),
+            window_s: refusal.window.map(Nanos::as_secs_f64),
+            scope: refusal.scope,
             model: refusal.model.clone(),
             limit: refusal.limit,
             used: refusal.used,
             requested: refusal.requested,
             wait_s: wait.map(|wait| wait.length.as_secs_f64()),
-            wait_meaning: wait.map(|wait| wait.kind.name()),
-            terminal: matches!(
-                cause,
-                LimitCause::TooLarge | LimitCause::Billing | LimitCause::NotInTier | LimitCause::Auth
-            ) || (cause == LimitCause::Other && status < 429),
-            advice: advice::advice(&failure, &facts),
-            failure,
+            wait_meaning: None,
+            resets_at,
+            terminal,
+            notes: Vec::new(),
+            advice: Vec::new(),
+            allowances: allowances.collect(),
+            refusals: refusals.collect(),
             facts,
             limits,
+            failure,
+        };
+        // Of a list, the provider whose refusal ends first.
+        let first = explanation.refusals.iter().find(|refusal| refusal.cause == explanation.cause);
+        if let Some(first) = first {
+            explanation.provider = first.provider;
+        }
+        explanation.weaken_uncertain_wait(dialect);
+        explanation.wait_meaning = explanation.failure.wait.map(|wait| wait.kind.name());
+        explanation.advice = advice::advice(&explanation);
+        explanation
+    }
+
+    /// Lowers a wait until this request fits to a suggestion, unless it follows from the numbers or the provider is known to
+    /// mean it so (Anthropic's and Groq's `retry-after`, verified on captures).
+    fn weaken_uncertain_wait(&mut self, dialect: Option<Dialect>) {
+        let is_provider = self.answered_by == Some("provider");
+        let is_verified = is_provider && matches!(dialect, Some(Dialect::Anthropic | Dialect::Groq));
+        let Some(wait) = &mut self.failure.wait else { return };
+        if wait.kind == WaitKind::UntilAdmitted
+            && !is_verified
+            && !self.failure.refusal.wait_follows_from_numbers(wait.length)
+        {
+            let is_allowance = self.failure.cause == LimitCause::Allowance;
+            wait.kind = if is_allowance { WaitKind::UntilWindowEnds } else { WaitKind::Suggested };
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use super::Explanation;
 use super::facts::HeaderMeaning;
-use crate::engine::parse::LimitHeader;
+use crate::engine::parse::{LimitHeader, ParsedFailure, Reason, Unit};
 use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
+use crate::formatting::is_unprintable;
 use provider::units;
 use provider::{Axis, Nanos};
 use std::fmt::Write as _;
@@ -16,44 +17,98 @@ impl Explanation {
         let mut out = format!("{}\n", self.headline());
         self.write_numbers(&mut out);
         if let Some(wait) = self.failure.wait {
-            let _ = writeln!(out, "\n{}", wait_sentence(wait, self.terminal));
+            let _ = writeln!(out, "\n{}", wait_sentence(wait, self.terminal, &self.failure));
         }
+        if let Some(reset) = &self.failure.reset_at {
+            let at = self.resets_at.as_deref().unwrap_or(&reset.stated);
+            let _ = writeln!(out, "It resets at {at}.");
+        }
+        self.write_allowances(&mut out);
         self.write_headers(&mut out);
+        for refusal in &self.refusals {
+            let _ = writeln!(out, "\nBehind it: {}", refusal.headline());
+        }
+        if !self.notes.is_empty() {
+            out.push_str("\nNote:\n");
+        }
+        for note in &self.notes {
+            let _ = writeln!(out, "  - {note}");
+        }
         out.push_str("\nWhat to do:\n");
         for sentence in &self.advice {
             let _ = writeln!(out, "  - {sentence}");
         }
-        out
+        // Messages come from the paste, and may hold anything.
+        out.chars().map(|c| if c != '\n' && is_unprintable(c) { ' ' } else { c }).collect()
     }
 
     fn headline(&self) -> String {
-        let owner = self.facts.owner;
-        let owner = match &self.failure.refusal.organization {
-            Some(name) => format!("{owner} {name}"),
+        let refusal = &self.failure.refusal;
+        let owner = refusal.scope.unwrap_or(self.facts.owner);
+        let owner = match &refusal.organization {
+            Some(name) => format!("{} {name}", self.facts.owner),
             None => format!("the {owner}"),
         };
         let model = self.model.as_deref().unwrap_or("this model");
-        let axis = self.failure.refusal.axis.map_or("rate", long_name);
+        let name = self.limit_name();
         let message = self.failure.message.as_deref().unwrap_or("the reply states no reason");
+        if let Some(sentence) = self.failure.reason.and_then(reason_sentence) {
+            return format!("{sentence}: {message}");
+        }
         match self.failure.cause {
             LimitCause::MinuteLimit | LimitCause::DayLimit => {
-                format!("The {axis} limit of {owner} on {model} is exhausted.")
+                format!("The {name} limit of {owner} on {model} is exhausted.")
+            }
+            LimitCause::Allowance => format!("The allowance of the plan is used up ({name}): {message}"),
+            LimitCause::TooLarge if self.failure.exceeds_model => {
+                format!("The request is too long for {model}: {message}")
             }
             LimitCause::TooLarge if self.axis.is_some() => {
-                format!("The request is larger than the {axis} limit of {owner} on {model}.")
+                format!("The request is larger than the {name} limit of {owner} on {model}.")
             }
-            LimitCause::TooLarge => format!("The request is too long for {model}: {message}"),
+            LimitCause::TooLarge => format!("The request is larger than the limit: {message}"),
             LimitCause::Overload => format!("The provider is overloaded or failing: {message}"),
             LimitCause::Auth => format!("The key was rejected: {message}"),
-            LimitCause::Billing => format!("Insufficient credit, or no active plan: {message}"),
+            LimitCause::Billing => {
+                format!("Insufficient credit, a spend limit, or no active plan: {message}")
+            }
             LimitCause::NotInTier => format!("The plan of {owner} has no quota for {model}: {message}"),
             LimitCause::Concurrency => format!("Too many requests of {owner} are in flight on {model}."),
+            LimitCause::Other if self.answered_by == Some("proxy") => {
+                format!(
+                    "{} refused, a proxy before the provider: {message}",
+                    self.server.unwrap_or("A proxy")
+                )
+            }
             LimitCause::Other => format!("Refused: {message}"),
         }
     }
 
+    /// Returns the name of the limit: `tokens-per-minute`, `requests over 5 hours`.
+    fn limit_name(&self) -> String {
+        let refusal = &self.failure.refusal;
+        let unit = refusal.unit.map_or("", Unit::name).replace('_', " ");
+        match (refusal.axis, refusal.window) {
+            (Some(axis), _) => long_name(axis).to_owned(),
+            (None, Some(window)) if unit.is_empty() => format!("{} window", in_words(window)),
+            (None, Some(window)) => format!("{unit} over {}", in_words(window)),
+            (None, None) if unit.is_empty() => "rate".to_owned(),
+            (None, None) => unit,
+        }
+    }
+
     fn write_numbers(&self, out: &mut String) {
-        let (Some(limit), Some(requested)) = (self.limit, self.requested) else { return };
+        let Some(limit) = self.limit else { return };
+        let Some(requested) = self.requested else {
+            let used = self.used.map(|used| {
+                format!(
+                    "\n  used       {used:>12}   {:.0} % of the limit",
+                    used as f64 / limit.max(1) as f64 * 100.0
+                )
+            });
+            let _ = writeln!(out, "\n  limit      {limit:>12}{}", used.unwrap_or_default());
+            return;
+        };
         let _ = match self.used {
             Some(used) => writeln!(
                 out,
@@ -64,17 +119,29 @@ impl Explanation {
             ),
             None => writeln!(
                 out,
-                "\n  limit      {limit:>12}\n  requested  {requested:>12}   {:.1} × the limit",
+                "\n  limit      {limit:>12}\n  requested  {requested:>12}   {:.1} × the limit, {} too much",
                 requested as f64 / limit.max(1) as f64,
+                requested.saturating_sub(limit),
             ),
         };
+    }
+
+    /// Writes the allowances of a subscription.
+    fn write_allowances(&self, out: &mut String) {
+        for allowance in &self.failure.allowances {
+            let (window, permille) = (in_words(allowance.window), allowance.used_permille);
+            let reset =
+                allowance.reset.map(|reset| format!(", resets in {}", wait_text(reset))).unwrap_or_default();
+            let _ =
+                writeln!(out, "The allowance of {window} is used to {} %{reset}.", permille as f64 / 10.0);
+        }
     }
 
     /// Writes the limits in the headers, and whether the one that refused is missing among them.
     fn write_headers(&self, out: &mut String) {
         let limited = matches!(
             self.failure.cause,
-            LimitCause::MinuteLimit | LimitCause::DayLimit | LimitCause::Concurrency
+            LimitCause::MinuteLimit | LimitCause::DayLimit | LimitCause::Allowance | LimitCause::Concurrency
         );
         if self.limits.is_empty() {
             if limited && self.facts.headers == HeaderMeaning::NoHeaders {
@@ -93,8 +160,9 @@ impl Explanation {
     }
 
     fn limit_sentence(&self, limit: &LimitHeader) -> String {
-        let LimitHeader { name, axis, limit, remaining, reset } = *limit;
+        let LimitHeader { name, axis, limit, remaining, reset, next } = *limit;
         let reset = match (reset, self.facts.headers) {
+            _ if next.is_some() => format!("the next one fits in {}", wait_text(next.unwrap_or_default())),
             (None, _) => "no reset stated".into(),
             (Some(reset), HeaderMeaning::WindowEnd) => format!("the window ends in {}", wait_text(reset)),
             (Some(reset), _) => format!("full again in {}; a request may fit earlier", wait_text(reset)),
@@ -103,7 +171,7 @@ impl Explanation {
     }
 }
 
-fn wait_sentence(Wait { length, kind }: Wait, terminal: bool) -> String {
+fn wait_sentence(Wait { length, kind }: Wait, terminal: bool, failure: &ParsedFailure) -> String {
     let length = wait_text(length);
     match kind {
         WaitKind::UntilAdmitted => {
@@ -111,9 +179,14 @@ fn wait_sentence(Wait { length, kind }: Wait, terminal: bool) -> String {
                 "Retry in {length}: this request fits then, if no other request uses the limit meanwhile."
             )
         }
-        WaitKind::UntilFull => format!("The limit is full again in {length}; this request fits earlier."),
+        WaitKind::UntilFull if failure.cause == LimitCause::Allowance => {
+            format!("Retry in {length} at the latest: a request may fit sooner.")
+        }
+        WaitKind::UntilFull => format!("The limit is full again in {length}; a request may fit earlier."),
         WaitKind::UntilWindowEnds => format!("Retry in {length}, when the window ends."),
-        WaitKind::Suggested => format!("Retry in {length} or later: the provider estimates this wait."),
+        WaitKind::Suggested => {
+            format!("Retry in {length} or later: the reply names this wait and does not say of what.")
+        }
         WaitKind::Meaningless if terminal => {
             format!("The stated wait of {length} is meaningless: waiting does not help.")
         }
@@ -123,9 +196,41 @@ fn wait_sentence(Wait { length, kind }: Wait, terminal: bool) -> String {
     }
 }
 
-/// Formats a wait exactly, in units from the longest: `2h42m9.504s`.
+/// Returns what an error with a specific code is.
+const fn reason_sentence(reason: Reason) -> Option<&'static str> {
+    Some(match reason {
+        Reason::ModelWithdrawn => "The model was withdrawn",
+        Reason::ModelUnknown => "The model does not exist, or the account has no access to it",
+        Reason::AccountRestricted => "The account is restricted",
+        Reason::UnknownPath => "No endpoint has this path",
+        Reason::OutputRejected => "The model's answer was rejected",
+        Reason::ClientBlocked => "The client was refused",
+        Reason::WorkerFull => return None,
+    })
+}
+
+/// Formats a wait for people, rounded up: milliseconds below a second, tenths of a second below a minute, then whole
+/// seconds: `31.1s`, `45m37s`.
 pub(super) fn wait_text(wait: Nanos) -> String {
-    units::print_duration(wait)
+    let step = match wait {
+        wait if wait < Nanos::SECOND => Nanos(1_000_000),
+        wait if wait < Nanos::MINUTE => Nanos(100_000_000),
+        _ => Nanos::SECOND,
+    };
+    let rounded = wait.0.div_ceil(step.0).saturating_mul(step.0);
+    units::print_duration(Nanos(rounded))
+}
+
+/// Formats the length of a window: `5 hours`, `30 days`, `1 minute`.
+pub(super) fn in_words(window: Nanos) -> String {
+    let units =
+        [(Nanos::DAY, "day"), (Nanos::HOUR, "hour"), (Nanos::MINUTE, "minute"), (Nanos::SECOND, "second")];
+    let whole = units.into_iter().find(|(unit, _)| window.0 >= unit.0 && window.0.is_multiple_of(unit.0));
+    match whole {
+        Some((unit, name)) if window == unit => format!("1 {name}"),
+        Some((unit, name)) => format!("{} {name}s", window.0 / unit.0),
+        None => units::print_duration(window),
+    }
 }
 
 fn long_name(axis: Axis) -> &'static str {

@@ -1,6 +1,7 @@
 //! Properties of the generated arrivals. Statistical tests use fixed seeds and state their standard errors.
 
 use super::*;
+use crate::scenario::trace::Recorded;
 use crate::scenario::*;
 use proptest::prelude::*;
 use provider::dist::Dist;
@@ -36,13 +37,16 @@ fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Scenario {
         targets: vec![],
         routes: vec![],
         client: Client {
+            like: None,
             attempt_timeout: None,
+            cool_down: Default::default(),
             eject: None,
             deadline: Nanos::SECOND,
             retry: Retry {
                 attempts: 1,
                 backoff: Backoff { base: Nanos::SECOND, cap: Nanos::SECOND, jitter: Jitter::None },
                 obey_retry_after: true,
+                stated_wait: Default::default(),
                 budget_permille: None,
             },
             concurrency: None,
@@ -96,7 +100,7 @@ fn any_open() -> impl Strategy<Value = Arrivals> {
         }),
         (0u32..20, 1..Nanos::HOUR.0 * 4)
             .prop_map(|(jobs, every)| Arrivals::Burst { jobs, every: Nanos(every.max(Nanos::MINUTE.0)) }),
-        rows().prop_map(|rows| Arrivals::Trace { rows }),
+        rows().prop_map(|rows| Arrivals::Trace { rows, recorded: Recorded::default() }),
     ]
 }
 
@@ -258,7 +262,7 @@ fn bursts_and_traces_arrive_as_specified() {
         TraceRow { at: Instant::ZERO + Nanos::from_secs(20), prompt_tokens: u32::MAX, completion_tokens: 8 },
         TraceRow { at: Instant::ZERO + Nanos::MINUTE, prompt_tokens: 1, completion_tokens: 9 },
     ];
-    let trace = workload(Arrivals::Trace { rows: Arc::new(rows) });
+    let trace = workload(Arrivals::Trace { rows: Arc::new(rows), recorded: Recorded::default() });
     let arrivals = all(&scenario(1, Nanos::from_secs(41), vec![trace, burst]));
     let seen: Vec<(u64, u16)> =
         arrivals.iter().map(|a| (a.job.scheduled.0 / Nanos::SECOND.0, a.job.workload.0)).collect();

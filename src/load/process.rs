@@ -48,7 +48,7 @@ impl Process {
                 Self::Burst { jobs: u64::from(*jobs), every: *every, passed: 0 }
             }
             Arrivals::Users { users, think } => Self::users(*users, think.clone(), stream),
-            Arrivals::Trace { rows } => Self::Trace { rows: Arc::clone(rows), passed: 0 },
+            Arrivals::Trace { rows, .. } => Self::Trace { rows: Arc::clone(rows), passed: 0 },
             Arrivals::Constant(_) => Self::rated(workload, duration, Spacing::Even),
             Arrivals::Poisson(_) | Arrivals::Ramp(..) | Arrivals::Steps(_) => {
                 Self::rated(workload, duration, Spacing::Memoryless(stream))

@@ -63,7 +63,7 @@ impl RequestSampler {
     /// Returns the sampler of `workload`. The rows of a trace never repeat, since each has its own sizes.
     pub(super) fn new(seed: u64, id: WorkloadId, workload: &Workload) -> Self {
         let (sizes, repeats) = match &workload.arrivals {
-            Arrivals::Trace { rows } => (Sizes::Recorded(Arc::clone(rows)), None),
+            Arrivals::Trace { rows, .. } => (Sizes::Recorded(Arc::clone(rows)), None),
             _ => {
                 let sizes = Sizes::Sampled {
                     prompt: workload.prompt.clone(),

@@ -348,7 +348,7 @@ fn smaller_bound(workload: &Workload, percent: u8) -> Option<u32> {
 fn completion_bound(workload: &Workload, share: f64) -> Option<u32> {
     debug_assert!((0.0..=1.0).contains(&share), "invariant: a share, found {share}");
     let bound = match &workload.arrivals {
-        Arrivals::Trace { rows } => {
+        Arrivals::Trace { rows, .. } => {
             let mut sizes: Vec<u32> = rows.iter().map(|row| row.completion_tokens).collect();
             sizes.sort_unstable();
             let within = libm::ceil(rounded(sizes.len() as f64 * share, 6)) as usize;

@@ -258,7 +258,7 @@ fn shorten(workload: &mut Workload, share: f64) {
             Dist::Discrete(steps.iter().map(|(value, part)| (value * share, *part)).collect())
         }
     };
-    if let Arrivals::Trace { rows } = &mut workload.arrivals {
+    if let Arrivals::Trace { rows, .. } = &mut workload.arrivals {
         let shorter = |row: &TraceRow| TraceRow {
             prompt_tokens: (f64::from(row.prompt_tokens) * share) as u32,
             ..*row

@@ -8,9 +8,10 @@ pub(super) const AXES: usize = Axis::ALL.len();
 /// The number of refusal counters: one per axis, then one per cause for replies that name no axis.
 pub(super) const REFUSALS: usize = AXES + CAUSES.len();
 /// Every cause, in the order of [`LimitCause`].
-const CAUSES: [LimitCause; 9] = [
+const CAUSES: [LimitCause; 10] = [
     LimitCause::MinuteLimit,
     LimitCause::DayLimit,
+    LimitCause::Allowance,
     LimitCause::Concurrency,
     LimitCause::Overload,
     LimitCause::Billing,

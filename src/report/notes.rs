@@ -1,5 +1,7 @@
 //! Notes of a scenario as sentences.
 
+use crate::formatting::{count, duration, job_rate, plural};
+use crate::scenario::trace::TraceUnit;
 use crate::scenario::{ExceededBound, Note};
 use provider::Nanos;
 use provider::units::{print_count, print_duration, print_number, print_share};
@@ -30,8 +32,59 @@ pub(super) fn sentence(note: &Note) -> String {
             let others = if *share < 1.0 { "; the ceiling is of the others" } else { "" };
             unservable(workload, route, *share) + others
         }
+        Note::Trace { .. } => trace(note),
         Note::Sentence(sentence) => sentence.clone(),
     }
+}
+
+/// Says what a workload replays of a trace, how its times were read, and what was left out.
+fn trace(note: &Note) -> String {
+    let Note::Trace {
+        workload,
+        replayed,
+        recorded,
+        length_s,
+        unit,
+        dropped_by_rate,
+        after_end,
+        without_completion,
+    } = note
+    else {
+        return String::new();
+    };
+    let times = match unit {
+        Some(TraceUnit::Seconds) => " (its times read as seconds)",
+        Some(TraceUnit::Milliseconds) => " (its times read as milliseconds)",
+        None => "",
+    };
+    let mut text = format!(
+        "{workload} replays {} of a trace of {} recorded over {}{times}",
+        plural(*replayed, "request"),
+        count(*recorded),
+        duration(*length_s)
+    );
+    if *length_s > 0.0 {
+        text += &format!(", on average {}", job_rate(*recorded as f64 * 60.0 / length_s));
+    }
+    let mut left_out = Vec::new();
+    if *dropped_by_rate > 0 {
+        left_out.push(format!("`rate` drops {}", count(*dropped_by_rate)));
+    }
+    if *after_end > 0 {
+        left_out.push(format!("{} are beyond the end of the run", count(*after_end)));
+    }
+    if *without_completion > 0 {
+        let failed = "such rows are failed calls in BurstGPT's traces";
+        left_out.push(format!(
+            "{} have no completion tokens and are replayed so ({failed})",
+            count(*without_completion)
+        ));
+    }
+    for part in left_out {
+        text += "; ";
+        text += &part;
+    }
+    text
 }
 
 /// Says that a share of the jobs of a workload can never be served.

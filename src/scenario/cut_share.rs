@@ -26,7 +26,7 @@ impl Scenario {
     fn share_of_longer_answers(&self, workload: &Workload, tokens: u32) -> f64 {
         match &workload.arrivals {
             _ if tokens >= MAX_TOKENS => 0.0,
-            Arrivals::Trace { rows } => {
+            Arrivals::Trace { rows, .. } => {
                 let rows = &rows[..rows.partition_point(|row| row.at < Instant::ZERO + self.duration)];
                 let longer = rows.iter().filter(|row| row.completion_tokens > tokens).count();
                 longer as f64 / rows.len().max(1) as f64

@@ -5,6 +5,7 @@
 //! a wrong `--set` is reported at the command line and not in the file.
 
 use crate::api_keys::masked;
+use crate::formatting::printable;
 use crate::problem::{Problem, Problems};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -53,8 +54,8 @@ const MAX_SENTENCE: usize = 400;
 
 /// Returns the text on one line, cut to `max` characters.
 pub(super) fn shortened(text: &str, max: usize) -> String {
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
-    let shown: String = text.chars().take(max).map(printable).collect();
+    let shown: String = text.chars().take(max).collect();
+    let shown = printable(&shown);
     if text.chars().nth(max).is_some() { shown + "…" } else { shown }
 }
 
@@ -102,12 +103,19 @@ impl Diagnostics {
             file: name.clone(),
             line,
             column,
-            path: path.to_owned(),
+            path: printable(path),
             what: shortened(&masked(what), MAX_SENTENCE),
             help: shortened(&masked(&help.into()), MAX_SENTENCE),
             source,
             width: place.width,
         });
+    }
+
+    /// Returns the lines of a source that have problems, with repetitions.
+    pub(super) fn lines_with_problems(&self, source: usize) -> Vec<usize> {
+        let name = &self.sources.borrow()[source].name;
+        let problems = self.problems.borrow();
+        problems.iter().filter(|problem| problem.file == *name).map(|problem| problem.line).collect()
     }
 
     /// Returns `true` if so many problems were found that loops over many values should end early.

@@ -1,5 +1,6 @@
 //! Notes on a scenario for the readers of its results.
 
+use super::trace::TraceUnit;
 use serde::{Deserialize, Serialize};
 
 /// An assumption of the scenario, or a consequence that its author may not intend. The sentences are in `report::notes`.
@@ -45,6 +46,29 @@ pub enum Note {
         share: f64,
         /// The `max_tokens` of its jobs.
         max_tokens: Option<u32>,
+    },
+    /// What a workload replays of a trace.
+    Trace {
+        /// The workload.
+        workload: String,
+        /// The requests that are replayed.
+        replayed: u64,
+        /// The requests in the file.
+        recorded: u64,
+        /// The time from the first request of the file to the last, in seconds, as recorded.
+        length_s: f64,
+        /// The unit of the times in the file; `None` if they are dates.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unit: Option<TraceUnit>,
+        /// The requests that `rate` drops.
+        #[serde(default)]
+        dropped_by_rate: u64,
+        /// The kept requests beyond the end of the run.
+        #[serde(default)]
+        after_end: u64,
+        /// The replayed requests without completion tokens.
+        #[serde(default)]
+        without_completion: u64,
     },
     /// A note in a result of an earlier version, which stored sentences.
     #[serde(untagged)]

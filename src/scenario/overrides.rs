@@ -41,9 +41,10 @@ impl Overrides {
     }
 }
 
-/// Returns `true` if a path is that of a provider's `preset`. Such changes are made before presets are merged.
+/// Returns `true` if a path is that of a provider's `preset` or of the client's `like`. Such changes are made before the words
+/// that these names stand for are merged.
 pub(super) fn is_preset(path: &str) -> bool {
-    path.starts_with("providers.") && path.ends_with(".preset")
+    path.starts_with("providers.") && path.ends_with(".preset") || path == "client.like"
 }
 
 /// The maximum number of keys in a path: more than any word of the language has.

@@ -35,14 +35,14 @@ pub(super) fn merge_presets(diagnostics: &Diagnostics, root: &mut Node) {
         };
         let source = diagnostics.add_source(&format!("preset {name}"), text);
         if let Some(base) = yaml::read(diagnostics, source, text, 0) {
-            merge_preset(base, &mut provider.value, &[Some("models"), None, Some("limits")]);
+            merge(base, &mut provider.value, &[Some("models"), None, Some("limits")]);
         }
     }
 }
 
 /// Adds to `over` the keys that only `base` has. If both have a key, the value in `over` stays, unless the key is the first of
 /// `merged_path` (`None` stands for any key): then the two values are merged in the same way, along the rest of the path.
-fn merge_preset(base: Node, over: &mut Node, merged_path: &[Option<&str>]) {
+pub(super) fn merge(base: Node, over: &mut Node, merged_path: &[Option<&str>]) {
     let (NodeKind::Map(base_entries), Some(entries)) = (base.kind, entries(over)) else { return };
     for entry in base_entries {
         match entries.iter_mut().find(|known| known.key == entry.key) {
@@ -51,7 +51,7 @@ fn merge_preset(base: Node, over: &mut Node, merged_path: &[Option<&str>]) {
                 if let Some((level, deeper)) = merged_path.split_first()
                     && level.is_none_or(|word| word == known.key)
                 {
-                    merge_preset(entry.value, &mut known.value, deeper);
+                    merge(entry.value, &mut known.value, deeper);
                 }
             }
         }

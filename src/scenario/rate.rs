@@ -48,7 +48,7 @@ pub fn jobs_before(
             let bursts = |at: Instant| at.0.div_ceil(every.0.max(1)) as f64;
             Some(instants.map(|at| bursts(at) * f64::from(*jobs)).collect())
         }
-        Arrivals::Trace { rows } => {
+        Arrivals::Trace { rows, .. } => {
             Some(instants.map(|at| rows.partition_point(|row| row.at < at) as f64).collect())
         }
         _ => Rate::of(workload, duration).map(|rate| rate.jobs_before(instants)),

@@ -3,8 +3,8 @@
 use super::diagnostics::Diagnostics;
 use super::spec::{Spec, WhatIfSpec};
 use super::trace_cache::TraceCache;
-use super::yaml::Node;
-use super::{Overrides, Scenario, WhatIf, preset as presets, resolve, spec, yaml};
+use super::yaml::{Node, NodeKind};
+use super::{Overrides, Scenario, WhatIf, imitation, lookalike, preset as presets, resolve, spec, yaml};
 use crate::formatting::{path_name, printable};
 use crate::input_file;
 use crate::problem::{Problem, Problems};
@@ -21,23 +21,107 @@ pub const MAX_BYTES: u64 = 1 << 20;
 /// Returns all problems of the scenario itself, or else those of the first change of `what_if` that has any, each with its
 /// place and its remedy.
 pub fn read(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
-    // A name with a line feed would begin a line of a message, which a CI system may take for a command.
-    let name = path_name(path);
-    let bytes = read_file(path, &name)?;
-    let text = match std::str::from_utf8(&bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let before = &bytes[..error.valid_up_to()];
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-            let what = format!("not UTF-8 text: byte {} is invalid", error.valid_up_to() + 1);
-            let problem = Problem::with_file(&name, what, "write a scenario in YAML, saved as UTF-8");
-            return Err(Problem { line, ..problem }.into());
-        }
-    };
+    let (name, text) = read_text(path)?;
+    let text = text.as_str();
     let base_dir = path.parent().unwrap_or(Path::new(""));
     let mut scenario = parse(&name, text, overrides, Some(base_dir))?;
     scenario.files.insert(0, path.to_path_buf());
     Ok(scenario)
+}
+
+/// Reads the text of a file. Returns the name of the file for problems as well.
+fn read_text(path: &Path) -> Result<(String, String), Problems> {
+    // A name with a line feed would begin a line of a message, which a CI system may take for a command.
+    let name = path_name(path);
+    let bytes = read_file(path, &name)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let before = &error.as_bytes()[..valid];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let what = format!("not UTF-8 text: byte {} is invalid", valid + 1);
+            let problem = Problem::with_file(&name, what, "write a scenario in YAML, saved as UTF-8");
+            Err(Problem { line, ..problem }.into())
+        }
+    }
+}
+
+/// The providers of a scenario or of a preset, and the seed: what a mock serves.
+#[derive(Clone, Debug)]
+pub struct MockedProviders {
+    /// The providers, in the order written.
+    pub providers: Vec<Config>,
+    /// The answers that are set for each of them, as the control plane of the mock accepts them.
+    pub answers: Vec<Vec<serde_json::Value>>,
+    /// The seed of every random stream.
+    pub seed: u64,
+}
+
+/// Reads the providers of the scenario in a file, which need not have routes and workloads.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_providers(path: &Path, overrides: &Overrides) -> Result<MockedProviders, Problems> {
+    let (name, text) = read_text(path)?;
+    let diagnostics = Diagnostics::default();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let root = yaml::read(&diagnostics, diagnostics.add_source(&name, text), text, 0);
+    if root.as_ref().is_some_and(has_traffic) {
+        // Whatever else is wrong in it is reported as well.
+        read(path, overrides)?;
+    }
+    providers_of(&diagnostics, root, overrides)
+}
+
+/// Returns `true` if a scenario has routes or workloads, and is to be checked as a whole.
+fn has_traffic(root: &Node) -> bool {
+    let NodeKind::Map(entries) = &root.kind else { return false };
+    entries.iter().any(|entry| matches!(entry.key.as_str(), "routes" | "workload"))
+}
+
+/// Returns the provider of a preset, changed by `overrides`. Their paths begin below the provider, such as
+/// `models.openai/gpt-oss-20b.limits.rpm`, or at the top as in a scenario whose only provider has the name of the preset.
+///
+/// # Errors
+/// If no preset has that name, or all problems of the overrides.
+pub fn preset_providers(name: &str, overrides: &Overrides) -> Result<MockedProviders, Problems> {
+    if presets::text(name).is_none() {
+        return Err(unknown_preset(name));
+    }
+    let text = format!("providers:\n  {name}: {{preset: {name}}}\n");
+    let diagnostics = Diagnostics::default();
+    let root = yaml::read(&diagnostics, diagnostics.add_source(&format!("preset {name}"), &text), &text, 0);
+    let below = |(path, value): &(String, String)| {
+        let is_from_top = path == "seed" || path.starts_with("providers.");
+        let path = if is_from_top { path.clone() } else { format!("providers.{name}.{path}") };
+        (path, value.clone())
+    };
+    let set = overrides.set.iter().map(below).collect();
+    providers_of(&diagnostics, root, &Overrides { set, ..overrides.clone() })
+}
+
+/// Returns the providers of a scenario without routes and workloads.
+fn providers_of(
+    diagnostics: &Diagnostics,
+    root: Option<Node>,
+    overrides: &Overrides,
+) -> Result<MockedProviders, Problems> {
+    let spec = root.and_then(|mut root| {
+        overrides.choose_presets(diagnostics, &mut root);
+        presets::merge_presets(diagnostics, &mut root);
+        overrides.apply(diagnostics, &mut root);
+        spec::read_providers(&root, diagnostics)
+    });
+    match (diagnostics.problems(), spec) {
+        (Some(problems), _) => Err(problems),
+        (None, Some(spec)) => {
+            let providers = spec.providers.into_iter().map(|provider| (provider.config, provider.answers));
+            let (providers, answers) = providers.unzip();
+            Ok(MockedProviders { providers, answers, seed: spec.seed })
+        }
+        (None, None) => unreachable!("invariant: without providers there is a problem"),
+    }
 }
 
 /// Reads a scenario from its text. `name` is the file name in problems. Paths of traces are relative to `base_dir`; without
@@ -55,7 +139,10 @@ pub fn parse(
         return Err(too_large(name).into());
     }
     let diagnostics = Diagnostics::default();
-    let scenario = scenario(&diagnostics, name, text, overrides, base_dir);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let source = diagnostics.add_source(name, text);
+    let scenario = scenario(&diagnostics, source, name, text, overrides, base_dir);
+    lookalike::report(&diagnostics, source, text);
     match (diagnostics.problems(), scenario) {
         (Some(problems), _) => Err(problems),
         (None, Some(scenario)) => Ok(scenario),
@@ -89,13 +176,13 @@ pub(super) fn unknown_preset(name: &str) -> Problems {
 
 fn scenario(
     diagnostics: &Diagnostics,
+    source: usize,
     name: &str,
     text: &str,
     overrides: &Overrides,
     base_dir: Option<&Path>,
 ) -> Option<Scenario> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let root = yaml::read(diagnostics, diagnostics.add_source(name, text), text, 0)?;
+    let root = yaml::read(diagnostics, source, text, 0)?;
     let stem = Path::new(name).file_stem().map(|stem| printable(&stem.to_string_lossy())).unwrap_or_default();
     let traces = TraceCache::default();
     let resolve_with = |change: Option<&WhatIfSpec>| {
@@ -125,6 +212,7 @@ fn read_spec(
         change.choose_presets(diagnostics, &mut root);
     }
     presets::merge_presets(diagnostics, &mut root);
+    imitation::merge_imitation(diagnostics, &mut root);
     overrides.apply(diagnostics, &mut root);
     if let Some(change) = change {
         change.apply(diagnostics, &mut root);

@@ -4,7 +4,7 @@
 use super::diagnostics::{Diagnostics, Name};
 use super::resolved::{Arrivals, MAX_ROUTE_TARGETS, Route, Scenario, Step, Target, Workload};
 use super::spec::{ArrivalsSpec, ProviderSpec, RouteSpec, Spec, StepSpec, TraceSpec, WorkloadSpec};
-use super::trace::TraceOptions;
+use super::trace::{Trace, TraceOptions};
 use super::trace_cache::TraceCache;
 use super::{KnownLimit, Note};
 use crate::ids::{RouteId, TargetId};
@@ -65,6 +65,7 @@ pub(super) fn resolve(
     };
     let are_all_known = scenario.workloads.len() == spec.workloads_written;
     scenario.expect = super::expect::resolve_rules(spec.expect, (&scenario, are_all_known), diagnostics);
+    scenario.notes.extend(scenario.workloads.iter().filter_map(trace_note));
     scenario.notes.extend(scenario.unservable_notes());
     scenario
 }
@@ -296,20 +297,42 @@ impl WorkloadResolver<'_> {
             let what = "paths of traces are relative to the scenario file, and this scenario has none";
             return report(what.into(), "save the scenario to a file");
         };
-        let options =
-            TraceOptions { rate: spec.rate, speed: spec.speed, seed: self.seed, limit: Some(self.duration) };
+        let options = TraceOptions {
+            columns: spec.columns.clone(),
+            unit: spec.unit,
+            rate: spec.rate,
+            speed: spec.speed,
+            seed: self.seed,
+            limit: Some(self.duration),
+        };
         match self.traces.read(&base_dir.join(&spec.file.text), &options) {
-            Ok(rows) if rows.is_empty() => report(
+            Ok(trace) if trace.rows.is_empty() => report(
                 "no request of this trace is within the duration".into(),
                 "keep a larger `rate`, or run for longer",
             ),
-            Ok(rows) => Some(Arrivals::Trace { rows }),
+            Ok(Trace { rows, recorded }) => Some(Arrivals::Trace { rows, recorded }),
             Err(error) => report(
                 error,
-                "give the path of an Azure CSV, a BurstGPT CSV or a Mooncake JSONL, relative to the scenario",
+                "give the path of an Azure CSV, a BurstGPT CSV or a Mooncake JSONL, relative to the scenario, or name the three columns of \
+                 another CSV or of JSON lines: `columns: {time: time, prompt: prompt_tokens, completion: completion_tokens}`",
             ),
         }
     }
+}
+
+/// Returns a note on what a workload replays of its trace; `None` if it has none.
+fn trace_note(workload: &Workload) -> Option<Note> {
+    let Arrivals::Trace { rows, recorded } = &workload.arrivals else { return None };
+    Some(Note::Trace {
+        workload: workload.name.clone(),
+        replayed: rows.len() as u64,
+        recorded: recorded.rows,
+        length_s: recorded.length.as_secs_f64(),
+        unit: recorded.unit,
+        dropped_by_rate: recorded.dropped_by_rate,
+        after_end: recorded.after_end,
+        without_completion: recorded.without_completion,
+    })
 }
 
 /// Returns a note for each model that is used and states no latency.

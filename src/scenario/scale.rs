@@ -42,7 +42,7 @@ impl Arrivals {
             Self::Steps(steps) => steps.iter_mut().for_each(|(_, rate)| *rate *= multiple),
             Self::Burst { jobs, .. } => *jobs = scaled_count(*jobs, multiple),
             Self::Users { users, .. } => *users = scaled_count(*users, multiple),
-            Self::Trace { rows } => *rows = Arc::new(repeated_rows(rows, multiple, seed)),
+            Self::Trace { rows, .. } => *rows = Arc::new(repeated_rows(rows, multiple, seed)),
         }
     }
 }

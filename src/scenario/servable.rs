@@ -139,7 +139,7 @@ impl Scenario {
             // A draw is rounded to the nearest whole number and is at least one.
             _ if tokens == 0 => 1.0,
             _ if tokens >= MAX_TOKENS => 0.0,
-            Arrivals::Trace { rows } => {
+            Arrivals::Trace { rows, .. } => {
                 let rows = &rows[..rows.partition_point(|row| row.at < Instant::ZERO + self.duration)];
                 let longer = rows.iter().filter(|row| row.prompt_tokens > tokens).count();
                 longer as f64 / rows.len().max(1) as f64

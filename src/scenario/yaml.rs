@@ -200,6 +200,8 @@ impl<'t> Reader<'t> {
             if key == "<<" {
                 let help = "write the words out, or use an alias for the whole value";
                 self.report(place, "merge keys (`<<`) are not supported", help);
+            } else if is_part_of_number(&key, &value) {
+                self.report(place, format!("a comma ends the entry before `{key}`"), NUMBER_WITHOUT_COMMAS);
             } else if let Some(first) = seen.insert(key.clone(), place.line) {
                 let what = format!("`{key}` is given twice: already on line {first}");
                 self.report(place, what, "keep one of the two");
@@ -325,4 +327,13 @@ fn size(node: &Node) -> (usize, usize) {
         NodeKind::Text(text) => (1, text.len()),
         NodeKind::Null => (1, 0),
     }
+}
+
+/// The remedy for a number that is written with commas.
+const NUMBER_WITHOUT_COMMAS: &str = "write a number without commas: `14400`, `14_400` or `14.4k`";
+
+/// Returns `true` if an entry is the end of a number with commas, such as `400` in `{rpd: 14,400}`: no word of the language and no
+/// name that means something consists of three digits without a value.
+fn is_part_of_number(key: &str, value: &Node) -> bool {
+    key.len() == 3 && key.bytes().all(|byte| byte.is_ascii_digit()) && matches!(value.kind, NodeKind::Null)
 }

@@ -20,8 +20,9 @@ import urllib.error
 import urllib.request
 
 ROUTES = ["/_quotalab/", "/_quotalab/state", "/_quotalab/requests", "/_quotalab/verdict", "/_quotalab/clock",
-          "/_quotalab/faults", "/metrics"]
-CHANGES = [("/_quotalab/reset", {}), ("/_quotalab/clock", {"advance": "1h"}), ("/_quotalab/faults", {"fault": "503"})]
+          "/_quotalab/faults", "/_quotalab/answers", "/_quotalab/settings", "/metrics"]
+CHANGES = [("/_quotalab/reset", {}), ("/_quotalab/clock", {"advance": "1h"}), ("/_quotalab/faults", {"fault": "503"}),
+           ("/_quotalab/limits", {"rpm": 0}), ("/_quotalab/answers", {"text": "x"}), ("/_quotalab/settings", {"speed": 0})]
 
 # Collects what the page could read into the element `read`; the elements at the end load in their own ways.
 PAGE = """<!doctype html><title>page</title><pre id=read></pre><pre id=done></pre><script>
@@ -69,8 +70,8 @@ async function all() {
     await submit(base + route, "application/x-www-form-urlencoded", text, "");
     await submit(base + route, "multipart/form-data", "body", text);
   }
-  await attempt("delete", base + "/_quotalab/faults", {method: "DELETE"});
-  await attempt("delete", base + "/_quotalab/faults", {method: "DELETE", mode: "no-cors"});
+  for (const route of ["/_quotalab/faults", "/_quotalab/answers"])
+    for (const mode of ["cors", "no-cors"]) await attempt("delete", base + route, {method: "DELETE", mode});
   for (const route of routes) {
     await element("img", {src: base + route});
     await element("script", {src: base + route});
@@ -95,10 +96,13 @@ def ask(base, path, body=None, method=None):
 
 
 def changeable(base):
-    """Returns what a page could change: the clock in seconds, the names of the faults, the requests in the journal."""
+    """Returns what a page could change: the clock in seconds, the names of the faults, the requests in the journal, and the
+    answers, the settings and the levels together."""
     faults = json.loads(ask(base, "/_quotalab/faults"))["faults"]
     requests = json.loads(ask(base, "/_quotalab/verdict"))["requests"]
-    return json.loads(ask(base, "/_quotalab/clock"))["now_s"], [fault["fault"] for fault in faults], requests
+    others = [json.loads(ask(base, "/_quotalab/" + route)) for route in ("answers", "settings")]
+    others.append(json.loads(ask(base, "/_quotalab/state"))["accounts"])
+    return json.loads(ask(base, "/_quotalab/clock"))["now_s"], [fault["fault"] for fault in faults], requests, others
 
 
 class Page(http.server.BaseHTTPRequestHandler):
@@ -142,6 +146,7 @@ def main():
             ask(base, "/openai/v1/models")
         except urllib.error.HTTPError:
             pass  # It has no key: an entry in the journal, which a reset would remove.
+        ask(base, "/_quotalab/answers", {"text": "kept"})
         before = changeable(base)
         rebound = f"http://rebound.example:{port}"
         rules = "--host-resolver-rules=MAP rebound.example 127.0.0.1"
@@ -160,6 +165,7 @@ def main():
         after = changeable(base)
         # Chromium asks for the icon of each rebound document, which the journal has as a request of the dialect.
         assert after[1] == before[1] == ["500"] and after[2] >= before[2] == 1, f"changed: {before} became {after}"
+        assert after[3] == before[3], f"changed: {before} became {after}"
         assert after[0] - before[0] < 1800, f"the clock was advanced: {before} became {after}"
         print(f"4 pages and {len(ROUTES)} rebound documents read and changed nothing")
     finally:

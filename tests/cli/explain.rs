@@ -49,13 +49,24 @@ fn json_output_has_the_documented_fields() {
         "wait_meaning",
         "terminal",
         "advice",
+        "answered_by",
+        "server",
+        "status",
+        "unit",
+        "window_s",
+        "scope",
+        "resets_at",
+        "notes",
+        "allowances",
+        "refusals",
     ];
     documented.sort_unstable();
     assert_eq!(names, documented);
     let expected = json!({
         "provider": "groq", "cause": "day_limit", "axis": "tpd", "model": "llama-3.3-70b-versatile", "limit": 100_000,
         "used": 98_894, "requested": 4_273, "wait_s": 2736.288, "wait_meaning": "until_enough", "terminal": false,
-        "advice": fields["advice"],
+        "advice": fields["advice"], "answered_by": "provider", "server": null, "status": 429, "unit": "tokens",
+        "window_s": 86_400.0, "scope": "organisation", "resets_at": null, "notes": [], "allowances": [], "refusals": [],
     });
     assert_eq!(fields, expected);
     assert!(fields["advice"].as_array().is_some_and(|advice| advice.len() > 2));
@@ -72,7 +83,7 @@ fn text_output_states_that_the_headers_omit_the_limit() {
     assert_eq!((output.code, output.err.as_str()), (0, ""));
     for words in [
         "The tokens-per-day limit of organisation org_x on llama-3.3-70b-versatile is exhausted",
-        "45m36.288s",
+        "45m37s",
         "998 of 1000 rpd left",
         "tpd, the limit that refused, is missing",
         "What to do:",

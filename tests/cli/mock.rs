@@ -196,5 +196,160 @@ fn an_unknown_preset_is_exit_2_with_a_suggestion() {
     assert_eq!((run.code, run.out.as_str()), (2, ""), "{run:?}");
     assert!(run.err.contains("groq-free"), "{}", run.err);
     assert_eq!(quotalab(&["mock", "--preset", "groq-free", "--set", "a=b"]).code, 2);
+    assert_eq!(quotalab(&["mock", "--listen", "example.com:1"]).code, 2);
+    assert_eq!(quotalab(&["mock", "--speed", "-1"]).code, 2);
+    assert_eq!(quotalab(&["mock", "--exec"]).code, 2, "a command is missing");
+    assert_eq!(quotalab(&["mock", "--", "true"]).code, 2, "--exec is missing");
+    assert_eq!(quotalab(&["mock", "--answers", "Cargo.toml"]).code, 2);
     assert_eq!(quotalab(&["mock", SHORT, "--preset", "groq-free"]).code, 2);
+}
+
+/// Starts a mock with `--json` and returns it with the line that it printed.
+fn start_json(args: &[&str]) -> (Child, serde_json::Value) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_quotalab"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args([&["mock", "--json", "--listen", "0"], args].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("text");
+    (child, serde_json::from_str(&line).expect("one line of JSON"))
+}
+
+/// Ends a mock with SIGTERM and returns what it printed on stderr.
+#[cfg(unix)]
+fn terminate(child: Child) -> String {
+    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    assert!(sent.expect("`kill` starts").success());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8(output.stderr).expect("text")
+}
+
+/// Sends a request for a completion with this key to a mock that was started with `--json`.
+fn ask_at(announced: &serde_json::Value, key: &str) -> Reply {
+    let provider = &announced["providers"][0];
+    let address = provider["address"].as_str().expect("an address");
+    let model = provider["models"][0].as_str().expect("a model");
+    let mut stream = TcpStream::connect(address).expect("the mock listens");
+    let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"2+2"}}]}}"#);
+    write!(
+        stream,
+        "POST /openai/v1/chat/completions HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\nUser-Agent: test/1\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("sent");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("a whole reply");
+    let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+    Reply { head: head.to_ascii_lowercase(), body: body.to_owned() }
+}
+
+#[cfg(unix)]
+#[test]
+fn mock_alone_serves_the_free_tier_and_says_in_json_how_to_reach_it() {
+    let (child, announced) = start_json(&["--speed", "0", "--access-log"]);
+    let provider = &announced["providers"][0];
+    let url = provider["url"].as_str().expect("an address");
+    assert_eq!((&provider["name"], &provider["dialect"]), (&"groq-free".into(), &"groq".into()));
+    assert_eq!(provider["base_url"], format!("{url}/openai/v1"));
+    assert_eq!(provider["control_plane"], format!("{url}/_quotalab"));
+    assert_eq!(provider["accounts"][0]["keys"][0], "default");
+    for (name, value) in [
+        ("GROQ_BASE_URL", url.to_owned()),
+        ("GROQ_API_KEY", "default".to_owned()),
+        ("OPENAI_BASE_URL", format!("{url}/openai/v1")),
+        ("QUOTALAB_MOCK_URL", url.to_owned()),
+    ] {
+        assert_eq!(announced["environment"][name], value, "{name}");
+    }
+    assert_eq!(ask_at(&announced, "default").status(), 200);
+    assert_eq!(ask_at(&announced, "sk-secret").status(), 401);
+    let printed = terminate(child);
+    let mut lines = printed.lines();
+    let served = lines.next().expect("a line");
+    assert!(
+        served.contains("POST /openai/v1/chat/completions 200 account=default key=1 model="),
+        "{printed}"
+    );
+    assert!(lines.next().expect("a line").contains("401 outcome=rejected"), "{printed}");
+    assert!(
+        lines.next().expect("a line").starts_with("groq-free: 0 of 2 jobs ended in a refusal."),
+        "{printed}"
+    );
+    assert!(!printed.contains("secret"), "{printed}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_preset_can_be_changed_and_take_any_key_and_recorded_answers() {
+    let file = super::scratch("recorded").join("answers.jsonl");
+    std::fs::write(&file, "{\"prompt_is\": \"2+2\", \"text\": \"4\"}\n").expect("written");
+    let set = "models.llama-3.1-8b-instant.limits.rpm=2";
+    let seed = "seed=3";
+    let args =
+        ["--preset", "groq-free", "--set", set, "--set", seed, "--any-key", "--answers", super::arg(&file)];
+    let (child, announced) = start_json(&args);
+    let models = announced["providers"][0]["models"].as_array().expect("models").clone();
+    let index = models.iter().position(|model| model == "llama-3.1-8b-instant").expect("the model");
+    let mut only = announced.clone();
+    only["providers"][0]["models"][0] = models[index].clone();
+    let replies: Vec<_> = ["sk-1", "sk-2", "default"].map(|key| ask_at(&only, key)).into();
+    assert_eq!(
+        replies.iter().map(Reply::status).collect::<Vec<_>>(),
+        [200, 200, 429],
+        "they share the account"
+    );
+    assert!(replies[0].body.contains(r#""content":"4""#), "{}", replies[0].body);
+    let printed = terminate(child);
+    assert!(printed.contains("account default, key 1: 1 of 1 jobs ended in a refusal"), "{printed}");
+    assert!(!printed.contains("sk-1"), "{printed}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_runs_with_the_environment_of_the_sdks_and_its_exit_code_is_passed_on() {
+    let run = |script: &str| quotalab(&["mock", "--exec", "--", "sh", "-c", script]);
+    let output = run("echo $OPENAI_BASE_URL $GROQ_API_KEY; exit 7");
+    assert_eq!(output.code, 7, "{output:?}");
+    assert!(
+        output.out.starts_with("http://127.0.0.1:") && output.out.ends_with("/openai/v1 default\n"),
+        "{output:?}"
+    );
+    assert_eq!(run("true").code, 0);
+    assert_eq!(run("kill -9 $$").code, 137);
+    assert_eq!(quotalab(&["mock", "--exec", "--", "no-such-command"]).code, 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_scenario_needs_no_routes_and_no_workload_and_may_set_answers() {
+    let folder = super::scratch("providers-only");
+    let write = |text: &str| {
+        let file = folder.join("scenario.yaml");
+        std::fs::write(&file, text).expect("written");
+        file
+    };
+    let file = write(
+        "providers:\n  p:\n    accounts: {a: {keys: [default]}}\n    models: {m: {limits: {rpm: 5}}}\n    answers: [{prompt: 'two|2', text: 4}, {sequence: [503, ok]}]\n",
+    );
+    let (child, announced) = start_json(&[super::arg(&file)]);
+    let replies =
+        [ask_at(&announced, "default"), ask_at(&announced, "default"), ask_at(&announced, "default")];
+    assert_eq!(replies.each_ref().map(Reply::status), [503, 200, 200]);
+    assert!(replies[2].body.contains(r#""content":"4""#), "{}", replies[2].body);
+    terminate(child);
+    for (text, problem) in [
+        ("providers:\n  p: {models: {m: {}}, answers: [{txt: 4}]}\n", "unknown answer"),
+        ("providers:\n  p: {models: {m: {}}}\nroutes: {}\n", "workload"),
+        ("providers: {}\n", "providers"),
+        ("name: x\n", "the scenario has no `providers`"),
+    ] {
+        let output = quotalab(&["mock", super::arg(&write(text))]);
+        assert_eq!(output.code, 2, "{text}");
+        assert!(output.err.contains(problem), "{text}: {}", output.err);
+    }
 }

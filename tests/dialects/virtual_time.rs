@@ -45,17 +45,15 @@ fn a_limit_per_minute_is_seen_as_the_dialect_states_it() {
 
 #[test]
 fn a_fault_with_a_429_is_seen_as_the_dialect_states_it() {
-    use Dialect::{Anthropic, Azure, Cerebras, DeepInfra, Fireworks, Gemini, Mistral, OpenAi, Together};
-    // All others send a status that is a failure and not a rate limit, such as 503, 402 or 404.
+    use Dialect::{Anthropic, Azure, Cerebras, DeepInfra, Fireworks, Gemini, Mistral};
+    // All others send a status that is a failure and not a rate limit, such as 503 or 404.
     let refusals = |fault: &str, dialect: Dialect| match (fault, dialect) {
         ("overload", Azure | Cerebras | Mistral | DeepInfra | Fireworks) => {
             Some((None, LimitCause::Overload))
         }
-        ("billing", OpenAi | Azure | Anthropic | Fireworks) => Some((None, LimitCause::Billing)),
-        // Its code for an account without credit is that of a rate limit.
-        ("billing", Together) => Some((None, LimitCause::MinuteLimit)),
-        ("billing", Gemini) => Some((None, LimitCause::Other)),
-        ("not_in_tier", Anthropic) => Some((None, LimitCause::NotInTier)),
+        // An account that must pay is never throttled, whatever the status and the code.
+        ("billing", _) => Some((None, LimitCause::Billing)),
+        ("not_in_tier", Anthropic | Mistral) => Some((None, LimitCause::NotInTier)),
         ("not_in_tier", Gemini) => Some((Some(Axis::Rpd), LimitCause::NotInTier)),
         _ => None,
     };

@@ -109,6 +109,7 @@ impl Harness {
         let reply = Reply {
             outcome,
             wait: matches!(outcome, AttemptOutcome::Limited { .. }).then_some(wait),
+            header_wait: None,
             limit: None,
             remaining: HeaderRemaining::default(),
             usage: if served { USAGE } else { Usage::default() },

@@ -215,7 +215,15 @@ fn rule(tape: &mut Tape<'_>) -> &'static str {
 fn client(tape: &mut Tape<'_>, out: &mut String) {
     let deadline = tape.pick(&["60s", "5s", "500ms", "10m", "1ms"]);
     let attempts = tape.pick(&[3, 1, 2, 10]);
-    let jitter = tape.pick(&["full", "none", "equal", "decorrelated"]);
+    let jitter = tape.pick(&[
+        "full",
+        "none",
+        "equal",
+        "decorrelated",
+        "{ shorten: 25% }",
+        "{ add: 750ms }",
+        "{ around: 20% }",
+    ]);
     let backoff = tape.pick(&["base: 500ms, cap: 8s", "base: 1ms, cap: 1ms", "base: 2s, cap: 1m"]);
     let obey = tape.pick(&[true, false]);
     let budget = tape.pick(&["none", "20%", "0%"]);
@@ -226,10 +234,18 @@ fn client(tape: &mut Tape<'_>, out: &mut String) {
     let join = tape.pick(&[false, true]);
     let attempt_timeout = tape.pick(&["none", "none", "2s", "100ms"]);
     let eject = tape.pick(&["{ after: 5, for: 30s }", "off", "{ after: 1, for: 2s }"]);
+    let cool_down = tape.pick(&["per_target", "per_job", "off"]);
+    let stated_wait = tape.pick(&[
+        "{}",
+        "{ from: headers, longest: 60s, jitter: none }",
+        "{ longest: 1s, jitter: 500ms }",
+        "{ from: headers }",
+    ]);
+    let like = tape.pick(&["", "", "", "  like: article\n", "  like: openai-python\n", "  like: litellm\n"]);
     let _ = writeln!(
         out,
         "client:\n  deadline: {deadline}\n  retry: {{ attempts: {attempts}, backoff: {{ {backoff}, jitter: {jitter} }}, \
-         obey_retry_after: {obey}, budget: {budget} }}\n  concurrency: {concurrency}\n  queue: {queue}\n  pace: {pace}\n  \
+         obey_retry_after: {obey}, stated_wait: {stated_wait}, budget: {budget} }}\n  cool_down: {cool_down}\n{like}  concurrency: {concurrency}\n  queue: {queue}\n  pace: {pace}\n  \
          cache: {cache}\n  join: {join}\n  attempt_timeout: {attempt_timeout}\n  eject: {eject}"
     );
 }

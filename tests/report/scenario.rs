@@ -31,13 +31,16 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
             steps: ids.map(|id| Step { pick: Pick::InOrder, targets: vec![id] }).collect(),
         }],
         client: Client {
+            like: None,
             attempt_timeout: None,
+            cool_down: Default::default(),
             eject: None,
             deadline: Nanos::from_secs(30),
             retry: Retry {
                 attempts: 5,
                 backoff: Backoff { base: Nanos::SECOND, cap: Nanos::from_secs(30), jitter: Jitter::Full },
                 obey_retry_after: true,
+                stated_wait: Default::default(),
                 budget_permille: None,
             },
             concurrency: None,

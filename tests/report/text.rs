@@ -88,7 +88,7 @@ fn long_durations_beside_each_other_do_not_run_together() {
 #[test]
 fn the_shares_of_a_limit_that_adapts_are_of_the_limit_at_that_time() {
     let yaml = "duration: 1h
-providers: { p: { dialect: openai, models: { m: { limits: { tpm: { limit: 100k, law: adaptive } }, latency: { total: 1s } } } } }
+providers: { p: { dialect: openai, reserve: prompt+max_tokens, models: { m: { limits: { tpm: { limit: 100k, law: adaptive } }, latency: { total: 1s } } } } }
 routes: { r: [{ of: [p/default/m] }] }
 workload: [{ name: w, arrivals: { constant: 300/min }, prompt: 500, completion: 100, max_tokens: 100 }]";
     let scenario = scenario::parse("adaptive", yaml, &Overrides::default(), None).expect("a valid scenario");

@@ -178,7 +178,7 @@ fn assert_sound(scenario: &Scenario) {
             }
             Arrivals::Burst { jobs, every } => vec![f64::from(*jobs) / every.as_secs_f64()],
             Arrivals::Users { users, .. } => vec![f64::from(*users)],
-            Arrivals::Trace { rows } => vec![rows.len() as f64],
+            Arrivals::Trace { rows, .. } => vec![rows.len() as f64],
         };
         assert!(amounts.iter().all(|amount| amount.is_finite() && *amount > 0.0), "{:?}", workload.arrivals);
     }

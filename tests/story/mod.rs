@@ -2,7 +2,9 @@
 //! with a readable timeline; elsewhere outcomes, sends or results are checked. Every policy of the engine has one that
 //! demonstrates it; the laws behind them are tested with random scenarios in `laws.rs`.
 
+mod billing;
 mod cache;
+mod clients;
 mod coalescing;
 mod cool_down;
 mod cut;
@@ -63,7 +65,7 @@ pub(crate) fn run_with_network(yaml: &str) -> Story {
     simulate(parse(yaml))
 }
 
-fn parse(yaml: &str) -> Scenario {
+pub(crate) fn parse(yaml: &str) -> Scenario {
     scenario::parse("story", yaml, &Overrides::default(), None).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -1,30 +1,42 @@
-//! Checks in a provider's journal whether its clients retry correctly.
+//! Checks in a provider's journal whether its clients retry correctly, and counts the jobs that ended in a refusal.
 //!
 //! ```text
-//!  entries ─▶ requests: same account, same bytes, until one is served ─▶ attempts ─▶ findings
-//!                                                           retries of all requests ─▶ herds
+//!  entries ─▶ senders: account, key, user agent ─▶ jobs (jobs.rs) ─▶ findings of the jobs (rules.rs)
+//!                                                │                └─▶ requests that may be retries: cannot tell
+//!                                                └─▶ requests one after another (series.rs) ─▶ findings of the sender
 //! ```
 //!
-//! A journal does not identify clients. Two entries of one account with the same bytes are two attempts of one request,
-//! except if the first was served. If several clients of an account send the same bytes, the findings are therefore wrong.
+//! A journal does not identify jobs. Attempts of one job are recognised, in this order, by an idempotency key; by
+//! `x-stainless-retry-count`; or by equal bodies, but only if the sender's bodies identify its jobs: it sent several, none of them
+//! again after it had been served, and no two equal ones together. A request is no retry of one whose reply had not ended when
+//! its own connection was opened, or when it was sent on an open connection. Without such evidence equal requests may be retries or jobs of
+//! their own. Those that come when an announced wait is over are taken for retries, since both readings are correct
+//! behaviour. Those that come earlier are counted as [`ClientReport::unclear`], unless every failed request before them was
+//! retried as announced. Whatever a request is, one that is sent right after a failed one, again and again, by a
+//! sender that has only one connection, is a violation ([`Bounds::series`]).
 //!
 //! The default number of attempts and longest wait are those of OpenAI's SDK, which waits for a `retry-after` of up to a
-//! minute and makes three attempts (openai-python 1.x and 2.x, `_base_client.py`); the minimum pause is below its first
-//! backoff of half a second.
+//! minute and makes three attempts (openai-python 1.x and 2.x, `_base_client.py`); the pauses are below its first backoff of
+//! half a second minus a quarter, and below a backoff that doubles.
 
-use crate::journal::{Entry, JournalOutcome};
+mod jobs;
+mod rules;
+mod series;
+
+use crate::journal::{Entry, Sender};
 use crate::time::{Instant, Nanos};
+use rules::never_retries;
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// The bounds by which a client's retries are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Expected attempts of one request. Fewer may be [`Violation::GaveUp`]; more without a pause are
-    /// [`Violation::Hammered`].
+    /// Expected attempts of one job. Fewer may be [`Violation::GaveUp`].
     pub attempts: usize,
-    /// Minimum time between two attempts that counts as a pause.
-    pub min_pause: Nanos,
+    /// More attempts in a row than these, with pauses below these, are [`Violation::Hammered`]. From the shortest pause to the
+    /// longest.
+    pub hammering: [Hammering; 3],
     /// Maximum announced wait after which a client is expected to retry.
     pub max_wait: Nanos,
     /// The time after an announced wait within which a client is expected to retry.
@@ -33,17 +45,35 @@ pub struct Bounds {
     pub herd_size: usize,
     /// Maximum time from the first to the last retry of a herd.
     pub herd_window: Nanos,
+    /// A herd has at least half of the retries after the same wait within this time before and after its first. With jitter,
+    /// some retries of many are close together by chance.
+    pub herd_surroundings: Nanos,
+    /// Minimum number of requests of one sender, each sent after the failure of the one before it and within the wait that it
+    /// announced, that are a violation whether they are retries or jobs.
+    pub series: usize,
+}
+
+/// A number of attempts that is too large for the pauses between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hammering {
+    /// The pause.
+    pub pause: Nanos,
+    /// The largest number of attempts in a row with shorter pauses.
+    pub attempts: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
+        let hammering = |pause_ms, attempts| Hammering { pause: Nanos::from_millis(pause_ms), attempts };
         Self {
             attempts: 3,
-            min_pause: Nanos::from_millis(100),
+            hammering: [hammering(100, 3), hammering(300, 5), hammering(1_000, 10)],
             max_wait: Nanos::MINUTE,
             grace: Nanos::from_secs(10),
             herd_size: 5,
             herd_window: Nanos::from_millis(10),
+            herd_surroundings: Nanos::from_millis(500),
+            series: 4,
         }
     }
 }
@@ -63,10 +93,12 @@ pub enum Violation {
         /// The status of the earlier attempt.
         status: u16,
     },
-    /// It retried repeatedly without a pause.
+    /// It made many attempts in a row with pauses that are too short.
     Hammered {
-        /// Number of consecutive attempts without a pause.
+        /// Number of consecutive attempts with such pauses.
         attempts: usize,
+        /// The pause that each of them stayed below.
+        pause: Nanos,
     },
     /// It did not retry although the announced wait was short and is over.
     GaveUp {
@@ -115,7 +147,9 @@ impl fmt::Display for Violation {
             Self::RetriedPermanentError { status } => {
                 write!(f, "retried a request whose status {status} is permanent")
             }
-            Self::Hammered { attempts } => write!(f, "made {attempts} attempts in a row without a pause"),
+            Self::Hammered { attempts, pause } => {
+                write!(f, "made {attempts} attempts in a row with pauses below {pause}")
+            }
             Self::GaveUp { attempts, wait } => {
                 write!(f, "gave up after attempt {attempts}, although the announced wait was only {wait}")
             }
@@ -139,8 +173,63 @@ pub struct Finding {
     pub request_number: u64,
     /// Its account; `None` if no account has its key.
     pub account: Option<u16>,
+    /// The number of its key within the account; `None` if no account has it.
+    pub key: Option<u16>,
     /// The rule that was broken.
     pub violation: Violation,
+}
+
+/// The answer to whether the clients behaved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// There is a violation.
+    Misbehaved,
+    /// No violation, but requests that may be early retries or jobs of their own.
+    CannotTell,
+    /// No violation yet, but a refused job may still be retried, correctly or not, or given up.
+    NotYetKnown,
+    /// No violation.
+    Behaved,
+}
+
+impl Verdict {
+    /// Returns the name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Misbehaved => "misbehaved",
+            Self::CannotTell => "cannot_tell",
+            Self::NotYetKnown => "not_yet_known",
+            Self::Behaved => "behaved",
+        }
+    }
+
+    /// Returns whether the clients behaved; `None` if that is not known.
+    #[must_use]
+    pub const fn behaved(self) -> Option<bool> {
+        match self {
+            Self::Misbehaved => Some(false),
+            Self::CannotTell | Self::NotYetKnown => None,
+            Self::Behaved => Some(true),
+        }
+    }
+}
+
+/// The jobs of a journal, by their state. [`JobCounts::total`] is the sum of the other four.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JobCounts {
+    /// All of them.
+    pub total: u64,
+    /// Those whose last attempt was refused by a limit.
+    pub refused: u64,
+    /// Those that were served.
+    pub served: u64,
+    /// Those whose last attempt ended in another way: with another error, a corrupt reply or a disconnected client.
+    pub failed: u64,
+    /// Those whose last attempt has not ended.
+    pub in_progress: u64,
+    /// Of the refused and failed ones, those that may still be retried.
+    pub may_be_retried: u64,
 }
 
 /// The result of checking a journal.
@@ -148,8 +237,12 @@ pub struct Finding {
 pub struct ClientReport {
     /// Entries checked.
     pub attempts: u64,
-    /// Requests that they belong to: the attempts of one request count once.
-    pub requests: u64,
+    /// The jobs that they belong to.
+    pub jobs: JobCounts,
+    /// Requests that may be retries before an announced wait was over, or jobs of their own. They are counted as jobs.
+    pub unclear: u64,
+    /// Jobs on which the verdict waits: refused with fewer than [`Bounds::attempts`] attempts, and expected to be retried.
+    pub pending: u64,
     /// Number of violations, by their index in [`Violation::NAMES`].
     pub counts: [u64; Violation::NAMES.len()],
     /// The earliest violations, at most [`MAX_FINDINGS`].
@@ -166,112 +259,107 @@ pub fn check<'a>(
     now: Instant,
     bounds: &Bounds,
 ) -> ClientReport {
-    let mut by_fingerprint: BTreeMap<u64, Vec<&Entry>> = BTreeMap::new();
+    let mut by_sender: BTreeMap<&Sender, Vec<&Entry>> = BTreeMap::new();
     for entry in entries {
-        by_fingerprint.entry(entry.fingerprint).or_default().push(entry);
+        by_sender.entry(&entry.sender).or_default().push(entry);
     }
     let mut report = ClientReport::default();
-    let mut retries: BTreeMap<(Option<u16>, Nanos), Vec<&Entry>> = BTreeMap::new();
-    for entries in by_fingerprint.values_mut() {
-        entries.sort_by_key(|entry| (entry.at, entry.request_number));
-        for attempts in entries.split_inclusive(|entry| entry.outcome == JournalOutcome::Served) {
-            report.check_retries(attempts, now, bounds);
-            for pair in attempts.windows(2) {
-                if let Some(wait) = pair[0].wait {
-                    let announced = Nanos::from_secs(wait.as_secs_ceil());
-                    retries.entry((pair[1].account, announced)).or_default().push(pair[1]);
-                }
-            }
-        }
-    }
-    for ((_, wait), mut retries) in retries {
-        retries.sort_by_key(|entry| (entry.at, entry.request_number));
-        report.check_herds(wait, &retries, bounds);
+    for entries in by_sender.values_mut() {
+        entries.sort_by_key(|entry| (entry.arrived_at, entry.request_number));
+        report.check_sender(entries, now, bounds);
     }
     report.findings.sort_by_key(|finding| (finding.at, finding.request_number, finding.violation.index()));
     report.findings.truncate(MAX_FINDINGS);
-    debug_assert!(report.requests <= report.attempts, "invariant: every request has an attempt");
+    debug_assert!(report.jobs.total <= report.attempts, "invariant: every job has an attempt");
     report
 }
 
+/// An account and the number of a key within it; both are `None` for keys that no account has.
+pub type AccountKey = (Option<u16>, Option<u16>);
+
+/// Checks the entries of each account and key on their own, in ascending order; the last are those that no account has the key of.
+#[must_use]
+pub fn check_by_key<'a>(
+    entries: impl IntoIterator<Item = &'a Entry>,
+    now: Instant,
+    bounds: &Bounds,
+) -> Vec<(AccountKey, ClientReport)> {
+    let mut by_key: BTreeMap<_, Vec<&Entry>> = BTreeMap::new();
+    for entry in entries {
+        let Sender { account, key, .. } = entry.sender;
+        by_key.entry((account.is_none(), account, key)).or_default().push(entry);
+    }
+    let report = |entries: Vec<&'a Entry>| check(entries, now, bounds);
+    by_key.into_iter().map(|((_, account, key), entries)| ((account, key), report(entries))).collect()
+}
+
 impl ClientReport {
-    /// Returns `true` if there is no violation.
+    /// Returns the verdict.
     #[must_use]
-    pub fn is_clean(&self) -> bool {
-        self.counts.iter().all(|count| *count == 0)
+    pub fn verdict(&self) -> Verdict {
+        if self.counts.iter().any(|count| *count > 0) {
+            Verdict::Misbehaved
+        } else if self.unclear > 0 {
+            Verdict::CannotTell
+        } else if self.pending > 0 {
+            Verdict::NotYetKnown
+        } else {
+            Verdict::Behaved
+        }
+    }
+
+    /// Checks the requests of one sender, in order of arrival.
+    fn check_sender(&mut self, entries: &[&Entry], now: Instant, bounds: &Bounds) {
+        self.attempts += entries.len() as u64;
+        let never_retries = entries.first().is_some_and(|entry| never_retries(&entry.sender));
+        let traced = jobs::trace(entries);
+        self.unclear += traced.unclear;
+        for job in &traced.jobs {
+            self.count(job, now, bounds, never_retries);
+        }
+        self.check_jobs(&traced, entries, now, bounds, never_retries);
+        if !never_retries {
+            self.check_series(&traced, entries, bounds);
+        }
     }
 
     fn add(&mut self, entry: &Entry, violation: Violation) {
         self.counts[violation.index()] += 1;
-        let Entry { at, request_number, account, .. } = *entry;
-        self.findings.push(Finding { at, request_number, account, violation });
+        let Sender { account, key, .. } = entry.sender;
+        let Entry { at, request_number, .. } = *entry;
+        self.findings.push(Finding { at, request_number, account, key, violation });
     }
-
-    /// Checks the attempts of one request, in order of arrival.
-    fn check_retries(&mut self, attempts: &[&Entry], now: Instant, bounds: &Bounds) {
-        self.attempts += attempts.len() as u64;
-        self.requests += 1;
-        for pair in attempts.windows(2) {
-            let (earlier, retry) = (pair[0], pair[1]);
-            let after = retry.at.since(earlier.at);
-            if let Some(status) = permanent_error(earlier) {
-                self.add(retry, Violation::RetriedPermanentError { status });
-            } else if let Some(wait) = earlier.wait.filter(|wait| after < *wait) {
-                self.add(retry, Violation::TooEarly { after, wait });
-            }
-        }
-        for run in attempts.chunk_by(|earlier, retry| retry.at.since(earlier.at) < bounds.min_pause) {
-            if run.len() > bounds.attempts {
-                self.add(run[bounds.attempts], Violation::Hammered { attempts: run.len() });
-            }
-        }
-        let Some(last) = attempts.last() else { return };
-        if attempts.len() >= bounds.attempts || permanent_error(last).is_some() {
-            return;
-        }
-        let should_have_retried =
-            |wait: &Nanos| *wait <= bounds.max_wait && now > last.at + *wait + bounds.grace;
-        if let Some(wait) = last.wait.filter(should_have_retried) {
-            self.add(last, Violation::GaveUp { attempts: attempts.len(), wait });
-        }
-    }
-
-    /// Checks the retries of one account after the same announced wait, in order of arrival.
-    fn check_herds(&mut self, wait: Nanos, mut retries: &[&Entry], bounds: &Bounds) {
-        while let [first, ..] = retries {
-            let is_close = |entry: &&&Entry| entry.at.since(first.at) <= bounds.herd_window;
-            let close = retries.iter().take_while(is_close).count();
-            if close >= bounds.herd_size {
-                self.add(first, Violation::ThunderingHerd { retries: close, wait });
-            }
-            retries = &retries[close..];
-        }
-    }
-}
-
-/// Returns the status of an attempt if no retry of the request can succeed; `None` if one may.
-fn permanent_error(entry: &Entry) -> Option<u16> {
-    let is_permanent = matches!(
-        entry.outcome,
-        JournalOutcome::RateLimited { oversize: true, .. } | JournalOutcome::InvalidRequest
-    );
-    entry.status.filter(|status| is_permanent || matches!(status, 400 | 401 | 403 | 404 | 405 | 413 | 422))
 }
 
 impl fmt::Display for ClientReport {
-    /// Writes a summary, and a line for each finding.
+    /// Writes how many jobs ended in a refusal, the verdict, and a line for each finding.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { attempts, requests, .. } = self;
-        let verdict = match (attempts, self.is_clean()) {
-            (0, _) => return writeln!(f, "No requests were received."),
-            (_, true) => "No violations",
-            (_, false) => "Violations",
-        };
-        let s = if *requests == 1 { "" } else { "s" };
-        writeln!(f, "{verdict}: {requests} request{s} in {attempts} attempts.")?;
+        let Self { attempts, jobs, unclear, pending, .. } = self;
+        if *attempts == 0 {
+            return writeln!(f, "No requests were received.");
+        }
+        write!(f, "{} of {} jobs ended in a refusal", jobs.refused, jobs.total)?;
+        match (unclear, jobs.may_be_retried) {
+            (0, 0) => writeln!(f, ".")?,
+            (0, retried) => writeln!(f, " so far; {retried} may still be retried.")?,
+            _ => writeln!(f, ", if every request that may be a retry is a job.")?,
+        }
+        match self.verdict() {
+            Verdict::Misbehaved => write!(f, "Violations")?,
+            Verdict::CannotTell => {
+                write!(
+                    f,
+                    "Cannot tell: {unclear} may be retries before the wait was over, or jobs with equal bodies"
+                )?;
+            }
+            Verdict::NotYetKnown => write!(f, "Not yet known: {pending} refused and not yet retried")?,
+            Verdict::Behaved => write!(f, "No violations")?,
+        }
+        let s = if *attempts == 1 { "" } else { "s" };
+        writeln!(f, " (jobs: {}; {attempts} request{s}).", jobs.total)?;
         for finding in &self.findings {
             let Finding { at, request_number, violation, .. } = finding;
-            writeln!(f, "  attempt {request_number} at {at}: {violation}")?;
+            writeln!(f, "  request {request_number} at {at}: {violation}")?;
         }
         let more = self.counts.iter().sum::<u64>() - self.findings.len() as u64;
         if more > 0 {

@@ -1,5 +1,6 @@
 //! Limits and the policies by which they refill.
 
+use super::Dialect;
 use crate::axis::Axis;
 use crate::calendar::Zone;
 use crate::time::Nanos;
@@ -22,6 +23,21 @@ impl Limit {
     #[must_use]
     pub const fn new(axis: Axis, amount: u64) -> Self {
         Self { axis, amount, refill: RefillPolicy::Bucket, burst: amount }
+    }
+
+    /// Creates a limit that refills as the provider of a dialect lets it; a scenario may set another policy. `mock/README.md` has the
+    /// evidence for each rule.
+    #[must_use]
+    pub const fn default_of(dialect: Dialect, axis: Axis, amount: u64) -> Self {
+        let limit = Self::new(axis, amount);
+        match (dialect, axis) {
+            // A limit per minute is enforced in shorter spans: what a second refills is all that is admitted at once.
+            (Dialect::Azure, Axis::Rpm) => limit.with_burst(if amount < 60 { 1 } else { amount / 60 }),
+            (Dialect::Mistral, Axis::Rpm) => limit.with_refill(RefillPolicy::Fixed),
+            (Dialect::Mistral, Axis::Tpm) => limit.with_refill(RefillPolicy::SlidingCounter),
+            (Dialect::Gemini, Axis::Rpd) => limit.with_refill(RefillPolicy::Calendar(Zone::Pacific)),
+            _ => limit,
+        }
     }
 
     /// Creates a limit of `limit` requests per minute.

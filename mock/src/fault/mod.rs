@@ -175,6 +175,17 @@ impl ActiveFaults {
         }
     }
 
+    /// Returns the fault that replaces the provider's decision; of a throttle, with the wait that the other faults leave.
+    #[must_use]
+    pub fn replacing_decision(&self) -> Option<Fault> {
+        match self.replacement? {
+            Fault::Throttle(wait) => {
+                Some(self.retry_after.apply(Some(wait)).map_or(Fault::Status(429), Fault::Throttle))
+            }
+            fault => Some(fault),
+        }
+    }
+
     /// Returns how many of `completion_tokens` are sent before the reply is aborted; all of them if it is not.
     #[must_use]
     pub const fn tokens_sent(&self, completion_tokens: u32) -> u32 {

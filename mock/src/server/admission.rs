@@ -9,11 +9,13 @@ use super::context::RequestContext;
 use super::mock::Generation;
 use super::reply_content::ReplyContent;
 use super::responder::Responder;
+use super::shape::Shape;
 use super::stream::UsageChunk;
 use super::waiting::StartReceiver;
 use crate::call::Call;
 use crate::decision::{Decision, DecisionReport, Service};
 use crate::fault::ResponseFault;
+use crate::journal::EntryId;
 use crate::time::Instant;
 use crate::wire::truth::TruthHeader;
 use crate::wire::{Error, LimitsSnapshot};
@@ -21,7 +23,7 @@ use axum::response::Response;
 use std::sync::Arc;
 
 /// A well-formed request for a completion or a transcript, from any endpoint.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) struct ParsedRequest {
     /// The name of the model, which may be unknown.
     pub(super) model: String,
@@ -37,8 +39,27 @@ pub(super) struct ParsedRequest {
     pub(super) stream: Option<UsageChunk>,
     /// The requested service tier.
     pub(super) tier: ServiceTier,
+    /// The API, and the options that change the shape of the reply.
+    pub(super) shape: Shape,
     /// The truth header that the driver of `run` sends; without it the truth is drawn.
     pub(super) truth: Option<TruthHeader>,
+}
+
+impl ParsedRequest {
+    /// Returns a request for a whole completion of plain text, without a bound.
+    pub(super) fn new(model: String) -> Self {
+        Self {
+            model,
+            prompt_tokens: 1,
+            max_tokens: None,
+            audio_seconds: 0,
+            content: ReplyContent::Text,
+            stream: None,
+            tier: ServiceTier::OnDemand,
+            shape: Shape::default(),
+            truth: None,
+        }
+    }
 }
 
 /// The service tier that a request asks for (`service_tier`). Only Groq's `flex` makes a difference.
@@ -74,28 +95,41 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
         return context.reject(Error::UnknownModel(&request.model).into());
     };
     let mock = Arc::clone(&context.mock);
-    let (truth, tag) = match request.truth {
+    let (mut truth, tag) = match request.truth {
         Some(TruthHeader { truth, tag }) => (truth, Some(tag)),
         None => (mock.draw_truth(context.request_number, model, request.prompt_tokens), None),
     };
-    let call = Call { account, model, max_tokens: request.max_tokens };
-    let (uplink, downlink) = mock.model(model).network_delays(truth);
+    if let Some(tokens) = context.answer.completion_tokens.filter(|_| tag.is_none()) {
+        truth.completion_tokens = tokens;
+    }
+    let mut call = Call { account, model, max_tokens: request.max_tokens };
+    let mut shape = request.shape;
+    if shape.choices > 1 {
+        mock.model(model).multiply(shape.choices, &mut call, &mut truth);
+    }
+    if !shape.stop_texts.is_empty() && request.content == ReplyContent::Text {
+        shape.stop(context.request_number, call.max_tokens, &mut truth);
+    }
+    let (uplink, downlink) = mock.network_delays(model, truth);
     mock.sleep(uplink).await;
     let Decided { report, snapshot, fault, generation, start_receiver } =
-        mock.decide(call, request.audio_seconds, truth, tag);
+        mock.decide(call, request.audio_seconds, truth, tag, &context);
     let mut responder = Responder {
         context,
         call,
         content: request.content,
         stream: request.stream,
         tier: request.tier,
+        shape,
         snapshot,
         fault,
         downlink,
     };
     match report.decision {
         Decision::Admitted(service) => {
-            let admission = Admission { mock, generation, call, tag, service, start_receiver, open: true };
+            let entry = None;
+            let admission =
+                Admission { mock, generation, call, tag, service, start_receiver, entry, open: true };
             responder.serve(&report, admission).await
         }
         Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => responder.refuse(report).await,
@@ -106,13 +140,15 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
 #[derive(Debug)]
 pub(super) struct Admission {
     mock: Arc<Mock>,
-    generation: Generation,
-    call: Call,
+    pub(super) generation: Generation,
+    pub(super) call: Call,
     /// The tag of the truth header; `None` if the request has none.
-    tag: Option<u128>,
+    pub(super) tag: Option<u128>,
     service: Service,
     /// Receives the start of the service; `None` once it is known.
     start_receiver: Option<StartReceiver>,
+    /// The entry of the request in the journal, once it is added.
+    pub(super) entry: Option<EntryId>,
     /// `true` until the call is settled.
     open: bool,
 }
@@ -144,7 +180,7 @@ impl Admission {
     /// Settles the call as served. Has no effect if it has been settled already.
     pub(super) fn settle(&mut self) {
         if std::mem::take(&mut self.open) {
-            self.mock.settle(self.generation, self.call, self.tag, &self.service);
+            self.mock.settle(self);
         }
     }
 }
@@ -157,7 +193,7 @@ impl Drop for Admission {
             self.service.started_at = Some(at);
         }
         if self.open {
-            self.mock.cancel(self.generation, self.call, self.tag, &self.service);
+            self.mock.cancel(self);
         }
     }
 }

@@ -4,10 +4,11 @@
 //! states its duration; for any other format it is estimated from the size.
 
 use super::MAX_AUDIO_FORM_BYTES;
-use super::admission::{ParsedRequest, ServiceTier};
-use super::chat::invalid;
+use super::admission::ParsedRequest;
+use super::coding;
 use super::context::{Rejection, RequestContext};
 use super::reply_content::ReplyContent;
+use super::request::invalid;
 use crate::time::Nanos;
 use crate::wire::{Error, Task, Transcript, TranscriptFormat};
 use axum::body::{Body, HttpBody as _};
@@ -22,21 +23,22 @@ use multer::{Constraints, Field, Multipart, SizeLimit};
 pub(super) async fn parse(
     context: &mut RequestContext,
     task: Task,
+    model_in_path: Option<&str>,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<ParsedRequest, Rejection<'static>> {
+    coding::refuse(headers)?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let AudioForm { model, format, bytes, duration } = AudioForm::read(content_type, body).await?;
+    let AudioForm { model, format, bytes, duration } =
+        AudioForm::read(content_type, model_in_path, body).await?;
     context.set_fingerprint(format!("{model} {bytes} {duration:?}").as_bytes());
+    context.origin.request_bytes = context.origin.request_bytes.max(bytes);
     Ok(ParsedRequest {
-        model,
         prompt_tokens: 0,
         max_tokens: Some(0),
         audio_seconds: duration.as_secs_ceil(),
         content: ReplyContent::Transcript(Transcript { task, format, duration }),
-        stream: None,
-        tier: ServiceTier::OnDemand,
-        truth: None,
+        ..ParsedRequest::new(model)
     })
 }
 
@@ -53,7 +55,11 @@ struct AudioForm {
 
 impl AudioForm {
     /// Reads a form of at most [`MAX_AUDIO_FORM_BYTES`], keeping at most [`MAX_FIELD_BYTES`] of each field.
-    async fn read(content_type: &str, body: Body) -> Result<Self, Error<'static>> {
+    async fn read(
+        content_type: &str,
+        model_in_path: Option<&str>,
+        body: Body,
+    ) -> Result<Self, Error<'static>> {
         if body.size_hint().lower() > MAX_AUDIO_FORM_BYTES as u64 {
             return Err(Error::BodyTooLarge);
         }
@@ -78,6 +84,8 @@ impl AudioForm {
                 _ => {}
             }
         }
+        // A deployment in the path needs no model in the form.
+        let model = model_in_path.map(str::to_owned).or(model);
         let model = model.ok_or_else(|| invalid("'model' is a required property"))?;
         match file {
             None => Err(invalid("'file' is a required property")),
@@ -113,7 +121,7 @@ fn form_error(error: multer::Error) -> Error<'static> {
 }
 
 /// Returns the duration of a file of `bytes` bytes, the first of which are `start`.
-fn audio_duration(start: &[u8], bytes: u64) -> Nanos {
+pub(super) fn audio_duration(start: &[u8], bytes: u64) -> Nanos {
     let (bytes, per_second) = wav_size_and_rate(start, bytes).unwrap_or((bytes, DEFAULT_BYTES_PER_SECOND));
     let nanos = u128::from(bytes) * u128::from(Nanos::SECOND.0) / u128::from(per_second);
     Nanos(u64::try_from(nanos).unwrap_or(u64::MAX))

@@ -26,22 +26,26 @@ const NOT_WAITING: u32 = u32::MAX;
 
 /// The number of ticks for which the server has been waiting for the client of one connection.
 #[derive(Debug, Default)]
-pub(super) struct ClientTimeout(AtomicU32);
+pub(super) struct ClientTimeout {
+    waited: AtomicU32,
+    /// The requests of an HTTP/2 connection that are being answered.
+    in_flight: AtomicU32,
+}
 
 impl ClientTimeout {
     /// Starts the timeout: the server waits for the client to send or to read something.
     pub(super) fn start(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.waited.store(0, Ordering::Relaxed);
     }
 
     /// Stops the timeout: the client waits for the server.
     pub(super) fn stop(&self) {
-        self.0.store(NOT_WAITING, Ordering::Relaxed);
+        self.waited.store(NOT_WAITING, Ordering::Relaxed);
     }
 
     /// Returns the number of ticks for which the server has been waiting for the client; `None` if it does not.
     pub(super) fn waited(&self) -> Option<u32> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|waited| *waited != NOT_WAITING)
+        Some(self.waited.load(Ordering::Relaxed)).filter(|waited| *waited != NOT_WAITING)
     }
 
     /// Returns once the server has been waiting for the client without interruption for `timeout`.
@@ -50,14 +54,34 @@ impl ClientTimeout {
         loop {
             // Not an interval, which makes up for late ticks: a tick must not come early.
             tokio::time::sleep(tick).await;
-            let waited = self.0.load(Ordering::Relaxed);
+            let waited = self.waited.load(Ordering::Relaxed);
             // The first tick may come at once after the start.
             if (TICKS..NOT_WAITING).contains(&waited) {
                 return;
             }
             if waited != NOT_WAITING {
-                self.0.store(waited + 1, Ordering::Relaxed);
+                self.waited.store(waited + 1, Ordering::Relaxed);
             }
+        }
+    }
+}
+
+/// One of the requests of an HTTP/2 connection that are being answered. The last one that is dropped starts the timeout.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<ClientTimeout>);
+
+impl InFlight {
+    /// Begins a request.
+    pub(super) fn begin(timeout: &Arc<ClientTimeout>) -> Self {
+        timeout.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(timeout))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.start();
         }
     }
 }
@@ -141,6 +165,18 @@ mod tests {
             tokio::join!(client, timeout.elapsed(TIMEOUT));
             assert!(start.elapsed() >= TIMEOUT, "after a pause of {pause} ms");
         }
+    }
+
+    #[tokio::test]
+    async fn the_last_request_of_several_starts_the_timeout() {
+        let timeout = Arc::new(ClientTimeout::default());
+        let requests = [(); 2].map(|()| InFlight::begin(&timeout));
+        timeout.stop();
+        let [first, second] = requests;
+        drop(first);
+        assert_eq!(timeout.waited(), None);
+        drop(second);
+        assert_eq!(timeout.waited(), Some(0));
     }
 
     #[tokio::test]

@@ -1,21 +1,29 @@
-//! The accept loop: accepts connections and answers the requests of each over HTTP/1.1.
+//! The accept loop: accepts connections and answers the requests of each over HTTP/1.1, or over HTTP/2 if the client begins with it
+//! (prior knowledge: RFC 9113, section 3.3).
 //!
 //! The loop calls hyper directly instead of `axum::serve`, for two reasons. The number of connections and the time that a
 //! client may take are bounded. And a fault may close a connection before the head of a reply: a response with the
-//! extension [`Abort`] becomes a service error, on which hyper closes the connection without sending a byte.
+//! extension [`Abort`] becomes a service error, on which hyper closes the connection without sending a byte. Over HTTP/2 it resets the
+//! stream of the request and leaves the connection to the others.
 
 use super::aborted_reply::Abort;
-use super::client_timeout::{ClientTimeout, StartOnDrop, TimedBody};
+use super::client_timeout::{ClientTimeout, InFlight, StartOnDrop, TimedBody};
 use super::connections::Connections;
 use super::router::Endpoints;
+use super::stream_tasks::StreamTasks;
 use super::{CLIENT_TIMEOUT, MAX_CONNECTIONS, Mock, framing};
+use crate::journal::{Connection, OpenConnection};
+use crate::wire;
 use axum::body::{Body, HttpBody as _};
+use axum::http::header::HOST;
+use axum::http::{HeaderValue, StatusCode, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::ext::ReasonPhrase;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +32,7 @@ use tokio_io_timeout::TimeoutStream;
 
 /// Serves until `shutdown` resolves, then closes every connection. When it returns, each admitted call has been settled.
 pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future<Output = ()>) {
-    let endpoints = Endpoints::new(mock);
+    let endpoints = Arc::new(Endpoints::new(mock));
     let mut connections = Connections::default();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -37,7 +45,9 @@ pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future
             Some(()) = connections.next_end() => {}
             accepted = listener.accept(), if !is_full => match accepted {
                 Ok((socket, _)) => {
-                    connections.spawn(|timeout| serve_connection(socket, endpoints.clone(), timeout));
+                    // Created here, because the task begins after other connections have been served.
+                    let opened = ClosedOnDrop::new(endpoints.mock());
+                    connections.spawn(|timeout| serve_connection(socket, Arc::clone(&endpoints), timeout, opened));
                 }
                 // File descriptors have run out, or the client has closed its connection before it was accepted.
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
@@ -50,34 +60,100 @@ pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future
 }
 
 /// Serves one connection until either side closes it or the client exceeds [`CLIENT_TIMEOUT`].
-async fn serve_connection(socket: TcpStream, endpoints: Endpoints, timeout: Arc<ClientTimeout>) {
+async fn serve_connection(
+    socket: TcpStream,
+    endpoints: Arc<Endpoints>,
+    timeout: Arc<ClientTimeout>,
+    opened: Option<ClosedOnDrop>,
+) {
     if socket.set_nodelay(true).is_err() {
         return; // The client has already closed the connection.
     }
-    let service = service_fn(async |request: Request<Incoming>| {
-        timeout.stop();
-        if let Some(refusal) = framing::refusal(&request) {
-            return Ok(start_timeout_with_reply(refusal, &timeout));
-        }
-        let request = request.map(|body| Body::new(TimedBody::new(body, Arc::clone(&timeout))));
-        let response = endpoints.answer(request).await;
-        if response.extensions().get::<Abort>().is_some() {
-            return Err(Abort);
-        }
-        Ok(start_timeout_with_reply(response, &timeout))
+    let service_timeout = Arc::clone(&timeout);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let connection = opened.as_ref().map(|opened| opened.connection.next_request());
+        answer(request, connection, Arc::clone(&endpoints), Arc::clone(&service_timeout))
     });
     let mut socket = TimeoutStream::new(socket);
     // A client that stops reading a stream blocks the writes, while `timeout` is not running.
     socket.set_write_timeout(Some(CLIENT_TIMEOUT));
-    let served = http1::Builder::new()
-        .writev(false) // Heads and bodies are short: one buffer is sent faster than two are gathered.
-        .serve_connection(TokioIo::new(Box::pin(socket)), service);
+    let tasks = StreamTasks::default();
+    let mut builder = auto::Builder::new(tasks.clone());
+    builder.http1().writev(false); // Heads and bodies are short: one buffer is sent faster than two are gathered.
+    builder.http2().max_concurrent_streams(MAX_STREAMS).max_header_list_size(MAX_HEADER_LIST_BYTES);
+    let served = builder.serve_connection(TokioIo::new(Box::pin(socket)), service);
     tokio::select! {
         biased;
         // An error means that the client closed the connection or a fault aborted it: there is nothing left to serve.
-        _result = served => {}
+        _result = tasks.run(served) => {}
         () = timeout.elapsed(CLIENT_TIMEOUT) => {}
     }
+}
+
+/// A connection that requests refer to in the journal. It counts as closed when this is dropped.
+struct ClosedOnDrop {
+    mock: Arc<Mock>,
+    connection: OpenConnection,
+}
+
+impl ClosedOnDrop {
+    /// Returns a connection that is opened now; `None` if the mock keeps no journal.
+    fn new(mock: &Arc<Mock>) -> Option<Self> {
+        mock.has_journal()
+            .then(|| Self { mock: Arc::clone(mock), connection: OpenConnection::new(mock.now()) })
+    }
+}
+
+impl Drop for ClosedOnDrop {
+    fn drop(&mut self) {
+        self.connection.close(self.mock.now());
+    }
+}
+
+/// Answers one request.
+///
+/// # Errors
+/// [`Abort`] if a fault closes the connection before the head.
+async fn answer(
+    mut request: Request<Incoming>,
+    connection: Option<Connection>,
+    endpoints: Arc<Endpoints>,
+    timeout: Arc<ClientTimeout>,
+) -> Result<Response<Body>, Abort> {
+    let is_http2 = request.version() == Version::HTTP_2;
+    // Over HTTP/2 several requests are answered at once: the timeout runs while there is none.
+    let in_flight = is_http2.then(|| InFlight::begin(&timeout));
+    timeout.stop();
+    if let Some(refusal) = framing::refusal(&request) {
+        return Ok(start_timeout_with_reply(refusal, &timeout));
+    }
+    if is_http2 && let Some(authority) = request.uri().authority() {
+        // HTTP/2 has the host in the URI (RFC 9113, section 8.3.1).
+        let host = HeaderValue::try_from(authority.as_str());
+        if let (Ok(host), false) = (host, request.headers().contains_key(HOST)) {
+            request.headers_mut().insert(HOST, host);
+        }
+    }
+    let request = request.map(|body| Body::new(TimedBody::new(body, Arc::clone(&timeout))));
+    let mut response = endpoints.answer(request, connection).await;
+    if response.extensions().get::<Abort>().is_some() {
+        return Err(Abort);
+    }
+    if let Some(phrase) = reason_phrase(response.status()) {
+        response.extensions_mut().insert(phrase);
+    }
+    Ok(match in_flight {
+        Some(in_flight) => with_body_owning(response, in_flight),
+        None => start_timeout_with_reply(response, &timeout),
+    })
+}
+
+/// Returns the reason phrase of a status that HTTP does not define and providers use; hyper would send `<none>`.
+fn reason_phrase(status: StatusCode) -> Option<ReasonPhrase> {
+    if status.canonical_reason().is_some() {
+        return None;
+    }
+    Some(ReasonPhrase::from_static(wire::reason_phrase(status.as_u16()).as_bytes()))
 }
 
 /// Starts the client's timeout: at once if the length of the reply's body is known, otherwise (a stream) when hyper drops
@@ -87,14 +163,24 @@ fn start_timeout_with_reply(response: Response<Body>, timeout: &Arc<ClientTimeou
         timeout.start();
         return response;
     }
-    let start_on_drop = StartOnDrop(Arc::clone(timeout));
+    with_body_owning(response, StartOnDrop(Arc::clone(timeout)))
+}
+
+/// Returns the response with a value that is dropped with its body.
+fn with_body_owning(response: Response<Body>, value: impl Send + 'static) -> Response<Body> {
     response.map(|body| {
         Body::new(body.map_frame(move |frame| {
-            let _owned_by_body = &start_on_drop; // Moves it into the closure.
+            let _owned_by_body = &value; // Moves it into the closure.
             frame
         }))
     })
 }
+
+/// The most requests of one HTTP/2 connection that are answered at once; further ones wait.
+const MAX_STREAMS: u32 = 128;
+
+/// The most bytes of the headers of one HTTP/2 request.
+const MAX_HEADER_LIST_BYTES: u32 = 64 << 10;
 
 /// The pause of the accept loop after an error, and between attempts to make room while no connection is idle.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(20);

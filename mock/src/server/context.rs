@@ -6,12 +6,17 @@
 
 use super::Mock;
 use super::aborted_reply::Abort;
-use crate::journal::{Entry, JournalOutcome};
+use super::answers::AnswerEffect;
+use super::mock::ApiKey;
+use super::origin::Origin;
+use super::paths;
+use crate::journal::{End, EntryId, JournalOutcome};
 use crate::time::{Instant, Nanos};
 use crate::wire::{Error, Reply, WireFormat};
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// One request to a dialect's endpoint.
@@ -23,13 +28,37 @@ pub(super) struct RequestContext {
     /// Sequence number of the request, from zero. Seeds the request's random values and the ids in its reply.
     pub(super) request_number: u64,
     /// `None` until the key is found to belong to an account.
-    account: Option<u16>,
+    pub(super) account: Option<u16>,
     /// `None` until the model is found.
     pub(super) model: Option<u16>,
     /// `true` if the client asked for a stream; `false` until the request is parsed.
     pub(super) wants_stream: bool,
     /// Hash of the request's content, by which the client check recognises retries; zero if there is no journal.
-    fingerprint: u64,
+    pub(super) fingerprint: u64,
+    pub(super) origin: Origin,
+    /// What an answer that was set changes in the reply, besides its content.
+    pub(super) answer: AnswerEffect,
+}
+
+/// The part of a journal entry that is known when the provider has decided on a request, or when it is rejected.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct JournalDraft {
+    /// The instant of the decision.
+    pub(super) at: Instant,
+    pub(super) outcome: JournalOutcome,
+    /// `None` if no reply is sent.
+    pub(super) status: Option<u16>,
+    /// The wait that the reply announces; `None` if it announces none.
+    pub(super) wait: Option<Nanos>,
+    pub(super) end: End,
+    pub(super) reserved_tokens: u64,
+}
+
+impl JournalDraft {
+    /// Returns the draft of a request that is answered at once and was not admitted.
+    pub(super) const fn replied(at: Instant, outcome: JournalOutcome, status: u16) -> Self {
+        Self { at, outcome, status: Some(status), wait: None, end: End::Replied(at), reserved_tokens: 0 }
+    }
 }
 
 /// The reason why a request is rejected before the simulated provider decides on it.
@@ -49,19 +78,46 @@ impl<'a> From<Error<'a>> for Rejection<'a> {
 
 impl RequestContext {
     /// Starts the context of a new request and assigns its number.
-    pub(super) fn new(mock: Arc<Mock>, format: &'static dyn WireFormat) -> Self {
+    pub(super) fn new(mock: Arc<Mock>, format: &'static dyn WireFormat, origin: Origin) -> Self {
         let request_number = mock.next_request_number();
-        Self { mock, format, request_number, account: None, model: None, wants_stream: false, fingerprint: 0 }
+        let (account, model) = (None, None);
+        Self {
+            mock,
+            format,
+            request_number,
+            account,
+            model,
+            wants_stream: false,
+            fingerprint: 0,
+            origin,
+            answer: AnswerEffect::default(),
+        }
     }
 
     /// Sets and returns the account of an API key; `None` if no account has the key. The fingerprint is then that of the key
     /// instead of the content.
     pub(super) fn authenticate(&mut self, api_key: &str) -> Option<u16> {
-        self.account = self.mock.find_account(api_key);
-        if self.account.is_none() {
-            self.set_fingerprint(api_key.as_bytes());
+        match self.mock.find_key(api_key) {
+            Some(ApiKey { account, number }) => {
+                (self.account, self.origin.key) = (Some(account), Some(number));
+            }
+            None => self.set_fingerprint(api_key.as_bytes()),
         }
         self.account
+    }
+
+    /// Returns the path of the request; empty if the mock keeps no journal.
+    pub(super) fn path(&self) -> &str {
+        self.origin.target.as_ref().map_or("", |(_, uri)| uri.path())
+    }
+
+    /// Sets the body of the request, and the fingerprint from it.
+    pub(super) fn set_body(&mut self, body: &Bytes) {
+        self.set_fingerprint(body);
+        self.origin.request_bytes = body.len() as u64;
+        if self.mock.keeps_bodies() || self.origin.answer.is_some() || self.mock.answers.is_set() {
+            self.origin.body = Some(body.clone());
+        }
     }
 
     /// Sets the fingerprint from the content of the request. Requests of one account with equal content count as attempts
@@ -70,27 +126,10 @@ impl RequestContext {
         self.fingerprint = self.mock.fingerprint(self.account, content);
     }
 
-    /// Adds the request to the journal; has no effect if there is none. `at` is the instant of the decision or of the rejection; `status` is
-    /// `None` if no reply is sent, `wait` is `None` if the reply announces no wait.
-    pub(super) fn add_to_journal(
-        &self,
-        at: Instant,
-        outcome: JournalOutcome,
-        status: Option<u16>,
-        wait: Option<Nanos>,
-    ) {
-        let Self { request_number, account, model, wants_stream, fingerprint, .. } = *self;
-        self.mock.add_to_journal(Entry {
-            request_number,
-            at,
-            account,
-            model,
-            wants_stream,
-            fingerprint,
-            outcome,
-            status,
-            wait,
-        });
+    /// Adds the request to the journal; has no effect if there is none. `decided` has what is known since the decision or the
+    /// rejection.
+    pub(super) fn add_to_journal(&self, decided: JournalDraft) -> Option<EntryId> {
+        self.mock.add_to_journal(self, decided)
     }
 
     /// Answers a request with an error and adds it to the journal. If its body is incomplete, closes the connection
@@ -101,23 +140,50 @@ impl RequestContext {
             Rejection::BodyIncomplete => return Abort.into_response(),
         };
         let now = self.mock.now();
-        let reply = self.format.request_error(&error, self.request_number, now);
-        self.add_to_journal(now, JournalOutcome::InvalidRequest, Some(reply.status), None);
+        let reply = self.format.request_error(&error, self.request_number, now, self.mock.epoch());
+        self.add_to_journal(JournalDraft::replied(now, JournalOutcome::InvalidRequest, reply.status));
         self.response(reply, Body::from)
     }
 
     /// Returns the response with the list of all models.
     pub(super) fn model_list_response(&self) -> Response {
-        let reply = self.format.models(self.mock.model_names(), self.request_number, self.mock.now());
-        self.response(reply, Body::from)
+        self.free_response(
+            self.format.models(self.mock.models().iter().map(|model| model.info(self.mock.epoch()))),
+        )
     }
 
     /// Returns the response with the entry of one model; rejects the request if no model has this name.
     pub(super) fn model_response(&self, name: &str) -> Response {
-        if self.mock.find_model(name).is_none() {
-            return self.reject(Error::UnknownModel(name).into());
+        match self.mock.find_model(name) {
+            Some(model) => {
+                let info = self.mock.model(model).info(self.mock.epoch());
+                self.free_response(self.format.model_detail(&info))
+            }
+            None => self.reject(Error::UnknownModel(name).into()),
         }
-        let reply = self.format.model_detail(name, self.request_number, self.mock.now());
+    }
+
+    /// Returns the response with a number of tokens; rejects the request if no model has this name.
+    pub(super) fn token_count_response(&self, model: &str, tokens: u32) -> Response {
+        match self.mock.find_model(model) {
+            Some(_) => self.free_response(self.format.token_count(tokens)),
+            None => self.reject(Error::UnknownModel(model).into()),
+        }
+    }
+
+    /// Returns a success that is charged to no limit.
+    fn free_response(&self, body: String) -> Response {
+        let reply = self.format.free_reply(body, self.request_number, self.mock.now(), self.mock.epoch());
+        self.response(reply, Body::from)
+    }
+
+    /// Answers a request whose path no endpoint has, in the format of the dialect, with what the mock serves; adds it to the journal.
+    pub(super) fn reject_path(&self, method: &str, path: &str) -> Response {
+        let now = self.mock.now();
+        let error = Error::UnknownPath(method, path);
+        let mut reply = self.format.request_error(&error, self.request_number, now, self.mock.epoch());
+        paths::add_hint(&mut reply.body, &paths::hint(self.mock.formats(), path));
+        self.add_to_journal(JournalDraft::replied(now, JournalOutcome::InvalidRequest, reply.status));
         self.response(reply, Body::from)
     }
 

@@ -20,7 +20,15 @@ pub(super) struct FaultQueue {
 pub(super) struct InjectedFault {
     /// The JSON with which the fault was requested.
     pub(super) spec: Value,
-    pub(super) fault: Fault,
+    /// The faults of the requests that it affects, one after another and then from the start; `None`: nothing happens to that
+    /// request. Not empty.
+    pub(super) sequence: Vec<Option<Fault>>,
+    /// The requests that it may affect.
+    pub(super) scope: Scope,
+    /// The number of requests in its scope to let pass before the first that it affects.
+    pub(super) skip: u64,
+    /// The number of requests in its share so far that were not skipped.
+    pub(super) affected: u64,
     /// The number of further requests that it affects; `None` if it is not bounded.
     pub(super) remaining: Option<u64>,
     /// The share of requests that it affects, in `0..=1`.
@@ -29,6 +37,35 @@ pub(super) struct InjectedFault {
     pub(super) until: Instant,
     /// Identifies it in the control plane's replies; also the key of its random draws.
     pub(super) id: u32,
+}
+
+/// What a fault depends on besides the time and the draw of the call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CallFacts<'a> {
+    pub(super) account: u16,
+    pub(super) model: u16,
+    pub(super) path: &'a str,
+}
+
+/// The requests that a fault may affect. A member that is `None` matches all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Scope {
+    pub(super) account: Option<u16>,
+    pub(super) model: Option<u16>,
+    /// The path, or its start if it ends with `*`.
+    pub(super) path: Option<String>,
+}
+
+impl Scope {
+    pub(super) fn contains(&self, facts: CallFacts<'_>) -> bool {
+        let matches_path = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(start) => facts.path.starts_with(start),
+            None => facts.path == pattern,
+        };
+        self.account.is_none_or(|account| account == facts.account)
+            && self.model.is_none_or(|model| model == facts.model)
+            && self.path.as_ref().is_none_or(matches_path)
+    }
 }
 
 /// Maximum number of injected faults that have not ended.
@@ -47,13 +84,31 @@ impl FaultQueue {
     }
 
     /// Adds the faults that affect a call to `active`, and decrements their remaining numbers of requests.
-    pub(super) fn apply(&mut self, now: Instant, truth: Truth, active: &mut ActiveFaults) {
+    pub(super) fn apply(
+        &mut self,
+        now: Instant,
+        facts: CallFacts<'_>,
+        truth: Truth,
+        active: &mut ActiveFaults,
+    ) {
+        if self.faults.is_empty() {
+            return;
+        }
         self.remove_ended(now);
-        for fault in &mut self.faults {
+        for fault in self.faults.iter_mut().filter(|fault| fault.scope.contains(facts)) {
             // Counted down from the maximum, so that the draws differ from those of a scenario's incidents.
-            if truth.stream_for(DrawPurpose::Incident(u32::MAX - fault.id)).unit() < fault.share {
-                active.add(fault.fault);
-                fault.remaining = fault.remaining.map(|remaining| remaining - 1);
+            if truth.stream_for(DrawPurpose::Incident(u32::MAX - fault.id)).unit() >= fault.share {
+                continue;
+            }
+            if fault.skip > 0 {
+                fault.skip -= 1;
+                continue;
+            }
+            let step = usize::try_from(fault.affected).unwrap_or(usize::MAX) % fault.sequence.len();
+            fault.affected += 1;
+            fault.remaining = fault.remaining.map(|remaining| remaining - 1);
+            if let Some(fault) = fault.sequence[step] {
+                active.add(fault);
             }
         }
     }
@@ -79,14 +134,25 @@ mod tests {
     use super::*;
 
     fn fault(remaining: Option<u64>, share: f64, until: Instant) -> InjectedFault {
-        InjectedFault { spec: Value::Null, fault: Fault::Status(503), remaining, share, until, id: 0 }
+        InjectedFault {
+            spec: Value::Null,
+            sequence: vec![Some(Fault::Status(503))],
+            scope: Scope::default(),
+            skip: 0,
+            affected: 0,
+            remaining,
+            share,
+            until,
+            id: 0,
+        }
     }
 
     /// Returns the number of these calls that are affected.
     fn affected(queue: &mut FaultQueue, calls: impl Iterator<Item = (Instant, u64)>) -> usize {
         let is_affected = |&(now, draw): &(Instant, u64)| {
             let mut active = ActiveFaults::NONE;
-            queue.apply(now, Truth { draw, ..Truth::default() }, &mut active);
+            let facts = CallFacts { account: 0, model: 1, path: "/v1/chat/completions" };
+            queue.apply(now, facts, Truth { draw, ..Truth::default() }, &mut active);
             active != ActiveFaults::NONE
         };
         calls.filter(is_affected).count()
@@ -114,6 +180,34 @@ mod tests {
         assert!(affected(&mut queue, calls(0..1_000)).abs_diff(200) < 52);
         assert!(affected(&mut queue, calls(1_000..10_000)) < 140, "300 in all");
         assert!(queue.not_ended(Instant::ZERO).is_empty());
+    }
+
+    #[test]
+    fn a_scope_a_number_and_a_sequence_select_the_calls() {
+        let affected_of = |fault: InjectedFault| -> Vec<u64> {
+            let mut queue = FaultQueue::default();
+            queue.add(fault, Instant::ZERO).unwrap();
+            (0..7).filter(|draw| affected(&mut queue, [(Instant::ZERO, *draw)].into_iter()) == 1).collect()
+        };
+        let all = fault(None, 1.0, Instant::MAX);
+        let scoped = |account, model, path: &str| InjectedFault {
+            scope: Scope { account, model, path: Some(path.to_owned()) },
+            ..all.clone()
+        };
+        for path in ["/v1/chat/completions", "/v1/*", "*"] {
+            assert_eq!(affected_of(scoped(Some(0), Some(1), path)).len(), 7, "{path}");
+        }
+        for other in [scoped(Some(1), None, "*"), scoped(None, Some(0), "*"), scoped(None, None, "/v1/chat")]
+        {
+            assert!(affected_of(other.clone()).is_empty(), "{other:?}");
+        }
+        let third = InjectedFault { skip: 2, remaining: Some(1), ..all.clone() };
+        assert_eq!(affected_of(third), [2]);
+        let sequence = vec![Some(Fault::Status(503)), Some(Fault::Status(429)), None];
+        let twice = InjectedFault { sequence: sequence.clone(), remaining: Some(6), ..all.clone() };
+        assert_eq!(affected_of(twice), [0, 1, 3, 4]);
+        let endless = InjectedFault { sequence, ..all };
+        assert_eq!(affected_of(endless), [0, 1, 3, 4, 6]);
     }
 
     #[test]

@@ -2,18 +2,24 @@
 //! clock, the journal and the observer.
 
 use super::admission::Decided;
+use super::answers::Answers;
 use super::body::BodyBudget;
-use super::control::ControlPlane;
+use super::context::RequestContext;
+use super::control_state::Control;
+use super::fault_queue::CallFacts;
 use super::fault_queue::FaultQueue;
 use super::header_templates::HeaderTemplates;
+pub(super) use super::keys::ApiKey;
+use super::keys::Keys;
 use super::model::Model;
 use super::observer::Observer;
+use super::shared_clock::{Clock, SharedClock};
 use super::waiting::WaitingCalls;
+use crate::calendar::Epoch;
 use crate::call::{Call, Truth};
 use crate::config::{Config, Dialect, Tier};
-use crate::decision::{HeaderLimits, Service};
+use crate::decision::HeaderLimits;
 use crate::fault::ActiveFaults;
-use crate::journal::{self, Entry, Journal};
 use crate::meter::LimitLevel;
 use crate::provider::Provider;
 use crate::random::{self, RandomStream};
@@ -24,55 +30,46 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Returns the time since the start of the run. If it decreases, the provider model keeps using the latest instant.
-pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
-
 /// The state of a mock server: one provider model, with its clock, journal and observer, and the names of its accounts and
 /// models. All connections share it; [`serve`](super::serve) answers requests from it.
 pub struct Mock {
     accounts: Vec<String>,
     models: Vec<Model>,
-    account_by_key: BTreeMap<String, u16>,
+    keys: Keys,
     model_by_name: BTreeMap<String, u16>,
     dialect: Dialect,
+    epoch: Epoch,
     tier: Tier, // on which the text of a refusal depends
-    clock: Clock,
+    pub(super) clock: SharedClock,
     observer: Option<Arc<dyn Observer + Send + Sync>>,
     /// The key of the random streams from which truths are drawn.
     truth_key: u64,
     /// The number of the next request.
-    next_request_number: AtomicU64,
-    state: Mutex<LockedState>,
+    pub(super) next_request_number: AtomicU64,
+    pub(super) state: Mutex<LockedState>,
     header_templates: HeaderTemplates,
     /// The bytes of all JSON bodies of calls that are being read, which are bounded together.
     pub(super) bodies: BodyBudget,
-    control: Option<Control>,
-}
-
-/// The state that only a mock with a control plane has.
-struct Control {
-    /// The token that clients must send; `None` on loopback.
-    token: Option<Arc<str>>,
-    /// The provider at the start, for resets.
-    initial: Provider,
-    /// Total by which the clock was advanced, in nanoseconds.
-    advanced_ns: AtomicU64,
-    journal: Mutex<Journal>,
+    pub(super) control: Option<Control>,
+    /// The factor on all latencies, as the bits of a float.
+    slowdown: AtomicU64,
+    /// The answers that were set.
+    pub(super) answers: Answers,
 }
 
 /// The number of times that a provider has been reset. A call that was admitted before a reset is unknown to the provider
 /// after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Generation(u64);
+pub(super) struct Generation(pub(super) u64);
 
 /// The state behind the lock: the provider model, and what must change together with it.
-struct LockedState {
-    provider: Provider,
+pub(super) struct LockedState {
+    pub(super) provider: Provider,
     /// The latest instant at which the provider was used.
-    now: Instant,
-    faults: FaultQueue,
-    generation: Generation,
-    waiting: WaitingCalls,
+    pub(super) now: Instant,
+    pub(super) faults: FaultQueue,
+    pub(super) generation: Generation,
+    pub(super) waiting: WaitingCalls,
 }
 
 impl Mock {
@@ -88,17 +85,15 @@ impl Mock {
         clock: Clock,
         observer: Option<Arc<dyn Observer + Send + Sync>>,
     ) -> Self {
-        let keys = (0..)
-            .zip(&config.accounts)
-            .flat_map(|(id, account)| account.keys.iter().map(move |key| (key.as_str(), id)));
         Self {
             accounts: config.accounts.iter().map(|account| account.name.clone()).collect(),
             models: config.models.iter().map(Model::new).collect(),
-            account_by_key: index("key", keys),
+            keys: Keys::new(&config.accounts),
             model_by_name: index("model", config.models.iter().map(|model| model.name.as_str()).zip(0..)),
             dialect: config.dialect,
+            epoch: Epoch::RUN,
             tier: config.tier,
-            clock,
+            clock: SharedClock::new(clock),
             observer,
             truth_key: random::label_key(seed, "mock call"),
             next_request_number: AtomicU64::new(0),
@@ -112,33 +107,56 @@ impl Mock {
             header_templates: HeaderTemplates::default(),
             bodies: BodyBudget::default(),
             control: None,
+            slowdown: AtomicU64::new(1_f64.to_bits()),
+            answers: Answers::default(),
         }
     }
 
-    /// Enables or disables the control plane.
+    /// Accepts any key: one that no account has belongs to the first account.
     #[must_use]
-    pub fn with_control_plane(mut self, control: ControlPlane) -> Self {
-        let token = match control {
-            ControlPlane::Disabled => return Self { control: None, ..self },
-            ControlPlane::Enabled => None,
-            ControlPlane::WithToken(token) => Some(token),
-        };
-        self.control = Some(Control {
-            token,
-            initial: self.with_state(|state, _| state.provider.clone()),
-            advanced_ns: AtomicU64::new(0),
-            journal: Mutex::default(),
-        });
+    pub fn accepting_any_key(mut self) -> Self {
+        self.keys.accept_any();
         self
     }
 
-    /// Returns the token that clients of the control plane must send, if they must.
-    pub(super) fn control_token(&self) -> Option<&str> {
-        self.control.as_ref()?.token.as_deref()
+    /// Adds the mock to those that share a clock, which replaces its own, and a reset.
+    #[must_use]
+    pub fn sharing(mut self, clock: &SharedClock) -> Arc<Self> {
+        self.clock = clock.clone();
+        let mock = Arc::new(self);
+        clock.add(&mock);
+        mock
     }
 
-    pub(super) const fn has_control_plane(&self) -> bool {
-        self.control.is_some()
+    /// Sets the calendar time at which the clock is zero, for dates in replies. Calendar limits keep that of a run.
+    #[must_use]
+    pub fn with_epoch(self, epoch: Epoch) -> Self {
+        Self { epoch, ..self }
+    }
+
+    pub(super) const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    pub(super) const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Serves this many times as fast: 1 is the speed of the configuration, and with 0 nothing takes any time.
+    pub fn set_speed(&self, speed: f64) {
+        let slowdown = if speed > 0.0 { 1.0 / speed } else { 0.0 };
+        self.slowdown.store(slowdown.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Returns how many times as fast it serves, as set by [`Mock::set_speed`].
+    pub(super) fn speed(&self) -> f64 {
+        let slowdown = self.slowdown();
+        if slowdown > 0.0 { 1.0 / slowdown } else { 0.0 }
+    }
+
+    /// Returns the factor on all latencies.
+    pub(super) fn slowdown(&self) -> f64 {
+        f64::from_bits(self.slowdown.load(Ordering::Relaxed))
     }
 
     /// Calls `each` with the level of every limit of an account × model.
@@ -146,57 +164,28 @@ impl Mock {
         self.with_state(|state, now| state.provider.levels(now, account, model).for_each(each));
     }
 
-    /// Resets every limit, the server slots, the injected faults and the journal, but not the clock. Calls in flight are
-    /// served to their end and charged to no limit; those that wait for a server slot start at once.
-    pub(super) fn reset(&self) {
-        let Some(control) = &self.control else { return };
-        self.with_state(|state, _| {
-            state.provider = control.initial.clone();
-            state.faults.clear();
-            state.waiting.clear();
-            state.generation.0 += 1;
-            *control.journal() = Journal::default();
-        });
-    }
-
-    /// Advances the clock. A whole reply in progress still takes the real time planned for it; a stream sends what became due.
-    pub(super) fn advance(&self, by: Nanos) {
-        let add = |advanced: u64| Some(advanced.saturating_add(by.0));
-        if let Some(control) = &self.control {
-            let _always_ok = control.advanced_ns.fetch_update(Ordering::SeqCst, Ordering::SeqCst, add);
-        }
-    }
-
     /// Calls `act` with the injected faults and the current instant.
     pub(super) fn with_faults<T>(&self, act: impl FnOnce(&mut FaultQueue, Instant) -> T) -> T {
         self.with_state(|state, now| act(&mut state.faults, now))
     }
 
-    /// Reads the journal; `None` if there is none.
-    pub(super) fn journal<T>(&self, read: impl FnOnce(&Journal) -> T) -> Option<T> {
-        self.control.as_ref().map(|control| read(&control.journal()))
-    }
-
-    /// Returns the fingerprint of the content of an account's request; zero if there is no journal to store it.
-    pub(super) fn fingerprint(&self, account: Option<u16>, content: &[u8]) -> u64 {
-        if self.has_control_plane() { journal::fingerprint(account, content) } else { 0 }
-    }
-
-    /// Adds an entry to the journal, if there is one.
-    pub(super) fn add_to_journal(&self, entry: Entry) {
-        if let Some(control) = &self.control {
-            control.journal().add(entry);
-        }
-    }
-
-    /// Returns the account that has this API key.
-    pub(super) fn find_account(&self, api_key: &str) -> Option<u16> {
-        self.account_by_key.get(api_key).copied()
+    /// Returns the account and the number of an API key.
+    pub(super) fn find_key(&self, api_key: &str) -> Option<ApiKey> {
+        self.keys.find(api_key)
     }
 
     /// Returns the model with this name.
     pub(super) fn find_model(&self, name: &str) -> Option<u16> {
-        self.model_by_name.get(name).copied()
+        let find = |name| self.model_by_name.get(name).copied();
+        match self.dialect {
+            // Its lists name models in this form, and it accepts both.
+            Dialect::Gemini => find(name).or_else(|| find(name.strip_prefix("models/")?)),
+            _ => find(name),
+        }
+    }
+
+    pub(super) fn models(&self) -> &[Model] {
+        &self.models
     }
 
     pub(super) fn account_name(&self, account: u16) -> &str {
@@ -244,11 +233,33 @@ impl Mock {
         self.model(model).draw_truth(stream, prompt_tokens)
     }
 
+    /// Returns the network delays to add to a call: to the provider, and back to the client.
+    pub(super) fn network_delays(&self, model: u16, truth: Truth) -> (Nanos, Nanos) {
+        let (uplink, downlink) = self.model(model).network_delays(truth);
+        let scaled = |delay: Nanos| match self.slowdown() {
+            1.0 => delay,
+            slowdown => Nanos::from_secs_f64(delay.as_secs_f64() * slowdown),
+        };
+        (scaled(uplink), scaled(downlink))
+    }
+
     /// Decides on a call that arrives now.
-    pub(super) fn decide(&self, call: Call, audio_seconds: u64, truth: Truth, tag: Option<u128>) -> Decided {
+    pub(super) fn decide(
+        &self,
+        call: Call,
+        audio_seconds: u64,
+        truth: Truth,
+        tag: Option<u128>,
+        context: &RequestContext,
+    ) -> Decided {
+        let facts = CallFacts { account: call.account, model: call.model, path: context.path() };
         self.with_state(|state, now| {
             let mut faults = state.provider.faults_at(now, truth).unwrap_or(ActiveFaults::NONE);
-            state.faults.apply(now, truth, &mut faults);
+            state.faults.apply(now, facts, truth, &mut faults);
+            if let Some(fault) = context.answer.fault {
+                faults.add(fault);
+            }
+            faults.slowdown *= self.slowdown();
             let report = state.provider.decide_with_faults(now, call, audio_seconds, truth, &faults);
             self.observe(|observer| observer.decided(now, tag, call, &report));
             let snapshot = self.snapshot(state, now, report.limits, call);
@@ -280,36 +291,9 @@ impl Mock {
         }
     }
 
-    /// Settles a call that has been served.
-    pub(super) fn settle(&self, generation: Generation, call: Call, tag: Option<u128>, service: &Service) {
-        self.with_state(|state, now| {
-            if state.generation == generation {
-                let started = state.provider.complete(now, service);
-                state.waiting.notify(started);
-            }
-            self.observe(|observer| observer.settled(now, tag, call, service.usage));
-        });
-    }
-
-    /// Settles a call whose client disconnected before it was served.
-    pub(super) fn cancel(&self, generation: Generation, call: Call, tag: Option<u128>, service: &Service) {
-        self.with_state(|state, now| {
-            let usage = if state.generation == generation {
-                state.waiting.remove(service);
-                let (usage, started) = state.provider.cancel(now, service);
-                state.waiting.notify(started);
-                usage
-            } else {
-                service.usage_until(now)
-            };
-            self.observe(|observer| observer.settled(now, tag, call, usage));
-        });
-    }
-
-    /// Returns the time of the clock plus the time by which the control plane advanced it.
+    /// Returns the present instant of the clock.
     pub(super) fn now(&self) -> Instant {
-        let advanced = self.control.as_ref().map_or(0, |control| control.advanced_ns.load(Ordering::SeqCst));
-        (self.clock)() + Nanos(advanced)
+        self.clock.now()
     }
 
     /// Sleeps until an instant of the mock's clock; returns at once if it has passed.
@@ -326,27 +310,21 @@ impl Mock {
 
     /// Calls `act` with the locked state and the current instant. The clock is read inside the lock, so that instants never
     /// decrease for the provider model.
-    fn with_state<T>(&self, act: impl FnOnce(&mut LockedState, Instant) -> T) -> T {
+    pub(super) fn with_state<T>(&self, act: impl FnOnce(&mut LockedState, Instant) -> T) -> T {
         let mut state = self.state();
         state.now = state.now.max(self.now());
         let now = state.now;
         act(&mut state, now)
     }
 
-    fn state(&self) -> MutexGuard<'_, LockedState> {
+    pub(super) fn state(&self) -> MutexGuard<'_, LockedState> {
         self.state.lock().expect("invariant: no thread panics while it holds the provider")
     }
 
-    fn observe(&self, notify: impl FnOnce(&(dyn Observer + Send + Sync))) {
+    pub(super) fn observe(&self, notify: impl FnOnce(&(dyn Observer + Send + Sync))) {
         if let Some(observer) = &self.observer {
             notify(observer.as_ref());
         }
-    }
-}
-
-impl Control {
-    fn journal(&self) -> MutexGuard<'_, Journal> {
-        self.journal.lock().expect("invariant: no thread panics while it holds the journal")
     }
 }
 

@@ -1,4 +1,4 @@
-//! The provider model as an HTTP/1.1 server: one dialect's endpoints, a control plane for tests, and metrics.
+//! The provider model as an HTTP server: one dialect's endpoints, a control plane for tests, and metrics.
 //!
 //! ```text
 //!  connection     accepts connections (hyper)         ─▶ request
@@ -6,7 +6,8 @@
 //!  router         finds the endpoint (axum)           ─▶ RequestContext: wire format and account; or the
 //!                                                        response of the control plane or of a list of models
 //!      ▼
-//!  chat, audio    parse the body                      ─▶ ParsedRequest, or Rejection
+//!  request        reads the body, and calls the       ─▶ ParsedRequest, or Rejection
+//!                 parser of its API: chat, messages, responses, generate_content, text_completion, embeddings, audio
 //!      ▼
 //!  admission      passes the call to the model (mock) ─▶ Decided; if admitted, an Admission, which settles the call once
 //!      ▼
@@ -21,10 +22,13 @@
 //! | path | response |
 //! |---|---|
 //! | `POST …/chat/completions` | a completion, whole or streamed, or an error |
-//! | `POST /v1/messages` (Anthropic), `POST /openai/deployments/…/chat/completions` (Azure) | the same in their own format |
-//! | `POST …/audio/transcriptions`, `…/audio/translations` (Groq) | a transcript |
+//! | `POST /v1/messages` (Anthropic), `POST /openai/deployments/…/chat/completions` (Azure), `POST /v1beta/models/…` (Gemini) | the same in their own format |
+//! | `POST …/responses`, `…/completions`, `…/embeddings` | OpenAI's other APIs |
+//! | `POST …/audio/transcriptions`, `…/audio/translations` | a transcript |
+//! | `POST /v1/messages/count_tokens`, `…:countTokens`, `…/responses/input_tokens` | the number of tokens of a prompt |
 //! | `GET …/models`, `GET …/models/MODEL` | the list of models, or one of them |
-//! | `GET /health` | `{"status":"ok"}`, without authentication |
+//! | `GET /health`, `GET …/health` | `{"status":"ok"}`, without authentication |
+//! | `OPTIONS` of any path | the methods, and CORS |
 //! | `/_quotalab/…`, `GET /metrics` | the control plane, if enabled ([`ControlPlane`]): see `mock/README.md` |
 //!
 //! The prefix `…` and the header with the key depend on the dialect: [`crate::wire::WireFormat::base`] and
@@ -39,35 +43,71 @@
 //!    [`MAX_BODIES_BYTES`]; [`MAX_AUDIO_FORM_BYTES`]), time ([`CLIENT_TIMEOUT`]).
 
 mod aborted_reply;
+mod access_log;
 mod admission;
+mod answers;
 mod audio;
 mod body;
 mod chat;
 mod client_timeout;
+mod coding;
 mod connection;
 mod connections;
+mod content;
 mod context;
 mod control;
+mod control_state;
+mod cors;
+mod embeddings;
 mod fault_queue;
 mod framing;
+mod generate_content;
 mod header_templates;
+mod journal_writer;
+mod keys;
+mod known_members;
+mod media;
+mod messages;
 mod mock;
 mod model;
 mod observer;
+mod origin;
+mod parameters;
+mod paths;
+mod pattern_example;
 mod prompt;
+mod prompt_text;
 mod reply_content;
+mod request;
 mod responder;
+mod responses;
 mod router;
+mod schema_example;
+mod settlement;
+mod shape;
+mod shared_clock;
 mod stream;
+mod stream_tasks;
+mod text_completion;
+mod text_size;
+mod tools;
 mod waiting;
 
 pub use body::MAX_BODIES_BYTES;
 pub use connection::serve;
 pub use control::ControlPlane;
-pub use mock::{Clock, Mock};
+pub use control_state::AccessLog;
+pub use mock::Mock;
 pub use observer::Observer;
+pub use shared_clock::{Clock, SharedClock};
 
 use std::time::Duration;
+
+/// Returns `true` if [`Mock::set_speed`] accepts the number: 0, or within `0.001..=1_000_000`.
+#[must_use]
+pub fn is_speed(speed: f64) -> bool {
+    speed == 0.0 || (1e-3..=1e6).contains(&speed)
+}
 
 /// Maximum size of a JSON request body in bytes. 4 MiB of text is about a million tokens, at four characters per token.
 pub const MAX_JSON_BODY_BYTES: usize = 4 << 20;

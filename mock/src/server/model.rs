@@ -1,10 +1,11 @@
 //! What the server knows about a model besides its limits.
 
-use crate::call::Truth;
-use crate::config::{Latency, ModelConfig};
+use crate::calendar::Epoch;
+use crate::call::{Call, Truth};
+use crate::config::{Latency, Lengths, ModelConfig};
 use crate::dist::Dist;
 use crate::random::RandomStream;
-use crate::time::Nanos;
+use crate::time::{Instant, Nanos};
 use crate::wire;
 
 /// The name of a model, and the distributions of its calls.
@@ -15,17 +16,24 @@ pub(super) struct Model {
     pub(super) system_fingerprint: String,
     completion: Dist,
     latency: Latency,
+    lengths: Lengths,
 }
 
 impl Model {
     pub(super) fn new(config: &ModelConfig) -> Self {
-        let ModelConfig { name, completion, latency, .. } = config;
+        let ModelConfig { name, completion, latency, lengths, .. } = config;
         Self {
             name: name.clone(),
             system_fingerprint: wire::system_fingerprint(name),
             completion: completion.clone(),
             latency: latency.clone(),
+            lengths: *lengths,
         }
+    }
+
+    /// Returns the model as lists of models describe it.
+    pub(super) fn info(&self, epoch: Epoch) -> wire::Model<'_> {
+        wire::Model { id: &self.name, lengths: self.lengths, created: epoch.time_at(Instant::ZERO) }
     }
 
     /// Draws the truth of a call that has no truth header.
@@ -34,6 +42,20 @@ impl Model {
         // A sample is not negative, and a float-to-int cast saturates.
         let completion_tokens = libm::round(completion) as u32;
         Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw: stream.next_u64() }
+    }
+
+    /// Multiplies the completion of a call by the number of its choices. Providers bound each choice by the length of the model, which
+    /// the provider model checks for the sum: `max_tokens` is multiplied only as far as that fits.
+    pub(super) fn multiply(&self, choices: u32, call: &mut Call, truth: &mut Truth) {
+        truth.completion_tokens =
+            truth.completion_tokens.min(call.max_tokens.unwrap_or(u32::MAX)).saturating_mul(choices);
+        let Some(of_one) = call.max_tokens else { return };
+        if self.lengths.check(*call, *truth).is_ok() {
+            let after_prompt =
+                self.lengths.context.map(|context| context.saturating_sub(truth.prompt_tokens));
+            let bounds = [Some(of_one.saturating_mul(choices)), self.lengths.max_output, after_prompt];
+            call.max_tokens = bounds.into_iter().flatten().min();
+        }
     }
 
     /// Returns the network delays to add to a call: to the provider, and back to the client.

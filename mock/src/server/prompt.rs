@@ -1,26 +1,34 @@
 //! The size of a chat request's prompt, on which limits depend. Messages are counted while they are parsed and not kept.
 
+use super::content::ContentSize;
+use super::text_size::TextSize;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
 
 /// The number and size of the messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Prompt {
     /// The number of messages.
     pub(super) message_count: u64,
-    /// Length of their text in Unicode scalar values.
-    pub(super) chars: u64,
+    /// The size of the messages: their contents, and the tool calls among them.
+    pub(super) size: ContentSize,
     /// `true` if the last message is the result of a tool.
     pub(super) ends_with_tool_result: bool,
+    /// The first message without a content that needs one.
+    pub(super) without_content: Option<MessagePlace>,
+    /// The first message with a member that no provider documents, and the member.
+    pub(super) unknown_member: Option<(MessagePlace, String)>,
 }
 
-impl Prompt {
-    /// Estimates the tokens, at least one: about four characters each (OpenAI's rule of thumb for English).
-    pub(super) fn tokens(self) -> u32 {
-        u32::try_from(self.chars.div_ceil(4)).unwrap_or(u32::MAX).max(1)
-    }
+/// A message in an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MessagePlace {
+    /// Its index, from zero.
+    pub(super) index: u64,
+    pub(super) role: Role,
 }
 
 impl<'de> Deserialize<'de> for Prompt {
@@ -35,10 +43,8 @@ impl<'de> Deserialize<'de> for Prompt {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut messages: A) -> Result<Prompt, A::Error> {
                 let mut prompt = Prompt::default();
-                while let Some(Message { role, content }) = messages.next_element()? {
-                    prompt.message_count += 1;
-                    prompt.chars += content.map_or(0, |ContentChars(chars)| chars);
-                    prompt.ends_with_tool_result = matches!(role, Role::Tool | Role::Function);
+                while let Some(message) = messages.next_element()? {
+                    prompt.add(message);
                 }
                 Ok(prompt)
             }
@@ -47,15 +53,95 @@ impl<'de> Deserialize<'de> for Prompt {
     }
 }
 
-#[derive(Deserialize)]
-struct Message {
-    role: Role,
-    content: Option<ContentChars>,
+impl Prompt {
+    fn add(&mut self, message: Message) {
+        let Message { role, content, tool_calls, unknown_member } = message;
+        let place = MessagePlace { index: self.message_count, role };
+        self.message_count += 1;
+        let has_content = content.is_some() || (role == Role::Assistant && tool_calls.is_some());
+        if !has_content {
+            self.without_content.get_or_insert(place);
+        }
+        if let Some(member) = unknown_member {
+            self.unknown_member.get_or_insert((place, member));
+        }
+        let content = content.unwrap_or_default();
+        self.ends_with_tool_result = matches!(role, Role::Tool | Role::Function) || content.has_tool_result;
+        self.size.text += tool_calls.unwrap_or_default();
+        self.size += content;
+    }
 }
 
+struct Message {
+    role: Role,
+    /// `None` if it is absent or null.
+    content: Option<ContentSize>,
+    /// The size of the calls of tools; `None` if there are none.
+    tool_calls: Option<TextSize>,
+    /// The first member that is not among [`MEMBERS`].
+    unknown_member: Option<String>,
+}
+
+/// The members of messages that are not counted: the names that a provider gives them, and those that replies have and that
+/// clients therefore send back.
+const MEMBERS: [&str; 4] = ["name", "tool_call_id", "reasoning", "prefix"];
+
+impl<'de> Deserialize<'de> for Message {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Message;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a message")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Message, A::Error> {
+                let (mut role, mut content, mut tool_calls, mut unknown_member) = (None, None, None, None);
+                while let Some(name) = members.next_key::<Cow<'_, str>>()? {
+                    match &*name {
+                        "role" => role = Some(members.next_value()?),
+                        "content" => content = members.next_value()?,
+                        "tool_calls" | "function_call" => {
+                            tool_calls = size_of_calls(&members.next_value()?).or(tool_calls);
+                        }
+                        name => {
+                            if unknown_member.is_none() && !MEMBERS.contains(&name) {
+                                unknown_member = Some(name.to_owned());
+                            }
+                            members.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                let role = role.ok_or_else(|| A::Error::missing_field("role"))?;
+                Ok(Message { role, content, tool_calls, unknown_member })
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// Returns the size of the names and arguments of a call or of several; `None` if there are none.
+fn size_of_calls(calls: &Value) -> Option<TextSize> {
+    match calls {
+        Value::Array(calls) => {
+            let sizes = calls.iter().filter_map(size_of_calls);
+            Some(sizes.fold(TextSize::default(), |sum, size| sum + size))
+        }
+        Value::Object(call) => {
+            let function = call.get("function").and_then(Value::as_object).unwrap_or(call);
+            let texts = ["name", "arguments"].iter().filter_map(|name| function.get(*name));
+            let size = |text: &Value| text.as_str().map_or_else(|| TextSize::of_json(text), TextSize::of);
+            Some(texts.fold(TextSize::default(), |sum, text| sum + size(text)))
+        }
+        _ => None,
+    }
+}
+
+/// The author of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Role {
+pub(super) enum Role {
     System,
     Developer,
     User,
@@ -64,60 +150,15 @@ enum Role {
     Function,
 }
 
-/// The number of characters in a message's content, which is a string or an array of parts.
-pub(super) struct ContentChars(pub(super) u64);
-
-impl<'de> Deserialize<'de> for ContentChars {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Parts;
-        impl<'de> Visitor<'de> for Parts {
-            type Value = ContentChars;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or an array of parts")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<ContentChars, E> {
-                Ok(ContentChars(text.chars().count() as u64))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<ContentChars, A::Error> {
-                let mut chars = 0;
-                while let Some(PartChars(part)) = parts.next_element()? {
-                    chars += part;
-                }
-                Ok(ContentChars(chars))
-            }
+impl Role {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Developer => "developer",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+            Self::Function => "function",
         }
-        deserializer.deserialize_any(Parts)
-    }
-}
-
-/// The number of characters in the `text` of one part; zero if it has none, such as an image.
-struct PartChars(u64);
-
-impl<'de> Deserialize<'de> for PartChars {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = PartChars;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a content part")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<PartChars, A::Error> {
-                let mut chars = 0;
-                while let Some(name) = members.next_key::<Cow<'_, str>>()? {
-                    if name == "text" {
-                        chars += members.next_value::<ContentChars>()?.0;
-                    } else {
-                        members.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(PartChars(chars))
-            }
-        }
-        deserializer.deserialize_map(Members)
     }
 }

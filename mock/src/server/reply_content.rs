@@ -1,13 +1,11 @@
 //! The content of a completion: plain text, JSON, a tool call or a transcript.
 //!
-//! The content is filler with the structure that the request asks for. JSON content follows these keywords of a schema:
-//! `const` and `type`; `enum`, `anyOf` and `oneOf`, of which the first alternative is taken; `properties`; `items` and
-//! `minItems` (an array has one item if `minItems` is one or more, otherwise none); and `minimum`. Other keywords
-//! (`pattern`, `minLength`, `$ref`, …) are ignored, so the content may violate them.
+//! The content is filler with the structure that the request asks for, unless an answer is set ([`super::answers`]).
 
-use super::chat::invalid;
+use super::request::invalid;
+use super::schema_example::example_value;
+use super::tools::{Function, ToolChoice};
 use crate::wire::{Error, Transcript};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// The content of a completion.
@@ -18,6 +16,8 @@ pub(super) enum ReplyContent {
     Text,
     /// This JSON text.
     Json(String),
+    /// This text, which `max_tokens` may cut.
+    Fixed(String),
     /// A call of a tool's function.
     ToolCall {
         /// The function's name.
@@ -29,60 +29,39 @@ pub(super) enum ReplyContent {
     Transcript(Transcript),
 }
 
-/// A tool of a request (`tools`). A tool without a function is never called.
-#[derive(Debug, Deserialize)]
-pub(super) struct Tool {
-    function: Option<Function>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Function {
-    name: String,
-    #[serde(default)]
-    parameters: Value,
-}
-
-/// The format of a text reply (`response_format`).
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+/// The format of a text reply.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum ResponseFormat {
-    Text,
+    /// Any JSON object.
     JsonObject,
-    JsonSchema { json_schema: JsonSchemaFormat },
-}
-
-/// The member `json_schema` of a response format, which wraps the schema.
-#[derive(Debug, Deserialize)]
-pub(super) struct JsonSchemaFormat {
-    #[serde(default)]
-    schema: Value,
+    /// JSON that matches this schema.
+    JsonSchema(Value),
 }
 
 impl ReplyContent {
-    /// Returns the content for a request with these `tools`, `tool_choice` and `response_format`.
+    /// Returns the content for a request with these functions, this choice among them, and this format.
     ///
-    /// If there are tools, the content is a call of the tool that `tool_choice` names, or else of the first. No tool is
-    /// called if `tool_choice` is `none`, nor after a tool result if `tool_choice` is `auto` or absent: an agent that
-    /// answers each call with a result would never end.
+    /// If there are functions, the content is a call of the one that the choice names, or else of the first. None is
+    /// called if the choice is `none`, nor after a tool result if it is `auto`: an agent that answers each call with a result would
+    /// never end.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if `tool_choice` names a tool that is not among the tools.
+    /// [`Error::Invalid`] if the choice names a function that is not among them.
     pub(super) fn new(
-        tools: Vec<Tool>,
-        tool_choice: Option<&Value>,
+        functions: Vec<Function>,
+        choice: &ToolChoice,
         response_format: Option<ResponseFormat>,
         ends_with_tool_result: bool,
     ) -> Result<Self, Error<'static>> {
-        let mut functions = tools.into_iter().filter_map(|tool| tool.function);
-        let chosen_name = tool_choice.and_then(|choice| choice["function"]["name"].as_str());
-        let function = match (chosen_name, tool_choice.and_then(Value::as_str)) {
-            (Some(name), _) => {
+        let mut functions = functions.into_iter();
+        let function = match choice {
+            ToolChoice::Named(name) => {
                 let missing = || invalid(format!("'tool_choice': no tool has the name '{name}'"));
-                Some(functions.find(|function| function.name == name).ok_or_else(missing)?)
+                Some(functions.find(|function| function.name == *name).ok_or_else(missing)?)
             }
-            (None, Some("none")) => None,
-            (None, Some("required")) => functions.next(),
-            (None, _) => functions.next().filter(|_| !ends_with_tool_result),
+            ToolChoice::None => None,
+            ToolChoice::Required => functions.next(),
+            ToolChoice::Auto => functions.next().filter(|_| !ends_with_tool_result),
         };
         if let Some(Function { name, parameters }) = function {
             let arguments = match example_value(&parameters) {
@@ -92,56 +71,25 @@ impl ReplyContent {
             return Ok(Self::ToolCall { name, arguments: Value::Object(arguments).to_string() });
         }
         Ok(match response_format {
-            None | Some(ResponseFormat::Text) => Self::Text,
+            None => Self::Text,
             Some(ResponseFormat::JsonObject) => Self::Json(json!({ "answer": FILLER_STRING }).to_string()),
-            Some(ResponseFormat::JsonSchema { json_schema }) => {
-                Self::Json(example_value(&json_schema.schema).to_string())
-            }
+            Some(ResponseFormat::JsonSchema(schema)) => Self::Json(example_value(&schema).to_string()),
         })
     }
 }
 
-/// Returns a value that matches a schema as far as the module follows it. The recursion is at most 128 levels deep because
-/// serde_json rejects requests that are nested more deeply.
-fn example_value(schema: &Value) -> Value {
-    if let Some(value) = schema.get("const").or_else(|| schema["enum"].get(0)) {
-        return value.clone();
-    }
-    if let Some(schema) = ["anyOf", "oneOf"].iter().find_map(|keyword| schema[keyword].get(0)) {
-        return example_value(schema);
-    }
-    let type_name = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
-    match type_name {
-        Some("string") => FILLER_STRING.into(),
-        Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or_else(|| 0.into()),
-        Some("boolean") => false.into(),
-        Some("null") => Value::Null,
-        Some("array") => match schema["minItems"].as_u64() {
-            None | Some(0) => Value::Array(Vec::new()),
-            Some(_) => Value::Array(vec![example_value(&schema["items"])]),
-        },
-        _ => Value::Object(
-            schema["properties"]
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(name, schema)| (name.clone(), example_value(schema)))
-                .collect(),
-        ),
-    }
-}
-
-/// The value of every string in JSON content that the schema does not fix.
+/// The value of the only member of a JSON object without a schema.
 const FILLER_STRING: &str = "example";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::tools;
 
     fn content(mut request: Value, ends_with_tool_result: bool) -> Result<ReplyContent, Error<'static>> {
-        let tools = serde_json::from_value(request["tools"].take()).unwrap();
-        let choice = Some(&request["tool_choice"]).filter(|choice| !choice.is_null());
-        ReplyContent::new(tools, choice, None, ends_with_tool_result)
+        let functions = tools::openai(request["tools"].take())?;
+        let choice = ToolChoice::openai(Some(&request["tool_choice"]));
+        ReplyContent::new(functions, &choice, None, ends_with_tool_result)
     }
 
     fn tool(name: &str, parameters: Value) -> Value {
@@ -175,27 +123,5 @@ mod tests {
         assert_eq!(content(json!({ "tools": [] }), false), Ok(ReplyContent::Text));
         let called = content(json!({ "tools": [tool("f", json!({ "type": "string" }))] }), false);
         assert_eq!(called, Ok(ReplyContent::ToolCall { name: "f".into(), arguments: "{}".into() }));
-    }
-
-    #[test]
-    fn an_example_value_has_the_types_of_its_schema() {
-        for (schema, value) in [
-            (json!({ "type": "string" }), json!(FILLER_STRING)),
-            (json!({ "type": ["null", "string"] }), json!(null)),
-            (json!({ "type": "integer", "minimum": 3 }), json!(3)),
-            (json!({ "type": "string", "enum": ["celsius", "kelvin"] }), json!("celsius")),
-            (json!({ "const": 7 }), json!(7)),
-            (json!({ "anyOf": [{ "type": "boolean" }, { "type": "null" }] }), json!(false)),
-            (json!({ "type": "array", "items": { "type": "number" } }), json!([])),
-            (json!({ "type": "array", "minItems": 1, "items": { "type": "number" } }), json!([0])),
-            (
-                json!({ "type": "object", "properties": { "a": { "type": "object", "properties": { "b": { "type": "string" } } } } }),
-                json!({ "a": { "b": FILLER_STRING } }),
-            ),
-            (json!(true), json!({})),
-            (json!(null), json!({})),
-        ] {
-            assert_eq!(example_value(&schema), value, "{schema}");
-        }
     }
 }

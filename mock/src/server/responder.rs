@@ -1,17 +1,21 @@
 //! Renders the response to a decision, and sends its head and body when they are due.
 
+use super::Mock;
 use super::TIMEOUT_FAULT_DURATION;
 use super::aborted_reply::{self, Abort};
 use super::admission::{Admission, ServiceTier};
-use super::context::RequestContext;
+use super::answers;
+use super::coding::CutBody;
+use super::context::{JournalDraft, RequestContext};
 use super::model::Model;
 use super::reply_content::ReplyContent;
+use super::shape::{RequestApi, Shape};
 use super::stream::{self, UsageChunk};
 use crate::call::Call;
 use crate::config::Fault;
 use crate::decision::{Decision, DecisionReport, Denial, Service};
 use crate::fault::{BodyFault, ResponseFault};
-use crate::journal::JournalOutcome;
+use crate::journal::{End, EntryId, JournalOutcome};
 use crate::time::{Instant, Nanos};
 use crate::wire::{Chunks, Content, Context, Finish, LimitsSnapshot, Reply};
 use axum::body::Body;
@@ -27,6 +31,8 @@ pub(super) struct Responder {
     /// The usage chunk at the end of the stream; `None` if the client requested no stream.
     pub(super) stream: Option<UsageChunk>,
     pub(super) tier: ServiceTier,
+    /// The API of the request, and the options that change the shape of the reply.
+    pub(super) shape: Shape,
     /// The limits after the decision, as the reply can report them.
     pub(super) snapshot: LimitsSnapshot,
     /// The changes that a fault makes to the reply.
@@ -40,8 +46,15 @@ impl Responder {
     pub(super) async fn serve(&mut self, report: &DecisionReport, mut admission: Admission) -> Response {
         let is_readable = !admission.service().aborted && !admission.service().corrupt_body;
         let outcome = if is_readable { JournalOutcome::Served } else { JournalOutcome::CorruptBody };
-        self.context.add_to_journal(self.snapshot.at, outcome, Some(200), None);
+        admission.entry = self.context.add_to_journal(JournalDraft {
+            end: End::InProgress,
+            reserved_tokens: admission.service().ticket.reserved().total(),
+            ..JournalDraft::replied(self.snapshot.at, outcome, 200)
+        });
         let (service, done_at) = admission.started().await;
+        if let ReplyContent::Fixed(text) = &mut self.content {
+            answers::shorten(text, service.usage.completion_tokens);
+        }
         let report = DecisionReport { decision: Decision::Admitted(service), ..*report };
         if let Some(usage) = self.stream.filter(|_| self.is_sent_token_by_token(&service)) {
             let chunks = self.chunks(&service, self.finish_reason(&service));
@@ -77,8 +90,12 @@ impl Responder {
             Decision::Admitted(service) => unreachable!("invariant: not admitted, found {service:?}"),
         };
         if let Decision::Faulted(fault @ (Fault::Reset | Fault::Timeout)) = report.decision {
-            self.context.add_to_journal(self.snapshot.at, outcome, None, None);
-            if fault == Fault::Timeout {
+            let draft = JournalDraft { status: None, ..JournalDraft::replied(self.snapshot.at, outcome, 0) };
+            if fault == Fault::Reset {
+                self.context.add_to_journal(draft);
+            } else {
+                let entry = self.context.add_to_journal(JournalDraft { end: End::InProgress, ..draft });
+                let _ends_when_dropped = EndOnDrop { mock: &self.context.mock, entry };
                 tokio::time::sleep(TIMEOUT_FAULT_DURATION).await;
             }
             return Abort.into_response();
@@ -88,7 +105,10 @@ impl Responder {
             reply = reply.into_event();
         }
         let wait = announced_wait(&report, &reply);
-        self.context.add_to_journal(self.snapshot.at, outcome, Some(reply.status), wait);
+        self.context.add_to_journal(JournalDraft {
+            wait,
+            ..JournalDraft::replied(self.snapshot.at, outcome, reply.status)
+        });
         self.context.mock.sleep(self.downlink).await;
         self.context.response(reply, Body::from)
     }
@@ -103,12 +123,14 @@ impl Responder {
         } else {
             self.render(report, self.finish_reason(service), self.context.mock.now())
         };
-        let body = match self.fault.body {
+        let cut: fn(String) -> Body = match self.fault.body {
             Some(BodyFault::ResetAfterHead | BodyFault::AbortBeforeToken) => aborted_reply::head_only,
             _ if service.aborted => aborted_reply::first_half,
-            _ => Body::from,
+            _ => return self.context.response(reply, Body::from),
         };
-        self.context.response(reply, body)
+        let mut response = self.context.response(reply, cut);
+        response.extensions_mut().insert(CutBody);
+        response
     }
 
     /// Renders a whole reply with the changes of the fault.
@@ -117,18 +139,19 @@ impl Responder {
         let reply = self.context.format.reply(&report, &self.snapshot, &self.wire_context(finish, at));
         let reply =
             reply.expect("invariant: only timeouts and resets have no reply, and both are handled before");
-        self.fault.apply(reply, report.wait(), at)
+        self.fault.apply(reply, report.wait(), at, self.context.mock.epoch())
     }
 
     fn chunks(&self, service: &Service, finish: Finish) -> Chunks {
-        self.context.format.chunks(service, &self.wire_context(finish, self.context.mock.now()))
+        self.context.format.events(service, &self.wire_context(finish, self.context.mock.now()))
     }
 
     /// Renders the head of a stream and the start of its body, with the changes of the fault.
     fn stream_start(&self, body: String) -> Reply {
         let at = self.context.mock.now();
-        let headers = self.context.format.stream_headers(&self.snapshot, self.context.request_number, at);
-        self.fault.apply(Reply { status: 200, headers, body }, None, at)
+        let headers =
+            self.context.format.stream_headers(&self.snapshot, &self.wire_context(Finish::Stop, at));
+        self.fault.apply(Reply { status: 200, headers, body }, None, at, self.context.mock.epoch())
     }
 
     /// Returns `true` if a stream is sent token by token, if need be until it is cut; `false` if a fault cuts the reply after its
@@ -145,9 +168,16 @@ impl Responder {
     /// tool calls and transcripts are never shortened, because a part of them could not be parsed.
     const fn finish_reason(&self, service: &Service) -> Finish {
         match self.content {
+            // Embeddings have no text that could be too long.
+            _ if matches!(self.shape.api, RequestApi::Embeddings(_)) => Finish::Stop,
             ReplyContent::ToolCall { .. } => Finish::ToolCalls,
-            ReplyContent::Text if service.at_max_tokens && !service.aborted => Finish::Length,
-            ReplyContent::Text | ReplyContent::Json(_) | ReplyContent::Transcript(_) => Finish::Stop,
+            ReplyContent::Text | ReplyContent::Fixed(_) if service.at_max_tokens && !service.aborted => {
+                Finish::Length
+            }
+            ReplyContent::Text
+            | ReplyContent::Fixed(_)
+            | ReplyContent::Json(_)
+            | ReplyContent::Transcript(_) => Finish::Stop,
         }
     }
 
@@ -161,23 +191,40 @@ impl Responder {
             tier: mock.tier(),
             number: self.context.request_number,
             at,
+            epoch: mock.epoch(),
             finish,
             content: match &self.content {
                 ReplyContent::Text => Content::Filler,
-                ReplyContent::Json(text) => Content::Text(text),
+                ReplyContent::Json(text) | ReplyContent::Fixed(text) => Content::Text(text),
                 ReplyContent::ToolCall { name, arguments } => Content::ToolCall { name, arguments },
                 ReplyContent::Transcript(transcript) => Content::Transcript(*transcript),
             },
+            shape: self.shape.borrowed(self.stream == Some(UsageChunk::Included)),
         }
     }
 }
 
-/// Returns the wait that a reply announces, in its headers or, for Gemini, in its body alone. `None` if it announces
+/// Records the end of a request without a reply in the journal when it is dropped.
+struct EndOnDrop<'a> {
+    mock: &'a Mock,
+    entry: Option<EntryId>,
+}
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.mock.end_in_journal(self.entry, End::Disconnected(self.mock.now()), 0);
+    }
+}
+
+/// Returns the wait that a reply announces, in its headers or, for Gemini, in its body alone, in whole seconds rounded down. `None` if it announces
 /// none, or if no wait helps because the call exceeds the limit itself.
 fn announced_wait(report: &DecisionReport, reply: &Reply) -> Option<Nanos> {
     if matches!(report.decision, Decision::Refused(Denial { oversize: true, .. })) {
         return None;
     }
-    let is_announced = reply.headers.value("retry-after").is_some() || reply.body.contains("retryDelay");
-    report.wait().filter(|_| is_announced)
+    let stated = reply.headers.value("retry-after");
+    let wait = report.wait().filter(|_| stated.is_some() || reply.body.contains("retryDelay"))?;
+    // Cerebras states the time until the limit is full, which is longer.
+    let stated = stated.and_then(|seconds| seconds.parse().ok()).map(Nanos::from_secs);
+    Some(stated.filter(|stated| stated.as_secs_ceil() > wait.as_secs_ceil()).unwrap_or(wait))
 }

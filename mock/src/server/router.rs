@@ -3,17 +3,23 @@
 
 use super::admission::admit;
 use super::context::RequestContext;
-use super::{Mock, audio, chat, control};
-use crate::wire::{Endpoint, Error, KeyHeader, WireFormat};
+use super::origin::Origin;
+use super::request::{self, RequestScope};
+use super::{Mock, answers, audio, coding, control, cors, paths};
+use crate::journal::Connection;
+use crate::wire::{Endpoint, Error, KeyHeader, Operation, WireFormat};
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, ORIGIN};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The endpoints of a mock: axum's router, and the dialect's endpoints as its fallback.
@@ -38,14 +44,27 @@ impl Endpoints {
         Self { router: TowerToHyperService::new(router), mock }
     }
 
+    pub(super) const fn mock(&self) -> &Arc<Mock> {
+        &self.mock
+    }
+
     /// Answers a request.
     ///
     /// A path that cannot be a route is passed to the fallback directly: looking up its route twice and boxing the fallback
     /// as a service and as a handler cost 4 % of the requests per second on one core (`mock/benches`, 2026-11-28).
-    pub(super) async fn answer(&self, request: Request) -> Response {
+    pub(super) async fn answer(&self, request: Request, connection: Option<Connection>) -> Response {
         let path = request.uri().path();
         if !ROUTE_PREFIXES.iter().any(|prefix| path.starts_with(prefix)) {
-            return handle_dialect_request(State(Arc::clone(&self.mock)), request).await;
+            let headers = request.headers();
+            let (has_origin, accepts_gzip) = (headers.contains_key(ORIGIN), coding::accepts_gzip(headers));
+            let mut response = answer_dialect_request(Arc::clone(&self.mock), request, connection).await;
+            if has_origin {
+                cors::expose(&mut response);
+            }
+            if accepts_gzip {
+                return Box::pin(coding::compress(response)).await;
+            }
+            return response;
         }
         match Box::pin(self.router.call(request)).await {
             Ok(response) => response,
@@ -61,57 +80,131 @@ async fn health() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], "{\"status\":\"ok\"}\n")
 }
 
-/// Answers a request to the dialect's endpoints: finds the endpoint, authenticates the client, parses the request, and
-/// passes the call to the provider model.
+/// Answers a request whose path begins like that of a route, but is none.
 async fn handle_dialect_request(State(mock): State<Arc<Mock>>, request: Request) -> Response {
+    answer_dialect_request(mock, request, None).await
+}
+
+/// Answers a request to the dialect's endpoints: finds the endpoint, authenticates the client, parses the request, and
+/// passes the call to the provider model. Whether the path exists is checked before the key, as providers do.
+async fn answer_dialect_request(
+    mock: Arc<Mock>,
+    request: Request,
+    connection: Option<Connection>,
+) -> Response {
     let (head, body) = request.into_parts();
-    let (method, path) = (head.method.as_str(), head.uri.path());
-    let (format, endpoint) = find_endpoint(mock.formats(), method, path);
-    let mut context = RequestContext::new(mock, format);
+    let origin = Origin::new(&mock, &head, connection);
+    let method = head.method.as_str();
+    let path = paths::normalised(head.uri.path());
+    let (format, endpoint) = find_endpoint(mock.formats(), &path, &head);
+    let mut context = RequestContext::new(mock, format, origin);
+    let Some(endpoint) = endpoint else {
+        context.set_fingerprint(path.as_bytes());
+        return match method {
+            "OPTIONS" => cors::options("GET, HEAD, POST, OPTIONS", &head.headers),
+            _ => context.reject_path(method, &path),
+        };
+    };
+    if !endpoint.accepts(method) {
+        if method == "OPTIONS" {
+            return cors::options(endpoint.methods(), &head.headers);
+        }
+        context.set_fingerprint(path.as_bytes());
+        let mut response = context.reject(Error::Status(405, "").into());
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(endpoint.methods()));
+        return response;
+    }
+    if endpoint == Endpoint::Health {
+        return health().await.into_response();
+    }
     // A missing key is treated like a wrong one.
-    let api_key = find_api_key(format.key_headers(), &head.headers).unwrap_or_default();
+    let query = head.uri.query().unwrap_or_default();
+    let api_key = find_api_key(format.key_headers(), &head.headers, query).unwrap_or_default();
     let Some(account) = context.authenticate(api_key) else {
         return context.reject(Error::InvalidKey.into());
     };
+    let mut response = answer_endpoint(context, account, endpoint, &head, body).await;
+    if matches!(path, Cow::Owned(_)) {
+        response.headers_mut().insert(paths::NOTE_HEADER, HeaderValue::from_static(paths::NORMALISED_NOTE));
+    }
+    response
+}
+
+/// Answers an authenticated request.
+async fn answer_endpoint(
+    mut context: RequestContext,
+    account: u16,
+    endpoint: Endpoint<'_>,
+    head: &Parts,
+    body: Body,
+) -> Response {
     let parsed = match endpoint {
-        Some(endpoint @ (Endpoint::Completions | Endpoint::Deployment(_) | Endpoint::Messages)) => {
-            chat::parse(&mut context, endpoint, &head.headers, body).await
-        }
         // Boxed because the multipart reader is large, and this future is allocated for every request.
-        Some(Endpoint::Audio(task)) => Box::pin(audio::parse(&mut context, task, &head.headers, body)).await,
-        Some(Endpoint::Models) => return context.model_list_response(),
-        Some(Endpoint::Model(name)) => {
-            context.set_fingerprint(path.as_bytes());
+        Endpoint::Operation(Operation::Audio(task), model) => {
+            let parsed = Box::pin(audio::parse(&mut context, task, model, &head.headers, body)).await;
+            parsed.map(request::Request::Call)
+        }
+        Endpoint::Operation(operation, model_in_path) => {
+            let query = head.uri.query().unwrap_or_default();
+            let (dialect, max_n) = (context.mock.dialect(), context.format.max_n());
+            let scope = RequestScope { dialect, max_n, model_in_path, query };
+            request::read(&mut context, operation, scope, &head.headers, body).await
+        }
+        Endpoint::Models => return context.model_list_response(),
+        Endpoint::Model(name) => {
+            context.set_fingerprint(head.uri.path().as_bytes());
             return context.model_response(&percent_decode_str(name).decode_utf8_lossy());
         }
-        None => {
-            context.set_fingerprint(path.as_bytes());
-            return context.reject(Error::UnknownPath(method, path).into());
-        }
+        Endpoint::Health => unreachable!("invariant: health needs no key and was answered before"),
     };
     match parsed {
-        Ok(request) => admit(context, account, request).await,
+        Ok(request::Request::Call(mut request)) => {
+            match answers::apply(&mut context, account, &mut request) {
+                Ok(()) => admit(context, account, request).await,
+                Err(error) => context.reject(error.into()),
+            }
+        }
+        Ok(request::Request::TokenCount { model, tokens }) => context.token_count_response(&model, tokens),
         Err(rejection) => context.reject(rejection),
     }
 }
 
-/// Returns the wire format that serves this method and path, and its endpoint. If no format serves them, returns the
-/// format that answers with the error and no endpoint.
+/// Returns the wire format that serves a path, and its endpoint: of several, the one whose headers the request has. If no format serves it,
+/// returns the format that the path or the headers belong to, which answers with the error, and no endpoint.
 fn find_endpoint<'p>(
     formats: &'static [&'static dyn WireFormat],
-    method: &str,
     path: &'p str,
+    head: &Parts,
 ) -> (&'static dyn WireFormat, Option<Endpoint<'p>>) {
-    let found = formats.iter().find_map(|format| Some((*format, Some(format.endpoint(method, path)?))));
-    let default_format = formats[0]; // The OpenAI-compatible one: see `wire::formats`.
-    found.unwrap_or((default_format, None))
+    if paths::is_health(formats, path) {
+        return (formats[0], Some(Endpoint::Health));
+    }
+    if let [format] = formats {
+        return (*format, format.endpoint(path));
+    }
+    let is_marked =
+        |format: &dyn WireFormat| format.marker_headers().iter().any(|name| head.headers.contains_key(*name));
+    let serving = || formats.iter().filter_map(|format| Some((*format, format.endpoint(path)?)));
+    if let Some((format, endpoint)) =
+        serving().find(|(format, _)| is_marked(*format)).or_else(|| serving().next())
+    {
+        return (format, Some(endpoint));
+    }
+    // Of equal ones the first counts, the OpenAI-compatible one: see `wire::formats`.
+    let fitness = |format: &&&'static dyn WireFormat| (format.owned_prefix(path), is_marked(**format));
+    let owner = formats.iter().rev().max_by_key(fitness);
+    (owner.map_or(formats[0], |format| *format), None)
 }
 
 /// Returns the API key in the first of `key_headers` that the request has.
-fn find_api_key<'h>(key_headers: &[KeyHeader], headers: &'h HeaderMap) -> Option<&'h str> {
+fn find_api_key<'h>(key_headers: &[KeyHeader], headers: &'h HeaderMap, query: &'h str) -> Option<&'h str> {
     key_headers.iter().find_map(|key_header| match key_header {
         KeyHeader::Bearer => bearer_token(headers),
         KeyHeader::Named(name) => headers.get(*name)?.to_str().ok(),
+        KeyHeader::Query(name) => query
+            .split('&')
+            .filter_map(|parameter| parameter.split_once('='))
+            .find_map(|(known, value)| (known == *name).then_some(value)),
     })
 }
 

@@ -100,6 +100,14 @@ impl Bucket {
         }
     }
 
+    /// Sets the level to the burst minus `used`.
+    pub(super) fn set_used(&mut self, now: Instant, used: u64) {
+        // More than what is missing: a refund beyond the burst is lost.
+        let missing = i128::from(self.burst) - i128::from(self.remaining(now)) + 1;
+        self.settle(now, u64::try_from(missing).unwrap_or(u64::MAX), 0);
+        self.charge(now, used);
+    }
+
     /// Returns the remaining whole units, truncated toward zero as Groq prints them.
     #[must_use]
     #[inline]

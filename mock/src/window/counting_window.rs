@@ -43,6 +43,17 @@ impl CountingWindow {
         }
     }
 
+    /// Sets what is used now.
+    pub(super) fn set_used(&mut self, used: u64) {
+        match self {
+            Self::Fixed(fixed) => fixed.set_used(used),
+            Self::SlidingLog(log) => log.set_used(used),
+            Self::SlidingCounter(counter) => counter.set_used(used),
+            Self::Adaptive(adaptive) => adaptive.set_used(used),
+            Self::ConcurrencyLimit(_) => {}
+        }
+    }
+
     #[inline(never)]
     pub(super) fn admits(&self, amount: u64) -> bool {
         with_state!(self, state => state.admits(amount))

@@ -77,6 +77,11 @@ impl Fixed {
         self.now = self.now.max(now);
     }
 
+    /// Sets what is used in the current window.
+    pub(super) fn set_used(&mut self, used: u64) {
+        self.count.used = used;
+    }
+
     /// Returns `true` if `amount` fits into the current window.
     #[must_use]
     pub fn admits(&self, amount: u64) -> bool {

@@ -92,6 +92,18 @@ impl Window {
         }
     }
 
+    /// Sets what is used now, at most the capacity, whatever was charged before. Returns `false` and does nothing for a
+    /// concurrency limit, whose level is the number of calls in flight. Charges from before must not be settled any more.
+    pub fn set_used(&mut self, now: Instant, used: u64) -> bool {
+        let used = used.min(self.capacity());
+        match &mut self.0 {
+            State::Bucket(bucket) => bucket.set_used(now, used),
+            State::CountingWindow(CountingWindow::ConcurrencyLimit(_)) => return false,
+            State::CountingWindow(counting) => counting.set_used(used),
+        }
+        true
+    }
+
     /// Advances to `now`, which must not be earlier than the last instant.
     #[inline]
     pub fn advance_to(&mut self, now: Instant) {

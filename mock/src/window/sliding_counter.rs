@@ -49,6 +49,11 @@ impl SlidingCounter {
         self.previous = used;
     }
 
+    /// Sets the count of the current window, and that of the previous one to zero.
+    pub(super) fn set_used(&mut self, used: u64) {
+        (self.current, self.previous) = (used, 0);
+    }
+
     /// Advances to `now`. If the current window has ended, it becomes the previous one; if the one after it has ended too, both
     /// counts become zero.
     pub fn advance_to(&mut self, now: Instant) {

@@ -59,6 +59,13 @@ impl SlidingLog {
         }));
     }
 
+    /// Replaces every entry by one of `used` units, logged now.
+    pub(super) fn set_used(&mut self, used: u64) {
+        self.entries.clear();
+        self.count.used = 0;
+        self.charge(used);
+    }
+
     /// Advances to `now`; removes the entries that are one window old.
     pub fn advance_to(&mut self, now: Instant) {
         debug_assert!(now >= self.now, "invariant: time does not decrease: {now} after {}", self.now);

@@ -6,8 +6,10 @@
 
 use super::chat::CompletionFormat;
 use super::envelope::{self, reason_phrase};
+use super::json::Object;
 use super::{
-    Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, WireFormat, ids, openai,
+    Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, Model, ModelEntry,
+    Operation, Task, WireFormat, ids, openai,
 };
 use crate::decision::Denial;
 use crate::length::LengthLimit;
@@ -35,10 +37,18 @@ impl WireFormat for Classic {
         KEY_HEADERS
     }
 
-    fn endpoint<'p>(&self, method: &str, path: &'p str) -> Option<Endpoint<'p>> {
-        let deployment =
-            path.strip_prefix(self.base())?.strip_prefix('/')?.strip_suffix("/chat/completions")?;
-        (method == "POST").then_some(Endpoint::Deployment(deployment))
+    /// A deployment has a name without slashes.
+    fn endpoint<'p>(&self, path: &'p str) -> Option<Endpoint<'p>> {
+        if path == "/openai/models" {
+            return Some(Endpoint::Models);
+        }
+        let rest = path.strip_prefix(self.base())?.strip_prefix('/')?;
+        let operation = |operation: &Operation| {
+            let deployment = rest.strip_suffix(operation.compatible_path()?)?;
+            let is_name = !deployment.is_empty() && !deployment.ends_with("/chat");
+            is_name.then_some(Endpoint::Operation(*operation, Some(deployment)))
+        };
+        DEPLOYMENT_OPERATIONS.iter().find_map(operation)
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
@@ -67,6 +77,10 @@ impl WireFormat for Classic {
     fn completion_format(&self) -> &'static CompletionFormat {
         &openai::FORMAT
     }
+
+    fn model(&self, model: &Model<'_>) -> ModelEntry {
+        model_entry(model)
+    }
 }
 
 impl WireFormat for Foundry {
@@ -76,6 +90,10 @@ impl WireFormat for Foundry {
 
     fn key_headers(&self) -> &'static [KeyHeader] {
         KEY_HEADERS
+    }
+
+    fn operations(&self) -> &'static [Operation] {
+        openai::OPERATIONS
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
@@ -100,6 +118,38 @@ impl WireFormat for Foundry {
     fn completion_format(&self) -> &'static CompletionFormat {
         &openai::FORMAT
     }
+
+    fn model(&self, model: &Model<'_>) -> ModelEntry {
+        model_entry(model)
+    }
+}
+
+/// The operations of a deployment (documented, 2026).
+const DEPLOYMENT_OPERATIONS: &[Operation] = &[
+    Operation::Chat,
+    Operation::TextCompletion,
+    Operation::Embeddings,
+    Operation::Audio(Task::Transcribe),
+    Operation::Audio(Task::Translate),
+];
+
+/// Returns the entry of a model as Azure lists it (documented, 2026).
+fn model_entry(model: &Model<'_>) -> ModelEntry {
+    let created = model.created.secs();
+    let capabilities = |object: Object| {
+        let object =
+            object.member("fine_tune", &false).member("inference", &true).member("completion", &true);
+        object.member("chat_completion", &true).member("embeddings", &true)
+    };
+    let entry = Object::with_capacity(512)
+        .text("id", model.id)
+        .plain_text("object", "model")
+        .plain_text("status", "succeeded")
+        .member("created_at", &created)
+        .member("updated_at", &created)
+        .object("capabilities", capabilities)
+        .plain_text("lifecycle_status", "generally-available");
+    ModelEntry::new(model, entry.into_text())
 }
 
 /// The header of API keys, and that of Entra tokens.
@@ -126,7 +176,9 @@ fn render_error(error: &Error<'_>) -> ErrorReply {
         Error::InvalidKey => (401, "401", INVALID_KEY),
         Error::UnknownModel(_) | Error::NotInTier(_) => (404, "DeploymentNotFound", NO_DEPLOYMENT),
         Error::UnknownPath(..) => (404, "404", "Resource not found"),
-        Error::Invalid(message) => (400, "BadRequest", message.as_ref()),
+        Error::Invalid(message) | Error::InvalidMember { message, .. } => {
+            (400, "BadRequest", message.as_ref())
+        }
         Error::BodyTooLarge => (413, "413", reason_phrase(413)),
         Error::Overload(_) => {
             return ErrorReply::new(429, body("429", HIGH_DEMAND)).with_wait(Some(HIGH_DEMAND_WAIT));

@@ -1,18 +1,23 @@
 //! Cerebras: flat error bodies, and resets in seconds with a fraction: the time until the calendar window ends.
 //!
 //! Captured: the three bodies (requests, tokens, a full queue), and a stream that ends with usage and `time_info`. The limit headers
-//! and their resets follow the example in the documentation. No headers of a real 429 are public: it is assumed that a 429 has
-//! these headers and no `retry-after`.
+//! and their resets follow the example in the documentation. Reported, 2026-07: a refusal has `retry-after` and no limit headers, and
+//! its 57 to 60 s are the time until five requests per minute are full again, while a call is admitted after 11 s. `mock/README.md` has
+//! what contradicts it.
 
 use super::chat::{CompletionFormat, Stages};
 use super::envelope::{ErrorBody, INVALID_REQUEST, Member, SERVER, reason_phrase};
 use super::json::{Object, Seconds};
-use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
+use super::{
+    Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, Model, ModelEntry, Operation, WireFormat,
+    models,
+};
 use crate::axis::Axis;
 use crate::calendar::until_window_end;
-use crate::decision::{Denial, Service};
+use crate::decision::{Denial, Service, announced_wait};
 use crate::length::{LengthLimit, TooLong};
-use crate::time::Instant;
+use crate::meter::LimitLevel;
+use crate::time::{Instant, Nanos};
 
 /// The wire format of Cerebras, the same for all its endpoints.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +28,24 @@ impl WireFormat for Cerebras {
         "/v1"
     }
 
+    /// Documented, 2026.
+    fn operations(&self) -> &'static [Operation] {
+        &[Operation::TextCompletion]
+    }
+
+    fn model(&self, model: &Model<'_>) -> ModelEntry {
+        models::openai_entry(model, "Cerebras", |entry| entry)
+    }
+
     fn headers(&self, head: &Head<'_>) -> Headers {
         let mut headers = Headers::with_media_type(head.media_type);
+        if head.status == 429 {
+            match head.wait {
+                Some(wait) => headers.add_number("retry-after", wait.as_secs_ceil()),
+                None => headers.add_static("x-should-retry", "false"),
+            }
+            return headers;
+        }
         let Some(snapshot) = head.snapshot else { return headers };
         for (axis, names) in LIMITS {
             let Some((level, window)) = snapshot.level(axis).zip(axis.window_length()) else { continue };
@@ -38,7 +59,7 @@ impl WireFormat for Cerebras {
 
     /// The bodies of a minute and of a day differ in the message only (captured for minutes, documented for days). No limit
     /// of Cerebras on concurrency is known: the message for it is assumed, and that an oversize call gets no other message.
-    fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
+    fn refusal(&self, denial: &Denial, snapshot: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
         let period = match denial.axis.window_length() {
             None => {
                 return ErrorReply::new(
@@ -56,7 +77,7 @@ impl WireFormat for Cerebras {
             let message = format!("Requests per {period} limit exceeded - too many requests sent.");
             (message, MANY_REQUESTS, "request_quota_exceeded")
         };
-        ErrorReply::new(429, flat_body(&message, kind, QUOTA, code))
+        ErrorReply::new(429, flat_body(&message, kind, QUOTA, code)).with_wait(stated_wait(denial, snapshot))
     }
 
     /// Captured: the full queue, which is a 429, and the message for a context that is too long (2025-07). The rest is documented
@@ -74,7 +95,7 @@ impl WireFormat for Cerebras {
                 "model_not_found",
             ),
             Error::UnknownPath(..) => (404, reason_phrase(404), "not_found_error", Member::Null, "not_found"),
-            Error::Invalid(message) => {
+            Error::Invalid(message) | Error::InvalidMember { message, .. } => {
                 (400, message.as_ref(), INVALID_REQUEST, Member::Text("validation_error"), "wrong_api_format")
             }
             Error::BodyTooLarge => {
@@ -113,6 +134,16 @@ impl WireFormat for Cerebras {
     fn completion_format(&self) -> &'static CompletionFormat {
         &FORMAT
     }
+}
+
+/// Returns the wait that a refusal states: the time until the limit is full, not until the call fits (reported, 2026-07). A wait that a
+/// fault has replaced is stated as it is.
+fn stated_wait(denial: &Denial, snapshot: &LimitsSnapshot) -> Option<Nanos> {
+    let wait = denial.wait?;
+    let window = denial.axis.window_length()?;
+    let is_true = wait == announced_wait(denial.limit.max(1), denial.used, denial.requested, window);
+    let until_full = snapshot.level(denial.axis).map(LimitLevel::time_until_full);
+    until_full.filter(|until_full| is_true && *until_full > wait).or(Some(wait))
 }
 
 /// Returns the body `{"message":…,"type":…,"param":…,"code":…}`, without an envelope.

@@ -3,11 +3,12 @@
 //! Members and their order follow captures of Groq of 2026-02 (the published fixtures of Vercel's package `ai`) and the
 //! documentation of the other providers; the module of each dialect says which. Streams are in `stream`.
 
+use super::api::seed_of_choice;
 use super::format::Context;
 use super::ids;
 use super::json::{Object, Seconds};
+use super::logprobs;
 use super::transcript::Transcript;
-use crate::calendar::UnixTime;
 use crate::call::Usage;
 use crate::decision::Service;
 use serde::Serialize;
@@ -78,6 +79,8 @@ pub struct CompletionFormat {
     pub(super) last_chunk: fn(Object, &Service, &Context<'_>) -> Object,
     /// `true` if `stream_options.include_usage` adds a chunk that has the usage and no choices.
     pub(super) usage_chunk: bool,
+    /// `true` if a list of embeddings has an id and its usage completion tokens, as a completion has.
+    pub(super) embeddings_have_id: bool,
 }
 
 impl CompletionFormat {
@@ -92,6 +95,7 @@ impl CompletionFormat {
         first_chunk: |chunk, _| chunk,
         last_chunk: |chunk, _, _| chunk,
         usage_chunk: true,
+        embeddings_have_id: false,
     };
 
     /// A [`last_chunk`](Self::last_chunk) that always has the usage, without times.
@@ -155,46 +159,57 @@ struct Function<'a> {
 }
 
 impl<'a> ToolCall<'a> {
-    /// Returns the tool call of a reply; `None` if its content is something else.
-    pub(super) fn of(context: &Context<'a>) -> Option<Self> {
+    /// Returns the tool call of a choice of a reply; `None` if its content is something else.
+    pub(super) fn of(context: &Context<'a>, choice: u32) -> Option<Self> {
         let Content::ToolCall { name, arguments } = context.content else { return None };
-        let id = format!("call_{}", ids::base_62(context.number, 9));
+        let id = call_id(context.number, choice);
         Some(Self { id, r#type: "function", function: Function { name, arguments }, index: 0 })
     }
 }
 
-/// Returns the body of a whole completion. Its text ends after [`MAX_FILLER_TOKENS`], even if `usage` counts more.
+/// Returns the id of the tool call of a choice.
+pub(super) fn call_id(number: u64, choice: u32) -> String {
+    format!("call_{}", ids::base_62(number ^ u64::from(choice) << 32, 9))
+}
+
+/// Returns the body of a whole completion. Its texts end after [`MAX_FILLER_TOKENS`], even if `usage` counts more.
 pub(super) fn completion(format: &CompletionFormat, service: &Service, context: &Context<'_>) -> String {
-    let message = |message: Object| {
+    let shape = context.shape;
+    let tokens =
+        |choice| shape.tokens_of_choice(service.usage.completion_tokens.min(MAX_FILLER_TOKENS), choice);
+    let message = |message: Object, choice: u32| {
         let message = message.plain_text("role", "assistant");
         let message = match context.content {
             Content::Filler | Content::Transcript(_) => {
-                let tokens = service.usage.completion_tokens.min(MAX_FILLER_TOKENS);
-                message.filler("content", context.number, tokens)
+                message.filler("content", seed_of_choice(context.number, choice), tokens(choice))
             }
             Content::Text(text) => message.text("content", text),
             Content::ToolCall { .. } => message.member("content", &()),
         };
-        let message = match ToolCall::of(context) {
+        let message = match ToolCall::of(context, choice) {
             Some(call) => message.member("tool_calls", &[call]),
             None => message,
         };
         (format.message)(message, context)
     };
-    let choice = |choice: Object| {
-        let choice = choice.member("index", &0).object("message", message);
-        let choice = match format.logprobs {
-            Some(()) => choice.member("logprobs", &()),
-            None => choice,
+    let choice = |object: Object, index: u32| {
+        let object = object.member("index", &index).object("message", |object| message(object, index));
+        let object = match format.logprobs {
+            Some(()) if shape.logprobs => {
+                let logprobs = logprobs::of_filler(seed_of_choice(context.number, index), tokens(index));
+                object.member("logprobs", &logprobs)
+            }
+            Some(()) => object.member("logprobs", &()),
+            None => object,
         };
-        choice.plain_text("finish_reason", context.finish.name())
+        object.plain_text("finish_reason", context.finish.name())
     };
     let body = Object::with_capacity(BODY_BYTES)
         .plain_text("id", &(format.id)(context.number))
         .plain_text("object", "chat.completion")
-        .member("created", &UnixTime::at(context.at).secs())
+        .member("created", &context.epoch.time_at(context.at).secs())
         .text("model", context.model)
-        .array_of_one("choices", choice)
+        .array("choices", shape.choices, choice)
         .object("usage", |usage| (format.usage)(usage, service));
     let mut body = (format.completion)(body, service, context).into_text();
     body.push('\n');

@@ -5,7 +5,11 @@
 //! prompt alone would fit, the stated length is assumed to be the sum of prompt and completion. All other errors are assumed.
 
 use super::envelope::{self, ErrorBody, INVALID_REQUEST, Member, reason_phrase};
-use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat};
+use super::json::Object;
+use super::{
+    Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, Model, ModelEntry, Operation, Task,
+    WireFormat, models,
+};
 use crate::decision::Denial;
 use crate::length::LengthLimit;
 use crate::time::Instant;
@@ -17,6 +21,30 @@ pub(super) struct DeepInfra;
 impl WireFormat for DeepInfra {
     fn base(&self) -> &'static str {
         "/v1/openai"
+    }
+
+    /// Documented, 2026.
+    fn operations(&self) -> &'static [Operation] {
+        &[
+            Operation::TextCompletion,
+            Operation::Embeddings,
+            Operation::Audio(Task::Transcribe),
+            Operation::Audio(Task::Translate),
+        ]
+    }
+
+    /// Reported by users, 2025.
+    fn model(&self, model: &Model<'_>) -> ModelEntry {
+        let metadata = |metadata: Object| {
+            metadata
+                .plain_text("description", "")
+                .member("context_length", &model.context())
+                .member("max_tokens", &model.max_output())
+                .member("tags", &[(); 0])
+        };
+        models::openai_entry(model, "deepinfra", |entry| {
+            entry.text("root", model.id).member("parent", &()).object("metadata", metadata)
+        })
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
@@ -35,7 +63,7 @@ impl WireFormat for DeepInfra {
                 (404, &format!("The model `{model}` does not exist"), Some("model_not_found"))
             }
             Error::UnknownPath(..) => (404, reason_phrase(404), None),
-            Error::Invalid(message) => (422, message.as_ref(), None),
+            Error::Invalid(message) | Error::InvalidMember { message, .. } => (422, message.as_ref(), None),
             Error::BodyTooLarge => (413, reason_phrase(413), None),
             Error::Overload(_) => (429, "Model busy, retry later", Some("engine_overloaded")),
             Error::Billing => (402, "Inference prohibited, please top up your balance", None),

@@ -80,14 +80,17 @@ pub(super) fn error(message: &str, kind: &str, param: Option<&str>, code: Option
 }
 
 /// Returns the reason phrase of a status (RFC 9110, section 15), and of 498 and 529, which providers have added.
-pub(super) const fn reason_phrase(status: u16) -> &'static str {
+#[must_use]
+pub const fn reason_phrase(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
         401 => "Unauthorized",
         402 => "Payment Required",
         403 => "Forbidden",
         404 => "Not Found",
+        405 => "Method Not Allowed",
         413 => "Request Entity Too Large",
+        415 => "Unsupported Media Type",
         429 => "Too Many Requests",
         498 => "Capacity Exceeded",
         500 => "Internal Server Error",

@@ -15,6 +15,15 @@ pub enum Error<'a> {
     UnknownPath(&'a str, &'a str),
     /// The request is malformed; the reason.
     Invalid(Cow<'a, str>),
+    /// A member of the request is missing, unknown or out of its range.
+    InvalidMember {
+        /// The reason.
+        message: Cow<'a, str>,
+        /// The member, as providers name it that send one.
+        param: Option<String>,
+        /// The code, for providers that send one.
+        code: Option<&'static str>,
+    },
     /// The body is larger than the server reads.
     BodyTooLarge,
     /// The provider has no capacity for this model.

@@ -45,6 +45,21 @@ pub(super) fn text(seed: u64, tokens: u32) -> String {
     String::from_utf8(text).expect("invariant: all words are ASCII")
 }
 
+/// Returns the first of `stops` that occurs in the first `tokens` tokens, by its index, and the number of the tokens before it; `None`
+/// if none occurs. A text that begins within a token excludes the whole token.
+#[must_use]
+pub fn tokens_before_stop(seed: u64, tokens: u32, stops: &[String]) -> Option<(u32, usize)> {
+    let text = text(seed, tokens);
+    let found = stops.iter().enumerate().filter_map(|(index, stop)| Some((text.find(stop.as_str())?, index)));
+    let (at, stop) = found.min()?;
+    let mut end = 0;
+    let before = (0..tokens).take_while(|index| {
+        end += token(seed, *index).len();
+        end <= at
+    });
+    Some((before.count() as u32, stop))
+}
+
 fn word_index(seed: u64, index: u32) -> usize {
     (word_bits(seed, index) % WORDS.len() as u64) as usize
 }
@@ -99,6 +114,20 @@ mod tests {
             let each: String = (0..tokens).map(|index| token(7, index)).collect();
             assert_eq!(text(7, tokens), each);
         }
+    }
+
+    #[test]
+    fn a_text_ends_before_the_first_stop() {
+        let stops = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let whole = text(7, 50);
+        for index in 0..50 {
+            let word = token(7, index).to_owned();
+            let (tokens, _) = tokens_before_stop(7, 50, &stops(&["%", &word])).unwrap();
+            assert!(!text(7, tokens).contains(&word), "{word:?} in {whole}");
+            assert!(text(7, tokens + 1).contains(&word), "{word:?} in {whole}");
+        }
+        assert_eq!(tokens_before_stop(7, 50, &stops(&["%"])), None);
+        assert_eq!(tokens_before_stop(7, 0, &stops(&["the"])), None);
     }
 
     #[test]

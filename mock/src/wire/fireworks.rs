@@ -5,7 +5,10 @@
 
 use super::chat::CompletionFormat;
 use super::envelope::{self, INVALID_REQUEST, reason_phrase};
-use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
+use super::{
+    Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, Model, ModelEntry, Operation, WireFormat, ids,
+    models,
+};
 use crate::axis::Axis;
 use crate::decision::Denial;
 use crate::length::LengthLimit;
@@ -19,6 +22,23 @@ pub(super) struct Fireworks;
 impl WireFormat for Fireworks {
     fn base(&self) -> &'static str {
         "/inference/v1"
+    }
+
+    /// Documented, 2026.
+    fn operations(&self) -> &'static [Operation] {
+        &[Operation::Responses, Operation::TextCompletion, Operation::Embeddings]
+    }
+
+    /// Reported by users, 2025.
+    fn model(&self, model: &Model<'_>) -> ModelEntry {
+        models::openai_entry(model, "fireworks", |entry| {
+            entry
+                .plain_text("kind", "HF_BASE_MODEL")
+                .member("supports_chat", &true)
+                .member("supports_image_input", &true)
+                .member("supports_tools", &true)
+                .member("context_length", &model.context())
+        })
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
@@ -50,7 +70,9 @@ impl WireFormat for Fireworks {
                 (404, "NOT_FOUND", "Model not found, inaccessible, and/or not deployed")
             }
             Error::UnknownPath(..) => (404, "NOT_FOUND", "Path not found"),
-            Error::Invalid(message) => (400, "bad_request", message.as_ref()),
+            Error::Invalid(message) | Error::InvalidMember { message, .. } => {
+                (400, "bad_request", message.as_ref())
+            }
             Error::BodyTooLarge => (413, "request_too_large", reason_phrase(413)),
             Error::Overload(_) => (429, TOO_MANY, OVERLOADED),
             Error::Billing => (412, "account_suspended", SUSPENDED),

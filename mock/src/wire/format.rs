@@ -8,18 +8,24 @@
 //!                                      └─ WireFormat::headers       and this module assembles the reply
 //! ```
 
+use super::api::{Api, ReplyShape};
 use super::chat::{self, CompletionFormat, Content, Finish};
+use super::embeddings;
+use super::endpoint::{self, Endpoint, Operation};
 use super::error::Error;
 use super::headers::Headers;
 use super::json;
 use super::limits_snapshot::LimitsSnapshot;
-use super::models::{self, Model};
+use super::models::{self, Model, ModelEntry};
+use super::responses;
 use super::stream::{self, Chunks};
-use super::transcript::Task;
+use super::text_completion;
+use crate::calendar::Epoch;
 use crate::call::Usage;
 use crate::config::{Fault, Tier};
 use crate::decision::{Decision, DecisionReport, Denial, Service};
 use crate::time::{Instant, Nanos};
+use serde::Serialize;
 use std::fmt;
 
 /// A whole HTTP reply.
@@ -47,12 +53,16 @@ pub struct Context<'a> {
     pub tier: Tier,
     /// The number of the request. Every id of the reply is derived from it.
     pub number: u64,
-    /// The instant of the reply. In dates, the run starts on 2026-11-01 at 00:00 UTC.
+    /// The instant of the reply.
     pub at: Instant,
+    /// The calendar time of [`Instant::ZERO`].
+    pub epoch: Epoch,
     /// The reason why a served completion ends.
     pub finish: Finish,
     /// The content of a served completion.
     pub content: Content<'a>,
+    /// The API of the request, and the options that change the shape of its reply.
+    pub shape: ReplyShape<'a>,
 }
 
 /// The status and body of a call that is not served.
@@ -97,6 +107,8 @@ pub struct Head<'a> {
     pub number: u64,
     /// The instant of the reply.
     pub at: Instant,
+    /// The calendar time of [`Instant::ZERO`].
+    pub epoch: Epoch,
 }
 
 /// The media type of a body.
@@ -125,23 +137,6 @@ impl MediaType {
     }
 }
 
-/// The endpoint that a method and a path select.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint<'a> {
-    /// Completions in OpenAI's shape.
-    Completions,
-    /// Completions in OpenAI's shape for the deployment in the path (Azure). The body need not name a model.
-    Deployment(&'a str),
-    /// Completions in Anthropic's own shape.
-    Messages,
-    /// Transcriptions or translations of an audio file.
-    Audio(Task),
-    /// The list of the models.
-    Models,
-    /// One model. Its name is as in the path: percent-encoded if the client encoded it.
-    Model(&'a str),
-}
-
 /// A header that has the key of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyHeader {
@@ -149,6 +144,8 @@ pub enum KeyHeader {
     Bearer,
     /// The header of this name. Its value is the key.
     Named(&'static str),
+    /// The query parameter of this name, which is not a header (Gemini).
+    Query(&'static str),
 }
 
 /// The wire format of one kind of endpoint of a provider. Every method is a pure function of its arguments.
@@ -166,21 +163,29 @@ pub trait WireFormat: fmt::Debug + Sync {
         &[KeyHeader::Bearer]
     }
 
-    /// Returns the endpoint of a method and a path; `None` if no endpoint matches.
-    fn endpoint<'p>(&self, method: &str, path: &'p str) -> Option<Endpoint<'p>> {
-        match (method, path.strip_prefix(self.base())?) {
-            ("POST", "/chat/completions") => Some(Endpoint::Completions),
-            ("POST", "/audio/transcriptions") if self.has_audio() => Some(Endpoint::Audio(Task::Transcribe)),
-            ("POST", "/audio/translations") if self.has_audio() => Some(Endpoint::Audio(Task::Translate)),
-            ("GET", "/models") => Some(Endpoint::Models),
-            ("GET", rest) => rest.strip_prefix("/models/").map(Endpoint::Model),
-            _ => None,
-        }
+    /// Returns the endpoint of a path; `None` if no endpoint has it.
+    fn endpoint<'p>(&self, path: &'p str) -> Option<Endpoint<'p>> {
+        endpoint::compatible(path.strip_prefix(self.base())?, self.operations())
     }
 
-    /// Returns `true` if the provider has endpoints for audio.
-    fn has_audio(&self) -> bool {
-        false
+    /// Returns the headers by which requests in this format are told from those in another format of the dialect with the same path.
+    fn marker_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Returns the operations of the OpenAI-compatible API that the provider serves, besides chat completions and models.
+    fn operations(&self) -> &'static [Operation] {
+        &[]
+    }
+
+    /// Returns the length of the beginning of a path that belongs to this format; zero if the path is not among its own. A path that
+    /// no format serves is answered in the format with the longest.
+    fn owned_prefix(&self, path: &str) -> usize {
+        if path.strip_prefix(self.base()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+            self.base().len()
+        } else {
+            0
+        }
     }
 
     /// Returns the maximum of `n`, the number of completions per request.
@@ -223,8 +228,18 @@ pub trait WireFormat: fmt::Debug + Sync {
     }
 
     /// Returns one entry of the list of models.
-    fn model<'a>(&self, name: &'a str) -> Model<'a> {
-        Model::new(name)
+    fn model(&self, model: &Model<'_>) -> ModelEntry {
+        models::openai_entry(model, "quotalab", |entry| entry)
+    }
+
+    /// Returns the body of the list of models, given its entries.
+    fn model_list(&self, entries: &[ModelEntry]) -> String {
+        models::openai_list(entries)
+    }
+
+    /// Returns the body of the number of input tokens of a request.
+    fn token_count(&self, tokens: u32) -> String {
+        json::text(&TokenCount { object: "response.input_tokens", input_tokens: tokens })
     }
 }
 
@@ -262,45 +277,78 @@ impl dyn WireFormat + '_ {
                 }
             }
         };
-        Some(self.with_headers(reply, Some(snapshot), context.number, context.at))
+        Some(self.with_headers(reply, Some(snapshot), context.number, (context.at, context.epoch)))
     }
 
     fn success(&self, service: &Service, snapshot: &LimitsSnapshot, context: &Context<'_>) -> Reply {
         let (media_type, body) = match context.content {
             _ if service.corrupt_body => (MediaType::Html, CORRUPT_BODY.to_owned()),
             Content::Transcript(transcript) => transcript.render(context.number),
-            _ => (MediaType::Json, self.completion(service, context)),
+            _ => (MediaType::Json, self.body(service, context)),
         };
-        let usage = Some(service.usage);
-        let head = Head { media_type, usage, ..Head::new(200, Some(snapshot), context.number, context.at) };
+        let (usage, epoch) = (Some(service.usage), context.epoch);
+        let head = Head::new(200, Some(snapshot), context.number, context.at);
+        let head = Head { media_type, usage, epoch, ..head };
         Reply { status: 200, headers: self.headers(&head), body }
+    }
+
+    /// Renders the body of a whole success in the API of the request.
+    fn body(&self, service: &Service, context: &Context<'_>) -> String {
+        match context.shape.api {
+            Api::Completion | Api::CompletionArray => self.completion(service, context),
+            Api::TextCompletion(_) => text_completion::body(self.completion_format(), service, context),
+            Api::Responses(request) => responses::body(request, service, context),
+            Api::Embeddings(request) => embeddings::body(request, self.completion_format(), service, context),
+        }
+    }
+
+    /// Renders the server-sent events of a success in the API of the request.
+    #[must_use]
+    pub fn events(&self, service: &Service, context: &Context<'_>) -> Chunks {
+        match context.shape.api {
+            Api::TextCompletion(_) => text_completion::chunks(self.completion_format(), service, context),
+            Api::Responses(request) => responses::chunks(request, service, context),
+            // Embeddings are never streamed.
+            Api::Completion | Api::CompletionArray | Api::Embeddings(_) => self.chunks(service, context),
+        }
     }
 
     /// Renders the reply to a request that is rejected before any limit is checked.
     #[must_use]
-    pub fn request_error(&self, error: &Error<'_>, number: u64, at: Instant) -> Reply {
-        self.with_headers(self.error(error, number, at), None, number, at)
+    pub fn request_error(&self, error: &Error<'_>, number: u64, at: Instant, epoch: Epoch) -> Reply {
+        self.with_headers(self.error(error, number, at), None, number, (at, epoch))
     }
 
     /// Renders the headers of a streamed reply. Its status is 200.
     #[must_use]
-    pub fn stream_headers(&self, snapshot: &LimitsSnapshot, number: u64, at: Instant) -> Headers {
-        let head = Head::new(200, Some(snapshot), number, at);
-        self.headers(&Head { media_type: MediaType::EventStream, ..head })
+    pub fn stream_headers(&self, snapshot: &LimitsSnapshot, context: &Context<'_>) -> Headers {
+        let media_type = match context.shape.api {
+            Api::CompletionArray => MediaType::Json,
+            _ => MediaType::EventStream,
+        };
+        let head = Head::new(200, Some(snapshot), context.number, context.at);
+        self.headers(&Head { media_type, epoch: context.epoch, ..head })
     }
 
-    /// Renders the list of the models. It has no limit headers (evidence: captures of Groq, 2026; assumed of the others).
+    /// Renders a success that is not charged to any limit: a list of models, one of them, or a count of tokens. It has no limit
+    /// headers (evidence: captures of Groq's list, 2026; assumed of the others).
     #[must_use]
-    pub fn models<'a>(&self, names: impl Iterator<Item = &'a str>, number: u64, at: Instant) -> Reply {
-        let body = models::list(names.map(|name| self.model(name)));
-        Reply { status: 200, headers: self.headers(&Head::new(200, None, number, at)), body }
+    pub fn free_reply(&self, body: String, number: u64, at: Instant, epoch: Epoch) -> Reply {
+        let head = Head { epoch, ..Head::new(200, None, number, at) };
+        Reply { status: 200, headers: self.headers(&head), body }
     }
 
-    /// Renders the entry of one model, without limit headers like the list.
+    /// Returns the body of the list of the models.
     #[must_use]
-    pub fn model_detail(&self, name: &str, number: u64, at: Instant) -> Reply {
-        let body = json::text(&self.model(name));
-        Reply { status: 200, headers: self.headers(&Head::new(200, None, number, at)), body }
+    pub fn models<'a>(&self, models: impl Iterator<Item = Model<'a>>) -> String {
+        let entries: Vec<ModelEntry> = models.map(|model| self.model(&model)).collect();
+        self.model_list(&entries)
+    }
+
+    /// Returns the body of the entry of one model.
+    #[must_use]
+    pub fn model_detail(&self, model: &Model<'_>) -> String {
+        self.model(model).text
     }
 
     fn with_headers(
@@ -308,10 +356,10 @@ impl dyn WireFormat + '_ {
         reply: ErrorReply,
         snapshot: Option<&LimitsSnapshot>,
         number: u64,
-        at: Instant,
+        (at, epoch): (Instant, Epoch),
     ) -> Reply {
         let ErrorReply { status, body, wait } = reply;
-        let head = Head { wait, ..Head::new(status, snapshot, number, at) };
+        let head = Head { wait, epoch, ..Head::new(status, snapshot, number, at) };
         Reply { status, headers: self.headers(&head), body }
     }
 }
@@ -320,8 +368,16 @@ impl<'a> Head<'a> {
     /// Returns the head of a JSON reply without a wait or usage.
     #[must_use]
     pub const fn new(status: u16, snapshot: Option<&'a LimitsSnapshot>, number: u64, at: Instant) -> Self {
-        Self { status, media_type: MediaType::Json, snapshot, wait: None, usage: None, number, at }
+        let (media_type, epoch) = (MediaType::Json, Epoch::RUN);
+        Self { status, media_type, snapshot, wait: None, usage: None, number, at, epoch }
     }
+}
+
+/// The number of input tokens of a request in OpenAI's shape (`/responses/input_tokens`, documented).
+#[derive(Serialize)]
+struct TokenCount {
+    object: &'static str,
+    input_tokens: u32,
 }
 
 /// The body of a success that is not JSON, like the challenge page of a content delivery network.

@@ -89,13 +89,17 @@ impl Object {
         object
     }
 
-    /// Adds an array of one object with the members that `write` adds to it.
-    pub(super) fn array_of_one(mut self, name: &str, write: impl FnOnce(Self) -> Self) -> Self {
+    /// Adds an array of `length` objects, at least one, with the members that `write` adds to the object at an index.
+    pub(super) fn array(mut self, name: &str, length: u32, write: impl Fn(Self, u32) -> Self) -> Self {
         self.write_name(name);
         self.0.extend_from_slice(b"[{");
-        let mut object = write(self);
-        object.0.extend_from_slice(b"}]");
-        object
+        let mut array = write(self, 0);
+        for index in 1..length {
+            array.0.extend_from_slice(b"},{");
+            array = write(array, index);
+        }
+        array.0.extend_from_slice(b"}]");
+        array
     }
 
     /// Returns the text of the object.
@@ -203,11 +207,11 @@ mod tests {
                 .plain_text("plain", "a b")
                 .text("any", &text)
                 .object("Object", inner)
-                .array_of_one("Array", inner)
+                .array("Array", 2, |object, _| inner(object))
                 .member("last", &())
                 .into_text();
             let expected = serde_json::json!({
-                (name): number, "plain": "a b", "any": text, "Object": { "text": text }, "Array": [{ "text": text }], "last": null
+                (name): number, "plain": "a b", "any": text, "Object": { "text": text }, "Array": [{ "text": text }, { "text": text }], "last": null
             });
             prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&object).unwrap(), expected);
         }

@@ -7,11 +7,15 @@
 
 use super::chat::{CompletionFormat, Content};
 use super::envelope::{self, INVALID_REQUEST, reason_phrase};
-use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids, json};
+use super::json::Object;
+use super::{
+    Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, MediaType, Model, ModelEntry, Operation, Task,
+    WireFormat, ids, json, models,
+};
 use crate::axis::Axis;
 use crate::decision::Denial;
 use crate::length::LengthLimit;
-use crate::time::Instant;
+use crate::time::{Instant, Nanos};
 use serde::Serialize;
 
 /// The wire format of Mistral, the same for all its endpoints.
@@ -27,12 +31,37 @@ impl WireFormat for Mistral {
         true
     }
 
+    /// Documented, 2026. Completions of a text exist for code only, at another path.
+    fn operations(&self) -> &'static [Operation] {
+        &[Operation::Embeddings, Operation::Audio(Task::Transcribe)]
+    }
+
+    /// Documented, 2026.
+    fn model(&self, model: &Model<'_>) -> ModelEntry {
+        let capabilities =
+            |object: Object| CAPABILITIES.iter().fold(object, |object, (name, has)| object.member(name, has));
+        models::openai_entry(model, "mistralai", |entry| {
+            entry
+                .object("capabilities", capabilities)
+                .text("name", model.id)
+                .plain_text("description", "")
+                .member("max_context_length", &model.context())
+                .member("aliases", &[(); 0])
+                .member("deprecation", &())
+                .member("deprecation_replacement_model", &())
+                .member("default_model_temperature", &0.3)
+                .plain_text("type", "base")
+        })
+    }
+
     fn headers(&self, head: &Head<'_>) -> Headers {
         let mut headers = Headers::with_media_type(head.media_type);
         if let Some(wait) = head.wait {
             headers.add_number("retry-after", wait.as_secs_ceil());
         }
-        let level = |axis| head.snapshot?.level(axis);
+        // Reported, 2026-07: whole successes have limit headers, streams and refusals have none.
+        let has_limits = head.status == 200 && head.media_type == MediaType::Json;
+        let level = |axis| head.snapshot.filter(|_| has_limits)?.level(axis);
         if let Some(tokens) = level(Axis::Tpm) {
             headers.add_number("x-ratelimit-limit-tokens-minute", tokens.limit);
             headers.add_number("x-ratelimit-remaining-tokens-minute", tokens.remaining_or_zero());
@@ -53,7 +82,9 @@ impl WireFormat for Mistral {
             Axis::Rpm | Axis::Rpd => gateway_body("Requests rate limit exceeded"),
             _ => application_body("Rate limit exceeded", "rate_limited", Some("1300"), Some(429)),
         };
-        ErrorReply::new(429, body).with_wait(denial.wait)
+        // Reported, 2026-07: a refusal has no wait, although one is documented. One that is longer than any limit causes is a fault's.
+        let is_fault = |wait: &Nanos| *wait > MAX_TRUE_WAIT;
+        ErrorReply::new(429, body).with_wait(denial.wait.filter(is_fault))
     }
 
     /// Captured: the lack of capacity, which is a 429 (a 503 elsewhere). The rest is reported or assumed. Assumed for a call that is
@@ -75,7 +106,9 @@ impl WireFormat for Mistral {
             Error::NotInTier(model) => {
                 (403, &format!("The model {model} is not part of your plan."), "forbidden", None)
             }
-            Error::Invalid(message) => (422, message.as_ref(), INVALID_REQUEST, None),
+            Error::Invalid(message) | Error::InvalidMember { message, .. } => {
+                (422, message.as_ref(), INVALID_REQUEST, None)
+            }
             Error::BodyTooLarge => (413, reason_phrase(413), INVALID_REQUEST, None),
             Error::Billing => (402, "Payment required.", "payment_required", None),
             Error::TooLong(too_long, _) => {
@@ -144,7 +177,23 @@ const FORMAT: CompletionFormat = CompletionFormat {
     },
     last_chunk: CompletionFormat::usage_on_last_chunk,
     usage_chunk: false,
+    embeddings_have_id: true,
     ..CompletionFormat::PLAIN
 };
+
+/// The longest wait of a limit per minute that counts the previous minute too.
+const MAX_TRUE_WAIT: Nanos = Nanos(2 * Nanos::MINUTE.0);
+
+/// The capabilities that every model is said to have.
+const CAPABILITIES: [(&str, bool); 8] = [
+    ("completion_chat", true),
+    ("completion_fim", false),
+    ("function_calling", true),
+    ("fine_tuning", false),
+    ("vision", true),
+    ("ocr", false),
+    ("classification", false),
+    ("audio", false),
+];
 
 const CAPACITY: &str = "Service tier capacity exceeded for this model.";

@@ -14,10 +14,13 @@
 //! `stream` and `envelope`. A dialect with several kinds of endpoint (Azure, Anthropic) has one [`WireFormat`] for each.
 
 mod anthropic;
+mod api;
 mod azure;
 mod cerebras;
 mod chat;
 mod deepinfra;
+mod embeddings;
+mod endpoint;
 mod envelope;
 mod error;
 mod filler;
@@ -30,22 +33,31 @@ mod headers;
 mod ids;
 mod json;
 mod limits_snapshot;
+mod logprobs;
 mod mistral;
 mod models;
 mod openai;
 mod response_fault;
+mod responses;
 mod stream;
+mod text_completion;
 mod together;
 mod transcript;
 pub mod truth;
 
+pub use api::{Api, ReplyShape, seed_of_choice};
 pub use chat::{CompletionFormat, Content, Finish};
+pub use embeddings::EmbeddingsRequest;
+pub use endpoint::{Endpoint, Operation};
+pub use envelope::reason_phrase;
 pub use error::Error;
-pub use format::{Context, Endpoint, ErrorReply, Head, KeyHeader, MediaType, Reply, WireFormat};
+pub use filler::tokens_before_stop;
+pub use format::{Context, ErrorReply, Head, KeyHeader, MediaType, Reply, WireFormat};
 pub use headers::{FieldValue, Headers};
 pub use ids::system_fingerprint;
 pub use limits_snapshot::LimitsSnapshot;
-pub use models::Model;
+pub use models::{Model, ModelEntry};
+pub use responses::ResponsesRequest;
 pub use stream::Chunks;
 pub use transcript::{Task, Transcript, TranscriptFormat};
 
@@ -65,7 +77,7 @@ pub fn formats(dialect: Dialect) -> &'static [&'static dyn WireFormat] {
         Dialect::DeepInfra => &[&deepinfra::DeepInfra],
         Dialect::Together => &[&together::Together],
         Dialect::Fireworks => &[&fireworks::Fireworks],
-        Dialect::Gemini => &[&gemini::Gemini],
+        Dialect::Gemini => &[&gemini::Compatible, &gemini::Native],
     }
 }
 

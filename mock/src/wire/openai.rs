@@ -8,7 +8,10 @@ use super::chat::CompletionFormat;
 use super::envelope::{self, INVALID_REQUEST, SERVER, reason_phrase};
 use super::go_duration::GoDuration;
 use super::json::Object;
-use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
+use super::{
+    Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, Model, ModelEntry, Operation, Task,
+    WireFormat, ids, models,
+};
 use crate::axis::Axis;
 use crate::decision::Denial;
 use crate::length::{LengthLimit, TooLong};
@@ -22,6 +25,10 @@ pub(super) struct OpenAi;
 impl WireFormat for OpenAi {
     fn base(&self) -> &'static str {
         "/v1"
+    }
+
+    fn operations(&self) -> &'static [Operation] {
+        OPERATIONS
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
@@ -44,6 +51,10 @@ impl WireFormat for OpenAi {
     }
 
     fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
+        if let Error::InvalidMember { message, param, code } = error {
+            let body = envelope::error(message, INVALID_REQUEST, param.as_deref(), *code);
+            return ErrorReply::new(400, body);
+        }
         let (status, message, kind, code): (u16, &str, _, _) = match error {
             Error::InvalidKey | Error::Status(401, _) => {
                 (401, INVALID_KEY, INVALID_REQUEST, Some("invalid_api_key"))
@@ -57,7 +68,9 @@ impl WireFormat for OpenAi {
             Error::UnknownPath(method, path) => {
                 (404, &format!("Invalid URL ({method} {path})"), INVALID_REQUEST, None)
             }
-            Error::Invalid(message) => (400, message.as_ref(), INVALID_REQUEST, None),
+            Error::Invalid(message) | Error::InvalidMember { message, .. } => {
+                (400, message.as_ref(), INVALID_REQUEST, None)
+            }
             Error::BodyTooLarge => (413, reason_phrase(413), INVALID_REQUEST, None),
             Error::Overload(_) => (503, OVERLOADED, SERVER, Some("server_is_overloaded")),
             Error::Billing => (429, INSUFFICIENT_QUOTA, "insufficient_quota", Some("insufficient_quota")),
@@ -71,6 +84,7 @@ impl WireFormat for OpenAi {
                     envelope::error(&too_long_message(too_long), INVALID_REQUEST, Some(param), code),
                 );
             }
+            Error::Status(405, _) => (405, reason_phrase(405), INVALID_REQUEST, Some("method_not_supported")),
             Error::Status(429, _) => (429, reason_phrase(429), "requests", Some("rate_limit_exceeded")),
             Error::Status(status, _) => {
                 (*status, reason_phrase(*status), envelope::error_type(*status), None)
@@ -82,7 +96,21 @@ impl WireFormat for OpenAi {
     fn completion_format(&self) -> &'static CompletionFormat {
         &FORMAT
     }
+
+    fn model(&self, model: &Model<'_>) -> ModelEntry {
+        models::openai_entry(model, "openai", |entry| entry)
+    }
 }
+
+/// Documented, 2026.
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::Responses,
+    Operation::CountResponses,
+    Operation::TextCompletion,
+    Operation::Embeddings,
+    Operation::Audio(Task::Transcribe),
+    Operation::Audio(Task::Translate),
+];
 
 /// Returns the message of a refusal (captured). The names of `TPD` and of the split token axes are assumed, and so is everything
 /// about concurrency, which OpenAI does not limit.

@@ -4,7 +4,7 @@
 
 use super::format::{MediaType, Reply};
 use super::json::Seconds;
-use crate::calendar::UnixTime;
+use crate::calendar::{Epoch, UnixTime};
 use crate::config::WaitForm;
 use crate::decision::{Decision, DecisionReport};
 use crate::fault::{BodyFault, ClockSkew, ResponseFault};
@@ -25,13 +25,15 @@ impl ResponseFault {
     /// Returns the modified reply. `wait` is the wait that `reply` announces, `None` if it announces none; `at` is the instant
     /// at which it is sent. A success gets no `retry-after`.
     #[must_use]
-    pub fn apply(&self, mut reply: Reply, wait: Option<Nanos>, at: Instant) -> Reply {
+    pub fn apply(&self, mut reply: Reply, wait: Option<Nanos>, at: Instant, epoch: Epoch) -> Reply {
         if self.clock_skew.is_some() || self.retry_after_form == Some(WaitForm::Date) {
-            reply.headers.set("date", &self.http_date(at));
+            reply.headers.set("date", &self.http_date(epoch.time_at(at)));
         }
         let text = match self.retry_after_form.filter(|_| reply.status >= 400) {
             Some(WaitForm::Fraction) => wait.map(|wait| Seconds(wait).to_string()),
-            Some(WaitForm::Date) => wait.map(|wait| self.http_date(rounded_up_to_second(at + wait))),
+            Some(WaitForm::Date) => {
+                wait.map(|wait| self.http_date(epoch.time_at(rounded_up_to_second(at + wait))))
+            }
             Some(WaitForm::Negative) => Some("-1".to_owned()),
             Some(WaitForm::Absurd) => Some("99999999999999999999".to_owned()),
             None => None,
@@ -53,9 +55,8 @@ impl ResponseFault {
         reply
     }
 
-    /// Returns the date that the provider's clock shows at `at`, rounded down to whole seconds.
-    fn http_date(&self, at: Instant) -> String {
-        let time = UnixTime::at(at);
+    /// Returns the date that the provider's clock shows at `time`, rounded down to whole seconds.
+    fn http_date(&self, time: UnixTime) -> String {
         self.clock_skew.map_or(time, |skew| skew.apply(time)).http_date().to_string()
     }
 }
@@ -114,7 +115,8 @@ mod tests {
 
     /// Returns a header of a refusal with a wait of 2.5 s, sent half a second into the run with this fault.
     fn header(fault: ResponseFault, name: &str) -> Option<String> {
-        let reply = fault.apply(reply(429), Some(Nanos::from_millis(2_500)), Instant(500_000_000));
+        let reply =
+            fault.apply(reply(429), Some(Nanos::from_millis(2_500)), Instant(500_000_000), Epoch::RUN);
         reply.headers.value(name).map(str::to_owned)
     }
 
@@ -155,22 +157,22 @@ mod tests {
             retry_after_form: Some(WaitForm::Negative),
             ..ResponseFault::default()
         };
-        let reply = no_limit_headers.apply(reply(429), None, Instant::ZERO);
+        let reply = no_limit_headers.apply(reply(429), None, Instant::ZERO, Epoch::RUN);
         assert!(reply.headers.iter().eq([("content-type", "application/json")]));
     }
 
     #[test]
     fn the_retry_after_of_a_success_is_not_modified() {
         let absurd = ResponseFault { retry_after_form: Some(WaitForm::Absurd), ..ResponseFault::default() };
-        assert_eq!(absurd.apply(reply(200), None, Instant::ZERO), reply(200));
+        assert_eq!(absurd.apply(reply(200), None, Instant::ZERO, Epoch::RUN), reply(200));
     }
 
     #[test]
     fn a_body_is_truncated_at_a_character_or_has_another_media_type() {
         let fault = |body| ResponseFault { body: Some(body), ..ResponseFault::default() };
-        let truncated = fault(BodyFault::Truncated).apply(reply(200), None, Instant::ZERO);
+        let truncated = fault(BodyFault::Truncated).apply(reply(200), None, Instant::ZERO, Epoch::RUN);
         assert_eq!(truncated.body, r#"{"error":""#);
-        let mislabelled = fault(BodyFault::WrongType).apply(reply(200), None, Instant::ZERO);
+        let mislabelled = fault(BodyFault::WrongType).apply(reply(200), None, Instant::ZERO, Epoch::RUN);
         assert_eq!(
             (mislabelled.headers.value("content-type"), mislabelled.body),
             (Some("text/html"), reply(200).body)

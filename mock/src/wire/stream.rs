@@ -3,11 +3,11 @@
 //! A stream is a chunk with the role, one chunk per token or one for a tool call, a chunk with the finish reason, one with the
 //! usage if the client asked for it, then `[DONE]`.
 
+use super::api::seed_of_choice;
 use super::chat::{CompletionFormat, Content, OptionalNull, ToolCall};
 use super::filler;
 use super::format::Context;
 use super::json::{self, Object};
-use crate::calendar::UnixTime;
 use crate::decision::Service;
 use serde::Serialize;
 
@@ -16,9 +16,10 @@ use serde::Serialize;
 pub struct Chunks {
     /// The event with the role of the message, before the first token.
     pub(super) role: String,
-    /// The event of a token, before and after its text. All tokens of a stream share it: an event is serialised once per
-    /// stream instead of once per token.
-    pub(super) token: (String, String),
+    /// The event of a token. All tokens of a choice share it: an event is serialised once per stream instead of once per token.
+    pub(super) token: TokenEvent,
+    /// The events of the tokens of the second and further choices, which take turns with the first; usually empty.
+    pub(super) other_choices: Vec<TokenEvent>,
     /// The events after the last token: a tool call if the content is one, then the finish reason.
     pub(super) end: String,
     /// The event that `stream_options.include_usage` adds; empty if the provider adds none.
@@ -28,6 +29,38 @@ pub struct Chunks {
     pub(super) text: TokenText,
     /// The number of the request, from which filler words are derived.
     pub(super) number: u64,
+}
+
+/// The event of a token without its text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TokenEvent {
+    pub(super) before: String,
+    /// If it is not `None`, follows the text, and the text is then repeated.
+    pub(super) between: Option<String>,
+    pub(super) after: String,
+    /// The sequence number of the event of token 0, which follows `after`, for events that are numbered.
+    pub(super) first_number: Option<u64>,
+}
+
+impl TokenEvent {
+    /// Returns an event with the text between two parts.
+    pub(super) fn new(before: impl Into<String>, after: impl Into<String>) -> Self {
+        Self { before: before.into(), after: after.into(), ..Self::default() }
+    }
+
+    fn append(&self, out: &mut String, text: &str, index: u32) {
+        out.push_str(&self.before);
+        out.push_str(text);
+        if let Some(between) = &self.between {
+            out.push_str(between);
+            out.push_str(text);
+        }
+        out.push_str(&self.after);
+        if let Some(first) = self.first_number {
+            out.push_str(itoa::Buffer::new().format(first + u64::from(index)));
+            out.push_str("}\n\n");
+        }
+    }
 }
 
 /// The texts of the tokens of a stream.
@@ -41,6 +74,27 @@ pub(super) enum TokenText {
     None,
 }
 
+impl TokenText {
+    /// Returns the texts of a content of this many tokens per choice.
+    pub(super) fn of(content: Content<'_>, tokens: u32) -> Self {
+        match content {
+            Content::Filler | Content::Transcript(_) => Self::Filler,
+            Content::Text(text) => Self::Split(text.to_owned(), tokens),
+            Content::ToolCall { .. } => Self::None,
+        }
+    }
+
+    /// Returns the number of tokens that have an event, of a completion of `tokens`. No part of a split text must be empty.
+    pub(super) fn sent(&self, tokens: u32) -> u32 {
+        match self {
+            Self::Filler => tokens,
+            Self::Split(text, _) if text.is_empty() => 0,
+            Self::Split(_, parts) => tokens.min(*parts),
+            Self::None => 0,
+        }
+    }
+}
+
 impl Chunks {
     /// Appends the event before the first token: the role of the message.
     pub fn append_role(&self, out: &mut String) {
@@ -49,19 +103,25 @@ impl Chunks {
 
     /// Appends the event of token `index`; appends nothing if the token has no text.
     pub fn append_token(&self, out: &mut String, index: u32) {
+        // The choices take turns.
+        let choices = self.other_choices.len() as u32 + 1;
+        let (choice, index_in_choice) = (index % choices, index / choices);
         let escaped;
         let text = match &self.text {
-            TokenText::Filler => filler::token(self.number, index), // Needs no escapes.
+            // Needs no escapes.
+            TokenText::Filler => filler::token(seed_of_choice(self.number, choice), index_in_choice),
             TokenText::Split(text, parts) => {
-                escaped = json::escaped(part(text, *parts, index));
+                escaped = json::escaped(part(text, *parts, index_in_choice));
                 &escaped
             }
             TokenText::None => "",
         };
         if !text.is_empty() {
-            out.push_str(&self.token.0);
-            out.push_str(text);
-            out.push_str(&self.token.1);
+            let event = match choice {
+                0 => &self.token,
+                other => &self.other_choices[other as usize - 1],
+            };
+            event.append(out, text, index);
         }
     }
 
@@ -116,7 +176,7 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
     let start = Object::with_capacity(384)
         .plain_text("id", &(format.id)(context.number))
         .plain_text("object", "chat.completion.chunk")
-        .member("created", &UnixTime::at(context.at).secs())
+        .member("created", &context.epoch.time_at(context.at).secs())
         .text("model", context.model);
     let start = (format.chunk)(start, context);
     let event = |choices: &[ChunkChoice<'_>], add_members: &dyn Fn(Object) -> Object| {
@@ -124,41 +184,58 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
         format!("data: {}\n\n", chunk.into_text())
     };
     let logprobs = format.logprobs;
-    let choice = |delta, finish_reason| [ChunkChoice { index: 0, delta, logprobs, finish_reason }];
+    let choice = |index, delta, finish_reason| [ChunkChoice { index, delta, logprobs, finish_reason }];
     let no_members = |chunk| chunk;
     let usage = |chunk: Object| chunk.object("usage", |usage| (format.usage)(usage, service));
+    let choices = context.shape.choices;
 
-    let role = Delta { role: Some("assistant"), content: Some(""), tool_calls: None };
-    let token = event(&choice(Delta { content: Some(""), ..Delta::default() }, None), &no_members);
-    let mut end = String::new();
-    if let Some(call) = ToolCall::of(context) {
-        end = event(&choice(Delta { tool_calls: Some([call]), ..Delta::default() }, None), &no_members);
+    let token_of = |index| {
+        let token = event(&choice(index, Delta { content: Some(""), ..Delta::default() }, None), &no_members);
+        split_at_text(&token, context.shape.logprobs)
+    };
+    let (mut role, mut end) = (String::new(), String::new());
+    for index in 0..choices {
+        let delta = Delta { role: Some("assistant"), content: Some(""), tool_calls: None };
+        role.push_str(&event(&choice(index, delta, None), &|chunk| (format.first_chunk)(chunk, context)));
+        if let Some(call) = ToolCall::of(context, index) {
+            let delta = Delta { tool_calls: Some([call]), ..Delta::default() };
+            end.push_str(&event(&choice(index, delta, None), &no_members));
+        }
+        let last = choice(index, Delta::default(), Some(context.finish.name()));
+        let add_usage = |chunk| (format.last_chunk)(chunk, service, context);
+        end.push_str(&event(&last, if index + 1 == choices { &add_usage } else { &no_members }));
     }
-    let last = choice(Delta::default(), Some(context.finish.name()));
-    end.push_str(&event(&last, &|chunk| (format.last_chunk)(chunk, service, context)));
 
     Chunks {
-        role: event(&choice(role, None), &|chunk| (format.first_chunk)(chunk, context)),
-        token: split_at_text(&token),
+        role,
+        token: token_of(0),
+        other_choices: (1..choices).map(token_of).collect(),
         end,
         usage: if format.usage_chunk { event(&[], &usage) } else { String::new() },
         done: "data: [DONE]\n\n",
-        text: match context.content {
-            Content::Filler | Content::Transcript(_) => TokenText::Filler,
-            Content::Text(text) => TokenText::Split(text.to_owned(), service.usage.completion_tokens),
-            Content::ToolCall { .. } => TokenText::None,
-        },
+        text: TokenText::of(context.content, service.usage.completion_tokens / choices),
         number: context.number,
     }
 }
 
-/// Splits an event at its empty content. The name of a model cannot contain the mark, because its quotes are escaped.
-fn split_at_text(event: &str) -> (String, String) {
-    const MARK: &str = r#""content":""#;
-    let start = event.find(MARK).expect("invariant: the delta of a token has a content") + MARK.len();
+/// Splits an event at its empty content. The name of a model cannot contain the marks, because its quotes are escaped.
+/// `logprobs`: adds the log probability of the token, which repeats its text.
+fn split_at_text(event: &str, logprobs: bool) -> TokenEvent {
+    const CONTENT: &str = r#""content":""#;
+    let start = event.find(CONTENT).expect("invariant: the delta of a token has a content") + CONTENT.len();
     let (before, after) = event.split_at(start);
-    (before.to_owned(), after.to_owned())
+    let null = after.split_once(LOGPROBS_NULL).filter(|_| logprobs);
+    let Some((between, after)) = null else { return TokenEvent::new(before, after) };
+    let between = format!("{between}{LOGPROBS_START}");
+    TokenEvent { between: Some(between), ..TokenEvent::new(before, format!("{LOGPROBS_END}{after}")) }
 }
+
+/// The member of a choice without log probabilities.
+const LOGPROBS_NULL: &str = r#""logprobs":null"#;
+/// The member of a choice with the log probability of one token, before and after its text. The provider also lists the bytes of
+/// the token, which may be null (documented).
+const LOGPROBS_START: &str = r#""logprobs":{"content":[{"token":""#;
+const LOGPROBS_END: &str = r#"","logprob":-0.1,"bytes":null,"top_logprobs":[]}],"refusal":null}"#;
 
 #[cfg(test)]
 mod tests {

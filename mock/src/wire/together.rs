@@ -8,7 +8,11 @@
 
 use super::chat::CompletionFormat;
 use super::envelope::{self, ErrorBody, INVALID_REQUEST, Member, reason_phrase};
-use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, WireFormat, ids};
+use super::json::Object;
+use super::{
+    Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, Model, ModelEntry, Operation, Task,
+    WireFormat, ids, models,
+};
 use crate::axis::Axis;
 use crate::config::Tier;
 use crate::decision::Denial;
@@ -23,6 +27,39 @@ pub(super) struct Together;
 impl WireFormat for Together {
     fn base(&self) -> &'static str {
         "/v1"
+    }
+
+    /// Documented, 2026.
+    fn operations(&self) -> &'static [Operation] {
+        &[
+            Operation::TextCompletion,
+            Operation::Embeddings,
+            Operation::Audio(Task::Transcribe),
+            Operation::Audio(Task::Translate),
+        ]
+    }
+
+    /// Documented, 2026.
+    fn model(&self, model: &Model<'_>) -> ModelEntry {
+        let pricing = |pricing: Object| {
+            ["hourly", "input", "output", "base", "finetune"]
+                .into_iter()
+                .fold(pricing, |pricing, name| pricing.member(name, &0))
+        };
+        models::openai_entry(model, "together", |entry| {
+            entry
+                .plain_text("type", "chat")
+                .text("display_name", model.id)
+                .plain_text("organization", "quotalab")
+                .plain_text("link", "")
+                .member("context_length", &model.context())
+                .object("pricing", pricing)
+        })
+    }
+
+    /// Documented, 2026: the list is an array, without an object around it.
+    fn model_list(&self, entries: &[ModelEntry]) -> String {
+        models::array(entries)
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
@@ -79,7 +116,9 @@ impl WireFormat for Together {
                 Some("model_not_available"),
             ),
             Error::UnknownPath(..) => (404, reason_phrase(404), Some(INVALID_REQUEST), None),
-            Error::Invalid(message) => (400, message.as_ref(), Some(INVALID_REQUEST), None),
+            Error::Invalid(message) | Error::InvalidMember { message, .. } => {
+                (400, message.as_ref(), Some(INVALID_REQUEST), None)
+            }
             Error::BodyTooLarge => (413, reason_phrase(413), Some(INVALID_REQUEST), None),
             Error::Overload(_) | Error::Status(503, _) => (503, OVERLOADED, None, None),
             Error::Billing => (402, "Credit limit exceeded.", Some("credit_limit"), None),

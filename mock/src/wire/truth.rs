@@ -21,9 +21,15 @@ pub struct TruthHeader {
 }
 
 impl TruthHeader {
-    /// Parses a value. Returns `None` if a field is missing, repeated, out of order, out of range or not a number.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    /// Parses a value.
+    ///
+    /// # Errors
+    /// [`InvalidTruth`] if a field is missing, repeated, out of order, out of range or not a number.
+    pub fn parse(text: &str) -> Result<Self, InvalidTruth> {
+        Self::parse_fields(text).ok_or_else(|| InvalidTruth::of(text))
+    }
+
+    fn parse_fields(text: &str) -> Option<Self> {
         let mut fields = text.split(';').peekable();
         let prompt_tokens = field(&mut fields, "prompt=")?.try_into().ok()?;
         let is_cached = fields.peek().is_some_and(|field| field.starts_with(CACHED));
@@ -36,6 +42,32 @@ impl TruthHeader {
         };
         let tag = field(&mut fields, "tag=")?;
         fields.next().is_none().then_some(Self { truth, tag })
+    }
+}
+
+/// The reason why a value is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidTruth {
+    /// The required fields that are missing.
+    missing: Vec<&'static str>,
+}
+
+impl InvalidTruth {
+    fn of(text: &str) -> Self {
+        let has = |name: &str| text.split(';').any(|field| field.trim_start().starts_with(name));
+        let missing = ["prompt=", "completion=", "draw=", "tag="].into_iter().filter(|name| !has(name));
+        Self { missing: missing.collect() }
+    }
+}
+
+impl fmt::Display for InvalidTruth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.missing.iter().map(|name| format!("`{name}`")).collect();
+        match names[..] {
+            [] => write!(f, "{HEADER}: a field is repeated, out of order, out of range or no whole number")?,
+            _ => write!(f, "{HEADER}: {} missing", names.join(", "))?,
+        }
+        f.write_str("; write `prompt=800;completion=200;draw=7;tag=42`, with `cached=500;` after the prompt if tokens are cached")
     }
 }
 
@@ -70,13 +102,13 @@ mod tests {
             let cached_tokens = (f64::from(prompt) * share) as u32;
             let truth = Truth { prompt_tokens: prompt, cached_tokens, completion_tokens: completion, draw };
             let header = TruthHeader { truth, tag };
-            prop_assert_eq!(TruthHeader::parse(&header.to_string()), Some(header));
+            prop_assert_eq!(TruthHeader::parse(&header.to_string()), Ok(header));
         }
 
         #[test]
         fn arbitrary_text_parses_without_panic(text in "[a-z0-9=;+ ]{0,60}") {
-            if let Some(header) = TruthHeader::parse(&text) {
-                prop_assert_eq!(TruthHeader::parse(&header.to_string()), Some(header));
+            if let Ok(header) = TruthHeader::parse(&text) {
+                prop_assert_eq!(TruthHeader::parse(&header.to_string()), Ok(header));
             }
         }
     }
@@ -99,7 +131,9 @@ mod tests {
             "prompt=1;completion=2;draw=18446744073709551616;tag=4",
             " prompt=1;completion=2;draw=3;tag=4",
         ] {
-            assert_eq!(TruthHeader::parse(text), None, "{text:?}");
+            assert!(TruthHeader::parse(text).is_err(), "{text:?}");
         }
+        let missing = TruthHeader::parse("completion=3").unwrap_err().to_string();
+        assert!(missing.starts_with("x-quotalab-truth: `prompt=`, `draw=`, `tag=` missing;"), "{missing}");
     }
 }

@@ -3,6 +3,7 @@
 //! unnoticed. Run with `--nocapture` to print the counts and the rows that are not exact.
 
 use crate::{Case, denial, faulted, header, level, refused, served};
+use provider::calendar::Epoch;
 use provider::config::{Dialect, Fault, Tier};
 use provider::decision::{Decision, Denial};
 use provider::length::{LengthLimit, TooLong};
@@ -72,7 +73,7 @@ impl Row {
         let mut case = match (denied, fault.as_deref()) {
             (Some(denied), None) => refused(denied.denial()),
             (None, Some("wrong key")) => {
-                return self.format().request_error(&Error::InvalidKey, 7, Instant::ZERO);
+                return self.format().request_error(&Error::InvalidKey, 7, Instant::ZERO, Epoch::RUN);
             }
             (None, Some("overload")) => faulted(Fault::Overload),
             (None, Some("billing")) => faulted(Fault::Billing),

@@ -1,6 +1,7 @@
 //! Tests that apply to all dialects: paths, causes, absent waits, and streams that equal whole replies.
 
 use crate::{Case, denial, faulted, formats, header, refused, served};
+use provider::calendar::Epoch;
 use provider::config::{Dialect, Fault};
 use provider::decision::{Decision, Service};
 use provider::length::{LengthLimit, TooLong};
@@ -52,7 +53,7 @@ fn a_wait_is_announced_only_by_providers_that_announce_waits() {
     for (dialect, format) in formats() {
         let announces_none = matches!(
             dialect,
-            Dialect::Cerebras | Dialect::DeepInfra | Dialect::Fireworks | Dialect::Together | Dialect::Gemini
+            Dialect::Mistral | Dialect::DeepInfra | Dialect::Fireworks | Dialect::Together | Dialect::Gemini
         );
         assert_eq!(header(&case.render(format), "retry-after").is_none(), announces_none, "{dialect:?}");
         let mut without_wait = case.clone();
@@ -81,24 +82,20 @@ fn a_path_belongs_to_one_format() {
         for (index, format) in wire::formats(dialect).iter().enumerate() {
             for model in ["m", "vendor/model-1.5"] {
                 let path = format.path(model);
-                let known: Vec<bool> = wire::formats(dialect)
-                    .iter()
-                    .map(|format| format.endpoint("POST", &path).is_some())
-                    .collect();
+                let known: Vec<bool> =
+                    wire::formats(dialect).iter().map(|format| format.endpoint(&path).is_some()).collect();
                 assert_eq!(known.iter().filter(|known| **known).count(), 1, "{dialect:?} {path}");
                 assert!(known[index], "{dialect:?} {path}");
-                if let Some(Endpoint::Deployment(name)) = format.endpoint("POST", &path) {
+                let endpoint = format.endpoint(&path).unwrap();
+                if let Endpoint::Operation(_, Some(name)) = endpoint {
                     assert_eq!(name, model);
                 }
-                assert_eq!(format.endpoint("GET", &path), None);
-                assert_eq!(format.endpoint("POST", &format!("{path}/")), None);
+                assert!(endpoint.accepts("POST") && !endpoint.accepts("GET"), "{path}");
+                assert_eq!(format.endpoint(&format!("{path}/")), None);
             }
         }
         let compatible = wire::format(dialect);
-        assert_eq!(
-            compatible.endpoint("GET", &format!("{}/models", compatible.base())),
-            Some(Endpoint::Models)
-        );
+        assert_eq!(compatible.endpoint(&format!("{}/models", compatible.base())), Some(Endpoint::Models));
         assert!(
             compatible.key_headers().contains(&KeyHeader::Bearer),
             "OpenAI-compatible clients send no other header"
@@ -114,28 +111,36 @@ fn a_stream_has_the_text_and_usage_of_the_whole_reply() {
         let Decision::Admitted(service) = case.decision else { unreachable!("just served") };
         let whole: Value = serde_json::from_str(&case.render(format).body).unwrap();
         let (events, usage) = events(format, &service, &case);
-        let native = whole["type"] == "message";
-        let text: String = events
-            .iter()
-            .filter_map(|event| {
-                let delta =
-                    if native { &event["delta"]["text"] } else { &event["choices"][0]["delta"]["content"] };
-                delta.as_str()
-            })
-            .collect();
-        let content =
-            if native { &whole["content"][0]["text"] } else { &whole["choices"][0]["message"]["content"] };
-        assert_eq!(content.as_str(), Some(text.as_str()), "{dialect:?}");
+        let places = Places::of(&whole);
+        let text: String = events.iter().filter_map(|event| event.pointer(places.delta)?.as_str()).collect();
+        assert_eq!(whole.pointer(places.text).and_then(Value::as_str), Some(text.as_str()), "{dialect:?}");
         assert_eq!(text.split(' ').count(), 30);
-        let counted = if native { "output_tokens" } else { "completion_tokens" };
-        assert_eq!(whole["usage"][counted], 30, "{dialect:?}");
+        let tokens = |event: &Value| event.pointer(places.tokens).and_then(Value::as_u64);
+        assert_eq!(tokens(&whole), Some(30), "{dialect:?}");
         // If `include_usage` adds no chunk, the last chunk has the usage.
-        let last = events.iter().rev().find_map(|event| event["usage"][counted].as_u64());
-        assert_eq!(
-            last.or_else(|| usage.and_then(|event| event["usage"][counted].as_u64())),
-            Some(30),
-            "{dialect:?}"
-        );
+        let last = events.iter().rev().find_map(tokens);
+        assert_eq!(last.or_else(|| usage.as_ref().and_then(tokens)), Some(30), "{dialect:?}");
+    }
+}
+
+/// Where a reply and its events have the text and the number of tokens.
+struct Places {
+    text: &'static str,
+    delta: &'static str,
+    tokens: &'static str,
+}
+
+impl Places {
+    fn of(whole: &Value) -> Self {
+        if whole["type"] == "message" {
+            Self { text: "/content/0/text", delta: "/delta/text", tokens: "/usage/output_tokens" }
+        } else if whole["candidates"].is_array() {
+            let text = "/candidates/0/content/parts/0/text";
+            Self { text, delta: text, tokens: "/usageMetadata/candidatesTokenCount" }
+        } else {
+            let (text, delta) = ("/choices/0/message/content", "/choices/0/delta/content");
+            Self { text, delta, tokens: "/usage/completion_tokens" }
+        }
     }
 }
 
@@ -148,7 +153,8 @@ fn events(format: &dyn WireFormat, service: &Service, case: &Case) -> (Vec<Value
     chunks.append_end(&mut text);
     chunks.append_usage(&mut usage);
     let parse = |text: &str| -> Vec<Value> {
-        text.split_terminator("\n\n")
+        text.replace("\r\n", "\n")
+            .split_terminator("\n\n")
             .map(|event| event.split_once("data: ").expect("data").1)
             .map(|data| serde_json::from_str(data).unwrap_or_else(|error| panic!("{error}: {data}")))
             .collect()
@@ -204,7 +210,7 @@ fn invalid_keys_unknown_models_and_unknown_paths_differ() {
         let bodies: Vec<String> = errors
             .iter()
             .map(|(error, status)| {
-                let reply = format.request_error(error, 7, Instant::ZERO);
+                let reply = format.request_error(error, 7, Instant::ZERO, Epoch::RUN);
                 assert_eq!(reply.status, *status, "{dialect:?} {error:?}");
                 assert!(reply.headers.iter().all(|(name, _)| !name.contains("limit")), "{dialect:?}");
                 assert!(serde_json::from_str::<Value>(&reply.body).is_ok(), "{}", reply.body);

@@ -7,11 +7,12 @@ mod captures;
 mod common;
 mod laws;
 
+use provider::calendar::Epoch;
 use provider::config::{Dialect, Fault, Tier};
 use provider::decision::{Decision, DecisionReport, Denial, HeaderLimits, Service, Ticket, announced_wait};
 use provider::latency::ServiceTime;
 use provider::meter::LimitLevel;
-use provider::wire::{self, Content, Context, Finish, LimitsSnapshot, Reply, WireFormat};
+use provider::wire::{self, Content, Context, Finish, LimitsSnapshot, Reply, ReplyShape, WireFormat};
 use provider::{Axis, Instant, Nanos, Usage};
 
 /// The input of a wire format for one call.
@@ -38,7 +39,19 @@ impl Case {
     fn context(&self) -> Context<'_> {
         let (model, tier, at) = (self.model.as_str(), self.tier, self.at);
         let (finish, content) = (Finish::Stop, Content::Filler);
-        Context { model, system_fingerprint: "fp_0", account: "***", tier, number: 7, at, finish, content }
+        let (epoch, shape) = (Epoch::RUN, ReplyShape::PLAIN);
+        Context {
+            model,
+            system_fingerprint: "fp_0",
+            account: "***",
+            tier,
+            number: 7,
+            at,
+            epoch,
+            finish,
+            content,
+            shape,
+        }
     }
 
     /// Renders the reply; `None` if a fault sends none.

@@ -125,6 +125,26 @@ impl RunningMock {
         HttpReply::parse(&self.exchange(&post(truth, body)).await)
     }
 
+    /// Sends a request with the key `k1` in `authorization`, unless the headers have one, and these header lines.
+    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[&str], body: &str) -> HttpReply {
+        let has_key = headers.iter().any(|line| line.contains("-key:") || line.starts_with("authorization"));
+        let mut lines: Vec<&str> = headers.to_vec();
+        if !has_key {
+            lines.push("authorization: Bearer k1");
+        }
+        let lines = lines.join("\r\n");
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: mock\r\n{lines}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        HttpReply::parse(&self.exchange(&request).await)
+    }
+
+    /// Posts a JSON request to an endpoint.
+    pub(crate) async fn call(&self, path: &str, body: &serde_json::Value) -> HttpReply {
+        self.send("POST", path, &["content-type: application/json"], &body.to_string()).await
+    }
+
     /// Sends a request to the control plane.
     pub(crate) async fn control(&self, method: &str, path: &str, body: &str) -> HttpReply {
         self.control_with("host: localhost\r\ncontent-type: application/json", method, path, body).await
@@ -149,6 +169,28 @@ impl RunningMock {
     pub(crate) async fn ask(&self) -> HttpReply {
         self.chat("prompt=10;completion=5;draw=1;tag=9", &chat_body("")).await
     }
+}
+
+/// Sends a request to a mock at this address and reads until it closes the connection.
+pub(crate) async fn exchange_at(address: SocketAddr, request: String) -> String {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut reply = String::new();
+    socket.read_to_string(&mut reply).await.unwrap();
+    reply
+}
+
+/// Sends a request to the control plane of a mock at this address.
+pub(crate) async fn control_at(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> serde_json::Value {
+    let length = body.len();
+    let head = "host: localhost\r\ncontent-type: application/json\r\nconnection: close";
+    let request = format!("{method} {path} HTTP/1.1\r\n{head}\r\ncontent-length: {length}\r\n\r\n{body}");
+    HttpReply::parse(&exchange_at(address, request).await).json()
 }
 
 /// Counts the settlements.

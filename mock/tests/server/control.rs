@@ -7,18 +7,18 @@ use provider::server::ControlPlane;
 use provider::{Axis, Nanos};
 use serde_json::{Value, json};
 
-async fn start(limits: Vec<Limit>) -> RunningMock {
+pub(crate) async fn start(limits: Vec<Limit>) -> RunningMock {
     RunningMock::start_with(&config(limits, no_latency(), &[]), ControlPlane::Enabled).await
 }
 
 impl RunningMock {
-    async fn get_json(&self, path: &str) -> Value {
+    pub(crate) async fn get_json(&self, path: &str) -> Value {
         let reply = self.control("GET", path, "").await;
         assert_eq!(reply.status, 200, "{}", reply.body);
         reply.json()
     }
 
-    async fn post_json(&self, path: &str, body: &Value) -> Value {
+    pub(crate) async fn post_json(&self, path: &str, body: &Value) -> Value {
         let reply = self.control("POST", path, &body.to_string()).await;
         assert_eq!(reply.status, 200, "{}", reply.body);
         reply.json()
@@ -29,7 +29,7 @@ impl RunningMock {
 async fn a_mock_without_a_control_plane_does_not_know_its_paths() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     for path in ["/_quotalab/state", "/_quotalab", "/metrics"] {
-        assert_eq!(mock.control("GET", path, "").await.status, 401, "{path}");
+        assert_eq!(mock.control("GET", path, "").await.status, 404, "{path}");
         let request = format!(
             "GET {path} HTTP/1.1\r\nhost: mock\r\nauthorization: Bearer k1\r\nconnection: close\r\n\r\n"
         );
@@ -69,7 +69,7 @@ async fn state_lists_every_level_and_reset_restores_the_start() {
     mock.post_json("/_quotalab/faults", &json!({ "fault": "503" })).await;
     assert_eq!(mock.control("POST", "/_quotalab/reset", "").await.json(), initial);
     assert_eq!(mock.ask().await.status, 200, "the injected fault is removed");
-    assert_eq!(mock.get_json("/_quotalab/requests").await["received"], json!(1));
+    assert_eq!(mock.get_json("/_quotalab/requests").await["total"], json!(1));
 }
 
 #[tokio::test]
@@ -105,14 +105,14 @@ async fn the_journal_lists_requests_without_their_keys() {
     let column = |name: &str| -> Vec<Value> {
         journal["requests"].as_array().unwrap().iter().map(|request| request[name].clone()).collect()
     };
-    assert_eq!(column("ruling"), ["served", "refused", "rejected", "rejected"]);
+    assert_eq!(column("outcome"), ["served", "refused", "rejected", "rejected"]);
     assert_eq!(column("status"), [200, 429, 401, 400]);
     assert_eq!(column("wait_s"), [json!(null), json!(60.0), json!(null), json!(null)]);
     assert_eq!(column("account"), [json!("x"), json!("x"), json!(null), json!("x")]);
     assert_eq!(column("stream"), [false, true, false, false]);
     assert_eq!(journal["requests"][1]["axis"], "rpm");
     let last = mock.get_json("/_quotalab/requests?last=1").await;
-    assert_eq!((&last["received"], last["requests"].as_array().unwrap().len()), (&json!(4), 1));
+    assert_eq!((&last["total"], last["requests"].as_array().unwrap().len()), (&json!(4), 1));
 }
 
 #[tokio::test]
@@ -145,6 +145,29 @@ async fn errors_say_what_is_wrong_and_what_to_send_instead() {
         ("DELETE", "/_quotalab/clock", "", 405, "POST /_quotalab/clock"),
         ("POST", "/_quotalab/clock", r#"{"advance":"-1h"}"#, 400, r#"{"advance": "1h"}"#),
         ("POST", "/_quotalab/clock", r#"{"advance":"1h","back":1}"#, 400, r#"{"advance": "1h"}"#),
+        ("POST", "/_quotalab/clock", r#"{"back":"1h"}"#, 400, r#"{"set": "0s"}"#),
+        ("POST", "/_quotalab/clock", "{}", 400, r#"{"advance": "1h"}"#),
+        ("POST", "/_quotalab/reset", r#"{"account":"z"}"#, 400, "use one of x, y"),
+        ("POST", "/_quotalab/reset", r#"{"acount":"x"}"#, 400, r#"{"account": "NAME"}"#),
+        ("POST", "/_quotalab/limits", "{}", 400, r#"{"rpd": "2 left"}"#),
+        ("POST", "/_quotalab/limits", r#"{"rpd":2}"#, 400, "GET /_quotalab/state"),
+        ("POST", "/_quotalab/limits", r#"{"rpz":2}"#, 400, "use one of rpm, rpd"),
+        ("POST", "/_quotalab/limits", r#"{"concurrency":2}"#, 400, "use one of rpm, rpd"),
+        ("POST", "/_quotalab/settings", r#"{"speed":-1}"#, 400, "ten times as fast"),
+        ("POST", "/_quotalab/settings", r#"{"sped":1}"#, 400, "ten times as fast"),
+        ("GET", "/_quotalab/requests?account=z", "", 400, "use one of x, y"),
+        ("GET", "/_quotalab/verdict?account=x&key=0", "", 400, "key=1"),
+        ("POST", "/_quotalab/answers", "{}", 400, r#"{"text": "Hello"}"#),
+        ("POST", "/_quotalab/answers", r#"{"txt":"x"}"#, 400, r#"{"text": "Hello"}"#),
+        ("POST", "/_quotalab/answers", r#"{"text":"x","sequence":["ok"]}"#, 400, r#"{"text": "Hello"}"#),
+        ("POST", "/_quotalab/answers", r#"{"text":"x","prompt":"("}"#, 400, "regular expression"),
+        ("POST", "/_quotalab/answers", r#"{"text":"x","model":"z"}"#, 400, "use one of"),
+        ("POST", "/_quotalab/answers", r#"{"tool":{"arguments":{}}}"#, 400, r#""tool""#),
+        ("POST", "/_quotalab/faults", r#"{"sequence":[]}"#, 400, r#""sequence": [503, 429, "ok"]"#),
+        ("POST", "/_quotalab/faults", r#"{"sequence":[503,"okay"]}"#, 400, r#"{"slow": "4x"}"#),
+        ("POST", "/_quotalab/faults", r#"{"fault":"503","sequence":[503]}"#, 400, r#""fault": "503""#),
+        ("POST", "/_quotalab/faults", r#"{"fault":"503","model":"z"}"#, 400, "use one of"),
+        ("POST", "/_quotalab/faults", r#"{"fault":"503","nth":0}"#, 400, r#""nth": 2"#),
         ("POST", "/_quotalab/clock", "", 400, "JSON object"),
         ("POST", "/_quotalab/faults", "[]", 400, "JSON object"),
         ("POST", "/_quotalab/faults", &deep, 400, "JSON object"),
@@ -189,10 +212,14 @@ async fn metrics_are_in_the_text_format_of_prometheus() {
     let reply = mock.control("GET", "/metrics", "").await;
     assert!(reply.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
     for line in [
-        format!(r#"quotalab_mock_requests_total{{account="x",model="{MODEL}",ruling="refused"}} 1"#),
-        format!(r#"quotalab_mock_requests_total{{account="x",model="{MODEL}",ruling="served"}} 1"#),
+        format!(r#"quotalab_mock_requests_total{{account="x",model="{MODEL}",outcome="refused"}} 1"#),
+        format!(r#"quotalab_mock_requests_total{{account="x",model="{MODEL}",outcome="served"}} 1"#),
         format!(r#"quotalab_mock_remaining{{account="x",model="{MODEL}",axis="rpm"}} 0"#),
         format!(r#"quotalab_mock_limit{{account="y",model="{MODEL}",axis="rpm"}} 1"#),
+        r#"quotalab_mock_replies_total{status="200"} 1"#.to_owned(),
+        r#"quotalab_mock_replies_total{status="429"} 1"#.to_owned(),
+        r#"quotalab_mock_request_seconds_bucket{le="+Inf"} 2"#.to_owned(),
+        "quotalab_mock_request_seconds_count 2".to_owned(),
         "quotalab_mock_clock_seconds 0".to_owned(),
     ] {
         assert!(reply.body.lines().any(|known| known == line), "{line} in {}", reply.body);
@@ -200,7 +227,7 @@ async fn metrics_are_in_the_text_format_of_prometheus() {
     let family = |line: &str| line.split_once(['{', ' ']).unwrap().0.to_owned();
     let mut families: Vec<_> = reply.body.lines().filter(|line| !line.starts_with('#')).map(family).collect();
     families.dedup();
-    assert_eq!(families.len(), 5, "the samples of a family are adjacent: {families:?}");
+    assert_eq!(families.len(), 9, "the samples of a family are adjacent: {families:?}");
 }
 
 #[tokio::test]
@@ -243,8 +270,8 @@ async fn the_verdict_distinguishes_an_obedient_client_from_a_hasty_one() {
     mock.exchange(&post("", &obedient).replace("Bearer k1", "Bearer wrong")).await;
     let bad = mock.get_json("/_quotalab/verdict").await;
     assert_eq!((&bad["behaved"], &bad["counts"]["too_early"]), (&json!(false), &json!(1)));
-    assert_eq!(bad["counts"]["hopeless"], json!(1), "an unknown key is unknown for any body");
-    let text = bad["findings"][0]["words"].as_str().unwrap();
+    assert_eq!(bad["counts"]["hopeless"], json!(0), "a wrong key may be tried by two programs");
+    let text = bad["findings"][0]["text"].as_str().unwrap();
     assert_eq!(text, "retried after 0.000s, before the announced wait of 2.000s was over");
 
     mock.post_json("/_quotalab/clock", &json!({ "advance": "1m" })).await;
@@ -253,15 +280,16 @@ async fn the_verdict_distinguishes_an_obedient_client_from_a_hasty_one() {
         json!(1),
         "the hasty client did not retry"
     );
-    let text = mock.control("GET", "/_quotalab/verdict?words", "").await;
-    let head = text.body.lines().next().unwrap_or_default();
-    assert!(head.starts_with("Violations: ") && head.ends_with(" in 36 attempts."), "{}", text.body);
+    let text = mock.control("GET", "/_quotalab/verdict?text", "").await;
+    let mut head = text.body.lines();
+    assert_eq!(head.next(), Some("1 of 33 jobs ended in a refusal."), "{}", text.body);
+    assert_eq!(head.next(), Some("Violations (jobs: 33; 36 requests)."), "{}", text.body);
     let accepted = "GET /_quotalab/verdict HTTP/1.1\r\nhost: localhost\r\naccept: text/plain\r\nconnection: close\r\n\r\n";
     assert!(mock.exchange(accepted).await.ends_with(&text.body));
 }
 
 /// Every route of the control plane, with a body that it accepts.
-const ROUTES: [(&str, &str, &str); 10] = [
+const ROUTES: [(&str, &str, &str); 16] = [
     ("GET", "/_quotalab", ""),
     ("GET", "/_quotalab/state", ""),
     ("GET", "/_quotalab/requests", ""),
@@ -272,6 +300,12 @@ const ROUTES: [(&str, &str, &str); 10] = [
     ("POST", "/_quotalab/reset", ""),
     ("POST", "/_quotalab/clock", r#"{"advance":"1h"}"#),
     ("POST", "/_quotalab/faults", r#"{"fault":"503"}"#),
+    ("POST", "/_quotalab/limits", r#"{"rpm":5}"#),
+    ("GET", "/_quotalab/answers", ""),
+    ("DELETE", "/_quotalab/answers", ""),
+    ("POST", "/_quotalab/answers", r#"{"text":"hello"}"#),
+    ("GET", "/_quotalab/settings", ""),
+    ("POST", "/_quotalab/settings", r#"{"speed":0}"#),
 ];
 
 #[tokio::test]
@@ -331,7 +365,8 @@ async fn programs_on_this_machine_can_use_the_control_plane() {
 #[tokio::test]
 async fn a_control_plane_with_a_token_requires_it() {
     let control = ControlPlane::WithToken("secret".into());
-    let mock = RunningMock::start_with(&config(vec![], no_latency(), &[]), control).await;
+    let limits = vec![Limit::new(Axis::Rpm, 5)];
+    let mock = RunningMock::start_with(&config(limits, no_latency(), &[]), control).await;
     for (method, path, body) in ROUTES {
         for (token, status) in [
             ("", 401),

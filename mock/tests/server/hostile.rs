@@ -28,8 +28,12 @@ enum ConnectionEnd {
     Dropped,
 }
 
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 12] = [
     "/openai/v1/chat/completions",
+    "/openai/v1/responses",
+    "/openai/v1/embeddings",
+    "/openai/v1/completions",
+    "/openai/v1/files",
     "/openai/v1/models",
     "/_quotalab/faults",
     "/_quotalab/clock",
@@ -52,9 +56,14 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
         prop::sample::select(vec![
             "model",
             "messages",
+            "input",
+            "prompt",
+            "tools",
+            "text",
+            "type",
+            "image_url",
             "role",
             "content",
-            "text",
             "max_tokens",
             "stream",
             "stream_options",
@@ -250,7 +259,7 @@ async fn the_journal_and_the_clock_are_bounded() {
     mock.set_clock(Nanos::MAX);
     assert_eq!(mock.ask().await.status, 200, "at the latest instant");
     let journal = mock.control("GET", "/_quotalab/requests?last=18446744073709551615", "").await;
-    assert_eq!((journal.status, &journal.json()["received"]), (200, &serde_json::json!(2)));
+    assert_eq!((journal.status, &journal.json()["total"]), (200, &serde_json::json!(2)));
 }
 
 #[tokio::test]

@@ -5,14 +5,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails on an unexpected value")]
 
+mod answers;
+mod apis;
 mod audio;
 mod client;
 mod control;
+mod control_changes;
 mod dialects;
 mod faults;
 mod hostile;
 mod limits;
+mod native_apis;
+mod parameters;
+mod paths;
 mod reply_options;
 mod requests;
 mod settling;
 mod streams;
+mod tokens;
+mod verdict;

@@ -113,7 +113,7 @@ async fn a_model_is_found_by_its_name_percent_encoded_or_not() {
         let reply = get(&path).await;
         assert_eq!((reply.status, &reply.json()["id"]), (200, &json!(MODEL)));
     }
-    for path in ["", "gpt-2", "%ff%2", "%00"] {
+    for path in ["gpt-2", "%ff%2", "%00"] {
         let reply = get(path).await;
         assert_eq!(
             (reply.status, &reply.json()["error"]["code"]),

@@ -8,7 +8,8 @@
 use super::error_body::ErrorBody;
 use super::headers::{Headers, number, wait_until};
 use super::limit_header::LimitHeader;
-use super::refusal::{Refusal, after, between, leading_number};
+use super::quantity::leading_number;
+use super::refusal::{Refusal, after, between};
 use super::rules::{DialectRules, Marker};
 use crate::engine::WaitKind;
 use crate::event::LimitCause;
@@ -24,6 +25,7 @@ pub(super) const RULES: DialectRules = DialectRules {
         (Marker::MessageContains("credit balance is too low"), LimitCause::Billing),
         (Marker::MessageContains("extra usage is required for long context"), LimitCause::NotInTier),
         (Marker::MessageContains("daily rate limit"), LimitCause::DayLimit),
+        (Marker::MessageContains("number of concurrent connections"), LimitCause::Concurrency),
     ],
     axes: &[
         ("input tokens per minute", Axis::Itpm),
@@ -31,6 +33,8 @@ pub(super) const RULES: DialectRules = DialectRules {
         ("tokens per minute", Axis::Tpm),
         ("requests per minute", Axis::Rpm),
         ("number of request tokens has exceeded your daily rate limit", Axis::Tpd),
+        ("number of requests has exceeded your daily rate limit", Axis::Rpd),
+        ("number of concurrent connections has exceeded", Axis::Concurrency),
         ("number of request tokens has exceeded your per-minute rate limit", Axis::Tpm),
     ],
     refusal,
@@ -63,7 +67,7 @@ fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
         let (limit, remaining) = (number(headers, &part("limit"))?, number(headers, &part("remaining"))?);
         let refilled_at = headers.value(&part("reset")).and_then(UnixTime::parse_rfc3339);
         let reset = refilled_at.and_then(|refilled_at| wait_until(refilled_at, headers));
-        Some(LimitHeader { name, axis: Some(axis), limit, remaining, reset })
+        Some(LimitHeader { name, axis: Some(axis), limit, remaining, reset, next: None })
     };
     let separate = [read("input-tokens", Axis::Itpm), read("output-tokens", Axis::Otpm)];
     let sum = read("tokens", Axis::Tpm).filter(|_| separate.iter().all(Option::is_none));

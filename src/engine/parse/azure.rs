@@ -8,7 +8,8 @@
 use super::error_body::ErrorBody;
 use super::headers::{Headers, number, retry_after};
 use super::limit_header::{LimitHeader, refill_time};
-use super::refusal::{Refusal, after, between, leading_number};
+use super::quantity::leading_number;
+use super::refusal::{Refusal, after, between};
 use super::rules::{DialectRules, ErrorResponse, Marker};
 use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
@@ -21,11 +22,24 @@ pub(super) const RULES: DialectRules = DialectRules {
         (Marker::MessageContains("currently experiencing high demand"), LimitCause::Overload),
     ],
     refusal,
-    wait: |response| Some(Wait { length: precise_wait(response)?, kind: WaitKind::UntilAdmitted }),
+    wait,
     limits,
     reset_kind: Some(WaitKind::UntilFull),
     ..DialectRules::NONE
 };
+
+/// Returns the wait in the headers or the message. Without one, a reset without its limit is a suggestion: it may also be in
+/// milliseconds, and the shorter of the two is too early if it is not.
+fn wait(response: &ErrorResponse<'_>) -> Option<Wait> {
+    let precise = precise_wait(response).map(|length| Wait { length, kind: WaitKind::UntilAdmitted });
+    let alone = || {
+        let names = ["x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"];
+        let seconds = names.iter().find_map(|name| number(response.headers, name))?;
+        let is_alone = response.limits.is_empty() && (1..MAX_RESET).contains(&seconds);
+        is_alone.then_some(Wait { length: Nanos::from_secs(seconds), kind: WaitKind::Suggested })
+    };
+    precise.or_else(alone)
+}
 
 /// Returns the wait in the headers or, which is less precise, in the message.
 fn precise_wait(response: &ErrorResponse<'_>) -> Option<Nanos> {
@@ -38,6 +52,17 @@ fn message_wait(body: &ErrorBody) -> Option<Nanos> {
     let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit());
     let seconds = leading_number(rest).filter(|seconds| unit.starts_with(" second") && *seconds > 0)?;
     Some(Nanos::from_secs(seconds))
+}
+
+/// Corrects a refusal whose wait was found in the headers: all limits are per minute except those of the free tier, and a bucket
+/// per minute refills within a minute, so a longer wait is one for a limit per day.
+pub(super) fn prefer_day(refusal: &mut Refusal, headers: &dyn Headers) {
+    let is_long = refusal.limit.is_none() && retry_after(headers).is_some_and(|wait| wait > Nanos::MINUTE);
+    if !is_long || refusal.cause != Some(LimitCause::MinuteLimit) {
+        return;
+    }
+    refusal.cause = Some(LimitCause::DayLimit);
+    refusal.axis = refusal.axis.map(|axis| if axis.counts_tokens() { Axis::Tpd } else { Axis::Rpd });
 }
 
 fn refusal(body: &ErrorBody) -> Refusal {
@@ -58,21 +83,37 @@ fn refusal(body: &ErrorBody) -> Refusal {
     Refusal { cause, axis, model, ..Refusal::default() }
 }
 
+/// Parses the limits. Their names do not state the window: it is a minute, unless only a day fits the reset, as for the free
+/// tier's limit on requests.
 fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
-    let read = |name, axis| {
-        let limit = LimitHeader::parse(headers, name, Some(axis))?;
-        let reset =
-            number(headers, &format!("x-ratelimit-reset-{name}")).and_then(|value| reset(&limit, value));
-        Some(LimitHeader { reset, ..limit })
+    let read = |name, minute, day| {
+        let limit = LimitHeader::parse(headers, name, Some(minute))?;
+        let Some(value) = number(headers, &format!("x-ratelimit-reset-{name}")) else { return Some(limit) };
+        if let Some(length) = reset(&limit, value, limit.used(), Nanos::MINUTE) {
+            return Some(LimitHeader { reset: Some(length), ..limit });
+        }
+        let of_day = LimitHeader { axis: Some(day), ..limit };
+        if let Some(length) = reset(&limit, value, limit.used(), Nanos::DAY) {
+            return Some(LimitHeader { reset: Some(length), ..of_day });
+        }
+        // With nothing left, the header may state when the next request fits.
+        let next = |window| reset(&limit, value, 1, window).filter(|_| limit.remaining == 0);
+        match (next(Nanos::MINUTE), next(Nanos::DAY)) {
+            (Some(length), _) => Some(LimitHeader { next: Some(length), ..limit }),
+            (None, Some(length)) => Some(LimitHeader { next: Some(length), ..of_day }),
+            (None, None) => Some(limit),
+        }
     };
-    read("requests", Axis::Rpm).into_iter().chain(read("tokens", Axis::Tpm)).collect()
+    let requests = read("requests", Axis::Rpm, Axis::Rpd);
+    requests.into_iter().chain(read("tokens", Axis::Tpm, Axis::Tpd)).collect()
 }
 
-/// Returns the reset in the unit that is closest to the time that the other two numbers imply, or `None` if neither
+/// Returns the reset in the unit that is closest to the time in which `units` refill over `window`, or `None` if neither
 /// unit is close.
-fn reset(limit: &LimitHeader, value: u64) -> Option<Nanos> {
-    let implied = refill_time(limit.limit, limit.used(), Nanos::MINUTE);
-    let (seconds, millis) = (Nanos::from_secs(value), Nanos::from_millis(value));
+fn reset(limit: &LimitHeader, value: u64, units: u64, window: Nanos) -> Option<Nanos> {
+    let implied = refill_time(limit.limit, units, window);
+    let (seconds, millis) =
+        (Nanos::from_secs(value.min(MAX_RESET)), Nanos::from_millis(value.min(MAX_RESET)));
     // Seconds are rounded down, so anything within the second matches.
     let off_seconds = seconds
         .0
@@ -80,9 +121,15 @@ fn reset(limit: &LimitHeader, value: u64) -> Option<Nanos> {
         .max(implied.0.saturating_sub(seconds.0.saturating_add(Nanos::SECOND.0 - 1)));
     let off_millis = millis.0.abs_diff(implied.0);
     let (length, off) = if off_seconds < off_millis { (seconds, off_seconds) } else { (millis, off_millis) };
-    let tolerance = refill_time(limit.limit, 1, Nanos::MINUTE).0.max(Nanos::from_millis(1).0);
+    // A level is rounded to whole units. The time of one unit itself has no such error.
+    let rounding =
+        if units == 1 && limit.used() > 1 { Nanos::ZERO } else { refill_time(limit.limit, 1, window) };
+    let tolerance = rounding.0.max(Nanos::from_millis(1).0);
     (off <= tolerance).then_some(length)
 }
+
+/// The highest number that is read as a reset.
+const MAX_RESET: u64 = 1_000_000_000;
 
 /// Returns `true` if a reset under OpenAI's header names is a bare number, which only Azure sends.
 pub(super) fn has_bare_resets(headers: &dyn Headers) -> bool {

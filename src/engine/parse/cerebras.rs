@@ -18,15 +18,13 @@ pub(super) const RULES: DialectRules = DialectRules {
         (Marker::MessageContains("high traffic"), LimitCause::Overload),
         (Marker::Code("context_length_exceeded"), LimitCause::TooLarge),
         (Marker::Code("wrong_api_key"), LimitCause::Auth),
-        // No axis counts requests or tokens per hour.
-        (Marker::MessageContains("requests per hour limit exceeded"), LimitCause::MinuteLimit),
-        (Marker::MessageContains("tokens per hour limit exceeded"), LimitCause::MinuteLimit),
     ],
     axes: &[
         ("requests per minute limit exceeded", Axis::Rpm),
         ("requests per day limit exceeded", Axis::Rpd),
         ("tokens per minute limit exceeded", Axis::Tpm),
         ("tokens per day limit exceeded", Axis::Tpd),
+        ("concurrent requests limit exceeded", Axis::Concurrency),
     ],
     limits,
     reset_kind: Some(WaitKind::UntilWindowEnds),

@@ -39,18 +39,41 @@ fn by_numbers(headers: &dyn Headers) -> Option<Dialect> {
     openai::has_requests_per_minute(headers).then_some(Dialect::OpenAi)
 }
 
-fn by_error(body: &ErrorBody) -> Option<Dialect> {
+pub(super) fn by_error(body: &ErrorBody) -> Option<Dialect> {
     // First, since OpenRouter forwards the provider's error, whose markers would match.
-    if body.error["metadata"]["provider_name"].is_string() {
+    let metadata = &body.error["metadata"];
+    if metadata["provider_name"].is_string() || metadata["headers"]["X-RateLimit-Limit"].is_string() {
         return Some(Dialect::OpenRouter);
     }
+    if body.codes.iter().any(|code| code.starts_with("Throttling.")) {
+        return Some(Dialect::DashScope);
+    }
     let by_phrase = || PHRASES.iter().find(|(phrase, _)| body.lowercase.contains(phrase));
-    let by_code = || CODES.iter().find(|(code, _)| body.has_code(code));
+    // Mistral's errors have this code without an envelope, and no such type.
+    let is_of_deepinfra = body.has_code("rate_limited") && body.error["type"] == "invalid_request_error";
+    if is_of_deepinfra {
+        return Some(Dialect::DeepInfra);
+    }
+    let is_shared = has_shared_types(body);
+    let by_code = || {
+        CODES
+            .iter()
+            .find(|(code, dialect)| body.has_code(code) && !(is_shared && *dialect == Dialect::Anthropic))
+    };
     let by_prefix = || {
         body.codes.iter().find_map(|code| CODE_PREFIXES.iter().find(|(prefix, _)| code.starts_with(prefix)))
     };
     let marker = by_phrase().or_else(by_code).or_else(by_prefix);
     marker.map(|(_, dialect)| *dialect).or_else(|| by_google_status(body))
+}
+
+/// Returns `true` if an error with a type of Anthropic's is not Anthropic's: others use its types with OpenAI's members, or in
+/// sentences of their own. Anthropic's compatible endpoint puts its types into `code`.
+fn has_shared_types(body: &ErrorBody) -> bool {
+    let has_code = !body.error["code"].is_null();
+    let has_member = body.error.get("param").is_some() || has_code;
+    let is_compatible = body.error["type"] == "invalid_request_error";
+    (has_member && !is_compatible) || body.lowercase.contains("engine is currently overloaded")
 }
 
 /// Returns Gemini for the status names of Google's APIs. It is a guess: all three of Google's dialects use these names.
@@ -63,7 +86,15 @@ fn by_google_status(body: &ErrorBody) -> Option<Dialect> {
 
 /// Headers that only one dialect sends. `x-ratelimit-limit-tokens-minute` is deliberately not listed: Cerebras and
 /// Mistral share it.
-const HEADERS: [(&str, Dialect); 35] = [
+const HEADERS: [(&str, Dialect); 43] = [
+    ("x-codex-primary-used-percent", Dialect::Codex),
+    ("x-codex-active-limit", Dialect::Codex),
+    ("x-codex-plan-type", Dialect::Codex),
+    ("x-ratelimit-type", Dialect::GitHubModels),
+    ("anthropic-ratelimit-unified-status", Dialect::Anthropic),
+    ("anthropic-ratelimit-unified-5h-status", Dialect::Anthropic),
+    ("anthropic-ratelimit-unified-7d-status", Dialect::Anthropic),
+    ("x-ms-azureml-model-group", Dialect::Azure),
     ("x-groq-region", Dialect::Groq),
     ("anthropic-ratelimit-requests-limit", Dialect::Anthropic),
     ("anthropic-ratelimit-tokens-limit", Dialect::Anthropic),
@@ -102,7 +133,25 @@ const HEADERS: [(&str, Dialect); 35] = [
 ];
 
 /// Phrases of one dialect's messages, in lower case; the first match decides.
-const PHRASES: [(&str, Dialect); 36] = [
+const PHRASES: [(&str, Dialect); 54] = [
+    ("error-code#token-limit", Dialect::DashScope),
+    ("help.aliyun.com", Dialect::DashScope),
+    ("alibabacloud.com", Dialect::DashScope),
+    ("dashscope", Dialect::DashScope),
+    ("exceeded for user", Dialect::GitHubModels),
+    ("request reached organization", Dialect::Moonshot),
+    ("request reached project", Dialect::Moonshot),
+    ("request reached user", Dialect::Moonshot),
+    ("platform.moonshot.", Dialect::Moonshot),
+    ("your limit will reset at", Dialect::Zai),
+    ("您的限额将在", Dialect::Zai),
+    ("的使用上限", Dialect::Zai),
+    ("request was rejected due to rate limiting. details:", Dialect::SiliconFlow),
+    ("was reached for instance id", Dialect::Watsonx),
+    ("cloud.ibm.com", Dialect::Watsonx),
+    ("cloudflare's workers", Dialect::WorkersAi),
+    ("free allocation of 10,000 neurons", Dialect::WorkersAi),
+    ("too many requests, please wait before trying again", Dialect::Bedrock),
     ("service tier `", Dialect::Groq),
     ("console.groq.com", Dialect::Groq),
     ("groqstatus.com", Dialect::Groq),
@@ -142,7 +191,25 @@ const PHRASES: [(&str, Dialect); 36] = [
 ];
 
 /// Error codes, and domains in Google's error details, that only one dialect uses.
-const CODES: [(&str, Dialect); 20] = [
+const CODES: [(&str, Dialect); 38] = [
+    ("tokens_limit_reached", Dialect::GitHubModels),
+    ("rate_limit_reached_error", Dialect::Moonshot),
+    ("exceeded_current_quota_error", Dialect::Moonshot),
+    ("usage_limit_reached", Dialect::Codex),
+    ("1302", Dialect::Zai),
+    ("1303", Dialect::Zai),
+    ("1304", Dialect::Zai),
+    ("1305", Dialect::Zai),
+    ("1308", Dialect::Zai),
+    ("1309", Dialect::Zai),
+    ("1310", Dialect::Zai),
+    ("1113", Dialect::Zai),
+    ("blocked_api_access", Dialect::Groq),
+    ("organization_restricted", Dialect::Groq),
+    ("json_validate_failed", Dialect::Groq),
+    ("tool_use_failed", Dialect::Groq),
+    ("3036", Dialect::WorkersAi),
+    ("4006", Dialect::WorkersAi),
     ("insufficient_quota", Dialect::OpenAi),
     ("RateLimitReached", Dialect::Azure),
     ("overloaded_error", Dialect::Anthropic),

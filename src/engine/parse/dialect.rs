@@ -1,4 +1,4 @@
-//! The dialects that can be parsed: the ten that the provider model renders, and eight more.
+//! The dialects that can be parsed: the ten that the provider model renders, and sixteen more.
 //!
 //! One header name holds milliseconds in one dialect, seconds in the next and a Unix time in a third, and the same
 //! sentence means a per-minute limit at one provider and a per-day limit at another. A reply is therefore always parsed
@@ -44,11 +44,27 @@ pub enum Dialect {
     MiniMax,
     /// Meta's Llama API.
     MetaLlama,
+    /// Moonshot, the provider of Kimi.
+    Moonshot,
+    /// Z.ai, also `BigModel`.
+    Zai,
+    /// Alibaba Cloud's `DashScope`.
+    DashScope,
+    /// GitHub Models.
+    GitHubModels,
+    /// OpenAI's Codex, with the allowance of a `ChatGPT` subscription.
+    Codex,
+    /// `SiliconFlow`.
+    SiliconFlow,
+    /// IBM's watsonx.
+    Watsonx,
+    /// Cloudflare's Workers AI.
+    WorkersAi,
 }
 
 impl Dialect {
     /// Every dialect, in the order in which help texts list them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 26] = [
         Self::Groq,
         Self::OpenAi,
         Self::Azure,
@@ -67,6 +83,14 @@ impl Dialect {
         Self::DeepSeek,
         Self::MiniMax,
         Self::MetaLlama,
+        Self::Moonshot,
+        Self::Zai,
+        Self::DashScope,
+        Self::GitHubModels,
+        Self::Codex,
+        Self::SiliconFlow,
+        Self::Watsonx,
+        Self::WorkersAi,
     ];
 
     /// Returns the name that `--dialect` and `explain --json` use: for a modelled dialect, the name in scenarios.
@@ -91,6 +115,14 @@ impl Dialect {
             Self::DeepSeek => "deepseek",
             Self::MiniMax => "minimax",
             Self::MetaLlama => "meta_llama_api",
+            Self::Moonshot => "moonshot",
+            Self::Zai => "zai",
+            Self::DashScope => "dashscope",
+            Self::GitHubModels => "github_models",
+            Self::Codex => "codex",
+            Self::SiliconFlow => "siliconflow",
+            Self::Watsonx => "watsonx",
+            Self::WorkersAi => "workers_ai",
         }
     }
 

@@ -4,12 +4,16 @@
 //!  {"error": {"message", "type", "code"}}   OpenAI and most others       {"error": "…", "message": "…"}   Fireworks (audio)
 //!  {"message", "type", "code"}              Cerebras, Mistral, Bedrock   {"title", "detail", "status"}    RFC 7807
 //!  [{"error": {…}}]                         Google                       "{\"error\": …}"                 JSON in a string
-//!  Request didn't generate …                plain text                   <html>…                          not parsed
+//!  {"errors": [{"code", "message"}]}        Cloudflare, watsonx          {"detail": {"error": …}}         frameworks
+//!  502 … failed: {"error": …}, {"error": …} gateways: errors in a text   {"base_resp": {"status_msg"}}     MiniMax
+//!  Request didn't generate …                plain text                   <title>429 …</title>              proxies
 //! ```
 //!
 //! A body that starts like JSON and is not valid was truncated. It is not parsed as text, since its numbers may be
-//! incomplete.
+//! incomplete. `envelope` has the members under which gateways and providers nest an error.
 
+use super::envelope::{self, detail_codes, error_status, non_empty_str, stated_status};
+use super::literal;
 use serde_json::{Map, Value};
 
 /// The content of an error.
@@ -27,6 +31,15 @@ pub(super) struct ErrorBody {
     /// The error object, for members that only one dialect has; the object around it if `error` is a string; null for a
     /// plain-text body.
     pub(super) error: Value,
+    /// The scalar members of the error object and of the objects around it, for waits and the like, by their names in lower
+    /// case without `-` and `_`. Of two with one name, the inner one.
+    pub(super) members: Map<String, Value>,
+    /// The errors that a gateway lists in its message, if they are two or more.
+    pub(super) listed: Vec<ErrorBody>,
+    /// `true` for a page in HTML, as proxies send.
+    pub(super) is_html: bool,
+    /// The status of the provider's reply, if a gateway printed one into its message.
+    pub(super) inner_status: Option<u16>,
 }
 
 impl ErrorBody {
@@ -58,23 +71,46 @@ impl ErrorBody {
         Some(Self::from_value(error.clone(), 0).unwrap_or_default())
     }
 
+    /// Returns the message for the search of numbers at its end: with a line feed behind a message that is complete, since
+    /// it comes from complete JSON. Plain text may have been truncated.
+    pub(super) fn text(&self) -> String {
+        let end = if self.error.is_null() { "" } else { "\n" };
+        [self.message.as_deref().unwrap_or_default(), end].concat()
+    }
+
+    /// Returns [`Self::text`] in ASCII lower case, without the addresses of pages, whose words say nothing of this error.
+    pub(super) fn sentence(&self) -> String {
+        let text = self.text().to_ascii_lowercase();
+        if !text.contains("://") {
+            return text;
+        }
+        let is_address = |word: &&str| word.contains("://");
+        let words = text.split_inclusive(|c: char| c.is_whitespace());
+        let kept = words.map(|word| {
+            let end = word.trim_end_matches(|c: char| c.is_whitespace());
+            if is_address(&end) { &word[end.len()..] } else { word }
+        });
+        kept.collect()
+    }
+
     /// Returns `true` if `code` is one of its codes.
     pub(super) fn has_code(&self, code: &str) -> bool {
         self.codes.iter().any(|known| known == code)
     }
 
-    fn from_value(value: Value, depth: u8) -> Option<Self> {
+    /// Parses an error that was read as a value.
+    pub(super) fn from_value(value: Value, depth: u8) -> Option<Self> {
         if depth > MAX_DEPTH {
             return None;
         }
         match value {
             Value::String(text) => match nested_json(&text) {
                 Some(value) => Self::from_value(value, depth + 1),
-                None => Self::from_text(&text),
+                None => Self::from_text_at(&text, depth),
             },
+            // Cloudflare and watsonx list errors; the first says most.
             Value::Array(items) => {
-                let [only] = <[Value; 1]>::try_from(items).ok()?;
-                Self::from_value(only, depth + 1)
+                items.into_iter().take(MAX_LISTED).find_map(|item| Self::from_value(item, depth + 1))
             }
             Value::Object(fields) => Self::from_object(fields, depth),
             _ => None,
@@ -82,25 +118,43 @@ impl ErrorBody {
     }
 
     fn from_object(mut fields: Map<String, Value>, depth: u8) -> Option<Self> {
-        let inner = match fields.remove("error") {
-            Some(error @ Value::Object(_)) => Self::from_value(error, depth + 1),
-            Some(Value::String(text)) => match nested_json(&text) {
-                Some(value) => Self::from_value(value, depth + 1),
-                None => Self::from_text(&text).map(|body| Self { codes: vec![text], ..body }),
-            },
-            _ => None,
-        };
+        let mut inner = None;
+        let has_message = envelope::MESSAGES.iter().any(|key| non_empty_str(&fields, key).is_some());
+        let members = if has_message { envelope::CERTAIN_MEMBERS } else { envelope::MEMBERS.len() };
+        for key in &envelope::MEMBERS[..members] {
+            let key = *key;
+            inner = match fields.get(key) {
+                Some(Value::Object(_) | Value::Array(_)) => {
+                    let nested = fields.get(key).cloned().unwrap_or_default();
+                    Self::from_value(nested, depth + 1)
+                        .filter(|body| body.message.is_some() || key == "error")
+                }
+                Some(Value::String(text)) if key == "error" => match nested_json(text) {
+                    Some(value) => Self::from_value(value, depth + 1),
+                    None => {
+                        Self::from_text_at(text, depth).map(|body| Self { codes: vec![text.clone()], ..body })
+                    }
+                },
+                _ => None,
+            };
+            if inner.is_some() {
+                fields.remove(key);
+                break;
+            }
+        }
         match inner {
             Some(inner) => Some(inner.with_envelope(&fields)),
             None => Self::from_fields(fields, depth),
         }
     }
 
-    /// Adds the message, request id and status of the object around the error. The error's own message and status take
-    /// precedence, with one exception: in `{"error": "X", "message": "Y"}`, X is a code and Y the message.
+    /// Adds the message, codes, status and scalar members of the object around the error. The error's own message and status
+    /// take precedence, with one exception: in `{"error": "X", "message": "Y"}`, X is a code and Y the message.
     fn with_envelope(mut self, envelope: &Map<String, Value>) -> Self {
-        let is_string = self.error.is_null();
-        let message = non_empty_str(envelope, "message");
+        let is_string = self.error.is_null() && self.listed.is_empty();
+        let message = ["message", "detail", "error_description"]
+            .into_iter()
+            .find_map(|key| non_empty_str(envelope, key));
         if let Some(message) = message.filter(|_| is_string || self.message.is_none()) {
             self.set_message(message);
         }
@@ -112,24 +166,26 @@ impl ErrorBody {
             self.codes.push(id.to_owned());
         }
         self.http_status = self.http_status.or_else(|| stated_status(envelope));
+        envelope::add_members(&mut self.members, envelope);
         self
     }
 
     fn from_fields(fields: Map<String, Value>, depth: u8) -> Option<Self> {
-        let message = ["message", "detail", "title"].into_iter().find_map(|key| non_empty_str(&fields, key));
+        let message = envelope::MESSAGES.into_iter().find_map(|key| non_empty_str(&fields, key));
         if let Some(value) = message.and_then(nested_json) {
             let inner = Self::from_value(value, depth + 1);
             if inner.is_some() {
                 return inner;
             }
         }
-        let codes = CODE_FIELDS.iter().filter_map(|key| non_empty_str(&fields, key)).map(str::to_owned);
         let mut body =
-            Self { codes: codes.collect(), http_status: stated_status(&fields), ..Self::default() };
+            Self { codes: envelope::codes(&fields), http_status: stated_status(&fields), ..Self::default() };
         body.set_message(message.unwrap_or_default());
+        envelope::add_members(&mut body.members, &fields);
         body.error = Value::Object(fields);
         body.codes.extend(detail_codes(&body.error));
         body.add_upstream(depth);
+        body.add_embedded(depth);
         let has_content = body.message.is_some() || body.http_status.is_some() || !body.codes.is_empty();
         has_content.then_some(body)
     }
@@ -144,32 +200,93 @@ impl ErrorBody {
         }
     }
 
-    /// Parses plain text. Rejects HTML (a proxy's error page), truncated JSON, empty text, text over
-    /// [`MAX_TEXT_BYTES`], and text with control characters.
+    /// Takes the codes and members of the errors that a gateway printed into its message, as JSON or as a Python dictionary.
+    /// With one such error, the message is that error's. Two or more are a list.
+    fn add_embedded(&mut self, depth: u8) {
+        let Some(message) = self.message.clone().filter(|message| message.contains('{')) else { return };
+        if depth >= MAX_DEPTH {
+            return;
+        }
+        let mut errors: Vec<Self> = Vec::new();
+        let mut from = 0;
+        for object in literal::embedded(&message, false).into_iter().take(MAX_LISTED) {
+            let before = &message[from..object.start];
+            from = object.end;
+            let Some(mut error) = Self::from_value(object.value, depth + 1) else { continue };
+            if error.message.is_none() {
+                continue;
+            }
+            error.http_status = envelope::status_in(before).or(error.http_status);
+            errors.push(error);
+        }
+        match errors.len() {
+            0 => {}
+            1 => {
+                let Some(error) = errors.pop() else { return };
+                self.inner_status = error.http_status.or(error.inner_status);
+                self.http_status = self.http_status.or(self.inner_status);
+                self.codes.extend(error.codes);
+                error.members.into_iter().for_each(|(name, value)| {
+                    self.members.insert(name, value);
+                });
+                let prefix = message.split('{').next().unwrap_or_default().trim_end();
+                let inner = error.message.unwrap_or_default();
+                self.error = if error.error.is_null() { Value::Object(Map::new()) } else { error.error };
+                self.set_message(&format!("{prefix} {inner}"));
+            }
+            _ => self.listed = errors,
+        }
+    }
+
     fn from_text(text: &str) -> Option<Self> {
+        Self::from_text_at(text, 0)
+    }
+
+    /// Parses plain text. Rejects truncated JSON, empty text, text over [`MAX_TEXT_BYTES`], text with control
+    /// characters, and HTML (a proxy's error page) without a title.
+    fn from_text_at(text: &str, depth: u8) -> Option<Self> {
         let text = text.trim();
+        if text.starts_with('<') {
+            return Self::from_html(text);
+        }
         let is_message = !text.is_empty()
             && text.len() <= MAX_TEXT_BYTES
             && !text.starts_with(['<', '{', '[', '"'])
             && !text.contains(|c: char| c.is_control() && !c.is_whitespace());
         is_message.then(|| {
             // `429 Too Many Requests` states a status. A number alone may be anything.
-            let http_status = text.split_once(' ').and_then(|(first, _)| error_status(first));
+            let http_status = text.split_once([' ', '\n']).and_then(|(first, _)| error_status(first));
             let mut body = Self { http_status, ..Self::default() };
             body.set_message(text);
+            body.add_embedded(depth);
+            if body.listed.is_empty() {
+                body.http_status = body.http_status.or_else(|| envelope::status_in(text));
+            }
             body
         })
     }
 
+    /// Takes the title of a page.
+    fn from_html(text: &str) -> Option<Self> {
+        let lower = text.get(..MAX_TEXT_BYTES).unwrap_or(text).to_ascii_lowercase();
+        let start = lower.find("<title")?;
+        let start = start + lower[start..].find('>')? + 1;
+        let title = text.get(start..start + lower[start..].find("</title")?)?.trim();
+        let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+        let is_title = !title.is_empty() && !title.contains(char::is_control);
+        is_title.then(|| {
+            let http_status = title.split(|c: char| !c.is_ascii_digit()).find_map(error_status);
+            let mut body = Self { http_status, is_html: true, ..Self::default() };
+            body.set_message(&title);
+            body
+        })
+    }
+
+    /// Replaces the message.
     fn set_message(&mut self, message: &str) {
         self.lowercase = message.to_ascii_lowercase();
         self.message = Some(message).filter(|message| !message.is_empty()).map(str::to_owned);
     }
-}
-
-/// Returns the text of a member, or `None` if it is absent, empty or not a string.
-fn non_empty_str<'a>(fields: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
-    fields.get(key)?.as_str().filter(|text| !text.is_empty())
 }
 
 /// Parses the JSON inside a string. Returns `None` if it is not valid or does not start like an object, an array or a
@@ -179,48 +296,12 @@ fn nested_json(text: &str) -> Option<Value> {
     json.then(|| serde_json::from_str(text).ok())?
 }
 
-/// Returns the first status from 400 to 599 among the members that may hold one, as a number or as text.
-fn stated_status(fields: &Map<String, Value>) -> Option<u16> {
-    ["code", "status", "raw_status_code", "status_code"].iter().find_map(|key| match fields.get(*key)? {
-        Value::Number(number) => {
-            number.as_u64().and_then(|code| u16::try_from(code).ok()).filter(is_error_status)
-        }
-        Value::String(text) => error_status(text),
-        _ => None,
-    })
-}
-
-fn error_status(text: &str) -> Option<u16> {
-    text.parse().ok().filter(is_error_status)
-}
-
-fn is_error_status(status: &u16) -> bool {
-    (400..600).contains(status)
-}
-
-/// Returns the reasons, quotas and services in the details of Google's errors and in `OpenRouter`'s metadata.
-fn detail_codes(error: &Value) -> impl Iterator<Item = String> {
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let details = list(&error["details"]);
-    let violations = details.iter().flat_map(|detail| list(&detail["violations"]));
-    let quotas = violations.map(|violation| violation["quotaId"].clone());
-    let limits = details.iter().map(|detail| detail["metadata"]["quota_limit"].clone());
-    let metrics = details.iter().map(|detail| detail["metadata"]["quota_metric"].clone());
-    let services = details.iter().map(|detail| detail["domain"].clone());
-    let errors = list(&error["errors"]);
-    let reasons = details.iter().chain(&errors).map(|detail| detail["reason"].clone());
-    let source = error["metadata"]["limit_source"].clone();
-    let found: Vec<Value> =
-        quotas.chain(limits).chain(metrics).chain(services).chain(reasons).chain([source]).collect();
-    found.into_iter().filter_map(|value| value.as_str().map(str::to_owned))
-}
-
-/// The members that hold codes.
-const CODE_FIELDS: [&str; 6] = ["code", "type", "status", "error_type", "object", "title"];
 /// The maximum nesting of an error: an array, an object, a string and what a gateway adds.
 const MAX_DEPTH: u8 = 6;
 /// The maximum length of a plain-text message, in bytes.
 const MAX_TEXT_BYTES: usize = 16 << 10;
+/// The maximum number of errors that are read from one list.
+const MAX_LISTED: usize = 16;
 
 #[cfg(test)]
 mod tests {

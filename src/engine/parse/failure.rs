@@ -1,16 +1,26 @@
 //! Classifies a response that is not a success: its cause, the numbers of the limit, and the wait with its kind.
 
+use super::allowance::{self, Allowance};
+use super::azure;
+use super::clock_time::ResetTime;
+use super::common::{self, Reason};
+use super::detect;
 use super::dialect::Dialect;
 use super::error_body::ErrorBody;
 use super::headers::{Headers, retry_after};
 use super::length;
 use super::limit_header::{LimitHeader, refusing_limit};
-use super::refusal::{Refusal, cause_from_window};
+use super::limit_name::Unit;
+use super::named_limit;
+use super::refusal::Refusal;
+use super::responder::Responder;
 use super::rules::{DialectRules, ErrorResponse};
-use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
+use super::status::{says_limited, status_of};
+use super::wait;
+use crate::engine::{LimitNumbers, Reply, Wait};
 use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
-use provider::Instant;
 use provider::decision::HeaderRemaining;
+use provider::{Instant, Nanos};
 
 /// A parsed error response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,25 +34,70 @@ pub struct ParsedFailure {
     /// The final wait: the most precise one that the response states, with the kind that follows from the cause. `None`
     /// if it states none. [`Refusal::wait`] is only the one in the message.
     pub wait: Option<Wait>,
+    /// The wait in the headers `retry-after-ms` or `retry-after`.
+    pub header_wait: Option<Nanos>,
+    /// The moment at which the limit resets, if the response states one.
+    pub reset_at: Option<ResetTime>,
     /// The message of the provider.
     pub message: Option<String>,
+    /// What the error says beyond its cause.
+    pub reason: Option<Reason>,
+    /// `true` if the call is longer than the model allows, which no quota has to do with.
+    pub exceeds_model: bool,
+    /// Who answered; `None` if nothing shows it.
+    pub responder: Option<Responder>,
+    /// The allowances of a subscription in the headers.
+    pub allowances: Vec<Allowance>,
+    /// The window that the name of the limit states, if the numbers contradict it. They are believed:
+    /// [`Refusal::window`] is the one that they imply.
+    pub contradicted_window: Option<Nanos>,
+    /// The errors that a gateway lists. The cause, the numbers and the wait are those of the one that ends first.
+    pub listed: Vec<ListedFailure>,
+}
+
+/// An error in the list of a gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedFailure {
+    /// The dialect of the provider that sent it; `None` if nothing shows it.
+    pub dialect: Option<Dialect>,
+    /// What it says.
+    pub failure: ParsedFailure,
 }
 
 impl ParsedFailure {
+    /// Returns `true` if the same call can never be served here: no wait helps.
+    #[must_use]
+    pub const fn is_terminal(&self) -> bool {
+        is_terminal(self.cause) || (matches!(self.cause, LimitCause::Other) && self.status < 429)
+    }
+
     /// Returns the part that the engine uses.
     pub(super) fn reply(&self, now: Instant, remaining: HeaderRemaining) -> Reply {
-        let Self { status, cause, wait, .. } = *self;
+        let Self { status, cause, wait, header_wait, .. } = *self;
         let Refusal { axis, limit, used, requested, .. } = self.refusal;
         let numbers =
             limit.zip(requested).map(|(limit, requested)| LimitNumbers { axis, limit, used, requested });
-        let failed = Reply::failed(now, AttemptFailure::Status(status));
-        // A 429 or 413 is always a limit. With any other status it is a limit only if the body shows a cause other than
-        // the status's: some providers send limits as 400 or 500.
-        let counts_as_limited = matches!(status, 429 | 413) || cause != cause_from_status(status);
-        let outcome =
-            if counts_as_limited { AttemptOutcome::Limited { axis, cause } } else { failed.outcome };
-        Reply { outcome, wait, limit: numbers, remaining, ..failed }
+        // Groq refuses a model that it has withdrawn with a 400. Another target may have it.
+        let is_gone = self.reason == Some(Reason::ModelWithdrawn);
+        let failed = Reply::failed(now, AttemptFailure::Status(if is_gone { 404 } else { status }));
+        // A 429 or 413 is always a limit, and an account that must pay is always out of use. With any other status it is a
+        // limit only if the body shows a cause other than the status's: some providers send limits as 400 or 500.
+        let counts_as_limited =
+            matches!(status, 429 | 413) || cause == LimitCause::Billing || cause != cause_from_status(status);
+        let is_refused_client =
+            matches!(self.responder, Some(Responder::Proxy(_))) && matches!(status, 401 | 403);
+        let outcome = if counts_as_limited && !is_refused_client {
+            AttemptOutcome::Limited { axis, cause }
+        } else {
+            failed.outcome
+        };
+        Reply { outcome, wait, header_wait, limit: numbers, remaining, ..failed }
     }
+}
+
+/// Returns `true` for the causes that no wait ends.
+const fn is_terminal(cause: LimitCause) -> bool {
+    matches!(cause, LimitCause::TooLarge | LimitCause::Billing | LimitCause::NotInTier | LimitCause::Auth)
 }
 
 /// Classifies an error that came inside a success. An error that neither states nor implies a status counts as 500.
@@ -53,43 +108,135 @@ pub(super) fn classify_error_in_success(
     body: &ErrorBody,
 ) -> ParsedFailure {
     let status = status_of(body).unwrap_or(500);
-    classify(dialect, &ErrorResponse { status, headers, limits, body })
+    classify(dialect, &ErrorResponse { status, headers, limits, body, raw: &[] })
 }
 
 /// Classifies a response that is not a success.
 pub(super) fn classify(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -> ParsedFailure {
-    let ErrorResponse { status, limits, body, .. } = *response;
+    let ErrorResponse { status, headers, limits, body, raw } = *response;
     let rules = DialectRules::of(dialect);
+    let responder = super::responder::responder(dialect, headers, body, raw);
+    if !body.listed.is_empty() {
+        return list(response, responder);
+    }
     let mut refusal = (rules.refusal)(body);
     refusal.axis = refusal.axis.or_else(|| rules.axis(body));
-    let too_long = length::parse(body).filter(|_| refusal.axis.is_none());
-    let stated_cause = rules.cause(response).or(refusal.cause).or(too_long.map(|_| LimitCause::TooLarge));
+    named_limit::prefer_exhausted_day(&mut refusal, limits);
+    if dialect == Some(Dialect::Azure) {
+        azure::prefer_day(&mut refusal, headers);
+    }
+    // With an axis, the dialect's own rules have read the message.
+    let is_known = refusal.axis.is_some();
+    let sentence = if is_known { body.lowercase.clone() } else { body.sentence() };
+    let too_long = length::parse(body).filter(|_| !is_known);
+    let common = || if is_known { None } else { common::cause(body, &sentence) };
+    let stated_cause = named_limit::cause_in_any_dialect(body, &mut refusal)
+        .or_else(|| rules.cause(response))
+        .or(refusal.cause)
+        .or_else(common)
+        .or(too_long.map(|_| LimitCause::TooLarge));
     if let Some(too_long) = too_long {
         refusal.limit = refusal.limit.or(too_long.limit);
         refusal.requested = refusal.requested.or(too_long.requested);
     }
-    let may_be_window_limit = status == 429 && stated_cause.is_none_or(is_window_limit);
+    named_limit::complete(&mut refusal, stated_cause, &sentence, body, headers);
+    let status_of_cause = status_behind(status, body);
+    let may_be_window_limit = status_of_cause == 429 && stated_cause.is_none_or(is_window_limit);
     let refusing_header =
         refusing_limit(limits, refusal.axis).filter(|_| may_be_window_limit && rules.reset_kind.is_some());
     if let Some(limit) = refusing_header {
         refusal.axis = limit.axis;
         refusal.limit = refusal.limit.or(Some(limit.limit));
     }
-    let cause = stated_cause.unwrap_or_else(|| fallback_cause(status, &refusal));
-    let wait = stated_wait(rules, response, &refusal, refusing_header)
-        .map(|wait| Wait { kind: wait_kind(cause, wait.kind), ..wait });
-    ParsedFailure { status, cause, refusal, wait, message: body.message.clone() }
+    let allowances = allowance::allowances(headers);
+    let refusing_allowance = allowance::refusing(&allowances).filter(|_| may_be_window_limit);
+    if let Some(allowance) = refusing_allowance {
+        refusal.window = Some(allowance.window);
+    }
+    let contradicted_window = named_limit::believe_numbers(&mut refusal);
+    let cause = stated_cause
+        .filter(|cause| contradicted_window.is_none() || !is_window_limit(*cause))
+        .unwrap_or_else(|| fallback_cause(status_of_cause, &refusal, &sentence, responder));
+    let sources =
+        wait::Sources { rules, dialect, responder, response, refusal: &refusal, sentence: &sentence };
+    let (wait, reset_at) = sources.find(cause, refusing_header, refusing_allowance);
+    // `usage limit reached|1749924000`: the moment shows that it is an allowance, whose window is not stated.
+    let is_allowance = cause == LimitCause::Other && reset_at.is_some() && sentence.contains("limit");
+    let cause = if is_allowance { LimitCause::Allowance } else { cause };
+    let reason = if is_known { None } else { common::reason(body, &sentence) };
+    ParsedFailure {
+        status,
+        cause,
+        wait,
+        header_wait: retry_after(response.headers),
+        reset_at,
+        message: body.message.clone(),
+        reason,
+        exceeds_model: too_long.is_some() && cause == LimitCause::TooLarge,
+        responder,
+        allowances,
+        contradicted_window,
+        listed: Vec::new(),
+        refusal,
+    }
 }
 
-/// Returns the cause of a response that does not state it. For a 429: from the axis, else from the numbers, else
-/// `Other`. For any other status: from the status.
-fn fallback_cause(status: u16, refusal: &Refusal) -> LimitCause {
+/// Classifies the errors that a gateway lists. The gateway serves the call again as soon as one of the providers does.
+fn list(response: &ErrorResponse<'_>, responder: Option<Responder>) -> ParsedFailure {
+    let ErrorResponse { status, body, .. } = *response;
+    let listed: Vec<ListedFailure> = body
+        .listed
+        .iter()
+        .map(|error| {
+            let dialect = detect::by_error(error);
+            let status = error.http_status.or_else(|| status_of(error)).unwrap_or(status);
+            let response = ErrorResponse { status, limits: &[], body: error, raw: &[], ..*response };
+            ListedFailure { dialect, failure: classify(dialect, &response) }
+        })
+        .collect();
+    let wait = |listed: &&ListedFailure| {
+        let ParsedFailure { wait, .. } = &listed.failure;
+        (listed.failure.is_terminal(), wait.map_or(u64::MAX, |wait| wait.length.0))
+    };
+    let first = listed.iter().min_by_key(wait).map(|listed| listed.failure.clone());
+    let message = body.message.clone();
+    match first {
+        Some(first) => ParsedFailure { status, message, responder, listed, reason: None, ..first },
+        None => classify(None, &ErrorResponse { body: &ErrorBody::default(), ..*response }),
+    }
+}
+
+/// Returns the status that shows the cause: for a gateway that failed because a provider refused, the provider's.
+fn status_behind(status: u16, body: &ErrorBody) -> u16 {
+    let is_gateway_failure = matches!(status, 500 | 502 | 503);
+    let behind = || {
+        let message = body.message.as_deref().filter(|message| message.len() > 3)?;
+        body.inner_status.or_else(|| super::envelope::status_in(message))
+    };
+    if is_gateway_failure { behind().unwrap_or(status) } else { status }
+}
+
+/// Returns the cause of a response that does not state it. For a 429, and for other statuses whose text says that a limit
+/// is exceeded: from the unit and the window of the limit, else from the numbers, else `Other`. Otherwise from the status.
+fn fallback_cause(
+    status: u16,
+    refusal: &Refusal,
+    sentence: &str,
+    responder: Option<Responder>,
+) -> LimitCause {
+    let is_too_large = refusal.used.is_none()
+        && refusal.requested.zip(refusal.limit).is_some_and(|(requested, limit)| requested > limit);
+    let by_name = || {
+        let is_too_large = is_too_large.then_some(LimitCause::TooLarge);
+        is_too_large.or_else(|| refusal.cause_from_name()).or_else(|| refusal.cause_from_numbers())
+    };
+    let is_proxy = matches!(responder, Some(Responder::Proxy(_)));
     match status {
-        429 => refusal
-            .axis
-            .map(|axis| cause_from_window(axis.window_length()))
-            .or_else(|| refusal.cause_from_numbers())
-            .unwrap_or(LimitCause::Other),
+        429 => by_name().unwrap_or(LimitCause::Other),
+        // A proxy does not know the keys of the provider.
+        401 | 403 if is_proxy => LimitCause::Other,
+        401 | 402 | 413 | 404 => cause_from_status(status),
+        _ if says_limited(sentence) => refusal.cause_from_name().unwrap_or(cause_from_status(status)),
         _ => cause_from_status(status),
     }
 }
@@ -105,119 +252,12 @@ const fn cause_from_status(status: u16) -> LimitCause {
     }
 }
 
-/// Returns the stated wait. The most precise source takes precedence: the dialect's own, the message, `retry-after`,
-/// the reset of the limit that refused.
-fn stated_wait(
-    rules: &DialectRules,
-    response: &ErrorResponse<'_>,
-    refusal: &Refusal,
-    refusing_header: Option<&LimitHeader>,
-) -> Option<Wait> {
-    let until_admitted = |length| Wait { length, kind: WaitKind::UntilAdmitted };
-    (rules.wait)(response)
-        .or_else(|| refusal.wait.map(until_admitted))
-        .or_else(|| retry_after(response.headers).map(until_admitted))
-        .or_else(|| Some(Wait { length: refusing_header?.reset?, kind: rules.reset_kind? }))
-}
-
-/// Returns the kind of a wait under this cause: meaningless if no wait helps, a suggestion if the provider and not a
-/// limit of the account has to recover.
-const fn wait_kind(cause: LimitCause, stated: WaitKind) -> WaitKind {
-    match cause {
-        LimitCause::TooLarge | LimitCause::Billing | LimitCause::NotInTier | LimitCause::Auth => {
-            WaitKind::Meaningless
-        }
-        LimitCause::Overload => WaitKind::Suggested,
-        LimitCause::MinuteLimit | LimitCause::DayLimit | LimitCause::Concurrency | LimitCause::Other => {
-            stated
-        }
-    }
-}
-
 /// Returns `true` for the causes that only a limit with a window has.
 const fn is_window_limit(cause: LimitCause) -> bool {
-    matches!(cause, LimitCause::MinuteLimit | LimitCause::DayLimit)
+    matches!(cause, LimitCause::MinuteLimit | LimitCause::DayLimit | LimitCause::Allowance)
 }
 
-/// Returns the status that an error states, or that its code or message implies.
-pub(super) fn status_of(body: &ErrorBody) -> Option<u16> {
-    let by_oversize = || body.lowercase.contains(OVERSIZE_PHRASE).then_some(413);
-    let by_code = || status_in(&STATUS_OF_CODE, |code| body.has_code(code));
-    let by_phrase = || status_in(&STATUS_OF_PHRASE, |phrase| body.lowercase.contains(phrase));
-    let by_length = || length::parse(body).map(|_| 400);
-    body.http_status.or_else(by_oversize).or_else(by_code).or_else(by_phrase).or_else(by_length)
+/// Returns `true` for units whose limit has no window.
+pub(super) fn is_concurrency(unit: Option<Unit>) -> bool {
+    unit == Some(Unit::InFlight)
 }
-
-/// Returns the status of the first row whose text matches.
-fn status_in(table: &[(&str, u16)], matches: impl Fn(&str) -> bool) -> Option<u16> {
-    table.iter().find(|(text, _)| matches(text)).map(|(_, status)| *status)
-}
-
-/// The phrase of Groq's 413, in lower case. Groq uses one code for 413 and 429, so this phrase is checked before the
-/// codes.
-const OVERSIZE_PHRASE: &str = "please reduce your message size and try again";
-
-/// Codes and the status that each usually implies. [`OVERSIZE_PHRASE`] is checked first.
-const STATUS_OF_CODE: [(&str, u16); 32] = [
-    ("overloaded_error", 529),
-    ("api_error", 500),
-    ("timeout_error", 504),
-    ("rate_limit_error", 429),
-    ("rate_limit_exceeded", 429),
-    ("rate_limited", 429),
-    ("too_many_requests", 429),
-    ("Too Many Requests", 429),
-    ("RateLimitReached", 429),
-    ("ThrottlingException", 429),
-    ("insufficient_quota", 429), // OpenAI: insufficient credit.
-    ("request_quota_exceeded", 429),
-    ("token_quota_exceeded", 429),
-    ("queue_exceeded", 429),
-    ("engine_overloaded", 429),
-    ("model_rate_limit", 429),
-    ("credit_limit", 429), // Together: the rate limit of accounts that have not paid yet.
-    ("dynamic_request_limited", 429),
-    ("dynamic_token_limited", 429),
-    ("RESOURCE_EXHAUSTED", 429),
-    ("UNAVAILABLE", 503),
-    ("INTERNAL", 500),
-    ("capacity_exceeded", 498), // Groq: the flex tier has no capacity left.
-    ("request_too_large", 413),
-    ("invalid_api_key", 401),
-    ("authentication_error", 401),
-    ("UNAUTHENTICATED", 401),
-    ("PERMISSION_DENIED", 403),
-    ("permission_error", 403),
-    ("billing_error", 402),
-    ("model_not_found", 404),
-    ("not_found_error", 404),
-];
-
-/// Phrases and the status that each implies, in lower case; the first match counts.
-const STATUS_OF_PHRASE: [(&str, u16); 25] = [
-    ("request too large for ", 429), // OpenAI: larger than the whole limit. Groq's 413 has OVERSIZE_PHRASE.
-    ("rate limit reached", 429),
-    ("rate limit exceeded", 429),
-    ("would exceed the rate limit for your organization", 429),
-    ("have exceeded rate limit", 429),
-    ("exceeded token rate limit", 429),
-    ("exceeded your current quota", 429),
-    ("service tier capacity exceeded", 429),
-    ("currently experiencing high demand", 429),
-    ("experiencing high traffic", 429),
-    ("before the given deadline", 429),
-    ("have exceeded your usage limits", 429),
-    ("too many requests", 429),
-    ("too many tokens", 429),
-    ("exceeds your concurrency limit", 429),
-    ("used all available credits", 429), // xAI.
-    ("model busy", 429),
-    ("input length ", 500), // DeepInfra: the prompt is too long.
-    ("server is overloaded", 503),
-    ("over capacity", 503),
-    ("invalid api key", 401),
-    ("not authenticated", 401),
-    ("does not exist or you do not have access", 404),
-    ("reduce the length of the messages", 400), // Groq: too long for the model.
-    ("credit balance is too low", 400),         // Anthropic.
-];

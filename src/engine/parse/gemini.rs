@@ -7,7 +7,8 @@
 
 use super::duration::{go_duration, go_duration_prefix};
 use super::error_body::ErrorBody;
-use super::refusal::{Refusal, after, between, cause_from_window, leading_number};
+use super::quantity::leading_number;
+use super::refusal::{Refusal, after, between, cause_from_window};
 use super::rules::{DialectRules, ErrorResponse, Marker};
 use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
@@ -19,6 +20,7 @@ pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
         (Marker::Code("UNAVAILABLE"), LimitCause::Overload),
         (Marker::Code("MODEL_CAPACITY_EXHAUSTED"), LimitCause::Overload),
+        (Marker::MessageContains("credits are depleted"), LimitCause::Billing),
     ],
     refusal,
     wait,
@@ -49,6 +51,7 @@ impl Quota {
         let (daily, minute) = (id.contains("PerDay"), id.contains("PerMinute"));
         let axis = match (id.contains("InputToken"), id.contains("Token"), id.contains("Requests")) {
             (true, ..) if minute => Some(Axis::Itpm),
+            _ if minute && id.contains("OutputToken") => Some(Axis::Otpm),
             (_, true, _) if minute => Some(Axis::Tpm),
             (_, true, _) if daily => Some(Axis::Tpd),
             (_, _, true) if minute => Some(Axis::Rpm),

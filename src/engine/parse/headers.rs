@@ -1,5 +1,6 @@
 //! Response headers, and the ones that all dialects share: `date`, `retry-after` and `retry-after-ms`.
 
+use super::clock_time::unix_time;
 use super::duration::{millis, seconds};
 use provider::Nanos;
 use provider::calendar::UnixTime;
@@ -31,15 +32,57 @@ impl std::fmt::Debug for Response<'_> {
 ///
 /// A wait of zero counts as none, since retrying at once after a refusal only loops. Azure sends `retry-after-ms: 0`
 /// next to `retry-after: 1` (captured 2026-08).
+///
+/// A number of 31 years or more is no wait: it is a moment in Unix time (published 2026), or nothing of use.
 pub(super) fn retry_after(headers: &dyn Headers) -> Option<Nanos> {
-    let positive = |wait: &Nanos| *wait > Nanos::ZERO;
-    let in_millis = || headers.value("retry-after-ms").and_then(millis).filter(positive);
+    let usable = |wait: &Nanos| *wait > Nanos::ZERO && is_plausible_wait(*wait);
+    let in_millis = || headers.value("retry-after-ms").and_then(millis).filter(usable);
     let in_seconds = || {
         let text = headers.value("retry-after")?;
-        seconds(text).or_else(|| wait_until(UnixTime::parse_http_date(text)?, headers)).filter(positive)
+        let moment = || retry_after_moment(headers).or_else(|| UnixTime::parse_http_date(text));
+        seconds(text).filter(usable).or_else(|| wait_until(moment()?, headers).filter(usable))
     };
     in_millis().or_else(in_seconds)
 }
+
+/// Returns `true` if a length may be meant as a wait: it is shorter than 10⁹ seconds, which is 31 years.
+#[must_use]
+pub const fn is_plausible_wait(wait: Nanos) -> bool {
+    wait.0 < 1_000_000_000 * Nanos::SECOND.0
+}
+
+/// Returns the moment that `retry-after` states as a Unix time, in place of a length.
+#[must_use]
+pub fn retry_after_moment(headers: &dyn Headers) -> Option<UnixTime> {
+    unix_time(headers.value("retry-after")?.trim().parse().ok()?)
+}
+
+/// The headers of a reply that a gateway passed on, with those of the provider. LiteLLM puts `llm_provider-` before their names.
+pub(super) struct Forwarded<'a>(pub(super) &'a dyn Headers);
+
+impl Forwarded<'_> {
+    /// Returns `true` if there are headers of a provider behind a gateway.
+    pub(super) fn exist(&self) -> bool {
+        FORWARDED.iter().any(|name| self.0.value(name).is_some())
+    }
+}
+
+impl Headers for Forwarded<'_> {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.0.value(name).or_else(|| self.0.value(&format!("llm_provider-{name}")))
+    }
+}
+
+/// Headers that a gateway passes on, of which at least one is in every refusal that has any.
+const FORWARDED: [&str; 7] = [
+    "llm_provider-retry-after",
+    "llm_provider-retry-after-ms",
+    "llm_provider-x-ratelimit-limit-requests",
+    "llm_provider-x-ratelimit-remaining-requests",
+    "llm_provider-x-ratelimit-limit-tokens",
+    "llm_provider-anthropic-ratelimit-requests-limit",
+    "llm_provider-date",
+];
 
 /// Returns the wait from the `date` of a reply until `time`, or zero if that has passed. Never reads a clock of the
 /// client, which may be wrong and does not exist in a simulation. Returns `None` without a `date` header.
@@ -72,6 +115,13 @@ mod tests {
             (vec![("retry-after", "Wed, 19 Aug 2026 14:34:00 GMT"), date], None),
             (vec![("retry-after", "Wed, 19 Aug 2026 14:35:00 GMT")], None),
             (vec![("retry-after", "-1")], None),
+            (vec![("retry-after", "1787150122"), date], Some(60_000)),
+            (vec![("retry-after", "1787150122000"), date], Some(60_000)),
+            (vec![("retry-after", "1787150122")], None),
+            (vec![("retry-after", "2592000")], Some(2_592_000_000)),
+            (vec![("retry-after", "12000000000")], None),
+            (vec![("retry-after", "7"), ("retry-after-ms", "")], Some(7_000)),
+            (vec![("retry-after", "7"), ("retry-after-ms", "abc")], Some(7_000)),
             (vec![("retry-after", "soon")], None),
             (vec![], None),
         ] {

@@ -4,7 +4,8 @@
 //! sentences come from captures and the mock, and share no phrase with a refusal by a limit.
 
 use super::error_body::ErrorBody;
-use super::refusal::{after, leading_number};
+use super::quantity::leading_number;
+use super::refusal::after;
 
 /// The numbers of a call that is too long; what is not stated is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,8 +31,8 @@ struct Sentence {
 /// Parses an error that rejects a call for its length; `None` for any other error.
 pub(super) fn parse(body: &ErrorBody) -> Option<TooLong> {
     let sentence = SENTENCES.iter().find(|sentence| body.lowercase.contains(sentence.marker))?;
-    // A number at the end may be truncated, but not in complete JSON: the full stop marks it as complete.
-    let text = if body.error.is_null() { body.lowercase.clone() } else { format!("{}.", body.lowercase) };
+    // A number at the end may be truncated, but not in complete JSON.
+    let text = body.text().to_ascii_lowercase();
     let number = |label: &str| leading_number(after(&text, label).filter(|_| !label.is_empty())?);
     let requested = number(sentence.requested);
     let requested = match sentence.added {

@@ -17,13 +17,22 @@ pub struct LimitHeader {
     pub remaining: u64,
     /// The time until all units are available again, if stated.
     pub reset: Option<Nanos>,
+    /// The time until one unit is available again, if that is what the header states in place of the reset.
+    pub next: Option<Nanos>,
 }
 
 impl LimitHeader {
     /// Parses `x-ratelimit-{limit,remaining}-{name}`. Returns `None` if one of them is missing; reads no reset.
     pub(super) fn parse(headers: &dyn Headers, name: &'static str, axis: Option<Axis>) -> Option<Self> {
         let number = |part: &str| number(headers, &format!("x-ratelimit-{part}-{name}"));
-        Some(Self { name, axis, limit: number("limit")?, remaining: number("remaining")?, reset: None })
+        Some(Self {
+            name,
+            axis,
+            limit: number("limit")?,
+            remaining: number("remaining")?,
+            reset: None,
+            next: None,
+        })
     }
 
     pub(super) const fn used(&self) -> u64 {
@@ -86,7 +95,14 @@ mod tests {
     use super::*;
 
     fn limit(axis: Axis, remaining: u64, reset: Option<u64>) -> LimitHeader {
-        LimitHeader { name: "x", axis: Some(axis), limit: 100, remaining, reset: reset.map(Nanos) }
+        LimitHeader {
+            name: "x",
+            axis: Some(axis),
+            limit: 100,
+            remaining,
+            reset: reset.map(Nanos),
+            next: None,
+        }
     }
 
     #[test]

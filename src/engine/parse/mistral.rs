@@ -36,6 +36,7 @@ fn by_size(headers: &dyn Headers) -> Option<LimitHeader> {
         limit: number(headers, "ratelimitbysize-limit")?,
         remaining: number(headers, "ratelimitbysize-remaining")?,
         reset: headers.value("ratelimitbysize-reset").and_then(seconds),
+        next: None,
     })
 }
 

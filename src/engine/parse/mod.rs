@@ -4,6 +4,7 @@
 //!   body ────▶ error_body   the error, whatever it is wrapped in                  ┐
 //!   headers ─▶ headers      retry-after; duration: lengths of time                ├─▶ failure  cause, numbers, wait ─▶ Reply
 //!   dialect ─▶ rules        one file per dialect: groq, openai, azure, …          ┘
+//!                  named_limit, common, wait: what any dialect may say, for what the rules have not read
 //!   answer, stream          the usage of a success, whether it was cut, and an error after status 200
 //!   detect                  the dialect, if the caller does not know it
 //! ```
@@ -12,14 +13,18 @@
 //! independently, and `tests/wire.rs` checks that parsing what it renders gives back the decision. `tests/dialects`
 //! checks every published capture against its expected reading.
 
+mod allowance;
 mod answer;
 mod anthropic;
 mod azure;
 mod cerebras;
+mod clock_time;
+mod common;
 mod deepinfra;
 mod detect;
 mod dialect;
 mod duration;
+mod envelope;
 mod error_body;
 mod failure;
 mod fireworks;
@@ -28,32 +33,49 @@ mod groq;
 mod headers;
 mod length;
 mod limit_header;
+mod limit_name;
+pub mod literal;
 mod mistral;
+mod named_limit;
 mod openai;
 mod openrouter;
 mod others;
+mod quantity;
 mod refusal;
+mod responder;
 mod rules;
+mod status;
 mod stream;
+mod subscriptions;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 mod together;
+mod wait;
+mod wait_member;
+mod wait_words;
 mod xai;
 
+pub use allowance::Allowance;
+pub use clock_time::{ResetTime, ZoneSource};
+pub use common::Reason;
 pub use dialect::Dialect;
 pub use duration::go_duration;
-pub use failure::ParsedFailure;
-pub use headers::{Headers, Response};
+pub use failure::{ListedFailure, ParsedFailure};
+pub use headers::{Headers, Response, is_plausible_wait, retry_after_moment};
 pub use limit_header::LimitHeader;
-pub use refusal::Refusal;
+pub use limit_name::Unit;
+pub use named_limit::implied_window;
+pub use refusal::{Refusal, cause_from_window};
+pub use responder::Responder;
 pub use stream::Stream;
 
 use super::Reply;
 use crate::event::{AttemptFailure, AttemptOutcome};
 use answer::AnswerReader;
 use error_body::ErrorBody;
+use headers::Forwarded;
 use provider::decision::{HeaderLimits, HeaderRemaining};
 use provider::{Instant, Usage};
 use rules::{DialectRules, ErrorResponse};
@@ -75,10 +97,13 @@ pub struct Parsed {
 /// Parses a response that was complete at `now`. Detects the dialect if `dialect` is `None`.
 #[must_use]
 pub fn parsed(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> Parsed {
-    let dialect = dialect.or_else(|| detect::dialect(response));
-    let limits = limits_of(dialect, response.headers);
+    let Response { status, body, .. } = *response;
+    let forwarded = Forwarded(response.headers);
+    let is_forwarded = !(200..300).contains(&status) && forwarded.exist();
+    let headers: &dyn Headers = if is_forwarded { &forwarded } else { response.headers };
+    let dialect = dialect.or_else(|| detect::dialect(&Response { headers, ..*response }));
+    let limits = limits_of(dialect, headers);
     let remaining = limit_header::remaining(&limits);
-    let Response { status, headers, body } = *response;
     let (failure, answer) = if (200..300).contains(&status) {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         // A response with status 200 may contain an error.
@@ -88,11 +113,9 @@ pub fn parsed(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -
             AnswerReader::of(&body),
         )
     } else {
-        let body = &ErrorBody::parse(body).unwrap_or_default();
-        (
-            Some(failure::classify(dialect, &ErrorResponse { status, headers, limits: &limits, body })),
-            AnswerReader::default(),
-        )
+        let (raw, body) = (body, &ErrorBody::parse(body).unwrap_or_default());
+        let response = ErrorResponse { status, headers, limits: &limits, body, raw };
+        (Some(failure::classify(dialect, &response)), AnswerReader::default())
     };
     let reply = match &failure {
         Some(failure) => failure.reply(now, remaining),
@@ -122,7 +145,21 @@ pub fn limits(dialect: Option<Dialect>, headers: &dyn Headers) -> HeaderLimits {
 /// Returns the status that an error body states or implies, for a body that was saved without its status line.
 #[must_use]
 pub fn status_of(body: &[u8]) -> Option<u16> {
-    failure::status_of(&ErrorBody::parse(body)?)
+    status::status_of(&ErrorBody::parse(body)?)
+}
+
+/// Returns `true` if a body is an error in a form that is known: it has a message, code or status in an object named `error` or
+/// `errors`, or its status follows from what it says.
+#[must_use]
+pub fn is_error(body: &[u8]) -> bool {
+    let value: Value = serde_json::from_slice(body).unwrap_or_default();
+    let first = value.as_array().and_then(|items| items.first()).unwrap_or(&value);
+    let has_envelope = ["error", "errors", "Error", "detail"].iter().any(|key| !first[key].is_null());
+    ErrorBody::parse(body).is_some_and(|body| {
+        (has_envelope && body.message.is_some())
+            || status::status_of(&body).is_some()
+            || !body.listed.is_empty()
+    })
 }
 
 fn limits_of(dialect: Option<Dialect>, headers: &dyn Headers) -> Vec<LimitHeader> {

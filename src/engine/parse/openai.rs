@@ -21,6 +21,7 @@ pub(super) const RULES: DialectRules = DialectRules {
         (Marker::Code("context_length_exceeded"), LimitCause::TooLarge),
         (Marker::MessageContains("currently overloaded"), LimitCause::Overload),
         (Marker::MessageContains("overloaded or not ready yet"), LimitCause::Overload),
+        (Marker::MessageContains("exceeded your current quota, please check your plan"), LimitCause::Billing),
     ],
     reset_kind: Some(WaitKind::UntilFull),
     ..COMMON

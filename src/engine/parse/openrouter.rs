@@ -19,8 +19,14 @@ pub(super) const RULES: DialectRules = DialectRules {
         (Marker::Code("upstream_provider_shared_pool"), LimitCause::Overload),
         (Marker::Code("openrouter_free_tier_daily"), LimitCause::DayLimit),
         (Marker::MessageContains("insufficient credits"), LimitCause::Billing),
+        (Marker::MessageContains("temporarily rate-limited upstream"), LimitCause::Overload),
     ],
-    axes: &[("free-models-per-day", Axis::Rpd), ("free-models-per-min", Axis::Rpm)],
+    axes: &[
+        ("free-models-per-day", Axis::Rpd),
+        ("free-models-per-min", Axis::Rpm),
+        ("limit_rpd/", Axis::Rpd),
+        ("limit_rpm/", Axis::Rpm),
+    ],
     refusal: |body| Refusal {
         limit: header(body, "X-RateLimit-Limit").and_then(|text| text.parse().ok()),
         ..Refusal::default()

@@ -5,7 +5,8 @@
 //! five hours.
 
 use super::headers::wait_until;
-use super::refusal::{Refusal, after, between, leading_number};
+use super::quantity::leading_number;
+use super::refusal::{Refusal, after, between};
 use super::rules::{DialectRules, ErrorResponse, Marker};
 use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
@@ -46,7 +47,7 @@ pub(super) const DEEPSEEK: DialectRules = DialectRules {
 
 pub(super) const MINIMAX: DialectRules = DialectRules {
     causes: &[
-        (Marker::MessageContains("5-hour usage limit reached"), LimitCause::MinuteLimit),
+        (Marker::MessageContains("5-hour usage limit reached"), LimitCause::Allowance),
         (Marker::MessageContains("insufficient balance"), LimitCause::Billing),
         (Marker::Code("overloaded_error"), LimitCause::Overload),
     ],

@@ -2,6 +2,9 @@
 
 use super::duration::go_duration_prefix;
 use super::error_body::ErrorBody;
+use super::failure::is_concurrency;
+use super::limit_name::Unit;
+use super::quantity::leading_number;
 use crate::event::LimitCause;
 use provider::{Axis, Nanos};
 
@@ -14,8 +17,14 @@ pub struct Refusal {
     pub model: Option<String>,
     /// The organisation, project, team or other owner of the limit.
     pub organization: Option<String>,
-    /// The axis.
+    /// Whose limit it is, in a word: `organisation`, `project`, `user`.
+    pub scope: Option<&'static str>,
+    /// The axis; `None` if none counts this unit over this window.
     pub axis: Option<Axis>,
+    /// What the limit counts.
+    pub unit: Option<Unit>,
+    /// The window of the limit.
+    pub window: Option<Nanos>,
     /// The limit, in units of the axis per window.
     pub limit: Option<u64>,
     /// The usage before the request. Negative if a burst capacity above the limit leaves more than the limit.
@@ -38,7 +47,7 @@ impl Refusal {
             i64::try_from(leading_number(digits)?).ok().map(|used| sign * used)
         };
         Self {
-            cause: message.starts_with("Request too large").then_some(LimitCause::TooLarge),
+            cause: message.contains("Request too large").then_some(LimitCause::TooLarge),
             model: between(message, "model `", "`")
                 .or_else(|| between(message, " for ", " in organization "))
                 .map(str::to_owned),
@@ -49,6 +58,7 @@ impl Refusal {
             used: used(),
             requested: number("Requested "),
             wait: after(message, "try again in ").and_then(go_duration_prefix),
+            ..Self::default()
         }
     }
 
@@ -57,34 +67,59 @@ impl Refusal {
         body.message.as_deref().map(Self::from_message).unwrap_or_default()
     }
 
+    /// Returns the cause that the unit and the window imply; `None` if the text states neither.
+    pub(super) fn cause_from_name(&self) -> Option<LimitCause> {
+        match self.window.or_else(|| self.axis?.window_length()) {
+            Some(window) => Some(cause_from_window(Some(window))),
+            None => (is_concurrency(self.unit) || self.axis == Some(Axis::Concurrency))
+                .then_some(LimitCause::Concurrency),
+        }
+    }
+
     /// Returns the cause that the numbers imply, for a refusal without an axis. It follows from the window in
     /// `wait = (used + requested − limit) ÷ limit × window`. Groq omitted the axis for some weeks of 2025.
     pub(super) fn cause_from_numbers(&self) -> Option<LimitCause> {
-        let (limit, used, requested, wait) = (self.limit?, self.used?, self.requested?, self.wait?);
-        let over = u64::try_from(i128::from(used) + i128::from(requested) - i128::from(limit)).ok()?;
-        let implied = u128::from(wait.0) * u128::from(limit) / u128::from(over.max(1));
+        let over = self.over()?;
+        let implied = u128::from(self.wait?.0) * u128::from(self.limit?) / u128::from(over.max(1));
         let near = |window: &Nanos| implied.abs_diff(u128::from(window.0)) < u128::from(window.0 / 10);
         [Nanos::MINUTE, Nanos::HOUR, Nanos::DAY]
             .into_iter()
             .find(near)
             .map(|window| cause_from_window(Some(window)))
     }
-}
 
-/// Returns the cause of a refusal by a limit over `window`. A limit without a window is one on concurrency.
-pub(super) const fn cause_from_window(window: Option<Nanos>) -> LimitCause {
-    match window {
-        Some(window) if window.0 >= Nanos::DAY.0 => LimitCause::DayLimit,
-        Some(_) => LimitCause::MinuteLimit,
-        None => LimitCause::Concurrency,
+    /// Returns `true` if the limit refills evenly and `wait` is the time until the request fits, by the numbers: up to one
+    /// unit of the limit, since servers round the level to whole units, and one second, since they round the wait.
+    #[must_use]
+    pub fn wait_follows_from_numbers(&self, wait: Nanos) -> bool {
+        let expected = || {
+            let (over, limit, window) = (self.over()?, self.limit?.max(1), self.window?);
+            let time = |units: u64| u128::from(units) * u128::from(window.0) / u128::from(limit);
+            let second = u128::from(Nanos::SECOND.0);
+            let (low, high) = (time(over.saturating_sub(1)), time(over.saturating_add(1)) + second);
+            // Rounded down to whole seconds at most, if it is stated in them.
+            let low = if u128::from(wait.0) % second == 0 { low.saturating_sub(second) } else { low };
+            Some((low..=high).contains(&u128::from(wait.0)))
+        };
+        expected().unwrap_or(false)
+    }
+
+    /// Returns the amount by which the request exceeds what was left.
+    fn over(&self) -> Option<u64> {
+        u64::try_from(i128::from(self.used?) + i128::from(self.requested?) - i128::from(self.limit?)).ok()
     }
 }
 
-/// Parses the whole number at the start of a text, with optional commas between thousands; ignores a fraction.
-/// Returns `None` if the text ends with the number, since it may have been truncated.
-pub(super) fn leading_number(text: &str) -> Option<u64> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != ',')?;
-    text[..end].trim_end_matches(',').replace(',', "").parse().ok()
+/// Returns the cause of a refusal by a limit over `window`. A limit without a window is one on concurrency. One over some
+/// hours, a week or a month is the allowance of a plan.
+#[must_use]
+pub const fn cause_from_window(window: Option<Nanos>) -> LimitCause {
+    match window {
+        Some(Nanos(window)) if window == Nanos::DAY.0 => LimitCause::DayLimit,
+        Some(Nanos(window)) if window > Nanos::HOUR.0 => LimitCause::Allowance,
+        Some(_) => LimitCause::MinuteLimit,
+        None => LimitCause::Concurrency,
+    }
 }
 
 /// Returns the text after the first `label`.
@@ -121,16 +156,6 @@ const AXES: [(&str, Axis); 15] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_number_at_the_end_of_a_text_is_not_read() {
-        assert_eq!(leading_number("10,000 input"), Some(10_000));
-        assert_eq!(leading_number("9.0 queries"), Some(9));
-        assert_eq!(leading_number("30, Used"), Some(30));
-        for text in ["30", "", "x", ",", "99999999999999999999 "] {
-            assert_eq!(leading_number(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn the_openai_sentence_of_2023_is_read() {

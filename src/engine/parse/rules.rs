@@ -8,7 +8,7 @@ use super::refusal::Refusal;
 use super::{
     anthropic, azure, cerebras, deepinfra, fireworks, gemini, groq, mistral, openai, openrouter, others,
 };
-use super::{together, xai};
+use super::{subscriptions, together, xai};
 use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
 use provider::Axis;
@@ -49,6 +49,8 @@ pub(super) struct ErrorResponse<'a> {
     pub(super) headers: &'a dyn Headers,
     pub(super) limits: &'a [LimitHeader],
     pub(super) body: &'a ErrorBody,
+    /// The body as it was sent; empty for an error that was found inside another.
+    pub(super) raw: &'a [u8],
 }
 
 impl DialectRules {
@@ -82,8 +84,16 @@ impl DialectRules {
             Dialect::Bedrock => &others::BEDROCK,
             Dialect::DeepSeek => &others::DEEPSEEK,
             Dialect::MiniMax => &others::MINIMAX,
-            // RFC 7807 errors that state neither number nor period.
-            Dialect::MetaLlama => &Self::NONE,
+            Dialect::Zai => &subscriptions::ZAI,
+            Dialect::Codex => &subscriptions::CODEX,
+            // Their names, numbers and waits are read as those of any dialect. Meta's errors state neither number nor period.
+            Dialect::MetaLlama
+            | Dialect::Moonshot
+            | Dialect::DashScope
+            | Dialect::GitHubModels
+            | Dialect::SiliconFlow
+            | Dialect::Watsonx
+            | Dialect::WorkersAi => &Self::NONE,
         }
     }
 

@@ -169,7 +169,7 @@ mod tests {
         let limited = r#"!{"type":"error","error":{"type":"rate_limit_error","message":"Number of request tokens has exceeded your per-minute rate limit"}}"#;
         assert!(matches!(
             reply(&[token, limited]).0.outcome,
-            AttemptOutcome::Limited { cause: LimitCause::Other, .. }
+            AttemptOutcome::Limited { cause: LimitCause::MinuteLimit, .. }
         ));
     }
 

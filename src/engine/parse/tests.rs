@@ -4,6 +4,7 @@ use super::testing::Pairs;
 use super::*;
 use crate::engine::{LimitNumbers, Wait, WaitKind};
 use crate::event::{AttemptFailure, LimitCause};
+use crate::scenario::Retry;
 use provider::{Axis, Nanos};
 use serde_json::json;
 
@@ -13,6 +14,11 @@ fn read_as(dialect: Option<Dialect>, status: u16, headers: &[(&str, &str)], body
 
 fn read(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
     read_as(Some(Dialect::Groq), status, headers, body)
+}
+
+/// A client that obeys every wait.
+fn obeying() -> Retry {
+    Retry { obey_retry_after: true, ..Retry::default() }
 }
 
 fn refused(message: &str) -> String {
@@ -42,7 +48,7 @@ fn a_413_has_no_usable_wait() {
     let reply = read(413, &[("retry-after", "19")], &body);
     assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: Some(Axis::Tpm), cause: LimitCause::TooLarge });
     assert_eq!(reply.wait.map(|wait| wait.kind), Some(WaitKind::Meaningless));
-    assert_eq!(reply.ready_at(Instant::ZERO), None);
+    assert_eq!(reply.obeyed_wait(&obeying()), None);
 }
 
 #[test]
@@ -88,7 +94,7 @@ fn a_wait_until_full_gives_no_retry_time() {
     ];
     let reply = read_as(Some(Dialect::OpenAi), 429, &headers, "");
     assert_eq!(reply.wait, Some(Wait { length: Nanos::MINUTE, kind: WaitKind::UntilFull }));
-    assert_eq!(reply.ready_at(Instant::ZERO), None, "one request fits after 120 ms");
+    assert_eq!(reply.obeyed_wait(&obeying()), None, "one request fits after 120 ms");
 }
 
 #[test]

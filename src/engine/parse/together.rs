@@ -7,7 +7,8 @@ use super::duration::seconds;
 use super::error_body::ErrorBody;
 use super::headers::{Headers, number};
 use super::limit_header::LimitHeader;
-use super::refusal::{Refusal, after, between, leading_number};
+use super::quantity::leading_number;
+use super::refusal::{Refusal, after, between};
 use super::rules::{DialectRules, Marker};
 use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
@@ -15,6 +16,9 @@ use provider::{Axis, Nanos};
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
+        // The code of the rate limit of accounts that have not paid yet, with another status and sentence.
+        (Marker::Status(402), LimitCause::Billing),
+        (Marker::MessageContains("credit limit exceeded"), LimitCause::Billing),
         (Marker::Code("dynamic_request_limited"), LimitCause::MinuteLimit),
         (Marker::Code("dynamic_token_limited"), LimitCause::MinuteLimit),
         // Despite its name, the rate limit of accounts that have not paid yet.
@@ -54,6 +58,7 @@ fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
             limit: part("limit")?,
             remaining: part("remaining")?,
             reset: None,
+            next: None,
         })
     };
     [("requests per second", "x-ratelimit"), ("tokens per second", "x-tokenlimit")]

@@ -1,21 +1,20 @@
-//! xAI: plain text instead of JSON, insufficient credit as 429, limits without a reset.
+//! xAI: plain text instead of JSON, insufficient credit as 429, limits without a reset. A message may state several limits; the
+//! one that is full has refused.
 //!
 //! Evidence: published messages; recorded headers, in which the counters lag (`remaining` equals `limit` after use).
 
 use super::error_body::ErrorBody;
 use super::headers::Headers;
 use super::limit_header::LimitHeader;
-use super::refusal::{Refusal, after, between, leading_number};
+use super::limit_name::LimitName;
+use super::quantity::leading_number;
+use super::refusal::{Refusal, between};
 use super::rules::{DialectRules, Marker};
 use crate::event::LimitCause;
 use provider::Axis;
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[(Marker::MessageContains("used all available credits"), LimitCause::Billing)],
-    axes: &[
-        ("tokens per minute (actual/limit)", Axis::Tpm),
-        ("requests per minute (actual/limit)", Axis::Rpm),
-    ],
     refusal,
     limits,
     ..DialectRules::NONE
@@ -23,16 +22,51 @@ pub(super) const RULES: DialectRules = DialectRules {
 
 fn refusal(body: &ErrorBody) -> Refusal {
     let message = body.message.as_deref().unwrap_or_default();
-    let numbers = after(message, "(actual/limit): ").and_then(|rest| rest.split_once('/'));
-    let used = numbers.filter(|(used, _)| used.bytes().all(|byte| byte.is_ascii_digit()));
+    let full = full_limit(&body.lowercase);
     Refusal {
         model: between(message, " and model ", ". ").map(str::to_owned),
         organization: between(message, "for team ", " and model ").map(str::to_owned),
-        used: used.and_then(|(used, _)| used.parse().ok()),
-        limit: numbers.and_then(|(_, limit)| leading_number(limit)),
+        unit: full.and_then(|full| full.name.unit),
+        window: full.and_then(|full| full.name.window),
+        axis: full.and_then(|full| full.name.axis()),
+        used: full.and_then(|full| full.used.try_into().ok()),
+        limit: full.and_then(|full| full.limit),
         ..Refusal::default()
     }
 }
+
+/// One of the limits in a message.
+#[derive(Clone, Copy)]
+struct Level {
+    name: LimitName,
+    used: u64,
+    /// `None` if it may be truncated.
+    limit: Option<u64>,
+}
+
+/// Returns the limit that refused: the only one, or of several the one that is full. `None` if not exactly one is.
+fn full_limit(message: &str) -> Option<Level> {
+    const LABEL: &str = "(actual/limit): ";
+    let mut from = 0;
+    let mut levels = Vec::new();
+    for (at, _) in message.match_indices(LABEL).take(MAX_LIMITS) {
+        let name = LimitName::find(&message[from..at]);
+        from = at + LABEL.len();
+        let Some((used, limit)) = message[from..].split_once('/') else { continue };
+        if let Ok(used) = used.parse() {
+            levels.push(Level { name, used, limit: leading_number(limit) });
+        }
+    }
+    let is_full = |level: &&Level| level.limit.is_some_and(|limit| level.used >= limit);
+    match levels[..] {
+        [only] => Some(only),
+        _ if levels.iter().filter(is_full).count() == 1 => levels.iter().find(is_full).copied(),
+        _ => None,
+    }
+}
+
+/// The maximum number of limits that are read from one message.
+const MAX_LIMITS: usize = 8;
 
 fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
     let read = |name, axis| LimitHeader::parse(headers, name, Some(axis));

@@ -16,7 +16,17 @@ pub(in crate::scenario) fn check(
     node: &Node,
     diagnostics: &Diagnostics,
 ) -> Option<Fields> {
-    let check = Check { diagnostics };
+    check_without(&[], map, node, diagnostics)
+}
+
+/// The same, where `optional` words of any map may be absent although the table requires them.
+pub(in crate::scenario) fn check_without(
+    optional: &[&str],
+    map: &'static Map,
+    node: &Node,
+    diagnostics: &Diagnostics,
+) -> Option<Fields> {
+    let check = Check { diagnostics, optional };
     let root = Location { place: node.place, path: String::new() };
     match &node.kind {
         yaml::NodeKind::Map(entries) => Some(check.map(map, entries, root)),
@@ -29,6 +39,8 @@ pub(in crate::scenario) fn check(
 
 struct Check<'d> {
     diagnostics: &'d Diagnostics,
+    /// Words that may be absent although the table requires them.
+    optional: &'d [&'d str],
 }
 
 /// What the messages about an invalid value advise.
@@ -238,7 +250,8 @@ impl Check<'_> {
 
     /// Reports the words that are required and absent.
     fn require(&self, fields: &Fields) {
-        for word in fields.table.words.iter().filter(|word| !fields.is_given(word.name)) {
+        let is_absent = |word: &&Word| !fields.is_given(word.name) && !self.optional.contains(&word.name);
+        for word in fields.table.words.iter().filter(is_absent) {
             let help = match word.required {
                 Required::No => continue,
                 Required::Yes => format!("add `{}: {}`", word.name, word.example),

@@ -35,7 +35,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub(super) use check::check;
+pub(super) use check::{check, check_without};
 pub(super) use order::WordOrder;
 pub use page::page;
 pub(super) use rule::RuleSpec;

@@ -4,8 +4,8 @@ use super::kind::modelled;
 use super::rule::{METRICS, TIMES};
 use super::table::{
     ACCOUNT, ARRIVAL_STEP, ARRIVALS, BACKOFF, CACHE, CLIENT, CONCURRENCY, EJECT, EVIDENCE, FAULT, INCIDENT,
-    LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE, PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO, SHAPE_MAP, STEP,
-    TIME_DIST, TOKEN_DIST, WHAT_IF, WORKLOAD,
+    LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE, PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO, SHAPE_MAP,
+    SPREAD, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST, TRACE_COLUMNS, WHAT_IF, WORKLOAD,
 };
 use super::{Choice, Kind, Map, Required, Word};
 use crate::scenario::resolved::Metric;
@@ -18,8 +18,11 @@ pub(super) const CHAPTERS: [(&str, &[&Map]); 7] = [
     ("Providers", &[&PROVIDER, &ACCOUNT, &INCIDENT, &FAULT]),
     ("Models", &[&MODEL, &LIMITS, &LIMIT, &CONCURRENCY, &RESERVE, &LATENCY, &PRICE, &EVIDENCE]),
     ("Routes", &[&STEP]),
-    ("The client", &[&CLIENT, &RETRY, &BACKOFF, &EJECT, &PACE, &CACHE]),
-    ("Workloads", &[&WORKLOAD, &ARRIVALS, &SHAPE_MAP, &ARRIVAL_STEP, &REPEATS, &TOKEN_DIST, &TIME_DIST]),
+    ("The client", &[&CLIENT, &RETRY, &STATED_WAIT, &BACKOFF, &SPREAD, &EJECT, &PACE, &CACHE]),
+    (
+        "Workloads",
+        &[&WORKLOAD, &ARRIVALS, &TRACE_COLUMNS, &SHAPE_MAP, &ARRIVAL_STEP, &REPEATS, &TOKEN_DIST, &TIME_DIST],
+    ),
     ("What-ifs", &[&WHAT_IF]),
 ];
 

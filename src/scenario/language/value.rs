@@ -205,6 +205,14 @@ impl Fields {
 }
 
 impl Value {
+    /// Returns a keyword.
+    pub(in crate::scenario) const fn keyword(&self) -> Option<&'static str> {
+        match self.data {
+            Data::Choice(keyword) => Some(keyword),
+            _ => None,
+        }
+    }
+
     /// Returns what a keyword stands for: the value beside it in `meanings`; `None` if this is no keyword.
     ///
     /// # Panics

@@ -4,6 +4,7 @@ use super::dist::dist;
 use crate::scenario::diagnostics::{Diagnostics, Name};
 use crate::scenario::language::{Fields, Value};
 use crate::scenario::resolved::Arrivals;
+use crate::scenario::trace::{TraceColumns, TraceUnit};
 use provider::Instant;
 use provider::units::print_number;
 
@@ -25,6 +26,10 @@ pub(in crate::scenario) struct TraceSpec {
     pub(in crate::scenario) rate: f64,
     /// How many times faster it is replayed.
     pub(in crate::scenario) speed: f64,
+    /// Its columns, if they are not those of a known format.
+    pub(in crate::scenario) columns: Option<TraceColumns>,
+    /// The unit of its times, if it is stated.
+    pub(in crate::scenario) unit: Option<TraceUnit>,
 }
 
 /// `shape: daily`: the factor of each hour, from midnight. Derived from ServeGen (Alibaba, Apache-2.0, commit f891d11,
@@ -54,10 +59,23 @@ pub(super) fn arrivals(fields: &Fields, diagnostics: &Diagnostics) -> Option<Arr
         _ => {
             // An invalid share or speed has been reported; the file is still read.
             let [rate, speed] = ["rate", "speed"].map(|word| fields.number(word).unwrap_or(1.0));
-            return Some(ArrivalsSpec::Trace(TraceSpec { file: fields.name("trace")?, rate, speed }));
+            let columns = fields.fields("columns").and_then(columns);
+            let unit = fields.choice("unit", &[("s", TraceUnit::Seconds), ("ms", TraceUnit::Milliseconds)]);
+            return Some(ArrivalsSpec::Trace(TraceSpec {
+                file: fields.name("trace")?,
+                rate,
+                speed,
+                columns,
+                unit,
+            }));
         }
     };
     Some(ArrivalsSpec::Known(known))
+}
+
+fn columns(fields: &Fields) -> Option<TraceColumns> {
+    let name = |word| fields.text(word).map(str::to_owned);
+    Some(TraceColumns { time: name("time")?, prompt: name("prompt")?, completion: name("completion")? })
 }
 
 fn ramp(value: &Value, diagnostics: &Diagnostics) -> Option<Arrivals> {

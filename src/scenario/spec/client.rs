@@ -2,15 +2,23 @@
 
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Fields, Value};
-use crate::scenario::resolved::{Backoff, Cache, Client, Eject, Jitter, Pace, Retry};
-use provider::units;
+use crate::scenario::resolved::{Backoff, Cache, Client, CoolDown, Eject, Jitter, Pace, Retry, StatedWait};
+use provider::{Nanos, units};
 
 /// Builds `client`. Values that are invalid have been reported and are zero or absent.
 pub(super) fn client(fields: &Fields, diagnostics: &Diagnostics) -> Client {
+    // `off` is the same as a client that obeys no wait: `None` stands for it.
+    let cool_downs =
+        [("per_target", Some(CoolDown::PerTarget)), ("per_job", Some(CoolDown::PerJob)), ("off", None)];
+    let cool_down = fields.choice("cool_down", &cool_downs).unwrap_or_default();
+    let mut retry = fields.fields("retry").map(|retry| self::retry(retry, diagnostics)).unwrap_or_default();
+    retry.obey_retry_after &= cool_down.is_some();
     Client {
+        like: fields.get("like").and_then(Value::keyword),
         deadline: fields.duration("deadline").unwrap_or_default(),
         attempt_timeout: fields.duration("attempt_timeout"),
-        retry: fields.fields("retry").map(|retry| self::retry(retry, diagnostics)).unwrap_or_default(),
+        retry,
+        cool_down: cool_down.unwrap_or_default(),
         eject: fields.fields("eject").and_then(eject),
         concurrency: fields.count("concurrency"),
         queue: fields.count("queue").unwrap_or_default(),
@@ -28,7 +36,17 @@ fn retry(fields: &Fields, diagnostics: &Diagnostics) -> Retry {
             .map(|backoff| self::backoff(backoff, diagnostics))
             .unwrap_or_default(),
         obey_retry_after: fields.bool("obey_retry_after").unwrap_or_default(),
+        stated_wait: fields.fields("stated_wait").map(stated_wait).unwrap_or_default(),
         budget_permille: fields.count("budget"),
+    }
+}
+
+fn stated_wait(fields: &Fields) -> StatedWait {
+    let keyword = fields.choice("jitter", &[("backoff", None), ("none", Some(Nanos::ZERO))]);
+    StatedWait {
+        headers_only: fields.choice("from", &[("reply", false), ("headers", true)]).unwrap_or_default(),
+        longest: fields.duration("longest"),
+        jitter: fields.duration("jitter").or(keyword.flatten()),
     }
 }
 
@@ -41,13 +59,21 @@ fn backoff(fields: &Fields, diagnostics: &Diagnostics) -> Backoff {
         let what = format!("`cap` is shorter than `base`, which is {}", units::print_duration(base));
         diagnostics.report_at(&fields.at, what, "raise `cap` or lower `base`");
     }
-    let jitters = [
-        ("none", Jitter::None),
-        ("full", Jitter::Full),
-        ("equal", Jitter::Equal),
-        ("decorrelated", Jitter::Decorrelated),
-    ];
-    Backoff { base, cap, jitter: fields.choice("jitter", &jitters).unwrap_or_default() }
+    Backoff { base, cap, jitter: fields.get("jitter").and_then(jitter).unwrap_or_default() }
+}
+
+fn jitter(value: &Value) -> Option<Jitter> {
+    let Some(fields) = value.fields() else {
+        return value.choice(&[
+            ("none", Jitter::None),
+            ("full", Jitter::Full),
+            ("equal", Jitter::Equal),
+            ("decorrelated", Jitter::Decorrelated),
+        ]);
+    };
+    let shorten = fields.count("shorten").map(Jitter::Shorten);
+    let add = fields.duration("add").map(Jitter::Add);
+    shorten.or(add).or_else(|| fields.count("around").map(Jitter::Around))
 }
 
 fn pace(value: &Value) -> Option<Pace> {

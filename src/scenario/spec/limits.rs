@@ -3,45 +3,68 @@
 
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Data, Fields, Value};
-use provider::config::{Growth, Limit, RefillPolicy};
+use provider::config::{Dialect, Growth, Limit, RefillPolicy};
 use provider::{Axis, Zone};
 
-/// Builds `limits`, in the order of [`Axis::ALL`].
+/// Builds `limits`, in the order of [`Axis::ALL`]. A limit without a policy of its own, of its model or of its provider has that of the
+/// dialect for its axis.
 pub(super) fn limits(
     fields: &Fields,
-    policy_of_provider: RefillPolicy,
+    policy_of_provider: Option<RefillPolicy>,
+    dialect: Dialect,
     diagnostics: &Diagnostics,
 ) -> Vec<Limit> {
-    let policy = refill_policy(fields, policy_of_provider, diagnostics);
-    let limit = |axis: Axis| limit(fields.get(axis.name())?, axis, policy, diagnostics);
+    let policy = stated_policy(fields, policy_of_provider, diagnostics);
+    let limit = |axis: Axis| limit(fields.get(axis.name())?, axis, policy, dialect, diagnostics);
     Axis::ALL.into_iter().filter_map(limit).collect()
 }
 
 /// Builds one limit; `None` if it is `none` or invalid.
-fn limit(value: &Value, axis: Axis, inherited: RefillPolicy, diagnostics: &Diagnostics) -> Option<Limit> {
-    let inherited = if axis == Axis::Concurrency { RefillPolicy::default() } else { inherited };
+fn limit(
+    value: &Value,
+    axis: Axis,
+    inherited: Option<RefillPolicy>,
+    dialect: Dialect,
+    diagnostics: &Diagnostics,
+) -> Option<Limit> {
     let Some(fields) = value.fields() else {
         return match value.data {
-            Data::Count(limit) => Some(Limit { refill: inherited, ..Limit::new(axis, limit) }),
+            Data::Count(limit) => Some(inherited_limit(axis, limit, inherited, dialect)),
             _ => None,
         };
     };
-    let limit = fields.count("limit")?;
+    let limit = inherited_limit(axis, fields.count("limit")?, inherited, dialect);
     if axis == Axis::Concurrency {
-        return Some(Limit::new(axis, limit));
+        return Some(limit);
     }
-    let policy = refill_policy(fields, inherited, diagnostics);
+    let policy = refill_policy(fields, limit.refill, diagnostics);
     let burst = word_of_policy(fields, "burst", "bucket", policy == RefillPolicy::Bucket, diagnostics);
     let burst = if burst.is_some() { fields.count("burst") } else { None };
-    Some(Limit { axis, amount: limit, refill: policy, burst: burst.unwrap_or(limit) })
+    // A policy that is named is the plain one.
+    let inherited_burst = if fields.is_given("law") { limit.amount } else { limit.burst };
+    Some(Limit { refill: policy, burst: burst.unwrap_or(inherited_burst), ..limit })
+}
+
+/// Returns a limit with the policy that it inherits, or else that of its dialect.
+fn inherited_limit(axis: Axis, amount: u64, inherited: Option<RefillPolicy>, dialect: Dialect) -> Limit {
+    match inherited.filter(|_| axis != Axis::Concurrency) {
+        Some(refill) => Limit { refill, ..Limit::new(axis, amount) },
+        None => Limit::default_of(dialect, axis, amount),
+    }
+}
+
+/// Builds the refill policy that `law` and the words that belong to it state; `None` if nothing is stated here or above.
+pub(super) fn stated_policy(
+    fields: &Fields,
+    inherited: Option<RefillPolicy>,
+    diagnostics: &Diagnostics,
+) -> Option<RefillPolicy> {
+    let policy = refill_policy(fields, inherited.unwrap_or_default(), diagnostics);
+    inherited.is_some().then_some(policy).or_else(|| fields.is_given("law").then_some(policy))
 }
 
 /// Builds the refill policy from `law` and the words that belong to it; an absent word is taken from `inherited`.
-pub(super) fn refill_policy(
-    fields: &Fields,
-    inherited: RefillPolicy,
-    diagnostics: &Diagnostics,
-) -> RefillPolicy {
+fn refill_policy(fields: &Fields, inherited: RefillPolicy, diagnostics: &Diagnostics) -> RefillPolicy {
     let known = [
         ("bucket", RefillPolicy::Bucket),
         ("fixed", RefillPolicy::Fixed),

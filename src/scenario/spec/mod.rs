@@ -4,6 +4,7 @@
 //! `language` has checked every word for itself. This module checks what involves several of them ("`cap` is at least
 //! `base`"). An invalid value has been reported and is left out, so that everything else is still checked.
 
+mod answers;
 mod arrivals;
 mod client;
 mod dist;
@@ -60,13 +61,24 @@ pub(super) struct Spec {
 /// Reads a scenario from its tree. Returns `None` if it is not a map; problems are reported to `diagnostics`.
 pub(super) fn read(root: &Node, diagnostics: &Diagnostics) -> Option<Spec> {
     let fields = language::check(&language::SCENARIO, root, diagnostics)?;
+    Some(from_fields(&fields, diagnostics))
+}
+
+/// Reads a scenario that need not have routes and workloads.
+pub(super) fn read_providers(root: &Node, diagnostics: &Diagnostics) -> Option<Spec> {
+    let optional = ["routes", "workload"];
+    let fields = language::check_without(&optional, &language::SCENARIO, root, diagnostics)?;
+    Some(from_fields(&fields, diagnostics))
+}
+
+fn from_fields(fields: &language::Fields, diagnostics: &Diagnostics) -> Spec {
     let rule = |value: &Value| match &value.data {
         Data::Rule(rule) => Some((value.at.clone(), rule.clone())),
         _ => None,
     };
     let provider =
         |(name, value): &(Name, Value)| provider::provider(&name.text, value.fields(), diagnostics);
-    Some(Spec {
+    Spec {
         name: fields.text("name").map(str::to_owned),
         about: fields.text("about").unwrap_or_default().to_owned(),
         seed: fields.count("seed").unwrap_or_default(),
@@ -75,7 +87,7 @@ pub(super) fn read(root: &Node, diagnostics: &Diagnostics) -> Option<Spec> {
             .choice("start", &[("sustained", Start::Sustained), ("full", Start::Full)])
             .unwrap_or_default(),
         providers: fields.named_entries("providers").iter().map(provider).collect(),
-        routes: route::routes(&fields),
+        routes: route::routes(fields),
         client: fields.fields("client").map(|client| client::client(client, diagnostics)).unwrap_or_default(),
         workloads: fields
             .items("workload")
@@ -85,7 +97,7 @@ pub(super) fn read(root: &Node, diagnostics: &Diagnostics) -> Option<Spec> {
         workloads_written: fields.items("workload").len(),
         expect: fields.items("expect").iter().filter_map(rule).collect(),
         what_if: fields.items("what_if").iter().filter_map(what_if::what_if).collect(),
-    })
+    }
 }
 
 /// Reads a preset as a provider of its own.

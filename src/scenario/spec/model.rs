@@ -6,15 +6,17 @@ use super::reserve::reserve;
 use crate::scenario::diagnostics::{Diagnostics, Name};
 use crate::scenario::language::{Fields, Value};
 use provider::config::{
-    CachedTokens, Latency, Lengths, ModelConfig, Price, RefillPolicy, Reserve, ServiceTimeDist,
+    CachedTokens, Dialect, Latency, Lengths, ModelConfig, Price, RefillPolicy, Reserve, ServiceTimeDist,
 };
 use provider::dist::Dist;
 
 /// What a provider states for all of its models.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Inherited {
-    /// The refill policy of limits that name none.
-    pub(super) refill: RefillPolicy,
+    /// The dialect, which decides what nothing else states.
+    pub(super) dialect: Dialect,
+    /// The refill policy of limits that name none; `None` if the provider states none.
+    pub(super) refill: Option<RefillPolicy>,
     /// What a call reserves.
     pub(super) reserve: Reserve,
     /// How cached prompt tokens count if a model's own reservation does not state it.
@@ -35,7 +37,7 @@ pub(super) fn model(
         family: fields.text("family").map(str::to_owned),
         limits: fields
             .fields("limits")
-            .map(|given| limits(given, inherited.refill, diagnostics))
+            .map(|given| limits(given, inherited.refill, inherited.dialect, diagnostics))
             .unwrap_or_default(),
         lengths: lengths(fields, diagnostics),
         reserve: reserve.unwrap_or(inherited.reserve),

@@ -1,16 +1,15 @@
 //! One provider: its dialect, its accounts and their keys, its models, its incidents.
 
+use super::answers::answers;
 use super::evidence::evidence;
 use super::incident::incident;
-use super::limits::refill_policy;
+use super::limits::stated_policy;
 use super::model::{Inherited, model};
 use super::reserve::reserve;
 use crate::scenario::diagnostics::{Diagnostics, Name, shortened};
 use crate::scenario::evidence::Evidence;
 use crate::scenario::language::{Fields, Value};
-use provider::config::{
-    AccountConfig, CachedTokens, Config, Dialect, ModelConfig, RefillPolicy, Reserve, Tier,
-};
+use provider::config::{AccountConfig, CachedTokens, Config, Dialect, ModelConfig, Reserve, Tier};
 use std::collections::BTreeMap;
 
 /// A provider that was read. Its accounts or models are empty only if they were invalid, which has been reported.
@@ -24,6 +23,8 @@ pub(in crate::scenario) struct ProviderSpec {
     pub(in crate::scenario) allow_retired: bool,
     /// The retired models, each with the date of its retirement.
     pub(in crate::scenario) retired: BTreeMap<String, String>,
+    /// `answers`, as JSON.
+    pub(in crate::scenario) answers: Vec<serde_json::Value>,
     /// `evidence` of the provider.
     pub(in crate::scenario) evidence: Vec<Evidence>,
     /// `evidence` of each model, by its name.
@@ -50,6 +51,7 @@ pub(in crate::scenario) fn provider(
         models_without_latency: Vec::new(),
         allow_retired: false,
         retired: BTreeMap::new(),
+        answers: Vec::new(),
         evidence: Vec::new(),
         model_evidence: BTreeMap::new(),
     };
@@ -66,8 +68,9 @@ pub(in crate::scenario) fn provider(
     let cached = CachedTokens::default_for(config.dialect);
     let reserve = fields.get("reserve").and_then(|value| reserve(value, cached, diagnostics));
     let inherited = Inherited {
-        refill: refill_policy(fields, RefillPolicy::default(), diagnostics),
-        reserve: reserve.unwrap_or(Reserve { cached, ..Reserve::default() }),
+        dialect: config.dialect,
+        refill: stated_policy(fields, None, diagnostics),
+        reserve: reserve.unwrap_or(Reserve::default_of(config.dialect)),
         cached,
     };
     for (name, value) in fields.named_entries("models") {
@@ -85,6 +88,7 @@ pub(in crate::scenario) fn provider(
         }
         spec.config.models.push(model);
     }
+    spec.answers = answers(fields, &spec.config, diagnostics);
     spec
 }
 

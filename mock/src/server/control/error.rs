@@ -36,6 +36,8 @@ impl IntoResponse for Error {
 pub(super) trait Input: DeserializeOwned {
     /// The help of an error about it.
     const HELP: &str;
+    /// Creates the input of an empty body; `None` if a body is required.
+    const EMPTY: Option<fn() -> Self> = None;
 }
 
 /// Extracts a JSON object from the body, whatever its content type: [`super::guard`] has checked that no form of a page in a
@@ -50,6 +52,9 @@ impl<T: Input, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             status: rejection.status(),
             ..Error::new(rejection.body_text(), T::HELP)
         })?;
+        if let (true, Some(empty)) = (body.is_empty(), T::EMPTY) {
+            return Ok(Self(empty()));
+        }
         match Json::from_bytes(&body) {
             Ok(Json(value)) => Ok(Self(value)),
             Err(rejection) => Err(Error::new(shortened(&rejection.body_text()), T::HELP)),

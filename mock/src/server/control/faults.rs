@@ -1,11 +1,13 @@
-//! Injected faults: `{"fault": "503", "next": 3, "share": "20%", "for": "10s"}`.
+//! Injected faults: `{"fault": "503", "next": 3, "share": "20%", "for": "10s", "model": "m", "account": "a"}`, or a sequence
+//! of faults: `{"sequence": [503, 429, "ok"]}`.
 
 use super::amount::{Duration, Multiple, Share};
 use super::error::{Error, Input, JsonBody, shortened};
+use super::names;
 use crate::config::Fault;
 use crate::fault::{FaultSyntax, NAMES};
 use crate::server::Mock;
-use crate::server::fault_queue::{InjectedFault, MAX_FAULTS};
+use crate::server::fault_queue::{InjectedFault, MAX_FAULTS, Scope};
 use crate::time::Instant;
 use axum::Json;
 use axum::extract::State;
@@ -20,24 +22,37 @@ use std::sync::Arc;
 #[serde(deny_unknown_fields)]
 pub(super) struct Injection {
     /// A name, a status as a number, or an object with exactly one member: a name and its amount.
-    fault: Value,
+    fault: Option<Value>,
+    /// The faults of one request after another, where `"ok"` is none. It is used once, or repeated if `next` or `for` is given.
+    sequence: Option<Vec<Value>>,
     /// The number of requests that it affects; unlimited if absent.
     next: Option<NonZeroU64>,
+    /// The first request that it affects, from one: that alone, unless `next` or `sequence` is given.
+    nth: Option<NonZeroU64>,
     /// The share of requests that it affects; all if absent.
     share: Option<Share>,
     /// Its duration; unlimited if absent.
     #[serde(rename = "for")]
     duration: Option<Duration>,
+    /// The name of the only model that it affects; all if absent.
+    model: Option<String>,
+    /// The name of the only account that it affects; all if absent.
+    account: Option<String>,
+    /// The only path that it affects, or its start before a `*`; all if absent.
+    path: Option<String>,
 }
 
 impl Input for Injection {
-    const HELP: &str = r#"send a JSON object with a fault, such as {"fault": "503"}; "next": 3, "share": "20%" and "for": "10s" (up to 366d) are optional"#;
+    const HELP: &str = r#"send a JSON object with a fault, such as {"fault": "503"}, or a sequence, such as {"sequence": [503, 429, "ok"]}; "next": 3, "nth": 2, "share": "20%", "for": "10s" (up to 366d), "model", "account" and "path" are optional"#;
 }
+
+/// Maximum number of steps of a sequence.
+const MAX_STEPS: usize = 1_000;
 
 /// Lists the injected faults that have not ended.
 pub(super) async fn list(State(mock): State<Arc<Mock>>) -> Json<Value> {
     let faults = mock.with_faults(|queue, now| {
-        queue.not_ended(now).iter().map(|fault| to_json(fault, now)).collect::<Vec<_>>()
+        queue.not_ended(now).iter().map(|fault| to_json(&mock, fault, now)).collect::<Vec<_>>()
     });
     Json(json!({ "faults": faults }))
 }
@@ -51,15 +66,37 @@ pub(super) async fn clear(State(mock): State<Arc<Mock>>) -> Json<Value> {
 /// Injects a fault.
 pub(super) async fn inject(
     State(mock): State<Arc<Mock>>,
-    JsonBody(Injection { fault: spec, next, share, duration }): JsonBody<Injection>,
+    JsonBody(injection): JsonBody<Injection>,
 ) -> Result<Json<Value>, Error> {
-    let fault = parse(&spec)?;
-    let remaining = next.map(NonZeroU64::get);
-    let share = share.map_or(1.0, |Share(share)| share);
+    let (spec, sequence) = match (injection.fault, injection.sequence) {
+        (Some(spec), None) => (spec.clone(), vec![Some(parse(&spec)?)]),
+        (None, Some(steps)) if !steps.is_empty() && steps.len() <= MAX_STEPS => {
+            let sequence = steps.iter().map(parse_step).collect::<Result<_, _>>()?;
+            (Value::Array(steps), sequence)
+        }
+        (None, Some(_)) => {
+            return Err(Error::new(format!("a sequence has 1 to {MAX_STEPS} steps"), Injection::HELP));
+        }
+        _ => return Err(Error::new("either a fault or a sequence is expected", Injection::HELP)),
+    };
+    let once = match (sequence.len(), injection.duration) {
+        (1, _) => injection.nth.map(|_| 1),
+        (steps, None) => Some(steps as u64),
+        (_, Some(_)) => None,
+    };
+    let remaining = injection.next.map(NonZeroU64::get).or(once);
+    let scope = Scope {
+        account: injection.account.map(|name| names::account(&mock, &name)).transpose()?,
+        model: injection.model.map(|name| names::model(&mock, &name)).transpose()?,
+        path: injection.path,
+    };
+    let skip = injection.nth.map_or(0, |nth| nth.get() - 1);
+    let share = injection.share.map_or(1.0, |Share(share)| share);
     let added = mock.with_faults(|queue, now| {
-        let until = duration.map_or(Instant::MAX, |Duration(duration)| now + duration);
-        let fault = InjectedFault { spec, fault, remaining, share, until, id: 0 };
-        queue.add(fault, now).map(|fault| to_json(fault, now))
+        let until = injection.duration.map_or(Instant::MAX, |Duration(duration)| now + duration);
+        let fault =
+            InjectedFault { spec, sequence, scope, skip, affected: 0, remaining, share, until, id: 0 };
+        queue.add(fault, now).map(|fault| to_json(&mock, fault, now))
     });
     added.map(Json).ok_or_else(|| {
         let message = format!("there are already {MAX_FAULTS} injected faults");
@@ -67,8 +104,17 @@ pub(super) async fn inject(
     })
 }
 
+/// Parses a step of a sequence: a fault, or `"ok"` or 200 for none.
+fn parse_step(step: &Value) -> Result<Option<Fault>, Error> {
+    match step {
+        Value::String(name) if name == "ok" => Ok(None),
+        Value::Number(status) if status.as_u64() == Some(200) => Ok(None),
+        step => parse(step).map(Some),
+    }
+}
+
 /// Parses a fault: its name, its status as a number, or an object with exactly one member, its name and its amount.
-fn parse(spec: &Value) -> Result<Fault, Error> {
+pub(super) fn parse(spec: &Value) -> Result<Fault, Error> {
     let unknown = || {
         let known: Vec<_> = NAMES.iter().map(|(name, syntax)| example(name, *syntax)).collect();
         let message = format!("unknown fault {}", shortened(&spec.to_string()));
@@ -115,8 +161,18 @@ fn example(name: &str, syntax: FaultSyntax) -> String {
     }
 }
 
-fn to_json(fault: &InjectedFault, now: Instant) -> Value {
-    let InjectedFault { spec, remaining, share, until, id, .. } = fault;
+fn to_json(mock: &Mock, fault: &InjectedFault, now: Instant) -> Value {
+    let InjectedFault { spec, remaining, share, until, id, scope, skip, .. } = fault;
     let ends_in_s = (*until < Instant::MAX).then(|| until.since(now).as_secs_f64());
-    json!({ "id": id, "fault": spec, "next": remaining, "share": share, "for_s": ends_in_s })
+    json!({
+        "id": id,
+        "fault": spec,
+        "next": remaining,
+        "share": share,
+        "for_s": ends_in_s,
+        "skip": skip,
+        "account": names::account_json(mock, scope.account),
+        "model": scope.model.map(|model| mock.model(model).name.as_str()),
+        "path": scope.path,
+    })
 }

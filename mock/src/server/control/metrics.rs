@@ -7,17 +7,18 @@ use axum::response::IntoResponse;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-/// Returns requests by account, model and outcome, every limit and what remains of it, the injected faults and the clock.
+/// Returns requests by account, model and outcome, replies by status and their times, every limit and what remains of it, the injected faults and the clock.
 pub(super) async fn metrics(State(mock): State<Arc<Mock>>) -> impl IntoResponse {
     let mut out = String::new();
-    write_family(&mut out, "requests_total", "counter", "Requests received, by the decision on them.");
+    write_family(&mut out, "requests_total", "counter", "Requests received, by their outcome.");
     let counts = mock.journal(|journal| journal.counts().collect::<Vec<_>>()).unwrap_or_default();
     for ((account, model, outcome), count) in counts {
         let account = Label(account.map_or("", |account| mock.account_name(account)));
         let model = Label(model.map_or("", |model| mock.model(model).name.as_str()));
-        let labels = format!("{{account={account},model={model},ruling=\"{outcome}\"}}");
+        let labels = format!("{{account={account},model={model},outcome=\"{outcome}\"}}");
         write_line(&mut out, format_args!("quotalab_mock_requests_total{labels} {count}"));
     }
+    write_replies(&mut out, &mock);
     let mut remaining = String::new();
     write_family(&mut out, "limit", "gauge", "The limit, per its window.");
     write_family(
@@ -40,12 +41,35 @@ pub(super) async fn metrics(State(mock): State<Arc<Mock>>) -> impl IntoResponse 
         }
     }
     out.push_str(&remaining);
-    write_family(&mut out, "standing_faults", "gauge", "Injected faults that have not ended.");
+    write_family(&mut out, "injected_faults", "gauge", "Injected faults that have not ended.");
     let faults = mock.with_faults(|queue, now| queue.not_ended(now).len());
-    write_line(&mut out, format_args!("quotalab_mock_standing_faults {faults}"));
+    write_line(&mut out, format_args!("quotalab_mock_injected_faults {faults}"));
     write_family(&mut out, "clock_seconds", "gauge", "The mock's own clock.");
     write_line(&mut out, format_args!("quotalab_mock_clock_seconds {}", mock.now().as_secs_f64()));
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], out)
+}
+
+/// Appends the replies by status, and the times from the arrival of a request to the end of its reply.
+fn write_replies(out: &mut String, mock: &Mock) {
+    let read = mock.journal(|journal| (journal.statuses().collect::<Vec<_>>(), *journal.durations()));
+    let (statuses, durations) = read.unwrap_or_default();
+    write_family(out, "replies_total", "counter", "Replies by status; `none` if none was sent.");
+    for (status, count) in statuses {
+        let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+        write_line(out, format_args!("quotalab_mock_replies_total{{status=\"{status}\"}} {count}"));
+    }
+    write_family(
+        out,
+        "request_seconds",
+        "histogram",
+        "From the arrival of a request to the end of its reply.",
+    );
+    for (bound, count) in durations.cumulative() {
+        write_line(out, format_args!("quotalab_mock_request_seconds_bucket{{le=\"{bound}\"}} {count}"));
+    }
+    write_line(out, format_args!("quotalab_mock_request_seconds_bucket{{le=\"+Inf\"}} {}", durations.count));
+    write_line(out, format_args!("quotalab_mock_request_seconds_sum {}", durations.sum_s));
+    write_line(out, format_args!("quotalab_mock_request_seconds_count {}", durations.count));
 }
 
 /// Appends the `HELP` and `TYPE` lines of a metric.

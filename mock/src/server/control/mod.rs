@@ -1,24 +1,32 @@
 //! The control plane: HTTP endpoints on the mock's own port, with which a test observes and changes a running mock.
 //!
 //! ```text
-//!  GET  /_quotalab/state                       level of every limit         POST /_quotalab/reset   resets all but the clock
-//!  GET  /_quotalab/requests                    the journal                  POST /_quotalab/clock   {"advance": "1h"}
-//!  GET  /_quotalab/verdict                     whether the client retried correctly
-//!  GET, POST, DELETE /_quotalab/faults         injected faults              GET  /metrics           for Prometheus
+//!  GET  /_quotalab/state     level of every limit         POST /_quotalab/reset    everything as at the start
+//!  GET  /_quotalab/requests  the journal                  POST /_quotalab/clock    {"advance": "1h"}
+//!  GET  /_quotalab/verdict   whether the clients retried  POST /_quotalab/limits   {"rpd": "2 left"}
+//!                            correctly                    POST /_quotalab/settings {"speed": 0}
+//!  GET, POST, DELETE /_quotalab/faults   injected faults  GET  /metrics            for Prometheus
+//!  GET, POST, DELETE /_quotalab/answers  answers to set
 //! ```
 //!
 //! It requires no API key and returns none. Any program on this machine can read and change everything, and on a network any
 //! client that knows the token; no page in a browser can ([`guard`]).
 
 mod amount;
+mod answers;
 mod error;
 mod faults;
 mod guard;
+mod limits;
 mod metrics;
+mod names;
+mod requests;
+mod settings;
 mod state;
 mod verdict;
 
 use super::Mock;
+pub(super) use answers::{answer_from_header, answer_rules};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
@@ -34,6 +42,8 @@ pub enum ControlPlane {
     /// Its paths are unknown, and no journal is kept.
     #[default]
     Disabled,
+    /// Its paths are unknown; a journal is kept, for the access log and the verdict at the end.
+    JournalOnly,
     /// It is served under `/_quotalab/`, and metrics under `/metrics`, to every program that can connect and names this machine
     /// as the host: for loopback.
     Enabled,
@@ -43,13 +53,17 @@ pub enum ControlPlane {
 
 /// Returns the routes of the control plane.
 pub(super) fn router(mock: &Arc<Mock>) -> Router<Arc<Mock>> {
+    let answers = get(answers::list).post(answers::add).delete(answers::clear);
     let quotalab = Router::new()
         .route("/", get(endpoints))
         .route("/state", get(state::levels))
         .route("/reset", post(state::reset))
-        .route("/requests", get(state::requests))
+        .route("/limits", post(limits::set))
+        .route("/answers", answers.layer(DefaultBodyLimit::max(MAX_ANSWERS_BYTES)))
+        .route("/requests", get(requests::requests))
         .route("/verdict", get(verdict::verdict))
-        .route("/clock", get(state::clock).post(state::advance))
+        .route("/clock", get(state::clock).post(state::set_clock))
+        .route("/settings", get(settings::settings).post(settings::change))
         .route("/faults", get(faults::list).post(faults::inject).delete(faults::clear))
         .fallback(async |request: Request| unknown_endpoint(&request, "/_quotalab"))
         .method_not_allowed_fallback(async |request: Request| unknown_endpoint(&request, "/_quotalab"));
@@ -80,18 +94,27 @@ fn unknown_endpoint(request: &Request, prefix: &str) -> Error {
     Error { status, ..Error::new(message, format!("use one of {}", known.join(", "))) }
 }
 
-const ENDPOINTS: [&str; 10] = [
+const ENDPOINTS: [&str; 16] = [
     "GET /_quotalab/state",
     "POST /_quotalab/reset",
+    "POST /_quotalab/limits",
     "GET /_quotalab/requests",
     "GET /_quotalab/verdict",
     "GET /_quotalab/clock",
     "POST /_quotalab/clock",
+    "GET /_quotalab/settings",
+    "POST /_quotalab/settings",
     "GET /_quotalab/faults",
     "POST /_quotalab/faults",
     "DELETE /_quotalab/faults",
+    "GET /_quotalab/answers",
+    "POST /_quotalab/answers",
+    "DELETE /_quotalab/answers",
     "GET /metrics",
 ];
 
 /// Maximum size of a request body in bytes.
 const MAX_BODY_BYTES: usize = 64 << 10;
+
+/// Maximum size of a request body with answers in bytes.
+const MAX_ANSWERS_BYTES: usize = 4 << 20;

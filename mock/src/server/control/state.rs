@@ -1,9 +1,10 @@
-//! The state of a mock: the level of every limit, the clock, and the journal.
+//! The state of a mock: the level of every limit, and the clock, which all mocks of the process share.
 
 use super::amount::Duration;
-use super::error::{Input, JsonBody, QueryParams};
-use crate::journal::{Entry, JournalOutcome};
+use super::error::{Error, Input, JsonBody};
+use super::names;
 use crate::server::Mock;
+use crate::time::Instant;
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -19,7 +20,7 @@ pub(super) async fn levels(State(mock): State<Arc<Mock>>) -> Json<Value> {
                 limits.push(json!({
                     "axis": level.axis.name(),
                     "limit": level.limit,
-                    "burst": level.capacity,
+                    "capacity": level.capacity,
                     "remaining": level.remaining,
                     "used_share": level.used_fraction(),
                 }));
@@ -36,10 +37,36 @@ pub(super) async fn levels(State(mock): State<Arc<Mock>>) -> Json<Value> {
     Json(json!({ "now_s": mock.now().as_secs_f64(), "accounts": accounts }))
 }
 
-/// Resets limits, injected faults and journal.
-pub(super) async fn reset(State(mock): State<Arc<Mock>>) -> Json<Value> {
-    mock.reset();
-    levels(State(mock)).await
+/// What to reset.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reset {
+    /// The account whose limits alone are reset; everything if absent.
+    account: Option<String>,
+}
+
+impl Input for Reset {
+    const HELP: &str =
+        r#"send nothing or {} to reset everything, or {"account": "NAME"} for the limits of one account"#;
+    const EMPTY: Option<fn() -> Self> = Some(Self::default);
+}
+
+/// Resets every mock of the process, with the clock, or the limits of an account.
+pub(super) async fn reset(
+    State(mock): State<Arc<Mock>>,
+    JsonBody(Reset { account }): JsonBody<Reset>,
+) -> Result<Json<Value>, Error> {
+    match account {
+        None => mock.clock().reset(&mock),
+        Some(name) => {
+            let account = names::account(&mock, &name)?;
+            let models = (0..).zip(mock.model_names()).map(|(model, _)| model);
+            mock.with_provider(|provider, now, initial| {
+                models.for_each(|model| provider.reset_levels(now, account, model, initial));
+            });
+        }
+    }
+    Ok(levels(State(mock)).await)
 }
 
 /// Returns the time of the clock.
@@ -47,75 +74,37 @@ pub(super) async fn clock(State(mock): State<Arc<Mock>>) -> Json<Value> {
     Json(json!({ "now_s": mock.now().as_secs_f64() }))
 }
 
-/// By how much to advance the clock.
+/// How to change the clock: exactly one of the three.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Advance {
-    advance: Duration,
+pub(super) struct ClockChange {
+    advance: Option<Duration>,
+    back: Option<Duration>,
+    /// Time since the start.
+    set: Option<Duration>,
 }
 
-impl Input for Advance {
-    const HELP: &str =
-        r#"send a JSON object: {"advance": "1h"}, up to 366d, with the units d, h, m, s and ms"#;
+impl Input for ClockChange {
+    const HELP: &str = r#"send a JSON object: {"advance": "1h"}, {"back": "1h"} or {"set": "24h"} (since the start), up to 366d, with the units d, h, m, s and ms"#;
 }
 
-/// Advances the clock.
-pub(super) async fn advance(
+/// Advances the clock, or sets it back, for all mocks of the process.
+pub(super) async fn set_clock(
     State(mock): State<Arc<Mock>>,
-    JsonBody(Advance { advance: Duration(by) }): JsonBody<Advance>,
-) -> Json<Value> {
-    mock.advance(by);
-    clock(State(mock)).await
-}
-
-/// The query of the journal's endpoint.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RequestsQuery {
-    /// Maximum number of requests to return, the latest ones.
-    #[serde(default = "RequestsQuery::default_last")]
-    last: usize,
-}
-
-impl RequestsQuery {
-    const fn default_last() -> usize {
-        100
+    JsonBody(change): JsonBody<ClockChange>,
+) -> Result<Json<Value>, Error> {
+    let now = mock.now();
+    match (change.advance, change.back, change.set) {
+        (Some(Duration(by)), None, None) => mock.clock().advance(by),
+        (None, Some(Duration(by)), None) => {
+            let Some(to) = now.0.checked_sub(by.0) else {
+                let message = format!("the clock is only {now} after its start");
+                return Err(Error::new(message, r#"send {"set": "0s"} for the start"#));
+            };
+            mock.clock().set(&mock, Instant(to));
+        }
+        (None, None, Some(Duration(to))) => mock.clock().set(&mock, Instant(to.0)),
+        _ => return Err(Error::new("one change of the clock is expected", ClockChange::HELP)),
     }
-}
-
-impl Input for RequestsQuery {
-    const HELP: &str = "write ?last=20; at most 10000 requests are kept";
-}
-
-/// Returns the latest requests, oldest first.
-pub(super) async fn requests(
-    State(mock): State<Arc<Mock>>,
-    QueryParams(RequestsQuery { last }): QueryParams<RequestsQuery>,
-) -> Json<Value> {
-    let requests = mock.journal(|journal| {
-        let kept = journal.entries().len();
-        let latest = journal.entries().skip(kept.saturating_sub(last));
-        let requests: Vec<_> = latest.map(|entry| to_json(&mock, entry)).collect();
-        let received = journal.counts().map(|(_, count)| count).sum::<u64>();
-        json!({ "received": received, "forgotten": journal.evicted(), "requests": requests })
-    });
-    Json(requests.unwrap_or_default())
-}
-
-fn to_json(mock: &Mock, entry: &Entry) -> Value {
-    let mut json = json!({
-        "number": entry.request_number,
-        "at_s": entry.at.as_secs_f64(),
-        "account": entry.account.map(|account| mock.account_name(account)),
-        "model": entry.model.map(|model| mock.model(model).name.as_str()),
-        "stream": entry.wants_stream,
-        "ruling": entry.outcome.name(),
-        "status": entry.status,
-        "wait_s": entry.wait.map(|wait| wait.as_secs_f64()),
-    });
-    if let JournalOutcome::RateLimited { axis, oversize } = entry.outcome {
-        json["axis"] = json!(axis.name());
-        json["oversize"] = json!(oversize);
-    }
-    json
+    Ok(clock(State(mock)).await)
 }

@@ -1,14 +1,16 @@
-//! The verdict on the mock's client, whether it retried correctly, as JSON or as text.
+//! The verdict on the mock's clients, whether they retried correctly, as JSON or as text.
 
-use super::error::{Input, QueryParams};
-use crate::client_check::{self, Bounds, Finding, Violation};
+use super::error::{Error, Input, QueryParams};
+use super::names::{self, Selection};
+use crate::client_check::{self, Bounds, ClientReport, Finding, Violation};
+use crate::journal::Entry;
 use crate::server::Mock;
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -17,58 +19,167 @@ use std::sync::Arc;
 #[serde(deny_unknown_fields)]
 pub(super) struct VerdictQuery {
     /// If present, whatever its value, the verdict is returned as text.
+    text: Option<String>,
+    /// The same by its earlier name.
     words: Option<String>,
+    /// The name of an account.
+    account: Option<String>,
+    /// The number of a key within its account, from one.
+    key: Option<u16>,
 }
 
 impl Input for VerdictQuery {
-    const HELP: &str = "write /_quotalab/verdict, or /_quotalab/verdict?words for text";
+    const HELP: &str = "write /_quotalab/verdict, or /_quotalab/verdict?text for text; ?account=NAME or ?account=NAME&key=1 for one account or key";
 }
 
-/// Checks the requests that the journal has kept. Returns text for `?words` or `accept: text/plain`, JSON otherwise.
+/// The verdict in JSON.
+#[derive(Serialize)]
+struct Verdict {
+    #[serde(flatten)]
+    summary: Summary,
+    now_s: f64,
+    requests: u64,
+    retries: u64,
+    /// Requests that may be retries before a wait was over, or jobs of their own.
+    unclear: u64,
+    /// Refused jobs that are expected to be retried.
+    pending: u64,
+    /// Requests that are in the journal no more, and were not checked.
+    evicted: u64,
+    counts: Map<String, Value>,
+    findings: Vec<Value>,
+    keys: Vec<KeyVerdict>,
+}
+
+/// The part of the verdict that each key has as well. The number of jobs that ended in a refusal is the first.
+#[derive(Serialize)]
+struct Summary {
+    jobs_ended_in_refusal: u64,
+    jobs: u64,
+    jobs_served: u64,
+    jobs_failed: u64,
+    jobs_in_progress: u64,
+    jobs_may_be_retried: u64,
+    verdict: &'static str,
+    behaved: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct KeyVerdict {
+    account: Value,
+    key: Value,
+    #[serde(flatten)]
+    summary: Summary,
+}
+
+impl Summary {
+    fn new(report: &ClientReport) -> Self {
+        let (jobs, verdict) = (&report.jobs, report.verdict());
+        Self {
+            jobs_ended_in_refusal: jobs.refused,
+            jobs: jobs.total,
+            jobs_served: jobs.served,
+            jobs_failed: jobs.failed,
+            jobs_in_progress: jobs.in_progress,
+            jobs_may_be_retried: jobs.may_be_retried,
+            verdict: verdict.name(),
+            behaved: verdict.behaved(),
+        }
+    }
+}
+
+/// Checks the requests that the journal has kept. Returns text for `?text` or `accept: text/plain`, JSON otherwise.
 pub(super) async fn verdict(
     State(mock): State<Arc<Mock>>,
-    QueryParams(VerdictQuery { words }): QueryParams<VerdictQuery>,
+    QueryParams(query): QueryParams<VerdictQuery>,
     headers: HeaderMap,
-) -> Response {
-    let now = mock.now();
-    let (entries, evicted) = mock
-        .journal(|journal| (journal.entries().copied().collect::<Vec<_>>(), journal.evicted()))
-        .unwrap_or_default();
-    let report = client_check::check(&entries, now, &Bounds::default());
+) -> Result<Response, Error> {
+    let selection = Selection::new(&mock, query.account.as_deref(), query.key)?;
     let is_text_accepted =
         headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/plain"));
-    if words.is_some() || is_text_accepted {
-        let mut text = report.to_string();
-        if evicted > 0 {
-            text.push_str(&format!(
-                "{evicted} older requests were evicted from the journal and not checked.\n"
-            ));
-        }
-        return text.into_response();
+    if query.text.is_some() || query.words.is_some() || is_text_accepted {
+        return Ok(text(&mock, selection).into_response());
     }
-    let counts: Map<_, _> =
-        Violation::NAMES.into_iter().map(str::to_owned).zip(report.counts.map(Value::from)).collect();
-    let findings: Vec<_> = report.findings.iter().map(|finding| to_json(&mock, finding)).collect();
-    let verdict = json!({
-        "behaved": report.is_clean(),
-        "now_s": now.as_secs_f64(),
-        "requests": report.attempts,
-        "conversations": report.requests,
-        "retries": report.attempts - report.requests,
-        "forgotten": evicted,
-        "counts": counts,
-        "findings": findings,
-    });
-    Json(verdict).into_response()
+    Ok(Json(to_json(&mock, selection)).into_response())
 }
 
-fn to_json(mock: &Mock, finding: &Finding) -> Value {
-    let Finding { at, request_number, account, violation } = finding;
+/// Returns the selected entries of the journal, and the number of those that are in it no more.
+fn selected(mock: &Mock, selection: Selection) -> (Vec<Entry>, u64) {
+    let selected = mock.journal(|journal| {
+        let entries = journal.entries().filter(|entry| selection.contains(entry)).cloned();
+        (entries.collect(), journal.evicted())
+    });
+    selected.unwrap_or_default()
+}
+
+/// Returns the verdict as text.
+pub(super) fn text(mock: &Mock, selection: Selection) -> String {
+    let ((entries, evicted), now) = (selected(mock, selection), mock.now());
+    let mut text = client_check::check(&entries, now, &Bounds::default()).to_string();
+    let by_key = client_check::check_by_key(&entries, now, &Bounds::default());
+    if by_key.len() > 1 {
+        for ((account, key), report) in by_key {
+            let key = match (account, key) {
+                (Some(account), Some(key)) => {
+                    format!("account {}, key {}", mock.account_name(account), key + 1)
+                }
+                _ => "unknown keys".to_owned(),
+            };
+            let (jobs, verdict) = (report.jobs, report.verdict().name().replace('_', " "));
+            text.push_str(&format!(
+                "  {key}: {} of {} jobs ended in a refusal; {verdict}\n",
+                jobs.refused, jobs.total
+            ));
+        }
+    }
+    if evicted > 0 {
+        text.push_str(&format!("{evicted} older requests were evicted from the journal and not checked.\n"));
+    }
+    text
+}
+
+fn to_json(mock: &Mock, selection: Selection) -> Verdict {
+    let ((entries, evicted), now) = (selected(mock, selection), mock.now());
+    let report = client_check::check(&entries, now, &Bounds::default());
+    let by_key = client_check::check_by_key(&entries, now, &Bounds::default());
+    let keys = by_key.iter().map(|((account, key), report)| KeyVerdict {
+        account: names::account_json(mock, *account),
+        key: names::key_json(*key),
+        summary: Summary::new(report),
+    });
+    Verdict {
+        summary: Summary::new(&report),
+        now_s: now.as_secs_f64(),
+        requests: report.attempts,
+        retries: report.attempts - report.jobs.total,
+        unclear: report.unclear,
+        pending: report.pending,
+        evicted,
+        counts: Violation::NAMES.into_iter().map(str::to_owned).zip(report.counts.map(Value::from)).collect(),
+        findings: report.findings.iter().map(|finding| finding_json(mock, finding)).collect(),
+        keys: keys.collect(),
+    }
+}
+
+fn finding_json(mock: &Mock, finding: &Finding) -> Value {
+    let Finding { at, request_number, account, key, violation } = finding;
     json!({
-        "misdeed": violation.name(),
+        "violation": violation.name(),
         "request": request_number,
         "at_s": at.as_secs_f64(),
-        "account": account.map(|account| mock.account_name(account)),
-        "words": violation.to_string(),
+        "account": names::account_json(mock, *account),
+        "key": names::key_json(*key),
+        "text": violation.to_string(),
     })
+}
+
+impl Mock {
+    /// Returns the verdict on the clients so far as text; empty if no journal is kept or nothing was received.
+    #[must_use]
+    pub fn verdict_text(&self) -> String {
+        match self.journal(|journal| journal.entries().len()) {
+            None | Some(0) => String::new(),
+            Some(_) => text(self, Selection::default()),
+        }
+    }
 }

@@ -12,7 +12,7 @@ pub(super) use native::Native;
 
 use super::{Error, Head, Headers, ids};
 use crate::axis::Axis;
-use crate::calendar::UnixTime;
+use crate::calendar::Epoch;
 use crate::decision::Denial;
 use crate::length::{LengthLimit, TooLong};
 use crate::meter::LimitLevel;
@@ -22,7 +22,7 @@ use std::borrow::Cow;
 /// Renders the headers of a reply.
 fn headers(head: &Head<'_>) -> Headers {
     let mut headers = Headers::with_media_type(head.media_type);
-    headers.add("date", UnixTime::at(head.at).http_date());
+    headers.add("date", head.epoch.time_at(head.at).http_date());
     headers.add_text("request-id", &request_id(head.number));
     if matches!(head.status, 429 | 500..) {
         headers.add_static("x-should-retry", "true");
@@ -31,13 +31,14 @@ fn headers(head: &Head<'_>) -> Headers {
         let [requests, tokens, input, output] =
             [Axis::Rpm, Axis::Tpm, Axis::Itpm, Axis::Otpm].map(|axis| snapshot.level(axis));
         // The reset of requests counts from the arrival, that of tokens from the reply (evidence: captures of 2026).
-        add_limit(&mut headers, REQUESTS, requests.map(|level| Row::of(&[level], 1, snapshot.at)));
+        let epoch = head.epoch;
+        add_limit(&mut headers, epoch, REQUESTS, requests.map(|level| Row::of(&[level], 1, snapshot.at)));
         let levels: Vec<&LimitLevel> =
             tokens.map_or_else(|| input.into_iter().chain(output).collect(), |total| vec![total]);
         let tokens = (!levels.is_empty()).then(|| Row::of(&levels, THOUSAND, head.at));
-        add_limit(&mut headers, TOKENS, tokens);
-        add_limit(&mut headers, INPUT, input.map(|level| Row::of(&[level], THOUSAND, head.at)));
-        add_limit(&mut headers, OUTPUT, output.map(|level| Row::of(&[level], THOUSAND, head.at)));
+        add_limit(&mut headers, epoch, TOKENS, tokens);
+        add_limit(&mut headers, epoch, INPUT, input.map(|level| Row::of(&[level], THOUSAND, head.at)));
+        add_limit(&mut headers, epoch, OUTPUT, output.map(|level| Row::of(&[level], THOUSAND, head.at)));
     }
     if let Some(wait) = head.wait {
         headers.add_number("retry-after", wait.as_secs_ceil());
@@ -69,12 +70,12 @@ impl Row {
     }
 }
 
-fn add_limit(headers: &mut Headers, names: [&'static str; 3], row: Option<Row>) {
+fn add_limit(headers: &mut Headers, epoch: Epoch, names: [&'static str; 3], row: Option<Row>) {
     let Some(Row { limit, remaining, reset }) = row else { return };
     let [limit_name, remaining_name, reset_name] = names;
     headers.add_number(limit_name, limit);
     headers.add_number(remaining_name, remaining);
-    headers.add(reset_name, UnixTime::at(reset).rfc3339());
+    headers.add(reset_name, epoch.time_at(reset).rfc3339());
 }
 
 /// Returns the message of a refusal. The messages for tokens per minute (the wording of 2026, with organisation and model) and
@@ -104,7 +105,7 @@ fn describe<'e>(error: &'e Error<'_>) -> (u16, &'static str, Cow<'e, str>) {
         Error::InvalidKey => (401, "invalid x-api-key".into()),
         Error::UnknownModel(model) => (404, format!("model: {model}").into()),
         Error::UnknownPath(..) => (404, "Not found".into()),
-        Error::Invalid(message) => (400, message.as_ref().into()),
+        Error::Invalid(message) | Error::InvalidMember { message, .. } => (400, message.as_ref().into()),
         Error::BodyTooLarge => (413, "Request exceeds the maximum size".into()),
         Error::Overload(_) => (529, "Overloaded".into()),
         Error::Billing => (400, NO_CREDIT.into()),

@@ -3,13 +3,16 @@
 use crate::call::Usage;
 use crate::decision::{Denial, Service};
 use crate::time::Instant;
-use crate::wire::chat::{Finish, MAX_FILLER_TOKENS};
-use crate::wire::stream::{Chunks, TokenText};
+use crate::wire::chat::{Content, Finish, MAX_FILLER_TOKENS};
+use crate::wire::models;
+use crate::wire::stream::{Chunks, TokenEvent, TokenText};
 use crate::wire::{
-    Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, WireFormat,
+    Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, Model, ModelEntry,
+    Operation, WireFormat,
 };
-use crate::wire::{filler, ids, json};
+use crate::wire::{endpoint, filler, ids, json};
 use serde::Serialize;
+use serde_json::Value;
 
 /// The native endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +31,25 @@ impl WireFormat for Native {
         &[KeyHeader::Named("x-api-key"), KeyHeader::Bearer]
     }
 
-    fn endpoint<'p>(&self, method: &str, path: &'p str) -> Option<Endpoint<'p>> {
-        ((method, path) == ("POST", PATH)).then_some(Endpoint::Messages)
+    /// Its SDKs send both.
+    fn marker_headers(&self) -> &'static [&'static str] {
+        &["x-api-key", "anthropic-version"]
+    }
+
+    fn endpoint<'p>(&self, path: &'p str) -> Option<Endpoint<'p>> {
+        match path {
+            PATH => Some(Endpoint::Operation(Operation::Messages, None)),
+            COUNT_PATH => Some(Endpoint::Operation(Operation::CountMessages, None)),
+            _ => match endpoint::compatible(path.strip_prefix(self.base())?, &[])? {
+                Endpoint::Operation(..) => None,
+                other => Some(other),
+            },
+        }
+    }
+
+    /// The messages are this format's alone; the rest of the base belongs to whichever has the key.
+    fn owned_prefix(&self, path: &str) -> usize {
+        [PATH, self.base()].iter().find(|prefix| path.starts_with(**prefix)).map_or(0, |prefix| prefix.len())
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
@@ -47,32 +67,85 @@ impl WireFormat for Native {
         ErrorReply::new(status, body(kind, &message, (status != 500).then_some(number)))
     }
 
-    /// The content is always filler text.
     fn completion(&self, service: &Service, context: &Context<'_>) -> String {
         let tokens = service.usage.completion_tokens;
-        let text = filler::text(context.number, tokens.min(MAX_FILLER_TOKENS));
-        let content = [TextBlock { kind: "text", text: &text }];
+        let filler;
+        let block = match context.content {
+            Content::ToolCall { name, arguments } => ContentBlock::tool_use(context, name, arguments),
+            Content::Text(text) => ContentBlock::Text { text },
+            Content::Filler | Content::Transcript(_) => {
+                filler = filler::text(context.number, tokens.min(MAX_FILLER_TOKENS));
+                ContentBlock::Text { text: &filler }
+            }
+        };
         let usage = MessageUsage::of(service.usage, tokens);
-        json::text(&Message::of(context, &content, Some(stop_reason(context.finish)), usage))
+        json::text(&Message::of(context, &[block], Some(stop_reason(context)), usage))
     }
 
-    /// The content is always filler text.
+    /// A tool call is one block whose input is sent in one piece. A real one has several.
     fn chunks(&self, service: &Service, context: &Context<'_>) -> Chunks {
         let message = Message::of(context, &[], None, MessageUsage::of(service.usage, 1));
         let start = event("message_start", &MessageStart { kind: "message_start", message });
-        let delta = StopDelta { stop_reason: stop_reason(context.finish), stop_sequence: () };
+        let delta = StopDelta { stop_reason: stop_reason(context), stop_sequence: context.shape.stop_text };
         let usage = OutputUsage { output_tokens: service.usage.completion_tokens };
         let stop = event("message_delta", &MessageDelta { kind: "message_delta", delta, usage });
+        let (block_start, input) = match context.content {
+            Content::ToolCall { name, arguments } => {
+                let content_block = ContentBlock::tool_use(context, name, "{}");
+                let start = BlockStart { kind: "content_block_start", index: 0, content_block };
+                let delta = InputDelta { kind: "input_json_delta", partial_json: arguments };
+                let delta = BlockDelta { kind: "content_block_delta", index: 0, delta };
+                (event("content_block_start", &start), event("content_block_delta", &delta))
+            }
+            _ => (CONTENT_BLOCK_START.to_owned(), String::new()),
+        };
         Chunks {
-            role: format!("{start}{CONTENT_BLOCK_START}{PING}"),
-            token: (BEFORE_TOKEN.to_owned(), AFTER_TOKEN.to_owned()),
-            end: format!("{CONTENT_BLOCK_STOP}{stop}{MESSAGE_STOP}"),
+            role: format!("{start}{block_start}{PING}"),
+            token: TokenEvent::new(BEFORE_TOKEN, AFTER_TOKEN),
+            other_choices: Vec::new(),
+            end: format!("{input}{CONTENT_BLOCK_STOP}{stop}{MESSAGE_STOP}"),
             usage: String::new(),
             done: "",
-            text: TokenText::Filler,
+            text: TokenText::of(context.content, service.usage.completion_tokens),
             number: context.number,
         }
     }
+
+    /// Documented, 2026: the date of a release, and the longest prompt and completion.
+    fn model(&self, model: &Model<'_>) -> ModelEntry {
+        let info = ModelInfo {
+            kind: "model",
+            id: model.id,
+            display_name: model.id,
+            created_at: model.created.rfc3339().to_string(),
+            max_input_tokens: model.context(),
+            max_tokens: model.max_output(),
+        };
+        ModelEntry::new(model, json::text(&info))
+    }
+
+    /// All models are on one page.
+    fn model_list(&self, entries: &[ModelEntry]) -> String {
+        let id = |entry: Option<&ModelEntry>| json::text(&entry.map(|entry| &entry.id));
+        let (data, first, last) = (models::array(entries), id(entries.first()), id(entries.last()));
+        format!(r#"{{"data":{data},"has_more":false,"first_id":{first},"last_id":{last}}}"#)
+    }
+
+    /// Documented.
+    fn token_count(&self, tokens: u32) -> String {
+        format!(r#"{{"input_tokens":{tokens}}}"#)
+    }
+}
+
+#[derive(Serialize)]
+struct ModelInfo<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: &'a str,
+    display_name: &'a str,
+    created_at: String,
+    max_input_tokens: u32,
+    max_tokens: u32,
 }
 
 #[derive(Serialize)]
@@ -82,30 +155,62 @@ struct Message<'a> {
     kind: &'static str,
     role: &'static str,
     model: &'a str,
-    content: &'a [TextBlock<'a>],
+    content: &'a [ContentBlock<'a>],
     stop_reason: Option<&'static str>,
-    stop_sequence: (),
+    stop_sequence: Option<&'a str>,
     usage: MessageUsage,
 }
 
 impl<'a> Message<'a> {
     fn of(
         context: &Context<'a>,
-        content: &'a [TextBlock<'a>],
+        content: &'a [ContentBlock<'a>],
         stop_reason: Option<&'static str>,
         usage: MessageUsage,
     ) -> Self {
         let (id, model) = (format!("msg_0101{}", ids::base_62(context.number, 20)), context.model);
         let (kind, role) = ("message", "assistant");
-        Self { id, kind, role, model, content, stop_reason, stop_sequence: (), usage }
+        let stop_sequence = stop_reason.and(context.shape.stop_text);
+        Self { id, kind, role, model, content, stop_reason, stop_sequence, usage }
     }
 }
 
 #[derive(Serialize)]
-struct TextBlock<'a> {
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ContentBlock<'a> {
+    Text { text: &'a str },
+    ToolUse { id: String, name: &'a str, input: Value },
+}
+
+impl<'a> ContentBlock<'a> {
+    /// Returns the block of a tool call, given its arguments as JSON.
+    fn tool_use(context: &Context<'_>, name: &'a str, arguments: &str) -> Self {
+        let input = serde_json::from_str(arguments).unwrap_or_default();
+        Self::ToolUse { id: format!("toolu_01{}", ids::base_62(context.number, 21)), name, input }
+    }
+}
+
+#[derive(Serialize)]
+struct BlockStart<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    text: &'a str,
+    index: u32,
+    content_block: ContentBlock<'a>,
+}
+
+#[derive(Serialize)]
+struct BlockDelta<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    index: u32,
+    delta: InputDelta<'a>,
+}
+
+#[derive(Serialize)]
+struct InputDelta<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    partial_json: &'a str,
 }
 
 /// The usage of a message. The input tokens exclude those that were read from the cache. No tokens are reported as written to
@@ -137,17 +242,17 @@ struct MessageStart<'a> {
 }
 
 #[derive(Serialize)]
-struct MessageDelta {
+struct MessageDelta<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    delta: StopDelta,
+    delta: StopDelta<'a>,
     usage: OutputUsage,
 }
 
 #[derive(Serialize)]
-struct StopDelta {
+struct StopDelta<'a> {
     stop_reason: &'static str,
-    stop_sequence: (),
+    stop_sequence: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -159,8 +264,9 @@ fn event(name: &str, data: &impl Serialize) -> String {
     format!("event: {name}\ndata: {}\n\n", json::text(data))
 }
 
-const fn stop_reason(finish: Finish) -> &'static str {
-    match finish {
+const fn stop_reason(context: &Context<'_>) -> &'static str {
+    match context.finish {
+        Finish::Stop if context.shape.stop_text.is_some() => "stop_sequence",
         Finish::Stop => "end_turn",
         Finish::Length => "max_tokens",
         Finish::ToolCalls => "tool_use",
@@ -190,6 +296,7 @@ fn body(kind: &str, message: &str, number: Option<u64>) -> String {
 }
 
 const PATH: &str = "/v1/messages";
+const COUNT_PATH: &str = "/v1/messages/count_tokens";
 const CONTENT_BLOCK_START: &str = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
 const PING: &str = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
 const BEFORE_TOKEN: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"";

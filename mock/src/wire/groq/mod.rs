@@ -8,7 +8,10 @@ mod headers;
 
 use super::chat::{self, CompletionFormat, Stages};
 use super::json::Object;
-use super::{Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, Model, WireFormat, ids};
+use super::{
+    Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, Model, ModelEntry, Operation, Task,
+    WireFormat, ids, models,
+};
 use crate::decision::{Denial, Service};
 use crate::time::Instant;
 
@@ -43,16 +46,31 @@ impl WireFormat for Groq {
         Some(498)
     }
 
-    fn has_audio(&self) -> bool {
-        true
+    /// Documented, 2026-02: responses, and audio. Its SDK has embeddings (no model is listed), and older clients ask for
+    /// completions: served as well, assumed.
+    fn operations(&self) -> &'static [Operation] {
+        &[
+            Operation::Responses,
+            Operation::Audio(Task::Transcribe),
+            Operation::Audio(Task::Translate),
+            Operation::TextCompletion,
+            Operation::Embeddings,
+        ]
     }
 
     fn completion_format(&self) -> &'static CompletionFormat {
         &FORMAT
     }
 
-    fn model<'a>(&self, name: &'a str) -> Model<'a> {
-        Model::new(name).active()
+    /// Documented, 2026.
+    fn model(&self, model: &Model<'_>) -> ModelEntry {
+        models::openai_entry(model, "Groq", |entry| {
+            entry
+                .member("active", &true)
+                .member("context_window", &model.context())
+                .member("public_apps", &())
+                .member("max_completion_tokens", &model.max_output())
+        })
     }
 }
 
@@ -82,11 +100,13 @@ fn request_seed(object: Object, context: &Context<'_>) -> Object {
     })
 }
 
-/// Groq sends the usage twice in the last chunk since 2026.
+/// Groq sends the usage twice in the last chunk since 2026, in `x_groq` and beside it. If the client asks for the usage, the second is
+/// in a chunk of its own instead (captured, 2025-04), so that a client which adds the usages of all chunks counts it once.
 fn last_chunk(chunk: Object, service: &Service, context: &Context<'_>) -> Object {
     let add_usage = |object: Object| object.object("usage", |object| usage(object, service));
     let x_groq = |x_groq: Object| add_usage(x_groq.plain_text("id", &ids::groq_request(context.number)));
-    add_usage(chunk.object("x_groq", x_groq))
+    let chunk = chunk.object("x_groq", x_groq);
+    if context.shape.usage_chunk { chunk } else { add_usage(chunk) }
 }
 
 /// Adds the tokens and times of the usage. The total time excludes the queue (captured, 2026-02).

@@ -1,7 +1,8 @@
 //! The client. By default it has the attempts, back-off and timeout of Groq's Python SDK and neither a cache nor pacing; the defaults
 //! of ejection, jitter and the queue are our own.
 
-use super::{Choice, Kind, LENGTH, Map, NONE, choice, word};
+use super::{Choice, Form, Kind, LENGTH, Map, NONE, choice, word};
+use crate::scenario::imitation::IMITATIONS;
 
 pub(in crate::scenario::language) static CLIENT: Map = Map {
     name: "client",
@@ -11,6 +12,19 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
         // groq-python 1.7.0: timeout 60 s.
         word("deadline", LENGTH, "30s", "The longest time that a job may take from its arrival; then it is given up.")
             .default("1m"),
+        word(
+            "like",
+            Kind::Choice(&LIKE),
+            "openai-python",
+            "Takes the retries of a known program. Any key beside it, and any key of `retry`, overrides what the program does.",
+        ),
+        word(
+            "cool_down",
+            Kind::Choice(COOL_DOWNS),
+            "per_job",
+            "Who leaves a target alone after a refusal, for as long as the reply says.",
+        )
+        .default("per_target"),
         word(
             "retry",
             Kind::Map(&RETRY),
@@ -70,6 +84,22 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
     refused: &[],
 };
 
+const COOL_DOWNS: &[Choice] = &[
+    choice("per_target", "every job of the client, as in a gateway that remembers refusals"),
+    choice("per_job", "only the job that was refused, as in an SDK; another job is sent at once"),
+    choice("off", "no job: the back-off alone applies, as with `obey_retry_after: false`"),
+];
+
+static LIKE: [Choice; IMITATIONS.len()] = {
+    let mut choices = [choice("", ""); IMITATIONS.len()];
+    let mut index = 0;
+    while index < IMITATIONS.len() {
+        choices[index] = choice(IMITATIONS[index].name, IMITATIONS[index].program);
+        index += 1;
+    }
+    choices
+};
+
 const OFF: &[Choice] = &[choice("off", "no cache")];
 
 const NEVER: &[Choice] = &[choice("off", "no target is ejected, as in a plain SDK")];
@@ -112,6 +142,13 @@ pub(in crate::scenario::language) static RETRY: Map = Map {
         )
         .default("true"),
         word(
+            "stated_wait",
+            Kind::Map(&STATED_WAIT),
+            "{longest: 60s, jitter: 500ms}",
+            "Which of the waits that replies state are obeyed, and how they are spread.",
+        )
+        .default("{}"),
+        word(
             "budget",
             Kind::OneOf(&[Kind::Choice(NONE), Kind::Permille]),
             "20%",
@@ -123,6 +160,43 @@ pub(in crate::scenario::language) static RETRY: Map = Map {
     refused: &[],
 };
 
+pub(in crate::scenario::language) static STATED_WAIT: Map = Map {
+    name: "stated_wait",
+    doc: "How a wait that a reply states is obeyed, if `obey_retry_after` is not `false`.",
+    example: "{longest: 60s, jitter: 500ms}",
+    words: &[
+        word(
+            "from",
+            Kind::Choice(&[
+                choice("reply", "the most precise statement of the reply: its message or its headers"),
+                choice("headers", "only `retry-after` and `retry-after-ms`, as SDKs do"),
+            ]),
+            "headers",
+            "Where the wait is read.",
+        )
+        .default("reply"),
+        word(
+            "longest",
+            Kind::OneOf(&[Kind::Choice(NONE), LENGTH]),
+            "60s",
+            "A longer wait is not obeyed: the back-off applies instead. `none`: every wait is obeyed.",
+        )
+        .default("none"),
+        word(
+            "jitter",
+            Kind::OneOf(&[Kind::Choice(AS_BACKOFF), LENGTH]),
+            "500ms",
+            "A random length up to this is added, since a stated wait must not be shortened.",
+        )
+        .default("backoff"),
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+const AS_BACKOFF: &[Choice] =
+    &[choice("backoff", "the random part of the back-off"), choice("none", "nothing is added")];
+
 pub(in crate::scenario::language) static BACKOFF: Map = Map {
     name: "backoff",
     doc: "The wait before a retry: `base` before the first, doubled before each further one, at most `cap`, then spread by `jitter`.",
@@ -132,7 +206,13 @@ pub(in crate::scenario::language) static BACKOFF: Map = Map {
         word("base", LENGTH, "1s", "The first wait.").default("500ms"),
         word("cap", LENGTH, "30s", "The longest wait; at least `base`, which it equals if it is absent and `base` is longer than 8s.").default("8s"),
         // AWS 2015 (see `Jitter`): the fewest calls of the four.
-        word("jitter", Kind::Choice(JITTERS), "full", "How the wait is spread at random.").default("full"),
+        word(
+            "jitter",
+            Kind::OneOf(&[Kind::Choice(JITTERS), Kind::Map(&SPREAD)]),
+            "full",
+            "How the wait is spread at random.",
+        )
+        .default("full"),
     ],
     forms: &[],
     refused: &[],
@@ -144,6 +224,33 @@ const JITTERS: &[Choice] = &[
     choice("equal", "between half the wait and the wait"),
     choice("decorrelated", "between `base` and three times the last wait"),
 ];
+
+pub(in crate::scenario::language) static SPREAD: Map = Map {
+    name: "jitter",
+    doc: "How a wait is spread at random around its length.",
+    example: "{shorten: 25%}",
+    words: &[
+        word(
+            "shorten",
+            Kind::Permille,
+            "25%",
+            "Shorter by up to this share of the wait (the SDKs of OpenAI and Groq: 25 %).",
+        ),
+        word("add", LENGTH, "750ms", "Longer by up to this length, also beyond `cap` (LiteLLM: 750 ms)."),
+        word(
+            "around",
+            Kind::Permille,
+            "20%",
+            "Shorter or longer by up to this share of the wait, at most `cap` (Bifrost: 20 %).",
+        ),
+    ],
+    forms: &[
+        Form { requires: &[&["shorten"]], allows: &[], example: "{shorten: 25%}" },
+        Form { requires: &[&["add"]], allows: &[], example: "{add: 750ms}" },
+        Form { requires: &[&["around"]], allows: &[], example: "{around: 20%}" },
+    ],
+    refused: &[],
+};
 
 const PACE_OR_GAP: Kind = Kind::OneOf(&[Kind::Choice(PACES), Kind::Map(&PACE)]);
 

@@ -10,7 +10,7 @@ mod provider;
 mod scenario;
 mod workload;
 
-pub(super) use client::{BACKOFF, CACHE, CLIENT, EJECT, PACE, RETRY};
+pub(super) use client::{BACKOFF, CACHE, CLIENT, EJECT, PACE, RETRY, SPREAD, STATED_WAIT};
 pub(super) use dist::{TIME_DIST, TOKEN_DIST};
 pub(super) use evidence::EVIDENCE;
 pub(super) use model::{CONCURRENCY, LATENCY, LIMIT, LIMITS, MODEL, PRICE, RESERVE};
@@ -18,7 +18,7 @@ pub(super) use provider::{ACCOUNT, INCIDENT};
 pub(in crate::scenario) use provider::{FAULT, PROVIDER};
 pub(in crate::scenario) use scenario::SCENARIO;
 pub(super) use scenario::{STEP, WHAT_IF};
-pub(super) use workload::{ARRIVAL_STEP, ARRIVALS, REPEATS, SHAPE_MAP, WORKLOAD};
+pub(super) use workload::{ARRIVAL_STEP, ARRIVALS, REPEATS, SHAPE_MAP, TRACE_COLUMNS, WORKLOAD};
 
 use super::{Choice, Form, Kind, Map, NameKind, Refused, Word, choice, unmodelled, word};
 use ::provider::Nanos;

@@ -69,7 +69,13 @@ pub(in crate::scenario::language) static MODEL: Map = Map {
 const TOKENS_OR_NONE: Kind = Kind::OneOf(&[Kind::Choice(NONE), Kind::Count { min: 1, max: MAX_CONTEXT }]);
 
 /// How a limit refills, as a word of providers, of limits, and of one limit.
-pub(super) const LAW: Word = word("law", Kind::Choice(LAWS), "fixed", "How limits refill.");
+pub(super) const LAW: Word = word(
+    "law",
+    Kind::Choice(LAWS),
+    "fixed",
+    "How limits refill. If absent, as the dialect's provider does: `bucket`, but for `mistral` `fixed` (rpm) and \
+     `sliding_counter` (tpm), and for `gemini` `calendar` in the zone `pacific` (rpd).",
+);
 
 /// The time zone of calendar days.
 pub(super) const ZONE: Word = word(
@@ -163,7 +169,8 @@ pub(in crate::scenario::language) static LIMIT: Map = Map {
             "burst",
             Kind::Count { min: 1, max: MAX_LIMIT },
             "100",
-            "For `law: bucket`: how much a full bucket holds. If absent, as much as `limit`.",
+            "For `law: bucket`: how much a full bucket holds. If absent, as much as `limit`; for the rpm of `azure`, if no `law` is \
+             given, what refills in a second.",
         ),
     ],
     forms: &[],
@@ -197,7 +204,8 @@ pub(super) const ESTIMATE_OR_RESERVE: Kind =
 pub(in crate::scenario::language) static RESERVE: Map = Map {
     name: "reserve",
     doc: "What a call is charged on the token limits when it is admitted, and how that is settled when it ends. The estimate alone \
-          may be written without the map: `reserve: prompt`.",
+          may be written without the map: `reserve: prompt`. Without `reserve`, a call is charged as the dialect's provider does: \
+          see mock/README.md.",
     example: "{estimate: prompt+max_tokens, default: 1024}",
     words: &[
         word("estimate", Kind::Choice(RESERVE_ESTIMATE), "prompt", "What a call is expected to use.")

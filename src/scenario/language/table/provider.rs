@@ -60,12 +60,22 @@ pub(in crate::scenario) static PROVIDER: Map = Map {
             "When it fails.",
         )
         .default("[]"),
+        word(
+            "answers",
+            Kind::List { of: &Kind::Any, min: 0, max: MAX_ANSWERS },
+            "[{prompt: weather, text: Sunny}, {sequence: [503, ok]}]",
+            "What `quotalab mock` answers instead of filler: see \"Answers\" in `mock/README.md`. No simulation reads it.",
+        )
+        .default("[]"),
         ALLOW_RETIRED,
         EVIDENCE_LIST,
     ],
     forms: &[],
     refused: &[],
 };
+
+/// Each answer is tried for each request.
+const MAX_ANSWERS: usize = 1_000;
 
 const DIALECTS: &[Choice] = &[
     choice("groq", "Groq, as captured in 2026"),

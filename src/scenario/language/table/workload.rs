@@ -112,7 +112,20 @@ pub(in crate::scenario::language) static ARRIVALS: Map = Map {
             "trace",
             Kind::Name(NameKind::File),
             "trace.csv",
-            "A recorded trace: an Azure CSV, a BurstGPT CSV or a Mooncake JSONL, plain or gzip.",
+            "A recorded trace: an Azure CSV, a BurstGPT CSV, JSON lines of Mooncake or Bailian, or another CSV or JSON lines with \
+             `columns`; plain or gzip.",
+        ),
+        word(
+            "columns",
+            Kind::Map(&TRACE_COLUMNS),
+            "{time: time, prompt: prompt_tokens, completion: completion_tokens}",
+            "The columns of a CSV, or the members of JSON lines, that have none of the known forms.",
+        ),
+        word(
+            "unit",
+            Kind::Choice(&[choice("s", "seconds"), choice("ms", "milliseconds")]),
+            "s",
+            "The unit of times that are numbers. Without it: milliseconds in Mooncake's JSON lines, otherwise seconds; `check` says which.",
         ),
         word(
             "rate",
@@ -147,7 +160,7 @@ pub(in crate::scenario::language) static ARRIVALS: Map = Map {
         Form { requires: &[&["users"], &["think"]], allows: &[], example: "{users: 20, think: 10s}" },
         Form {
             requires: &[&["trace"]],
-            allows: &["rate", "speed"],
+            allows: &["rate", "speed", "columns", "unit"],
             example: "{trace: trace.csv, speed: 2x}",
         },
     ],
@@ -155,13 +168,29 @@ pub(in crate::scenario::language) static ARRIVALS: Map = Map {
         Refused { word: "gamma", why: NOT_MODELLED, help: OTHER_ARRIVALS },
         Refused { word: "cv", why: NOT_MODELLED, help: OTHER_ARRIVALS },
         Refused { word: "weibull", why: NOT_MODELLED, help: OTHER_ARRIVALS },
-        Refused {
-            word: "columns",
-            why: NOT_MODELLED,
-            help: "name the columns as one of the known traces does, such as Azure's CSV",
-        },
     ],
 };
+
+pub(in crate::scenario::language) static TRACE_COLUMNS: Map = Map {
+    name: "columns",
+    doc: "The columns of a trace in CSV, or the members of its JSON lines.",
+    example: "{time: time, prompt: prompt_tokens, completion: completion_tokens}",
+    words: &[
+        word(
+            "time",
+            COLUMN,
+            "time",
+            "When a request was sent: a date with a time (UTC without an offset), or a number.",
+        )
+        .required(),
+        word("prompt", COLUMN, "prompt_tokens", "The tokens of its prompt.").required(),
+        word("completion", COLUMN, "completion_tokens", "The tokens of its completion.").required(),
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+const COLUMN: Kind = Kind::Text;
 
 const OTHER_ARRIVALS: &str = "use `constant`, `poisson`, `ramp`, `steps` or `burst`";
 

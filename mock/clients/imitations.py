@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Compares real programs with their imitations (`client: {like: NAME}`) on two loads.
+
+    mock/clients/run && mock/clients/imitations.py QUOTALAB      about a minute, after `run` has installed the clients
+
+Every program calls `quotalab mock` with its default settings; its imitation is simulated with several seeds. Served jobs,
+attempts and the time until the last job ends must be within what the seeds span. Prints the table of ../README.md, and ends
+with status 1 if a program differs from its imitation.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+WORK = HERE.parent.parent / "target" / "clients"
+SEEDS = range(1, 21)
+
+# The name in `like:`, the environment that `run` installs the program in (None: Node), and its name in load.py or load.mjs. The
+# seconds of litellm are not compared: it sleeps once more after its last failure, which is not imitated.
+PROGRAMS = [
+    ("article", "sdks", "article"),
+    ("openai-python", "sdks", "openai"),
+    ("groq-python", "sdks", "groq"),
+    ("litellm", "litellm", "litellm_router"),
+    ("openai-node", None, "openai"),
+    ("groq-sdk", None, "groq-sdk"),
+    ("ai-sdk", None, "ai"),
+]
+
+# Each load: the arrivals of the scenario, its duration, and the same instants in seconds.
+LOADS = {
+    "60 at once": ("burst: 60, every: 1h", "30s", [0.0] * 60),
+    "2 a second for 30 s": ("constant: 2/s", "30s", [at / 2 for at in range(60)]),
+}
+
+# What the machine may add to each measure, beside the spread of the seeds: jobs, attempts, seconds.
+TOLERANCE = {"served": 1, "attempts": 4, "seconds": 2.0}
+NOT_COMPARED = {("litellm", "seconds")}
+
+
+def scenario(accounts):
+    text = (HERE / "imitations.yaml").read_text()
+    text = text.replace("ACCOUNTS", ", ".join(f"{name}: [{name}]" for name in accounts))
+    return text.replace("ROUTE", f"groq/{accounts[0]}/openai/gpt-oss-20b")
+
+
+def account(program, load):
+    return f"{program}-{list(LOADS).index(load)}"
+
+
+def measured(quotalab, folder):
+    """Returns what each program did under each load."""
+    cases = [(program, load) for program in PROGRAMS for load in LOADS]
+    path = folder / "mock.yaml"
+    path.write_text(scenario([account(program[0], load) for program, load in cases]))
+    mock = subprocess.Popen([quotalab, "mock", path, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+    try:
+        address = next(found[1] for line in mock.stdout if (found := re.search(r"(http://[0-9.:]+)/", line)))
+        running = {}
+        for (name, environment, client), load in cases:
+            arrivals = ",".join(map(str, LOADS[load][2]))
+            interpreter = ["node", "load.mjs"] if environment is None else [WORK / environment / "bin/python", "-B", "load.py"]
+            command = [*interpreter, client, address, account(name, load), arrivals]
+            cwd = WORK / "node" if environment is None else HERE / "python"
+            process = subprocess.Popen(command, cwd=cwd, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            running[name, load] = process
+        for process in running.values():
+            assert process.stdout.readline() == "ready\n"
+        for process in running.values():
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        results = {case: json.loads(process.communicate(timeout=180)[0]) for case, process in running.items()}
+        with urllib.request.urlopen(f"{address}/_quotalab/requests?last=10000") as reply:
+            requests = json.load(reply)["requests"]
+    finally:
+        mock.kill()
+    for (name, load), result in results.items():
+        result["attempts"] = sum(request["account"] == account(name, load) for request in requests)
+    return results
+
+
+def simulated(quotalab, folder, name, load):
+    """Returns what the imitation does under a load, for each seed."""
+    arrivals, duration, _ = LOADS[load]
+    path = folder / "sim.yaml"
+    text = scenario(["default"]).replace("like: article", f"like: {name}").replace("burst: 60, every: 1h", arrivals)
+    path.write_text(text.replace("duration: 1m", f"duration: {duration}"))
+    for seed in SEEDS:
+        events = folder / "events.jsonl"
+        command = [quotalab, "sim", path, "--seed", str(seed), "--json", "--quiet", "--events", events]
+        result = json.loads(subprocess.run(command, capture_output=True, text=True).stdout)
+        last = json.loads(events.read_text().splitlines()[-1])
+        yield {"served": result["jobs"]["succeeded"], "attempts": result["attempts"]["total"], "seconds": last["at_ns"] / 1e9}
+
+
+def span(values):
+    least, most = min(values), max(values)
+    return f"{least:.3g}" if f"{least:.3g}" == f"{most:.3g}" else f"{least:.3g} to {most:.3g}"
+
+
+def main():
+    quotalab = str(Path(sys.argv[1]).resolve())
+    differences = []
+    print("| client | load | served | attempts | seconds |\n|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        real = measured(quotalab, Path(folder))
+        for name, load in real:
+            seeds = list(simulated(quotalab, Path(folder), name, load))
+            cells = []
+            for measure, tolerance in TOLERANCE.items():
+                value, values = real[name, load][measure], [seed[measure] for seed in seeds]
+                cells.append(f"{value:.3g} ({span(values)})")
+                is_near = min(values) - tolerance <= value <= max(values) + tolerance
+                if not is_near and (name, measure) not in NOT_COMPARED:
+                    differences.append(f"{name}, {load}: {measure} {value:.3g}, not {span(values)}")
+            print(f"| {name} | {load} | {' | '.join(cells)} |")
+    print("\n".join(differences), file=sys.stderr)
+    sys.exit(bool(differences))
+
+
+if __name__ == "__main__":
+    main()

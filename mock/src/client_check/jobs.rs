@@ -1,0 +1,190 @@
+//! Assigns the requests of one sender to jobs.
+//!
+//! Among equal requests without a retry count, each that comes when an announced wait is over is assigned to the job whose wait ended
+//! first. All assignments of such requests are equally good, since each wait that is over stays over.
+
+use crate::journal::{End, Entry, JournalOutcome};
+use crate::time::{Instant, Nanos};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The requests of one sender as jobs.
+#[derive(Debug, Default)]
+pub(super) struct Traced<'a> {
+    pub(super) jobs: Vec<Job<'a>>,
+    /// Requests that may be retries before a wait was over, or jobs of their own.
+    pub(super) unclear: u64,
+}
+
+/// The attempts of one job, in order of arrival.
+#[derive(Debug)]
+pub(super) struct Job<'a> {
+    pub(super) attempts: Vec<&'a Entry>,
+    /// `true` if its attempts are those of one job for certain, and no request outside of it may be another.
+    pub(super) is_certain: bool,
+}
+
+impl<'a> Job<'a> {
+    pub(super) fn last(&self) -> &'a Entry {
+        self.attempts.last().expect("invariant: a job has an attempt")
+    }
+}
+
+/// Returns `true` if the request has ended without a usable reply.
+pub(super) fn has_failed(entry: &Entry) -> bool {
+    match entry.end {
+        End::InProgress => false,
+        End::Disconnected(_) => true,
+        End::Replied(_) => entry.outcome != JournalOutcome::Served,
+    }
+}
+
+/// Returns the end of the reply; the end of time while it is in progress.
+pub(super) fn ended_at(entry: &Entry) -> Instant {
+    entry.end.at().unwrap_or(Instant::MAX)
+}
+
+/// Returns the instant by which the client had begun to send the request: when it opened the connection for it, or when the
+/// request arrived on an older connection.
+pub(super) fn begun_at(entry: &Entry) -> Instant {
+    let opened = entry.connection.as_ref().filter(|connection| connection.earlier_requests == 0);
+    opened.map_or(entry.arrived_at, |connection| connection.opened_at().min(entry.arrived_at))
+}
+
+/// Returns `true` if `later` may be a retry of `earlier`: the client knew that it had failed.
+pub(super) fn may_retry(earlier: &Entry, later: &Entry) -> bool {
+    has_failed(earlier) && ended_at(earlier) <= begun_at(later)
+}
+
+/// Returns the instant from which on a retry honours the announced wait.
+pub(super) fn due_at(entry: &Entry) -> Instant {
+    (entry.at + entry.wait.unwrap_or(Nanos::ZERO)).max(ended_at(entry))
+}
+
+/// Assigns the requests of one sender, in order of arrival, to jobs.
+pub(super) fn trace<'a>(entries: &[&'a Entry]) -> Traced<'a> {
+    let mut traced = Traced::default();
+    let mut by_key: BTreeMap<u64, Vec<&Entry>> = BTreeMap::new();
+    let mut by_body: BTreeMap<u64, Vec<&Entry>> = BTreeMap::new();
+    for entry in entries {
+        match entry.retry.idempotency_key {
+            Some(key) => by_key.entry(key).or_default().push(entry),
+            None => by_body.entry(entry.fingerprint).or_default().push(entry),
+        }
+    }
+    let with_key = by_key.into_values().map(|attempts| Job { attempts, is_certain: true });
+    traced.jobs.extend(with_key);
+    let bodies_identify_jobs =
+        by_body.len() > 1 && by_body.values().all(|equal| are_attempts_of_one_job(equal));
+    for equal in by_body.values() {
+        let mut assignment = Assignment { bodies_identify_jobs, ..Assignment::default() };
+        equal.iter().for_each(|entry| assignment.add(entry));
+        assignment.finish(&mut traced);
+    }
+    traced
+}
+
+/// Returns `true` if equal requests may be the attempts of one job: none begins before the end of an earlier one, or after one
+/// that was served.
+fn are_attempts_of_one_job(equal: &[&Entry]) -> bool {
+    equal.windows(2).all(|pair| may_retry(pair[0], pair[1]))
+}
+
+/// Assigns equal requests without idempotency keys to jobs.
+#[derive(Debug, Default)]
+struct Assignment<'a> {
+    bodies_identify_jobs: bool,
+    jobs: Vec<Job<'a>>,
+    /// The jobs whose last attempt has failed or is in progress, by the retry count of that attempt, and by its due instant.
+    open: BTreeMap<Option<u32>, BTreeSet<(Instant, usize)>>,
+    /// The first attempts that came while no wait was over.
+    suspects: Vec<&'a Entry>,
+}
+
+impl<'a> Assignment<'a> {
+    fn add(&mut self, entry: &'a Entry) {
+        let predecessor = match entry.retry.count {
+            Some(count @ 1..) => self.take_counted(count - 1, entry),
+            Some(0) if !self.bodies_identify_jobs => None,
+            _ if self.bodies_identify_jobs => self.take_any(entry),
+            _ => self.take_due(entry),
+        };
+        let is_counted = matches!(entry.retry.count, Some(1..));
+        if let Some(job) = predecessor {
+            self.jobs[job].attempts.push(entry);
+            self.jobs[job].is_certain |= is_counted;
+            self.insert_open(job);
+            return;
+        }
+        if entry.retry.count.is_none() && !self.bodies_identify_jobs && self.has_failed_before(entry) {
+            self.suspects.push(entry);
+        }
+        self.jobs.push(Job { attempts: vec![entry], is_certain: is_counted });
+        self.insert_open(self.jobs.len() - 1);
+    }
+
+    fn insert_open(&mut self, job: usize) {
+        let last = self.jobs[job].last();
+        if has_failed(last) {
+            self.open.entry(last.retry.count).or_default().insert((due_at(last), job));
+        }
+    }
+
+    /// Takes the job that has failed with this retry count and is due first, whether or not it is due.
+    fn take_counted(&mut self, count: u32, entry: &Entry) -> Option<usize> {
+        let open = self.open.get_mut(&Some(count))?;
+        let jobs = &self.jobs;
+        // Usually the first: a later one is looked at only if the client cannot have known the failure of those before it.
+        let found = *open.iter().find(|(_, job)| may_retry(jobs[*job].last(), entry))?;
+        open.remove(&found);
+        Some(found.1)
+    }
+
+    /// Takes the only job of this body, if it has failed.
+    fn take_any(&mut self, entry: &Entry) -> Option<usize> {
+        let jobs = &self.jobs;
+        let found = self.open.iter().find_map(|(count, open)| {
+            let found = open.iter().find(|(_, job)| may_retry(jobs[*job].last(), entry))?;
+            Some((*count, *found))
+        });
+        self.take(found?)
+    }
+
+    /// Takes the job without a retry count whose wait was over first.
+    fn take_due(&mut self, entry: &Entry) -> Option<usize> {
+        let jobs = &self.jobs;
+        let mut due = self.open.get(&None)?.iter().take_while(|(due, _)| *due <= entry.at);
+        let found = *due.find(|(_, job)| may_retry(jobs[*job].last(), entry))?;
+        self.take((None, found))
+    }
+
+    fn take(&mut self, (count, found): (Option<u32>, (Instant, usize))) -> Option<usize> {
+        self.open.get_mut(&count)?.remove(&found);
+        Some(found.1)
+    }
+
+    /// Returns `true` if a job without a retry count had failed before the client began to send the request.
+    fn has_failed_before(&self, entry: &Entry) -> bool {
+        let open = self.open.get(&None).into_iter().flatten();
+        open.map(|(_, job)| self.jobs[*job].last()).any(|last| may_retry(last, entry))
+    }
+
+    /// Adds the jobs to `traced`. A suspect stays one only if a failed attempt before it was never retried.
+    fn finish(mut self, traced: &mut Traced<'a>) {
+        let open = self.open.get(&None).into_iter().flatten();
+        let mut free: Vec<Instant> = open.map(|(_, job)| ended_at(self.jobs[*job].last())).collect();
+        free.sort_unstable();
+        let (mut passed, mut taken) = (0, 0);
+        for suspect in &self.suspects {
+            while free.get(passed).is_some_and(|ended| *ended <= begun_at(suspect)) {
+                passed += 1;
+            }
+            taken += usize::from(taken < passed);
+        }
+        traced.unclear += taken as u64;
+        let only = matches!(&self.jobs[..], [job] if job.attempts.len() == 1);
+        if self.bodies_identify_jobs || only {
+            self.jobs.iter_mut().for_each(|job| job.is_certain = true);
+        }
+        traced.jobs.append(&mut self.jobs);
+    }
+}

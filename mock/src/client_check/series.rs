@@ -1,0 +1,91 @@
+//! The rule for requests that one sender sends one after another, each after the failure of the one before it.
+//!
+//! They are retries with changed bodies, equal retries that nothing identifies, or jobs that go on as if nothing had been
+//! refused. In each case the sender ignores what it was told. The rule therefore needs no jobs, but it needs a sender that does one thing at
+//! a time: several jobs that wait as announced, each for itself, look alike if their requests are put in one row.
+
+use super::jobs::{Traced, begun_at, ended_at, has_failed, may_retry};
+use super::rules::{hammered, permanent_error, too_early};
+use super::{Bounds, ClientReport, Violation};
+use crate::journal::{Connection, Entry};
+use crate::time::{Instant, Nanos};
+use std::collections::BTreeSet;
+
+/// The time by which the server may notice the end of a connection later than the client: both are tasks of one thread.
+const CLOSE_DELAY: Nanos = Nanos::from_millis(5);
+
+impl ClientReport {
+    /// Checks the requests of one sender, in order of arrival.
+    pub(super) fn check_series(&mut self, traced: &Traced<'_>, entries: &[&Entry], bounds: &Bounds) {
+        let explained = explained(traced);
+        let longest_pause =
+            bounds.hammering.iter().map(|hammering| hammering.pause).max().unwrap_or(Nanos::ZERO);
+        let follows = |earlier: &&Entry, later: &&Entry| {
+            may_retry(earlier, later)
+                && earlier.model == later.model
+                && later.arrived_at.since(ended_at(earlier)) < longest_pause
+                && !explained.contains(&earlier.request_number)
+                && !explained.contains(&later.request_number)
+        };
+        for run in entries.chunk_by(follows).filter(|run| run.len() >= bounds.series) {
+            if !is_alone(run, entries) {
+                continue;
+            }
+            let early: Vec<_> =
+                run.windows(2).filter_map(|pair| Some((pair[1], too_early(pair[0], pair[1])?))).collect();
+            if early.len() + 1 >= bounds.series {
+                early.into_iter().for_each(|(entry, violation)| self.add(entry, violation));
+            }
+            let hopeless = |pair: &&[&Entry]| {
+                pair[0].fingerprint == pair[1].fingerprint && permanent_error(pair[0]).is_some()
+            };
+            let hopeless: Vec<_> = run.windows(2).filter(hopeless).collect();
+            if hopeless.len() + 1 >= bounds.series {
+                for pair in hopeless {
+                    let status = permanent_error(pair[0]).unwrap_or_default();
+                    self.add(pair[1], Violation::RetriedPermanentError { status });
+                }
+            } else if let Some((entry, violation)) = hammered(run, bounds) {
+                self.add(entry, violation);
+            }
+        }
+    }
+}
+
+/// Returns the numbers of the requests whose place in a job is known: they are judged with their job, or were retried as announced.
+fn explained(traced: &Traced<'_>) -> BTreeSet<u64> {
+    let mut explained = BTreeSet::new();
+    for job in &traced.jobs {
+        for pair in job.attempts.windows(2) {
+            if job.is_certain || pair[0].wait.is_some_and(|wait| wait > Nanos::ZERO) {
+                explained.extend([pair[0].request_number, pair[1].request_number]);
+            }
+        }
+    }
+    explained
+}
+
+/// Returns `true` if the sender did nothing else during the run: no other request was in progress, and no two connections
+/// were open together.
+fn is_alone(run: &[&Entry], entries: &[&Entry]) -> bool {
+    let ([first, ..], [.., last]) = (run, run) else { return false };
+    let from = begun_at(first);
+    let until = if has_failed(last) { ended_at(last) } else { begun_at(last) };
+    let in_run: BTreeSet<u64> = run.iter().map(|entry| entry.request_number).collect();
+    let overlaps = |entry: &&Entry| {
+        begun_at(entry) < until && ended_at(entry) > from && !in_run.contains(&entry.request_number)
+    };
+    if entries.iter().any(overlaps) {
+        return false;
+    }
+    let is_open = |connection: &&Connection| connection.opened_at() < until && connection.closed_at() > from;
+    let connections = entries.iter().filter_map(|entry| entry.connection.as_ref()).filter(is_open);
+    let mut open: Vec<&Connection> = connections.collect();
+    open.sort_by_key(|connection| connection.opened_at());
+    open.dedup_by(|one, other| one.is_same(other));
+    open.windows(2).all(|pair| closed_before(pair[0], pair[1].opened_at()))
+}
+
+fn closed_before(connection: &Connection, at: Instant) -> bool {
+    connection.closed_at() <= at + CLOSE_DELAY
+}

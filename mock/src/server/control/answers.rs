@@ -1,0 +1,167 @@
+//! Answers: `{"text": "Hello"}`, `{"prompt": "weather", "tool": {"name": "f", "arguments": {}}}`,
+//! `{"sequence": [503, 429, "ok", {"text": "Hello"}]}`.
+
+use super::error::{Error, Input, JsonBody, shortened};
+use super::{faults, names};
+use crate::server::Mock;
+use crate::server::answers::{Answer, MAX_RULES, PromptPattern, Rule};
+use crate::server::fault_queue::Scope;
+use axum::Json;
+use axum::extract::State;
+use regex::bytes::RegexBuilder;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+/// An answer and the requests that it is for.
+#[derive(Deserialize)]
+struct RuleSpec {
+    /// The name of the only model; all if absent.
+    model: Option<String>,
+    /// The name of the only account; all if absent.
+    account: Option<String>,
+    /// The only path, or its start before a `*`; all if absent.
+    path: Option<String>,
+    /// A regular expression that matches a part of the last message of the user.
+    prompt: Option<String>,
+    /// The last message of the user.
+    prompt_is: Option<String>,
+    /// The number of requests that it answers; unlimited if absent, except for a sequence, which is used once.
+    next: Option<NonZeroU64>,
+    /// Answers to one request after another.
+    sequence: Option<Vec<Value>>,
+    /// The members of a single answer.
+    #[serde(flatten)]
+    answer: Map<String, Value>,
+}
+
+const HELP: &str = r#"send {"text": "Hello"}, {"echo": true}, {"json": {"a": 1}}, {"tool": {"name": "f", "arguments": {}}}, {"fault": "503"} or {"sequence": [503, 429, "ok", {"text": "Hello"}]}; "prompt" (a pattern), "prompt_is", "model", "account", "path" and "next" are optional; a list of them sets several"#;
+
+/// One rule or a list of rules.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Rules(Value);
+
+impl Input for Rules {
+    const HELP: &str = HELP;
+}
+
+/// Lists the rules, latest last.
+pub(super) async fn list(State(mock): State<Arc<Mock>>) -> Json<Value> {
+    let rule = |rule: &Rule| json!({ "rule": rule.spec, "answered": rule.answered, "next": rule.remaining });
+    Json(json!({ "answers": mock.answers.read(|rules| rules.iter().map(rule).collect::<Vec<_>>()) }))
+}
+
+/// Removes every rule.
+pub(super) async fn clear(State(mock): State<Arc<Mock>>) -> Json<Value> {
+    mock.answers.clear();
+    list(State(mock)).await
+}
+
+/// Adds rules.
+pub(super) async fn add(
+    State(mock): State<Arc<Mock>>,
+    JsonBody(Rules(rules)): JsonBody<Rules>,
+) -> Result<Json<Value>, Error> {
+    let rules = match rules {
+        Value::Array(rules) => rules,
+        rule => vec![rule],
+    };
+    if !mock.answers.add(parse_all(&mock, &rules)?) {
+        return Err(Error::new(
+            format!("more than {MAX_RULES} answers"),
+            "remove them: DELETE /_quotalab/answers",
+        ));
+    }
+    Ok(list(State(mock)).await)
+}
+
+/// Parses rules.
+fn parse_all(mock: &Mock, rules: &[Value]) -> Result<Vec<Rule>, Error> {
+    rules.iter().map(|rule| parse_rule(mock, rule)).collect()
+}
+
+/// The same with the problem and the remedy as text.
+pub(in crate::server) fn answer_rules(mock: &Mock, rules: &[Value]) -> Result<Vec<Rule>, (String, String)> {
+    parse_all(mock, rules).map_err(|error| (error.message, error.help))
+}
+
+fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
+    let spec =
+        RuleSpec::deserialize(rule).map_err(|error| Error::new(shortened(&error.to_string()), HELP))?;
+    let steps = match (spec.sequence, spec.answer.is_empty()) {
+        (Some(steps), true) if !steps.is_empty() => {
+            steps.iter().map(parse_answer).collect::<Result<Vec<_>, _>>()?
+        }
+        (None, false) => vec![parse_answer(&Value::Object(spec.answer))?],
+        _ => return Err(Error::new("either one answer or a sequence of answers is expected", HELP)),
+    };
+    let pattern = |text: String| {
+        let regex = RegexBuilder::new(&text).unicode(false).size_limit(1 << 20).build();
+        regex.map(PromptPattern::Matches).map_err(|error| {
+            Error::new(
+                format!("invalid pattern: {}", shortened(&error.to_string())),
+                "write a regular expression",
+            )
+        })
+    };
+    let prompt = match (spec.prompt, spec.prompt_is) {
+        (None, None) => None,
+        (Some(text), None) => Some(pattern(text)?),
+        (None, Some(text)) => Some(PromptPattern::Is(text)),
+        _ => return Err(Error::new("both `prompt` and `prompt_is` are given", HELP)),
+    };
+    let once = (steps.len() > 1).then_some(steps.len() as u64);
+    Ok(Rule {
+        spec: rule.clone(),
+        scope: Scope {
+            account: spec.account.map(|name| names::account(mock, &name)).transpose()?,
+            model: spec.model.map(|name| names::model(mock, &name)).transpose()?,
+            path: spec.path,
+        },
+        prompt,
+        steps,
+        answered: 0,
+        remaining: spec.next.map(NonZeroU64::get).or(once),
+    })
+}
+
+/// Parses an answer: `"ok"` for the default, a status or the name of a fault, or an object with exactly one member.
+fn parse_answer(answer: &Value) -> Result<Answer, Error> {
+    let unknown = || Error::new(format!("unknown answer {}", shortened(&answer.to_string())), HELP);
+    let (name, value) = match answer {
+        Value::String(name) if name == "ok" => return Ok(Answer::Default),
+        Value::String(name) if name == "echo" => return Ok(Answer::Echo),
+        Value::Number(status) if status.as_u64() == Some(200) => return Ok(Answer::Default),
+        Value::String(_) | Value::Number(_) => return faults::parse(answer).map(Answer::Fault),
+        Value::Object(members) if members.len() == 1 => members.iter().next().ok_or_else(unknown)?,
+        _ => return Err(unknown()),
+    };
+    match (name.as_str(), value) {
+        ("text", Value::String(text)) => Ok(Answer::Text(text.clone())),
+        ("echo", Value::Bool(true)) => Ok(Answer::Echo),
+        ("json", value) => Ok(Answer::Json(value.to_string())),
+        ("fault", fault) => faults::parse(fault).map(Answer::Fault),
+        ("tool", tool) => {
+            let arguments = match &tool["arguments"] {
+                Value::Null => json!({}),
+                arguments => arguments.clone(),
+            };
+            match (&tool["name"], &arguments) {
+                (Value::String(name), Value::Object(_)) => {
+                    Ok(Answer::Tool { name: name.clone(), arguments: arguments.to_string() })
+                }
+                _ => Err(unknown()),
+            }
+        }
+        _ => Err(unknown()),
+    }
+}
+
+/// Parses the answer in a header: JSON, or a word such as `ok`, `echo` or `503`. Returns the message of the error.
+pub(in crate::server) fn answer_from_header(header: &[u8]) -> Result<Answer, String> {
+    let answer = serde_json::from_slice(header)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(header).trim().to_owned()));
+    parse_answer(&answer).map_err(|error| format!("x-quotalab-answer: {}: {}", error.message, error.help))
+}

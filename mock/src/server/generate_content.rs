@@ -1,0 +1,121 @@
+//! Gemini's own API (`generateContent`, `streamGenerateContent`, `countTokens`): parses the body of a request. Members have the names of
+//! JSON or of protocol buffers (`systemInstruction`, `system_instruction`), as Google accepts both.
+
+use super::admission::ParsedRequest;
+use super::content::{ContentSize, Items};
+use super::parameters::{Parameters, RuleSet, StopTexts};
+use super::reply_content::{ReplyContent, ResponseFormat};
+use super::request::{Members, Request, RequestScope, from_value, invalid};
+use super::shape::{RequestApi, Shape};
+use super::stream::UsageChunk;
+use super::text_size::TextSize;
+use super::tools::{self, ToolChoice};
+use crate::wire::Error;
+use serde_json::Value;
+
+/// Parses a request for content; `stream` is `true` if it is streamed.
+///
+/// # Errors
+/// [`Error::Invalid`] or [`Error::InvalidMember`].
+pub(super) fn parse(
+    body: &[u8],
+    scope: &RequestScope<'_>,
+    stream: bool,
+) -> Result<ParsedRequest, Error<'static>> {
+    let mut members = Members::parse(body)?;
+    let input = Input::take(&mut members, scope)?;
+    let config = members.take_either("generationConfig", "generation_config").unwrap_or_default();
+    let mut config: Members = from_value("generation_config", object(config))?;
+    let tool_config = members.take_either("toolConfig", "tool_config").unwrap_or_default();
+    let calling =
+        ["functionCallingConfig", "function_calling_config"].iter().find_map(|name| tool_config.get(*name));
+    let choice = ToolChoice::gemini(calling);
+    let stop: Option<StopTexts> = config.take_one_of("stopSequences", "stop_sequences")?;
+    let parameters = Parameters {
+        temperature: config.take("temperature")?,
+        top_p: config.take_one_of("topP", "top_p")?,
+        stop: stop.unwrap_or_default(),
+        has_tools: input.tools.as_array().is_some_and(|tools| !tools.is_empty()),
+        needs_tool: choice.needs_tool(),
+        others: members.rest(),
+        ..Parameters::default()
+    };
+    RuleSet::Gemini.check(&parameters)?;
+    let format = response_format(&mut config)?;
+    let mut size = input.items.size;
+    if let Some(ResponseFormat::JsonSchema(schema)) = &format {
+        size.text += TextSize::of_json(schema);
+    }
+    let content =
+        ReplyContent::new(tools::gemini(input.tools)?, &choice, format, input.items.ends_with_tool_result)?;
+    let is_events = scope.query.split('&').any(|parameter| parameter == "alt=sse");
+    Ok(ParsedRequest {
+        prompt_tokens: size.tokens(scope.dialect, &input.model),
+        max_tokens: config.take_one_of("maxOutputTokens", "max_output_tokens")?,
+        content,
+        stream: stream.then_some(UsageChunk::Omitted),
+        shape: Shape {
+            api: if stream && !is_events { RequestApi::CompletionArray } else { RequestApi::Completion },
+            choices: scope.choices(config.take_one_of("candidateCount", "candidate_count")?)?,
+            stop_texts: parameters.stop.into_texts(),
+            ..Shape::default()
+        },
+        ..ParsedRequest::new(input.model)
+    })
+}
+
+/// Parses a question for the tokens of a content: that of the body, or of the request in it.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub(super) fn count(body: &[u8], scope: &RequestScope<'_>) -> Result<Request, Error<'static>> {
+    let mut members = Members::parse(body)?;
+    if let Some(request) = members.take_either("generateContentRequest", "generate_content_request") {
+        members = from_value("generate_content_request", request)?;
+    }
+    let Input { model, items, .. } = Input::take(&mut members, scope)?;
+    let tokens = items.size.tokens(scope.dialect, &model);
+    Ok(Request::TokenCount { model, tokens })
+}
+
+/// The members on which the number of input tokens depends.
+struct Input {
+    model: String,
+    items: Items,
+    tools: Value,
+}
+
+impl Input {
+    fn take(members: &mut Members, scope: &RequestScope<'_>) -> Result<Self, Error<'static>> {
+        let model = scope.model(None)?;
+        let contents = members.take_value("contents").unwrap_or_else(|| Value::Array(vec![]));
+        let mut items = Items::read(contents)
+            .map_err(|error| invalid(format!("Invalid JSON payload received. 'contents': {error}")))?;
+        if items.count == 0 {
+            return Err(invalid("* GenerateContentRequest.contents: contents is not specified"));
+        }
+        if let Some(system) = members.take_either("systemInstruction", "system_instruction") {
+            items.size += from_value::<ContentSize>("system_instruction", system)?;
+        }
+        let tools = members.take_value("tools").unwrap_or_default();
+        items.size.text += TextSize::of_json(&tools);
+        Ok(Self { model, items, tools })
+    }
+}
+
+/// Returns the format of the reply; `None` for plain text.
+fn response_format(config: &mut Members) -> Result<Option<ResponseFormat>, Error<'static>> {
+    let media_type: Option<String> = config.take_one_of("responseMimeType", "response_mime_type")?;
+    let schema = config
+        .take_either("responseSchema", "response_schema")
+        .or_else(|| config.take_either("responseJsonSchema", "response_json_schema"));
+    Ok(match (media_type.as_deref(), schema) {
+        (Some("application/json"), Some(schema)) => Some(ResponseFormat::JsonSchema(schema)),
+        (Some("application/json"), None) => Some(ResponseFormat::JsonObject),
+        _ => None,
+    })
+}
+
+fn object(value: Value) -> Value {
+    if value.is_null() { Value::Object(serde_json::Map::new()) } else { value }
+}

@@ -1,0 +1,270 @@
+//! A JSON value that satisfies a JSON Schema.
+//!
+//! These keywords are followed: `$ref` within the schema, `const`, `enum`, `allOf`, the first alternative of `anyOf` and `oneOf`, `type`;
+//! `properties`, `required`, `minProperties`; `items`, `prefixItems`, `minItems`, `maxItems`, `uniqueItems`; `minLength`,
+//! `maxLength`, `pattern`, `format`; `minimum`, `maximum`, both exclusive ones, `multipleOf`. Others (`not`, `if`, `contains`,
+//! `patternProperties`, …) are ignored, so the value may violate them; so may one of a schema that contradicts itself.
+
+use super::pattern_example::example_of_pattern;
+use serde_json::{Map, Number, Value};
+
+/// Maximum depth of a value of a schema that refers to itself: beyond it only required members are made.
+const MAX_OPTIONAL_DEPTH: usize = 6;
+/// Maximum depth of any value.
+const MAX_DEPTH: usize = 60;
+/// Maximum number of items or characters that a minimum asks for. A larger minimum is not satisfied.
+const MAX_SIZE: u64 = 10_000;
+
+/// The text of strings that the schema does not fix.
+const FILLER: &str = "example";
+
+/// Returns a value that satisfies a schema as far as the module follows it.
+pub(super) fn example_value(schema: &Value) -> Value {
+    Example { root: schema }.value(schema, 0, 0)
+}
+
+struct Example<'s> {
+    /// The whole schema, in which references are looked up.
+    root: &'s Value,
+}
+
+impl Example<'_> {
+    /// Returns a value. Those of two `variant`s differ if the schema has several values.
+    fn value(&self, schema: &Value, variant: usize, depth: usize) -> Value {
+        if depth >= MAX_DEPTH {
+            return Value::Null;
+        }
+        let merged = self.merged(schema, 0);
+        let schema = &merged;
+        if let Some(value) = schema.get("const") {
+            return value.clone();
+        }
+        if let Some(values) = schema["enum"].as_array().filter(|values| !values.is_empty()) {
+            return values[variant % values.len()].clone();
+        }
+        match type_of(schema) {
+            "string" => string(schema, variant).into(),
+            "integer" => number(schema, variant, true),
+            "number" => number(schema, variant, false),
+            "boolean" => (variant % 2 == 1).into(),
+            "null" => Value::Null,
+            "array" => self.array(schema, depth),
+            _ => self.object(schema, depth),
+        }
+    }
+
+    /// Returns a schema with its reference resolved, and its `allOf` and the first of its alternatives merged into it.
+    fn merged(&self, schema: &Value, references: usize) -> Value {
+        let Value::Object(members) = schema else { return schema.clone() };
+        let mut merged = Value::Object(members.clone());
+        if let Some(target) = members.get("$ref").and_then(Value::as_str).filter(|_| references < MAX_DEPTH)
+            && let Some(target) = target.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer))
+        {
+            merge(&mut merged, &self.merged(target, references + 1));
+        }
+        let all = members.get("allOf").and_then(Value::as_array).into_iter().flatten();
+        let first = ["anyOf", "oneOf"].iter().filter_map(|word| members.get(*word)?.as_array()?.first());
+        if references < MAX_DEPTH {
+            for part in all.chain(first) {
+                merge(&mut merged, &self.merged(part, references + 1));
+            }
+        }
+        merged
+    }
+
+    fn array(&self, schema: &Value, depth: usize) -> Value {
+        let prefix = schema["prefixItems"].as_array().map_or(&[][..], Vec::as_slice);
+        let least = schema["minItems"].as_u64().unwrap_or(0).min(MAX_SIZE);
+        let most = schema["maxItems"].as_u64().unwrap_or(u64::MAX);
+        let count = usize::try_from(least.max(prefix.len() as u64).min(most)).unwrap_or(0);
+        let is_unique = schema["uniqueItems"] == true;
+        let item = |index: usize| {
+            let item = prefix.get(index).unwrap_or(&schema["items"]);
+            self.value(item, if is_unique { index } else { 0 }, depth + 1)
+        };
+        (0..count).map(item).collect()
+    }
+
+    fn object(&self, schema: &Value, depth: usize) -> Value {
+        let required: Vec<&str> =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let mut object = Map::new();
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            if depth < MAX_OPTIONAL_DEPTH || required.contains(&name.as_str()) {
+                object.insert(name.clone(), self.value(property, 0, depth + 1));
+            }
+        }
+        let additional = &schema["additionalProperties"];
+        for name in required {
+            if !object.contains_key(name) {
+                object.insert(name.to_owned(), self.value(additional, 0, depth + 1));
+            }
+        }
+        let least = usize::try_from(schema["minProperties"].as_u64().unwrap_or(0).min(MAX_SIZE)).unwrap_or(0);
+        for number in 0..least {
+            if object.len() >= least {
+                break;
+            }
+            object.insert(format!("{FILLER}{number}"), self.value(additional, 0, depth + 1));
+        }
+        Value::Object(object)
+    }
+}
+
+/// Returns the type of a schema's value: the one that it names, the first that is not null of several, or the one to which its
+/// keywords belong.
+fn type_of(schema: &Value) -> &str {
+    let named = match &schema["type"] {
+        Value::String(name) => Some(name.as_str()),
+        Value::Array(names) => {
+            let names = || names.iter().filter_map(Value::as_str);
+            names().find(|name| *name != "null").or_else(|| names().next())
+        }
+        _ => None,
+    };
+    let has = |words: &[&str]| words.iter().any(|word| schema.get(word).is_some());
+    named.unwrap_or_else(|| {
+        if has(&["items", "prefixItems", "minItems", "uniqueItems"]) {
+            "array"
+        } else if has(&["pattern", "format", "minLength", "maxLength"]) {
+            "string"
+        } else if has(&["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"]) {
+            "number"
+        } else {
+            "object"
+        }
+    })
+}
+
+/// Adds the keywords of `other`. Of a keyword that both have, the stricter value counts; properties and required names are joined.
+fn merge(schema: &mut Value, other: &Value) {
+    let (Value::Object(members), Value::Object(others)) = (schema, other) else { return };
+    for (word, value) in others {
+        match (members.get_mut(word), word.as_str(), value) {
+            (None, ..) => {
+                members.insert(word.clone(), value.clone());
+            }
+            (Some(Value::Object(known)), "properties" | "$defs", Value::Object(more)) => {
+                for (name, property) in more {
+                    match known.get_mut(name) {
+                        Some(present) => merge(present, property),
+                        None => drop(known.insert(name.clone(), property.clone())),
+                    }
+                }
+            }
+            (Some(Value::Array(known)), "required", Value::Array(more)) => {
+                known.extend(more.iter().filter(|name| !known.contains(name)).cloned().collect::<Vec<_>>());
+            }
+            (Some(known), "minLength" | "minItems" | "minimum" | "exclusiveMinimum", more)
+                if more.as_f64() > known.as_f64() =>
+            {
+                *known = more.clone();
+            }
+            (Some(known), "maxLength" | "maxItems" | "maximum" | "exclusiveMaximum", more)
+                if more.as_f64() < known.as_f64() =>
+            {
+                *known = more.clone();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Returns a string with the pattern, the format and the length of a schema.
+fn string(schema: &Value, variant: usize) -> String {
+    let least = usize::try_from(schema["minLength"].as_u64().unwrap_or(0).min(MAX_SIZE)).unwrap_or(0);
+    let most = usize::try_from(schema["maxLength"].as_u64().unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+    if let Some(text) =
+        schema["pattern"].as_str().and_then(|pattern| example_of_pattern(pattern, least, variant))
+    {
+        return text;
+    }
+    if let Some(text) = schema["format"].as_str().and_then(|format| of_format(format, variant)) {
+        return text;
+    }
+    let suffix = if variant == 0 { String::new() } else { variant.to_string() };
+    let room = most.saturating_sub(suffix.len());
+    let mut text: String = FILLER.chars().take(room).collect::<String>() + &suffix;
+    text.extend(FILLER.chars().cycle().take(least.saturating_sub(text.chars().count())));
+    text
+}
+
+/// Returns a string of a format of JSON Schema; `None` if the format is unknown.
+fn of_format(format: &str, variant: usize) -> Option<String> {
+    let number = variant % 28 + 1;
+    Some(match format {
+        "date" => format!("2026-11-{number:02}"),
+        "time" => format!("12:00:{number:02}Z"),
+        "date-time" => format!("2026-11-{number:02}T12:00:00Z"),
+        "duration" => format!("PT{number}S"),
+        "email" | "idn-email" => format!("user{number}@example.com"),
+        "hostname" | "idn-hostname" => format!("host{number}.example.com"),
+        "ipv4" => format!("192.0.2.{number}"),
+        "ipv6" => format!("2001:db8::{number}"),
+        "uri" | "iri" | "url" => format!("https://example.com/{number}"),
+        "uri-reference" | "iri-reference" => format!("/example/{number}"),
+        "uuid" => format!("00000000-0000-4000-8000-{number:012}"),
+        "json-pointer" => format!("/example/{number}"),
+        "regex" => "^example$".to_owned(),
+        _ => return None,
+    })
+}
+
+/// Returns a number within the bounds of a schema.
+fn number(schema: &Value, variant: usize, is_whole: bool) -> Value {
+    let step = schema["multipleOf"].as_f64().filter(|step| *step > 0.0);
+    let step = match step {
+        Some(step) if is_whole && step.fract() != 0.0 => Some(step * (1.0 / step).round().max(1.0)),
+        None if is_whole => Some(1.0),
+        step => step,
+    };
+    let bound = |word: &str| schema[word].as_f64();
+    // Draft 4 has booleans that make the bound exclusive.
+    let excludes =
+        |word: &str, of: &str| (schema[word] == true).then(|| bound(of)).flatten().or_else(|| bound(word));
+    let above = excludes("exclusiveMinimum", "minimum");
+    let below = excludes("exclusiveMaximum", "maximum");
+    let least = [bound("minimum"), above].into_iter().flatten().fold(f64::NEG_INFINITY, f64::max);
+    let most = [bound("maximum"), below].into_iter().flatten().fold(f64::INFINITY, f64::min);
+    let fits = |value: f64| {
+        value >= least
+            && value <= most
+            && above.is_none_or(|above| value > above)
+            && below.is_none_or(|below| value < below)
+    };
+    let start = if least > 0.0 {
+        least
+    } else if most < 0.0 {
+        most
+    } else {
+        0.0
+    };
+    let value = match step {
+        Some(step) => {
+            let first = if most < 0.0 { (start / step).floor() } else { (start / step).ceil() };
+            let direction = if most < 0.0 { -1.0 } else { 1.0 };
+            (0..3)
+                .map(|more| (first + direction * f64::from(more)) * step)
+                .find(|value| fits(*value))
+                .unwrap_or(start)
+                + direction * step * variant as f64
+        }
+        None => {
+            let candidates = [start, start + 1.0, start - 1.0, f64::midpoint(least, most)];
+            let value = candidates.into_iter().find(|value| fits(*value)).unwrap_or(start);
+            let next = value + variant as f64;
+            if fits(next) {
+                next
+            } else {
+                value + (most.min(value + 1.0) - value) * (variant as f64 / (variant as f64 + 1.0))
+            }
+        }
+    };
+    if value.fract() == 0.0 && value.abs() < 9e15 {
+        return (value as i64).into();
+    }
+    Number::from_f64(value).map_or(0.into(), Value::Number)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! Values of schemas, checked by a validator of its own for the keywords that are followed.
+
+use super::*;
+use proptest::prelude::*;
+use regex::bytes::RegexBuilder;
+use serde_json::json;
+
+/// Returns the first keyword that a value violates.
+fn violated(root: &Value, schema: &Value, value: &Value) -> Option<String> {
+    let Value::Object(members) = schema else { return (schema == false).then(|| "false".to_owned()) };
+    members.iter().find_map(|(word, bound)| {
+        let holds = match word.as_str() {
+            "$ref" => root
+                .pointer(&bound.as_str()?[1..])
+                .is_some_and(|target| violated(root, target, value).is_none()),
+            "const" => bound == value,
+            "enum" => bound.as_array()?.contains(value),
+            "allOf" => bound.as_array()?.iter().all(|part| violated(root, part, value).is_none()),
+            "anyOf" => bound.as_array()?.iter().any(|part| violated(root, part, value).is_none()),
+            "type" => {
+                let is = |name: &Value| match name.as_str() {
+                    Some("integer") => value.is_i64() || value.is_u64(),
+                    Some("number") => value.is_number(),
+                    Some("string") => value.is_string(),
+                    Some("boolean") => value.is_boolean(),
+                    Some("null") => value.is_null(),
+                    Some("array") => value.is_array(),
+                    _ => value.is_object(),
+                };
+                bound.as_array().map_or_else(|| is(bound), |names| names.iter().any(is))
+            }
+            "properties" => bound.as_object()?.iter().all(|(name, property)| {
+                value.get(name).is_none_or(|member| violated(root, property, member).is_none())
+            }),
+            "required" => bound.as_array()?.iter().all(|name| value.get(name.as_str().unwrap()).is_some()),
+            "minProperties" => value.as_object()?.len() as u64 >= bound.as_u64()?,
+            "items" => value.as_array()?.iter().all(|item| violated(root, bound, item).is_none()),
+            "minItems" => value.as_array()?.len() as u64 >= bound.as_u64()?,
+            "maxItems" => value.as_array()?.len() as u64 <= bound.as_u64()?,
+            "uniqueItems" => {
+                let items = value.as_array()?;
+                items.iter().enumerate().all(|(index, item)| !items[..index].contains(item))
+            }
+            "minLength" => value.as_str()?.chars().count() as u64 >= bound.as_u64()?,
+            "maxLength" => value.as_str()?.chars().count() as u64 <= bound.as_u64()?,
+            "pattern" => RegexBuilder::new(bound.as_str()?)
+                .unicode(false)
+                .build()
+                .unwrap()
+                .is_match(value.as_str()?.as_bytes()),
+            "minimum" => value.as_f64() >= bound.as_f64(),
+            "maximum" => value.as_f64() <= bound.as_f64(),
+            "exclusiveMinimum" => value.as_f64() > bound.as_f64(),
+            "exclusiveMaximum" => value.as_f64() < bound.as_f64(),
+            "multipleOf" => (value.as_f64()? / bound.as_f64()?).fract().abs() < 1e-9,
+            _ => true,
+        };
+        (!holds).then(|| format!("{word}: {bound} by {value}"))
+    })
+}
+
+#[test]
+fn a_value_satisfies_its_schema() {
+    for schema in [
+        json!({ "type": "string", "pattern": "^[A-Z]{2}\\d+$", "minLength": 9 }),
+        json!({ "type": "string", "minLength": 20 }),
+        json!({ "type": "string", "maxLength": 3 }),
+        json!({ "type": "string", "minLength": 3, "maxLength": 3 }),
+        json!({ "type": "array", "items": { "type": "integer" }, "minItems": 4, "uniqueItems": true }),
+        json!({ "type": "array", "items": { "enum": ["a", "b", "c"] }, "minItems": 3, "uniqueItems": true }),
+        json!({ "type": "array", "items": { "type": "string", "maxLength": 4 }, "minItems": 12, "uniqueItems": true }),
+        json!({ "type": "integer", "minimum": 3, "multipleOf": 5 }),
+        json!({ "type": "integer", "exclusiveMinimum": 3 }),
+        json!({ "type": "integer", "maximum": -7 }),
+        json!({ "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1 }),
+        json!({ "type": "number", "minimum": 0.25, "maximum": 0.3 }),
+        json!({ "type": "number", "multipleOf": 0.5, "minimum": 1.2 }),
+        json!({ "type": "object", "required": ["x"], "minProperties": 3 }),
+        json!({ "type": ["null", "string"], "minLength": 2 }),
+        json!({ "allOf": [{ "type": "object", "properties": { "a": { "type": "string" } }, "required": ["a"] },
+                          { "properties": { "b": { "const": 1 } }, "required": ["b"] }] }),
+        json!({ "anyOf": [{ "type": "integer", "minimum": 9 }, { "type": "null" }] }),
+        json!({ "$defs": { "node": { "type": "object", "properties": {
+                    "name": { "type": "string" }, "children": { "type": "array", "items": { "$ref": "#/$defs/node" } } },
+                    "required": ["name", "children"] } }, "$ref": "#/$defs/node" }),
+        json!({ "$defs": { "tree": { "type": "object", "properties": { "next": { "$ref": "#/$defs/tree" } } } }, "$ref": "#/$defs/tree" }),
+        json!({ "minimum": 4 }),
+        json!({ "items": { "type": "boolean" }, "minItems": 2 }),
+        json!({}),
+        json!(true),
+    ] {
+        let value = example_value(&schema);
+        assert_eq!(violated(&schema, &schema, &value), None, "{schema} got {value}");
+    }
+    let endless = json!({ "$defs": { "a": { "$ref": "#/$defs/a" } }, "$ref": "#/$defs/a" });
+    assert!(example_value(&endless).is_object());
+    let required = json!({ "$defs": { "a": { "properties": { "a": { "$ref": "#/$defs/a" } }, "required": ["a"] } }, "$ref": "#/$defs/a" });
+    assert!(example_value(&required).is_object(), "no value satisfies it");
+}
+
+#[test]
+fn formats_are_those_of_json_schema() {
+    for (format, expected) in [
+        ("date", "2026-11-01"),
+        ("date-time", "2026-11-01T12:00:00Z"),
+        ("email", "user1@example.com"),
+        ("uuid", "00000000-0000-4000-8000-000000000001"),
+        ("ipv4", "192.0.2.1"),
+        ("unknown", "example"),
+    ] {
+        assert_eq!(example_value(&json!({ "type": "string", "format": format })), json!(expected));
+    }
+}
+
+fn schemas() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        (0..30u64, 0..30u64).prop_map(|(least, more)| json!({ "type": "string", "minLength": least, "maxLength": least + more })),
+        (-50..50i64, 0..20i64).prop_map(|(least, more)| json!({ "type": "integer", "minimum": least, "maximum": least + more })),
+        (-50..50i64, 1..9i64).prop_map(|(most, step)| json!({ "type": "integer", "maximum": most, "multipleOf": step })),
+        (-5.0..5.0, 0.1..2.0).prop_map(|(least, more): (f64, f64)| json!({ "type": "number", "exclusiveMinimum": least, "maximum": least + more })),
+        Just(json!({ "enum": ["a", 2, null] })),
+        Just(json!({ "type": "boolean" })),
+        Just(json!({ "type": "string", "pattern": "^[a-f]{2,}-(x|y)$", "minLength": 7 })),
+    ];
+    leaf.prop_recursive(4, 40, 4, |inner| {
+        prop_oneof![
+            (inner.clone(), 0..4u64).prop_map(|(items, least)| json!({ "type": "array", "items": items, "minItems": least })),
+            prop::collection::btree_map("[a-d]", inner.clone(), 0..4).prop_map(|properties| {
+                let required: Vec<_> = properties.keys().cloned().collect();
+                json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+            }),
+            prop::collection::vec(inner, 1..3).prop_map(|alternatives| json!({ "anyOf": alternatives })),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn values_of_arbitrary_schemas_satisfy_them(schema in schemas()) {
+        let value = example_value(&schema);
+        prop_assert_eq!(violated(&schema, &schema, &value), None, "{} got {}", schema, value);
+    }
+}

@@ -1,0 +1,71 @@
+//! The API that a request uses and the options that change the shape of its reply: the owned form of [`ReplyShape`].
+
+use crate::call::Truth;
+use crate::wire::{Api, EmbeddingsRequest, ReplyShape, ResponsesRequest, seed_of_choice, tokens_before_stop};
+
+/// The API and the options of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Shape {
+    pub(super) api: RequestApi,
+    /// The number of the choices, at least one.
+    pub(super) choices: u32,
+    pub(super) logprobs: bool,
+    /// The texts that end the completion.
+    pub(super) stop_texts: Vec<String>,
+    /// The index of the text that ends it; `None` if none occurs in it.
+    pub(super) stopped_by: Option<usize>,
+}
+
+/// The owned form of [`Api`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum RequestApi {
+    #[default]
+    Completion,
+    CompletionArray,
+    TextCompletion(u32),
+    Responses(Box<ResponsesRequest>),
+    Embeddings(Box<EmbeddingsRequest>),
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            api: RequestApi::Completion,
+            choices: 1,
+            logprobs: false,
+            stop_texts: Vec::new(),
+            stopped_by: None,
+        }
+    }
+}
+
+impl Shape {
+    /// Ends the completions at the first of the stop texts in any of them: reduces the tokens that the model writes.
+    pub(super) fn stop(&mut self, request_number: u64, max_tokens: Option<u32>, truth: &mut Truth) {
+        let written = truth.completion_tokens.min(max_tokens.unwrap_or(u32::MAX)).min(MAX_SEARCHED_TOKENS);
+        let tokens = written / self.choices;
+        let found = (0..self.choices).filter_map(|choice| {
+            tokens_before_stop(seed_of_choice(request_number, choice), tokens, &self.stop_texts)
+        });
+        if let Some((before, stop_text)) = found.min() {
+            truth.completion_tokens = before * self.choices;
+            self.stopped_by = Some(stop_text);
+        }
+    }
+
+    /// Returns the borrowed form.
+    pub(super) fn borrowed(&self, usage_chunk: bool) -> ReplyShape<'_> {
+        let api = match &self.api {
+            RequestApi::Completion => Api::Completion,
+            RequestApi::CompletionArray => Api::CompletionArray,
+            RequestApi::TextCompletion(prompts) => Api::TextCompletion(*prompts),
+            RequestApi::Responses(request) => Api::Responses(request),
+            RequestApi::Embeddings(request) => Api::Embeddings(request),
+        };
+        let stop_text = self.stopped_by.map(|index| self.stop_texts[index].as_str());
+        ReplyShape { api, choices: self.choices, logprobs: self.logprobs, usage_chunk, stop_text }
+    }
+}
+
+/// The most tokens that are searched for a stop text: no whole completion has more.
+const MAX_SEARCHED_TOKENS: u32 = 131_072;

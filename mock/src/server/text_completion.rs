@@ -1,0 +1,99 @@
+//! Completions of a text in OpenAI's older format: parses the body of a request.
+
+use super::admission::ParsedRequest;
+use super::chat::StreamOptions;
+use super::content::ContentSize;
+use super::parameters::{Parameters, RuleSet};
+use super::request::{Members, RequestScope, invalid};
+use super::shape::{RequestApi, Shape};
+use super::stream::UsageChunk;
+use super::text_size::TextSize;
+use crate::wire::Error;
+use serde_json::Value;
+
+/// Parses a request for a completion of a text.
+///
+/// # Errors
+/// [`Error::Invalid`] or [`Error::InvalidMember`].
+pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedRequest, Error<'static>> {
+    let mut members = Members::parse(body)?;
+    let model = scope.model(members.take_text("model")?)?;
+    // Without a prompt the model begins a new document (documented).
+    let prompt = members.take_value("prompt").unwrap_or_else(|| "".into());
+    let texts = texts(prompt)?;
+    let prompts = u32::try_from(texts.len()).unwrap_or(u32::MAX);
+    let size = texts.iter().fold(TextSize::default(), |sum, text| sum + text.size);
+    let parameters = Parameters {
+        temperature: members.take("temperature")?,
+        top_p: members.take("top_p")?,
+        frequency_penalty: members.take("frequency_penalty")?,
+        presence_penalty: members.take("presence_penalty")?,
+        stop: members.take("stop")?.unwrap_or_default(),
+        ..Parameters::default()
+    };
+    RuleSet::compatible(scope.dialect).check(&parameters)?;
+    if members.take::<u32>("logprobs")?.is_some() {
+        return Err(invalid("'logprobs' : the mock serves no log probabilities of this API"));
+    }
+    let choices = scope.choices(members.take("n")?)?.checked_mul(prompts);
+    let choices = choices.filter(|choices| *choices <= MAX_CHOICES).ok_or_else(|| {
+        invalid(format!("'prompt' : at most {MAX_CHOICES} completions of all prompts are served"))
+    })?;
+    let stream_options: Option<StreamOptions> = members.take("stream_options")?;
+    let is_usage_included = stream_options.and_then(|options| options.include_usage).unwrap_or_default();
+    let usage_chunk = if is_usage_included { UsageChunk::Included } else { UsageChunk::Omitted };
+    let max_tokens: Option<u32> = members.take("max_tokens")?;
+    Ok(ParsedRequest {
+        prompt_tokens: ContentSize::from(size).tokens(scope.dialect, &model),
+        max_tokens: Some(max_tokens.unwrap_or(DEFAULT_MAX_TOKENS)),
+        stream: members.take("stream")?.unwrap_or(false).then_some(usage_chunk),
+        shape: Shape {
+            api: RequestApi::TextCompletion(prompts),
+            choices,
+            stop_texts: parameters.stop.into_texts(),
+            ..Shape::default()
+        },
+        ..ParsedRequest::new(model)
+    })
+}
+
+/// One text of a request, as text or as tokens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InputText {
+    pub(super) size: TextSize,
+    /// Equal for equal texts.
+    pub(super) fingerprint: u64,
+}
+
+/// Reads the texts of a prompt or of an input: a string, an array of strings, an array of tokens, or an array of those.
+///
+/// # Errors
+/// [`Error::Invalid`] if it is something else, or an empty array.
+pub(super) fn texts(value: Value) -> Result<Vec<InputText>, Error<'static>> {
+    let is_tokens = |values: &[Value]| values.iter().all(Value::is_u64);
+    let texts = match value {
+        Value::Array(values) if values.is_empty() => None,
+        Value::Array(values) if is_tokens(&values) => text(&Value::Array(values)).map(|text| vec![text]),
+        Value::Array(values) => values.iter().map(text).collect(),
+        value => text(&value).map(|text| vec![text]),
+    };
+    texts.ok_or_else(|| invalid("expected a string, an array of strings, or an array of tokens"))
+}
+
+fn text(value: &Value) -> Option<InputText> {
+    let size = match value {
+        Value::String(text) => TextSize::of(text),
+        Value::Array(tokens) if !tokens.is_empty() && tokens.iter().all(Value::is_u64) => {
+            TextSize::of_tokens(tokens.len() as u64)
+        }
+        _ => return None,
+    };
+    let content = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Some(InputText { size, fingerprint: crate::random::label_key(0, &content) })
+}
+
+/// The most completions of one request: OpenAI's maximum of `n`, for each of as many prompts as one reply can list.
+const MAX_CHOICES: u32 = 2_048;
+
+/// Documented by OpenAI; assumed of others.
+const DEFAULT_MAX_TOKENS: u32 = 16;

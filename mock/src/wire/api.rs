@@ -1,0 +1,59 @@
+//! The API that a request uses, if it is not the completion of its wire format: its reply has another body, and the same status,
+//! headers and errors.
+
+use super::embeddings::EmbeddingsRequest;
+use super::responses::ResponsesRequest;
+
+/// The API that a request uses.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Api<'a> {
+    /// The completion of the wire format: chat completions, Anthropic's messages, or Gemini's content.
+    #[default]
+    Completion,
+    /// The same, streamed as a JSON array instead of events (Gemini without `alt=sse`).
+    CompletionArray,
+    /// OpenAI's older API of completions, which continue a text (`/completions`). The number of the prompts.
+    TextCompletion(u32),
+    /// OpenAI's API of responses (`/responses`), with the members of the request that the reply repeats.
+    Responses(&'a ResponsesRequest),
+    /// Embeddings of texts (`/embeddings`).
+    Embeddings(&'a EmbeddingsRequest),
+}
+
+/// The API of a request, and the options that change the shape of its reply.
+#[derive(Clone, Copy, Debug)]
+pub struct ReplyShape<'a> {
+    /// The API.
+    pub api: Api<'a>,
+    /// The number of the choices, at least one. They share the completion tokens of the call.
+    pub choices: u32,
+    /// `true` if each token has its log probability.
+    pub logprobs: bool,
+    /// `true` if a stream ends with a chunk that has the usage and no choices (`stream_options.include_usage`).
+    pub usage_chunk: bool,
+    /// The text in the request that ended the completion; `None` if none did.
+    pub stop_text: Option<&'a str>,
+}
+
+impl ReplyShape<'_> {
+    /// One completion without log probabilities.
+    pub const PLAIN: Self =
+        Self { api: Api::Completion, choices: 1, logprobs: false, usage_chunk: false, stop_text: None };
+
+    /// Returns the completion tokens of a choice: an equal part of `total`, of which the first choices have the remainder.
+    pub(super) const fn tokens_of_choice(&self, total: u32, index: u32) -> u32 {
+        total / self.choices + (index < total % self.choices) as u32
+    }
+}
+
+/// Returns the seed of the filler words of a choice of the request with this number.
+#[must_use]
+pub const fn seed_of_choice(number: u64, choice: u32) -> u64 {
+    number ^ (choice as u64) << 40
+}
+
+impl Default for ReplyShape<'_> {
+    fn default() -> Self {
+        Self::PLAIN
+    }
+}

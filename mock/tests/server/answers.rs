@@ -1,0 +1,143 @@
+//! Answers that a test sets: what a client receives.
+
+use crate::client::{HttpReply, RunningMock, chat_body, post};
+use crate::control::start;
+use provider::Axis;
+use provider::config::Limit;
+use serde_json::{Value, json};
+
+/// Sends a prompt and returns the reply.
+async fn ask(mock: &RunningMock, prompt: &str, more: &str) -> HttpReply {
+    let body = chat_body(more).replace(r#""hi""#, &json!(prompt).to_string());
+    HttpReply::parse(&mock.exchange(&post("", &body)).await)
+}
+
+/// Returns the text of the reply to a prompt.
+async fn text(mock: &RunningMock, prompt: &str) -> String {
+    ask(mock, prompt, "").await.json()["choices"][0]["message"]["content"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn a_fixed_text_is_the_content_and_determines_the_usage() {
+    let mock = start(vec![Limit::new(Axis::Tpm, 8_000)]).await;
+    mock.post_json("/_quotalab/answers", &json!({ "text": "Hello, \"world\"!" })).await;
+    let reply = ask(&mock, "hi", "").await.json();
+    assert_eq!(reply["choices"][0]["message"]["content"], "Hello, \"world\"!");
+    assert_eq!(
+        (&reply["usage"]["completion_tokens"], &reply["choices"][0]["finish_reason"]),
+        (&json!(4), &json!("stop"))
+    );
+    let stream = ask(&mock, "hi", r#","stream":true"#).await;
+    let chunks = stream
+        .body
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
+    let content: String = chunks
+        .filter_map(|chunk| Some(chunk["choices"][0]["delta"]["content"].as_str()?.to_owned()))
+        .collect();
+    assert_eq!(content, "Hello, \"world\"!");
+    let body = chat_body("").replace(r#""max_tokens":100"#, r#""max_tokens":2"#);
+    let short = HttpReply::parse(&mock.exchange(&post("", &body)).await).json();
+    assert_eq!(short["choices"][0]["message"]["content"], "Hello, \"");
+    assert_eq!(short["choices"][0]["finish_reason"], "length");
+    mock.control("DELETE", "/_quotalab/answers", "").await;
+    assert_ne!(text(&mock, "hi").await, "Hello, \"world\"!");
+}
+
+#[tokio::test]
+async fn answers_depend_on_the_prompt_and_the_latest_rule_counts() {
+    let mock = start(vec![]).await;
+    let rules = json!([
+        { "text": "other" },
+        { "prompt": "(?i)weather in [a-z]+", "text": "sunny" },
+        { "prompt_is": "2+2", "text": "4" },
+        { "prompt": "^say ", "echo": true },
+        { "account": "y", "text": "y" },
+    ]);
+    mock.post_json("/_quotalab/answers", &rules).await;
+    for (prompt, expected) in [
+        ("Weather in Berlin?", "sunny"),
+        ("2+2", "4"),
+        ("2+22", "other"),
+        ("say \u{e9}\n\"x\"", "say \u{e9}\n\"x\""),
+        ("", "other"),
+    ] {
+        assert_eq!(text(&mock, prompt).await, expected, "{prompt}");
+    }
+    mock.post_json("/_quotalab/answers", &json!({ "text": "once", "next": 1 })).await;
+    assert_eq!([text(&mock, "2+2").await, text(&mock, "2+2").await], ["once", "4"]);
+    let listed = mock.get_json("/_quotalab/answers").await;
+    assert_eq!(listed["answers"][2]["answered"], json!(2));
+    mock.control("POST", "/_quotalab/reset", "").await;
+    assert_eq!(mock.get_json("/_quotalab/answers").await, json!({ "answers": [] }));
+}
+
+#[tokio::test]
+async fn a_sequence_answers_one_request_after_another() {
+    let mock = start(vec![]).await;
+    let sequence =
+        json!({ "sequence": [503, 429, "ok", { "text": "fine" }, { "fault": { "throttle": "2s" } }] });
+    mock.post_json("/_quotalab/answers", &sequence).await;
+    let mut replies = Vec::new();
+    for _ in 0..6 {
+        replies.push(ask(&mock, "hi", "").await);
+    }
+    let statuses: Vec<_> = replies.iter().map(|reply| reply.status).collect();
+    assert_eq!(statuses, [503, 429, 200, 200, 429, 200]);
+    assert_eq!(replies[3].json()["choices"][0]["message"]["content"], "fine");
+    assert_eq!(replies[4].header("retry-after"), Some("2"));
+}
+
+#[tokio::test]
+async fn tools_and_json_have_the_content_that_was_set() {
+    let mock = start(vec![]).await;
+    let tool = json!({ "tool": { "name": "weather", "arguments": { "city": "Berlin" } }, "next": 1 });
+    mock.post_json("/_quotalab/answers", &tool).await;
+    let reply = ask(&mock, "hi", "").await.json();
+    let call = &reply["choices"][0]["message"]["tool_calls"][0]["function"];
+    assert_eq!((&call["name"], &call["arguments"]), (&json!("weather"), &json!(r#"{"city":"Berlin"}"#)));
+    assert_eq!(reply["choices"][0]["finish_reason"], "tool_calls");
+    mock.post_json("/_quotalab/answers", &json!({ "json": { "a": [1, null] } })).await;
+    assert_eq!(text(&mock, "hi").await, r#"{"a":[1,null]}"#);
+}
+
+#[tokio::test]
+async fn a_header_sets_the_answer_to_one_request() {
+    let mock = start(vec![]).await;
+    let with = async |header: &str| {
+        let request = post("", &chat_body(""))
+            .replace("connection", &format!("x-quotalab-answer: {header}\r\nconnection"));
+        HttpReply::parse(&mock.exchange(&request).await)
+    };
+    assert_eq!(with("503").await.status, 503);
+    assert_eq!(with("ok").await.status, 200);
+    assert_eq!(with("echo").await.json()["choices"][0]["message"]["content"], "hi");
+    assert_eq!(with(r#"{"text":"Hello"}"#).await.json()["choices"][0]["message"]["content"], "Hello");
+    assert_eq!(with(r#"{"fault":"reset_after_head"}"#).await.status, 200);
+    let wrong = with("{").await;
+    assert_eq!(wrong.status, 400);
+    assert!(wrong.body.contains("x-quotalab-answer"), "{}", wrong.body);
+    assert_ne!(text(&mock, "hi").await, "Hello");
+}
+
+#[tokio::test]
+async fn json_satisfies_the_schema_of_the_request() {
+    let mock = start(vec![]).await;
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "code": { "type": "string", "pattern": "^[A-Z]{3}-\\d{4}$" },
+            "tags": { "type": "array", "items": { "enum": ["a", "b"] }, "minItems": 2, "uniqueItems": true },
+            "when": { "type": "string", "format": "date" },
+        },
+        "required": ["code", "tags", "when"],
+    });
+    let format = json!({ "type": "json_schema", "json_schema": { "name": "x", "schema": schema } });
+    let reply = ask(&mock, "hi", &format!(r#","response_format":{format}"#)).await.json();
+    let content: Value =
+        serde_json::from_str(reply["choices"][0]["message"]["content"].as_str().unwrap()).unwrap();
+    assert_eq!(content, json!({ "code": "AAA-0000", "tags": ["a", "b"], "when": "2026-11-01" }));
+}

@@ -1,0 +1,154 @@
+//! What a mock prints when it serves: for people, or as one line of JSON for scripts.
+
+use super::super::quoted;
+use super::base_urls::base_urls;
+use super::{TOKEN_VARIABLE, environment};
+use crate::formatting::plural;
+use provider::config::Config;
+use provider::server::ControlPlane;
+use provider::wire::{self, KeyHeader, WireFormat};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+/// Returns the addresses, accounts and models, for each wire format of the dialect a command that requests a completion, and
+/// the environment variables of the SDKs.
+pub(super) fn text(
+    providers: &[Config],
+    addresses: &[SocketAddr],
+    control: &ControlPlane,
+    any_key: bool,
+) -> String {
+    let mut out = String::new();
+    for (config, address) in providers.iter().zip(addresses) {
+        let (name, dialect, base) =
+            (&config.name, config.dialect.name(), wire::format(config.dialect).base());
+        let _ = writeln!(out, "{name} ({dialect}) listens on http://{address}{base}");
+        for (index, account) in config.accounts.iter().enumerate() {
+            let others = if any_key && index == 0 { ", and any other key" } else { "" };
+            let _ = writeln!(out, "  account {}: {}{others}", account.name, keys(&account.keys));
+        }
+        let models: Vec<_> = config.models.iter().map(|model| model.name.as_str()).collect();
+        let _ = writeln!(out, "  models: {}", models.join(", "));
+        let first_key = config.accounts.first().and_then(|account| account.keys.first());
+        let key = first_key.filter(|key| *key == DEFAULT_KEY).map_or("KEY", String::as_str);
+        if let Some(model) = models.first().filter(|_| first_key.is_some()) {
+            for format in wire::formats(config.dialect) {
+                let _ = writeln!(out, "  try: {}", curl(*format, *address, key, model));
+            }
+        }
+        out.push_str(&base_urls(config.dialect, *address));
+        let variables = environment::of_provider(config, *address, key);
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
+        let _ = writeln!(out, "  for SDKs: export {}", variables.join(" "));
+        let _ = match control {
+            ControlPlane::Enabled => {
+                writeln!(out, "  control plane: http://{address}/_quotalab and /metrics")
+            }
+            ControlPlane::WithToken(_) => writeln!(
+                out,
+                "  control plane: http://{address}/_quotalab and /metrics, with the token of {TOKEN_VARIABLE}"
+            ),
+            ControlPlane::Disabled | ControlPlane::JournalOnly => {
+                writeln!(out, "  control plane: off; enable it with --control")
+            }
+        };
+    }
+    out
+}
+
+/// The line of JSON.
+#[derive(Serialize)]
+struct Announcement<'a> {
+    providers: Vec<Provider<'a>>,
+    /// Those of all providers together; of several values the first provider's.
+    environment: BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct Provider<'a> {
+    name: &'a str,
+    dialect: &'static str,
+    address: SocketAddr,
+    url: String,
+    /// The base URL of OpenAI-compatible clients.
+    base_url: String,
+    control_plane: Option<String>,
+    accounts: Vec<Account<'a>>,
+    models: Vec<&'a str>,
+    environment: BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct Account<'a> {
+    name: &'a str,
+    /// The mock's own keys, which no real provider accepts.
+    keys: &'a [String],
+}
+
+/// Returns the same as one line of JSON, with the keys.
+pub(super) fn json(providers: &[Config], addresses: &[SocketAddr], control: &ControlPlane) -> String {
+    let has_control = matches!(control, ControlPlane::Enabled | ControlPlane::WithToken(_));
+    let provider = |(config, address): (&'_ Config, &SocketAddr)| {
+        let url = format!("http://{address}");
+        let key = config.accounts.first().and_then(|account| account.keys.first());
+        let variables = environment::of_provider(config, *address, key.map_or("", String::as_str));
+        (config.name.clone(), url, variables)
+    };
+    let parts: Vec<_> = providers.iter().zip(addresses).map(provider).collect();
+    let rendered = providers.iter().zip(addresses).zip(&parts);
+    let rendered = rendered.map(|((config, address), (name, url, variables))| Provider {
+        name,
+        dialect: config.dialect.name(),
+        address: *address,
+        url: url.clone(),
+        base_url: format!("{url}{}", wire::format(config.dialect).base()),
+        control_plane: has_control.then(|| format!("{url}/_quotalab")),
+        accounts: config
+            .accounts
+            .iter()
+            .map(|account| Account { name: &account.name, keys: &account.keys })
+            .collect(),
+        models: config.models.iter().map(|model| model.name.as_str()).collect(),
+        environment: variables.iter().cloned().collect(),
+    });
+    let announcement = Announcement {
+        providers: rendered.collect(),
+        environment: environment::of_all(providers, addresses).into_iter().collect(),
+    };
+    let line = serde_json::to_string(&announcement).expect("invariant: every member is serialisable");
+    line + "\n"
+}
+
+/// The key of an account that the scenario does not describe. It is no secret, in contrast to the keys of a scenario.
+const DEFAULT_KEY: &str = "default";
+
+/// Describes the keys of an account, without printing those of a scenario.
+fn keys(keys: &[String]) -> String {
+    match keys {
+        [key] if key == DEFAULT_KEY => key.clone(),
+        keys => format!("{} of the scenario", plural(keys.len() as u64, "key")),
+    }
+}
+
+/// Returns a command that requests a completion.
+fn curl(format: &dyn WireFormat, address: SocketAddr, key: &str, model: &str) -> String {
+    let header = match format.key_headers().first() {
+        Some(KeyHeader::Named(name)) => format!("{name}: {key}"),
+        Some(KeyHeader::Bearer | KeyHeader::Query(_)) | None => format!("Authorization: Bearer {key}"),
+    };
+    let path = format.path(model);
+    let body = if path.ends_with(":generateContent") {
+        serde_json::json!({ "contents": [{ "parts": [{ "text": "hello" }] }] })
+    } else {
+        serde_json::json!({
+            "model": model,
+            "messages": [{ "role": "user", "content": "hello" }],
+            "max_tokens": 100,
+        })
+    };
+    let url = quoted(&format!("http://{address}{path}"));
+    format!("curl -i {url} -H {} -d {}", quoted(&header), quoted(&body.to_string()))
+}

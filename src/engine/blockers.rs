@@ -1,0 +1,121 @@
+//! Why a job cannot be sent to the targets of its route now, and when that may end.
+
+use super::budget::Budget;
+use super::job_cool_down::JobCoolDown;
+use super::jobs::ActiveJob;
+use super::route::Candidate;
+use super::target::TargetState;
+use crate::event::{LimitCause, Obstacle, WaitReason};
+use crate::ids::TargetId;
+use provider::meter::Charge;
+use provider::{Axis, Instant};
+
+/// Why a job cannot be sent to a target now.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum BlockedBy {
+    /// The retry budget is empty.
+    Budget,
+    /// The target is in cool-down until this instant.
+    CoolDown(Instant, (LimitCause, Option<Axis>)),
+    /// The job leaves the target alone until an instant.
+    JobCoolDown(JobCoolDown),
+    /// The target was ejected, and a probe is in flight.
+    Probe,
+    /// The job tried it since its last wait.
+    JustTried,
+    /// The pace allows the send from this instant on. The axis is the one on which it fits last, if a limit delays it.
+    Pace(Instant, Option<Axis>),
+    /// The known limits can never hold the job.
+    TooLarge,
+}
+
+/// What blocked the targets of a route, with the earliest end of each kind that ends by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Blockers {
+    pub(super) budget: bool,
+    pub(super) just_tried: Option<Obstacle>,
+    pub(super) probe: Option<Obstacle>,
+    pub(super) cool_down: Option<(Instant, Obstacle)>,
+    /// The job leaves a target alone.
+    pub(super) job_cool_down: bool,
+    pub(super) pace: Option<(Instant, Obstacle, Candidate)>,
+    /// Targets in cool-down or being probed, as a bit set of their positions in the route.
+    pub(super) closed: u64,
+}
+
+impl Blockers {
+    pub(super) fn add(&mut self, blocked_by: BlockedBy, candidate: Candidate) {
+        let target = candidate.target;
+        let plain = |why| Obstacle { target, why, axis: None, cause: None };
+        match blocked_by {
+            BlockedBy::Budget => self.budget = true,
+            BlockedBy::JustTried => {
+                self.just_tried.get_or_insert(plain(WaitReason::BackOff));
+            }
+            BlockedBy::Probe => {
+                self.closed |= candidate.bit();
+                self.probe.get_or_insert(plain(WaitReason::Probe));
+            }
+            BlockedBy::CoolDown(until, cause) => {
+                self.closed |= candidate.bit();
+                self.add_cool_down(until, cause, target);
+            }
+            BlockedBy::JobCoolDown(JobCoolDown { until, cause }) => {
+                self.job_cool_down = true;
+                self.add_cool_down(until, cause, target);
+            }
+            BlockedBy::Pace(at, axis) => {
+                if self.pace.is_none_or(|(earliest, ..)| at < earliest) {
+                    self.pace = Some((at, Obstacle { axis, ..plain(WaitReason::Pace) }, candidate));
+                }
+            }
+            BlockedBy::TooLarge => {}
+        }
+    }
+
+    fn add_cool_down(&mut self, until: Instant, (cause, axis): (LimitCause, Option<Axis>), target: TargetId) {
+        if self.cool_down.is_none_or(|(earliest, _)| until < earliest) {
+            let obstacle = Obstacle { target, why: WaitReason::CoolDown, axis, cause: Some(cause) };
+            self.cool_down = Some((until, obstacle));
+        }
+    }
+}
+
+/// A target as one job sees it.
+pub(super) struct TargetView<'a> {
+    pub(super) state: &'a TargetState,
+    /// The job's own cool-down; `None` if the client keeps none.
+    pub(super) own: Option<JobCoolDown>,
+}
+
+/// Returns what blocks a send of the job to a target now; `None` if it can be sent.
+pub(super) fn blocked_by(
+    now: Instant,
+    active: &ActiveJob,
+    bit: u64,
+    cost: &Charge,
+    target: &TargetView<'_>,
+    budget: &Budget,
+) -> Option<BlockedBy> {
+    let TargetView { state: target, own } = target;
+    if active.tried & bit != 0 && !budget.allows() {
+        return Some(BlockedBy::Budget);
+    }
+    if let Some(until) = target.cool_down_end(now) {
+        return Some(BlockedBy::CoolDown(until, target.cool_down_cause()));
+    }
+    if let Some(own) = own.filter(|own| own.until > now) {
+        return Some(BlockedBy::JobCoolDown(own));
+    }
+    if target.is_probing() {
+        return Some(BlockedBy::Probe);
+    }
+    if active.tried_this_round & bit != 0 {
+        return Some(BlockedBy::JustTried);
+    }
+    match target.next_send_at(now, cost) {
+        None => Some(BlockedBy::TooLarge),
+        Some((at, axis)) if at > now => Some(BlockedBy::Pace(at, axis)),
+        Some(_) => None,
+    }
+}

@@ -1,0 +1,71 @@
+//! The cool-downs of single jobs, for a client whose jobs do not know of each other's refusals ([`CoolDown::PerJob`]): a job
+//! leaves a target alone for as long as the reply to its own attempt said.
+//!
+//! They are kept beside the jobs and not in them, because most clients have none. Rows are used again with their slots, so
+//! that memory is proportional to the jobs in flight.
+
+use crate::event::LimitCause;
+use crate::ids::Slot;
+use crate::scenario::{CoolDown, Scenario};
+use provider::{Axis, Instant};
+
+/// A target that one job leaves alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct JobCoolDown {
+    /// The job is not sent to the target before this instant.
+    pub(super) until: Instant,
+    /// The cause and, if a limit refused, its axis.
+    pub(super) cause: (LimitCause, Option<Axis>),
+}
+
+impl JobCoolDown {
+    const NONE: Self = Self { until: Instant::ZERO, cause: (LimitCause::Other, None) };
+}
+
+/// The cool-downs of all jobs in flight: a row per slot, a column per position in the route.
+#[derive(Debug)]
+pub(super) struct JobCoolDowns {
+    /// The number of targets of the longest route; 0 if cool-downs are shared by all jobs.
+    width: usize,
+    cells: Vec<JobCoolDown>,
+}
+
+impl JobCoolDowns {
+    /// Creates an empty table, which stays empty unless the cool-downs of the client are per job.
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let targets =
+            scenario.routes.iter().map(|route| route.steps.iter().map(|step| step.targets.len()).sum());
+        let width = match scenario.client.cool_down {
+            CoolDown::PerTarget => 0,
+            CoolDown::PerJob => targets.max().unwrap_or(0),
+        };
+        Self { width, cells: Vec::new() }
+    }
+
+    /// Begins the row of a job that arrives.
+    #[inline]
+    pub(super) fn begin(&mut self, slot: Slot) {
+        if self.width > 0 {
+            let first = slot.index() * self.width;
+            self.cells.resize(self.cells.len().max(first + self.width), JobCoolDown::NONE);
+            self.cells[first..first + self.width].fill(JobCoolDown::NONE);
+        }
+    }
+
+    /// Returns `true` if cool-downs are per job.
+    pub(super) const fn are_kept(&self) -> bool {
+        self.width > 0
+    }
+
+    /// Returns the cool-downs of a job by the position of the target in its route; empty if cool-downs are shared.
+    #[inline]
+    pub(super) fn of(&self, slot: Slot) -> &[JobCoolDown] {
+        let first = slot.index() * self.width;
+        &self.cells[first..first + self.width]
+    }
+
+    /// Lets a job leave a target of its route alone until an instant.
+    pub(super) fn set(&mut self, slot: Slot, position: u8, cool_down: JobCoolDown) {
+        self.cells[slot.index() * self.width + usize::from(position)] = cool_down;
+    }
+}

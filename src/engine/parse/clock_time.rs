@@ -1,0 +1,260 @@
+//! Moments in sentences and members: `Your limit will reset at 2026-09-09 05:38:28`, `resets 3pm (America/New_York)`,
+//! `limit reached|1749924000`.
+//!
+//! A moment becomes a wait only next to the `date` of the reply. One without a zone is in the zone that the dialect is known to
+//! use; if none is known, the moment stays open.
+
+use provider::Nanos;
+use provider::calendar::{UnixTime, parse_decimal};
+
+/// The moment at which a limit resets, as a reply states it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResetTime {
+    /// The text that states it, without a zone.
+    pub stated: String,
+    /// The moment; `None` if the zone is not known, or if only a time of day is stated and the reply has no date.
+    pub time: Option<UnixTime>,
+    /// How the zone is known.
+    pub zone: ZoneSource,
+}
+
+/// How the zone of a moment is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZoneSource {
+    /// It is stated, or the moment is a number that needs none.
+    Stated,
+    /// It is not stated; the provider is known to use this one.
+    Known(&'static str),
+    /// It is neither stated nor known.
+    Unknown,
+}
+
+/// What stands before a moment.
+const LEADS: [&str; 23] = [
+    "reset at ",
+    "resets at ",
+    "reset on ",
+    "resets on ",
+    "resets ",
+    "reset: ",
+    "reset time: ",
+    "reset_at: ",
+    "resets_at: ",
+    "available at ",
+    "available again at ",
+    "available on ",
+    "again at ",
+    "again after ",
+    "again on ",
+    "retry at ",
+    "retry after ",
+    "until ",
+    "limit reached|",
+    "额将在 ",
+    "限额将在",
+    "额度将在",
+    "将在 ",
+];
+
+/// Finds the moment that a message states. `now` is the date of the reply; `zone` the one of the dialect, by its IANA name. A
+/// moment at the very end of `text` is not read, since the text may have been truncated.
+pub(super) fn find(text: &str, now: Option<UnixTime>, zone: Option<&'static str>) -> Option<ResetTime> {
+    let lower = text.to_ascii_lowercase();
+    let mut starts: Vec<usize> =
+        LEADS.iter().flat_map(|lead| lower.match_indices(lead).map(|(at, lead)| at + lead.len())).collect();
+    starts.sort_unstable();
+    starts.into_iter().find_map(|at| moment(text.get(at..)?.trim_start(), now, zone))
+}
+
+fn moment(text: &str, now: Option<UnixTime>, zone: Option<&'static str>) -> Option<ResetTime> {
+    epoch(text)
+        .or_else(|| http_date(text))
+        .or_else(|| date_time(text, zone))
+        .or_else(|| time_of_day(text, now, zone))
+}
+
+/// Returns the moment of a Unix time in seconds, or in milliseconds if it has 13 digits. Smaller numbers are lengths.
+pub(super) fn unix_time(number: u64) -> Option<UnixTime> {
+    match number {
+        1_000_000_000..10_000_000_000 => Some(UnixTime::EPOCH + Nanos::from_secs(number)),
+        1_000_000_000_000..10_000_000_000_000 => Some(UnixTime::EPOCH + Nanos::from_millis(number)),
+        _ => None,
+    }
+}
+
+fn epoch(text: &str) -> Option<ResetTime> {
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    let time = unix_time(text[..end].parse().ok()?)?;
+    Some(ResetTime { stated: text[..end].to_owned(), time: Some(time), zone: ZoneSource::Stated })
+}
+
+fn http_date(text: &str) -> Option<ResetTime> {
+    let end = text.get(..40.min(text.len())).unwrap_or(text).find("GMT")? + "GMT".len();
+    let time = UnixTime::parse_http_date(&text[..end])?;
+    Some(ResetTime {
+        stated: text[..end - " GMT".len()].to_owned(),
+        time: Some(time),
+        zone: ZoneSource::Stated,
+    })
+}
+
+/// Parses `2026-09-09 05:38:28`, with a `T`, slashes, a fraction or without seconds, and the zone behind it.
+fn date_time(text: &str, known_zone: Option<&'static str>) -> Option<ResetTime> {
+    let end = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '-' | '/')))?;
+    let date = text[..end].replace('/', "-");
+    let is_date = date.len() == 10 && date.bytes().filter(|byte| *byte == b'-').count() == 2;
+    let rest = text[end..].trim_start_matches([' ', 'T', ',']).trim_start_matches("at ");
+    let clock_end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, ':' | '.')))?;
+    let clock = rest[..clock_end].trim_end_matches('.');
+    if !is_date || !clock.contains(':') {
+        return None;
+    }
+    let clock = if clock.matches(':').count() == 1 { format!("{clock}:00") } else { clock.to_owned() };
+    let stated = format!("{date} {clock}");
+    let named = zone(&rest[clock_end..]);
+    let time = match (&named, known_zone) {
+        (Some(zone), _) => UnixTime::parse_in_zone(&stated, zone),
+        (None, Some(zone)) => UnixTime::parse_in_zone(&stated, zone),
+        // Not a moment at all, if it is not one in UTC.
+        (None, None) => UnixTime::parse_in_zone(&stated, "UTC").map(|_| None)?,
+    };
+    let source = source(named.is_some(), known_zone);
+    (time.is_some() || source == ZoneSource::Unknown).then_some(ResetTime { stated, time, zone: source })
+}
+
+fn source(is_named: bool, known_zone: Option<&'static str>) -> ZoneSource {
+    match (is_named, known_zone) {
+        (true, _) => ZoneSource::Stated,
+        (false, Some(zone)) => ZoneSource::Known(zone),
+        (false, None) => ZoneSource::Unknown,
+    }
+}
+
+/// Parses `3pm (America/New_York)`, `15:00 UTC`: the next such time after the date of the reply.
+fn time_of_day(text: &str, now: Option<UnixTime>, known_zone: Option<&'static str>) -> Option<ResetTime> {
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == ':'))?;
+    let (hour, minute) = text[..end].split_once(':').unwrap_or((&text[..end], "00"));
+    let (hour, minute): (u8, u8) = (hour.parse().ok()?, minute.get(..2)?.parse().ok()?);
+    let rest = text[end..].trim_start();
+    let half = rest.get(..2).map(str::to_ascii_lowercase);
+    let (hour, rest) = match half.as_deref() {
+        Some("am") if (1..=12).contains(&hour) => (hour % 12, &rest[2..]),
+        Some("pm") if (1..=12).contains(&hour) => (hour % 12 + 12, &rest[2..]),
+        // `16 days` is a length, and a number alone may be anything.
+        _ if !text[..end].contains(':') => return None,
+        _ => (hour, rest),
+    };
+    if hour > 23 || minute > 59 || rest.is_empty() {
+        return None;
+    }
+    let named = zone(rest);
+    let stated = format!("{hour:02}:{minute:02}");
+    let name = named.as_deref().or(known_zone);
+    let time = name.zip(now).and_then(|(zone, now)| now.next_time_of_day(hour, minute, zone));
+    Some(ResetTime { stated, time, zone: source(named.is_some(), known_zone) })
+}
+
+/// Parses the zone at the start of a text: `Z`, `UTC`, `UTC+8`, `+08:00`, `(Asia/Shanghai)`, `PST`. Returns a name or offset
+/// for [`UnixTime::parse_in_zone`]. Abbreviations of several zones, such as CST, are none.
+fn zone(text: &str) -> Option<String> {
+    let text = text.trim_start_matches([' ', '(', '[']);
+    let end = text
+        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '+' | '-' | ':')))
+        .unwrap_or(text.len());
+    let word = text[..end].trim_end_matches([':', '-']);
+    let offset = |text: &str| {
+        let (sign, digits) = text.split_at_checked(1).filter(|(sign, _)| matches!(*sign, "+" | "-"))?;
+        let digits = digits.replace(':', "");
+        let (hours, minutes) = match digits.len() {
+            1 | 2 => (digits.as_str(), "00"),
+            4 => digits.split_at(2),
+            _ => return None,
+        };
+        let (hours, minutes): (u8, u8) = (hours.parse().ok()?, minutes.parse().ok()?);
+        Some(format!("{sign}{hours:02}:{minutes:02}"))
+    };
+    match word {
+        "Z" | "UTC" | "GMT" | "utc" | "gmt" => Some("UTC".to_owned()),
+        "PST" => Some("-08:00".to_owned()),
+        "PDT" | "MST" => Some("-07:00".to_owned()),
+        "MDT" => Some("-06:00".to_owned()),
+        "EST" | "CDT" => Some("-05:00".to_owned()),
+        "EDT" => Some("-04:00".to_owned()),
+        "PT" | "Pacific" => Some("America/Los_Angeles".to_owned()),
+        "ET" | "Eastern" => Some("America/New_York".to_owned()),
+        "CET" => Some("+01:00".to_owned()),
+        "CEST" => Some("+02:00".to_owned()),
+        "JST" | "KST" => Some("+09:00".to_owned()),
+        _ if word.contains('/') => Some(word.to_owned()),
+        _ => offset(word.strip_prefix("UTC").or_else(|| word.strip_prefix("GMT")).unwrap_or(word)),
+    }
+}
+
+/// Parses a moment that is the whole value of a member or a header: RFC 3339, an HTTP date, a Unix time, or a date without
+/// zone.
+pub(super) fn whole(text: &str, zone: Option<&'static str>) -> Option<ResetTime> {
+    let seconds = |text: &str| parse_decimal(text, Nanos::SECOND).filter(|_| text.contains('.'));
+    let fraction = seconds(text.trim()).and_then(|length| unix_time(length.0 / Nanos::SECOND.0));
+    if let Some(time) = fraction {
+        return Some(ResetTime {
+            stated: text.trim().to_owned(),
+            time: Some(time),
+            zone: ZoneSource::Stated,
+        });
+    }
+    let text = format!("{}\n", text.trim());
+    epoch(&text).or_else(|| http_date(&text)).or_else(|| date_time(&text, zone))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utc(text: &str) -> Option<UnixTime> {
+        UnixTime::parse_rfc3339(text)
+    }
+
+    #[test]
+    fn moments_are_read_with_their_zones() {
+        let now = utc("2026-09-08T20:10:00Z");
+        for (text, time) in [
+            ("will reset at 2026-09-09 05:38:28 UTC.", "2026-09-09T05:38:28Z"),
+            ("resets at 2026-05-15T15:00:00Z (2056)", "2026-05-15T15:00:00Z"),
+            ("will reset at 2026-09-09T05:38:28+08:00.", "2026-09-08T21:38:28Z"),
+            ("reset at 2026-09-09 05:38 (UTC+8)", "2026-09-08T21:38:00Z"),
+            ("reset at 2026/09/09 05:38:28 (Asia/Shanghai).", "2026-09-08T21:38:28Z"),
+            ("will reset at 3pm (America/New_York).", "2026-09-09T19:00:00Z"),
+            ("resets 9:30 PM UTC.", "2026-09-08T21:30:00Z"),
+            ("Claude AI usage limit reached|1749924000\n", "2025-06-14T18:00:00Z"),
+            ("try again at Wed, 09 Sep 2026 05:38:28 GMT.", "2026-09-09T05:38:28Z"),
+            ("available again at 2026-09-09 05:38:28 PDT.", "2026-09-09T12:38:28Z"),
+        ] {
+            let reset = find(text, now, None).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!((reset.time, reset.zone), (utc(time), ZoneSource::Stated), "{text}");
+        }
+    }
+
+    #[test]
+    fn without_a_zone_the_dialect_decides_or_the_moment_stays_open() {
+        let text = "您的限额将在 2026-08-25 07:41:44 重置。";
+        let reset = find(text, None, Some("Asia/Shanghai")).unwrap();
+        assert_eq!(
+            (reset.time, reset.zone),
+            (utc("2026-08-24T23:41:44Z"), ZoneSource::Known("Asia/Shanghai"))
+        );
+        for text in [text, "will reset at 2026-08-25 07:41:44 CST.", "resets 3pm.\n"] {
+            let reset = find(text, None, None).unwrap();
+            assert_eq!((reset.time, reset.zone), (None, ZoneSource::Unknown), "{text}");
+        }
+        for text in [
+            "resets in 16 days.",
+            "resets 16 days later",
+            "reset at noon",
+            "will reset at 2026-09-09 05:38:28",
+            "",
+            "until 2026-99-99 05:00:00.",
+        ] {
+            assert_eq!(find(text, None, None), None, "{text}");
+        }
+    }
+}

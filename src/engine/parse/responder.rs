@@ -1,0 +1,173 @@
+//! Who answered: the provider, a gateway that forwards to providers, or a proxy before either.
+//!
+//! A proxy knows nothing of quotas of tokens or of accounts at the provider; its refusals say so little that only their wait is
+//! known. A gateway passes on the refusals of providers, adds limits of its own, and lists several in one error.
+
+use super::dialect::Dialect;
+use super::error_body::ErrorBody;
+use super::headers::Headers;
+
+/// Who answered a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Responder {
+    /// The provider of the model.
+    Provider,
+    /// A gateway, with its name. The error may be its own or that of a provider behind it.
+    Gateway(&'static str),
+    /// A proxy, load balancer or firewall, with its name.
+    Proxy(&'static str),
+}
+
+impl Responder {
+    /// Returns the name in `explain --json`.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Gateway(_) => "gateway",
+            Self::Proxy(_) => "proxy",
+        }
+    }
+
+    /// Returns the name of the product that answered; `None` for the provider.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Provider => None,
+            Self::Gateway(name) | Self::Proxy(name) => Some(name),
+        }
+    }
+}
+
+/// Returns who sent an error: by the form of its body, then by headers; the provider if only the dialect is known. `None`
+/// if nothing shows it.
+pub(super) fn responder(
+    dialect: Option<Dialect>,
+    headers: &dyn Headers,
+    body: &ErrorBody,
+    raw: &[u8],
+) -> Option<Responder> {
+    proxy(headers, body, raw)
+        .map(Responder::Proxy)
+        .or_else(|| gateway(dialect, headers, body).map(Responder::Gateway))
+        .or_else(|| dialect.map(|_| Responder::Provider))
+}
+
+/// Returns the product whose page or message the body is.
+fn proxy(headers: &dyn Headers, body: &ErrorBody, raw: &[u8]) -> Option<&'static str> {
+    let text = String::from_utf8_lossy(raw.get(..MAX_SCANNED).unwrap_or(raw)).to_ascii_lowercase();
+    let is_page = body.is_html || text.trim_start().starts_with('<');
+    let server = headers.value("server").unwrap_or_default().to_ascii_lowercase();
+    if is_page {
+        let page = PAGES.iter().find(|(mark, _)| text.contains(mark) || server.starts_with(mark));
+        return Some(page.map_or("an unnamed proxy", |(_, name)| *name));
+    }
+    // Cloudflare answers in plain text to clients that do not ask for HTML.
+    let is_cloudflare_code = |code: &str| {
+        code.len() == 4 && code.starts_with('1') && code.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if body.lowercase.trim().strip_prefix("error code: ").is_some_and(is_cloudflare_code) {
+        return Some("Cloudflare");
+    }
+    let message = MESSAGES.iter().find(|(phrase, _)| body.lowercase.trim().starts_with(phrase));
+    // nginx, Kong and others before a provider name themselves; so does Cloudflare, but before most providers.
+    let by_server = || SERVERS.iter().find(|(name, _)| server.starts_with(name) && is_bare(body));
+    message.or_else(by_server).map(|(_, name)| *name)
+}
+
+/// Returns `true` if a body has no code or type of an error of a provider.
+fn is_bare(body: &ErrorBody) -> bool {
+    body.codes.iter().all(|code| code.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Returns the gateway that sent or passed on the error.
+fn gateway(dialect: Option<Dialect>, headers: &dyn Headers, body: &ErrorBody) -> Option<&'static str> {
+    if dialect == Some(Dialect::OpenRouter) {
+        return Some("OpenRouter");
+    }
+    let by_header = GATEWAY_HEADERS.iter().find(|(name, _)| headers.value(name).is_some());
+    let by_phrase = || GATEWAY_PHRASES.iter().find(|(phrase, _)| body.lowercase.contains(phrase));
+    let found = by_header.or_else(by_phrase).map(|(_, name)| *name);
+    found.or_else(|| (!body.listed.is_empty()).then_some("an unnamed gateway"))
+}
+
+/// The number of bytes of a page that are searched for the name of its author.
+const MAX_SCANNED: usize = 8 << 10;
+
+/// Marks of pages in HTML, in lower case.
+const PAGES: [(&str, &str); 15] = [
+    ("cloudflare", "Cloudflare"),
+    ("cf-error", "Cloudflare"),
+    ("openresty", "OpenResty"),
+    ("nginx", "nginx"),
+    ("awselb", "AWS Elastic Load Balancing"),
+    ("cloudfront", "Amazon CloudFront"),
+    ("akamai", "Akamai"),
+    ("errors.edgesuite.net", "Akamai"),
+    ("varnish", "Varnish"),
+    ("fastly", "Fastly"),
+    ("haproxy", "HAProxy"),
+    ("apache", "Apache"),
+    ("microsoft-azure-application-gateway", "Azure Application Gateway"),
+    ("vercel", "Vercel"),
+    ("envoy", "Envoy"),
+];
+
+/// How messages of proxies begin, in lower case.
+const MESSAGES: [(&str, &str); 10] = [
+    ("api rate limit exceeded", "Kong"),
+    ("rate limit is exceeded. try again in", "Azure API Management"),
+    ("out of call volume quota. quota will be replenished", "Azure API Management"),
+    ("quota exceeded. try again in", "Azure API Management"),
+    ("local_rate_limited", "Envoy"),
+    ("upstream connect error or disconnect/reset", "Envoy"),
+    ("no healthy upstream", "Envoy"),
+    ("upstream request timeout", "Envoy"),
+    ("429 too many requests\nyou have sent too many requests in a given amount of time", "HAProxy"),
+    ("fault filter abort", "Envoy"),
+];
+
+/// How `server` begins, for servers that answer themselves.
+const SERVERS: [(&str, &str); 6] = [
+    ("kong", "Kong"),
+    ("nginx", "nginx"),
+    ("openresty", "OpenResty"),
+    ("awselb", "AWS Elastic Load Balancing"),
+    ("microsoft-azure-application-gateway", "Azure Application Gateway"),
+    ("haproxy", "HAProxy"),
+];
+
+const GATEWAY_HEADERS: [(&str, &str); 12] = [
+    ("x-litellm-call-id", "LiteLLM"),
+    ("x-litellm-version", "LiteLLM"),
+    ("x-litellm-model-id", "LiteLLM"),
+    ("llm_provider-retry-after", "LiteLLM"),
+    ("x-portkey-trace-id", "Portkey"),
+    ("x-portkey-provider", "Portkey"),
+    ("x-portkey-last-used-option-index", "Portkey"),
+    ("helicone-id", "Helicone"),
+    ("helicone-status", "Helicone"),
+    ("cf-aig-log-id", "Cloudflare AI Gateway"),
+    ("cf-aig-event-id", "Cloudflare AI Gateway"),
+    ("x-kong-llm-model", "Kong AI Gateway"),
+];
+
+const GATEWAY_PHRASES: [(&str, &str); 17] = [
+    ("litellm.", "LiteLLM"),
+    ("litellm_", "LiteLLM"),
+    ("no deployments available for selected model", "LiteLLM"),
+    ("crossed tpm / rpm", "LiteLLM"),
+    ("max parallel request limit reached", "LiteLLM"),
+    ("available model group fallbacks", "LiteLLM"),
+    ("budget has been exceeded! current cost", "LiteLLM"),
+    ("all variants failed with errors", "TensorZero"),
+    ("model providers failed to infer", "TensorZero"),
+    ("provider returned error", "OpenRouter"),
+    ("portkey", "Portkey"),
+    ("openai error: ", "Portkey"),
+    ("anthropic error: ", "Portkey"),
+    ("groq error: ", "Portkey"),
+    ("azure-openai error: ", "Portkey"),
+    ("upstream request failed", "an unnamed gateway"),
+    ("all providers failed", "an unnamed gateway"),
+];

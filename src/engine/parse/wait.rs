@@ -1,0 +1,139 @@
+//! The wait that a response states: in its message, in members, in headers, as a length or as a moment.
+
+use super::allowance::Allowance;
+use super::clock_time::{self, ResetTime, ZoneSource};
+use super::dialect::Dialect;
+use super::headers::{retry_after, wait_until};
+use super::limit_header::LimitHeader;
+use super::limit_name::Unit;
+use super::refusal::Refusal;
+use super::responder::Responder;
+use super::rules::{DialectRules, ErrorResponse};
+use super::{wait_member, wait_words};
+use crate::engine::{Wait, WaitKind};
+use crate::event::LimitCause;
+use provider::Nanos;
+use provider::calendar::UnixTime;
+
+/// Where a wait may be stated.
+pub(super) struct Sources<'a> {
+    pub(super) rules: &'static DialectRules,
+    pub(super) dialect: Option<Dialect>,
+    pub(super) responder: Option<Responder>,
+    pub(super) response: &'a ErrorResponse<'a>,
+    pub(super) refusal: &'a Refusal,
+    pub(super) sentence: &'a str,
+}
+
+impl Sources<'_> {
+    /// Returns the stated wait with the kind that follows from the cause, and the moment of the reset. The most precise
+    /// source takes precedence: the dialect's own, the message, members, `retry-after`, an allowance, a moment, the reset of
+    /// the limit that refused.
+    pub(super) fn find(
+        &self,
+        cause: LimitCause,
+        refusing_header: Option<&LimitHeader>,
+        refusing_allowance: Option<&Allowance>,
+    ) -> (Option<Wait>, Option<ResetTime>) {
+        let reset_at = self.reset_at(refusing_allowance);
+        let until_reset = || {
+            let length = wait_until(reset_at.as_ref()?.time?, self.response.headers)?;
+            (length > Nanos::ZERO).then_some(Wait { length, kind: WaitKind::UntilWindowEnds })
+        };
+        let allowance = || Some(Wait { length: refusing_allowance?.reset?, kind: WaitKind::UntilWindowEnds });
+        let by_header = || {
+            let limit = refusing_header?;
+            let next = limit.next.map(|length| Wait { length, kind: WaitKind::UntilAdmitted });
+            next.or_else(|| Some(Wait { length: limit.reset?, kind: self.rules.reset_kind? }))
+        };
+        let stated = (self.rules.wait)(self.response)
+            .or_else(|| self.refusal.wait.map(|length| self.named(length)))
+            .or_else(|| wait_words::wait(self.sentence).map(|length| self.named(length)))
+            .or_else(|| wait_member::length(&self.response.body.members).map(|length| self.named(length)))
+            .or_else(|| retry_after(self.response.headers).map(|length| self.named(length)))
+            .or_else(allowance)
+            .or_else(until_reset)
+            .or_else(by_header)
+            .or_else(|| self.whole_short_window(cause));
+        let is_claude = refusing_allowance.is_some() && self.dialect == Some(Dialect::Anthropic);
+        // Google states a wait of seconds for quotas of a day, too.
+        let is_google =
+            matches!(self.dialect, Some(Dialect::Gemini | Dialect::GeminiCloudCode | Dialect::Vertex));
+        let is_meaningless = is_google && cause == LimitCause::DayLimit;
+        let of_kind =
+            |stated| if is_meaningless { WaitKind::Meaningless } else { kind(cause, stated, is_claude) };
+        let wait = stated.map(|wait| Wait { kind: of_kind(wait.kind), ..wait });
+        (wait, reset_at)
+    }
+
+    /// Returns a wait that the reply names without saying of what kind it is. It is the wait for this request if a known
+    /// provider names it, or if it follows from the numbers.
+    fn named(&self, length: Nanos) -> Wait {
+        let is_provider = self.dialect.is_some() && !matches!(self.responder, Some(Responder::Proxy(_)));
+        let is_certain = is_provider || self.refusal.wait_follows_from_numbers(length);
+        Wait { length, kind: if is_certain { WaitKind::UntilAdmitted } else { WaitKind::Suggested } }
+    }
+
+    /// Returns the moment that the members or the message state, or at which the allowance resets.
+    fn reset_at(&self, refusing_allowance: Option<&Allowance>) -> Option<ResetTime> {
+        let body = self.response.body;
+        let zone = zone_of(self.dialect);
+        if let Some(moment) = wait_member::moment(&body.members, zone) {
+            return Some(moment);
+        }
+        if self.refusal.axis.is_none() && MOMENT_WORDS.iter().any(|word| self.sentence.contains(word)) {
+            let now = self.response.headers.value("date").and_then(UnixTime::parse_http_date);
+            if let Some(moment) = clock_time::find(&body.text(), now, zone) {
+                return Some(moment);
+            }
+        }
+        let time = refusing_allowance?.reset_at?;
+        Some(ResetTime { stated: time.rfc3339().to_string(), time: Some(time), zone: ZoneSource::Stated })
+    }
+
+    /// Returns the window of a limit that is so short that its end can be awaited without knowing when it began.
+    fn whole_short_window(&self, cause: LimitCause) -> Option<Wait> {
+        let window =
+            self.refusal.window.filter(|window| *window <= MAX_SHORT_WINDOW && *window > Nanos::ZERO)?;
+        let is_token_minute =
+            self.dialect == Some(Dialect::DashScope) && self.refusal.unit == Some(Unit::Tokens);
+        let is_short = window <= Nanos::SECOND * 10 || is_token_minute;
+        (cause == LimitCause::MinuteLimit && is_short)
+            .then_some(Wait { length: window, kind: WaitKind::UntilWindowEnds })
+    }
+}
+
+/// Returns the kind of a wait under this cause: meaningless if no wait helps, a suggestion if the provider and not a
+/// limit of the account has to recover, the end of a window for an allowance. `rolls`: the window ends bit by bit.
+const fn kind(cause: LimitCause, stated: WaitKind, rolls: bool) -> WaitKind {
+    match cause {
+        LimitCause::TooLarge | LimitCause::Billing | LimitCause::NotInTier | LimitCause::Auth => {
+            WaitKind::Meaningless
+        }
+        LimitCause::Overload => WaitKind::Suggested,
+        LimitCause::Allowance if rolls => WaitKind::UntilFull,
+        LimitCause::Allowance if !matches!(stated, WaitKind::Meaningless | WaitKind::UntilAdmitted) => {
+            WaitKind::UntilWindowEnds
+        }
+        LimitCause::Allowance
+        | LimitCause::MinuteLimit
+        | LimitCause::DayLimit
+        | LimitCause::Concurrency
+        | LimitCause::Other => stated,
+    }
+}
+
+/// Returns the zone in which a provider states moments without one. Z.ai states Beijing time (measured 2026-09: read as UTC,
+/// the reset is eight hours late).
+const fn zone_of(dialect: Option<Dialect>) -> Option<&'static str> {
+    match dialect {
+        Some(Dialect::Zai) => Some("Asia/Shanghai"),
+        _ => None,
+    }
+}
+
+/// The longest window whose end is awaited if no wait is stated.
+const MAX_SHORT_WINDOW: Nanos = Nanos::MINUTE;
+/// Words beside which a message may state a moment.
+const MOMENT_WORDS: [&str; 8] =
+    ["reset", "again at", "again after", "available", "retry at", "until", "limit reached|", "将在"];

@@ -1,0 +1,100 @@
+//! The client: retries, waits, what it bounds.
+
+use crate::scenario::imitation::IMITATIONS;
+use crate::scenario::resolved::{Cache, Client, CoolDown, Eject, Jitter, Pace, StatedWait};
+use provider::Nanos;
+use provider::units::{print_count, print_duration, print_share};
+
+/// Returns the program that an imitation stands for, and how well it is known.
+fn program(name: &str) -> String {
+    let imitation = IMITATIONS.iter().find(|imitation| imitation.name == name);
+    imitation.map_or_else(|| name.to_owned(), |imitation| format!("{name}: {}", imitation.program))
+}
+
+fn jitter(jitter: Jitter) -> String {
+    let share = |permille: u16| print_share(f64::from(permille) / 1000.0);
+    match jitter {
+        Jitter::None => "no jitter".into(),
+        Jitter::Full => "full jitter".into(),
+        Jitter::Equal => "equal jitter".into(),
+        Jitter::Decorrelated => "decorrelated jitter".into(),
+        Jitter::Shorten(permille) => format!("up to {} shorter", share(permille)),
+        Jitter::Add(most) => format!("up to {} longer", print_duration(most)),
+        Jitter::Around(permille) => format!("up to {} shorter or longer", share(permille)),
+    }
+}
+
+/// Says which stated waits the client obeys, and whether one job's refusal holds back the others.
+fn obeyed_waits(client: &Client) -> String {
+    let Client { retry, cool_down, .. } = client;
+    if !retry.obey_retry_after {
+        return "ignores retry-after".into();
+    }
+    let StatedWait { headers_only, longest, jitter } = retry.stated_wait;
+    let mut text = "obeys ".to_owned();
+    text += if headers_only { "the header retry-after" } else { "retry-after" };
+    if let Some(longest) = longest {
+        text += &format!(" up to {}", print_duration(longest));
+    }
+    match jitter {
+        None => {}
+        Some(Nanos::ZERO) => text += " without jitter",
+        Some(most) => text += &format!(" plus up to {}", print_duration(most)),
+    }
+    text + match cool_down {
+        CoolDown::PerTarget => ", for all jobs at once, as a gateway does",
+        CoolDown::PerJob => ", each job for itself, as SDKs do",
+    }
+}
+
+pub(super) fn client(client: &Client) -> Vec<String> {
+    let retry = &client.retry;
+    let backoff = format!(
+        "waits {} doubling to {}, {}",
+        print_duration(retry.backoff.base),
+        print_duration(retry.backoff.cap),
+        jitter(retry.backoff.jitter)
+    );
+    let obeys = obeyed_waits(client);
+    let budget = retry
+        .budget_permille
+        .map(|permille| format!("retries at most {} of jobs", print_share(f64::from(permille) / 1000.0)));
+    let times = match retry.attempts {
+        1 => "once".to_owned(),
+        attempts => format!("{attempts} times, over all targets"),
+    };
+    let mut lines: Vec<String> =
+        client.like.map(|name| format!("behaves as {}", program(name))).into_iter().collect();
+    lines.extend([
+        format!("gives up a job after {}; sends it at most {times}", print_duration(client.deadline)),
+        [Some(backoff), Some(obeys), budget].into_iter().flatten().collect::<Vec<_>>().join("; "),
+        client.concurrency.map_or_else(
+            || "any number of attempts in flight".into(),
+            |max| format!("{} attempts in flight; {} jobs may queue", max, print_count(client.queue.into())),
+        ),
+    ]);
+    lines.extend(
+        client.attempt_timeout.map(|length| format!("cancels an attempt after {}", print_duration(length))),
+    );
+    lines.push(client.eject.map_or_else(
+        || "never ejects a target that fails".to_owned(),
+        |Eject { after, duration }| {
+            format!("ejects a target for {} after {after} failures in a row", print_duration(duration))
+        },
+    ));
+    lines.extend(match client.pace {
+        Pace::Off => None,
+        Pace::Gap(gap) => Some(format!("{} between sends to a target", print_duration(gap))),
+        Pace::Requests => Some("sends as the request limits refill".to_owned()),
+        Pace::Tokens => Some("sends as the request and token limits refill".to_owned()),
+    });
+    lines.extend(client.cache.map(|Cache { entries, ttl }| {
+        format!("caches {} replies for {}", print_count(entries.into()), print_duration(ttl))
+    }));
+    lines.extend(
+        client
+            .coalesce
+            .then(|| "coalesces identical jobs in flight: one is sent, all get its reply".to_owned()),
+    );
+    lines
+}

@@ -1,0 +1,66 @@
+//! `client: {like: NAME}` takes the retries of a known program: the words of its file are merged into the client that is
+//! written, whose own words take precedence.
+//!
+//! What each program does is measured at the server by `mock/clients/measure.py`, or read in its documentation and code; the
+//! first lines of each file say which. The tables are in `mock/README.md`.
+
+use super::diagnostics::Diagnostics;
+use super::preset::merge;
+use super::yaml::{self, Node, NodeKind};
+use crate::problem;
+
+/// A program whose retries are known.
+#[derive(Clone, Copy, Debug)]
+pub struct Imitation {
+    /// Its name in `like:`.
+    pub name: &'static str,
+    /// The program, its version, and whether its behaviour was measured or is modelled on its documentation.
+    pub program: &'static str,
+    /// The words of a `client:`.
+    text: &'static str,
+}
+
+macro_rules! imitation {
+    ($name:literal, $program:literal) => {
+        Imitation {
+            name: $name,
+            program: $program,
+            text: include_str!(concat!("imitations/", $name, ".yaml")),
+        }
+    };
+}
+
+/// Every program that a client can be like.
+pub const IMITATIONS: [Imitation; 9] = [
+    imitation!(
+        "article",
+        "twenty lines of Python: the stated wait and up to half a second, else full jitter (measured)"
+    ),
+    imitation!("openai-python", "openai 3.54 for Python (measured)"),
+    imitation!("openai-node", "openai 7.57 for Node (measured)"),
+    imitation!("groq-python", "groq 1.7 for Python (measured)"),
+    imitation!("groq-sdk", "groq-sdk 1.6 for Node (measured)"),
+    imitation!("ai-sdk", "ai 7.0 for Node, Vercel's AI SDK (measured)"),
+    imitation!("litellm", "litellm 1.106, a router with one deployment (measured)"),
+    imitation!("portkey", "Portkey's gateway 1.15 with five retries (modelled on its code)"),
+    imitation!("bifrost", "Bifrost 1.6 with three retries (modelled on its documentation)"),
+];
+
+/// Merges the words of the program that the client is like into the client.
+pub(super) fn merge_imitation(diagnostics: &Diagnostics, root: &mut Node) {
+    let NodeKind::Map(entries) = &mut root.kind else { return };
+    let Some(client) = entries.iter_mut().find(|entry| entry.key == "client") else { return };
+    let NodeKind::Map(words) = &client.value.kind else { return };
+    let Some(like) = words.iter().find(|entry| entry.key == "like") else { return };
+    // A value that is not a name is reported when the word is checked.
+    let NodeKind::Text(name) = &like.value.kind else { return };
+    let Some(imitation) = IMITATIONS.iter().find(|imitation| imitation.name == name) else {
+        let help = problem::did_you_mean(name, IMITATIONS.iter().map(|imitation| imitation.name));
+        diagnostics.report(like.value.place, "client.like", format!("no client is known as `{name}`"), help);
+        return;
+    };
+    let source = diagnostics.add_source(&format!("client like {name}"), imitation.text);
+    if let Some(base) = yaml::read(diagnostics, source, imitation.text, 0) {
+        merge(base, &mut client.value, &[Some("retry"), Some("backoff")]);
+    }
+}

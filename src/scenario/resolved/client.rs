@@ -1,0 +1,129 @@
+//! The client: retries, waits, ejection, concurrency, pace, cache.
+
+use provider::Nanos;
+
+/// How the client behaves.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Client {
+    /// The program whose retries it has, a name in [`crate::scenario::IMITATIONS`].
+    pub like: Option<&'static str>,
+    /// The longest time that a job may take from its scheduled arrival; then it is given up.
+    pub deadline: Nanos,
+    /// After this time an attempt is cancelled and counts as failed; `None`: only the deadline ends it.
+    pub attempt_timeout: Option<Nanos>,
+    /// When and how often to try again.
+    pub retry: Retry,
+    /// What leaves a target alone after a refusal.
+    pub cool_down: CoolDown,
+    /// When a failing target is ejected; `None`: never.
+    pub eject: Option<Eject>,
+    /// Attempts in flight at once; `None` for no bound.
+    pub concurrency: Option<u32>,
+    /// Jobs that may wait for a free attempt; more are shed.
+    pub queue: u32,
+    /// How sends are spread over time.
+    pub pace: Pace,
+    /// The exact-match cache; `None` if it is off.
+    pub cache: Option<Cache>,
+    /// Whether a job that is identical to one in flight follows it instead of being sent.
+    pub coalesce: bool,
+}
+
+/// When and how often to try again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Retry {
+    /// Attempts per job over all targets, at least 1.
+    pub attempts: u8,
+    /// The wait between attempts.
+    pub backoff: Backoff,
+    /// Whether the wait that a reply states replaces `backoff`.
+    pub obey_retry_after: bool,
+    /// Which stated waits are obeyed, and how they are spread.
+    pub stated_wait: StatedWait,
+    /// Retries allowed per job on average, in thousandths; `None` for no bound.
+    pub budget_permille: Option<u32>,
+}
+
+/// What leaves a target alone after a refusal, for as long as the reply says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CoolDown {
+    /// All jobs of the client: one refusal is remembered for every job, as in a gateway.
+    #[default]
+    PerTarget,
+    /// The refused job alone, as in an SDK: other jobs do not know of the refusal.
+    PerJob,
+}
+
+/// How the client treats the wait that a reply states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StatedWait {
+    /// Only the headers `retry-after` and `retry-after-ms` are read, not the message.
+    pub headers_only: bool,
+    /// Longer waits are not obeyed: the back-off applies. `None`: any wait is obeyed.
+    pub longest: Option<Nanos>,
+    /// A random length up to this is added. `None`: the random part of the back-off is added.
+    pub jitter: Option<Nanos>,
+}
+
+/// When a failing target is ejected from its routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Eject {
+    /// Failures in a row that eject it, at least 1.
+    pub after: u32,
+    /// The length of its cool-down.
+    pub duration: Nanos,
+}
+
+/// The wait before the n-th retry, n from 0: `min(cap, base · 2^n)`, then the jitter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backoff {
+    /// The first wait.
+    pub base: Nanos,
+    /// The longest wait.
+    pub cap: Nanos,
+    /// How it is spread at random.
+    pub jitter: Jitter,
+}
+
+/// How a wait is spread at random. The first four are those of Brooker, "Exponential Backoff And Jitter", AWS 2015.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Jitter {
+    /// The wait itself.
+    None,
+    /// Uniform between zero and the wait.
+    #[default]
+    Full,
+    /// Uniform between half the wait and the wait.
+    Equal,
+    /// Uniform between the base and three times the last wait.
+    Decorrelated,
+    /// Shorter by up to this share of the wait, in thousandths (OpenAI's and Groq's SDKs: 25 %).
+    Shorten(u16),
+    /// Longer by up to this length, also beyond the longest wait (LiteLLM: 750 ms).
+    Add(Nanos),
+    /// Shorter or longer by up to this share of the wait, in thousandths, at most the longest wait (Bifrost: 20 %).
+    Around(u16),
+}
+
+/// How sends to a target are spread over time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// At once.
+    #[default]
+    Off,
+    /// At least this long after the last send to the same target.
+    Gap(Nanos),
+    /// As the known request limits refill.
+    Requests,
+    /// As the known request and token limits refill; tokens are estimates that the reply settles.
+    Tokens,
+}
+
+/// An exact-match response cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// Replies kept, at least 1; the least recently used is dropped first.
+    pub entries: u32,
+    /// How long a reply is used.
+    pub ttl: Nanos,
+}

@@ -1,0 +1,115 @@
+//! Traces as JSON lines: Mooncake's and Bailian's, or any whose members the scenario names.
+//!
+//! Mooncake counts milliseconds, Bailian seconds, with the same members. The first row decides: a fraction or Bailian's `chat_id`
+//! means seconds. A later row that contradicts it is an error, and `unit:` overrules both.
+
+use super::{BYTE_ORDER_MARK, Sample, TraceColumns, TraceOptions, TraceUnit};
+use crate::scenario::TraceRow;
+use crate::scenario::record_bound::RecordBudget;
+use provider::calendar::{UnixTime, parse_decimal};
+use provider::{Instant, Nanos};
+use serde_json::{Map, Value};
+use std::io::BufRead;
+
+/// Reads the rows of a text into `sample`.
+pub(super) fn read(
+    mut text: impl BufRead,
+    budget: &RecordBudget,
+    options: &TraceOptions,
+    sample: &mut Sample,
+) -> Result<(), String> {
+    let members = Members::of(options.columns.as_ref());
+    let (mut line, mut bytes) = (String::new(), 0u64);
+    for number in 1u64.. {
+        line.clear();
+        budget.restore();
+        let read =
+            text.read_line(&mut line).map_err(|error| format!(":{number}: cannot be read: {error}"))?;
+        if read == 0 {
+            break;
+        }
+        bytes += read as u64;
+        let content = line.trim_start_matches(BYTE_ORDER_MARK).trim();
+        if content.is_empty() {
+            continue;
+        }
+        let row = serde_json::from_str::<Map<String, Value>>(content)
+            .map_err(|error| error.to_string())
+            .and_then(|object| members.row(&object, options.unit, sample));
+        let row = row.map_err(|error| {
+            // Until a row is valid, the file may be anything: nothing of it is shown.
+            let error = if sample.rows_read > 0 { format!(": {error}") } else { String::new() };
+            let [time, prompt, completion] = members.names();
+            format!(":{number}: expected an object with `{time}`, whole `{prompt}` and `{completion}`{error}")
+        })?;
+        sample.add(row, bytes)?;
+    }
+    Ok(())
+}
+
+/// The names of the members of a row.
+#[derive(Clone, Copy, Debug)]
+enum Members<'a> {
+    /// Those of Mooncake and Bailian.
+    Mooncake,
+    /// Those that the scenario names.
+    Named(&'a TraceColumns),
+}
+
+impl<'a> Members<'a> {
+    const fn of(columns: Option<&'a TraceColumns>) -> Self {
+        match columns {
+            Some(columns) => Self::Named(columns),
+            None => Self::Mooncake,
+        }
+    }
+
+    fn names(self) -> [&'a str; 3] {
+        match self {
+            Self::Mooncake => ["timestamp", "input_length", "output_length"],
+            Self::Named(TraceColumns { time, prompt, completion }) => [time, prompt, completion],
+        }
+    }
+
+    fn row(
+        self,
+        object: &Map<String, Value>,
+        unit: Option<TraceUnit>,
+        sample: &mut Sample,
+    ) -> Result<TraceRow, String> {
+        let [time, prompt, completion] = self.names();
+        let tokens = |name: &str| {
+            let tokens =
+                object.get(name).and_then(Value::as_u64).and_then(|tokens| u32::try_from(tokens).ok());
+            tokens.ok_or_else(|| format!("`{name}` is no whole number of tokens"))
+        };
+        let at = match object.get(time) {
+            Some(Value::Number(number)) => {
+                let text = number.to_string();
+                let is_fraction = text.contains(['.', 'e']);
+                let implied = match self {
+                    Self::Mooncake if !is_fraction && !object.contains_key("chat_id") => {
+                        TraceUnit::Milliseconds
+                    }
+                    Self::Mooncake | Self::Named(_) => TraceUnit::Seconds,
+                };
+                let known = *sample.unit.get_or_insert(unit.unwrap_or(implied));
+                if is_fraction && known == TraceUnit::Milliseconds && unit.is_none() {
+                    let rows = "the rows before are taken for milliseconds";
+                    return Err(format!(
+                        "`{time}` has a fraction, but {rows}: write `unit: s` or `unit: ms`"
+                    ));
+                }
+                parse_decimal(&text, known.length())
+            }
+            Some(Value::String(text)) => UnixTime::parse_utc(text).map(|at| at.since(UnixTime::EPOCH)),
+            _ => None,
+        };
+        let at: Nanos = at.ok_or_else(|| format!("`{time}` is neither a number nor a date with a time"))?;
+        Ok(TraceRow {
+            at: Instant::ZERO + at,
+            prompt_tokens: tokens(prompt)?,
+            completion_tokens: tokens(completion)?,
+        })
+    }
+}

@@ -1,0 +1,215 @@
+//! Reads recorded traffic from a file into the rows that a workload replays.
+//!
+//! The format follows from the content, plain or gzip:
+//!
+//! ```text
+//!  TIMESTAMP,ContextTokens,GeneratedTokens                      Azure LLM inference traces (CSV; dates in UTC)
+//!  Timestamp,Model,Request tokens,Response tokens,…             BurstGPT (CSV; seconds)
+//!  {"timestamp": 0, "input_length": 6758, "output_length": 500} Mooncake (JSON lines; milliseconds), Bailian (seconds)
+//! ```
+//!
+//! Any other CSV, or JSON lines with other members, is read if the scenario names its columns. Times are whole nanoseconds, read without floats, and count from the earliest row of the file. Each row is kept or
+//! dropped by its own random draw, so the rows of a smaller rate are a subset of those of a larger one.
+
+mod csv;
+mod json_lines;
+#[cfg(test)]
+mod tests;
+
+use super::TraceRow;
+use super::record_bound::{RecordBound, RecordBudget};
+use crate::formatting::path_name;
+use crate::input_file;
+use flate2::read::MultiGzDecoder;
+use provider::random;
+use provider::{Instant, Nanos, RandomStream};
+use serde::{Deserialize, Serialize};
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The maximum size of a file after decompression, in bytes.
+const MAX_BYTES: u64 = 512 << 20;
+/// The maximum number of rows in a file.
+const MAX_ROWS: u64 = 20_000_000;
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// The unit of the times of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TraceUnit {
+    /// Seconds.
+    Seconds,
+    /// Milliseconds.
+    Milliseconds,
+}
+
+impl TraceUnit {
+    const fn length(self) -> Nanos {
+        match self {
+            Self::Seconds => Nanos::SECOND,
+            Self::Milliseconds => Nanos(1_000_000),
+        }
+    }
+}
+
+/// The names of the columns of a CSV file, or of the members of JSON lines.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TraceColumns {
+    /// When a request was sent: a date with a time, or a number.
+    pub time: String,
+    /// The tokens of its prompt.
+    pub prompt: String,
+    /// The tokens of its completion.
+    pub completion: String,
+}
+
+/// A recorded trace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    /// The rows that are replayed, by time.
+    pub rows: Arc<Vec<TraceRow>>,
+    /// What was read, and what was left out.
+    pub recorded: Recorded,
+}
+
+/// What a file contains, and what of it is replayed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// The rows of the file.
+    pub rows: u64,
+    /// The time from its earliest row to its latest.
+    pub length: Nanos,
+    /// The unit of its times; `None` if they are dates.
+    pub unit: Option<TraceUnit>,
+    /// The rows that `rate` drops.
+    pub dropped_by_rate: u64,
+    /// The kept rows beyond the end of the run.
+    pub after_end: u64,
+    /// The replayed rows whose completion has no tokens.
+    pub without_completion: u64,
+}
+
+/// How much of a trace is used, and how fast.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceOptions {
+    /// The columns; `None` for those of the known formats.
+    pub columns: Option<TraceColumns>,
+    /// The unit of times that are numbers; `None`: as the format has it.
+    pub unit: Option<TraceUnit>,
+    /// The share of the rows that is kept; 1 or more keeps all.
+    pub rate: f64,
+    /// The factor by which the trace is replayed faster than recorded; positive.
+    pub speed: f64,
+    /// The seed of the draws that keep or drop rows.
+    pub seed: u64,
+    /// The length of the replayed trace: later rows are dropped. `None` keeps all.
+    pub limit: Option<Nanos>,
+}
+
+/// Reads a trace, sorted by time. It has no rows if `options` keep no row.
+///
+/// # Errors
+/// A message with the file, and the line if one is at fault: the file cannot be read, has an unknown format, is too
+/// large, contains no row, or has an invalid row; or the speed is not positive.
+pub fn read(path: &Path, options: &TraceOptions) -> Result<Trace, String> {
+    let in_file = |error: String| format!("{}: {error}", path_name(path));
+    if !(options.speed.is_finite() && options.speed > 0.0) {
+        return Err(in_file(format!("the speed of a trace must be positive, not {}", options.speed)));
+    }
+    let file =
+        input_file::open_regular(path).map_err(|error| in_file(format!("cannot open the trace: {error}")))?;
+    let rows = decompressed(BufReader::new(file)).and_then(|text| rows(text, options));
+    rows.map_err(|error| format!("{}{error}", path_name(path)))
+}
+
+/// Returns the text of a plain or gzip file, up to one byte more than [`MAX_BYTES`].
+fn decompressed(mut file: impl BufRead + 'static) -> Result<Box<dyn BufRead>, String> {
+    let magic = file.fill_buf().map_err(|error| format!(": cannot read the trace: {error}"))?;
+    let is_gzip = magic.starts_with(&[0x1f, 0x8b]);
+    Ok(if is_gzip {
+        Box::new(BufReader::new(MultiGzDecoder::new(file).take(MAX_BYTES + 1)))
+    } else {
+        Box::new(file.take(MAX_BYTES + 1))
+    })
+}
+
+/// Returns the rows of a text. Errors start with `:line: `, or with `: ` if they concern no line.
+fn rows(text: impl BufRead, options: &TraceOptions) -> Result<Trace, String> {
+    let budget = RecordBudget::default();
+    let mut text = BufReader::new(RecordBound::new(text, &budget));
+    let start = text.fill_buf().map_err(|error| format!(":1: cannot be read: {error}"))?;
+    let start = start.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(start);
+    let is_json = start.trim_ascii_start().starts_with(b"{");
+    let mut sample = Sample::new(options);
+    if is_json {
+        json_lines::read(text, &budget, options, &mut sample)?
+    } else {
+        csv::read(text, &budget, options, &mut sample)?
+    }
+    sample.finish(options)
+}
+
+/// The kept rows of a trace.
+struct Sample {
+    rows: Vec<TraceRow>,
+    rows_read: u64,
+    earliest: Instant,
+    latest: Instant,
+    unit: Option<TraceUnit>,
+    rate: f64,
+    stream_key: u64,
+}
+
+impl Sample {
+    fn new(options: &TraceOptions) -> Self {
+        let stream_key = random::label_key(options.seed, "trace");
+        let (earliest, latest) = (Instant::MAX, Instant::ZERO);
+        Self { rows: Vec::new(), rows_read: 0, earliest, latest, unit: None, rate: options.rate, stream_key }
+    }
+
+    /// Keeps or drops the next row of a text of which `bytes` were read.
+    fn add(&mut self, row: TraceRow, bytes: u64) -> Result<(), String> {
+        if bytes > MAX_BYTES || self.rows_read >= MAX_ROWS {
+            return Err(format!(": more than {} MiB or {MAX_ROWS} rows: split the trace", MAX_BYTES >> 20));
+        }
+        self.earliest = self.earliest.min(row.at);
+        self.latest = self.latest.max(row.at);
+        if RandomStream::keyed(self.stream_key, self.rows_read).unit() < self.rate {
+            self.rows.push(row);
+        }
+        self.rows_read += 1;
+        Ok(())
+    }
+
+    /// Returns the rows by time, relative to the earliest row and scaled by the speed.
+    fn finish(mut self, options: &TraceOptions) -> Result<Trace, String> {
+        if self.rows_read == 0 {
+            return Err(": the trace contains no rows".to_owned());
+        }
+        self.rows.sort_by_key(|row| row.at); // stable: rows of one instant keep their order
+        for row in &mut self.rows {
+            row.at = scaled(row.at.since(self.earliest), options.speed);
+        }
+        let kept = self.rows.len();
+        if let Some(limit) = options.limit {
+            self.rows.truncate(self.rows.partition_point(|row| row.at < Instant::ZERO + limit));
+        }
+        let recorded = Recorded {
+            rows: self.rows_read,
+            length: self.latest.since(self.earliest),
+            unit: self.unit,
+            dropped_by_rate: self.rows_read - kept as u64,
+            after_end: (kept - self.rows.len()) as u64,
+            without_completion: self.rows.iter().filter(|row| row.completion_tokens == 0).count() as u64,
+        };
+        Ok(Trace { rows: Arc::new(self.rows), recorded })
+    }
+}
+
+/// Converts a time in the trace to an instant of the run; exact at speed 1.
+#[expect(clippy::float_cmp, reason = "only exactly 1 needs no scaling")]
+fn scaled(since: Nanos, speed: f64) -> Instant {
+    let scaled = if speed == 1.0 { since } else { Nanos::from_secs_f64(since.as_secs_f64() / speed) };
+    Instant::ZERO + scaled
+}

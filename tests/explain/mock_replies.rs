@@ -1,0 +1,176 @@
+//! Everything that the mock can say: ten dialects by all axes and all faults, 220 readings. What a dialect does not state must
+//! stay open, and nothing may be called what it is not.
+
+use super::{assert_members, one};
+use provider::calendar::Epoch;
+use provider::config::{Dialect, Fault, Tier};
+use provider::decision::{Decision, DecisionReport, Denial, HeaderLimits};
+use provider::wire::ReplyShape;
+use provider::wire::{self, Content, Context, Finish, LimitsSnapshot};
+use provider::{Axis, Instant, Nanos};
+use serde_json::{Value, json};
+
+const NOW: Instant = Instant(77_000_000_123);
+
+/// Renders a decision as `curl -i` shows its reply.
+fn dump(dialect: Dialect, decision: Decision) -> String {
+    let context = Context {
+        model: "m/x",
+        system_fingerprint: "fp_0",
+        account: "acme",
+        tier: Tier::Free,
+        number: 7,
+        at: NOW,
+        finish: Finish::Stop,
+        content: Content::Filler,
+        epoch: Epoch::RUN,
+        shape: ReplyShape::PLAIN,
+    };
+    let report = DecisionReport { decision, limits: HeaderLimits::default() };
+    let snapshot = LimitsSnapshot::new(NOW, report.limits);
+    let wire::Reply { status, headers, body } =
+        wire::format(dialect).reply(&report, &snapshot, &context).expect("a reply is sent");
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    format!("HTTP/1.1 {status} X\n{headers}\n{body}")
+}
+
+/// The refusal of one request or ten tokens too many, with the wait of a bucket.
+fn refusal(axis: Axis) -> Decision {
+    let requested = if axis.counts_tokens() { 10 } else { 1 };
+    let (limit, used) = (600, 600);
+    let wait = axis.window_length().map(|window| Nanos(window.0 / limit * requested));
+    Decision::Refused(Denial { axis, limit, used, requested, wait, oversize: false })
+}
+
+/// Returns what a dialect states of a limit on an axis: the cause and the axis.
+fn stated(dialect: Dialect, axis: Axis) -> (&'static str, Option<Axis>) {
+    let by_axis = |axis: Axis| match axis.window_length() {
+        None => ("concurrency", Some(axis)),
+        Some(Nanos::DAY) => ("day_limit", Some(axis)),
+        Some(_) => ("minute_limit", Some(axis)),
+    };
+    let requests = |axis: Axis| if axis.is_daily() { Axis::Rpd } else { Axis::Rpm };
+    match dialect {
+        Dialect::Groq | Dialect::OpenAi => by_axis(axis),
+        // One sentence for all; only a wait over a minute shows that it is a day.
+        Dialect::Azure if axis.is_daily() => ("day_limit", None),
+        Dialect::Azure => ("minute_limit", None),
+        Dialect::Anthropic if matches!(axis, Axis::Ash | Axis::Asd) => by_axis(Axis::Rpd),
+        Dialect::Anthropic => by_axis(axis),
+        Dialect::Cerebras => match axis {
+            Axis::Itpm | Axis::Otpm => by_axis(Axis::Tpm),
+            Axis::Ash | Axis::Asd => by_axis(requests(axis)),
+            _ => by_axis(axis),
+        },
+        Dialect::Mistral if axis.counts_requests() => by_axis(Axis::Rpm),
+        Dialect::Mistral => ("minute_limit", None),
+        // Its only limit.
+        Dialect::DeepInfra => by_axis(Axis::Concurrency),
+        Dialect::Together if axis == Axis::Rpm => by_axis(axis),
+        Dialect::Together => ("minute_limit", None),
+        Dialect::Fireworks => ("other", None),
+        Dialect::Gemini => match axis {
+            Axis::Tpm => by_axis(Axis::Itpm),
+            Axis::Ash | Axis::Asd | Axis::Concurrency => ("other", None),
+            _ => by_axis(axis),
+        },
+    }
+}
+
+/// The faults whose replies differ from a success.
+const FAULTS: [Fault; 13] = [
+    Fault::Overload,
+    Fault::Billing,
+    Fault::NotInTier,
+    Fault::Status(400),
+    Fault::Status(401),
+    Fault::Status(402),
+    Fault::Status(403),
+    Fault::Status(404),
+    Fault::Status(429),
+    Fault::Status(500),
+    Fault::Status(502),
+    Fault::Status(503),
+    Fault::Status(529),
+];
+
+/// Returns the right cause of a fault, and whether no wait ends it.
+fn cause(dialect: Dialect, fault: Fault) -> (&'static str, bool) {
+    match fault {
+        Fault::Overload | Fault::Status(500..) => ("overload", false),
+        Fault::Billing | Fault::Status(402) => ("billing", true),
+        // The others answer that there is no such model.
+        Fault::NotInTier if matches!(dialect, Dialect::Anthropic | Dialect::Gemini | Dialect::Mistral) => {
+            ("not_in_tier", true)
+        }
+        Fault::NotInTier | Fault::Status(400 | 404) => ("other", true),
+        Fault::Status(401 | 403) => ("auth", true),
+        // Its bare message means overloaded servers, and Mistral has one code for every rate limit.
+        Fault::Status(429) if dialect == Dialect::Anthropic => ("overload", false),
+        Fault::Status(429) if dialect == Dialect::Mistral => ("minute_limit", false),
+        _ => ("other", false),
+    }
+}
+
+#[test]
+fn every_reply_of_the_mock_is_understood() {
+    let mut readings = 0;
+    for dialect in Dialect::ALL {
+        for axis in Axis::ALL {
+            let dump = dump(dialect, refusal(axis));
+            let (cause, axis) = stated(dialect, axis);
+            let expected = json!({ "cause": cause, "axis": axis.map(Axis::name), "terminal": false });
+            assert_members(&one(&dump), &expected, &dump);
+            readings += 1;
+        }
+        for fault in FAULTS {
+            let dump = dump(dialect, Decision::Faulted(fault));
+            let (cause, terminal) = cause(dialect, fault);
+            let explained = one(&dump);
+            assert_members(
+                &explained,
+                &json!({ "cause": cause, "terminal": terminal }),
+                &format!("{fault:?} at {dialect:?}: {dump}"),
+            );
+            assert!(explained["advice"].as_array().is_some_and(|advice| !advice.is_empty()));
+            readings += 1;
+        }
+    }
+    assert_eq!(readings, 220);
+}
+
+/// A reply of the mock reads the same however it was saved.
+#[test]
+fn every_reply_of_the_mock_is_understood_as_every_paste() {
+    for dialect in Dialect::ALL {
+        for decision in [
+            refusal(Axis::Rpm),
+            refusal(Axis::Tpd),
+            Decision::Faulted(Fault::Billing),
+            Decision::Faulted(Fault::Overload),
+        ] {
+            let dump = dump(dialect, decision);
+            let expected = one(&dump);
+            let (head, body) = dump.split_once("\n\n").expect("a head and a body");
+            let verbose: String = head.lines().map(|line| format!("< {line}\n")).collect();
+            for paste in [
+                format!(
+                    "* Trying 127.0.0.1:4141...\n> POST / HTTP/1.1\n>\n{verbose}<\n{body}* Connection #0 to host x left intact\n"
+                ),
+                dump.replace('\n', "\r\n"),
+                format!("```\n{dump}\n```"),
+                format!("$ curl -i http://127.0.0.1:4141/\n{dump}"),
+            ] {
+                assert_eq!(one(&paste), expected, "{paste}");
+            }
+        }
+    }
+}
+
+/// The members of the output for one reply, so that no paste changes the format.
+#[test]
+fn the_output_has_its_members() {
+    let explained: Value = one(dump(Dialect::Groq, refusal(Axis::Rpm)));
+    let names: Vec<&String> = explained.as_object().expect("an object").keys().collect();
+    assert_eq!(names.len(), 21, "{names:?}");
+}

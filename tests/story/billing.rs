@@ -1,0 +1,61 @@
+//! An account that must pay, or whose allowance is used up: its jobs fall back at once, and the account is parked with all its
+//! models.
+
+use super::run;
+use provider::config::Dialect;
+use quotalab::event::{EventKind, JobOutcome, LimitCause};
+use std::collections::BTreeSet;
+
+/// Forty jobs within four seconds; the account of the first step must pay.
+fn story(dialect: Dialect) -> super::Story {
+    run(&format!(
+        "
+routes: {{r: [{{of: [first/a/m, first/a/n]}}, {{of: [second/default/m]}}]}}
+duration: 4s
+client: {{deadline: 1m, retry: {{attempts: 3, backoff: {{base: 1s, cap: 8s, jitter: none}}}}}}
+providers:
+  first:
+    dialect: {}
+    accounts: {{a: {{keys: [k]}}}}
+    models: {{m: {{latency: {{total: 100ms}}}}, n: {{latency: {{total: 100ms}}}}}}
+    incidents: [{{at: 0s, for: 1h, fault: billing}}]
+  second: {{models: {{m: {{latency: {{total: 300ms}}}}}}}}
+workload: [{{name: w, route: r, arrivals: {{constant: 10/s}}, prompt: 10, completion: 10, max_tokens: 10}}]",
+        dialect.name()
+    ))
+}
+
+#[test]
+fn a_spend_limit_falls_back_and_parks_the_account_in_every_dialect() {
+    for dialect in Dialect::ALL {
+        let story = story(dialect);
+        assert_eq!(story.outcomes(), [JobOutcome::Succeeded; 40], "{dialect:?}: {}", story.timeline());
+        let refused = story.sends().iter().filter(|(_, name)| name.starts_with("first/")).count();
+        assert_eq!(refused, 1, "{dialect:?}: {}", story.timeline());
+        let parked: BTreeSet<_> = story
+            .events
+            .iter()
+            .filter_map(|event| match event.kind {
+                EventKind::CooledDown { target, cause: LimitCause::Billing, .. } => Some(target),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(parked.len(), 2, "both models of the account: {}", story.timeline());
+    }
+}
+
+/// Without another target, jobs are still sent to an account that must pay, which is better than to send nowhere.
+#[test]
+fn the_last_account_of_a_route_is_not_parked() {
+    let story = run("
+routes: {r: [{of: [p/default/m, p/default/n]}]}
+duration: 2s
+client: {deadline: 1m, retry: {attempts: 3}}
+providers:
+  p:
+    models: {m: {latency: {total: 100ms}}, n: {latency: {total: 100ms}}}
+    incidents: [{at: 0s, for: 1s, fault: billing}]
+workload: [{name: w, route: r, arrivals: {constant: 10/s}, prompt: 10, completion: 10, max_tokens: 10}]");
+    let served = story.outcomes().iter().filter(|outcome| **outcome == JobOutcome::Succeeded).count();
+    assert!(served >= 9, "those after the incident are served: {}", story.timeline());
+}
