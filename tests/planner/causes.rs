@@ -61,7 +61,7 @@ fn the_limit_that_jobs_are_given_up_for_is_the_cause_and_not_the_one_that_refuse
     let plan = plan_of(
         "seed: 53
 duration: 28d
-providers: { v: { dialect: openai, law: fixed, models: { m: { limits: { rpm: 60, tpd: 500k }, latency: { total: 2s } } } } }
+providers: { v: { dialect: openai, reserve: prompt+max_tokens, law: fixed, models: { m: { limits: { rpm: 60, tpd: 500k }, latency: { total: 2s } } } } }
 routes: { r: [{ of: [v/default/m] }] }
 client: { deadline: 30m, retry: { attempts: 50 } }
 workload: [{ name: letters, arrivals: { burst: 600, every: 7d }, prompt: 800, completion: 200, max_tokens: 200 }]

@@ -9,7 +9,7 @@ fn world(limit: &str, workload: &str, rules: &str) -> String {
     format!(
         "name: statements
 duration: 1h
-providers: {{ p: {{ dialect: openai, models: {{ m: {{ limits: {{ {limit} }}, price: {{ input: 1, output: 2 }} }} }} }} }}
+providers: {{ p: {{ dialect: openai, reserve: prompt+max_tokens, models: {{ m: {{ limits: {{ {limit} }}, price: {{ input: 1, output: 2 }} }} }} }} }}
 routes: {{ r: [{{ of: [p/default/m] }}] }}
 workload: [{{ name: w, {workload} }}]
 expect: [{rules}]

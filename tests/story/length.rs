@@ -71,7 +71,7 @@ fn a_job_that_just_fits_is_served() {
 #[test]
 fn every_bound_that_jobs_exceed_is_named() {
     let yaml = "duration: 1h
-providers: { p: { dialect: openai, models: { m: { limits: { tpm: 4k, tpd: 4500 }, context: 4096, latency: { total: 1s } } } } }
+providers: { p: { dialect: openai, reserve: prompt+max_tokens, models: { m: { limits: { tpm: 4k, tpd: 4500 }, context: 4096, latency: { total: 1s } } } } }
 routes: { chat: [{ of: [p/default/m] }] }
 workload:
   - { name: w, arrivals: { poisson: 2/min }, prompt: { values: [500, 4150, 5000], weights: [8, 1, 1] }, completion: 200, max_tokens: 300 }";

@@ -6,11 +6,12 @@
 //!  Cerebras, Together   … on the chunk with the finish_reason      Groq until 2025   … inside x_groq on that chunk
 //!  Anthropic            usage{input_tokens, output_tokens}; streamed: message_start has the input, message_delta
 //!                       the output so far
+//!  Gemini's own API     usageMetadata{promptTokenCount, candidatesTokenCount, cachedContentTokenCount}, the last on every event
 //!  cached tokens        usage.prompt_tokens_details.cached_tokens, included in the prompt; Anthropic states them
 //!                       separately from the input
 //!  cut answers          choices[].finish_reason: length (Mistral also model_length); Anthropic stop_reason: max_tokens or
 //!                       model_context_window_exceeded, streamed in the delta of message_delta; OpenAI's responses
-//!                       incomplete_details.reason: max_output_tokens
+//!                       incomplete_details.reason: max_output_tokens; Gemini candidates[].finishReason: MAX_TOKENS
 //! ```
 
 use provider::Usage;
@@ -26,8 +27,14 @@ pub(super) struct AnswerReader {
 }
 
 /// The finish reasons of an answer that a limit on its length ended.
-const CUT: [&str; 5] =
-    ["length", "model_length", "max_tokens", "model_context_window_exceeded", "max_output_tokens"];
+const CUT: [&str; 6] = [
+    "length",
+    "model_length",
+    "max_tokens",
+    "model_context_window_exceeded",
+    "max_output_tokens",
+    "MAX_TOKENS",
+];
 
 impl AnswerReader {
     /// Reads a whole body.
@@ -40,6 +47,9 @@ impl AnswerReader {
     /// Adds a body or an event. Later values replace earlier ones; an answer that is cut stays so.
     pub(super) fn add(&mut self, event: &Value) {
         self.cut |= is_cut(event);
+        if event["usageMetadata"].is_object() {
+            return self.add_gemini(&event["usageMetadata"]);
+        }
         let positions = [&event["usage"], &event["x_groq"]["usage"], &event["message"]["usage"]];
         let Some(usage) = positions.into_iter().find(|usage| usage.is_object()) else { return };
         let number = |key: &str| usage[key].as_u64().and_then(|count| u32::try_from(count).ok());
@@ -48,6 +58,16 @@ impl AnswerReader {
         let details = details.and_then(|count| u32::try_from(count).ok());
         self.cached = details.or_else(|| number("cache_read_input_tokens")).unwrap_or(self.cached);
         self.completion = number("completion_tokens").or_else(|| number("output_tokens")).or(self.completion);
+    }
+
+    /// Adds the usage of Gemini's own API. Thinking is a part of the completion, and is stated beside it.
+    fn add_gemini(&mut self, usage: &Value) {
+        let number = |key: &str| usage[key].as_u64().and_then(|count| u32::try_from(count).ok());
+        self.prompt = number("promptTokenCount").or(self.prompt);
+        self.cached = number("cachedContentTokenCount").unwrap_or(self.cached);
+        let thoughts = number("thoughtsTokenCount").unwrap_or(0);
+        let completion = number("candidatesTokenCount").map(|tokens| tokens.saturating_add(thoughts));
+        self.completion = completion.or(self.completion);
     }
 
     /// Returns `true` if the answer was cut.
@@ -66,8 +86,10 @@ impl AnswerReader {
 /// Returns `true` if a body or an event states that a limit on the length ended the answer; of several choices, any of
 /// them.
 fn is_cut(event: &Value) -> bool {
-    let choices = event["choices"].as_array().map_or(&[][..], Vec::as_slice);
-    let reasons = choices.iter().map(|choice| &choice["finish_reason"]).chain([
+    let list = |key: &str| event[key].as_array().map_or(&[][..], Vec::as_slice);
+    let of_choices = list("choices").iter().map(|choice| &choice["finish_reason"]);
+    let of_candidates = list("candidates").iter().map(|candidate| &candidate["finishReason"]);
+    let reasons = of_choices.chain(of_candidates).chain([
         &event["stop_reason"],
         &event["delta"]["stop_reason"],
         &event["incomplete_details"]["reason"],
@@ -95,6 +117,19 @@ mod tests {
 
     fn tokens(events: &[Value]) -> Option<(u32, u32)> {
         usage(events).map(|usage| (usage.prompt_tokens, usage.completion_tokens))
+    }
+
+    #[test]
+    fn the_usage_of_geminis_own_api_is_read() {
+        let usage_metadata = json!({ "promptTokenCount": 7, "candidatesTokenCount": 4, "thoughtsTokenCount": 5,
+            "cachedContentTokenCount": 3, "totalTokenCount": 16 });
+        let last =
+            json!({ "candidates": [{ "finishReason": "MAX_TOKENS" }], "usageMetadata": usage_metadata });
+        assert_eq!(
+            usage(&[json!({ "candidates": [] }), last.clone()]),
+            Some(Usage { prompt_tokens: 7, cached_tokens: 3, completion_tokens: 9 })
+        );
+        assert!(is_cut(&last));
     }
 
     #[test]

@@ -85,12 +85,20 @@ fn has_token(event: &Value) -> bool {
         || ["content", "reasoning", "reasoning_content", "refusal"].iter().any(|key| is_text(&delta[*key]))
         || delta["tool_calls"].is_array()
         || is_text(&event["choices"][0]["text"])
+        || is_text(&event["candidates"][0]["content"]["parts"][0]["text"])
+        || event["candidates"][0]["content"]["parts"][0]["functionCall"].is_object()
 }
 
 /// Substrings of the payloads that are parsed after the first token. The fifth ends the finish reasons `length` and
 /// `model_length`; the event with Anthropic's stop reason has the usage as well.
-const PARSED_AFTER_FIRST_TOKEN: [&[u8]; 5] =
-    [br#""usage""#, br#""error""#, br#""message_stop""#, br#""finish_reason":"error"#, br#"length""#];
+const PARSED_AFTER_FIRST_TOKEN: [&[u8]; 6] = [
+    br#""usage""#,
+    br#""error""#,
+    br#""message_stop""#,
+    br#""finish_reason":"error"#,
+    br#"length""#,
+    br#""usageMetadata""#,
+];
 
 #[cfg(test)]
 mod tests {
