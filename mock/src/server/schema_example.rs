@@ -111,6 +111,9 @@ impl Example<'_> {
     }
 }
 
+/// The names of types. Gemini writes them in upper case.
+const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "array", "object", "null"];
+
 /// Returns the type of a schema's value: the one that it names, the first that is not null of several, or the one to which its
 /// keywords belong.
 fn type_of(schema: &Value) -> &str {
@@ -118,10 +121,12 @@ fn type_of(schema: &Value) -> &str {
         Value::String(name) => Some(name.as_str()),
         Value::Array(names) => {
             let names = || names.iter().filter_map(Value::as_str);
-            names().find(|name| *name != "null").or_else(|| names().next())
+            names().find(|name| !name.eq_ignore_ascii_case("null")).or_else(|| names().next())
         }
         _ => None,
     };
+    let named =
+        named.map(|name| TYPES.into_iter().find(|known| known.eq_ignore_ascii_case(name)).unwrap_or(name));
     let has = |words: &[&str]| words.iter().any(|word| schema.get(word).is_some());
     named.unwrap_or_else(|| {
         if has(&["items", "prefixItems", "minItems", "uniqueItems"]) {

@@ -141,3 +141,13 @@ proptest! {
         prop_assert_eq!(violated(&schema, &schema, &value), None, "{} got {}", schema, value);
     }
 }
+
+/// Gemini's schemas have their types in upper case.
+#[test]
+fn types_in_upper_case_are_those_in_lower_case() {
+    let schema = json!({ "type": "OBJECT", "properties": { "city": { "type": "STRING" }, "days": { "type": "INTEGER", "minimum": 2 } },
+        "required": ["city", "days"] });
+    let example = example_value(&schema);
+    assert!(example["city"].is_string() && example["days"].as_i64() >= Some(2), "{example}");
+    assert!(example_value(&json!({ "type": ["NULL", "BOOLEAN"] })).is_boolean());
+}
