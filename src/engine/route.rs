@@ -308,13 +308,14 @@ impl Router {
         }
         let account = self.accounts[target.index()];
         let mut parked = Vec::new();
-        for (mate, _) in
-            (0..).map(TargetId).zip(&self.accounts.clone()).filter(|(_, other)| **other == account)
-        {
-            let is_open = self.targets[mate.index()].cool_down_end(now).is_none_or(|end| end < until);
+        for (index, mate) in (0..self.accounts.len()).zip((0..).map(TargetId)) {
+            if mate == target || self.accounts[index] != account {
+                continue;
+            }
+            let is_open = self.targets[index].cool_down_end(now).is_none_or(|end| end < until);
             let is_needed = cause == LimitCause::Billing && self.is_last_in_use(now, mate);
-            if mate != target && is_open && !is_needed {
-                parked.push((mate, self.targets[mate.index()].extend_cool_down(until, cause, None)));
+            if is_open && !is_needed {
+                parked.push((mate, self.targets[index].extend_cool_down(until, cause, None)));
             }
         }
         parked

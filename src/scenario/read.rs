@@ -22,11 +22,14 @@ pub const MAX_BYTES: u64 = 1 << 20;
 /// place and its remedy.
 pub fn read(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
     let (name, text) = read_text(path)?;
-    let text = text.as_str();
-    let base_dir = path.parent().unwrap_or(Path::new(""));
-    let mut scenario = parse(&name, text, overrides, Some(base_dir))?;
+    let mut scenario = parse(&name, &text, overrides, Some(folder(path)))?;
     scenario.files.insert(0, path.to_path_buf());
     Ok(scenario)
+}
+
+/// Returns the folder of a file.
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
 }
 
 /// Reads the text of a file. Returns the name of the file for problems as well.
@@ -66,12 +69,14 @@ pub fn read_providers(path: &Path, overrides: &Overrides) -> Result<MockedProvid
     let (name, text) = read_text(path)?;
     let diagnostics = Diagnostics::default();
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let root = yaml::read(&diagnostics, diagnostics.add_source(&name, text), text, 0);
+    let source = diagnostics.add_source(&name, text);
+    let root = yaml::read(&diagnostics, source, text, 0);
     if root.as_ref().is_some_and(has_traffic) {
         // Whatever else is wrong in it is reported as well.
-        read(path, overrides)?;
+        parse(&name, text, overrides, Some(folder(path)))?;
     }
-    providers_of(&diagnostics, root, overrides)
+    let providers = root.and_then(|root| providers_of(&diagnostics, root, overrides));
+    concluded(&diagnostics, (source, text), providers)
 }
 
 /// Returns `true` if a scenario has routes or workloads, and is to be checked as a whole.
@@ -91,36 +96,51 @@ pub fn preset_providers(name: &str, overrides: &Overrides) -> Result<MockedProvi
     }
     let text = format!("providers:\n  {name}: {{preset: {name}}}\n");
     let diagnostics = Diagnostics::default();
-    let root = yaml::read(&diagnostics, diagnostics.add_source(&format!("preset {name}"), &text), &text, 0);
+    let source = diagnostics.add_source(&format!("preset {name}"), &text);
+    let root = yaml::read(&diagnostics, source, &text, 0);
     let below = |(path, value): &(String, String)| {
         let is_from_top = path == "seed" || path.starts_with("providers.");
         let path = if is_from_top { path.clone() } else { format!("providers.{name}.{path}") };
         (path, value.clone())
     };
-    let set = overrides.set.iter().map(below).collect();
-    providers_of(&diagnostics, root, &Overrides { set, ..overrides.clone() })
+    let overrides = Overrides { set: overrides.set.iter().map(below).collect(), ..overrides.clone() };
+    let providers = root.and_then(|root| providers_of(&diagnostics, root, &overrides));
+    concluded(&diagnostics, (source, &text), providers)
+}
+
+/// Returns the provider of a preset, with one account `default` and one key `default`.
+///
+/// # Errors
+/// If no preset has that name.
+pub fn preset(name: &str) -> Result<Config, Problems> {
+    let mut providers = preset_providers(name, &Overrides::default())?.providers;
+    Ok(providers.pop().expect("invariant: a preset is one provider"))
 }
 
 /// Returns the providers of a scenario without routes and workloads.
-fn providers_of(
+fn providers_of(diagnostics: &Diagnostics, mut root: Node, overrides: &Overrides) -> Option<MockedProviders> {
+    overrides.choose_presets(diagnostics, &mut root);
+    presets::merge_presets(diagnostics, &mut root);
+    overrides.apply(diagnostics, &mut root);
+    let spec = spec::read_providers(&root, diagnostics)?;
+    let (providers, answers) =
+        spec.providers.into_iter().map(|provider| (provider.config, provider.answers)).unzip();
+    Some(MockedProviders { providers, answers, seed: spec.seed })
+}
+
+/// Returns what was read of a source with this number and text, or all problems that were found.
+///
+/// # Panics
+/// If nothing was read and there is no problem.
+fn concluded<T>(
     diagnostics: &Diagnostics,
-    root: Option<Node>,
-    overrides: &Overrides,
-) -> Result<MockedProviders, Problems> {
-    let spec = root.and_then(|mut root| {
-        overrides.choose_presets(diagnostics, &mut root);
-        presets::merge_presets(diagnostics, &mut root);
-        overrides.apply(diagnostics, &mut root);
-        spec::read_providers(&root, diagnostics)
-    });
-    match (diagnostics.problems(), spec) {
-        (Some(problems), _) => Err(problems),
-        (None, Some(spec)) => {
-            let providers = spec.providers.into_iter().map(|provider| (provider.config, provider.answers));
-            let (providers, answers) = providers.unzip();
-            Ok(MockedProviders { providers, answers, seed: spec.seed })
-        }
-        (None, None) => unreachable!("invariant: without providers there is a problem"),
+    (source, text): (usize, &str),
+    read: Option<T>,
+) -> Result<T, Problems> {
+    lookalike::report(diagnostics, source, text);
+    match diagnostics.problems() {
+        Some(problems) => Err(problems),
+        None => Ok(read.expect("invariant: what cannot be read has a problem")),
     }
 }
 
@@ -142,30 +162,7 @@ pub fn parse(
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let source = diagnostics.add_source(name, text);
     let scenario = scenario(&diagnostics, source, name, text, overrides, base_dir);
-    lookalike::report(&diagnostics, source, text);
-    match (diagnostics.problems(), scenario) {
-        (Some(problems), _) => Err(problems),
-        (None, Some(scenario)) => Ok(scenario),
-        (None, None) => unreachable!("invariant: without a scenario there is a problem"),
-    }
-}
-
-/// Returns the provider of a preset, with one account `default` and one key `default`.
-///
-/// # Errors
-/// If no preset has that name.
-pub fn preset(name: &str) -> Result<Config, Problems> {
-    let diagnostics = Diagnostics::default();
-    let read = presets::text(name).and_then(|text| {
-        let root =
-            yaml::read(&diagnostics, diagnostics.add_source(&format!("preset {name}"), text), text, 0)?;
-        Some(spec::preset(name, &root, &diagnostics).config)
-    });
-    match (diagnostics.problems(), read) {
-        (Some(problems), _) => Err(problems),
-        (None, Some(config)) => Ok(config),
-        (None, None) => Err(unknown_preset(name)),
-    }
+    concluded(&diagnostics, (source, text), scenario)
 }
 
 /// Returns the problem for an unknown preset name.

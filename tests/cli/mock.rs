@@ -61,19 +61,7 @@ impl Mock {
     }
 
     fn post(&self, path: &str, header: &str, body: &str) -> Reply {
-        let mut stream = TcpStream::connect(&self.address).expect("the mock listens");
-        write!(
-            stream,
-            "POST {path} HTTP/1.1\r\nHost: {}\r\n{header}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            self.address,
-            body.len()
-        )
-        .expect("sent");
-        let mut text = String::new();
-        stream.read_to_string(&mut text).expect("a whole reply");
-        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
-        Reply { head: head.to_ascii_lowercase(), body: body.to_owned() }
+        post(&self.address, path, header, body)
     }
 }
 
@@ -82,6 +70,22 @@ impl Drop for Mock {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a JSON body, with `headers` beside those of every request.
+fn post(address: &str, path: &str, headers: &str, body: &str) -> Reply {
+    let mut stream = TcpStream::connect(address).expect("the mock listens");
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("sent");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("a whole reply");
+    let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+    Reply { head: head.to_ascii_lowercase(), body: body.to_owned() }
 }
 
 struct Reply {
@@ -233,19 +237,9 @@ fn ask_at(announced: &serde_json::Value, key: &str) -> Reply {
     let provider = &announced["providers"][0];
     let address = provider["address"].as_str().expect("an address");
     let model = provider["models"][0].as_str().expect("a model");
-    let mut stream = TcpStream::connect(address).expect("the mock listens");
     let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"2+2"}}]}}"#);
-    write!(
-        stream,
-        "POST /openai/v1/chat/completions HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\nUser-Agent: test/1\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    )
-    .expect("sent");
-    let mut text = String::new();
-    stream.read_to_string(&mut text).expect("a whole reply");
-    let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
-    Reply { head: head.to_ascii_lowercase(), body: body.to_owned() }
+    let headers = format!("Authorization: Bearer {key}\r\nUser-Agent: test/1");
+    post(address, "/openai/v1/chat/completions", &headers, &body)
 }
 
 #[cfg(unix)]

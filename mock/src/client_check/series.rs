@@ -1,7 +1,7 @@
 //! The rule for requests that one sender sends one after another, each after the failure of the one before it.
 //!
 //! They are retries with changed bodies, equal retries that nothing identifies, or jobs that go on as if nothing had been
-//! refused. In each case the sender ignores what it was told. The rule therefore needs no jobs, but it needs a sender that does one thing at
+//! refused. In each case the sender ignores the refusal. The rule therefore needs no jobs, but it needs a sender that does one thing at
 //! a time: several jobs that wait as announced, each for itself, look alike if their requests are put in one row.
 
 use super::jobs::{Traced, begun_at, ended_at, has_failed, may_retry};

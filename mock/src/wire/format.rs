@@ -168,7 +168,7 @@ pub trait WireFormat: fmt::Debug + Sync {
         endpoint::compatible(path.strip_prefix(self.base())?, self.operations())
     }
 
-    /// Returns the headers by which requests in this format are told from those in another format of the dialect with the same path.
+    /// Returns the headers that distinguish requests in this format from those in another format of the dialect with the same path.
     fn marker_headers(&self) -> &'static [&'static str] {
         &[]
     }

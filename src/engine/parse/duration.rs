@@ -1,5 +1,6 @@
 //! Lengths of time as servers write them, exact to the nanosecond.
 
+use super::limit_name::{MONTH, WEEK};
 use provider::Nanos;
 use provider::calendar::parse_decimal;
 
@@ -11,6 +12,19 @@ pub(super) fn seconds(text: &str) -> Option<Nanos> {
 /// Parses a decimal number of milliseconds.
 pub(super) fn millis(text: &str) -> Option<Nanos> {
     parse_decimal(text.trim(), Nanos::from_millis(1))
+}
+
+/// Returns the length of a unit of time by its English name or abbreviation, in lower case; a month has 30 days.
+pub(super) fn unit_of_time(name: &str) -> Option<Nanos> {
+    Some(match name {
+        "s" | "sec" | "secs" | "second" | "seconds" => Nanos::SECOND,
+        "m" | "min" | "mins" | "minute" | "minutes" => Nanos::MINUTE,
+        "h" | "hr" | "hrs" | "hour" | "hours" => Nanos::HOUR,
+        "d" | "day" | "days" => Nanos::DAY,
+        "w" | "week" | "weeks" => WEEK,
+        "month" | "months" => MONTH,
+        _ => return None,
+    })
 }
 
 /// Parses a Go duration such as `2h42m9.504s` or `52.5ms`.

@@ -9,6 +9,7 @@
 //!
 //! Of several names, the first one in the text counts: what follows is usually what a better plan would allow.
 
+use super::duration::unit_of_time;
 use super::quantity::leading_decimal;
 use provider::{Axis, Nanos};
 
@@ -182,17 +183,12 @@ fn period(text: &str, separator: &str) -> Option<Nanos> {
     let (count, rest) = leading_decimal(text).map_or((None, text), |(count, rest)| (Some(count), rest));
     let rest = rest.trim_start_matches([' ', '-']);
     let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
-    let length = match &rest[..end] {
-        // A single letter is a unit only with a number or after a slash: `per 60s`, `30/m`.
-        "s" | "m" | "h" | "d" if count.is_none() && separator != "/" => return None,
-        "s" | "sec" | "secs" | "second" | "seconds" => Nanos::SECOND,
-        "m" | "min" | "mins" | "minute" | "minutes" => Nanos::MINUTE,
-        "h" | "hr" | "hrs" | "hour" | "hours" => Nanos::HOUR,
-        "d" | "day" | "days" => Nanos::DAY,
-        "w" | "week" | "weeks" => WEEK,
-        "month" | "months" => MONTH,
-        _ => return None,
-    };
+    let name = &rest[..end];
+    // A single letter is a unit only with a number or after a slash: `per 60s`, `30/m`.
+    if matches!(name, "s" | "m" | "h" | "d") && count.is_none() && separator != "/" {
+        return None;
+    }
+    let length = unit_of_time(name)?;
     let Some(count) = count else { return Some(length) };
     count.checked_mul(length.0).map(Nanos)
 }

@@ -1,6 +1,6 @@
 //! Waits in sentences: `try again in 58 hours`, `Please wait 5631 seconds`, `retry after 1m26.4s`, `Resets in 16 days`.
 
-use super::limit_name::{MONTH, WEEK};
+use super::duration::unit_of_time;
 use super::quantity::leading_decimal;
 use provider::Nanos;
 use provider::calendar::parse_decimal;
@@ -144,13 +144,7 @@ fn unit(text: &str) -> Option<(Nanos, &str)> {
         "ns" => Nanos(1),
         "us" | "µs" => Nanos(1_000),
         "ms" | "msec" | "millis" | "millisecond" | "milliseconds" => Nanos(1_000_000),
-        "s" | "sec" | "secs" | "second" | "seconds" => Nanos::SECOND,
-        "m" | "min" | "mins" | "minute" | "minutes" => Nanos::MINUTE,
-        "h" | "hr" | "hrs" | "hour" | "hours" => Nanos::HOUR,
-        "d" | "day" | "days" => Nanos::DAY,
-        "w" | "week" | "weeks" => WEEK,
-        "month" | "months" => MONTH,
-        _ => return None,
+        name => unit_of_time(name)?,
     };
     Some((unit, &text[end..]))
 }

@@ -127,7 +127,7 @@ fn gzip_gives_the_same_rows_and_a_truncated_file_is_an_error() {
 
 /// The literal rows of a Bailian trace, of one whose times have fractions, and the trap: whole seconds.
 #[test]
-fn seconds_in_json_lines_are_told_from_milliseconds_or_said() {
+fn seconds_in_json_lines_are_recognised_or_the_unit_is_stated() {
     let bailian = "{\"chat_id\": 159, \"parent_chat_id\": -1, \"timestamp\": 61, \"input_length\": 521, \"output_length\": 132}\n\
                    {\"chat_id\": 160, \"timestamp\": 63.5, \"input_length\": 1, \"output_length\": 1}\n";
     assert_eq!(parsed(bailian, &ALL).unwrap(), [row(0, 521, 132), row(2_500_000_000, 1, 1)]);
