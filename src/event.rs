@@ -295,6 +295,12 @@ pub enum LimitCause {
 }
 
 impl LimitCause {
+    /// Returns `true` for the causes that only a limit with a window has.
+    #[must_use]
+    pub const fn is_window_limit(self) -> bool {
+        matches!(self, Self::MinuteLimit | Self::DayLimit | Self::Allowance)
+    }
+
     /// Returns the name in `explain --json` and in results.
     #[must_use]
     pub const fn name(self) -> &'static str {

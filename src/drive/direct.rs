@@ -3,7 +3,7 @@
 //! A law test asserts `parse(render(decision)) == reply(decision)`, so a simulation may skip rendering and parsing
 //! without a difference to HTTP.
 
-use crate::engine::parse::{Unit, implied_window, is_plausible_wait};
+use crate::engine::parse::{Unit, axis_of, cause_from_window, implied_window, is_plausible_wait};
 use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
 use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
 use provider::config::Fault;
@@ -40,12 +40,7 @@ fn unserved(now: Instant, decision: &Decision, remaining: HeaderRemaining) -> Op
             let outcome = AttemptOutcome::Limited { axis: None, cause: LimitCause::Billing };
             Some(Reply { outcome, ..failed(AttemptFailure::Status(402)) })
         }
-        Decision::Faulted(Fault::Throttle(wait)) => {
-            let length = Nanos::from_secs(wait.as_secs_ceil());
-            let is_usable = length > Nanos::ZERO && is_plausible_wait(length);
-            let wait = Some(Wait { length, kind: WaitKind::UntilAdmitted }).filter(|_| is_usable);
-            Some(throttled(now, remaining, wait))
-        }
+        Decision::Faulted(Fault::Throttle(wait)) => Some(throttled(now, remaining, whole_seconds(*wait))),
         // An error inside a success is rendered as an overload, which parses as this status.
         Decision::Faulted(Fault::ErrorInside) => Some(failed(AttemptFailure::Status(503))),
         Decision::Faulted(Fault::Status(status)) => Some(failed(AttemptFailure::Status(*status))),
@@ -53,10 +48,10 @@ fn unserved(now: Instant, decision: &Decision, remaining: HeaderRemaining) -> Op
     }
 }
 
-/// Builds a 429 that names no limit. Its wait is that of `retry-after`.
-fn throttled(now: Instant, remaining: HeaderRemaining, wait: Option<Wait>) -> Reply {
+/// Builds a 429 that names no limit. Its only wait is that of `retry-after`.
+fn throttled(now: Instant, remaining: HeaderRemaining, header_wait: Option<Nanos>) -> Reply {
     let outcome = AttemptOutcome::Limited { axis: None, cause: LimitCause::Other };
-    let header_wait = wait.map(|wait| wait.length);
+    let wait = header_wait.map(|length| Wait { length, kind: WaitKind::UntilAdmitted });
     Reply { outcome, wait, header_wait, remaining, ..Reply::failed(now, AttemptFailure::Status(429)) }
 }
 
@@ -87,19 +82,9 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
         .zip(denial.wait)
         .filter(|_| !denial.oversize)
         .and_then(|(named, wait)| implied_window(denial.limit, denial.used, denial.requested, wait, named));
-    let axis = match implied {
-        None => Some(denial.axis),
-        Some(_) => Axis::ALL
-            .into_iter()
-            .find(|axis| Unit::of(*axis) == Unit::of(denial.axis) && axis.window_length() == implied),
-    };
-    let cause = match implied.or(named) {
-        _ if denial.oversize => LimitCause::TooLarge,
-        Some(window) if window == Nanos::DAY => LimitCause::DayLimit,
-        Some(window) if window > Nanos::HOUR => LimitCause::Allowance,
-        Some(_) => LimitCause::MinuteLimit,
-        None => LimitCause::Concurrency,
-    };
+    let window = implied.or(named);
+    let axis = axis_of(Unit::of(denial.axis), window);
+    let cause = if denial.oversize { LimitCause::TooLarge } else { cause_from_window(window) };
     // A refusal by output tokens that exceed the limit has no `retry-after` (reported 2026-09).
     let has_header = !(denial.oversize && denial.axis == Axis::Otpm);
     let header_wait = denial.wait.filter(|_| has_header).and_then(whole_seconds);

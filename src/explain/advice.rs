@@ -2,7 +2,7 @@
 
 use super::Explanation;
 use super::facts::{Admission, Facts};
-use super::text::{in_words, wait_text};
+use super::text::{period, wait_text};
 use crate::engine::parse::{ParsedFailure, Reason, Refusal, Unit};
 use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
@@ -212,13 +212,7 @@ fn save_tokens(axis: Axis, refusal: &Refusal, facts: &Facts) -> Vec<String> {
 
 fn pace_sentence(refusal: &Refusal) -> Option<String> {
     let (limit, window) = (refusal.limit.filter(|limit| *limit > 0)?, refusal.window?);
-    let period = match window {
-        Nanos::SECOND => "second".to_owned(),
-        Nanos::MINUTE => "minute".to_owned(),
-        Nanos::HOUR => "hour".to_owned(),
-        Nanos::DAY => "day".to_owned(),
-        other => in_words(other),
-    };
+    let period = period(window);
     let (plural, singular) = match refusal.unit? {
         Unit::AudioSeconds => ("seconds of audio", "second"),
         Unit::Requests => ("requests", "request"),

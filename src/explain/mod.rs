@@ -172,10 +172,8 @@ fn explain_reply(reply: &PastedReply, dialect: Option<Dialect>) -> Result<Explan
 /// Corrects the window if the wait follows from the numbers to the digit by a longer usual one. A shorter wait than the named
 /// window asks for does not rule that window out, and is only noted.
 fn believe_exact_numbers(failure: &mut ParsedFailure) {
-    let is_window_limit =
-        matches!(failure.cause, LimitCause::MinuteLimit | LimitCause::DayLimit | LimitCause::Allowance);
-    let exact =
-        failure.refusal.exact_window().filter(|_| is_window_limit && failure.contradicted_window.is_none());
+    let is_open = failure.cause.is_window_limit() && failure.contradicted_window.is_none();
+    let exact = failure.refusal.exact_window().filter(|_| is_open);
     let Some((window, named)) = exact.zip(failure.refusal.window).filter(|(window, named)| window > named)
     else {
         return;

@@ -2,7 +2,7 @@
 
 use super::Explanation;
 use super::paste::PastedReply;
-use super::text::{in_words, wait_text};
+use super::text::{in_words, period, wait_text};
 use crate::engine::parse::{self, Headers as _, Reason, ResetTime, ZoneSource};
 use crate::event::LimitCause;
 use provider::Nanos;
@@ -60,10 +60,7 @@ impl Explanation {
     /// Returns a sentence on a wait that is longer than any that the window of the limit may ask for.
     fn wait_beyond_window(&self) -> Option<String> {
         let (window, wait) = (self.failure.refusal.window?, self.failure.wait?.length);
-        let is_limit = matches!(
-            self.failure.cause,
-            LimitCause::MinuteLimit | LimitCause::DayLimit | LimitCause::Allowance
-        );
+        let is_limit = self.failure.cause.is_window_limit();
         let follows = self.failure.refusal.wait_follows_from_numbers(wait);
         (is_limit && !follows && wait > window * 2).then(|| {
             format!(
@@ -142,13 +139,7 @@ impl Explanation {
 }
 
 fn per_window(window: Nanos) -> String {
-    match window {
-        Nanos::SECOND => "per second".to_owned(),
-        Nanos::MINUTE => "per minute".to_owned(),
-        Nanos::HOUR => "per hour".to_owned(),
-        Nanos::DAY => "per day".to_owned(),
-        other => format!("per {}", in_words(other)),
-    }
+    format!("per {}", period(window))
 }
 
 /// Returns a sentence on the zone of a moment, if the reply does not state it.

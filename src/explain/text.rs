@@ -233,6 +233,12 @@ pub(super) fn in_words(window: Nanos) -> String {
     }
 }
 
+/// Returns a window after "per": `minute`, `5 hours`.
+pub(super) fn period(window: Nanos) -> String {
+    let words = in_words(window);
+    words.strip_prefix("1 ").map(str::to_owned).unwrap_or(words)
+}
+
 fn long_name(axis: Axis) -> &'static str {
     match axis {
         Axis::Rpm => "requests-per-minute",

@@ -5,12 +5,11 @@
 //! completely refilled, in whole seconds, and may be in the past. The compatible endpoint puts the error type (such as
 //! `overloaded_error`) into `code`; its `type` is `invalid_request_error`.
 
-use super::error_body::ErrorBody;
 use super::headers::{Headers, number, wait_until};
 use super::limit_header::LimitHeader;
 use super::quantity::leading_number;
 use super::refusal::{Refusal, after, between};
-use super::rules::{DialectRules, Marker};
+use super::rules::{DialectRules, ErrorResponse, Marker};
 use crate::engine::WaitKind;
 use crate::event::LimitCause;
 use provider::Axis;
@@ -43,7 +42,8 @@ pub(super) const RULES: DialectRules = DialectRules {
     ..DialectRules::NONE
 };
 
-fn refusal(body: &ErrorBody) -> Refusal {
+fn refusal(response: &ErrorResponse<'_>) -> Refusal {
+    let body = response.body;
     let message = body.message.as_deref().unwrap_or_default();
     // The bare message `Rate limited` means overloaded servers, not a limit of the account (published 2026).
     let overload = (body.lowercase == "rate limited").then_some(LimitCause::Overload);

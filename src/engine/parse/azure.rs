@@ -54,20 +54,12 @@ fn message_wait(body: &ErrorBody) -> Option<Nanos> {
     Some(Nanos::from_secs(seconds))
 }
 
-/// Corrects a refusal whose wait was found in the headers: all limits are per minute except those of the free tier, and a bucket
-/// per minute refills within a minute, so a longer wait is one for a limit per day.
-pub(super) fn prefer_day(refusal: &mut Refusal, headers: &dyn Headers) {
-    let is_long = refusal.limit.is_none() && retry_after(headers).is_some_and(|wait| wait > Nanos::MINUTE);
-    if !is_long || refusal.cause != Some(LimitCause::MinuteLimit) {
-        return;
-    }
-    refusal.cause = Some(LimitCause::DayLimit);
-    refusal.axis = refusal.axis.map(|axis| if axis.counts_tokens() { Axis::Tpd } else { Axis::Rpd });
-}
-
-fn refusal(body: &ErrorBody) -> Refusal {
-    // All limits are per minute except those of the free tier. A bucket per minute refills within a minute.
-    let day = message_wait(body).is_some_and(|wait| wait > Nanos::MINUTE);
+fn refusal(response: &ErrorResponse<'_>) -> Refusal {
+    let body = response.body;
+    // All limits are per minute except those of the free tier. A bucket per minute refills within a minute, so a longer wait is
+    // one for a limit per day.
+    let waits = [message_wait(body), retry_after(response.headers)];
+    let day = waits.into_iter().flatten().any(|wait| wait > Nanos::MINUTE);
     let (axis, limited) = match &body.lowercase {
         text if text.contains("exceeded token rate limit") => {
             (Some(if day { Axis::Tpd } else { Axis::Tpm }), true)

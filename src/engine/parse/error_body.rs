@@ -124,9 +124,8 @@ impl ErrorBody {
         for key in &envelope::MEMBERS[..members] {
             let key = *key;
             inner = match fields.get(key) {
-                Some(Value::Object(_) | Value::Array(_)) => {
-                    let nested = fields.get(key).cloned().unwrap_or_default();
-                    Self::from_value(nested, depth + 1)
+                Some(nested @ (Value::Object(_) | Value::Array(_))) => {
+                    Self::from_value(nested.clone(), depth + 1)
                         .filter(|body| body.message.is_some() || key == "error")
                 }
                 Some(Value::String(text)) if key == "error" => match nested_json(text) {

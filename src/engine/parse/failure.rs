@@ -1,7 +1,6 @@
 //! Classifies a response that is not a success: its cause, the numbers of the limit, and the wait with its kind.
 
 use super::allowance::{self, Allowance};
-use super::azure;
 use super::clock_time::ResetTime;
 use super::common::{self, Reason};
 use super::detect;
@@ -10,7 +9,6 @@ use super::error_body::ErrorBody;
 use super::headers::{Headers, retry_after};
 use super::length;
 use super::limit_header::{LimitHeader, refusing_limit};
-use super::limit_name::Unit;
 use super::named_limit;
 use super::refusal::Refusal;
 use super::responder::Responder;
@@ -21,6 +19,7 @@ use crate::engine::{LimitNumbers, Reply, Wait};
 use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
 use provider::decision::HeaderRemaining;
 use provider::{Instant, Nanos};
+use std::borrow::Cow;
 
 /// A parsed error response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,16 +118,13 @@ pub(super) fn classify(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -
     if !body.listed.is_empty() {
         return list(response, responder);
     }
-    let mut refusal = (rules.refusal)(body);
+    let mut refusal = (rules.refusal)(response);
     refusal.axis = refusal.axis.or_else(|| rules.axis(body));
     named_limit::prefer_exhausted_day(&mut refusal, limits);
-    if dialect == Some(Dialect::Azure) {
-        azure::prefer_day(&mut refusal, headers);
-    }
     // With an axis, the dialect's own rules have read the message.
     let is_known = refusal.axis.is_some();
-    let sentence = if is_known { body.lowercase.clone() } else { body.sentence() };
-    let too_long = length::parse(body).filter(|_| !is_known);
+    let sentence = if is_known { Cow::Borrowed(&*body.lowercase) } else { Cow::Owned(body.sentence()) };
+    let too_long = if is_known { None } else { length::parse(body) };
     let common = || if is_known { None } else { common::cause(body, &sentence) };
     let stated_cause = named_limit::cause_in_any_dialect(body, &mut refusal)
         .or_else(|| rules.cause(response))
@@ -141,7 +137,7 @@ pub(super) fn classify(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -
     }
     named_limit::complete(&mut refusal, stated_cause, &sentence, body, headers);
     let status_of_cause = status_behind(status, body);
-    let may_be_window_limit = status_of_cause == 429 && stated_cause.is_none_or(is_window_limit);
+    let may_be_window_limit = status_of_cause == 429 && stated_cause.is_none_or(LimitCause::is_window_limit);
     let refusing_header =
         refusing_limit(limits, refusal.axis).filter(|_| may_be_window_limit && rules.reset_kind.is_some());
     if let Some(limit) = refusing_header {
@@ -155,7 +151,7 @@ pub(super) fn classify(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -
     }
     let contradicted_window = named_limit::believe_numbers(&mut refusal);
     let cause = stated_cause
-        .filter(|cause| contradicted_window.is_none() || !is_window_limit(*cause))
+        .filter(|cause| contradicted_window.is_none() || !cause.is_window_limit())
         .unwrap_or_else(|| fallback_cause(status_of_cause, &refusal, &sentence, responder));
     let sources =
         wait::Sources { rules, dialect, responder, response, refusal: &refusal, sentence: &sentence };
@@ -250,14 +246,4 @@ const fn cause_from_status(status: u16) -> LimitCause {
         498 | 500..=599 => LimitCause::Overload,
         _ => LimitCause::Other,
     }
-}
-
-/// Returns `true` for the causes that only a limit with a window has.
-const fn is_window_limit(cause: LimitCause) -> bool {
-    matches!(cause, LimitCause::MinuteLimit | LimitCause::DayLimit | LimitCause::Allowance)
-}
-
-/// Returns `true` for units whose limit has no window.
-pub(super) fn is_concurrency(unit: Option<Unit>) -> bool {
-    unit == Some(Unit::InFlight)
 }

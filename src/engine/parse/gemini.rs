@@ -84,7 +84,8 @@ fn decisive_quota(body: &ErrorBody) -> Option<Quota> {
     violated.chain(by_name).max_by_key(|quota| (quota.value == Some(0), quota.daily))
 }
 
-fn refusal(body: &ErrorBody) -> Refusal {
+fn refusal(response: &ErrorResponse<'_>) -> Refusal {
+    let body = response.body;
     let message = body.message.as_deref().unwrap_or_default();
     let quota = decisive_quota(body);
     // Without details, the message states it: `* Quota exceeded for metric: …, limit: 20, model: …`.

@@ -15,7 +15,7 @@ use provider::Axis;
 pub(super) const RULES: DialectRules = DialectRules {
     // Documented: the flex tier is at capacity. No such body is published.
     causes: &[(Marker::Status(498), LimitCause::Overload)],
-    refusal: Refusal::from_body,
+    refusal: |response| Refusal::from_body(response.body),
     limits,
     ..DialectRules::NONE
 };

@@ -83,7 +83,8 @@ impl LimitName {
 }
 
 /// Returns the axis of a unit and a window.
-pub(super) fn axis_of(unit: Unit, window: Option<Nanos>) -> Option<Axis> {
+#[must_use]
+pub fn axis_of(unit: Unit, window: Option<Nanos>) -> Option<Axis> {
     Axis::ALL.into_iter().find(|axis| Unit::of(*axis) == unit && axis.window_length() == window)
 }
 

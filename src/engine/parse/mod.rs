@@ -65,7 +65,7 @@ pub use duration::go_duration;
 pub use failure::{ListedFailure, ParsedFailure};
 pub use headers::{Headers, Response, is_plausible_wait, retry_after_moment};
 pub use limit_header::LimitHeader;
-pub use limit_name::Unit;
+pub use limit_name::{Unit, axis_of};
 pub use named_limit::implied_window;
 pub use refusal::{Refusal, cause_from_window};
 pub use responder::Responder;
@@ -148,18 +148,15 @@ pub fn status_of(body: &[u8]) -> Option<u16> {
     status::status_of(&ErrorBody::parse(body)?)
 }
 
-/// Returns `true` if a body is an error in a form that is known: it has a message, code or status in an object named `error` or
-/// `errors`, or its status follows from what it says.
+/// Returns `true` if a body is an error in a form that is known: it has a message in an object named `error` or `errors`, or lists
+/// errors.
 #[must_use]
 pub fn is_error(body: &[u8]) -> bool {
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
     let first = value.as_array().and_then(|items| items.first()).unwrap_or(&value);
     let has_envelope = ["error", "errors", "Error", "detail"].iter().any(|key| !first[key].is_null());
-    ErrorBody::parse(body).is_some_and(|body| {
-        (has_envelope && body.message.is_some())
-            || status::status_of(&body).is_some()
-            || !body.listed.is_empty()
-    })
+    ErrorBody::parse(body)
+        .is_some_and(|body| (has_envelope && body.message.is_some()) || !body.listed.is_empty())
 }
 
 fn limits_of(dialect: Option<Dialect>, headers: &dyn Headers) -> Vec<LimitHeader> {

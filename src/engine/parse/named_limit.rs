@@ -6,7 +6,7 @@ use super::headers::Headers;
 use super::limit_header::LimitHeader;
 use super::limit_name::{LimitName, MONTH, Unit, WEEK, axis_of};
 use super::quantity::{labelled, number_of_rate, used_of_limit};
-use super::refusal::{Refusal, between};
+use super::refusal::{Refusal, between, over};
 use crate::event::LimitCause;
 use provider::Nanos;
 
@@ -85,8 +85,10 @@ pub(super) fn prefer_exhausted_day(refusal: &mut Refusal, limits: &[LimitHeader]
 }
 
 fn add_numbers(refusal: &mut Refusal, sentence: &str) {
-    let pair = used_of_limit(sentence).filter(|_| refusal.limit.is_none() && refusal.used.is_none());
-    if let Some((used, limit)) = pair {
+    if refusal.limit.is_none()
+        && refusal.used.is_none()
+        && let Some((used, limit)) = used_of_limit(sentence)
+    {
         refusal.used = i64::try_from(used).ok();
         refusal.limit = Some(limit);
     }
@@ -108,8 +110,8 @@ fn scope(text: &str) -> Option<&'static str> {
 pub(super) fn believe_numbers(refusal: &mut Refusal) -> Option<Nanos> {
     let named = refusal.window?;
     let implied = implied_window(refusal.limit?, refusal.used?, refusal.requested?, refusal.wait?, named)?;
-    refusal.window = Some(implied);
-    refusal.axis = axis_of(refusal.unit?, Some(implied));
+    refusal.set_window(implied);
+    refusal.unit?;
     refusal.cause = None;
     Some(named)
 }
@@ -119,7 +121,7 @@ pub(super) fn believe_numbers(refusal: &mut Refusal) -> Option<Nanos> {
 /// one for each time that an overdraft exceeds the limit.
 #[must_use]
 pub fn implied_window(limit: u64, used: i64, requested: u64, wait: Nanos, named: Nanos) -> Option<Nanos> {
-    let over = u64::try_from(i128::from(used) + i128::from(requested) - i128::from(limit)).ok()?;
+    let over = over(limit, used, requested)?;
     let (limit, over) = (u128::from(limit.max(1)), u128::from(over.max(1)));
     let times = over.div_ceil(limit) + 1;
     if u128::from(wait.0) <= times * u128::from(named.0) {
@@ -141,7 +143,7 @@ impl Refusal {
     #[must_use]
     pub fn exact_window(&self) -> Option<Nanos> {
         let (limit, used, requested, wait) = (self.limit?, self.used?, self.requested?, self.wait?);
-        let over = u64::try_from(i128::from(used) + i128::from(requested) - i128::from(limit)).ok()?;
+        let over = over(limit, used, requested)?;
         let is_exact = |window: &Nanos| {
             let expected = u128::from(over) * u128::from(window.0) / u128::from(limit.max(1));
             expected.abs_diff(u128::from(wait.0)) <= u128::from(MILLISECOND).max(expected / 10_000)

@@ -31,7 +31,7 @@ pub(super) const RULES: DialectRules = DialectRules {
 /// resets.
 pub(super) const COMMON: DialectRules = DialectRules {
     causes: &[(Marker::Code("insufficient_quota"), LimitCause::Billing)],
-    refusal: Refusal::from_body,
+    refusal: |response| Refusal::from_body(response.body),
     limits,
     ..DialectRules::NONE
 };

@@ -27,8 +27,8 @@ pub(super) const RULES: DialectRules = DialectRules {
         ("limit_rpd/", Axis::Rpd),
         ("limit_rpm/", Axis::Rpm),
     ],
-    refusal: |body| Refusal {
-        limit: header(body, "X-RateLimit-Limit").and_then(|text| text.parse().ok()),
+    refusal: |response| Refusal {
+        limit: header(response.body, "X-RateLimit-Limit").and_then(|text| text.parse().ok()),
         ..Refusal::default()
     },
     wait,

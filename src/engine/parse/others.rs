@@ -34,8 +34,8 @@ pub(super) const DEEPSEEK: DialectRules = DialectRules {
         ("rate limit reached for rpm", Axis::Rpm),
         ("exceeds your concurrency limit", Axis::Concurrency),
     ],
-    refusal: |body| {
-        let number = |label| leading_number(after(&body.lowercase, label)?);
+    refusal: |response| {
+        let number = |label| leading_number(after(&response.body.lowercase, label)?);
         Refusal {
             used: number("current concurrency is ").and_then(|used| used.try_into().ok()),
             limit: number("concurrency limit of "),
@@ -51,8 +51,8 @@ pub(super) const MINIMAX: DialectRules = DialectRules {
         (Marker::MessageContains("insufficient balance"), LimitCause::Billing),
         (Marker::Code("overloaded_error"), LimitCause::Overload),
     ],
-    refusal: |body| {
-        let numbers = between(&body.lowercase, " (", " used)").and_then(|pair| pair.split_once('/'));
+    refusal: |response| {
+        let numbers = between(&response.body.lowercase, " (", " used)").and_then(|pair| pair.split_once('/'));
         Refusal {
             used: numbers.and_then(|(used, _)| used.parse().ok()),
             limit: numbers.and_then(|(_, limit)| limit.parse().ok()),

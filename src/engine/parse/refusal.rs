@@ -2,7 +2,6 @@
 
 use super::duration::go_duration_prefix;
 use super::error_body::ErrorBody;
-use super::failure::is_concurrency;
 use super::limit_name::Unit;
 use super::quantity::leading_number;
 use crate::event::LimitCause;
@@ -71,7 +70,7 @@ impl Refusal {
     pub(super) fn cause_from_name(&self) -> Option<LimitCause> {
         match self.window.or_else(|| self.axis?.window_length()) {
             Some(window) => Some(cause_from_window(Some(window))),
-            None => (is_concurrency(self.unit) || self.axis == Some(Axis::Concurrency))
+            None => (self.unit == Some(Unit::InFlight) || self.axis == Some(Axis::Concurrency))
                 .then_some(LimitCause::Concurrency),
         }
     }
@@ -106,8 +105,13 @@ impl Refusal {
 
     /// Returns the amount by which the request exceeds what was left.
     fn over(&self) -> Option<u64> {
-        u64::try_from(i128::from(self.used?) + i128::from(self.requested?) - i128::from(self.limit?)).ok()
+        over(self.limit?, self.used?, self.requested?)
     }
+}
+
+/// Returns the amount by which a request exceeds what was left of a limit; `None` if it fits.
+pub(super) fn over(limit: u64, used: i64, requested: u64) -> Option<u64> {
+    u64::try_from(i128::from(used) + i128::from(requested) - i128::from(limit)).ok()
 }
 
 /// Returns the cause of a refusal by a limit over `window`. A limit without a window is one on concurrency. One over some

@@ -55,10 +55,11 @@ pub(super) fn responder(
 
 /// Returns the product whose page or message the body is.
 fn proxy(headers: &dyn Headers, body: &ErrorBody, raw: &[u8]) -> Option<&'static str> {
-    let text = String::from_utf8_lossy(raw.get(..MAX_SCANNED).unwrap_or(raw)).to_ascii_lowercase();
+    let text = String::from_utf8_lossy(raw.get(..MAX_SCANNED).unwrap_or(raw));
     let is_page = body.is_html || text.trim_start().starts_with('<');
     let server = headers.value("server").unwrap_or_default().to_ascii_lowercase();
     if is_page {
+        let text = text.to_ascii_lowercase();
         let page = PAGES.iter().find(|(mark, _)| text.contains(mark) || server.starts_with(mark));
         return Some(page.map_or("an unnamed proxy", |(_, name)| *name));
     }

@@ -20,8 +20,8 @@ pub(super) struct DialectRules {
     pub(super) causes: &'static [(Marker, LimitCause)],
     /// Phrases by which messages name an axis, in lower case; the first match counts.
     pub(super) axes: &'static [(&'static str, Axis)],
-    /// Parses the names and numbers in the body.
-    pub(super) refusal: fn(&ErrorBody) -> Refusal,
+    /// Parses the names and numbers in the body; the headers may say which window they are of.
+    pub(super) refusal: fn(&ErrorResponse<'_>) -> Refusal,
     /// Parses a wait that is specific to the dialect; it takes precedence over all others.
     pub(super) wait: fn(&ErrorResponse<'_>) -> Option<Wait>,
     /// Parses the limits in the headers.

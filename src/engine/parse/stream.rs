@@ -89,16 +89,10 @@ fn has_token(event: &Value) -> bool {
         || event["candidates"][0]["content"]["parts"][0]["functionCall"].is_object()
 }
 
-/// Substrings of the payloads that are parsed after the first token. The fifth ends the finish reasons `length` and
-/// `model_length`; the event with Anthropic's stop reason has the usage as well.
-const PARSED_AFTER_FIRST_TOKEN: [&[u8]; 6] = [
-    br#""usage""#,
-    br#""error""#,
-    br#""message_stop""#,
-    br#""finish_reason":"error"#,
-    br#"length""#,
-    br#""usageMetadata""#,
-];
+/// Substrings of the payloads that are parsed after the first token. The first begins `usage` and Gemini's `usageMetadata`; the
+/// fifth ends the finish reasons `length` and `model_length`; the event with Anthropic's stop reason has the usage as well.
+const PARSED_AFTER_FIRST_TOKEN: [&[u8]; 5] =
+    [br#""usage"#, br#""error""#, br#""message_stop""#, br#""finish_reason":"error"#, br#"length""#];
 
 #[cfg(test)]
 mod tests {

@@ -19,8 +19,8 @@ pub(super) const ZAI: DialectRules = DialectRules {
         (Marker::Code("1309"), LimitCause::Billing),
         (Marker::Code("1310"), LimitCause::Allowance),
     ],
-    refusal: |body| Refusal {
-        axis: body.has_code("1302").then_some(Axis::Concurrency),
+    refusal: |response| Refusal {
+        axis: response.body.has_code("1302").then_some(Axis::Concurrency),
         ..Refusal::default()
     },
     ..DialectRules::NONE

@@ -4,12 +4,11 @@
 //! bodies of the fixed limits before. Headers state limits per second, which are not modelled.
 
 use super::duration::seconds;
-use super::error_body::ErrorBody;
 use super::headers::{Headers, number};
 use super::limit_header::LimitHeader;
 use super::quantity::leading_number;
 use super::refusal::{Refusal, after, between};
-use super::rules::{DialectRules, Marker};
+use super::rules::{DialectRules, ErrorResponse, Marker};
 use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
 use provider::{Axis, Nanos};
@@ -37,7 +36,8 @@ pub(super) const RULES: DialectRules = DialectRules {
 };
 
 /// Parses the limit, unless the message states two limits: it does not say which of them refused.
-fn refusal(body: &ErrorBody) -> Refusal {
+fn refusal(response: &ErrorResponse<'_>) -> Refusal {
+    let body = response.body;
     let message = body.message.as_deref().unwrap_or_default();
     let stated = after(message, "rate limit is ").or_else(|| after(message, "rate limit for this model is "));
     let sentence = stated.filter(|rest| rest.contains(" queries per minute"));

@@ -3,13 +3,12 @@
 //!
 //! Evidence: published messages; recorded headers, in which the counters lag (`remaining` equals `limit` after use).
 
-use super::error_body::ErrorBody;
 use super::headers::Headers;
 use super::limit_header::LimitHeader;
 use super::limit_name::LimitName;
 use super::quantity::leading_number;
 use super::refusal::{Refusal, between};
-use super::rules::{DialectRules, Marker};
+use super::rules::{DialectRules, ErrorResponse, Marker};
 use crate::event::LimitCause;
 use provider::Axis;
 
@@ -20,7 +19,8 @@ pub(super) const RULES: DialectRules = DialectRules {
     ..DialectRules::NONE
 };
 
-fn refusal(body: &ErrorBody) -> Refusal {
+fn refusal(response: &ErrorResponse<'_>) -> Refusal {
+    let body = response.body;
     let message = body.message.as_deref().unwrap_or_default();
     let full = full_limit(&body.lowercase);
     Refusal {
