@@ -79,9 +79,7 @@ impl Conclusion {
         reason = "a number of jobs, at least 0"
     )]
     fn too_few(runner: &Runner<'_>, jobs: f64) -> Option<Self> {
-        let jobs = libm::floor(jobs) as u64;
-        let (rule, needed) = runner.rules.undecidable(jobs)?;
-        Some(Self::TooFewJobs(TooFewJobs { rule: rule.text.clone(), jobs, needed, window_s: None }))
+        runner.rules.undecidable(libm::floor(jobs) as u64).map(Self::TooFewJobs)
     }
 }
 

@@ -16,23 +16,23 @@ pub(super) fn curve(
     runner: &Runner<'_>,
     scenario: &Scenario,
     estimate: &CeilingEstimate,
-    present: &Run,
+    (present, present_cost_per_day): (&Run, f64),
 ) -> Vec<Point> {
     let around = if estimate.high.is_some() { 1.0 } else { 1.0 / LOADS[LOADS.len() - 1] };
     let ceiling = Some(estimate.at_least() * around).filter(|ceiling| *ceiling > 0.0).unwrap_or(1.0);
     let loads = LOADS.par_iter().filter_map(|share| runner.run(scenario, share * ceiling, 0));
-    let loads = loads.map(|run| point(runner, scenario, &run));
-    let known = estimate.high.as_deref().into_iter().chain([present]).map(|run| point(runner, scenario, run));
-    let mut points: Vec<Point> = loads.collect();
-    points.extend(known);
+    let measured = |run: &Run| point(runner, run, runner.cost_per_day(scenario, run));
+    let mut points: Vec<Point> = loads.map(|run| measured(&run)).collect();
+    points.extend(estimate.high.as_deref().map(measured));
+    points.push(point(runner, present, present_cost_per_day));
     points.sort_by(|one, other| one.multiple.total_cmp(&other.multiple));
     points.dedup_by(|one, other| one.multiple == other.multiple);
     debug_assert!(points.iter().all(|point| point.succeeded <= point.offered), "invariant: {points:?}");
     points
 }
 
-/// Returns the point of a run.
-fn point(runner: &Runner<'_>, scenario: &Scenario, run: &Run) -> Point {
+/// Returns the point of a run whose day costs this many USD.
+fn point(runner: &Runner<'_>, run: &Run, cost_usd_per_day: f64) -> Point {
     let (summary, jobs, attempts) = (&run.summary, &run.summary.jobs, &run.summary.attempts);
     let per_minute = |count: u64| rounded(count as f64 * 60.0 / summary.duration_s, 6);
     Point {
@@ -49,7 +49,7 @@ fn point(runner: &Runner<'_>, scenario: &Scenario, run: &Run) -> Point {
         p50_s: (summary.latency_s.count > 0).then_some(summary.latency_s.p50),
         p95_s: run.p95_s(),
         cost_usd: summary.cost_usd,
-        cost_usd_per_day: Some(rounded(runner.cost_per_day(scenario, run), 4)),
+        cost_usd_per_day: Some(rounded(cost_usd_per_day, 4)),
         holds: run.holds(),
         too_few_jobs: runner.rules.undecidable(jobs.offered).is_some(),
         undecided: run.undecided().cloned(),

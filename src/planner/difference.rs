@@ -8,7 +8,7 @@ use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, seconds, share_of};
 use crate::ids::TargetId;
 use crate::record::{Counts, Summary};
-use crate::scenario::{Metric, Scenario, Workload};
+use crate::scenario::{Metric, Scenario, Target, Workload};
 use provider::config::{Estimate, Limit, RefillPolicy, Settlement};
 use provider::{Axis, Nanos};
 
@@ -178,37 +178,51 @@ fn limit_grows(scenario: &Scenario, analytic: &Ceiling) -> Option<Difference> {
     })
 }
 
+/// How many calls of a workload a limit can hold at once.
+struct HeldAtOnce<'a> {
+    target: &'a Target,
+    axis: Axis,
+    /// Mean tokens of a call, reserved and used.
+    reserved: f64,
+    used: f64,
+    calls: f64,
+}
+
 /// Returns how reservation bounds the calls of a workload in flight, at the limit on its route that admits the fewest at once.
 fn reservation(scenario: &Scenario, workload: &Workload) -> Option<Difference> {
-    let targets = scenario.routes[workload.route.index()].steps.iter().flat_map(|step| &step.targets);
-    let of_target = |id: &TargetId| {
-        let target = &scenario.targets[id.index()];
-        let model = &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
-        let reserve = model.reserve;
-        let limits = model.limits.iter().filter(|limit| matches!(limit.axis, Axis::Tpm | Axis::Otpm));
-        let (prompt, used) = crate::ceiling::mean_tokens(scenario, workload, *id)?;
-        let completion = f64::from(reserve.reserved_completion(workload.max_tokens));
-        let of_limit = move |limit: &Limit| {
-            let (reserved, used) = match limit.axis {
-                Axis::Otpm => (completion, used - prompt),
-                _ => (prompt + completion, used),
-            };
-            (limit.axis, reserved, used, limit.capacity() as f64 / reserved)
-        };
-        let reserves =
-            reserve.estimate == Estimate::PromptAndMaxTokens && reserve.settlement == Settlement::ToUsage;
-        let fewest = limits.filter(|_| reserves).map(of_limit).min_by(|one, other| one.3.total_cmp(&other.3));
-        fewest.map(|fewest| (target, fewest))
-    };
-    let tightest = targets.filter_map(of_target).min_by(|one, other| one.1.3.total_cmp(&other.1.3));
-    let (target, (axis, reserved, used, at_once)) = tightest?;
-    (reserved > used * MIN_OVERRESERVATION).then(|| Difference::Reservation {
+    let targets = scenario.targets_of(workload).into_iter();
+    let held = targets.flat_map(|id| held_at_once(scenario, workload, id));
+    let fewest = held.min_by(|one, other| one.calls.total_cmp(&other.calls))?;
+    (fewest.reserved > fewest.used * MIN_OVERRESERVATION).then(|| Difference::Reservation {
         workload: workload.name.clone(),
-        target: target.name.clone(),
-        axis: axis.name().to_owned(),
+        target: fewest.target.name.clone(),
+        axis: fewest.axis.name().to_owned(),
         // Sums of means are a little below whole numbers.
-        reserved_tokens: libm::round(reserved) as u64,
-        used_tokens: libm::round(used) as u64,
-        jobs_at_once: libm::floor(rounded(at_once, 6)) as u64,
+        reserved_tokens: libm::round(fewest.reserved) as u64,
+        used_tokens: libm::round(fewest.used) as u64,
+        jobs_at_once: libm::floor(rounded(fewest.calls, 6)) as u64,
     })
+}
+
+/// Returns what each limit on tokens per minute of a target can hold of a workload's calls. Empty if no call fits the target, and if
+/// the target reserves no more than it charges.
+fn held_at_once<'a>(scenario: &'a Scenario, workload: &Workload, id: TargetId) -> Vec<HeldAtOnce<'a>> {
+    let target = &scenario.targets[id.index()];
+    let model = &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
+    let reserve = model.reserve;
+    if reserve.estimate != Estimate::PromptAndMaxTokens || reserve.settlement != Settlement::ToUsage {
+        return Vec::new();
+    }
+    let Some((prompt, used)) = crate::ceiling::mean_tokens(scenario, workload, id) else { return Vec::new() };
+    let completion = f64::from(reserve.reserved_completion(workload.max_tokens));
+    let of_limit = |limit: &Limit| {
+        let (reserved, used) = match limit.axis {
+            Axis::Tpm => (prompt + completion, used),
+            Axis::Otpm => (completion, used - prompt),
+            _ => return None,
+        };
+        let calls = limit.capacity() as f64 / reserved;
+        Some(HeldAtOnce { target, axis: limit.axis, reserved, used, calls })
+    };
+    model.limits.iter().filter_map(of_limit).collect()
 }

@@ -306,7 +306,7 @@ fn tables(
     (catalogue, target): (Vec<Change>, Option<f64>),
     options: &PlanOptions,
 ) -> Tables {
-    let (scenario, present) = (unchanged.scenario, unchanged.present);
+    let scenario = unchanged.scenario;
     runner.count.stage("what-ifs and the curve");
     // The curve occupies the cores that are idle while the last changes are measured.
     let ((measured, pairs), curve) = rayon::join(
@@ -315,7 +315,7 @@ fn tables(
             let pairs = unchanged.pairs(&measured);
             (measured, pairs)
         },
-        || curve::curve(&runner, scenario, estimate, present),
+        || curve::curve(&runner, scenario, estimate, (unchanged.present, unchanged.present_cost_per_day)),
     );
     runner.count.stage("the target load and outages");
     let buy = target.map(|target| purchase::buy(unchanged, runner, &measured, target, options.time_limit));

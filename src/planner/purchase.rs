@@ -22,14 +22,13 @@ mod tried;
 
 pub(super) use offers::{MAX_FREE_ACCOUNTS, has_free_accounts};
 
-use super::plan::{BrokenRule, Purchase, TargetLoad, TooFewJobs};
+use super::plan::{BrokenRule, Purchase, TargetLoad};
 use super::replicas::{COVERAGE, COVERAGE_CONFIDENCE};
 use super::rules::only_cost;
 use super::runner::{Run, Runner, broken_in_any};
 use super::violation;
 use super::what_if::{Measured, Unchanged};
 use crate::formatting::{rounded, significant};
-use crate::scenario::Rule;
 use candidates::{Candidates, Concession, copies};
 use provider::Nanos;
 use rayon::prelude::*;
@@ -317,15 +316,9 @@ impl Search<'_> {
         }
         let mut broken: Vec<BrokenRule> = broken_in_any(&runs);
         let jobs = whole.as_ref().filter(|_| !broken.is_empty()).map(|run| run.summary.jobs.offered);
-        let too_few = jobs.and_then(|jobs| Some((jobs, self.runner.rules.undecidable(jobs)?)));
-        let of_run = |(jobs, (rule, needed)): (u64, (&Rule, u64))| TooFewJobs {
-            rule: rule.text.clone(),
-            jobs,
-            needed,
-            window_s: None,
-        };
+        let too_few = jobs.and_then(|jobs| self.runner.rules.undecidable(jobs));
         let of_windows = || runs.iter().find_map(Run::undecided).filter(|_| broken.is_empty()).cloned();
-        let undecided = too_few.map(of_run).or_else(of_windows);
+        let undecided = too_few.or_else(of_windows);
         let holds = broken.is_empty() && undecided.is_none();
         let chosen: &[usize] = if undecided.is_some() { &[] } else { &tried.chosen };
         if undecided.is_some() {

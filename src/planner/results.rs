@@ -161,10 +161,7 @@ impl Results<'_> {
             highest_tried: tried,
             undecided_seeds: self.undecided_seeds().filter(|_| undecided.is_some()),
             rules: self.rules.kept.iter().map(|rule| rule.text.clone()).collect(),
-            judged_from: self
-                .rules
-                .undecidable(0)
-                .map(|(rule, jobs)| FewestJobs { rule: rule.text.clone(), jobs }),
+            judged_from: self.rules.undecidable(0).map(|few| FewestJobs { rule: few.rule, jobs: few.needed }),
             first_violation: shown.and_then(|run| violation::first(run, self.rules, self.scenario)),
             without_cost_rules: only(self.without_cost_rules).map(significant),
             undecided,
@@ -294,10 +291,7 @@ fn analytic(scenario: &Scenario, analytic: &Ceiling) -> AnalyticCeiling {
         // Jobs that are too large are part of the load, as in the simulated ceiling.
         jobs_per_min: finite(analytic.multiple * analytic.offered_jobs_per_min),
         multiple: finite(analytic.multiple),
-        binding: analytic.binding.map(|(target, axis)| Binding {
-            target: scenario.targets[target.index()].name.clone(),
-            axis: axis.name().to_owned(),
-        }),
+        binding: analytic.binding.map(|limit| Binding::of(scenario, limit)),
         peak: CeilingPeak::of(analytic),
         cached: Ceiling::cached(scenario).map(|cached| CachedCeiling {
             hit_share: rounded(cached.hit_share, 6),

@@ -58,11 +58,11 @@ impl Rules {
         self.kept.iter().map(min_jobs).fold(1.0, f64::max)
     }
 
-    /// Returns the rule that needs the most jobs, and how many, if a run has fewer.
-    pub(super) fn undecidable(&self, jobs: u64) -> Option<(&Rule, u64)> {
+    /// Returns the rule that needs the most jobs, and how many, if a run of `jobs` jobs has fewer.
+    pub(super) fn undecidable(&self, jobs: u64) -> Option<TooFewJobs> {
         let needed = |rule: &Rule| min_jobs(rule) as u64;
-        let most = self.kept.iter().max_by_key(|rule| needed(rule))?;
-        (jobs < needed(most)).then(|| (most, needed(most)))
+        let most = self.kept.iter().max_by_key(|rule| needed(rule)).filter(|rule| jobs < needed(rule))?;
+        Some(TooFewJobs { rule: most.text.clone(), jobs, needed: needed(most), window_s: None })
     }
 
     /// Returns the multiple of the load at which a rule on a metric proportional to the load is reached, extrapolated
@@ -111,7 +111,7 @@ impl Rules {
         let each = self.kept.iter().filter_map(|rule| {
             let window = rule.window.filter(|window| *window < scenario.duration)?;
             let workloads = scenario.workloads.iter().enumerate();
-            let judged = workloads.filter(|(index, _)| rule.workload.is_none_or(|id| id.index() == *index));
+            let judged = workloads.filter(|(index, _)| rule.judges(*index));
             let rate: f64 = judged.map(|(_, it)| offered_jobs_per_second_of(scenario, it)).sum();
             (rate > 0.0).then(|| min_window_jobs(rule) / (rate * window.as_secs_f64()))
         });

@@ -100,14 +100,11 @@ struct Reach<'a> {
 
 impl<'a> Reach<'a> {
     fn of(summary: &'a Summary, scenario: &'a Scenario, rule: &Rule) -> Self {
-        let judged = |index: usize| rule.workload.is_none_or(|id| id.index() == index);
-        let routes = (scenario.workloads.iter().enumerate())
-            .filter(|(index, _)| judged(*index))
-            .map(|(_, workload)| &scenario.routes[workload.route.index()]);
-        let ids = routes.flat_map(|route| route.steps.iter().flat_map(|step| &step.targets));
+        let judged = scenario.workloads.iter().enumerate().filter(|(index, _)| rule.judges(*index));
+        let ids = judged.flat_map(|(_, workload)| scenario.targets_of(workload));
         let targets: Vec<_> = ids.map(|id| &scenario.targets[id.index()]).collect();
         let provider = |target: &&'a Target| scenario.providers[usize::from(target.provider)].name.as_str();
-        let workloads = summary.workloads.iter().enumerate().filter(|(index, _)| judged(*index));
+        let workloads = summary.workloads.iter().enumerate().filter(|(index, _)| rule.judges(*index));
         Self {
             summary,
             providers: targets.iter().map(provider).collect(),
@@ -148,15 +145,12 @@ impl<'a> Reach<'a> {
 
     /// Returns the limit for which the most jobs were given up over the run while they waited for it: paced, or in a cool-down.
     fn waited_for(&self) -> Option<Stopping> {
+        let targets = self.summary.targets.iter().filter(|target| self.targets.contains(&*target.name));
+        let limits = targets.flat_map(|target| {
+            target.given_up_for.iter().map(move |(axis, jobs)| (&target.name, axis, jobs))
+        });
         let limits =
-            self.summary.targets.iter().filter(|target| self.targets.contains(&*target.name)).flat_map(
-                |target| {
-                    target
-                        .given_up_for
-                        .iter()
-                        .map(|(axis, jobs)| Stopping { given_up: *jobs, ..Stopping::new(&target.name, axis) })
-                },
-            );
+            limits.map(|(target, axis, jobs)| Stopping { given_up: *jobs, ..Stopping::new(target, axis) });
         limits.max_by_key(|limit| limit.given_up)
     }
 

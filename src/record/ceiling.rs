@@ -83,6 +83,12 @@ pub struct Binding {
     pub axis: String,
 }
 
+impl Binding {
+    pub(crate) fn of(scenario: &Scenario, (target, axis): (TargetId, Axis)) -> Self {
+        Self { target: scenario.targets[target.index()].name.clone(), axis: axis.name().to_owned() }
+    }
+}
+
 /// What the limits of one target allow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CeilingTarget {
@@ -154,7 +160,6 @@ pub struct LongWindow {
 
 pub(super) fn ceiling_of(scenario: &Scenario) -> CeilingSummary {
     let ceiling = ceiling::Ceiling::of(scenario);
-    let name = |target: TargetId| scenario.targets[target.index()].name.clone();
     // JSON has no infinity: an unbounded number is left out.
     let finite = |value: f64| value.is_finite().then(|| rounded(value, 6));
     CeilingSummary {
@@ -162,13 +167,9 @@ pub(super) fn ceiling_of(scenario: &Scenario) -> CeilingSummary {
         multiple: finite(ceiling.multiple),
         first_run_jobs_per_min: ceiling.higher_first_run().and_then(|first| finite(first.jobs_per_min)),
         offered_jobs_per_min: rounded(ceiling.offered_jobs_per_min, 6),
-        binding: ceiling
-            .binding
-            .map(|(target, axis)| Binding { target: name(target), axis: axis.name().to_owned() }),
+        binding: ceiling.binding.map(|limit| Binding::of(scenario, limit)),
         peak: CeilingPeak::of(&ceiling),
-        uncounted: ceiling
-            .uncounted
-            .map(|(target, axis)| Binding { target: name(target), axis: axis.name().to_owned() }),
+        uncounted: ceiling.uncounted.map(|limit| Binding::of(scenario, limit)),
         targets: CeilingTarget::all(scenario, &ceiling, 1.0),
     }
 }

@@ -191,7 +191,7 @@ impl Recorder {
         }
     }
 
-    /// Returns the decision on an attempt that ends, if it is known and the attempt was not admitted.
+    /// Returns the decision on an attempt that ends, if it is known that a limit or the length of the request refused it.
     fn take_not_admitted(&mut self, attempt: AttemptId) -> Option<RecordedDecision> {
         // Most runs have none, and most attempts are admitted.
         if self.not_admitted.is_empty() { None } else { self.not_admitted.remove(&attempt) }
@@ -199,7 +199,7 @@ impl Recorder {
 
     fn decided(&mut self, at: Instant, (attempt, target): Attempt, decision: RecordedDecision) {
         self.last_decision = at;
-        if !matches!(decision, RecordedDecision::Admitted { .. }) {
+        if matches!(decision, RecordedDecision::Refused { .. } | RecordedDecision::TooLong) {
             self.not_admitted.insert(attempt, decision);
         }
         let counts = &mut self.targets[target.index()];

@@ -88,6 +88,9 @@ impl RunReport {
         for (name, cells) in rows {
             self.0.line(&format!("{name:<indent$}{}", columns(&cells)));
         }
+        if summary.latency_s.count < summary.jobs.offered {
+            self.0.faint("latency, TTFT, queue and service: of the jobs that succeeded");
+        }
         if let Some(effect) = facts::delay_effect(summary) {
             self.value("delays", &effect);
         }

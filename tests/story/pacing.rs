@@ -1,6 +1,6 @@
 //! Pacing: jobs that are sent at the rate of the limit are not refused, and are sent in order.
 
-use super::run;
+use super::{run, run_with_network};
 use quotalab::event::JobOutcome;
 
 fn paced(pace: &str, limits: &str, arrivals: &str) -> super::Story {
@@ -53,6 +53,31 @@ fn what_jobs_do_not_use_is_there_for_jobs_that_arrive_later() {
 #[test]
 fn without_pacing_the_same_burst_is_refused() {
     assert!(paced("off", "{tpm: 1000}", "{burst: 20, every: 1h}").refused_by_a_limit() > 0);
+}
+
+/// Fifteen jobs of 20,000 tokens at once, against 30,000 a minute. Without a retry, one is served. With five attempts that obey
+/// every stated wait, one job is served at each of 0, 20, 60, 100 and 140 s, and the other ten lose their fifth attempt. Paced,
+/// none is refused: the last is admitted after 20 s and thirteen times 40 s.
+#[test]
+fn fifteen_large_jobs_at_once() {
+    let served = |client: &str| {
+        let story = run_with_network(&format!(
+            "
+providers: {{p: {{models: {{m: {{limits: {{rpm: 1000, tpm: 30k}}, latency: {{total: 1s}}}}}}}}}}
+routes: {{r: [{{of: [p/default/m]}}]}}
+duration: 1h
+client: {{deadline: 30m, {client}}}
+workload: [{{name: w, route: r, arrivals: {{burst: 15, every: 1h}}, prompt: 19k, completion: 1k, max_tokens: 1k}}]"
+        ));
+        let ended = story.ends().filter(|(_, end)| end.outcome == JobOutcome::Succeeded);
+        ended.map(|(at, _)| at.as_secs_f64().round()).collect::<Vec<_>>()
+    };
+    assert_eq!(served("retry: {attempts: 1}"), [1.0]);
+    let obedient = "retry: {attempts: 5, backoff: {jitter: none}}";
+    assert_eq!(served(obedient), [1.0, 21.0, 61.0, 101.0, 141.0]);
+    assert_eq!(served(&format!("cool_down: per_job, {obedient}")), [1.0, 21.0, 61.0, 101.0, 141.0]);
+    let paced = served("pace: tokens, retry: {attempts: 1}");
+    assert_eq!((paced.len(), paced.last()), (15, Some(&541.0)));
 }
 
 #[test]

@@ -123,6 +123,29 @@ expect: ['p95 latency <= 5s']"
     assert!(none.actual.is_none() && !none.pass && !none.is_broken(), "{none:?}");
 }
 
+/// Percentiles are of the jobs that succeeded; what failed is judged by `success`, which stands beside them unless a rule names it.
+#[test]
+fn percentiles_are_of_the_jobs_that_succeeded_and_success_stands_beside_them() {
+    let of = |latency: &str, incidents: &str, arrivals: &str| {
+        run(&format!(
+            "duration: 10m
+providers: {{ p: {{ models: {{ m: {{ latency: {{ total: {latency}, network: 0ms }} }} }}, incidents: [{incidents}] }} }}
+routes: {{ r: [ {{ of: [p/default/m] }} ] }}
+client: {{ deadline: 30s, eject: off, retry: {{ attempts: 1 }} }}
+workload: [{{ name: w, arrivals: {{ {arrivals} }}, prompt: 100, completion: 20 }}]
+expect: ['p95 latency <= 1s']"
+        ))
+    };
+    let tenth = of("500ms", "{ at: 0s, for: 1h, fault: timeout, share: 10% }", "constant: 10/s");
+    assert_eq!(rules(&tenth), [("p95 latency <= 1s", true), ("success >= 99 %", false)]);
+    // A mean of the bins, 680 ms, would pass.
+    let tail = of("{ values: [200ms, 5s], weights: [9, 1] }", "", "constant: 10/s");
+    assert_eq!(rules(&tail), [("p95 latency <= 1s", false), ("success >= 99 %", true)]);
+    let one = of("682ms", "", "burst: 1, every: 1h").latency_s;
+    assert_eq!((one.p50, one.p99), (one.max, one.max));
+    assert!((one.max - 0.682).abs() < 1e-3, "{one:?}");
+}
+
 #[test]
 fn an_invalid_rule_is_reported_with_the_reason() {
     let with = |rule: &str| problem(&format!("{STARVED}expect: ['{rule}']"));
