@@ -84,7 +84,7 @@ impl Blockers {
 /// A target as one job sees it.
 pub(super) struct TargetView<'a> {
     pub(super) state: &'a TargetState,
-    /// The job's own cool-down; `None` if the client keeps none.
+    /// The job's own cool-down, which may have ended; `None` if the client keeps none.
     pub(super) own: Option<JobCoolDown>,
 }
 

@@ -30,7 +30,7 @@ struct Entry {
 /// What the cache knows of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CachedAnswer {
-    /// `true` if it was cut at `max_tokens`.
+    /// `true` if it was cut, as in [`super::reply::Reply::cut`].
     pub(super) cut: bool,
 }
 
@@ -60,7 +60,7 @@ impl Cache {
         Some(CachedAnswer { cut })
     }
 
-    /// Stores an answer to `fingerprint` that was given at `now`. `cut` is `true` if it was cut at `max_tokens`.
+    /// Stores an answer to `fingerprint` that was given at `now`. `cut` is `true` if it was cut.
     pub(super) fn store(&mut self, now: Instant, fingerprint: u64, cut: bool) {
         let entry = Entry { fingerprint, stored_at: now, cut, newer: NONE, older: NONE };
         let index = if let Some(&index) = self.by_fingerprint.get(&fingerprint) {
