@@ -10,7 +10,7 @@ use provider::calendar::{UnixTime, parse_decimal};
 /// The moment at which a limit resets, as a reply states it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResetTime {
-    /// The text that states it, without a zone.
+    /// The stated date, time or number, in a uniform spelling.
     pub stated: String,
     /// The moment; `None` if the zone is not known, or if only a time of day is stated and the reply has no date.
     pub time: Option<UnixTime>,
@@ -73,7 +73,8 @@ fn moment(text: &str, now: Option<UnixTime>, zone: Option<&'static str>) -> Opti
         .or_else(|| time_of_day(text, now, zone))
 }
 
-/// Returns the moment of a Unix time in seconds, or in milliseconds if it has 13 digits. Smaller numbers are lengths.
+/// Returns the moment of a Unix time in seconds if the number has 10 digits, or in milliseconds if it has 13. Other numbers are
+/// no moments.
 pub(super) fn unix_time(number: u64) -> Option<UnixTime> {
     match number {
         1_000_000_000..10_000_000_000 => Some(UnixTime::EPOCH + Nanos::from_secs(number)),

@@ -40,7 +40,7 @@ const CODES: [&str; 11] = [
     "limit_source",
 ];
 
-/// Returns the codes of an error object: short strings, and numbers as text.
+/// Returns the codes of an error object: non-empty strings, and numbers as text; a `status_code` only if it is no status.
 pub(super) fn codes(fields: &Map<String, Value>) -> Vec<String> {
     let code = |key: &&str| match fields.get(*key)? {
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
@@ -109,7 +109,7 @@ pub(super) fn status_in(text: &str) -> Option<u16> {
     found.max_by_key(|(at, _)| *at).map(|(_, status)| status)
 }
 
-/// Adds the scalar members of an object, and of its objects for metadata and headers, that are not there yet.
+/// Adds the numbers and strings of an object, and of its objects such as `metadata` and `headers`, that are not there yet.
 pub(super) fn add_members(members: &mut Map<String, Value>, fields: &Map<String, Value>) {
     for (name, value) in fields {
         match value {

@@ -10,7 +10,7 @@
 //! Of several names, the first one in the text counts: what follows is usually what a better plan would allow.
 
 use super::duration::unit_of_time;
-use super::quantity::leading_decimal;
+use super::quantity::leading_integer;
 use provider::{Axis, Nanos};
 
 /// What a limit counts.
@@ -76,13 +76,13 @@ impl LimitName {
         first.map(|(_, name)| name).unwrap_or_default()
     }
 
-    /// Returns the axis with this name; `None` for windows that no axis has.
+    /// Returns the axis with this name; `None` if the unit is not known, or no axis counts it over this window.
     pub(super) fn axis(self) -> Option<Axis> {
         axis_of(self.unit?, self.window)
     }
 }
 
-/// Returns the axis of a unit and a window.
+/// Returns the axis of a unit and a window; `None` if there is none.
 #[must_use]
 pub fn axis_of(unit: Unit, window: Option<Nanos>) -> Option<Axis> {
     Axis::ALL.into_iter().find(|axis| Unit::of(*axis) == unit && axis.window_length() == window)
@@ -181,7 +181,7 @@ fn rate(text: &str) -> Option<(usize, LimitName)> {
 /// Parses the period at the start of a text: `minute`, `min`, `86400s`, `10 seconds`, `24 hours`.
 fn period(text: &str, separator: &str) -> Option<Nanos> {
     let text = text.trim_start();
-    let (count, rest) = leading_decimal(text).map_or((None, text), |(count, rest)| (Some(count), rest));
+    let (count, rest) = leading_integer(text).map_or((None, text), |(count, rest)| (Some(count), rest));
     let rest = rest.trim_start_matches([' ', '-']);
     let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
     let name = &rest[..end];
@@ -263,8 +263,8 @@ fn nearest_unit_after(words: &[&str]) -> Option<Unit> {
     nearest_unit(words[..=at].iter().rev().copied())
 }
 
-/// Finds a number of hours or days that names a limit: the word `limit` or `usage` is near, and the text does not ask to
-/// wait that long.
+/// Finds a number of hours or days that names a limit: a word such as `limit` or `usage` follows, or `for` precedes, and the
+/// text does not ask to wait that long.
 fn span_of_hours(text: &str) -> Option<(usize, Nanos)> {
     for (word, unit) in [("hour", Nanos::HOUR), ("小时", Nanos::HOUR), ("day", Nanos::DAY)] {
         for (at, _) in text.match_indices(word) {

@@ -47,8 +47,7 @@ fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
 }
 
 /// Returns the axis of the limit on requests: per minute, unless only the limit per day takes so long to refill; `None` if
-/// the reset fits neither.
-/// `remaining` is rounded to a whole request, hence the tolerance of one.
+/// the reset fits neither. `remaining` is rounded to a whole request, hence the tolerance of one.
 fn requests_axis(limit: &LimitHeader) -> Option<Axis> {
     let Some(reset) = limit.reset else { return Some(Axis::Rpm) };
     let fits = |window: Nanos| {
