@@ -263,9 +263,10 @@ fn nearest_unit_after(words: &[&str]) -> Option<Unit> {
     nearest_unit(words[..=at].iter().rev().copied())
 }
 
-/// Finds a number of hours or days that names a limit: a word such as `limit` or `usage` follows, or `for` precedes, and the
-/// text does not ask to wait that long.
+/// Finds the first number of hours or days that names a limit: a word such as `limit` or `usage` follows, or `for` precedes,
+/// and the text does not ask to wait that long.
 fn span_of_hours(text: &str) -> Option<(usize, Nanos)> {
+    let mut first: Option<(usize, Nanos)> = None;
     for (word, unit) in [("hour", Nanos::HOUR), ("小时", Nanos::HOUR), ("day", Nanos::DAY)] {
         for (at, _) in text.match_indices(word) {
             let before = text[..at].trim_end_matches([' ', '-']);
@@ -282,12 +283,13 @@ fn span_of_hours(text: &str) -> Option<(usize, Nanos)> {
                     .iter()
                     .any(|word| after.starts_with(word))
             };
-            if names_limit && !is_wait && (1..=1_000).contains(&count) {
-                return Some((start, Nanos(count * unit.0)));
+            let is_span = names_limit && !is_wait && (1..=1_000).contains(&count);
+            if is_span && first.is_none_or(|(known, _)| start < known) {
+                first = Some((start, Nanos(count * unit.0)));
             }
         }
     }
-    None
+    first
 }
 
 /// Phrases of limits on requests in flight, in lower case.
@@ -335,6 +337,7 @@ mod tests {
             ("daily input token limit", Some(Unit::InputTokens), Some(Nanos::DAY)),
             ("usage limit reached for 5 hour.", None, Some(FIVE_HOURS)),
             ("5-hour usage limit reached", None, Some(FIVE_HOURS)),
+            ("7-day usage limit reached, of the 5-hour usage limit half is left", None, Some(WEEK)),
             ("已达到 5 小时的使用上限", None, Some(FIVE_HOURS)),
             ("too many concurrent requests for this client", Some(Unit::InFlight), None),
             ("try again in 5 hours", None, None),
