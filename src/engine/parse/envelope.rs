@@ -1,4 +1,5 @@
-//! The members under which errors are nested, and what the objects around an error add: codes, statuses, waits.
+//! The members under which errors are nested, and what else is read of an error and of the objects around it: codes,
+//! statuses, waits.
 
 use serde_json::{Map, Value};
 
