@@ -42,7 +42,7 @@ pub enum EventKind {
     },
     /// It waits for an instant before it is sent.
     Waiting {
-        /// The end of the wait.
+        /// The end of the wait; the expected one if `may_extend`.
         until: Instant,
         /// What it waits for.
         obstacle: Obstacle,

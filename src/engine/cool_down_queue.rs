@@ -221,7 +221,7 @@ impl CoolDownQueues {
         self.next = self.earliest();
     }
 
-    /// Returns the job with the earliest turn, if that is due at `now`. [`Self::remove`] removes it.
+    /// Returns the job with the earliest turn, if that is due at `now`; the caller removes it with [`Self::remove`].
     pub(super) fn first_due(&self, now: Instant) -> Option<Slot> {
         if self.next > now {
             return None;
@@ -230,7 +230,7 @@ impl CoolDownQueues {
         queue.turns.peek().map(|Reverse(turn)| turn.slot)
     }
 
-    /// Returns a job whose turn comes at or after its deadline. [`Self::remove`] removes it.
+    /// Returns a job whose turn comes at or after its deadline; the caller removes it with [`Self::remove`].
     pub(super) fn first_late(&self) -> Option<Slot> {
         self.queues.iter().filter(|queue| queue.waiting > 0).find_map(Queue::first_late)
     }
