@@ -44,6 +44,7 @@ pub(super) struct Blockers {
 }
 
 impl Blockers {
+    /// Records what blocks the job's send to a candidate.
     pub(super) fn add(&mut self, blocked_by: BlockedBy, candidate: Candidate) {
         let target = candidate.target;
         let plain = |why| Obstacle { target, why, axis: None, cause: None };
@@ -73,6 +74,7 @@ impl Blockers {
         }
     }
 
+    /// Keeps the cool-down that ends first.
     fn add_cool_down(&mut self, until: Instant, (cause, axis): (LimitCause, Option<Axis>), target: TargetId) {
         if self.cool_down.is_none_or(|(earliest, _)| until < earliest) {
             let obstacle = Obstacle { target, why: WaitReason::CoolDown, axis, cause: Some(cause) };

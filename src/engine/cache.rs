@@ -18,6 +18,7 @@ pub(super) struct Cache {
     oldest: u32,
 }
 
+/// An answer, in a list by use: `newer` and `older` are the indices of its neighbours, [`NONE`] at the ends.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     fingerprint: u64,

@@ -248,6 +248,7 @@ impl CoolDownQueues {
         self.queues[place.queue as usize].targets
     }
 
+    /// Returns the earliest turn of all queues; [`Instant::MAX`] if none is known.
     fn earliest(&self) -> Instant {
         self.queues.iter().map(Queue::next).min().unwrap_or(Instant::MAX)
     }

@@ -130,6 +130,7 @@ impl Engine {
         }
     }
 
+    /// Sends an attempt of a job in state `Deciding`, whose cost the quota estimate holds already.
     fn send(&mut self, driver: &mut impl Driver, slot: Slot, candidate: Candidate) {
         let Candidate { target, step, .. } = candidate;
         let attempt = AttemptId(self.attempts);

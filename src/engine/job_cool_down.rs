@@ -19,6 +19,7 @@ pub(super) struct JobCoolDown {
 }
 
 impl JobCoolDown {
+    /// None: it has ended before any job arrives.
     const NONE: Self = Self { until: Instant::ZERO, cause: (LimitCause::Other, None) };
 }
 

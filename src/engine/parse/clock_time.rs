@@ -66,6 +66,7 @@ pub(super) fn find(text: &str, now: Option<UnixTime>, zone: Option<&'static str>
     starts.into_iter().find_map(|at| moment(text.get(at..)?.trim_start(), now, zone))
 }
 
+/// Parses a moment in any form at the start of a text.
 fn moment(text: &str, now: Option<UnixTime>, zone: Option<&'static str>) -> Option<ResetTime> {
     epoch(text)
         .or_else(|| http_date(text))
@@ -83,12 +84,14 @@ pub(super) fn unix_time(number: u64) -> Option<UnixTime> {
     }
 }
 
+/// Parses a Unix time that is not at the end of the text.
 fn epoch(text: &str) -> Option<ResetTime> {
     let end = text.find(|c: char| !c.is_ascii_digit())?;
     let time = unix_time(text[..end].parse().ok()?)?;
     Some(ResetTime { stated: text[..end].to_owned(), time: Some(time), zone: ZoneSource::Stated })
 }
 
+/// Parses an HTTP date.
 fn http_date(text: &str) -> Option<ResetTime> {
     let end = text.get(..40.min(text.len())).unwrap_or(text).find("GMT")? + "GMT".len();
     let time = UnixTime::parse_http_date(&text[..end])?;
@@ -123,6 +126,7 @@ fn date_time(text: &str, known_zone: Option<&'static str>) -> Option<ResetTime> 
     (time.is_some() || source == ZoneSource::Unknown).then_some(ResetTime { stated, time, zone: source })
 }
 
+/// Returns how the zone is known: from the text, else from the dialect.
 fn source(is_named: bool, known_zone: Option<&'static str>) -> ZoneSource {
     match (is_named, known_zone) {
         (true, _) => ZoneSource::Stated,

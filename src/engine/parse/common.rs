@@ -2,6 +2,8 @@
 //!
 //! The order is that of the harm of a mistake. An account that must pay is no rate limit, though its status is often 429, and
 //! no problem of the key, though its status may be 403. A call that is too large never succeeds, whatever the wait.
+//!
+//! Codes are compared without regard to case; phrases are in lower case.
 
 use super::error_body::ErrorBody;
 use crate::event::LimitCause;

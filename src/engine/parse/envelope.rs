@@ -71,6 +71,7 @@ pub(super) fn stated_status(fields: &Map<String, Value>) -> Option<u16> {
         })
 }
 
+/// Returns `true` for a number that is an HTTP status, from 100 to 599.
 fn is_status(value: &Value) -> bool {
     value.as_u64().is_some_and(|code| (100..600).contains(&code))
 }
@@ -80,6 +81,7 @@ pub(super) fn error_status(text: &str) -> Option<u16> {
     text.parse().ok().filter(is_error_status)
 }
 
+/// Returns `true` for a status from 400 to 599.
 fn is_error_status(status: &u16) -> bool {
     (400..600).contains(status)
 }

@@ -117,6 +117,7 @@ impl ErrorBody {
         }
     }
 
+    /// Parses an object: the error that one of its members holds, else the object itself.
     fn from_object(mut fields: Map<String, Value>, depth: u8) -> Option<Self> {
         let mut inner = None;
         let has_message = envelope::MESSAGES.iter().any(|key| non_empty_str(&fields, key).is_some());
@@ -169,6 +170,7 @@ impl ErrorBody {
         self
     }
 
+    /// Parses an error object that holds no error in its members. `None` if it has neither message, code nor status.
     fn from_fields(fields: Map<String, Value>, depth: u8) -> Option<Self> {
         let message = envelope::MESSAGES.into_iter().find_map(|key| non_empty_str(&fields, key));
         if let Some(value) = message.and_then(nested_json) {

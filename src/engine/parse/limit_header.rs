@@ -41,6 +41,7 @@ impl LimitHeader {
         self.limit.saturating_sub(self.remaining)
     }
 
+    /// Returns the limit in the provider model's type; `None` without an axis or a reset.
     fn header_limit(&self) -> Option<HeaderLimit> {
         let Self { axis, limit, remaining, reset, .. } = *self;
         Some(HeaderLimit { axis: axis?, limit, remaining, reset: reset? })

@@ -121,6 +121,7 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     words.map(move |word| (word.as_ptr() as usize - base, word))
 }
 
+/// Parses `tpm`, `itpm`, `rph`, `qps` and the like.
 fn parse_abbreviation(word: &str) -> Option<LimitName> {
     let (unit, window) = match word {
         "ash" | "asph" => (Unit::AudioSeconds, Nanos::HOUR),
@@ -306,6 +307,7 @@ const CONCURRENCY: [&str; 10] = [
     "too many open requests",
 ];
 
+/// Finds the first phrase of [`CONCURRENCY`].
 fn concurrency(text: &str) -> Option<(usize, LimitName)> {
     let at = CONCURRENCY.iter().filter_map(|phrase| text.find(phrase)).min()?;
     Some((at, LimitName { unit: Some(Unit::InFlight), window: None }))

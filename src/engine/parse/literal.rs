@@ -55,6 +55,7 @@ fn object_at(text: &str, allow_cut: bool) -> Option<(Value, usize, bool)> {
     (allow_cut || !parser.cut).then_some((value, parser.at, parser.cut))
 }
 
+/// A parser of one literal.
 struct Parser<'a> {
     text: &'a str,
     /// The position of the next byte.

@@ -85,6 +85,7 @@ pub(super) fn prefer_exhausted_day(refusal: &mut Refusal, limits: &[LimitHeader]
     }
 }
 
+/// Adds the numbers that a sentence states as a pair, behind labels, or as a rate, unless they are known.
 fn add_numbers(refusal: &mut Refusal, sentence: &str) {
     if refusal.limit.is_none()
         && refusal.used.is_none()
@@ -167,6 +168,7 @@ const MILLISECOND: u64 = 1_000_000;
 pub(super) const WINDOWS: [Nanos; 7] =
     [Nanos::SECOND, Nanos::MINUTE, Nanos::HOUR, Nanos(5 * Nanos::HOUR.0), Nanos::DAY, WEEK, MONTH];
 
+/// The labels before a limit, in lower case; of several with a number, the first one here counts.
 const LIMIT_LABELS: [&str; 24] = [
     "rate limit of",
     "limit of",
@@ -193,7 +195,9 @@ const LIMIT_LABELS: [&str; 24] = [
     "上限为",
     "上限",
 ];
+/// The labels before the usage, as [`LIMIT_LABELS`].
 const USED_LABELS: [&str; 6] = ["used", "current", "currently at", "usage", "consumed", "already used"];
+/// The labels before the amount requested, as [`LIMIT_LABELS`].
 const REQUESTED_LABELS: [&str; 4] = ["requested", "requesting", "request of", "needed"];
 
 /// Words that say whose limit it is, in lower case, the most specific first.

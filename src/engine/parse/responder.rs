@@ -137,6 +137,7 @@ const SERVERS: [(&str, &str); 6] = [
     ("haproxy", "HAProxy"),
 ];
 
+/// Headers of gateways, with their names.
 const GATEWAY_HEADERS: [(&str, &str); 12] = [
     ("x-litellm-call-id", "LiteLLM"),
     ("x-litellm-version", "LiteLLM"),
@@ -152,6 +153,7 @@ const GATEWAY_HEADERS: [(&str, &str); 12] = [
     ("x-kong-llm-model", "Kong AI Gateway"),
 ];
 
+/// Phrases of gateways' messages, in lower case, with the names of the gateways.
 const GATEWAY_PHRASES: [(&str, &str); 17] = [
     ("litellm.", "LiteLLM"),
     ("litellm_", "LiteLLM"),

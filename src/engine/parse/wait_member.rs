@@ -66,6 +66,7 @@ pub(super) fn moment(members: &Map<String, Value>, zone: Option<&'static str>) -
     names.filter_map(|name| scalar(members.get(*name)?)).find_map(|text| clock_time::whole(&text, zone))
 }
 
+/// Returns a number or a non-empty string as text.
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::Number(number) => Some(number.to_string()),
