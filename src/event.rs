@@ -1,5 +1,5 @@
-//! The event stream of a run: what happened to each job, in order. The recorder, the series, the audit, the log and
-//! every report are folds over it ([`crate::record::Fold`]).
+//! The event stream of a run: what happened to each job, in order. The recorder, the series, the audit and the event log
+//! are folds over it ([`crate::record::Fold`]).
 //!
 //! The engine emits all events except [`EventKind::Decided`] and [`EventKind::Settled`], which the driver emits for the
 //! provider. Instants never decrease from one event to the next (law 4).
@@ -42,7 +42,7 @@ pub enum EventKind {
     },
     /// It waits for an instant before it is sent.
     Waiting {
-        /// The end of the wait.
+        /// The end of the wait; the expected one if `may_extend`.
         until: Instant,
         /// What it waits for.
         obstacle: Obstacle,
@@ -87,7 +87,7 @@ pub enum EventKind {
         /// Its target.
         target: TargetId,
     },
-    /// The reply to an attempt reached the engine.
+    /// The reply to an attempt reached the engine, or the time allowed for the attempt passed without one.
     Replied {
         /// The attempt.
         attempt: AttemptId,
@@ -98,7 +98,7 @@ pub enum EventKind {
         /// The tokens that it used; zero unless it succeeded.
         usage: Usage,
     },
-    /// The engine cancelled an attempt before its reply arrived.
+    /// The engine cancelled an attempt before its reply arrived, because its job was cancelled or reached its deadline.
     AttemptCancelled {
         /// The attempt.
         attempt: AttemptId,
@@ -154,19 +154,21 @@ pub struct JobEnd {
     pub step: Option<u8>,
     /// Time in the queue of the concurrency limit, and the lag of a live driver before its arrival.
     pub queue: Nanos,
-    /// Time in back-off, cool-down and pacing, or waiting for the answer to an identical job.
+    /// Time in waits: for the end of a back-off, a cool-down or a probe, for a paced send, or for the answer to an identical
+    /// job.
     pub wait: Nanos,
-    /// Time of the attempt that succeeded, from the send to the end of the reply.
+    /// Time of the attempt that succeeded, from the send, or from the handover if a cancelled leader left the attempt to this
+    /// job, to the end of the reply.
     pub service: Nanos,
-    /// Time in attempts that did not succeed.
+    /// Time in attempts that did not serve it: failed, cancelled, handed over, or in flight when the run ended.
     pub failed_attempts: Nanos,
     /// Time from the scheduled arrival to the first token of the answer; `None` unless it succeeded.
     pub first_token: Option<Nanos>,
     /// `true` if its answer was cut: it ends at `max_tokens`, or at the longest completion of the model. `false` unless it
     /// succeeded.
     pub cut: bool,
-    /// What the job waited for when it was given up, or would have waited for beyond its deadline; `None` if it ended
-    /// otherwise, in an attempt, or in the queue.
+    /// What the job waited for when it was given up or the run ended, or would have waited for beyond its deadline; `None` if
+    /// it ended otherwise, in an attempt, or in the queue.
     pub obstacle: Option<Obstacle>,
 }
 
@@ -187,7 +189,7 @@ pub enum JobOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
-    /// The deadline passed, or the next possible send lay behind it.
+    /// The deadline was reached, or the next possible send was not before it.
     Deadline,
     /// All allowed attempts were made.
     Attempts,
@@ -211,7 +213,7 @@ pub struct Obstacle {
     /// What it waits for at that target.
     pub why: WaitReason,
     /// The axis of the limit that it waits for: for a pace the one that binds, for a cool-down the one that refused.
-    /// `None` if no limit is known.
+    /// `None` if no limit is known, or the wait is not for one.
     pub axis: Option<Axis>,
     /// The cause of the cool-down; `None` for other waits.
     pub cause: Option<LimitCause>,
@@ -221,13 +223,13 @@ pub struct Obstacle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitReason {
-    /// The end of the back-off after a failed attempt.
+    /// The end of the back-off after an attempt that did not serve the job.
     BackOff,
     /// The end of a target's cool-down.
     CoolDown,
     /// Its reserved send on a paced target.
     Pace,
-    /// The reply to the probe of a target whose ejection has ended.
+    /// The reply to the probe of an ejected target.
     Probe,
 }
 
@@ -248,7 +250,7 @@ pub enum RecordedDecision {
     },
     /// Longer than the model's context or output.
     TooLong,
-    /// Answered by an injected fault.
+    /// An injected fault replaced the decision.
     Faulted,
 }
 
@@ -257,11 +259,11 @@ pub enum RecordedDecision {
 pub enum AttemptOutcome {
     /// Served.
     Ok,
-    /// Refused by a limit.
+    /// Refused by a limit, or for another [`LimitCause`] that the reply shows.
     Limited {
-        /// The axis, if the reply names it.
+        /// The axis of the limit, if the reply names it.
         axis: Option<Axis>,
-        /// The kind of limit.
+        /// The cause.
         cause: LimitCause,
     },
     /// Failed otherwise.
@@ -319,16 +321,17 @@ impl LimitCause {
     }
 }
 
-/// A failure of an attempt other than a refusal by a limit.
+/// A failure of an attempt that is not [`AttemptOutcome::Limited`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AttemptFailure {
-    /// An HTTP status that is not a success.
+    /// The HTTP status of an error, or the one that an error inside a success states or implies; 404 for a model that was
+    /// withdrawn.
     Status(u16),
-    /// The connection closed before the end of the reply.
+    /// There was no connection, or the reply broke off before its end.
     Connection,
-    /// No reply within the time allowed for one attempt.
+    /// No reply within the time allowed for one attempt, or before the deadline of the job.
     Timeout,
-    /// A success that could not be parsed.
+    /// A success that could not be parsed, or that states no usage.
     Garbage,
     /// The request was not sent: this machine lacks what a connection needs.
     Local(LocalFailure),

@@ -29,7 +29,7 @@ pub struct AttemptId(pub u64);
 pub struct Slot(pub u32);
 
 /// The driver's own number for a job: passed to [`crate::engine::Engine::submit`], handed back with every action for
-/// that job, and opaque to the engine. A driver uses its own index or a request id.
+/// that job except the events, and opaque to the engine. A driver uses its own index or a request id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(pub usize);
 

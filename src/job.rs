@@ -7,8 +7,8 @@ use provider::{Instant, Nanos, Truth};
 /// The most jobs in flight: in service, in queues and in waits together. A run that reaches this number is ended.
 pub const MAX_JOBS_IN_FLIGHT: usize = 4_000_000;
 
-/// The largest prompt and the largest completion, in tokens; samples are clamped to it. It exceeds every context window
-/// on offer and keeps all sums over a run far from overflow.
+/// The largest prompt and the largest completion, in tokens; samples are clamped to it. It keeps all sums over a run far
+/// from overflow.
 pub const MAX_TOKENS: u32 = 1_000_000;
 
 /// The shortest think time of a closed workload's user. Without it a user that is refused at once would send

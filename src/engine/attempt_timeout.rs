@@ -86,7 +86,8 @@ impl Engine {
         self.retry_or_give_up(driver, slot, reply.class(), candidate);
     }
 
-    /// Puts the target of an attempt that did not serve the job at `slot` in cool-down, if the reply calls for it.
+    /// Puts the target of an attempt that did not serve the job at `slot` in cool-down, if the reply calls for it, and the
+    /// other targets of its account if the account is out of use.
     #[cold]
     pub(super) fn cool_down(
         &mut self,

@@ -20,7 +20,8 @@
 use crate::scenario::{Backoff, Jitter, StatedWait};
 use provider::{Nanos, RandomStream};
 
-/// The waits of one job so far: their number, and the length of the last one.
+/// The back-offs of one job so far: their number, and the length of the last one, whether the job waited that long or for
+/// the end of a cool-down.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct BackoffState {
     rounds: u32,
@@ -34,12 +35,12 @@ pub(super) struct Delay {
     base: Nanos,
     /// The random part.
     jitter: Nanos,
-    /// What is added to a wait that the server named.
+    /// What is added to a cool-down, for example to a wait that the server named.
     pub(super) after_stated: Nanos,
 }
 
 impl Delay {
-    /// The length of the wait.
+    /// Returns the length of the wait.
     pub(super) fn total(self) -> Nanos {
         self.base + self.jitter
     }
@@ -85,12 +86,12 @@ impl BackoffState {
         Delay { base, jitter, after_stated: stated.jitter.map_or(jitter, |most| uniform(most, stream)) }
     }
 
-    /// Returns `true` if no later wait is bounded by more than the next one: the back-off has reached its cap.
+    /// Returns `true` if the back-off has reached its cap: `min(cap, base · 2^n)` of the next wait is the cap.
     pub(super) fn is_at_cap(&self, policy: &Backoff) -> bool {
         exponential(policy, self.rounds) == policy.cap
     }
 
-    /// The number of waits so far, which keys the random stream of the next one.
+    /// Returns the number of waits so far, which keys the random stream of the next one.
     pub(super) const fn rounds(&self) -> u32 {
         self.rounds
     }
@@ -110,7 +111,7 @@ fn longest(policy: &Backoff) -> Nanos {
     }
 }
 
-/// `min(cap, base · 2^n)`.
+/// Returns `min(cap, base · 2^n)`.
 pub(super) fn exponential(policy: &Backoff, n: u32) -> Nanos {
     let factor = 1u64.checked_shl(n).unwrap_or(u64::MAX);
     (policy.base * factor).min(policy.cap)
@@ -145,12 +146,12 @@ mod tests {
             let (shorten, around) = (delays(Jitter::Shorten(250), 12, seed), delays(Jitter::Around(200), 12, seed));
             let add = delays(Jitter::Add(Nanos::from_millis(750)), 12, seed);
             for (round, wait) in plain.iter().map(|wait| wait.as_secs_f64()).enumerate() {
-                let near = |drawn: &[Nanos], least: f64, most: f64| {
+                let is_within = |drawn: &[Nanos], least: f64, most: f64| {
                     (least - 1e-9..=most + 1e-9).contains(&drawn[round].as_secs_f64())
                 };
-                prop_assert!(near(&shorten, 0.75 * wait, wait), "{shorten:?}");
-                prop_assert!(near(&add, wait, wait + 0.75), "{add:?}");
-                prop_assert!(near(&around, 0.8 * wait, (1.2 * wait).min(8.0)), "{around:?}");
+                prop_assert!(is_within(&shorten, 0.75 * wait, wait), "{shorten:?}");
+                prop_assert!(is_within(&add, wait, wait + 0.75), "{add:?}");
+                prop_assert!(is_within(&around, 0.8 * wait, (1.2 * wait).min(8.0)), "{around:?}");
             }
             let mut last = POLICY.base;
             for (round, wait) in delays(Jitter::Decorrelated, 12, seed).into_iter().enumerate() {

@@ -44,6 +44,7 @@ pub(super) struct Blockers {
 }
 
 impl Blockers {
+    /// Records what blocks the job's send to a candidate.
     pub(super) fn add(&mut self, blocked_by: BlockedBy, candidate: Candidate) {
         let target = candidate.target;
         let plain = |why| Obstacle { target, why, axis: None, cause: None };
@@ -73,6 +74,7 @@ impl Blockers {
         }
     }
 
+    /// Keeps the cool-down that ends first.
     fn add_cool_down(&mut self, until: Instant, (cause, axis): (LimitCause, Option<Axis>), target: TargetId) {
         if self.cool_down.is_none_or(|(earliest, _)| until < earliest) {
             let obstacle = Obstacle { target, why: WaitReason::CoolDown, axis, cause: Some(cause) };
@@ -84,7 +86,7 @@ impl Blockers {
 /// A target as one job sees it.
 pub(super) struct TargetView<'a> {
     pub(super) state: &'a TargetState,
-    /// The job's own cool-down; `None` if the client keeps none.
+    /// The job's own cool-down, which may have ended; `None` if the client keeps none.
     pub(super) own: Option<JobCoolDown>,
 }
 

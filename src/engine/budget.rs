@@ -19,7 +19,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// A full budget that gains `permille` thousandths of a retry per job; `None` never runs out.
+    /// Creates a full budget that gains `permille` thousandths of a retry per job; with `None` it never runs out.
     pub(super) const fn new(permille: Option<u32>) -> Self {
         Self { deposit: permille, balance: MAX_BALANCE }
     }

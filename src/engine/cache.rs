@@ -18,6 +18,7 @@ pub(super) struct Cache {
     oldest: u32,
 }
 
+/// An answer, in a list by use: `newer` and `older` are the indices of its neighbours, [`NONE`] at the ends.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     fingerprint: u64,
@@ -30,7 +31,7 @@ struct Entry {
 /// What the cache knows of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CachedAnswer {
-    /// `true` if it was cut at `max_tokens`.
+    /// `true` if it was cut, as in [`super::reply::Reply::cut`].
     pub(super) cut: bool,
 }
 
@@ -60,7 +61,7 @@ impl Cache {
         Some(CachedAnswer { cut })
     }
 
-    /// Stores an answer to `fingerprint` that was given at `now`. `cut` is `true` if it was cut at `max_tokens`.
+    /// Stores an answer to `fingerprint` that was given at `now`. `cut` is `true` if it was cut.
     pub(super) fn store(&mut self, now: Instant, fingerprint: u64, cut: bool) {
         let entry = Entry { fingerprint, stored_at: now, cut, newer: NONE, older: NONE };
         let index = if let Some(&index) = self.by_fingerprint.get(&fingerprint) {

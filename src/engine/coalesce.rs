@@ -9,9 +9,9 @@
 //!  follower expired or cancelled ─▶ it leaves the list; the others stay
 //! ```
 //!
-//! A promoted follower has its own attempts and its own deadline and has tried no target, so its first attempt costs no
-//! retry budget. One job per fingerprint is sent at a time, however many follow (law 15): the failure of a leader
-//! starts one attempt, not one per follower.
+//! A promoted follower has its own attempts and its own deadline. Unless it takes an attempt over, it has tried no target,
+//! so its first attempt costs no retry budget. One job per fingerprint is sent at a time, however many follow (law 15): the
+//! failure of a leader starts one attempt, not one per follower.
 //!
 //! Promoted jobs are queued here until the engine has processed everything that is due, because a promoted job's own
 //! deadline may be due as well.

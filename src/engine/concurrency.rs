@@ -87,7 +87,7 @@ impl ConcurrencyLimiter {
         Ok(self.queued)
     }
 
-    /// Removes the first job; `None` if the queue is empty or the limit is reached.
+    /// Removes and returns the first job; `None` if the queue is empty or the limit is reached.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<Slot> {
         if self.queued == 0 || self.is_at_limit() {

@@ -1,8 +1,8 @@
 //! The queues of jobs that wait for targets in cool-down, or for the end of a probe.
 //!
-//! Jobs that wait for the same targets share a queue. A queue is *open* while one of its targets is neither in cool-down
-//! nor being probed. Its clock runs only while it is open, and the turn of a job comes when the clock has run for the
-//! job's delay, which is the jitter of its back-off:
+//! Jobs that wait for the same targets of one route share a queue. A queue is *open* while one of its targets is neither in
+//! cool-down nor being probed. Its clock runs only while it is open, and the turn of a job comes when the clock has run for
+//! the job's delay: what its back-off adds to a cool-down, or the whole back-off if the job waits for the end of a probe:
 //!
 //! ```text
 //!  targets    ── cool-down ──┤ open ├── cool-down ──┤ open ├── …
@@ -221,7 +221,7 @@ impl CoolDownQueues {
         self.next = self.earliest();
     }
 
-    /// Returns the job with the earliest turn, if that is due at `now`. [`Self::remove`] removes it.
+    /// Returns the job with the earliest turn, if that is due at `now`; the caller removes it with [`Self::remove`].
     pub(super) fn first_due(&self, now: Instant) -> Option<Slot> {
         if self.next > now {
             return None;
@@ -230,7 +230,7 @@ impl CoolDownQueues {
         queue.turns.peek().map(|Reverse(turn)| turn.slot)
     }
 
-    /// Returns a job whose turn comes at or after its deadline. [`Self::remove`] removes it.
+    /// Returns a job whose turn comes at or after its deadline; the caller removes it with [`Self::remove`].
     pub(super) fn first_late(&self) -> Option<Slot> {
         self.queues.iter().filter(|queue| queue.waiting > 0).find_map(Queue::first_late)
     }
@@ -248,6 +248,7 @@ impl CoolDownQueues {
         self.queues[place.queue as usize].targets
     }
 
+    /// Returns the earliest turn of all queues; [`Instant::MAX`] if none is known.
     fn earliest(&self) -> Instant {
         self.queues.iter().map(Queue::next).min().unwrap_or(Instant::MAX)
     }
@@ -319,11 +320,13 @@ mod tests {
     fn queues_of_other_targets_have_clocks_of_their_own() {
         let others = TargetSet { positions: 2, ..TARGETS };
         let mut queues = CoolDownQueues::new();
-        queues.push(Instant(0), (TARGETS, opens(10)), Nanos(1), (Slot(0), FOREVER));
+        queues.push(Instant(0), (TARGETS, opens(10)), Nanos(8), (Slot(0), FOREVER));
         let place = queues.push(Instant(0), (others, opens(20)), Nanos(1), (Slot(1), FOREVER));
         assert_eq!(queues.targets(place), others);
-        queues.update(Instant(5), |targets| if targets == TARGETS { opens(50) } else { opens(20) });
+        queues.update(Instant(15), |targets| if targets == TARGETS { opens(50) } else { opens(20) });
         assert_eq!((queues.next(), queues.first_due(Instant(21))), (Instant(21), Some(Slot(1))));
+        queues.remove(place, |_, _| true);
+        assert_eq!(queues.next(), Instant(53), "the first clock shows 5 and runs on at 50");
     }
 
     proptest! {
@@ -343,7 +346,8 @@ mod tests {
                     let place = std::mem::replace(&mut places[gone as usize], Place { queue: 0, ticket: u64::MAX });
                     queues.remove(place, |slot, ticket| places[slot.index()].ticket != ticket);
                 }
-                let entries: usize = queues.queues.iter().map(|queue| queue.turns.len()).sum();
+                let lengths = |queue: &Queue| queue.turns.len().max(queue.lateness.len());
+                let entries: usize = queues.queues.iter().map(lengths).sum();
                 prop_assert!(entries <= 2 * model.len() + 1, "{entries} entries for {} jobs", model.len());
             }
             model.sort_unstable();

@@ -15,7 +15,8 @@ impl Engine {
         let active = self.jobs.at(slot);
         debug_assert_eq!(active.state, JobState::Deciding, "invariant: state == Deciding");
         if self.now >= active.deadline {
-            return self.give_up(driver, slot, EndReason::Deadline); // Only if a live driver lags.
+            // If a wait or an attempt's time ends at the deadline, or if a live driver lags.
+            return self.give_up(driver, slot, EndReason::Deadline);
         }
         if self.concurrency.is_at_limit() {
             return self.enqueue(driver, slot, None, false);
@@ -49,8 +50,8 @@ impl Engine {
         }
     }
 
-    /// Continues a job after a wait or after its time in the queue: sends what it reserved, if that is still possible,
-    /// or decides again.
+    /// Continues a job after a wait or after its time in the queue: makes the send that it reserved, if that is still
+    /// possible, or queues it with that, or decides again.
     pub(super) fn resume(&mut self, driver: &mut impl Driver, slot: Slot, reserved: Option<Candidate>) {
         let Some(candidate) = reserved else { return self.decide(driver, slot) };
         let active = self.jobs.at(slot);
@@ -121,7 +122,7 @@ impl Engine {
         }
     }
 
-    /// Credits the quota that a paced send has reserved back to the quota estimate, because the job is not sent.
+    /// Credits the quota that a paced send has reserved back to the quota estimate, because that send is not made.
     pub(super) fn release_reserved(&mut self, slot: Slot, reserved: Option<Candidate>) {
         if let Some(candidate) = reserved {
             let cost = cost_of(&self.jobs.at(slot).job);
@@ -129,6 +130,7 @@ impl Engine {
         }
     }
 
+    /// Sends an attempt of a job in state `Deciding`, whose cost the quota estimate holds already.
     fn send(&mut self, driver: &mut impl Driver, slot: Slot, candidate: Candidate) {
         let Candidate { target, step, .. } = candidate;
         let attempt = AttemptId(self.attempts);
@@ -175,7 +177,8 @@ impl Engine {
         driver.send(self.now, &Attempt { id: attempt, slot, tag, number, target, job });
     }
 
-    /// Queues a job for the concurrency limit. `woken`: it comes from a queue of jobs that wait for targets.
+    /// Queues a job for the concurrency limit, or gives it up if the queue is full. `woken`: it comes from a queue of jobs
+    /// that wait for targets.
     #[cold]
     pub(super) fn enqueue(
         &mut self,

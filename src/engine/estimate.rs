@@ -1,10 +1,10 @@
 //! The quota estimate: what the engine assumes a target has left. Only the provider knows; the estimate is derived from
 //! the documented limits, from what was sent, and from what replies state.
 //!
-//! A send is charged at once with what it may use (prompt and `max_tokens`) and settled when the reply states what it
-//! used; an attempt that is cancelled stays charged in full. If a reply states a smaller remainder than estimated, the
-//! estimate is lowered to it, because other clients may share the quota. A larger one is ignored, because the provider
-//! may have replied before it received attempts that are in flight.
+//! A send is charged at once with what it may use (prompt and `max_tokens`) and settled when the reply arrives: to what it
+//! used, or to nothing if the reply did not serve the job. An attempt that is cancelled stays charged in full. If a reply
+//! states a smaller remainder than estimated, the estimate is lowered to it, because other clients may share the quota. A
+//! larger one is ignored, because the provider may have replied before it received attempts that are in flight.
 
 use super::reply::{LimitNumbers, Reply};
 use crate::job::Job;
@@ -29,7 +29,8 @@ struct AxisEstimate {
     bucket: Bucket,
 }
 
-/// Returns what a provider reserves for a job at admission: the estimated prompt and the bound on the completion.
+/// Returns what the engine assumes that a provider reserves for a job at admission: the estimated prompt and the bound on the
+/// completion, [`DEFAULT_MAX_TOKENS`] if the client sets none.
 pub(super) fn cost_of(job: &Job) -> Charge {
     let completion_tokens = job.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
     Charge::new(Usage { prompt_tokens: job.prompt_tokens, completion_tokens, cached_tokens: 0 })
@@ -75,7 +76,7 @@ impl QuotaEstimate {
         }
     }
 
-    /// Replaces what was reserved by what was used; `None` if the attempt was not charged.
+    /// Replaces what was reserved by what was used; `used` is `None` if the attempt was not charged.
     pub(super) fn settle(&mut self, now: Instant, cost: &Charge, used: Option<Usage>) {
         let used = used.map_or(Charge::ZERO, Charge::new);
         for AxisEstimate { axis, bucket } in &mut self.axes {
@@ -97,7 +98,7 @@ impl QuotaEstimate {
     }
 
     /// Returns the remaining share of the limit that has the smallest one after `cost`; negative if `cost` does not fit
-    /// now.
+    /// now, infinite if no limit is known.
     pub(super) fn room(&self, now: Instant, cost: &Charge) -> f64 {
         self.axes.iter().fold(f64::INFINITY, |tightest, AxisEstimate { axis, bucket }| {
             let share = bucket.fraction_left_after(now, cost.units_on(*axis));

@@ -1,5 +1,5 @@
-//! First-in, first-out lists of slots with removal anywhere in constant time: the queue of the concurrency limit and
-//! the followers of a leader.
+//! First-in, first-out lists of slots with removal anywhere in constant time: the queue of the concurrency limit, the
+//! followers of a leader, and the promoted leaders.
 //!
 //! All lists over the same slots share one vector of links, so nothing is allocated per job. A slot is in at most one
 //! of the lists that share a [`Links`] (asserted).
@@ -47,7 +47,7 @@ impl Links {
         }
     }
 
-    /// Removes the first slot of a list; `None` if the list is empty.
+    /// Removes and returns the first slot of a list; `None` if the list is empty.
     pub(super) fn pop(&mut self, list: &mut Fifo) -> Option<Slot> {
         let first = list.first?;
         self.remove(list, first);

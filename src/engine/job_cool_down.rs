@@ -9,7 +9,7 @@ use crate::ids::Slot;
 use crate::scenario::{CoolDown, Scenario};
 use provider::{Axis, Instant};
 
-/// A target that one job leaves alone.
+/// The cool-down of a target for one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct JobCoolDown {
     /// The job is not sent to the target before this instant.
@@ -19,6 +19,7 @@ pub(super) struct JobCoolDown {
 }
 
 impl JobCoolDown {
+    /// None: it has ended before any job arrives.
     const NONE: Self = Self { until: Instant::ZERO, cause: (LimitCause::Other, None) };
 }
 

@@ -51,7 +51,7 @@ pub(super) enum JobState {
     Queued { reserved: Option<Candidate>, woken: bool },
     /// It waits for a wake-up, with the send that it reserved on a paced target, if any.
     Waiting { reserved: Option<Candidate> },
-    /// It waits for its turn after the cool-down of its targets.
+    /// It waits for its turn after the cool-down or the probe of its targets.
     InCoolDownQueue(Place),
     /// It waits for the answer to an identical job.
     Following,
@@ -103,7 +103,7 @@ impl ActiveJob {
         elapsed
     }
 
-    /// Ends a wait: the job may be sent to any target again.
+    /// Ends a wait: the targets that the job tried before it may be tried again.
     pub(super) fn begin_round(&mut self, now: Instant) {
         self.transition(now, JobState::Deciding);
         self.tried_this_round = 0;

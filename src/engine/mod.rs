@@ -14,15 +14,16 @@
 //!   end_run            the run ends                        ─┘
 //! ```
 //!
-//! An input changes the state of one job. `dispatch` chooses its next action, `finish` ends it. `handle_reply`,
-//! `cancel` and `handle_timeout` may also free a permit of the concurrency limit or promote a follower; their last
-//! step, `run_ready`, continues the jobs that can go on. The states of a job (`jobs::JobState`) and what ends each:
+//! An input concerns one job, except `handle_timeout` and `end_run`, which concern all jobs that are due or in flight.
+//! `dispatch` chooses the job's next action, `finish` ends it. `handle_reply`, `cancel` and `handle_timeout` may also free
+//! a permit of the concurrency limit or promote a follower; their last step, `run_ready`, continues the jobs that can go on.
+//! The states of a job (`jobs::JobState`) and what ends each:
 //!
 //! | state | meaning | left by |
 //! |---|---|---|
-//! | `Deciding` | its next action is being chosen; never between two inputs | `decide`: sent, waiting, queued, given up |
+//! | `Deciding` | its next action is being chosen; never between two inputs | `dispatch`: another state; `finish`: ended |
 //! | `Sent` | an attempt is in flight | `handle_reply`, `time_out`: finished, or `Deciding` again |
-//! | `Waiting` | until a wake-up: back-off, pace or cool-down | `handle_timeout`: `Deciding` |
+//! | `Waiting` | until a wake-up: back-off, pace, cool-down or probe | `handle_timeout`: `Deciding` |
 //! | `InCoolDownQueue` | until its turn after a cool-down or a probe | `wake`: `Deciding` or `Queued`, if due or too late |
 //! | `Queued` | no permit of the concurrency limit is free | `run_ready`: `Deciding` |
 //! | `Following` | its leader, an identical job, is in flight | the leader's answer: finished; its end: see below |
@@ -31,19 +32,20 @@
 //! If a leader ends without an answer, its first follower becomes the leader: `Promoted`, or `Sent` if the old leader
 //! was cancelled while sent, because the attempt is then handed over. The other followers stay in `Following`.
 //!
-//! A job ends in `finish`, in one of four ways: served (`serve`, `serve_from_cache`), given up in `Deciding`
-//! (`give_up`), terminated in any state by its deadline or its caller (`terminate`), or in flight when the run ends
-//! (`finish_in_flight`).
+//! A job ends in `finish`, in one of four ways: served (`serve`, `serve_from_cache`, `serve_followers`), given up in
+//! `Deciding` (`give_up`), terminated in any other state by its deadline or its caller (`terminate`), or in flight when the
+//! run ends (`finish_in_flight`).
 //!
 //! Invariants (asserted): `now` never decreases. The driver executes actions synchronously in the order emitted; that
-//! order is the event log; it cannot re-enter the engine. Every job ends once (law 1), nothing is sent to a target in
+//! order is the event log; the driver cannot re-enter the engine. Every job ends once (law 1), nothing is sent to a target in
 //! cool-down (8), attempts, queue and waits stay within their bounds (14), of identical jobs one is sent at a time
 //! (15), and nothing is sent for a job after its first byte (16) or its cancellation (17).
 //!
-//! Policies, one file each: `route` chooses the target, `blockers` says why it cannot, `backoff` the wait, `attempt_timeout`
-//! bounds attempts, `budget` retries, `target` holds the cool-downs of all jobs and pacing, `job_cool_down` those of single jobs,
-//! `estimate` the quota estimate, `cache` the response cache, `coalesce` leaders and followers, `concurrency` the concurrency limit and its queue, `cool_down_queue` the jobs that
-//! wait for targets, `wake` the ends of waits.
+//! Policies, one file each: `route` chooses the target, `blockers` finds what blocks the others, `backoff` draws the wait,
+//! `attempt_timeout` bounds attempts, `budget` bounds retries, `target` holds the pacing and the cool-downs that hold for all
+//! jobs, `job_cool_down` those of single jobs, `estimate` the quota estimate, `cache` the response cache, `coalesce` leaders
+//! and followers, `concurrency` the concurrency limit and its queue, `cool_down_queue` the jobs that wait for targets, `wake`
+//! the ends of waits.
 
 mod attempt_timeout;
 mod backoff;
@@ -126,12 +128,13 @@ impl Engine {
         }
     }
 
-    /// Accepts a job. `tag` is the driver's own number for it, handed back with every action.
+    /// Accepts a job. `tag` is the driver's own number for it, handed back with every action except events.
     ///
     /// Returns the slot under which the job is known until [`Driver::done`]; `None` if it has ended already.
     ///
     /// # Panics
-    /// If the job arrives before its schedule.
+    /// If the job arrives before its schedule, or differs from a job in flight with its fingerprint. Like every input, if
+    /// `now` is earlier than the last one.
     pub fn submit(&mut self, driver: &mut impl Driver, now: Instant, job: Job, tag: Tag) -> Option<Slot> {
         self.advance_clock(now);
         let Job { id, workload, scheduled, prompt_tokens, max_tokens, fingerprint, .. } = job;
@@ -282,8 +285,8 @@ impl Engine {
         self.router.targets.iter().any(TargetState::has_estimate)
     }
 
-    /// Returns how many units of a limit the engine assumes used at `at`, which must not be earlier than the last input; `None`
-    /// if it has no estimate of it.
+    /// Returns how many units of a limit the engine assumes used at `at`, which must not be earlier than the last input;
+    /// `None` if it has no estimate of it.
     #[must_use]
     pub fn estimated_use(&self, at: Instant, target: TargetId, axis: Axis) -> Option<u64> {
         debug_assert!(at >= self.now, "law 4: time does not decrease, {at} comes after {}", self.now);
@@ -307,8 +310,8 @@ impl Engine {
     }
 
     /// Runs the jobs that this input made ready: first the promoted followers, so that they get the permits of the jobs
-    /// that they replace, then queued jobs while the concurrency limit allows, then jobs whose targets are open. A job that is
-    /// given up here may promote another one.
+    /// that they replace, then queued jobs while the concurrency limit allows, then jobs whose turn for their targets has
+    /// come or would come too late. A job that is given up here may promote another one.
     #[inline]
     fn run_ready(&mut self, driver: &mut impl Driver) {
         loop {

@@ -1,5 +1,5 @@
-//! The reply to an attempt, reduced to what routing needs: made by [`super::parse`] from an HTTP response, or by a
-//! driver from a simulated decision.
+//! The reply to an attempt, reduced to what routing needs: made by [`super::parse`] from an HTTP response, by a driver from
+//! a simulated decision, or by [`Reply::failed`] for an attempt without one.
 
 use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
 use crate::scenario::Retry;
@@ -15,7 +15,8 @@ pub struct Reply {
     pub wait: Option<Wait>,
     /// The wait in `retry-after-ms` or `retry-after` alone, which is all that SDKs read; `None` without these headers.
     pub header_wait: Option<Nanos>,
-    /// The numbers of the limit that refused; `None` if the reply is not a refusal or states no numbers.
+    /// The numbers of the limit that refused; `None` if the reply is not a refusal, or does not state both the limit and the
+    /// amount requested.
     pub limit: Option<LimitNumbers>,
     /// What the headers state about the remaining quota.
     pub remaining: HeaderRemaining,
@@ -141,13 +142,13 @@ impl Reply {
         }
     }
 
-    /// Returns the wait that a client with this policy obeys; `None` if the server named no usable one, or a longer one than
-    /// the client obeys.
+    /// Returns the wait that a client with this policy obeys; `None` if the client obeys none, or the server named no usable
+    /// one, or a longer one than the client obeys.
     ///
-    /// [`WaitKind::UntilFull`] is not usable: one request fits long before the limit is at its full quota. For a limit
-    /// per minute, OpenAI's resets name up to sixty times the wait that one request needs. The client's own back-off
-    /// applies instead. An exhausted allowance of hours or days is left alone until then: to try sooner is to be refused for
-    /// hours. A client that reads the headers alone knows no kinds.
+    /// [`WaitKind::UntilFull`] is not usable: one request fits long before the limit is at its full quota. If `n` requests
+    /// per minute are used up, OpenAI's reset names `n` times the wait that one request needs. The client's own back-off
+    /// applies instead. An exhausted allowance is left alone until then: to try sooner is to be refused for hours. A client
+    /// that reads the headers alone knows no kinds.
     pub(super) fn obeyed_wait(&self, retry: &Retry) -> Option<Nanos> {
         let is_allowance =
             matches!(self.outcome, AttemptOutcome::Limited { cause: LimitCause::Allowance, .. });

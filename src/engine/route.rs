@@ -13,7 +13,7 @@
 //! ```
 //!
 //! The decision covers one action. After a wait the job re-runs route selection, because other jobs may have used the
-//! quota meanwhile.
+//! quota meanwhile. If it has waited for a paced send that it reserved, it makes that one if it still can.
 
 use super::backoff::exponential;
 use super::blockers::{BlockedBy, Blockers, TargetView, blocked_by};
@@ -30,7 +30,7 @@ use crate::scenario::{MAX_ROUTE_TARGETS, Pick, Retry, Route, Scenario, Step};
 use provider::meter::Charge;
 use provider::{Instant, Nanos, RandomStream, random};
 
-/// A target of a route that a job can be sent to.
+/// A target of a job's route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub(super) target: TargetId,
@@ -52,7 +52,7 @@ impl Candidate {
 pub(super) enum NextAction {
     /// Send it.
     Send(Candidate),
-    /// Wait; `reserve` is the paced send that it waits for.
+    /// Wait; `reserve` is the paced send that it waits for, if any.
     Wait { until: Instant, obstacle: Obstacle, reserve: Option<Candidate> },
     /// Wait for its turn, which comes when the queue of `targets` has been open for `delay`. `until` is the expected instant
     /// of the turn, which comes later if the targets are probed or cool down again.
@@ -235,13 +235,14 @@ impl Router {
         numbered.filter(move |(position, _)| set.positions >> position & 1 != 0)
     }
 
-    /// Returns the random stream of the job's n-th wait. It depends on the seed, the job and `n` only.
+    /// Returns the random stream of the job's n-th back-off, from zero. It depends on the seed, the job and `n` only.
     fn jitter(&self, job: &Job, n: u32) -> RandomStream {
         RandomStream::keyed(self.jitter_key, random::mix(job.id.0) ^ u64::from(n))
     }
 
-    /// Puts a target in cool-down after a reply that did not serve the job at `slot`, if the reply calls for it. Returns the end
-    /// of the cool-down and its cause; `None` if there is none for all jobs.
+    /// Puts a target in cool-down after a reply that did not serve the job at `slot`, if the reply calls for it. Returns the
+    /// end of the cool-down, which an earlier reply may have set, and the cause of this reply; `None` if the reply calls for
+    /// no cool-down that holds for all jobs.
     #[cold] // Kept out of the path of jobs that are served.
     pub(super) fn cool_down(
         &mut self,
@@ -292,9 +293,9 @@ impl Router {
         Some((until, cause))
     }
 
-    /// Parks the other targets of an account whose target went into cool-down because the account itself is out of use: it must
-    /// pay, or its allowance is used up. Returns them with the ends of their cool-downs. A target that must be paid for stays in
-    /// use if no other one of a route is.
+    /// Parks the other targets of an account whose target went into cool-down because the account itself is out of use: it
+    /// must pay, or its allowance is used up. Returns those whose cool-down this begins or extends, with its end. If the
+    /// account must pay, a target stays in use if no other one of a route is.
     #[cold]
     pub(super) fn park_account(
         &mut self,

@@ -1,12 +1,17 @@
 //! The engine's state of each target: its cool-down, its health, and when the pace allows the next send.
 //!
-//! A target *cools down* for one of three reasons:
+//! A target *cools down* for one of four reasons:
 //!
 //! * It is rate limited: until the instant that its reply named or, if it named no usable one, for the back-off after as many
-//!   refusals in a row. Not if the client does not obey `retry-after`.
+//!   refusals in a row. Not if the client does not obey `retry-after`, or if only the refused job leaves the target alone.
 //! * It fails, and its reply names a wait: until that wait ends, ejected or not.
-//! * It is *ejected*: after [`Eject::after`] consecutive failures, for [`Eject::duration`], unless it is the last target of
-//!   a route that is in use (Envoy's panic threshold): to send to a failing target is better than to send nowhere.
+//! * It is *ejected*: after [`Eject::after`] consecutive failures, or at once if its account must pay, for
+//!   [`Eject::duration`], unless it is the last target of a route that is in use (Envoy's panic threshold): to send to a
+//!   failing target is better than to send nowhere.
+//! * It is *parked* with its account, for as long as the target whose reply showed that the account is out of use.
+//!
+//! *Consecutive* failures and refusals are those since the last success: a refusal does not reset the count of failures, nor
+//! a failure that of refusals. The end of an ejection resets that of failures.
 //!
 //! ```text
 //!             `after` consecutive failures            the next attempt is sent
@@ -41,7 +46,7 @@ pub(super) struct TargetState {
     cool_down_until: Instant,
     /// The cause of the last cool-down and, if a limit refused, its axis.
     cool_down_cause: (LimitCause, Option<Axis>),
-    /// Consecutive refusals by a limit.
+    /// Refusals by a limit since the last success.
     refusals: u32,
     health: Health,
     /// `None`: failures do not eject it.
@@ -58,7 +63,7 @@ pub(super) struct TargetState {
 /// The state of a target with respect to ejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Health {
-    /// Jobs are sent to it. `failures` is the number of its consecutive failures.
+    /// Jobs are sent to it. `failures` is the number of its failures since the last success or ejection.
     InUse { failures: u32 },
     /// It cools down, or has cooled down; the next attempt is a probe.
     Ejected,
@@ -119,8 +124,8 @@ impl TargetState {
         self.cool_down_until <= now && matches!(self.health, Health::InUse { .. })
     }
 
-    /// Returns the earliest instant at which the pace allows the job to be sent, and the axis that it waits for if that
-    /// is later than `now`; `None` if the known limits can never hold it.
+    /// Returns the earliest instant at which the pace allows the job to be sent, and the axis of the limit that delays it, if
+    /// one does; `None` if the known limits can never hold it.
     pub(super) fn next_send_at(&self, now: Instant, cost: &Charge) -> Option<(Instant, Option<Axis>)> {
         match (self.pace, &self.estimate) {
             (Pace::Gap(_), _) => Some((self.next_send.max(now), None)),
@@ -142,7 +147,7 @@ impl TargetState {
         }
     }
 
-    /// Replaces what was reserved for a send by what it used; `None` if it was not charged.
+    /// Replaces what was reserved for a send by what it used; `used` is `None` if it was not charged.
     pub(super) fn settle(&mut self, now: Instant, cost: &Charge, used: Option<Usage>) {
         if let Some(estimate) = &mut self.estimate {
             estimate.settle(now, cost, used.map(|used| self.cached.counted(used)));
@@ -176,7 +181,7 @@ impl TargetState {
         }
     }
 
-    /// Records a success, which resets the counts of refusals and failures.
+    /// Records a success, which resets the counts of refusals and failures, and ends the ejection if `attempt` is the probe.
     #[inline]
     pub(super) fn count_success(&mut self, attempt: AttemptId) {
         self.refusals = 0;
@@ -201,7 +206,7 @@ impl TargetState {
         }
     }
 
-    /// Counts a refusal by a limit. Returns the number of consecutive refusals before it.
+    /// Counts a refusal by a limit. Returns the number of refusals before it since the last success.
     pub(super) fn count_refusal(&mut self) -> u32 {
         let before = self.refusals;
         self.refusals = self.refusals.saturating_add(1);
@@ -232,8 +237,8 @@ impl TargetState {
         (!is_last).then(|| now + duration)
     }
 
-    /// Counts a failure that every further attempt would repeat, such as that of an account that must pay: it ejects the target at
-    /// once. Arguments and result are those of [`Self::count_failure`].
+    /// Counts a failure that every further attempt would repeat, such as that of an account that must pay: it ejects the
+    /// target at once. Arguments and result are those of [`Self::count_failure`].
     pub(super) fn count_lasting_failure(
         &mut self,
         now: Instant,

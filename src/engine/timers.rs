@@ -114,21 +114,25 @@ impl Timers {
         self.wakes.peek().map_or(self.first_deadline, |Reverse(timer)| timer.at.min(self.first_deadline))
     }
 
+    /// Returns the first deadline; `None` if none is set.
     fn next_deadline(&self) -> Option<Timer> {
         let early = self.early_deadlines.peek().map(|Reverse(timer)| *timer);
         self.deadlines.front().copied().into_iter().chain(early).min()
     }
 
+    /// Creates a timer that comes after all others of its instant.
     fn timer(&mut self, at: Instant, slot: Slot, job: JobId) -> Timer {
         self.timers_set += 1;
         Timer { at, order: self.timers_set, slot, job }
     }
 }
 
+/// Returns `true` if the first timer of a heap belongs to `job`.
 fn is_first(heap: &BinaryHeap<Reverse<Timer>>, job: JobId) -> bool {
     heap.peek().is_some_and(|Reverse(timer)| timer.job == job)
 }
 
+/// Removes timers from the front of a heap while the first one is stale.
 fn pop_while(heap: &mut BinaryHeap<Reverse<Timer>>, is_stale: impl Fn(&Timer) -> bool) {
     while heap.peek().is_some_and(|Reverse(timer)| is_stale(timer)) {
         heap.pop();

@@ -20,9 +20,10 @@ pub struct Allowance {
     pub window: Nanos,
     /// The used share, in thousandths; may exceed 1000.
     pub used_permille: u64,
-    /// The time until it resets, if stated relative to the reply.
+    /// The time until it resets, counted from the reply; `None` if it is neither stated nor follows from `reset_at` and the
+    /// `date` of the reply.
     pub reset: Option<Nanos>,
-    /// The moment at which it resets.
+    /// The moment at which it resets, if stated.
     pub reset_at: Option<UnixTime>,
     /// `true` if it refuses requests.
     pub is_exhausted: bool,
@@ -35,7 +36,7 @@ pub(super) fn allowances(headers: &dyn Headers) -> Vec<Allowance> {
     codex.chain(claude).collect()
 }
 
-/// Returns the allowance that refuses: of several exhausted ones the one that resets last.
+/// Returns the allowance that refuses: of several exhausted ones the one that resets last; `None` if none is exhausted.
 pub(super) fn refusing(allowances: &[Allowance]) -> Option<&Allowance> {
     let exhausted = allowances.iter().filter(|allowance| allowance.is_exhausted);
     exhausted.max_by_key(|allowance| (allowance.reset, allowance.window))

@@ -1,12 +1,13 @@
 //! What a completion states beside its text, wherever the dialect puts it: the usage, at the top, inside `x_groq`, or over
-//! two events of a stream; and whether the answer was cut at `max_tokens`.
+//! two events of a stream; and whether a limit on its length cut the answer.
 //!
 //! ```text
 //!  OpenAI and most      usage{prompt_tokens, completion_tokens}; streamed: in a last chunk without choices
 //!  Cerebras, Together   … on the chunk with the finish_reason      Groq until 2025   … inside x_groq on that chunk
 //!  Anthropic            usage{input_tokens, output_tokens}; streamed: message_start has the input, message_delta
 //!                       the output so far
-//!  Gemini's own API     usageMetadata{promptTokenCount, candidatesTokenCount, cachedContentTokenCount}, the last on every event
+//!  Gemini's own API     usageMetadata{promptTokenCount, candidatesTokenCount, thoughtsTokenCount,
+//!                       cachedContentTokenCount}; streamed: on every event, of which the last one counts
 //!  cached tokens        usage.prompt_tokens_details.cached_tokens, included in the prompt; Anthropic states them
 //!                       separately from the input
 //!  cut answers          choices[].finish_reason: length (Mistral also model_length); Anthropic stop_reason: max_tokens or
@@ -17,7 +18,7 @@
 use provider::Usage;
 use serde_json::Value;
 
-/// What was stated so far.
+/// What the bodies or events read so far have stated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct AnswerReader {
     prompt: Option<u32>,
@@ -173,6 +174,8 @@ mod tests {
                 json!({ "stop_reason": reason }),
                 json!({ "type": "message_delta", "delta": { "stop_reason": reason } }),
                 json!({ "status": "incomplete", "incomplete_details": { "reason": reason } }),
+                json!({ "response": { "incomplete_details": { "reason": reason } } }),
+                json!({ "candidates": [{ "finishReason": reason }] }),
             ]
         };
         for cut in CUT {

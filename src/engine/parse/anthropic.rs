@@ -60,7 +60,7 @@ fn refusal(response: &ErrorResponse<'_>) -> Refusal {
     }
 }
 
-/// Parses the limits. If input and output have limits of their own, their sum (`tokens`) is not a limit.
+/// Parses the limits. If input or output has a limit of its own, their sum (`tokens`) is not a limit.
 fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
     let read = |name, axis| {
         let part = |part: &str| format!("anthropic-ratelimit-{name}-{part}");

@@ -120,7 +120,7 @@ fn reset(limit: &LimitHeader, value: u64, units: u64, window: Nanos) -> Option<N
     (off <= tolerance).then_some(length)
 }
 
-/// The highest number that is read as a reset.
+/// Higher numbers count as this one where the limit is known, and as no reset where it is not.
 const MAX_RESET: u64 = 1_000_000_000;
 
 /// Returns `true` if a reset under OpenAI's header names is a bare number, which only Azure sends.

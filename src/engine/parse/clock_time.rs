@@ -10,7 +10,7 @@ use provider::calendar::{UnixTime, parse_decimal};
 /// The moment at which a limit resets, as a reply states it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResetTime {
-    /// The text that states it, without a zone.
+    /// The stated date, time or number, in a uniform spelling.
     pub stated: String,
     /// The moment; `None` if the zone is not known, or if only a time of day is stated and the reply has no date.
     pub time: Option<UnixTime>,
@@ -66,6 +66,7 @@ pub(super) fn find(text: &str, now: Option<UnixTime>, zone: Option<&'static str>
     starts.into_iter().find_map(|at| moment(text.get(at..)?.trim_start(), now, zone))
 }
 
+/// Parses a moment in any form at the start of a text.
 fn moment(text: &str, now: Option<UnixTime>, zone: Option<&'static str>) -> Option<ResetTime> {
     epoch(text)
         .or_else(|| http_date(text))
@@ -73,7 +74,8 @@ fn moment(text: &str, now: Option<UnixTime>, zone: Option<&'static str>) -> Opti
         .or_else(|| time_of_day(text, now, zone))
 }
 
-/// Returns the moment of a Unix time in seconds, or in milliseconds if it has 13 digits. Smaller numbers are lengths.
+/// Returns the moment of a Unix time in seconds if the number has 10 digits, or in milliseconds if it has 13. Other numbers are
+/// no moments.
 pub(super) fn unix_time(number: u64) -> Option<UnixTime> {
     match number {
         1_000_000_000..10_000_000_000 => Some(UnixTime::EPOCH + Nanos::from_secs(number)),
@@ -82,12 +84,14 @@ pub(super) fn unix_time(number: u64) -> Option<UnixTime> {
     }
 }
 
+/// Parses a Unix time that is not at the end of the text.
 fn epoch(text: &str) -> Option<ResetTime> {
     let end = text.find(|c: char| !c.is_ascii_digit())?;
     let time = unix_time(text[..end].parse().ok()?)?;
     Some(ResetTime { stated: text[..end].to_owned(), time: Some(time), zone: ZoneSource::Stated })
 }
 
+/// Parses an HTTP date.
 fn http_date(text: &str) -> Option<ResetTime> {
     let end = text.get(..40.min(text.len())).unwrap_or(text).find("GMT")? + "GMT".len();
     let time = UnixTime::parse_http_date(&text[..end])?;
@@ -122,6 +126,7 @@ fn date_time(text: &str, known_zone: Option<&'static str>) -> Option<ResetTime> 
     (time.is_some() || source == ZoneSource::Unknown).then_some(ResetTime { stated, time, zone: source })
 }
 
+/// Returns how the zone is known: from the text, else from the dialect.
 fn source(is_named: bool, known_zone: Option<&'static str>) -> ZoneSource {
     match (is_named, known_zone) {
         (true, _) => ZoneSource::Stated,

@@ -1,7 +1,9 @@
-//! Causes that mean the same in every dialect: codes and sentences that name them without doubt.
+//! Codes and sentences that name the same cause in every dialect, without doubt.
 //!
-//! The order is that of the harm of a mistake. An account that must pay is no rate limit, though its status is often 429, and no
-//! problem of the key, though its status may be 403. A call that is too large never succeeds, whatever the wait.
+//! The order is that of the harm of a mistake. An account that must pay is no rate limit, though its status is often 429, and
+//! no problem of the key, though its status may be 403. A call that is too large never succeeds, whatever the wait.
+//!
+//! Codes are compared without regard to case; phrases are in lower case.
 
 use super::error_body::ErrorBody;
 use crate::event::LimitCause;
@@ -45,7 +47,7 @@ pub(super) fn cause(body: &ErrorBody, sentence: &str) -> Option<LimitCause> {
     is_auth.then_some(LimitCause::Auth)
 }
 
-/// Returns what an error says beyond its cause.
+/// Returns what an error says beyond its cause; `None` if no code or sentence states it.
 pub(super) fn reason(body: &ErrorBody, sentence: &str) -> Option<Reason> {
     let by_code = REASON_CODES.iter().find(|(code, _)| has_code(body, code));
     let by_phrase = || REASON_PHRASES.iter().find(|(phrase, _)| sentence.contains(phrase));

@@ -1,7 +1,7 @@
 //! `DeepInfra`: a limit on concurrency, no limit per minute and no limit headers.
 //!
 //! Evidence: documentation and published bodies. The status is 429 if the account has 200 requests in flight on the
-//! model, or if the model is busy. A prompt that is too long gets a 500; `failure.rs` recognises it by its text.
+//! model, or if the model is busy. A prompt that is too long gets a 500; `length.rs` recognises it by its text.
 
 use super::rules::{DialectRules, Marker};
 use crate::event::LimitCause;

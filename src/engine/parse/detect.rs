@@ -39,6 +39,7 @@ fn by_numbers(headers: &dyn Headers) -> Option<Dialect> {
     openai::has_requests_per_minute(headers).then_some(Dialect::OpenAi)
 }
 
+/// Returns the dialect of the first marker in an error; failing that, the guess from Google's status names.
 pub(super) fn by_error(body: &ErrorBody) -> Option<Dialect> {
     // First, since OpenRouter forwards the provider's error, whose markers would match.
     let metadata = &body.error["metadata"];
@@ -77,7 +78,8 @@ fn has_shared_types(body: &ErrorBody) -> bool {
 }
 
 /// Returns Gemini for the status names of Google's APIs. It is a guess: all three of Google's dialects use these names.
-/// An error that does not name its service is parsed the same way in all three.
+/// An error that does not name its service is parsed the same way in all three, except for the message of Vertex's shared
+/// quota.
 fn by_google_status(body: &ErrorBody) -> Option<Dialect> {
     let codes =
         ["RESOURCE_EXHAUSTED", "UNAVAILABLE", "PERMISSION_DENIED", "UNAUTHENTICATED", "INVALID_ARGUMENT"];

@@ -2,7 +2,7 @@
 //!
 //! One header name holds milliseconds in one dialect, seconds in the next and a Unix time in a third, and the same
 //! sentence means a per-minute limit at one provider and a per-day limit at another. A reply is therefore always parsed
-//! under one dialect.
+//! under one dialect or, if that is unknown, by what Groq and OpenAI have in common.
 
 /// The wire format of a provider's replies, for the parser. [`provider::config::Dialect`] has only the ten of them that
 /// the provider model renders, and converts into this type.

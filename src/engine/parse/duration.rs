@@ -52,7 +52,7 @@ pub(super) fn go_duration_prefix(text: &str) -> Option<Nanos> {
     (word.len() < text.len()).then(|| go_duration(word))?
 }
 
-/// The units of Go's `time.Duration.String`.
+/// The units of Go durations.
 const GO_UNITS: [(&str, Nanos); 7] = [
     ("h", Nanos::HOUR),
     ("m", Nanos::MINUTE),

@@ -1,4 +1,5 @@
-//! The members under which errors are nested, and what the objects around an error add: codes, statuses, waits.
+//! The members under which errors are nested, and what else is read of an error and of the objects around it: codes,
+//! statuses, waits.
 
 use serde_json::{Map, Value};
 
@@ -40,7 +41,7 @@ const CODES: [&str; 11] = [
     "limit_source",
 ];
 
-/// Returns the codes of an error object: short strings, and numbers as text.
+/// Returns the codes of an error object: non-empty strings, and numbers as text; a `status_code` only if it is no status.
 pub(super) fn codes(fields: &Map<String, Value>) -> Vec<String> {
     let code = |key: &&str| match fields.get(*key)? {
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
@@ -70,6 +71,7 @@ pub(super) fn stated_status(fields: &Map<String, Value>) -> Option<u16> {
         })
 }
 
+/// Returns `true` for a number that is an HTTP status, from 100 to 599.
 fn is_status(value: &Value) -> bool {
     value.as_u64().is_some_and(|code| (100..600).contains(&code))
 }
@@ -79,6 +81,7 @@ pub(super) fn error_status(text: &str) -> Option<u16> {
     text.parse().ok().filter(is_error_status)
 }
 
+/// Returns `true` for a status from 400 to 599.
 fn is_error_status(status: &u16) -> bool {
     (400..600).contains(status)
 }
@@ -109,7 +112,7 @@ pub(super) fn status_in(text: &str) -> Option<u16> {
     found.max_by_key(|(at, _)| *at).map(|(_, status)| status)
 }
 
-/// Adds the scalar members of an object, and of its objects for metadata and headers, that are not there yet.
+/// Adds the numbers and strings of an object, and of its objects such as `metadata` and `headers`, that are not there yet.
 pub(super) fn add_members(members: &mut Map<String, Value>, fields: &Map<String, Value>) {
     for (name, value) in fields {
         match value {

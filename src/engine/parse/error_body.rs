@@ -23,7 +23,7 @@ pub(super) struct ErrorBody {
     pub(super) message: Option<String>,
     /// The message in ASCII lower case, for phrase matching; empty without a message.
     pub(super) lowercase: String,
-    /// Every short string that may identify the error: `type`, `code`, `status`, `object`, `title`, reasons, domains
+    /// Every string that may identify the error: `type`, `code`, `status`, `object`, `title` and the like, reasons, domains
     /// and quota ids of its details, an `error` that is a string, the request id.
     pub(super) codes: Vec<String>,
     /// The HTTP status that it states.
@@ -31,8 +31,8 @@ pub(super) struct ErrorBody {
     /// The error object, for members that only one dialect has; the object around it if `error` is a string; null for a
     /// plain-text body.
     pub(super) error: Value,
-    /// The scalar members of the error object and of the objects around it, for waits and the like, by their names in lower
-    /// case without `-` and `_`. Of two with one name, the inner one.
+    /// The numbers and strings of the error object and of the objects around it, for waits and the like, by their names in
+    /// lower case without `-` and `_`. Of two with one name, the inner one.
     pub(super) members: Map<String, Value>,
     /// The errors that a gateway lists in its message, if they are two or more.
     pub(super) listed: Vec<ErrorBody>,
@@ -117,6 +117,7 @@ impl ErrorBody {
         }
     }
 
+    /// Parses an object: the error that one of its members holds, else the object itself.
     fn from_object(mut fields: Map<String, Value>, depth: u8) -> Option<Self> {
         let mut inner = None;
         let has_message = envelope::MESSAGES.iter().any(|key| non_empty_str(&fields, key).is_some());
@@ -147,7 +148,7 @@ impl ErrorBody {
         }
     }
 
-    /// Adds the message, codes, status and scalar members of the object around the error. The error's own message and status
+    /// Adds the message, request id, status and members of the object around the error. The error's own message and status
     /// take precedence, with one exception: in `{"error": "X", "message": "Y"}`, X is a code and Y the message.
     fn with_envelope(mut self, envelope: &Map<String, Value>) -> Self {
         let is_string = self.error.is_null() && self.listed.is_empty();
@@ -169,6 +170,7 @@ impl ErrorBody {
         self
     }
 
+    /// Parses an error object that holds no error in its members. `None` if it has neither message, code nor status.
     fn from_fields(fields: Map<String, Value>, depth: u8) -> Option<Self> {
         let message = envelope::MESSAGES.into_iter().find_map(|key| non_empty_str(&fields, key));
         if let Some(value) = message.and_then(nested_json) {
@@ -199,8 +201,8 @@ impl ErrorBody {
         }
     }
 
-    /// Takes the codes and members of the errors that a gateway printed into its message, as JSON or as a Python dictionary.
-    /// With one such error, the message is that error's. Two or more are a list.
+    /// Reads the errors that a gateway printed into its message, as JSON or as a program prints objects (`literal`). One such
+    /// error adds its codes, members and status, and its message takes the place of its print. Two or more are a list.
     fn add_embedded(&mut self, depth: u8) {
         let Some(message) = self.message.clone().filter(|message| message.contains('{')) else { return };
         if depth >= MAX_DEPTH {
@@ -265,7 +267,7 @@ impl ErrorBody {
         })
     }
 
-    /// Takes the title of a page.
+    /// Parses a page in HTML: its title is the message, and may have the status.
     fn from_html(text: &str) -> Option<Self> {
         let lower = text.get(..MAX_TEXT_BYTES).unwrap_or(text).to_ascii_lowercase();
         let start = lower.find("<title")?;
@@ -281,7 +283,7 @@ impl ErrorBody {
         })
     }
 
-    /// Replaces the message.
+    /// Replaces the message and its lower-case form.
     fn set_message(&mut self, message: &str) {
         self.lowercase = message.to_ascii_lowercase();
         self.message = Some(message).filter(|message| !message.is_empty()).map(str::to_owned);

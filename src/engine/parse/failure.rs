@@ -30,18 +30,19 @@ pub struct ParsedFailure {
     pub cause: LimitCause,
     /// The names and numbers of the limit that refused.
     pub refusal: Refusal,
-    /// The final wait: the most precise one that the response states, with the kind that follows from the cause. `None`
-    /// if it states none. [`Refusal::wait`] is only the one in the message.
+    /// The final wait: the most precise one that the response states or, if it states none and the window of the limit is
+    /// short, that window; with the kind that follows from the cause. `None` if there is neither. [`Refusal::wait`] is only
+    /// the one in the message.
     pub wait: Option<Wait>,
     /// The wait in the headers `retry-after-ms` or `retry-after`.
     pub header_wait: Option<Nanos>,
     /// The moment at which the limit resets, if the response states one.
     pub reset_at: Option<ResetTime>,
-    /// The message of the provider.
+    /// The message of the error; `None` if it has none.
     pub message: Option<String>,
     /// What the error says beyond its cause.
     pub reason: Option<Reason>,
-    /// `true` if the call is longer than the model allows, which no quota has to do with.
+    /// `true` if the call is longer than the model allows, which concerns no quota.
     pub exceeds_model: bool,
     /// Who answered; `None` if nothing shows it.
     pub responder: Option<Responder>,
@@ -50,7 +51,8 @@ pub struct ParsedFailure {
     /// The window that the name of the limit states, if the numbers contradict it. They are believed:
     /// [`Refusal::window`] is the one that they imply.
     pub contradicted_window: Option<Nanos>,
-    /// The errors that a gateway lists. The cause, the numbers and the wait are those of the one that ends first.
+    /// The errors that a gateway lists. The cause, the numbers and the wait are those of the one with the shortest wait, of
+    /// those that a wait ends.
     pub listed: Vec<ListedFailure>,
 }
 
@@ -126,7 +128,7 @@ pub(super) fn classify(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -
     let sentence = if is_known { Cow::Borrowed(&*body.lowercase) } else { Cow::Owned(body.sentence()) };
     let too_long = if is_known { None } else { length::parse(body) };
     let common = || if is_known { None } else { common::cause(body, &sentence) };
-    let stated_cause = named_limit::cause_in_any_dialect(body, &mut refusal)
+    let stated_cause = named_limit::dashscope_cause(body, &mut refusal)
         .or_else(|| rules.cause(response))
         .or(refusal.cause)
         .or_else(common)
@@ -212,8 +214,10 @@ fn status_behind(status: u16, body: &ErrorBody) -> u16 {
     if is_gateway_failure { behind().unwrap_or(status) } else { status }
 }
 
-/// Returns the cause of a response that does not state it. For a 429, and for other statuses whose text says that a limit
-/// is exceeded: from the unit and the window of the limit, else from the numbers, else `Other`. Otherwise from the status.
+/// Returns the cause of a response that does not state it. For a 429: [`LimitCause::TooLarge`] if the request alone exceeds
+/// the limit, else from the unit and the window of the limit, else from the numbers, else `Other`. For statuses other than
+/// 401, 402, 404 and 413 whose text has a word on limits: from the unit and the window, else from the status. Otherwise from
+/// the status, but `Other` for a 401 or 403 of a proxy.
 fn fallback_cause(
     status: u16,
     refusal: &Refusal,

@@ -28,7 +28,7 @@ impl std::fmt::Debug for Response<'_> {
     }
 }
 
-/// Returns the wait in `retry-after-ms` or `retry-after`, relative to the `date` header if it is a date.
+/// Returns the wait in `retry-after-ms` or `retry-after`, relative to the `date` header if it is a date or a Unix time.
 ///
 /// A wait of zero counts as none, since retrying at once after a refusal only loops. Azure sends `retry-after-ms: 0`
 /// next to `retry-after: 1` (captured 2026-08).
@@ -57,7 +57,8 @@ pub fn retry_after_moment(headers: &dyn Headers) -> Option<UnixTime> {
     unix_time(headers.value("retry-after")?.trim().parse().ok()?)
 }
 
-/// The headers of a reply that a gateway passed on, with those of the provider. LiteLLM puts `llm_provider-` before their names.
+/// The headers of a reply that a gateway passed on, with those of the provider. LiteLLM puts `llm_provider-` before the names
+/// of the latter.
 pub(super) struct Forwarded<'a>(pub(super) &'a dyn Headers);
 
 impl Forwarded<'_> {
@@ -85,7 +86,7 @@ const FORWARDED: [&str; 7] = [
 ];
 
 /// Returns the wait from the `date` of a reply until `time`, or zero if that has passed. Never reads a clock of the
-/// client, which may be wrong and does not exist in a simulation. Returns `None` without a `date` header.
+/// client, which may be wrong and does not exist in a simulation. Returns `None` without a valid `date` header.
 pub(super) fn wait_until(time: UnixTime, headers: &dyn Headers) -> Option<Nanos> {
     Some(time.since(UnixTime::parse_http_date(headers.value("date")?)?))
 }

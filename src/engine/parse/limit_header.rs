@@ -7,9 +7,10 @@ use provider::{Axis, Nanos};
 /// One limit in the headers of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitHeader {
-    /// Its name in the headers: `requests`, `tokens-minute`.
+    /// Its name: `requests`, `tokens-minute` and the like as in the headers, or what it counts if the headers do not name it.
     pub name: &'static str,
-    /// The axis; `None` for windows that are not modelled: ten seconds, an hour, a month.
+    /// The axis; `None` for units and windows that are not modelled, such as ten seconds or a month, or if the numbers fit no
+    /// window.
     pub axis: Option<Axis>,
     /// The limit, in units per window.
     pub limit: u64,
@@ -35,10 +36,12 @@ impl LimitHeader {
         })
     }
 
+    /// Returns the units that are not left, at most the limit.
     pub(super) const fn used(&self) -> u64 {
         self.limit.saturating_sub(self.remaining)
     }
 
+    /// Returns the limit in the provider model's type; `None` without an axis or a reset.
     fn header_limit(&self) -> Option<HeaderLimit> {
         let Self { axis, limit, remaining, reset, .. } = *self;
         Some(HeaderLimit { axis: axis?, limit, remaining, reset: reset? })
@@ -74,8 +77,8 @@ fn has_less_left(one: &LimitHeader, other: &LimitHeader) -> bool {
     u128::from(one.remaining) * u128::from(other.limit) < u128::from(other.remaining) * u128::from(one.limit)
 }
 
-/// Returns the limit that refused, as far as headers show it: the one on `axis`; without an axis, the exhausted one
-/// if there is exactly one.
+/// Returns the limit that refused, as far as headers show it: the first one on `axis`; without an axis, the exhausted one if
+/// there is exactly one.
 pub(super) fn refusing_limit(limits: &[LimitHeader], axis: Option<Axis>) -> Option<&LimitHeader> {
     if axis.is_some() {
         return limits.iter().find(|limit| limit.axis == axis);

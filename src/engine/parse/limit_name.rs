@@ -10,7 +10,7 @@
 //! Of several names, the first one in the text counts: what follows is usually what a better plan would allow.
 
 use super::duration::unit_of_time;
-use super::quantity::leading_decimal;
+use super::quantity::leading_integer;
 use provider::{Axis, Nanos};
 
 /// What a limit counts.
@@ -76,13 +76,13 @@ impl LimitName {
         first.map(|(_, name)| name).unwrap_or_default()
     }
 
-    /// Returns the axis with this name; `None` for windows that no axis has.
+    /// Returns the axis with this name; `None` if the unit is not known, or no axis counts it over this window.
     pub(super) fn axis(self) -> Option<Axis> {
         axis_of(self.unit?, self.window)
     }
 }
 
-/// Returns the axis of a unit and a window.
+/// Returns the axis of a unit and a window; `None` if there is none.
 #[must_use]
 pub fn axis_of(unit: Unit, window: Option<Nanos>) -> Option<Axis> {
     Axis::ALL.into_iter().find(|axis| Unit::of(*axis) == unit && axis.window_length() == window)
@@ -121,6 +121,7 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     words.map(move |word| (word.as_ptr() as usize - base, word))
 }
 
+/// Parses `tpm`, `itpm`, `rph`, `qps` and the like.
 fn parse_abbreviation(word: &str) -> Option<LimitName> {
     let (unit, window) = match word {
         "ash" | "asph" => (Unit::AudioSeconds, Nanos::HOUR),
@@ -181,7 +182,7 @@ fn rate(text: &str) -> Option<(usize, LimitName)> {
 /// Parses the period at the start of a text: `minute`, `min`, `86400s`, `10 seconds`, `24 hours`.
 fn period(text: &str, separator: &str) -> Option<Nanos> {
     let text = text.trim_start();
-    let (count, rest) = leading_decimal(text).map_or((None, text), |(count, rest)| (Some(count), rest));
+    let (count, rest) = leading_integer(text).map_or((None, text), |(count, rest)| (Some(count), rest));
     let rest = rest.trim_start_matches([' ', '-']);
     let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
     let name = &rest[..end];
@@ -263,9 +264,10 @@ fn nearest_unit_after(words: &[&str]) -> Option<Unit> {
     nearest_unit(words[..=at].iter().rev().copied())
 }
 
-/// Finds a number of hours or days that names a limit: the word `limit` or `usage` is near, and the text does not ask to
-/// wait that long.
+/// Finds the first number of hours or days that names a limit: a word such as `limit` or `usage` follows, or `for` precedes,
+/// and the text does not ask to wait that long.
 fn span_of_hours(text: &str) -> Option<(usize, Nanos)> {
+    let mut first: Option<(usize, Nanos)> = None;
     for (word, unit) in [("hour", Nanos::HOUR), ("小时", Nanos::HOUR), ("day", Nanos::DAY)] {
         for (at, _) in text.match_indices(word) {
             let before = text[..at].trim_end_matches([' ', '-']);
@@ -282,12 +284,13 @@ fn span_of_hours(text: &str) -> Option<(usize, Nanos)> {
                     .iter()
                     .any(|word| after.starts_with(word))
             };
-            if names_limit && !is_wait && (1..=1_000).contains(&count) {
-                return Some((start, Nanos(count * unit.0)));
+            let is_span = names_limit && !is_wait && (1..=1_000).contains(&count);
+            if is_span && first.is_none_or(|(known, _)| start < known) {
+                first = Some((start, Nanos(count * unit.0)));
             }
         }
     }
-    None
+    first
 }
 
 /// Phrases of limits on requests in flight, in lower case.
@@ -304,6 +307,7 @@ const CONCURRENCY: [&str; 10] = [
     "too many open requests",
 ];
 
+/// Finds the first phrase of [`CONCURRENCY`].
 fn concurrency(text: &str) -> Option<(usize, LimitName)> {
     let at = CONCURRENCY.iter().filter_map(|phrase| text.find(phrase)).min()?;
     Some((at, LimitName { unit: Some(Unit::InFlight), window: None }))
@@ -335,6 +339,7 @@ mod tests {
             ("daily input token limit", Some(Unit::InputTokens), Some(Nanos::DAY)),
             ("usage limit reached for 5 hour.", None, Some(FIVE_HOURS)),
             ("5-hour usage limit reached", None, Some(FIVE_HOURS)),
+            ("7-day usage limit reached, of the 5-hour usage limit half is left", None, Some(WEEK)),
             ("已达到 5 小时的使用上限", None, Some(FIVE_HOURS)),
             ("too many concurrent requests for this client", Some(Unit::InFlight), None),
             ("try again in 5 hours", None, None),

@@ -29,7 +29,8 @@ pub struct Embedded {
     pub cut: bool,
 }
 
-/// Returns the objects in a text, in order, without those inside others. `allow_cut`: the last one may lack its end.
+/// Returns the objects with members in a text, in order, without those inside others. `allow_cut`: the last one may lack its
+/// end.
 #[must_use]
 pub fn embedded(text: &str, allow_cut: bool) -> Vec<Embedded> {
     let mut found = Vec::new();
@@ -54,6 +55,7 @@ fn object_at(text: &str, allow_cut: bool) -> Option<(Value, usize, bool)> {
     (allow_cut || !parser.cut).then_some((value, parser.at, parser.cut))
 }
 
+/// A parser of one literal.
 struct Parser<'a> {
     text: &'a str,
     /// The position of the next byte.

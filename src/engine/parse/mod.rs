@@ -3,13 +3,13 @@
 //! ```text
 //!   body ────▶ error_body   the error, whatever it is wrapped in                  ┐
 //!   headers ─▶ headers      retry-after; duration: lengths of time                ├─▶ failure  cause, numbers, wait ─▶ Reply
-//!   dialect ─▶ rules        one file per dialect: groq, openai, azure, …          ┘
+//!   dialect ─▶ rules        tables per dialect: groq, openai, azure, …, others    ┘
 //!                  named_limit, common, wait: what any dialect may say, for what the rules have not read
 //!   answer, stream          the usage of a success, whether it was cut, and an error after status 200
 //!   detect                  the dialect, if the caller does not know it
 //! ```
 //!
-//! Invariant: what a reply does not state stays `None`. The mock renders the same replies. Its code is written
+//! Invariant: what a reply neither states nor implies stays `None`. The mock renders the same replies. Its code is written
 //! independently, and `tests/wire.rs` checks that parsing what it renders gives back the decision. `tests/dialects`
 //! checks every published capture against its expected reading.
 
@@ -84,11 +84,11 @@ use serde_json::Value;
 /// Everything that was parsed out of one response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
-    /// The dialect as given or, if none was given, as detected. `None` if the response has no marker of one.
+    /// The dialect as given or, if none was given, as detected. `None` if nothing in the response shows one.
     pub dialect: Option<Dialect>,
-    /// The failure; `None` for a success.
+    /// The failure; `None` for a success status without an error in the body, also if `reply` is garbage.
     pub failure: Option<ParsedFailure>,
-    /// Every limit in the headers.
+    /// Every limit in the headers that the rules of the dialect read.
     pub limits: Vec<LimitHeader>,
     /// The part that the engine uses.
     pub reply: Reply,
@@ -148,8 +148,8 @@ pub fn status_of(body: &[u8]) -> Option<u16> {
     status::status_of(&ErrorBody::parse(body)?)
 }
 
-/// Returns `true` if a body is an error in a form that is known: it has a message in an object named `error` or `errors`, or lists
-/// errors.
+/// Returns `true` if a body is an error in a form that is known: it has a message, and a member `error`, `errors`, `Error` or
+/// `detail`, or it lists errors.
 #[must_use]
 pub fn is_error(body: &[u8]) -> bool {
     let value: Value = serde_json::from_slice(body).unwrap_or_default();

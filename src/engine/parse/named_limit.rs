@@ -10,11 +10,11 @@ use super::refusal::{Refusal, between, over};
 use crate::event::LimitCause;
 use provider::Nanos;
 
-/// Returns the cause of sentences that mean the opposite of their code, in any dialect.
+/// Returns the cause of `DashScope`'s throttling, in any dialect, and sets the unit, the window and the axis of the limit.
 ///
 /// `DashScope` throttles tokens per minute with OpenAI's code and sentence for insufficient credit; only the anchor of the page
 /// that it names differs (published 2026: it clears in about a minute). Its native endpoint has a code for each (documented).
-pub(super) fn cause_in_any_dialect(body: &ErrorBody, refusal: &mut Refusal) -> Option<LimitCause> {
+pub(super) fn dashscope_cause(body: &ErrorBody, refusal: &mut Refusal) -> Option<LimitCause> {
     let has_code = |code: &str| body.codes.iter().any(|known| known.starts_with(code));
     let unit = match &body.lowercase {
         _ if has_code("Throttling.AllocationQuota") => Unit::Tokens,
@@ -31,7 +31,8 @@ pub(super) fn cause_in_any_dialect(body: &ErrorBody, refusal: &mut Refusal) -> O
     Some(LimitCause::MinuteLimit)
 }
 
-/// Adds the unit, window, axis, scope, model and numbers that the text states and the rules of the dialect have not read.
+/// Adds the unit, window, axis, scope, model and numbers that the text or `x-ratelimit-type` states and the rules of the
+/// dialect have not read.
 pub(super) fn complete(
     refusal: &mut Refusal,
     cause: Option<LimitCause>,
@@ -69,8 +70,8 @@ pub(super) fn complete(
     }
 }
 
-/// Corrects the axis of a message that names no window, such as Azure's `call rate limit`, if the headers show that the limit of
-/// the day on the same unit is exhausted and show none of the minute.
+/// Corrects the axis of a message that names no window, such as Azure's `call rate limit`, if the headers show that the limit
+/// of the day on the same unit is exhausted and show no other on that unit.
 pub(super) fn prefer_exhausted_day(refusal: &mut Refusal, limits: &[LimitHeader]) {
     let Some(axis) = refusal.axis.filter(|axis| !axis.is_daily() && refusal.limit.is_none()) else { return };
     let of_unit = |limit: &&LimitHeader| limit.axis.is_some_and(|other| Unit::of(other) == Unit::of(axis));
@@ -84,6 +85,7 @@ pub(super) fn prefer_exhausted_day(refusal: &mut Refusal, limits: &[LimitHeader]
     }
 }
 
+/// Adds the numbers that a sentence states as a pair, behind labels, or as a rate, unless they are known.
 fn add_numbers(refusal: &mut Refusal, sentence: &str) {
     if refusal.limit.is_none()
         && refusal.used.is_none()
@@ -100,13 +102,14 @@ fn add_numbers(refusal: &mut Refusal, sentence: &str) {
     refusal.requested = refusal.requested.or_else(|| labelled(sentence, &REQUESTED_LABELS));
 }
 
-/// Returns whose limit it is, by the words before or after its name.
+/// Returns whose limit it is, by the phrases of [`SCOPES`].
 fn scope(text: &str) -> Option<&'static str> {
     SCOPES.iter().find(|(phrase, _)| text.contains(phrase)).map(|(_, scope)| *scope)
 }
 
 /// Corrects the window if the numbers contradict the name: no limit over the named window can ask for such a wait, but one
-/// over another usual window asks for exactly this one. Returns the named window, or `None` if it stands.
+/// over a longer usual window asks for about this one. Returns the named window, or `None` if it stands or the unit is not
+/// known.
 pub(super) fn believe_numbers(refusal: &mut Refusal) -> Option<Nanos> {
     let named = refusal.window?;
     let implied = implied_window(refusal.limit?, refusal.used?, refusal.requested?, refusal.wait?, named)?;
@@ -137,9 +140,9 @@ pub fn implied_window(limit: u64, used: i64, requested: u64, wait: Nanos, named:
 }
 
 impl Refusal {
-    /// Returns the usual window by which the wait follows from the numbers to the digit, if it does not follow from the named one.
-    /// A limit that refills evenly leaves no other explanation; one that is counted anew for each window may match by accident, so
-    /// this is for a reader, not for routing.
+    /// Returns the usual window by which the wait follows from the numbers, within 1 ms or 0.01 %, if it does not follow from
+    /// the named one. A limit that refills evenly leaves no other explanation; one that is counted anew for each window may
+    /// match by accident, so this is for a reader, not for routing.
     #[must_use]
     pub fn exact_window(&self) -> Option<Nanos> {
         let (limit, used, requested, wait) = (self.limit?, self.used?, self.requested?, self.wait?);
@@ -165,6 +168,7 @@ const MILLISECOND: u64 = 1_000_000;
 pub(super) const WINDOWS: [Nanos; 7] =
     [Nanos::SECOND, Nanos::MINUTE, Nanos::HOUR, Nanos(5 * Nanos::HOUR.0), Nanos::DAY, WEEK, MONTH];
 
+/// The labels before a limit, in lower case; of several with a number, the first one here counts.
 const LIMIT_LABELS: [&str; 24] = [
     "rate limit of",
     "limit of",
@@ -191,7 +195,9 @@ const LIMIT_LABELS: [&str; 24] = [
     "上限为",
     "上限",
 ];
+/// The labels before the usage, as [`LIMIT_LABELS`].
 const USED_LABELS: [&str; 6] = ["used", "current", "currently at", "usage", "consumed", "already used"];
+/// The labels before the amount requested, as [`LIMIT_LABELS`].
 const REQUESTED_LABELS: [&str; 4] = ["requested", "requesting", "request of", "needed"];
 
 /// Words that say whose limit it is, in lower case, the most specific first.

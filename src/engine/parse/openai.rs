@@ -47,8 +47,7 @@ fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
 }
 
 /// Returns the axis of the limit on requests: per minute, unless only the limit per day takes so long to refill; `None` if
-/// the reset fits neither.
-/// `remaining` is rounded to a whole request, hence the tolerance of one.
+/// the reset fits neither. `remaining` is rounded to a whole request, hence the tolerance of one.
 fn requests_axis(limit: &LimitHeader) -> Option<Axis> {
     let Some(reset) = limit.reset else { return Some(Axis::Rpm) };
     let fits = |window: Nanos| {
@@ -63,7 +62,8 @@ fn requests_axis(limit: &LimitHeader) -> Option<Axis> {
 
 /// Returns `true` if the headers state requests per minute, which under these names only OpenAI does.
 pub(super) fn has_requests_per_minute(headers: &dyn Headers) -> bool {
-    let [requests, ..] = limits(headers)[..] else { return false };
+    let limits = limits(headers);
+    let Some(requests) = limits.iter().find(|limit| limit.name == "requests") else { return false };
     let until_full = refill_time(requests.limit, requests.used(), Nanos::MINUTE);
     requests.used() > 0 && requests.reset == Some(until_full)
 }
@@ -100,5 +100,21 @@ mod tests {
         assert_eq!(axis("500", "500", "0s"), Some(Axis::Rpm), "full, as documented");
         assert_eq!(axis("500", "499", "1h"), None, "neither window");
         assert_eq!(axis("500", "499", "nonsense"), Some(Axis::Rpm));
+    }
+
+    #[test]
+    fn only_a_limit_on_requests_per_minute_shows_openai() {
+        let requests = [
+            ("x-ratelimit-limit-requests", "500"),
+            ("x-ratelimit-remaining-requests", "499"),
+            ("x-ratelimit-reset-requests", "120ms"),
+        ];
+        let tokens = [
+            ("x-ratelimit-limit-tokens", "6000"),
+            ("x-ratelimit-remaining-tokens", "5990"),
+            ("x-ratelimit-reset-tokens", "100ms"),
+        ];
+        assert!(has_requests_per_minute(&Pairs(&requests)));
+        assert!(!has_requests_per_minute(&Pairs(&tokens)), "Groq states tokens per minute as well");
     }
 }

@@ -3,7 +3,7 @@
 use super::refusal::after;
 
 /// Parses the whole number at the start of a text: `30000`, `30,000`, `9.0`, `30k`, `1.5m`. Ignores a fraction without a
-/// suffix. Returns `None` if the text ends with the number, since it may have been truncated, except for a full stop.
+/// suffix. Returns `None` if the text ends with the digits before the point, since the number may have been truncated.
 pub(super) fn leading_number(text: &str) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != ',')?;
     let whole: u64 = text[..end].trim_end_matches(',').replace(',', "").parse().ok()?;
@@ -29,7 +29,7 @@ pub(super) fn leading_number(text: &str) -> Option<u64> {
 }
 
 /// Parses a whole number at the start of a text and returns it with what follows; `None` if a fraction follows.
-pub(super) fn leading_decimal(text: &str) -> Option<(u64, &str)> {
+pub(super) fn leading_integer(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let rest = &text[end..];
     let has_fraction =
@@ -38,8 +38,8 @@ pub(super) fn leading_decimal(text: &str) -> Option<(u64, &str)> {
     Some((number, rest))
 }
 
-/// Returns the number after the first of the labels that has one. A label is in lower case, a whole word, and separated
-/// from the number by spaces, a colon, an equals sign or a tilde at most.
+/// Returns the number after the first of the labels that has one. A label is in lower case and a whole word. Between it and
+/// the number are spaces, colons, equals signs, tildes or quotation marks, at least one of them, and nothing else.
 pub(super) fn labelled(text: &str, labels: &[&str]) -> Option<u64> {
     labels.iter().find_map(|label| {
         text.match_indices(label).find_map(|(at, _)| {
@@ -55,7 +55,7 @@ pub(super) fn labelled(text: &str, labels: &[&str]) -> Option<u64> {
 /// Returns the two numbers of `(33/32)`, `(actual/limit): 65605/16000` or `(0/5 used`: used and limit.
 pub(super) fn used_of_limit(text: &str) -> Option<(u64, u64)> {
     let pair = |text: &str| {
-        let (used, rest) = leading_decimal(text)?;
+        let (used, rest) = leading_integer(text)?;
         let rest = rest.trim_start().strip_prefix('/')?.trim_start();
         Some((used, leading_number(rest)?))
     };
@@ -64,7 +64,8 @@ pub(super) fn used_of_limit(text: &str) -> Option<(u64, u64)> {
     labelled.next().or_else(|| text.match_indices('(').find_map(|(at, _)| pair(&text[at + 1..])))
 }
 
-/// Returns the number in `30 requests per minute`, `8,000 input tokens/min`, unless the words before it advertise a better plan.
+/// Returns the number in `30 requests per minute`, `8,000 input tokens/min`, unless the words before it advertise a better
+/// plan.
 pub(super) fn number_of_rate(text: &str) -> Option<u64> {
     const UNITS: [&str; 5] = ["requests", "tokens", "queries", "calls", "neurons"];
     const RATES: [&str; 5] = [" per ", "/", " a ", " every ", " in "];

@@ -7,7 +7,7 @@ use super::quantity::leading_number;
 use crate::event::LimitCause;
 use provider::{Axis, Nanos};
 
-/// The limit that refused, as the body states it; what is not stated is `None`.
+/// The limit that refused, as the body and, where it does not, the headers state it; what is not stated is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusal {
     /// The cause, if the body states it. The final one is [`ParsedFailure::cause`](super::ParsedFailure::cause).
@@ -16,21 +16,21 @@ pub struct Refusal {
     pub model: Option<String>,
     /// The organisation, project, team or other owner of the limit.
     pub organization: Option<String>,
-    /// Whose limit it is, in a word: `organisation`, `project`, `user`.
+    /// Whose limit it is: `organisation`, `project`, `user and model`.
     pub scope: Option<&'static str>,
-    /// The axis; `None` if none counts this unit over this window.
+    /// The axis; `None` if it is not stated, or none counts this unit over this window.
     pub axis: Option<Axis>,
     /// What the limit counts.
     pub unit: Option<Unit>,
     /// The window of the limit.
     pub window: Option<Nanos>,
-    /// The limit, in units of the axis per window.
+    /// The limit, in units per window; for a call that is too long for the model, the model's maximum in tokens.
     pub limit: Option<u64>,
     /// The usage before the request. Negative if a burst capacity above the limit leaves more than the limit.
     pub used: Option<i64>,
-    /// The cost of the request.
+    /// The cost of the request; for a call that is too long for the model, its length in tokens.
     pub requested: Option<u64>,
-    /// The wait in the message (`try again in T`). The final one is
+    /// The wait in the message of Groq or OpenAI (`try again in T`). The final one, of any dialect, is
     /// [`ParsedFailure::wait`](super::ParsedFailure::wait).
     pub wait: Option<Nanos>,
 }
@@ -66,7 +66,7 @@ impl Refusal {
         body.message.as_deref().map(Self::from_message).unwrap_or_default()
     }
 
-    /// Returns the cause that the unit and the window imply; `None` if the text states neither.
+    /// Returns the cause that the window implies; without a window, that of a limit on concurrency, or `None` if it is none.
     pub(super) fn cause_from_name(&self) -> Option<LimitCause> {
         match self.window.or_else(|| self.axis?.window_length()) {
             Some(window) => Some(cause_from_window(Some(window))),
@@ -87,8 +87,8 @@ impl Refusal {
             .map(|window| cause_from_window(Some(window)))
     }
 
-    /// Returns `true` if the limit refills evenly and `wait` is the time until the request fits, by the numbers: up to one
-    /// unit of the limit, since servers round the level to whole units, and one second, since they round the wait.
+    /// Returns `true` if `wait` is the time until the request fits a limit that refills evenly, by the numbers: up to one unit
+    /// of the limit, since servers round the level to whole units, and one second, since they round the wait.
     #[must_use]
     pub fn wait_follows_from_numbers(&self, wait: Nanos) -> bool {
         let expected = || {
@@ -109,7 +109,8 @@ impl Refusal {
     }
 }
 
-/// Returns the amount by which a request exceeds what was left of a limit; `None` if it fits.
+/// Returns the amount by which a request exceeds what was left of a limit: zero if it fits exactly, `None` if it leaves
+/// something.
 pub(super) fn over(limit: u64, used: i64, requested: u64) -> Option<u64> {
     u64::try_from(i128::from(used) + i128::from(requested) - i128::from(limit)).ok()
 }

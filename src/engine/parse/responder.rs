@@ -19,7 +19,7 @@ pub enum Responder {
 }
 
 impl Responder {
-    /// Returns the name in `explain --json`.
+    /// Returns the name of the kind in `explain --json`.
     #[must_use]
     pub const fn kind(self) -> &'static str {
         match self {
@@ -39,8 +39,7 @@ impl Responder {
     }
 }
 
-/// Returns who sent an error: by the form of its body, then by headers; the provider if only the dialect is known. `None`
-/// if nothing shows it.
+/// Returns who sent an error: a proxy, else a gateway, else the provider if the dialect is known. `None` if nothing shows it.
 pub(super) fn responder(
     dialect: Option<Dialect>,
     headers: &dyn Headers,
@@ -53,7 +52,7 @@ pub(super) fn responder(
         .or_else(|| dialect.map(|_| Responder::Provider))
 }
 
-/// Returns the product whose page or message the body is.
+/// Returns the proxy that sent the body: by its page or message or, if it has no code of a provider's error, by `server`.
 fn proxy(headers: &dyn Headers, body: &ErrorBody, raw: &[u8]) -> Option<&'static str> {
     let text = String::from_utf8_lossy(raw.get(..MAX_SCANNED).unwrap_or(raw));
     let is_page = body.is_html || text.trim_start().starts_with('<');
@@ -95,7 +94,7 @@ fn gateway(dialect: Option<Dialect>, headers: &dyn Headers, body: &ErrorBody) ->
 /// The number of bytes of a page that are searched for the name of its author.
 const MAX_SCANNED: usize = 8 << 10;
 
-/// Marks of pages in HTML, in lower case.
+/// Marks of pages in HTML, in lower case; `server` beside such a page may also begin so.
 const PAGES: [(&str, &str); 15] = [
     ("cloudflare", "Cloudflare"),
     ("cf-error", "Cloudflare"),
@@ -138,6 +137,7 @@ const SERVERS: [(&str, &str); 6] = [
     ("haproxy", "HAProxy"),
 ];
 
+/// Headers of gateways, with their names.
 const GATEWAY_HEADERS: [(&str, &str); 12] = [
     ("x-litellm-call-id", "LiteLLM"),
     ("x-litellm-version", "LiteLLM"),
@@ -153,6 +153,7 @@ const GATEWAY_HEADERS: [(&str, &str); 12] = [
     ("x-kong-llm-model", "Kong AI Gateway"),
 ];
 
+/// Phrases of gateways' messages, in lower case, with the names of the gateways.
 const GATEWAY_PHRASES: [(&str, &str); 17] = [
     ("litellm.", "LiteLLM"),
     ("litellm_", "LiteLLM"),

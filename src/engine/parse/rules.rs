@@ -42,19 +42,19 @@ pub(super) enum Marker {
     Status(u16),
 }
 
-/// A response that is not a success, with its parsed body and limit headers.
+/// A response that is not a success, or an error inside another response, with its parsed body and limit headers.
 #[derive(Clone, Copy)]
 pub(super) struct ErrorResponse<'a> {
     pub(super) status: u16,
     pub(super) headers: &'a dyn Headers,
     pub(super) limits: &'a [LimitHeader],
     pub(super) body: &'a ErrorBody,
-    /// The body as it was sent; empty for an error that was found inside another.
+    /// The body as it was sent; empty for an error that was found inside a success or in the list of a gateway.
     pub(super) raw: &'a [u8],
 }
 
 impl DialectRules {
-    /// Uses the status and `retry-after` only.
+    /// Adds nothing to what is read in every dialect.
     pub(super) const NONE: Self = Self {
         causes: &[],
         axes: &[],

@@ -1,4 +1,5 @@
-//! The status of an error body that was saved without its status line.
+//! The status that an error body states or implies: for one that was saved without its status line, and for an error inside
+//! another response.
 
 use super::common;
 use super::error_body::ErrorBody;
@@ -16,7 +17,8 @@ pub(super) fn status_of(body: &ErrorBody) -> Option<u16> {
     stated.or_else(|| by_meaning(body))
 }
 
-/// Returns the usual status of the cause that any code or sentence names, or of a limit that is named as exceeded.
+/// Returns the usual status of the cause or reason that any code or sentence names, or of a limit that is named beside a word
+/// on limits.
 fn by_meaning(body: &ErrorBody) -> Option<u16> {
     let sentence = body.sentence();
     let names_limit = || says_limited(&sentence) && LimitName::find(&sentence) != LimitName::default();
@@ -35,7 +37,7 @@ fn by_meaning(body: &ErrorBody) -> Option<u16> {
     }
 }
 
-/// Returns `true` if a sentence in lower case says that something was used up or exceeded.
+/// Returns `true` if a sentence in lower case has a word on limits: that one exists, was reached or exceeded.
 pub(super) fn says_limited(sentence: &str) -> bool {
     const WORDS: [&str; 15] = [
         "exceed",

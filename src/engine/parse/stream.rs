@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_of_each_dialect_is_a_success() {
+    fn streams_of_three_formats_are_successes() {
         let usage = Usage { prompt_tokens: 25, completion_tokens: 15, cached_tokens: 0 };
         let anthropic = [
             r#"{"type":"message_start","message":{"content":[],"usage":{"input_tokens":25,"output_tokens":1}}}"#,

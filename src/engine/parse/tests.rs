@@ -66,8 +66,8 @@ fn the_wait_is_read_from_retry_after_if_the_body_states_none() {
         let reply = read_as(dialect, 429, &[("retry-after", "12")], "<html>too many</html>");
         assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: None, cause: LimitCause::Other });
         assert_eq!(reply.wait.map(|wait| wait.length), Some(Nanos::from_secs(12)));
-        for invalid in ["", "-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", "1e9", "99999999999999999999"] {
-            assert_eq!(read_as(dialect, 429, &[("retry-after", invalid)], "").wait, None, "{invalid}");
+        for unusable in ["", "-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", "1e9", "99999999999999999999"] {
+            assert_eq!(read_as(dialect, 429, &[("retry-after", unusable)], "").wait, None, "{unusable}");
         }
     }
 }

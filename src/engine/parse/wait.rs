@@ -28,7 +28,7 @@ pub(super) struct Sources<'a> {
 impl Sources<'_> {
     /// Returns the stated wait with the kind that follows from the cause, and the moment of the reset. The most precise
     /// source takes precedence: the dialect's own, the message, members, `retry-after`, an allowance, a moment, the reset of
-    /// the limit that refused.
+    /// the limit that refused, its window if that is short.
     pub(super) fn find(
         &self,
         cause: LimitCause,
@@ -103,8 +103,9 @@ impl Sources<'_> {
     }
 }
 
-/// Returns the kind of a wait under this cause: meaningless if no wait helps, a suggestion if the provider and not a
-/// limit of the account has to recover, the end of a window for an allowance. `rolls`: the window ends bit by bit.
+/// Returns the kind of a wait under this cause: meaningless if no wait helps, a suggestion if the provider and not a limit of
+/// the account has to recover. For an allowance it is the full quota if the window `rolls`, that is ends bit by bit; else the
+/// end of the window, unless this request fits before. For other limits it is as stated.
 const fn kind(cause: LimitCause, stated: WaitKind, rolls: bool) -> WaitKind {
     match cause {
         LimitCause::TooLarge | LimitCause::Billing | LimitCause::NotInTier | LimitCause::Auth => {

@@ -60,12 +60,13 @@ pub(super) fn length(members: &Map<String, Value>) -> Option<Nanos> {
     read(&MILLIS, millis).or_else(|| read(&SECONDS, |text| seconds(text).or_else(|| whole_duration(text))))
 }
 
-/// Returns the moment that the members state. `zone` is the one of the dialect.
+/// Returns the moment that the members state; `None` if they state none. `zone` is the one of the dialect.
 pub(super) fn moment(members: &Map<String, Value>, zone: Option<&'static str>) -> Option<ResetTime> {
     let names = MOMENTS.iter().chain(&SECONDS);
     names.filter_map(|name| scalar(members.get(*name)?)).find_map(|text| clock_time::whole(&text, zone))
 }
 
+/// Returns a number or a non-empty string as text.
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::Number(number) => Some(number.to_string()),

@@ -1,7 +1,7 @@
 //! Waits in sentences: `try again in 58 hours`, `Please wait 5631 seconds`, `retry after 1m26.4s`, `Resets in 16 days`.
 
 use super::duration::unit_of_time;
-use super::quantity::leading_decimal;
+use super::quantity::leading_integer;
 use provider::Nanos;
 use provider::calendar::parse_decimal;
 
@@ -32,7 +32,7 @@ const LEADS: [&str; 22] = [
 ];
 
 /// Words between a lead and the wait.
-const FILLERS: [&str; 12] = [
+const FILLERS: [&str; 11] = [
     "about ",
     "approximately ",
     "around ",
@@ -42,13 +42,12 @@ const FILLERS: [&str; 12] = [
     "up to ",
     "a minimum of ",
     "the next ",
-    "another ",
     "~",
     " ",
 ];
 
-/// Returns the first wait that a text in lower case states; `None` if it states none or a wait of zero. A wait at the end of
-/// the text is not read, since the text may have been truncated.
+/// Returns the first wait that a text in lower case states; `None` if it states none or the first is zero. A wait at the end
+/// of the text is not read, since the text may have been truncated.
 pub(super) fn wait(text: &str) -> Option<Nanos> {
     let mut leads: Vec<usize> =
         LEADS.iter().flat_map(|lead| text.match_indices(lead).map(|(at, lead)| at + lead.len())).collect();
@@ -149,13 +148,13 @@ fn unit(text: &str) -> Option<(Nanos, &str)> {
     Some((unit, &text[end..]))
 }
 
-/// Parses a duration as a member or a header may state it: `26s`, `1m26.4s`, `500ms`, `PT30S`, `58 hours`.
+/// Parses a duration as a member may state it: `26s`, `1m26.4s`, `500ms`, `PT30S`, `58 hours`.
 pub(super) fn whole_duration(text: &str) -> Option<Nanos> {
     let text = text.trim().to_ascii_lowercase();
     if let Some(iso) = text.strip_prefix("pt") {
         return duration(&format!("{iso}\n"));
     }
-    let is_number = leading_decimal(&text).is_some_and(|(_, rest)| rest.is_empty());
+    let is_number = leading_integer(&text).is_some_and(|(_, rest)| rest.is_empty());
     duration(&format!("{text}\n")).filter(|_| !is_number)
 }
 
