@@ -35,7 +35,7 @@ pub enum Finding {
     Partial {
         /// Why.
         by: CutReason,
-        /// The seeds on which the ceiling was found.
+        /// The seeds on which the ceiling was searched.
         seeds: usize,
         /// The changes that were measured.
         changes: usize,

@@ -1,13 +1,13 @@
 //! The planner: the ceiling of a scenario, what breaks first, what each change is worth, and the cheapest changes that
 //! hold a target load.
 //!
-//! It finds the ceiling twice, by arithmetic and by a search over whole virtual runs, follows the curve through it,
-//! measures changes on the same traffic, and searches for the cheapest changes that hold a load. A run is a pure
-//! function of a scenario, a multiple of its load and a seed, so runs are made on all cores, and the plan is the same on
-//! any number of them, unless a time limit or an interruption ends the measurements.
+//! It finds the ceiling twice, by arithmetic and by a search over whole virtual runs, follows the curve through it, measures
+//! changes on the same traffic, searches for the cheapest changes that hold a load, and simulates the loss of each provider. A
+//! run is a pure function of a scenario, a multiple of its load and a seed, so runs are made on all cores, and the plan is the
+//! same on any number of them, unless a time limit or an interruption ends the measurements.
 //!
 //! ```text
-//!  Scenario ─▶ rules ─▶ search × replicas ─▶ curve ────────────┐
+//!  Scenario ─▶ rules ─▶ search × replicas ─▶ curve, outages ───┐
 //!                │          └─▶ catalogue ─▶ what_if ─▶ pairs, purchase ─▶ results ─▶ Plan (plan.json)
 //!                └─▶ runner: scaled(multiple) ─▶ virtual time ─▶ Recorder ─▶ Run
 //! ```

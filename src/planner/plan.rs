@@ -63,7 +63,8 @@ pub struct Plan {
     pub headroom: Option<f64>,
     /// What each limit of each target allows.
     pub targets: Vec<CeilingTarget>,
-    /// Runs from far below to far above the ceiling, by increasing multiple.
+    /// Runs from far below to far above the ceiling, by increasing multiple; up to the highest load that held if no rule broke,
+    /// around the present load if no load held.
     pub curve: Vec<Point>,
     /// The ceiling with which those of the changes are compared; `None` if no load holds at present, if the ceiling cannot be
     /// told, and in a plan of an earlier version.

@@ -23,7 +23,8 @@ pub struct ChangeEffect {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tried_jobs_per_min: Option<f64>,
     /// The new ceiling, or the highest load tried if there is none, divided by that of [`ComparedCeiling`], on the same
-    /// traffic; divided by the lowest load to try if no load holds at present. 0 if no load holds with the change.
+    /// traffic; divided by the lowest load to try if no load holds at present. 0 if no load holds with the change, or if the
+    /// new ceiling cannot be told.
     pub lift: f64,
     /// Whether the new ceiling differs from the present one by more than what the searches and the seeds explain.
     #[serde(default)]
@@ -37,7 +38,8 @@ pub struct ChangeEffect {
     pub cost_usd_per_day: f64,
     /// The increase of that cost over the present one; negative if the change saves money.
     pub extra_usd_per_day: f64,
-    /// The cost of a day at the new ceiling, or at the highest load tried if there is none; 0 if no load holds.
+    /// The cost of a day at the new ceiling, or at the highest load tried if there is none; 0 if no load holds, or if the
+    /// new ceiling cannot be told.
     #[serde(default)]
     pub ceiling_usd_per_day: f64,
     /// `lift - 1` divided by the extra cost in USD per day; `None` if there is no extra cost, if the ceilings are
