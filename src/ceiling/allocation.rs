@@ -53,7 +53,8 @@ impl Assignment {
     }
 }
 
-/// Returns the largest multiple of the offered load that the limits admit, and the limit that raises it the most.
+/// Returns the largest multiple of the offered load that the limits admit, and the limit that raises it the most if it grows by
+/// a small share. Infinite and `None` if no limit bounds it; if it is 0, a limit that admits nothing to some class.
 pub(super) fn maximum_multiple<'constraints, 'scenario>(
     classes: &[Class],
     constraints: &'constraints [LimitConstraint<'scenario>],

@@ -125,7 +125,7 @@ fn popular(workload: &Workload, rate: f64) -> Vec<Prompts> {
 }
 
 /// Returns the time in which `entries` distinct prompts are requested, in seconds. `once` prompts per second are never
-/// repeated. Infinite if there are fewer distinct prompts.
+/// repeated. Infinite if there are fewer distinct prompts, or if it takes more than a year.
 fn characteristic_time<'p>(
     popular: impl Iterator<Item = &'p Prompts> + Clone,
     once: f64,

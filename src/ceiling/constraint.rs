@@ -99,7 +99,8 @@ impl LimitConstraint<'_> {
     }
 }
 
-/// Returns the limits of every meter, and the constraints that follow from the reservations that calls hold while they run.
+/// Returns the limits of every meter, the constraints that follow from the reservations that calls hold while they run, and
+/// those that follow from the sizes of whole calls.
 pub(super) fn constraints_with_held<'a>(
     scenario: &'a Scenario,
     classes: &[Class],

@@ -9,7 +9,8 @@ use provider::config::{
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
 
-/// The mean sizes of a workload's jobs as used, in tokens; completions are bounded by `max_tokens`.
+/// The mean sizes of a workload's jobs as used, in tokens; completions are bounded by `max_tokens`, or without one by the
+/// lengths of the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Sizes {
     pub(super) prompt: f64,
@@ -41,7 +42,8 @@ impl PromptRange {
         (above, self.up_to.map(|up_to| f64::from(up_to) + 0.5))
     }
 
-    /// Returns the probabilities of a sample at most at the two bounds.
+    /// Returns the probability that a sample is at most the lower bound, and that it is at most the upper one; 0 and 1 at open
+    /// ends.
     fn probabilities(self, prompt: &Dist) -> (f64, f64) {
         let (above, up_to) = self.samples();
         let at_most = |bound: f64| 1.0 - prompt.probability_above(bound);
@@ -117,7 +119,8 @@ impl Sizes {
     }
 
     /// Returns the mean final charge of a job on an axis, in requests, tokens or seconds in service; a lower bound if the
-    /// reservation is not known in advance. The audio axes have no demand: workloads are text.
+    /// reservation is not known in advance, or if usage beyond it is charged. The audio axes have no demand: workloads are
+    /// text.
     pub(super) fn demand(self, axis: Axis, model: &ModelConfig) -> f64 {
         let (prompt, completion) = self.charged(&model.reserve);
         match axis {
@@ -130,8 +133,9 @@ impl Sizes {
         }
     }
 
-    /// Returns the final charge for prompt and completion: the usage if it is settled, the reservation if it is not. A
-    /// reservation by recent completions is not known in advance and counts as zero.
+    /// Returns the mean final charge for prompt and completion: the usage if it is settled, the reservation if it is kept, the
+    /// larger of their means if usage beyond it is charged. A reservation by recent completions is not known in advance and
+    /// counts as zero.
     fn charged(self, reserve: &Reserve) -> (f64, f64) {
         let uncached = self.prompt - self.cached;
         let used = if reserve.cached == CachedTokens::Counted { self.prompt } else { uncached };
@@ -170,7 +174,7 @@ pub(super) fn model(scenario: &Scenario, target: TargetId) -> &ModelConfig {
     &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)]
 }
 
-/// Returns the mean of completions that end at the end of the context or at `max`.
+/// Returns the mean of completions that are bounded by what the prompt leaves of the context and by `max`.
 fn mean_in_context(workload: &Workload, range: PromptRange, context: f64, max: f64) -> f64 {
     mean_over_prompts(workload, range, |prompt| {
         mean_within(&workload.completion, 1.0, (context - prompt).clamp(1.0, max))
@@ -203,7 +207,7 @@ pub(super) fn mean_within(dist: &Dist, low: f64, high: f64) -> f64 {
     low + mean_at_most(dist, high) - mean_at_most(dist, low)
 }
 
-/// Returns the mean of the smaller of a sample and `max`, which is positive.
+/// Returns the mean of the smaller of a sample and `max`, which is not negative.
 pub(super) fn mean_at_most(dist: &Dist, max: f64) -> f64 {
     match dist {
         Dist::Constant(value) => value.min(max),

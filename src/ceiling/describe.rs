@@ -58,7 +58,7 @@ impl Ceiling {
         out
     }
 
-    /// Says when the offered load bounds the ceiling, if that is not the mean over the run.
+    /// Says which peaks bound the ceiling, and what the limits admit of them; nothing if the mean over the run bounds it.
     fn peak_line(&self, scenario: &Scenario) -> String {
         let Some(Peak { from, length, count, jobs, may_fail }) = self.peak else { return String::new() };
         let (run_s, length_s) = (scenario.duration.as_secs_f64(), seconds(length));
@@ -81,7 +81,7 @@ impl Ceiling {
         )
     }
 
-    /// Says what the limits admit in the first run of a new account, if that is more.
+    /// Says what the limits admit in the first run of a new account; nothing unless that is notably more.
     fn first_run_line(&self, scenario: &Scenario) -> String {
         let Some(FirstRun { jobs_per_min, multiple }) = self.higher_first_run() else { return String::new() };
         let jobs = jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
@@ -110,7 +110,7 @@ impl AxisCeiling {
 /// The ratio of what reservations leave of a limit to what it admits without them, up to which the loss is stated.
 const MAX_STATED_RATIO: f64 = 0.995;
 
-/// Formats a multiple with two decimals; a smaller one with as many as it needs.
+/// Formats a multiple with two decimals; one below 0.01 with as many as it needs.
 fn times(multiple: f64) -> String {
     if multiple < 0.01 { number(multiple) } else { format!("{multiple:.2}") }
 }

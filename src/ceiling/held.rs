@@ -170,8 +170,8 @@ fn of_limit<'a>(
     rows.into_iter().chain(last_call).filter(|row| adds(row, settled, classes, scenario.duration)).collect()
 }
 
-/// Returns the calls that a limit counts. `None` if it does not count completions, if a call may use more than it reserves or
-/// reserves what is not known in advance, or if incidents change how long calls run.
+/// Returns the calls that a limit counts. `None` if there are none, if it does not count completions, if a call may use more
+/// than it reserves or reserves what is not known in advance, for traces, or if incidents change how long calls run.
 fn calls<'a>(
     scenario: &'a Scenario,
     classes: &'a [Class],
@@ -273,8 +273,8 @@ impl Parts {
         Self { part_s, first: last * libm::pow(ratio, count - 1.0), last }
     }
 
-    /// Returns a lower bound of the mean demand of calls, in whichever part each is admitted. The part may depend on the prompt,
-    /// which is known at admission, but not on the answer.
+    /// Returns a lower bound of the mean demand of calls, in whichever part each is admitted. The part may depend on the
+    /// prompt, which is known at admission, but not on the answer.
     fn demand(&self, calls: &Calls<'_>, axis: Axis) -> f64 {
         let (used, held) = (calls.used(axis), calls.held_if_longer(self.part_s));
         // The demand is monotonic from part to part, so the least is that of the first or the last.
@@ -314,8 +314,8 @@ impl Calls<'_> {
         })
     }
 
-    /// Returns a lower bound of the mean of (reservation − usage) over calls that run for at least `part_s`, counting the others
-    /// as zero.
+    /// Returns a lower bound of the mean of (reservation − usage) over calls that run for at least `part_s`, counting the
+    /// others as zero.
     fn held_if_longer(&self, part_s: f64) -> f64 {
         self.mean_held(|service, other_s| {
             let left_s = part_s * ROUNDING - other_s;
@@ -357,7 +357,7 @@ impl Calls<'_> {
         libm::floor(prompt) + f64::from(self.max_tokens.min(MAX_TOKENS))
     }
 
-    /// Returns the longest service time, in seconds; `None` if it is not bounded.
+    /// Returns the longest service time, in seconds; `None` if it is not bounded, or if the model has slots, which prolong it.
     fn longest_service_seconds(&self) -> Option<f64> {
         let latency = &self.model.latency;
         if latency.slots.is_some() {

@@ -80,7 +80,7 @@ proptest! {
 
     /// A workload alone reaches the sum of what its targets admit; in the mix, its multiple is no larger.
     #[test]
-    fn a_workload_reaches_what_its_targets_admit_only_alone(scenario in any_scenario()) {
+    fn a_workload_alone_reaches_what_its_targets_admit_and_no_more_in_the_mix(scenario in any_scenario()) {
         let base = Ceiling::of(&scenario);
         for workload in &scenario.workloads {
             let alone = Scenario { workloads: vec![workload.clone()], ..scenario.clone() };

@@ -1,7 +1,7 @@
 //! The analytic ceiling: the maximum load that the limits of a scenario admit, without a simulation.
 //!
-//! Every job has a demand on every axis: one request, its prompt and completion tokens, one call in flight while it is served. A
-//! limit admits a certain amount of that over the run. The ceiling is the largest multiple of the offered load, with its
+//! Every job has a demand on every axis: one request, its prompt and completion tokens, one call in flight while it is served.
+//! A limit admits a certain amount of that over the run. The ceiling is the largest multiple of the offered load, with its
 //! shape over time, for which the workloads can be allocated to the targets of their routes without exceeding any limit,
 //! on average over the run and in its busiest intervals (`peak.rs`): a linear programme for each, since each workload may
 //! be split freely.
@@ -11,8 +11,8 @@
 //!                    Σ_c Σ_(t under l) demand[c,t,l]·x[c,t] ≤ allowed[l]  for each limit l
 //! ```
 //!
-//! where `x[c,t]` is the rate of the class that target t serves. With one workload whose jobs fit every target, and no limit that two
-//! targets share, this is the sum over the targets of the most restrictive limit's allowed ÷ mean demand.
+//! where `x[c,t]` is the rate of the class that target t serves. With one workload whose jobs fit every target, and no limit
+//! that two targets share, this is the sum over the targets of the most restrictive limit's allowed ÷ mean demand.
 //!
 //! No larger load can be served completely, under any policy (law 11). A run beyond the ceiling that refuses large jobs
 //! more often than small ones may still serve more jobs than this, of smaller size; compare tokens in that case.
@@ -192,7 +192,7 @@ impl Ceiling {
     }
 
     /// Returns the ceiling of `scenario` with the hits of the client's cache. `None` if there is no cache, no job
-    /// repeats another, or there is no limit.
+    /// repeats another, there is no limit, or the misses of any load stay within the limits.
     #[must_use]
     pub fn cached(scenario: &Scenario) -> Option<Cached> {
         cached::of(scenario)
@@ -205,7 +205,8 @@ pub fn offered_jobs_per_second(scenario: &Scenario) -> f64 {
     scenario.workloads.iter().map(|workload| offered_jobs_per_second_of(scenario, workload)).sum()
 }
 
-/// Returns the mean number of jobs in service (Little's law) if each is sent to the first step of its route and nothing is refused.
+/// Returns the mean number of jobs in service (Little's law) if each is sent to the first step of its route and nothing is
+/// refused.
 #[must_use]
 pub fn jobs_in_service(scenario: &Scenario) -> f64 {
     let in_service = |workload: &Workload| {
@@ -219,8 +220,8 @@ pub fn jobs_in_service(scenario: &Scenario) -> f64 {
 /// The ratio of the first run's ceiling to the ceiling from which it is reported.
 const MIN_REPORTED_FIRST_RUN_RATIO: f64 = 1.02;
 
-/// The smallest share of a limit per window, used by the offered load, at which a result states the level of the limit at the start.
-/// Below it, the same traffic on earlier days leaves more than half of the limit.
+/// The smallest share of a limit per window, used by the offered load, at which a result states the level of the limit at the
+/// start. Below it, the same traffic on earlier days leaves more than half of the limit.
 pub const MIN_REPORTED_SHARE: f64 = 0.4;
 
 /// Returns each limit that `is_asked` selects once, with the first target that it limits and the share of it that the offered
@@ -241,8 +242,9 @@ pub fn offered_shares(scenario: &Scenario, is_asked: impl Fn(&Limit) -> bool) ->
     asked.iter().map(|constraint| (constraint.targets[0].0, constraint.limit, share(constraint))).collect()
 }
 
-/// Returns the mean prompt and the mean total of prompt and completion, in tokens as used, of a workload's jobs that a target can
-/// admit; `None` if it can admit none. Completions are bounded by `max_tokens` alone, not by the lengths of the target's model.
+/// Returns the mean prompt and the mean total of prompt and completion, in tokens as used, of a workload's jobs that a target
+/// can admit; `None` if it can admit none. Completions are bounded by `max_tokens` alone, not by the lengths of the target's
+/// model.
 #[must_use]
 pub fn mean_tokens(scenario: &Scenario, workload: &Workload, target: TargetId) -> Option<(f64, f64)> {
     let admitted = scenario.size_classes(workload).into_iter();

@@ -65,7 +65,8 @@ pub(super) struct PeakCeiling {
     pub(super) peak: Peak,
 }
 
-/// Returns the lowest ceiling of all intervals; `None` if the rate of every workload is constant.
+/// Returns the lowest ceiling of all intervals that are tried; `None` if the rate of every workload is constant, or if no limit
+/// bounds the jobs of any interval.
 pub(super) fn lowest(
     scenario: &Scenario,
     classes: &[Class],
@@ -118,8 +119,8 @@ impl<'c> Part<'c> {
     }
 }
 
-/// Returns the ceiling of the jobs of some intervals, each of which is admitted within `max_wait` or not served; `None` if no limit
-/// bounds it.
+/// Returns the ceiling of the jobs of some intervals, each of which is admitted within `max_wait` or not served; `None` if no
+/// limit bounds it.
 #[expect(clippy::cast_possible_truncation, reason = "there are at most MAX_BURSTS intervals")]
 fn in_intervals(
     parts: &[Part<'_>],
@@ -169,7 +170,7 @@ fn shortest_call(scenario: &Scenario, classes: &[Class]) -> Nanos {
     Nanos::from_secs_f64(all.reduce(f64::min).unwrap_or(0.0).max(0.0))
 }
 
-/// Returns the share of the jobs of a workload that every rule on its success allows to fail; 0 if no rule says so, or if one
+/// Returns the share of the jobs of a workload that every rule on its success allows to fail; 0 if no rule bounds it, or if one
 /// is judged in windows.
 fn allowed_failures(scenario: &Scenario, workload: usize) -> f64 {
     let judges = |rule: &&Rule| rule.metric == Metric::Success && rule.judges(workload);

@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_textbook_programme_is_solved() {
-        // The Wyndor Glass example of Hillier and Lieberman: 3x + 5y with x <= 4, 2y <= 12, 3x + 2y <= 18: (2, 6) gains 36 at prices 0, 3/2, 1.
+        // The Wyndor Glass example of Hillier and Lieberman: 3x + 5y with x <= 4, 2y <= 12, 3x + 2y <= 18: (2, 6) gains 36 at
+        // prices 0, 3/2, 1.
         let rows = [vec![1.0, 0.0], vec![0.0, 2.0], vec![3.0, 2.0]];
         let best = maximise(&[3.0, 5.0], &rows, &[4.0, 12.0, 18.0]);
         assert!((best.value - 36.0).abs() < 1e-12);

@@ -134,14 +134,18 @@ fn the_ceilings_of_targets_and_of_fallbacks_add_up() {
 #[test]
 fn limits_on_every_axis_become_jobs_and_audio_has_no_demand() {
     let of = |axis, number| scenario(&[vec![limit(axis, number)]], &[&[&[0]]], vec![workload(0, 1.0)]);
+    assert_ceiling(&of(Axis::Rpm, 3), 3.0, (0, Axis::Rpm));
+    assert_ceiling(&of(Axis::Tpm, 800), 2.0, (0, Axis::Tpm));
     assert_ceiling(&of(Axis::Rpd, 1440), 1.0, (0, Axis::Rpd));
     assert_ceiling(&of(Axis::Tpd, 400 * 1440), 1.0, (0, Axis::Tpd));
     assert_ceiling(&of(Axis::Itpm, 600), 2.0, (0, Axis::Itpm));
     assert_ceiling(&of(Axis::Otpm, 500), 5.0, (0, Axis::Otpm));
     // Three slots, two seconds each: 90 per minute.
     assert_ceiling(&of(Axis::Concurrency, 3), 90.0, (0, Axis::Concurrency));
-    let audio = Ceiling::of(&of(Axis::Ash, 1));
-    assert!(audio.multiple.is_infinite() && audio.binding.is_none() && audio.targets[0].axes.is_empty());
+    for axis in [Axis::Ash, Axis::Asd] {
+        let audio = Ceiling::of(&of(axis, 1));
+        assert!(audio.multiple.is_infinite() && audio.binding.is_none() && audio.targets[0].axes.is_empty());
+    }
 }
 
 #[test]

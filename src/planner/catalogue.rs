@@ -22,7 +22,7 @@ const CACHE: Cache = Cache { entries: 10_000, ttl: Nanos::HOUR };
 const PROMPT_SHARE: f64 = 0.75;
 /// The attempts per job that are tried if the client makes fewer.
 const ATTEMPTS: u8 = 5;
-/// The retry budget that is tried, in thousandths of the jobs.
+/// The retry budget that is tried, in thousandths of a retry per job.
 const BUDGET_PERMILLE: u32 = 200;
 /// The preset of the tier above the free one; it also provides the fallback.
 const DEVELOPER: &str = "groq-developer";
@@ -112,8 +112,8 @@ fn unserved(scenario: &Scenario) -> Option<&'static str> {
     FALLBACKS.into_iter().find(|name| !served(name))
 }
 
-/// Returns another model of a provider as the last step, on the present accounts. Limits are per model, so this is quota
-/// that is paid for already, but the answers are another model's.
+/// Returns for each provider in use that has it another model as the last step, on the present accounts. Limits are per model,
+/// so this is quota that is paid for already, but the answers are another model's.
 fn other_models(scenario: &Scenario) -> Vec<Change> {
     let Some(name) = unserved(scenario) else { return Vec::new() };
     let uses =
@@ -337,7 +337,8 @@ fn longer_completions(scenario: &Scenario) -> Option<Change> {
     })
 }
 
-/// Returns the bound that `percent` % of the completions do not exceed, if it is smaller than the present bound.
+/// Returns the bound that `percent` % of the completions do not exceed, if it is smaller than the present bound, or without one
+/// than the [`DEFAULT_MAX_TOKENS`] that a call reserves.
 fn smaller_bound(workload: &Workload, percent: u8) -> Option<u32> {
     let bound = completion_bound(workload, f64::from(percent) / 100.0)?;
     (bound < workload.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS)).then_some(bound)
@@ -360,7 +361,7 @@ fn completion_bound(workload: &Workload, share: f64) -> Option<u32> {
 }
 
 /// Returns the indices of the workloads that can be moved to the night: those that say `deferrable: true` and arrive at a
-/// rate. If there are none, returns the reason.
+/// rate, in a run of at least a day. If there are none, returns the reason.
 fn deferrable(scenario: &Scenario) -> Result<Vec<usize>, NotTriedReason> {
     let has_rate = |index: &usize| {
         let arrivals = &scenario.workloads[*index].arrivals;

@@ -23,12 +23,12 @@ pub(super) struct Change {
 }
 
 /// What is changed. Indices are those of the scenario for which the change was made; an edit has no effect on a scenario
-/// without that index.
+/// without that index. A target is added only to routes that have room for it.
 #[derive(Clone, Debug)]
 pub(super) enum Edit {
     /// Adds an account of a provider, beside its others in every step.
     Account { provider: u16 },
-    /// Takes the limits and prices of a better tier of the same provider.
+    /// Takes the limits and prices of a better tier of the same provider, for the models that this tier has.
     Tier { provider: u16, better: Config },
     /// Adds a step at the end of every route.
     Fallback { config: Config },
@@ -48,7 +48,7 @@ pub(super) enum Edit {
     Pace(Pace),
     /// Sets the jitter of the backoff.
     Jitter(Jitter),
-    /// Sets the retry budget, in thousandths of the jobs; `None` removes it.
+    /// Sets the retry budget, in thousandths of a retry per job; `None` removes it.
     Budget(Option<u32>),
     /// Sets how steps with several targets pick one.
     Pick(Pick),
@@ -270,7 +270,8 @@ fn shorten(workload: &mut Workload, share: f64) {
 /// The hours from midnight to which deferrable workloads are moved.
 const NIGHT_HOURS: usize = 6;
 
-/// Keeps the jobs per day and spreads them evenly over the hours from midnight to six.
+/// Spreads the jobs of a day over the hours from midnight to six, evenly if the rate is constant but for its shape; their
+/// number then stays the same.
 fn to_night(workload: &mut Workload) {
     let mean = workload.shape.map_or(1.0, |shape| shape.iter().sum::<f64>() / 24.0);
     let mut shape = [0.0; 24];

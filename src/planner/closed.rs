@@ -138,8 +138,8 @@ fn saturation(runner: &Runner<'_>, scenario: &Scenario, quota: f64) -> (Option<S
     };
     let most = present.max(least).saturating_mul(MAX_MULTIPLE);
     let (mut below, mut users) = (least.saturating_sub(1), least);
-    // Users that retry waste quota, so the throughput has a maximum, near the fewest users that reach the quota: the steps begin
-    // small.
+    // Users that retry waste quota, so the throughput has a maximum, near the fewest users that reach the quota: the steps
+    // begin small.
     let mut step = (least as f64 * TOLERANCE).max(1.0) as u64;
     let mut found = loop {
         match reached(users) {
@@ -171,8 +171,9 @@ fn with_users(scenario: &Scenario, multiple: f64) -> Scenario {
     with
 }
 
-/// Returns the ceiling as a number of users. Without open workloads the multiple is that of the whole number of users that the
-/// ceiling to plan with allows.
+/// Returns the ceiling as a number of users. Without open workloads the multiple is that of the whole number of users: the
+/// largest that the ceiling to plan with allows, or, without one, the nearest to the highest load that held. `None` if no rule
+/// broke.
 fn ceiling(runner: &Runner<'_>, scenario: &Scenario, open: f64, replicas: &Replicas) -> Option<UserCeiling> {
     replicas.first().ceiling()?;
     let planning = replicas.planning_ceiling();
@@ -201,9 +202,9 @@ fn ceiling(runner: &Runner<'_>, scenario: &Scenario, open: f64, replicas: &Repli
 }
 
 impl Plan {
-    /// Replaces what is only true of rates: the jobs per minute of the load and of the simulated ceiling are measured, those of the
-    /// analytic ceiling are the quota, and no multiple of the load follows from the limits. Other loads become numbers of users,
-    /// with the jobs per minute of the open workloads alone.
+    /// Replaces what is only true of rates: the jobs per minute of the load and of the simulated ceiling are measured, those of
+    /// the analytic ceiling are the quota and the present load of the open workloads, and no multiple of the load follows from
+    /// the limits. Other loads become numbers of users, with the jobs per minute of the open workloads alone.
     pub(super) fn restate_for_users(&mut self, load: UserLoad, scenario: &Scenario, present: &Run) {
         let summary = &present.summary;
         self.load.jobs_per_min = significant(per_minute(summary.jobs.offered, summary.duration_s));

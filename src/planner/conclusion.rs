@@ -101,8 +101,9 @@ fn too_large(runner: &Runner<'_>, scenario: &Scenario) -> Option<(Vec<BrokenRule
     Some((breaking.into_iter().map(|(rule, _)| rule).collect(), rounded(share, 6)))
 }
 
-/// Returns those of `broken` that hold at no lower load either: they break at the multiple of `lowest` on every seed, without any
-/// refusal or wait that depends on the load.
+/// Returns those of `broken` that hold at no lower load either: they break at the multiple of `lowest` on every seed, without
+/// any refusal or wait that depends on the load. Rules on cost and headroom, which less load mends, are not among them, and
+/// none is if a model has slots, for which calls wait at the provider.
 fn unconditional(
     runner: &Runner<'_>,
     scenario: &Scenario,

@@ -24,8 +24,8 @@ pub struct CutIncrease {
     pub is_judged: bool,
 }
 
-/// Returns the workloads of which `changed` cuts more answers than `present`. The share of a
-/// workload that `present` does not have counts as 0 there.
+/// Returns the workloads of which `changed` cuts more answers than `present`. The share of a workload that `present` does not
+/// have, or that arithmetic does not give, counts as 0 there.
 pub(super) fn more_cut(present: &Scenario, changed: &Scenario, rules: &Rules) -> Vec<CutIncrease> {
     let each = changed.workloads.iter().enumerate().filter_map(|(index, workload)| {
         let share = changed.cut_share(workload)?;

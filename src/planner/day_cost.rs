@@ -10,9 +10,9 @@ use provider::{Axis, Nanos};
 const MAX_JOBS: f64 = 1e6;
 
 impl Runner<'_> {
-    /// Returns the cost of a day at the load of `run`, a run of `scenario` on its own seed, in USD. If a limit per day admits less
-    /// than the traffic of the run uses until the end of a day, a day is simulated, as far as the traffic goes on and that is no
-    /// more than [`MAX_JOBS`].
+    /// Returns the cost of a day at the load of `run`, a run of `scenario` on its own seed, in USD: that of the run, scaled. If
+    /// a limit per day admits less than the traffic of the run would use until the end of a day, a day is simulated instead, if
+    /// the traffic repeats itself, a day has at most [`MAX_JOBS`] jobs, and the time is not up.
     pub(super) fn cost_per_day(&self, scenario: &Scenario, run: &Run) -> f64 {
         let scaled = run.cost_per_day();
         let days = Nanos::DAY.as_secs_f64() / run.summary.duration_s;

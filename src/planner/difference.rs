@@ -94,7 +94,7 @@ fn causes(
     causes
 }
 
-/// Returns `true` if neither refusals nor waits change a metric: it follows from the load.
+/// Returns `true` if the load itself breaks rules on this metric, and no refusal or wait does.
 fn is_independent_of_refusals(metric: Metric) -> bool {
     matches!(metric, Metric::Cost | Metric::Headroom)
 }
@@ -164,7 +164,7 @@ fn full_buckets(scenario: &Scenario) -> Option<Difference> {
     })
 }
 
-/// Returns the first adaptive limit, if the jobs use it.
+/// Returns the first adaptive limit that the jobs use, if there is one.
 fn limit_grows(scenario: &Scenario, analytic: &Ceiling) -> Option<Difference> {
     let mut axes =
         analytic.targets.iter().flat_map(|target| target.axes.iter().map(move |axis| (target.target, axis)));

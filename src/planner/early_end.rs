@@ -1,5 +1,5 @@
-//! Ends a run of which only the verdict matters: once so many jobs were lost that its rule on success can no longer hold,
-//! or when the time of the search is up.
+//! Ends a run of which only the verdict matters: once so many jobs were lost that a rule on the success of all its jobs can no
+//! longer hold, or when the time of the search is up. Rules on the success of one workload or of windows do not end it.
 //!
 //! The judgement is exact: the jobs of an open workload are counted before the run, and a lost job stays lost. With closed
 //! workloads the number of jobs is not known before, so that such runs are not ended because of their rules.
@@ -14,7 +14,8 @@ const TIME_CHECK_INTERVAL: u64 = 1 << 10;
 
 /// A fold that ends the run early.
 pub(super) struct EarlyEnd<'a> {
-    /// The most lost jobs with which the rule on success may still hold; `None` if there is none or if it is not known.
+    /// The most lost jobs with which the rules on the success of all jobs may still hold; `None` if there are none, or if it is
+    /// not known.
     max_lost: Option<u64>,
     lost: u64,
     events: u64,
@@ -90,7 +91,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
-        /// A run that is ended early has the same verdict as the whole run, and breaks no rule that the whole run keeps.
+        /// A run that may be ended early has the same verdict as the whole run, and a run that holds is not ended early.
         #[test]
         fn an_early_end_does_not_change_the_verdict(
             rpm in 1u32..60, rate in 1u32..200, success in 50u32..=100, attempts in 1u32..4, multiple in 0.1..4.0f64

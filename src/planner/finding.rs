@@ -35,7 +35,7 @@ pub enum Finding {
     Partial {
         /// Why.
         by: CutReason,
-        /// The seeds on which the ceiling was found.
+        /// The seeds on which the ceiling was searched.
         seeds: usize,
         /// The changes that were measured.
         changes: usize,
@@ -44,7 +44,7 @@ pub enum Finding {
         /// Whether the loss of providers was to be simulated and was not, of some of them.
         without_outages: bool,
     },
-    /// The window of a limit that the load can use up is half of the scenario's duration or longer.
+    /// The window of a limit of which the load uses a notable share is half of the scenario's duration or longer.
     LongWindow {
         /// The limit.
         #[serde(flatten)]
@@ -57,7 +57,7 @@ pub enum Finding {
     CutAnswers(CutAnswers),
     /// A ceiling was found.
     CeilingFound {
-        /// Whether every rule holds at the present load.
+        /// Whether the present load holds; see [`super::Load::holds`].
         load_holds: bool,
         /// The present load.
         load_jobs_per_min: f64,
@@ -65,25 +65,25 @@ pub enum Finding {
         jobs_per_min: f64,
         /// The same as a multiple of the load.
         multiple: f64,
-        /// The ceiling to plan with; `None` with one replica.
+        /// The ceiling to plan with; `None` with one replica, or if its check did not end.
         planning: Option<PlanningCeiling>,
         /// The ends of the confidence interval of the multiple; `None` with one replica.
         interval: Option<[f64; 2]>,
     },
     /// The load of closed workloads, what it can reach, and its ceiling.
     Users {
-        /// Whether the present load holds.
+        /// Whether the present load holds; see [`super::Load::holds`].
         load_holds: bool,
         /// The load and the ceiling.
         load: UserLoad,
-        /// The highest multiple of the load that was tried; the lowest one if none held.
+        /// The lowest multiple of the load that broke a rule; the highest that was tried if none broke.
         tried: f64,
         /// Why there is no ceiling; `None` if there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         without: Option<NoUserCeiling>,
     },
-    /// Some rules hold at no load: more jobs are too large for every target than may fail, or the rules break at the lowest load
-    /// on every seed, though no limit refuses and no job waits.
+    /// Some rules hold at no load: more jobs are too large for every target than may fail, or the rules break at the lowest
+    /// load on every seed, though no limit refuses what it could admit and no job waits.
     NoLoadHolds {
         /// The present load.
         load_jobs_per_min: f64,
@@ -102,7 +102,8 @@ pub enum Finding {
         /// The lowest load that was tried, in jobs per minute.
         tried_jobs_per_min: f64,
     },
-    /// Neither the ceiling nor whether the present load holds can be told from as few jobs as a run has.
+    /// The ceiling cannot be told from as few jobs as a run has, nor whether the present load holds, unless it breaks a rule
+    /// for certain.
     CannotTell {
         /// The present load.
         load_jobs_per_min: f64,
@@ -112,20 +113,20 @@ pub enum Finding {
         /// Whether the present load breaks a rule for certain, so that only the ceiling cannot be told.
         #[serde(default)]
         load_breaks: bool,
-        /// The seeds on which the windows of the rule have too few jobs; `None` if the run has.
+        /// The seeds on which the rule cannot be judged; `None` if the number of jobs of a run is the cause.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seeds: Option<UndecidedSeeds>,
     },
     /// The rules hold at every load that was tried.
     NoCeilingFound {
-        /// Whether every rule holds at the present load.
+        /// Whether the present load holds; see [`super::Load::holds`].
         load_holds: bool,
         /// The present load.
         load_jobs_per_min: f64,
         /// The highest multiple of the load that was tried.
         tried: f64,
     },
-    /// What breaks first above the ceiling: which rule, when, at which load, and which limit is full then.
+    /// What breaks first above the ceiling: which rule, when, at which load, and which limit is the cause.
     FirstViolation(FirstViolation),
     /// Cost breaks first; without the rules on cost the ceiling is this multiple of the load.
     CeilingWithoutCostRules {
@@ -136,13 +137,13 @@ pub enum Finding {
     Budget {
         /// The rules on cost, as written; at least one.
         rules: Vec<String>,
-        /// The cost of a run at the present load, in USD.
+        /// The cost of a day at the present load, scaled to the duration of a run, in USD.
         cost_usd: f64,
-        /// The change with which such a run costs least; `None` if it costs no less with any that was tried.
+        /// The change with which that cost is lowest; `None` if it is no lower with any that was tried.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cheapest: Option<CheapestChange>,
     },
-    /// The change that raises the ceiling most.
+    /// The change that raises the ceiling most, of about equal ones the cheapest.
     BestChange(Improvement),
     /// The best change without extra cost, if the best one has a cost or changes the traffic.
     BestFreeChange(Improvement),
@@ -150,7 +151,7 @@ pub enum Finding {
     HarmfulPolicy {
         /// The name of the ablation that leaves it out.
         change: String,
-        /// The ceiling without the policy divided by the present one; above 1.
+        /// The ceiling without the policy divided by the present one, above 1; see [`super::ChangeEffect::lift`].
         lift: f64,
     },
     /// The cheapest changes that hold the target load.
@@ -195,12 +196,12 @@ impl NoUserCeiling {
     }
 }
 
-/// The change with which a run at the present load costs least.
+/// The change with which the present load costs least.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CheapestChange {
     /// The name of the change.
     pub change: String,
-    /// The cost of a run with it, in USD.
+    /// The cost of a day with it, scaled to the duration of a run, in USD.
     pub cost_usd: f64,
     /// Whether the rules on cost hold with it.
     pub meets_budget: bool,
@@ -234,7 +235,7 @@ pub enum PlanNote {
         /// The rules, as written.
         rules: Vec<String>,
     },
-    /// The scenario has no rule on success; this one was added.
+    /// The scenario has no rule on success that more load breaks; this one was added.
     RuleAssumed {
         /// The rule.
         rule: String,
@@ -284,7 +285,7 @@ pub enum PlanNote {
         /// Their names.
         changes: Vec<String>,
     },
-    /// Changes are measured without the rules on cost, since cost breaks before any limit is reached.
+    /// Changes are measured without the rules on cost, since these break first.
     MeasuredWithoutCostRules,
     /// Runs are longer than the scenario's duration, which has too few jobs or is short against the window of a limit.
     LongerRuns {
@@ -292,11 +293,12 @@ pub enum PlanNote {
         from_s: f64,
         /// The duration of the runs, in seconds.
         to_s: f64,
-        /// Whether they cover several windows of long limits for that reason.
+        /// Whether they are longer in order to cover several windows of long limits.
         #[serde(default)]
         covers_windows: bool,
     },
-    /// The runs do not last a day, so that every cost per day is scaled from that of a run.
+    /// The runs do not last a day, so that a cost per day is scaled from that of a run, unless a day is simulated because of
+    /// a limit per day.
     CostPerDay {
         /// The duration of the runs, in seconds.
         run_s: f64,

@@ -21,7 +21,8 @@ impl GrowthRate {
     /// Parses `8%/month`; the periods are `day`, `week`, `month` and `year`.
     ///
     /// # Errors
-    /// Fails if the text is not a positive percentage per one of these periods.
+    /// Fails if the text is not a positive percentage per one of these periods, or if the percentage is too small to compute
+    /// with.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let wrong =
             |what: String| ParseError::new(what, "write it as `8%/month`, per day, week, month or year");
@@ -47,7 +48,7 @@ impl GrowthRate {
     }
 
     /// Returns when a load that grows at this rate reaches `ceiling`, given as a multiple of the load, and the ends of the
-    /// interval of the mean ceiling.
+    /// interval of the mean ceiling. Times are `None` if `ceiling` or `mean` is.
     pub(super) fn reaches(&self, ceiling: Option<f64>, mean: Option<Interval>) -> Growth {
         let months = |multiple: f64| {
             let exact = libm::log(multiple.max(f64::MIN_POSITIVE)) / self.log_per_month;
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percentage_that_is_nothing_in_a_month_is_refused() {
+    fn a_percentage_that_is_not_positive_or_too_small_is_refused() {
         for text in ["1e-322%/year", "1e-320%/month", "0%/day", "-1%/day"] {
             assert!(GrowthRate::parse(text).is_err(), "{text}");
         }

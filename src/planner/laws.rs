@@ -15,10 +15,10 @@ const DAY_LIMITS: [&str; 3] = [
     "rpd: {limit: 7200, law: calendar, zone: pacific}",
 ];
 
-/// No change makes a short run hold more than the limits that it uses sustain: neither the provider nor the client begins
-/// with what is there only once.
+/// No change of the client makes a short run hold more than the limits that it uses sustain: neither the provider nor the
+/// client begins with what is there only once.
 #[test]
-fn no_change_holds_more_than_its_limits_sustain() {
+fn no_change_of_the_client_holds_more_than_the_limits_sustain() {
     for limit in DAY_LIMITS {
         let yaml = format!(
             "duration: 1h

@@ -15,8 +15,8 @@ const MAX_JOBS: f64 = 5e7;
 const RUNS: (f64, f64) = (150.0, 8.0);
 
 /// Returns the same scenario over as many times its duration as its rules need, or `None` if longer runs would be other
-/// traffic, would change what a rule means, or take too long. `few` states how many jobs a run has at the ceiling, and how many
-/// the rules need; `offered` is the number of jobs of a run at the present load.
+/// traffic, would change what a rule means, would not fill the windows of a rule, or take too long. `few` states how many jobs
+/// a run has at the ceiling, and how many the rules need; `offered` is the number of jobs of a run at the present load.
 pub(super) fn lengthened(
     scenario: &Scenario,
     rules: &Rules,

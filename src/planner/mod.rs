@@ -1,13 +1,13 @@
 //! The planner: the ceiling of a scenario, what breaks first, what each change is worth, and the cheapest changes that
 //! hold a target load.
 //!
-//! It finds the ceiling twice, by arithmetic and by a search over whole virtual runs, follows the curve through it,
-//! measures changes on the same traffic, and searches for the cheapest changes that hold a load. A run is a pure
-//! function of a scenario, a multiple of its load and a seed, so runs are made on all cores, and the plan is the same on
-//! any number of them.
+//! It finds the ceiling twice, by arithmetic and by a search over whole virtual runs, follows the curve through it, measures
+//! changes on the same traffic, searches for the cheapest changes that hold a load, and simulates the loss of each provider. A
+//! run is a pure function of a scenario, a multiple of its load and a seed, so runs are made on all cores, and the plan is the
+//! same on any number of them, unless a time limit or an interruption ends the measurements.
 //!
 //! ```text
-//!  Scenario ─▶ rules ─▶ search × replicas ─▶ curve ────────────┐
+//!  Scenario ─▶ rules ─▶ search × replicas ─▶ curve, outages ───┐
 //!                │          └─▶ catalogue ─▶ what_if ─▶ pairs, purchase ─▶ results ─▶ Plan (plan.json)
 //!                └─▶ runner: scaled(multiple) ─▶ virtual time ─▶ Recorder ─▶ Run
 //! ```
@@ -69,7 +69,7 @@ use search::{CeilingEstimate, Search};
 use std::borrow::Cow;
 use what_if::Unchanged;
 
-/// What a plan contains besides the ceiling and the changes.
+/// What a plan contains besides the ceiling and the changes, and how much is simulated for it.
 #[derive(Clone, Debug, Default)]
 pub struct PlanOptions {
     /// The load for which the cheapest changes are searched.
@@ -78,10 +78,11 @@ pub struct PlanOptions {
     pub growth: Option<GrowthRate>,
     /// Whether the loss of each provider is simulated.
     pub incident: bool,
-    /// The number of seeds on which the ceiling is searched, at least 1; `None`: as many as a narrow interval needs.
+    /// The number of seeds on which the ceiling is searched, at least 1; `None`: 4 to 16, as many as it takes to know it well
+    /// enough. If the first seed has no ceiling, it is the only one.
     pub replicas: Option<u32>,
-    /// When the measurements end, by the clock of [`PlanProgress`]; the search for changes that hold the target gets at least half
-    /// of this time after them. `None`: they go on to their end.
+    /// When the measurements end, by the clock of [`PlanProgress`]; the search for changes that hold the target gets at least
+    /// half of this time after them. `None`: they go on to their end.
     pub time_limit: Option<Nanos>,
     /// The command that makes the plan again; may be empty.
     pub reproduce: String,
@@ -107,10 +108,10 @@ pub enum PlanError {
         "the load of a workload with users is their number, not a rate: give the target as a multiple, such as 5x"
     )]
     RateOfUsers,
-    /// The plan was interrupted before the ceiling was found.
+    /// The plan was interrupted before the ceiling was found; with closed workloads, before it was found as a number of users.
     #[error("interrupted before the ceiling was found")]
     Interrupted,
-    /// The time was up before the ceiling was found.
+    /// The time was up before the ceiling was found; with closed workloads, before it was found as a number of users.
     #[error(
         "the time limit ended the plan before the ceiling was found: give it more (`--time-limit`) or a shorter run (`--for`)"
     )]
@@ -130,13 +131,14 @@ impl PlanError {
     }
 }
 
-/// If no ceiling is in sight, a search goes up to the multiple at which a run has this many jobs, within [`MAX_MULTIPLE`].
+/// The highest multiple to try is that at which a run has this many jobs, within [`MAX_MULTIPLE`], unless the rules or the
+/// analytic ceiling need a higher one.
 const MAX_JOBS: f64 = 5e6;
-/// The lowest and the highest value of the highest multiple to try if no ceiling is in sight.
+/// The lowest and the highest value of the highest multiple to try, before the rules and the analytic ceiling raise it.
 const MAX_MULTIPLE: (f64, f64) = (4.0, 64.0);
-/// A search goes at least this far beyond the analytic ceiling, as a ratio.
+/// The highest multiple to try is at least this many times the analytic ceiling, if there is one and no workload has users.
 const BEYOND_ANALYTIC: f64 = 4.0;
-/// The search goes at least down to the guess divided by this, even if runs then have too few jobs for the rules.
+/// The lowest multiple to try is at most the guess divided by this, even if runs then have too few jobs for the rules.
 const MIN_BELOW_GUESS: f64 = 8.0;
 /// The largest first step of the search around the expected ceiling, as a ratio.
 const STEP: f64 = 1.1;
@@ -231,8 +233,9 @@ struct Found {
 const MAX_LENGTHENINGS: usize = 2;
 
 /// Searches for the ceiling. If the runs are short against a long limit, or have too few jobs for the rules, they are made
-/// longer if that is possible. Returns the scenario with its duration, and whether it covers several windows of long limits
-/// although the scenario's own duration does not; `None` if the measurements were to end before a ceiling was found.
+/// longer if that is possible. Returns the scenario with the duration of the runs, whether that was raised in order to cover
+/// several windows of long limits, and what was found; `None` if the measurements were to end before the search on the
+/// scenario's own seed did, or if a run had too many jobs in flight.
 fn find_ceiling<'a>(
     runner: &Runner<'_>,
     scenario: &'a Scenario,
@@ -280,12 +283,13 @@ impl Found {
     }
 }
 
-/// Returns the number of jobs that a scenario offers on average.
+/// Returns the number of jobs that a run of the scenario offers on average; of users, the most that they send.
 fn jobs(scenario: &Scenario, analytic: &Ceiling) -> f64 {
     analytic.offered_jobs_per_min * scenario.duration.as_secs_f64() / 60.0
 }
 
-/// Returns the limit whose window is half of `own_duration` or longer, the duration of the scenario before it was lengthened.
+/// Returns the limit whose window is half of `own_duration` or longer, the duration of the scenario before it was lengthened,
+/// and of which the load uses the largest share; `None` if the load uses little of each.
 fn long_window(
     runner: &Runner<'_>,
     scenario: &Scenario,
@@ -334,7 +338,8 @@ impl Target {
     }
 }
 
-/// Returns the search for the ceiling, which starts where arithmetic expects it if every hour were as busy as the busiest.
+/// Returns the search for the ceiling, which starts where arithmetic expects it if every hour were as busy as the busiest; at
+/// the present load if arithmetic gives none or a workload has users.
 fn search(scenario: &Scenario, analytic: &Ceiling, rules: &Rules) -> Search {
     let shapes = scenario.workloads.iter().filter_map(|workload| workload.shape);
     let peak = shapes.flatten().fold(1.0, f64::max);

@@ -22,6 +22,6 @@ pub enum NotTriedReason {
     RunShorterThanADay,
     /// Deferrable workloads arrive in bursts, from users or from a trace, and so have no rate that could be moved.
     NoRateToMove,
-    /// No workload repeats a request.
+    /// No workload repeats a request; traces never do.
     NothingRepeats,
 }

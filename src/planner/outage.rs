@@ -1,5 +1,5 @@
-//! The loss of a provider for up to an hour, at its busiest time, judged by the jobs that arrive while it lasts and by the
-//! time until they are served again.
+//! The loss of a provider for up to an hour, at its busiest time, judged by the jobs that arrive while it lasts, by the time
+//! until jobs are served again, and by the rules that it breaks over the run.
 
 mod busiest;
 mod window;
@@ -101,7 +101,7 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
     })
 }
 
-/// Returns every rule on the whole run that the outage breaks: it holds in the same run without it.
+/// Returns every rule on the whole run that the outage breaks: it is not broken in the same run without it.
 fn broken_over_run(pairs: &[Pair]) -> Vec<BrokenRule> {
     distinct(pairs.iter().flat_map(|pair| {
         let held = |rule: &&BrokenRule| !pair.without.broken.contains(rule);

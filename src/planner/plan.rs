@@ -2,8 +2,8 @@
 //! pages of a plan read.
 //!
 //! The text is the same on every machine and for any number of threads, unless a time limit or an interruption ended the
-//! measurements. Rates are in jobs per minute, times in seconds,
-//! money in USD. A *multiple* is relative to the load that the scenario offers, a *lift* to the present ceiling.
+//! measurements. Rates are in jobs per minute, times in seconds, money in USD. A *multiple* is relative to the load that the
+//! scenario offers, a *lift* to the present ceiling.
 
 mod answers;
 mod changes;
@@ -37,7 +37,7 @@ pub struct Plan {
     pub about: String,
     /// The scenario's own seed, from which the seeds of the replicas are derived.
     pub seed: u64,
-    /// How long jobs arrive in every run, in seconds.
+    /// How long jobs arrive in a run, in seconds; in a run for the cost of a day, a day.
     pub duration_s: f64,
     /// The command that makes this plan again; may be empty.
     pub reproduce: String,
@@ -50,35 +50,38 @@ pub struct Plan {
     pub notes: Vec<PlanNote>,
     /// The load that the scenario offers, and the results at that load.
     pub load: Load,
-    /// The load of closed workloads; `None` if there are none. With users, every rate in the plan is measured in a run, and
-    /// [`ChangeEffect`] and [`TargetLoad`] have numbers of users, with the jobs per minute of the open workloads alone.
+    /// The load of closed workloads; `None` if there are none. With users, the jobs per minute of [`Load`] and of
+    /// [`SimulatedCeiling`] are measured in runs, and [`ComparedCeiling`], [`ChangeEffect`] and [`TargetLoad`] have numbers of
+    /// users, with the jobs per minute of the open workloads alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<UserLoad>,
     /// The ceiling by arithmetic and by simulation.
     pub ceiling: Ceilings,
-    /// The ceiling to plan with ÷ the load; with one replica, the simulated ceiling ÷ the load. `None` if there is no
-    /// ceiling, or none was found. Reports call it the ceiling to plan with: what they call headroom, and what a rule on
-    /// `headroom` judges, is [`AnalyticCeiling::multiple`].
+    /// The ceiling to plan with ÷ the load; with one replica, or if the check of the ceiling to plan with did not end, the
+    /// simulated ceiling ÷ the load. `None` if there is no ceiling, or none was found. Reports call it the ceiling to plan
+    /// with: what they call headroom, and what a rule on `headroom` judges, is [`AnalyticCeiling::multiple`].
     pub headroom: Option<f64>,
     /// What each limit of each target allows.
     pub targets: Vec<CeilingTarget>,
-    /// Runs from far below to far above the ceiling, by increasing multiple.
+    /// Runs from far below to far above the ceiling, by increasing multiple; up to the highest load that held if no rule broke,
+    /// around the present load if no load held.
     pub curve: Vec<Point>,
-    /// The ceiling with which those of the changes are compared; `None` if no load holds at present, and in a plan of an
-    /// earlier version.
+    /// The ceiling with which those of the changes are compared; `None` if no load holds at present, if the ceiling cannot be
+    /// told, and in a plan of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compared: Option<ComparedCeiling>,
-    /// The changes that were measured, best first.
+    /// The changes that were measured, best first; empty if the ceiling cannot be told.
     pub what_if: Vec<ChangeEffect>,
-    /// Pairs of changes that are worth more together, best first.
+    /// Pairs of changes that are worth more together, best first; empty if the ceiling cannot be told.
     pub pairs: Vec<Pair>,
     /// The cheapest changes that hold the target load; `None` if no target was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buy: Option<Purchase>,
-    /// When growth reaches the ceiling; `None` if no growth was given.
+    /// When growth reaches the ceiling; `None` if no growth was given, if no load holds, or if the ceiling cannot be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
-    /// The effect of the loss of each provider; empty if it was not asked for.
+    /// The effect of the loss of each provider, without those that were not simulated before the plan was ended; empty if it
+    /// was not asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "incidents")]
     pub outages: Vec<Outage>,
     /// What was simulated for this plan.
@@ -146,18 +149,19 @@ pub struct Ceilings {
 pub struct AnalyticCeiling {
     /// Jobs per minute, in the scenario's mix of workloads; `None` if nothing limits it.
     pub jobs_per_min: Option<f64>,
-    /// As a multiple of the load; `None` if nothing limits it.
+    /// As a multiple of the load; `None` if nothing limits it, or if a workload is closed.
     pub multiple: Option<f64>,
     /// The limit that binds; `None` if none does.
     pub binding: Option<Binding>,
-    /// The peak that bounds it; `None` if the mean over the run does.
+    /// The peak that bounds it; `None` if the mean over the run does, or if a workload is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak: Option<CeilingPeak>,
-    /// The ceiling with expected cache hits; `None` if the client has no cache, or nothing limits the load.
+    /// The ceiling with expected cache hits; `None` if the client has no cache, no job repeats another, nothing limits the
+    /// load, or a workload is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<CachedCeiling>,
-    /// The share of the jobs that some target can admit; the rates of the plan count the others too. `None` if it is all or none,
-    /// or if a workload is closed.
+    /// The share of the jobs that some target can admit; the rates of the plan count the others too. `None` if it is all or
+    /// none, or if a workload is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub servable_share: Option<f64>,
 }
@@ -182,7 +186,8 @@ impl AnalyticCeiling {
 /// The ceiling by arithmetic with expected cache hits.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CachedCeiling {
-    /// The expected share of jobs answered from the cache at that load.
+    /// The expected share of jobs answered from the cache at the highest load for the mean over the run, even if a peak bounds
+    /// this ceiling.
     pub hit_share: f64,
     /// Jobs per minute, hits included.
     pub jobs_per_min: f64,
@@ -193,9 +198,10 @@ pub struct CachedCeiling {
 /// The ceiling by simulation: the highest load at which every rule holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SimulatedCeiling {
-    /// Jobs per minute; `None` if no ceiling was found: see [`Self::lowest_tried`], [`Self::undecided`] and [`Self::highest_tried`].
+    /// Jobs per minute; `None` if no ceiling was found: see [`Self::lowest_tried`], [`Self::undecided`] and
+    /// [`Self::highest_tried`].
     pub jobs_per_min: Option<f64>,
-    /// As a multiple of the load: the mean over replicas.
+    /// As a multiple of the load: the mean over replicas; with closed workloads, that of [`UserCeiling`].
     pub multiple: Option<f64>,
     /// The lowest multiple that was tried, if no load held: a ceiling, if there is one, is below it.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "below")]
@@ -203,16 +209,18 @@ pub struct SimulatedCeiling {
     /// Why the ceiling cannot be told; `None` if it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<TooFewJobs>,
-    /// The ceiling to plan with, which most runs hold; `None` if no ceiling was found, or with one replica.
+    /// The ceiling to plan with, which most runs hold; `None` if no ceiling was found, with one replica, or if its check did
+    /// not end.
     #[serde(default)]
     pub planning: Option<PlanningCeiling>,
-    /// The rule that breaks on the most fresh seeds of the next higher load that was checked, which too few seeds held; `None` if
-    /// the first load passed, and in a plan of an earlier version.
+    /// The rule that breaks on the most fresh seeds of the next higher load that was checked, which too few seeds held; `None`
+    /// if no load was checked, if the first one passed, and in a plan of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "breaks_above")]
     pub broken_above: Option<String>,
-    /// The lower end of the confidence interval of the mean; `None` with one replica, which has no interval.
+    /// The lower end of the confidence interval of the mean, as a multiple; `None` with one replica, which has no interval, if
+    /// no ceiling was found, and with closed workloads.
     pub low: Option<f64>,
-    /// The upper end of the confidence interval.
+    /// The upper end of the confidence interval; `None` as [`Self::low`] is.
     pub high: Option<f64>,
     /// The confidence level of the interval, in `0..1`.
     pub confidence: f64,
@@ -223,7 +231,8 @@ pub struct SimulatedCeiling {
     /// The lowest multiple that broke a rule on the scenario's own seed; the highest that was tried if none broke.
     #[serde(rename = "tried")]
     pub highest_tried: f64,
-    /// The seeds on which the windows of a rule have too few jobs; `None` unless that is why [`Self::undecided`] is set.
+    /// The seeds on which a rule cannot be judged, as when its windows have too few jobs; `None` unless that is why
+    /// [`Self::undecided`] is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided_seeds: Option<UndecidedSeeds>,
     /// The rules that had to hold.
@@ -231,11 +240,12 @@ pub struct SimulatedCeiling {
     /// The rule of these that needs the most jobs to be judged; `None` in a plan of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged_from: Option<FewestJobs>,
-    /// The first violation, just above the ceiling; `None` if no rule broke.
+    /// The first violation, just above the ceiling, or at the lowest load if none holds; `None` if no rule broke, or if the
+    /// ceiling cannot be told.
     #[serde(rename = "breaks")]
     pub first_violation: Option<FirstViolation>,
-    /// The ceiling without the rules on cost, as a multiple on the scenario's own seed; `None` unless cost breaks
-    /// first.
+    /// The ceiling without the rules on cost, as a multiple on the scenario's own seed; `None` unless cost breaks first and one
+    /// was found.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "but_for_cost")]
     pub without_cost_rules: Option<f64>,
 }
@@ -245,14 +255,15 @@ pub struct SimulatedCeiling {
 pub struct PlanningCeiling {
     /// Jobs per minute.
     pub jobs_per_min: f64,
-    /// As a multiple of the load; 0 if a replica holds no load that was tried, or too few fresh seeds hold any that was checked.
+    /// As a multiple of the load; 0 if a replica holds no load that was tried, or too few fresh seeds hold any that was
+    /// checked.
     pub multiple: f64,
-    /// The share of runs that hold it, in `0..1`.
+    /// The least share of runs that hold it, in `0..1`.
     pub share: f64,
     /// The confidence that at least this share of runs holds it, in `0..1`.
     pub confidence: f64,
     /// The number of fresh seeds on which the load was simulated, and on how many of them it held; `None` if the runs have so
-    /// many jobs, and their ceilings vary so little, that no check is needed.
+    /// many jobs, and their ceilings vary so little, that no check is needed, or if a replica holds no load.
     #[serde(default)]
     pub checked: Option<CheckedSeeds>,
 }
@@ -266,9 +277,10 @@ pub struct CheckedSeeds {
     pub held: u32,
 }
 
-/// The most important rule that is broken at the lowest load above the ceiling, and the limit that causes it: one that refuses at
-/// that time, else one that is full, else the one for which most jobs were given up while they waited, else the one that refuses
-/// most over the run; during an incident only the last. For a rule on headroom, the limit that binds by arithmetic.
+/// The most important rule that is broken at the lowest load above the ceiling, and the limit that causes it: one that refuses
+/// at that time, else one that is full, else the one for which most jobs were given up while they waited, else the one that
+/// refuses most over the run; during an incident only the last. For a rule on success, the one for which at least half of the
+/// lost jobs were given up while they waited comes first. For a rule on headroom, it is the limit that binds by arithmetic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FirstViolation {
     /// The rule, as written.
@@ -280,7 +292,7 @@ pub struct FirstViolation {
     /// The multiple of the load at which it was measured.
     pub multiple: f64,
     /// The time in the run at which the metric is worst, as reports write it; `None` if the metric is of the whole run, as cost
-    /// and headroom are.
+    /// and headroom are, or if nothing counts against it at any time.
     pub at: Option<String>,
     /// The same in seconds from the start.
     pub at_s: Option<f64>,
@@ -288,18 +300,19 @@ pub struct FirstViolation {
     pub target: Option<String>,
     /// The axis of the limit.
     pub axis: Option<String>,
-    /// The provider that an incident hits at that time, if no limit refuses then.
+    /// The provider that an incident hits at that time, if no limit refuses then and the incident does not last for the whole
+    /// run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<String>,
-    /// Attempts that the limit refused in the time bucket at that time; 0 if it only refuses at other times, is only
-    /// full, or is waited for.
+    /// Attempts that the limit refused in the time bucket at that time, or in the worst window of a rule that is judged in
+    /// windows; 0 if it only refuses at other times, is only full, or is waited for.
     #[serde(default)]
     pub refused: u64,
-    /// Attempts that it refused over the run, if it refused none at that time and is neither full nor waited for, or if a provider
-    /// has an incident then.
+    /// Attempts that it refused over the run, if it refused none at that time and is neither full nor waited for, or if a
+    /// provider has an incident then; else 0.
     #[serde(default)]
     pub refused_over_run: u64,
-    /// Jobs that were given up over the run while they waited for the limit; 0 if it refuses or is full at that time.
+    /// Jobs that were given up over the run while they waited for the limit, if that is why it is named; else 0.
     #[serde(default)]
     pub given_up: u64,
 }
@@ -350,8 +363,8 @@ pub struct Point {
     /// Whether the run has too few jobs for a rule, so that [`Self::holds`] is no verdict.
     #[serde(default)]
     pub too_few_jobs: bool,
-    /// Why no verdict follows from its windows: no rule is broken, and this one cannot be judged. `None` if every rule can, or if
-    /// one is broken.
+    /// Why no verdict follows from the run: no rule is broken, and this one cannot be judged, as when its windows have too few
+    /// jobs. `None` if every rule can be judged, or if one is broken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<TooFewJobs>,
 }

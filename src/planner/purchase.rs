@@ -1,7 +1,7 @@
 //! The cheapest set of changes that holds a target load, proved by simulation.
 //!
-//! 1. Arithmetic gives the first set: changes are added by marginal cost at the target load, other models and changes to the
-//!    traffic last, until the analytic ceiling, corrected by each measured lift, reaches the target.
+//! 1. Arithmetic gives the first set: changes are added by marginal cost at the target load until the analytic ceiling,
+//!    corrected by each measured lift, reaches the target. Other models and changes to the traffic are left to the next steps.
 //! 2. The set is simulated and repaired: the limit that stops a failing run says which provider needs more quota; if that
 //!    does not help, the change is added with which the run goes on for longest until a rule breaks.
 //! 3. If no single change helps, combinations are tried one after the other.
@@ -282,7 +282,7 @@ impl Search<'_> {
     }
 
     /// Removes every change that is not needed, the most expensive first, until each one left is needed or the time is
-    /// up. Copies of a change are removed in halves first.
+    /// up. Of several copies of a change, all are removed if the rest suffices, else half of them, and so on down to one.
     fn reduced(&self, mut best: Tried) -> Tried {
         loop {
             let before = best.chosen.len();
@@ -307,7 +307,7 @@ impl Search<'_> {
     /// Returns the result of the search.
     fn into_purchase(self, tried: Tried, needed: u32, offered_per_min: f64) -> Purchase {
         let is_complete = !self.was_cut.load(Ordering::Relaxed);
-        // A run that shows that the load does not hold was ended early: the whole run says which rules it breaks.
+        // A run that shows that the load does not hold may have been ended early: the whole run may break further rules.
         let mut whole = tried.runs.first().map(|(_, run)| run.clone());
         let mut runs: Vec<Run> = tried.runs.iter().map(|(_, run)| run.clone()).collect();
         if let Some((seed, _)) = tried.failing() {
@@ -369,8 +369,8 @@ fn without(chosen: &[usize], change: usize, number: usize) -> Vec<usize> {
     fewer
 }
 
-/// Returns the extra cost per additional succeeded job, in USD: 0 if the change saves money, infinite if no more jobs
-/// succeed.
+/// Returns the extra cost per additional succeeded job, in USD: 0 if the change costs nothing more, infinite if it does and no
+/// more jobs succeed.
 fn marginal_cost(with: &Run, without: &Run) -> f64 {
     let extra = with.summary.cost_usd - without.summary.cost_usd;
     let more = with.summary.jobs.succeeded.saturating_sub(without.summary.jobs.succeeded);

@@ -19,11 +19,11 @@ use rayon::prelude::*;
 pub(super) const TOLERANCE: f64 = 0.004;
 /// The relative tolerance of the other replicas' searches: coarser, since each is one of several.
 pub(super) const OTHER_SEEDS_TOLERANCE: f64 = 0.012;
-/// The first step of the other replicas' searches, around the first replica's ceiling, as a ratio.
+/// The largest first step of the other replicas' searches, around the first replica's ceiling, as a ratio.
 const NEAR: f64 = 1.008;
-/// The fewest replicas from which an interval is computed.
+/// The fewest replicas if no number is given and the first has a ceiling.
 const MIN_REPLICAS: u32 = 4;
-/// The number of replicas added at a time until the interval is narrow enough.
+/// The number of replicas added at a time until they are enough, see [`Replicas::are_enough`].
 const MORE: u32 = 1;
 /// The most replicas if no number is given.
 const MAX_REPLICAS: u32 = 16;
@@ -31,7 +31,7 @@ const MAX_REPLICAS: u32 = 16;
 const NARROW: f64 = 0.005;
 /// The confidence level of the interval of the mean.
 pub(super) const CONFIDENCE: f64 = 0.95;
-/// The share of runs that hold the ceiling to plan with.
+/// The least share of runs that hold the ceiling to plan with.
 pub(super) const COVERAGE: f64 = 0.95;
 /// The confidence with which they do.
 pub(super) const COVERAGE_CONFIDENCE: f64 = 0.9;
@@ -61,8 +61,8 @@ pub(super) struct Interval {
 
 impl Replicas {
     /// Searches for the ceiling on `wanted` seeds, or on as many as the interval and the ceiling to plan with need. The
-    /// scenario's own seed uses `search`, the others search around its ceiling. If the measurements are to end before, the
-    /// seeds found until then count; `None` if the first was not.
+    /// scenario's own seed uses `search`, the others search around its ceiling; if it has none, they are left out. If the
+    /// measurements are to end before, the seeds found until then count; `None` if the first was not.
     pub(super) fn run(
         runner: &Runner<'_>,
         scenario: &Scenario,
@@ -109,8 +109,8 @@ impl Replicas {
         self.estimates.first().expect("invariant: at least one replica")
     }
 
-    /// Returns why the ceiling cannot be told from the windows of a rule: on a seed no load holds that can be judged, or the ceiling
-    /// to plan with could not be checked. `None` if it can.
+    /// Returns why the ceiling cannot be told, since a rule cannot be judged, as when its windows have too few jobs: on a seed
+    /// no load holds that can be judged, or the ceiling to plan with could not be checked. `None` if it can.
     pub(super) fn undecided(&self) -> Option<&TooFewJobs> {
         let unchecked = self.verified.as_ref().and_then(|verified| verified.undecided.as_ref());
         self.estimates.iter().find_map(CeilingEstimate::undecided).or(unchecked)
@@ -130,14 +130,15 @@ impl Replicas {
     }
 
     /// Returns the ceiling to plan with: the multiple that the share [`COVERAGE`] of all seeds hold, with
-    /// [`COVERAGE_CONFIDENCE`]. 0 if some replica held no load; `None` if no rule broke, with one replica, or if its check was
-    /// not ended.
+    /// [`COVERAGE_CONFIDENCE`]. 0 if some replica held no load, or if no load passed the check; `None` if no rule broke, with
+    /// one replica, or if the check was not ended.
     pub(super) fn planning_ceiling(&self) -> Option<f64> {
         let bound = || self.bound().filter(|_| !self.is_unverified);
         self.verified.as_ref().map(|verified| verified.multiple).or_else(bound)
     }
 
-    /// Returns the one-sided tolerance bound of the highest loads that held.
+    /// Returns the one-sided tolerance bound of the highest loads that held. 0 if some replica held none; `None` if no rule
+    /// broke, or with one replica.
     fn bound(&self) -> Option<f64> {
         self.first().ceiling()?;
         if self.estimates.len() < 2 {
@@ -150,7 +151,7 @@ impl Replicas {
     }
 
     /// Returns the standard deviation of the ceilings of several seeds, relative to their mean: by how much the ceilings of two
-    /// scenarios on one seed may differ without a difference in the mean. 0 with one seed.
+    /// scenarios on one seed may differ without a difference in the mean. 0 with one seed, or if no load held on some seed.
     pub(super) fn spread(&self) -> f64 {
         self.log_moments().map_or(0.0, |logs| if logs.count > 1.0 { libm::sqrt(logs.variance) } else { 0.0 })
     }
@@ -162,7 +163,7 @@ impl Replicas {
         Moments::of(&logs.collect::<Option<Vec<f64>>>()?)
     }
 
-    /// Returns the ceiling of each replica as a multiple; the highest multiple tried if no rule broke.
+    /// Returns the ceiling of each replica as a multiple; the highest multiple that held if no rule broke.
     pub(super) fn ceilings(&self) -> Vec<f64> {
         self.estimates.iter().map(CeilingEstimate::at_least).collect()
     }

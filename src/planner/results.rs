@@ -39,7 +39,7 @@ pub(super) struct Results<'a> {
     pub(super) conclusion: &'a Conclusion,
     /// The scenario's own duration, if runs are longer.
     pub(super) own_duration: Option<Nanos>,
-    /// The limit whose window is half of the scenario's own duration or longer.
+    /// The limit whose window is half of the scenario's own duration or longer, if the load uses a notable share of one.
     pub(super) long_window: Option<LongWindow>,
     /// Whether runs are longer in order to cover several windows of long limits.
     pub(super) covers_windows: bool,
@@ -168,7 +168,7 @@ impl Results<'_> {
         }
     }
 
-    /// Returns the seeds on which windows have too few jobs; `None` if the ceiling can be told from the windows.
+    /// Returns the seeds of a ceiling that cannot be told, since a rule cannot be judged; `None` if that is not the cause.
     fn undecided_seeds(&self) -> Option<UndecidedSeeds> {
         self.replicas.undecided()?;
         let estimates = &self.replicas.estimates;
@@ -200,7 +200,7 @@ impl Results<'_> {
         let undecided = match self.conclusion {
             // From a few jobs of the run, a rule that breaks is no verdict either; from the few jobs of a window, it is.
             Conclusion::TooFewJobs(few) if few.window_s.is_none() || !self.present.breaks() => Some(few),
-            // The loads below one that holds are taken to hold if the run has too few jobs, but a window of a rule is never full.
+            // The loads below one that holds are taken to hold if the run has too few jobs, but not if only windows have.
             Conclusion::Ceiling | Conclusion::Unbounded if holds => {
                 self.present.undecided().filter(|few| few.window_s.is_some())
             }

@@ -65,8 +65,8 @@ impl Rules {
         Some(TooFewJobs { rule: most.text.clone(), jobs, needed: needed(most), window_s: None })
     }
 
-    /// Returns the multiple of the load at which a rule on a metric proportional to the load is reached, extrapolated
-    /// from a run at the load itself; infinite if there is no such rule.
+    /// Returns the multiple of the load at which a rule on cost or headroom is reached, extrapolated from a run at the load
+    /// itself: cost grows and headroom shrinks in proportion to the load. Infinite if there is no such rule.
     pub(super) fn proportional_bound(&self, present: &Summary) -> f64 {
         assert_eq!(self.kept.len(), present.expect.len(), "invariant: the run was judged by these rules");
         let each = self.kept.iter().zip(&present.expect).filter_map(|(rule, judged)| match rule.metric {
@@ -77,8 +77,8 @@ impl Rules {
         each.filter(|multiple| *multiple > 0.0).fold(f64::INFINITY, f64::min)
     }
 
-    /// Returns the distance of a run from breaking the nearest rule that can be judged, in `-1..=1`: 1 at the largest distance, 0 at the
-    /// border, negative if a rule is broken, -1 if it is exceeded by as much as it allows or more.
+    /// Returns the distance of a run from breaking the nearest rule that can be judged, in `-1..=1`: 1 at the largest distance,
+    /// 0 at the border, negative if a rule is broken, -1 if it is exceeded by as much as it allows or more.
     pub(super) fn slack(&self, summary: &Summary) -> f64 {
         assert_eq!(self.kept.len(), summary.expect.len(), "invariant: the run was judged by these rules");
         let each = self.kept.iter().zip(&summary.expect).map(|(rule, judged)| {
@@ -125,7 +125,7 @@ const JOBS_PER_SHARE: f64 = 3.0;
 const MIN_SHARE: f64 = 1e-3;
 
 /// Returns the fewest jobs from which a rule can be judged, a whole number: 3 ÷ the share that it allows to fail or to be
-/// slower.
+/// slower; 1 for a rule that is not on single jobs.
 pub(super) fn min_jobs(rule: &Rule) -> f64 {
     // A share such as 1 - 0.9 is a little less than 0.1.
     let jobs = |allowed: f64| libm::ceil(rounded(JOBS_PER_SHARE / allowed.max(MIN_SHARE), 6));

@@ -62,7 +62,7 @@ pub(super) struct RunCount<'a> {
     has_too_many_jobs: AtomicBool,
     /// The highest multiple of the load, by the hash of the scenario, at which all limits are known to begin unused.
     unused: Mutex<FxHashMap<u64, f64>>,
-    /// The request sizes of the jobs, sampled once for all runs.
+    /// Sampled requests, which the runs share.
     samples: SampleCache,
 }
 
@@ -77,7 +77,7 @@ pub(super) struct Run {
     pub(super) slack: f64,
     /// The rules that it breaks.
     pub(super) broken: Vec<BrokenRule>,
-    /// A rule that cannot be judged from it; `None` if all can.
+    /// The first rule that cannot be judged from it; `None` if all can.
     pub(super) unjudged: Option<TooFewJobs>,
 }
 
@@ -111,7 +111,7 @@ impl Run {
         (latency.count > 0).then_some(latency.p95)
     }
 
-    /// Returns the cost of a day at this load.
+    /// Returns the cost of the run scaled to a day, in USD.
     pub(super) fn cost_per_day(&self) -> f64 {
         debug_assert!(self.summary.duration_s > 0.0, "invariant: a run lasts longer than 0 s");
         self.summary.cost_usd * 86_400.0 / self.summary.duration_s
@@ -163,7 +163,7 @@ impl<'a> RunCount<'a> {
         self.is_ended() || self.until.is_some_and(|until| self.elapsed() > until)
     }
 
-    /// Returns why measurements are missing; `None` if none is.
+    /// Returns why measurements may be missing; `None` if none is.
     pub(super) fn cut_by(&self) -> Option<CutReason> {
         if self.progress.is_interrupted() {
             Some(CutReason::Interrupted)
@@ -245,8 +245,9 @@ impl Runner<'_> {
         self.run_with(scenario, (multiple, replica), &mut ())
     }
 
-    /// Makes the same run as far as it decides whether the rules hold: the run ends once the rule on success is broken for
-    /// certain, and its summary then covers the time until then. Returns `None` if the time was up before it ended.
+    /// Makes the same run as far as it decides whether the rules hold: the run ends once a rule on the success of all its jobs
+    /// is broken for certain, and its summary then covers the time until then. Returns `None` if the time was up before it
+    /// ended, or if it had too many jobs in flight.
     pub(super) fn verdict(
         &self,
         scenario: &Scenario,
@@ -257,7 +258,7 @@ impl Runner<'_> {
         self.run_until(scenario, (multiple, replica), &self.rules.kept, is_time_up, &mut ())
     }
 
-    /// Makes a whole run. Returns `None` if the time was up before it ended.
+    /// Makes a whole run. Returns `None` as [`Self::verdict`] does.
     pub(super) fn timed_run(
         &self,
         scenario: &Scenario,
@@ -268,8 +269,8 @@ impl Runner<'_> {
         self.run_until(scenario, (multiple, replica), &[], is_time_up, &mut ())
     }
 
-    /// Makes a run that ends early if a rule on success in `rules` is broken for certain. Returns `None` if the time was up before
-    /// it ended, or if it had too many jobs in flight.
+    /// Makes a run that ends early if one of `rules` on the success of all jobs is broken for certain. Returns `None` if the
+    /// time was up before it ended, or if it had too many jobs in flight.
     fn run_until(
         &self,
         scenario: &Scenario,
@@ -319,7 +320,8 @@ impl Runner<'_> {
         Run::new(multiple, self.rules, summary)
     }
 
-    /// Returns the scenario of a run: scaled, with the seed of its replica, judged by the rules of the ceiling.
+    /// Returns the scenario of a run: scaled, with its start levels and the seed of its replica, judged by the rules of this
+    /// runner. The start levels are not valid if the time is up afterwards.
     pub(super) fn prepare(
         &self,
         scenario: &Scenario,

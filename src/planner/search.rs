@@ -6,10 +6,10 @@
 //! search. If a probe does not halve the bracket, the next one bisects it, so the search needs at most twice the runs of
 //! plain bisection.
 //!
-//! A run may neither hold nor break a rule, since a rule cannot be judged from the few jobs of its windows. The search goes on as
-//! if such a load held, as more load fills the windows; but it is not taken for one that does.
+//! A run may neither hold nor break a rule, since a rule cannot be judged from the few jobs of its windows. The search goes on
+//! as if such a load held, as more load fills the windows; but it is not taken for one that does.
 //!
-//! Invariant: `low` holds, `high` breaks a rule, and `low < high`.
+//! Invariant: `low` breaks no rule, `high` breaks one, and `low < high`.
 
 use super::plan::TooFewJobs;
 use super::runner::{Run, Runner};
@@ -41,7 +41,7 @@ pub(super) struct CeilingEstimate {
     pub(super) low: f64,
     /// The slack of that run; 0 if no run held.
     slack: f64,
-    /// The cost of a day at that load, in USD; 0 if no run held.
+    /// The cost of that run scaled to a day, in USD; 0 if no run held.
     cost_usd_per_day: f64,
     /// The lowest run that broke a rule; `None` if none did.
     pub(super) high: Option<Box<Run>>,
@@ -64,14 +64,13 @@ impl CeilingEstimate {
         Self { low, slack, cost_usd_per_day, high, unjudged }
     }
 
-    /// Returns why it cannot be told whether any load holds: none held, and one below those that broke a rule, or above all that
-    /// were tried, did not break any either. `None` if it can.
+    /// Returns why it cannot be told whether any load holds: none held, and one did not break a rule either. `None` if it can.
     pub(super) fn undecided(&self) -> Option<&TooFewJobs> {
         self.unjudged.as_ref().filter(|_| self.low <= 0.0).map(|(_, few)| few)
     }
 
-    /// Returns the ceiling, interpolated inside the bracket unless a load there could not be judged; `None` if no run broke a rule,
-    /// 0 if no run held.
+    /// Returns the ceiling, interpolated inside the bracket unless a load there could not be judged; `None` if no run broke a
+    /// rule, 0 if no run held.
     pub(super) fn ceiling(&self) -> Option<f64> {
         let high = self.high.as_ref()?;
         if self.unjudged.is_some() {
@@ -126,7 +125,8 @@ fn border((low, low_slack): Probe, (high, high_slack): Probe) -> f64 {
 }
 
 impl Search {
-    /// Searches for the ceiling of `scenario`. Returns `None` if the measurements were to end before it was found.
+    /// Searches for the ceiling of `scenario`. Returns `None` if the measurements were to end before it was found, or if a run
+    /// had too many jobs in flight.
     pub(super) fn run(&self, runner: &Runner<'_>, scenario: &Scenario) -> Option<CeilingEstimate> {
         self.bracket(runner, scenario, self.guess, None)
     }

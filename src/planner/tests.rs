@@ -12,6 +12,7 @@ use super::{catalogue, replicas, runner};
 use crate::ceiling::Ceiling;
 use crate::scenario::{self, Arrivals, Jitter, Overrides, Pace, Pick, Scenario};
 use provider::config::Tier;
+use provider::dist::Dist;
 use provider::{Axis, Nanos};
 
 fn parse(yaml: &str) -> Scenario {
@@ -51,7 +52,7 @@ fn debug(scenario: &Scenario) -> String {
 }
 
 #[test]
-fn every_change_edits_only_what_it_names() {
+fn every_change_has_an_effect_and_a_setting_edits_only_what_it_names() {
     let scenario = parse(BASIC);
     let all = changes(&scenario);
     assert_eq!(all.len(), 14, "{all:#?}");
@@ -87,7 +88,7 @@ fn every_change_edits_only_what_it_names() {
 }
 
 #[test]
-fn more_quota_is_used_by_every_route() {
+fn more_quota_is_added_to_the_route() {
     let scenario = parse(BASIC);
     let more = changed(&scenario, "one more account at groq");
     assert_eq!(more.providers[0].accounts.len(), 3);
@@ -142,11 +143,20 @@ fn a_deferrable_workload_moves_to_the_night_with_all_its_jobs() {
 
 #[test]
 fn shorter_prompts_are_a_quarter_shorter_for_every_distribution() {
-    let scenario = parse(BASIC);
-    let short = changed(&scenario, "prompts a quarter shorter");
-    for (before, after) in scenario.workloads.iter().zip(&short.workloads) {
-        assert!((after.prompt.mean() / before.prompt.mean() - 0.75).abs() < 1e-9);
-        assert!((after.prompt.quantile(0.9) / before.prompt.quantile(0.9) - 0.75).abs() < 1e-9);
+    let mut scenario = parse(BASIC);
+    for prompt in [
+        Dist::Constant(400.0),
+        Dist::log_normal(100.0, 0.95, 300.0),
+        Dist::Exponential(200.0),
+        Dist::Uniform { min: 100.0, max: 500.0 },
+        Dist::discrete(&[100.0, 600.0], &[1.0, 2.0]),
+    ] {
+        scenario.workloads[0].prompt = prompt;
+        let short = changed(&scenario, "prompts a quarter shorter");
+        for (before, after) in scenario.workloads.iter().zip(&short.workloads) {
+            assert!((after.prompt.mean() / before.prompt.mean() - 0.75).abs() < 1e-9);
+            assert!((after.prompt.quantile(0.9) / before.prompt.quantile(0.9) - 0.75).abs() < 1e-9);
+        }
     }
 }
 
@@ -171,7 +181,7 @@ fn another_model_adds_quota_without_an_account() {
         with_account.routes[0].steps.iter().map(|step| step.targets.len()).collect::<Vec<_>>(),
         [3, 3]
     );
-    // With one fallback in place, the other model is tried; once both are served, none is.
+    // If one of the two models is served, the other is tried; once both are, none is.
     let fallbacks = |scenario: &Scenario| {
         let fallbacks = changes(scenario).into_iter().filter(|change| change.name.starts_with("fall back"));
         fallbacks.map(|change| change.name).collect::<Vec<_>>()

@@ -40,14 +40,14 @@ pub(super) struct Verified {
     pub(super) held: u32,
     /// The rule that broke on most of them at the load next above, which too few held; `None` if the first load passed.
     pub(super) broken_above: Option<BrokenRule>,
-    /// Why the load could not be checked: few seeds break a rule, but too few hold, since this rule cannot be judged on the others;
-    /// `None` if it was.
+    /// Why the load could not be checked: few seeds break a rule, but too few hold, since this rule cannot be judged on the
+    /// others; `None` if it was.
     pub(super) undecided: Option<TooFewJobs>,
 }
 
-/// Checks `bound`, the multiple that most runs of about `jobs` jobs should hold; `spread` is the relative standard deviation
-/// of the ceilings. Returns `Some(None)` if no check is needed, and `None` if the measurements were to end before the check did; the
-/// multiple is 0 if no load passed it.
+/// Checks `bound`, the multiple that most runs of about `jobs` jobs should hold; `spread` is the relative standard deviation of
+/// the ceilings. Returns `Some(None)` if no check is needed, and `None` if the measurements were to end before the check did;
+/// the multiple is 0 if no load passed it.
 pub(super) fn verify(
     runner: &Runner<'_>,
     scenario: &Scenario,

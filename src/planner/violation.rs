@@ -57,8 +57,8 @@ pub(super) fn first(run: &Run, rules: &Rules, scenario: &Scenario) -> Option<Fir
     })
 }
 
-/// Returns the steps of the series in which a rule is worst: those of its worst window, else the worst one. `None` if the metric
-/// is of the whole run.
+/// Returns the steps of the series in which a rule is worst: those of its worst window, else the worst one. `None` if there is
+/// none, see [`worst_step`].
 fn worst_steps(metric: Metric, judged: &RuleResult, series: &Series) -> Option<Range<usize>> {
     let steps = series.offered.len();
     let Some(at_s) = judged.at_s else {
@@ -70,7 +70,7 @@ fn worst_steps(metric: Metric, judged: &RuleResult, series: &Series) -> Option<R
     Some(first..end.clamp(first + 1, steps.max(first + 1)))
 }
 
-/// A limit that stops the load. The count that shows this is above 0; all are 0 if it is full.
+/// A limit that stops the load. The count that shows this is above 0; all are 0 if it is full, or binds by arithmetic.
 struct Stopping {
     target: String,
     axis: String,
@@ -113,8 +113,8 @@ impl<'a> Reach<'a> {
         }
     }
 
-    /// Returns the limit because of which jobs are lost: the one for which at least half of them were given up, unless it refuses
-    /// in `steps` as well; else what stops the load.
+    /// Returns the limit because of which jobs are lost: the one for which at least half of them were given up, unless it is
+    /// what stops the load in `steps` anyway; else what stops the load.
     fn losing(&self, steps: Option<Range<usize>>) -> Option<Stopping> {
         let stopping = match steps {
             Some(steps) => self.stopping(steps),
@@ -229,8 +229,8 @@ fn rank(metric: Metric) -> u8 {
     }
 }
 
-/// Returns the step of the series in which a metric is worst; `None` if the series does not contain it, as it is of the whole
-/// run, or if no step is worse than another.
+/// Returns the step of the series in which a metric is worst, the first of equal ones; `None` if the series does not contain
+/// it, as it is of the whole run, or if nothing counts against it in any step.
 fn worst_step(metric: Metric, series: &Series) -> Option<usize> {
     let milliseconds = |seconds: &Option<f64>| seconds.map_or(0, |seconds| (seconds * 1e3) as u64);
     let sum = |one: &[u64], other: &[u64]| one.iter().zip(other).map(|(a, b)| a + b).collect::<Vec<_>>();

@@ -1,5 +1,6 @@
 //! The effect of each change, measured on the same traffic, and the pairs that are worth more together than separately.
-//! Ablations, and changes that cut more answers, are measured like the others, but neither proposed nor paired.
+//! Ablations, and changes that cut more answers without a rule that judges this, are measured like the others, but neither
+//! proposed nor paired.
 
 use super::change::Change;
 use super::cut_answers::more_cut;
@@ -23,7 +24,7 @@ pub(super) const ABLATION_TOLERANCE: f64 = 0.05;
 /// The largest first step around the expected ceiling, as a ratio.
 const STEP: f64 = 1.08;
 /// Lifts are rounded to multiples of this to rank changes; of equal ones the cheaper change is the better one. A change
-/// whose lift exceeds one by no more contributes nothing to a pair.
+/// whose lift exceeds one by no more is paired only if it contributes by arithmetic.
 const EQUAL_LIFTS: f64 = 0.02;
 /// The relative tolerance of the search for the ceiling of a pair that is known to be worth more than its parts.
 pub(super) const PAIR_TOLERANCE: f64 = 0.1;
@@ -127,7 +128,8 @@ impl<'a> Unchanged<'a> {
         Some(Measured { change, effect })
     }
 
-    /// Returns the cost of a day at the ceiling of a change, in USD; 0 if no load holds.
+    /// Returns the cost of a day at the ceiling of a change, in USD, or at the highest load that held if every load did; 0 if
+    /// none does.
     fn ceiling_cost_per_day(&self, scenario: &Scenario, estimate: &CeilingEstimate) -> f64 {
         let scaled = estimate.cost_per_day();
         if scaled <= 0.0 || scenario.duration >= Nanos::DAY || !day_cost::has_daily_limits(scenario) {
@@ -142,7 +144,7 @@ impl<'a> Unchanged<'a> {
         self.with_cost_rules.filter(|rules| !rules.keep_cost(self.present.summary.cost_usd))
     }
 
-    /// Returns the search for the ceiling of a changed scenario, which starts at the analytic estimate.
+    /// Returns the search for the ceiling of a changed scenario, which starts at the present ceiling times the analytic lift.
     fn search(&self, scenario: &Scenario) -> Search {
         let analytic_lift = Ceiling::of(scenario).multiple / self.analytic;
         let ratio = if analytic_lift.is_finite() && analytic_lift > 0.0 { analytic_lift } else { 1.0 };
@@ -157,7 +159,7 @@ impl<'a> Unchanged<'a> {
         }
     }
 
-    /// Returns the ceiling of a change divided by the present one, or by the lowest multiple tried if nothing holds at
+    /// Returns the ceiling of a change divided by the present one, or by the lowest multiple to try if nothing holds at
     /// present. At least 0: 0 if nothing holds after the change.
     fn lift(&self, estimate: &CeilingEstimate) -> f64 {
         let present = self.estimate.at_least();
@@ -192,7 +194,8 @@ impl<'a> Unchanged<'a> {
     }
 
     /// Returns at most [`MAX_PAIRS`] pairs: those with the highest analytic lift relative to the product of the measured
-    /// lifts. Both changes must contribute; the second may help only because the first makes its limit the binding one.
+    /// lifts. Both changes must contribute; the second may help only because the first makes its limit the binding one. Two of
+    /// the scenario's own what-ifs are no pair, since each replaces the whole scenario.
     fn pair_candidates<'m>(&self, measured: &'m [Measured]) -> Vec<(&'m Measured, &'m Measured)> {
         let analytic_lift = |changes: &[&Change]| {
             Ceiling::of(&Change::all(self.scenario, changes.iter().copied())).multiple / self.analytic
@@ -220,7 +223,7 @@ impl<'a> Unchanged<'a> {
     }
 
     /// Measures two changes together. Returns `None` if a run shows that they are not worth more than the product of their
-    /// lifts, if nothing holds at present, or if that product lies above the highest multiple to try.
+    /// lifts, if nothing holds at present, if that product lies above the highest multiple to try, or if a run did not end.
     fn pair(&self, one: &Measured, other: &Measured) -> Option<Pair> {
         let scenario = Change::all(self.scenario, [&one.change, &other.change]);
         let product_of_lifts = one.effect.lift * other.effect.lift;

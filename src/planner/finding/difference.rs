@@ -16,30 +16,31 @@ pub enum Difference {
         /// The simulated ceiling divided by the analytic one.
         ratio: f64,
     },
-    /// The first rule to break is not on what a limit refuses.
+    /// The first rule to break is not on success, or no limit is known as the cause.
     RuleBreaksFirst {
         /// The rule, as written.
         rule: String,
     },
     /// Arrivals are uneven, and arithmetic uses their mean.
     UnevenArrivals {
-        /// The length of the window, in seconds: that of the limit that stops the load, at least a step of the series.
+        /// The length of the window, in seconds: that of the limit that stops the load, rounded to whole time buckets of the
+        /// series, at least one.
         step_s: f64,
         /// The arrivals of the busiest window divided by the mean.
         peak_to_mean: f64,
     },
-    /// Just above the ceiling most of the jobs that are lost are given up by the client.
+    /// Just above the ceiling at least half of the jobs that are lost are given up by one bound of the client.
     JobsGivenUp {
         /// The bound of the client.
         #[serde(flatten)]
         bound: GiveUpBound,
-        /// The jobs that end by it in the run; at least half of the lost ones.
+        /// The jobs that end by it in the run.
         jobs: u64,
         /// The jobs that fail or are shed in the run.
         lost: u64,
         /// The load of the run, as a multiple.
         multiple: f64,
-        /// The limit that refuses most attempts of the run; `None` if none refuses any.
+        /// The attempts that the limit of the first violation refuses in the run; `None` if it refuses none, or none is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refusals: Option<Refusals>,
     },
@@ -92,11 +93,11 @@ pub enum Difference {
         /// The axis of the limit that does.
         #[serde(default = "tpm")]
         axis: String,
-        /// Tokens reserved per job.
+        /// Tokens reserved per job on average, of those that the limit counts.
         reserved_tokens: u64,
-        /// Tokens used per job on average.
+        /// Tokens used per job on average, of those that the limit counts.
         used_tokens: u64,
-        /// The number of jobs whose reservations fit into the full bucket.
+        /// The number of jobs whose reservations fit into the full limit.
         jobs_at_once: u64,
     },
 }
@@ -122,7 +123,7 @@ pub enum GiveUpBound {
     },
     /// The budget of retries.
     RetryBudget,
-    /// The length of the queue for an attempt in flight.
+    /// The length of the queue for the client's concurrency.
     QueueFull,
 }
 

@@ -10,7 +10,7 @@ use crate::scenario::Metric;
 pub(in crate::planner) fn findings(plan: &Plan, conclusion: &Conclusion) -> Vec<Finding> {
     let simulated = &plan.ceiling.simulated;
     let mut findings = vec![ceiling(plan, conclusion)];
-    // A rule that no load holds is the answer already.
+    // The finding that no load holds states the rules already.
     let violation =
         simulated.first_violation.clone().filter(|_| !matches!(conclusion, Conclusion::NoLoadHolds { .. }));
     findings.extend(violation.map(Finding::FirstViolation));
@@ -62,7 +62,8 @@ fn ceiling(plan: &Plan, conclusion: &Conclusion) -> Finding {
     }
 }
 
-/// Returns what the changes make of the cost of the present load; `None` unless rules on cost break first and there.
+/// Returns what the changes make of the cost of the present load; `None` unless rules on cost break first and there, or if no
+/// change may be proposed.
 fn budget(plan: &Plan) -> Option<Finding> {
     let changes = || plan.what_if.iter().filter(|change| change.is_proposed());
     changes().find_map(|change| change.meets_budget)?;
@@ -78,7 +79,7 @@ fn budget(plan: &Plan) -> Option<Finding> {
     Some(Finding::Budget { rules: on_cost.map(|rule| rule.rule.clone()).collect(), cost_usd, cheapest })
 }
 
-/// Returns the best change, and the best one without extra cost if that is another.
+/// Returns the best change, and, if it has an extra cost or changes the traffic, the best one that does neither.
 fn best_changes(plan: &Plan) -> impl Iterator<Item = Finding> {
     let has_lift = plan.ceiling.simulated.lowest_tried.is_none();
     let raises = |change: &&ChangeEffect| change.compared == Comparison::Higher && change.is_proposed();
@@ -96,7 +97,8 @@ fn best_changes(plan: &Plan) -> impl Iterator<Item = Finding> {
 }
 
 impl Improvement {
-    /// Describes a change that raises the ceiling. `has_lift` is `false` if no load holds at present, so that there is no ratio.
+    /// Describes a change that raises the ceiling. `has_lift` is `false` if no load holds at present, so that there is no
+    /// ratio.
     fn of(change: &ChangeEffect, has_lift: bool) -> Self {
         debug_assert!(change.lift > 1.0 || !has_lift, "invariant: a lift is above 1, found {change:?}");
         let is_priced = change.costs_extra() || change.saves();

@@ -145,9 +145,9 @@ pub(super) fn sum(slots: &Slots) -> [u64; 2] {
 }
 
 /// Returns when the jobs of a workload succeed again after an outage, and from then on to the end of the run: at the end of the
-/// last slot that fails. Each slot is judged together with as many after it as it takes for `needed` jobs. It fails if a smaller
-/// share than `level` succeeds and the outage is the cause: in the same slots `without` it the share is higher by more than half
-/// of what the level allows to fail.
+/// last slot that fails. Each slot is judged together with as many after it as it takes for `needed` jobs. It fails if a
+/// smaller share than `level` succeeds and the outage is the cause: in the same slots `without` it the share is higher by more
+/// than half of what the level allows to fail.
 pub(super) fn recovery(after: &Slots, without: &Slots, slot: Nanos, level: f64, needed: u64) -> Recovery {
     debug_assert_eq!(after.len(), without.len(), "invariant: the same slots with and without the outage");
     let share = |[succeeded, lost]: [u64; 2]| succeeded as f64 / (succeeded + lost).max(1) as f64;

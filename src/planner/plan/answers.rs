@@ -29,14 +29,15 @@ pub struct Purchase {
     /// proofs of the search included.
     #[serde(default)]
     pub proof: u32,
-    /// Whether the search came to its end; `false` if the time limit ended it with the best answer until then.
+    /// Whether the search came to its end; `false` if the time limit or an interruption ended it with the best answer until
+    /// then.
     #[serde(default)]
     pub complete: bool,
     /// Whether the changes are expected to hold the load by arithmetic, corrected by their measured lifts.
     #[serde(default)]
     pub expected: bool,
-    /// The changes after which another model answers some jobs. They were not compared, although they may cost less, since other
-    /// changes suffice; empty if some were.
+    /// The changes after which another model answers some jobs. Their cost was not compared, although it may be lower, since
+    /// changes without another model are preferred at any price. Empty if one of them is chosen, or no change of quota is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_compared: Vec<String>,
     /// The names of the changes, in the order in which they are applied; a change that is needed several times is repeated.
@@ -44,14 +45,16 @@ pub struct Purchase {
     /// The providers of which free accounts are among the changes: their terms of service may forbid several.
     #[serde(default)]
     pub free_accounts: Vec<String>,
-    /// The models that answer some jobs with the changes and none without them.
+    /// The models to which jobs can be sent with the changes, and not without them.
     #[serde(default)]
     pub other_models: Vec<String>,
     /// The rules that are still broken on some replica; empty if the load holds, or if [`Self::undecided`] is set.
     pub broken: Vec<BrokenRule>,
-    /// The cost of a day at that load with the changes, everything included; `None` if no run ended before the time was up.
+    /// The cost of a day at that load with the changes, everything included; with those that were tried last if
+    /// [`Self::undecided`] is set. `None` if no whole run ended before the time was up.
     pub cost_usd_per_day: Option<f64>,
-    /// The highest 95th percentile of latency at that load over the replicas; `None` if no job succeeded.
+    /// The highest 95th percentile of latency at that load over the replicas that hold, and the first that does not; `None` if
+    /// no job succeeded.
     pub p95_s: Option<f64>,
     /// The number of seeds on which the changes were simulated.
     pub replicas: u32,
@@ -77,10 +80,11 @@ pub struct TargetLoad {
 pub struct Growth {
     /// As given: `8%/month`.
     pub rate: String,
-    /// Months of 30.44 days until the load reaches the ceiling of [`super::Plan::headroom`]; negative if it is above it already, `None` if
-    /// no ceiling was found.
+    /// Months of 30.44 days until the load reaches the ceiling of [`super::Plan::headroom`]; negative if it is above it
+    /// already, `None` if no ceiling was found.
     pub months: Option<f64>,
-    /// The same for the two ends of the confidence interval of the mean ceiling.
+    /// The same for the two ends of the confidence interval of the mean ceiling; `None` with one replica, or if no ceiling was
+    /// found.
     pub between: Option<[f64; 2]>,
 }
 
@@ -89,31 +93,32 @@ pub struct Growth {
 pub struct Outage {
     /// The name of the provider.
     pub provider: String,
-    /// When the outage begins, as reports write it: at the start of the interval of its length in which the rates of the workloads
-    /// that can use the provider bring the most jobs.
+    /// When the outage begins, as reports write it: at the start of the interval of its length in which the workloads that can
+    /// use the provider bring the most jobs, those with users left out.
     pub at: String,
     /// The same in seconds from the start.
     pub at_s: f64,
     /// For how many seconds every call to the provider is answered with status 503.
     pub for_s: f64,
-    /// Whether the jobs of each workload that arrive during the outage meet every rule, success is back before the end of the
-    /// run, and the outage breaks no rule on the whole run; on every replica.
+    /// Whether the jobs of each workload that arrive during the outage break no rule, success is back before the end of the run
+    /// or too few jobs arrive after the outage to judge that, and the outage breaks no rule on the whole run; on every replica.
     pub survives: bool,
     /// The rules that break on some replica: for the jobs of a workload that arrive during the outage, or over the run because
     /// of it.
     pub broken: Vec<BrokenRule>,
-    /// Of these, the rules that break over the whole run, as a run with such an incident says too. The others break only for the
-    /// jobs that arrive during the outage, of which a run is not judged alone.
+    /// Of these, the rules that break over the whole run, as a run with such an incident says too. The others break only for
+    /// the jobs that arrive during the outage, of which a run is not judged alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub broken_over_run: Vec<BrokenRule>,
-    /// The rules that break over the whole run without the outage.
+    /// The rules that break over the whole run without the outage, on some replica.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub broken_without: Vec<BrokenRule>,
     /// The share of the jobs that arrive during the outage that succeed, on the worst replica; `None` if none arrive.
     pub success: Option<f64>,
     /// The 95th percentile of their latency; `None` if none succeeds.
     pub p95_s: Option<f64>,
-    /// The share of those that succeed that a later step of their route serves; `None` if none is served by a provider.
+    /// Of those that an attempt of their own serves, the share that a later step of their route serves; `None` if there are
+    /// none.
     #[serde(default)]
     pub fallback_share: Option<f64>,
     /// What these jobs cost, in USD.
@@ -127,7 +132,8 @@ pub struct Outage {
     pub replicas: u32,
 }
 
-/// The results of the jobs of a workload that arrive during an outage, on the replica on which the smallest share of them succeeds.
+/// The results of the jobs of a workload that arrive during an outage, on the replica on which the smallest share of them
+/// succeeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutageWorkload {
     /// The workload's name.
@@ -143,15 +149,15 @@ pub struct OutageWorkload {
     pub success: Option<f64>,
     /// The 95th percentile of latency; `None` if none succeeds.
     pub p95_s: Option<f64>,
-    /// The share of the succeeded that a later step of the route serves; `None` if none is served by a provider.
+    /// Of those that an attempt of their own serves, the share that a later step of the route serves; `None` if there are none.
     pub fallback_share: Option<f64>,
     /// What these jobs cost, in USD.
     pub cost_usd: f64,
     /// The share of the same jobs that succeeds on the same replica without the outage; `None` if none arrive.
     #[serde(default)]
     pub success_without: Option<f64>,
-    /// Whether the jobs that arrive after the outage would succeed without it as the rules demand, on every replica. If not, the
-    /// recovery is to the share that succeeds without the outage.
+    /// Whether the jobs that arrive after the outage would succeed without it as the rules demand, on every replica. If not,
+    /// the recovery is to the share that succeeds without the outage.
     #[serde(default)]
     pub serves_without: bool,
     /// The rules that these jobs break on some replica.
@@ -184,7 +190,7 @@ pub enum Recovery {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum NotMet {
-    /// The present load does not hold.
+    /// The present load does not hold, or whether it does cannot be told.
     PresentLoad,
     /// No changes were found of which it is proved that they hold the target load.
     TargetLoad,
@@ -198,7 +204,8 @@ pub enum NotMet {
 /// What was simulated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Simulations {
-    /// Whole runs.
+    /// Runs, those included that were ended once the answer was certain; the days before a run, which are simulated for the
+    /// levels with which its limits begin, do not count.
     pub runs: u64,
     /// Jobs in those runs.
     pub jobs: u64,

@@ -12,7 +12,8 @@ pub struct ChangeEffect {
     pub kind: ChangeKind,
     /// The new ceiling; `None` if none was found up to the highest load tried, or down to the lowest.
     pub ceiling_jobs_per_min: Option<f64>,
-    /// The users of closed workloads at the new ceiling, or at the load tried if there is none; `None` without closed workloads.
+    /// The users of closed workloads at the new ceiling, or at the load tried if there is none; 0 if the new ceiling cannot be
+    /// told, `None` without closed workloads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<u64>,
     /// The lowest load tried, if none held.
@@ -21,8 +22,9 @@ pub struct ChangeEffect {
     /// The highest load tried, if every load held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tried_jobs_per_min: Option<f64>,
-    /// The new ceiling, or the highest load tried if there is none, divided by that of [`ComparedCeiling`], on the same traffic;
-    /// divided by the lowest load tried if no load holds at present. 0 if no load holds with the change.
+    /// The new ceiling, or the highest load tried if there is none, divided by that of [`ComparedCeiling`], on the same
+    /// traffic; divided by the lowest load to try if no load holds at present. 0 if no load holds with the change, or if the
+    /// new ceiling cannot be told.
     pub lift: f64,
     /// Whether the new ceiling differs from the present one by more than what the searches and the seeds explain.
     #[serde(default)]
@@ -36,14 +38,15 @@ pub struct ChangeEffect {
     pub cost_usd_per_day: f64,
     /// The increase of that cost over the present one; negative if the change saves money.
     pub extra_usd_per_day: f64,
-    /// The cost of a day at the new ceiling, or at the highest load tried if there is none; 0 if no load holds.
+    /// The cost of a day at the new ceiling, or at the highest load tried if there is none; 0 if no load holds, or if the
+    /// new ceiling cannot be told.
     #[serde(default)]
     pub ceiling_usd_per_day: f64,
     /// `lift - 1` divided by the extra cost in USD per day; `None` if there is no extra cost, if the ceilings are
     /// [`Comparison::Equal`], or if the change is an ablation.
     pub lift_per_usd: Option<f64>,
-    /// Whether the change keeps all rules on cost at the present load; `None` unless these break first and there, and in a plan of
-    /// an earlier version.
+    /// Whether the change keeps all rules on cost at the present load; `None` unless these break first and there, and in a plan
+    /// of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meets_budget: Option<bool>,
     /// The rule that breaks first after the change; `None` if none does.
@@ -55,8 +58,8 @@ pub struct ChangeEffect {
 }
 
 impl ChangeEffect {
-    /// Amounts of money below this are not worth mentioning, in USD per day, unless they are more than [`Self::NEGLIGIBLE_SHARE`]
-    /// of the cost.
+    /// Amounts of money below this are not worth mentioning, in USD per day, unless they are more than
+    /// [`Self::NEGLIGIBLE_SHARE`] of the cost.
     const NEGLIGIBLE_USD: f64 = 0.005;
     /// The share of the cost of a day below which a difference in cost is not worth mentioning.
     const NEGLIGIBLE_SHARE: f64 = 0.01;
@@ -67,13 +70,13 @@ impl ChangeEffect {
         self.kind != ChangeKind::Ablation && self.cuts.iter().all(|cut| cut.is_judged)
     }
 
-    /// Returns `true` if the change costs more per day than today.
+    /// Returns `true` if the change raises the cost of a day at the present load by more than is negligible.
     #[must_use]
     pub fn costs_extra(&self) -> bool {
         self.extra_usd_per_day > self.negligible_usd()
     }
 
-    /// Returns `true` if the change costs less per day than today.
+    /// Returns `true` if the change lowers the cost of a day at the present load by more than is negligible.
     #[must_use]
     pub fn saves(&self) -> bool {
         self.extra_usd_per_day < -self.negligible_usd()
@@ -109,7 +112,7 @@ pub struct ComparedCeiling {
 pub enum Comparison {
     /// Higher; also if loads hold that did not at present.
     Higher,
-    /// Not different beyond the tolerance, or none holds before and after.
+    /// Not different beyond the tolerance, no load holds before and after, or the new ceiling cannot be told.
     #[default]
     Equal,
     /// Lower.
@@ -122,7 +125,7 @@ pub enum Comparison {
 pub enum ChangeKind {
     /// Another setting of the client.
     Client,
-    /// More quota: an account, a tier, a provider.
+    /// More quota: an account, a tier, a provider, another model.
     Quota,
     /// Different traffic: shorter prompts, another `max_tokens`, another time of day.
     Traffic,

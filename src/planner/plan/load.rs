@@ -10,14 +10,14 @@ pub struct Load {
     pub jobs_per_min: f64,
     /// Offered in the busiest time bucket of the run.
     pub peak_jobs_per_min: f64,
-    /// Whether the load holds: it is not above the ceiling to plan with. With one replica, or if no ceiling was found up to
-    /// [`super::SimulatedCeiling::highest_tried`], whether every rule holds on the scenario's own seed, or, if that run has too few jobs for a rule, at the loads above
-    /// it. `false` if it cannot be told.
+    /// Whether the load holds: it is not above the ceiling to plan with. Without a ceiling to plan with, or if no ceiling was
+    /// found up to [`super::SimulatedCeiling::highest_tried`], whether no rule breaks on the scenario's own seed, or, if that
+    /// run has too few jobs for a rule, at the loads above it. `false` if it cannot be told.
     pub holds: bool,
     /// Why it cannot be told whether the load holds; `None` if it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<TooFewJobs>,
-    /// The rules of `expect` that define the ceiling, measured at this load.
+    /// The rules of the ceiling, measured at this load.
     pub expect: Vec<RuleResult>,
     /// The 95th percentile of the latency of succeeded jobs; `None` if none succeeded.
     pub p95_s: Option<f64>,
@@ -35,7 +35,7 @@ pub struct Load {
 pub struct FewestJobs {
     /// The rule, as written.
     pub rule: String,
-    /// The jobs: 3 ÷ the share of jobs that it allows to fail or to be slower.
+    /// The jobs: 3 ÷ the share of jobs that it allows to fail or to be slower, at most 3,000; 1 if it is not on single jobs.
     pub jobs: u64,
 }
 
@@ -44,18 +44,18 @@ pub struct FewestJobs {
 pub struct TooFewJobs {
     /// The rule that needs the most jobs, as written; of rules that are judged in windows, the first that cannot be judged.
     pub rule: String,
-    /// The jobs of a run where the rules begin to break; of a run at the load in question if none breaks. Of a rule that is judged
-    /// in windows, the jobs of the window with the most.
+    /// The jobs of a run at the ceiling, or at the load in question if there is none. Of a rule that is judged in windows, the
+    /// jobs of the window with the most.
     pub jobs: u64,
-    /// The fewest jobs from which the rule can be judged: 3 ÷ the share of jobs that it allows to fail or to be slower; in a
-    /// window, 1 ÷ that share.
+    /// The fewest jobs from which the rule can be judged: as [`FewestJobs::jobs`]; in a window, 1 ÷ the share of jobs that it
+    /// allows to fail or to be slower.
     pub needed: u64,
     /// The length of the windows, in seconds; `None` if it is the run that has too few jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_s: Option<f64>,
 }
 
-/// The seeds of a plan whose ceiling cannot be told from the windows of a rule.
+/// The seeds of a plan whose ceiling cannot be told, since a rule cannot be judged, as when its windows have too few jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UndecidedSeeds {
     /// The seeds on which the ceiling was searched.

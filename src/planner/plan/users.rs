@@ -15,9 +15,9 @@ pub struct UserLoad {
     /// The jobs of closed workloads that the limits admit beside the present load of the open ones, per minute, by arithmetic;
     /// `None` if nothing limits them.
     pub quota_jobs_per_min: Option<f64>,
-    /// From how many users on, beside the present load of the open workloads, more users only wait: the least number with which
-    /// their throughput is within 2 % of the quota. `None` if nothing limits it, or it is not reached by
-    /// [`Self::tried_users`].
+    /// From how many users on, beside the present load of the open workloads, more users only wait: the least number, to within
+    /// 2 %, with which their throughput is within 2 % of the quota. `None` if nothing limits it, if the quota is 0, or if it is
+    /// not reached by [`Self::tried_users`].
     pub saturation: Option<Saturation>,
     /// The most users with which the throughput was measured.
     pub tried_users: u64,

@@ -27,7 +27,7 @@ struct Candidate {
     change: Change,
     /// Its measured lift divided by its analytic one; the measured lift if arithmetic gives none, 1 if it was not measured.
     correction: f64,
-    /// The extra cost per additional succeeded job at the target load, in USD.
+    /// The extra cost per additional succeeded job at the target load, in USD; 0 if it is not measured.
     cost: f64,
     /// What it requires besides money.
     asks: Concession,
@@ -136,8 +136,9 @@ impl<'a> Candidates<'a> {
         self.each[index].change.is_repeatable()
     }
 
-    /// Returns `true` if the changes of a set can be made together: at most one of the scenario's own what-ifs, accounts of
-    /// the fallback only with it, and of a provider with free accounts no more than [`MAX_FREE_ACCOUNTS`].
+    /// Returns `true` if the changes of a set can be made together: at most [`MAX_CHANGES`], none but accounts several times,
+    /// at most one of the scenario's own what-ifs, accounts of the fallback only with it and without a what-if, and of a
+    /// provider with free accounts no more than [`MAX_FREE_ACCOUNTS`].
     pub(super) fn is_valid(&self, chosen: &[usize]) -> bool {
         let own = chosen.iter().filter(|index| self.kind(**index) == ChangeKind::Own).count();
         let has_fallback = chosen.iter().any(|index| matches!(self.edit(*index), Edit::Fallback { .. }));
@@ -184,7 +185,7 @@ impl<'a> Candidates<'a> {
         (longer.len() > chosen.len()).then_some(longer)
     }
 
-    /// Returns a change together with what it needs.
+    /// Returns a change together with what it needs: an account of the fallback needs the fallback.
     pub(super) fn with_needs(&self, index: usize) -> Vec<usize> {
         let fallback = (0..self.len()).find(|other| matches!(self.edit(*other), Edit::Fallback { .. }));
         if self.is_valid(&[index]) { vec![index] } else { fallback.into_iter().chain([index]).collect() }
@@ -208,14 +209,14 @@ impl<'a> Candidates<'a> {
         self.asks(one).cmp(&self.asks(other)).then(cost(one).total_cmp(&cost(other)))
     }
 
-    /// Returns all candidates, the cheapest first.
+    /// Returns all candidates, those first that require the least besides money, of these the cheapest.
     pub(super) fn by_cost(&self) -> Vec<usize> {
         let mut all: Vec<usize> = (0..self.len()).collect();
         all.sort_by(|one, other| self.compare(*one, *other));
         all
     }
 
-    /// Returns the changes of a set, each once, the most expensive first.
+    /// Returns the changes of a set, each once, in the reverse order of [`Self::by_cost`].
     pub(super) fn most_expensive_first(&self, chosen: &[usize]) -> Vec<usize> {
         let mut distinct: Vec<usize> = distinct(chosen).into_iter().collect();
         distinct.sort_by(|&one, &other| self.compare(other, one));
@@ -243,7 +244,8 @@ impl<'a> Candidates<'a> {
         self.unchanged.estimate.at_least() * analytic * corrections.product::<f64>()
     }
 
-    /// Adds the cheapest change with a gain until the set is expected to hold the target, or no further change has a gain.
+    /// Returns the set to which the cheapest change with a gain is added until the set is expected to hold the target, or no
+    /// further change has a gain.
     pub(super) fn expected_to_hold(&self) -> Vec<usize> {
         let mut chosen = Vec::new();
         let mut expected = self.expected(&chosen);
@@ -270,7 +272,8 @@ impl<'a> Candidates<'a> {
         (0..self.len()).filter(is_other).map(|index| self.each[index].change.name.clone()).collect()
     }
 
-    /// Returns the set with the cheapest candidate that has a gain, and what it is expected to hold.
+    /// Returns the set with the cheapest candidate that has a gain and requires nothing besides money, and what it is expected
+    /// to hold; `None` if there is none.
     fn gaining(&self, chosen: &[usize], expected: f64) -> Option<(Vec<usize>, f64)> {
         // Arithmetic ignores incidents, for example, so it must not choose another model or other traffic: the repair does.
         let indices = (0..self.len()).filter(|index| self.asks(*index) == Concession::Nothing);

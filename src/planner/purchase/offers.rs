@@ -16,9 +16,9 @@ pub(in crate::planner) fn has_free_accounts(config: &Config) -> bool {
     config.tier == Tier::Free && config.models.iter().all(is_free)
 }
 
-/// Returns the changes that the catalogue does not measure, because they have no effect at the present load or are settings
-/// that only a higher load needs: an account of every provider with a target and of the fallback that may be bought, and
-/// what bounds the client itself. `target` is the multiple to hold.
+/// Returns the changes that the catalogue leaves out if they have no effect at the present load, or since only a higher load
+/// needs them: an account of every provider with a target and of the fallback that may be bought, and settings of the client.
+/// `target` is the multiple to hold.
 pub(super) fn for_a_target(scenario: &Scenario, target: f64) -> Vec<Change> {
     let uses = |index: &usize| scenario.targets.iter().any(|target| usize::from(target.provider) == *index);
     let used = scenario.providers.iter().enumerate().filter(|(index, _)| uses(index));

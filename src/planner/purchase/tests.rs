@@ -169,6 +169,7 @@ fn accounts_of_the_fallback_are_bought_for_an_incident() {
     let (holds, names) = compare(&yaml, 2.0, &ACCOUNTS);
     assert!(holds, "three more accounts behind hold it");
     assert!(names.iter().all(|name| !name.contains("fall back to")), "the same model holds it: {names:?}");
+    assert!(names.iter().any(|name| name.contains(ACCOUNTS[1])), "{names:?}");
 }
 
 /// A client that does not retry loses what one account refuses, however many others there are.

@@ -26,7 +26,7 @@ impl Tried {
     }
 
     /// Returns `true` if this set does better than another one: it serves; it serves on more seeds; its failing run lasts
-    /// longer until a rule is broken for certain; its rules are broken by less.
+    /// longer, in jobs, until a rule is broken for certain; its rules are broken by less.
     pub(super) fn is_better_than(&self, other: &Self) -> bool {
         self.compare(other) == Ordering::Greater
     }
