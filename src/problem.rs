@@ -136,8 +136,8 @@ impl fmt::Display for Problems {
     }
 }
 
-/// Returns the only candidate that begins with `word` (of at least [`MIN_BEGINNING`] characters), or else the one with the smallest
-/// edit distance from it (insert, delete, replace, swap neighbours); case is ignored; the earlier of two at the same distance.
+/// Returns the only candidate that begins with `word` (of at least three characters), or else the one with the smallest edit
+/// distance from it (insert, delete, replace, swap neighbours); case is ignored; the earlier of two at the same distance.
 /// Returns `None` if each distance exceeds a third of the longer word and one edit.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -20,10 +20,11 @@ pub(super) struct WorkloadCounts {
     pub(super) failed: [u64; REASONS.len()],
     pub(super) shed: [u64; REASONS.len()],
     pub(super) in_flight: u64,
-    /// Of jobs sent on arrival and served by that attempt. Their latency is their service time and most jobs are of
-    /// this kind, so one recording serves both histograms until [`super::Recorder`] merges them.
+    /// The latency of the jobs that succeeded and were sent on arrival and served by that attempt, or answered from the cache at
+    /// once. It is their service time and most jobs are of this kind, so one recording serves both histograms until
+    /// [`super::Recorder`] merges them.
     pub(super) unqueued: Histogram,
-    /// Of all others.
+    /// That of all other jobs that succeeded, and after the merge of these as well.
     pub(super) latency: Histogram,
 }
 
@@ -78,6 +79,7 @@ pub(super) struct LatencySums {
 /// Failed attempts that no limit explains.
 #[derive(Clone, Debug)]
 pub(super) struct FailureCounts {
+    /// By HTTP status.
     pub(super) status: Vec<u64>,
     pub(super) connection: u64,
     pub(super) timeout: u64,

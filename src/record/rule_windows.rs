@@ -102,8 +102,8 @@ impl RuleWindows {
         values.reduce(|worst, next| if badness(next.value) > badness(worst.value) { next } else { worst })
     }
 
-    /// Returns why a rule without a value in any window cannot be judged: no window has enough jobs. `None` if some have, but so
-    /// few of them succeeded that nothing was measured: then it is broken.
+    /// Returns why a rule without a value in any window cannot be judged: no window has enough jobs. `None` if some have, but
+    /// so few of them succeeded that nothing was measured: then it is broken.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -138,9 +138,10 @@ impl RuleWindows {
     }
 }
 
-/// Returns the smallest number of jobs in a window at which one job alone does not break the rule.
+/// Returns the number of jobs in a window from which on one job alone does not break the rule; 1 if the rule allows no exception
+/// or sets no condition for single jobs.
 pub(crate) fn min_jobs(rule: &Rule) -> f64 {
-    // A rule that allows no exception is broken by any job.
+    // A rule that allows no exception can be broken by any job, however many there are.
     let allowed = rule.allowed_share().filter(|allowed| *allowed > 0.0);
     allowed.map_or(1.0, |allowed| (1.0 / allowed - 1e-9).max(1.0))
 }
