@@ -13,7 +13,7 @@ pub(super) fn judge(
     summary: &Summary,
 ) -> Vec<RuleResult> {
     let each = scenario.expect.iter().zip(windows).map(|(rule, windows)| {
-        let worst = windows.as_ref().and_then(|windows| windows.worst(rule));
+        let worst = windows.as_ref().and_then(|windows| windows.worst(rule, scenario.duration));
         let actual = match windows {
             Some(_) => worst.map(|worst| worst.value),
             None => measure(rule.metric, summary),

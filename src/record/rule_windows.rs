@@ -86,13 +86,17 @@ impl RuleWindows {
         }
     }
 
-    /// Returns the value of the window that is worst by `rule`. A window is left out if it has so few jobs that one job alone
-    /// breaks the rule, unless the rule has only one window. `None` if no window is left.
-    pub(super) fn worst(&self, rule: &Rule) -> Option<WorstValue> {
+    /// Returns the value of the window that is worst by `rule`, in a run in which jobs arrived over `duration`. A window is left
+    /// out if it has so few jobs that one job alone breaks the rule, unless the rule has only one window. `None` if no window is
+    /// left.
+    pub(super) fn worst(&self, rule: &Rule, duration: Nanos) -> Option<WorstValue> {
         let min_jobs = if self.windows.len() == 1 { 1.0 } else { min_jobs(rule) };
         let values = self.windows.iter().enumerate().filter_map(|(index, window)| {
-            let value = self.value(window, min_jobs)?;
-            Some(WorstValue { value, at: Instant(self.length.0 * index as u64) })
+            let begin = self.length.0 * index as u64;
+            // The last window may be shorter than the others, and an interrupted run has not begun all of them.
+            let length = duration.saturating_sub(Nanos(begin)).min(self.length);
+            let value = self.value(window, length, min_jobs)?;
+            Some(WorstValue { value, at: Instant(begin) })
         });
         let badness = |value: f64| match rule.op {
             Op::AtLeast | Op::Above => -value,
@@ -119,7 +123,7 @@ impl RuleWindows {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
-    fn value(&self, window: &Window, min_jobs: f64) -> Option<f64> {
+    fn value(&self, window: &Window, length: Nanos, min_jobs: f64) -> Option<f64> {
         let ratio = |part: u64, whole: u64| {
             (whole > 0 && whole as f64 >= min_jobs).then(|| part as f64 / whole as f64)
         };
@@ -128,7 +132,9 @@ impl RuleWindows {
             Metric::FallbackShare => ratio(window.fell_back, window.served),
             Metric::CutShare => ratio(window.cut, window.succeeded),
             Metric::AttemptsPerJob => ratio(window.attempts, window.ended),
-            Metric::Goodput => Some(window.succeeded as f64 / self.length.as_secs_f64()),
+            Metric::Goodput => {
+                (length > Nanos::ZERO).then(|| window.succeeded as f64 / length.as_secs_f64())
+            }
             Metric::Percentile(percent, _) => {
                 let enough = window.succeeded as f64 >= min_jobs;
                 window.times.as_ref().filter(|_| enough)?.quantile_s(f64::from(percent) / 100.0)
