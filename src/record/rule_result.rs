@@ -49,7 +49,8 @@ impl RuleResult {
 /// The jobs of a rule that cannot be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotJudged {
-    /// The jobs of the window with the most; of the run, if the rule has no windows.
+    /// The jobs of the window with the most; of the run, if the rule has no windows. Of a fallback share, if the jobs of a window
+    /// were all served without an attempt of their own, only those that one served count.
     pub jobs: u64,
     /// The fewest jobs of a window, or of the run, from which the rule is judged.
     pub needed: u64,

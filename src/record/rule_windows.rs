@@ -115,11 +115,13 @@ impl RuleWindows {
     )]
     pub(super) fn not_judged(&self, rule: &Rule) -> Option<NotJudged> {
         let needed = if self.windows.len() == 1 { 1.0 } else { libm::ceil(min_jobs(rule)) } as u64;
-        let jobs = self.windows.iter().map(|window| window.ended).max().unwrap_or(0);
-        let served = |window: &Window| window.succeeded > 0 && window.served == 0;
-        // Jobs that all come from the cache have no fallback share.
-        let is_unserved = self.metric == Metric::FallbackShare && self.windows.iter().any(served);
-        (jobs < needed || is_unserved).then_some(NotJudged { jobs: jobs.min(needed - 1), needed })
+        let most = |of: fn(&Window) -> u64| self.windows.iter().map(of).max().unwrap_or(0);
+        let ended = most(|window| window.ended);
+        let has_no_share = |window: &Window| window.succeeded > 0 && window.served == 0;
+        // Jobs that all come from the cache have no fallback share: it is measured on those that an attempt of their own served.
+        let is_unserved = self.metric == Metric::FallbackShare && self.windows.iter().any(has_no_share);
+        let jobs = if is_unserved { most(|window| window.served) } else { ended };
+        (ended < needed || is_unserved).then_some(NotJudged { jobs, needed })
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
