@@ -35,7 +35,7 @@ pub fn markdown(outcome: &Outcome) -> String {
 /// Which rows a table has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RowFilter {
-    /// Broken rules and measures that changed.
+    /// Rules that do not hold and measures that changed beyond their margin.
     Notable,
     All,
 }
@@ -74,9 +74,9 @@ fn change_row(name: &str, change: &MeasureChange) -> String {
 
 /// Returns the commands that reproduce the failures, each once, sorted.
 fn commands(scenario: &ScenarioOutcome) -> Vec<&str> {
-    let broken = scenario.broken().map(|rule| rule.reproduce.as_str());
+    let rules = scenario.failing_rules().map(|rule| rule.reproduce.as_str());
     let examples = scenario.with_verdict(Verdict::Worse).filter_map(|change| change.shown_by.as_ref());
-    let mut commands: Vec<&str> = broken.chain(examples.map(|example| example.reproduce.as_str())).collect();
+    let mut commands: Vec<&str> = rules.chain(examples.map(|example| example.reproduce.as_str())).collect();
     commands.sort_unstable();
     commands.dedup();
     commands
