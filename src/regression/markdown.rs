@@ -13,10 +13,10 @@ pub fn markdown(outcome: &Outcome) -> String {
     let mut text = format!("### quotalab test: {}\n\n", outcome.counts());
     let notable: String =
         outcome.scenarios.iter().map(|scenario| rows(scenario, RowFilter::Notable)).collect();
-    if notable.is_empty() {
-        text.push_str("Every rule holds, and no measure changed beyond its margin.\n\n");
-    } else {
+    if !notable.is_empty() {
         text.push_str(&format!("{HEAD}{notable}\n"));
+    } else if outcome.passed > 0 {
+        text.push_str("Every rule that was judged holds, and no measure changed beyond its margin.\n\n");
     }
     let commands: Vec<&str> = outcome.scenarios.iter().flat_map(commands).collect();
     if !commands.is_empty() {
@@ -89,7 +89,7 @@ fn cell(text: &str) -> String {
         match c {
             // An empty comment after them: no mention, no link, no reference to an issue.
             '@' | ':' | '#' => cell.extend([&c.to_string(), "<!-- -->"]),
-            '|' | '\\' | '`' | '*' | '_' | '[' | ']' => cell.extend(['\\', c]),
+            '|' | '\\' | '`' | '*' | '_' | '~' | '[' | ']' => cell.extend(['\\', c]),
             c if c.is_control() => cell.push(' '),
             c => cell.push(c),
         }
