@@ -235,8 +235,12 @@ impl Explanation {
             limits,
             failure,
         };
-        // Of a list, the provider whose refusal ends first.
-        let first = explanation.refusals.iter().find(|refusal| refusal.cause == explanation.cause);
+        // Of a list, the provider whose refusal ends first: the parser has copied its cause and its wait.
+        let length = wait.map(|wait| wait.length);
+        let ends_first = |refusal: &&Self| {
+            refusal.cause == cause.name() && refusal.failure.wait.map(|wait| wait.length) == length
+        };
+        let first = explanation.refusals.iter().find(ends_first);
         if let Some(first) = first {
             explanation.provider = first.provider;
         }
