@@ -87,7 +87,8 @@ impl Problems {
     /// The number of problems at which a reader may end its search for more.
     pub const MAX_SOUGHT: usize = 1_000;
 
-    /// Sorts by file, line and column, and drops a problem that equals the one before it. Returns `None` if `problems` is empty.
+    /// Sorts by file, line and column, and drops a problem that equals the one before it. Returns `None` if `problems` is
+    /// empty.
     #[must_use]
     pub fn found(mut problems: Vec<Problem>) -> Option<Self> {
         problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));

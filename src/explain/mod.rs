@@ -23,8 +23,8 @@ use serde::Serialize;
 /// An explained refusal. The field names are the public format of `explain --json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
-    /// The dialect: as stated, otherwise as the reply shows it; `None` if it has no marker of one. Of a gateway's list, that of the
-    /// refusal that ends first.
+    /// The dialect: as stated, otherwise as the reply shows it; `None` if it has no marker of one. Of a gateway's list, that of
+    /// the refusal that ends first.
     pub provider: Option<&'static str>,
     /// Who answered: `provider`, `gateway` or `proxy`; `None` if nothing shows it.
     pub answered_by: Option<&'static str>,
@@ -53,8 +53,8 @@ pub struct Explanation {
     pub requested: Option<u64>,
     /// The wait, in seconds, exactly as stated; `None` if the reply states none.
     pub wait_s: Option<f64>,
-    /// The kind of wait: `until_enough`, `until_full`, `until_window_ends`, `suggested`, or `meaningless` if to wait that long does
-    /// not help.
+    /// The kind of wait: `until_enough`, `until_full`, `until_window_ends`, `suggested`, or `meaningless` if to wait that long
+    /// does not help.
     pub wait_meaning: Option<&'static str>,
     /// The moment at which the limit resets (RFC 3339, UTC), if the reply states one whose zone is known.
     pub resets_at: Option<String>,

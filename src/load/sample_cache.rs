@@ -1,6 +1,6 @@
-//! A bounded cache of sampled requests, shared by the runs of a planner. Most of those runs differ in rate and client policy only,
-//! and with one seed the n-th job of a workload has the same request in all of them. Sampling its sizes is a fifth of the cost of
-//! a job.
+//! A bounded cache of sampled requests, shared by the runs of a planner. Most of those runs differ in rate and client policy
+//! only, and with one seed the n-th job of a workload has the same request in all of them. Sampling its sizes is a fifth of the
+//! cost of a job.
 //!
 //! A run samples the requests that the cache does not hold; the result is the same.
 
@@ -22,9 +22,9 @@ pub struct SampleCache {
 }
 
 impl SampleCache {
-    /// Returns the requests of the first jobs of a sampler: as many as arrive in `duration` on average, at most [`MAX_JOBS`], or
-    /// more if an earlier call cached more. Returns an empty slice if the workload has no rate or fewer than one job, or if the
-    /// cache is full and has no entry for the sampler.
+    /// Returns the requests of the first jobs of a sampler: as many as arrive in `duration` on average, at most [`MAX_JOBS`],
+    /// or more if an earlier call cached more. Returns an empty slice if the workload has no rate or fewer than one job, or if
+    /// the cache is full and has no entry for the sampler.
     pub(super) fn samples(
         &self,
         sampler: &RequestSampler,

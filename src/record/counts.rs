@@ -20,8 +20,8 @@ pub(super) struct WorkloadCounts {
     pub(super) failed: [u64; REASONS.len()],
     pub(super) shed: [u64; REASONS.len()],
     pub(super) in_flight: u64,
-    /// The latency of the jobs that succeeded and were sent on arrival and served by that attempt, or answered from the cache at
-    /// once. It is their service time and most jobs are of this kind, so one recording serves both histograms until
+    /// The latency of the jobs that succeeded and were sent on arrival and served by that attempt, or answered from the cache
+    /// at once. It is their service time and most jobs are of this kind, so one recording serves both histograms until
     /// [`super::Recorder`] merges them.
     pub(super) unqueued: Histogram,
     /// That of all other jobs that succeeded, and after the merge of these as well.

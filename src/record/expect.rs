@@ -45,7 +45,8 @@ pub(super) fn judge(
     each.collect()
 }
 
-/// Returns the measured value of a metric; `None` if there was nothing to measure, and for headroom if no limit bounds the load.
+/// Returns the measured value of a metric; `None` if there was nothing to measure, and for headroom if no limit bounds the
+/// load.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
 pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {

@@ -84,8 +84,8 @@ pub trait Fold {
         let _ = at;
     }
 
-    /// Returns `true` to end the run before the next timer, reply or arrival; events that belong to the present one still follow.
-    /// Jobs in flight are then done as [`crate::event::JobOutcome::InFlight`].
+    /// Returns `true` to end the run before the next timer, reply or arrival; events that belong to the present one still
+    /// follow. Jobs in flight are then done as [`crate::event::JobOutcome::InFlight`].
     fn is_done(&self) -> bool {
         false
     }

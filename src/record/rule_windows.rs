@@ -86,9 +86,9 @@ impl RuleWindows {
         }
     }
 
-    /// Returns the value of the window that is worst by `rule`, in a run in which jobs arrived over `duration`. A window is left
-    /// out if it has so few jobs that one job alone breaks the rule, unless the rule has only one window. `None` if no window is
-    /// left.
+    /// Returns the value of the window that is worst by `rule`, in a run in which jobs arrived over `duration`. A window is
+    /// left out if it has so few jobs that one job alone breaks the rule, unless the rule has only one window. `None` if no
+    /// window is left.
     pub(super) fn worst(&self, rule: &Rule, duration: Nanos) -> Option<WorstValue> {
         let min_jobs = if self.windows.len() == 1 { 1.0 } else { min_jobs(rule) };
         let values = self.windows.iter().enumerate().filter_map(|(index, window)| {
@@ -118,7 +118,8 @@ impl RuleWindows {
         let most = |of: fn(&Window) -> u64| self.windows.iter().map(of).max().unwrap_or(0);
         let ended = most(|window| window.ended);
         let has_no_share = |window: &Window| window.succeeded > 0 && window.served == 0;
-        // Jobs that all come from the cache have no fallback share: it is measured on those that an attempt of their own served.
+        // Jobs that all come from the cache have no fallback share: it is measured on those that an attempt of their own
+        // served.
         let is_unserved = self.metric == Metric::FallbackShare && self.windows.iter().any(has_no_share);
         let jobs = if is_unserved { most(|window| window.served) } else { ended };
         (ended < needed || is_unserved).then_some(NotJudged { jobs, needed })
@@ -134,9 +135,7 @@ impl RuleWindows {
             Metric::FallbackShare => ratio(window.fell_back, window.served),
             Metric::CutShare => ratio(window.cut, window.succeeded),
             Metric::AttemptsPerJob => ratio(window.attempts, window.ended),
-            Metric::Goodput => {
-                (length > Nanos::ZERO).then(|| window.succeeded as f64 / length.as_secs_f64())
-            }
+            Metric::Goodput => (length > Nanos::ZERO).then(|| window.succeeded as f64 / length.as_secs_f64()),
             Metric::Percentile(percent, _) => {
                 let enough = window.succeeded as f64 >= min_jobs;
                 window.times.as_ref().filter(|_| enough)?.quantile_s(f64::from(percent) / 100.0)
@@ -146,8 +145,8 @@ impl RuleWindows {
     }
 }
 
-/// Returns the number of jobs in a window from which on one job alone does not break the rule; 1 if the rule allows no exception
-/// or sets no condition for single jobs.
+/// Returns the number of jobs in a window from which on one job alone does not break the rule; 1 if the rule allows no
+/// exception or sets no condition for single jobs.
 pub(crate) fn min_jobs(rule: &Rule) -> f64 {
     // A rule that allows no exception can be broken by any job, however many there are.
     let allowed = rule.allowed_share().filter(|allowed| *allowed > 0.0);

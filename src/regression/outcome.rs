@@ -197,8 +197,8 @@ impl RuleOutcome {
         }
     }
 
-    /// Formats by how much the rule is broken: `3 % too low`. Empty if it holds, if nothing was measured, or if the value equals
-    /// the bound.
+    /// Formats by how much the rule is broken: `3 % too low`. Empty if it holds, if nothing was measured, or if the value
+    /// equals the bound.
     pub(super) fn broken_by(&self) -> String {
         let Some(actual) = self.actual.filter(|actual| !self.pass && *actual != self.bound) else {
             return String::new();
