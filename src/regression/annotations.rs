@@ -14,7 +14,9 @@ pub fn annotations(outcome: &Outcome) -> String {
 fn scenario_annotations(scenario: &ScenarioOutcome) -> String {
     let failing_rules = scenario.failing_rules().map(|rule| {
         let message = format!("{}\nreproduce: {}", rule.sentence(), rule.reproduce);
-        error(scenario, rule.line, "expectation not met", &message)
+        let is_judged = rule.not_judged.is_none();
+        let title = if is_judged { "expectation not met" } else { "expectation cannot be judged" };
+        error(scenario, rule.line, title, &message)
     });
     let worse = scenario.with_verdict(Verdict::Worse).map(|change| {
         let reproduce = change.shown_by.as_ref().map(|example| format!("\nreproduce: {}", example.reproduce));

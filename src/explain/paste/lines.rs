@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn prompts_are_removed_and_text_is_kept() {
+    fn a_prompt_is_recognised_and_text_is_not() {
         for line in
             ["$ curl -i x", "$", "user@host:~$ curl -i x", "PS C:\\> curl x", ">>> client.chat()", "% curl x"]
         {
