@@ -1,8 +1,9 @@
 //! The bare loop that the benchmark is compared with: the minimum that any simulation of this traffic must do.
 //!
-//! It has the same jobs from the same schedule, a heap of completions, and a bucket of 64-bit integers per limit. The first target
-//! with room on every axis admits a job; it is then completed. If no target has room, the job is retried half a second later.
-//! There is no engine, no quota estimate, no deadline, no provider model, no event and no recording.
+//! It has the same jobs from the same schedule, a heap of completions and retries, and a bucket of 64-bit integers per limit.
+//! The first target with room on every axis admits a job; it is then completed. If no target has room, the job is retried half
+//! a second later. There is no engine, no quota estimate, no deadline, no event and no recording; of the provider model only
+//! the sampler of the service time.
 
 use provider::config::{Latency, Limit};
 use provider::{Axis, Truth, Usage};

@@ -14,7 +14,7 @@ import time
 
 import simpy
 
-# Jobs per second; the deadline of a job and the backoff in seconds.
+# The rate in jobs per second; the deadline of a job and the backoff in seconds.
 RATE, DEADLINE, MAX_ATTEMPTS, BACKOFF_BASE, BACKOFF_CAP, MAX_TOKENS = 240.0, 30.0, 4, 0.5, 8.0, 512
 MINUTE, DAY = 60.0, 86_400.0
 
@@ -59,7 +59,7 @@ class Target:
         return wait
 
     def settle(self, now, unused):
-        """Returns the tokens that were reserved and not used to the buckets."""
+        """Refunds the tokens that were reserved and not used."""
         for bucket in self.tokens:
             bucket.refill(now)
             bucket.level = min(bucket.limit, bucket.level + unused)
@@ -84,7 +84,7 @@ def job(env, first_step, fallback, rng, latencies):
             target = fallback
         else:
             backoff = rng.uniform(0.0, min(BACKOFF_CAP, BACKOFF_BASE * 2**backoffs))
-            # The next retry comes one backoff after the end of a cool-down, or after now if a target was tried.
+            # The next retry comes one backoff after now if a target was tried, else after the first end of a cool-down.
             starts = [t.cools_down_until for t in (*first_step, fallback) if t.cools_down_until > now]
             if tried:
                 starts.append(now)

@@ -1,6 +1,7 @@
-//! Measures the simulation in virtual time: jobs per second on one core with three targets, limits, retries and recording, also
-//! relative to a bare loop (`bare_loop.rs`) and to the same model in SimPy (`three_targets_simpy.py`); the peak memory of an hour
-//! and of a day of traffic; and how the time grows with the number of jobs that wait for a cool-down (`waiting.yaml`).
+//! Measures the simulation in virtual time: jobs per second on one core with three targets, limits, retries and recording,
+//! also relative to a bare loop (`bare_loop.rs`) and to the same model in SimPy (`three_targets_simpy.py`); the peak memory of
+//! a short and of a long run (an hour and a day of traffic); and how the time grows with the number of jobs that wait for a
+//! cool-down (`waiting.yaml`).
 //! `README.md` explains the results.
 //!
 //! ```text
@@ -41,7 +42,7 @@ struct Measure {
     /// The simulated duration of a run, and that of a run of the SimPy model, which is much slower.
     duration: &'static str,
     simpy_duration: &'static str,
-    /// The simulated duration of the long run, whose peak memory is compared with that of the other runs.
+    /// The simulated duration of the long run, whose peak memory is compared with that of a run of `duration`.
     long_duration: &'static str,
 }
 
@@ -60,11 +61,14 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// The result of one run: jobs, CPU seconds, and peak memory in KiB (`None` if the system does not report it).
+/// The result of one run.
 #[derive(Clone, Copy)]
 struct Run {
+    /// Jobs that ended.
     jobs: f64,
+    /// CPU seconds; elapsed seconds if the system does not report them.
     seconds: f64,
+    /// Peak memory in KiB; `None` if the system does not report it, and for the SimPy model.
     peak_kib: Option<f64>,
 }
 
@@ -157,8 +161,8 @@ fn simpy_model(duration: &str) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// Runs one subject in this process and prints its [`Run`]. `extent` is the simulated duration; for `waiting` it is the number of
-/// jobs.
+/// Runs one subject in this process and prints its [`Run`]. `extent` is the simulated duration; for `waiting` it is the number
+/// of jobs.
 #[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock and prints")]
 fn once(subject: &str, extent: &str) -> anyhow::Result<()> {
     let scenario = if subject == "waiting" { waiting(extent)? } else { three_targets(extent)? };
@@ -194,7 +198,7 @@ fn waiting(jobs: &str) -> anyhow::Result<Scenario> {
         .expect("invariant: the scenario of the benchmark is valid"))
 }
 
-/// Counts the jobs that ended, as the other subjects do.
+/// Counts the jobs that ended, as the other subjects do; after a run that was ended early, those in flight as well.
 struct EndedJobs(u64);
 
 impl Fold for EndedJobs {

@@ -1,15 +1,16 @@
-//! API keys in texts that are shown: masked, so that no message, log or report repeats one.
+//! API keys in texts that are shown: those that begin like the keys of a known provider are masked.
 
 use std::borrow::Cow;
 
 /// How the keys of providers begin: OpenAI, Anthropic and OpenRouter (`sk-`), Groq, Cerebras, Google, xAI, Fireworks, Together,
 /// Perplexity, Hugging Face.
 const PREFIXES: [&str; 9] = ["sk-", "gsk_", "csk-", "AIza", "xai-", "fw_", "tgp_", "pplx-", "hf_"];
-/// A shorter word is not a key.
+/// A shorter word is not a key, in characters.
 const MIN_LENGTH: usize = 8;
 
-/// Replaces each character of an API key after its prefix by `*`, which keeps the number of characters. A key is recognised
-/// by the prefix of its provider; one without a prefix is not.
+/// Replaces each character of an API key after its prefix by `*`, which keeps the number of characters. A key is a word of at
+/// least [`MIN_LENGTH`] letters, digits, `-` and `_` that begins with one of [`PREFIXES`]; a key without such a prefix is not
+/// recognised.
 #[must_use]
 pub(crate) fn masked(text: &str) -> Cow<'_, str> {
     if !PREFIXES.iter().any(|prefix| text.contains(prefix)) {
@@ -33,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_masked_wherever_they_stand() {
+    fn keys_with_a_known_prefix_are_masked_and_other_words_are_not() {
         for (text, expected) in [
             ("Incorrect API key provided: sk-proj-ab12_cd.", "Incorrect API key provided: sk-************."),
             ("keys: [gsk_12345, k2, \"csk-abcdef\"]", "keys: [gsk_*****, k2, \"csk-******\"]"),

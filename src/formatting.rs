@@ -1,6 +1,6 @@
 //! Numbers, shares, durations and money as text: the only place where reports and messages format them.
 //!
-//! The charts of a page format in the browser by the same rules (`report/assets/live.js`).
+//! The charts of a page format in the browser by the same rules (`report/assets/live.js`), but instants without a unit.
 
 use provider::{Instant, Nanos};
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,8 @@ pub fn rounded(value: f64, digits: u8) -> f64 {
     if rounded.is_finite() { rounded + 0.0 } else { value }
 }
 
-/// Rounds to at least three decimal digits, and to at least five significant ones.
+/// Rounds to three decimal digits or, if these are fewer than five significant ones, to five significant digits; to 15
+/// decimal digits at most.
 #[must_use]
 #[expect(
     clippy::cast_possible_truncation,
@@ -45,7 +46,7 @@ pub fn significant(value: f64) -> f64 {
     rounded(value, digits as u8)
 }
 
-/// Formats a rate of jobs in the unit in which it is at least one: per minute, otherwise per day.
+/// Formats a rate of jobs: per day if it is above zero and below one per minute, otherwise per minute.
 #[must_use]
 pub fn job_rate(jobs_per_min: f64) -> String {
     if jobs_per_min > 0.0 && jobs_per_min < 1.0 {
@@ -104,8 +105,9 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// Formats a number with two or three significant digits and thousands separators: `0.0052`, `0.52`, `7.4`, `312`,
-/// `12,400`. An infinite number is `unbounded`.
+/// Formats a number with two or three significant digits, and without zeros at the end of a fraction: `0.0052`, `0.52`, `7.4`.
+/// From 100 on it is rounded to a whole number, with thousands separators: `312`, `12,345`. Below a millionth it has one
+/// digit: `1e-9`. What is not a finite number is `unbounded`.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 pub fn number(value: f64) -> String {
@@ -125,8 +127,8 @@ pub fn number(value: f64) -> String {
     }
 }
 
-/// Formats a number with three or four significant digits, so that near ones can be told apart: `0.052`, `0.521`, `1.284`. From
-/// ten on as [`number`] does.
+/// Formats a number with three or four significant digits, so that near ones can be told apart: `0.0520`, `0.521`, `1.284`.
+/// From ten on, and up to 1e-9, as [`number`] does.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the exponent of a small number")]
 pub fn four_digits(value: f64) -> String {
@@ -141,7 +143,8 @@ pub fn four_digits(value: f64) -> String {
     }
 }
 
-/// Formats a share as a percentage. Only a whole share is `100 %`, and only a zero share is `0 %`.
+/// Formats a share as a percentage. Of the shares from 0 to 1, only 1 is `100 %` and only 0 is `0 %`. A share above 1 is
+/// rounded to a tenth of a per cent.
 #[must_use]
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
@@ -157,7 +160,8 @@ pub fn percent(share: f64) -> String {
     format!("{text} %")
 }
 
-/// Formats a duration in the largest units that fit: `420 µs`, `35 ms`, `2.4 s`, `3 min 20 s`, `5 h 12 min`, `2 d 3 h`.
+/// Formats a duration in one or two units: `420 µs`, `35 ms`, `2.4 s` up to 99.9 s, `3 min 20 s`, `5 h 12 min` up to 48 hours,
+/// then `2 d 3 h`. From an hour on, smaller units are left out, not rounded. A duration of zero or less is `0 s`.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 pub fn duration(seconds: f64) -> String {
@@ -241,13 +245,13 @@ pub fn at_seconds(at: Instant) -> f64 {
     seconds(Nanos(at.0))
 }
 
-/// Removes the zeros after the last digit of a decimal fraction.
+/// Removes the zeros at the end of a decimal fraction, and its point if no digit is left.
 fn trimmed(text: String) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// Returns `true` for characters that a terminal interprets, or that change how the text around them is shown: control
-/// characters, line and paragraph separators, and bidirectional formatting (UAX #9).
+/// characters, line and paragraph separators, and the embeddings, overrides and isolates of bidirectional text (UAX #9).
 #[must_use]
 pub fn is_unprintable(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -270,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_two_or_three_significant_digits() {
+    fn numbers_below_100_have_at_most_three_significant_digits() {
         assert_eq!(count(0), "0");
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
@@ -298,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_use_the_largest_units_that_fit() {
+    fn durations_have_at_most_two_units() {
         for (seconds, text) in [
             (0.0, "0 s"),
             (0.000_42, "420 µs"),

@@ -1,4 +1,4 @@
-//! Input files, read up to a bound: a device without end or a pipe that no process writes to neither hangs nor exhausts memory.
+//! Input files, read up to a bound. Devices and named pipes are refused, so that reading neither hangs nor exhausts memory.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -19,11 +19,11 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Reads a file that the command line names, up to `max_bytes` bytes. It may also be a pipe that the shell has opened, such as
-/// `<(…)` or `/dev/stdin`.
+/// Reads a file that the command line names, up to `max_bytes` bytes. It may also be a descriptor that is open already, such as
+/// `<(…)` or `/dev/stdin`, of a pipe or a device.
 ///
 /// # Errors
-/// If it cannot be read, is larger, or is a folder, a device, a named pipe or a socket.
+/// If it cannot be read, is larger, or is a folder, or if its own path is that of a device, a named pipe or a socket.
 pub(crate) fn read(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let bytes = read_start(path, max_bytes.saturating_add(1))?;
     if bytes.len() as u64 > max_bytes {
@@ -53,7 +53,7 @@ pub(crate) fn read_text(path: &Path, max_bytes: u64) -> io::Result<String> {
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
-/// Returns `true` for the names of descriptors that this process was started with.
+/// Returns `true` for the names of open descriptors of this process.
 fn is_open_descriptor(path: &Path) -> bool {
     path == Path::new("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")
 }

@@ -79,7 +79,7 @@ fn window(line: &str, column: usize) -> (String, usize) {
     (line.chars().skip(skipped).take(SHOWN).map(plain).collect(), column - skipped)
 }
 
-/// All problems with an input, in the order of its lines; never empty.
+/// All problems with one input or several, in the order of their files and lines; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
@@ -87,7 +87,8 @@ impl Problems {
     /// The number of problems at which a reader may end its search for more.
     pub const MAX_SOUGHT: usize = 1_000;
 
-    /// Sorts by file, line and column, and drops duplicates. Returns `None` if `problems` is empty.
+    /// Sorts by file, line and column, and drops a problem that equals the one before it. Returns `None` if `problems` is
+    /// empty.
     #[must_use]
     pub fn found(mut problems: Vec<Problem>) -> Option<Self> {
         problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
@@ -136,9 +137,9 @@ impl fmt::Display for Problems {
     }
 }
 
-/// Returns the only candidate that begins with `word`, or the one with the smallest edit distance from it (insert, delete, replace,
-/// swap neighbours); case is ignored; the earlier of two at the same distance. Returns `None` if the distance exceeds a third of the longer
-/// word, at least one edit.
+/// Returns the only candidate that begins with `word` (of at least three characters), or else the one with the smallest edit
+/// distance from it (insert, delete, replace, swap neighbours); case is ignored; the earlier of two at the same distance.
+/// Returns `None` if each distance exceeds a third of the longer word and one edit.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = |text: &str| text.chars().flat_map(char::to_lowercase).take(MAX_COMPARED).collect::<String>();
@@ -162,8 +163,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     near.min_by_key(|(edits, _)| *edits).map(|(_, candidate)| candidate)
 }
 
-/// A word of at least this many characters that begins exactly one candidate stands for it: `groq-dev` is `groq-developer`, although
-/// `groq-free` has fewer edits.
+/// A word of at least this many characters with which exactly one candidate begins means that candidate: `groq-dev` is
+/// `groq-developer`, although `groq-free` has fewer edits.
 const MIN_BEGINNING: usize = 3;
 
 /// Words are compared up to this number of characters.

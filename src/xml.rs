@@ -1,4 +1,5 @@
-//! The one XML escaper: everything that the project writes as XML, SVG or HTML passes text through it.
+//! The XML escaper of JUnit files, Markdown and charts. The HTML pages are escaped by `maud`, the texts of a drawing by
+//! `plotters`.
 
 use std::borrow::Cow;
 
@@ -8,8 +9,8 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     quick_xml::escape::escape(allowed(text))
 }
 
-/// Returns `text` with the characters that XML 1.0 forbids even when escaped (control characters other than tab, line
-/// feed and carriage return; U+FFFE; U+FFFF) replaced by U+FFFD. Source: XML 1.0, section 2.2, `Char`.
+/// Returns `text` with control characters (other than tab, line feed and carriage return), U+FFFE and U+FFFF replaced by
+/// U+FFFD. These include all characters that XML 1.0 forbids even when escaped (section 2.2, `Char`).
 #[must_use]
 pub(crate) fn allowed(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_allowed) {
@@ -19,8 +20,8 @@ pub(crate) fn allowed(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(allowed).collect())
 }
 
-/// Returns `true` if XML 1.0 allows `c` in a document. DEL and U+0080 to U+009F are allowed but discouraged;
-/// terminals and browsers do not show them, so they count as control characters here.
+/// Returns `true` if XML 1.0 allows `c` and it is no control character other than tab, line feed and carriage return. XML 1.0
+/// allows DEL and U+0080 to U+009F as well, but terminals and browsers do not show them.
 fn is_allowed(c: char) -> bool {
     match c {
         '\t' | '\n' | '\r' => true,
@@ -34,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markup_is_escaped_and_forbidden_characters_are_replaced() {
+    fn markup_is_escaped_and_control_characters_are_replaced() {
         assert_eq!(
             escape("<b title='\u{1}'>&\"\u{fffe}\u{ffff}\u{7f}"),
             "&lt;b title=&apos;\u{fffd}&apos;&gt;&amp;&quot;\u{fffd}\u{fffd}\u{fffd}"

@@ -9,7 +9,7 @@ use crate::engine::parse::Dialect;
 /// What is known about a provider apart from the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Facts {
-    /// The owner of a quota. All its keys share the quota.
+    /// The owner of a quota, unless the reply names another. All its keys share the quota.
     pub(super) owner: &'static str,
     /// What a request counts as at admission.
     pub(super) admission: Admission,

@@ -23,11 +23,12 @@ use serde::Serialize;
 /// An explained refusal. The field names are the public format of `explain --json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
-    /// The dialect; `None` if the reply has no marker of one.
+    /// The dialect: as stated, otherwise as the reply shows it; `None` if it has no marker of one. Of a gateway's list, that of
+    /// the refusal that ends first.
     pub provider: Option<&'static str>,
     /// Who answered: `provider`, `gateway` or `proxy`; `None` if nothing shows it.
     pub answered_by: Option<&'static str>,
-    /// The name of the gateway or proxy that answered.
+    /// The name of the gateway or proxy that answered; `None` if a provider did, or if it is not known.
     pub server: Option<&'static str>,
     /// The status; `None` if the paste neither states nor implies one.
     pub status: Option<u16>,
@@ -35,11 +36,12 @@ pub struct Explanation {
     pub cause: &'static str,
     /// The axis, by its name in scenarios; `None` if no axis counts this unit over this window.
     pub axis: Option<&'static str>,
-    /// What the limit counts: `requests`, `tokens`, `requests_in_flight`.
+    /// What the limit counts: `requests`, `tokens`, `input_tokens`, `output_tokens`, `audio_seconds`, `neurons`,
+    /// `requests_in_flight`.
     pub unit: Option<&'static str>,
     /// The window of the limit, in seconds. A week has 7 days and a month 30.
     pub window_s: Option<f64>,
-    /// Whose limit it is: `organisation`, `project`, `user`, if the reply says so.
+    /// Whose limit it is, if the reply says so: `organisation`, `project`, `user`, ….
     pub scope: Option<&'static str>,
     /// The model.
     pub model: Option<String>,
@@ -49,9 +51,10 @@ pub struct Explanation {
     pub used: Option<i64>,
     /// The cost of the request.
     pub requested: Option<u64>,
-    /// The wait, in seconds, exactly as stated.
+    /// The wait, in seconds, exactly as stated; `None` if the reply states none.
     pub wait_s: Option<f64>,
-    /// The kind of wait: `until_enough`, …, or `meaningless` if to wait that long does not help.
+    /// The kind of wait: `until_enough`, `until_full`, `until_window_ends`, `suggested`, or `meaningless` if to wait that long
+    /// does not help.
     pub wait_meaning: Option<&'static str>,
     /// The moment at which the limit resets (RFC 3339, UTC), if the reply states one whose zone is known.
     pub resets_at: Option<String>,
@@ -91,10 +94,10 @@ pub enum ExplainError {
     /// The text is empty.
     #[error("empty input: paste the body of a refusal, or the output of `curl -i`")]
     Empty,
-    /// Every reply is a success or a redirection.
+    /// No error was found, and this is the status of a reply that is a success or a redirection.
     #[error("status {0} is not an error: paste the reply to a request that was refused")]
     Success(u16),
-    /// The body is compressed.
+    /// The body is compressed and cannot be read.
     #[error("the body is compressed ({0}): save it with `curl --compressed`, or decompress it first")]
     Compressed(&'static str),
     /// No dialect has errors of this form.
@@ -232,8 +235,12 @@ impl Explanation {
             limits,
             failure,
         };
-        // Of a list, the provider whose refusal ends first.
-        let first = explanation.refusals.iter().find(|refusal| refusal.cause == explanation.cause);
+        // Of a list, the provider whose refusal ends first: the parser has copied its cause and its wait.
+        let length = wait.map(|wait| wait.length);
+        let ends_first = |refusal: &&Self| {
+            refusal.cause == cause.name() && refusal.failure.wait.map(|wait| wait.length) == length
+        };
+        let first = explanation.refusals.iter().find(ends_first);
         if let Some(first) = first {
             explanation.provider = first.provider;
         }
@@ -243,8 +250,8 @@ impl Explanation {
         explanation
     }
 
-    /// Lowers a wait until this request fits to a suggestion, unless it follows from the numbers or the provider is known to
-    /// mean it so (Anthropic's and Groq's `retry-after`, verified on captures).
+    /// Lowers a wait until this request fits to a suggestion or, of an allowance, to the end of its window, unless it follows
+    /// from the numbers or the provider is known to mean it so (Anthropic's and Groq's `retry-after`, verified on captures).
     fn weaken_uncertain_wait(&mut self, dialect: Option<Dialect>) {
         let is_provider = self.answered_by == Some("provider");
         let is_verified = is_provider && matches!(dialect, Some(Dialect::Anthropic | Dialect::Groq));

@@ -9,7 +9,7 @@ use provider::Nanos;
 use provider::calendar::UnixTime;
 
 impl Explanation {
-    /// Adds the notes that need the paste itself.
+    /// Sets the notes: on the reply, and on how it was pasted.
     pub(super) fn add_notes(&mut self, reply: &PastedReply, was_compressed: bool) {
         let mut notes = Vec::new();
         notes.extend(self.contradiction());
@@ -57,7 +57,7 @@ impl Explanation {
         ))
     }
 
-    /// Returns a sentence on a wait that is longer than any that the window of the limit may ask for.
+    /// Returns a sentence on a wait that is more than twice the window of the limit and does not follow from the numbers.
     fn wait_beyond_window(&self) -> Option<String> {
         let (window, wait) = (self.failure.refusal.window?, self.failure.wait?.length);
         let is_limit = self.failure.cause.is_window_limit();
@@ -108,7 +108,7 @@ impl Explanation {
         })
     }
 
-    /// Returns a sentence on who answered, or that it is not known.
+    /// Returns a sentence on who answered, or that it is not known; `None` for a provider, and for a rejected key.
     fn responder_note(&self) -> Option<String> {
         match (self.answered_by, self.server) {
             (Some("proxy"), Some(name)) => Some(format!(

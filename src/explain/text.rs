@@ -11,7 +11,8 @@ use provider::{Axis, Nanos};
 use std::fmt::Write as _;
 
 impl Explanation {
-    /// Formats the explanation as plain text: the limit, its numbers, the wait, the headers, the advice.
+    /// Formats the explanation as plain text: the limit, its numbers, the wait, the headers, the refusals in a list, the notes,
+    /// the advice.
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = format!("{}\n", self.headline());
@@ -196,7 +197,7 @@ fn wait_sentence(Wait { length, kind }: Wait, terminal: bool, failure: &ParsedFa
     }
 }
 
-/// Returns what an error with a specific code is.
+/// Returns what an error with a specific code is; `None` if its cause says it.
 const fn reason_sentence(reason: Reason) -> Option<&'static str> {
     Some(match reason {
         Reason::ModelWithdrawn => "The model was withdrawn",

@@ -135,7 +135,7 @@ proptest! {
         prop_assert_eq!(arrivals, all(&scenario));
     }
 
-    /// Under any shape, the number of jobs by the end of any hour is the integral of the rate.
+    /// Under any shape, the number of jobs by the end of any hour differs from the integral of the rate by at most one.
     #[test]
     fn a_constant_rate_gives_its_integral(rate in 0.0..1.0f64, shape in any_shape(), hours in 1u64..50) {
         let constant = Workload { shape, ..workload(Arrivals::Constant(rate)) };

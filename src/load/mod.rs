@@ -2,7 +2,7 @@
 //!
 //! Each workload has a process that gives the instants of its jobs, and a sampler that gives their requests. [`Load`]
 //! merges the workloads by instant, then by their order in the scenario. Memory is constant in the number of jobs; only
-//! the runs of a planner share sampled requests ([`SampleCache`]).
+//! the runs of a planner keep sampled requests, up to a bound, and share them ([`SampleCache`]).
 //!
 //! ```text
 //!  workload ─▶ process   (instants: rates, bursts, users, trace) ─┐
@@ -11,9 +11,10 @@
 //!                                                Load::finished ──────────┘ (closed workloads: think, then send again)
 //! ```
 //!
-//! Invariant: random streams are keyed by seed, workload and the number of the job within its workload. A change to the
-//! sizes of a workload moves no arrival, a change to one workload moves nothing in another, and the n-th job draws the
-//! same random numbers under every policy.
+//! Invariant: random streams are keyed by the seed, the workload and, except for those of the arrivals, the number of the job
+//! within its workload or the rank of the popular prompt that it repeats. In an open workload a change to the sizes moves no
+//! arrival, and a change to another workload changes nothing. The n-th job of any workload has the same sizes and the same
+//! random stream of the provider under every policy.
 
 #[cfg(test)]
 mod laws;
@@ -36,12 +37,13 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Load {
     sources: Vec<Source>,
-    /// The next arrival of each source, by index; [`Instant::MAX`] if none is scheduled.
+    /// The next arrival of each source, by index; [`Instant::MAX`] if none is scheduled before `end`.
     next_at: Vec<Instant>,
-    /// The source of the earliest arrival.
+    /// The source of the earliest arrival; `None` if no source has one.
     first: Option<usize>,
     /// The end of the run; no job arrives at or after it.
     end: Instant,
+    /// The jobs that were returned so far: the number of the next.
     jobs: u64,
 }
 
@@ -55,6 +57,7 @@ struct Source {
     workload: WorkloadId,
     route: RouteId,
     max_tokens: Option<u32>,
+    /// The jobs of the workload that were returned so far: the number of its next.
     jobs: u64,
 }
 
@@ -86,8 +89,8 @@ impl Load {
         load
     }
 
-    /// Returns the instant of the next job, or `None` if none is scheduled. The users of a closed workload schedule
-    /// their next job when [`Self::finished`] is called.
+    /// Returns the instant of the next job, or `None` if none is scheduled before the end of the run. The users of a closed
+    /// workload schedule their next job when [`Self::finished`] is called.
     #[must_use]
     pub fn peek(&self) -> Option<Instant> {
         self.first.map(|index| self.next_at[index])

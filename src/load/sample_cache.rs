@@ -1,5 +1,6 @@
-//! A bounded cache of sampled requests, shared by the runs of a planner. Those runs differ in rate and client policy,
-//! and the n-th job has the same request in all of them. Sampling its sizes is a fifth of the cost of a job.
+//! A bounded cache of sampled requests, shared by the runs of a planner. Most of those runs differ in rate and client policy
+//! only, and with one seed the n-th job of a workload has the same request in all of them. Sampling its sizes is a fifth of the
+//! cost of a job.
 //!
 //! A run samples the requests that the cache does not hold; the result is the same.
 
@@ -9,9 +10,9 @@ use crate::scenario::rate::Rate;
 use provider::Nanos;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The maximum number of cached jobs of one workload: 32 MiB.
+/// The maximum number of cached jobs of one sampler: 32 MiB.
 const MAX_JOBS: usize = 1 << 20;
-/// The maximum number of samplers, each of one workload and seed.
+/// The maximum number of samplers, each of one workload with its sizes, and one seed.
 const MAX_SAMPLERS: usize = 8;
 
 /// The requests that were sampled so far, by sampler.
@@ -21,8 +22,9 @@ pub struct SampleCache {
 }
 
 impl SampleCache {
-    /// Returns the requests of the first jobs of a sampler, about as many as arrive in `duration`. Returns an empty
-    /// slice if the workload has no rate, or if the cache is full and has no entry for the sampler.
+    /// Returns the requests of the first jobs of a sampler: as many as arrive in `duration` on average, at most [`MAX_JOBS`],
+    /// or more if an earlier call cached more. Returns an empty slice if the workload has no rate or fewer than one job, or if
+    /// the cache is full and has no entry for the sampler.
     pub(super) fn samples(
         &self,
         sampler: &RequestSampler,
@@ -71,7 +73,7 @@ workload:
 ";
 
     fn scenario(seed: u64, prompt: &str) -> Scenario {
-        let text = TWO_WORKLOADS.replace("{ mean: 300 }", prompt);
+        let text = TWO_WORKLOADS.replace("{ p50: 800, p95: 3000 }", prompt);
         let overrides = Overrides { seed: Some(seed), ..Overrides::default() };
         scenario::parse("two.yaml", &text, &overrides, None).expect("it is valid")
     }
@@ -90,7 +92,7 @@ workload:
         ) {
             let cache = SampleCache::default();
             for (seed, multiple, short) in runs {
-                let scenario = scenario(seed, if short { "100" } else { "{ mean: 300 }" }).scaled(multiple);
+                let scenario = scenario(seed, if short { "100" } else { "{ mean: 900 }" }).scaled(multiple);
                 prop_assert_eq!(arrivals(Load::with_cache(&scenario, &cache)), arrivals(Load::new(&scenario)));
             }
             let entries = cache.entries.lock().unwrap();

@@ -3,7 +3,7 @@
 //! The sampler uses rejection-inversion (W. Hörmann and G. Derflinger, "Rejection-inversion to generate
 //! variates from monotone discrete distributions", ACM TOMACS 6(3), 1996): the integral H of x^−s is
 //! inverted as if the law were continuous, and a draw is rejected if the histogram is below the envelope at that point.
-//! It needs no table, so its cost does not depend on n, and at most 1.02 draws on average.
+//! It needs no table, so its cost does not depend on n. A sample takes at most 1.02 draws on average.
 
 use provider::RandomStream;
 

@@ -42,11 +42,12 @@ impl fmt::Display for Violation {
 pub struct Audit {
     /// From the scheduled arrival of a job, unless the job states its own.
     deadline: Nanos,
+    /// How much later than its deadline a job may end.
     slack: Nanos,
     max_attempts: u8,
     max_queue: u32,
     now: Instant,
-    /// Whether the provider's decisions are in the stream.
+    /// `true` once the stream has had a decision of the provider.
     decisions: bool,
     next_job: u64,
     next_attempt: u64,

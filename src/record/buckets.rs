@@ -26,7 +26,7 @@ const ROUND_LENGTHS: [u64; 25] = [
 const MAX_BUCKETS: u64 = 240;
 /// The smallest number of buckets after the duration; half as many as within it if that is more.
 const MIN_DRAIN_BUCKETS: usize = 20;
-/// Samples of the limits per bucket.
+/// The number of samples of the limits per bucket.
 const SAMPLES: u64 = 8;
 /// The refusal counters of a bucket: one per axis, and one for replies that name no axis.
 const BUCKET_REFUSALS: usize = Axis::ALL.len() + 1;
@@ -60,7 +60,7 @@ pub(super) struct Bucket {
 #[derive(Clone, Copy, Debug, Default)]
 struct Charge {
     calls: u64,
-    /// Tokens that count against the limits.
+    /// Tokens of prompts, as far as they count against the limits, and of completions.
     prompt: u64,
     completion: u64,
     /// Tokens of prompts that are billed at the full price, and at the price of cached tokens.
@@ -85,7 +85,7 @@ pub(super) struct TimeBuckets {
     length: Nanos,
     /// Buckets within the scenario's duration.
     planned: usize,
-    /// The complete buckets.
+    /// The complete buckets; the entries from `index` on are empty.
     buckets: Vec<Bucket>,
     current: Bucket,
     /// The index of the current bucket.
@@ -102,6 +102,7 @@ pub(super) struct TimeBuckets {
     next_sample: Instant,
     /// By target and axis, the index in `fill` at which the limit's row of buckets begins.
     rows: Vec<[Option<usize>; Axis::ALL.len()]>,
+    /// By limit, then by bucket, the highest used share sampled.
     fill: Vec<f32>,
     /// Refusals, in the layout of `fill`.
     refused: Vec<u32>,
@@ -375,7 +376,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Law: any duration has at most 240 buckets, and at least 79 if a round length allows it.
+        /// Law: any duration has at most 240 buckets, and at least 79 unless they have the shortest length.
         #[test]
         fn buckets_are_neither_many_nor_few(millis in 1u64..100_000_000_000) {
             let duration = Nanos::from_millis(millis);

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 pub struct CeilingSummary {
     /// Jobs per minute, in the scenario's mix, without those that are too large for every target; `None` if no limit bounds it.
     pub jobs_per_min: Option<f64>,
-    /// The headroom: `jobs_per_min` ÷ the offered load of such jobs, which is the factor by which the traffic may grow in the shape that it
-    /// has. `None` if no limit bounds it.
+    /// The headroom: `jobs_per_min` ÷ the offered load of such jobs, which is the factor by which the traffic may grow in the
+    /// shape that it has. `None` if no limit bounds it.
     pub multiple: Option<f64>,
     /// The ceiling of a run that begins with every limit unused, in jobs per minute, if it is higher: the first day of a new
     /// account.
@@ -113,8 +113,8 @@ pub struct CeilingAxis {
 }
 
 impl CeilingTarget {
-    /// Returns what the limits of every target allow, as far as that is finite: in jobs of which `servable_share` can be served by
-    /// some target.
+    /// Returns what the limits of every target allow, as far as that is finite: in jobs of which `servable_share` can be served
+    /// by some target.
     pub(crate) fn all(scenario: &Scenario, ceiling: &ceiling::Ceiling, servable_share: f64) -> Vec<Self> {
         let each = ceiling.targets.iter().map(|target| Self {
             name: scenario.targets[target.target.index()].name.clone(),

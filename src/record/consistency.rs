@@ -10,13 +10,14 @@ const MIN_BUCKET_S: f64 = 1e-3;
 const MAX_TIME_S: f64 = 3.2e9;
 /// The highest cost that a result may state, in USD.
 const MAX_COST_USD: f64 = MAX_NUMBER;
-/// The largest number in a result; sums and products of two of them are finite.
+/// The largest number in a result, except seeds; sums and products of two of them are finite.
 const MAX_NUMBER: f64 = 1e18;
-/// Percentiles come from a histogram with three digits, and the maximum is exact.
+/// The factor by which a percentile may exceed a higher one or the maximum: percentiles come from a histogram with three
+/// digits, and the maximum is exact.
 const ROUNDING: f64 = 1.01;
 
 impl Summary {
-    /// Returns why the numbers cannot be those of a run, as `member: reason`; `None` if they can.
+    /// Returns why the numbers cannot be those of a run, in a sentence that begins with a member; `None` if they can.
     pub(super) fn inconsistency(&self) -> Option<String> {
         if self.schema != SCHEMA {
             return Some(format!("schema is `{}`; this version reads `{SCHEMA}`", self.schema));
@@ -73,7 +74,7 @@ impl Summary {
 }
 
 impl Quantiles {
-    /// Returns why these cannot be the quantiles of durations.
+    /// Returns why these cannot be the quantiles of durations; `None` if they can.
     fn inconsistency(&self, name: &str) -> Option<String> {
         let Self { mean, p50, p90, p95, p99, max, .. } = *self;
         let rising = [("p50", p50), ("p90", p90), ("p95", p95), ("p99", p99), ("max", max)];
@@ -87,8 +88,9 @@ impl Quantiles {
     }
 }
 
-/// Returns why the numbers of a result are too large to be those of a run: one is above [`MAX_NUMBER`], or the whole numbers add
-/// up to more than `u64::MAX`, so that a sum that a report takes of some of them could overflow. A seed may be any number.
+/// Returns why the numbers of a result are too large to be those of a run: one is beyond [`MAX_NUMBER`], or the whole numbers
+/// add up to more than `u64::MAX`, so that a sum that a report takes of some of them could overflow; `None` if they are not. A
+/// seed may be any number.
 pub(super) fn too_large(result: &Value) -> Option<String> {
     let mut sum = Some(0);
     let found = number_above_max(result, &mut sum);
@@ -99,7 +101,7 @@ pub(super) fn too_large(result: &Value) -> Option<String> {
         .or_else(|| sum.is_none().then(of_sum))
 }
 
-/// Returns the first number within `value` that is too large, and adds the whole numbers before it to `sum`, which is `None`
+/// Returns the first number within `value` that is too large, and adds the whole numbers up to it to `sum`, which is `None`
 /// after an overflow. Seeds are left out.
 fn number_above_max<'a>(value: &'a Value, sum: &mut Option<u64>) -> Option<&'a Number> {
     match value {

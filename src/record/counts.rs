@@ -17,13 +17,16 @@ pub(super) struct WorkloadCounts {
     pub(super) succeeded: u64,
     /// Of the succeeded, those whose answer was cut.
     pub(super) cut: u64,
+    /// By reason, in the order of [`REASONS`].
     pub(super) failed: [u64; REASONS.len()],
+    /// As `failed`.
     pub(super) shed: [u64; REASONS.len()],
     pub(super) in_flight: u64,
-    /// Of jobs sent on arrival and served by that attempt. Their latency is their service time and most jobs are of
-    /// this kind, so one recording serves both histograms until [`super::Recorder`] merges them.
+    /// The latency of the jobs that succeeded and were sent on arrival and served by that attempt, or answered from the cache
+    /// at once. It is their service time and most jobs are of this kind, so one recording serves both histograms until
+    /// [`super::Recorder`] merges them.
     pub(super) unqueued: Histogram,
-    /// Of all others.
+    /// That of all other jobs that succeeded, and after the merge of these as well.
     pub(super) latency: Histogram,
 }
 
@@ -35,7 +38,8 @@ pub(super) struct TargetCounts {
     pub(super) failed: u64,
     pub(super) limited_by: [u64; REFUSALS],
     pub(super) cool_downs: u64,
-    /// Jobs given up while they waited for this target, by the axis of the limit that they waited for.
+    /// Jobs given up while they waited for this target, or because they would have waited beyond their deadline, by the axis of
+    /// the limit that they waited for.
     pub(super) given_up_for: [u64; AXES],
     /// Usage as the replies report it.
     pub(super) replied: UsageSum,
@@ -78,6 +82,7 @@ pub(super) struct LatencySums {
 /// Failed attempts that no limit explains.
 #[derive(Clone, Debug)]
 pub(super) struct FailureCounts {
+    /// By HTTP status.
     pub(super) status: Vec<u64>,
     pub(super) connection: u64,
     pub(super) timeout: u64,

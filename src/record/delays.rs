@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 /// The delays of a live run, and what they change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Delays {
-    /// From the send of an attempt whose reply reads as a refusal ([`AttemptOutcome::Limited`]) to that reply at the client: the
-    /// network, and the work at both ends.
+    /// From the send of an attempt whose reply reads as a refusal ([`AttemptOutcome::Limited`]) to that reply at the client:
+    /// the network, and the work at both ends.
     pub round_trip_s: Quantiles,
     /// From the end of a wait (back-off, cool-down, pace) to the instant at which the client acted on it. Waits whose ends were
     /// acted on together count once, as the first of them. Waits that may have been extended do not count.

@@ -13,7 +13,7 @@ pub(super) fn judge(
     summary: &Summary,
 ) -> Vec<RuleResult> {
     let each = scenario.expect.iter().zip(windows).map(|(rule, windows)| {
-        let worst = windows.as_ref().and_then(|windows| windows.worst(rule));
+        let worst = windows.as_ref().and_then(|windows| windows.worst(rule, scenario.duration));
         let actual = match windows {
             Some(_) => worst.map(|worst| worst.value),
             None => measure(rule.metric, summary),
@@ -45,7 +45,8 @@ pub(super) fn judge(
     each.collect()
 }
 
-/// Returns the measured value of a metric; `None` if there was nothing to measure.
+/// Returns the measured value of a metric; `None` if there was nothing to measure, and for headroom if no limit bounds the
+/// load.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
 pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
@@ -91,7 +92,7 @@ fn quantiles(time: Time, summary: &Summary) -> &Quantiles {
     }
 }
 
-/// Returns a percentile in seconds; `None` if nothing was measured. Scenarios name only these four.
+/// Returns a percentile in seconds; `None` if nothing was measured. Scenarios name only the 50th, 90th, 95th and 99th.
 fn percentile(percent: u8, quantiles: &Quantiles) -> Option<f64> {
     let value = match percent {
         50 => quantiles.p50,

@@ -1,5 +1,5 @@
 //! The conclusions of a run as data: did the generator keep its schedule, which limit refused first, what became of
-//! the jobs, were the expectations met.
+//! the jobs, do the rules hold.
 //!
 //! They are derived from the other fields of a [`Summary`] when a run ends, or when a result of an earlier version is
 //! read. Reports turn them into sentences (`report::verdict`).
@@ -15,9 +15,10 @@ use crate::formatting::{per_minute, rounded, share_of};
 use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
 
-/// The largest 99th percentile of the generator's lag at which a live run kept its schedule, in seconds.
+/// The largest 99th percentile of the generator's lag at which a live run counts as punctual, in seconds.
 const MAX_LAG_S: f64 = 0.010;
-/// The largest difference between delivered and scheduled jobs at which a live run kept its schedule, as a share.
+/// The largest difference between delivered and scheduled jobs at which a live run counts as complete, as a share of the
+/// scheduled.
 const MAX_MISSING: f64 = 0.001;
 
 /// One conclusion of a run.
@@ -61,7 +62,7 @@ pub enum Finding {
         /// The 99th percentile of the delay, in seconds.
         p99_s: f64,
     },
-    /// The window of a limit that the load can use up is half of the run or longer.
+    /// The window of a limit is half of the run or longer, and the load uses a large share of the limit.
     LongWindow(LongWindow),
     /// Jobs of a workload can never be served: they are too large for every target of their route.
     Unservable {
@@ -142,21 +143,21 @@ pub enum Finding {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         worst: Option<WorstWindow>,
     },
-    /// Every expectation is met.
+    /// Every rule holds.
     ExpectationsMet {
-        /// The expectations as written; at least one.
+        /// The rules as written; at least one.
         rules: Vec<String>,
     },
-    /// Some expectations are missed.
+    /// Some rules are broken.
     ExpectationsMissed {
-        /// Expectations in all.
+        /// Rules in all.
         total: u64,
-        /// The missed expectations as written; at least one.
+        /// The broken rules as written; at least one.
         rules: Vec<String>,
     },
-    /// Some expectations can neither be called met nor missed.
+    /// Some rules cannot be judged.
     ExpectationsNotJudged {
-        /// Expectations in all.
+        /// Rules in all.
         total: u64,
         /// Those that cannot be judged; at least one.
         rules: Vec<UnjudgedRule>,

@@ -22,7 +22,7 @@ use provider::{Axis, Instant, Nanos, Zone};
 const NANOS_PER_S: f64 = Nanos::SECOND.0 as f64;
 
 impl Recorder {
-    /// Returns the summary of the run. Its `reproduce`, `file` and `job_traces` are empty: the caller sets them.
+    /// Returns the summary of the run. Its `reproduce`, `file`, `job_traces` and `delays` are empty: the caller sets them.
     ///
     /// # Panics
     /// If the stream does not end every job that arrived (law 1), those in flight included, or ends an attempt that was
@@ -144,7 +144,7 @@ impl Recorder {
         Attempts { total, ok, limited, failed, in_flight, limited_by, failed_by: self.failed_by() }
     }
 
-    /// Returns the attempts that were not admitted although no limit could have admitted them at another time.
+    /// Returns the attempts that were not admitted and that no limit could have admitted at another time.
     fn not_admitted_for_size_or_fault(&self) -> NotAdmitted {
         let failures = &self.failures;
         NotAdmitted {
@@ -287,7 +287,8 @@ fn cost(used: UsageSum, price: Price) -> f64 {
     (new as f64 * price.input + cached as f64 * price.cached_input + completion as f64 * price.output) / 1e6
 }
 
-/// Returns what was used of a limit ÷ what it could have admitted in `span`; `None` if no event reports the use.
+/// Returns what was used of a limit ÷ what it could have admitted in `span`; `None` if no event reports the use, or if it could
+/// have admitted nothing.
 ///
 /// The result is in `0..=1` unless settlements overdraw the limit (law 5), or the limit adapts: of such a one the mean of
 /// samples counts.

@@ -22,10 +22,10 @@ const AT_ONCE: f64 = 5.0;
 )]
 pub(super) fn first_refusal(refusal: Refusal, scenario: &Scenario, series: &Series) -> FirstRefusal {
     let (at_s, bucket_s, duration_s) = (at_seconds(refusal.at), series.step_s, seconds(scenario.duration));
-    let per_minute_buckets = (libm::ceil(60.0 / bucket_s) as usize).max(1);
+    let buckets_per_minute = (libm::ceil(60.0 / bucket_s) as usize).max(1);
     let planned = (libm::ceil(duration_s / bucket_s) as usize).clamp(1, series.offered.len());
-    let mut end = ((at_s / bucket_s) as usize + 1).max(per_minute_buckets).min(planned);
-    let mut begin = end.saturating_sub(per_minute_buckets);
+    let mut end = ((at_s / bucket_s) as usize + 1).max(buckets_per_minute).min(planned);
+    let mut begin = end.saturating_sub(buckets_per_minute);
     // The minutes of a bucket longer than one say whether its jobs came at once.
     let busiest = series.busiest_minute.get(end - 1).copied();
     let minutes = bucket_s / 60.0;

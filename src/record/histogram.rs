@@ -48,7 +48,7 @@ impl Histogram {
         Self::new(RUN_DIGITS)
     }
 
-    /// Returns an empty histogram with the precision of a time bucket, in an eighth of the memory.
+    /// Returns an empty histogram with the precision of a time bucket, in about an eighth of the memory.
     pub(super) fn of_bucket() -> Self {
         Self::new(BUCKET_DIGITS)
     }
@@ -130,8 +130,8 @@ impl Histogram {
         Encoder::new().encode(self)
     }
 
-    /// Reads the counts that an [`Encoder`] wrote of a bucket that was not empty. The sum is lost (0), and the maximum is exact to
-    /// the precision of the percentiles.
+    /// Reads the counts that an [`Encoder`] wrote of a bucket that was not empty. The sum is lost (0), and the maximum is exact
+    /// to the precision of the percentiles.
     pub(super) fn of_encoded_bucket(text: &str) -> Self {
         let counts = Self::decode(text).expect("invariant: an encoder writes what is decoded");
         Self { max_us: counts.max(), counts, sum_us: 0 }
@@ -217,10 +217,10 @@ impl std::fmt::Debug for Encoder {
 }
 
 impl Quantiles {
-    /// Returns the distribution behind the figures. Its sum is exact to `count` microseconds, its maximum exactly.
+    /// Returns the distribution behind the figures. Its sum is exact to `count` microseconds, its maximum to the microsecond.
     ///
     /// # Errors
-    /// If the result carries no distribution, or one that cannot be read.
+    /// If the result carries no distribution, or one that cannot be read or does not have `count` durations.
     pub fn histogram(&self) -> Result<Histogram, HistogramError> {
         if self.count == 0 {
             return Ok(Histogram::of_run());

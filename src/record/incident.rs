@@ -24,7 +24,7 @@ pub(super) fn before(end: Instant, scenario: &Scenario) -> Vec<Incident> {
         .collect()
 }
 
-/// Returns the name of a fault in scenarios, with its argument.
+/// Returns the name of a fault in scenarios, with its argument: `slow 4x`, `retry_after 30 s`.
 fn name(fault: Fault) -> String {
     let (factor, wait) = argument(fault);
     let known = NAMES.iter().find_map(|(name, syntax)| match *syntax {

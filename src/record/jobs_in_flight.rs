@@ -1,19 +1,20 @@
-//! Runs that were ended because more jobs were in flight than a run may hold in memory.
+//! Runs that were ended because as many jobs were in flight as a run may hold in memory.
 
 use super::findings::Finding;
 use super::summary::{Jobs, Summary};
 use crate::job::MAX_JOBS_IN_FLIGHT;
 
 impl Jobs {
-    /// Returns `true` if the run was ended because [`MAX_JOBS_IN_FLIGHT`] jobs were in flight: the summary covers the time until
-    /// then, and says nothing of the rest.
+    /// Returns `true` if the run was ended because [`MAX_JOBS_IN_FLIGHT`] jobs were in flight: the summary covers the time
+    /// until then, and says nothing of the rest.
     #[must_use]
     pub const fn are_too_many(&self) -> bool {
         self.in_flight >= MAX_JOBS_IN_FLIGHT as u64
     }
 }
 
-/// Returns the finding on a run that was ended early, because of its jobs in flight or by an interruption; `None` if it was not.
+/// Returns the finding on a run that was ended early, because of its jobs in flight or by an interruption; `None` if it was
+/// not.
 pub(super) fn finding(summary: &Summary) -> Option<Finding> {
     if summary.jobs.are_too_many() {
         let planned_s = summary.planned_s.unwrap_or(summary.duration_s);

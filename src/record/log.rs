@@ -1,8 +1,8 @@
 //! The event log: one JSON object per line, schema `quotalab/events/1`; its writer and its reader.
 //!
 //! The first line names the schema, the scenario and the seed. Every other line is one event with `at_ns`, `job` and
-//! `kind`, times in whole nanoseconds since the run began. Nothing in it depends on the machine or the time of day, so
-//! equal text, or an equal [`LogHash`] of it, means equal runs.
+//! `kind`, times in whole nanoseconds since the run began. In the log of a run in virtual time nothing depends on the machine
+//! or the time of day, so equal text, or an equal [`LogHash`] of it, means equal runs.
 
 mod line;
 mod obstacle;

@@ -2,8 +2,9 @@
 //!
 //! A driver hands every [`Event`] to a [`Fold`] and, at the instants that the fold asks for, the used share of every
 //! limit. [`Recorder`] folds the stream into a [`Summary`] (the content of `result.json`, and all that a report
-//! reads), [`SlowJobs`] keeps the traces of the slowest jobs, [`Audit`] checks the laws independently of the engine,
-//! [`Log`] writes the events to a file. A pair of folds is a fold, so a driver takes exactly one.
+//! reads), [`SlowJobs`] keeps the traces of the slowest jobs that succeeded and of the first that did not, [`Audit`] checks
+//! the laws independently of the engine, [`DelayMeter`] measures the delays of a live run, [`Log`] writes the events as JSON
+//! lines. A pair of folds is a fold, so a driver takes exactly one.
 //!
 //! ```text
 //!  driver ──Event*, samples──▶ (Recorder, (Audit, Log)) ──▶ Summary, violations, JSON lines
@@ -69,8 +70,8 @@ pub trait Fold {
         Instant::MAX
     }
 
-    /// Takes the used share of one limit (0 if untouched, above 1 if overdrawn) and its units per window at that time, which vary if
-    /// it adapts.
+    /// Takes the used share of one limit (0 if untouched, above 1 if overdrawn) and its units per window at that time, which
+    /// vary if it adapts.
     ///
     /// At [`Fold::next_sample`], and before any event at that instant, a driver calls this for every limit of every
     /// target, then [`Fold::sampled`] once.
@@ -83,8 +84,8 @@ pub trait Fold {
         let _ = at;
     }
 
-    /// Returns `true` to end the run after the event at hand. Jobs in flight are then done as
-    /// [`crate::event::JobOutcome::InFlight`].
+    /// Returns `true` to end the run before the next timer, reply or arrival; events that belong to the present one still
+    /// follow. Jobs in flight are then done as [`crate::event::JobOutcome::InFlight`].
     fn is_done(&self) -> bool {
         false
     }

@@ -4,6 +4,7 @@ use crate::event::{AttemptFailure, EndReason, LimitCause, LocalFailure};
 use provider::Axis;
 use std::borrow::Cow;
 
+/// The number of axes.
 pub(super) const AXES: usize = Axis::ALL.len();
 /// The number of refusal counters: one per axis, then one per cause for replies that name no axis.
 pub(super) const REFUSALS: usize = AXES + CAUSES.len();
@@ -30,6 +31,7 @@ pub(super) const REASONS: [(EndReason, &str); 7] = [
     (EndReason::Cancelled, "cancelled"),
     (EndReason::Interrupted, "interrupted"),
 ];
+/// The beginning of the name of a failure with an HTTP status.
 const STATUS: &str = "status_";
 
 /// Returns the index of the counter of a refusal.

@@ -1,7 +1,8 @@
 //! The fold that becomes the summary: counters in arrays, a few histograms and the time buckets.
 //!
-//! It is on the hot path of virtual time, where every job has half a dozen events, so it allocates nothing per event,
-//! looks nothing up by name and keeps nothing per job: the event that ends a job carries all that is needed of it.
+//! It is on the hot path of virtual time, where every job has half a dozen events, so it looks nothing up by name and keeps
+//! nothing per job: the event that ends a job carries all that is needed of it. It allocates nothing per event, except to keep
+//! the decisions on the attempts in flight that were not admitted.
 //! Sums that need both ends of an attempt (how long it was in flight) are differences of two sums.
 
 use super::Fold;
@@ -20,7 +21,7 @@ use crate::scenario::Scenario;
 use provider::{Axis, Instant, Nanos, Usage};
 use rustc_hash::FxHashMap;
 
-/// Folds a run into a [`super::Summary`], in constant memory.
+/// Folds a run into a [`super::Summary`], in memory that does not grow with the length of the run.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     pub(super) scenario: Scenario,
@@ -29,14 +30,18 @@ pub struct Recorder {
     pub(super) buckets: TimeBuckets,
     pub(super) workloads: Vec<WorkloadCounts>,
     pub(super) targets: Vec<TargetCounts>,
+    /// Of jobs that succeeded.
     pub(super) first_token: Histogram,
-    /// Of jobs that were queued at all.
+    /// Of jobs that succeeded and were queued at all.
     pub(super) queue: Histogram,
+    /// Of jobs that succeeded, without those in [`WorkloadCounts::unqueued`] until [`Self::merge_unqueued`] adds them. Zero for
+    /// coalesced jobs.
     pub(super) service: Histogram,
     /// Of jobs that the load generator delivered late.
     pub(super) lag: Histogram,
     pub(super) latency_sums: LatencySums,
     pub(super) failures: FailureCounts,
+    /// Jobs answered from the client's cache.
     pub(super) cached: u64,
     /// Of the succeeded, those that no attempt of their own served: answered from the cache, or coalesced.
     pub(super) without_own_attempt: u64,
@@ -47,12 +52,12 @@ pub struct Recorder {
     pub(super) too_large: u64,
     /// The decisions on the attempts in flight that were not admitted.
     not_admitted: FxHashMap<AttemptId, RecordedDecision>,
-    /// By rule of the scenario; `None` for a rule that is about all jobs of the run.
+    /// By rule of the scenario; `None` for a rule that is about the run as a whole.
     pub(super) rule_windows: Vec<Option<RuleWindows>>,
-    /// Whether any rule has windows.
+    /// `true` if any of `rule_windows` is not `None`.
     pub(super) has_rule_windows: bool,
     pub(super) last_decision: Instant,
-    /// `None` if the run is too short for several windows, or its summary has no distributions.
+    /// `None` if the run has no windows (see [`Windows::of`]), or its summary has no distributions.
     pub(super) worst_windows: Option<Windows>,
     pub(super) last_event: Instant,
 }
@@ -74,14 +79,15 @@ pub struct RunEnd {
 }
 
 impl Recorder {
-    /// Creates a recorder for a run of `scenario`, with all the memory that it needs. The summary carries every
+    /// Creates a recorder for a run of `scenario`, with the memory of all its counters. The summary carries every
     /// distribution.
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
         Self::with(scenario, true)
     }
 
-    /// Creates a recorder whose summary has quantiles but no distributions, for callers that make thousands of runs.
+    /// Creates a recorder whose summary has quantiles but neither distributions nor worst windows, for callers that make
+    /// thousands of runs.
     #[must_use]
     pub fn without_distributions(scenario: &Scenario) -> Self {
         Self::with(scenario, false)
@@ -141,8 +147,8 @@ impl Recorder {
         self.buckets.settled(at, target.index(), usage, counts.cached.counted(usage));
     }
 
-    /// Counts the reply to an attempt. What the provider decided on it counts if it is known: a reply may name no limit, another
-    /// one, or one that does not exist.
+    /// Counts the reply to an attempt. If the provider is known to have refused it, for a limit or for its length, that counts,
+    /// not the reply, which may name no limit, another one, or one that does not exist.
     fn replied(&mut self, at: Instant, (attempt, target): Attempt, outcome: AttemptOutcome, usage: Usage) {
         let not_admitted = self.take_not_admitted(attempt);
         let counts = &mut self.targets[target.index()];

@@ -19,7 +19,8 @@ pub struct RuleResult {
     /// The length of the windows that it is judged in, in seconds; `None` for the run as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_s: Option<f64>,
-    /// The start of the worst window, in which `actual` was measured, in seconds; `None` without windows.
+    /// The start of the worst window, in which `actual` was measured, in seconds; `None` without windows, or if one window
+    /// covers the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_s: Option<f64>,
     /// `true` if the scenario does not state it.
@@ -48,7 +49,8 @@ impl RuleResult {
 /// The jobs of a rule that cannot be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotJudged {
-    /// The jobs of the window with the most; of the run, if the rule has no windows.
+    /// The jobs of the window with the most; of the run, if the rule has no windows. Of a fallback share, if the jobs of a
+    /// window were all served without an attempt of their own, only those that one served count.
     pub jobs: u64,
     /// The fewest jobs of a window, or of the run, from which the rule is judged.
     pub needed: u64,
@@ -67,8 +69,8 @@ pub struct UnjudgedRule {
     pub jobs: NotJudged,
 }
 
-/// Returns the findings on the expectations: those that are missed, and those that cannot be judged; if there are neither, that
-/// all are met.
+/// Returns the findings on the rules: which are broken, and which cannot be judged; if there are neither, that all hold. None
+/// if there are no rules.
 pub(super) fn findings(expect: &[RuleResult]) -> Vec<Finding> {
     let names = |rules: &mut dyn Iterator<Item = &RuleResult>| -> Vec<String> {
         rules.map(|expected| expected.rule.clone()).collect()

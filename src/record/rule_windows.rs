@@ -86,13 +86,17 @@ impl RuleWindows {
         }
     }
 
-    /// Returns the value of the window that is worst by `rule`. A window is left out if it has so few jobs that one job alone
-    /// breaks the rule, unless the rule has only one window. `None` if no window is left.
-    pub(super) fn worst(&self, rule: &Rule) -> Option<WorstValue> {
+    /// Returns the value of the window that is worst by `rule`, in a run in which jobs arrived over `duration`. A window is
+    /// left out if it has so few jobs that one job alone breaks the rule, unless the rule has only one window. `None` if no
+    /// window is left.
+    pub(super) fn worst(&self, rule: &Rule, duration: Nanos) -> Option<WorstValue> {
         let min_jobs = if self.windows.len() == 1 { 1.0 } else { min_jobs(rule) };
         let values = self.windows.iter().enumerate().filter_map(|(index, window)| {
-            let value = self.value(window, min_jobs)?;
-            Some(WorstValue { value, at: Instant(self.length.0 * index as u64) })
+            let begin = self.length.0 * index as u64;
+            // The last window may be shorter than the others, and an interrupted run has not begun all of them.
+            let length = duration.saturating_sub(Nanos(begin)).min(self.length);
+            let value = self.value(window, length, min_jobs)?;
+            Some(WorstValue { value, at: Instant(begin) })
         });
         let badness = |value: f64| match rule.op {
             Op::AtLeast | Op::Above => -value,
@@ -102,8 +106,8 @@ impl RuleWindows {
         values.reduce(|worst, next| if badness(next.value) > badness(worst.value) { next } else { worst })
     }
 
-    /// Returns why a rule without a value in any window cannot be judged: no window has enough jobs. `None` if some have, but so
-    /// few of them succeeded that nothing was measured: then it is broken.
+    /// Returns why a rule without a value in any window cannot be judged: no window has enough jobs. `None` if some have, but
+    /// so few of them succeeded that nothing was measured: then it is broken.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -111,15 +115,18 @@ impl RuleWindows {
     )]
     pub(super) fn not_judged(&self, rule: &Rule) -> Option<NotJudged> {
         let needed = if self.windows.len() == 1 { 1.0 } else { libm::ceil(min_jobs(rule)) } as u64;
-        let jobs = self.windows.iter().map(|window| window.ended).max().unwrap_or(0);
-        let served = |window: &Window| window.succeeded > 0 && window.served == 0;
-        // Jobs that all come from the cache have no fallback share.
-        let is_unserved = self.metric == Metric::FallbackShare && self.windows.iter().any(served);
-        (jobs < needed || is_unserved).then_some(NotJudged { jobs: jobs.min(needed - 1), needed })
+        let most = |of: fn(&Window) -> u64| self.windows.iter().map(of).max().unwrap_or(0);
+        let ended = most(|window| window.ended);
+        let has_no_share = |window: &Window| window.succeeded > 0 && window.served == 0;
+        // Jobs that all come from the cache have no fallback share: it is measured on those that an attempt of their own
+        // served.
+        let is_unserved = self.metric == Metric::FallbackShare && self.windows.iter().any(has_no_share);
+        let jobs = if is_unserved { most(|window| window.served) } else { ended };
+        (ended < needed || is_unserved).then_some(NotJudged { jobs, needed })
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
-    fn value(&self, window: &Window, min_jobs: f64) -> Option<f64> {
+    fn value(&self, window: &Window, length: Nanos, min_jobs: f64) -> Option<f64> {
         let ratio = |part: u64, whole: u64| {
             (whole > 0 && whole as f64 >= min_jobs).then(|| part as f64 / whole as f64)
         };
@@ -128,7 +135,7 @@ impl RuleWindows {
             Metric::FallbackShare => ratio(window.fell_back, window.served),
             Metric::CutShare => ratio(window.cut, window.succeeded),
             Metric::AttemptsPerJob => ratio(window.attempts, window.ended),
-            Metric::Goodput => Some(window.succeeded as f64 / self.length.as_secs_f64()),
+            Metric::Goodput => (length > Nanos::ZERO).then(|| window.succeeded as f64 / length.as_secs_f64()),
             Metric::Percentile(percent, _) => {
                 let enough = window.succeeded as f64 >= min_jobs;
                 window.times.as_ref().filter(|_| enough)?.quantile_s(f64::from(percent) / 100.0)
@@ -138,9 +145,10 @@ impl RuleWindows {
     }
 }
 
-/// Returns the smallest number of jobs in a window at which one job alone does not break the rule.
+/// Returns the number of jobs in a window from which on one job alone does not break the rule; 1 if the rule allows no
+/// exception or sets no condition for single jobs.
 pub(crate) fn min_jobs(rule: &Rule) -> f64 {
-    // A rule that allows no exception is broken by any job.
+    // A rule that allows no exception can be broken by any job, however many there are.
     let allowed = rule.allowed_share().filter(|allowed| *allowed > 0.0);
     allowed.map_or(1.0, |allowed| (1.0 / allowed - 1e-9).max(1.0))
 }

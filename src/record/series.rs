@@ -58,7 +58,7 @@ pub struct Series {
 pub struct Incident {
     /// The provider's name.
     pub provider: String,
-    /// The fault as the scenario writes it, with its argument: `503`, `timeout`, `slow 4x`.
+    /// The name of the fault in scenarios, with its argument: `503`, `timeout`, `slow 4x`, `retry_after 30 s`.
     pub fault: String,
     /// The share of calls affected, in `0..=1`.
     pub share: f64,
@@ -89,7 +89,7 @@ pub struct Fill {
 pub struct Charged {
     /// Calls admitted.
     pub calls: Vec<u64>,
-    /// Tokens of their prompts.
+    /// Tokens of their prompts, as far as they count against the limits.
     pub prompt_tokens: Vec<u64>,
     /// Tokens of their completions.
     pub completion_tokens: Vec<u64>,

@@ -1,9 +1,9 @@
 //! Traces of the slowest jobs that succeeded, and of the first jobs that did not.
 //!
-//! Whether a job is worth a trace is known only at its end, so the last events of every job in flight are kept, in a
-//! ring: job `n` has slot `n mod RING`. Jobs are numbered in order of arrival, so two jobs share a slot only if
-//! `RING` others arrived in between; then the older job keeps it, since it is the slower one, and the younger has no
-//! trace. Memory is set when the run begins, and an event costs one access to a slot.
+//! Whether a job is worth a trace is known only at its end, so the first and the last events of the jobs in flight are kept, in
+//! a ring: job `n` has slot `n mod RING`. Jobs are numbered in order of arrival, so two jobs in flight share a slot only if
+//! `RING` jobs arrived from the older to the younger; then the older keeps it, since it is the slower one, and the younger
+//! has no trace. Memory is set when the run begins, and an event costs one access to a slot.
 
 use super::Fold;
 use super::names::{REASONS, failure_name};
@@ -16,14 +16,14 @@ use provider::{Instant, Nanos};
 
 /// Slots for jobs in flight.
 const RING: usize = 4_096;
-/// The largest number of traces of jobs that succeeded, and of jobs that did not.
+/// The largest number of traces of jobs that succeeded, and the largest of jobs that did not.
 const MAX_TRACES: usize = 10;
-/// The largest number of traces of jobs that were given up for the same reason.
+/// The largest number of traces of jobs with one outcome, failed or shed, for one reason.
 const MAX_ALIKE: usize = 3;
 /// The largest number of events kept of a job: half of them its first, the rest its last.
 const MAX_EVENTS: usize = 24;
 
-/// Keeps the traces of the slowest jobs, in constant memory.
+/// Keeps the traces of the slowest jobs that succeeded and of the first that did not, in constant memory.
 #[derive(Clone, Debug)]
 pub struct SlowJobs {
     ring: Vec<Timeline>,
@@ -142,7 +142,7 @@ impl Fold for SlowJobs {
             EventKind::Coalesced { leader } => Kind::Coalesced(leader),
             EventKind::Promoted { leader, .. } => Kind::Promoted(leader),
             EventKind::Done(ref end) => return self.done(event.at, event.job, end),
-            // The provider's side of an attempt, and the state of a target, are not events of the job.
+            // Not traced: the provider's side of an attempt, the first byte of an answer, and the state of a target.
             EventKind::Decided { .. }
             | EventKind::Settled { .. }
             | EventKind::FirstByte { .. }

@@ -2,8 +2,8 @@
 //! reports.
 //!
 //! The text is the same on every machine: maps are sorted, times are in seconds rounded to the microsecond, shares,
-//! rates and money to six decimal digits, and used shares of limits over time to three. Counts and distributions of
-//! several runs can be added.
+//! rates and money to six decimal digits; over time, used shares of limits to three and money to nine. Counts and
+//! distributions of several runs can be added.
 
 pub use super::ceiling::{Binding, CeilingAxis, CeilingPeak, CeilingSummary, CeilingTarget, LongWindow};
 use super::consistency;
@@ -68,9 +68,10 @@ pub struct Summary {
     pub latency_s: Quantiles,
     /// From the scheduled arrival to the first token, of jobs that succeeded.
     pub first_token_s: Quantiles,
-    /// In the queue for the client's concurrency, of jobs that succeeded.
+    /// In the queue for the client's concurrency, and late from the load generator, of jobs that succeeded.
     pub queue_s: Quantiles,
-    /// The attempt that succeeded, from the request to the end of its reply.
+    /// The attempt that succeeded, from the request to the end of its reply, of jobs that succeeded; zero for those that no
+    /// attempt of their own served.
     pub service_s: Quantiles,
     /// The mean latency of the jobs that succeeded, by phase.
     pub time_s: LatencyBreakdown,
@@ -78,7 +79,7 @@ pub struct Summary {
     pub tokens: Tokens,
     /// What the providers charged, in USD.
     pub cost_usd: f64,
-    /// The first refusal by a limit; `None` if nothing was refused.
+    /// The first refusal by a limit that could have admitted the attempt at another time; `None` if there was none.
     pub first_refusal: Option<FirstRefusal>,
     /// The jobs by workload, in the scenario's order.
     pub workloads: Vec<Workload>,
@@ -175,7 +176,7 @@ impl Mode {
     }
 }
 
-/// The jobs by outcome: `offered = succeeded + failed + shed + in_flight`.
+/// The number of jobs by outcome: `offered = succeeded + failed + shed + in_flight`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Jobs {
     /// Arrived.
@@ -221,7 +222,8 @@ pub struct Attempts {
     pub in_flight: u64,
     /// The limited, by axis, or by cause if the reply named no axis.
     pub limited_by: Counts,
-    /// The failed, by failure: `status_503`, `connection`, `timeout`, `garbage`, `abandoned`; and on this machine,
+    /// The failed, by failure: `status_503`, `connection`, `timeout`, `garbage`; `abandoned` if the client cancelled them;
+    /// `too_long` for the model; `rate_limit_error` and `overload` if a fault was answered like a refusal; and on this machine,
     /// `local_descriptors`, `local_ports`, `local_memory`.
     pub failed_by: Counts,
 }
@@ -243,13 +245,13 @@ pub struct Quantiles {
     pub p99: f64,
     /// The maximum.
     pub max: f64,
-    /// The distribution in microseconds: an `HdrHistogram` with three digits, V2 compressed, in base64. Empty if the run
-    /// was recorded without distributions.
+    /// The distribution in microseconds: an `HdrHistogram` with three digits, V2 compressed, in base64. Empty if `count` is 0,
+    /// or if the run was recorded without distributions.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub hdr: String,
 }
 
-/// The mean latency of a job by phase, in seconds.
+/// The mean latency of the jobs that succeeded, by phase, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LatencyBreakdown {
     /// In the queue for the client's concurrency, and late from the load generator.
@@ -285,10 +287,11 @@ pub struct FirstRefusal {
     pub target: String,
     /// The axis; the cause if the reply named no axis.
     pub axis: String,
-    /// Jobs offered per minute, in the minute before it (in the first minute of the run if it came earlier), or in as long a time
-    /// around it as it takes for twenty jobs.
+    /// Jobs offered per minute, in the minute before it (in the first minute of the run if it came earlier), or in as long a
+    /// time around it as it takes for twenty jobs.
     pub offered_per_min: f64,
-    /// The jobs that arrive in the busiest minute about then, if they are far more than that rate says, as those of a burst are.
+    /// The jobs that arrive in the busiest minute about then, if they are far more than that rate says, as those of a burst
+    /// are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busiest_minute: Option<u64>,
 }
@@ -342,14 +345,17 @@ pub struct Target {
     pub cost_usd: f64,
     /// How often the client put it in cool-down.
     pub cool_downs: u64,
-    /// Jobs given up while they waited for one of its limits (a pace, or a cool-down after a refusal), by axis.
+    /// Jobs given up while they waited for one of its limits (a pace, or a cool-down after a refusal), or because they would
+    /// have waited beyond their deadline, by axis.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub given_up_for: Counts,
     /// Its limits, in the order of reports.
     pub limits: Vec<Limit>,
-    /// By axis, what was used ÷ what the limit could have admitted over the run, an adaptive one if it had its mean throughout.
+    /// By axis, what was used ÷ what the limit could have admitted over the run, an adaptive one if it had its mean
+    /// throughout.
     pub utilisation: Shares,
-    /// By axis, the highest used share sampled, of an adaptive limit as it was then; above 1 if a settlement overdrew the limit.
+    /// By axis, the highest used share sampled, of an adaptive limit as it was then; above 1 if a settlement overdrew the
+    /// limit.
     pub peak: Shares,
 }
 
@@ -364,10 +370,11 @@ pub struct Limit {
     pub burst: u64,
     /// The window in seconds; `None` for concurrency.
     pub window_s: Option<f64>,
-    /// The mean of an adaptive limit over the run, in units per window; `None` for the others, and in a result of an earlier version.
+    /// The mean of an adaptive limit over the run, in units per window; `None` for the others, and in a result of an earlier
+    /// version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean: Option<f64>,
-    /// The most to which an adaptive limit grows; as [`Self::mean`].
+    /// The most to which an adaptive limit grows, in units per window; `None` as [`Self::mean`] is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grows_to: Option<u64>,
     /// The policy by which it refills, as the scenario names it; `calendar_pacific` with the zone, `at_once` for concurrency.

@@ -38,7 +38,7 @@ pub struct TraceEvent {
     pub kind: TraceEventKind,
 }
 
-/// What can happen to a job, with the names of the event log.
+/// What can happen to a job, with the names of the event log, except that a reply is `served`, `limited` or `failed`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum TraceEventKind {
@@ -103,7 +103,7 @@ pub enum TraceEventKind {
         /// The number of that job.
         leader: u64,
     },
-    /// Its leader was given up, so the job continues on its own.
+    /// Its leader ended without an answer, so the job continues on its own, and leads the other followers.
     #[serde(rename = "took_over")]
     Promoted {
         /// The number of the former leader.

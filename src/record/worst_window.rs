@@ -13,7 +13,7 @@ use crate::scenario::Scenario;
 use provider::{Axis, Instant, Nanos};
 use serde::{Deserialize, Serialize};
 
-/// Lengths of windows that are easy to read.
+/// Lengths of windows that are easy to read, in rising order.
 const LENGTHS: [Nanos; 12] = [
     Nanos::MINUTE,
     Nanos::from_secs(2 * 60),
@@ -30,7 +30,7 @@ const LENGTHS: [Nanos; 12] = [
 ];
 /// The most windows of a run: five minutes each in a day.
 const MAX_WINDOWS: u64 = 300;
-/// The fewest windows of a run; a shorter run has none.
+/// The fewest whole windows of a run; a shorter run has none.
 const MIN_WINDOWS: u64 = 3;
 /// The windows of which latencies are kept. A job ends within its deadline, which spans fewer.
 const OPEN: usize = 4;
@@ -95,7 +95,8 @@ struct Window {
 }
 
 impl Windows {
-    /// Returns the windows of a run; `None` if it is too short to have several.
+    /// Returns the windows of a run; `None` if it has fewer than [`MIN_WINDOWS`], or if no length is at least half of the
+    /// client's deadline and gives at most [`MAX_WINDOWS`].
     pub(super) fn of(scenario: &Scenario) -> Option<Self> {
         let min_length = Nanos(scenario.client.deadline.0 / (OPEN as u64 - 2));
         let fits =

@@ -5,23 +5,25 @@
 use super::compare::Verdict;
 use super::outcome::{Outcome, ScenarioOutcome};
 
-/// Returns one `::error` command per line for every broken rule and every measure that got worse.
+/// Returns one `::error` command per line for every rule that is broken or cannot be judged and every measure that got worse.
 #[must_use]
 pub fn annotations(outcome: &Outcome) -> String {
     outcome.scenarios.iter().map(scenario_annotations).collect()
 }
 
 fn scenario_annotations(scenario: &ScenarioOutcome) -> String {
-    let broken = scenario.broken().map(|rule| {
+    let failing_rules = scenario.failing_rules().map(|rule| {
         let message = format!("{}\nreproduce: {}", rule.sentence(), rule.reproduce);
-        error(scenario, rule.line, "expectation not met", &message)
+        let is_judged = rule.not_judged.is_none();
+        let title = if is_judged { "expectation not met" } else { "expectation cannot be judged" };
+        error(scenario, rule.line, title, &message)
     });
     let worse = scenario.with_verdict(Verdict::Worse).map(|change| {
         let reproduce = change.shown_by.as_ref().map(|example| format!("\nreproduce: {}", example.reproduce));
         let message = change.sentence() + &reproduce.unwrap_or_default();
         error(scenario, None, "worse than the baseline", &message)
     });
-    broken.chain(worse).collect()
+    failing_rules.chain(worse).collect()
 }
 
 fn error(scenario: &ScenarioOutcome, line: Option<usize>, title: &str, message: &str) -> String {

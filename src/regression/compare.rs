@@ -23,10 +23,10 @@ pub struct MeasureChange {
     pub unit: Unit,
     /// The mean in the baseline.
     pub old: f64,
-    /// The mean now; `None` if it can no longer be measured because no job succeeds.
+    /// The mean now; `None` if fewer than two replicas have a value, for example because no job succeeds.
     pub new: Option<f64>,
-    /// The largest change that is not judged: the larger of the noise ([`compare_means`]) and the smallest change that
-    /// matters for this measure.
+    /// The largest difference that counts as none: the larger of the noise ([`compare_means`]) and the smallest change that
+    /// matters for this measure. 0 if `new` is `None`.
     pub margin: f64,
     /// How the difference is judged.
     pub verdict: Verdict,
@@ -73,8 +73,8 @@ pub struct ExampleReplica {
     pub reproduce: String,
 }
 
-/// Compares every measure that the baseline of the scenario has. If nothing changed, a measure exceeds its margin on a
-/// given side (better or worse) with a probability of at most `tail_probability`.
+/// Compares every measure of which the baseline of the scenario has at least two values. If nothing changed, a measure exceeds
+/// its margin on a given side (better or worse) with a probability of at most `tail_probability`.
 pub(super) fn changes(
     case: &Case,
     runs: &ScenarioRuns,
@@ -104,7 +104,7 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Returns `None` if the baseline has fewer than two values, since the noise is then unknown.
+    /// Returns the change of the measure; `None` if the baseline has fewer than two values, since the noise is then unknown.
     fn change(&self) -> Option<MeasureChange> {
         if self.old.len() < 2 {
             return None;
@@ -192,7 +192,10 @@ impl MeasureChange {
         let Self { label, .. } = self;
         match self.new {
             None => {
-                format!("{label} was {} and can no longer be measured: no job succeeds", self.old_text())
+                format!(
+                    "{label} was {} and can no longer be measured: fewer than two replicas have jobs to measure it on",
+                    self.old_text()
+                )
             }
             Some(_) => format!(
                 "{label} was {}, is {}: {} (margin {margin})",

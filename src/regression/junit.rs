@@ -1,4 +1,4 @@
-//! The outcome as JUnit XML, which CI servers show: a suite per scenario, a test case per rule and per measure.
+//! The outcome as JUnit XML, which CI servers show: a suite per scenario, a test case per rule, per measure and per note.
 
 use super::compare::{MeasureChange, Verdict};
 use super::outcome::{Outcome, RuleOutcome, ScenarioOutcome};
@@ -65,7 +65,7 @@ impl Totals {
         let skipped = scenario.notes.len();
         Self {
             tests: scenario.expect.len() + scenario.compared.len() + skipped,
-            failures: scenario.broken().count() + scenario.with_verdict(Verdict::Worse).count(),
+            failures: scenario.failing_rules().count() + scenario.with_verdict(Verdict::Worse).count(),
             skipped,
         }
     }

@@ -13,10 +13,10 @@ pub fn markdown(outcome: &Outcome) -> String {
     let mut text = format!("### quotalab test: {}\n\n", outcome.counts());
     let notable: String =
         outcome.scenarios.iter().map(|scenario| rows(scenario, RowFilter::Notable)).collect();
-    if notable.is_empty() {
-        text.push_str("Every rule holds, and no measure changed beyond its margin.\n\n");
-    } else {
+    if !notable.is_empty() {
         text.push_str(&format!("{HEAD}{notable}\n"));
+    } else if outcome.passed > 0 {
+        text.push_str("Every rule that was judged holds, and no measure changed beyond its margin.\n\n");
     }
     let commands: Vec<&str> = outcome.scenarios.iter().flat_map(commands).collect();
     if !commands.is_empty() {
@@ -35,7 +35,7 @@ pub fn markdown(outcome: &Outcome) -> String {
 /// Which rows a table has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RowFilter {
-    /// Broken rules and measures that changed.
+    /// Rules that do not hold and measures that changed beyond their margin.
     Notable,
     All,
 }
@@ -74,9 +74,9 @@ fn change_row(name: &str, change: &MeasureChange) -> String {
 
 /// Returns the commands that reproduce the failures, each once, sorted.
 fn commands(scenario: &ScenarioOutcome) -> Vec<&str> {
-    let broken = scenario.broken().map(|rule| rule.reproduce.as_str());
+    let rules = scenario.failing_rules().map(|rule| rule.reproduce.as_str());
     let examples = scenario.with_verdict(Verdict::Worse).filter_map(|change| change.shown_by.as_ref());
-    let mut commands: Vec<&str> = broken.chain(examples.map(|example| example.reproduce.as_str())).collect();
+    let mut commands: Vec<&str> = rules.chain(examples.map(|example| example.reproduce.as_str())).collect();
     commands.sort_unstable();
     commands.dedup();
     commands
@@ -89,7 +89,7 @@ fn cell(text: &str) -> String {
         match c {
             // An empty comment after them: no mention, no link, no reference to an issue.
             '@' | ':' | '#' => cell.extend([&c.to_string(), "<!-- -->"]),
-            '|' | '\\' | '`' | '*' | '_' | '[' | ']' => cell.extend(['\\', c]),
+            '|' | '\\' | '`' | '*' | '_' | '~' | '[' | ']' => cell.extend(['\\', c]),
             c if c.is_control() => cell.push(' '),
             c => cell.push(c),
         }

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 /// One number of a run that is compared with the baseline.
 #[derive(Clone, Copy, Debug)]
 pub struct Measure {
-    /// The name in baselines and other JSON. It is written as in `expect:`.
+    /// The name in baselines and other JSON: that of the metric in `expect:`, if there is one.
     pub name: &'static str,
     /// The name in text.
     pub label: &'static str,
@@ -103,7 +103,7 @@ pub(super) fn minimum_effect(unit: Unit, old: f64) -> f64 {
     (old.abs() * RELATIVE).max(floor)
 }
 
-/// Returns a bound above every value that a run can have.
+/// Returns a bound that no value of a run exceeds.
 pub(super) const fn max_value(unit: Unit) -> f64 {
     match unit {
         Unit::Share => 1.0,

@@ -1,5 +1,4 @@
-//! Regression tests for CI: whether every scenario keeps its rules, and whether any measure got worse than in
-//! a baseline.
+//! Regression tests for CI: whether the rules of every scenario hold, and whether any measure got worse than in a baseline.
 //!
 //! ```text
 //!  Case* ─run─▶ ScenarioRuns* ──────────────judge─▶ Outcome ─▶ text, JSON, JUnit, Markdown, annotations

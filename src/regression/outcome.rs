@@ -19,7 +19,7 @@ pub struct Outcome {
     schema: &'static str,
     /// The number of scenarios in which every rule holds and no measure got worse.
     pub passed: usize,
-    /// The number of scenarios with a broken rule or a measure that got worse.
+    /// The number of scenarios with a rule that is broken or cannot be judged, or with a measure that got worse.
     pub failed: usize,
     /// The number of scenarios that were not judged.
     pub skipped: usize,
@@ -36,7 +36,8 @@ pub struct ScenarioOutcome {
     pub file: String,
     /// Whether it passed, failed or was skipped.
     pub status: Status,
-    /// Why something was not judged: not all runs were completed, or the baseline that was given does not contain the scenario.
+    /// Why nothing was judged or compared: not all runs were completed, or the baseline that was given does not contain the
+    /// scenario.
     pub notes: Vec<&'static str>,
     /// Its rules.
     pub expect: Vec<RuleOutcome>,
@@ -50,7 +51,7 @@ pub struct ScenarioOutcome {
 pub enum Status {
     /// Every rule holds and no measure got worse.
     Passed,
-    /// A rule is broken or a measure got worse.
+    /// A rule is broken or cannot be judged, or a measure got worse.
     Failed,
     /// Nothing of it was judged: not all of its runs were completed.
     Skipped,
@@ -59,8 +60,8 @@ pub enum Status {
 /// The outcome of one rule of `expect:`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RuleOutcome {
-    /// The text of the rule, after the workload's name and a colon if it is judged per workload; the default rule if the scenario
-    /// states none on success.
+    /// The text of the rule, after the workload's name and a colon if it is judged per workload; the default rule if the
+    /// scenario states none on success.
     pub rule: String,
     /// The line of the file, counted from 1; `None` if the file does not contain the rule.
     pub line: Option<usize>,
@@ -151,11 +152,11 @@ impl ScenarioOutcome {
         }
         let is_judged = !expect.is_empty() || compared.is_some();
         let compared = compared.unwrap_or_default();
-        let broken = expect.iter().any(|rule| !rule.pass);
+        let has_failing_rule = expect.iter().any(|rule| !rule.pass);
         let worse = compared.iter().any(|change| change.verdict == Verdict::Worse);
         let status = match is_judged {
             false => Status::Skipped,
-            true if broken || worse => Status::Failed,
+            true if has_failing_rule || worse => Status::Failed,
             true => Status::Passed,
         };
         Self { name: scenario.name.clone(), file: case.file.clone(), status, notes, expect, compared }
@@ -166,8 +167,8 @@ impl ScenarioOutcome {
         self.compared.iter().filter(move |change| change.verdict == verdict)
     }
 
-    /// Iterates over the rules that do not hold.
-    pub(super) fn broken(&self) -> impl Iterator<Item = &RuleOutcome> {
+    /// Iterates over the rules that fail the test: those that are broken, and those that cannot be judged.
+    pub(super) fn failing_rules(&self) -> impl Iterator<Item = &RuleOutcome> {
         self.expect.iter().filter(|rule| !rule.pass)
     }
 }
@@ -196,7 +197,8 @@ impl RuleOutcome {
         }
     }
 
-    /// Formats by how much the rule is broken; empty if it holds, if nothing was measured, or if the value equals the bound.
+    /// Formats by how much the rule is broken: `3 % too low`. Empty if it holds, if nothing was measured, or if the value
+    /// equals the bound.
     pub(super) fn broken_by(&self) -> String {
         let Some(actual) = self.actual.filter(|actual| !self.pass && *actual != self.bound) else {
             return String::new();
@@ -205,7 +207,7 @@ impl RuleOutcome {
         format!("{} {side}", format_change(self.unit, self.bound, (actual - self.bound).abs()))
     }
 
-    /// Returns a sentence with the broken rule, the measured value and the difference.
+    /// Returns a sentence with a rule that does not hold: the measured value and the difference, or why it cannot be judged.
     pub(super) fn sentence(&self) -> String {
         if let Some(few) = self.not_judged.filter(|few| few.needed > 1) {
             let (rule, needed) = (&self.rule, plural(few.needed, "job"));

@@ -20,7 +20,7 @@ fn scenario(scenario: &ScenarioOutcome) -> String {
         Status::Skipped => "skip",
     };
     let mut text = format!("{word}  {}: {}\n", scenario.file, judged(scenario));
-    for rule in scenario.broken() {
+    for rule in scenario.failing_rules() {
         let line = rule.line.map(|line| format!(" ({}:{line})", scenario.file)).unwrap_or_default();
         let word = if rule.not_judged.is_some() { "unjudged" } else { "broken" };
         text.push_str(&format!("      {word:<7} {}{line}\n", rule.sentence()));
@@ -39,12 +39,12 @@ fn scenario(scenario: &ScenarioOutcome) -> String {
     text
 }
 
-/// Returns the number of rules and measures that were judged, and why others were not.
+/// Returns how many rules hold, how many measures have each verdict, and why others were not judged.
 fn judged(scenario: &ScenarioOutcome) -> String {
     let mut parts = Vec::new();
     let rules = scenario.expect.len();
     if rules > 0 {
-        let held = rules - scenario.broken().count();
+        let held = rules - scenario.failing_rules().count();
         parts.push(format!("{held} of {rules} expectations hold"));
     }
     if !scenario.compared.is_empty() {

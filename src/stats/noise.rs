@@ -23,8 +23,8 @@ pub struct MeanComparison {
     pub margin: f64,
 }
 
-/// Compares two samples. Chance exceeds the margin on a given side with probability `tail`, in `(0, 0.5)`. If the samples
-/// share at least two seeds, only the values of these seeds are compared, in pairs.
+/// Compares two samples. If both have one distribution, chance exceeds the margin on a given side with a probability of about
+/// `tail`, in `(0, 0.5)`. If the samples share at least two seeds, only the values of these seeds are compared, in pairs.
 ///
 /// Returns `None` if either side has fewer than two values, since the noise is then unknown.
 #[must_use]
@@ -70,7 +70,8 @@ mod tests {
     use proptest::prelude::*;
     use provider::RandomStream;
 
-    /// Counts how often two samples of eight values from one distribution differ beyond the margin at a tail of 1 %.
+    /// Returns how many of `trials` comparisons of two samples of eight values from one distribution find the second mean above
+    /// the first by more than the margin, at a tail of 1 %.
     fn false_alarms(trials: u64, paired: bool, draw: fn(&mut RandomStream) -> f64) -> u32 {
         let mut stream = RandomStream::new(7, "alarms", u64::from(paired));
         let alarm = |_| {

@@ -24,8 +24,8 @@ fn upper_tail(t: f64, degrees: f64) -> f64 {
     0.5 * incomplete_beta(degrees / (degrees + t * t), degrees / 2.0, 0.5)
 }
 
-/// Returns the regularised incomplete beta function `I_x(a, b)`, by its continued fraction, which converges fast
-/// below the mean; above the mean `1 - I_{1-x}(b, a)` is used. Source: Numerical Recipes, section 6.4.
+/// Returns the regularised incomplete beta function `I_x(a, b)`, by its continued fraction, which converges fast for `x` below
+/// `(a + 1) / (a + b + 2)`; above, `1 - I_{1-x}(b, a)` is used. Source: Numerical Recipes, section 6.4.
 fn incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
     if x <= 0.0 || x >= 1.0 {
         return x.clamp(0.0, 1.0);

@@ -24,7 +24,7 @@ fn bisect(mut low: f64, mut high: f64, is_below: impl Fn(f64) -> bool) -> f64 {
     high
 }
 
-/// Returns the normal distribution function.
+/// Returns the distribution function of the standard normal distribution at `z`.
 fn normal(z: f64) -> f64 {
     0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
 }
@@ -42,7 +42,7 @@ fn probability(n: f64, k: f64, z: f64) -> f64 {
         libm::exp(log_scale + power - half * u * u)
     };
     let value = |u: f64| density(u) * normal(libm::sqrt(n) * (k * u - z));
-    // Beyond eight standard deviations the density is below 1e-14.
+    // Beyond eight standard deviations the density is below 1e-9.
     let width = (1.0 + 8.0 / libm::sqrt(2.0 * degrees)) / f64::from(INTERVALS);
     let weight = |index: u32| match index {
         0 | INTERVALS => 1.0,
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn the_bound_lies_below_the_quantile_with_its_confidence() {
-        // A log-normal value and the fifth percentile of its distribution.
+        // The logarithms of log-normal values are normal, and their fifth percentile is `-z * sigma`.
         let (sigma, z) = (0.05, 1.644_853_6);
         let factor = tolerance_factor(8, 0.95, 0.9);
         let below = (0..4_000).filter(|trial| {

@@ -146,6 +146,18 @@ expect: ['p95 latency <= 1s']"
     assert!((one.max - 0.682).abs() < 1e-3, "{one:?}");
 }
 
+/// The last window of 25 minutes has five of its ten: its goodput is that over five.
+#[test]
+fn goodput_in_a_shorter_last_window_is_a_rate_over_its_own_length() {
+    let yaml = "duration: 25m
+providers: { p: { models: { m: { latency: { total: 500ms } } } } }
+routes: { r: [ { of: [p/default/m] } ] }
+workload: [{ name: w, arrivals: { constant: 60/min }, prompt: 100, completion: 20 }]
+expect: ['goodput >= 58/min in every 10m']";
+    let rule = run(yaml).expect.remove(0);
+    assert!(rule.pass, "{rule:?}");
+}
+
 #[test]
 fn an_invalid_rule_is_reported_with_the_reason() {
     let with = |rule: &str| problem(&format!("{STARVED}expect: ['{rule}']"));

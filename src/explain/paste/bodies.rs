@@ -18,6 +18,7 @@ pub(super) fn of(text: &str) -> Vec<PastedReply> {
     }
 }
 
+/// Returns a reply of which only the body is known.
 pub(super) fn body(text: &str) -> PastedReply {
     PastedReply { body: text.to_owned(), ..PastedReply::default() }
 }
@@ -106,7 +107,7 @@ fn of_stream(text: &str) -> Vec<PastedReply> {
     replies
 }
 
-/// Returns the error of one event.
+/// Returns the error of one event; `None` if it has none.
 fn of_event(data: &str, is_error_event: bool) -> Option<PastedReply> {
     let value: Value = match serde_json::from_str(data) {
         Ok(value) => value,

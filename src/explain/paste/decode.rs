@@ -1,9 +1,9 @@
-//! Turns the bytes of a file into text: UTF-8, UTF-16 with and without a byte-order mark (PowerShell's `>` writes it), gzip.
+//! Turns the bytes of a paste into text: UTF-8, UTF-16 with and without a byte-order mark (PowerShell's `>` writes it), gzip.
 
 use flate2::read::MultiGzDecoder;
 use std::io::Read as _;
 
-/// The maximum length of a body after decompression, in bytes.
+/// The maximum length of a body after decompression, in bytes; the rest is ignored.
 const MAX_BYTES: u64 = 1 << 20;
 /// How a gzip stream begins (RFC 1952, with the only compression method).
 const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
@@ -14,9 +14,9 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct Decoded {
     pub(in super::super) text: String,
-    /// The name of a compression that was undone.
+    /// `true` if a compression was undone.
     pub(in super::super) was_compressed: bool,
-    /// The name of a compression that cannot be undone here.
+    /// The name of a compression that cannot be undone here; `None` if there is none.
     pub(in super::super) unreadable: Option<&'static str>,
 }
 

@@ -25,7 +25,7 @@ pub(super) fn split(text: &str) -> Vec<Part<'_>> {
         if status.is_some()
             || (!in_head
                 && header.as_ref().is_some_and(|(name, _)| is_of_reply(name))
-                && !has_body(&text[body_start..start], &parts))
+                && can_start_head(&text[body_start..start], &parts))
         {
             close(&mut parts, &text[body_start..start]);
             // Headers above a status line, without a body between, are of a reply before it.
@@ -62,12 +62,12 @@ fn close<'a>(parts: &mut [Part<'a>], body: &'a str) {
     }
 }
 
-/// Returns `true` if headers without a status line cannot start here: they are inside a printed object, or below the body of
-/// a reply whose head they would repeat.
-fn has_body(before: &str, parts: &[Part<'_>]) -> bool {
-    let is_open = before.matches('{').count() > before.matches('}').count();
-    let has_head = parts.last().is_some_and(|part| !part.headers.is_empty());
-    is_open || (has_head && before.trim().is_empty())
+/// Returns `true` if headers without a status line can start below `before`, the text since the last head: not inside a printed
+/// object, and not where the body of a reply with headers begins.
+fn can_start_head(before: &str, parts: &[Part<'_>]) -> bool {
+    let is_in_object = before.matches('{').count() > before.matches('}').count();
+    let has_headers = parts.last().is_some_and(|part| !part.headers.is_empty());
+    !is_in_object && (!has_headers || !before.trim().is_empty())
 }
 
 /// Parses `HTTP/2 429`, which words may precede. Requests, whose version stands last, are none.
@@ -95,7 +95,7 @@ fn bare_status(line: &str) -> Option<u16> {
     status.parse().ok().filter(|status| is_phrase && (400..600).contains(status))
 }
 
-/// Parses `name: value` or an HTTP/2 pseudo-header.
+/// Parses `name: value`. HTTP/2 pseudo-headers such as `:status: 429`, whose names begin with a colon, are none.
 fn header(line: &str) -> Option<(String, String)> {
     let (name, value) = line.split_once(':')?;
     let name = name.trim();

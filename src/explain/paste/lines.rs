@@ -20,7 +20,7 @@ pub(super) fn clean(text: &str) -> String {
     lines.join("\n")
 }
 
-/// Removes the control sequences with which terminals set colours, and zero-width characters.
+/// Removes the control sequences with which terminals set colours, and zero-width characters; replaces no-break spaces.
 fn without_escapes(text: &str) -> String {
     if !text.contains(['\u{1b}', '\u{feff}', '\u{200b}', '\u{a0}']) {
         return text.to_owned();
@@ -74,7 +74,7 @@ fn verbose(lines: &[&str]) -> Vec<String> {
     kept
 }
 
-/// Returns `true` for `{ [344 bytes data]`, `} [64 bytes data]` and the lines of the progress meter.
+/// Returns `true` for `{ [344 bytes data]`, `} [64 bytes data]` and the two lines above the figures of the progress meter.
 fn is_data_note(line: &str) -> bool {
     let is_data = line.starts_with(['{', '}']) && line.trim_end().ends_with("bytes data]");
     is_data || line.starts_with("% Total") || line.starts_with("Dload  Upload")
@@ -96,7 +96,8 @@ fn without_quotes<'a>(lines: &[&'a str]) -> Vec<&'a str> {
     lines.iter().map(unquoted).collect()
 }
 
-/// Removes the prefix that a program that runs several services puts before every line: `web-1  | `.
+/// Removes the prefix that a program that runs several services puts before every line: `web-1  | `. All lines must have the
+/// same.
 fn strip_common_prefix(lines: &mut [String]) {
     let prefix_of = |line: &str| {
         let bar = line.find("| ").map(|at| at + 2).or_else(|| line.ends_with('|').then_some(line.len()))?;
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn prompts_are_removed_and_text_is_kept() {
+    fn a_prompt_is_recognised_and_text_is_not() {
         for line in
             ["$ curl -i x", "$", "user@host:~$ curl -i x", "PS C:\\> curl x", ">>> client.chat()", "% curl x"]
         {

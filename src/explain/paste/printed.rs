@@ -143,8 +143,8 @@ fn has_error_text(body: &str) -> bool {
     holds(first)
 }
 
-/// Returns a status that stands in a text before an object: the last one after `code`, `status` or `HTTP`, or a number at the
-/// start.
+/// Returns a status from 400 to 599 in a text before an object: the last one after a word such as `code`, `status`, `HTTP` or
+/// `RateLimitError`, or a number at the start.
 fn status_before(text: &str) -> Option<u16> {
     let words: Vec<&str> =
         text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
@@ -159,7 +159,8 @@ fn status_before(text: &str) -> Option<u16> {
     labelled.or_else(|| number(words.first()?))
 }
 
-/// Returns `true` if the words before an object only name an exception and a status.
+/// Returns `true` if at most eight words stand before an object and none of them names a gateway, so that they add nothing but
+/// an exception and a status.
 fn is_plain_prefix(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let names_gateway =
@@ -167,7 +168,7 @@ fn is_plain_prefix(text: &str) -> bool {
     text.split_whitespace().count() <= 8 && !names_gateway
 }
 
-/// Removes the lines of a stack, and the names of exceptions before a message.
+/// Removes the lines of a stack, blank lines, and the names of exceptions before a message.
 fn without_stack(text: &str) -> String {
     let is_stack = |line: &&str| {
         let line = line.trim_start();
@@ -198,7 +199,7 @@ fn without_exception(text: &str) -> &str {
     rest
 }
 
-/// Returns a text without objects: whole, or its last line if the text is a stack.
+/// Returns the reply in a text without objects: its body is the text without the lines of a stack; none if nothing is left.
 fn plain(text: &str) -> Vec<PastedReply> {
     let text = without_stack(text);
     if text.is_empty() {

@@ -6,7 +6,8 @@ use crate::record::histogram::Histogram;
 use provider::{Instant, Nanos};
 use std::ops::Range;
 
-/// Returns how many buckets of `length` become one: the next round length that they divide, or twice the length.
+/// Returns how many buckets of `length` become one: as many as make the next round length that is a multiple of `length`; two
+/// if there is none.
 fn factor(length: Nanos) -> usize {
     let round = ROUND_LENGTHS.into_iter().map(|tenths| Nanos::from_millis(tenths * 100).0);
     let longer = round.into_iter().find(|round| *round > length.0 && round.is_multiple_of(length.0));
