@@ -93,8 +93,9 @@ impl Rule {
         self.workload.is_none_or(|id| id.index() == workload)
     }
 
-    /// Returns the share of jobs that may violate the condition that the rule sets for a single job, such as to succeed or to
-    /// stay within a latency; `None` if it sets none for single jobs.
+    /// Returns the share of jobs (for the limited share: of attempts) that may violate the condition that the rule sets for a
+    /// single one, such as to succeed or to stay within a latency; `None` if it sets none for single ones. The comparison is
+    /// taken to be the usual one: at least for success, at most for all others.
     pub(crate) fn allowed_share(&self) -> Option<f64> {
         match self.metric {
             Metric::Success => Some(1.0 - self.value),

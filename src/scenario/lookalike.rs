@@ -39,7 +39,7 @@ struct Lookalike {
     name: String,
     /// What to do instead.
     instead: String,
-    /// Whether it is a visible sign, which a text may contain on purpose.
+    /// `true` for a visible sign, which a text may contain on purpose.
     is_sign: bool,
 }
 

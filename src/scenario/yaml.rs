@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 const MAX_DEPTH: usize = 32;
 /// The maximum number of values in a scenario. An alias counts as the value that it refers to.
 const MAX_NODES: usize = 50_000;
-/// The maximum number of bytes of text in a scenario, each alias counted as the value that it refers to.
+/// The maximum number of bytes of the values' text in a scenario. An alias counts as the value that it refers to, keys included.
 const MAX_BYTES: usize = 4 << 20;
-/// The maximum length of a key in characters; model names have about fifty.
+/// The maximum length of a key in characters; the longest names of models have about fifty.
 const MAX_KEY: usize = 200;
 
 /// A value and its place.
@@ -34,9 +34,9 @@ pub(super) enum NodeKind {
     Map(Vec<NodeEntry>),
     /// Values in the order written.
     List(Vec<Node>),
-    /// Text, as written.
+    /// The content of any other scalar, without its quotes and with its escapes resolved.
     Text(String),
-    /// Nothing, `null` or `~`.
+    /// Nothing, `null` or `~`, not in quotes.
     Null,
 }
 
@@ -315,7 +315,7 @@ impl<'t> Reader<'t> {
 const EMPTY_HELP: &str = "a scenario has at least `providers`, `routes` and `workload`; begin with \
 `name: my first`";
 
-/// Returns the values in a value, itself included, and the bytes of their text and keys.
+/// Returns the number of values in a value, itself included, and the bytes of their text and keys.
 fn size(node: &Node) -> (usize, usize) {
     let add = |sum: (usize, usize), (nodes, bytes): (usize, usize)| (sum.0 + nodes, sum.1 + bytes);
     match &node.kind {

@@ -11,13 +11,13 @@
 //!
 //! **To add a word**, add one row to the map in `table/` that it belongs to, read it in the matching file of `spec/`
 //! (`fields.duration("…")`), and regenerate the page with `UPDATE_GOLDEN=1 cargo test --test it scenario`. A new kind of
-//! value is a variant of `Kind`: the compiler demands it in `Kind::describe` and `schema.rs`; `Kind::shape`, `claims` and `scalar`
-//! and `page.rs` have arms for all other kinds, which are to be checked by hand. A map of its own also goes into the chapters of
-//! `page.rs`.
+//! value is a variant of `Kind`: the compiler demands it in `Kind::describe`; `Kind::shape`, `claims` and `scalar`, `check.rs`,
+//! `order.rs`, `schema.rs` and `page.rs` have arms for all other kinds, which are to be checked by hand. A map of its own also
+//! goes into the chapters of `page.rs`.
 //!
 //! What the table can express is checked here: names of words, kinds, ranges, required words, words that exclude each
-//! other (`Form`). What depends on several maps, or compares two values of the scenario, is checked in `spec/` and
-//! `resolve.rs`.
+//! other (`Form`). What depends on several maps, or compares two values of the scenario, is checked in `spec/`, `resolve.rs` and
+//! `expect.rs`.
 //!
 //! Invariants: every default and every example of the table is accepted by its own kind, and every word of a form
 //! exists; `tests/mod.rs` checks both.
@@ -123,7 +123,7 @@ pub(super) enum Kind {
     },
     /// Jobs per time up to [`MAX_RATE`]: `30/s`, `250/min`.
     Rate {
-        /// Whether `0/s` is accepted.
+        /// `true` if `0/s` is accepted.
         zero: bool,
     },
     /// A share of a whole: `20%`.

@@ -136,7 +136,7 @@ fn rules_section() -> String {
          (`chat: success >= 99%`) it is judged for the jobs of that workload; without one it is judged for each, except goodput \
          and what is measured for the run as a whole (limited share, cost, headroom). With `in every 5m` or `every day` after it \
          the rule must hold in each window of that length, to which jobs belong by their arrival; windows with so few jobs that \
-         a single failure would break the rule are left out. If no rule is on success, `success >= 99%` is judged.\n\n| metric | meaning | example |\n|---|---|---|\n",
+         a single failure would break the rule are left out, unless the run has only one. If no rule is on success, `success >= 99%` is judged.\n\n| metric | meaning | example |\n|---|---|---|\n",
     );
     for (metric, doc, example) in METRICS {
         append(&mut text, &format!("| `{metric}` | {doc} | `{example}` |\n"));

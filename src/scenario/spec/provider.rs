@@ -92,7 +92,7 @@ pub(in crate::scenario) fn provider(
     spec
 }
 
-/// Gives a model the limits of the first model of its family, since both use one quota.
+/// Gives a model the limits of the first model of its family, since both use one quota. Reports limits that differ from those.
 fn share_limits(first: &ModelConfig, model: &mut ModelConfig, value: &Value, diagnostics: &Diagnostics) {
     if !model.limits.is_empty() && model.limits != first.limits {
         let what = format!(

@@ -29,7 +29,7 @@ const NONE: &[Choice] = &[choice("none", "none")];
 /// The shortest [`LENGTH`].
 const MIN_LENGTH: Nanos = Nanos::from_millis(1);
 
-/// A time at which something happens, from the start of the run.
+/// A time at which something happens, from the start of the run, or a length of time that may be zero.
 const OFFSET: Kind = Kind::Duration { min: Nanos::ZERO, max: super::MAX_DURATION };
 
 /// The length of a time: a timeout, a wait, an interval.
