@@ -111,8 +111,13 @@ pub(in crate::scenario::language) static EJECT: Map = Map {
     example: "{after: 5, for: 30s}",
     words: &[
         // Five is the number of Envoy's outlier detection and of Finagle's failure accrual.
-        word("after", Kind::Count { min: 1, max: 1_000 }, "3", "Failures in a row that eject it; one, if its account must pay.")
-            .default("5"),
+        word(
+            "after",
+            Kind::Count { min: 1, max: 1_000 },
+            "3",
+            "Failures in a row that eject it; one, if its account must pay.",
+        )
+        .default("5"),
         // Envoy: base_ejection_time 30 s.
         word("for", LENGTH, "10s", "The length of its cool-down.").default("30s"),
     ],

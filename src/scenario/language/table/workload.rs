@@ -107,7 +107,12 @@ pub(in crate::scenario::language) static ARRIVALS: Map = Map {
             "20",
             "Users. Each thinks, sends a job, waits for its reply, and thinks again (a closed workload).",
         ),
-        word("think", SECONDS, "{mean: 10s}", "The time before the first job of a user, and between a reply and the next one; at least 1 ms."),
+        word(
+            "think",
+            SECONDS,
+            "{mean: 10s}",
+            "The time before the first job of a user, and between a reply and the next one; at least 1 ms.",
+        ),
         word(
             "trace",
             Kind::Name(NameKind::File),
