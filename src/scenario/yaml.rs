@@ -109,8 +109,13 @@ impl<'t> Reader<'t> {
         }
         match document {
             Some(Node { kind: NodeKind::Null, .. }) | None => {
-                let start = Place { source: self.source, line: 1, column: 1, width: 1 };
-                self.abort(start, "the file is empty", EMPTY_HELP)
+                let column = 1 + self.columns;
+                let start = Place { source: self.source, line: 1, column, width: 1 };
+                match self.columns {
+                    0 => self.abort(start, "the file is empty", EMPTY_HELP),
+                    // The value of an option, behind its path.
+                    _ => self.abort(start, "the value is empty", "write a value, or leave the option out"),
+                }
             }
             Some(node) => Ok(node),
         }
