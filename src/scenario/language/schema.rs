@@ -170,7 +170,8 @@ fn decimal(zero: bool) -> String {
 fn duration(above_zero: bool) -> String {
     let above = if above_zero { "(?=.*[1-9])" } else { "" };
     let part = |unit: &str| format!("({DECIMAL}\\s*{unit}\\s*)?");
-    format!("(?=.){above}{}{}{}{}{}", part("d"), part("h"), part("m"), part("s"), part("ms"))
+    let parts: String = ["d", "h", "m", "s", "ms", "us"].map(part).concat();
+    format!("(?=.){above}{parts}")
 }
 
 fn share(zero: bool) -> String {
