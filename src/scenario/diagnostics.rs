@@ -1,8 +1,8 @@
 //! Collects the problems of a scenario while it is read. Every step reports through a shared reference and continues; at
 //! the end [`Diagnostics::problems`] returns all of them.
 //!
-//! A scenario has several sources: the file, each `--set` of the command line, each preset, the imitated client. A [`Place`] names
-//! its source, so a wrong `--set` is reported at the command line and not in the file.
+//! A scenario has several sources: the file, each `--set` of the command line, each preset, the imitated client. A
+//! [`Place`] names its source, so a wrong `--set` is reported at the command line and not in the file.
 
 use crate::api_keys::masked;
 use crate::formatting::printable;

@@ -120,7 +120,8 @@ fn preset_numbers(name: &str, spec: &ProviderSpec, root: &Node) -> PresetEvidenc
     }
 }
 
-/// Returns the words of a model that hold numbers, each with its value as in [`Number::value`]. `reserve` is that of its provider.
+/// Returns the words of a model that hold numbers, each with its value as in [`Number::value`]. `reserve` is that of its
+/// provider.
 fn numbers(model: &Node, reserve: Option<&Node>) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     let mut add = |word: &str, node: &Node| found.push((word.to_owned(), flow_yaml(node)));

@@ -13,8 +13,8 @@ const DEFAULT_SUCCESS: f64 = 0.99;
 const MAX_WINDOWS: u64 = 2_016;
 
 /// Resolves the rules of a scenario whose workloads are resolved. A rule that names no workload may result in one rule per
-/// workload (see [`for_each_workload`]). A rule that cannot be resolved is reported and left out. If not all workloads are known,
-/// since one has a problem, a name that is not known is no problem of the rule.
+/// workload (see [`for_each_workload`]). A rule that cannot be resolved is reported and left out. If not all workloads are
+/// known, since one has a problem, a name that is not known is no problem of the rule.
 pub(super) fn resolve_rules(
     rules: Vec<(Location, RuleSpec)>,
     (scenario, are_all_known): (&Scenario, bool),

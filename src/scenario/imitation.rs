@@ -1,8 +1,8 @@
 //! `client: {like: NAME}` takes the retries of a known program: the words of its file are merged into the client that is
 //! written, whose own words take precedence.
 //!
-//! What each program does is measured at the server by `mock/clients/measure.py` or `mock/clients/imitations.py`, or read in its
-//! documentation or code; the first lines of each file say which. The tables are in `mock/README.md`.
+//! What each program does is measured at the server by `mock/clients/measure.py` or `mock/clients/imitations.py`, or read
+//! in its documentation or code; the first lines of each file say which. The tables are in `mock/README.md`.
 
 use super::diagnostics::Diagnostics;
 use super::preset::merge;
@@ -14,7 +14,8 @@ use crate::problem;
 pub struct Imitation {
     /// Its name in `like:`.
     pub name: &'static str,
-    /// The program, its version if it has one, and whether its behaviour was measured or is modelled on its code or documentation.
+    /// The program, its version if it has one, and whether its behaviour was measured or is modelled on its code or
+    /// documentation.
     pub program: &'static str,
     /// The words of a `client:`.
     text: &'static str,

@@ -198,8 +198,8 @@ fn scenario(
     Some(scenario)
 }
 
-/// Reads the tree with its presets and the imitated program merged, and with the overrides of the command line and then a change
-/// of `what_if` applied. Those that name a preset or a program are applied before the merge.
+/// Reads the tree with its presets and the imitated program merged, and with the overrides of the command line and then a
+/// change of `what_if` applied. Those that name a preset or a program are applied before the merge.
 fn read_spec(
     diagnostics: &Diagnostics,
     mut root: Node,

@@ -72,8 +72,8 @@ impl Tree {
         }
     }
 
-    /// Returns the largest width that this value can have on one line in characters, with all texts in quotes and nothing escaped;
-    /// `None` if it needs several lines: it has a comment or a text with a line feed.
+    /// Returns the largest width that this value can have on one line in characters, with all texts in quotes and nothing
+    /// escaped; `None` if it needs several lines: it has a comment or a text with a line feed.
     fn width(&self) -> Option<usize> {
         match self {
             Self::Null => Some(4),
@@ -165,8 +165,8 @@ impl Serialize for Ordered<'_> {
     }
 }
 
-/// Writes a scalar. Booleans, whole numbers without a sign, and short decimals without a sign are written without quotes if that
-/// gives the same text; other numbers are quoted.
+/// Writes a scalar. Booleans, whole numbers without a sign, and short decimals without a sign are written without quotes if
+/// that gives the same text; other numbers are quoted.
 fn scalar<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
     match text {
         "true" => serializer.serialize_bool(true),

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 const MAX_DEPTH: usize = 32;
 /// The maximum number of values in a scenario. An alias counts as the value that it refers to.
 const MAX_NODES: usize = 50_000;
-/// The maximum number of bytes of the values' text in a scenario. An alias counts as the value that it refers to, keys included.
+/// The maximum number of bytes of the values' text in a scenario. An alias counts as the value that it refers to, keys
+/// included.
 const MAX_BYTES: usize = 4 << 20;
 /// The maximum length of a key in characters; the longest names of models have about fifty.
 const MAX_KEY: usize = 200;
@@ -337,8 +338,8 @@ fn size(node: &Node) -> (usize, usize) {
 /// The remedy for a number that is written with commas.
 const NUMBER_WITHOUT_COMMAS: &str = "write a number without commas: `14400`, `14_400` or `14.4k`";
 
-/// Returns `true` if an entry is the end of a number with commas, such as `400` in `{rpd: 14,400}`: no word of the language and no
-/// name that means something consists of three digits without a value.
+/// Returns `true` if an entry is the end of a number with commas, such as `400` in `{rpd: 14,400}`: no word of the language
+/// and no name that means something consists of three digits without a value.
 fn is_part_of_number(key: &str, value: &Node) -> bool {
     key.len() == 3 && key.bytes().all(|byte| byte.is_ascii_digit()) && matches!(value.kind, NodeKind::Null)
 }

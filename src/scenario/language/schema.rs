@@ -87,7 +87,7 @@ fn property(word: &'static Word, definitions: &mut Object<String, Value>) -> Val
     schema
 }
 
-/// Converts YAML of the table to JSON; to the text itself if it is not YAML, for example because it contains an ellipsis.
+/// Converts YAML of the table to JSON; to the text itself if it is not YAML.
 fn json_of(yaml: &str) -> Value {
     serde_yaml::from_str(yaml).unwrap_or_else(|_| json!(yaml))
 }

@@ -40,13 +40,13 @@ pub struct Retry {
     pub obey_retry_after: bool,
     /// Which stated waits are obeyed, and how they are spread.
     pub stated_wait: StatedWait,
-    /// Retries allowed per job on average beyond the first 100, in thousandths; `None` for no bound. The first attempt of a job at a
-    /// further target is no retry.
+    /// Retries allowed per job on average beyond the first 100, in thousandths; `None` for no bound. The first attempt of a
+    /// job at a further target is no retry.
     pub budget_permille: Option<u32>,
 }
 
-/// What leaves a target alone after a refusal, for the wait that the reply states. Without a usable one, per target the back-off
-/// without jitter applies, per job none.
+/// What leaves a target alone after a refusal, for the wait that the reply states. Without a usable one, per target the
+/// back-off without jitter applies, per job none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CoolDown {
     /// All jobs of the client: one refusal is remembered for every job, as in a gateway.
@@ -76,7 +76,8 @@ pub struct Eject {
     pub duration: Nanos,
 }
 
-/// The wait before the n-th retry, n from 0: `min(cap, base · 2^n)`, then the jitter; [`Jitter::Decorrelated`] has a rule of its own.
+/// The wait before the n-th retry, n from 0: `min(cap, base · 2^n)`, then the jitter; [`Jitter::Decorrelated`] has a rule
+/// of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backoff {
     /// The first wait.

@@ -1,5 +1,6 @@
-//! The resolved scenario: nothing is left to look up. Names are indices, quantities are integers of one unit, defaults are
-//! filled in. Every one comes from `resolve`, unchanged or with other numbers, so it is always valid.
+//! The resolved scenario: nothing is left to look up. References are indices, quantities are numbers of one unit, defaults
+//! are filled in. Every one comes from `resolve`, as it is or with changes that keep it valid (a multiple of the load, the
+//! changes of the planner).
 
 mod client;
 
@@ -265,8 +266,8 @@ pub enum Metric {
     Percentile(u8, Time),
     /// Succeeded jobs served by a later step than the first ÷ succeeded jobs that an attempt of their own served.
     FallbackShare,
-    /// Succeeded jobs whose answer was cut at `max_tokens`, at the longest completion of the model or at the end of its context ÷
-    /// succeeded jobs.
+    /// Succeeded jobs whose answer was cut at `max_tokens`, at the longest completion of the model or at the end of its
+    /// context ÷ succeeded jobs.
     CutShare,
     /// Attempts refused by a limit ÷ attempts.
     LimitedShare,

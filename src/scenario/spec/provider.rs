@@ -120,8 +120,8 @@ fn accounts(fields: &Fields, diagnostics: &Diagnostics) -> Vec<AccountConfig> {
                 diagnostics.report_at(&key.at, what, help);
             } else {
                 if !key.text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                    let what = "this key has characters that no HTTP header can carry";
-                    let help = "write it in printable ASCII without blanks, such as `k1`";
+                    let what = "this key has characters other than visible ASCII";
+                    let help = "write it in ASCII without blanks, such as `k1`";
                     diagnostics.report_at(&key.at, what, help);
                 }
                 keys.push(key.text.clone());

@@ -58,8 +58,8 @@ pub(super) fn workload(value: &Value, diagnostics: &Diagnostics) -> Option<Workl
     })
 }
 
-/// Reports `prompt`, `completion` and `repeats` beside a trace, which contains the tokens of its requests, and a missing `prompt`
-/// without a trace.
+/// Reports `prompt`, `completion` and `repeats` beside a trace, which contains the tokens of its requests, and a missing
+/// `prompt` without a trace.
 fn check_token_sources(fields: &Fields, is_trace: bool, diagnostics: &Diagnostics) {
     if !is_trace && !fields.is_given("prompt") {
         let what = format!("`{}` has no `prompt`", fields.at.path);

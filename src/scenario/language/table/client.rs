@@ -1,5 +1,5 @@
-//! The client. By default it has the attempts, the back-off and the timeout of Groq's Python SDK, but not its jitter, and neither a
-//! cache nor pacing. The reasons for the other defaults are at their rows.
+//! The client. By default it has the attempts, the back-off and the timeout of Groq's Python SDK, but not its jitter, and
+//! neither a cache nor pacing. The reasons for the other numbers are at their rows.
 
 use super::{Choice, Form, Kind, LENGTH, Map, NONE, choice, word};
 use crate::scenario::imitation::IMITATIONS;
@@ -33,8 +33,8 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
             "When and how often a job is tried again.",
         )
         .default("{}"),
-        // SDKs have a timeout for an attempt and none for the job with its retries; gateways (LiteLLM, Envoy) have both. Here the
-        // SDK's number bounds the job.
+        // SDKs have a timeout for an attempt and none for the job with its retries; gateways (LiteLLM, Envoy) have both.
+        // Here the SDK's number bounds the job.
         word(
             "attempt_timeout",
             Kind::OneOf(&[Kind::Choice(NONE), LENGTH]),

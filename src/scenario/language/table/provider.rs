@@ -38,7 +38,8 @@ pub(in crate::scenario) static PROVIDER: Map = Map {
             "reserve",
             ESTIMATE_OR_RESERVE,
             "prompt+max_tokens",
-            "What a call is charged when it is admitted, for every model that does not say otherwise: an estimate, or a map.",
+            "What a call is charged when it is admitted, for every model that does not say otherwise: an estimate, or a map. If absent, \
+             as the dialect's provider does.",
         ),
         word(
             "accounts",
@@ -87,7 +88,7 @@ const DIALECTS: &[Choice] = &[
     choice("deepinfra", "DeepInfra"),
     choice("together", "Together"),
     choice("fireworks", "Fireworks"),
-    choice("gemini", "Gemini's OpenAI-compatible endpoint"),
+    choice("gemini", "Gemini, native and OpenAI-compatible"),
 ];
 
 const TIERS: &[Choice] = &[choice("free", "free of charge"), choice("developer", "paid by use")];
@@ -171,7 +172,12 @@ pub(in crate::scenario) static FAULT: Map = Map {
     example: "{slow: 4x}",
     words: &[
         word("slow", FACTOR, "4x", "Calls take this many times as long."),
-        word("drip", FACTOR, "10x", "Tokens after the first arrive this many times slower."),
+        word(
+            "drip",
+            FACTOR,
+            "10x",
+            "Tokens after the first arrive this many times slower; no effect on a model with `latency.total`.",
+        ),
         word("retry_after", OFFSET, "3600s", "429s state this wait instead of the true one."),
         word("throttle", OFFSET, "30s", "Calls are refused with a 429 that names no limit, and this wait."),
         word("late_first_token", OFFSET, "5s", "The first token comes this much later."),

@@ -249,7 +249,8 @@ pub(in crate::scenario::language) static REPEATS: Map = Map {
     words: &[
         word("share", Kind::Share { zero: true }, "20%", "The share of jobs with a popular prompt.")
             .required(),
-        // The classical exponent of words and queries. Web requests measured lower, 0.64 to 0.83 (Breslau et al., INFOCOM 1999).
+        // The classical exponent of words and queries. Web requests measured lower: 0.64 to 0.83 (Breslau et al.,
+        // INFOCOM 1999).
         word(
             "zipf",
             Kind::Number { max: 10.0 },
