@@ -215,7 +215,7 @@ pub(in crate::scenario::language) static BACKOFF: Map = Map {
         // AWS 2015 (see `Jitter`): the fewest calls of the four.
         word(
             "jitter",
-            Kind::OneOf(&[Kind::Choice(JITTERS), Kind::Map(&SPREAD)]),
+            Kind::OneOf(&[Kind::Choice(JITTERS), Kind::Map(&JITTER)]),
             "full",
             "How the wait is spread at random.",
         )
@@ -232,7 +232,7 @@ const JITTERS: &[Choice] = &[
     choice("decorrelated", "between `base` and three times the last wait, at most `cap`"),
 ];
 
-pub(in crate::scenario::language) static SPREAD: Map = Map {
+pub(in crate::scenario::language) static JITTER: Map = Map {
     name: "jitter",
     doc: "How a wait is spread at random around its length.",
     example: "{shorten: 25%}",
