@@ -1,6 +1,6 @@
 //! The table: a file per chapter of the language, a row per word.
 //!
-//! The reason for a default is a comment at its row, with the source.
+//! If a default needs a reason, a comment at its row gives it, with the source.
 
 mod client;
 mod dist;
