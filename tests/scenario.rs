@@ -112,6 +112,14 @@ fn every_preset_is_a_complete_provider() {
     assert!(problems.to_string().contains("did you mean `groq-developer`"), "{problems}");
 }
 
+#[test]
+fn an_option_with_an_empty_value_is_reported_at_the_value() {
+    for value in ["~", "null", "# none"] {
+        let problems = load("launch-day.yaml", &[("client.cache", value)]).unwrap_err().to_string();
+        assert!(problems.contains("--set client.cache:1:14: the value is empty"), "{value}: {problems}");
+    }
+}
+
 /// The launch day with another shape.
 fn with_shape(shape: &str) -> Result<Scenario, Problems> {
     let arrivals = format!("{{poisson: 250/min, shape: {shape}}}");

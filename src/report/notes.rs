@@ -76,7 +76,7 @@ fn trace(note: &Note) -> String {
     if *without_completion > 0 {
         let failed = "such rows are failed calls in BurstGPT's traces";
         left_out.push(format!(
-            "{} have no completion tokens and are replayed so ({failed})",
+            "{} have no completion tokens and are replayed with one ({failed})",
             count(*without_completion)
         ));
     }

@@ -1,8 +1,8 @@
 //! Collects the problems of a scenario while it is read. Every step reports through a shared reference and continues; at
 //! the end [`Diagnostics::problems`] returns all of them.
 //!
-//! A scenario has several sources: the file, each `--set` of the command line, each preset. A [`Place`] names its source, so
-//! a wrong `--set` is reported at the command line and not in the file.
+//! A scenario has several sources: the file, each `--set` of the command line, each preset, the imitated client. A
+//! [`Place`] names its source, so a wrong `--set` is reported at the command line and not in the file.
 
 use crate::api_keys::masked;
 use crate::formatting::printable;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// A range of characters in one line of one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    /// The source, as numbered by [`Diagnostics::source`].
+    /// The source, as numbered by [`Diagnostics::add_source`].
     pub(super) source: usize,
     /// The line, from 1.
     pub(super) line: usize,
@@ -68,7 +68,7 @@ pub(super) struct Diagnostics {
 
 #[derive(Debug)]
 struct Source {
-    /// The name in messages: a path, an option such as `--set client.queue`, or `preset groq-free`.
+    /// The name in messages: a path, an option such as `--set client.queue`, `preset groq-free` or `client like article`.
     name: String,
     lines: Vec<Arc<str>>,
 }

@@ -68,7 +68,7 @@ pub struct ModelEvidence {
     /// The date since which the provider no longer offers it; `None` if it is offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retired: Option<String>,
-    /// Its limits, lengths, times and prices.
+    /// Its limits, lengths, reservation, times and prices.
     pub numbers: Vec<Number>,
 }
 
@@ -78,7 +78,7 @@ pub struct Number {
     /// The word of the language that it belongs to: `tpm`, `first_token`, `price`.
     #[serde(rename = "of")]
     pub word: String,
-    /// The value as YAML.
+    /// The value as YAML; of `price`, the prices of input and output, each after its word.
     pub value: String,
     /// Its evidence: the most specific that the preset gives. Never empty in a built-in preset.
     pub evidence: Vec<Evidence>,
@@ -120,7 +120,8 @@ fn preset_numbers(name: &str, spec: &ProviderSpec, root: &Node) -> PresetEvidenc
     }
 }
 
-/// Returns the words of a model that hold numbers, each with its value as YAML.
+/// Returns the words of a model that hold numbers, each with its value as in [`Number::value`]. `reserve` is that of its
+/// provider.
 fn numbers(model: &Node, reserve: Option<&Node>) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     let mut add = |word: &str, node: &Node| found.push((word.to_owned(), flow_yaml(node)));

@@ -13,8 +13,8 @@ const DEFAULT_SUCCESS: f64 = 0.99;
 const MAX_WINDOWS: u64 = 2_016;
 
 /// Resolves the rules of a scenario whose workloads are resolved. A rule that names no workload may result in one rule per
-/// workload (see [`for_each_workload`]). A rule that cannot be resolved is reported and left out. If not all workloads are known,
-/// since one has a problem, a name that is not known is no problem of the rule.
+/// workload (see [`for_each_workload`]). A rule that cannot be resolved is reported and left out. If not all workloads are
+/// known, since one has a problem, a name that is not known is no problem of the rule.
 pub(super) fn resolve_rules(
     rules: Vec<(Location, RuleSpec)>,
     (scenario, are_all_known): (&Scenario, bool),
@@ -93,8 +93,9 @@ impl Rule {
         self.workload.is_none_or(|id| id.index() == workload)
     }
 
-    /// Returns the share of jobs that may violate the condition that the rule sets for a single job, such as to succeed or to
-    /// stay within a latency; `None` if it sets none for single jobs.
+    /// Returns the share of jobs (for the limited share: of attempts) that may violate the condition that the rule sets for a
+    /// single one, such as to succeed or to stay within a latency; `None` if it sets none for single ones. The comparison is
+    /// taken to be the usual one: at least for success, at most for all others.
     pub(crate) fn allowed_share(&self) -> Option<f64> {
         match self.metric {
             Metric::Success => Some(1.0 - self.value),

@@ -1,20 +1,20 @@
 //! `client: {like: NAME}` takes the retries of a known program: the words of its file are merged into the client that is
 //! written, whose own words take precedence.
 //!
-//! What each program does is measured at the server by `mock/clients/measure.py`, or read in its documentation and code; the
-//! first lines of each file say which. The tables are in `mock/README.md`.
+//! What each program does is measured at the server by `mock/clients/measure.py` or `mock/clients/imitations.py`, or read
+//! in its documentation or code; the first lines of each file say which. The tables are in `mock/README.md`.
 
 use super::diagnostics::Diagnostics;
 use super::preset::merge;
 use super::yaml::{self, Node, NodeKind};
-use crate::problem;
 
 /// A program whose retries are known.
 #[derive(Clone, Copy, Debug)]
 pub struct Imitation {
     /// Its name in `like:`.
     pub name: &'static str,
-    /// The program, its version, and whether its behaviour was measured or is modelled on its documentation.
+    /// The program, its version if it has one, and whether its behaviour was measured or is modelled on its code or
+    /// documentation.
     pub program: &'static str,
     /// The words of a `client:`.
     text: &'static str,
@@ -52,13 +52,9 @@ pub(super) fn merge_imitation(diagnostics: &Diagnostics, root: &mut Node) {
     let Some(client) = entries.iter_mut().find(|entry| entry.key == "client") else { return };
     let NodeKind::Map(words) = &client.value.kind else { return };
     let Some(like) = words.iter().find(|entry| entry.key == "like") else { return };
-    // A value that is not a name is reported when the word is checked.
+    // A value that is not one of the names is reported when the word is checked.
     let NodeKind::Text(name) = &like.value.kind else { return };
-    let Some(imitation) = IMITATIONS.iter().find(|imitation| imitation.name == name) else {
-        let help = problem::did_you_mean(name, IMITATIONS.iter().map(|imitation| imitation.name));
-        diagnostics.report(like.value.place, "client.like", format!("no client is known as `{name}`"), help);
-        return;
-    };
+    let Some(imitation) = IMITATIONS.iter().find(|imitation| imitation.name == name) else { return };
     let source = diagnostics.add_source(&format!("client like {name}"), imitation.text);
     if let Some(base) = yaml::read(diagnostics, source, imitation.text, 0) {
         merge(base, &mut client.value, &[Some("retry"), Some("backoff")]);

@@ -1,6 +1,6 @@
 //! Characters that look like those of YAML and of the scenario language and are others: blanks that are none, curly quotes,
-//! full-width signs. They come from web pages, chats and word processors, and what they break is reported elsewhere and in other
-//! words.
+//! full-width signs. They come from web pages, chats and word processors, and what they break is reported elsewhere and in
+//! other words.
 
 use super::diagnostics::{Diagnostics, Place};
 
@@ -39,7 +39,7 @@ struct Lookalike {
     name: String,
     /// What to do instead.
     instead: String,
-    /// Whether it is a visible sign, which a text may contain on purpose.
+    /// `true` for a visible sign, which a text may contain on purpose.
     is_sign: bool,
 }
 

@@ -1,18 +1,20 @@
 //! From a YAML file to a scenario.
 //!
 //! ```text
-//!  text ──yaml──▶ tree ──preset, overrides──▶ tree ──language, spec──▶ Spec ──resolve──▶ Scenario
-//!                  (places)                          (every word checked)     (names looked up)
+//!  text ──yaml──▶ tree ──preset, imitation, overrides──▶ tree ──language, spec──▶ Spec ──resolve──▶ Scenario
+//!                  (places)                                     (every word checked)     (names looked up)
 //! ```
 //!
 //! * `yaml` reads the text into a tree in which every value has its place in the text.
-//! * `preset` merges known providers into it, `overrides` makes the changes of the command line and of `what_if`.
+//! * `preset` merges known providers into it, `imitation` known clients; `overrides` makes the changes of the command line and
+//!   of `what_if`.
 //! * `language` checks every word of the tree against the table of the language; `spec` builds typed values from it and
 //!   checks what involves several words.
 //! * `resolve` looks up targets, routes and traces.
 //!
-//! Every step reports to `diagnostics` and goes on; if there is one problem anywhere, there is no scenario. [`read`] and
-//! [`parse`] return a [`Scenario`] or all problems at once. The other way, [`Tree`] and [`write()`] print a scenario.
+//! Every step reports to `diagnostics` and goes on, except that a text that is not YAML ends the reading; if there is one
+//! problem anywhere, there is no scenario. [`read`] and [`parse`] return a [`Scenario`] or all problems at once. The other
+//! way, [`Tree`] and [`write()`] make the text of a scenario.
 //!
 //! To add a word to the language, see `language/mod.rs`.
 

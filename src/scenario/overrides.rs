@@ -20,16 +20,16 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Applies the overrides of `preset` words. To be called before presets are merged.
+    /// Applies the overrides of `preset` words and of `client.like`. To be called before presets and imitations are merged.
     pub(super) fn choose_presets(&self, diagnostics: &Diagnostics, root: &mut Node) {
-        for (path, value) in self.set.iter().filter(|(path, _)| is_preset(path)) {
+        for (path, value) in self.set.iter().filter(|(path, _)| is_preset_or_like(path)) {
             apply_option(diagnostics, root, "--set", path, value);
         }
     }
 
-    /// Applies all other overrides.
+    /// Applies all other overrides. To be called after the merge.
     pub(super) fn apply(&self, diagnostics: &Diagnostics, root: &mut Node) {
-        for (path, value) in self.set.iter().filter(|(path, _)| !is_preset(path)) {
+        for (path, value) in self.set.iter().filter(|(path, _)| !is_preset_or_like(path)) {
             apply_option(diagnostics, root, "--set", path, value);
         }
         if let Some(seed) = self.seed {
@@ -43,7 +43,7 @@ impl Overrides {
 
 /// Returns `true` if a path is that of a provider's `preset` or of the client's `like`. Such changes are made before the words
 /// that these names stand for are merged.
-pub(super) fn is_preset(path: &str) -> bool {
+pub(super) fn is_preset_or_like(path: &str) -> bool {
     path.starts_with("providers.") && path.ends_with(".preset") || path == "client.like"
 }
 

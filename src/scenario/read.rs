@@ -86,7 +86,8 @@ fn has_traffic(root: &Node) -> bool {
 }
 
 /// Returns the provider of a preset, changed by `overrides`. Their paths begin below the provider, such as
-/// `models.openai/gpt-oss-20b.limits.rpm`, or at the top as in a scenario whose only provider has the name of the preset.
+/// `models.openai/gpt-oss-20b.limits.rpm`, unless they are `seed` or begin with `providers.`: then they begin at the top of a
+/// scenario whose only provider has the name of the preset.
 ///
 /// # Errors
 /// If no preset has that name, or all problems of the overrides.
@@ -148,7 +149,7 @@ fn concluded<T>(
 /// one, a trace is a problem.
 ///
 /// # Errors
-/// Returns all problems of the scenario, each with its place and its remedy.
+/// As [`read`].
 pub fn parse(
     name: &str,
     text: &str,
@@ -197,7 +198,8 @@ fn scenario(
     Some(scenario)
 }
 
-/// Applies the overrides of the command line to the tree, then a change of `what_if`, and reads the result.
+/// Reads the tree with its presets and the imitated program merged, and with the overrides of the command line and then a
+/// change of `what_if` applied. Those that name a preset or a program are applied before the merge.
 fn read_spec(
     diagnostics: &Diagnostics,
     mut root: Node,

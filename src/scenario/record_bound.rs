@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-/// The maximum length of a record in bytes, not counting what a buffer has read ahead. Records of Mooncake traces list the
-/// hashes of their prefix blocks: a few kilobytes.
+/// The maximum number of bytes that are read for a record. A buffer reads ahead, so some of them may belong to the next record.
+/// Records of Mooncake traces list the hashes of their prefix blocks: a few kilobytes.
 const MAX_RECORD_BYTES: usize = 1 << 20;
 
 /// The bytes that may still be read for the present record. Clones share it.
@@ -25,7 +25,7 @@ impl RecordBudget {
     }
 }
 
-/// A reader that fails when its budget is used up before the end of the text.
+/// A reader that fails if more is read than its budget has left.
 #[derive(Debug)]
 pub(super) struct RecordBound<R> {
     text: R,

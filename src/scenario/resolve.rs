@@ -307,7 +307,7 @@ impl WorkloadResolver<'_> {
         };
         match self.traces.read(&base_dir.join(&spec.file.text), &options) {
             Ok(trace) if trace.rows.is_empty() => report(
-                "no request of this trace is within the duration".into(),
+                "no request of this trace is kept and within the duration".into(),
                 "keep a larger `rate`, or run for longer",
             ),
             Ok(Trace { rows, recorded }) => Some(Arrivals::Trace { rows, recorded }),

@@ -10,10 +10,10 @@ use provider::{Instant, RandomStream};
 use std::sync::Arc;
 
 impl Scenario {
-    /// Returns this scenario at `multiple` times its load. Rates, jobs per burst and users are multiplied, the last two to the
-    /// nearest whole number, at least one unless they are zero. Each row of a trace occurs on average `multiple` times: first at
-    /// its own time, further copies uniformly at random until the next row (copies of the last row at its time). Everything
-    /// else stays as it is.
+    /// Returns this scenario at `multiple` times its load. Rates, jobs per burst and users are multiplied, the last two to
+    /// the nearest whole number, at least one unless they are zero. Each row of a trace occurs on average `multiple` times:
+    /// first at its own time, further copies uniformly at random until the next row (copies of the last row at its time).
+    /// Everything else stays as it is.
     ///
     /// # Panics
     /// If `multiple` is not a positive number.

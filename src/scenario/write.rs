@@ -72,8 +72,8 @@ impl Tree {
         }
     }
 
-    /// Returns the width of this value on one line in characters; `None` if it needs several lines: it has a comment or a
-    /// text with a line feed.
+    /// Returns the largest width that this value can have on one line in characters, with all texts in quotes and nothing
+    /// escaped; `None` if it needs several lines: it has a comment or a text with a line feed.
     fn width(&self) -> Option<usize> {
         match self {
             Self::Null => Some(4),
@@ -93,7 +93,7 @@ impl Tree {
 /// The widest value that is written on one line, in characters.
 const MAX_LINE: usize = 90;
 
-/// Writes a scenario as YAML. Keys that are no words of the language come last.
+/// Writes a scenario as YAML. In a map of the language, keys that are no words of it come last.
 ///
 /// # Panics
 /// Does not panic: every tree is YAML.
@@ -165,8 +165,8 @@ impl Serialize for Ordered<'_> {
     }
 }
 
-/// Writes a scalar. Booleans, whole numbers without a sign, and short decimals without a sign are written without quotes if that
-/// gives the same text; other numbers are quoted.
+/// Writes a scalar. Booleans, whole numbers without a sign, and short decimals without a sign are written without quotes if
+/// that gives the same text; other numbers are quoted.
 fn scalar<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
     match text {
         "true" => serializer.serialize_bool(true),

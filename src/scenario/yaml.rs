@@ -13,9 +13,10 @@ use std::collections::BTreeMap;
 const MAX_DEPTH: usize = 32;
 /// The maximum number of values in a scenario. An alias counts as the value that it refers to.
 const MAX_NODES: usize = 50_000;
-/// The maximum number of bytes of text in a scenario, each alias counted as the value that it refers to.
+/// The maximum number of bytes of the values' text in a scenario. An alias counts as the value that it refers to, keys
+/// included.
 const MAX_BYTES: usize = 4 << 20;
-/// The maximum length of a key in characters; model names have about fifty.
+/// The maximum length of a key in characters; the longest names of models have about fifty.
 const MAX_KEY: usize = 200;
 
 /// A value and its place.
@@ -34,9 +35,9 @@ pub(super) enum NodeKind {
     Map(Vec<NodeEntry>),
     /// Values in the order written.
     List(Vec<Node>),
-    /// Text, as written.
+    /// The content of any other scalar, without its quotes and with its escapes resolved.
     Text(String),
-    /// Nothing, `null` or `~`.
+    /// Nothing, `null` or `~`, not in quotes.
     Null,
 }
 
@@ -109,8 +110,13 @@ impl<'t> Reader<'t> {
         }
         match document {
             Some(Node { kind: NodeKind::Null, .. }) | None => {
-                let start = Place { source: self.source, line: 1, column: 1, width: 1 };
-                self.abort(start, "the file is empty", EMPTY_HELP)
+                let column = 1 + self.columns;
+                let start = Place { source: self.source, line: 1, column, width: 1 };
+                match self.columns {
+                    0 => self.abort(start, "the file is empty", EMPTY_HELP),
+                    // The value of an option, behind its path.
+                    _ => self.abort(start, "the value is empty", "write a value, or leave the option out"),
+                }
             }
             Some(node) => Ok(node),
         }
@@ -315,7 +321,7 @@ impl<'t> Reader<'t> {
 const EMPTY_HELP: &str = "a scenario has at least `providers`, `routes` and `workload`; begin with \
 `name: my first`";
 
-/// Returns the values in a value, itself included, and the bytes of their text and keys.
+/// Returns the number of values in a value, itself included, and the bytes of their text and keys.
 fn size(node: &Node) -> (usize, usize) {
     let add = |sum: (usize, usize), (nodes, bytes): (usize, usize)| (sum.0 + nodes, sum.1 + bytes);
     match &node.kind {
@@ -332,8 +338,8 @@ fn size(node: &Node) -> (usize, usize) {
 /// The remedy for a number that is written with commas.
 const NUMBER_WITHOUT_COMMAS: &str = "write a number without commas: `14400`, `14_400` or `14.4k`";
 
-/// Returns `true` if an entry is the end of a number with commas, such as `400` in `{rpd: 14,400}`: no word of the language and no
-/// name that means something consists of three digits without a value.
+/// Returns `true` if an entry is the end of a number with commas, such as `400` in `{rpd: 14,400}`: no word of the language
+/// and no name that means something consists of three digits without a value.
 fn is_part_of_number(key: &str, value: &Node) -> bool {
     key.len() == 3 && key.bytes().all(|byte| byte.is_ascii_digit()) && matches!(value.kind, NodeKind::Null)
 }

@@ -130,8 +130,5 @@ fn an_unknown_imitation_is_refused_with_the_nearest_name() {
     let yaml = thirty_a_minute("{ like: openai-pyton }", "constant: 1/s");
     let problems = scenario::parse("clients.yaml", &yaml, &Overrides::default(), None).expect_err("unknown");
     let text = problems.to_string();
-    assert!(
-        text.contains("no client is known as `openai-pyton`") && text.contains("`openai-python`"),
-        "{text}"
-    );
+    assert!(text.contains("unknown word `openai-pyton`") && text.contains("`openai-python`"), "{text}");
 }

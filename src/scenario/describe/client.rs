@@ -3,9 +3,9 @@
 use crate::scenario::imitation::IMITATIONS;
 use crate::scenario::resolved::{Cache, Client, CoolDown, Eject, Jitter, Pace, StatedWait};
 use provider::Nanos;
-use provider::units::{print_count, print_duration, print_share};
+use provider::units::{print_count, print_duration, print_number, print_share};
 
-/// Returns the program that an imitation stands for, and how well it is known.
+/// Returns the name of an imitation and the program that it stands for.
 fn program(name: &str) -> String {
     let imitation = IMITATIONS.iter().find(|imitation| imitation.name == name);
     imitation.map_or_else(|| name.to_owned(), |imitation| format!("{name}: {}", imitation.program))
@@ -58,7 +58,7 @@ pub(super) fn client(client: &Client) -> Vec<String> {
     let obeys = obeyed_waits(client);
     let budget = retry
         .budget_permille
-        .map(|permille| format!("retries at most {} of jobs", print_share(f64::from(permille) / 1000.0)));
+        .map(|permille| format!("at most {} retries per 100 jobs", print_number(f64::from(permille) / 10.0)));
     let times = match retry.attempts {
         1 => "once".to_owned(),
         attempts => format!("{attempts} times, over all targets"),

@@ -107,7 +107,7 @@ fn model_lines(model: &ModelConfig, dialect: Dialect) -> impl Iterator<Item = St
     let family = model.family.as_ref().map(|name| format!(", shared with the family {name}"));
     let limits = limits + &family.unwrap_or_default();
     let lines = [format!("{}: {limits}", model.name), format!("  {}; {price}", latency(&model.latency))];
-    // Groq's is the one that needs no words.
+    // The rule of Groq, with cached tokens as in the dialect, is not printed.
     let usual = Reserve { cached: CachedTokens::default_for(dialect), ..Reserve::default() };
     let reserves = (model.reserve != usual).then(|| reserve(&model.reserve));
     lines.into_iter().chain(lengths(model.lengths)).chain(reserves)
@@ -204,7 +204,7 @@ fn incident(incident: &Incident) -> String {
         Fault::Reset => "a closed connection".into(),
         Fault::CutStream => "a reply that ends half-way".into(),
         Fault::Garbage => "a body that is not JSON".into(),
-        Fault::NoRetryAfter => "429s without retry-after".into(),
+        Fault::NoRetryAfter => "429s that state no wait".into(),
         Fault::RetryAfter(wait) => format!("429s that state a wait of {}", print_duration(wait)),
         Fault::RetryAfterAs(WaitForm::Fraction) => "retry-after in fractions of seconds".into(),
         Fault::RetryAfterAs(WaitForm::Date) => "retry-after as a date".into(),
@@ -234,7 +234,7 @@ fn incident(incident: &Incident) -> String {
 /// Shares of cut answers below this are not mentioned.
 const MIN_CUT_SHARE: f64 = 1e-3;
 
-/// Says which share of the answers of a workload is cut, if that is known and not negligible.
+/// Says which share of the answers of a workload is cut and by what; empty if that is not known or below [`MIN_CUT_SHARE`].
 fn cut_answers(workload: &Workload, share: Option<f64>) -> String {
     let Some(share) = share.filter(|share| *share >= MIN_CUT_SHARE) else { return String::new() };
     let by = if workload.max_tokens.is_some() { ", which" } else { "; the longest completion of the model" };

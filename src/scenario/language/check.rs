@@ -19,7 +19,7 @@ pub(in crate::scenario) fn check(
     check_without(&[], map, node, diagnostics)
 }
 
-/// The same, where `optional` words of any map may be absent although the table requires them.
+/// Checks a tree as [`check`] does, but lets the words `optional` be absent in any map although the table requires them.
 pub(in crate::scenario) fn check_without(
     optional: &[&str],
     map: &'static Map,

@@ -5,8 +5,8 @@ use super::value::Fields;
 use crate::problem::alternatives;
 use crate::scenario::diagnostics::Diagnostics;
 
-/// Reports words that exclude each other and words that are missing from the form that is given. Then the map is not
-/// sound.
+/// Reports a map without a form, words that exclude each other, and words that are missing from the form that is given.
+/// Then the map is not sound.
 pub(super) fn check(fields: &mut Fields, diagnostics: &Diagnostics) {
     let had_unknown = !fields.is_sound;
     if fields.table.forms.is_empty() {
@@ -75,8 +75,8 @@ fn report_none(fields: &Fields, diagnostics: &Diagnostics) -> bool {
     false
 }
 
-/// Reports words that are missing from the form that `selector` selects, and words of other forms. Returns `true` if there
-/// are none.
+/// Reports words that are missing from the form that `selector` selects, words of it that exclude each other, and words of
+/// other forms. Returns `true` if there are none.
 fn is_complete(form: &Form, selector: &str, fields: &Fields, diagnostics: &Diagnostics) -> bool {
     let mut complete = true;
     let mut report = |what: String, help: String| {

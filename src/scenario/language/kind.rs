@@ -1,4 +1,4 @@
-//! The scalar kinds: how the text of one value is read, and how a kind is described.
+//! How the text of a value of a scalar kind is read, and how every kind is described.
 
 use super::value::Data;
 use super::{Choice, Kind, MAX_RATE, NameKind, SPEEDS, rule};
@@ -188,7 +188,7 @@ fn choose(choices: &'static [Choice], text: &str) -> Result<Data, ParseError> {
     }
 }
 
-/// Returns `true` for a year, a month of a year, or a day of a month, as ISO 8601 writes them.
+/// Returns `true` for a year, a month of a year, or a day of a month, as ISO 8601 writes them. Every month may have 31 days.
 fn is_date(text: &str) -> bool {
     let number = |part: &str, digits: usize| {
         part.parse::<u32>()

@@ -11,13 +11,13 @@
 //!
 //! **To add a word**, add one row to the map in `table/` that it belongs to, read it in the matching file of `spec/`
 //! (`fields.duration("…")`), and regenerate the page with `UPDATE_GOLDEN=1 cargo test --test it scenario`. A new kind of
-//! value is a variant of `Kind`: the compiler demands it in `Kind::describe` and `schema.rs`; `Kind::shape`, `claims` and `scalar`
-//! and `page.rs` have arms for all other kinds, which are to be checked by hand. A map of its own also goes into the chapters of
-//! `page.rs`.
+//! value is a variant of `Kind`: the compiler demands it in `Kind::describe`; `Kind::shape`, `claims` and `scalar`, `check.rs`,
+//! `order.rs`, `schema.rs` and `page.rs` have arms for all other kinds, which are to be checked by hand. A map of its own also
+//! goes into the chapters of `page.rs`.
 //!
-//! What the table can express is checked here: names of words, kinds, ranges, required words, words that exclude each
-//! other (`Form`). What depends on several maps, or compares two values of the scenario, is checked in `spec/` and
-//! `resolve.rs`.
+//! What the table can express is checked here: names of words, kinds, ranges, required words, words that exclude each other
+//! (`Form`). What depends on several maps, or compares two values of the scenario, is checked in `spec/`, `resolve.rs` and
+//! `expect.rs`.
 //!
 //! Invariants: every default and every example of the table is accepted by its own kind, and every word of a form
 //! exists; `tests/mod.rs` checks both.
@@ -71,8 +71,8 @@ pub(super) struct Word {
     pub(super) kind: Kind,
     /// When it must be given.
     pub(super) required: Required,
-    /// The value if the word is absent, as YAML; `None` if the word is required, or if its absence has a meaning of its own, which
-    /// `doc` states.
+    /// The value if the word is absent, as YAML; `None` if the word is required, or if its absence has a meaning of its
+    /// own, which `doc` states.
     pub(super) default: Option<&'static str>,
     /// What it means.
     pub(super) doc: &'static str,
@@ -123,7 +123,7 @@ pub(super) enum Kind {
     },
     /// Jobs per time up to [`MAX_RATE`]: `30/s`, `250/min`.
     Rate {
-        /// Whether `0/s` is accepted.
+        /// `true` if `0/s` is accepted.
         zero: bool,
     },
     /// A share of a whole: `20%`.
@@ -168,8 +168,9 @@ pub(super) enum Kind {
     },
     /// A map of the language.
     Map(&'static Map),
-    /// One of these alternatives. A value is read as the first whose YAML shape it has and as which it [is meant](Kind::claims); if
-    /// none does, as the last of its shape, which reports the problem. The check itself reports a shape that no alternative has.
+    /// One of these alternatives. A value is read as the first that has its YAML shape and, if it is a scalar, [claims
+    /// it](Kind::claims); if none does, as the last of its shape, which reports the problem. The check itself reports a
+    /// shape that no alternative has, and a word that is written without its value, such as `gap` for `{gap: 100ms}`.
     OneOf(&'static [Kind]),
     /// Any value. It is checked after it has been set at its path (`what_if.set`).
     Any,
@@ -225,7 +226,8 @@ pub(super) struct Refused {
     pub(super) help: &'static str,
 }
 
-/// The highest rate, in jobs per second. A higher one is likely a typing error, and a day at this rate takes about half a day to simulate.
+/// The highest rate, in jobs per second. A higher one is likely a typing error, and a day at this rate takes about half a
+/// day to simulate.
 pub(super) const MAX_RATE: f64 = 1e6;
 
 /// The longest time that a scenario may name: a leap year.

@@ -25,7 +25,8 @@ impl WordOrder {
         self.depth
     }
 
-    /// Returns the position of a key among the keys of its map; 0 for names, which keep the order in which they are given.
+    /// Returns the position of a key among the keys of its map, [`usize::MAX`] for a key that is no word of it; 0 for names
+    /// and outside the language, whose keys keep the order in which they are given.
     pub(in crate::scenario) fn position(self, key: &str) -> usize {
         let position = |map: &Map| map.words.iter().position(|word| word.name == key).unwrap_or(usize::MAX);
         match self.kind {

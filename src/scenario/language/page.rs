@@ -4,8 +4,8 @@ use super::kind::modelled;
 use super::rule::{METRICS, TIMES};
 use super::table::{
     ACCOUNT, ARRIVAL_STEP, ARRIVALS, BACKOFF, CACHE, CLIENT, CONCURRENCY, EJECT, EVIDENCE, FAULT, INCIDENT,
-    LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE, PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO, SHAPE_MAP,
-    SPREAD, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST, TRACE_COLUMNS, WHAT_IF, WORKLOAD,
+    JITTER, LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE, PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO,
+    SHAPE_MAP, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST, TRACE_COLUMNS, WHAT_IF, WORKLOAD,
 };
 use super::{Choice, Kind, Map, Required, Word};
 use crate::scenario::resolved::Metric;
@@ -18,7 +18,7 @@ pub(super) const CHAPTERS: [(&str, &[&Map]); 7] = [
     ("Providers", &[&PROVIDER, &ACCOUNT, &INCIDENT, &FAULT]),
     ("Models", &[&MODEL, &LIMITS, &LIMIT, &CONCURRENCY, &RESERVE, &LATENCY, &PRICE, &EVIDENCE]),
     ("Routes", &[&STEP]),
-    ("The client", &[&CLIENT, &RETRY, &STATED_WAIT, &BACKOFF, &SPREAD, &EJECT, &PACE, &CACHE]),
+    ("The client", &[&CLIENT, &RETRY, &STATED_WAIT, &BACKOFF, &JITTER, &EJECT, &PACE, &CACHE]),
     (
         "Workloads",
         &[&WORKLOAD, &ARRIVALS, &TRACE_COLUMNS, &SHAPE_MAP, &ARRIVAL_STEP, &REPEATS, &TOKEN_DIST, &TIME_DIST],
@@ -136,7 +136,7 @@ fn rules_section() -> String {
          (`chat: success >= 99%`) it is judged for the jobs of that workload; without one it is judged for each, except goodput \
          and what is measured for the run as a whole (limited share, cost, headroom). With `in every 5m` or `every day` after it \
          the rule must hold in each window of that length, to which jobs belong by their arrival; windows with so few jobs that \
-         a single failure would break the rule are left out. If no rule is on success, `success >= 99%` is judged.\n\n| metric | meaning | example |\n|---|---|---|\n",
+         a single failure would break the rule are left out, unless the run has only one. If no rule is on success, `success >= 99%` is judged.\n\n| metric | meaning | example |\n|---|---|---|\n",
     );
     for (metric, doc, example) in METRICS {
         append(&mut text, &format!("| `{metric}` | {doc} | `{example}` |\n"));

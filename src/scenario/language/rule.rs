@@ -17,7 +17,7 @@ pub(super) const METRICS: [(Metric, &str, &str); 8] = [
     ),
     (
         Metric::CutShare,
-        "succeeded jobs whose answer ends at `max_tokens` or at `max_output`, as a share",
+        "succeeded jobs whose answer ends at `max_tokens`, at `max_output` or at the end of the `context`, as a share",
         "cut share <= 1%",
     ),
     (Metric::LimitedShare, "attempts that a limit refused, as a share", "limited share <= 5%"),

@@ -87,7 +87,7 @@ fn property(word: &'static Word, definitions: &mut Object<String, Value>) -> Val
     schema
 }
 
-/// Converts YAML of the table to JSON; to the text itself if it is not YAML, for example because it contains an ellipsis.
+/// Converts YAML of the table to JSON; to the text itself if it is not YAML.
 fn json_of(yaml: &str) -> Value {
     serde_yaml::from_str(yaml).unwrap_or_else(|_| json!(yaml))
 }
@@ -170,7 +170,8 @@ fn decimal(zero: bool) -> String {
 fn duration(above_zero: bool) -> String {
     let above = if above_zero { "(?=.*[1-9])" } else { "" };
     let part = |unit: &str| format!("({DECIMAL}\\s*{unit}\\s*)?");
-    format!("(?=.){above}{}{}{}{}{}", part("d"), part("h"), part("m"), part("s"), part("ms"))
+    let parts: String = ["d", "h", "m", "s", "ms", "us"].map(part).concat();
+    format!("(?=.){above}{parts}")
 }
 
 fn share(zero: bool) -> String {

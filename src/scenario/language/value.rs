@@ -27,9 +27,9 @@ pub(in crate::scenario) enum Data {
     Text(String),
     /// `true` or `false`.
     Bool(bool),
-    /// A whole number; of a [`Kind::Permille`], the thousandths.
+    /// A whole number; of a [`super::Kind::Permille`], the thousandths.
     Count(u64),
-    /// A number, a rate per second, a share in `0..=1` ([`Kind::Share`]), a speed in tokens per second, or a multiple.
+    /// A number, a rate per second, a share in `0..=1` ([`super::Kind::Share`]), a speed in tokens per second, or a multiple.
     Number(f64),
     /// A length of time.
     Duration(Nanos),
@@ -148,7 +148,7 @@ impl Fields {
         }
     }
 
-    /// Returns a whole number; of a [`Kind::Permille`], the thousandths.
+    /// Returns a whole number; of a [`super::Kind::Permille`], the thousandths.
     ///
     /// # Panics
     /// If the range of the table exceeds the type.
@@ -161,7 +161,7 @@ impl Fields {
         }
     }
 
-    /// Returns a number, a rate, a share in `0..=1` ([`Kind::Share`]), a speed or a multiple.
+    /// Returns a number, a rate, a share in `0..=1` ([`super::Kind::Share`]), a speed or a multiple.
     pub(in crate::scenario) fn number(&self, word: &str) -> Option<f64> {
         match self.get(word)?.data {
             Data::Number(number) => Some(number),
@@ -205,7 +205,7 @@ impl Fields {
 }
 
 impl Value {
-    /// Returns a keyword.
+    /// Returns a keyword; `None` if this is no keyword.
     pub(in crate::scenario) const fn keyword(&self) -> Option<&'static str> {
         match self.data {
             Data::Choice(keyword) => Some(keyword),

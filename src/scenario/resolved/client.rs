@@ -40,11 +40,13 @@ pub struct Retry {
     pub obey_retry_after: bool,
     /// Which stated waits are obeyed, and how they are spread.
     pub stated_wait: StatedWait,
-    /// Retries allowed per job on average, in thousandths; `None` for no bound.
+    /// Retries allowed per job on average beyond the first 100, in thousandths; `None` for no bound. The first attempt of a
+    /// job at a further target is no retry.
     pub budget_permille: Option<u32>,
 }
 
-/// What leaves a target alone after a refusal, for as long as the reply says.
+/// What leaves a target alone after a refusal, for the wait that the reply states. Without a usable one, per target the
+/// back-off without jitter applies, per job none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CoolDown {
     /// All jobs of the client: one refusal is remembered for every job, as in a gateway.
@@ -65,16 +67,17 @@ pub struct StatedWait {
     pub jitter: Option<Nanos>,
 }
 
-/// When a failing target is ejected from its routes.
+/// When a failing target is ejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Eject {
-    /// Failures in a row that eject it, at least 1.
+    /// Failures in a row that eject it, at least 1. One suffices if its account must pay.
     pub after: u32,
     /// The length of its cool-down.
     pub duration: Nanos,
 }
 
-/// The wait before the n-th retry, n from 0: `min(cap, base · 2^n)`, then the jitter.
+/// The wait before the n-th retry, n from 0: `min(cap, base · 2^n)`, then the jitter; [`Jitter::Decorrelated`] has a rule
+/// of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backoff {
     /// The first wait.
@@ -95,7 +98,7 @@ pub enum Jitter {
     Full,
     /// Uniform between half the wait and the wait.
     Equal,
-    /// Uniform between the base and three times the last wait.
+    /// Uniform between the base and three times the last wait, at most the longest wait.
     Decorrelated,
     /// Shorter by up to this share of the wait, in thousandths (OpenAI's and Groq's SDKs: 25 %).
     Shorten(u16),

@@ -1,5 +1,6 @@
-//! The resolved scenario: nothing is left to look up. Names are indices, quantities are integers of one unit, defaults are
-//! filled in. Every one comes from `resolve`, unchanged or with other numbers, so it is always valid.
+//! The resolved scenario: nothing is left to look up. References are indices, quantities are numbers of one unit, defaults
+//! are filled in. Every one comes from `resolve`, as it is or with changes that keep it valid (a multiple of the load, the
+//! changes of the planner).
 
 mod client;
 
@@ -40,7 +41,8 @@ pub struct Scenario {
     pub notes: Vec<Note>,
     /// Changes that the planner tries.
     pub what_if: Vec<WhatIf>,
-    /// The files that it was read from: the scenario, then its traces.
+    /// The files that it was read from: the scenario, then its traces and those of its what-ifs, some perhaps twice. A scenario
+    /// that was parsed from text has no file of its own.
     pub files: Vec<std::path::PathBuf>,
 }
 
@@ -196,11 +198,11 @@ pub enum Arrivals {
         /// The interval.
         every: Nanos,
     },
-    /// A closed workload: each user thinks, sends a job, waits for its reply, and thinks again.
+    /// A closed workload: each user thinks, sends a job, waits for its reply, and thinks again, beginning at zero.
     Users {
         /// The number of users.
         users: u32,
-        /// Seconds between a reply and the next job.
+        /// Seconds before the first job, and between a reply and the next job; at least [`crate::job::MIN_THINK`].
         think: Dist,
     },
     /// A recorded trace.
@@ -217,9 +219,9 @@ pub enum Arrivals {
 pub struct TraceRow {
     /// When it arrives, from the start of the trace.
     pub at: Instant,
-    /// Its prompt tokens.
+    /// Its prompt tokens as recorded; its job has at least one.
     pub prompt_tokens: u32,
-    /// Its completion tokens.
+    /// Its completion tokens as recorded; its job has at least one.
     pub completion_tokens: u32,
 }
 
@@ -262,9 +264,10 @@ pub enum Metric {
     Goodput,
     /// A percentile (50, 90, 95 or 99) of a time.
     Percentile(u8, Time),
-    /// Succeeded jobs not served by the first step ÷ succeeded jobs served by any.
+    /// Succeeded jobs served by a later step than the first ÷ succeeded jobs that an attempt of their own served.
     FallbackShare,
-    /// Succeeded jobs whose answer was cut at `max_tokens` or at the longest completion of the model ÷ succeeded jobs.
+    /// Succeeded jobs whose answer was cut at `max_tokens`, at the longest completion of the model or at the end of its
+    /// context ÷ succeeded jobs.
     CutShare,
     /// Attempts refused by a limit ÷ attempts.
     LimitedShare,

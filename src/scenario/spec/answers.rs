@@ -9,7 +9,8 @@ use provider::server::Mock;
 use serde_json::Value as Json;
 use std::sync::Arc;
 
-/// Returns the answers of a provider as JSON. Reports each that the mock would not accept.
+/// Returns the answers of a provider as JSON; none if the scenario already has a problem. Reports each that the mock would not
+/// accept.
 pub(super) fn answers(fields: &Fields, config: &Config, diagnostics: &Diagnostics) -> Vec<Json> {
     let items = fields.items("answers");
     // A mock needs a valid provider.

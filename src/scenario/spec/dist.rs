@@ -4,7 +4,7 @@ use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Fields, Value};
 use provider::dist::Dist;
 
-/// The quantiles that determine a log-normal distribution together with its median.
+/// The quantiles of which one, together with the median, determines a log-normal distribution.
 const TAILS: [(&str, f64); 3] = [("p90", 0.90), ("p95", 0.95), ("p99", 0.99)];
 
 /// Builds a distribution: tokens from counts, seconds from durations. Returns `None` if it is invalid, which has been

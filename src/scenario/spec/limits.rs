@@ -1,13 +1,12 @@
 //! Limits and the policies by which they refill (`law`). A limit without a policy has that of the model's limits; if that
-//! is absent too, that of the provider.
+//! is absent too, that of the provider, and else that of the dialect for its axis.
 
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Data, Fields, Value};
 use provider::config::{Dialect, Growth, Limit, RefillPolicy};
 use provider::{Axis, Zone};
 
-/// Builds `limits`, in the order of [`Axis::ALL`]. A limit without a policy of its own, of its model or of its provider has that of the
-/// dialect for its axis.
+/// Builds `limits`, in the order of [`Axis::ALL`].
 pub(super) fn limits(
     fields: &Fields,
     policy_of_provider: Option<RefillPolicy>,

@@ -92,7 +92,7 @@ pub(in crate::scenario) fn provider(
     spec
 }
 
-/// Gives a model the limits of the first model of its family, since both use one quota.
+/// Gives a model the limits of the first model of its family, since both use one quota. Reports limits that differ from those.
 fn share_limits(first: &ModelConfig, model: &mut ModelConfig, value: &Value, diagnostics: &Diagnostics) {
     if !model.limits.is_empty() && model.limits != first.limits {
         let what = format!(
@@ -120,8 +120,8 @@ fn accounts(fields: &Fields, diagnostics: &Diagnostics) -> Vec<AccountConfig> {
                 diagnostics.report_at(&key.at, what, help);
             } else {
                 if !key.text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                    let what = "this key has characters that no HTTP header can carry";
-                    let help = "write it in printable ASCII without blanks, such as `k1`";
+                    let what = "this key has characters other than visible ASCII";
+                    let help = "write it in ASCII without blanks, such as `k1`";
                     diagnostics.report_at(&key.at, what, help);
                 }
                 keys.push(key.text.clone());

@@ -28,14 +28,14 @@ pub(super) fn what_if(value: &Value) -> Option<WhatIfSpec> {
 }
 
 impl WhatIfSpec {
-    /// Applies the changes of `preset` words. To be called before presets are merged.
+    /// Applies the changes of `preset` words and of `client.like`. To be called before presets and imitations are merged.
     pub(in crate::scenario) fn choose_presets(&self, diagnostics: &Diagnostics, root: &mut Node) {
-        self.apply_where(diagnostics, root, overrides::is_preset);
+        self.apply_where(diagnostics, root, overrides::is_preset_or_like);
     }
 
-    /// Applies all other changes.
+    /// Applies all other changes. To be called after the merge.
     pub(in crate::scenario) fn apply(&self, diagnostics: &Diagnostics, root: &mut Node) {
-        self.apply_where(diagnostics, root, |path| !overrides::is_preset(path));
+        self.apply_where(diagnostics, root, |path| !overrides::is_preset_or_like(path));
     }
 
     /// Applies the changes whose path is `included`.

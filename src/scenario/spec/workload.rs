@@ -10,11 +10,11 @@ use provider::dist::Dist;
 /// A workload.
 #[derive(Debug)]
 pub(in crate::scenario) struct WorkloadSpec {
-    /// Its name; empty if it was invalid.
+    /// Its name; empty if it was absent or invalid.
     pub(in crate::scenario) name: Name,
-    /// Its route; `None` if it names none.
+    /// Its route; `None` if it names none, or if the name was invalid.
     pub(in crate::scenario) route: Option<Name>,
-    /// When its jobs arrive; `None` if that was invalid.
+    /// When its jobs arrive; `None` if that was absent or invalid.
     pub(in crate::scenario) arrivals: Option<ArrivalsSpec>,
     /// The factor of each hour of the day; `None` if the rate has no shape.
     pub(in crate::scenario) shape: Option<[f64; 24]>,
@@ -58,8 +58,8 @@ pub(super) fn workload(value: &Value, diagnostics: &Diagnostics) -> Option<Workl
     })
 }
 
-/// Reports words on tokens beside a trace, which contains the tokens of its requests, and a missing `prompt` without a
-/// trace.
+/// Reports `prompt`, `completion` and `repeats` beside a trace, which contains the tokens of its requests, and a missing
+/// `prompt` without a trace.
 fn check_token_sources(fields: &Fields, is_trace: bool, diagnostics: &Diagnostics) {
     if !is_trace && !fields.is_given("prompt") {
         let what = format!("`{}` has no `prompt`", fields.at.path);

@@ -65,7 +65,7 @@ impl Times {
         let number = |unit: TraceUnit| Some((parse_decimal(text, unit.length())?, Some(unit)));
         let (parsed, expected) = match self {
             Self::Dates => (date(), "a date and time such as 2023-11-16 18:15:46.6805900"),
-            Self::Numbers(unit) => (number(unit), "seconds such as 12 or 12.5"),
+            Self::Numbers(unit) => (number(unit), "a number such as 12 or 12.5"),
             Self::Either(unit) => (date().or_else(|| number(unit)), "a date and time, or a number"),
         };
         parsed.ok_or_else(|| format!("expected {expected}, found {}", quoted(text)))

@@ -1,7 +1,7 @@
 //! Traces as JSON lines: Mooncake's and Bailian's, or any whose members the scenario names.
 //!
-//! Mooncake counts milliseconds, Bailian seconds, with the same members. The first row decides: a fraction or Bailian's `chat_id`
-//! means seconds. A later row that contradicts it is an error, and `unit:` overrules both.
+//! Mooncake counts milliseconds, Bailian seconds, with the same members. The first row decides: a fraction or Bailian's
+//! `chat_id` means seconds. A later row that contradicts it is an error, and `unit:` overrules both.
 
 use super::{BYTE_ORDER_MARK, Sample, TraceColumns, TraceOptions, TraceUnit};
 use crate::scenario::TraceRow;

@@ -8,8 +8,9 @@
 //!  {"timestamp": 0, "input_length": 6758, "output_length": 500} Mooncake (JSON lines; milliseconds), Bailian (seconds)
 //! ```
 //!
-//! Any other CSV, or JSON lines with other members, is read if the scenario names its columns. Times are whole nanoseconds, read without floats, and count from the earliest row of the file. Each row is kept or
-//! dropped by its own random draw, so the rows of a smaller rate are a subset of those of a larger one.
+//! Any other CSV, or JSON lines with other members, is read if the scenario names its columns. Times are whole nanoseconds,
+//! read without floats, and count from the earliest row of the file. Each row is kept or dropped by its own random draw, so
+//! the rows of a smaller rate are a subset of those of a larger one.
 
 mod csv;
 mod json_lines;
@@ -103,7 +104,7 @@ pub struct TraceOptions {
     pub speed: f64,
     /// The seed of the draws that keep or drop rows.
     pub seed: u64,
-    /// The length of the replayed trace: later rows are dropped. `None` keeps all.
+    /// The length of the replayed trace: rows from then on are dropped. `None` keeps all.
     pub limit: Option<Nanos>,
 }
 
@@ -168,7 +169,8 @@ impl Sample {
         Self { rows: Vec::new(), rows_read: 0, earliest, latest, unit: None, rate: options.rate, stream_key }
     }
 
-    /// Keeps or drops the next row of a text of which `bytes` were read.
+    /// Keeps or drops the next row of a text of which `bytes` were read. Returns an error if the text is too long or has
+    /// too many rows.
     fn add(&mut self, row: TraceRow, bytes: u64) -> Result<(), String> {
         if bytes > MAX_BYTES || self.rows_read >= MAX_ROWS {
             return Err(format!(": more than {} MiB or {MAX_ROWS} rows: split the trace", MAX_BYTES >> 20));

@@ -52,12 +52,12 @@ fn mooncake_and_burst_gpt_rows_are_sorted_by_time() {
     let expected = [row(0, 7, 8), row(2_000_000_000, 5, 6), row(2_000_000_000, 9, 1)];
     assert_eq!(parsed(text, &ALL).unwrap(), expected);
     let text = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n\
-                5,ChatGPT,472,18,490,Conversation log\n45.25,GPT-4,1,0,1,API log\n";
+                45.25,GPT-4,1,0,1,API log\n5,ChatGPT,472,18,490,Conversation log\n";
     assert_eq!(parsed(text, &ALL).unwrap(), [row(0, 472, 18), row(40_250_000_000, 1, 0)]);
 }
 
 #[test]
-fn errors_name_the_line() {
+fn errors_name_the_line_if_one_is_at_fault() {
     let azure = "TIMESTAMP,ContextTokens,GeneratedTokens\n";
     for (text, expected) in [
         ("", ": the trace contains no rows"),
@@ -106,7 +106,10 @@ fn the_rows_of_a_smaller_rate_are_a_subset() {
 #[test]
 fn speed_and_limit_apply_from_the_earliest_row() {
     let limit = Some(Nanos::from_secs(2));
-    let rows = parsed(&ten_thousand(), &TraceOptions { speed: 4.0, limit, ..ALL }).unwrap();
+    let later: String = (0..10_000)
+        .map(|ms| format!("{{\"timestamp\":{},\"input_length\":{ms},\"output_length\":1}}\n", ms + 5_000))
+        .collect();
+    let rows = parsed(&later, &TraceOptions { speed: 4.0, limit, ..ALL }).unwrap();
     assert_eq!(rows.len(), 8_000);
     assert_eq!(rows[7_999], row(1_999_750_000, 7_999, 1));
 }

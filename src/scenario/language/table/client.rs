@@ -1,5 +1,5 @@
-//! The client. By default it has the attempts, back-off and timeout of Groq's Python SDK and neither a cache nor pacing; the defaults
-//! of ejection, jitter and the queue are our own.
+//! The client. By default it has the attempts, the back-off and the timeout of Groq's Python SDK, but not its jitter, and
+//! neither a cache nor pacing. The reasons for the other numbers are at their rows.
 
 use super::{Choice, Form, Kind, LENGTH, Map, NONE, choice, word};
 use crate::scenario::imitation::IMITATIONS;
@@ -16,13 +16,14 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
             "like",
             Kind::Choice(&LIKE),
             "openai-python",
-            "Takes the retries of a known program. Any key beside it, and any key of `retry`, overrides what the program does.",
+            "Takes the retries of a known program. Any key beside it, and any key of `retry` and of its `backoff`, overrides what the program does.",
         ),
         word(
             "cool_down",
             Kind::Choice(COOL_DOWNS),
             "per_job",
-            "Who leaves a target alone after a refusal, for as long as the reply says.",
+            "Who leaves a target alone after a refusal, for as long as the reply says; `per_target`, if it says nothing, for `backoff` \
+             without jitter.",
         )
         .default("per_target"),
         word(
@@ -32,8 +33,8 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
             "When and how often a job is tried again.",
         )
         .default("{}"),
-        // SDKs have a timeout for an attempt and none for the job with its retries; gateways (LiteLLM, Envoy) have both. Here the
-        // SDK's number bounds the job.
+        // SDKs have a timeout for an attempt and none for the job with its retries; gateways (LiteLLM, Envoy) have both.
+        // Here the SDK's number bounds the job.
         word(
             "attempt_timeout",
             Kind::OneOf(&[Kind::Choice(NONE), LENGTH]),
@@ -110,8 +111,13 @@ pub(in crate::scenario::language) static EJECT: Map = Map {
     example: "{after: 5, for: 30s}",
     words: &[
         // Five is the number of Envoy's outlier detection and of Finagle's failure accrual.
-        word("after", Kind::Count { min: 1, max: 1_000 }, "3", "Failures in a row that eject it.")
-            .default("5"),
+        word(
+            "after",
+            Kind::Count { min: 1, max: 1_000 },
+            "3",
+            "Failures in a row that eject it; one, if its account must pay.",
+        )
+        .default("5"),
         // Envoy: base_ejection_time 30 s.
         word("for", LENGTH, "10s", "The length of its cool-down.").default("30s"),
     ],
@@ -152,7 +158,8 @@ pub(in crate::scenario::language) static RETRY: Map = Map {
             "budget",
             Kind::OneOf(&[Kind::Choice(NONE), Kind::Permille]),
             "20%",
-            "Retries allowed per job on average; `none` for no bound.",
+            "Retries allowed per job on average, beyond the first 100; `none` for no bound. The first attempt of a job at a further target \
+             is no retry.",
         )
         .default("none"),
     ],
@@ -199,7 +206,7 @@ const AS_BACKOFF: &[Choice] =
 
 pub(in crate::scenario::language) static BACKOFF: Map = Map {
     name: "backoff",
-    doc: "The wait before a retry: `base` before the first, doubled before each further one, at most `cap`, then spread by `jitter`.",
+    doc: "The wait before a retry: `base` before the first, doubled before each further one, at most `cap`, then spread by `jitter`. `decorrelated` has a rule of its own.",
     example: "{base: 1s, cap: 30s, jitter: full}",
     words: &[
         // groq-python: INITIAL_RETRY_DELAY 0.5, MAX_RETRY_DELAY 8.0.
@@ -208,7 +215,7 @@ pub(in crate::scenario::language) static BACKOFF: Map = Map {
         // AWS 2015 (see `Jitter`): the fewest calls of the four.
         word(
             "jitter",
-            Kind::OneOf(&[Kind::Choice(JITTERS), Kind::Map(&SPREAD)]),
+            Kind::OneOf(&[Kind::Choice(JITTERS), Kind::Map(&JITTER)]),
             "full",
             "How the wait is spread at random.",
         )
@@ -222,10 +229,10 @@ const JITTERS: &[Choice] = &[
     choice("none", "the wait itself"),
     choice("full", "between zero and the wait"),
     choice("equal", "between half the wait and the wait"),
-    choice("decorrelated", "between `base` and three times the last wait"),
+    choice("decorrelated", "between `base` and three times the last wait, at most `cap`"),
 ];
 
-pub(in crate::scenario::language) static SPREAD: Map = Map {
+pub(in crate::scenario::language) static JITTER: Map = Map {
     name: "jitter",
     doc: "How a wait is spread at random around its length.",
     example: "{shorten: 25%}",

@@ -1,6 +1,6 @@
 //! The table: a file per chapter of the language, a row per word.
 //!
-//! The reason for a default is a comment at its row, with the source.
+//! If a default needs a reason, a comment at its row gives it, with the source.
 
 mod client;
 mod dist;
@@ -10,7 +10,7 @@ mod provider;
 mod scenario;
 mod workload;
 
-pub(super) use client::{BACKOFF, CACHE, CLIENT, EJECT, PACE, RETRY, SPREAD, STATED_WAIT};
+pub(super) use client::{BACKOFF, CACHE, CLIENT, EJECT, JITTER, PACE, RETRY, STATED_WAIT};
 pub(super) use dist::{TIME_DIST, TOKEN_DIST};
 pub(super) use evidence::EVIDENCE;
 pub(super) use model::{CONCURRENCY, LATENCY, LIMIT, LIMITS, MODEL, PRICE, RESERVE};
@@ -29,7 +29,7 @@ const NONE: &[Choice] = &[choice("none", "none")];
 /// The shortest [`LENGTH`].
 const MIN_LENGTH: Nanos = Nanos::from_millis(1);
 
-/// A time at which something happens, from the start of the run.
+/// A time at which something happens, from the start of the run, or a length of time that may be zero.
 const OFFSET: Kind = Kind::Duration { min: Nanos::ZERO, max: super::MAX_DURATION };
 
 /// The length of a time: a timeout, a wait, an interval.

@@ -32,14 +32,15 @@ pub(in crate::scenario::language) static MODEL: Map = Map {
             "context",
             TOKENS_OR_NONE,
             "131072",
-            "The most tokens of prompt and completion together; a longer call is answered with an error and not charged.",
+            "The most tokens of a prompt and `max_tokens` together; a longer call is answered with an error and not charged. Without \
+             `max_tokens` the completion ends where the context does.",
         )
         .default("none"),
         word(
             "max_output",
             TOKENS_OR_NONE,
             "32k",
-            "The most completion tokens that a call may ask for; at most `context`.",
+            "The most completion tokens that a call may ask for, and the most that one without `max_tokens` gets; at most `context`.",
         )
         .default("none"),
         word(
@@ -90,7 +91,8 @@ pub(super) const GROWTH: Word = word(
     "growth",
     GROWTH_FACTOR,
     "1.5x",
-    "For `law: adaptive`: the next window's limit, as a multiple of what is used of this one. If absent, `2x`.",
+    "For `law: adaptive`: the next window's limit, as a multiple of what is used of this one; at least half of this window's \
+     limit, and never below the limit that is stated. If absent, `2x`.",
 );
 
 /// The bound of an adaptive limit.
@@ -170,7 +172,7 @@ pub(in crate::scenario::language) static LIMIT: Map = Map {
             Kind::Count { min: 1, max: MAX_LIMIT },
             "100",
             "For `law: bucket`: how much a full bucket holds. If absent, as much as `limit`; for the rpm of `azure`, if no `law` is \
-             given, what refills in a second.",
+             given, what refills in a second, at least 1.",
         ),
     ],
     forms: &[],
@@ -233,8 +235,8 @@ pub(in crate::scenario::language) static RESERVE: Map = Map {
             "cached",
             Kind::Choice(RESERVE_CACHED),
             "free",
-            "How prompt tokens count that the provider finds in its prefix cache. If absent, as the dialect does: `refund` for `groq`, \
-             `free` for `anthropic`, else `counted`.",
+            "How prompt tokens count that the provider finds in its prefix cache. If absent, as the dialect does: `refund` for `groq` \
+             (with `settle: nothing`: `counted`), `free` for `anthropic`, else `counted`.",
         ),
         word("charge_refused", Kind::Bool, "true", "Whether calls that a limit refuses count as requests.")
             .default("false"),

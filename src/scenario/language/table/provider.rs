@@ -27,10 +27,10 @@ pub(in crate::scenario) static PROVIDER: Map = Map {
             "tier",
             Kind::Choice(TIERS),
             "developer",
-            "The plan that the accounts are on. It determines the advice in a refusal, not the limits.",
+            "The plan that the accounts are on. It determines the text of a refusal, not the limits.",
         )
         .default("free"),
-        LAW.default("bucket"),
+        LAW,
         ZONE,
         GROWTH,
         MAX_GROWTH,
@@ -38,7 +38,8 @@ pub(in crate::scenario) static PROVIDER: Map = Map {
             "reserve",
             ESTIMATE_OR_RESERVE,
             "prompt+max_tokens",
-            "What a call is charged when it is admitted, for every model that does not say otherwise: an estimate, or a map.",
+            "What a call is charged when it is admitted, for every model that does not say otherwise: an estimate, or a map. If absent, \
+             as the dialect's provider does.",
         ),
         word(
             "accounts",
@@ -87,7 +88,7 @@ const DIALECTS: &[Choice] = &[
     choice("deepinfra", "DeepInfra"),
     choice("together", "Together"),
     choice("fireworks", "Fireworks"),
-    choice("gemini", "Gemini's OpenAI-compatible endpoint"),
+    choice("gemini", "Gemini, native and OpenAI-compatible"),
 ];
 
 const TIERS: &[Choice] = &[choice("free", "free of charge"), choice("developer", "paid by use")];
@@ -149,11 +150,11 @@ const FAULTS: &[Choice] = &[
     choice("reset", "the connection is closed before the reply"),
     choice("cut_stream", "the reply ends half-way"),
     choice("garbage", "status 200 and a body that is not JSON"),
-    choice("no_retry_after", "429s carry no `retry-after`"),
+    choice("no_retry_after", "429s state no wait, neither in a header nor in the message"),
     choice("fractional_wait", "`retry-after` is a fraction of seconds"),
     choice("dated_wait", "`retry-after` is a date"),
-    choice("negative_wait", "`retry-after` is negative"),
-    choice("absurd_wait", "`retry-after` exceeds any counter"),
+    choice("negative_wait", "`retry-after` is negative, and nothing else states the wait"),
+    choice("absurd_wait", "`retry-after` exceeds 64 bits, and nothing else states the wait"),
     choice("error_inside", "status 200 and an error in the body"),
     choice("reset_after_head", "the connection is closed after the head of the reply"),
     choice("cut_before_token", "the reply ends before its first token"),
@@ -162,7 +163,7 @@ const FAULTS: &[Choice] = &[
     choice("no_headers", "replies carry no headers about limits or waits"),
 ];
 
-/// A factor.
+/// A factor by which a fault makes something slower.
 const FACTOR: Kind = Kind::Multiple { min: 1e-3, max: 1e6, bare: false };
 
 pub(in crate::scenario) static FAULT: Map = Map {
@@ -171,7 +172,12 @@ pub(in crate::scenario) static FAULT: Map = Map {
     example: "{slow: 4x}",
     words: &[
         word("slow", FACTOR, "4x", "Calls take this many times as long."),
-        word("drip", FACTOR, "10x", "Tokens after the first arrive this many times slower."),
+        word(
+            "drip",
+            FACTOR,
+            "10x",
+            "Tokens after the first arrive this many times slower; no effect on a model with `latency.total`.",
+        ),
         word("retry_after", OFFSET, "3600s", "429s state this wait instead of the true one."),
         word("throttle", OFFSET, "30s", "Calls are refused with a 429 that names no limit, and this wait."),
         word("late_first_token", OFFSET, "5s", "The first token comes this much later."),

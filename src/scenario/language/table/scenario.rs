@@ -11,7 +11,7 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
     doc: "The whole file.",
     example: "{name: first minute, providers: {…}, routes: {…}, workload: […]}",
     words: &[
-        word("name", Kind::Name(NameKind::New), "launch day", "The name in reports. If absent, the name of the file."),
+        word("name", Kind::Name(NameKind::New), "launch day", "The name in reports. If absent, that of the file without its extension."),
         word("about", Kind::Text, "\"Does the evening peak hold?\"", "The question that the scenario answers, for its readers.")
             .default("\"\""),
         // Any number would do. A fixed default makes a run repeatable.
@@ -58,8 +58,8 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
             "expect",
             Kind::List { of: &Kind::Rule, min: 0, max: usize::MAX },
             "[\"success >= 99%\", \"p95 latency <= 8s\"]",
-            "Rules that must hold for the result. `quotalab sim` and `quotalab test` exit with 1 if one is broken; `quotalab plan` \
-             searches for the highest load at which they hold.",
+            "Rules that must hold for the result. `quotalab sim`, `run` and `test` exit with 1 if one is broken or cannot be judged; \
+             `quotalab plan` searches for the highest load at which they hold.",
         )
         .default("[]"),
         word(

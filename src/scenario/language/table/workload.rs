@@ -24,13 +24,13 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
             "prompt",
             TOKENS,
             "{p50: 800, p95: 3000}",
-            "Tokens of a prompt. Required except with a trace, which contains its own.",
+            "Tokens of a prompt, rounded to a whole number from 1 to 1M. Required except with a trace, which contains its own.",
         ),
         word(
             "cached_prompt",
             Kind::OneOf(&[Kind::Share { zero: true }, TOKEN_COUNT, Kind::Map(&TOKEN_DIST)]),
             "60%",
-            "How much of a prompt the provider finds in its prefix cache: a share of it, or tokens.",
+            "How much of a prompt the provider finds in its prefix cache: a share of it, or tokens, at most the whole prompt.",
         )
         .default("0%"),
         // The default is that of `model.completion`; its source is there.
@@ -38,7 +38,7 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
             "completion",
             TOKENS,
             "{p50: 200, p95: 700}",
-            "Tokens of a completion, unless `max_tokens` or the model cuts it short.",
+            "Tokens of a completion, rounded to a whole number from 1 to 1M, unless `max_tokens` or the model cuts it short.",
         )
         .default("{p50: 200, p95: 700}"),
         word(
@@ -51,7 +51,7 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
             "repeats",
             Kind::Map(&REPEATS),
             "{share: 20%, zipf: 1.1, of: 5000}",
-            "Jobs whose prompt is one of a fixed number of popular prompts. A cache can answer all but the first of each.",
+            "Jobs whose prompt is one of a fixed number of popular prompts. A cache can answer all but the first of each, as long as it keeps the reply.",
         ),
         word(
             "stream",
@@ -105,9 +105,14 @@ pub(in crate::scenario::language) static ARRIVALS: Map = Map {
             "users",
             Kind::Count { min: 1, max: 1_000_000 },
             "20",
-            "Users. Each sends a job, waits for its reply, thinks, and sends the next (a closed workload).",
+            "Users. Each thinks, sends a job, waits for its reply, and thinks again (a closed workload).",
         ),
-        word("think", SECONDS, "{mean: 10s}", "The time between a reply and the next job of the user."),
+        word(
+            "think",
+            SECONDS,
+            "{mean: 10s}",
+            "The time before the first job of a user, and between a reply and the next one; at least 1 ms.",
+        ),
         word(
             "trace",
             Kind::Name(NameKind::File),
@@ -244,7 +249,8 @@ pub(in crate::scenario::language) static REPEATS: Map = Map {
     words: &[
         word("share", Kind::Share { zero: true }, "20%", "The share of jobs with a popular prompt.")
             .required(),
-        // The classical exponent of words and queries. Web requests measured lower, 0.64 to 0.83 (Breslau et al., INFOCOM 1999).
+        // The classical exponent of words and queries. Web requests measured lower: 0.64 to 0.83 (Breslau et al.,
+        // INFOCOM 1999).
         word(
             "zipf",
             Kind::Number { max: 10.0 },
