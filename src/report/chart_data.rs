@@ -71,7 +71,8 @@ pub(super) struct Panel {
     /// Its height in CSS pixels.
     pub(super) height: u32,
     pub(super) logarithmic: bool,
-    /// The vertical axis ends here, or higher if the data does.
+    /// The vertical axis reaches at least this value, and higher if the data does, of shares up to 1.5. A logarithmic axis
+    /// covers the data alone.
     pub(super) top: f64,
     pub(super) lines: Vec<Line>,
 }

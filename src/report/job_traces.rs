@@ -1,4 +1,5 @@
-//! The slowest jobs and the first that were not served, each with its trace of events, collapsed except for the first.
+//! The slowest jobs that succeeded and the first that did not, each with its trace of events, collapsed except for the first of
+//! each section.
 
 use super::page::{MAX_ROWS, section, text};
 use crate::event::WaitReason;

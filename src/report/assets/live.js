@@ -11,7 +11,7 @@
   const all = [];
   let figures = [];
 
-  // Numbers, shares, durations and instants as text: the same rules as in src/formatting.rs.
+  // Numbers, shares, durations and instants as text: the same rules as in src/formatting.rs, but instants without "min" and "h".
   const count = (whole) => String(whole).replace(/\B(?=(\d{3})+$)/g, ",");
   const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
   function number(value) {
@@ -161,7 +161,7 @@
     const range = (_, low, high) => {
       if (high == null) return [0, panel.top || 1];
       if (panel.logarithmic) return uPlot.rangeLog(low, high, 10, false);
-      // Shares far above all would flatten the rest; the legend tells them.
+      // Shares far above 100 % would flatten the rest; the legend shows them.
       if (panel.up === "share") return [0, Math.min(Math.max(panel.top, high), 1.5) * 1.04];
       return [0, Math.max(panel.top, high) * 1.04 || 1];
     };

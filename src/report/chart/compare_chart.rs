@@ -15,7 +15,7 @@ const HEIGHT: i32 = 300;
 const FRAME: Frame = Frame { left: LEFT, top: 50, right: RIGHT, bottom: HEIGHT - 44 };
 /// Runs beyond this are not drawn, since their colours could not be distinguished.
 const MAX_RUNS: usize = 6;
-/// Characters of a run's name.
+/// Characters of the label of a run.
 const LETTERS: usize = 24;
 /// If the highest value is more than this times the lowest, the axis is logarithmic.
 const WIDE: f64 = 20.0;
@@ -107,7 +107,7 @@ impl Curves {
         shaded.into_iter().fold(chart, Chart::with_incidents)
     }
 
-    /// Returns the lowest value above zero, and the highest.
+    /// Returns the lowest value above zero, and the highest, but at least a millionth.
     fn extent(&self) -> (f64, f64) {
         let values = || self.points.iter().flatten().filter_map(|(_, value)| *value);
         let high = values().fold(1e-6, f64::max);

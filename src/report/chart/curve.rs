@@ -90,12 +90,12 @@ fn lines(report: &Plan, most: f64) -> Vec<(f64, String)> {
 struct Picture<'r> {
     report: &'r Plan,
     minutes: f64,
-    /// The highest load of the curve, where both axes end, in jobs per minute.
+    /// The highest load of the curve, where the horizontal axis ends, in jobs per minute.
     most: f64,
     limits: Vec<(f64, String)>,
 }
 
-/// A measure of a point, per minute or in seconds.
+/// A measure of a point, given the minutes of its run: per minute, or in seconds.
 type Measure = fn(&Point, f64) -> Option<f64>;
 
 /// The outcomes of a job from the bottom up.
@@ -150,7 +150,8 @@ impl Picture<'_> {
         canvas.text((JOBS.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, "offered jobs per minute");
     }
 
-    /// Returns the data for the interactive chart, which narrow screens show instead of the drawing: the same values, not stacked.
+    /// Returns the data for the interactive chart, which narrow screens show instead of the drawing: the same values, not
+    /// stacked, without those far above the highest load.
     fn chart_data(&self) -> ChartData {
         let curve = &self.report.curve;
         let values = |measure: Measure| curve.iter().map(move |point| measure(point, self.minutes));
@@ -247,7 +248,7 @@ impl Picture<'_> {
         }
     }
 
-    /// Labels the vertical lines in the empty half above the load, and draws a ring around the knee.
+    /// Labels the vertical lines in the empty half above the load, and draws a ring around the ceiling.
     fn draw_names(&self, canvas: &Canvas<'_>, plot: &Plot<'_, '_>) {
         let load = self.report.load.jobs_per_min;
         // On the left of its line if that side is free or the right has no room.
@@ -270,7 +271,7 @@ impl Picture<'_> {
         name(load, JOBS.top + 50, Role::Muted, &format!("load {}", number(load)));
     }
 
-    /// Returns the jobs succeeded per minute at a load between two runs, interpolated.
+    /// Returns the jobs succeeded per minute at a load between two runs, interpolated; beyond the last run, the load itself.
     fn succeeded_at(&self, load: f64) -> f64 {
         let succeeded: Vec<_> = std::iter::once((0.0, 0.0)).chain(self.along(OUTCOMES[0].2)).collect();
         let around = succeeded.windows(2).find(|pair| pair[0].0 <= load && load <= pair[1].0);
@@ -317,7 +318,7 @@ impl Picture<'_> {
         Some(plot)
     }
 
-    /// Returns the lowest and the highest latency, in seconds.
+    /// Returns the lowest latency above zero and the highest, in seconds; `None` if there are none.
     fn extent(&self) -> Option<(f64, f64)> {
         let values: Vec<f64> = TIMES
             .iter()

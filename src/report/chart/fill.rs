@@ -25,7 +25,7 @@ const ABOVE: i32 = 22;
 const BELOW: i32 = 34;
 /// Strips beyond this are left out, the least used first.
 const MAX_STRIPS: usize = 14;
-/// A limit counts as full from this share in use on.
+/// A limit counts as full if at least this share of it was in use at one instant.
 const FULL: f64 = 0.98;
 /// The top of a strip: 100 %, and room above for charges beyond it.
 const TOP: f64 = 1.14;
@@ -37,6 +37,7 @@ struct Strip<'s> {
     row: Row<'s>,
     /// The share charged over the whole run; `None` if it was not counted.
     mean: Option<f64>,
+    /// The largest share in use.
     peak: f64,
 }
 
@@ -158,7 +159,7 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
     canvas.text((RIGHT, height - 8), LABEL, Role::Muted, Anchor::Right, unit);
 }
 
-/// Draws one strip: charges as an area, capped at 100 %; the share in use as a line.
+/// Draws one strip: charges as an area, capped at 100 %, with a bar above where they are more; the share in use as a line.
 #[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
 fn draw_strip(plot: &Plot<'_, '_>, summary: &Summary, strip: &Strip<'_>, length: f64) {
     let step_s = summary.series.step_s;

@@ -51,7 +51,7 @@ pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
     Some(Chart::new("what-if", title, note, height, |canvas| draw(canvas, report, height)))
 }
 
-/// Returns the ceiling that changes are measured against, in jobs per minute, and its label: 0 if no load holds.
+/// Returns the ceiling that changes are measured against, in jobs per minute (0 if no load holds), and its label.
 fn measured_against(report: &Plan) -> (f64, String) {
     match &report.compared {
         Some(compared) => (compared.jobs_per_min, format!("ceiling{}", change::scope(report))),

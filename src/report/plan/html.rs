@@ -203,7 +203,8 @@ fn ceilings(plan: &Plan) -> Markup {
     section("The ceiling, analytic and simulated", &content)
 }
 
-/// Returns the rows of the ceilings on the scenario's own seed alone.
+/// Returns the rows of the ceilings on the scenario's own seed: by all rules if there are other seeds, and without the rules on
+/// cost if these break first.
 fn on_own_seed(plan: &Plan) -> impl Iterator<Item = Vec<Markup>> {
     let row = |name: String, multiple: f64, text: String| {
         vec![cell(name), cell(""), cell(number(multiple * plan.load.jobs_per_min)), cell(text)]

@@ -79,7 +79,7 @@ fn incomplete(purchase: &Purchase) -> &'static str {
     }
 }
 
-/// Returns what is said of changes that bring another model and may cost less, or nothing.
+/// Returns what is said of changes after which another model answers some jobs and that may cost less, or nothing.
 fn not_compared(purchase: &Purchase) -> String {
     if purchase.not_compared.is_empty() || !purchase.holds {
         return String::new();
@@ -88,7 +88,7 @@ fn not_compared(purchase: &Purchase) -> String {
     format!(" The same models suffice; whether {} costs less was not compared.", changes.join(" or "))
 }
 
-/// Returns what is said of models that answer only with the changes, or nothing.
+/// Returns what is said of models that answer jobs only with the changes, or nothing.
 fn other_models(purchase: &Purchase) -> String {
     if purchase.other_models.is_empty() {
         return String::new();
