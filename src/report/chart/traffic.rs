@@ -57,6 +57,9 @@ fn title(summary: &Summary) -> String {
             let when = formatting::moment(refusal.at_s, summary.duration_s);
             format!("{} first refuses at {when}; {share} of all jobs succeeded", refusal.axis)
         }
+        None if summary.attempts.limited > 0 => {
+            format!("The limits refused only attempts that are too large; {share} of all jobs succeeded")
+        }
         None => format!("No limit refused anything; {share} of all jobs succeeded"),
     }
 }
