@@ -14,7 +14,7 @@
 //!  3  engine  load  ceiling
 //!  2  scenario
 //!  1  event  job
-//!  0  ids  formatting  input_file  problem  stats  xml
+//!  0  ids  api_keys  formatting  input_file  problem  stats  xml
 //! ```
 //!
 //! Below them is the crate `provider` (`mock/`): the model of a provider, and the mock that serves it over HTTP.
