@@ -73,8 +73,8 @@ enum Verb {
 pub enum Exit {
     /// 0: the verb succeeded.
     Success,
-    /// 1: an expectation is not met or cannot be judged, a measure is worse than the baseline, or a plan finds that the present
-    /// load, the target load or the loss of a provider is not known to hold.
+    /// 1: an expectation is not met or cannot be judged, a measure is worse than the baseline, or of what a plan is asked about
+    /// something is not known to hold: the present load, the target load, the loss of a provider.
     NotMet,
     /// 2: the input is wrong; nothing was started.
     WrongInput,
