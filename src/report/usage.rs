@@ -163,6 +163,15 @@ impl Columns {
     }
 }
 
+/// Returns at most `most` of the values, those of the largest weight, in their own order; of equal ones the first.
+pub(super) fn largest<T>(values: Vec<T>, most: usize, weight: impl Fn(&T) -> f64) -> Vec<T> {
+    let mut ranked: Vec<(usize, T)> = values.into_iter().enumerate().collect();
+    ranked.sort_by(|(_, one), (_, other)| weight(other).total_cmp(&weight(one)));
+    ranked.truncate(most);
+    ranked.sort_by_key(|(place, _)| *place);
+    ranked.into_iter().map(|(_, value)| value).collect()
+}
+
 fn within<T>(values: &[T], steps: Range<usize>) -> &[T] {
     let end = steps.end.min(values.len());
     &values[steps.start.min(end)..end]
@@ -234,6 +243,14 @@ workload:
                 prop_assert_eq!(refused, target.limited_by.get(row.axis).copied().unwrap_or(0));
             }
         }
+    }
+
+    #[test]
+    fn the_largest_are_kept_in_their_own_order_also_behind_equal_ones() {
+        let weight = |value: &u32| f64::from(*value);
+        assert_eq!(largest(vec![0, 3, 0, 1, 2], 3, weight), [3, 1, 2]);
+        assert_eq!(largest(vec![0, 0, 5], 2, weight), [0, 5]);
+        assert_eq!(largest(vec![1, 2], 3, weight), [1, 2]);
     }
 
     #[test]

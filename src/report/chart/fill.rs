@@ -114,15 +114,11 @@ fn layout(strips: &[Strip<'_>]) -> (i32, Vec<i32>) {
 }
 
 /// Returns the most used strips in their own order, and how many are left out.
-fn shown(mut all: Vec<Strip<'_>>) -> (Vec<Strip<'_>>, u64) {
-    let mut weights: Vec<f64> = all.iter().map(Strip::weight).collect();
-    weights.sort_by(|a, b| b.total_cmp(a));
-    let least = weights.get(MAX_STRIPS - 1).copied().unwrap_or(0.0);
+fn shown(all: Vec<Strip<'_>>) -> (Vec<Strip<'_>>, u64) {
     let before = all.len();
-    all.retain(|strip| strip.weight() >= least);
-    all.truncate(MAX_STRIPS);
-    let hidden = before - all.len();
-    (all, hidden as u64)
+    let shown = usage::largest(all, MAX_STRIPS, Strip::weight);
+    let hidden = before - shown.len();
+    (shown, hidden as u64)
 }
 
 fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
