@@ -104,15 +104,22 @@ impl Scale {
     }
 }
 
-/// Draws one change: the part of the ceiling that it keeps, what it gains or loses, and its numbers.
+/// Draws one change: the part of the ceiling that it keeps, what it gains or loses, and its numbers; the numbers alone if the
+/// ceiling with it cannot be told.
 fn bar(canvas: &Canvas<'_>, scale: &Scale, (report, effect): (&Plan, &ChangeEffect), now: f64, y: i32) {
     let middle = y + ROW / 2;
     let (top, bottom) = (middle - BAR / 2, middle + BAR / 2);
     canvas.text((LEFT - 10, middle), LABEL, Role::Ink, Anchor::Right, &short(&effect.change, LETTERS));
-    let reached = effect.ceiling_jobs_per_min;
-    let ceiling = reached.unwrap_or(if effect.below_jobs_per_min.is_some() { 0.0 } else { f64::MAX });
+    let ceiling = match effect.ceiling_jobs_per_min {
+        Some(ceiling) => ceiling,
+        None if effect.undecided.is_some() => now,
+        None if effect.below_jobs_per_min.is_some() => 0.0,
+        None => f64::MAX,
+    };
     let (low, high) = (scale.x(ceiling.min(now)), scale.x(ceiling.max(now)));
-    canvas.cell(Frame { left: LEFT, top, right: low, bottom }, Role::Fill, 0.45);
+    if effect.undecided.is_none() {
+        canvas.cell(Frame { left: LEFT, top, right: low, bottom }, Role::Fill, 0.45);
+    }
     if high > low {
         let lost = ceiling < now;
         let frame = Frame { left: low, top, right: high, bottom };

@@ -27,10 +27,12 @@ pub(super) fn target(target: &TargetLoad) -> String {
     }
 }
 
-/// Formats the ceiling with a change as a number of users, or the bound if none was found; `None` if the load has no users.
+/// Formats the ceiling with a change as a number of users, the bound if none was found, `not told` if it cannot be told; `None`
+/// if the load has no users.
 pub(super) fn ceiling_of(change: &ChangeEffect) -> Option<String> {
     let users = count(change.users?);
     Some(match () {
+        () if change.undecided.is_some() => "not told".to_owned(),
         () if change.below_jobs_per_min.is_some() => format!("< {users}"),
         () if change.tried_jobs_per_min.is_some() => format!("> {users}"),
         () => users,
