@@ -106,7 +106,8 @@ impl Line {
         shape: Shape,
         values: impl IntoIterator<Item = Option<f64>>,
     ) -> Self {
-        let values = values.into_iter().map(|value| value.filter(|value| value.is_finite()).map(significant));
+        let values =
+            values.into_iter().map(|value| value.filter(|value| value.is_finite()).map(to_four_digits));
         Self {
             name: name.to_owned(),
             colours: [role.hex(), role.dark_hex()],
@@ -122,7 +123,7 @@ impl Line {
 }
 
 /// Rounds to four significant digits: more cannot be seen, and the page stays small.
-pub(super) fn significant(value: f64) -> f64 {
+fn to_four_digits(value: f64) -> f64 {
     if value == 0.0 {
         return 0.0;
     }
@@ -140,9 +141,9 @@ mod tests {
     proptest! {
         /// Law: rounding changes a value by less than a thousandth and leaves at most four digits.
         #[test]
-        fn significant_keeps_four_digits(mantissa in -1.0f64..1.0, power in -9i32..12) {
+        fn rounding_keeps_four_digits(mantissa in -1.0f64..1.0, power in -9i32..12) {
             let value = mantissa * libm::pow(10.0, f64::from(power));
-            let kept = significant(value);
+            let kept = to_four_digits(value);
             prop_assert!((kept - value).abs() <= value.abs() * 5.1e-4);
             let digits = format!("{kept:e}").chars().take_while(|c| *c != 'e').filter(char::is_ascii_digit).count();
             prop_assert!(digits <= 4, "{kept}");

@@ -52,7 +52,7 @@ pub(super) fn thinned(ticks: Vec<Tick>, most: usize) -> Vec<Tick> {
     ticks.into_iter().step_by(each).collect()
 }
 
-/// Formats a duration for the side of a chart.
+/// Formats a duration as a label of a vertical axis.
 pub(super) fn seconds(length: f64) -> String {
     if (1.0..3_600.0).contains(&length) {
         format!("{} s", formatting::number(length))
