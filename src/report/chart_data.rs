@@ -1,4 +1,4 @@
-//! The data of a chart for `live.js`, which draws it interactively: values, names and colours.
+//! The data of a chart for `interactive.js`, which draws it interactively: values, names and colours.
 
 use super::palette::Role;
 use serde::Serialize;

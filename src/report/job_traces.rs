@@ -22,7 +22,7 @@ pub(super) fn sections(summary: &Summary) -> Markup {
         let content = html! {
             // The first is open, so that a reader sees what the others hold.
             @for (index, trace) in traces.into_iter().enumerate() {
-                details.story open[index == 0] { (entry(trace, summary.duration_s)) }
+                details.trace open[index == 0] { (entry(trace, summary.duration_s)) }
             }
         };
         section(title, &content)

@@ -3,7 +3,7 @@
 //! Markup is built with `maud`, which escapes every value that is spliced in, so a name from a scenario cannot become
 //! markup. The only unescaped values are marked [`PreEscaped`]: our own style sheets and scripts, drawings, and JSON
 //! that [`json_data`] has made safe. A page loads nothing, and its Content-Security-Policy forbids it to, so it works
-//! offline. Charts are static SVG drawings first; if scripts may run, `live.js` replaces those that carry their data by
+//! offline. Charts are static SVG drawings first; if scripts may run, `interactive.js` replaces those that carry their data by
 //! interactive ones (those that are not over time only on narrow screens). On paper and without scripts the drawings remain.
 
 use super::chart::{self, Chart};
@@ -15,7 +15,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
 
 const CSS: &str = include_str!("assets/page.css");
-const LIVE: &str = include_str!("assets/live.js");
+const INTERACTIVE_CHARTS: &str = include_str!("assets/interactive.js");
 const UPLOT: &str = include_str!("assets/uplot/uPlot.iife.min.js");
 const UPLOT_CSS: &str = include_str!("assets/uplot/uPlot.min.css");
 const UPLOT_LICENCE: &str = include_str!("assets/uplot/LICENSE");
@@ -46,7 +46,7 @@ pub(super) fn page(title: &str, charts: &[Chart], content: &Markup) -> String {
                 main { (content) }
                 @if interactive {
                     script { (PreEscaped(format!("\n/*\n{UPLOT_LICENCE}*/\n{UPLOT}\n"))) }
-                    script { (PreEscaped(LIVE)) }
+                    script { (PreEscaped(INTERACTIVE_CHARTS)) }
                 }
             }
         }

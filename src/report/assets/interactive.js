@@ -223,24 +223,24 @@
   }
 
   function build() {
-    for (const { plots, live } of figures) {
+    for (const { plots, container } of figures) {
       plots.forEach((plot) => plot.destroy());
-      live.parentElement.classList.remove("drawn");
-      live.remove();
+      container.parentElement.classList.remove("drawn");
+      container.remove();
     }
     figures = [];
     all.length = 0;
     for (const source of document.querySelectorAll("script.numbers")) {
       const model = JSON.parse(source.textContent);
       if (model.across !== "time" && !narrow.matches) continue;
-      const live = document.createElement("div");
-      live.className = "live";
-      source.before(live);
+      const container = document.createElement("div");
+      container.className = "interactive";
+      source.before(container);
       source.parentElement.classList.add("drawn");
-      const plots = model.panels.map((panel, i) => draw(live, model, panel, i === 0, i === model.panels.length - 1));
-      figures.push({ plots, live });
+      const plots = model.panels.map((panel, i) => draw(container, model, panel, i === 0, i === model.panels.length - 1));
+      figures.push({ plots, container });
     }
-    const first = figures.length > 0 && all.some((plot) => plot.overTime) && figures[0].live;
+    const first = figures.length > 0 && all.some((plot) => plot.overTime) && figures[0].container;
     const hint = "Drag (or pull two fingers apart) to zoom all charts over time; a double click shows the whole run.";
     if (first) first.append(Object.assign(document.createElement("p"), { className: "note", textContent: hint }));
   }
@@ -252,8 +252,8 @@
   addEventListener("resize", () => {
     cancelAnimationFrame(resizing);
     resizing = requestAnimationFrame(() => {
-      for (const { plots, live } of figures)
-        for (const plot of plots) plot.setSize({ width: live.clientWidth, height: plot.height });
+      for (const { plots, container } of figures)
+        for (const plot of plots) plot.setSize({ width: container.clientWidth, height: plot.height });
     });
   });
 })();
