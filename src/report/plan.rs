@@ -196,23 +196,10 @@ impl PlanReport {
 
     fn buy(&mut self, plan: &Plan) {
         let Some(buy) = &plan.buy else { return };
-        let verdict = match () {
-            () if buy.holds => self.0.style.good("holds"),
-            () if buy.undecided.is_some() => self.0.style.bad("cannot be told"),
-            () if buy.broken.is_empty() => self.0.style.bad("is not proved to hold"),
-            () => self.0.style.bad("does not hold"),
-        };
+        let verdict = purchase::verdict(buy);
+        let verdict = if buy.holds { self.0.style.good(verdict) } else { self.0.style.bad(verdict) };
         self.0.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
-        let changes = if buy.undecided.is_some() {
-            "too few jobs for a verdict".to_owned()
-        } else if buy.changes.is_empty() && !buy.broken.is_empty() {
-            "no change that was tried helps".to_owned()
-        } else if buy.changes.is_empty() {
-            "no change is needed".to_owned()
-        } else {
-            sentences::change_list(&buy.changes)
-        };
-        self.0.sentence(&format!("  {changes}"), 2);
+        self.0.sentence(&format!("  {}", purchase::changes(buy)), 2);
         let p95 = buy.p95_s.map_or_else(|| "none".to_owned(), duration);
         let cost =
             buy.cost_usd_per_day.map_or_else(|| "unknown cost".to_owned(), |cost| format!("{cost:.2} USD"));
