@@ -43,7 +43,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
         "USD per hour, by the time the calls ended; beside each provider its cost in the run.".to_owned();
     if all.len() > MAX_PROVIDERS {
         let hidden = plural((all.len() - MAX_PROVIDERS) as u64, "provider");
-        note.push_str(&format!(" {hidden} that charged less are not shown."));
+        note.push_str(&format!(" Not shown: {hidden}, with no higher cost than these."));
         all.truncate(MAX_PROVIDERS);
     }
     let data = chart_data(summary, &all);

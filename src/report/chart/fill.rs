@@ -68,7 +68,10 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
                     more than 100 %. Line: the largest share of the limit in use."
             .to_owned();
     if hidden > 0 {
-        note.push_str(&format!(" {} used less are not shown.", formatting::plural(hidden, "limit")));
+        note.push_str(&format!(
+            " Not shown: {}, used no more than these.",
+            formatting::plural(hidden, "limit")
+        ));
     }
     let (height, _) = layout(&shown);
     let chart_data = chart_data(summary, &shown);

@@ -43,7 +43,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     );
     if before > rows.len() {
         let hidden = formatting::plural((before - rows.len()) as u64, "limit");
-        note.push_str(&format!(" {hidden} charged less are not shown."));
+        note.push_str(&format!(" Not shown: {hidden}, charged no more than these."));
     }
     let height = layout(&rows).0;
     let title = title(summary, &rows, &columns);

@@ -44,7 +44,7 @@ pub(in crate::report) fn chart(plan: &Plan) -> Option<Chart> {
     );
     if plan.what_if.len() > MAX_BARS {
         let more = plural((plan.what_if.len() - MAX_BARS) as u64, "change");
-        note.push_str(&format!(" {more} that rank lower are not shown."));
+        note.push_str(&format!(" Not shown: {more} of lower rank."));
     }
     let rows = plan.what_if.len().min(MAX_BARS);
     let height = ABOVE + ROW * i32::try_from(rows).unwrap_or(0) + BELOW;

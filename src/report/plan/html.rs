@@ -58,7 +58,7 @@ fn tiles(plan: &Plan) -> Markup {
     let times_load = match plan.headroom {
         Some(times) => format!("{} ×", number(times)),
         None if simulated.undecided.is_some() => "cannot be told".to_owned(),
-        None if simulated.lowest_tried.is_some() => "no load holds".to_owned(),
+        None if simulated.lowest_tried.is_some() => "none held".to_owned(),
         None => "none found".to_owned(),
     };
     page::tiles(&[
