@@ -1,6 +1,7 @@
 //! Numbers, shares, durations and money as text: the only place where reports and messages format them.
 //!
-//! The charts of a page format in the browser by the same rules (`report/assets/live.js`), but instants without a unit.
+//! The charts of a page format in the browser by the same rules, but instants without their unit
+//! (`report/assets/interactive.js`).
 
 use provider::{Instant, Nanos};
 use serde::{Deserialize, Serialize};

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 const MAX_NUMBER: u32 = 64;
 
 /// Returns the folders in the order in which they are tried: `out/<file name without extension>`, `out/<folder>/<file name
-/// without extension>`, where the folder is that of the scenario, and then the first with `-2`, `-3` and so on after its name.
+/// without extension>`, where the folder is that of the scenario, and then the first with `-2`, `-3` and so on after its name,
+/// up to [`MAX_NUMBER`].
 pub(super) fn default_folders(scenario: &Path) -> impl Iterator<Item = PathBuf> {
     let (out, name) = (Path::new("out"), scenario.file_stem().unwrap_or(scenario.as_os_str()));
     let absolute = fs::canonicalize(scenario).unwrap_or_default();
@@ -33,7 +34,8 @@ struct Owner {
     file: String,
 }
 
-/// Returns the scenario whose files are in the folder, if it is another one and still exists.
+/// Returns the path of the scenario whose result or plan is in the folder, as that states it, if it is another one than
+/// `scenario` and still exists.
 pub(super) fn owner(folder: &Path, scenario: &Path) -> Option<String> {
     let scenario = fs::canonicalize(scenario).ok()?;
     ["result.json", "plan.json"].iter().find_map(|name| {

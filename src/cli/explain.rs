@@ -12,7 +12,7 @@ use clap::builder::PossibleValuesParser;
 use std::io::Read as _;
 use std::path::PathBuf;
 
-/// The maximum size of a pasted reply, in bytes; the rest is ignored.
+/// The maximum size of the input, in bytes; the rest is ignored.
 const MAX_BYTES: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ impl ExplainArgs {
         let explained =
             explain::explain(&bytes, dialect).map_err(|error| input_error(anyhow!("error: {error}")))?;
         if self.json {
-            // One reply is an object, as it always was; several are a list.
+            // One reply is an object; several are a list.
             let json = match &explained[..] {
                 [only] => serde_json::to_string_pretty(only),
                 several => serde_json::to_string_pretty(several),

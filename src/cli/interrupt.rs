@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: the first ends a run early, and its results so far are written; a second one ends the process at once.
+//! Ctrl-C, and on Unix SIGTERM: the first ends a run early, and its results so far are written; a second one ends the process
+//! at once.
 
 use crate::event::Event;
 use crate::record::Fold;
@@ -61,7 +62,7 @@ impl Fold for Interrupt {
     }
 }
 
-/// Ctrl-C and SIGTERM, from when this was made.
+/// Ctrl-C, and on Unix SIGTERM, from when this was made.
 #[derive(Debug)]
 pub(super) struct Signals {
     #[cfg(unix)]

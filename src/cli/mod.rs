@@ -73,7 +73,8 @@ enum Verb {
 pub enum Exit {
     /// 0: the verb succeeded.
     Success,
-    /// 1: an expectation, a baseline or the load of a plan is not met.
+    /// 1: an expectation is not met or cannot be judged, a measure is worse than the baseline, or of what a plan is asked about
+    /// something is not known to hold: the present load, the target load, the loss of a provider.
     NotMet,
     /// 2: the input is wrong; nothing was started.
     WrongInput,
@@ -98,7 +99,8 @@ impl From<Problems> for VerbError {
     }
 }
 
-/// Returns what to write instead if a file stands where a verb is expected; `None` if the word is no file of a known kind.
+/// Returns what to write instead if a file stands where a verb is expected; `None` if the word neither ends like a file of a
+/// known kind nor names a file that exists.
 fn verbs_for_file(word: &str) -> Option<String> {
     let path = Path::new(word);
     let has_extension = |known: &[&str]| {
@@ -209,7 +211,7 @@ struct ScenarioOptions {
     /// Override one value of the scenario, such as `client.retry.attempts=2`; repeatable
     #[arg(long = "set", value_name = "PATH=VALUE", value_parser = parse_path_and_value)]
     set: Vec<(String, String)>,
-    /// Override the scenario's duration; a mock ends after it
+    /// Override the scenario's duration; a mock without --exec ends after it
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
     duration: Option<Nanos>,
 }
@@ -241,7 +243,7 @@ impl ScenarioOptions {
     }
 }
 
-/// The options of `sim` and `run` for the output of the result.
+/// The options of `sim` and `run` for the output of the result, and the one that confirms a large run.
 #[derive(Clone, Debug, Args)]
 struct OutputOptions {
     /// Write result.json, report.html and the charts to this folder [default: out/<scenario>, or

@@ -137,8 +137,8 @@ fn without_path(error: io::Error) -> io::Error {
 /// An output file and the option that names it.
 pub(super) type Output<'a> = (&'static str, &'a Path);
 
-/// Tries to create each output, so that a run is not begun whose result cannot be kept. Devices and pipes are not opened, since that
-/// may wait for a reader.
+/// Tries to create each output, so that a run is not begun whose result cannot be kept. Devices and pipes are not opened, since
+/// that may wait for a reader.
 ///
 /// # Errors
 /// Names the first output that cannot be created.
@@ -183,7 +183,7 @@ pub(super) fn refuse_overwriting<'a>(
     Ok(())
 }
 
-/// Returns `true` for devices, pipes and folders, and for names of open files such as `/dev/stdout`.
+/// Returns `true` for devices, pipes and folders, and for everything below `/dev` and `/proc`, such as `/dev/stdout`.
 fn is_special(path: &Path) -> bool {
     let is_file = |path: &Path| fs::metadata(path).is_ok_and(|found| found.is_file());
     path.starts_with("/dev") || path.starts_with("/proc") || (path.exists() && !is_file(path))

@@ -2,8 +2,8 @@
 //!
 //! A process locks the folder of its result from before the run until the result is written, so that no other process writes
 //! there at the same time. All files of a result are written under temporary names first. Then the page and the charts of an
-//! earlier result are removed, and the JSON, the page and the charts get their names, so that a process that is killed leaves no
-//! file beside that of another result.
+//! earlier result of the same kind (a run, a comparison, a plan) are removed, and the JSON, the page and the charts get their
+//! names, so that a process that is killed leaves no file beside that of another result of this kind.
 
 use super::default_folder::{self, default_folders};
 use super::output_file::{self, Output, OutputFile, refuse_overwriting};
@@ -67,8 +67,8 @@ impl OutputFolder {
     /// `names` are those of the files of the result, `others` the outputs beside it.
     ///
     /// # Errors
-    /// As [`Self::open`], if no folder is free, if a file there may not be replaced, and if an output would overwrite the scenario,
-    /// a trace or another output.
+    /// As [`Self::open`], if no folder is free, if a file there may not be replaced, and if an output would overwrite the
+    /// scenario, a trace or another output.
     pub(super) fn open_for(
         scenario: &Scenario,
         (out, file): (Option<&PathBuf>, &Path),

@@ -26,17 +26,18 @@ pub(super) struct PlanArgs {
     /// Find the cheapest changes that hold this load: `5x` the present one, or `1000/min`
     #[arg(long, value_name = "LOAD", value_parser = parse_target)]
     target: Option<(String, Target)>,
-    /// End after this time with the best answer until then; the search for the changes that hold a target load gets at least half
-    /// of it after the ceiling and the changes are measured [default: 60s with --target, otherwise none]
+    /// End after this time with the best answer until then; the search for the changes that hold a target load gets at least
+    /// half of it after the ceiling and the changes are measured [default: 60s with --target, otherwise none]
     #[arg(long, value_name = "DURATION", value_parser = super::parse_duration)]
     time_limit: Option<Nanos>,
     /// State when the load reaches the ceiling at this growth, per day, week, month or year
     #[arg(long, value_name = "8%/month", value_parser = parse_growth_rate)]
     growth: Option<GrowthRate>,
-    /// Simulate the loss of each provider for an hour at the busiest time
+    /// Simulate the loss of each provider for an hour, or half of a run shorter than two hours, at its busiest time
     #[arg(long)]
     incident: bool,
-    /// Number of seeds [default: 4 to 16, until the ceiling is known to 0.5 %]
+    /// Number of seeds on which the ceiling is searched [default: 4 to 16, until its mean is known to 0.5 % and the ceiling to
+    /// plan with to 1 %]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     replicas: Option<u32>,
     #[command(flatten)]

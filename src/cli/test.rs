@@ -127,7 +127,7 @@ impl TestArgs {
         })
     }
 
-    /// Returns the number of replicas of a scenario: 1 if there is no baseline to compare with or to save.
+    /// Returns the number of replicas of a scenario: 1 if no baseline was given that contains it, and none is to be saved.
     fn replicas_of(&self, scenario: &Scenario, baseline: Option<&Baseline>) -> usize {
         let in_baseline = baseline.and_then(|baseline| baseline.replicas(&scenario.name));
         if in_baseline.is_none() && self.save_baseline.is_none() {
@@ -156,8 +156,8 @@ impl TestArgs {
         Err(input_error(anyhow!("{errors}  help: {help}")))
     }
 
-    /// Checks, before anything runs, that each output can be created and that none would overwrite an input or another output. A
-    /// baseline may replace itself.
+    /// Checks, before anything runs, that each output can be created and that none would overwrite an input or another output.
+    /// A baseline may replace itself.
     fn check_outputs(&self, cases: &[Case]) -> Result<(), VerbError> {
         let outputs = [
             ("--junit", &self.junit),
@@ -215,7 +215,7 @@ fn size(cases: &[Case]) -> RunSize {
     cases.iter().map(of_case).fold(RunSize::default(), Add::add)
 }
 
-/// The progress bar, and the end of the test by a signal.
+/// The progress bar, and what ends the test early.
 struct Progress {
     bar: ProgressBar,
     interrupt: Interrupt,

@@ -1,4 +1,4 @@
-//! The data of a chart for `live.js`, which draws it interactively: values, names and colours.
+//! The data of a chart for `interactive.js`, which draws it interactively: values, names and colours.
 
 use super::palette::Role;
 use serde::Serialize;
@@ -71,7 +71,8 @@ pub(super) struct Panel {
     /// Its height in CSS pixels.
     pub(super) height: u32,
     pub(super) logarithmic: bool,
-    /// The vertical axis ends here, or higher if the data does.
+    /// The vertical axis reaches at least this value, and higher if the data does, of shares up to 1.5. A logarithmic axis
+    /// covers the data alone.
     pub(super) top: f64,
     pub(super) lines: Vec<Line>,
 }
@@ -105,7 +106,8 @@ impl Line {
         shape: Shape,
         values: impl IntoIterator<Item = Option<f64>>,
     ) -> Self {
-        let values = values.into_iter().map(|value| value.filter(|value| value.is_finite()).map(significant));
+        let values =
+            values.into_iter().map(|value| value.filter(|value| value.is_finite()).map(to_four_digits));
         Self {
             name: name.to_owned(),
             colours: [role.hex(), role.dark_hex()],
@@ -121,7 +123,7 @@ impl Line {
 }
 
 /// Rounds to four significant digits: more cannot be seen, and the page stays small.
-pub(super) fn significant(value: f64) -> f64 {
+fn to_four_digits(value: f64) -> f64 {
     if value == 0.0 {
         return 0.0;
     }
@@ -139,9 +141,9 @@ mod tests {
     proptest! {
         /// Law: rounding changes a value by less than a thousandth and leaves at most four digits.
         #[test]
-        fn significant_keeps_four_digits(mantissa in -1.0f64..1.0, power in -9i32..12) {
+        fn rounding_keeps_four_digits(mantissa in -1.0f64..1.0, power in -9i32..12) {
             let value = mantissa * libm::pow(10.0, f64::from(power));
-            let kept = significant(value);
+            let kept = to_four_digits(value);
             prop_assert!((kept - value).abs() <= value.abs() * 5.1e-4);
             let digits = format!("{kept:e}").chars().take_while(|c| *c != 'e').filter(char::is_ascii_digit).count();
             prop_assert!(digits <= 4, "{kept}");

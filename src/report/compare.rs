@@ -8,12 +8,13 @@ use crate::formatting::{count, duration, number, percent, share_of, usd};
 use crate::record::Summary;
 use maud::{Markup, html};
 
-/// Runs per block of the text table; more begin a new block.
+/// Runs per block of the text table, with the baseline, which is in every block.
 const RUNS_PER_BLOCK: usize = 3;
+/// Characters of the column with the names of the measures, and of the column of a run.
 const NAME: usize = 17;
 const COLUMN: usize = 21;
 
-/// A run with its label: the name of its file, or of its policy.
+/// A run with its label, such as the path of its file.
 pub type Named<'s> = (&'s str, &'s Summary);
 
 /// A measure that is compared.
@@ -28,6 +29,7 @@ enum Unit {
     Count,
     Share,
     Seconds,
+    /// A rate per minute or per job, or a factor.
     Rate,
     Usd,
 }
@@ -162,12 +164,12 @@ fn measures(runs: &[Named<'_>], base: &Summary) -> Vec<Vec<Markup>> {
     rows
 }
 
-/// Returns the heading: which run has the highest success share.
+/// Returns the heading: which run has the highest success share, or how many have it.
 fn headline(runs: &[Named<'_>]) -> String {
     let share = |run: &Summary| share_of(run.jobs.succeeded, run.jobs.offered).unwrap_or(0.0);
     let best = runs.iter().map(|(_, run)| share(run)).fold(0.0, f64::max);
-    let first: Vec<_> = runs.iter().filter(|(_, run)| share(run) >= best).collect();
-    match first.as_slice() {
+    let with_best: Vec<_> = runs.iter().filter(|(_, run)| share(run) >= best).collect();
+    match with_best.as_slice() {
         all if all.len() == runs.len() => {
             format!("The success share is the same in all runs, {}", percent(best))
         }
@@ -188,7 +190,7 @@ fn shown_rows<'r>(runs: &'r [Named<'r>]) -> impl Iterator<Item = &'static Row> +
     ROWS.iter().filter(measured)
 }
 
-/// Formats a value, and its difference from the baseline's if there is one.
+/// Formats a value, and its difference from the baseline's if the baseline has a value and it differs.
 fn cell(row: &Row, base: &Summary, run: &Summary) -> Vec<String> {
     let Some(value) = (row.measure)(run) else { return vec!["–".to_owned()] };
     let written = match row.unit {
@@ -203,7 +205,8 @@ fn cell(row: &Row, base: &Summary, run: &Summary) -> Vec<String> {
     }
 }
 
-/// Formats the difference from the baseline: percentage points for shares, percent for everything else.
+/// Formats the difference from the baseline: percentage points for shares, percent for everything else, `(new)` if the baseline
+/// is zero.
 fn change(unit: Unit, base: f64, value: f64) -> String {
     let difference = value - base;
     let sign = if difference < 0.0 { '−' } else { '+' };

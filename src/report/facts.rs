@@ -1,4 +1,4 @@
-//! The rows that the text report and the page share: labels and formatted values, without layout.
+//! The rows that the text report and the page of a run share: labels and formatted values, without layout.
 
 use crate::formatting::{count, duration, moment, percent, plural, quantity, share_of, usd};
 use crate::record::{
@@ -16,8 +16,8 @@ pub(super) fn run(summary: &Summary) -> String {
     format!("{} of traffic, {how}, seed {}", duration(summary.duration_s), summary.seed)
 }
 
-/// Returns the outcomes of the jobs: label, count, and share of the jobs offered. Counts of zero are left out, except for
-/// succeeded and failed.
+/// Returns the outcomes of the jobs, then the kinds of those that succeeded: label, count, and share of the jobs offered.
+/// Counts of zero are left out, except for succeeded and failed.
 pub(super) fn jobs(summary: &Summary) -> Vec<(&'static str, u64, String)> {
     let jobs = &summary.jobs;
     let all = [
@@ -35,7 +35,8 @@ pub(super) fn jobs(summary: &Summary) -> Vec<(&'static str, u64, String)> {
     shown.map(|(name, count)| (name, count, percent(share_of(count, jobs.offered).unwrap_or(0.0)))).collect()
 }
 
-/// Returns why attempts and jobs failed: label, and counts by cause. Empty lists are left out.
+/// Returns why attempts were rate-limited or failed, and why jobs failed or were shed: label, and counts by cause. Empty lists
+/// are left out.
 pub(super) fn failures(summary: &Summary) -> Vec<(&'static str, String)> {
     let all = [
         ("attempts rate-limited by", &summary.attempts.limited_by),
@@ -94,7 +95,8 @@ pub(super) fn delay_effect(summary: &Summary) -> Option<String> {
     ))
 }
 
-/// Formats the measured value of an expectation, in its unit, with the start of the worst window if it is judged in windows.
+/// Formats the measured value of an expectation, in its unit, with the start of the worst window if it is judged in several
+/// windows; says why if there is no value.
 pub(super) fn actual(expected: &RuleResult, run_s: f64) -> String {
     let Some(actual) = expected.actual else {
         return match (expected.pass, expected.not_judged) {
@@ -107,7 +109,7 @@ pub(super) fn actual(expected: &RuleResult, run_s: f64) -> String {
     expected.at_s.map_or_else(|| actual.clone(), |at_s| format!("{actual} at {}", moment(at_s, run_s)))
 }
 
-/// Says why a rule cannot be judged: `at most 12 of 20 jobs`.
+/// Says why a rule cannot be judged: `at most 12 of 20 jobs`, those of the window with the most and those that a verdict needs.
 pub(super) fn not_judged(few: NotJudged, window_s: Option<f64>) -> String {
     match window_s {
         Some(_) => format!("at most {} of {}", count(few.jobs), plural(few.needed, "job")),
@@ -128,7 +130,7 @@ pub(super) struct Use {
     pub(super) limit: String,
     /// The share used of what it could have admitted over the run; `None` if it was not measured.
     pub(super) used: Option<f64>,
-    /// The largest share of the limit in use at one instant.
+    /// The largest share of the limit that was sampled in use at one instant.
     pub(super) peak: f64,
 }
 
@@ -151,7 +153,7 @@ pub(super) fn amount(limit: &CeilingAxis) -> String {
     }
 }
 
-/// Returns what the shares of [`uses`] mean.
+/// Returns what the shares of [`uses`] mean; nothing if there are no limits.
 pub(super) fn use_legend(summary: &Summary) -> Vec<&'static str> {
     let limits = || summary.targets.iter().flat_map(|target| &target.limits);
     if limits().next().is_none() {
@@ -159,10 +161,10 @@ pub(super) fn use_legend(summary: &Summary) -> Vec<&'static str> {
     }
     let mut legend = vec![
         "charged: the share of what the limit allows over the run, or in a longer window",
-        "fullest: the most of it in use at one instant, less if it refills meanwhile",
+        "fullest: the largest share of it in use at one instant",
     ];
     if limits().any(|limit| limit.grows_to.is_some()) {
-        legend.push("limits that adapt: both of the limit at that time, the ceiling of its maximum");
+        legend.push("limits that adapt: charged of the mean over the run, the ceiling of the maximum");
     }
     legend
 }
@@ -183,7 +185,8 @@ fn limit_text(limit: &Limit) -> String {
     format!("{} {per}{burst}", count(limit.limit))
 }
 
-/// Describes the attempts at a target: `1,234 sent, 1,200 succeeded, 30 rate-limited, 4 failed`.
+/// Describes the attempts at a target, and how often it was put in cool-down:
+/// `1,234 sent, 1,200 succeeded, 30 rate-limited, 4 failed, 2 cool-downs`.
 pub(super) fn traffic(target: &Target) -> String {
     let mut text = format!("{} sent, {} succeeded", count(target.attempts), count(target.ok));
     for (number, what) in [(target.limited, "rate-limited"), (target.failed, "failed")] {

@@ -1,5 +1,5 @@
-//! The page of one run: the findings, the charts, the tables, and the result without its distributions as embedded JSON, if it is
-//! small enough.
+//! The page of one run: the findings, the charts, the tables, and the result without its distributions as embedded JSON, if it
+//! is small enough.
 
 use super::chart;
 use super::facts::{self, STATISTICS};
@@ -13,7 +13,7 @@ use crate::record::{Summary, Target};
 use maud::{Markup, html};
 
 /// The largest size of an embedded result, in bytes. Results are embedded without their distributions; a larger one is
-/// embedded without the fill of its limits as well, or not at all.
+/// embedded without the use of its limits over time as well, or not at all.
 const MAX_EMBEDDED_BYTES: usize = 150_000;
 
 /// Renders the page of a run.
@@ -178,7 +178,7 @@ fn ceiling(summary: &Summary) -> Markup {
         .jobs_per_min
         .map_or_else(|| "any load".to_owned(), |rate| format!("{} jobs/min", number(rate)));
     let content = html! {
-        p { "By arithmetic, the limits together allow " (all) "; " (offered) " jobs/min were offered on average." }
+        p { "By arithmetic, the limits together allow " (all) "; " (offered) " jobs/min are expected on average." }
         @if let Some(peak) = &ceiling.peak {
             p { (verdict::peak(peak, summary.duration_s)) }
         }
@@ -236,8 +236,8 @@ fn reproduce(summary: &Summary) -> Markup {
     section("Reproduce", &content)
 }
 
-/// Renders the result without its distributions as JSON; if that exceeds [`MAX_EMBEDDED_BYTES`], without the fill of its limits, or
-/// not at all.
+/// Renders the result without its distributions as JSON; if that exceeds [`MAX_EMBEDDED_BYTES`], without the use of its limits
+/// over time, or not at all.
 fn embedded(summary: &Summary) -> Markup {
     let mut smaller = summary.without_distributions();
     let with_fill = json_data(&smaller);

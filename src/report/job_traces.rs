@@ -1,4 +1,5 @@
-//! The slowest jobs and the first that were not served, each with its trace of events, collapsed except for the first.
+//! The slowest jobs that succeeded and the first that did not, each with its trace of events, collapsed except for the first of
+//! each section.
 
 use super::page::{MAX_ROWS, section, text};
 use crate::event::WaitReason;
@@ -21,7 +22,7 @@ pub(super) fn sections(summary: &Summary) -> Markup {
         let content = html! {
             // The first is open, so that a reader sees what the others hold.
             @for (index, trace) in traces.into_iter().enumerate() {
-                details.story open[index == 0] { (entry(trace, summary.duration_s)) }
+                details.trace open[index == 0] { (entry(trace, summary.duration_s)) }
             }
         };
         section(title, &content)

@@ -2,8 +2,8 @@
 //! offline; several runs compared; and the presets with their evidence.
 //!
 //! Each is a pure function of what it shows, such as a [`crate::record::Summary`] or a [`crate::planner::Plan`], so a live run,
-//! a simulated run and a stored `result.json` look the same. Numbers and times are formatted by [`crate::formatting`]; text and page
-//! take their rows from `facts`.
+//! a simulated run and a stored `result.json` look the same. Numbers and times are formatted by [`crate::formatting`]; the text
+//! and the page of a run take their rows from `facts`.
 
 mod chart;
 mod chart_data;

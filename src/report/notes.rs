@@ -87,14 +87,14 @@ fn trace(note: &Note) -> String {
     text
 }
 
-/// Says that a share of the jobs of a workload can never be served.
+/// Says that a share of the jobs of a workload can never be served, without an ending.
 pub(super) fn unservable(workload: &str, route: &str, share: f64) -> String {
     let size = if share < 1.0 { "their size" } else { "its size" };
     let jobs = jobs(share);
     format!("{jobs} of {workload} can never be served: no target of the route {route} admits {size}")
 }
 
-/// Formats a share of the jobs: "Every job", "9.2% of the jobs", "One job in 2,000".
+/// Formats a share of the jobs: "Every job", "9.2% of the jobs", "One job in 2000". `share` is above 0.
 pub(super) fn jobs(share: f64) -> String {
     match share {
         ..1e-3 => format!("One job in {:.0}", 1.0 / share),

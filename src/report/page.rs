@@ -3,8 +3,8 @@
 //! Markup is built with `maud`, which escapes every value that is spliced in, so a name from a scenario cannot become
 //! markup. The only unescaped values are marked [`PreEscaped`]: our own style sheets and scripts, drawings, and JSON
 //! that [`json_data`] has made safe. A page loads nothing, and its Content-Security-Policy forbids it to, so it works
-//! offline. Charts are static SVG drawings first; if scripts may run, `live.js` replaces those that carry their data by
-//! interactive ones. On paper and without scripts the drawings remain.
+//! offline. Charts are static SVG drawings first; if scripts may run, `interactive.js` replaces those that carry their data by
+//! interactive ones (those that are not over time only on narrow screens). On paper and without scripts the drawings remain.
 
 use super::chart::{self, Chart};
 use super::facts;
@@ -15,15 +15,15 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
 
 const CSS: &str = include_str!("assets/page.css");
-const LIVE: &str = include_str!("assets/live.js");
+const INTERACTIVE_CHARTS: &str = include_str!("assets/interactive.js");
 const UPLOT: &str = include_str!("assets/uplot/uPlot.iife.min.js");
 const UPLOT_CSS: &str = include_str!("assets/uplot/uPlot.min.css");
 const UPLOT_LICENCE: &str = include_str!("assets/uplot/LICENSE");
 const CONTENT_SECURITY_POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
-/// Rows of a table beyond this are counted instead of shown.
+/// Rows of a table beyond this are counted instead of shown. Sentences and events beyond this are left out.
 pub(super) const MAX_ROWS: usize = 60;
-/// Characters of a name or sentence from outside beyond this are cut.
+/// A longer name or sentence from outside is shortened to this number of characters.
 const MAX_TEXT_CHARS: usize = 400;
 
 /// Renders a whole page. The scripts are included if any of `charts` carries its data.
@@ -46,7 +46,7 @@ pub(super) fn page(title: &str, charts: &[Chart], content: &Markup) -> String {
                 main { (content) }
                 @if interactive {
                     script { (PreEscaped(format!("\n/*\n{UPLOT_LICENCE}*/\n{UPLOT}\n"))) }
-                    script { (PreEscaped(LIVE)) }
+                    script { (PreEscaped(INTERACTIVE_CHARTS)) }
                 }
             }
         }
@@ -76,13 +76,14 @@ pub(super) fn json_data(value: &impl Serialize) -> PreEscaped<String> {
     PreEscaped(json.replace('<', "\\u003c"))
 }
 
-/// Returns text from outside (a scenario, a file name), with control characters as blanks and cut to [`MAX_TEXT_CHARS`].
+/// Returns text from outside (a scenario, a file name), with unprintable characters as blanks and shortened to
+/// [`MAX_TEXT_CHARS`].
 pub(super) fn text(outside: &str) -> String {
     printable(&short(outside, MAX_TEXT_CHARS))
 }
 
-/// Renders a table. Columns from `numeric_from` on are aligned as numbers. On a narrow screen the rows of a table with more than
-/// three columns become cards, in which every cell carries the name of its column.
+/// Renders a table. Columns from `numeric_from` on are aligned as numbers. On a narrow screen the rows of a table with more
+/// than three columns become cards, in which every cell but the first carries the name of its column, if that has one.
 pub(super) fn table(head: &[&str], numeric_from: usize, rows: &[Vec<Markup>]) -> Markup {
     let is_wide = head.len() > 3;
     html! {

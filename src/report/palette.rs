@@ -25,7 +25,7 @@ pub(super) enum Role {
     Shed,
     /// What was charged to a limit; the part of the ceiling that a change keeps.
     Fill,
-    /// A limit that was in use to at least 98 %; a run in which a rule fails.
+    /// A limit that was in use to at least 98 %; a run in which a rule fails, or of which no verdict follows.
     Full,
     Median,
     /// The 95th percentile.
@@ -40,7 +40,7 @@ pub(super) enum Role {
     Level,
     /// Charges above what a limit allows in that time.
     Over,
-    /// The first of several series, up to `Sixth`.
+    /// Lines and bars of several runs or providers, from `First` to `Sixth`; `Third` is also the share of fallbacks.
     First,
     Second,
     Third,
@@ -142,8 +142,8 @@ mod tests {
     }
 
     #[test]
-    fn text_has_enough_contrast_on_both_backgrounds() {
-        // WCAG 2.1 asks for a contrast of 4.5 for text.
+    fn ink_muted_and_ceiling_have_the_contrast_of_text_on_both_backgrounds() {
+        // WCAG 2.1 asks for a contrast of 4.5 for text. Names beside lines, in the colour of the line, are not checked.
         let luminance = |(red, green, blue): Rgb| {
             let linear = |value: u8| {
                 let share = f64::from(value) / 255.0;

@@ -21,7 +21,7 @@ use super::text_layout::{fitted, short};
 use crate::formatting::{count, duration, four_digits, job_rate, number, percent, significant};
 use crate::planner::{ChangeEffect, Plan, Point};
 
-/// Characters for the name of a change.
+/// Characters for the name of a change, and for the first column of the table of ceilings.
 const CHANGE: usize = 34;
 /// Characters of the bar of the success share.
 const BAR: usize = 10;
@@ -131,7 +131,7 @@ impl PlanReport {
         }
     }
 
-    /// Writes the row of a ceiling that lies beyond the loads that were tried.
+    /// Writes the row of a ceiling of which only a bound is known: it lies on this `side` of `tried`, a multiple of the load.
     fn bound(&mut self, name: &str, side: char, tried: f64, load: f64, stops: Option<&str>) {
         let beyond = |value: f64| format!("{side} {}", number(value));
         // As findings state it.
@@ -196,23 +196,10 @@ impl PlanReport {
 
     fn buy(&mut self, plan: &Plan) {
         let Some(buy) = &plan.buy else { return };
-        let verdict = match () {
-            () if buy.holds => self.0.style.good("holds"),
-            () if buy.undecided.is_some() => self.0.style.bad("cannot be told"),
-            () if buy.broken.is_empty() => self.0.style.bad("is not proved to hold"),
-            () => self.0.style.bad("does not hold"),
-        };
+        let verdict = purchase::verdict(buy);
+        let verdict = if buy.holds { self.0.style.good(verdict) } else { self.0.style.bad(verdict) };
         self.0.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
-        let changes = if buy.undecided.is_some() {
-            "too few jobs for a verdict".to_owned()
-        } else if buy.changes.is_empty() && !buy.broken.is_empty() {
-            "no change that was tried helps".to_owned()
-        } else if buy.changes.is_empty() {
-            "no change is needed".to_owned()
-        } else {
-            sentences::change_list(&buy.changes)
-        };
-        self.0.sentence(&format!("  {changes}"), 2);
+        self.0.sentence(&format!("  {}", purchase::changes(buy)), 2);
         let p95 = buy.p95_s.map_or_else(|| "none".to_owned(), duration);
         let cost =
             buy.cost_usd_per_day.map_or_else(|| "unknown cost".to_owned(), |cost| format!("{cost:.2} USD"));
@@ -241,19 +228,21 @@ fn base_of_limits(plan: &Plan) -> Option<String> {
     ))
 }
 
-/// Returns the ceiling on the scenario's own seed, of which the curve is, as a multiple; `None` if there is none, or no other seed.
+/// Returns the ceiling on the scenario's own seed, on which the runs of the curve are, as a multiple; `None` if there is none,
+/// or no other seed.
 fn own_seed(plan: &Plan) -> Option<f64> {
     let replicas = &plan.ceiling.simulated.replicas;
     replicas.first().copied().filter(|_| replicas.len() > 1)
 }
 
-/// Formats the multiple of a run of the curve as finely as the ceiling on its seed, so that none that does not hold reads like a
-/// load below it.
+/// Formats the multiple of a run of the curve as finely as the ceiling on its seed, so that a run just above that ceiling does
+/// not read as if it were at or below it.
 fn point_multiple(point: &Point) -> String {
     if point.multiple == 1.0 { number(1.0) } else { four_digits(point.multiple) }
 }
 
-/// Returns the word for a run of which no verdict follows, with its jobs; `None` if one does.
+/// Returns the word for a run of which no verdict follows, with the jobs of the run (`few`) or of its fullest window (`thin`);
+/// `None` if one does.
 fn no_verdict(point: &Point) -> Option<String> {
     match &point.undecided {
         _ if point.too_few_jobs => Some(format!("few: {}", count(point.offered))),
@@ -262,7 +251,7 @@ fn no_verdict(point: &Point) -> Option<String> {
     }
 }
 
-/// Returns the name of the ceiling without the rules on cost.
+/// Returns the name of the ceiling without the rules on cost: `on seed 1 without the rules on cost`.
 fn without_cost_rules(plan: &Plan) -> String {
     change::scope(plan).trim_start().to_owned()
 }

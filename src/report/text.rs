@@ -14,7 +14,7 @@ use crate::record::Summary;
 const INDENT: usize = 13;
 /// Characters of a column of the table of latencies.
 const COLUMN: usize = 11;
-/// The characters of the bar of a phase.
+/// The characters of the bar of a phase of the latency.
 const PHASE_BAR: usize = 20;
 /// The characters of the bar of a limit.
 const LIMIT_BAR: usize = 9;

@@ -2,7 +2,8 @@
 
 use crate::formatting::printable;
 
-/// Breaks `text` at spaces into lines of at most `width` characters. A longer word gets a line of its own.
+/// Breaks `text` at white space into lines of at most `width` characters. A longer word gets a line of its own. At least one
+/// line, which is empty if the text is.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
@@ -19,7 +20,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Shortens a name to `letters` characters by cutting its middle, since names usually differ at their ends.
+/// Shortens a name to `letters` characters, at least one, by cutting its middle, since names usually differ at their ends.
 pub(super) fn short(name: &str, letters: usize) -> String {
     let all: Vec<char> = name.chars().collect();
     if all.len() <= letters {

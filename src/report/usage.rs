@@ -2,8 +2,9 @@
 //! table of the heat map all use this.
 //!
 //! A limit of 6,000 tokens a minute allows 60,000 in ten minutes, whatever its refill policy and burst. So a burst may be
-//! charged more than 100 % of a step, and a limit that is full at the end may have been charged little in its last hour.
-//! Of an adaptive limit its mean over the run counts. A limit whose window is longer than the run is spread over the run: a day limit has its whole number for a short run.
+//! charged more than 100 % in a step, and a limit that is full at the end may have been charged little in its last hour.
+//! Of an adaptive limit its mean over the run counts. A limit whose window is longer than the run is spread over the run:
+//! a limit per day counts with its whole number in a short run.
 
 use crate::record::{Charged, Fill, Limit, Summary};
 use provider::Axis;
@@ -45,8 +46,9 @@ pub(super) struct Row<'s> {
     limit: Option<&'s Limit>,
     fill: &'s Fill,
     step_s: f64,
-    /// When arrivals ended, and when the last event happened.
+    /// When arrivals ended.
     duration_s: f64,
+    /// When the last event happened, but no earlier than the end of the arrivals.
     end_s: f64,
 }
 
@@ -84,7 +86,8 @@ impl Row<'_> {
         within(self.levels, steps).iter().copied().fold(0.0, f64::max)
     }
 
-    /// Returns what was charged during `steps` ÷ what the limit allows in them; `None` if it was not counted.
+    /// Returns what was charged during `steps` ÷ what the limit allows in them; `None` if it was not counted, or if the limit
+    /// allows nothing.
     pub(super) fn share(&self, steps: Range<usize>) -> Option<f64> {
         let limit = self.limit?;
         let charged = self.charged(steps.clone())?;
@@ -94,7 +97,8 @@ impl Row<'_> {
         (allowed > 0.0).then(|| charged / allowed)
     }
 
-    /// Returns what was charged during `steps`: calls, tokens, or seconds of calls in flight.
+    /// Returns what was charged during `steps`: calls, tokens, or seconds of calls in flight; `None` for audio, which is not
+    /// counted.
     pub(super) fn charged(&self, steps: Range<usize>) -> Option<f64> {
         let Charged { calls, prompt_tokens, completion_tokens, busy_s } = &self.fill.charged;
         let sum = |counts: &[u64]| as_f64(within(counts, steps.clone()).iter().sum());
@@ -121,15 +125,15 @@ impl Row<'_> {
     }
 }
 
-/// Columns of the heat map: ranges of steps of one round length, except for the last, which also takes what came after
-/// the end of the arrivals.
+/// Columns of the heat map: ranges of steps of one length, round if a round one fits. The last may be shorter, and also takes
+/// what came after the end of the arrivals unless that took so long that it has columns of its own.
 pub(super) struct Columns {
     pub(super) length_s: f64,
     pub(super) steps: Vec<Range<usize>>,
 }
 
 impl Columns {
-    /// Returns the columns of a run.
+    /// Returns the columns of a run; at least one step is covered.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -157,6 +161,15 @@ impl Columns {
         }
         Self { length_s: each as f64 * step_s, steps }
     }
+}
+
+/// Returns at most `most` of the values, those of the largest weight, in their own order; of equal ones the first.
+pub(super) fn largest<T>(values: Vec<T>, most: usize, weight: impl Fn(&T) -> f64) -> Vec<T> {
+    let mut ranked: Vec<(usize, T)> = values.into_iter().enumerate().collect();
+    ranked.sort_by(|(_, one), (_, other)| weight(other).total_cmp(&weight(one)));
+    ranked.truncate(most);
+    ranked.sort_by_key(|(place, _)| *place);
+    ranked.into_iter().map(|(_, value)| value).collect()
 }
 
 fn within<T>(values: &[T], steps: Range<usize>) -> &[T] {
@@ -210,7 +223,7 @@ workload:
             let summary = run(seed, Nanos::from_secs(seconds));
             let columns = Columns::of(&summary);
             let all = summary.series.offered.len();
-            prop_assert!(columns.steps.len() <= MAX_COLUMNS);
+            prop_assert!(columns.steps.len() < MAX_COLUMNS);
             prop_assert_eq!((columns.steps[0].start, columns.steps.last().unwrap().end), (0, all));
             prop_assert!(columns.steps.windows(2).all(|pair| pair[0].end == pair[1].start));
             let target = &summary.targets[0];
@@ -230,6 +243,14 @@ workload:
                 prop_assert_eq!(refused, target.limited_by.get(row.axis).copied().unwrap_or(0));
             }
         }
+    }
+
+    #[test]
+    fn the_largest_are_kept_in_their_own_order_also_behind_equal_ones() {
+        let weight = |value: &u32| f64::from(*value);
+        assert_eq!(largest(vec![0, 3, 0, 1, 2], 3, weight), [3, 1, 2]);
+        assert_eq!(largest(vec![0, 0, 5], 2, weight), [0, 5]);
+        assert_eq!(largest(vec![1, 2], 3, weight), [1, 2]);
     }
 
     #[test]

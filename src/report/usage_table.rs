@@ -25,7 +25,7 @@ pub(super) fn table(summary: &Summary) -> Markup {
         details {
             summary { "The same in numbers" }
             div.scroll {
-                table.hours {
+                table.use-over-time {
                     tr {
                         th {}
                         @for targets in rows.chunk_by(|one, next| one.target == next.target) {

@@ -99,7 +99,7 @@ fn not_judged(total: u64, rules: &[UnjudgedRule]) -> String {
     }
 }
 
-/// A smaller used share of a limit is nothing to a reader.
+/// If a smaller share of a limit is used, the sentence says that all of it is left.
 const MIN_USED_SHARE: f64 = 0.005;
 
 /// Returns the sentence on a limit whose window is half of the run or longer.
@@ -107,8 +107,8 @@ pub(super) fn long_window(window: &LongWindow, run_s: f64) -> String {
     long_window_against(window, &format!("the run {}", duration(run_s)), "the run begins")
 }
 
-/// Returns the same sentence with `runs`, the durations that the window is long against, and `begins`, which run begins as it
-/// says.
+/// Returns the same sentence. `runs` states the durations beside which the window is long; `begins`, as "the run begins", which
+/// run begins with what is left of the limit.
 pub(super) fn long_window_against(window: &LongWindow, runs: &str, begins: &str) -> String {
     let LongWindow { target, axis, window_s, used_share, assumed_share, sustained, .. } = window;
     let windows = format!("The window of {axis} on {target} is {}, {runs}", duration(*window_s));
@@ -133,7 +133,8 @@ pub(super) fn long_window_against(window: &LongWindow, runs: &str, begins: &str)
 /// The most workloads that the sentence on cut answers names.
 const MAX_CUT_WORKLOADS: usize = 3;
 
-/// Returns the sentence on cut answers, which begins with `when`: how many, of which workload, at which length.
+/// Returns the sentence on cut answers, which begins with `when` ("" or text that ends in a space): how many, of which
+/// workload, at which length.
 pub(super) fn cut_answers(when: &str, answers: &CutAnswers) -> String {
     let (all, begin) = if when.is_empty() { ("All", "Answers") } else { ("all", "answers") };
     let text = match answers.workloads.as_slice() {
@@ -310,7 +311,7 @@ fn workload_outcome(finding: &Finding, run_s: f64) -> String {
     format!("{workload}: {whole}{worst}.")
 }
 
-/// Says when a window begins, how long it is, what became of its jobs, and which limit refused most.
+/// Says when a window begins, how long it is, how many of its jobs succeeded and how fast, and which limit refused most.
 pub(super) fn worst_window(worst: &WorstWindow, run_s: f64) -> String {
     let jobs = served(worst.succeeded, worst.jobs, worst.p95_s);
     let refused = worst.refused_by.as_ref().map_or_else(String::new, |by| {

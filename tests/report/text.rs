@@ -104,7 +104,7 @@ workload: [{ name: w, arrivals: { constant: 300/min }, prompt: 500, completion: 
     let text = text::render(&summary, Style::Plain);
     assert!(text.contains("tpm         100k to 1M per min"), "{text}");
     assert!(
-        text.contains("limits that adapt: both of the limit at that time, the ceiling of its maximum"),
+        text.contains("limits that adapt: charged of the mean over the run, the ceiling of the maximum"),
         "{text}"
     );
     let ceiling = summary.ceiling.jobs_per_min.expect("a limit binds");

@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-/// Returns the addresses, accounts and models, for each wire format of the dialect a command that requests a completion, and
-/// the environment variables of the SDKs.
+/// Returns for each provider its address, accounts and models, for each wire format of its dialect a command that requests a
+/// completion, the base URLs and the environment variables of the SDKs, and whether it has a control plane. `any_key`: whether
+/// keys that no account has belong to the first one.
 pub(super) fn text(
     providers: &[Config],
     addresses: &[SocketAddr],
@@ -88,7 +89,7 @@ struct Account<'a> {
     keys: &'a [String],
 }
 
-/// Returns the same as one line of JSON, with the keys.
+/// Returns the same as one line of JSON, with the keys, without the commands and the base URLs of single SDKs.
 pub(super) fn json(providers: &[Config], addresses: &[SocketAddr], control: &ControlPlane) -> String {
     let has_control = matches!(control, ControlPlane::Enabled | ControlPlane::WithToken(_));
     let provider = |(config, address): (&'_ Config, &SocketAddr)| {

@@ -1,5 +1,5 @@
-//! The base URLs of a mock, as each SDK wants them: some add the version of the API themselves. The names and versions are those of the SDKs
-//! whose paths were read (2026-11).
+//! The base URLs of a mock, as each SDK wants them: some add the version of the API themselves. The names and versions are
+//! those of the SDKs whose paths were read (2026-11).
 
 use provider::config::Dialect;
 use std::fmt::{Display, Write as _};
@@ -60,7 +60,7 @@ mod tests {
     use provider::wire;
 
     #[test]
-    fn every_dialect_has_the_base_of_each_of_its_formats_for_openai() {
+    fn every_dialect_has_the_base_of_its_compatible_format_for_openai() {
         for dialect in Dialect::ALL {
             let base = wire::format(dialect).base();
             let found = bases(dialect).iter().find(|(known, _)| *known == base);

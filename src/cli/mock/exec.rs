@@ -17,7 +17,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// as well.
 ///
 /// # Errors
-/// If it cannot be started.
+/// If it cannot be started, or its end cannot be awaited.
 pub(super) async fn run(
     command: &[String],
     providers: &[Config],
@@ -45,7 +45,8 @@ pub(super) async fn run(
     Ok(Exit::Command(exit_code(ended.map_err(run_error)?)))
 }
 
-/// Returns the exit code of a command; of one that a signal ended, 128 and its number, as shells do.
+/// Returns the exit code of a command, 255 if it does not fit into a byte; of one that a signal ended, 128 plus its number, as
+/// shells do.
 fn exit_code(status: ExitStatus) -> u8 {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {

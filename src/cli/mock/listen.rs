@@ -13,8 +13,8 @@ impl Listen {
     pub(super) const DEFAULT: Self = Self(SocketAddr::new(LOOPBACK, DEFAULT_PORT));
     pub(super) const ANY_PORT: Self = Self(SocketAddr::new(LOOPBACK, 0));
 
-    /// Parses `4141`, `:4141`, `localhost:4141`, `127.0.0.1:4141`, `[::1]:4141`, or an address without a port. A port alone is one of
-    /// loopback, because the mock has no protection against others.
+    /// Parses `4141`, `:4141`, `localhost:4141`, `127.0.0.1:4141`, `[::1]:4141`, or an address without a port. A port alone is
+    /// one of loopback, because the mock has no protection against others.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let text = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
@@ -44,7 +44,8 @@ impl Listen {
         self.0
     }
 
-    /// Returns the address of the provider `index`: the next port for each, or port 0 for all. `None` if there is none.
+    /// Returns the address of the provider `index`: the next port for each, or port 0 for all. `None` if that port is above
+    /// 65535.
     pub(super) fn address(self, index: usize) -> Option<SocketAddr> {
         let port = match self.0.port() {
             0 => 0,

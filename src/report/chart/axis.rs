@@ -5,7 +5,7 @@ use crate::formatting;
 /// A position on an axis and its label.
 pub(super) type Tick = (f64, String);
 
-/// Round distances of ticks on a time axis, in seconds; longer ones are round numbers of days.
+/// Round distances of ticks on a time axis of four seconds or more, in seconds; longer ones are round numbers of days.
 const TIMES: [f64; 19] = [
     1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 10_800.0,
     14_400.0, 21_600.0, 43_200.0, DAY,
@@ -52,7 +52,7 @@ pub(super) fn thinned(ticks: Vec<Tick>, most: usize) -> Vec<Tick> {
     ticks.into_iter().step_by(each).collect()
 }
 
-/// Formats a duration for the side of a chart.
+/// Formats a duration as a label of a vertical axis.
 pub(super) fn seconds(length: f64) -> String {
     if (1.0..3_600.0).contains(&length) {
         format!("{} s", formatting::number(length))
@@ -61,7 +61,7 @@ pub(super) fn seconds(length: f64) -> String {
     }
 }
 
-/// Returns ticks at round times over a run of `length` seconds, and the name of their unit.
+/// Returns ticks at round times from zero up to `length` seconds, and the name of their unit.
 pub(super) fn times(length: f64) -> (Vec<Tick>, &'static str) {
     let step = TIMES
         .into_iter()
@@ -91,7 +91,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Law: an axis encloses its data and has 2 to 11 ticks.
+        /// Law: a linear and a logarithmic axis enclose their data, a linear one with 2 to 11 ticks; a time axis has 1 to 10
+        /// ticks, none after the end.
         #[test]
         fn axes_enclose_their_data(top in 1e-5f64..1e12, ratio in 1.0f64..1e5, length in 0.0f64..1e9) {
             let linear = linear(top, formatting::number);

@@ -12,7 +12,7 @@ const BAR: Frame = Frame { left: 0, top: 4, right: WIDTH, bottom: 42 };
 /// The colours of the phases, in order.
 const ROLES: [Role; 5] = [Role::Queue, Role::Wait, Role::Lost, Role::FirstToken, Role::Output];
 
-/// Returns the phases of a job in order, each with its mean duration in seconds.
+/// Returns the phases of the latency of a job in order, each with its mean duration in seconds.
 pub(crate) fn parts(time: &LatencyBreakdown) -> [(&'static str, f64); ROLES.len()] {
     [
         ("queue", time.queue),

@@ -16,7 +16,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, IntoFont, ShapeStyle, TextStyle};
 use std::ops::Range;
 
-/// The width of every chart.
+/// The width of every chart, in nominal units: pixels of a chart that is a file of its own.
 pub(super) const WIDTH: i32 = 720;
 /// Coordinates in the SVG per nominal unit.
 pub(super) const SCALE: i32 = 4;
@@ -26,7 +26,7 @@ pub(super) const LABEL: i32 = 12;
 const FONT_SIZE_DIVISOR: f64 = 1.24;
 const INTO_STRING: &str = "drawing into a string does not fail";
 
-/// A blank chart.
+/// The surface that a chart is drawn on. Its positions and lengths are in nominal units.
 pub(super) struct Canvas<'a>(DrawingArea<SVGBackend<'a>, Shift>);
 
 /// Which part of a text is at its point.
@@ -118,7 +118,7 @@ impl<'a> Canvas<'a> {
         self.0.draw(&DashedPathElement::new(ends, dash, gap, pen(role, 1))).expect(INTO_STRING);
     }
 
-    /// Draws a legend in one line from `(x, y)`; returns where it ends.
+    /// Draws a legend in one line from `(x, y)`; returns the `x` at which a further entry would begin.
     pub(super) fn legend(&self, (x, y): (i32, i32), entries: &[(Mark, Role, &str)]) -> i32 {
         let mut x = x;
         for (mark, role, name) in entries {
@@ -170,7 +170,7 @@ impl Plot<'_, '_> {
         }
     }
 
-    /// A line through points, `thickness` in nominal units.
+    /// Draws a line through points, `thickness` in nominal units.
     pub(super) fn stroke(&self, points: &[(f64, f64)], role: Role, thickness: u32) {
         let points: Vec<_> = points.iter().map(|point| self.inside(*point)).collect();
         self.area.draw(&PathElement::new(points, pen(role, thickness))).expect(INTO_STRING);
@@ -250,7 +250,7 @@ impl Plot<'_, '_> {
     }
 }
 
-/// Moves the positions of labels up just as far as needed so that they keep `apart` from each other and from `bottom`.
+/// Moves the positions of labels up just as far as needed so that they keep `apart` from each other and none is below `bottom`.
 /// `positions` are ordered from the lowest on the canvas to the highest.
 pub(super) fn spread_up(positions: &mut [i32], bottom: i32, apart: i32) {
     let mut below = bottom + apart;

@@ -3,8 +3,7 @@
 use super::axis;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, WIDTH, width_of};
 use super::{Chart, LEFT, RIGHT, incident, length_of, rates};
-use crate::formatting::usd;
-use crate::formatting::{duration, number, percent, share_of};
+use crate::formatting::{duration, number, percent, plural, share_of, usd};
 use crate::record::Summary;
 use crate::report::chart_data::{ChartData, Line, Panel, Shape, YUnit};
 use crate::report::compare::Named;
@@ -15,15 +14,27 @@ const HEIGHT: i32 = 300;
 const FRAME: Frame = Frame { left: LEFT, top: 50, right: RIGHT, bottom: HEIGHT - 44 };
 /// Runs beyond this are not drawn, since their colours could not be distinguished.
 const MAX_RUNS: usize = 6;
-/// Characters of a run's name.
+/// Characters of the label of a run.
 const LETTERS: usize = 24;
 /// If the highest value is more than this times the lowest, the axis is logarithmic.
 const WIDE: f64 = 20.0;
 
-/// Returns the charts of a comparison.
+/// Returns the charts of a comparison. Their titles are about all runs, also those that are not drawn.
 pub(in crate::report) fn charts(runs: &[Named<'_>]) -> Vec<Chart> {
-    let runs = &runs[..runs.len().min(MAX_RUNS)];
     [answered(runs), latency(runs), bars(runs)].into_iter().flatten().collect()
+}
+
+/// Returns the runs that are drawn.
+fn drawn<'r, 'run>(runs: &'r [Named<'run>]) -> &'r [Named<'run>] {
+    &runs[..runs.len().min(MAX_RUNS)]
+}
+
+/// Returns a note, with the number of runs that are not drawn if there are any.
+fn with_hidden(note: &str, runs: &[Named<'_>]) -> String {
+    match runs.len().saturating_sub(MAX_RUNS) {
+        0 => note.to_owned(),
+        hidden => format!("{note} Not shown: {}.", plural(hidden as u64, "run")),
+    }
 }
 
 /// The curve of one run; `None` leaves a gap.
@@ -38,19 +49,19 @@ struct Curves {
 }
 
 fn answered(runs: &[Named<'_>]) -> Option<Chart> {
-    let curves = Curves::of(runs, YUnit::PerMinute, |run, length| {
+    let curves = Curves::of(drawn(runs), YUnit::PerMinute, |run, length| {
         let points = rates(run, &run.series.succeeded, length).into_iter();
         points.map(|(at, rate)| (at, Some(rate))).collect()
     });
     let share = |run: &Summary| share_of(run.jobs.succeeded, run.jobs.offered);
     let title = range("Success: ", runs, share, percent)?;
-    let note = "Jobs that succeeded per minute.";
-    Some(curves.chart(runs, "answered", title, note))
+    let note = with_hidden("Jobs that succeeded per minute.", runs);
+    Some(curves.chart(drawn(runs), "answered", title, note))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "there are few steps")]
 fn latency(runs: &[Named<'_>]) -> Option<Chart> {
-    let curves = Curves::of(runs, YUnit::Seconds, |run, length| {
+    let curves = Curves::of(drawn(runs), YUnit::Seconds, |run, length| {
         let steps = run.series.p95_s.iter().enumerate();
         let points = steps.map(|(step, p95)| ((step as f64 + 0.5) * run.series.step_s, *p95));
         points.filter(|(at, _)| *at <= length).collect()
@@ -58,7 +69,7 @@ fn latency(runs: &[Named<'_>]) -> Option<Chart> {
     let p95 = |run: &Summary| (run.latency_s.count > 0).then_some(run.latency_s.p95);
     let title = range("p95 latency: ", runs, p95, duration)?;
     let note = "The 95th percentile of latency, of jobs that succeeded, by the time they ended.";
-    Some(curves.chart(runs, "latency-p95", title, note))
+    Some(curves.chart(drawn(runs), "latency-p95", title, with_hidden(note, runs)))
 }
 
 /// Returns the first run of each set of incidents; a run without incidents is left out.
@@ -97,9 +108,9 @@ impl Curves {
         }
     }
 
-    fn chart(self, runs: &[Named<'_>], name: &'static str, title: String, note: &str) -> Chart {
+    fn chart(self, runs: &[Named<'_>], name: &'static str, title: String, note: String) -> Chart {
         let shaded = with_distinct_incidents(runs);
-        let chart = Chart::new(name, title, note.to_owned(), HEIGHT, |canvas| self.draw(canvas, &shaded));
+        let chart = Chart::new(name, title, note, HEIGHT, |canvas| self.draw(canvas, &shaded));
         let chart = match self.chart_data() {
             Some(data) => chart.with_data(data),
             None => chart,
@@ -107,7 +118,7 @@ impl Curves {
         shaded.into_iter().fold(chart, Chart::with_incidents)
     }
 
-    /// Returns the lowest value above zero, and the highest.
+    /// Returns the lowest value above zero, and the highest, but at least a millionth.
     fn extent(&self) -> (f64, f64) {
         let values = || self.points.iter().flatten().filter_map(|(_, value)| *value);
         let high = values().fold(1e-6, f64::max);
@@ -204,11 +215,12 @@ fn bars(runs: &[Named<'_>]) -> Option<Chart> {
     if runs.is_empty() {
         return None;
     }
-    let rows = i32::try_from(runs.len()).unwrap_or(0);
-    let height = (HEAD + ROW * rows + GAP) * 3;
     let attempts = |run: &Summary| share_of(run.attempts.total, run.jobs.offered);
     let title = range("Attempts per job: ", runs, attempts, number)?;
-    let note = "Bars of one group share a scale.".to_owned();
+    let note = with_hidden("Bars of one group share a scale.", runs);
+    let runs = drawn(runs);
+    let rows = i32::try_from(runs.len()).unwrap_or(0);
+    let height = (HEAD + ROW * rows + GAP) * 3;
     Some(Chart::new("bars", title, note, height, |canvas| {
         let mut y = 0;
         for measured in MEASURED {

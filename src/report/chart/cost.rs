@@ -43,7 +43,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
         "USD per hour, by the time the calls ended; beside each provider its cost in the run.".to_owned();
     if all.len() > MAX_PROVIDERS {
         let hidden = plural((all.len() - MAX_PROVIDERS) as u64, "provider");
-        note.push_str(&format!(" {hidden} that charged less are not shown."));
+        note.push_str(&format!(" Not shown: {hidden}, with no higher cost than these."));
         all.truncate(MAX_PROVIDERS);
     }
     let data = chart_data(summary, &all);
@@ -70,7 +70,7 @@ fn costs(summary: &Summary) -> Vec<Cost<'_>> {
 fn draw(canvas: &Canvas<'_>, summary: &Summary, costs: &[Cost<'_>]) {
     let length = length_of(summary);
     let highest = costs.iter().flat_map(|cost| &cost.points).fold(1e-9, |top: f64, (_, rate)| top.max(*rate));
-    // The axis does not go below a millionth, so smaller rates are drawn flat.
+    // The axis ends at no less than a millionth, so smaller rates are drawn flat.
     let rows = axis::linear(highest * 1.02, number);
     let plot = canvas.plot(FRAME, 0.0..length, 0.0..rows.last().map_or(1.0, |row| row.0));
     incident::draw(&plot, summary);

@@ -24,24 +24,24 @@ const WIDE: f64 = 20.0;
 const MAX_LINES: usize = 5;
 
 /// Draws the chart; `None` if the plan has no curve.
-pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
-    let last = report.curve.last().filter(|last| last.offered_jobs_per_min > 0.0)?;
+pub(in crate::report) fn chart(plan: &Plan) -> Option<Chart> {
+    let last = plan.curve.last().filter(|last| last.offered_jobs_per_min > 0.0)?;
     let picture = Picture {
-        report,
-        minutes: (report.duration_s / 60.0).max(1e-6),
+        plan,
+        minutes: (plan.duration_s / 60.0).max(1e-6),
         most: last.offered_jobs_per_min,
-        limits: lines(report, last.offered_jobs_per_min),
+        limits: lines(plan, last.offered_jobs_per_min),
     };
     let note = "Each point is a whole run. Jobs succeeded, failed and shed per minute, stacked unless \
                 the screen is narrow; their sum is the load. Dashed, horizontal: what the limits allow on average. \
                 Vertical: the present load, and the simulated ceiling with its interval.";
     let data = picture.chart_data();
-    let chart = Chart::new("curve", title(report), note.to_owned(), HEIGHT, |canvas| picture.draw(canvas));
+    let chart = Chart::new("curve", title(plan), note.to_owned(), HEIGHT, |canvas| picture.draw(canvas));
     Some(chart.with_data(data))
 }
 
-fn title(report: &Plan) -> String {
-    let simulated = &report.ceiling.simulated;
+fn title(plan: &Plan) -> String {
+    let simulated = &plan.ceiling.simulated;
     let Some((jobs, multiple)) = simulated.jobs_per_min.zip(simulated.multiple) else {
         return match simulated.lowest_tried {
             _ if simulated.undecided.is_some() => "Too few jobs to tell the ceiling".to_owned(),
@@ -72,10 +72,10 @@ fn title(report: &Plan) -> String {
 }
 
 /// Returns what the limits allow: single targets, all together, and with the cache.
-fn lines(report: &Plan, most: f64) -> Vec<(f64, String)> {
-    let analytic = &report.ceiling.analytic;
+fn lines(plan: &Plan, most: f64) -> Vec<(f64, String)> {
+    let analytic = &plan.ceiling.analytic;
     let selection = LimitSelection {
-        targets: &report.targets,
+        targets: &plan.targets,
         all: analytic.jobs_per_min,
         highest: most,
         lines: MAX_LINES,
@@ -88,14 +88,14 @@ fn lines(report: &Plan, most: f64) -> Vec<(f64, String)> {
 }
 
 struct Picture<'r> {
-    report: &'r Plan,
+    plan: &'r Plan,
     minutes: f64,
-    /// The highest load of the curve, where both axes end, in jobs per minute.
+    /// The highest load of the curve, where the horizontal axis ends, in jobs per minute.
     most: f64,
     limits: Vec<(f64, String)>,
 }
 
-/// A measure of a point, per minute or in seconds.
+/// A measure of a point, given the minutes of its run: per minute, or in seconds.
 type Measure = fn(&Point, f64) -> Option<f64>;
 
 /// The outcomes of a job from the bottom up.
@@ -114,7 +114,7 @@ const TIMES: [(&str, Role, Measure); 2] = [
 impl Picture<'_> {
     /// Returns the values of a measure along the curve.
     fn along(&self, measure: Measure) -> Vec<(f64, f64)> {
-        let points = self.report.curve.iter();
+        let points = self.plan.curve.iter();
         points.filter_map(|point| Some((point.offered_jobs_per_min, measure(point, self.minutes)?))).collect()
     }
 
@@ -150,9 +150,10 @@ impl Picture<'_> {
         canvas.text((JOBS.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, "offered jobs per minute");
     }
 
-    /// Returns the data for the interactive chart, which narrow screens show instead of the drawing: the same values, not stacked.
+    /// Returns the data for the interactive chart, which narrow screens show instead of the drawing: the same values, not
+    /// stacked, without those far above the highest load.
     fn chart_data(&self) -> ChartData {
-        let curve = &self.report.curve;
+        let curve = &self.plan.curve;
         let values = |measure: Measure| curve.iter().map(move |point| measure(point, self.minutes));
         let line = |(name, role, measure): (&str, Role, Measure), shape| {
             let values = values(measure).map(|value| value.filter(|value| *value <= self.most * 1.5));
@@ -194,8 +195,8 @@ impl Picture<'_> {
 
     /// Returns the bands of the present load, and of the ceiling with its interval.
     fn bands(&self) -> Vec<Band> {
-        let load = self.report.load.jobs_per_min;
-        let simulated = &self.report.ceiling.simulated;
+        let load = self.plan.load.jobs_per_min;
+        let simulated = &self.plan.ceiling.simulated;
         let mut bands = vec![Band::new(&format!("load {}", number(load)), Role::Offered, load..load)];
         if let Some(ceiling) = simulated.jobs_per_min.filter(|rate| *rate <= self.most && *rate > 0.0) {
             let (low, high) = simulated
@@ -229,15 +230,15 @@ impl Picture<'_> {
         }
         let succeeded: Vec<_> = std::iter::once((0.0, 0.0)).chain(self.along(OUTCOMES[0].2)).collect();
         plot.stroke(&succeeded, Role::Served, 3);
-        for (point, at) in self.report.curve.iter().zip(&succeeded[1..]) {
+        for (point, at) in self.plan.curve.iter().zip(&succeeded[1..]) {
             plot.dot(*at, if point.holds { Role::Served } else { Role::Full });
         }
     }
 
     /// Draws the present load and the ceiling with its interval through a panel.
     fn draw_ceiling(&self, plot: &Plot<'_, '_>) {
-        let load = self.report.load.jobs_per_min;
-        let simulated = &self.report.ceiling.simulated;
+        let load = self.plan.load.jobs_per_min;
+        let simulated = &self.plan.ceiling.simulated;
         plot.vertical_dashes(load, Role::Muted);
         if let (Some(low), Some(high)) = (simulated.low, simulated.high) {
             plot.band(low * load, high * load, Role::Ceiling, 0.22);
@@ -247,9 +248,9 @@ impl Picture<'_> {
         }
     }
 
-    /// Labels the vertical lines in the empty half above the load, and draws a ring around the knee.
+    /// Labels the vertical lines in the empty half above the load, and draws a ring around the ceiling.
     fn draw_names(&self, canvas: &Canvas<'_>, plot: &Plot<'_, '_>) {
-        let load = self.report.load.jobs_per_min;
+        let load = self.plan.load.jobs_per_min;
         // On the left of its line if that side is free or the right has no room.
         let name = |x: f64, y: i32, role: Role, text: &str| {
             let (at, width) = (plot.x(x), width_of(text, LABEL) + 8);
@@ -258,7 +259,7 @@ impl Picture<'_> {
             let (x, anchor) = if left { (at - 7, Anchor::Right) } else { (at + 7, Anchor::Left) };
             canvas.text((x, y), LABEL, role, anchor, text);
         };
-        let simulated = &self.report.ceiling.simulated;
+        let simulated = &self.plan.ceiling.simulated;
         if let Some(ceiling) = simulated.jobs_per_min.filter(|rate| *rate <= self.most && *rate > 0.0) {
             plot.ring((ceiling, self.succeeded_at(ceiling)), Role::Ceiling);
             name(ceiling, JOBS.top + 10, Role::Ceiling, &format!("ceiling {}", number(ceiling)));
@@ -270,7 +271,7 @@ impl Picture<'_> {
         name(load, JOBS.top + 50, Role::Muted, &format!("load {}", number(load)));
     }
 
-    /// Returns the jobs succeeded per minute at a load between two runs, interpolated.
+    /// Returns the jobs succeeded per minute at a load between two runs, interpolated; beyond the last run, the load itself.
     fn succeeded_at(&self, load: f64) -> f64 {
         let succeeded: Vec<_> = std::iter::once((0.0, 0.0)).chain(self.along(OUTCOMES[0].2)).collect();
         let around = succeeded.windows(2).find(|pair| pair[0].0 <= load && load <= pair[1].0);
@@ -317,7 +318,7 @@ impl Picture<'_> {
         Some(plot)
     }
 
-    /// Returns the lowest and the highest latency, in seconds.
+    /// Returns the lowest latency above zero and the highest, in seconds; `None` if there are none.
     fn extent(&self) -> Option<(f64, f64)> {
         let values: Vec<f64> = TIMES
             .iter()

@@ -1,4 +1,4 @@
-//! The fallback chart: the share of served jobs that a later step of their route served, over time.
+//! The fallback chart: the share that a later step of their route served, of the jobs that a target served, over time.
 
 use super::axis;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark};
@@ -28,7 +28,8 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
         let when = moment(at, summary.duration_s);
         title.push_str(&format!("; around {when} {}", percent(share)));
     }
-    let note = "The share that a later step of their route served, of the jobs that a target served (neither from the cache nor coalesced), by the time they ended.";
+    let note = "The share that a later step of their route served, of the jobs that a target served (neither from the cache nor \
+                coalesced), by the time they ended.";
     let data = chart_data(summary, &shares);
     let chart = Chart::new("fallback", title, note.to_owned(), HEIGHT, |canvas| {
         draw(canvas, summary, &shares, overall);

@@ -25,7 +25,7 @@ const ABOVE: i32 = 22;
 const BELOW: i32 = 34;
 /// Strips beyond this are left out, the least used first.
 const MAX_STRIPS: usize = 14;
-/// A limit counts as full from this share in use on.
+/// A limit counts as full if at least this share of it was in use at one instant.
 const FULL: f64 = 0.98;
 /// The top of a strip: 100 %, and room above for charges beyond it.
 const TOP: f64 = 1.14;
@@ -37,6 +37,7 @@ struct Strip<'s> {
     row: Row<'s>,
     /// The share charged over the whole run; `None` if it was not counted.
     mean: Option<f64>,
+    /// The largest share in use.
     peak: f64,
 }
 
@@ -67,7 +68,10 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
                     more than 100 %. Line: the largest share of the limit in use."
             .to_owned();
     if hidden > 0 {
-        note.push_str(&format!(" {} used less are not shown.", formatting::plural(hidden, "limit")));
+        note.push_str(&format!(
+            " Not shown: {}, used no more than these.",
+            formatting::plural(hidden, "limit")
+        ));
     }
     let (height, _) = layout(&shown);
     let chart_data = chart_data(summary, &shown);
@@ -113,15 +117,11 @@ fn layout(strips: &[Strip<'_>]) -> (i32, Vec<i32>) {
 }
 
 /// Returns the most used strips in their own order, and how many are left out.
-fn shown(mut all: Vec<Strip<'_>>) -> (Vec<Strip<'_>>, u64) {
-    let mut weights: Vec<f64> = all.iter().map(Strip::weight).collect();
-    weights.sort_by(|a, b| b.total_cmp(a));
-    let least = weights.get(MAX_STRIPS - 1).copied().unwrap_or(0.0);
+fn shown(all: Vec<Strip<'_>>) -> (Vec<Strip<'_>>, u64) {
     let before = all.len();
-    all.retain(|strip| strip.weight() >= least);
-    all.truncate(MAX_STRIPS);
-    let hidden = before - all.len();
-    (all, hidden as u64)
+    let shown = usage::largest(all, MAX_STRIPS, Strip::weight);
+    let hidden = before - shown.len();
+    (shown, hidden as u64)
 }
 
 fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
@@ -158,7 +158,7 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
     canvas.text((RIGHT, height - 8), LABEL, Role::Muted, Anchor::Right, unit);
 }
 
-/// Draws one strip: charges as an area, capped at 100 %; the share in use as a line.
+/// Draws one strip: charges as an area, capped at 100 %, with a bar above where they are more; the share in use as a line.
 #[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
 fn draw_strip(plot: &Plot<'_, '_>, summary: &Summary, strip: &Strip<'_>, length: f64) {
     let step_s = summary.series.step_s;

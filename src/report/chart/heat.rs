@@ -35,12 +35,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
         return None;
     }
     let before = rows.len();
-    if before > MAX_ROWS {
-        let mut weights: Vec<f64> = rows.iter().map(most).collect();
-        weights.sort_by(|a, b| b.total_cmp(a));
-        rows.retain(|row| most(row) >= weights[MAX_ROWS - 1]);
-        rows.truncate(MAX_ROWS);
-    }
+    let rows = usage::largest(rows, MAX_ROWS, most);
     let each = formatting::duration(columns.length_s);
     let mut note = format!(
         "Per {each}: charges in percent of what the limit allows in that time. \
@@ -48,7 +43,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     );
     if before > rows.len() {
         let hidden = formatting::plural((before - rows.len()) as u64, "limit");
-        note.push_str(&format!(" {hidden} charged less are not shown."));
+        note.push_str(&format!(" Not shown: {hidden}, charged no more than these."));
     }
     let height = layout(&rows).0;
     let title = title(summary, &rows, &columns);

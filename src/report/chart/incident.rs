@@ -34,7 +34,7 @@ pub(super) fn note(summary: &Summary) -> Option<String> {
     Some(format!("Shaded: {}.", names.join("; ")))
 }
 
-/// Describes an incident: `groq 503 (20 % of calls) from 13:00 for 45 min`.
+/// Describes an incident: `groq 503 (20 % of calls) from 13:00 h for 45 min`.
 fn described(incident: &Incident, summary: &Summary) -> String {
     let share =
         if incident.share < 1.0 { format!(" ({} of calls)", percent(incident.share)) } else { String::new() };
@@ -88,7 +88,7 @@ pub(super) fn draw_names(canvas: &Canvas<'_>, plot: &Plot<'_, '_>, summary: &Sum
     }
 }
 
-/// Returns the begin and the end of a band, inside the time axis.
+/// Returns the start and the end of a band, inside the time axis.
 fn span(incident: &Incident, length: f64) -> (f64, f64) {
     let to = incident.to_s.max(incident.from_s + length * MIN_WIDTH).min(length);
     (incident.from_s.min(to), to)

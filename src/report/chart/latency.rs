@@ -33,7 +33,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     )
 }
 
-/// Returns the start and the value of the step with the highest 95th percentile.
+/// Returns the start and the value of the step with the highest 95th percentile; `None` if no step has one.
 #[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
 fn worst(summary: &Summary) -> Option<(f64, f64)> {
     let steps = summary.series.p95_s.iter().enumerate();
@@ -95,7 +95,7 @@ fn curves(summary: &Summary) -> [(&[Option<f64>], Role, &'static str, f64); 2] {
     ]
 }
 
-/// Returns the lowest value above zero, and the highest.
+/// Returns the lowest value above zero, and the highest, but at least a microsecond.
 fn extent(summary: &Summary) -> (f64, f64) {
     let values = || curves(summary).into_iter().flat_map(|(values, ..)| values.iter().flatten().copied());
     let high = values().fold(1e-6, f64::max);

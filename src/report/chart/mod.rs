@@ -1,4 +1,4 @@
-//! The charts: each a function from a summary to a drawing whose title states what it shows.
+//! The charts: each a function from a run, several runs or a plan to a drawing whose title states what it shows.
 //!
 //! A chart is drawn once. Inside a page it uses the page's style and heading; as a file of its own it includes both.
 
@@ -27,20 +27,21 @@ use canvas::{SCALE, WIDTH};
 use std::fmt::Write;
 use std::ops::Range;
 
-/// The left and right ends of the axes of every chart over time, so that stacked charts line up.
+/// The left and right ends of the axes of every chart over time but the heat map, so that charts below each other line up.
 const LEFT: i32 = 84;
 const RIGHT: i32 = WIDTH - 128;
 /// Steps are grouped until they hold this many jobs on average: the relative noise of a Poisson count of 40 is a sixth.
 const MIN_JOBS_PER_POINT: u64 = 40;
-/// Grouping never leaves fewer points than this.
+/// Grouping never leaves fewer points than this, if there are as many steps.
 const MIN_POINTS: usize = 16;
-/// A drain (after the last arrival) longer than this share of the run is drawn to its end.
+/// If the last event is later than the end of the arrivals by more than this share of the time of the arrivals, the time axis
+/// goes on to it.
 const LONG_DRAIN: f64 = 0.1;
 
 /// The height of a heading above a chart that is a file of its own, per line of text, and around the text.
 const LINE: i32 = 20;
 const PADDING: i32 = 14;
-/// Characters per line of a title, and of the note under it.
+/// Characters per line of the title of a chart that is a file of its own, and of the note under it.
 const TITLE: usize = 76;
 const NOTE: usize = 102;
 
@@ -108,7 +109,7 @@ impl Chart {
         self.data.as_ref()
     }
 
-    /// Renders an `<svg>` element for a page that includes `style`.
+    /// Renders an `<svg>` element, without title and note, for a page that includes the CSS of charts.
     #[must_use]
     pub fn inline(&self) -> String {
         let (width, height) = (WIDTH * SCALE, self.height * SCALE);
@@ -158,7 +159,7 @@ pub(super) fn style(within: &str) -> String {
     )
 }
 
-/// Wraps text to at most `most` lines of `letters` characters; the rest is cut.
+/// Wraps text to at most `most` lines of `letters` characters; the rest is cut, with `…` at the end of the last line.
 fn wrapped(text: &str, letters: usize, most: usize) -> Vec<String> {
     let mut lines = wrap(text, letters);
     if lines.len() > most {

@@ -19,7 +19,7 @@ const INCIDENTS: i32 = 42;
 /// smaller peaks are random variation.
 const MIN_PEAK_JOBS: f64 = 10.0;
 const MIN_PEAK_RATIO: f64 = 1.1;
-/// The title names the busiest minute if it is this many times the highest mean.
+/// The title names the busiest minute if it has more than this many times the highest mean.
 const STEEP: f64 = 1.5;
 /// Limits above this multiple of the highest rate are not drawn, since they would flatten the curves.
 const WITHIN: f64 = 1.8;
@@ -57,6 +57,9 @@ fn title(summary: &Summary) -> String {
             let when = formatting::moment(refusal.at_s, summary.duration_s);
             format!("{} first refuses at {when}; {share} of all jobs succeeded", refusal.axis)
         }
+        None if summary.attempts.limited > 0 => {
+            format!("The limits refused only attempts that are too large; {share} of all jobs succeeded")
+        }
         None => format!("No limit refused anything; {share} of all jobs succeeded"),
     }
 }
@@ -74,12 +77,13 @@ struct Picture<'s> {
     length: f64,
     /// When arrivals end; `None` if that is the end of the chart.
     arrivals_end: Option<f64>,
-    /// Offered, succeeded, then failures.
+    /// Offered, succeeded, then those of rate-limited attempts, failed and shed jobs that are not zero throughout.
     curves: Vec<Curve>,
-    /// The busiest minutes of the jobs offered, at the places of the curves; empty if they are not drawn.
+    /// The busiest minutes of the jobs offered, at the positions of the curves; empty if they are not drawn.
     peaks: Vec<(f64, f64)>,
     /// Jobs per minute and a short label, ascending.
     limits: Vec<(f64, String)>,
+    /// The highest value that is drawn, per minute.
     top: f64,
 }
 
@@ -95,7 +99,7 @@ impl<'s> Picture<'s> {
             ("shed", Role::Shed, &series.shed),
         ];
         let shown = all.into_iter().enumerate().filter(|(index, (.., counts))| {
-            // Curves of failures that are zero throughout are left out.
+            // Curves that are zero throughout are left out, except for offered and succeeded.
             *index < 2 || counts.iter().any(|count| *count > 0)
         });
         let curves: Vec<_> = shown

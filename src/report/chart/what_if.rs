@@ -24,13 +24,13 @@ const LETTERS: usize = 36;
 const MAX_BARS: usize = 20;
 
 /// Draws the chart; `None` if no change was tried.
-pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
-    report.what_if.first()?;
+pub(in crate::report) fn chart(plan: &Plan) -> Option<Chart> {
+    plan.what_if.first()?;
     let best =
-        report.what_if.iter().find(|change| change.is_proposed() && change.compared == Comparison::Higher);
-    let scope = change::scope(report);
+        plan.what_if.iter().find(|change| change.is_proposed() && change.compared == Comparison::Higher);
+    let scope = change::scope(plan);
     let title = match best {
-        Some(best) if report.ceiling.simulated.lowest_tried.is_some() => {
+        Some(best) if plan.ceiling.simulated.lowest_tried.is_some() => {
             format!("The best change is {}: the rules hold with it{scope}", best.change)
         }
         Some(best) => {
@@ -42,36 +42,36 @@ pub(in crate::report) fn chart(report: &Plan) -> Option<Chart> {
         "The ceiling{scope} in jobs/min with each change, on the same traffic, against that of the scenario as it is. USD: the \
          extra cost of a day at the present load."
     );
-    if report.what_if.len() > MAX_BARS {
-        let more = plural((report.what_if.len() - MAX_BARS) as u64, "change");
-        note.push_str(&format!(" {more} that rank lower are not shown."));
+    if plan.what_if.len() > MAX_BARS {
+        let more = plural((plan.what_if.len() - MAX_BARS) as u64, "change");
+        note.push_str(&format!(" Not shown: {more} of lower rank."));
     }
-    let rows = report.what_if.len().min(MAX_BARS);
+    let rows = plan.what_if.len().min(MAX_BARS);
     let height = ABOVE + ROW * i32::try_from(rows).unwrap_or(0) + BELOW;
-    Some(Chart::new("what-if", title, note, height, |canvas| draw(canvas, report, height)))
+    Some(Chart::new("what-if", title, note, height, |canvas| draw(canvas, plan, height)))
 }
 
-/// Returns the ceiling that changes are measured against, in jobs per minute, and its label: 0 if no load holds.
-fn measured_against(report: &Plan) -> (f64, String) {
-    match &report.compared {
-        Some(compared) => (compared.jobs_per_min, format!("ceiling{}", change::scope(report))),
+/// Returns the ceiling that changes are measured against, in jobs per minute (0 if no load holds), and its label.
+fn measured_against(plan: &Plan) -> (f64, String) {
+    match &plan.compared {
+        Some(compared) => (compared.jobs_per_min, format!("ceiling{}", change::scope(plan))),
         // No load holds, or the plan is of an earlier version.
-        None => (report.ceiling.simulated.jobs_per_min.unwrap_or(0.0), "ceiling now".to_owned()),
+        None => (plan.ceiling.simulated.jobs_per_min.unwrap_or(0.0), "ceiling now".to_owned()),
     }
 }
 
-fn draw(canvas: &Canvas<'_>, report: &Plan, height: i32) {
-    let (now, name) = measured_against(report);
-    let shown = &report.what_if[..report.what_if.len().min(MAX_BARS)];
+fn draw(canvas: &Canvas<'_>, plan: &Plan, height: i32) {
+    let (now, name) = measured_against(plan);
+    let shown = &plan.what_if[..plan.what_if.len().min(MAX_BARS)];
     let most = shown.iter().filter_map(|change| change.ceiling_jobs_per_min).fold(now, f64::max);
-    let scale = Scale { most: most.max(report.load.jobs_per_min) * 1.02 };
+    let scale = Scale { most: most.max(plan.load.jobs_per_min) * 1.02 };
     for (head, x) in [("lift", LIFT), ("USD per day", WIDTH)] {
         canvas.text((x, ABOVE - 14), LABEL, Role::Muted, Anchor::Right, head);
     }
     for (place, change) in (0..).zip(shown) {
-        bar(canvas, &scale, (report, change), now, ABOVE + ROW * place);
+        bar(canvas, &scale, (plan, change), now, ABOVE + ROW * place);
     }
-    for (rate, name, y) in [(report.load.jobs_per_min, "load", 8), (now, &*name, ABOVE - 18)] {
+    for (rate, name, y) in [(plan.load.jobs_per_min, "load", 8), (now, &*name, ABOVE - 18)] {
         if rate > 0.0 {
             let x = scale.x(rate);
             let text = format!("{name}: {}", number(rate));
@@ -104,15 +104,22 @@ impl Scale {
     }
 }
 
-/// Draws one change: the part of the ceiling that it keeps, what it gains or loses, and its numbers.
-fn bar(canvas: &Canvas<'_>, scale: &Scale, (report, effect): (&Plan, &ChangeEffect), now: f64, y: i32) {
+/// Draws one change: the part of the ceiling that it keeps, what it gains or loses, and its numbers; the numbers alone if the
+/// ceiling with it cannot be told.
+fn bar(canvas: &Canvas<'_>, scale: &Scale, (plan, effect): (&Plan, &ChangeEffect), now: f64, y: i32) {
     let middle = y + ROW / 2;
     let (top, bottom) = (middle - BAR / 2, middle + BAR / 2);
     canvas.text((LEFT - 10, middle), LABEL, Role::Ink, Anchor::Right, &short(&effect.change, LETTERS));
-    let reached = effect.ceiling_jobs_per_min;
-    let ceiling = reached.unwrap_or(if effect.below_jobs_per_min.is_some() { 0.0 } else { f64::MAX });
+    let ceiling = match effect.ceiling_jobs_per_min {
+        Some(ceiling) => ceiling,
+        None if effect.undecided.is_some() => now,
+        None if effect.below_jobs_per_min.is_some() => 0.0,
+        None => f64::MAX,
+    };
     let (low, high) = (scale.x(ceiling.min(now)), scale.x(ceiling.max(now)));
-    canvas.cell(Frame { left: LEFT, top, right: low, bottom }, Role::Fill, 0.45);
+    if effect.undecided.is_none() {
+        canvas.cell(Frame { left: LEFT, top, right: low, bottom }, Role::Fill, 0.45);
+    }
     if high > low {
         let lost = ceiling < now;
         let frame = Frame { left: low, top, right: high, bottom };
@@ -121,7 +128,7 @@ fn bar(canvas: &Canvas<'_>, scale: &Scale, (report, effect): (&Plan, &ChangeEffe
     let text = change::new_ceiling(effect);
     // To the right of both, so that no line runs through it.
     canvas.text((high + 6, middle), LABEL, Role::Ink, Anchor::Left, &text);
-    let lift = change::lift(report, effect);
+    let lift = change::lift(plan, effect);
     let role = if effect.compared == Comparison::Higher { Role::Ink } else { Role::Muted };
     canvas.text((LIFT, middle), LABEL, role, Anchor::Right, &lift);
     canvas.text((WIDTH, middle), LABEL, Role::Ink, Anchor::Right, &extra(effect.extra_usd_per_day));

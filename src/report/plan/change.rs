@@ -4,7 +4,8 @@ use super::users;
 use crate::formatting::{job_rate, number, plural};
 use crate::planner::{ChangeEffect, ChangeKind, Comparison, Plan};
 
-/// Formats the lift of a change: `1.87`, `equal` within the tolerance, `-` if there is no present ceiling.
+/// Formats the lift of a change: `1.87`, `equal` within the tolerance, `-` if there is no present ceiling or the new one cannot
+/// be told.
 pub(in crate::report) fn lift(plan: &Plan, change: &ChangeEffect) -> String {
     match () {
         () if plan.ceiling.simulated.lowest_tried.is_some() => "-".to_owned(),
@@ -14,7 +15,8 @@ pub(in crate::report) fn lift(plan: &Plan, change: &ChangeEffect) -> String {
     }
 }
 
-/// Says on which seed and by which rules changes are compared, if that is not said by the plan as a whole: ` on seed 1`.
+/// Says on which seed and by which rules changes are compared, if these differ from those of the plan as a whole: ` on seed 1`,
+/// ` on seed 1 without the rules on cost`; else empty.
 pub(in crate::report) fn scope(plan: &Plan) -> String {
     let Some(compared) = &plan.compared else { return String::new() };
     let seed = compared.seed.map_or_else(String::new, |seed| format!(" on seed {seed}"));
@@ -37,7 +39,7 @@ pub(in crate::report) fn base(plan: &Plan) -> Option<String> {
     Some(format!("lift: the ceiling divided by {from}, {what} the scenario as it is{scope}{rounding}"))
 }
 
-/// Says what a change does to the ceiling, with both numbers.
+/// Says what the change with this name does to the ceiling, with the present and the new one as far as they are known.
 pub(super) fn effect(plan: &Plan, name: &str, lift: Option<f64>) -> String {
     let change = plan.what_if.iter().find(|change| change.change == name);
     let scope = scope(plan);
@@ -69,7 +71,7 @@ pub(super) fn effect(plan: &Plan, name: &str, lift: Option<f64>) -> String {
     }
 }
 
-/// Formats the ceiling of a change; a bound if none was found.
+/// Formats the ceiling with a change; a bound if none was found, `not told` if it cannot be told.
 pub(in crate::report) fn new_ceiling(change: &ChangeEffect) -> String {
     if let Some(users) = users::ceiling_of(change) {
         return users;
@@ -83,7 +85,8 @@ pub(in crate::report) fn new_ceiling(change: &ChangeEffect) -> String {
     }
 }
 
-/// Formats the lift of a change per extra dollar a day, `-` if there is no present ceiling.
+/// Formats the lift of a change per extra dollar a day. Without such a number: `removed` for a policy left out, `saves` if it
+/// costs less, `no extra` if it costs the same, and `-` if it costs more.
 pub(in crate::report) fn lift_per_usd(plan: &Plan, change: &ChangeEffect) -> String {
     let has_lift = plan.ceiling.simulated.lowest_tried.is_none();
     match change.lift_per_usd.filter(|_| has_lift) {

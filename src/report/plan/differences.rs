@@ -1,10 +1,12 @@
-//! The sentences on why the simulated ceiling differs from the analytic one, by the direction in which each cause works.
+//! The sentences on why the simulated ceiling differs from the analytic one, by the direction in which each cause works, and on
+//! the peak that bounds the analytic one.
 
 use crate::formatting::{count, duration, job_rate, number, percent, plural};
 use crate::planner::{AnalyticCeiling, Difference, GiveUpBound, Plan};
 use crate::report::verdict;
 
-/// Returns the peak that bounds the analytic ceiling, the reasons why the two ceilings differ, and the bounds on bursts.
+/// Returns the sentences on the peak that bounds the analytic ceiling, on jobs that are too large, on the reasons why the two
+/// ceilings differ, and on the bounds on bursts.
 pub(super) fn sentences(plan: &Plan) -> Vec<String> {
     let peak = plan.ceiling.analytic.peak.as_ref().map(|peak| verdict::peak(peak, plan.duration_s));
     peak.into_iter().chain(too_large(&plan.ceiling.analytic)).chain(reasons(plan)).collect()
@@ -21,7 +23,7 @@ fn too_large(analytic: &AnalyticCeiling) -> Option<String> {
     ))
 }
 
-/// Returns the reasons why the two ceilings differ, those in the direction of the difference first.
+/// Returns the reasons why the two ceilings differ, those in the direction of the difference first, then the bounds on bursts.
 fn reasons(plan: &Plan) -> Vec<String> {
     let Some(ratio) = plan.ceiling.differences.iter().find_map(|difference| match difference {
         Difference::Gap { ratio } => Some(*ratio),

@@ -17,7 +17,7 @@ pub(super) fn why(few: &TooFewJobs) -> String {
     }
 }
 
-/// Says why a ceiling cannot be told, and what would help.
+/// Says why a ceiling cannot be told, and what would help, without an ending.
 pub(super) fn no_ceiling(few: &TooFewJobs) -> String {
     let TooFewJobs { rule, jobs, needed, window_s } = few;
     match window_s {
@@ -30,7 +30,7 @@ pub(super) fn no_ceiling(few: &TooFewJobs) -> String {
     }
 }
 
-/// Says whether the present load holds.
+/// Says whether the present load holds, without an ending.
 pub(super) fn present_load(load: &Load) -> String {
     let jobs = job_rate(load.jobs_per_min);
     match (&load.undecided, load.holds) {
@@ -59,7 +59,7 @@ pub(super) fn cannot_tell(
     format!("{known}: {on_seeds}{}.", no_ceiling(few))
 }
 
-/// Says on which seeds windows have too few jobs, and what is known of the scenario's own.
+/// Says on which seeds windows have too few jobs, and what is known of the scenario's own seed (`own`); ends in a space.
 fn on_seeds(seeds: UndecidedSeeds, own: u64) -> String {
     let UndecidedSeeds { seeds, undecided, held_jobs_per_min, broken_jobs_per_min } = seeds;
     let held = held_jobs_per_min.map(|jobs| format!("{} held", job_rate(jobs)));
@@ -76,7 +76,7 @@ fn on_seeds(seeds: UndecidedSeeds, own: u64) -> String {
     }
 }
 
-/// Returns the notes on the runs of the curve that have no verdict: how many jobs one needs.
+/// Returns the legend of the words for runs of the curve that have no verdict: `few` and `thin`, each if it occurs.
 pub(super) fn legend(plan: &Plan) -> Vec<String> {
     let of_runs = plan
         .ceiling

@@ -1,7 +1,7 @@
 //! The page of a plan: the answer, the ceiling curve, the what-ifs, and the tables behind them, with the whole plan as
 //! embedded JSON.
 
-use super::{change, differences, outages, sentences, users};
+use super::{change, differences, outages, purchase, sentences, users};
 use crate::formatting::{duration, four_digits, number, percent, plural, share_of, significant, usd};
 use crate::planner::{Finding, Plan};
 use crate::report::chart::what_if::extra;
@@ -58,7 +58,7 @@ fn tiles(plan: &Plan) -> Markup {
     let times_load = match plan.headroom {
         Some(times) => format!("{} ×", number(times)),
         None if simulated.undecided.is_some() => "cannot be told".to_owned(),
-        None if simulated.lowest_tried.is_some() => "no load holds".to_owned(),
+        None if simulated.lowest_tried.is_some() => "none held".to_owned(),
         None => "none found".to_owned(),
     };
     page::tiles(&[
@@ -112,19 +112,11 @@ fn what_ifs(plan: &Plan) -> Markup {
 
 fn buy(plan: &Plan) -> Markup {
     let Some(buy) = &plan.buy else { return Markup::default() };
-    let changes = if buy.undecided.is_some() {
-        "too few jobs for a verdict".to_owned()
-    } else if buy.changes.is_empty() && !buy.broken.is_empty() {
-        "no change that was tried helps".to_owned()
-    } else if buy.changes.is_empty() {
-        "no change is needed".to_owned()
-    } else {
-        sentences::change_list(&buy.changes)
-    };
+    let verdict = purchase::verdict(buy);
     let content = html! {
         p {
-            (text(&changes)) ": " (mark(buy.holds)) " on " (plural(buy.replicas.into(), "seed")) ", p95 "
-            (seconds(buy.p95_s)) ", " (buy.cost_usd_per_day.map_or_else(|| "an unknown cost".to_owned(), usd)) " a day at that load."
+            (text(&purchase::changes(buy))) ": " (page::mark(buy.holds, verdict, verdict)) " on "
+            (plural(buy.replicas.into(), "seed")) ", p95 " (seconds(buy.p95_s)) ", " (buy.cost_usd_per_day.map_or_else(|| "an unknown cost".to_owned(), usd)) " a day at that load."
         }
         @for rule in &buy.broken { p.note { "still fails: " (text(&rule.rule)) } }
     };
@@ -203,7 +195,8 @@ fn ceilings(plan: &Plan) -> Markup {
     section("The ceiling, analytic and simulated", &content)
 }
 
-/// Returns the rows of the ceilings on the scenario's own seed alone.
+/// Returns the rows of the ceilings on the scenario's own seed: by all rules if there are other seeds, and without the rules on
+/// cost if these break first.
 fn on_own_seed(plan: &Plan) -> impl Iterator<Item = Vec<Markup>> {
     let row = |name: String, multiple: f64, text: String| {
         vec![cell(name), cell(""), cell(number(multiple * plan.load.jobs_per_min)), cell(text)]

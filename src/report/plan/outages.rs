@@ -34,7 +34,8 @@ pub(super) fn sentence(outage: &Outage) -> String {
     format!("{verdict}.{}", each.collect::<String>())
 }
 
-/// Says which rules break, and for which jobs: those that arrive during the outage, or all of the run.
+/// Says which rules break, and for which jobs: all of the run, or those that arrive during the outage; of the latter, whether
+/// the rule also breaks over the run without the outage.
 fn broken(outage: &Outage) -> String {
     let list = |is_chosen: &dyn Fn(&BrokenRule) -> bool| -> Vec<BrokenRule> {
         outage.broken.iter().filter(|rule| is_chosen(rule)).cloned().collect()
@@ -107,7 +108,7 @@ fn of_workload(workload: &OutageWorkload) -> String {
     )
 }
 
-/// Formats a recovery for a table.
+/// Formats the time from the end of an outage to the recovery for a table, or why there is none.
 fn recovery(recovery: Recovery) -> String {
     match recovery {
         Recovery::After { seconds } if seconds <= 0.0 => "at its end".to_owned(),
@@ -121,7 +122,7 @@ fn share(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), percent)
 }
 
-/// Writes the table for the terminal.
+/// Writes the table for the terminal; nothing without outages.
 pub(super) fn print(report: &mut PlanReport, plan: &Plan) {
     if plan.outages.is_empty() {
         return;
@@ -152,7 +153,7 @@ pub(super) fn print(report: &mut PlanReport, plan: &Plan) {
     report.0.faint("the loss, by which rules are judged as well as over the run; recovery from its end");
 }
 
-/// Returns the section of the page.
+/// Returns the section of the page; empty without outages.
 pub(super) fn html(plan: &Plan) -> Markup {
     if plan.outages.is_empty() {
         return Markup::default();

@@ -57,6 +57,27 @@ pub(super) fn sentence(purchase: &Purchase) -> String {
     format!("{answer}{others}{}", incomplete(purchase))
 }
 
+/// Returns the changes of a purchase for a table; if there are none, why.
+pub(super) fn changes(purchase: &Purchase) -> String {
+    match purchase.changes.as_slice() {
+        _ if purchase.undecided.is_some() => "too few jobs for a verdict".to_owned(),
+        [] if !purchase.broken.is_empty() => "no change that was tried helps".to_owned(),
+        [] if purchase.holds => "no change is needed".to_owned(),
+        [] => "without any change".to_owned(),
+        changes => change_list(changes),
+    }
+}
+
+/// Returns the verdict on the target load with the changes of a purchase.
+pub(super) fn verdict(purchase: &Purchase) -> &'static str {
+    match () {
+        () if purchase.holds => "holds",
+        () if purchase.undecided.is_some() => "cannot be told",
+        () if purchase.broken.is_empty() => "is not proved to hold",
+        () => "does not hold",
+    }
+}
+
 /// Returns what is said of free accounts among the changes, or nothing.
 fn free_accounts(purchase: &Purchase) -> String {
     if purchase.free_accounts.is_empty() {
@@ -79,7 +100,7 @@ fn incomplete(purchase: &Purchase) -> &'static str {
     }
 }
 
-/// Returns what is said of changes that bring another model and may cost less, or nothing.
+/// Returns what is said of changes after which another model answers some jobs and that may cost less, or nothing.
 fn not_compared(purchase: &Purchase) -> String {
     if purchase.not_compared.is_empty() || !purchase.holds {
         return String::new();
@@ -88,7 +109,7 @@ fn not_compared(purchase: &Purchase) -> String {
     format!(" The same models suffice; whether {} costs less was not compared.", changes.join(" or "))
 }
 
-/// Returns what is said of models that answer only with the changes, or nothing.
+/// Returns what is said of models that answer jobs only with the changes, or nothing.
 fn other_models(purchase: &Purchase) -> String {
     if purchase.other_models.is_empty() {
         return String::new();
@@ -147,6 +168,15 @@ mod tests {
         assert!(text.contains("The search ended early"), "{text}");
         let screened = sentence(&Purchase { replicas: 3, ..cut });
         assert!(screened.contains("held on 3 seeds; 50 fresh ones are needed"), "{screened}");
+    }
+
+    #[test]
+    fn no_change_is_called_needed_only_if_the_load_holds() {
+        let without = Purchase { changes: Vec::new(), ..proved() };
+        assert_eq!((changes(&without), verdict(&without)), ("no change is needed".to_owned(), "holds"));
+        let unproved = Purchase { holds: false, ..without };
+        let expected = ("without any change".to_owned(), "is not proved to hold");
+        assert_eq!((changes(&unproved), verdict(&unproved)), expected);
     }
 
     #[test]

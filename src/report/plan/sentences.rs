@@ -10,7 +10,7 @@ use crate::record::LongWindow;
 use crate::report::verdict;
 use crate::scenario::Metric;
 
-/// Returns the answer as sentences, the most important first.
+/// Returns one text per finding, the most important first.
 pub(super) fn findings(plan: &Plan) -> Vec<String> {
     plan.findings.iter().map(|finding| self::finding(plan, finding)).collect()
 }
@@ -179,7 +179,7 @@ fn planning_ceiling(plan: &Plan, planning: &PlanningCeiling, runs: &str) -> Stri
     )
 }
 
-/// Says whether a change meets the rules on cost at the present load.
+/// Returns the sentence of [`Finding::Budget`]: whether a change meets the rules on cost at the present load.
 fn budget(rules: &[String], cost_usd: f64, cheapest: Option<&CheapestChange>) -> String {
     let (rules, now) = (rule_list(rules.iter().map(String::as_str)), usd(cost_usd));
     match cheapest {
@@ -216,12 +216,12 @@ fn improvement(plan: &Plan, improvement: &Improvement) -> String {
     format!("`{}` {effect}, {price}", improvement.change)
 }
 
-/// Formats a cost of a day in cents; a smaller one with as many digits as it needs.
+/// Formats a positive cost of a day to the cent; one below half a cent with as many digits as it needs.
 fn usd_per_day(usd: f64) -> String {
     if usd < 0.005 { format!("{} USD/day", number(usd)) } else { format!("{usd:.2} USD/day") }
 }
 
-/// Returns the cause of rules that break at the lowest load already.
+/// Returns the possible causes of rules that break at the lowest load already, though no limit refuses and no job waits.
 pub(super) fn cause(rules: &[BrokenRule]) -> String {
     let is_of = |metrics: &[Metric]| rules.iter().any(|rule| metrics.contains(&rule.metric));
     let mut causes = Vec::new();
@@ -236,7 +236,7 @@ pub(super) fn cause(rules: &[BrokenRule]) -> String {
     causes.join("; and ")
 }
 
-/// Says that more jobs are too large for every target than the rules allow to fail.
+/// Says that more jobs are too large for every target than the rules allow to fail, without an ending.
 pub(super) fn too_large(rules: &[BrokenRule], share: f64) -> String {
     let allow = if rules.len() == 1 { "allows" } else { "allow" };
     let list = rule_list(rules.iter().map(|rule| rule.rule.as_str()));
@@ -284,7 +284,7 @@ fn growth(growth: &Growth) -> String {
     }
 }
 
-/// Returns `in 5.3 months`, or in days if that is below a month.
+/// Returns `in 5.3 months`, in days if that is below a month; `within a day`, or `in more than a hundred years`.
 fn after_months(months: f64) -> String {
     let days = months * DAYS_PER_MONTH;
     let (amount, unit) = if months < 1.0 { (number(days), "day") } else { (number(months), "month") };

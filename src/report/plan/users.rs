@@ -19,7 +19,7 @@ fn load(users: u64, open_jobs_per_min: f64) -> String {
     }
 }
 
-/// Formats a target load.
+/// Formats a target load: with closed workloads as their users, else as a rate.
 pub(super) fn target(target: &TargetLoad) -> String {
     match target.users {
         Some(users) => load(users, target.jobs_per_min),
@@ -27,18 +27,20 @@ pub(super) fn target(target: &TargetLoad) -> String {
     }
 }
 
-/// Formats the ceiling with a change as a number of users; `None` if the load has no users.
+/// Formats the ceiling with a change as a number of users, the bound if none was found, `not told` if it cannot be told; `None`
+/// if the load has no users.
 pub(super) fn ceiling_of(change: &ChangeEffect) -> Option<String> {
     let users = count(change.users?);
     Some(match () {
+        () if change.undecided.is_some() => "not told".to_owned(),
         () if change.below_jobs_per_min.is_some() => format!("< {users}"),
         () if change.tried_jobs_per_min.is_some() => format!("> {users}"),
         () => users,
     })
 }
 
-/// Returns the finding about the load of users. `reason` is why there is no ceiling, if there is none; `runs` is the word
-/// for the runs of the plan.
+/// Returns the finding about the load of users. `tried` is the highest multiple of the load that was tried, the lowest if none
+/// held; `reason` is why there is no ceiling, if there is none; `runs` is the word for the runs of the plan.
 pub(super) fn sentence(
     user_load: &UserLoad,
     present: &Load,
@@ -75,7 +77,7 @@ pub(super) fn sentence(
     format!("The present load of {present} {verdict}; {ceiling}. {}", throughput(user_load))
 }
 
-/// Says why there is no ceiling; `tried` is the last multiple of the load that was tried.
+/// Says why there is no ceiling, without an ending. `tried`: as for [`sentence`].
 fn no_ceiling(reason: Option<&NoUserCeiling>, tried: f64) -> String {
     let tried = number(tried);
     match reason {

@@ -45,7 +45,7 @@ pub(super) fn sentence(violation: &FirstViolation) -> String {
 /// The cause of cut answers.
 pub(super) const CUT: &str = "the length at which answers are cut";
 
-/// Says what the cause may be if it is no limit.
+/// Says what the cause may be if no limit is known to be it.
 fn without_limit(violation: &FirstViolation) -> String {
     let none = if violation.at.is_some() { "No limit refuses or is full then" } else { "No limit refuses" };
     format!(

@@ -11,7 +11,7 @@
   const all = [];
   let figures = [];
 
-  // Numbers, shares, durations and instants as text: the same rules as in src/formatting.rs.
+  // Numbers, shares, durations and instants as text: the same rules as in src/formatting.rs, but instants without "min" and "h".
   const count = (whole) => String(whole).replace(/\B(?=(\d{3})+$)/g, ",");
   const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
   function number(value) {
@@ -161,7 +161,7 @@
     const range = (_, low, high) => {
       if (high == null) return [0, panel.top || 1];
       if (panel.logarithmic) return uPlot.rangeLog(low, high, 10, false);
-      // Shares far above all would flatten the rest; the legend tells them.
+      // Shares far above 100 % would flatten the rest; the legend shows them.
       if (panel.up === "share") return [0, Math.min(Math.max(panel.top, high), 1.5) * 1.04];
       return [0, Math.max(panel.top, high) * 1.04 || 1];
     };
@@ -223,24 +223,24 @@
   }
 
   function build() {
-    for (const { plots, live } of figures) {
+    for (const { plots, container } of figures) {
       plots.forEach((plot) => plot.destroy());
-      live.parentElement.classList.remove("drawn");
-      live.remove();
+      container.parentElement.classList.remove("drawn");
+      container.remove();
     }
     figures = [];
     all.length = 0;
     for (const source of document.querySelectorAll("script.numbers")) {
       const model = JSON.parse(source.textContent);
       if (model.across !== "time" && !narrow.matches) continue;
-      const live = document.createElement("div");
-      live.className = "live";
-      source.before(live);
+      const container = document.createElement("div");
+      container.className = "interactive";
+      source.before(container);
       source.parentElement.classList.add("drawn");
-      const plots = model.panels.map((panel, i) => draw(live, model, panel, i === 0, i === model.panels.length - 1));
-      figures.push({ plots, live });
+      const plots = model.panels.map((panel, i) => draw(container, model, panel, i === 0, i === model.panels.length - 1));
+      figures.push({ plots, container });
     }
-    const first = figures.length > 0 && all.some((plot) => plot.overTime) && figures[0].live;
+    const first = figures.length > 0 && all.some((plot) => plot.overTime) && figures[0].container;
     const hint = "Drag (or pull two fingers apart) to zoom all charts over time; a double click shows the whole run.";
     if (first) first.append(Object.assign(document.createElement("p"), { className: "note", textContent: hint }));
   }
@@ -252,8 +252,8 @@
   addEventListener("resize", () => {
     cancelAnimationFrame(resizing);
     resizing = requestAnimationFrame(() => {
-      for (const { plots, live } of figures)
-        for (const plot of plots) plot.setSize({ width: live.clientWidth, height: plot.height });
+      for (const { plots, container } of figures)
+        for (const plot of plots) plot.setSize({ width: container.clientWidth, height: plot.height });
     });
   });
 })();
