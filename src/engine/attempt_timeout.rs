@@ -13,6 +13,7 @@ use crate::event::{AttemptFailure, EventKind};
 use crate::ids::{AttemptId, Slot};
 use provider::{Instant, Nanos};
 use std::collections::VecDeque;
+use std::iter;
 
 /// The instants at which the attempts in flight time out.
 #[derive(Debug)]
@@ -99,8 +100,9 @@ impl Engine {
     ) {
         if let Some((until, cause)) = self.router.cool_down(self.now, slot, candidate, attempt, reply) {
             let (job, target) = (self.jobs.at(slot).job.id, candidate.target);
-            self.log(driver, job, EventKind::CooledDown { target, until, cause });
-            for (target, until) in self.router.park_account(self.now, target, until, cause) {
+            let parked = self.router.park_account(self.now, target, until, cause);
+            for target in iter::once(target).chain(parked) {
+                let (until, cause) = self.router.target(target).cool_down();
                 self.log(driver, job, EventKind::CooledDown { target, until, cause });
             }
         }

@@ -70,6 +70,7 @@ mod timers;
 mod wake;
 
 pub use driver::{Answer, Attempt, Driver, Handover};
+pub(crate) use reply::is_permanent_status;
 pub use reply::{LimitNumbers, Reply, Wait, WaitKind};
 
 use crate::event::{EndReason, Event, EventKind};
@@ -148,17 +149,16 @@ impl Engine {
         self.router.budget.deposit();
         if now >= deadline {
             self.give_up(driver, slot, EndReason::Deadline);
-            return None;
-        }
-        if let Some(answer) = self.cache.as_mut().and_then(|cache| cache.hit(now, fingerprint)) {
+        } else if let Some(answer) = self.cache.as_mut().and_then(|cache| cache.hit(now, fingerprint)) {
             self.serve_from_cache(driver, slot, answer.cut);
-            return None;
+        } else {
+            self.timers.set_deadline(deadline, slot, id);
+            match self.coalescer.as_mut().and_then(|coalescer| coalescer.join_leader(fingerprint, slot)) {
+                Some(leader) => self.follow(driver, slot, leader),
+                None => self.decide(driver, slot),
+            }
         }
-        self.timers.set_deadline(deadline, slot, id);
-        match self.coalescer.as_mut().and_then(|coalescer| coalescer.join_leader(fingerprint, slot)) {
-            Some(leader) => self.follow(driver, slot, leader),
-            None => self.decide(driver, slot),
-        }
+        // The job's deposit into the retry budget may be what they waited for, however the job ended.
         self.update_cool_down_queues();
         self.jobs.is_current(slot, id).then_some(slot)
     }

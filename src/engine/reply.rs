@@ -97,6 +97,13 @@ pub(super) enum ReplyClass {
     NotSent,
 }
 
+/// Returns `true` if the same request is answered with this status again, whenever it is sent: a client error, other than those
+/// that concern the connection or the moment (RFC 9110: 408 Request Timeout, 421 Misdirected Request; RFC 4918: 423 Locked, 424
+/// Failed Dependency; RFC 8470: 425 Too Early; RFC 6585: 429 Too Many Requests) and nginx's 499.
+pub(crate) const fn is_permanent_status(status: u16) -> bool {
+    matches!(status, 400..=407 | 409..=420 | 422 | 426..=428 | 431 | 451)
+}
+
 impl Reply {
     /// Returns the reply of an attempt that failed at `at`, without a wait, numbers or usage.
     #[must_use]
@@ -131,11 +138,11 @@ impl Reply {
                     ReplyClass::TargetPermanent
                 }
             },
-            AttemptOutcome::Failed(AttemptFailure::Status(400 | 405 | 409 | 415 | 422)) => {
-                ReplyClass::Permanent
-            }
-            AttemptOutcome::Failed(AttemptFailure::Status(401..=404 | 410 | 413)) => {
+            AttemptOutcome::Failed(AttemptFailure::Status(401..=404 | 407 | 410 | 413 | 451)) => {
                 ReplyClass::TargetPermanent
+            }
+            AttemptOutcome::Failed(AttemptFailure::Status(status)) if is_permanent_status(status) => {
+                ReplyClass::Permanent
             }
             AttemptOutcome::Failed(AttemptFailure::Local(_)) => ReplyClass::NotSent,
             AttemptOutcome::Failed(_) => ReplyClass::Unhealthy,

@@ -241,8 +241,8 @@ impl Router {
     }
 
     /// Puts a target in cool-down after a reply that did not serve the job at `slot`, if the reply calls for it. Returns the
-    /// end of the cool-down, which an earlier reply may have set, and the cause of this reply; `None` if the reply calls for
-    /// no cool-down that holds for all jobs.
+    /// cool-down that this reply calls for, with its cause, although a longer one of an earlier reply is kept; `None` if the
+    /// reply calls for none that holds for all jobs.
     #[cold] // Kept out of the path of jobs that are served.
     pub(super) fn cool_down(
         &mut self,
@@ -288,13 +288,14 @@ impl Router {
             ReplyClass::Unhealthy => ejected.into_iter().chain(named).max(),
             _ => ejected,
         };
-        let until = target_state.extend_cool_down(until.filter(|until| *until > now)?, cause, axis);
-        debug_assert_eq!(target_state.cool_down_end(now), Some(until), "law 8: the target is in cool-down");
+        let until = until.filter(|until| *until > now)?;
+        let end = target_state.extend_cool_down(until, cause, axis);
+        debug_assert_eq!(target_state.cool_down_end(now), Some(end), "law 8: the target is in cool-down");
         Some((until, cause))
     }
 
     /// Parks the other targets of an account whose target went into cool-down because the account itself is out of use: it
-    /// must pay, or its allowance is used up. Returns those whose cool-down this begins or extends, with its end. If the
+    /// must pay, or its allowance is used up. Returns those whose cool-down this begins or extends. If the
     /// account must pay, a target stays in use if no other one of a route is.
     #[cold]
     pub(super) fn park_account(
@@ -303,7 +304,7 @@ impl Router {
         target: TargetId,
         until: Instant,
         cause: LimitCause,
-    ) -> Vec<(TargetId, Instant)> {
+    ) -> Vec<TargetId> {
         if !matches!(cause, LimitCause::Billing | LimitCause::Allowance) {
             return Vec::new();
         }
@@ -316,7 +317,8 @@ impl Router {
             let is_open = self.targets[index].cool_down_end(now).is_none_or(|end| end < until);
             let is_needed = cause == LimitCause::Billing && self.is_last_in_use(now, mate);
             if is_open && !is_needed {
-                parked.push((mate, self.targets[index].extend_cool_down(until, cause, None)));
+                self.targets[index].extend_cool_down(until, cause, None);
+                parked.push(mate);
             }
         }
         parked

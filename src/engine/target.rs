@@ -8,7 +8,7 @@
 //! * It is *ejected*: after [`Eject::after`] consecutive failures, or at once if its account must pay, for
 //!   [`Eject::duration`], unless it is the last target of a route that is in use (Envoy's panic threshold): to send to a
 //!   failing target is better than to send nowhere.
-//! * It is *parked* with its account, for as long as the target whose reply showed that the account is out of use.
+//! * It is *parked* with its account, for as long as the reply that shows that the account is out of use calls for.
 //!
 //! *Consecutive* failures and refusals are those since the last success: a refusal does not reset the count of failures, nor
 //! a failure that of refusals. The end of an ejection resets that of failures.
@@ -250,6 +250,11 @@ impl TargetState {
             *failures = (*failures).max(after.saturating_sub(1));
         }
         self.count_failure(now, attempt, is_last)
+    }
+
+    /// Returns the end of the last cool-down, which may be over, and its cause.
+    pub(super) const fn cool_down(&self) -> (Instant, LimitCause) {
+        (self.cool_down_until, self.cool_down_cause.0)
     }
 
     /// Extends the cool-down to `until`; a later end set before is kept, with its cause. Returns the end.

@@ -4,7 +4,7 @@ use super::Explanation;
 use super::facts::{Admission, Facts};
 use super::text::{period, wait_text};
 use crate::engine::parse::{ParsedFailure, Reason, Refusal, Unit};
-use crate::engine::{Wait, WaitKind};
+use crate::engine::{Wait, WaitKind, is_permanent_status};
 use crate::event::LimitCause;
 use provider::{Axis, Nanos};
 
@@ -86,7 +86,9 @@ fn other(explanation: &Explanation) -> Vec<String> {
         Some(404) => {
             "Check the URL and the name of the model: status 404 says that one of them does not exist. No retry can succeed."
         }
-        Some(400..=428) => "Change the request: by its status it can never succeed as it is.",
+        Some(status) if is_permanent_status(status) => {
+            "Change the request: by its status it can never succeed as it is."
+        }
         Some(429) => "Back off exponentially with jitter: the reply states neither the limit nor a wait.",
         Some(_) => "Back off with jitter and retry: the reply does not state the reason.",
         None => {

@@ -363,9 +363,9 @@ fn completion_bound(workload: &Workload, share: f64) -> Option<u32> {
 /// Returns the indices of the workloads that can be moved to the night: those that say `deferrable: true` and arrive at a
 /// rate, in a run of at least a day. If there are none, returns the reason.
 fn deferrable(scenario: &Scenario) -> Result<Vec<usize>, NotTriedReason> {
+    // Of other arrivals, the night would have another number of jobs than the day.
     let has_rate = |index: &usize| {
-        let arrivals = &scenario.workloads[*index].arrivals;
-        !matches!(arrivals, Arrivals::Burst { .. } | Arrivals::Users { .. } | Arrivals::Trace { .. })
+        matches!(scenario.workloads[*index].arrivals, Arrivals::Constant(_) | Arrivals::Poisson(_))
     };
     let deferrable: Vec<usize> =
         (0..scenario.workloads.len()).filter(|index| scenario.workloads[*index].deferrable).collect();

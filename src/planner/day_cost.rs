@@ -14,6 +14,16 @@ impl Runner<'_> {
     /// a limit per day admits less than the traffic of the run would use until the end of a day, a day is simulated instead, if
     /// the traffic repeats itself, a day has at most [`MAX_JOBS`] jobs, and the time is not up.
     pub(super) fn cost_per_day(&self, scenario: &Scenario, run: &Run) -> f64 {
+        self.cost_per_day_by(scenario, run, |day| self.run(day, run.multiple, 0))
+    }
+
+    /// Returns the same; `simulate` makes the run of a day, if it is needed and there is time for it.
+    pub(super) fn cost_per_day_by(
+        &self,
+        scenario: &Scenario,
+        run: &Run,
+        simulate: impl FnOnce(&Scenario) -> Option<Run>,
+    ) -> f64 {
         let scaled = run.cost_per_day();
         let days = Nanos::DAY.as_secs_f64() / run.summary.duration_s;
         let is_short = days > 1.0 && run.summary.jobs.offered as f64 * days <= MAX_JOBS;
@@ -21,7 +31,7 @@ impl Runner<'_> {
             return scaled;
         }
         let day = Scenario { duration: Nanos::DAY, ..scenario.clone() };
-        self.run(&day, run.multiple, 0).map_or(scaled, |day| day.summary.cost_usd)
+        simulate(&day).map_or(scaled, |day| day.summary.cost_usd)
     }
 }
 
@@ -35,13 +45,22 @@ fn daily_limits<'a>(scenario: &'a Scenario, target: &Target) -> impl Iterator<It
     model.limits.iter().filter(|limit| matches!(limit.axis, Axis::Rpd | Axis::Tpd))
 }
 
-/// Returns `true` if `days` times what a run used of a limit per day is more than the limit admits in a day.
+/// Returns `true` if `days` times what a run used of a limit per day is more than the limit admits in a day. Models of a family
+/// share their limits.
 fn exceeds_day(scenario: &Scenario, run: &Run, days: f64) -> bool {
-    scenario.targets.iter().zip(&run.summary.targets).any(|(target, used)| {
-        let tokens = (used.tokens.prompt + used.tokens.completion) as f64;
-        daily_limits(scenario, target).any(|limit| {
-            let used = if limit.axis == Axis::Rpd { used.ok as f64 } else { tokens };
-            used * days > limit.max_units_in(Nanos::DAY)
+    let meter = |target: &Target| {
+        let config = &scenario.providers[usize::from(target.provider)];
+        (target.provider, target.account, config.meter_of(usize::from(target.model)))
+    };
+    scenario.targets.iter().any(|limited| {
+        let targets = scenario.targets.iter().zip(&run.summary.targets);
+        let sharing = targets.filter(|(target, _)| meter(target) == meter(limited)).map(|(_, used)| used);
+        let (requests, tokens) = sharing.fold((0, 0), |(requests, tokens), used| {
+            (requests + used.ok, tokens + used.tokens.prompt + used.tokens.completion)
+        });
+        daily_limits(scenario, limited).any(|limit| {
+            let used = if limit.axis == Axis::Rpd { requests } else { tokens };
+            used as f64 * days > limit.max_units_in(Nanos::DAY)
         })
     })
 }

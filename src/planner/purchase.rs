@@ -308,12 +308,12 @@ impl Search<'_> {
     fn into_purchase(self, tried: Tried, needed: u32, offered_per_min: f64) -> Purchase {
         let is_complete = !self.was_cut.load(Ordering::Relaxed);
         // A run that shows that the load does not hold may have been ended early: the whole run may break further rules.
-        let mut whole = tried.runs.first().map(|(_, run)| run.clone());
-        let mut runs: Vec<Run> = tried.runs.iter().map(|(_, run)| run.clone()).collect();
-        if let Some((seed, _)) = tried.failing() {
-            whole = self.whole(&tried.chosen, *seed);
-            runs.extend(whole.clone());
-        }
+        let fails = |run: &&Run| !only_cost(&run.broken);
+        let failing = tried.failing().map(|(seed, _)| self.whole(&tried.chosen, *seed));
+        let whole = failing.clone().unwrap_or_else(|| tried.runs.first().map(|(_, run)| run.clone()));
+        let is_replaced = failing.flatten().is_some();
+        let own = tried.runs.iter().map(|(_, run)| run).filter(|run| !is_replaced || !fails(run));
+        let runs: Vec<Run> = own.chain(whole.as_ref().filter(|_| is_replaced)).cloned().collect();
         let mut broken: Vec<BrokenRule> = broken_in_any(&runs);
         let jobs = whole.as_ref().filter(|_| !broken.is_empty()).map(|run| run.summary.jobs.offered);
         let too_few = jobs.and_then(|jobs| self.runner.rules.undecidable(jobs));
@@ -324,7 +324,6 @@ impl Search<'_> {
         if undecided.is_some() {
             broken.clear();
         }
-        let fails = |run: &&Run| !only_cost(&run.broken);
         let count = |runs: usize| u32::try_from(runs).expect("invariant: a proof has a few hundred runs");
         let replicas = count(tried.runs.len());
         Purchase {
@@ -344,7 +343,9 @@ impl Search<'_> {
             other_models: self.candidates.other_models(chosen),
             broken,
             cost_usd_per_day: whole.as_ref().map(|run| {
-                rounded(self.runner.cost_per_day(&self.candidates.scenario(&tried.chosen), run), 4)
+                let day = |day: &Scenario| self.runner.timed_run(day, self.target, 0, &|| self.is_time_up());
+                let scenario = self.candidates.scenario(&tried.chosen);
+                rounded(self.runner.cost_per_day_by(&scenario, run, day), 4)
             }),
             p95_s: runs
                 .iter()

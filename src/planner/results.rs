@@ -279,6 +279,7 @@ fn load(present: &Run, cost_per_day: f64) -> Load {
         undecided: None,
         expect: summary.expect.clone(),
         p95_s: present.p95_s(),
+        cost_usd: rounded(summary.cost_usd, 4),
         cost_usd_per_day: rounded(cost_per_day, 4),
         cached_share: share(summary.jobs.cached),
         coalesced_share: share(summary.jobs.joined),

@@ -117,6 +117,7 @@ impl<'a> Unchanged<'a> {
             compared,
             undecided,
             p95_s: changed.p95_s(),
+            cost_usd: rounded(changed.summary.cost_usd, 4),
             cost_usd_per_day: rounded(cost_per_day, 4),
             extra_usd_per_day: rounded(extra, 4),
             ceiling_usd_per_day: rounded(self.ceiling_cost_per_day(&scenario, &estimate), 4),

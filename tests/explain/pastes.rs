@@ -294,3 +294,24 @@ fn limits_over_a_second_and_an_hour_are_told_apart() {
         &[],
     );
 }
+
+/// RFC 9110 lets a client repeat a request that timed out (408); RFC 8470, one that came too early (425).
+#[test]
+fn a_status_of_the_moment_is_not_terminal() {
+    for (status, is_terminal) in
+        [(400, true), (404, true), (408, false), (418, true), (425, false), (500, false)]
+    {
+        let reply = format!(
+            "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n\r\n{{\"error\":{{\"message\":\"no\"}}}}"
+        );
+        assert_eq!(one(&reply)["terminal"], json!(is_terminal), "{status}");
+        let text = quotalab::explain::text(&super::explained(&reply));
+        assert_eq!(text.contains("No retry") || text.contains("never succeed"), is_terminal, "{text}");
+    }
+}
+
+#[test]
+fn the_pseudo_header_of_http_2_is_a_status_line() {
+    let explained = one(":status: 429\nretry-after: 7\n\n{\"error\":{\"message\":\"slow down\"}}");
+    assert_members(&explained, &json!({ "status": 429, "wait_s": 7.0 }), ":status");
+}

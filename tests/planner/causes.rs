@@ -112,3 +112,25 @@ expect: ['success >= 60%']";
     assert!(text.contains("where a limit per day does not allow that"), "{text}");
     assert!(!text.contains("67.2"), "{text}");
 }
+
+/// Of a rule on cost, the plan states what a run costs, not the share of a day that its limits make cheaper.
+#[test]
+fn a_budget_states_the_cost_of_the_run() {
+    let yaml = "seed: 11
+duration: 1h
+start: full
+providers: { v: { dialect: openai, law: fixed, models: { mid: { limits: { rpm: 120, rpd: 2000 }, latency: { total: 2s }, price: { input: 1, output: 4 } } } } }
+routes: { r: [{ of: [v/default/mid] }] }
+client: { deadline: 20s, retry: { attempts: 2 } }
+workload: [{ name: w, arrivals: { constant: 50/min }, prompt: 1000, completion: 100, max_tokens: 200 }]
+expect: ['success >= 60%', 'cost <= 2 USD']";
+    let plan = plan_of(yaml, &options(1));
+    // 2,000 of the 3,000 calls of the hour, at 1.40 USD for a thousand: the limit of a day refuses the rest.
+    let of_run = plan.load.cost_usd;
+    assert!((of_run - 2.8).abs() < 0.05, "{of_run}");
+    let stated = plan.findings.iter().find_map(|finding| match finding {
+        Finding::Budget { cost_usd, .. } => Some(*cost_usd),
+        _ => None,
+    });
+    assert_eq!(stated, Some(of_run), "{:?}", plan.findings);
+}

@@ -1,7 +1,7 @@
 //! An account that must pay, or whose allowance is used up: its jobs fall back at once, and the account is parked with all its
 //! models.
 
-use super::run;
+use super::{run, run_with_network};
 use provider::config::Dialect;
 use quotalab::event::{EventKind, JobOutcome, LimitCause};
 use std::collections::BTreeSet;
@@ -58,4 +58,38 @@ providers:
 workload: [{name: w, route: r, arrivals: {constant: 10/s}, prompt: 10, completion: 10, max_tokens: 10}]");
     let served = story.outcomes().iter().filter(|outcome| **outcome == JobOutcome::Succeeded).count();
     assert!(served >= 9, "those after the incident are served: {}", story.timeline());
+}
+
+/// The first model of an account is in cool-down for its day when an attempt that was sent before returns a 402. The other model
+/// is parked for an ejection, not for the day.
+#[test]
+fn an_account_is_parked_for_what_its_own_reply_calls_for() {
+    let story = run_with_network(
+        "
+routes: {r: [{of: [first/a/m]}, {of: [first/a/n]}, {of: [second/default/m]}]}
+duration: 14ms
+client: {deadline: 1m, retry: {attempts: 3}}
+providers:
+  first:
+    accounts: {a: {keys: [k]}}
+    models:
+      m: {limits: {rpd: 1}, latency: {total: 100ms, network: 20ms}}
+      n: {latency: {total: 100ms, network: 20ms}}
+    incidents: [{at: 18ms, for: 1h, fault: billing}]
+  second: {models: {m: {latency: {total: 100ms}}}}
+workload: [{name: w, route: r, arrivals: {constant: 200/s}, prompt: 10, completion: 10, max_tokens: 10}]",
+    );
+    let cool_downs = story.events.iter().filter_map(|event| match event.kind {
+        EventKind::CooledDown { target, until, cause } => {
+            let name = story.scenario.targets[target.index()].name.as_str();
+            Some((name, cause, until.since(event.at).as_secs_f64().round()))
+        }
+        _ => None,
+    });
+    let expected = [
+        ("first/a/m", LimitCause::DayLimit, 86_400.0),
+        ("first/a/m", LimitCause::DayLimit, 86_400.0),
+        ("first/a/n", LimitCause::Billing, 30.0),
+    ];
+    assert_eq!(cool_downs.take(3).collect::<Vec<_>>(), expected, "{}", story.timeline());
 }

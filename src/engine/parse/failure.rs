@@ -15,7 +15,7 @@ use super::responder::Responder;
 use super::rules::{DialectRules, ErrorResponse};
 use super::status::{says_limited, status_of};
 use super::wait;
-use crate::engine::{LimitNumbers, Reply, Wait};
+use crate::engine::{LimitNumbers, Reply, Wait, is_permanent_status};
 use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
 use provider::decision::HeaderRemaining;
 use provider::{Instant, Nanos};
@@ -69,7 +69,8 @@ impl ParsedFailure {
     /// Returns `true` if the same call can never be served here: no wait helps.
     #[must_use]
     pub const fn is_terminal(&self) -> bool {
-        is_terminal(self.cause) || (matches!(self.cause, LimitCause::Other) && self.status < 429)
+        is_terminal(self.cause)
+            || (matches!(self.cause, LimitCause::Other) && is_permanent_status(self.status))
     }
 
     /// Returns the part that the engine uses.

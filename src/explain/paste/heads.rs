@@ -83,9 +83,10 @@ fn status_line(line: &str) -> Option<u16> {
     (is_version && (100..600).contains(&status)).then_some(status)
 }
 
-/// Parses a status line without the version, as tools with a window show it: `429 Too Many Requests`, `Status: 429`.
+/// Parses a status line without the version, as tools with a window show it, `429 Too Many Requests` or `Status: 429`, or the
+/// pseudo-header of HTTP/2, `:status: 429`.
 fn bare_status(line: &str) -> Option<u16> {
-    let rest = ["Status Code:", "Status code:", "status code:", "Status:", "status:"]
+    let rest = [":status:", "Status Code:", "Status code:", "status code:", "Status:", "status:"]
         .iter()
         .find_map(|label| line.strip_prefix(label));
     let rest = rest.unwrap_or(line).trim();
@@ -95,7 +96,7 @@ fn bare_status(line: &str) -> Option<u16> {
     status.parse().ok().filter(|status| is_phrase && (400..600).contains(status))
 }
 
-/// Parses `name: value`. HTTP/2 pseudo-headers such as `:status: 429`, whose names begin with a colon, are none.
+/// Parses `name: value`. Pseudo-headers, whose names begin with a colon, are none.
 fn header(line: &str) -> Option<(String, String)> {
     let (name, value) = line.split_once(':')?;
     let name = name.trim();

@@ -67,15 +67,15 @@ fn ceiling(plan: &Plan, conclusion: &Conclusion) -> Finding {
 fn budget(plan: &Plan) -> Option<Finding> {
     let changes = || plan.what_if.iter().filter(|change| change.is_proposed());
     changes().find_map(|change| change.meets_budget)?;
-    let of_run = |usd_per_day: f64| rounded(usd_per_day * plan.duration_s / 86_400.0, 4);
-    let cheapest = changes().min_by(|one, other| one.cost_usd_per_day.total_cmp(&other.cost_usd_per_day));
-    let cheapest = cheapest.filter(|change| change.saves()).map(|change| CheapestChange {
+    let cost_usd = plan.load.cost_usd;
+    let cheapest = changes().min_by(|one, other| one.cost_usd.total_cmp(&other.cost_usd));
+    let saves = |change: &&ChangeEffect| change.cost_usd < cost_usd - ChangeEffect::negligible_usd(cost_usd);
+    let cheapest = cheapest.filter(saves).map(|change| CheapestChange {
         change: change.change.clone(),
-        cost_usd: of_run(change.cost_usd_per_day),
+        cost_usd: change.cost_usd,
         meets_budget: change.meets_budget == Some(true),
     });
     let on_cost = plan.load.expect.iter().filter(|rule| rule.metric == Some(Metric::Cost));
-    let cost_usd = of_run(plan.load.cost_usd_per_day);
     Some(Finding::Budget { rules: on_cost.map(|rule| rule.rule.clone()).collect(), cost_usd, cheapest })
 }
 

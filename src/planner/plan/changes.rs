@@ -34,6 +34,9 @@ pub struct ChangeEffect {
     pub undecided: Option<super::TooFewJobs>,
     /// The 95th percentile of latency at the present load; `None` if no job succeeded.
     pub p95_s: Option<f64>,
+    /// The cost of a run at the present load; 0 in a plan of an earlier version.
+    #[serde(default)]
+    pub cost_usd: f64,
     /// The cost of a day at the present load.
     pub cost_usd_per_day: f64,
     /// The increase of that cost over the present one; negative if the change saves money.
@@ -73,17 +76,18 @@ impl ChangeEffect {
     /// Returns `true` if the change raises the cost of a day at the present load by more than is negligible.
     #[must_use]
     pub fn costs_extra(&self) -> bool {
-        self.extra_usd_per_day > self.negligible_usd()
+        self.extra_usd_per_day > Self::negligible_usd(self.cost_usd_per_day)
     }
 
     /// Returns `true` if the change lowers the cost of a day at the present load by more than is negligible.
     #[must_use]
     pub fn saves(&self) -> bool {
-        self.extra_usd_per_day < -self.negligible_usd()
+        self.extra_usd_per_day < -Self::negligible_usd(self.cost_usd_per_day)
     }
 
-    fn negligible_usd(&self) -> f64 {
-        Self::NEGLIGIBLE_USD.min(self.cost_usd_per_day.abs() * Self::NEGLIGIBLE_SHARE)
+    /// Returns the difference of a cost in USD that is negligible beside it.
+    pub(in crate::planner) fn negligible_usd(cost_usd: f64) -> f64 {
+        Self::NEGLIGIBLE_USD.min(cost_usd.abs() * Self::NEGLIGIBLE_SHARE)
     }
 }
 

@@ -21,6 +21,9 @@ pub struct Load {
     pub expect: Vec<RuleResult>,
     /// The 95th percentile of the latency of succeeded jobs; `None` if none succeeded.
     pub p95_s: Option<f64>,
+    /// The cost of a run at this load; 0 in a plan of an earlier version.
+    #[serde(default)]
+    pub cost_usd: f64,
     /// The cost of a day at this load.
     pub cost_usd_per_day: f64,
     /// The share of jobs answered from the cache.

@@ -141,7 +141,7 @@ fn why(reason: NotTriedReason) -> &'static str {
     match reason {
         NotTriedReason::NoDeferrableWorkload => "no workload says `deferrable: true`",
         NotTriedReason::RunShorterThanADay => "the run is shorter than a day",
-        NotTriedReason::NoRateToMove => "deferrable workloads arrive in bursts, from users or from a trace",
+        NotTriedReason::NoRateToMove => "deferrable workloads do not arrive at a constant rate",
         NotTriedReason::NothingRepeats => "no workload repeats requests",
     }
 }
