@@ -1,20 +1,11 @@
 //! The event log of any scenario reads back as the events that were written.
 
 use super::{SCENARIO_TAPE_LENGTH, swarm, tape};
+use crate::story::Recording;
 use quotalab::drive::virtual_time;
 use quotalab::event::Event;
-use quotalab::record::{Fold, Log, log};
+use quotalab::record::{Log, log};
 use quotalab::scenario::{self, Overrides};
-
-/// Records every event.
-#[derive(Default)]
-struct Recording(Vec<Event>);
-
-impl Fold for Recording {
-    fn event(&mut self, event: &Event) {
-        self.0.push(*event);
-    }
-}
 
 #[test]
 fn an_event_log_reads_back_as_it_was_written() {

@@ -1,9 +1,8 @@
 //! Rate-limit errors of an incident are no refusals by a limit, and the findings say so.
 
 use quotalab::drive;
-use quotalab::record::{Finding, Mode, Recorder};
+use quotalab::record::Finding;
 use quotalab::report::verdict;
-use quotalab::scenario::{self, Overrides};
 
 /// Returns the findings with their sentences.
 fn findings(prompt: &str, incidents: &str) -> Vec<(Finding, String)> {
@@ -15,10 +14,7 @@ routes: {{ r: [{{ of: [g/default/m] }}] }}
 client: {{ retry: {{ attempts: 2 }} }}
 workload: [{{ name: w, arrivals: {{ constant: 6/min }}, prompt: {prompt}, completion: 10, max_tokens: 10 }}]"
     );
-    let scenario = scenario::parse("incidents", &yaml, &Overrides::default(), None).expect("a scenario");
-    let summary = drive::record(Recorder::new(&scenario), Mode::Virtual, &mut (), |folds| {
-        drive::virtual_time::simulate(&scenario, folds)
-    });
+    let summary = drive::summarize(&super::parse(&yaml));
     summary.findings.iter().cloned().zip(verdict::sentences(&summary)).collect()
 }
 

@@ -5,8 +5,7 @@ use quotalab::record::{RuleResult, Summary};
 use quotalab::scenario::{self, Overrides};
 
 fn run(yaml: &str) -> Summary {
-    let scenario = scenario::parse("rules", yaml, &Overrides::default(), None);
-    drive::summarize(&scenario.unwrap_or_else(|error| panic!("{error}\n{yaml}")))
+    drive::summarize(&super::parse(yaml))
 }
 
 fn problem(yaml: &str) -> String {
@@ -61,7 +60,7 @@ fn success_is_judged_by_default() {
     assert!(default_results(&run(&format!("{STARVED}expect: ['b: success >= 1%']"))).is_empty());
 }
 
-/// A limit that suffices for the mean of an hour, not for the three minutes in which most of its jobs arrive.
+/// A limit that suffices for the mean of an hour, not for the three minutes in which three in ten of its jobs arrive.
 fn peak(rule: &str) -> RuleResult {
     let summary = run(&format!(
         "
@@ -116,8 +115,8 @@ expect: ['p95 latency <= 5s']"
         run(&yaml).expect.remove(0)
     };
     let lost = of("constant: 6/min", "{ at: 0s, for: 1h, fault: 503 }");
-    let none = of("burst: 1, every: 1h", "").clone();
-    assert!(none.pass, "one job is enough for its own latency: {none:?}");
+    let one = of("burst: 1, every: 1h", "");
+    assert!(one.pass, "one job is enough for its own latency: {one:?}");
     let none = of("steps: [{at: 0s, rate: 0/min}, {at: 9m, rate: 0.01/min}]", "");
     assert!(lost.actual.is_none() && lost.is_broken(), "{lost:?}");
     assert!(none.actual.is_none() && !none.pass && !none.is_broken(), "{none:?}");
@@ -138,7 +137,7 @@ expect: ['p95 latency <= 1s']"
     };
     let tenth = of("500ms", "{ at: 0s, for: 1h, fault: timeout, share: 10% }", "constant: 10/s");
     assert_eq!(rules(&tenth), [("p95 latency <= 1s", true), ("success >= 99 %", false)]);
-    // A mean of the bins, 680 ms, would pass.
+    // The mean, 680 ms, would pass.
     let tail = of("{ values: [200ms, 5s], weights: [9, 1] }", "", "constant: 10/s");
     assert_eq!(rules(&tail), [("p95 latency <= 1s", false), ("success >= 99 %", true)]);
     let one = of("682ms", "", "burst: 1, every: 1h").latency_s;
