@@ -7,7 +7,7 @@
 
 mod model;
 
-use super::SeenVariants;
+use super::{INPUT_TAPE_LENGTH, SeenVariants};
 use model::{AttemptModel, JobModel, Model, USAGE};
 use proptest::prelude::*;
 use provider::decision::HeaderRemaining;
@@ -158,8 +158,8 @@ impl Harness {
         jobs.filter(|(_, job)| job.end.is_none()).map(|(number, _)| Tag(number)).collect()
     }
 
-    /// Fires all timers until every job has ended. Returns the names of the variants of events, reasons and
-    /// decisions that occurred, and the violations.
+    /// Fires all timers until none is left, by which every job must have ended. Returns the names of the variants of events,
+    /// reasons, decisions and failures that occurred, and the violations.
     fn finish(mut self) -> (BTreeSet<String>, Vec<String>) {
         while self.engine.poll_timeout() < Instant::MAX {
             self.model.now = self.model.now.max(self.engine.poll_timeout());
@@ -187,7 +187,7 @@ const OUTCOMES: [AttemptOutcome; 7] = [
 
 /// Plays a tape: random numbers that make the choices of a test. The first two choose the client and whether timers are late; of
 /// every four after them, the first chooses the input and the others its arguments. Returns the names of the variants of events,
-/// reasons and decisions that occurred, and the violations.
+/// reasons, decisions and failures that occurred, and the violations.
 pub(super) fn play(tape: &[u32]) -> (BTreeSet<String>, Vec<String>) {
     let (head, steps) = tape.split_at(tape.len().min(2));
     let choice = |index: usize| head.get(index).copied().unwrap_or(0) as usize;
@@ -220,7 +220,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_job_ends_once_whatever_the_order_of_inputs(tape in prop::collection::vec(any::<u32>(), 0..400)) {
+    fn every_job_ends_once_whatever_the_order_of_inputs(tape in prop::collection::vec(any::<u32>(), 0..INPUT_TAPE_LENGTH)) {
         let (_, violations) = play(&tape);
         prop_assert!(violations.is_empty(), "{:#?}", violations);
     }

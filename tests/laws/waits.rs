@@ -23,7 +23,7 @@ impl Fold for Counts {
     }
 }
 
-/// Simulates `jobs` jobs that arrive at once and are served at one per second, and returns the counts.
+/// Simulates `jobs` jobs that arrive at once and are served at about one per second, and returns the counts.
 fn saturated(jobs: u32, limits: &str, client: &str) -> Counts {
     let yaml = format!(
         "
