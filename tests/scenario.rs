@@ -48,7 +48,7 @@ fn the_launch_day_is_read_as_written() {
 }
 
 #[test]
-fn every_word_of_the_language_is_understood() {
+fn most_words_of_the_language_are_understood() {
     let scenario = load("every-word.yaml", &[]).unwrap();
     assert_eq!(scenario.providers[0].incidents.len(), 16);
     let of_jobs = |metric: Metric| metric.is_measured_per_job() && metric != Metric::Goodput;

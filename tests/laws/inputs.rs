@@ -8,6 +8,7 @@
 mod model;
 
 use super::{INPUT_TAPE_LENGTH, SeenVariants};
+use crate::story::parse;
 use model::{AttemptModel, JobModel, Model, USAGE};
 use proptest::prelude::*;
 use provider::decision::HeaderRemaining;
@@ -17,7 +18,7 @@ use quotalab::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome, Lim
 use quotalab::ids::{AttemptId, JobId, RouteId, Tag, WorkloadId};
 use quotalab::job::Job;
 use quotalab::record::Audit;
-use quotalab::scenario::{self, Overrides, Scenario};
+use quotalab::scenario::Scenario;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The `client` map of each scenario that a tape may choose.
@@ -41,7 +42,7 @@ client: {client}
 workload: [{{ name: w, route: r, arrivals: {{ constant: 1/s }}, prompt: 100, completion: 50 }}]
 "
     );
-    scenario::parse("inputs", &yaml, &Overrides::default(), None).unwrap_or_else(|error| panic!("{error}"))
+    parse(&yaml)
 }
 
 /// The engine, and the model of its jobs that drives it.

@@ -1,10 +1,9 @@
 //! Answers that are cut at `max_tokens`: counted per workload, reported in the first sentence, and judged if a rule asks for it.
 
-use super::{parse, run};
+use super::{parse, run, summary};
 use provider::config::Dialect;
 use quotalab::drive;
 use quotalab::ids::WorkloadId;
-use quotalab::record::Summary;
 use quotalab::report::{self, Style};
 
 /// A chat whose answers have 200 to 500 tokens, and `max_tokens: max`.
@@ -20,10 +19,6 @@ workload:
       repeats: {{ share: 50%, of: 20 }} }}
 "
     )
-}
-
-fn summary(yaml: &str) -> Summary {
-    drive::summarize(&parse(yaml))
 }
 
 #[test]

@@ -1,12 +1,8 @@
 //! What a result says of the provider is what the provider decided, whatever its dialect tells the client.
 
+use super::{run_with_network, summary};
 use provider::config::Dialect;
-use quotalab::drive;
-use quotalab::record::{Summary, WorstWindow};
-
-fn summary(yaml: &str) -> Summary {
-    drive::summarize(&super::parse(yaml))
-}
+use quotalab::record::WorstWindow;
 
 /// Returns a scenario of ten minutes at a model with the YAML entries `model`.
 fn scenario(dialect: &str, model: &str, prompt: &str) -> String {
@@ -38,7 +34,7 @@ fn refusals_are_counted_by_the_limit_that_refused_in_every_dialect() {
             let worst = summary.workloads[0].worst_window.as_ref().and_then(named);
             assert!(worst.is_none_or(|named| named == axis), "{dialect}");
             // Each refusal counted is a decision of the provider; one whose reply comes after the deadline counts as a failure.
-            let refused = super::run_with_network(&yaml).refused_by_a_limit() as u64;
+            let refused = run_with_network(&yaml).refused_by_a_limit() as u64;
             let attempts = &summary.attempts;
             assert!(
                 refused >= attempts.limited && refused - attempts.limited <= attempts.failed,

@@ -105,7 +105,7 @@ fn an_attempt_timeout_saves_the_jobs_whose_attempts_hang() {
 }
 
 #[test]
-fn an_attempt_is_cancelled_at_its_timeout() {
+fn an_attempt_fails_at_its_timeout() {
     let story = one_target(
         "",
         "5s",

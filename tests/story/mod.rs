@@ -29,9 +29,9 @@ mod worst_window;
 
 use provider::dist::Dist;
 use provider::{Axis, Instant};
-use quotalab::drive::virtual_time;
+use quotalab::drive::{self, virtual_time};
 use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, RecordedDecision};
-use quotalab::record::{Audit, Fold};
+use quotalab::record::{Audit, Fold, Summary};
 use quotalab::scenario::{self, Overrides, Scenario};
 
 /// A scenario and its events.
@@ -68,6 +68,11 @@ pub(crate) fn run_with_network(yaml: &str) -> Story {
 pub(crate) fn parse(yaml: &str) -> Scenario {
     scenario::parse("story", yaml, &Overrides::default(), None)
         .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
+}
+
+/// Returns the summary of a scenario in virtual time, over the default network and from the levels of its `start`.
+pub(crate) fn summary(yaml: &str) -> Summary {
+    drive::summarize(&parse(yaml))
 }
 
 fn simulate(scenario: Scenario) -> Story {
