@@ -102,7 +102,7 @@ fn a_long_text_that_aliases_repeat_is_refused_before_it_is_expanded() {
 }
 
 #[test]
-fn control_characters_are_refused_in_every_text() {
+fn control_characters_are_refused_and_keys_that_no_header_can_carry() {
     let folder = scratch("control");
     let scenario = |model: &str, key: &str, name: &str, about: &str| {
         format!(
@@ -129,7 +129,7 @@ fn control_characters_are_refused_in_every_text() {
 }
 
 #[test]
-fn a_file_name_reaches_neither_the_terminal_nor_ci_commands() {
+fn control_characters_of_a_file_name_reach_neither_the_terminal_nor_ci() {
     let folder = scratch("file-names");
     let name = folder.join("a\n::error::pwned\n```\n# \u{1b}[31mH.yaml");
     fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(SHORT), &name).unwrap();
