@@ -79,10 +79,10 @@ fn a_good_client_keeps_what_every_scenario_expects() {
 }
 
 #[test]
-fn every_named_fault_occurs_in_some_scenario() {
-    let mut texts: Vec<_> = classes();
-    texts.extend(scenarios("tests/fixtures"));
-    let texts: String = texts.iter().map(|path| fs::read_to_string(path).expect("readable")).collect();
+fn every_named_fault_but_four_statuses_occurs_in_some_scenario() {
+    let mut files = classes();
+    files.extend(scenarios("tests/fixtures"));
+    let texts: String = files.iter().map(|path| fs::read_to_string(path).expect("readable")).collect();
     let not_required = ["504", "400", "403", "404"];
     for (name, _) in NAMES.iter().filter(|(name, _)| !not_required.contains(name)) {
         let spellings =

@@ -187,7 +187,7 @@ static REFUSALS: LazyLock<Vec<String>> = LazyLock::new(|| {
 /// A form in which a reply is pasted.
 type Form = fn(&str) -> Vec<u8>;
 
-/// The forms in which replies are pasted, besides the text itself.
+/// The forms in which replies are pasted; the first is the text itself.
 const FORMS: [Form; 9] = [
     |text| text.as_bytes().to_vec(),
     |text| [b"\xff\xfe".to_vec(), text.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat(),
@@ -207,7 +207,7 @@ const FORMS: [Form; 9] = [
     |text| format!("502 All variants failed: a: {text}, b: status code: 403: {text}").into_bytes(),
 ];
 
-/// What begins an encoding, a compression, a stream, an object or a head.
+/// What begins an encoding, a compression, a stream, an object, a head, a wait, a limit, an escape sequence or a title.
 const MARKS: [&[u8]; 16] = [
     b"\xff\xfe",
     b"\xfe\xff",
@@ -254,7 +254,7 @@ static BASELINES: LazyLock<Vec<String>> = LazyLock::new(|| {
     vec![Baseline::of(&cases, &regression::run(&cases, &())).to_json()]
 });
 
-/// The most jobs of a scenario that is simulated.
+/// The most jobs that a scenario may be expected to offer if it is simulated.
 const MAX_JOBS: f64 = 3_000.0;
 
 /// Checks that a text for the terminal has no control characters but line feeds.
@@ -307,15 +307,16 @@ proptest! {
         check_time(start)?;
     }
 
-    /// Any bytes, among them the marks by which encodings, compressions and streams are told.
+    /// Any bytes between a repeated mark and one more of it.
     #[test]
     fn any_bytes_are_explained_or_refused(
         mark in prop::sample::select(MARKS.to_vec()), bytes in prop::collection::vec(any::<u8>(), 0..400), repeated in 1..2_000usize,
     ) {
         let start = now();
         let bytes = [mark.repeat(repeated), bytes, mark.to_vec()].concat();
-        if let Ok(explained) = explain::explain(&bytes, None) {
-            check_printable(&explain::text(&explained))?;
+        match explain::explain(&bytes, None) {
+            Ok(explained) => check_printable(&explain::text(&explained))?,
+            Err(error) => check_printable(&error.to_string())?,
         }
         check_time(start)?;
     }

@@ -25,7 +25,8 @@ FILE_NAMES = re.compile(r"(licen[cs]e|copying|notice|unlicense)", re.IGNORECASE)
 
 
 def packages():
-    """Returns the packages that the binary is made of, except for our own, by name and version."""
+    """Returns the packages that the binary is made of and the procedural macros that they use, except for our own, by name and
+    version."""
     command = ["cargo", "metadata", "--locked", "--offline", "--format-version", "1", "--filter-platform", "x86_64-unknown-linux-gnu"]
     metadata = json.loads(subprocess.check_output(command, cwd=ROOT))
     by_id = {package["id"]: package for package in metadata["packages"]}
@@ -42,7 +43,7 @@ def packages():
 
 
 def is_allowed(expression):
-    """Evaluates an SPDX expression without precedence beyond parentheses, AND before OR; `/` is an old way to write OR."""
+    """Returns True if allowed licences satisfy an SPDX expression. AND binds closer than OR; `/` is an old way to write OR."""
     tokens = re.findall(r"\(|\)|[\w.+-]+", expression.replace("/", " OR ").replace("WITH LLVM-exception", ""))
 
     def alternatives():

@@ -1,6 +1,6 @@
 //! Law 12: the same scenarios in virtual time, and over HTTP against mocks on loopback, lead to the same decisions.
 //!
-//! Decisions are compared as counts. The limits are exact buckets and the traffic is steady, so that a delay moves
+//! Decisions are compared as counts. The limits are exact buckets and the traffic at them is steady, so that a delay moves
 //! single decisions but not their counts. Latencies of the live run include the delays of a busy machine; they are
 //! compared within the lag that the same run measured between the schedule and the arrival of its jobs.
 //!
@@ -226,7 +226,7 @@ struct Table {
 }
 
 impl Table {
-    /// Compares a count; one job may differ in any case.
+    /// Compares a count; a difference of one is within the tolerance of any count.
     fn count(&mut self, name: &str, (simulated, real): (u64, u64)) {
         self.row(name, (simulated as f64, real as f64), simulated as f64 * COUNT_TOLERANCE + 1.0);
     }

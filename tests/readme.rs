@@ -100,8 +100,8 @@ fn every_file_that_the_pages_name_is_there() {
         for link in links.filter(|link| !link.is_empty() && !link.contains("://")) {
             assert!(beside.join(link).exists(), "{page} links to {link}");
         }
-        // Paths below one of the top folders, anywhere in the text. `*`, `<` and `{` begin a pattern: then the folder must
-        // exist.
+        // Paths below one of the folders listed here, anywhere in the text. `*`, `<` and `{` begin a pattern: then the folder
+        // must exist.
         for word in text.split(|c: char| c.is_whitespace() || "`()[]\"',;".contains(c)) {
             let path = word.trim_end_matches(['.', ':']).split(['*', '<', '{', '#']).next().unwrap_or(word);
             let local = ["scenarios/", "src/", "tests/", "mock/", "benches/", ".ci/"]

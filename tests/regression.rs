@@ -177,7 +177,9 @@ fn an_improvement_is_reported_and_passes() {
 fn a_regression_has_evidence_with_seed_values_and_command() {
     let outcome = compared_with(&baseline(&GOOD), &NO_COOL_DOWN, 7);
     let changes = outcome.scenarios.iter().flat_map(|scenario| &scenario.compared);
-    for change in changes.filter(|change| change.verdict == Verdict::Worse) {
+    let worse: Vec<_> = changes.filter(|change| change.verdict == Verdict::Worse).collect();
+    assert!(!worse.is_empty(), "{}", regression::text(&outcome));
+    for change in worse {
         let evidence = change.shown_by.as_ref().expect("a regression has evidence");
         assert!(replica_seeds(7, REPLICAS).any(|seed| seed == evidence.seed));
         assert_eq!(evidence.reproduce, format!("quotalab sim text.yaml --seed {}", evidence.seed));

@@ -208,7 +208,8 @@ proptest! {
         }
     }
 
-    /// A stream has its usage once, in the last chunk, for any number of tokens, and once more with `include_usage`.
+    /// A stream has its usage once, in the last chunk, for any number of tokens, and once more in a further chunk with
+    /// `include_usage`.
     /// `parse::usage`, applied to each chunk, finds the usage of the whole reply.
     #[test]
     fn a_stream_has_the_usage_of_the_whole_reply(service in service(), include_usage: bool) {
@@ -228,6 +229,7 @@ proptest! {
         prop_assert_eq!(*done, "[DONE]");
         let stated: Vec<Usage> = chunks.iter().filter_map(|chunk| parse::usage(chunk.as_bytes())).collect();
         prop_assert_eq!(stated, vec![service.usage; if include_usage { 2 } else { 1 }]);
+        prop_assert_eq!(chunks.last().and_then(|chunk| parse::usage(chunk.as_bytes())), Some(service.usage));
         // By its empty content the parser recognises that the first chunk holds no token.
         let has_empty_content = |chunk: &&&str| chunk.contains(r#""content":"""#);
         prop_assert_eq!(chunks.iter().filter(has_empty_content).count(), 1);

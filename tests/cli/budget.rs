@@ -48,7 +48,7 @@ fn a_run_beyond_the_budget_is_refused_with_its_size_and_a_remedy() {
     assert!(small["reproduce"].as_str().unwrap().ends_with(" --yes"), "{}", small["reproduce"]);
 }
 
-/// Estimates and measures in virtual time: jobs and events within a factor of two.
+/// Estimates and measures in virtual time: jobs, events, and jobs in flight at most.
 #[test]
 fn the_estimate_is_true_within_a_factor_of_two() {
     use quotalab::drive::{RunSize, virtual_time};
@@ -81,7 +81,7 @@ fn the_estimate_is_true_within_a_factor_of_two() {
 }
 
 #[test]
-fn each_user_has_one_job_in_flight() {
+fn the_estimate_counts_at_most_one_job_in_flight_for_each_user() {
     use quotalab::drive::RunSize;
     use quotalab::scenario::{Overrides, read};
     let folder = scratch("users");
@@ -93,9 +93,9 @@ fn each_user_has_one_job_in_flight() {
     }
 }
 
-/// Law: the rows of a trace in one instant are in flight at once; rows that are far apart are not.
+/// The rows of a trace in one instant are in flight at once; rows that are far apart are not. The estimate is never too low.
 #[test]
-fn the_rows_of_a_trace_in_one_instant_are_in_flight_at_once() {
+fn the_estimate_counts_the_rows_of_a_trace_in_one_instant_as_in_flight_at_once() {
     use quotalab::drive::{RunSize, virtual_time};
     use quotalab::scenario::{Overrides, read};
     let folder = scratch("trace-size");

@@ -101,7 +101,7 @@ fn a_file_gives_the_same_output_as_standard_input() {
 }
 
 #[test]
-fn every_cause_is_named() {
+fn eight_causes_are_named_with_whether_they_are_terminal() {
     let limited = |axis: &str| {
         body(
             &format!(
@@ -135,7 +135,7 @@ fn every_cause_is_named() {
     }
 }
 
-/// Explains a refusal of each provider, as published (tests/data) or documented.
+/// Explains a refusal of each of seven providers, as published (tests/data) or documented.
 #[test]
 fn the_explanation_follows_the_rules_of_the_provider() {
     let openai = json!({ "error": { "message": "Rate limit reached for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Used 29937, Requested 385. Please try again in 644ms. Visit https://platform.openai.com/account/rate-limits to learn more.", "type": "tokens", "code": "rate_limit_exceeded" } });

@@ -1,16 +1,9 @@
 //! Wrong input: exit code 2, errors on stderr, nothing started and nothing written.
 
 use super::{Output, SHORT, arg, quotalab, quotalab_in, quotalab_reading, scratch};
+use crate::scenario::bad_fixtures;
 use std::fs;
-use std::path::{Path, PathBuf};
-
-fn bad_fixtures() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bad");
-    let mut files: Vec<_> =
-        fs::read_dir(folder).expect("the fixtures").map(|entry| entry.expect("a file").path()).collect();
-    files.sort();
-    files
-}
+use std::path::Path;
 
 #[track_caller]
 fn assert_refused(output: &Output, words: &str) {
@@ -21,9 +14,7 @@ fn assert_refused(output: &Output, words: &str) {
 #[test]
 fn a_wrong_scenario_starts_nothing_and_writes_nothing() {
     let folder = scratch("bad");
-    let bad = bad_fixtures();
-    assert!(bad.len() > 15, "{bad:?}");
-    for scenario in bad {
+    for scenario in bad_fixtures() {
         let (out, events) = (folder.join("out"), folder.join("events"));
         for verb in ["sim", "run"] {
             let output = quotalab(&[verb, arg(&scenario), "--out", arg(&out), "--events", arg(&events)]);
@@ -111,7 +102,7 @@ fn a_long_text_that_aliases_repeat_is_refused_before_it_is_expanded() {
 }
 
 #[test]
-fn control_characters_are_refused_in_every_text() {
+fn control_characters_are_refused_and_keys_that_no_header_can_carry() {
     let folder = scratch("control");
     let scenario = |model: &str, key: &str, name: &str, about: &str| {
         format!(
@@ -138,7 +129,7 @@ fn control_characters_are_refused_in_every_text() {
 }
 
 #[test]
-fn a_file_name_reaches_neither_the_terminal_nor_ci_commands() {
+fn control_characters_of_a_file_name_reach_neither_the_terminal_nor_ci() {
     let folder = scratch("file-names");
     let name = folder.join("a\n::error::pwned\n```\n# \u{1b}[31mH.yaml");
     fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(SHORT), &name).unwrap();

@@ -1,4 +1,5 @@
-//! Input files: only regular files of a bounded size are read, and an error about a file that is no trace shows nothing of it.
+//! Input files: only regular files of a bounded size are read, and pipes that the shell opened. An error about a file that is no
+//! trace shows nothing of it.
 
 use super::{Output, SHORT, arg, quotalab, scratch};
 use flate2::{Compression, write::GzEncoder};

@@ -82,7 +82,7 @@ fn a_simulation_that_is_interrupted_covers_the_time_until_then() {
     let (jobs, duration) =
         (result["jobs"]["offered"].as_f64().unwrap(), result["duration_s"].as_f64().unwrap());
     assert!((jobs / duration / 2000.0 - 1.0).abs() < 0.01, "{jobs} jobs in {duration} s");
-    // A run of that duration has the same jobs.
+    // A run of that duration, rounded down to a millisecond, has the same jobs but for three at most.
     let whole = scratch("uninterrupted-sim");
     let length = format!("{}ms", (duration * 1e3) as u64);
     let again = quotalab(&["sim", SHORT, "--set", rate, "--for", &length, "--quiet", "--out", arg(&whole)]);

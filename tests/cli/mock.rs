@@ -169,7 +169,7 @@ fn a_client_that_waits_as_announced_is_served() {
 }
 
 #[test]
-fn on_loopback_a_test_can_advance_the_clock_and_get_a_verdict() {
+fn on_loopback_a_test_can_advance_the_clock_and_inject_a_fault() {
     let mock = Mock::start(&[SHORT]);
     let control =
         |path, body| mock.post(&format!("/_quotalab/{path}"), "Content-Type: application/json", body);
@@ -195,7 +195,7 @@ fn a_port_in_use_is_exit_3_with_a_remedy() {
 }
 
 #[test]
-fn an_unknown_preset_is_exit_2_with_a_suggestion() {
+fn wrong_arguments_are_exit_2_and_an_unknown_preset_has_a_suggestion() {
     let run = quotalab(&["mock", "--preset", "groq-fre"]);
     assert_eq!((run.code, run.out.as_str()), (2, ""), "{run:?}");
     assert!(run.err.contains("groq-free"), "{}", run.err);

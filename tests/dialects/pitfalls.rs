@@ -32,7 +32,7 @@ fn error(message: &str, code: &str) -> String {
 
 /// 1. All of these causes have status 429 in some dialect.
 #[test]
-fn one_status_has_every_cause() {
+fn one_status_has_seven_causes() {
     let zero = json!({ "error": { "code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Please retry in 20.04466179s.",
         "details": [{ "violations": [{ "quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "quotaValue": "0" }] }] } });
     for (dialect, body, expected) in [

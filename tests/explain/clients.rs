@@ -145,7 +145,7 @@ fn waits_are_rounded_up_for_people() {
     check("e9-nanoseconds", &[json!({ "wait_s": 31.012383874 })], &["31.1s"], &["31.012"]);
 }
 
-/// Every paste in the encodings of Windows, with the line ends of each system.
+/// Seven pastes in the encodings of Windows, with the line ends of each system.
 #[test]
 fn a_paste_gives_the_same_in_every_encoding() {
     for name in [

@@ -1,5 +1,5 @@
-//! Everything that the mock can say: ten dialects by all axes and all faults, 220 readings. What a dialect does not state must
-//! stay open, and nothing may be called what it is not.
+//! Refusals and errors of the mock: ten dialects by nine axes and thirteen faults, 220 readings. What a dialect does not state
+//! must stay open, and nothing may be called what it is not.
 
 use super::{assert_members, one};
 use provider::calendar::Epoch;
@@ -34,7 +34,7 @@ fn dump(dialect: Dialect, decision: Decision) -> String {
     format!("HTTP/1.1 {status} X\n{headers}\n{body}")
 }
 
-/// The refusal of one request or ten tokens too many, with the wait of a bucket.
+/// Returns the refusal of one unit too many, or of ten tokens, with the wait of a bucket.
 fn refusal(axis: Axis) -> Decision {
     let requested = if axis.counts_tokens() { 10 } else { 1 };
     let (limit, used) = (600, 600);
@@ -77,7 +77,7 @@ fn stated(dialect: Dialect, axis: Axis) -> (&'static str, Option<Axis>) {
     }
 }
 
-/// The faults whose replies differ from a success.
+/// Faults whose reply is an error.
 const FAULTS: [Fault; 13] = [
     Fault::Overload,
     Fault::Billing,
@@ -113,7 +113,7 @@ fn cause(dialect: Dialect, fault: Fault) -> (&'static str, bool) {
 }
 
 #[test]
-fn every_reply_of_the_mock_is_understood() {
+fn refusals_and_errors_of_the_mock_are_understood_in_every_dialect() {
     let mut readings = 0;
     for dialect in Dialect::ALL {
         for axis in Axis::ALL {
@@ -139,9 +139,9 @@ fn every_reply_of_the_mock_is_understood() {
     assert_eq!(readings, 220);
 }
 
-/// A reply of the mock reads the same however it was saved.
+/// As `curl -v` and `curl -i` print it, with the line ends of Windows, and in a fenced block.
 #[test]
-fn every_reply_of_the_mock_is_understood_as_every_paste() {
+fn a_reply_of_the_mock_reads_the_same_however_it_was_pasted() {
     for dialect in Dialect::ALL {
         for decision in [
             refusal(Axis::Rpm),
@@ -167,9 +167,9 @@ fn every_reply_of_the_mock_is_understood_as_every_paste() {
     }
 }
 
-/// The members of the output for one reply, so that no paste changes the format.
+/// The number of members in the output for one reply; `tests/cli/explain.rs` has their names.
 #[test]
-fn the_output_has_its_members() {
+fn the_output_has_twenty_one_members() {
     let explained: Value = one(dump(Dialect::Groq, refusal(Axis::Rpm)));
     let names: Vec<&String> = explained.as_object().expect("an object").keys().collect();
     assert_eq!(names.len(), 21, "{names:?}");

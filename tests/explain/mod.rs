@@ -39,7 +39,7 @@ fn assert_members(explanation: &Value, expected: &Value, context: &str) {
     }
 }
 
-/// Asserts the readings of a paste, one for each reply, and words of its text.
+/// Asserts the readings of a paste, one for each reply, the words that its text has, and those that it has `not`.
 fn check(name: &str, expected: &[Value], words: &[&str], not: &[&str]) {
     let explained = explained(paste(name));
     assert_eq!(explained.len(), expected.len(), "replies in {name}");

@@ -236,7 +236,7 @@ fn a_gateway_that_lists_refusals_is_no_overload() {
 }
 
 #[test]
-fn waits_are_read_as_people_meet_them() {
+fn waits_in_headers_and_messages_are_read() {
     check(
         "b13a-anthropic-headers",
         &[json!({ "provider": "anthropic", "axis": "itpm", "wait_s": 4.0, "wait_meaning": "until_enough" })],

@@ -1,9 +1,9 @@
-//! Sweeps over the spellings of a limit, of its numbers and of its wait, in all dialects and orders.
+//! Sweeps over the spellings of a limit, of its numbers in every order, and of its wait.
 
 use super::{assert_members, one};
 use serde_json::{Value, json};
 
-/// A window: its names, its letter in abbreviations, its length in seconds, the cause of a limit over it.
+/// Windows: two names, the letter in abbreviations, the length in seconds, and the cause of a limit over it.
 const WINDOWS: [(&str, &str, Option<char>, u64, &str); 6] = [
     ("second", "sec", Some('S'), 1, "minute_limit"),
     ("minute", "min", Some('M'), 60, "minute_limit"),
@@ -13,7 +13,7 @@ const WINDOWS: [(&str, &str, Option<char>, u64, &str); 6] = [
     ("month", "month", None, 2_592_000, "allowance"),
 ];
 
-/// A unit: its name in texts, its letters in abbreviations, its name in the output.
+/// Units: the name in texts, the letters in abbreviations, and the name in the output.
 const UNITS: [(&str, Option<&str>, &str); 4] = [
     ("requests", Some("R"), "requests"),
     ("tokens", Some("T"), "tokens"),
@@ -63,7 +63,7 @@ fn every_spelling_of_a_limit_is_understood() {
 
 /// A longer window that the numbers prove is believed against the name; a shorter one is noted.
 #[test]
-fn numbers_that_contradict_a_name_are_believed() {
+fn numbers_that_prove_a_longer_window_than_the_name_are_believed() {
     let names = [
         ("requests per min (RPM)", 60, "minute_limit", "rpm"),
         ("requests per day (RPD)", 86_400, "day_limit", "rpd"),

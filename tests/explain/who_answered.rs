@@ -49,7 +49,7 @@ fn a_known_provider_and_an_unknown_sender_are_told_apart() {
     assert!(unknown["notes"].to_string().contains("Nothing in the reply shows who answered"), "{unknown:#}");
 }
 
-/// Others send Anthropic's types; its own errors have no `param` or `code` beside them.
+/// Others send Anthropic's types; its native errors have no `param` or `code` beside them.
 #[test]
 fn a_shared_type_is_no_marker_of_anthropic() {
     for body in [

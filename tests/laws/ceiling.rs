@@ -1,13 +1,14 @@
 //! Law 11: a load that is served whole does not exceed the analytic ceiling. If all jobs are equal, no run serves more than the
 //! ceiling, which includes the burst of a bucket: without a statistical tolerance.
 
+use crate::story::parse;
 use proptest::prelude::*;
 use provider::Instant;
 use quotalab::ceiling::{self, Ceiling};
 use quotalab::drive::{self, virtual_time};
 use quotalab::event::{Event, EventKind, JobOutcome};
 use quotalab::record::Fold;
-use quotalab::scenario::{self, Overrides, Scenario};
+use quotalab::scenario::Scenario;
 
 /// Counts the jobs served within the run.
 struct Served {
@@ -54,11 +55,7 @@ workload:
         keys.join(", "),
         targets.join(", ")
     );
-    parsed("overload", &yaml)
-}
-
-fn parsed(name: &str, yaml: &str) -> Scenario {
-    scenario::parse(name, yaml, &Overrides::default(), None).unwrap_or_else(|error| panic!("{error}\n{yaml}"))
+    parse(&yaml)
 }
 
 proptest! {
@@ -83,7 +80,7 @@ providers: {{ p: {{ models: {{ m: {{ latency: {{ {service}, network: {network_ms
 routes: {{ r: [{{ of: [p/default/m] }}] }}
 client: {{ deadline: 1h }}
 workload: [{{ name: w, arrivals: {{ constant: 10/min }}, prompt: {prompt}, completion: {completion}, max_tokens: 100 }}]");
-        let scenario = parsed("constant", &yaml);
+        let scenario = parse(&yaml);
         let seconds = ceiling::jobs_in_service(&scenario) / ceiling::offered_jobs_per_second(&scenario);
         let simulated = drive::summarize(&scenario).latency_s.mean;
         prop_assert!((seconds - simulated).abs() <= 0.001 * simulated + 1e-5, "{seconds} s, simulated {simulated} s\n{yaml}");
@@ -168,7 +165,7 @@ workload: [{{ name: w, route: r, arrivals: {{ constant: {rate}/h, shape: {{ weig
 ",
         weights.join(", ")
     );
-    parsed("day", &yaml)
+    parse(&yaml)
 }
 
 proptest! {
@@ -212,7 +209,7 @@ proptest! {
 
 /// Returns the share of the jobs of a run that succeed.
 fn success(scenario: &Scenario) -> f64 {
-    let jobs = quotalab::drive::summarize(scenario).jobs;
+    let jobs = drive::summarize(scenario).jobs;
     jobs.succeeded as f64 / jobs.offered as f64
 }
 
@@ -229,5 +226,5 @@ client: {{ deadline: {deadline_s}s, pace: requests, queue: 100k }}
 workload: [{{ name: w, route: r, arrivals: {{ burst: {jobs}, every: {every_min}m }}, prompt: 10, completion: 10, max_tokens: 10 }}]
 "
     );
-    parsed("bursts", &yaml)
+    parse(&yaml)
 }

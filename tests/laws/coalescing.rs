@@ -2,6 +2,7 @@
 //! attempts than sending every job if nothing is refused, and a promoted follower is tried before it is given up.
 
 use super::Run;
+use crate::story::parse;
 use proptest::prelude::*;
 use provider::{Instant, Nanos};
 use quotalab::drive::virtual_time;
@@ -9,7 +10,7 @@ use quotalab::event::{Event, EventKind, JobOutcome};
 use quotalab::ids::JobId;
 use quotalab::load::Load;
 use quotalab::record::Fold;
-use quotalab::scenario::{self, Overrides, Scenario};
+use quotalab::scenario::Scenario;
 use std::collections::BTreeMap;
 
 /// Checks that of identical jobs at most one has an attempt in flight. Events do not record fingerprints, so the load is
@@ -86,8 +87,7 @@ workload:
   - {{ name: w, route: r, arrivals: {arrivals}, prompt: 100, completion: 50, repeats: {{ share: {share}%, of: {of} }} }}
 "
     );
-    scenario::parse("coalescing", &yaml, &Overrides::default(), None)
-        .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
+    parse(&yaml)
 }
 
 /// Arrivals that do not depend on replies.

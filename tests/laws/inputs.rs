@@ -7,7 +7,8 @@
 
 mod model;
 
-use super::SeenVariants;
+use super::{INPUT_TAPE_LENGTH, SeenVariants};
+use crate::story::parse;
 use model::{AttemptModel, JobModel, Model, USAGE};
 use proptest::prelude::*;
 use provider::decision::HeaderRemaining;
@@ -17,7 +18,7 @@ use quotalab::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome, Lim
 use quotalab::ids::{AttemptId, JobId, RouteId, Tag, WorkloadId};
 use quotalab::job::Job;
 use quotalab::record::Audit;
-use quotalab::scenario::{self, Overrides, Scenario};
+use quotalab::scenario::Scenario;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The `client` map of each scenario that a tape may choose.
@@ -41,7 +42,7 @@ client: {client}
 workload: [{{ name: w, route: r, arrivals: {{ constant: 1/s }}, prompt: 100, completion: 50 }}]
 "
     );
-    scenario::parse("inputs", &yaml, &Overrides::default(), None).unwrap_or_else(|error| panic!("{error}"))
+    parse(&yaml)
 }
 
 /// The engine, and the model of its jobs that drives it.
@@ -158,8 +159,8 @@ impl Harness {
         jobs.filter(|(_, job)| job.end.is_none()).map(|(number, _)| Tag(number)).collect()
     }
 
-    /// Fires all timers until every job has ended. Returns the names of the variants of events, reasons and
-    /// decisions that occurred, and the violations.
+    /// Fires all timers until none is left, by which every job must have ended. Returns the names of the variants of events,
+    /// reasons, decisions and failures that occurred, and the violations.
     fn finish(mut self) -> (BTreeSet<String>, Vec<String>) {
         while self.engine.poll_timeout() < Instant::MAX {
             self.model.now = self.model.now.max(self.engine.poll_timeout());
@@ -187,7 +188,7 @@ const OUTCOMES: [AttemptOutcome; 7] = [
 
 /// Plays a tape: random numbers that make the choices of a test. The first two choose the client and whether timers are late; of
 /// every four after them, the first chooses the input and the others its arguments. Returns the names of the variants of events,
-/// reasons and decisions that occurred, and the violations.
+/// reasons, decisions and failures that occurred, and the violations.
 pub(super) fn play(tape: &[u32]) -> (BTreeSet<String>, Vec<String>) {
     let (head, steps) = tape.split_at(tape.len().min(2));
     let choice = |index: usize| head.get(index).copied().unwrap_or(0) as usize;
@@ -220,7 +221,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_job_ends_once_whatever_the_order_of_inputs(tape in prop::collection::vec(any::<u32>(), 0..400)) {
+    fn every_job_ends_once_whatever_the_order_of_inputs(tape in prop::collection::vec(any::<u32>(), 0..INPUT_TAPE_LENGTH)) {
         let (_, violations) = play(&tape);
         prop_assert!(violations.is_empty(), "{:#?}", violations);
     }

@@ -25,7 +25,7 @@ pub(super) struct Ledgers {
 
 impl Ledgers {
     pub(super) fn new(scenario: &Scenario) -> Self {
-        let of_target = |target: &quotalab::scenario::Target| {
+        let of_target = |target: &Target| {
             let provider = &scenario.providers[usize::from(target.provider)];
             let model = &provider.models[usize::from(target.model)];
             let is_recorded = |axis| !matches!(axis, Axis::Itpm | Axis::Otpm | Axis::Ash | Axis::Asd);
@@ -103,7 +103,7 @@ impl Fold for Ledgers {
     }
 }
 
-/// Returns the first target with the same account and model family, or the target itself.
+/// Returns the index of the first target with the same account and model family, or that of the target itself.
 fn first_of_family(scenario: &Scenario, target: &Target) -> usize {
     let family = |target: &Target| {
         scenario.providers[usize::from(target.provider)].models[usize::from(target.model)].family.as_ref()

@@ -1,27 +1,16 @@
-//! The event log of any scenario reads back as the events that were written.
+//! The event log of a random scenario reads back as the events that were written.
 
 use super::{SCENARIO_TAPE_LENGTH, swarm, tape};
+use crate::story::{Recording, parse};
 use quotalab::drive::virtual_time;
 use quotalab::event::Event;
-use quotalab::record::{Fold, Log, log};
-use quotalab::scenario::{self, Overrides};
-
-/// Records every event.
-#[derive(Default)]
-struct Recording(Vec<Event>);
-
-impl Fold for Recording {
-    fn event(&mut self, event: &Event) {
-        self.0.push(*event);
-    }
-}
+use quotalab::record::{Log, log};
 
 #[test]
 fn an_event_log_reads_back_as_it_was_written() {
     let mut events = 0;
     for seed in 0..40 {
-        let yaml = swarm::scenario(&tape(seed, SCENARIO_TAPE_LENGTH));
-        let scenario = scenario::parse("swarm", &yaml, &Overrides::default(), None).unwrap();
+        let scenario = parse(&swarm::scenario(&tape(seed, SCENARIO_TAPE_LENGTH)));
         let mut folds = (Recording::default(), Log::new(Vec::new(), &scenario).unwrap());
         virtual_time::simulate(&scenario, &mut folds);
         let text = folds.1.finish().unwrap();

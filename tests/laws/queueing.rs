@@ -1,11 +1,12 @@
 //! Queueing theory against the concurrency limit: a limit of c, exponential service times and Poisson arrivals are the
 //! M/M/c queue. Its mean wait is given by Erlang's C formula (1917).
 
+use crate::story::parse;
 use provider::Instant;
 use quotalab::drive::virtual_time;
 use quotalab::event::{Event, EventKind};
 use quotalab::record::Fold;
-use quotalab::scenario::{self, Overrides, Scenario};
+use quotalab::scenario::Scenario;
 
 /// Offered load as a share of the capacity.
 const LOAD: f64 = 0.8;
@@ -26,7 +27,7 @@ workload: [{{ name: w, route: r, arrivals: {{ poisson: {:.1}/s }}, prompt: 1, co
         40_000 / c,
         LOAD * f64::from(c)
     );
-    scenario::parse("queue", &yaml, &Overrides::default(), None).unwrap_or_else(|error| panic!("{error}"))
+    parse(&yaml)
 }
 
 /// Erlang's C: the probability that an arrival waits, for `a` = arrival rate × mean service time.

@@ -1,9 +1,10 @@
 //! Law 11 for jobs of many sizes that reserve more than they use: no load beyond the analytic ceiling is served whole.
 
+use crate::story::parse;
 use proptest::prelude::*;
 use quotalab::ceiling::Ceiling;
 use quotalab::drive;
-use quotalab::scenario::{self, Overrides, Scenario};
+use quotalab::scenario::Scenario;
 
 /// Returns ten minutes of jobs with prompts and completions of many lengths, each of which reserves its prompt and
 /// `max_tokens`, against one limit. The tokens after the first of a completion of 200 take `service_s` seconds.
@@ -19,8 +20,7 @@ client: {{ deadline: 2m, pace: tokens, queue: 100k, retry: {{ attempts: 8 }} }}
 workload: [{{ name: w, route: r, arrivals: {{ constant: {rate}/min }}, prompt: {{ min: 20, max: 600 }}, completion: {{ min: 20, max: 380 }}, max_tokens: {max_tokens} }}]
 "
     );
-    scenario::parse("reservation", &yaml, &Overrides::default(), None)
-        .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
+    parse(&yaml)
 }
 
 proptest! {

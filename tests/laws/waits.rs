@@ -1,10 +1,10 @@
 //! The waits of a saturated run: their number grows with the jobs and the attempts, not with jobs × cool-downs.
 
+use crate::story::parse;
 use provider::Nanos;
 use quotalab::drive::virtual_time;
 use quotalab::event::{Event, EventKind};
 use quotalab::record::{Audit, Fold};
-use quotalab::scenario::{self, Overrides};
 
 /// Counts waits, times in the queue of the concurrency limit included, and attempts.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ impl Fold for Counts {
     }
 }
 
-/// Simulates `jobs` jobs that arrive at once and are served at one per second, and returns the counts.
+/// Simulates `jobs` jobs that arrive at once and are served at about one per second, and returns the counts.
 fn saturated(jobs: u32, limits: &str, client: &str) -> Counts {
     let yaml = format!(
         "
@@ -41,8 +41,7 @@ workload:
 ",
         half = jobs / 2
     );
-    let scenario = scenario::parse("saturated", &yaml, &Overrides::default(), None)
-        .unwrap_or_else(|error| panic!("{error}"));
+    let scenario = parse(&yaml);
     let mut folds = (Counts::default(), Audit::new(&scenario, Nanos::ZERO));
     virtual_time::simulate(&scenario, &mut folds);
     let (violations, _) = folds.1.finish();

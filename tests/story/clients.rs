@@ -1,7 +1,7 @@
-//! Clients that are alike and clients that are not: a gateway remembers a refusal for all of its jobs, an SDK for one call.
+//! For how many jobs a client remembers a refusal: a gateway for all of its jobs, an SDK for one. And the clients that `like`
+//! names.
 
-use super::{Story, assert_timeline, run, run_with_network};
-use quotalab::event::JobOutcome;
+use super::{assert_timeline, run, run_with_network};
 use quotalab::scenario::{self, IMITATIONS, Overrides};
 
 /// Returns a scenario of an account with 30 requests per minute.
@@ -16,23 +16,19 @@ workload: [{{ name: w, route: r, arrivals: {{ {arrivals} }}, prompt: 10, complet
     )
 }
 
-fn succeeded(story: &Story) -> usize {
-    story.outcomes().iter().filter(|outcome| **outcome == JobOutcome::Succeeded).count()
-}
-
 /// Independent programs with the article's function, against one account: 35 of 60 served with 200 attempts (30 at once, then one
 /// per round of about two seconds; each program gives up after its sixth attempt). A client whose jobs share a cool-down serves all.
 #[test]
 fn sixty_programs_of_the_article_lose_what_one_gateway_serves() {
     let article = run_with_network(&thirty_a_minute("{ like: article }", "burst: 60, every: 1h"));
-    let [served, attempts] = [succeeded(&article), article.sends().len()];
+    let [served, attempts] = [article.succeeded(), article.sends().len()];
     assert!((34..=37).contains(&served), "{served} served");
     assert!((192..=204).contains(&attempts), "{attempts} attempts");
     let last = article.sends().last().expect("a send").0;
     assert!((9.0..=13.0).contains(&last), "the last at {last} s");
     let gateway = "{ deadline: 5m, retry: { attempts: 6, backoff: { base: 1s, cap: 30s } } }";
     let gateway = run_with_network(&thirty_a_minute(gateway, "burst: 60, every: 1h"));
-    assert_eq!(succeeded(&gateway), 60);
+    assert_eq!(gateway.succeeded(), 60);
     assert!(gateway.sends().len() < 120, "{} attempts", gateway.sends().len());
 }
 
@@ -51,7 +47,7 @@ fn a_refused_job_waits_alone() {
     assert!(!story.timeline().contains("cools down"), "{}", story.timeline());
 }
 
-/// With a fallback, a job goes to the next target at once, and returns to the first when its own wait there ends.
+/// With a fallback, a refused job goes to the next target at once. Refused by all, it returns to the one whose wait ends first.
 #[test]
 fn a_job_leaves_each_target_alone_for_its_own_wait() {
     let story = run("
@@ -89,7 +85,8 @@ workload: [{ name: w, route: r, arrivals: { burst: 3, every: 1h }, prompt: 10, c
     );
 }
 
-/// A wait that is longer than the client obeys is replaced by its back-off, and the header is read in whole seconds.
+/// The message states a wait exactly, the header in whole seconds. A wait that is longer than the client obeys is replaced by
+/// its back-off.
 #[test]
 fn a_stated_wait_is_read_and_bounded_as_the_client_does() {
     let second_send = |stated: &str| {

@@ -1,12 +1,10 @@
 //! Answers that are cut at `max_tokens`: counted per workload, reported in the first sentence, and judged if a rule asks for it.
 
-use super::run;
+use super::{parse, run, summary};
 use provider::config::Dialect;
 use quotalab::drive;
 use quotalab::ids::WorkloadId;
-use quotalab::record::Summary;
 use quotalab::report::{self, Style};
-use quotalab::scenario::{self, Overrides, Scenario};
 
 /// A chat whose answers have 200 to 500 tokens, and `max_tokens: max`.
 fn chat(max: u32, more: &str) -> String {
@@ -21,15 +19,6 @@ workload:
       repeats: {{ share: 50%, of: 20 }} }}
 "
     )
-}
-
-fn parse(yaml: &str) -> Scenario {
-    scenario::parse("cut", yaml, &Overrides::default(), None)
-        .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
-}
-
-fn summary(yaml: &str) -> Summary {
-    drive::summarize(&parse(yaml))
 }
 
 #[test]

@@ -1,29 +1,11 @@
 //! What a result says of the provider is what the provider decided, whatever its dialect tells the client.
 
-use quotalab::drive;
-use quotalab::event::{EventKind, RecordedDecision};
-use quotalab::record::{Summary, WorstWindow};
-use quotalab::scenario::{self, Overrides};
+use super::{run_with_network, summary};
+use provider::config::Dialect;
+use quotalab::record::WorstWindow;
 
-const DIALECTS: [&str; 10] = [
-    "groq",
-    "openai",
-    "azure",
-    "anthropic",
-    "cerebras",
-    "mistral",
-    "deepinfra",
-    "together",
-    "fireworks",
-    "gemini",
-];
-
-fn summary(yaml: &str) -> Summary {
-    let scenario = scenario::parse("decisions", yaml, &Overrides::default(), None);
-    drive::summarize(&scenario.unwrap_or_else(|error| panic!("{error}\n{yaml}")))
-}
-
-fn world(dialect: &str, model: &str, prompt: &str) -> String {
+/// Returns a scenario of ten minutes at a model with the YAML entries `model`.
+fn scenario(dialect: &str, model: &str, prompt: &str) -> String {
     format!(
         "seed: 3
 duration: 10m
@@ -40,8 +22,8 @@ expect: ['limited share <= 1%']
 #[test]
 fn refusals_are_counted_by_the_limit_that_refused_in_every_dialect() {
     for (axis, limit) in [("rpm", "rpm: 20"), ("concurrency", "concurrency: 2"), ("tpm", "tpm: 4k")] {
-        for dialect in DIALECTS {
-            let yaml = world(dialect, &format!("limits: {{ {limit} }}"), "100");
+        for dialect in Dialect::ALL.map(Dialect::name) {
+            let yaml = scenario(dialect, &format!("limits: {{ {limit} }}"), "100");
             let summary = summary(&yaml);
             let by: Vec<&str> = summary.attempts.limited_by.keys().map(String::as_str).collect();
             assert_eq!(by, [axis], "{dialect}: {:?}", summary.attempts);
@@ -51,17 +33,8 @@ fn refusals_are_counted_by_the_limit_that_refused_in_every_dialect() {
             let named = |worst: &WorstWindow| worst.refused_by.as_ref().map(|by| by.axis.clone());
             let worst = summary.workloads[0].worst_window.as_ref().and_then(named);
             assert!(worst.is_none_or(|named| named == axis), "{dialect}");
-            // Each refusal is one decision of the provider.
-            let refused = super::run_with_network(&yaml)
-                .events
-                .iter()
-                .filter(|event| {
-                    matches!(
-                        event.kind,
-                        EventKind::Decided { decision: RecordedDecision::Refused { .. }, .. }
-                    )
-                })
-                .count() as u64;
+            // Each refusal counted is a decision of the provider; one whose reply comes after the deadline counts as a failure.
+            let refused = run_with_network(&yaml).refused_by_a_limit() as u64;
             let attempts = &summary.attempts;
             assert!(
                 refused >= attempts.limited && refused - attempts.limited <= attempts.failed,
@@ -74,9 +47,9 @@ fn refusals_are_counted_by_the_limit_that_refused_in_every_dialect() {
 /// A call that is too long for the model is refused by no limit.
 #[test]
 fn calls_too_long_for_the_model_fail_and_are_not_limited() {
-    for dialect in DIALECTS {
+    for dialect in Dialect::ALL.map(Dialect::name) {
         let summary =
-            summary(&world(dialect, "limits: { rpm: 1000 }, context: 1000", "{ values: [100, 2000] }"));
+            summary(&scenario(dialect, "limits: { rpm: 1000 }, context: 1000", "{ values: [100, 2000] }"));
         let attempts = &summary.attempts;
         assert_eq!((attempts.limited, attempts.limited_by.len()), (0, 0), "{dialect}: {attempts:?}");
         assert!(attempts.failed_by["too_long"] > 200, "{dialect}: {attempts:?}");
@@ -94,7 +67,7 @@ fn calls_too_long_for_the_model_fail_and_are_not_limited() {
 /// Nor is a rate-limit error of an incident.
 #[test]
 fn rate_limit_errors_of_an_incident_are_failures() {
-    let yaml = world("openai", "limits: { rpm: 1000 }", "100")
+    let yaml = scenario("openai", "limits: { rpm: 1000 }", "100")
         .replace("models: { m:", "incidents: [{ at: 1m, for: 2m, fault: 429 }], models: { m:");
     let summary = summary(&yaml);
     assert_eq!(summary.attempts.limited, 0, "{:?}", summary.attempts);
@@ -103,7 +76,7 @@ fn rate_limit_errors_of_an_incident_are_failures() {
 
 /// Jobs that are given up while the client keeps to a limit are lost because of it, although it refuses nothing.
 #[test]
-fn what_a_pace_loses_is_told_where_nothing_is_refused() {
+fn jobs_lost_by_pacing_are_reported_if_nothing_is_refused() {
     let summary = summary(
         "seed: 14
 duration: 1h

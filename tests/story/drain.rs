@@ -2,11 +2,10 @@
 
 use quotalab::drive;
 use quotalab::record::{Mode, Recorder, Summary};
-use quotalab::scenario::{self, Overrides};
+use quotalab::scenario::Scenario;
 
-fn run(yaml: &str, recorder: fn(&scenario::Scenario) -> Recorder) -> Summary {
-    let scenario = scenario::parse("drain", yaml, &Overrides::default(), None)
-        .unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+fn run(yaml: &str, recorder: fn(&Scenario) -> Recorder) -> Summary {
+    let scenario = super::parse(yaml);
     drive::record(recorder(&scenario), Mode::Virtual, &mut (), |folds| {
         drive::virtual_time::simulate(&scenario, folds)
     })
@@ -53,7 +52,7 @@ fn calls_that_outlast_the_run_are_in_the_series_until_they_end() {
 }
 
 #[test]
-fn percentiles_of_merged_steps_are_those_of_all_their_jobs() {
+fn merged_steps_keep_their_counts_and_have_percentiles_if_jobs_succeeded() {
     let yaml = "
 duration: 60s
 providers: { g: { models: { m: { limits: { rpm: 60 }, latency: { total: { p50: 2s, p99: 20s } } } } } }

@@ -1,11 +1,10 @@
 //! A fold ends a run early: the jobs in flight end with the outcome `InFlight`, and the laws hold.
 
-use super::Recording;
+use super::{Recording, parse};
 use provider::{Instant, Nanos};
 use quotalab::drive::virtual_time;
 use quotalab::event::{Event, EventKind, JobOutcome};
 use quotalab::record::{Audit, Fold, Mode, Recorder, RunEnd};
-use quotalab::scenario::{self, Overrides};
 
 /// Ends the run after a number of jobs.
 struct StopAfter(u32);
@@ -29,7 +28,7 @@ workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 10, completion
 
 #[test]
 fn jobs_in_flight_are_counted_when_a_fold_ends_the_run() {
-    let scenario = scenario::parse("early", SCENARIO, &Overrides::default(), None).unwrap();
+    let scenario = parse(SCENARIO);
     let audit = Audit::new(&scenario, Nanos::ZERO);
     let mut folds = (Recorder::new(&scenario), (audit, (Recording::default(), StopAfter(3))));
     let at = virtual_time::simulate(&scenario, &mut folds);

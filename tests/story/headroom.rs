@@ -1,9 +1,10 @@
 //! Headroom is the analytic ceiling ÷ the load, at the peak of the traffic if that bounds it, and is the same in the text of the
 //! ceiling and in the summary of a run.
 
-use super::*;
+use super::parse;
 use quotalab::ceiling::Ceiling;
 use quotalab::drive;
+use quotalab::scenario::Scenario;
 
 const DAY: &str =
     "[0,0,0,0,0,0,0.24,0.72,1.92,2.64,3.36,2.88,1.68,2.16,2.4,2.16,1.68,0.96,0.48,0.24,0.24,0.24,0,0]";
@@ -23,8 +24,7 @@ client: {{deadline: 30s, retry: {{attempts: 3}}}}
 workload: [{{name: chat, route: r, arrivals: {{{arrivals}}}, prompt: 1000, completion: 200, max_tokens: 200}}]
 expect: [success >= 99%, headroom >= 3]"
     );
-    scenario::parse("headroom", &yaml, &Overrides::default(), None)
-        .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
+    parse(&yaml)
 }
 
 /// The mean would allow three times the load; the peak hour has 3.36 times the mean.

@@ -1,9 +1,8 @@
 //! Rate-limit errors of an incident are no refusals by a limit, and the findings say so.
 
-use quotalab::drive;
-use quotalab::record::{Finding, Mode, Recorder};
+use super::{run, summary};
+use quotalab::record::Finding;
 use quotalab::report::verdict;
-use quotalab::scenario::{self, Overrides};
 
 /// Returns the findings with their sentences.
 fn findings(prompt: &str, incidents: &str) -> Vec<(Finding, String)> {
@@ -15,10 +14,7 @@ routes: {{ r: [{{ of: [g/default/m] }}] }}
 client: {{ retry: {{ attempts: 2 }} }}
 workload: [{{ name: w, arrivals: {{ constant: 6/min }}, prompt: {prompt}, completion: 10, max_tokens: 10 }}]"
     );
-    let scenario = scenario::parse("incidents", &yaml, &Overrides::default(), None).expect("a scenario");
-    let summary = drive::record(Recorder::new(&scenario), Mode::Virtual, &mut (), |folds| {
-        drive::virtual_time::simulate(&scenario, folds)
-    });
+    let summary = summary(&yaml);
     summary.findings.iter().cloned().zip(verdict::sentences(&summary)).collect()
 }
 
@@ -48,7 +44,7 @@ fn an_incident_that_changes_the_headers_changes_the_wait_of_a_throttle() {
     let second_send = |faults: &[&str]| {
         let incidents: Vec<_> =
             faults.iter().map(|fault| format!("{{ at: 0s, for: 30s, fault: {fault} }}")).collect();
-        let story = super::run(&format!(
+        let story = run(&format!(
             "
 duration: 60s
 providers: {{ p: {{ models: {{ m: {{ limits: {{ rpm: 300 }}, latency: {{ total: 1s }} }} }}, incidents: [{}] }} }}

@@ -1,10 +1,9 @@
 //! Jobs that exceed the length of a model: no wait helps, a model with a longer context does.
 
-use super::run;
+use super::{assert_timeline, parse, run};
 use crate::scenarios::simulate;
 use quotalab::event::{EndReason, JobOutcome};
 use quotalab::report::notes;
-use quotalab::scenario::{self, Overrides};
 
 /// A short model before a long one.
 fn models(short: &str, long: &str) -> String {
@@ -25,21 +24,20 @@ const ONE_JOB: &str = "workload: [{name: w, route: r, arrivals: {burst: 1, every
 #[test]
 fn a_job_too_long_for_a_model_falls_back_to_a_longer_context_at_once() {
     let story = run(&(models("context: 1000", "context: 2000") + ONE_JOB));
-    assert_eq!(
-        story.timeline(),
+    assert_timeline(
+        &story,
         "0.000s job 0: arrives
-0.000s job 0: attempt 1 to short/default/m
-0.000s job 0: short/default/m refuses (too_large)
-0.000s job 0: falls back from step 0 to 1
-0.000s job 0: attempt 2 to long/default/m
-0.100s job 0: long/default/m serves it
-0.100s job 0: Succeeded
-"
+         0.000s job 0: attempt 1 to short/default/m
+         0.000s job 0: short/default/m refuses (too_large)
+         0.000s job 0: falls back from step 0 to 1
+         0.000s job 0: attempt 2 to long/default/m
+         0.100s job 0: long/default/m serves it
+         0.100s job 0: Succeeded",
     );
 }
 
 #[test]
-fn a_completion_bound_beyond_the_model_is_sent_once_per_target() {
+fn a_job_whose_max_tokens_exceed_every_model_is_sent_once_to_each() {
     let story = run(&(models("max_output: 100", "max_output: 150") + ONE_JOB));
     assert_eq!(story.outcomes(), [JobOutcome::Failed(EndReason::Rejected)]);
     assert_eq!(story.sends().len(), 2, "once to each: {}", story.timeline());
@@ -67,7 +65,7 @@ fn a_job_that_just_fits_is_served() {
     assert_eq!(notes::sentences(&story.scenario.notes), [note]);
 }
 
-/// A job that exceeds several bounds of a target is not mended by a higher one of them, so all are named.
+/// To raise one bound of a target does not help a job that exceeds several, so all are named.
 #[test]
 fn every_bound_that_jobs_exceed_is_named() {
     let yaml = "duration: 1h
@@ -75,17 +73,15 @@ providers: { p: { dialect: openai, reserve: prompt+max_tokens, models: { m: { li
 routes: { chat: [{ of: [p/default/m] }] }
 workload:
   - { name: w, arrivals: { poisson: 2/min }, prompt: { values: [500, 4150, 5000], weights: [8, 1, 1] }, completion: 200, max_tokens: 300 }";
-    let parsed =
-        |yaml: &str| scenario::parse("bounds", yaml, &Overrides::default(), None).expect("a valid scenario");
     // With max_tokens of 300 the longest prompts are 3,700 (tpm), 3,796 (context) and 4,200 (tpd).
     assert_eq!(
-        notes::sentences(&parsed(yaml).notes)[0],
+        notes::sentences(&parse(yaml).notes)[0],
         "20% of the jobs of w are too large for p/default/m: the prompt and max_tokens of 300 together exceed its tpm of 4k; \
          its context of 4096 is too small for them as well; its tpd of 4.5k is too small for 10% of the jobs as well"
     );
     let only_limit = yaml.replace("tpm: 4k, tpd: 4500", "tpm: 4k").replace("context: 4096, ", "");
     assert_eq!(
-        notes::sentences(&parsed(&only_limit).notes)[0],
+        notes::sentences(&parse(&only_limit).notes)[0],
         "20% of the jobs of w are too large for p/default/m: the prompt and max_tokens of 300 together exceed its tpm of 4k"
     );
 }

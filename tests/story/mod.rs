@@ -29,9 +29,9 @@ mod worst_window;
 
 use provider::dist::Dist;
 use provider::{Axis, Instant};
-use quotalab::drive::virtual_time;
+use quotalab::drive::{self, virtual_time};
 use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, RecordedDecision};
-use quotalab::record::{Audit, Fold};
+use quotalab::record::{Audit, Fold, Summary};
 use quotalab::scenario::{self, Overrides, Scenario};
 
 /// A scenario and its events.
@@ -42,7 +42,7 @@ pub(crate) struct Story {
 
 /// Records every event.
 #[derive(Default)]
-struct Recording(Vec<Event>);
+pub(crate) struct Recording(pub(crate) Vec<Event>);
 
 impl Fold for Recording {
     fn event(&mut self, event: &Event) {
@@ -50,8 +50,8 @@ impl Fold for Recording {
     }
 }
 
-/// Runs a scenario in virtual time and checks that it passes the audit. Messages take no time unless the scenario has a
-/// `network`, so that the instants of a timeline are round.
+/// Runs a scenario in virtual time, from full limits whatever its `start`, and checks that it passes the audit. Messages take
+/// no time unless the scenario has a `network`, so that the instants of a timeline are round.
 pub(crate) fn run(yaml: &str) -> Story {
     let mut scenario = parse(yaml);
     for model in scenario.providers.iter_mut().flat_map(|provider| &mut provider.models) {
@@ -60,13 +60,19 @@ pub(crate) fn run(yaml: &str) -> Story {
     simulate(scenario)
 }
 
-/// Runs a scenario as [`run`] does, over the default network.
+/// Runs a scenario as [`run`] does; over the default network unless the scenario has one.
 pub(crate) fn run_with_network(yaml: &str) -> Story {
     simulate(parse(yaml))
 }
 
 pub(crate) fn parse(yaml: &str) -> Scenario {
-    scenario::parse("story", yaml, &Overrides::default(), None).unwrap_or_else(|error| panic!("{error}"))
+    scenario::parse("story", yaml, &Overrides::default(), None)
+        .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
+}
+
+/// Returns the summary of a scenario in virtual time, over the default network and from the levels of its `start`.
+pub(crate) fn summary(yaml: &str) -> Summary {
+    drive::summarize(&parse(yaml))
 }
 
 fn simulate(scenario: Scenario) -> Story {
@@ -123,6 +129,11 @@ impl Story {
         self.ends().map(|(_, end)| end.outcome).collect()
     }
 
+    /// The number of jobs that succeeded.
+    pub(crate) fn succeeded(&self) -> usize {
+        self.outcomes().iter().filter(|outcome| **outcome == JobOutcome::Succeeded).count()
+    }
+
     /// The ends of all jobs, with their instants.
     pub(crate) fn ends(&self) -> impl Iterator<Item = (Instant, &JobEnd)> {
         self.events.iter().filter_map(|event| match &event.kind {
@@ -142,7 +153,7 @@ impl Story {
         self.events.iter().filter_map(sent).collect()
     }
 
-    /// The number of attempts that a limit refused.
+    /// The number of attempts that the provider refused by a limit, whatever became of the reply.
     pub(crate) fn refused_by_a_limit(&self) -> usize {
         let refused = |event: &&Event| {
             matches!(event.kind, EventKind::Decided { decision: RecordedDecision::Refused { .. }, .. })

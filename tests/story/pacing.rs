@@ -56,10 +56,10 @@ fn without_pacing_the_same_burst_is_refused() {
 }
 
 /// Fifteen jobs of 20,000 tokens at once, against 30,000 a minute. Without a retry, one is served. With five attempts that obey
-/// every stated wait, one job is served at each of 0, 20, 60, 100 and 140 s, and the other ten lose their fifth attempt. Paced,
+/// every stated wait, one job is admitted at each of 0, 20, 60, 100 and 140 s, and the other ten lose their fifth attempt. Paced,
 /// none is refused: the last is admitted after 20 s and thirteen times 40 s.
 #[test]
-fn fifteen_large_jobs_at_once() {
+fn of_fifteen_large_jobs_retries_serve_five_and_pacing_serves_all() {
     let served = |client: &str| {
         let story = run_with_network(&format!(
             "

@@ -38,7 +38,8 @@ fn anthropic_does_not_count_cached_tokens_and_openai_does() {
         "five times 1,010 tokens fit into 6,000"
     );
     let counted = |cached| with_cached("openai", cached, "{constant: 6/min}").refused_by_a_limit();
-    assert_eq!(counted("75%"), counted("0%"));
+    let refused = counted("75%");
+    assert!(refused > 10 && refused == counted("0%"), "{refused}");
 }
 
 #[test]

@@ -1,13 +1,8 @@
 //! Rules are judged for each workload and in windows of time.
 
-use quotalab::drive;
+use super::summary;
 use quotalab::record::{RuleResult, Summary};
 use quotalab::scenario::{self, Overrides};
-
-fn run(yaml: &str) -> Summary {
-    let scenario = scenario::parse("rules", yaml, &Overrides::default(), None);
-    drive::summarize(&scenario.unwrap_or_else(|error| panic!("{error}\n{yaml}")))
-}
 
 fn problem(yaml: &str) -> String {
     scenario::parse("rules", yaml, &Overrides::default(), None).expect_err("the rule is wrong").to_string()
@@ -30,7 +25,7 @@ workload:
 
 #[test]
 fn a_rule_that_names_no_workload_is_judged_for_each() {
-    let summary = run(&format!("{STARVED}expect: ['success >= 90%']"));
+    let summary = summary(&format!("{STARVED}expect: ['success >= 90%']"));
     let total = summary.jobs.succeeded as f64 / summary.jobs.offered as f64;
     assert!(total > 0.9, "all jobs together would pass the rule: {total}");
     assert_eq!(rules(&summary), [("b: success >= 90%", true), ("chat: success >= 90%", false)]);
@@ -42,7 +37,7 @@ fn a_rule_that_names_no_workload_is_judged_for_each() {
 
 #[test]
 fn a_rule_that_names_a_workload_is_judged_for_it_alone() {
-    let summary = run(&format!(
+    let summary = summary(&format!(
         "{STARVED}expect: ['b: success >= 90%', 'chat: p95 latency <= 1ms', 'cost <= 100 USD']"
     ));
     assert_eq!(
@@ -56,14 +51,14 @@ fn success_is_judged_by_default() {
     let default_results = |summary: &Summary| -> Vec<bool> {
         summary.expect.iter().filter(|expected| expected.is_default).map(|expected| expected.pass).collect()
     };
-    assert_eq!(default_results(&run(&format!("{STARVED}expect: ['cost <= 100 USD']"))), [false, false]);
-    assert_eq!(default_results(&run(STARVED)), [false, false]);
-    assert!(default_results(&run(&format!("{STARVED}expect: ['b: success >= 1%']"))).is_empty());
+    assert_eq!(default_results(&summary(&format!("{STARVED}expect: ['cost <= 100 USD']"))), [false, false]);
+    assert_eq!(default_results(&summary(STARVED)), [false, false]);
+    assert!(default_results(&summary(&format!("{STARVED}expect: ['b: success >= 1%']"))).is_empty());
 }
 
-/// A limit that suffices for the mean of an hour, not for the three minutes in which most of its jobs arrive.
+/// A limit that suffices for the mean of an hour, not for the three minutes in which three in ten of its jobs arrive.
 fn peak(rule: &str) -> RuleResult {
-    let summary = run(&format!(
+    let summary = summary(&format!(
         "
 duration: 1h
 providers: {{ p: {{ models: {{ m: {{ limits: {{ rpm: 300 }}, latency: {{ total: 500ms }} }} }} }} }}
@@ -113,11 +108,11 @@ routes: {{ r: [ {{ of: [p/default/m] }} ] }}
 workload: [{{ name: w, arrivals: {{ {rate} }}, prompt: 100, completion: 20 }}]
 expect: ['p95 latency <= 5s']"
         );
-        run(&yaml).expect.remove(0)
+        summary(&yaml).expect.remove(0)
     };
     let lost = of("constant: 6/min", "{ at: 0s, for: 1h, fault: 503 }");
-    let none = of("burst: 1, every: 1h", "").clone();
-    assert!(none.pass, "one job is enough for its own latency: {none:?}");
+    let one = of("burst: 1, every: 1h", "");
+    assert!(one.pass, "one job is enough for its own latency: {one:?}");
     let none = of("steps: [{at: 0s, rate: 0/min}, {at: 9m, rate: 0.01/min}]", "");
     assert!(lost.actual.is_none() && lost.is_broken(), "{lost:?}");
     assert!(none.actual.is_none() && !none.pass && !none.is_broken(), "{none:?}");
@@ -127,7 +122,7 @@ expect: ['p95 latency <= 5s']"
 #[test]
 fn percentiles_are_of_the_jobs_that_succeeded_and_success_stands_beside_them() {
     let of = |latency: &str, incidents: &str, arrivals: &str| {
-        run(&format!(
+        summary(&format!(
             "duration: 10m
 providers: {{ p: {{ models: {{ m: {{ latency: {{ total: {latency}, network: 0ms }} }} }}, incidents: [{incidents}] }} }}
 routes: {{ r: [ {{ of: [p/default/m] }} ] }}
@@ -138,7 +133,7 @@ expect: ['p95 latency <= 1s']"
     };
     let tenth = of("500ms", "{ at: 0s, for: 1h, fault: timeout, share: 10% }", "constant: 10/s");
     assert_eq!(rules(&tenth), [("p95 latency <= 1s", true), ("success >= 99 %", false)]);
-    // A mean of the bins, 680 ms, would pass.
+    // The mean, 680 ms, would pass.
     let tail = of("{ values: [200ms, 5s], weights: [9, 1] }", "", "constant: 10/s");
     assert_eq!(rules(&tail), [("p95 latency <= 1s", false), ("success >= 99 %", true)]);
     let one = of("682ms", "", "burst: 1, every: 1h").latency_s;

@@ -1,9 +1,10 @@
 //! Runs begin with the levels of long limits that the same traffic leaves day after day.
 
+use super::parse;
 use proptest::prelude::*;
 use quotalab::drive;
 use quotalab::record::{Finding, Summary};
-use quotalab::scenario::{self, Overrides, Pace, Scenario};
+use quotalab::scenario::{Pace, Scenario};
 
 /// Returns a scenario with one limit; `rest` is further YAML entries.
 fn scenario(law: &str, limit: &str, rate: &str, duration: &str, rest: &str) -> Scenario {
@@ -16,8 +17,7 @@ client: {{deadline: 30s, retry: {{attempts: 2}}}}
 workload: [{{name: w, route: r, arrivals: {{poisson: {rate}}}, prompt: 60, completion: 60, max_tokens: 60}}]
 {rest}"
     );
-    scenario::parse("start", &yaml, &Overrides::default(), None)
-        .unwrap_or_else(|error| panic!("{error}\n{yaml}"))
+    parse(&yaml)
 }
 
 fn success(summary: &Summary) -> f64 {
@@ -54,7 +54,7 @@ fn below_the_limit_nearly_all_jobs_succeed() {
     }
 }
 
-/// Twice the load that the limit sustains: half of it succeeds in two hours, under every refill policy.
+/// Twice the load that the limit sustains: half of it succeeds in two hours, under every refill policy that does not adapt.
 #[test]
 fn a_run_shorter_than_the_window_succeeds_at_the_sustained_rate() {
     for law in ["bucket", "fixed", "sliding_log", "sliding_counter", "calendar"] {
@@ -64,7 +64,7 @@ fn a_run_shorter_than_the_window_succeeds_at_the_sustained_rate() {
 }
 
 /// A client that paces by its own count of what is left does not begin the run with a full count, which it has only on its first
-/// day: the provider refuses nothing, and as much is served as on any other day.
+/// day: as much is served as on any other day.
 #[test]
 fn a_client_that_paces_begins_with_the_estimate_of_the_day_before() {
     for law in ["bucket", "fixed", "sliding_log"] {
@@ -87,8 +87,7 @@ providers: {p: {models: {m: {limits: {rpd: 7200}, latency: {total: 200ms}}}}}
 routes: {r: [{of: [p/default/m]}]}
 client: {deadline: 30s, retry: {attempts: 2}}
 workload: [{name: w, route: r, arrivals: {steps: [{at: 0s, rate: 5/min}, {at: 1h, rate: 15/min}]}, prompt: 60, completion: 60}]";
-    let scenario = scenario::parse("steps", yaml, &Overrides::default(), None).unwrap();
-    let found = success(&drive::summarize(&scenario));
+    let found = success(&drive::summarize(&parse(yaml)));
     assert!((found - 0.5).abs() < 0.05, "{found}");
 }
 

@@ -1,19 +1,15 @@
 //! The worst window of each workload: the one in which the smallest share of its jobs succeeded.
 
+use super::parse;
 use quotalab::drive;
 use quotalab::event::{Event, EventKind, JobOutcome};
 use quotalab::record::{Finding, Fold, Mode, Recorder, Summary, WorstWindow};
 use quotalab::report::verdict;
-use quotalab::scenario::{self, Overrides, Scenario};
-
-fn scenario(yaml: &str) -> Scenario {
-    let scenario = scenario::parse("worst", yaml, &Overrides::default(), None);
-    scenario.unwrap_or_else(|error| panic!("{error}\n{yaml}"))
-}
+use quotalab::scenario::Scenario;
 
 /// A run of six hours whose limit suffices for its mean rate, but not for the three minutes from 03:20.
 fn peak(seed: u64) -> Scenario {
-    scenario(&format!(
+    parse(&format!(
         "
 seed: {seed}
 duration: 6h
@@ -106,7 +102,7 @@ fn a_peak_that_the_mean_hides_is_in_the_first_sentences() {
 
 #[test]
 fn each_workload_is_shown_by_itself() {
-    let scenario = scenario(
+    let scenario = parse(
         "
 duration: 1h
 providers: { groq: { preset: groq-developer } }
@@ -130,7 +126,7 @@ workload:
 #[test]
 fn short_runs_and_rare_jobs_have_no_worst_window() {
     let with = |duration: &str, rate: &str| {
-        run(&scenario(&format!(
+        run(&parse(&format!(
             "
 duration: {duration}
 providers: {{ p: {{ models: {{ m: {{}} }} }} }}
