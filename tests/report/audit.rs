@@ -205,7 +205,7 @@ fn law_14_attempts_queue_and_waiting_exceed_their_bounds() {
     assert_eq!(violated(&with(0, &[valid()[0], (0, 0, EventKind::Queued { waiting: 101 })])), [14]);
     let too_long = EventKind::Waiting {
         until: Instant::ZERO + Nanos::from_secs(31),
-        obstacle: super::waits(WaitReason::BackOff),
+        obstacle: super::obstacle(WaitReason::BackOff),
         may_extend: false,
     };
     assert_eq!(violated(&with(0, &[valid()[0], (0, 0, too_long)])), [14]);

@@ -31,7 +31,8 @@ impl Fold for AllJobs {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
-    /// Law: the traces are those of the slowest jobs, and every trace runs from arrival to end in order of time.
+    /// Law: the traces are those of the slowest jobs and, beginning with the first, of at most ten that did not succeed; every trace runs
+    /// from arrival to end in order of time.
     #[test]
     fn the_slowest_jobs_are_traced(seed in 0u64..1_000, per_min in 10.0f64..60.0) {
         let mut scenario = launch_scenario(per_min);
@@ -129,7 +130,7 @@ fn a_long_trace_leaves_out_its_middle() {
             &mut slow_jobs,
             second,
             0,
-            EventKind::Waiting { until, obstacle: super::waits(WaitReason::BackOff), may_extend: false },
+            EventKind::Waiting { until, obstacle: super::obstacle(WaitReason::BackOff), may_extend: false },
         );
     }
     ends(&mut slow_jobs, 0, 41, 0, JobOutcome::Failed(EndReason::Deadline));
@@ -159,13 +160,13 @@ fn one_reason_does_not_displace_the_others() {
 }
 
 #[test]
-fn the_events_of_a_trace_have_the_names_of_the_event_log() {
+fn a_promotion_in_a_trace_has_the_name_of_the_event_log() {
     let event = TraceEvent { at_s: 1.5, kind: TraceEventKind::Promoted { leader: 7 } };
     let json = r#"{"at_s":1.5,"kind":"took_over","leader":7}"#;
     assert_eq!(serde_json::to_string(&event).unwrap(), json);
 }
 
-/// A result of an earlier version has sentences in its findings, notes and traces.
+/// A result of an earlier version has sentences instead of findings, and in its notes and traces.
 #[test]
 fn a_result_of_an_earlier_version_is_read() {
     let mut json = serde_json::to_value(super::launch_day()).unwrap();

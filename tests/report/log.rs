@@ -34,7 +34,7 @@ fn end(outcome: JobOutcome) -> JobEnd {
     }
 }
 
-/// Returns every kind of event with the end of its line in the log. Jobs arrive before they end.
+/// Returns every kind of event with the end of its line in the log, from the kind on. Jobs arrive before they end.
 fn lines() -> Vec<(EventKind, &'static str)> {
     let (mut lines, mut job) = (attempt_lines(), job_lines());
     lines.append(&mut job);
@@ -151,7 +151,7 @@ fn course_lines() -> Vec<(EventKind, &'static str)> {
                 obstacle: Obstacle {
                     axis: Some(Axis::Tpm),
                     cause: Some(LimitCause::MinuteLimit),
-                    ..super::waits(WaitReason::CoolDown)
+                    ..super::obstacle(WaitReason::CoolDown)
                 },
                 may_extend: false,
             },
@@ -160,7 +160,7 @@ fn course_lines() -> Vec<(EventKind, &'static str)> {
         (
             EventKind::Waiting {
                 until: Instant(99),
-                obstacle: super::waits(WaitReason::Probe),
+                obstacle: super::obstacle(WaitReason::Probe),
                 may_extend: true,
             },
             r#""waiting","until_ns":99,"why":"probe","target":0,"may_extend":true"#,

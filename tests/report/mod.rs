@@ -40,7 +40,7 @@ fn run(scenario: &Scenario, per_min: f64) -> Summary {
     let conditions = RunConditions { per_min, swing: 0.8, incident: middle..middle * 1.02 };
     let mut recorder = Recorder::new(scenario);
     let at = simulate(scenario, &conditions, &mut recorder);
-    let reproduce = "quotalab sim scenarios/10-launch-day.yaml --seed 7".to_owned();
+    let reproduce = "quotalab sim scenarios/11-launch-day.yaml --seed 7".to_owned();
     Summary { reproduce, ..recorder.finish(end(at)) }
 }
 
@@ -74,7 +74,7 @@ fn odd_runs() -> Vec<Summary> {
     ]
 }
 
-/// A wait for the first target.
-fn waits(why: quotalab::event::WaitReason) -> quotalab::event::Obstacle {
+/// Returns what makes a job wait for the first target.
+fn obstacle(why: quotalab::event::WaitReason) -> quotalab::event::Obstacle {
     quotalab::event::Obstacle { target: quotalab::ids::TargetId(0), why, axis: None, cause: None }
 }

@@ -173,7 +173,7 @@ fn runs_side_by_side_make_a_page() {
 }
 
 #[test]
-fn charts_of_any_runs_are_well_formed() {
+fn comparisons_of_any_runs_are_well_formed_and_offline() {
     let runs = runs();
     let named: Vec<_> = runs.iter().map(|run| (run.scenario.as_str(), run)).collect();
     for shown in [&named[..], &named[..1], &named[7..8], &[]] {

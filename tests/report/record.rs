@@ -174,7 +174,7 @@ fn a_refusal_in_the_first_minute_has_the_load_of_that_minute() {
 }
 
 #[test]
-fn a_rule_without_a_value_is_missed_except_headroom_without_limits() {
+fn a_rule_without_a_value_does_not_hold_except_headroom_without_limits() {
     let mut scenario = short(&[]);
     scenario.expect.push(rule("headroom >= 2", Metric::Headroom, Op::AtLeast, 2.0));
     let summary = Recorder::new(&scenario).finish(end(Instant::ZERO));

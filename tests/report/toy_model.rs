@@ -1,7 +1,8 @@
 //! A small model of client and provider that makes plausible events for the tests of reports.
 //!
 //! It draws arrivals with a daily shape, keeps a token bucket per limit, retries with exponential back-off, falls back,
-//! and has an incident. It shares no code with the engine or the provider model.
+//! and has an incident. It shares no code with the engine, and with the crate of the provider model only times, axes,
+//! usage and random streams.
 
 use provider::{Axis, Instant, Nanos, RandomStream, Usage};
 use quotalab::event::{
@@ -274,7 +275,7 @@ impl<F: Fold> ToyModel<'_, F> {
         self.log(
             at,
             job,
-            EventKind::Waiting { until, obstacle: super::waits(WaitReason::BackOff), may_extend: false },
+            EventKind::Waiting { until, obstacle: super::obstacle(WaitReason::BackOff), may_extend: false },
         );
         self.queue.push(Reverse((until.0, Pending::Retry(job))));
     }
