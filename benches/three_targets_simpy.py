@@ -59,7 +59,7 @@ class Target:
         return wait
 
     def settle(self, now, unused):
-        """Returns the tokens that were reserved and not used to the buckets."""
+        """Refunds the tokens that were reserved and not used to the buckets."""
         for bucket in self.tokens:
             bucket.refill(now)
             bucket.level = min(bucket.limit, bucket.level + unused)
@@ -84,7 +84,7 @@ def job(env, first_step, fallback, rng, latencies):
             target = fallback
         else:
             backoff = rng.uniform(0.0, min(BACKOFF_CAP, BACKOFF_BASE * 2**backoffs))
-            # The next retry comes one backoff after the end of a cool-down, or after now if a target was tried.
+            # The next retry comes one backoff after the first end of a cool-down, or after now if a target was tried.
             starts = [t.cools_down_until for t in (*first_step, fallback) if t.cools_down_until > now]
             if tried:
                 starts.append(now)

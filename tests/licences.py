@@ -42,7 +42,10 @@ def packages():
 
 
 def is_allowed(expression):
-    """Evaluates an SPDX expression without precedence beyond parentheses, AND before OR; `/` is an old way to write OR."""
+    """Returns whether allowed licences satisfy an SPDX expression.
+
+    AND binds tighter than OR, `/` is an old way to write OR, and the LLVM exception is ignored, since it only permits more.
+    """
     tokens = re.findall(r"\(|\)|[\w.+-]+", expression.replace("/", " OR ").replace("WITH LLVM-exception", ""))
 
     def alternatives():

@@ -2,7 +2,8 @@
 
 Usage: python3 tests/schema.py cargo run --quiet --   (needs the packages jsonschema and pyyaml)
 
-Every good scenario is valid; every fixture of tests/fixtures/bad that is wrong in its words or kinds is not.
+Every scenario of scenarios/, tests/fixtures/ and benches/ is valid; every fixture of tests/fixtures/bad that is wrong in its
+words or kinds is not.
 """
 
 import pathlib
