@@ -76,8 +76,8 @@ fn one_replica_has_neither_an_interval_nor_a_ceiling_to_plan_with() {
     assert!(text.contains("on one seed: how much it varies between runs is not known"), "{text}");
 }
 
-/// If 5 % of calls always fail, or every call is too slow, the rule breaks at any load, and the few jobs of a tiny load do not give it
-/// a ceiling.
+/// If 5 % of calls always fail, or every call is too slow, the rule breaks at any load, and the few jobs of a tiny load do not
+/// give it a ceiling.
 #[test]
 fn a_rule_that_no_load_holds_is_named_and_has_no_ceiling() {
     let failing = one_account("rpm: 600", "poisson: 100/min", "expect: [success >= 99%]")

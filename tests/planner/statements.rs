@@ -139,8 +139,8 @@ fn best_sentence(text: &str) -> &str {
     &text[from..][..text[from..].find(", for ").expect("its price follows")]
 }
 
-/// The best change lowers `max_tokens`, which changes the traffic; the sentence on the other one says among which changes it is the
-/// best.
+/// The best change lowers `max_tokens`, which changes the traffic; the sentence on the other one says among which changes it is
+/// the best.
 #[test]
 fn one_change_is_called_the_best_and_every_lift_follows_from_stated_numbers() {
     let reserved = "arrivals: { poisson: 20/min }, prompt: 500, completion: 100, max_tokens: 4000";

@@ -47,7 +47,7 @@ expect: [success >= 99%]",
     assert!(!matches!(&month.findings[0], Finding::LongWindow { .. }), "{:#?}", month.findings);
 }
 
-/// A rule of 99 % needs 300 jobs, and a day has 150, so the runs of the plans for an hour and a day are longer than their scenarios.
+/// A rule of 99 % needs 300 jobs, and a day has 150: the plans for an hour and a day make longer runs than their scenarios.
 #[test]
 fn a_hundred_and_fifty_jobs_a_day_under_tokens_per_day() {
     let plans = plans(

@@ -47,7 +47,7 @@ fn sim_curve_and_plan_agree_that_thin_windows_give_no_verdict() {
     assert!(text.contains("exit code 1: whether the present load holds cannot be told"), "{text}");
 }
 
-/// Below the load that fills the windows nothing can be said, and above it the rule on latency breaks, since every call takes 1 s.
+/// Below the load that fills the windows nothing can be said; above it the rule on latency breaks, since every call takes 1 s.
 #[test]
 fn if_the_present_load_cannot_be_judged_it_is_not_said_that_no_load_holds() {
     let rules = "success >= 50% in every 1m\", \"p95 latency <= 500ms in every 1m";
