@@ -38,8 +38,8 @@ fn simulate(scenario: &Scenario) -> Summary {
     drive::summarize(scenario)
 }
 
-/// One account with `limits` and jobs of 100 + 100 tokens arriving at `rate`, from a client that does not retry; `more` ends the
-/// YAML.
+/// One account with `limits` and jobs of 100 + 100 tokens arriving at `rate`, from a client that does not retry; `more` is the
+/// end of the YAML.
 fn one_account(limits: &str, rate: &str, more: &str) -> String {
     format!(
         "name: one account

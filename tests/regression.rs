@@ -177,7 +177,9 @@ fn an_improvement_is_reported_and_passes() {
 fn a_regression_has_evidence_with_seed_values_and_command() {
     let outcome = compared_with(&baseline(&GOOD), &NO_COOL_DOWN, 7);
     let changes = outcome.scenarios.iter().flat_map(|scenario| &scenario.compared);
-    for change in changes.filter(|change| change.verdict == Verdict::Worse) {
+    let worse: Vec<_> = changes.filter(|change| change.verdict == Verdict::Worse).collect();
+    assert!(!worse.is_empty(), "{}", regression::text(&outcome));
+    for change in worse {
         let evidence = change.shown_by.as_ref().expect("a regression has evidence");
         assert!(replica_seeds(7, REPLICAS).any(|seed| seed == evidence.seed));
         assert_eq!(evidence.reproduce, format!("quotalab sim text.yaml --seed {}", evidence.seed));
@@ -239,7 +241,7 @@ fn a_baseline_of_other_scenarios_or_another_duration_is_a_mismatch() {
 }
 
 #[test]
-fn every_output_escapes_names_that_contain_markup() {
+fn junit_annotations_and_markdown_escape_names_that_contain_markup() {
     let name = "a <b> & \"c\" | `d` ::error::%0A";
     let quoted = format!("name: '{name}'");
     let text = FALLBACK.replace("name: chain", &quoted) + "expect: [\"cost <= 0.0001 USD\"]\n";

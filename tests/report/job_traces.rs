@@ -5,7 +5,7 @@ use super::toy_model::{RunConditions, simulate};
 use proptest::prelude::*;
 use provider::{Instant, Nanos};
 use quotalab::event::{EndReason, Event, EventKind, JobEnd, JobOutcome, WaitReason};
-use quotalab::ids::{JobId, WorkloadId};
+use quotalab::ids::JobId;
 use quotalab::record::{Fold, JobTrace, SlowJobs, Summary, TraceEvent, TraceEventKind};
 use std::collections::BTreeMap;
 
@@ -69,37 +69,11 @@ fn event(fold: &mut SlowJobs, second: u64, job: u64, kind: EventKind) {
 }
 
 fn arrives(fold: &mut SlowJobs, second: u64, job: u64) {
-    let scheduled = Instant::ZERO + Nanos::from_secs(second);
-    event(
-        fold,
-        second,
-        job,
-        EventKind::Arrived {
-            workload: WorkloadId(0),
-            scheduled,
-            deadline: None,
-            prompt_tokens: 9,
-            max_tokens: None,
-        },
-    );
+    event(fold, second, job, super::arrived(Instant::ZERO + Nanos::from_secs(second)));
 }
 
 fn ends(fold: &mut SlowJobs, scheduled: u64, second: u64, job: u64, outcome: JobOutcome) {
-    let zero = Nanos::ZERO;
-    let ending = JobEnd {
-        outcome,
-        workload: WorkloadId(0),
-        scheduled: Instant::ZERO + Nanos::from_secs(scheduled),
-        attempts: 0,
-        step: None,
-        queue: zero,
-        wait: zero,
-        service: zero,
-        failed_attempts: zero,
-        first_token: None,
-        cut: false,
-        obstacle: None,
-    };
+    let ending = super::job_end(outcome, Instant::ZERO + Nanos::from_secs(scheduled));
     event(fold, second, job, EventKind::Done(ending));
 }
 

@@ -19,9 +19,6 @@ const AT: Instant = Instant(9);
 fn end(outcome: JobOutcome) -> JobEnd {
     let served = outcome == JobOutcome::Succeeded;
     JobEnd {
-        outcome,
-        workload: WorkloadId(0),
-        scheduled: Instant(8),
         attempts: 2,
         step: served.then_some(1),
         queue: Nanos(1),
@@ -29,8 +26,7 @@ fn end(outcome: JobOutcome) -> JobEnd {
         service: Nanos(3),
         failed_attempts: Nanos(4),
         first_token: served.then_some(Nanos(5)),
-        cut: false,
-        obstacle: None,
+        ..super::job_end(outcome, Instant(8))
     }
 }
 

@@ -284,18 +284,13 @@ impl<F: Fold> ToyModel<'_, F> {
         let state = self.jobs.remove(&job).expect("invariant: the job is in flight");
         let served = outcome == JobOutcome::Succeeded;
         let ending = JobEnd {
-            outcome,
-            workload: WorkloadId(0),
-            scheduled: state.scheduled,
             attempts: state.attempts,
             step: served.then_some(state.step),
-            queue: Nanos::ZERO,
             wait: state.wait,
             service,
             failed_attempts: state.lost,
             first_token: served.then_some(state.first_token),
-            cut: false,
-            obstacle: None,
+            ..super::job_end(outcome, state.scheduled)
         };
         self.log(at, job, EventKind::Done(ending));
     }
