@@ -44,9 +44,11 @@ workload: [{name: w, route: r, arrivals: {poisson: 60/min}, prompt: 50, completi
 
 const REPLICAS: usize = 8;
 
-/// A policy: overrides of the scenario, then an edit of the resolved one.
+/// How a client is configured, as changes of a scenario: overrides, then an edit of what they resolve to.
 struct Policy {
+    /// Returns the overrides of the scenario of this name.
     set: fn(&str) -> Vec<(&'static str, &'static str)>,
+    /// Edits the resolved scenario.
     change: fn(&mut Scenario),
 }
 

@@ -29,7 +29,7 @@ def per_second(value):
 
 
 def words(spec, allowed):
-    """Returns `spec`, a map, if it has no word that this simulator does not model."""
+    """Returns `spec`, a map. Fails if this simulator does not model one of its words."""
     assert set(spec) <= set(allowed.split()), f"not modelled: {set(spec) - set(allowed.split())}"
     return spec
 

@@ -24,7 +24,7 @@ fn assert_agreement(plans: &[Plan; 3], analytic_jobs_per_min: f64) {
 
 /// 1,000 requests a day are 0.694 a minute.
 #[test]
-fn ten_a_minute_under_a_thousand_a_day() {
+fn plans_agree_on_ten_jobs_a_minute_under_a_thousand_requests_a_day() {
     let plans = plans(
         "
 name: requests per day
@@ -49,7 +49,7 @@ expect: [success >= 99%]",
 
 /// A rule of 99 % needs 300 jobs, and a day has 150: the plans for an hour and a day make longer runs than their scenarios.
 #[test]
-fn a_hundred_and_fifty_jobs_a_day_under_tokens_per_day() {
+fn plans_agree_on_a_hundred_and_fifty_jobs_a_day_under_tokens_per_day() {
     let plans = plans(
         "
 name: tokens per day
@@ -65,7 +65,7 @@ expect: [success >= 99%]",
 
 /// Chats of 400 tokens and documents of 5,000 share a million tokens a day: four to one they use 1,320 on average.
 #[test]
-fn prompts_of_two_sizes_under_tokens_per_day() {
+fn plans_agree_on_prompts_of_two_sizes_under_tokens_per_day() {
     let plans = plans(
         "
 name: two sizes
