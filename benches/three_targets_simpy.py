@@ -59,7 +59,7 @@ class Target:
         return wait
 
     def settle(self, now, unused):
-        """Refunds the tokens that were reserved and not used."""
+        """Refunds the tokens that were reserved and not used to the buckets."""
         for bucket in self.tokens:
             bucket.refill(now)
             bucket.level = min(bucket.limit, bucket.level + unused)

@@ -174,7 +174,7 @@ fn texts(folder: &str, ending: &str) -> Vec<String> {
 }
 
 static SCENARIOS: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let folders = ["scenarios", "tests/fixtures", "tests/fixtures/bad", "tests/fixtures/worlds"];
+    let folders = ["scenarios", "tests/fixtures", "tests/fixtures/bad", "tests/fixtures/unusual"];
     folders.iter().flat_map(|folder| texts(folder, "yaml")).collect()
 });
 

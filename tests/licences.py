@@ -43,7 +43,10 @@ def packages():
 
 
 def is_allowed(expression):
-    """Returns True if allowed licences satisfy an SPDX expression. AND binds closer than OR; `/` is an old way to write OR."""
+    """Returns whether allowed licences satisfy an SPDX expression.
+
+    AND binds tighter than OR, `/` is an old way to write OR, and the LLVM exception is ignored, since it only permits more.
+    """
     tokens = re.findall(r"\(|\)|[\w.+-]+", expression.replace("/", " OR ").replace("WITH LLVM-exception", ""))
 
     def alternatives():

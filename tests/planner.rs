@@ -10,14 +10,14 @@ mod purchase;
 mod statements;
 mod sustained;
 mod unjudged;
+mod unusual;
 mod what_ifs;
-mod worlds;
 
 use quotalab::ceiling::Ceiling;
 use quotalab::drive;
 use quotalab::planner::{
-    self, BrokenRule, ChangeKind, Finding, GrowthRate, NotTriedReason, Plan, PlanNote, PlanOptions, Target,
-    UntriedChange,
+    self, BrokenRule, ChangeEffect, ChangeKind, Finding, GrowthRate, NotTriedReason, Plan, PlanNote,
+    PlanOptions, Target, UntriedChange,
 };
 use quotalab::record::Summary;
 use quotalab::scenario::{self, Metric, Overrides, Scenario};
@@ -38,7 +38,8 @@ fn simulate(scenario: &Scenario) -> Summary {
     drive::summarize(scenario)
 }
 
-/// One account with `limits` and jobs of 100 + 100 tokens arriving at `rate`, from a client that does not retry.
+/// One account with `limits` and jobs of 100 + 100 tokens arriving at `rate`, from a client that does not retry; `more` is the
+/// end of the YAML.
 fn one_account(limits: &str, rate: &str, more: &str) -> String {
     format!(
         "name: one account
@@ -55,6 +56,20 @@ fn rules(broken: &[BrokenRule]) -> Vec<&str> {
     broken.iter().map(|rule| rule.rule.as_str()).collect()
 }
 
+/// Returns the printed plan as one line.
+fn text_of(plan: &Plan) -> String {
+    let text = quotalab::report::plan::render(plan, quotalab::report::Style::default());
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Returns what a plan says about the change of this name.
+#[track_caller]
+fn change<'p>(plan: &'p Plan, name: &str) -> &'p ChangeEffect {
+    let found = plan.what_if.iter().find(|change| change.change == name);
+    found.unwrap_or_else(|| panic!("{name} is tried: {:#?}", plan.what_if))
+}
+
+/// Asserts that the simulated ceiling is within 1 % of this.
 #[track_caller]
 fn assert_ceiling(plan: &Plan, jobs_per_min: f64) {
     let simulated = &plan.ceiling.simulated;
@@ -256,9 +271,9 @@ fn an_account_lifts_in_proportion_and_changes_are_ranked_by_lift() {
         .replace("client: {", "client: { deadline: 20s, pace: requests,")
         .replace("attempts: 1", "attempts: 5");
     let plan = plan_of(&yaml, &options(1));
-    let account = plan.what_if.iter().find(|change| change.change == "one more account at p").unwrap();
+    let account = change(&plan, "one more account at p");
     assert!((account.lift - 2.0).abs() < 0.04 && account.kind == ChangeKind::Quota, "{account:#?}");
-    let prompts = plan.what_if.iter().find(|change| change.change == "prompts a quarter shorter").unwrap();
+    let prompts = change(&plan, "prompts a quarter shorter");
     // 100 + 100 tokens become 75 + 100, which does not affect a request limit.
     assert!((prompts.lift - 1.0).abs() < 0.03, "{prompts:#?}");
     assert!((prompts.cost_usd_per_day / (20.0 * 1440.0 * 175e-6) - 1.0).abs() < 0.01, "{prompts:#?}");
@@ -338,7 +353,7 @@ fn identical_bursts(client: &str) -> String {
 #[test]
 fn coalescing_is_tried_if_jobs_repeat_and_multiplies_the_ceiling() {
     let plan = plan_of(&identical_bursts(""), &options(1));
-    let join = plan.what_if.iter().find(|one| one.change == "coalesce identical jobs (join)").unwrap();
+    let join = change(&plan, "coalesce identical jobs (join)");
     // Of a burst only one job of each kind is sent: a tenth of the jobs, or less.
     assert!(join.lift > 5.0 && join.kind == ChangeKind::Client, "{join:#?}");
     let reason = NotTriedReason::NoDeferrableWorkload;
@@ -346,7 +361,7 @@ fn coalescing_is_tried_if_jobs_repeat_and_multiplies_the_ceiling() {
         plan.notes.iter().filter(|note| matches!(note, PlanNote::NotTried { .. })).collect();
     assert_eq!(not_tried, [&PlanNote::NotTried { change: UntriedChange::MoveToNight, reason }]);
     let plan = plan_of(&identical_bursts("join: true, "), &options(1));
-    let without = plan.what_if.iter().find(|one| one.change == "without coalescing (join)").unwrap();
+    let without = change(&plan, "without coalescing (join)");
     assert!(without.lift < 0.2 && without.kind == ChangeKind::Ablation, "{without:#?}");
     assert!(plan.load.coalesced_share > 0.8, "{:#?}", plan.load);
     let ablations = |note: &PlanNote| matches!(note, PlanNote::Ablations { changes } if changes.contains(&without.change));
@@ -363,7 +378,7 @@ fn an_ablation_is_neither_bought_nor_paired() {
     )
     .replace("client: {", "client: { pace: tokens,");
     let plan = plan_of(&yaml, &PlanOptions { target: Some(Target::Multiple(2.0)), ..options(1) });
-    let without = plan.what_if.iter().find(|one| one.change == "without pacing").unwrap();
+    let without = change(&plan, "without pacing");
     assert!(without.lift > 1.1, "{:#?}", plan.what_if);
     let harmful = |finding: &Finding| matches!(finding, Finding::HarmfulPolicy { change, .. } if change == "without pacing");
     assert!(plan.findings.iter().any(harmful), "{:#?}", plan.findings);

@@ -44,9 +44,11 @@ workload: [{name: w, route: r, arrivals: {poisson: 60/min}, prompt: 50, completi
 
 const REPLICAS: usize = 8;
 
-/// A policy: overrides of the scenario, then an edit of the resolved one.
+/// How a client is configured, as changes of a scenario: overrides, then an edit of what they resolve to.
 struct Policy {
+    /// Returns the overrides of the scenario of this name.
     set: fn(&str) -> Vec<(&'static str, &'static str)>,
+    /// Edits the resolved scenario.
     change: fn(&mut Scenario),
 }
 
@@ -241,7 +243,7 @@ fn a_baseline_of_other_scenarios_or_another_duration_is_a_mismatch() {
 }
 
 #[test]
-fn every_output_escapes_names_that_contain_markup() {
+fn junit_annotations_and_markdown_escape_names_that_contain_markup() {
     let name = "a <b> & \"c\" | `d` ::error::%0A";
     let quoted = format!("name: '{name}'");
     let text = FALLBACK.replace("name: chain", &quoted) + "expect: [\"cost <= 0.0001 USD\"]\n";

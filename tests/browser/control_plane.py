@@ -2,10 +2,11 @@
 
     python3 tests/browser/control_plane.py QUOTALAB [CHROMIUM]
 
-A page tries every route in every way that a script, a form or an element has, from three origins: another port of the
-mock's own address, `localhost`, and a domain that resolves to the mock (DNS rebinding: the page then has the mock's own
-port). Before and after, a program asks the mock for its state. A program must be able to change it, so that the test
-would notice a mock whose control plane is off. Needs the standard library only.
+A page tries every route with scripts, forms and elements, from three origins: another port of the mock's own address, of
+`localhost`, and of a domain that resolves to the mock (DNS rebinding). Then the browser opens every route of that domain at
+the mock's own port, where such a page would be of the same origin. Before and after, a program asks the mock for its state. A
+program must be able to change it, so that the test would notice a mock whose control plane is off. Needs the standard library
+only.
 """
 
 import http.server
@@ -96,8 +97,8 @@ def ask(base, path, body=None, method=None):
 
 
 def changeable(base):
-    """Returns what a page could change: the clock in seconds, the names of the faults, the requests in the journal, and the
-    answers, the settings and the levels together."""
+    """Returns what a page could change: the clock in seconds, the names of the faults, the number of requests in the journal,
+    and the answers, the settings and the levels together."""
     faults = json.loads(ask(base, "/_quotalab/faults"))["faults"]
     requests = json.loads(ask(base, "/_quotalab/verdict"))["requests"]
     others = [json.loads(ask(base, "/_quotalab/" + route)) for route in ("answers", "settings")]

@@ -136,7 +136,7 @@ fn signalled_in_stage(args: &[&str], stage: &str) -> (Option<i32>, String, Strin
 #[test]
 fn a_plan_that_is_interrupted_states_what_was_found_until_then() {
     let out = scratch("interrupted-plan");
-    let scenario = "tests/fixtures/worlds/04-one-provider-fails.yaml";
+    let scenario = "tests/fixtures/unusual/04-one-provider-fails.yaml";
     let args =
         ["plan", scenario, "--replicas", "2", "--target", "3x", "--time-limit", "1h", "--out", arg(&out)];
     let (code, text, errors) = signalled_in_stage(&args, "what-ifs and the curve");

@@ -41,7 +41,9 @@ def simulate(path, seed):
 
 
 def run_quotalab(path, seed, binary, options):
-    """Runs quotalab and returns the same measures. Exit code 1 is a missed expectation, which does not matter here."""
+    """Runs quotalab and returns the same measures. Exit code 1 is an expectation that does not hold, which does not matter
+    here.
+    """
     with tempfile.TemporaryDirectory() as out:
         command = [binary, "sim", str(path), "--json", "--quiet", "--out", out, "--seed", str(seed), *options]
         done = subprocess.run(command, capture_output=True, text=True)
@@ -64,7 +66,10 @@ def run_quotalab(path, seed, binary, options):
 
 
 def compare(measure, ours, theirs):
-    """Returns both means, the largest difference that is accepted, and whether they agree; `None` if it cannot be compared."""
+    """Returns both means, the largest difference that is accepted, and whether they agree; `None` if nothing can be compared.
+
+    If only one of the two has runs without a value, they disagree, and the smallest values stand for the means.
+    """
     if not all(map(math.isfinite, ours + theirs)):  # a run without a refusal, or without a success
         both = not any(all(map(math.isfinite, values)) for values in (ours, theirs))
         return None if both else (min(ours), min(theirs), 0.0, False)

@@ -1,4 +1,4 @@
-"""Quantities of the scenario language, and the limits of the independent simulator: one class for each law."""
+"""Quantities of the scenario language, and the limits of the independent simulator: one class for each refill policy (`law`)."""
 
 import collections
 import math
@@ -29,7 +29,7 @@ def per_second(value):
 
 
 def words(spec, allowed):
-    """Returns `spec`, a map, if it has no word that this simulator does not model."""
+    """Returns `spec`, a map. Fails if this simulator does not model one of its words."""
     assert set(spec) <= set(allowed.split()), f"not modelled: {set(spec) - set(allowed.split())}"
     return spec
 
@@ -151,7 +151,7 @@ class Meter:
         return [window.charge(tokens if is_tokens else 1, now) for is_tokens, window in self.windows], 0.0
 
     def settle(self, charged, unused_tokens, now):
-        """Ends a call that was admitted, and returns what it did not use of its reservation."""
+        """Ends a call that was admitted, and refunds the reserved tokens that it did not use."""
         self.in_flight -= 1
         for entry, (is_tokens, window) in zip(charged, self.windows):
             if is_tokens:

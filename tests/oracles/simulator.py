@@ -1,7 +1,8 @@
 """An independent simulator of the scenario language: the oracle with which quotalab is compared.
 
-It is written from ARCHITECTURE.md, docs/scenario.md and mock/README.md, not from the engine: a plain discrete-event
-simulation with one queue of events, floats, and Python's own random numbers. Two runs of the same scenario therefore agree in
+It is written from ARCHITECTURE.md, docs/scenario.md and mock/README.md, and where they say nothing of the client from event logs
+(see `Client`), not from the engine: a plain discrete-event simulation with one queue of events, floats, and Python's own random
+numbers. Two runs of the same scenario therefore agree in
 distribution, not in bytes; compare.py tests that they do. The standard library suffices.
 
 Modelled: arrivals (constant, poisson, steps, burst, users; shape), sizes and times (constant, lognormal, exponential, uniform),
@@ -41,7 +42,9 @@ class Server:
     """One model of a provider, over all its accounts."""
 
     def __init__(self, sim, provider, model):
-        self.sim, self.incidents = sim, provider.get("incidents", [])
+        self.sim, self.incidents = sim, [words(incident, "at for fault share") for incident in provider.get("incidents", [])]
+        for fault in (incident["fault"] for incident in self.incidents):
+            assert fault == "timeout" or isinstance(fault, int), f"not modelled: the fault {fault}"
         self.latency = words(model.get("latency", {}), "first_token prefill output total network slots")
         self.free_slots, self.queue = self.latency.get("slots", math.inf), collections.deque()
 
@@ -95,7 +98,7 @@ class Server:
             self.travel(attempt, self.sim.client.succeeded)
 
     def abandon(self, attempt):
-        """The client has left: what was generated is charged, and a slot becomes free. What waits for a slot uses nothing."""
+        """The client has left: the prompt and what was generated are charged, and a slot becomes free. What waits uses nothing."""
         generated = 0
         if attempt.state == "served" and self.sim.now >= attempt.first_token:
             generated = 1 + math.floor((self.sim.now - attempt.first_token) * self.speed())
@@ -149,7 +152,7 @@ class Client:
     * A refusal with a wait puts its target in cool-down for all jobs, from the instant of the reply. If all targets of a route
       are in cool-down, a job waits for the first of them, and then the random part of a backoff.
     * Otherwise a job that every target has refused or failed waits a backoff. Then all targets may be tried again.
-    * The n-th wait of a job, of either kind, is `base` doubled n - 1 times.
+    * The n-th backoff of a job, of either kind, is `base` doubled n - 1 times, at most `cap`.
     * A job whose wait would end at or after its deadline is given up at once.
     """
 
@@ -228,7 +231,7 @@ class Client:
             self.retry(attempt)
 
     def count_failure(self, attempt):
-        """Ejects the target after consecutive failures, unless it is the only one of the route that is left."""
+        """Counts the failure. After consecutive ones ejects the target, unless it is the only one of the route that is left."""
         self.sim.count["failed"] += 1
         target, now = attempt.target, self.sim.now
         target.failures += 1

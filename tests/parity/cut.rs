@@ -1,4 +1,4 @@
-//! Cut answers over HTTP: plain and streamed, in the dialects with different finish reasons, from the cache and coalesced.
+//! Cut answers over HTTP: plain and streamed, in three dialects, from the cache and coalesced.
 
 use super::{both, scenario};
 

@@ -1,7 +1,7 @@
 //! Saturated scenarios whose client obeys `retry-after`: a live run and a simulation of the same seed, in pairs.
 //!
 //! Such a client reacts to each refusal, so the time that messages take decides how many jobs are refused before the first
-//! refusal reaches the client: at a round trip of 1 ms instead of 0.3 ms, equal jitter has a tenth more refusals. A client
+//! refusal reaches the client: at a round trip of 1 ms instead of 0.3 ms, equal jitter has about 5 % more refusals. A client
 //! whose timers fire late sends several jobs at once. Both depend on the machine and on what else it does. The live run
 //! therefore measures its round trips and its wake-up lag, and the simulation is given them; a second simulation, with the
 //! delays that `sim` assumes, is printed beside it.

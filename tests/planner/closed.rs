@@ -13,11 +13,6 @@ client: { deadline: 30s, retry: { attempts: 3 } }
 workload: [ { name: b, route: r, arrivals: { users: 16, think: 1s }, prompt: 700, completion: 10, max_tokens: 20 } ]
 expect: [success >= 90%]";
 
-fn text(plan: &Plan) -> String {
-    let text = quotalab::report::plan::render(plan, quotalab::report::Style::default());
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 fn users(plan: &Plan) -> &UserLoad {
     plan.users.as_ref().expect("a workload has users")
 }
@@ -42,7 +37,7 @@ fn the_ceiling_of_a_closed_workload_is_a_number_of_users() {
         |users: u64| simulate(&parse(&USERS_ONLY.replace("users: 16", &format!("users: {users}")))).holds();
     assert!(holds(ceiling.users) && !holds(ceiling.users + 1), "{load:#?}");
     assert_eq!(plan.ceiling.analytic.multiple, None, "the limits do not bound the number of users");
-    let text = text(&plan);
+    let text = text_of(&plan);
     assert!(text.contains("The present load of 16 users holds; the ceiling is "), "{text}");
     let wait = format!(
         "admit 387 of them on average by arithmetic: from {} users on more users only wait.",
@@ -66,7 +61,7 @@ fn users_and_open_workloads_are_scaled_alike_and_both_are_reported() {
     let ceiling = load.ceiling.expect("a rule breaks with many users");
     assert!((ceiling.open_jobs_per_min / 6.0 / ceiling.multiple - 1.0).abs() < 1e-3, "{load:#?}");
     assert!((ceiling.users as f64 - 4.0 * ceiling.multiple).abs() <= 0.51, "{load:#?}");
-    let text = text(&plan);
+    let text = text_of(&plan);
     assert!(text.contains("The present load of 4 users and 6 jobs/min from open workloads holds"), "{text}");
 }
 
@@ -83,5 +78,5 @@ fn users_that_no_limit_bounds_never_wait() {
     let plan = plan_of(&yaml, &options(1));
     let load = users(&plan);
     assert_eq!((load.quota_jobs_per_min, load.saturation, load.ceiling), (None, None, None));
-    assert!(text(&plan).contains("no ceiling was found up to"), "{}", text(&plan));
+    assert!(text_of(&plan).contains("no ceiling was found up to"), "{}", text_of(&plan));
 }

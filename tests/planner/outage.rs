@@ -18,7 +18,7 @@ fn an_outage_is_survived_only_with_a_second_provider() {
     assert_eq!((workload.route.as_str(), rules(&workload.broken)), ("r", vec!["success >= 95%"]));
     let Recovery::After { seconds } = workload.recovery else { panic!("{workload:#?}") };
     assert!(seconds <= 60.0, "{workload:#?}");
-    let text = quotalab::report::plan::render(&alone, quotalab::report::Style::default()).replace('\n', " ");
+    let text = text_of(&alone);
     assert!(text.contains("The loss of p for 1 h at 00:00 h is not survived"), "{text}");
     let yaml = yaml
         .replace(
@@ -53,8 +53,8 @@ fn a_workload_that_is_not_served_during_an_outage_is_named() {
     assert_eq!((of("w").route.as_str(), of("other").route.as_str()), ("r", "s"));
 }
 
-/// The bucket of the second provider empties during the loss of the first, which is busiest from 02:00 to 03:00.
-const SLOW_RECOVERY: &str = "name: slow recovery
+/// Chat is busiest from 02:00 to 03:00 and falls back from p to q; `night` is busiest from 04:00 to 05:00 and uses q alone.
+const CHAT_AND_NIGHT: &str = "name: chat and night
 duration: 6h
 providers:
   p: { models: { m: { limits: { rpm: 60 }, latency: { total: 500ms }, price: { input: 10, output: 10 } } } }
@@ -68,7 +68,7 @@ expect: [success >= 90%, fallback share <= 50%]";
 
 #[test]
 fn an_outage_is_at_the_busiest_hour_of_the_workloads_that_use_the_provider_and_costs_what_its_jobs_cost() {
-    let plan = plan_of(SLOW_RECOVERY, &PlanOptions { incident: true, ..options(1) });
+    let plan = plan_of(CHAT_AND_NIGHT, &PlanOptions { incident: true, ..options(1) });
     let loss = |name: &str| plan.outages.iter().find(|outage| outage.provider == name).unwrap();
     // More jobs arrive from 04:00 to 05:00, but only those of a workload that never uses p.
     assert_eq!((loss("p").at_s, loss("q").at_s, loss("p").for_s), (7_200.0, 14_400.0, 3_600.0));
@@ -79,7 +79,7 @@ fn an_outage_is_at_the_busiest_hour_of_the_workloads_that_use_the_provider_and_c
     assert_eq!((chat.success, chat.fallback_share), (Some(1.0), Some(1.0)));
     // Each of its jobs is served by q: 200 tokens at 20 USD a million.
     assert!((chat.cost_usd - chat.jobs as f64 * 0.004).abs() < 1e-9, "{chat:#?}");
-    // Over the run a third of the jobs of chat fall back, during the outage all do.
+    // Over the run 1,200 of 4,200 jobs of chat fall back, during the outage all do.
     assert!(!loss("p").survives && rules(&chat.broken) == ["chat: fallback share <= 50%"], "{chat:#?}");
     // Of `night` only jobs that arrive just before the end are retried in time.
     assert!(of("q", "night").success.unwrap() < 0.01 && of("q", "chat").success == Some(1.0));
@@ -90,7 +90,7 @@ fn an_outage_is_at_the_busiest_hour_of_the_workloads_that_use_the_provider_and_c
 #[test]
 fn a_quota_used_up_by_the_outage_delays_the_recovery_beyond_it() {
     // During the loss of p, chat uses the daily quota of q, on which `night` depends in the rest of the run.
-    let yaml = SLOW_RECOVERY
+    let yaml = CHAT_AND_NIGHT
         .replace("duration: 6h", "duration: 6h\nstart: full")
         .replace("rpm: 300", "rpm: 300, rpd: { limit: 2000, law: fixed }")
         .replace(
@@ -116,10 +116,10 @@ fn a_rule_that_only_the_jobs_of_the_outage_break_is_said_to_hold_over_the_run() 
     let plan = plan_of(&yaml, &PlanOptions { incident: true, ..options(1) });
     let loss = &plan.outages[0];
     assert!(!loss.survives && rules(&loss.broken) == ["success >= 85%"] && loss.broken_over_run.is_empty());
-    // A run with such an incident keeps the rule.
+    // Over a whole run with such an incident the rule holds.
     let incident = format!("incidents: [{{ at: {}s, for: {}s, fault: 503 }}], models", loss.at_s, loss.for_s);
     assert!(simulate(&parse(&yaml.replace("models", &incident))).expect[0].pass);
-    let text = super::worlds::text_of(&plan);
+    let text = text_of(&plan);
     assert!(
         text.contains(
             "for the jobs that arrive during it `success >= 85%` breaks, though over the whole run it holds"

@@ -93,7 +93,7 @@ fn what_ifs_of_bursts_are_those_made_by_hand() {
         ("a retry budget of 20 %", &[("attempts: 12", "attempts: 12, budget: 20%")]),
         ("without jitter", &[("attempts: 12", "attempts: 12, backoff: { jitter: none }")]),
     ];
-    assert_agree(&worlds::world("10-forty-at-once"), &changes);
+    assert_agree(&unusual::fixture("10-forty-at-once"), &changes);
 }
 
 #[test]
@@ -102,14 +102,14 @@ fn what_ifs_of_users_are_those_made_by_hand() {
         ("one more account at p", &SECOND_ACCOUNT),
         ("prompts a quarter shorter", &[("prompt: 300", "prompt: 225")]),
     ];
-    assert_agree(&worlds::world("05-closed-users"), &changes);
+    assert_agree(&unusual::fixture("05-closed-users"), &changes);
 }
 
 #[test]
 #[ignore = "plans six whole days: cargo test --release --test it -- --ignored --nocapture what_ifs_of_the_launch_day"]
 fn what_ifs_of_the_launch_day_are_those_made_by_hand() {
     let path = format!("{}/scenarios/11-launch-day.yaml", env!("CARGO_MANIFEST_DIR"));
-    let yaml = std::fs::read_to_string(path).expect("a lesson");
+    let yaml = std::fs::read_to_string(path).expect("the scenario is readable");
     let groq = [
         ("beta: {keys: [k3]}", "beta: {keys: [k3]}, more: {keys: [k4]}"),
         ("groq/beta/openai/gpt-oss-120b", "groq/beta/openai/gpt-oss-120b, groq/more/openai/gpt-oss-120b"),

@@ -6,7 +6,7 @@ use quotalab::event::{
     AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause,
     RecordedDecision, WaitReason,
 };
-use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
+use quotalab::ids::{AttemptId, JobId, TargetId};
 use quotalab::record::{Audit, Fold};
 
 const ATTEMPT: AttemptId = AttemptId(0);
@@ -18,14 +18,7 @@ const NONE: [u8; 0] = [];
 type Line = (u64, u64, EventKind);
 
 fn arrived(scheduled: u64) -> EventKind {
-    let scheduled = Instant::ZERO + Nanos::from_secs(scheduled);
-    EventKind::Arrived {
-        workload: WorkloadId(0),
-        scheduled,
-        deadline: None,
-        prompt_tokens: 1,
-        max_tokens: None,
-    }
+    super::arrived(Instant::ZERO + Nanos::from_secs(scheduled))
 }
 
 fn sent(attempt: u64, number: u8) -> EventKind {
@@ -38,22 +31,7 @@ fn replied(attempt: u64, outcome: AttemptOutcome) -> EventKind {
 
 fn done(outcome: JobOutcome, attempts: u8, service: u64) -> EventKind {
     let service = Nanos::from_secs(service);
-    let zero = Nanos::ZERO;
-    let scheduled = Instant::ZERO;
-    EventKind::Done(JobEnd {
-        outcome,
-        workload: WorkloadId(0),
-        scheduled,
-        attempts,
-        step: None,
-        queue: zero,
-        wait: zero,
-        service,
-        failed_attempts: zero,
-        first_token: None,
-        cut: false,
-        obstacle: None,
-    })
+    EventKind::Done(JobEnd { attempts, service, ..super::job_end(outcome, Instant::ZERO) })
 }
 
 const ADMITTED: EventKind = EventKind::Decided {
@@ -205,7 +183,7 @@ fn law_14_attempts_queue_and_waiting_exceed_their_bounds() {
     assert_eq!(violated(&with(0, &[valid()[0], (0, 0, EventKind::Queued { waiting: 101 })])), [14]);
     let too_long = EventKind::Waiting {
         until: Instant::ZERO + Nanos::from_secs(31),
-        obstacle: super::waits(WaitReason::BackOff),
+        obstacle: super::obstacle(WaitReason::BackOff),
         may_extend: false,
     };
     assert_eq!(violated(&with(0, &[valid()[0], (0, 0, too_long)])), [14]);

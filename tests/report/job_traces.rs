@@ -5,7 +5,7 @@ use super::toy_model::{RunConditions, simulate};
 use proptest::prelude::*;
 use provider::{Instant, Nanos};
 use quotalab::event::{EndReason, Event, EventKind, JobEnd, JobOutcome, WaitReason};
-use quotalab::ids::{JobId, WorkloadId};
+use quotalab::ids::JobId;
 use quotalab::record::{Fold, JobTrace, SlowJobs, Summary, TraceEvent, TraceEventKind};
 use std::collections::BTreeMap;
 
@@ -31,7 +31,8 @@ impl Fold for AllJobs {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
-    /// Law: the traces are those of the slowest jobs, and every trace runs from arrival to end in order of time.
+    /// Law: the traces are those of the slowest jobs and, beginning with the first, of at most ten that did not succeed; every
+    /// trace runs from arrival to end in order of time.
     #[test]
     fn the_slowest_jobs_are_traced(seed in 0u64..1_000, per_min in 10.0f64..60.0) {
         let mut scenario = launch_scenario(per_min);
@@ -68,37 +69,11 @@ fn event(fold: &mut SlowJobs, second: u64, job: u64, kind: EventKind) {
 }
 
 fn arrives(fold: &mut SlowJobs, second: u64, job: u64) {
-    let scheduled = Instant::ZERO + Nanos::from_secs(second);
-    event(
-        fold,
-        second,
-        job,
-        EventKind::Arrived {
-            workload: WorkloadId(0),
-            scheduled,
-            deadline: None,
-            prompt_tokens: 9,
-            max_tokens: None,
-        },
-    );
+    event(fold, second, job, super::arrived(Instant::ZERO + Nanos::from_secs(second)));
 }
 
 fn ends(fold: &mut SlowJobs, scheduled: u64, second: u64, job: u64, outcome: JobOutcome) {
-    let zero = Nanos::ZERO;
-    let ending = JobEnd {
-        outcome,
-        workload: WorkloadId(0),
-        scheduled: Instant::ZERO + Nanos::from_secs(scheduled),
-        attempts: 0,
-        step: None,
-        queue: zero,
-        wait: zero,
-        service: zero,
-        failed_attempts: zero,
-        first_token: None,
-        cut: false,
-        obstacle: None,
-    };
+    let ending = super::job_end(outcome, Instant::ZERO + Nanos::from_secs(scheduled));
     event(fold, second, job, EventKind::Done(ending));
 }
 
@@ -129,7 +104,7 @@ fn a_long_trace_leaves_out_its_middle() {
             &mut slow_jobs,
             second,
             0,
-            EventKind::Waiting { until, obstacle: super::waits(WaitReason::BackOff), may_extend: false },
+            EventKind::Waiting { until, obstacle: super::obstacle(WaitReason::BackOff), may_extend: false },
         );
     }
     ends(&mut slow_jobs, 0, 41, 0, JobOutcome::Failed(EndReason::Deadline));
@@ -159,13 +134,13 @@ fn one_reason_does_not_displace_the_others() {
 }
 
 #[test]
-fn the_events_of_a_trace_have_the_names_of_the_event_log() {
+fn a_promotion_in_a_trace_has_the_name_of_the_event_log() {
     let event = TraceEvent { at_s: 1.5, kind: TraceEventKind::Promoted { leader: 7 } };
     let json = r#"{"at_s":1.5,"kind":"took_over","leader":7}"#;
     assert_eq!(serde_json::to_string(&event).unwrap(), json);
 }
 
-/// A result of an earlier version has sentences in its findings, notes and traces.
+/// A result of an earlier version has sentences instead of findings, and in its notes and traces.
 #[test]
 fn a_result_of_an_earlier_version_is_read() {
     let mut json = serde_json::to_value(super::launch_day()).unwrap();

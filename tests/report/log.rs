@@ -19,9 +19,6 @@ const AT: Instant = Instant(9);
 fn end(outcome: JobOutcome) -> JobEnd {
     let served = outcome == JobOutcome::Succeeded;
     JobEnd {
-        outcome,
-        workload: WorkloadId(0),
-        scheduled: Instant(8),
         attempts: 2,
         step: served.then_some(1),
         queue: Nanos(1),
@@ -29,12 +26,11 @@ fn end(outcome: JobOutcome) -> JobEnd {
         service: Nanos(3),
         failed_attempts: Nanos(4),
         first_token: served.then_some(Nanos(5)),
-        cut: false,
-        obstacle: None,
+        ..super::job_end(outcome, Instant(8))
     }
 }
 
-/// Returns every kind of event with the end of its line in the log. Jobs arrive before they end.
+/// Returns every kind of event with the end of its line in the log, from the kind on. Jobs arrive before they end.
 fn lines() -> Vec<(EventKind, &'static str)> {
     let (mut lines, mut job) = (attempt_lines(), job_lines());
     lines.append(&mut job);
@@ -151,7 +147,7 @@ fn course_lines() -> Vec<(EventKind, &'static str)> {
                 obstacle: Obstacle {
                     axis: Some(Axis::Tpm),
                     cause: Some(LimitCause::MinuteLimit),
-                    ..super::waits(WaitReason::CoolDown)
+                    ..super::obstacle(WaitReason::CoolDown)
                 },
                 may_extend: false,
             },
@@ -160,7 +156,7 @@ fn course_lines() -> Vec<(EventKind, &'static str)> {
         (
             EventKind::Waiting {
                 until: Instant(99),
-                obstacle: super::waits(WaitReason::Probe),
+                obstacle: super::obstacle(WaitReason::Probe),
                 may_extend: true,
             },
             r#""waiting","until_ns":99,"why":"probe","target":0,"may_extend":true"#,

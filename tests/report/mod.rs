@@ -13,6 +13,8 @@ pub(crate) mod xml;
 
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
+use quotalab::event::{EventKind, JobEnd, JobOutcome, Obstacle, WaitReason};
+use quotalab::ids::{TargetId, WorkloadId};
 use quotalab::record::{Mode, Recorder, RunEnd, Summary};
 use quotalab::scenario::{Arrivals, Scenario};
 use toy_model::{RunConditions, simulate};
@@ -40,7 +42,7 @@ fn run(scenario: &Scenario, per_min: f64) -> Summary {
     let conditions = RunConditions { per_min, swing: 0.8, incident: middle..middle * 1.02 };
     let mut recorder = Recorder::new(scenario);
     let at = simulate(scenario, &conditions, &mut recorder);
-    let reproduce = "quotalab sim scenarios/10-launch-day.yaml --seed 7".to_owned();
+    let reproduce = "quotalab sim scenarios/11-launch-day.yaml --seed 7".to_owned();
     Summary { reproduce, ..recorder.finish(end(at)) }
 }
 
@@ -74,7 +76,37 @@ fn odd_runs() -> Vec<Summary> {
     ]
 }
 
-/// A wait for the first target.
-fn waits(why: quotalab::event::WaitReason) -> quotalab::event::Obstacle {
-    quotalab::event::Obstacle { target: quotalab::ids::TargetId(0), why, axis: None, cause: None }
+/// Returns what makes a job wait for the first target.
+fn obstacle(why: WaitReason) -> Obstacle {
+    Obstacle { target: TargetId(0), why, axis: None, cause: None }
+}
+
+/// Returns the arrival of a job of the first workload, with a prompt of one token and neither a deadline nor a bound.
+fn arrived(scheduled: Instant) -> EventKind {
+    EventKind::Arrived {
+        workload: WorkloadId(0),
+        scheduled,
+        deadline: None,
+        prompt_tokens: 1,
+        max_tokens: None,
+    }
+}
+
+/// Returns the end of a job of the first workload without attempts and times.
+fn job_end(outcome: JobOutcome, scheduled: Instant) -> JobEnd {
+    let zero = Nanos::ZERO;
+    JobEnd {
+        outcome,
+        workload: WorkloadId(0),
+        scheduled,
+        attempts: 0,
+        step: None,
+        queue: zero,
+        wait: zero,
+        service: zero,
+        failed_attempts: zero,
+        first_token: None,
+        cut: false,
+        obstacle: None,
+    }
 }

@@ -1,12 +1,12 @@
 //! The recorder: nothing is lost or counted twice, and the same run gives the same text.
 
-use super::end;
 use super::scenario::{rule, scenario};
 use super::toy_model::{RunConditions, simulate};
+use super::{arrived, end, job_end};
 use proptest::prelude::*;
 use provider::{Axis, Instant, Nanos};
 use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision};
-use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
+use quotalab::ids::{AttemptId, JobId, TargetId};
 use quotalab::record::{Audit, Finding, Fold, Log, LogHash, Mode, Recorder, RunEnd, Summary};
 use quotalab::scenario::{Metric, Op, Scenario};
 
@@ -94,30 +94,14 @@ fn record_served_job(fold: &mut impl Fold, job: u64, at: Instant) {
     let usage = provider::Usage { prompt_tokens: 100, completion_tokens: 50, cached_tokens: 0 };
     let later = at + Nanos::SECOND;
     let ending = JobEnd {
-        outcome: JobOutcome::Succeeded,
-        workload: WorkloadId(0),
-        scheduled: at,
         attempts: 1,
         step: Some(0),
-        queue: Nanos::ZERO,
-        wait: Nanos::ZERO,
         service: Nanos::SECOND,
-        failed_attempts: Nanos::ZERO,
         first_token: Some(Nanos::from_millis(250)),
-        cut: false,
-        obstacle: None,
+        ..job_end(JobOutcome::Succeeded, at)
     };
     for (at, kind) in [
-        (
-            at,
-            EventKind::Arrived {
-                workload: WorkloadId(0),
-                scheduled: at,
-                deadline: None,
-                prompt_tokens: 100,
-                max_tokens: None,
-            },
-        ),
+        (at, arrived(at)),
         (at, EventKind::Sent { attempt, target, step: 0, number: 1 }),
         (at, EventKind::Decided { attempt, target, decision: RecordedDecision::Admitted { reserved: 150 } }),
         (later, EventKind::Settled { attempt, target, usage }),
@@ -174,7 +158,7 @@ fn a_refusal_in_the_first_minute_has_the_load_of_that_minute() {
 }
 
 #[test]
-fn a_rule_without_a_value_is_missed_except_headroom_without_limits() {
+fn a_rule_without_a_value_does_not_hold_except_headroom_without_limits() {
     let mut scenario = short(&[]);
     scenario.expect.push(rule("headroom >= 2", Metric::Headroom, Op::AtLeast, 2.0));
     let summary = Recorder::new(&scenario).finish(end(Instant::ZERO));
@@ -190,33 +174,10 @@ fn a_missed_schedule_is_the_first_finding() {
     let first = |lag: Nanos, scheduled_jobs: u64| {
         let mut recorder = Recorder::new(&scenario);
         let at = Instant::ZERO + lag;
-        let scheduled_at = Instant::ZERO;
-        recorder.event(&Event {
-            at,
-            job: JobId(0),
-            kind: EventKind::Arrived {
-                workload: WorkloadId(0),
-                scheduled: scheduled_at,
-                deadline: None,
-                prompt_tokens: 1,
-                max_tokens: None,
-            },
-        });
-        let ending = JobEnd {
-            outcome: JobOutcome::InFlight,
-            workload: WorkloadId(0),
-            scheduled: scheduled_at,
-            attempts: 0,
-            step: None,
-            queue: Nanos::ZERO,
-            wait: Nanos::ZERO,
-            service: Nanos::ZERO,
-            failed_attempts: Nanos::ZERO,
-            first_token: None,
-            cut: false,
-            obstacle: None,
-        };
-        recorder.event(&Event { at, job: JobId(0), kind: EventKind::Done(ending) });
+        let end = job_end(JobOutcome::InFlight, Instant::ZERO);
+        for kind in [arrived(Instant::ZERO), EventKind::Done(end)] {
+            recorder.event(&Event { at, job: JobId(0), kind });
+        }
         let summary = recorder.finish(RunEnd {
             at,
             mode: Mode::Live,

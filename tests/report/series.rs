@@ -1,12 +1,12 @@
 //! The series of a result: the busiest minute of a bucket, fallbacks, cost per provider, incidents.
 
 use super::scenario::scenario;
-use super::{end, launch_day, launch_scenario, run};
+use super::{arrived, end, job_end, launch_day, launch_scenario, run};
 use provider::config::{Fault, Incident};
 use provider::{Axis, Instant, Nanos};
-use quotalab::event::{EndReason, Event, EventKind, JobEnd, JobOutcome};
+use quotalab::event::{EndReason, Event, EventKind, JobOutcome};
 use quotalab::formatting::percent;
-use quotalab::ids::{JobId, WorkloadId};
+use quotalab::ids::JobId;
 use quotalab::record::{Fold, Recorder, Summary, measure};
 use quotalab::report::{charts, html};
 use quotalab::scenario::Metric;
@@ -22,25 +22,10 @@ pub(super) fn bursts() -> Summary {
         (0..per_minute(minute)).map(move |place| Instant(minute * Nanos::MINUTE.0 + place * each))
     });
     for (job, at) in (0..).map(JobId).zip(arrivals) {
-        let (workload, scheduled) = (WorkloadId(0), at);
-        let arrived =
-            EventKind::Arrived { workload, scheduled, deadline: None, prompt_tokens: 1, max_tokens: None };
-        let ending = JobEnd {
-            outcome: JobOutcome::Shed(EndReason::QueueFull),
-            workload,
-            scheduled,
-            attempts: 0,
-            step: None,
-            queue: Nanos::ZERO,
-            wait: Nanos::ZERO,
-            service: Nanos::ZERO,
-            failed_attempts: Nanos::ZERO,
-            first_token: None,
-            cut: false,
-            obstacle: None,
-        };
-        recorder.event(&Event { at, job, kind: arrived });
-        recorder.event(&Event { at, job, kind: EventKind::Done(ending) });
+        let end = job_end(JobOutcome::Shed(EndReason::QueueFull), at);
+        for kind in [arrived(at), EventKind::Done(end)] {
+            recorder.event(&Event { at, job, kind });
+        }
     }
     recorder.finish(end(Instant(Nanos::DAY.0)))
 }

@@ -7,9 +7,8 @@ use quotalab::formatting::count;
 use quotalab::report::{Style, compare, text, verdict};
 use quotalab::scenario::{self, Overrides};
 
-/// The whole report, against its golden file.
 #[test]
-fn the_report_of_a_day() {
+fn the_report_of_a_day_is_its_golden_file() {
     golden::check("launch-day", &text::render(&launch_day(), Style::Plain));
 }
 

@@ -1,7 +1,8 @@
 //! A small model of client and provider that makes plausible events for the tests of reports.
 //!
 //! It draws arrivals with a daily shape, keeps a token bucket per limit, retries with exponential back-off, falls back,
-//! and has an incident. It shares no code with the engine or the provider model.
+//! and has an incident. It shares no code with the engine, and with the crate of the provider model only times, axes,
+//! usage and random streams.
 
 use provider::{Axis, Instant, Nanos, RandomStream, Usage};
 use quotalab::event::{
@@ -274,7 +275,7 @@ impl<F: Fold> ToyModel<'_, F> {
         self.log(
             at,
             job,
-            EventKind::Waiting { until, obstacle: super::waits(WaitReason::BackOff), may_extend: false },
+            EventKind::Waiting { until, obstacle: super::obstacle(WaitReason::BackOff), may_extend: false },
         );
         self.queue.push(Reverse((until.0, Pending::Retry(job))));
     }
@@ -283,18 +284,13 @@ impl<F: Fold> ToyModel<'_, F> {
         let state = self.jobs.remove(&job).expect("invariant: the job is in flight");
         let served = outcome == JobOutcome::Succeeded;
         let ending = JobEnd {
-            outcome,
-            workload: WorkloadId(0),
-            scheduled: state.scheduled,
             attempts: state.attempts,
             step: served.then_some(state.step),
-            queue: Nanos::ZERO,
             wait: state.wait,
             service,
             failed_attempts: state.lost,
             first_token: served.then_some(state.first_token),
-            cut: false,
-            obstacle: None,
+            ..super::job_end(outcome, state.scheduled)
         };
         self.log(at, job, EventKind::Done(ending));
     }

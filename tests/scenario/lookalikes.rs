@@ -22,7 +22,7 @@ fn lookalikes(yaml: &str) -> Vec<(usize, usize, String, String)> {
 }
 
 #[test]
-fn a_blank_that_is_none_is_named_with_its_code_point_wherever_it_is() {
+fn a_character_that_looks_like_a_space_is_named_with_its_code_point() {
     for (blank, code) in [
         ('\u{a0}', "U+00A0"),
         ('\u{2003}', "U+2003"),

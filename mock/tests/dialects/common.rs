@@ -19,9 +19,9 @@ fn a_scripted_status_is_answered_with_that_status() {
     }
 }
 
-/// Every cause of a 429, or of the status that a provider sends instead, has its own body if the provider distinguishes it.
+/// Every cause of a 429, or of the status that a provider sends instead, has its own reply if the provider distinguishes it.
 #[test]
-fn causes_have_different_bodies_if_the_provider_distinguishes_them() {
+fn causes_have_different_replies_if_the_provider_distinguishes_them() {
     // These only report that a limit refused the call.
     let unspecific = [Dialect::Azure, Dialect::DeepInfra, Dialect::Fireworks, Dialect::Mistral];
     for (dialect, format) in formats() {
@@ -48,14 +48,14 @@ fn causes_have_different_bodies_if_the_provider_distinguishes_them() {
 }
 
 #[test]
-fn a_wait_is_announced_only_by_providers_that_announce_waits() {
+fn retry_after_is_sent_by_the_providers_that_have_it_and_only_with_a_wait() {
     let case = refused(denial(Axis::Rpm, 60, 60, 1));
     for (dialect, format) in formats() {
-        let announces_none = matches!(
+        let has_none = matches!(
             dialect,
             Dialect::Mistral | Dialect::DeepInfra | Dialect::Fireworks | Dialect::Together | Dialect::Gemini
         );
-        assert_eq!(header(&case.render(format), "retry-after").is_none(), announces_none, "{dialect:?}");
+        assert_eq!(header(&case.render(format), "retry-after").is_none(), has_none, "{dialect:?}");
         let mut without_wait = case.clone();
         if let Decision::Refused(denial) = &mut without_wait.decision {
             denial.wait = None;

@@ -173,7 +173,8 @@ proptest! {
         }
     }
 
-    /// Gemini: the message and `RetryInfo` have the same wait. That of a day is the rest of the minute, not the time until the limit has room.
+    /// Gemini: the message and `RetryInfo` have the same wait, the latter in whole seconds, rounded down. That of a day is the
+    /// rest of the minute, not the time until the limit has room.
     #[test]
     fn gemini_reports_one_wait_twice_and_a_wrong_one_for_days(at in 0..Nanos::DAY.0, (limit, remaining) in limit_and_remaining(), daily: bool) {
         let axis = if daily { Axis::Rpd } else { Axis::Tpm };

@@ -48,28 +48,28 @@ fn assert_admitted(refill: RefillPolicy, burst: u32, formula: impl Fn(f64) -> f6
 }
 
 #[test]
-fn a_bucket_with_a_whole_minute_of_burst() {
+fn a_bucket_with_a_whole_minute_of_burst_admits_what_the_formula_says() {
     assert_admitted(RefillPolicy::Bucket, 30, |load| bucket_admitted_share(30, load));
 }
 
 #[test]
-fn a_bucket_with_a_burst_of_five() {
+fn a_bucket_with_a_burst_of_five_admits_what_the_formula_says() {
     assert_admitted(RefillPolicy::Bucket, 5, |load| bucket_admitted_share(5, load));
 }
 
 #[test]
-fn a_bucket_without_burst() {
+fn a_bucket_with_a_burst_of_one_admits_what_the_formula_says() {
     assert_admitted(RefillPolicy::Bucket, 1, |load| bucket_admitted_share(1, load));
 }
 
 #[test]
-fn a_fixed_window() {
+fn a_fixed_window_admits_what_the_formula_says() {
     assert_admitted(RefillPolicy::Fixed, LIMIT, |load| {
         fixed_window_admitted_share(LIMIT, load * f64::from(LIMIT))
     });
 }
 
 #[test]
-fn a_sliding_log() {
+fn a_sliding_log_admits_what_erlang_b_says() {
     assert_admitted(RefillPolicy::SlidingLog, LIMIT, |load| 1.0 - erlang_b(LIMIT, load * f64::from(LIMIT)));
 }

@@ -1,5 +1,4 @@
-//! The APIs besides chat completions: responses, completions, embeddings, audio.
-//! The names M1 to M17 are those of the cases from which the tests were made.
+//! The APIs besides chat completions: responses, completions, embeddings, audio; and members of chat completions.
 
 use crate::client::{HttpReply, MODEL, RunningMock, chat_body, config, no_latency};
 use provider::config::{Config, Dialect, Limit, ServiceTimeDist};
@@ -38,7 +37,7 @@ fn function(name: &str) -> Value {
     json!({ "type": "function", "name": name, "parameters": parameters })
 }
 
-/// M1: the dialects that have an endpoint serve it, and the others do not know it.
+/// The dialects that have an endpoint serve it, and the others do not know it.
 #[tokio::test]
 async fn the_operations_of_each_provider_are_served() {
     use Dialect::{Azure, Cerebras, DeepInfra, Fireworks, Gemini, Groq, Mistral, OpenAi, Together};
@@ -68,7 +67,7 @@ async fn the_operations_of_each_provider_are_served() {
     }
 }
 
-/// M1: a call of any API is charged as one of chat completions is, and refused in the words of the dialect with its headers.
+/// A call of any API is charged as one of chat completions is, and refused in the words of the dialect with its headers.
 #[tokio::test]
 async fn every_api_is_charged_and_refused_like_chat() {
     let body = |members: Value| {
@@ -99,7 +98,7 @@ async fn every_api_is_charged_and_refused_like_chat() {
     }
 }
 
-/// M1: the object of a response, whole.
+/// The object of a response, whole.
 #[tokio::test]
 async fn a_response_has_its_text_usage_and_the_members_of_the_request() {
     let mock = start(Dialect::OpenAi).await;
@@ -144,7 +143,7 @@ async fn a_response_has_its_text_usage_and_the_members_of_the_request() {
     );
 }
 
-/// M1: the events of a streamed response are numbered without gaps, whatever the content, and end with the whole response.
+/// The events of a streamed response are numbered without gaps, whatever the content, and end with the whole response.
 #[tokio::test]
 async fn a_streamed_response_has_the_events_of_the_whole_one() {
     let mock = start(Dialect::Groq).await;
@@ -183,7 +182,7 @@ async fn a_streamed_response_has_the_events_of_the_whole_one() {
     }
 }
 
-/// M1: tools and choices among them.
+/// Tools and choices among them.
 #[tokio::test]
 async fn a_response_calls_a_tool_and_ends_after_its_result() {
     let mock = start(Dialect::OpenAi).await;
@@ -201,7 +200,7 @@ async fn a_response_calls_a_tool_and_ends_after_its_result() {
     assert_eq!(post(&mock, "/v1/responses", &request).await.json()["output"][0]["type"], "message");
 }
 
-/// M1: texts, tokens and arrays of them; one vector per text.
+/// Texts, tokens and arrays of them; one vector per text.
 #[tokio::test]
 async fn embeddings_have_a_vector_per_text() {
     let mock = start(Dialect::OpenAi).await;
@@ -242,7 +241,7 @@ async fn embeddings_have_a_vector_per_text() {
     }
 }
 
-/// M1: completions of a text: a choice per prompt and per requested completion, at most 16 tokens without a bound.
+/// Completions of a text: a choice per prompt and per requested completion, at most 16 tokens without a bound.
 #[tokio::test]
 async fn completions_have_a_choice_per_prompt() {
     let mock = start(Dialect::OpenAi).await;
@@ -269,7 +268,7 @@ async fn completions_have_a_choice_per_prompt() {
     assert!(reply.body.ends_with("data: [DONE]\n\n"));
 }
 
-/// M2: a parser takes the last of two members with one name.
+/// A parser takes the last of two members with one name, so that a second one would hide the first.
 #[tokio::test]
 async fn no_message_of_any_dialect_has_a_member_twice() {
     let tool = json!([{ "type": "function", "function": { "name": "f", "parameters": {} } }]);
@@ -288,7 +287,7 @@ async fn no_message_of_any_dialect_has_a_member_twice() {
     }
 }
 
-/// M9: a client that adds the usages of all chunks counts each token once, asked for or not.
+/// A client that adds the usages of all chunks counts each token once, asked for or not.
 #[tokio::test]
 async fn the_usages_of_all_chunks_add_up_to_the_usage() {
     for dialect in Dialect::ALL {
@@ -315,9 +314,9 @@ async fn the_usages_of_all_chunks_add_up_to_the_usage() {
     assert_eq!((&usage["choices"], &usage["usage"]["total_tokens"]), (&json!([]), &json!(15)));
 }
 
-/// M13: audio at every dialect that has it, also of a deployment.
+/// Audio at the dialects that have it, except for Groq's (see `audio`); at Azure also of a deployment.
 #[tokio::test]
-async fn audio_is_served_by_the_providers_that_have_it() {
+async fn audio_is_served_by_the_other_providers_that_have_it() {
     let form = |model: &str| {
         format!(
             "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\n\r\n{}\r\n{model}--b--\r\n",
@@ -342,7 +341,7 @@ async fn audio_is_served_by_the_providers_that_have_it() {
     }
 }
 
-/// The service time and the faults of a call do not depend on its API.
+/// The service time of a call does not depend on its API.
 #[tokio::test]
 async fn a_response_takes_the_time_of_its_service() {
     let service = ServiceTimeDist::Total(Dist::Constant(0.05));

@@ -289,12 +289,13 @@ async fn the_verdict_distinguishes_an_obedient_client_from_a_hasty_one() {
 }
 
 /// Every route of the control plane, with a body that it accepts.
-const ROUTES: [(&str, &str, &str); 16] = [
+const ROUTES: [(&str, &str, &str); 17] = [
     ("GET", "/_quotalab", ""),
     ("GET", "/_quotalab/state", ""),
     ("GET", "/_quotalab/requests", ""),
     ("GET", "/_quotalab/verdict", ""),
     ("GET", "/_quotalab/faults", ""),
+    ("GET", "/_quotalab/clock", ""),
     ("GET", "/metrics", ""),
     ("DELETE", "/_quotalab/faults", ""),
     ("POST", "/_quotalab/reset", ""),
@@ -343,7 +344,7 @@ async fn no_page_in_a_browser_can_use_the_control_plane() {
         let reply = mock.control_with(preflight, "OPTIONS", path, "").await;
         assert_eq!((reply.status, reply.header("access-control-allow-origin")), (403, None));
     }
-    assert_eq!(mock.get_json("/_quotalab/clock").await, before, "nothing was changed");
+    assert_eq!(mock.get_json("/_quotalab/clock").await, before, "the clock was not advanced");
 }
 
 #[tokio::test]

@@ -131,7 +131,7 @@ async fn a_refusal_is_a_429_in_the_format_of_the_dialect() {
 }
 
 #[tokio::test]
-async fn headers_state_every_axis_that_the_dialect_has_a_header_for() {
+async fn limit_headers_have_the_names_and_units_of_the_dialect() {
     let limits = [Axis::Rpm, Axis::Itpm, Axis::Otpm, Axis::Tpd].map(|axis| Limit::new(axis, 6_000));
     let dialects = [
         (Dialect::OpenAi, "x-ratelimit-remaining-requests", "5999"),

@@ -1,11 +1,11 @@
-//! The APIs of Anthropic and Google, counts of tokens, and lists of models (M4, M5, M8).
+//! The APIs of Anthropic and Google, counts of tokens, and lists of models.
 
 use crate::apis::{TRUTH, events, post, start, with_dialect};
 use crate::client::{MODEL, RunningMock};
 use provider::config::{Dialect, Limit};
 use serde_json::{Value, json};
 
-/// M5: tools, choices, counts and models of Anthropic's own API.
+/// The choice of a tool, whole and streamed, and the text after its result.
 #[tokio::test]
 async fn anthropics_messages_call_tools_whole_and_streamed() {
     let mock = start(Dialect::Anthropic).await;
@@ -54,7 +54,7 @@ async fn anthropics_messages_call_tools_whole_and_streamed() {
     assert_eq!(ask(json!({ "messages": result })).await.json()["content"][0]["type"], "text");
 }
 
-/// M5, B31: counts are free, also beside a full limit; the key may be in either header.
+/// Counts are served without a decision, so that no limit is charged; an unknown model is a 404.
 #[tokio::test]
 async fn counts_of_tokens_are_charged_to_no_limit() {
     let long = "x".repeat(400);
@@ -85,7 +85,7 @@ async fn counts_of_tokens_are_charged_to_no_limit() {
     }
 }
 
-/// M4: Gemini's own API with each place of the key.
+/// Each place of the key is accepted; a wrong key is a 400, and an unknown path a 404 whatever the key.
 #[tokio::test]
 async fn geminis_own_api_is_served() {
     let mock = start(Dialect::Gemini).await;
@@ -120,7 +120,7 @@ async fn geminis_own_api_is_served() {
     );
 }
 
-/// M4: both forms of a stream have the text of the whole reply; tools and schemas have Google's spelling.
+/// Both forms of a stream have the text of the whole reply; tools and schemas have Google's spelling.
 #[tokio::test]
 async fn gemini_streams_events_or_an_array_and_calls_functions() {
     let mock = start(Dialect::Gemini).await;
@@ -156,9 +156,9 @@ async fn gemini_streams_events_or_an_array_and_calls_functions() {
     assert_eq!(text, r#"{"n":0}"#);
 }
 
-/// M8: the entries of each dialect have its members.
+/// The entries of nine dialects have the members of that dialect.
 #[tokio::test]
-async fn lists_of_models_have_the_members_of_each_dialect() {
+async fn lists_of_models_have_the_members_of_their_dialect() {
     let cases: [(Dialect, &str, &str, &str, &[&str]); 9] = [
         (
             Dialect::Groq,

@@ -1,5 +1,4 @@
 //! Paths, methods and what HTTP adds to a request: unknown paths, CORS, content codings, HTTP/2.
-//! The names B31, B32, M3, M7, M10 and M16 are those of the cases from which the tests were made.
 
 use crate::client::{HttpReply, MODEL, RunningMock, chat_body, config, no_latency};
 use flate2::Compression;
@@ -17,7 +16,7 @@ fn with_dialect(dialect: Dialect) -> Config {
     Config { dialect, ..config(vec![], no_latency(), &[]) }
 }
 
-/// B31, M4: a path that is not there is a 404 in the words of the dialect, whatever the key, and names what is served.
+/// An unknown path is a 404 in the words of the dialect, whatever the key, and names what is served.
 #[tokio::test]
 async fn an_unknown_path_is_a_404_before_the_key_is_judged() {
     for dialect in Dialect::ALL {
@@ -64,7 +63,7 @@ async fn an_unknown_path_is_answered_by_the_api_it_belongs_to() {
     assert!(mock.send("POST", "/v1beta/models/m:x", &[NO_KEY], "{}").await.json().is_object());
 }
 
-/// M3: an SDK that adds the version itself, and one whose base URL lacks it.
+/// An SDK that adds the version itself, and one whose base URL lacks it.
 #[tokio::test]
 async fn a_wrong_base_url_is_named_in_the_404() {
     for (dialect, path, hint) in [
@@ -81,7 +80,7 @@ async fn a_wrong_base_url_is_named_in_the_404() {
     }
 }
 
-/// M7: load generators ask for it below the base, without a key.
+/// Load generators ask for it below the base, without a key.
 #[tokio::test]
 async fn health_is_served_below_every_base() {
     for dialect in Dialect::ALL {
@@ -101,7 +100,7 @@ async fn health_is_served_below_every_base() {
     }
 }
 
-/// M16: the methods of an endpoint, before the key is judged.
+/// The methods of an endpoint, before the key is judged.
 #[tokio::test]
 async fn another_method_is_a_405_that_names_those_that_are_allowed() {
     for dialect in Dialect::ALL {
@@ -124,7 +123,7 @@ async fn another_method_is_a_405_that_names_those_that_are_allowed() {
     }
 }
 
-/// M16: as `GET`, without the body.
+/// The status and the length are those of `GET`, without the body.
 #[tokio::test]
 async fn head_has_the_head_of_get() {
     let mock = RunningMock::start(&with_dialect(Dialect::Groq)).await;
@@ -138,7 +137,7 @@ async fn head_has_the_head_of_get() {
     assert_eq!(mock.send("HEAD", "/openai/v1/chat/completions", &[], "").await.status, 405);
 }
 
-/// M16: slashes too many, with a note that the provider has none of it.
+/// Superfluous slashes are ignored, with a note that the provider would answer with a 404.
 #[tokio::test]
 async fn slashes_are_normalised_and_noted() {
     let mock = RunningMock::start(&with_dialect(Dialect::Groq)).await;
@@ -154,7 +153,7 @@ async fn slashes_are_normalised_and_noted() {
     assert_eq!(mock.send("GET", "/openai/v1/models/", &[], "").await.json()["object"], "list");
 }
 
-/// B32, M10: a preflight has no key; the page may read every header that it needs.
+/// A preflight has no key; the page may read every header that it needs.
 #[tokio::test]
 async fn a_page_in_a_browser_may_use_the_endpoints() {
     let limits = vec![Limit::rpm(1), Limit::rpd(100), Limit::tpm(10_000)];
@@ -216,7 +215,7 @@ async fn send_bytes(mock: &RunningMock, headers: &str, body: &[u8]) -> (String, 
     (String::from_utf8(reply[..end].to_vec()).unwrap(), reply[end..].to_vec())
 }
 
-/// M16: gzip both ways, bounded.
+/// Gzip both ways, bounded.
 #[tokio::test]
 async fn bodies_are_decoded_and_replies_compressed() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
@@ -264,7 +263,7 @@ async fn a_cut_reply_is_not_compressed() {
     assert!(!head.contains("content-encoding") && received.len() < length, "{head}");
 }
 
-/// M16: the statuses that HTTP does not define have the phrases of the providers.
+/// The statuses that HTTP does not define have a phrase too.
 #[tokio::test]
 async fn no_status_line_says_none() {
     for status in [498, 499, 529, 599, 420] {
@@ -278,7 +277,7 @@ async fn no_status_line_says_none() {
     }
 }
 
-/// M16: HTTP/2 with prior knowledge, several requests on one connection.
+/// HTTP/2 with prior knowledge, several requests on one connection.
 #[tokio::test]
 async fn http2_with_prior_knowledge_is_served() {
     let mock = RunningMock::start(&config(vec![Limit::rpm(3)], no_latency(), &[])).await;
@@ -330,7 +329,7 @@ async fn http2(mock: &RunningMock, count: usize) -> Vec<Result<(u16, String), St
     replies
 }
 
-/// The control plane is closed to pages, with HTTP/2 too.
+/// The control plane is closed to pages.
 #[tokio::test]
 async fn the_control_plane_has_no_cors() {
     let mock =

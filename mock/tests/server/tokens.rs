@@ -1,4 +1,4 @@
-//! What is counted as a token of a prompt (M11), and the calendar of a live mock (M17).
+//! What is counted as a token of a prompt, and the calendar of a live mock.
 
 use crate::client::{MODEL, RunningMock, config, no_latency};
 use base64::Engine as _;
@@ -36,7 +36,7 @@ fn png(width: u32, height: u32) -> String {
     STANDARD.encode(png)
 }
 
-/// M11: eight thousand characters are two thousand tokens, wherever they are.
+/// Eight thousand characters are two thousand tokens, wherever they are.
 #[tokio::test]
 async fn schemas_and_tool_calls_are_counted() {
     let parameters = json!({ "type": "object", "properties": { "a": { "type": "string", "description": "x".repeat(8_000) } } });
@@ -60,7 +60,7 @@ async fn schemas_and_tool_calls_are_counted() {
     }
 }
 
-/// M11: about one token per Chinese character; other scripts lie between.
+/// One token per Chinese character, a quarter per Latin letter, a half per Cyrillic one, and two per emoji.
 #[tokio::test]
 async fn text_is_counted_by_its_script() {
     for (text, expected) in
@@ -74,7 +74,7 @@ async fn text_is_counted_by_its_script() {
     }
 }
 
-/// M11: an image by its pixels rather than by its bytes, by the rule of each provider and in the form of each API.
+/// An image by its pixels rather than by its bytes, by the rule of each provider and in the form of each API.
 #[tokio::test]
 async fn images_are_counted_by_the_rule_of_the_provider() {
     let data = png(1_024, 1_024);
@@ -119,7 +119,7 @@ async fn images_are_counted_by_the_rule_of_the_provider() {
     assert_eq!(chat(json!({ "messages": messages(&low) })).await, 85);
 }
 
-/// M11: audio by its length, at ten tokens per second of speech for OpenAI.
+/// Audio by its length, at ten tokens per second of speech for OpenAI.
 #[tokio::test]
 async fn audio_is_counted_by_its_length() {
     let data = STANDARD.encode(vec![0; 80_000]); // ten seconds at 64 kbit/s
@@ -127,9 +127,9 @@ async fn audio_is_counted_by_its_length() {
     assert_eq!(chat(json!({ "messages": [{ "role": "user", "content": audio }] })).await, 100);
 }
 
-/// M11 in Anthropic's, Gemini's and the responses' own members.
+/// Prompts, tools and their results in the members of Anthropic's and Gemini's APIs and of responses.
 #[tokio::test]
-async fn every_api_counts_its_own_members() {
+async fn three_apis_count_their_own_members() {
     let long = "x".repeat(4_000);
     let schema = json!({ "type": "object", "properties": { "a": { "description": long } } });
     let anthropic = json!({
@@ -154,7 +154,7 @@ async fn every_api_counts_its_own_members() {
     }
 }
 
-/// M17: the members and headers with a date count from the epoch that the mock is given.
+/// The members and headers with a date count from the epoch that the mock is given.
 #[tokio::test]
 async fn a_live_mock_has_the_calendar_of_its_epoch() {
     let start = UnixTime::parse_rfc3339("2025-03-04T05:06:07Z").unwrap();

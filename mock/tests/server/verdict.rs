@@ -7,7 +7,7 @@ use provider::{Axis, Nanos};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// A request with this body and these further headers.
+/// Returns a request whose body has this number, so that other numbers are other bodies, and these further headers.
 fn request(content: u64, headers: &str) -> String {
     post("", &chat_body(&format!(r#","user":"{content}""#)))
         .replace("connection: close", &format!("{headers}connection: close"))
@@ -81,7 +81,7 @@ async fn retry_counts_and_idempotency_keys_identify_retries() {
 }
 
 #[tokio::test]
-async fn the_number_of_refused_jobs_is_the_first() {
+async fn the_number_of_refused_jobs_is_the_first_member() {
     let mock = start(vec![Limit::new(Axis::Rpm, 3)]).await;
     send(&mock, (0..5).map(|job| request(job, "")), Nanos::from_millis(1)).await;
     let reply = mock.control("GET", "/_quotalab/verdict", "").await;

@@ -1,18 +1,12 @@
 //! Eleven unusual scenarios: what a plan says about each, against the arithmetic that its fixture states.
 
 use super::*;
-use quotalab::planner::{ChangeEffect, Difference, Improvement, TooFewJobs};
+use quotalab::planner::{Difference, Improvement, TooFewJobs};
 
-/// Returns the text of a scenario; `name` is a file of `tests/fixtures/worlds` without its ending.
-pub(super) fn world(name: &str) -> String {
-    let path = format!("{}/tests/fixtures/worlds/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+/// Returns the text of a scenario; `name` is a file of `tests/fixtures/unusual` without its ending.
+pub(super) fn fixture(name: &str) -> String {
+    let path = format!("{}/tests/fixtures/unusual/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-/// Returns the printed plan as one line.
-pub(super) fn text_of(plan: &Plan) -> String {
-    let text = quotalab::report::plan::render(plan, quotalab::report::Style::default());
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn growth() -> Option<GrowthRate> {
@@ -26,19 +20,13 @@ fn best(plan: &Plan) -> Option<&Improvement> {
     })
 }
 
-#[track_caller]
-fn change<'p>(plan: &'p Plan, name: &str) -> &'p ChangeEffect {
-    let found = plan.what_if.iter().find(|change| change.change == name);
-    found.unwrap_or_else(|| panic!("{name} is tried: {:#?}", plan.what_if))
-}
-
 const FALLBACK: &str = "fall back to groq-developer openai/gpt-oss-120b";
 
 #[test]
 fn an_hour_under_a_daily_limit_has_the_ceiling_of_the_day() {
     let target = Some(Target::Multiple(2.0));
     let plan = plan_of(
-        &world("01-hour-under-a-daily-limit"),
+        &fixture("01-hour-under-a-daily-limit"),
         &PlanOptions { target, incident: true, growth: growth(), ..options(4) },
     );
     assert!(matches!(&plan.findings[0], Finding::LongWindow { window, .. } if window.axis == "rpd"));
@@ -70,7 +58,7 @@ fn an_hour_under_a_daily_limit_has_the_ceiling_of_the_day() {
 fn three_jobs_a_day_are_counted_per_day() {
     let target = Some(Target::Multiple(2.0));
     let options = PlanOptions { target, incident: true, growth: growth(), ..options(4) };
-    let plan = plan_of(&world("02-three-jobs-a-day"), &options);
+    let plan = plan_of(&fixture("02-three-jobs-a-day"), &options);
     // Of 4.44 jobs a day four are 90 %.
     let found = plan.ceiling.simulated.jobs_per_min.expect("a ceiling") * 1440.0;
     assert!((4.3..4.5).contains(&found) && plan.load.holds, "{found}");
@@ -90,7 +78,7 @@ fn three_jobs_a_day_are_counted_per_day() {
 
 #[test]
 fn sixty_accounts_are_not_expected_to_hold_two_thousand_times_the_limit() {
-    let yaml = world("03-ten-thousand-times-the-limit").replace("60000/min", "6000/min");
+    let yaml = fixture("03-ten-thousand-times-the-limit").replace("60000/min", "6000/min");
     let (target, time_limit) = (Some(Target::Multiple(2.0)), Some(provider::Nanos::ZERO));
     let plan = plan_of(&yaml, &PlanOptions { target, time_limit, ..options(4) });
     // A full bucket and ten refills of 6 are 66 jobs in ten minutes, and 5 % may fail.
@@ -111,7 +99,7 @@ fn sixty_accounts_are_not_expected_to_hold_two_thousand_times_the_limit() {
 #[test]
 fn an_incident_is_named_where_the_provider_fails_and_not_its_limit() {
     let plan = plan_of(
-        &world("04-one-provider-fails"),
+        &fixture("04-one-provider-fails"),
         &PlanOptions { incident: true, target: Some(Target::Multiple(2.0)), ..options(1) },
     );
     // The rule allows 7 % to fail. At least 4.7 % are lost in the incident, so that the limit of 201.7 a minute may refuse 2.3 %:
@@ -143,7 +131,7 @@ fn an_incident_is_named_where_the_provider_fails_and_not_its_limit() {
 
 #[test]
 fn the_fewest_users_that_reach_the_quota_are_found() {
-    let plan = plan_of(&world("05-closed-users"), &PlanOptions { growth: growth(), ..options(4) });
+    let plan = plan_of(&fixture("05-closed-users"), &PlanOptions { growth: growth(), ..options(4) });
     let load = plan.users.as_ref().expect("a workload has users");
     // 40 users send 100 a minute, and 151 are admitted: 98 % of that from 60 users on.
     assert!((load.jobs_per_min - 100.0).abs() < 1.0, "{load:#?}");
@@ -160,7 +148,7 @@ fn the_fewest_users_that_reach_the_quota_are_found() {
 
 #[test]
 fn no_load_holds_if_more_jobs_are_too_large_than_may_fail() {
-    let plan = plan_of(&world("06-sizes-that-never-fit"), &PlanOptions { incident: true, ..options(4) });
+    let plan = plan_of(&fixture("06-sizes-that-never-fit"), &PlanOptions { incident: true, ..options(4) });
     let Finding::NoLoadHolds { rules: broken, too_large, .. } = &plan.findings[0] else {
         panic!("{:#?}", plan.findings)
     };
@@ -188,7 +176,7 @@ fn no_load_holds_if_more_jobs_are_too_large_than_may_fail() {
 #[test]
 fn rules_that_no_change_mends_get_no_advice() {
     let plan = plan_of(
-        &world("07-rules-that-conflict"),
+        &fixture("07-rules-that-conflict"),
         &PlanOptions { target: Some(Target::Multiple(2.0)), ..options(1) },
     );
     let Finding::NoLoadHolds { rules: broken, too_large: None, .. } = &plan.findings[0] else {
@@ -207,7 +195,7 @@ fn rules_that_no_change_mends_get_no_advice() {
 fn without_any_limit_there_is_no_ceiling_and_nothing_to_buy() {
     let target = Some(Target::Multiple(2.0));
     let plan = plan_of(
-        &world("08-nothing-limits"),
+        &fixture("08-nothing-limits"),
         &PlanOptions { target, growth: growth(), incident: true, ..options(1) },
     );
     assert!(matches!(plan.findings[0], Finding::NoCeilingFound { load_holds: true, .. }), "{plan:#?}");
@@ -222,7 +210,7 @@ fn without_any_limit_there_is_no_ceiling_and_nothing_to_buy() {
 #[test]
 fn if_nothing_succeeds_only_another_provider_helps() {
     let plan = plan_of(
-        &world("09-everything-fails"),
+        &fixture("09-everything-fails"),
         &PlanOptions { growth: growth(), incident: true, ..options(4) },
     );
     let Finding::NoLoadHolds { rules: broken, too_large: None, .. } = &plan.findings[0] else {
@@ -247,7 +235,7 @@ fn if_nothing_succeeds_only_another_provider_helps() {
 
 #[test]
 fn more_attempts_are_proposed_for_a_client_that_does_not_retry() {
-    let plan = plan_of(&world("09b-one-call-in-twenty-fails"), &options(4));
+    let plan = plan_of(&fixture("09b-one-call-in-twenty-fails"), &options(4));
     assert!(matches!(plan.findings[0], Finding::NoLoadHolds { .. }), "{:#?}", plan.findings);
     let best = best(&plan).expect("attempts help");
     // 6,100 an hour are 101.7 a minute, 1 % may fail, and the search has a tolerance of 3 %.
@@ -258,7 +246,7 @@ fn more_attempts_are_proposed_for_a_client_that_does_not_retry() {
 
 #[test]
 fn forty_at_once_are_bounded_by_the_bucket_and_the_deadline() {
-    let plan = plan_of(&world("10-forty-at-once"), &options(4));
+    let plan = plan_of(&fixture("10-forty-at-once"), &options(4));
     let simulated = &plan.ceiling.simulated;
     // 30 at once and at most 14.5 until the deadline, of 40.
     let multiple = simulated.multiple.expect("a ceiling");
@@ -275,7 +263,7 @@ fn forty_at_once_are_bounded_by_the_bucket_and_the_deadline() {
 /// `success >= 99.9%` needs 3,000 jobs: the plan says that it cannot tell, or makes its runs long enough.
 #[test]
 fn three_jobs_are_too_few_for_a_verdict_unless_runs_are_longer() {
-    let yaml = world("02-three-jobs-a-day").replace("success >= 90%", "success >= 99.9%");
+    let yaml = fixture("02-three-jobs-a-day").replace("success >= 90%", "success >= 99.9%");
     let plan = plan_of(&yaml, &PlanOptions { growth: growth(), ..options(1) });
     if let Finding::CannotTell { few: TooFewJobs { jobs, needed, .. }, .. } = &plan.findings[0] {
         assert!(jobs < needed && !plan.load.holds && plan.what_if.is_empty(), "{plan:#?}");
