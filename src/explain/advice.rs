@@ -86,7 +86,7 @@ fn other(explanation: &Explanation) -> Vec<String> {
         Some(404) => {
             "Check the URL and the name of the model: status 404 says that one of them does not exist. No retry can succeed."
         }
-        Some(status) if is_permanent_status(status) => {
+        Some(status) if is_permanent_status(*status) => {
             "Change the request: by its status it can never succeed as it is."
         }
         Some(429) => "Back off exponentially with jitter: the reply states neither the limit nor a wait.",

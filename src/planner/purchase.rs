@@ -29,6 +29,7 @@ use super::runner::{Run, Runner, broken_in_any};
 use super::violation;
 use super::what_if::{Measured, Unchanged};
 use crate::formatting::{rounded, significant};
+use crate::scenario::Scenario;
 use candidates::{Candidates, Concession, copies};
 use provider::Nanos;
 use rayon::prelude::*;

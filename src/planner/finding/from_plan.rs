@@ -1,7 +1,7 @@
 //! The findings that follow from a plan.
 
 use super::{CheapestChange, Finding, Improvement, NoUserCeiling};
-use crate::formatting::{rounded, significant};
+use crate::formatting::significant;
 use crate::planner::conclusion::Conclusion;
 use crate::planner::plan::{ChangeEffect, ChangeKind, Comparison, Plan};
 use crate::scenario::Metric;
