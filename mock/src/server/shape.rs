@@ -27,6 +27,14 @@ pub(super) enum RequestApi {
     Embeddings(Box<EmbeddingsRequest>),
 }
 
+/// The presence of a last chunk that repeats the usage and has no choices (`stream_options.include_usage`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum UsageChunk {
+    #[default]
+    Omitted,
+    Included,
+}
+
 impl Default for Shape {
     fn default() -> Self {
         Self {

@@ -41,14 +41,17 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
         TokenEvent::new(before, after)
     };
     let choices = context.shape.choices;
-    let usage = start.clone().member("choices", &[(); 0]);
-    let usage = usage.object("usage", |usage| (format.usage)(usage, service)).into_text();
+    let usage = || {
+        let event = start.clone().member("choices", &[(); 0]);
+        let event = event.object("usage", |usage| (format.usage)(usage, service));
+        format!("data: {}\n\n", event.into_text())
+    };
     Chunks {
         role: String::new(),
         token: token(0),
         other_choices: (1..choices).map(token).collect(),
         end: (0..choices).map(|choice| event(choice, Some(context.finish.name()))).collect(),
-        usage: format!("data: {usage}\n\n"),
+        usage: if context.shape.usage_chunk { usage() } else { String::new() },
         done: "data: [DONE]\n\n",
         text: TokenText::of(context.content, service.usage.completion_tokens / choices),
         number: context.number,
