@@ -21,7 +21,7 @@ use std::fmt;
 /// Parses a request for a chat completion.
 ///
 /// # Errors
-/// [`Error::Invalid`] or [`Error::InvalidMember`] if it is not JSON, a member has the wrong type or value, or a required one is
+/// [`Error::Invalid`] if it is not JSON, a member has the wrong type or value, or a required one is
 /// missing.
 pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedRequest, Error<'static>> {
     let mut chat: ChatBody<'_> = parse_json(body)?;
@@ -211,7 +211,7 @@ mod tests {
             (r#"{"model":"m","messages":[{"role":"user","content":5}]}"#, "a string or an array of parts"),
             (r#"{"model":5,"messages":[]}"#, "string"),
         ] {
-            let Err(Error::Invalid(message)) = completions(body.as_bytes()) else {
+            let Err(Error::Invalid { message, .. }) = completions(body.as_bytes()) else {
                 panic!("{body} was accepted")
             };
             assert!(message.contains(expected), "{body}: {message}");

@@ -29,7 +29,7 @@ pub(super) fn decode(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Error<'s
     let mut decoded = Vec::new();
     let read = MultiGzDecoder::new(&*body).take(MAX_JSON_BODY_BYTES as u64 + 1).read_to_end(&mut decoded);
     match read {
-        Err(error) => Err(Error::Invalid(format!("the body is not valid gzip: {error}").into())),
+        Err(error) => Err(Error::invalid(format!("the body is not valid gzip: {error}"))),
         Ok(length) if length > MAX_JSON_BODY_BYTES => Err(Error::BodyTooLarge),
         Ok(_) => Ok(decoded.into()),
     }
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(decode(&gzip_header, bomb), Err(Error::BodyTooLarge));
         let cut = gzip(b"text").slice(..12);
         for invalid in ["not gzip".into(), cut] {
-            assert!(matches!(decode(&gzip_header, invalid), Err(Error::Invalid(_))));
+            assert!(matches!(decode(&gzip_header, invalid), Err(Error::Invalid { .. })));
         }
     }
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 /// Parses a request for content; `stream` is `true` if it is streamed.
 ///
 /// # Errors
-/// [`Error::Invalid`] or [`Error::InvalidMember`].
+/// [`Error::Invalid`].
 pub(super) fn parse(
     body: &[u8],
     scope: &RequestScope<'_>,

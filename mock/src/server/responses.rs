@@ -17,7 +17,7 @@ use serde_json::Value;
 /// Parses a request for a response.
 ///
 /// # Errors
-/// [`Error::Invalid`] or [`Error::InvalidMember`].
+/// [`Error::Invalid`].
 pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedRequest, Error<'static>> {
     let mut members = Members::parse(body)?;
     let input = Input::take(&mut members, scope)?;

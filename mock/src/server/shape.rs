@@ -17,12 +17,11 @@ pub(super) struct Shape {
 }
 
 /// The owned form of [`Api`].
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum RequestApi {
-    #[default]
     Completion,
     CompletionArray,
-    TextCompletion(u32),
+    TextCompletion,
     Responses(Box<ResponsesRequest>),
     Embeddings(Box<EmbeddingsRequest>),
 }
@@ -66,7 +65,7 @@ impl Shape {
         let api = match &self.api {
             RequestApi::Completion => Api::Completion,
             RequestApi::CompletionArray => Api::CompletionArray,
-            RequestApi::TextCompletion(prompts) => Api::TextCompletion(*prompts),
+            RequestApi::TextCompletion => Api::TextCompletion,
             RequestApi::Responses(request) => Api::Responses(request),
             RequestApi::Embeddings(request) => Api::Embeddings(request),
         };

@@ -13,7 +13,7 @@ use serde_json::Value;
 /// Parses a request for a completion of a text.
 ///
 /// # Errors
-/// [`Error::Invalid`] or [`Error::InvalidMember`].
+/// [`Error::Invalid`].
 pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedRequest, Error<'static>> {
     let mut members = Members::parse(body)?;
     let model = scope.model(members.take_text("model")?)?;
@@ -47,7 +47,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
         max_tokens: Some(max_tokens.unwrap_or(DEFAULT_MAX_TOKENS)),
         stream: members.take("stream")?.unwrap_or(false).then_some(usage_chunk),
         shape: Shape {
-            api: RequestApi::TextCompletion(prompts),
+            api: RequestApi::TextCompletion,
             choices,
             stop_texts: parameters.stop.into_texts(),
             ..Shape::default()

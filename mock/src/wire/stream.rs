@@ -222,12 +222,20 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
     }
 }
 
-/// Splits an event at its empty content. The name of a model cannot contain the marks, because its quotes are escaped.
+/// Splits an event with an empty text after the mark before that text. The name of a model cannot contain a mark, because its quotes are
+/// escaped.
+///
+/// # Panics
+/// If the event does not contain the mark.
+pub(super) fn split_after<'e>(event: &'e str, mark: &str) -> (&'e str, &'e str) {
+    let start = event.find(mark).expect("invariant: the event of a token has a text") + mark.len();
+    event.split_at(start)
+}
+
+/// Splits an event at its empty content.
 /// `logprobs`: adds the log probability of the token, which repeats its text.
 fn split_at_text(event: &str, logprobs: bool) -> TokenEvent {
-    const CONTENT: &str = r#""content":""#;
-    let start = event.find(CONTENT).expect("invariant: the delta of a token has a content") + CONTENT.len();
-    let (before, after) = event.split_at(start);
+    let (before, after) = split_after(event, r#""content":""#);
     let null = after.split_once(LOGPROBS_NULL).filter(|_| logprobs);
     let Some((between, after)) = null else { return TokenEvent::new(before, after) };
     let between = format!("{between}{LOGPROBS_START}");
