@@ -34,7 +34,7 @@ pub(super) fn parse(
         temperature: config.take("temperature")?,
         top_p: config.take_one_of("topP", "top_p")?,
         stop: stop.unwrap_or_default(),
-        has_tools: input.tools.as_array().is_some_and(|tools| !tools.is_empty()),
+        has_tools: tools::has_any(&input.tools),
         needs_tool: choice.needs_tool(),
         others: members.rest(),
         ..Parameters::default()

@@ -30,7 +30,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
         temperature: members.take("temperature")?,
         top_p: members.take("top_p")?,
         stop: stop.unwrap_or_default(),
-        has_tools: input.tools.as_array().is_some_and(|tools| !tools.is_empty()),
+        has_tools: tools::has_any(&input.tools),
         needs_tool: choice.needs_tool(),
         others: members.rest(),
         ..Parameters::default()
