@@ -213,15 +213,14 @@ proptest! {
     /// `parse::usage`, applied to each chunk, finds the usage of the whole reply.
     #[test]
     fn a_stream_has_the_usage_of_the_whole_reply(service in service(), include_usage: bool) {
-        let context = context("m", "acme", Tier::Free);
+        let shape = ReplyShape { usage_chunk: include_usage, ..ReplyShape::PLAIN };
+        let context = Context { shape, ..context("m", "acme", Tier::Free) };
         let chunks = wire::format(config::Dialect::Groq).chunks(&service, &context);
         let mut text = String::new();
         chunks.append_role(&mut text);
         (0..service.usage.completion_tokens).for_each(|index| chunks.append_token(&mut text, index));
         chunks.append_end(&mut text);
-        if include_usage {
-            chunks.append_usage(&mut text);
-        }
+        chunks.append_usage(&mut text);
         chunks.append_done(&mut text);
 
         let payloads: Vec<&str> = text.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").expect("only data")).collect();
@@ -241,7 +240,9 @@ proptest! {
     fn every_dialect_reports_cached_tokens_and_cut_answers(
         service in service(), dialect in prop::sample::select(config::Dialect::ALL.to_vec()),
     ) {
-        let context = Context { finish: finish(&Decision::Admitted(service)), ..context("m", "acme", Tier::Free) };
+        let shape = ReplyShape { usage_chunk: true, ..ReplyShape::PLAIN };
+        let finish = finish(&Decision::Admitted(service));
+        let context = Context { finish, shape, ..context("m", "acme", Tier::Free) };
         let report = DecisionReport { decision: Decision::Admitted(service), limits: HeaderLimits::default() };
         for format in wire::formats(dialect) {
             let reply = format.reply(&report, &LimitsSnapshot::new(NOW, report.limits), &context).expect("a reply is sent");

@@ -1,6 +1,6 @@
 //! Civil time: the days of a time zone, and dates and decimal durations as HTTP, RFC 3339 and trace files write them.
 //!
-//! A run starts on 2026-11-01 at 00:00 UTC, a Sunday; `UnixTime::at` maps the instants of a run to the calendar.
+//! A run starts on 2026-11-01 at 00:00 UTC, a Sunday; [`Epoch::RUN`] maps the instants of a run to the calendar.
 //! Nothing here reads a clock. Time zones come from the IANA database that `jiff` bundles and HTTP dates from
 //! `httpdate`, so every machine gives the same result. All conversions of the workspace between civil time and
 //! instants go through this module.
@@ -12,9 +12,6 @@ use std::fmt;
 use std::ops::{Add, Range};
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
-
-/// The start of a run, in seconds since the Unix epoch.
-const RUN_START_SECS: i64 = 1_793_491_200;
 
 static PACIFIC: LazyLock<TimeZone> = LazyLock::new(|| {
     let zone = TimeZoneDatabase::bundled().get("America/Los_Angeles");
@@ -52,8 +49,9 @@ impl Zone {
     pub fn day_containing(self, at: Instant) -> Range<Instant> {
         let midnight = self.local_time(at).start_of_day().expect(IN_RANGE);
         let next = midnight.tomorrow().expect(IN_RANGE);
-        let instant =
-            |time: &ZonedDateTime| Instant(UnixTime(time.timestamp()).since(UnixTime::at(Instant::ZERO)).0);
+        let instant = |time: &ZonedDateTime| {
+            Instant(UnixTime(time.timestamp()).since(Epoch::RUN.time_at(Instant::ZERO)).0)
+        };
         instant(&midnight)..instant(&next)
     }
 
@@ -70,28 +68,28 @@ impl Zone {
             Self::Utc => TimeZone::UTC,
             Self::Pacific => PACIFIC.clone(),
         };
-        UnixTime::at(at).0.to_zoned_datetime(zone)
+        Epoch::RUN.time_at(at).0.to_zoned_datetime(zone)
     }
 }
 
-/// The calendar time of [`Instant::ZERO`]. By default that of a simulated run; a live mock takes the wall clock's at its start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Epoch(Option<UnixTime>);
+/// The calendar time of [`Instant::ZERO`]: that of a simulated run; a live mock takes the wall clock's at its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch(UnixTime);
 
 impl Epoch {
     /// The start of a simulated run: 2026-11-01 at 00:00 UTC.
-    pub const RUN: Self = Self(None);
+    pub const RUN: Self = Self(UnixTime(Timestamp::constant(1_793_491_200, 0)));
 
     /// Returns the epoch at which `time` is [`Instant::ZERO`].
     #[must_use]
     pub const fn new(time: UnixTime) -> Self {
-        Self(Some(time))
+        Self(time)
     }
 
     /// Returns the calendar time of an instant.
     #[must_use]
     pub fn time_at(self, at: Instant) -> UnixTime {
-        self.0.map_or_else(|| UnixTime::at(at), |start| start + Nanos(at.0))
+        self.0 + Nanos(at.0)
     }
 }
 
@@ -102,11 +100,6 @@ pub struct UnixTime(Timestamp);
 impl UnixTime {
     /// 1970-01-01 at 00:00 UTC.
     pub const EPOCH: Self = Self(Timestamp::UNIX_EPOCH);
-
-    /// Returns the calendar time of an instant of a run.
-    pub(crate) fn at(at: Instant) -> Self {
-        Self(Timestamp::from_second(RUN_START_SECS).expect(IN_RANGE)) + Nanos(at.0)
-    }
 
     /// Parses an HTTP date (RFC 9110, section 5.6.7): `Wed, 19 Aug 2026 14:34:22 GMT` or one of the two obsolete
     /// formats. Returns `None` for anything else and for times before 1970.
@@ -317,13 +310,13 @@ mod tests {
             (run_day(26_783), "2100-03-01T00:00:00Z"),
             (Instant::MAX, "2611-05-22T23:34:33Z"),
         ] {
-            assert_eq!(UnixTime::at(at).rfc3339().to_string(), date);
+            assert_eq!(Epoch::RUN.time_at(at).rfc3339().to_string(), date);
         }
-        let http = |at| UnixTime::at(at).http_date().to_string();
+        let http = |at| Epoch::RUN.time_at(at).http_date().to_string();
         assert_eq!(http(Instant(Nanos::HOUR.0)), "Sun, 01 Nov 2026 01:00:00 GMT");
         assert_eq!(http(run_day(1)), "Mon, 02 Nov 2026 00:00:00 GMT");
         assert_eq!(http(Instant::MAX), "Wed, 22 May 2611 23:34:33 GMT");
-        assert_eq!(UnixTime::at(Instant::ZERO).saturating_sub(Nanos::MAX), UnixTime::EPOCH);
+        assert_eq!(Epoch::RUN.time_at(Instant::ZERO).saturating_sub(Nanos::MAX), UnixTime::EPOCH);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Meter {
     header_indices: HeaderIndices,
     /// Reservations not yet settled.
     open_reservations: u64,
+    /// The number of the first of the provider's calls that was admitted since the levels were last set.
+    first_reservation: u64,
     /// The instant of the last [`Meter::advance_to`].
     now: Instant,
     /// `true` if any window must be advanced before it is queried; a bucket need not be.
@@ -91,6 +93,7 @@ impl Meter {
             limits,
             header_indices,
             open_reservations: 0,
+            first_reservation: 0,
             now: Instant::ZERO,
             recent_completions: RecentCompletions::default(),
         }

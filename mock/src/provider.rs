@@ -55,8 +55,6 @@ pub struct Provider {
     incidents: Vec<Incident>,
     /// The number of calls admitted so far.
     admitted: u64,
-    /// For each meter, the number of calls admitted when its levels were last set: reservations from before are not settled.
-    set_before: Vec<u64>,
     now: Instant,
 }
 
@@ -89,7 +87,6 @@ impl Provider {
             meters: config.accounts.iter().flat_map(|_| meters.iter().cloned()).collect(),
             incidents: config.incidents.clone(),
             admitted: 0,
-            set_before: vec![0; accounts * models],
             now: Instant::ZERO,
         };
         for level in &config.start_levels {
@@ -193,7 +190,7 @@ impl Provider {
         let index = self.advance_meter_to(now, ticket.account, ticket.model);
         let (meter, model) = (&mut self.meters[index], &mut self.models[usize::from(ticket.model)]);
         let reserve = model.reserve;
-        if ticket.number >= self.set_before[index] {
+        if meter.has_reservation(ticket.number) {
             meter.settle(ticket.at, ticket.reserved(), reserve.cached.counted(used), reserve.settlement);
         } else {
             meter.release();

@@ -103,10 +103,13 @@ struct Assignment<'a> {
 impl<'a> Assignment<'a> {
     fn add(&mut self, entry: &'a Entry) {
         let predecessor = match entry.retry.count {
-            Some(count @ 1..) => self.take_counted(count - 1, entry),
-            Some(0) if !self.bodies_identify_jobs => None,
-            _ if self.bodies_identify_jobs => self.take_any(entry),
-            _ => self.take_due(entry),
+            Some(count @ 1..) => self.take(Some(count - 1), Instant::MAX, entry),
+            _ if self.bodies_identify_jobs => {
+                let counts: Vec<_> = self.open.keys().copied().collect();
+                counts.into_iter().find_map(|count| self.take(count, Instant::MAX, entry))
+            }
+            Some(0) => None,
+            None => self.take(None, entry.at, entry),
         };
         let is_counted = matches!(entry.retry.count, Some(1..));
         if let Some(job) = predecessor {
@@ -129,36 +132,13 @@ impl<'a> Assignment<'a> {
         }
     }
 
-    /// Takes the job that has failed with this retry count and is due first, whether or not it is due.
-    fn take_counted(&mut self, count: u32, entry: &Entry) -> Option<usize> {
-        let open = self.open.get_mut(&Some(count))?;
-        let jobs = &self.jobs;
+    /// Takes the job whose last attempt has failed with this retry count and is due first, at the latest `until`.
+    fn take(&mut self, count: Option<u32>, until: Instant, entry: &Entry) -> Option<usize> {
+        let (open, jobs) = (self.open.get_mut(&count)?, &self.jobs);
+        let mut due = open.iter().take_while(|(due, _)| *due <= until);
         // Usually the first: a later one is looked at only if the client cannot have known the failure of those before it.
-        let found = *open.iter().find(|(_, job)| may_retry(jobs[*job].last(), entry))?;
-        open.remove(&found);
-        Some(found.1)
-    }
-
-    /// Takes the only job of this body, if it has failed.
-    fn take_any(&mut self, entry: &Entry) -> Option<usize> {
-        let jobs = &self.jobs;
-        let found = self.open.iter().find_map(|(count, open)| {
-            let found = open.iter().find(|(_, job)| may_retry(jobs[*job].last(), entry))?;
-            Some((*count, *found))
-        });
-        self.take(found?)
-    }
-
-    /// Takes the job without a retry count whose wait was over first.
-    fn take_due(&mut self, entry: &Entry) -> Option<usize> {
-        let jobs = &self.jobs;
-        let mut due = self.open.get(&None)?.iter().take_while(|(due, _)| *due <= entry.at);
         let found = *due.find(|(_, job)| may_retry(jobs[*job].last(), entry))?;
-        self.take((None, found))
-    }
-
-    fn take(&mut self, (count, found): (Option<u32>, (Instant, usize))) -> Option<usize> {
-        self.open.get_mut(&count)?.remove(&found);
+        open.remove(&found);
         Some(found.1)
     }
 

@@ -20,8 +20,11 @@
 //! half a second minus a quarter, and below a backoff that doubles.
 
 mod jobs;
+mod report;
 mod rules;
 mod series;
+
+pub use report::{ClientReport, JobCounts, MAX_FINDINGS, Verdict};
 
 use crate::journal::{Entry, Sender};
 use crate::time::{Instant, Nanos};
@@ -179,79 +182,6 @@ pub struct Finding {
     pub violation: Violation,
 }
 
-/// The answer to whether the clients behaved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// There is a violation.
-    Misbehaved,
-    /// No violation, but requests that may be early retries or jobs of their own.
-    CannotTell,
-    /// No violation yet, but a refused job may still be retried, correctly or not, or given up.
-    NotYetKnown,
-    /// No violation.
-    Behaved,
-}
-
-impl Verdict {
-    /// Returns the name in JSON.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Misbehaved => "misbehaved",
-            Self::CannotTell => "cannot_tell",
-            Self::NotYetKnown => "not_yet_known",
-            Self::Behaved => "behaved",
-        }
-    }
-
-    /// Returns whether the clients behaved; `None` if that is not known.
-    #[must_use]
-    pub const fn behaved(self) -> Option<bool> {
-        match self {
-            Self::Misbehaved => Some(false),
-            Self::CannotTell | Self::NotYetKnown => None,
-            Self::Behaved => Some(true),
-        }
-    }
-}
-
-/// The jobs of a journal, by their state. [`JobCounts::total`] is the sum of the other four.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct JobCounts {
-    /// All of them.
-    pub total: u64,
-    /// Those whose last attempt was refused by a limit.
-    pub refused: u64,
-    /// Those that were served.
-    pub served: u64,
-    /// Those whose last attempt ended in another way: with another error, a corrupt reply or a disconnected client.
-    pub failed: u64,
-    /// Those whose last attempt has not ended.
-    pub in_progress: u64,
-    /// Of the refused and failed ones, those that may still be retried.
-    pub may_be_retried: u64,
-}
-
-/// The result of checking a journal.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClientReport {
-    /// Entries checked.
-    pub attempts: u64,
-    /// The jobs that they belong to.
-    pub jobs: JobCounts,
-    /// Requests that may be retries before an announced wait was over, or jobs of their own. They are counted as jobs.
-    pub unclear: u64,
-    /// Jobs on which the verdict waits: refused with fewer than [`Bounds::attempts`] attempts, and expected to be retried.
-    pub pending: u64,
-    /// Number of violations, by their index in [`Violation::NAMES`].
-    pub counts: [u64; Violation::NAMES.len()],
-    /// The earliest violations, at most [`MAX_FINDINGS`].
-    pub findings: Vec<Finding>,
-}
-
-/// Maximum number of findings in a report.
-pub const MAX_FINDINGS: usize = 100;
-
 /// Checks the entries of a journal at `now`. Their order does not matter.
 #[must_use]
 pub fn check<'a>(
@@ -268,8 +198,7 @@ pub fn check<'a>(
         entries.sort_by_key(|entry| (entry.arrived_at, entry.request_number));
         report.check_sender(entries, now, bounds);
     }
-    report.findings.sort_by_key(|finding| (finding.at, finding.request_number, finding.violation.index()));
-    report.findings.truncate(MAX_FINDINGS);
+    report.keep_earliest_findings();
     debug_assert!(report.jobs.total <= report.attempts, "invariant: every job has an attempt");
     report
 }
@@ -294,20 +223,6 @@ pub fn check_by_key<'a>(
 }
 
 impl ClientReport {
-    /// Returns the verdict.
-    #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        if self.counts.iter().any(|count| *count > 0) {
-            Verdict::Misbehaved
-        } else if self.unclear > 0 {
-            Verdict::CannotTell
-        } else if self.pending > 0 {
-            Verdict::NotYetKnown
-        } else {
-            Verdict::Behaved
-        }
-    }
-
     /// Checks the requests of one sender, in order of arrival.
     fn check_sender(&mut self, entries: &[&Entry], now: Instant, bounds: &Bounds) {
         self.attempts += entries.len() as u64;
@@ -328,44 +243,6 @@ impl ClientReport {
         let Sender { account, key, .. } = entry.sender;
         let Entry { at, request_number, .. } = *entry;
         self.findings.push(Finding { at, request_number, account, key, violation });
-    }
-}
-
-impl fmt::Display for ClientReport {
-    /// Writes how many jobs ended in a refusal, the verdict, and a line for each finding.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { attempts, jobs, unclear, pending, .. } = self;
-        if *attempts == 0 {
-            return writeln!(f, "No requests were received.");
-        }
-        write!(f, "{} of {} jobs ended in a refusal", jobs.refused, jobs.total)?;
-        match (unclear, jobs.may_be_retried) {
-            (0, 0) => writeln!(f, ".")?,
-            (0, retried) => writeln!(f, " so far; {retried} may still be retried.")?,
-            _ => writeln!(f, ", if every request that may be a retry is a job.")?,
-        }
-        match self.verdict() {
-            Verdict::Misbehaved => write!(f, "Violations")?,
-            Verdict::CannotTell => {
-                write!(
-                    f,
-                    "Cannot tell: {unclear} may be retries before the wait was over, or jobs with equal bodies"
-                )?;
-            }
-            Verdict::NotYetKnown => write!(f, "Not yet known: {pending} refused and not yet retried")?,
-            Verdict::Behaved => write!(f, "No violations")?,
-        }
-        let s = if *attempts == 1 { "" } else { "s" };
-        writeln!(f, " (jobs: {}; {attempts} request{s}).", jobs.total)?;
-        for finding in &self.findings {
-            let Finding { at, request_number, violation, .. } = finding;
-            writeln!(f, "  request {request_number} at {at}: {violation}")?;
-        }
-        let more = self.counts.iter().sum::<u64>() - self.findings.len() as u64;
-        if more > 0 {
-            writeln!(f, "  and {more} more")?;
-        }
-        Ok(())
     }
 }
 

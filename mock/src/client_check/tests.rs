@@ -257,6 +257,16 @@ proptest! {
     }
 
     #[test]
+    fn the_reports_of_the_keys_are_merged_to_that_of_all(mut entries in arbitrary_entries(), now in any::<u64>(), keys in 1..4_u16) {
+        for (number, entry) in (0..).zip(&mut entries) {
+            entry.sender.key = Some(number % keys).filter(|key| *key > 0);
+        }
+        let by_key = check_by_key(&entries, Instant(now), &Bounds::default());
+        let all = check(&entries, Instant(now), &Bounds::default());
+        prop_assert_eq!(ClientReport::merged(by_key.iter().map(|(_, report)| report)), all);
+    }
+
+    #[test]
     fn every_request_belongs_to_one_job_and_findings_are_bounded(entries in arbitrary_entries(), now in any::<u64>()) {
         let report = check(&entries, Instant(now), &Bounds::default());
         prop_assert_eq!(report.attempts, entries.len() as u64);

@@ -5,25 +5,36 @@ use crate::axis::Axis;
 
 impl Meter {
     /// Sets the level of the limits on `axis` to `remaining` units, at most their capacity. Returns the number of limits that
-    /// were set: none if the axis is not limited, or if it is the concurrency. Reservations from before must be ended by
-    /// [`Meter::release`].
-    pub(crate) fn set_remaining(&mut self, axis: Axis, remaining: u64) -> usize {
+    /// were set: none if the axis is not limited, or if it is the concurrency. If any was set, the reservations of the provider's first
+    /// `admitted` calls are ended by [`Meter::release`].
+    pub(crate) fn set_remaining(&mut self, axis: Axis, remaining: u64, admitted: u64) -> usize {
         let now = self.now;
         let limits = self.limits.iter_mut().filter(|limit| limit.axis == axis);
-        limits.map(|limit| usize::from(limit.set_remaining(now, remaining))).sum()
+        let set = limits.map(|limit| usize::from(limit.set_remaining(now, remaining))).sum();
+        if set > 0 {
+            self.first_reservation = admitted;
+        }
+        set
     }
 
     /// Copies the levels of the same limits in `other` at its own instant, except for the concurrency and for what overdrawn
-    /// limits lack.
-    pub(crate) fn copy_levels(&mut self, other: &Self) {
+    /// limits lack. The reservations of the provider's first `admitted` calls are ended by [`Meter::release`].
+    pub(crate) fn copy_levels(&mut self, other: &Self, admitted: u64) {
         for (limit, level) in self.limits.iter_mut().zip(other.levels()) {
             let remaining = u64::try_from(level.remaining).unwrap_or(0);
             let _ignored_for_concurrency = limit.set_remaining(self.now, remaining);
         }
         self.recent_completions = other.recent_completions.clone();
+        self.first_reservation = admitted;
     }
 
-    /// Ends a call whose reservation [`Meter::set_remaining`] has replaced: only its concurrency is released.
+    /// Returns `true` if the reservation of the provider's admitted call with this number is among the levels, which were not set since
+    /// then: it must be settled. Otherwise it is ended by [`Meter::release`].
+    pub(crate) const fn has_reservation(&self, number: u64) -> bool {
+        number >= self.first_reservation
+    }
+
+    /// Ends a call without a reservation: only its concurrency is released.
     pub(crate) fn release(&mut self) {
         self.open_reservations = self.open_reservations.saturating_sub(1);
         for limit in self.limits.iter_mut().filter(|limit| limit.axis == Axis::Concurrency) {

@@ -17,18 +17,13 @@ impl Provider {
         remaining: u64,
     ) -> usize {
         let index = self.advance_meter_to(now, account, model);
-        let set = self.meters[index].set_remaining(axis, remaining);
-        if set > 0 {
-            self.set_before[index] = self.admitted;
-        }
-        set
+        self.meters[index].set_remaining(axis, remaining, self.admitted)
     }
 
     /// Sets every limit of an account and a model to the level that it has in `initial`.
     pub fn reset_levels(&mut self, now: Instant, account: u16, model: u16, initial: &Self) {
         let index = self.advance_meter_to(now, account, model);
-        self.meters[index].copy_levels(&initial.meters[index]);
-        self.set_before[index] = self.admitted;
+        self.meters[index].copy_levels(&initial.meters[index], self.admitted);
     }
 
     /// Returns this provider at `now`, which may be earlier than its own instant, with the same levels. `initial` is the provider at the
@@ -38,7 +33,7 @@ impl Provider {
         let mut moved = Self { now, ..initial.clone() };
         for (meter, present) in moved.meters.iter_mut().zip(&self.meters) {
             meter.advance_to(now);
-            meter.copy_levels(present);
+            meter.copy_levels(present, moved.admitted);
         }
         moved
     }

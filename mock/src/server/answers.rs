@@ -17,6 +17,7 @@ use crate::config::Fault;
 use crate::wire::Error;
 use regex::bytes::Regex;
 use serde_json::Value;
+use std::cell::LazyCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -93,7 +94,7 @@ impl Answers {
         self.is_set.load(Ordering::Relaxed)
     }
 
-    /// Adds rules. Returns `false` and adds none if there would be more than [`MAX_RULES`].
+    /// Adds rules until the next reset. Returns `false` and adds none if there would be more than [`MAX_RULES`].
     pub(super) fn add(&self, rules: Vec<Rule>) -> bool {
         let mut locked = self.rules();
         if locked.current.len() + rules.len() > MAX_RULES {
@@ -104,16 +105,19 @@ impl Answers {
         true
     }
 
+    /// Adds rules, as [`Answers::add`] does, that a reset restores.
+    fn add_initial(&self, rules: Vec<Rule>) -> bool {
+        let is_added = self.add(rules.clone());
+        if is_added {
+            self.rules().initial.extend(rules);
+        }
+        is_added
+    }
+
     /// Removes all rules.
     pub(super) fn clear(&self) {
         self.rules().current.clear();
         self.is_set.store(false, Ordering::Relaxed);
-    }
-
-    /// Makes the present rules those that a reset restores.
-    pub(super) fn keep_as_initial(&self) {
-        let mut rules = self.rules();
-        rules.initial = rules.current.clone();
     }
 
     /// Restores the rules at the start.
@@ -128,17 +132,20 @@ impl Answers {
         read(&self.rules().current)
     }
 
-    /// Takes the next answer of the latest rule for a call with this prompt; `None` if there is none.
-    fn take(&self, facts: CallFacts<'_>, prompt: Option<&str>) -> Option<Answer> {
+    /// Takes the next answer of the latest rule for a call with this prompt; `None` if there is none. The prompt is read only for
+    /// rules that depend on it.
+    fn take<'p>(&self, facts: CallFacts<'_>, prompt: impl Fn() -> Option<&'p str>) -> Option<Answer> {
         let mut rules = self.rules();
+        let matches_prompt = |pattern: &PromptPattern| {
+            prompt().is_some_and(|prompt| match pattern {
+                PromptPattern::Is(text) => text == prompt,
+                PromptPattern::Matches(regex) => regex.is_match(prompt.as_bytes()),
+            })
+        };
         let answers = |rule: &&mut Rule| {
-            let matches_prompt = match (&rule.prompt, prompt) {
-                (None, _) => true,
-                (Some(PromptPattern::Is(text)), Some(prompt)) => text == prompt,
-                (Some(PromptPattern::Matches(regex)), Some(prompt)) => regex.is_match(prompt.as_bytes()),
-                (Some(_), None) => false,
-            };
-            rule.remaining != Some(0) && matches_prompt && rule.scope.contains(facts)
+            rule.remaining != Some(0)
+                && rule.scope.contains(facts)
+                && rule.prompt.as_ref().is_none_or(matches_prompt)
         };
         let rule = rules.current.iter_mut().rev().find(answers)?;
         let step = usize::try_from(rule.answered).unwrap_or(usize::MAX) % rule.steps.len();
@@ -167,12 +174,14 @@ pub(super) fn apply(
     if has_no_text || (!is_set && context.origin.answer.is_none()) {
         return Ok(());
     }
-    let prompt = context.origin.body.as_deref().and_then(last_user_text);
-    let answer = match context.origin.answer.take() {
+    let header = context.origin.answer.take();
+    // Parses the body again: only for rules and answers that depend on it.
+    let prompt = LazyCell::new(|| context.origin.body.as_deref().and_then(last_user_text));
+    let answer = match header {
         Some(header) => Some(answer_from_header(header.as_bytes()).map_err(invalid)?),
         None => context.mock.find_model(&request.model).and_then(|model| {
             let facts = CallFacts { account, model, path: context.path() };
-            context.mock.answers.take(facts, prompt.as_deref())
+            context.mock.answers.take(facts, || prompt.as_deref())
         }),
     };
     let content = match answer {
@@ -182,7 +191,7 @@ pub(super) fn apply(
             return Ok(());
         }
         Some(Answer::Text(text)) => ReplyContent::Fixed(text),
-        Some(Answer::Echo) => ReplyContent::Fixed(prompt.unwrap_or_default()),
+        Some(Answer::Echo) => ReplyContent::Fixed(prompt.as_deref().unwrap_or_default().to_owned()),
         Some(Answer::Json(text)) => ReplyContent::Json(text),
         Some(Answer::Tool { name, arguments }) => ReplyContent::ToolCall { name, arguments },
     };
@@ -215,10 +224,9 @@ impl Mock {
     /// Returns the problem and the remedy of the first rule that is wrong.
     pub fn set_answers(&self, rules: &[Value]) -> Result<(), (String, String)> {
         let rules = super::control::answer_rules(self, rules)?;
-        if !self.answers.add(rules) {
+        if !self.answers.add_initial(rules) {
             return Err((format!("more than {MAX_RULES} answers"), "use fewer".to_owned()));
         }
-        self.answers.keep_as_initial();
         Ok(())
     }
 }

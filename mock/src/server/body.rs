@@ -82,7 +82,7 @@ fn rejection(error: &axum::Error) -> Rejection<'static> {
         })
     };
     if sources.any(is_malformed) {
-        Error::Invalid("the chunks of the body are malformed".into()).into()
+        Error::invalid("the chunks of the body are malformed").into()
     } else {
         Rejection::BodyIncomplete
     }

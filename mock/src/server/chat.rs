@@ -8,8 +8,7 @@ use super::parameters::{Parameters, RuleSet, StopTexts};
 use super::prompt::Prompt;
 use super::reply_content::ReplyContent;
 use super::request::{RequestScope, invalid, parse_json};
-use super::shape::Shape;
-use super::stream::UsageChunk;
+use super::shape::{Shape, UsageChunk};
 use super::text_size::TextSize;
 use super::tools::{self, ToolChoice};
 use crate::wire::Error;
@@ -22,7 +21,7 @@ use std::fmt;
 /// Parses a request for a chat completion.
 ///
 /// # Errors
-/// [`Error::Invalid`] or [`Error::InvalidMember`] if it is not JSON, a member has the wrong type or value, or a required one is
+/// [`Error::Invalid`] if it is not JSON, a member has the wrong type or value, or a required one is
 /// missing.
 pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedRequest, Error<'static>> {
     let mut chat: ChatBody<'_> = parse_json(body)?;
@@ -38,7 +37,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
     }
     let choices = scope.choices(chat.parameters.n)?;
     let tools = chat.tools.take().unwrap_or(Value::Null);
-    chat.parameters.has_tools = tools.as_array().is_some_and(|tools| !tools.is_empty());
+    chat.parameters.has_tools = tools::has_any(&tools);
     let tool_choice = ToolChoice::openai(chat.tool_choice.as_ref());
     chat.parameters.needs_tool = tool_choice.needs_tool();
     let rules = RuleSet::compatible(scope.dialect);
@@ -49,8 +48,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
     prompt.size.text += TextSize::of_json(&response_format["json_schema"]);
     let (functions, format) = (tools::openai(tools)?, tools::response_format(response_format)?);
     let content = ReplyContent::new(functions, &tool_choice, format, prompt.ends_with_tool_result)?;
-    let is_usage_included = chat.stream_options.and_then(|options| options.include_usage).unwrap_or_default();
-    let usage_chunk = if is_usage_included { UsageChunk::Included } else { UsageChunk::Omitted };
+    let usage_chunk = StreamOptions::usage_chunk(chat.stream_options);
     Ok(ParsedRequest {
         prompt_tokens: prompt.size.tokens(scope.dialect, &model),
         max_tokens,
@@ -149,7 +147,16 @@ pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 #[derive(Deserialize)]
 pub(super) struct StreamOptions {
-    pub(super) include_usage: Option<bool>,
+    include_usage: Option<bool>,
+}
+
+impl StreamOptions {
+    pub(super) fn usage_chunk(options: Option<Self>) -> UsageChunk {
+        match options.and_then(|options| options.include_usage) {
+            Some(true) => UsageChunk::Included,
+            Some(false) | None => UsageChunk::Omitted,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -212,7 +219,7 @@ mod tests {
             (r#"{"model":"m","messages":[{"role":"user","content":5}]}"#, "a string or an array of parts"),
             (r#"{"model":5,"messages":[]}"#, "string"),
         ] {
-            let Err(Error::Invalid(message)) = completions(body.as_bytes()) else {
+            let Err(Error::Invalid { message, .. }) = completions(body.as_bytes()) else {
                 panic!("{body} was accepted")
             };
             assert!(message.contains(expected), "{body}: {message}");

@@ -28,7 +28,7 @@ const NOT_WAITING: u32 = u32::MAX;
 #[derive(Debug, Default)]
 pub(super) struct ClientTimeout {
     waited: AtomicU32,
-    /// The requests of an HTTP/2 connection that are being answered.
+    /// The requests that are being answered: over HTTP/2 several at once.
     in_flight: AtomicU32,
 }
 
@@ -66,7 +66,7 @@ impl ClientTimeout {
     }
 }
 
-/// One of the requests of an HTTP/2 connection that are being answered. The last one that is dropped starts the timeout.
+/// One of the requests of a connection that are being answered. It stops the timeout; the last one that is dropped starts it.
 #[derive(Debug)]
 pub(super) struct InFlight(Arc<ClientTimeout>);
 
@@ -74,6 +74,7 @@ impl InFlight {
     /// Begins a request.
     pub(super) fn begin(timeout: &Arc<ClientTimeout>) -> Self {
         timeout.in_flight.fetch_add(1, Ordering::Relaxed);
+        timeout.stop();
         Self(Arc::clone(timeout))
     }
 }
@@ -83,16 +84,6 @@ impl Drop for InFlight {
         if self.0.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.0.start();
         }
-    }
-}
-
-/// Starts the timeout when it is dropped, with the body of a streamed reply.
-#[derive(Debug)]
-pub(super) struct StartOnDrop(pub(super) Arc<ClientTimeout>);
-
-impl Drop for StartOnDrop {
-    fn drop(&mut self) {
-        self.0.start();
     }
 }
 
@@ -171,7 +162,6 @@ mod tests {
     async fn the_last_request_of_several_starts_the_timeout() {
         let timeout = Arc::new(ClientTimeout::default());
         let requests = [(); 2].map(|()| InFlight::begin(&timeout));
-        timeout.stop();
         let [first, second] = requests;
         drop(first);
         assert_eq!(timeout.waited(), None);
@@ -182,8 +172,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_waits_for_its_reply_does_not_time_out() {
         let timeout = Arc::new(ClientTimeout::default());
-        timeout.stop();
-        let reply = StartOnDrop(Arc::clone(&timeout));
+        let reply = InFlight::begin(&timeout);
         assert!(tokio::time::timeout(4 * TIMEOUT, timeout.elapsed(TIMEOUT)).await.is_err());
         drop(reply);
         timeout.elapsed(TIMEOUT).await;

@@ -29,7 +29,7 @@ pub(super) fn decode(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Error<'s
     let mut decoded = Vec::new();
     let read = MultiGzDecoder::new(&*body).take(MAX_JSON_BODY_BYTES as u64 + 1).read_to_end(&mut decoded);
     match read {
-        Err(error) => Err(Error::Invalid(format!("the body is not valid gzip: {error}").into())),
+        Err(error) => Err(Error::invalid(format!("the body is not valid gzip: {error}"))),
         Ok(length) if length > MAX_JSON_BODY_BYTES => Err(Error::BodyTooLarge),
         Ok(_) => Ok(decoded.into()),
     }
@@ -67,19 +67,18 @@ pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     weight("gzip").or_else(|| weight("*")).unwrap_or(false)
 }
 
-/// Compresses the body of a reply that is complete and long enough to gain from it. A stream, or a body that a fault cuts, is not
-/// compressed.
-pub(super) async fn compress(response: Response) -> Response {
+/// Returns `true` if the body of a reply is complete and long enough to gain from a compression: not for a stream, nor for a body that
+/// a fault cuts.
+pub(super) fn is_compressible(response: &Response) -> bool {
     let length = response.body().size_hint().exact();
-    let is_long = length.is_some_and(|length| length >= MIN_COMPRESSED_BYTES);
-    if !is_long
-        || response.extensions().get::<CutBody>().is_some()
-        || response.extensions().get::<Abort>().is_some()
-    {
-        return response;
-    }
+    length.is_some_and(|length| length >= MIN_COMPRESSED_BYTES)
+        && response.extensions().get::<CutBody>().is_none()
+        && response.extensions().get::<Abort>().is_none()
+}
+
+/// Compresses the body of a reply, which is in memory and complete.
+pub(super) async fn compress(response: Response) -> Response {
     let (mut head, body) = response.into_parts();
-    // The body is in memory, and complete.
     let Ok(body) = body.collect().await else { return Response::from_parts(head, Body::empty()) };
     let body = body.to_bytes();
     let mut compressed = Vec::with_capacity(body.len() / 2);
@@ -134,7 +133,7 @@ mod tests {
         assert_eq!(decode(&gzip_header, bomb), Err(Error::BodyTooLarge));
         let cut = gzip(b"text").slice(..12);
         for invalid in ["not gzip".into(), cut] {
-            assert!(matches!(decode(&gzip_header, invalid), Err(Error::Invalid(_))));
+            assert!(matches!(decode(&gzip_header, invalid), Err(Error::Invalid { .. })));
         }
     }
 

@@ -7,7 +7,7 @@
 //! stream of the request and leaves the connection to the others.
 
 use super::aborted_reply::Abort;
-use super::client_timeout::{ClientTimeout, InFlight, StartOnDrop, TimedBody};
+use super::client_timeout::{ClientTimeout, InFlight, TimedBody};
 use super::connections::Connections;
 use super::router::Endpoints;
 use super::stream_tasks::StreamTasks;
@@ -15,8 +15,7 @@ use super::{CLIENT_TIMEOUT, MAX_CONNECTIONS, Mock, framing};
 use crate::journal::{Connection, OpenConnection};
 use crate::wire;
 use axum::body::{Body, HttpBody as _};
-use axum::http::header::HOST;
-use axum::http::{HeaderValue, StatusCode, Version};
+use axum::http::StatusCode;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
@@ -115,24 +114,14 @@ impl Drop for ClosedOnDrop {
 /// # Errors
 /// [`Abort`] if a fault closes the connection before the head.
 async fn answer(
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
     connection: Option<Connection>,
     endpoints: Arc<Endpoints>,
     timeout: Arc<ClientTimeout>,
 ) -> Result<Response<Body>, Abort> {
-    let is_http2 = request.version() == Version::HTTP_2;
-    // Over HTTP/2 several requests are answered at once: the timeout runs while there is none.
-    let in_flight = is_http2.then(|| InFlight::begin(&timeout));
-    timeout.stop();
+    let in_flight = InFlight::begin(&timeout);
     if let Some(refusal) = framing::refusal(&request) {
-        return Ok(start_timeout_with_reply(refusal, &timeout));
-    }
-    if is_http2 && let Some(authority) = request.uri().authority() {
-        // HTTP/2 has the host in the URI (RFC 9113, section 8.3.1).
-        let host = HeaderValue::try_from(authority.as_str());
-        if let (Ok(host), false) = (host, request.headers().contains_key(HOST)) {
-            request.headers_mut().insert(HOST, host);
-        }
+        return Ok(until_sent(refusal, in_flight));
     }
     let request = request.map(|body| Body::new(TimedBody::new(body, Arc::clone(&timeout))));
     let mut response = endpoints.answer(request, connection).await;
@@ -142,10 +131,7 @@ async fn answer(
     if let Some(phrase) = reason_phrase(response.status()) {
         response.extensions_mut().insert(phrase);
     }
-    Ok(match in_flight {
-        Some(in_flight) => with_body_owning(response, in_flight),
-        None => start_timeout_with_reply(response, &timeout),
-    })
+    Ok(until_sent(response, in_flight))
 }
 
 /// Returns the reason phrase of a status that HTTP does not define and providers use; hyper would send `<none>`.
@@ -156,21 +142,15 @@ fn reason_phrase(status: StatusCode) -> Option<ReasonPhrase> {
     Some(ReasonPhrase::from_static(wire::reason_phrase(status.as_u16()).as_bytes()))
 }
 
-/// Starts the client's timeout: at once if the length of the reply's body is known, otherwise (a stream) when hyper drops
-/// the body, because it has sent it or given it up. Returns the response.
-fn start_timeout_with_reply(response: Response<Body>, timeout: &Arc<ClientTimeout>) -> Response<Body> {
+/// Ends the request with its response: at once if the length of the body is known, otherwise (a stream) when hyper drops the body, because
+/// it has sent it or given it up. Returns the response.
+fn until_sent(response: Response<Body>, in_flight: InFlight) -> Response<Body> {
     if response.body().size_hint().exact().is_some() {
-        timeout.start();
         return response;
     }
-    with_body_owning(response, StartOnDrop(Arc::clone(timeout)))
-}
-
-/// Returns the response with a value that is dropped with its body.
-fn with_body_owning(response: Response<Body>, value: impl Send + 'static) -> Response<Body> {
     response.map(|body| {
         Body::new(body.map_frame(move |frame| {
-            let _owned_by_body = &value; // Moves it into the closure.
+            let _owned_by_body = &in_flight; // Moves it into the closure.
             frame
         }))
     })

@@ -132,15 +132,18 @@ impl RequestContext {
         self.mock.add_to_journal(self, decided)
     }
 
-    /// Answers a request with an error and adds it to the journal. If its body is incomplete, closes the connection
-    /// instead and adds nothing to the journal.
+    /// Answers a request with an error and adds it to the journal; the error about an unknown path also says what the mock serves. If
+    /// the body of the request is incomplete, closes the connection instead and adds nothing to the journal.
     pub(super) fn reject(&self, rejection: Rejection<'_>) -> Response {
         let error = match rejection {
             Rejection::Error(error) => error,
             Rejection::BodyIncomplete => return Abort.into_response(),
         };
         let now = self.mock.now();
-        let reply = self.format.request_error(&error, self.request_number, now, self.mock.epoch());
+        let mut reply = self.format.request_error(&error, self.request_number, now, self.mock.epoch());
+        if let Error::UnknownPath(_, path) = error {
+            paths::add_hint(&mut reply.body, &paths::hint(self.mock.formats(), path));
+        }
         self.add_to_journal(JournalDraft::replied(now, JournalOutcome::InvalidRequest, reply.status));
         self.response(reply, Body::from)
     }
@@ -174,16 +177,6 @@ impl RequestContext {
     /// Returns a success that is charged to no limit.
     fn free_response(&self, body: String) -> Response {
         let reply = self.format.free_reply(body, self.request_number, self.mock.now(), self.mock.epoch());
-        self.response(reply, Body::from)
-    }
-
-    /// Answers a request whose path no endpoint has, in the format of the dialect, with what the mock serves; adds it to the journal.
-    pub(super) fn reject_path(&self, method: &str, path: &str) -> Response {
-        let now = self.mock.now();
-        let error = Error::UnknownPath(method, path);
-        let mut reply = self.format.request_error(&error, self.request_number, now, self.mock.epoch());
-        paths::add_hint(&mut reply.body, &paths::hint(self.mock.formats(), path));
-        self.add_to_journal(JournalDraft::replied(now, JournalOutcome::InvalidRequest, reply.status));
         self.response(reply, Body::from)
     }
 

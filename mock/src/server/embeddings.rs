@@ -4,7 +4,7 @@ use super::admission::ParsedRequest;
 use super::content::ContentSize;
 use super::request::{Members, RequestScope, invalid};
 use super::shape::{RequestApi, Shape};
-use super::text_completion::texts;
+use super::text_completion::{InputText, texts};
 use super::text_size::TextSize;
 use crate::wire::{EmbeddingsRequest, Error};
 
@@ -34,8 +34,8 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
         Some("base64") => true,
         Some(_) => return Err(invalid("'encoding_format' : must be one of `float`, `base64`")),
     };
-    let size = texts.iter().fold(TextSize::default(), |sum, text| sum + text.size);
-    let texts = texts.iter().map(|text| text.fingerprint).collect();
+    let size: TextSize = texts.iter().map(|text| text.size).sum();
+    let texts = texts.iter().map(InputText::fingerprint).collect();
     Ok(ParsedRequest {
         prompt_tokens: ContentSize::from(size).tokens(scope.dialect, &model),
         max_tokens: Some(0),

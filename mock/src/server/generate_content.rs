@@ -6,8 +6,7 @@ use super::content::{ContentSize, Items};
 use super::parameters::{Parameters, RuleSet, StopTexts};
 use super::reply_content::{ReplyContent, ResponseFormat};
 use super::request::{Members, Request, RequestScope, from_value, invalid};
-use super::shape::{RequestApi, Shape};
-use super::stream::UsageChunk;
+use super::shape::{RequestApi, Shape, UsageChunk};
 use super::text_size::TextSize;
 use super::tools::{self, ToolChoice};
 use crate::wire::Error;
@@ -16,7 +15,7 @@ use serde_json::Value;
 /// Parses a request for content; `stream` is `true` if it is streamed.
 ///
 /// # Errors
-/// [`Error::Invalid`] or [`Error::InvalidMember`].
+/// [`Error::Invalid`].
 pub(super) fn parse(
     body: &[u8],
     scope: &RequestScope<'_>,
@@ -35,7 +34,7 @@ pub(super) fn parse(
         temperature: config.take("temperature")?,
         top_p: config.take_one_of("topP", "top_p")?,
         stop: stop.unwrap_or_default(),
-        has_tools: input.tools.as_array().is_some_and(|tools| !tools.is_empty()),
+        has_tools: tools::has_any(&input.tools),
         needs_tool: choice.needs_tool(),
         others: members.rest(),
         ..Parameters::default()

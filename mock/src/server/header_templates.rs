@@ -67,6 +67,7 @@ impl Template {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calendar::Epoch;
     use crate::config::Dialect;
     use crate::wire::{self, Head, MediaType};
     use crate::{Instant, Nanos};
@@ -85,7 +86,7 @@ mod tests {
             for format in dialects.into_iter().flat_map(wire::formats) {
                 for (status, media_type) in kinds {
                     let wait = (status == 429).then_some(Nanos::from_secs(number));
-                    let head = Head::new(status, None, number, Instant::ZERO);
+                    let head = Head::new(status, None, number, (Instant::ZERO, Epoch::RUN));
                     let headers = format.headers(&Head { wait, media_type, ..head });
                     let map = templates.header_map(headers.clone());
                     let mapped = map.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));

@@ -2,12 +2,11 @@
 
 use super::admission::ParsedRequest;
 use super::content::ContentSize;
-use super::parameters::{Parameters, RuleSet, StopTexts, member};
+use super::parameters::{Parameters, RuleSet, StopTexts};
 use super::prompt::Prompt;
 use super::reply_content::{ReplyContent, ResponseFormat};
 use super::request::{Members, Request, RequestScope, invalid};
-use super::shape::Shape;
-use super::stream::UsageChunk;
+use super::shape::{Shape, UsageChunk};
 use super::text_size::TextSize;
 use super::tools::{self, ToolChoice};
 use crate::wire::Error;
@@ -16,7 +15,7 @@ use serde_json::Value;
 /// Parses a request for a message.
 ///
 /// # Errors
-/// [`Error::Invalid`] or [`Error::InvalidMember`].
+/// [`Error::Invalid`].
 pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedRequest, Error<'static>> {
     let mut members = Members::parse(body)?;
     let input = Input::take(&mut members, scope)?;
@@ -31,7 +30,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
         temperature: members.take("temperature")?,
         top_p: members.take("top_p")?,
         stop: stop.unwrap_or_default(),
-        has_tools: input.tools.as_array().is_some_and(|tools| !tools.is_empty()),
+        has_tools: tools::has_any(&input.tools),
         needs_tool: choice.needs_tool(),
         others: members.rest(),
         ..Parameters::default()
@@ -56,7 +55,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
 /// Parses a question for the input tokens of a message.
 ///
 /// # Errors
-/// [`Error::Invalid`] or [`Error::InvalidMember`].
+/// [`Error::Invalid`].
 pub(super) fn count(body: &[u8], scope: &RequestScope<'_>) -> Result<Request, Error<'static>> {
     let Input { model, prompt, .. } = Input::take(&mut Members::parse(body)?, scope)?;
     let tokens = prompt.size.tokens(scope.dialect, &model);
@@ -75,7 +74,7 @@ struct Input {
 impl Input {
     fn take(members: &mut Members, scope: &RequestScope<'_>) -> Result<Self, Error<'static>> {
         let Some(model) = members.take::<String>("model")? else {
-            return Err(member("model: Field required", None, None));
+            return Err(invalid("model: Field required"));
         };
         let prompt: Option<Prompt> = members.take("messages")?;
         let mut prompt = prompt.ok_or_else(|| invalid("messages: Field required"))?;

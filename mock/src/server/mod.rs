@@ -92,6 +92,7 @@ mod text_completion;
 mod text_size;
 mod tools;
 mod waiting;
+mod work_budget;
 
 pub use body::MAX_BODIES_BYTES;
 pub use connection::serve;

@@ -5,6 +5,7 @@ use super::known_members::{
     ANTHROPIC_MEMBERS, GEMINI_MEMBERS, GROQ_MEMBERS, MISTRAL_MEMBERS, OPENAI_MEMBERS, READ_MEMBERS,
 };
 use super::prompt::{MessagePlace, Prompt};
+use super::request::invalid;
 use crate::config::Dialect;
 use crate::wire::Error;
 use serde::Deserialize;
@@ -121,7 +122,7 @@ impl RuleSet {
     /// Checks the parameters.
     ///
     /// # Errors
-    /// [`Error::InvalidMember`] for the first that the provider would refuse.
+    /// [`Error::Invalid`] for the first that the provider would refuse.
     pub(super) fn check(self, parameters: &Parameters) -> Result<(), Error<'static>> {
         let known = self.known_members();
         let unknown = |name: &&String| known.is_some_and(|known| !known.contains(&name.as_str()));
@@ -146,7 +147,7 @@ impl RuleSet {
     /// Checks that every message has what it needs.
     ///
     /// # Errors
-    /// [`Error::InvalidMember`] for the first that has not.
+    /// [`Error::Invalid`] for the first that has not.
     pub(super) fn check_messages(self, prompt: &Prompt) -> Result<(), Error<'static>> {
         if let Some(MessagePlace { index, role }) = prompt.without_content {
             let role = role.name();
@@ -163,7 +164,7 @@ impl RuleSet {
                     "'messages.{index}' : for 'role:{role}' the following must be satisfied[('messages.{index}' : property 'content' is missing)]"
                 ),
             };
-            return Err(member(message, None, None));
+            return Err(invalid(message));
         }
         match &prompt.unknown_member {
             Some((MessagePlace { index, role }, name)) if self == Self::Groq => {
@@ -171,7 +172,7 @@ impl RuleSet {
                 let message = format!(
                     "'messages.{index}' : for 'role:{role}' the following must be satisfied[('messages.{index}' : property '{name}' is unsupported)]"
                 );
-                Err(member(message, None, None))
+                Err(invalid(message))
             }
             _ => Ok(()),
         }
@@ -206,16 +207,14 @@ impl RuleSet {
                 let message = format!("Invalid '{name}': decimal {openai} {bound}, but got {value} instead.");
                 member(message, Some(name.to_owned()), Some(code))
             }
-            Self::Anthropic | Self::Mistral => {
-                member(format!("{name}: Input should be {words} {bound}"), None, None)
-            }
+            Self::Anthropic | Self::Mistral => invalid(format!("{name}: Input should be {words} {bound}")),
             Self::Gemini => {
                 let message = format!(
                     "* GenerateContentRequest.generation_config.{name}: {name} must be in the range [{least:.1}, {most:.1}]."
                 );
-                member(message, None, None)
+                invalid(message)
             }
-            _ => member(format!("'{name}' : number must be {words} {bound}"), None, None),
+            _ => invalid(format!("'{name}' : number must be {words} {bound}")),
         })
     }
 
@@ -224,7 +223,7 @@ impl RuleSet {
         let Parameters { logprobs, top_logprobs, .. } = *parameters;
         if self == Self::Groq && (logprobs || top_logprobs.is_some()) {
             let name = if logprobs { "logprobs" } else { "top_logprobs" };
-            return Err(member(format!("`{name}` is not supported with this model"), None, None));
+            return Err(invalid(format!("`{name}` is not supported with this model")));
         }
         if self == Self::OpenAi && top_logprobs.is_some_and(|top| top > 0) && !logprobs {
             let message = "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.";
@@ -257,7 +256,7 @@ impl RuleSet {
             }
             _ => format!("Unrecognized request argument supplied: {name}"),
         };
-        member(message, None, None)
+        invalid(message)
     }
 
     fn too_many_stop_texts(self, count: usize, most: usize) -> Error<'static> {
@@ -270,7 +269,7 @@ impl RuleSet {
             }
             _ => format!("'stop' : maximum number of items is {most}"),
         };
-        member(message, None, None)
+        invalid(message)
     }
 
     fn no_tools(self) -> Error<'static> {
@@ -280,22 +279,20 @@ impl RuleSet {
                 Some("tool_choice".to_owned()),
                 None,
             ),
-            Self::Anthropic => member("tool_choice may only be specified while providing tools.", None, None),
-            Self::Gemini => {
-                member("Function calling config is set without function_declarations.", None, None)
-            }
-            _ => member("'tool_choice' : 'tools' must be specified", None, None),
+            Self::Anthropic => invalid("tool_choice may only be specified while providing tools."),
+            Self::Gemini => invalid("Function calling config is set without function_declarations."),
+            _ => invalid("'tool_choice' : 'tools' must be specified"),
         }
     }
 }
 
-/// Returns an error about a member; the parameter and the code are sent by providers that have them.
+/// Returns an error about a member; its name and the code are sent by providers that send them.
 pub(super) fn member(
     message: impl Into<Cow<'static, str>>,
     param: Option<String>,
     code: Option<&'static str>,
 ) -> Error<'static> {
-    Error::InvalidMember { message: message.into(), param, code }
+    Error::Invalid { message: message.into(), param, code }
 }
 
 #[cfg(test)]
@@ -305,7 +302,7 @@ mod tests {
     fn message(rules: RuleSet, parameters: &Parameters) -> Option<String> {
         match rules.check(parameters) {
             Ok(()) => None,
-            Err(Error::InvalidMember { message, .. }) => Some(message.into_owned()),
+            Err(Error::Invalid { message, .. }) => Some(message.into_owned()),
             Err(other) => panic!("{other:?}"),
         }
     }

@@ -1,18 +1,29 @@
 //! A text that matches a regular expression.
 
+use super::work_budget::WorkBudget;
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
 /// Maximum number of bytes of a text.
 const MAX_BYTES: usize = 20_000;
+/// Maximum number of bytes of a pattern. A class of Unicode's characters takes three bytes in a pattern, and 5 KB when it is parsed.
+const MAX_PATTERN_BYTES: usize = 10_000;
 /// Maximum number of further repetitions that are tried to reach a length.
 const MAX_MORE: u32 = 10_000;
 
 /// Returns a text that matches `pattern` and has at least `min_chars` characters, if repetition makes it long enough. `None` if the pattern is not
-/// understood. Two `variant`s differ if the pattern has a choice that is tried.
+/// understood, too long, or its text more work than the budget has. Two `variant`s differ if the pattern has a choice that is tried.
 ///
 /// Classes are those of ASCII, as in ECMA-262 without the flag `u`; an assertion, such as `^`, is taken to hold.
-pub(super) fn example_of_pattern(pattern: &str, min_chars: usize, variant: usize) -> Option<String> {
+pub(super) fn example_of_pattern(
+    pattern: &str,
+    min_chars: usize,
+    variant: usize,
+    budget: &WorkBudget,
+) -> Option<String> {
+    if pattern.len() > MAX_PATTERN_BYTES || !budget.charge(pattern.len()) {
+        return None;
+    }
     let parse = |unicode: bool| {
         ParserBuilder::new().unicode(unicode).utf8(false).nest_limit(100).build().parse(pattern).ok()
     };
@@ -20,58 +31,102 @@ pub(super) fn example_of_pattern(pattern: &str, min_chars: usize, variant: usize
     let hir = parse(false).or_else(|| parse(true))?;
     let render = |more: u32| {
         let mut bytes = Vec::new();
-        append(&hir, more, variant, &mut bytes);
-        String::from_utf8(bytes).ok()
+        append(&hir, more, variant, budget, &mut bytes);
+        String::from_utf8(bytes).ok().filter(|_| !budget.is_exhausted())
     };
-    let text = render(0)?;
-    let missing = min_chars.saturating_sub(text.chars().count());
-    if missing == 0 {
-        return Some(text);
+    let is_long = |text: &String| text.chars().count() >= min_chars;
+    let more = repetitions(|more| length(&hir, more, variant) >= min_chars, min_chars);
+    more.filter(|more| *more > 0).and_then(render).filter(is_long).or_else(|| render(0))
+}
+
+/// Returns the least number of further repetitions, up to `most` and [`MAX_MORE`], that `suffices`; `None` if none does. More suffice if fewer do.
+fn repetitions(suffices: impl Fn(u32) -> bool, most: usize) -> Option<u32> {
+    let (mut least, mut most) = (0, u32::try_from(most).unwrap_or(MAX_MORE).min(MAX_MORE));
+    if !suffices(most) {
+        return None;
     }
-    // One repetition more may add several characters, or several repetitions one each.
-    let longer = (1..=u32::try_from(missing).unwrap_or(MAX_MORE).min(MAX_MORE)).map_while(render);
-    Some(longer.into_iter().find(|text| text.chars().count() >= min_chars).unwrap_or(text))
+    while least < most {
+        let middle = u32::midpoint(least, most);
+        if suffices(middle) {
+            most = middle;
+        } else {
+            least = middle + 1;
+        }
+    }
+    Some(least)
+}
+
+/// Returns the number of repetitions: `more` than there must be, if there may be.
+fn count(repetition: &Repetition, more: u32) -> u32 {
+    repetition.min.saturating_add(more).min(repetition.max.unwrap_or(u32::MAX))
+}
+
+/// Returns the number of characters of the text that [`append`] appends, without its bound.
+fn length(hir: &Hir, more: u32, variant: usize) -> usize {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(literal) => String::from_utf8_lossy(&literal.0).chars().count(),
+        HirKind::Class(class) => usize::from(one_of(class, variant).is_some()),
+        HirKind::Repetition(repetition) => {
+            let count = usize::try_from(count(repetition, more)).unwrap_or(usize::MAX);
+            length(&repetition.sub, more, variant).saturating_mul(count)
+        }
+        HirKind::Capture(capture) => length(&capture.sub, more, variant),
+        HirKind::Concat(parts) => {
+            parts.iter().map(|part| length(part, more, variant)).fold(0, usize::saturating_add)
+        }
+        HirKind::Alternation(parts) => length(&parts[variant % parts.len()], more, variant),
+    }
 }
 
 /// Appends a text that matches an expression. Each repetition is made `more` times more often than it must be, if it may.
-fn append(hir: &Hir, more: u32, variant: usize, out: &mut Vec<u8>) {
-    if out.len() > MAX_BYTES {
+fn append(hir: &Hir, more: u32, variant: usize, budget: &WorkBudget, out: &mut Vec<u8>) {
+    if out.len() > MAX_BYTES || !budget.charge(1) {
         return;
     }
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => {}
         HirKind::Literal(literal) => out.extend_from_slice(&literal.0),
-        HirKind::Class(class) => append_one_of(class, variant, out),
+        HirKind::Class(class) => {
+            let one = one_of(class, variant).map(String::from);
+            out.extend_from_slice(one.unwrap_or_default().as_bytes());
+        }
         HirKind::Repetition(repetition) => {
-            let most = repetition.max.unwrap_or(u32::MAX);
-            for _ in 0..repetition.min.saturating_add(more).min(most) {
-                append(&repetition.sub, more, variant, out);
+            for _ in 0..count(repetition, more) {
+                if out.len() > MAX_BYTES || budget.is_exhausted() {
+                    break;
+                }
+                append(&repetition.sub, more, variant, budget, out);
             }
         }
-        HirKind::Capture(capture) => append(&capture.sub, more, variant, out),
-        HirKind::Concat(parts) => parts.iter().for_each(|part| append(part, more, variant, out)),
-        HirKind::Alternation(parts) => append(&parts[variant % parts.len()], more, variant, out),
+        HirKind::Capture(capture) => append(&capture.sub, more, variant, budget, out),
+        HirKind::Concat(parts) => parts.iter().for_each(|part| append(part, more, variant, budget, out)),
+        HirKind::Alternation(parts) => append(&parts[variant % parts.len()], more, variant, budget, out),
     }
 }
 
-/// Appends a character of a class: a letter or a digit if it has any.
-fn append_one_of(class: &Class, variant: usize, out: &mut Vec<u8>) {
+/// Returns a character of a class: a letter or a digit if it has any.
+fn one_of(class: &Class, variant: usize) -> Option<char> {
+    // The ranges of a class are in order.
     let contains = |byte: u8| match class {
-        Class::Bytes(bytes) => bytes.iter().any(|range| (range.start()..=range.end()).contains(&byte)),
-        Class::Unicode(chars) => {
-            chars.iter().any(|range| (range.start()..=range.end()).contains(&char::from(byte)))
+        Class::Bytes(class) => {
+            let ranges = class.ranges();
+            let index = ranges.partition_point(|range| range.end() < byte);
+            ranges.get(index).is_some_and(|range| range.start() <= byte)
+        }
+        Class::Unicode(class) => {
+            let (ranges, char) = (class.ranges(), char::from(byte));
+            let index = ranges.partition_point(|range| range.end() < char);
+            ranges.get(index).is_some_and(|range| range.start() <= char)
         }
     };
     let preferred =
         (b'a'..=b'z').chain(b'0'..=b'9').chain(b'A'..=b'Z').chain(b' '..=b'~').chain([b'\n', b'\t', 0]);
     let found: Vec<u8> = preferred.filter(|byte| contains(*byte)).collect();
     match (found.get(variant % found.len().max(1)), class) {
-        (Some(byte), _) => out.push(*byte),
-        (None, Class::Unicode(chars)) => {
-            let first = chars.iter().next().map(|range| range.start().to_string());
-            out.extend_from_slice(first.unwrap_or_default().as_bytes());
-        }
-        (None, Class::Bytes(_)) => {}
+        (Some(byte), _) => Some(char::from(*byte)),
+        (None, Class::Unicode(class)) => class.ranges().first().map(|range| range.start()),
+        (None, Class::Bytes(_)) => None,
     }
 }
 
@@ -79,6 +134,10 @@ fn append_one_of(class: &Class, variant: usize, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use regex::bytes::RegexBuilder;
+
+    fn example_of_pattern(pattern: &str, min_chars: usize, variant: usize) -> Option<String> {
+        super::example_of_pattern(pattern, min_chars, variant, &WorkBudget::new(100_000))
+    }
 
     #[test]
     fn the_text_matches_the_pattern() {
@@ -111,5 +170,21 @@ mod tests {
         assert!(
             example_of_pattern("(a{1000}){1000}", 0, 0).is_none_or(|text| text.len() <= MAX_BYTES + 1_000)
         );
+    }
+    #[test]
+    fn a_pattern_that_repeats_much_is_rendered_quickly() {
+        let start = tokio::time::Instant::now();
+        assert_eq!(example_of_pattern("^[a-z]+$", 10_000, 0).map(|text| text.len()), Some(10_000));
+        assert_eq!(example_of_pattern("^([a-z]+-)*$", 9_999, 0).map(|text| text.len() >= 9_999), Some(true));
+        assert_eq!(example_of_pattern(r"^\p{L}{9000}$", 0, 0).map(|text| text.len()), Some(9_000));
+        for pattern in ["a{4000000000}", "(a{4000000000}){4000000000}", "(b|a{4000000000}c?){9}"] {
+            let text = example_of_pattern(pattern, 3, 1);
+            assert!(text.is_none_or(|text| text.len() <= MAX_BYTES + 1_000), "{pattern}");
+        }
+        for pattern in [r"([^\s\S]{4000000000}){4000000000}", r"[^\s\S]{4000000000}"] {
+            assert_eq!(example_of_pattern(pattern, 3, 1), None, "{pattern}");
+        }
+        assert_eq!(example_of_pattern(&r"\pL".repeat(1_000_000), 0, 0), None);
+        assert!(start.elapsed() < std::time::Duration::from_secs(10), "{:?}", start.elapsed());
     }
 }

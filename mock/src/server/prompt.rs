@@ -126,13 +126,13 @@ fn size_of_calls(calls: &Value) -> Option<TextSize> {
     match calls {
         Value::Array(calls) => {
             let sizes = calls.iter().filter_map(size_of_calls);
-            Some(sizes.fold(TextSize::default(), |sum, size| sum + size))
+            Some(sizes.sum())
         }
         Value::Object(call) => {
             let function = call.get("function").and_then(Value::as_object).unwrap_or(call);
             let texts = ["name", "arguments"].iter().filter_map(|name| function.get(*name));
             let size = |text: &Value| text.as_str().map_or_else(|| TextSize::of_json(text), TextSize::of);
-            Some(texts.fold(TextSize::default(), |sum, text| sum + size(text)))
+            Some(texts.map(size).sum())
         }
         _ => None,
     }

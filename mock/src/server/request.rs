@@ -94,7 +94,7 @@ impl RequestScope<'_> {
             return Ok(percent_decode_str(name).decode_utf8_lossy().into_owned());
         }
         let Text(name) = in_body.ok_or_else(|| match self.dialect {
-            Dialect::OpenAi => member("you must provide a model parameter", None, None),
+            Dialect::OpenAi => invalid("you must provide a model parameter"),
             _ => invalid("'model' : property 'model' is missing"),
         })?;
         Ok(name.into_owned())
@@ -232,7 +232,7 @@ pub(super) fn from_value<T: for<'de> Deserialize<'de>>(
 
 /// Returns the error of a malformed request.
 pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Error<'static> {
-    Error::Invalid(message.into())
+    Error::invalid(message)
 }
 
 /// The name of the header that has the truth. Made once: a name in a `str` is checked at every lookup.

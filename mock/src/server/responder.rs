@@ -9,8 +9,8 @@ use super::coding::CutBody;
 use super::context::{JournalDraft, RequestContext};
 use super::model::Model;
 use super::reply_content::ReplyContent;
-use super::shape::{RequestApi, Shape};
-use super::stream::{self, UsageChunk};
+use super::shape::{RequestApi, Shape, UsageChunk};
+use super::stream;
 use crate::call::Call;
 use crate::config::Fault;
 use crate::decision::{Decision, DecisionReport, Denial, Service};
@@ -56,11 +56,11 @@ impl Responder {
             answers::shorten(text, service.usage.completion_tokens);
         }
         let report = DecisionReport { decision: Decision::Admitted(service), ..*report };
-        if let Some(usage) = self.stream.filter(|_| self.is_sent_token_by_token(&service)) {
+        if self.stream.is_some() && self.is_sent_token_by_token(&service) {
             let chunks = self.chunks(&service, self.finish_reason(&service));
             let head = self.stream_start(String::new());
             self.context.mock.sleep(self.downlink).await;
-            let body = stream::body(admission, chunks, usage, self.downlink);
+            let body = stream::body(admission, chunks, self.downlink);
             return self.context.response(head, |_| body);
         }
         if done_at > self.snapshot.at {

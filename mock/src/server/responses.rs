@@ -7,29 +7,28 @@ use super::content::{ContentSize, Items};
 use super::parameters::{Parameters, RuleSet, member};
 use super::reply_content::ReplyContent;
 use super::request::{Members, Request, RequestScope, from_value, invalid};
-use super::shape::{RequestApi, Shape};
-use super::stream::UsageChunk;
+use super::shape::{RequestApi, Shape, UsageChunk};
 use super::text_size::TextSize;
 use super::tools::{self, ToolChoice};
 use crate::config::Dialect;
 use crate::wire::{Error, ResponsesRequest};
-use serde_json::Value;
 
 /// Parses a request for a response.
 ///
 /// # Errors
-/// [`Error::Invalid`] or [`Error::InvalidMember`].
+/// [`Error::Invalid`].
 pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedRequest, Error<'static>> {
     let mut members = Members::parse(body)?;
-    let input = Input::take(&mut members, scope)?;
-    let mut parameters = Parameters {
+    let Input { model, items } = Input::take(&mut members, scope)?;
+    let tools = members.get("tools").cloned().unwrap_or_default();
+    let choice = ToolChoice::openai(members.get("tool_choice"));
+    let parameters = Parameters {
         temperature: members.value("temperature")?,
         top_p: members.value("top_p")?,
-        has_tools: input.tools.as_array().is_some_and(|tools| !tools.is_empty()),
+        has_tools: tools::has_any(&tools),
+        needs_tool: choice.needs_tool(),
         ..Parameters::default()
     };
-    let choice = ToolChoice::openai(input.tool_choice.as_ref());
-    parameters.needs_tool = choice.needs_tool();
     let max_tokens: Option<u32> = members.value("max_output_tokens")?;
     if let Some(tokens) =
         max_tokens.filter(|tokens| *tokens < MIN_OUTPUT_TOKENS && scope.dialect != Dialect::Groq)
@@ -40,29 +39,18 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
         return Err(invalid("'max_output_tokens' : number must be at least 1"));
     }
     let stream = members.take("stream")?.unwrap_or(false);
-    let content = ReplyContent::new(
-        tools::flat(input.tools.clone())?,
-        &choice,
-        tools::response_format(input.text["format"].clone())?,
-        input.items.ends_with_tool_result,
-    )?;
-    let mut repeated = [("tools", input.tools), ("text", input.text)];
-    let tool_choice = input.tool_choice;
-    let request = ResponsesRequest::new(|name| match name {
-        "tool_choice" => tool_choice.clone(),
-        name => match repeated.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, value)) => Some(value.take()).filter(|value| !value.is_null()),
-            None => members.take_value(name),
-        },
-    });
+    let format = members.get("text").map(|text| text["format"].clone()).unwrap_or_default();
+    let (functions, format) = (tools::flat(tools)?, tools::response_format(format)?);
+    let content = ReplyContent::new(functions, &choice, format, items.ends_with_tool_result)?;
+    let request = ResponsesRequest::new(|name| members.take_value(name));
     check_rest(&members, &parameters, scope)?;
     Ok(ParsedRequest {
-        prompt_tokens: input.items.size.tokens(scope.dialect, &input.model),
+        prompt_tokens: items.size.tokens(scope.dialect, &model),
         max_tokens,
         content,
         stream: stream.then_some(UsageChunk::Omitted),
         shape: Shape { api: RequestApi::Responses(Box::new(request)), ..Shape::default() },
-        ..ParsedRequest::new(input.model)
+        ..ParsedRequest::new(model)
     })
 }
 
@@ -71,7 +59,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
 /// # Errors
 /// [`Error::Invalid`].
 pub(super) fn count(body: &[u8], scope: &RequestScope<'_>) -> Result<Request, Error<'static>> {
-    let Input { model, items, .. } = Input::take(&mut Members::parse(body)?, scope)?;
+    let Input { model, items } = Input::take(&mut Members::parse(body)?, scope)?;
     let tokens = items.size.tokens(scope.dialect, &model);
     Ok(Request::TokenCount { model, tokens })
 }
@@ -80,12 +68,10 @@ pub(super) fn count(body: &[u8], scope: &RequestScope<'_>) -> Result<Request, Er
 struct Input {
     model: String,
     items: Items,
-    tools: Value,
-    tool_choice: Option<Value>,
-    text: Value,
 }
 
 impl Input {
+    /// Takes the model and the input, and counts the others.
     fn take(members: &mut Members, scope: &RequestScope<'_>) -> Result<Self, Error<'static>> {
         let model = scope.model(members.take_text("model")?)?;
         let input = match members.take_value("input") {
@@ -95,14 +81,14 @@ impl Input {
             None => return Err(missing_input()),
         };
         let mut items = Items::read(input).map_err(|error| invalid(format!("'input' : {error}")))?;
-        let tools = members.take_value("tools").unwrap_or_default();
-        let text = members.take_value("text").unwrap_or_default();
         if let Some(instructions) = members.get("instructions").cloned() {
             items.size += from_value::<ContentSize>("instructions", instructions)?;
         }
-        items.size.text += TextSize::of_json(&tools);
-        items.size.text += TextSize::of_json(&text["format"]["schema"]);
-        Ok(Self { model, items, tools, tool_choice: members.take_value("tool_choice"), text })
+        let schema = members.get("text").map(|text| &text["format"]["schema"]);
+        for counted in members.get("tools").into_iter().chain(schema) {
+            items.size.text += TextSize::of_json(counted);
+        }
+        Ok(Self { model, items })
     }
 }
 

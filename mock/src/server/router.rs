@@ -61,7 +61,7 @@ impl Endpoints {
             if has_origin {
                 cors::expose(&mut response);
             }
-            if accepts_gzip {
+            if accepts_gzip && coding::is_compressible(&response) {
                 return Box::pin(coding::compress(response)).await;
             }
             return response;
@@ -98,17 +98,15 @@ async fn answer_dialect_request(
     let path = paths::normalised(head.uri.path());
     let (format, endpoint) = find_endpoint(mock.formats(), &path, &head);
     let mut context = RequestContext::new(mock, format, origin);
+    if method == "OPTIONS" {
+        let methods = endpoint.map_or("GET, HEAD, POST, OPTIONS", |endpoint| endpoint.methods());
+        return cors::options(methods, &head.headers);
+    }
     let Some(endpoint) = endpoint else {
         context.set_fingerprint(path.as_bytes());
-        return match method {
-            "OPTIONS" => cors::options("GET, HEAD, POST, OPTIONS", &head.headers),
-            _ => context.reject_path(method, &path),
-        };
+        return context.reject(Error::UnknownPath(method, &path).into());
     };
     if !endpoint.accepts(method) {
-        if method == "OPTIONS" {
-            return cors::options(endpoint.methods(), &head.headers);
-        }
         context.set_fingerprint(path.as_bytes());
         let mut response = context.reject(Error::Status(405, "").into());
         response.headers_mut().insert(ALLOW, HeaderValue::from_static(endpoint.methods()));

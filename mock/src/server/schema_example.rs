@@ -6,7 +6,10 @@
 //! `patternProperties`, …) are ignored, so the value may violate them; so may one of a schema that contradicts itself.
 
 use super::pattern_example::example_of_pattern;
+use super::work_budget::{WorkBudget, text_size};
 use serde_json::{Map, Number, Value};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// Maximum depth of a value of a schema that refers to itself: beyond it only required members are made.
 const MAX_OPTIONAL_DEPTH: usize = 6;
@@ -14,18 +17,21 @@ const MAX_OPTIONAL_DEPTH: usize = 6;
 const MAX_DEPTH: usize = 60;
 /// Maximum number of items or characters that a minimum asks for. A larger minimum is not satisfied.
 const MAX_SIZE: u64 = 10_000;
+/// Maximum number of steps for one value, as [`WorkBudget`] counts them: less than a second. Further values are `null`.
+const MAX_STEPS: usize = 300_000;
 
 /// The text of strings that the schema does not fix.
 const FILLER: &str = "example";
 
 /// Returns a value that satisfies a schema as far as the module follows it.
 pub(super) fn example_value(schema: &Value) -> Value {
-    Example { root: schema }.value(schema, 0, 0)
+    Example { root: schema, budget: WorkBudget::new(MAX_STEPS) }.value(schema, 0, 0)
 }
 
 struct Example<'s> {
     /// The whole schema, in which references are looked up.
     root: &'s Value,
+    budget: WorkBudget,
 }
 
 impl Example<'_> {
@@ -34,16 +40,19 @@ impl Example<'_> {
         if depth >= MAX_DEPTH {
             return Value::Null;
         }
-        let merged = self.merged(schema, 0);
-        let schema = &merged;
+        let merged = self.merged(schema);
+        let schema = &*merged;
+        if self.budget.is_exhausted() {
+            return Value::Null; // The schema may lack parts.
+        }
         if let Some(value) = schema.get("const") {
-            return value.clone();
+            return self.copy(value);
         }
         if let Some(values) = schema["enum"].as_array().filter(|values| !values.is_empty()) {
-            return values[variant % values.len()].clone();
+            return self.copy(&values[variant % values.len()]);
         }
         match type_of(schema) {
-            "string" => string(schema, variant).into(),
+            "string" => self.string(schema, variant),
             "integer" => number(schema, variant, true),
             "number" => number(schema, variant, false),
             "boolean" => (variant % 2 == 1).into(),
@@ -53,23 +62,81 @@ impl Example<'_> {
         }
     }
 
+    fn copy(&self, value: &Value) -> Value {
+        if self.budget.charge_copy(value) { value.clone() } else { Value::Null }
+    }
+
     /// Returns a schema with its reference resolved, and its `allOf` and the first of its alternatives merged into it.
-    fn merged(&self, schema: &Value, references: usize) -> Value {
-        let Value::Object(members) = schema else { return schema.clone() };
-        let mut merged = Value::Object(members.clone());
-        if let Some(target) = members.get("$ref").and_then(Value::as_str).filter(|_| references < MAX_DEPTH)
-            && let Some(target) = target.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer))
-        {
-            merge(&mut merged, &self.merged(target, references + 1));
+    fn merged<'v>(&'v self, schema: &'v Value) -> Cow<'v, Value> {
+        let parts = self.parts(schema);
+        if parts.len() < 2 {
+            return Cow::Borrowed(schema);
         }
-        let all = members.get("allOf").and_then(Value::as_array).into_iter().flatten();
-        let first = ["anyOf", "oneOf"].iter().filter_map(|word| members.get(*word)?.as_array()?.first());
-        if references < MAX_DEPTH {
-            for part in all.chain(first) {
-                merge(&mut merged, &self.merged(part, references + 1));
+        let mut merged = Map::new();
+        parts.into_iter().for_each(|part| self.merge(&mut merged, part));
+        Cow::Owned(merged.into())
+    }
+
+    /// Returns the schemas that hold together with a schema, each once: itself, the one to which it refers, those of its `allOf` and the
+    /// first of its alternatives, each followed by its own.
+    fn parts<'v>(&'v self, schema: &'v Value) -> Vec<&'v Map<String, Value>> {
+        let (mut parts, mut known, mut open) = (Vec::new(), BTreeSet::new(), vec![schema]);
+        while let Some(schema) = open.pop() {
+            if !self.budget.charge(1) {
+                break;
+            }
+            let Value::Object(members) = schema else { continue };
+            if !known.insert(std::ptr::from_ref(members)) {
+                continue;
+            }
+            parts.push(members);
+            let pointer =
+                members.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'));
+            let target = pointer.and_then(|pointer| self.root.pointer(pointer));
+            let all = members.get("allOf").and_then(Value::as_array).into_iter().flatten();
+            let first =
+                ["anyOf", "oneOf"].into_iter().filter_map(|word| members.get(word)?.as_array()?.first());
+            let start = open.len();
+            open.extend(target.into_iter().chain(all).chain(first));
+            open[start..].reverse(); // The last one is followed first.
+        }
+        parts
+    }
+
+    /// Adds the keywords of `others`. Of a keyword that both have, the stricter value counts; properties and required names are joined.
+    fn merge(&self, members: &mut Map<String, Value>, others: &Map<String, Value>) {
+        for (word, value) in others {
+            // Definitions are looked up in the whole schema.
+            if matches!(word.as_str(), "$defs" | "definitions") || !self.budget.charge_copy(value) {
+                continue;
+            }
+            match (members.get_mut(word), word.as_str(), value) {
+                (None, ..) => drop(members.insert(word.clone(), value.clone())),
+                (Some(Value::Object(known)), "properties", Value::Object(more)) => {
+                    for (name, property) in more {
+                        match (known.get_mut(name), property) {
+                            (Some(Value::Object(present)), Value::Object(property)) => {
+                                self.merge(present, property)
+                            }
+                            (Some(_), _) => {}
+                            (None, _) => drop(known.insert(name.clone(), property.clone())),
+                        }
+                    }
+                }
+                (Some(Value::Array(known)), "required", Value::Array(more)) => known.extend_from_slice(more),
+                (Some(known), "minLength" | "minItems" | "minimum" | "exclusiveMinimum", more)
+                    if more.as_f64() > known.as_f64() =>
+                {
+                    *known = more.clone();
+                }
+                (Some(known), "maxLength" | "maxItems" | "maximum" | "exclusiveMaximum", more)
+                    if more.as_f64() < known.as_f64() =>
+                {
+                    *known = more.clone();
+                }
+                _ => {}
             }
         }
-        merged
     }
 
     fn array(&self, schema: &Value, depth: usize) -> Value {
@@ -77,6 +144,9 @@ impl Example<'_> {
         let least = schema["minItems"].as_u64().unwrap_or(0).min(MAX_SIZE);
         let most = schema["maxItems"].as_u64().unwrap_or(u64::MAX);
         let count = usize::try_from(least.max(prefix.len() as u64).min(most)).unwrap_or(0);
+        if !self.budget.charge(count) {
+            return Value::Null;
+        }
         let is_unique = schema["uniqueItems"] == true;
         let item = |index: usize| {
             let item = prefix.get(index).unwrap_or(&schema["items"]);
@@ -86,21 +156,26 @@ impl Example<'_> {
     }
 
     fn object(&self, schema: &Value, depth: usize) -> Value {
-        let required: Vec<&str> =
-            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let required = || schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let properties = || schema["properties"].as_object().into_iter().flatten();
+        let least = usize::try_from(schema["minProperties"].as_u64().unwrap_or(0).min(MAX_SIZE)).unwrap_or(0);
+        let names = required().chain(properties().map(|(name, _)| name.as_str()));
+        if !self.budget.charge(1 + least + names.map(|name| text_size(name.len())).sum::<usize>()) {
+            return Value::Null;
+        }
+        let is_required: BTreeSet<&str> = required().collect();
         let mut object = Map::new();
-        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-            if depth < MAX_OPTIONAL_DEPTH || required.contains(&name.as_str()) {
+        for (name, property) in properties() {
+            if depth < MAX_OPTIONAL_DEPTH || is_required.contains(name.as_str()) {
                 object.insert(name.clone(), self.value(property, 0, depth + 1));
             }
         }
         let additional = &schema["additionalProperties"];
-        for name in required {
+        for name in required() {
             if !object.contains_key(name) {
                 object.insert(name.to_owned(), self.value(additional, 0, depth + 1));
             }
         }
-        let least = usize::try_from(schema["minProperties"].as_u64().unwrap_or(0).min(MAX_SIZE)).unwrap_or(0);
         for number in 0..least {
             if object.len() >= least {
                 break;
@@ -108,6 +183,19 @@ impl Example<'_> {
             object.insert(format!("{FILLER}{number}"), self.value(additional, 0, depth + 1));
         }
         Value::Object(object)
+    }
+
+    /// Returns a string with the pattern, the format and the length of a schema.
+    fn string(&self, schema: &Value, variant: usize) -> Value {
+        let least = usize::try_from(schema["minLength"].as_u64().unwrap_or(0).min(MAX_SIZE)).unwrap_or(0);
+        if !self.budget.charge(text_size(least)) {
+            return Value::Null;
+        }
+        let pattern = schema["pattern"].as_str();
+        let matching = pattern.and_then(|pattern| example_of_pattern(pattern, least, variant, &self.budget));
+        let formatted = || schema["format"].as_str().and_then(|format| of_format(format, variant));
+        let text = matching.or_else(formatted).unwrap_or_else(|| of_length(schema, least, variant));
+        text.into()
     }
 }
 
@@ -141,52 +229,9 @@ fn type_of(schema: &Value) -> &str {
     })
 }
 
-/// Adds the keywords of `other`. Of a keyword that both have, the stricter value counts; properties and required names are joined.
-fn merge(schema: &mut Value, other: &Value) {
-    let (Value::Object(members), Value::Object(others)) = (schema, other) else { return };
-    for (word, value) in others {
-        match (members.get_mut(word), word.as_str(), value) {
-            (None, ..) => {
-                members.insert(word.clone(), value.clone());
-            }
-            (Some(Value::Object(known)), "properties" | "$defs", Value::Object(more)) => {
-                for (name, property) in more {
-                    match known.get_mut(name) {
-                        Some(present) => merge(present, property),
-                        None => drop(known.insert(name.clone(), property.clone())),
-                    }
-                }
-            }
-            (Some(Value::Array(known)), "required", Value::Array(more)) => {
-                known.extend(more.iter().filter(|name| !known.contains(name)).cloned().collect::<Vec<_>>());
-            }
-            (Some(known), "minLength" | "minItems" | "minimum" | "exclusiveMinimum", more)
-                if more.as_f64() > known.as_f64() =>
-            {
-                *known = more.clone();
-            }
-            (Some(known), "maxLength" | "maxItems" | "maximum" | "exclusiveMaximum", more)
-                if more.as_f64() < known.as_f64() =>
-            {
-                *known = more.clone();
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Returns a string with the pattern, the format and the length of a schema.
-fn string(schema: &Value, variant: usize) -> String {
-    let least = usize::try_from(schema["minLength"].as_u64().unwrap_or(0).min(MAX_SIZE)).unwrap_or(0);
+/// Returns a text of at least `least` characters, and not more than the schema allows.
+fn of_length(schema: &Value, least: usize, variant: usize) -> String {
     let most = usize::try_from(schema["maxLength"].as_u64().unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
-    if let Some(text) =
-        schema["pattern"].as_str().and_then(|pattern| example_of_pattern(pattern, least, variant))
-    {
-        return text;
-    }
-    if let Some(text) = schema["format"].as_str().and_then(|format| of_format(format, variant)) {
-        return text;
-    }
     let suffix = if variant == 0 { String::new() } else { variant.to_string() };
     let room = most.saturating_sub(suffix.len());
     let mut text: String = FILLER.chars().take(room).collect::<String>() + &suffix;

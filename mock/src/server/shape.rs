@@ -17,14 +17,21 @@ pub(super) struct Shape {
 }
 
 /// The owned form of [`Api`].
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum RequestApi {
-    #[default]
     Completion,
     CompletionArray,
-    TextCompletion(u32),
+    TextCompletion,
     Responses(Box<ResponsesRequest>),
     Embeddings(Box<EmbeddingsRequest>),
+}
+
+/// The presence of a last chunk that repeats the usage and has no choices (`stream_options.include_usage`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum UsageChunk {
+    #[default]
+    Omitted,
+    Included,
 }
 
 impl Default for Shape {
@@ -58,7 +65,7 @@ impl Shape {
         let api = match &self.api {
             RequestApi::Completion => Api::Completion,
             RequestApi::CompletionArray => Api::CompletionArray,
-            RequestApi::TextCompletion(prompts) => Api::TextCompletion(*prompts),
+            RequestApi::TextCompletion => Api::TextCompletion,
             RequestApi::Responses(request) => Api::Responses(request),
             RequestApi::Embeddings(request) => Api::Embeddings(request),
         };

@@ -25,25 +25,16 @@ use tokio::time::Sleep;
 /// Maximum tokens in one write. It bounds the memory of a write if all tokens are due at once.
 const MAX_TOKENS_PER_WRITE: u32 = 256;
 
-/// The presence of a last chunk that repeats the usage and has no choices (`stream_options.include_usage`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum UsageChunk {
-    #[default]
-    Omitted,
-    Included,
-}
-
 /// Returns the body of an admitted call's stream. `downlink` is the network delay to the client, added to every chunk's time.
-pub(super) fn body(admission: Admission, chunks: Chunks, usage_chunk: UsageChunk, downlink: Nanos) -> Body {
+pub(super) fn body(admission: Admission, chunks: Chunks, downlink: Nanos) -> Body {
     let (next, wake_at) = (Next::Role, Instant::ZERO);
-    Body::new(Stream { admission, chunks, usage_chunk, downlink, next, sleep: None, wake_at })
+    Body::new(Stream { admission, chunks, downlink, next, sleep: None, wake_at })
 }
 
 #[derive(Debug)]
 struct Stream {
     admission: Admission,
     chunks: Chunks,
-    usage_chunk: UsageChunk,
     downlink: Nanos,
     next: Next,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -129,9 +120,7 @@ impl Stream {
                 }
                 Next::End => {
                     self.chunks.append_end(&mut out);
-                    if self.usage_chunk == UsageChunk::Included {
-                        self.chunks.append_usage(&mut out);
-                    }
+                    self.chunks.append_usage(&mut out);
                     self.chunks.append_done(&mut out);
                     Next::Nothing
                 }

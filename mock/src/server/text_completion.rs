@@ -6,15 +6,15 @@ use super::content::ContentSize;
 use super::parameters::{Parameters, RuleSet};
 use super::request::{Members, RequestScope, invalid};
 use super::shape::{RequestApi, Shape};
-use super::stream::UsageChunk;
 use super::text_size::TextSize;
+use crate::random;
 use crate::wire::Error;
 use serde_json::Value;
 
 /// Parses a request for a completion of a text.
 ///
 /// # Errors
-/// [`Error::Invalid`] or [`Error::InvalidMember`].
+/// [`Error::Invalid`].
 pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedRequest, Error<'static>> {
     let mut members = Members::parse(body)?;
     let model = scope.model(members.take_text("model")?)?;
@@ -22,7 +22,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
     let prompt = members.take_value("prompt").unwrap_or_else(|| "".into());
     let texts = texts(prompt)?;
     let prompts = u32::try_from(texts.len()).unwrap_or(u32::MAX);
-    let size = texts.iter().fold(TextSize::default(), |sum, text| sum + text.size);
+    let size: TextSize = texts.iter().map(|text| text.size).sum();
     let parameters = Parameters {
         temperature: members.take("temperature")?,
         top_p: members.take("top_p")?,
@@ -40,15 +40,14 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
         invalid(format!("'prompt' : at most {MAX_CHOICES} completions of all prompts are served"))
     })?;
     let stream_options: Option<StreamOptions> = members.take("stream_options")?;
-    let is_usage_included = stream_options.and_then(|options| options.include_usage).unwrap_or_default();
-    let usage_chunk = if is_usage_included { UsageChunk::Included } else { UsageChunk::Omitted };
+    let usage_chunk = StreamOptions::usage_chunk(stream_options);
     let max_tokens: Option<u32> = members.take("max_tokens")?;
     Ok(ParsedRequest {
         prompt_tokens: ContentSize::from(size).tokens(scope.dialect, &model),
         max_tokens: Some(max_tokens.unwrap_or(DEFAULT_MAX_TOKENS)),
         stream: members.take("stream")?.unwrap_or(false).then_some(usage_chunk),
         shape: Shape {
-            api: RequestApi::TextCompletion(prompts),
+            api: RequestApi::TextCompletion,
             choices,
             stop_texts: parameters.stop.into_texts(),
             ..Shape::default()
@@ -58,11 +57,32 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
 }
 
 /// One text of a request, as text or as tokens.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct InputText {
+    content: Value,
     pub(super) size: TextSize,
-    /// Equal for equal texts.
-    pub(super) fingerprint: u64,
+}
+
+impl InputText {
+    /// Returns the text; `None` if the value is none.
+    fn new(content: Value) -> Option<Self> {
+        let size = match &content {
+            Value::String(text) => TextSize::of(text),
+            Value::Array(tokens) if !tokens.is_empty() && tokens.iter().all(Value::is_u64) => {
+                TextSize::of_tokens(tokens.len() as u64)
+            }
+            _ => return None,
+        };
+        Some(Self { content, size })
+    }
+
+    /// Returns a number that is equal for equal texts.
+    pub(super) fn fingerprint(&self) -> u64 {
+        match &self.content {
+            Value::String(text) => random::label_key(0, text),
+            tokens => random::label_key(0, &tokens.to_string()),
+        }
+    }
 }
 
 /// Reads the texts of a prompt or of an input: a string, an array of strings, an array of tokens, or an array of those.
@@ -70,26 +90,13 @@ pub(super) struct InputText {
 /// # Errors
 /// [`Error::Invalid`] if it is something else, or an empty array.
 pub(super) fn texts(value: Value) -> Result<Vec<InputText>, Error<'static>> {
-    let is_tokens = |values: &[Value]| values.iter().all(Value::is_u64);
     let texts = match value {
-        Value::Array(values) if values.is_empty() => None,
-        Value::Array(values) if is_tokens(&values) => text(&Value::Array(values)).map(|text| vec![text]),
-        Value::Array(values) => values.iter().map(text).collect(),
-        value => text(&value).map(|text| vec![text]),
+        Value::Array(values) if values.iter().any(|value| !value.is_u64()) => {
+            values.into_iter().map(InputText::new).collect()
+        }
+        value => InputText::new(value).map(|text| vec![text]),
     };
     texts.ok_or_else(|| invalid("expected a string, an array of strings, or an array of tokens"))
-}
-
-fn text(value: &Value) -> Option<InputText> {
-    let size = match value {
-        Value::String(text) => TextSize::of(text),
-        Value::Array(tokens) if !tokens.is_empty() && tokens.iter().all(Value::is_u64) => {
-            TextSize::of_tokens(tokens.len() as u64)
-        }
-        _ => return None,
-    };
-    let content = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    Some(InputText { size, fingerprint: crate::random::label_key(0, &content) })
 }
 
 /// The most completions of one request: OpenAI's maximum of `n`, for each of as many prompts as one reply can list.

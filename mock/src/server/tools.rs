@@ -90,6 +90,11 @@ impl ToolChoice {
     }
 }
 
+/// Returns `true` if there is a tool.
+pub(super) fn has_any(tools: &Value) -> bool {
+    tools.as_array().is_some_and(|tools| !tools.is_empty())
+}
+
 /// Reads the functions among the tools of a chat completion.
 ///
 /// # Errors

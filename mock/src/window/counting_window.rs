@@ -43,15 +43,16 @@ impl CountingWindow {
         }
     }
 
-    /// Sets what is used now.
-    pub(super) fn set_used(&mut self, used: u64) {
+    /// Sets what is used now. Returns `false` and does nothing for a concurrency limit.
+    pub(super) fn set_used(&mut self, used: u64) -> bool {
         match self {
             Self::Fixed(fixed) => fixed.set_used(used),
             Self::SlidingLog(log) => log.set_used(used),
             Self::SlidingCounter(counter) => counter.set_used(used),
             Self::Adaptive(adaptive) => adaptive.set_used(used),
-            Self::ConcurrencyLimit(_) => {}
+            Self::ConcurrencyLimit(_) => return false,
         }
+        true
     }
 
     #[inline(never)]

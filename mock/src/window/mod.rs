@@ -98,8 +98,7 @@ impl Window {
         let used = used.min(self.capacity());
         match &mut self.0 {
             State::Bucket(bucket) => bucket.set_used(now, used),
-            State::CountingWindow(CountingWindow::ConcurrencyLimit(_)) => return false,
-            State::CountingWindow(counting) => counting.set_used(used),
+            State::CountingWindow(counting) => return counting.set_used(used),
         }
         true
     }

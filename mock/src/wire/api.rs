@@ -5,15 +5,14 @@ use super::embeddings::EmbeddingsRequest;
 use super::responses::ResponsesRequest;
 
 /// The API that a request uses.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub enum Api<'a> {
     /// The completion of the wire format: chat completions, Anthropic's messages, or Gemini's content.
-    #[default]
     Completion,
     /// The same, streamed as a JSON array instead of events (Gemini without `alt=sse`).
     CompletionArray,
-    /// OpenAI's older API of completions, which continue a text (`/completions`). The number of the prompts.
-    TextCompletion(u32),
+    /// OpenAI's older API of completions, which continue a text (`/completions`).
+    TextCompletion,
     /// OpenAI's API of responses (`/responses`), with the members of the request that the reply repeats.
     Responses(&'a ResponsesRequest),
     /// Embeddings of texts (`/embeddings`).
@@ -50,10 +49,4 @@ impl ReplyShape<'_> {
 #[must_use]
 pub const fn seed_of_choice(number: u64, choice: u32) -> u64 {
     number ^ (choice as u64) << 40
-}
-
-impl Default for ReplyShape<'_> {
-    fn default() -> Self {
-        Self::PLAIN
-    }
 }

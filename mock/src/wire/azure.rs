@@ -176,9 +176,7 @@ fn render_error(error: &Error<'_>) -> ErrorReply {
         Error::InvalidKey => (401, "401", INVALID_KEY),
         Error::UnknownModel(_) | Error::NotInTier(_) => (404, "DeploymentNotFound", NO_DEPLOYMENT),
         Error::UnknownPath(..) => (404, "404", "Resource not found"),
-        Error::Invalid(message) | Error::InvalidMember { message, .. } => {
-            (400, "BadRequest", message.as_ref())
-        }
+        Error::Invalid { message, .. } => (400, "BadRequest", message.as_ref()),
         Error::BodyTooLarge => (413, "413", reason_phrase(413)),
         Error::Overload(_) => {
             return ErrorReply::new(429, body("429", HIGH_DEMAND)).with_wait(Some(HIGH_DEMAND_WAIT));

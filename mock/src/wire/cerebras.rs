@@ -95,7 +95,7 @@ impl WireFormat for Cerebras {
                 "model_not_found",
             ),
             Error::UnknownPath(..) => (404, reason_phrase(404), "not_found_error", Member::Null, "not_found"),
-            Error::Invalid(message) | Error::InvalidMember { message, .. } => {
+            Error::Invalid { message, .. } => {
                 (400, message.as_ref(), INVALID_REQUEST, Member::Text("validation_error"), "wrong_api_format")
             }
             Error::BodyTooLarge => {

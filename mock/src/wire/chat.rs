@@ -4,6 +4,7 @@
 //! documentation of the other providers; the module of each dialect says which. Streams are in `stream`.
 
 use super::api::seed_of_choice;
+use super::filler;
 use super::format::Context;
 use super::ids;
 use super::json::{Object, Seconds};
@@ -12,6 +13,7 @@ use super::transcript::Transcript;
 use crate::call::Usage;
 use crate::decision::Service;
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// The reason why a completion ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +54,17 @@ pub enum Content<'a> {
     },
     /// The transcript of an audio file. It is never streamed.
     Transcript(Transcript),
+}
+
+impl<'a> Content<'a> {
+    /// Returns the text: filler words of this seed, one per token, unless it is set. Empty for a tool call.
+    pub(super) fn text(self, seed: u64, tokens: u32) -> Cow<'a, str> {
+        match self {
+            Self::Text(text) => text.into(),
+            Self::Filler | Self::Transcript(_) => filler::text(seed, tokens).into(),
+            Self::ToolCall { .. } => "".into(),
+        }
+    }
 }
 
 /// A member that has no value: `null` if `Some`, absent if `None`.

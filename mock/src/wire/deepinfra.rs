@@ -63,7 +63,7 @@ impl WireFormat for DeepInfra {
                 (404, &format!("The model `{model}` does not exist"), Some("model_not_found"))
             }
             Error::UnknownPath(..) => (404, reason_phrase(404), None),
-            Error::Invalid(message) | Error::InvalidMember { message, .. } => (422, message.as_ref(), None),
+            Error::Invalid { message, .. } => (422, message.as_ref(), None),
             Error::BodyTooLarge => (413, reason_phrase(413), None),
             Error::Overload(_) => (429, "Model busy, retry later", Some("engine_overloaded")),
             Error::Billing => (402, "Inference prohibited, please top up your balance", None),

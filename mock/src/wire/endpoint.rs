@@ -90,9 +90,13 @@ pub(super) fn compatible<'p>(path: &'p str, operations: &[Operation]) -> Option<
     let operation = std::iter::once(Operation::Chat)
         .chain(operations.iter().copied())
         .find(|operation| operation.compatible_path() == Some(path));
-    match (operation, path) {
-        (Some(operation), _) => Some(Endpoint::Operation(operation, None)),
-        (None, "/models") => Some(Endpoint::Models),
-        (None, _) => path.strip_prefix("/models/").filter(|name| !name.is_empty()).map(Endpoint::Model),
+    operation.map(|operation| Endpoint::Operation(operation, None)).or_else(|| models(path))
+}
+
+/// Returns the endpoint of the models or of one model at `path`, which is relative to the base of the API.
+pub(super) fn models(path: &str) -> Option<Endpoint<'_>> {
+    match path {
+        "/models" => Some(Endpoint::Models),
+        _ => path.strip_prefix("/models/").filter(|name| !name.is_empty()).map(Endpoint::Model),
     }
 }

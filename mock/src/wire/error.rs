@@ -13,13 +13,11 @@ pub enum Error<'a> {
     UnknownModel(&'a str),
     /// No endpoint has this method and path.
     UnknownPath(&'a str, &'a str),
-    /// The request is malformed; the reason.
-    Invalid(Cow<'a, str>),
-    /// A member of the request is missing, unknown or out of its range.
-    InvalidMember {
+    /// The request is malformed, or a member of it is missing, unknown or out of its range.
+    Invalid {
         /// The reason.
         message: Cow<'a, str>,
-        /// The member, as providers name it that send one.
+        /// The member, for providers that send one, as they name it.
         param: Option<String>,
         /// The code, for providers that send one.
         code: Option<&'static str>,
@@ -39,6 +37,12 @@ pub enum Error<'a> {
 }
 
 impl<'a> Error<'a> {
+    /// Returns the error of an invalid request without a member or a code.
+    #[must_use]
+    pub fn invalid(message: impl Into<Cow<'a, str>>) -> Self {
+        Self::Invalid { message: message.into(), param: None, code: None }
+    }
+
     /// Returns the error that a fault causes; `None` if the fault sends no reply or only modifies one.
     #[must_use]
     pub const fn from_fault(fault: Fault, model: &'a str) -> Option<Self> {

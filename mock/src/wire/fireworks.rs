@@ -70,9 +70,7 @@ impl WireFormat for Fireworks {
                 (404, "NOT_FOUND", "Model not found, inaccessible, and/or not deployed")
             }
             Error::UnknownPath(..) => (404, "NOT_FOUND", "Path not found"),
-            Error::Invalid(message) | Error::InvalidMember { message, .. } => {
-                (400, "bad_request", message.as_ref())
-            }
+            Error::Invalid { message, .. } => (400, "bad_request", message.as_ref()),
             Error::BodyTooLarge => (413, "request_too_large", reason_phrase(413)),
             Error::Overload(_) => (429, TOO_MANY, OVERLOADED),
             Error::Billing => (412, "account_suspended", SUSPENDED),

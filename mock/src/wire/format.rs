@@ -286,9 +286,8 @@ impl dyn WireFormat + '_ {
             Content::Transcript(transcript) => transcript.render(context.number),
             _ => (MediaType::Json, self.body(service, context)),
         };
-        let (usage, epoch) = (Some(service.usage), context.epoch);
-        let head = Head::new(200, Some(snapshot), context.number, context.at);
-        let head = Head { media_type, usage, epoch, ..head };
+        let head = Head::new(200, Some(snapshot), context.number, (context.at, context.epoch));
+        let head = Head { media_type, usage: Some(service.usage), ..head };
         Reply { status: 200, headers: self.headers(&head), body }
     }
 
@@ -296,7 +295,7 @@ impl dyn WireFormat + '_ {
     fn body(&self, service: &Service, context: &Context<'_>) -> String {
         match context.shape.api {
             Api::Completion | Api::CompletionArray => self.completion(service, context),
-            Api::TextCompletion(_) => text_completion::body(self.completion_format(), service, context),
+            Api::TextCompletion => text_completion::body(self.completion_format(), service, context),
             Api::Responses(request) => responses::body(request, service, context),
             Api::Embeddings(request) => embeddings::body(request, self.completion_format(), service, context),
         }
@@ -306,7 +305,7 @@ impl dyn WireFormat + '_ {
     #[must_use]
     pub fn events(&self, service: &Service, context: &Context<'_>) -> Chunks {
         match context.shape.api {
-            Api::TextCompletion(_) => text_completion::chunks(self.completion_format(), service, context),
+            Api::TextCompletion => text_completion::chunks(self.completion_format(), service, context),
             Api::Responses(request) => responses::chunks(request, service, context),
             // Embeddings are never streamed.
             Api::Completion | Api::CompletionArray | Api::Embeddings(_) => self.chunks(service, context),
@@ -326,15 +325,15 @@ impl dyn WireFormat + '_ {
             Api::CompletionArray => MediaType::Json,
             _ => MediaType::EventStream,
         };
-        let head = Head::new(200, Some(snapshot), context.number, context.at);
-        self.headers(&Head { media_type, epoch: context.epoch, ..head })
+        let head = Head::new(200, Some(snapshot), context.number, (context.at, context.epoch));
+        self.headers(&Head { media_type, ..head })
     }
 
     /// Renders a success that is not charged to any limit: a list of models, one of them, or a count of tokens. It has no limit
     /// headers (evidence: captures of Groq's list, 2026; assumed of the others).
     #[must_use]
     pub fn free_reply(&self, body: String, number: u64, at: Instant, epoch: Epoch) -> Reply {
-        let head = Head { epoch, ..Head::new(200, None, number, at) };
+        let head = Head::new(200, None, number, (at, epoch));
         Reply { status: 200, headers: self.headers(&head), body }
     }
 
@@ -356,10 +355,10 @@ impl dyn WireFormat + '_ {
         reply: ErrorReply,
         snapshot: Option<&LimitsSnapshot>,
         number: u64,
-        (at, epoch): (Instant, Epoch),
+        time: (Instant, Epoch),
     ) -> Reply {
         let ErrorReply { status, body, wait } = reply;
-        let head = Head { wait, epoch, ..Head::new(status, snapshot, number, at) };
+        let head = Head { wait, ..Head::new(status, snapshot, number, time) };
         Reply { status, headers: self.headers(&head), body }
     }
 }
@@ -367,8 +366,13 @@ impl dyn WireFormat + '_ {
 impl<'a> Head<'a> {
     /// Returns the head of a JSON reply without a wait or usage.
     #[must_use]
-    pub const fn new(status: u16, snapshot: Option<&'a LimitsSnapshot>, number: u64, at: Instant) -> Self {
-        let (media_type, epoch) = (MediaType::Json, Epoch::RUN);
+    pub const fn new(
+        status: u16,
+        snapshot: Option<&'a LimitsSnapshot>,
+        number: u64,
+        (at, epoch): (Instant, Epoch),
+    ) -> Self {
+        let media_type = MediaType::Json;
         Self { status, media_type, snapshot, wait: None, usage: None, number, at, epoch }
     }
 }

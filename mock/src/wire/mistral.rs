@@ -106,9 +106,7 @@ impl WireFormat for Mistral {
             Error::NotInTier(model) => {
                 (403, &format!("The model {model} is not part of your plan."), "forbidden", None)
             }
-            Error::Invalid(message) | Error::InvalidMember { message, .. } => {
-                (422, message.as_ref(), INVALID_REQUEST, None)
-            }
+            Error::Invalid { message, .. } => (422, message.as_ref(), INVALID_REQUEST, None),
             Error::BodyTooLarge => (413, reason_phrase(413), INVALID_REQUEST, None),
             Error::Billing => (402, "Payment required.", "payment_required", None),
             Error::TooLong(too_long, _) => {

@@ -51,10 +51,6 @@ impl WireFormat for OpenAi {
     }
 
     fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
-        if let Error::InvalidMember { message, param, code } = error {
-            let body = envelope::error(message, INVALID_REQUEST, param.as_deref(), *code);
-            return ErrorReply::new(400, body);
-        }
         let (status, message, kind, code): (u16, &str, _, _) = match error {
             Error::InvalidKey | Error::Status(401, _) => {
                 (401, INVALID_KEY, INVALID_REQUEST, Some("invalid_api_key"))
@@ -68,8 +64,9 @@ impl WireFormat for OpenAi {
             Error::UnknownPath(method, path) => {
                 (404, &format!("Invalid URL ({method} {path})"), INVALID_REQUEST, None)
             }
-            Error::Invalid(message) | Error::InvalidMember { message, .. } => {
-                (400, message.as_ref(), INVALID_REQUEST, None)
+            Error::Invalid { message, param, code } => {
+                let body = envelope::error(message, INVALID_REQUEST, param.as_deref(), *code);
+                return ErrorReply::new(400, body);
             }
             Error::BodyTooLarge => (413, reason_phrase(413), INVALID_REQUEST, None),
             Error::Overload(_) => (503, OVERLOADED, SERVER, Some("server_is_overloaded")),

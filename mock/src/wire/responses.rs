@@ -4,7 +4,7 @@ use super::chat::{Content, Finish, MAX_FILLER_TOKENS, call_id};
 use super::format::Context;
 use super::json::Object;
 use super::stream::{Chunks, TokenEvent, TokenText};
-use super::{filler, ids, json};
+use super::{ids, json};
 use crate::decision::Service;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -16,26 +16,29 @@ pub struct ResponsesRequest {
     pub members: Vec<(&'static str, Value)>,
 }
 
+/// Returns the default of a member.
+type MakeDefault = fn() -> Value;
+
 /// The names of the repeated members with their defaults (documented).
-const MEMBERS: [(&str, &str); 18] = [
-    ("background", "false"),
-    ("instructions", "null"),
-    ("max_output_tokens", "null"),
-    ("max_tool_calls", "null"),
-    ("metadata", "{}"),
-    ("parallel_tool_calls", "true"),
-    ("previous_response_id", "null"),
-    ("prompt_cache_key", "null"),
-    ("reasoning", r#"{"effort":null,"summary":null}"#),
-    ("safety_identifier", "null"),
-    ("store", "true"),
-    ("temperature", "1.0"),
-    ("tool_choice", r#""auto""#),
-    ("tools", "[]"),
-    ("top_logprobs", "0"),
-    ("top_p", "1.0"),
-    ("truncation", r#""disabled""#),
-    ("user", "null"),
+const MEMBERS: [(&str, MakeDefault); 18] = [
+    ("background", || false.into()),
+    ("instructions", || Value::Null),
+    ("max_output_tokens", || Value::Null),
+    ("max_tool_calls", || Value::Null),
+    ("metadata", || json!({})),
+    ("parallel_tool_calls", || true.into()),
+    ("previous_response_id", || Value::Null),
+    ("prompt_cache_key", || Value::Null),
+    ("reasoning", || json!({ "effort": null, "summary": null })),
+    ("safety_identifier", || Value::Null),
+    ("store", || true.into()),
+    ("temperature", || 1.0.into()),
+    ("tool_choice", || "auto".into()),
+    ("tools", || json!([])),
+    ("top_logprobs", || 0.into()),
+    ("top_p", || 1.0.into()),
+    ("truncation", || "disabled".into()),
+    ("user", || Value::Null),
 ];
 
 /// The format of the text if the request states none.
@@ -47,9 +50,8 @@ impl ResponsesRequest {
     /// Takes the repeated members out of the members of a request.
     #[must_use]
     pub fn new(mut take: impl FnMut(&str) -> Option<Value>) -> Self {
-        let default = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
         let mut members: Vec<_> =
-            MEMBERS.iter().map(|(name, text)| (*name, take(name).unwrap_or_else(|| default(text)))).collect();
+            MEMBERS.iter().map(|(name, default)| (*name, take(name).unwrap_or_else(default))).collect();
         let mut text = take("text").filter(Value::is_object).unwrap_or_else(default_text);
         if text["format"].is_null() {
             text["format"] = default_text()["format"].take();
@@ -94,9 +96,10 @@ pub(super) fn chunks(request: &ResponsesRequest, service: &Service, context: &Co
     let role = std::mem::take(&mut events.text);
     events.count += u64::from(text.sent(service.usage.completion_tokens));
     item.push_end(&mut events, &place);
-    events.push_item("response.output_item.done", &item.value(context, Phase::Done));
+    let output = [item.value(context, Phase::Done)];
+    events.push_item("response.output_item.done", &output[0]);
     let status = Status::of(context.finish);
-    let done = response(request, context, status, &[item.value(context, Phase::Done)], Some(service));
+    let done = response(request, context, status, &output, Some(service));
     events.push(status.event(), &format!(r#""response":{done}"#));
     Chunks {
         role,
@@ -126,11 +129,10 @@ enum Phase {
 impl<'a> Item<'a> {
     fn of(service: &Service, context: &Context<'a>) -> Self {
         match context.content {
-            Content::Text(text) => Self::Text(text.into()),
             Content::ToolCall { name, arguments } => Self::Call { name, arguments },
-            Content::Filler | Content::Transcript(_) => {
+            content => {
                 let tokens = service.usage.completion_tokens.min(MAX_FILLER_TOKENS);
-                Self::Text(filler::text(context.number, tokens).into())
+                Self::Text(content.text(context.number, tokens))
             }
         }
     }

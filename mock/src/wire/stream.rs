@@ -22,7 +22,7 @@ pub struct Chunks {
     pub(super) other_choices: Vec<TokenEvent>,
     /// The events after the last token: a tool call if the content is one, then the finish reason.
     pub(super) end: String,
-    /// The event that `stream_options.include_usage` adds; empty if the provider adds none.
+    /// The event that `stream_options.include_usage` adds; empty if the client did not ask for it or the provider adds none.
     pub(super) usage: String,
     /// The event that ends every complete stream; empty if the provider sends none.
     pub(super) done: &'static str,
@@ -131,7 +131,7 @@ impl Chunks {
         out.push_str(&self.end);
     }
 
-    /// Appends the event that `stream_options.include_usage` adds: the usage without choices.
+    /// Appends the event that `stream_options.include_usage` adds, if there is one: the usage without choices.
     pub fn append_usage(&self, out: &mut String) {
         out.push_str(&self.usage);
     }
@@ -211,19 +211,31 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
         token: token_of(0),
         other_choices: (1..choices).map(token_of).collect(),
         end,
-        usage: if format.usage_chunk { event(&[], &usage) } else { String::new() },
+        usage: if format.usage_chunk && context.shape.usage_chunk {
+            event(&[], &usage)
+        } else {
+            String::new()
+        },
         done: "data: [DONE]\n\n",
         text: TokenText::of(context.content, service.usage.completion_tokens / choices),
         number: context.number,
     }
 }
 
-/// Splits an event at its empty content. The name of a model cannot contain the marks, because its quotes are escaped.
+/// Splits an event with an empty text after the mark before that text. The name of a model cannot contain a mark, because its quotes are
+/// escaped.
+///
+/// # Panics
+/// If the event does not contain the mark.
+pub(super) fn split_after<'e>(event: &'e str, mark: &str) -> (&'e str, &'e str) {
+    let start = event.find(mark).expect("invariant: the event of a token has a text") + mark.len();
+    event.split_at(start)
+}
+
+/// Splits an event at its empty content.
 /// `logprobs`: adds the log probability of the token, which repeats its text.
 fn split_at_text(event: &str, logprobs: bool) -> TokenEvent {
-    const CONTENT: &str = r#""content":""#;
-    let start = event.find(CONTENT).expect("invariant: the delta of a token has a content") + CONTENT.len();
-    let (before, after) = event.split_at(start);
+    let (before, after) = split_after(event, r#""content":""#);
     let null = after.split_once(LOGPROBS_NULL).filter(|_| logprobs);
     let Some((between, after)) = null else { return TokenEvent::new(before, after) };
     let between = format!("{between}{LOGPROBS_START}");

@@ -5,7 +5,7 @@ use super::chat::{CompletionFormat, Content, MAX_FILLER_TOKENS};
 use super::format::Context;
 use super::ids;
 use super::json::Object;
-use super::stream::{Chunks, TokenEvent, TokenText};
+use super::stream::{Chunks, TokenEvent, TokenText, split_after};
 use crate::decision::Service;
 
 /// Returns the body of a whole completion: one choice per prompt and per requested completion.
@@ -33,22 +33,22 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
         format!("data: {}\n\n", start.clone().array("choices", 1, write).into_text())
     };
     let token = |choice| {
-        const MARK: &str = r#""text":""#;
         let event = event(choice, None);
-        // The name of a model cannot contain the mark, because its quotes are escaped.
-        let at = event.find(MARK).expect("invariant: a choice has a text") + MARK.len();
-        let (before, after) = event.split_at(at);
+        let (before, after) = split_after(&event, r#""text":""#);
         TokenEvent::new(before, after)
     };
     let choices = context.shape.choices;
-    let usage = start.clone().member("choices", &[(); 0]);
-    let usage = usage.object("usage", |usage| (format.usage)(usage, service)).into_text();
+    let usage = || {
+        let event = start.clone().member("choices", &[(); 0]);
+        let event = event.object("usage", |usage| (format.usage)(usage, service));
+        format!("data: {}\n\n", event.into_text())
+    };
     Chunks {
         role: String::new(),
         token: token(0),
         other_choices: (1..choices).map(token).collect(),
         end: (0..choices).map(|choice| event(choice, Some(context.finish.name()))).collect(),
-        usage: format!("data: {usage}\n\n"),
+        usage: if context.shape.usage_chunk { usage() } else { String::new() },
         done: "data: [DONE]\n\n",
         text: TokenText::of(context.content, service.usage.completion_tokens / choices),
         number: context.number,

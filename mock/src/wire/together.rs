@@ -116,9 +116,7 @@ impl WireFormat for Together {
                 Some("model_not_available"),
             ),
             Error::UnknownPath(..) => (404, reason_phrase(404), Some(INVALID_REQUEST), None),
-            Error::Invalid(message) | Error::InvalidMember { message, .. } => {
-                (400, message.as_ref(), Some(INVALID_REQUEST), None)
-            }
+            Error::Invalid { message, .. } => (400, message.as_ref(), Some(INVALID_REQUEST), None),
             Error::BodyTooLarge => (413, reason_phrase(413), Some(INVALID_REQUEST), None),
             Error::Overload(_) | Error::Status(503, _) => (503, OVERLOADED, None, None),
             Error::Billing => (402, "Credit limit exceeded.", Some("credit_limit"), None),

@@ -5,7 +5,7 @@ use provider::calendar::Epoch;
 use provider::config::{Dialect, Fault};
 use provider::decision::{Decision, Service};
 use provider::length::{LengthLimit, TooLong};
-use provider::wire::{self, Endpoint, Error, KeyHeader, WireFormat};
+use provider::wire::{self, Context, Endpoint, Error, KeyHeader, ReplyShape, WireFormat};
 use provider::{Axis, Instant};
 use serde_json::{Value, json};
 
@@ -146,7 +146,8 @@ impl Places {
 
 /// Returns the events of a stream, and the one that `include_usage` adds.
 fn events(format: &dyn WireFormat, service: &Service, case: &Case) -> (Vec<Value>, Option<Value>) {
-    let chunks = format.chunks(service, &case.context());
+    let shape = ReplyShape { usage_chunk: true, ..ReplyShape::PLAIN };
+    let chunks = format.chunks(service, &Context { shape, ..case.context() });
     let (mut text, mut usage) = (String::new(), String::new());
     chunks.append_role(&mut text);
     (0..service.usage.completion_tokens).for_each(|index| chunks.append_token(&mut text, index));

@@ -2,6 +2,7 @@
 
 use crate::{Case, denial, formats, header, level, refused, served};
 use proptest::prelude::*;
+use provider::calendar::Epoch;
 use provider::config::{Dialect, Fault, Tier};
 use provider::decision::{Decision, Denial};
 use provider::length::{LengthLimit, TooLong};
@@ -152,7 +153,7 @@ proptest! {
         // Renders the headers alone, because the longest completions have long bodies.
         let snapshot = case.snapshot();
         let usage = match case.decision { Decision::Admitted(service) => Some(service.usage), _ => None };
-        let head = Head { media_type: MediaType::Json, usage, ..Head::new(200, Some(&snapshot), 7, Instant::ZERO) };
+        let head = Head { media_type: MediaType::Json, usage, ..Head::new(200, Some(&snapshot), 7, (Instant::ZERO, Epoch::RUN)) };
         let headers = format(Dialect::Mistral).headers(&head);
         prop_assert_eq!(value(&headers, "x-ratelimit-tokens-query-cost"), (u64::from(prompt) + u64::from(completion)).to_string());
         prop_assert_eq!(value(&headers, "x-ratelimit-remaining-tokens-minute"), remaining.max(0).to_string());

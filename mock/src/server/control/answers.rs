@@ -5,7 +5,6 @@ use super::error::{Error, Input, JsonBody, shortened};
 use super::{faults, names};
 use crate::server::Mock;
 use crate::server::answers::{Answer, MAX_RULES, PromptPattern, Rule};
-use crate::server::fault_queue::Scope;
 use axum::Json;
 use axum::extract::State;
 use regex::bytes::RegexBuilder;
@@ -115,11 +114,7 @@ fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
     let once = (steps.len() > 1).then_some(steps.len() as u64);
     Ok(Rule {
         spec: rule.clone(),
-        scope: Scope {
-            account: spec.account.map(|name| names::account(mock, &name)).transpose()?,
-            model: spec.model.map(|name| names::model(mock, &name)).transpose()?,
-            path: spec.path,
-        },
+        scope: names::scope(mock, spec.account.as_deref(), spec.model.as_deref(), spec.path)?,
         prompt,
         steps,
         answered: 0,
@@ -131,10 +126,10 @@ fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
 fn parse_answer(answer: &Value) -> Result<Answer, Error> {
     let unknown = || Error::new(format!("unknown answer {}", shortened(&answer.to_string())), HELP);
     let (name, value) = match answer {
-        Value::String(name) if name == "ok" => return Ok(Answer::Default),
         Value::String(name) if name == "echo" => return Ok(Answer::Echo),
-        Value::Number(status) if status.as_u64() == Some(200) => return Ok(Answer::Default),
-        Value::String(_) | Value::Number(_) => return faults::parse(answer).map(Answer::Fault),
+        Value::String(_) | Value::Number(_) => {
+            return Ok(faults::parse_step(answer)?.map_or(Answer::Default, Answer::Fault));
+        }
         Value::Object(members) if members.len() == 1 => members.iter().next().ok_or_else(unknown)?,
         _ => return Err(unknown()),
     };

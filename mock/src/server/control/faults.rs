@@ -7,7 +7,7 @@ use super::names;
 use crate::config::Fault;
 use crate::fault::{FaultSyntax, NAMES};
 use crate::server::Mock;
-use crate::server::fault_queue::{InjectedFault, MAX_FAULTS, Scope};
+use crate::server::fault_queue::{InjectedFault, MAX_FAULTS};
 use crate::time::Instant;
 use axum::Json;
 use axum::extract::State;
@@ -85,11 +85,8 @@ pub(super) async fn inject(
         (_, Some(_)) => None,
     };
     let remaining = injection.next.map(NonZeroU64::get).or(once);
-    let scope = Scope {
-        account: injection.account.map(|name| names::account(&mock, &name)).transpose()?,
-        model: injection.model.map(|name| names::model(&mock, &name)).transpose()?,
-        path: injection.path,
-    };
+    let scope =
+        names::scope(&mock, injection.account.as_deref(), injection.model.as_deref(), injection.path)?;
     let skip = injection.nth.map_or(0, |nth| nth.get() - 1);
     let share = injection.share.map_or(1.0, |Share(share)| share);
     let added = mock.with_faults(|queue, now| {
@@ -105,7 +102,7 @@ pub(super) async fn inject(
 }
 
 /// Parses a step of a sequence: a fault, or `"ok"` or 200 for none.
-fn parse_step(step: &Value) -> Result<Option<Fault>, Error> {
+pub(super) fn parse_step(step: &Value) -> Result<Option<Fault>, Error> {
     match step {
         Value::String(name) if name == "ok" => Ok(None),
         Value::Number(status) if status.as_u64() == Some(200) => Ok(None),

@@ -10,7 +10,7 @@ use super::error::Error;
 use crate::server::Mock;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use std::net::IpAddr;
@@ -52,8 +52,10 @@ fn is_equal(one: &[u8], other: &[u8]) -> bool {
 /// Checks that the request names this machine: by an address or as `localhost`. A page that reaches the mock by DNS
 /// rebinding names its own domain.
 fn check_host(request: &Request) -> Result<(), Error> {
-    let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
     let in_uri = request.uri().authority().map(|authority| authority.as_str());
+    // HTTP/2 has the host in the URI (RFC 9113, section 8.3.1).
+    let instead = in_uri.filter(|_| request.version() == Version::HTTP_2);
+    let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default()).or(instead);
     let is_local = |host: &str| {
         let name = host_name(host);
         name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()

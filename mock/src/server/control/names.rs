@@ -3,6 +3,7 @@
 use super::error::{Error, shortened};
 use crate::journal::Entry;
 use crate::server::Mock;
+use crate::server::fault_queue::Scope;
 use serde_json::Value;
 
 /// Returns the account with this name.
@@ -13,6 +14,20 @@ pub(super) fn account(mock: &Mock, name: &str) -> Result<u16, Error> {
 /// Returns the model with this name.
 pub(super) fn model(mock: &Mock, name: &str) -> Result<u16, Error> {
     find("model", name, mock.model_names())
+}
+
+/// Returns the scope of these names and path. An absent one matches all.
+pub(super) fn scope(
+    mock: &Mock,
+    account_name: Option<&str>,
+    model_name: Option<&str>,
+    path: Option<String>,
+) -> Result<Scope, Error> {
+    Ok(Scope {
+        account: account_name.map(|name| account(mock, name)).transpose()?,
+        model: model_name.map(|name| model(mock, name)).transpose()?,
+        path,
+    })
 }
 
 fn find<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>) -> Result<u16, Error> {

@@ -115,8 +115,8 @@ fn selected(mock: &Mock, selection: Selection) -> (Vec<Entry>, u64) {
 /// Returns the verdict as text.
 pub(super) fn text(mock: &Mock, selection: Selection) -> String {
     let ((entries, evicted), now) = (selected(mock, selection), mock.now());
-    let mut text = client_check::check(&entries, now, &Bounds::default()).to_string();
     let by_key = client_check::check_by_key(&entries, now, &Bounds::default());
+    let mut text = ClientReport::merged(by_key.iter().map(|(_, report)| report)).to_string();
     if by_key.len() > 1 {
         for ((account, key), report) in by_key {
             let key = match (account, key) {
@@ -140,8 +140,8 @@ pub(super) fn text(mock: &Mock, selection: Selection) -> String {
 
 fn to_json(mock: &Mock, selection: Selection) -> Verdict {
     let ((entries, evicted), now) = (selected(mock, selection), mock.now());
-    let report = client_check::check(&entries, now, &Bounds::default());
     let by_key = client_check::check_by_key(&entries, now, &Bounds::default());
+    let report = ClientReport::merged(by_key.iter().map(|(_, report)| report));
     let keys = by_key.iter().map(|((account, key), report)| KeyVerdict {
         account: names::account_json(mock, *account),
         key: names::key_json(*key),

@@ -98,6 +98,61 @@ fn a_value_satisfies_its_schema() {
     assert!(example_value(&required).is_object(), "no value satisfies it");
 }
 
+/// Returns the JSON of a schema's value, which must be made in less than a few seconds, also by a debug build.
+fn made_quickly(schema: &Value) -> String {
+    let start = tokio::time::Instant::now();
+    let json = example_value(schema).to_string();
+    let (took, schema) = (start.elapsed(), schema.to_string());
+    assert!(took < std::time::Duration::from_secs(10), "{took:?} for {:.200}", schema);
+    json
+}
+
+/// Each of these schemas is short and has a value of more than 2^30 parts.
+#[test]
+fn a_schema_that_refers_to_itself_several_times_has_a_bounded_value() {
+    let this = || json!({ "$ref": "#" });
+    let twice = json!({ "$ref": "#/$defs/a", "$defs": { "a": { "allOf": [{ "$ref": "#/$defs/a" }, { "$ref": "#/$defs/a" }] } } });
+    assert_eq!(made_quickly(&twice), "{}", "nothing is demanded");
+    let chain = (0..100).map(|number| {
+        let next = json!({ "$ref": format!("#/$defs/a{}", number + 1) });
+        (format!("a{number}"), json!({ "allOf": [next, next], "anyOf": [next], "oneOf": [next] }))
+    });
+    let mut definitions = Map::from_iter(chain);
+    definitions.insert("a100".to_owned(), json!({ "const": 7 }));
+    assert_eq!(made_quickly(&json!({ "$ref": "#/$defs/a0", "$defs": definitions })), "7");
+    for schema in [
+        json!({ "properties": { "a": this(), "b": this() }, "required": ["a", "b"] }),
+        json!({ "properties": { "a": this(), "b": this() } }),
+        json!({ "required": ["a", "b", "c"], "additionalProperties": this() }),
+        json!({ "minProperties": 10_000, "additionalProperties": this() }),
+        json!({ "minItems": 10_000, "items": this() }),
+        json!({ "minItems": 2, "uniqueItems": true, "items": this() }),
+        json!({ "prefixItems": [this(), this(), this()] }),
+        json!({ "minItems": 10_000, "items": { "minItems": 10_000, "items": { "minLength": 10_000 } } }),
+        json!({ "minItems": 10_000, "items": { "const": "x".repeat(100_000) } }),
+        json!({ "minItems": 10_000, "items": { "enum": [vec![0; 10_000]] } }),
+        json!({ "minItems": 10_000, "items": { "pattern": "^(a|b){9000}$", "minLength": 9_000 } }),
+        json!({ "minItems": 10_000, "items": { "required": ["x".repeat(100_000)] } }),
+        json!({ "minItems": 10_000, "items": { "allOf": vec![true; 10_000] } }),
+    ] {
+        let json = made_quickly(&schema);
+        assert!(json.len() < 100 << 20, "{} bytes for {:.200}", json.len(), schema.to_string());
+        assert!(serde_json::from_str::<Value>(&json).is_ok());
+    }
+}
+
+/// The time does not grow with the square of the number of names, as deep in a value as only the required ones are made.
+#[test]
+fn many_names_are_required_quickly() {
+    let names: Vec<String> = (0..140_000).map(|number| format!("name{number}")).collect();
+    let properties: Map<String, Value> = names.iter().map(|name| (name.clone(), json!(true))).collect();
+    let mut schema = json!({ "properties": properties, "required": names });
+    for _ in 0..MAX_OPTIONAL_DEPTH {
+        schema = json!({ "prefixItems": [schema] });
+    }
+    assert!(made_quickly(&schema).contains("name139999"));
+}
+
 #[test]
 fn formats_are_those_of_json_schema() {
     for (format, expected) in [

@@ -105,7 +105,7 @@ fn describe<'e>(error: &'e Error<'_>) -> (u16, &'static str, Cow<'e, str>) {
         Error::InvalidKey => (401, "invalid x-api-key".into()),
         Error::UnknownModel(model) => (404, format!("model: {model}").into()),
         Error::UnknownPath(..) => (404, "Not found".into()),
-        Error::Invalid(message) | Error::InvalidMember { message, .. } => (400, message.as_ref().into()),
+        Error::Invalid { message, .. } => (400, message.as_ref().into()),
         Error::BodyTooLarge => (413, "Request exceeds the maximum size".into()),
         Error::Overload(_) => (529, "Overloaded".into()),
         Error::Billing => (400, NO_CREDIT.into()),

@@ -10,7 +10,7 @@ use crate::wire::{
     Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, Model, ModelEntry,
     Operation, WireFormat,
 };
-use crate::wire::{endpoint, filler, ids, json};
+use crate::wire::{endpoint, ids, json};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -40,10 +40,7 @@ impl WireFormat for Native {
         match path {
             PATH => Some(Endpoint::Operation(Operation::Messages, None)),
             COUNT_PATH => Some(Endpoint::Operation(Operation::CountMessages, None)),
-            _ => match endpoint::compatible(path.strip_prefix(self.base())?, &[])? {
-                Endpoint::Operation(..) => None,
-                other => Some(other),
-            },
+            _ => endpoint::models(path.strip_prefix(self.base())?),
         }
     }
 
@@ -69,13 +66,12 @@ impl WireFormat for Native {
 
     fn completion(&self, service: &Service, context: &Context<'_>) -> String {
         let tokens = service.usage.completion_tokens;
-        let filler;
+        let text;
         let block = match context.content {
             Content::ToolCall { name, arguments } => ContentBlock::tool_use(context, name, arguments),
-            Content::Text(text) => ContentBlock::Text { text },
-            Content::Filler | Content::Transcript(_) => {
-                filler = filler::text(context.number, tokens.min(MAX_FILLER_TOKENS));
-                ContentBlock::Text { text: &filler }
+            content => {
+                text = content.text(context.number, tokens.min(MAX_FILLER_TOKENS));
+                ContentBlock::Text { text: &text }
             }
         };
         let usage = MessageUsage::of(service.usage, tokens);

@@ -47,7 +47,7 @@ fn error(error: &Error<'_>, at: Instant) -> ErrorReply {
             ),
         ),
         Error::UnknownPath(..) => (404, reason_phrase(404)),
-        Error::Invalid(message) | Error::InvalidMember { message, .. } => (400, message.as_ref()),
+        Error::Invalid { message, .. } => (400, message.as_ref()),
         Error::BodyTooLarge => (413, reason_phrase(413)),
         Error::Overload(_) | Error::Status(503, _) => {
             (503, "The model is overloaded. Please try again later.")

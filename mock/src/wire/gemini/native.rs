@@ -5,12 +5,12 @@ use crate::decision::{Denial, Service};
 use crate::time::Instant;
 use crate::wire::api::{Api, seed_of_choice};
 use crate::wire::chat::{Content, Finish, MAX_FILLER_TOKENS};
-use crate::wire::stream::{Chunks, TokenEvent, TokenText};
+use crate::wire::stream::{Chunks, TokenEvent, TokenText, split_after};
 use crate::wire::{
     Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, Model, ModelEntry,
     Operation, WireFormat,
 };
-use crate::wire::{filler, ids, json, models};
+use crate::wire::{ids, json, models};
 use serde_json::{Map, Value, json};
 
 /// The native endpoint.
@@ -70,10 +70,9 @@ impl WireFormat for Native {
         let candidate = |index| {
             let part = match context.content {
                 Content::ToolCall { name, arguments } => function_call(name, arguments),
-                Content::Text(text) => json!({ "text": text }),
-                Content::Filler | Content::Transcript(_) => {
+                content => {
                     let tokens = context.shape.tokens_of_choice(total, index);
-                    json!({ "text": filler::text(seed_of_choice(context.number, index), tokens) })
+                    json!({ "text": content.text(seed_of_choice(context.number, index), tokens) })
                 }
             };
             candidate(&part, index, Some(context.finish))
@@ -90,10 +89,8 @@ impl WireFormat for Native {
         let prompt = json!(service.usage.prompt_tokens);
         let early = json!({ "promptTokenCount": prompt, "totalTokenCount": prompt });
         let token = |index| {
-            const MARK: &str = r#"{"text":""#;
             let chunk = reply(&[candidate(&json!({ "text": "" }), index, None)], &early, context);
-            let at = chunk.find(MARK).expect("invariant: a part has a text") + MARK.len();
-            let (before, after) = chunk.split_at(at);
+            let (before, after) = split_after(&chunk, r#"{"text":""#);
             TokenEvent::new([form.before, before].concat(), [after, form.after].concat())
         };
         let last = match context.content {

@@ -107,9 +107,7 @@ pub(super) fn render(error: &Error<'_>) -> ErrorReply {
             INVALID_REQUEST,
             Some("unknown_url"),
         ),
-        Error::Invalid(message) | Error::InvalidMember { message, .. } => {
-            (400, message.as_ref(), INVALID_REQUEST, None)
-        }
+        Error::Invalid { message, .. } => (400, message.as_ref(), INVALID_REQUEST, None),
         Error::BodyTooLarge | Error::Status(413, _) => {
             (413, reason_phrase(413), INVALID_REQUEST, Some("request_too_large"))
         }
