@@ -81,7 +81,7 @@ fn parse_all(mock: &Mock, rules: &[Value]) -> Result<Vec<Rule>, Error> {
     rules.iter().map(|rule| parse_rule(mock, rule)).collect()
 }
 
-/// The same with the problem and the remedy as text.
+/// Parses rules. An error is the problem and the remedy as texts.
 pub(in crate::server) fn answer_rules(mock: &Mock, rules: &[Value]) -> Result<Vec<Rule>, (String, String)> {
     parse_all(mock, rules).map_err(|error| (error.message, error.help))
 }
@@ -122,7 +122,8 @@ fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
     })
 }
 
-/// Parses an answer: `"ok"` for the default, a status or the name of a fault, or an object with exactly one member.
+/// Parses an answer: `"ok"` or 200 for the default, `"echo"`, a status or the name of a fault, or an object with exactly one
+/// member.
 fn parse_answer(answer: &Value) -> Result<Answer, Error> {
     let unknown = || Error::new(format!("unknown answer {}", shortened(&answer.to_string())), HELP);
     let (name, value) = match answer {

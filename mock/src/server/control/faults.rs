@@ -25,7 +25,7 @@ pub(super) struct Injection {
     fault: Option<Value>,
     /// The faults of one request after another, where `"ok"` is none. It is used once, or repeated if `next` or `for` is given.
     sequence: Option<Vec<Value>>,
-    /// The number of requests that it affects; unlimited if absent.
+    /// The number of requests that it affects; unlimited if absent, unless `nth` or `sequence` is given.
     next: Option<NonZeroU64>,
     /// The first request that it affects, from one: that alone, unless `next` or `sequence` is given.
     nth: Option<NonZeroU64>,
