@@ -19,7 +19,8 @@ use multer::{Constraints, Field, Multipart, SizeLimit};
 /// Reads and parses a request for a transcript.
 ///
 /// # Errors
-/// [`Error::BodyTooLarge`] or [`Error::Invalid`].
+/// [`Error::BodyTooLarge`], [`Error::Invalid`] (also if the connection ends before the body), or [`Error::Status`] 415 for a
+/// body with a content coding.
 pub(super) async fn parse(
     context: &mut RequestContext,
     task: Task,
