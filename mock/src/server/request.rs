@@ -44,7 +44,8 @@ pub(super) enum Request {
 /// Reads and parses a request.
 ///
 /// # Errors
-/// As [`body::read`] and [`coding::decode`], and those of the operation's parser.
+/// As [`body::read`] and [`coding::decode`], those of the operation's parser, and [`Error::Invalid`] for a malformed truth
+/// header.
 pub(super) async fn read(
     context: &mut RequestContext,
     operation: Operation,
@@ -54,7 +55,7 @@ pub(super) async fn read(
 ) -> Result<Request, Rejection<'static>> {
     let announced_length = body.size_hint().lower();
     let read = body::read(body, &context.mock.bodies).await;
-    // If the body cannot be read, its announced length identifies the attempts of one request.
+    // If the body cannot be read, its announced length identifies the attempts of one job.
     let body = read.inspect_err(|_| context.set_fingerprint(&announced_length.to_be_bytes()))?;
     let body = coding::decode(headers, body)?;
     context.set_body(&body);
@@ -169,7 +170,7 @@ impl Members {
         Ok(self.take::<String>(name)?.map(|text| Text(text.into())))
     }
 
-    /// Takes the member with one of two names.
+    /// Takes the member with one of two names: the first that is there.
     ///
     /// # Errors
     /// [`Error::Invalid`] if it has another type.
@@ -181,7 +182,7 @@ impl Members {
         self.take_either(name, other).map(|value| from_value(name, value)).transpose()
     }
 
-    /// Takes the member with one of two names, of any type.
+    /// Takes the member with one of two names, of any type: the first that is there.
     pub(super) fn take_either(&mut self, name: &str, other: &str) -> Option<Value> {
         let first = self.take_value(name);
         first.or_else(|| self.take_value(other))
