@@ -89,6 +89,7 @@ pub(in crate::server) fn answer_rules(mock: &Mock, rules: &[Value]) -> Result<Ve
 fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
     let spec =
         RuleSpec::deserialize(rule).map_err(|error| Error::new(shortened(&error.to_string()), HELP))?;
+    let is_sequence = spec.sequence.is_some();
     let steps = match (spec.sequence, spec.answer.is_empty()) {
         (Some(steps), true) if !steps.is_empty() => {
             steps.iter().map(parse_answer).collect::<Result<Vec<_>, _>>()?
@@ -111,7 +112,7 @@ fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
         (None, Some(text)) => Some(PromptPattern::Is(text)),
         _ => return Err(Error::new("both `prompt` and `prompt_is` are given", HELP)),
     };
-    let once = (steps.len() > 1).then_some(steps.len() as u64);
+    let once = is_sequence.then_some(steps.len() as u64);
     Ok(Rule {
         spec: rule.clone(),
         scope: names::scope(mock, spec.account.as_deref(), spec.model.as_deref(), spec.path)?,
