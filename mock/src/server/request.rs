@@ -9,6 +9,7 @@ use crate::config::Dialect;
 use crate::wire::truth::{self, TruthHeader};
 use crate::wire::{Error, Operation};
 use axum::body::{Body, HttpBody as _};
+use axum::http::header::CONTENT_ENCODING;
 use axum::http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -57,6 +58,10 @@ pub(super) async fn read(
     let read = body::read(body, &context.mock.bodies).await;
     // If the body cannot be read, its announced length identifies the attempts of one job.
     let body = read.inspect_err(|_| context.set_fingerprint(&announced_length.to_be_bytes()))?;
+    if headers.contains_key(CONTENT_ENCODING) {
+        // Stays if the body cannot be decoded.
+        context.set_fingerprint(&body);
+    }
     let body = coding::decode(headers, body)?;
     context.set_body(&body);
     let request = parse(operation, &body, &scope)?;
