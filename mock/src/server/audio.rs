@@ -15,6 +15,7 @@ use axum::body::{Body, HttpBody as _};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use multer::{Constraints, Field, Multipart, SizeLimit};
+use percent_encoding::percent_decode_str;
 
 /// Reads and parses a request for a transcript.
 ///
@@ -88,7 +89,8 @@ impl AudioForm {
             }
         }
         // A deployment in the path needs no model in the form.
-        let model = model_in_path.map(str::to_owned).or(model);
+        let model =
+            model_in_path.map(|name| percent_decode_str(name).decode_utf8_lossy().into_owned()).or(model);
         let model = model.ok_or_else(|| invalid("'model' is a required property"))?;
         match file {
             None => Err(invalid("'file' is a required property")),
