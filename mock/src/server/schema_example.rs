@@ -127,9 +127,11 @@ impl Example<'_> {
                     }
                 }
                 (Some(Value::Array(known)), "required", Value::Array(more)) => known.extend_from_slice(more),
-                (Some(known), "minLength" | "minItems" | "minimum" | "exclusiveMinimum", more)
-                    if more.as_f64() > known.as_f64() =>
-                {
+                (
+                    Some(known),
+                    "minLength" | "minItems" | "minProperties" | "minimum" | "exclusiveMinimum",
+                    more,
+                ) if more.as_f64() > known.as_f64() => {
                     *known = more.clone();
                 }
                 (Some(known), "maxLength" | "maxItems" | "maximum" | "exclusiveMaximum", more)

@@ -79,6 +79,7 @@ fn a_value_satisfies_its_schema() {
         json!({ "type": ["null", "string"], "minLength": 2 }),
         json!({ "allOf": [{ "type": "object", "properties": { "a": { "type": "string" } }, "required": ["a"] },
                           { "properties": { "b": { "const": 1 } }, "required": ["b"] }] }),
+        json!({ "minProperties": 1, "allOf": [{ "minProperties": 3 }] }),
         json!({ "anyOf": [{ "type": "integer", "minimum": 9 }, { "type": "null" }] }),
         json!({ "$defs": { "node": { "type": "object", "properties": {
                     "name": { "type": "string" }, "children": { "type": "array", "items": { "$ref": "#/$defs/node" } } },
