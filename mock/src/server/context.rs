@@ -44,7 +44,7 @@ pub(super) struct RequestContext {
 /// The part of a journal entry that is known when the provider has decided on a request, or when it is rejected.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct JournalDraft {
-    /// The instant of the decision.
+    /// The instant of the decision or the rejection.
     pub(super) at: Instant,
     pub(super) outcome: JournalOutcome,
     /// `None` if no reply is sent.

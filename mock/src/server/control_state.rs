@@ -21,11 +21,11 @@ pub(super) struct Control {
     journal: Mutex<Journal>,
     /// `true` if the journal keeps bodies.
     pub(super) keeps_bodies: AtomicBool,
-    /// Receives a line for each request that has ended.
+    /// Receives a line for each request of the journal that has ended.
     pub(super) access_log: Option<AccessLog>,
 }
 
-/// Receives a line for each request that has ended.
+/// Receives a line for each request of the journal that has ended.
 pub type AccessLog = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Mock {
@@ -64,7 +64,7 @@ impl Mock {
         self.control.as_ref().is_some_and(|control| control.has_routes)
     }
 
-    /// Passes a line for each request that has ended to `log`. Has no effect without a journal.
+    /// Passes a line for each request of the journal that has ended to `log`. Has no effect without a journal.
     #[must_use]
     pub fn with_access_log(mut self, log: AccessLog) -> Self {
         if let Some(control) = &mut self.control {

@@ -29,7 +29,7 @@
 //! | `POST /v1/messages/count_tokens`, `…:countTokens`, `…/responses/input_tokens` | the number of tokens of a prompt |
 //! | `GET …/models`, `GET …/models/MODEL` | the list of models, or one of them |
 //! | `GET /health`, `GET …/health` | `{"status":"ok"}`, without authentication |
-//! | `OPTIONS` of any path | the methods, and CORS |
+//! | `OPTIONS` of any path but the control plane's | the methods, and CORS |
 //! | `/_quotalab/…`, `GET /metrics` | the control plane, if enabled ([`ControlPlane`]): see `mock/README.md` |
 //!
 //! The prefix `…` and the header with the key depend on the dialect: [`crate::wire::WireFormat::base`] and

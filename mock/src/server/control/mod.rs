@@ -44,8 +44,8 @@ pub enum ControlPlane {
     Disabled,
     /// Its paths are unknown; a journal is kept, for the access log and the verdict at the end.
     JournalOnly,
-    /// It is served under `/_quotalab/`, and metrics under `/metrics`, to every program that can connect and names this machine
-    /// as the host: for loopback.
+    /// It is served under `/_quotalab/`, and metrics under `/metrics`, to every program that can connect and names the host by
+    /// an address or as `localhost`: for loopback.
     Enabled,
     /// The same, to every program that sends this token as `Authorization: Bearer …`.
     WithToken(Arc<str>),
