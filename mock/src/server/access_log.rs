@@ -1,4 +1,5 @@
-//! The access log: a line for each request that has ended, as `key=value` after the request line and the status.
+//! The access log: a line for each request of the journal that has ended, as `key=value` after its arrival, method, path and
+//! status.
 
 use super::Mock;
 use crate::journal::{End, Entry, JournalOutcome};

@@ -21,14 +21,14 @@ use crate::wire::{Error, LimitsSnapshot};
 use axum::response::Response;
 use std::sync::Arc;
 
-/// A well-formed request for a completion or a transcript, from any endpoint.
+/// A well-formed request for a completion, a transcript or embeddings, from any endpoint.
 #[derive(Debug, PartialEq)]
 pub(super) struct ParsedRequest {
     /// The name of the model, which may be unknown.
     pub(super) model: String,
     /// Estimated tokens of the prompt; the truth header overrides it.
     pub(super) prompt_tokens: u32,
-    /// Maximum tokens of the completion, zero for audio; `None` if the client sets no bound.
+    /// Maximum tokens of the completion, zero for audio and embeddings; `None` if the client sets no bound.
     pub(super) max_tokens: Option<u32>,
     /// Length of the audio file in seconds, rounded up; zero if there is none.
     pub(super) audio_seconds: u64,
@@ -40,7 +40,7 @@ pub(super) struct ParsedRequest {
     pub(super) tier: ServiceTier,
     /// The API, and the options that change the shape of the reply.
     pub(super) shape: Shape,
-    /// The truth header that the driver of `run` sends; without it the truth is drawn.
+    /// The truth header; `None` if there is none, or if it is not of the run that observes the mock: the truth is then drawn.
     pub(super) truth: Option<TruthHeader>,
 }
 
@@ -141,7 +141,7 @@ pub(super) struct Admission {
     mock: Arc<Mock>,
     pub(super) generation: Generation,
     pub(super) call: Call,
-    /// The tag of the truth header; `None` if the request has none.
+    /// The tag of [`ParsedRequest::truth`]; `None` if the truth was drawn.
     pub(super) tag: Option<u128>,
     service: Service,
     /// Receives the start of the service; `None` once it is known.
@@ -164,7 +164,7 @@ impl Admission {
     /// Waits until the service starts. Returns it and the instant of its end.
     pub(super) async fn started(&mut self) -> (Service, Instant) {
         if let Some(receiver) = &mut self.start_receiver {
-            // A reset of the mock empties the queue and drops the sender: the service then starts at once.
+            // A reset, or setting the clock back, empties the queue and drops the sender: the service then starts at once.
             let at = receiver.await.unwrap_or_else(|_| self.mock.now());
             self.service.started_at = Some(at);
             self.start_receiver = None;

@@ -1,5 +1,5 @@
-//! The answers that a test sets: fixed texts, echoes, tool calls, JSON, faults, and sequences of them, for all requests, for those
-//! whose prompt matches a pattern, or in a header for one request.
+//! The answers that a test sets: fixed texts, echoes, tool calls, JSON, faults, and sequences of them, for all requests, for
+//! those of a scope or whose prompt matches a pattern, or in a header for one request.
 //!
 //! An answer replaces the content that the request asks for, and its length; limits, latency and faults stay. Each request in
 //! the scope of a rule takes the rule's next step, whether or not a limit then refuses it. Of several rules the latest counts.
@@ -46,7 +46,7 @@ pub(super) struct Rule {
     pub(super) scope: Scope,
     /// The prompts that it answers; all if absent.
     pub(super) prompt: Option<PromptPattern>,
-    /// One after another. Not empty.
+    /// One after another, then from the start. Not empty.
     pub(super) steps: Vec<Answer>,
     /// The number of requests that it has answered.
     pub(super) answered: u64,
@@ -85,7 +85,7 @@ struct Rules {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct AnswerEffect {
     pub(super) fault: Option<Fault>,
-    /// The length of the completion.
+    /// The length of the completion in tokens; `None` if the answer does not change it.
     pub(super) completion_tokens: Option<u32>,
 }
 
@@ -132,8 +132,8 @@ impl Answers {
         read(&self.rules().current)
     }
 
-    /// Takes the next answer of the latest rule for a call with this prompt; `None` if there is none. The prompt is read only for
-    /// rules that depend on it.
+    /// Takes the next answer of the latest rule for a call with this prompt; `None` if there is none. The prompt is read only
+    /// for rules that depend on it.
     fn take<'p>(&self, facts: CallFacts<'_>, prompt: impl Fn() -> Option<&'p str>) -> Option<Answer> {
         let mut rules = self.rules();
         let matches_prompt = |pattern: &PromptPattern| {
@@ -221,7 +221,7 @@ impl Mock {
     /// Sets the answers of a file or a scenario: a list of rules, each as the control plane accepts it. A reset restores them.
     ///
     /// # Errors
-    /// Returns the problem and the remedy of the first rule that is wrong.
+    /// Returns the problem and the remedy: of the first rule that is wrong, or of too many rules.
     pub fn set_answers(&self, rules: &[Value]) -> Result<(), (String, String)> {
         let rules = super::control::answer_rules(self, rules)?;
         if !self.answers.add_initial(rules) {

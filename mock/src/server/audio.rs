@@ -15,11 +15,13 @@ use axum::body::{Body, HttpBody as _};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use multer::{Constraints, Field, Multipart, SizeLimit};
+use percent_encoding::percent_decode_str;
 
 /// Reads and parses a request for a transcript.
 ///
 /// # Errors
-/// [`Error::BodyTooLarge`] or [`Error::Invalid`].
+/// [`Error::BodyTooLarge`], [`Error::Invalid`] (also if the connection ends before the body), or [`Error::Status`] 415 for a
+/// body with a content coding.
 pub(super) async fn parse(
     context: &mut RequestContext,
     task: Task,
@@ -27,6 +29,8 @@ pub(super) async fn parse(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<ParsedRequest, Rejection<'static>> {
+    // Stays if the form cannot be read: its announced length then identifies the attempts of one job.
+    context.set_fingerprint(&body.size_hint().lower().to_be_bytes());
     coding::refuse(headers)?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let AudioForm { model, format, bytes, duration } =
@@ -85,7 +89,8 @@ impl AudioForm {
             }
         }
         // A deployment in the path needs no model in the form.
-        let model = model_in_path.map(str::to_owned).or(model);
+        let model =
+            model_in_path.map(|name| percent_decode_str(name).decode_utf8_lossy().into_owned()).or(model);
         let model = model.ok_or_else(|| invalid("'model' is a required property"))?;
         match file {
             None => Err(invalid("'file' is a required property")),

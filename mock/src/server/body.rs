@@ -73,7 +73,8 @@ pub(super) async fn read(mut body: Body, budget: &BodyBudget) -> Result<Bytes, R
     Ok(if joined.is_empty() { first } else { joined.freeze() })
 }
 
-/// Tells a body with malformed chunks, to which hyper replies, from one whose connection has ended.
+/// Returns the rejection for an error while a body is read: an error reply if its chunks are malformed, otherwise none, because
+/// the connection has ended.
 fn rejection(error: &axum::Error) -> Rejection<'static> {
     let mut sources = std::iter::successors(error::Error::source(error), |error| error.source());
     let is_malformed = |error: &(dyn error::Error + 'static)| {

@@ -21,7 +21,7 @@ use std::fmt;
 /// Parses a request for a chat completion.
 ///
 /// # Errors
-/// [`Error::Invalid`] if it is not JSON, a member has the wrong type or value, or a required one is
+/// [`Error::Invalid`] if it is not JSON, a member has the wrong type or value or is unknown to the API, or a required one is
 /// missing.
 pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedRequest, Error<'static>> {
     let mut chat: ChatBody<'_> = parse_json(body)?;

@@ -127,7 +127,7 @@ mod tests {
         }
         let gzip_header = headers(CONTENT_ENCODING, "gzip");
         assert!(decode(&gzip_header, gzip(&vec![b'x'; MAX_JSON_BODY_BYTES])).is_ok());
-        // A bomb of 1 GiB is read up to the bound.
+        // A short body that is one byte too large when it is decoded.
         let bomb = gzip(&vec![0; MAX_JSON_BODY_BYTES + 1]);
         assert!(bomb.len() < 10_000);
         assert_eq!(decode(&gzip_header, bomb), Err(Error::BodyTooLarge));

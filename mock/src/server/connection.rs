@@ -112,7 +112,7 @@ impl Drop for ClosedOnDrop {
 /// Answers one request.
 ///
 /// # Errors
-/// [`Abort`] if a fault closes the connection before the head.
+/// [`Abort`] if a fault closes the connection before the head, or if the connection ends before the request's body.
 async fn answer(
     request: Request<Incoming>,
     connection: Option<Connection>,
@@ -142,8 +142,8 @@ fn reason_phrase(status: StatusCode) -> Option<ReasonPhrase> {
     Some(ReasonPhrase::from_static(wire::reason_phrase(status.as_u16()).as_bytes()))
 }
 
-/// Ends the request with its response: at once if the length of the body is known, otherwise (a stream) when hyper drops the body, because
-/// it has sent it or given it up. Returns the response.
+/// Ends the request with its response: at once if the length of the body is known, otherwise (a stream) when hyper drops the
+/// body, because it has sent it or given it up. Returns the response.
 fn until_sent(response: Response<Body>, in_flight: InFlight) -> Response<Body> {
     if response.body().size_hint().exact().is_some() {
         return response;

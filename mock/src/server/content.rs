@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for ContentSize {
     }
 }
 
-/// One part: an object, or a text (the elements of Gemini's `contents`).
+/// One part: an object, or a text.
 struct Part(ContentSize);
 
 impl<'de> Deserialize<'de> for Part {

@@ -1,8 +1,8 @@
 //! The context of one request to a dialect's endpoint: the wire format of its reply, and the fields of its journal entry.
 //!
 //! The router creates it; authentication, parsing and admission set its fields. A request is added to the journal when it
-//! is decided on or rejected. Successful requests for the list of models or for one model, and chat requests whose
-//! body is incomplete, are not added.
+//! is decided on or rejected. Requests that are answered without a call (lists of models, counts of tokens, health, `OPTIONS`),
+//! and those whose JSON body is incomplete, are not added.
 
 use super::Mock;
 use super::aborted_reply::Abort;
@@ -33,7 +33,8 @@ pub(super) struct RequestContext {
     pub(super) model: Option<u16>,
     /// `true` if the client asked for a stream; `false` until the request is parsed.
     pub(super) wants_stream: bool,
-    /// Hash of the request's content, by which the client check recognises retries; zero if there is no journal.
+    /// Hash of the request's content, or of its path, key or length if the content is not read. The client check recognises
+    /// retries by it. Zero if there is no journal.
     pub(super) fingerprint: u64,
     pub(super) origin: Origin,
     /// What an answer that was set changes in the reply, besides its content.
@@ -43,7 +44,7 @@ pub(super) struct RequestContext {
 /// The part of a journal entry that is known when the provider has decided on a request, or when it is rejected.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct JournalDraft {
-    /// The instant of the decision.
+    /// The instant of the decision or the rejection.
     pub(super) at: Instant,
     pub(super) outcome: JournalOutcome,
     /// `None` if no reply is sent.
@@ -64,7 +65,7 @@ impl JournalDraft {
 /// The reason why a request is rejected before the simulated provider decides on it.
 #[derive(Debug)]
 pub(super) enum Rejection<'a> {
-    /// The request is invalid: it is answered with this error.
+    /// The request is answered with this error.
     Error(Error<'a>),
     /// The connection ended before the body was complete: it is closed without a reply.
     BodyIncomplete,
@@ -111,7 +112,7 @@ impl RequestContext {
         self.origin.target.as_ref().map_or("", |(_, uri)| uri.path())
     }
 
-    /// Sets the body of the request, and the fingerprint from it.
+    /// Sets the fingerprint and the size of the request from its body, and keeps the body if the journal or an answer needs it.
     pub(super) fn set_body(&mut self, body: &Bytes) {
         self.set_fingerprint(body);
         self.origin.request_bytes = body.len() as u64;
@@ -120,8 +121,8 @@ impl RequestContext {
         }
     }
 
-    /// Sets the fingerprint from the content of the request. Requests of one account with equal content count as attempts
-    /// of one request.
+    /// Sets the fingerprint from the content of the request. Requests of one account with equal content may be attempts of one
+    /// job.
     pub(super) fn set_fingerprint(&mut self, content: &[u8]) {
         self.fingerprint = self.mock.fingerprint(self.account, content);
     }
@@ -132,8 +133,8 @@ impl RequestContext {
         self.mock.add_to_journal(self, decided)
     }
 
-    /// Answers a request with an error and adds it to the journal; the error about an unknown path also says what the mock serves. If
-    /// the body of the request is incomplete, closes the connection instead and adds nothing to the journal.
+    /// Answers a request with an error and adds it to the journal; the error about an unknown path also says what the mock
+    /// serves. If the body of the request is incomplete, closes the connection instead and adds nothing to the journal.
     pub(super) fn reject(&self, rejection: Rejection<'_>) -> Response {
         let error = match rejection {
             Rejection::Error(error) => error,

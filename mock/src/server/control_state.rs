@@ -1,4 +1,4 @@
-//! The state that only a mock with a control plane has, and the changes that a test makes to the whole mock.
+//! The state that only a mock with a control plane or a journal has, and the changes that a test makes to the whole mock.
 
 use super::Mock;
 use super::control::ControlPlane;
@@ -10,26 +10,26 @@ use crate::time::Instant;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// The state that only a mock with a control plane has.
+/// The state that only a mock with a control plane or a journal has.
 pub(super) struct Control {
-    /// The token that clients must send; `None` on loopback.
+    /// The token that clients must send; `None` if they need none.
     token: Option<Arc<str>>,
     /// The provider at the start, for resets.
     initial: Provider,
-    /// `false` if only the journal is kept.
+    /// `true` if there is a control plane; `false` if only the journal is kept.
     has_routes: bool,
     journal: Mutex<Journal>,
     /// `true` if the journal keeps bodies.
     pub(super) keeps_bodies: AtomicBool,
-    /// Receives a line for each request that has ended.
+    /// Receives a line for each request of the journal that has ended.
     pub(super) access_log: Option<AccessLog>,
 }
 
-/// Receives a line for each request that has ended.
+/// Receives a line for each request of the journal that has ended.
 pub type AccessLog = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Mock {
-    /// Enables or disables the control plane.
+    /// Enables or disables the control plane and the journal. An access log must be set afterwards.
     #[must_use]
     pub fn with_control_plane(mut self, control: ControlPlane) -> Self {
         self.control = None;
@@ -64,7 +64,7 @@ impl Mock {
         self.control.as_ref().is_some_and(|control| control.has_routes)
     }
 
-    /// Passes a line for each request that has ended to `log`. Has no effect without a journal.
+    /// Passes a line for each request of the journal that has ended to `log`. Has no effect without a journal.
     #[must_use]
     pub fn with_access_log(mut self, log: AccessLog) -> Self {
         if let Some(control) = &mut self.control {
@@ -78,8 +78,8 @@ impl Mock {
         &self.clock
     }
 
-    /// Resets the provider, the injected faults, the random streams and the journal. Calls in flight are served to their end
-    /// and charged to no limit; those that wait for a server slot start at once.
+    /// Resets the provider, the injected faults, the random streams, the answers and the journal. Calls in flight are served to
+    /// their end and charged to no limit; those that wait for a server slot start at once.
     pub(super) fn reset(&self) {
         let Some(control) = &self.control else { return };
         self.replace_provider(|_, _| control.initial.clone());
@@ -104,7 +104,8 @@ impl Mock {
         state.generation.0 += 1;
     }
 
-    /// Calls `act` with the provider, the current instant and the provider at the start; does nothing without a control plane.
+    /// Calls `act` with the provider, the current instant and the provider at the start. Returns `None`, and does not call it,
+    /// without a control plane or a journal.
     pub(super) fn with_provider<T>(
         &self,
         act: impl FnOnce(&mut Provider, Instant, &Provider) -> T,

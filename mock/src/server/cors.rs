@@ -9,7 +9,8 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 
-/// Answers `OPTIONS` with the methods of the endpoint. For a preflight, also with the headers that the page wants to send. A preflight has no key.
+/// Answers `OPTIONS` with the methods of the endpoint. For a preflight, also with the headers that the page wants to send. A
+/// preflight has no key.
 pub(super) fn options(methods: &'static str, request: &HeaderMap) -> Response {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();

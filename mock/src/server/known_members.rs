@@ -1,5 +1,5 @@
-//! The members of requests for completions that each API documents: the parameters of its SDK. Other members are refused by providers that
-//! refuse what they do not know.
+//! The members of requests for completions that each API documents, besides those that the mock reads: the parameters of its
+//! SDK. Other members are refused by providers that refuse what they do not know.
 
 /// The members of chat completions that the mock reads.
 pub(super) const READ_MEMBERS: &[&str] = &[

@@ -29,7 +29,8 @@ impl Media {
         Self::Image { size: data_of_url(url).and_then(|data| image_size(&decode(data))), low_detail }
     }
 
-    /// Returns the medium of this type (`image/png`), given its bytes in base64.
+    /// Returns the medium of this type (`image/png`), given its bytes in base64. A video counts as audio; what is no image,
+    /// audio or video is a document.
     pub(super) fn base64(media_type: &str, data: &str) -> Self {
         let bytes = decode(data);
         if media_type.starts_with("audio/") || media_type.starts_with("video/") {
@@ -76,8 +77,9 @@ fn image_tokens(dialect: Dialect, model: &str, size: (u32, u32), low_detail: boo
     }
 }
 
-/// OpenAI (documented, 2025): newer small models count patches of 32 pixels, at most 1,536, times a factor of the model. Others count
-/// tiles of 512 pixels, after the image has been reduced to 2,048 pixels and then its shorter side to 768, and a base.
+/// OpenAI (documented, 2025): newer small models count patches of 32 pixels, at most 1,536, times a factor of the model. Others
+/// count tiles of 512 pixels, after the image has been reduced to 2,048 pixels and then its shorter side to 768, and a base;
+/// with less detail, the base alone.
 fn openai_tokens(model: &str, size: (u32, u32), low_detail: bool) -> u64 {
     if let Some((_, thousandths)) = OPENAI_PATCHES.iter().find(|(name, _)| model.contains(name)) {
         return (patches(size) * thousandths).div_ceil(1_000);
@@ -94,13 +96,13 @@ fn openai_tokens(model: &str, size: (u32, u32), low_detail: bool) -> u64 {
     base + tile * u64::from(width.div_ceil(512)) * u64::from(height.div_ceil(512))
 }
 
-/// Returns the patches of 32 pixels, after the image is reduced until there are at most 1,536.
+/// Returns the patches of 32 pixels: 1,536 if there are more, since the image is then reduced to about that many.
 fn patches((width, height): (u32, u32)) -> u64 {
     let count = |side: u32| u64::from(side.div_ceil(32));
     (count(width) * count(height)).min(1_536)
 }
 
-/// Anthropic (documented, 2025): width × height ÷ 750, after the longer side is reduced to 1,568 pixels, and at most about 1,600.
+/// Anthropic (documented, 2025): width × height ÷ 750, after the longer side is reduced to 1,568 pixels, and at most 1,600.
 fn anthropic_tokens(size: (u32, u32)) -> u64 {
     let (width, height) = shrink_longer(size, 1_568);
     (u64::from(width) * u64::from(height)).div_ceil(750).min(1_600)

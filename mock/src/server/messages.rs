@@ -67,7 +67,7 @@ struct Input {
     model: String,
     prompt: Prompt,
     tools: Value,
-    /// The schema of the reply (`output_config.format`, before `output_format`).
+    /// The schema of the reply (`output_config.format`, formerly `output_format`).
     schema: Option<Value>,
 }
 

@@ -57,8 +57,8 @@ pub struct Mock {
     pub(super) answers: Answers,
 }
 
-/// The number of times that a provider has been reset. A call that was admitted before a reset is unknown to the provider
-/// after it.
+/// The number of times that the provider has been replaced: by a reset, or because the clock went back. A call that was
+/// admitted before is unknown to the provider after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Generation(pub(super) u64);
 
@@ -112,7 +112,7 @@ impl Mock {
         }
     }
 
-    /// Accepts any key: one that no account has belongs to the first account.
+    /// Accepts any key that is not empty: one that no account has belongs to the first account.
     #[must_use]
     pub fn accepting_any_key(mut self) -> Self {
         self.keys.accept_any();
@@ -142,7 +142,8 @@ impl Mock {
         self.dialect
     }
 
-    /// Serves this many times as fast: 1 is the speed of the configuration, and with 0 nothing takes any time.
+    /// Serves this many times as fast: 1 is the speed of the configuration, and 0 serves without latency. The delays of the
+    /// faults `timeout` and `late_first_token` stay. The number must be a speed, as [`is_speed`](super::is_speed) defines it.
     pub fn set_speed(&self, speed: f64) {
         let slowdown = if speed > 0.0 { 1.0 / speed } else { 0.0 };
         self.slowdown.store(slowdown.to_bits(), Ordering::Relaxed);
@@ -217,7 +218,7 @@ impl Mock {
         self.tier
     }
 
-    /// Returns the sequence number of the next request, from zero.
+    /// Returns the sequence number of a new request, from zero; each number once until a reset.
     pub(super) fn next_request_number(&self) -> u64 {
         self.next_request_number.fetch_add(1, Ordering::Relaxed)
     }
@@ -296,7 +297,8 @@ impl Mock {
         self.clock.now()
     }
 
-    /// Sleeps until an instant of the mock's clock; returns at once if it has passed.
+    /// Sleeps for the time until an instant of the mock's clock, also if the clock is changed meanwhile; returns at once if the
+    /// instant has passed.
     pub(super) async fn sleep_until(&self, until: Instant) {
         self.sleep(until.since(self.now())).await;
     }

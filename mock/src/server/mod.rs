@@ -3,11 +3,12 @@
 //! ```text
 //!  connection     accepts connections (hyper)         ─▶ request
 //!      ▼
-//!  router         finds the endpoint (axum)           ─▶ RequestContext: wire format and account; or the
-//!                                                        response of the control plane or of a list of models
+//!  router         finds the endpoint (axum)           ─▶ RequestContext: wire format and account; or the response
+//!                                                        of the control plane, of a list of models, to `OPTIONS`, …
 //!      ▼
-//!  request        reads the body, and calls the       ─▶ ParsedRequest, or Rejection
-//!                 parser of its API: chat, messages, responses, generate_content, text_completion, embeddings, audio
+//!  request        reads a JSON body, and calls the    ─▶ ParsedRequest, a count of tokens, or Rejection
+//!                 parser of its API: chat, messages, responses, generate_content, text_completion, embeddings;
+//!                 audio reads its forms itself
 //!      ▼
 //!  admission      passes the call to the model (mock) ─▶ Decided; if admitted, an Admission, which settles the call once
 //!      ▼
@@ -28,18 +29,17 @@
 //! | `POST /v1/messages/count_tokens`, `…:countTokens`, `…/responses/input_tokens` | the number of tokens of a prompt |
 //! | `GET …/models`, `GET …/models/MODEL` | the list of models, or one of them |
 //! | `GET /health`, `GET …/health` | `{"status":"ok"}`, without authentication |
-//! | `OPTIONS` of any path | the methods, and CORS |
+//! | `OPTIONS` of any path but the control plane's | the methods, and CORS |
 //! | `/_quotalab/…`, `GET /metrics` | the control plane, if enabled ([`ControlPlane`]): see `mock/README.md` |
 //!
 //! The prefix `…` and the header with the key depend on the dialect: [`crate::wire::WireFormat::base`] and
 //! [`crate::wire::WireFormat::key_headers`].
 //!
 //! Invariants:
-//! 1. The provider model reads time only from the clock passed to [`Mock::new`]. Of tokio's clock, only sleeps and timeouts are
-//!    used.
+//! 1. The provider model gets time only from the [`Clock`] of the mock. Of tokio's clock, only sleeps and timeouts are used.
 //! 2. Every admitted call is settled exactly once, however its connection ends.
 //! 3. Every resource a client can consume is bounded: connections ([`MAX_CONNECTIONS`]), request headers (by hyper: 100
-//!    headers, about 400 KiB), bodies ([`MAX_JSON_BODY_BYTES`], together
+//!    headers, about 400 KiB; over HTTP/2 64 KiB), bodies ([`MAX_JSON_BODY_BYTES`], together
 //!    [`MAX_BODIES_BYTES`]; [`MAX_AUDIO_FORM_BYTES`]), time ([`CLIENT_TIMEOUT`]).
 
 mod aborted_reply;
@@ -104,7 +104,7 @@ pub use shared_clock::{Clock, SharedClock};
 
 use std::time::Duration;
 
-/// Returns `true` if [`Mock::set_speed`] accepts the number: 0, or within `0.001..=1_000_000`.
+/// Returns `true` if a number is a speed that [`Mock::set_speed`] may be given: 0, or within `0.001..=1_000_000`.
 #[must_use]
 pub fn is_speed(speed: f64) -> bool {
     speed == 0.0 || (1e-3..=1e6).contains(&speed)

@@ -4,7 +4,7 @@ use crate::call::{Call, Usage};
 use crate::decision::DecisionReport;
 use crate::time::Instant;
 
-/// Receives every decision and every end of a call, in order: `at` never decreases.
+/// Receives every decision and every end of an admitted call, in order: `at` decreases only if the mock's clock is set back.
 ///
 /// The provider model is locked meanwhile, so an observer must return quickly and must not call the mock.
 pub trait Observer {

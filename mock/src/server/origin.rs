@@ -8,7 +8,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use bytes::Bytes;
 
-/// The origin of a request. Every member but [`Origin::key`] is empty if the mock keeps no journal.
+/// The origin of a request. If the mock keeps no journal, [`Origin::new`] leaves every member empty; the key, and the size and
+/// the bytes of the body, are set later.
 #[derive(Debug, Default)]
 pub(super) struct Origin {
     pub(super) arrived_at: Instant,

@@ -106,8 +106,7 @@ impl RuleSet {
         }
     }
 
-    /// Returns the members of requests for chat completions that the API documents and the mock does not read; `None` if the API
-    /// ignores others.
+    /// Returns the members that a request may have besides those that the mock reads; `None` if the API ignores unknown ones.
     const fn known_members(self) -> Option<&'static [&'static str]> {
         match self {
             Self::OpenAi => Some(OPENAI_MEMBERS),
@@ -144,10 +143,10 @@ impl RuleSet {
         Ok(())
     }
 
-    /// Checks that every message has what it needs.
+    /// Checks that every message that needs a content has one, and for Groq that none has an unknown member.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for the first that has not.
+    /// [`Error::Invalid`] for the first without a content, or else for the first with an unknown member.
     pub(super) fn check_messages(self, prompt: &Prompt) -> Result<(), Error<'static>> {
         if let Some(MessagePlace { index, role }) = prompt.without_content {
             let role = role.name();
@@ -218,7 +217,8 @@ impl RuleSet {
         })
     }
 
-    /// Groq documents that it refuses log probabilities.
+    /// Checks the log probabilities: Groq documents that it refuses them, OpenAI's `top_logprobs` need `logprobs`, and there
+    /// are at most 20 of them.
     fn check_logprobs(self, parameters: &Parameters) -> Result<(), Error<'static>> {
         let Parameters { logprobs, top_logprobs, .. } = *parameters;
         if self == Self::Groq && (logprobs || top_logprobs.is_some()) {

@@ -16,7 +16,7 @@ pub(super) fn normalised(path: &str) -> Cow<'_, str> {
 /// The header of a reply to a request whose path was normalised.
 pub(super) const NOTE_HEADER: &str = "x-quotalab-note";
 
-/// Its value. B31 of the evidence: providers answer such a path with a 404.
+/// The value of [`NOTE_HEADER`].
 pub(super) const NORMALISED_NOTE: &str =
     "served although the path has slashes too many: the provider answers it with a 404";
 
@@ -28,8 +28,8 @@ pub(super) fn is_health(formats: &[&'static dyn WireFormat], path: &str) -> bool
     formats.iter().any(|format| is_prefix(format.base()))
 }
 
-/// Returns what the mock serves, for a path that it does not, and the likely mistake. The text has no characters that JSON escapes: the bases and
-/// paths of the dialects are plain.
+/// Returns what the mock serves, for a path that it does not, and the likely mistake. The text has no characters that JSON
+/// escapes: the bases and paths of the dialects are plain.
 pub(super) fn hint(formats: &[&'static dyn WireFormat], path: &str) -> String {
     let compatible = formats[0];
     let base = compatible.base();
@@ -49,7 +49,7 @@ pub(super) fn hint(formats: &[&'static dyn WireFormat], path: &str) -> String {
     hint
 }
 
-/// Returns the methods and paths of all endpoints.
+/// Returns the methods and paths of the calls that limits apply to, and of the list of models.
 fn served(formats: &[&'static dyn WireFormat]) -> Vec<String> {
     let mut served = Vec::new();
     for format in formats {
@@ -69,7 +69,7 @@ fn served(formats: &[&'static dyn WireFormat]) -> Vec<String> {
     served
 }
 
-/// The operations of the OpenAI-compatible API.
+/// The operations of the OpenAI-compatible API that limits apply to.
 const PATHS: [Operation; 6] = [
     Operation::Chat,
     Operation::Responses,
@@ -79,8 +79,8 @@ const PATHS: [Operation; 6] = [
     Operation::Audio(Task::Translate),
 ];
 
-/// Adds a hint to the body of an error, as a member beside the provider's own: its words stay as they are. A body that is no JSON object
-/// is followed by the hint.
+/// Adds a hint to the body of an error, as a member beside the provider's own: its words stay as they are. A body without a
+/// JSON object is followed by the hint.
 pub(super) fn add_hint(body: &mut String, hint: &str) {
     match body.rfind('}') {
         // The hint has no characters that JSON escapes.

@@ -4,17 +4,20 @@ use super::work_budget::WorkBudget;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
-/// Maximum number of bytes of a text.
+/// The number of bytes of a text beyond which nothing is appended.
 const MAX_BYTES: usize = 20_000;
-/// Maximum number of bytes of a pattern. A class of Unicode's characters takes three bytes in a pattern, and 5 KB when it is parsed.
+/// Maximum number of bytes of a pattern. A class of Unicode's characters takes three bytes in a pattern, and 5 KB when it is
+/// parsed.
 const MAX_PATTERN_BYTES: usize = 10_000;
 /// Maximum number of further repetitions that are tried to reach a length.
 const MAX_MORE: u32 = 10_000;
 
-/// Returns a text that matches `pattern` and has at least `min_chars` characters, if repetition makes it long enough. `None` if the pattern is not
-/// understood, too long, or its text more work than the budget has. Two `variant`s differ if the pattern has a choice that is tried.
+/// Returns a text that matches `pattern` and has at least `min_chars` characters, if repetition makes it long enough. `None` if
+/// the pattern is not understood, too long, or its text more work than the budget has. Texts of two `variant`s differ if they
+/// take another character of a class or another alternative. A text that is cut after [`MAX_BYTES`] may not match.
 ///
-/// Classes are those of ASCII, as in ECMA-262 without the flag `u`; an assertion, such as `^`, is taken to hold.
+/// Classes are those of ASCII, as in ECMA-262 without the flag `u`, unless the pattern needs those of Unicode; an assertion,
+/// such as `^`, is taken to hold.
 pub(super) fn example_of_pattern(
     pattern: &str,
     min_chars: usize,
@@ -39,7 +42,8 @@ pub(super) fn example_of_pattern(
     more.filter(|more| *more > 0).and_then(render).filter(is_long).or_else(|| render(0))
 }
 
-/// Returns the least number of further repetitions, up to `most` and [`MAX_MORE`], that `suffices`; `None` if none does. More suffice if fewer do.
+/// Returns the least number of further repetitions, up to `most` and [`MAX_MORE`], that `suffices`; `None` if none does. More
+/// suffice if fewer do.
 fn repetitions(suffices: impl Fn(u32) -> bool, most: usize) -> Option<u32> {
     let (mut least, mut most) = (0, u32::try_from(most).unwrap_or(MAX_MORE).min(MAX_MORE));
     if !suffices(most) {
@@ -105,7 +109,8 @@ fn append(hir: &Hir, more: u32, variant: usize, budget: &WorkBudget, out: &mut V
     }
 }
 
-/// Returns a character of a class: a letter or a digit if it has any.
+/// Returns the character of a class that `variant` selects, in an order that begins with letters and digits; `None` if the
+/// class has none that is valid UTF-8.
 fn one_of(class: &Class, variant: usize) -> Option<char> {
     // The ranges of a class are in order.
     let contains = |byte: u8| match class {

@@ -1,4 +1,5 @@
-//! The size of a chat request's prompt, on which limits depend. Messages are counted while they are parsed and not kept.
+//! The size of the prompt of a chat completion or of one of Anthropic's messages, on which limits depend. Messages are counted
+//! while they are parsed and not kept.
 
 use super::content::ContentSize;
 use super::text_size::TextSize;
@@ -19,7 +20,7 @@ pub(super) struct Prompt {
     pub(super) ends_with_tool_result: bool,
     /// The first message without a content that needs one.
     pub(super) without_content: Option<MessagePlace>,
-    /// The first message with a member that no provider documents, and the member.
+    /// The first message with a member that is neither read nor among [`MEMBERS`], and the member.
     pub(super) unknown_member: Option<(MessagePlace, String)>,
 }
 
@@ -76,14 +77,13 @@ struct Message {
     role: Role,
     /// `None` if it is absent or null.
     content: Option<ContentSize>,
-    /// The size of the calls of tools; `None` if there are none.
+    /// The size of the calls of tools; `None` if the member is absent or null.
     tool_calls: Option<TextSize>,
-    /// The first member that is not among [`MEMBERS`].
+    /// The first member that is neither read nor among [`MEMBERS`].
     unknown_member: Option<String>,
 }
 
-/// The members of messages that are not counted: the names that a provider gives them, and those that replies have and that
-/// clients therefore send back.
+/// The members of messages that are neither read nor refused. Replies have some of them, and clients send them back.
 const MEMBERS: [&str; 4] = ["name", "tool_call_id", "reasoning", "prefix"];
 
 impl<'de> Deserialize<'de> for Message {
@@ -121,7 +121,7 @@ impl<'de> Deserialize<'de> for Message {
     }
 }
 
-/// Returns the size of the names and arguments of a call or of several; `None` if there are none.
+/// Returns the size of the names and arguments of a call or of an array of calls; `None` if the value is neither.
 fn size_of_calls(calls: &Value) -> Option<TextSize> {
     match calls {
         Value::Array(calls) => {

@@ -5,11 +5,15 @@ use serde_json::Value;
 
 /// Returns the text of the last message of the user; `None` if the body is not JSON or has none.
 ///
-/// The message is the last of `messages` (chat, Anthropic), `input` (Responses) or `contents` (Gemini) whose role is `user` or
-/// absent; or the text of `prompt` or `input`.
+/// The message is the last of `messages` (chat, Anthropic), `input` (Responses) or `contents` (Gemini) whose role is `user`, or
+/// which has no role and no other type than `message`; or the text of `prompt` or `input`.
 pub(super) fn last_user_text(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
-    let is_user = |message: &&Value| matches!(message["role"].as_str(), Some("user") | None);
+    let is_user = |message: &&Value| match message["role"].as_str() {
+        Some(role) => role == "user",
+        // The calls of tools and their results have a type and no role in `input`.
+        None => matches!(message["type"].as_str(), None | Some("message")),
+    };
     let lists = ["messages", "input", "contents"].iter().filter_map(|name| body.get(name)?.as_array());
     let mut messages = lists.filter_map(|messages| messages.iter().rev().find(is_user));
     let text = ["prompt", "input"].iter().find_map(|name| body.get(name)?.as_str());
@@ -42,6 +46,10 @@ mod tests {
             ),
             (r#"{"input":"a"}"#, Some("a")),
             (r#"{"input":[{"role":"user","content":[{"type":"input_text","text":"a"}]}]}"#, Some("a")),
+            (
+                r#"{"input":[{"role":"user","content":"a"},{"type":"function_call","name":"f"},{"type":"function_call_output","output":"b"}]}"#,
+                Some("a"),
+            ),
             (r#"{"prompt":"a"}"#, Some("a")),
             (
                 r#"{"contents":[{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"text":"b"}]}]}"#,

@@ -9,6 +9,7 @@ use crate::config::Dialect;
 use crate::wire::truth::{self, TruthHeader};
 use crate::wire::{Error, Operation};
 use axum::body::{Body, HttpBody as _};
+use axum::http::header::CONTENT_ENCODING;
 use axum::http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -44,7 +45,8 @@ pub(super) enum Request {
 /// Reads and parses a request.
 ///
 /// # Errors
-/// As [`body::read`] and [`coding::decode`], and those of the operation's parser.
+/// As [`body::read`] and [`coding::decode`], those of the operation's parser, and [`Error::Invalid`] for a malformed truth
+/// header.
 pub(super) async fn read(
     context: &mut RequestContext,
     operation: Operation,
@@ -54,8 +56,12 @@ pub(super) async fn read(
 ) -> Result<Request, Rejection<'static>> {
     let announced_length = body.size_hint().lower();
     let read = body::read(body, &context.mock.bodies).await;
-    // If the body cannot be read, its announced length identifies the attempts of one request.
+    // If the body cannot be read, its announced length identifies the attempts of one job.
     let body = read.inspect_err(|_| context.set_fingerprint(&announced_length.to_be_bytes()))?;
+    if headers.contains_key(CONTENT_ENCODING) {
+        // Stays if the body cannot be decoded.
+        context.set_fingerprint(&body);
+    }
     let body = coding::decode(headers, body)?;
     context.set_body(&body);
     let request = parse(operation, &body, &scope)?;
@@ -169,7 +175,7 @@ impl Members {
         Ok(self.take::<String>(name)?.map(|text| Text(text.into())))
     }
 
-    /// Takes the member with one of two names.
+    /// Takes the member with one of two names: the first that is there.
     ///
     /// # Errors
     /// [`Error::Invalid`] if it has another type.
@@ -181,7 +187,7 @@ impl Members {
         self.take_either(name, other).map(|value| from_value(name, value)).transpose()
     }
 
-    /// Takes the member with one of two names, of any type.
+    /// Takes the member with one of two names, of any type: the first that is there.
     pub(super) fn take_either(&mut self, name: &str, other: &str) -> Option<Value> {
         let first = self.take_value(name);
         first.or_else(|| self.take_value(other))

@@ -164,8 +164,8 @@ impl Responder {
         }
     }
 
-    /// Returns the finish reason of a completion: [`Finish::Length`] if [`Service::at_max_tokens`] is set for a text that is not aborted. JSON,
-    /// tool calls and transcripts are never shortened, because a part of them could not be parsed.
+    /// Returns the finish reason of a completion: [`Finish::Length`] if [`Service::at_max_tokens`] is set for a text that is
+    /// not aborted. JSON, tool calls and transcripts are never shortened, because a part of them could not be parsed.
     const fn finish_reason(&self, service: &Service) -> Finish {
         match self.content {
             // Embeddings have no text that could be too long.
@@ -216,8 +216,9 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
-/// Returns the wait that a reply announces, in its headers or, for Gemini, in its body alone, in whole seconds rounded down. `None` if it announces
-/// none, or if no wait helps because the call exceeds the limit itself.
+/// Returns the wait that a reply announces, in its headers or, for Gemini, in its body alone: the exact wait of the decision,
+/// or the whole seconds of `retry-after` if they are longer. `None` if it announces none, or if no wait helps because the call
+/// exceeds the limit itself.
 fn announced_wait(report: &DecisionReport, reply: &Reply) -> Option<Nanos> {
     if matches!(report.decision, Decision::Refused(Denial { oversize: true, .. })) {
         return None;

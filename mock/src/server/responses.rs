@@ -92,7 +92,7 @@ impl Input {
     }
 }
 
-/// Checks the parameters, and refuses members that the API does not document.
+/// Checks the parameters, and refuses members that the API does not document, if its provider does.
 fn check_rest(
     members: &Members,
     parameters: &Parameters,
@@ -101,16 +101,18 @@ fn check_rest(
     let is_unknown = |name: &&String| !KNOWN_MEMBERS.contains(&name.as_str());
     let rest = members.rest();
     if let Some(name) = rest.iter().find(is_unknown) {
-        return match scope.dialect {
+        match scope.dialect {
             // Captured, 2025-08.
-            Dialect::Groq => Err(invalid(format!("unknown field `{name}` in request body"))),
-            Dialect::OpenAi | Dialect::Azure => Err(member(
-                format!("Unknown parameter: '{name}'."),
-                Some(name.clone()),
-                Some("unknown_parameter"),
-            )),
-            _ => Ok(()),
-        };
+            Dialect::Groq => return Err(invalid(format!("unknown field `{name}` in request body"))),
+            Dialect::OpenAi | Dialect::Azure => {
+                return Err(member(
+                    format!("Unknown parameter: '{name}'."),
+                    Some(name.clone()),
+                    Some("unknown_parameter"),
+                ));
+            }
+            _ => {}
+        }
     }
     RuleSet::compatible(scope.dialect).check(parameters)
 }

@@ -36,7 +36,7 @@ impl Endpoints {
         if mock.has_control_plane() {
             router = router.merge(control::router(&mock));
         }
-        // A wrong method on `/health` gets the error that the dialect has for unknown paths, not axum's empty 405.
+        // A wrong method on `/health` gets the 405 of the dialect, not axum's empty one.
         let router = router
             .fallback(handle_dialect_request)
             .method_not_allowed_fallback(handle_dialect_request)
@@ -80,7 +80,7 @@ async fn health() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], "{\"status\":\"ok\"}\n")
 }
 
-/// Answers a request whose path begins like that of a route, but is none.
+/// Answers a request whose path begins like that of a route but is none, or whose method the route does not have.
 async fn handle_dialect_request(State(mock): State<Arc<Mock>>, request: Request) -> Response {
     answer_dialect_request(mock, request, None).await
 }
@@ -167,8 +167,9 @@ async fn answer_endpoint(
     }
 }
 
-/// Returns the wire format that serves a path, and its endpoint: of several, the one whose headers the request has. If no format serves it,
-/// returns the format that the path or the headers belong to, which answers with the error, and no endpoint.
+/// Returns the wire format that serves a path, and its endpoint: of several, the one whose headers the request has, or else the
+/// first. If no format serves it, returns the format that the path or the headers belong to, which answers with the error, and
+/// no endpoint.
 fn find_endpoint<'p>(
     formats: &'static [&'static dyn WireFormat],
     path: &'p str,

@@ -1,9 +1,10 @@
 //! A JSON value that satisfies a JSON Schema.
 //!
-//! These keywords are followed: `$ref` within the schema, `const`, `enum`, `allOf`, the first alternative of `anyOf` and `oneOf`, `type`;
-//! `properties`, `required`, `minProperties`; `items`, `prefixItems`, `minItems`, `maxItems`, `uniqueItems`; `minLength`,
-//! `maxLength`, `pattern`, `format`; `minimum`, `maximum`, both exclusive ones, `multipleOf`. Others (`not`, `if`, `contains`,
-//! `patternProperties`, …) are ignored, so the value may violate them; so may one of a schema that contradicts itself.
+//! These keywords are followed: `$ref` within the schema, `const`, `enum`, `allOf`, the first alternative of `anyOf` and
+//! `oneOf`, `type`; `properties`, `required`, `minProperties`, and `additionalProperties` for members that these demand;
+//! `items`, `prefixItems`, `minItems`, `maxItems`, `uniqueItems`; `minLength`, `maxLength`, `pattern`, `format`; `minimum`,
+//! `maximum`, both exclusive ones, `multipleOf`. Others (`not`, `if`, `contains`, `patternProperties`, …) are ignored, so the
+//! value may violate them; so may one of a schema that contradicts itself.
 
 use super::pattern_example::example_of_pattern;
 use super::work_budget::{WorkBudget, text_size};
@@ -11,11 +12,11 @@ use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-/// Maximum depth of a value of a schema that refers to itself: beyond it only required members are made.
+/// The depth from which on only required members are made, since a schema may refer to itself.
 const MAX_OPTIONAL_DEPTH: usize = 6;
-/// Maximum depth of any value.
+/// The depth at which every value is `null`.
 const MAX_DEPTH: usize = 60;
-/// Maximum number of items or characters that a minimum asks for. A larger minimum is not satisfied.
+/// Maximum number of items, members or characters that a minimum asks for. A larger minimum is not satisfied.
 const MAX_SIZE: u64 = 10_000;
 /// Maximum number of steps for one value, as [`WorkBudget`] counts them: less than a second. Further values are `null`.
 const MAX_STEPS: usize = 300_000;
@@ -35,7 +36,8 @@ struct Example<'s> {
 }
 
 impl Example<'_> {
-    /// Returns a value. Those of two `variant`s differ if the schema has several values.
+    /// Returns a value. Numbers, strings and elements of `enum` of two `variant`s differ if the schema allows it; `variant` has
+    /// no effect on arrays and objects.
     fn value(&self, schema: &Value, variant: usize, depth: usize) -> Value {
         if depth >= MAX_DEPTH {
             return Value::Null;
@@ -77,8 +79,8 @@ impl Example<'_> {
         Cow::Owned(merged.into())
     }
 
-    /// Returns the schemas that hold together with a schema, each once: itself, the one to which it refers, those of its `allOf` and the
-    /// first of its alternatives, each followed by its own.
+    /// Returns the schemas that hold together with a schema, each once: itself, the one to which it refers, those of its
+    /// `allOf` and the first of its alternatives, each followed by its own.
     fn parts<'v>(&'v self, schema: &'v Value) -> Vec<&'v Map<String, Value>> {
         let (mut parts, mut known, mut open) = (Vec::new(), BTreeSet::new(), vec![schema]);
         while let Some(schema) = open.pop() {
@@ -103,7 +105,8 @@ impl Example<'_> {
         parts
     }
 
-    /// Adds the keywords of `others`. Of a keyword that both have, the stricter value counts; properties and required names are joined.
+    /// Adds the keywords of `others`. Of a bound that both have, the stricter counts; properties and required names are joined;
+    /// of any other keyword the one of `members` counts.
     fn merge(&self, members: &mut Map<String, Value>, others: &Map<String, Value>) {
         for (word, value) in others {
             // Definitions are looked up in the whole schema.
@@ -124,9 +127,11 @@ impl Example<'_> {
                     }
                 }
                 (Some(Value::Array(known)), "required", Value::Array(more)) => known.extend_from_slice(more),
-                (Some(known), "minLength" | "minItems" | "minimum" | "exclusiveMinimum", more)
-                    if more.as_f64() > known.as_f64() =>
-                {
+                (
+                    Some(known),
+                    "minLength" | "minItems" | "minProperties" | "minimum" | "exclusiveMinimum",
+                    more,
+                ) if more.as_f64() > known.as_f64() => {
                     *known = more.clone();
                 }
                 (Some(known), "maxLength" | "maxItems" | "maximum" | "exclusiveMaximum", more)
@@ -185,7 +190,8 @@ impl Example<'_> {
         Value::Object(object)
     }
 
-    /// Returns a string with the pattern, the format and the length of a schema.
+    /// Returns a string with the pattern of a schema (and its least length, if repetition makes it long enough), or else with its
+    /// format, or else with its length.
     fn string(&self, schema: &Value, variant: usize) -> Value {
         let least = usize::try_from(schema["minLength"].as_u64().unwrap_or(0).min(MAX_SIZE)).unwrap_or(0);
         if !self.budget.charge(text_size(least)) {
@@ -229,7 +235,7 @@ fn type_of(schema: &Value) -> &str {
     })
 }
 
-/// Returns a text of at least `least` characters, and not more than the schema allows.
+/// Returns a text of at least `least` characters, and not more than the schema allows unless the digits of `variant` need more.
 fn of_length(schema: &Value, least: usize, variant: usize) -> String {
     let most = usize::try_from(schema["maxLength"].as_u64().unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
     let suffix = if variant == 0 { String::new() } else { variant.to_string() };
@@ -260,7 +266,7 @@ fn of_format(format: &str, variant: usize) -> Option<String> {
     })
 }
 
-/// Returns a number within the bounds of a schema.
+/// Returns a number within the bounds of a schema if it finds one; large `variant`s may exceed them.
 fn number(schema: &Value, variant: usize, is_whole: bool) -> Value {
     let step = schema["multipleOf"].as_f64().filter(|step| *step > 0.0);
     let step = match step {

@@ -20,7 +20,7 @@ struct Inner {
     members: Mutex<Vec<Weak<Mock>>>,
 }
 
-/// Maximum time by which a clock is ahead of its start or behind it: 200 years. The offset then fits into 64 bits.
+/// The largest offset of a clock, ahead or back: 200 years, in nanoseconds. It fits into 64 bits.
 const MAX_OFFSET_NS: i128 = 200 * 366 * 86_400_000_000_000;
 
 impl SharedClock {
@@ -30,7 +30,7 @@ impl SharedClock {
         Self(Arc::new(Inner { clock, offset_ns: AtomicI64::new(0), members: Mutex::default() }))
     }
 
-    /// Adds a mock that is reset with the others.
+    /// Adds a mock that is reset and set back with the others.
     pub(super) fn add(&self, mock: &Arc<Mock>) {
         self.members().push(Arc::downgrade(mock));
     }
@@ -45,8 +45,8 @@ impl SharedClock {
         }
     }
 
-    /// Advances the clock, to 200 years after its start at most. Replies in progress still take the real time planned for them; a stream sends what became
-    /// due.
+    /// Advances the clock; its offset is at most 200 years. Replies in progress still take the real time planned for them; a
+    /// stream sends what became due.
     pub(super) fn advance(&self, by: Nanos) {
         self.shift(i128::from(by.0));
     }

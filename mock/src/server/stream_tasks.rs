@@ -10,7 +10,7 @@ use std::task::Poll;
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The tasks that hyper has started for one connection and that have not been taken over by it.
+/// The tasks that hyper has started for one connection and that [`StreamTasks::run`] has not taken over.
 #[derive(Clone, Default)]
 pub(super) struct StreamTasks(Arc<Mutex<Vec<Task>>>);
 

@@ -64,7 +64,7 @@ pub(super) struct InputText {
 }
 
 impl InputText {
-    /// Returns the text; `None` if the value is none.
+    /// Returns the text; `None` if the value is neither a string nor an array of tokens, or is an empty array.
     fn new(content: Value) -> Option<Self> {
         let size = match &content {
             Value::String(text) => TextSize::of(text),
@@ -99,8 +99,8 @@ pub(super) fn texts(value: Value) -> Result<Vec<InputText>, Error<'static>> {
     texts.ok_or_else(|| invalid("expected a string, an array of strings, or an array of tokens"))
 }
 
-/// The most completions of one request: OpenAI's maximum of `n`, for each of as many prompts as one reply can list.
+/// The most completions of one request, of all its prompts together. Not documented: it bounds the size of a reply.
 const MAX_CHOICES: u32 = 2_048;
 
-/// Documented by OpenAI; assumed of others.
+/// The `max_tokens` of a request that has none: documented by OpenAI, assumed of others.
 const DEFAULT_MAX_TOKENS: u32 = 16;

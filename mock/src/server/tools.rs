@@ -108,11 +108,11 @@ pub(super) fn openai(tools: Value) -> Result<Vec<Function>, Error<'static>> {
     Ok(tools.unwrap_or_default().into_iter().filter_map(|tool| tool.function).collect())
 }
 
-/// Reads the functions among the tools of a response or of one of Anthropic's messages: those with a name and a schema. A tool of
-/// Anthropic's own has a name too, and a type.
+/// Reads the functions among the tools of a response or of one of Anthropic's messages: those with an `input_schema`, or of the
+/// type `function` or `custom`. A tool of Anthropic's own has another type.
 ///
 /// # Errors
-/// [`Error::Invalid`] if they are no array of objects.
+/// [`Error::Invalid`] if they are no array, or if a function has no name.
 pub(super) fn flat(tools: Value) -> Result<Vec<Function>, Error<'static>> {
     let tools: Option<Vec<Value>> = from_value("tools", tools)?;
     let is_function = |tool: &Value| {
@@ -139,7 +139,8 @@ pub(super) fn gemini(tools: Value) -> Result<Vec<Function>, Error<'static>> {
 /// Reads the format of a chat completion (`response_format`) or of a response (`text.format`); `None` for plain text.
 ///
 /// # Errors
-/// [`Error::Invalid`] if its type is unknown or its schema is missing.
+/// [`Error::Invalid`] if its type is missing or unknown, or if neither `json_schema` nor `schema` is an object where the type
+/// needs one.
 pub(super) fn response_format(mut format: Value) -> Result<Option<ResponseFormat>, Error<'static>> {
     match format["type"].as_str() {
         None if format.is_null() => Ok(None),

@@ -23,7 +23,7 @@ impl WorkBudget {
 
     /// Charges a copy of a value, as [`WorkBudget::charge`] does.
     pub(super) fn charge_copy(&self, value: &Value) -> bool {
-        // Its size is not counted in vain.
+        // If nothing is left, the size is not counted.
         !self.is_exhausted() && self.charge(size(value))
     }
 

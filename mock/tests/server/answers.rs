@@ -89,6 +89,8 @@ async fn a_sequence_answers_one_request_after_another() {
     assert_eq!(statuses, [503, 429, 200, 200, 429, 200]);
     assert_eq!(replies[3].json()["choices"][0]["message"]["content"], "fine");
     assert_eq!(replies[4].header("retry-after"), Some("2"));
+    mock.post_json("/_quotalab/answers", &json!({ "sequence": [503] })).await;
+    assert_eq!([ask(&mock, "hi", "").await.status, ask(&mock, "hi", "").await.status], [503, 200]);
 }
 
 #[tokio::test]

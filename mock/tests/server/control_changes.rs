@@ -175,6 +175,7 @@ async fn faults_affect_a_model_an_account_a_path_or_the_nth_request() {
         (json!({ "fault": "503", "nth": 2, "next": 2 }), [200, 503, 503]),
         (json!({ "sequence": [503, 429, "ok"] }), [503, 429, 200]),
         (json!({ "sequence": ["ok", { "throttle": "2s" }] }), [200, 429, 200]),
+        (json!({ "sequence": [503] }), [503, 200, 200]),
         (json!({ "sequence": [503, "ok"], "next": 3 }), [503, 200, 503]),
         (json!({ "sequence": [503, "ok"], "for": "1h" }), [503, 200, 503]),
     ] {

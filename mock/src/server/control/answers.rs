@@ -81,7 +81,7 @@ fn parse_all(mock: &Mock, rules: &[Value]) -> Result<Vec<Rule>, Error> {
     rules.iter().map(|rule| parse_rule(mock, rule)).collect()
 }
 
-/// The same with the problem and the remedy as text.
+/// Parses rules. An error is the problem and the remedy as texts.
 pub(in crate::server) fn answer_rules(mock: &Mock, rules: &[Value]) -> Result<Vec<Rule>, (String, String)> {
     parse_all(mock, rules).map_err(|error| (error.message, error.help))
 }
@@ -89,6 +89,7 @@ pub(in crate::server) fn answer_rules(mock: &Mock, rules: &[Value]) -> Result<Ve
 fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
     let spec =
         RuleSpec::deserialize(rule).map_err(|error| Error::new(shortened(&error.to_string()), HELP))?;
+    let is_sequence = spec.sequence.is_some();
     let steps = match (spec.sequence, spec.answer.is_empty()) {
         (Some(steps), true) if !steps.is_empty() => {
             steps.iter().map(parse_answer).collect::<Result<Vec<_>, _>>()?
@@ -111,7 +112,7 @@ fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
         (None, Some(text)) => Some(PromptPattern::Is(text)),
         _ => return Err(Error::new("both `prompt` and `prompt_is` are given", HELP)),
     };
-    let once = (steps.len() > 1).then_some(steps.len() as u64);
+    let once = is_sequence.then_some(steps.len() as u64);
     Ok(Rule {
         spec: rule.clone(),
         scope: names::scope(mock, spec.account.as_deref(), spec.model.as_deref(), spec.path)?,
@@ -122,7 +123,8 @@ fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
     })
 }
 
-/// Parses an answer: `"ok"` for the default, a status or the name of a fault, or an object with exactly one member.
+/// Parses an answer: `"ok"` or 200 for the default, `"echo"`, a status or the name of a fault, or an object with exactly one
+/// member.
 fn parse_answer(answer: &Value) -> Result<Answer, Error> {
     let unknown = || Error::new(format!("unknown answer {}", shortened(&answer.to_string())), HELP);
     let (name, value) = match answer {

@@ -40,7 +40,7 @@ pub(super) trait Input: DeserializeOwned {
     const EMPTY: Option<fn() -> Self> = None;
 }
 
-/// Extracts a JSON object from the body, whatever its content type: [`super::guard`] has checked that no form of a page in a
+/// Extracts a JSON value from the body, whatever its content type: [`super::guard`] has checked that no form of a page in a
 /// browser can have sent it.
 pub(super) struct JsonBody<T>(pub(super) T);
 

@@ -25,7 +25,7 @@ pub(super) struct Injection {
     fault: Option<Value>,
     /// The faults of one request after another, where `"ok"` is none. It is used once, or repeated if `next` or `for` is given.
     sequence: Option<Vec<Value>>,
-    /// The number of requests that it affects; unlimited if absent.
+    /// The number of requests that it affects; unlimited if absent, unless `nth` or `sequence` is given.
     next: Option<NonZeroU64>,
     /// The first request that it affects, from one: that alone, unless `next` or `sequence` is given.
     nth: Option<NonZeroU64>,
@@ -68,6 +68,7 @@ pub(super) async fn inject(
     State(mock): State<Arc<Mock>>,
     JsonBody(injection): JsonBody<Injection>,
 ) -> Result<Json<Value>, Error> {
+    let is_sequence = injection.sequence.is_some();
     let (spec, sequence) = match (injection.fault, injection.sequence) {
         (Some(spec), None) => (spec.clone(), vec![Some(parse(&spec)?)]),
         (None, Some(steps)) if !steps.is_empty() && steps.len() <= MAX_STEPS => {
@@ -79,10 +80,10 @@ pub(super) async fn inject(
         }
         _ => return Err(Error::new("either a fault or a sequence is expected", Injection::HELP)),
     };
-    let once = match (sequence.len(), injection.duration) {
-        (1, _) => injection.nth.map(|_| 1),
-        (steps, None) => Some(steps as u64),
-        (_, Some(_)) => None,
+    let once = match (is_sequence, injection.duration) {
+        (false, _) => injection.nth.map(|_| 1),
+        (true, None) => Some(sequence.len() as u64),
+        (true, Some(_)) => None,
     };
     let remaining = injection.next.map(NonZeroU64::get).or(once);
     let scope =

@@ -4,7 +4,7 @@
 //! A page of another origin can send requests to loopback. They differ from those of a program: browsers add `Origin` and
 //! `Sec-Fetch-Site` (Fetch, section 3.2; W3C Fetch Metadata); a page that reaches the mock by DNS rebinding names its own
 //! domain in `Host`; a form cannot send JSON or a header of its own; and a script that does so has to send a preflight first,
-//! which is not answered.
+//! which is refused.
 
 use super::error::Error;
 use crate::server::Mock;
@@ -49,8 +49,8 @@ fn is_equal(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && difference == 0
 }
 
-/// Checks that the request names this machine: by an address or as `localhost`. A page that reaches the mock by DNS
-/// rebinding names its own domain.
+/// Checks that the request names the host by an address or as `localhost`. A page that reaches the mock by DNS rebinding names
+/// its own domain.
 fn check_host(request: &Request) -> Result<(), Error> {
     let in_uri = request.uri().authority().map(|authority| authority.as_str());
     // HTTP/2 has the host in the URI (RFC 9113, section 8.3.1).

@@ -7,7 +7,8 @@ use axum::response::IntoResponse;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-/// Returns requests by account, model and outcome, replies by status and their times, every limit and what remains of it, the injected faults and the clock.
+/// Returns requests by account, model and outcome, replies by status and their times, every limit and what remains of it, the
+/// number of injected faults, and the clock.
 pub(super) async fn metrics(State(mock): State<Arc<Mock>>) -> impl IntoResponse {
     let mut out = String::new();
     write_family(&mut out, "requests_total", "counter", "Requests received, by their outcome.");

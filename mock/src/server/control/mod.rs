@@ -6,7 +6,7 @@
 //!  GET  /_quotalab/verdict   whether the clients retried  POST /_quotalab/limits   {"rpd": "2 left"}
 //!                            correctly                    POST /_quotalab/settings {"speed": 0}
 //!  GET, POST, DELETE /_quotalab/faults   injected faults  GET  /metrics            for Prometheus
-//!  GET, POST, DELETE /_quotalab/answers  answers to set
+//!  GET, POST, DELETE /_quotalab/answers  answers that are set
 //! ```
 //!
 //! It requires no API key and returns none. Any program on this machine can read and change everything, and on a network any
@@ -44,8 +44,8 @@ pub enum ControlPlane {
     Disabled,
     /// Its paths are unknown; a journal is kept, for the access log and the verdict at the end.
     JournalOnly,
-    /// It is served under `/_quotalab/`, and metrics under `/metrics`, to every program that can connect and names this machine
-    /// as the host: for loopback.
+    /// It is served under `/_quotalab/`, and metrics under `/metrics`, to every program that can connect and names the host by
+    /// an address or as `localhost`: for loopback.
     Enabled,
     /// The same, to every program that sends this token as `Authorization: Bearer …`.
     WithToken(Arc<str>),
@@ -113,7 +113,7 @@ const ENDPOINTS: [&str; 16] = [
     "GET /metrics",
 ];
 
-/// Maximum size of a request body in bytes.
+/// Maximum size of a request body in bytes, except for answers.
 const MAX_BODY_BYTES: usize = 64 << 10;
 
 /// Maximum size of a request body with answers in bytes.

@@ -51,7 +51,7 @@ impl Input for Reset {
     const EMPTY: Option<fn() -> Self> = Some(Self::default);
 }
 
-/// Resets every mock of the process, with the clock, or the limits of an account.
+/// Resets every mock that shares the clock, and the clock, or the limits of an account of this mock.
 pub(super) async fn reset(
     State(mock): State<Arc<Mock>>,
     JsonBody(Reset { account }): JsonBody<Reset>,

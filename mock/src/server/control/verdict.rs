@@ -42,9 +42,9 @@ struct Verdict {
     retries: u64,
     /// Requests that may be retries before a wait was over, or jobs of their own.
     unclear: u64,
-    /// Refused jobs that are expected to be retried.
+    /// Jobs that have failed, with fewer attempts than expected, and may still be retried.
     pending: u64,
-    /// Requests that are in the journal no more, and were not checked.
+    /// Requests, selected or not, that are in the journal no more, and were not checked.
     evicted: u64,
     counts: Map<String, Value>,
     findings: Vec<Value>,
@@ -103,7 +103,7 @@ pub(super) async fn verdict(
     Ok(Json(to_json(&mock, selection)).into_response())
 }
 
-/// Returns the selected entries of the journal, and the number of those that are in it no more.
+/// Returns the selected entries of the journal, and the number of all requests, selected or not, that are in it no more.
 fn selected(mock: &Mock, selection: Selection) -> (Vec<Entry>, u64) {
     let selected = mock.journal(|journal| {
         let entries = journal.entries().filter(|entry| selection.contains(entry)).cloned();
