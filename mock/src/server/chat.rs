@@ -49,6 +49,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
     let (functions, format) = (tools::openai(tools)?, tools::response_format(response_format)?);
     let content = ReplyContent::new(functions, &tool_choice, format, prompt.ends_with_tool_result)?;
     let usage_chunk = StreamOptions::usage_chunk(chat.stream_options);
+    let reasoning = chat.parameters.reasoning.reasoning(scope.dialect, content != ReplyContent::Text)?;
     Ok(ParsedRequest {
         prompt_tokens: prompt.size.tokens(scope.dialect, &model),
         max_tokens,
@@ -61,6 +62,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
         shape: Shape {
             choices,
             logprobs: chat.parameters.logprobs,
+            reasoning,
             stop_texts: chat.parameters.stop.into_texts(),
             ..Shape::default()
         },
@@ -131,8 +133,16 @@ impl<'de> ChatBody<'de> {
                 parameters.logprobs = members.next_value::<Option<bool>>()?.unwrap_or_default();
             }
             "top_logprobs" => parameters.top_logprobs = members.next_value()?,
+            // Not every provider knows these.
             other => {
-                members.next_value::<IgnoredAny>()?;
+                let reasoning = &mut parameters.reasoning;
+                match other {
+                    "reasoning_effort" => reasoning.effort = members.next_value()?,
+                    "reasoning_format" => reasoning.format = members.next_value()?,
+                    "include_reasoning" => reasoning.include = members.next_value()?,
+                    "reasoning" => reasoning.options = members.next_value()?,
+                    _ => _ = members.next_value::<IgnoredAny>()?,
+                }
                 parameters.others.push(other.to_owned());
             }
         }

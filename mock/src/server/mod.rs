@@ -77,6 +77,7 @@ mod paths;
 mod pattern_example;
 mod prompt;
 mod prompt_text;
+mod reasoning;
 mod reply_content;
 mod request;
 mod responder;

@@ -5,6 +5,7 @@ use super::known_members::{
     ANTHROPIC_MEMBERS, GEMINI_MEMBERS, GROQ_MEMBERS, MISTRAL_MEMBERS, OPENAI_MEMBERS, READ_MEMBERS,
 };
 use super::prompt::{MessagePlace, Prompt};
+use super::reasoning::ReasoningMembers;
 use super::request::invalid;
 use crate::config::Dialect;
 use crate::wire::Error;
@@ -22,6 +23,7 @@ pub(super) struct Parameters {
     pub(super) stop: StopTexts,
     pub(super) logprobs: bool,
     pub(super) top_logprobs: Option<u32>,
+    pub(super) reasoning: ReasoningMembers,
     pub(super) has_tools: bool,
     /// `true` if the request demands the call of a tool.
     pub(super) needs_tool: bool,

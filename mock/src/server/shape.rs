@@ -1,7 +1,9 @@
 //! The API that a request uses and the options that change the shape of its reply: the owned form of [`ReplyShape`].
 
 use crate::call::Truth;
-use crate::wire::{Api, EmbeddingsRequest, ReplyShape, ResponsesRequest, seed_of_choice, tokens_before_stop};
+use crate::wire::{
+    Api, EmbeddingsRequest, Reasoning, ReplyShape, ResponsesRequest, seed_of_choice, tokens_before_stop,
+};
 
 /// The API and the options of a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,6 +12,8 @@ pub(super) struct Shape {
     /// The number of the choices, at least one.
     pub(super) choices: u32,
     pub(super) logprobs: bool,
+    /// The reasoning before each answer; `None` if the request asks for none.
+    pub(super) reasoning: Option<Reasoning>,
     /// The texts that end the completion.
     pub(super) stop_texts: Vec<String>,
     /// The index of the text that ends it; `None` if none occurs in it.
@@ -40,6 +44,7 @@ impl Default for Shape {
             api: RequestApi::Completion,
             choices: 1,
             logprobs: false,
+            reasoning: None,
             stop_texts: Vec::new(),
             stopped_by: None,
         }
@@ -47,15 +52,17 @@ impl Default for Shape {
 }
 
 impl Shape {
-    /// Ends the completions at the first of the stop texts in any of them: reduces the tokens that the model writes.
+    /// Ends the completions at the first of the stop texts in any of their answers: reduces the tokens that the model writes.
     pub(super) fn stop(&mut self, request_number: u64, max_tokens: Option<u32>, truth: &mut Truth) {
         let written = truth.completion_tokens.min(max_tokens.unwrap_or(u32::MAX)).min(MAX_SEARCHED_TOKENS);
-        let tokens = written / self.choices;
+        let written = written / self.choices;
+        let tokens = written - self.reasoning.map_or(0, |reasoning| reasoning.tokens(written));
         let found = (0..self.choices).filter_map(|choice| {
             tokens_before_stop(seed_of_choice(request_number, choice), tokens, &self.stop_texts)
         });
         if let Some((before, stop_text)) = found.min() {
-            truth.completion_tokens = before * self.choices;
+            let written = self.reasoning.map_or(before, |reasoning| reasoning.with_answer(before));
+            truth.completion_tokens = written * self.choices;
             self.stopped_by = Some(stop_text);
         }
     }
@@ -70,7 +77,8 @@ impl Shape {
             RequestApi::Embeddings(request) => Api::Embeddings(request),
         };
         let stop_text = self.stopped_by.map(|index| self.stop_texts[index].as_str());
-        ReplyShape { api, choices: self.choices, logprobs: self.logprobs, usage_chunk, stop_text }
+        let Self { choices, logprobs, reasoning, .. } = *self;
+        ReplyShape { api, choices, logprobs, usage_chunk, stop_text, reasoning }
     }
 }
 

@@ -2,6 +2,7 @@
 //! headers and errors.
 
 use super::embeddings::EmbeddingsRequest;
+use super::reasoning::Reasoning;
 use super::responses::ResponsesRequest;
 
 /// The API that a request uses.
@@ -32,12 +33,25 @@ pub struct ReplyShape<'a> {
     pub usage_chunk: bool,
     /// The text in the request that ended the completion; `None` if none did.
     pub stop_text: Option<&'a str>,
+    /// The reasoning before the answer of each choice of a chat completion; `None` if there is none.
+    pub reasoning: Option<Reasoning>,
 }
 
 impl ReplyShape<'_> {
     /// One completion without log probabilities.
-    pub const PLAIN: Self =
-        Self { api: Api::Completion, choices: 1, logprobs: false, usage_chunk: false, stop_text: None };
+    pub const PLAIN: Self = Self {
+        api: Api::Completion,
+        choices: 1,
+        logprobs: false,
+        usage_chunk: false,
+        stop_text: None,
+        reasoning: None,
+    };
+
+    /// Returns the reasoning tokens of each choice of a completion of `total` tokens.
+    pub(super) fn reasoning_tokens(&self, total: u32) -> u32 {
+        self.reasoning.map_or(0, |reasoning| reasoning.tokens(total / self.choices))
+    }
 
     /// Returns the completion tokens of a choice: an equal part of `total`, of which the first choices have the remainder.
     pub(super) const fn tokens_of_choice(&self, total: u32, index: u32) -> u32 {

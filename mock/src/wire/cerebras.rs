@@ -153,6 +153,7 @@ fn flat_body(message: &str, kind: &str, param: Member<'_>, code: &str) -> String
 
 /// The last chunk always has the usage and the times (captured, 2026). A real chunk has several tokens; here it has one.
 const FORMAT: CompletionFormat = CompletionFormat {
+    reasoning: Some("reasoning"),
     completion: |completion, service, _| time_info(completion, service),
     last_chunk: |chunk, service, context| {
         time_info(CompletionFormat::usage_on_last_chunk(chunk, service, context), service)

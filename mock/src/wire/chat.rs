@@ -9,6 +9,7 @@ use super::format::Context;
 use super::ids;
 use super::json::{Object, Seconds};
 use super::logprobs;
+use super::reasoning::{Reasoning, ReasoningPlace, THINK};
 use super::transcript::Transcript;
 use crate::call::Usage;
 use crate::decision::Service;
@@ -80,8 +81,10 @@ pub struct CompletionFormat {
     pub(super) message: fn(Object, &Context<'_>) -> Object,
     /// The member `logprobs` of every choice.
     pub(super) logprobs: OptionalNull,
+    /// The member of a message, or of the difference in a chunk, with the text of the reasoning; `None` if it is not sent.
+    pub(super) reasoning: Option<&'static str>,
     /// Adds the members of the object `usage`.
-    pub(super) usage: fn(Object, &Service) -> Object,
+    pub(super) usage: fn(Object, &Service, &Context<'_>) -> Object,
     /// Adds members of a whole completion, after its usage.
     pub(super) completion: fn(Object, &Service, &Context<'_>) -> Object,
     /// Adds members of every chunk, before its choices.
@@ -102,6 +105,7 @@ impl CompletionFormat {
         id: ids::uuid_completion,
         message: |message, _| message,
         logprobs: None,
+        reasoning: None,
         usage: plain_usage,
         completion: |completion, _, _| completion,
         chunk: |chunk, _| chunk,
@@ -112,26 +116,33 @@ impl CompletionFormat {
     };
 
     /// A [`last_chunk`](Self::last_chunk) that always has the usage, without times.
-    pub(super) fn usage_on_last_chunk(chunk: Object, service: &Service, _: &Context<'_>) -> Object {
-        chunk.object("usage", |usage| plain_usage(usage, service))
+    pub(super) fn usage_on_last_chunk(chunk: Object, service: &Service, context: &Context<'_>) -> Object {
+        chunk.object("usage", |usage| plain_usage(usage, service, context))
     }
 }
 
 /// Adds the members of the object `usage` that all providers send: the tokens, without times.
-fn plain_usage(object: Object, service: &Service) -> Object {
+fn plain_usage(object: Object, service: &Service, context: &Context<'_>) -> Object {
     let usage = service.usage;
     let object = object
         .member("prompt_tokens", &usage.prompt_tokens)
         .member("completion_tokens", &usage.completion_tokens)
         .member("total_tokens", &usage.total());
-    cached_tokens(object, usage)
+    token_details(object, usage, context)
 }
 
-/// Adds the cached tokens to the object `usage`, if there are any.
-pub(super) fn cached_tokens(object: Object, usage: Usage) -> Object {
-    match usage.cached_tokens {
+/// Adds the cached tokens and the reasoning tokens to the object `usage`, if there are any.
+pub(super) fn token_details(object: Object, usage: Usage, context: &Context<'_>) -> Object {
+    let object = match usage.cached_tokens {
         0 => object,
         cached => object.object("prompt_tokens_details", |details| details.member("cached_tokens", &cached)),
+    };
+    match context.shape.reasoning {
+        None => object,
+        Some(_) => {
+            let tokens = context.shape.reasoning_tokens(usage.completion_tokens) * context.shape.choices;
+            object.object("completion_tokens_details", |details| details.member("reasoning_tokens", &tokens))
+        }
     }
 }
 
@@ -188,16 +199,27 @@ pub(super) fn call_id(number: u64, choice: u32) -> String {
 /// Returns the body of a whole completion. Its texts end after [`MAX_FILLER_TOKENS`], even if `usage` counts more.
 pub(super) fn completion(format: &CompletionFormat, service: &Service, context: &Context<'_>) -> String {
     let shape = context.shape;
-    let tokens =
-        |choice| shape.tokens_of_choice(service.usage.completion_tokens.min(MAX_FILLER_TOKENS), choice);
+    let total = service.usage.completion_tokens.min(MAX_FILLER_TOKENS);
+    let reasoning_tokens = shape.reasoning_tokens(total);
+    let tokens = |choice| shape.tokens_of_choice(total, choice) - reasoning_tokens;
     let message = |message: Object, choice: u32| {
+        let seed = seed_of_choice(context.number, choice);
         let message = message.plain_text("role", "assistant");
+        let place = shape.reasoning.map(|reasoning| reasoning.place);
         let message = match context.content {
-            Content::Filler | Content::Transcript(_) => {
-                message.filler("content", seed_of_choice(context.number, choice), tokens(choice))
-            }
-            Content::Text(text) => message.text("content", text),
             Content::ToolCall { .. } => message.member("content", &()),
+            content if place == Some(ReasoningPlace::Content) => {
+                let [before, after] = THINK;
+                let reasoning = filler::text(Reasoning::seed(seed), reasoning_tokens);
+                let answer = content.text(seed, tokens(choice));
+                message.text("content", &format!("{before}{reasoning}{after}{answer}"))
+            }
+            Content::Filler | Content::Transcript(_) => message.filler("content", seed, tokens(choice)),
+            Content::Text(text) => message.text("content", text),
+        };
+        let message = match format.reasoning.filter(|_| place == Some(ReasoningPlace::Member)) {
+            Some(name) => message.filler(name, Reasoning::seed(seed), reasoning_tokens),
+            None => message,
         };
         let message = match ToolCall::of(context, choice) {
             Some(call) => message.member("tool_calls", &[call]),
@@ -223,7 +245,7 @@ pub(super) fn completion(format: &CompletionFormat, service: &Service, context: 
         .member("created", &context.epoch.time_at(context.at).secs())
         .text("model", context.model)
         .array("choices", shape.choices, choice)
-        .object("usage", |usage| (format.usage)(usage, service));
+        .object("usage", |usage| (format.usage)(usage, service, context));
     let mut body = (format.completion)(body, service, context).into_text();
     body.push('\n');
     body

@@ -4,6 +4,7 @@
 //! concurrency limit without its exact message. A context that is too long is a 500 with both lengths, as in a capture. If the
 //! prompt alone would fit, the stated length is assumed to be the sum of prompt and completion. All other errors are assumed.
 
+use super::chat::CompletionFormat;
 use super::envelope::{self, ErrorBody, INVALID_REQUEST, Member, reason_phrase};
 use super::json::Object;
 use super::{
@@ -47,6 +48,10 @@ impl WireFormat for DeepInfra {
         })
     }
 
+    fn completion_format(&self) -> &'static CompletionFormat {
+        &FORMAT
+    }
+
     fn headers(&self, head: &Head<'_>) -> Headers {
         Headers::with_media_type(head.media_type)
     }
@@ -82,6 +87,9 @@ impl WireFormat for DeepInfra {
         ErrorReply::new(status, envelope::error(message, INVALID_REQUEST, None, code))
     }
 }
+
+const FORMAT: CompletionFormat =
+    CompletionFormat { reasoning: Some("reasoning_content"), ..CompletionFormat::PLAIN };
 
 /// Returns the body `{"error":{"message":…}}`.
 fn message_only(message: &str) -> String {

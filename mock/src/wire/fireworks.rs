@@ -115,6 +115,7 @@ struct ErrorObject<'a> {
 /// The last chunk has the usage (assumed).
 const FORMAT: CompletionFormat = CompletionFormat {
     id: ids::uuid,
+    reasoning: Some("reasoning_content"),
     last_chunk: CompletionFormat::usage_on_last_chunk,
     usage_chunk: false,
     ..CompletionFormat::PLAIN

@@ -105,6 +105,7 @@ pub(super) fn chunks(request: &ResponsesRequest, service: &Service, context: &Co
         role,
         token,
         other_choices: Vec::new(),
+        reasoning: None,
         end: events.text,
         usage: String::new(),
         done: "",

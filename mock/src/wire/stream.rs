@@ -8,6 +8,7 @@ use super::chat::{CompletionFormat, Content, OptionalNull, ToolCall};
 use super::filler;
 use super::format::Context;
 use super::json::{self, Object};
+use super::reasoning::{Reasoning, ReasoningPlace, THINK};
 use crate::decision::Service;
 use serde::Serialize;
 
@@ -20,6 +21,8 @@ pub struct Chunks {
     pub(super) token: TokenEvent,
     /// The events of the tokens of the second and further choices, which take turns with the first; usually empty.
     pub(super) other_choices: Vec<TokenEvent>,
+    /// The tokens of the reasoning before the answer of each choice; `None` if there are none.
+    pub(super) reasoning: Option<ReasoningTokens>,
     /// The events after the last token: a tool call if the content is one, then the finish reason.
     pub(super) end: String,
     /// The event that `stream_options.include_usage` adds; empty if the client did not ask for it or the provider adds none.
@@ -59,6 +62,59 @@ impl TokenEvent {
         if let Some(first) = self.first_number {
             out.push_str(itoa::Buffer::new().format(first + u64::from(index)));
             out.push_str("}\n\n");
+        }
+    }
+}
+
+/// The tokens of the reasoning of a stream.
+#[derive(Clone, Debug)]
+pub(super) struct ReasoningTokens {
+    /// Those of each choice, at least one. They come before the tokens of its answer.
+    per_choice: u32,
+    /// The events in which their text is, by choice.
+    events: ReasoningEvents,
+}
+
+#[derive(Clone, Debug)]
+enum ReasoningEvents {
+    /// None: the text is not sent.
+    Hidden,
+    /// Events of their own.
+    Own(Vec<TokenEvent>),
+    /// Those of the answer.
+    OfAnswer,
+}
+
+impl ReasoningTokens {
+    fn of(
+        format: &CompletionFormat,
+        service: &Service,
+        context: &Context<'_>,
+        events: impl FnOnce(&str) -> Vec<TokenEvent>,
+    ) -> Option<Self> {
+        let place = context.shape.reasoning?.place;
+        let per_choice = context.shape.reasoning_tokens(service.usage.completion_tokens);
+        let events = match (place, format.reasoning) {
+            (ReasoningPlace::Content, _) => ReasoningEvents::OfAnswer,
+            (ReasoningPlace::Member, Some(name)) => ReasoningEvents::Own(events(name)),
+            (ReasoningPlace::Member, None) | (ReasoningPlace::Hidden, _) => ReasoningEvents::Hidden,
+        };
+        (per_choice > 0).then_some(Self { per_choice, events })
+    }
+
+    /// Appends the event of a token of the reasoning, which is token `index` of the stream.
+    fn append(&self, out: &mut String, chunks: &Chunks, (choice, index_in_choice): (u32, u32), index: u32) {
+        let word = filler::token(Reasoning::seed(seed_of_choice(chunks.number, choice)), index_in_choice);
+        match &self.events {
+            ReasoningEvents::Hidden => {}
+            ReasoningEvents::Own(events) => events[choice as usize].append(out, word, index),
+            ReasoningEvents::OfAnswer => {
+                let [before, after] = THINK;
+                let before = if index_in_choice == 0 { before } else { "" };
+                let after = if index_in_choice + 1 == self.per_choice { after } else { "" };
+                let text = json::escaped(&format!("{before}{word}{after}"));
+                chunks.event_of(choice).append(out, &text, index);
+            }
         }
     }
 }
@@ -105,7 +161,13 @@ impl Chunks {
     pub fn append_token(&self, out: &mut String, index: u32) {
         // The choices take turns.
         let choices = self.other_choices.len() as u32 + 1;
-        let (choice, index_in_choice) = (index % choices, index / choices);
+        let (choice, mut index_in_choice) = (index % choices, index / choices);
+        if let Some(reasoning) = &self.reasoning {
+            let Some(of_answer) = index_in_choice.checked_sub(reasoning.per_choice) else {
+                return reasoning.append(out, self, (choice, index_in_choice), index);
+            };
+            index_in_choice = of_answer;
+        }
         let escaped;
         let text = match &self.text {
             // Needs no escapes.
@@ -117,11 +179,15 @@ impl Chunks {
             TokenText::None => "",
         };
         if !text.is_empty() {
-            let event = match choice {
-                0 => &self.token,
-                other => &self.other_choices[other as usize - 1],
-            };
-            event.append(out, text, index);
+            self.event_of(choice).append(out, text, index);
+        }
+    }
+
+    /// Returns the event of the tokens of a choice.
+    fn event_of(&self, choice: u32) -> &TokenEvent {
+        match choice {
+            0 => &self.token,
+            other => &self.other_choices[other as usize - 1],
         }
     }
 
@@ -186,13 +252,22 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
     let logprobs = format.logprobs;
     let choice = |index, delta, finish_reason| [ChunkChoice { index, delta, logprobs, finish_reason }];
     let no_members = |chunk| chunk;
-    let usage = |chunk: Object| chunk.object("usage", |usage| (format.usage)(usage, service));
+    let usage = |chunk: Object| chunk.object("usage", |usage| (format.usage)(usage, service, context));
     let choices = context.shape.choices;
 
-    let token_of = |index| {
-        let token = event(&choice(index, Delta { content: Some(""), ..Delta::default() }, None), &no_members);
-        split_at_text(&token, context.shape.logprobs)
-    };
+    let empty_token =
+        |index| event(&choice(index, Delta { content: Some(""), ..Delta::default() }, None), &no_members);
+    let token_of = |index| split_at_text(&empty_token(index), context.shape.logprobs);
+    let reasoning = ReasoningTokens::of(format, service, context, |name| {
+        let of_choice = |index| {
+            let token = empty_token(index).replacen(CONTENT_MARK, &format!("\"{name}\":\""), 1);
+            let (before, after) = split_after(&token, &format!("\"{name}\":\""));
+            TokenEvent::new(before, after)
+        };
+        (0..choices).map(of_choice).collect()
+    });
+    let answer_tokens = service.usage.completion_tokens / choices
+        - reasoning.as_ref().map_or(0, |reasoning| reasoning.per_choice);
     let (mut role, mut end) = (String::new(), String::new());
     for index in 0..choices {
         let delta = Delta { role: Some("assistant"), content: Some(""), tool_calls: None };
@@ -210,6 +285,7 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
         role,
         token: token_of(0),
         other_choices: (1..choices).map(token_of).collect(),
+        reasoning,
         end,
         usage: if format.usage_chunk && context.shape.usage_chunk {
             event(&[], &usage)
@@ -217,7 +293,7 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
             String::new()
         },
         done: "data: [DONE]\n\n",
-        text: TokenText::of(context.content, service.usage.completion_tokens / choices),
+        text: TokenText::of(context.content, answer_tokens),
         number: context.number,
     }
 }
@@ -235,13 +311,15 @@ pub(super) fn split_after<'e>(event: &'e str, mark: &str) -> (&'e str, &'e str) 
 /// Splits an event at its empty content.
 /// `logprobs`: adds the log probability of the token, which repeats its text.
 fn split_at_text(event: &str, logprobs: bool) -> TokenEvent {
-    let (before, after) = split_after(event, r#""content":""#);
+    let (before, after) = split_after(event, CONTENT_MARK);
     let null = after.split_once(LOGPROBS_NULL).filter(|_| logprobs);
     let Some((between, after)) = null else { return TokenEvent::new(before, after) };
     let between = format!("{between}{LOGPROBS_START}");
     TokenEvent { between: Some(between), ..TokenEvent::new(before, format!("{LOGPROBS_END}{after}")) }
 }
 
+/// What precedes the text of a token.
+const CONTENT_MARK: &str = r#""content":""#;
 /// The member of a choice without log probabilities.
 const LOGPROBS_NULL: &str = r#""logprobs":null"#;
 /// The member of a choice with the log probability of one token, before and after its text. The provider also lists the bytes of

@@ -21,7 +21,7 @@ pub(super) fn body(format: &CompletionFormat, service: &Service, context: &Conte
     };
     let body = start(context)
         .array("choices", context.shape.choices, choice)
-        .object("usage", |usage| (format.usage)(usage, service));
+        .object("usage", |usage| (format.usage)(usage, service, context));
     body.into_text() + "\n"
 }
 
@@ -40,13 +40,14 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
     let choices = context.shape.choices;
     let usage = || {
         let event = start.clone().member("choices", &[(); 0]);
-        let event = event.object("usage", |usage| (format.usage)(usage, service));
+        let event = event.object("usage", |usage| (format.usage)(usage, service, context));
         format!("data: {}\n\n", event.into_text())
     };
     Chunks {
         role: String::new(),
         token: token(0),
         other_choices: (1..choices).map(token).collect(),
+        reasoning: None,
         end: (0..choices).map(|choice| event(choice, Some(context.finish.name()))).collect(),
         usage: if context.shape.usage_chunk { usage() } else { String::new() },
         done: "data: [DONE]\n\n",

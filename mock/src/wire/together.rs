@@ -170,6 +170,7 @@ fn add_twice(headers: &mut Headers, names: [&'static str; 2], value: u64) {
 /// The chunk with the finish reason always has the usage (reported).
 const FORMAT: CompletionFormat = CompletionFormat {
     id: |number| format!("o{}-{}", ids::base_62(number, 6), ids::hex(number, 16)),
+    reasoning: Some("reasoning"),
     last_chunk: CompletionFormat::usage_on_last_chunk,
     usage_chunk: false,
     ..CompletionFormat::PLAIN

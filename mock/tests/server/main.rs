@@ -18,6 +18,7 @@ mod limits;
 mod native_apis;
 mod parameters;
 mod paths;
+mod reasoning;
 mod reply_options;
 mod requests;
 mod settling;

@@ -99,6 +99,7 @@ impl WireFormat for Native {
             role: format!("{start}{block_start}{PING}"),
             token: TokenEvent::new(BEFORE_TOKEN, AFTER_TOKEN),
             other_choices: Vec::new(),
+            reasoning: None,
             end: format!("{input}{CONTENT_BLOCK_STOP}{stop}{MESSAGE_STOP}"),
             usage: String::new(),
             done: "",

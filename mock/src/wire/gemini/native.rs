@@ -105,6 +105,7 @@ impl WireFormat for Native {
             role: form.start.to_owned(),
             token: token(0),
             other_choices: (1..choices).map(token).collect(),
+            reasoning: None,
             end: [form.before, &last, form.end].concat(),
             usage: String::new(),
             done: "",

@@ -78,6 +78,7 @@ impl WireFormat for Groq {
 /// `usage_chunk` is `true`, as in [`CompletionFormat::PLAIN`]: reported by users.
 const FORMAT: CompletionFormat = CompletionFormat {
     logprobs: Some(()),
+    reasoning: Some("reasoning"),
     usage,
     completion: |completion, _, context| {
         let completion =
@@ -103,14 +104,14 @@ fn request_seed(object: Object, context: &Context<'_>) -> Object {
 /// Groq sends the usage twice in the last chunk since 2026, in `x_groq` and beside it. If the client asks for the usage, the second is
 /// in a chunk of its own instead (captured, 2025-04), so that a client which adds the usages of all chunks counts it once.
 fn last_chunk(chunk: Object, service: &Service, context: &Context<'_>) -> Object {
-    let add_usage = |object: Object| object.object("usage", |object| usage(object, service));
+    let add_usage = |object: Object| object.object("usage", |object| usage(object, service, context));
     let x_groq = |x_groq: Object| add_usage(x_groq.plain_text("id", &ids::groq_request(context.number)));
     let chunk = chunk.object("x_groq", x_groq);
     if context.shape.usage_chunk { chunk } else { add_usage(chunk) }
 }
 
 /// Adds the tokens and times of the usage. The total time excludes the queue (captured, 2026-02).
-fn usage(object: Object, service: &Service) -> Object {
+fn usage(object: Object, service: &Service, context: &Context<'_>) -> Object {
     let Stages { queue, prompt, completion } = Stages::of(service);
     let usage = service.usage;
     let object = object
@@ -121,5 +122,5 @@ fn usage(object: Object, service: &Service) -> Object {
         .member("completion_time", &completion)
         .member("total_tokens", &usage.total())
         .member("total_time", &(prompt + completion));
-    chat::cached_tokens(object, usage)
+    chat::token_details(object, usage, context)
 }
