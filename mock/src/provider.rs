@@ -75,7 +75,8 @@ impl Provider {
     /// [`Config::start_levels`].
     ///
     /// # Panics
-    /// If a model has zero server slots, or if there are more than 65,535 accounts or models.
+    /// If a model has zero server slots, if a start level names an account or a model that does not exist, or if there are
+    /// more than 65,535 accounts or models.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let (accounts, models) = (config.accounts.len(), config.models.len());
