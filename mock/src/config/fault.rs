@@ -68,9 +68,9 @@ pub enum Fault {
     WrongType,
     /// All `ratelimit` and `retry-after` headers are missing.
     NoLimitHeaders,
-    /// The provider's clock, and so every date in its headers, is ahead by this.
+    /// The dates in `date` and `retry-after` are ahead by this. Other dates of a reply are correct.
     ClockAhead(Nanos),
-    /// The provider's clock is behind by this.
+    /// The dates in `date` and `retry-after` are behind by this.
     ClockBehind(Nanos),
 }
 

@@ -43,7 +43,7 @@ pub struct ResponseFault {
     pub retry_after_form: Option<WaitForm>,
     /// All `ratelimit` and `retry-after` headers are missing.
     pub no_limit_headers: bool,
-    /// The error of the provider's clock, visible in dates.
+    /// The error of the provider's clock, visible in `date` and in a date in `retry-after`.
     pub clock_skew: Option<ClockSkew>,
 }
 
@@ -129,8 +129,8 @@ impl ActiveFaults {
     }
 
     /// Adds one more fault. Slowdowns multiply and delays add up. Of several replacements the first counts, of several
-    /// waits, forms of `retry-after` or clock errors the last. Of several body defects the first determines the text of the body,
-    /// and each whether it is cut or corrupt.
+    /// waits, forms of `retry-after` or clock errors the last. Of several body defects the first determines the text of the
+    /// body, and each whether it is cut or corrupt.
     pub fn add(&mut self, fault: Fault) {
         match fault {
             Fault::Status(_)
