@@ -54,8 +54,8 @@ impl LimitLevel {
         u64::try_from(self.remaining).unwrap_or(0)
     }
 
-    /// Returns the time until a continuously refilling limit is full: `(capacity − remaining) ÷ limit × window`, rounded down to
-    /// whole nanoseconds. Zero for a limit without a window.
+    /// Returns the time until a continuously refilling limit is full: `(capacity − remaining) ÷ limit × window`, rounded down
+    /// to whole nanoseconds. Zero for a limit without a window.
     #[must_use]
     pub fn time_until_full(&self) -> Nanos {
         let window = self.axis.window_length().unwrap_or(Nanos::ZERO);

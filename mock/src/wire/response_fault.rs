@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_skewed_clock_shifts_every_date() {
+    fn a_skewed_clock_shifts_date_and_the_date_in_retry_after() {
         let fault = |clock| ResponseFault {
             retry_after_form: Some(WaitForm::Date),
             clock_skew: Some(clock),

@@ -24,7 +24,7 @@ impl TruthHeader {
     /// Parses a value.
     ///
     /// # Errors
-    /// [`InvalidTruth`] if a field is missing, repeated, out of order, out of range or not a number.
+    /// [`InvalidTruth`] if a field is missing, unknown, repeated, out of order, out of range or not a number.
     pub fn parse(text: &str) -> Result<Self, InvalidTruth> {
         Self::parse_fields(text).ok_or_else(|| InvalidTruth::of(text))
     }
@@ -64,7 +64,10 @@ impl fmt::Display for InvalidTruth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.missing.iter().map(|name| format!("`{name}`")).collect();
         match names[..] {
-            [] => write!(f, "{HEADER}: a field is repeated, out of order, out of range or no whole number")?,
+            [] => write!(
+                f,
+                "{HEADER}: a field is unknown, repeated, out of order, out of range or no whole number"
+            )?,
             _ => write!(f, "{HEADER}: {} missing", names.join(", "))?,
         }
         f.write_str("; write `prompt=800;completion=200;draw=7;tag=42`, with `cached=500;` after the prompt if tokens are cached")
