@@ -188,7 +188,7 @@ pub struct HeaderLimit {
     pub limit: u64,
     /// Remaining whole units; zero if the limit is overdrawn.
     pub remaining: u64,
-    /// Time until the limit is full again, which is no earlier than when a call fits; zero if it is full.
+    /// Time until the limit is full again, not until a call fits; zero if it is full.
     pub reset: Nanos,
 }
 

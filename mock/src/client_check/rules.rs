@@ -54,12 +54,12 @@ impl ClientReport {
         }
         if !never_retries {
             let has_certain_retries = certain().any(|job| job.attempts.len() > 1);
-            let mut starts = Starts::new(if has_certain_retries { &[] } else { entries });
+            let mut possible_retries = PossibleRetries::new(if has_certain_retries { &[] } else { entries });
             let mut given_up: Vec<_> = certain().filter(|job| is_given_up(job, now, bounds)).collect();
             given_up.sort_by_key(|job| due_at(job.last()));
             for job in given_up {
                 let last = job.last();
-                if !starts.take(due_at(last), deadline(last, bounds)) {
+                if !possible_retries.take(due_at(last), deadline(last, bounds)) {
                     let (attempts, wait) = (job.attempts.len(), last.wait.unwrap_or(Nanos::ZERO));
                     self.add(last, Violation::GaveUp { attempts, wait });
                 }
@@ -86,14 +86,14 @@ impl ClientReport {
     fn check_herds(&mut self, wait: Nanos, all: &[&Entry], bounds: &Bounds) {
         let mut retries = all;
         while let [first, ..] = retries {
-            let within = |time: Nanos| {
+            let count_within = |time: Nanos| {
                 let (from, until) = (first.at.0.saturating_sub(time.0), first.at + time);
                 all.partition_point(|entry| entry.at <= until)
                     - all.partition_point(|entry| entry.at.0 < from)
             };
             let is_close = |entry: &&&Entry| entry.at.since(first.at) <= bounds.herd_window;
             let close = retries.iter().take_while(is_close).count();
-            if close >= bounds.herd_size && 2 * close >= within(bounds.herd_surroundings) {
+            if close >= bounds.herd_size && 2 * close >= count_within(bounds.herd_surroundings) {
                 self.add(first, Violation::ThunderingHerd { retries: close, wait });
             }
             retries = &retries[close..];
@@ -175,16 +175,16 @@ fn is_given_up(job: &Job<'_>, now: Instant, bounds: &Bounds) -> bool {
 }
 
 /// The requests of a sender none of whose retries is certain. Each may be the retry of a job with a changed body.
-struct Starts<'e, 'a> {
+struct PossibleRetries<'e, 'a> {
     entries: &'e [&'a Entry],
 }
 
-impl<'e, 'a> Starts<'e, 'a> {
+impl<'e, 'a> PossibleRetries<'e, 'a> {
     const fn new(entries: &'e [&'a Entry]) -> Self {
         Self { entries }
     }
 
-    /// Takes the first request that arrived between two instants; `false` if there is none.
+    /// Takes the first request that arrived between two instants, and drops those before it; returns `false` if there is none.
     fn take(&mut self, from: Instant, until: Instant) -> bool {
         let skipped = self.entries.partition_point(|entry| entry.arrived_at < from);
         self.entries = &self.entries[skipped..];
