@@ -66,7 +66,7 @@ pub enum Fault {
     Truncated,
     /// The call is served, but the `content-type` of the reply declares it as HTML.
     WrongType,
-    /// All `ratelimit` and `retry-after` headers are missing.
+    /// All `ratelimit`, `tokenlimit` and `retry-after` headers are missing.
     NoLimitHeaders,
     /// The dates in `date` and `retry-after` are ahead by this. Other dates of a reply are correct.
     ClockAhead(Nanos),

@@ -41,7 +41,7 @@ pub struct ResponseFault {
     pub body: Option<BodyFault>,
     /// The form of `retry-after`; `None`: whole seconds.
     pub retry_after_form: Option<WaitForm>,
-    /// All `ratelimit` and `retry-after` headers are missing.
+    /// All `ratelimit`, `tokenlimit` and `retry-after` headers are missing.
     pub no_limit_headers: bool,
     /// The error of the provider's clock, visible in `date` and in a date in `retry-after`.
     pub clock_skew: Option<ClockSkew>,
