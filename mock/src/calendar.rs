@@ -72,7 +72,7 @@ impl Zone {
     }
 }
 
-/// The calendar time of [`Instant::ZERO`]: [`Epoch::RUN`] in a run; in a mock without a run, the time of its start.
+/// The calendar time of [`Instant::ZERO`]: [`Epoch::RUN`], except for `quotalab mock`, which takes the time of its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Epoch(UnixTime);
 
@@ -200,8 +200,8 @@ fn time_zone(name: &str) -> Option<TimeZone> {
     Offset::from_seconds(if sign == "-" { -seconds } else { seconds }).ok().map(TimeZone::fixed)
 }
 
-/// Returns the time from `at` to the end of its window, if windows of this length are aligned to the start of the run:
-/// midnight UTC, except in a mock without a run.
+/// Returns the time from `at` to the end of its window, if windows of this length are aligned to [`Instant::ZERO`]: to
+/// midnight UTC if the epoch is [`Epoch::RUN`].
 pub(crate) const fn until_window_end(window: Nanos, at: Instant) -> Nanos {
     debug_assert!(window.0 > 0, "invariant: a window is not empty");
     Nanos(window.0 - at.0 % window.0)

@@ -44,7 +44,7 @@ struct TimeUnit {
     /// The name in rates: `30/min`; `None` if it is not a period of rates.
     period: Option<&'static str>,
     duration: Nanos,
-    /// Other names, which are not accepted: an error suggests the symbol or the period instead.
+    /// Names that durations do not accept, and rates only if they are the period: an error suggests the symbol or the period.
     aliases: &'static [&'static str],
 }
 

@@ -40,7 +40,8 @@ impl Verdict {
     }
 }
 
-/// The jobs of a journal, by their state. [`JobCounts::total`] is the sum of the other four.
+/// The jobs of a journal, by their state. [`JobCounts::total`] is the sum of the refused, the served, the failed and those in
+/// progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JobCounts {
     /// All of them.

@@ -8,7 +8,8 @@
 //!
 //! The level is kept in credits: a nanosecond earns a whole number of them and a unit costs a whole number of them,
 //! namely `limit` and `window` divided by their greatest common divisor. No step divides or rounds, so the level is
-//! exact at every instant. It is kept in 64 bits as long as they suffice, and in 128 bits from then on.
+//! exact at every instant, unless it saturates (at 2^125 credits). It is kept in 64 bits as long as they suffice, and in 128
+//! bits from then on.
 //!
 //! Evidence: of 83 captured waits of Groq (2024–2026), 80 follow continuous refill within one unit; the reporters shortened or
 //! rounded the others. `mock/README.md` lists them by class.

@@ -183,7 +183,7 @@ const FORMAT: CompletionFormat = CompletionFormat {
 /// The longest wait of a limit per minute that counts the previous minute too.
 const MAX_TRUE_WAIT: Nanos = Nanos(2 * Nanos::MINUTE.0);
 
-/// The capabilities that every model is said to have.
+/// The capabilities that the entry of every model lists, each with whether the model has it.
 const CAPABILITIES: [(&str, bool); 8] = [
     ("completion_chat", true),
     ("completion_fim", false),

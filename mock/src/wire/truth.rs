@@ -2,7 +2,7 @@
 //!
 //! Over HTTP, a request carries both what the client knows (its body) and the ground truth (this header). The driver adds the
 //! header after the routing engine has decided, so that the engine never sees it, and sends it to no real provider. Without it
-//! the mock estimates the prompt and samples the completion.
+//! the mock estimates or counts the prompt and samples the completion.
 
 use crate::call::Truth;
 use std::fmt;

@@ -4,7 +4,7 @@
 //! overload are from captures. There are no limit headers.
 //!
 //! The wait of a quota per day is not the time until the quota has room: in the one capture that states the time of day
-//! (06:14:23, 36.4 s) it is the time to the end of the minute. The mock does the same.
+//! (06:14:23, 36.4 s) it is the time to the end of the minute. The mock does the same; its minutes count from its start.
 
 mod compatible;
 mod native;
