@@ -1,10 +1,10 @@
 //! The provider as a state machine: it decides on every call that arrives, and settles every call that it admitted.
 //!
 //! ```text
-//!  decide ─▶ fault? ─▶ fits the model? ─▶ fits every limit? ─▶ server slot, service time ─▶ Admitted (Service, Ticket) ─▶ complete | cancel
-//!              │              │                   │                                                                           │
-//!              ▼              ▼                   ▼                                                                           ▼
-//!           Faulted        TooLong             Refused                                                            reservation is settled
+//!  decide ─▶ fault? ─▶ fits the model? ─▶ fits every limit? ─▶ server slot, service time ─▶ Admitted ─▶ complete | cancel
+//!              │              │                   │                                                         │
+//!              ▼              ▼                   ▼                                                         ▼
+//!           Faulted        TooLong             Refused                                          reservation is settled
 //! ```
 //!
 //! The machine has no timers. The driver completes an admitted call at [`Service::done_at`], or cancels it earlier if the

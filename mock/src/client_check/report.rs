@@ -151,7 +151,7 @@ impl fmt::Display for ClientReport {
                 )?;
             }
             Verdict::NotYetKnown => {
-                write!(f, "Not yet known: {pending} refused or failed and not yet retried")?
+                write!(f, "Not yet known: {pending} refused or failed and not yet retried")?;
             }
             Verdict::Behaved => write!(f, "No violations")?,
         }
