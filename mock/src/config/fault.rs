@@ -48,7 +48,7 @@ pub enum Fault {
     NoRetryAfter,
     /// A refusal announces this wait instead of the true one.
     RetryAfter(Nanos),
-    /// A refusal's `retry-after` is written in this form.
+    /// The `retry-after` of an error is written in this form.
     RetryAfterAs(WaitForm),
     /// The call is answered with a 429 that names no limit and announces this wait.
     Throttle(Nanos),

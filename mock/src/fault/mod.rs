@@ -52,7 +52,7 @@ pub struct ResponseFault {
 pub enum BodyFault {
     /// The connection is closed right after the headers.
     ResetAfterHead,
-    /// The stream ends before its first token.
+    /// The stream ends before its first token; of a whole reply only the head is sent.
     AbortBeforeToken,
     /// The JSON ends half-way; the transfer itself is complete.
     Truncated,

@@ -34,13 +34,13 @@ impl LimitsSnapshot {
         self
     }
 
-    /// Returns the level of an axis; `None` if the axis is not limited.
+    /// Returns the level of an axis; `None` if the axis is not limited, or if the snapshot has no levels.
     #[must_use]
     pub fn level(&self, axis: Axis) -> Option<&LimitLevel> {
         self.levels.iter().rfind(|level| level.axis == axis)
     }
 
-    /// Returns the level of the first of these axes that is limited.
+    /// Returns the level of the first of these axes that is limited; `None` if none is.
     #[must_use]
     pub fn first_level(&self, axes: &[Axis]) -> Option<&LimitLevel> {
         axes.iter().find_map(|axis| self.level(*axis))
