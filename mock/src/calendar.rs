@@ -72,12 +72,12 @@ impl Zone {
     }
 }
 
-/// The calendar time of [`Instant::ZERO`]: that of a simulated run; a live mock takes the wall clock's at its start.
+/// The calendar time of [`Instant::ZERO`]: [`Epoch::RUN`], except for `quotalab mock`, which takes the time of its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Epoch(UnixTime);
 
 impl Epoch {
-    /// The start of a simulated run: 2026-11-01 at 00:00 UTC.
+    /// The start of a run: 2026-11-01 at 00:00 UTC.
     pub const RUN: Self = Self(UnixTime(Timestamp::constant(1_793_491_200, 0)));
 
     /// Returns the epoch at which `time` is [`Instant::ZERO`].
@@ -109,15 +109,15 @@ impl UnixTime {
         Timestamp::try_from(time).ok().map(Self)
     }
 
-    /// Parses an RFC 3339 timestamp: `2026-08-19T14:34:26Z`, with up to nine decimals. Returns `None` if the offset
-    /// is missing or the time is before 1970.
+    /// Parses an RFC 3339 timestamp: `2026-08-19T14:34:26Z`, with up to nine decimals. Returns `None` for other text, as
+    /// without an offset, and for times before 1970.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         text.trim().parse().ok().map(Self).filter(|time| *time >= Self::EPOCH)
     }
 
     /// Parses a date and time such as `2023-11-16 18:15:46.6805900`, which is in UTC if it states no offset.
-    /// Returns `None` if the seconds are missing or the time is before 1970.
+    /// Returns `None` for a text shorter than a date and a time with seconds, for other text, and for times before 1970.
     #[must_use]
     pub fn parse_utc(text: &str) -> Option<Self> {
         let civil = |text: &str| {
@@ -137,7 +137,8 @@ impl UnixTime {
         Some(Self(time.timestamp())).filter(|time| *time >= Self::EPOCH)
     }
 
-    /// Returns the first moment after this one at which clocks in a zone show this time; `None` if the zone is unknown.
+    /// Returns the first moment after this one at which clocks in a zone show this time; `None` if the zone or the time of day
+    /// does not exist. On a day on which a time occurs twice only the first one counts.
     #[must_use]
     pub fn next_time_of_day(self, hour: u8, minute: u8, zone: &str) -> Option<Self> {
         let local = self.0.to_zoned_datetime(time_zone(zone)?);
@@ -188,7 +189,7 @@ impl Add<Nanos> for UnixTime {
     }
 }
 
-/// Returns the zone with an IANA name or an offset such as `+08:00`.
+/// Returns the zone with an IANA name or an offset such as `+08:00`; `None` if there is none.
 fn time_zone(name: &str) -> Option<TimeZone> {
     let Some((sign, offset)) = name.split_at_checked(1).filter(|(sign, _)| matches!(*sign, "+" | "-")) else {
         return TimeZoneDatabase::bundled().get(name).ok();
@@ -199,15 +200,16 @@ fn time_zone(name: &str) -> Option<TimeZone> {
     Offset::from_seconds(if sign == "-" { -seconds } else { seconds }).ok().map(TimeZone::fixed)
 }
 
-/// Returns the time from `at` to the end of its window, if windows of this length are aligned to the start of a run,
-/// which is midnight UTC.
+/// Returns the time from `at` to the end of its window, if windows of this length are aligned to [`Instant::ZERO`]: to
+/// midnight UTC if the epoch is [`Epoch::RUN`].
 pub(crate) const fn until_window_end(window: Nanos, at: Instant) -> Nanos {
     debug_assert!(window.0 > 0, "invariant: a window is not empty");
     Nanos(window.0 - at.0 % window.0)
 }
 
 /// Parses a decimal number of `unit`, such as `12` or `11.382867097854614` seconds; drops digits below a nanosecond.
-/// Returns `None` for a sign, an exponent, a missing digit next to the point, or more than 584 years.
+/// Returns `None` for other text, such as one with a sign, an exponent or no digit next to the point, and for more than 584
+/// years.
 #[must_use]
 pub fn parse_decimal(text: &str, unit: Nanos) -> Option<Nanos> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -320,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_end_on_the_clock() {
+    fn windows_end_at_multiples_of_their_length() {
         let at = |secs| Instant(Nanos::from_secs(secs).0);
         assert_eq!(until_window_end(Nanos::MINUTE, at(61)), Nanos::from_secs(59));
         assert_eq!(until_window_end(Nanos::DAY, at(0)), Nanos::DAY);

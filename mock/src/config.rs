@@ -71,7 +71,7 @@ pub enum Dialect {
     Together,
     /// Fireworks.
     Fireworks,
-    /// Gemini's OpenAI-compatible endpoint.
+    /// Gemini, native and OpenAI-compatible.
     Gemini,
 }
 
@@ -222,7 +222,8 @@ impl AccountConfig {
 }
 
 impl ModelConfig {
-    /// Creates a model without limits and prices that replies at once with 100 tokens.
+    /// Creates a model without limits and with prices of zero, which replies at once; with 100 tokens to calls without ground
+    /// truth.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self {

@@ -140,7 +140,7 @@ pub struct Denial {
     pub axis: Axis,
     /// Its limit.
     pub limit: u64,
-    /// The usage as printed: the limit minus the remaining units, truncated; above the limit after a settlement overdrew it.
+    /// The usage as printed: the limit minus the remaining units, truncated; above the limit if it is overdrawn.
     pub used: i64,
     /// The amount that the call requested.
     pub requested: u64,
@@ -188,7 +188,7 @@ pub struct HeaderLimit {
     pub limit: u64,
     /// Remaining whole units; zero if the limit is overdrawn.
     pub remaining: u64,
-    /// Time until the limit is full again, which is later than when a call fits.
+    /// Time until the limit is full again, not until a call fits; zero if it is full.
     pub reset: Nanos,
 }
 
@@ -197,8 +197,9 @@ pub struct HeaderLimit {
 ///
 /// The operations and their order are Groq's, in double precision: excess ÷ limit, then × window in seconds, then
 /// × 1e9, truncated. Therefore it prints `459.999999ms` when 460 ms would be exact. Below 2^52 ns it differs from the
-/// exact wait, truncated to whole nanoseconds, by at most one nanosecond. If `requested` equals `limit`, the result is
-/// the time until the limit is full again, which `x-ratelimit-reset-*` states.
+/// exact wait, truncated to whole nanoseconds, by at most one nanosecond. If `requested` equals the capacity (the limit,
+/// unless a bucket has another burst), the result is the time until the limit is full again, which `x-ratelimit-reset-*`
+/// states.
 ///
 /// Evidence: public captures of 2025–2026; `mock/tests/captures.rs` lists each of them and what it proves.
 ///

@@ -1,9 +1,9 @@
 //! Probability distributions of a scenario, sampled by inverting the distribution function.
 //!
-//! One uniform draw gives one sample, and a larger draw gives a larger sample. Runs that share a stream therefore use
-//! common random numbers, so that two client configurations are compared on the same traffic. The samplers of `rand_distr`
-//! have neither property; the tests compare with them. All functions are computed from sums, products and quotients, so a sample has
-//! the same bits on every machine.
+//! One uniform draw gives one sample, and, apart from rounding, a larger draw gives no smaller sample. Runs that share a stream
+//! therefore use common random numbers, so that two client configurations are compared on the same traffic. Most samplers of
+//! `rand_distr` have neither property; the tests compare with them. All functions are computed in software from operations
+//! that IEEE 754 defines to the bit, so a sample has the same bits on every machine.
 
 use crate::numeric::{exp, normal_quantile};
 use crate::random::RandomStream;

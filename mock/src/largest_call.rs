@@ -9,7 +9,7 @@ use crate::length::PromptCap;
 pub struct LargestPrompt {
     /// The longest prompt.
     pub cap: PromptCap,
-    /// The bound; `None` if nothing bounds the prompt.
+    /// The bound; `None` if nothing bounds the prompt. [`ModelConfig::size_bounds`] states a limit even if it bounds no prompt.
     pub bound: Option<SizeBound>,
 }
 

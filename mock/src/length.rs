@@ -11,7 +11,7 @@ use crate::call::{Call, Truth};
 pub struct Lengths {
     /// The context window: prompt plus completion, in tokens.
     pub context: Option<u32>,
-    /// The largest `max_tokens` of a call.
+    /// The largest `max_tokens` of a call, and the longest completion of a call without it.
     pub max_output: Option<u32>,
 }
 

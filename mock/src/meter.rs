@@ -4,7 +4,8 @@
 //! counts refused calls. If several axes refuse, the most restrictive is reported: [`Meter::admit`] states the order. An
 //! admitted call holds a reservation until [`Meter::settle`] replaces it by the actual usage, which may overdraw a limit.
 //!
-//! Invariants: admission never overdraws a limit; every reservation is settled exactly once.
+//! Invariants: admission never overdraws a limit; every reservation is ended exactly once: settled, or released if the levels
+//! were set since.
 
 mod set_level;
 
@@ -30,7 +31,8 @@ pub struct Meter {
     header_indices: HeaderIndices,
     /// Reservations not yet settled.
     open_reservations: u64,
-    /// The number of the first of the provider's calls that was admitted since the levels were last set.
+    /// The number of the first of the provider's calls that was admitted since the levels were last set; zero if they never
+    /// were.
     first_reservation: u64,
     /// The instant of the last [`Meter::advance_to`].
     now: Instant,
@@ -53,7 +55,7 @@ struct LimitState {
     /// The amount of the configuration. [`LimitState::current_limit`] may differ.
     configured_limit: u64,
     window: Window,
-    /// The time of a complete refill if the limit refills continuously.
+    /// The time in which the configured amount refills; `None` if the limit is zero or does not refill continuously.
     refill_time: Option<Nanos>,
 }
 
@@ -66,12 +68,13 @@ pub struct LimitLevel {
     pub limit: u64,
     /// The largest possible remainder: the burst of a bucket, otherwise [`LimitLevel::limit`].
     pub capacity: u64,
-    /// Remaining whole units, truncated toward zero; negative after a settlement overdrew the limit.
+    /// Remaining whole units, truncated toward zero; negative if the limit is overdrawn.
     pub remaining: i64,
 }
 
 impl LimitLevel {
-    /// Returns the used fraction of the capacity: 0 if unused, above 1 if overdrawn. For reports.
+    /// Returns the used fraction of the capacity: 0 if unused, above 1 if overdrawn; 1 or more if the capacity is zero. For
+    /// reports.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a fraction for a chart; limits are far below 2^53")]
     pub fn used_fraction(&self) -> f64 {
@@ -170,7 +173,7 @@ impl Meter {
     }
 
     /// Settles the reservation of `reserved` made at `reserved_at` for a call that used `used`, and releases its
-    /// concurrency. Must be called once per admitted call.
+    /// concurrency. Must be called once per admitted call, unless its reservation is ended because the levels were set.
     pub fn settle(&mut self, reserved_at: Instant, reserved: Usage, used: Usage, policy: Settlement) {
         debug_assert!(
             self.open_reservations > 0,
@@ -213,7 +216,7 @@ impl Meter {
         }
     }
 
-    /// Returns the most recent completion lengths of this account and model.
+    /// Returns the most recent completions of the calls on this meter.
     #[must_use]
     #[inline]
     pub fn recent_completions(&self) -> &RecentCompletions {
@@ -297,8 +300,8 @@ impl LimitState {
         self.window.current_limit().unwrap_or(self.configured_limit)
     }
 
-    /// Computes the wait as the provider does: in floating point, from truncated remaining units. `None` if the limit does
-    /// not refill continuously.
+    /// Computes the wait as the provider does: in floating point, from truncated remaining units. `None` if the limit is zero
+    /// or does not refill continuously.
     ///
     /// If the remainder is positive, the wait is up to one unit too long; if negative, up to one unit too short; if whole,
     /// rounding may drop 1 ns. [`LimitState::denial`] therefore takes the larger of this and the exact wait.
@@ -306,7 +309,7 @@ impl LimitState {
         Some(announced_wait(self.configured_limit, used, requested, self.refill_time?))
     }
 
-    /// Returns the limit as headers state it. An overdrawn limit has zero remaining, but its true reset time.
+    /// Returns the limit as headers state it. An overdrawn limit has zero remaining; its reset includes what it lacks.
     fn header_limit(&self, now: Instant) -> HeaderLimit {
         let remaining = self.window.remaining(now);
         // The limit is full when a request for its whole capacity fits.

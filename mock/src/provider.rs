@@ -1,10 +1,10 @@
 //! The provider as a state machine: it decides on every call that arrives, and settles every call that it admitted.
 //!
 //! ```text
-//!  decide ─▶ fault? ─▶ fits the model? ─▶ fits every limit? ─▶ server slot, service time ─▶ Admitted (Service, Ticket) ─▶ complete | cancel
-//!              │              │                   │                                                                           │
-//!              ▼              ▼                   ▼                                                                           ▼
-//!           Faulted        TooLong             Refused                                                            reservation is settled
+//!  decide ─▶ fault? ─▶ fits the model? ─▶ fits every limit? ─▶ server slot, service time ─▶ Admitted ─▶ complete | cancel
+//!              │              │                   │                                                         │
+//!              ▼              ▼                   ▼                                                         ▼
+//!           Faulted        TooLong             Refused                                          reservation is settled
 //! ```
 //!
 //! The machine has no timers. The driver completes an admitted call at [`Service::done_at`], or cancels it earlier if the
@@ -75,7 +75,8 @@ impl Provider {
     /// [`Config::start_levels`].
     ///
     /// # Panics
-    /// If a model has zero server slots, or if there are more than 65,535 accounts or models.
+    /// If a model has zero server slots, if a start level names an account or a model that does not exist, or if there are
+    /// more than 65,535 accounts or models.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let (accounts, models) = (config.accounts.len(), config.models.len());

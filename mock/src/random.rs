@@ -1,5 +1,6 @@
-//! Seeded random streams. Every consumer of random numbers has its own [`RandomStream`] for a key of (seed, label, id), so that an
-//! additional draw in one place changes no value elsewhere, and two client configurations are compared on the same traffic.
+//! Seeded random streams. Every consumer of random numbers has its own [`RandomStream`] for a key of (seed, label, id), so
+//! that an additional draw in one place changes no value elsewhere, and two client configurations are compared on the same
+//! traffic.
 //!
 //! A stream implements the `rand` traits, so it works with every sampler of `rand` and `rand_distr`. The samplers of
 //! this crate ([`crate::dist`]) use [`RandomStream::unit`] and [`RandomStream::open_unit`]: one draw per sample.

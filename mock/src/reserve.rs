@@ -37,8 +37,8 @@ pub enum Estimate {
     /// The prompt and `max_tokens`.
     #[default]
     PromptAndMaxTokens,
-    /// The prompt and the largest recent completion of the account's calls to the model, at most `max_tokens`; before the
-    /// first completion as [`Estimate::PromptAndMaxTokens`].
+    /// The prompt and the largest recent completion of the account's calls to the model or its family, at most `max_tokens`;
+    /// before the first completion as [`Estimate::PromptAndMaxTokens`].
     PromptAndRecent,
     /// The prompt only.
     Prompt,
@@ -72,9 +72,9 @@ pub enum CachedTokens {
 }
 
 impl CachedTokens {
-    /// Returns the counting that a dialect has by default; a scenario may set another. Evidence: documented by Groq ("do not count
-    /// towards your rate limits", but are subtracted only after processing) and by Anthropic; no other provider documents a
-    /// discount.
+    /// Returns the counting that a dialect has by default; a scenario may set another. Evidence: documented by Groq ("do not
+    /// count towards your rate limits", but are subtracted only after processing) and by Anthropic; no other provider
+    /// documents a discount.
     #[must_use]
     pub const fn default_for(dialect: Dialect) -> Self {
         match dialect {
@@ -97,8 +97,8 @@ impl CachedTokens {
     }
 }
 
-/// Completion tokens reserved by Groq for a call without `max_tokens`. Evidence: reports of 2026-09 for OTPM (not
-/// captured).
+/// Completion tokens reserved for a call without `max_tokens`, unless a dialect's rule has another number. They are Groq's.
+/// Evidence: reports of 2026-09 for OTPM (not captured).
 pub const DEFAULT_MAX_TOKENS: u32 = 1024;
 
 impl Default for Reserve {
@@ -152,7 +152,7 @@ impl Reserve {
         Self { cached: CachedTokens::default_for(dialect), ..rule }
     }
 
-    /// Returns the tokens that admission reserves for a call; `recent` are the completions of its account and model.
+    /// Returns the tokens that admission reserves for a call; `recent` are the completions on its meter.
     #[must_use]
     #[inline]
     pub fn reserved(&self, call: Call, truth: Truth, recent: &RecentCompletions) -> Usage {
@@ -184,9 +184,9 @@ impl Reserve {
     }
 }
 
-/// The last eight completions of an account's calls to a model. Evidence: in six refusals of 2026-09 and 2026-10 the stated
-/// `Requested` equals the largest recent completion of the key (reported); that the keys of an account share it, and the number
-/// of completions considered, are assumed.
+/// The last eight completions of an account's calls to a model or its family. Evidence: in six refusals of 2026-09 and 2026-10
+/// the stated `Requested` equals the largest recent completion of the key (reported); that the keys of an account share it,
+/// and the number of completions considered, are assumed.
 #[derive(Clone, Debug, Default)]
 pub struct RecentCompletions {
     /// A ring buffer of completion tokens.

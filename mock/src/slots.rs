@@ -69,7 +69,8 @@ impl ServerSlots {
     /// its true instant.
     ///
     /// # Panics
-    /// If no call with this ticket waits or is served.
+    /// If no call is served, or if the ticket is after the first in the queue and does not wait there. An earlier ticket is
+    /// taken for that of a call that is served.
     pub fn leave(&mut self, ticket: u64, now: Instant) -> Option<StartedCall> {
         // Calls start in the order of their tickets, so a call with an earlier ticket than the first has started.
         if self.queue.front().is_some_and(|first| first.ticket <= ticket) {
@@ -89,7 +90,7 @@ impl ServerSlots {
     /// Marks a call that waits as abandoned.
     fn abandon(&mut self, ticket: u64) {
         let index = self.queue.binary_search_by_key(&ticket, |call| call.ticket);
-        let call = &mut self.queue[index.expect("invariant: a call behind the first of the queue waits")];
+        let call = &mut self.queue[index.expect("invariant: a call not before the first of the queue waits")];
         assert!(!call.abandoned, "invariant: a call leaves once, found {ticket} twice");
         call.abandoned = true;
         self.abandoned += 1;

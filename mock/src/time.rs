@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::{Add, AddAssign, Mul, Sub};
 
-/// A duration in nanoseconds, up to 584 years. Arithmetic saturates; in debug builds a negative difference
-/// panics.
+/// A duration in nanoseconds, up to 584 years. Arithmetic saturates; in debug builds the operator `-` panics if the difference
+/// is negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nanos(pub u64);
 
@@ -65,7 +65,7 @@ impl Nanos {
         Self(whole.saturating_add(u64::from(nanos - whole as f64 >= 0.5)))
     }
 
-    /// Returns seconds as a float, for reports and samplers only.
+    /// Returns seconds as a float, for reports, samplers, and waits that a provider computes in floating point.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 ns, which is 104 days")]
     pub fn as_secs_f64(self) -> f64 {

@@ -54,7 +54,7 @@ impl Load {
     /// Sends `requests` requests over all connections. Returns the elapsed time in seconds.
     ///
     /// # Errors
-    /// If a reply has a status other than `status`.
+    /// If a reply has a status other than `status`, if a connection fails, or if the replies take longer than [`TIMEOUT`].
     #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
     pub(crate) fn send_all(&mut self, requests: u64, status: u16) -> anyhow::Result<f64> {
         let left = Arc::new(AtomicU64::new(requests));
@@ -122,7 +122,7 @@ impl Connection {
     }
 }
 
-/// Returns the head, and the part of the body received so far; `None` if the head is incomplete.
+/// Returns the head, and the part of the body received so far; `None` if the head is incomplete or not UTF-8.
 fn split_head(reply: &[u8]) -> Option<(&str, &[u8])> {
     let end = memchr::memmem::find(reply, b"\r\n\r\n")? + 4;
     Some((std::str::from_utf8(&reply[..end]).ok()?, &reply[end..]))

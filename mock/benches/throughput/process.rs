@@ -1,4 +1,5 @@
-//! The process of a server: pinned to the core for servers if one is reserved, measured through `/proc`, and stopped by closing its input.
+//! The process of a server: pinned to the core for servers if one is reserved, measured through `/proc`, and stopped by
+//! closing its input.
 
 use crate::measured::{memory_kib, seconds_on_core};
 use anyhow::Context;

@@ -1,7 +1,7 @@
 //! Assigns the requests of one sender to jobs.
 //!
-//! Among equal requests without a retry count, each that comes when an announced wait is over is assigned to the job whose wait ended
-//! first. All assignments of such requests are equally good, since each wait that is over stays over.
+//! Among equal requests without a retry count, each that comes when an announced wait is over is assigned to the job whose wait
+//! ended first. All assignments of such requests are equally good, since each wait that is over stays over.
 
 use crate::journal::{End, Entry, JournalOutcome};
 use crate::time::{Instant, Nanos};
@@ -94,9 +94,9 @@ fn are_attempts_of_one_job(equal: &[&Entry]) -> bool {
 struct Assignment<'a> {
     bodies_identify_jobs: bool,
     jobs: Vec<Job<'a>>,
-    /// The jobs whose last attempt has failed or is in progress, by the retry count of that attempt, and by its due instant.
+    /// The jobs whose last attempt has failed, by the retry count of that attempt, and by the instant at which a retry is due.
     open: BTreeMap<Option<u32>, BTreeSet<(Instant, usize)>>,
-    /// The first attempts that came while no wait was over.
+    /// The requests without a retry count that came after a failed one, but before the wait of any such was over.
     suspects: Vec<&'a Entry>,
 }
 
@@ -132,7 +132,8 @@ impl<'a> Assignment<'a> {
         }
     }
 
-    /// Takes the job whose last attempt has failed with this retry count and is due first, at the latest `until`.
+    /// Takes the job whose last attempt has failed with this retry count, may be retried by `entry`, and is due first, at the
+    /// latest at `until`.
     fn take(&mut self, count: Option<u32>, until: Instant, entry: &Entry) -> Option<usize> {
         let (open, jobs) = (self.open.get_mut(&count)?, &self.jobs);
         let mut due = open.iter().take_while(|(due, _)| *due <= until);
@@ -142,7 +143,8 @@ impl<'a> Assignment<'a> {
         Some(found.1)
     }
 
-    /// Returns `true` if a job without a retry count had failed before the client began to send the request.
+    /// Returns `true` if an open job whose last attempt has no retry count had failed before the client began to send the
+    /// request.
     fn has_failed_before(&self, entry: &Entry) -> bool {
         let open = self.open.get(&None).into_iter().flatten();
         open.map(|(_, job)| self.jobs[*job].last()).any(|last| may_retry(last, entry))

@@ -6,14 +6,14 @@
 //!                                                └─▶ requests one after another (series.rs) ─▶ findings of the sender
 //! ```
 //!
-//! A journal does not identify jobs. Attempts of one job are recognised, in this order, by an idempotency key; by
-//! `x-stainless-retry-count`; or by equal bodies, but only if the sender's bodies identify its jobs: it sent several, none of them
-//! again after it had been served, and no two equal ones together. A request is no retry of one whose reply had not ended when
-//! its own connection was opened, or when it was sent on an open connection. Without such evidence equal requests may be retries or jobs of
-//! their own. Those that come when an announced wait is over are taken for retries, since both readings are correct
-//! behaviour. Those that come earlier are counted as [`ClientReport::unclear`], unless every failed request before them was
-//! retried as announced. Whatever a request is, one that is sent right after a failed one, again and again, by a
-//! sender that has only one connection, is a violation ([`Bounds::series`]).
+//! A journal does not identify jobs. Attempts of one job are recognised, in this order, by an idempotency key; by equal bodies
+//! with ascending `x-stainless-retry-count`; or by equal bodies alone, but only if the sender's bodies identify its jobs: it
+//! sent several, none of them again after it had been served, and no two equal ones together. A request is no retry of one
+//! whose reply had not ended when its own connection was opened, or when it was sent on an open connection. Without such
+//! evidence equal requests may be retries or jobs of their own. Those that come when an announced wait is over are taken for
+//! retries, since both readings are correct behaviour. Those that come earlier are counted as [`ClientReport::unclear`],
+//! unless every failed request before them was retried as announced. Whatever a request is, one that is sent right after a
+//! failed one, again and again, by a sender that has only one connection, is a violation ([`Bounds::series`]).
 //!
 //! The default number of attempts and longest wait are those of OpenAI's SDK, which waits for a `retry-after` of up to a
 //! minute and makes three attempts (openai-python 1.x and 2.x, `_base_client.py`); the pauses are below its first backoff of
@@ -51,8 +51,8 @@ pub struct Bounds {
     /// A herd has at least half of the retries after the same wait within this time before and after its first. With jitter,
     /// some retries of many are close together by chance.
     pub herd_surroundings: Nanos,
-    /// Minimum number of requests of one sender, each sent after the failure of the one before it and within the wait that it
-    /// announced, that are a violation whether they are retries or jobs.
+    /// Minimum number of requests of one sender, each sent right after the failure of the one before it, that are a violation
+    /// whether they are retries or jobs: if each came within the announced wait, or repeated a permanent error.
     pub series: usize,
 }
 
@@ -169,7 +169,7 @@ impl fmt::Display for Violation {
 /// One violation and the attempt that shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The instant at which the attempt arrived.
+    /// The instant of the provider's decision on the attempt.
     pub at: Instant,
     /// The number of the attempt in the journal, in which each attempt is an HTTP request; if a retry is missing, of the
     /// last attempt.
@@ -206,7 +206,7 @@ pub fn check<'a>(
 /// An account and the number of a key within it; both are `None` for keys that no account has.
 pub type AccountKey = (Option<u16>, Option<u16>);
 
-/// Checks the entries of each account and key on their own, in ascending order; the last are those that no account has the key of.
+/// Checks the entries of each account and key on their own, in ascending order; last those whose key no account has.
 #[must_use]
 pub fn check_by_key<'a>(
     entries: impl IntoIterator<Item = &'a Entry>,

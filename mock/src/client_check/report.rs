@@ -11,7 +11,7 @@ pub enum Verdict {
     Misbehaved,
     /// No violation, but requests that may be early retries or jobs of their own.
     CannotTell,
-    /// No violation yet, but a refused job may still be retried, correctly or not, or given up.
+    /// No violation yet, but a refused or failed job may still be retried, correctly or not, or given up.
     NotYetKnown,
     /// No violation.
     Behaved,
@@ -40,14 +40,15 @@ impl Verdict {
     }
 }
 
-/// The jobs of a journal, by their state. [`JobCounts::total`] is the sum of the other four.
+/// The jobs of a journal, by their state. [`JobCounts::total`] is the sum of the refused, the served, the failed and those in
+/// progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JobCounts {
     /// All of them.
     pub total: u64,
-    /// Those whose last attempt was refused by a limit.
+    /// Those whose last attempt was refused by a limit, or answered with a 429 of a fault.
     pub refused: u64,
-    /// Those that were served.
+    /// Those whose last attempt was served.
     pub served: u64,
     /// Those whose last attempt ended in another way: with another error, a corrupt reply or a disconnected client.
     pub failed: u64,
@@ -75,9 +76,11 @@ pub struct ClientReport {
     pub attempts: u64,
     /// The jobs that they belong to.
     pub jobs: JobCounts,
-    /// Requests that may be retries before an announced wait was over, or jobs of their own. They are counted as jobs.
+    /// Requests that may be retries or jobs of their own: those before an announced wait was over, which are counted as jobs,
+    /// and equal ones in a row with short pauses, which are counted as attempts of one job.
     pub unclear: u64,
-    /// Jobs on which the verdict waits: refused with fewer than [`super::Bounds::attempts`] attempts, and expected to be retried.
+    /// Jobs on which the verdict waits: those of [`JobCounts::may_be_retried`] with fewer than [`super::Bounds::attempts`]
+    /// attempts.
     pub pending: u64,
     /// Number of violations, by their index in [`Violation::NAMES`].
     pub counts: [u64; Violation::NAMES.len()],
@@ -89,7 +92,8 @@ pub struct ClientReport {
 pub const MAX_FINDINGS: usize = 100;
 
 impl ClientReport {
-    /// Returns the report on the entries of several reports, each of which has all those of its senders: that of [`super::check`] on all.
+    /// Returns the report that [`super::check`] makes of the entries of all these reports together. No two of them must have
+    /// entries of the same sender.
     #[must_use]
     pub fn merged<'a>(reports: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut merged = Self::default();
@@ -126,7 +130,7 @@ impl ClientReport {
 }
 
 impl fmt::Display for ClientReport {
-    /// Writes how many jobs ended in a refusal, the verdict, and a line for each finding.
+    /// Writes how many jobs ended in a refusal, the verdict, a line for each finding, and the number of further violations.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { attempts, jobs, unclear, pending, .. } = self;
         if *attempts == 0 {
@@ -136,17 +140,19 @@ impl fmt::Display for ClientReport {
         match (unclear, jobs.may_be_retried) {
             (0, 0) => writeln!(f, ".")?,
             (0, retried) => writeln!(f, " so far; {retried} may still be retried.")?,
-            _ => writeln!(f, ", if every request that may be a retry is a job.")?,
+            _ => writeln!(f, ", as far as the jobs can be told apart.")?,
         }
         match self.verdict() {
             Verdict::Misbehaved => write!(f, "Violations")?,
             Verdict::CannotTell => {
                 write!(
                     f,
-                    "Cannot tell: {unclear} may be retries before the wait was over, or jobs with equal bodies"
+                    "Cannot tell: {unclear} may be retries that came too early, or jobs with equal bodies"
                 )?;
             }
-            Verdict::NotYetKnown => write!(f, "Not yet known: {pending} refused and not yet retried")?,
+            Verdict::NotYetKnown => {
+                write!(f, "Not yet known: {pending} refused or failed and not yet retried")?;
+            }
             Verdict::Behaved => write!(f, "No violations")?,
         }
         let s = if *attempts == 1 { "" } else { "s" };

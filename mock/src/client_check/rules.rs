@@ -1,4 +1,4 @@
-//! The rules for the attempts of one job, and for the retries of all jobs together.
+//! The rules for the attempts of one job, and for the retries of all jobs of a sender together.
 
 use super::jobs::{Job, Traced, due_at, ended_at, has_failed, may_retry};
 use super::{Bounds, ClientReport, Violation};
@@ -53,13 +53,13 @@ impl ClientReport {
             self.check_herds(wait, &retries, bounds);
         }
         if !never_retries {
-            let retries_bodies = certain().any(|job| job.attempts.len() > 1);
-            let mut starts = Starts::new(if retries_bodies { &[] } else { entries });
+            let has_certain_retries = certain().any(|job| job.attempts.len() > 1);
+            let mut possible_retries = PossibleRetries::new(if has_certain_retries { &[] } else { entries });
             let mut given_up: Vec<_> = certain().filter(|job| is_given_up(job, now, bounds)).collect();
             given_up.sort_by_key(|job| due_at(job.last()));
             for job in given_up {
                 let last = job.last();
-                if !starts.take(due_at(last), deadline(last, bounds)) {
+                if !possible_retries.take(due_at(last), deadline(last, bounds)) {
                     let (attempts, wait) = (job.attempts.len(), last.wait.unwrap_or(Nanos::ZERO));
                     self.add(last, Violation::GaveUp { attempts, wait });
                 }
@@ -82,18 +82,18 @@ impl ClientReport {
         }
     }
 
-    /// Checks the retries of one sender after the same announced wait, in order of arrival.
+    /// Checks the retries of one sender after the same announced wait, in the order of the provider's decisions.
     fn check_herds(&mut self, wait: Nanos, all: &[&Entry], bounds: &Bounds) {
         let mut retries = all;
         while let [first, ..] = retries {
-            let within = |time: Nanos| {
+            let count_within = |time: Nanos| {
                 let (from, until) = (first.at.0.saturating_sub(time.0), first.at + time);
                 all.partition_point(|entry| entry.at <= until)
                     - all.partition_point(|entry| entry.at.0 < from)
             };
             let is_close = |entry: &&&Entry| entry.at.since(first.at) <= bounds.herd_window;
             let close = retries.iter().take_while(is_close).count();
-            if close >= bounds.herd_size && 2 * close >= within(bounds.herd_surroundings) {
+            if close >= bounds.herd_size && 2 * close >= count_within(bounds.herd_surroundings) {
                 self.add(first, Violation::ThunderingHerd { retries: close, wait });
             }
             retries = &retries[close..];
@@ -121,7 +121,7 @@ pub(super) fn never_retries(sender: &Sender) -> bool {
     LOAD_GENERATORS.iter().any(|name| user_agent.starts_with(name))
 }
 
-/// Returns the status of an attempt if no retry of the request can succeed; `None` if one may.
+/// Returns the status of an attempt if no retry of the request can succeed; `None` if one may, or if there was no reply.
 pub(super) fn permanent_error(entry: &Entry) -> Option<u16> {
     let is_permanent = matches!(
         entry.outcome,
@@ -130,7 +130,7 @@ pub(super) fn permanent_error(entry: &Entry) -> Option<u16> {
     entry.status.filter(|status| is_permanent || matches!(status, 400 | 401 | 403 | 404 | 405 | 413 | 422))
 }
 
-/// Returns each attempt with its retry, without those that were under way together.
+/// Returns each failed attempt with the next one, if the client knew of the failure when it sent that.
 fn pairs<'e, 'a>(attempts: &'e [&'a Entry]) -> impl Iterator<Item = &'e [&'a Entry]> {
     attempts.windows(2).filter(|pair| may_retry(pair[0], pair[1]))
 }
@@ -174,17 +174,17 @@ fn is_given_up(job: &Job<'_>, now: Instant, bounds: &Bounds) -> bool {
         && now > deadline(last, bounds)
 }
 
-/// The requests of a sender that never retries equal bodies. Each may be the retry of another job with a changed body.
-struct Starts<'e, 'a> {
+/// The requests of a sender none of whose retries is certain. Each may be the retry of a job with a changed body.
+struct PossibleRetries<'e, 'a> {
     entries: &'e [&'a Entry],
 }
 
-impl<'e, 'a> Starts<'e, 'a> {
+impl<'e, 'a> PossibleRetries<'e, 'a> {
     const fn new(entries: &'e [&'a Entry]) -> Self {
         Self { entries }
     }
 
-    /// Takes the first request that arrived between two instants; `false` if there is none.
+    /// Takes the first request that arrived between two instants, and drops those before it; returns `false` if there is none.
     fn take(&mut self, from: Instant, until: Instant) -> bool {
         let skipped = self.entries.partition_point(|entry| entry.arrived_at < from);
         self.entries = &self.entries[skipped..];

@@ -1,8 +1,8 @@
 //! The rule for requests that one sender sends one after another, each after the failure of the one before it.
 //!
 //! They are retries with changed bodies, equal retries that nothing identifies, or jobs that go on as if nothing had been
-//! refused. In each case the sender ignores the refusal. The rule therefore needs no jobs, but it needs a sender that does one thing at
-//! a time: several jobs that wait as announced, each for itself, look alike if their requests are put in one row.
+//! refused. In each case the sender ignores the refusal. The rule therefore needs no jobs, but it needs a sender that does one
+//! thing at a time: several jobs that wait as announced, each for itself, look alike if their requests are put in one row.
 
 use super::jobs::{Traced, begun_at, ended_at, has_failed, may_retry};
 use super::rules::{hammered, permanent_error, too_early};
@@ -11,7 +11,8 @@ use crate::journal::{Connection, Entry};
 use crate::time::{Instant, Nanos};
 use std::collections::BTreeSet;
 
-/// The time by which the server may notice the end of a connection later than the client: both are tasks of one thread.
+/// The time by which the server may record the close of a connection after the opening of the next one, although the client
+/// closed it before: two tasks of one thread record them.
 const CLOSE_DELAY: Nanos = Nanos::from_millis(5);
 
 impl ClientReport {
@@ -36,12 +37,12 @@ impl ClientReport {
             if early.len() + 1 >= bounds.series {
                 early.into_iter().for_each(|(entry, violation)| self.add(entry, violation));
             }
-            let hopeless = |pair: &&[&Entry]| {
+            let repeats_permanent_error = |pair: &&[&Entry]| {
                 pair[0].fingerprint == pair[1].fingerprint && permanent_error(pair[0]).is_some()
             };
-            let hopeless: Vec<_> = run.windows(2).filter(hopeless).collect();
-            if hopeless.len() + 1 >= bounds.series {
-                for pair in hopeless {
+            let permanent: Vec<_> = run.windows(2).filter(repeats_permanent_error).collect();
+            if permanent.len() + 1 >= bounds.series {
+                for pair in permanent {
                     let status = permanent_error(pair[0]).unwrap_or_default();
                     self.add(pair[1], Violation::RetriedPermanentError { status });
                 }
@@ -52,7 +53,8 @@ impl ClientReport {
     }
 }
 
-/// Returns the numbers of the requests whose place in a job is known: they are judged with their job, or were retried as announced.
+/// Returns the numbers of the requests whose place in a job is known: they are judged with their job, or are a request and its
+/// retry after the announced wait.
 fn explained(traced: &Traced<'_>) -> BTreeSet<u64> {
     let mut explained = BTreeSet::new();
     for job in &traced.jobs {

@@ -267,7 +267,7 @@ proptest! {
     }
 
     #[test]
-    fn every_request_belongs_to_one_job_and_findings_are_bounded(entries in arbitrary_entries(), now in any::<u64>()) {
+    fn the_states_of_jobs_add_up_and_findings_are_bounded(entries in arbitrary_entries(), now in any::<u64>()) {
         let report = check(&entries, Instant(now), &Bounds::default());
         prop_assert_eq!(report.attempts, entries.len() as u64);
         let JobCounts { total, refused, served, failed, in_progress, may_be_retried } = report.jobs;

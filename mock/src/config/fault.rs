@@ -48,7 +48,7 @@ pub enum Fault {
     NoRetryAfter,
     /// A refusal announces this wait instead of the true one.
     RetryAfter(Nanos),
-    /// A refusal's `retry-after` is written in this form.
+    /// The `retry-after` of an error is written in this form.
     RetryAfterAs(WaitForm),
     /// The call is answered with a 429 that names no limit and announces this wait.
     Throttle(Nanos),
@@ -66,11 +66,11 @@ pub enum Fault {
     Truncated,
     /// The call is served, but the `content-type` of the reply declares it as HTML.
     WrongType,
-    /// All `ratelimit` and `retry-after` headers are missing.
+    /// All `ratelimit`, `tokenlimit` and `retry-after` headers are missing.
     NoLimitHeaders,
-    /// The provider's clock, and so every date in its headers, is ahead by this.
+    /// The dates in `date` and `retry-after` are ahead by this. Other dates of a reply are correct.
     ClockAhead(Nanos),
-    /// The provider's clock is behind by this.
+    /// The dates in `date` and `retry-after` are behind by this.
     ClockBehind(Nanos),
 }
 

@@ -25,8 +25,8 @@ impl Limit {
         Self { axis, amount, refill: RefillPolicy::Bucket, burst: amount }
     }
 
-    /// Creates a limit that refills as the provider of a dialect lets it; a scenario may set another policy. `mock/README.md` has the
-    /// evidence for each rule.
+    /// Creates a limit that refills as the provider of a dialect lets it; a scenario may set another policy. `mock/README.md`
+    /// has the evidence for each rule.
     #[must_use]
     pub const fn default_of(dialect: Dialect, axis: Axis, amount: u64) -> Self {
         let limit = Self::new(axis, amount);
@@ -85,8 +85,8 @@ impl Limit {
     /// Returns an upper bound of the units that can be admitted in the first `span` of a run; for concurrency, of the
     /// calls in flight at once.
     ///
-    /// The bound can be reached, with two exceptions: [`RefillPolicy::Adaptive`], whose limit needs time to grow, and a
-    /// partial last window of [`RefillPolicy::SlidingCounter`], in which the previous window still counts.
+    /// Apart from a fraction of a unit the bound can be reached, with two exceptions: [`RefillPolicy::Adaptive`], whose limit
+    /// needs time to grow, and [`RefillPolicy::SlidingCounter`] after the first window, because the previous one still counts.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "for reports and comparisons")]
     pub fn max_units_in(&self, span: Nanos) -> f64 {

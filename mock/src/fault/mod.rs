@@ -41,9 +41,9 @@ pub struct ResponseFault {
     pub body: Option<BodyFault>,
     /// The form of `retry-after`; `None`: whole seconds.
     pub retry_after_form: Option<WaitForm>,
-    /// All `ratelimit` and `retry-after` headers are missing.
+    /// All `ratelimit`, `tokenlimit` and `retry-after` headers are missing.
     pub no_limit_headers: bool,
-    /// The error of the provider's clock, visible in dates.
+    /// The error of the provider's clock, visible in `date` and in a date in `retry-after`.
     pub clock_skew: Option<ClockSkew>,
 }
 
@@ -52,7 +52,7 @@ pub struct ResponseFault {
 pub enum BodyFault {
     /// The connection is closed right after the headers.
     ResetAfterHead,
-    /// The stream ends before its first token.
+    /// The stream ends before its first token; of a whole reply only the head is sent.
     AbortBeforeToken,
     /// The JSON ends half-way; the transfer itself is complete.
     Truncated,
@@ -129,8 +129,8 @@ impl ActiveFaults {
     }
 
     /// Adds one more fault. Slowdowns multiply and delays add up. Of several replacements the first counts, of several
-    /// waits, forms of `retry-after` or clock errors the last. Of several body defects the first determines the text of the body,
-    /// and each whether it is cut or corrupt.
+    /// waits, forms of `retry-after` or clock errors the last. Of several body defects the first determines the text of the
+    /// body, and each whether it is cut or corrupt.
     pub fn add(&mut self, fault: Fault) {
         match fault {
             Fault::Status(_)

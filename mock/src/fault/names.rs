@@ -40,7 +40,7 @@ pub const NAMES: [(&str, FaultSyntax); 36] = [
     ("overload", FaultSyntax::Plain(Fault::Overload)),
     ("billing", FaultSyntax::Plain(Fault::Billing)),
     ("not_in_tier", FaultSyntax::Plain(Fault::NotInTier)),
-    // Defects of the connection, the headers, the body and the timing.
+    // Faults of the connection, the headers, the body and the timing, and a 429 that names no limit (`throttle`).
     ("timeout", FaultSyntax::Plain(Fault::Timeout)),
     ("reset", FaultSyntax::Plain(Fault::Reset)),
     ("cut_stream", FaultSyntax::Plain(Fault::CutStream)),

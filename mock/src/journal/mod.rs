@@ -1,7 +1,8 @@
 //! The journal: the latest requests that a provider received, in a bounded ring, and counts of all of them.
 //!
-//! The server fills it; the control plane and [`crate::client_check`] read it. It holds no keys, and texts only if a test asks
-//! for them; the attempts of one job are recognised by what the client sends with them, or by a fingerprint of the content.
+//! The server fills it; the control plane and [`crate::client_check`] read it. It holds no API keys, and bodies only if a test
+//! asks for them; the attempts of one job are recognised by what the client sends with them, or by a fingerprint of the
+//! content.
 
 mod connection;
 mod durations;
@@ -33,7 +34,7 @@ pub struct Entry {
     pub sender: Sender,
     /// The connection on which it was sent; `None` if it is unknown.
     pub connection: Option<Connection>,
-    /// The method and the path.
+    /// The method and the path; `None` if they are unknown.
     pub target: Option<(Arc<str>, Arc<str>)>,
     /// The model; `None` if the request names no known model.
     pub model: Option<u16>,
@@ -55,7 +56,7 @@ pub struct Entry {
     pub reserved_tokens: u64,
     /// Tokens charged in the end; `None` until it has ended.
     pub charged_tokens: Option<u64>,
-    /// The start of its body, if the journal keeps bodies.
+    /// The start of its body, if the journal keeps bodies and this is one of the latest [`MAX_BODIES`].
     pub body: Option<Arc<[u8]>>,
 }
 
@@ -105,9 +106,9 @@ impl End {
 /// The outcome of a request at the provider.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum JournalOutcome {
-    /// Admitted and served with a valid body.
+    /// Admitted, to be served with a whole and valid body.
     Served,
-    /// Admitted and served, but a fault made the body unparsable.
+    /// Admitted, but a fault cut the reply or made its body unusable.
     CorruptBody,
     /// Refused by a limit; `refused` in JSON.
     RateLimited {
@@ -118,7 +119,8 @@ pub enum JournalOutcome {
     },
     /// Replaced by a fault: answered with an error, or not answered at all.
     Faulted(Fault),
-    /// Answered with an error before any limit was checked (`rejected` in JSON): unknown key, path or model, invalid body, or too long for the model.
+    /// Answered with an error before any limit was checked (`rejected` in JSON): unknown key, path or model, a method that the
+    /// path does not accept, an invalid body, or a call too long for the model.
     InvalidRequest,
 }
 
@@ -225,7 +227,7 @@ impl Journal {
         self.entries.get_mut(usize::try_from(index).ok()?)
     }
 
-    /// Returns a shared copy of a text, shortened to 300 characters.
+    /// Returns a copy of a text, shortened to 300 characters, which entries can share.
     pub fn name(&mut self, text: &str) -> Arc<str> {
         self.names.get(text)
     }
@@ -247,7 +249,7 @@ impl Journal {
         self.entries.iter()
     }
 
-    /// Returns the number of entries evicted so far.
+    /// Returns the number of entries evicted since the start or the last [`Journal::clear`].
     #[must_use]
     pub const fn evicted(&self) -> u64 {
         self.evicted
@@ -264,7 +266,7 @@ impl Journal {
         &self.durations
     }
 
-    /// Returns the number of requests by key, including evicted ones.
+    /// Returns the number of requests by [`CountKey`], including evicted ones.
     pub fn counts(&self) -> impl Iterator<Item = (CountKey, u64)> {
         self.counts.iter().map(|(key, count)| (*key, *count))
     }
@@ -349,7 +351,7 @@ mod tests {
 
     #[test]
     fn fingerprints_of_different_accounts_and_texts_differ() {
-        assert_eq!(fingerprint(None, b"a"), fingerprint(None, b"a"));
+        assert_eq!(fingerprint(None, b"a"), 6_835_764_368_359_419_232, "the same on every machine");
         let all = [fingerprint(None, b"a"), fingerprint(Some(0), b"a"), fingerprint(Some(1), b"a")];
         assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2]);
         assert_ne!(fingerprint(Some(0), b"ab"), fingerprint(Some(0), b"ba"));

@@ -14,7 +14,7 @@ const MAX_NAMES: usize = 1_000;
 const MAX_CHARS: usize = 300;
 
 impl Names {
-    /// Returns a shared copy of a text, shortened to [`MAX_CHARS`].
+    /// Returns a copy of a text, shortened to [`MAX_CHARS`]; shared, unless [`MAX_NAMES`] others are kept.
     pub(super) fn get(&mut self, text: &str) -> Arc<str> {
         // Nearly every text is short: then its characters need not be counted.
         let is_short = text.len() <= MAX_CHARS;

@@ -5,8 +5,8 @@ use crate::axis::Axis;
 
 impl Meter {
     /// Sets the level of the limits on `axis` to `remaining` units, at most their capacity. Returns the number of limits that
-    /// were set: none if the axis is not limited, or if it is the concurrency. If any was set, the reservations of the provider's first
-    /// `admitted` calls are ended by [`Meter::release`].
+    /// were set: none if the axis is not limited, or if it is the concurrency. If any was set, the reservations of the
+    /// provider's first `admitted` calls are ended by [`Meter::release`].
     pub(crate) fn set_remaining(&mut self, axis: Axis, remaining: u64, admitted: u64) -> usize {
         let now = self.now;
         let limits = self.limits.iter_mut().filter(|limit| limit.axis == axis);
@@ -17,8 +17,9 @@ impl Meter {
         set
     }
 
-    /// Copies the levels of the same limits in `other` at its own instant, except for the concurrency and for what overdrawn
-    /// limits lack. The reservations of the provider's first `admitted` calls are ended by [`Meter::release`].
+    /// Copies what remains of the same limits in `other`, each meter at its own instant, and the recent completions. The
+    /// concurrency stays; an overdrawn limit is copied with zero remaining, and of an adaptive limit no more remains than its
+    /// present limit, which stays. The reservations of the provider's first `admitted` calls are ended by [`Meter::release`].
     pub(crate) fn copy_levels(&mut self, other: &Self, admitted: u64) {
         for (limit, level) in self.limits.iter_mut().zip(other.levels()) {
             let remaining = u64::try_from(level.remaining).unwrap_or(0);
@@ -28,8 +29,8 @@ impl Meter {
         self.first_reservation = admitted;
     }
 
-    /// Returns `true` if the reservation of the provider's admitted call with this number is among the levels, which were not set since
-    /// then: it must be settled. Otherwise it is ended by [`Meter::release`].
+    /// Returns `true` if the levels include the reservation of the provider's admitted call with this number, because they
+    /// were not set since: it must be settled. Otherwise it is ended by [`Meter::release`].
     pub(crate) const fn has_reservation(&self, number: u64) -> bool {
         number >= self.first_reservation
     }
@@ -44,7 +45,7 @@ impl Meter {
 }
 
 impl LimitState {
-    /// Sets the remaining units. Returns `false` for a concurrency limit.
+    /// Sets the remaining units, at most the capacity. Returns `false` and does nothing for a concurrency limit.
     fn set_remaining(&mut self, now: crate::Instant, remaining: u64) -> bool {
         let full = self.window.current_limit().unwrap_or_else(|| self.window.capacity());
         self.window.set_used(now, full.saturating_sub(remaining))

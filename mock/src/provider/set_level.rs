@@ -5,9 +5,9 @@ use crate::axis::Axis;
 use crate::time::Instant;
 
 impl Provider {
-    /// Sets what remains of the limits on `axis` of an account and a model, at most their capacity. Returns the number of limits
-    /// that were set: none if the axis is not limited, or if it is the concurrency, which is the number of calls in
-    /// flight. Calls in flight are not settled on the meter of this account and model any more.
+    /// Sets what remains of the limits on `axis` of an account and a model, at most their capacity. Returns the number of
+    /// limits that were set: none if the axis is not limited, or if it is the concurrency, which is the number of calls in
+    /// flight. If any was set, calls in flight are not settled on the meter of this account and model any more.
     pub fn set_remaining(
         &mut self,
         now: Instant,
@@ -20,14 +20,16 @@ impl Provider {
         self.meters[index].set_remaining(axis, remaining, self.admitted)
     }
 
-    /// Sets every limit of an account and a model to the level that it has in `initial`.
+    /// Sets every limit of an account and a model, except the concurrency, to what remains of it in `initial`. An adaptive
+    /// limit keeps its present limit. Calls in flight are not settled on the meter any more.
     pub fn reset_levels(&mut self, now: Instant, account: u16, model: u16, initial: &Self) {
         let index = self.advance_meter_to(now, account, model);
         self.meters[index].copy_levels(&initial.meters[index], self.admitted);
     }
 
-    /// Returns this provider at `now`, which may be earlier than its own instant, with the same levels. `initial` is the provider at the
-    /// start of the run. Calls in flight are unknown to the result, and their concurrency is free.
+    /// Returns this provider at `now`, which may be earlier than its own instant, with the same levels; overdrawn limits have
+    /// zero remaining, and adaptive limits begin anew. `initial` is the provider at the start of the run. Calls in flight are
+    /// unknown to the result, and their concurrency is free.
     #[must_use]
     pub fn moved_to(&self, now: Instant, initial: &Self) -> Self {
         let mut moved = Self { now, ..initial.clone() };
@@ -99,15 +101,15 @@ mod tests {
         for policy in policies() {
             let mut later = provider(policy);
             let initial = later.clone();
-            let day = Instant::ZERO + Nanos::DAY + Nanos::HOUR;
-            let Decision::Admitted(_) = later.decide(day, CALL, TRUTH).decision else { panic!() };
-            later.set_remaining(day, 0, 0, Axis::Rpd, 3);
-            let expected = remaining(&mut later, day);
-            let noon = Instant::ZERO + Nanos::HOUR + Nanos::HOUR;
-            let mut earlier = later.moved_to(noon, &initial);
-            assert_eq!(remaining(&mut earlier, noon), [expected[0], expected[1], 4], "{policy:?}");
-            let next_day = day + Nanos::DAY + Nanos::DAY;
-            assert_eq!(remaining(&mut earlier, next_day)[0], 1_000, "{policy:?}");
+            let second_day = Instant::ZERO + Nanos::DAY + Nanos::HOUR;
+            let Decision::Admitted(_) = later.decide(second_day, CALL, TRUTH).decision else { panic!() };
+            later.set_remaining(second_day, 0, 0, Axis::Rpd, 3);
+            let expected = remaining(&mut later, second_day);
+            let first_day = Instant::ZERO + Nanos::HOUR + Nanos::HOUR;
+            let mut earlier = later.moved_to(first_day, &initial);
+            assert_eq!(remaining(&mut earlier, first_day), [expected[0], expected[1], 4], "{policy:?}");
+            let two_days_later = second_day + Nanos::DAY + Nanos::DAY;
+            assert_eq!(remaining(&mut earlier, two_days_later)[0], 1_000, "{policy:?}");
         }
     }
 }

@@ -31,7 +31,7 @@ impl Decimal {
     }
 
     /// Parses as [`Decimal::parse_prefix`], and multiplies by 1,000 if a `k` follows the number, by 1,000,000 if an `M`
-    /// does: `1.5k tok/s` is 1500 and leaves ` tok/s`. Returns `None` if a letter or digit follows: `6kB`.
+    /// does: `1.5k tok/s` is 1500 and leaves ` tok/s`. Returns `None` also if a letter or digit follows the `k` or `M`: `6kB`.
     pub(super) fn parse_prefix_with_magnitude(text: &str) -> Option<(Self, &str)> {
         let (number, rest) = Self::parse_prefix(text)?;
         let (magnitude, after) = match rest.as_bytes().first() {

@@ -22,14 +22,14 @@ pub fn print_duration(duration: Nanos) -> String {
     }
 }
 
-/// Prints `value / unit` with up to `places` decimals, without trailing zeros.
+/// Prints `value / unit`, where `unit` is 10^`places`, without trailing zeros.
 fn decimals(value: u64, unit: u64, places: usize) -> String {
     let text = format!("{}.{:0places$}", value / unit, value % unit);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Prints a rate, given per second, for [`super::parse_rate`]: over the shortest period in which it is a whole number, or
-/// per minute with four significant digits.
+/// per minute as [`print_number`] prints it.
 #[must_use]
 pub fn print_rate(per_second: f64) -> String {
     for unit in TIME_UNITS.iter().rev() {
@@ -42,7 +42,8 @@ pub fn print_rate(per_second: f64) -> String {
     format!("{}/min", print_number(per_second * 60.0))
 }
 
-/// Prints a number with at least four significant digits, without trailing zeros.
+/// Prints a number of zero or more with at least four significant digits, but at most twelve decimals, without trailing zeros
+/// after the point.
 #[must_use]
 pub fn print_number(value: f64) -> String {
     let (mut places, mut scaled) = (0, value);

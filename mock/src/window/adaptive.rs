@@ -6,7 +6,7 @@
 //!
 //! Within a window it counts like a fixed window. Steady traffic raises its own limit, a sudden increase is refused at
 //! first, and an idle period lowers the limit again. Evidence: Together and Fireworks document that traffic raises
-//! their limits, that sudden increases are refused, and the bounds; windows, growth and halving are assumed.
+//! their limits, that sudden increases are refused, and that there are bounds; windows, growth and halving are assumed.
 
 use super::usage_count::UsageCount;
 use crate::config::Growth;
@@ -113,8 +113,8 @@ impl Adaptive {
         self.max_limit
     }
 
-    /// Returns now or the start of the next window; `None` if `amount` fits into neither, since without usage the limit
-    /// only falls.
+    /// Returns now if `amount` fits, otherwise the start of the next window; `None` if it fits into neither, since without
+    /// usage the limit only falls.
     #[must_use]
     pub fn earliest_admission(&self, amount: u64) -> Option<Instant> {
         if self.admits(amount) {

@@ -33,7 +33,7 @@ impl CountingWindow {
         with_state!(self, state => state.advance_to(now));
     }
 
-    /// Sets what is used at the start of the run.
+    /// Sets what is used at the start of the run. Does nothing for an adaptive limit and a concurrency limit.
     pub(super) fn set_start_level(&mut self, used: u64) {
         match self {
             Self::Fixed(fixed) => fixed.charge(used),

@@ -115,7 +115,7 @@ pub(super) struct UnitCost {
 
 impl UnitCost {
     fn new(credits: u64) -> Self {
-        debug_assert!(credits > 0, "invariant: a unit costs credits");
+        debug_assert!(credits > 0, "invariant: a unit costs at least one credit");
         // (2^64 − 1) ÷ credits equals 2^64 ÷ credits, or is one less for powers of two, which `units_in` corrects.
         Self { credits, inverse: u64::MAX / credits }
     }
@@ -198,8 +198,8 @@ impl<C: Credit> GcraState<C> {
         self.level(now).whole_units(self.unit)
     }
 
-    /// Returns the level that a charge of `units` would leave, as a share of the capacity. `credit_fraction` is 1 ÷ the capacity
-    /// in credits.
+    /// Returns the level that a charge of `units` would leave, as a share of the capacity; negative if it does not cover them.
+    /// `credit_fraction` is 1 ÷ the capacity in credits.
     pub(super) fn fraction_left_after(&self, now: Instant, units: u64, credit_fraction: f64) -> f64 {
         self.level(now).minus(self.cost_of(units)).to_f64() * credit_fraction
     }
@@ -222,7 +222,8 @@ impl<C: Credit> GcraState<C> {
         wait.map(|wait| now + Nanos(u64::try_from(wait).unwrap_or(u64::MAX)))
     }
 
-    /// Charges units, whether or not the level covers them. Returns `false` and changes nothing if the new level is not exact in this width.
+    /// Charges units, whether or not the level covers them. Returns `false` and changes nothing if the new level is not exact
+    /// in this width.
     #[inline]
     pub(super) fn try_charge(&mut self, now: Instant, units: u64) -> bool {
         let theoretical_arrival = self.theoretical_arrival.max(self.earned(now)).plus(self.cost_of(units));

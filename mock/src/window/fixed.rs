@@ -100,7 +100,7 @@ impl Fixed {
         }
     }
 
-    /// Returns the remaining units of the current window; negative after a settlement overdrew it.
+    /// Returns the remaining units of the current window; negative if more than the limit is used.
     #[must_use]
     pub fn remaining(&self) -> i64 {
         self.count.remaining()
@@ -112,7 +112,7 @@ impl Fixed {
         self.count.limit
     }
 
-    /// Returns now or the next boundary; `None` if `amount` exceeds the limit.
+    /// Returns now if `amount` fits, otherwise the next boundary; `None` if it exceeds the limit.
     #[must_use]
     pub fn earliest_admission(&self, amount: u64) -> Option<Instant> {
         (amount <= self.count.limit).then(|| if self.admits(amount) { self.now } else { self.current.end })

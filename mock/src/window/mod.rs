@@ -6,8 +6,8 @@
 //!
 //! A [`crate::meter::Meter`] holds one window per limit; the engine's pacing holds a [`Bucket`] per limit.
 //!
-//! Invariants: instants do not decrease; the remaining amount is negative only after a settlement or an early charge;
-//! a charge is settled at most once.
+//! Invariants: instants do not decrease; the remaining amount is negative only after a settlement or a charge that did not
+//! fit; a charge is settled at most once.
 
 mod adaptive;
 mod bucket;
@@ -133,7 +133,8 @@ impl Window {
         }
     }
 
-    /// Replaces the charge of `reserved` at `charged_at` by one of `actual`; does nothing if that charge has expired.
+    /// Replaces the charge of `reserved` at `charged_at` by one of `actual`; does nothing if that charge has expired. Charges
+    /// of buckets and concurrency limits do not expire.
     #[inline]
     pub fn settle(&mut self, now: Instant, charged_at: Instant, reserved: u64, actual: u64) {
         match &mut self.0 {
@@ -174,7 +175,7 @@ impl Window {
     }
 
     /// Returns the earliest instant from `now` on at which `amount` is admitted if nothing is charged or settled until
-    /// then; `None` if waiting alone does not help.
+    /// then; `None` if waiting alone does not help, as while a concurrency limit is full.
     #[must_use]
     pub fn earliest_admission(&self, now: Instant, amount: u64) -> Option<Instant> {
         query!(self, now, earliest_admission(amount))

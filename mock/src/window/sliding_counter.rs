@@ -103,7 +103,7 @@ impl SlidingCounter {
         *counted = counted.saturating_sub(reserved).saturating_add(actual);
     }
 
-    /// Returns the remaining whole units, truncated toward zero.
+    /// Returns the remaining whole units, truncated toward zero; negative if the limit is overdrawn.
     #[must_use]
     pub fn remaining(&self) -> i64 {
         let units = self.scaled_remaining() / i128::from(self.window.0);
@@ -116,8 +116,8 @@ impl SlidingCounter {
         self.limit
     }
 
-    /// Returns when the weight of the previous window, or of the current one after its end, is low enough; `None` if
-    /// `amount` exceeds the limit.
+    /// Returns now if `amount` fits, otherwise when the weight of the previous window, or of the current one after its end, is
+    /// low enough; `None` if it exceeds the limit.
     #[must_use]
     pub fn earliest_admission(&self, amount: u64) -> Option<Instant> {
         let room = self.limit.checked_sub(amount)?;

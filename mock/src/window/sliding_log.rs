@@ -12,7 +12,7 @@ use super::usage_count::UsageCount;
 use crate::time::{Instant, Nanos};
 use std::collections::VecDeque;
 
-/// The number of entries for the units that were used before the run: one per five minutes of a day.
+/// The number of entries for the units that were used before the run, whatever the window: one per five minutes of a day.
 const START_ENTRIES: u64 = 288;
 
 /// A log of what was admitted within the last window.
@@ -122,7 +122,7 @@ impl SlidingLog {
         self.count.limit
     }
 
-    /// Returns when enough of the oldest entries have expired; `None` if `amount` exceeds the limit.
+    /// Returns now if `amount` fits, otherwise when enough of the oldest entries have expired; `None` if it exceeds the limit.
     #[must_use]
     pub fn earliest_admission(&self, amount: u64) -> Option<Instant> {
         if self.admits(amount) {

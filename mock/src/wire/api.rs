@@ -1,5 +1,5 @@
-//! The API that a request uses, if it is not the completion of its wire format: its reply has another body, and the same status,
-//! headers and errors.
+//! The API that a request uses. If it is not the completion of its wire format, its reply has another body, and the same
+//! status, headers and errors.
 
 use super::embeddings::EmbeddingsRequest;
 use super::reasoning::Reasoning;
@@ -27,9 +27,10 @@ pub struct ReplyShape<'a> {
     pub api: Api<'a>,
     /// The number of the choices, at least one. They share the completion tokens of the call.
     pub choices: u32,
-    /// `true` if each token has its log probability.
+    /// `true` if the client asked for the log probability of each token.
     pub logprobs: bool,
-    /// `true` if a stream ends with a chunk that has the usage and no choices (`stream_options.include_usage`).
+    /// `true` if the client asked for a chunk at the end of the stream that has the usage and no choices
+    /// (`stream_options.include_usage`).
     pub usage_chunk: bool,
     /// The text in the request that ended the completion; `None` if none did.
     pub stop_text: Option<&'a str>,

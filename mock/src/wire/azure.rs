@@ -37,7 +37,7 @@ impl WireFormat for Classic {
         KEY_HEADERS
     }
 
-    /// A deployment has a name without slashes.
+    /// A deployment must have a name: `/chat` before `/completions` is none.
     fn endpoint<'p>(&self, path: &'p str) -> Option<Endpoint<'p>> {
         if path == "/openai/models" {
             return Some(Endpoint::Models);
@@ -169,8 +169,8 @@ fn headers(head: &Head<'_>, retry_after_ms: fn(Nanos) -> u64, reset: fn(Nanos) -
     headers
 }
 
-/// Renders any error except a refusal by a limit. The error about high demand, a 429, is from a capture. The invalid key and the
-/// missing deployment are documented. All others are assumed; a call that is too long is assumed to get OpenAI's message.
+/// Renders any error except a refusal by a limit. The error about high demand, a 429, is from a capture. The invalid key and
+/// the missing deployment are documented. All others are assumed; a call that is too long is assumed to get OpenAI's message.
 fn render_error(error: &Error<'_>) -> ErrorReply {
     let (status, code, message): (u16, &str, &str) = match error {
         Error::InvalidKey => (401, "401", INVALID_KEY),

@@ -1,9 +1,9 @@
 //! Cerebras: flat error bodies, and resets in seconds with a fraction: the time until the calendar window ends.
 //!
-//! Captured: the three bodies (requests, tokens, a full queue), and a stream that ends with usage and `time_info`. The limit headers
-//! and their resets follow the example in the documentation. Reported, 2026-07: a refusal has `retry-after` and no limit headers, and
-//! its 57 to 60 s are the time until five requests per minute are full again, while a call is admitted after 11 s. `mock/README.md` has
-//! what contradicts it.
+//! Captured: the three bodies (requests, tokens, a full queue), and a stream that ends with usage and `time_info`. The limit
+//! headers and their resets follow the example in the documentation. Reported, 2026-07: a refusal has `retry-after` and no
+//! limit headers, and its 57 to 60 s are the time until five requests per minute are full again, while a call is admitted
+//! after 11 s. `mock/README.md` has what contradicts it.
 
 use super::chat::{CompletionFormat, Stages};
 use super::envelope::{ErrorBody, INVALID_REQUEST, Member, SERVER, reason_phrase};
@@ -80,8 +80,8 @@ impl WireFormat for Cerebras {
         ErrorReply::new(429, flat_body(&message, kind, QUOTA, code)).with_wait(stated_wait(denial, snapshot))
     }
 
-    /// Captured: the full queue, which is a 429, and the message for a context that is too long (2025-07). The rest is documented
-    /// or assumed.
+    /// Captured: the full queue, which is a 429, and the message for a context that is too long (2025-07). The rest is
+    /// documented or assumed.
     fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
         let (status, message, kind, param, code): (u16, &str, _, _, _) = match error {
             Error::InvalidKey | Error::Status(401, _) => {
@@ -136,8 +136,8 @@ impl WireFormat for Cerebras {
     }
 }
 
-/// Returns the wait that a refusal states: the time until the limit is full, not until the call fits (reported, 2026-07). A wait that a
-/// fault has replaced is stated as it is.
+/// Returns the wait that a refusal states: the time until the limit is full, not until the call fits (reported, 2026-07). A
+/// wait other than [`announced_wait`] is stated as it is, because a fault may have replaced it.
 fn stated_wait(denial: &Denial, snapshot: &LimitsSnapshot) -> Option<Nanos> {
     let wait = denial.wait?;
     let window = denial.axis.window_length()?;

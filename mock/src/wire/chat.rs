@@ -19,10 +19,10 @@ use std::borrow::Cow;
 /// The reason why a completion ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Finish {
-    /// The model ended the completion itself.
+    /// The model ended the completion itself, or a stop text of the request did.
     #[default]
     Stop,
-    /// `max_tokens` was reached.
+    /// `max_tokens`, or without it a length limit of the model, was reached.
     Length,
     /// The model calls a tool.
     ToolCalls,
@@ -79,7 +79,8 @@ pub struct CompletionFormat {
     pub(super) id: fn(u64) -> String,
     /// Adds members of a whole message, after its content.
     pub(super) message: fn(Object, &Context<'_>) -> Object,
-    /// The member `logprobs` of every choice.
+    /// The member `logprobs` of a choice whose log probabilities the client did not ask for. If it is absent, they are never
+    /// sent.
     pub(super) logprobs: OptionalNull,
     /// The member of a message, or of the difference in a chunk, with the text of the reasoning; `None` if it is not sent.
     pub(super) reasoning: Option<&'static str>,
@@ -196,7 +197,8 @@ pub(super) fn call_id(number: u64, choice: u32) -> String {
     format!("call_{}", ids::base_62(number ^ u64::from(choice) << 32, 9))
 }
 
-/// Returns the body of a whole completion. Its texts end after [`MAX_FILLER_TOKENS`], even if `usage` counts more.
+/// Returns the body of a whole completion. Its choices have at most [`MAX_FILLER_TOKENS`] filler tokens together, even if
+/// `usage` counts more.
 pub(super) fn completion(format: &CompletionFormat, service: &Service, context: &Context<'_>) -> String {
     let shape = context.shape;
     let total = service.usage.completion_tokens.min(MAX_FILLER_TOKENS);
@@ -254,6 +256,6 @@ pub(super) fn completion(format: &CompletionFormat, service: &Service, context: 
 /// The size of a body with about 100 tokens, in bytes.
 const BODY_BYTES: usize = 1024;
 
-/// The largest number of filler tokens in one text. It bounds the memory of a reply. No model of Groq writes longer
+/// The largest number of filler tokens in a whole reply. It bounds the memory of the reply. No model of Groq writes longer
 /// completions (documentation, 2026).
 pub(super) const MAX_FILLER_TOKENS: u32 = 131_072;

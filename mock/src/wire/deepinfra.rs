@@ -1,8 +1,8 @@
 //! `DeepInfra`: a limit on concurrency only, and no limit headers.
 //!
 //! The errors for a busy model, which is a 429, and for an invalid key are from captures. The documentation describes the
-//! concurrency limit without its exact message. A context that is too long is a 500 with both lengths, as in a capture. If the
-//! prompt alone would fit, the stated length is assumed to be the sum of prompt and completion. All other errors are assumed.
+//! concurrency limit without its exact message. A context that is too long is a 500 with both lengths, as in a capture; the
+//! stated length is assumed to be the prompt plus `max_tokens`. All other errors are assumed.
 
 use super::chat::CompletionFormat;
 use super::envelope::{self, ErrorBody, INVALID_REQUEST, Member, reason_phrase};

@@ -79,7 +79,8 @@ pub(super) fn error(message: &str, kind: &str, param: Option<&str>, code: Option
     ErrorBody { message, kind: Member::Text(kind), param, code }.in_envelope()
 }
 
-/// Returns the reason phrase of a status (RFC 9110, section 15), and of 498 and 529, which providers have added.
+/// Returns the reason phrase of a status that the mock sends: that of RFC 9110, section 15, or for 413 the older one of RFC
+/// 2616; for 498 and 529 that of the providers that have added them; for any other status a general text.
 #[must_use]
 pub const fn reason_phrase(status: u16) -> &'static str {
     match status {

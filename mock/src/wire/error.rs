@@ -7,7 +7,7 @@ use std::borrow::Cow;
 /// An error other than a refusal by a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error<'a> {
-    /// No account has this key.
+    /// The request has no key, or one that no account has.
     InvalidKey,
     /// No model has this name.
     UnknownModel(&'a str),
@@ -32,7 +32,8 @@ pub enum Error<'a> {
     NotInTier(&'a str),
     /// The call is too long for this model.
     TooLong(TooLong, &'a str),
-    /// This status, in the provider's text for it if it has one. The second field is the model; empty if the request was not read.
+    /// This status, in the provider's text for it if it has one. The second field is the model; empty if the request was not
+    /// read.
     Status(u16, &'a str),
 }
 

@@ -1,7 +1,7 @@
 //! The trait that a dialect implements, and the types of its arguments and results.
 //!
 //! ```text
-//!  path, key ─▶ WireFormat::endpoint, WireFormat::key_headers   the endpoint, and the headers that may have the key
+//!  path, key ─▶ WireFormat::endpoint, WireFormat::key_headers   the endpoint, and where the key may be
 //!  decision  ─▶ dyn WireFormat::reply ─┬─ WireFormat::completion    the module of a dialect renders the parts,
 //!                                      ├─ WireFormat::refusal
 //!                                      ├─ WireFormat::error
@@ -44,8 +44,8 @@ pub struct Reply {
 pub struct Context<'a> {
     /// The model's name, as the client sent it.
     pub model: &'a str,
-    /// The `system_fingerprint` of the model: [`system_fingerprint`](super::system_fingerprint) of its name. Computed once per model, because it
-    /// takes 2 % of the instructions of a request (callgrind of `mock/benches`, 2026-11-29).
+    /// The `system_fingerprint` of the model: [`system_fingerprint`](super::system_fingerprint) of its name. Computed once per
+    /// model, because it takes 2 % of the instructions of a request (callgrind of `mock/benches`, 2026-11-29).
     pub system_fingerprint: &'a str,
     /// The account's name. Messages derive the id of the organisation from it.
     pub account: &'a str,
@@ -97,11 +97,11 @@ pub struct Head<'a> {
     pub status: u16,
     /// The media type of the body.
     pub media_type: MediaType,
-    /// The limits after the decision; `None` if the call was rejected before any limit was checked.
+    /// The limits after the decision; `None` if no limit was checked: the request was rejected before, or is never charged.
     pub snapshot: Option<&'a LimitsSnapshot>,
     /// The wait of an [`ErrorReply`].
     pub wait: Option<Nanos>,
-    /// The usage of a served call; `None` if it is unknown when the head is sent.
+    /// The usage of a served call; `None` if it is unknown when the head is sent, or if nothing is served.
     pub usage: Option<Usage>,
     /// The number of the request.
     pub number: u64,
@@ -137,7 +137,7 @@ impl MediaType {
     }
 }
 
-/// A header that has the key of an account.
+/// Where a request may have the key of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyHeader {
     /// `authorization: Bearer …`.
@@ -150,15 +150,15 @@ pub enum KeyHeader {
 
 /// The wire format of one kind of endpoint of a provider. Every method is a pure function of its arguments.
 pub trait WireFormat: fmt::Debug + Sync {
-    /// Returns the path that precedes those of the endpoints, such as `/openai/v1`: the end of a client's base URL.
+    /// Returns the path that precedes those of the endpoints, such as `/openai/v1`. The base URL of most clients ends with it.
     fn base(&self) -> &'static str;
 
-    /// Returns the path of completions of a model.
+    /// Returns the path of completions of a model; that of whole ones, if streamed ones have another.
     fn path(&self, _model: &str) -> String {
         format!("{}/chat/completions", self.base())
     }
 
-    /// Returns the headers that may have a key, in the order in which they are checked.
+    /// Returns where a request may have a key, in the order in which it is looked for.
     fn key_headers(&self) -> &'static [KeyHeader] {
         &[KeyHeader::Bearer]
     }
@@ -168,7 +168,8 @@ pub trait WireFormat: fmt::Debug + Sync {
         endpoint::compatible(path.strip_prefix(self.base())?, self.operations())
     }
 
-    /// Returns the headers that distinguish requests in this format from those in another format of the dialect with the same path.
+    /// Returns the headers that distinguish requests in this format from those in another format of the dialect with the same
+    /// path.
     fn marker_headers(&self) -> &'static [&'static str] {
         &[]
     }
@@ -178,8 +179,8 @@ pub trait WireFormat: fmt::Debug + Sync {
         &[]
     }
 
-    /// Returns the length of the beginning of a path that belongs to this format; zero if the path is not among its own. A path that
-    /// no format serves is answered in the format with the longest.
+    /// Returns the length of the beginning of a path that belongs to this format; zero if the path is not among its own. A path
+    /// that no format serves is answered in the format with the longest.
     fn owned_prefix(&self, path: &str) -> usize {
         if path.strip_prefix(self.base()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
             self.base().len()
@@ -193,7 +194,8 @@ pub trait WireFormat: fmt::Debug + Sync {
         u32::MAX
     }
 
-    /// Returns the status of a refused call with `service_tier: flex`; `None` if it is refused like any other call.
+    /// Returns the status of a refused call with `service_tier: flex` that is not oversize; `None` if it is refused like any
+    /// other call.
     fn flex_refusal(&self) -> Option<u16> {
         None
     }
@@ -237,7 +239,7 @@ pub trait WireFormat: fmt::Debug + Sync {
         models::openai_list(entries)
     }
 
-    /// Returns the body of the number of input tokens of a request.
+    /// Returns the body that states the number of input tokens of a request.
     fn token_count(&self, tokens: u32) -> String {
         json::text(&TokenCount { object: "response.input_tokens", input_tokens: tokens })
     }

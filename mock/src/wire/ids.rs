@@ -68,8 +68,8 @@ pub(super) fn hex(number: u64, length: usize) -> String {
     digits
 }
 
-/// Appends `length` hexadecimal digits of `bits`, at most 16, the lowest first. Without the formatting machinery, which took 4 % of
-/// the instructions of a request.
+/// Appends `length` hexadecimal digits of `bits`, at most 16, the lowest first. Without the formatting machinery, which took
+/// 4 % of the instructions of a request.
 fn push_hex(text: &mut String, bits: u64, length: usize) {
     text.extend((0..length).map(|place| char::from(HEX[(bits >> (4 * place) & 15) as usize])));
 }

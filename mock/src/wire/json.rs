@@ -34,13 +34,13 @@ fn needs_escapes(text: &str) -> bool {
 ///
 /// Used for completions and chunks, which the mock renders for every chat request that it serves, and whose members differ by
 /// provider. Structs for the usage and for the members of one provider, which serde serialised, took 3,300 instructions more
-/// per request, a tenth of all (callgrind of `mock/benches` without limits, 2026-11-28). The methods with a name are inlined, so
-/// that its length is known where it is copied: 3 % fewer instructions.
+/// per request, a tenth of all (callgrind of `mock/benches` without limits, 2026-11-28). [`Object::member`] and
+/// [`Object::plain_text`] are inlined, so that the length of a name is known where it is copied: 3 % fewer instructions.
 #[derive(Clone, Debug)]
 pub(super) struct Object(Vec<u8>);
 
 impl Object {
-    /// Creates an empty object whose text will have about `capacity` bytes.
+    /// Creates an empty object with room for a text of `capacity` bytes.
     pub(super) fn with_capacity(capacity: usize) -> Self {
         let mut text = Vec::with_capacity(capacity);
         text.push(b'{');

@@ -34,13 +34,13 @@ impl LimitsSnapshot {
         self
     }
 
-    /// Returns the level of an axis; `None` if the axis is not limited.
+    /// Returns the level of an axis; `None` if the axis is not limited, or if the snapshot has no levels.
     #[must_use]
     pub fn level(&self, axis: Axis) -> Option<&LimitLevel> {
         self.levels.iter().rfind(|level| level.axis == axis)
     }
 
-    /// Returns the level of the first of these axes that is limited.
+    /// Returns the level of the first of these axes that is limited; `None` if none is.
     #[must_use]
     pub fn first_level(&self, axes: &[Axis]) -> Option<&LimitLevel> {
         axes.iter().find_map(|axis| self.level(*axis))
@@ -54,8 +54,8 @@ impl LimitLevel {
         u64::try_from(self.remaining).unwrap_or(0)
     }
 
-    /// Returns the time until a continuously refilling limit is full: `(capacity − remaining) ÷ limit × window`, rounded down to
-    /// whole nanoseconds. Zero for a limit without a window.
+    /// Returns the time until a continuously refilling limit is full: `(capacity − remaining) ÷ limit × window`, rounded down
+    /// to whole nanoseconds. Zero for a limit without a window.
     #[must_use]
     pub fn time_until_full(&self) -> Nanos {
         let window = self.axis.window_length().unwrap_or(Nanos::ZERO);

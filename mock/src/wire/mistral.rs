@@ -1,7 +1,7 @@
 //! Mistral: a gateway that counts requests, and an application behind it that counts tokens.
 //!
-//! Captured: the body of the gateway, of the application, and for lack of capacity; the limit headers of 2025 and 2026, which have
-//! the cost of a call and no reset. A call is charged when it ends, and a whole reply reports the limits after that.
+//! Captured: the body of the gateway, of the application, and for lack of capacity; the limit headers of 2025 and 2026, which
+//! have the cost of a call and no reset. A call is charged when it ends, and a whole reply reports the limits after that.
 //! `retry-after` on a 429 is documented; none is captured. The headers of a stream are sent before the cost is known: it is
 //! assumed that they omit it.
 
@@ -82,13 +82,14 @@ impl WireFormat for Mistral {
             Axis::Rpm | Axis::Rpd => gateway_body("Requests rate limit exceeded"),
             _ => application_body("Rate limit exceeded", "rate_limited", Some("1300"), Some(429)),
         };
-        // Reported, 2026-07: a refusal has no wait, although one is documented. One that is longer than any limit causes is a fault's.
+        // Reported, 2026-07: a refusal has no wait, although one is documented. One that is longer than any limit per minute
+        // causes is taken for a fault's.
         let is_fault = |wait: &Nanos| *wait > MAX_TRUE_WAIT;
         ErrorReply::new(429, body).with_wait(denial.wait.filter(is_fault))
     }
 
-    /// Captured: the lack of capacity, which is a 429 (a 503 elsewhere). The rest is reported or assumed. Assumed for a call that is
-    /// too long: the number is the sum if the prompt alone would fit; everything about `max_tokens`.
+    /// Captured: the lack of capacity, which is a 429. The rest is reported or assumed. Assumed for a call that is too long:
+    /// the number is the prompt plus `max_tokens`; everything about `max_tokens` alone.
     fn error(&self, error: &Error<'_>, _: u64, _: Instant) -> ErrorReply {
         let (status, message, kind, code): (u16, &str, _, _) = match error {
             Error::InvalidKey | Error::Status(401, _) => {
@@ -182,7 +183,7 @@ const FORMAT: CompletionFormat = CompletionFormat {
 /// The longest wait of a limit per minute that counts the previous minute too.
 const MAX_TRUE_WAIT: Nanos = Nanos(2 * Nanos::MINUTE.0);
 
-/// The capabilities that every model is said to have.
+/// The capabilities that the entry of every model lists, each with whether the model has it.
 const CAPABILITIES: [(&str, bool); 8] = [
     ("completion_chat", true),
     ("completion_fim", false),

@@ -5,13 +5,14 @@
 //!
 //! ```text
 //!  DecisionReport, LimitsSnapshot ──▶ WireFormat::reply ──▶ Reply { status, headers, body }      a whole reply
-//!  Service                        ──▶ WireFormat::chunks ─▶ data: {…}  data: {…}  data: [DONE]   a streamed reply
+//!  Service                        ──▶ WireFormat::events ─▶ data: {…}  data: {…}  data: [DONE]   a streamed reply
 //!  LimitsSnapshot                 ──▶ WireFormat::stream_headers                                 its headers
 //!  truth::TruthHeader ◀── the request header that carries the ground truth of a call to the mock
 //! ```
 //!
 //! The module of each dialect contains only what is specific to it. Shapes that several dialects share are in `chat`,
-//! `stream` and `envelope`. A dialect with several kinds of endpoint (Azure, Anthropic) has one [`WireFormat`] for each.
+//! `stream` and `envelope`. A dialect with several kinds of endpoint (Azure, Anthropic, Gemini) has one [`WireFormat`] for
+//! each.
 
 mod anthropic;
 mod api;
@@ -66,7 +67,7 @@ pub use transcript::{Task, Transcript, TranscriptFormat};
 use crate::config::Dialect;
 
 /// Returns the wire formats of a dialect, at least one. The first is that of the OpenAI-compatible endpoint; it also answers
-/// requests that no format has an endpoint for.
+/// requests whose path and headers belong to no format.
 #[must_use]
 pub fn formats(dialect: Dialect) -> &'static [&'static dyn WireFormat] {
     match dialect {

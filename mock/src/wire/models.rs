@@ -9,9 +9,9 @@ use crate::length::Lengths;
 pub struct Model<'a> {
     /// Its name.
     pub id: &'a str,
-    /// Its longest prompts and completions, as far as the scenario states them.
+    /// Its context window and its largest `max_tokens`, as far as the scenario states them.
     pub lengths: Lengths,
-    /// The time since when it exists: the start of the mock.
+    /// The time at which it was created: the start of the mock.
     pub created: UnixTime,
 }
 
@@ -42,7 +42,7 @@ impl ModelEntry {
     }
 }
 
-/// Returns an entry with the members that all providers share, then those that `add` adds.
+/// Returns an entry in OpenAI's shape, then the members that `add` adds.
 pub(super) fn openai_entry(model: &Model<'_>, owner: &str, add: impl FnOnce(Object) -> Object) -> ModelEntry {
     let entry = Object::with_capacity(256)
         .text("id", model.id)

@@ -1,8 +1,8 @@
 //! OpenAI's own API.
 //!
 //! Captured: the messages of refusals (2024–2026, ten waits to the printed millisecond), the six limit headers of
-//! 708 recordings, the message for insufficient quota. Limits are buckets that refill continuously, also those of a day. Only some
-//! captured refusals have `retry-after`; here all have. Other errors are documented or assumed.
+//! 708 recordings, the message for insufficient quota. Limits are buckets that refill continuously, also those of a day. Only
+//! some captured refusals have `retry-after`; here all have that state a wait. Other errors are documented or assumed.
 
 use super::chat::CompletionFormat;
 use super::envelope::{self, INVALID_REQUEST, SERVER, reason_phrase};
@@ -109,8 +109,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::Audio(Task::Translate),
 ];
 
-/// Returns the message of a refusal (captured). The names of `TPD` and of the split token axes are assumed, and so is everything
-/// about concurrency, which OpenAI does not limit.
+/// Returns the message of a refusal (captured). The names of `TPD` and of the split token axes are assumed, and so is
+/// everything about concurrency, which OpenAI does not limit.
 fn message(denial: &Denial, context: &Context<'_>) -> String {
     let Denial { axis, limit, used, requested, wait, oversize } = *denial;
     let what = if oversize { "Request too large" } else { "Rate limit reached" };
@@ -119,7 +119,7 @@ fn message(denial: &Denial, context: &Context<'_>) -> String {
             "Requested {requested}. The input or output tokens must be reduced in order to run successfully."
         ),
         Some(wait) => {
-            // The wait was computed in floating point and may be one nanosecond too short.
+            // Rounding down must not shorten a wait that ends one nanosecond before a whole millisecond.
             let wait = whole_millis(Nanos(wait.0.saturating_add(1)));
             format!("Used {used}, Requested {requested}. Please try again in {wait}.")
         }
@@ -162,8 +162,9 @@ const fn axis_name(axis: Axis) -> &'static str {
     }
 }
 
-/// Adds the six limit headers. `…-requests` is the limit of the day if the account has one, otherwise that of the minute, under the
-/// same names (evidence: 29 of 708 recordings). `reset` renders the time until the limit is full.
+/// Adds the six limit headers: three for requests and three for tokens, each only if they are limited. `…-requests` is the
+/// limit of the day if the account has one, otherwise that of the minute, under the same names (evidence: 29 of 708
+/// recordings). `reset` renders the time until the limit is full.
 pub(super) fn add_limits<T: Display>(
     headers: &mut Headers,
     snapshot: &LimitsSnapshot,

@@ -44,8 +44,9 @@ impl ResponseFault {
             reply.headers.set("retry-after", &text);
         }
         if self.no_limit_headers {
-            let is_limit = |name: &str| name.contains("ratelimit") || name.starts_with("retry-after");
-            reply.headers.retain(|name| !is_limit(name));
+            // Together also sends `x-tokenlimit-…`.
+            let parts = ["ratelimit", "tokenlimit", "retry-after"];
+            reply.headers.retain(|name| !parts.iter().any(|part| name.contains(part)));
         }
         match self.body {
             Some(BodyFault::WrongType) => reply.set_media_type(MediaType::Html),
@@ -109,6 +110,7 @@ mod tests {
         headers.add_number("retry-after", 3);
         headers.add_number("retry-after-ms", 2500);
         headers.add_number("x-ratelimit-limit-requests", 30);
+        headers.add_number("x-tokenlimit-limit", 100);
         // The middle of the body is inside of `é`.
         Reply { status, headers, body: r#"{"error":"é","code":1}"#.to_owned() }
     }
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_skewed_clock_shifts_every_date() {
+    fn a_skewed_clock_shifts_date_and_the_date_in_retry_after() {
         let fault = |clock| ResponseFault {
             retry_after_form: Some(WaitForm::Date),
             clock_skew: Some(clock),

@@ -143,7 +143,7 @@ impl<'a> Item<'a> {
         format!("{prefix}_{}", ids::hex(context.number ^ ITEM, 32))
     }
 
-    /// Returns the item as an object. It is empty when it is added.
+    /// Returns the item as an object. Its content or arguments are empty in [`Phase::Added`].
     fn value(&self, context: &Context<'_>, phase: Phase) -> Value {
         let done = phase == Phase::Done;
         let status = match phase {
@@ -229,7 +229,7 @@ impl Events {
     }
 }
 
-/// The status of a response.
+/// The status of a response, or of its item.
 #[derive(Clone, Copy)]
 enum Status {
     InProgress,

@@ -15,7 +15,7 @@ use serde::Serialize;
 /// The server-sent events of one completion. The server appends each to its buffer when it is due.
 #[derive(Clone, Debug)]
 pub struct Chunks {
-    /// The event with the role of the message, before the first token.
+    /// The events before the first token: one with the role of the message for each choice.
     pub(super) role: String,
     /// The event of a token. All tokens of a choice share it: an event is serialised once per stream instead of once per token.
     pub(super) token: TokenEvent,
@@ -140,7 +140,7 @@ impl TokenText {
         }
     }
 
-    /// Returns the number of tokens that have an event, of a completion of `tokens`. No part of a split text must be empty.
+    /// Returns the number of tokens that have an event, of a completion of `tokens`, if no part of a split text is empty.
     pub(super) fn sent(&self, tokens: u32) -> u32 {
         match self {
             Self::Filler => tokens,
@@ -152,7 +152,7 @@ impl TokenText {
 }
 
 impl Chunks {
-    /// Appends the event before the first token: the role of the message.
+    /// Appends the events before the first token: the role of the message.
     pub fn append_role(&self, out: &mut String) {
         out.push_str(&self.role);
     }
@@ -298,8 +298,8 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
     }
 }
 
-/// Splits an event with an empty text after the mark before that text. The name of a model cannot contain a mark, because its quotes are
-/// escaped.
+/// Splits an event with an empty text after the mark before that text. The name of a model cannot contain a mark, because its
+/// quotes are escaped.
 ///
 /// # Panics
 /// If the event does not contain the mark.
@@ -308,8 +308,8 @@ pub(super) fn split_after<'e>(event: &'e str, mark: &str) -> (&'e str, &'e str) 
     event.split_at(start)
 }
 
-/// Splits an event at its empty content.
-/// `logprobs`: adds the log probability of the token, which repeats its text.
+/// Splits an event at its empty content. If `logprobs` is set and the event has that member, adds the log probability of the
+/// token, which repeats its text.
 fn split_at_text(event: &str, logprobs: bool) -> TokenEvent {
     let (before, after) = split_after(event, CONTENT_MARK);
     let null = after.split_once(LOGPROBS_NULL).filter(|_| logprobs);
@@ -322,8 +322,8 @@ fn split_at_text(event: &str, logprobs: bool) -> TokenEvent {
 const CONTENT_MARK: &str = r#""content":""#;
 /// The member of a choice without log probabilities.
 const LOGPROBS_NULL: &str = r#""logprobs":null"#;
-/// The member of a choice with the log probability of one token, before and after its text. The provider also lists the bytes of
-/// the token, which may be null (documented).
+/// The member of a choice with the log probability of one token, before and after its text. The provider also lists the bytes
+/// of the token, which may be null (documented).
 const LOGPROBS_START: &str = r#""logprobs":{"content":[{"token":""#;
 const LOGPROBS_END: &str = r#"","logprob":-0.1,"bytes":null,"top_logprobs":[]}],"refusal":null}"#;
 

@@ -1,4 +1,5 @@
-//! Together: limits per second; the wait of a refusal is in `x-ratelimit-reset`, and there is no `retry-after`.
+//! Together: limits per second; the wait of a refusal is in `x-ratelimit-reset` if requests per minute are limited, and there
+//! is no `retry-after`.
 //!
 //! A refusal by rpm has the text captured before 2026: on the free tier that of an account without credit, on the other tier
 //! that of a model. A refusal by any other axis has the documented names of 2026, `dynamic_request_limited` and
@@ -137,8 +138,8 @@ impl WireFormat for Together {
     }
 }
 
-/// Returns the message for a call that is too long. The one for the context is from a capture of 2023-12. The other messages and
-/// the status are those of the same server software at other providers.
+/// Returns the message for a call that is too long. The one for the context is from a capture of 2023-12. The other messages
+/// and the status are those of the same server software at other providers.
 fn too_long_message(too_long: &TooLong) -> String {
     let TooLong { violated, limit_tokens: limit, prompt_tokens, max_tokens } = *too_long;
     match (violated, max_tokens) {

@@ -1,6 +1,7 @@
-//! Transcripts of audio files, as Groq's audio endpoints send them.
+//! Transcripts of audio files, as Groq's audio endpoints send them; the mock sends the same in every dialect.
 //!
-//! The members are documented (2026-02); their order is assumed. The text is filler with the number of words of ordinary speech.
+//! The members are documented (2026-02); their order is assumed. The text is filler with the number of words of ordinary
+//! speech.
 
 use super::chat::MAX_FILLER_TOKENS;
 use super::json::{self, Seconds};

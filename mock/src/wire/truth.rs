@@ -2,7 +2,7 @@
 //!
 //! Over HTTP, a request carries both what the client knows (its body) and the ground truth (this header). The driver adds the
 //! header after the routing engine has decided, so that the engine never sees it, and sends it to no real provider. Without it
-//! the mock estimates the prompt and samples the completion.
+//! the mock estimates or counts the prompt and samples the completion.
 
 use crate::call::Truth;
 use std::fmt;
@@ -24,7 +24,7 @@ impl TruthHeader {
     /// Parses a value.
     ///
     /// # Errors
-    /// [`InvalidTruth`] if a field is missing, repeated, out of order, out of range or not a number.
+    /// [`InvalidTruth`] if a field is missing, unknown, repeated, out of order, out of range or not a number.
     pub fn parse(text: &str) -> Result<Self, InvalidTruth> {
         Self::parse_fields(text).ok_or_else(|| InvalidTruth::of(text))
     }
@@ -64,7 +64,10 @@ impl fmt::Display for InvalidTruth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.missing.iter().map(|name| format!("`{name}`")).collect();
         match names[..] {
-            [] => write!(f, "{HEADER}: a field is repeated, out of order, out of range or no whole number")?,
+            [] => write!(
+                f,
+                "{HEADER}: a field is unknown, repeated, out of order, out of range or no whole number"
+            )?,
             _ => write!(f, "{HEADER}: {} missing", names.join(", "))?,
         }
         f.write_str("; write `prompt=800;completion=200;draw=7;tag=42`, with `cached=500;` after the prompt if tokens are cached")

@@ -1,4 +1,4 @@
-//! Clients as they are met, and what the verdict on them must be.
+//! Clients as they occur, and the expected verdict on each.
 
 use super::*;
 use crate::config::{Config, Limit, ModelConfig};
@@ -18,7 +18,7 @@ struct Client {
     max_attempts: u32,
     /// The pause before a retry, in per cent of the announced wait.
     wait_percent: u64,
-    /// The largest random pause on top of it.
+    /// The largest random pause on top of it, besides a microsecond that is always added.
     jitter_ms: u64,
     /// `true` if it states its retry counts.
     counts: bool,
@@ -26,7 +26,8 @@ struct Client {
     service_ms: u64,
 }
 
-/// The function of the article: sixty jobs at once, which wait as announced and a little more, six times at most.
+/// The function of the article: sixty jobs at once, each with at most six attempts, between which it waits as announced and a
+/// little more.
 const BACKOFF: Client = Client {
     jobs: 60,
     spacing_ms: 0,
@@ -48,7 +49,7 @@ struct Planned {
 }
 
 impl Client {
-    /// Returns the journal of a provider that admits `rpm` requests per minute, and the instant of the last entry.
+    /// Returns the journal of a provider that admits `rpm` requests per minute, and the instant at which the last reply ended.
     fn journal(self, rpm: u64, seed: u64) -> (Vec<Entry>, Instant) {
         let model = ModelConfig::new("m").with_limit(Limit::rpm(rpm));
         let mut provider = Provider::new(&Config::new("p").with_account("a").with_model(model));
@@ -166,7 +167,7 @@ fn hasty_clients_are_found_if_anything_identifies_their_jobs() {
 
 #[test]
 fn a_load_tool_is_not_accused() {
-    // Fifty workers that send 120 equal requests; a refused worker goes on at once, on the same connection.
+    // Fifty workers with a connection each, on which they send three equal requests, a millisecond apart, whatever the reply.
     let worker = |worker: u64| {
         let connection = OpenConnection::new(at(worker / 10));
         (0..3).map(move |round| {
@@ -295,7 +296,7 @@ fn a_refused_job_may_still_be_retried_right_after_its_last_attempt() {
 }
 
 #[test]
-fn accounts_and_keys_are_judged_on_their_own() {
+fn keys_are_judged_on_their_own() {
     let of = |key: u16, entries: Vec<Entry>| {
         let sender = Sender { account: Some(0), key: Some(key), user_agent: None };
         entries.into_iter().map(move |entry| Entry { sender: sender.clone(), ..entry })
@@ -335,7 +336,7 @@ fn a_wait_that_a_timer_cannot_hold_is_found_too_early() {
 }
 
 #[test]
-fn ten_thousand_equal_requests_are_judged_in_a_moment() {
+fn ten_thousand_equal_requests_are_judged() {
     let entries: Vec<_> =
         (0..10_000u64).map(|number| Entry { request_number: number, ..refused(number, 1, 60_000) }).collect();
     let report = check(&entries, at(10_000), &Bounds::default());

@@ -39,8 +39,8 @@ struct ErrorObject<'a> {
     param: (),
 }
 
-/// Returns the body of an error. Its code is the native type, and its type is always the same (captured for a 429, assumed for the
-/// others).
+/// Returns the body of an error. Its code is the native type, and its type is always the same (captured for a 429, assumed for
+/// the others).
 fn body(code: &str, message: &str) -> String {
     envelope::wrap(ErrorObject { code, message, kind: INVALID_REQUEST, param: () })
 }

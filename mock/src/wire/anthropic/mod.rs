@@ -1,8 +1,8 @@
 //! Anthropic: its own endpoint, and the OpenAI-compatible one.
 //!
-//! Both send the same headers and different bodies ([`Native`], [`OpenAiCompatible`]). Limits are buckets that refill continuously. A
-//! reset is the date at which one is full, rounded down to whole seconds: it may be in the past when it arrives. A client
-//! compares it with `date`, so that header is part of the dialect.
+//! Both send the same headers and different bodies ([`Native`], [`OpenAiCompatible`]). Limits are buckets that refill
+//! continuously. A reset is the date at which one is full, rounded down to whole seconds: it may be in the past when it
+//! arrives. A client compares it with `date`, so that header is part of the dialect.
 
 mod compatible;
 mod native;
@@ -54,8 +54,9 @@ struct Row {
 }
 
 impl Row {
-    /// Returns the sum of the limits, the sum of what remains, rounded to the nearest multiple of `rounding_step`, and the first instant at
-    /// which one of them is full (evidence: captures of 2025 and 2026; the rounding of tokens to thousands is documented).
+    /// Returns the sum of the limits, the sum of what remains, rounded to the nearest multiple of `rounding_step`, and the
+    /// first instant at which one of them is full (evidence: captures of 2025 and 2026; the rounding of tokens to thousands is
+    /// documented).
     fn of(levels: &[&LimitLevel], rounding_step: u64, at: Instant) -> Self {
         let sum = |amount: fn(&LimitLevel) -> u64| {
             levels.iter().map(|level| amount(level)).fold(0, u64::saturating_add)

@@ -44,7 +44,8 @@ impl WireFormat for Native {
         }
     }
 
-    /// The messages are this format's alone; the rest of the base belongs to whichever has the key.
+    /// The paths of messages are this format's alone. The compatible endpoint has the rest of the base as well, so the headers
+    /// decide.
     fn owned_prefix(&self, path: &str) -> usize {
         [PATH, self.base()].iter().find(|prefix| path.starts_with(**prefix)).map_or(0, |prefix| prefix.len())
     }
@@ -108,7 +109,7 @@ impl WireFormat for Native {
         }
     }
 
-    /// Documented, 2026: the date of a release, and the longest prompt and completion.
+    /// Documented, 2026: a date, and the longest prompt and completion.
     fn model(&self, model: &Model<'_>) -> ModelEntry {
         let info = ModelInfo {
             kind: "model",

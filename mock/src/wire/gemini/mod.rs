@@ -4,7 +4,7 @@
 //! overload are from captures. There are no limit headers.
 //!
 //! The wait of a quota per day is not the time until the quota has room: in the one capture that states the time of day
-//! (06:14:23, 36.4 s) it is the time to the end of the minute. The mock does the same.
+//! (06:14:23, 36.4 s) it is the time to the end of the minute. The mock does the same; its minutes count from its start.
 
 mod compatible;
 mod native;
@@ -23,8 +23,8 @@ use crate::length::LengthLimit;
 use crate::time::{Instant, Nanos};
 use serde::Serialize;
 
-/// Renders a refusal. It is assumed that an oversize call gets the same reply, and that a limit on concurrency gets the refusal without
-/// details.
+/// Renders a refusal. It is assumed that an oversize call gets the same reply, and that a limit on concurrency or audio gets
+/// the refusal without details.
 fn refusal(denial: &Denial, snapshot: &LimitsSnapshot, context: &Context<'_>) -> ErrorReply {
     let Some(quota) = Quota::of(denial.axis, context.tier) else {
         return ErrorReply::new(429, body(429, EXHAUSTED, None));
@@ -35,8 +35,8 @@ fn refusal(denial: &Denial, snapshot: &LimitsSnapshot, context: &Context<'_>) ->
     ErrorReply::new(429, quota.exceeded_body(Some(denial.limit), context.model, wait))
 }
 
-/// Renders any other error. The 503, the 429 without details, and the limit of zero for a model that is not in the tier are from captures. Users
-/// reported the error about insufficient credit (2026-06). All others are documented or assumed.
+/// Renders any other error. The 503, the 429 without details, and the limit of zero for a model that is not in the tier are
+/// from captures. Users reported the error about insufficient credit (2026-06). All others are documented or assumed.
 fn error(error: &Error<'_>, at: Instant) -> ErrorReply {
     let (status, message): (u16, &str) = match error {
         Error::InvalidKey => (400, "API key not valid. Please pass a valid API key."),
@@ -131,7 +131,8 @@ impl Quota {
         Some(Self { metric, id })
     }
 
-    /// Returns the body of a refusal. A `limit` of `None` is printed as 0, and `quotaValue` is absent.
+    /// Returns the body of a refusal. A `limit` of `None` is printed as 0, and `quotaValue` is absent. `RetryInfo` has the wait
+    /// in whole seconds, rounded down.
     fn exceeded_body(&self, limit: Option<u64>, model: &str, wait: Option<Nanos>) -> String {
         let metric = format!("generativelanguage.googleapis.com/{}", self.metric);
         let retry = wait.map(|wait| format!("\nPlease retry in {}s.", Seconds(wait))).unwrap_or_default();

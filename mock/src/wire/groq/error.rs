@@ -12,8 +12,8 @@ use crate::wire::{Context, Error, ErrorReply};
 pub(super) fn refusal(denial: &Denial, context: &Context<'_>) -> ErrorReply {
     let status = if denial.oversize && !is_oversize_output(denial) { 413 } else { 429 };
     let body = body(&message(denial, context), kind(denial.axis), None, Some("rate_limit_exceeded"));
-    // A call that requests more output than the limit gets no `retry-after` (evidence: reported 2026-09), although `denial.wait`
-    // is set.
+    // A call that requests more output than the limit gets no `retry-after` (evidence: reported 2026-09), although
+    // `denial.wait` may be set.
     ErrorReply::new(status, body).with_wait(denial.wait.filter(|_| !is_oversize_output(denial)))
 }
 
@@ -86,10 +86,10 @@ const fn kind(axis: Axis) -> &'static str {
 /// Renders any other error.
 ///
 /// From captures: 401, 404 for a model, the 400 for a context (2025-11; until early 2025 it had the code
-/// `context_length_exceeded`), the 400 for `max_tokens` (2026-08 and -09), and 503. The 400 for a spend limit and the codes of 498
-/// and 413 are documented; their messages and the end of the 404 for a path are assumed. The envelope of the other 400s is from
-/// captures; most of their messages and every other status are assumed. A model outside the tier gets the 404 for a model,
-/// because its message mentions missing access.
+/// `context_length_exceeded`), the 400 for `max_tokens` (2026-08 and -09), and 503. The 400 for a spend limit and the codes of
+/// 498 and 413 are documented; their messages and the end of the 404 for a path are assumed. The envelope of the other 400s
+/// is from captures; most of their messages and every other status are assumed. A model outside the tier gets the 404 for a
+/// model, because its message mentions missing access.
 pub(super) fn render(error: &Error<'_>) -> ErrorReply {
     let (status, message, kind, code): (u16, &str, _, _) = match error {
         Error::InvalidKey | Error::Status(401, _) => {

@@ -1,8 +1,9 @@
 //! Groq's response headers, lower case, in the order of its HTTP/1.1 captures.
 //!
 //! `…-requests` reports the day and `…-tokens` the minute; at the audio endpoints `…-audio-seconds`, the hour, replaces
-//! `…-tokens`. No other axis is reported. `reset` is the time until the limit is full, not until a call fits. Evidence: 16 header sets of 2024–2026, documentation of 2026-02. The headers of the
-//! content delivery network (`server`, `cf-ray`, `set-cookie`, `via`, …) are omitted.
+//! `…-tokens`. No other axis is reported. `reset` is the time until the limit is full, not until a call fits. Evidence: 16
+//! header sets of 2024–2026, documentation of 2026-02. The headers of the content delivery network (`server`, `cf-ray`,
+//! `set-cookie`, `via`, …) are omitted.
 
 use crate::axis::Axis;
 use crate::decision::HeaderLimits;

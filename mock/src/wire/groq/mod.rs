@@ -1,7 +1,7 @@
 //! Groq, as captured in 2026.
 //!
-//! A doc comment says whether a text is captured, documented, reported by users, or assumed. The list of rules with their evidence is in
-//! `mock/README.md`, the captures are in `mock/tests/data`.
+//! A doc comment says whether a text is captured, documented, reported by users, or assumed. The list of rules with their
+//! evidence is in `mock/README.md`, the captures are in `mock/tests/data`.
 
 mod error;
 mod headers;
@@ -101,8 +101,9 @@ fn request_seed(object: Object, context: &Context<'_>) -> Object {
     })
 }
 
-/// Groq sends the usage twice in the last chunk since 2026, in `x_groq` and beside it. If the client asks for the usage, the second is
-/// in a chunk of its own instead (captured, 2025-04), so that a client which adds the usages of all chunks counts it once.
+/// Groq sends the usage twice in the last chunk since 2026, in `x_groq` and beside it. If the client asks for the usage, the
+/// second is in a chunk of its own instead (captured, 2025-04), so that a client which adds the usages of all chunks counts it
+/// once.
 fn last_chunk(chunk: Object, service: &Service, context: &Context<'_>) -> Object {
     let add_usage = |object: Object| object.object("usage", |object| usage(object, service, context));
     let x_groq = |x_groq: Object| add_usage(x_groq.plain_text("id", &ids::groq_request(context.number)));
