@@ -98,7 +98,7 @@ fn refused() -> impl Strategy<Value = Decision> {
     let wait = prop::option::of(prop_oneof![0..200_000_000_000u64, any::<u64>()].prop_map(Nanos));
     (axis, quantity(), used, quantity(), wait, any::<bool>()).prop_map(
         |(axis, limit, used, requested, wait, oversize)| {
-            Decision::Refused(Denial { axis, limit, used, requested, wait, oversize })
+            Decision::Refused(Denial { axis, limit, used, requested, wait, wait_replaced: false, oversize })
         },
     )
 }

@@ -146,6 +146,8 @@ pub struct Denial {
     pub requested: u64,
     /// The announced wait; `None` if there is none. Never shorter than the true wait, unless a fault replaced it.
     pub wait: Option<Nanos>,
+    /// A fault replaced the wait: it is announced as it is, whatever the provider announces otherwise.
+    pub wait_replaced: bool,
     /// The call requested more than the limit ever admits: no wait helps.
     pub oversize: bool,
 }

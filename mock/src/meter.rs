@@ -286,6 +286,7 @@ impl LimitState {
             requested,
             // A client that obeyed a wait shorter than the exact one would be refused again.
             wait: self.computed_wait(used, requested).max(exact_wait),
+            wait_replaced: false,
             oversize: requested > self.window.capacity(),
         })
     }

@@ -160,7 +160,11 @@ impl Provider {
                             .charge_refused
                             .then(|| meter.charge_refused(reserved, audio_seconds));
                         let denial = charged.unwrap_or(denial);
-                        Decision::Refused(Denial { wait: faults.retry_after.apply(denial.wait), ..denial })
+                        Decision::Refused(Denial {
+                            wait: faults.retry_after.apply(denial.wait),
+                            wait_replaced: faults.retry_after != RetryAfterFault::Unchanged,
+                            ..denial
+                        })
                     }
                 }
             }
@@ -203,7 +207,7 @@ impl Provider {
         model.server_slots.as_mut()?.leave(ticket.number, freed_at)
     }
 
-    /// Returns the tokens that an admitted call is charged after it has used `used`: prompt and completion.
+    /// Returns the tokens that an admitted call is charged after it has used `used`, by a limit on prompt and completion together.
     #[must_use]
     pub fn charged_tokens(&self, service: &Service, used: Usage) -> u64 {
         let (ticket, reserve) = (service.ticket, self.models[usize::from(service.ticket.model)].reserve);
@@ -211,10 +215,7 @@ impl Provider {
         match reserve.settlement {
             Settlement::ToUsage => used.total(),
             Settlement::KeepReservation => reserved.total(),
-            Settlement::ChargeExcess => {
-                u64::from(reserved.prompt_tokens.max(used.prompt_tokens))
-                    + u64::from(reserved.completion_tokens.max(used.completion_tokens))
-            }
+            Settlement::ChargeExcess => reserved.total().max(used.total()),
         }
     }
 

@@ -63,6 +63,7 @@ impl Refusal {
             used: self.used(),
             requested: self.requested,
             wait,
+            wait_replaced: false,
             oversize: self.oversize(),
         };
         let tier = if self.form == "developer" { Tier::Developer } else { Tier::Free };
@@ -210,7 +211,15 @@ fn retry_after_is_the_wait_rounded_up() {
     // Published pairs of a wait and its header.
     for (wait, seconds) in [("34.1475s", "35"), ("11.34s", "12"), ("27.675s", "28"), ("2s", "2")] {
         let wait = Some(Nanos(parse(wait).unwrap()));
-        let denial = Denial { axis: Axis::Tpm, limit: 8000, used: 0, requested: 1, wait, oversize: false };
+        let denial = Denial {
+            axis: Axis::Tpm,
+            limit: 8000,
+            used: 0,
+            requested: 1,
+            wait,
+            wait_replaced: false,
+            oversize: false,
+        };
         let reply = refuse(denial, HeaderLimits::default(), Tier::Free, "m");
         assert_eq!(header(&reply, "retry-after"), Some(seconds));
     }
@@ -231,6 +240,7 @@ fn retry_after_is_the_wait_rounded_up() {
         used: 0,
         requested: 1200,
         wait: Some(Nanos::SECOND),
+        wait_replaced: false,
         oversize: true,
     };
     assert_eq!(header(&refuse(oversize, HeaderLimits::default(), Tier::Free, "m"), "retry-after"), None);
@@ -247,7 +257,15 @@ fn published_waits_are_reproduced_to_the_digit() {
         let announced = announced_wait(limit, used, requested, window(axis));
         assert_eq!(GoDuration(announced).to_string(), wait, "{line}");
         if !retry_after.is_empty() {
-            let denial = Denial { axis, limit, used, requested, wait: Some(announced), oversize: false };
+            let denial = Denial {
+                axis,
+                limit,
+                used,
+                requested,
+                wait: Some(announced),
+                wait_replaced: false,
+                oversize: false,
+            };
             let reply = refuse(denial, HeaderLimits::default(), Tier::Free, "m");
             assert_eq!(header(&reply, "retry-after"), Some(retry_after));
         }
@@ -271,7 +289,8 @@ fn exact_reset_headers_are_reproduced_to_the_byte() {
             "requests" => HeaderLimits { requests: header_limit, tokens: None },
             _ => HeaderLimits { requests: None, tokens: header_limit },
         };
-        let denial = Denial { axis, limit, used, requested: 1, wait: None, oversize: false };
+        let denial =
+            Denial { axis, limit, used, requested: 1, wait: None, wait_replaced: false, oversize: false };
         let reply = refuse(denial, limits, Tier::Free, "m");
         let value = |what: &str| header(&reply, &format!("x-ratelimit-{what}-{kind}")).unwrap().to_owned();
         assert_eq!(value("limit"), limit.to_string());
@@ -302,6 +321,7 @@ fn headers_have_the_captured_order_and_case() {
         used: 30,
         requested: 1,
         wait: Some(Nanos::SECOND),
+        wait_replaced: false,
         oversize: false,
     };
     let reply = refuse(denial, limits, Tier::Free, "m");

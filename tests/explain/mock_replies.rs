@@ -39,7 +39,7 @@ fn refusal(axis: Axis) -> Decision {
     let requested = if axis.counts_tokens() { 10 } else { 1 };
     let (limit, used) = (600, 600);
     let wait = axis.window_length().map(|window| Nanos(window.0 / limit * requested));
-    Decision::Refused(Denial { axis, limit, used, requested, wait, oversize: false })
+    Decision::Refused(Denial { axis, limit, used, requested, wait, wait_replaced: false, oversize: false })
 }
 
 /// Returns what a dialect states of a limit on an axis: the cause and the axis.

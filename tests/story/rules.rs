@@ -149,7 +149,7 @@ providers: { p: { models: { m: { latency: { total: 500ms } } } } }
 routes: { r: [ { of: [p/default/m] } ] }
 workload: [{ name: w, arrivals: { constant: 60/min }, prompt: 100, completion: 20 }]
 expect: ['goodput >= 58/min in every 10m']";
-    let rule = run(yaml).expect.remove(0);
+    let rule = summary(yaml).expect.remove(0);
     assert!(rule.pass, "{rule:?}");
 }
 

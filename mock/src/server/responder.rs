@@ -216,16 +216,19 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
-/// Returns the wait that a reply announces, in its headers or, for Gemini, in its body alone: the exact wait of the decision,
-/// or the whole seconds of `retry-after` if they are longer. `None` if it announces none, or if no wait helps because the call
-/// exceeds the limit itself.
+/// Returns the wait that a reply announces, in its headers or, for Gemini, in its body alone: the exact wait of the decision if it
+/// is announced in whole seconds, else the announced one (that until the limit is full, Cerebras; the rest of the minute, Gemini).
+/// `None` if it announces none, or if no wait helps because the call exceeds the limit itself.
 fn announced_wait(report: &DecisionReport, reply: &Reply) -> Option<Nanos> {
     if matches!(report.decision, Decision::Refused(Denial { oversize: true, .. })) {
         return None;
     }
-    let stated = reply.headers.value("retry-after");
-    let wait = report.wait().filter(|_| stated.is_some() || reply.body.contains("retryDelay"))?;
-    // Cerebras states the time until the limit is full, which is longer.
-    let stated = stated.and_then(|seconds| seconds.parse().ok()).map(Nanos::from_secs);
-    Some(stated.filter(|stated| stated.as_secs_ceil() > wait.as_secs_ceil()).unwrap_or(wait))
+    let in_body = || Some(reply.body.split_once("\"retryDelay\":")?.1.trim_start().trim_start_matches('"'));
+    let stated = reply.headers.value("retry-after").or_else(in_body)?;
+    let wait = report.wait()?;
+    let digits = stated.bytes().take_while(u8::is_ascii_digit).count();
+    let Ok(seconds) = stated[..digits].parse::<u64>() else { return Some(wait) };
+    let whole = wait.as_secs_ceil();
+    let is_rounded = seconds == whole || seconds + 1 == whole;
+    Some(if is_rounded { wait } else { Nanos::from_secs(seconds) })
 }

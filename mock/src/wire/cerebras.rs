@@ -14,7 +14,7 @@ use super::{
 };
 use crate::axis::Axis;
 use crate::calendar::until_window_end;
-use crate::decision::{Denial, Service, announced_wait};
+use crate::decision::{Denial, Service};
 use crate::length::{LengthLimit, TooLong};
 use crate::meter::LimitLevel;
 use crate::time::{Instant, Nanos};
@@ -136,14 +136,11 @@ impl WireFormat for Cerebras {
     }
 }
 
-/// Returns the wait that a refusal states: the time until the limit is full, not until the call fits (reported, 2026-07). A
-/// wait other than [`announced_wait`] is stated as it is, because a fault may have replaced it.
+/// Returns the wait that a refusal states: the time until the limit is full, not until the call fits (reported, 2026-07).
 fn stated_wait(denial: &Denial, snapshot: &LimitsSnapshot) -> Option<Nanos> {
     let wait = denial.wait?;
-    let window = denial.axis.window_length()?;
-    let is_true = wait == announced_wait(denial.limit.max(1), denial.used, denial.requested, window);
     let until_full = snapshot.level(denial.axis).map(LimitLevel::time_until_full);
-    until_full.filter(|until_full| is_true && *until_full > wait).or(Some(wait))
+    until_full.filter(|until_full| !denial.wait_replaced && *until_full > wait).or(Some(wait))
 }
 
 /// Returns the body `{"message":…,"type":…,"param":…,"code":…}`, without an envelope.

@@ -112,7 +112,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
 /// Returns the message of a refusal (captured). The names of `TPD` and of the split token axes are assumed, and so is
 /// everything about concurrency, which OpenAI does not limit.
 fn message(denial: &Denial, context: &Context<'_>) -> String {
-    let Denial { axis, limit, used, requested, wait, oversize } = *denial;
+    let Denial { axis, limit, used, requested, wait, oversize, .. } = *denial;
     let what = if oversize { "Request too large" } else { "Rate limit reached" };
     let numbers = match wait {
         _ if oversize => format!(

@@ -29,9 +29,9 @@ fn refusal(denial: &Denial, snapshot: &LimitsSnapshot, context: &Context<'_>) ->
     let Some(quota) = Quota::of(denial.axis, context.tier) else {
         return ErrorReply::new(429, body(429, EXHAUSTED, None));
     };
-    let wait = denial
-        .wait
-        .map(|wait| if denial.axis.is_daily() { until_window_end(Nanos::MINUTE, snapshot.at) } else { wait });
+    let states_minute = denial.axis.is_daily() && !denial.wait_replaced;
+    let rest_of_minute = || until_window_end(Nanos::MINUTE, snapshot.at);
+    let wait = denial.wait.map(|wait| if states_minute { rest_of_minute() } else { wait });
     ErrorReply::new(429, quota.exceeded_body(Some(denial.limit), context.model, wait))
 }
 

@@ -25,7 +25,7 @@ fn is_oversize_output(denial: &Denial) -> bool {
 
 /// Returns the message of a refusal. Evidence: 109 captures. `mock/tests/captures.rs` reproduces every complete one of 2026.
 fn message(denial: &Denial, context: &Context<'_>) -> String {
-    let Denial { axis, limit, used, requested, wait, oversize } = *denial;
+    let Denial { axis, limit, used, requested, wait, oversize, .. } = *denial;
     let what = if oversize { "Request too large" } else { "Rate limit reached" };
     let (model, account, axis) = (context.model, context.account, axis_name(axis));
     let numbers = match wait {
