@@ -28,8 +28,10 @@ const NOT_WAITING: u32 = u32::MAX;
 #[derive(Debug, Default)]
 pub(super) struct ClientTimeout {
     waited: AtomicU32,
-    /// The requests that are being answered: over HTTP/2 several at once.
+    /// The requests whose reply has not been sent: over HTTP/2 several at once.
     in_flight: AtomicU32,
+    /// The bodies of requests that the client has yet to complete.
+    incomplete_bodies: AtomicU32,
 }
 
 impl ClientTimeout {
@@ -41,6 +43,19 @@ impl ClientTimeout {
     /// Stops the timeout: the client waits for the server.
     pub(super) fn stop(&self) {
         self.waited.store(NOT_WAITING, Ordering::Relaxed);
+    }
+
+    /// Changes a count, then starts or stops the timeout: the server waits for the client unless the client waits for the reply to
+    /// a request that it has sent completely.
+    fn change(&self, count: impl FnOnce(&Self)) {
+        count(self);
+        let [in_flight, incomplete] =
+            [&self.in_flight, &self.incomplete_bodies].map(|count| count.load(Ordering::Relaxed));
+        if in_flight > incomplete {
+            self.stop();
+        } else if self.waited().is_none() {
+            self.start();
+        }
     }
 
     /// Returns the number of ticks for which the server has been waiting for the client; `None` if it does not.
@@ -66,39 +81,35 @@ impl ClientTimeout {
     }
 }
 
-/// One of the requests of a connection that are being answered. It stops the timeout; the last one that is dropped starts it.
+/// One of the requests of a connection whose reply has not been sent.
 #[derive(Debug)]
 pub(super) struct InFlight(Arc<ClientTimeout>);
 
 impl InFlight {
     /// Begins a request.
     pub(super) fn begin(timeout: &Arc<ClientTimeout>) -> Self {
-        timeout.in_flight.fetch_add(1, Ordering::Relaxed);
-        timeout.stop();
+        timeout.change(|timeout| _ = timeout.in_flight.fetch_add(1, Ordering::Relaxed));
         Self(Arc::clone(timeout))
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if self.0.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.start();
-        }
+        self.0.change(|timeout| _ = timeout.in_flight.fetch_sub(1, Ordering::Relaxed));
     }
 }
 
-/// The body of a request. The timeout runs from the first poll that finds the body incomplete until the body is dropped.
+/// The body of a request. It is incomplete from the first poll that finds it so until it is dropped.
 #[derive(Debug)]
 pub(super) struct TimedBody {
     body: Incoming,
     timeout: Arc<ClientTimeout>,
-    /// `true` once a poll has found the body incomplete.
-    timeout_started: bool,
+    is_incomplete: bool,
 }
 
 impl TimedBody {
     pub(super) const fn new(body: Incoming, timeout: Arc<ClientTimeout>) -> Self {
-        Self { body, timeout, timeout_started: false }
+        Self { body, timeout, is_incomplete: false }
     }
 }
 
@@ -111,9 +122,9 @@ impl Body for TimedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if frame.is_pending() && !self.timeout_started {
-            self.timeout_started = true;
-            self.timeout.start();
+        if frame.is_pending() && !self.is_incomplete {
+            self.is_incomplete = true;
+            self.timeout.change(|timeout| _ = timeout.incomplete_bodies.fetch_add(1, Ordering::Relaxed));
         }
         frame
     }
@@ -129,8 +140,8 @@ impl Body for TimedBody {
 
 impl Drop for TimedBody {
     fn drop(&mut self) {
-        if self.timeout_started {
-            self.timeout.stop();
+        if self.is_incomplete {
+            self.timeout.change(|timeout| _ = timeout.incomplete_bodies.fetch_sub(1, Ordering::Relaxed));
         }
     }
 }
@@ -167,6 +178,22 @@ mod tests {
         assert_eq!(timeout.waited(), None);
         drop(second);
         assert_eq!(timeout.waited(), Some(0));
+    }
+
+    /// Over HTTP/2, a request whose body stays incomplete does not keep the connection open once the others are answered.
+    #[tokio::test]
+    async fn an_incomplete_body_beside_an_answered_request_times_out() {
+        let timeout = Arc::new(ClientTimeout::default());
+        let incomplete = InFlight::begin(&timeout);
+        timeout.change(|timeout| _ = timeout.incomplete_bodies.fetch_add(1, Ordering::Relaxed));
+        assert_eq!(timeout.waited(), Some(0), "the server waits for the body");
+        let answered = InFlight::begin(&timeout);
+        assert_eq!(timeout.waited(), None, "the client waits for the second reply");
+        drop(answered);
+        assert_eq!(timeout.waited(), Some(0));
+        drop(incomplete);
+        timeout.change(|timeout| _ = timeout.incomplete_bodies.fetch_sub(1, Ordering::Relaxed));
+        assert_eq!(timeout.waited(), Some(0), "whichever is dropped first");
     }
 
     #[tokio::test]

@@ -1,14 +1,11 @@
 //! Every dialect over HTTP: its paths, the header of its key, a completion, a stream, a refusal, and its errors.
 
+use crate::apis::{start, with_dialect};
 use crate::client::{HttpReply, MODEL, RunningMock, chat_body, config, no_latency};
 use provider::config::{Config, Dialect, Estimate, Fault, Limit, Reserve};
 use provider::wire::{self, KeyHeader, WireFormat};
 use provider::{Axis, Nanos};
 use serde_json::{Value, json};
-
-fn with_dialect(dialect: Dialect, limits: Vec<Limit>, faults: &[Fault]) -> Config {
-    Config { dialect, ..config(limits, no_latency(), faults) }
-}
 
 /// Every dialect with each of its wire formats.
 fn formats() -> impl Iterator<Item = (Dialect, &'static dyn WireFormat)> {
@@ -63,7 +60,7 @@ fn text_and_tokens(body: &Value) -> (Option<&str>, Option<u64>) {
 #[tokio::test]
 async fn a_completion_is_served_at_the_path_of_the_dialect() {
     for (dialect, format) in formats() {
-        let mock = RunningMock::start(&with_dialect(dialect, vec![], &[])).await;
+        let mock = start(dialect).await;
         let reply = ask(&mock, format, "").await;
         assert_eq!(reply.status, 200, "{dialect:?}: {}", reply.body);
         let body = reply.json();
@@ -77,7 +74,7 @@ async fn a_completion_is_served_at_the_path_of_the_dialect() {
 #[tokio::test]
 async fn a_stream_has_the_events_of_the_dialect() {
     for (dialect, format) in formats() {
-        let mock = RunningMock::start(&with_dialect(dialect, vec![], &[])).await;
+        let mock = start(dialect).await;
         let reply = ask(&mock, format, r#","stream":true"#).await;
         assert_eq!(
             (reply.status, reply.header("content-type")),
@@ -100,7 +97,7 @@ async fn a_stream_has_the_events_of_the_dialect() {
 #[tokio::test]
 async fn a_refusal_is_a_429_in_the_format_of_the_dialect() {
     for (dialect, format) in formats() {
-        let mock = RunningMock::start(&with_dialect(dialect, vec![Limit::new(Axis::Rpm, 60)], &[])).await;
+        let mock = RunningMock::start(&with_dialect(dialect, vec![Limit::new(Axis::Rpm, 60)])).await;
         for _ in 0..60 {
             assert_eq!(ask(&mock, format, "").await.status, 200);
         }
@@ -146,7 +143,7 @@ async fn limit_headers_have_the_names_and_units_of_the_dialect() {
         (Dialect::Together, "x-ratelimit-limit", "100"),
     ];
     for (dialect, name, value) in dialects {
-        let mock = RunningMock::start(&with_dialect(dialect, limits.to_vec(), &[])).await;
+        let mock = RunningMock::start(&with_dialect(dialect, limits.to_vec())).await;
         let reply = ask(&mock, wire::format(dialect), "").await;
         assert_eq!(reply.header(name), Some(value), "{dialect:?} {:?}", reply.headers);
         // If resets are dates, the reply has the `date` of the mock's clock rather than the transport's.
@@ -158,7 +155,7 @@ async fn limit_headers_have_the_names_and_units_of_the_dialect() {
 
 #[tokio::test]
 async fn mistral_states_what_remains_after_the_call_is_charged() {
-    let mut config = with_dialect(Dialect::Mistral, vec![Limit::new(Axis::Tpm, 1_000)], &[]);
+    let mut config = with_dialect(Dialect::Mistral, vec![Limit::new(Axis::Tpm, 1_000)]);
     config.models[0].reserve = Reserve::default_for(Estimate::Prompt);
     let mock = RunningMock::start(&config).await;
     let reply = ask(&mock, wire::format(Dialect::Mistral), "").await;
@@ -179,7 +176,8 @@ async fn faults_have_the_status_of_the_dialect() {
         (Fault::NotInTier, [404, 404, 404, 429, 404, 403, 404, 404, 404, 429]),
     ] {
         for (dialect, status) in Dialect::ALL.into_iter().zip(expected) {
-            let mock = RunningMock::start(&with_dialect(dialect, vec![], &[fault])).await;
+            let mock =
+                RunningMock::start(&Config { dialect, ..config(vec![], no_latency(), &[fault]) }).await;
             let reply = ask(&mock, wire::format(dialect), "").await;
             assert_eq!(reply.status, status, "{dialect:?} {fault:?}: {}", reply.body);
             assert_eq!(mock.stop().await.len(), 1, "nothing to settle");
@@ -190,7 +188,7 @@ async fn faults_have_the_status_of_the_dialect() {
 #[tokio::test]
 async fn the_key_is_read_from_the_header_of_the_dialect() {
     for (dialect, format) in formats() {
-        let mock = RunningMock::start(&with_dialect(dialect, vec![], &[])).await;
+        let mock = start(dialect).await;
         let (path, body) = path_and_body(format, "");
         let reply_to_unknown_key =
             HttpReply::parse(&mock.exchange(&request(format, &path, "unknown", &body)).await);
@@ -219,7 +217,7 @@ async fn the_key_is_read_from_the_header_of_the_dialect() {
 #[tokio::test]
 async fn models_are_listed_and_other_paths_are_unknown() {
     for dialect in Dialect::ALL {
-        let mock = RunningMock::start(&with_dialect(dialect, vec![], &[])).await;
+        let mock = start(dialect).await;
         let base = wire::format(dialect).base();
         let get = |path: &str| {
             format!("GET {path} HTTP/1.1\r\nhost: m\r\nauthorization: Bearer k1\r\nconnection: close\r\n\r\n")
@@ -236,7 +234,7 @@ async fn models_are_listed_and_other_paths_are_unknown() {
 
 #[tokio::test]
 async fn the_messages_api_requires_max_tokens() {
-    let mock = RunningMock::start(&with_dialect(Dialect::Anthropic, vec![], &[])).await;
+    let mock = start(Dialect::Anthropic).await;
     let native = wire::formats(Dialect::Anthropic)[1];
     let body = chat_body("").replace(r#","max_tokens":100"#, "");
     let reply = HttpReply::parse(&mock.exchange(&request(native, "/v1/messages", "k1", &body)).await);

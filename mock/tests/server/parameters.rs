@@ -1,15 +1,12 @@
 //! Parameters of a completion: served as the provider does, or refused; and what a call reserves by default.
 
+use crate::apis::start;
 use crate::client::{HttpReply, MODEL, RunningMock, chat_body, config, no_latency};
 use provider::config::{Config, Dialect, Lengths, Limit, Reserve};
 use provider::{Axis, Nanos, wire};
 use serde_json::{Value, json};
 
 const TRUTH: &str = "x-quotalab-truth: prompt=10;completion=30;draw=1;tag=9";
-
-async fn start(dialect: Dialect) -> RunningMock {
-    RunningMock::start(&Config { dialect, ..config(vec![], no_latency(), &[]) }).await
-}
 
 async fn ask(mock: &RunningMock, dialect: Dialect, more: &str) -> HttpReply {
     mock.send("POST", &wire::format(dialect).path(MODEL), &[TRUTH], &chat_body(more)).await

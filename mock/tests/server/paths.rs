@@ -1,9 +1,10 @@
 //! Paths, methods and what HTTP adds to a request: unknown paths, CORS, content codings, HTTP/2.
 
+use crate::apis::start;
 use crate::client::{HttpReply, MODEL, RunningMock, chat_body, config, no_latency};
 use flate2::Compression;
 use flate2::read::{GzDecoder, GzEncoder};
-use provider::config::{Config, Dialect, Fault, Limit};
+use provider::config::{Dialect, Fault, Limit};
 use provider::server::MAX_JSON_BODY_BYTES;
 use provider::wire;
 use serde_json::json;
@@ -12,15 +13,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const NO_KEY: &str = "x-no-key: 1";
 
-fn with_dialect(dialect: Dialect) -> Config {
-    Config { dialect, ..config(vec![], no_latency(), &[]) }
-}
-
 /// An unknown path is a 404 in the words of the dialect, whatever the key, and names what is served.
 #[tokio::test]
 async fn an_unknown_path_is_a_404_before_the_key_is_judged() {
     for dialect in Dialect::ALL {
-        let mock = RunningMock::start(&with_dialect(dialect)).await;
+        let mock = start(dialect).await;
         let base = wire::format(dialect).base();
         for path in
             ["/nope".to_owned(), format!("{base}/nope"), "/chat/completion".to_owned(), "/%ff".to_owned()]
@@ -38,7 +35,7 @@ async fn an_unknown_path_is_a_404_before_the_key_is_judged() {
         }
         assert_eq!(mock.observed(), []);
     }
-    let mock = RunningMock::start(&with_dialect(Dialect::Groq)).await;
+    let mock = start(Dialect::Groq).await;
     let error = mock.send("POST", "/openai/v1/x", &[NO_KEY], "{}").await.json()["error"].clone();
     assert_eq!(
         error,
@@ -49,7 +46,7 @@ async fn an_unknown_path_is_a_404_before_the_key_is_judged() {
 /// The format of the error is that of the API whose path or key the request has.
 #[tokio::test]
 async fn an_unknown_path_is_answered_by_the_api_it_belongs_to() {
-    let mock = RunningMock::start(&with_dialect(Dialect::Anthropic)).await;
+    let mock = start(Dialect::Anthropic).await;
     for (path, key) in [
         ("/v1/messages/batch", NO_KEY),
         ("/v1/x", "x-api-key: k1"),
@@ -58,7 +55,7 @@ async fn an_unknown_path_is_answered_by_the_api_it_belongs_to() {
         assert_eq!(mock.send("POST", path, &[key], "{}").await.json()["type"], "error", "{path} {key}");
     }
     assert!(mock.send("POST", "/v1/x", &[NO_KEY], "{}").await.json()["type"].is_null());
-    let mock = RunningMock::start(&with_dialect(Dialect::Gemini)).await;
+    let mock = start(Dialect::Gemini).await;
     assert!(mock.send("POST", "/v1beta/openai/x", &[NO_KEY], "{}").await.json().is_array());
     assert!(mock.send("POST", "/v1beta/models/m:x", &[NO_KEY], "{}").await.json().is_object());
 }
@@ -73,7 +70,7 @@ async fn a_wrong_base_url_is_named_in_the_404() {
         (Dialect::Groq, "/chat/completions", "lacks /openai/v1"),
         (Dialect::OpenAi, "/responses", "lacks /v1"),
     ] {
-        let mock = RunningMock::start(&with_dialect(dialect)).await;
+        let mock = start(dialect).await;
         let reply = mock.send("POST", path, &[], &chat_body("")).await;
         let found = reply.json()["quotalab_hint"].as_str().unwrap().to_owned();
         assert!(reply.status == 404 && found.contains(hint), "{dialect:?} {path}: {found}");
@@ -84,7 +81,7 @@ async fn a_wrong_base_url_is_named_in_the_404() {
 #[tokio::test]
 async fn health_is_served_below_every_base() {
     for dialect in Dialect::ALL {
-        let mock = RunningMock::start(&with_dialect(dialect)).await;
+        let mock = start(dialect).await;
         for format in wire::formats(dialect) {
             let base = format.base();
             let first = base.split('/').take(2).collect::<Vec<_>>().join("/");
@@ -104,7 +101,7 @@ async fn health_is_served_below_every_base() {
 #[tokio::test]
 async fn another_method_is_a_405_that_names_those_that_are_allowed() {
     for dialect in Dialect::ALL {
-        let mock = RunningMock::start(&with_dialect(dialect)).await;
+        let mock = start(dialect).await;
         for format in wire::formats(dialect) {
             let path = format.path(MODEL);
             for method in ["PUT", "GET", "DELETE", "PATCH"] {
@@ -126,7 +123,7 @@ async fn another_method_is_a_405_that_names_those_that_are_allowed() {
 /// The status and the length are those of `GET`, without the body.
 #[tokio::test]
 async fn head_has_the_head_of_get() {
-    let mock = RunningMock::start(&with_dialect(Dialect::Groq)).await;
+    let mock = start(Dialect::Groq).await;
     for path in ["/openai/v1/models", "/health", "/openai/v1/health"] {
         let get = mock.send("GET", path, &[], "").await;
         let head = mock.send("HEAD", path, &[], "").await;
@@ -140,7 +137,7 @@ async fn head_has_the_head_of_get() {
 /// Superfluous slashes are ignored, with a note that the provider would answer with a 404.
 #[tokio::test]
 async fn slashes_are_normalised_and_noted() {
-    let mock = RunningMock::start(&with_dialect(Dialect::Groq)).await;
+    let mock = start(Dialect::Groq).await;
     for path in
         ["/openai/v1//chat/completions", "/openai/v1/chat/completions/", "//openai//v1/chat/completions//"]
     {
