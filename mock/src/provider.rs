@@ -19,7 +19,7 @@ mod set_level;
 use crate::call::{Call, Truth, Usage};
 use crate::config::{Config, Estimate, Incident, Latency, Lengths, Reserve, Settlement};
 use crate::decision::{Decision, DecisionReport, Denial, HeaderLimits, HeaderRemaining, Service, Ticket};
-use crate::fault::ActiveFaults;
+use crate::fault::{ActiveFaults, RetryAfterFault};
 use crate::meter::{LimitLevel, Meter};
 use crate::slots::{ServerSlots, StartedCall};
 use crate::time::{Instant, Nanos};

@@ -10,6 +10,7 @@ use super::answers::AnswerEffect;
 use super::mock::ApiKey;
 use super::origin::Origin;
 use super::paths;
+use crate::config::Fault;
 use crate::journal::{End, EntryId, JournalOutcome};
 use crate::time::{Instant, Nanos};
 use crate::wire::{Error, Reply, WireFormat};
@@ -145,7 +146,12 @@ impl RequestContext {
         if let Error::UnknownPath(_, path) = error {
             paths::add_hint(&mut reply.body, &paths::hint(self.mock.formats(), path));
         }
-        self.add_to_journal(JournalDraft::replied(now, JournalOutcome::InvalidRequest, reply.status));
+        let outcome = match error {
+            // The bodies under way need too much memory: the same request may be served later.
+            Error::Status(status @ 500.., _) => JournalOutcome::Faulted(Fault::Status(status)),
+            _ => JournalOutcome::InvalidRequest,
+        };
+        self.add_to_journal(JournalDraft::replied(now, outcome, reply.status));
         self.response(reply, Body::from)
     }
 

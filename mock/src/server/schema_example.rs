@@ -270,7 +270,10 @@ fn of_format(format: &str, variant: usize) -> Option<String> {
 fn number(schema: &Value, variant: usize, is_whole: bool) -> Value {
     let step = schema["multipleOf"].as_f64().filter(|step| *step > 0.0);
     let step = match step {
-        Some(step) if is_whole && step.fract() != 0.0 => Some(step * (1.0 / step).round().max(1.0)),
+        Some(step) if is_whole => {
+            let multiples = (1..=1000).map(|times| step * f64::from(times));
+            multiples.into_iter().find(|multiple| multiple.fract() == 0.0).or(Some(1.0))
+        }
         None if is_whole => Some(1.0),
         step => step,
     };

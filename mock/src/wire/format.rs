@@ -205,6 +205,11 @@ pub trait WireFormat: fmt::Debug + Sync {
         false
     }
 
+    /// Returns `true` if a transcript has the member `x_groq`.
+    fn transcripts_have_groq_id(&self) -> bool {
+        false
+    }
+
     /// Renders the headers of a reply.
     fn headers(&self, head: &Head<'_>) -> Headers;
 
@@ -285,7 +290,9 @@ impl dyn WireFormat + '_ {
     fn success(&self, service: &Service, snapshot: &LimitsSnapshot, context: &Context<'_>) -> Reply {
         let (media_type, body) = match context.content {
             _ if service.corrupt_body => (MediaType::Html, CORRUPT_BODY.to_owned()),
-            Content::Transcript(transcript) => transcript.render(context.number),
+            Content::Transcript(transcript) => {
+                transcript.render(context.number, self.transcripts_have_groq_id())
+            }
             _ => (MediaType::Json, self.body(service, context)),
         };
         let head = Head::new(200, Some(snapshot), context.number, (context.at, context.epoch));

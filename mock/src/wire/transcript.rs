@@ -1,4 +1,5 @@
-//! Transcripts of audio files, as Groq's audio endpoints send them; the mock sends the same in every dialect.
+//! Transcripts of audio files, as Groq's audio endpoints send them; the mock sends the same in every dialect, without Groq's
+//! `x_groq` in others.
 //!
 //! The members are documented (2026-02); their order is assumed. The text is filler with the number of words of ordinary
 //! speech.
@@ -47,7 +48,8 @@ struct Body<'a> {
     #[serde(flatten)]
     details: Option<Details<'a>>,
     text: &'a str,
-    x_groq: RequestId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x_groq: Option<RequestId>,
 }
 
 #[derive(Serialize)]
@@ -78,8 +80,8 @@ struct Segment<'a> {
 }
 
 impl Transcript {
-    /// Renders the body of a reply, given the number of its request.
-    pub(super) fn render(self, number: u64) -> (MediaType, String) {
+    /// Renders the body of a reply to the request with this number. `groq_id`: adds the id of the request.
+    pub(super) fn render(self, number: u64, groq_id: bool) -> (MediaType, String) {
         let words = u128::from(self.duration.0) * WORDS_PER_MINUTE / u128::from(Nanos::MINUTE.0);
         let words = u32::try_from(words).unwrap_or(u32::MAX).clamp(1, MAX_FILLER_TOKENS);
         let text = filler::text(number, words);
@@ -87,7 +89,7 @@ impl Transcript {
             return (MediaType::Text, text + "\n");
         }
         let details = (self.format == TranscriptFormat::VerboseJson).then(|| self.details(&text));
-        let x_groq = RequestId { id: ids::groq_request(number) };
+        let x_groq = groq_id.then(|| RequestId { id: ids::groq_request(number) });
         (MediaType::Json, json::text(&Body { details, text: &text, x_groq }))
     }
 

@@ -1,7 +1,8 @@
 //! Refusals equal the captures byte for byte, and a client that waits as announced is admitted.
 
 use crate::client::{MODEL, RunningMock, chat_body, config, no_latency, post};
-use provider::config::{Lengths, Limit, Tier};
+use provider::config::{Config, Dialect, Fault, Lengths, Limit, Tier};
+use provider::server::ControlPlane;
 use provider::{Axis, Nanos};
 
 #[tokio::test]
@@ -110,4 +111,42 @@ async fn a_request_longer_than_the_context_is_as_captured_and_not_charged() {
     assert!(long.contains("x-ratelimit-remaining-tokens: 8000"), "{long}");
     let fits = mock.exchange(&post("prompt=100;completion=9;draw=1;tag=2", &chat_body(""))).await;
     assert!(fits.starts_with("HTTP/1.1 200 "), "{fits}");
+}
+
+/// Cerebras states the time until the limit is full, whatever the rounding of the exact wait.
+#[tokio::test]
+async fn cerebras_states_the_time_until_any_limit_is_full() {
+    for limit in [5, 7, 9, 11, 13, 35, 70] {
+        let config = Config {
+            dialect: Dialect::Cerebras,
+            ..config(vec![Limit::new(Axis::Rpm, limit)], no_latency(), &[])
+        };
+        let mock = RunningMock::start(&config).await;
+        let body: serde_json::Value = serde_json::from_str(&chat_body("")).unwrap();
+        for _ in 0..limit {
+            assert_eq!(mock.call("/v1/chat/completions", &body).await.status, 200);
+        }
+        let refused = mock.call("/v1/chat/completions", &body).await;
+        assert_eq!((refused.status, refused.header("retry-after")), (429, Some("60")), "{limit} rpm");
+    }
+}
+
+/// Of a day's limit, Gemini states the rest of the minute, unless a fault sets the wait. The journal has what is stated.
+#[tokio::test]
+async fn gemini_states_the_rest_of_the_minute_for_a_day() {
+    for (faults, stated) in [(&[][..], "60s"), (&[Fault::RetryAfter(Nanos::HOUR)], "3600s")] {
+        let config = Config {
+            dialect: Dialect::Gemini,
+            ..config(vec![Limit::new(Axis::Rpd, 1)], no_latency(), faults)
+        };
+        let mock = RunningMock::start_with(&config, ControlPlane::Enabled).await;
+        let body: serde_json::Value = serde_json::from_str(&chat_body("")).unwrap();
+        let path = "/v1beta/openai/chat/completions";
+        assert_eq!(mock.call(path, &body).await.status, 200);
+        let refused = mock.call(path, &body).await;
+        assert!(refused.body.contains(stated), "{}", refused.body);
+        let journal = mock.control("GET", "/_quotalab/journal", "").await.json();
+        let wait = journal["entries"].as_array().unwrap().iter().find_map(|entry| entry["wait_s"].as_f64());
+        assert_eq!(wait.map(|wait| format!("{wait}s")), Some(stated.to_owned()), "{journal}");
+    }
 }

@@ -70,6 +70,7 @@ fn a_value_satisfies_its_schema() {
         json!({ "type": "array", "items": { "enum": ["a", "b", "c"] }, "minItems": 3, "uniqueItems": true }),
         json!({ "type": "array", "items": { "type": "string", "maxLength": 4 }, "minItems": 12, "uniqueItems": true }),
         json!({ "type": "integer", "minimum": 3, "multipleOf": 5 }),
+        json!({ "type": "integer", "minimum": 1, "multipleOf": 1.5 }),
         json!({ "type": "integer", "exclusiveMinimum": 3 }),
         json!({ "type": "integer", "maximum": -7 }),
         json!({ "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1 }),

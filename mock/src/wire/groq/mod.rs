@@ -24,6 +24,10 @@ impl WireFormat for Groq {
         "/openai/v1"
     }
 
+    fn transcripts_have_groq_id(&self) -> bool {
+        true
+    }
+
     fn headers(&self, head: &Head<'_>) -> Headers {
         headers::render(head)
     }
