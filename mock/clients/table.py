@@ -42,8 +42,10 @@ def table(rows):
     lines = ["| client | version | " + " | ".join(FEATURES.values()) + " |", "|---" * (len(FEATURES) + 2) + "|"]
     for row in rows:
         cells = " | ".join(cell(row, feature) for feature in FEATURES)
-        package = row["package"] if row["package"] not in row["client"].split(", ") else ""
-        lines.append("| " + " | ".join([f"{row['client']} ({row['language']})", f"{package} {row['version']}".strip(), cells]) + " |")
+        # The name of a package that is that of the client is not repeated.
+        versions = {"" if package == row["client"].split(",")[0] else package: version for package, version in row["versions"].items()}
+        shown = ", ".join(f"{package} {version}".strip() for package, version in versions.items())
+        lines.append(f"| {row['client']} ({row['language']}) | {shown} | {cells} |")
     return "\n".join(lines) + "\n"
 
 
@@ -65,7 +67,7 @@ def main():
     folder, *options = sys.argv[1:]
     rows = [row for path in sorted(Path(folder).glob("*.json")) for row in json.loads(path.read_text())]
     # Python first, and the clients of one package together.
-    rows.sort(key=lambda row: (row["language"] != "Python", row["package"].lower()))
+    rows.sort(key=lambda row: (row["language"] != "Python", next(iter(row["versions"])).lower()))
     update("clients", table(rows), options == ["--write"])
 
 

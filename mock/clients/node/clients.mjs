@@ -152,23 +152,26 @@ const groqModel = (model) =>
   createGroq({ apiKey: process.env.GROQ_API_KEY, baseURL: `${process.env.GROQ_BASE_URL}/openai/v1` })(model);
 const sdk = (Class, shape) => (model, retries) => shape(new Class(retriesOf(retries)), model);
 
+const single = (name, provider, refusal, create) => ({ packages: [name], provider, refusal, create });
+const vercel = (name, provider, modelOf) => ({
+  packages: ["ai", name],
+  provider,
+  refusal: "APICallError",
+  create: (model, retries) => ai(modelOf(model), retries),
+});
+
 /**
- * Each client: the npm package whose version the table shows, the provider of ../matrix.yaml that it calls, and the function
- * that creates it: `create(model, retries)`, without retries as the client does by default. `retries` is set if it does not
- * retry by default; `ownWaits` if it waits as it likes.
+ * Each client: its packages, the provider of ../matrix.yaml that it calls, the name of its error for a 429, and the function that
+ * creates it. `create(model)` leaves the retries as they are by default. `retries` is set if it does not retry by default;
+ * `ownWaits` if it waits as it likes.
  */
 export const CLIENTS = {
-  openai: { package: "openai", provider: "openai", refusal: "RateLimitError", create: sdk(OpenAI, chat) },
-  "openai, responses": { package: "openai", provider: "openai", refusal: "RateLimitError", create: sdk(OpenAI, responses) },
-  "openai at Groq": { package: "openai", provider: "groq", refusal: "RateLimitError", create: sdk(OpenAI, chat) },
-  "groq-sdk": { package: "groq-sdk", provider: "groq", refusal: "RateLimitError", create: sdk(Groq, chat) },
-  "@anthropic-ai/sdk": { package: "@anthropic-ai/sdk", provider: "anthropic", refusal: "RateLimitError", create: sdk(Anthropic, anthropic) },
-  "@google/genai": { package: "@google/genai", provider: "gemini", refusal: "ApiError", create: gemini, retries: 2, ownWaits: true },
-  "ai, @ai-sdk/groq": { package: "@ai-sdk/groq", provider: "groq", refusal: "APICallError", create: (model, retries) => ai(groqModel(model), retries) },
-  "ai, @ai-sdk/openai": {
-    package: "@ai-sdk/openai",
-    provider: "openai",
-    refusal: "APICallError",
-    create: (model, retries) => ai(createOpenAI()(model), retries),
-  },
+  openai: single("openai", "openai", "RateLimitError", sdk(OpenAI, chat)),
+  "openai, responses": single("openai", "openai", "RateLimitError", sdk(OpenAI, responses)),
+  "openai at Groq": single("openai", "groq", "RateLimitError", sdk(OpenAI, chat)),
+  "groq-sdk": single("groq-sdk", "groq", "RateLimitError", sdk(Groq, chat)),
+  "@anthropic-ai/sdk": single("@anthropic-ai/sdk", "anthropic", "RateLimitError", sdk(Anthropic, anthropic)),
+  "@google/genai": { ...single("@google/genai", "gemini", "ApiError", gemini), retries: 2, ownWaits: true },
+  "ai, @ai-sdk/groq": vercel("@ai-sdk/groq", "groq", groqModel),
+  "ai, @ai-sdk/openai": vercel("@ai-sdk/openai", "openai", (model) => createOpenAI()(model)),
 };

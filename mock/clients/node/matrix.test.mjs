@@ -18,11 +18,14 @@ after(async () => {
 
 const VARIABLES = /_(API_KEY|BASE_URL|API_BASE)$/;
 
+const versionOf = (name) =>
+  JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, import.meta.url))).version;
+
 /** Returns a row of the table, without outcomes. */
-function rowOf(client, { package: name, retries, ownWaits }) {
-  const { version } = JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, import.meta.url)));
+function rowOf(client, { packages, retries, ownWaits }) {
+  const versions = Object.fromEntries(packages.map((name) => [name, versionOf(name)]));
   const retry = { is_configured_to_retry: retries !== undefined, waits_as_announced: !ownWaits };
-  return { client, language: "Node", package: name, version, features: {}, not_offered: {}, ...retry };
+  return { client, language: "Node", versions, features: {}, not_offered: {}, ...retry };
 }
 
 for (const [name, client] of Object.entries(CLIENTS)) {

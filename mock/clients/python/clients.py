@@ -7,6 +7,7 @@ load.py, ask.py and test_matrix.py build every client here, and the table in ../
 import importlib
 from dataclasses import dataclass
 
+
 @dataclass(frozen=True)
 class Client:
     """One client. `build` makes its adapter, whose methods are those of `adapters.Adapter`."""

@@ -39,8 +39,8 @@ def pytest_sessionfinish():
     rows = {}
     for (name, feature, _), outcome in RESULTS.items():
         client = CLIENTS[name]
-        row = rows.setdefault(name, {"client": name, "language": "Python", "package": client.package, "features": {}})
-        row["version"] = importlib.metadata.version(client.package)
+        row = rows.setdefault(name, {"client": name, "language": "Python", "features": {}})
+        row["versions"] = {client.package: importlib.metadata.version(client.package)}
         row["not_offered"] = dict(client.not_offered)
         row["is_configured_to_retry"] = client.retries is not None
         row["waits_as_announced"] = client.waits_as_announced

@@ -18,6 +18,8 @@ class Weather(BaseModel):
 
 
 class Place(BaseModel):
+    """A part of Forecast."""
+
     model_config = ConfigDict(extra="forbid")
     name: str
     country: Literal["PT", "ES"]
@@ -33,6 +35,8 @@ class Forecast(BaseModel):
 
 
 class Adapter(Protocol):
+    """A client with a model and a number of retries: None for its default, 0 for none."""
+
     def ask(self) -> str:
         """Returns the answer to the question."""
 
@@ -43,7 +47,13 @@ class Adapter(Protocol):
         """Returns the arguments with which the model calls the tool `weather`, and the answer after the tool's result."""
 
     def structured(self) -> Forecast:
-        """Returns an answer of the schema of Forecast."""
+        """Returns an answer of the schema of Forecast. Clients with several modes take the name of one."""
+
+    # The name of the class of its error for a 429.
+    refusal_class: str
+
+    def refusal(self, error) -> tuple[str, int, float | None]:
+        """Returns the name of the error's class, the status and the wait in seconds that the client shows."""
 
 
 def wait_of(headers):
@@ -53,13 +63,12 @@ def wait_of(headers):
     return float(headers["retry-after"]) if "retry-after" in headers else None
 
 
-def tool(name="weather", strict=False):
+def tool():
     """Returns the tool in the shape of chat completions."""
-    function = {"name": name, "description": Weather.__doc__, "parameters": Weather.model_json_schema()}
-    return {"type": "function", "function": function | ({"strict": True} if strict else {})}
+    return {"type": "function", "function": {"name": "weather", "parameters": Weather.model_json_schema()}}
 
 
-def format_of(strict=True):
+def format_of():
     """Returns `response_format` for a Forecast."""
-    schema = {"name": "forecast", "schema": Forecast.model_json_schema(), "strict": strict}
+    schema = {"name": "forecast", "schema": Forecast.model_json_schema(), "strict": True}
     return {"type": "json_schema", "json_schema": schema}

@@ -9,6 +9,8 @@ from adapters import MESSAGES, QUESTION, Forecast, Weather, format_of, tool, wai
 class Chat:
     """Chat completions. A subclass says how to create its client."""
 
+    refusal_class = "RateLimitError"
+
     def __init__(self, model, retries=None):
         self.model = model
         self.client = self.create() if retries is None else self.create(max_retries=retries)
@@ -35,10 +37,7 @@ class Chat:
         return Forecast.model_validate_json(self.complete(response_format=format_of()).choices[0].message.content)
 
     def refusal(self, error):
-        """Returns the class of the error, its status and its wait."""
         return type(error).__name__, error.status_code, wait_of(error.response.headers)
-
-    refusal_class = "RateLimitError"
 
 
 class OpenAi(Chat):
