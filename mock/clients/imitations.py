@@ -9,27 +9,33 @@ with status 1 if a program differs from its imitation.
 """
 
 import json
-import re
+import os
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE / "python"))
+from clients import CLIENTS as PYTHON  # noqa: E402
+
 WORK = HERE.parent.parent / "target" / "clients"
 SEEDS = range(1, 21)
 
-# The name in `like:`, the environment that `run` installs the program in (None: Node), and its name in load.py or load.mjs. The
-# seconds of litellm are not compared: it sleeps once more after its last failure, which is not imitated.
+MODEL = "openai/gpt-oss-20b"
+
+# The name in `like:`, and the program's name in python/clients.py or, without an environment, in node/clients.mjs. The seconds of
+# litellm are not compared: it sleeps once more after its last failure, which is not imitated.
 PROGRAMS = [
-    ("article", "sdks", "article"),
-    ("openai-python", "sdks", "openai"),
-    ("groq-python", "sdks", "groq"),
-    ("litellm", "litellm", "litellm_router"),
-    ("openai-node", None, "openai"),
-    ("groq-sdk", None, "groq-sdk"),
-    ("ai-sdk", None, "ai"),
+    ("article", "article", PYTHON["article"].environment),
+    ("openai-python", "openai", PYTHON["openai"].environment),
+    ("groq-python", "groq", PYTHON["groq"].environment),
+    ("litellm", "litellm, router", PYTHON["litellm, router"].environment),
+    ("openai-node", "openai", None),
+    ("groq-sdk", "groq-sdk", None),
+    ("ai-sdk", "ai, @ai-sdk/groq", None),
 ]
 
 # Each load: the arrivals of the scenario, its duration, and the same instants in seconds.
@@ -46,11 +52,27 @@ NOT_COMPARED = {("litellm", "seconds")}
 def scenario(accounts):
     text = (HERE / "imitations.yaml").read_text()
     text = text.replace("ACCOUNTS", ", ".join(f"{name}: [{name}]" for name in accounts))
-    return text.replace("ROUTE", f"groq/{accounts[0]}/openai/gpt-oss-20b")
+    return text.replace("ROUTE", f"groq/{accounts[0]}/{MODEL}")
 
 
 def account(program, load):
     return f"{program}-{list(LOADS).index(load)}"
+
+
+def start(program, load, provider):
+    """Starts a program that waits for a line on stdin, with the variables of its account."""
+    name, client, environment = program
+    variables = {key: account(name, load) if key.endswith("_API_KEY") else value for key, value in provider["environment"].items()}
+    interpreter = ["node", "load.mjs"] if environment is None else [WORK / environment / "bin/python", "-B", "load.py"]
+    return subprocess.Popen(
+        [*interpreter, client, MODEL, ",".join(map(str, LOADS[load][2]))],
+        cwd=WORK / "node" if environment is None else HERE / "python",
+        env=os.environ | variables,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def measured(quotalab, folder):
@@ -58,24 +80,19 @@ def measured(quotalab, folder):
     cases = [(program, load) for program in PROGRAMS for load in LOADS]
     path = folder / "mock.yaml"
     path.write_text(scenario([account(program[0], load) for program, load in cases]))
-    mock = subprocess.Popen([quotalab, "mock", path, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+    mock = subprocess.Popen([quotalab, "mock", path, "--json", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
     try:
-        address = next(found[1] for line in mock.stdout if (found := re.search(r"(http://[0-9.:]+)/", line)))
-        running = {}
-        for (name, environment, client), load in cases:
-            arrivals = ",".join(map(str, LOADS[load][2]))
-            interpreter = ["node", "load.mjs"] if environment is None else [WORK / environment / "bin/python", "-B", "load.py"]
-            command = [*interpreter, client, address, account(name, load), arrivals]
-            cwd = WORK / "node" if environment is None else HERE / "python"
-            process = subprocess.Popen(command, cwd=cwd, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            running[name, load] = process
+        (provider,) = json.loads(mock.stdout.readline())["providers"]
+        running = {(program[0], load): start(program, load, provider) for program, load in cases}
         for process in running.values():
             assert process.stdout.readline() == "ready\n"
         for process in running.values():
             process.stdin.write("go\n")
             process.stdin.flush()
+            # Apart, because seven bursts at one instant would measure the machine.
+            time.sleep(0.7)
         results = {case: json.loads(process.communicate(timeout=180)[0]) for case, process in running.items()}
-        with urllib.request.urlopen(f"{address}/_quotalab/requests?last=10000") as reply:
+        with urllib.request.urlopen(f"{provider['control_plane']}/requests?last=10000") as reply:
             requests = json.load(reply)["requests"]
     finally:
         mock.kill()

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -19,12 +20,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE / "python"))
+from clients import CLIENTS  # noqa: E402
+
 WORK = HERE.parent.parent / "target" / "clients"
 TIMEOUT = 220  # Seconds per run: longer than two waits of 70 s and the start of the interpreter.
 
-# Each Python client and the virtual environment that `run` installs it in, and the Node packages.
-PYTHON = {"openai": "sdks", "groq": "sdks", "litellm": "litellm", "litellm_router": "litellm"}
-NODE = ["openai", "groq-sdk", "ai"]
+MODEL = "openai/gpt-oss-20b"
+# The clients by their names in python/clients.py and node/clients.mjs, with the npm package whose version is shown.
+PYTHON = ["openai", "groq", "litellm", "litellm, router"]
+NODE = {"openai": "openai", "groq-sdk": "groq-sdk", "ai, @ai-sdk/groq": "ai"}
 
 # Each kind of refusal by its column title: the status, the value of `retry-after`, and the number of runs per client.
 CASES = {
@@ -81,9 +86,11 @@ class Server(ThreadingHTTPServer):
 def measure(command, cwd, address, case, run):
     """Runs one client once. Returns the times between its requests in seconds, and whether it was stopped at the timeout."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    environment = os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    root = f"{address}/{case}/{run}"
+    environment = os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "GROQ_API_KEY": "k", "OPENAI_API_KEY": "k"}
+    environment |= {"GROQ_BASE_URL": root, "OPENAI_BASE_URL": f"{root}/openai/v1"}
     try:
-        subprocess.run([*command, f"{address}/{case}/{run}"], cwd=cwd, timeout=TIMEOUT, env=environment, **quiet)
+        subprocess.run([*command, MODEL], cwd=cwd, timeout=TIMEOUT, env=environment, **quiet)
         timed_out = False
     except subprocess.TimeoutExpired:
         timed_out = True
@@ -93,16 +100,16 @@ def measure(command, cwd, address, case, run):
 
 def clients():
     """Yields, for each client, its name with the version, the command that sends its request, and the working directory."""
-    for name, environment in PYTHON.items():
-        python = WORK / environment / "bin" / "python"
-        package = name.removesuffix("_router")
-        shown = subprocess.run([python, "-m", "pip", "show", package], capture_output=True, text=True, check=True)
+    for name in PYTHON:
+        client = CLIENTS[name]
+        python = WORK / client.environment / "bin" / "python"
+        shown = subprocess.run([python, "-m", "pip", "show", client.package], capture_output=True, text=True, check=True)
         version = re.search(r"Version: (\S+)", shown.stdout).group(1)
-        label = f"{package} {version}" + (", router" if name != package else "")
+        label = f"{client.package} {version}" + name.removeprefix(client.package)
         yield f"{label} (Python)", [str(python), "-B", "ask.py", name], HERE / "python"
-    for name in NODE:
-        package = json.loads((WORK / "node" / "node_modules" / name / "package.json").read_text())
-        yield f"{name} {package['version']} (Node)", ["node", "ask.mjs", name], WORK / "node"
+    for name, package in NODE.items():
+        version = json.loads((WORK / "node" / "node_modules" / package / "package.json").read_text())["version"]
+        yield f"{package} {version} (Node)", ["node", "ask.mjs", name], WORK / "node"
 
 
 def summary(runs):

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createGroq } from "@ai-sdk/groq";
 import { APICallError, Output, RetryError, generateText, jsonSchema, stepCountIs, streamText, tool, transcribe } from "ai";
-import { FAILURES, KEY, MODEL, WHISPER, addressOf, announcedWait, errorOf, wav } from "./wire.mjs";
+import { addressOf } from "./mock.mjs";
+import { FAILURES, KEY, MODEL, WHISPER, announcedWait, errorOf, wav } from "./wire.mjs";
 
 const ACCOUNT = "ai-sdk";
 const modelOf = (provider, model = MODEL, key = KEY) =>

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import OpenAI from "openai";
-import { KEY, MODEL, addressOf } from "./wire.mjs";
+import { addressOf } from "./mock.mjs";
+import { KEY, MODEL } from "./wire.mjs";
 
 const groq = new OpenAI({ apiKey: KEY, baseURL: addressOf("available") + "/openai/v1", maxRetries: 0 });
 const own = new OpenAI({ apiKey: KEY, baseURL: addressOf("openai_own") + "/v1", maxRetries: 0 });

@@ -1,18 +1,6 @@
-// Sends one request with a client's default settings: ask.mjs CLIENT ADDRESS. The server records what arrives.
+// Sends one request with a client's default settings: ask.mjs CLIENT MODEL. The client finds the server by its environment.
 
-import { createGroq } from "@ai-sdk/groq";
-import { generateText } from "ai";
-import Groq from "groq-sdk";
-import OpenAI from "openai";
-import { MODEL, QUESTION } from "./wire.mjs";
+import { CLIENTS } from "./clients.mjs";
 
-const CLIENTS = {
-  openai: (address) =>
-    new OpenAI({ apiKey: "k", baseURL: `${address}/openai/v1` }).chat.completions.create({ model: MODEL, messages: QUESTION }),
-  "groq-sdk": (address) =>
-    new Groq({ apiKey: "k", baseURL: address }).chat.completions.create({ model: MODEL, messages: QUESTION }),
-  ai: (address) => generateText({ model: createGroq({ apiKey: "k", baseURL: `${address}/openai/v1` })(MODEL), prompt: "hello" }),
-};
-
-const [client, address] = process.argv.slice(2);
-await CLIENTS[client](address);
+const [name, model] = process.argv.slice(2);
+await CLIENTS[name].create(model).ask();

@@ -5,7 +5,7 @@ import { after, before, beforeEach, test } from "node:test";
 import Groq from "groq-sdk";
 import OpenAI from "openai";
 import { startMock } from "./quotalab-mock/index.mjs";
-import { MODEL, QUESTION, errorOf } from "./wire.mjs";
+import { MESSAGES, MODEL, errorOf } from "./wire.mjs";
 
 let mock;
 before(async () => {
@@ -15,7 +15,7 @@ before(async () => {
 beforeEach(() => mock.reset());
 after(() => mock.stop());
 
-const ask = (client) => client.chat.completions.create({ model: MODEL, messages: QUESTION, max_tokens: 20 });
+const ask = (client) => client.chat.completions.create({ model: MODEL, messages: MESSAGES, max_tokens: 20 });
 
 test("an SDK finds the mock by its environment", async () => {
   await mock.answer("Hello");

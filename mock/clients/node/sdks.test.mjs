@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import Groq from "groq-sdk";
 import OpenAI from "openai";
-import { FAILURES, KEY, MODEL, QUESTION, WHISPER, addressOf, announcedWait, errorOf, wav } from "./wire.mjs";
+import { addressOf } from "./mock.mjs";
+import { FAILURES, KEY, MESSAGES, MODEL, WHISPER, announcedWait, errorOf, wav } from "./wire.mjs";
 
 // For each package: its client class, the path of its base URL, and the account of its tests in ../scenario.yaml.
 const SDKS = { openai: [OpenAI, "/openai/v1", "openai-node"], "groq-sdk": [Groq, "", "groq-node"] };
@@ -14,7 +15,7 @@ for (const [name, [Client, basePath, account]] of Object.entries(SDKS)) {
   const clientOf = (provider, key = KEY, options = {}) =>
     new Client({ apiKey: key, baseURL: addressOf(provider) + basePath, maxRetries: 0, ...options });
   const ask = (client, { model = MODEL, max_tokens = 100, ...more } = {}) =>
-    client.chat.completions.create({ model, messages: QUESTION, max_tokens, ...more });
+    client.chat.completions.create({ model, messages: MESSAGES, max_tokens, ...more });
 
   describe(name, () => {
     test("a completion", async () => {

@@ -1,8 +1,45 @@
 // The parts of requests that the tests of all clients send, and a parser of refusals.
 
+import assert from "node:assert/strict";
+
 export const KEY = "default";
 export const MODEL = "openai/gpt-oss-20b";
-export const QUESTION = [{ role: "user", content: "hello" }];
+export const QUESTION = "What is the weather in Lisbon?";
+export const MESSAGES = [{ role: "user", content: QUESTION }];
+
+/** An answer of several words, with letters beyond ASCII. */
+export const ANSWER = "Lisbon expects 21 °C tomorrow — sunny, with a light breeze from the Atlantic.";
+
+const object = (properties) => ({ type: "object", properties, required: Object.keys(properties), additionalProperties: false });
+
+/** The schema of the arguments of the tool `weather`. */
+export const WEATHER = object({
+  city: { type: "string", minLength: 2, maxLength: 40 },
+  days: { type: "integer", minimum: 1, maximum: 7 },
+  unit: { type: "string", enum: ["celsius", "fahrenheit"] },
+});
+
+export function assertWeather({ city, days, unit, ...others }) {
+  assert.ok(typeof city === "string" && city.length >= 2 && city.length <= 40);
+  assert.ok(Number.isInteger(days) && days >= 1 && days <= 7);
+  assert.ok(["celsius", "fahrenheit"].includes(unit));
+  assert.deepEqual(others, {});
+}
+
+/** The schema of structured output: nested, with a list, an enumeration and a boolean. */
+export const FORECAST = object({
+  place: object({ name: { type: "string" }, country: { type: "string", enum: ["PT", "ES"] } }),
+  degrees: { type: "array", items: { type: "integer" } },
+  sunny: { type: "boolean" },
+});
+
+export function assertForecast({ place, degrees, sunny, ...others }) {
+  assert.deepEqual(Object.keys(place).sort(), ["country", "name"]);
+  assert.ok(typeof place.name === "string" && ["PT", "ES"].includes(place.country));
+  assert.ok(degrees.every(Number.isInteger));
+  assert.equal(typeof sunny, "boolean");
+  assert.deepEqual(others, {});
+}
 
 export const WHISPER = "whisper-large-v3";
 
@@ -15,9 +52,6 @@ export function wav(seconds) {
   file.writeUInt32LE(16000 * seconds, 40);
   return file;
 }
-
-/** Returns the root URL of a provider of ../scenario.yaml. The script ../run sets it in the environment. */
-export const addressOf = (provider) => process.env[`MOCK_${provider.toUpperCase()}`];
 
 /** Each failure with its status and code. If it has no key, the key of the client's own account is used. */
 export const FAILURES = [

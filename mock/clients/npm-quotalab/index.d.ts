@@ -9,8 +9,10 @@ export declare class Mock {
   readonly key: string;
   readonly keys: string[];
   readonly models: string[];
-  /** The environment variables of the SDKs. */
+  /** The environment variables of the SDKs, of all providers of the mock together. */
   readonly env: Record<string, string>;
+  /** Those of this provider alone. */
+  readonly variables: Record<string, string>;
   control(method: string, path: string, body?: unknown): Promise<Json>;
   reset(): Promise<Json>;
   state(): Promise<Json>;

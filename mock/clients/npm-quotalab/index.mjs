@@ -16,9 +16,9 @@ import { createInterface } from "node:readline";
 /** One provider of a running mock. */
 export class Mock {
   constructor(provider, environment, stop) {
-    const { name, url, base_url, models, accounts } = provider;
+    const { name, url, base_url, models, accounts, environment: variables } = provider;
     const keys = accounts.flatMap((account) => account.keys);
-    Object.assign(this, { name, url, baseURL: base_url, models, keys, key: keys[0], env: environment, stop });
+    Object.assign(this, { name, url, baseURL: base_url, models, keys, key: keys[0], env: environment, variables, stop });
   }
 
   /** Sends a request to the control plane, and returns the JSON of its reply. */

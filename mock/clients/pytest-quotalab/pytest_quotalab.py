@@ -26,12 +26,14 @@ class ControlError(Exception):
 
 
 class Mock:
-    """One provider of a running mock. `url`, `base_url`, `key`, `models` and `env` say how to reach it."""
+    """One provider of a running mock. `url`, `base_url`, `key` and `models` say how to reach it, and the environment
+    variables of the SDKs: `env` those of all providers of the mock together, `variables` those of this one alone."""
 
     def __init__(self, provider, environment):
         self.name, self.url, self.base_url = provider["name"], provider["url"], provider["base_url"]
         self.keys = [key for account in provider["accounts"] for key in account["keys"]]
-        self.key, self.models, self.env = self.keys[0], provider["models"], environment
+        self.key, self.models = self.keys[0], provider["models"]
+        self.env, self.variables = environment, provider["environment"]
 
     def control(self, method, path, body=None):
         """Sends a request to the control plane, and returns the JSON of its reply."""

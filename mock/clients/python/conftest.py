@@ -1,11 +1,49 @@
-"""The addresses of the mock, one per provider of ../scenario.yaml. The script ../run sets them in the environment."""
+"""Starts the mock of the tests by the plugin `pytest_quotalab`, and writes what test_matrix.py found for ../table.py."""
 
+import importlib.metadata
+import json
 import os
+from pathlib import Path
 
 import pytest
 
+from clients import CLIENTS
+
+RESULTS = {}
+
 
 @pytest.fixture(scope="session")
-def address_of():
+def address_of(quotalab_session):
     """Returns a function that maps the name of a provider in the scenario to its root URL."""
-    return lambda provider: os.environ[f"MOCK_{provider.upper()}"]
+    return lambda provider: quotalab_session[provider].url
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Records the outcome of every test of a client's feature."""
+    report = yield
+    parameters = getattr(item, "callspec", None) and item.callspec.params
+    if parameters and parameters.get("client") in CLIENTS:
+        feature = item.originalname.removeprefix("test_")
+        key = parameters["client"], feature, parameters.get("mode")
+        # A test has three reports; that of a failure counts.
+        if report.outcome != "passed" or report.when == "call" and key not in RESULTS:
+            RESULTS[key] = "fault" if hasattr(report, "wasxfail") else report.outcome
+    return report
+
+
+def pytest_sessionfinish():
+    """Writes a row for each client to the folder CLIENTS_RESULTS."""
+    if not RESULTS:
+        return
+    rows = {}
+    for (name, feature, _), outcome in RESULTS.items():
+        client = CLIENTS[name]
+        row = rows.setdefault(name, {"client": name, "language": "Python", "features": {}})
+        row["versions"] = {client.package: importlib.metadata.version(client.package)}
+        row["not_offered"] = dict(client.not_offered)
+        row["is_configured_to_retry"] = client.retries is not None
+        row["waits_as_announced"] = client.waits_as_announced
+        row["features"].setdefault(feature, []).append(outcome)
+    path = Path(os.environ["CLIENTS_RESULTS"]) / f"python-{os.environ['CLIENTS_ENVIRONMENT']}.json"
+    path.write_text(json.dumps(list(rows.values()), indent=1))
