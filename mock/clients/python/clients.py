@@ -77,7 +77,6 @@ CLIENTS = {
         "sdks",
         "cerebras",
         "chat:Cerebras",
-        faults=(("streamed", "chunks have no `system_fingerprint`, which the SDK requires"),),
     ),
     # Together states the wait in `x-ratelimit-reset` only.
     "together": Client("together", "sdks", "together", "chat:Together", **NO_WAIT),
@@ -99,7 +98,6 @@ CLIENTS = {
         "TOOLS ANTHROPIC_TOOLS ANTHROPIC_REASONING_TOOLS PARALLEL_TOOLS ANTHROPIC_PARALLEL_TOOLS",
         # The SDK of its version takes no schema in `create`.
         "JSON ANTHROPIC_JSON JSON_SCHEMA",
-        faults=(("streamed", "the arguments of a streamed call come in one part"),),
     ),
     "instructor, genai": instructor(
         "gemini", "Gemini", "TOOLS GENAI_TOOLS JSON GENAI_JSON GENAI_STRUCTURED_OUTPUTS", retries=2, **NO_WAIT

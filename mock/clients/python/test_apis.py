@@ -155,7 +155,6 @@ def test_gemini_refuses_a_wrong_key_and_lists_models(gemini, address_of):
     assert [model.name for model in gemini.models.list()] == ["models/gemini-flash"]
 
 
-@pytest.mark.xfail(strict=True, reason="`TOGETHER_BASE_URL` ends in `/v1`, which the SDK adds itself")
 def test_together_finds_the_mock_by_its_environment(quotalab_session, monkeypatch):
     mock = quotalab_session["together_own"]
     for name, value in mock.variables.items():
@@ -163,7 +162,6 @@ def test_together_finds_the_mock_by_its_environment(quotalab_session, monkeypatc
     assert together.Together().chat.completions.create(model=mock.models[0], messages=QUESTION).choices[0].message.content
 
 
-@pytest.mark.xfail(strict=True, reason="`GET /v1/tcp_warming` is a 404 and counts as a job")
 def test_cerebras_warms_its_connection(quotalab_session):
     """Every client that is created sends a request that is no job."""
     mock = quotalab_session["cerebras_own"]
@@ -194,7 +192,6 @@ def argument_parts_of_messages(mock):
         return [event.partial_json for event in stream if event.type == "input_json"]
 
 
-@pytest.mark.xfail(strict=True, reason="the arguments of a streamed call come in one part")
 @pytest.mark.parametrize(
     "provider, parts_of",
     [

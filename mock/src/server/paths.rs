@@ -20,8 +20,11 @@ pub(super) const NOTE_HEADER: &str = "x-quotalab-note";
 pub(super) const NORMALISED_NOTE: &str =
     "served although the path has slashes too many: the provider answers it with a 404";
 
-/// Returns `true` if a path is `/health` below the base of a format, or below the beginning of one.
+/// Returns `true` if a path is `/health` below the base of a format, or below the beginning of one, or opens a connection early.
 pub(super) fn is_health(formats: &[&'static dyn WireFormat], path: &str) -> bool {
+    if formats.iter().any(|format| format.warming_path() == Some(path)) {
+        return true;
+    }
     let Some(prefix) = path.strip_suffix("/health") else { return false };
     let is_prefix =
         |base: &str| base.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));

@@ -33,6 +33,11 @@ impl WireFormat for Cerebras {
         &[Operation::TextCompletion]
     }
 
+    /// Its SDK 1.91.0 (2026-11) asks for it when a client is created, to open a connection early.
+    fn warming_path(&self) -> Option<&'static str> {
+        Some("/v1/tcp_warming")
+    }
+
     fn model(&self, model: &Model<'_>) -> ModelEntry {
         models::openai_entry(model, "Cerebras", |entry| entry)
     }
@@ -148,16 +153,22 @@ fn flat_body(message: &str, kind: &str, param: Member<'_>, code: &str) -> String
     ErrorBody { message, kind: Member::Text(kind), param, code: Member::Text(code) }.without_envelope()
 }
 
-/// The last chunk always has the usage and the times (captured, 2026). A real chunk has several tokens; here it has one.
+/// The last chunk always has the usage and the times (captured, 2026). A real chunk has several tokens; here it has one. The SDK
+/// requires the fingerprint (1.91.0, 2026-11); its place is assumed.
 const FORMAT: CompletionFormat = CompletionFormat {
     reasoning: Some("reasoning"),
-    completion: |completion, service, _| time_info(completion, service),
+    completion: |completion, service, context| time_info(fingerprint(completion, context), service),
+    chunk: fingerprint,
     last_chunk: |chunk, service, context| {
         time_info(CompletionFormat::usage_on_last_chunk(chunk, service, context), service)
     },
     usage_chunk: false,
     ..CompletionFormat::PLAIN
 };
+
+fn fingerprint(object: Object, context: &Context<'_>) -> Object {
+    object.plain_text("system_fingerprint", context.system_fingerprint)
+}
 
 /// Adds the seconds by stage. The total is their sum (assumed).
 fn time_info(object: Object, service: &Service) -> Object {

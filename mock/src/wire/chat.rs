@@ -94,6 +94,8 @@ pub struct CompletionFormat {
     pub(super) first_chunk: fn(Object, &Context<'_>) -> Object,
     /// Adds members of the last chunk, after its choices.
     pub(super) last_chunk: fn(Object, &Service, &Context<'_>) -> Object,
+    /// `true` if a stream has the arguments of a tool call token by token, `false` if one chunk has the whole call.
+    pub(super) splits_arguments: bool,
     /// `true` if `stream_options.include_usage` adds a chunk that has the usage and no choices.
     pub(super) usage_chunk: bool,
     /// `true` if a list of embeddings has an id and its usage completion tokens, as a completion has.
@@ -112,6 +114,7 @@ impl CompletionFormat {
         chunk: |chunk, _| chunk,
         first_chunk: |chunk, _| chunk,
         last_chunk: |chunk, _, _| chunk,
+        splits_arguments: false,
         usage_chunk: true,
         embeddings_have_id: false,
     };
@@ -189,6 +192,11 @@ impl<'a> ToolCall<'a> {
         let Content::ToolCall { name, arguments } = context.content else { return None };
         let id = call_id(context.number, choice);
         Some(Self { id, r#type: "function", function: Function { name, arguments }, index: 0 })
+    }
+
+    /// Returns the call without its arguments.
+    pub(super) fn without_arguments(self) -> Self {
+        Self { function: Function { arguments: "", ..self.function }, ..self }
     }
 }
 

@@ -205,6 +205,11 @@ pub trait WireFormat: fmt::Debug + Sync {
         false
     }
 
+    /// Returns the path that clients ask for to open a connection early, which is no call; `None` if there is none.
+    fn warming_path(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Returns `true` if a transcript has the member `x_groq`.
     fn transcripts_have_groq_id(&self) -> bool {
         false

@@ -191,6 +191,7 @@ pub(super) const FORMAT: CompletionFormat = CompletionFormat {
     id: |number| format!("chatcmpl-{}", ids::base_62(number, 20)),
     message: |message, _| message.member("refusal", &()).member("annotations", &[(); 0]),
     logprobs: Some(()),
+    splits_arguments: true,
     completion: |completion, _, context| service_members(completion, context),
     chunk: service_members,
     ..CompletionFormat::PLAIN

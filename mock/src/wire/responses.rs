@@ -78,21 +78,18 @@ pub(super) fn chunks(request: &ResponsesRequest, service: &Service, context: &Co
     events.push("response.in_progress", &format!(r#""response":{in_progress}"#));
     events.push_item("response.output_item.added", &item.value(context, Phase::Added));
     let place = format!(r#""item_id":"{item_id}","output_index":0"#);
-    let mut token = TokenEvent::default();
     let text = item.token_text(service);
-    if let Item::Text(_) = item {
-        let part = part("");
-        events.push("response.content_part.added", &format!(r#"{place},"content_index":0,"part":{part}"#));
-        token = TokenEvent {
-            first_number: Some(events.count),
-            ..TokenEvent::new(
-                format!(
-                    "event: {TEXT_DELTA}\ndata: {{\"type\":\"{TEXT_DELTA}\",{place},\"content_index\":0,\"delta\":\""
-                ),
-                "\",\"logprobs\":[],\"sequence_number\":",
-            )
-        };
-    }
+    let (kind, place_in_item, after) = match item {
+        Item::Text(_) => {
+            let part = part("");
+            events
+                .push("response.content_part.added", &format!(r#"{place},"content_index":0,"part":{part}"#));
+            (TEXT_DELTA, r#","content_index":0"#, r#"","logprobs":[],"sequence_number":"#)
+        }
+        Item::Call { .. } => (ARGUMENTS_DELTA, "", r#"","sequence_number":"#),
+    };
+    let before = format!("event: {kind}\ndata: {{\"type\":\"{kind}\",{place}{place_in_item},\"delta\":\"");
+    let token = TokenEvent { first_number: Some(events.count), ..TokenEvent::new(before, after) };
     let role = std::mem::take(&mut events.text);
     events.count += u64::from(text.sent(service.usage.completion_tokens));
     item.push_end(&mut events, &place);
@@ -173,11 +170,8 @@ impl<'a> Item<'a> {
     fn token_text(&self, service: &Service) -> TokenText {
         match self {
             Self::Text(Cow::Owned(_)) => TokenText::Filler,
-            Self::Text(Cow::Borrowed(text)) => {
-                let most = u32::try_from(text.len() / MAX_CHARACTER_BYTES).unwrap_or(u32::MAX).max(1);
-                TokenText::Split((*text).to_owned(), service.usage.completion_tokens.min(most))
-            }
-            Self::Call { .. } => TokenText::None,
+            Self::Text(Cow::Borrowed(text)) => TokenText::split(text, service.usage.completion_tokens),
+            Self::Call { arguments, .. } => TokenText::split(arguments, service.usage.completion_tokens),
         }
     }
 
@@ -193,8 +187,6 @@ impl<'a> Item<'a> {
             }
             Self::Call { name, arguments } => {
                 let quoted = json::text(arguments);
-                let delta = format!(r#"{place},"delta":{quoted}"#);
-                events.push("response.function_call_arguments.delta", &delta);
                 let done = format!(r#"{place},"name":{},"arguments":{quoted}"#, json::text(name));
                 events.push("response.function_call_arguments.done", &done);
             }
@@ -299,7 +291,6 @@ fn usage(service: &Service) -> Value {
 }
 
 const TEXT_DELTA: &str = "response.output_text.delta";
-/// The most bytes of a character in UTF-8.
-const MAX_CHARACTER_BYTES: usize = 4;
+const ARGUMENTS_DELTA: &str = "response.function_call_arguments.delta";
 /// Keeps the id of an item from being that of its response.
 const ITEM: u64 = 0x6974_656d;

@@ -1,7 +1,8 @@
 //! Completions as server-sent events in OpenAI's shape.
 //!
-//! A stream is a chunk with the role, one chunk per token or one for a tool call, a chunk with the finish reason, one with the
-//! usage if the client asked for it, then `[DONE]`.
+//! A stream is a chunk with the role, one chunk per token, a chunk with the finish reason, one with the usage if the client asked for
+//! it, then `[DONE]`. A tool call is one chunk (as in the published fixtures of Vercel's package `ai`) or, at OpenAI, one without the
+//! arguments and then one per token of them (documented).
 
 use super::api::seed_of_choice;
 use super::chat::{CompletionFormat, Content, OptionalNull, ToolCall};
@@ -140,6 +141,12 @@ impl TokenText {
         }
     }
 
+    /// Returns a text in one part per token, or in fewer, so that no part is empty.
+    pub(super) fn split(text: &str, tokens: u32) -> Self {
+        let most = u32::try_from(text.len() / MAX_CHARACTER_BYTES).unwrap_or(u32::MAX).max(1);
+        Self::Split(text.to_owned(), tokens.min(most))
+    }
+
     /// Returns the number of tokens that have an event, of a completion of `tokens`, if no part of a split text is empty.
     pub(super) fn sent(&self, tokens: u32) -> u32 {
         match self {
@@ -237,7 +244,7 @@ struct Delta<'a> {
     tool_calls: Option<[ToolCall<'a>; 1]>,
 }
 
-/// Returns the events of a service. A tool call is one chunk, as in the published fixtures of Vercel's `ai`.
+/// Returns the events of a service.
 pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Context<'_>) -> Chunks {
     let start = Object::with_capacity(384)
         .plain_text("id", &(format.id)(context.number))
@@ -257,7 +264,18 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
 
     let empty_token =
         |index| event(&choice(index, Delta { content: Some(""), ..Delta::default() }, None), &no_members);
-    let token_of = |index| split_at_text(&empty_token(index), context.shape.logprobs);
+    let split_arguments = match context.content {
+        Content::ToolCall { arguments, .. } if format.splits_arguments => Some(arguments),
+        _ => None,
+    };
+    let token_of = |index| match split_arguments {
+        Some(_) => {
+            let token = empty_token(index).replacen(CONTENT_DELTA, ARGUMENTS_DELTA, 1);
+            let (before, after) = split_after(&token, r#""arguments":""#);
+            TokenEvent::new(before, after)
+        }
+        None => split_at_text(&empty_token(index), context.shape.logprobs),
+    };
     let reasoning = ReasoningTokens::of(format, service, context, |name| {
         let of_choice = |index| {
             let token = empty_token(index).replacen(CONTENT_MARK, &format!("\"{name}\":\""), 1);
@@ -273,8 +291,12 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
         let delta = Delta { role: Some("assistant"), content: Some(""), tool_calls: None };
         role.push_str(&event(&choice(index, delta, None), &|chunk| (format.first_chunk)(chunk, context)));
         if let Some(call) = ToolCall::of(context, index) {
+            let (events, call) = match split_arguments {
+                Some(_) => (&mut role, call.without_arguments()),
+                None => (&mut end, call),
+            };
             let delta = Delta { tool_calls: Some([call]), ..Delta::default() };
-            end.push_str(&event(&choice(index, delta, None), &no_members));
+            events.push_str(&event(&choice(index, delta, None), &no_members));
         }
         let last = choice(index, Delta::default(), Some(context.finish.name()));
         let add_usage = |chunk| (format.last_chunk)(chunk, service, context);
@@ -293,7 +315,10 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
             String::new()
         },
         done: "data: [DONE]\n\n",
-        text: TokenText::of(context.content, answer_tokens),
+        text: match split_arguments {
+            Some(arguments) => TokenText::split(arguments, answer_tokens),
+            None => TokenText::of(context.content, answer_tokens),
+        },
         number: context.number,
     }
 }
@@ -318,6 +343,12 @@ fn split_at_text(event: &str, logprobs: bool) -> TokenEvent {
     TokenEvent { between: Some(between), ..TokenEvent::new(before, format!("{LOGPROBS_END}{after}")) }
 }
 
+/// The most bytes of a character in UTF-8.
+const MAX_CHARACTER_BYTES: usize = 4;
+/// The difference with a part of the arguments of the only tool call.
+const ARGUMENTS_DELTA: &str = r#"{"tool_calls":[{"index":0,"function":{"arguments":""}}]}"#;
+/// The difference with the text of a token.
+const CONTENT_DELTA: &str = r#"{"content":""}"#;
 /// What precedes the text of a token.
 const CONTENT_MARK: &str = r#""content":""#;
 /// The member of a choice without log probabilities.

@@ -145,8 +145,9 @@ async fn gemini_states_the_rest_of_the_minute_for_a_day() {
         assert_eq!(mock.call(path, &body).await.status, 200);
         let refused = mock.call(path, &body).await;
         assert!(refused.body.contains(stated), "{}", refused.body);
-        let journal = mock.control("GET", "/_quotalab/journal", "").await.json();
-        let wait = journal["entries"].as_array().unwrap().iter().find_map(|entry| entry["wait_s"].as_f64());
+        let journal = mock.control("GET", "/_quotalab/requests", "").await.json();
+        let wait =
+            journal["requests"].as_array().unwrap().iter().find_map(|request| request["wait_s"].as_f64());
         assert_eq!(wait.map(|wait| format!("{wait}s")), Some(stated.to_owned()), "{journal}");
     }
 }

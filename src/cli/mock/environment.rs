@@ -23,7 +23,7 @@ pub(super) fn of_provider(config: &Config, address: SocketAddr, key: &str) -> Ve
         Dialect::Cerebras => &[("CEREBRAS_BASE_URL", &root), ("CEREBRAS_API_KEY", key)],
         Dialect::Mistral => &[("MISTRAL_API_BASE", &base), ("MISTRAL_API_KEY", key)],
         Dialect::DeepInfra => &[("DEEPINFRA_API_BASE", &base), ("DEEPINFRA_API_KEY", key)],
-        Dialect::Together => &[("TOGETHER_BASE_URL", &base), ("TOGETHER_API_KEY", key)],
+        Dialect::Together => &[("TOGETHER_BASE_URL", &root), ("TOGETHER_API_KEY", key)],
         Dialect::Fireworks => &[("FIREWORKS_BASE_URL", &base), ("FIREWORKS_API_KEY", key)],
         Dialect::Gemini => {
             &[("GOOGLE_GEMINI_BASE_URL", &root), ("GEMINI_API_KEY", key), ("GOOGLE_API_KEY", key)]

@@ -79,32 +79,31 @@ impl WireFormat for Native {
         json::text(&Message::of(context, &[block], Some(stop_reason(context)), usage))
     }
 
-    /// A tool call is one block whose input is sent in one piece. A real one has several.
+    /// The input of a tool call is sent in one part per token.
     fn chunks(&self, service: &Service, context: &Context<'_>) -> Chunks {
         let message = Message::of(context, &[], None, MessageUsage::of(service.usage, 1));
         let start = event("message_start", &MessageStart { kind: "message_start", message });
         let delta = StopDelta { stop_reason: stop_reason(context), stop_sequence: context.shape.stop_text };
         let usage = OutputUsage { output_tokens: service.usage.completion_tokens };
         let stop = event("message_delta", &MessageDelta { kind: "message_delta", delta, usage });
-        let (block_start, input) = match context.content {
+        let tokens = service.usage.completion_tokens;
+        let (block_start, before_token, text) = match context.content {
             Content::ToolCall { name, arguments } => {
                 let content_block = ContentBlock::tool_use(context, name, "{}");
                 let start = BlockStart { kind: "content_block_start", index: 0, content_block };
-                let delta = InputDelta { kind: "input_json_delta", partial_json: arguments };
-                let delta = BlockDelta { kind: "content_block_delta", index: 0, delta };
-                (event("content_block_start", &start), event("content_block_delta", &delta))
+                (event("content_block_start", &start), BEFORE_INPUT, TokenText::split(arguments, tokens))
             }
-            _ => (CONTENT_BLOCK_START.to_owned(), String::new()),
+            content => (CONTENT_BLOCK_START.to_owned(), BEFORE_TOKEN, TokenText::of(content, tokens)),
         };
         Chunks {
             role: format!("{start}{block_start}{PING}"),
-            token: TokenEvent::new(BEFORE_TOKEN, AFTER_TOKEN),
+            token: TokenEvent::new(before_token, AFTER_TOKEN),
             other_choices: Vec::new(),
             reasoning: None,
-            end: format!("{input}{CONTENT_BLOCK_STOP}{stop}{MESSAGE_STOP}"),
+            end: format!("{CONTENT_BLOCK_STOP}{stop}{MESSAGE_STOP}"),
             usage: String::new(),
             done: "",
-            text: TokenText::of(context.content, service.usage.completion_tokens),
+            text,
             number: context.number,
         }
     }
@@ -196,21 +195,6 @@ struct BlockStart<'a> {
     content_block: ContentBlock<'a>,
 }
 
-#[derive(Serialize)]
-struct BlockDelta<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    index: u32,
-    delta: InputDelta<'a>,
-}
-
-#[derive(Serialize)]
-struct InputDelta<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    partial_json: &'a str,
-}
-
 /// The usage of a message. The input tokens exclude those that were read from the cache. No tokens are reported as written to
 /// the cache.
 #[derive(Serialize)]
@@ -298,6 +282,7 @@ const COUNT_PATH: &str = "/v1/messages/count_tokens";
 const CONTENT_BLOCK_START: &str = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
 const PING: &str = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
 const BEFORE_TOKEN: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"";
+const BEFORE_INPUT: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"";
 const AFTER_TOKEN: &str = "\"}}\n\n";
 const CONTENT_BLOCK_STOP: &str =
     "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n";
