@@ -245,26 +245,42 @@ fn processes_that_share_a_folder_do_not_mix_their_files() {
 fn runs_at_the_same_time_keep_all_their_results() {
     let folder = scratch("at-once");
     fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(SHORT), folder.join("x.yaml")).unwrap();
-    let spawn = |seed: u32| {
+    let spawn = |seed: u64| {
         let child = Command::new(env!("CARGO_BIN_EXE_quotalab"))
             .current_dir(&folder)
             .args(["sim", "x.yaml", "--seed", &seed.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn();
-        (seed, child.expect("the binary starts"))
+        child.expect("the binary starts")
     };
-    let processes: Vec<_> = (1..=6).map(spawn).collect();
-    for (seed, process) in processes {
+    // Returns the result that a run has written.
+    let result_of = |process: std::process::Child| {
         let output = process.wait_with_output().expect("it ends");
         let text = String::from_utf8(output.stderr).expect("text");
         assert_eq!(output.status.code(), Some(0), "{text}");
         let page = text.lines().find_map(|line| line.strip_prefix("report: ")).expect("the path of the page");
-        let result = folder.join(page).with_file_name("result.json");
-        // Those that begin after the end of another use its folder again.
-        let kept = json(&result)["seed"].as_u64().unwrap();
-        assert!(kept >= u64::from(seed), "{page} has the result of seed {kept} instead of {seed}");
+        folder.join(page).with_file_name("result.json")
+    };
+    let seed_in = |result: &Path| json(result)["seed"].as_u64().expect("a seed");
+    let processes = [1, 2, 3, 4, 5, 6].map(|seed| (seed, spawn(seed)));
+    let results = processes.map(|(seed, process)| (seed, result_of(process)));
+    for (_, result) in &results {
+        // Runs that begin after the end of another use its folder again.
+        let kept = seed_in(result);
+        assert!(results.iter().any(|(seed, other)| (*seed, other) == (kept, result)), "{results:?}: {kept}");
     }
+
+    let (_, first) = &results[0];
+    let (kept, in_use) = (seed_in(first), fs::File::open(first.parent().unwrap()).unwrap());
+    in_use.lock().unwrap();
+    let other = result_of(spawn(7));
+    assert_eq!(
+        (seed_in(&other), seed_in(first)),
+        (7, kept),
+        "{}: the folder of another run is left alone",
+        other.display()
+    );
 }
 
 #[test]
