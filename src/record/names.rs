@@ -21,7 +21,7 @@ const CAUSES: [LimitCause; 10] = [
     LimitCause::Other,
 ];
 /// Every reason with its name, in the order of [`EndReason`].
-pub(super) const REASONS: [(EndReason, &str); 7] = [
+pub(super) const REASONS: [(EndReason, &str); 8] = [
     (EndReason::Deadline, "deadline"),
     (EndReason::Attempts, "attempts"),
     (EndReason::RetryBudget, "retry_budget"),
@@ -29,7 +29,10 @@ pub(super) const REASONS: [(EndReason, &str); 7] = [
     (EndReason::Rejected, "rejected"),
     (EndReason::Cancelled, "cancelled"),
     (EndReason::Interrupted, "interrupted"),
+    (EndReason::GeneratorLag, GENERATOR_LAG),
 ];
+/// The name of [`EndReason::GeneratorLag`].
+pub(super) const GENERATOR_LAG: &str = "generator_lag";
 const STATUS: &str = "status_";
 
 /// Returns the index of the counter of a refusal.

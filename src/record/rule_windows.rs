@@ -115,7 +115,7 @@ impl RuleWindows {
         let served = |window: &Window| window.succeeded > 0 && window.served == 0;
         // Jobs that all come from the cache have no fallback share.
         let is_unserved = self.metric == Metric::FallbackShare && self.windows.iter().any(served);
-        (jobs < needed || is_unserved).then_some(NotJudged { jobs: jobs.min(needed - 1), needed })
+        (jobs < needed || is_unserved).then_some(NotJudged::few(jobs.min(needed - 1), needed))
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
