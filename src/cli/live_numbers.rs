@@ -82,10 +82,10 @@ impl LiveNumbers {
         }
         parts.push(format!("{} in flight", count(self.in_flight)));
         let limits = self.fullest.iter().map(|(used, target, axis)| {
-            format!("{} on {} {} used", axis.name(), self.targets[target.index()], percent(*used))
+            format!("{} of {} on {}", percent(*used), axis.name(), self.targets[target.index()])
         });
-        let lines = [parts.join(" · "), limits.collect::<Vec<_>>().join(" · ")];
-        lines.map(|line| line.chars().take(WIDTH).collect::<String>()).join("\n")
+        let lines = std::iter::once(parts.join(" · ")).chain(limits);
+        lines.map(|line| line.chars().take(WIDTH).collect()).collect::<Vec<String>>().join("\n")
     }
 }
 
@@ -199,7 +199,8 @@ workload: [{name: w, arrivals: {constant: 10/s}, prompt: 1}]
         assert_eq!(
             numbers.lines(),
             "2/s succeeded · 2/s refused · 2/s errors · p50 100 ms, p95 100 ms · 3 in flight\n\
-             tpm on p/default/m 50 % used · rpm on p/default/m 25 % used"
+             50 % of tpm on p/default/m\n\
+             25 % of rpm on p/default/m"
         );
         // A driver that is late takes the samples of 1 s and of 1.5 s together: the first states all that happened.
         event(&mut numbers, 1_500, 1, done(JobOutcome::Succeeded));

@@ -26,7 +26,6 @@ use protocol::{Report, Start};
 use provider::Instant;
 use provider::meter::LimitLevel;
 use std::ffi::OsString;
-use std::fmt;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -55,7 +54,7 @@ pub struct MockProcess {
 }
 
 /// Whether a mock process has ended before its run.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ProcessEnd(Arc<AtomicBool>);
 
 impl ProcessEnd {
@@ -63,12 +62,6 @@ impl ProcessEnd {
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl fmt::Debug for ProcessEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ProcessEnd").field(&self.is_set()).finish()
     }
 }
 
@@ -95,6 +88,11 @@ impl MockProcess {
             use std::os::unix::process::CommandExt as _;
             // Ctrl-C on a terminal reaches the run alone, which ends the process when it has written its result.
             command.process_group(0);
+        }
+        #[cfg(windows)]
+        {
+            use std::os::windows::process::CommandExt as _;
+            command.creation_flags(CREATE_NEW_PROCESS_GROUP);
         }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
@@ -238,6 +236,9 @@ impl Drop for MockProcess {
     }
 }
 
+/// `CREATE_NEW_PROCESS_GROUP` of Windows.
+#[cfg(windows)]
+const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
 /// The longest time from the start of a process to its announcement.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest time that a process has to end by itself.

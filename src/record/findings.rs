@@ -227,10 +227,12 @@ pub(super) fn of(summary: &Summary, facts: Facts) -> Vec<Finding> {
     let (common, rare): (Vec<_>, Vec<_>) =
         CutAnswers::of(summary).into_iter().partition(CutAnswers::is_common);
     let [common, rare] = [common, rare].map(|cut| cut.into_iter().map(Finding::CutAnswers));
+    // What the others say of the lag is said already.
+    let is_shed = generator_shed.is_some();
     let first = (generator_shed.map(Finding::GeneratorShed).into_iter())
         .chain(local_failures::finding(summary))
         .chain(ended_early)
-        .chain(generator)
+        .chain(generator.filter(|_| !is_shed))
         .chain(finding(leading_window));
     let first = first.chain(unservable(&summary.notes)).chain(common);
     first.chain(conclusions).chain(rare).chain(finding(trailing_window)).collect()

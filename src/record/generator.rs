@@ -101,7 +101,7 @@ pub(super) fn shows(
     lagged: Option<&Finding>,
 ) -> bool {
     match finding {
-        Finding::NoRefusal { .. } => lagged.is_none() && !summary.is_distorted(),
+        Finding::NoRefusal { .. } => shed.is_none() && lagged.is_none() && !summary.is_distorted(),
         Finding::FirstRefusal { at_s, .. } => shed.is_none_or(|shed| *at_s <= shed.from_s),
         _ => true,
     }

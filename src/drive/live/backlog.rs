@@ -48,8 +48,9 @@ impl Unbegun {
     }
 
     /// Returns the number of attempts whose requests have not begun.
-    pub(super) fn len(&self) -> u64 {
-        self.sent.saturating_sub(self.begun.load(Ordering::Relaxed))
+    pub(super) fn len(&self) -> usize {
+        let begun = self.begun.load(Ordering::Relaxed);
+        usize::try_from(self.sent.saturating_sub(begun)).unwrap_or(usize::MAX)
     }
 }
 
@@ -61,6 +62,11 @@ impl Undecided {
     /// Adds an attempt that reaches its mock at `at` if nothing is late.
     pub(super) fn add(&mut self, attempt: AttemptId, at: Instant) {
         self.0.push_back((attempt, at));
+    }
+
+    /// Returns the number of attempts that were sent since the oldest without a decision, as [`Self::lag`] found it.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Returns how late the oldest attempt is at `now` for which `is_undecided` returns `true`; zero if there is none. The attempts
@@ -102,9 +108,9 @@ mod tests {
             undecided.add(AttemptId(attempt), at(attempt * 10));
         }
         assert_eq!(undecided.lag(at(5), |_| true), Nanos::ZERO, "it has not reached the mock");
-        assert_eq!(undecided.lag(at(35), |_| true), Nanos::from_millis(25));
+        assert_eq!((undecided.lag(at(35), |_| true), undecided.len()), (Nanos::from_millis(25), 3));
         assert_eq!(undecided.lag(at(35), |attempt| attempt.0 != 1), Nanos::from_millis(15));
         assert_eq!(undecided.lag(at(35), |attempt| attempt.0 == 3), Nanos::from_millis(5));
-        assert_eq!(undecided.lag(at(35), |_| false), Nanos::ZERO);
+        assert_eq!((undecided.lag(at(35), |_| false), undecided.len()), (Nanos::ZERO, 0));
     }
 }

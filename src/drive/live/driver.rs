@@ -126,7 +126,7 @@ impl<'a, F: Fold, P: LiveProviders> LiveDriver<'a, F, P> {
     /// wait to begin, an arrival that is due at `now` waits as well, until it is shed.
     pub(super) fn next_arrival(&self, now: Instant) -> Instant {
         let scheduled = self.load.peek().unwrap_or(Instant::MAX);
-        if scheduled <= now && self.unbegun.len() >= MAX_UNBEGUN {
+        if scheduled <= now && self.unbegun.len() >= MANY {
             return (now + UNBEGUN_RETRY).min(scheduled + MAX_LAG + Nanos(1));
         }
         scheduled
@@ -148,7 +148,7 @@ impl<'a, F: Fold, P: LiveProviders> LiveDriver<'a, F, P> {
     }
 
     /// Takes the next arrival and returns the job to submit; `None` if there is none, or if it is shed because the generator is
-    /// more than [`MAX_LAG`] behind its schedule.
+    /// too far behind its schedule.
     pub(super) fn arrive(&mut self, now: Instant) -> Option<(Job, Tag)> {
         let Arrival { job, truth } = self.load.next()?;
         let (flights, pending_reports) = (&self.flights, &self.pending_reports);
@@ -156,8 +156,9 @@ impl<'a, F: Fold, P: LiveProviders> LiveDriver<'a, F, P> {
             let pending = pending_reports.get(&attempt);
             flights.contains_key(&attempt) && pending.is_some_and(|pending| !pending.admitted)
         };
-        let mock_lag = self.undecided.lag(now, is_undecided);
-        if now.since(job.scheduled).max(mock_lag) > MAX_LAG {
+        let lag = now.since(job.scheduled).max(self.undecided.lag(now, is_undecided));
+        let max_lag = if self.undecided.len() < MANY { MAX_LAG_OF_FEW } else { MAX_LAG };
+        if lag > max_lag {
             self.shed(now, &job);
             return None;
         }
@@ -321,10 +322,13 @@ impl<F: Fold, P: LiveProviders> LiveDriver<'_, F, P> {
     }
 }
 
-/// The longest lag behind the schedule with which a job is sent: of its arrival, or of the decision on the oldest attempt without
-/// one. Far above the pauses of a busy machine, which are reported as lag; far below the deadlines of callers.
+/// The longest lag behind the schedule with which a job is sent if many requests are behind: that of its arrival, or that of the
+/// decision on the oldest attempt without one. Far below the deadlines of callers.
 const MAX_LAG: Nanos = Nanos::from_millis(250);
-/// The most requests that wait to begin while jobs are submitted. It bounds the connections that are opened at once.
-const MAX_UNBEGUN: u64 = 256;
+/// The same if few requests are behind: far above the pauses of a busy machine, which are reported as lag.
+const MAX_LAG_OF_FEW: Nanos = Nanos::from_secs(2);
+/// Many requests are behind if so many wait to begin, or were sent since the oldest without a decision. No job is submitted while so
+/// many wait to begin, which bounds the connections that are opened at once.
+const MANY: usize = 256;
 /// When an arrival looks again whether fewer requests wait to begin.
 const UNBEGUN_RETRY: Nanos = Nanos::from_millis(1);
