@@ -128,7 +128,7 @@ impl Fold for LiveNumbers {
         // A driver that is late makes up for several samples at once.
         if elapsed >= Nanos(INTERVAL.0 / 2) {
             self.lines = self.render(elapsed.as_secs_f64());
-            self.begin = self.begin + elapsed;
+            self.begin += elapsed;
             self.counts = Counts::default();
             self.latency = Histogram::of_run();
         }

@@ -18,7 +18,7 @@ workload: [{name: w, arrivals: {constant: 100k/s}, prompt: 10, completion: 5, ma
 /// Writes [`BEYOND`] to a folder and returns its path.
 pub(super) fn beyond(folder: &Path) -> PathBuf {
     let file = folder.join("beyond.yaml");
-    fs::write(&file, BEYOND).unwrap();
+    fs::write(&file, BEYOND).expect("a scenario");
     file
 }
 
@@ -150,18 +150,16 @@ mod processes {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");
-        for _ in 0..200 {
+        let mock = (0..200).find_map(|_| {
             pause();
             let found =
                 Command::new("pgrep").args(["-P", &run.id().to_string()]).output().expect("`pgrep` starts");
-            let id = String::from_utf8(found.stdout).unwrap().trim().to_owned();
-            if !id.is_empty() {
-                // The run has begun, too.
-                (0..20).for_each(|_| pause());
-                return (run, id);
-            }
-        }
-        panic!("no mock process was started");
+            let id = String::from_utf8(found.stdout).expect("numbers").trim().to_owned();
+            (!id.is_empty()).then_some(id)
+        });
+        // The run begins, too.
+        (0..20).for_each(|_| pause());
+        (run, mock.unwrap_or_default())
     }
 
     #[expect(clippy::disallowed_methods, reason = "the test waits for other processes")]
@@ -190,7 +188,7 @@ mod processes {
         for signal in ["-KILL", "-INT"] {
             let folder = scratch(&format!("mock-process{signal}"));
             let (run, mock) = begin(&folder);
-            assert!(kill("-0", &mock), "the mock process runs");
+            assert!(!mock.is_empty() && kill("-0", &mock), "the mock process runs");
             assert!(kill(signal, &run.id().to_string()), "the run goes on");
             let output = run.wait_with_output().expect("the run ends");
             assert!(ends(&mock), "{signal}: the mock process {mock} goes on: {output:?}");
@@ -202,7 +200,7 @@ mod processes {
     fn a_run_whose_mock_process_ends_says_so_and_keeps_its_result() {
         let folder = scratch("mock-process-lost");
         let (run, mock) = begin(&folder);
-        assert!(kill("-KILL", &mock), "the mock process runs");
+        assert!(!mock.is_empty() && kill("-KILL", &mock), "the mock process runs");
         let output = run.wait_with_output().expect("the run ends");
         let (text, errors) =
             (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
