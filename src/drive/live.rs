@@ -78,7 +78,7 @@ pub trait LiveProviders {
 /// Runs a scenario over HTTP against `providers` and passes every event to `fold`. Attempts run on `runtime` and report
 /// through the channel, as do the mocks through clones of its sender.
 ///
-/// Blocks until all jobs have ended, the fold ends the run, or [`MAX_JOBS_IN_FLIGHT`] jobs are in flight. Returns the instant of
+/// Blocks until all jobs have ended, the fold ends the run, or `MAX_JOBS_IN_FLIGHT` jobs are in flight. Returns the instant of
 /// the end.
 pub fn run<F: Fold>(
     scenario: &Scenario,

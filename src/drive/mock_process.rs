@@ -79,7 +79,7 @@ impl MockProcess {
     /// `providers` of its scenario.
     ///
     /// # Errors
-    /// If the process cannot be started, ends, or does not listen within [`START_TIMEOUT`].
+    /// If the process cannot be started, ends, or does not listen within a minute.
     pub fn spawn(program: &Path, arguments: &[OsString], providers: usize) -> io::Result<Self> {
         let mut command = Command::new(program);
         command.arg("mock").args(arguments).args(["--for-run", "--json", "--listen", "127.0.0.1:0"]);
