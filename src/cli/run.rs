@@ -20,6 +20,8 @@ use tokio::runtime::{self, Runtime};
 
 /// The worker threads of the async runtime, which serves the mocks and sends the attempts. The driver has its own thread.
 const WORKERS: usize = 2;
+/// The same if another process serves the mocks.
+const WORKERS_OF_CLIENT: usize = 1;
 /// The error of a run whose mock process ended.
 const MOCK_PROCESS_ENDED: &str = "the mock process ended, so the run was ended";
 
@@ -50,7 +52,7 @@ impl RunArgs {
         let process = if self.mock_process { Some(self.spawn_mocks(&scenario)?) } else { None };
         let scenario = destination.with_start_levels(scenario)?;
         let runtime = runtime::Builder::new_multi_thread()
-            .worker_threads(WORKERS)
+            .worker_threads(if self.mock_process { WORKERS_OF_CLIENT } else { WORKERS })
             .enable_all()
             .build()
             .context("the async runtime cannot be started")
@@ -118,7 +120,7 @@ fn against_process(
         .start(scenario, random_tag()?, channel.0.clone())
         .context("the mock process cannot be started")
         .map_err(run_error)?;
-    // The mocks start theirs when they read that the run begins: within a fraction of a millisecond.
+    // The mocks have started theirs just before.
     let clock = Clock::start();
     let mut folds = (output_folds, (meter, end.clone()));
     let summary = drive::record(Recorder::new(scenario), Mode::Live, &mut folds, |folds| {

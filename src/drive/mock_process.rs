@@ -7,8 +7,8 @@
 //! ```text
 //!   run                                             mock process
 //!    │ ◀─────────── stdout: the addresses ───────────── │  it has bound its ports
-//!    │ ──────────── stdin: Start ─────────────────────▶ │  both start their clocks
-//!    │ ◀─────────── stdout: Report, Report, … ───────── │  decisions, settlements, and levels every 20 ms
+//!    │ ──────────── stdin: Start ─────────────────────▶ │  it starts its clock; the run does with the first report
+//!    │ ◀─────────── stdout: Report, Report, … ───────── │  decisions, settlements, and levels at once and every 20 ms
 //!    │ ──────────── stdin is closed ──────────────────▶ │  it ends
 //! ```
 //!
@@ -119,9 +119,9 @@ impl MockProcess {
     }
 
     /// Starts the mocks for a run of `scenario`, whose truth headers have the tag `run_tag`: they begin with its start levels, and
-    /// report through `sender` from then on. The caller starts the clock of the run right afterwards.
+    /// report through `sender` from then on. Returns when they serve; the caller starts the clock of the run right afterwards.
     ///
-    /// Returns what becomes set if the process ends before this is dropped.
+    /// What is returned becomes set if the process ends before this is dropped.
     ///
     /// # Errors
     /// If the process has ended.
@@ -136,10 +136,10 @@ impl MockProcess {
         (self.targets, self.run_tag) = (scenario.targets.clone(), run_tag);
         let (levels, is_over, process_end) =
             (Arc::clone(&self.levels), Arc::clone(&self.is_over), ProcessEnd::default());
-        let (ended, end) = mpsc::channel();
+        let ((ended, end), (ready, is_ready)) = (mpsc::channel(), mpsc::channel());
         let observed = process_end.clone();
         thread::Builder::new().name("mock reports".to_owned()).spawn(move || {
-            forward(stdout, &sender, &levels);
+            forward(stdout, &sender, &levels, &ready);
             if !is_over.load(Ordering::Relaxed) {
                 observed.0.store(true, Ordering::Relaxed);
             }
@@ -149,6 +149,7 @@ impl MockProcess {
         self.end = Some(end);
         stdin.write_all(Start::of(&scenario.providers, run_tag).to_line().as_bytes())?;
         stdin.flush()?;
+        is_ready.recv_timeout(START_TIMEOUT).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
         Ok(process_end)
     }
 }
@@ -177,6 +178,7 @@ fn forward(
     mut stdout: BufReader<ChildStdout>,
     sender: &Sender<Message>,
     levels: &Mutex<Vec<protocol::Level>>,
+    ready: &Sender<()>,
 ) {
     let mut line = String::new();
     while let Ok(true) = read_line(&mut stdout, &mut line) {
@@ -190,6 +192,8 @@ fn forward(
             }
             Some(Report::Levels(current)) => {
                 *levels.lock().expect("invariant: no thread panics while it holds the levels") = current;
+                // Only the start of the run receives it.
+                let _ = ready.send(());
                 continue;
             }
             None => return,

@@ -10,7 +10,7 @@ use crate::drive::mock_process::reports;
 use crate::scenario::MockedProviders;
 use anyhow::{Context as _, anyhow};
 use provider::server::ControlPlane;
-use std::io::{self, BufRead as _};
+use std::io::{self, BufRead as _, BufWriter};
 use std::sync::mpsc;
 use std::thread;
 use tokio::net::TcpListener;
@@ -52,7 +52,8 @@ pub(super) fn serve(mut mocked: MockedProviders, runtime: &Runtime) -> Result<Ex
         .map_err(run_error)?;
     let levels = mocks.level_reader(&mocked.providers);
     // An error means that the run has ended, and stdin with it.
-    let write = move || reports::write(&messages, &levels, clock, io::stdout());
+    // Buffered, because stdout alone writes every line at once, and each of them would wake the run.
+    let write = move || reports::write(&messages, &levels, clock, BufWriter::new(io::stdout()));
     thread::Builder::new().name("reports".to_owned()).spawn(write).map_err(run_error)?;
     let end_of_stdin = || io::copy(&mut io::stdin().lock(), &mut io::sink());
     // An error ends the process as the end of stdin does.
