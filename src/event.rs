@@ -203,6 +203,8 @@ pub enum EndReason {
     Cancelled,
     /// The answer broke off after its first byte had reached the caller.
     Interrupted,
+    /// The load generator of a live run was so far behind its schedule that it did not send the job.
+    GeneratorLag,
 }
 
 /// What a job waits for before it can be sent. If several targets are blocked, that of the target that is free first.

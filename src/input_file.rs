@@ -54,7 +54,7 @@ pub(crate) fn read_text(path: &Path, max_bytes: u64) -> io::Result<String> {
 }
 
 /// Returns `true` for the names of open descriptors of this process.
-fn is_open_descriptor(path: &Path) -> bool {
+pub(crate) fn is_open_descriptor(path: &Path) -> bool {
     path == Path::new("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")
 }
 

@@ -6,6 +6,7 @@ mod files;
 mod input;
 mod input_files;
 mod interrupt;
+mod load;
 mod mock;
 mod report;
 mod run;

@@ -9,6 +9,7 @@
 mod cut;
 mod delays;
 mod obedience;
+mod process;
 
 use provider::{Instant, Nanos};
 use quotalab::drive::clock::Clock;

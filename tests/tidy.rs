@@ -42,10 +42,13 @@ const ENGINE_IMPORTS: [&str; 16] = [
 ];
 
 /// The files and folders that may name tokio, hyper, axum and std::net.
-const NETWORK_FILES: [&str; 9] = [
+const NETWORK_FILES: [&str; 12] = [
     "src/drive/attempt.rs",
     "src/drive/connections.rs",
     "src/drive/live.rs",
+    "src/drive/live/",
+    "src/drive/mock_process",
+    "src/drive/request_body.rs",
     "src/drive/local.rs",
     "src/cli/interrupt.rs",
     "src/cli/mock/",

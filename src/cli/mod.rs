@@ -8,6 +8,7 @@ mod default_folder;
 mod explain;
 mod interrupt;
 mod licences;
+mod live_numbers;
 mod mock;
 mod output;
 mod output_file;
@@ -225,6 +226,22 @@ impl ScenarioOptions {
     /// Reads the scenario of a file, with these options applied.
     fn read(&self, scenario: &Path) -> Result<Scenario, VerbError> {
         Ok(scenario::read(scenario, &self.overrides())?)
+    }
+
+    /// Returns the arguments with which `mock` serves the providers of the same scenario: the path of its file, its seed and what
+    /// overrides its values. A duration would end the mock.
+    fn for_mock(&self, scenario: &Path) -> Vec<std::ffi::OsString> {
+        let seed = self.seed.map(|seed| format!("--seed={seed}"));
+        let set = self.set.iter().map(|(path, value)| format!("--set={path}={value}"));
+        let options = seed.into_iter().chain(set).map(Into::into);
+        // A path that begins with `-` would be an option.
+        options
+            .chain([if scenario.is_absolute() {
+                scenario.into()
+            } else {
+                Path::new(".").join(scenario).into()
+            }])
+            .collect()
     }
 
     /// Returns the options as command-line arguments, each after a space, for the command that reproduces a result.

@@ -1,24 +1,37 @@
 //! `quotalab run SCENARIO`
 
 use super::run_output::{CommandLine, Destination};
-use super::{Exit, OutputOptions, ScenarioOptions, VerbError, run_error};
+use super::{
+    Exit, OutputOptions, ScenarioOptions, VerbError, fail_if, first_failure, input_error, run_error,
+};
 use crate::drive::clock::Clock;
 use crate::drive::local::{Mocks, ObservedRun};
+use crate::drive::mock_process::MockProcess;
 use crate::drive::{self, live};
+use crate::formatting::path_name;
+use crate::input_file::is_open_descriptor;
 use crate::record::{DelayMeter, Mode, Recorder, Summary};
-use anyhow::Context as _;
+use crate::scenario::Scenario;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::mpsc;
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 
 /// The worker threads of the async runtime, which serves the mocks and sends the attempts. The driver has its own thread.
 const WORKERS: usize = 2;
+/// The same if another process serves the mocks.
+const WORKERS_OF_CLIENT: usize = 1;
+/// The error of a run whose mock process ended.
+const MOCK_PROCESS_ENDED: &str = "the mock process ended, so the run was ended";
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// The scenario
     scenario: PathBuf,
+    /// Serve the mocks from a process of their own, so that client and mocks share no thread
+    #[arg(long)]
+    mock_process: bool,
     #[command(flatten)]
     scenario_options: ScenarioOptions,
     #[command(flatten)]
@@ -29,34 +42,102 @@ impl RunArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         super::raise_descriptor_limit()?;
         let scenario = self.scenario_options.read(&self.scenario)?;
-        let source =
-            CommandLine { verb: "run", scenario: &self.scenario, scenario_options: &self.scenario_options };
+        let source = CommandLine {
+            verb: "run",
+            scenario: &self.scenario,
+            option: if self.mock_process { " --mock-process" } else { "" },
+            scenario_options: &self.scenario_options,
+        };
         let destination = Destination::open(&scenario, source, &self.output_options)?;
+        let process = if self.mock_process { Some(self.spawn_mocks(&scenario)?) } else { None };
         let scenario = destination.with_start_levels(scenario)?;
         let runtime = runtime::Builder::new_multi_thread()
-            .worker_threads(WORKERS)
+            .worker_threads(if self.mock_process { WORKERS_OF_CLIENT } else { WORKERS })
             .enable_all()
             .build()
             .context("the async runtime cannot be started")
             .map_err(run_error)?;
-        let channel = mpsc::channel();
-        let tag = getrandom::u64().context("the system has no random numbers").map_err(run_error)?;
-        let observed = ObservedRun { sender: &channel.0, tag };
-        // The providers and the driver share one clock, which starts after all slow preparations.
-        let clock = Clock::start();
-        let mocks = runtime
-            .block_on(Mocks::of(&scenario, clock, observed))
-            .context("the mocks cannot listen on loopback")
-            .map_err(run_error)?;
-        let mut folds = (destination.output_folds(&scenario)?, DelayMeter::new(&scenario));
-        let summary = drive::record(Recorder::new(&scenario), Mode::Live, &mut folds, |folds| {
-            live::run(&scenario, folds, &mocks, clock, runtime.handle(), channel)
-        });
-        drop(mocks);
+        let done = match process {
+            Some(process) => against_process(&scenario, &destination, &runtime, process),
+            None => against_own_mocks(&scenario, &destination, &runtime),
+        };
         runtime.shutdown_background();
-        let (output_folds, meter) = folds;
-        let effect = drive::delay_effect(&scenario, &meter, summary.jobs.offered);
-        let summary = Summary { delays: Some(meter.delays(effect)), ..summary };
-        destination.deliver(&scenario, summary, output_folds)
+        done
     }
+
+    /// Starts the process of the mocks.
+    fn spawn_mocks(&self, scenario: &Scenario) -> Result<MockProcess, VerbError> {
+        if is_open_descriptor(&self.scenario) {
+            let name = path_name(&self.scenario);
+            return Err(input_error(anyhow!(
+                "error: {name} can be read once, and the mock process reads the scenario as well\n  help: name a file"
+            )));
+        }
+        let arguments = self.scenario_options.for_mock(&self.scenario);
+        std::env::current_exe()
+            .and_then(|program| MockProcess::spawn(&program, &arguments, scenario.providers.len()))
+            .context("the mock process cannot be started")
+            .map_err(run_error)
+    }
+}
+
+fn random_tag() -> Result<u64, VerbError> {
+    getrandom::u64().context("the system has no random numbers").map_err(run_error)
+}
+
+/// Runs a scenario against mocks in this process.
+fn against_own_mocks(
+    scenario: &Scenario,
+    destination: &Destination<'_>,
+    runtime: &Runtime,
+) -> Result<Exit, VerbError> {
+    let channel = mpsc::channel();
+    let observed = ObservedRun { sender: &channel.0, tag: random_tag()? };
+    let mut folds = (destination.output_folds(scenario, Mode::Live)?, DelayMeter::new(scenario));
+    // The providers and the driver share one clock, which starts after all slow preparations.
+    let clock = Clock::start();
+    let mocks = runtime
+        .block_on(Mocks::of(scenario, clock, observed))
+        .context("the mocks cannot listen on loopback")
+        .map_err(run_error)?;
+    let summary = drive::record(Recorder::new(scenario), Mode::Live, &mut folds, |folds| {
+        live::run(scenario, folds, &mocks, clock, runtime.handle(), channel)
+    });
+    drop(mocks);
+    destination.deliver(scenario, with_delays(scenario, summary, &folds.1), folds.0)
+}
+
+/// Runs a scenario against mocks in another process.
+fn against_process(
+    scenario: &Scenario,
+    destination: &Destination<'_>,
+    runtime: &Runtime,
+    mut process: MockProcess,
+) -> Result<Exit, VerbError> {
+    let channel = mpsc::channel();
+    let (output_folds, meter) = (destination.output_folds(scenario, Mode::Live)?, DelayMeter::new(scenario));
+    let end = process
+        .start(scenario, random_tag()?, channel.0.clone())
+        .context("the mock process cannot be started")
+        .map_err(run_error)?;
+    // The mocks have started theirs just before.
+    let clock = Clock::start();
+    let mut folds = (output_folds, (meter, end.clone()));
+    let summary = drive::record(Recorder::new(scenario), Mode::Live, &mut folds, |folds| {
+        live::run(scenario, folds, &process, clock, runtime.handle(), channel)
+    });
+    drop(process);
+    let (output_folds, (meter, _)) = folds;
+    let mut exit = Exit::Failed;
+    let delivered = destination.deliver(scenario, with_delays(scenario, summary, &meter), output_folds);
+    first_failure([fail_if(end.is_set(), MOCK_PROCESS_ENDED), delivered.map(|done| exit = done)])?;
+    Ok(exit)
+}
+
+/// Returns the summary of a live run with the delays that the run measured, and what they change in a run of the scenario: not
+/// known of a run that was ended early or had another load.
+fn with_delays(scenario: &Scenario, summary: Summary, meter: &DelayMeter) -> Summary {
+    let is_whole = summary.planned_s.is_none() && !summary.is_distorted();
+    let effect = is_whole.then(|| drive::delay_effect(scenario, meter, summary.jobs.offered)).flatten();
+    Summary { delays: Some(meter.delays(effect)), ..summary }
 }

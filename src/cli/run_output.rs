@@ -11,7 +11,7 @@ use super::{
 };
 use crate::drive::{self, RunSize};
 use crate::formatting::path_name;
-use crate::record::{Log, SlowJobs, Summary};
+use crate::record::{Log, Mode, SlowJobs, Summary};
 use crate::report;
 use crate::scenario::Scenario;
 use anyhow::Context as _;
@@ -26,6 +26,9 @@ pub(super) type OutputFolds = (SlowJobs, (Option<Log<BufWriter<OutputFile>>>, (O
 pub(super) const INTERRUPTED: &str = "interrupted";
 /// The error of a run that a signal has ended before its first job.
 const INTERRUPTED_BEFORE: &str = "interrupted before the run began; nothing was measured";
+/// The error of a run whose load generator shed too many jobs.
+const GENERATOR_BEHIND: &str =
+    "the load generator could not keep up on this machine: the result is not that of the scenario";
 /// The error of a run of which this machine failed too many attempts.
 const DISTORTED: &str =
     "attempts failed on this machine, not at the provider: the result is not that of the scenario";
@@ -79,7 +82,7 @@ impl<'a> Destination<'a> {
     ///
     /// # Errors
     /// If the event log cannot be created.
-    pub(super) fn output_folds(&self, scenario: &Scenario) -> Result<OutputFolds, VerbError> {
+    pub(super) fn output_folds(&self, scenario: &Scenario, mode: Mode) -> Result<OutputFolds, VerbError> {
         let log = self.output_options.events.as_ref().map(|path| {
             let max_bytes = self.output_options.events_limit * BYTES_PER_GB;
             let create = || Log::bounded(BufWriter::new(OutputFile::create(path)?), scenario, max_bytes);
@@ -87,8 +90,8 @@ impl<'a> Destination<'a> {
                 .with_context(|| format!("error: {} cannot be written", path_name(path)))
                 .map_err(input_error)
         });
-        let progress =
-            (!self.output_options.quiet).then(|| Progress::new(self.source.verb, scenario.duration));
+        let is_shown = !self.output_options.quiet;
+        let progress = if is_shown { Progress::new(self.source.verb, scenario, mode) } else { None };
         Ok((SlowJobs::new(), (log.transpose()?, (progress, self.interrupt.clone()))))
     }
 
@@ -126,6 +129,7 @@ impl<'a> Destination<'a> {
             page.map(drop),
             logged,
             fail_if(interrupt.is_set(), INTERRUPTED),
+            fail_if(summary.is_generator_behind(), GENERATOR_BEHIND),
             fail_if(summary.attempts.is_distorted(), DISTORTED),
             fail_if(summary.jobs.are_too_many(), TOO_MANY_JOBS),
         ])?;
@@ -146,6 +150,8 @@ fn finish_log(log: Log<BufWriter<OutputFile>>) -> Result<(), VerbError> {
 pub(super) struct CommandLine<'a> {
     pub(super) verb: &'static str,
     pub(super) scenario: &'a Path,
+    /// An option of the verb, after a space; may be empty.
+    pub(super) option: &'static str,
     pub(super) scenario_options: &'a ScenarioOptions,
 }
 
@@ -154,6 +160,6 @@ impl CommandLine<'_> {
     fn command(&self, budget: Budget) -> String {
         let scenario = quoted(&self.scenario.to_string_lossy());
         let (options, budget) = (self.scenario_options.to_arguments(), budget.to_argument());
-        format!("quotalab {} {scenario}{options}{budget}", self.verb)
+        format!("quotalab {} {scenario}{}{options}{budget}", self.verb, self.option)
     }
 }

@@ -20,11 +20,15 @@ pub(super) struct SimArgs {
 impl SimArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         let scenario = self.scenario_options.read(&self.scenario)?;
-        let source =
-            CommandLine { verb: "sim", scenario: &self.scenario, scenario_options: &self.scenario_options };
+        let source = CommandLine {
+            verb: "sim",
+            scenario: &self.scenario,
+            option: "",
+            scenario_options: &self.scenario_options,
+        };
         let destination = Destination::open(&scenario, source, &self.output_options)?;
         let scenario = destination.with_start_levels(scenario)?;
-        let mut output_folds = destination.output_folds(&scenario)?;
+        let mut output_folds = destination.output_folds(&scenario, Mode::Virtual)?;
         let summary = drive::record(Recorder::new(&scenario), Mode::Virtual, &mut output_folds, |folds| {
             virtual_time::simulate(&scenario, folds)
         });

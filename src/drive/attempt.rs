@@ -2,13 +2,15 @@
 
 use super::clock::Clock;
 use super::connections::{BoundedConnector, local_failure};
+use super::live::Waiting;
+use super::request_body::RequestBody;
 use super::sse::EventReader;
 use crate::engine::Reply;
 use crate::engine::parse::{self, Dialect};
 use crate::event::AttemptFailure;
 use crate::job::Job;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Body;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::{HeaderMap, Request, Response};
@@ -22,7 +24,7 @@ use std::time::Duration;
 /// Sends attempts over HTTP/1.1 and reuses connections.
 #[derive(Clone, Debug)]
 pub(super) struct AttemptClient {
-    client: Client<BoundedConnector, Full<Bytes>>,
+    client: Client<BoundedConnector, RequestBody>,
     clock: Clock,
     /// Every prompt is the fingerprint of its job and a prefix of this text.
     filler: Arc<str>,
@@ -57,9 +59,9 @@ impl AttemptClient {
         Self { client, clock, filler: "word ".repeat(MAX_PROMPT_BYTES / 5 + 1).into() }
     }
 
-    /// Sends the request and waits for the end of the reply.
-    pub(super) async fn send(&self, request: &OutboundRequest) -> Reply {
-        let response = match self.client.request(self.http_request(request)).await {
+    /// Sends the request, for which `waiting` waits, and waits for the end of the reply.
+    pub(super) async fn send(&self, request: &OutboundRequest, waiting: Waiting) -> Reply {
+        let response = match self.client.request(self.http_request(request, waiting)).await {
             Ok(response) => response,
             Err(error) => {
                 let failure = local_failure(&error).map_or(AttemptFailure::Connection, AttemptFailure::Local);
@@ -70,7 +72,7 @@ impl AttemptClient {
         reply.unwrap_or_else(|| Reply::failed(self.clock.now(), AttemptFailure::Connection))
     }
 
-    fn http_request(&self, request: &OutboundRequest) -> Request<Full<Bytes>> {
+    fn http_request(&self, request: &OutboundRequest, waiting: Waiting) -> Request<RequestBody> {
         let OutboundRequest { to, path, key, model, job, stream, dialect, truth_header } = request;
         let prompt = &self.filler[..(job.prompt_tokens as usize * 4).min(MAX_PROMPT_BYTES)];
         let max_tokens = job.max_tokens.map(|max| format!(r#","max_tokens":{max}"#)).unwrap_or_default();
@@ -87,7 +89,7 @@ impl AttemptClient {
             .header(AUTHORIZATION, format!("Bearer {key}"))
             .header(CONTENT_TYPE, "application/json")
             .header(truth::HEADER, truth_header.to_string())
-            .body(Full::new(Bytes::from(body)))
+            .body(RequestBody::new(Bytes::from(body), waiting, self.clock))
             .expect("invariant: keys and paths were checked when the scenario was read")
     }
 
@@ -159,6 +161,7 @@ const MAX_BODY_BYTES: usize = 16 << 20;
 mod tests {
     use super::*;
     use crate::event::AttemptOutcome;
+    use http_body_util::Full;
     use provider::Usage;
 
     /// Reads a response with a body of one frame.

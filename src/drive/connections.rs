@@ -1,6 +1,6 @@
 //! The connections of a live run: how many this machine can hold, and why one could not be opened.
 //!
-//! The mocks run in the process of the client, so a connection takes two file descriptors. If they ran out, the mocks could
+//! If the mocks run in the process of the client, a connection takes two file descriptors. If they ran out, the mocks could
 //! not accept what the client has connected, and calls would hang as if the provider did. So the client opens no more
 //! connections than the descriptors allow, and counts the attempts beyond as failures of its own.
 
@@ -22,8 +22,8 @@ use tower_service::Service;
 /// The descriptors that a run needs besides its connections: the standard streams, output files, event loops, and the mocks'
 /// ends of connections that have just been closed.
 const OTHER_DESCRIPTORS: u64 = 48;
-/// The descriptors of a connection: the client's end and the mock's.
-const PER_CONNECTION: u64 = 2;
+/// The descriptors of a connection to a mock in this process: the client's end and the mock's.
+const PER_LOCAL_CONNECTION: u64 = 2;
 
 /// Raises the limit of file descriptors of this process as far as the system lets it, and returns it; `None` if there is none.
 pub fn raise_descriptor_limit() -> Option<u64> {
@@ -47,19 +47,20 @@ pub fn raise_descriptor_limit() -> Option<u64> {
 #[cfg(unix)]
 const MACOS_OPEN_MAX: u64 = 10_240;
 
-/// Returns the number of connections that the descriptors of this process allow, to `providers` mocks in all.
-pub(super) fn max_connections(providers: usize) -> usize {
+/// Returns the number of connections that the descriptors of this process allow, to `providers` mocks in all, which run in this
+/// process or in another one.
+pub(super) fn max_connections(providers: usize, in_process: bool) -> usize {
     #[cfg(unix)]
     let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     #[cfg(not(unix))]
     let descriptors = None;
-    allowed(descriptors, providers)
+    allowed(descriptors, providers, if in_process { PER_LOCAL_CONNECTION } else { 1 })
 }
 
-/// Returns the connections that a limit of descriptors allows; `None` is no limit.
-fn allowed(descriptors: Option<u64>, providers: usize) -> usize {
+/// Returns the connections that a limit of descriptors allows if each takes `per_connection`; `None` is no limit.
+fn allowed(descriptors: Option<u64>, providers: usize, per_connection: u64) -> usize {
     let free = descriptors.unwrap_or(u64::MAX).saturating_sub(OTHER_DESCRIPTORS + providers as u64);
-    usize::try_from(free / PER_CONNECTION).unwrap_or(usize::MAX).clamp(1, MAX_CONNECTIONS)
+    usize::try_from(free / per_connection).unwrap_or(usize::MAX).clamp(1, MAX_CONNECTIONS)
 }
 
 /// Returns what this machine lacked if that is why a request was not sent; `None` if the connection failed otherwise.
@@ -192,9 +193,10 @@ mod tests {
 
     #[test]
     fn connections_take_two_descriptors_beside_those_of_the_run() {
-        assert_eq!(allowed(Some(256), 2), (256 - 48 - 2) / 2);
-        assert_eq!(allowed(Some(20), 1), 1);
-        assert_eq!(allowed(None, 1), MAX_CONNECTIONS);
+        assert_eq!(allowed(Some(256), 2, 2), (256 - 48 - 2) / 2);
+        assert_eq!(allowed(Some(256), 2, 1), 256 - 48 - 2, "the mocks run in another process");
+        assert_eq!(allowed(Some(20), 1, 2), 1);
+        assert_eq!(allowed(None, 1, 2), MAX_CONNECTIONS);
     }
 
     #[test]

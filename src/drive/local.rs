@@ -159,10 +159,35 @@ impl Mocks {
         self.mocks.iter().zip(answers).try_for_each(|((_, mock), answers)| mock.set_answers(answers))
     }
 
+    /// Returns a reader of the levels of every limit of `providers`, for which the mocks were started.
+    #[must_use]
+    pub fn level_reader(&self, providers: &[Config]) -> LevelReader {
+        let mocks = self.mocks.iter().map(|(_, mock)| Arc::clone(mock));
+        let size = |config: &Config| (config.accounts.len(), config.models.len());
+        LevelReader(mocks.zip(providers.iter().map(size)).collect())
+    }
+
     /// Stops accepting and waits until all connections are closed.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Reads the levels of mocks, from any thread.
+#[derive(Debug)]
+pub struct LevelReader(Vec<(Arc<Mock>, (usize, usize))>);
+
+impl LevelReader {
+    /// Calls `each` with the level of every limit: the provider, the account and the model that it limits come first.
+    pub fn read(&self, each: &mut dyn FnMut((u16, u16, u16), LimitLevel)) {
+        for (provider, (mock, (accounts, models))) in (0..).zip(&self.0) {
+            for (account, _) in (0..).zip(0..*accounts) {
+                for (model, _) in (0..).zip(0..*models) {
+                    mock.for_each_level(account, model, |level| each((provider, account, model), level));
+                }
+            }
+        }
     }
 }
 
@@ -173,6 +198,10 @@ impl LiveProviders for Mocks {
 
     fn run_tag(&self) -> u64 {
         self.run_tag
+    }
+
+    fn are_in_process(&self) -> bool {
+        true
     }
 
     fn levels(&self, _: Instant, target: TargetId, each: &mut dyn FnMut(LimitLevel)) {

@@ -22,6 +22,8 @@ mod event_queue;
 mod level_sampler;
 pub mod live;
 pub mod local;
+pub mod mock_process;
+mod request_body;
 mod run_size;
 mod sse;
 mod start_levels;

@@ -99,7 +99,7 @@ impl Rules {
     /// Returns the first rule that cannot be judged from a run, with its jobs; `None` if all can.
     pub(super) fn unjudged(&self, summary: &Summary) -> Option<TooFewJobs> {
         self.kept.iter().zip(&summary.expect).find_map(|(rule, judged)| {
-            let NotJudged { jobs, needed } = judged.not_judged?;
+            let NotJudged { jobs, needed, .. } = judged.not_judged?;
             let needed = if judged.window_s.is_some() { needed } else { min_jobs(rule) as u64 };
             Some(TooFewJobs { rule: judged.rule.clone(), jobs, needed, window_s: judged.window_s })
         })

@@ -21,8 +21,14 @@ pub(super) fn judge(
         let actual = actual.map(|actual| rounded(actual, 6));
         let unbounded = rule.metric == Metric::Headroom && summary.ceiling.jobs_per_min.is_none();
         let compared = if unbounded { Some(f64::INFINITY) } else { actual };
-        let pass = compared.is_some_and(|actual| holds(actual, rule.op, rule.value));
+        let is_met = compared.is_some_and(|actual| holds(actual, rule.op, rule.value));
+        // The analytic headroom depends on the scenario alone.
+        let is_distorted = summary.is_distorted() && rule.metric != Metric::Headroom;
+        let pass = is_met && !is_distorted;
         let not_judged = match windows {
+            _ if is_distorted => {
+                Some(NotJudged { is_distorted, ..NotJudged::few(summary.jobs.offered, summary.jobs.offered) })
+            }
             _ if compared.is_some() => None,
             Some(windows) => windows.not_judged(rule),
             None => not_judged(summary),
@@ -71,7 +77,7 @@ pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
 fn not_judged(summary: &Summary) -> Option<NotJudged> {
     let jobs = &summary.jobs;
     let is_lost = jobs.succeeded == 0 && jobs.failed + jobs.shed > 0;
-    (!is_lost).then_some(NotJudged { jobs: 0, needed: 1 })
+    (!is_lost).then_some(NotJudged::few(0, 1))
 }
 
 fn unit(metric: Metric) -> Unit {

@@ -6,20 +6,16 @@
 
 use super::ceiling::CeilingPeak;
 use super::cut_answers::CutAnswers;
+use super::generator::{self, GeneratorShed};
 use super::given_up::GivenUp;
 use super::rule_result::UnjudgedRule;
-use super::summary::{CeilingSummary, Counts, LongWindow, Quantiles, Summary, Workload};
+use super::summary::{CeilingSummary, Counts, LongWindow, Summary, Workload};
 use super::worst_window::WorstWindow;
 use super::{jobs_in_flight, local_failures, rule_result};
 use crate::formatting::{per_minute, rounded, share_of};
 use crate::scenario::Note;
+use provider::Instant;
 use serde::{Deserialize, Serialize};
-
-/// The largest 99th percentile of the generator's lag at which a live run counts as punctual, in seconds.
-const MAX_LAG_S: f64 = 0.010;
-/// The largest difference between delivered and scheduled jobs at which a live run counts as complete, as a share of the
-/// scheduled.
-const MAX_MISSING: f64 = 0.001;
 
 /// One conclusion of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +37,8 @@ pub enum Finding {
         /// Jobs in flight.
         jobs: u64,
     },
+    /// A live generator was so far behind its schedule that it did not send some jobs: the run represents a lower load.
+    GeneratorShed(GeneratorShed),
     /// Attempts failed on this machine, not at the provider: the run represents another load.
     LocalFailures {
         /// Attempts that failed so; at least one.
@@ -194,6 +192,8 @@ pub(super) struct Facts {
     /// The attempts that no limit could have admitted. If it is `None`, every refused attempt of a summary without a first
     /// refusal counts as too large for a limit.
     pub(super) not_admitted: Option<NotAdmitted>,
+    /// When the load generator first shed a job.
+    pub(super) first_generator_shed: Option<Instant>,
 }
 
 /// Attempts that no limit could have admitted at any time.
@@ -209,8 +209,11 @@ pub(super) struct NotAdmitted {
 
 /// Derives the findings, the most important first.
 pub(super) fn of(summary: &Summary, facts: Facts) -> Vec<Finding> {
-    let generator = summary.lag_s.as_ref().and_then(|lag| generator(summary, lag, facts.scheduled));
-    let conclusions = [limit(summary, facts.not_admitted), outcomes(summary)].into_iter().flatten();
+    let generator_shed = facts.first_generator_shed.and_then(|at| GeneratorShed::of(summary, at));
+    let generator = generator::lag_finding(summary, facts.scheduled);
+    let limit = limit(summary, facts.not_admitted)
+        .filter(|finding| generator::shows(finding, summary, generator_shed.as_ref(), generator.as_ref()));
+    let conclusions = [limit, outcomes(summary)].into_iter().flatten();
     let conclusions =
         conclusions.chain(workload_outcomes(summary)).chain(rule_result::findings(&summary.expect));
     let long_window = summary.long_window.as_ref();
@@ -224,10 +227,12 @@ pub(super) fn of(summary: &Summary, facts: Facts) -> Vec<Finding> {
     let (common, rare): (Vec<_>, Vec<_>) =
         CutAnswers::of(summary).into_iter().partition(CutAnswers::is_common);
     let [common, rare] = [common, rare].map(|cut| cut.into_iter().map(Finding::CutAnswers));
-    let first = local_failures::finding(summary)
-        .into_iter()
+    // What the others say of the lag is said already.
+    let is_shed = generator_shed.is_some();
+    let first = (generator_shed.map(Finding::GeneratorShed).into_iter())
+        .chain(local_failures::finding(summary))
         .chain(ended_early)
-        .chain(generator)
+        .chain(generator.filter(|_| !is_shed))
         .chain(finding(leading_window));
     let first = first.chain(unservable(&summary.notes)).chain(common);
     first.chain(conclusions).chain(rare).chain(finding(trailing_window)).collect()
@@ -288,18 +293,6 @@ fn unservable(notes: &[Note]) -> impl Iterator<Item = Finding> {
         }
         _ => None,
     })
-}
-
-/// Returns the finding on a generator that did not keep its schedule; `None` if it did.
-fn generator(summary: &Summary, lag: &Quantiles, scheduled: Option<u64>) -> Option<Finding> {
-    let offered = summary.jobs.offered;
-    let missing = |scheduled: u64| share_of(scheduled.abs_diff(offered), scheduled).unwrap_or(0.0);
-    match scheduled {
-        Some(scheduled) if missing(scheduled) > MAX_MISSING => {
-            Some(Finding::GeneratorMissedJobs { offered, scheduled })
-        }
-        _ => (lag.p99 > MAX_LAG_S).then_some(Finding::GeneratorLagged { p99_s: lag.p99 }),
-    }
 }
 
 /// Returns the finding on what the limits refused; `None` if they could admit no job, which another finding says.

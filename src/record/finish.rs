@@ -76,6 +76,7 @@ impl Recorder {
             expect: Vec::new(),
             job_traces: Vec::new(),
             lag_s: (end.mode == Mode::Live).then(|| self.quantiles(&with_zeros(&self.lag, jobs.offered))),
+            send_lag_s: (end.mode == Mode::Live).then(|| self.quantiles(&self.send_lag)),
             delays: None,
             jobs,
         };
@@ -85,6 +86,7 @@ impl Recorder {
             findings::Facts {
                 scheduled: end.scheduled,
                 not_admitted: Some(self.not_admitted_for_size_or_fault()),
+                first_generator_shed: self.first_generator_shed,
             },
         );
         summary

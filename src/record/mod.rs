@@ -22,6 +22,7 @@ mod expect;
 mod findings;
 mod finish;
 mod first_refusal;
+mod generator;
 mod given_up;
 mod histogram;
 mod incident;
@@ -44,6 +45,7 @@ pub use delays::{DelayEffect, DelayMeter, Delays, Difference, MIN_DELAYS};
 pub(crate) use expect::holds;
 pub use expect::measure;
 pub use findings::{Finding, LimitCeiling};
+pub use generator::GeneratorShed;
 pub use given_up::GivenUp;
 pub use histogram::{Histogram, HistogramError};
 pub use log::{Log, LogHash};
@@ -58,7 +60,7 @@ pub use worst_window::{RefusedBy, WorstWindow};
 
 use crate::event::Event;
 use crate::ids::TargetId;
-use provider::{Axis, Instant};
+use provider::{Axis, Instant, Nanos};
 
 /// A consumer of the events of a run, in order.
 pub trait Fold {
@@ -82,6 +84,11 @@ pub trait Fold {
     /// Ends the samples of one instant; [`Fold::next_sample`] is later from then on.
     fn sampled(&mut self, at: Instant) {
         let _ = at;
+    }
+
+    /// Takes how long an attempt of a live run waited in this process from its send to the beginning of its request.
+    fn begun(&mut self, lag: Nanos) {
+        let _ = lag;
     }
 
     /// Returns `true` to end the run before the next timer, reply or arrival; events that belong to the present one still
@@ -110,6 +117,9 @@ impl<F: Fold + ?Sized> Fold for &mut F {
     fn sampled(&mut self, at: Instant) {
         (**self).sampled(at);
     }
+    fn begun(&mut self, lag: Nanos) {
+        (**self).begun(lag);
+    }
     fn is_done(&self) -> bool {
         (**self).is_done()
     }
@@ -133,6 +143,11 @@ impl<F: Fold> Fold for Option<F> {
     fn sampled(&mut self, at: Instant) {
         if let Some(fold) = self {
             fold.sampled(at);
+        }
+    }
+    fn begun(&mut self, lag: Nanos) {
+        if let Some(fold) = self {
+            fold.begun(lag);
         }
     }
     fn is_done(&self) -> bool {
@@ -165,6 +180,10 @@ impl<A: Fold, B: Fold> Fold for (A, B) {
         if self.1.next_sample() <= at {
             self.1.sampled(at);
         }
+    }
+    fn begun(&mut self, lag: Nanos) {
+        self.0.begun(lag);
+        self.1.begun(lag);
     }
     /// Either fold ends the run.
     fn is_done(&self) -> bool {

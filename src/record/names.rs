@@ -22,7 +22,7 @@ const CAUSES: [LimitCause; 10] = [
     LimitCause::Other,
 ];
 /// Every reason with its name, in the order of [`EndReason`].
-pub(super) const REASONS: [(EndReason, &str); 7] = [
+pub(super) const REASONS: [(EndReason, &str); 8] = [
     (EndReason::Deadline, "deadline"),
     (EndReason::Attempts, "attempts"),
     (EndReason::RetryBudget, "retry_budget"),
@@ -30,7 +30,10 @@ pub(super) const REASONS: [(EndReason, &str); 7] = [
     (EndReason::Rejected, "rejected"),
     (EndReason::Cancelled, "cancelled"),
     (EndReason::Interrupted, "interrupted"),
+    (EndReason::GeneratorLag, GENERATOR_LAG),
 ];
+/// The name of [`EndReason::GeneratorLag`].
+pub(super) const GENERATOR_LAG: &str = "generator_lag";
 /// The beginning of the name of a failure with an HTTP status.
 const STATUS: &str = "status_";
 

@@ -14,7 +14,7 @@ use super::rule_windows::RuleWindows;
 use super::summary::Mode;
 use super::worst_window::Windows;
 use crate::event::{
-    AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle, RecordedDecision,
+    AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle, RecordedDecision,
 };
 use crate::ids::{AttemptId, TargetId, WorkloadId};
 use crate::scenario::Scenario;
@@ -39,6 +39,10 @@ pub struct Recorder {
     pub(super) service: Histogram,
     /// Of jobs that the load generator delivered late.
     pub(super) lag: Histogram,
+    /// Of attempts of a live run, from the send to the begin of the request.
+    pub(super) send_lag: Histogram,
+    /// When the load generator first shed a job.
+    pub(super) first_generator_shed: Option<Instant>,
     pub(super) latency_sums: LatencySums,
     pub(super) failures: FailureCounts,
     /// Jobs answered from the client's cache.
@@ -105,6 +109,8 @@ impl Recorder {
             queue: Histogram::of_run(),
             service: Histogram::of_run(),
             lag: Histogram::of_run(),
+            send_lag: Histogram::of_run(),
+            first_generator_shed: None,
             latency_sums: LatencySums::default(),
             failures: FailureCounts::new(),
             cached: 0,
@@ -266,6 +272,9 @@ impl Recorder {
             JobOutcome::Shed(reason) => {
                 workload.shed[reason as usize] += 1;
                 bucket.shed += 1;
+                if reason == EndReason::GeneratorLag {
+                    self.first_generator_shed.get_or_insert(at);
+                }
             }
             JobOutcome::InFlight => workload.in_flight += 1,
         }
@@ -366,5 +375,9 @@ impl Fold for Recorder {
 
     fn sampled(&mut self, _: Instant) {
         self.buckets.sampled();
+    }
+
+    fn begun(&mut self, lag: Nanos) {
+        self.send_lag.record(lag);
     }
 }

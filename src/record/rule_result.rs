@@ -49,11 +49,21 @@ impl RuleResult {
 /// The jobs of a rule that cannot be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotJudged {
+    /// `true` if this machine changed the load of a live run, so that no number of jobs would do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_distorted: bool,
     /// The jobs of the window with the most; of the run, if the rule has no windows. Of a fallback share, if the jobs of a
     /// window were all served without an attempt of their own, only those that one served count.
     pub jobs: u64,
     /// The fewest jobs of a window, or of the run, from which the rule is judged.
     pub needed: u64,
+}
+
+impl NotJudged {
+    /// Returns the reason of a rule that has `jobs` where it needs `needed`.
+    pub(super) const fn few(jobs: u64, needed: u64) -> Self {
+        Self { is_distorted: false, jobs, needed }
+    }
 }
 
 /// A rule that cannot be judged, as a finding states it.

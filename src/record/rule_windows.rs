@@ -122,7 +122,7 @@ impl RuleWindows {
         // served.
         let is_unserved = self.metric == Metric::FallbackShare && self.windows.iter().any(has_no_share);
         let jobs = if is_unserved { most(|window| window.served) } else { ended };
-        (ended < needed || is_unserved).then_some(NotJudged { jobs, needed })
+        (ended < needed || is_unserved).then_some(NotJudged::few(jobs, needed))
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]

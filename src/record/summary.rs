@@ -101,6 +101,10 @@ pub struct Summary {
     /// The delay of the load generator, per job; `None` in virtual time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_s: Option<Quantiles>,
+    /// From the send of an attempt to the begin of its request on this machine, per attempt; `None` in virtual time, and in a
+    /// result of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_lag_s: Option<Quantiles>,
     /// The delays of a live run, and what they change; `None` in virtual time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delays: Option<Delays>,
@@ -124,7 +128,12 @@ impl Summary {
             &mut summary.service_s,
         ];
         let workloads = summary.workloads.iter_mut().map(|workload| &mut workload.latency_s);
-        quantiles.into_iter().chain(workloads).chain(&mut summary.lag_s).for_each(|it| it.hdr.clear());
+        quantiles
+            .into_iter()
+            .chain(workloads)
+            .chain(&mut summary.lag_s)
+            .chain(&mut summary.send_lag_s)
+            .for_each(|it| it.hdr.clear());
         summary.series.latency_hdr.clear();
         summary
     }

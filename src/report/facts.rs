@@ -69,6 +69,7 @@ pub(super) fn times(summary: &Summary) -> Vec<(&'static str, [String; STATISTICS
         ("queue", Some(&summary.queue_s)),
         ("service", Some(&summary.service_s)),
         ("generator lag", summary.lag_s.as_ref()),
+        ("send lag", summary.send_lag_s.as_ref()),
         ("wake-up lag", summary.delays.as_ref().map(|delays| &delays.wake_lag_s)),
         ("round trip", summary.delays.as_ref().map(|delays| &delays.round_trip_s)),
     ];
@@ -112,6 +113,7 @@ pub(super) fn actual(expected: &RuleResult, run_s: f64) -> String {
 /// Says why a rule cannot be judged: `at most 12 of 20 jobs`, those of the window with the most and those that a verdict needs.
 pub(super) fn not_judged(few: NotJudged, window_s: Option<f64>) -> String {
     match window_s {
+        _ if few.is_distorted => "another load was sent".to_owned(),
         Some(_) => format!("at most {} of {}", count(few.jobs), plural(few.needed, "job")),
         None => "nothing to measure".to_owned(),
     }

@@ -95,7 +95,8 @@ fn times(summary: &Summary) -> Markup {
         p.note { "Latency, TTFT, queue and service: of jobs that succeeded; the first two count from the scheduled arrival." }
         @if summary.delays.is_some() {
             p.note {
-                "Generator lag: of every job, from its scheduled arrival to its real one. Wake-up lag: from the end of a wait to \
+                "Generator lag: of every job, from its scheduled arrival to its real one. Send lag: of every attempt, until its \
+                 request began on this machine. Wake-up lag: from the end of a wait to \
                  the client's next action. Round trip: of attempts whose reply is a refusal."
             }
         }

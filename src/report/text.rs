@@ -8,7 +8,7 @@ use super::terminal::{TerminalText, WIDTH, bar};
 use super::text_layout::{fitted, wrap};
 use super::verdict;
 use crate::formatting::{count, duration, percent, plural};
-use crate::record::Summary;
+use crate::record::{RuleResult, Summary};
 
 /// The column in which values begin.
 const INDENT: usize = 13;
@@ -158,10 +158,14 @@ impl RunReport {
                 fitted(&facts::actual(expected, summary.duration_s), 26)
             ));
         }
-        if summary.expect.iter().any(|expected| expected.not_judged.is_some()) {
+        let is_few = |expected: &RuleResult| expected.not_judged.is_some_and(|few| !few.is_distorted);
+        if summary.expect.iter().any(is_few) {
             self.0.faint(
                 "n/a: cannot be judged; the jobs of the fullest window, of those that a verdict needs",
             );
+        }
+        if summary.expect.iter().any(|expected| expected.not_judged.is_some_and(|few| few.is_distorted)) {
+            self.0.faint("n/a: cannot be judged, because another load was sent than the scenario's");
         }
     }
 

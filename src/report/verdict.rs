@@ -2,10 +2,12 @@
 
 use super::notes;
 use crate::event::LocalFailure;
-use crate::formatting::{count, duration, job_rate, jobs_in, moment, offered_in, percent, plural, share_of};
+use crate::formatting::{
+    count, duration, job_rate, jobs_in, moment, number, offered_in, percent, plural, share_of,
+};
 use crate::record::{
-    CeilingPeak, Counts, CutAnswers, CutWorkload, Finding, GivenUp, LimitCeiling, LongWindow, Summary,
-    UnjudgedRule, WorstWindow,
+    CeilingPeak, Counts, CutAnswers, CutWorkload, Finding, GeneratorShed, GivenUp, LimitCeiling, LongWindow,
+    Summary, UnjudgedRule, WorstWindow,
 };
 use provider::Axis;
 
@@ -33,6 +35,7 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
             duration(*planned_s),
             plural(*jobs, "job")
         ),
+        Finding::GeneratorShed(shed) => generator_shed(shed, run_s),
         Finding::LocalFailures { attempts, of, by } => local_failures(*attempts, *of, by),
         Finding::GeneratorMissedJobs { offered, scheduled } => {
             not_kept(&format!("it delivered {} of {}", count(*offered), plural(*scheduled, "job")))
@@ -83,6 +86,7 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
 /// Returns the sentence on expectations that can neither be called met nor missed.
 fn not_judged(total: u64, rules: &[UnjudgedRule]) -> String {
     let why = |rule: &UnjudgedRule| match rule.window_s {
+        _ if rule.jobs.is_distorted => format!("{} (another load was sent than the scenario's)", rule.rule),
         Some(window_s) => format!(
             "{} (no window of {} has the {} that a verdict needs; the fullest has {})",
             rule.rule,
@@ -178,7 +182,25 @@ fn cut_at(workload: &CutWorkload) -> String {
 }
 
 fn not_kept(how: &str) -> String {
-    format!("The load generator did not keep its schedule ({how}): the numbers represent a lower load.")
+    format!("The load generator did not keep its schedule ({how}): {LOWER_LOAD}")
+}
+
+/// What the numbers of a run say whose generator did not keep its schedule.
+const LOWER_LOAD: &str = "the numbers represent a lower load, and do not show whether a limit stands in the way of the scenario's.";
+
+/// Returns the sentence on jobs that the load generator did not send.
+fn generator_shed(shed: &GeneratorShed, run_s: f64) -> String {
+    let GeneratorShed { jobs, offered, from_s, offered_per_s, kept_per_s } = *shed;
+    format!(
+        "The load generator could not keep up: from {} on, with {} jobs/s offered, it shed {} of {} ({}) instead of sending them \
+         late, and sent {} jobs/s; {LOWER_LOAD}",
+        moment(from_s, run_s),
+        number(offered_per_s),
+        count(jobs),
+        plural(offered, "job"),
+        percent(share_of(jobs, offered).unwrap_or(0.0)),
+        number(kept_per_s)
+    )
 }
 
 /// Returns the sentence on attempts that failed on this machine, with the remedies.

@@ -3,7 +3,7 @@
 #![cfg(unix)]
 #![expect(clippy::disallowed_methods, reason = "a signal is sent at an instant of the wall clock")]
 
-use super::{SHORT, arg, quotalab, scratch};
+use super::{SHORT, arg, load, quotalab, scratch};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -35,10 +35,11 @@ fn result(folder: &Path) -> Value {
 
 #[test]
 fn a_run_that_is_interrupted_keeps_its_result_and_says_so_first() {
-    for signal in ["-INT", "-TERM"] {
-        let out = scratch(&format!("interrupted{signal}"));
+    for (signal, option) in [("-INT", None), ("-TERM", None), ("-INT", Some("--mock-process"))] {
+        let out = scratch(&format!("interrupted{signal}{}", option.unwrap_or_default()));
         let events = out.join("events.jsonl");
         let args = ["run", SHORT, "--for", "300s", "--out", arg(&out), "--events", arg(&events)];
+        let args: Vec<_> = args.into_iter().chain(option).collect();
         let output = signalled(begin(&args), signal, Duration::from_secs(3));
         assert_eq!(output.status.code(), Some(3), "{output:?}");
         let text = String::from_utf8(output.stdout).unwrap();
@@ -51,6 +52,27 @@ fn a_run_that_is_interrupted_keeps_its_result_and_says_so_first() {
         let log = fs::read_to_string(events).unwrap();
         let arrived = log.lines().filter(|line| line.contains(r#""kind":"arrived""#)).count() as u64;
         assert!(offered > 0 && offered == arrived && log.ends_with("}\n"), "{offered} {arrived}");
+    }
+}
+
+/// A run that sheds most of its load still ends at once.
+#[test]
+fn a_run_that_cannot_keep_up_can_be_interrupted() {
+    for option in [None, Some("--mock-process")] {
+        let out = scratch(&format!("interrupted-beyond{}", option.unwrap_or_default()));
+        let file = load::beyond(&out);
+        let args = ["run", arg(&file), "--for", "100s", "--out", arg(&out)];
+        let args: Vec<_> = args.into_iter().chain(option).collect();
+        let output = signalled(begin(&args), "-INT", Duration::from_secs(4));
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        let text = load::unwrapped(&String::from_utf8(output.stdout).unwrap());
+        assert!(text.starts_with("The load generator could not keep up: from "), "{text}");
+        assert!(text.contains("The run was interrupted after "), "{text}");
+        let result = result(&out);
+        let jobs = &result["jobs"];
+        let parts = ["succeeded", "failed", "shed", "in_flight"].map(|part| jobs[part].as_u64().unwrap());
+        assert_eq!(Some(parts.iter().sum()), jobs["offered"].as_u64(), "{jobs}");
+        assert!(result["duration_s"].as_f64().unwrap() < 60.0, "{}", result["duration_s"]);
     }
 }
 

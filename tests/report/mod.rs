@@ -1,6 +1,7 @@
 //! The recorder and the reports, on runs of a small model of a provider (`toy_model`).
 
 mod audit;
+mod generator;
 mod job_traces;
 mod log;
 mod page;

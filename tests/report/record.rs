@@ -10,7 +10,7 @@ use quotalab::ids::{AttemptId, JobId, TargetId};
 use quotalab::record::{Audit, Finding, Fold, Log, LogHash, Mode, Recorder, RunEnd, Summary};
 use quotalab::scenario::{Metric, Op, Scenario};
 
-fn short(limits: &[(Axis, u64)]) -> Scenario {
+pub(super) fn short(limits: &[(Axis, u64)]) -> Scenario {
     scenario("short", Nanos::from_secs(60), &[("groq/acme/small", limits)])
 }
 

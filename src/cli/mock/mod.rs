@@ -5,6 +5,7 @@ mod answers;
 mod base_urls;
 mod environment;
 mod exec;
+mod for_run;
 mod listen;
 
 use super::interrupt::Signals;
@@ -59,6 +60,9 @@ pub(super) struct MockArgs {
     /// Print addresses, keys, models and environment variables as one line of JSON instead of text
     #[arg(long)]
     json: bool,
+    /// Serve one run of `run --mock-process`, which drives this process through its standard streams
+    #[arg(long, hide = true, conflicts_with_all = ["exec", "preset"])]
+    for_run: bool,
     /// Run the command after `--` with the environment variables of the SDKs, and end with its exit code
     #[arg(long, requires = "command")]
     exec: bool,
@@ -80,6 +84,9 @@ impl MockArgs {
             .build()
             .context("cannot start the async runtime")
             .map_err(run_error)?;
+        if self.for_run {
+            return for_run::serve(mocked, &runtime);
+        }
         runtime.block_on(self.serve(&mocked))
     }
 

@@ -1,0 +1,334 @@
+//! Executes the engine's actions over HTTP: what the driver of a live run does between two inputs of the engine.
+
+use super::backlog::{Unbegun, Undecided};
+use super::{LiveProviders, Message};
+use crate::drive::attempt::{AttemptClient, OutboundRequest};
+use crate::drive::attempt_truth::{attempt_truth, header_tag};
+use crate::drive::clock::Clock;
+use crate::drive::connections::max_connections;
+use crate::engine::parse::Dialect;
+use crate::engine::{Answer, Attempt, Driver, Handover, Reply};
+use crate::event::{
+    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, RecordedDecision,
+};
+use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
+use crate::job::{Arrival, Job, MAX_JOBS_IN_FLIGHT};
+use crate::load::Load;
+use crate::record::Fold;
+use crate::scenario::{Scenario, Target};
+use provider::wire::{self, truth::TruthHeader};
+use provider::{Instant, Nanos, Truth, Usage};
+use rustc_hash::FxHashMap;
+use slab::Slab;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+/// Executes the engine's actions.
+pub(super) struct LiveDriver<'a, F, P> {
+    scenario: &'a Scenario,
+    load: Load,
+    /// By target.
+    endpoints: Vec<TargetEndpoint>,
+    client: AttemptClient,
+    clock: Clock,
+    unbegun: Unbegun,
+    undecided: Undecided,
+    runtime: &'a Handle,
+    sender: Sender<Message>,
+    /// By tag.
+    jobs: Slab<LiveJob>,
+    flights: FxHashMap<AttemptId, Flight>,
+    /// Attempts for which a mock has yet to report a decision or a settlement.
+    pending_reports: FxHashMap<AttemptId, PendingReport>,
+    fold: &'a mut F,
+    providers: &'a P,
+}
+
+/// The parts of a request that depend on its target only.
+#[derive(Clone, Debug)]
+struct TargetEndpoint {
+    model: Arc<str>,
+    keys: Vec<Arc<str>>,
+    path: Arc<str>,
+    dialect: Dialect,
+}
+
+impl TargetEndpoint {
+    fn of(scenario: &Scenario, target: &crate::scenario::Target) -> Self {
+        let provider = &scenario.providers[usize::from(target.provider)];
+        let keys = &provider.accounts[usize::from(target.account)].keys;
+        let model = provider.models[usize::from(target.model)].name.as_str();
+        Self {
+            model: model.into(),
+            path: wire::format(provider.dialect).path(model).into(),
+            keys: keys.iter().map(|key| key.as_str().into()).collect(),
+            dialect: provider.dialect.into(),
+        }
+    }
+}
+
+/// A job in flight.
+#[derive(Debug)]
+struct LiveJob {
+    truth: Truth,
+    /// Its attempt in flight.
+    attempt: Option<AttemptId>,
+}
+
+/// An attempt for which a mock has yet to report something.
+#[derive(Clone, Copy, Debug)]
+struct PendingReport {
+    job: JobId,
+    target: TargetId,
+    /// `true` if it was admitted: only its settlement is pending.
+    admitted: bool,
+}
+
+/// An attempt in flight.
+#[derive(Debug)]
+struct Flight {
+    slot: Slot,
+    tag: Tag,
+    task: AbortHandle,
+}
+
+impl<'a, F: Fold, P: LiveProviders> LiveDriver<'a, F, P> {
+    pub(super) fn new(
+        scenario: &'a Scenario,
+        fold: &'a mut F,
+        providers: &'a P,
+        clock: Clock,
+        (runtime, sender): (&'a Handle, Sender<Message>),
+    ) -> Self {
+        let number = scenario.providers.len();
+        let connections = max_connections(number, providers.are_in_process());
+        Self {
+            scenario,
+            load: Load::new(scenario),
+            endpoints: scenario.targets.iter().map(|target| TargetEndpoint::of(scenario, target)).collect(),
+            client: AttemptClient::new(clock, connections, number),
+            clock,
+            unbegun: Unbegun::default(),
+            undecided: Undecided::default(),
+            runtime,
+            sender,
+            jobs: Slab::new(),
+            flights: FxHashMap::default(),
+            pending_reports: FxHashMap::default(),
+            fold,
+            providers,
+        }
+    }
+
+    /// Returns the instant at which [`Self::arrive`] is due; [`Instant::MAX`] if no arrival is scheduled. While too many requests
+    /// wait to begin, an arrival that is due at `now` waits as well, until it is shed.
+    pub(super) fn next_arrival(&self, now: Instant) -> Instant {
+        let scheduled = self.load.peek().unwrap_or(Instant::MAX);
+        if scheduled <= now && self.unbegun.len() >= MANY {
+            return (now + UNBEGUN_RETRY).min(scheduled + MAX_LAG + Nanos(1));
+        }
+        scheduled
+    }
+
+    /// Returns the instant of the next sample of the limits.
+    pub(super) fn next_sample(&self) -> Instant {
+        self.fold.next_sample()
+    }
+
+    /// Returns `true` if the fold ends the run, or if [`MAX_JOBS_IN_FLIGHT`] jobs are in flight.
+    pub(super) fn is_run_over(&self) -> bool {
+        self.fold.is_done() || self.jobs.len() >= MAX_JOBS_IN_FLIGHT
+    }
+
+    /// Returns `true` if a mock has yet to report on an attempt.
+    pub(super) fn awaits_reports(&self) -> bool {
+        !self.pending_reports.is_empty()
+    }
+
+    /// Takes the next arrival and returns the job to submit; `None` if there is none, or if it is shed because the generator is
+    /// too far behind its schedule.
+    pub(super) fn arrive(&mut self, now: Instant) -> Option<(Job, Tag)> {
+        let Arrival { job, truth } = self.load.next()?;
+        let (flights, pending_reports) = (&self.flights, &self.pending_reports);
+        let is_undecided = |attempt: AttemptId| {
+            let pending = pending_reports.get(&attempt);
+            flights.contains_key(&attempt) && pending.is_some_and(|pending| !pending.admitted)
+        };
+        let lag = now.since(job.scheduled).max(self.undecided.lag(now, is_undecided));
+        let max_lag = if self.undecided.len() < MANY { MAX_LAG_OF_FEW } else { MAX_LAG };
+        if lag > max_lag {
+            self.shed(now, &job);
+            return None;
+        }
+        Some((job, Tag(self.jobs.insert(LiveJob { truth, attempt: None }))))
+    }
+
+    /// Records how long an attempt waited before its request began. One that was not sent is not reported on.
+    pub(super) fn record_begin(&mut self, attempt: AttemptId, waited: Nanos, reply: &Reply) {
+        self.fold.begun(waited);
+        if let AttemptOutcome::Failed(AttemptFailure::Local(_)) = reply.outcome {
+            self.pending_reports.remove(&attempt);
+        }
+    }
+
+    /// Ends the flight of an attempt whose reply is handled. Returns the slot of its job; `None` if it was cancelled.
+    pub(super) fn land(&mut self, attempt: AttemptId) -> Option<Slot> {
+        let Flight { slot, tag, .. } = self.flights.remove(&attempt)?;
+        self.jobs[tag.0].attempt = None;
+        Some(slot)
+    }
+}
+
+impl<F: Fold, P: LiveProviders> Driver for LiveDriver<'_, F, P> {
+    fn log(&mut self, event: &Event) {
+        self.fold.event(event);
+    }
+
+    fn send(&mut self, now: Instant, &Attempt { id: attempt, slot, tag, number, target, job }: &Attempt) {
+        let (endpoint, live) = (&self.endpoints[target.index()], &mut self.jobs[tag.0]);
+        let truth = attempt_truth(live.truth, number);
+        debug_assert!(live.attempt.is_none(), "invariant: {} has one attempt in flight at most", job.id);
+        let request = OutboundRequest {
+            to: self.providers.address(self.scenario.targets[target.index()].provider),
+            // The keys of an account share its quota, so they are used in turn.
+            key: Arc::clone(&endpoint.keys[usize::try_from(attempt.0).unwrap_or(0) % endpoint.keys.len()]),
+            path: Arc::clone(&endpoint.path),
+            model: Arc::clone(&endpoint.model),
+            job,
+            stream: self.scenario.workloads[job.workload.index()].stream,
+            dialect: endpoint.dialect,
+            truth_header: TruthHeader { truth, tag: header_tag(self.providers.run_tag(), attempt) },
+        };
+        let (client, sender, clock) = (self.client.clone(), self.sender.clone(), self.clock);
+        let (waiting, begun) = self.unbegun.add();
+        let task = self.runtime.spawn(async move {
+            let reply = client.send(&request, waiting).await;
+            let waited = begun.get().copied().unwrap_or_else(|| clock.now()).since(now);
+            // Sending fails only if the run has ended and dropped the receiver.
+            let _ = sender.send(Message::Replied { attempt, waited, reply });
+        });
+        let Target { provider, model, .. } = self.scenario.targets[target.index()];
+        let latency = &self.scenario.providers[usize::from(provider)].models[usize::from(model)].latency;
+        let (uplink, _) = latency.network_delays(truth);
+        self.undecided.add(attempt, now + uplink);
+        live.attempt = Some(attempt);
+        self.flights.insert(attempt, Flight { slot, tag, task: task.abort_handle() });
+        self.pending_reports.insert(attempt, PendingReport { job: job.id, target, admitted: false });
+    }
+
+    fn cancel(&mut self, _: Instant, tag: Tag, attempt: AttemptId) {
+        assert_eq!(
+            self.jobs[tag.0].attempt.take(),
+            Some(attempt),
+            "invariant: a cancelled attempt is in flight"
+        );
+        self.abort(attempt);
+    }
+
+    fn reassign(&mut self, _: Instant, &Handover { attempt, from, to, slot, job }: &Handover) {
+        assert_eq!(
+            self.jobs[from.0].attempt.take(),
+            Some(attempt),
+            "invariant: a reassigned attempt is in flight"
+        );
+        self.jobs[to.0].attempt = Some(attempt);
+        if let Some(flight) = self.flights.get_mut(&attempt) {
+            (flight.slot, flight.tag) = (slot, to);
+        }
+        if let Some(pending) = self.pending_reports.get_mut(&attempt) {
+            pending.job = job;
+        }
+    }
+
+    fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, _: Option<Answer>) {
+        // Only a job that is in flight when the run ends still has an attempt here.
+        if let Some(attempt) = self.jobs.remove(tag.0).attempt {
+            self.abort(attempt);
+        }
+        self.load.finished(now, end.workload);
+    }
+}
+
+impl<F: Fold, P: LiveProviders> LiveDriver<'_, F, P> {
+    fn abort(&mut self, attempt: AttemptId) {
+        if let Some(flight) = self.flights.remove(&attempt) {
+            flight.task.abort();
+        }
+    }
+
+    /// Ends a job that the engine never sees, because the generator is too far behind its schedule.
+    fn shed(
+        &mut self,
+        at: Instant,
+        &Job { id, workload, scheduled, deadline, prompt_tokens, max_tokens, .. }: &Job,
+    ) {
+        let arrived = EventKind::Arrived { workload, scheduled, deadline, prompt_tokens, max_tokens };
+        self.fold.event(&Event { at, job: id, kind: arrived });
+        let end = JobEnd {
+            outcome: JobOutcome::Shed(EndReason::GeneratorLag),
+            workload,
+            scheduled,
+            attempts: 0,
+            step: None,
+            queue: at.since(scheduled),
+            wait: Nanos::ZERO,
+            service: Nanos::ZERO,
+            failed_attempts: Nanos::ZERO,
+            first_token: None,
+            cut: false,
+            obstacle: None,
+        };
+        self.fold.event(&Event { at, job: id, kind: EventKind::Done(end) });
+        self.load.finished(at, workload);
+    }
+
+    /// Returns `true` if the decision on an attempt may still arrive after its reply.
+    pub(super) fn awaits_decision(&self, attempt: AttemptId) -> bool {
+        let is_undecided = |pending: &PendingReport| !pending.admitted;
+        !self.providers.are_in_process() && self.pending_reports.get(&attempt).is_some_and(is_undecided)
+    }
+
+    /// Records the decision that a mock reports.
+    pub(super) fn record_decision(&mut self, now: Instant, attempt: AttemptId, decision: RecordedDecision) {
+        let Some(pending) = self.pending_reports.get_mut(&attempt) else { return };
+        pending.admitted = true;
+        let PendingReport { job, target, .. } = *pending;
+        if !matches!(decision, RecordedDecision::Admitted { .. }) {
+            self.pending_reports.remove(&attempt);
+        }
+        self.fold.event(&Event { at: now, job, kind: EventKind::Decided { attempt, target, decision } });
+    }
+
+    /// Records the settlement that a mock reports.
+    pub(super) fn record_settlement(&mut self, now: Instant, attempt: AttemptId, usage: Usage) {
+        let Some(PendingReport { job, target, .. }) = self.pending_reports.remove(&attempt) else { return };
+        self.fold.event(&Event { at: now, job, kind: EventKind::Settled { attempt, target, usage } });
+    }
+
+    /// Takes every sample of the limits that is due at or before `now`.
+    pub(super) fn sample_until(&mut self, now: Instant) {
+        while self.fold.next_sample() <= now {
+            let at = self.fold.next_sample();
+            for target in self.scenario.target_ids() {
+                let fold = &mut *self.fold;
+                self.providers.levels(now, target, &mut |level| {
+                    fold.sample(at, target, level.axis, level.used_fraction(), level.limit);
+                });
+            }
+            self.fold.sampled(at);
+        }
+    }
+}
+
+/// The longest lag behind the schedule with which a job is sent if many requests are behind: that of its arrival, or that of the
+/// decision on the oldest attempt without one. Far below the deadlines of callers.
+const MAX_LAG: Nanos = Nanos::from_millis(250);
+/// The same if few requests are behind: far above the pauses of a busy machine, which are reported as lag.
+const MAX_LAG_OF_FEW: Nanos = Nanos::from_secs(2);
+/// Many requests are behind if so many wait to begin, or were sent since the oldest without a decision. No job is submitted while so
+/// many wait to begin, which bounds the connections that are opened at once.
+const MANY: usize = 256;
+/// When an arrival looks again whether fewer requests wait to begin.
+const UNBEGUN_RETRY: Nanos = Nanos::from_millis(1);

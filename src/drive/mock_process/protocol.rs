@@ -1,0 +1,260 @@
+//! The lines that a run and its mock process exchange.
+
+use crate::event::RecordedDecision;
+use provider::config::{Config, StartLevel};
+use provider::meter::LimitLevel;
+use provider::{Axis, Usage};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// What a run sends when it begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// The random number that marks the truth headers of the run. It goes through the pipe, because other users of the machine can
+    /// read the arguments of a process.
+    pub tag: u64,
+    /// What earlier traffic used of the limits.
+    levels: Vec<UsedAtStart>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct UsedAtStart {
+    provider: u16,
+    account: u16,
+    model: u16,
+    axis: String,
+    used: u64,
+}
+
+impl Start {
+    /// Returns the start of a run with the tag `tag` against these providers.
+    pub(super) fn of(providers: &[Config], tag: u64) -> Self {
+        let of_provider = |(provider, config): (u16, &Config)| {
+            let used = config.start_levels.iter().map(move |level| UsedAtStart {
+                provider,
+                account: level.account,
+                model: level.model,
+                axis: level.axis.name().to_owned(),
+                used: level.used,
+            });
+            used.collect::<Vec<_>>()
+        };
+        Self { tag, levels: (0..).zip(providers).flat_map(of_provider).collect() }
+    }
+
+    /// Returns it as a line.
+    pub(super) fn to_line(&self) -> String {
+        to_line(self)
+    }
+
+    /// Reads a line; `None` if it is not the start of a run.
+    #[must_use]
+    pub fn from_line(line: &str) -> Option<Self> {
+        serde_json::from_str(line).ok()
+    }
+
+    /// Sets the levels with which the providers of the run begin. Returns `false` if one of them is of no limit of theirs.
+    #[must_use]
+    pub fn apply_to(&self, providers: &mut [Config]) -> bool {
+        providers.iter_mut().for_each(|config| config.start_levels.clear());
+        self.levels.iter().all(|level| {
+            let UsedAtStart { provider, account, model, used, .. } = *level;
+            let config = providers.get_mut(usize::from(provider));
+            let config = config.filter(|config| {
+                usize::from(account) < config.accounts.len() && usize::from(model) < config.models.len()
+            });
+            let (Some(config), Some(axis)) = (config, Axis::from_name(&level.axis)) else { return false };
+            config.start_levels.push(StartLevel { account, model, axis, used });
+            true
+        })
+    }
+}
+
+/// What a mock process reports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Report {
+    /// It decided on an attempt.
+    Decided {
+        /// The number of the attempt.
+        attempt: u64,
+        /// The decision.
+        decision: Decision,
+    },
+    /// It settled an admitted attempt.
+    Settled {
+        /// The number of the attempt.
+        attempt: u64,
+        /// The tokens that it used.
+        usage: Tokens,
+    },
+    /// The levels of all limits.
+    Levels(Vec<Level>),
+}
+
+impl Report {
+    /// Returns it as a line.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        to_line(self)
+    }
+
+    /// Reads a line; `None` if it is no report.
+    #[must_use]
+    pub fn from_line(line: &str) -> Option<Self> {
+        serde_json::from_str(line).ok()
+    }
+}
+
+/// A decision, as events record it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Admitted.
+    Admitted {
+        /// Tokens reserved at admission.
+        reserved: u64,
+    },
+    /// Refused by a limit.
+    Refused {
+        /// The axis of the limit.
+        axis: String,
+        /// The amount requested of it.
+        requested: u64,
+    },
+    /// Longer than the model's context or output.
+    TooLong,
+    /// Answered by an injected fault.
+    Faulted,
+}
+
+impl From<RecordedDecision> for Decision {
+    fn from(decision: RecordedDecision) -> Self {
+        match decision {
+            RecordedDecision::Admitted { reserved } => Self::Admitted { reserved },
+            RecordedDecision::Refused { axis, requested } => {
+                Self::Refused { axis: axis.name().to_owned(), requested }
+            }
+            RecordedDecision::TooLong => Self::TooLong,
+            RecordedDecision::Faulted => Self::Faulted,
+        }
+    }
+}
+
+impl Decision {
+    /// Returns it as events record it; `None` if its axis is unknown.
+    pub(super) fn recorded(&self) -> Option<RecordedDecision> {
+        Some(match self {
+            Self::Admitted { reserved } => RecordedDecision::Admitted { reserved: *reserved },
+            Self::Refused { axis, requested } => {
+                RecordedDecision::Refused { axis: Axis::from_name(axis)?, requested: *requested }
+            }
+            Self::TooLong => RecordedDecision::TooLong,
+            Self::Faulted => RecordedDecision::Faulted,
+        })
+    }
+}
+
+/// The tokens that a call used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    prompt: u32,
+    cached: u32,
+    completion: u32,
+}
+
+impl From<Usage> for Tokens {
+    fn from(usage: Usage) -> Self {
+        Self { prompt: usage.prompt_tokens, cached: usage.cached_tokens, completion: usage.completion_tokens }
+    }
+}
+
+impl From<Tokens> for Usage {
+    fn from(Tokens { prompt, cached, completion }: Tokens) -> Self {
+        Self { prompt_tokens: prompt, cached_tokens: cached, completion_tokens: completion }
+    }
+}
+
+/// The level of one limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Level {
+    provider: u16,
+    account: u16,
+    model: u16,
+    axis: String,
+    limit: u64,
+    capacity: u64,
+    remaining: i64,
+}
+
+impl Level {
+    /// Returns the level of a limit of the account × model of a provider.
+    #[must_use]
+    pub fn of((provider, account, model): (u16, u16, u16), level: LimitLevel) -> Self {
+        let LimitLevel { axis, limit, capacity, remaining } = level;
+        Self { provider, account, model, axis: axis.name().to_owned(), limit, capacity, remaining }
+    }
+
+    pub(super) fn is_of(&self, provider: u16, account: u16, model: u16) -> bool {
+        (self.provider, self.account, self.model) == (provider, account, model)
+    }
+
+    /// Returns it as the mock states it; `None` if its axis is unknown.
+    pub(super) fn limit_level(&self) -> Option<LimitLevel> {
+        let Self { limit, capacity, remaining, .. } = *self;
+        Some(LimitLevel { axis: Axis::from_name(&self.axis)?, limit, capacity, remaining })
+    }
+}
+
+/// Reads the addresses of the providers, in their order, from the announcement of a mock; `None` if it is none.
+pub(super) fn addresses(line: &str) -> Option<Vec<SocketAddr>> {
+    #[derive(Deserialize)]
+    struct Announcement {
+        providers: Vec<Provider>,
+    }
+    #[derive(Deserialize)]
+    struct Provider {
+        address: SocketAddr,
+    }
+    let announcement: Announcement = serde_json::from_str(line).ok()?;
+    Some(announcement.providers.into_iter().map(|provider| provider.address).collect())
+}
+
+fn to_line(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("invariant: every member is serialisable") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_are_read_as_they_were_written() {
+        let usage = Usage { prompt_tokens: 7, cached_tokens: 3, completion_tokens: 9 };
+        let level = LimitLevel { axis: Axis::Tpm, limit: 10, capacity: 20, remaining: -5 };
+        let decisions = [
+            RecordedDecision::Admitted { reserved: 12 },
+            RecordedDecision::Refused { axis: Axis::Rpd, requested: 1 },
+            RecordedDecision::TooLong,
+            RecordedDecision::Faulted,
+        ];
+        let decided = decisions.map(|decision| Report::Decided { attempt: 4, decision: decision.into() });
+        let others = [
+            Report::Settled { attempt: 5, usage: usage.into() },
+            Report::Levels(vec![Level::of((0, 1, 2), level)]),
+        ];
+        for report in decided.into_iter().chain(others) {
+            let line = report.to_line();
+            assert_eq!(Report::from_line(&line), Some(report), "{line}");
+            assert_eq!(line.matches('\n').count(), 1, "{line}");
+        }
+        for decision in decisions {
+            assert_eq!(Decision::from(decision).recorded(), Some(decision));
+        }
+        assert_eq!(
+            (Usage::from(Tokens::from(usage)), Level::of((0, 1, 2), level).limit_level()),
+            (usage, Some(level))
+        );
+        assert_eq!(Report::from_line("{\"decided\":{}}"), None);
+    }
+}

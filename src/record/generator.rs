@@ -1,0 +1,108 @@
+//! Whether the load generator of a live run kept its schedule, and what its result cannot show if it did not.
+
+use super::findings::Finding;
+use super::names::GENERATOR_LAG;
+use super::summary::{Jobs, Quantiles, Summary};
+use crate::formatting::{at_seconds, rounded, share_of};
+use provider::Instant;
+use serde::{Deserialize, Serialize};
+
+/// The largest 99th percentile of the generator's lag at which a live run kept its schedule, in seconds.
+const MAX_LAG_S: f64 = 0.010;
+/// The largest share of the scheduled jobs that a live run which kept its schedule may lack.
+const MAX_MISSING: f64 = 0.001;
+
+/// The jobs that a load generator did not send because it was too far behind its schedule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GeneratorShed {
+    /// Those jobs; at least one.
+    pub jobs: u64,
+    /// Jobs that arrived.
+    pub offered: u64,
+    /// When the first of them was shed, in seconds since the run began.
+    pub from_s: f64,
+    /// Jobs offered per second about then.
+    pub offered_per_s: f64,
+    /// Jobs per second that were not shed, from then to the last arrival.
+    pub kept_per_s: f64,
+}
+
+impl GeneratorShed {
+    /// Returns the jobs that were shed from the instant `first` on; `None` if there are none.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "buckets are few, their counts far below 2^53"
+    )]
+    pub(super) fn of(summary: &Summary, first: Instant) -> Option<Self> {
+        let (jobs, series) = (summary.jobs.shed_by_generator(), &summary.series);
+        let (from_s, step_s) = (at_seconds(first), series.step_s);
+        let bucket = ((from_s / step_s) as usize).min(series.offered.len().checked_sub(1)?);
+        let begin_s = bucket as f64 * step_s;
+        // The last bucket of the arrivals may be shorter than the others.
+        let length_s = step_s.min(summary.duration_s - begin_s).max(f64::EPSILON);
+        let since: u64 = series.offered[bucket..].iter().sum();
+        let rest_s = (summary.duration_s - begin_s).max(length_s);
+        (jobs > 0).then(|| Self {
+            jobs,
+            offered: summary.jobs.offered,
+            from_s,
+            offered_per_s: rounded(series.offered[bucket] as f64 / length_s, 6),
+            kept_per_s: rounded(since.saturating_sub(jobs) as f64 / rest_s, 6),
+        })
+    }
+}
+
+impl Jobs {
+    /// Returns the jobs that the load generator of a live run did not send because it was too far behind its schedule.
+    #[must_use]
+    pub fn shed_by_generator(&self) -> u64 {
+        self.shed_by.get(GENERATOR_LAG).copied().unwrap_or(0)
+    }
+}
+
+impl Summary {
+    /// Returns `true` if the load generator of a live run shed so many jobs that the result is not that of the scenario.
+    #[must_use]
+    pub fn is_generator_behind(&self) -> bool {
+        let jobs = &self.jobs;
+        share_of(jobs.shed_by_generator(), jobs.offered).is_some_and(|share| share > MAX_MISSING)
+    }
+
+    /// Returns `true` if this machine changed the load of a live run so much that its rules cannot be judged: the load generator
+    /// shed jobs, or attempts failed before they were sent.
+    #[must_use]
+    pub fn is_distorted(&self) -> bool {
+        self.is_generator_behind() || self.attempts.is_distorted()
+    }
+}
+
+/// Returns the finding on a generator that sent its jobs late, or another number of jobs than its schedule has; `None` if it kept
+/// its schedule.
+pub(super) fn lag_finding(summary: &Summary, scheduled: Option<u64>) -> Option<Finding> {
+    let lag = summary.lag_s.as_ref()?;
+    let offered = summary.jobs.offered;
+    let missing = |scheduled: u64| share_of(scheduled.abs_diff(offered), scheduled).unwrap_or(0.0);
+    if let Some(scheduled) = scheduled.filter(|scheduled| missing(*scheduled) > MAX_MISSING) {
+        return Some(Finding::GeneratorMissedJobs { offered, scheduled });
+    }
+    let p99_s = summary.send_lag_s.as_ref().map_or(0.0, |send: &Quantiles| send.p99).max(lag.p99);
+    (p99_s > MAX_LAG_S).then_some(Finding::GeneratorLagged { p99_s })
+}
+
+/// Returns `true` if a run whose generator did what `shed` and `lagged` say shows what `finding` says of the limits: that none
+/// refused anything says nothing of the scenario's load if less was sent, and a refusal after jobs were shed comes at another
+/// load than was offered.
+pub(super) fn shows(
+    finding: &Finding,
+    summary: &Summary,
+    shed: Option<&GeneratorShed>,
+    lagged: Option<&Finding>,
+) -> bool {
+    match finding {
+        Finding::NoRefusal { .. } => shed.is_none() && lagged.is_none() && !summary.is_distorted(),
+        Finding::FirstRefusal { at_s, .. } => shed.is_none_or(|shed| *at_s <= shed.from_s),
+        _ => true,
+    }
+}

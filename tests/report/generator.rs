@@ -1,0 +1,79 @@
+//! A load generator that could not keep up: what a result says, and what it does not.
+
+use super::record::short;
+use super::scenario::rule;
+use provider::{Axis, Instant, Nanos, Usage};
+use quotalab::event::{AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause};
+use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
+use quotalab::record::{Finding, Fold, Mode, Recorder, RunEnd, Summary};
+use quotalab::scenario::{Metric, Op};
+
+/// Ten jobs at ten per second of which the last four are shed by the generator; one that was sent is refused at `refused_at`.
+fn shed_by_generator(refused_at: Nanos) -> Summary {
+    let mut scenario = short(&[(Axis::Rpm, 30)]);
+    scenario.expect.push(rule("success >= 50%", Metric::Success, Op::AtLeast, 0.5));
+    let mut recorder = Recorder::new(&scenario);
+    let refused_at = Instant::ZERO + refused_at;
+    for id in 0..10 {
+        let at = Instant::ZERO + Nanos::from_millis(id * 100);
+        let (workload, job) = (WorkloadId(0), JobId(id));
+        let arrived = EventKind::Arrived {
+            workload,
+            scheduled: at,
+            deadline: None,
+            prompt_tokens: 1,
+            max_tokens: None,
+        };
+        recorder.event(&Event { at, job, kind: arrived });
+        if at == refused_at {
+            let (attempt, target) = (AttemptId(0), TargetId(0));
+            let outcome = AttemptOutcome::Limited { axis: Some(Axis::Rpm), cause: LimitCause::MinuteLimit };
+            recorder.event(&Event { at, job, kind: EventKind::Sent { attempt, target, step: 0, number: 1 } });
+            let usage = Usage::default();
+            recorder.event(&Event { at, job, kind: EventKind::Replied { attempt, target, outcome, usage } });
+        }
+        let outcome = if id < 6 { JobOutcome::Succeeded } else { JobOutcome::Shed(EndReason::GeneratorLag) };
+        let end = JobEnd {
+            outcome,
+            workload,
+            scheduled: at,
+            attempts: 0,
+            step: None,
+            queue: Nanos::ZERO,
+            wait: Nanos::ZERO,
+            service: Nanos::ZERO,
+            failed_attempts: Nanos::ZERO,
+            first_token: None,
+            cut: false,
+            obstacle: None,
+        };
+        recorder.event(&Event { at, job, kind: EventKind::Done(end) });
+    }
+    let at = Instant::ZERO + Nanos::SECOND;
+    recorder.finish(RunEnd { at, mode: Mode::Live, scheduled: None, interrupted: false })
+}
+
+/// What a generator sheds is the first finding, and nothing follows from the rest about limits and rules.
+#[test]
+fn a_run_whose_generator_sheds_jobs_concludes_nothing_from_them() {
+    let is_limit =
+        |finding: &Finding| matches!(finding, Finding::NoRefusal { .. } | Finding::FirstRefusal { .. });
+    let without_refusal = shed_by_generator(Nanos::SECOND);
+    let Finding::GeneratorShed(shed) = &without_refusal.findings[0] else {
+        panic!("{:?}", without_refusal.findings)
+    };
+    assert_eq!((shed.jobs, shed.offered, shed.from_s), (4, 10, 0.6));
+    assert_eq!(shed.offered_per_s, 10.0, "in the time bucket of the first of them");
+    assert!(!without_refusal.findings.iter().any(is_limit), "{:?}", without_refusal.findings);
+    let judged = &without_refusal.expect[0];
+    assert_eq!((judged.actual, judged.pass, judged.is_broken()), (Some(0.6), false, false));
+    assert!(judged.not_judged.is_some_and(|reason| reason.is_distorted));
+    assert!(without_refusal.is_generator_behind() && !without_refusal.holds());
+    // A refusal before the first of them came at the load that was offered; one after it did not.
+    let before = shed_by_generator(Nanos::from_millis(200));
+    assert!(before.findings.iter().any(is_limit), "{:?}", before.findings);
+    let after = shed_by_generator(Nanos::from_millis(800));
+    assert!(!after.findings.iter().any(is_limit), "{:?}", after.findings);
+    // The result is read as it was written.
+    assert_eq!(Summary::from_json(&without_refusal.to_json()).unwrap().findings, without_refusal.findings);
+}
