@@ -122,14 +122,32 @@ impl<'a, F: Fold, P: LiveProviders> LiveDriver<'a, F, P> {
         }
     }
 
-    /// Returns the instant at which [`Self::arrive`] is due; [`Instant::MAX`] if no arrival is scheduled. While too many requests
-    /// wait to begin, an arrival that is due at `now` waits as well, until it is shed.
-    pub(super) fn next_arrival(&self, now: Instant) -> Instant {
+    /// Returns the instant at which [`Self::arrive`] is due; [`Instant::MAX`] if no arrival is scheduled. While this machine is
+    /// behind with requests that were sent, an arrival that is due at `now` waits as well, until it is shed: more connections would
+    /// make it slower still.
+    pub(super) fn next_arrival(&mut self, now: Instant) -> Instant {
         let scheduled = self.load.peek().unwrap_or(Instant::MAX);
-        if scheduled <= now && self.unbegun.len() >= MANY {
-            return (now + UNBEGUN_RETRY).min(scheduled + MAX_LAG + Nanos(1));
+        if scheduled > now || !(self.unbegun.len() >= MAX_UNBEGUN || self.is_mock_late(now)) {
+            return scheduled;
         }
-        scheduled
+        (now + RETRY).min(scheduled + MAX_LAG + Nanos(1))
+    }
+
+    /// Returns `true` if the mocks are behind with so many requests that further ones wait.
+    fn is_mock_late(&mut self, now: Instant) -> bool {
+        self.undecided.len() >= MAX_UNBEGUN
+            && self.mock_lag(now) > MAX_MOCK_LAG
+            && self.undecided.len() >= MAX_UNBEGUN
+    }
+
+    /// Returns how late the decision on the oldest attempt without one is.
+    fn mock_lag(&mut self, now: Instant) -> Nanos {
+        let (flights, pending_reports) = (&self.flights, &self.pending_reports);
+        let is_undecided = |attempt: AttemptId| {
+            let pending = pending_reports.get(&attempt);
+            flights.contains_key(&attempt) && pending.is_some_and(|pending| !pending.admitted)
+        };
+        self.undecided.lag(now, is_undecided)
     }
 
     /// Returns the instant of the next sample of the limits.
@@ -151,12 +169,7 @@ impl<'a, F: Fold, P: LiveProviders> LiveDriver<'a, F, P> {
     /// too far behind its schedule.
     pub(super) fn arrive(&mut self, now: Instant) -> Option<(Job, Tag)> {
         let Arrival { job, truth } = self.load.next()?;
-        let (flights, pending_reports) = (&self.flights, &self.pending_reports);
-        let is_undecided = |attempt: AttemptId| {
-            let pending = pending_reports.get(&attempt);
-            flights.contains_key(&attempt) && pending.is_some_and(|pending| !pending.admitted)
-        };
-        let lag = now.since(job.scheduled).max(self.undecided.lag(now, is_undecided));
+        let lag = now.since(job.scheduled).max(self.mock_lag(now));
         let max_lag = if self.undecided.len() < MANY { MAX_LAG_OF_FEW } else { MAX_LAG };
         if lag > max_lag {
             self.shed(now, &job);
@@ -327,8 +340,12 @@ impl<F: Fold, P: LiveProviders> LiveDriver<'_, F, P> {
 const MAX_LAG: Nanos = Nanos::from_millis(250);
 /// The same if few requests are behind: far above the pauses of a busy machine, which are reported as lag.
 const MAX_LAG_OF_FEW: Nanos = Nanos::from_secs(2);
-/// Many requests are behind if so many wait to begin, or were sent since the oldest without a decision. No job is submitted while so
-/// many wait to begin, which bounds the connections that are opened at once.
+/// Many requests are behind if so many were sent since the oldest without a decision.
 const MANY: usize = 256;
-/// When an arrival looks again whether fewer requests wait to begin.
-const UNBEGUN_RETRY: Nanos = Nanos::from_millis(1);
+/// No job is submitted while so many requests wait to begin, or that many were sent since one on which the mock should have decided
+/// [`MAX_MOCK_LAG`] ago: this bounds the connections that are opened at once.
+const MAX_UNBEGUN: usize = 64;
+/// See [`MAX_UNBEGUN`]: above the pauses of a mock that keeps up.
+const MAX_MOCK_LAG: Nanos = Nanos::from_millis(5);
+/// When an arrival that waits looks again.
+const RETRY: Nanos = Nanos::from_millis(1);
