@@ -65,7 +65,7 @@ fn an_account_is_parked_for_what_its_own_reply_calls_for() {
     let story = run_with_network(
         "
 routes: {r: [{of: [first/a/m]}, {of: [first/a/n]}, {of: [second/default/m]}]}
-duration: 14ms
+duration: 1s
 client: {deadline: 1m, retry: {attempts: 3}}
 providers:
   first:

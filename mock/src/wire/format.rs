@@ -20,6 +20,7 @@ use super::models::{self, Model, ModelEntry};
 use super::responses;
 use super::stream::{self, Chunks};
 use super::text_completion;
+use super::transcript::Transcript;
 use crate::calendar::Epoch;
 use crate::call::Usage;
 use crate::config::{Fault, Tier};
@@ -182,11 +183,8 @@ pub trait WireFormat: fmt::Debug + Sync {
     /// Returns the length of the beginning of a path that belongs to this format; zero if the path is not among its own. A path
     /// that no format serves is answered in the format with the longest.
     fn owned_prefix(&self, path: &str) -> usize {
-        if path.strip_prefix(self.base()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-            self.base().len()
-        } else {
-            0
-        }
+        let rest = path.strip_prefix(self.base()).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        rest.map_or(0, |_| self.base().len())
     }
 
     /// Returns the maximum of `n`, the number of completions per request.
@@ -210,9 +208,9 @@ pub trait WireFormat: fmt::Debug + Sync {
         None
     }
 
-    /// Returns `true` if a transcript has the member `x_groq`.
-    fn transcripts_have_groq_id(&self) -> bool {
-        false
+    /// Renders the body of a transcript in the reply to the request with this number.
+    fn transcript(&self, transcript: Transcript, number: u64) -> (MediaType, String) {
+        transcript.render(number, false)
     }
 
     /// Renders the headers of a reply.
@@ -295,9 +293,7 @@ impl dyn WireFormat + '_ {
     fn success(&self, service: &Service, snapshot: &LimitsSnapshot, context: &Context<'_>) -> Reply {
         let (media_type, body) = match context.content {
             _ if service.corrupt_body => (MediaType::Html, CORRUPT_BODY.to_owned()),
-            Content::Transcript(transcript) => {
-                transcript.render(context.number, self.transcripts_have_groq_id())
-            }
+            Content::Transcript(transcript) => self.transcript(transcript, context.number),
             _ => (MediaType::Json, self.body(service, context)),
         };
         let head = Head::new(200, Some(snapshot), context.number, (context.at, context.epoch));

@@ -52,6 +52,14 @@ impl TokenEvent {
         Self { before: before.into(), after: after.into(), ..Self::default() }
     }
 
+    /// Returns the event whose empty [`CONTENT_DELTA`] is replaced by `delta`, with the text in the only empty string of `delta`.
+    fn of_delta(empty_token: &str, delta: &str) -> Self {
+        let (before, after) = split_after(empty_token, CONTENT_DELTA);
+        let (delta_start, delta_end) = split_after(delta, r#":""#);
+        let before = before.strip_suffix(CONTENT_DELTA).unwrap_or(before);
+        Self::new(format!("{before}{delta_start}"), format!("{delta_end}{after}"))
+    }
+
     fn append(&self, out: &mut String, text: &str, index: u32) {
         out.push_str(&self.before);
         out.push_str(text);
@@ -269,20 +277,12 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
         _ => None,
     };
     let token_of = |index| match split_arguments {
-        Some(_) => {
-            let token = empty_token(index).replacen(CONTENT_DELTA, ARGUMENTS_DELTA, 1);
-            let (before, after) = split_after(&token, r#""arguments":""#);
-            TokenEvent::new(before, after)
-        }
+        Some(_) => TokenEvent::of_delta(&empty_token(index), ARGUMENTS_DELTA),
         None => split_at_text(&empty_token(index), context.shape.logprobs),
     };
     let reasoning = ReasoningTokens::of(format, service, context, |name| {
-        let of_choice = |index| {
-            let token = empty_token(index).replacen(CONTENT_MARK, &format!("\"{name}\":\""), 1);
-            let (before, after) = split_after(&token, &format!("\"{name}\":\""));
-            TokenEvent::new(before, after)
-        };
-        (0..choices).map(of_choice).collect()
+        let delta = format!(r#"{{"{name}":""}}"#);
+        (0..choices).map(|index| TokenEvent::of_delta(&empty_token(index), &delta)).collect()
     });
     let answer_tokens = service.usage.completion_tokens / choices
         - reasoning.as_ref().map_or(0, |reasoning| reasoning.per_choice);

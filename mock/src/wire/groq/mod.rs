@@ -9,8 +9,8 @@ mod headers;
 use super::chat::{self, CompletionFormat, Stages};
 use super::json::Object;
 use super::{
-    Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, Model, ModelEntry, Operation, Task,
-    WireFormat, ids, models,
+    Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, MediaType, Model, ModelEntry, Operation, Task,
+    Transcript, WireFormat, ids, models,
 };
 use crate::decision::{Denial, Service};
 use crate::time::Instant;
@@ -24,8 +24,8 @@ impl WireFormat for Groq {
         "/openai/v1"
     }
 
-    fn transcripts_have_groq_id(&self) -> bool {
-        true
+    fn transcript(&self, transcript: Transcript, number: u64) -> (MediaType, String) {
+        transcript.render(number, true)
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
