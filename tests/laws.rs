@@ -165,7 +165,6 @@ impl Run {
     /// Runs `scenario`. The first line of the log, which the fingerprint includes, describes `named`: the fingerprints of two
     /// seeds therefore differ only if their events do.
     fn of(scenario: &Scenario, named: &Scenario) -> Self {
-        let scenario = &drive::with_start_levels(scenario.clone());
         let log = Log::new(LogHash::default(), named).expect("a fingerprint accepts everything");
         let mut folds = (
             Audit::new(scenario, Nanos::ZERO),

@@ -16,7 +16,7 @@ pub(super) struct ReportArgs {
     /// One result to render again, or several to compare
     #[arg(required = true, value_name = "RESULT.json")]
     results: Vec<PathBuf>,
-    /// Write the page and the charts to this folder
+    /// Write report.html, the charts and, for a single result, result.json to this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print JSON instead of text

@@ -2,7 +2,7 @@
 //!
 //! If the mocks run in the process of the client, a connection takes two file descriptors. If they ran out, the mocks could
 //! not accept what the client has connected, and calls would hang as if the provider did. So the client opens no more
-//! connections than the descriptors allow, and counts the attempts beyond as failures of its own.
+//! connections than the descriptors and the mocks allow, and counts the attempts beyond as failures of its own.
 
 use crate::event::LocalFailure;
 use hyper::Uri;
@@ -25,14 +25,16 @@ const OTHER_DESCRIPTORS: u64 = 48;
 /// The descriptors of a connection to a mock in this process: the client's end and the mock's.
 const PER_LOCAL_CONNECTION: u64 = 2;
 
-/// Raises the limit of file descriptors of this process as far as the system lets it, and returns it; `None` if there is none.
+/// Raises the limit of file descriptors of this process as far as the system lets it, never below what it is, and returns it; `None`
+/// if there is none.
 pub fn raise_descriptor_limit() -> Option<u64> {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, getrlimit, setrlimit};
         let limit = getrlimit(Resource::Nofile);
         // macOS refuses to set the soft limit to a hard limit that is infinite.
-        for current in [limit.maximum, Some(MACOS_OPEN_MAX)] {
+        let open_max = limit.current.map(|current| current.max(MACOS_OPEN_MAX));
+        for current in [limit.maximum, open_max] {
             if setrlimit(Resource::Nofile, rustix::process::Rlimit { current, ..limit }).is_ok() {
                 return current;
             }
@@ -47,8 +49,8 @@ pub fn raise_descriptor_limit() -> Option<u64> {
 #[cfg(unix)]
 const MACOS_OPEN_MAX: u64 = 10_240;
 
-/// Returns the number of connections that the descriptors of this process allow, to `providers` mocks in all, which run in this
-/// process or in another one.
+/// Returns the number of connections that a run may open to `providers` mocks in all, which run in this process or in another one:
+/// as many as the descriptors of this process allow, and at most what a mock accepts.
 pub(super) fn max_connections(providers: usize, in_process: bool) -> usize {
     #[cfg(unix)]
     let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -57,7 +59,8 @@ pub(super) fn max_connections(providers: usize, in_process: bool) -> usize {
     allowed(descriptors, providers, if in_process { PER_LOCAL_CONNECTION } else { 1 })
 }
 
-/// Returns the connections that a limit of descriptors allows if each takes `per_connection`; `None` is no limit.
+/// Returns the connections that a limit of descriptors allows if each takes `per_connection` and each mock one for its listener, at
+/// least 1 and at most [`MAX_CONNECTIONS`], which a mock accepts; `None` is no limit.
 fn allowed(descriptors: Option<u64>, providers: usize, per_connection: u64) -> usize {
     let free = descriptors.unwrap_or(u64::MAX).saturating_sub(OTHER_DESCRIPTORS + providers as u64);
     usize::try_from(free / per_connection).unwrap_or(usize::MAX).clamp(1, MAX_CONNECTIONS)
@@ -99,7 +102,7 @@ fn local_io_failure(error: &io::Error) -> Option<LocalFailure> {
 
 /// The error of a connection beyond the limit.
 #[derive(Debug, thiserror::Error)]
-#[error("every connection that the file descriptors allow is in use")]
+#[error("every connection that a run may open is in use")]
 struct ConnectionLimit;
 
 /// Opens connections, at most a given number at once.
@@ -209,7 +212,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_lack_of_descriptors_is_recognised_by_its_number() {
+    fn a_local_failure_is_recognised_by_its_errno() {
         use rustix::io::Errno;
         for (errno, failure) in [
             (Errno::MFILE, LocalFailure::Descriptors),

@@ -1,4 +1,5 @@
-//! The engine's timers: the ends of waits, and the deadlines of jobs.
+//! The timers of jobs: the ends of waits until a given instant, and the deadlines. The turns of jobs that wait for targets are in
+//! `cool_down_queue`, the timeouts of attempts in `attempt_timeout`.
 //!
 //! Most jobs have the same time from schedule to deadline and arrive in the order of their schedule, so their deadlines
 //! come in order and a queue holds them without sorting. A deadline that is earlier than the last one queued goes to a
@@ -23,9 +24,10 @@ pub(super) struct Timer {
     pub(super) job: JobId,
 }
 
-/// All timers that are set.
+/// The wake-ups and deadlines that are set.
 #[derive(Debug)]
 pub(super) struct Timers {
+    /// Ends of waits until a given instant.
     wakes: BinaryHeap<Reverse<Timer>>,
     /// Deadlines that were set in order.
     deadlines: VecDeque<Timer>,
@@ -108,7 +110,7 @@ impl Timers {
         self.wakes.peek().map_or(Instant::MAX, |Reverse(timer)| timer.at)
     }
 
-    /// Returns the earliest instant at which a timer is due; [`Instant::MAX`] if none is set.
+    /// Returns the earliest instant at which one of these timers is due; [`Instant::MAX`] if none is set.
     #[inline]
     pub(super) fn next(&self) -> Instant {
         self.wakes.peek().map_or(self.first_deadline, |Reverse(timer)| timer.at.min(self.first_deadline))

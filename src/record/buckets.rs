@@ -92,7 +92,7 @@ pub(super) struct TimeBuckets {
     index: usize,
     /// The end of the current bucket.
     ends: Instant,
-    /// The end of the current minute, and the jobs that arrived in it so far.
+    /// The end of the current minute, and the jobs that arrived so far in the part of it that lies in the current bucket.
     minute_ends: Instant,
     minute_jobs: u64,
     /// Latencies in the current bucket.
@@ -252,7 +252,7 @@ impl TimeBuckets {
         }
     }
 
-    /// Sets the next sample. Samples lie inside the buckets, never on their borders unless these were merged.
+    /// Sets the next sample. Samples lie inside the buckets, never on their borders, also after a merge.
     pub(super) fn sampled(&mut self) {
         self.next_sample += Nanos((self.length.0 / SAMPLES).max(1));
     }
@@ -300,12 +300,12 @@ impl TimeBuckets {
                 counts.iter().any(|count| *count > 0).then_some(counts)
             }),
         });
-        let per_minute = if self.length > Nanos::MINUTE { kept } else { &[] };
+        let longer_than_a_minute = if self.length > Nanos::MINUTE { kept } else { &[] };
         let fall_back = scenario.routes.iter().any(|route| route.steps.len() > 1);
         Series {
             step_s: seconds(self.length),
             offered: counts(|bucket| bucket.offered),
-            busiest_minute: per_minute.iter().map(|bucket| bucket.busiest_minute).collect(),
+            busiest_minute: longer_than_a_minute.iter().map(|bucket| bucket.busiest_minute).collect(),
             sent: counts(|bucket| bucket.sent),
             succeeded: counts(|bucket| bucket.succeeded),
             served: if fall_back { counts(|bucket| bucket.served) } else { Vec::new() },

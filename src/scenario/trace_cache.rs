@@ -18,9 +18,9 @@ impl TraceCache {
     /// # Errors
     /// As [`trace::read`].
     pub(super) fn read(&self, path: &Path, options: &TraceOptions) -> Read {
-        let TraceOptions { columns, unit, rate, speed, seed, limit } = options.clone();
-        let limit = limit.map_or(u64::MAX, |limit| limit.0);
-        let key = (path.to_path_buf(), [rate.to_bits(), speed.to_bits(), seed, limit], columns, unit);
+        let TraceOptions { columns, unit, rate: kept_share, speed, seed, limit: length } = options.clone();
+        let length = length.map_or(u64::MAX, |length| length.0);
+        let key = (path.to_path_buf(), [kept_share.to_bits(), speed.to_bits(), seed, length], columns, unit);
         self.0.borrow_mut().entry(key).or_insert_with(|| trace::read(path, options)).clone()
     }
 }

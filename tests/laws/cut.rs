@@ -16,7 +16,7 @@ pub(super) struct CutAnswers {
     scenario: Scenario,
     load: Load,
     jobs: BTreeMap<JobId, InFlight>,
-    /// The number of cut answers that the ground truth implies, by workload.
+    /// The number of cut answers by workload: as the ground truth implies or, where it does not decide, as the job's end states.
     cut: Vec<u64>,
     violations: Vec<String>,
 }

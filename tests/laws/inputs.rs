@@ -169,7 +169,10 @@ impl Harness {
         let Model { jobs, attempts, folds: (audit, seen), mut violations, .. } = self.model;
         let unended = jobs.iter().filter(|job| job.end.is_none()).count();
         if unended > 0 || !attempts.is_empty() || self.engine.jobs_in_flight() > 0 {
-            violations.push(format!("law 1: {unended} jobs never end, {attempts:?}"));
+            let in_flight = self.engine.jobs_in_flight();
+            violations.push(format!(
+                "laws 1 and 2: {unended} jobs never end, {in_flight} in flight in the engine, and these attempts: {attempts:?}"
+            ));
         }
         violations.extend(audit.finish().0.iter().map(ToString::to_string));
         (seen.0, violations)

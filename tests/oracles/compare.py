@@ -30,7 +30,7 @@ SEEDS_OF = {"05-year-of-growth": 6, "09-burst-in-the-hour": 40, "10-outage-and-h
 PENDING: set[str] = set()
 
 # The tolerance beside three standard errors: a share of the mean for quantities (quotalab states percentiles with three
-# digits), and otherwise a difference in jobs, or in events per job.
+# digits), and otherwise an absolute difference: in the number of jobs, in a share of the jobs, or in events per job.
 RELATIVE = {"tokens/job": 0.005, "p50 latency": 0.005, "p95 latency": 0.005, "first refusal": 0.005}
 ABSOLUTE = 0.002
 
@@ -57,10 +57,10 @@ def run_quotalab(path, seed, binary, options):
         "attempts/job": attempts["total"] / offered,
         "limited/job": attempts["limited"] / offered,
         "failed/job": attempts["failed"] / offered,
-        "fell back": jobs["fell_back"] / offered,
+        "fell back/job": jobs["fell_back"] / offered,
         "tokens/job": (result["tokens"]["prompt"] + result["tokens"]["completion"]) / offered,
-        "p50 latency": result["latency_s"]["p50"],
-        "p95 latency": result["latency_s"]["p95"],
+        "p50 latency": result["latency_s"]["p50"] if result["latency_s"]["count"] else math.nan,
+        "p95 latency": result["latency_s"]["p95"] if result["latency_s"]["count"] else math.nan,
         "first refusal": (result.get("first_refusal") or {"at_s": math.inf})["at_s"],
     }
 

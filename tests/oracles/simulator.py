@@ -349,7 +349,7 @@ class Simulation:
             "attempts/job": count["attempts"] / jobs,
             "limited/job": count["limited"] / jobs,
             "failed/job": count["failed"] / jobs,
-            "fell back": count["fell_back"] / jobs,
+            "fell back/job": count["fell_back"] / jobs,
             "tokens/job": count["tokens"] / jobs,
             "p50 latency": quantile(0.50),
             "p95 latency": quantile(0.95),

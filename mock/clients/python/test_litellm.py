@@ -12,7 +12,8 @@ import pytest
 
 from wire import FAILURES, KEY, MODEL, QUESTION, WHISPER, announced_wait, wav
 
-ACCOUNT = "litellm"
+# The only key of an account of its own at `limited`.
+ACCOUNT_KEY = "litellm"
 # For each status of the mock: the error that litellm raises and the status that it reports. litellm also reads the message,
 # so it reports an oversize call (413) as a rate limit (429).
 ERRORS = {
@@ -55,20 +56,20 @@ def test_audio(address_of):
 
 
 def test_a_token_limit(ask):
-    assert ask("limited", "many-words", 5900, ACCOUNT).usage.completion_tokens == 5900
+    assert ask("limited", "many-words", 5900, ACCOUNT_KEY).usage.completion_tokens == 5900
     with pytest.raises(litellm.RateLimitError) as refusal:
-        ask("limited", "many-words", 500, ACCOUNT)
+        ask("limited", "many-words", 500, ACCOUNT_KEY)
     assert "tokens per minute (TPM): Limit 6000, Used 5" in refusal.value.message
     wait = refusal.value.litellm_response_headers["retry-after"]
     assert int(wait) == math.ceil(announced_wait(refusal.value.message))
 
 
 def test_the_router_retries_a_refusal_after_the_announced_wait(ask, address_of):
-    ask("limited", "every-two-seconds", key=ACCOUNT)
+    ask("limited", "every-two-seconds", key=ACCOUNT_KEY)
     with pytest.raises(litellm.RateLimitError) as refusal:
-        ask("limited", "every-two-seconds", key=ACCOUNT)
+        ask("limited", "every-two-seconds", key=ACCOUNT_KEY)
     wait, since = announced_wait(refusal.value.message), time.monotonic()
-    parameters = deployment(address_of("limited"), "every-two-seconds", ACCOUNT)
+    parameters = deployment(address_of("limited"), "every-two-seconds", ACCOUNT_KEY)
     models = [{"model_name": "any", "litellm_params": parameters}]
     litellm.Router(model_list=models, num_retries=2).completion(model="any", messages=QUESTION)
     assert time.monotonic() - since >= wait - 0.1
@@ -79,7 +80,7 @@ def test_a_failure(ask, name):
     provider, key, model, max_tokens, status, code = FAILURES[name]
     error_class, reported_status = ERRORS[status]
     with pytest.raises(error_class) as failure:
-        ask(provider, model, max_tokens, key or ACCOUNT)
+        ask(provider, model, max_tokens, key or ACCOUNT_KEY)
     assert failure.value.status_code == reported_status
     assert (code or "over capacity") in failure.value.message
 

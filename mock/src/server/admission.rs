@@ -40,7 +40,8 @@ pub(super) struct ParsedRequest {
     pub(super) tier: ServiceTier,
     /// The API, and the options that change the shape of the reply.
     pub(super) shape: Shape,
-    /// The truth header; `None` if there is none, or if it is not of the run that observes the mock: the truth is then drawn.
+    /// The truth header; `None` if there is none, or if a run observes the mock and the header is not its own: the truth is then
+    /// drawn.
     pub(super) truth: Option<TruthHeader>,
 }
 
@@ -98,6 +99,7 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
         Some(TruthHeader { truth, tag }) => (truth, Some(tag)),
         None => (mock.draw_truth(context.request_number, model, request.prompt_tokens), None),
     };
+    // An answer that was set replaces the drawn length, but not that of a truth header.
     if let Some(tokens) = context.answer.completion_tokens.filter(|_| tag.is_none()) {
         truth.completion_tokens = tokens;
     }

@@ -1,4 +1,6 @@
-//! Refuses requests that two servers could read differently (RFC 9112, sections 3.2 and 6.1): hyper accepts them.
+//! Refuses requests without exactly one Host header, or with transfer codings other than one `chunked`, which two servers could
+//! read differently (RFC 9112, sections 3.2 and 6.1): hyper accepts them. Of a request with a length and a coding, hyper ignores
+//! the length.
 
 use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_TYPE, HOST, TRANSFER_ENCODING};

@@ -157,8 +157,8 @@ fn flat_body(message: &str, kind: &str, param: Member<'_>, code: &str) -> String
 /// requires the fingerprint (1.91.0, 2026-11); its place is assumed.
 const FORMAT: CompletionFormat = CompletionFormat {
     reasoning: Some("reasoning"),
-    completion: |completion, service, context| time_info(fingerprint(completion, context), service),
-    chunk: fingerprint,
+    completion: |completion, service, context| time_info(add_fingerprint(completion, context), service),
+    chunk: add_fingerprint,
     last_chunk: |chunk, service, context| {
         time_info(CompletionFormat::usage_on_last_chunk(chunk, service, context), service)
     },
@@ -166,7 +166,7 @@ const FORMAT: CompletionFormat = CompletionFormat {
     ..CompletionFormat::PLAIN
 };
 
-fn fingerprint(object: Object, context: &Context<'_>) -> Object {
+fn add_fingerprint(object: Object, context: &Context<'_>) -> Object {
     object.plain_text("system_fingerprint", context.system_fingerprint)
 }
 

@@ -210,7 +210,7 @@ pub trait WireFormat: fmt::Debug + Sync {
 
     /// Renders the body of a transcript in the reply to the request with this number.
     fn transcript(&self, transcript: Transcript, number: u64) -> (MediaType, String) {
-        transcript.render(number, false)
+        transcript.render(number, None)
     }
 
     /// Renders the headers of a reply.

@@ -1,4 +1,5 @@
-//! The limits of one account and model as a reply can report them, after the decision.
+//! The limits of one account and model as a reply can report them: after the decision, or after the settlement in dialects that
+//! report those.
 //!
 //! Groq reports only the two limits that a [`DecisionReport`](crate::decision::DecisionReport) has. Other dialects report more
 //! or different axes and compute their resets in other ways. For them the snapshot has the levels of all axes, from which the
@@ -14,7 +15,7 @@ use crate::time::{Instant, Nanos};
 pub struct LimitsSnapshot {
     /// The instant of the snapshot.
     pub at: Instant,
-    /// The two limits of the decision report.
+    /// The two limits that a decision report has, at that instant.
     pub limits: HeaderLimits,
     /// The levels of all limited axes; empty if the dialect reports only `limits`.
     levels: Vec<LimitLevel>,

@@ -6,7 +6,7 @@
 
 use super::chat::MAX_FILLER_TOKENS;
 use super::json::{self, Seconds};
-use super::{MediaType, filler, ids};
+use super::{MediaType, filler};
 use crate::time::Nanos;
 use serde::Serialize;
 
@@ -80,8 +80,8 @@ struct Segment<'a> {
 }
 
 impl Transcript {
-    /// Renders the body of a reply to the request with this number. `groq_id`: adds the id of the request.
-    pub(super) fn render(self, number: u64, groq_id: bool) -> (MediaType, String) {
+    /// Renders the body of a reply to the request with this number. `groq_id` is the id in `x_groq`, which only Groq sends.
+    pub(super) fn render(self, number: u64, groq_id: Option<String>) -> (MediaType, String) {
         let words = u128::from(self.duration.0) * WORDS_PER_MINUTE / u128::from(Nanos::MINUTE.0);
         let words = u32::try_from(words).unwrap_or(u32::MAX).clamp(1, MAX_FILLER_TOKENS);
         let text = filler::text(number, words);
@@ -89,7 +89,7 @@ impl Transcript {
             return (MediaType::Text, text + "\n");
         }
         let details = (self.format == TranscriptFormat::VerboseJson).then(|| self.details(&text));
-        let x_groq = groq_id.then(|| RequestId { id: ids::groq_request(number) });
+        let x_groq = groq_id.map(|id| RequestId { id });
         (MediaType::Json, json::text(&Body { details, text: &text, x_groq }))
     }
 

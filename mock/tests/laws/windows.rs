@@ -240,7 +240,7 @@ proptest! {
         (reserved, actual) in (0_u64..20, 0_u64..40),
         (gap, after) in (gap(), gap()),
     ) {
-        // High enough for both amounts, so that neither is limited by the capacity.
+        // An unused window admits either amount; together with `before` it may be overdrawn.
         let raised = Limit { amount: limit.amount + 40, burst: limit.burst + 40, ..limit };
         let mut window = Window::new(&raised);
         let (charged_at, settled_at) = (Instant(MINUTE / 7), Instant(MINUTE / 7 + gap));

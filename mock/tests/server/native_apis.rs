@@ -93,6 +93,7 @@ async fn geminis_own_api_is_served() {
     let request = json!({ "contents": [{ "role": "user", "parts": [{ "text": "hi" }] }] });
     for (path, key) in [
         (path.clone(), "x-goog-api-key: k1"),
+        // The header keeps the client from adding `authorization`.
         (format!("{path}?key=k1"), "x-no-key: k1"),
         (path.clone(), "authorization: Bearer k1"),
         (path.replace("v1beta", "v1"), "x-goog-api-key: k1"),
@@ -128,19 +129,19 @@ async fn gemini_streams_events_or_an_array_and_calls_functions() {
     let request = json!({ "contents": "hi", "generationConfig": { "maxOutputTokens": 50 } });
     let streamed = post(&mock, &format!("{path}?alt=sse"), &request).await;
     assert_eq!(streamed.header("content-type"), Some("text/event-stream"));
-    let parts: Vec<Value> = events(&streamed.body).into_iter().map(|(_, data)| data).collect();
+    let chunks: Vec<Value> = events(&streamed.body).into_iter().map(|(_, data)| data).collect();
     let array = post(&mock, &path, &request).await;
     assert_eq!(array.header("content-type"), Some("application/json"));
     let elements = array.json();
-    for parts in [&parts, elements.as_array().unwrap()] {
-        assert_eq!(parts.len(), 6);
-        let text: String = parts
+    for chunks in [&chunks, elements.as_array().unwrap()] {
+        assert_eq!(chunks.len(), 6);
+        let text: String = chunks
             .iter()
-            .filter_map(|part| part["candidates"][0]["content"]["parts"][0]["text"].as_str())
+            .filter_map(|chunk| chunk["candidates"][0]["content"]["parts"][0]["text"].as_str())
             .collect();
         assert_eq!(text.split(' ').count(), 5);
-        assert_eq!(parts[5]["candidates"][0]["finishReason"], "STOP");
-        assert_eq!(parts[5]["usageMetadata"]["candidatesTokenCount"], 5);
+        assert_eq!(chunks[5]["candidates"][0]["finishReason"], "STOP");
+        assert_eq!(chunks[5]["usageMetadata"]["candidatesTokenCount"], 5);
     }
     let declaration = json!([{ "name": "f", "parameters": { "type": "OBJECT", "properties": { "n": { "type": "INTEGER" } } } }]);
     let tools = json!({ "contents": "hi", "tools": [{ "functionDeclarations": declaration }] });

@@ -127,7 +127,7 @@ async fn audio_is_counted_by_its_length() {
     assert_eq!(chat(json!({ "messages": [{ "role": "user", "content": audio }] })).await, 100);
 }
 
-/// Prompts, tools and their results in the members of Anthropic's and Gemini's APIs and of responses.
+/// System prompts, tools and their results, in the members of Anthropic's API, Gemini's API and OpenAI's Responses API.
 #[tokio::test]
 async fn three_apis_count_their_own_members() {
     let long = "x".repeat(4_000);

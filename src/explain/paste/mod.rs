@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!  bytes ─▶ decode    UTF-8, UTF-16, byte-order marks, gzip
-//!        ─▶ lines     curl -v, quotes, fences, prompts, timestamps, the prefixes of logs
+//!        ─▶ lines     curl -v, quotes, fences, shell prompts, timestamps, the prefixes of logs
 //!        ─▶ heads     status lines and headers, wherever they stand
 //!        ─▶ bodies    JSON, frames of a stream, pages, printed exceptions of Python and Node, plain text
 //! ```
 //!
-//! Only what comes from pasting is handled here. A form that a server or a gateway sends is read by `engine::parse`.
+//! Here a paste is split into replies, and wrappers and the frames of streams are removed, also those that a gateway or a server
+//! sends. What an error says is read by `engine::parse`.
 
 mod bodies;
 mod decode;
@@ -49,8 +50,8 @@ pub(super) fn replies(text: &str) -> Vec<PastedReply> {
     let mut replies: Vec<PastedReply> = Vec::new();
     for part in heads::split(&text) {
         let bodies = bodies::of(part.body);
-        let is_whole = part.status.is_some() || !part.headers.is_empty();
-        if is_whole && bodies.is_empty() {
+        let has_head = part.status.is_some() || !part.headers.is_empty();
+        if has_head && bodies.is_empty() {
             // Headers alone, below a body without any, are that body's.
             let last = replies.last_mut().filter(|last| part.status.is_none() && last.headers.is_empty());
             if let Some(last) = last {
@@ -72,8 +73,8 @@ pub(super) fn replies(text: &str) -> Vec<PastedReply> {
             }
             replies.push(body);
         }
-        replies.truncate(MAX_REPLIES);
     }
+    replies.truncate(MAX_REPLIES);
     replies
 }
 
@@ -89,6 +90,13 @@ mod tests {
             (reply.status, reply.value("retry-after").map(str::to_owned), reply.body.clone())
         };
         replies(text).iter().map(part).collect()
+    }
+
+    #[test]
+    fn replies_are_bounded_with_and_without_bodies() {
+        for reply in ["HTTP/2 429\n\n".to_owned(), format!("HTTP/2 429\n\n{BODY}\n")] {
+            assert_eq!(replies(&reply.repeat(100)).len(), MAX_REPLIES, "{reply}");
+        }
     }
 
     #[test]

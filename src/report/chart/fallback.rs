@@ -37,11 +37,11 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     Some(chart.with_data(data).with_incidents(summary))
 }
 
-/// Returns the middle and the share of each group of steps; `None` if none was served in it.
+/// Returns the middle, in seconds, and the share of each group of time buckets; `None` if no job was served in it.
 fn shares(summary: &Summary) -> Vec<(f64, Option<f64>)> {
     let series = &summary.series;
-    points(summary, length_of(summary), |steps, _| {
-        let sum = |counts: &[u64]| counts.get(steps.clone()).unwrap_or_default().iter().sum::<u64>();
+    points(summary, length_of(summary), |buckets, _| {
+        let sum = |counts: &[u64]| counts.get(buckets.clone()).unwrap_or_default().iter().sum::<u64>();
         share_of(sum(&series.fell_back), sum(&series.served))
     })
 }

@@ -21,7 +21,7 @@ const LEGIBLE: i32 = 17;
 /// Rows beyond this are left out, the least charged first.
 const MAX_ROWS: usize = 24;
 
-/// Draws the map; `None` if nothing was charged or refused.
+/// Draws the map; `None` if no limit that has shares was charged or refused.
 pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     let columns = Columns::of(summary);
     let mut rows = usage::rows(summary);
@@ -30,6 +30,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
         shares.fold(0.0, f64::max)
     };
     let refusals = |row: &Row<'_>| columns.steps.iter().map(|steps| row.refused(steps.clone())).sum::<u64>();
+    // Limits on audio and limits of zero have no share in any step.
     rows.retain(|row| row.share(0..1).is_some());
     if rows.iter().all(|row| most(row) <= 0.0 && refusals(row) == 0) {
         return None;

@@ -1,7 +1,8 @@
-//! Groq, as captured in 2026.
+//! Groq, as it was in 2026.
 //!
 //! A doc comment says whether a text is captured, documented, reported by users, or assumed. The list of rules with their
-//! evidence is in `mock/README.md`, the captures are in `mock/tests/data`.
+//! evidence is in `mock/README.md`, which names the sources of captured completions. Captured refusals and headers are in
+//! `mock/tests/data`.
 
 mod error;
 mod headers;
@@ -25,7 +26,7 @@ impl WireFormat for Groq {
     }
 
     fn transcript(&self, transcript: Transcript, number: u64) -> (MediaType, String) {
-        transcript.render(number, true)
+        transcript.render(number, Some(ids::groq_request(number)))
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
@@ -79,27 +80,27 @@ impl WireFormat for Groq {
 }
 
 /// Members and their order as in captures of 2026-02 (the published fixtures of Vercel's package `ai`).
-/// `usage_chunk` is `true`, as in [`CompletionFormat::PLAIN`]: reported by users.
+/// `usage_chunk` is `true`, as in [`CompletionFormat::PLAIN`]: captured, 2025-04 (see [`last_chunk`]).
 const FORMAT: CompletionFormat = CompletionFormat {
     logprobs: Some(()),
     reasoning: Some("reasoning"),
     usage,
     completion: |completion, _, context| {
         let completion =
-            request_seed(fingerprint(completion.member("usage_breakdown", &()), context), context);
+            add_x_groq(add_fingerprint(completion.member("usage_breakdown", &()), context), context);
         completion.plain_text("service_tier", "on_demand")
     },
-    chunk: fingerprint,
-    first_chunk: request_seed,
+    chunk: add_fingerprint,
+    first_chunk: add_x_groq,
     last_chunk,
     ..CompletionFormat::PLAIN
 };
 
-fn fingerprint(object: Object, context: &Context<'_>) -> Object {
+fn add_fingerprint(object: Object, context: &Context<'_>) -> Object {
     object.plain_text("system_fingerprint", context.system_fingerprint)
 }
 
-fn request_seed(object: Object, context: &Context<'_>) -> Object {
+fn add_x_groq(object: Object, context: &Context<'_>) -> Object {
     object.object("x_groq", |x_groq| {
         x_groq.plain_text("id", &ids::groq_request(context.number)).member("seed", &ids::seed(context.number))
     })
