@@ -53,7 +53,9 @@ fn the_laws_hold_in_eighty_known_scenarios() {
     }
     assert!(served > 1_000 && limited > 1_000, "both are common: {served} served, {limited} limited");
     assert!(cut > 100, "cut answers are common: {cut}");
-    let missing: Vec<_> = all_variants().into_iter().filter(|name| !seen.contains(name.as_str())).collect();
+    // A load generator is late only in a live run.
+    let of_virtual_time = all_variants().into_iter().filter(|name| name != "GeneratorLag");
+    let missing: Vec<_> = of_virtual_time.filter(|name| !seen.contains(name.as_str())).collect();
     assert!(missing.is_empty(), "no run meets {missing:?}");
 }
 
