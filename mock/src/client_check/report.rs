@@ -9,7 +9,7 @@ use std::ops::AddAssign;
 pub enum Verdict {
     /// There is a violation.
     Misbehaved,
-    /// No violation, but requests that may be early retries or jobs of their own.
+    /// No violation, but requests that may be retries or jobs of their own.
     CannotTell,
     /// No violation yet, but a refused or failed job may still be retried, correctly or not, or given up.
     NotYetKnown,

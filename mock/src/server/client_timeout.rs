@@ -45,10 +45,9 @@ impl ClientTimeout {
         self.waited.store(NOT_WAITING, Ordering::Relaxed);
     }
 
-    /// Changes a count, then starts or stops the timeout: the server waits for the client unless the client waits for the reply to
-    /// a request that it has sent completely.
-    fn change(&self, count: impl FnOnce(&Self)) {
-        count(self);
+    /// Starts or stops the timeout after a count has changed: the server waits for the client unless the client waits for the reply
+    /// to a request that it has sent completely.
+    fn update(&self) {
         let [in_flight, incomplete] =
             [&self.in_flight, &self.incomplete_bodies].map(|count| count.load(Ordering::Relaxed));
         if in_flight > incomplete {
@@ -88,14 +87,16 @@ pub(super) struct InFlight(Arc<ClientTimeout>);
 impl InFlight {
     /// Begins a request.
     pub(super) fn begin(timeout: &Arc<ClientTimeout>) -> Self {
-        timeout.change(|timeout| _ = timeout.in_flight.fetch_add(1, Ordering::Relaxed));
+        timeout.in_flight.fetch_add(1, Ordering::Relaxed);
+        timeout.update();
         Self(Arc::clone(timeout))
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.change(|timeout| _ = timeout.in_flight.fetch_sub(1, Ordering::Relaxed));
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.update();
     }
 }
 
@@ -124,7 +125,8 @@ impl Body for TimedBody {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if frame.is_pending() && !self.is_incomplete {
             self.is_incomplete = true;
-            self.timeout.change(|timeout| _ = timeout.incomplete_bodies.fetch_add(1, Ordering::Relaxed));
+            self.timeout.incomplete_bodies.fetch_add(1, Ordering::Relaxed);
+            self.timeout.update();
         }
         frame
     }
@@ -141,7 +143,8 @@ impl Body for TimedBody {
 impl Drop for TimedBody {
     fn drop(&mut self) {
         if self.is_incomplete {
-            self.timeout.change(|timeout| _ = timeout.incomplete_bodies.fetch_sub(1, Ordering::Relaxed));
+            self.timeout.incomplete_bodies.fetch_sub(1, Ordering::Relaxed);
+            self.timeout.update();
         }
     }
 }
@@ -185,14 +188,16 @@ mod tests {
     async fn an_incomplete_body_beside_an_answered_request_times_out() {
         let timeout = Arc::new(ClientTimeout::default());
         let incomplete = InFlight::begin(&timeout);
-        timeout.change(|timeout| _ = timeout.incomplete_bodies.fetch_add(1, Ordering::Relaxed));
+        timeout.incomplete_bodies.fetch_add(1, Ordering::Relaxed);
+        timeout.update();
         assert_eq!(timeout.waited(), Some(0), "the server waits for the body");
         let answered = InFlight::begin(&timeout);
         assert_eq!(timeout.waited(), None, "the client waits for the second reply");
         drop(answered);
         assert_eq!(timeout.waited(), Some(0));
         drop(incomplete);
-        timeout.change(|timeout| _ = timeout.incomplete_bodies.fetch_sub(1, Ordering::Relaxed));
+        timeout.incomplete_bodies.fetch_sub(1, Ordering::Relaxed);
+        timeout.update();
         assert_eq!(timeout.waited(), Some(0), "whichever is dropped first");
     }
 

@@ -40,9 +40,10 @@ struct Verdict {
     now_s: f64,
     requests: u64,
     retries: u64,
-    /// Requests that may be retries before a wait was over, or jobs of their own.
+    /// Requests that may be retries or jobs of their own: those before an announced wait was over, and equal ones in a row with
+    /// short pauses.
     unclear: u64,
-    /// Jobs that have failed, with fewer attempts than expected, and may still be retried.
+    /// Jobs that the verdict waits for: refused or failed with fewer attempts than expected, so that they may still be retried.
     pending: u64,
     /// Requests, selected or not, that are in the journal no more, and were not checked.
     evicted: u64,
@@ -51,7 +52,8 @@ struct Verdict {
     keys: Vec<KeyVerdict>,
 }
 
-/// The part of the verdict that each key has as well. The number of jobs that ended in a refusal is the first.
+/// The part of the verdict that each key has as well. Its first field is what users look for first: how many jobs ended
+/// in a refusal.
 #[derive(Serialize)]
 struct Summary {
     jobs_ended_in_refusal: u64,
