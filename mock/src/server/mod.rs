@@ -78,6 +78,8 @@ mod pattern_example;
 mod prompt;
 mod prompt_text;
 mod reasoning;
+mod recorded_request;
+mod records;
 mod reply_content;
 mod request;
 mod responder;
@@ -101,6 +103,7 @@ pub use control::ControlPlane;
 pub use control_state::AccessLog;
 pub use mock::Mock;
 pub use observer::Observer;
+pub use records::check_record;
 pub use shared_clock::{Clock, SharedClock};
 
 use std::time::Duration;

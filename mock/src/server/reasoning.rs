@@ -72,6 +72,6 @@ impl ReasoningMembers {
             (Some(ReasoningFormat::Raw), _) => ReasoningPlace::Content,
             _ => ReasoningPlace::Member,
         };
-        Ok(Some(Reasoning { place, quarters }))
+        Ok(Some(Reasoning { place, quarters, most: None }))
     }
 }

@@ -157,7 +157,8 @@ async fn answer_endpoint(
     };
     match parsed {
         Ok(request::Request::Call(mut request)) => {
-            match answers::apply(&mut context, account, &mut request) {
+            let is_chat = matches!(endpoint, Endpoint::Operation(Operation::Chat, _));
+            match answers::apply(&mut context, account, &mut request, is_chat) {
                 Ok(()) => admit(context, account, request).await,
                 Err(error) => context.reject(error.into()),
             }

@@ -19,6 +19,7 @@ mod native_apis;
 mod parameters;
 mod paths;
 mod reasoning;
+mod recorded;
 mod reply_options;
 mod requests;
 mod settling;
