@@ -8,7 +8,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 /// The maximum size of a file in bytes.
-pub const MAX_BYTES: u64 = 16 << 20;
+pub(crate) const MAX_BYTES: u64 = 16 << 20;
 
 /// What to write in a file with exchanges.
 pub(super) const HELP: &str =

@@ -103,6 +103,11 @@ async fn answer_dialect_request(
         return cors::options(methods, &head.headers);
     }
     let Some(endpoint) = endpoint else {
+        // A known key attributes the request to its account in the journal; a wrong one changes nothing.
+        let query = head.uri.query().unwrap_or_default();
+        if let Some(key) = find_api_key(format.key_headers(), &head.headers, query) {
+            context.authenticate(key);
+        }
         context.set_fingerprint(path.as_bytes());
         return context.reject(Error::UnknownPath(method, &path).into());
     };
