@@ -45,7 +45,8 @@ impl UnservedPaths {
     /// Returns the methods and paths with the most requests, most first, at most [`MAX_PATHS`], each with the number of its requests.
     #[must_use]
     pub fn most(&self) -> Vec<(&str, u64)> {
-        let mut targets: Vec<_> = self.by_target.iter().map(|(target, requests)| (&**target, *requests)).collect();
+        let mut targets: Vec<_> =
+            self.by_target.iter().map(|(target, requests)| (&**target, *requests)).collect();
         targets.sort_by_key(|(_, requests)| std::cmp::Reverse(*requests));
         targets.truncate(MAX_PATHS);
         targets
@@ -64,8 +65,13 @@ impl fmt::Display for UnservedPaths {
         if self.requests == 0 {
             return Ok(());
         }
-        let requests = |number: u64| if number == 1 { "1 request".to_owned() } else { format!("{number} requests") };
-        writeln!(f, "{} went to paths that are not served; the base URL may be wrong:", requests(self.requests))?;
+        let requests =
+            |number: u64| if number == 1 { "1 request".to_owned() } else { format!("{number} requests") };
+        writeln!(
+            f,
+            "{} went to paths that are not served; the base URL may be wrong:",
+            requests(self.requests)
+        )?;
         for (target, number) in self.most() {
             writeln!(f, "  {target} ({})", requests(number))?;
         }

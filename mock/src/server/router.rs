@@ -5,7 +5,7 @@ use super::admission::admit;
 use super::context::RequestContext;
 use super::origin::Origin;
 use super::request::{self, RequestScope};
-use super::{Mock, answers, audio, coding, control, cors, paths};
+use super::{Mock, answers, audio, coding, control, cors, embeddings_reply, paths};
 use crate::journal::Connection;
 use crate::wire::{Endpoint, Error, KeyHeader, Operation, WireFormat};
 use axum::Router;
@@ -62,8 +62,9 @@ impl Endpoints {
                 cors::expose(&mut response);
             }
             if accepts_gzip && coding::is_compressible(&response) {
-                return Box::pin(coding::compress(response)).await;
+                response = Box::pin(coding::compress(response)).await;
             }
+            embeddings_reply::hold_until_sent(&mut response);
             return response;
         }
         match Box::pin(self.router.call(request)).await {

@@ -12,6 +12,7 @@ mod client;
 mod control;
 mod control_changes;
 mod dialects;
+mod embeddings;
 mod faults;
 mod hostile;
 mod limits;

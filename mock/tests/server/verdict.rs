@@ -106,7 +106,10 @@ async fn calls_to_paths_that_are_not_served_are_counted_and_leave_no_good_verdic
     assert_eq!(verdict["unserved_paths"], expected);
     assert_eq!((&verdict["keys"][0]["account"], &verdict["keys"][0]["key"]), (&json!("x"), &json!(1)));
     let journal = mock.get_json("/_quotalab/requests").await;
-    assert_eq!((&journal["requests"][0]["unserved_path"], &journal["requests"][0]["outcome"]), (&json!(true), &json!("rejected")));
+    assert_eq!(
+        (&journal["requests"][0]["unserved_path"], &journal["requests"][0]["outcome"]),
+        (&json!(true), &json!("rejected"))
+    );
     let text = mock.control("GET", "/_quotalab/verdict?text&account=x&key=1", "").await.body;
     assert!(text.contains("3 requests went to paths that are not served"), "{text}");
     assert!(text.contains("  POST /chat/completions (2 requests)") && !text.contains("secret"), "{text}");

@@ -164,8 +164,11 @@ fn to_json(mock: &Mock, selection: Selection) -> Verdict {
 }
 
 fn unserved_json(unserved: &UnservedPaths) -> Value {
-    let paths: Vec<_> =
-        unserved.most().iter().map(|(path, requests)| json!({ "path": path, "requests": requests })).collect();
+    let paths: Vec<_> = unserved
+        .most()
+        .iter()
+        .map(|(path, requests)| json!({ "path": path, "requests": requests }))
+        .collect();
     json!({ "requests": unserved.requests, "calls": unserved.calls, "paths": paths, "other_paths": unserved.others() })
 }
 
