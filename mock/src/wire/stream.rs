@@ -43,7 +43,8 @@ pub(super) struct TokenEvent {
     /// If it is not `None`, follows the text, and the text is then repeated.
     pub(super) between: Option<String>,
     pub(super) after: String,
-    /// The sequence number of the event of token 0, which follows `after`, for events that are numbered.
+    /// The sequence number that the event of token 0 has or would have, which follows `after`, for events that are numbered. It
+    /// wraps below zero if further tokens before those with this event have none.
     pub(super) first_number: Option<u64>,
 }
 
@@ -70,7 +71,7 @@ impl TokenEvent {
         }
         out.push_str(&self.after);
         if let Some(first) = self.first_number {
-            out.push_str(itoa::Buffer::new().format(first + u64::from(index)));
+            out.push_str(itoa::Buffer::new().format(first.wrapping_add(u64::from(index))));
             out.push_str("}\n\n");
         }
     }
@@ -84,6 +85,8 @@ pub(super) struct ReasoningTokens {
     /// The events in which their text is, by choice.
     events: ReasoningEvents,
     text: TokenText,
+    /// What follows the last of them: events that end the reasoning and begin the answer.
+    end: String,
 }
 
 #[derive(Clone, Debug)]
@@ -114,7 +117,20 @@ impl ReasoningTokens {
             Content::Recorded(reply) => TokenText::Split(reply.reasoning.clone(), per_choice),
             _ => TokenText::Filler,
         };
-        (per_choice > 0).then_some(Self { per_choice, events, text })
+        (per_choice > 0).then_some(Self { per_choice, events, text, end: String::new() })
+    }
+
+    /// Returns the tokens of a reasoning of filler words in events of their own, one for each choice, or hidden if there are none.
+    /// `end` is what follows the last of them.
+    pub(super) fn in_events(
+        service: &Service,
+        context: &Context<'_>,
+        events: Vec<TokenEvent>,
+        end: String,
+    ) -> Option<Self> {
+        let per_choice = context.shape.reasoning_tokens(service.usage.completion_tokens);
+        let events = if events.is_empty() { ReasoningEvents::Hidden } else { ReasoningEvents::Own(events) };
+        (per_choice > 0).then_some(Self { per_choice, events, text: TokenText::Filler, end })
     }
 
     /// Appends the event of a token of the reasoning, which is token `index` of the stream.
@@ -132,6 +148,9 @@ impl ReasoningTokens {
                 let [before, after] = [before, after].map(json::escaped);
                 chunks.event_of(choice).append(out, &format!("{before}{text}{after}"), index);
             }
+        }
+        if index_in_choice + 1 == self.per_choice {
+            out.push_str(&self.end);
         }
     }
 }

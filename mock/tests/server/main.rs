@@ -20,6 +20,7 @@ mod native_apis;
 mod parameters;
 mod paths;
 mod reasoning;
+mod reasoning_apis;
 mod recorded;
 mod reply_options;
 mod requests;
