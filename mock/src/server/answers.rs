@@ -20,6 +20,7 @@ use crate::wire::{Error, Reasoning, ReasoningPlace};
 use regex::bytes::Regex;
 use serde_json::Value;
 use std::cell::LazyCell;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -280,7 +281,7 @@ fn apply_recording(recording: Recording, request: &mut ParsedRequest) {
             None => ReasoningPlace::Member,
         },
         quarters: 4,
-        most: Some(recording.reasoning_tokens),
+        most: NonZeroU32::new(recording.reasoning_tokens),
     });
     request.content = ReplyContent::Recorded(Box::new(recording));
 }

@@ -11,6 +11,7 @@ use crate::config::Dialect;
 use crate::wire::{Error, Reasoning, ReasoningPlace};
 use serde::Deserialize;
 use serde_json::Value;
+use std::num::NonZeroU32;
 
 /// The members of a request that are about reasoning.
 #[derive(Clone, Debug, Default)]
@@ -140,7 +141,7 @@ pub(super) fn of_message(
     }
     let is_omitted = thinking["display"] == "omitted";
     let place = if is_omitted { ReasoningPlace::Hidden } else { ReasoningPlace::Member };
-    Ok(Some(Reasoning { place, quarters: 2, most: budget }))
+    Ok(Some(Reasoning { place, quarters: 2, most: budget.and_then(NonZeroU32::new) }))
 }
 
 /// Returns the budget of a thinking in tokens.
@@ -184,7 +185,7 @@ pub(super) fn of_content(config: &Value) -> Result<Option<Reasoning>, Error<'sta
     let most = match either("thinkingBudget", "thinking_budget").as_i64() {
         Some(0) => return Ok(None),
         // Below zero the model chooses.
-        budget => budget.and_then(|budget| u32::try_from(budget).ok()),
+        budget => budget.and_then(|budget| u32::try_from(budget).ok()).and_then(NonZeroU32::new),
     };
     let is_included = *either("includeThoughts", "include_thoughts") == Value::Bool(true);
     let place = if is_included { ReasoningPlace::Member } else { ReasoningPlace::Hidden };

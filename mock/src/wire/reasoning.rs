@@ -4,6 +4,8 @@
 //! are documented (Groq, Cerebras, Together, Fireworks, `DeepInfra`, 2026). OpenAI, Azure, Mistral, Gemini and Anthropic send no text of it in
 //! OpenAI's shape, only the number of tokens.
 
+use std::num::NonZeroU32;
+
 /// The reasoning that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reasoning {
@@ -12,7 +14,7 @@ pub struct Reasoning {
     /// The reasoning tokens of each four completion tokens, at most four.
     pub quarters: u8,
     /// The most reasoning tokens of a choice; `None` if `quarters` alone, at most three of them, determines their number.
-    pub most: Option<u32>,
+    pub most: Option<NonZeroU32>,
 }
 
 /// The place of the text of a reasoning.
@@ -32,13 +34,13 @@ impl Reasoning {
     #[must_use]
     pub fn tokens(self, completion_tokens: u32) -> u32 {
         let tokens = u64::from(completion_tokens) * u64::from(self.quarters) / 4;
-        (tokens as u32).min(self.most.unwrap_or(u32::MAX))
+        (tokens as u32).min(self.most.map_or(u32::MAX, NonZeroU32::get))
     }
 
     /// Returns the fewest completion tokens of a choice whose answer has this many tokens.
     #[must_use]
     pub fn with_answer(self, answer_tokens: u32) -> u32 {
-        let bounded = self.most.map_or(u32::MAX, |most| answer_tokens.saturating_add(most));
+        let bounded = self.most.map_or(u32::MAX, |most| answer_tokens.saturating_add(most.get()));
         if self.quarters >= 4 {
             return bounded;
         }
@@ -73,7 +75,7 @@ mod tests {
 
     #[test]
     fn an_answer_has_the_tokens_that_reasoning_leaves() {
-        let quarters = (0..=3).flat_map(|quarters| [None, Some(0), Some(7)].map(|most| (quarters, most)));
+        let quarters = (0..=3).flat_map(|quarters| [0, 1, 7].map(|most| (quarters, NonZeroU32::new(most))));
         for (quarters, most) in quarters {
             let reasoning = Reasoning { place: ReasoningPlace::Member, quarters, most };
             for answer in 0..200 {

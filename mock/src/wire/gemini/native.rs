@@ -104,8 +104,9 @@ impl WireFormat for Native {
             _ => json!({ "text": "" }),
         };
         let choices = context.shape.choices;
-        let ends: Vec<Value> =
-            (0..choices).map(|index| candidate(&[last.clone()], index, Some(context.finish))).collect();
+        let ends: Vec<Value> = (0..choices)
+            .map(|index| candidate(std::slice::from_ref(&last), index, Some(context.finish)))
+            .collect();
         let last = reply(&ends, &usage(service, context), context);
         let empty = || json!({ "text": "" });
         let of_thoughts =
