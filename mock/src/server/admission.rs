@@ -6,10 +6,11 @@
 
 use super::Mock;
 use super::context::RequestContext;
+use super::embeddings_reply::HeldReply;
 use super::mock::Generation;
 use super::reply_content::ReplyContent;
 use super::responder::Responder;
-use super::shape::{Shape, UsageChunk};
+use super::shape::{RequestApi, Shape, UsageChunk};
 use super::waiting::StartReceiver;
 use crate::call::Call;
 use crate::decision::{Decision, DecisionReport, Service};
@@ -95,6 +96,14 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
         return context.reject(Error::UnknownModel(&request.model).into());
     };
     let mock = Arc::clone(&context.mock);
+    let held = match &request.shape.api {
+        RequestApi::Embeddings(embeddings) => {
+            let held = HeldReply::new(&mock, embeddings, &mock.model(model).name);
+            let Some(held) = held else { return context.reject(Error::Status(503, "").into()) };
+            Some(held)
+        }
+        _ => None,
+    };
     let (mut truth, tag) = match request.truth {
         Some(TruthHeader { truth, tag }) => (truth, Some(tag)),
         None => (mock.draw_truth(context.request_number, model, request.prompt_tokens), None),
@@ -131,9 +140,16 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
             let entry = None;
             let admission =
                 Admission { mock, generation, call, tag, service, start_receiver, entry, open: true };
-            responder.serve(&report, admission).await
+            let mut response = responder.serve(&report, admission).await;
+            if let Some(held) = held {
+                response.extensions_mut().insert(held);
+            }
+            response
         }
-        Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => responder.refuse(report).await,
+        Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => {
+            drop(held);
+            responder.refuse(report).await
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reads JSON bodies: each up to a size, and all of them at one time up to a sum, whatever the number of connections.
 
 use super::MAX_JSON_BODY_BYTES;
+use super::byte_budget::ByteBudget;
 use super::context::Rejection;
 use crate::wire::Error;
 use axum::body::{Body, HttpBody as _};
@@ -8,19 +9,14 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use std::error;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Maximum size of all JSON bodies that are being read at one time, in bytes.
 pub const MAX_BODIES_BYTES: usize = 128 << 20;
 
-/// The bytes of all JSON bodies of calls that are being read.
-#[derive(Debug, Default)]
-pub(super) struct BodyBudget(AtomicUsize);
-
 /// The bytes of one body that is being read.
 #[derive(Debug)]
 struct Held<'a> {
-    budget: &'a BodyBudget,
+    budget: &'a ByteBudget,
     bytes: usize,
 }
 
@@ -28,13 +24,13 @@ impl Held<'_> {
     /// Counts bytes that have arrived. Returns `false` if all bodies together are too large.
     fn add(&mut self, bytes: usize) -> bool {
         self.bytes += bytes;
-        self.budget.0.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_BODIES_BYTES
+        self.budget.hold(bytes)
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.budget.0.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.release(self.bytes);
     }
 }
 
@@ -42,8 +38,8 @@ impl Drop for Held<'_> {
 ///
 /// # Errors
 /// [`Error::BodyTooLarge`]; [`Error::Invalid`] if its chunks are malformed; status 503 if all bodies together are larger than
-/// [`MAX_BODIES_BYTES`]; [`Rejection::BodyIncomplete`] if the connection ends before the body.
-pub(super) async fn read(mut body: Body, budget: &BodyBudget) -> Result<Bytes, Rejection<'static>> {
+/// the budget; [`Rejection::BodyIncomplete`] if the connection ends before the body.
+pub(super) async fn read(mut body: Body, budget: &ByteBudget) -> Result<Bytes, Rejection<'static>> {
     if body.size_hint().lower() > MAX_JSON_BODY_BYTES as u64 {
         return Err(Error::BodyTooLarge.into());
     }
@@ -95,14 +91,14 @@ mod tests {
 
     #[tokio::test]
     async fn all_bodies_together_are_bounded() {
-        let budget = BodyBudget::default();
+        let budget = ByteBudget::new(MAX_BODIES_BYTES);
         let mut others = Held { budget: &budget, bytes: 0 };
         assert!(others.add(MAX_BODIES_BYTES - 10));
         assert_eq!(read(Body::from("0123456789"), &budget).await.unwrap(), "0123456789");
         let refused = read(Body::from("0123456789a"), &budget).await.unwrap_err();
         assert!(matches!(refused, Rejection::Error(Error::Status(503, _))), "{refused:?}");
         drop(others);
-        assert_eq!(budget.0.load(Ordering::Relaxed), 0, "every body is given back");
+        assert_eq!(budget.held(), 0, "every body is given back");
         assert_eq!(read(Body::from("0123456789a"), &budget).await.unwrap(), "0123456789a");
     }
 }

@@ -149,6 +149,7 @@ impl RequestContext {
         let outcome = match error {
             // The bodies under way need too much memory: the same request may be served later.
             Error::Status(status @ 500.., _) => JournalOutcome::Faulted(Fault::Status(status)),
+            Error::UnknownPath(..) => JournalOutcome::UnservedPath,
             _ => JournalOutcome::InvalidRequest,
         };
         self.add_to_journal(JournalDraft::replied(now, outcome, reply.status));

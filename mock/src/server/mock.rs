@@ -3,9 +3,11 @@
 
 use super::admission::Decided;
 use super::answers::Answers;
-use super::body::BodyBudget;
+use super::body::MAX_BODIES_BYTES;
+use super::byte_budget::ByteBudget;
 use super::context::RequestContext;
 use super::control_state::Control;
+use super::embeddings_reply::MAX_EMBEDDINGS_BYTES;
 use super::fault_queue::CallFacts;
 use super::fault_queue::FaultQueue;
 use super::header_templates::HeaderTemplates;
@@ -49,7 +51,9 @@ pub struct Mock {
     pub(super) state: Mutex<LockedState>,
     header_templates: HeaderTemplates,
     /// The bytes of all JSON bodies of calls that are being read, which are bounded together.
-    pub(super) bodies: BodyBudget,
+    pub(super) bodies: ByteBudget,
+    /// The bytes of all replies with embeddings.
+    pub(super) embeddings: ByteBudget,
     pub(super) control: Option<Control>,
     /// The factor on all latencies, as the bits of a float.
     slowdown: AtomicU64,
@@ -105,7 +109,8 @@ impl Mock {
                 waiting: WaitingCalls::default(),
             }),
             header_templates: HeaderTemplates::default(),
-            bodies: BodyBudget::default(),
+            bodies: ByteBudget::new(MAX_BODIES_BYTES),
+            embeddings: ByteBudget::new(MAX_EMBEDDINGS_BYTES),
             control: None,
             slowdown: AtomicU64::new(1_f64.to_bits()),
             answers: Answers::default(),

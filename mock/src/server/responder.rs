@@ -52,8 +52,12 @@ impl Responder {
             ..JournalDraft::replied(self.snapshot.at, outcome, 200)
         });
         let (service, done_at) = admission.started().await;
-        if let ReplyContent::Fixed(text) = &mut self.content {
-            answers::shorten(text, service.usage.completion_tokens);
+        match &mut self.content {
+            ReplyContent::Fixed(text) => answers::shorten(text, service.usage.completion_tokens),
+            ReplyContent::Recorded(recording) => {
+                recording.shorten(service.usage.completion_tokens / self.shape.choices);
+            }
+            _ => {}
         }
         let report = DecisionReport { decision: Decision::Admitted(service), ..*report };
         if self.stream.is_some() && self.is_sent_token_by_token(&service) {
@@ -171,12 +175,14 @@ impl Responder {
             // Embeddings have no text that could be too long.
             _ if matches!(self.shape.api, RequestApi::Embeddings(_)) => Finish::Stop,
             ReplyContent::ToolCall { .. } => Finish::ToolCalls,
+            ReplyContent::Recorded(ref recording) if recording.is_cut && !service.aborted => Finish::Length,
             ReplyContent::Text | ReplyContent::Fixed(_) if service.at_max_tokens && !service.aborted => {
                 Finish::Length
             }
             ReplyContent::Text
             | ReplyContent::Fixed(_)
             | ReplyContent::Json(_)
+            | ReplyContent::Recorded(_)
             | ReplyContent::Transcript(_) => Finish::Stop,
         }
     }
@@ -197,6 +203,7 @@ impl Responder {
                 ReplyContent::Text => Content::Filler,
                 ReplyContent::Json(text) | ReplyContent::Fixed(text) => Content::Text(text),
                 ReplyContent::ToolCall { name, arguments } => Content::ToolCall { name, arguments },
+                ReplyContent::Recorded(recording) => Content::Recorded(&recording.reply),
                 ReplyContent::Transcript(transcript) => Content::Transcript(*transcript),
             },
             shape: self.shape.borrowed(self.stream == Some(UsageChunk::Included)),

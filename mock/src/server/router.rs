@@ -5,7 +5,7 @@ use super::admission::admit;
 use super::context::RequestContext;
 use super::origin::Origin;
 use super::request::{self, RequestScope};
-use super::{Mock, answers, audio, coding, control, cors, paths};
+use super::{Mock, answers, audio, coding, control, cors, embeddings_reply, paths};
 use crate::journal::Connection;
 use crate::wire::{Endpoint, Error, KeyHeader, Operation, WireFormat};
 use axum::Router;
@@ -62,8 +62,9 @@ impl Endpoints {
                 cors::expose(&mut response);
             }
             if accepts_gzip && coding::is_compressible(&response) {
-                return Box::pin(coding::compress(response)).await;
+                response = Box::pin(coding::compress(response)).await;
             }
+            embeddings_reply::hold_until_sent(&mut response);
             return response;
         }
         match Box::pin(self.router.call(request)).await {
@@ -103,6 +104,11 @@ async fn answer_dialect_request(
         return cors::options(methods, &head.headers);
     }
     let Some(endpoint) = endpoint else {
+        // A known key attributes the request to its account in the journal; a wrong one changes nothing.
+        let query = head.uri.query().unwrap_or_default();
+        if let Some(key) = find_api_key(format.key_headers(), &head.headers, query) {
+            context.authenticate(key);
+        }
         context.set_fingerprint(path.as_bytes());
         return context.reject(Error::UnknownPath(method, &path).into());
     };
@@ -157,7 +163,8 @@ async fn answer_endpoint(
     };
     match parsed {
         Ok(request::Request::Call(mut request)) => {
-            match answers::apply(&mut context, account, &mut request) {
+            let is_chat = matches!(endpoint, Endpoint::Operation(Operation::Chat, _));
+            match answers::apply(&mut context, account, &mut request, is_chat) {
                 Ok(()) => admit(context, account, request).await,
                 Err(error) => context.reject(error.into()),
             }

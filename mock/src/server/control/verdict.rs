@@ -2,7 +2,7 @@
 
 use super::error::{Error, Input, QueryParams};
 use super::names::{self, Selection};
-use crate::client_check::{self, Bounds, ClientReport, Finding, Violation};
+use crate::client_check::{self, Bounds, ClientReport, Finding, UnservedPaths, Violation};
 use crate::journal::Entry;
 use crate::server::Mock;
 use axum::Json;
@@ -45,6 +45,7 @@ struct Verdict {
     unclear: u64,
     /// Jobs that the verdict waits for: refused or failed with fewer attempts than expected, so that they may still be retried.
     pending: u64,
+    unserved_paths: Value,
     /// Requests, selected or not, that are in the journal no more, and were not checked.
     evicted: u64,
     counts: Map<String, Value>,
@@ -156,11 +157,21 @@ fn to_json(mock: &Mock, selection: Selection) -> Verdict {
         retries: report.attempts - report.jobs.total,
         unclear: report.unclear,
         pending: report.pending,
+        unserved_paths: unserved_json(&report.unserved),
         evicted,
         counts: Violation::NAMES.into_iter().map(str::to_owned).zip(report.counts.map(Value::from)).collect(),
         findings: report.findings.iter().map(|finding| finding_json(mock, finding)).collect(),
         keys: keys.collect(),
     }
+}
+
+fn unserved_json(unserved: &UnservedPaths) -> Value {
+    let paths: Vec<_> = unserved
+        .most()
+        .iter()
+        .map(|(path, requests)| json!({ "path": path, "requests": requests }))
+        .collect();
+    json!({ "requests": unserved.requests, "calls": unserved.calls, "paths": paths, "other_paths": unserved.others() })
 }
 
 fn finding_json(mock: &Mock, finding: &Finding) -> Value {
