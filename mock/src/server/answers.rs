@@ -164,7 +164,7 @@ impl Answers {
 /// # Errors
 /// [`Error::Invalid`] if the header `x-quotalab-answer` is not understood.
 pub(super) fn apply(
-    context: &mut RequestContext,
+    context: &mut RequestContext<'_>,
     account: u16,
     request: &mut ParsedRequest,
 ) -> Result<(), Error<'static>> {
