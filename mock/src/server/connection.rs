@@ -73,9 +73,7 @@ async fn serve_connection(
     let service_timeout = Arc::clone(&timeout);
     let service = service_fn(move |request: Request<Incoming>| {
         let connection = opened.as_ref().map(|opened| opened.connection.next_request());
-        // Boxed because hyper keeps the future of each connection in memory of its own. That of a few kilobytes has left the fast
-        // caches when the next request comes; a block that was freed last has not.
-        Box::pin(answer(request, connection, Arc::clone(&endpoints), Arc::clone(&service_timeout)))
+        answer(request, connection, Arc::clone(&endpoints), Arc::clone(&service_timeout))
     });
     let mut socket = TimeoutStream::new(socket);
     // A client that stops reading a stream blocks the writes, while `timeout` is not running.
