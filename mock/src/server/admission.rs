@@ -8,6 +8,7 @@ use super::Mock;
 use super::context::RequestContext;
 use super::embeddings_reply::HeldReply;
 use super::mock::Generation;
+use super::reply_body::Response;
 use super::reply_content::ReplyContent;
 use super::responder::Responder;
 use super::shape::{RequestApi, Shape, UsageChunk};
@@ -19,7 +20,6 @@ use crate::journal::EntryId;
 use crate::time::Instant;
 use crate::wire::truth::TruthHeader;
 use crate::wire::{Error, LimitsSnapshot};
-use axum::response::Response;
 use std::sync::Arc;
 
 /// A well-formed request for a completion, a transcript or embeddings, from any endpoint.
@@ -89,16 +89,20 @@ pub(super) struct Decided {
 }
 
 /// Passes the call of a request to the provider model, and answers according to the decision.
-pub(super) async fn admit(mut context: RequestContext, account: u16, request: ParsedRequest) -> Response {
+pub(super) async fn admit(
+    context: &mut RequestContext<'_>,
+    account: u16,
+    request: ParsedRequest,
+) -> Response {
     context.wants_stream = request.stream.is_some();
     context.model = context.mock.find_model(&request.model);
     let Some(model) = context.model else {
         return context.reject(Error::UnknownModel(&request.model).into());
     };
-    let mock = Arc::clone(&context.mock);
+    let mock = context.mock;
     let held = match &request.shape.api {
         RequestApi::Embeddings(embeddings) => {
-            let held = HeldReply::new(&mock, embeddings, &mock.model(model).name);
+            let held = HeldReply::new(mock, embeddings, &mock.model(model).name);
             let Some(held) = held else { return context.reject(Error::Status(503, "").into()) };
             Some(held)
         }
@@ -123,7 +127,7 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
     let (uplink, downlink) = mock.network_delays(model, truth);
     mock.sleep(uplink).await;
     let Decided { report, snapshot, fault, generation, start_receiver } =
-        mock.decide(call, request.audio_seconds, truth, tag, &context);
+        mock.decide(call, request.audio_seconds, truth, tag, context);
     let mut responder = Responder {
         context,
         call,
@@ -137,7 +141,7 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
     };
     match report.decision {
         Decision::Admitted(service) => {
-            let entry = None;
+            let (mock, entry) = (Arc::clone(mock), None);
             let admission =
                 Admission { mock, generation, call, tag, service, start_receiver, entry, open: true };
             let mut response = responder.serve(&report, admission).await;
@@ -194,11 +198,9 @@ impl Admission {
         self.open
     }
 
-    /// Settles the call as served. Has no effect if it has been settled already.
-    pub(super) fn settle(&mut self) {
-        if std::mem::take(&mut self.open) {
-            self.mock.settle(self);
-        }
+    /// Settles the call as served. Returns the present instant; `None`, without another effect, if it has been settled already.
+    pub(super) fn settle(&mut self) -> Option<Instant> {
+        std::mem::take(&mut self.open).then(|| self.mock.settle(self))
     }
 }
 

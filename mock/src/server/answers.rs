@@ -212,7 +212,7 @@ impl Rule {
 /// # Errors
 /// [`Error::Invalid`] if the header `x-quotalab-answer` is not understood, or the request is refused because it is not recorded.
 pub(super) fn apply(
-    context: &mut RequestContext,
+    context: &mut RequestContext<'_>,
     account: u16,
     request: &mut ParsedRequest,
     is_chat: bool,

@@ -2,13 +2,17 @@
 
 use super::MAX_JSON_BODY_BYTES;
 use super::byte_budget::ByteBudget;
+use super::client_timeout::TimedBody;
 use super::context::Rejection;
 use crate::wire::Error;
-use axum::body::{Body, HttpBody as _};
+use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
+use hyper::body::{Frame, SizeHint};
 use std::error;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// Maximum size of all JSON bodies that are being read at one time, in bytes.
 pub const MAX_BODIES_BYTES: usize = 128 << 20;
@@ -26,11 +30,57 @@ impl Held<'_> {
         self.bytes += bytes;
         self.budget.hold(bytes)
     }
+
+    /// Returns `false` if all bodies together are too large with the last bytes of this one. They need not be counted: the body
+    /// has been read.
+    fn has_room_for_last(&self, bytes: usize) -> bool {
+        self.budget.has_room(bytes)
+    }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.budget.release(self.bytes);
+        if self.bytes > 0 {
+            self.budget.release(self.bytes);
+        }
+    }
+}
+
+/// The body of a request.
+#[derive(Debug)]
+pub(super) enum RequestBody {
+    /// As the connection receives it.
+    Timed(TimedBody),
+    /// One that has been passed through axum's router, which boxes it.
+    Routed(Body),
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        match &mut *self {
+            Self::Timed(body) => Pin::new(body).poll_frame(cx).map_err(axum::Error::new),
+            Self::Routed(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Timed(body) => body.is_end_stream(),
+            Self::Routed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Timed(body) => body.size_hint(),
+            Self::Routed(body) => body.size_hint(),
+        }
     }
 }
 
@@ -39,7 +89,10 @@ impl Drop for Held<'_> {
 /// # Errors
 /// [`Error::BodyTooLarge`]; [`Error::Invalid`] if its chunks are malformed; status 503 if all bodies together are larger than
 /// the budget; [`Rejection::BodyIncomplete`] if the connection ends before the body.
-pub(super) async fn read(mut body: Body, budget: &ByteBudget) -> Result<Bytes, Rejection<'static>> {
+pub(super) async fn read(
+    mut body: impl HttpBody<Data = Bytes, Error = axum::Error> + Unpin,
+    budget: &ByteBudget,
+) -> Result<Bytes, Rejection<'static>> {
     if body.size_hint().lower() > MAX_JSON_BODY_BYTES as u64 {
         return Err(Error::BodyTooLarge.into());
     }
@@ -51,10 +104,14 @@ pub(super) async fn read(mut body: Body, budget: &ByteBudget) -> Result<Bytes, R
         && let Some(frame) = body.frame().await
     {
         let Ok(data) = frame.map_err(|error| rejection(&error))?.into_data() else { continue };
-        if !held.add(data.len()) {
+        let length = held.bytes + data.len();
+        // Most bodies are complete with their first frame.
+        let has_room =
+            if body.is_end_stream() { held.has_room_for_last(data.len()) } else { held.add(data.len()) };
+        if !has_room {
             return Err(Error::Status(503, "").into());
         }
-        if held.bytes > MAX_JSON_BODY_BYTES {
+        if length > MAX_JSON_BODY_BYTES {
             return Err(Error::BodyTooLarge.into());
         }
         if first.is_empty() {

@@ -19,6 +19,11 @@ impl ByteBudget {
         self.held.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= self.most
     }
 
+    /// Returns `true` if further bytes fit, without holding them.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.held.load(Ordering::Relaxed).saturating_add(bytes) <= self.most
+    }
+
     /// Gives back bytes that were held.
     pub(super) fn release(&self, bytes: usize) {
         self.held.fetch_sub(bytes, Ordering::Relaxed);

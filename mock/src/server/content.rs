@@ -2,13 +2,13 @@
 //! responses, of Anthropic's messages, of Mistral and of Gemini have different members; where two share a name,
 //! the type of the value tells them apart: one reader suffices.
 
+use super::chat::Text;
 use super::media::Media;
 use super::text_size::TextSize;
 use crate::config::Dialect;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::AddAssign;
 
@@ -107,7 +107,7 @@ impl<'de> Deserialize<'de> for Part {
 
 fn read_part<'de, A: MapAccess<'de>>(mut members: A) -> Result<ContentSize, A::Error> {
     let mut size = ContentSize::default();
-    while let Some(name) = members.next_key::<Cow<'_, str>>()? {
+    while let Some(Text(name)) = members.next_key::<Text<'_>>()? {
         match &*name {
             "type" => {
                 let kind = members.next_value::<Value>()?;

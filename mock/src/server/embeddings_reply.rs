@@ -6,9 +6,9 @@
 //! It is held until the reply has been sent, or the client is gone.
 
 use super::Mock;
+use super::reply_body::{ReplyBody, Response};
 use crate::wire::EmbeddingsRequest;
-use axum::body::{Body, Bytes, HttpBody};
-use axum::response::Response;
+use axum::body::{Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -43,14 +43,14 @@ impl Drop for HeldReply {
 /// Keeps the memory that is an extension of a response until its body has been sent.
 pub(super) fn hold_until_sent(response: &mut Response) {
     if let Some(held) = response.extensions_mut().remove::<Arc<HeldReply>>() {
-        let body = std::mem::take(response.body_mut());
-        *response.body_mut() = Body::new(HoldingBody { body, _held: held });
+        let body = std::mem::replace(response.body_mut(), ReplyBody::empty());
+        *response.body_mut() = ReplyBody::new(HoldingBody { body, _held: held });
     }
 }
 
 /// A body with the memory that is released with it.
 struct HoldingBody {
-    body: Body,
+    body: ReplyBody,
     _held: Arc<HeldReply>,
 }
 

@@ -256,7 +256,7 @@ impl Mock {
         audio_seconds: u64,
         truth: Truth,
         tag: Option<u128>,
-        context: &RequestContext,
+        context: &RequestContext<'_>,
     ) -> Decided {
         let facts = CallFacts { account: call.account, model: call.model, path: context.path() };
         self.with_state(|state, now| {
@@ -311,7 +311,8 @@ impl Mock {
     /// Sleeps for a real duration; returns at once if it is zero.
     pub(super) async fn sleep(&self, duration: Nanos) {
         if duration > Nanos::ZERO {
-            tokio::time::sleep(std::time::Duration::from_nanos(duration.0)).await;
+            // Boxed because the futures of all requests have room for it, and most of them never sleep here.
+            Box::pin(tokio::time::sleep(std::time::Duration::from_nanos(duration.0))).await;
         }
     }
 
