@@ -7,6 +7,7 @@
 use super::Mock;
 use super::context::RequestContext;
 use super::mock::Generation;
+use super::observer::DECISION_HEADER;
 use super::reply_content::ReplyContent;
 use super::responder::Responder;
 use super::shape::{Shape, UsageChunk};
@@ -115,6 +116,7 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
     mock.sleep(uplink).await;
     let Decided { report, snapshot, fault, generation, start_receiver } =
         mock.decide(call, request.audio_seconds, truth, tag, &context);
+    let stated = mock.observer_header(tag, &report);
     let mut responder = Responder {
         context,
         call,
@@ -126,7 +128,7 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
         fault,
         downlink,
     };
-    match report.decision {
+    let mut response = match report.decision {
         Decision::Admitted(service) => {
             let entry = None;
             let admission =
@@ -134,7 +136,11 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
             responder.serve(&report, admission).await
         }
         Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => responder.refuse(report).await,
+    };
+    if let Some(stated) = stated {
+        response.headers_mut().insert(DECISION_HEADER, stated);
     }
+    response
 }
 
 /// Settles one admitted call exactly once.

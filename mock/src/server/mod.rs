@@ -100,7 +100,7 @@ pub use connection::serve;
 pub use control::ControlPlane;
 pub use control_state::AccessLog;
 pub use mock::Mock;
-pub use observer::Observer;
+pub use observer::{DECISION_HEADER, Observer};
 pub use shared_clock::{Clock, SharedClock};
 
 use std::time::Duration;
