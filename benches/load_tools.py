@@ -8,7 +8,7 @@ Both drive a mock of `load_tools.yaml` in a process of its own on this machine, 
 starts its mock itself (`--mock-process`); oha drives one that `quotalab mock` serves. Latency counts from the instant at which a
 request was due, not from when it was sent. `run` reports it so. oha with `--latency-correction` counts from when its timer for the
 request fired, which may be late; so it is computed from the times that oha writes to a database (`--db-url`): the n-th request of
-oha is due n ÷ rate after its start. What oha reports itself is printed for comparison. The turns of the two alternate, and
+oha is due n ÷ rate after its start. The ratio to what oha reports itself is printed as well. The turns of the two alternate, and
 a ratio is of two turns that follow one another, because other programs on the machine change both.
 
 Ends with 1 if the median of the ratios of the rates, oha to `run`, or of the 99th percentiles, `run` to oha, is above LIMIT. Skips,
@@ -144,9 +144,10 @@ def compare(arguments, oha):
             pairs = list(zip(turns["run"], turns["oha"]))
             of_rate = statistics.median(oha[0] / run[0] for run, oha in pairs)
             of_p99 = statistics.median(run[2] / oha[2] for run, oha in pairs)
-            load, own = os.getloadavg()[0], statistics.median(turn[4] for turn in turns["oha"])
+            # Against what oha reports itself, which leaves out how late its timers were.
+            of_own = statistics.median(run[2] / oha[4] for run, oha in pairs)
             ratios = f"rate of oha ÷ run {of_rate:.2f}, p99 of run ÷ oha {of_p99:.2f} (at most {LIMIT})"
-            print(f"{'':>6}  {ratios}; p99 as oha counts {own:.2f} ms; load {load:.1f}", flush=True)
+            print(f"{'':>6}  {ratios}, ÷ oha as it counts {of_own:.2f}; load {os.getloadavg()[0]:.1f}", flush=True)
             within = within and max(of_rate, of_p99) <= LIMIT
     return within
 
