@@ -3,7 +3,7 @@
 //!
 //! One thread runs the loop, which owns the engine, and the attempts: a request begins, and a reply is handled, without waking
 //! another thread, which on a busy machine may have to wait for a core. The loop waits for the channel, through which attempts and
-//! mocks report, and for a [`timer`] that is more accurate than those of the async runtime. It gives way to the attempts after a
+//! mocks report, and for a timer (`live/timer.rs`) that is more accurate than those of the async runtime. It gives way to the attempts after a
 //! bounded number of inputs. Bodies do not pass through here.
 //!
 //! Latency counts from the *scheduled* arrival, and every arrival event records its schedule: a load generator that
@@ -93,7 +93,7 @@ pub fn runtime() -> io::Result<Runtime> {
 }
 
 /// Runs a scenario over HTTP against `providers` and passes every event to `fold`. Loop and attempts run on `runtime`, which is one
-/// of [`runtime`]. Mocks report through clones of the channel's sender.
+/// of [`runtime()`]. Mocks report through clones of the channel's sender.
 ///
 /// Blocks until all jobs have ended, the fold ends the run, or `MAX_JOBS_IN_FLIGHT` jobs are in flight. Returns the instant of
 /// the end.
