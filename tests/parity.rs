@@ -19,9 +19,9 @@ use quotalab::event::Event;
 use quotalab::record::{Audit, Fold, Mode, Recorder, Summary};
 use quotalab::scenario::{self, Overrides, Scenario};
 use std::collections::BTreeSet;
-use std::sync::mpsc;
 use std::thread;
 use tokio::runtime;
+use tokio::sync::mpsc;
 
 const SCENARIOS: [(&str, &str); 6] = [
     (
@@ -193,12 +193,13 @@ fn run_with(scenario: &Scenario, fold: &mut impl Fold) -> Summary {
 fn run_live<F: Fold>(scenario: &Scenario, fold: &mut F) -> Instant {
     let runtime =
         runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let channel = mpsc::channel();
+    let client = live::runtime().expect("a runtime");
+    let channel = mpsc::unbounded_channel();
     let clock = Clock::start();
     let mocks = runtime
-        .block_on(Mocks::of(scenario, clock, ObservedRun { sender: &channel.0, tag: 7 }))
+        .block_on(Mocks::of(scenario, clock, ObservedRun { sender: &channel.0, tag: 7, in_replies: false }))
         .expect("free ports on loopback");
-    let at = live::run(scenario, fold, &mocks, clock, runtime.handle(), channel);
+    let at = live::run(scenario, fold, &mocks, clock, &client, channel);
     drop(mocks);
     runtime.shutdown_background();
     at

@@ -44,7 +44,7 @@ const ENGINE_IMPORTS: [&str; 16] = [
 /// The files and folders that may name tokio, hyper, axum and std::net.
 const NETWORK_FILES: [&str; 12] = [
     "src/drive/attempt.rs",
-    "src/drive/connections.rs",
+    "src/drive/connections",
     "src/drive/live.rs",
     "src/drive/live/",
     "src/drive/mock_process",

@@ -15,13 +15,13 @@ use crate::scenario::Scenario;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use std::path::PathBuf;
-use std::sync::mpsc;
-use tokio::runtime::{self, Runtime};
+use tokio::runtime;
+use tokio::sync::mpsc;
 
-/// The worker threads of the async runtime, which serves the mocks and sends the attempts. The driver has its own thread.
+/// The threads that serve the mocks of a run in its process. The attempts have one of their own.
 const WORKERS: usize = 2;
-/// The same if another process serves the mocks.
-const WORKERS_OF_CLIENT: usize = 1;
+/// The error of a run whose runtime cannot be built.
+const NO_RUNTIME: &str = "the async runtime cannot be started";
 /// The error of a run whose mock process ended.
 const MOCK_PROCESS_ENDED: &str = "the mock process ended, so the run was ended";
 
@@ -51,18 +51,10 @@ impl RunArgs {
         let destination = Destination::open(&scenario, source, &self.output_options)?;
         let process = if self.mock_process { Some(self.spawn_mocks(&scenario)?) } else { None };
         let scenario = destination.with_start_levels(scenario)?;
-        let runtime = runtime::Builder::new_multi_thread()
-            .worker_threads(if self.mock_process { WORKERS_OF_CLIENT } else { WORKERS })
-            .enable_all()
-            .build()
-            .context("the async runtime cannot be started")
-            .map_err(run_error)?;
-        let done = match process {
-            Some(process) => against_process(&scenario, &destination, &runtime, process),
-            None => against_own_mocks(&scenario, &destination, &runtime),
-        };
-        runtime.shutdown_background();
-        done
+        match process {
+            Some(process) => against_process(&scenario, &destination, process),
+            None => against_own_mocks(&scenario, &destination),
+        }
     }
 
     /// Starts the process of the mocks.
@@ -86,13 +78,16 @@ fn random_tag() -> Result<u64, VerbError> {
 }
 
 /// Runs a scenario against mocks in this process.
-fn against_own_mocks(
-    scenario: &Scenario,
-    destination: &Destination<'_>,
-    runtime: &Runtime,
-) -> Result<Exit, VerbError> {
-    let channel = mpsc::channel();
-    let observed = ObservedRun { sender: &channel.0, tag: random_tag()? };
+fn against_own_mocks(scenario: &Scenario, destination: &Destination<'_>) -> Result<Exit, VerbError> {
+    let client = live::runtime().context(NO_RUNTIME).map_err(run_error)?;
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .context(NO_RUNTIME)
+        .map_err(run_error)?;
+    let channel = mpsc::unbounded_channel();
+    let observed = ObservedRun { sender: &channel.0, tag: random_tag()?, in_replies: false };
     let mut folds = (destination.output_folds(scenario, Mode::Live)?, DelayMeter::new(scenario));
     // The providers and the driver share one clock, which starts after all slow preparations.
     let clock = Clock::start();
@@ -101,9 +96,10 @@ fn against_own_mocks(
         .context("the mocks cannot listen on loopback")
         .map_err(run_error)?;
     let summary = drive::record(Recorder::new(scenario), Mode::Live, &mut folds, |folds| {
-        live::run(scenario, folds, &mocks, clock, runtime.handle(), channel)
+        live::run(scenario, folds, &mocks, clock, &client, channel)
     });
     drop(mocks);
+    runtime.shutdown_background();
     destination.deliver(scenario, with_delays(scenario, summary, &folds.1), folds.0)
 }
 
@@ -111,10 +107,10 @@ fn against_own_mocks(
 fn against_process(
     scenario: &Scenario,
     destination: &Destination<'_>,
-    runtime: &Runtime,
     mut process: MockProcess,
 ) -> Result<Exit, VerbError> {
-    let channel = mpsc::channel();
+    let client = live::runtime().context(NO_RUNTIME).map_err(run_error)?;
+    let channel = mpsc::unbounded_channel();
     let (output_folds, meter) = (destination.output_folds(scenario, Mode::Live)?, DelayMeter::new(scenario));
     let end = process
         .start(scenario, random_tag()?, channel.0.clone())
@@ -124,7 +120,7 @@ fn against_process(
     let clock = Clock::start();
     let mut folds = (output_folds, (meter, end.clone()));
     let summary = drive::record(Recorder::new(scenario), Mode::Live, &mut folds, |folds| {
-        live::run(scenario, folds, &process, clock, runtime.handle(), channel)
+        live::run(scenario, folds, &process, clock, &client, channel)
     });
     drop(process);
     let (output_folds, (meter, _)) = folds;

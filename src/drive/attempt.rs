@@ -1,96 +1,144 @@
 //! One attempt over HTTP: one request and one reply. It is not retried here: only the engine retries.
 
 use super::clock::Clock;
-use super::connections::{BoundedConnector, local_failure};
+use super::connections::local_failure;
+use super::connections::pool::{ConnectionError, ConnectionPool, Lease};
 use super::live::Waiting;
+use super::mock_process::protocol::Decision;
 use super::request_body::RequestBody;
 use super::sse::EventReader;
 use crate::engine::Reply;
 use crate::engine::parse::{self, Dialect};
-use crate::event::AttemptFailure;
+use crate::event::{AttemptFailure, RecordedDecision};
 use crate::job::Job;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Body;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
-use hyper::{HeaderMap, Request, Response};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper::body::{Body, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{HeaderMap, Method, Request, Response, Uri};
+use provider::server::DECISION_HEADER;
 use provider::wire::truth;
-use std::net::SocketAddr;
+use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Sends attempts over HTTP/1.1 and reuses connections.
 #[derive(Clone, Debug)]
 pub(super) struct AttemptClient {
-    client: Client<BoundedConnector, RequestBody>,
+    pool: ConnectionPool,
     clock: Clock,
     /// Every prompt is the fingerprint of its job and a prefix of this text.
     filler: Arc<str>,
 }
 
+/// The parts of a request that depend on its target only.
+#[derive(Clone, Debug)]
+pub(super) struct Endpoint {
+    /// The index of its provider.
+    pub(super) provider: usize,
+    /// Its host and port.
+    pub(super) host: HeaderValue,
+    /// The path of the endpoint.
+    pub(super) path: Uri,
+    /// The values of the `authorization` header that are used in turn.
+    pub(super) authorizations: Vec<HeaderValue>,
+    /// The name of the model as a JSON string: it is free text of the scenario.
+    pub(super) model: String,
+    /// The dialect that the provider replies in.
+    pub(super) dialect: Dialect,
+}
+
 /// The request of an attempt.
 #[derive(Clone, Debug)]
 pub(super) struct OutboundRequest {
-    pub(super) to: SocketAddr,
-    /// The path of the endpoint.
-    pub(super) path: Arc<str>,
-    pub(super) key: Arc<str>,
-    pub(super) model: Arc<str>,
+    pub(super) endpoint: Arc<Endpoint>,
+    /// Which of the authorizations it uses: the remainder of the division by their number.
+    pub(super) turn: u64,
     pub(super) job: Job,
     pub(super) stream: bool,
-    /// The dialect that the provider replies in.
-    pub(super) dialect: Dialect,
     /// Sent in a header that the mock reads. A live run sends to mocks only.
     pub(super) truth_header: truth::TruthHeader,
 }
 
+impl Endpoint {
+    fn authorization(&self, turn: u64) -> &HeaderValue {
+        &self.authorizations[usize::try_from(turn).unwrap_or(0) % self.authorizations.len()]
+    }
+}
+
 impl AttemptClient {
-    /// Creates a client that holds at most `connections` connections at once, to `providers` providers.
-    pub(super) fn new(clock: Clock, connections: usize, providers: usize) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_max_idle_per_host((connections / providers.max(1)).max(1))
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .build(BoundedConnector::new(connector, connections));
-        Self { client, clock, filler: "word ".repeat(MAX_PROMPT_BYTES / 5 + 1).into() }
+    /// Creates a client that sends over the connections of `pool`.
+    pub(super) fn new(clock: Clock, pool: ConnectionPool) -> Self {
+        Self { pool, clock, filler: "word ".repeat(MAX_PROMPT_BYTES / 5 + 1).into() }
     }
 
-    /// Sends the request, for which `waiting` waits, and waits for the end of the reply.
-    pub(super) async fn send(&self, request: &OutboundRequest, waiting: Waiting) -> Reply {
-        let response = match self.client.request(self.http_request(request, waiting)).await {
+    /// Sends the request, for which `waiting` waits, and waits for the end of the reply. Returns the decision as well if the reply
+    /// states it.
+    pub(super) async fn send(
+        &self,
+        request: &OutboundRequest,
+        waiting: Waiting,
+    ) -> (Reply, Option<RecordedDecision>) {
+        let (response, lease) = match self.response(request, waiting).await {
             Ok(response) => response,
             Err(error) => {
-                let failure = local_failure(&error).map_or(AttemptFailure::Connection, AttemptFailure::Local);
-                return Reply::failed(self.clock.now(), failure);
+                let failure =
+                    local_failure(&*error).map_or(AttemptFailure::Connection, AttemptFailure::Local);
+                return (Reply::failed(self.clock.now(), failure), None);
             }
         };
-        let reply = self.read(request.dialect, response).await;
-        reply.unwrap_or_else(|| Reply::failed(self.clock.now(), AttemptFailure::Connection))
+        let stated = response.headers().get(DECISION_HEADER);
+        let decision = stated.and_then(|value| Decision::from_header(value.as_bytes())?.recorded());
+        let reply = self.read(request.endpoint.dialect, response).await;
+        self.pool.give_back(lease);
+        (reply.unwrap_or_else(|| Reply::failed(self.clock.now(), AttemptFailure::Connection)), decision)
+    }
+
+    /// Sends the request and waits for the head of its response. If the provider has closed a connection that was idle before the
+    /// request began, another one is taken.
+    async fn response(
+        &self,
+        request: &OutboundRequest,
+        waiting: Waiting,
+    ) -> Result<(Response<Incoming>, Lease), ConnectionError> {
+        let mut http_request = self.http_request(request, waiting);
+        loop {
+            let mut lease = self.pool.take(request.endpoint.provider).await?;
+            match lease.send(http_request).await {
+                Ok(response) => return Ok((response, lease)),
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) if lease.is_reused => http_request = unsent,
+                    _ => return Err(error.into_error().into()),
+                },
+            }
+        }
     }
 
     fn http_request(&self, request: &OutboundRequest, waiting: Waiting) -> Request<RequestBody> {
-        let OutboundRequest { to, path, key, model, job, stream, dialect, truth_header } = request;
+        let OutboundRequest { endpoint, turn, job, stream, truth_header } = request;
         let prompt = &self.filler[..(job.prompt_tokens as usize * 4).min(MAX_PROMPT_BYTES)];
-        let max_tokens = job.max_tokens.map(|max| format!(r#","max_tokens":{max}"#)).unwrap_or_default();
         // Groq reports the usage of every stream, and Mistral rejects the option.
-        let requests_usage = *stream && !matches!(dialect, Dialect::Groq | Dialect::Mistral);
+        let requests_usage = *stream && !matches!(endpoint.dialect, Dialect::Groq | Dialect::Mistral);
         let usage = if requests_usage { r#","stream_options":{"include_usage":true}"# } else { "" };
-        // The model name is free text of the scenario, so it is escaped.
-        let model = serde_json::to_string(&**model).expect("invariant: a string serialises");
-        let fingerprint = job.fingerprint;
-        let body = format!(
-            r#"{{"model":{model},"stream":{stream}{usage}{max_tokens},"messages":[{{"role":"user","content":"{fingerprint:016x} {prompt}"}}]}}"#
-        );
-        Request::post(format!("http://{to}{path}"))
-            .header(AUTHORIZATION, format!("Bearer {key}"))
-            .header(CONTENT_TYPE, "application/json")
-            .header(truth::HEADER, truth_header.to_string())
-            .body(RequestBody::new(Bytes::from(body), waiting, self.clock))
-            .expect("invariant: keys and paths were checked when the scenario was read")
+        let (model, fingerprint) = (&endpoint.model, job.fingerprint);
+        let mut body = String::with_capacity(MAX_BODY_FRAME + model.len() + prompt.len());
+        let mut write = || {
+            write!(body, r#"{{"model":{model},"stream":{stream}{usage}"#)?;
+            if let Some(max) = job.max_tokens {
+                write!(body, r#","max_tokens":{max}"#)?;
+            }
+            write!(body, r#","messages":[{{"role":"user","content":"{fingerprint:016x} {prompt}"}}]}}"#)
+        };
+        write().expect("invariant: a string accepts all text");
+        let truth = HeaderValue::try_from(truth_header.to_string());
+        let mut http_request = Request::new(RequestBody::new(Bytes::from(body), waiting, self.clock));
+        *http_request.method_mut() = Method::POST;
+        *http_request.uri_mut() = endpoint.path.clone();
+        let headers = http_request.headers_mut();
+        headers.insert(HOST, endpoint.host.clone());
+        headers.insert(AUTHORIZATION, endpoint.authorization(*turn).clone());
+        headers.insert(CONTENT_TYPE, const { HeaderValue::from_static("application/json") });
+        headers.insert(truth::HEADER, truth.expect("invariant: the header consists of digits and letters"));
+        http_request
     }
 
     /// Reads a reply, streamed or not; `None` if it breaks off before its end, or is longer than [`MAX_BODY_BYTES`].
@@ -149,11 +197,11 @@ impl parse::Headers for HeaderView<'_> {
     }
 }
 
-/// An idle connection is closed after this time, so that one to another provider can be opened.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 const EVENT_STREAM: &[u8] = b"text/event-stream";
 /// Longer prompts are cut to this length: the mock counts tokens by the truth header, not by bytes.
 const MAX_PROMPT_BYTES: usize = 64 << 10;
+/// The most bytes of a request's body besides the name of the model and the prompt.
+const MAX_BODY_FRAME: usize = 192;
 /// Longer bodies are treated as broken: no chat completion is this long.
 const MAX_BODY_BYTES: usize = 16 << 20;
 
@@ -163,12 +211,14 @@ mod tests {
     use crate::event::AttemptOutcome;
     use http_body_util::Full;
     use provider::Usage;
+    use tokio::runtime::Handle;
 
     /// Reads a response with a body of one frame.
     async fn read(dialect: Dialect, content_type: &str, body: &'static str) -> Option<Reply> {
         let response =
             Response::builder().header(CONTENT_TYPE, content_type).body(Full::new(Bytes::from(body)));
-        AttemptClient::new(Clock::start(), 1, 1).read(dialect, response.expect("a response")).await
+        let pool = ConnectionPool::new(Handle::current(), Vec::new(), 1);
+        AttemptClient::new(Clock::start(), pool).read(dialect, response.expect("a response")).await
     }
 
     const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";

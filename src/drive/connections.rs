@@ -4,20 +4,13 @@
 //! not accept what the client has connected, and calls would hang as if the provider did. So the client opens no more
 //! connections than the descriptors and the mocks allow, and counts the attempts beyond as failures of its own.
 
+pub(super) mod pool;
+
 use crate::event::LocalFailure;
-use hyper::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::rt::TokioIo;
+use pool::ConnectionLimit;
 use provider::server::MAX_CONNECTIONS;
 use std::error::Error;
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower_service::Service;
 
 /// The descriptors that a run needs besides its connections: the standard streams, output files, event loops, and the mocks'
 /// ends of connections that have just been closed.
@@ -97,96 +90,6 @@ fn local_io_failure(error: &io::Error) -> Option<LocalFailure> {
         io::ErrorKind::AddrNotAvailable => Some(LocalFailure::Ports),
         io::ErrorKind::OutOfMemory => Some(LocalFailure::Memory),
         _ => None,
-    }
-}
-
-/// The error of a connection beyond the limit.
-#[derive(Debug, thiserror::Error)]
-#[error("every connection that a run may open is in use")]
-struct ConnectionLimit;
-
-/// Opens connections, at most a given number at once.
-#[derive(Clone, Debug)]
-pub(super) struct BoundedConnector {
-    connector: HttpConnector,
-    permits: Arc<Semaphore>,
-}
-
-impl BoundedConnector {
-    pub(super) fn new(connector: HttpConnector, connections: usize) -> Self {
-        Self { connector, permits: Arc::new(Semaphore::new(connections)) }
-    }
-}
-
-impl Service<Uri> for BoundedConnector {
-    type Response = BoundedConnection;
-    type Error = Box<dyn Error + Send + Sync>;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.connector.poll_ready(context).map_err(Into::into)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let permit = Arc::clone(&self.permits).try_acquire_owned();
-        let connecting = self.connector.call(uri);
-        Box::pin(async move {
-            let permit = permit.map_err(|_| ConnectionLimit)?;
-            Ok(BoundedConnection { stream: connecting.await?, _permit: permit })
-        })
-    }
-}
-
-/// A connection that counts against the limit until it is dropped.
-#[derive(Debug)]
-pub(super) struct BoundedConnection {
-    stream: TokioIo<TcpStream>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Connection for BoundedConnection {
-    fn connected(&self) -> Connected {
-        self.stream.connected()
-    }
-}
-
-impl Read for BoundedConnection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl Write for BoundedConnection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The live driver: the virtual loop with a channel in place of the event queue, and the wall clock in place of the
 //! next event's instant.
 //!
-//! One thread owns the engine and blocks only on the channel, until the next deadline: it wakes within tens of
-//! microseconds, whereas the timers of the async runtime are accurate to a millisecond. Attempts run on the async
-//! runtime and report through the channel; bodies do not pass through here.
+//! One thread runs the loop, which owns the engine, and the attempts: a request begins, and a reply is handled, without waking
+//! another thread, which on a busy machine may have to wait for a core. The loop waits for the channel, through which attempts and
+//! mocks report, and for a timer (`live/timer.rs`) that is more accurate than those of the async runtime. It gives way to the attempts after a
+//! bounded number of inputs. Bodies do not pass through here.
 //!
 //! Latency counts from the *scheduled* arrival, and every arrival event records its schedule: a load generator that
 //! falls behind is visible as lag and does not shorten latencies (no coordinated omission). It does not submit jobs while
@@ -14,6 +15,7 @@
 mod backlog;
 mod driver;
 mod held_replies;
+mod timer;
 
 use super::clock::Clock;
 use crate::engine::{Engine, Reply};
@@ -21,14 +23,19 @@ use crate::event::RecordedDecision;
 use crate::ids::{AttemptId, TargetId};
 use crate::record::Fold;
 use crate::scenario::Scenario;
+#[cfg(test)]
+pub(super) use backlog::Unbegun;
 pub(super) use backlog::Waiting;
 use driver::LiveDriver;
 use held_replies::HeldReplies;
 use provider::meter::LimitLevel;
 use provider::{Instant, Nanos, Usage};
+use std::io;
 use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use tokio::runtime::Handle;
+use std::time::Duration;
+use timer::Timer;
+use tokio::runtime::{self, Runtime};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 /// What attempts and mocks report to the driver.
 #[derive(Debug)]
@@ -39,6 +46,8 @@ pub enum Message {
         attempt: AttemptId,
         /// How long it waited in this process before its request began.
         waited: Nanos,
+        /// The decision, if the reply states it.
+        decision: Option<RecordedDecision>,
         /// Its reply.
         reply: Reply,
     },
@@ -75,8 +84,16 @@ pub trait LiveProviders {
     fn levels(&self, now: Instant, target: TargetId, each: &mut dyn FnMut(LimitLevel));
 }
 
-/// Runs a scenario over HTTP against `providers` and passes every event to `fold`. Attempts run on `runtime` and report
-/// through the channel, as do the mocks through clones of its sender.
+/// Returns the runtime of a live run, which uses no thread besides that of its caller.
+///
+/// # Errors
+/// If the system refuses what it needs.
+pub fn runtime() -> io::Result<Runtime> {
+    runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Runs a scenario over HTTP against `providers` and passes every event to `fold`. Loop and attempts run on `runtime`, which is one
+/// of [`runtime()`]. Mocks report through clones of the channel's sender.
 ///
 /// Blocks until all jobs have ended, the fold ends the run, or `MAX_JOBS_IN_FLIGHT` jobs are in flight. Returns the instant of
 /// the end.
@@ -85,23 +102,28 @@ pub fn run<F: Fold>(
     fold: &mut F,
     providers: &impl LiveProviders,
     clock: Clock,
-    runtime: &Handle,
-    (sender, inbox): (Sender<Message>, Receiver<Message>),
+    runtime: &Runtime,
+    (sender, inbox): (UnboundedSender<Message>, UnboundedReceiver<Message>),
 ) -> Instant {
-    let driver = LiveDriver::new(scenario, fold, providers, clock, (runtime, sender));
-    Live { engine: Engine::new(scenario), driver, clock, inbox, held: HeldReplies::default() }.run()
+    let driver = LiveDriver::new(scenario, fold, providers, clock, (runtime.handle(), sender));
+    runtime.block_on(async {
+        let (timer, held) = (Timer::new(clock), HeldReplies::default());
+        Live { engine: Engine::new(scenario), driver, clock, inbox, timer, held }.run().await
+    })
 }
 
 struct Live<'a, F, P> {
     engine: Engine,
     driver: LiveDriver<'a, F, P>,
     clock: Clock,
-    inbox: Receiver<Message>,
+    inbox: UnboundedReceiver<Message>,
+    timer: Timer,
     held: HeldReplies,
 }
 
 impl<F: Fold, P: LiveProviders> Live<'_, F, P> {
-    fn run(mut self) -> Instant {
+    async fn run(mut self) -> Instant {
+        let mut inputs = 0;
         loop {
             let now = self.clock.now();
             let timer = self.engine.poll_timeout();
@@ -111,6 +133,12 @@ impl<F: Fold, P: LiveProviders> Live<'_, F, P> {
                 self.engine.end_run(&mut self.driver, now);
                 return now;
             }
+            if inputs == MAX_INPUTS {
+                inputs = 0;
+                tokio::task::yield_now().await;
+                continue;
+            }
+            inputs += 1;
             // At one instant: timers, then replies, then arrivals.
             if timer <= now {
                 self.engine.handle_timeout(&mut self.driver, now);
@@ -122,32 +150,40 @@ impl<F: Fold, P: LiveProviders> Live<'_, F, P> {
             } else if arrival <= now {
                 self.submit(now);
             } else {
+                inputs = 0;
                 let next = timer.min(arrival).min(self.held.next_end());
-                let is_over = next == Instant::MAX && self.engine.jobs_in_flight() == 0;
-                if is_over && !self.await_report() {
-                    return self.clock.now();
-                }
-                if !is_over {
+                if next < Instant::MAX || self.engine.jobs_in_flight() > 0 {
                     // The fold is asked at least this often whether the run is to end.
                     let latest = now + MAX_WAIT;
-                    let wait = self.clock.until(next.min(self.driver.next_sample()).min(latest));
-                    match self.inbox.recv_timeout(wait) {
-                        Ok(message) => self.receive(self.clock.now(), message),
-                        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
-                    }
+                    self.wait(next.min(self.driver.next_sample()).min(latest)).await;
+                } else if !self.await_report().await {
+                    return self.clock.now();
                 }
             }
         }
     }
 
+    /// Waits for a message until `at`, and receives it. May return before.
+    async fn wait(&mut self, at: Instant) {
+        let message = tokio::select! {
+            biased;
+            // The driver holds a sender.
+            message = self.inbox.recv() => message,
+            () = self.timer.wait(at) => None,
+        };
+        if let Some(message) = message {
+            self.receive(self.clock.now(), message);
+        }
+    }
+
     /// Waits up to [`REPORT_GRACE`] for a report of a mock after all jobs have ended. Returns `false` if none is
     /// pending or none arrived.
-    fn await_report(&mut self) -> bool {
+    async fn await_report(&mut self) -> bool {
         if !self.driver.awaits_reports() {
             return false;
         }
-        let grace = self.clock.until(self.clock.now() + REPORT_GRACE);
-        self.inbox.recv_timeout(grace).map(|message| self.receive(self.clock.now(), message)).is_ok()
+        let message = tokio::time::timeout(REPORT_GRACE, self.inbox.recv()).await.ok().flatten();
+        message.map(|message| self.receive(self.clock.now(), message)).is_some()
     }
 
     fn submit(&mut self, now: Instant) {
@@ -158,8 +194,11 @@ impl<F: Fold, P: LiveProviders> Live<'_, F, P> {
 
     fn receive(&mut self, now: Instant, message: Message) {
         match message {
-            Message::Replied { attempt, waited, reply } => {
+            Message::Replied { attempt, waited, decision, reply } => {
                 self.driver.record_begin(attempt, waited, &reply);
+                if let Some(decision) = decision {
+                    self.driver.record_decision(now, attempt, decision);
+                }
                 if self.driver.awaits_decision(attempt) {
                     self.held.hold(now, attempt, reply);
                 } else {
@@ -187,4 +226,6 @@ impl<F: Fold, P: LiveProviders> Live<'_, F, P> {
 /// The longest wait for a message.
 const MAX_WAIT: Nanos = Nanos::from_millis(100);
 /// The longest wait for a report of a mock after the last job has ended.
-const REPORT_GRACE: Nanos = Nanos::from_millis(200);
+const REPORT_GRACE: Duration = Duration::from_millis(200);
+/// The most inputs of the engine between two turns of the attempts: far fewer than the requests that may wait to begin.
+const MAX_INPUTS: u32 = 16;

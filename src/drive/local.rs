@@ -3,6 +3,7 @@
 use super::attempt_truth::{attempt_of, recorded};
 use super::clock::Clock;
 use super::live::{LiveProviders, Message};
+use super::mock_process::protocol;
 use crate::ids::TargetId;
 use crate::scenario::{Scenario, Target};
 use provider::calendar::Epoch;
@@ -15,8 +16,8 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -24,9 +25,11 @@ use tokio::task::JoinSet;
 #[derive(Clone, Copy, Debug)]
 pub struct ObservedRun<'a> {
     /// Receives the reports.
-    pub sender: &'a Sender<Message>,
+    pub sender: &'a UnboundedSender<Message>,
     /// A random number that marks the truth headers of the run, so that no other client can forge them.
     pub tag: u64,
+    /// `true` if the replies to the attempts of the run state the decision as well: the run may receive a reply before the report.
+    pub in_replies: bool,
 }
 
 /// How mocks serve, besides what their providers say.
@@ -103,8 +106,9 @@ impl Mocks {
         let shared_clock = SharedClock::new(Arc::new(move || clock.now()));
         let (mut mocks, mut tasks) = (Vec::new(), JoinSet::new());
         for (config, listener) in providers.iter().zip(listeners) {
-            let observer = run.map(|ObservedRun { sender, tag: run_tag }| {
-                Arc::new(Reporter { sender: sender.clone(), run_tag }) as Arc<dyn Observer + Send + Sync>
+            let observer = run.map(|ObservedRun { sender, tag: run_tag, in_replies }| {
+                Arc::new(Reporter { sender: sender.clone(), run_tag, in_replies })
+                    as Arc<dyn Observer + Send + Sync>
             });
             let mock = Mock::new(config, seed, Arc::new(move || clock.now()), observer);
             // The virtual and the live form of a run have the same calendar; a mock without a run has the machine's.
@@ -221,8 +225,10 @@ impl LiveProviders for Mocks {
 
 /// Reports the decisions and settlements of a mock to the driver.
 struct Reporter {
-    sender: Sender<Message>,
+    sender: UnboundedSender<Message>,
     run_tag: u64,
+    /// See [`ObservedRun::in_replies`].
+    in_replies: bool,
 }
 
 impl Observer for Reporter {
@@ -234,6 +240,11 @@ impl Observer for Reporter {
         let Some(attempt) = tag.and_then(|tag| attempt_of(self.run_tag, tag)) else { return };
         // Sending fails only if the run has ended and dropped the receiver.
         let _ = self.sender.send(Message::Decided { attempt, decision: recorded(&report.decision) });
+    }
+
+    fn reply_header(&self, tag: Option<u128>, report: &DecisionReport) -> Option<String> {
+        self.in_replies.then(|| attempt_of(self.run_tag, tag?))??;
+        Some(protocol::Decision::from(recorded(&report.decision)).to_header())
     }
 
     fn settled(&self, _: Instant, tag: Option<u128>, _: Call, usage: Usage) {

@@ -12,6 +12,9 @@
 //!    │ ──────────── stdin is closed ──────────────────▶ │  it ends
 //! ```
 //!
+//! A reply states the decision on its attempt as well ([`DECISION_HEADER`](provider::server::DECISION_HEADER)), so that it need not
+//! wait for the report, which comes up to two milliseconds later. The report is for attempts whose reply takes long, or never comes.
+//!
 //! However the run ends, the system closes the pipe, so no mock process outlives its run.
 
 pub mod protocol;
@@ -26,7 +29,7 @@ use protocol::{Report, Start};
 use provider::Instant;
 use provider::meter::LimitLevel;
 use std::ffi::OsString;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -35,6 +38,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// A process with a mock for every provider of a scenario. It ends when this is dropped.
 #[derive(Debug)]
@@ -129,7 +133,7 @@ impl MockProcess {
         &mut self,
         scenario: &Scenario,
         run_tag: u64,
-        sender: Sender<Message>,
+        sender: UnboundedSender<Message>,
     ) -> io::Result<ProcessEnd> {
         let stdin = self.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
         let stdout = self.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
@@ -168,15 +172,15 @@ fn first_line(stdout: ChildStdout) -> io::Result<(BufReader<ChildStdout>, String
 }
 
 /// Reads a line of at most [`MAX_LINE`] bytes. Returns `false` at the end.
-fn read_line(stdout: &mut BufReader<ChildStdout>, line: &mut String) -> io::Result<bool> {
+fn read_line(stdout: &mut impl BufRead, line: &mut String) -> io::Result<bool> {
     line.clear();
     Ok(stdout.take(MAX_LINE).read_line(line)? > 0)
 }
 
 /// Passes the reports of a process on until it ends, or reports something that cannot be read.
 fn forward(
-    mut stdout: BufReader<ChildStdout>,
-    sender: &Sender<Message>,
+    mut stdout: impl BufRead,
+    sender: &UnboundedSender<Message>,
     levels: &Mutex<Vec<protocol::Level>>,
     ready: &Sender<()>,
 ) {
@@ -198,9 +202,8 @@ fn forward(
             }
             None => return,
         };
-        if sender.send(message).is_err() {
-            return;
-        }
+        // The receiver is gone if the run is over. What the process still reports does not mean that it has ended before.
+        let _ = sender.send(message);
     }
 }
 
@@ -249,3 +252,21 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum length of a line in bytes: far above that of the levels of every target that a scenario may have.
 const MAX_LINE: u64 = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::RecordedDecision;
+    use tokio::sync::mpsc::unbounded_channel;
+
+    #[test]
+    fn reports_that_come_after_the_end_of_the_run_do_not_mean_that_the_process_has_ended() {
+        let report = Report::Decided { attempt: 1, decision: RecordedDecision::TooLong.into() }.to_line();
+        let lines = report.repeat(3);
+        let (sender, inbox) = unbounded_channel();
+        drop(inbox);
+        let mut unread = lines.as_bytes();
+        forward(&mut unread, &sender, &Mutex::default(), &mpsc::channel().0);
+        assert!(unread.is_empty(), "it reads until the process closes its end");
+    }
+}

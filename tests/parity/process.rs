@@ -8,8 +8,7 @@ use quotalab::drive::mock_process::MockProcess;
 use quotalab::record::Mode;
 use std::fs;
 use std::path::Path;
-use std::sync::mpsc;
-use tokio::runtime;
+use tokio::sync::mpsc;
 
 /// Refusals, settlements after streams, faults, calls that are too long, and a second provider.
 const SCENARIO: &str = "
@@ -32,19 +31,17 @@ fn a_simulation_and_a_run_against_a_mock_process_agree() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("parity-process.yaml");
     fs::write(&file, SCENARIO).unwrap();
     let scenario = scenario(SCENARIO);
-    let runtime =
-        runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let client = live::runtime().expect("a runtime");
     let program = Path::new(env!("CARGO_BIN_EXE_quotalab"));
     let mut process = MockProcess::spawn(program, &[file.into()], 2).expect("a mock process");
-    let channel = mpsc::channel();
+    let channel = mpsc::unbounded_channel();
     let end = process.start(&scenario, 7, channel.0.clone()).expect("it listens");
     let clock = Clock::start();
     let real = audited(&scenario, Mode::Live, Nanos::from_secs(10), &mut (), |folds| {
-        live::run(&scenario, folds, &process, clock, runtime.handle(), channel)
+        live::run(&scenario, folds, &process, clock, &client, channel)
     });
     assert!(!end.is_set(), "the process serves until the run has ended");
     drop(process);
-    runtime.shutdown_background();
     let mut table = Table::default();
     compare(&mut table, &simulate(&scenario), &real);
     let wrong = table.beyond_tolerance.join("\n");

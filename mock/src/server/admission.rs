@@ -8,6 +8,7 @@ use super::Mock;
 use super::context::RequestContext;
 use super::embeddings_reply::HeldReply;
 use super::mock::Generation;
+use super::observer::DECISION_HEADER;
 use super::reply_body::Response;
 use super::reply_content::ReplyContent;
 use super::responder::Responder;
@@ -128,6 +129,7 @@ pub(super) async fn admit(
     mock.sleep(uplink).await;
     let Decided { report, snapshot, fault, generation, start_receiver } =
         mock.decide(call, request.audio_seconds, truth, tag, context);
+    let stated = mock.observer_header(tag, &report);
     let mut responder = Responder {
         context,
         call,
@@ -139,7 +141,7 @@ pub(super) async fn admit(
         fault,
         downlink,
     };
-    match report.decision {
+    let mut response = match report.decision {
         Decision::Admitted(service) => {
             let (mock, entry) = (Arc::clone(mock), None);
             let admission =
@@ -154,7 +156,11 @@ pub(super) async fn admit(
             drop(held);
             responder.refuse(report).await
         }
+    };
+    if let Some(stated) = stated {
+        response.headers_mut().insert(DECISION_HEADER, stated);
     }
+    response
 }
 
 /// Settles one admitted call exactly once.

@@ -20,13 +20,14 @@ use super::waiting::WaitingCalls;
 use crate::calendar::Epoch;
 use crate::call::{Call, Truth};
 use crate::config::{Config, Dialect, Tier};
-use crate::decision::HeaderLimits;
+use crate::decision::{DecisionReport, HeaderLimits};
 use crate::fault::ActiveFaults;
 use crate::meter::LimitLevel;
 use crate::provider::Provider;
 use crate::random::{self, RandomStream};
 use crate::time::{Instant, Nanos};
 use crate::wire::{self, LimitsSnapshot, WireFormat};
+use axum::http::HeaderValue;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -327,6 +328,12 @@ impl Mock {
 
     pub(super) fn state(&self) -> MutexGuard<'_, LockedState> {
         self.state.lock().expect("invariant: no thread panics while it holds the provider")
+    }
+
+    /// Returns what the observer states in the reply to a call.
+    pub(super) fn observer_header(&self, tag: Option<u128>, report: &DecisionReport) -> Option<HeaderValue> {
+        let stated = self.observer.as_ref()?.reply_header(tag, report)?;
+        Some(HeaderValue::try_from(stated).expect("invariant: an observer states visible characters"))
     }
 
     pub(super) fn observe(&self, notify: impl FnOnce(&(dyn Observer + Send + Sync))) {

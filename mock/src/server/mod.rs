@@ -107,7 +107,7 @@ pub use control::ControlPlane;
 pub use control_state::AccessLog;
 pub use embeddings_reply::MAX_EMBEDDINGS_BYTES;
 pub use mock::Mock;
-pub use observer::Observer;
+pub use observer::{DECISION_HEADER, Observer};
 pub use records::check_record;
 pub use shared_clock::{Clock, SharedClock};
 

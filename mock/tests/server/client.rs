@@ -22,6 +22,9 @@ pub(crate) const FOREIGN_TAG: u128 = 666;
 
 pub(crate) const MODEL: &str = "meta-llama/llama-4-scout-17b-16e-instruct";
 
+/// The tag of a truth header of the observed run that wants the decision in the reply.
+pub(crate) const STATED_TAG: u128 = 777;
+
 /// One notification of the observer: the instant, the tag of the truth header, and the decision or the usage.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Observed {
@@ -39,6 +42,10 @@ impl Observer for EventLog {
 
     fn decided(&self, at: Instant, tag: Option<u128>, _: Call, report: &DecisionReport) {
         self.0.lock().unwrap().push(Observed::Decided(at, tag, *report));
+    }
+
+    fn reply_header(&self, tag: Option<u128>, report: &DecisionReport) -> Option<String> {
+        (tag == Some(STATED_TAG)).then(|| matches!(report.decision, Decision::Admitted(_)).to_string())
     }
 
     fn settled(&self, at: Instant, tag: Option<u128>, _: Call, usage: Usage) {

@@ -1,10 +1,10 @@
 //! Requests that are not checked against a limit, and the reply to a served one.
 
 use crate::client::{
-    FOREIGN_TAG, HttpReply, MODEL, Observed, RunningMock, chat_body, config, no_latency, post,
+    FOREIGN_TAG, HttpReply, MODEL, Observed, RunningMock, STATED_TAG, chat_body, config, no_latency, post,
 };
 use provider::config::Limit;
-use provider::server::MAX_JSON_BODY_BYTES;
+use provider::server::{DECISION_HEADER, MAX_JSON_BODY_BYTES};
 use provider::{Axis, Usage};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -185,4 +185,20 @@ async fn the_truth_header_of_another_client_is_ignored() {
         Observed::Decided(_, tag, _) | Observed::Settled(_, tag, _) => tag,
     });
     assert_eq!(tags.collect::<Vec<_>>(), [None, None], "the run takes neither for its own");
+}
+
+#[tokio::test]
+async fn a_reply_states_what_the_observer_says_of_its_decision_and_no_other_reply_does() {
+    let one_request = Limit::new(Axis::Rpm, 1);
+    let mock = RunningMock::start(&config(vec![one_request], no_latency(), &[])).await;
+    let truth = |tag: u128| format!("prompt=9;completion=5;draw=1;tag={tag}");
+    for (tag, status, stated) in [
+        (STATED_TAG, 200, Some("true")),
+        (STATED_TAG, 429, Some("false")),
+        (STATED_TAG + 1, 429, None),
+        (FOREIGN_TAG, 429, None),
+    ] {
+        let reply = mock.chat(&truth(tag), &chat_body("")).await;
+        assert_eq!((reply.status, reply.header(DECISION_HEADER)), (status, stated), "{tag}");
+    }
 }

@@ -11,10 +11,10 @@ use crate::scenario::MockedProviders;
 use anyhow::{Context as _, anyhow};
 use provider::server::ControlPlane;
 use std::io::{self, BufRead as _, BufWriter};
-use std::sync::mpsc;
 use std::thread;
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+use tokio::runtime::{self, Runtime};
+use tokio::sync::mpsc;
 
 /// Serves the providers to the run at the other end of the standard streams until it closes stdin.
 ///
@@ -36,8 +36,8 @@ pub(super) fn serve(mut mocked: MockedProviders, runtime: &Runtime) -> Result<Ex
     let start = Start::from_line(&line).filter(|start| start.apply_to(&mut mocked.providers));
     let start = start.ok_or_else(|| run_error(anyhow!("stdin does not begin with the start of a run")))?;
     let clock = Clock::start();
-    let (sender, messages) = mpsc::channel();
-    let observed = ObservedRun { sender: &sender, tag: start.tag };
+    let (sender, messages) = mpsc::unbounded_channel();
+    let observed = ObservedRun { sender: &sender, tag: start.tag, in_replies: true };
     let options = MockOptions::default();
     let mocks = runtime
         .block_on(async {
@@ -45,9 +45,12 @@ pub(super) fn serve(mut mocked: MockedProviders, runtime: &Runtime) -> Result<Ex
         })
         .map_err(run_error)?;
     let levels = mocks.level_reader(&mocked.providers);
-    // Buffered, because stdout alone writes every line at once, and each of them would wake the run. An error means that the run
-    // has ended, and stdin with it.
-    let write = move || reports::write(&messages, &levels, clock, BufWriter::new(io::stdout()));
+    // A thread and a runtime of its own, because writing to a pipe blocks.
+    let writer = runtime::Builder::new_current_thread().enable_time().build().map_err(run_error)?;
+    // Buffered, because stdout alone writes every line at once, and each of them would wake the run.
+    let write = reports::write(messages, levels, clock, BufWriter::new(io::stdout()));
+    // An error means that the run has ended, and stdin with it.
+    let write = move || writer.block_on(write);
     thread::Builder::new().name("reports".to_owned()).spawn(write).map_err(run_error)?;
     let end_of_stdin = || io::copy(&mut io::stdin().lock(), &mut io::sink());
     // An error ends the process as the end of stdin does.

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 ///
 /// They are counted, not named: the runtime begins them nearly in the order in which it receives them.
 #[derive(Debug, Default)]
-pub(super) struct Unbegun {
+pub(in crate::drive) struct Unbegun {
     /// Attempts that were handed to the runtime.
     sent: u64,
     /// Those that have begun, or were dropped before.
@@ -41,7 +41,7 @@ impl Drop for Waiting {
 
 impl Unbegun {
     /// Adds an attempt. Returns it, and what becomes set when its request begins.
-    pub(super) fn add(&mut self) -> (Waiting, Arc<OnceLock<Instant>>) {
+    pub(in crate::drive) fn add(&mut self) -> (Waiting, Arc<OnceLock<Instant>>) {
         self.sent += 1;
         let at = Arc::default();
         (Waiting { begun: Arc::clone(&self.begun), at: Arc::clone(&at) }, at)

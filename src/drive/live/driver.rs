@@ -2,11 +2,11 @@
 
 use super::backlog::{Unbegun, Undecided};
 use super::{LiveProviders, Message};
-use crate::drive::attempt::{AttemptClient, OutboundRequest};
+use crate::drive::attempt::{AttemptClient, Endpoint, OutboundRequest};
 use crate::drive::attempt_truth::{attempt_truth, header_tag};
 use crate::drive::clock::Clock;
 use crate::drive::connections::max_connections;
-use crate::engine::parse::Dialect;
+use crate::drive::connections::pool::ConnectionPool;
 use crate::engine::{Answer, Attempt, Driver, Handover, Reply};
 use crate::event::{
     AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, RecordedDecision,
@@ -16,13 +16,16 @@ use crate::job::{Arrival, Job, MAX_JOBS_IN_FLIGHT};
 use crate::load::Load;
 use crate::record::Fold;
 use crate::scenario::{Scenario, Target};
+use hyper::Uri;
+use hyper::header::HeaderValue;
 use provider::wire::{self, truth::TruthHeader};
 use provider::{Instant, Nanos, Truth, Usage};
 use rustc_hash::FxHashMap;
 use slab::Slab;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 
 /// Executes the engine's actions.
@@ -30,13 +33,13 @@ pub(super) struct LiveDriver<'a, F, P> {
     scenario: &'a Scenario,
     load: Load,
     /// By target.
-    endpoints: Vec<TargetEndpoint>,
+    endpoints: Vec<Arc<Endpoint>>,
     client: AttemptClient,
     clock: Clock,
     unbegun: Unbegun,
     undecided: Undecided,
     runtime: &'a Handle,
-    sender: Sender<Message>,
+    sender: UnboundedSender<Message>,
     /// By tag.
     jobs: Slab<LiveJob>,
     flights: FxHashMap<AttemptId, Flight>,
@@ -46,26 +49,23 @@ pub(super) struct LiveDriver<'a, F, P> {
     providers: &'a P,
 }
 
-/// The parts of a request that depend on its target only.
-#[derive(Clone, Debug)]
-struct TargetEndpoint {
-    model: Arc<str>,
-    keys: Vec<Arc<str>>,
-    path: Arc<str>,
-    dialect: Dialect,
-}
-
-impl TargetEndpoint {
-    fn of(scenario: &Scenario, target: &Target) -> Self {
-        let provider = &scenario.providers[usize::from(target.provider)];
-        let keys = &provider.accounts[usize::from(target.account)].keys;
-        let model = provider.models[usize::from(target.model)].name.as_str();
-        Self {
-            model: model.into(),
-            path: wire::format(provider.dialect).path(model).into(),
-            keys: keys.iter().map(|key| key.as_str().into()).collect(),
-            dialect: provider.dialect.into(),
-        }
+/// Returns the endpoint of a target.
+fn endpoint(scenario: &Scenario, target: &Target, address: SocketAddr) -> Endpoint {
+    let provider = &scenario.providers[usize::from(target.provider)];
+    let keys = &provider.accounts[usize::from(target.account)].keys;
+    let model = provider.models[usize::from(target.model)].name.as_str();
+    let header = |value: String| {
+        HeaderValue::try_from(value)
+            .expect("invariant: addresses are text, and keys were checked when the scenario was read")
+    };
+    let path = wire::format(provider.dialect).path(model);
+    Endpoint {
+        provider: usize::from(target.provider),
+        host: header(address.to_string()),
+        path: Uri::try_from(path).expect("invariant: paths were checked when the scenario was read"),
+        authorizations: keys.iter().map(|key| header(format!("Bearer {key}"))).collect(),
+        model: serde_json::to_string(model).expect("invariant: a string serialises"),
+        dialect: provider.dialect.into(),
     }
 }
 
@@ -100,15 +100,19 @@ impl<'a, F: Fold, P: LiveProviders> LiveDriver<'a, F, P> {
         fold: &'a mut F,
         providers: &'a P,
         clock: Clock,
-        (runtime, sender): (&'a Handle, Sender<Message>),
+        (runtime, sender): (&'a Handle, UnboundedSender<Message>),
     ) -> Self {
-        let number = scenario.providers.len();
-        let connections = max_connections(number, providers.are_in_process());
+        let addresses: Vec<_> =
+            (0..).zip(&scenario.providers).map(|(number, _)| providers.address(number)).collect();
+        let address = |target: &Target| addresses[usize::from(target.provider)];
+        let endpoints =
+            scenario.targets.iter().map(|target| endpoint(scenario, target, address(target)).into());
+        let connections = max_connections(addresses.len(), providers.are_in_process());
         Self {
             scenario,
             load: Load::new(scenario),
-            endpoints: scenario.targets.iter().map(|target| TargetEndpoint::of(scenario, target)).collect(),
-            client: AttemptClient::new(clock, connections, number),
+            endpoints: endpoints.collect(),
+            client: AttemptClient::new(clock, ConnectionPool::new(runtime.clone(), addresses, connections)),
             clock,
             unbegun: Unbegun::default(),
             undecided: Undecided::default(),
@@ -199,27 +203,24 @@ impl<F: Fold, P: LiveProviders> Driver for LiveDriver<'_, F, P> {
     }
 
     fn send(&mut self, now: Instant, &Attempt { id: attempt, slot, tag, number, target, job }: &Attempt) {
-        let (endpoint, live) = (&self.endpoints[target.index()], &mut self.jobs[tag.0]);
+        let live = &mut self.jobs[tag.0];
         let truth = attempt_truth(live.truth, number);
         debug_assert!(live.attempt.is_none(), "invariant: {} has one attempt in flight at most", job.id);
         let request = OutboundRequest {
-            to: self.providers.address(self.scenario.targets[target.index()].provider),
+            endpoint: Arc::clone(&self.endpoints[target.index()]),
             // The keys of an account share its quota, so they are used in turn.
-            key: Arc::clone(&endpoint.keys[usize::try_from(attempt.0).unwrap_or(0) % endpoint.keys.len()]),
-            path: Arc::clone(&endpoint.path),
-            model: Arc::clone(&endpoint.model),
+            turn: attempt.0,
             job,
             stream: self.scenario.workloads[job.workload.index()].stream,
-            dialect: endpoint.dialect,
             truth_header: TruthHeader { truth, tag: header_tag(self.providers.run_tag(), attempt) },
         };
         let (client, sender, clock) = (self.client.clone(), self.sender.clone(), self.clock);
         let (waiting, begun) = self.unbegun.add();
         let task = self.runtime.spawn(async move {
-            let reply = client.send(&request, waiting).await;
+            let (reply, decision) = client.send(&request, waiting).await;
             let waited = begun.get().copied().unwrap_or_else(|| clock.now()).since(now);
             // Sending fails only if the run has ended and dropped the receiver.
-            let _ = sender.send(Message::Replied { attempt, waited, reply });
+            let _ = sender.send(Message::Replied { attempt, waited, decision, reply });
         });
         let Target { provider, model, .. } = self.scenario.targets[target.index()];
         let latency = &self.scenario.providers[usize::from(provider)].models[usize::from(model)].latency;
@@ -291,9 +292,10 @@ impl<F: Fold, P: LiveProviders> LiveDriver<'_, F, P> {
         !self.providers.are_in_process() && self.pending_reports.get(&attempt).is_some_and(is_undecided)
     }
 
-    /// Records the decision that a mock reports.
+    /// Records the decision that a mock reports, or states in its reply, once: whatever comes first counts.
     pub(super) fn record_decision(&mut self, now: Instant, attempt: AttemptId, decision: RecordedDecision) {
-        let Some(pending) = self.pending_reports.get_mut(&attempt) else { return };
+        let undecided = self.pending_reports.get_mut(&attempt).filter(|pending| !pending.admitted);
+        let Some(pending) = undecided else { return };
         pending.admitted = true;
         let PendingReport { job, target, .. } = *pending;
         if !matches!(decision, RecordedDecision::Admitted { .. }) {

@@ -1,5 +1,5 @@
 //! Replies that have arrived before the decision that caused them, because mocks in another process report decisions on another
-//! way. Each waits for its decision, so that events keep their order (law 3).
+//! way, and a reply that breaks off before its head does not state it. Each waits for its decision, so that events keep their order (law 3).
 
 use crate::engine::Reply;
 use crate::ids::AttemptId;

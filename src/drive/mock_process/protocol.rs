@@ -142,8 +142,18 @@ impl From<RecordedDecision> for Decision {
 }
 
 impl Decision {
+    /// Returns it as the value of the header [`DECISION_HEADER`](provider::server::DECISION_HEADER).
+    pub(in crate::drive) fn to_header(&self) -> String {
+        serde_json::to_string(self).expect("invariant: every member is serialisable")
+    }
+
+    /// Reads the value of that header; `None` if it is none.
+    pub(in crate::drive) fn from_header(value: &[u8]) -> Option<Self> {
+        serde_json::from_slice(value).ok()
+    }
+
     /// Returns it as events record it; `None` if its axis is unknown.
-    pub(super) fn recorded(&self) -> Option<RecordedDecision> {
+    pub(in crate::drive) fn recorded(&self) -> Option<RecordedDecision> {
         Some(match self {
             Self::Admitted { reserved } => RecordedDecision::Admitted { reserved: *reserved },
             Self::Refused { axis, requested } => {
@@ -250,6 +260,10 @@ mod tests {
         }
         for decision in decisions {
             assert_eq!(Decision::from(decision).recorded(), Some(decision));
+            let header = Decision::from(decision).to_header();
+            assert!(header.bytes().all(|byte| byte.is_ascii_graphic()), "{header}");
+            let read = Decision::from_header(header.as_bytes());
+            assert_eq!(read.and_then(|read| read.recorded()), Some(decision), "{header}");
         }
         assert_eq!(
             (Usage::from(Tokens::from(usage)), Level::of((0, 1, 2), level).limit_level()),

@@ -6,38 +6,51 @@ use crate::drive::live::Message;
 use crate::drive::local::LevelReader;
 use provider::Nanos;
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{sleep, timeout};
 
 /// The time between two reports of the levels. A run samples them at most this often with less than 20 s of traffic.
 const LEVEL_INTERVAL: Nanos = Nanos::from_millis(20);
+/// The time for which a message waits for others, so that the run is not woken for each. Replies state the decision themselves.
+const COLLECTION: Duration = Duration::from_millis(1);
 
-/// Writes a line to `out` for each message, and the levels every 20 ms, until the senders are gone.
+/// Writes a line to `out` for each message, and the levels every 20 ms, until the senders are gone. Blocks while `out` does.
 ///
 /// # Errors
 /// If a line cannot be written: the run has ended.
-pub fn write(
-    reports: &Receiver<Message>,
-    levels: &LevelReader,
+pub async fn write(
+    mut reports: UnboundedReceiver<Message>,
+    levels: LevelReader,
     clock: Clock,
     mut out: impl Write,
 ) -> io::Result<()> {
     let mut next_levels = clock.now();
+    let mut batch = Vec::new();
     loop {
         if clock.now() >= next_levels {
-            out.write_all(Report::Levels(current(levels)).to_line().as_bytes())?;
+            out.write_all(Report::Levels(current(&levels)).to_line().as_bytes())?;
             out.flush()?;
             next_levels = clock.now() + LEVEL_INTERVAL;
         }
-        match reports.recv_timeout(clock.until(next_levels)) {
-            Ok(message) => {
+        let received = timeout(clock.until(next_levels), reports.recv_many(&mut batch, MAX_BATCH)).await;
+        match received {
+            Ok(0) => return Ok(()),
+            Ok(_) => {
+                sleep(COLLECTION).await;
                 // What has come meanwhile is written at once.
-                for message in std::iter::once(message).chain(reports.try_iter().take(MAX_BATCH)) {
+                while let Ok(message) = reports.try_recv() {
+                    batch.push(message);
+                    if batch.len() >= MAX_BATCH {
+                        break;
+                    }
+                }
+                for message in batch.drain(..) {
                     out.write_all(line(&message).as_bytes())?;
                 }
                 out.flush()?;
             }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Err(_) => {}
         }
     }
 }

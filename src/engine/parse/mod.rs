@@ -47,6 +47,7 @@ mod rules;
 mod status;
 mod stream;
 mod subscriptions;
+mod success_body;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -105,12 +106,13 @@ pub fn parsed(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -
     let limits = limits_of(dialect, headers);
     let remaining = limit_header::remaining(&limits);
     let (failure, answer) = if (200..300).contains(&status) {
-        let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        // A response with status 200 may contain an error.
-        let error = ErrorBody::error_in_success(&body);
+        let members = success_body::members(body).unwrap_or_default();
+        // A response with status 200 may contain an error, of which all is read.
+        let error = ErrorBody::error_in_success(&members);
+        let error = error.and_then(|_| ErrorBody::error_in_success(&serde_json::from_slice(body).ok()?));
         (
             error.map(|error| failure::classify_error_in_success(dialect, headers, &limits, &error)),
-            AnswerReader::of(&body),
+            AnswerReader::of(&members),
         )
     } else {
         let (raw, body) = (body, &ErrorBody::parse(body).unwrap_or_default());
