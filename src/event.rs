@@ -172,6 +172,27 @@ pub struct JobEnd {
     pub obstacle: Option<Obstacle>,
 }
 
+impl JobEnd {
+    /// Returns the end of a job for which no attempt was made, and no time passed.
+    #[must_use]
+    pub const fn without_attempt(outcome: JobOutcome, workload: WorkloadId, scheduled: Instant) -> Self {
+        Self {
+            outcome,
+            workload,
+            scheduled,
+            attempts: 0,
+            step: None,
+            queue: Nanos::ZERO,
+            wait: Nanos::ZERO,
+            service: Nanos::ZERO,
+            failed_attempts: Nanos::ZERO,
+            first_token: None,
+            cut: false,
+            obstacle: None,
+        }
+    }
+}
+
 /// How a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobOutcome {

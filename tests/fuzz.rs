@@ -178,6 +178,7 @@ static SCENARIOS: LazyLock<Vec<String>> = LazyLock::new(|| {
     folders.iter().flat_map(|folder| texts(folder, "yaml")).collect()
 });
 
+/// Pastes, and the rows of the tables of published replies as they are, with their comments.
 static REFUSALS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let lines = ["tests/data", "mock/tests/data"].iter().flat_map(|folder| texts(folder, "jsonl"));
     let lines = lines.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());

@@ -138,7 +138,7 @@ fn ceilings_of_accounts_and_fallbacks_add_up() {
     let yaml = |accounts: &str, steps: &str| {
         format!(
             "name: ceilings
-duration: 3h
+duration: 1h
 providers:
   groq: {{ accounts: {accounts}, models: {{ m: {{ limits: {{ rpm: {{ limit: 30, burst: 1 }} }}, latency: {{ total: 500ms }} }} }} }}
   other: {{ models: {{ m: {{ limits: {{ rpm: {{ limit: 40, burst: 1 }} }}, latency: {{ total: 500ms }} }} }} }}

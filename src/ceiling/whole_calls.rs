@@ -64,14 +64,15 @@ fn row<'a>(
     size: f64,
 ) -> Option<LimitConstraint<'a>> {
     let capacity = capacity(&settled.limit);
-    let parts = |tokens: f64| libm::floor(tokens / size + ROUNDING).max(0.0);
-    let with_last = |last: &Least| parts(capacity - last.reserved) + parts(last.charged);
+    // The pieces of size s in a number of tokens.
+    let pieces = |tokens: f64| libm::floor(tokens / size + ROUNDING).max(0.0);
+    let with_last = |last: &Least| pieces(capacity - last.reserved) + pieces(last.charged);
     let fitting = least.iter().filter(|least| least.reserved <= capacity);
     let most = fitting.map(with_last).reduce(f64::max).filter(|most| *most > 0.0)?;
-    // A part counts as many units as make the most parts a full window.
+    // A piece counts as many units as make the most pieces a full window.
     let demand = |class: &Class, target: TargetId| {
         let known = least.iter().find(|least| least.class == class.number && least.target == target);
-        known.map_or(0.0, |least| parts(least.charged) * capacity / most)
+        known.map_or(0.0, |least| pieces(least.charged) * capacity / most)
     };
     let of_class = |class: &Class| class.targets.iter().map(|target| demand(class, *target)).collect();
     let (supply, sustained) = match (settled.limit.refill, settled.limit.axis.window_length()?) {

@@ -56,7 +56,7 @@ fn small_calls_are_bounded_by_their_mean() {
 
 /// Two workloads share a window: one call of the larger kind, or two of the smaller.
 #[test]
-fn mixed_sizes_share_the_parts_of_a_window() {
+fn a_window_holds_one_large_call_or_two_small_ones() {
     let of = |prompt: f64, rate: f64| Workload {
         prompt: Dist::Constant(prompt),
         completion: Dist::Constant(500.0),

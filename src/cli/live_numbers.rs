@@ -165,20 +165,8 @@ workload: [{name: w, arrivals: {constant: 10/s}, prompt: 1}]
         let replied =
             |outcome| EventKind::Replied { attempt: AttemptId(0), target, outcome, usage: Usage::default() };
         let done = |outcome| {
-            EventKind::Done(JobEnd {
-                outcome,
-                workload,
-                scheduled,
-                attempts: 1,
-                step: None,
-                queue: Nanos::ZERO,
-                wait: Nanos::ZERO,
-                service: Nanos::ZERO,
-                failed_attempts: Nanos::ZERO,
-                first_token: None,
-                cut: false,
-                obstacle: None,
-            })
+            let end = JobEnd::without_attempt(outcome, workload, scheduled);
+            EventKind::Done(JobEnd { attempts: 1, ..end })
         };
         for job in 0..4 {
             event(&mut numbers, 10, job, arrived);

@@ -234,14 +234,8 @@ impl ScenarioOptions {
         let seed = self.seed.map(|seed| format!("--seed={seed}"));
         let set = self.set.iter().map(|(path, value)| format!("--set={path}={value}"));
         let options = seed.into_iter().chain(set).map(Into::into);
-        // A path that begins with `-` would be an option.
-        options
-            .chain([if scenario.is_absolute() {
-                scenario.into()
-            } else {
-                Path::new(".").join(scenario).into()
-            }])
-            .collect()
+        // A path that begins with `-` would be an option. An absolute one stays as it is.
+        options.chain([Path::new(".").join(scenario).into()]).collect()
     }
 
     /// Returns the options as command-line arguments, each after a space, for the command that reproduces a result.

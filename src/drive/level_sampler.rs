@@ -7,8 +7,10 @@ use provider::{Axis, Instant, Nanos};
 
 /// The number of times that the levels are sampled in a simulated run.
 const SAMPLES: u64 = 96;
+/// The jobs after which it is asked whether the time is up: some milliseconds of simulation.
+const JOBS_PER_CHECK: u64 = 1 << 14;
 
-/// Samples the used units of some limits; ends the run with the last sample.
+/// Samples the used units of some limits; ends the run with the last sample, or when the time is up.
 pub(super) struct LevelSampler<'a> {
     /// The limits, with what was used of them so far.
     pub(super) limits: Vec<SampledLimit>,
@@ -45,7 +47,12 @@ impl<'a> LevelSampler<'a> {
 
 impl Fold for LevelSampler<'_> {
     fn event(&mut self, event: &Event) {
-        self.jobs += u64::from(matches!(event.kind, EventKind::Arrived { .. }));
+        if matches!(event.kind, EventKind::Arrived { .. }) {
+            self.jobs += 1;
+            if self.jobs.is_multiple_of(JOBS_PER_CHECK) && (self.is_time_up)() {
+                self.next = Instant::MAX;
+            }
+        }
     }
 
     fn next_sample(&self) -> Instant {
@@ -68,5 +75,29 @@ impl Fold for LevelSampler<'_> {
 
     fn is_done(&self) -> bool {
         self.next == Instant::MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{JobId, WorkloadId};
+
+    #[test]
+    fn a_long_time_between_two_samples_does_not_delay_the_end() {
+        let mut sampler = LevelSampler::new(Vec::new(), Nanos::DAY, &|| true);
+        let at = Instant::ZERO;
+        let kind = EventKind::Arrived {
+            workload: WorkloadId(0),
+            scheduled: at,
+            deadline: None,
+            prompt_tokens: 1,
+            max_tokens: None,
+        };
+        for job in 0..JOBS_PER_CHECK {
+            assert!(!sampler.is_done(), "{job}");
+            sampler.event(&Event { at, job: JobId(job), kind });
+        }
+        assert!(sampler.is_done());
     }
 }

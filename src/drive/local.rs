@@ -130,10 +130,7 @@ impl Mocks {
     /// # Errors
     /// If no port is free.
     pub async fn of(scenario: &Scenario, clock: Clock, run: ObservedRun<'_>) -> io::Result<Self> {
-        let mut listeners = Vec::new();
-        for _ in &scenario.providers {
-            listeners.push(TcpListener::bind(("127.0.0.1", 0)).await?);
-        }
+        let listeners = loopback_listeners(scenario.providers.len()).await?;
         let mocks = Self::serve(
             &scenario.providers,
             scenario.seed,
@@ -176,6 +173,18 @@ impl Mocks {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
     }
+}
+
+/// Binds listeners to free ports of loopback.
+///
+/// # Errors
+/// If no port is free.
+pub async fn loopback_listeners(count: usize) -> io::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::with_capacity(count);
+    for _ in 0..count {
+        listeners.push(TcpListener::bind(("127.0.0.1", 0)).await?);
+    }
+    Ok(listeners)
 }
 
 /// Reads the levels of mocks, from any thread.

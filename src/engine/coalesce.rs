@@ -13,8 +13,8 @@
 //! so its first attempt costs no retry budget. One job per fingerprint is sent at a time, however many follow (law 15): the
 //! failure of a leader starts one attempt, not one per follower.
 //!
-//! Promoted jobs are queued here until the engine has processed everything that is due, because a promoted job's own
-//! deadline may be due as well.
+//! Promoted jobs are queued here until the end of the input that promoted them, because what the input makes due may include a
+//! promoted job's own deadline.
 
 use super::fifo::{Fifo, Links};
 use crate::ids::Slot;

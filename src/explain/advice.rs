@@ -15,7 +15,7 @@ pub(super) fn advice(explanation: &Explanation) -> Vec<String> {
     if !explanation.refusals.is_empty() {
         return of_list(explanation);
     }
-    if let Some(sentence) = failure.reason.and_then(by_reason) {
+    if let Some(sentence) = failure.reason.map(by_reason) {
         return one(sentence);
     }
     match failure.cause {
@@ -39,9 +39,9 @@ pub(super) fn advice(explanation: &Explanation) -> Vec<String> {
     }
 }
 
-/// Returns the advice on an error whose code says what it is.
-const fn by_reason(reason: Reason) -> Option<&'static str> {
-    Some(match reason {
+/// Returns the advice on an error whose code or sentence states a reason.
+const fn by_reason(reason: Reason) -> &'static str {
+    match reason {
         Reason::ModelWithdrawn => {
             "Change the model: the provider has withdrawn this one. No retry can succeed."
         }
@@ -63,7 +63,7 @@ const fn by_reason(reason: Reason) -> Option<&'static str> {
         Reason::WorkerFull => {
             "Retry after a short back-off, or route to another provider: one worker of the provider is full, no quota of yours."
         }
-    })
+    }
 }
 
 /// Returns the advice on a reply whose reason is not known: by its status, and by who answered.
@@ -111,6 +111,7 @@ fn allowance(explanation: &Explanation) -> Vec<String> {
         "Use another account or provider meanwhile. Another key or model of the same account does not help."
             .to_owned(),
     ];
+    // OpenAI gives accounts without a payment method limits per minute that refill over days (published refusals); assumed of others.
     if failure.contradicted_window.is_some() {
         advice.push(
             "Add a payment method or a paid plan: a limit that refills over so long a time is that of an account without one."
@@ -267,10 +268,10 @@ fn concurrency(failure: &ParsedFailure, facts: &Facts) -> Vec<String> {
     let refusal = &failure.refusal;
     let cap = match refusal.limit {
         Some(limit) => format!(
-            "Limit the client to {limit} requests in flight: fewer workers help, a slower pace of as many does not."
+            "Limit the client to {limit} requests in flight: fewer parallel workers help, the same number that send less often does not."
         ),
         None => {
-            "Limit the number of requests in flight: fewer workers help, a slower pace of as many does not."
+            "Limit the number of requests in flight: fewer parallel workers help, the same number that send less often does not."
                 .into()
         }
     };

@@ -25,7 +25,7 @@ pub(super) use offers::{MAX_FREE_ACCOUNTS, has_free_accounts};
 use super::plan::{BrokenRule, Purchase, TargetLoad};
 use super::replicas::{COVERAGE, COVERAGE_CONFIDENCE};
 use super::rules::only_cost;
-use super::runner::{Run, Runner, broken_in_any};
+use super::runner::{Run, Runner, distinct};
 use super::violation;
 use super::what_if::{Measured, Unchanged};
 use crate::formatting::{rounded, significant};
@@ -310,15 +310,18 @@ impl Search<'_> {
         let is_complete = !self.was_cut.load(Ordering::Relaxed);
         // A run that shows that the load does not hold may have been ended early: the whole run may break further rules.
         let fails = |run: &&Run| !only_cost(&run.broken);
-        let failing = tried.failing().map(|(seed, _)| self.whole(&tried.chosen, *seed));
-        let whole = failing.clone().unwrap_or_else(|| tried.runs.first().map(|(_, run)| run.clone()));
-        let is_replaced = failing.flatten().is_some();
-        let own = tried.runs.iter().map(|(_, run)| run).filter(|run| !is_replaced || !fails(run));
-        let runs: Vec<Run> = own.chain(whole.as_ref().filter(|_| is_replaced)).cloned().collect();
-        let mut broken: Vec<BrokenRule> = broken_in_any(&runs);
-        let jobs = whole.as_ref().filter(|_| !broken.is_empty()).map(|run| run.summary.jobs.offered);
+        let failing = tried.failing().and_then(|(seed, _)| self.whole(&tried.chosen, *seed));
+        let own = tried.runs.iter().map(|(_, run)| run).filter(|run| failing.is_none() || !fails(run));
+        let runs: Vec<&Run> = own.chain(&failing).collect();
+        let whole = match tried.failing() {
+            Some(_) => failing.as_ref(),
+            None => runs.first().copied(),
+        };
+        let mut broken: Vec<BrokenRule> = distinct(runs.iter().flat_map(|run| &run.broken));
+        let jobs = whole.filter(|_| !broken.is_empty()).map(|run| run.summary.jobs.offered);
         let too_few = jobs.and_then(|jobs| self.runner.rules.undecidable(jobs));
-        let of_windows = || runs.iter().find_map(Run::undecided).filter(|_| broken.is_empty()).cloned();
+        let of_windows =
+            || runs.iter().find_map(|run| run.undecided()).filter(|_| broken.is_empty()).cloned();
         let undecided = too_few.or_else(of_windows);
         let holds = broken.is_empty() && undecided.is_none();
         let chosen: &[usize] = if undecided.is_some() { &[] } else { &tried.chosen };
@@ -350,8 +353,9 @@ impl Search<'_> {
             }),
             p95_s: runs
                 .iter()
+                .copied()
                 .filter(|run| !fails(run))
-                .chain(&whole)
+                .chain(whole)
                 .filter_map(Run::p95_s)
                 .reduce(f64::max),
             failing_replicas: count(tried.runs.iter().map(|(_, run)| run).filter(fails).count()),

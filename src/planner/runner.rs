@@ -118,11 +118,6 @@ impl Run {
     }
 }
 
-/// Returns the rules that are broken in any of `runs`, each once, in the order of their first occurrence.
-pub(super) fn broken_in_any(runs: &[Run]) -> Vec<BrokenRule> {
-    distinct(runs.iter().flat_map(|run| &run.broken))
-}
-
 /// Returns each rule once, in the order of their first occurrence.
 pub(super) fn distinct<'a>(rules: impl Iterator<Item = &'a BrokenRule>) -> Vec<BrokenRule> {
     let mut distinct: Vec<BrokenRule> = Vec::new();

@@ -26,9 +26,7 @@ pub(super) fn judge(
         let is_distorted = summary.is_distorted() && rule.metric != Metric::Headroom;
         let pass = is_met && !is_distorted;
         let not_judged = match windows {
-            _ if is_distorted => {
-                Some(NotJudged { is_distorted, ..NotJudged::few(summary.jobs.offered, summary.jobs.offered) })
-            }
+            _ if is_distorted => Some(NotJudged::distorted(summary.jobs.offered)),
             _ if compared.is_some() => None,
             Some(windows) => windows.not_judged(rule),
             None => not_judged(summary),

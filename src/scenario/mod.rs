@@ -34,6 +34,7 @@ mod preset;
 pub mod rate;
 mod read;
 mod record_bound;
+pub(crate) mod recorded;
 mod resolve;
 mod resolved;
 mod scale;

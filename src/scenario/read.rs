@@ -15,7 +15,7 @@ use std::path::Path;
 /// The maximum size of a scenario in bytes. Traces are separate files.
 pub const MAX_BYTES: u64 = 1 << 20;
 
-/// Reads the scenario in a file, changed by `overrides`. Paths of traces are relative to the file.
+/// Reads the scenario in a file, changed by `overrides`. Paths of traces and of recorded exchanges are relative to the file.
 ///
 /// # Errors
 /// Returns all problems of the scenario itself, or else those of the first change of `what_if` that has any, each with its
@@ -75,7 +75,7 @@ pub fn read_providers(path: &Path, overrides: &Overrides) -> Result<MockedProvid
         // Whatever else is wrong in it is reported as well.
         parse(&name, text, overrides, Some(folder(path)))?;
     }
-    let providers = root.and_then(|root| providers_of(&diagnostics, root, overrides));
+    let providers = root.and_then(|root| providers_of(&diagnostics, root, overrides, Some(folder(path))));
     concluded(&diagnostics, (source, text), providers)
 }
 
@@ -105,7 +105,7 @@ pub fn preset_providers(name: &str, overrides: &Overrides) -> Result<MockedProvi
         (path, value.clone())
     };
     let overrides = Overrides { set: overrides.set.iter().map(below).collect(), ..overrides.clone() };
-    let providers = root.and_then(|root| providers_of(&diagnostics, root, &overrides));
+    let providers = root.and_then(|root| providers_of(&diagnostics, root, &overrides, None));
     concluded(&diagnostics, (source, &text), providers)
 }
 
@@ -119,11 +119,16 @@ pub fn preset(name: &str) -> Result<Config, Problems> {
 }
 
 /// Returns the providers of a scenario without routes and workloads.
-fn providers_of(diagnostics: &Diagnostics, mut root: Node, overrides: &Overrides) -> Option<MockedProviders> {
+fn providers_of(
+    diagnostics: &Diagnostics,
+    mut root: Node,
+    overrides: &Overrides,
+    base_dir: Option<&Path>,
+) -> Option<MockedProviders> {
     overrides.choose_presets(diagnostics, &mut root);
     presets::merge_presets(diagnostics, &mut root);
     overrides.apply(diagnostics, &mut root);
-    let spec = spec::read_providers(&root, diagnostics)?;
+    let spec = spec::read_providers(&root, base_dir, diagnostics)?;
     let (providers, answers) =
         spec.providers.into_iter().map(|provider| (provider.config, provider.answers)).unzip();
     Some(MockedProviders { providers, answers, seed: spec.seed })
@@ -145,8 +150,8 @@ fn concluded<T>(
     }
 }
 
-/// Reads a scenario from its text. `name` is the file name in problems. Paths of traces are relative to `base_dir`; without
-/// one, a trace is a problem.
+/// Reads a scenario from its text. `name` is the file name in problems. Paths of traces and of recorded exchanges are relative
+/// to `base_dir`; without one, such a path is a problem.
 ///
 /// # Errors
 /// As [`read`].
@@ -184,7 +189,7 @@ fn scenario(
     let stem = Path::new(name).file_stem().map(|stem| printable(&stem.to_string_lossy())).unwrap_or_default();
     let traces = TraceCache::default();
     let resolve_with = |change: Option<&WhatIfSpec>| {
-        let mut spec = read_spec(diagnostics, root.clone(), overrides, change)?;
+        let mut spec = read_spec(diagnostics, root.clone(), overrides, change, base_dir)?;
         let what_if = std::mem::take(&mut spec.what_if);
         Some((resolve::resolve(spec, diagnostics, &stem, base_dir, &traces), what_if))
     };
@@ -205,6 +210,7 @@ fn read_spec(
     mut root: Node,
     overrides: &Overrides,
     change: Option<&WhatIfSpec>,
+    base_dir: Option<&Path>,
 ) -> Option<Spec> {
     overrides.choose_presets(diagnostics, &mut root);
     if let Some(change) = change {
@@ -216,7 +222,7 @@ fn read_spec(
     if let Some(change) = change {
         change.apply(diagnostics, &mut root);
     }
-    spec::read(&root, diagnostics)
+    spec::read(&root, base_dir, diagnostics)
 }
 
 /// Returns the bytes of a file, which must have at most [`MAX_BYTES`].

@@ -36,7 +36,8 @@ pub(super) fn resolve(
         seed: spec.seed,
         duration: spec.duration,
     };
-    let files = trace_files(&spec.workloads, base_dir);
+    let mut files = trace_files(&spec.workloads, base_dir);
+    files.extend(spec.providers.iter().flat_map(|provider| provider.answer_files.iter().cloned()));
     let mut named: BTreeMap<String, usize> = BTreeMap::new();
     let mut workloads = Vec::new();
     for workload in spec.workloads.into_iter().take_while(|_| !diagnostics.is_full()) {

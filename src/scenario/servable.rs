@@ -13,7 +13,7 @@ use provider::length::PromptCap;
 /// The jobs of a workload that the same targets can admit: those with prompts in a range.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SizeClass {
-    /// The prompts are longer than this; zero for the first class.
+    /// The prompts are longer than this; zero if no target has a smaller cap.
     pub above: u32,
     /// The longest prompt; `None`: no bound.
     pub up_to: Option<u32>,

@@ -93,7 +93,7 @@ fn the_estimate_counts_at_most_one_job_in_flight_for_each_user() {
     }
 }
 
-/// The rows of a trace in one instant are in flight at once; rows that are far apart are not. The estimate is never too low.
+/// The rows of a trace in one instant are in flight at once; rows that are far apart are not. For these traces the estimate is not too low.
 #[test]
 fn the_estimate_counts_the_rows_of_a_trace_in_one_instant_as_in_flight_at_once() {
     use quotalab::drive::{RunSize, virtual_time};
@@ -149,7 +149,7 @@ impl quotalab::record::Fold for Counter {
 /// Takes a gigabyte and ten seconds in a debug build.
 #[test]
 #[ignore = "large: run it with --ignored"]
-fn a_simulation_that_fills_its_memory_ends_and_says_so_first() {
+fn a_simulation_with_too_many_jobs_in_flight_is_ended_and_its_first_line_says_so() {
     let folder = scratch("too-many");
     let file = scenario(&folder, "{ deadline: 1h }", "{ constant: 100k/s }");
     let output = quotalab(&["sim", arg(&file), "--yes", "--quiet", "--out", arg(&folder)]);

@@ -1,5 +1,8 @@
 //! `mock`, as a client sees it over plain TCP.
 
+#[cfg(unix)]
+mod recorded;
+
 use super::{SHORT, quotalab};
 use provider::Axis;
 use provider::config::Dialect;

@@ -55,6 +55,7 @@ fn stated(dialect: Dialect, axis: Axis) -> (&'static str, Option<Axis>) {
         // One sentence for all; only a wait over a minute shows that it is a day.
         Dialect::Azure if axis.is_daily() => ("day_limit", None),
         Dialect::Azure => ("minute_limit", None),
+        // The mock's Anthropic has no words for audio: it states a limit of requests per day, its Cerebras one of requests.
         Dialect::Anthropic if matches!(axis, Axis::Ash | Axis::Asd) => by_axis(Axis::Rpd),
         Dialect::Anthropic => by_axis(axis),
         Dialect::Cerebras => match axis {

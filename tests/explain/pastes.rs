@@ -154,7 +154,7 @@ fn a_limit_on_concurrency_is_told_from_a_rate_limit() {
         &[
             json!({ "provider": null, "cause": "concurrency", "axis": "concurrency", "wait_s": 10.0, "scope": "client", "terminal": false }),
         ],
-        &["fewer workers help", "Wait 10s"],
+        &["fewer parallel workers help", "Wait 10s"],
         &["this request fits then"],
     );
 }

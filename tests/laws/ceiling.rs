@@ -1,5 +1,6 @@
 //! Law 11: a load that is served whole does not exceed the analytic ceiling. If all jobs are equal, no run serves more than the
-//! ceiling, which includes the burst of a bucket: without a statistical tolerance.
+//! ceiling, which includes what the limits hold at the start (all scenarios here begin with full ones): without a statistical
+//! tolerance.
 
 use crate::story::parse;
 use proptest::prelude::*;
@@ -172,7 +173,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Headroom is relative to the peak: under a limit per minute or per day, a paced client fails some jobs of a day whose rates
-    /// are multiplied by more than the headroom: by more than 1/24, since the jobs of the last hour may wait for the next day.
+    /// are multiplied by more than the headroom. By 1/24 more, because jobs of the last hour may be served in the hour after.
     #[test]
     fn a_day_beyond_its_headroom_is_never_served_whole(
         law in prop::sample::select(vec!["bucket", "fixed", "sliding_log"]),
@@ -185,8 +186,8 @@ proptest! {
         let ceiling = Ceiling::of(&scenario);
         let beyond = success(&scenario.scaled(ceiling.multiple * factor));
         prop_assert!(beyond < 0.99, "{beyond} {ceiling:#?}");
-        // At nine tenths of the headroom a paced client serves nearly all, except under fixed windows, whose bound counts a
-        // window more than a span may have.
+        // At nine tenths of the headroom a paced client serves nearly all. Not under fixed windows: their bound grants a span
+        // every window that it touches, and pacing does not send a window's units in the part of it that the span has.
         let below = success(&scenario.scaled(ceiling.multiple * 0.9));
         prop_assert!(law == "fixed" || below > 0.97, "{below} {ceiling:#?}");
     }

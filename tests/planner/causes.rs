@@ -37,7 +37,7 @@ fn the_limit_that_refuses_is_named_in_four_dialects() {
     for dialect in ["groq", "deepinfra", "fireworks", "mistral"] {
         let yaml = format!(
             "seed: 6
-duration: 2h
+duration: 40m
 providers:
   cheap: {{ dialect: {dialect}, models: {{ s: {{ limits: {{ rpm: 20 }}, latency: {{ total: 1s }} }} }} }}
   dear: {{ models: {{ l: {{ limits: {{ rpm: 1000 }}, latency: {{ total: 2s }} }} }} }}
@@ -59,11 +59,11 @@ expect: ['success >= 99%', 'fallback share <= 10%']"
 fn the_limit_that_jobs_are_given_up_for_is_the_cause_and_not_the_one_that_refuses_most() {
     let plan = plan_of(
         "seed: 53
-duration: 28d
-providers: { v: { dialect: openai, reserve: prompt+max_tokens, law: fixed, models: { m: { limits: { rpm: 60, tpd: 500k }, latency: { total: 2s } } } } }
+duration: 14d
+providers: { v: { dialect: openai, reserve: prompt+max_tokens, law: fixed, models: { m: { limits: { rpm: 60, tpd: 250k }, latency: { total: 2s } } } } }
 routes: { r: [{ of: [v/default/m] }] }
 client: { deadline: 30m, retry: { attempts: 50 } }
-workload: [{ name: letters, arrivals: { burst: 600, every: 7d }, prompt: 800, completion: 200, max_tokens: 200 }]
+workload: [{ name: letters, arrivals: { burst: 300, every: 7d }, prompt: 800, completion: 200, max_tokens: 200 }]
 expect: ['success >= 80%']",
         &options(1),
     );
@@ -74,9 +74,9 @@ expect: ['success >= 80%']",
         _ => None,
     });
     assert!(named.is_none_or(|refusals| refusals.axis == "tpd"), "{named:?}");
-    // A day admits 500 of 600 jobs, of which 480 have to succeed.
+    // A day admits 250 of 300 jobs, of which 240 have to succeed.
     let analytic = plan.ceiling.analytic.multiple.expect("a limit binds");
-    assert!((analytic - 500.0 / 480.0).abs() < 1e-3, "{analytic}");
+    assert!((analytic - 250.0 / 240.0).abs() < 1e-3, "{analytic}");
 }
 
 /// Without a ceiling no run goes beyond the highest load that the plan says it tried.
@@ -89,19 +89,22 @@ fn the_curve_goes_no_further_than_the_load_that_is_called_the_highest() {
     assert!(plan.curve.iter().any(|point| point.multiple > tried * 0.99), "{:?}", plan.curve);
 }
 
-/// A limit of 2,000 requests a day lets a day cost no more than those, however many an hour has.
-#[test]
-fn a_day_costs_no_more_than_its_limits_admit() {
-    let yaml = "seed: 11
+/// An hour offers 3,000 calls, of which a limit of a day admits 2,000; 1.40 USD for a thousand (1,000 prompt tokens and 100 of
+/// completion).
+const HOUR_UNDER_A_DAYS_LIMIT: &str = "seed: 11
 duration: 1h
 start: full
 providers: { v: { dialect: openai, law: fixed, models: { mid: { limits: { rpm: 120, rpd: 2000 }, latency: { total: 2s }, price: { input: 1, output: 4 } } } } }
 routes: { r: [{ of: [v/default/mid] }] }
 client: { deadline: 20s, retry: { attempts: 2 } }
 workload: [{ name: w, arrivals: { constant: 50/min }, prompt: 1000, completion: 100, max_tokens: 200 }]
-expect: ['success >= 60%']";
-    let plan = plan_of(yaml, &options(1));
-    // 1,000 prompt tokens and 100 of completion: 1.40 USD for a thousand jobs.
+expect: [";
+
+/// A limit of 2,000 requests a day lets a day cost no more than those, however many an hour has.
+#[test]
+fn a_day_costs_no_more_than_its_limits_admit() {
+    let yaml = format!("{HOUR_UNDER_A_DAYS_LIMIT}'success >= 60%']");
+    let plan = plan_of(&yaml, &options(1));
     assert!((plan.load.cost_usd_per_day - 2.8).abs() < 0.05, "{}", plan.load.cost_usd_per_day);
     let costs = plan.curve.iter().map(|point| point.cost_usd_per_day.expect("every point has its cost"));
     assert!(costs.into_iter().all(|cost| cost < 2.9), "{:?}", plan.curve);
@@ -113,16 +116,8 @@ expect: ['success >= 60%']";
 /// Of a rule on cost, the plan states what a run costs, not the share of a day that its limits make cheaper.
 #[test]
 fn a_budget_states_the_cost_of_the_run() {
-    let yaml = "seed: 11
-duration: 1h
-start: full
-providers: { v: { dialect: openai, law: fixed, models: { mid: { limits: { rpm: 120, rpd: 2000 }, latency: { total: 2s }, price: { input: 1, output: 4 } } } } }
-routes: { r: [{ of: [v/default/mid] }] }
-client: { deadline: 20s, retry: { attempts: 2 } }
-workload: [{ name: w, arrivals: { constant: 50/min }, prompt: 1000, completion: 100, max_tokens: 200 }]
-expect: ['success >= 60%', 'cost <= 2 USD']";
-    let plan = plan_of(yaml, &options(1));
-    // 2,000 of the 3,000 calls of the hour, at 1.40 USD for a thousand: the limit of a day refuses the rest.
+    let yaml = format!("{HOUR_UNDER_A_DAYS_LIMIT}'success >= 60%', 'cost <= 2 USD']");
+    let plan = plan_of(&yaml, &options(1));
     let of_run = plan.load.cost_usd;
     assert!((of_run - 2.8).abs() < 0.05, "{of_run}");
     let stated = plan.findings.iter().find_map(|finding| match finding {

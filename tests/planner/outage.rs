@@ -5,7 +5,7 @@ use quotalab::planner::Recovery;
 
 #[test]
 fn an_outage_is_survived_only_with_a_second_provider() {
-    let yaml = one_account("rpm: 40", "poisson: 20/min", "expect: [success >= 95%]")
+    let yaml = one_account("rpm: 20", "poisson: 10/min", "expect: [success >= 95%]")
         .replace("duration: 30m", "duration: 24h")
         .replace("attempts: 1", "attempts: 3");
     let plan = |yaml: &str| plan_of(yaml, &PlanOptions { incident: true, ..options(1) });

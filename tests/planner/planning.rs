@@ -184,7 +184,7 @@ fn the_headroom_by_arithmetic_and_the_simulated_ceiling_agree_at_the_peak_of_any
     let day = "shape: [0,0,0,0,0,0,0.24,0.72,1.92,2.64,3.36,2.88,1.68,2.16,2.4,2.16,1.68,0.96,0.48,0.24,0.24,0.24,0,0]";
     let loads = [
         ("rpm: 120", format!("poisson: 60/min, {day}"), "24h"),
-        ("rpm: 120", "poisson: 60/min".to_owned(), "24h"),
+        ("rpm: 120", "poisson: 60/min".to_owned(), "6h"),
         (
             "rpm: 120",
             "steps: [{at: 0s, rate: 40/min}, {at: 2h, rate: 160/min}, {at: 3h, rate: 40/min}]".to_owned(),

@@ -2,9 +2,10 @@
 
 use super::record::short;
 use super::scenario::rule;
+use super::{arrived, job_end};
 use provider::{Axis, Instant, Nanos, Usage};
-use quotalab::event::{AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause};
-use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
+use quotalab::event::{AttemptOutcome, EndReason, Event, EventKind, JobOutcome, LimitCause};
+use quotalab::ids::{AttemptId, JobId, TargetId};
 use quotalab::record::{Finding, Fold, Mode, Recorder, RunEnd, Summary};
 use quotalab::scenario::{Metric, Op};
 
@@ -16,15 +17,8 @@ fn shed_by_generator(refused_at: Nanos) -> Summary {
     let refused_at = Instant::ZERO + refused_at;
     for id in 0..10 {
         let at = Instant::ZERO + Nanos::from_millis(id * 100);
-        let (workload, job) = (WorkloadId(0), JobId(id));
-        let arrived = EventKind::Arrived {
-            workload,
-            scheduled: at,
-            deadline: None,
-            prompt_tokens: 1,
-            max_tokens: None,
-        };
-        recorder.event(&Event { at, job, kind: arrived });
+        let job = JobId(id);
+        recorder.event(&Event { at, job, kind: arrived(at) });
         if at == refused_at {
             let (attempt, target) = (AttemptId(0), TargetId(0));
             let outcome = AttemptOutcome::Limited { axis: Some(Axis::Rpm), cause: LimitCause::MinuteLimit };
@@ -33,21 +27,7 @@ fn shed_by_generator(refused_at: Nanos) -> Summary {
             recorder.event(&Event { at, job, kind: EventKind::Replied { attempt, target, outcome, usage } });
         }
         let outcome = if id < 6 { JobOutcome::Succeeded } else { JobOutcome::Shed(EndReason::GeneratorLag) };
-        let end = JobEnd {
-            outcome,
-            workload,
-            scheduled: at,
-            attempts: 0,
-            step: None,
-            queue: Nanos::ZERO,
-            wait: Nanos::ZERO,
-            service: Nanos::ZERO,
-            failed_attempts: Nanos::ZERO,
-            first_token: None,
-            cut: false,
-            obstacle: None,
-        };
-        recorder.event(&Event { at, job, kind: EventKind::Done(end) });
+        recorder.event(&Event { at, job, kind: EventKind::Done(job_end(outcome, at)) });
     }
     let at = Instant::ZERO + Nanos::SECOND;
     recorder.finish(RunEnd { at, mode: Mode::Live, scheduled: None, interrupted: false })

@@ -95,19 +95,5 @@ fn arrived(scheduled: Instant) -> EventKind {
 
 /// Returns the end of a job of the first workload without attempts and times.
 fn job_end(outcome: JobOutcome, scheduled: Instant) -> JobEnd {
-    let zero = Nanos::ZERO;
-    JobEnd {
-        outcome,
-        workload: WorkloadId(0),
-        scheduled,
-        attempts: 0,
-        step: None,
-        queue: zero,
-        wait: zero,
-        service: zero,
-        failed_attempts: zero,
-        first_token: None,
-        cut: false,
-        obstacle: None,
-    }
+    JobEnd::without_attempt(outcome, WorkloadId(0), scheduled)
 }

@@ -1,6 +1,6 @@
 //! A small model of client and provider that makes plausible events for the tests of reports.
 //!
-//! It draws arrivals with a daily shape, keeps a token bucket per limit, retries with exponential back-off, falls back,
+//! It draws arrivals whose rate rises and falls once over the run, keeps a token bucket per limit, retries with exponential back-off, falls back,
 //! and has an incident. It shares no code with the engine, and with the crate of the provider model only times, axes,
 //! usage and random streams.
 
@@ -16,7 +16,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 /// Bounds that keep every call shorter than the deadline.
-const MAX_FIRST_TOKEN_S: f64 = 5.0;
+const MAX_PREFILL_S: f64 = 5.0;
 const MAX_CALL: Nanos = Nanos(9_000_000_000);
 
 /// The load and the incident of a run.
@@ -78,7 +78,7 @@ pub(super) fn simulate(scenario: &Scenario, conditions: &RunConditions, fold: im
         in_flight: BTreeMap::new(),
         buckets: BTreeMap::new(),
         incident: conditions.incident.clone(),
-        random: RandomStream::new(scenario.seed, "little world", 0),
+        random: RandomStream::new(scenario.seed, "toy model", 0),
         attempts: 0,
         arrived: 0,
     };
@@ -225,8 +225,8 @@ impl<F: Fold> ToyModel<'_, F> {
                 .expect("invariant: the bucket was read before")
                 .0 -= requested(limit.axis) as f64;
         }
-        let first = (0.15 / self.random.open_unit().sqrt()).min(MAX_FIRST_TOKEN_S);
-        let seconds = first + f64::from(usage.completion_tokens) / 300.0;
+        let prefill = (0.15 / self.random.open_unit().sqrt()).min(MAX_PREFILL_S);
+        let seconds = prefill + f64::from(usage.completion_tokens) / 300.0;
         (RecordedDecision::Admitted { reserved }, AttemptOutcome::Ok, Nanos::from_secs_f64(seconds))
     }
 
@@ -253,6 +253,7 @@ impl<F: Fold> ToyModel<'_, F> {
         self.log(at, job, EventKind::Replied { attempt: AttemptId(attempt), target, outcome, usage });
         let state = self.jobs.get_mut(&job).expect("invariant: the job is in flight");
         if served {
+            // A quarter of the call: any plausible time serves.
             state.first_token = state.sent.since(state.scheduled) + Nanos(took.0 / 4);
             return self.done(at, job, JobOutcome::Succeeded, took);
         }

@@ -32,8 +32,6 @@ class Client:
     prompted: tuple = ()
     # Whether its answers are objects of a schema instead of text.
     objects: bool = False
-    # What is wrong in the mock's answer to it, by feature: the tests of the feature are expected to fail.
-    faults: tuple = ()
     # What the client does not offer, and why: shown in the table.
     not_offered: tuple = ()
 

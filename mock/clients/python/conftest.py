@@ -28,7 +28,7 @@ def pytest_runtest_makereport(item, call):
         key = parameters["client"], feature, parameters.get("mode")
         # A test has three reports; that of a failure counts.
         if report.outcome != "passed" or report.when == "call" and key not in RESULTS:
-            RESULTS[key] = "fault" if hasattr(report, "wasxfail") else report.outcome
+            RESULTS[key] = report.outcome
     return report
 
 

@@ -23,8 +23,10 @@ mod jobs;
 mod report;
 mod rules;
 mod series;
+mod unserved;
 
 pub use report::{ClientReport, JobCounts, MAX_FINDINGS, Verdict};
+pub use unserved::{MAX_PATHS, UnservedPaths};
 
 use crate::journal::{Entry, Sender};
 use crate::time::{Instant, Nanos};
@@ -226,6 +228,7 @@ impl ClientReport {
     /// Checks the requests of one sender, in order of arrival.
     fn check_sender(&mut self, entries: &[&Entry], now: Instant, bounds: &Bounds) {
         self.attempts += entries.len() as u64;
+        entries.iter().for_each(|entry| self.unserved.add(entry));
         let never_retries = entries.first().is_some_and(|entry| never_retries(&entry.sender));
         let traced = jobs::trace(entries);
         self.unclear += traced.unclear;

@@ -1,6 +1,6 @@
 //! The report on the clients of a journal, and the verdict.
 
-use super::{Finding, Violation};
+use super::{Finding, UnservedPaths, Violation};
 use std::fmt;
 use std::ops::AddAssign;
 
@@ -9,10 +9,12 @@ use std::ops::AddAssign;
 pub enum Verdict {
     /// There is a violation.
     Misbehaved,
-    /// No violation, but requests that may be early retries or jobs of their own.
+    /// No violation, but requests that may be retries or jobs of their own.
     CannotTell,
     /// No violation yet, but a refused or failed job may still be retried, correctly or not, or given up.
     NotYetKnown,
+    /// No violation, but calls to paths that are not served: the client did not reach what it was meant to call.
+    Misdirected,
     /// No violation.
     Behaved,
 }
@@ -25,6 +27,7 @@ impl Verdict {
             Self::Misbehaved => "misbehaved",
             Self::CannotTell => "cannot_tell",
             Self::NotYetKnown => "not_yet_known",
+            Self::Misdirected => "misdirected",
             Self::Behaved => "behaved",
         }
     }
@@ -34,7 +37,7 @@ impl Verdict {
     pub const fn behaved(self) -> Option<bool> {
         match self {
             Self::Misbehaved => Some(false),
-            Self::CannotTell | Self::NotYetKnown => None,
+            Self::CannotTell | Self::NotYetKnown | Self::Misdirected => None,
             Self::Behaved => Some(true),
         }
     }
@@ -82,6 +85,8 @@ pub struct ClientReport {
     /// Jobs on which the verdict waits: those of [`JobCounts::may_be_retried`] with fewer than [`super::Bounds::attempts`]
     /// attempts.
     pub pending: u64,
+    /// The requests to paths that are not served.
+    pub unserved: UnservedPaths,
     /// Number of violations, by their index in [`Violation::NAMES`].
     pub counts: [u64; Violation::NAMES.len()],
     /// The earliest violations, at most [`MAX_FINDINGS`].
@@ -97,11 +102,12 @@ impl ClientReport {
     #[must_use]
     pub fn merged<'a>(reports: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut merged = Self::default();
-        for Self { attempts, jobs, unclear, pending, counts, findings } in reports {
+        for Self { attempts, jobs, unclear, pending, unserved, counts, findings } in reports {
             merged.attempts += attempts;
             merged.jobs += *jobs;
             merged.unclear += unclear;
             merged.pending += pending;
+            merged.unserved.merge(unserved);
             merged.counts.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             merged.findings.extend_from_slice(findings);
         }
@@ -123,6 +129,8 @@ impl ClientReport {
             Verdict::CannotTell
         } else if self.pending > 0 {
             Verdict::NotYetKnown
+        } else if self.unserved.calls > 0 {
+            Verdict::Misdirected
         } else {
             Verdict::Behaved
         }
@@ -130,7 +138,8 @@ impl ClientReport {
 }
 
 impl fmt::Display for ClientReport {
-    /// Writes how many jobs ended in a refusal, the verdict, a line for each finding, and the number of further violations.
+    /// Writes how many jobs ended in a refusal, the verdict, a line for each finding, the number of further violations, and the
+    /// requests to paths that are not served.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { attempts, jobs, unclear, pending, .. } = self;
         if *attempts == 0 {
@@ -153,6 +162,7 @@ impl fmt::Display for ClientReport {
             Verdict::NotYetKnown => {
                 write!(f, "Not yet known: {pending} refused or failed and not yet retried")?;
             }
+            Verdict::Misdirected => write!(f, "Misdirected: calls to paths that are not served")?,
             Verdict::Behaved => write!(f, "No violations")?,
         }
         let s = if *attempts == 1 { "" } else { "s" };
@@ -165,6 +175,6 @@ impl fmt::Display for ClientReport {
         if more > 0 {
             writeln!(f, "  and {more} more")?;
         }
-        Ok(())
+        write!(f, "{}", self.unserved)
     }
 }

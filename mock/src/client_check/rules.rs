@@ -125,7 +125,9 @@ pub(super) fn never_retries(sender: &Sender) -> bool {
 pub(super) fn permanent_error(entry: &Entry) -> Option<u16> {
     let is_permanent = matches!(
         entry.outcome,
-        JournalOutcome::RateLimited { oversize: true, .. } | JournalOutcome::InvalidRequest
+        JournalOutcome::RateLimited { oversize: true, .. }
+            | JournalOutcome::InvalidRequest
+            | JournalOutcome::UnservedPath
     );
     entry.status.filter(|status| is_permanent || matches!(status, 400 | 401 | 403 | 404 | 405 | 413 | 422))
 }

@@ -27,6 +27,7 @@ fn entry(at_ms: u64, fingerprint: u64, outcome: JournalOutcome) -> Entry {
             JournalOutcome::RateLimited { .. } => 429,
             JournalOutcome::Faulted(_) => 503,
             JournalOutcome::InvalidRequest => 400,
+            JournalOutcome::UnservedPath => 404,
             JournalOutcome::Served | JournalOutcome::CorruptBody => 200,
         }),
         wait: None,

@@ -119,9 +119,11 @@ pub enum JournalOutcome {
     },
     /// Replaced by a fault: answered with an error, or not answered at all.
     Faulted(Fault),
-    /// Answered with an error before any limit was checked (`rejected` in JSON): unknown key, path or model, a method that the
-    /// path does not accept, an invalid body, or a call too long for the model.
+    /// Answered with an error before any limit was checked (`rejected` in JSON): unknown key or model, a method that the path does
+    /// not accept, an invalid body, or a call too long for the model.
     InvalidRequest,
+    /// The same because no endpoint has its path: it is `rejected` as well, with the member `unserved_path`.
+    UnservedPath,
 }
 
 impl JournalOutcome {
@@ -133,7 +135,7 @@ impl JournalOutcome {
             Self::CorruptBody => "corrupt",
             Self::RateLimited { .. } => "refused",
             Self::Faulted(_) => "faulted",
-            Self::InvalidRequest => "rejected",
+            Self::InvalidRequest | Self::UnservedPath => "rejected",
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Replies that end early, by a fault or because the request is incomplete: the connection closes before the head, after it, or
 //! in the middle of the body.
 
-use axum::body::Body;
-use axum::response::{IntoResponse, Response};
+use super::reply_body::{ReplyBody, Response};
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use std::fmt;
@@ -22,19 +21,20 @@ impl fmt::Display for Abort {
 
 impl std::error::Error for Abort {}
 
-impl IntoResponse for Abort {
-    fn into_response(self) -> Response {
-        let mut response = Response::new(Body::empty());
+impl Abort {
+    /// Returns a response that closes the connection before its head.
+    pub(super) fn into_response(self) -> Response {
+        let mut response = Response::new(ReplyBody::empty());
         response.extensions_mut().insert(self);
         response
     }
 }
 
 /// Returns a body that announces the length of the whole `text`, sends its first half, and aborts.
-pub(super) fn first_half(text: String) -> Body {
+pub(super) fn first_half(text: String) -> ReplyBody {
     let text = Bytes::from(text);
     let unsent = Some(text.slice(..text.len() / 2));
-    Body::new(AbortedBody {
+    ReplyBody::new(AbortedBody {
         announced_length: text.len() as u64,
         unsent,
         yield_before_abort: YieldOnce::default(),
@@ -42,8 +42,8 @@ pub(super) fn first_half(text: String) -> Body {
 }
 
 /// Returns a body that announces the length of the whole `text` and aborts without sending any of it.
-pub(super) fn head_only(text: String) -> Body {
-    Body::new(AbortedBody {
+pub(super) fn head_only(text: String) -> ReplyBody {
+    ReplyBody::new(AbortedBody {
         announced_length: text.len() as u64,
         unsent: None,
         yield_before_abort: YieldOnce::default(),

@@ -6,11 +6,13 @@
 
 use super::Mock;
 use super::context::RequestContext;
+use super::embeddings_reply::HeldReply;
 use super::mock::Generation;
 use super::observer::DECISION_HEADER;
+use super::reply_body::Response;
 use super::reply_content::ReplyContent;
 use super::responder::Responder;
-use super::shape::{Shape, UsageChunk};
+use super::shape::{RequestApi, Shape, UsageChunk};
 use super::waiting::StartReceiver;
 use crate::call::Call;
 use crate::decision::{Decision, DecisionReport, Service};
@@ -19,7 +21,6 @@ use crate::journal::EntryId;
 use crate::time::Instant;
 use crate::wire::truth::TruthHeader;
 use crate::wire::{Error, LimitsSnapshot};
-use axum::response::Response;
 use std::sync::Arc;
 
 /// A well-formed request for a completion, a transcript or embeddings, from any endpoint.
@@ -89,13 +90,25 @@ pub(super) struct Decided {
 }
 
 /// Passes the call of a request to the provider model, and answers according to the decision.
-pub(super) async fn admit(mut context: RequestContext, account: u16, request: ParsedRequest) -> Response {
+pub(super) async fn admit(
+    context: &mut RequestContext<'_>,
+    account: u16,
+    request: ParsedRequest,
+) -> Response {
     context.wants_stream = request.stream.is_some();
     context.model = context.mock.find_model(&request.model);
     let Some(model) = context.model else {
         return context.reject(Error::UnknownModel(&request.model).into());
     };
-    let mock = Arc::clone(&context.mock);
+    let mock = context.mock;
+    let held = match &request.shape.api {
+        RequestApi::Embeddings(embeddings) => {
+            let held = HeldReply::new(mock, embeddings, &mock.model(model).name);
+            let Some(held) = held else { return context.reject(Error::Status(503, "").into()) };
+            Some(held)
+        }
+        _ => None,
+    };
     let (mut truth, tag) = match request.truth {
         Some(TruthHeader { truth, tag }) => (truth, Some(tag)),
         None => (mock.draw_truth(context.request_number, model, request.prompt_tokens), None),
@@ -115,7 +128,7 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
     let (uplink, downlink) = mock.network_delays(model, truth);
     mock.sleep(uplink).await;
     let Decided { report, snapshot, fault, generation, start_receiver } =
-        mock.decide(call, request.audio_seconds, truth, tag, &context);
+        mock.decide(call, request.audio_seconds, truth, tag, context);
     let stated = mock.observer_header(tag, &report);
     let mut responder = Responder {
         context,
@@ -130,12 +143,19 @@ pub(super) async fn admit(mut context: RequestContext, account: u16, request: Pa
     };
     let mut response = match report.decision {
         Decision::Admitted(service) => {
-            let entry = None;
+            let (mock, entry) = (Arc::clone(mock), None);
             let admission =
                 Admission { mock, generation, call, tag, service, start_receiver, entry, open: true };
-            responder.serve(&report, admission).await
+            let mut response = responder.serve(&report, admission).await;
+            if let Some(held) = held {
+                response.extensions_mut().insert(held);
+            }
+            response
         }
-        Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => responder.refuse(report).await,
+        Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => {
+            drop(held);
+            responder.refuse(report).await
+        }
     };
     if let Some(stated) = stated {
         response.headers_mut().insert(DECISION_HEADER, stated);
@@ -184,11 +204,9 @@ impl Admission {
         self.open
     }
 
-    /// Settles the call as served. Has no effect if it has been settled already.
-    pub(super) fn settle(&mut self) {
-        if std::mem::take(&mut self.open) {
-            self.mock.settle(self);
-        }
+    /// Settles the call as served. Returns the present instant; `None`, without another effect, if it has been settled already.
+    pub(super) fn settle(&mut self) -> Option<Instant> {
+        std::mem::take(&mut self.open).then(|| self.mock.settle(self))
     }
 }
 

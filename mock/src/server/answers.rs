@@ -1,5 +1,5 @@
-//! The answers that a test sets: fixed texts, echoes, tool calls, JSON, faults, and sequences of them, for all requests, for
-//! those of a scope or whose prompt matches a pattern, or in a header for one request.
+//! The answers that a test sets: fixed texts, echoes, tool calls, JSON, faults, sequences of them, and recorded replies, for all
+//! requests, for those of a scope or whose prompt matches a pattern, or in a header for one request.
 //!
 //! An answer replaces the content that the request asks for, and its length; limits, latency and faults stay. Each request in
 //! the scope of a rule takes the rule's next step, whether or not a limit then refuses it. Of several rules the latest counts.
@@ -10,14 +10,17 @@ use super::context::RequestContext;
 use super::control::answer_from_header;
 use super::fault_queue::{CallFacts, Scope};
 use super::prompt_text::last_user_text;
+use super::recorded_request::RecordedRequest;
+use super::records::{Found, Recording, Records};
 use super::reply_content::ReplyContent;
 use super::request::invalid;
 use super::shape::RequestApi;
 use crate::config::Fault;
-use crate::wire::Error;
+use crate::wire::{Error, Reasoning, ReasoningPlace};
 use regex::bytes::Regex;
 use serde_json::Value;
 use std::cell::LazyCell;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -46,12 +49,27 @@ pub(super) struct Rule {
     pub(super) scope: Scope,
     /// The prompts that it answers; all if absent.
     pub(super) prompt: Option<PromptPattern>,
-    /// One after another, then from the start. Not empty.
-    pub(super) steps: Vec<Answer>,
+    pub(super) source: Source,
     /// The number of requests that it has answered.
     pub(super) answered: u64,
     /// The number of further requests that it answers; `None` if it is not bounded.
     pub(super) remaining: Option<u64>,
+}
+
+/// Where a rule takes its answers from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// These, one after another, then from the start. Not empty.
+    Steps(Vec<Answer>),
+    /// Recorded exchanges.
+    Records(Records),
+}
+
+/// An answer that a rule gives to a request.
+#[derive(Debug)]
+enum Given {
+    Answer(Answer),
+    Recorded(Found),
 }
 
 /// A condition on the last message of the user.
@@ -65,6 +83,9 @@ pub(super) enum PromptPattern {
 
 /// Maximum number of rules.
 pub(super) const MAX_RULES: usize = 10_000;
+
+/// Maximum memory of the records of all rules, in bytes: several files of the size that a scenario may name.
+pub(super) const MAX_RECORDS_BYTES: usize = 64 << 20;
 
 /// The answers that were set.
 #[derive(Debug, Default)]
@@ -94,24 +115,29 @@ impl Answers {
         self.is_set.load(Ordering::Relaxed)
     }
 
-    /// Adds rules until the next reset. Returns `false` and adds none if there would be more than [`MAX_RULES`].
-    pub(super) fn add(&self, rules: Vec<Rule>) -> bool {
+    /// Adds rules until the next reset.
+    ///
+    /// # Errors
+    /// If there would be more than [`MAX_RULES`], or records of more than [`MAX_RECORDS_BYTES`]; none is added then.
+    pub(super) fn add(&self, rules: Vec<Rule>) -> Result<(), String> {
         let mut locked = self.rules();
         if locked.current.len() + rules.len() > MAX_RULES {
-            return false;
+            return Err(format!("more than {MAX_RULES} answers"));
+        }
+        let bytes: usize = locked.current.iter().chain(&rules).map(Rule::records_bytes).sum();
+        if bytes > MAX_RECORDS_BYTES {
+            return Err(format!("the recorded answers need more than {} MiB", MAX_RECORDS_BYTES >> 20));
         }
         locked.current.extend(rules);
         self.is_set.store(!locked.current.is_empty(), Ordering::Relaxed);
-        true
+        Ok(())
     }
 
     /// Adds rules, as [`Answers::add`] does, that a reset restores.
-    fn add_initial(&self, rules: Vec<Rule>) -> bool {
-        let is_added = self.add(rules.clone());
-        if is_added {
-            self.rules().initial.extend(rules);
-        }
-        is_added
+    fn add_initial(&self, rules: Vec<Rule>) -> Result<(), String> {
+        self.add(rules.clone())?;
+        self.rules().initial.extend(rules);
+        Ok(())
     }
 
     /// Removes all rules.
@@ -132,9 +158,14 @@ impl Answers {
         read(&self.rules().current)
     }
 
-    /// Takes the next answer of the latest rule for a call with this prompt; `None` if there is none. The prompt is read only
-    /// for rules that depend on it.
-    fn take<'p>(&self, facts: CallFacts<'_>, prompt: impl Fn() -> Option<&'p str>) -> Option<Answer> {
+    /// Takes the next answer of the latest rule for a call with this prompt and this request for a chat completion; `None` if there
+    /// is none. Both are read only for rules that depend on them.
+    fn take<'p>(
+        &self,
+        facts: CallFacts<'_>,
+        prompt: impl Fn() -> Option<&'p str>,
+        request: impl Fn() -> Option<&'p RecordedRequest>,
+    ) -> Option<Given> {
         let mut rules = self.rules();
         let matches_prompt = |pattern: &PromptPattern| {
             prompt().is_some_and(|prompt| match pattern {
@@ -146,12 +177,19 @@ impl Answers {
             rule.remaining != Some(0)
                 && rule.scope.contains(facts)
                 && rule.prompt.as_ref().is_none_or(matches_prompt)
+                && match &rule.source {
+                    Source::Steps(_) => true,
+                    Source::Records(records) => records.decide_on(request()),
+                }
         };
         let rule = rules.current.iter_mut().rev().find(answers)?;
-        let step = usize::try_from(rule.answered).unwrap_or(usize::MAX) % rule.steps.len();
+        let answered = usize::try_from(rule.answered).unwrap_or(usize::MAX);
         rule.answered += 1;
         rule.remaining = rule.remaining.map(|remaining| remaining - 1);
-        Some(rule.steps[step].clone())
+        Some(match &mut rule.source {
+            Source::Steps(steps) => Given::Answer(steps[answered % steps.len()].clone()),
+            Source::Records(records) => Given::Recorded(records.take(request())),
+        })
     }
 
     fn rules(&self) -> MutexGuard<'_, Rules> {
@@ -159,14 +197,25 @@ impl Answers {
     }
 }
 
-/// Applies the answer that was set for a request, if there is one.
+impl Rule {
+    fn records_bytes(&self) -> usize {
+        match &self.source {
+            Source::Steps(_) => 0,
+            Source::Records(records) => records.bytes(),
+        }
+    }
+}
+
+/// Applies the answer that was set for a request, if there is one. `is_chat` is `true` if it is a request for a chat completion in
+/// OpenAI's shape, of which exchanges are recorded.
 ///
 /// # Errors
-/// [`Error::Invalid`] if the header `x-quotalab-answer` is not understood.
+/// [`Error::Invalid`] if the header `x-quotalab-answer` is not understood, or the request is refused because it is not recorded.
 pub(super) fn apply(
-    context: &mut RequestContext,
+    context: &mut RequestContext<'_>,
     account: u16,
     request: &mut ParsedRequest,
+    is_chat: bool,
 ) -> Result<(), Error<'static>> {
     let is_set = context.mock.answers.is_set();
     let has_no_text = matches!(request.content, ReplyContent::Transcript(_))
@@ -177,12 +226,26 @@ pub(super) fn apply(
     let header = context.origin.answer.take();
     // Parses the body again: only for rules and answers that depend on it.
     let prompt = LazyCell::new(|| context.origin.body.as_deref().and_then(last_user_text));
-    let answer = match header {
-        Some(header) => Some(answer_from_header(header.as_bytes()).map_err(invalid)?),
+    let recorded = LazyCell::new(|| {
+        let body = context.origin.body.as_deref().filter(|_| is_chat)?;
+        RecordedRequest::new(&serde_json::from_slice(body).ok()?).ok()
+    });
+    let given = match header {
+        Some(header) => Some(Given::Answer(answer_from_header(header.as_bytes()).map_err(invalid)?)),
         None => context.mock.find_model(&request.model).and_then(|model| {
             let facts = CallFacts { account, model, path: context.path() };
-            context.mock.answers.take(facts, || prompt.as_deref())
+            context.mock.answers.take(facts, || prompt.as_deref(), || recorded.as_ref())
         }),
+    };
+    let answer = match given {
+        Some(Given::Answer(answer)) => Some(answer),
+        Some(Given::Recorded(Found::Recording(recording))) => {
+            context.answer.completion_tokens = Some(recording.completion_tokens);
+            apply_recording(recording, request);
+            return Ok(());
+        }
+        Some(Given::Recorded(Found::Refused(reason))) => return Err(invalid(format!("quotalab: {reason}"))),
+        None => None,
     };
     let content = match answer {
         None | Some(Answer::Default) => return Ok(()),
@@ -198,7 +261,7 @@ pub(super) fn apply(
     let chars = match &content {
         ReplyContent::Fixed(text) | ReplyContent::Json(text) => text.chars().count(),
         ReplyContent::ToolCall { name, arguments } => name.chars().count() + arguments.chars().count(),
-        ReplyContent::Text | ReplyContent::Transcript(_) => 0,
+        ReplyContent::Text | ReplyContent::Recorded(_) | ReplyContent::Transcript(_) => 0,
     };
     context.answer.completion_tokens =
         Some(u32::try_from(chars.div_ceil(CHARS_PER_TOKEN)).unwrap_or(u32::MAX).max(1));
@@ -206,8 +269,25 @@ pub(super) fn apply(
     Ok(())
 }
 
+/// Makes a recorded reply the content of a request. Its reasoning is where the request wants it, or else in the member of the message.
+fn apply_recording(recording: Recording, request: &mut ParsedRequest) {
+    if let Some(tokens) = recording.prompt_tokens {
+        request.prompt_tokens = tokens;
+    }
+    request.shape.reasoning = (recording.reasoning_tokens > 0).then(|| Reasoning {
+        place: match request.shape.reasoning {
+            _ if recording.reply.reasoning.is_empty() => ReasoningPlace::Hidden,
+            Some(reasoning) => reasoning.place,
+            None => ReasoningPlace::Member,
+        },
+        quarters: 4,
+        most: NonZeroU32::new(recording.reasoning_tokens),
+    });
+    request.content = ReplyContent::Recorded(Box::new(recording));
+}
+
 /// Characters per token of an answer: OpenAI's rule of thumb for English, as for prompts.
-const CHARS_PER_TOKEN: usize = 4;
+pub(super) const CHARS_PER_TOKEN: usize = 4;
 
 /// Shortens a text to what `tokens` hold.
 pub(super) fn shorten(text: &mut String, tokens: u32) {
@@ -221,12 +301,9 @@ impl Mock {
     /// Sets the answers of a file or a scenario: a list of rules, each as the control plane accepts it. A reset restores them.
     ///
     /// # Errors
-    /// Returns the problem and the remedy: of the first rule that is wrong, or of too many rules.
+    /// Returns the problem and the remedy: of the first rule that is wrong, or of too many rules or too large records.
     pub fn set_answers(&self, rules: &[Value]) -> Result<(), (String, String)> {
         let rules = super::control::answer_rules(self, rules)?;
-        if !self.answers.add_initial(rules) {
-            return Err((format!("more than {MAX_RULES} answers"), "use fewer".to_owned()));
-        }
-        Ok(())
+        self.answers.add_initial(rules).map_err(|problem| (problem, "use fewer".to_owned()))
     }
 }

@@ -13,7 +13,7 @@ use crate::time::Nanos;
 use crate::wire::{Error, Task, Transcript, TranscriptFormat};
 use axum::body::{Body, HttpBody as _};
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use multer::{Constraints, Field, Multipart, SizeLimit};
 use percent_encoding::percent_decode_str;
 
@@ -23,7 +23,7 @@ use percent_encoding::percent_decode_str;
 /// [`Error::BodyTooLarge`], [`Error::Invalid`] (also if the connection ends before the body), or [`Error::Status`] 415 for a
 /// body with a content coding.
 pub(super) async fn parse(
-    context: &mut RequestContext,
+    context: &mut RequestContext<'_>,
     task: Task,
     model_in_path: Option<&str>,
     headers: &HeaderMap,
@@ -31,7 +31,7 @@ pub(super) async fn parse(
 ) -> Result<ParsedRequest, Rejection<'static>> {
     // Stays if the form cannot be read: its announced length then identifies the attempts of one job.
     context.set_fingerprint(&body.size_hint().lower().to_be_bytes());
-    coding::refuse(headers)?;
+    coding::refuse(headers.get(CONTENT_ENCODING))?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let AudioForm { model, format, bytes, duration } =
         AudioForm::read(content_type, model_in_path, body).await?;

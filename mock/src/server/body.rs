@@ -1,26 +1,26 @@
 //! Reads JSON bodies: each up to a size, and all of them at one time up to a sum, whatever the number of connections.
 
 use super::MAX_JSON_BODY_BYTES;
+use super::byte_budget::ByteBudget;
+use super::client_timeout::TimedBody;
 use super::context::Rejection;
 use crate::wire::Error;
-use axum::body::{Body, HttpBody as _};
+use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
+use hyper::body::{Frame, SizeHint};
 use std::error;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// Maximum size of all JSON bodies that are being read at one time, in bytes.
 pub const MAX_BODIES_BYTES: usize = 128 << 20;
 
-/// The bytes of all JSON bodies of calls that are being read.
-#[derive(Debug, Default)]
-pub(super) struct BodyBudget(AtomicUsize);
-
 /// The bytes of one body that is being read.
 #[derive(Debug)]
 struct Held<'a> {
-    budget: &'a BodyBudget,
+    budget: &'a ByteBudget,
     bytes: usize,
 }
 
@@ -28,13 +28,59 @@ impl Held<'_> {
     /// Counts bytes that have arrived. Returns `false` if all bodies together are too large.
     fn add(&mut self, bytes: usize) -> bool {
         self.bytes += bytes;
-        self.budget.0.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_BODIES_BYTES
+        self.budget.hold(bytes)
+    }
+
+    /// Returns `false` if all bodies together are too large with the last bytes of this one. They need not be counted: the body
+    /// has been read.
+    fn has_room_for_last(&self, bytes: usize) -> bool {
+        self.budget.has_room(bytes)
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.budget.0.fetch_sub(self.bytes, Ordering::Relaxed);
+        if self.bytes > 0 {
+            self.budget.release(self.bytes);
+        }
+    }
+}
+
+/// The body of a request.
+#[derive(Debug)]
+pub(super) enum RequestBody {
+    /// As the connection receives it.
+    Timed(TimedBody),
+    /// One that has been passed through axum's router, which boxes it.
+    Routed(Body),
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        match &mut *self {
+            Self::Timed(body) => Pin::new(body).poll_frame(cx).map_err(axum::Error::new),
+            Self::Routed(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Timed(body) => body.is_end_stream(),
+            Self::Routed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Timed(body) => body.size_hint(),
+            Self::Routed(body) => body.size_hint(),
+        }
     }
 }
 
@@ -42,8 +88,11 @@ impl Drop for Held<'_> {
 ///
 /// # Errors
 /// [`Error::BodyTooLarge`]; [`Error::Invalid`] if its chunks are malformed; status 503 if all bodies together are larger than
-/// [`MAX_BODIES_BYTES`]; [`Rejection::BodyIncomplete`] if the connection ends before the body.
-pub(super) async fn read(mut body: Body, budget: &BodyBudget) -> Result<Bytes, Rejection<'static>> {
+/// the budget; [`Rejection::BodyIncomplete`] if the connection ends before the body.
+pub(super) async fn read(
+    mut body: impl HttpBody<Data = Bytes, Error = axum::Error> + Unpin,
+    budget: &ByteBudget,
+) -> Result<Bytes, Rejection<'static>> {
     if body.size_hint().lower() > MAX_JSON_BODY_BYTES as u64 {
         return Err(Error::BodyTooLarge.into());
     }
@@ -55,10 +104,14 @@ pub(super) async fn read(mut body: Body, budget: &BodyBudget) -> Result<Bytes, R
         && let Some(frame) = body.frame().await
     {
         let Ok(data) = frame.map_err(|error| rejection(&error))?.into_data() else { continue };
-        if !held.add(data.len()) {
+        let length = held.bytes + data.len();
+        // Most bodies are complete with their first frame.
+        let has_room =
+            if body.is_end_stream() { held.has_room_for_last(data.len()) } else { held.add(data.len()) };
+        if !has_room {
             return Err(Error::Status(503, "").into());
         }
-        if held.bytes > MAX_JSON_BODY_BYTES {
+        if length > MAX_JSON_BODY_BYTES {
             return Err(Error::BodyTooLarge.into());
         }
         if first.is_empty() {
@@ -95,14 +148,14 @@ mod tests {
 
     #[tokio::test]
     async fn all_bodies_together_are_bounded() {
-        let budget = BodyBudget::default();
+        let budget = ByteBudget::new(MAX_BODIES_BYTES);
         let mut others = Held { budget: &budget, bytes: 0 };
         assert!(others.add(MAX_BODIES_BYTES - 10));
         assert_eq!(read(Body::from("0123456789"), &budget).await.unwrap(), "0123456789");
         let refused = read(Body::from("0123456789a"), &budget).await.unwrap_err();
         assert!(matches!(refused, Rejection::Error(Error::Status(503, _))), "{refused:?}");
         drop(others);
-        assert_eq!(budget.0.load(Ordering::Relaxed), 0, "every body is given back");
+        assert_eq!(budget.held(), 0, "every body is given back");
         assert_eq!(read(Body::from("0123456789a"), &budget).await.unwrap(), "0123456789a");
     }
 }

@@ -7,13 +7,13 @@ use super::admission::{ParsedRequest, ServiceTier};
 use super::parameters::{Parameters, RuleSet, StopTexts};
 use super::prompt::Prompt;
 use super::reply_content::ReplyContent;
-use super::request::{RequestScope, invalid, parse_json};
+use super::request::{RequestScope, invalid, parse_json_into};
 use super::shape::{Shape, UsageChunk};
 use super::text_size::TextSize;
 use super::tools::{self, ToolChoice};
 use crate::wire::Error;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
@@ -24,7 +24,8 @@ use std::fmt;
 /// [`Error::Invalid`] if it is not JSON, a member has the wrong type or value or is unknown to the API, or a required one is
 /// missing.
 pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedRequest, Error<'static>> {
-    let mut chat: ChatBody<'_> = parse_json(body)?;
+    let mut chat = ChatBody::default();
+    parse_json_into(body, &mut chat)?;
     let model = scope.model(chat.model.take())?;
     let mut prompt =
         chat.messages.take().ok_or_else(|| invalid("'messages' : property 'messages' is missing"))?;
@@ -86,26 +87,27 @@ struct ChatBody<'a> {
     parameters: Parameters,
 }
 
-impl<'de> Deserialize<'de> for ChatBody<'de> {
+impl<'de> DeserializeSeed<'de> for &mut ChatBody<'de> {
+    type Value = ();
+
     /// Unlike a derived implementation, keeps the names of the members that it does not read.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = ChatBody<'de>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        struct Members<'b, 'de>(&'b mut ChatBody<'de>);
+        impl<'de> Visitor<'de> for Members<'_, 'de> {
+            type Value = ();
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object with the members of a chat completion")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<ChatBody<'de>, A::Error> {
-                let mut body = ChatBody::default();
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
                 while let Some(Text(name)) = members.next_key::<Text<'_>>()? {
-                    body.read_member(&name, &mut members)?;
+                    self.0.read_member(&name, &mut members)?;
                 }
-                Ok(body)
+                Ok(())
             }
         }
-        deserializer.deserialize_map(Members)
+        deserializer.deserialize_map(Members(self))
     }
 }
 
@@ -150,8 +152,8 @@ impl<'de> ChatBody<'de> {
     }
 }
 
-/// A string, borrowed from the body unless it has an escape. A wrapper because serde does not borrow a [`Cow`] inside an
-/// option.
+/// A string, borrowed from the body unless it has an escape. A wrapper because serde does not borrow a [`Cow`] alone, as the name of
+/// a member, or inside an option.
 #[derive(Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 

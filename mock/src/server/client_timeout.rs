@@ -47,8 +47,11 @@ impl ClientTimeout {
 
     /// Changes a count, then starts or stops the timeout: the server waits for the client unless the client waits for the reply to
     /// a request that it has sent completely.
-    fn change(&self, count: impl FnOnce(&Self)) {
-        count(self);
+    ///
+    /// Only the task of the connection changes a count, so this needs no locked instruction.
+    fn change(&self, count: &AtomicU32, by: i32) {
+        let changed = count.load(Ordering::Relaxed).checked_add_signed(by);
+        count.store(changed.expect("invariant: what ends has begun"), Ordering::Relaxed);
         let [in_flight, incomplete] =
             [&self.in_flight, &self.incomplete_bodies].map(|count| count.load(Ordering::Relaxed));
         if in_flight > incomplete {
@@ -87,15 +90,20 @@ pub(super) struct InFlight(Arc<ClientTimeout>);
 
 impl InFlight {
     /// Begins a request.
-    pub(super) fn begin(timeout: &Arc<ClientTimeout>) -> Self {
-        timeout.change(|timeout| _ = timeout.in_flight.fetch_add(1, Ordering::Relaxed));
-        Self(Arc::clone(timeout))
+    pub(super) fn begin(timeout: Arc<ClientTimeout>) -> Self {
+        timeout.change(&timeout.in_flight, 1);
+        Self(timeout)
+    }
+
+    /// Returns the timeout of the client.
+    pub(super) const fn timeout(&self) -> &Arc<ClientTimeout> {
+        &self.0
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.change(|timeout| _ = timeout.in_flight.fetch_sub(1, Ordering::Relaxed));
+        self.0.change(&self.0.in_flight, -1);
     }
 }
 
@@ -124,7 +132,7 @@ impl Body for TimedBody {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if frame.is_pending() && !self.is_incomplete {
             self.is_incomplete = true;
-            self.timeout.change(|timeout| _ = timeout.incomplete_bodies.fetch_add(1, Ordering::Relaxed));
+            self.timeout.change(&self.timeout.incomplete_bodies, 1);
         }
         frame
     }
@@ -141,7 +149,7 @@ impl Body for TimedBody {
 impl Drop for TimedBody {
     fn drop(&mut self) {
         if self.is_incomplete {
-            self.timeout.change(|timeout| _ = timeout.incomplete_bodies.fetch_sub(1, Ordering::Relaxed));
+            self.timeout.change(&self.timeout.incomplete_bodies, -1);
         }
     }
 }
@@ -172,7 +180,7 @@ mod tests {
     #[tokio::test]
     async fn the_last_request_of_several_starts_the_timeout() {
         let timeout = Arc::new(ClientTimeout::default());
-        let requests = [(); 2].map(|()| InFlight::begin(&timeout));
+        let requests = [(); 2].map(|()| InFlight::begin(Arc::clone(&timeout)));
         let [first, second] = requests;
         drop(first);
         assert_eq!(timeout.waited(), None);
@@ -184,22 +192,22 @@ mod tests {
     #[tokio::test]
     async fn an_incomplete_body_beside_an_answered_request_times_out() {
         let timeout = Arc::new(ClientTimeout::default());
-        let incomplete = InFlight::begin(&timeout);
-        timeout.change(|timeout| _ = timeout.incomplete_bodies.fetch_add(1, Ordering::Relaxed));
+        let incomplete = InFlight::begin(Arc::clone(&timeout));
+        timeout.change(&timeout.incomplete_bodies, 1);
         assert_eq!(timeout.waited(), Some(0), "the server waits for the body");
-        let answered = InFlight::begin(&timeout);
+        let answered = InFlight::begin(Arc::clone(&timeout));
         assert_eq!(timeout.waited(), None, "the client waits for the second reply");
         drop(answered);
         assert_eq!(timeout.waited(), Some(0));
         drop(incomplete);
-        timeout.change(|timeout| _ = timeout.incomplete_bodies.fetch_sub(1, Ordering::Relaxed));
+        timeout.change(&timeout.incomplete_bodies, -1);
         assert_eq!(timeout.waited(), Some(0), "whichever is dropped first");
     }
 
     #[tokio::test]
     async fn a_client_that_waits_for_its_reply_does_not_time_out() {
         let timeout = Arc::new(ClientTimeout::default());
-        let reply = InFlight::begin(&timeout);
+        let reply = InFlight::begin(Arc::clone(&timeout));
         assert!(tokio::time::timeout(4 * TIMEOUT, timeout.elapsed(TIMEOUT)).await.is_err());
         drop(reply);
         timeout.elapsed(TIMEOUT).await;

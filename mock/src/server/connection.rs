@@ -9,6 +9,8 @@
 use super::aborted_reply::Abort;
 use super::client_timeout::{ClientTimeout, InFlight, TimedBody};
 use super::connections::Connections;
+use super::reply_body::{ReplyBody, Response};
+use super::request_headers::RequestHeaders;
 use super::router::Endpoints;
 use super::stream_tasks::StreamTasks;
 use super::{CLIENT_TIMEOUT, MAX_CONNECTIONS, Mock, framing};
@@ -17,10 +19,10 @@ use crate::wire;
 use axum::body::{Body, HttpBody as _};
 use axum::http::StatusCode;
 use http_body_util::BodyExt as _;
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use std::pin::pin;
@@ -118,13 +120,20 @@ async fn answer(
     connection: Option<Connection>,
     endpoints: Arc<Endpoints>,
     timeout: Arc<ClientTimeout>,
-) -> Result<Response<Body>, Abort> {
-    let in_flight = InFlight::begin(&timeout);
-    if let Some(refusal) = framing::refusal(&request) {
+) -> Result<Response, Abort> {
+    let in_flight = InFlight::begin(timeout);
+    let (head, body) = request.into_parts();
+    let headers = RequestHeaders::new(&head.headers);
+    if let Some(refusal) = framing::refusal(&headers, head.version) {
         return Ok(until_sent(refusal, in_flight));
     }
-    let request = request.map(|body| Body::new(TimedBody::new(body, Arc::clone(&timeout))));
-    let mut response = endpoints.answer(request, connection).await;
+    let body = TimedBody::new(body, Arc::clone(in_flight.timeout()));
+    let mut response = if Endpoints::may_have_route(head.uri.path()) {
+        // Boxed because its future is large, and this one is allocated for every request.
+        Box::pin(endpoints.answer_by_route(Request::from_parts(head, Body::new(body)))).await
+    } else {
+        endpoints.answer(&head, &headers, body, connection).await
+    };
     if response.extensions().get::<Abort>().is_some() {
         return Err(Abort);
     }
@@ -144,12 +153,12 @@ fn reason_phrase(status: StatusCode) -> Option<ReasonPhrase> {
 
 /// Ends the request with its response: at once if the length of the body is known, otherwise (a stream) when hyper drops the
 /// body, because it has sent it or given it up. Returns the response.
-fn until_sent(response: Response<Body>, in_flight: InFlight) -> Response<Body> {
+fn until_sent(response: Response, in_flight: InFlight) -> Response {
     if response.body().size_hint().exact().is_some() {
         return response;
     }
     response.map(|body| {
-        Body::new(body.map_frame(move |frame| {
+        ReplyBody::new(body.map_frame(move |frame| {
             let _owned_by_body = &in_flight; // Moves it into the closure.
             frame
         }))

@@ -1,13 +1,14 @@
 //! The size of the content of a message: its texts, and its parts that are not text. The parts of OpenAI's chat completions and
-//! responses, of Anthropic's messages, of Mistral and of Gemini have different members, and none has two meanings: one reader suffices.
+//! responses, of Anthropic's messages, of Mistral and of Gemini have different members; where two share a name,
+//! the type of the value tells them apart: one reader suffices.
 
+use super::chat::Text;
 use super::media::Media;
 use super::text_size::TextSize;
 use crate::config::Dialect;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::AddAssign;
 
@@ -106,7 +107,7 @@ impl<'de> Deserialize<'de> for Part {
 
 fn read_part<'de, A: MapAccess<'de>>(mut members: A) -> Result<ContentSize, A::Error> {
     let mut size = ContentSize::default();
-    while let Some(name) = members.next_key::<Cow<'_, str>>()? {
+    while let Some(Text(name)) = members.next_key::<Text<'_>>()? {
         match &*name {
             "type" => {
                 let kind = members.next_value::<Value>()?;
@@ -200,7 +201,8 @@ fn add_source(size: &mut ContentSize, source: &Value) {
     }
 }
 
-/// Returns a medium whose bytes are not in the request.
+/// Returns a medium whose bytes are not in the request: an image, or else a document of one page. That is assumed of audio and video
+/// too, whose length the request does not state.
 fn media_of_file(media_type: &str) -> Media {
     match media_type {
         kind if kind.starts_with("image/") => Media::image_url("", false),
@@ -220,7 +222,7 @@ impl Items {
     /// Reads a text, an item or an array of items.
     ///
     /// # Errors
-    /// If it is something else, or has a member with a wrong type.
+    /// If it is something else, or if one of its texts (`text`, `content`, `parts`, `output`) has a wrong type.
     pub(super) fn read(value: Value) -> serde_json::Result<Self> {
         let items = match value {
             Value::Array(items) => items,

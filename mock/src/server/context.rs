@@ -10,20 +10,19 @@ use super::answers::AnswerEffect;
 use super::mock::ApiKey;
 use super::origin::Origin;
 use super::paths;
+use super::reply_body::{ReplyBody, Response};
 use crate::config::Fault;
 use crate::journal::{End, EntryId, JournalOutcome};
 use crate::time::{Instant, Nanos};
 use crate::wire::{Error, Reply, WireFormat};
-use axum::body::Body;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use std::sync::Arc;
 
 /// One request to a dialect's endpoint.
 #[derive(Debug)]
-pub(super) struct RequestContext {
-    pub(super) mock: Arc<Mock>,
+pub(super) struct RequestContext<'r> {
+    pub(super) mock: &'r Arc<Mock>,
     /// The wire format of the endpoint.
     pub(super) format: &'static dyn WireFormat,
     /// Sequence number of the request, from zero. Seeds the request's random values and the ids in its reply.
@@ -37,7 +36,7 @@ pub(super) struct RequestContext {
     /// Hash of the request's content, or of its path, key or length if the content is not read. The client check recognises
     /// retries by it. Zero if there is no journal.
     pub(super) fingerprint: u64,
-    pub(super) origin: Origin,
+    pub(super) origin: Origin<'r>,
     /// What an answer that was set changes in the reply, besides its content.
     pub(super) answer: AnswerEffect,
 }
@@ -78,9 +77,9 @@ impl<'a> From<Error<'a>> for Rejection<'a> {
     }
 }
 
-impl RequestContext {
+impl<'r> RequestContext<'r> {
     /// Starts the context of a new request and assigns its number.
-    pub(super) fn new(mock: Arc<Mock>, format: &'static dyn WireFormat, origin: Origin) -> Self {
+    pub(super) fn new(mock: &'r Arc<Mock>, format: &'static dyn WireFormat, origin: Origin<'r>) -> Self {
         let request_number = mock.next_request_number();
         let (account, model) = (None, None);
         Self {
@@ -149,10 +148,11 @@ impl RequestContext {
         let outcome = match error {
             // The bodies under way need too much memory: the same request may be served later.
             Error::Status(status @ 500.., _) => JournalOutcome::Faulted(Fault::Status(status)),
+            Error::UnknownPath(..) => JournalOutcome::UnservedPath,
             _ => JournalOutcome::InvalidRequest,
         };
         self.add_to_journal(JournalDraft::replied(now, outcome, reply.status));
-        self.response(reply, Body::from)
+        self.response(reply, ReplyBody::whole)
     }
 
     /// Returns the response with the list of all models.
@@ -184,7 +184,7 @@ impl RequestContext {
     /// Returns a success that is charged to no limit.
     fn free_response(&self, body: String) -> Response {
         let reply = self.format.free_reply(body, self.request_number, self.mock.now(), self.mock.epoch());
-        self.response(reply, Body::from)
+        self.response(reply, ReplyBody::whole)
     }
 
     /// Converts a rendered reply to a response. `into_body` makes the body from the text of the reply; it may abort it, or stream
@@ -192,7 +192,7 @@ impl RequestContext {
     ///
     /// # Panics
     /// If the status is not within 100 to 999, which no wire format renders.
-    pub(super) fn response(&self, reply: Reply, into_body: impl FnOnce(String) -> Body) -> Response {
+    pub(super) fn response(&self, reply: Reply, into_body: impl FnOnce(String) -> ReplyBody) -> Response {
         let mut response = Response::new(into_body(reply.body));
         *response.status_mut() =
             StatusCode::from_u16(reply.status).expect("invariant: a rendered status is within 100 to 999");

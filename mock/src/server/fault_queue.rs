@@ -18,7 +18,7 @@ pub(super) struct FaultQueue {
 /// One injected fault.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct InjectedFault {
-    /// The JSON with which the fault was requested.
+    /// The value of the member `fault` or `sequence` of the request that injected it.
     pub(super) spec: Value,
     /// The faults of the requests that it affects, one after another and then from the start; `None`: nothing happens to that
     /// request. Not empty.
@@ -27,7 +27,7 @@ pub(super) struct InjectedFault {
     pub(super) scope: Scope,
     /// The number of requests in its scope and share to let pass before the first that it affects.
     pub(super) skip: u64,
-    /// The number of requests in its share so far that were not skipped.
+    /// The number of requests in its scope and share so far that were not skipped, with those to which nothing happened.
     pub(super) affected: u64,
     /// The number of further requests that it affects; `None` if it is not bounded.
     pub(super) remaining: Option<u64>,

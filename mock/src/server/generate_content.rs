@@ -4,6 +4,7 @@
 use super::admission::ParsedRequest;
 use super::content::{ContentSize, Items};
 use super::parameters::{Parameters, RuleSet, StopTexts};
+use super::reasoning;
 use super::reply_content::{ReplyContent, ResponseFormat};
 use super::request::{Members, Request, RequestScope, from_value, invalid};
 use super::shape::{RequestApi, Shape, UsageChunk};
@@ -40,6 +41,7 @@ pub(super) fn parse(
         ..Parameters::default()
     };
     RuleSet::Gemini.check(&parameters)?;
+    let thinking = config.take_either("thinkingConfig", "thinking_config").unwrap_or_default();
     let format = response_format(&mut config)?;
     let mut size = input.items.size;
     if let Some(ResponseFormat::JsonSchema(schema)) = &format {
@@ -56,6 +58,7 @@ pub(super) fn parse(
         shape: Shape {
             api: if stream && !is_events { RequestApi::CompletionArray } else { RequestApi::Completion },
             choices: scope.choices(config.take_one_of("candidateCount", "candidate_count")?)?,
+            reasoning: reasoning::of_content(&thinking)?,
             stop_texts: parameters.stop.into_texts(),
             ..Shape::default()
         },

@@ -34,7 +34,7 @@ impl HeaderTemplates {
         let text = Bytes::from(text);
         for (slot, (_, value)) in map.values_mut().zip(values) {
             *slot = match value {
-                FieldValue::Constant(value) if *slot == value => continue, // The template has it.
+                FieldValue::Constant(value) if is_same(slot.as_bytes(), value.as_bytes()) => continue,
                 FieldValue::Constant(value) => HeaderValue::from_static(value),
                 FieldValue::Rendered(range) => HeaderValue::from_maybe_shared(text.slice(range))
                     .expect("invariant: rendered header values have no control characters"),
@@ -46,14 +46,25 @@ impl HeaderTemplates {
     /// Returns a map with these names, whose values are constant or empty.
     fn copy_template(&self, headers: &Headers) -> HeaderMap {
         let mut templates = self.0.iter().map(|slot| slot.get_or_init(|| Template::new(headers)));
-        match templates.find(|template| template.names.iter().copied().eq(headers.names())) {
+        match templates.find(|template| template.has_names(headers)) {
             Some(template) => template.map.clone(),
             None => Template::new(headers).map,
         }
     }
 }
 
+/// Returns `true` if the texts are equal. Most of those compared are the same constant, whose bytes need not be.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    std::ptr::eq(one, other) || one == other
+}
+
 impl Template {
+    fn has_names(&self, headers: &Headers) -> bool {
+        let names = headers.names();
+        self.names.len() == names.len()
+            && self.names.iter().zip(names).all(|(known, name)| is_same(known.as_bytes(), name.as_bytes()))
+    }
+
     fn new(headers: &Headers) -> Self {
         let names = headers.names().collect();
         let constant_or_empty = |(name, value)| {

@@ -31,7 +31,11 @@ impl Mock {
     }
 
     /// Adds an entry to the journal, if there is one.
-    pub(super) fn add_to_journal(&self, context: &RequestContext, decided: JournalDraft) -> Option<EntryId> {
+    pub(super) fn add_to_journal(
+        &self,
+        context: &RequestContext<'_>,
+        decided: JournalDraft,
+    ) -> Option<EntryId> {
         let RequestContext { request_number, account, model, wants_stream, fingerprint, .. } = *context;
         let Origin { arrived_at, retry, request_bytes, key, .. } = context.origin;
         let origin = &context.origin;

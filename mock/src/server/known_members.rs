@@ -106,7 +106,6 @@ pub(super) const ANTHROPIC_MEMBERS: &[&str] = &[
     "prefill",
     "service_tier",
     "speed",
-    "thinking",
     "top_k",
     "user_profile_id",
     "workspace_id",

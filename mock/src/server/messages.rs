@@ -4,6 +4,7 @@ use super::admission::ParsedRequest;
 use super::content::ContentSize;
 use super::parameters::{Parameters, RuleSet, StopTexts};
 use super::prompt::Prompt;
+use super::reasoning;
 use super::reply_content::{ReplyContent, ResponseFormat};
 use super::request::{Members, Request, RequestScope, invalid};
 use super::shape::{Shape, UsageChunk};
@@ -26,6 +27,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
     let stop: Option<StopTexts> = members.take("stop_sequences")?;
     let choice = ToolChoice::anthropic(members.take_value("tool_choice").as_ref());
     let stream = members.take("stream")?.unwrap_or(false);
+    let thinking = members.take_value("thinking").unwrap_or_default();
     let parameters = Parameters {
         temperature: members.take("temperature")?,
         top_p: members.take("top_p")?,
@@ -36,6 +38,8 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
         ..Parameters::default()
     };
     RuleSet::Anthropic.check(&parameters)?;
+    let reasoning =
+        reasoning::of_message(&thinking, max_tokens, parameters.temperature, parameters.needs_tool)?;
     let content = ReplyContent::new(
         tools::flat(input.tools)?,
         &choice,
@@ -47,7 +51,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
         max_tokens: Some(max_tokens),
         content,
         stream: stream.then_some(UsageChunk::Omitted),
-        shape: Shape { stop_texts: parameters.stop.into_texts(), ..Shape::default() },
+        shape: Shape { reasoning, stop_texts: parameters.stop.into_texts(), ..Shape::default() },
         ..ParsedRequest::new(input.model)
     })
 }

@@ -3,9 +3,11 @@
 
 use super::admission::Decided;
 use super::answers::Answers;
-use super::body::BodyBudget;
+use super::body::MAX_BODIES_BYTES;
+use super::byte_budget::ByteBudget;
 use super::context::RequestContext;
 use super::control_state::Control;
+use super::embeddings_reply::MAX_EMBEDDINGS_BYTES;
 use super::fault_queue::CallFacts;
 use super::fault_queue::FaultQueue;
 use super::header_templates::HeaderTemplates;
@@ -50,7 +52,9 @@ pub struct Mock {
     pub(super) state: Mutex<LockedState>,
     header_templates: HeaderTemplates,
     /// The bytes of all JSON bodies of calls that are being read, which are bounded together.
-    pub(super) bodies: BodyBudget,
+    pub(super) bodies: ByteBudget,
+    /// The bytes of all replies with embeddings.
+    pub(super) embeddings: ByteBudget,
     pub(super) control: Option<Control>,
     /// The factor on all latencies, as the bits of a float.
     slowdown: AtomicU64,
@@ -106,7 +110,8 @@ impl Mock {
                 waiting: WaitingCalls::default(),
             }),
             header_templates: HeaderTemplates::default(),
-            bodies: BodyBudget::default(),
+            bodies: ByteBudget::new(MAX_BODIES_BYTES),
+            embeddings: ByteBudget::new(MAX_EMBEDDINGS_BYTES),
             control: None,
             slowdown: AtomicU64::new(1_f64.to_bits()),
             answers: Answers::default(),
@@ -252,7 +257,7 @@ impl Mock {
         audio_seconds: u64,
         truth: Truth,
         tag: Option<u128>,
-        context: &RequestContext,
+        context: &RequestContext<'_>,
     ) -> Decided {
         let facts = CallFacts { account: call.account, model: call.model, path: context.path() };
         self.with_state(|state, now| {
@@ -307,7 +312,8 @@ impl Mock {
     /// Sleeps for a real duration; returns at once if it is zero.
     pub(super) async fn sleep(&self, duration: Nanos) {
         if duration > Nanos::ZERO {
-            tokio::time::sleep(std::time::Duration::from_nanos(duration.0)).await;
+            // Boxed because the futures of all requests have room for it, and most of them never sleep here.
+            Box::pin(tokio::time::sleep(std::time::Duration::from_nanos(duration.0))).await;
         }
     }
 

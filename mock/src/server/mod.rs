@@ -40,7 +40,7 @@
 //! 2. Every admitted call is settled exactly once, however its connection ends.
 //! 3. Every resource a client can consume is bounded: connections ([`MAX_CONNECTIONS`]), request headers (by hyper: 100
 //!    headers, about 400 KiB; over HTTP/2 64 KiB), bodies ([`MAX_JSON_BODY_BYTES`], together
-//!    [`MAX_BODIES_BYTES`]; [`MAX_AUDIO_FORM_BYTES`]), time ([`CLIENT_TIMEOUT`]).
+//!    [`MAX_BODIES_BYTES`]; [`MAX_AUDIO_FORM_BYTES`]), replies with embeddings ([`MAX_EMBEDDINGS_BYTES`]), time ([`CLIENT_TIMEOUT`]).
 
 mod aborted_reply;
 mod access_log;
@@ -48,6 +48,7 @@ mod admission;
 mod answers;
 mod audio;
 mod body;
+mod byte_budget;
 mod chat;
 mod client_timeout;
 mod coding;
@@ -59,6 +60,7 @@ mod control;
 mod control_state;
 mod cors;
 mod embeddings;
+mod embeddings_reply;
 mod fault_queue;
 mod framing;
 mod generate_content;
@@ -78,8 +80,12 @@ mod pattern_example;
 mod prompt;
 mod prompt_text;
 mod reasoning;
+mod recorded_request;
+mod records;
+mod reply_body;
 mod reply_content;
 mod request;
+mod request_headers;
 mod responder;
 mod responses;
 mod router;
@@ -99,8 +105,10 @@ pub use body::MAX_BODIES_BYTES;
 pub use connection::serve;
 pub use control::ControlPlane;
 pub use control_state::AccessLog;
+pub use embeddings_reply::MAX_EMBEDDINGS_BYTES;
 pub use mock::Mock;
 pub use observer::{DECISION_HEADER, Observer};
+pub use records::check_record;
 pub use shared_clock::{Clock, SharedClock};
 
 use std::time::Duration;

@@ -1,20 +1,20 @@
 //! Where a request came from and what it was sent to: the part of its journal entry that is known from its head.
 
 use super::Mock;
+use super::request_headers::RequestHeaders;
 use crate::journal::{Connection, RetryHeaders, fingerprint};
 use crate::time::Instant;
-use axum::http::header::{CONTENT_LENGTH, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use axum::http::{HeaderValue, Method, Uri};
 use bytes::Bytes;
 
 /// The origin of a request. If the mock keeps no journal, [`Origin::new`] leaves every member empty; the key, and the size and
 /// the bytes of the body, are set later.
 #[derive(Debug, Default)]
-pub(super) struct Origin {
+pub(super) struct Origin<'r> {
     pub(super) arrived_at: Instant,
-    pub(super) target: Option<(Method, Uri)>,
-    pub(super) user_agent: Option<HeaderValue>,
+    pub(super) target: Option<(&'r Method, &'r Uri)>,
+    pub(super) user_agent: Option<&'r HeaderValue>,
     pub(super) retry: RetryHeaders,
     pub(super) connection: Option<Connection>,
     /// Size of the body in bytes: what the head announces until the body is read.
@@ -22,45 +22,42 @@ pub(super) struct Origin {
     /// The number of the key within its account.
     pub(super) key: Option<u16>,
     /// The header with the answer to this request.
-    pub(super) answer: Option<HeaderValue>,
+    pub(super) answer: Option<&'r HeaderValue>,
     /// The body, if the journal keeps bodies or answers depend on it.
     pub(super) body: Option<Bytes>,
 }
 
-static RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
-static IDEMPOTENCY_KEYS: [HeaderName; 2] =
-    [HeaderName::from_static("idempotency-key"), HeaderName::from_static("x-idempotency-key")];
-
-/// The header with the answer to one request: see [`super::answers`].
-static ANSWER: HeaderName = HeaderName::from_static("x-quotalab-answer");
-
-impl Origin {
-    /// Returns the origin of a request with this head.
-    pub(super) fn new(mock: &Mock, head: &Parts, connection: Option<Connection>) -> Self {
+impl<'r> Origin<'r> {
+    /// Returns the origin of a request with this head and these headers of it.
+    pub(super) fn new(
+        mock: &Mock,
+        head: &'r Parts,
+        headers: &RequestHeaders<'r>,
+        connection: Option<Connection>,
+    ) -> Self {
         if !mock.has_journal() {
             return Self::default();
         }
-        let headers = &head.headers;
         Self {
             arrived_at: mock.now(),
-            target: Some((head.method.clone(), head.uri.clone())),
-            user_agent: headers.get(USER_AGENT).cloned(),
+            target: Some((&head.method, &head.uri)),
+            user_agent: headers.user_agent,
             retry: RetryHeaders {
-                count: number(headers, &RETRY_COUNT),
-                idempotency_key: IDEMPOTENCY_KEYS
-                    .iter()
-                    .find_map(|name| headers.get(name))
+                count: number(headers.retry_count),
+                idempotency_key: headers
+                    .idempotency_key
+                    .or(headers.x_idempotency_key)
                     .map(|key| fingerprint(None, key.as_bytes())),
             },
             connection,
-            request_bytes: number(headers, &CONTENT_LENGTH).unwrap_or_default(),
+            request_bytes: number(headers.content_length).unwrap_or_default(),
             key: None,
-            answer: headers.get(&ANSWER).cloned(),
+            answer: headers.answer,
             body: None,
         }
     }
 }
 
-fn number<T: std::str::FromStr>(headers: &HeaderMap, name: &HeaderName) -> Option<T> {
-    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+fn number<T: std::str::FromStr>(header: Option<&HeaderValue>) -> Option<T> {
+    header?.to_str().ok()?.trim().parse().ok()
 }

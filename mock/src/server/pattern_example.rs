@@ -176,6 +176,7 @@ mod tests {
             example_of_pattern("(a{1000}){1000}", 0, 0).is_none_or(|text| text.len() <= MAX_BYTES + 1_000)
         );
     }
+
     #[test]
     fn a_pattern_that_repeats_much_is_rendered_quickly() {
         let start = tokio::time::Instant::now();

@@ -1,12 +1,12 @@
 //! The size of the prompt of a chat completion or of one of Anthropic's messages, on which limits depend. Messages are counted
 //! while they are parsed and not kept.
 
+use super::chat::Text;
 use super::content::ContentSize;
 use super::text_size::TextSize;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-use std::borrow::Cow;
 use std::fmt;
 
 /// The number and size of the messages.
@@ -98,7 +98,7 @@ impl<'de> Deserialize<'de> for Message {
 
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Message, A::Error> {
                 let (mut role, mut content, mut tool_calls, mut unknown_member) = (None, None, None, None);
-                while let Some(name) = members.next_key::<Cow<'_, str>>()? {
+                while let Some(Text(name)) = members.next_key::<Text<'_>>()? {
                     match &*name {
                         "role" => role = Some(members.next_value()?),
                         "content" => content = members.next_value()?,

@@ -2,6 +2,7 @@
 //!
 //! The content is filler with the structure that the request asks for, unless an answer is set ([`super::answers`]).
 
+use super::records::Recording;
 use super::request::invalid;
 use super::schema_example::example_value;
 use super::tools::{Function, ToolChoice};
@@ -25,6 +26,8 @@ pub(super) enum ReplyContent {
         /// Its arguments, a JSON object.
         arguments: String,
     },
+    /// A recorded reply, whose text `max_tokens` may cut.
+    Recorded(Box<Recording>),
     /// The transcript of an audio file.
     Transcript(Transcript),
 }

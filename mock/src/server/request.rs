@@ -1,20 +1,23 @@
 //! Reads a request with a JSON body and passes it to the parser of its operation.
 
 use super::admission::ParsedRequest;
+use super::body::RequestBody;
 use super::chat::{self, Text};
 use super::context::{Rejection, RequestContext};
 use super::parameters::member;
+use super::request_headers::RequestHeaders;
 use super::{body, coding, embeddings, generate_content, messages, responses, text_completion};
 use crate::config::Dialect;
-use crate::wire::truth::{self, TruthHeader};
+use crate::wire::truth::TruthHeader;
 use crate::wire::{Error, Operation};
-use axum::body::{Body, HttpBody as _};
-use axum::http::header::CONTENT_ENCODING;
-use axum::http::{HeaderMap, HeaderName};
+use axum::body::HttpBody as _;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::de::DeserializeSeed;
+use serde_json::de::Read;
+use serde_json::{Deserializer, Map, Value};
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
 /// What parsers need besides the body.
 #[derive(Clone, Copy, Debug)]
@@ -48,25 +51,25 @@ pub(super) enum Request {
 /// As [`body::read`] and [`coding::decode`], those of the operation's parser, and [`Error::Invalid`] for a malformed truth
 /// header.
 pub(super) async fn read(
-    context: &mut RequestContext,
+    context: &mut RequestContext<'_>,
     operation: Operation,
     scope: RequestScope<'_>,
-    headers: &HeaderMap,
-    body: Body,
+    headers: &RequestHeaders<'_>,
+    body: RequestBody,
 ) -> Result<Request, Rejection<'static>> {
     let announced_length = body.size_hint().lower();
     let read = body::read(body, &context.mock.bodies).await;
     // If the body cannot be read, its announced length identifies the attempts of one job.
     let body = read.inspect_err(|_| context.set_fingerprint(&announced_length.to_be_bytes()))?;
-    if headers.contains_key(CONTENT_ENCODING) {
+    if headers.content_encoding.is_some() {
         // Stays if the body cannot be decoded.
         context.set_fingerprint(&body);
     }
-    let body = coding::decode(headers, body)?;
+    let body = coding::decode(headers.content_encoding, body)?;
     context.set_body(&body);
     let request = parse(operation, &body, &scope)?;
     let Request::Call(mut call) = request else { return Ok(request) };
-    if let Some(value) = headers.get(&TRUTH_HEADER) {
+    if let Some(value) = headers.truth {
         let header = TruthHeader::parse(value.to_str().unwrap_or_default());
         let header = header.map_err(|problem| invalid(problem.to_string()))?;
         call.truth = Some(header).filter(|header| context.mock.accepts_truth(header.tag));
@@ -135,9 +138,24 @@ impl RequestScope<'_> {
 /// Parses JSON. UTF-8 is checked once for the whole body rather than for each string. A body that is not UTF-8 is still
 /// parsed: only the strings that are used must be valid.
 pub(super) fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error<'static>> {
+    parse_json_into(body, PhantomData)
+}
+
+/// As [`parse_json`]; `seed` may be a reference to the value, so that a large one is not moved.
+pub(super) fn parse_json_into<'a, S: DeserializeSeed<'a>>(
+    body: &'a [u8],
+    seed: S,
+) -> Result<S::Value, Error<'static>> {
+    fn read<'a, R: Read<'a>, S: DeserializeSeed<'a>>(
+        mut json: Deserializer<R>,
+        seed: S,
+    ) -> serde_json::Result<S::Value> {
+        let value = seed.deserialize(&mut json)?;
+        json.end().map(|()| value)
+    }
     let parsed = match std::str::from_utf8(body) {
-        Ok(text) => serde_json::from_str(text),
-        Err(_) => serde_json::from_slice(body),
+        Ok(text) => read(Deserializer::from_str(text), seed),
+        Err(_) => read(Deserializer::from_slice(body), seed),
     };
     parsed.map_err(|error| invalid(error.to_string()))
 }
@@ -240,6 +258,3 @@ pub(super) fn from_value<T: for<'de> Deserialize<'de>>(
 pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Error<'static> {
     Error::invalid(message)
 }
-
-/// The name of the header that has the truth. Made once: a name in a `str` is checked at every lookup.
-static TRUTH_HEADER: HeaderName = HeaderName::from_static(truth::HEADER);

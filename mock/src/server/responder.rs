@@ -8,6 +8,7 @@ use super::answers;
 use super::coding::CutBody;
 use super::context::{JournalDraft, RequestContext};
 use super::model::Model;
+use super::reply_body::{ReplyBody, Response};
 use super::reply_content::ReplyContent;
 use super::shape::{RequestApi, Shape, UsageChunk};
 use super::stream;
@@ -18,13 +19,11 @@ use crate::fault::{BodyFault, ResponseFault};
 use crate::journal::{End, EntryId, JournalOutcome};
 use crate::time::{Instant, Nanos};
 use crate::wire::{Chunks, Content, Context, Finish, LimitsSnapshot, Reply};
-use axum::body::Body;
-use axum::response::{IntoResponse, Response};
 
 /// Renders and sends the response to one call. The fields are what the response depends on besides the decision.
 #[derive(Debug)]
-pub(super) struct Responder {
-    pub(super) context: RequestContext,
+pub(super) struct Responder<'a> {
+    pub(super) context: &'a RequestContext<'a>,
     pub(super) call: Call,
     /// The content of the completion.
     pub(super) content: ReplyContent,
@@ -41,7 +40,7 @@ pub(super) struct Responder {
     pub(super) downlink: Nanos,
 }
 
-impl Responder {
+impl Responder<'_> {
     /// Answers an admitted call: with a stream, with a whole completion, or with the part of it that a fault leaves.
     pub(super) async fn serve(&mut self, report: &DecisionReport, mut admission: Admission) -> Response {
         let is_readable = !admission.service().aborted && !admission.service().corrupt_body;
@@ -52,8 +51,12 @@ impl Responder {
             ..JournalDraft::replied(self.snapshot.at, outcome, 200)
         });
         let (service, done_at) = admission.started().await;
-        if let ReplyContent::Fixed(text) = &mut self.content {
-            answers::shorten(text, service.usage.completion_tokens);
+        match &mut self.content {
+            ReplyContent::Fixed(text) => answers::shorten(text, service.usage.completion_tokens),
+            ReplyContent::Recorded(recording) => {
+                recording.shorten(service.usage.completion_tokens / self.shape.choices);
+            }
+            _ => {}
         }
         let report = DecisionReport { decision: Decision::Admitted(service), ..*report };
         if self.stream.is_some() && self.is_sent_token_by_token(&service) {
@@ -66,12 +69,15 @@ impl Responder {
         if done_at > self.snapshot.at {
             self.context.mock.sleep_until(done_at).await;
         }
-        admission.settle();
+        let mut settled_at = admission.settle();
         if self.context.format.reports_limits_after_settling() {
             self.snapshot = self.context.mock.limits_snapshot(self.call);
+            settled_at = Some(self.snapshot.at);
         }
         self.context.mock.sleep(self.downlink).await;
-        self.whole_response(&report, &service)
+        // Without a delay the clock need not be read again.
+        let sent_at = settled_at.filter(|_| self.downlink == Nanos::ZERO);
+        self.whole_response(&report, &service, sent_at.unwrap_or_else(|| self.context.mock.now()))
     }
 
     /// Answers a call that is not served: a limit refused it, it is too long for the model, or a fault replaces its reply.
@@ -95,7 +101,7 @@ impl Responder {
                 self.context.add_to_journal(draft);
             } else {
                 let entry = self.context.add_to_journal(JournalDraft { end: End::InProgress, ..draft });
-                let _ends_when_dropped = EndOnDrop { mock: &self.context.mock, entry };
+                let _ends_when_dropped = EndOnDrop { mock: self.context.mock, entry };
                 tokio::time::sleep(TIMEOUT_FAULT_DURATION).await;
             }
             return Abort.into_response();
@@ -110,23 +116,24 @@ impl Responder {
             ..JournalDraft::replied(self.snapshot.at, outcome, reply.status)
         });
         self.context.mock.sleep(self.downlink).await;
-        self.context.response(reply, Body::from)
+        self.context.response(reply, ReplyBody::whole)
     }
 
-    /// Returns the response of a served call that is not sent token by token: whole, or the part that a fault leaves.
-    fn whole_response(&self, report: &DecisionReport, service: &Service) -> Response {
+    /// Returns the response of a served call that is not sent token by token: whole, or the part that a fault leaves. `at` is the
+    /// present instant.
+    fn whole_response(&self, report: &DecisionReport, service: &Service, at: Instant) -> Response {
         let reply = if self.stream.is_some() && self.fault.body.is_some() {
             // At most the first event of the stream is sent.
             let mut first_event = String::new();
             self.chunks(service, Finish::Stop).append_role(&mut first_event);
             self.stream_start(first_event)
         } else {
-            self.render(report, self.finish_reason(service), self.context.mock.now())
+            self.render(report, self.finish_reason(service), at)
         };
-        let cut: fn(String) -> Body = match self.fault.body {
+        let cut: fn(String) -> ReplyBody = match self.fault.body {
             Some(BodyFault::ResetAfterHead | BodyFault::AbortBeforeToken) => aborted_reply::head_only,
             _ if service.aborted => aborted_reply::first_half,
-            _ => return self.context.response(reply, Body::from),
+            _ => return self.context.response(reply, ReplyBody::whole),
         };
         let mut response = self.context.response(reply, cut);
         response.extensions_mut().insert(CutBody);
@@ -171,18 +178,20 @@ impl Responder {
             // Embeddings have no text that could be too long.
             _ if matches!(self.shape.api, RequestApi::Embeddings(_)) => Finish::Stop,
             ReplyContent::ToolCall { .. } => Finish::ToolCalls,
+            ReplyContent::Recorded(ref recording) if recording.is_cut && !service.aborted => Finish::Length,
             ReplyContent::Text | ReplyContent::Fixed(_) if service.at_max_tokens && !service.aborted => {
                 Finish::Length
             }
             ReplyContent::Text
             | ReplyContent::Fixed(_)
             | ReplyContent::Json(_)
+            | ReplyContent::Recorded(_)
             | ReplyContent::Transcript(_) => Finish::Stop,
         }
     }
 
     fn wire_context(&self, finish: Finish, at: Instant) -> Context<'_> {
-        let mock = &self.context.mock;
+        let mock = self.context.mock;
         let Model { name, system_fingerprint, .. } = mock.model(self.call.model);
         Context {
             model: name,
@@ -197,6 +206,7 @@ impl Responder {
                 ReplyContent::Text => Content::Filler,
                 ReplyContent::Json(text) | ReplyContent::Fixed(text) => Content::Text(text),
                 ReplyContent::ToolCall { name, arguments } => Content::ToolCall { name, arguments },
+                ReplyContent::Recorded(recording) => Content::Recorded(&recording.reply),
                 ReplyContent::Transcript(transcript) => Content::Transcript(*transcript),
             },
             shape: self.shape.borrowed(self.stream == Some(UsageChunk::Included)),

@@ -5,6 +5,7 @@
 use super::admission::ParsedRequest;
 use super::content::{ContentSize, Items};
 use super::parameters::{Parameters, RuleSet, member};
+use super::reasoning;
 use super::reply_content::ReplyContent;
 use super::request::{Members, Request, RequestScope, from_value, invalid};
 use super::shape::{RequestApi, Shape, UsageChunk};
@@ -42,6 +43,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
     let format = members.get("text").map(|text| text["format"].clone()).unwrap_or_default();
     let (functions, format) = (tools::flat(tools)?, tools::response_format(format)?);
     let content = ReplyContent::new(functions, &choice, format, items.ends_with_tool_result)?;
+    let reasoning = reasoning::of_response(members.get("reasoning"))?;
     let request = ResponsesRequest::new(|name| members.take_value(name));
     check_rest(&members, &parameters, scope)?;
     Ok(ParsedRequest {
@@ -49,7 +51,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
         max_tokens,
         content,
         stream: stream.then_some(UsageChunk::Omitted),
-        shape: Shape { api: RequestApi::Responses(Box::new(request)), ..Shape::default() },
+        shape: Shape { api: RequestApi::Responses(Box::new(request)), reasoning, ..Shape::default() },
         ..ParsedRequest::new(model)
     })
 }

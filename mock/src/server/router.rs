@@ -2,19 +2,23 @@
 //! depend on its wire formats, so its endpoints are the router's fallback.
 
 use super::admission::admit;
+use super::body::RequestBody;
+use super::client_timeout::TimedBody;
 use super::context::RequestContext;
 use super::origin::Origin;
+use super::reply_body::{ReplyBody, Response};
 use super::request::{self, RequestScope};
-use super::{Mock, answers, audio, coding, control, cors, paths};
+use super::request_headers::RequestHeaders;
+use super::{Mock, answers, audio, coding, control, cors, embeddings_reply, paths};
 use crate::journal::Connection;
 use crate::wire::{Endpoint, Error, KeyHeader, Operation, WireFormat};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, ORIGIN};
+use axum::http::HeaderValue;
+use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
@@ -48,28 +52,41 @@ impl Endpoints {
         &self.mock
     }
 
-    /// Answers a request.
-    ///
-    /// A path that cannot be a route is passed to the fallback directly: looking up its route twice and boxing the fallback
-    /// as a service and as a handler cost 4 % of the requests per second on one core (`mock/benches`, 2026-11-28).
-    pub(super) async fn answer(&self, request: Request, connection: Option<Connection>) -> Response {
-        let path = request.uri().path();
-        if !ROUTE_PREFIXES.iter().any(|prefix| path.starts_with(prefix)) {
-            let headers = request.headers();
-            let (has_origin, accepts_gzip) = (headers.contains_key(ORIGIN), coding::accepts_gzip(headers));
-            let mut response = answer_dialect_request(Arc::clone(&self.mock), request, connection).await;
-            if has_origin {
-                cors::expose(&mut response);
-            }
-            if accepts_gzip && coding::is_compressible(&response) {
-                return Box::pin(coding::compress(response)).await;
-            }
-            return response;
-        }
-        match Box::pin(self.router.call(request)).await {
-            Ok(response) => response,
+    /// Returns `true` if a path may be that of a route.
+    pub(super) fn may_have_route(path: &str) -> bool {
+        ROUTE_PREFIXES.iter().any(|prefix| path.starts_with(prefix))
+    }
+
+    /// Answers a request whose path may be that of a route.
+    pub(super) async fn answer_by_route(&self, request: Request) -> Response {
+        match self.router.call(request).await {
+            Ok(response) => response.map(ReplyBody::Other),
             Err(never) => match never {},
         }
+    }
+
+    /// Answers a request whose path is that of no route.
+    ///
+    /// It is passed to the fallback directly: looking up its route twice and boxing the fallback as a service and as a handler
+    /// cost 4 % of the requests per second on one core (`mock/benches`, 2026-11-28). The head is borrowed and the body is not
+    /// boxed, so that neither is moved or allocated for every request.
+    pub(super) async fn answer(
+        &self,
+        head: &Parts,
+        headers: &RequestHeaders<'_>,
+        body: TimedBody,
+        connection: Option<Connection>,
+    ) -> Response {
+        let body = RequestBody::Timed(body);
+        let mut response = answer_dialect_request(&self.mock, head, headers, body, connection).await;
+        if headers.origin.is_some() {
+            cors::expose(&mut response);
+        }
+        if headers.accept_encoding.is_some_and(coding::accepts_gzip) && coding::is_compressible(&response) {
+            response = Box::pin(coding::compress(response)).await;
+        }
+        embeddings_reply::hold_until_sent(&mut response);
+        response
     }
 }
 
@@ -81,28 +98,35 @@ async fn health() -> impl IntoResponse {
 }
 
 /// Answers a request whose path begins like that of a route but is none, or whose method the route does not have.
-async fn handle_dialect_request(State(mock): State<Arc<Mock>>, request: Request) -> Response {
-    answer_dialect_request(mock, request, None).await
+async fn handle_dialect_request(State(mock): State<Arc<Mock>>, request: Request) -> axum::response::Response {
+    let (head, body) = request.into_parts();
+    let headers = RequestHeaders::new(&head.headers);
+    answer_dialect_request(&mock, &head, &headers, RequestBody::Routed(body), None).await.map(Body::new)
 }
 
 /// Answers a request to the dialect's endpoints: finds the endpoint, authenticates the client, parses the request, and
 /// passes the call to the provider model. Whether the path exists is checked before the key, as providers do.
 async fn answer_dialect_request(
-    mock: Arc<Mock>,
-    request: Request,
+    mock: &Arc<Mock>,
+    head: &Parts,
+    headers: &RequestHeaders<'_>,
+    body: RequestBody,
     connection: Option<Connection>,
 ) -> Response {
-    let (head, body) = request.into_parts();
-    let origin = Origin::new(&mock, &head, connection);
+    let origin = Origin::new(mock, head, headers, connection);
     let method = head.method.as_str();
     let path = paths::normalised(head.uri.path());
-    let (format, endpoint) = find_endpoint(mock.formats(), &path, &head);
+    let (format, endpoint) = find_endpoint(mock.formats(), &path, head);
     let mut context = RequestContext::new(mock, format, origin);
     if method == "OPTIONS" {
         let methods = endpoint.map_or("GET, HEAD, POST, OPTIONS", |endpoint| endpoint.methods());
         return cors::options(methods, &head.headers);
     }
     let Some(endpoint) = endpoint else {
+        // A known key attributes the request to its account in the journal; a wrong one changes nothing.
+        if let Some(key) = find_api_key(format.key_headers(), headers, head) {
+            context.authenticate(key);
+        }
         context.set_fingerprint(path.as_bytes());
         return context.reject(Error::UnknownPath(method, &path).into());
     };
@@ -113,15 +137,14 @@ async fn answer_dialect_request(
         return response;
     }
     if endpoint == Endpoint::Health {
-        return health().await.into_response();
+        return health().await.into_response().map(ReplyBody::Other);
     }
     // A missing key is treated like a wrong one.
-    let query = head.uri.query().unwrap_or_default();
-    let api_key = find_api_key(format.key_headers(), &head.headers, query).unwrap_or_default();
+    let api_key = find_api_key(format.key_headers(), headers, head).unwrap_or_default();
     let Some(account) = context.authenticate(api_key) else {
         return context.reject(Error::InvalidKey.into());
     };
-    let mut response = answer_endpoint(context, account, endpoint, &head, body).await;
+    let mut response = answer_endpoint(&mut context, account, endpoint, head, headers, body).await;
     if matches!(path, Cow::Owned(_)) {
         response.headers_mut().insert(paths::NOTE_HEADER, HeaderValue::from_static(paths::NORMALISED_NOTE));
     }
@@ -130,23 +153,24 @@ async fn answer_dialect_request(
 
 /// Answers an authenticated request.
 async fn answer_endpoint(
-    mut context: RequestContext,
+    context: &mut RequestContext<'_>,
     account: u16,
     endpoint: Endpoint<'_>,
     head: &Parts,
-    body: Body,
+    headers: &RequestHeaders<'_>,
+    body: RequestBody,
 ) -> Response {
     let parsed = match endpoint {
         // Boxed because the multipart reader is large, and this future is allocated for every request.
         Endpoint::Operation(Operation::Audio(task), model) => {
-            let parsed = Box::pin(audio::parse(&mut context, task, model, &head.headers, body)).await;
+            let parsed = Box::pin(audio::parse(context, task, model, &head.headers, Body::new(body))).await;
             parsed.map(request::Request::Call)
         }
         Endpoint::Operation(operation, model_in_path) => {
             let query = head.uri.query().unwrap_or_default();
             let (dialect, max_n) = (context.mock.dialect(), context.format.max_n());
             let scope = RequestScope { dialect, max_n, model_in_path, query };
-            request::read(&mut context, operation, scope, &head.headers, body).await
+            request::read(context, operation, scope, headers, body).await
         }
         Endpoint::Models => return context.model_list_response(),
         Endpoint::Model(name) => {
@@ -157,7 +181,8 @@ async fn answer_endpoint(
     };
     match parsed {
         Ok(request::Request::Call(mut request)) => {
-            match answers::apply(&mut context, account, &mut request) {
+            let is_chat = matches!(endpoint, Endpoint::Operation(Operation::Chat, _));
+            match answers::apply(context, account, &mut request, is_chat) {
                 Ok(()) => admit(context, account, request).await,
                 Err(error) => context.reject(error.into()),
             }
@@ -196,11 +221,17 @@ fn find_endpoint<'p>(
 }
 
 /// Returns the API key in the first of `key_headers` that the request has.
-fn find_api_key<'h>(key_headers: &[KeyHeader], headers: &'h HeaderMap, query: &'h str) -> Option<&'h str> {
+fn find_api_key<'r>(
+    key_headers: &[KeyHeader],
+    headers: &RequestHeaders<'r>,
+    head: &'r Parts,
+) -> Option<&'r str> {
     key_headers.iter().find_map(|key_header| match key_header {
-        KeyHeader::Bearer => bearer_token(headers),
-        KeyHeader::Named(name) => headers.get(*name)?.to_str().ok(),
-        KeyHeader::Query(name) => query
+        KeyHeader::Bearer => bearer_token(headers.authorization?),
+        KeyHeader::Named(name) => head.headers.get(*name)?.to_str().ok(),
+        KeyHeader::Query(name) => head
+            .uri
+            .query()?
             .split('&')
             .filter_map(|parameter| parameter.split_once('='))
             .find_map(|(known, value)| (known == *name).then_some(value)),
@@ -208,7 +239,7 @@ fn find_api_key<'h>(key_headers: &[KeyHeader], headers: &'h HeaderMap, query: &'
 }
 
 /// Returns the token of `Authorization: Bearer …`. The scheme is case-insensitive (RFC 9110, section 11.1).
-fn bearer_token(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
+fn bearer_token(authorization: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = authorization.to_str().ok()?.split_at_checked("bearer".len())?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.strip_prefix(' ')?.trim_start())
 }

@@ -3,10 +3,11 @@
 use super::Mock;
 use super::admission::Admission;
 use crate::journal::End;
+use crate::time::Instant;
 
 impl Mock {
-    /// Settles a call that has been served.
-    pub(super) fn settle(&self, admission: &Admission) {
+    /// Settles a call that has been served. Returns the present instant.
+    pub(super) fn settle(&self, admission: &Admission) -> Instant {
         let (service, mut charged) = (admission.service(), 0);
         let ended_at = self.with_state(|state, now| {
             if state.generation == admission.generation {
@@ -18,6 +19,7 @@ impl Mock {
             now
         });
         self.end_in_journal(admission.entry, End::Replied(ended_at), charged);
+        ended_at
     }
 
     /// Settles a call whose client disconnected before it was served.

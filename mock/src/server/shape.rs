@@ -17,7 +17,7 @@ pub(super) struct Shape {
     /// The texts that end the completion.
     pub(super) stop_texts: Vec<String>,
     /// The index of the text that ends it; `None` if none occurs in it.
-    pub(super) stopped_by: Option<usize>,
+    pub(super) stopped_by: Option<u32>,
 }
 
 /// The owned form of [`Api`].
@@ -63,7 +63,7 @@ impl Shape {
         if let Some((before, stop_text)) = found.min() {
             let written = self.reasoning.map_or(before, |reasoning| reasoning.with_answer(before));
             truth.completion_tokens = written * self.choices;
-            self.stopped_by = Some(stop_text);
+            self.stopped_by = u32::try_from(stop_text).ok();
         }
     }
 
@@ -76,7 +76,7 @@ impl Shape {
             RequestApi::Responses(request) => Api::Responses(request),
             RequestApi::Embeddings(request) => Api::Embeddings(request),
         };
-        let stop_text = self.stopped_by.map(|index| self.stop_texts[index].as_str());
+        let stop_text = self.stopped_by.map(|index| self.stop_texts[index as usize].as_str());
         let Self { choices, logprobs, reasoning, .. } = *self;
         ReplyShape { api, choices, logprobs, usage_chunk, stop_text, reasoning }
     }

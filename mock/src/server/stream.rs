@@ -11,10 +11,10 @@
 
 use super::aborted_reply::{Abort, YieldOnce};
 use super::admission::Admission;
+use super::reply_body::ReplyBody;
 use crate::decision::Service;
 use crate::time::{Instant, Nanos};
 use crate::wire::Chunks;
-use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame};
 use std::pin::Pin;
@@ -26,9 +26,9 @@ use tokio::time::Sleep;
 const MAX_TOKENS_PER_WRITE: u32 = 256;
 
 /// Returns the body of an admitted call's stream. `downlink` is the network delay to the client, added to every chunk's time.
-pub(super) fn body(admission: Admission, chunks: Chunks, downlink: Nanos) -> Body {
+pub(super) fn body(admission: Admission, chunks: Chunks, downlink: Nanos) -> ReplyBody {
     let (next, wake_at) = (Next::Role, Instant::ZERO);
-    Body::new(Stream { admission, chunks, downlink, next, sleep: None, wake_at })
+    ReplyBody::new(Stream { admission, chunks, downlink, next, sleep: None, wake_at })
 }
 
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl HttpBody for Stream {
             }
             let now = this.admission.mock().now().max(this.wake_at);
             if now >= this.done_at() {
-                this.admission.settle();
+                let _settled_at = this.admission.settle();
             }
             let text = this.take_due(now);
             if !text.is_empty() {

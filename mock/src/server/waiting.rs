@@ -23,7 +23,8 @@ impl WaitingCalls {
         Some(receiver)
     }
 
-    /// Sends the instant of its start to a call that has started. If the client has disconnected, nothing receives it.
+    /// Sends the instant of its start to a call that has started. Nothing receives it if the client
+    /// disconnects at this moment.
     pub(super) fn notify(&mut self, started: Option<StartedCall>) {
         let Some(StartedCall { ticket_number: ticket, at }) = started else { return };
         let sender = self.0.remove(&ticket).expect("invariant: a call that starts from the queue waits");

@@ -10,6 +10,7 @@ use super::ids;
 use super::json::{Object, Seconds};
 use super::logprobs;
 use super::reasoning::{Reasoning, ReasoningPlace, THINK};
+use super::recorded::RecordedReply;
 use super::transcript::Transcript;
 use crate::call::Usage;
 use crate::decision::Service;
@@ -53,6 +54,8 @@ pub enum Content<'a> {
         /// The arguments as a JSON text.
         arguments: &'a str,
     },
+    /// A recorded reply to a chat completion.
+    Recorded(&'a RecordedReply),
     /// The transcript of an audio file. It is never streamed.
     Transcript(Transcript),
 }
@@ -62,8 +65,17 @@ impl<'a> Content<'a> {
     pub(super) fn text(self, seed: u64, tokens: u32) -> Cow<'a, str> {
         match self {
             Self::Text(text) => text.into(),
+            Self::Recorded(reply) => reply.text.as_str().into(),
             Self::Filler | Self::Transcript(_) => filler::text(seed, tokens).into(),
             Self::ToolCall { .. } => "".into(),
+        }
+    }
+
+    /// Returns the text of the reasoning before the text with this seed: filler words, one per token, unless it is recorded.
+    pub(super) fn reasoning_text(self, seed: u64, tokens: u32) -> Cow<'a, str> {
+        match self {
+            Self::Recorded(reply) => reply.reasoning.as_str().into(),
+            _ => filler::text(Reasoning::seed(seed), tokens).into(),
         }
     }
 }
@@ -170,6 +182,14 @@ impl Stages {
     }
 }
 
+/// Returns the finish reason of a completion: the recorded one, unless a recorded text is cut.
+pub(super) fn finish_reason<'a>(context: &Context<'a>) -> &'a str {
+    match (context.content, context.finish) {
+        (Content::Recorded(reply), Finish::Stop | Finish::ToolCalls) => &reply.finish,
+        (_, finish) => finish.name(),
+    }
+}
+
 /// One call of a function. It has an index in whole messages too, as in the published fixtures of Vercel's `ai`; the shape
 /// of its id is assumed.
 #[derive(Serialize)]
@@ -187,11 +207,21 @@ struct Function<'a> {
 }
 
 impl<'a> ToolCall<'a> {
-    /// Returns the tool call of a choice of a reply; `None` if its content is something else.
-    pub(super) fn of(context: &Context<'a>, choice: u32) -> Option<Self> {
-        let Content::ToolCall { name, arguments } = context.content else { return None };
-        let id = call_id(context.number, choice);
-        Some(Self { id, r#type: "function", function: Function { name, arguments }, index: 0 })
+    /// Returns the tool calls of a choice of a reply; none if its content is something else. A recorded call has another id than
+    /// when it was recorded, so that no two replies have the same.
+    pub(super) fn all_of(context: &Context<'a>, choice: u32) -> Vec<Self> {
+        let call = |index, name, arguments| {
+            let id = call_id(context.number ^ u64::from(index) << 48, choice);
+            Self { id, r#type: "function", function: Function { name, arguments }, index }
+        };
+        match context.content {
+            Content::ToolCall { name, arguments } => vec![call(0, name, arguments)],
+            Content::Recorded(reply) => {
+                let calls = (0..).zip(&reply.calls);
+                calls.map(|(index, recorded)| call(index, &recorded.name, &recorded.arguments)).collect()
+            }
+            Content::Filler | Content::Text(_) | Content::Transcript(_) => Vec::new(),
+        }
     }
 
     /// Returns the call without its arguments.
@@ -218,23 +248,27 @@ pub(super) fn completion(format: &CompletionFormat, service: &Service, context: 
         let place = shape.reasoning.map(|reasoning| reasoning.place);
         let message = match context.content {
             Content::ToolCall { .. } => message.member("content", &()),
+            Content::Recorded(reply) if reply.text.is_empty() && !reply.calls.is_empty() => {
+                message.member("content", &())
+            }
             content if place == Some(ReasoningPlace::Content) => {
                 let [before, after] = THINK;
-                let reasoning = filler::text(Reasoning::seed(seed), reasoning_tokens);
+                let reasoning = content.reasoning_text(seed, reasoning_tokens);
                 let answer = content.text(seed, tokens(choice));
                 message.text("content", &format!("{before}{reasoning}{after}{answer}"))
             }
             Content::Filler | Content::Transcript(_) => message.filler("content", seed, tokens(choice)),
             Content::Text(text) => message.text("content", text),
+            Content::Recorded(reply) => message.text("content", &reply.text),
         };
-        let message = match format.reasoning.filter(|_| place == Some(ReasoningPlace::Member)) {
-            Some(name) => message.filler(name, Reasoning::seed(seed), reasoning_tokens),
-            None => message,
-        };
-        let message = match ToolCall::of(context, choice) {
-            Some(call) => message.member("tool_calls", &[call]),
-            None => message,
-        };
+        let message =
+            match (format.reasoning.filter(|_| place == Some(ReasoningPlace::Member)), context.content) {
+                (Some(name), Content::Recorded(reply)) => message.text(name, &reply.reasoning),
+                (Some(name), _) => message.filler(name, Reasoning::seed(seed), reasoning_tokens),
+                (None, _) => message,
+            };
+        let calls = ToolCall::all_of(context, choice);
+        let message = if calls.is_empty() { message } else { message.member("tool_calls", &calls) };
         (format.message)(message, context)
     };
     let choice = |object: Object, index: u32| {
@@ -247,7 +281,7 @@ pub(super) fn completion(format: &CompletionFormat, service: &Service, context: 
             Some(()) => object.member("logprobs", &()),
             None => object,
         };
-        object.plain_text("finish_reason", context.finish.name())
+        object.plain_text("finish_reason", finish_reason(context))
     };
     let body = Object::with_capacity(BODY_BYTES)
         .plain_text("id", &(format.id)(context.number))

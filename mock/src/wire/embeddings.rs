@@ -5,7 +5,7 @@
 
 use super::chat::CompletionFormat;
 use super::format::Context;
-use super::json::Object;
+use super::json::{self, Object};
 use crate::decision::Service;
 use crate::random::mix;
 use base64::Engine as _;
@@ -27,6 +27,14 @@ impl EmbeddingsRequest {
     #[must_use]
     pub fn dimensions_of(&self, model: &str) -> u32 {
         self.dimensions.unwrap_or_else(|| model_dimensions(model))
+    }
+
+    /// Returns a size in bytes that no body of a reply by this model exceeds.
+    #[must_use]
+    pub fn max_body_bytes(&self, model: &str) -> usize {
+        let numbers = self.dimensions_of(model) as usize;
+        let vector = if self.base64 { (numbers * 4).div_ceil(3) * 4 } else { numbers * MAX_NUMBER_BYTES };
+        MAX_FRAME_BYTES + json::text(&model).len() + self.texts.len() * (MAX_ENTRY_BYTES + vector)
     }
 }
 
@@ -56,10 +64,17 @@ pub(super) fn body(
         let usage = if has_id { usage.member("completion_tokens", &0) } else { usage };
         usage.member("total_tokens", &tokens)
     };
-    let body = Object::with_capacity(512);
+    // Allocated at once: a text that doubled while it grows would need twice its size, and three times for a moment.
+    let body = Object::with_capacity(request.max_body_bytes(context.model));
     let body = if has_id { body.plain_text("id", &(format.id)(context.number)) } else { body };
     let body = body.plain_text("object", "list").array("data", count, entry);
-    body.text("model", context.model).object("usage", usage).into_text()
+    let text = body.text("model", context.model).object("usage", usage).into_text();
+    debug_assert!(
+        text.len() <= request.max_body_bytes(context.model),
+        "invariant: {} bytes are the most",
+        text.len()
+    );
+    text
 }
 
 /// Returns the vector of a text: uniform numbers, scaled to unit length.
@@ -89,6 +104,15 @@ const DIMENSIONS: [(&str, u32); 6] = [
     ("nomic-embed", 768),
 ];
 
+/// The most bytes of a number of a vector as text, with the comma after it: nine digits, a sign, a point, zeros or an exponent.
+const MAX_NUMBER_BYTES: usize = 16;
+
+/// The most bytes of an entry without its vector.
+const MAX_ENTRY_BYTES: usize = 64;
+
+/// The most bytes of a body without its entries and the name of the model: its id and its usage.
+const MAX_FRAME_BYTES: usize = 320;
+
 /// The numbers per vector of `text-embedding-3-small`.
 const DEFAULT_DIMENSIONS: u32 = 1_536;
 
@@ -104,6 +128,19 @@ mod tests {
         }
         assert_eq!(vector(7, 2), [-0.9504821_f32, -0.31077948], "the same on every machine");
         assert_ne!(vector(7, 16), vector(8, 16));
+    }
+
+    #[test]
+    fn no_number_is_longer_than_its_bound() {
+        for dimensions in [1, 2, 3, 64, 4_096] {
+            for text in 0..200 {
+                let vector = json::text(&vector(text, dimensions));
+                assert!(vector.len() <= 1 + dimensions as usize * MAX_NUMBER_BYTES, "{vector}");
+            }
+        }
+        for number in [-1.234_567_8e-5_f32, -1.234_567_8e-8, f32::MIN_POSITIVE] {
+            assert!(json::text(&number).len() < MAX_NUMBER_BYTES, "{number}");
+        }
     }
 
     #[test]

@@ -45,8 +45,8 @@ pub(super) fn text(seed: u64, tokens: u32) -> String {
     String::from_utf8(text).expect("invariant: all words are ASCII")
 }
 
-/// Returns the number of tokens before the first of `stops` that occurs in the first `tokens` tokens, and the index of that
-/// stop; `None` if none occurs. A stop that begins within a token excludes the whole token.
+/// Returns the number of tokens before the earliest occurrence of one of `stops` in the first `tokens` tokens, and the index of that
+/// stop (the lowest, if several begin there); `None` if none occurs. A stop that begins within a token excludes the whole token.
 #[must_use]
 pub fn tokens_before_stop(seed: u64, tokens: u32, stops: &[String]) -> Option<(u32, usize)> {
     let text = text(seed, tokens);

@@ -13,9 +13,11 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GoDuration(pub Nanos);
 
-impl fmt::Display for GoDuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl GoDuration {
+    /// Appends the text, to a string without the formatting machinery.
+    pub(super) fn append_to(self, text: &mut impl fmt::Write) -> fmt::Result {
         let nanos = self.0.0;
+        let mut buffer = itoa::Buffer::new();
         let (unit, places) = match nanos {
             0 => ("s", 0),
             1..1_000 => ("ns", 0),
@@ -25,13 +27,21 @@ impl fmt::Display for GoDuration {
         };
         let minutes = nanos / Nanos::MINUTE.0;
         if minutes >= 60 {
-            write!(f, "{}h", minutes / 60)?;
+            text.write_str(buffer.format(minutes / 60))?;
+            text.write_str("h")?;
         }
         if minutes > 0 {
-            write!(f, "{}m", minutes % 60)?;
+            text.write_str(buffer.format(minutes % 60))?;
+            text.write_str("m")?;
         }
-        Decimal { value: nanos % Nanos::MINUTE.0, places }.fmt(f)?;
-        f.write_str(unit)
+        Decimal { value: nanos % Nanos::MINUTE.0, places }.append_to(text)?;
+        text.write_str(unit)
+    }
+}
+
+impl fmt::Display for GoDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.append_to(f)
     }
 }
 

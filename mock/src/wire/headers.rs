@@ -1,6 +1,7 @@
 //! The headers of a reply.
 
 use super::format::MediaType;
+use super::go_duration::GoDuration;
 use std::fmt::{self, Write as _};
 use std::ops::Range;
 
@@ -49,6 +50,14 @@ impl Headers {
         self.push(name, value);
     }
 
+    /// Adds a header with a duration in Go's notation.
+    pub(super) fn add_go_duration(&mut self, name: &'static str, duration: GoDuration) {
+        let value = self.render(|text| {
+            duration.append_to(text).expect("invariant: a string takes any text");
+        });
+        self.push(name, value);
+    }
+
     /// Adds a header with any other value.
     pub(super) fn add(&mut self, name: &'static str, value: impl fmt::Display) {
         let value = self.render(|text| {
@@ -78,7 +87,7 @@ impl Headers {
     }
 
     /// Iterates over the names in the order in which they are sent.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &'static str> {
         self.entries.iter().map(|(name, _)| *name)
     }
 

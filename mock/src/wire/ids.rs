@@ -4,14 +4,26 @@
 use crate::random::mix;
 use uuid::Uuid;
 
-/// Returns `req_01` and 24 characters of Crockford's base 32: 30 in all, like the ULIDs of Groq's captures.
-pub(super) fn groq_request(number: u64) -> String {
-    let mut id = String::with_capacity(30);
-    id.push_str("req_01");
-    for bits in [mix(number), mix(!number)] {
-        id.extend((0..12).map(|place| char::from(CROCKFORD[(bits >> (5 * place) & 31) as usize])));
+/// An id of `LENGTH` ASCII characters. It needs no allocation, since replies of Groq have it twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Id<const LENGTH: usize>([u8; LENGTH]);
+
+impl<const LENGTH: usize> Id<LENGTH> {
+    pub(super) fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).expect("invariant: an id is ASCII")
     }
-    id
+}
+
+/// Returns `req_01` and 24 characters of Crockford's base 32: 30 in all, like the ULIDs of Groq's captures.
+pub(super) fn groq_request(number: u64) -> Id<30> {
+    let mut id = *b"req_01------------------------";
+    for (characters, mut bits) in id[6..].chunks_exact_mut(12).zip([mix(number), mix(!number)]) {
+        for character in characters {
+            *character = CROCKFORD[(bits & 31) as usize];
+            bits >>= 5;
+        }
+    }
+    Id(id)
 }
 
 /// Returns `chatcmpl-` and a UUID of version 4.
@@ -97,7 +109,7 @@ mod tests {
     fn ids_have_the_captured_shape_and_never_repeat() {
         let ids: BTreeSet<_> = (0..10_000).map(groq_request).collect();
         assert_eq!(ids.len(), 10_000);
-        assert!(ids.iter().all(|id| id.len() == 30 && id.starts_with("req_01")));
+        assert!(ids.iter().all(|id| id.as_str().len() == 30 && id.as_str().starts_with("req_01")));
         let uuids: BTreeSet<_> = (0..10_000).map(uuid).collect();
         assert_eq!(uuids.len(), 10_000);
         for id in uuids {

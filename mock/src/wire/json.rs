@@ -26,8 +26,24 @@ pub(super) fn escaped(text: &str) -> String {
 
 /// Returns `true` if `text` differs from its form in a JSON string: if it has a quote, a backslash or a control character.
 fn needs_escapes(text: &str) -> bool {
-    // Without an early return, which would keep the compiler from checking several bytes at once.
-    text.bytes().fold(false, |found, byte| found | matches!(byte, 0..b' ' | b'"' | b'\\'))
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let mut last = [b' '; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    words.iter().chain([&last]).any(|word| any_needs_escape(u64::from_le_bytes(*word)))
+}
+
+/// Returns `true` if one of eight bytes is a quote, a backslash or a control character. Checks all of them at once (Bit
+/// Twiddling Hacks, "Determine if a word has a byte less than n"): a subtraction borrows into the highest bit of a byte that is
+/// smaller, and of no byte below the first such.
+const fn any_needs_escape(word: u64) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHEST_BITS: u64 = u64::from_le_bytes([0x80; 8]);
+    let quotes = word ^ (ONES * b'"' as u64);
+    let backslashes = word ^ (ONES * b'\\' as u64);
+    let below_space = word.wrapping_sub(ONES * b' ' as u64) & !word;
+    let zero_in_quotes = quotes.wrapping_sub(ONES) & !quotes;
+    let zero_in_backslashes = backslashes.wrapping_sub(ONES) & !backslashes;
+    (below_space | zero_in_quotes | zero_in_backslashes) & HIGHEST_BITS != 0
 }
 
 /// A JSON object that is written member by member.
@@ -158,19 +174,26 @@ pub(super) struct Decimal {
     pub(super) places: u32,
 }
 
-impl fmt::Display for Decimal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Decimal {
+    /// Appends the text, to a string without the formatting machinery.
+    pub(super) fn append_to(self, text: &mut impl fmt::Write) -> fmt::Result {
         let unit = 10_u64.pow(self.places);
         let (whole, fraction) = (self.value / unit, self.value % unit);
         let mut buffer = itoa::Buffer::new();
-        f.write_str(buffer.format(whole))?;
+        text.write_str(buffer.format(whole))?;
         if fraction == 0 {
             return Ok(());
         }
-        f.write_str(".")?;
+        text.write_str(".")?;
         // The sum has one digit more than the fraction, which keeps the zeros after the point.
         let digits = &buffer.format(unit + fraction)[1..];
-        f.write_str(digits.trim_end_matches('0'))
+        text.write_str(digits.trim_end_matches('0'))
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.append_to(f)
     }
 }
 

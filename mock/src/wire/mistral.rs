@@ -172,6 +172,7 @@ const FORMAT: CompletionFormat = CompletionFormat {
     // A message without tool calls has the member as `null`.
     message: |message, context| match context.content {
         Content::ToolCall { .. } => message,
+        Content::Recorded(reply) if !reply.calls.is_empty() => message,
         _ => message.member("tool_calls", &()),
     },
     last_chunk: CompletionFormat::usage_on_last_chunk,

@@ -4,13 +4,17 @@
 //! are documented (Groq, Cerebras, Together, Fireworks, `DeepInfra`, 2026). OpenAI, Azure, Mistral, Gemini and Anthropic send no text of it in
 //! OpenAI's shape, only the number of tokens.
 
+use std::num::NonZeroU32;
+
 /// The reasoning that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reasoning {
     /// The place of its text.
     pub place: ReasoningPlace,
-    /// The reasoning tokens of each four completion tokens, at most three.
+    /// The reasoning tokens of each four completion tokens, at most four.
     pub quarters: u8,
+    /// The most reasoning tokens of a choice; `None` if `quarters` alone, at most three of them, determines their number.
+    pub most: Option<NonZeroU32>,
 }
 
 /// The place of the text of a reasoning.
@@ -25,16 +29,26 @@ pub enum ReasoningPlace {
 }
 
 impl Reasoning {
-    /// Returns the reasoning tokens of a choice with `completion_tokens`. At least one token is left for the answer.
+    /// Returns the reasoning tokens of a choice with `completion_tokens`. At least one token is left for the answer if there are at
+    /// most three quarters.
     #[must_use]
-    pub const fn tokens(self, completion_tokens: u32) -> u32 {
-        let tokens = completion_tokens as u64 * self.quarters as u64 / 4;
-        tokens as u32
+    pub fn tokens(self, completion_tokens: u32) -> u32 {
+        let tokens = u64::from(completion_tokens) * u64::from(self.quarters) / 4;
+        (tokens as u32).min(self.most.map_or(u32::MAX, NonZeroU32::get))
     }
 
     /// Returns the fewest completion tokens of a choice whose answer has this many tokens.
     #[must_use]
-    pub const fn with_answer(self, answer_tokens: u32) -> u32 {
+    pub fn with_answer(self, answer_tokens: u32) -> u32 {
+        let bounded = self.most.map_or(u32::MAX, |most| answer_tokens.saturating_add(most.get()));
+        if self.quarters >= 4 {
+            return bounded;
+        }
+        let unbounded = Self { most: None, ..self }.with_answer_unbounded(answer_tokens);
+        unbounded.min(bounded)
+    }
+
+    fn with_answer_unbounded(self, answer_tokens: u32) -> u32 {
         let least = answer_tokens as u64 * 4 / (4 - self.quarters as u64);
         let mut all = if least > u32::MAX as u64 { u32::MAX } else { least as u32 };
         while all - self.tokens(all) < answer_tokens {
@@ -61,11 +75,16 @@ mod tests {
 
     #[test]
     fn an_answer_has_the_tokens_that_reasoning_leaves() {
-        for quarters in 0..=3 {
-            let reasoning = Reasoning { place: ReasoningPlace::Member, quarters };
+        let quarters = (0..=3).flat_map(|quarters| [0, 1, 7].map(|most| (quarters, NonZeroU32::new(most))));
+        for (quarters, most) in quarters {
+            let reasoning = Reasoning { place: ReasoningPlace::Member, quarters, most };
             for answer in 0..200 {
                 let all = reasoning.with_answer(answer);
-                assert_eq!(all - reasoning.tokens(all), answer, "{quarters} quarters of {all}");
+                assert_eq!(
+                    all - reasoning.tokens(all),
+                    answer,
+                    "{quarters} quarters of {all}, at most {most:?}"
+                );
                 assert!(all == 0 || all - 1 - reasoning.tokens(all - 1) < answer, "{all} are the fewest");
             }
             for all in 1..200 {

@@ -3,8 +3,9 @@
 use super::chat::{Content, Finish, MAX_FILLER_TOKENS, call_id};
 use super::format::Context;
 use super::json::Object;
-use super::stream::{Chunks, TokenEvent, TokenText};
-use super::{ids, json};
+use super::reasoning::{Reasoning, ReasoningPlace};
+use super::stream::{Chunks, ReasoningTokens, TokenEvent, TokenText};
+use super::{filler, ids, json};
 use crate::decision::Service;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -64,7 +65,8 @@ impl ResponsesRequest {
 /// Returns the body of a whole response.
 pub(super) fn body(request: &ResponsesRequest, service: &Service, context: &Context<'_>) -> String {
     let item = Item::of(service, context);
-    let output = [item.value(context, Phase::Done)];
+    let reasoning = ReasoningItem::of(service, context).map(|reasoning| reasoning.value());
+    let output: Vec<Value> = reasoning.into_iter().chain([item.value(context, Phase::Done)]).collect();
     response(request, context, Status::of(context.finish), &output, Some(service)) + "\n"
 }
 
@@ -72,13 +74,23 @@ pub(super) fn body(request: &ResponsesRequest, service: &Service, context: &Cont
 pub(super) fn chunks(request: &ResponsesRequest, service: &Service, context: &Context<'_>) -> Chunks {
     let item = Item::of(service, context);
     let item_id = item.id(context);
+    let reasoning_item = ReasoningItem::of(service, context);
     let mut events = Events::default();
     let in_progress = response(request, context, Status::InProgress, &[], None);
     events.push("response.created", &format!(r#""response":{in_progress}"#));
     events.push("response.in_progress", &format!(r#""response":{in_progress}"#));
-    events.push_item("response.output_item.added", &item.value(context, Phase::Added));
-    let place = format!(r#""item_id":"{item_id}","output_index":0"#);
-    let text = item.token_text(service);
+    let reasoning_events =
+        reasoning_item.as_ref().map(|item| item.push_start(&mut events)).unwrap_or_default();
+    // What is sent before the reasoning and what after it; the first is empty if there is none.
+    let before_reasoning = std::mem::take(&mut events.text);
+    if let Some(item) = &reasoning_item {
+        item.push_end(&mut events);
+    }
+    let index = usize::from(reasoning_item.is_some());
+    events.push_item("response.output_item.added", index, &item.value(context, Phase::Added));
+    let place = format!(r#""item_id":"{item_id}","output_index":{index}"#);
+    let reasoning_tokens = context.shape.reasoning_tokens(service.usage.completion_tokens);
+    let text = item.token_text(service.usage.completion_tokens - reasoning_tokens);
     let (kind, place_in_item, after) = match item {
         Item::Text(_) => {
             let part = part("");
@@ -89,12 +101,18 @@ pub(super) fn chunks(request: &ResponsesRequest, service: &Service, context: &Co
         Item::Call { .. } => (ARGUMENTS_DELTA, "", r#"","sequence_number":"#),
     };
     let before = format!("event: {kind}\ndata: {{\"type\":\"{kind}\",{place}{place_in_item},\"delta\":\"");
-    let token = TokenEvent { first_number: Some(events.count), ..TokenEvent::new(before, after) };
-    let role = std::mem::take(&mut events.text);
-    events.count += u64::from(text.sent(service.usage.completion_tokens));
+    let first_number = events.count.wrapping_sub(u64::from(reasoning_tokens));
+    let token = TokenEvent { first_number: Some(first_number), ..TokenEvent::new(before, after) };
+    let start = std::mem::take(&mut events.text);
+    let (role, reasoning) = match reasoning_item.is_some() {
+        true => (before_reasoning, ReasoningTokens::in_events(service, context, reasoning_events, start)),
+        false => (before_reasoning + &start, None),
+    };
+    events.count += u64::from(text.sent(service.usage.completion_tokens - reasoning_tokens));
     item.push_end(&mut events, &place);
-    let output = [item.value(context, Phase::Done)];
-    events.push_item("response.output_item.done", &output[0]);
+    let done = item.value(context, Phase::Done);
+    events.push_item("response.output_item.done", index, &done);
+    let output: Vec<Value> = reasoning_item.map(|item| item.value()).into_iter().chain([done]).collect();
     let status = Status::of(context.finish);
     let done = response(request, context, status, &output, Some(service));
     events.push(status.event(), &format!(r#""response":{done}"#));
@@ -102,7 +120,7 @@ pub(super) fn chunks(request: &ResponsesRequest, service: &Service, context: &Co
         role,
         token,
         other_choices: Vec::new(),
-        reasoning: None,
+        reasoning,
         end: events.text,
         usage: String::new(),
         done: "",
@@ -111,7 +129,73 @@ pub(super) fn chunks(request: &ResponsesRequest, service: &Service, context: &Co
     }
 }
 
-/// The only item of the output.
+/// The reasoning before the other item of the output. Its text is the summary that a request asks for; otherwise it has none.
+struct ReasoningItem {
+    id: String,
+    tokens: u32,
+    /// `None` if the request asks for no summary.
+    summary: Option<String>,
+}
+
+impl ReasoningItem {
+    /// Returns the item; `None` if there is no reasoning.
+    fn of(service: &Service, context: &Context<'_>) -> Option<Self> {
+        let place = context.shape.reasoning?.place;
+        let tokens = context.shape.reasoning_tokens(service.usage.completion_tokens);
+        let text = || filler::text(Reasoning::seed(context.number), tokens.min(MAX_FILLER_TOKENS));
+        let id = format!("rs_{}", ids::hex(context.number ^ REASONING_ITEM, 32));
+        let summary = (place != ReasoningPlace::Hidden).then(text);
+        (tokens > 0).then_some(Self { id, tokens, summary })
+    }
+
+    /// Returns the item as an object.
+    fn value(&self) -> Value {
+        let summary: Vec<Value> = self.summary.iter().map(|text| summary_part(text)).collect();
+        json!({ "id": self.id, "type": "reasoning", "summary": summary })
+    }
+
+    fn place(&self) -> String {
+        format!(r#""item_id":"{}","output_index":0,"summary_index":0"#, self.id)
+    }
+
+    /// Appends the events before its tokens. Returns that of its tokens, if they have one, and counts them.
+    fn push_start(&self, events: &mut Events) -> Vec<TokenEvent> {
+        events.push_item(
+            "response.output_item.added",
+            0,
+            &json!({ "id": self.id, "type": "reasoning", "summary": [] }),
+        );
+        if self.summary.is_none() {
+            return Vec::new();
+        }
+        let place = self.place();
+        let part = summary_part("");
+        events.push("response.reasoning_summary_part.added", &format!(r#"{place},"part":{part}"#));
+        let before =
+            format!("event: {SUMMARY_DELTA}\ndata: {{\"type\":\"{SUMMARY_DELTA}\",{place},\"delta\":\"");
+        let first_number = Some(events.count);
+        events.count += u64::from(self.tokens);
+        vec![TokenEvent { first_number, ..TokenEvent::new(before, r#"","sequence_number":"#) }]
+    }
+
+    /// Appends the events after its tokens.
+    fn push_end(&self, events: &mut Events) {
+        if let Some(text) = &self.summary {
+            let place = self.place();
+            let (quoted, part) = (json::text(text), summary_part(text));
+            events.push("response.reasoning_summary_text.done", &format!(r#"{place},"text":{quoted}"#));
+            events.push("response.reasoning_summary_part.done", &format!(r#"{place},"part":{part}"#));
+        }
+        events.push_item("response.output_item.done", 0, &self.value());
+    }
+}
+
+/// Returns the part of a summary that has its text.
+fn summary_part(text: &str) -> Value {
+    json!({ "type": "summary_text", "text": text })
+}
+
+/// The item of the output that has the answer.
 enum Item<'a> {
     Text(Cow<'a, str>),
     Call { name: &'a str, arguments: &'a str },
@@ -129,7 +213,8 @@ impl<'a> Item<'a> {
         match context.content {
             Content::ToolCall { name, arguments } => Self::Call { name, arguments },
             content => {
-                let tokens = service.usage.completion_tokens.min(MAX_FILLER_TOKENS);
+                let all = service.usage.completion_tokens;
+                let tokens = (all - context.shape.reasoning_tokens(all)).min(MAX_FILLER_TOKENS);
                 Self::Text(content.text(context.number, tokens))
             }
         }
@@ -166,12 +251,12 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// Returns the texts of the tokens. Every part of a text is at least one character, so that no number is left out.
-    fn token_text(&self, service: &Service) -> TokenText {
+    /// Returns the texts of its tokens. Every part of a text is at least one character, so that no number is left out.
+    fn token_text(&self, tokens: u32) -> TokenText {
         match self {
             Self::Text(Cow::Owned(_)) => TokenText::Filler,
-            Self::Text(Cow::Borrowed(text)) => TokenText::split(text, service.usage.completion_tokens),
-            Self::Call { arguments, .. } => TokenText::split(arguments, service.usage.completion_tokens),
+            Self::Text(Cow::Borrowed(text)) => TokenText::split(text, tokens),
+            Self::Call { arguments, .. } => TokenText::split(arguments, tokens),
         }
     }
 
@@ -216,8 +301,8 @@ impl Events {
         self.count += 1;
     }
 
-    fn push_item(&mut self, name: &str, item: &Value) {
-        self.push(name, &format!(r#""output_index":0,"item":{item}"#));
+    fn push_item(&mut self, name: &str, index: usize, item: &Value) {
+        self.push(name, &format!(r#""output_index":{index},"item":{item}"#));
     }
 }
 
@@ -276,21 +361,25 @@ fn response(
         .member("output", output)
         .plain_text("service_tier", "default");
     let object = request.members.iter().fold(object, |object, (name, value)| object.member(name, value));
-    object.member("usage", &service.map(usage)).into_text()
+    object.member("usage", &service.map(|service| usage(service, context))).into_text()
 }
 
-fn usage(service: &Service) -> Value {
+fn usage(service: &Service, context: &Context<'_>) -> Value {
     let usage = service.usage;
+    let reasoning = context.shape.reasoning_tokens(usage.completion_tokens);
     json!({
         "input_tokens": usage.prompt_tokens,
         "input_tokens_details": { "cached_tokens": usage.cached_tokens },
         "output_tokens": usage.completion_tokens,
-        "output_tokens_details": { "reasoning_tokens": 0 },
+        "output_tokens_details": { "reasoning_tokens": reasoning },
         "total_tokens": usage.total(),
     })
 }
 
 const TEXT_DELTA: &str = "response.output_text.delta";
 const ARGUMENTS_DELTA: &str = "response.function_call_arguments.delta";
+const SUMMARY_DELTA: &str = "response.reasoning_summary_text.delta";
+/// Keeps the id of the item with the reasoning from being another one.
+const REASONING_ITEM: u64 = 0x7265_6173;
 /// Keeps the id of an item from being that of its response.
 const ITEM: u64 = 0x6974_656d;

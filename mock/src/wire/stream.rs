@@ -5,13 +5,14 @@
 //! arguments and then one per token of them (documented).
 
 use super::api::seed_of_choice;
-use super::chat::{CompletionFormat, Content, OptionalNull, ToolCall};
+use super::chat::{CompletionFormat, Content, OptionalNull, ToolCall, finish_reason};
 use super::filler;
 use super::format::Context;
 use super::json::{self, Object};
 use super::reasoning::{Reasoning, ReasoningPlace, THINK};
 use crate::decision::Service;
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// The server-sent events of one completion. The server appends each to its buffer when it is due.
 #[derive(Clone, Debug)]
@@ -42,7 +43,8 @@ pub(super) struct TokenEvent {
     /// If it is not `None`, follows the text, and the text is then repeated.
     pub(super) between: Option<String>,
     pub(super) after: String,
-    /// The sequence number of the event of token 0, which follows `after`, for events that are numbered.
+    /// The sequence number that the event of token 0 has or would have, which follows `after`, for events that are numbered. It
+    /// wraps below zero if further tokens before those with this event have none.
     pub(super) first_number: Option<u64>,
 }
 
@@ -69,7 +71,7 @@ impl TokenEvent {
         }
         out.push_str(&self.after);
         if let Some(first) = self.first_number {
-            out.push_str(itoa::Buffer::new().format(first + u64::from(index)));
+            out.push_str(itoa::Buffer::new().format(first.wrapping_add(u64::from(index))));
             out.push_str("}\n\n");
         }
     }
@@ -82,6 +84,9 @@ pub(super) struct ReasoningTokens {
     per_choice: u32,
     /// The events in which their text is, by choice.
     events: ReasoningEvents,
+    text: TokenText,
+    /// What follows the last of them: events that end the reasoning and begin the answer.
+    end: String,
 }
 
 #[derive(Clone, Debug)]
@@ -108,22 +113,44 @@ impl ReasoningTokens {
             (ReasoningPlace::Member, Some(name)) => ReasoningEvents::Own(events(name)),
             (ReasoningPlace::Member, None) | (ReasoningPlace::Hidden, _) => ReasoningEvents::Hidden,
         };
-        (per_choice > 0).then_some(Self { per_choice, events })
+        let text = match context.content {
+            Content::Recorded(reply) => TokenText::Split(reply.reasoning.clone(), per_choice),
+            _ => TokenText::Filler,
+        };
+        (per_choice > 0).then_some(Self { per_choice, events, text, end: String::new() })
+    }
+
+    /// Returns the tokens of a reasoning of filler words in events of their own, one for each choice, or hidden if there are none.
+    /// `end` is what follows the last of them.
+    pub(super) fn in_events(
+        service: &Service,
+        context: &Context<'_>,
+        events: Vec<TokenEvent>,
+        end: String,
+    ) -> Option<Self> {
+        let per_choice = context.shape.reasoning_tokens(service.usage.completion_tokens);
+        let events = if events.is_empty() { ReasoningEvents::Hidden } else { ReasoningEvents::Own(events) };
+        (per_choice > 0).then_some(Self { per_choice, events, text: TokenText::Filler, end })
     }
 
     /// Appends the event of a token of the reasoning, which is token `index` of the stream.
     fn append(&self, out: &mut String, chunks: &Chunks, (choice, index_in_choice): (u32, u32), index: u32) {
-        let word = filler::token(Reasoning::seed(seed_of_choice(chunks.number, choice)), index_in_choice);
+        let seed = Reasoning::seed(seed_of_choice(chunks.number, choice));
+        let text = self.text.escaped(seed, index_in_choice);
         match &self.events {
             ReasoningEvents::Hidden => {}
-            ReasoningEvents::Own(events) => events[choice as usize].append(out, word, index),
+            ReasoningEvents::Own(_) if text.is_empty() => {}
+            ReasoningEvents::Own(events) => events[choice as usize].append(out, &text, index),
             ReasoningEvents::OfAnswer => {
                 let [before, after] = THINK;
                 let before = if index_in_choice == 0 { before } else { "" };
                 let after = if index_in_choice + 1 == self.per_choice { after } else { "" };
-                let text = json::escaped(&format!("{before}{word}{after}"));
-                chunks.event_of(choice).append(out, &text, index);
+                let [before, after] = [before, after].map(json::escaped);
+                chunks.event_of(choice).append(out, &format!("{before}{text}{after}"), index);
             }
+        }
+        if index_in_choice + 1 == self.per_choice {
+            out.push_str(&self.end);
         }
     }
 }
@@ -145,6 +172,8 @@ impl TokenText {
         match content {
             Content::Filler | Content::Transcript(_) => Self::Filler,
             Content::Text(text) => Self::Split(text.to_owned(), tokens),
+            Content::Recorded(reply) if reply.text.is_empty() => Self::None,
+            Content::Recorded(reply) => Self::Split(reply.text.clone(), tokens),
             Content::ToolCall { .. } => Self::None,
         }
     }
@@ -153,6 +182,16 @@ impl TokenText {
     pub(super) fn split(text: &str, tokens: u32) -> Self {
         let most = u32::try_from(text.len() / MAX_CHARACTER_BYTES).unwrap_or(u32::MAX).max(1);
         Self::Split(text.to_owned(), tokens.min(most))
+    }
+
+    /// Returns the text of token `index`, escaped for JSON; empty if it has none. `seed` is that of filler words.
+    fn escaped(&self, seed: u64, index: u32) -> Cow<'_, str> {
+        match self {
+            // Needs no escapes.
+            Self::Filler => filler::token(seed, index).into(),
+            Self::Split(text, parts) => json::escaped(part(text, *parts, index)).into(),
+            Self::None => "".into(),
+        }
     }
 
     /// Returns the number of tokens that have an event, of a completion of `tokens`, if no part of a split text is empty.
@@ -183,18 +222,9 @@ impl Chunks {
             };
             index_in_choice = of_answer;
         }
-        let escaped;
-        let text = match &self.text {
-            // Needs no escapes.
-            TokenText::Filler => filler::token(seed_of_choice(self.number, choice), index_in_choice),
-            TokenText::Split(text, parts) => {
-                escaped = json::escaped(part(text, *parts, index_in_choice));
-                &escaped
-            }
-            TokenText::None => "",
-        };
+        let text = self.text.escaped(seed_of_choice(self.number, choice), index_in_choice);
         if !text.is_empty() {
-            self.event_of(choice).append(out, text, index);
+            self.event_of(choice).append(out, &text, index);
         }
     }
 
@@ -239,7 +269,7 @@ struct ChunkChoice<'a> {
     delta: Delta<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     logprobs: OptionalNull,
-    finish_reason: Option<&'static str>,
+    finish_reason: Option<&'a str>,
 }
 
 #[derive(Default, Serialize)]
@@ -290,7 +320,7 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
     for index in 0..choices {
         let delta = Delta { role: Some("assistant"), content: Some(""), tool_calls: None };
         role.push_str(&event(&choice(index, delta, None), &|chunk| (format.first_chunk)(chunk, context)));
-        if let Some(call) = ToolCall::of(context, index) {
+        for call in ToolCall::all_of(context, index) {
             let (events, call) = match split_arguments {
                 Some(_) => (&mut role, call.without_arguments()),
                 None => (&mut end, call),
@@ -298,7 +328,7 @@ pub(super) fn chunks(format: &CompletionFormat, service: &Service, context: &Con
             let delta = Delta { tool_calls: Some([call]), ..Delta::default() };
             events.push_str(&event(&choice(index, delta, None), &no_members));
         }
-        let last = choice(index, Delta::default(), Some(context.finish.name()));
+        let last = choice(index, Delta::default(), Some(finish_reason(context)));
         let add_usage = |chunk| (format.last_chunk)(chunk, service, context);
         end.push_str(&event(&last, if index + 1 == choices { &add_usage } else { &no_members }));
     }

@@ -41,7 +41,7 @@ proptest! {
                 prop_assert_eq!(provider.levels(Instant::ZERO, 0, 0).collect::<Vec<_>>(), before, "a refusal is not charged");
             }
             Decision::Admitted(service) => {
-                prop_assert!(fits && (!is_limit_used_up || context.is_none_or(|context| context < 2)));
+                prop_assert!(fits && !is_limit_used_up);
                 let sent = service.usage.completion_tokens;
                 prop_assert!(max_output.is_none_or(|max| sent <= max), "{sent}");
                 prop_assert!(context.is_none_or(|context| prompt_tokens + sent <= context), "{sent}");

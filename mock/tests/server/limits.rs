@@ -1,5 +1,6 @@
 //! Refusals equal the captures byte for byte, and a client that waits as announced is admitted.
 
+use crate::apis::with_dialect;
 use crate::client::{MODEL, RunningMock, chat_body, config, no_latency, post};
 use provider::config::{Config, Dialect, Fault, Lengths, Limit, Tier};
 use provider::server::ControlPlane;
@@ -117,11 +118,8 @@ async fn a_request_longer_than_the_context_is_as_captured_and_not_charged() {
 #[tokio::test]
 async fn cerebras_states_the_time_until_any_limit_is_full() {
     for limit in [5, 7, 9, 11, 13, 35, 70] {
-        let config = Config {
-            dialect: Dialect::Cerebras,
-            ..config(vec![Limit::new(Axis::Rpm, limit)], no_latency(), &[])
-        };
-        let mock = RunningMock::start(&config).await;
+        let mock =
+            RunningMock::start(&with_dialect(Dialect::Cerebras, vec![Limit::new(Axis::Rpm, limit)])).await;
         let body: serde_json::Value = serde_json::from_str(&chat_body("")).unwrap();
         for _ in 0..limit {
             assert_eq!(mock.call("/v1/chat/completions", &body).await.status, 200);

@@ -1,16 +1,12 @@
 //! Reasoning: a request that asks for it gets reasoning tokens before its answer, where the provider sends them.
 
-use crate::client::{HttpReply, MODEL, RunningMock, config, no_latency};
+use crate::apis::start;
+use crate::client::{HttpReply, MODEL, RunningMock};
+use crate::reply_options::events;
 use provider::config::Dialect;
 use serde_json::{Value, json};
 
 const TRUTH: &str = "prompt=10;completion=20;draw=1;tag=1";
-
-async fn start(dialect: Dialect) -> RunningMock {
-    let mut config = config(vec![], no_latency(), &[]);
-    config.dialect = dialect;
-    RunningMock::start(&config).await
-}
 
 /// Sends a request with these members besides the model and the message.
 async fn ask(mock: &RunningMock, dialect: Dialect, members: &Value) -> HttpReply {
@@ -28,9 +24,7 @@ fn words(text: &Value) -> usize {
 
 /// Returns the texts of the members `content` and `name` of a stream, joined.
 fn joined(reply: &HttpReply, name: &str) -> [String; 2] {
-    let data =
-        reply.body.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
-    let events: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
+    let events = events(reply);
     ["content", name].map(|name| {
         events.iter().filter_map(|event| event["choices"][0]["delta"][name].as_str()).collect::<String>()
     })

@@ -10,7 +10,7 @@ const TRUTH: &str = "prompt=10;completion=7;draw=1;tag=1";
 const WEATHER: &str = r#","tools":[{"type":"function","function":{"name":"weather","description":"of a city","parameters":{"type":"object","properties":{"city":{"type":"string"},"unit":{"type":"string","enum":["celsius","kelvin"]}},"required":["city"]}}}]"#;
 
 /// The events of a stream except `[DONE]`.
-fn events(reply: &HttpReply) -> Vec<Value> {
+pub(crate) fn events(reply: &HttpReply) -> Vec<Value> {
     let events = reply.body.lines().filter_map(|line| line.strip_prefix("data: "));
     events.filter(|event| *event != "[DONE]").map(|event| serde_json::from_str(event).unwrap()).collect()
 }

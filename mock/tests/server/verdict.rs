@@ -88,6 +88,47 @@ async fn the_number_of_refused_jobs_is_the_first_member() {
     assert!(reply.body.starts_with(r#"{"jobs_ended_in_refusal":2,"jobs":5,"#), "{}", reply.body);
 }
 
+/// A client with a wrong base URL repeats nothing and is refused nothing, but it did not do its work either.
+#[tokio::test]
+async fn calls_to_paths_that_are_not_served_are_counted_and_leave_no_good_verdict() {
+    let mock = start(vec![]).await;
+    mock.set_clock(Nanos::SECOND);
+    let body = json!({ "model": "m", "messages": [] });
+    for path in ["/chat/completions", "/chat/completions?key=secret", "/v2/chat"] {
+        assert_eq!(mock.call(path, &body).await.status, 404, "{path}");
+    }
+    mock.set_clock(Nanos::from_secs(100));
+    let verdict = verdict(&mock).await;
+    let expected = json!({
+        "requests": 3, "calls": 3, "other_paths": 0,
+        "paths": [{ "path": "POST /chat/completions", "requests": 2 }, { "path": "POST /v2/chat", "requests": 1 }],
+    });
+    assert_eq!(verdict["unserved_paths"], expected);
+    assert_eq!((&verdict["keys"][0]["account"], &verdict["keys"][0]["key"]), (&json!("x"), &json!(1)));
+    let journal = mock.get_json("/_quotalab/requests").await;
+    assert_eq!(
+        (&journal["requests"][0]["unserved_path"], &journal["requests"][0]["outcome"]),
+        (&json!(true), &json!("rejected"))
+    );
+    let text = mock.control("GET", "/_quotalab/verdict?text&account=x&key=1", "").await.body;
+    assert!(text.contains("3 requests went to paths that are not served"), "{text}");
+    assert!(text.contains("  POST /chat/completions (2 requests)") && !text.contains("secret"), "{text}");
+}
+
+#[tokio::test]
+async fn a_client_whose_calls_reach_no_endpoint_is_misdirected() {
+    for (method, expected) in [("GET", "behaved"), ("HEAD", "behaved"), ("POST", "misdirected")] {
+        let mock = start(vec![]).await;
+        mock.send(method, "/nowhere", &[], "").await;
+        mock.ask().await;
+        mock.set_clock(Nanos::from_secs(100));
+        let verdict = verdict(&mock).await;
+        assert_eq!(verdict["verdict"], expected, "{method}: {verdict}");
+        assert_eq!(verdict["behaved"], if expected == "behaved" { json!(true) } else { Value::Null });
+        assert_eq!(verdict["unserved_paths"]["requests"], 1, "{method}");
+    }
+}
+
 #[tokio::test]
 async fn requests_on_connections_that_were_open_together_are_no_retries() {
     let mock = start(vec![Limit::new(Axis::Rpm, 1)]).await;

@@ -4,7 +4,7 @@ use super::super::output::print;
 use super::super::{Exit, VerbError, run_error};
 use super::announcement;
 use crate::drive::clock::Clock;
-use crate::drive::local::{MockOptions, Mocks, ObservedRun};
+use crate::drive::local::{MockOptions, Mocks, ObservedRun, loopback_listeners};
 use crate::drive::mock_process::protocol::Start;
 use crate::drive::mock_process::reports;
 use crate::scenario::MockedProviders;
@@ -22,13 +22,7 @@ use tokio::sync::mpsc;
 /// If no port is free, if a stream cannot be read or written, or if the run sends something else than the start of a run.
 pub(super) fn serve(mut mocked: MockedProviders, runtime: &Runtime) -> Result<Exit, VerbError> {
     let listeners = runtime
-        .block_on(async {
-            let mut listeners = Vec::new();
-            for _ in &mocked.providers {
-                listeners.push(TcpListener::bind(("127.0.0.1", 0)).await?);
-            }
-            Ok::<_, io::Error>(listeners)
-        })
+        .block_on(loopback_listeners(mocked.providers.len()))
         .context("the mocks cannot listen on loopback")
         .map_err(run_error)?;
     let addresses: Result<Vec<_>, _> = listeners.iter().map(TcpListener::local_addr).collect();

@@ -139,9 +139,8 @@ impl<'a, F: Fold, P: LiveProviders> LiveDriver<'a, F, P> {
 
     /// Returns `true` if the mocks are behind with so many requests that further ones wait.
     fn is_mock_late(&mut self, now: Instant) -> bool {
-        self.undecided.len() >= MAX_UNBEGUN
-            && self.mock_lag(now) > MAX_MOCK_LAG
-            && self.undecided.len() >= MAX_UNBEGUN
+        // The lag drops the attempts before the oldest that is undecided.
+        self.mock_lag(now) > MAX_MOCK_LAG && self.undecided.len() >= MAX_UNBEGUN
     }
 
     /// Returns how late the decision on the oldest attempt without one is.
@@ -280,20 +279,9 @@ impl<F: Fold, P: LiveProviders> LiveDriver<'_, F, P> {
     ) {
         let arrived = EventKind::Arrived { workload, scheduled, deadline, prompt_tokens, max_tokens };
         self.fold.event(&Event { at, job: id, kind: arrived });
-        let end = JobEnd {
-            outcome: JobOutcome::Shed(EndReason::GeneratorLag),
-            workload,
-            scheduled,
-            attempts: 0,
-            step: None,
-            queue: at.since(scheduled),
-            wait: Nanos::ZERO,
-            service: Nanos::ZERO,
-            failed_attempts: Nanos::ZERO,
-            first_token: None,
-            cut: false,
-            obstacle: None,
-        };
+        let outcome = JobOutcome::Shed(EndReason::GeneratorLag);
+        let end =
+            JobEnd { queue: at.since(scheduled), ..JobEnd::without_attempt(outcome, workload, scheduled) };
         self.fold.event(&Event { at, job: id, kind: EventKind::Done(end) });
         self.load.finished(at, workload);
     }

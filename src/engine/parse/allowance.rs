@@ -5,8 +5,8 @@
 //!  Claude   anthropic-ratelimit-unified-{5h,7d,…}-{status,utilization,reset}
 //! ```
 //!
-//! Evidence: published dumps of 2026. A window of 0 minutes does not exist. Claude's windows roll, so a request may fit
-//! before the reset.
+//! Evidence: published dumps of 2026. Codex states a window of 0 minutes if the plan does not have it. Claude's windows roll, so a request may
+//! fit before the reset.
 
 use super::headers::{Headers, number, wait_until};
 use super::limit_name::WEEK;
@@ -20,8 +20,8 @@ pub struct Allowance {
     pub window: Nanos,
     /// The used share, in thousandths; may exceed 1000.
     pub used_permille: u64,
-    /// The time until it resets, counted from the reply; `None` if it is neither stated nor follows from `reset_at` and the
-    /// `date` of the reply.
+    /// The time until it resets, counted from the reply, above zero: as stated, or from `reset_at` and the `date` of the reply;
+    /// `None` if the reply has neither.
     pub reset: Option<Nanos>,
     /// The moment at which it resets, if stated.
     pub reset_at: Option<UnixTime>,
@@ -46,12 +46,15 @@ fn codex(headers: &dyn Headers, name: &str) -> Option<Allowance> {
     let part = |part: &str| format!("x-codex-{name}-{part}");
     let minutes = number(headers, &part("window-minutes")).filter(|minutes| *minutes > 0)?;
     let used_permille = thousandths(headers.value(&part("used-percent"))?)? / 100;
-    let reset = number(headers, &part("reset-after-seconds")).filter(|seconds| *seconds > 0);
+    let reset_at = moment(headers, &part("reset-at"));
+    let stated = number(headers, &part("reset-after-seconds"));
+    let stated = stated.and_then(|seconds| seconds.checked_mul(Nanos::SECOND.0)).map(Nanos);
+    let reset = stated.or_else(|| wait_until(reset_at?, headers));
     Some(Allowance {
         window: Nanos(minutes.checked_mul(Nanos::MINUTE.0)?),
         used_permille,
-        reset: reset.and_then(|seconds| seconds.checked_mul(Nanos::SECOND.0)).map(Nanos),
-        reset_at: moment(headers, &part("reset-at")),
+        reset: reset.filter(|wait| *wait > Nanos::ZERO),
+        reset_at,
         is_exhausted: used_permille >= 1_000,
     })
 }

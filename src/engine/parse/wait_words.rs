@@ -1,7 +1,6 @@
 //! Waits in sentences: `try again in 58 hours`, `Please wait 5631 seconds`, `retry after 1m26.4s`, `Resets in 16 days`.
 
 use super::duration::unit_of_time;
-use super::quantity::leading_integer;
 use provider::Nanos;
 use provider::calendar::parse_decimal;
 
@@ -154,8 +153,7 @@ pub(super) fn whole_duration(text: &str) -> Option<Nanos> {
     if let Some(iso) = text.strip_prefix("pt") {
         return duration(&format!("{iso}\n"));
     }
-    let is_number = leading_integer(&text).is_some_and(|(_, rest)| rest.is_empty());
-    duration(&format!("{text}\n")).filter(|_| !is_number)
+    duration(&format!("{text}\n"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! xAI: plain text instead of JSON, insufficient credit as 429, limits without a reset. A message may state several limits; the
-//! one that is full has refused.
+//! one that is exhausted has refused.
 //!
 //! Evidence: published messages; recorded headers, in which the counters lag (`remaining` equals `limit` after use).
 
@@ -22,15 +22,15 @@ pub(super) const RULES: DialectRules = DialectRules {
 fn refusal(response: &ErrorResponse<'_>) -> Refusal {
     let body = response.body;
     let message = body.message.as_deref().unwrap_or_default();
-    let full = full_limit(&body.lowercase);
+    let level = refusing_limit(&body.lowercase);
     Refusal {
         model: between(message, " and model ", ". ").map(str::to_owned),
         organization: between(message, "for team ", " and model ").map(str::to_owned),
-        unit: full.and_then(|full| full.name.unit),
-        window: full.and_then(|full| full.name.window),
-        axis: full.and_then(|full| full.name.axis()),
-        used: full.and_then(|full| full.used.try_into().ok()),
-        limit: full.and_then(|full| full.limit),
+        unit: level.and_then(|level| level.name.unit),
+        window: level.and_then(|level| level.name.window),
+        axis: level.and_then(|level| level.name.axis()),
+        used: level.and_then(|level| level.used.try_into().ok()),
+        limit: level.and_then(|level| level.limit),
         ..Refusal::default()
     }
 }
@@ -44,8 +44,8 @@ struct Level {
     limit: Option<u64>,
 }
 
-/// Returns the limit that refused: the only one, or of several the one that is full. `None` if not exactly one is.
-fn full_limit(message: &str) -> Option<Level> {
+/// Returns the limit that refused: the only one, or of several the one that is exhausted. `None` if not exactly one is.
+fn refusing_limit(message: &str) -> Option<Level> {
     const LABEL: &str = "(actual/limit): ";
     let mut from = 0;
     let mut levels = Vec::new();
@@ -57,10 +57,10 @@ fn full_limit(message: &str) -> Option<Level> {
             levels.push(Level { name, used, limit: leading_number(limit) });
         }
     }
-    let is_full = |level: &&Level| level.limit.is_some_and(|limit| level.used >= limit);
+    let is_exhausted = |level: &&Level| level.limit.is_some_and(|limit| level.used >= limit);
     match levels[..] {
         [only] => Some(only),
-        _ if levels.iter().filter(is_full).count() == 1 => levels.iter().find(is_full).copied(),
+        _ if levels.iter().filter(is_exhausted).count() == 1 => levels.iter().find(is_exhausted).copied(),
         _ => None,
     }
 }

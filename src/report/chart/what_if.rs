@@ -14,6 +14,8 @@ const ABOVE: i32 = 44;
 const ROW: i32 = 30;
 const BAR: i32 = 18;
 const BELOW: i32 = 10;
+/// Between a bar or a line and the number beside it.
+const GAP: i32 = 6;
 /// Where the bars begin and end, and the right edge of the lift column.
 const LEFT: i32 = 246;
 const RIGHT: i32 = 520;
@@ -81,13 +83,7 @@ fn draw(canvas: &Canvas<'_>, plan: &Plan, height: i32) {
                 if name == "load" { Role::Muted } else { Role::Ceiling },
             );
             let half = width_of(&text, LABEL) / 2;
-            canvas.text(
-                (x.clamp(LEFT + half, RIGHT - half.min(60)), y),
-                LABEL,
-                Role::Muted,
-                Anchor::Middle,
-                &text,
-            );
+            canvas.text((x.min(RIGHT - half).max(LEFT + half), y), LABEL, Role::Muted, Anchor::Middle, &text);
         }
     }
 }
@@ -126,8 +122,11 @@ fn bar(canvas: &Canvas<'_>, scale: &Scale, (plan, effect): (&Plan, &ChangeEffect
         canvas.cell(frame, if lost { Role::Failed } else { Role::Served }, if lost { 0.35 } else { 1.0 });
     }
     let text = change::new_ceiling(effect);
-    // To the right of both, so that no line runs through it.
-    canvas.text((high + 6, middle), LABEL, Role::Ink, Anchor::Left, &text);
+    // To the right of both ceilings and, where the line of the load would run through it, of that.
+    let load = scale.x(plan.load.jobs_per_min);
+    let is_crossed = (high + GAP..high + GAP + width_of(&text, LABEL)).contains(&load);
+    let left = if is_crossed { load + GAP } else { high + GAP };
+    canvas.text((left, middle), LABEL, Role::Ink, Anchor::Left, &text);
     let lift = change::lift(plan, effect);
     let role = if effect.compared == Comparison::Higher { Role::Ink } else { Role::Muted };
     canvas.text((LIFT, middle), LABEL, role, Anchor::Right, &lift);

@@ -41,7 +41,7 @@ pub struct Scenario {
     pub notes: Vec<Note>,
     /// Changes that the planner tries.
     pub what_if: Vec<WhatIf>,
-    /// The files that it was read from: the scenario, then its traces and those of its what-ifs, some perhaps twice. A scenario
+    /// The files that it was read from: the scenario, then its traces and recorded exchanges and those of its what-ifs, some perhaps twice. A scenario
     /// that was parsed from text has no file of its own.
     pub files: Vec<std::path::PathBuf>,
 }

@@ -1,33 +1,80 @@
-//! The answers of a mocked provider: YAML as JSON, checked by the mock itself.
+//! The answers of a mocked provider: YAML as JSON, with the recorded exchanges of the files that it names, checked by the mock
+//! itself.
 
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Data, Fields};
+use crate::scenario::recorded;
 use crate::scenario::yaml::{Node, NodeKind};
 use provider::Instant;
 use provider::config::Config;
 use provider::server::Mock;
 use serde_json::Value as Json;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Returns the answers of a provider as JSON; none if the scenario already has a problem. Reports each that the mock would not
-/// accept.
-pub(super) fn answers(fields: &Fields, config: &Config, diagnostics: &Diagnostics) -> Vec<Json> {
+/// The answers of a provider.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    /// As JSON.
+    pub(super) rules: Vec<Json>,
+    /// The files with recorded exchanges.
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// Returns the answers of a provider; none if the scenario already has a problem. Reports each that the mock would not accept.
+/// Paths are relative to `base_dir`; without one, a path is a problem.
+pub(super) fn answers(
+    fields: &Fields,
+    config: &Config,
+    base_dir: Option<&Path>,
+    diagnostics: &Diagnostics,
+) -> Answers {
     let items = fields.items("answers");
     // A mock needs a valid provider.
     if items.is_empty() || diagnostics.problems().is_some() {
-        return Vec::new();
+        return Answers::default();
     }
     let mock = Mock::new(config, 0, Arc::new(|| Instant::ZERO), None);
-    let mut answers = Vec::new();
+    let mut answers = Answers::default();
     for item in items {
         let Data::Tree(tree) = &item.data else { continue };
-        let answer = to_json(tree, true);
-        if let Err((what, help)) = mock.set_answers(std::slice::from_ref(&answer)) {
-            diagnostics.report_at(&item.at, what, help);
+        let mut answer = to_json(tree, true);
+        let read = read_recorded(&mut answer, base_dir).and_then(|file| {
+            mock.set_answers(std::slice::from_ref(&answer))?;
+            Ok(file)
+        });
+        match read {
+            Ok(file) => {
+                answers.files.extend(file);
+                answers.rules.push(answer);
+            }
+            Err((what, help)) => diagnostics.report_at(&item.at, what, help),
         }
-        answers.push(answer);
     }
     answers
+}
+
+/// Replaces the file that an answer names in `recorded` by its exchanges. Returns its path.
+///
+/// # Errors
+/// The problem and the remedy.
+fn read_recorded(answer: &mut Json, base_dir: Option<&Path>) -> Result<Option<PathBuf>, (String, String)> {
+    let file = match answer.get("recorded") {
+        None => return Ok(None),
+        Some(Json::String(file)) => file,
+        Some(_) => {
+            let help = "write `recorded: FILE`, with a path relative to the scenario";
+            return Err(("`recorded` names no file".to_owned(), help.to_owned()));
+        }
+    };
+    let Some(base_dir) = base_dir else {
+        let help = "write the answer in a scenario file";
+        return Err(("a recorded answer needs a scenario in a file".to_owned(), help.to_owned()));
+    };
+    let path = base_dir.join(file);
+    let exchanges = recorded::read(&path).map_err(|problem| (problem, recorded::HELP.to_owned()))?;
+    answer["recorded"] = exchanges.into();
+    Ok(Some(path))
 }
 
 /// Converts a tree to JSON. A scalar is a number, `true`, `false` or `null` if it reads like one, otherwise a string; the
@@ -51,4 +98,5 @@ fn to_json(node: &Node, is_answer: bool) -> Json {
 }
 
 /// The members of an answer that are texts.
-const TEXTS: [&str; 7] = ["text", "prompt", "prompt_is", "model", "account", "path", "name"];
+const TEXTS: [&str; 9] =
+    ["text", "prompt", "prompt_is", "model", "account", "path", "name", "recorded", "unrecorded"];

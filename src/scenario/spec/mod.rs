@@ -26,6 +26,7 @@ use ::provider::Nanos;
 pub(super) use arrivals::{ArrivalsSpec, TraceSpec};
 pub(super) use provider::ProviderSpec;
 pub(super) use route::{RouteSpec, StepSpec};
+use std::path::Path;
 pub(super) use what_if::WhatIfSpec;
 pub(super) use workload::WorkloadSpec;
 
@@ -58,26 +59,31 @@ pub(super) struct Spec {
     pub(super) what_if: Vec<WhatIfSpec>,
 }
 
-/// Reads a scenario from its tree. Returns `None` if it is not a map; problems are reported to `diagnostics`.
-pub(super) fn read(root: &Node, diagnostics: &Diagnostics) -> Option<Spec> {
+/// Reads a scenario from its tree. Paths of recorded exchanges are relative to `base_dir`. Returns `None` if it is not a map;
+/// problems are reported to `diagnostics`.
+pub(super) fn read(root: &Node, base_dir: Option<&Path>, diagnostics: &Diagnostics) -> Option<Spec> {
     let fields = language::check(&language::SCENARIO, root, diagnostics)?;
-    Some(from_fields(&fields, diagnostics))
+    Some(from_fields(&fields, base_dir, diagnostics))
 }
 
 /// Reads a scenario that need not have routes and workloads.
-pub(super) fn read_providers(root: &Node, diagnostics: &Diagnostics) -> Option<Spec> {
+pub(super) fn read_providers(
+    root: &Node,
+    base_dir: Option<&Path>,
+    diagnostics: &Diagnostics,
+) -> Option<Spec> {
     let optional = ["routes", "workload"];
     let fields = language::check_without(&optional, &language::SCENARIO, root, diagnostics)?;
-    Some(from_fields(&fields, diagnostics))
+    Some(from_fields(&fields, base_dir, diagnostics))
 }
 
-fn from_fields(fields: &language::Fields, diagnostics: &Diagnostics) -> Spec {
+fn from_fields(fields: &language::Fields, base_dir: Option<&Path>, diagnostics: &Diagnostics) -> Spec {
     let rule = |value: &Value| match &value.data {
         Data::Rule(rule) => Some((value.at.clone(), rule.clone())),
         _ => None,
     };
     let provider =
-        |(name, value): &(Name, Value)| provider::provider(&name.text, value.fields(), diagnostics);
+        |(name, value): &(Name, Value)| provider::provider(&name.text, value.fields(), base_dir, diagnostics);
     Spec {
         name: fields.text("name").map(str::to_owned),
         about: fields.text("about").unwrap_or_default().to_owned(),
@@ -103,5 +109,5 @@ fn from_fields(fields: &language::Fields, diagnostics: &Diagnostics) -> Spec {
 /// Reads a preset as a provider of its own.
 pub(super) fn preset(name: &str, root: &Node, diagnostics: &Diagnostics) -> ProviderSpec {
     let fields = language::check(&language::PROVIDER, root, diagnostics);
-    provider::provider(name, fields.as_ref(), diagnostics)
+    provider::provider(name, fields.as_ref(), None, diagnostics)
 }

@@ -1,6 +1,6 @@
 //! One provider: its dialect, its accounts and their keys, its models, its incidents.
 
-use super::answers::answers;
+use super::answers::{Answers, answers};
 use super::evidence::evidence;
 use super::incident::incident;
 use super::limits::stated_policy;
@@ -11,6 +11,7 @@ use crate::scenario::evidence::Evidence;
 use crate::scenario::language::{Fields, Value};
 use provider::config::{AccountConfig, CachedTokens, Config, Dialect, ModelConfig, Reserve, Tier};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// A provider that was read. Its accounts or models are empty only if they were invalid, which has been reported.
 #[derive(Debug)]
@@ -25,16 +26,19 @@ pub(in crate::scenario) struct ProviderSpec {
     pub(in crate::scenario) retired: BTreeMap<String, String>,
     /// `answers`, as JSON.
     pub(in crate::scenario) answers: Vec<serde_json::Value>,
+    /// The files with recorded exchanges that they name.
+    pub(in crate::scenario) answer_files: Vec<PathBuf>,
     /// `evidence` of the provider.
     pub(in crate::scenario) evidence: Vec<Evidence>,
     /// `evidence` of each model, by its name.
     pub(in crate::scenario) model_evidence: BTreeMap<String, Vec<Evidence>>,
 }
 
-/// Builds a provider whose preset is merged already.
+/// Builds a provider whose preset is merged already. Paths are relative to `base_dir`; without one, a path is a problem.
 pub(in crate::scenario) fn provider(
     name: &str,
     fields: Option<&Fields>,
+    base_dir: Option<&Path>,
     diagnostics: &Diagnostics,
 ) -> ProviderSpec {
     let config = Config {
@@ -52,6 +56,7 @@ pub(in crate::scenario) fn provider(
         allow_retired: false,
         retired: BTreeMap::new(),
         answers: Vec::new(),
+        answer_files: Vec::new(),
         evidence: Vec::new(),
         model_evidence: BTreeMap::new(),
     };
@@ -88,7 +93,8 @@ pub(in crate::scenario) fn provider(
         }
         spec.config.models.push(model);
     }
-    spec.answers = answers(fields, &spec.config, diagnostics);
+    let Answers { rules, files } = answers(fields, &spec.config, base_dir, diagnostics);
+    (spec.answers, spec.answer_files) = (rules, files);
     spec
 }
 

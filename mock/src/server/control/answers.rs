@@ -1,10 +1,11 @@
 //! Answers: `{"text": "Hello"}`, `{"prompt": "weather", "tool": {"name": "f", "arguments": {}}}`,
-//! `{"sequence": [503, 429, "ok", {"text": "Hello"}]}`.
+//! `{"sequence": [503, 429, "ok", {"text": "Hello"}]}`, `{"recorded": [{"request": {}, "response": {}}]}`.
 
 use super::error::{Error, Input, JsonBody, shortened};
 use super::{faults, names};
 use crate::server::Mock;
-use crate::server::answers::{Answer, MAX_RULES, PromptPattern, Rule};
+use crate::server::answers::{Answer, PromptPattern, Rule, Source};
+use crate::server::records::Records;
 use axum::Json;
 use axum::extract::State;
 use regex::bytes::RegexBuilder;
@@ -30,12 +31,27 @@ struct RuleSpec {
     next: Option<NonZeroU64>,
     /// Answers to one request after another.
     sequence: Option<Vec<Value>>,
+    /// Recorded exchanges.
+    recorded: Option<Value>,
+    /// What happens to requests that are not recorded; they are answered if absent.
+    unrecorded: Option<Unrecorded>,
     /// The members of a single answer.
     #[serde(flatten)]
     answer: Map<String, Value>,
 }
 
-const HELP: &str = r#"send {"text": "Hello"}, {"echo": true}, {"json": {"a": 1}}, {"tool": {"name": "f", "arguments": {}}}, {"fault": "503"} or {"sequence": [503, 429, "ok", {"text": "Hello"}]}; "prompt" (a pattern), "prompt_is", "model", "account", "path" and "next" are optional; a list of them sets several"#;
+/// What happens to requests that are not recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Unrecorded {
+    /// They are answered as if there were no records.
+    #[default]
+    Answer,
+    /// They are refused.
+    Refuse,
+}
+
+const HELP: &str = r#"send {"text": "Hello"}, {"echo": true}, {"json": {"a": 1}}, {"tool": {"name": "f", "arguments": {}}}, {"fault": "503"}, {"sequence": [503, 429, "ok", {"text": "Hello"}]} or {"recorded": [{"request": {…}, "response": {…}}], "unrecorded": "refuse"}; "prompt" (a pattern), "prompt_is", "model", "account", "path" and "next" are optional; a list of them sets several"#;
 
 /// One rule or a list of rules.
 #[derive(Deserialize)]
@@ -67,12 +83,8 @@ pub(super) async fn add(
         Value::Array(rules) => rules,
         rule => vec![rule],
     };
-    if !mock.answers.add(parse_all(&mock, &rules)?) {
-        return Err(Error::new(
-            format!("more than {MAX_RULES} answers"),
-            "remove them: DELETE /_quotalab/answers",
-        ));
-    }
+    let added = mock.answers.add(parse_all(&mock, &rules)?);
+    added.map_err(|problem| Error::new(problem, "remove some: DELETE /_quotalab/answers"))?;
     Ok(list(State(mock)).await)
 }
 
@@ -89,14 +101,22 @@ pub(in crate::server) fn answer_rules(mock: &Mock, rules: &[Value]) -> Result<Ve
 fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
     let spec =
         RuleSpec::deserialize(rule).map_err(|error| Error::new(shortened(&error.to_string()), HELP))?;
-    let is_sequence = spec.sequence.is_some();
-    let steps = match (spec.sequence, spec.answer.is_empty()) {
-        (Some(steps), true) if !steps.is_empty() => {
-            steps.iter().map(parse_answer).collect::<Result<Vec<_>, _>>()?
+    let is_once = spec.sequence.is_some();
+    let source = match (spec.sequence, spec.recorded, spec.answer.is_empty()) {
+        (Some(steps), None, true) if !steps.is_empty() => {
+            Source::Steps(steps.iter().map(parse_answer).collect::<Result<Vec<_>, _>>()?)
         }
-        (None, false) => vec![parse_answer(&Value::Object(spec.answer))?],
-        _ => return Err(Error::new("either one answer or a sequence of answers is expected", HELP)),
+        (None, Some(records), true) => Source::Records(parse_records(&records, spec.unrecorded)?),
+        (None, None, false) => Source::Steps(vec![parse_answer(&Value::Object(spec.answer))?]),
+        _ => {
+            let message =
+                "either one answer, a sequence of answers or a list of recorded exchanges is expected";
+            return Err(Error::new(message, HELP));
+        }
     };
+    if spec.unrecorded.is_some() && matches!(source, Source::Steps(_)) {
+        return Err(Error::new("`unrecorded` needs `recorded`", HELP));
+    }
     let pattern = |text: String| {
         let regex = RegexBuilder::new(&text).unicode(false).size_limit(1 << 20).build();
         regex.map(PromptPattern::Matches).map_err(|error| {
@@ -112,15 +132,36 @@ fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
         (None, Some(text)) => Some(PromptPattern::Is(text)),
         _ => return Err(Error::new("both `prompt` and `prompt_is` are given", HELP)),
     };
-    let once = is_sequence.then_some(steps.len() as u64);
+    let once = match &source {
+        Source::Steps(steps) if is_once => Some(steps.len() as u64),
+        _ => None,
+    };
+    let mut listed = rule.clone();
+    if let Some(records) = listed.get("recorded").and_then(Value::as_array).map(Vec::len) {
+        // The list of rules says how many there are, and repeats none of them.
+        listed["recorded"] = records.into();
+    }
     Ok(Rule {
-        spec: rule.clone(),
+        spec: listed,
         scope: names::scope(mock, spec.account.as_deref(), spec.model.as_deref(), spec.path)?,
         prompt,
-        steps,
+        source,
         answered: 0,
         remaining: spec.next.map(NonZeroU64::get).or(once),
     })
+}
+
+/// Parses recorded exchanges. An error names the number of one and the reason, and shows nothing of it.
+fn parse_records(records: &Value, unrecorded: Option<Unrecorded>) -> Result<Records, Error> {
+    let Value::Array(records) = records else {
+        return Err(Error::new(
+            "`recorded` is a list of exchanges; only a scenario may name a file instead",
+            HELP,
+        ));
+    };
+    let refuses_others = unrecorded.unwrap_or_default() == Unrecorded::Refuse;
+    Records::read(records, refuses_others)
+        .map_err(|(number, reason)| Error::new(format!("record {number}: {reason}"), HELP))
 }
 
 /// Parses an answer: `"ok"` or 200 for the default, `"echo"`, a status or the name of a fault, or an object with exactly one

@@ -76,11 +76,10 @@ fn host_name(host: &str) -> &str {
     host.rsplit_once(':').map_or(host, |(name, _)| name)
 }
 
-/// Checks that the request was not sent by a page in a browser.
+/// Checks that the request was not sent by a page in a browser. An address that the user typed is no page's: browsers say `none`.
 fn check_origin(request: &Request) -> Result<(), Error> {
     let site = request.headers().get("sec-fetch-site").map(|site| site.as_bytes());
-    let by_page = request.headers().contains_key(ORIGIN)
-        || site.is_some_and(|site| !matches!(site, b"none" | b"same-origin"));
+    let by_page = request.headers().contains_key(ORIGIN) || site.is_some_and(|site| site != b"none");
     if by_page {
         return Err(forbidden(
             "a page in a browser cannot use the control plane",
@@ -90,8 +89,8 @@ fn check_origin(request: &Request) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks that a request that changes something could not have been sent by a form: it has a JSON content type or the header
-/// [`HEADER`].
+/// Checks that a POST could not have been sent by a form, which can send no other method that changes something: it has a JSON
+/// content type or the header [`HEADER`].
 fn check_form(request: &Request) -> Result<(), Error> {
     let headers = request.headers();
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

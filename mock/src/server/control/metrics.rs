@@ -45,7 +45,12 @@ pub(super) async fn metrics(State(mock): State<Arc<Mock>>) -> impl IntoResponse 
     write_family(&mut out, "injected_faults", "gauge", "Injected faults that have not ended.");
     let faults = mock.with_faults(|queue, now| queue.not_ended(now).len());
     write_line(&mut out, format_args!("quotalab_mock_injected_faults {faults}"));
-    write_family(&mut out, "clock_seconds", "gauge", "The mock's own clock.");
+    write_family(
+        &mut out,
+        "clock_seconds",
+        "gauge",
+        "Seconds since the start, with the shifts of the control plane.",
+    );
     write_line(&mut out, format_args!("quotalab_mock_clock_seconds {}", mock.now().as_secs_f64()));
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], out)
 }
@@ -54,7 +59,12 @@ pub(super) async fn metrics(State(mock): State<Arc<Mock>>) -> impl IntoResponse 
 fn write_replies(out: &mut String, mock: &Mock) {
     let read = mock.journal(|journal| (journal.statuses().collect::<Vec<_>>(), *journal.durations()));
     let (statuses, durations) = read.unwrap_or_default();
-    write_family(out, "replies_total", "counter", "Replies by status; `none` if none was sent.");
+    write_family(
+        out,
+        "replies_total",
+        "counter",
+        "Requests by the status of their reply, when it is decided; `none` if there is to be no reply.",
+    );
     for (status, count) in statuses {
         let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
         write_line(out, format_args!("quotalab_mock_replies_total{{status=\"{status}\"}} {count}"));

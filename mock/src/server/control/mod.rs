@@ -1,7 +1,7 @@
 //! The control plane: HTTP endpoints on the mock's own port, with which a test observes and changes a running mock.
 //!
 //! ```text
-//!  GET  /_quotalab/state     level of every limit         POST /_quotalab/reset    everything as at the start
+//!  GET  /_quotalab/state     level of every limit         POST /_quotalab/reset    limits, clock, … as at the start
 //!  GET  /_quotalab/requests  the journal                  POST /_quotalab/clock    {"advance": "1h"}
 //!  GET  /_quotalab/verdict   whether the clients retried  POST /_quotalab/limits   {"rpd": "2 left"}
 //!                            correctly                    POST /_quotalab/settings {"speed": 0}

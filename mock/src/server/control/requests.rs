@@ -80,6 +80,9 @@ fn to_json(mock: &Mock, entry: &Entry) -> Value {
         json["axis"] = json!(axis.name());
         json["oversize"] = json!(oversize);
     }
+    if entry.outcome == JournalOutcome::UnservedPath {
+        json["unserved_path"] = json!(true);
+    }
     if let Some(body) = &entry.body {
         json["body"] = json!(String::from_utf8_lossy(body));
     }

@@ -41,13 +41,12 @@ pub(super) async fn levels(State(mock): State<Arc<Mock>>) -> Json<Value> {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reset {
-    /// The account whose limits alone are reset; everything if absent.
+    /// The account whose limits alone are reset; if absent, everything except the settings is.
     account: Option<String>,
 }
 
 impl Input for Reset {
-    const HELP: &str =
-        r#"send nothing or {} to reset everything, or {"account": "NAME"} for the limits of one account"#;
+    const HELP: &str = r#"send nothing or {} to reset limits, clock, faults, answers and journal, or {"account": "NAME"} for the limits of one account"#;
     const EMPTY: Option<fn() -> Self> = Some(Self::default);
 }
 

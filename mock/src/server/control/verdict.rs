@@ -2,7 +2,7 @@
 
 use super::error::{Error, Input, QueryParams};
 use super::names::{self, Selection};
-use crate::client_check::{self, Bounds, ClientReport, Finding, Violation};
+use crate::client_check::{self, Bounds, ClientReport, Finding, UnservedPaths, Violation};
 use crate::journal::Entry;
 use crate::server::Mock;
 use axum::Json;
@@ -40,10 +40,12 @@ struct Verdict {
     now_s: f64,
     requests: u64,
     retries: u64,
-    /// Requests that may be retries before a wait was over, or jobs of their own.
+    /// Requests that may be retries or jobs of their own: those before an announced wait was over, and equal ones in a row with
+    /// short pauses.
     unclear: u64,
-    /// Jobs that have failed, with fewer attempts than expected, and may still be retried.
+    /// Jobs that the verdict waits for: refused or failed with fewer attempts than expected, so that they may still be retried.
     pending: u64,
+    unserved_paths: Value,
     /// Requests, selected or not, that are in the journal no more, and were not checked.
     evicted: u64,
     counts: Map<String, Value>,
@@ -51,7 +53,8 @@ struct Verdict {
     keys: Vec<KeyVerdict>,
 }
 
-/// The part of the verdict that each key has as well. The number of jobs that ended in a refusal is the first.
+/// The part of the verdict that each key has as well. Its first field is what users look for first: how many jobs ended
+/// in a refusal.
 #[derive(Serialize)]
 struct Summary {
     jobs_ended_in_refusal: u64,
@@ -154,11 +157,21 @@ fn to_json(mock: &Mock, selection: Selection) -> Verdict {
         retries: report.attempts - report.jobs.total,
         unclear: report.unclear,
         pending: report.pending,
+        unserved_paths: unserved_json(&report.unserved),
         evicted,
         counts: Violation::NAMES.into_iter().map(str::to_owned).zip(report.counts.map(Value::from)).collect(),
         findings: report.findings.iter().map(|finding| finding_json(mock, finding)).collect(),
         keys: keys.collect(),
     }
+}
+
+fn unserved_json(unserved: &UnservedPaths) -> Value {
+    let paths: Vec<_> = unserved
+        .most()
+        .iter()
+        .map(|(path, requests)| json!({ "path": path, "requests": requests }))
+        .collect();
+    json!({ "requests": unserved.requests, "calls": unserved.calls, "paths": paths, "other_paths": unserved.others() })
 }
 
 fn finding_json(mock: &Mock, finding: &Finding) -> Value {

@@ -2,15 +2,19 @@
 
 use crate::call::Usage;
 use crate::decision::{Denial, Service};
+use crate::random::mix;
 use crate::time::Instant;
 use crate::wire::chat::{Content, Finish, MAX_FILLER_TOKENS};
 use crate::wire::models;
-use crate::wire::stream::{Chunks, TokenEvent, TokenText};
+use crate::wire::reasoning::{Reasoning, ReasoningPlace};
+use crate::wire::stream::{Chunks, ReasoningTokens, TokenEvent, TokenText};
 use crate::wire::{
     Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, Model, ModelEntry,
     Operation, WireFormat,
 };
-use crate::wire::{endpoint, ids, json};
+use crate::wire::{endpoint, filler, ids, json};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -67,16 +71,19 @@ impl WireFormat for Native {
 
     fn completion(&self, service: &Service, context: &Context<'_>) -> String {
         let tokens = service.usage.completion_tokens;
+        let thought = Thought::of(service, context);
+        let answer_tokens = tokens - context.shape.reasoning_tokens(tokens);
         let text;
         let block = match context.content {
             Content::ToolCall { name, arguments } => ContentBlock::tool_use(context, name, arguments),
             content => {
-                text = content.text(context.number, tokens.min(MAX_FILLER_TOKENS));
+                text = content.text(context.number, answer_tokens.min(MAX_FILLER_TOKENS));
                 ContentBlock::Text { text: &text }
             }
         };
         let usage = MessageUsage::of(service.usage, tokens);
-        json::text(&Message::of(context, &[block], Some(stop_reason(context)), usage))
+        let blocks: Vec<ContentBlock<'_>> = thought.iter().map(Thought::block).chain([block]).collect();
+        json::text(&Message::of(context, &blocks, Some(stop_reason(context)), usage))
     }
 
     /// The input of a tool call is sent in one part per token.
@@ -86,21 +93,34 @@ impl WireFormat for Native {
         let delta = StopDelta { stop_reason: stop_reason(context), stop_sequence: context.shape.stop_text };
         let usage = OutputUsage { output_tokens: service.usage.completion_tokens };
         let stop = event("message_delta", &MessageDelta { kind: "message_delta", delta, usage });
-        let tokens = service.usage.completion_tokens;
-        let (block_start, before_token, text) = match context.content {
-            Content::ToolCall { name, arguments } => {
-                let content_block = ContentBlock::tool_use(context, name, "{}");
-                let start = BlockStart { kind: "content_block_start", index: 0, content_block };
-                (event("content_block_start", &start), BEFORE_INPUT, TokenText::split(arguments, tokens))
-            }
-            content => (CONTENT_BLOCK_START.to_owned(), BEFORE_TOKEN, TokenText::of(content, tokens)),
+        let thought = Thought::of(service, context);
+        let all = service.usage.completion_tokens;
+        let tokens = all - context.shape.reasoning_tokens(all);
+        let index = u32::from(thought.is_some());
+        let (content_block, delta, text) = match context.content {
+            Content::ToolCall { name, arguments } => (
+                ContentBlock::tool_use(context, name, "{}"),
+                INPUT_DELTA,
+                TokenText::split(arguments, tokens),
+            ),
+            content => (ContentBlock::Text { text: "" }, TEXT_DELTA, TokenText::of(content, tokens)),
         };
+        let block_start = block_start(index, content_block);
+        let (role, reasoning) = match thought {
+            None => (format!("{start}{block_start}{PING}"), None),
+            Some(thought) => {
+                let end = thought.end() + &block_start;
+                let reasoning = ReasoningTokens::in_events(service, context, thought.events(), end);
+                (format!("{start}{}{PING}", self::block_start(0, Thought::EMPTY_BLOCK)), reasoning)
+            }
+        };
+        let block_stop = block_stop(index);
         Chunks {
-            role: format!("{start}{block_start}{PING}"),
-            token: TokenEvent::new(before_token, AFTER_TOKEN),
+            role,
+            token: token_event(index, delta),
             other_choices: Vec::new(),
-            reasoning: None,
-            end: format!("{CONTENT_BLOCK_STOP}{stop}{MESSAGE_STOP}"),
+            reasoning,
+            end: format!("{block_stop}{stop}{MESSAGE_STOP}"),
             usage: String::new(),
             done: "",
             text,
@@ -175,6 +195,7 @@ impl<'a> Message<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum ContentBlock<'a> {
+    Thinking { thinking: &'a str, signature: &'a str },
     Text { text: &'a str },
     ToolUse { id: String, name: &'a str, input: Value },
 }
@@ -185,6 +206,77 @@ impl<'a> ContentBlock<'a> {
         let input = serde_json::from_str(arguments).unwrap_or_default();
         Self::ToolUse { id: format!("toolu_01{}", ids::base_62(context.number, 21)), name, input }
     }
+}
+
+/// The reasoning before the answer: a block of its own (documented). Its text is empty if the request omits it.
+struct Thought {
+    text: String,
+    is_omitted: bool,
+    /// What the provider signs the text with. Here it depends on the number of the request alone.
+    signature: String,
+}
+
+impl Thought {
+    const EMPTY_BLOCK: ContentBlock<'static> = ContentBlock::Thinking { thinking: "", signature: "" };
+
+    /// Returns the reasoning; `None` if there is none.
+    fn of(service: &Service, context: &Context<'_>) -> Option<Self> {
+        let is_omitted = context.shape.reasoning?.place == ReasoningPlace::Hidden;
+        let tokens = context.shape.reasoning_tokens(service.usage.completion_tokens);
+        let text = || filler::text(Reasoning::seed(context.number), tokens.min(MAX_FILLER_TOKENS));
+        let text = if is_omitted { String::new() } else { text() };
+        let word = |word: u64| mix(mix(context.number ^ SIGNATURE) ^ word).to_le_bytes();
+        let signature = STANDARD.encode((0..SIGNATURE_WORDS).flat_map(word).collect::<Vec<u8>>());
+        (tokens > 0).then_some(Self { text, is_omitted, signature })
+    }
+
+    fn block(&self) -> ContentBlock<'_> {
+        ContentBlock::Thinking { thinking: &self.text, signature: &self.signature }
+    }
+
+    /// Returns the event of its tokens; none if its text is omitted.
+    fn events(&self) -> Vec<TokenEvent> {
+        if self.is_omitted { Vec::new() } else { vec![token_event(0, THINKING_DELTA)] }
+    }
+
+    /// Returns the events after its tokens.
+    fn end(&self) -> String {
+        let delta = Delta::SignatureDelta { signature: &self.signature };
+        let delta = BlockDelta { kind: "content_block_delta", index: 0, delta };
+        event("content_block_delta", &delta) + &block_stop(0)
+    }
+}
+
+#[derive(Serialize)]
+struct BlockDelta<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    index: u32,
+    delta: Delta<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Delta<'a> {
+    SignatureDelta { signature: &'a str },
+}
+
+/// Returns the event that begins the block with this index.
+fn block_start(index: u32, content_block: ContentBlock<'_>) -> String {
+    event("content_block_start", &BlockStart { kind: "content_block_start", index, content_block })
+}
+
+/// Returns the event that ends the block with this index.
+fn block_stop(index: u32) -> String {
+    format!("event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":{index}}}\n\n")
+}
+
+/// Returns the event of a token of the block with this index; `delta` is the start of its difference, up to its text.
+fn token_event(index: u32, delta: &str) -> TokenEvent {
+    let before = format!(
+        "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":{index},\"delta\":{delta}"
+    );
+    TokenEvent::new(before, AFTER_TOKEN)
 }
 
 #[derive(Serialize)]
@@ -279,11 +371,13 @@ fn body(kind: &str, message: &str, number: Option<u64>) -> String {
 
 const PATH: &str = "/v1/messages";
 const COUNT_PATH: &str = "/v1/messages/count_tokens";
-const CONTENT_BLOCK_START: &str = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
 const PING: &str = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
-const BEFORE_TOKEN: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"";
-const BEFORE_INPUT: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"";
+const TEXT_DELTA: &str = r#"{"type":"text_delta","text":""#;
+const INPUT_DELTA: &str = r#"{"type":"input_json_delta","partial_json":""#;
+const THINKING_DELTA: &str = r#"{"type":"thinking_delta","thinking":""#;
 const AFTER_TOKEN: &str = "\"}}\n\n";
-const CONTENT_BLOCK_STOP: &str =
-    "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n";
+/// Keeps a signature from being the id of its message.
+const SIGNATURE: u64 = 0x7369_676e;
+/// The words of eight bytes in a signature: 256 characters in base64, as some published ones have.
+const SIGNATURE_WORDS: u64 = 24;
 const MESSAGE_STOP: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";

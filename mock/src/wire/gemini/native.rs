@@ -5,12 +5,13 @@ use crate::decision::{Denial, Service};
 use crate::time::Instant;
 use crate::wire::api::{Api, seed_of_choice};
 use crate::wire::chat::{Content, Finish, MAX_FILLER_TOKENS};
-use crate::wire::stream::{Chunks, TokenEvent, TokenText, split_after};
+use crate::wire::reasoning::{Reasoning, ReasoningPlace};
+use crate::wire::stream::{Chunks, ReasoningTokens, TokenEvent, TokenText, split_after};
 use crate::wire::{
     Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, Model, ModelEntry,
     Operation, WireFormat,
 };
-use crate::wire::{ids, json, models};
+use crate::wire::{filler, ids, json, models};
 use serde_json::{Map, Value, json};
 
 /// The native endpoint.
@@ -67,18 +68,23 @@ impl WireFormat for Native {
 
     fn completion(&self, service: &Service, context: &Context<'_>) -> String {
         let total = service.usage.completion_tokens.min(MAX_FILLER_TOKENS);
+        let thoughts = context.shape.reasoning_tokens(total);
         let candidate = |index| {
+            let seed = seed_of_choice(context.number, index);
             let part = match context.content {
                 Content::ToolCall { name, arguments } => function_call(name, arguments),
                 content => {
-                    let tokens = context.shape.tokens_of_choice(total, index);
-                    json!({ "text": content.text(seed_of_choice(context.number, index), tokens) })
+                    let tokens = context.shape.tokens_of_choice(total, index) - thoughts;
+                    json!({ "text": content.text(seed, tokens) })
                 }
             };
-            candidate(&part, index, Some(context.finish))
+            let thought = || thought(&filler::text(Reasoning::seed(seed), thoughts));
+            let thought = (thoughts > 0 && shows_thoughts(context)).then(thought);
+            let parts: Vec<Value> = thought.into_iter().chain([part]).collect();
+            candidate(&parts, index, Some(context.finish))
         };
         let candidates: Vec<Value> = (0..context.shape.choices).map(candidate).collect();
-        reply(&candidates, &usage(service), context) + "\n"
+        reply(&candidates, &usage(service, context), context) + "\n"
     }
 
     fn chunks(&self, service: &Service, context: &Context<'_>) -> Chunks {
@@ -88,8 +94,8 @@ impl WireFormat for Native {
         };
         let prompt = json!(service.usage.prompt_tokens);
         let early = json!({ "promptTokenCount": prompt, "totalTokenCount": prompt });
-        let token = |index| {
-            let chunk = reply(&[candidate(&json!({ "text": "" }), index, None)], &early, context);
+        let token = |index, part: Value| {
+            let chunk = reply(&[candidate(&[part], index, None)], &early, context);
             let (before, after) = split_after(&chunk, r#"{"text":""#);
             TokenEvent::new([form.before, before].concat(), [after, form.after].concat())
         };
@@ -98,18 +104,24 @@ impl WireFormat for Native {
             _ => json!({ "text": "" }),
         };
         let choices = context.shape.choices;
-        let ends: Vec<Value> =
-            (0..choices).map(|index| candidate(&last, index, Some(context.finish))).collect();
-        let last = reply(&ends, &usage(service), context);
+        let ends: Vec<Value> = (0..choices)
+            .map(|index| candidate(std::slice::from_ref(&last), index, Some(context.finish)))
+            .collect();
+        let last = reply(&ends, &usage(service, context), context);
+        let empty = || json!({ "text": "" });
+        let of_thoughts =
+            (0..choices).filter(|_| shows_thoughts(context)).map(|index| token(index, thought("")));
+        let reasoning = ReasoningTokens::in_events(service, context, of_thoughts.collect(), String::new());
+        let thoughts = context.shape.reasoning_tokens(service.usage.completion_tokens);
         Chunks {
             role: form.start.to_owned(),
-            token: token(0),
-            other_choices: (1..choices).map(token).collect(),
-            reasoning: None,
+            token: token(0, empty()),
+            other_choices: (1..choices).map(|index| token(index, empty())).collect(),
+            reasoning,
             end: [form.before, &last, form.end].concat(),
             usage: String::new(),
             done: "",
-            text: TokenText::of(context.content, service.usage.completion_tokens / choices),
+            text: TokenText::of(context.content, service.usage.completion_tokens / choices - thoughts),
             number: context.number,
         }
     }
@@ -168,9 +180,19 @@ fn function_call(name: &str, arguments: &str) -> Value {
     json!({ "functionCall": { "name": name, "args": args } })
 }
 
-/// Returns a candidate with one part. It has a reason if it is the end.
-fn candidate(part: &Value, index: u32, finish: Option<Finish>) -> Value {
-    let mut candidate = json!({ "content": { "parts": [part], "role": "model" }, "index": index });
+/// Returns the part with the text of a reasoning (documented).
+fn thought(text: &str) -> Value {
+    json!({ "text": text, "thought": true })
+}
+
+/// Returns `true` if the request asks for the text of the reasoning as well.
+fn shows_thoughts(context: &Context<'_>) -> bool {
+    context.shape.reasoning.is_some_and(|reasoning| reasoning.place != ReasoningPlace::Hidden)
+}
+
+/// Returns a candidate with these parts. It has a reason if it is the end.
+fn candidate(parts: &[Value], index: u32, finish: Option<Finish>) -> Value {
+    let mut candidate = json!({ "content": { "parts": parts, "role": "model" }, "index": index });
     if let Some(finish) = finish {
         let reason = match finish {
             Finish::Length => "MAX_TOKENS",
@@ -181,11 +203,16 @@ fn candidate(part: &Value, index: u32, finish: Option<Finish>) -> Value {
     candidate
 }
 
-fn usage(service: &Service) -> Value {
+/// Returns the usage. The tokens of the candidates are without those of the reasoning (documented).
+fn usage(service: &Service, context: &Context<'_>) -> Value {
     let usage = service.usage;
+    let thoughts = context.shape.reasoning_tokens(usage.completion_tokens) * context.shape.choices;
     let mut members = Map::new();
     members.insert("promptTokenCount".into(), usage.prompt_tokens.into());
-    members.insert("candidatesTokenCount".into(), usage.completion_tokens.into());
+    members.insert("candidatesTokenCount".into(), (usage.completion_tokens - thoughts).into());
+    if thoughts > 0 {
+        members.insert("thoughtsTokenCount".into(), thoughts.into());
+    }
     members.insert("totalTokenCount".into(), usage.total().into());
     if usage.cached_tokens > 0 {
         members.insert("cachedContentTokenCount".into(), usage.cached_tokens.into());

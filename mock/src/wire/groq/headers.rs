@@ -28,9 +28,9 @@ pub(super) fn render(head: &Head<'_>) -> Headers {
         };
         limits(limit_names).for_each(|(name, limit)| headers.add_number(name, limit.limit));
         limits(remaining_names).for_each(|(name, limit)| headers.add_number(name, limit.remaining));
-        limits(reset_names).for_each(|(name, limit)| headers.add(name, GoDuration(limit.reset)));
+        limits(reset_names).for_each(|(name, limit)| headers.add_go_duration(name, GoDuration(limit.reset)));
     }
-    headers.add_text("x-request-id", &ids::groq_request(head.number));
+    headers.add_text("x-request-id", ids::groq_request(head.number).as_str());
     headers
 }
 

@@ -26,7 +26,7 @@ impl WireFormat for Groq {
     }
 
     fn transcript(&self, transcript: Transcript, number: u64) -> (MediaType, String) {
-        transcript.render(number, Some(ids::groq_request(number)))
+        transcript.render(number, Some(ids::groq_request(number).as_str().to_owned()))
     }
 
     fn headers(&self, head: &Head<'_>) -> Headers {
@@ -102,7 +102,9 @@ fn add_fingerprint(object: Object, context: &Context<'_>) -> Object {
 
 fn add_x_groq(object: Object, context: &Context<'_>) -> Object {
     object.object("x_groq", |x_groq| {
-        x_groq.plain_text("id", &ids::groq_request(context.number)).member("seed", &ids::seed(context.number))
+        x_groq
+            .plain_text("id", ids::groq_request(context.number).as_str())
+            .member("seed", &ids::seed(context.number))
     })
 }
 
@@ -111,7 +113,8 @@ fn add_x_groq(object: Object, context: &Context<'_>) -> Object {
 /// once.
 fn last_chunk(chunk: Object, service: &Service, context: &Context<'_>) -> Object {
     let add_usage = |object: Object| object.object("usage", |object| usage(object, service, context));
-    let x_groq = |x_groq: Object| add_usage(x_groq.plain_text("id", &ids::groq_request(context.number)));
+    let x_groq =
+        |x_groq: Object| add_usage(x_groq.plain_text("id", ids::groq_request(context.number).as_str()));
     let chunk = chunk.object("x_groq", x_groq);
     if context.shape.usage_chunk { chunk } else { add_usage(chunk) }
 }

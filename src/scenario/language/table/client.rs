@@ -57,12 +57,12 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
             "Attempts in flight at once; `none` for no bound.",
         )
         .default("none"),
-        // Bounded, so that an overload sheds jobs instead of filling the memory.
+        // Bounded, so that with a `concurrency` an overload sheds jobs instead of filling the memory.
         word(
             "queue",
             Kind::Count { min: 0, max: 100_000_000 },
             "500",
-            "Jobs that may wait for a free attempt; a further job is given up.",
+            "Jobs that may wait until fewer than `concurrency` attempts are in flight; a further job is given up. Without `concurrency` none waits for that.",
         )
         .default("10k"),
         word("pace", PACE_OR_GAP, "tokens", "How sends to a target are spread over time.").default("off"),

@@ -65,7 +65,8 @@ pub(in crate::scenario) static PROVIDER: Map = Map {
             "answers",
             Kind::List { of: &Kind::Any, min: 0, max: MAX_ANSWERS },
             "[{prompt: weather, text: Sunny}, {sequence: [503, ok]}]",
-            "What `quotalab mock` answers instead of filler: see \"Answers\" in `mock/README.md`. No simulation reads it.",
+            "What `quotalab mock` answers instead of filler: see \"Answers\" in `mock/README.md`. `recorded: FILE` names recorded exchanges; \
+             the path is relative to the scenario. No simulation reads it.",
         )
         .default("[]"),
         ALLOW_RETIRED,

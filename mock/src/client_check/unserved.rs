@@ -1,0 +1,125 @@
+//! The requests of a journal whose paths are not served, such as those of a client with a wrong base URL.
+
+use crate::journal::{Entry, JournalOutcome};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The requests whose paths are not served.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnservedPaths {
+    /// All of them.
+    pub requests: u64,
+    /// Those of them that can be calls of an API: neither GET nor HEAD, with which tools and browsers try whether a server runs.
+    pub calls: u64,
+    /// The number of requests by method and path, as [`cleaned`].
+    by_target: BTreeMap<String, u64>,
+}
+
+/// Maximum number of paths that a report lists.
+pub const MAX_PATHS: usize = 10;
+
+/// Maximum number of characters of a listed method and path.
+const MAX_CHARS: usize = 120;
+
+impl UnservedPaths {
+    /// Counts an entry if its path is not served.
+    pub(super) fn add(&mut self, entry: &Entry) {
+        if entry.outcome != JournalOutcome::UnservedPath {
+            return;
+        }
+        let (method, path) = entry.target.as_ref().map_or(("", ""), |(method, path)| (&**method, &**path));
+        self.requests += 1;
+        self.calls += u64::from(!matches!(method, "GET" | "HEAD"));
+        *self.by_target.entry(cleaned(&format!("{method} {path}"))).or_default() += 1;
+    }
+
+    /// Adds the requests of another report.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.calls += other.calls;
+        for (target, requests) in &other.by_target {
+            *self.by_target.entry(target.clone()).or_default() += requests;
+        }
+    }
+
+    /// Returns the methods and paths with the most requests, most first, at most [`MAX_PATHS`], each with the number of its requests.
+    #[must_use]
+    pub fn most(&self) -> Vec<(&str, u64)> {
+        let mut targets: Vec<_> =
+            self.by_target.iter().map(|(target, requests)| (&**target, *requests)).collect();
+        targets.sort_by_key(|(_, requests)| std::cmp::Reverse(*requests));
+        targets.truncate(MAX_PATHS);
+        targets
+    }
+
+    /// Returns the number of methods and paths that [`UnservedPaths::most`] leaves out.
+    #[must_use]
+    pub fn others(&self) -> usize {
+        self.by_target.len().saturating_sub(MAX_PATHS)
+    }
+}
+
+impl fmt::Display for UnservedPaths {
+    /// Writes a line with the number of requests and one for each path; nothing if there are none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.requests == 0 {
+            return Ok(());
+        }
+        let requests =
+            |number: u64| if number == 1 { "1 request".to_owned() } else { format!("{number} requests") };
+        writeln!(
+            f,
+            "{} went to paths that are not served; the base URL may be wrong:",
+            requests(self.requests)
+        )?;
+        for (target, number) in self.most() {
+            writeln!(f, "  {target} ({})", requests(number))?;
+        }
+        match self.others() {
+            0 => Ok(()),
+            others => writeln!(f, "  and {others} more"),
+        }
+    }
+}
+
+/// Returns a text in visible ASCII and blanks on one line, cut to [`MAX_CHARS`]: paths come from clients, and reports are printed on
+/// terminals.
+fn cleaned(text: &str) -> String {
+    let visible = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+    let mut cleaned: String = text.chars().take(MAX_CHARS).map(visible).collect();
+    if text.chars().nth(MAX_CHARS).is_some() {
+        cleaned.push('…');
+    }
+    cleaned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(targets: &[&str]) -> UnservedPaths {
+        let mut unserved = UnservedPaths::default();
+        for target in targets {
+            unserved.requests += 1;
+            *unserved.by_target.entry(cleaned(target)).or_default() += 1;
+        }
+        unserved
+    }
+
+    #[test]
+    fn the_paths_with_the_most_requests_are_listed() {
+        let targets: Vec<_> = (0..MAX_PATHS + 2).map(|number| format!("POST /{number}")).collect();
+        let mut all: Vec<_> = targets.iter().map(String::as_str).collect();
+        all.push("POST /11");
+        let unserved = counted(&all);
+        assert_eq!(unserved.most()[0], ("POST /11", 2));
+        assert_eq!((unserved.most().len(), unserved.others()), (MAX_PATHS, 2));
+        assert!(unserved.to_string().ends_with("  and 2 more\n"), "{unserved}");
+    }
+
+    #[test]
+    fn a_listed_path_is_short_and_visible() {
+        assert_eq!(cleaned("GET /a\u{1b}[31m\u{e9}\n"), "GET /a?[31m??");
+        assert_eq!(cleaned(&"x".repeat(500)).chars().count(), MAX_CHARS + 1);
+    }
+}

@@ -1,0 +1,75 @@
+//! The memory of replies with embeddings, which is bounded for all of them together.
+//!
+//! A request of a few kilobytes asks for up to 2,048 vectors of up to 4,096 numbers: a reply of 128 MiB as text, whatever its
+//! limits are. Compressed, it is in memory twice for a moment. On every connection at once these would be terabytes, so
+//! a request is refused with a 503, as when the bodies under way are too large, unless the memory of its reply is free before it is admitted.
+//! It is held until the reply has been sent, or the client is gone.
+
+use super::Mock;
+use super::reply_body::{ReplyBody, Response};
+use crate::wire::EmbeddingsRequest;
+use axum::body::{Bytes, HttpBody};
+use hyper::body::{Frame, SizeHint};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// Maximum memory of all replies with embeddings at one time, in bytes: the largest one and about as much for smaller ones.
+pub const MAX_EMBEDDINGS_BYTES: usize = 512 << 20;
+
+/// The memory of one reply, which is released when it is dropped.
+#[derive(Debug)]
+pub(super) struct HeldReply {
+    mock: Arc<Mock>,
+    bytes: usize,
+}
+
+impl HeldReply {
+    /// Holds the memory of the reply to a request; `None` if too much is held already.
+    pub(super) fn new(mock: &Arc<Mock>, request: &EmbeddingsRequest, model: &str) -> Option<Arc<Self>> {
+        // The text, and as much for its compressed form.
+        let bytes = request.max_body_bytes(model).saturating_mul(2);
+        let held = Arc::new(Self { mock: Arc::clone(mock), bytes });
+        mock.embeddings.hold(bytes).then_some(held)
+    }
+}
+
+impl Drop for HeldReply {
+    fn drop(&mut self) {
+        self.mock.embeddings.release(self.bytes);
+    }
+}
+
+/// Keeps the memory that is an extension of a response until its body has been sent.
+pub(super) fn hold_until_sent(response: &mut Response) {
+    if let Some(held) = response.extensions_mut().remove::<Arc<HeldReply>>() {
+        let body = std::mem::replace(response.body_mut(), ReplyBody::empty());
+        *response.body_mut() = ReplyBody::new(HoldingBody { body, _held: held });
+    }
+}
+
+/// A body with the memory that is released with it.
+struct HoldingBody {
+    body: ReplyBody,
+    _held: Arc<HeldReply>,
+}
+
+impl HttpBody for HoldingBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,162 @@
+//! The normal form of a request for a chat completion: two requests with the same form ask the same, whatever client sent them.
+
+use crate::journal::fingerprint;
+use serde_json::{Map, Value};
+
+/// The parts of a request that a recorded one must have as well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RecordedRequest {
+    /// The messages and the tools as JSON, whose members are in alphabetical order.
+    pub(super) text: String,
+    /// For each message the fingerprint of the conversation that ends with it.
+    pub(super) beginnings: Vec<u64>,
+}
+
+impl RecordedRequest {
+    /// Returns the form of the body of a request.
+    ///
+    /// The model, ids of tool calls, and members other than `messages` and `tools` do not count. Of a message count the role, the
+    /// name, the content and the calls; `developer` is `system`, a content with one part of text is that text, arguments are
+    /// compared as JSON, and tools in any order.
+    ///
+    /// # Errors
+    /// The reason why it is not a request for a chat completion.
+    pub(super) fn new(body: &Value) -> Result<Self, &'static str> {
+        let messages = body["messages"].as_array().filter(|messages| !messages.is_empty());
+        let messages = messages.ok_or("the request has no `messages`")?;
+        let (mut all, mut beginnings) = (Vec::new(), Vec::new());
+        let mut conversation = 0_u64;
+        for message in messages {
+            let message =
+                normal_message(message).ok_or("a message of the request is not an object with a `role`")?;
+            let bytes = [&conversation.to_le_bytes(), message.to_string().as_bytes()].concat();
+            conversation = fingerprint(None, &bytes);
+            beginnings.push(conversation);
+            all.push(message);
+        }
+        let mut tools: Vec<String> = match &body["tools"] {
+            Value::Array(tools) => tools.iter().map(|tool| without_nulls(tool).to_string()).collect(),
+            _ => Vec::new(),
+        };
+        tools.sort_unstable();
+        Ok(Self { text: format!("{}{}", Value::Array(all), tools.join(",")), beginnings })
+    }
+}
+
+/// Returns the members of a message that count; `None` if it is not an object with a role.
+fn normal_message(message: &Value) -> Option<Value> {
+    let role = match message["role"].as_str()? {
+        "developer" => "system",
+        role => role,
+    };
+    let mut normal = Map::new();
+    normal.insert("role".to_owned(), role.into());
+    let mut insert = |name: &str, value: Value| {
+        let is_empty = match &value {
+            Value::Null => true,
+            Value::String(text) => text.is_empty(),
+            Value::Array(items) => items.is_empty(),
+            _ => false,
+        };
+        if !is_empty {
+            normal.insert(name.to_owned(), value);
+        }
+    };
+    insert("name", message["name"].clone());
+    insert("content", normal_content(&message["content"]));
+    let calls = message["tool_calls"].as_array().map(|calls| calls.iter().map(normal_call).collect());
+    insert("tool_calls", calls.unwrap_or_default());
+    insert(
+        "function_call",
+        Some(&message["function_call"]).filter(|call| call.is_object()).map(normal_call).unwrap_or_default(),
+    );
+    Some(Value::Object(normal))
+}
+
+fn normal_content(content: &Value) -> Value {
+    match content.as_array().map(Vec::as_slice) {
+        Some([part]) if part["type"] == "text" && part["text"].is_string() => part["text"].clone(),
+        _ => without_nulls(content),
+    }
+}
+
+/// Returns the function and the arguments of a tool call.
+fn normal_call(call: &Value) -> Value {
+    let function = call.get("function").unwrap_or(call);
+    let arguments = match &function["arguments"] {
+        Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()),
+        arguments => arguments.clone(),
+    };
+    Value::Array(vec![function["name"].clone(), arguments])
+}
+
+/// Returns a copy of a value without members that are null, which some clients send for those that are absent.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let given = members.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(given.map(|(name, value)| (name.clone(), without_nulls(value))).collect())
+        }
+        Value::Array(values) => values.iter().map(without_nulls).collect(),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_clients_write_in_different_ways_has_one_form() {
+        let form = |messages: Value, tools: Value| {
+            RecordedRequest::new(&json!({ "model": "m", "messages": messages, "tools": tools })).unwrap().text
+        };
+        let tool = |name: &str| json!({ "type": "function", "function": { "name": name, "strict": null } });
+        let call = |id: &str, arguments: &str| {
+            json!({ "role": "assistant", "content": null, "refusal": null,
+                "tool_calls": [{ "id": id, "type": "function", "function": { "name": "f", "arguments": arguments } }] })
+        };
+        let result = |id: &str| json!({ "role": "tool", "tool_call_id": id, "content": "1" });
+        for (one, other) in [
+            (
+                json!([{ "role": "user", "content": "a" }]),
+                json!([{ "content": [{ "type": "text", "text": "a" }], "role": "user" }]),
+            ),
+            (
+                json!([{ "role": "system", "content": "a" }]),
+                json!([{ "role": "developer", "content": "a", "name": null }]),
+            ),
+            (
+                json!([call("x", r#"{"a":1,"b":2}"#), result("x")]),
+                json!([call("y", r#"{ "b": 2, "a": 1 }"#), result("y")]),
+            ),
+        ] {
+            assert_eq!(
+                form(one.clone(), json!([tool("f"), tool("g")])),
+                form(other.clone(), json!([tool("g"), tool("f")]))
+            );
+            assert_ne!(form(one, json!([tool("f")])), form(other, Value::Null), "tools count");
+        }
+        let user = |content: Value| form(json!([{ "role": "user", "content": content }]), Value::Null);
+        let texts = [user(json!("a")), user(json!("a ")), user(json!("A"))];
+        assert!(texts[0] != texts[1] && texts[0] != texts[2], "texts are compared exactly");
+        assert_ne!(
+            form(json!([call("x", "{}")]), Value::Null),
+            form(json!([call("x", r#"{"a":1}"#)]), Value::Null)
+        );
+        assert!(RecordedRequest::new(&json!({ "messages": [] })).is_err());
+        assert!(RecordedRequest::new(&json!({ "messages": ["a"] })).is_err());
+    }
+
+    #[test]
+    fn a_conversation_begins_like_a_shorter_one() {
+        let of = |texts: &[&str]| {
+            let messages: Vec<_> =
+                texts.iter().map(|text| json!({ "role": "user", "content": text })).collect();
+            RecordedRequest::new(&json!({ "messages": messages })).unwrap().beginnings
+        };
+        assert_eq!(of(&["a", "b"])[..1], of(&["a"]));
+        assert_ne!(of(&["a", "b"])[1], of(&["b", "b"])[1]);
+    }
+}

@@ -1,0 +1,267 @@
+//! Recorded exchanges: chat completions that a real provider answered once, and that the mock answers in the same way again.
+
+use super::answers::CHARS_PER_TOKEN;
+use super::recorded_request::RecordedRequest;
+use crate::wire::{RecordedCall, RecordedReply};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The replies of a list of recorded exchanges, by request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Records {
+    /// By [`RecordedRequest::text`].
+    by_request: BTreeMap<Arc<str>, Replies>,
+    /// [`RecordedRequest::beginnings`] of all requests.
+    beginnings: BTreeSet<u64>,
+    /// `true` if a request that is not recorded is refused, `false` if it is answered as if there were no records.
+    refuses_others: bool,
+    /// The size in memory of the texts, in bytes.
+    bytes: usize,
+}
+
+/// The replies to one request, not empty.
+#[derive(Clone, Debug, Default)]
+struct Replies {
+    /// In the order in which they were recorded.
+    recordings: Vec<Recording>,
+    /// The number of those that were sent.
+    sent: usize,
+}
+
+/// A recorded reply and its tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Recording {
+    pub(super) reply: Arc<RecordedReply>,
+    /// The recorded tokens of the prompt; `None` if the record has no usage.
+    pub(super) prompt_tokens: Option<u32>,
+    /// The tokens of the reply, recorded or estimated from its length; at least one for its text and one for its reasoning.
+    pub(super) completion_tokens: u32,
+    /// Those of the reasoning among them.
+    pub(super) reasoning_tokens: u32,
+    /// `true` once the reply is shorter than it was recorded.
+    pub(super) is_cut: bool,
+}
+
+/// What records say about a request.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Its next reply.
+    Recording(Recording),
+    /// It is not recorded and is refused for this reason.
+    Refused(String),
+}
+
+impl Records {
+    /// Reads records, each an object with a `request` and a `response`.
+    ///
+    /// # Errors
+    /// The number of the first that is wrong, from one, and the reason.
+    pub(super) fn read(records: &[Value], refuses_others: bool) -> Result<Self, (usize, &'static str)> {
+        let mut all = Self { refuses_others, ..Self::default() };
+        for (number, record) in (1..).zip(records) {
+            let (request, recording) = read_record(record).map_err(|reason| (number, reason))?;
+            all.bytes +=
+                recording.bytes() + BYTES_PER_RECORD + request.beginnings.len() * BYTES_PER_BEGINNING;
+            all.beginnings.extend(request.beginnings);
+            if !all.by_request.contains_key(request.text.as_str()) {
+                all.bytes += request.text.len();
+            }
+            all.by_request.entry(request.text.into()).or_default().recordings.push(recording);
+        }
+        Ok(all)
+    }
+
+    /// Returns the size in memory in bytes, about.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Returns `true` if the records answer a request or refuse it; `request` is `None` if it is none for a chat completion.
+    pub(super) fn decide_on(&self, request: Option<&RecordedRequest>) -> bool {
+        self.refuses_others
+            || request.is_some_and(|request| self.by_request.contains_key(request.text.as_str()))
+    }
+
+    /// Takes the next reply to a request: after the last, the last again.
+    pub(super) fn take(&mut self, request: Option<&RecordedRequest>) -> Found {
+        let Some(request) = request else {
+            return Found::Refused(
+                "this request is none for a chat completion, and others are not recorded".to_owned(),
+            );
+        };
+        match self.by_request.get_mut(request.text.as_str()) {
+            Some(replies) => {
+                let index = replies.sent.min(replies.recordings.len() - 1);
+                replies.sent += 1;
+                Found::Recording(replies.recordings[index].clone())
+            }
+            None => Found::Refused(self.difference(request)),
+        }
+    }
+
+    /// Says how far a request that is not recorded is like one that is. Shows nothing of the records.
+    fn difference(&self, request: &RecordedRequest) -> String {
+        let known =
+            request.beginnings.iter().take_while(|beginning| self.beginnings.contains(beginning)).count();
+        let all = request.beginnings.len();
+        if known == all {
+            "this request is not recorded: a recorded one has the same messages, and further ones or other `tools`".to_owned()
+        } else {
+            format!(
+                "this request is not recorded: no recorded one has its first {} messages (of {all}), {known} of them are alike",
+                known + 1
+            )
+        }
+    }
+}
+
+/// Checks a record.
+///
+/// # Errors
+/// The reason why it is none.
+pub fn check_record(record: &Value) -> Result<(), &'static str> {
+    read_record(record).map(drop)
+}
+
+fn read_record(record: &Value) -> Result<(RecordedRequest, Recording), &'static str> {
+    let member = |name: &str, missing| record.get(name).and_then(body).ok_or(missing);
+    let request =
+        member("request", "it has no `request`, the body of a request for a chat completion, as an object")?;
+    let response = member("response", "it has no `response`, the body of a chat completion, as an object")?;
+    Ok((RecordedRequest::new(&request)?, Recording::read(&response)?))
+}
+
+/// Returns the body of a message: the object itself, or its member `body`, which may be a JSON text.
+fn body(message: &Value) -> Option<Cow<'_, Value>> {
+    match message.get("body") {
+        Some(Value::String(text)) => serde_json::from_str(text).ok().filter(Value::is_object).map(Cow::Owned),
+        Some(body) => Some(Cow::Borrowed(body)).filter(|body| body.is_object()),
+        None => Some(Cow::Borrowed(message)).filter(|message| message.is_object()),
+    }
+}
+
+impl Recording {
+    /// Reads the body of a chat completion; of several choices the first.
+    ///
+    /// # Errors
+    /// The reason why it is none.
+    fn read(body: &Value) -> Result<Self, &'static str> {
+        let choices = body["choices"].as_array().map_or(1, Vec::len);
+        let choice = &body["choices"][0];
+        let message = Some(&choice["message"]).filter(|message| message.is_object());
+        let message = message.ok_or("the response has no `choices` with a `message`: write whole completions, no errors and no chunks of streams")?;
+        let reasoning = ["reasoning", "reasoning_content"].iter().find_map(|name| message[*name].as_str());
+        let calls = message["tool_calls"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let calls = calls.iter().map(call).collect::<Option<Vec<_>>>();
+        let reply = RecordedReply {
+            text: text(&message["content"])
+                .ok_or("the `content` of the response is neither a text nor a list of parts")?,
+            reasoning: reasoning.unwrap_or_default().to_owned(),
+            calls: calls.ok_or(
+                "a call among the `tool_calls` of the response has no function with a name and arguments",
+            )?,
+            finish: finish(&choice["finish_reason"])
+                .ok_or("the `finish_reason` of the response is no word")?,
+        };
+        Ok(Self::with_usage(reply, &body["usage"], u32::try_from(choices).unwrap_or(u32::MAX)))
+    }
+
+    /// Takes the tokens of a reply from the usage of a completion with this many choices, and estimates those that it lacks.
+    fn with_usage(reply: RecordedReply, usage: &Value, choices: u32) -> Self {
+        let count = |value: &Value| value.as_u64().map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        let estimated = |chars: usize| u32::try_from(chars.div_ceil(CHARS_PER_TOKEN)).unwrap_or(u32::MAX);
+        let of_calls = |call: &RecordedCall| call.name.chars().count() + call.arguments.chars().count();
+        let reasoning = estimated(reply.reasoning.chars().count());
+        let answer = estimated(reply.text.chars().count() + reply.calls.iter().map(of_calls).sum::<usize>());
+        let all = reasoning.saturating_add(answer).max(1);
+        let of_one = |value: &Value| count(value).map(|tokens| tokens / choices);
+        // A text needs a token in which a stream can send it.
+        let least = [!reply.text.is_empty(), !reply.reasoning.is_empty()].map(u32::from);
+        let completion_tokens =
+            of_one(&usage["completion_tokens"]).unwrap_or(all).max(least[0] + least[1]).max(1);
+        // Without a count, the reasoning has the share of the tokens that its length has.
+        let share = u64::from(completion_tokens) * u64::from(reasoning) / u64::from(all);
+        let recorded = of_one(&usage["completion_tokens_details"]["reasoning_tokens"]);
+        let reasoning_tokens = recorded.unwrap_or(u32::try_from(share).unwrap_or(u32::MAX));
+        Self {
+            prompt_tokens: count(&usage["prompt_tokens"]),
+            reasoning_tokens: reasoning_tokens.clamp(least[1], completion_tokens - least[0]),
+            completion_tokens,
+            is_cut: false,
+            reply: Arc::new(reply),
+        }
+    }
+
+    /// Cuts the text and its reasoning to what `tokens` hold, in the proportion of their tokens to their characters. A reply with
+    /// calls stays whole, because a part of a call could not be parsed.
+    pub(super) fn shorten(&mut self, tokens: u32) {
+        if tokens >= self.completion_tokens || !self.reply.calls.is_empty() {
+            return;
+        }
+        let reply = Arc::make_mut(&mut self.reply);
+        let reasoning_tokens = self.reasoning_tokens.min(tokens);
+        cut(&mut reply.reasoning, reasoning_tokens, self.reasoning_tokens);
+        cut(&mut reply.text, tokens - reasoning_tokens, self.completion_tokens - self.reasoning_tokens);
+        self.is_cut = true;
+    }
+
+    fn bytes(&self) -> usize {
+        let RecordedReply { text, reasoning, calls, finish } = &*self.reply;
+        let of_call =
+            |call: &RecordedCall| call.name.len() + call.arguments.len() + size_of::<RecordedCall>();
+        text.len() + reasoning.len() + finish.len() + calls.iter().map(of_call).sum::<usize>()
+    }
+}
+
+fn call(call: &Value) -> Option<RecordedCall> {
+    let function = call.get("function")?;
+    let arguments = match &function["arguments"] {
+        Value::String(text) => text.clone(),
+        // Some providers send an object.
+        arguments @ Value::Object(_) => arguments.to_string(),
+        _ => return None,
+    };
+    Some(RecordedCall { name: function["name"].as_str()?.to_owned(), arguments })
+}
+
+/// Returns the text of a content; empty if it is absent.
+fn text(content: &Value) -> Option<String> {
+    match content {
+        Value::Null => Some(String::new()),
+        Value::String(text) => Some(text.clone()),
+        Value::Array(parts) => Some(parts.iter().filter_map(|part| part["text"].as_str()).collect()),
+        _ => None,
+    }
+}
+
+/// Returns a finish reason: a word of letters and underscores, which needs no escapes; `stop` if it is absent.
+fn finish(reason: &Value) -> Option<String> {
+    if reason.is_null() {
+        return Some("stop".to_owned());
+    }
+    let is_word = |word: &&str| {
+        (1..=MAX_FINISH).contains(&word.len())
+            && word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+    };
+    reason.as_str().filter(is_word).map(str::to_owned)
+}
+
+/// Cuts a text of `all` tokens to the characters of the first `tokens`.
+fn cut(text: &mut String, tokens: u32, all: u32) {
+    let chars = text.chars().count() as u64 * u64::from(tokens) / u64::from(all.max(1));
+    let chars = usize::try_from(chars).unwrap_or(usize::MAX);
+    if let Some((end, _)) = text.char_indices().nth(chars) {
+        text.truncate(end);
+    }
+}
+
+/// The most bytes of a finish reason.
+const MAX_FINISH: usize = 40;
+
+/// About the memory of a record besides its texts, in bytes.
+const BYTES_PER_RECORD: usize = 256;
+
+/// About the memory of the fingerprint of one message, in bytes.
+const BYTES_PER_BEGINNING: usize = 16;

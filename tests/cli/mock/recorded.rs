@@ -1,0 +1,50 @@
+//! Recorded exchanges in files: of a scenario, and of `--answers`.
+
+use super::super::{arg, quotalab, scratch};
+use super::{ask_at, start_json, terminate};
+
+#[test]
+fn recorded_exchanges_are_read_from_a_file_beside_the_scenario_or_of_the_option() {
+    let folder = scratch("recorded-exchanges");
+    let record = |prompt: &str, text: &str| {
+        format!(
+            r#"{{"request":{{"messages":[{{"role":"user","content":"{prompt}"}}]}},"response":{{"choices":[{{"message":{{"content":"{text}"}}}}]}}}}"#
+        )
+    };
+    let recorded = folder.join("calls.jsonl");
+    std::fs::write(&recorded, format!("{}\n\n{}\n", record("2+2", "first"), record("2+2", "second")))
+        .expect("written");
+    let scenario = folder.join("scenario.yaml");
+    let write = |answer: &str| {
+        let text = format!(
+            "providers:\n  p: {{accounts: {{a: {{keys: [default]}}}}, models: {{m: {{limits: {{rpm: 9}}}}}}, answers: [{answer}]}}\n"
+        );
+        std::fs::write(&scenario, text).expect("written");
+    };
+    write("{recorded: calls.jsonl, unrecorded: refuse}");
+    for args in [vec![arg(&scenario)], vec!["--preset", "groq-free", "--answers", arg(&recorded)]] {
+        let (child, announced) = start_json(&args);
+        let bodies = [(); 3].map(|()| ask_at(&announced, "default").body);
+        for (body, text) in bodies.iter().zip(["first", "second", "second"]) {
+            assert!(body.contains(&format!(r#""content":"{text}""#)), "{args:?}: {body}");
+        }
+        terminate(child);
+    }
+    std::fs::write(&recorded, format!("{}\n\n{{\"secret\": 1}}\n", record("2+2", "first"))).expect("written");
+    for (answer, problem) in [
+        ("{recorded: calls.jsonl}", "calls.jsonl: line 3: it has no `request`"),
+        ("{recorded: missing.jsonl}", "missing.jsonl: cannot be opened"),
+        ("{recorded: .}", "it is a folder"),
+        ("{recorded: /dev/zero}", "not a regular file"),
+        ("{recorded: [{request: {}, response: {}}]}", "`recorded` names no file"),
+        ("{recorded: calls.jsonl, unrecorded: 404}", "calls.jsonl"),
+    ] {
+        write(answer);
+        let output = quotalab(&["mock", arg(&scenario)]);
+        assert_eq!(output.code, 2, "{answer}");
+        assert!(output.err.contains(problem), "{answer}: {}", output.err);
+        assert!(!output.err.contains("secret"), "{}", output.err);
+    }
+    let output = quotalab(&["mock", "--preset", "groq-free", "--answers", arg(&recorded)]);
+    assert_eq!(output.code, 2);
+}
