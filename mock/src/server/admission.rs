@@ -18,9 +18,11 @@ use crate::call::Call;
 use crate::decision::{Decision, DecisionReport, Service};
 use crate::fault::ResponseFault;
 use crate::journal::EntryId;
-use crate::time::Instant;
+use crate::time::{Instant, Nanos};
 use crate::wire::truth::TruthHeader;
 use crate::wire::{Error, LimitsSnapshot};
+use axum::http::HeaderValue;
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// A well-formed request for a completion, a transcript or embeddings, from any endpoint.
@@ -89,22 +91,61 @@ pub(super) struct Decided {
     pub(super) start_receiver: Option<StartReceiver>,
 }
 
+/// The answer to a request.
+///
+/// A request that needs no wait is answered without a future. The state of one that waits is boxed, so that it is not a part of
+/// the future of every request, which hyper stores for each connection and moves with each request. With it that future had
+/// 4,112 bytes instead of 984, and a request 4 to 25 % more misses in the first-level data cache (callgrind of `mock/benches`,
+/// 2026-11-29).
+pub(super) enum Answered<'a> {
+    /// The response, which is ready.
+    AtOnce(Response),
+    /// The response after a wait.
+    Waiting(Pin<Box<dyn Future<Output = Response> + Send + 'a>>),
+}
+
+impl Answered<'_> {
+    /// Adds what an observer states about the decision, if it does.
+    fn with_decision(self, stated: Option<HeaderValue>) -> Self {
+        let Some(stated) = stated else { return self };
+        let add = |mut response: Response| {
+            response.headers_mut().insert(DECISION_HEADER, stated);
+            response
+        };
+        match self {
+            Self::AtOnce(response) => Self::AtOnce(add(response)),
+            Self::Waiting(response) => Self::Waiting(Box::pin(async { add(response.await) })),
+        }
+    }
+
+    /// Waits for the response.
+    async fn response(self) -> Response {
+        match self {
+            Self::AtOnce(response) => response,
+            Self::Waiting(response) => response.await,
+        }
+    }
+}
+
 /// Passes the call of a request to the provider model, and answers according to the decision.
-pub(super) async fn admit(
-    context: &mut RequestContext<'_>,
+pub(super) fn admit<'a>(
+    context: &'a mut RequestContext<'_>,
     account: u16,
     request: ParsedRequest,
-) -> Response {
+) -> Answered<'a> {
     context.wants_stream = request.stream.is_some();
     context.model = context.mock.find_model(&request.model);
+    let context: &RequestContext<'_> = context;
     let Some(model) = context.model else {
-        return context.reject(Error::UnknownModel(&request.model).into());
+        return Answered::AtOnce(context.reject(Error::UnknownModel(&request.model).into()));
     };
     let mock = context.mock;
     let held = match &request.shape.api {
         RequestApi::Embeddings(embeddings) => {
             let held = HeldReply::new(mock, embeddings, &mock.model(model).name);
-            let Some(held) = held else { return context.reject(Error::Status(503, "").into()) };
+            let Some(held) = held else {
+                return Answered::AtOnce(context.reject(Error::Status(503, "").into()));
+            };
             Some(held)
         }
         _ => None,
@@ -126,41 +167,37 @@ pub(super) async fn admit(
         shape.stop(context.request_number, call.max_tokens, &mut truth);
     }
     let (uplink, downlink) = mock.network_delays(model, truth);
-    mock.sleep(uplink).await;
-    let Decided { report, snapshot, fault, generation, start_receiver } =
-        mock.decide(call, request.audio_seconds, truth, tag, context);
-    let stated = mock.observer_header(tag, &report);
-    let mut responder = Responder {
-        context,
-        call,
-        content: request.content,
-        stream: request.stream,
-        tier: request.tier,
-        shape,
-        snapshot,
-        fault,
-        downlink,
-    };
-    let mut response = match report.decision {
-        Decision::Admitted(service) => {
-            let (mock, entry) = (Arc::clone(mock), None);
-            let admission =
-                Admission { mock, generation, call, tag, service, start_receiver, entry, open: true };
-            let mut response = responder.serve(&report, admission).await;
-            if let Some(held) = held {
-                response.extensions_mut().insert(held);
+    let ParsedRequest { audio_seconds, content, stream, tier, .. } = request;
+    let answer = move || {
+        let Decided { report, snapshot, fault, generation, start_receiver } =
+            mock.decide(call, audio_seconds, truth, tag, context);
+        let stated = mock.observer_header(tag, &report);
+        let responder = Responder { context, call, content, stream, tier, shape, snapshot, fault, downlink };
+        let answered = match report.decision {
+            Decision::Admitted(service) => {
+                let (mock, entry) = (Arc::clone(mock), None);
+                let admission =
+                    Admission { mock, generation, call, tag, service, start_receiver, entry, open: true };
+                match held {
+                    None => responder.serve(report, admission),
+                    Some(held) => Answered::Waiting(Box::pin(async move {
+                        let mut response = responder.serve(report, admission).response().await;
+                        response.extensions_mut().insert(held);
+                        response
+                    })),
+                }
             }
-            response
-        }
-        Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => {
-            drop(held);
-            responder.refuse(report).await
-        }
+            Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => responder.refuse(report),
+        };
+        answered.with_decision(stated)
     };
-    if let Some(stated) = stated {
-        response.headers_mut().insert(DECISION_HEADER, stated);
+    if uplink == Nanos::ZERO {
+        return answer();
     }
-    response
+    Answered::Waiting(Box::pin(async move {
+        mock.sleep(uplink).await;
+        answer().response().await
+    }))
 }
 
 /// Settles one admitted call exactly once.

@@ -55,6 +55,13 @@ pub(super) enum RequestBody {
     Routed(Body),
 }
 
+impl RequestBody {
+    /// Returns the body, and leaves one that is empty: the connection learns at once that nothing waits for the rest.
+    pub(super) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Routed(Body::empty()))
+    }
+}
+
 impl HttpBody for RequestBody {
     type Data = Bytes;
     type Error = axum::Error;

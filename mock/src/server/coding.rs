@@ -12,7 +12,6 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, VARY};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::{GzEncoder, MultiGzDecoder};
-use http_body_util::BodyExt as _;
 use std::io::Read;
 
 /// Decodes the body of a request.
@@ -71,16 +70,20 @@ pub(super) fn accepts_gzip(accept_encoding: &HeaderValue) -> bool {
 /// a fault cuts.
 pub(super) fn is_compressible(response: &Response) -> bool {
     let length = response.body().size_hint().exact();
-    length.is_some_and(|length| length >= MIN_COMPRESSED_BYTES)
+    matches!(response.body(), ReplyBody::Whole(_))
+        && length.is_some_and(|length| length >= MIN_COMPRESSED_BYTES)
         && response.extensions().get::<CutBody>().is_none()
         && response.extensions().get::<Abort>().is_none()
 }
 
-/// Compresses the body of a reply, which is in memory and complete.
-pub(super) async fn compress(response: Response) -> Response {
+/// Compresses the body of a reply that [`is_compressible`].
+#[inline(never)] // Rare beside the rest of an answer.
+pub(super) fn compress(response: Response) -> Response {
     let (mut head, body) = response.into_parts();
-    let Ok(body) = body.collect().await else { return Response::from_parts(head, ReplyBody::empty()) };
-    let body = body.to_bytes();
+    let body = match body {
+        ReplyBody::Whole(body) => body.into_inner().unwrap_or_default(),
+        body @ ReplyBody::Other(_) => return Response::from_parts(head, body),
+    };
     let mut compressed = Vec::with_capacity(body.len() / 2);
     if GzEncoder::new(&*body, Compression::fast()).read_to_end(&mut compressed).is_err() {
         return Response::from_parts(head, ReplyBody::whole(body));

@@ -7,6 +7,7 @@
 //! stream of the request and leaves the connection to the others.
 
 use super::aborted_reply::Abort;
+use super::body::RequestBody;
 use super::client_timeout::{ClientTimeout, InFlight, TimedBody};
 use super::connections::Connections;
 use super::reply_body::{ReplyBody, Response};
@@ -115,25 +116,34 @@ impl Drop for ClosedOnDrop {
 ///
 /// # Errors
 /// [`Abort`] if a fault closes the connection before the head, or if the connection ends before the request's body.
-async fn answer(
+fn answer(
     request: Request<Incoming>,
     connection: Option<Connection>,
     endpoints: Arc<Endpoints>,
     timeout: Arc<ClientTimeout>,
-) -> Result<Response, Abort> {
+) -> impl Future<Output = Result<Response, Abort>> {
     let in_flight = InFlight::begin(timeout);
     let (head, body) = request.into_parts();
-    let headers = RequestHeaders::new(&head.headers);
-    if let Some(refusal) = framing::refusal(&headers, head.version) {
-        return Ok(until_sent(refusal, in_flight));
+    let mut body = RequestBody::Timed(TimedBody::new(body, Arc::clone(in_flight.timeout())));
+    // Not an async function, whose future has room for its arguments twice.
+    async move {
+        let headers = RequestHeaders::new(&head.headers);
+        if let Some(refusal) = framing::refusal(&headers, head.version) {
+            return Ok(until_sent(refusal, in_flight));
+        }
+        let response = if Endpoints::may_have_route(head.uri.path()) {
+            // Boxed because its future is large, and this one is stored for every connection.
+            let request = Request::from_parts(head, Body::new(body.take()));
+            Box::pin(endpoints.answer_by_route(request)).await
+        } else {
+            endpoints.answer(&head, &headers, &mut body, connection).await
+        };
+        finish(response, in_flight)
     }
-    let body = TimedBody::new(body, Arc::clone(in_flight.timeout()));
-    let mut response = if Endpoints::may_have_route(head.uri.path()) {
-        // Boxed because its future is large, and this one is allocated for every request.
-        Box::pin(endpoints.answer_by_route(Request::from_parts(head, Body::new(body)))).await
-    } else {
-        endpoints.answer(&head, &headers, body, connection).await
-    };
+}
+
+/// Finishes a response for hyper.
+fn finish(mut response: Response, in_flight: InFlight) -> Result<Response, Abort> {
     if response.extensions().get::<Abort>().is_some() {
         return Err(Abort);
     }
@@ -173,3 +183,20 @@ const MAX_HEADER_LIST_BYTES: u32 = 64 << 10;
 
 /// The pause of the accept loop after an error, and between attempts to make room while no connection is idle.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_size<A, B, C, D, F: Future>(_: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Hyper stores the future of a request for each connection and moves it with each request: what only few requests need
+    /// belongs in a box.
+    #[test]
+    fn the_future_of_a_request_is_small() {
+        let size = future_size(answer);
+        assert!(size <= 1_024, "{size} bytes");
+    }
+}

@@ -3,10 +3,10 @@
 //! ```text
 //!  connection     accepts connections (hyper)         ─▶ request
 //!      ▼
-//!  router         finds the endpoint (axum)           ─▶ RequestContext: wire format and account; or the response
-//!                                                        of the control plane, of a list of models, to `OPTIONS`, …
+//!  router         finds the endpoint (axum), reads    ─▶ RequestContext: wire format and account; or the response
+//!                 a JSON body (body)                    of the control plane, of a list of models, to `OPTIONS`, …
 //!      ▼
-//!  request        reads a JSON body, and calls the    ─▶ ParsedRequest, a count of tokens, or Rejection
+//!  request        decodes the JSON body, calls the    ─▶ ParsedRequest, a count of tokens, or Rejection
 //!                 parser of its API: chat, messages, responses, generate_content, text_completion, embeddings;
 //!                 audio reads its forms itself
 //!      ▼

@@ -1,16 +1,15 @@
-//! Reads a request with a JSON body and passes it to the parser of its operation.
+//! Passes a JSON body to the parser of its operation.
 
 use super::admission::ParsedRequest;
-use super::body::RequestBody;
 use super::chat::{self, Text};
 use super::context::{Rejection, RequestContext};
 use super::parameters::member;
 use super::request_headers::RequestHeaders;
-use super::{body, coding, embeddings, generate_content, messages, responses, text_completion};
+use super::{coding, embeddings, generate_content, messages, responses, text_completion};
 use crate::config::Dialect;
 use crate::wire::truth::TruthHeader;
 use crate::wire::{Error, Operation};
-use axum::body::HttpBody as _;
+use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::DeserializeSeed;
@@ -45,39 +44,37 @@ pub(super) enum Request {
     },
 }
 
-/// Reads and parses a request.
+/// Parses a request whose body has been read.
 ///
 /// # Errors
-/// As [`body::read`] and [`coding::decode`], those of the operation's parser, and [`Error::Invalid`] for a malformed truth
-/// header.
-pub(super) async fn read(
+/// As [`coding::decode`], those of the operation's parser, and [`Error::Invalid`] for a malformed truth header.
+pub(super) fn parse(
     context: &mut RequestContext<'_>,
     operation: Operation,
-    scope: RequestScope<'_>,
+    scope: &RequestScope<'_>,
     headers: &RequestHeaders<'_>,
-    body: RequestBody,
+    body: Bytes,
 ) -> Result<Request, Rejection<'static>> {
-    let announced_length = body.size_hint().lower();
-    let read = body::read(body, &context.mock.bodies).await;
-    // If the body cannot be read, its announced length identifies the attempts of one job.
-    let body = read.inspect_err(|_| context.set_fingerprint(&announced_length.to_be_bytes()))?;
     if headers.content_encoding.is_some() {
         // Stays if the body cannot be decoded.
         context.set_fingerprint(&body);
     }
     let body = coding::decode(headers.content_encoding, body)?;
     context.set_body(&body);
-    let request = parse(operation, &body, &scope)?;
-    let Request::Call(mut call) = request else { return Ok(request) };
-    if let Some(value) = headers.truth {
+    let mut request = parse_body(operation, &body, scope)?;
+    if let (Request::Call(call), Some(value)) = (&mut request, headers.truth) {
         let header = TruthHeader::parse(value.to_str().unwrap_or_default());
         let header = header.map_err(|problem| invalid(problem.to_string()))?;
         call.truth = Some(header).filter(|header| context.mock.accepts_truth(header.tag));
     }
-    Ok(Request::Call(call))
+    Ok(request)
 }
 
-fn parse(operation: Operation, body: &[u8], scope: &RequestScope<'_>) -> Result<Request, Error<'static>> {
+fn parse_body(
+    operation: Operation,
+    body: &[u8],
+    scope: &RequestScope<'_>,
+) -> Result<Request, Error<'static>> {
     let call = match operation {
         Operation::Chat => chat::parse(body, scope)?,
         Operation::TextCompletion => text_completion::parse(body, scope)?,

@@ -3,7 +3,7 @@
 use super::Mock;
 use super::TIMEOUT_FAULT_DURATION;
 use super::aborted_reply::{self, Abort};
-use super::admission::{Admission, ServiceTier};
+use super::admission::{Admission, Answered, ServiceTier};
 use super::answers;
 use super::coding::CutBody;
 use super::context::{JournalDraft, RequestContext};
@@ -40,9 +40,9 @@ pub(super) struct Responder<'a> {
     pub(super) downlink: Nanos,
 }
 
-impl Responder<'_> {
+impl<'a> Responder<'a> {
     /// Answers an admitted call: with a stream, with a whole completion, or with the part of it that a fault leaves.
-    pub(super) async fn serve(&mut self, report: &DecisionReport, mut admission: Admission) -> Response {
+    pub(super) fn serve(mut self, report: DecisionReport, mut admission: Admission) -> Answered<'a> {
         let is_readable = !admission.service().aborted && !admission.service().corrupt_body;
         let outcome = if is_readable { JournalOutcome::Served } else { JournalOutcome::CorruptBody };
         admission.entry = self.context.add_to_journal(JournalDraft {
@@ -50,7 +50,38 @@ impl Responder<'_> {
             reserved_tokens: admission.service().ticket.reserved().total(),
             ..JournalDraft::replied(self.snapshot.at, outcome, 200)
         });
-        let (service, done_at) = admission.started().await;
+        let is_streamed = self.stream.is_some() && self.is_sent_token_by_token(admission.service());
+        let is_done = admission.service().done_at().is_some_and(|done_at| done_at <= self.snapshot.at);
+        if is_done && !is_streamed && self.downlink == Nanos::ZERO {
+            let service = *admission.service();
+            self.shorten_content(&service);
+            // The clock need not be read again.
+            let sent_at = self.settle(&mut admission).unwrap_or_else(|| self.context.mock.now());
+            return Answered::AtOnce(self.whole_response(&report, &service, sent_at));
+        }
+        Answered::Waiting(Box::pin(async move {
+            let (service, done_at) = admission.started().await;
+            self.shorten_content(&service);
+            if is_streamed {
+                let chunks = self.chunks(&service, self.finish_reason(&service));
+                let head = self.stream_start(String::new());
+                self.context.mock.sleep(self.downlink).await;
+                let body = stream::body(admission, chunks, self.downlink);
+                return self.context.response(head, |_| body);
+            }
+            if done_at > self.snapshot.at {
+                self.context.mock.sleep_until(done_at).await;
+            }
+            let settled_at = self.settle(&mut admission);
+            self.context.mock.sleep(self.downlink).await;
+            let sent_at = settled_at.filter(|_| self.downlink == Nanos::ZERO);
+            let report = DecisionReport { decision: Decision::Admitted(service), ..report };
+            self.whole_response(&report, &service, sent_at.unwrap_or_else(|| self.context.mock.now()))
+        }))
+    }
+
+    /// Shortens the content that was set or recorded to the tokens of the completion.
+    fn shorten_content(&mut self, service: &Service) {
         match &mut self.content {
             ReplyContent::Fixed(text) => answers::shorten(text, service.usage.completion_tokens),
             ReplyContent::Recorded(recording) => {
@@ -58,30 +89,20 @@ impl Responder<'_> {
             }
             _ => {}
         }
-        let report = DecisionReport { decision: Decision::Admitted(service), ..*report };
-        if self.stream.is_some() && self.is_sent_token_by_token(&service) {
-            let chunks = self.chunks(&service, self.finish_reason(&service));
-            let head = self.stream_start(String::new());
-            self.context.mock.sleep(self.downlink).await;
-            let body = stream::body(admission, chunks, self.downlink);
-            return self.context.response(head, |_| body);
+    }
+
+    /// Settles a call that has been served. Returns the present instant if it was read.
+    fn settle(&mut self, admission: &mut Admission) -> Option<Instant> {
+        let settled_at = admission.settle();
+        if !self.context.format.reports_limits_after_settling() {
+            return settled_at;
         }
-        if done_at > self.snapshot.at {
-            self.context.mock.sleep_until(done_at).await;
-        }
-        let mut settled_at = admission.settle();
-        if self.context.format.reports_limits_after_settling() {
-            self.snapshot = self.context.mock.limits_snapshot(self.call);
-            settled_at = Some(self.snapshot.at);
-        }
-        self.context.mock.sleep(self.downlink).await;
-        // Without a delay the clock need not be read again.
-        let sent_at = settled_at.filter(|_| self.downlink == Nanos::ZERO);
-        self.whole_response(&report, &service, sent_at.unwrap_or_else(|| self.context.mock.now()))
+        self.snapshot = self.context.mock.limits_snapshot(self.call);
+        Some(self.snapshot.at)
     }
 
     /// Answers a call that is not served: a limit refused it, it is too long for the model, or a fault replaces its reply.
-    pub(super) async fn refuse(&self, mut report: DecisionReport) -> Response {
+    pub(super) fn refuse(self, mut report: DecisionReport) -> Answered<'a> {
         let outcome = match report.decision {
             Decision::Refused(Denial { axis, oversize, .. }) => {
                 if let (ServiceTier::Flex, Some(status), false) =
@@ -99,12 +120,15 @@ impl Responder<'_> {
             let draft = JournalDraft { status: None, ..JournalDraft::replied(self.snapshot.at, outcome, 0) };
             if fault == Fault::Reset {
                 self.context.add_to_journal(draft);
-            } else {
-                let entry = self.context.add_to_journal(JournalDraft { end: End::InProgress, ..draft });
-                let _ends_when_dropped = EndOnDrop { mock: self.context.mock, entry };
-                tokio::time::sleep(TIMEOUT_FAULT_DURATION).await;
+                return Answered::AtOnce(Abort.into_response());
             }
-            return Abort.into_response();
+            let entry = self.context.add_to_journal(JournalDraft { end: End::InProgress, ..draft });
+            let ends_when_dropped = EndOnDrop { mock: self.context.mock, entry };
+            return Answered::Waiting(Box::pin(async move {
+                tokio::time::sleep(TIMEOUT_FAULT_DURATION).await;
+                drop(ends_when_dropped);
+                Abort.into_response()
+            }));
         }
         let mut reply = self.render(&report, Finish::Stop, self.snapshot.at);
         if self.stream.is_some() && reply.status == 200 {
@@ -115,8 +139,13 @@ impl Responder<'_> {
             wait,
             ..JournalDraft::replied(self.snapshot.at, outcome, reply.status)
         });
-        self.context.mock.sleep(self.downlink).await;
-        self.context.response(reply, ReplyBody::whole)
+        if self.downlink == Nanos::ZERO {
+            return Answered::AtOnce(self.context.response(reply, ReplyBody::whole));
+        }
+        Answered::Waiting(Box::pin(async move {
+            self.context.mock.sleep(self.downlink).await;
+            self.context.response(reply, ReplyBody::whole)
+        }))
     }
 
     /// Returns the response of a served call that is not sent token by token: whole, or the part that a fault leaves. `at` is the

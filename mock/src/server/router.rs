@@ -1,10 +1,9 @@
 //! Routes a request to its endpoint. The control plane and `/health` are routes of axum's router; the paths of a dialect
 //! depend on its wire formats, so its endpoints are the router's fallback.
 
-use super::admission::admit;
-use super::body::RequestBody;
-use super::client_timeout::TimedBody;
-use super::context::RequestContext;
+use super::admission::{Answered, admit};
+use super::body::{self, RequestBody};
+use super::context::{Rejection, RequestContext};
 use super::origin::Origin;
 use super::reply_body::{ReplyBody, Response};
 use super::request::{self, RequestScope};
@@ -13,17 +12,18 @@ use super::{Mock, answers, audio, coding, control, cors, embeddings_reply, paths
 use crate::journal::Connection;
 use crate::wire::{Endpoint, Error, KeyHeader, Operation, WireFormat};
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use bytes::Bytes;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use percent_encoding::percent_decode_str;
-use std::borrow::Cow;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// The endpoints of a mock: axum's router, and the dialect's endpoints as its fallback.
@@ -36,7 +36,7 @@ pub(super) struct Endpoints {
 impl Endpoints {
     /// Creates the endpoints. Without a control plane, the control plane's paths are answered as unknown paths.
     pub(super) fn new(mock: Arc<Mock>) -> Self {
-        let mut router = Router::new().route("/health", get(health));
+        let mut router = Router::new().route("/health", get(async || health()));
         if mock.has_control_plane() {
             router = router.merge(control::router(&mock));
         }
@@ -74,16 +74,15 @@ impl Endpoints {
         &self,
         head: &Parts,
         headers: &RequestHeaders<'_>,
-        body: TimedBody,
+        body: &mut RequestBody,
         connection: Option<Connection>,
     ) -> Response {
-        let body = RequestBody::Timed(body);
         let mut response = answer_dialect_request(&self.mock, head, headers, body, connection).await;
         if headers.origin.is_some() {
             cors::expose(&mut response);
         }
         if headers.accept_encoding.is_some_and(coding::accepts_gzip) && coding::is_compressible(&response) {
-            response = Box::pin(coding::compress(response)).await;
+            response = coding::compress(response);
         }
         embeddings_reply::hold_until_sent(&mut response);
         response
@@ -93,7 +92,7 @@ impl Endpoints {
 /// The first parts of all routes' paths. Any other path belongs to the dialect.
 const ROUTE_PREFIXES: [&str; 3] = ["/health", "/metrics", "/_quotalab"];
 
-async fn health() -> impl IntoResponse {
+fn health() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], "{\"status\":\"ok\"}\n")
 }
 
@@ -101,26 +100,72 @@ async fn health() -> impl IntoResponse {
 async fn handle_dialect_request(State(mock): State<Arc<Mock>>, request: Request) -> axum::response::Response {
     let (head, body) = request.into_parts();
     let headers = RequestHeaders::new(&head.headers);
-    answer_dialect_request(&mock, &head, &headers, RequestBody::Routed(body), None).await.map(Body::new)
+    let mut body = RequestBody::Routed(body);
+    answer_dialect_request(&mock, &head, &headers, &mut body, None).await.map(Body::new)
 }
 
 /// Answers a request to the dialect's endpoints: finds the endpoint, authenticates the client, parses the request, and
-/// passes the call to the provider model. Whether the path exists is checked before the key, as providers do.
+/// passes the call to the provider model.
+///
+/// Hyper stores this future for each connection and moves it with each request, so it keeps only what a wait for the body
+/// needs: the rest is in functions, or boxed if it is rare. A test in `connection` bounds its size.
 async fn answer_dialect_request(
     mock: &Arc<Mock>,
     head: &Parts,
     headers: &RequestHeaders<'_>,
-    body: RequestBody,
+    body: &mut RequestBody,
     connection: Option<Connection>,
 ) -> Response {
+    let path = paths::normalised(head.uri.path());
+    let (mut context, account, endpoint) = match enter(mock, head, headers, &path, connection) {
+        ControlFlow::Continue(entered) => entered,
+        ControlFlow::Break(response) => return response,
+    };
+    let parsed = match endpoint {
+        // Boxed because the multipart reader is large.
+        Endpoint::Operation(Operation::Audio(task), model) => {
+            let body = Body::new(body.take());
+            let parsed = Box::pin(audio::parse(&mut context, task, model, &head.headers, body)).await;
+            parsed.map(request::Request::Call)
+        }
+        Endpoint::Operation(operation, model_in_path) => {
+            let announced_length = body.size_hint().lower();
+            let read = body::read(&mut *body, &mock.bodies).await;
+            drop(body.take());
+            parse(&mut context, operation, model_in_path, head, headers, announced_length, read)
+        }
+        Endpoint::Models | Endpoint::Model(_) | Endpoint::Health => {
+            unreachable!("invariant: these endpoints were answered before")
+        }
+    };
+    let waiting = match answer_call(&mut context, account, endpoint, parsed) {
+        Answered::AtOnce(mut response) => {
+            note(&mut response, &path, head);
+            return response;
+        }
+        Answered::Waiting(waiting) => waiting,
+    };
+    let mut response = waiting.await;
+    note(&mut response, &path, head);
+    response
+}
+
+/// Finds the endpoint of a request and authenticates the client. Returns the context of the request, its account and the
+/// endpoint; or the response, if the request needs no body. Whether the path exists is checked before the key, as providers do.
+fn enter<'r, 'p>(
+    mock: &'r Arc<Mock>,
+    head: &'r Parts,
+    headers: &RequestHeaders<'r>,
+    path: &'p str,
+    connection: Option<Connection>,
+) -> ControlFlow<Response, (RequestContext<'r>, u16, Endpoint<'p>)> {
     let origin = Origin::new(mock, head, headers, connection);
     let method = head.method.as_str();
-    let path = paths::normalised(head.uri.path());
-    let (format, endpoint) = find_endpoint(mock.formats(), &path, head);
+    let (format, endpoint) = find_endpoint(mock.formats(), path, head);
     let mut context = RequestContext::new(mock, format, origin);
     if method == "OPTIONS" {
         let methods = endpoint.map_or("GET, HEAD, POST, OPTIONS", |endpoint| endpoint.methods());
-        return cors::options(methods, &head.headers);
+        return ControlFlow::Break(cors::options(methods, &head.headers));
     }
     let Some(endpoint) = endpoint else {
         // A known key attributes the request to its account in the journal; a wrong one changes nothing.
@@ -128,67 +173,77 @@ async fn answer_dialect_request(
             context.authenticate(key);
         }
         context.set_fingerprint(path.as_bytes());
-        return context.reject(Error::UnknownPath(method, &path).into());
+        return ControlFlow::Break(context.reject(Error::UnknownPath(method, path).into()));
     };
     if !endpoint.accepts(method) {
         context.set_fingerprint(path.as_bytes());
         let mut response = context.reject(Error::Status(405, "").into());
         response.headers_mut().insert(ALLOW, HeaderValue::from_static(endpoint.methods()));
-        return response;
+        return ControlFlow::Break(response);
     }
     if endpoint == Endpoint::Health {
-        return health().await.into_response().map(ReplyBody::Other);
+        return ControlFlow::Break(health().into_response().map(ReplyBody::Other));
     }
     // A missing key is treated like a wrong one.
     let api_key = find_api_key(format.key_headers(), headers, head).unwrap_or_default();
     let Some(account) = context.authenticate(api_key) else {
-        return context.reject(Error::InvalidKey.into());
+        return ControlFlow::Break(context.reject(Error::InvalidKey.into()));
     };
-    let mut response = answer_endpoint(&mut context, account, endpoint, head, headers, body).await;
-    if matches!(path, Cow::Owned(_)) {
-        response.headers_mut().insert(paths::NOTE_HEADER, HeaderValue::from_static(paths::NORMALISED_NOTE));
-    }
-    response
-}
-
-/// Answers an authenticated request.
-async fn answer_endpoint(
-    context: &mut RequestContext<'_>,
-    account: u16,
-    endpoint: Endpoint<'_>,
-    head: &Parts,
-    headers: &RequestHeaders<'_>,
-    body: RequestBody,
-) -> Response {
-    let parsed = match endpoint {
-        // Boxed because the multipart reader is large, and this future is allocated for every request.
-        Endpoint::Operation(Operation::Audio(task), model) => {
-            let parsed = Box::pin(audio::parse(context, task, model, &head.headers, Body::new(body))).await;
-            parsed.map(request::Request::Call)
-        }
-        Endpoint::Operation(operation, model_in_path) => {
-            let query = head.uri.query().unwrap_or_default();
-            let (dialect, max_n) = (context.mock.dialect(), context.format.max_n());
-            let scope = RequestScope { dialect, max_n, model_in_path, query };
-            request::read(context, operation, scope, headers, body).await
-        }
-        Endpoint::Models => return context.model_list_response(),
+    let mut response = match endpoint {
+        Endpoint::Operation(..) => return ControlFlow::Continue((context, account, endpoint)),
+        Endpoint::Models => context.model_list_response(),
         Endpoint::Model(name) => {
             context.set_fingerprint(head.uri.path().as_bytes());
-            return context.model_response(&percent_decode_str(name).decode_utf8_lossy());
+            context.model_response(&percent_decode_str(name).decode_utf8_lossy())
         }
         Endpoint::Health => unreachable!("invariant: health needs no key and was answered before"),
     };
-    match parsed {
+    note(&mut response, path, head);
+    ControlFlow::Break(response)
+}
+
+/// Parses a request whose body was `read`.
+fn parse(
+    context: &mut RequestContext<'_>,
+    operation: Operation,
+    model_in_path: Option<&str>,
+    head: &Parts,
+    headers: &RequestHeaders<'_>,
+    announced_length: u64,
+    read: Result<Bytes, Rejection<'static>>,
+) -> Result<request::Request, Rejection<'static>> {
+    // If the body cannot be read, its announced length identifies the attempts of one job.
+    let body = read.inspect_err(|_| context.set_fingerprint(&announced_length.to_be_bytes()))?;
+    let query = head.uri.query().unwrap_or_default();
+    let (dialect, max_n) = (context.mock.dialect(), context.format.max_n());
+    let scope = RequestScope { dialect, max_n, model_in_path, query };
+    request::parse(context, operation, &scope, headers, body)
+}
+
+/// Answers a request that has been parsed, or that was rejected then.
+fn answer_call<'a>(
+    context: &'a mut RequestContext<'_>,
+    account: u16,
+    endpoint: Endpoint<'_>,
+    parsed: Result<request::Request, Rejection<'static>>,
+) -> Answered<'a> {
+    Answered::AtOnce(match parsed {
         Ok(request::Request::Call(mut request)) => {
             let is_chat = matches!(endpoint, Endpoint::Operation(Operation::Chat, _));
             match answers::apply(context, account, &mut request, is_chat) {
-                Ok(()) => admit(context, account, request).await,
+                Ok(()) => return admit(context, account, request),
                 Err(error) => context.reject(error.into()),
             }
         }
         Ok(request::Request::TokenCount { model, tokens }) => context.token_count_response(&model, tokens),
         Err(rejection) => context.reject(rejection),
+    })
+}
+
+/// Adds a header to the response to an authenticated request if its path was normalised to `path`.
+fn note(response: &mut Response, path: &str, head: &Parts) {
+    if path != head.uri.path() {
+        response.headers_mut().insert(paths::NOTE_HEADER, HeaderValue::from_static(paths::NORMALISED_NOTE));
     }
 }
 
