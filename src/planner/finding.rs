@@ -230,7 +230,8 @@ pub struct Improvement {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum PlanNote {
-    /// Expectations that are no rules of the ceiling, because more load does not break them or less does not mend them.
+    /// Expectations that are no rules of the ceiling, because more load does not break them, less does not mend them, or they bound
+    /// the goodput from above.
     RulesLeftOut {
         /// The rules, as written.
         rules: Vec<String>,

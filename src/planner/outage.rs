@@ -88,7 +88,9 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
         at: moment(at.as_secs_f64(), scenario.duration.as_secs_f64()),
         at_s: rounded(at.as_secs_f64(), 6),
         for_s: rounded(length.as_secs_f64(), 6),
-        survives: broken.is_empty() && !workloads.iter().any(is_not_back),
+        survives: workloads.iter().any(|workload| workload.jobs > 0)
+            && broken.is_empty()
+            && !workloads.iter().any(is_not_back),
         broken,
         broken_over_run,
         broken_without,

@@ -198,8 +198,13 @@ impl Results<'_> {
             Conclusion::NoLoadHolds { .. } | Conclusion::NoneHeld | Conclusion::TooFewJobs(_) => false,
         };
         let undecided = match self.conclusion {
-            // From a few jobs of the run, a rule that breaks is no verdict either; from the few jobs of a window, it is.
-            Conclusion::TooFewJobs(few) if few.window_s.is_none() || !self.present.breaks() => Some(few),
+            // From a run with too few jobs, a rule that breaks is no verdict either; from the few jobs of a window, it is. Lower loads
+            // may have too few jobs where the present one has enough.
+            Conclusion::TooFewJobs(few)
+                if (few.window_s.is_none() && has_too_few) || !self.present.breaks() =>
+            {
+                Some(few)
+            }
             // The loads below one that holds are taken to hold if the run has too few jobs, but not if only windows have.
             Conclusion::Ceiling | Conclusion::Unbounded if holds => {
                 self.present.undecided().filter(|few| few.window_s.is_some())

@@ -47,6 +47,8 @@ pub(super) struct TargetCounts {
     pub(super) settled: UsageSum,
     pub(super) decided: u64,
     pub(super) admitted: u64,
+    /// Tokens reserved at admission, summed.
+    pub(super) reserved: u64,
     /// The sum of the instants of admission, in nanoseconds.
     pub(super) admitted_at: u128,
     /// The sum of the instants of settlement, in nanoseconds.
@@ -134,6 +136,7 @@ impl TargetCounts {
             settled: UsageSum::default(),
             decided: 0,
             admitted: 0,
+            reserved: 0,
             admitted_at: 0,
             settled_at: 0,
             peak: [0.0; AXES],

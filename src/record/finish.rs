@@ -16,7 +16,7 @@ use super::summary::{
 use super::{expect, findings};
 use crate::event::{AttemptFailure, LocalFailure};
 use crate::formatting::{at_seconds, rounded, seconds};
-use provider::config::{CachedTokens, Limit as ProviderLimit, Price, RefillPolicy};
+use provider::config::{CachedTokens, Limit as ProviderLimit, Price, RefillPolicy, Settlement};
 use provider::{Axis, Instant, Nanos, Zone};
 
 const NANOS_PER_S: f64 = Nanos::SECOND.0 as f64;
@@ -242,7 +242,9 @@ impl Recorder {
                 limits: model.limits.iter().map(|limit| limit_of(limit, counts)).collect(),
                 utilisation: by_axis(&|limit| {
                     let used_before = super::ceiling::used_at_start(&self.scenario, target, limit);
-                    utilisation(limit, (counts, used_before), has_decisions, end, span)
+                    let keeps_reservation = model.reserve.settlement == Settlement::KeepReservation;
+                    let charged = charged(limit.axis, counts, has_decisions, keeps_reservation, end)?;
+                    utilisation(limit, (counts, used_before), charged, end, span)
                 }),
                 peak: by_axis(&|limit| Some(counts.peak[limit.axis as usize])),
             }
@@ -289,8 +291,7 @@ fn cost(used: UsageSum, price: Price) -> f64 {
     (new as f64 * price.input + cached as f64 * price.cached_input + completion as f64 * price.output) / 1e6
 }
 
-/// Returns what was used of a limit ÷ what it could have admitted in `span`; `None` if no event reports the use, or if it could
-/// have admitted nothing.
+/// Returns what was charged to a limit ÷ what it could have admitted in `span`; `None` if it could have admitted nothing.
 ///
 /// The result is in `0..=1` unless settlements overdraw the limit (law 5), or the limit adapts: of such a one the mean of
 /// samples counts.
@@ -298,22 +299,10 @@ fn cost(used: UsageSum, price: Price) -> f64 {
 fn utilisation(
     limit: &ProviderLimit,
     (counts, used_before): (&TargetCounts, u64),
-    has_decisions: bool,
+    charged: f64,
     end: Instant,
     span: Nanos,
 ) -> Option<f64> {
-    let used = if has_decisions { counts.settled } else { counts.replied };
-    let prompt = used.prompt - if counts.cached == CachedTokens::Counted { 0 } else { used.cached };
-    let charged = match limit.axis {
-        Axis::Rpm | Axis::Rpd if has_decisions => counts.admitted as f64,
-        Axis::Rpm | Axis::Rpd => used.calls as f64,
-        Axis::Tpm | Axis::Tpd => (prompt + used.completion) as f64,
-        Axis::Itpm => prompt as f64,
-        Axis::Otpm => used.completion as f64,
-        Axis::Ash | Axis::Asd => return None,
-        Axis::Concurrency if has_decisions => busy(counts, end) / NANOS_PER_S,
-        Axis::Concurrency => return None,
-    };
     let run = Nanos(end.0.max(span.0));
     let seconds = if limit.axis.window_length().is_some() { 1.0 } else { run.as_secs_f64() };
     let capacity = match mean_of_adaptive(limit, counts).zip(limit.axis.window_length()) {
@@ -322,6 +311,31 @@ fn utilisation(
         None => (limit.max_units_in(span) - used_before as f64) * seconds,
     };
     (capacity > 0.0).then(|| charged / capacity)
+}
+
+/// Returns the units charged on an axis; `None` if no event reports them. A provider that never settles charges on the axes of all
+/// tokens what it reserves; `keeps_reservation` says so. One that charges usage beyond the reservation charges up to as much more
+/// than this as it reserves, which events do not report.
+#[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
+fn charged(
+    axis: Axis,
+    counts: &TargetCounts,
+    has_decisions: bool,
+    keeps_reservation: bool,
+    end: Instant,
+) -> Option<f64> {
+    let used = if has_decisions { counts.settled } else { counts.replied };
+    let prompt = used.prompt - if counts.cached == CachedTokens::Counted { 0 } else { used.cached };
+    Some(match axis {
+        Axis::Rpm | Axis::Rpd if has_decisions => counts.admitted as f64,
+        Axis::Rpm | Axis::Rpd => used.calls as f64,
+        Axis::Tpm | Axis::Tpd if has_decisions && keeps_reservation => counts.reserved as f64,
+        Axis::Tpm | Axis::Tpd => (prompt + used.completion) as f64,
+        Axis::Itpm => prompt as f64,
+        Axis::Otpm => used.completion as f64,
+        Axis::Concurrency if has_decisions => busy(counts, end) / NANOS_PER_S,
+        Axis::Ash | Axis::Asd | Axis::Concurrency => return None,
+    })
 }
 
 /// Returns the mean of the samples of an adaptive limit, in units per window; `None` if it has none, or does not adapt.

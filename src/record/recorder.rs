@@ -217,8 +217,9 @@ impl Recorder {
         let counts = &mut self.targets[target.index()];
         counts.decided += 1;
         match decision {
-            RecordedDecision::Admitted { .. } => {
+            RecordedDecision::Admitted { reserved } => {
                 counts.admitted += 1;
+                counts.reserved += reserved;
                 counts.admitted_at += u128::from(at.0);
                 self.buckets.admitted(at, target.index());
             }

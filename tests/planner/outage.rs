@@ -129,3 +129,16 @@ fn a_rule_that_only_the_jobs_of_the_outage_break_is_said_to_hold_over_the_run() 
     let seed = loss.workloads[0].seed.expect("a replica has a seed");
     assert!(text.contains(&format!("that arrive during it, on seed {seed}, 0 % succeed")), "{text}");
 }
+
+/// Without a job in it, an outage shows nothing: that is not said to be survived.
+#[test]
+fn an_outage_that_no_job_meets_is_not_judged() {
+    let yaml = one_account("rpm: 40", "poisson: 1/day", "expect: [success >= 95%]")
+        .replace("duration: 30m", "duration: 24h");
+    let plan = plan_of(&yaml, &PlanOptions { incident: true, ..options(1) });
+    let [outage] = &plan.outages[..] else { panic!("{:#?}", plan.outages) };
+    let text = text_of(&plan);
+    assert!(!outage.has_jobs() && !outage.survives, "{outage:#?}");
+    assert!(text.contains("cannot be judged: no jobs arrive during it"), "{text}");
+    assert!(text.contains("the loss of p is not known to be survived"), "{text}");
+}

@@ -291,3 +291,38 @@ fn the_rows_of_the_curve_agree_with_the_ceiling_of_their_seed() {
         assert!(!broken.is_empty() && broken.iter().all(|multiple| *multiple >= own), "{own} {broken:?}");
     }
 }
+
+/// Ends a plan after a number of runs.
+struct EndsAfter {
+    runs: u64,
+    made: std::sync::atomic::AtomicU64,
+}
+
+impl planner::PlanProgress for EndsAfter {
+    fn stage(&self, _: &str) {}
+    fn ran(&self) {
+        self.made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+    fn is_interrupted(&self) -> bool {
+        self.made.load(std::sync::atomic::Ordering::Relaxed) >= self.runs
+    }
+}
+
+/// Whatever was measured when the time is up, the plan says what that shows, or that it has no answer.
+#[test]
+fn a_plan_may_end_after_any_number_of_runs() {
+    let scenario = parse(&one_account("rpm: 30", "poisson: 20/min", "expect: [success >= 95%]"));
+    let mut answers = 0;
+    for runs in 1..40 {
+        let ends = EndsAfter { runs, made: 0.into() };
+        if let Ok(plan) = planner::plan(&scenario, &PlanOptions::default(), &ends) {
+            assert!(
+                matches!(plan.findings.first(), Some(Finding::Partial { .. })),
+                "{runs}: {}",
+                text_of(&plan)
+            );
+            answers += 1;
+        }
+    }
+    assert!(answers > 0, "some runs suffice for a ceiling on one seed");
+}

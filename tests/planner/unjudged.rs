@@ -78,3 +78,23 @@ fn a_load_holds_only_if_every_rule_was_measured() {
         }
     }
 }
+
+/// Half an hour of 600 jobs, of which nearly none succeeds, shows that the present load does not hold, although the lowest loads
+/// that break the rule have too few jobs for a verdict.
+#[test]
+fn a_present_load_with_enough_jobs_that_breaks_a_rule_does_not_hold() {
+    let plan = plan_of(
+        "duration: 30m
+providers:
+  p: { dialect: anthropic, models: { m: { limits: { rpm: 50 }, latency: { total: 2s } } }, incidents: [{ at: 0s, for: 30m, fault: 529 }] }
+routes: { r: [{ of: [p/default/m] }] }
+client: { retry: { attempts: 3, backoff: { base: 1s, cap: 4s, jitter: none } } }
+workload: [{ name: w, arrivals: { constant: 20/min }, prompt: 400, completion: 100 }]
+expect: ['success >= 99%']",
+        &options(1),
+    );
+    assert!(!plan.load.holds && plan.load.undecided.is_none(), "{:#?}", plan.load);
+    let text = text_of(&plan);
+    assert!(text.contains("exit code 1: the present load does not hold"), "{text}");
+    assert!(!text.contains("Neither whether the present load"), "{text}");
+}

@@ -131,6 +131,28 @@ fn utilisation_is_what_was_used_of_what_could_have_been_admitted() {
     assert_eq!(summary.time_s.output, 0.75);
 }
 
+/// A provider that never settles charges what it reserves, whatever is used: here 500 tokens for 110.
+#[test]
+fn utilisation_of_a_limit_that_is_never_settled_is_of_what_was_reserved() {
+    let scenario = crate::story::parse(
+        "duration: 10m
+start: full
+providers: { p: { dialect: azure, models: { m: { limits: { tpm: 10k }, latency: { total: 1s } } } } }
+routes: { r: [{ of: [p/default/m] }] }
+client: { retry: { attempts: 1 } }
+workload: [{ name: w, arrivals: { constant: 60/min }, prompt: 100, completion: 10, max_tokens: 400 }]",
+    );
+    let summary = quotalab::drive::summarize(&scenario);
+    let target = &summary.targets[0];
+    assert!(target.limited > 0, "the limit refuses: {target:?}");
+    assert_eq!(
+        target.utilisation["tpm"],
+        (target.ok as f64 * 500.0 / 110e3 * 1e6).round() / 1e6,
+        "{target:?}"
+    );
+    assert!(target.utilisation["tpm"] > 0.95, "{target:?}");
+}
+
 #[test]
 fn utilisation_is_over_the_run_even_if_the_last_job_ends_early() {
     let scenario = short(&[(Axis::Rpm, 30), (Axis::Concurrency, 2)]);

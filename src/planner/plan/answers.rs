@@ -102,6 +102,7 @@ pub struct Outage {
     pub for_s: f64,
     /// Whether the jobs of each workload that arrive during the outage break no rule, success is back before the end of the run
     /// or too few jobs arrive after the outage to judge that, and the outage breaks no rule on the whole run; on every replica.
+    /// `false` also if no job arrives during it, so that nothing is known.
     pub survives: bool,
     /// The rules that break on some replica: for the jobs of a workload that arrive during the outage, or over the run because
     /// of it.
@@ -130,6 +131,14 @@ pub struct Outage {
     /// The number of seeds on which the outage was simulated.
     #[serde(default)]
     pub replicas: u32,
+}
+
+impl Outage {
+    /// Returns `true` if jobs arrive during the outage, so that it can be judged.
+    #[must_use]
+    pub fn has_jobs(&self) -> bool {
+        self.workloads.iter().any(|workload| workload.jobs > 0)
+    }
 }
 
 /// The results of the jobs of a workload that arrive during an outage, on the replica on which the smallest share of them

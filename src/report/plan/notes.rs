@@ -13,7 +13,8 @@ const DAY_S: f64 = 86_400.0;
 pub(super) fn sentence(note: &PlanNote) -> String {
     match note {
         PlanNote::RulesLeftOut { rules } => format!(
-            "Not rules of the ceiling, since more load does not break them or less does not mend them: {}.",
+            "Not judged by the plan, since more load does not break them, less does not mend them, or they bound what is served from above: \
+             {}. `sim` and `test` judge them.",
             rule_list(rules.iter().map(String::as_str))
         ),
         PlanNote::RuleAssumed { rule } => {

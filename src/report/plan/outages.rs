@@ -17,6 +17,9 @@ const NAME: usize = 27;
 pub(super) fn sentence(outage: &Outage) -> String {
     let loss = format!("The loss of {} for {} at {}", outage.provider, duration(outage.for_s), outage.at);
     let verdict = match (outage.survives, outage.broken.is_empty()) {
+        (_, true) if !outage.has_jobs() => {
+            return format!("{loss} cannot be judged: no jobs arrive during it.");
+        }
         (true, _) => format!("{loss} is survived"),
         (false, false) => format!("{loss} is not survived: {}", broken(outage)),
         (false, true) => format!("{loss} is not survived: success is not back before the end of the run"),
@@ -27,9 +30,6 @@ pub(super) fn sentence(outage: &Outage) -> String {
         .filter(|workload| workload.jobs > 0)
         .partition(|workload| !workload.broken.is_empty());
     let described = if affected.is_empty() { others } else { affected };
-    if described.is_empty() {
-        return format!("{verdict}, but no jobs arrive during it, so that nothing is known.");
-    }
     let each = described.iter().take(MAX_DESCRIBED).map(|workload| format!(" {}.", of_workload(workload)));
     format!("{verdict}.{}", each.collect::<String>())
 }
@@ -129,10 +129,10 @@ pub(super) fn print(report: &mut PlanReport, plan: &Plan) {
     }
     report.0.heading("the loss of a provider          jobs  success      p95  fallback      USD  recovery");
     for outage in &plan.outages {
-        let verdict = if outage.survives {
-            report.0.style.good("survived")
-        } else {
-            report.0.style.bad("not survived")
+        let verdict = match (outage.survives, outage.has_jobs()) {
+            (true, _) => report.0.style.good("survived"),
+            (false, true) => report.0.style.bad("not survived"),
+            (false, false) => report.0.style.bad("not judged"),
         };
         let length = duration(outage.for_s);
         report.0.line(&format!("{} for {length} at {}: {verdict}", fitted(&outage.provider, 30), outage.at));

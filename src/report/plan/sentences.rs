@@ -31,7 +31,11 @@ pub(super) fn exit_code(plan: &Plan) -> String {
         }
         NotMet::PresentLoad => "the present load does not hold".to_owned(),
         NotMet::TargetLoad => "no changes are proved to hold the target load".to_owned(),
-        NotMet::Outage { providers } => format!("the loss of {} is not survived", providers.join(", ")),
+        NotMet::Outage { providers } => {
+            let is_unjudged = plan.outages.iter().any(|outage| !outage.survives && !outage.has_jobs());
+            let known = if is_unjudged { "known to be " } else { "" };
+            format!("the loss of {} is not {known}survived", providers.join(", "))
+        }
     };
     if matches!(plan.findings.first(), Some(Finding::Partial { by: CutReason::Interrupted, .. })) {
         return "exit code 3: interrupted".to_owned();

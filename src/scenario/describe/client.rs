@@ -56,9 +56,9 @@ pub(super) fn client(client: &Client) -> Vec<String> {
         jitter(retry.backoff.jitter)
     );
     let obeys = obeyed_waits(client);
-    let budget = retry
-        .budget_permille
-        .map(|permille| format!("at most {} retries per 100 jobs", print_number(f64::from(permille) / 10.0)));
+    let budget = retry.budget_permille.map(|permille| {
+        format!("{} retries per 100 jobs beyond a store of 100", print_number(f64::from(permille) / 10.0))
+    });
     let times = match retry.attempts {
         1 => "once".to_owned(),
         attempts => format!("{attempts} times, over all targets"),

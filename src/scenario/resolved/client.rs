@@ -40,7 +40,7 @@ pub struct Retry {
     pub obey_retry_after: bool,
     /// Which stated waits are obeyed, and how they are spread.
     pub stated_wait: StatedWait,
-    /// Retries allowed per job on average beyond the first 100, in thousandths; `None` for no bound. The first attempt of a
+    /// Retries that each job allows, in thousandths; at most 100 are kept for later, and a run begins with as many; `None` for no bound. The first attempt of a
     /// job at a further target is no retry.
     pub budget_permille: Option<u32>,
 }

@@ -158,7 +158,7 @@ pub(in crate::scenario::language) static RETRY: Map = Map {
             "budget",
             Kind::OneOf(&[Kind::Choice(NONE), Kind::Permille]),
             "20%",
-            "Retries allowed per job on average, beyond the first 100; `none` for no bound. The first attempt of a job at a further target \
+            "Retries that each job allows; at most 100 that are allowed and not used are kept, and a run begins with 100. `none` for no bound. The first attempt of a job at a further target \
              is no retry.",
         )
         .default("none"),
