@@ -5,6 +5,7 @@
 //! server slot receives the instant of its start through a channel.
 
 use super::Mock;
+use super::answers::TakenRecord;
 use super::context::RequestContext;
 use super::embeddings_reply::HeldReply;
 use super::mock::Generation;
@@ -130,6 +131,7 @@ pub(super) async fn admit(
     let Decided { report, snapshot, fault, generation, start_receiver } =
         mock.decide(call, request.audio_seconds, truth, tag, context);
     let stated = mock.observer_header(tag, &report);
+    let record = context.answer.take_record(&report.decision);
     let mut responder = Responder {
         context,
         call,
@@ -145,7 +147,7 @@ pub(super) async fn admit(
         Decision::Admitted(service) => {
             let (mock, entry) = (Arc::clone(mock), None);
             let admission =
-                Admission { mock, generation, call, tag, service, start_receiver, entry, open: true };
+                Admission { mock, generation, call, tag, service, start_receiver, entry, record, open: true };
             let mut response = responder.serve(&report, admission).await;
             if let Some(held) = held {
                 response.extensions_mut().insert(held);
@@ -176,6 +178,8 @@ pub(super) struct Admission {
     start_receiver: Option<StartReceiver>,
     /// The entry of the request in the journal, once it is added.
     pub(super) entry: Option<EntryId>,
+    /// The record that is served.
+    record: Option<Box<TakenRecord>>,
     /// `true` until the call is settled.
     open: bool,
 }
@@ -206,6 +210,9 @@ impl Admission {
 
     /// Settles the call as served. Returns the present instant; `None`, without another effect, if it has been settled already.
     pub(super) fn settle(&mut self) -> Option<Instant> {
+        if let Some(record) = self.record.take() {
+            record.keep();
+        }
         std::mem::take(&mut self.open).then(|| self.mock.settle(self))
     }
 }
