@@ -10,7 +10,6 @@ use super::{body, coding, embeddings, generate_content, messages, responses, tex
 use crate::config::Dialect;
 use crate::wire::truth::TruthHeader;
 use crate::wire::{Error, Operation};
-use axum::body::HttpBody as _;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::DeserializeSeed;
@@ -57,10 +56,8 @@ pub(super) async fn read(
     headers: &RequestHeaders<'_>,
     body: RequestBody,
 ) -> Result<Request, Rejection<'static>> {
-    let announced_length = body.size_hint().lower();
     let read = body::read(body, &context.mock.bodies).await;
-    // If the body cannot be read, its announced length identifies the attempts of one job.
-    let body = read.inspect_err(|_| context.set_fingerprint(&announced_length.to_be_bytes()))?;
+    let body = read.inspect_err(|_| context.set_head_fingerprint(""))?;
     if headers.content_encoding.is_some() {
         // Stays if the body cannot be decoded.
         context.set_fingerprint(&body);

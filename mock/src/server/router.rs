@@ -124,14 +124,15 @@ async fn answer_dialect_request(
     }
     let Some(endpoint) = endpoint else {
         // A known key attributes the request to its account in the journal; a wrong one changes nothing.
-        if let Some(key) = find_api_key(format.key_headers(), headers, head) {
+        let api_key = find_api_key(format.key_headers(), headers, head);
+        if let Some(key) = api_key {
             context.authenticate(key);
         }
-        context.set_fingerprint(path.as_bytes());
+        context.set_head_fingerprint(api_key.unwrap_or_default());
         return context.reject(Error::UnknownPath(method, &path).into());
     };
     if !endpoint.accepts(method) {
-        context.set_fingerprint(path.as_bytes());
+        context.set_head_fingerprint("");
         let mut response = context.reject(Error::Status(405, "").into());
         response.headers_mut().insert(ALLOW, HeaderValue::from_static(endpoint.methods()));
         return response;
@@ -142,6 +143,7 @@ async fn answer_dialect_request(
     // A missing key is treated like a wrong one.
     let api_key = find_api_key(format.key_headers(), headers, head).unwrap_or_default();
     let Some(account) = context.authenticate(api_key) else {
+        context.set_head_fingerprint(api_key);
         return context.reject(Error::InvalidKey.into());
     };
     let mut response = answer_endpoint(&mut context, account, endpoint, head, headers, body).await;
