@@ -60,15 +60,23 @@ pub(super) fn due_at(entry: &Entry) -> Instant {
     (entry.at + entry.wait.unwrap_or(Nanos::ZERO)).max(ended_at(entry))
 }
 
-/// Assigns the requests of one sender, in order of arrival, to jobs.
-pub(super) fn trace<'a>(entries: &[&'a Entry]) -> Traced<'a> {
+/// Returns `true` if two requests have equal bodies for certain.
+pub(super) fn have_equal_bodies(one: &Entry, other: &Entry) -> bool {
+    one.is_body_read && other.is_body_read && one.fingerprint == other.fingerprint
+}
+
+/// Assigns the requests of one sender, in order of arrival, to jobs. A request whose body was not read may be a retry of an equal
+/// one only within `grace` after its failure.
+pub(super) fn trace<'a>(entries: &[&'a Entry], grace: Nanos) -> Traced<'a> {
     let mut traced = Traced::default();
     let mut by_key: BTreeMap<u64, Vec<&Entry>> = BTreeMap::new();
     let mut by_body: BTreeMap<u64, Vec<&Entry>> = BTreeMap::new();
+    let mut by_head: BTreeMap<u64, Vec<&Entry>> = BTreeMap::new();
     for entry in entries {
         match entry.retry.idempotency_key {
             Some(key) => by_key.entry(key).or_default().push(entry),
-            None => by_body.entry(entry.fingerprint).or_default().push(entry),
+            None if entry.is_body_read => by_body.entry(entry.fingerprint).or_default().push(entry),
+            None => by_head.entry(entry.fingerprint).or_default().push(entry),
         }
     }
     let with_key = by_key.into_values().map(|attempts| Job { attempts, is_certain: true });
@@ -78,6 +86,11 @@ pub(super) fn trace<'a>(entries: &[&'a Entry]) -> Traced<'a> {
     for equal in by_body.values() {
         let mut assignment = Assignment { bodies_identify_jobs, ..Assignment::default() };
         equal.iter().for_each(|entry| assignment.add(entry));
+        assignment.finish(&mut traced);
+    }
+    for equal in by_head.values() {
+        let mut assignment = Assignment::default();
+        equal.iter().for_each(|entry| assignment.add_unread(entry, grace));
         assignment.finish(&mut traced);
     }
     traced
@@ -111,6 +124,24 @@ impl<'a> Assignment<'a> {
             Some(0) => None,
             None => self.take(None, entry.at, entry),
         };
+        let is_suspect = entry.retry.count.is_none()
+            && !self.bodies_identify_jobs
+            && self.has_failed_before(entry, Nanos::MAX);
+        self.assign(entry, predecessor, is_suspect);
+    }
+
+    /// Adds a request whose body was not read.
+    fn add_unread(&mut self, entry: &'a Entry, grace: Nanos) {
+        let count = entry.retry.count.unwrap_or(0);
+        let predecessor = count.checked_sub(1).and_then(|count| self.take(Some(count), Instant::MAX, entry));
+        let is_suspect = entry.retry.count.is_none()
+            && entry.outcome != JournalOutcome::UnservedPath
+            && self.has_failed_before(entry, grace);
+        self.assign(entry, predecessor, is_suspect);
+    }
+
+    /// Adds a request to a job, or else as a job of its own, which may be a retry if it `is_suspect`.
+    fn assign(&mut self, entry: &'a Entry, predecessor: Option<usize>, is_suspect: bool) {
         let is_counted = matches!(entry.retry.count, Some(1..));
         if let Some(job) = predecessor {
             self.jobs[job].attempts.push(entry);
@@ -118,7 +149,7 @@ impl<'a> Assignment<'a> {
             self.insert_open(job);
             return;
         }
-        if entry.retry.count.is_none() && !self.bodies_identify_jobs && self.has_failed_before(entry) {
+        if is_suspect {
             self.suspects.push(entry);
         }
         self.jobs.push(Job { attempts: vec![entry], is_certain: is_counted });
@@ -144,10 +175,13 @@ impl<'a> Assignment<'a> {
     }
 
     /// Returns `true` if an open job whose last attempt has no retry count had failed before the client began to send the
-    /// request.
-    fn has_failed_before(&self, entry: &Entry) -> bool {
-        let open = self.open.get(&None).into_iter().flatten();
-        open.map(|(_, job)| self.jobs[*job].last()).any(|last| may_retry(last, entry))
+    /// request, at most this long before.
+    fn has_failed_before(&self, entry: &Entry, within: Nanos) -> bool {
+        let earliest = (Instant(begun_at(entry).0.saturating_sub(within.0)), 0);
+        // A retry is due when its predecessor has failed, or later.
+        let open = self.open.get(&None).into_iter().flat_map(|open| open.range(earliest..));
+        let mut failed = open.map(|(_, job)| self.jobs[*job].last());
+        failed.any(|last| may_retry(last, entry) && begun_at(entry).since(ended_at(last)) <= within)
     }
 
     /// Adds the jobs to `traced`. A suspect stays one only if a failed attempt before it was never retried.

@@ -11,9 +11,14 @@
 //! sent several, none of them again after it had been served, and no two equal ones together. A request is no retry of one
 //! whose reply had not ended when its own connection was opened, or when it was sent on an open connection. Without such
 //! evidence equal requests may be retries or jobs of their own. Those that come when an announced wait is over are taken for
-//! retries, since both readings are correct behaviour. Those that come earlier are counted as [`ClientReport::unclear`],
-//! unless every failed request before them was retried as announced. Whatever a request is, one that is sent right after a
-//! failed one, again and again, by a sender that has only one connection, is a violation ([`Bounds::series`]).
+//! retries, since both readings are correct behaviour. Those that come earlier, or after a permanent error, are counted as
+//! [`ClientReport::unclear`], unless every failed request before them was retried as announced. Whatever a request is, one that is
+//! sent right after a failed one, again and again, by a sender that has only one connection, is a violation
+//! ([`Bounds::series`]); after a permanent error only if it is equal, since another body is another job.
+//!
+//! A request whose body was not read (wrong path, method or key, too large) may have any body: without an idempotency key or a
+//! retry count it is a job of its own, and at most unclear. Those to paths that are not served are not even that:
+//! [`ClientReport::unserved`] counts them.
 //!
 //! The default number of attempts and longest wait are those of OpenAI's SDK, which waits for a `retry-after` of up to a
 //! minute and makes three attempts (openai-python 1.x and 2.x, `_base_client.py`); the pauses are below its first backoff of
@@ -44,7 +49,8 @@ pub struct Bounds {
     pub hammering: [Hammering; 3],
     /// Maximum announced wait after which a client is expected to retry.
     pub max_wait: Nanos,
-    /// The time after an announced wait within which a client is expected to retry.
+    /// The time after a failure and its announced wait within which a client is expected to retry. After a permanent error, only an
+    /// equal request within it may be a violation.
     pub grace: Nanos,
     /// Retries within [`Bounds::herd_window`] that make a herd.
     pub herd_size: usize,
@@ -230,7 +236,7 @@ impl ClientReport {
         self.attempts += entries.len() as u64;
         entries.iter().for_each(|entry| self.unserved.add(entry));
         let never_retries = entries.first().is_some_and(|entry| never_retries(&entry.sender));
-        let traced = jobs::trace(entries);
+        let traced = jobs::trace(entries, bounds.grace);
         self.unclear += traced.unclear;
         for job in &traced.jobs {
             self.count(job, now, bounds, never_retries);

@@ -79,8 +79,9 @@ pub struct ClientReport {
     pub attempts: u64,
     /// The jobs that they belong to.
     pub jobs: JobCounts,
-    /// Requests that may be retries or jobs of their own: those before an announced wait was over, which are counted as jobs,
-    /// and equal ones in a row with short pauses, which are counted as attempts of one job.
+    /// Requests that may be retries or jobs of their own: those before an announced wait was over, and those whose bodies were not
+    /// read, which are counted as jobs; and equal ones after a permanent error or in a row with short pauses, which are counted as
+    /// attempts of one job.
     pub unclear: u64,
     /// Jobs on which the verdict waits: those of [`JobCounts::may_be_retried`] with fewer than [`super::Bounds::attempts`]
     /// attempts.
@@ -156,7 +157,7 @@ impl fmt::Display for ClientReport {
             Verdict::CannotTell => {
                 write!(
                     f,
-                    "Cannot tell: {unclear} may be retries that came too early, or jobs with equal bodies"
+                    "Cannot tell: {unclear} may be retries that came too early or cannot succeed, or jobs of their own"
                 )?;
             }
             Verdict::NotYetKnown => {

@@ -37,7 +37,9 @@ impl ClientReport {
         let certain = || traced.jobs.iter().filter(|job| job.is_certain);
         for job in traced.jobs.iter().filter(|job| !job.is_certain) {
             // Several jobs may have been taken for one.
-            self.unclear += hammered(&job.attempts, bounds).map_or(0, |_| job.attempts.len() as u64);
+            let repeated = pairs(&job.attempts).filter(|pair| permanent_error(pair[0]).is_some()).count();
+            let unclear = hammered(&job.attempts, bounds).map_or(repeated, |_| job.attempts.len());
+            self.unclear += unclear as u64;
         }
         for job in certain() {
             self.check_attempts(&job.attempts, bounds);

@@ -4,7 +4,7 @@
 //! refused. In each case the sender ignores the refusal. The rule therefore needs no jobs, but it needs a sender that does one
 //! thing at a time: several jobs that wait as announced, each for itself, look alike if their requests are put in one row.
 
-use super::jobs::{Traced, begun_at, ended_at, has_failed, may_retry};
+use super::jobs::{Traced, begun_at, ended_at, has_failed, have_equal_bodies, may_retry};
 use super::rules::{hammered, permanent_error, too_early};
 use super::{Bounds, ClientReport, Violation};
 use crate::journal::{Connection, Entry};
@@ -22,7 +22,13 @@ impl ClientReport {
         let longest_pause =
             bounds.hammering.iter().map(|hammering| hammering.pause).max().unwrap_or(Nanos::ZERO);
         let follows = |earlier: &&Entry, later: &&Entry| {
+            // After a permanent error the same request is wrong after any pause, and a request with another body is another job.
+            let (is_possible, longest_pause) = match permanent_error(earlier) {
+                Some(_) => (have_equal_bodies(earlier, later), bounds.grace),
+                None => (true, longest_pause),
+            };
             may_retry(earlier, later)
+                && is_possible
                 && earlier.model == later.model
                 && later.arrived_at.since(ended_at(earlier)) < longest_pause
                 && !explained.contains(&earlier.request_number)
@@ -37,10 +43,8 @@ impl ClientReport {
             if early.len() + 1 >= bounds.series {
                 early.into_iter().for_each(|(entry, violation)| self.add(entry, violation));
             }
-            let repeats_permanent_error = |pair: &&[&Entry]| {
-                pair[0].fingerprint == pair[1].fingerprint && permanent_error(pair[0]).is_some()
-            };
-            let permanent: Vec<_> = run.windows(2).filter(repeats_permanent_error).collect();
+            let permanent: Vec<_> =
+                run.windows(2).filter(|pair| permanent_error(pair[0]).is_some()).collect();
             if permanent.len() + 1 >= bounds.series {
                 for pair in permanent {
                     let status = permanent_error(pair[0]).unwrap_or_default();

@@ -20,6 +20,7 @@ fn entry(at_ms: u64, fingerprint: u64, outcome: JournalOutcome) -> Entry {
         model: Some(0),
         wants_stream: false,
         fingerprint,
+        is_body_read: true,
         retry: RetryHeaders::default(),
         request_bytes: 0,
         outcome,

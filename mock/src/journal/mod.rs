@@ -40,8 +40,10 @@ pub struct Entry {
     pub model: Option<u16>,
     /// `true` if it asked for a stream; `false` as well if it was rejected before it was parsed.
     pub wants_stream: bool,
-    /// The [`fingerprint`] of its content.
+    /// The [`fingerprint`] of its content; of its head if its body was not read.
     pub fingerprint: u64,
+    /// `true` if its body was read. If not, requests with the same fingerprint may have different bodies.
+    pub is_body_read: bool,
     /// What the client states about its retries.
     pub retry: RetryHeaders,
     /// Size of its body in bytes.
@@ -310,6 +312,7 @@ mod tests {
             model: None,
             wants_stream: false,
             fingerprint: 0,
+            is_body_read: true,
             retry: RetryHeaders::default(),
             request_bytes: 0,
             outcome: JournalOutcome::InvalidRequest,

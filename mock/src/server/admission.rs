@@ -5,6 +5,7 @@
 //! server slot receives the instant of its start through a channel.
 
 use super::Mock;
+use super::answers::TakenRecord;
 use super::context::RequestContext;
 use super::embeddings_reply::HeldReply;
 use super::mock::Generation;
@@ -135,6 +136,7 @@ pub(super) fn admit<'a>(
 ) -> Answered<'a> {
     context.wants_stream = request.stream.is_some();
     context.model = context.mock.find_model(&request.model);
+    let record = context.answer.record.take();
     let context: &RequestContext<'_> = context;
     let Some(model) = context.model else {
         return Answered::AtOnce(context.reject(Error::UnknownModel(&request.model).into()));
@@ -172,12 +174,22 @@ pub(super) fn admit<'a>(
         let Decided { report, snapshot, fault, generation, start_receiver } =
             mock.decide(call, audio_seconds, truth, tag, context);
         let stated = mock.observer_header(tag, &report);
+        let record = record.filter(|_| TakenRecord::is_served(&report.decision));
         let responder = Responder { context, call, content, stream, tier, shape, snapshot, fault, downlink };
         let answered = match report.decision {
             Decision::Admitted(service) => {
                 let (mock, entry) = (Arc::clone(mock), None);
-                let admission =
-                    Admission { mock, generation, call, tag, service, start_receiver, entry, open: true };
+                let admission = Admission {
+                    mock,
+                    generation,
+                    call,
+                    tag,
+                    service,
+                    start_receiver,
+                    entry,
+                    record,
+                    open: true,
+                };
                 match held {
                     None => responder.serve(report, admission),
                     Some(held) => Answered::Waiting(Box::pin(async move {
@@ -213,6 +225,8 @@ pub(super) struct Admission {
     start_receiver: Option<StartReceiver>,
     /// The entry of the request in the journal, once it is added.
     pub(super) entry: Option<EntryId>,
+    /// The record that is served.
+    record: Option<Box<TakenRecord>>,
     /// `true` until the call is settled.
     open: bool,
 }
@@ -243,6 +257,9 @@ impl Admission {
 
     /// Settles the call as served. Returns the present instant; `None`, without another effect, if it has been settled already.
     pub(super) fn settle(&mut self) -> Option<Instant> {
+        if let Some(record) = self.record.take() {
+            record.keep();
+        }
         std::mem::take(&mut self.open).then(|| self.mock.settle(self))
     }
 }

@@ -2,7 +2,8 @@
 //! requests, for those of a scope or whose prompt matches a pattern, or in a header for one request.
 //!
 //! An answer replaces the content that the request asks for, and its length; limits, latency and faults stay. Each request in
-//! the scope of a rule takes the rule's next step, whether or not a limit then refuses it. Of several rules the latest counts.
+//! the scope of a rule takes the rule's next step, whether or not a limit then refuses it; but a record is taken only by a request
+//! that is served, so that a retry gets the record of the attempt before it. Of several rules the latest counts.
 
 use super::Mock;
 use super::admission::ParsedRequest;
@@ -11,18 +12,19 @@ use super::control::answer_from_header;
 use super::fault_queue::{CallFacts, Scope};
 use super::prompt_text::last_user_text;
 use super::recorded_request::RecordedRequest;
-use super::records::{Found, Recording, Records};
+use super::records::{Found, RecordId, Recording, Records};
 use super::reply_content::ReplyContent;
 use super::request::invalid;
 use super::shape::RequestApi;
 use crate::config::Fault;
+use crate::decision::Decision;
 use crate::wire::{Error, Reasoning, ReasoningPlace};
 use regex::bytes::Regex;
 use serde_json::Value;
 use std::cell::LazyCell;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +46,8 @@ pub(super) enum Answer {
 /// The answers to the requests of a scope.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
+    /// Identifies it among all that were ever set; assigned when it is added.
+    pub(super) id: u64,
     /// The JSON with which it was set.
     pub(super) spec: Value,
     pub(super) scope: Scope,
@@ -69,7 +73,32 @@ pub(super) enum Source {
 #[derive(Debug)]
 enum Given {
     Answer(Answer),
-    Recorded(Found),
+    /// What the records of the rule with this id say.
+    Recorded(Found, u64),
+}
+
+/// A record that was taken for a request. If it is dropped, the record is put back; see [`TakenRecord::keep`].
+#[derive(Debug)]
+pub(super) struct TakenRecord {
+    /// `None` once the record has been served.
+    mock: Option<Arc<Mock>>,
+    rule: u64,
+    record: RecordId,
+}
+
+impl TakenRecord {
+    /// Leaves the record taken, because it has been served.
+    pub(super) fn keep(mut self) {
+        self.mock = None;
+    }
+}
+
+impl Drop for TakenRecord {
+    fn drop(&mut self) {
+        if let Some(mock) = &self.mock {
+            mock.answers.put_back(self);
+        }
+    }
 }
 
 /// A condition on the last message of the user.
@@ -100,14 +129,36 @@ struct Rules {
     current: Vec<Rule>,
     /// Those that a reset restores.
     initial: Vec<Rule>,
+    /// The id of the next rule.
+    next_id: u64,
+}
+
+impl Rules {
+    /// Adds rules under the next ids.
+    fn extend(&mut self, rules: Vec<Rule>) {
+        for rule in rules {
+            self.current.push(Rule { id: self.next_id, ..rule });
+            self.next_id += 1;
+        }
+    }
 }
 
 /// What an answer changes besides the content of the reply.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct AnswerEffect {
     pub(super) fault: Option<Fault>,
     /// The length of the completion in tokens; `None` if the answer does not change it.
     pub(super) completion_tokens: Option<u32>,
+    /// The record that is the content, until its reply is under way. Boxed because few requests have one.
+    pub(super) record: Option<Box<TakenRecord>>,
+}
+
+impl TakenRecord {
+    /// Returns `true` if a record is served whole after this decision. Otherwise it is to be dropped, which puts it back, before
+    /// the reply is sent.
+    pub(super) fn is_served(decision: &Decision) -> bool {
+        matches!(decision, Decision::Admitted(service) if !service.aborted && !service.corrupt_body)
+    }
 }
 
 impl Answers {
@@ -128,7 +179,7 @@ impl Answers {
         if bytes > MAX_RECORDS_BYTES {
             return Err(format!("the recorded answers need more than {} MiB", MAX_RECORDS_BYTES >> 20));
         }
-        locked.current.extend(rules);
+        locked.extend(rules);
         self.is_set.store(!locked.current.is_empty(), Ordering::Relaxed);
         Ok(())
     }
@@ -149,7 +200,9 @@ impl Answers {
     /// Restores the rules at the start.
     pub(super) fn reset(&self) {
         let mut rules = self.rules();
-        rules.current = rules.initial.clone();
+        rules.current.clear();
+        let initial = rules.initial.clone();
+        rules.extend(initial);
         self.is_set.store(!rules.current.is_empty(), Ordering::Relaxed);
     }
 
@@ -188,8 +241,19 @@ impl Answers {
         rule.remaining = rule.remaining.map(|remaining| remaining - 1);
         Some(match &mut rule.source {
             Source::Steps(steps) => Given::Answer(steps[answered % steps.len()].clone()),
-            Source::Records(records) => Given::Recorded(records.take(request())),
+            Source::Records(records) => Given::Recorded(records.take(request()), rule.id),
         })
+    }
+
+    /// Puts a record back, if its rule is still there.
+    fn put_back(&self, taken: &TakenRecord) {
+        let mut rules = self.rules();
+        let Some(rule) = rules.current.iter_mut().find(|rule| rule.id == taken.rule) else { return };
+        if let Source::Records(records) = &mut rule.source {
+            records.put_back(&taken.record);
+            rule.answered -= 1;
+            rule.remaining = rule.remaining.map(|remaining| remaining + 1);
+        }
     }
 
     fn rules(&self) -> MutexGuard<'_, Rules> {
@@ -239,12 +303,16 @@ pub(super) fn apply(
     };
     let answer = match given {
         Some(Given::Answer(answer)) => Some(answer),
-        Some(Given::Recorded(Found::Recording(recording))) => {
+        Some(Given::Recorded(Found::Recording(recording, record), rule)) => {
+            let mock = Some(Arc::clone(context.mock));
+            context.answer.record = Some(Box::new(TakenRecord { mock, rule, record }));
             context.answer.completion_tokens = Some(recording.completion_tokens);
             apply_recording(recording, request);
             return Ok(());
         }
-        Some(Given::Recorded(Found::Refused(reason))) => return Err(invalid(format!("quotalab: {reason}"))),
+        Some(Given::Recorded(Found::Refused(reason), _)) => {
+            return Err(invalid(format!("quotalab: {reason}")));
+        }
         None => None,
     };
     let content = match answer {

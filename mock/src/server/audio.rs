@@ -29,8 +29,8 @@ pub(super) async fn parse(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<ParsedRequest, Rejection<'static>> {
-    // Stays if the form cannot be read: its announced length then identifies the attempts of one job.
-    context.set_fingerprint(&body.size_hint().lower().to_be_bytes());
+    // Stays if the form cannot be read.
+    context.set_head_fingerprint("");
     coding::refuse(headers.get(CONTENT_ENCODING))?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let AudioForm { model, format, bytes, duration } =

@@ -33,9 +33,11 @@ pub(super) struct RequestContext<'r> {
     pub(super) model: Option<u16>,
     /// `true` if the client asked for a stream; `false` until the request is parsed.
     pub(super) wants_stream: bool,
-    /// Hash of the request's content, or of its path, key or length if the content is not read. The client check recognises
-    /// retries by it. Zero if there is no journal.
+    /// Hash of the request's content, or of its head if its body is not read. The client check recognises retries by it. Zero if
+    /// there is no journal.
     pub(super) fingerprint: u64,
+    /// `true` once the body is read.
+    pub(super) is_body_read: bool,
     pub(super) origin: Origin<'r>,
     /// What an answer that was set changes in the reply, besides its content.
     pub(super) answer: AnswerEffect,
@@ -90,19 +92,16 @@ impl<'r> RequestContext<'r> {
             model,
             wants_stream: false,
             fingerprint: 0,
+            is_body_read: false,
             origin,
             answer: AnswerEffect::default(),
         }
     }
 
-    /// Sets and returns the account of an API key; `None` if no account has the key. The fingerprint is then that of the key
-    /// instead of the content.
+    /// Sets and returns the account of an API key; `None` if no account has the key.
     pub(super) fn authenticate(&mut self, api_key: &str) -> Option<u16> {
-        match self.mock.find_key(api_key) {
-            Some(ApiKey { account, number }) => {
-                (self.account, self.origin.key) = (Some(account), Some(number));
-            }
-            None => self.set_fingerprint(api_key.as_bytes()),
+        if let Some(ApiKey { account, number }) = self.mock.find_key(api_key) {
+            (self.account, self.origin.key) = (Some(account), Some(number));
         }
         self.account
     }
@@ -125,6 +124,15 @@ impl<'r> RequestContext<'r> {
     /// job.
     pub(super) fn set_fingerprint(&mut self, content: &[u8]) {
         self.fingerprint = self.mock.fingerprint(self.account, content);
+        self.is_body_read = true;
+    }
+
+    /// Sets the fingerprint of a request whose body is not read from its method, path, key and announced length: if one of them
+    /// differs, so does the request.
+    pub(super) fn set_head_fingerprint(&mut self, api_key: &str) {
+        let Some((method, uri)) = self.origin.target else { return };
+        let head = format!("{method} {} {api_key} {}", uri.path(), self.origin.request_bytes);
+        self.fingerprint = self.mock.fingerprint(self.account, head.as_bytes());
     }
 
     /// Adds the request to the journal; has no effect if there is none. `decided` has what is known since the decision or the

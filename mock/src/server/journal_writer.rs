@@ -36,7 +36,9 @@ impl Mock {
         context: &RequestContext<'_>,
         decided: JournalDraft,
     ) -> Option<EntryId> {
-        let RequestContext { request_number, account, model, wants_stream, fingerprint, .. } = *context;
+        let RequestContext {
+            request_number, account, model, wants_stream, fingerprint, is_body_read, ..
+        } = *context;
         let Origin { arrived_at, retry, request_bytes, key, .. } = context.origin;
         let origin = &context.origin;
         let body = origin.body.as_ref().filter(|_| self.keeps_bodies());
@@ -58,6 +60,7 @@ impl Mock {
             model,
             wants_stream,
             fingerprint,
+            is_body_read,
             retry,
             request_bytes,
             outcome,

@@ -26,8 +26,10 @@ pub(super) struct Records {
 struct Replies {
     /// In the order in which they were recorded.
     recordings: Vec<Recording>,
-    /// The number of those that were sent.
-    sent: usize,
+    /// The number of those that were taken, at most all.
+    taken: usize,
+    /// Of those that were taken, the ones that were put back.
+    put_back: BTreeSet<usize>,
 }
 
 /// A recorded reply and its tokens.
@@ -44,11 +46,20 @@ pub(super) struct Recording {
     pub(super) is_cut: bool,
 }
 
+/// Identifies a record among those of a rule.
+#[derive(Clone, Debug)]
+pub(super) struct RecordId {
+    /// [`RecordedRequest::text`].
+    request: Arc<str>,
+    /// Its position among the replies to this request.
+    index: usize,
+}
+
 /// What records say about a request.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// Its next reply.
-    Recording(Recording),
+    /// Its next reply, and which of the records of the request it is.
+    Recording(Recording, RecordId),
     /// It is not recorded and is refused for this reason.
     Refused(String),
 }
@@ -91,13 +102,27 @@ impl Records {
                 "this request is none for a chat completion, and others are not recorded".to_owned(),
             );
         };
-        match self.by_request.get_mut(request.text.as_str()) {
-            Some(replies) => {
-                let index = replies.sent.min(replies.recordings.len() - 1);
-                replies.sent += 1;
-                Found::Recording(replies.recordings[index].clone())
+        let Some(text) =
+            self.by_request.get_key_value(request.text.as_str()).map(|(text, _)| Arc::clone(text))
+        else {
+            return Found::Refused(self.difference(request));
+        };
+        let replies = self.by_request.entry(Arc::clone(&text)).or_default();
+        let index = replies.put_back.pop_first().unwrap_or_else(|| {
+            let next = replies.taken;
+            replies.taken = (next + 1).min(replies.recordings.len());
+            next.min(replies.recordings.len() - 1)
+        });
+        Found::Recording(replies.recordings[index].clone(), RecordId { request: text, index })
+    }
+
+    /// Puts back a reply that was taken and not served: it is the next one again.
+    pub(super) fn put_back(&mut self, id: &RecordId) {
+        if let Some(replies) = self.by_request.get_mut(&id.request) {
+            // The last one need not be put back: it is served again in any case.
+            if id.index + 1 < replies.recordings.len() {
+                replies.put_back.insert(id.index);
             }
-            None => Found::Refused(self.difference(request)),
         }
     }
 

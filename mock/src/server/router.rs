@@ -12,7 +12,7 @@ use super::{Mock, answers, audio, coding, control, cors, embeddings_reply, paths
 use crate::journal::Connection;
 use crate::wire::{Endpoint, Error, KeyHeader, Operation, WireFormat};
 use axum::Router;
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::{ALLOW, CONTENT_TYPE};
@@ -129,10 +129,9 @@ async fn answer_dialect_request(
             parsed.map(request::Request::Call)
         }
         Endpoint::Operation(operation, model_in_path) => {
-            let announced_length = body.size_hint().lower();
             let read = body::read(&mut *body, &mock.bodies).await;
             drop(body.take());
-            parse(&mut context, operation, model_in_path, head, headers, announced_length, read)
+            parse(&mut context, operation, model_in_path, head, headers, read)
         }
         Endpoint::Models | Endpoint::Model(_) | Endpoint::Health => {
             unreachable!("invariant: these endpoints were answered before")
@@ -169,14 +168,15 @@ fn enter<'r, 'p>(
     }
     let Some(endpoint) = endpoint else {
         // A known key attributes the request to its account in the journal; a wrong one changes nothing.
-        if let Some(key) = find_api_key(format.key_headers(), headers, head) {
+        let api_key = find_api_key(format.key_headers(), headers, head);
+        if let Some(key) = api_key {
             context.authenticate(key);
         }
-        context.set_fingerprint(path.as_bytes());
+        context.set_head_fingerprint(api_key.unwrap_or_default());
         return ControlFlow::Break(context.reject(Error::UnknownPath(method, path).into()));
     };
     if !endpoint.accepts(method) {
-        context.set_fingerprint(path.as_bytes());
+        context.set_head_fingerprint("");
         let mut response = context.reject(Error::Status(405, "").into());
         response.headers_mut().insert(ALLOW, HeaderValue::from_static(endpoint.methods()));
         return ControlFlow::Break(response);
@@ -187,6 +187,7 @@ fn enter<'r, 'p>(
     // A missing key is treated like a wrong one.
     let api_key = find_api_key(format.key_headers(), headers, head).unwrap_or_default();
     let Some(account) = context.authenticate(api_key) else {
+        context.set_head_fingerprint(api_key);
         return ControlFlow::Break(context.reject(Error::InvalidKey.into()));
     };
     let mut response = match endpoint {
@@ -209,11 +210,9 @@ fn parse(
     model_in_path: Option<&str>,
     head: &Parts,
     headers: &RequestHeaders<'_>,
-    announced_length: u64,
     read: Result<Bytes, Rejection<'static>>,
 ) -> Result<request::Request, Rejection<'static>> {
-    // If the body cannot be read, its announced length identifies the attempts of one job.
-    let body = read.inspect_err(|_| context.set_fingerprint(&announced_length.to_be_bytes()))?;
+    let body = read.inspect_err(|_| context.set_head_fingerprint(""))?;
     let query = head.uri.query().unwrap_or_default();
     let (dialect, max_n) = (context.mock.dialect(), context.format.max_n());
     let scope = RequestScope { dialect, max_n, model_in_path, query };

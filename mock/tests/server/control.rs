@@ -282,8 +282,8 @@ async fn the_verdict_distinguishes_an_obedient_client_from_a_hasty_one() {
     );
     let text = mock.control("GET", "/_quotalab/verdict?text", "").await;
     let mut head = text.body.lines();
-    assert_eq!(head.next(), Some("1 of 33 jobs ended in a refusal."), "{}", text.body);
-    assert_eq!(head.next(), Some("Violations (jobs: 33; 36 requests)."), "{}", text.body);
+    assert_eq!(head.next(), Some("1 of 34 jobs ended in a refusal."), "{}", text.body);
+    assert_eq!(head.next(), Some("Violations (jobs: 34; 36 requests)."), "{}", text.body);
     let accepted = "GET /_quotalab/verdict HTTP/1.1\r\nhost: localhost\r\naccept: text/plain\r\nconnection: close\r\n\r\n";
     assert!(mock.exchange(accepted).await.ends_with(&text.body));
 }

@@ -1,11 +1,12 @@
 //! Recorded exchanges: a request that was recorded is answered as it was.
 
-use crate::client::{HttpReply, MODEL, RunningMock, config, no_latency};
+use crate::client::{HttpReply, MODEL, RunningMock, config, no_latency, post};
 use crate::control::start;
 use provider::Axis;
 use provider::config::{Dialect, Limit};
 use provider::server::ControlPlane;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 /// Returns a request for a chat completion with these messages of the user, and these members besides.
 fn request(texts: &[&str], members: &Value) -> Value {
@@ -269,4 +270,63 @@ async fn recorded_reasoning_is_in_the_member_of_the_dialect() {
         assert_eq!(&reply["choices"][0]["message"][member], expected, "{reply}");
         assert_eq!(reply["usage"]["completion_tokens_details"]["reasoning_tokens"], 4, "{reply}");
     }
+}
+
+/// A retry continues the conversation where the refused attempt was, and not one record later.
+#[tokio::test]
+async fn a_record_is_taken_only_by_a_request_that_is_served() {
+    let records = json!(["one", "two", "three"].map(|text| text_record("a", text)));
+    let asked = request(&["a"], &json!({}));
+    for fault in ["503", "429", "truncated", "reset"] {
+        for stream in [false, true] {
+            let mock = start(vec![]).await;
+            mock.post_json("/_quotalab/answers", &json!({ "recorded": records, "next": 2 })).await;
+            assert_eq!(content(&mock, "a").await, "one");
+            mock.post_json("/_quotalab/faults", &json!({ "fault": fault, "next": 1 })).await;
+            let body = request(&["a"], &json!({ "stream": stream })).to_string();
+            mock.exchange(&post("", &body)).await;
+            assert_eq!(content(&mock, "a").await, "two", "{fault} {stream}");
+            let listed = mock.get_json("/_quotalab/answers").await;
+            assert_eq!(
+                (&listed["answers"][0]["answered"], &listed["answers"][0]["next"]),
+                (&json!(2), &json!(0))
+            );
+        }
+    }
+    let mock = start(vec![Limit::new(Axis::Rpm, 1)]).await;
+    mock.post_json("/_quotalab/answers", &json!({ "recorded": records })).await;
+    assert_eq!(content(&mock, "a").await, "one");
+    assert_eq!(ask(&mock, &asked).await.status, 429);
+    assert_eq!(ask(&mock, &asked).await.status, 429);
+    mock.post_json("/_quotalab/clock", &json!({ "advance": "1m" })).await;
+    assert_eq!(content(&mock, "a").await, "two");
+    mock.post_json("/_quotalab/clock", &json!({ "advance": "1m" })).await;
+    assert_eq!(content(&mock, "a").await, "three");
+}
+
+/// A record that is put back after another was taken is the next one again.
+#[tokio::test]
+async fn a_client_that_disconnects_leaves_its_record_to_the_next_request() {
+    let mock = start(vec![]).await;
+    let records = json!(["one", "two", "three"].map(|text| text_record("a", text)));
+    mock.post_json("/_quotalab/answers", &json!({ "recorded": records })).await;
+    mock.post_json("/_quotalab/faults", &json!({ "fault": "timeout", "next": 1 })).await;
+    let mut waiting = mock.connect().await;
+    waiting.write_all(post("", &request(&["a"], &json!({})).to_string()).as_bytes()).await.unwrap();
+    loop {
+        let listed = mock.get_json("/_quotalab/answers").await;
+        if listed["answers"][0]["answered"] == 1 {
+            break;
+        }
+    }
+    assert_eq!(content(&mock, "a").await, "two");
+    drop(waiting);
+    loop {
+        let listed = mock.get_json("/_quotalab/answers").await;
+        if listed["answers"][0]["answered"] == 1 {
+            break;
+        }
+    }
+    assert_eq!(content(&mock, "a").await, "one");
+    assert_eq!(content(&mock, "a").await, "three");
 }

@@ -148,3 +148,89 @@ async fn requests_on_connections_that_were_open_together_are_no_retries() {
     assert_eq!((&verdict["unclear"], &verdict["verdict"]), (&json!(0), &json!("not_yet_known")), "{verdict}");
     assert_eq!(verdict["jobs"], json!(6));
 }
+
+/// Sends requests, as [`send`] does, and returns the verdict ten minutes after the start, and the numbers of jobs, retries, unclear
+/// requests, violations, and `hopeless` ones among these.
+async fn judged(requests: impl IntoIterator<Item = String>, pause: Nanos) -> (String, [u64; 5]) {
+    let mock = start(vec![]).await;
+    send(&mock, requests, pause).await;
+    mock.set_clock(Nanos::from_secs(600));
+    let verdict = verdict(&mock).await;
+    let counts = verdict["counts"].as_object().unwrap();
+    let violations = counts.values().filter_map(Value::as_u64).sum();
+    let count = |name: &str| verdict[name].as_u64().unwrap();
+    let hopeless = counts["hopeless"].as_u64().unwrap();
+    let numbers = [count("jobs"), count("retries"), count("unclear"), violations, hopeless];
+    (verdict["verdict"].as_str().unwrap().to_owned(), numbers)
+}
+
+/// What was refused before its body was read may be anything: only what the client states shows a retry.
+#[tokio::test]
+async fn different_jobs_that_are_refused_before_their_bodies_are_read_are_no_retries() {
+    let changes = [
+        ("POST /openai/v1/chat", "POST /chat", "misdirected"),
+        ("Bearer k1", "Bearer wrong", "cannot_tell"),
+        ("POST", "PUT", "cannot_tell"),
+    ];
+    for (right, wrong, quick) in changes {
+        let change = |request: &str| request.replacen(right, wrong, 1);
+        for pause in [Nanos::from_millis(1), Nanos::from_millis(1_200), Nanos::from_secs(20)] {
+            let plain = judged((0..5).map(|job| change(&request(job, ""))), pause).await;
+            // After ten seconds no retry is expected any more.
+            let slow = if quick == "misdirected" { quick } else { "behaved" };
+            let may_be_retries = quick == "cannot_tell" && pause < Nanos::from_secs(10);
+            let (expected, unclear) = if may_be_retries { (quick, 4) } else { (slow, 0) };
+            assert_eq!(plain, (expected.to_owned(), [5, 0, unclear, 0, 0]), "{pause}");
+            for headers in ["x-stainless-retry-count: 0\r\n", "idempotency-key: #\r\n"] {
+                let jobs = (0..5).map(|job| change(&request(job, &headers.replace('#', &job.to_string()))));
+                assert_eq!(
+                    judged(jobs, pause).await,
+                    (slow.to_owned(), [5, 0, 0, 0, 0]),
+                    "{headers} {pause}"
+                );
+            }
+        }
+        for headers in ["x-stainless-retry-count: #\r\n", "idempotency-key: a\r\n"] {
+            let tries = (0..3).map(|count| change(&request(0, &headers.replace('#', &count.to_string()))));
+            let expected = ("misbehaved".to_owned(), [1, 2, 0, 2, 2]);
+            assert_eq!(judged(tries, Nanos::SECOND).await, expected, "{headers}");
+        }
+    }
+}
+
+fn unknown_model(job: u64) -> String {
+    post("", &chat_body(&format!(r#","user":"{job}""#)).replace(r#""model":""#, r#""model":"no-"#))
+}
+
+fn wrong_parameter(job: u64) -> String {
+    post("", &chat_body(&format!(r#","temperature":9,"user":"{job}""#)))
+}
+
+#[tokio::test]
+async fn different_jobs_that_fail_permanently_are_no_violation_and_equal_ones_are_hopeless() {
+    for failing in [unknown_model, wrong_parameter] {
+        for pause in [Nanos::from_millis(1), Nanos::from_millis(1_200)] {
+            let different = judged((0..6).map(failing), pause).await;
+            assert_eq!(different, ("behaved".to_owned(), [6, 0, 0, 0, 0]), "{pause}");
+            let (verdict, [.., hopeless]) = judged((0..5).map(|_| failing(0)), pause).await;
+            assert_eq!((verdict.as_str(), hopeless), ("misbehaved", 4), "{pause}");
+            let (verdict, [_, _, unclear, violations, _]) = judged((0..2).map(|_| failing(0)), pause).await;
+            assert_eq!((verdict.as_str(), unclear, violations), ("cannot_tell", 1, 0), "{pause}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn probes_of_paths_that_are_not_served_are_no_violations() {
+    for method in ["GET", "HEAD"] {
+        for pause in [Nanos::from_millis(1), Nanos::from_millis(400), Nanos::from_millis(1_100)] {
+            let probe = format!("{method} /healthz HTTP/1.1\r\nhost: mock\r\nconnection: close\r\n\r\n");
+            let probes = std::iter::repeat_n(probe, 12);
+            assert_eq!(
+                judged(probes, pause).await,
+                ("behaved".to_owned(), [12, 0, 0, 0, 0]),
+                "{method} {pause}"
+            );
+        }
+    }
+}

@@ -142,6 +142,7 @@ fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
         listed["recorded"] = records.into();
     }
     Ok(Rule {
+        id: 0,
         spec: listed,
         scope: names::scope(mock, spec.account.as_deref(), spec.model.as_deref(), spec.path)?,
         prompt,

@@ -40,8 +40,7 @@ struct Verdict {
     now_s: f64,
     requests: u64,
     retries: u64,
-    /// Requests that may be retries or jobs of their own: those before an announced wait was over, and equal ones in a row with
-    /// short pauses.
+    /// As [`ClientReport::unclear`].
     unclear: u64,
     /// Jobs that the verdict waits for: refused or failed with fewer attempts than expected, so that they may still be retried.
     pending: u64,
