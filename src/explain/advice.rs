@@ -101,11 +101,22 @@ fn other(explanation: &Explanation) -> Vec<String> {
 /// Returns the advice on an allowance of a plan.
 fn allowance(explanation: &Explanation) -> Vec<String> {
     let failure = &explanation.failure;
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let until = match (failure.wait, &failure.reset_at) {
         (Some(wait), _) => format!("Stop sending with this account for {}: ", wait_text(wait.length)),
-        (None, Some(reset)) => format!("Stop sending with this account until {}: ", reset.stated),
+        (None, Some(reset)) => {
+            let date = explanation.resets_at.as_deref().filter(|_| is_number(&reset.stated));
+            format!("Stop sending with this account until {}: ", date.unwrap_or(&reset.stated))
+        }
         (None, None) => "Stop sending with this account until the allowance resets: ".to_owned(),
     };
+    if explanation.answered_by == Some("proxy") {
+        let proxy = "Ask the operator of the proxy for a larger quota: it is one that the proxy counts, not the provider.";
+        return vec![
+            until + "its quota at the proxy is used up, and an earlier retry cannot help.",
+            proxy.to_owned(),
+        ];
+    }
     let mut advice = vec![
         until + "the allowance of its plan is used up, and a retry within seconds or minutes cannot help.",
         "Use another account or provider meanwhile. Another key or model of the same account does not help."

@@ -169,6 +169,7 @@ fn explain_reply(reply: &PastedReply, dialect: Option<Dialect>) -> Result<Explan
     // A response with status 200 may contain an error; a redirection does not.
     let mut failure = failure.filter(|failure| failure.status >= 400).ok_or(ExplainError::Success(status))?;
     believe_exact_numbers(&mut failure);
+    assume_minute(&mut failure);
     Ok(Explanation::new(dialect, stated, failure, limits))
 }
 
@@ -184,6 +185,20 @@ fn believe_exact_numbers(failure: &mut ParsedFailure) {
     failure.contradicted_window = Some(named);
     failure.refusal.set_window(window);
     failure.cause = parse::cause_from_window(Some(window));
+}
+
+/// Takes Google's sentence that names no quota for a limit over a minute, the most common one there. Routing keeps the cause open,
+/// and a note says so.
+fn assume_minute(failure: &mut ParsedFailure) {
+    if failure.cause == LimitCause::Other && names_no_quota(failure) {
+        failure.cause = LimitCause::MinuteLimit;
+    }
+}
+
+/// Returns `true` for Google's sentence on a quota that it does not name.
+fn names_no_quota(failure: &ParsedFailure) -> bool {
+    let message = failure.message.as_deref().unwrap_or_default().to_ascii_lowercase();
+    failure.refusal.window.is_none() && message.contains("resource has been exhausted (e.g. check quota)")
 }
 
 /// The status under which an error is read that states none.

@@ -1,8 +1,8 @@
 //! Notes on an explanation: contradictions in the reply, what is doubtful, and how the paste was read.
 
-use super::Explanation;
 use super::paste::PastedReply;
 use super::text::{in_words, period, wait_text};
+use super::{Explanation, names_no_quota};
 use crate::engine::parse::{self, Headers as _, Reason, ResetTime, ZoneSource};
 use crate::event::LimitCause;
 use provider::Nanos;
@@ -21,6 +21,13 @@ impl Explanation {
         notes.extend(self.reset_without_unit(reply));
         notes.extend(self.responder_note());
         notes.extend(overage_note(reply));
+        if self.failure.cause == LimitCause::MinuteLimit && names_no_quota(&self.failure) {
+            notes.push(
+                "Google does not say which quota refused. It is read as one per minute, the most common; if retries are still \
+                 refused after some minutes, it is one per day."
+                    .to_owned(),
+            );
+        }
         if self.failure.reason == Some(Reason::WorkerFull) {
             notes.push("The limit is that of one worker of the provider, not a quota of yours.".to_owned());
         }

@@ -72,7 +72,8 @@ fn stated(dialect: Dialect, axis: Axis) -> (&'static str, Option<Axis>) {
         Dialect::Fireworks => ("other", None),
         Dialect::Gemini => match axis {
             Axis::Tpm => by_axis(Axis::Itpm),
-            Axis::Ash | Axis::Asd | Axis::Concurrency => ("other", None),
+            // Google's sentence for a quota that it does not name, explained as one per minute with a note.
+            Axis::Ash | Axis::Asd | Axis::Concurrency => ("minute_limit", None),
             _ => by_axis(axis),
         },
     }
@@ -109,6 +110,8 @@ fn cause(dialect: Dialect, fault: Fault) -> (&'static str, bool) {
         // Its bare message means overloaded servers, and Mistral has one code for every rate limit.
         Fault::Status(429) if dialect == Dialect::Anthropic => ("overload", false),
         Fault::Status(429) if dialect == Dialect::Mistral => ("minute_limit", false),
+        // As above: Google's sentence names no quota.
+        Fault::Status(429) if dialect == Dialect::Gemini => ("minute_limit", false),
         _ => ("other", false),
     }
 }

@@ -4,6 +4,7 @@ mod clients;
 mod mock_replies;
 mod pastes;
 mod printed;
+mod sentences;
 mod spellings;
 mod who_answered;
 

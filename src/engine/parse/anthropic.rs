@@ -22,6 +22,11 @@ pub(super) const RULES: DialectRules = DialectRules {
         (Marker::Code("billing_error"), LimitCause::Billing),
         (Marker::MessageContains("overloaded"), LimitCause::Overload),
         (Marker::MessageContains("credit balance is too low"), LimitCause::Billing),
+        (Marker::MessageContains("claude usage limit reached"), LimitCause::Allowance),
+        (Marker::MessageContains("claude ai usage limit reached"), LimitCause::Allowance),
+        // The monthly spend limit that the customer has set, with status 400.
+        (Marker::MessageContains("reached your specified api usage limits"), LimitCause::Billing),
+        (Marker::MessageContains("reached your specified workspace api usage limits"), LimitCause::Billing),
         (Marker::MessageContains("extra usage is required for long context"), LimitCause::NotInTier),
         (Marker::MessageContains("daily rate limit"), LimitCause::DayLimit),
         (Marker::MessageContains("number of concurrent connections"), LimitCause::Concurrency),

@@ -30,13 +30,17 @@ pub enum ZoneSource {
 }
 
 /// What stands before a moment.
-const LEADS: [&str; 23] = [
+const LEADS: [&str; 27] = [
     "reset at ",
     "resets at ",
     "reset on ",
     "resets on ",
     "resets ",
     "reset: ",
+    "resets at: ",
+    "reset at: ",
+    "regain access on ",
+    "regain access at ",
     "reset time: ",
     "reset_at: ",
     "resets_at: ",
@@ -71,6 +75,7 @@ fn moment(text: &str, now: Option<UnixTime>, zone: Option<&'static str>) -> Opti
     epoch(text)
         .or_else(|| http_date(text))
         .or_else(|| date_time(text, zone))
+        .or_else(|| month_day(text))
         .or_else(|| time_of_day(text, now, zone))
 }
 
@@ -84,9 +89,10 @@ pub(super) fn unix_time(number: u64) -> Option<UnixTime> {
     }
 }
 
-/// Parses a Unix time that is not at the end of the text.
+/// Parses a Unix time. It may end the text: one in seconds has no shorter form that is a moment, and one in milliseconds that was
+/// cut to 10 digits is the same second.
 fn epoch(text: &str) -> Option<ResetTime> {
-    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let time = unix_time(text[..end].parse().ok()?)?;
     Some(ResetTime { stated: text[..end].to_owned(), time: Some(time), zone: ZoneSource::Stated })
 }
@@ -124,6 +130,22 @@ fn date_time(text: &str, known_zone: Option<&'static str>) -> Option<ResetTime> 
     };
     let source = source(named.is_some(), known_zone);
     (time.is_some() || source == ZoneSource::Unknown).then_some(ResetTime { stated, time, zone: source })
+}
+
+/// Parses `Oct 6, 10am`, `October 6 at 3:05 PM (UTC)`. It has no year, so the moment stays open.
+fn month_day(text: &str) -> Option<ResetTime> {
+    const MONTHS: [&str; 12] =
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let name_end = text.find(|c: char| !c.is_ascii_alphabetic())?;
+    let month = text.get(..3)?;
+    let is_month = name_end >= 3 && MONTHS.contains(&month.to_ascii_lowercase().as_str());
+    let rest = text[name_end..].trim_start_matches(['.', ' ']);
+    let day_end = rest.find(|c: char| !c.is_ascii_digit())?;
+    let day: u8 = rest[..day_end].parse().ok().filter(|day| (1..=31).contains(day) && is_month)?;
+    let clock = rest[day_end..].trim_start_matches([',', ' ']);
+    let clock = clock.strip_prefix("at ").unwrap_or(clock);
+    let time = time_of_day(clock, None, None)?;
+    Some(ResetTime { stated: format!("{month} {day}, {}", time.stated), ..time })
 }
 
 /// Returns how the zone is known: from the text, else from the dialect.

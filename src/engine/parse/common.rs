@@ -43,6 +43,9 @@ pub(super) fn cause(body: &ErrorBody, sentence: &str) -> Option<LimitCause> {
     if says(&NOT_IN_TIER) {
         return Some(LimitCause::NotInTier);
     }
+    if says(&ALLOWANCE) {
+        return Some(LimitCause::Allowance);
+    }
     let is_auth = has_code(&AUTH_CODES) || says(&AUTH);
     is_auth.then_some(LimitCause::Auth)
 }
@@ -201,6 +204,9 @@ const NOT_IN_TIER: [&str; 10] = [
     "is only available on a paid",
 ];
 
+/// Sentences of Azure API Management on a quota over some hours or days, with status 403 (documented: policy `quota`).
+const ALLOWANCE: [&str; 2] = ["out of call volume quota", "out of bandwidth quota"];
+
 const AUTH_CODES: [&str; 7] = [
     "invalid_api_key",
     "api_key_invalid",
@@ -245,7 +251,7 @@ const REASON_CODES: [(&str, Reason); 14] = [
     ("request_forbidden_by_administrative_rules", Reason::ClientBlocked),
 ];
 
-const REASON_PHRASES: [(&str, Reason); 9] = [
+const REASON_PHRASES: [(&str, Reason); 10] = [
     ("has been decommissioned", Reason::ModelWithdrawn),
     ("has been deprecated and", Reason::ModelWithdrawn),
     ("does not exist or you do not have access", Reason::ModelUnknown),
@@ -255,4 +261,5 @@ const REASON_PHRASES: [(&str, Reason); 9] = [
     ("unknown request url", Reason::UnknownPath),
     ("worker local total request limit", Reason::WorkerFull),
     ("country, region, or territory not supported", Reason::ClientBlocked),
+    ("user location is not supported", Reason::ClientBlocked),
 ];

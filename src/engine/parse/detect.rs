@@ -49,6 +49,10 @@ pub(super) fn by_error(body: &ErrorBody) -> Option<Dialect> {
     if body.codes.iter().any(|code| code.starts_with("Throttling.")) {
         return Some(Dialect::DashScope);
     }
+    let page = body.members.get("documentationurl").and_then(Value::as_str);
+    if page.is_some_and(|page| page.contains("docs.github.com")) {
+        return Some(Dialect::GitHubModels);
+    }
     let by_phrase = || PHRASES.iter().find(|(phrase, _)| body.lowercase.contains(phrase));
     // Mistral's errors have this code without an envelope, and no such type.
     let is_of_deepinfra = body.has_code("rate_limited") && body.error["type"] == "invalid_request_error";
@@ -65,8 +69,15 @@ pub(super) fn by_error(body: &ErrorBody) -> Option<Dialect> {
         body.codes.iter().find_map(|code| CODE_PREFIXES.iter().find(|(prefix, _)| code.starts_with(prefix)))
     };
     let marker = by_phrase().or_else(by_code).or_else(by_prefix);
-    marker.map(|(_, dialect)| *dialect).or_else(|| by_google_status(body))
+    let by_marker = marker.map(|(_, dialect)| *dialect).or_else(|| by_google_status(body));
+    // Google sends the sentence with more behind it, or with its own status.
+    let is_of_openai = || body.lowercase.trim().ends_with(OPENAI_CREDIT);
+    by_marker.or_else(|| is_of_openai().then_some(Dialect::OpenAi))
 }
+
+/// The sentence, in lower case, with which OpenAI refuses an account without credit, as it stood alone until 2023. Later the
+/// address of a page follows.
+const OPENAI_CREDIT: &str = "you exceeded your current quota, please check your plan and billing details.";
 
 /// Returns `true` if an error with a type of Anthropic's is not Anthropic's: others use its types with OpenAI's members, or in
 /// sentences of their own. Anthropic's compatible endpoint puts its types into `code`.
@@ -135,7 +146,7 @@ const HEADERS: [(&str, Dialect); 43] = [
 ];
 
 /// Phrases of one dialect's messages, in lower case; the first match decides.
-const PHRASES: [(&str, Dialect); 54] = [
+const PHRASES: [(&str, Dialect); 66] = [
     ("error-code#token-limit", Dialect::DashScope),
     ("help.aliyun.com", Dialect::DashScope),
     ("alibabacloud.com", Dialect::DashScope),
@@ -145,6 +156,15 @@ const PHRASES: [(&str, Dialect); 54] = [
     ("request reached project", Dialect::Moonshot),
     ("request reached user", Dialect::Moonshot),
     ("platform.moonshot.", Dialect::Moonshot),
+    ("claude usage limit reached", Dialect::Anthropic),
+    ("claude ai usage limit reached", Dialect::Anthropic),
+    ("the anthropic api", Dialect::Anthropic),
+    ("reached your specified api usage limits", Dialect::Anthropic),
+    ("reached your specified workspace api usage limits", Dialect::Anthropic),
+    ("hit your usage limit. upgrade to p", Dialect::Codex),
+    ("hit your usage limit. to get more access now", Dialect::Codex),
+    ("hit your usage limit. try again", Dialect::Codex),
+    ("chatgpt.com/codex", Dialect::Codex),
     ("your limit will reset at", Dialect::Zai),
     ("您的限额将在", Dialect::Zai),
     ("的使用上限", Dialect::Zai),
@@ -161,6 +181,7 @@ const PHRASES: [(&str, Dialect); 54] = [
     ("platform.openai.com", Dialect::OpenAi),
     ("in organization org-", Dialect::OpenAi),
     ("please contact azure support", Dialect::Azure),
+    ("operation under azure openai api version", Dialect::Azure),
     ("aiservices", Dialect::Azure),
     ("consider switching to provisioned throughput", Dialect::Azure),
     ("claude.com/", Dialect::Anthropic),
@@ -172,6 +193,8 @@ const PHRASES: [(&str, Dialect); 54] = [
     ("generativelanguage.googleapis.com", Dialect::Gemini),
     ("ai.google.dev", Dialect::Gemini),
     ("aistudio.google.com", Dialect::Gemini),
+    // After those of Vertex, which sends the sentence too.
+    ("resource has been exhausted (e.g. check quota)", Dialect::Gemini),
     ("limit exceeded - too many requests sent", Dialect::Cerebras),
     ("limit exceeded - too many tokens processed", Dialect::Cerebras),
     ("requests rate limit exceeded", Dialect::Mistral),
@@ -182,6 +205,7 @@ const PHRASES: [(&str, Dialect); 54] = [
     ("the rate limit specific to this model", Dialect::Together),
     ("didn't generate first token before the given deadline", Dialect::Fireworks),
     ("contact fireworks", Dialect::Fireworks),
+    ("fireworks.ai/", Dialect::Fireworks),
     ("free-models-per-", Dialect::OpenRouter),
     ("has either used all available credits", Dialect::XAi),
     ("console.x.ai", Dialect::XAi),
@@ -234,6 +258,10 @@ const CODES: [(&str, Dialect); 38] = [
     ("ThrottlingException", Dialect::Bedrock),
 ];
 
-/// Prefixes of the request ids and quota names of one dialect.
-const CODE_PREFIXES: [(&str, Dialect); 2] =
-    [("req_011", Dialect::Anthropic), ("cloudcode-pa.googleapis.com/", Dialect::GeminiCloudCode)];
+/// Prefixes of the request ids and of the names of quotas and their metrics of one dialect.
+const CODE_PREFIXES: [(&str, Dialect); 4] = [
+    ("req_011", Dialect::Anthropic),
+    ("cloudcode-pa.googleapis.com/", Dialect::GeminiCloudCode),
+    ("generativelanguage.googleapis.com/", Dialect::Gemini),
+    ("aiplatform.googleapis.com/", Dialect::Vertex),
+];

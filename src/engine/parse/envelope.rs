@@ -139,7 +139,8 @@ pub(super) fn detail_codes(error: &Value) -> impl Iterator<Item = String> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let details = list(&error["details"]);
     let violations = details.iter().flat_map(|detail| list(&detail["violations"]));
-    let quotas = violations.map(|violation| violation["quotaId"].clone());
+    let quotas =
+        violations.flat_map(|violation| [violation["quotaId"].clone(), violation["quotaMetric"].clone()]);
     let limits = details.iter().map(|detail| detail["metadata"]["quota_limit"].clone());
     let metrics = details.iter().map(|detail| detail["metadata"]["quota_metric"].clone());
     let services = details.iter().map(|detail| detail["domain"].clone());

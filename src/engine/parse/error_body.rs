@@ -12,7 +12,9 @@
 //! A body that starts like JSON and is not valid was truncated. It is not parsed as text, since its numbers may be
 //! incomplete. `envelope` has the members under which gateways and providers nest an error.
 
+use super::cloudflare;
 use super::envelope::{self, detail_codes, error_status, non_empty_str, stated_status};
+use super::google_details;
 use super::literal;
 use serde_json::{Map, Value};
 
@@ -259,12 +261,25 @@ impl ErrorBody {
             let http_status = text.split_once([' ', '\n']).and_then(|(first, _)| error_status(first));
             let mut body = Self { http_status, ..Self::default() };
             body.set_message(text);
+            body.add_google_details(text);
             body.add_embedded(depth);
             if body.listed.is_empty() {
-                body.http_status = body.http_status.or_else(|| envelope::status_in(text));
+                let by_label = || envelope::status_in(text);
+                let stated = body.http_status.or_else(by_label);
+                body.http_status = stated.or_else(|| cloudflare::status(&body.lowercase));
             }
             body
         })
+    }
+
+    /// Reads the details of Google's errors behind the message of a text.
+    fn add_google_details(&mut self, text: &str) {
+        let Some((message, details)) = google_details::in_text(text) else { return };
+        self.set_message(message);
+        let is_quota = details.iter().any(|detail| detail["violations"].is_array());
+        self.error = serde_json::json!({ "details": details });
+        self.codes.extend(detail_codes(&self.error));
+        self.codes.extend(is_quota.then(|| "RESOURCE_EXHAUSTED".to_owned()));
     }
 
     /// Parses a page in HTML: its title is the message, and may have the status.
@@ -277,6 +292,7 @@ impl ErrorBody {
         let is_title = !title.is_empty() && !title.contains(char::is_control);
         is_title.then(|| {
             let http_status = title.split(|c: char| !c.is_ascii_digit()).find_map(error_status);
+            let http_status = http_status.or_else(|| cloudflare::page_status(&lower));
             let mut body = Self { http_status, is_html: true, ..Self::default() };
             body.set_message(&title);
             body

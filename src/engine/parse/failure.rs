@@ -86,8 +86,9 @@ impl ParsedFailure {
         // limit only if the body shows a cause other than the status's: some providers send limits as 400 or 500.
         let counts_as_limited =
             matches!(status, 429 | 413) || cause == LimitCause::Billing || cause != cause_from_status(status);
-        let is_refused_client =
-            matches!(self.responder, Some(Responder::Proxy(_))) && matches!(status, 401 | 403);
+        let is_refused_client = matches!(self.responder, Some(Responder::Proxy(_)))
+            && matches!(status, 401 | 403)
+            && cause == LimitCause::Other;
         let outcome = if counts_as_limited && !is_refused_client {
             AttemptOutcome::Limited { axis, cause }
         } else {
@@ -233,13 +234,24 @@ fn fallback_cause(
     };
     let is_proxy = matches!(responder, Some(Responder::Proxy(_)));
     match status {
-        429 => by_name().unwrap_or(LimitCause::Other),
+        429 => by_name().unwrap_or(if says_allowance(sentence) {
+            LimitCause::Allowance
+        } else {
+            LimitCause::Other
+        }),
         // A proxy does not know the keys of the provider.
         401 | 403 if is_proxy => LimitCause::Other,
         401 | 402 | 413 | 404 => cause_from_status(status),
         _ if says_limited(sentence) => refusal.cause_from_name().unwrap_or(cause_from_status(status)),
         _ => cause_from_status(status),
     }
+}
+
+/// Returns `true` if a sentence in lower case says that a plan is used up, as those of subscriptions do.
+fn says_allowance(sentence: &str) -> bool {
+    ["usage limit reached", "hit your usage limit", "reached your usage limit"]
+        .iter()
+        .any(|phrase| sentence.contains(phrase))
 }
 
 /// Returns the cause that a status implies. 498 is Groq's own: the flex tier has no capacity left.

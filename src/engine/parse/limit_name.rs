@@ -71,7 +71,8 @@ pub(super) struct LimitName {
 impl LimitName {
     /// Finds the first name of a limit in a text in lower case. Returns an empty name if there is none.
     pub(super) fn find(text: &str) -> Self {
-        let candidates = [abbreviation(text), rate(text), adjective(text), concurrency(text)];
+        let candidates =
+            [abbreviation(text), rate(text), adjective(text), concurrency(text), limit_type(text)];
         let first = candidates.into_iter().flatten().min_by_key(|(at, _)| *at);
         first.map(|(_, name)| name).unwrap_or_default()
     }
@@ -291,6 +292,21 @@ fn span_of_hours(text: &str) -> Option<(usize, Nanos)> {
         }
     }
     first
+}
+
+/// Finds the name in `LiteLLM`'s `Limit type: requests`, of a limit over a minute unless its operator has changed the window
+/// (documented).
+fn limit_type(text: &str) -> Option<(usize, LimitName)> {
+    const LABEL: &str = "limit type: ";
+    let at = text.find(LABEL)?;
+    let kind = text[at + LABEL.len()..].split(['.', ',', ' ', '\n']).next()?;
+    let (unit, window) = match kind {
+        "requests" => (Unit::Requests, Some(Nanos::MINUTE)),
+        "tokens" => (Unit::Tokens, Some(Nanos::MINUTE)),
+        "max_parallel_requests" => (Unit::InFlight, None),
+        _ => return None,
+    };
+    Some((at, LimitName { unit: Some(unit), window }))
 }
 
 /// Phrases of limits on requests in flight, in lower case.

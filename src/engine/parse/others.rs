@@ -1,10 +1,12 @@
-//! Dialects with one or two published refusals each: Bedrock, `DeepSeek`, `MiniMax`.
+//! Dialects with few published refusals each: Bedrock, `DeepSeek`, `MiniMax`, GitHub.
 //!
 //! Evidence: published bodies. Bedrock's message for a limit per day is that for a limit per minute with `per day`
 //! added. `DeepSeek` limits concurrency in proportion to the balance. `MiniMax` uses Anthropic's format and a window of
-//! five hours.
+//! five hours. GitHub's API itself limits requests per hour, with status 403 or 429 (documented); its models have limits of
+//! their own, whose names state unit and window.
 
 use super::headers::wait_until;
+use super::limit_name::Unit;
 use super::quantity::leading_number;
 use super::refusal::{Refusal, after, between};
 use super::rules::{DialectRules, ErrorResponse, Marker};
@@ -60,6 +62,22 @@ pub(super) const MINIMAX: DialectRules = DialectRules {
         }
     },
     wait: minimax_wait,
+    ..DialectRules::NONE
+};
+
+pub(super) const GITHUB: DialectRules = DialectRules {
+    causes: &[
+        (Marker::MessageContains("api rate limit exceeded for "), LimitCause::MinuteLimit),
+        (Marker::MessageContains("exceeded a secondary rate limit"), LimitCause::MinuteLimit),
+    ],
+    refusal: |response| {
+        let is_of_api = response.body.lowercase.contains("api rate limit exceeded for ");
+        Refusal {
+            unit: is_of_api.then_some(Unit::Requests),
+            window: is_of_api.then_some(Nanos::HOUR),
+            ..Refusal::default()
+        }
+    },
     ..DialectRules::NONE
 };
 

@@ -49,7 +49,8 @@ impl Refusal {
             cause: message.contains("Request too large").then_some(LimitCause::TooLarge),
             model: between(message, "model `", "`")
                 .or_else(|| between(message, " for ", " in organization "))
-                .map(str::to_owned),
+                // `gpt-image-1 (for limit gpt-image)`: the limit counts for several models.
+                .map(|name| name.split(" (for limit ").next().unwrap_or(name).to_owned()),
             organization: between(message, "in organization ", " ")
                 .map(|name| name.trim_matches('`').to_owned()),
             axis: AXES.iter().find(|(label, _)| message.contains(label)).map(|(_, axis)| *axis),

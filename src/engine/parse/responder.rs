@@ -3,6 +3,7 @@
 //! A proxy knows nothing of quotas of tokens or of accounts at the provider; its refusals say so little that only their wait is
 //! known. A gateway passes on the refusals of providers, adds limits of its own, and lists several in one error.
 
+use super::cloudflare;
 use super::dialect::Dialect;
 use super::error_body::ErrorBody;
 use super::headers::Headers;
@@ -63,13 +64,12 @@ fn proxy(headers: &dyn Headers, body: &ErrorBody, raw: &[u8]) -> Option<&'static
         return Some(page.map_or("an unnamed proxy", |(_, name)| *name));
     }
     // Cloudflare answers in plain text to clients that do not ask for HTML.
-    let is_cloudflare_code = |code: &str| {
-        code.len() == 4 && code.starts_with('1') && code.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    if body.lowercase.trim().strip_prefix("error code: ").is_some_and(is_cloudflare_code) {
+    if cloudflare::code(&body.lowercase).is_some() {
         return Some("Cloudflare");
     }
     let message = MESSAGES.iter().find(|(phrase, _)| body.lowercase.trim().starts_with(phrase));
+    // GitHub names the user behind Kong's words.
+    let message = message.filter(|_| !body.lowercase.contains("limit exceeded for "));
     // nginx, Kong and others before a provider name themselves; so does Cloudflare, but before most providers.
     let by_server = || SERVERS.iter().find(|(name, _)| server.starts_with(name) && is_bare(body));
     message.or_else(by_server).map(|(_, name)| *name)
@@ -114,10 +114,11 @@ const PAGES: [(&str, &str); 15] = [
 ];
 
 /// How messages of proxies begin, in lower case.
-const MESSAGES: [(&str, &str); 10] = [
+const MESSAGES: [(&str, &str); 11] = [
     ("api rate limit exceeded", "Kong"),
     ("rate limit is exceeded. try again in", "Azure API Management"),
     ("out of call volume quota. quota will be replenished", "Azure API Management"),
+    ("out of bandwidth quota. quota will be replenished", "Azure API Management"),
     ("quota exceeded. try again in", "Azure API Management"),
     ("local_rate_limited", "Envoy"),
     ("upstream connect error or disconnect/reset", "Envoy"),
@@ -154,12 +155,13 @@ const GATEWAY_HEADERS: [(&str, &str); 12] = [
 ];
 
 /// Phrases of gateways' messages, in lower case, with the names of the gateways.
-const GATEWAY_PHRASES: [(&str, &str); 17] = [
+const GATEWAY_PHRASES: [(&str, &str); 18] = [
     ("litellm.", "LiteLLM"),
     ("litellm_", "LiteLLM"),
     ("no deployments available for selected model", "LiteLLM"),
     ("crossed tpm / rpm", "LiteLLM"),
     ("max parallel request limit reached", "LiteLLM"),
+    (". limit type: ", "LiteLLM"),
     ("available model group fallbacks", "LiteLLM"),
     ("budget has been exceeded! current cost", "LiteLLM"),
     ("all variants failed with errors", "TensorZero"),

@@ -84,13 +84,13 @@ impl DialectRules {
             Dialect::Bedrock => &others::BEDROCK,
             Dialect::DeepSeek => &others::DEEPSEEK,
             Dialect::MiniMax => &others::MINIMAX,
+            Dialect::GitHubModels => &others::GITHUB,
             Dialect::Zai => &subscriptions::ZAI,
             Dialect::Codex => &subscriptions::CODEX,
             // Their names, numbers and waits are read as those of any dialect. Meta's errors state neither number nor period.
             Dialect::MetaLlama
             | Dialect::Moonshot
             | Dialect::DashScope
-            | Dialect::GitHubModels
             | Dialect::SiliconFlow
             | Dialect::Watsonx
             | Dialect::WorkersAi => &Self::NONE,

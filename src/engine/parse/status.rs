@@ -69,7 +69,7 @@ fn status_in(table: &[(&str, u16)], matches: impl Fn(&str) -> bool) -> Option<u1
 const OVERSIZE_PHRASE: &str = "please reduce your message size and try again";
 
 /// Codes and the status that each usually implies. [`OVERSIZE_PHRASE`] is checked first.
-const STATUS_OF_CODE: [(&str, u16); 40] = [
+const STATUS_OF_CODE: [(&str, u16); 41] = [
     ("unknown_url", 404),
     ("json_validate_failed", 400),
     ("tool_use_failed", 400),
@@ -102,6 +102,7 @@ const STATUS_OF_CODE: [(&str, u16); 40] = [
     ("INTERNAL", 500),
     ("capacity_exceeded", 498), // Groq: the flex tier has no capacity left.
     ("request_too_large", 413),
+    ("suspended", 412), // Fireworks: an account that has to pay.
     ("invalid_api_key", 401),
     ("authentication_error", 401),
     ("UNAUTHENTICATED", 401),
@@ -113,13 +114,17 @@ const STATUS_OF_CODE: [(&str, u16); 40] = [
 ];
 
 /// Phrases and the status that each implies, in lower case; the first match counts.
-const STATUS_OF_PHRASE: [(&str, u16); 25] = [
+const STATUS_OF_PHRASE: [(&str, u16); 29] = [
     ("request too large for ", 429), // OpenAI: larger than the whole limit. Groq's 413 has OVERSIZE_PHRASE.
     ("rate limit reached", 429),
     ("rate limit exceeded", 429),
     ("would exceed the rate limit for your organization", 429),
     ("have exceeded rate limit", 429),
     ("exceeded token rate limit", 429),
+    ("exceeded call rate limit", 429),
+    ("resource has been exhausted", 429),
+    ("reached your specified api usage limits", 400), // Anthropic: the customer's own spend limit.
+    ("reached your specified workspace api usage limits", 400),
     ("exceeded your current quota", 429),
     ("service tier capacity exceeded", 429),
     ("currently experiencing high demand", 429),

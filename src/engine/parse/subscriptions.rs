@@ -27,6 +27,9 @@ pub(super) const ZAI: DialectRules = DialectRules {
 };
 
 pub(super) const CODEX: DialectRules = DialectRules {
-    causes: &[(Marker::Code("usage_limit_reached"), LimitCause::Allowance)],
+    causes: &[
+        (Marker::Code("usage_limit_reached"), LimitCause::Allowance),
+        (Marker::MessageContains("hit your usage limit"), LimitCause::Allowance),
+    ],
     ..DialectRules::NONE
 };

@@ -81,7 +81,9 @@ impl Sources<'_> {
         if let Some(moment) = wait_member::moment(&body.members, zone) {
             return Some(moment);
         }
-        if self.refusal.axis.is_none() && MOMENT_WORDS.iter().any(|word| self.sentence.contains(word)) {
+        // `LiteLLM` states the moment beside the axis.
+        let may_state = self.refusal.axis.is_none() || self.sentence.contains("limit resets at: ");
+        if may_state && MOMENT_WORDS.iter().any(|word| self.sentence.contains(word)) {
             let now = self.response.headers.value("date").and_then(UnixTime::parse_http_date);
             if let Some(moment) = clock_time::find(&body.text(), now, zone) {
                 return Some(moment);
@@ -136,5 +138,14 @@ const fn zone_of(dialect: Option<Dialect>) -> Option<&'static str> {
 /// The longest window whose end is awaited if no wait is stated.
 const MAX_SHORT_WINDOW: Nanos = Nanos::MINUTE;
 /// Words beside which a message may state a moment.
-const MOMENT_WORDS: [&str; 8] =
-    ["reset", "again at", "again after", "available", "retry at", "until", "limit reached|", "将在"];
+const MOMENT_WORDS: [&str; 9] = [
+    "reset",
+    "again at",
+    "again after",
+    "available",
+    "retry at",
+    "until",
+    "regain access",
+    "limit reached|",
+    "将在",
+];

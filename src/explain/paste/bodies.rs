@@ -13,7 +13,7 @@ pub(super) fn of(text: &str) -> Vec<PastedReply> {
     match serde_json::from_str::<Value>(text) {
         Ok(value) => of_json(text, value),
         Err(_) if is_stream(text) => of_stream(text),
-        Err(_) if text.starts_with('<') => vec![body(text)],
+        Err(_) if is_page(text) => vec![body(text)],
         Err(_) => printed::of(text),
     }
 }
@@ -73,6 +73,12 @@ const STATUS: [&str; 5] = ["statusCode", "status_code", "status", "http_status",
 const HEADERS: [&str; 4] = ["headers", "responseHeaders", "response_headers", "Headers"];
 /// Those that hold its body, as an object or as JSON in a string.
 const BODIES: [&str; 6] = ["responseBody", "response_body", "body", "data", "error", "text"];
+
+/// Returns `true` for a page in HTML or a document in XML. `<worker> call failed` is the line of a log.
+fn is_page(text: &str) -> bool {
+    let begins = ["<!", "<?", "<html", "<HTML", "<head"].iter().any(|mark| text.starts_with(mark));
+    begins || (text.starts_with('<') && text.contains("</"))
+}
 
 /// Returns `true` for a stream of server-sent events.
 fn is_stream(text: &str) -> bool {

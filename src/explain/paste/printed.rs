@@ -184,12 +184,22 @@ fn without_stack(text: &str) -> String {
     without_exception(&kept.join("\n")).to_owned()
 }
 
-/// Removes `openai.RateLimitError: `, `Error: `, `Uncaught (in promise) APIError: ` from the start of a text.
+/// Removes `openai.RateLimitError: `, `Error: `, `Uncaught (in promise) APIError: ` from the start of a text, also behind the tags
+/// of a log, and what `LangChain` writes before the exception that it retries.
 fn without_exception(text: &str) -> &str {
-    let mut rest = text.trim();
+    let mut rest = without_tags(text);
+    // Its wait is that of the client, not of the reply.
+    if let Some((before, raised)) = rest.split_once(" as it raised ")
+        && before.contains("Retrying ")
+    {
+        rest = raised.trim_start();
+    }
     while let Some((name, after)) = rest.split_once(": ") {
         let last = name.rsplit([' ', '.']).next().unwrap_or_default().trim_matches(['[', ']', '(', ')']);
-        let is_exception = last.ends_with("Error") || last.ends_with("Exception") || name == "error";
+        let is_exception = last.ends_with("Error")
+            || last.ends_with("Exception")
+            || name == "error"
+            || GOOGLE_EXCEPTIONS.contains(&last);
         // `litellm.RateLimitError` names the gateway.
         if !is_exception || name.len() > 80 || name.contains("litellm") || name.contains('{') {
             break;
@@ -198,6 +208,43 @@ fn without_exception(text: &str) -> &str {
     }
     rest
 }
+
+/// Removes the tags that loggers write before a message: `[worker-3] `, `{worker=3} `, `<main> `, `(llm) `. A bracket that holds
+/// a quote or another bracket is no tag but data.
+fn without_tags(text: &str) -> &str {
+    let mut rest = text.trim();
+    while let Some(inner) = rest.strip_prefix(['[', '{', '<', '(']) {
+        let Some((tag, after)) = inner.split_once([']', '}', '>', ')']) else { break };
+        let after = after.trim_start_matches([' ', ':', '-', '|']);
+        let is_tag = tag.len() <= MAX_TAG
+            && !tag.contains(['"', '\'', '[', '{', '<', '(', '\n', ','])
+            && !tag.is_empty();
+        if !is_tag || after.is_empty() {
+            break;
+        }
+        rest = after;
+    }
+    rest
+}
+
+/// The maximum length of a tag of a log, in bytes.
+const MAX_TAG: usize = 80;
+
+/// The exceptions of `google.api_core` whose names do not end with `Error`.
+const GOOGLE_EXCEPTIONS: [&str; 12] = [
+    "ResourceExhausted",
+    "TooManyRequests",
+    "ServiceUnavailable",
+    "DeadlineExceeded",
+    "GatewayTimeout",
+    "PermissionDenied",
+    "Forbidden",
+    "Unauthenticated",
+    "Unauthorized",
+    "InvalidArgument",
+    "FailedPrecondition",
+    "NotFound",
+];
 
 /// Returns the reply in a text without objects: its body is the text without the lines of a stack; none if nothing is left.
 fn plain(text: &str) -> Vec<PastedReply> {
