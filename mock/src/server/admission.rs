@@ -119,6 +119,18 @@ impl Answered<'_> {
         }
     }
 
+    /// Keeps a record that is not served until the reply is about to be sent, or the client is gone.
+    fn holding(self, record: Option<Box<TakenRecord>>) -> Self {
+        match (self, record) {
+            (Self::Waiting(response), Some(record)) => Self::Waiting(Box::pin(async {
+                let response = response.await;
+                drop(record);
+                response
+            })),
+            (answered, _) => answered,
+        }
+    }
+
     /// Waits for the response.
     async fn response(self) -> Response {
         match self {
@@ -174,7 +186,8 @@ pub(super) fn admit<'a>(
         let Decided { report, snapshot, fault, generation, start_receiver } =
             mock.decide(call, audio_seconds, truth, tag, context);
         let stated = mock.observer_header(tag, &report);
-        let record = record.filter(|_| TakenRecord::is_served(&report.decision));
+        let is_served = TakenRecord::is_served(&report.decision);
+        let (record, unserved) = if is_served { (record, None) } else { (None, record) };
         let responder = Responder { context, call, content, stream, tier, shape, snapshot, fault, downlink };
         let answered = match report.decision {
             Decision::Admitted(service) => {
@@ -201,7 +214,7 @@ pub(super) fn admit<'a>(
             }
             Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => responder.refuse(report),
         };
-        answered.with_decision(stated)
+        answered.with_decision(stated).holding(unserved)
     };
     if uplink == Nanos::ZERO {
         return answer();
