@@ -140,6 +140,19 @@ impl Answered<'_> {
     }
 }
 
+/// Holds the memory of a reply with embeddings; no other reply needs it.
+///
+/// # Errors
+/// Status 503 if too much is held already.
+fn hold_memory(
+    mock: &Arc<Mock>,
+    api: &RequestApi,
+    model: u16,
+) -> Result<Option<Arc<HeldReply>>, Error<'static>> {
+    let RequestApi::Embeddings(embeddings) = api else { return Ok(None) };
+    HeldReply::new(mock, embeddings, &mock.model(model).name).map(Some).ok_or(Error::Status(503, ""))
+}
+
 /// Passes the call of a request to the provider model, and answers according to the decision.
 pub(super) fn admit<'a>(
     context: &'a mut RequestContext<'_>,
@@ -154,15 +167,9 @@ pub(super) fn admit<'a>(
         return Answered::AtOnce(context.reject(Error::UnknownModel(&request.model).into()));
     };
     let mock = context.mock;
-    let held = match &request.shape.api {
-        RequestApi::Embeddings(embeddings) => {
-            let held = HeldReply::new(mock, embeddings, &mock.model(model).name);
-            let Some(held) = held else {
-                return Answered::AtOnce(context.reject(Error::Status(503, "").into()));
-            };
-            Some(held)
-        }
-        _ => None,
+    let held = match hold_memory(mock, &request.shape.api, model) {
+        Ok(held) => held,
+        Err(error) => return Answered::AtOnce(context.reject(error.into())),
     };
     let (mut truth, tag) = match request.truth {
         Some(TruthHeader { truth, tag }) => (truth, Some(tag)),
