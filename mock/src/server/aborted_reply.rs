@@ -1,7 +1,7 @@
 //! Replies that end early, by a fault or because the request is incomplete: the connection closes before the head, after it, or
 //! in the middle of the body.
 
-use super::reply_body::{ReplyBody, Response};
+use super::reply_body::{self, ReplyBody, Response};
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use std::fmt;
@@ -24,7 +24,7 @@ impl std::error::Error for Abort {}
 impl Abort {
     /// Returns a response that closes the connection before its head.
     pub(super) fn into_response(self) -> Response {
-        let mut response = Response::new(ReplyBody::empty());
+        let mut response = Response::new(reply_body::empty());
         response.extensions_mut().insert(self);
         response
     }
@@ -34,7 +34,7 @@ impl Abort {
 pub(super) fn first_half(text: String) -> ReplyBody {
     let text = Bytes::from(text);
     let unsent = Some(text.slice(..text.len() / 2));
-    ReplyBody::new(AbortedBody {
+    reply_body::other(AbortedBody {
         announced_length: text.len() as u64,
         unsent,
         yield_before_abort: YieldOnce::default(),
@@ -43,7 +43,7 @@ pub(super) fn first_half(text: String) -> ReplyBody {
 
 /// Returns a body that announces the length of the whole `text` and aborts without sending any of it.
 pub(super) fn head_only(text: String) -> ReplyBody {
-    ReplyBody::new(AbortedBody {
+    reply_body::other(AbortedBody {
         announced_length: text.len() as u64,
         unsent: None,
         yield_before_abort: YieldOnce::default(),

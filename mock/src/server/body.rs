@@ -5,14 +5,12 @@ use super::byte_budget::ByteBudget;
 use super::client_timeout::TimedBody;
 use super::context::Rejection;
 use crate::wire::Error;
+use axum::BoxError;
 use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt as _;
-use hyper::body::{Frame, SizeHint};
+use http_body_util::{BodyExt as _, Either};
 use std::error;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 /// Maximum size of all JSON bodies that are being read at one time, in bytes.
 pub const MAX_BODIES_BYTES: usize = 128 << 20;
@@ -46,49 +44,12 @@ impl Drop for Held<'_> {
     }
 }
 
-/// The body of a request.
-#[derive(Debug)]
-pub(super) enum RequestBody {
-    /// As the connection receives it.
-    Timed(TimedBody),
-    /// One that has been passed through axum's router, which boxes it.
-    Routed(Body),
-}
+/// The body of a request: as the connection receives it, or one that has been passed through axum's router, which boxes it.
+pub(super) type RequestBody = Either<TimedBody, Body>;
 
-impl RequestBody {
-    /// Returns the body, and leaves one that is empty: the connection learns at once that nothing waits for the rest.
-    pub(super) fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::Routed(Body::empty()))
-    }
-}
-
-impl HttpBody for RequestBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        match &mut *self {
-            Self::Timed(body) => Pin::new(body).poll_frame(cx).map_err(axum::Error::new),
-            Self::Routed(body) => Pin::new(body).poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Timed(body) => body.is_end_stream(),
-            Self::Routed(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Timed(body) => body.size_hint(),
-            Self::Routed(body) => body.size_hint(),
-        }
-    }
+/// Takes a body, and leaves one that is empty: the connection learns at once that nothing waits for the rest.
+pub(super) fn take(body: &mut RequestBody) -> RequestBody {
+    std::mem::replace(body, Either::Right(Body::empty()))
 }
 
 /// Reads a whole body of at most [`MAX_JSON_BODY_BYTES`].
@@ -97,7 +58,7 @@ impl HttpBody for RequestBody {
 /// [`Error::BodyTooLarge`]; [`Error::Invalid`] if its chunks are malformed; status 503 if all bodies together are larger than
 /// the budget; [`Rejection::BodyIncomplete`] if the connection ends before the body.
 pub(super) async fn read(
-    mut body: impl HttpBody<Data = Bytes, Error = axum::Error> + Unpin,
+    mut body: impl HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
     budget: &ByteBudget,
 ) -> Result<Bytes, Rejection<'static>> {
     if body.size_hint().lower() > MAX_JSON_BODY_BYTES as u64 {
@@ -110,7 +71,7 @@ pub(super) async fn read(
     while !body.is_end_stream()
         && let Some(frame) = body.frame().await
     {
-        let Ok(data) = frame.map_err(|error| rejection(&error))?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|error| rejection(&*error.into()))?.into_data() else { continue };
         let length = held.bytes + data.len();
         // Most bodies are complete with their first frame.
         let has_room =
@@ -135,14 +96,14 @@ pub(super) async fn read(
 
 /// Returns the rejection for an error while a body is read: an error reply if its chunks are malformed, otherwise none, because
 /// the connection has ended.
-fn rejection(error: &axum::Error) -> Rejection<'static> {
-    let mut sources = std::iter::successors(error::Error::source(error), |error| error.source());
+fn rejection(error: &(dyn error::Error + 'static)) -> Rejection<'static> {
+    let mut errors = std::iter::successors(Some(error), |error| error.source());
     let is_malformed = |error: &(dyn error::Error + 'static)| {
         error.downcast_ref::<io::Error>().is_some_and(|error| {
             matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
         })
     };
-    if sources.any(is_malformed) {
+    if errors.any(is_malformed) {
         Error::invalid("the chunks of the body are malformed").into()
     } else {
         Rejection::BodyIncomplete

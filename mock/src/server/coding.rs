@@ -4,7 +4,7 @@
 use super::MAX_JSON_BODY_BYTES;
 use super::aborted_reply::Abort;
 use super::context::Rejection;
-use super::reply_body::{ReplyBody, Response};
+use super::reply_body::{self, Response};
 use crate::wire::Error;
 use axum::body::HttpBody as _;
 use axum::http::HeaderValue;
@@ -12,6 +12,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, VARY};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::{GzEncoder, MultiGzDecoder};
+use http_body_util::Either;
 use std::io::Read;
 
 /// Decodes the body of a request.
@@ -70,7 +71,7 @@ pub(super) fn accepts_gzip(accept_encoding: &HeaderValue) -> bool {
 /// a fault cuts.
 pub(super) fn is_compressible(response: &Response) -> bool {
     let length = response.body().size_hint().exact();
-    matches!(response.body(), ReplyBody::Whole(_))
+    matches!(response.body(), Either::Left(_))
         && length.is_some_and(|length| length >= MIN_COMPRESSED_BYTES)
         && response.extensions().get::<CutBody>().is_none()
         && response.extensions().get::<Abort>().is_none()
@@ -81,17 +82,17 @@ pub(super) fn is_compressible(response: &Response) -> bool {
 pub(super) fn compress(response: Response) -> Response {
     let (mut head, body) = response.into_parts();
     let body = match body {
-        ReplyBody::Whole(body) => body.into_inner().unwrap_or_default(),
-        body @ ReplyBody::Other(_) => return Response::from_parts(head, body),
+        Either::Left(body) => body.into_inner().unwrap_or_default(),
+        body @ Either::Right(_) => return Response::from_parts(head, body),
     };
     let mut compressed = Vec::with_capacity(body.len() / 2);
     if GzEncoder::new(&*body, Compression::fast()).read_to_end(&mut compressed).is_err() {
-        return Response::from_parts(head, ReplyBody::whole(body));
+        return Response::from_parts(head, reply_body::whole(body));
     }
     head.headers.remove(CONTENT_LENGTH);
     head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     head.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
-    Response::from_parts(head, ReplyBody::whole(compressed))
+    Response::from_parts(head, reply_body::whole(compressed))
 }
 
 /// Marks a response whose body ends before its announced length.

@@ -7,10 +7,10 @@
 //! stream of the request and leaves the connection to the others.
 
 use super::aborted_reply::Abort;
-use super::body::RequestBody;
+use super::body;
 use super::client_timeout::{ClientTimeout, InFlight, TimedBody};
 use super::connections::Connections;
-use super::reply_body::{ReplyBody, Response};
+use super::reply_body::{self, Response};
 use super::request_headers::RequestHeaders;
 use super::router::Endpoints;
 use super::stream_tasks::StreamTasks;
@@ -19,7 +19,7 @@ use crate::journal::{Connection, OpenConnection};
 use crate::wire;
 use axum::body::{Body, HttpBody as _};
 use axum::http::StatusCode;
-use http_body_util::BodyExt as _;
+use http_body_util::Either;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
@@ -124,7 +124,7 @@ fn answer(
 ) -> impl Future<Output = Result<Response, Abort>> {
     let in_flight = InFlight::begin(timeout);
     let (head, body) = request.into_parts();
-    let mut body = RequestBody::Timed(TimedBody::new(body, Arc::clone(in_flight.timeout())));
+    let mut body = Either::Left(TimedBody::new(body, Arc::clone(in_flight.timeout())));
     // Not an async function, whose future has room for its arguments twice.
     async move {
         let headers = RequestHeaders::new(&head.headers);
@@ -133,7 +133,7 @@ fn answer(
         }
         let response = if Endpoints::may_have_route(head.uri.path()) {
             // Boxed because its future is large, and this one is stored for every connection.
-            let request = Request::from_parts(head, Body::new(body.take()));
+            let request = Request::from_parts(head, Body::new(body::take(&mut body)));
             Box::pin(endpoints.answer_by_route(request)).await
         } else {
             endpoints.answer(&head, &headers, &mut body, connection).await
@@ -167,12 +167,7 @@ fn until_sent(response: Response, in_flight: InFlight) -> Response {
     if response.body().size_hint().exact().is_some() {
         return response;
     }
-    response.map(|body| {
-        ReplyBody::new(body.map_frame(move |frame| {
-            let _owned_by_body = &in_flight; // Moves it into the closure.
-            frame
-        }))
-    })
+    response.map(|body| reply_body::owning(body, in_flight))
 }
 
 /// The most requests of one HTTP/2 connection that are answered at once; further ones wait.

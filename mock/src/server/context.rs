@@ -10,7 +10,7 @@ use super::answers::AnswerEffect;
 use super::mock::ApiKey;
 use super::origin::Origin;
 use super::paths;
-use super::reply_body::{ReplyBody, Response};
+use super::reply_body::{self, ReplyBody, Response};
 use crate::config::Fault;
 use crate::journal::{End, EntryId, JournalOutcome};
 use crate::time::{Instant, Nanos};
@@ -160,7 +160,7 @@ impl<'r> RequestContext<'r> {
             _ => JournalOutcome::InvalidRequest,
         };
         self.add_to_journal(JournalDraft::replied(now, outcome, reply.status));
-        self.response(reply, ReplyBody::whole)
+        self.response(reply, reply_body::whole)
     }
 
     /// Returns the response with the list of all models.
@@ -192,7 +192,7 @@ impl<'r> RequestContext<'r> {
     /// Returns a success that is charged to no limit.
     fn free_response(&self, body: String) -> Response {
         let reply = self.format.free_reply(body, self.request_number, self.mock.now(), self.mock.epoch());
-        self.response(reply, ReplyBody::whole)
+        self.response(reply, reply_body::whole)
     }
 
     /// Converts a rendered reply to a response. `into_body` makes the body from the text of the reply; it may abort it, or stream

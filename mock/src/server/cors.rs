@@ -1,7 +1,7 @@
 //! Cross-origin requests of pages in a browser (CORS, the Fetch standard). Every origin may use the endpoints of a dialect, which need a
 //! key; the control plane may be used by none.
 
-use super::reply_body::{ReplyBody, Response};
+use super::reply_body::{self, Response};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ALLOW, VARY,
@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 /// Answers `OPTIONS` with the methods of the endpoint. For a preflight, also with the headers that the page wants to send. A
 /// preflight has no key.
 pub(super) fn options(methods: &'static str, request: &HeaderMap) -> Response {
-    let mut response = Response::new(ReplyBody::empty());
+    let mut response = Response::new(reply_body::empty());
     let headers = response.headers_mut();
     headers.insert(ALLOW, HeaderValue::from_static(methods));
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));

@@ -6,13 +6,9 @@
 //! It is held until the reply has been sent, or the client is gone.
 
 use super::Mock;
-use super::reply_body::{ReplyBody, Response};
+use super::reply_body::{self, Response};
 use crate::wire::EmbeddingsRequest;
-use axum::body::{Bytes, HttpBody};
-use hyper::body::{Frame, SizeHint};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 /// Maximum memory of all replies with embeddings at one time, in bytes: the largest one and about as much for smaller ones.
 pub const MAX_EMBEDDINGS_BYTES: usize = 512 << 20;
@@ -43,33 +39,7 @@ impl Drop for HeldReply {
 /// Keeps the memory that is an extension of a response until its body has been sent.
 pub(super) fn hold_until_sent(response: &mut Response) {
     if let Some(held) = response.extensions_mut().remove::<Arc<HeldReply>>() {
-        let body = std::mem::replace(response.body_mut(), ReplyBody::empty());
-        *response.body_mut() = ReplyBody::new(HoldingBody { body, _held: held });
-    }
-}
-
-/// A body with the memory that is released with it.
-struct HoldingBody {
-    body: ReplyBody,
-    _held: Arc<HeldReply>,
-}
-
-impl HttpBody for HoldingBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let body = std::mem::replace(response.body_mut(), reply_body::empty());
+        *response.body_mut() = reply_body::owning(body, held);
     }
 }

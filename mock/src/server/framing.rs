@@ -2,7 +2,7 @@
 //! read differently (RFC 9112, sections 3.2 and 6.1): hyper accepts them. Of a request with a length and a coding, hyper ignores
 //! the length.
 
-use super::reply_body::{ReplyBody, Response};
+use super::reply_body::{self, Response};
 use super::request_headers::RequestHeaders;
 use axum::http::header::{CONNECTION, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode, Version};
@@ -22,7 +22,7 @@ pub(super) fn refusal(headers: &RequestHeaders<'_>, version: Version) -> Option<
 
 fn reply(status: StatusCode, message: &str) -> Response {
     let body = format!("{{\"error\":{{\"message\":\"{message}\",\"type\":\"invalid_request_error\"}}}}\n");
-    let mut response = Response::new(ReplyBody::whole(body));
+    let mut response = Response::new(reply_body::whole(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -2,7 +2,7 @@
 
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::{Frame, SizeHint};
 use std::error::Error;
 use std::pin::Pin;
@@ -11,61 +11,55 @@ use std::task::{Context, Poll};
 /// A response of the server.
 pub(super) type Response = axum::http::Response<ReplyBody>;
 
-/// The body of a reply.
-#[derive(Debug)]
-pub(super) enum ReplyBody {
-    /// A whole body in memory.
-    Whole(Full<Bytes>),
-    /// Any other body: a stream, a part of a body, or the body of a route.
-    Other(Body),
+/// The body of a reply: a whole body in memory, or any other: a stream, a part of a body, or the body of a route.
+pub(super) type ReplyBody = Either<Full<Bytes>, Body>;
+
+/// Returns a whole body.
+pub(super) fn whole(text: impl Into<Bytes>) -> ReplyBody {
+    Either::Left(Full::new(text.into()))
 }
 
-impl ReplyBody {
-    /// Returns a body that is not whole.
-    pub(super) fn new<B>(body: B) -> Self
-    where
-        B: HttpBody<Data = Bytes> + Send + 'static,
-        B::Error: Error + Send + Sync,
-    {
-        Self::Other(Body::new(body))
-    }
-
-    /// Returns a whole body.
-    pub(super) fn whole(text: impl Into<Bytes>) -> Self {
-        Self::Whole(Full::new(text.into()))
-    }
-
-    /// Returns an empty body.
-    pub(super) fn empty() -> Self {
-        Self::whole(Bytes::new())
-    }
+/// Returns an empty body.
+pub(super) fn empty() -> ReplyBody {
+    whole(Bytes::new())
 }
 
-impl HttpBody for ReplyBody {
+/// Returns a body that is not whole.
+pub(super) fn other<B>(body: B) -> ReplyBody
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    Either::Right(Body::new(body))
+}
+
+/// Returns a body with what is to be dropped with it: when it has been sent, or the client is gone.
+pub(super) fn owning<T: Send + Unpin + 'static>(body: ReplyBody, owned: T) -> ReplyBody {
+    other(OwningBody { body, _owned: owned })
+}
+
+struct OwningBody<T> {
+    body: ReplyBody,
+    _owned: T,
+}
+
+impl<T: Unpin> HttpBody for OwningBody<T> {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = <ReplyBody as HttpBody>::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        match &mut *self {
-            Self::Whole(body) => Pin::new(body).poll_frame(cx).map_err(axum::Error::new),
-            Self::Other(body) => Pin::new(body).poll_frame(cx),
-        }
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(body) => body.is_end_stream(),
-            Self::Other(body) => body.is_end_stream(),
-        }
+        self.body.is_end_stream()
     }
 
+    // Not that of `BodyExt::map_frame`, which knows no length.
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(body) => body.size_hint(),
-            Self::Other(body) => body.size_hint(),
-        }
+        self.body.size_hint()
     }
 }

@@ -8,7 +8,7 @@ use super::answers;
 use super::coding::CutBody;
 use super::context::{JournalDraft, RequestContext};
 use super::model::Model;
-use super::reply_body::{ReplyBody, Response};
+use super::reply_body::{self, ReplyBody, Response};
 use super::reply_content::ReplyContent;
 use super::shape::{RequestApi, Shape, UsageChunk};
 use super::stream;
@@ -140,11 +140,11 @@ impl<'a> Responder<'a> {
             ..JournalDraft::replied(self.snapshot.at, outcome, reply.status)
         });
         if self.downlink == Nanos::ZERO {
-            return Answered::AtOnce(self.context.response(reply, ReplyBody::whole));
+            return Answered::AtOnce(self.context.response(reply, reply_body::whole));
         }
         Answered::Waiting(Box::pin(async move {
             self.context.mock.sleep(self.downlink).await;
-            self.context.response(reply, ReplyBody::whole)
+            self.context.response(reply, reply_body::whole)
         }))
     }
 
@@ -162,7 +162,7 @@ impl<'a> Responder<'a> {
         let cut: fn(String) -> ReplyBody = match self.fault.body {
             Some(BodyFault::ResetAfterHead | BodyFault::AbortBeforeToken) => aborted_reply::head_only,
             _ if service.aborted => aborted_reply::first_half,
-            _ => return self.context.response(reply, ReplyBody::whole),
+            _ => return self.context.response(reply, reply_body::whole),
         };
         let mut response = self.context.response(reply, cut);
         response.extensions_mut().insert(CutBody);

@@ -5,7 +5,7 @@ use super::admission::{Answered, admit};
 use super::body::{self, RequestBody};
 use super::context::{Rejection, RequestContext};
 use super::origin::Origin;
-use super::reply_body::{ReplyBody, Response};
+use super::reply_body::Response;
 use super::request::{self, RequestScope};
 use super::request_headers::RequestHeaders;
 use super::{Mock, answers, audio, coding, control, cors, embeddings_reply, paths};
@@ -20,6 +20,7 @@ use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use bytes::Bytes;
+use http_body_util::Either;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use percent_encoding::percent_decode_str;
@@ -60,7 +61,7 @@ impl Endpoints {
     /// Answers a request whose path may be that of a route.
     pub(super) async fn answer_by_route(&self, request: Request) -> Response {
         match self.router.call(request).await {
-            Ok(response) => response.map(ReplyBody::Other),
+            Ok(response) => response.map(Either::Right),
             Err(never) => match never {},
         }
     }
@@ -100,7 +101,7 @@ fn health() -> impl IntoResponse {
 async fn handle_dialect_request(State(mock): State<Arc<Mock>>, request: Request) -> axum::response::Response {
     let (head, body) = request.into_parts();
     let headers = RequestHeaders::new(&head.headers);
-    let mut body = RequestBody::Routed(body);
+    let mut body = Either::Right(body);
     answer_dialect_request(&mock, &head, &headers, &mut body, None).await.map(Body::new)
 }
 
@@ -124,13 +125,13 @@ async fn answer_dialect_request(
     let parsed = match endpoint {
         // Boxed because the multipart reader is large.
         Endpoint::Operation(Operation::Audio(task), model) => {
-            let body = Body::new(body.take());
+            let body = Body::new(body::take(body));
             let parsed = Box::pin(audio::parse(&mut context, task, model, &head.headers, body)).await;
             parsed.map(request::Request::Call)
         }
         Endpoint::Operation(operation, model_in_path) => {
             let read = body::read(&mut *body, &mock.bodies).await;
-            drop(body.take());
+            drop(body::take(body));
             parse(&mut context, operation, model_in_path, head, headers, read)
         }
         Endpoint::Models | Endpoint::Model(_) | Endpoint::Health => {
@@ -182,7 +183,7 @@ fn enter<'r, 'p>(
         return ControlFlow::Break(response);
     }
     if endpoint == Endpoint::Health {
-        return ControlFlow::Break(health().into_response().map(ReplyBody::Other));
+        return ControlFlow::Break(health().into_response().map(Either::Right));
     }
     // A missing key is treated like a wrong one.
     let api_key = find_api_key(format.key_headers(), headers, head).unwrap_or_default();

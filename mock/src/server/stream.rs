@@ -11,7 +11,7 @@
 
 use super::aborted_reply::{Abort, YieldOnce};
 use super::admission::Admission;
-use super::reply_body::ReplyBody;
+use super::reply_body::{self, ReplyBody};
 use crate::decision::Service;
 use crate::time::{Instant, Nanos};
 use crate::wire::Chunks;
@@ -28,7 +28,7 @@ const MAX_TOKENS_PER_WRITE: u32 = 256;
 /// Returns the body of an admitted call's stream. `downlink` is the network delay to the client, added to every chunk's time.
 pub(super) fn body(admission: Admission, chunks: Chunks, downlink: Nanos) -> ReplyBody {
     let (next, wake_at) = (Next::Role, Instant::ZERO);
-    ReplyBody::new(Stream { admission, chunks, downlink, next, sleep: None, wake_at })
+    reply_body::other(Stream { admission, chunks, downlink, next, sleep: None, wake_at })
 }
 
 #[derive(Debug)]
