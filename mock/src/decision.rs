@@ -70,6 +70,12 @@ impl Service {
         Some(self.started_at? + self.time.first_token)
     }
 
+    /// Returns `true` if the client can read the whole reply: no fault aborts it or corrupts its body.
+    #[must_use]
+    pub const fn is_readable(&self) -> bool {
+        !self.aborted && !self.corrupt_body
+    }
+
     /// Returns when the last token is sent, or the reply is aborted; `None` while the call waits for a server slot.
     #[must_use]
     #[inline]

@@ -1,6 +1,6 @@
 //! Assigns the requests of one sender to jobs.
 //!
-//! Among equal requests without a retry count, each that comes when an announced wait is over is assigned to the job whose wait
+//! Among equal requests without a retry count, if their bodies were read, each that comes when an announced wait is over is assigned to the job whose wait
 //! ended first. All assignments of such requests are equally good, since each wait that is over stays over.
 
 use crate::journal::{End, Entry, JournalOutcome};
@@ -109,7 +109,8 @@ struct Assignment<'a> {
     jobs: Vec<Job<'a>>,
     /// The jobs whose last attempt has failed, by the retry count of that attempt, and by the instant at which a retry is due.
     open: BTreeMap<Option<u32>, BTreeSet<(Instant, usize)>>,
-    /// The requests without a retry count that came after a failed one, but before the wait of any such was over.
+    /// The requests without a retry count that came after a failed one, but before the wait of any such was over, or, if
+    /// their bodies were not read, soon after it.
     suspects: Vec<&'a Entry>,
 }
 
@@ -124,7 +125,8 @@ impl<'a> Assignment<'a> {
             Some(0) => None,
             None => self.take(None, entry.at, entry),
         };
-        let is_suspect = entry.retry.count.is_none()
+        let is_suspect = predecessor.is_none()
+            && entry.retry.count.is_none()
             && !self.bodies_identify_jobs
             && self.has_failed_before(entry, Nanos::MAX);
         self.assign(entry, predecessor, is_suspect);

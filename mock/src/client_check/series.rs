@@ -44,11 +44,10 @@ impl ClientReport {
                 early.into_iter().for_each(|(entry, violation)| self.add(entry, violation));
             }
             let permanent: Vec<_> =
-                run.windows(2).filter(|pair| permanent_error(pair[0]).is_some()).collect();
+                run.windows(2).filter_map(|pair| Some((pair[1], permanent_error(pair[0])?))).collect();
             if permanent.len() + 1 >= bounds.series {
-                for pair in permanent {
-                    let status = permanent_error(pair[0]).unwrap_or_default();
-                    self.add(pair[1], Violation::RetriedPermanentError { status });
+                for (entry, status) in permanent {
+                    self.add(entry, Violation::RetriedPermanentError { status });
                 }
             } else if let Some((entry, violation)) = hammered(run, bounds) {
                 self.add(entry, violation);

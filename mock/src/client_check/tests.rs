@@ -202,6 +202,7 @@ fn arbitrary_entries() -> impl Strategy<Value = Vec<Entry>> {
         Just(JournalOutcome::Served),
         Just(LIMITED),
         Just(JournalOutcome::InvalidRequest),
+        Just(JournalOutcome::UnservedPath),
         Just(JournalOutcome::RateLimited { axis: Axis::Tpm, oversize: true })
     ];
     let end = prop_oneof![
@@ -212,10 +213,13 @@ fn arbitrary_entries() -> impl Strategy<Value = Vec<Entry>> {
     let retry = (prop::option::of(0..3u32), prop::option::weighted(0.2, 0..3u64));
     let one = (
         (0..10_000_000_000u64, 0..4u64, outcome, end, retry),
-        (prop::option::of(any::<u64>()), prop::option::of(200..600u16)),
+        (prop::option::of(any::<u64>()), prop::option::of(200..600u16), any::<bool>()),
     );
     prop::collection::vec(one, 0..200).prop_map(|all| {
-        let made = |(request_number, ((at, fingerprint, outcome, end, (count, key)), (wait, status)))| {
+        let made = |(
+            request_number,
+            ((at, fingerprint, outcome, end, (count, key)), (wait, status, is_body_read)),
+        )| {
             let at = Instant(at);
             Entry {
                 request_number,
@@ -224,6 +228,7 @@ fn arbitrary_entries() -> impl Strategy<Value = Vec<Entry>> {
                 end: Option::unwrap_or(end, End::Replied(at)),
                 wait: Option::map(wait, Nanos),
                 status,
+                is_body_read,
                 retry: RetryHeaders { count, idempotency_key: key },
                 ..entry(0, fingerprint, outcome)
             }

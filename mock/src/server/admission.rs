@@ -22,7 +22,6 @@ use crate::journal::EntryId;
 use crate::time::{Instant, Nanos};
 use crate::wire::truth::TruthHeader;
 use crate::wire::{Error, LimitsSnapshot};
-use axum::http::HeaderValue;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -105,29 +104,20 @@ pub(super) enum Answered<'a> {
     Waiting(Pin<Box<dyn Future<Output = Response> + Send + 'a>>),
 }
 
-impl Answered<'_> {
-    /// Adds what an observer states about the decision, if it does.
-    fn with_decision(self, stated: Option<HeaderValue>) -> Self {
-        let Some(stated) = stated else { return self };
-        let add = |mut response: Response| {
-            response.headers_mut().insert(DECISION_HEADER, stated);
-            response
-        };
+impl<'a> Answered<'a> {
+    /// Changes the response when it is ready, with a value if there is one. The value is dropped before if the client is gone.
+    fn with<T: Send + 'a>(self, value: Option<T>, change: impl FnOnce(&mut Response, T) + Send + 'a) -> Self {
+        let Some(value) = value else { return self };
         match self {
-            Self::AtOnce(response) => Self::AtOnce(add(response)),
-            Self::Waiting(response) => Self::Waiting(Box::pin(async { add(response.await) })),
-        }
-    }
-
-    /// Keeps a record that is not served until the reply is about to be sent, or the client is gone.
-    fn holding(self, record: Option<Box<TakenRecord>>) -> Self {
-        match (self, record) {
-            (Self::Waiting(response), Some(record)) => Self::Waiting(Box::pin(async {
-                let response = response.await;
-                drop(record);
+            Self::AtOnce(mut response) => {
+                change(&mut response, value);
+                Self::AtOnce(response)
+            }
+            Self::Waiting(response) => Self::Waiting(Box::pin(async move {
+                let mut response = response.await;
+                change(&mut response, value);
                 response
             })),
-            (answered, _) => answered,
         }
     }
 
@@ -210,18 +200,17 @@ pub(super) fn admit<'a>(
                     record,
                     open: true,
                 };
-                match held {
-                    None => responder.serve(report, admission),
-                    Some(held) => Answered::Waiting(Box::pin(async move {
-                        let mut response = responder.serve(report, admission).response().await;
-                        response.extensions_mut().insert(held);
-                        response
-                    })),
-                }
+                responder.serve(report, admission).with(held, |response, held| {
+                    response.extensions_mut().insert(held);
+                })
             }
             Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => responder.refuse(report),
         };
-        answered.with_decision(stated).holding(unserved)
+        let answered = answered.with(stated, |response, stated| {
+            response.headers_mut().insert(DECISION_HEADER, stated);
+        });
+        // A record that is not served is put back before the reply is sent.
+        answered.with(unserved, |_, unserved| drop(unserved))
     };
     if uplink == Nanos::ZERO {
         return answer();

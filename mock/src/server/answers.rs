@@ -157,7 +157,7 @@ impl TakenRecord {
     /// Returns `true` if a record is served whole after this decision. Otherwise it is to be dropped, which puts it back, before
     /// the reply is sent.
     pub(super) fn is_served(decision: &Decision) -> bool {
-        matches!(decision, Decision::Admitted(service) if !service.aborted && !service.corrupt_body)
+        matches!(decision, Decision::Admitted(service) if service.is_readable())
     }
 }
 
@@ -331,8 +331,7 @@ pub(super) fn apply(
         ReplyContent::ToolCall { name, arguments } => name.chars().count() + arguments.chars().count(),
         ReplyContent::Text | ReplyContent::Recorded(_) | ReplyContent::Transcript(_) => 0,
     };
-    context.answer.completion_tokens =
-        Some(u32::try_from(chars.div_ceil(CHARS_PER_TOKEN)).unwrap_or(u32::MAX).max(1));
+    context.answer.completion_tokens = Some(estimated_tokens(chars).max(1));
     request.content = content;
     Ok(())
 }
@@ -355,7 +354,12 @@ fn apply_recording(recording: Recording, request: &mut ParsedRequest) {
 }
 
 /// Characters per token of an answer: OpenAI's rule of thumb for English, as for prompts.
-pub(super) const CHARS_PER_TOKEN: usize = 4;
+const CHARS_PER_TOKEN: usize = 4;
+
+/// Returns the tokens of a text that was set or recorded, from its characters.
+pub(super) fn estimated_tokens(chars: usize) -> u32 {
+    u32::try_from(chars.div_ceil(CHARS_PER_TOKEN)).unwrap_or(u32::MAX)
+}
 
 /// Shortens a text to what `tokens` hold.
 pub(super) fn shorten(text: &mut String, tokens: u32) {

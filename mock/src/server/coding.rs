@@ -2,7 +2,6 @@
 //! it, as providers do.
 
 use super::MAX_JSON_BODY_BYTES;
-use super::aborted_reply::Abort;
 use super::context::Rejection;
 use super::reply_body::{self, Response};
 use crate::wire::Error;
@@ -70,11 +69,8 @@ pub(super) fn accepts_gzip(accept_encoding: &HeaderValue) -> bool {
 /// Returns `true` if the body of a reply is complete and long enough to gain from a compression: not for a stream, nor for a body that
 /// a fault cuts.
 pub(super) fn is_compressible(response: &Response) -> bool {
-    let length = response.body().size_hint().exact();
-    matches!(response.body(), Either::Left(_))
-        && length.is_some_and(|length| length >= MIN_COMPRESSED_BYTES)
-        && response.extensions().get::<CutBody>().is_none()
-        && response.extensions().get::<Abort>().is_none()
+    matches!(response.body(), Either::Left(body)
+        if body.size_hint().exact().is_some_and(|length| length >= MIN_COMPRESSED_BYTES))
 }
 
 /// Compresses the body of a reply that [`is_compressible`].
@@ -94,10 +90,6 @@ pub(super) fn compress(response: Response) -> Response {
     head.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
     Response::from_parts(head, reply_body::whole(compressed))
 }
-
-/// Marks a response whose body ends before its announced length.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CutBody;
 
 /// The least size of a body that is compressed, in bytes: about one packet of a network.
 const MIN_COMPRESSED_BYTES: u64 = 1_400;

@@ -312,8 +312,7 @@ impl Mock {
     /// Sleeps for a real duration; returns at once if it is zero.
     pub(super) async fn sleep(&self, duration: Nanos) {
         if duration > Nanos::ZERO {
-            // Boxed because the futures of all requests have room for it, and most of them never sleep here.
-            Box::pin(tokio::time::sleep(std::time::Duration::from_nanos(duration.0))).await;
+            tokio::time::sleep(std::time::Duration::from_nanos(duration.0)).await;
         }
     }
 

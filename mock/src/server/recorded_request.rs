@@ -29,7 +29,8 @@ impl RecordedRequest {
         for message in messages {
             let message =
                 normal_message(message).ok_or("a message of the request is not an object with a `role`")?;
-            let bytes = [&conversation.to_le_bytes(), message.to_string().as_bytes()].concat();
+            let message = message.to_string();
+            let bytes = [&conversation.to_le_bytes(), message.as_bytes()].concat();
             conversation = fingerprint(None, &bytes);
             beginnings.push(conversation);
             all.push(message);
@@ -39,7 +40,7 @@ impl RecordedRequest {
             _ => Vec::new(),
         };
         tools.sort_unstable();
-        Ok(Self { text: format!("{}{}", Value::Array(all), tools.join(",")), beginnings })
+        Ok(Self { text: format!("[{}]{}", all.join(","), tools.join(",")), beginnings })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Recorded exchanges: chat completions that a real provider answered once, and that the mock answers in the same way again.
 
-use super::answers::CHARS_PER_TOKEN;
+use super::answers::estimated_tokens;
 use super::recorded_request::RecordedRequest;
 use crate::wire::{RecordedCall, RecordedReply};
 use serde_json::Value;
@@ -196,10 +196,10 @@ impl Recording {
     /// Takes the tokens of a reply from the usage of a completion with this many choices, and estimates those that it lacks.
     fn with_usage(reply: RecordedReply, usage: &Value, choices: u32) -> Self {
         let count = |value: &Value| value.as_u64().map(|count| u32::try_from(count).unwrap_or(u32::MAX));
-        let estimated = |chars: usize| u32::try_from(chars.div_ceil(CHARS_PER_TOKEN)).unwrap_or(u32::MAX);
         let of_calls = |call: &RecordedCall| call.name.chars().count() + call.arguments.chars().count();
-        let reasoning = estimated(reply.reasoning.chars().count());
-        let answer = estimated(reply.text.chars().count() + reply.calls.iter().map(of_calls).sum::<usize>());
+        let reasoning = estimated_tokens(reply.reasoning.chars().count());
+        let answer =
+            estimated_tokens(reply.text.chars().count() + reply.calls.iter().map(of_calls).sum::<usize>());
         let all = reasoning.saturating_add(answer).max(1);
         let of_one = |value: &Value| count(value).map(|tokens| tokens / choices);
         // A text needs a token in which a stream can send it.

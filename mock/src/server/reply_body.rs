@@ -33,7 +33,7 @@ where
     Either::Right(Body::new(body))
 }
 
-/// Returns a body with what is to be dropped with it: when it has been sent, or the client is gone.
+/// Returns a body with what is to be dropped with it: when hyper has taken its last frame, or the client is gone.
 pub(super) fn owning<T: Send + Unpin + 'static>(body: ReplyBody, owned: T) -> ReplyBody {
     other(OwningBody { body, _owned: owned })
 }

@@ -5,7 +5,6 @@ use super::TIMEOUT_FAULT_DURATION;
 use super::aborted_reply::{self, Abort};
 use super::admission::{Admission, Answered, ServiceTier};
 use super::answers;
-use super::coding::CutBody;
 use super::context::{JournalDraft, RequestContext};
 use super::model::Model;
 use super::reply_body::{self, ReplyBody, Response};
@@ -43,8 +42,11 @@ pub(super) struct Responder<'a> {
 impl<'a> Responder<'a> {
     /// Answers an admitted call: with a stream, with a whole completion, or with the part of it that a fault leaves.
     pub(super) fn serve(mut self, report: DecisionReport, mut admission: Admission) -> Answered<'a> {
-        let is_readable = !admission.service().aborted && !admission.service().corrupt_body;
-        let outcome = if is_readable { JournalOutcome::Served } else { JournalOutcome::CorruptBody };
+        let outcome = if admission.service().is_readable() {
+            JournalOutcome::Served
+        } else {
+            JournalOutcome::CorruptBody
+        };
         admission.entry = self.context.add_to_journal(JournalDraft {
             end: End::InProgress,
             reserved_tokens: admission.service().ticket.reserved().total(),
@@ -159,14 +161,12 @@ impl<'a> Responder<'a> {
         } else {
             self.render(report, self.finish_reason(service), at)
         };
-        let cut: fn(String) -> ReplyBody = match self.fault.body {
+        let into_body: fn(String) -> ReplyBody = match self.fault.body {
             Some(BodyFault::ResetAfterHead | BodyFault::AbortBeforeToken) => aborted_reply::head_only,
             _ if service.aborted => aborted_reply::first_half,
-            _ => return self.context.response(reply, reply_body::whole),
+            _ => reply_body::whole,
         };
-        let mut response = self.context.response(reply, cut);
-        response.extensions_mut().insert(CutBody);
-        response
+        self.context.response(reply, into_body)
     }
 
     /// Renders a whole reply with the changes of the fault.

@@ -3,9 +3,9 @@
 use super::chat::{Content, Finish, MAX_FILLER_TOKENS, call_id};
 use super::format::Context;
 use super::json::Object;
-use super::reasoning::{Reasoning, ReasoningPlace};
+use super::reasoning::ReasoningPlace;
 use super::stream::{Chunks, ReasoningTokens, TokenEvent, TokenText};
-use super::{filler, ids, json};
+use super::{ids, json};
 use crate::decision::Service;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -142,7 +142,8 @@ impl ReasoningItem {
     fn of(service: &Service, context: &Context<'_>) -> Option<Self> {
         let place = context.shape.reasoning?.place;
         let tokens = context.shape.reasoning_tokens(service.usage.completion_tokens);
-        let text = || filler::text(Reasoning::seed(context.number), tokens.min(MAX_FILLER_TOKENS));
+        let tokens_of_text = tokens.min(MAX_FILLER_TOKENS);
+        let text = || context.content.reasoning_text(context.number, tokens_of_text).into_owned();
         let id = format!("rs_{}", ids::hex(context.number ^ REASONING_ITEM, 32));
         let summary = (place != ReasoningPlace::Hidden).then(text);
         (tokens > 0).then_some(Self { id, tokens, summary })

@@ -62,7 +62,7 @@ impl TokenEvent {
         Self::new(format!("{before}{delta_start}"), format!("{delta_end}{after}"))
     }
 
-    fn append(&self, out: &mut String, text: &str, index: u32) {
+    pub(super) fn append(&self, out: &mut String, text: &str, index: u32) {
         out.push_str(&self.before);
         out.push_str(text);
         if let Some(between) = &self.between {
@@ -162,7 +162,7 @@ pub(super) enum TokenText {
     Filler,
     /// A text that is split into this number of about equal parts.
     Split(String, u32),
-    /// No text: the content is a tool call, which is sent at the end.
+    /// No text: the content is empty, or a tool call, which is sent at the end.
     None,
 }
 
@@ -189,7 +189,7 @@ impl TokenText {
         match self {
             // Needs no escapes.
             Self::Filler => filler::token(seed, index).into(),
-            Self::Split(text, parts) => json::escaped(part(text, *parts, index)).into(),
+            Self::Split(text, parts) => json::escaped(part(text, *parts, index)),
             Self::None => "".into(),
         }
     }

@@ -15,7 +15,6 @@ pub(super) fn body(format: &CompletionFormat, service: &Service, context: &Conte
         let tokens = context.shape.tokens_of_choice(total, index);
         let choice = match context.content {
             Content::Text(text) => choice.text("text", text),
-            Content::Recorded(reply) => choice.text("text", &reply.text),
             _ => choice.filler("text", seed_of_choice(context.number, index), tokens),
         };
         end_of_choice(choice, index, Some(context.finish.name()))

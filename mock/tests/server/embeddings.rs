@@ -70,6 +70,26 @@ async fn concurrent_replies_are_bounded_together() {
     panic!("no memory is given back");
 }
 
+/// A reply holds its memory until it is written, whenever its call was settled: not what a client that reads nothing leaves.
+#[tokio::test]
+async fn replies_that_clients_do_not_read_are_bounded_together() {
+    let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
+    let request = request(4_096, "");
+    let mut unread = Vec::new();
+    for number in 1..=MAX_EMBEDDINGS_BYTES / LARGEST_BYTES + 1 {
+        let connection = send(&mock, &request).await;
+        let begun = tokio::time::timeout(Duration::from_secs(60), connection.readable()).await;
+        assert!(begun.is_ok(), "reply {number} begins");
+        let mut status = [0; 12];
+        let read = connection.peek(&mut status).await.unwrap();
+        if &status[..read] == b"HTTP/1.1 503" {
+            return;
+        }
+        unread.push(connection);
+    }
+    panic!("{} replies of {LARGEST_BYTES} bytes are in memory", unread.len());
+}
+
 /// A reply that was sent holds no memory, plain or compressed.
 #[tokio::test]
 async fn replies_one_after_another_are_not_bounded_together() {

@@ -208,11 +208,7 @@ async fn a_message_refuses_a_wrong_budget_in_anthropics_words() {
         assert_eq!(reply.status, 400, "{members}");
         let error = &reply.json()["error"];
         assert_eq!(error["type"], "invalid_request_error");
-        assert!(
-            error["message"].as_str().unwrap().starts_with(expected)
-                || error["message"].as_str().unwrap().contains("expected tags"),
-            "{error}"
-        );
+        assert!(error["message"].as_str().unwrap().contains(expected), "{error}");
     }
     assert_eq!(message(&mock, &enabled(json!(3_999))).await.status, 200);
 }
@@ -251,10 +247,7 @@ async fn geminis_thoughts_are_parts_and_are_counted_apart() {
             assert_eq!(counted(candidate["content"]["parts"].as_array().unwrap()), expected, "{config}");
         }
         let streamed = content(&mock, "streamGenerateContent?alt=sse", &config).await.body;
-        let chunks: Vec<Value> = streamed
-            .lines()
-            .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
-            .collect();
+        let chunks: Vec<Value> = events(&streamed).into_iter().map(|(_, data)| data).collect();
         for index in 0..choices {
             let candidates = chunks.iter().flat_map(|chunk| chunk["candidates"].as_array().unwrap());
             let of_choice = candidates.filter(|candidate| candidate["index"] == index);

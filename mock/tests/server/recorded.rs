@@ -1,11 +1,14 @@
 //! Recorded exchanges: a request that was recorded is answered as it was.
 
-use crate::client::{HttpReply, MODEL, RunningMock, config, no_latency, post};
+use crate::apis::with_dialect;
+use crate::client::{HttpReply, MODEL, RunningMock, post};
 use crate::control::start;
+use crate::reply_options::events;
 use provider::Axis;
 use provider::config::{Dialect, Limit};
 use provider::server::ControlPlane;
 use serde_json::{Value, json};
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 /// Returns a request for a chat completion with these messages of the user, and these members besides.
@@ -33,13 +36,6 @@ async fn ask(mock: &RunningMock, request: &Value) -> HttpReply {
 /// Returns the content of the reply to a prompt.
 async fn content(mock: &RunningMock, prompt: &str) -> Value {
     ask(mock, &request(&[prompt], &json!({}))).await.json()["choices"][0]["message"]["content"].clone()
-}
-
-/// Returns the JSON of the events of a stream.
-fn events(reply: &HttpReply) -> Vec<Value> {
-    let data =
-        reply.body.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
-    data.map(|data| serde_json::from_str(data).unwrap()).collect()
 }
 
 /// Returns the parts of a member of the message in a stream, joined.
@@ -257,9 +253,7 @@ async fn recorded_reasoning_is_in_the_member_of_the_dialect() {
         (Dialect::OpenAi, "/v1/chat/completions", "none"),
         (Dialect::Fireworks, "/inference/v1/chat/completions", "reasoning_content"),
     ] {
-        let mut config = config(vec![], no_latency(), &[]);
-        config.dialect = dialect;
-        let mock = RunningMock::start_with(&config, ControlPlane::Enabled).await;
+        let mock = RunningMock::start_with(&with_dialect(dialect, vec![]), ControlPlane::Enabled).await;
         let message = json!({ "content": "four", "reasoning_content": "two and two make" });
         let record =
             json!({ "request": request(&["a"], &json!({})), "response": response(&message, "stop") });
@@ -304,6 +298,17 @@ async fn a_record_is_taken_only_by_a_request_that_is_served() {
     assert_eq!(content(&mock, "a").await, "three");
 }
 
+/// Waits up to ten seconds until the answer that was set has one request.
+async fn wait_for_one_answered(mock: &RunningMock) {
+    for _ in 0..2_000 {
+        if mock.get_json("/_quotalab/answers").await["answers"][0]["answered"] == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("timed out");
+}
+
 /// A record that is put back after another was taken is the next one again.
 #[tokio::test]
 async fn a_client_that_disconnects_leaves_its_record_to_the_next_request() {
@@ -313,20 +318,10 @@ async fn a_client_that_disconnects_leaves_its_record_to_the_next_request() {
     mock.post_json("/_quotalab/faults", &json!({ "fault": "timeout", "next": 1 })).await;
     let mut waiting = mock.connect().await;
     waiting.write_all(post("", &request(&["a"], &json!({})).to_string()).as_bytes()).await.unwrap();
-    loop {
-        let listed = mock.get_json("/_quotalab/answers").await;
-        if listed["answers"][0]["answered"] == 1 {
-            break;
-        }
-    }
+    wait_for_one_answered(&mock).await;
     assert_eq!(content(&mock, "a").await, "two");
     drop(waiting);
-    loop {
-        let listed = mock.get_json("/_quotalab/answers").await;
-        if listed["answers"][0]["answered"] == 1 {
-            break;
-        }
-    }
+    wait_for_one_answered(&mock).await;
     assert_eq!(content(&mock, "a").await, "one");
     assert_eq!(content(&mock, "a").await, "three");
 }

@@ -10,6 +10,7 @@ use axum::Json;
 use axum::extract::State;
 use regex::bytes::RegexBuilder;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -31,8 +32,8 @@ struct RuleSpec {
     next: Option<NonZeroU64>,
     /// Answers to one request after another.
     sequence: Option<Vec<Value>>,
-    /// Recorded exchanges.
-    recorded: Option<Value>,
+    /// Recorded exchanges, which are read from the rule itself.
+    recorded: Option<IgnoredAny>,
     /// What happens to requests that are not recorded; they are answered if absent.
     unrecorded: Option<Unrecorded>,
     /// The members of a single answer.
@@ -101,12 +102,12 @@ pub(in crate::server) fn answer_rules(mock: &Mock, rules: &[Value]) -> Result<Ve
 fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
     let spec =
         RuleSpec::deserialize(rule).map_err(|error| Error::new(shortened(&error.to_string()), HELP))?;
-    let is_once = spec.sequence.is_some();
+    let once = spec.sequence.as_ref().map(|steps| steps.len() as u64);
     let source = match (spec.sequence, spec.recorded, spec.answer.is_empty()) {
         (Some(steps), None, true) if !steps.is_empty() => {
             Source::Steps(steps.iter().map(parse_answer).collect::<Result<Vec<_>, _>>()?)
         }
-        (None, Some(records), true) => Source::Records(parse_records(&records, spec.unrecorded)?),
+        (None, Some(_), true) => Source::Records(parse_records(&rule["recorded"], spec.unrecorded)?),
         (None, None, false) => Source::Steps(vec![parse_answer(&Value::Object(spec.answer))?]),
         _ => {
             let message =
@@ -132,15 +133,12 @@ fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
         (None, Some(text)) => Some(PromptPattern::Is(text)),
         _ => return Err(Error::new("both `prompt` and `prompt_is` are given", HELP)),
     };
-    let once = match &source {
-        Source::Steps(steps) if is_once => Some(steps.len() as u64),
-        _ => None,
-    };
-    let mut listed = rule.clone();
-    if let Some(records) = listed.get("recorded").and_then(Value::as_array).map(Vec::len) {
-        // The list of rules says how many there are, and repeats none of them.
-        listed["recorded"] = records.into();
-    }
+    // The list of rules says how many records there are, and repeats none of them.
+    let members = rule.as_object().into_iter().flatten().map(|(name, value)| match value {
+        Value::Array(records) if name == "recorded" => (name.clone(), records.len().into()),
+        value => (name.clone(), value.clone()),
+    });
+    let listed = Value::Object(members.collect());
     Ok(Rule {
         id: 0,
         spec: listed,

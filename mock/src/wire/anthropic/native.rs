@@ -6,13 +6,13 @@ use crate::random::mix;
 use crate::time::Instant;
 use crate::wire::chat::{Content, Finish, MAX_FILLER_TOKENS};
 use crate::wire::models;
-use crate::wire::reasoning::{Reasoning, ReasoningPlace};
+use crate::wire::reasoning::ReasoningPlace;
 use crate::wire::stream::{Chunks, ReasoningTokens, TokenEvent, TokenText};
 use crate::wire::{
     Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, Model, ModelEntry,
     Operation, WireFormat,
 };
-use crate::wire::{endpoint, filler, ids, json};
+use crate::wire::{endpoint, ids, json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -82,7 +82,17 @@ impl WireFormat for Native {
             }
         };
         let usage = MessageUsage::of(service.usage, tokens);
-        let blocks: Vec<ContentBlock<'_>> = thought.iter().map(Thought::block).chain([block]).collect();
+        let reasoning_tokens = (tokens - answer_tokens).min(MAX_FILLER_TOKENS);
+        let thinking = match &thought {
+            Some(thought) if !thought.is_omitted => {
+                context.content.reasoning_text(context.number, reasoning_tokens)
+            }
+            _ => "".into(),
+        };
+        let thought = thought
+            .as_ref()
+            .map(|Thought { signature, .. }| ContentBlock::Thinking { thinking: &thinking, signature });
+        let blocks: Vec<ContentBlock<'_>> = thought.into_iter().chain([block]).collect();
         json::text(&Message::of(context, &blocks, Some(stop_reason(context)), usage))
     }
 
@@ -208,9 +218,9 @@ impl<'a> ContentBlock<'a> {
     }
 }
 
-/// The reasoning before the answer: a block of its own (documented). Its text is empty if the request omits it.
+/// The reasoning before the answer: a block of its own (documented).
 struct Thought {
-    text: String,
+    /// `true` if the request omits its text.
     is_omitted: bool,
     /// What the provider signs the text with. Here it depends on the number of the request alone.
     signature: String,
@@ -223,15 +233,9 @@ impl Thought {
     fn of(service: &Service, context: &Context<'_>) -> Option<Self> {
         let is_omitted = context.shape.reasoning?.place == ReasoningPlace::Hidden;
         let tokens = context.shape.reasoning_tokens(service.usage.completion_tokens);
-        let text = || filler::text(Reasoning::seed(context.number), tokens.min(MAX_FILLER_TOKENS));
-        let text = if is_omitted { String::new() } else { text() };
         let word = |word: u64| mix(mix(context.number ^ SIGNATURE) ^ word).to_le_bytes();
         let signature = STANDARD.encode((0..SIGNATURE_WORDS).flat_map(word).collect::<Vec<u8>>());
-        (tokens > 0).then_some(Self { text, is_omitted, signature })
-    }
-
-    fn block(&self) -> ContentBlock<'_> {
-        ContentBlock::Thinking { thinking: &self.text, signature: &self.signature }
+        (tokens > 0).then_some(Self { is_omitted, signature })
     }
 
     /// Returns the event of its tokens; none if its text is omitted.
@@ -241,24 +245,11 @@ impl Thought {
 
     /// Returns the events after its tokens.
     fn end(&self) -> String {
-        let delta = Delta::SignatureDelta { signature: &self.signature };
-        let delta = BlockDelta { kind: "content_block_delta", index: 0, delta };
-        event("content_block_delta", &delta) + &block_stop(0)
+        let mut end = String::new();
+        // Base64 needs no escapes.
+        token_event(0, SIGNATURE_DELTA).append(&mut end, &self.signature, 0);
+        end + &block_stop(0)
     }
-}
-
-#[derive(Serialize)]
-struct BlockDelta<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    index: u32,
-    delta: Delta<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Delta<'a> {
-    SignatureDelta { signature: &'a str },
 }
 
 /// Returns the event that begins the block with this index.
@@ -374,6 +365,7 @@ const COUNT_PATH: &str = "/v1/messages/count_tokens";
 const PING: &str = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
 const TEXT_DELTA: &str = r#"{"type":"text_delta","text":""#;
 const INPUT_DELTA: &str = r#"{"type":"input_json_delta","partial_json":""#;
+const SIGNATURE_DELTA: &str = r#"{"type":"signature_delta","signature":""#;
 const THINKING_DELTA: &str = r#"{"type":"thinking_delta","thinking":""#;
 const AFTER_TOKEN: &str = "\"}}\n\n";
 /// Keeps a signature from being the id of its message.

@@ -5,13 +5,13 @@ use crate::decision::{Denial, Service};
 use crate::time::Instant;
 use crate::wire::api::{Api, seed_of_choice};
 use crate::wire::chat::{Content, Finish, MAX_FILLER_TOKENS};
-use crate::wire::reasoning::{Reasoning, ReasoningPlace};
+use crate::wire::reasoning::ReasoningPlace;
 use crate::wire::stream::{Chunks, ReasoningTokens, TokenEvent, TokenText, split_after};
 use crate::wire::{
     Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, Model, ModelEntry,
     Operation, WireFormat,
 };
-use crate::wire::{filler, ids, json, models};
+use crate::wire::{ids, json, models};
 use serde_json::{Map, Value, json};
 
 /// The native endpoint.
@@ -78,7 +78,7 @@ impl WireFormat for Native {
                     json!({ "text": content.text(seed, tokens) })
                 }
             };
-            let thought = || thought(&filler::text(Reasoning::seed(seed), thoughts));
+            let thought = || thought(&context.content.reasoning_text(seed, thoughts));
             let thought = (thoughts > 0 && shows_thoughts(context)).then(thought);
             let parts: Vec<Value> = thought.into_iter().chain([part]).collect();
             candidate(&parts, index, Some(context.finish))
