@@ -25,7 +25,15 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
 /// # Errors
 /// If it cannot be read, is larger, or is a folder, or if its own path is that of a device, a named pipe or a socket.
 pub(crate) fn read(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
-    let bytes = read_start(path, max_bytes.saturating_add(1))?;
+    read_within(open(path)?, max_bytes)
+}
+
+/// Reads an open file of at most `max_bytes` bytes.
+///
+/// # Errors
+/// If it cannot be read, or is larger.
+pub(crate) fn read_within(file: File, max_bytes: u64) -> io::Result<Vec<u8>> {
+    let bytes = start_of(file, max_bytes.saturating_add(1))?;
     if bytes.len() as u64 > max_bytes {
         let text = format!("it is larger than {} MiB", max_bytes >> 20);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
@@ -38,7 +46,14 @@ pub(crate) fn read(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`read`], but a larger file is no error.
 pub(crate) fn read_start(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
-    let file = if is_open_descriptor(path) { File::open(path)? } else { open_regular(path)? };
+    start_of(open(path)?, max_bytes)
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    if is_open_descriptor(path) { File::open(path) } else { open_regular(path) }
+}
+
+fn start_of(file: File, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(max_bytes).read_to_end(&mut bytes)?;
     Ok(bytes)

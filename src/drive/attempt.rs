@@ -211,13 +211,12 @@ mod tests {
     use crate::event::AttemptOutcome;
     use http_body_util::Full;
     use provider::Usage;
-    use tokio::runtime::Handle;
 
     /// Reads a response with a body of one frame.
     async fn read(dialect: Dialect, content_type: &str, body: &'static str) -> Option<Reply> {
         let response =
             Response::builder().header(CONTENT_TYPE, content_type).body(Full::new(Bytes::from(body)));
-        let pool = ConnectionPool::new(Handle::current(), Vec::new(), 1);
+        let pool = ConnectionPool::new(Vec::new(), 1);
         AttemptClient::new(Clock::start(), pool).read(dialect, response.expect("a response")).await
     }
 

@@ -105,8 +105,8 @@ pub fn run<F: Fold>(
     runtime: &Runtime,
     (sender, inbox): (UnboundedSender<Message>, UnboundedReceiver<Message>),
 ) -> Instant {
-    let driver = LiveDriver::new(scenario, fold, providers, clock, (runtime.handle(), sender));
     runtime.block_on(async {
+        let driver = LiveDriver::new(scenario, fold, providers, clock, sender);
         let (timer, held) = (Timer::new(clock), HeldReplies::default());
         Live { engine: Engine::new(scenario), driver, clock, inbox, timer, held }.run().await
     })

@@ -83,14 +83,12 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
     let broken = distinct(workloads.iter().flat_map(|workload| &workload.broken).chain(&broken_over_run));
     let is_not_back = |workload: &OutageWorkload| workload.recovery == Recovery::NotBeforeEnd;
     let all = &worst(&pairs, |pair| &pair.record.all).record.all;
-    Some(Outage {
+    let mut outage = Outage {
         provider: name,
         at: moment(at.as_secs_f64(), scenario.duration.as_secs_f64()),
         at_s: rounded(at.as_secs_f64(), 6),
         for_s: rounded(length.as_secs_f64(), 6),
-        survives: workloads.iter().any(|workload| workload.jobs > 0)
-            && broken.is_empty()
-            && !workloads.iter().any(is_not_back),
+        survives: broken.is_empty() && !workloads.iter().any(is_not_back),
         broken,
         broken_over_run,
         broken_without,
@@ -100,7 +98,9 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
         cost_usd: all.cost_usd,
         workloads,
         replicas: SEEDS,
-    })
+    };
+    outage.survives &= outage.is_judged();
+    Some(outage)
 }
 
 /// Returns every rule on the whole run that the outage breaks: it is not broken in the same run without it.

@@ -99,13 +99,11 @@ impl Replicas {
 
     /// Returns `true` if more replicas would hardly change the results.
     fn are_enough(&self) -> bool {
-        // The measurements may have ended before a second one was found.
-        if self.estimates.len() < 2 {
-            return false;
-        }
+        // `None` also if the measurements ended before a second one was found.
+        let Some(interval) = self.interval() else { return false };
         let excess = tolerance_factor(self.estimates.len(), COVERAGE, COVERAGE_CONFIDENCE) - COVERAGE_Z;
         let is_bounded = self.log_moments().is_some_and(|logs| excess * deviation(logs) <= NARROW_BOUND);
-        is_bounded && self.interval().is_some_and(|interval| interval.is_narrow())
+        is_bounded && interval.is_narrow()
     }
 
     /// Returns the estimate on the scenario's own seed.

@@ -4,7 +4,6 @@ use crate::formatting::path_name;
 use crate::input_file;
 use provider::server::check_record;
 use serde_json::Value;
-use std::io::Read as _;
 use std::path::Path;
 
 /// The maximum size of a file in bytes.
@@ -22,12 +21,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<Value>, String> {
     let in_file = |error: String| format!("{}: {error}", path_name(path));
     let file =
         input_file::open_regular(path).map_err(|error| in_file(format!("cannot be opened: {error}")))?;
-    let mut bytes = Vec::new();
-    let read = file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
-    read.map_err(|error| in_file(format!("cannot be read: {error}")))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(in_file(format!("it is larger than {} MiB", MAX_BYTES >> 20)));
-    }
+    let bytes = input_file::read_within(file, MAX_BYTES)
+        .map_err(|error| in_file(format!("cannot be read: {error}")))?;
     let exchanges = lines(&bytes).map(|(number, line)| exchange(number, line)).collect::<Result<Vec<_>, _>>();
     let exchanges = exchanges.map_err(in_file)?;
     if exchanges.is_empty() { Err(in_file("it has no exchange".to_owned())) } else { Ok(exchanges) }
@@ -47,8 +42,13 @@ pub(crate) fn check(number: usize, exchange: &Value) -> Result<(), String> {
     check_record(exchange).map_err(|reason| format!("line {number}: {reason}"))
 }
 
+/// Returns the bytes of a file without the mark at their start that some programs write.
+pub(crate) fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
+}
+
 /// Returns the lines of a file that are not blank, with their numbers from one.
 pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let bytes = without_byte_order_mark(bytes);
     (1..).zip(bytes.split(|byte| *byte == b'\n')).filter(|(_, line)| !line.trim_ascii().is_empty())
 }

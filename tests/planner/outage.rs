@@ -138,7 +138,7 @@ fn an_outage_that_no_job_meets_is_not_judged() {
     let plan = plan_of(&yaml, &PlanOptions { incident: true, ..options(1) });
     let [outage] = &plan.outages[..] else { panic!("{:#?}", plan.outages) };
     let text = text_of(&plan);
-    assert!(!outage.has_jobs() && !outage.survives, "{outage:#?}");
+    assert!(!outage.is_judged() && !outage.survives, "{outage:#?}");
     assert!(text.contains("cannot be judged: no jobs arrive during it"), "{text}");
     assert!(text.contains("the loss of p is not known to be survived"), "{text}");
 }

@@ -17,12 +17,13 @@ pub(super) fn read(path: &Path) -> Result<Vec<Value>, VerbError> {
     let wrong = |what: String, help: &str| input_error(anyhow!("error: {name}: {what}\n  help: {help}"));
     let bytes = input_file::read(path, recorded::MAX_BYTES)
         .map_err(|error| wrong(format!("cannot be read: {error}"), "give the path of a file with answers"))?;
-    if let Ok(Value::Array(answers)) = serde_json::from_slice(&bytes) {
+    let bytes = recorded::without_byte_order_mark(&bytes);
+    if let Ok(Value::Array(answers)) = serde_json::from_slice(bytes) {
         return Ok(answers);
     }
     let help = r#"write one answer per line, such as {"prompt_is": "2+2", "text": "4"}, or a recorded {"request": {…}, "response": {…}}"#;
     let (mut answers, mut exchanges) = (Vec::new(), Vec::new());
-    for (number, line) in recorded::lines(&bytes) {
+    for (number, line) in recorded::lines(bytes) {
         let problem = |error| wrong(format!("line {number} is not JSON: {error}"), help);
         let answer: Value = serde_json::from_slice(line).map_err(problem)?;
         if answer.get("request").or_else(|| answer.get("response")).is_some() {

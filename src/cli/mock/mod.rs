@@ -87,7 +87,7 @@ impl MockArgs {
         if self.for_run {
             return for_run::serve(mocked, &runtime);
         }
-        runtime.block_on(self.serve(&mocked))
+        runtime.block_on(self.serve(mocked))
     }
 
     fn providers(&self) -> Result<MockedProviders, VerbError> {
@@ -98,8 +98,9 @@ impl MockArgs {
         })
     }
 
-    async fn serve(&self, mocked: &MockedProviders) -> Result<Exit, VerbError> {
+    async fn serve(&self, mocked: MockedProviders) -> Result<Exit, VerbError> {
         let MockedProviders { providers, answers, seed } = mocked;
+        let providers = &providers[..];
         // From here on a signal ends the mock with its verdict.
         let mut signals = Signals::listen().map_err(run_error)?;
         let listen = self.listen();
@@ -125,10 +126,12 @@ impl MockArgs {
             access_log: self.access_log.then(|| Arc::new(print_to_stderr) as _),
         };
         let mocks =
-            Mocks::serve(providers, *seed, Clock::start(), listeners, &options, None).map_err(run_error)?;
-        mocks.set_answers(answers).map_err(|(what, help)| {
+            Mocks::serve(providers, seed, Clock::start(), listeners, &options, None).map_err(run_error)?;
+        mocks.set_answers(&answers).map_err(|(what, help)| {
             input_error(anyhow!("error: an answer is wrong: {what}\n  help: {help}"))
         })?;
+        // Recorded ones may be large, and the mocks have their own form of them.
+        drop(answers);
         let addresses: Vec<SocketAddr> = mocks.addresses().collect();
         let exit = if self.exec {
             exec::run(&self.command, providers, &addresses, &mut signals).await?

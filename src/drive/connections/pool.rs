@@ -88,12 +88,12 @@ impl Lease {
 
 impl ConnectionPool {
     /// Returns a pool of at most `max` connections, which is at least 1, to the providers at `addresses`. Connections are opened
-    /// when they are needed, on `runtime`.
-    pub(in crate::drive) fn new(runtime: Handle, addresses: Vec<SocketAddr>, max: usize) -> Self {
+    /// when they are needed, on the runtime in which this is called.
+    pub(in crate::drive) fn new(addresses: Vec<SocketAddr>, max: usize) -> Self {
         let hosts = addresses.iter().map(|_| Host::default()).collect();
         let state = Mutex::new(State { hosts, open: 0 });
         let permits = Arc::new(Semaphore::new(max));
-        Self(Arc::new(Shared { runtime, addresses, max, permits, state }))
+        Self(Arc::new(Shared { runtime: Handle::current(), addresses, max, permits, state }))
     }
 
     /// Takes a connection to a provider; waits for one if none is idle.
@@ -137,14 +137,8 @@ impl ConnectionPool {
     fn deliver(&self, provider: usize, connection: SendRequest<RequestBody>, is_reused: bool) {
         let mut state = self.state();
         let host = &mut state.hosts[provider];
-        let mut delivery = Ok((connection, is_reused));
-        while let Some(waiter) = host.waiting.pop_front() {
-            match waiter.send(delivery) {
-                Ok(()) => return,
-                Err(refused) => delivery = refused,
-            }
-        }
-        host.idle.extend(delivery.map(|(connection, _)| connection));
+        let Some(unwanted) = host.pass(Ok((connection, is_reused))) else { return };
+        host.idle.extend(unwanted.map(|(connection, _)| connection));
         // A request to another provider may wait for the place of this one.
         let is_full = state.open >= self.0.max;
         drop(state);
@@ -205,15 +199,7 @@ impl ConnectionPool {
 
     /// Passes the reason why a connection could not be opened to the request that has waited longest.
     fn fail(&self, provider: usize, error: ConnectionError) {
-        let mut state = self.state();
-        let waiting = &mut state.hosts[provider].waiting;
-        while waiting.front().is_some_and(oneshot::Sender::is_closed) {
-            waiting.pop_front();
-        }
-        if let Some(waiter) = waiting.pop_front() {
-            // It fails only if the request has been cancelled meanwhile.
-            let _ = waiter.send(Err(error));
-        }
+        drop(self.state().hosts[provider].pass(Err(error)));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -225,13 +211,29 @@ impl State {
     /// Closes a connection that has been idle long, to the provider other than `provider` that has most of them.
     fn close_idle(&mut self, provider: usize) {
         let others = self.hosts.iter_mut().enumerate().filter(|(other, _)| *other != provider);
-        if let Some((_, host)) = others.max_by_key(|(_, host)| host.idle.len()) {
+        let others = others.map(|(_, host)| {
+            // Those that the provider has closed make no room.
+            host.idle.retain(SendRequest::is_ready);
+            host
+        });
+        if let Some(host) = others.max_by_key(|host| host.idle.len()) {
             host.idle.pop_front();
         }
     }
 }
 
 impl Host {
+    /// Passes a delivery to the request that has waited longest and was not cancelled; returns it if none waits.
+    fn pass(&mut self, mut delivery: Delivery) -> Option<Delivery> {
+        while let Some(waiter) = self.waiting.pop_front() {
+            match waiter.send(delivery) {
+                Ok(()) => return None,
+                Err(refused) => delivery = refused,
+            }
+        }
+        Some(delivery)
+    }
+
     fn take_idle(&mut self) -> Option<SendRequest<RequestBody>> {
         // Those that the provider has closed are dropped.
         std::iter::from_fn(|| self.idle.pop_back()).find(SendRequest::is_ready)
@@ -312,7 +314,7 @@ mod tests {
 
     fn pool(providers: &[&Provider], max: usize) -> ConnectionPool {
         let addresses = providers.iter().map(|provider| provider.address).collect();
-        ConnectionPool::new(Handle::current(), addresses, max)
+        ConnectionPool::new(addresses, max)
     }
 
     fn request() -> Request<RequestBody> {
@@ -323,12 +325,24 @@ mod tests {
 
     /// Takes a connection within a time that no machine needs.
     async fn take(pool: &ConnectionPool, provider: usize) -> Result<Lease, ConnectionError> {
-        tokio::time::timeout(Duration::from_secs(30), pool.take(provider)).await.expect("it does not hang")
+        soon(pool.take(provider)).await
+    }
+
+    /// Waits for what no machine needs so long for.
+    async fn soon<T>(awaited: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(30), awaited).await.expect("it does not hang")
+    }
+
+    /// Waits until no connection is open.
+    async fn closed(pool: &ConnectionPool) {
+        while pool.state().open > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Sends a request over `lease`, reads the response, and returns the connection.
     async fn use_and_return(pool: &ConnectionPool, mut lease: Lease) {
-        let response = lease.send(request()).await.expect("a response");
+        let response = soon(lease.send(request())).await.expect("a response");
         assert_eq!(response.into_body().collect().await.expect("a body").to_bytes(), "ok");
         pool.give_back(lease);
     }
@@ -386,7 +400,7 @@ mod tests {
         let mut waiting = std::pin::pin!(pool.take(0));
         tokio::select! { biased; _ = &mut waiting => panic!("none is idle"), () = std::future::ready(()) => {} }
         pool.give_back(first);
-        assert!(waiting.await.expect("a connection").is_reused);
+        assert!(soon(waiting).await.expect("a connection").is_reused);
     }
 
     #[tokio::test]
@@ -410,9 +424,7 @@ mod tests {
             let lease = take(&pool, 0).await.expect("a connection");
             use_and_return(&pool, lease).await;
             assert_eq!(provider.accepted(), number);
-            while pool.state().open > 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            soon(closed(&pool)).await;
         }
     }
 
@@ -431,14 +443,12 @@ mod tests {
     #[tokio::test]
     async fn requests_to_a_provider_that_does_not_listen_fail_and_leave_nothing_open() {
         let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
-        let pool = ConnectionPool::new(Handle::current(), vec![address], 5);
+        let pool = ConnectionPool::new(vec![address], 5);
         for _ in 0..7 {
             let error = take(&pool, 0).await.expect_err("nothing listens");
             assert_eq!(local_failure(&*error), None, "{error}");
         }
-        while pool.state().open > 0 {
-            tokio::task::yield_now().await;
-        }
+        soon(closed(&pool)).await;
         assert_eq!(pool.0.permits.available_permits(), 5);
     }
 }

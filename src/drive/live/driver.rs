@@ -24,7 +24,6 @@ use rustc_hash::FxHashMap;
 use slab::Slab;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 
@@ -38,7 +37,6 @@ pub(super) struct LiveDriver<'a, F, P> {
     clock: Clock,
     unbegun: Unbegun,
     undecided: Undecided,
-    runtime: &'a Handle,
     sender: UnboundedSender<Message>,
     /// By tag.
     jobs: Slab<LiveJob>,
@@ -100,7 +98,7 @@ impl<'a, F: Fold, P: LiveProviders> LiveDriver<'a, F, P> {
         fold: &'a mut F,
         providers: &'a P,
         clock: Clock,
-        (runtime, sender): (&'a Handle, UnboundedSender<Message>),
+        sender: UnboundedSender<Message>,
     ) -> Self {
         let addresses: Vec<_> =
             (0..).zip(&scenario.providers).map(|(number, _)| providers.address(number)).collect();
@@ -112,11 +110,10 @@ impl<'a, F: Fold, P: LiveProviders> LiveDriver<'a, F, P> {
             scenario,
             load: Load::new(scenario),
             endpoints: endpoints.collect(),
-            client: AttemptClient::new(clock, ConnectionPool::new(runtime.clone(), addresses, connections)),
+            client: AttemptClient::new(clock, ConnectionPool::new(addresses, connections)),
             clock,
             unbegun: Unbegun::default(),
             undecided: Undecided::default(),
-            runtime,
             sender,
             jobs: Slab::new(),
             flights: FxHashMap::default(),
@@ -216,7 +213,7 @@ impl<F: Fold, P: LiveProviders> Driver for LiveDriver<'_, F, P> {
         };
         let (client, sender, clock) = (self.client.clone(), self.sender.clone(), self.clock);
         let (waiting, begun) = self.unbegun.add();
-        let task = self.runtime.spawn(async move {
+        let task = tokio::spawn(async move {
             let (reply, decision) = client.send(&request, waiting).await;
             let waited = begun.get().copied().unwrap_or_else(|| clock.now()).since(now);
             // Sending fails only if the run has ended and dropped the receiver.
@@ -333,7 +330,7 @@ const MAX_LAG_OF_FEW: Nanos = Nanos::from_secs(2);
 /// Many requests are behind if so many were sent since the oldest without a decision.
 const MANY: usize = 256;
 /// No job is submitted while so many requests wait to begin, or that many were sent since one on which the mock should have decided
-/// [`MAX_MOCK_LAG`] ago: this bounds the connections that are opened at once.
+/// [`MAX_MOCK_LAG`] ago: this bounds the requests that wait for a connection.
 const MAX_UNBEGUN: usize = 64;
 /// See [`MAX_UNBEGUN`]: above the pauses of a mock that keeps up.
 const MAX_MOCK_LAG: Nanos = Nanos::from_millis(5);

@@ -144,7 +144,7 @@ impl From<RecordedDecision> for Decision {
 impl Decision {
     /// Returns it as the value of the header [`DECISION_HEADER`](provider::server::DECISION_HEADER).
     pub(in crate::drive) fn to_header(&self) -> String {
-        serde_json::to_string(self).expect("invariant: every member is serialisable")
+        to_json(self)
     }
 
     /// Reads the value of that header; `None` if it is none.
@@ -231,7 +231,11 @@ pub(super) fn addresses(line: &str) -> Option<Vec<SocketAddr>> {
 }
 
 fn to_line(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("invariant: every member is serialisable") + "\n"
+    to_json(value) + "\n"
+}
+
+fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("invariant: every member is serialisable")
 }
 
 #[cfg(test)]

@@ -39,11 +39,10 @@ pub async fn write(
             Ok(_) => {
                 sleep(COLLECTION).await;
                 // What has come meanwhile is written at once.
-                while let Ok(message) = reports.try_recv() {
+                while batch.len() < MAX_BATCH
+                    && let Ok(message) = reports.try_recv()
+                {
                     batch.push(message);
-                    if batch.len() >= MAX_BATCH {
-                        break;
-                    }
                 }
                 for message in batch.drain(..) {
                     out.write_all(line(&message).as_bytes())?;

@@ -134,10 +134,10 @@ pub struct Outage {
 }
 
 impl Outage {
-    /// Returns `true` if jobs arrive during the outage, so that it can be judged.
+    /// Returns `true` if it is known whether the outage is survived: jobs arrive during it, or it breaks a rule.
     #[must_use]
-    pub fn has_jobs(&self) -> bool {
-        self.workloads.iter().any(|workload| workload.jobs > 0)
+    pub fn is_judged(&self) -> bool {
+        !self.broken.is_empty() || self.workloads.iter().any(|workload| workload.jobs > 0)
     }
 }
 

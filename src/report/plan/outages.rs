@@ -16,10 +16,10 @@ const NAME: usize = 27;
 /// Returns the finding of an outage.
 pub(super) fn sentence(outage: &Outage) -> String {
     let loss = format!("The loss of {} for {} at {}", outage.provider, duration(outage.for_s), outage.at);
+    if !outage.is_judged() {
+        return format!("{loss} cannot be judged: no jobs arrive during it.");
+    }
     let verdict = match (outage.survives, outage.broken.is_empty()) {
-        (_, true) if !outage.has_jobs() => {
-            return format!("{loss} cannot be judged: no jobs arrive during it.");
-        }
         (true, _) => format!("{loss} is survived"),
         (false, false) => format!("{loss} is not survived: {}", broken(outage)),
         (false, true) => format!("{loss} is not survived: success is not back before the end of the run"),
@@ -129,7 +129,7 @@ pub(super) fn print(report: &mut PlanReport, plan: &Plan) {
     }
     report.0.heading("the loss of a provider          jobs  success      p95  fallback      USD  recovery");
     for outage in &plan.outages {
-        let verdict = match (outage.survives, outage.has_jobs()) {
+        let verdict = match (outage.survives, outage.is_judged()) {
             (true, _) => report.0.style.good("survived"),
             (false, true) => report.0.style.bad("not survived"),
             (false, false) => report.0.style.bad("not judged"),
@@ -163,7 +163,11 @@ pub(super) fn html(plan: &Plan) -> Markup {
         vec![
             cell(&workload.name),
             cell(&workload.route),
-            mark(broken.is_empty() && workload.recovery != Recovery::NotBeforeEnd, "holds", "fails"),
+            if workload.jobs > 0 || !broken.is_empty() {
+                mark(broken.is_empty() && workload.recovery != Recovery::NotBeforeEnd, "holds", "fails")
+            } else {
+                cell("not judged")
+            },
             cell(broken.join(", ")),
             cell(format!("{} for {}", outage.at, duration(outage.for_s))),
             cell(count(workload.jobs)),

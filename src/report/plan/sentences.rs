@@ -32,7 +32,7 @@ pub(super) fn exit_code(plan: &Plan) -> String {
         NotMet::PresentLoad => "the present load does not hold".to_owned(),
         NotMet::TargetLoad => "no changes are proved to hold the target load".to_owned(),
         NotMet::Outage { providers } => {
-            let is_unjudged = plan.outages.iter().any(|outage| !outage.survives && !outage.has_jobs());
+            let is_unjudged = plan.outages.iter().any(|outage| !outage.is_judged());
             let known = if is_unjudged { "known to be " } else { "" };
             format!("the loss of {} is not {known}survived", providers.join(", "))
         }
