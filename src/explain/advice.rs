@@ -101,12 +101,11 @@ fn other(explanation: &Explanation) -> Vec<String> {
 /// Returns the advice on an allowance of a plan.
 fn allowance(explanation: &Explanation) -> Vec<String> {
     let failure = &explanation.failure;
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let until = match (failure.wait, &failure.reset_at) {
         (Some(wait), _) => format!("Stop sending with this account for {}: ", wait_text(wait.length)),
         (None, Some(reset)) => {
-            let date = explanation.resets_at.as_deref().filter(|_| is_number(&reset.stated));
-            format!("Stop sending with this account until {}: ", date.unwrap_or(&reset.stated))
+            let at = explanation.resets_at.as_deref().unwrap_or(&reset.stated);
+            format!("Stop sending with this account until {at}: ")
         }
         (None, None) => "Stop sending with this account until the allowance resets: ".to_owned(),
     };

@@ -195,10 +195,11 @@ fn assume_minute(failure: &mut ParsedFailure) {
     }
 }
 
-/// Returns `true` for Google's sentence on a quota that it does not name.
+/// Returns `true` for Google's sentence on a quota that it does not name. The sentence of a list of refusals is that of the gateway.
 fn names_no_quota(failure: &ParsedFailure) -> bool {
     let message = failure.message.as_deref().unwrap_or_default().to_ascii_lowercase();
-    failure.refusal.window.is_none() && message.contains("resource has been exhausted (e.g. check quota)")
+    let is_single = failure.listed.is_empty() && failure.refusal.window.is_none();
+    is_single && message.contains("resource has been exhausted (e.g. check quota)")
 }
 
 /// The status under which an error is read that states none.

@@ -39,6 +39,40 @@ fn no_prefix_of_a_log_hides_a_refusal() {
 }
 
 #[test]
+fn a_tag_that_holds_a_status_states_it() {
+    for (paste, status) in [
+        ("[429 Too Many Requests] Something went wrong here", 429),
+        ("[503 Service Unavailable] Please come back", 503),
+        ("(503)\nReason: Service Unavailable", 503),
+        ("(404)\nReason: Not Found\nHTTP response body: {\"error\":\"x\"}", 404),
+        ("[400 Bad Request] API key not valid. Please pass a valid API key.", 400),
+    ] {
+        assert_members(&one(paste), &json!({ "status": status }), paste);
+    }
+}
+
+#[test]
+fn a_moment_beside_a_limit_is_read() {
+    let at = json!({ "resets_at": "2026-11-29T16:20:00Z" });
+    check_all(&[
+        ("Rate limit exceeded: 30 requests per minute. Resets at: 2026-11-29 16:20:00 UTC", at.clone()),
+        (
+            "Rate limit exceeded: limit of 100 requests per day. Your limit will reset at 2026-11-29T16:20:00Z.",
+            at.clone(),
+        ),
+        ("Daily usage limit reached. Resets at 2026-11-29T16:20:00Z.", at),
+    ]);
+}
+
+/// The sentence is one of two that a gateway lists; the list is of unknown cause, as its parts are.
+#[test]
+fn googles_unnamed_quota_in_a_list_is_not_taken_for_the_gateways() {
+    let list = r#"502 All variants failed with errors: x: 429: {"error":{"code":429,"message":"Too many."}}, vertex: 429: {"error":{"code":429,"message":"Resource has been exhausted (e.g. check quota).","status":"RESOURCE_EXHAUSTED"}}"#;
+    assert_members(&one(list), &json!({ "cause": "other" }), list);
+    assert!(!text_of(list).contains("Google does not say which quota refused"), "{}", text_of(list));
+}
+
+#[test]
 fn sentences_of_subscriptions_are_allowances() {
     let claude = json!({ "provider": "anthropic", "cause": "allowance", "wait_s": null, "terminal": false });
     let at = |moment: &str| json!({ "provider": "anthropic", "cause": "allowance", "resets_at": moment, "terminal": false });
@@ -112,7 +146,8 @@ fn a_quota_of_a_proxy_is_no_matter_of_the_key_or_the_client() {
         );
         let expected = json!({ "answered_by": "proxy", "server": "Azure API Management", "status": 403, "cause": "allowance", "wait_s": wait,
             "wait_meaning": "until_window_ends", "terminal": false });
-        for paste in [body.clone(), format!("HTTP/1.1 403 Quota Exceeded\n\n{body}")] {
+        let bare = format!("Out of {kind} quota. Quota will be replenished in {clock}.");
+        for paste in [body.clone(), format!("HTTP/1.1 403 Quota Exceeded\n\n{body}"), bare] {
             assert_members(&one(&paste), &expected, &paste);
             let text = text_of(&paste);
             assert!(!text.contains("the key") && !text.contains("user agent"), "{text}");
@@ -188,6 +223,9 @@ fn googles_details_are_read_as_python_and_node_print_them() {
             format!(
                 "Retrying langchain_google_genai.chat_models._chat_with_retry.<locals>._chat_with_retry in 2.0 seconds as it raised ResourceExhausted: {python}."
             ),
+            // As a service passes on the text of the exception.
+            json!({ "detail": python }).to_string(),
+            json!({ "error": { "message": python } }).to_string(),
             node,
         ] {
             assert_members(&one(&paste), &expected, &paste);

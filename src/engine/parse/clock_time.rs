@@ -61,7 +61,7 @@ const LEADS: [&str; 27] = [
 ];
 
 /// Finds the moment that a message states. `now` is the date of the reply; `zone` the one of the dialect, by its IANA name. A
-/// moment at the very end of `text` is not read, since the text may have been truncated.
+/// moment at the very end of `text` is not read, since the text may have been truncated; only a Unix time is.
 pub(super) fn find(text: &str, now: Option<UnixTime>, zone: Option<&'static str>) -> Option<ResetTime> {
     let lower = text.to_ascii_lowercase();
     let mut starts: Vec<usize> =

@@ -25,8 +25,8 @@ pub(super) struct ErrorBody {
     pub(super) message: Option<String>,
     /// The message in ASCII lower case, for phrase matching; empty without a message.
     pub(super) lowercase: String,
-    /// Every string that may identify the error: `type`, `code`, `status`, `object`, `title` and the like, reasons, domains
-    /// and quota ids of its details, an `error` that is a string, the request id.
+    /// Every string that may identify the error: `type`, `code`, `status`, `object`, `title` and the like, reasons, domains,
+    /// quota ids and quota metrics of its details, an `error` that is a string, the request id.
     pub(super) codes: Vec<String>,
     /// The HTTP status that it states.
     pub(super) http_status: Option<u16>,
@@ -206,6 +206,7 @@ impl ErrorBody {
     /// Reads the errors that a gateway printed into its message, as JSON or as a program prints objects (`literal`). One such
     /// error adds its codes, members and status, and its message takes the place of its print. Two or more are a list.
     fn add_embedded(&mut self, depth: u8) {
+        self.add_google_details();
         let Some(message) = self.message.clone().filter(|message| message.contains('{')) else { return };
         if depth >= MAX_DEPTH {
             return;
@@ -261,7 +262,6 @@ impl ErrorBody {
             let http_status = text.split_once([' ', '\n']).and_then(|(first, _)| error_status(first));
             let mut body = Self { http_status, ..Self::default() };
             body.set_message(text);
-            body.add_google_details(text);
             body.add_embedded(depth);
             if body.listed.is_empty() {
                 let by_label = || envelope::status_in(text);
@@ -272,12 +272,16 @@ impl ErrorBody {
         })
     }
 
-    /// Reads the details of Google's errors behind the message of a text.
-    fn add_google_details(&mut self, text: &str) {
-        let Some((message, details)) = google_details::in_text(text) else { return };
+    /// Reads the details of Google's errors that are printed behind the message.
+    fn add_google_details(&mut self) {
+        let Some(text) = self.message.clone().filter(|text| text.contains('{')) else { return };
+        let Some((message, details)) = google_details::in_text(&text) else { return };
         self.set_message(message);
         let is_quota = details.iter().any(|detail| detail["violations"].is_array());
-        self.error = serde_json::json!({ "details": details });
+        if !self.error.is_object() {
+            self.error = Value::Object(Map::new());
+        }
+        self.error["details"] = Value::Array(details);
         self.codes.extend(detail_codes(&self.error));
         self.codes.extend(is_quota.then(|| "RESOURCE_EXHAUSTED".to_owned()));
     }

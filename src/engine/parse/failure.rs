@@ -157,8 +157,15 @@ pub(super) fn classify(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -
     let cause = stated_cause
         .filter(|cause| contradicted_window.is_none() || !cause.is_window_limit())
         .unwrap_or_else(|| fallback_cause(status_of_cause, &refusal, &sentence, responder));
-    let sources =
-        wait::Sources { rules, dialect, responder, response, refusal: &refusal, sentence: &sentence };
+    let sources = wait::Sources {
+        rules,
+        dialect,
+        responder,
+        response,
+        refusal: &refusal,
+        sentence: &sentence,
+        is_known,
+    };
     let (wait, reset_at) = sources.find(cause, refusing_header, refusing_allowance);
     // `usage limit reached|1749924000`: the moment shows that it is an allowance, whose window is not stated.
     let is_allowance = cause == LimitCause::Other && reset_at.is_some() && sentence.contains("limit");

@@ -27,7 +27,7 @@ fn by_meaning(body: &ErrorBody) -> Option<u16> {
         Some(LimitCause::TooLarge) => Some(413),
         Some(LimitCause::Overload) => Some(503),
         Some(LimitCause::Auth) => Some(401),
-        Some(LimitCause::NotInTier) => Some(403),
+        Some(LimitCause::NotInTier | LimitCause::Allowance) => Some(403),
         _ if common::reason(body, &sentence).is_some() => Some(400),
         _ => {
             let phrases =

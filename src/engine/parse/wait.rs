@@ -23,6 +23,8 @@ pub(super) struct Sources<'a> {
     pub(super) response: &'a ErrorResponse<'a>,
     pub(super) refusal: &'a Refusal,
     pub(super) sentence: &'a str,
+    /// `true` if the dialect's own rules have read the message.
+    pub(super) is_known: bool,
 }
 
 impl Sources<'_> {
@@ -81,9 +83,7 @@ impl Sources<'_> {
         if let Some(moment) = wait_member::moment(&body.members, zone) {
             return Some(moment);
         }
-        // `LiteLLM` states the moment beside the axis.
-        let may_state = self.refusal.axis.is_none() || self.sentence.contains("limit resets at: ");
-        if may_state && MOMENT_WORDS.iter().any(|word| self.sentence.contains(word)) {
+        if !self.is_known && MOMENT_WORDS.iter().any(|word| self.sentence.contains(word)) {
             let now = self.response.headers.value("date").and_then(UnixTime::parse_http_date);
             if let Some(moment) = clock_time::find(&body.text(), now, zone) {
                 return Some(moment);

@@ -112,7 +112,9 @@ impl Record<'_> {
         };
         let inner = of_object(&only.value.to_string(), &only.value);
         // `402 {…}` and `Error code: 402 - {…}`: the status stands before the object.
-        let status = inner.status.or_else(|| status_before(&before));
+        // A tag of a log may hold it: `[429 Too Many Requests] {…}`.
+        let status =
+            inner.status.or_else(|| status_before(&before)).or_else(|| status_of_first_line(self.before));
         let has_text = has_error_text(&inner.body);
         let body = if !has_text && !before.is_empty() {
             before.clone()
@@ -157,6 +159,11 @@ fn status_before(text: &str) -> Option<u16> {
         number(pair[1]).filter(|_| is_label || label.ends_with("error"))
     });
     labelled.or_else(|| number(words.first()?))
+}
+
+/// Returns the status on the first line of a text, its tags included.
+fn status_of_first_line(text: &str) -> Option<u16> {
+    status_before(text.trim().lines().next()?)
 }
 
 /// Returns `true` if at most eight words stand before an object and none of them names a gateway, so that they add nothing but
@@ -248,12 +255,13 @@ const GOOGLE_EXCEPTIONS: [&str; 12] = [
 
 /// Returns the reply in a text without objects: its body is the text without the lines of a stack; none if nothing is left.
 fn plain(text: &str) -> Vec<PastedReply> {
-    let text = without_stack(text);
-    if text.is_empty() {
+    let rest = without_stack(text);
+    if rest.is_empty() {
         return Vec::new();
     }
-    let status = status_before(&text).filter(|_| !text.contains('\n') || text.len() < 4_096);
-    vec![PastedReply { status, ..body(&text) }]
+    let status = status_before(&rest).or_else(|| status_of_first_line(text));
+    let status = status.filter(|_| !rest.contains('\n') || rest.len() < 4_096);
+    vec![PastedReply { status, ..body(&rest) }]
 }
 
 /// Returns a status from 100 to 599 that a member states.
