@@ -4,6 +4,7 @@
 mod language;
 mod laws;
 mod lookalikes;
+mod upstreams;
 
 use crate::golden;
 use provider::Nanos;

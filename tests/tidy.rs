@@ -42,7 +42,7 @@ const ENGINE_IMPORTS: [&str; 16] = [
 ];
 
 /// The files and folders that may name tokio, hyper, axum and std::net.
-const NETWORK_FILES: [&str; 12] = [
+const NETWORK_FILES: [&str; 13] = [
     "src/drive/attempt.rs",
     "src/drive/connections",
     "src/drive/live.rs",
@@ -53,6 +53,7 @@ const NETWORK_FILES: [&str; 12] = [
     "src/cli/interrupt.rs",
     "src/cli/mock/",
     "src/cli/run.rs",
+    "src/scenario/resolved/upstream.rs",
     "mock/src/server/",
     "mock/benches/",
 ];

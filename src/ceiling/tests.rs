@@ -61,6 +61,7 @@ pub(super) fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: 
         duration: RUN_DURATION,
         start: Start::Full,
         providers: vec![provider],
+        upstreams: vec![],
         targets: (0..).take(targets.len()).map(target).collect(),
         routes: routes
             .iter()

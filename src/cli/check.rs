@@ -25,8 +25,9 @@ impl CheckArgs {
                 Ok(scenario) => {
                     let gap = if index == 0 { "" } else { "\n" };
                     let (text, ceiling) = (scenario.describe(), Ceiling::of(&scenario).describe(&scenario));
+                    let notes = [&scenario.notes[..], &scenario.upstream_notes()].concat();
                     let notes: String =
-                        notes::sentences(&scenario.notes).iter().map(|note| format!("  {note}\n")).collect();
+                        notes::sentences(&notes).iter().map(|note| format!("  {note}\n")).collect();
                     let notes = if notes.is_empty() { notes } else { format!("\nNote\n{notes}") };
                     print_plain(&format!("{gap}{}: ok\n\n{text}{notes}\n{ceiling}\n", path_name(file)))?;
                 }

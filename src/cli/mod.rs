@@ -23,6 +23,7 @@ mod schema;
 mod sim;
 mod test;
 
+use crate::api_keys::masked;
 use crate::formatting::{is_unprintable, path_name};
 use crate::problem::Problems;
 use crate::scenario::{self, Overrides, Scenario};
@@ -244,8 +245,9 @@ impl ScenarioOptions {
         let duration = self.duration.map(|length| format!(" --for {}", units::print_duration(length)));
         // Results and pages are shared: keys are not repeated in them.
         let is_secret = |path: &str| path.contains(".accounts") || path.ends_with(".keys");
-        let value =
-            |path: &str, value: &str| if is_secret(path) { "…".to_owned() } else { value.to_owned() };
+        let value = |path: &str, value: &str| {
+            if is_secret(path) { "…".to_owned() } else { masked(value).into_owned() }
+        };
         let set = self
             .set
             .iter()

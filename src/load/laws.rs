@@ -34,6 +34,7 @@ fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Scenario {
         duration,
         start: crate::scenario::Start::Full,
         providers: vec![],
+        upstreams: vec![],
         targets: vec![],
         routes: vec![],
         client: Client {

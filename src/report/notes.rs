@@ -33,7 +33,47 @@ pub(super) fn sentence(note: &Note) -> String {
             unservable(workload, route, *share) + others
         }
         Note::Trace { .. } => trace(note),
+        Note::WrittenKeys { .. } | Note::Unencrypted { .. } | Note::RealKeys { .. } => upstream(note),
         Note::Sentence(sentence) => sentence.clone(),
+    }
+}
+
+/// Says what is wrong with the way in which a real provider is reached.
+fn upstream(note: &Note) -> String {
+    match note {
+        Note::WrittenKeys { provider, base_url, assumed: true, .. } => format!(
+            "{provider} has only the assumed key `default`, which is for mocks: `quotalab gateway` sends it to loopback addresses \
+             only, not to {base_url}; write `accounts: {{default: [{{env: NAME}}]}}`"
+        ),
+        Note::WrittenKeys { provider, base_url, written, keys, .. } => {
+            let which = match keys {
+                1 => format!("the key of {provider} is"),
+                keys => {
+                    let verb = if *written == 1 { "is" } else { "are" };
+                    format!("{} of the {} keys of {provider} {verb}", count(*written), count(*keys))
+                }
+            };
+            format!(
+                "{which} written in the scenario, which is for mocks: `quotalab gateway` sends such keys to loopback addresses only, \
+                 not to {base_url}; write `{{env: NAME}}`"
+            )
+        }
+        Note::Unencrypted { provider, base_url } => {
+            format!(
+                "keys and prompts travel unencrypted to {base_url} ({provider}); write `https://` if it is offered"
+            )
+        }
+        Note::RealKeys { provider, first, keys } => {
+            let which = match keys {
+                1 => format!("the key `{first}` of {provider} is"),
+                more => format!("{} keys of {provider}, the first of which is `{first}`, are", count(*more)),
+            };
+            let looks = if *keys == 1 { "looks like a real one" } else { "look like real ones" };
+            format!(
+                "{which} written in the scenario and {looks}; write `{{env: NAME}}`, and revoke what others may have read"
+            )
+        }
+        _ => String::new(),
     }
 }
 

@@ -70,6 +70,35 @@ pub enum Note {
         #[serde(default)]
         without_completion: u64,
     },
+    /// A provider with an address that is not this machine has keys that are written in the scenario, which are for mocks.
+    WrittenKeys {
+        /// The provider.
+        provider: String,
+        /// Its address.
+        base_url: String,
+        /// Its keys that are written, at least one.
+        written: u64,
+        /// All its keys.
+        keys: u64,
+        /// Whether the scenario describes no account, so that the one key is assumed.
+        assumed: bool,
+    },
+    /// A provider is reached without encryption on another machine.
+    Unencrypted {
+        /// The provider.
+        provider: String,
+        /// Its address.
+        base_url: String,
+    },
+    /// Keys in the scenario look like those of a real provider.
+    RealKeys {
+        /// The provider.
+        provider: String,
+        /// The first of them, masked.
+        first: String,
+        /// The number of them, at least one.
+        keys: u64,
+    },
     /// A note in a result of an earlier version, which stored sentences.
     #[serde(untagged)]
     Sentence(String),

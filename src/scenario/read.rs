@@ -4,7 +4,9 @@ use super::diagnostics::Diagnostics;
 use super::spec::{Spec, WhatIfSpec};
 use super::trace_cache::TraceCache;
 use super::yaml::{Node, NodeKind};
-use super::{Overrides, Scenario, WhatIf, imitation, lookalike, preset as presets, resolve, spec, yaml};
+use super::{
+    Overrides, Scenario, Upstream, WhatIf, imitation, lookalike, preset as presets, resolve, spec, yaml,
+};
 use crate::formatting::{path_name, printable};
 use crate::input_file;
 use crate::problem::{Problem, Problems};
@@ -55,6 +57,8 @@ fn read_text(path: &Path) -> Result<(String, String), Problems> {
 pub struct MockedProviders {
     /// The providers, in the order written.
     pub providers: Vec<Config>,
+    /// How the real ones are reached.
+    pub upstreams: Vec<Upstream>,
     /// The answers that are set for each of them, as the control plane of the mock accepts them.
     pub answers: Vec<Vec<serde_json::Value>>,
     /// The seed of every random stream.
@@ -129,9 +133,13 @@ fn providers_of(
     presets::merge_presets(diagnostics, &mut root);
     overrides.apply(diagnostics, &mut root);
     let spec = spec::read_providers(&root, base_dir, diagnostics)?;
-    let (providers, answers) =
-        spec.providers.into_iter().map(|provider| (provider.config, provider.answers)).unzip();
-    Some(MockedProviders { providers, answers, seed: spec.seed })
+    let (mut providers, mut upstreams, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+    for provider in spec.providers {
+        providers.push(provider.config);
+        upstreams.push(provider.upstream);
+        answers.push(provider.answers);
+    }
+    Some(MockedProviders { providers, upstreams, answers, seed: spec.seed })
 }
 
 /// Returns what was read of a source with this number and text, or all problems that were found.

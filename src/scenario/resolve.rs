@@ -48,14 +48,18 @@ pub(super) fn resolve(
         }
         workloads.extend(resolver.workload(workload));
     }
+    let notes = assumed_latencies(&spec.providers, &targets);
+    let (providers, upstreams) =
+        spec.providers.into_iter().map(|provider| (provider.config, provider.upstream)).unzip();
     let mut scenario = Scenario {
         name: spec.name.unwrap_or_else(|| name.to_owned()),
         about: spec.about,
         seed: spec.seed,
         duration: spec.duration,
         start: spec.start,
-        notes: assumed_latencies(&spec.providers, &targets),
-        providers: spec.providers.into_iter().map(|provider| provider.config).collect(),
+        notes,
+        providers,
+        upstreams,
         targets,
         routes,
         client: spec.client,

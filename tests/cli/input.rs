@@ -180,6 +180,45 @@ fn keys_are_repeated_in_no_result() {
     }
 }
 
+/// The value of an option is part of the command that reproduces a result.
+#[test]
+fn keys_in_the_value_of_any_option_are_masked_in_results() {
+    let folder = scratch("keys-in-options");
+    let set = "providers.p={accounts: {default: [gsk_plain-secret]}, base_url: 'http://localhost', models: {m: {}}}";
+    for verb in ["sim", "plan"] {
+        let output = quotalab(&[verb, SHORT, "--set", set, "--out", arg(&folder)]);
+        assert!(output.code < 2, "{}", output.err);
+        assert!(
+            !output.out.contains("plain-secret") && !output.err.contains("plain-secret"),
+            "{}",
+            output.out
+        );
+    }
+    let mut has_command = false;
+    for file in fs::read_dir(&folder).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        assert!(!text.contains("plain-secret"));
+        has_command |= text.contains("gsk_************");
+    }
+    assert!(has_command, "the rest of the option is repeated");
+}
+
+#[test]
+fn check_masks_a_key_that_looks_like_a_real_one() {
+    let folder = scratch("real-key");
+    let file = folder.join("s.yaml");
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(SHORT)).unwrap();
+    let provider =
+        "  p:\n    accounts: {default: [gsk_plain-secret]}\n    base_url: http://llm.example.com\n";
+    fs::write(&file, text.replace("  p:\n", provider)).unwrap();
+    let output = quotalab(&["check", arg(&file)]);
+    assert_eq!(output.code, 0, "{}", output.err);
+    for part in ["the key `gsk_************` of p", "unencrypted", "the key of p is written"] {
+        assert!(output.out.contains(part), "{part}: {}", output.out);
+    }
+    assert!(!output.out.contains("plain-secret"), "{}", output.out);
+}
+
 #[test]
 fn keys_are_repeated_in_no_error_and_no_explanation() {
     let folder = scratch("keys-in-errors");
@@ -196,6 +235,9 @@ fn keys_are_repeated_in_no_error_and_no_explanation() {
         "a: { keys: [plain-secret], wrong: 1 }",
         "a: plain-secret",
         "a: [sk-plain-secret] }, wrong: { x: 1",
+        "a: [{env: plain-secret}]",
+        "a: [k] }, base_url: 'https://me:plain-secret@example.com', x: { y: 1",
+        "a: [k] }, base_url: 'https://example.com?key=plain-secret', accounts: { a: [k]",
     ] {
         fs::write(&file, with(accounts)).unwrap();
         let output = quotalab(&["check", arg(&file)]);

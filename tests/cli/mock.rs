@@ -1,6 +1,8 @@
 //! `mock`, as a client sees it over plain TCP.
 
 #[cfg(unix)]
+mod keys;
+#[cfg(unix)]
 mod recorded;
 
 use super::{SHORT, quotalab};

@@ -25,6 +25,7 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
         start: quotalab::scenario::Start::Full,
         duration,
         providers: targets.iter().map(|(name, limits)| config(name, limits)).collect(),
+        upstreams: vec![],
         targets: targets.iter().enumerate().map(|(id, (name, _))| target(id, name)).collect(),
         routes: vec![Route {
             name: "chat".to_owned(),

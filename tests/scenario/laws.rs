@@ -131,6 +131,9 @@ fn noise() -> impl Strategy<Value = String> {
         "workload:",
         "none",
         "x/y/z",
+        "base_url: https://",
+        "{env: A}",
+        "{file: ",
     ];
     prop::sample::select(fragments.to_vec()).prop_map(str::to_owned)
 }
@@ -138,7 +141,10 @@ fn noise() -> impl Strategy<Value = String> {
 /// Asserts what every resolved scenario guarantees.
 fn assert_sound(scenario: &Scenario) {
     assert!(scenario.duration > Nanos::ZERO && !scenario.workloads.is_empty() && !scenario.routes.is_empty());
-    for provider in &scenario.providers {
+    assert_eq!(scenario.upstreams.len(), scenario.providers.len());
+    for (provider, upstream) in scenario.providers.iter().zip(&scenario.upstreams) {
+        let keys: Vec<usize> = provider.accounts.iter().map(|account| account.keys.len()).collect();
+        assert_eq!(upstream.keys.iter().map(Vec::len).collect::<Vec<_>>(), keys, "each key has a source");
         assert!(!provider.accounts.is_empty() && !provider.models.is_empty());
         assert!(provider.accounts.iter().all(|account| !account.keys.is_empty()));
         let limits = provider.models.iter().flat_map(|model| &model.limits);

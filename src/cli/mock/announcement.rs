@@ -3,37 +3,42 @@
 use super::super::quoted;
 use super::base_urls::base_urls;
 use super::{TOKEN_VARIABLE, environment};
+use crate::api_keys::masked;
 use crate::formatting::plural;
+use crate::scenario::{KeySource, Upstream};
 use provider::config::Config;
 use provider::server::ControlPlane;
 use provider::wire::{self, KeyHeader, WireFormat};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 /// Returns for each provider its address, accounts and models, for each wire format of its dialect a command that requests a
-/// completion, the base URLs and the environment variables of the SDKs, and whether it has a control plane. `any_key`: whether
-/// keys that no account has belong to the first one.
+/// completion, the base URLs and the environment variables of the SDKs, and whether it has a control plane. `upstreams`: where the
+/// real keys are. `any_key`: whether keys that no account has belong to the first one.
 pub(super) fn text(
     providers: &[Config],
+    upstreams: &[Upstream],
     addresses: &[SocketAddr],
     control: &ControlPlane,
     any_key: bool,
 ) -> String {
     let mut out = String::new();
-    for (config, address) in providers.iter().zip(addresses) {
+    for ((config, upstream), address) in providers.iter().zip(upstreams).zip(addresses) {
         let (name, dialect, base) =
             (&config.name, config.dialect.name(), wire::format(config.dialect).base());
         let _ = writeln!(out, "{name} ({dialect}) listens on http://{address}{base}");
-        for (index, account) in config.accounts.iter().enumerate() {
+        for (index, (account, sources)) in config.accounts.iter().zip(&upstream.keys).enumerate() {
             let others = if any_key && index == 0 { ", and any other key" } else { "" };
-            let _ = writeln!(out, "  account {}: {}{others}", account.name, keys(&account.keys));
+            let _ = writeln!(out, "  account {}: {}{others}", account.name, keys(&account.keys, sources));
         }
         let models: Vec<_> = config.models.iter().map(|model| model.name.as_str()).collect();
         let _ = writeln!(out, "  models: {}", models.join(", "));
         let first_key = config.accounts.first().and_then(|account| account.keys.first());
-        let key = first_key.filter(|key| *key == DEFAULT_KEY).map_or("KEY", String::as_str);
+        let source = upstream.keys.first().and_then(|sources| sources.first());
+        let key = first_key.zip(source).and_then(|(key, source)| public(key, source)).unwrap_or("KEY");
         if let Some(model) = models.first().filter(|_| first_key.is_some()) {
             for format in wire::formats(config.dialect) {
                 let _ = writeln!(out, "  try: {}", curl(*format, *address, key, model));
@@ -85,11 +90,12 @@ struct Provider<'a> {
 #[derive(Serialize)]
 struct Account<'a> {
     name: &'a str,
-    /// The mock's own keys, which no real provider accepts.
-    keys: &'a [String],
+    /// The mock's own keys, which no real provider accepts; masked if they look like those of a real one.
+    keys: Vec<Cow<'a, str>>,
 }
 
-/// Returns the same as one line of JSON, with the keys, without the commands and the base URLs of single SDKs.
+/// Returns the same as one line of JSON, with the keys, without the commands and the base URLs of single SDKs. Keys that look like
+/// those of a real provider are masked: such a line is likely to be logged.
 pub(super) fn json(providers: &[Config], addresses: &[SocketAddr], control: &ControlPlane) -> String {
     let has_control = matches!(control, ControlPlane::Enabled | ControlPlane::WithToken(_));
     let provider = |(config, address): (&'_ Config, &SocketAddr)| {
@@ -110,14 +116,17 @@ pub(super) fn json(providers: &[Config], addresses: &[SocketAddr], control: &Con
         accounts: config
             .accounts
             .iter()
-            .map(|account| Account { name: &account.name, keys: &account.keys })
+            .map(|account| Account {
+                name: &account.name,
+                keys: account.keys.iter().map(|key| masked(key)).collect(),
+            })
             .collect(),
         models: config.models.iter().map(|model| model.name.as_str()).collect(),
-        environment: variables.iter().cloned().collect(),
+        environment: without_keys(variables),
     });
     let announcement = Announcement {
         providers: rendered.collect(),
-        environment: environment::of_all(providers, addresses).into_iter().collect(),
+        environment: without_keys(&environment::of_all(providers, addresses)),
     };
     let line = serde_json::to_string(&announcement).expect("invariant: every member is serialisable");
     line + "\n"
@@ -126,12 +135,31 @@ pub(super) fn json(providers: &[Config], addresses: &[SocketAddr], control: &Con
 /// The key of an account that the scenario does not describe. It is no secret, in contrast to the keys of a scenario.
 const DEFAULT_KEY: &str = "default";
 
-/// Describes the keys of an account, without printing those of a scenario.
-fn keys(keys: &[String]) -> String {
-    match keys {
-        [key] if key == DEFAULT_KEY => key.clone(),
-        keys => format!("{} of the scenario", plural(keys.len() as u64, "key")),
+/// Returns a key if it is no secret: that of an account that the scenario does not describe, or the name of a variable or a file.
+fn public<'k>(key: &'k str, source: &KeySource) -> Option<&'k str> {
+    let is_public = match source {
+        KeySource::Written => key == DEFAULT_KEY,
+        // By mistake a name may be a key.
+        KeySource::Env(_) | KeySource::File(_) => masked(key) == key,
+    };
+    is_public.then_some(key)
+}
+
+/// Describes the keys of an account, without printing those that are written in a scenario.
+fn keys(keys: &[String], sources: &[KeySource]) -> String {
+    let named: Vec<&str> = keys.iter().zip(sources).filter_map(|(key, source)| public(key, source)).collect();
+    match keys.len() - named.len() {
+        0 => named.join(", "),
+        others => {
+            let others = format!("{} of the scenario", plural(others as u64, "key"));
+            named.into_iter().chain([&*others]).collect::<Vec<_>>().join(", ")
+        }
     }
+}
+
+/// Returns environment variables with masked keys.
+fn without_keys(variables: &[(String, String)]) -> BTreeMap<String, String> {
+    variables.iter().map(|(name, value)| (name.clone(), masked(value).into_owned())).collect()
 }
 
 /// Returns a command that requests a completion.

@@ -99,7 +99,7 @@ impl MockArgs {
     }
 
     async fn serve(&self, mocked: MockedProviders) -> Result<Exit, VerbError> {
-        let MockedProviders { providers, answers, seed } = mocked;
+        let MockedProviders { providers, upstreams, answers, seed } = mocked;
         let providers = &providers[..];
         // From here on a signal ends the mock with its verdict.
         let mut signals = Signals::listen().map_err(run_error)?;
@@ -139,7 +139,8 @@ impl MockArgs {
             if self.json {
                 print(&announcement::json(providers, &addresses, &control))?;
             } else {
-                print_plain(&announcement::text(providers, &addresses, &control, self.any_key))?;
+                let text = announcement::text(providers, &upstreams, &addresses, &control, self.any_key);
+                print_plain(&text)?;
             }
             self.wait_for_end(&mut signals).await;
             Exit::Success

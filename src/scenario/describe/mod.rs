@@ -1,6 +1,7 @@
 //! The text of a scenario that `quotalab check` prints: short lines, which the author can compare with the intention.
 
 mod client;
+mod upstream;
 
 use super::resolved::{Arrivals, CachedPrompt, Pick, Scenario, Workload};
 use provider::Nanos;
@@ -41,6 +42,8 @@ impl Scenario {
                 dialect => format!(" (dialect {})", dialect.name()),
             };
             lines.push(format!("{}{dialect}: {}", provider.name, accounts(provider)));
+            let upstream = self.upstreams.get(index);
+            lines.extend(upstream.and_then(|upstream| upstream::line(provider, upstream)));
             lines.extend(provider.incidents.iter().map(|incident| format!("  {}", self::incident(incident))));
             for (position, model) in provider.models.iter().enumerate() {
                 let is_of_model = |target: &&super::Target| {

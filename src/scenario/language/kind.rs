@@ -4,6 +4,7 @@ use super::value::Data;
 use super::{Choice, Kind, MAX_RATE, NameKind, SPEEDS, rule};
 use crate::problem::{alternatives, did_you_mean, either};
 use crate::scenario::diagnostics::shortened;
+use crate::scenario::resolved::BaseUrl;
 use provider::Nanos;
 use provider::units::{self, ParseError, print_count, print_duration};
 
@@ -55,6 +56,13 @@ impl Kind {
             }
             Self::Name(_) if text.trim().contains(char::is_control) => {
                 Err(ParseError::new("a name cannot contain line breaks or tabs", "write it on one line"))
+            }
+            Self::Name(NameKind::Variable) if !is_variable(text.trim()) => Err(ParseError::new(
+                "this is not the name of an environment variable",
+                "write letters, digits and `_`, such as `GROQ_API_KEY`; the key itself belongs in the variable",
+            )),
+            Self::Name(NameKind::BaseUrl) => {
+                BaseUrl::parse(text.trim()).map(|_| Data::Text(text.trim().to_owned()))
             }
             Self::Name(_) => Ok(Data::Text(text.trim().to_owned())),
             Self::Bool => match text {
@@ -133,6 +141,8 @@ impl Kind {
             Self::Name(NameKind::Route) => "the name of a route".into(),
             Self::Name(NameKind::Target) => "a target, `provider/account/model`".into(),
             Self::Name(NameKind::File) => "a file, relative to the scenario".into(),
+            Self::Name(NameKind::Variable) => "the name of an environment variable".into(),
+            Self::Name(NameKind::BaseUrl) => format!("an address, such as `{}`", BaseUrl::EXAMPLE),
             Self::Bool => "`true` or `false`".into(),
             Self::Count { min, max } => match (min, max) {
                 (0, &u64::MAX) => "a whole number".into(),
@@ -186,6 +196,12 @@ fn choose(choices: &'static [Choice], text: &str) -> Result<Data, ParseError> {
             Err(ParseError::new(what, did_you_mean(text, modelled(choices))))
         }
     }
+}
+
+/// Returns `true` for the name of an environment variable as POSIX has it for portable programs, in either case.
+fn is_variable(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && text.starts_with(|c: char| !c.is_ascii_digit())
 }
 
 /// Returns `true` for a year, a month of a year, or a day of a month, as ISO 8601 writes them. Every month may have 31 days.

@@ -189,6 +189,10 @@ pub(super) enum NameKind {
     Target,
     /// A file, relative to the scenario.
     File,
+    /// An environment variable.
+    Variable,
+    /// The address of an API.
+    BaseUrl,
 }
 
 /// A word that is a value.

@@ -4,7 +4,7 @@ use super::kind::modelled;
 use super::rule::{METRICS, TIMES};
 use super::table::{
     ACCOUNT, ARRIVAL_STEP, ARRIVALS, BACKOFF, CACHE, CLIENT, CONCURRENCY, EJECT, EVIDENCE, FAULT, INCIDENT,
-    JITTER, LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE, PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO,
+    JITTER, KEY, LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE, PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO,
     SHAPE_MAP, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST, TRACE_COLUMNS, WHAT_IF, WORKLOAD,
 };
 use super::{Choice, Kind, Map, Required, Word};
@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 /// The maps of the language in reading order, by chapter.
 pub(super) const CHAPTERS: [(&str, &[&Map]); 7] = [
     ("The file", &[&SCENARIO]),
-    ("Providers", &[&PROVIDER, &ACCOUNT, &INCIDENT, &FAULT]),
+    ("Providers", &[&PROVIDER, &ACCOUNT, &KEY, &INCIDENT, &FAULT]),
     ("Models", &[&MODEL, &LIMITS, &LIMIT, &CONCURRENCY, &RESERVE, &LATENCY, &PRICE, &EVIDENCE]),
     ("Routes", &[&STEP]),
     ("The client", &[&CLIENT, &RETRY, &STATED_WAIT, &BACKOFF, &JITTER, &EJECT, &PACE, &CACHE]),

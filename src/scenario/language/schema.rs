@@ -134,6 +134,8 @@ fn scalar(kind: &Kind) -> Value {
             json!({ "enum": names })
         }
         Kind::Name(NameKind::Target) => json!({ "type": "string", "pattern": "^[^/]+/[^/]+/.+$" }),
+        Kind::Name(NameKind::Variable) => text("[A-Za-z_][A-Za-z0-9_]*"),
+        Kind::Name(NameKind::BaseUrl) => base_url(),
         Kind::Name(_) => json!({ "type": ["string", "number", "boolean"], "pattern": r"\S" }),
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Count { min, max } => number("integer", json!(min), json!(max), &format!("{DECIMAL}[kM]?")),
@@ -172,6 +174,14 @@ fn duration(above_zero: bool) -> String {
     let part = |unit: &str| format!("({DECIMAL}\\s*{unit}\\s*)?");
     let parts: String = ["d", "h", "m", "s", "ms", "us"].map(part).concat();
     format!("(?=.){above}{parts}")
+}
+
+/// Returns the schema of the address of an API: what a pattern can tell of `BaseUrl::parse`.
+fn base_url() -> Value {
+    let mut schema =
+        text(r"[Hh][Tt][Tt][Pp][Ss]?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/[^\s?#]*)?");
+    schema["not"] = json!({ "pattern": r"/chat/completions/*\s*$" });
+    schema
 }
 
 fn share(zero: bool) -> String {

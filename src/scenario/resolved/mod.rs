@@ -3,8 +3,10 @@
 //! changes of the planner).
 
 mod client;
+mod upstream;
 
 pub use client::{Backoff, Cache, Client, CoolDown, Eject, Jitter, Pace, Retry, StatedWait};
+pub use upstream::{BaseUrl, KeySource, Upstream};
 
 use super::trace::Recorded;
 use super::{KnownLimit, Note};
@@ -27,6 +29,8 @@ pub struct Scenario {
     pub start: Start,
     /// The providers, indexed by [`Target::provider`].
     pub providers: Vec<provider::config::Config>,
+    /// How the real providers are reached, indexed as [`Self::providers`]. Providers and accounts that the planner adds have none.
+    pub upstreams: Vec<Upstream>,
     /// Every account × model that a route names, indexed by [`TargetId`].
     pub targets: Vec<Target>,
     /// The routes, indexed by [`RouteId`].

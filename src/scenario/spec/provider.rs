@@ -9,6 +9,7 @@ use super::reserve::reserve;
 use crate::scenario::diagnostics::{Diagnostics, Name, shortened};
 use crate::scenario::evidence::Evidence;
 use crate::scenario::language::{Fields, Value};
+use crate::scenario::resolved::{BaseUrl, KeySource, Upstream};
 use provider::config::{AccountConfig, CachedTokens, Config, Dialect, ModelConfig, Reserve, Tier};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ use std::path::{Path, PathBuf};
 pub(in crate::scenario) struct ProviderSpec {
     /// The provider.
     pub(in crate::scenario) config: Config,
+    /// How the real one is reached.
+    pub(in crate::scenario) upstream: Upstream,
     /// The models without a stated latency.
     pub(in crate::scenario) models_without_latency: Vec<String>,
     /// `allow_retired`.
@@ -34,7 +37,8 @@ pub(in crate::scenario) struct ProviderSpec {
     pub(in crate::scenario) model_evidence: BTreeMap<String, Vec<Evidence>>,
 }
 
-/// Builds a provider whose preset is merged already. Paths are relative to `base_dir`; without one, a path is a problem.
+/// Builds a provider whose preset is merged already. Paths are relative to `base_dir`; without one, that of recorded
+/// exchanges is a problem.
 pub(in crate::scenario) fn provider(
     name: &str,
     fields: Option<&Fields>,
@@ -52,6 +56,7 @@ pub(in crate::scenario) fn provider(
     };
     let mut spec = ProviderSpec {
         config,
+        upstream: Upstream { base_url: None, keys: Vec::new() },
         models_without_latency: Vec::new(),
         allow_retired: false,
         retired: BTreeMap::new(),
@@ -68,7 +73,8 @@ pub(in crate::scenario) fn provider(
     config.dialect = fields.choice("dialect", &dialects).unwrap_or_default();
     let tiers = [("free", Tier::Free), ("developer", Tier::Developer)];
     config.tier = fields.choice("tier", &tiers).unwrap_or_default();
-    config.accounts = accounts(fields, diagnostics);
+    spec.upstream.base_url = fields.text("base_url").and_then(|text| BaseUrl::parse(text).ok());
+    (config.accounts, spec.upstream.keys) = accounts(fields, base_dir, diagnostics).into_iter().unzip();
     config.incidents = fields.items("incidents").iter().filter_map(incident).collect();
     let cached = CachedTokens::default_for(config.dialect);
     let reserve = fields.get("reserve").and_then(|value| reserve(value, cached, diagnostics));
@@ -110,31 +116,52 @@ fn share_limits(first: &ModelConfig, model: &mut ModelConfig, value: &Value, dia
     model.limits.clone_from(&first.limits);
 }
 
-fn accounts(fields: &Fields, diagnostics: &Diagnostics) -> Vec<AccountConfig> {
+/// Returns the accounts, each with the sources of its keys.
+fn accounts(
+    fields: &Fields,
+    base_dir: Option<&Path>,
+    diagnostics: &Diagnostics,
+) -> Vec<(AccountConfig, Vec<KeySource>)> {
     if !fields.is_given("accounts") {
-        return vec![AccountConfig { name: "default".into(), keys: vec!["default".into()] }];
+        let account = AccountConfig { name: "default".into(), keys: vec!["default".into()] };
+        return vec![(account, vec![KeySource::Written])];
     }
     let mut used: Vec<Name> = Vec::new();
     let mut accounts = Vec::new();
     for (name, value) in fields.named_entries("accounts") {
         let items = value.fields().map_or_else(|| value.items(), |fields| fields.items("keys"));
-        let mut keys = Vec::new();
-        for key in items.iter().filter_map(Value::name) {
+        let (mut keys, mut sources) = (Vec::new(), Vec::new());
+        for (key, source) in items.iter().filter_map(|value| self::key(value, base_dir)) {
             if let Some(other) = used.iter().find(|other| other.text == key.text) {
                 let what = format!("this key is already used on line {}", other.at.place.line);
                 let help = "give every key of a provider its own name: a key belongs to one account";
                 diagnostics.report_at(&key.at, what, help);
             } else {
                 if !key.text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                    let what = "this key has characters other than visible ASCII";
-                    let help = "write it in ASCII without blanks, such as `k1`";
+                    let (what, help) = match source {
+                        KeySource::File(_) => {
+                            ("the path of this key", "give the file a path in ASCII without blanks")
+                        }
+                        _ => ("this key", "write it in ASCII without blanks, such as `k1`"),
+                    };
+                    let what = format!("{what} has characters other than visible ASCII");
                     diagnostics.report_at(&key.at, what, help);
                 }
                 keys.push(key.text.clone());
+                sources.push(source);
                 used.push(key);
             }
         }
-        accounts.push(AccountConfig { name: name.text.clone(), keys });
+        accounts.push((AccountConfig { name: name.text.clone(), keys }, sources));
     }
     accounts
+}
+
+/// Returns the name of a key and its source; `None` if it is invalid, which has been reported.
+fn key(value: &Value, base_dir: Option<&Path>) -> Option<(Name, KeySource)> {
+    let Some(fields) = value.fields() else { return Some((value.name()?, KeySource::Written)) };
+    let env = |name: Name| (KeySource::Env(name.text.clone()), name);
+    let file = |name: Name| (KeySource::File(base_dir.unwrap_or(Path::new("")).join(&name.text)), name);
+    let (source, name) = fields.name("env").map(env).or_else(|| fields.name("file").map(file))?;
+    Some((name, source))
 }

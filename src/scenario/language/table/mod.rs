@@ -14,7 +14,7 @@ pub(super) use client::{BACKOFF, CACHE, CLIENT, EJECT, JITTER, PACE, RETRY, STAT
 pub(super) use dist::{TIME_DIST, TOKEN_DIST};
 pub(super) use evidence::EVIDENCE;
 pub(super) use model::{CONCURRENCY, LATENCY, LIMIT, LIMITS, MODEL, PRICE, RESERVE};
-pub(super) use provider::{ACCOUNT, INCIDENT};
+pub(super) use provider::{ACCOUNT, INCIDENT, KEY};
 pub(in crate::scenario) use provider::{FAULT, PROVIDER};
 pub(in crate::scenario) use scenario::SCENARIO;
 pub(super) use scenario::{STEP, WHAT_IF};

@@ -48,6 +48,14 @@ pub(in crate::scenario) static PROVIDER: Map = Map {
             "The organisations that own quota. If absent, one account `default` with one key `default`.",
         ),
         word(
+            "base_url",
+            Kind::Name(NameKind::BaseUrl),
+            "https://api.groq.com/openai/v1",
+            "Where `quotalab gateway` reaches the provider: the address that `/chat/completions` is appended to. Each dialect has its \
+             own, except Azure, whose accounts have one each; a provider behind a proxy needs it. No simulation, plan, mock or `run` \
+             sends there.",
+        ),
+        word(
             "models",
             Kind::NamedEntries { of: &Kind::Map(&MODEL), slash: true },
             "{gpt-oss-120b: {limits: {rpm: 1000}}}",
@@ -94,7 +102,9 @@ const DIALECTS: &[Choice] = &[
 
 const TIERS: &[Choice] = &[choice("free", "free of charge"), choice("developer", "paid by use")];
 
-const KEYS: Kind = Kind::List { of: &Kind::Name(NameKind::New), min: 1, max: usize::MAX };
+const KEYS: Kind = Kind::List { of: &NAME_OR_KEY, min: 1, max: usize::MAX };
+
+static NAME_OR_KEY: Kind = Kind::OneOf(&[Kind::Name(NameKind::New), Kind::Map(&KEY)]);
 
 static ACCOUNT_OR_KEYS: Kind = Kind::OneOf(&[KEYS, Kind::Map(&ACCOUNT)]);
 
@@ -103,9 +113,37 @@ pub(in crate::scenario::language) static ACCOUNT: Map = Map {
     doc: "One organisation. Its keys share its quota. The list of keys may be written without the map: `acme: [k1, k2]`.",
     example: "{keys: [k1, k2]}",
     words: &[
-        word("keys", KEYS, "[k1, k2]", "Names of the keys; a key belongs to one account only.").required()
+        word(
+            "keys",
+            KEYS,
+            "[k1, k2]",
+            "The keys, each with a name of its own in the provider. A name alone is a key for mocks, which accept it as it is; the key \
+             of a real provider does not belong in the scenario: a map says where it is.",
+        )
+        .required(),
     ],
     forms: &[],
+    refused: &[],
+};
+
+pub(in crate::scenario::language) static KEY: Map = Map {
+    name: "key",
+    doc: "Where the key of a real provider is. Only `quotalab gateway` reads it; a mock accepts the name of the variable, or the path \
+          as written here, in its place.",
+    example: "{env: GROQ_API_KEY}",
+    words: &[
+        word("env", Kind::Name(NameKind::Variable), "GROQ_API_KEY", "In this environment variable."),
+        word(
+            "file",
+            Kind::Name(NameKind::File),
+            "secrets/groq",
+            "In this file, which contains nothing else but blanks around it; the path is relative to the scenario.",
+        ),
+    ],
+    forms: &[
+        Form { requires: &[&["env"]], allows: &[], example: "{env: GROQ_API_KEY}" },
+        Form { requires: &[&["file"]], allows: &[], example: "{file: secrets/groq}" },
+    ],
     refused: &[],
 };
 

@@ -113,6 +113,10 @@ impl Generator {
         match kind {
             Kind::Name(NameKind::Route) => "r".into(),
             Kind::Name(NameKind::Target) => "p/default/m".into(),
+            Kind::Name(NameKind::Variable) => (*self.pick(&["GROQ_API_KEY", "_k2"])).to_owned(),
+            Kind::Name(NameKind::BaseUrl) => {
+                (*self.pick(&["https://api.groq.com/openai/v1", "http://[::1]:8080/"])).to_owned()
+            }
             Kind::Text | Kind::Name(_) => {
                 (*self.pick(&["a", "two words", "7", "a: b", "true", "#1", "é", "- x", "null"])).to_owned()
             }
