@@ -9,7 +9,7 @@
 //! ```text
 //!  7  main
 //!  6  cli
-//!  5  planner  regression  report  explain
+//!  5  planner  regression  report  explain  gateway
 //!  4  drive  record
 //!  3  engine  load  ceiling
 //!  2  scenario
@@ -27,6 +27,7 @@ pub mod engine;
 pub mod event;
 pub mod explain;
 pub mod formatting;
+pub mod gateway;
 pub mod ids;
 mod input_file;
 pub mod job;

@@ -5,6 +5,7 @@ mod conformance;
 mod dialects;
 mod explain;
 mod fuzz;
+mod gateway;
 mod golden;
 mod laws;
 mod load;

@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 8] = [
     &["scenario"],
     &["engine", "load", "ceiling"],
     &["drive", "record"],
-    &["planner", "regression", "report", "explain"],
+    &["planner", "regression", "report", "explain", "gateway"],
     &["cli"],
     &["main"],
 ];
@@ -42,7 +42,7 @@ const ENGINE_IMPORTS: [&str; 16] = [
 ];
 
 /// The files and folders that may name tokio, hyper, axum and std::net.
-const NETWORK_FILES: [&str; 13] = [
+const NETWORK_FILES: [&str; 16] = [
     "src/drive/attempt.rs",
     "src/drive/connections",
     "src/drive/live.rs",
@@ -50,7 +50,10 @@ const NETWORK_FILES: [&str; 13] = [
     "src/drive/mock_process",
     "src/drive/request_body.rs",
     "src/drive/local.rs",
+    "src/gateway/",
+    "src/cli/gateway.rs",
     "src/cli/interrupt.rs",
+    "src/cli/listen.rs",
     "src/cli/mock/",
     "src/cli/run.rs",
     "src/scenario/resolved/upstream.rs",

@@ -6,8 +6,10 @@ mod budget;
 mod check;
 mod default_folder;
 mod explain;
+mod gateway;
 mod interrupt;
 mod licences;
+mod listen;
 mod live_numbers;
 mod mock;
 mod output;
@@ -58,6 +60,8 @@ enum Verb {
     Test(test::TestArgs),
     /// Serve the providers of a scenario or of a preset over HTTP
     Mock(mock::MockArgs),
+    /// Serve the routes of a scenario as one OpenAI-compatible endpoint over its providers, with real keys
+    Gateway(gateway::GatewayArgs),
     /// Explain a 429: a body, or the output of `curl -i`
     Explain(explain::ExplainArgs),
     /// Render a result again, or compare several
@@ -184,6 +188,7 @@ impl Cli {
             Verb::Plan(verb) => verb.run(),
             Verb::Test(verb) => verb.run(),
             Verb::Mock(verb) => verb.run(),
+            Verb::Gateway(verb) => verb.run(),
             Verb::Explain(verb) => verb.run(),
             Verb::Report(verb) => verb.run(),
             Verb::Presets(verb) => verb.run(),

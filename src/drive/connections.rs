@@ -60,7 +60,7 @@ fn allowed(descriptors: Option<u64>, providers: usize, per_connection: u64) -> u
 }
 
 /// Returns what this machine lacked if that is why a request was not sent; `None` if the connection failed otherwise.
-pub(super) fn local_failure(error: &(dyn Error + 'static)) -> Option<LocalFailure> {
+pub(crate) fn local_failure(error: &(dyn Error + 'static)) -> Option<LocalFailure> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         let failure = match error.downcast_ref::<io::Error>() {

@@ -25,13 +25,14 @@ pub mod local;
 pub mod mock_process;
 mod request_body;
 mod run_size;
-mod sse;
+pub(crate) mod sse;
 mod start_levels;
 mod summarize;
 mod via_wire;
 pub mod virtual_time;
 mod world;
 
+pub(crate) use connections::local_failure;
 pub use connections::raise_descriptor_limit;
 pub use delay_effect::{WithMeasuredDelays, delay_effect};
 pub use direct::reply;

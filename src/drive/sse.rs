@@ -8,7 +8,7 @@ const MAX_LINE_BYTES: usize = 1 << 20;
 
 /// The reader of one stream.
 #[derive(Debug, Default)]
-pub(super) struct EventReader {
+pub(crate) struct EventReader {
     incomplete: Vec<u8>,
     /// The type of the current event is `error`.
     error: bool,
@@ -16,19 +16,19 @@ pub(super) struct EventReader {
 
 /// The payload of one `data:` line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Data<'a> {
-    pub(super) payload: &'a [u8],
+pub(crate) struct Data<'a> {
+    pub(crate) payload: &'a [u8],
     /// The type of its event is `error`.
-    pub(super) error: bool,
+    pub(crate) error: bool,
 }
 
 /// An incomplete line is longer than [`MAX_LINE_BYTES`].
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooLong;
+pub(crate) struct TooLong;
 
 impl EventReader {
     /// Reads the next bytes and calls `on_data` with the payload of every `data:` line that they complete.
-    pub(super) fn feed(
+    pub(crate) fn feed(
         &mut self,
         mut bytes: &[u8],
         mut on_data: impl FnMut(Data<'_>),

@@ -72,9 +72,10 @@ mod wake;
 pub use driver::{Answer, Attempt, Driver, Handover};
 pub(crate) use reply::is_permanent_status;
 pub use reply::{LimitNumbers, Reply, Wait, WaitKind};
+pub use target::{TargetHealth, TargetView};
 
-use crate::event::{EndReason, Event, EventKind};
-use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
+use crate::event::{EndReason, Event, EventKind, LimitCause};
+use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, TargetId};
 use crate::job::Job;
 use crate::scenario::{Client, Scenario};
 use attempt_timeout::AttemptTimeouts;
@@ -291,6 +292,30 @@ impl Engine {
     pub fn estimated_use(&self, at: Instant, target: TargetId, axis: Axis) -> Option<u64> {
         debug_assert!(at >= self.now, "law 4: time does not decrease, {at} comes after {}", self.now);
         self.router.targets[target.index()].estimated_use(at, axis)
+    }
+
+    /// Returns what the engine believes of a target at `at`.
+    #[must_use]
+    pub fn target_view(&self, at: Instant, target: TargetId) -> TargetView {
+        self.router.targets[target.index()].view(at)
+    }
+
+    /// Continues a cool-down that another engine has put the target in: one that this engine replaces.
+    pub fn adopt_cool_down(
+        &mut self,
+        target: TargetId,
+        until: Instant,
+        cause: LimitCause,
+        axis: Option<Axis>,
+    ) {
+        self.router.target(target).extend_cool_down(until, cause, axis);
+    }
+
+    /// Returns the instant from which some target of a route is neither in cool-down nor being probed, which may be past; `None`
+    /// if all of them are being probed.
+    #[must_use]
+    pub fn opens_at(&self, route: RouteId) -> Option<Instant> {
+        self.router.opens_at(route)
     }
 
     /// Returns the number of jobs that have arrived and not ended.

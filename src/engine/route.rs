@@ -24,7 +24,7 @@ use super::jobs::ActiveJob;
 use super::reply::{Reply, ReplyClass};
 use super::target::TargetState;
 use crate::event::{AttemptOutcome, EndReason, LimitCause, Obstacle, WaitReason};
-use crate::ids::{AttemptId, Slot, TargetId};
+use crate::ids::{AttemptId, RouteId, Slot, TargetId};
 use crate::job::Job;
 use crate::scenario::{MAX_ROUTE_TARGETS, Pick, Retry, Route, Scenario, Step};
 use provider::meter::Charge;
@@ -226,6 +226,13 @@ impl Router {
             }
         }
         blockers.cool_down.map(|(_, obstacle)| obstacle).or(blockers.probe)
+    }
+
+    /// Returns the instant from which some target of a route is neither in cool-down nor being probed; `None` if all of them are
+    /// being probed.
+    pub(super) fn opens_at(&self, route: RouteId) -> Option<Instant> {
+        let targets = self.routes[route.index()].iter().flat_map(|cursor| &cursor.step.targets);
+        targets.filter_map(|target| self.targets[target.index()].opens_at()).min()
     }
 
     /// Returns the targets of a set, with their positions in the route.

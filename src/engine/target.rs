@@ -60,6 +60,30 @@ pub(super) struct TargetState {
     cached: CachedTokens,
 }
 
+/// What the engine believes of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetView {
+    /// Whether jobs are sent to it.
+    pub health: TargetHealth,
+    /// The end of its cool-down, its cause and, if a limit refused, its axis; `None` if it does not cool down.
+    pub cool_down: Option<(Instant, LimitCause, Option<Axis>)>,
+    /// Refusals by a limit since the last success.
+    pub refusals: u32,
+    /// Failures since the last success or ejection; zero while it is ejected.
+    pub failures: u32,
+}
+
+/// Whether jobs are sent to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetHealth {
+    /// They are, after its cool-down if it has one.
+    InUse,
+    /// It failed too often: after its cool-down one probe goes first.
+    Ejected,
+    /// The probe is in flight: nothing else is sent.
+    Probing,
+}
+
 /// The state of a target with respect to ejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Health {
@@ -100,6 +124,18 @@ impl TargetState {
     #[inline]
     pub(super) fn cool_down_end(&self, now: Instant) -> Option<Instant> {
         (self.cool_down_until > now).then_some(self.cool_down_until)
+    }
+
+    /// Returns what can be seen of the target at `now`.
+    pub(super) fn view(&self, now: Instant) -> TargetView {
+        let (cause, axis) = self.cool_down_cause;
+        let (health, failures) = match self.health {
+            Health::InUse { failures } => (TargetHealth::InUse, failures),
+            Health::Ejected => (TargetHealth::Ejected, 0),
+            Health::Probing(_) => (TargetHealth::Probing, 0),
+        };
+        let cool_down = self.cool_down_end(now).map(|until| (until, cause, axis));
+        TargetView { health, cool_down, refusals: self.refusals, failures }
     }
 
     /// Returns the cause of the last cool-down and, if a limit refused, its axis.

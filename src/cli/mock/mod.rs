@@ -6,9 +6,9 @@ mod base_urls;
 mod environment;
 mod exec;
 mod for_run;
-mod listen;
 
 use super::interrupt::Signals;
+use super::listen::Listen;
 use super::output::{print, print_plain, print_to_stderr};
 use super::{Exit, ScenarioOptions, VerbError, input_error, run_error};
 use crate::drive::clock::Clock;
@@ -16,7 +16,6 @@ use crate::drive::local::{MockOptions, Mocks};
 use crate::scenario::{self, MockedProviders};
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use listen::Listen;
 use provider::config::Config;
 use provider::server::{ControlPlane, is_speed};
 use std::net::SocketAddr;
@@ -29,6 +28,9 @@ use tokio::runtime;
 /// The preset that is served if nothing else is named.
 const DEFAULT_PRESET: &str = "groq-free";
 
+/// The port of the first provider if none is named.
+const DEFAULT_PORT: u16 = 4141;
+
 #[derive(Debug, Args)]
 pub(super) struct MockArgs {
     /// The scenario whose providers to serve; it needs no routes and no workload
@@ -39,7 +41,7 @@ pub(super) struct MockArgs {
     preset: Option<String>,
     /// Address of the first provider, such as 4141, :4141, localhost:4141 or 0.0.0.0:4141; each further one takes the next
     /// port, and port 0 is any free one [default: 127.0.0.1:4141; with --exec, a free port]
-    #[arg(long, value_name = "ADDRESS", value_parser = Listen::parse)]
+    #[arg(long, value_name = "ADDRESS", value_parser = |text: &str| Listen::parse(text, DEFAULT_PORT))]
     listen: Option<Listen>,
     /// Enable the control plane (/_quotalab/, /metrics) on a non-loopback address, for clients that send the token in
     /// QUOTALAB_CONTROL_TOKEN; always on for loopback
@@ -151,7 +153,7 @@ impl MockArgs {
     }
 
     fn listen(&self) -> Listen {
-        self.listen.unwrap_or(if self.exec { Listen::ANY_PORT } else { Listen::DEFAULT })
+        self.listen.unwrap_or(if self.exec { Listen::ANY_PORT } else { Listen::loopback(DEFAULT_PORT) })
     }
 
     /// Waits for a signal, or until `--for` is over.

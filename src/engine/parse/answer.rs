@@ -51,7 +51,12 @@ impl AnswerReader {
         if event["usageMetadata"].is_object() {
             return self.add_gemini(&event["usageMetadata"]);
         }
-        let positions = [&event["usage"], &event["x_groq"]["usage"], &event["message"]["usage"]];
+        let positions = [
+            &event["usage"],
+            &event["x_groq"]["usage"],
+            &event["message"]["usage"],
+            &event["response"]["usage"],
+        ];
         let Some(usage) = positions.into_iter().find(|usage| usage.is_object()) else { return };
         let number = |key: &str| usage[key].as_u64().and_then(|count| u32::try_from(count).ok());
         self.prompt = number("prompt_tokens").or_else(|| anthropic_prompt(number)).or(self.prompt);

@@ -48,6 +48,18 @@ impl Stream {
         self.done = self.error.is_some() || event["type"] == "message_stop";
     }
 
+    /// Returns `true` if a part of the completion has arrived.
+    #[must_use]
+    pub const fn has_token(&self) -> bool {
+        self.first_token_at.is_some()
+    }
+
+    /// Returns the arrival of the first part of the completion.
+    #[must_use]
+    pub const fn first_token_at(&self) -> Option<Instant> {
+        self.first_token_at
+    }
+
     /// Returns `true` if the stream has ended, with its end marker or an error.
     #[must_use]
     pub const fn is_done(&self) -> bool {
@@ -81,7 +93,10 @@ fn error_finish(event: &Value) -> Option<ErrorBody> {
 fn has_token(event: &Value) -> bool {
     let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
     let delta = &event["choices"][0]["delta"];
-    event["type"] == "content_block_delta"
+    let kind = event["type"].as_str().unwrap_or_default();
+    kind == "content_block_delta"
+        || (kind.starts_with("response.") && kind.ends_with(".delta"))
+        || kind == "transcript.text.delta"
         || ["content", "reasoning", "reasoning_content", "refusal"].iter().any(|key| is_text(&delta[*key]))
         || delta["tool_calls"].is_array()
         || is_text(&event["choices"][0]["text"])

@@ -2,41 +2,45 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// The address of the first provider.
+/// An address to listen on: that of a gateway, or of the first provider of a mock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Listen(SocketAddr);
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const DEFAULT_PORT: u16 = 4141;
 
 impl Listen {
-    pub(super) const DEFAULT: Self = Self(SocketAddr::new(LOOPBACK, DEFAULT_PORT));
     pub(super) const ANY_PORT: Self = Self(SocketAddr::new(LOOPBACK, 0));
 
-    /// Parses `4141`, `:4141`, `localhost:4141`, `127.0.0.1:4141`, `[::1]:4141`, or an address without a port. A port alone is
-    /// one of loopback, because the mock has no protection against others.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    /// Returns a port of loopback.
+    pub(super) const fn loopback(port: u16) -> Self {
+        Self(SocketAddr::new(LOOPBACK, port))
+    }
+
+    /// Parses `4141`, `:4141`, `localhost:4141`, `127.0.0.1:4141`, `[::1]:4141`, or an address without a port, which has
+    /// `default_port`. A port alone is one of loopback: who means every address says so.
+    pub(super) fn parse(text: &str, default_port: u16) -> Result<Self, String> {
         let text = text.trim();
         let text = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
         if let Ok(address) = text.parse::<SocketAddr>() {
             return Ok(Self(address));
         }
         if let Ok(ip) = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-            return Ok(Self(SocketAddr::new(ip, DEFAULT_PORT)));
+            return Ok(Self(SocketAddr::new(ip, default_port)));
         }
         let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) => (host, port),
-            None if text.bytes().all(|byte| byte.is_ascii_digit()) => ("", text),
-            None => (text, "4141"),
+            Some((host, port)) => (host, port.parse().ok()),
+            None if text.bytes().all(|byte| byte.is_ascii_digit()) => ("", text.parse().ok()),
+            None => (text, Some(default_port)),
         };
-        let port = port.parse::<u16>().ok();
         match (host, port) {
             ("", Some(port)) => Ok(Self(SocketAddr::new(LOOPBACK, port))),
             (host, Some(port)) if host.eq_ignore_ascii_case("localhost") => {
                 Ok(Self(SocketAddr::new(LOOPBACK, port)))
             }
             ("*", Some(port)) => Ok(Self(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port))),
-            _ => Err("expected an address or a port, such as 4141, localhost:4141 or 0.0.0.0:4141".into()),
+            _ => Err(format!(
+                "expected an address or a port, such as {default_port}, localhost:{default_port} or 0.0.0.0:{default_port}"
+            )),
         }
     }
 
@@ -84,7 +88,7 @@ mod tests {
             ("-1", None),
         ] {
             assert_eq!(
-                Listen::parse(text).ok().map(|listen| listen.0.to_string()).as_deref(),
+                Listen::parse(text, 4141).ok().map(|listen| listen.0.to_string()).as_deref(),
                 expected,
                 "{text}"
             );
@@ -94,7 +98,7 @@ mod tests {
     #[test]
     fn each_provider_has_the_next_port() {
         let last = Listen(SocketAddr::new(LOOPBACK, u16::MAX));
-        assert_eq!(Listen::DEFAULT.address(2).map(|address| address.port()), Some(4143));
+        assert_eq!(Listen::loopback(4141).address(2).map(|address| address.port()), Some(4143));
         assert_eq!(Listen::ANY_PORT.address(2).map(|address| address.port()), Some(0));
         assert_eq!((last.address(0).is_some(), last.address(1)), (true, None));
     }

@@ -1,0 +1,233 @@
+//! `quotalab gateway SCENARIO`
+
+use super::interrupt::Signals;
+use super::listen::Listen;
+use super::output::{print_plain, print_to_stderr};
+use super::{Exit, ScenarioOptions, VerbError, input_error, run_error};
+use crate::drive::clock::Clock;
+use crate::gateway::{self, Access, ConfigError, Current, Gateway};
+use crate::scenario::Scenario;
+use anyhow::{Context as _, anyhow};
+use clap::{Args, ValueEnum};
+use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::runtime;
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::Level;
+
+/// The port that is listened on if none is named.
+const DEFAULT_PORT: u16 = 4000;
+
+/// The environment variable with the key that callers send, which addresses beyond loopback need.
+const KEY_VARIABLE: &str = "QUOTALAB_GATEWAY_KEY";
+
+#[derive(Debug, Args)]
+pub(super) struct GatewayArgs {
+    /// The scenario whose routes to serve; its workload, rules and incidents are not used. SIGHUP reads it again, SIGTERM ends
+    /// the gateway once the requests under way have ended
+    scenario: PathBuf,
+    /// Address to listen on, such as 4000, localhost:4000 or 0.0.0.0:4000; port 0 is any free one. Beyond loopback, callers need
+    /// the key in QUOTALAB_GATEWAY_KEY [default: 127.0.0.1:4000]
+    #[arg(long, value_name = "ADDRESS", value_parser = |text: &str| Listen::parse(text, DEFAULT_PORT))]
+    listen: Option<Listen>,
+    /// What to log on stderr: every request, only what is wrong, or nothing
+    #[arg(long, value_name = "WHAT", default_value = "requests")]
+    log: Log,
+    /// Write the log as one JSON object per line
+    #[arg(long)]
+    log_json: bool,
+    #[command(flatten)]
+    scenario_options: ScenarioOptions,
+}
+
+/// What is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Log {
+    Requests,
+    Problems,
+    Nothing,
+}
+
+impl GatewayArgs {
+    pub(super) fn run(self) -> Result<Exit, VerbError> {
+        super::raise_descriptor_limit()?;
+        let scenario = self.read()?;
+        let access = self.access(std::env::var(KEY_VARIABLE).ok())?;
+        let runtime = runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the async runtime")
+            .map_err(run_error)?;
+        runtime.block_on(self.serve(&scenario, access))
+    }
+
+    /// Reads the scenario, with a seed of its own: gateways that share targets are not to retry at the same instants.
+    fn read(&self) -> Result<Scenario, VerbError> {
+        let mut scenario = self.scenario_options.read(&self.scenario)?;
+        if self.scenario_options.seed.is_none() {
+            scenario.seed =
+                getrandom::u64().map_err(|error| run_error(anyhow!("no random seed: {error}")))?;
+        }
+        Ok(scenario)
+    }
+
+    async fn serve(&self, scenario: &Scenario, access: Access) -> Result<Exit, VerbError> {
+        let gateway = Gateway::new(scenario, &from_environment, access, Clock::start()).map_err(missing)?;
+        self.start_log();
+        let mut signals = Signals::listen().map_err(run_error)?;
+        let mut reloads = Reloads::listen().map_err(run_error)?;
+        let address = self.address();
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}; choose another address with --listen"))
+            .map_err(run_error)?;
+        let address = listener.local_addr().map_err(run_error)?;
+        print_plain(&announcement(&gateway, scenario, address))?;
+        let current = Arc::new(Current::new(gateway));
+        let served = gateway::serve(listener, Arc::clone(&current), signals.next());
+        let mut served = pin!(served);
+        loop {
+            tokio::select! {
+                () = &mut served => break,
+                () = reloads.next() => self.reload(&current),
+            }
+        }
+        print_to_stderr("the gateway has ended");
+        Ok(Exit::Success)
+    }
+
+    /// Reads the scenario again. If it has a problem, the gateway stays as it is.
+    fn reload(&self, current: &Current) {
+        let reloaded = self
+            .read()
+            .and_then(|scenario| current.get().reloaded(&scenario, &from_environment).map_err(missing));
+        match reloaded {
+            Ok(gateway) => {
+                current.replace(gateway);
+                print_to_stderr("the scenario was read again");
+            }
+            Err(VerbError::Input(error) | VerbError::Run(error)) => {
+                print_to_stderr(&format!(
+                    "{error:#}\nthe scenario was not read again: the gateway goes on as before"
+                ));
+            }
+        }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.listen.unwrap_or(Listen::loopback(DEFAULT_PORT)).first()
+    }
+
+    /// Returns who may use the gateway.
+    ///
+    /// # Errors
+    /// If others could reach it and there is no key.
+    fn access(&self, key: Option<String>) -> Result<Access, VerbError> {
+        let key = key.filter(|key| !key.is_empty());
+        if let Some(key) = key {
+            return Ok(Access::WithKey(key.into()));
+        }
+        let address = self.address();
+        if address.ip().is_loopback() {
+            return Ok(Access::Loopback);
+        }
+        Err(input_error(anyhow!(
+            "error: on {address} everyone who reaches it could spend what your keys pay for\n  help: set a key in the environment \
+             variable {KEY_VARIABLE}, which callers send as their API key"
+        )))
+    }
+
+    fn start_log(&self) {
+        let level = match self.log {
+            Log::Requests => Level::INFO,
+            Log::Problems => Level::WARN,
+            Log::Nothing => return,
+        };
+        let log =
+            tracing_subscriber::fmt().with_max_level(level).with_target(false).with_writer(std::io::stderr);
+        if self.log_json {
+            log.json().flatten_event(true).init();
+        } else {
+            log.with_ansi(false).init();
+        }
+    }
+}
+
+/// Returns the value of an environment variable.
+fn from_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Returns the error for what a gateway lacks.
+fn missing(problems: Vec<ConfigError>) -> VerbError {
+    let texts: Vec<String> = problems.iter().map(|problem| format!("error: {problem}")).collect();
+    input_error(anyhow!(texts.join("\n")))
+}
+
+/// The signal on which the scenario is read again: SIGHUP on Unix, none elsewhere.
+struct Reloads {
+    #[cfg(unix)]
+    signal: Signal,
+}
+
+impl Reloads {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            signal: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        self.signal.recv().await;
+        #[cfg(not(unix))]
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Returns what is printed when the gateway listens.
+fn announcement(gateway: &Gateway, scenario: &Scenario, address: SocketAddr) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "gateway on http://{address}/v1, as the base URL of any OpenAI client");
+    let _ = writeln!(out, "  models: {}", gateway.models().collect::<Vec<_>>().join(", "));
+    for (name, address) in gateway.upstream_addresses() {
+        let _ = writeln!(out, "  {name} at {address}");
+    }
+    let _ = writeln!(out, "  state: http://{address}/_quotalab, metrics: http://{address}/metrics");
+    if scenario.client.cache.is_some() || scenario.client.coalesce {
+        let _ =
+            writeln!(out, "  not used: the scenario's response cache and coalescing; every request is sent");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        gateway: GatewayArgs,
+    }
+
+    #[test]
+    fn beyond_loopback_a_key_is_needed() {
+        let access = |listen: &str, key: Option<&str>| {
+            let line = Line::parse_from(["gateway", "a.yaml", "--listen", listen]);
+            line.gateway.access(key.map(str::to_owned)).ok().map(|access| format!("{access:?}"))
+        };
+        assert_eq!(access("127.0.0.1:1", None).as_deref(), Some("Loopback"));
+        assert_eq!(access("127.0.0.1:1", Some("k")).as_deref(), Some("WithKey"));
+        assert_eq!(access("0.0.0.0:1", Some("k")).as_deref(), Some("WithKey"));
+        assert_eq!((access("0.0.0.0:1", None), access("[::]:1", Some(""))), (None, None));
+    }
+}

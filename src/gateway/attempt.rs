@@ -1,0 +1,265 @@
+//! One attempt: one request to a provider and its response, up to the point where the engine decides what becomes of it. For a
+//! whole reply that is its end, for a stream its first token: until then nothing has gone out to the caller, and another target can
+//! be tried.
+
+use super::caller_request::CallerRequest;
+use super::dispatch::{Held, Memory};
+use super::endpoint::Endpoint;
+use super::upstream::Upstreams;
+use crate::drive::clock::Clock;
+use crate::drive::sse::EventReader;
+use crate::engine::parse::{self, Dialect};
+use crate::engine::{Attempt, Reply};
+use crate::event::{AttemptFailure, AttemptOutcome, LocalFailure};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use hyper::{Response, StatusCode};
+use provider::Usage;
+
+/// What an attempt came to.
+#[derive(Debug)]
+pub(super) enum AttemptEnd {
+    /// A whole reply, whatever its status.
+    Whole(Box<WholeReply>),
+    /// A stream with an answer, of which nothing has gone out yet.
+    Open(Box<OpenStream>),
+    /// No reply that could be passed on.
+    Failed(Reply),
+}
+
+/// A reply that was read to its end.
+#[derive(Debug)]
+pub(super) struct WholeReply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) reply: Reply,
+    /// The usage that it states; `None` if it is not an answer, or if its usage is an estimate.
+    pub(super) stated_usage: Option<Usage>,
+    /// The memory of the body.
+    pub(super) held: Held,
+}
+
+/// A stream whose answer has begun.
+#[derive(Debug)]
+pub(super) struct OpenStream {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// What was read so far, in whole lines.
+    pub(super) begun: Bytes,
+    pub(super) reader: StreamReader,
+    /// What follows; `None` if the stream has ended.
+    pub(super) rest: Option<Incoming>,
+}
+
+/// Reads a stream while its bytes pass through.
+#[derive(Debug)]
+pub(super) struct StreamReader {
+    events: EventReader,
+    stream: parse::Stream,
+    /// The events with data so far.
+    data_events: u32,
+    /// The line that is not complete.
+    incomplete: BytesMut,
+    dialect: Dialect,
+    headers: HeaderMap,
+    estimated_prompt: u32,
+}
+
+/// Performs an attempt.
+pub(super) async fn perform(
+    upstreams: &Upstreams,
+    (attempt, request, headers): (&Attempt, &CallerRequest, &HeaderMap),
+    memory: &Memory,
+    clock: Clock,
+) -> AttemptEnd {
+    let failed = |failure| AttemptEnd::Failed(Reply::failed(clock.now(), failure));
+    let response = match upstreams.send(attempt, request, headers).await {
+        Ok(response) => response,
+        Err(failure) => return failed(failure),
+    };
+    let dialect = upstreams.dialect(attempt.target);
+    let content_type = content_type(response.headers());
+    let is_stream =
+        content_type.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/event-stream"));
+    let ended = if is_stream && response.status().is_success() {
+        open(response, dialect, attempt.job.prompt_tokens, clock).await
+    } else {
+        read_whole(response, (request.endpoint, dialect, attempt.job.prompt_tokens), memory, clock).await
+    };
+    ended.unwrap_or_else(failed)
+}
+
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CONTENT_TYPE)?.to_str().ok()
+}
+
+/// Reads a whole reply.
+async fn read_whole(
+    response: Response<Incoming>,
+    (endpoint, dialect, estimated_prompt): (Endpoint, Dialect, u32),
+    memory: &Memory,
+    clock: Clock,
+) -> Result<AttemptEnd, AttemptFailure> {
+    let (head, mut body) = response.into_parts();
+    let mut held = memory.hold(0).ok_or(AttemptFailure::Local(LocalFailure::Memory))?;
+    let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| AttemptFailure::Connection)?.into_data() else { continue };
+        if first.len() + joined.len() + data.len() > MAX_REPLY_BYTES {
+            return Err(AttemptFailure::Garbage);
+        }
+        held.add(memory.hold(data.len()).ok_or(AttemptFailure::Local(LocalFailure::Memory))?);
+        if joined.is_empty() && first.is_empty() {
+            first = data;
+            continue;
+        }
+        if joined.is_empty() {
+            joined.extend_from_slice(&first);
+            first = Bytes::new();
+        }
+        joined.extend_from_slice(&data);
+    }
+    let body = if joined.is_empty() { first } else { joined.freeze() };
+    let response =
+        parse::Response { status: head.status.as_u16(), headers: &HeaderView(&head.headers), body: &body };
+    let reply = parse::reply(Some(dialect), clock.now(), &response);
+    let is_unmetered = reply.outcome == AttemptOutcome::Failed(AttemptFailure::Garbage)
+        && head.status.is_success()
+        && endpoint.is_answer(content_type(&head.headers), &body);
+    let stated_usage = (reply.outcome == AttemptOutcome::Ok).then_some(reply.usage);
+    let reply = if is_unmetered {
+        // Four bytes of an answer without usage count as a token.
+        let completion_tokens = u32::try_from(body.len() / 4).unwrap_or(u32::MAX);
+        answered(
+            reply,
+            estimated_prompt,
+            if endpoint == Endpoint::Embeddings { 0 } else { completion_tokens },
+        )
+    } else {
+        reply
+    };
+    let whole = WholeReply { status: head.status, headers: head.headers, body, reply, stated_usage, held };
+    Ok(AttemptEnd::Whole(Box::new(whole)))
+}
+
+/// Returns the reply of an answer that states no usage, with an estimate of it.
+fn answered(reply: Reply, prompt_tokens: u32, completion_tokens: u32) -> Reply {
+    let usage = Usage { prompt_tokens, completion_tokens, cached_tokens: 0 };
+    Reply { outcome: AttemptOutcome::Ok, usage, ..reply }
+}
+
+/// Reads a stream up to its first token, its end, or [`MAX_BEGUN_BYTES`].
+async fn open(
+    response: Response<Incoming>,
+    dialect: Dialect,
+    estimated_prompt: u32,
+    clock: Clock,
+) -> Result<AttemptEnd, AttemptFailure> {
+    let (head, mut body) = response.into_parts();
+    let mut reader = StreamReader::new(dialect, head.headers.clone(), estimated_prompt);
+    let mut begun = BytesMut::new();
+    let mut has_ended = false;
+    while !reader.has_begun() && begun.len() < MAX_BEGUN_BYTES {
+        match body.frame().await {
+            Some(frame) => {
+                if let Ok(data) = frame.map_err(|_| AttemptFailure::Connection)?.into_data() {
+                    begun.extend_from_slice(&reader.feed(clock, data).ok_or(AttemptFailure::Garbage)?);
+                }
+            }
+            None => {
+                has_ended = true;
+                break;
+            }
+        }
+    }
+    if has_ended || reader.stream.is_done() {
+        let (reply, _) = reader.reply(clock);
+        if reply.outcome != AttemptOutcome::Ok {
+            return Ok(AttemptEnd::Failed(reply));
+        }
+    }
+    let (status, mut headers) = (head.status, head.headers);
+    headers.remove(CONTENT_LENGTH);
+    let rest = (!has_ended).then_some(body);
+    Ok(AttemptEnd::Open(Box::new(OpenStream { status, headers, begun: begun.freeze(), reader, rest })))
+}
+
+impl StreamReader {
+    fn new(dialect: Dialect, headers: HeaderMap, estimated_prompt: u32) -> Self {
+        Self {
+            events: EventReader::default(),
+            stream: parse::Stream::default(),
+            data_events: 0,
+            incomplete: BytesMut::new(),
+            dialect,
+            headers,
+            estimated_prompt,
+        }
+    }
+
+    /// Returns `true` if a token has been read.
+    fn has_begun(&self) -> bool {
+        self.stream.has_token() || self.stream.is_done()
+    }
+
+    /// Reads the next bytes. Returns the lines that they complete, unchanged: half a line is of no use to the caller, and if the
+    /// stream breaks off it would be read as a broken event. `None` if a line is too long.
+    pub(super) fn feed(&mut self, clock: Clock, data: Bytes) -> Option<Bytes> {
+        let Self { events, stream, data_events, incomplete, .. } = self;
+        let now = clock.now();
+        let fed = events.feed(&data, |event| {
+            *data_events = data_events.saturating_add(1);
+            stream.take(now, event.payload, event.error);
+        });
+        fed.ok()?;
+        let complete = memchr::memrchr(b'\n', &data).map_or(0, |end| end + 1);
+        if incomplete.is_empty() && complete == data.len() {
+            return Some(data);
+        }
+        let rest = data.slice(complete..);
+        let mut lines = BytesMut::new();
+        if complete > 0 {
+            lines = std::mem::take(incomplete);
+            lines.extend_from_slice(&data[..complete]);
+        }
+        incomplete.extend_from_slice(&rest);
+        Some(lines.freeze())
+    }
+
+    /// Returns the last line if it is not complete: providers need not end a stream with a line feed.
+    pub(super) fn last_line(&mut self) -> Bytes {
+        std::mem::take(&mut self.incomplete).freeze()
+    }
+
+    /// Returns the reply of a stream that has ended. Without usage, as callers get it from many providers unless they ask for it, each
+    /// event counts as a token.
+    /// The usage is returned as well if the stream states it.
+    pub(super) fn reply(&self, clock: Clock) -> (Reply, Option<Usage>) {
+        let reply = self.stream.reply(Some(self.dialect), clock.now(), &HeaderView(&self.headers));
+        let stated_usage = (reply.outcome == AttemptOutcome::Ok).then_some(reply.usage);
+        let is_unmetered = reply.outcome == AttemptOutcome::Failed(AttemptFailure::Garbage);
+        if is_unmetered && let Some(first_token_at) = self.stream.first_token_at() {
+            let answer = answered(reply, self.estimated_prompt, self.data_events);
+            return (Reply { first_token_at, ..answer }, None);
+        }
+        (reply, stated_usage)
+    }
+}
+
+/// Response headers as the parser reads them.
+struct HeaderView<'a>(&'a HeaderMap);
+
+impl parse::Headers for HeaderView<'_> {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.to_str().ok()
+    }
+}
+
+/// A reply that is longer is treated as broken: 2,048 embeddings of 3,072 numbers take about 70 MB as JSON.
+const MAX_REPLY_BYTES: usize = 128 << 20;
+
+/// A stream with this many bytes before its first token is passed on without waiting for it.
+const MAX_BEGUN_BYTES: usize = 64 << 10;

@@ -1,0 +1,247 @@
+//! A caller's request: what the engine needs of it, and its bytes, in which only the model's name is replaced for each target.
+
+use super::endpoint::Endpoint;
+use super::prompt_size::PromptSize;
+use crate::job::MAX_TOKENS;
+use bytes::{Bytes, BytesMut};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// A request whose body was read.
+#[derive(Clone, Debug)]
+pub(super) struct CallerRequest {
+    pub(super) endpoint: Endpoint,
+    /// What the caller asks for: a route or a target.
+    pub(super) model: String,
+    /// The estimated tokens of the prompt.
+    pub(super) prompt_tokens: u32,
+    /// The bound on all its completions together; `None` if it sets none.
+    pub(super) max_tokens: Option<u32>,
+    body: Bytes,
+    /// The place of the model's name in the body: a JSON string, or the text of a form's part.
+    model_place: Range<usize>,
+    is_json: bool,
+}
+
+/// The members of a JSON request that are read. A member that is given twice is an error: two servers could read it differently.
+#[derive(Deserialize)]
+struct Members<'a> {
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
+    /// Not used, since the reply shows whether it is a stream; checked, because providers treat other values differently.
+    #[serde(rename = "stream")]
+    _stream: Option<bool>,
+    max_tokens: Option<u64>,
+    max_completion_tokens: Option<u64>,
+    max_output_tokens: Option<u64>,
+    n: Option<u64>,
+    #[serde(default)]
+    messages: PromptSize,
+    #[serde(default)]
+    prompt: PromptSize,
+    #[serde(default)]
+    input: PromptSize,
+    #[serde(default)]
+    instructions: PromptSize,
+    #[serde(default)]
+    tools: PromptSize,
+    #[serde(default)]
+    functions: PromptSize,
+    #[serde(default)]
+    response_format: PromptSize,
+}
+
+impl CallerRequest {
+    /// Reads the body of a request to an endpoint that takes JSON.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the caller.
+    pub(super) fn from_json(endpoint: Endpoint, body: Bytes) -> Result<Self, String> {
+        let members: Members<'_> = serde_json::from_slice(&body)
+            .map_err(|error| format!("the body is not a JSON object with valid members: {error}"))?;
+        let missing = "the request names no model: add `\"model\"`, the name of a route or of a target";
+        let raw = members.model.ok_or(missing)?.get();
+        let model: Cow<'_, str> = serde_json::from_str(raw).map_err(|_| "`model` has to be a string")?;
+        let model = model.into_owned();
+        let start = raw.as_ptr() as usize - body.as_ptr() as usize;
+        let model_place = start..start + raw.len();
+        let parts = [
+            members.messages,
+            members.prompt,
+            members.input,
+            members.instructions,
+            members.tools,
+            members.functions,
+            members.response_format,
+        ];
+        let size = parts.into_iter().fold(PromptSize::default(), PromptSize::plus);
+        let max = members.max_completion_tokens.or(members.max_output_tokens).or(members.max_tokens);
+        let choices = members.n.unwrap_or(1).max(1);
+        Ok(Self {
+            endpoint,
+            model,
+            prompt_tokens: clamped(size.tokens().max(1)),
+            // Embeddings have no completion.
+            max_tokens: match endpoint {
+                Endpoint::Embeddings => Some(0),
+                _ => max.map(|max| clamped(max.saturating_mul(choices))),
+            },
+            model_place,
+            is_json: true,
+            body,
+        })
+    }
+
+    /// Reads a form, whose parts are separated by `boundary`.
+    ///
+    /// # Errors
+    /// As [`Self::from_json`].
+    pub(super) fn from_form(endpoint: Endpoint, body: Bytes, boundary: &str) -> Result<Self, String> {
+        let model_place = form_part(&body, boundary, "model")
+            .ok_or("the form has no part `model`: the name of a route or of a target")?;
+        let model = std::str::from_utf8(&body[model_place.clone()]).map_err(|_| "`model` is not text")?;
+        let model = model.to_owned();
+        // Limits on audio count its seconds, which the gateway does not know; tokens are not what they count.
+        Ok(Self { endpoint, model, prompt_tokens: 1, max_tokens: Some(0), body, model_place, is_json: false })
+    }
+
+    /// Returns the body with another name of the model.
+    pub(super) fn body_for(&self, model: &str) -> Bytes {
+        let name = if self.is_json {
+            Cow::Owned(serde_json::to_string(model).expect("invariant: a string serialises"))
+        } else {
+            Cow::Borrowed(model)
+        };
+        let Range { start, end } = self.model_place;
+        if &self.body[start..end] == name.as_bytes() {
+            return self.body.clone();
+        }
+        let mut body = BytesMut::with_capacity(self.body.len() + name.len());
+        body.extend_from_slice(&self.body[..start]);
+        body.extend_from_slice(name.as_bytes());
+        body.extend_from_slice(&self.body[end..]);
+        body.freeze()
+    }
+}
+
+/// Returns a number of tokens that the engine accepts.
+fn clamped(tokens: u64) -> u32 {
+    u32::try_from(tokens).unwrap_or(MAX_TOKENS).min(MAX_TOKENS)
+}
+
+/// Returns the place of the content of the first part of a form with this name (RFC 7578).
+fn form_part(body: &[u8], boundary: &str, name: &str) -> Option<Range<usize>> {
+    let delimiter = format!("--{boundary}");
+    let mut at = find(body, delimiter.as_bytes(), 0)? + delimiter.len();
+    loop {
+        let head_start = at + body[at..].strip_prefix(b"\r\n").map(|_| 2)?;
+        let head_end = find(body, b"\r\n\r\n", head_start)?;
+        let start = head_end + 4;
+        let end = find(body, format!("\r\n{delimiter}").as_bytes(), start)?;
+        if part_name(&body[head_start..head_end]).is_some_and(|found| found == name.as_bytes()) {
+            return Some(start..end);
+        }
+        at = end + 2 + delimiter.len();
+    }
+}
+
+/// Returns the name of a part from its head.
+fn part_name(head: &[u8]) -> Option<&[u8]> {
+    let key = b"name=\"";
+    // `filename="…"` ends like it.
+    let is_name = |at: &usize| *at == 0 || matches!(head[at - 1], b' ' | b';' | b'\t');
+    let mut starts = (0..head.len()).filter(|at| head[*at..].starts_with(key));
+    let start = starts.find(is_name)? + key.len();
+    let length = head[start..].iter().position(|byte| *byte == b'"')?;
+    Some(&head[start..start + length])
+}
+
+fn find(text: &[u8], word: &[u8], from: usize) -> Option<usize> {
+    memchr::memmem::find(text.get(from..)?, word).map(|at| at + from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(body: &str) -> Result<CallerRequest, String> {
+        CallerRequest::from_json(Endpoint::Chat, Bytes::copy_from_slice(body.as_bytes()))
+    }
+
+    #[test]
+    fn only_the_name_of_the_model_is_replaced() {
+        let body = r#" {"x": 1e400,"messages" : [{"role":"user","content":"12345678"}], "model" : "ch\u0061t" ,"y":"\ud83d\ude00"}"#;
+        let request = read(body).expect("a request");
+        assert_eq!((request.model.as_str(), request.prompt_tokens), ("chat", 3));
+        let expected = body.replace(r#""ch\u0061t""#, r#""a \"b\"""#);
+        assert_eq!(request.body_for("a \"b\""), expected);
+    }
+
+    #[test]
+    fn bounds_on_the_completion_are_read_under_each_of_their_names() {
+        for (members, expected) in [
+            ("", None),
+            (r#","max_tokens":7"#, Some(7)),
+            (r#","max_completion_tokens":8,"max_tokens":7"#, Some(8)),
+            (r#","max_output_tokens":9"#, Some(9)),
+            (r#","max_tokens":7,"n":3"#, Some(21)),
+            (r#","max_tokens":18446744073709551615,"n":2"#, Some(MAX_TOKENS)),
+            (r#","max_tokens":null"#, None),
+        ] {
+            let request = read(&format!(r#"{{"model":"chat"{members}}}"#)).expect("a request");
+            assert_eq!(request.max_tokens, expected, "{members}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_two_servers_could_read_differently_is_an_error() {
+        for (body, word) in [
+            ("", "JSON"),
+            ("[]", "JSON"),
+            ("{}", "model"),
+            (r#"{"model":7}"#, "string"),
+            (r#"{"model":"a","model":"b"}"#, "duplicate"),
+            (r#"{"model":"a","stream":true,"stream":false}"#, "duplicate"),
+            (r#"{"model":"a"} {}"#, "JSON"),
+            (r#"{"model":"a","stream":"yes"}"#, "JSON"),
+        ] {
+            let problem = read(body).unwrap_err();
+            assert!(problem.contains(word), "{body}: {problem}");
+        }
+        let deep = format!(r#"{{"model":"a","messages":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+        assert!(read(&deep).is_err());
+    }
+
+    const FORM: &str = "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"name=x\"\r\n\r\nRIFF\r\n\r\n--A\r\n--B\r\n\
+        Content-Disposition: form-data; name=\"model\"\r\n\r\nwhisper\r\n--B\r\nContent-Disposition: form-data; name=\"stream\"\r\n\r\ntrue\r\n--B--\r\n";
+
+    #[test]
+    fn the_model_of_a_form_is_replaced() {
+        let request = CallerRequest::from_form(Endpoint::Transcriptions, FORM.into(), "B").expect("a form");
+        assert_eq!(request.model, "whisper");
+        assert_eq!(request.body_for("whisper-large-v3"), FORM.replace("whisper", "whisper-large-v3"));
+        assert!(CallerRequest::from_form(Endpoint::Transcriptions, FORM.into(), "C").is_err());
+    }
+
+    proptest! {
+        /// Whatever the bytes are, reading ends, and what is read has its model in place.
+        #[test]
+        fn forms_of_any_bytes_are_read_or_refused(bytes in prop::collection::vec(prop::sample::select(b"-B\r\n\"=name mode;l".to_vec()), 0..200)) {
+            let body = Bytes::from([b"--B\r\n".to_vec(), bytes].concat());
+            if let Ok(request) = CallerRequest::from_form(Endpoint::Transcriptions, body.clone(), "B") {
+                prop_assert_eq!(request.body_for(&request.model), body);
+            }
+        }
+
+        #[test]
+        fn the_body_for_its_own_model_is_the_body(name in ".{0,20}", before in "[ \t\n]{0,3}") {
+            let body = format!("{{{before}\"model\":{}}}", serde_json::to_string(&name).unwrap());
+            let request = read(&body).expect("a request");
+            prop_assert_eq!(&request.model, &name);
+            prop_assert_eq!(request.body_for(&name), body);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! One request from its arrival to its response: does what the engine decides until the job ends, or its answer begins to stream.
+
+use super::Gateway;
+use super::attempt::{self, AttemptEnd, OpenStream, WholeReply};
+use super::caller_request::CallerRequest;
+use super::job_handle::JobHandle;
+use super::reply::{self, Failure};
+use super::request_record::RequestRecord;
+use super::shared_engine::Action;
+use super::stream::{State, StreamBody};
+use crate::engine::Attempt;
+use crate::event::{AttemptFailure, AttemptOutcome, JobEnd, JobOutcome, LimitCause};
+use crate::ids::TargetId;
+use axum::body::Body;
+use axum::response::Response;
+use hyper::header::HeaderMap;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Serves a request that was read.
+pub(super) async fn serve(gateway: Arc<Gateway>, request: CallerRequest, headers: HeaderMap) -> Response {
+    let Some(route) = gateway.routes.find(&request.model) else {
+        return reply::unknown_model(&request.model, &gateway.routes.instead_of(&request.model));
+    };
+    let corrected = gateway.ratios.corrected(gateway.routes.first_target(route), request.prompt_tokens);
+    let job = JobHandle::submit(&gateway.engine, route, corrected, request.max_tokens);
+    let record =
+        RequestRecord::new(&gateway, (request.endpoint, route), (job.id, job.arrived), request.prompt_tokens);
+    let mut exchange = Exchange {
+        gateway,
+        request,
+        headers,
+        job,
+        record,
+        failures: Vec::new(),
+        last: None,
+        own_mistake: None,
+    };
+    loop {
+        match exchange.job.next().await {
+            Action::Send(attempt) => {
+                if let Some(open) = exchange.attempt(&attempt).await {
+                    return exchange.stream(&attempt, open);
+                }
+            }
+            // The reply of the attempt came at the same time, and was dropped.
+            Action::Cancel => {}
+            Action::Done(end) => return exchange.finish(&end),
+        }
+    }
+}
+
+/// A request, its job, and what its attempts came to.
+struct Exchange {
+    gateway: Arc<Gateway>,
+    request: CallerRequest,
+    headers: HeaderMap,
+    job: JobHandle,
+    record: RequestRecord,
+    /// The failures so far, in order. A job has at most 255 attempts.
+    failures: Vec<(TargetId, AttemptOutcome)>,
+    /// The last whole reply.
+    last: Option<Box<WholeReply>>,
+    /// The last whole reply that blames the request itself.
+    own_mistake: Option<Box<WholeReply>>,
+}
+
+impl Exchange {
+    /// Performs an attempt and passes its reply to the engine. Returns its stream if an answer begins.
+    async fn attempt(&mut self, attempt: &Attempt) -> Option<OpenStream> {
+        let gateway = Arc::clone(&self.gateway);
+        let sent = gateway.clock.now();
+        self.record.last = Some((attempt.target, attempt.number));
+        self.record.waited = sent.since(self.job.arrived);
+        let performed = attempt::perform(
+            &gateway.upstreams,
+            (attempt, &self.request, &self.headers),
+            &gateway.memory,
+            gateway.clock,
+        );
+        let ended = tokio::select! {
+            biased;
+            ended = performed => Some(ended),
+            action = self.job.next() => {
+                assert_eq!(action, Action::Cancel, "invariant: an attempt in flight is cancelled first");
+                None
+            }
+        };
+        let took = gateway.clock.now().since(sent);
+        let (outcome, stream) = match ended {
+            None => (AttemptOutcome::Failed(AttemptFailure::Timeout), None),
+            Some(AttemptEnd::Failed(reply)) => {
+                self.job.reply(attempt.id, &reply);
+                (reply.outcome, None)
+            }
+            Some(AttemptEnd::Whole(whole)) => {
+                let outcome = whole.reply.outcome;
+                self.record.learn(whole.stated_usage);
+                self.job.reply(attempt.id, &whole.reply);
+                if is_own_mistake(outcome) {
+                    self.own_mistake = Some(whole);
+                } else {
+                    self.last = Some(whole);
+                }
+                (outcome, None)
+            }
+            Some(AttemptEnd::Open(open)) if self.job.first_byte(attempt.id) => {
+                (AttemptOutcome::Ok, Some(*open))
+            }
+            // It was cancelled at the same time.
+            Some(AttemptEnd::Open(_)) => (AttemptOutcome::Failed(AttemptFailure::Timeout), None),
+        };
+        let names = gateway.upstreams.names(attempt.target);
+        gateway.metrics.attempt(self.request.endpoint, names, outcome, took);
+        if outcome != AttemptOutcome::Ok {
+            self.failures.push((attempt.target, outcome));
+        }
+        stream
+    }
+
+    /// Returns the response of a stream whose first token has arrived.
+    fn stream(self, attempt: &Attempt, open: OpenStream) -> Response {
+        let Self { gateway, job, mut record, .. } = self;
+        let OpenStream { status, headers, begun, reader, rest } = open;
+        record.status = status.as_u16();
+        record.first_token();
+        let mut response = reply::passed_on(status, headers);
+        reply::add_own_headers(response.headers_mut(), &gateway, &record);
+        let clock = gateway.clock;
+        let body =
+            StreamBody { job, attempt: attempt.id, clock, reader, begun, rest, state: State::Open, record };
+        *response.body_mut() = Body::new(body);
+        response
+    }
+
+    /// Returns the response of a job that has ended.
+    fn finish(mut self, end: &JobEnd) -> Response {
+        let passed_on = match end.outcome {
+            JobOutcome::Succeeded => self.last.take(),
+            _ => self.own_mistake.take(),
+        };
+        let mut response = match passed_on {
+            Some(whole) => {
+                let WholeReply { status, headers, body, held, .. } = *whole;
+                let mut response = reply::passed_on(status, headers);
+                *response.body_mut() = reply::held_body(body, held);
+                response
+            }
+            None => {
+                let failure = Failure {
+                    end,
+                    failures: &self.failures,
+                    opens_at: self.gateway.engine.opens_at(self.record.route),
+                    now: self.gateway.clock.now(),
+                };
+                failure.response(&self.gateway, self.record.route)
+            }
+        };
+        self.record.status = response.status().as_u16();
+        if end.outcome == JobOutcome::Succeeded {
+            self.record.first_token();
+        }
+        reply::add_own_headers(response.headers_mut(), &self.gateway, &self.record);
+        self.record.finish(end.outcome);
+        response
+    }
+}
+
+/// Returns `true` if a reply blames the request itself, so that its caller is to see it as it is: the request is malformed, or
+/// too large.
+fn is_own_mistake(outcome: AttemptOutcome) -> bool {
+    match outcome {
+        AttemptOutcome::Limited { cause, .. } => cause == LimitCause::TooLarge,
+        AttemptOutcome::Failed(AttemptFailure::Status(status)) => {
+            matches!(status, 400 | 405 | 406 | 409..=418 | 422 | 431)
+        }
+        _ => false,
+    }
+}
+
+/// The memory that the bodies of requests and whole replies may take together.
+#[derive(Clone, Debug)]
+pub(super) struct Memory(Arc<Semaphore>);
+
+/// A part of the memory, which is given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct Held(Option<OwnedSemaphorePermit>);
+
+impl Memory {
+    /// Returns [`MAX_BODIES_BYTES`] of memory.
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_BODIES_BYTES / UNIT_BYTES)))
+    }
+
+    /// Holds memory for this many bytes; `None` if too much is held already.
+    pub(super) fn hold(&self, bytes: usize) -> Option<Held> {
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).ok()?;
+        Some(Held(Some(Arc::clone(&self.0).try_acquire_many_owned(units).ok()?)))
+    }
+}
+
+impl Held {
+    /// Adds another part to this one.
+    pub(super) fn add(&mut self, other: Self) {
+        match (&mut self.0, other.0) {
+            (Some(held), Some(permit)) => held.merge(permit),
+            (held, permit) => *held = permit.or(held.take()),
+        }
+    }
+}
+
+/// The maximum memory of all bodies at one time, in bytes.
+const MAX_BODIES_BYTES: usize = 512 << 20;
+
+/// Memory is counted in units of this size.
+const UNIT_BYTES: usize = 1 << 10;

@@ -1,0 +1,112 @@
+//! The headers that pass through the gateway: from the caller to the provider those on a short list, from the provider to the caller
+//! all but those that belong to one connection or one site.
+
+use hyper::header::{self, HeaderMap, HeaderName};
+
+/// The headers of a caller that providers see. Neither its key nor its cookies, addresses and client's name are among them.
+const TO_PROVIDER: [HeaderName; 6] = [
+    header::ACCEPT,
+    header::CONTENT_TYPE,
+    HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("openai-beta"),
+    HeaderName::from_static("anthropic-beta"),
+    HeaderName::from_static("anthropic-version"),
+];
+
+/// The headers of a provider that callers do not see: of the connection (RFC 9110, section 7.6.1), of the body's framing, and of the
+/// provider's site.
+const NOT_TO_CALLER: [HeaderName; 14] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::SET_COOKIE,
+    header::STRICT_TRANSPORT_SECURITY,
+    header::ALT_SVC,
+    header::SERVER,
+    header::DATE,
+    HeaderName::from_static("keep-alive"),
+];
+
+/// How the names of the gateway's own headers begin; those of a mock are not passed on either.
+const OWN: &str = "x-quotalab-";
+
+/// Returns the headers of a caller that its attempts carry.
+pub(super) fn to_provider(caller: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(TO_PROVIDER.len() + 2);
+    for name in TO_PROVIDER {
+        if let Some(value) = caller.get(&name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    headers
+}
+
+/// Returns the headers of a provider that its reply keeps.
+pub(super) fn to_caller(mut provider: HeaderMap) -> HeaderMap {
+    // What `connection` names belongs to the connection as well.
+    let named: Vec<HeaderName> = provider
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+        .collect();
+    let is_own = |name: &&HeaderName| name.as_str().starts_with(OWN);
+    let own: Vec<HeaderName> = provider.keys().filter(is_own).cloned().collect();
+    for name in NOT_TO_CALLER.into_iter().chain(named).chain(own) {
+        provider.remove(name);
+    }
+    provider
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::header::HeaderValue;
+
+    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn a_provider_sees_neither_the_callers_key_nor_who_it_is() {
+        let caller = map(&[
+            ("authorization", "Bearer caller"),
+            ("x-api-key", "caller"),
+            ("api-key", "caller"),
+            ("cookie", "a=b"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("openai-organization", "org"),
+            ("accept-encoding", "gzip"),
+            ("host", "gateway"),
+            ("content-length", "3"),
+            ("content-type", "application/json"),
+            ("idempotency-key", "k"),
+        ]);
+        let expected = map(&[("content-type", "application/json"), ("idempotency-key", "k")]);
+        assert_eq!(to_provider(&caller), expected);
+    }
+
+    #[test]
+    fn headers_of_the_connection_and_the_site_stay_behind() {
+        let provider = map(&[
+            ("connection", "keep-alive, X-Hop"),
+            ("x-hop", "1"),
+            ("transfer-encoding", "chunked"),
+            ("set-cookie", "a=b"),
+            ("x-quotalab-decision", "admitted"),
+            ("x-request-id", "r1"),
+            ("content-type", "text/event-stream"),
+        ]);
+        let expected = map(&[("x-request-id", "r1"), ("content-type", "text/event-stream")]);
+        assert_eq!(to_caller(provider), expected);
+    }
+}

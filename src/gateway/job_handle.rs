@@ -1,0 +1,98 @@
+//! The task's end of a job: it takes what the engine decides and passes on what happens. A handle that is dropped before the job
+//! has ended cancels the job, because its caller has left.
+
+use super::shared_engine::{Action, SharedEngine};
+use crate::engine::Reply;
+use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, WorkloadId};
+use crate::job::Job;
+use provider::Instant;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// A job that was submitted.
+#[derive(Debug)]
+pub(super) struct JobHandle {
+    engine: Arc<SharedEngine>,
+    tag: Tag,
+    /// `None` if the job ended when it was submitted.
+    slot: Option<Slot>,
+    pub(super) id: JobId,
+    pub(super) arrived: Instant,
+}
+
+impl JobHandle {
+    /// Submits a job that takes `route`.
+    pub(super) fn submit(
+        engine: &Arc<SharedEngine>,
+        route: RouteId,
+        prompt_tokens: u32,
+        max_tokens: Option<u32>,
+    ) -> Self {
+        let mut job_id = JobId(0);
+        let (tag, slot, arrived) = engine.submit(|id, now| {
+            job_id = JobId(id);
+            Job {
+                id: job_id,
+                // The gateway's scenario has a workload for each route.
+                workload: WorkloadId(route.0),
+                route,
+                scheduled: now,
+                deadline: None,
+                prompt_tokens,
+                max_tokens,
+                // Read only by the response cache and for coalescing, which are off.
+                fingerprint: id,
+            }
+        });
+        Self { engine: Arc::clone(engine), tag, slot, id: job_id, arrived }
+    }
+
+    /// Waits for the engine's next decision on the job. After [`Action::Done`] there is none.
+    pub(super) async fn next(&mut self) -> Action {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// Takes the engine's next decision on the job, if there is one.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
+        self.engine.take(self.tag, cx.waker()).map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Passes the reply to an attempt on; a reply to one that was cancelled is dropped.
+    pub(super) fn reply(&mut self, attempt: AttemptId, reply: &Reply) {
+        let (tag, slot) = (self.tag, self.slot);
+        self.engine.input(|engine, actions, now| {
+            if let Some(slot) = slot
+                && actions.land(tag, attempt)
+            {
+                engine.handle_reply(actions, now, slot, attempt, reply);
+            }
+        });
+    }
+
+    /// Records that the first byte of an answer is about to reach the caller. Returns `false` if the attempt was cancelled.
+    pub(super) fn first_byte(&mut self, attempt: AttemptId) -> bool {
+        let (tag, slot) = (self.tag, self.slot);
+        let (is_in_flight, _) = self.engine.input(|engine, actions, now| {
+            let slot = slot.filter(|_| actions.is_in_flight(tag, attempt));
+            if let Some(slot) = slot {
+                engine.handle_first_byte(actions, now, slot, attempt);
+            }
+            slot.is_some()
+        });
+        is_in_flight
+    }
+}
+
+impl Drop for JobHandle {
+    fn drop(&mut self) {
+        let (tag, slot) = (self.tag, self.slot);
+        self.engine.input(|engine, actions, now| {
+            if let Some(slot) = slot.filter(|_| !actions.is_done(tag)) {
+                engine.cancel(actions, now, slot);
+            }
+            let is_done = actions.forget(tag);
+            debug_assert!(is_done, "law 1: a job that its caller left has ended");
+        });
+    }
+}

@@ -1,0 +1,175 @@
+//! The gateway: the routing engine of a scenario as an OpenAI-compatible endpoint over its providers, with real keys.
+//!
+//! ```text
+//!  caller ─▶ server            accepts connections, guards the routes
+//!              ▼
+//!            caller_request    reads the body: route, estimate of the tokens, place of the model's name
+//!              ▼
+//!            dispatch          submits the job to the engine and does what the engine decides, until the job ends
+//!              │  ▲
+//!              ▼  │ reply
+//!            upstream ─▶ provider    one request per attempt: the caller's bytes with the model's name replaced
+//!              │
+//!              ▼
+//!            reply, stream     the provider's bytes, or an error in OpenAI's shape with the true wait
+//! ```
+//!
+//! The engine is behind one lock ([`shared_engine`]). Each job's own task sends its attempts, so that neither a request nor its
+//! reply waits for another task; bodies never pass through the engine. A timer task fires the engine's timers.
+//!
+//! Invariants:
+//! 1. A request that was accepted ends once: with a provider's reply, with an error that says why, or because its caller left.
+//! 2. After the first byte of an answer has gone out, nothing else is sent for the job (law 16). An answer that breaks off after
+//!    it ends as a broken stream: an event with the error, then the connection is closed without the end of the body.
+//! 3. A caller that leaves cancels its attempt (law 17).
+//! 4. Keys are [`secret::Secret`]s, which cannot be printed. What a caller sends as its own key goes to no provider.
+//! 5. Everything that a caller or a provider can make the gateway hold is bounded: connections, heads, bodies, replies.
+//!
+//! Not here yet, and refused or said where it matters: the response cache and coalescing of the scenario are not used; several
+//! replicas share nothing; callers have no budgets and no priorities.
+
+mod addressing;
+mod attempt;
+mod caller_request;
+mod decisions;
+mod dispatch;
+mod endpoint;
+mod guard;
+mod headers;
+mod job_handle;
+mod metrics;
+mod models;
+mod page;
+mod prompt_size;
+mod reply;
+mod request_record;
+mod routes;
+mod secret;
+mod server;
+mod shared_engine;
+mod state;
+mod stream;
+mod tls;
+mod token_ratio;
+mod upstream;
+
+pub use guard::Access;
+pub use secret::{KeyLookup, MAX_KEY_FILE_BYTES};
+pub use server::{Current, MAX_CONNECTIONS, serve};
+pub use upstream::ConfigError;
+
+use crate::drive::clock::Clock;
+use crate::ids::TargetId;
+use crate::scenario::Scenario;
+use dispatch::Memory;
+use metrics::Metrics;
+use routes::Routes;
+use shared_engine::SharedEngine;
+use std::sync::Arc;
+use token_ratio::TokenRatios;
+use tokio::task::AbortHandle;
+use upstream::Upstreams;
+
+/// A gateway that is ready to serve.
+#[derive(Debug)]
+pub struct Gateway {
+    scenario: Scenario,
+    routes: Routes,
+    upstreams: Upstreams,
+    engine: Arc<SharedEngine>,
+    metrics: Arc<Metrics>,
+    ratios: TokenRatios,
+    memory: Memory,
+    access: Access,
+    clock: Clock,
+    /// Fires the engine's timers while this gateway has requests.
+    timers: AbortHandle,
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.timers.abort();
+    }
+}
+
+impl Gateway {
+    /// Creates the gateway of a scenario. Reads the keys of every provider that a route names, and the certificates that it trusts.
+    ///
+    /// # Errors
+    /// All that is missing: keys, addresses, certificates.
+    ///
+    /// # Panics
+    /// If called outside an async runtime.
+    pub fn new(
+        scenario: &Scenario,
+        keys: &KeyLookup<'_>,
+        access: Access,
+        clock: Clock,
+    ) -> Result<Self, Vec<ConfigError>> {
+        Self::with_past(scenario, keys, access, clock, None)
+    }
+
+    /// Creates the gateway of a changed scenario, which continues this one: for the targets that both have it knows their cool-downs,
+    /// what is used of their limits, and how they count tokens. Requests under way stay with this one.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn reloaded(&self, scenario: &Scenario, keys: &KeyLookup<'_>) -> Result<Self, Vec<ConfigError>> {
+        Self::with_past(scenario, keys, self.access.clone(), self.clock, Some(self))
+    }
+
+    fn with_past(
+        scenario: &Scenario,
+        keys: &KeyLookup<'_>,
+        access: Access,
+        clock: Clock,
+        past: Option<&Self>,
+    ) -> Result<Self, Vec<ConfigError>> {
+        let upstreams = Upstreams::new(scenario, keys)?;
+        let (mut scenario, routes) = routes::with_targets(scenario);
+        let (metrics, memory, next_job) = match past {
+            Some(past) => (Arc::clone(&past.metrics), past.memory.clone(), past.engine.next_job()),
+            None => (Arc::new(Metrics::new()), Memory::new(), 0),
+        };
+        let known = past.map(|past| past.known_targets(&scenario)).unwrap_or_default();
+        for (id, past_id) in &known {
+            for limit in &mut scenario.targets[id.index()].limits {
+                let used = past.and_then(|past| past.engine.estimated_use(*past_id, limit.axis));
+                limit.used = used.unwrap_or_default();
+            }
+        }
+        let engine = SharedEngine::new(&scenario, clock, Arc::clone(&metrics), next_job);
+        let ratios = TokenRatios::new(scenario.targets.len());
+        if let Some(past) = past {
+            let (_, views) = past.engine.views(known.iter().map(|(_, past_id)| *past_id));
+            for ((id, past_id), view) in known.iter().zip(views) {
+                ratios.set(*id, past.ratios.of(*past_id));
+                if let Some(cool_down) = view.cool_down {
+                    engine.cool_down(*id, cool_down);
+                }
+            }
+        }
+        let timed = Arc::clone(&engine);
+        let timers = tokio::spawn(async move { timed.run_timers().await }).abort_handle();
+        Ok(Self { routes, upstreams, engine, metrics, ratios, memory, access, clock, scenario, timers })
+    }
+
+    /// Returns the targets of a scenario that this gateway has too, each with its id here.
+    fn known_targets(&self, scenario: &Scenario) -> Vec<(TargetId, TargetId)> {
+        let here = |id: TargetId| {
+            let name = &scenario.targets[id.index()].name;
+            self.scenario.target_ids().find(|past| self.scenario.targets[past.index()].name == *name)
+        };
+        scenario.target_ids().filter_map(|id| Some((id, here(id)?))).collect()
+    }
+
+    /// Returns what `model` may be in a request: the names of the routes, then those of the targets.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        self.routes.names()
+    }
+
+    /// Returns the address of each provider that the gateway sends to, with the name of the provider.
+    pub fn upstream_addresses(&self) -> Vec<(String, String)> {
+        self.upstreams.addresses()
+    }
+}

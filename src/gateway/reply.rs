@@ -1,0 +1,226 @@
+//! What callers receive: a provider's reply as it is, or an error in OpenAI's shape.
+
+use super::Gateway;
+use super::decisions::{outcome_text, reason_text};
+use super::dispatch::Held;
+use super::headers;
+use super::request_record::RequestRecord;
+use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobEnd, JobOutcome, LimitCause, WaitReason};
+use crate::formatting::{duration, printable, seconds};
+use crate::ids::{RouteId, TargetId};
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::body::{Frame, SizeHint};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use provider::{Instant, Nanos};
+use serde_json::json;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// An error of the gateway.
+#[derive(Clone, Debug)]
+pub(super) struct ErrorReply {
+    pub(super) status: StatusCode,
+    /// `error.type`, as OpenAI names it.
+    pub(super) kind: &'static str,
+    /// `error.code`.
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    /// When a target is in use again, if that is known.
+    pub(super) retry_after: Option<Nanos>,
+}
+
+impl ErrorReply {
+    /// Returns an error that the caller can mend.
+    pub(super) fn of_caller(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, kind: "invalid_request_error", code, message: message.into(), retry_after: None }
+    }
+
+    /// Renders the error.
+    pub(super) fn response(&self) -> Response {
+        let Self { status, kind, code, message, retry_after } = self;
+        let body = json!({ "error": { "message": message, "type": kind, "param": null, "code": code } });
+        let mut response = Response::new(Body::from(format!("{body}\n")));
+        *response.status_mut() = *status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(wait) = retry_after {
+            let (whole_seconds, millis) = (wait.0.div_ceil(Nanos::SECOND.0), wait.0.div_ceil(1_000_000));
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds));
+            headers.insert(RETRY_AFTER_MS, HeaderValue::from(millis));
+        }
+        response
+    }
+}
+
+/// Returns the error for a `model` that is neither a route nor a target.
+pub(super) fn unknown_model(model: &str, instead: &str) -> Response {
+    let shown: String = printable(model).chars().take(MAX_SHOWN_CHARACTERS).collect();
+    let message = format!("the model `{shown}` is neither a route nor a target of this gateway: {instead}");
+    ErrorReply::of_caller(StatusCode::NOT_FOUND, "model_not_found", message).response()
+}
+
+/// A job that ended without a reply that its caller is to see.
+pub(super) struct Failure<'a> {
+    pub(super) end: &'a JobEnd,
+    /// The attempts that failed, in order.
+    pub(super) failures: &'a [(TargetId, AttemptOutcome)],
+    /// The instant from which a target of the route is in use.
+    pub(super) opens_at: Option<Instant>,
+    pub(super) now: Instant,
+}
+
+impl Failure<'_> {
+    /// Renders the error: a 429 if a limit is in the way, and otherwise a status of the gateway's own.
+    pub(super) fn response(&self, gateway: &Gateway, route: RouteId) -> Response {
+        let reason = match self.end.outcome {
+            JobOutcome::Failed(reason) | JobOutcome::Shed(reason) => reason,
+            JobOutcome::Succeeded | JobOutcome::InFlight => EndReason::Cancelled,
+        };
+        let wait = self.opens_at.map(|at| at.since(self.now)).filter(|wait| *wait > Nanos::ZERO);
+        let (status, kind, code) = self.class(reason);
+        let is_temporary = matches!(status.as_u16(), 429 | 503);
+        let retry_after = wait.filter(|_| is_temporary);
+        let mut message = format!("route `{}`: {}", gateway.routes.name(route), reason_text(reason));
+        for part in self.parts(gateway) {
+            message.push_str("; ");
+            message.push_str(&part);
+        }
+        if let Some(wait) = retry_after {
+            message.push_str(&format!(". A target is free in {}", duration(seconds(wait))));
+        }
+        let mut response = ErrorReply { status, kind, code, message, retry_after }.response();
+        if code == "upstream_refused" {
+            // SDKs would send the same request again (OpenAI's and Anthropic's read this header).
+            let name = HeaderName::from_static("x-should-retry");
+            response.headers_mut().insert(name, HeaderValue::from_static("false"));
+        }
+        response
+    }
+
+    /// Returns the status, type and code of the error.
+    fn class(&self, reason: EndReason) -> (StatusCode, &'static str, &'static str) {
+        // A 429 that does not say which limit refused has the cause `other`.
+        let is_limit = |cause: LimitCause| {
+            cause.is_window_limit() || matches!(cause, LimitCause::Concurrency | LimitCause::Other)
+        };
+        let limited = |outcome: &AttemptOutcome| matches!(outcome, AttemptOutcome::Limited { cause, .. } if is_limit(*cause));
+        let obstacle_is_limit = self.end.obstacle.is_some_and(|obstacle| match obstacle.why {
+            WaitReason::Pace => true,
+            WaitReason::CoolDown => obstacle.cause.is_some_and(is_limit),
+            WaitReason::BackOff | WaitReason::Probe => false,
+        });
+        if reason == EndReason::QueueFull {
+            return (StatusCode::SERVICE_UNAVAILABLE, "overloaded_error", "queue_full");
+        }
+        if obstacle_is_limit || self.failures.iter().any(|(_, outcome)| limited(outcome)) {
+            return (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "rate_limit_exceeded");
+        }
+        let last = self.failures.last().map(|(_, outcome)| *outcome);
+        match (reason, last) {
+            (EndReason::Rejected, _) => (StatusCode::BAD_GATEWAY, "upstream_error", "upstream_refused"),
+            (_, Some(AttemptOutcome::Failed(AttemptFailure::Timeout))) => {
+                (StatusCode::GATEWAY_TIMEOUT, "upstream_error", "upstream_timeout")
+            }
+            (EndReason::Deadline, _) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded_error", "deadline"),
+            _ => (StatusCode::BAD_GATEWAY, "upstream_error", "upstream_failed"),
+        }
+    }
+
+    /// Returns what each target answered, each once, and what the job waited for.
+    fn parts(&self, gateway: &Gateway) -> Vec<String> {
+        let name = |target: TargetId| gateway.scenario.targets[target.index()].name.as_str();
+        let mut parts: Vec<String> = Vec::new();
+        for (target, outcome) in self.failures {
+            let part = format!("{} {}", name(*target), outcome_text(*outcome));
+            if !parts.contains(&part) && parts.len() < MAX_PARTS {
+                parts.push(part);
+            }
+        }
+        if let Some(obstacle) = self.end.obstacle {
+            let cause = obstacle.cause.map_or("", LimitCause::name);
+            let axis = obstacle.axis.map(|axis| format!(" {axis}")).unwrap_or_default();
+            let why = match obstacle.why {
+                WaitReason::BackOff => "back-off after".to_owned(),
+                WaitReason::CoolDown => format!("cool-down ({cause}{axis}) of"),
+                WaitReason::Pace => format!("pace{axis} of"),
+                WaitReason::Probe => "probe of".to_owned(),
+            };
+            parts.push(format!("it would have waited for the {why} {}", name(obstacle.target)));
+        }
+        parts
+    }
+}
+
+/// Returns a response with a provider's status and headers, and no body yet.
+pub(super) fn passed_on(status: StatusCode, provider: HeaderMap) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    *response.headers_mut() = headers::to_caller(provider);
+    response
+}
+
+/// Adds the gateway's own headers: the target, the attempts so far, and the time before the last of them.
+pub(super) fn add_own_headers(headers: &mut HeaderMap, gateway: &Gateway, record: &RequestRecord) {
+    let attempts = record.last.map_or(0, |(_, number)| number);
+    headers.insert(HeaderName::from_static("x-quotalab-attempts"), HeaderValue::from(u16::from(attempts)));
+    let waited = HeaderValue::from(record.waited.0 / 1_000_000);
+    headers.insert(HeaderName::from_static("x-quotalab-waited-ms"), waited);
+    if let Some((target, _)) = record.last
+        && let Ok(name) = HeaderValue::from_str(&gateway.scenario.targets[target.index()].name)
+    {
+        headers.insert(HeaderName::from_static("x-quotalab-target"), name);
+    }
+}
+
+/// Returns a body that holds its memory until it has been sent.
+pub(super) fn held_body(bytes: Bytes, held: Held) -> Body {
+    if bytes.len() <= SMALL_BYTES {
+        return Body::from(bytes);
+    }
+    Body::new(HeldBody { unsent: bytes, _held: held })
+}
+
+/// A body with its memory. hyper takes it piece by piece, as the caller reads.
+struct HeldBody {
+    unsent: Bytes,
+    _held: Held,
+}
+
+impl hyper::body::Body for HeldBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.unsent.is_empty() {
+            return Poll::Ready(None);
+        }
+        let piece = self.unsent.len().min(SMALL_BYTES);
+        Poll::Ready(Some(Ok(Frame::data(self.unsent.split_to(piece)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.unsent.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.unsent.len() as u64)
+    }
+}
+
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+
+/// Bodies up to this size are handed to hyper at once, in bytes.
+const SMALL_BYTES: usize = 64 << 10;
+
+/// The most failures that an error lists.
+const MAX_PARTS: usize = 8;
+
+/// The most characters of a caller's text in an error.
+const MAX_SHOWN_CHARACTERS: usize = 80;

@@ -1,0 +1,111 @@
+//! What is recorded of each request when it ends: one line of the log, its metrics, and what its reply teaches about the estimate.
+
+use super::Gateway;
+use super::decisions::reason_text;
+use super::endpoint::Endpoint;
+use crate::event::JobOutcome;
+use crate::ids::{JobId, RouteId, TargetId};
+use provider::{Instant, Nanos, Usage};
+use std::sync::Arc;
+
+/// A request that was accepted. If it is dropped before it has finished, its caller has left.
+#[derive(Debug)]
+pub(super) struct RequestRecord {
+    gateway: Arc<Gateway>,
+    pub(super) endpoint: Endpoint,
+    pub(super) route: RouteId,
+    pub(super) job: JobId,
+    pub(super) arrived: Instant,
+    /// The estimate of the prompt before it was corrected.
+    estimated: u32,
+    /// The target and the number of the last attempt.
+    pub(super) last: Option<(TargetId, u8)>,
+    /// From the arrival to the last attempt.
+    pub(super) waited: Nanos,
+    /// The status that the caller sees; zero before there is one.
+    pub(super) status: u16,
+    is_finished: bool,
+}
+
+impl RequestRecord {
+    /// Begins the record of a job.
+    pub(super) fn new(
+        gateway: &Arc<Gateway>,
+        (endpoint, route): (Endpoint, RouteId),
+        (job, arrived): (JobId, Instant),
+        estimated: u32,
+    ) -> Self {
+        gateway.metrics.begin();
+        Self {
+            gateway: Arc::clone(gateway),
+            endpoint,
+            route,
+            job,
+            arrived,
+            estimated,
+            last: None,
+            waited: Nanos::ZERO,
+            status: 0,
+            is_finished: false,
+        }
+    }
+
+    /// Learns from the usage that the reply to the last attempt states.
+    pub(super) fn learn(&self, stated: Option<Usage>) {
+        let (Some((target, _)), Some(usage)) = (self.last, stated) else { return };
+        if self.endpoint != Endpoint::Transcriptions {
+            self.gateway.ratios.learn(target, self.estimated, usage.prompt_tokens);
+        }
+        let (provider, model) = self.gateway.upstreams.names(target);
+        self.gateway.metrics.tokens(self.endpoint, (provider, model), usage);
+    }
+
+    /// Records the first token of a stream, or the whole answer.
+    pub(super) fn first_token(&self) {
+        let after = self.gateway.clock.now().since(self.arrived);
+        self.gateway.metrics.first_token(self.endpoint, self.gateway.routes.name(self.route), after);
+    }
+
+    /// Records the end of the request.
+    pub(super) fn finish(&mut self, outcome: JobOutcome) {
+        if std::mem::replace(&mut self.is_finished, true) {
+            return;
+        }
+        let took = self.gateway.clock.now().since(self.arrived);
+        let route = self.gateway.routes.name(self.route);
+        let error = match outcome {
+            JobOutcome::Succeeded => None,
+            JobOutcome::Failed(reason) | JobOutcome::Shed(reason) => Some(reason_text(reason)),
+            JobOutcome::InFlight => Some("the gateway ends"),
+        };
+        let (target, attempts) = self.last.map_or(("", 0), |(target, number)| {
+            (self.gateway.scenario.targets[target.index()].name.as_str(), number)
+        });
+        self.gateway.metrics.end(self.endpoint, route, (self.status, outcome), took);
+        tracing::info!(
+            job = self.job.0,
+            operation = self.endpoint.operation_name(),
+            model = route,
+            target,
+            attempts,
+            status = self.status,
+            waited_ms = self.waited.0 / 1_000_000,
+            took_ms = took.0 / 1_000_000,
+            error,
+            "request"
+        );
+    }
+}
+
+impl Drop for RequestRecord {
+    fn drop(&mut self) {
+        if self.status == 0 {
+            self.status = CALLER_LEFT;
+        }
+        self.finish(JobOutcome::Failed(crate::event::EndReason::Cancelled));
+        self.gateway.metrics.leave();
+    }
+}
+
+/// The status in logs and metrics of a request whose caller left before there was one (nginx: client closed request).
+const CALLER_LEFT: u16 = 499;

@@ -1,0 +1,92 @@
+//! The keys of providers: read once, sent in one header, and shown nowhere.
+
+use crate::api_keys::masked;
+use crate::input_file;
+use crate::scenario::KeySource;
+use hyper::header::HeaderValue;
+use std::fmt;
+use std::path::Path;
+
+/// The maximum size of a file with a key, in bytes.
+pub const MAX_KEY_FILE_BYTES: u64 = 16 << 10;
+
+/// Where keys come from: the value of an environment variable, `None` if it is not set.
+pub type KeyLookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// The value of the header that carries a key. It cannot be printed: neither by `Debug` nor by hyper, which marks it as sensitive.
+#[derive(Clone)]
+pub(super) struct Secret(HeaderValue);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl Secret {
+    /// Reads a key. `name` is its name, which is the key itself if it is written in the scenario.
+    ///
+    /// # Errors
+    /// What is missing, without any part of the key. A variable may have been given the key as its name by mistake.
+    pub(super) fn read(
+        source: &KeySource,
+        name: &str,
+        prefix: &str,
+        lookup: &KeyLookup<'_>,
+    ) -> Result<Self, String> {
+        let text = match source {
+            KeySource::Written => name.to_owned(),
+            KeySource::Env(variable) => lookup(variable)
+                .ok_or_else(|| format!("the environment variable {} is not set", masked(variable)))?,
+            KeySource::File(path) => key_file(path)?,
+        };
+        let key = text.trim();
+        if key.is_empty() {
+            return Err(format!("the key `{}` is empty", masked(name)));
+        }
+        let mut value = HeaderValue::try_from(format!("{prefix}{key}"))
+            .ok()
+            .filter(|_| key.bytes().all(|byte| byte.is_ascii_graphic()))
+            .ok_or_else(|| format!("the key `{}` has characters other than visible ASCII", masked(name)))?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+
+    /// Returns the value of the header.
+    pub(super) fn header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+fn key_file(path: &Path) -> Result<String, String> {
+    let name = crate::formatting::path_name(path);
+    let bytes = input_file::read(path, MAX_KEY_FILE_BYTES)
+        .map_err(|error| format!("the file {name} cannot be read: {error}"))?;
+    String::from_utf8(bytes).map_err(|_| format!("the file {name} is not text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: Option<&str>) -> Result<Secret, String> {
+        let lookup = |_: &str| value.map(str::to_owned);
+        Secret::read(&KeySource::Env("GROQ_API_KEY".into()), "GROQ_API_KEY", "Bearer ", &lookup)
+    }
+
+    #[test]
+    fn a_secret_cannot_be_printed() {
+        let secret = read(Some("gsk_private\n")).expect("a key");
+        assert_eq!(secret.header().as_bytes(), b"Bearer gsk_private");
+        assert!(!format!("{secret:?} {:?}", secret.header()).contains("private"));
+    }
+
+    #[test]
+    fn a_missing_or_malformed_key_is_reported_without_its_text() {
+        assert_eq!(read(None).unwrap_err(), "the environment variable GROQ_API_KEY is not set");
+        for bad in ["", "  ", "gsk private", "gsk\u{7f}private", "gskprivaté", "gsk\nprivate"] {
+            let problem = read(Some(bad)).unwrap_err();
+            assert!(problem.contains("`GROQ_API_KEY`") && !problem.contains("priv"), "{problem}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The gateway's server: its routes, its connections, and its end.
+
+use super::caller_request::CallerRequest;
+use super::endpoint::Endpoint;
+use super::reply::ErrorReply;
+use super::{Gateway, dispatch, guard, headers, metrics, models, page, state};
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, HeaderMap};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
+
+/// The most connections of callers at one time; further ones wait in the listener's backlog.
+pub const MAX_CONNECTIONS: usize = 4_096;
+
+/// The gateway that serves new requests. Another one can take its place; requests under way stay with theirs.
+#[derive(Debug)]
+pub struct Current(ArcSwap<Gateway>);
+
+impl Current {
+    /// Returns a place with its first gateway.
+    #[must_use]
+    pub fn new(gateway: Gateway) -> Self {
+        Self(ArcSwap::from(Arc::new(gateway)))
+    }
+
+    /// Returns the gateway.
+    #[must_use]
+    pub fn get(&self) -> Arc<Gateway> {
+        self.0.load_full()
+    }
+
+    /// Lets another gateway take its place.
+    pub fn replace(&self, gateway: Gateway) {
+        self.0.store(Arc::new(gateway));
+    }
+}
+
+/// Serves until `shutdown` resolves. Then no connection is accepted any more, and requests under way have [`DRAIN_TIMEOUT`] to end.
+pub async fn serve(listener: TcpListener, current: Arc<Current>, shutdown: impl Future<Output = ()>) {
+    let router = router(current);
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = async {
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            (permit.expect("invariant: the semaphore is never closed"), listener.accept().await)
+        };
+        tokio::select! {
+            () = &mut shutdown => break,
+            (permit, accepted) = accepted => match accepted {
+                Ok((socket, _)) => {
+                    let connection = connection(socket, router.clone());
+                    let Some(connection) = connection else { continue };
+                    let served = graceful.watch(connection);
+                    tokio::spawn(async move {
+                        // An error means that the caller has left or sent no HTTP.
+                        let _ = served.await;
+                        drop(permit);
+                    });
+                }
+                // Descriptors have run out, or the caller has left again.
+                Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
+            },
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+        tracing::warn!(
+            "requests were still under way {} s after the signal; they are cut",
+            DRAIN_TIMEOUT.as_secs()
+        );
+    }
+}
+
+/// Returns the future that serves a connection; `None` if the caller has left already.
+fn connection(
+    socket: TcpStream,
+    router: Router,
+) -> Option<impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send> {
+    socket.set_nodelay(true).ok()?;
+    let mut socket = TimeoutStream::new(socket);
+    // A caller that stops reading does not hold a stream for ever.
+    socket.set_write_timeout(Some(CALLER_TIMEOUT));
+    let service = TowerToHyperService::new(router);
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(CALLER_TIMEOUT).max_headers(MAX_HEADERS);
+    Some(builder.serve_connection(TokioIo::new(Box::pin(socket)), service))
+}
+
+fn router(current: Arc<Current>) -> Router {
+    let mut router = Router::new();
+    for endpoint in Endpoint::ALL {
+        let handler = move |state, request| operation(endpoint, state, request);
+        router = router.route(&format!("/v1{}", endpoint.path()), post(handler));
+    }
+    router
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{*name}", get(models::one))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics::render))
+        .route("/_quotalab/state", get(state::json))
+        .route("/_quotalab", get(page::page))
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&current), guarded))
+        .with_state(current)
+}
+
+async fn guarded(State(current): State<Arc<Current>>, request: Request, next: Next) -> Response {
+    // Whether the gateway is up is no secret, and what asks has no key.
+    let is_probe = matches!(request.uri().path(), "/healthz" | "/readyz");
+    let refusal = if is_probe {
+        guard::framing_problem(&request)
+    } else {
+        guard::refusal(&current.get().access, &request)
+    };
+    match refusal {
+        Some(error) => error.response(),
+        None => next.run(request).await,
+    }
+}
+
+/// The gateway is ready as soon as it listens: its keys were read before.
+async fn ready() -> &'static str {
+    "ready\n"
+}
+
+async fn not_found(request: Request) -> Response {
+    let path: String = crate::formatting::printable(request.uri().path()).chars().take(80).collect();
+    let hint = if Endpoint::ALL.iter().any(|endpoint| path.ends_with(endpoint.path())) {
+        ": the base URL ends with /v1"
+    } else {
+        ": it serves /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings, /v1/audio/transcriptions and /v1/models"
+    };
+    let message = format!("the gateway does not serve {path}{hint}");
+    ErrorReply::of_caller(StatusCode::NOT_FOUND, "unknown_url", message).response()
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let message = format!("the gateway does not serve {} at this path", request.method());
+    ErrorReply::of_caller(StatusCode::METHOD_NOT_ALLOWED, "method_not_supported", message).response()
+}
+
+/// Serves a request for one of the operations.
+async fn operation(endpoint: Endpoint, State(current): State<Arc<Current>>, request: Request) -> Response {
+    let gateway = current.get();
+    let (head, body) = request.into_parts();
+    let content_type = content_type(&head.headers);
+    let form_boundary = form_boundary(content_type);
+    let is_form = endpoint == Endpoint::Transcriptions;
+    if is_form != form_boundary.is_some() || (!is_form && !is_json(content_type)) {
+        let expected = if is_form { "multipart/form-data with a boundary" } else { "application/json" };
+        let message = format!("send the header `Content-Type: {expected}`");
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return ErrorReply::of_caller(status, "unsupported_media_type", message).response();
+    }
+    let (body, held) = match read(&gateway, body).await {
+        Ok(read) => read,
+        Err(error) => return error.response(),
+    };
+    let read = match form_boundary {
+        Some(boundary) => CallerRequest::from_form(endpoint, body, boundary),
+        None => CallerRequest::from_json(endpoint, body),
+    };
+    let response = match read {
+        Ok(request) => {
+            dispatch::serve(Arc::clone(&gateway), request, headers::to_provider(&head.headers)).await
+        }
+        Err(message) => ErrorReply::of_caller(StatusCode::BAD_REQUEST, "invalid_request", message).response(),
+    };
+    drop(held);
+    response
+}
+
+/// Reads a body, with the memory that it takes.
+async fn read(gateway: &Gateway, body: Body) -> Result<(Bytes, dispatch::Held), ErrorReply> {
+    let too_large = || {
+        let message = format!("the body is larger than {} MiB", MAX_BODY_BYTES >> 20);
+        ErrorReply::of_caller(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    };
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Err(too_large());
+    }
+    let mut body = Limited::new(body, MAX_BODY_BYTES);
+    let full = || ErrorReply {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        kind: "overloaded_error",
+        code: "memory",
+        message: "the bodies of other requests take all the memory that the gateway allows them".to_owned(),
+        retry_after: None,
+    };
+    let mut held = gateway.memory.hold(0).ok_or_else(full)?;
+    let (mut first, mut joined) = (Bytes::new(), bytes::BytesMut::new());
+    loop {
+        let frame = tokio::time::timeout(CALLER_TIMEOUT, body.frame()).await.map_err(|_| {
+            let message = "the body did not arrive in time";
+            ErrorReply::of_caller(StatusCode::REQUEST_TIMEOUT, "timeout", message)
+        })?;
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                too_large()
+            } else {
+                let message = "the body is malformed or not complete";
+                ErrorReply::of_caller(StatusCode::BAD_REQUEST, "invalid_request", message)
+            }
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        held.add(gateway.memory.hold(data.len()).ok_or_else(full)?);
+        if first.is_empty() && joined.is_empty() {
+            first = data;
+            continue;
+        }
+        if joined.is_empty() {
+            joined.extend_from_slice(&std::mem::take(&mut first));
+        }
+        joined.extend_from_slice(&data);
+    }
+    Ok((if joined.is_empty() { first } else { joined.freeze() }, held))
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn is_json(content_type: &str) -> bool {
+    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Returns the boundary of a form (RFC 2046, section 5.1.1).
+fn form_boundary(content_type: &str) -> Option<&str> {
+    let (kind, parameters) = content_type.split_once(';')?;
+    if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
+        return None;
+    }
+    let mut parameters = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
+    let (_, boundary) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("boundary"))?;
+    let boundary = boundary.trim().trim_matches('"');
+    (1..=70).contains(&boundary.len()).then_some(boundary)
+}
+
+/// The maximum size of the body of a request: images in prompts are base64 (OpenAI accepts 50 MB in all).
+const MAX_BODY_BYTES: usize = 64 << 20;
+
+/// The most headers of a request.
+const MAX_HEADERS: usize = 100;
+
+/// The longest time that a caller may take to send a head or the next part of a body, or to read the next part of a reply.
+const CALLER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The longest time that requests under way have after the signal that ends the gateway.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(20);

@@ -1,0 +1,253 @@
+//! The engine behind a lock, and the task that fires its timers.
+//!
+//! Every input is a short call under the lock, at an instant that is read inside it, so instants never decrease. What the engine
+//! decides for a job is kept until that job's task takes it ([`super::job_handle`]).
+
+use super::decisions::Decisions;
+use super::metrics::{CountedEvents, Metrics};
+use crate::drive::clock::Clock;
+use crate::engine::{Answer, Attempt, Driver, Engine, Handover, TargetView};
+use crate::event::{Event, JobEnd, LimitCause};
+use crate::ids::{AttemptId, RouteId, Slot, Tag, TargetId};
+use crate::job::Job;
+use crate::scenario::Scenario;
+use provider::{Axis, Instant};
+use slab::Slab;
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// The engine that the tasks of all jobs share.
+#[derive(Debug)]
+pub(super) struct SharedEngine {
+    clock: Clock,
+    state: Mutex<State>,
+    /// Wakes the timer task when a timer is due earlier than the one that it waits for.
+    earlier_timer: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    engine: Engine,
+    actions: Actions,
+    /// What the timer task waits for.
+    armed: Instant,
+}
+
+/// What the engine decided, by job.
+#[derive(Debug)]
+pub(super) struct Actions {
+    /// By tag.
+    jobs: Slab<JobActions>,
+    /// The id of the next job.
+    next_job: u64,
+    decisions: Decisions,
+    counted: CountedEvents,
+    /// Tasks to be woken once the lock is free.
+    woken: Vec<Waker>,
+}
+
+/// What the engine decided for a job and its task has not taken yet.
+#[derive(Debug, Default)]
+struct JobActions {
+    waiting: VecDeque<Action>,
+    /// The attempt in flight.
+    attempt: Option<AttemptId>,
+    is_done: bool,
+    /// The task of the job, while it waits for an action.
+    task: Option<Waker>,
+}
+
+/// What a job's task is to do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Action {
+    /// Send this attempt.
+    Send(Attempt),
+    /// Drop the attempt in flight.
+    Cancel,
+    /// The job has ended.
+    Done(JobEnd),
+}
+
+impl SharedEngine {
+    /// Creates the engine of a scenario, whose response cache and coalescing are switched off. Its first job is `next_job`.
+    pub(super) fn new(scenario: &Scenario, clock: Clock, metrics: Arc<Metrics>, next_job: u64) -> Arc<Self> {
+        let mut scenario = scenario.clone();
+        (scenario.client.cache, scenario.client.coalesce) = (None, false);
+        let actions = Actions {
+            jobs: Slab::new(),
+            next_job,
+            decisions: Decisions::default(),
+            counted: CountedEvents::new(metrics, scenario.targets.iter().map(|target| target.name.as_str())),
+            woken: Vec::new(),
+        };
+        let engine = Engine::new(&scenario);
+        let state = State { engine, actions, armed: Instant::MAX };
+        Arc::new(Self { clock, state: Mutex::new(state), earlier_timer: Notify::new() })
+    }
+
+    /// Fires the engine's timers, for ever.
+    pub(super) async fn run_timers(&self) {
+        loop {
+            let next = self.input(|engine, actions, now| {
+                if engine.poll_timeout() <= now {
+                    engine.handle_timeout(actions, now);
+                }
+            });
+            tokio::select! {
+                () = self.earlier_timer.notified() => {}
+                () = tokio::time::sleep(self.clock.until(next.1).min(LONGEST_SLEEP)) => {}
+            }
+        }
+    }
+
+    /// Submits a job that arrives now. `job` makes it from its id and its arrival.
+    pub(super) fn submit(&self, job: impl FnOnce(u64, Instant) -> Job) -> (Tag, Option<Slot>, Instant) {
+        let (submitted, _) = self.input(|engine, actions, now| {
+            let id = actions.next_job;
+            actions.next_job += 1;
+            let tag = Tag(actions.jobs.insert(JobActions::default()));
+            let slot = engine.submit(actions, now, job(id, now), tag);
+            (tag, slot, now)
+        });
+        submitted
+    }
+
+    /// Passes one input to the engine, then wakes the tasks whose jobs can go on. Returns the input's result, and the instant of the
+    /// engine's next timer.
+    pub(super) fn input<T>(
+        &self,
+        input: impl FnOnce(&mut Engine, &mut Actions, Instant) -> T,
+    ) -> (T, Instant) {
+        let mut state = self.state();
+        let now = self.clock.now();
+        let State { engine, actions, armed, .. } = &mut *state;
+        let result = input(engine, actions, now);
+        let next = engine.poll_timeout();
+        let is_earlier = next < *armed;
+        *armed = next;
+        let woken = mem::take(&mut actions.woken);
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+        if is_earlier {
+            self.earlier_timer.notify_one();
+        }
+        (result, next)
+    }
+
+    /// Takes the next action of a job; if there is none, `task` is woken when there is.
+    pub(super) fn take(&self, tag: Tag, task: &Waker) -> Option<Action> {
+        let mut state = self.state();
+        let job = &mut state.actions.jobs[tag.0];
+        let action = job.waiting.pop_front();
+        if action.is_none() && job.task.as_ref().is_none_or(|known| !known.will_wake(task)) {
+            job.task = Some(task.clone());
+        }
+        action
+    }
+
+    /// Returns the instant from which some target of a route is in use, which may be past; `None` if all of them are being probed.
+    pub(super) fn opens_at(&self, route: RouteId) -> Option<Instant> {
+        self.state().engine.opens_at(route)
+    }
+
+    /// Returns the current instant and what the engine believes of each target.
+    pub(super) fn views(&self, targets: impl Iterator<Item = TargetId>) -> (Instant, Vec<TargetView>) {
+        let state = self.state();
+        let now = self.clock.now();
+        (now, targets.map(|target| state.engine.target_view(now, target)).collect())
+    }
+
+    /// Begins the cool-down of a target that another engine has put there.
+    pub(super) fn cool_down(
+        &self,
+        target: TargetId,
+        (until, cause, axis): (Instant, LimitCause, Option<Axis>),
+    ) {
+        self.input(|engine, _, _| engine.adopt_cool_down(target, until, cause, axis));
+    }
+
+    /// Returns the id of the next job.
+    pub(super) fn next_job(&self) -> u64 {
+        self.state().actions.next_job
+    }
+
+    /// Returns how many units of a limit the engine assumes used; `None` if it has no estimate of it.
+    pub(super) fn estimated_use(&self, target: TargetId, axis: Axis) -> Option<u64> {
+        let state = self.state();
+        state.engine.estimated_use(self.clock.now(), target, axis)
+    }
+
+    /// Returns the latest decisions, oldest first, and the number of jobs in flight.
+    pub(super) fn decisions(&self) -> (Vec<Event>, usize) {
+        let state = self.state();
+        (state.actions.decisions.latest(), state.engine.jobs_in_flight())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("invariant: no thread panics while it holds the engine")
+    }
+}
+
+impl Actions {
+    /// Ends the flight of an attempt whose reply has come. Returns `false` if it was cancelled before.
+    pub(super) fn land(&mut self, tag: Tag, attempt: AttemptId) -> bool {
+        self.jobs[tag.0].attempt.take_if(|flying| *flying == attempt).is_some()
+    }
+
+    /// Returns `true` if an attempt is in flight.
+    pub(super) fn is_in_flight(&self, tag: Tag, attempt: AttemptId) -> bool {
+        self.jobs[tag.0].attempt == Some(attempt)
+    }
+
+    /// Forgets a job whose task ends. Returns `true` if the job itself had ended.
+    pub(super) fn forget(&mut self, tag: Tag) -> bool {
+        self.jobs.remove(tag.0).is_done
+    }
+
+    /// Returns `true` if a job has ended.
+    pub(super) fn is_done(&self, tag: Tag) -> bool {
+        self.jobs[tag.0].is_done
+    }
+
+    fn add(&mut self, tag: Tag, action: Action) {
+        let job = &mut self.jobs[tag.0];
+        job.waiting.push_back(action);
+        self.woken.extend(job.task.take());
+    }
+}
+
+impl Driver for Actions {
+    fn log(&mut self, event: &Event) {
+        self.decisions.add(event);
+        self.counted.count(event);
+    }
+
+    fn send(&mut self, _: Instant, attempt: &Attempt) {
+        let job = &mut self.jobs[attempt.tag.0];
+        debug_assert!(job.attempt.is_none(), "invariant: a job has one attempt in flight at most");
+        job.attempt = Some(attempt.id);
+        self.add(attempt.tag, Action::Send(*attempt));
+    }
+
+    fn cancel(&mut self, _: Instant, tag: Tag, attempt: AttemptId) {
+        let cancelled = self.jobs[tag.0].attempt.take();
+        assert_eq!(cancelled, Some(attempt), "invariant: a cancelled attempt is in flight");
+        self.add(tag, Action::Cancel);
+    }
+
+    fn reassign(&mut self, _: Instant, _: &Handover) {
+        unreachable!("invariant: only coalesced jobs hand attempts over, and the gateway does not coalesce")
+    }
+
+    fn done(&mut self, _: Instant, tag: Tag, end: &JobEnd, _: Option<Answer>) {
+        self.jobs[tag.0].is_done = true;
+        self.add(tag, Action::Done(*end));
+    }
+}
+
+/// The timer task looks at the clock at least this often.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);

@@ -1,0 +1,237 @@
+//! The providers: their addresses and keys, and the pooled connections to them.
+
+use super::addressing::{self, Addressing};
+use super::caller_request::CallerRequest;
+use super::endpoint::Endpoint;
+use super::secret::{KeyLookup, Secret};
+use super::tls;
+use crate::api_keys::masked;
+use crate::drive::local_failure;
+use crate::engine::Attempt;
+use crate::engine::parse::Dialect as ReplyDialect;
+use crate::event::AttemptFailure;
+use crate::ids::TargetId;
+use crate::scenario::{BaseUrl, KeySource, Scenario, Target};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{HeaderMap, HeaderName};
+use hyper::{Method, Request, Response, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the gateway lacks to reach a provider.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {what}\n  help: {help}")]
+pub struct ConfigError {
+    /// The provider, or the part of the configuration.
+    pub place: String,
+    /// What is missing or wrong.
+    pub what: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// The providers of a scenario, as the gateway reaches them.
+#[derive(Debug)]
+pub(super) struct Upstreams {
+    /// By target.
+    targets: Vec<UpstreamTarget>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+#[derive(Debug)]
+struct UpstreamTarget {
+    provider: Arc<UpstreamProvider>,
+    /// The name that the provider knows the model by.
+    model: String,
+    /// Used in turn: the keys of an account share its quota.
+    keys: Vec<Secret>,
+}
+
+#[derive(Debug)]
+struct UpstreamProvider {
+    name: String,
+    base_url: BaseUrl,
+    /// By [`Endpoint::ALL`].
+    uris: Vec<Uri>,
+    key_header: HeaderName,
+    dialect: ReplyDialect,
+}
+
+impl Upstreams {
+    /// Reads the addresses and keys of the providers that targets name.
+    ///
+    /// # Errors
+    /// Everything that is missing.
+    pub(super) fn new(scenario: &Scenario, lookup: &KeyLookup<'_>) -> Result<Self, Vec<ConfigError>> {
+        let mut problems = Vec::new();
+        let mut providers: Vec<Option<Arc<UpstreamProvider>>> = Vec::new();
+        for number in 0..scenario.providers.len() {
+            let is_used = scenario.targets.iter().any(|target| usize::from(target.provider) == number);
+            let provider = is_used.then(|| upstream_provider(scenario, number));
+            providers.push(
+                provider.and_then(|found| found.map_err(|problem| problems.push(problem)).ok().map(Arc::new)),
+            );
+        }
+        let mut targets = Vec::new();
+        for target in &scenario.targets {
+            let Some(provider) = &providers[usize::from(target.provider)] else { continue };
+            match keys(scenario, target, provider, lookup) {
+                Ok(keys) => {
+                    let config = &scenario.providers[usize::from(target.provider)];
+                    let model = config.models[usize::from(target.model)].name.clone();
+                    targets.push(UpstreamTarget { provider: Arc::clone(provider), model, keys });
+                }
+                Err(problem) if !problems.contains(&problem) => problems.push(problem),
+                Err(_) => {}
+            }
+        }
+        let tls = tls::client_config().map_err(|what| {
+            let help = "name a file of PEM certificates, or unset the variable".to_owned();
+            problems.push(ConfigError { place: "certificates".to_owned(), what, help });
+        });
+        match tls {
+            Ok(tls) if problems.is_empty() => Ok(Self { targets, client: client(tls) }),
+            _ => Err(problems),
+        }
+    }
+
+    /// Returns the dialect in which the replies of a target are read.
+    pub(super) fn dialect(&self, target: TargetId) -> ReplyDialect {
+        self.targets[target.index()].provider.dialect
+    }
+
+    /// Returns the name of the provider of a target, and the model that it is asked for.
+    pub(super) fn names(&self, target: TargetId) -> (&str, &str) {
+        let UpstreamTarget { provider, model, .. } = &self.targets[target.index()];
+        (&provider.name, model)
+    }
+
+    /// Returns the name and the address of every provider that a target has, in the order of the targets.
+    pub(super) fn addresses(&self) -> Vec<(String, String)> {
+        let mut addresses: Vec<(String, String)> = Vec::new();
+        for UpstreamTarget { provider, .. } in &self.targets {
+            if addresses.iter().all(|(name, _)| *name != provider.name) {
+                addresses.push((provider.name.clone(), provider.base_url.to_string()));
+            }
+        }
+        addresses
+    }
+
+    /// Sends an attempt and waits for the head of the response. `headers` are those of the caller that are passed on.
+    ///
+    /// # Errors
+    /// If there is no response. A request that was not written because its connection had been closed while it was idle is sent over
+    /// another one.
+    pub(super) async fn send(
+        &self,
+        attempt: &Attempt,
+        request: &CallerRequest,
+        headers: &HeaderMap,
+    ) -> Result<Response<Incoming>, AttemptFailure> {
+        let UpstreamTarget { provider, model, keys } = &self.targets[attempt.target.index()];
+        let position = Endpoint::ALL.iter().position(|endpoint| *endpoint == request.endpoint);
+        let uri = &provider.uris[position.expect("invariant: ALL holds every endpoint")];
+        let mut sent = Request::new(Full::new(request.body_for(model)));
+        *sent.method_mut() = Method::POST;
+        *sent.uri_mut() = uri.clone();
+        *sent.headers_mut() = headers.clone();
+        let key = &keys[usize::try_from(attempt.id.0 % keys.len() as u64).unwrap_or(0)];
+        sent.headers_mut().insert(provider.key_header.clone(), key.header());
+        self.client
+            .request(sent)
+            .await
+            .map_err(|error| local_failure(&error).map_or(AttemptFailure::Connection, AttemptFailure::Local))
+    }
+}
+
+fn client(tls: rustls::ClientConfig) -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(connector);
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
+        .build(connector)
+}
+
+fn upstream_provider(scenario: &Scenario, number: usize) -> Result<UpstreamProvider, ConfigError> {
+    let (config, upstream) = (&scenario.providers[number], &scenario.upstreams[number]);
+    let Addressing { base_url, key_header, .. } = addressing::of(config.dialect);
+    let default = || {
+        let parsed = base_url.map(|text| BaseUrl::parse(text).expect("invariant: the table holds base URLs"));
+        parsed.ok_or_else(|| ConfigError {
+            place: format!("provider {}", config.name),
+            what: format!("the dialect `{}` has no address for all customers", config.dialect.name()),
+            help: "add `base_url: https://RESOURCE.openai.azure.com/openai/v1`".to_owned(),
+        })
+    };
+    let base_url = upstream.base_url.clone().map_or_else(default, Ok)?;
+    let uri = |endpoint: &Endpoint| {
+        Uri::try_from(format!("{base_url}{}", endpoint.path())).expect("invariant: base URLs were checked")
+    };
+    Ok(UpstreamProvider {
+        name: config.name.clone(),
+        uris: Endpoint::ALL.iter().map(uri).collect(),
+        key_header: HeaderName::from_static(key_header),
+        dialect: addressing::reply_dialect(config.dialect, base_url.host()),
+        base_url,
+    })
+}
+
+fn keys(
+    scenario: &Scenario,
+    target: &Target,
+    provider: &UpstreamProvider,
+    lookup: &KeyLookup<'_>,
+) -> Result<Vec<Secret>, ConfigError> {
+    let number = usize::from(target.provider);
+    let (config, account) = (&scenario.providers[number], usize::from(target.account));
+    let prefix = addressing::of(config.dialect).key_prefix;
+    let sources = &scenario.upstreams[number].keys[account];
+    let place = || format!("provider {}, account {}", config.name, config.accounts[account].name);
+    let named = config.accounts[account].keys.iter().zip(sources);
+    let read = named.map(|(name, source)| {
+        // What a name below `localhost` resolves to depends on the system.
+        let is_loopback = provider.base_url.is_loopback() && !provider.base_url.host().ends_with(".localhost");
+        if *source == KeySource::Written && !is_loopback {
+            return Err(ConfigError {
+                place: place(),
+                what: format!(
+                    "the key `{}` is written in the scenario, and is not sent to {}",
+                    masked(name),
+                    provider.base_url.authority()
+                ),
+                help: "take it from the environment (`keys: [{env: GROQ_API_KEY}]`) or from a file (`{file: PATH}`); keys that are \
+                       written in a scenario are for mocks, and go to loopback addresses only"
+                    .to_owned(),
+            });
+        }
+        Secret::read(source, name, prefix, lookup).map_err(|what| ConfigError {
+            place: place(),
+            what,
+            help: "set it, or write another source: `{env: NAME}` or `{file: PATH}`".to_owned(),
+        })
+    });
+    read.collect()
+}
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Idle connections are closed before providers usually close them.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(55);
+
+/// The most idle connections that are kept for one provider.
+const MAX_IDLE_PER_HOST: usize = 256;

@@ -1,0 +1,110 @@
+//! What callers see when no target serves them.
+
+use super::*;
+
+fn refusal(wait_s: u32) -> String {
+    let body = r#"{"error":{"message":"Rate limit reached for requests","type":"requests","param":null,"code":"rate_limit_exceeded"}}"#;
+    json_response("429 Too Many Requests", &format!("retry-after: {wait_s}\r\n"), body)
+}
+
+#[test]
+fn a_429_states_when_the_first_target_is_free() {
+    let (long, short) = (Provider::answering(refusal(50)), Provider::answering(refusal(40)));
+    let gateway = RunningGateway::start(&scenario(&[&long, &short], "client: {deadline: 5s}\n"));
+    for _ in 0..2 {
+        let response = gateway.chat("chat");
+        assert_eq!(response.status(), 429, "{}", response.text);
+        let wait: u32 = response.header("retry-after").and_then(|wait| wait.parse().ok()).expect("a wait");
+        assert!((30..=40).contains(&wait), "{wait}");
+        let millis: u32 =
+            response.header("retry-after-ms").and_then(|wait| wait.parse().ok()).expect("a wait");
+        assert!(millis <= wait * 1_000 && millis > (wait - 1) * 1_000, "{millis}");
+        let error = response.error();
+        assert_eq!(
+            (&error["type"], &error["code"]),
+            (&"rate_limit_error".into(), &"rate_limit_exceeded".into())
+        );
+        assert!(error["message"].to_string().contains("p1/a/m"), "{}", error["message"]);
+    }
+    assert_eq!((long.requests().len(), short.requests().len()), (1, 1), "cool-downs are kept");
+}
+
+/// A caller that waits as it is told is served.
+#[test]
+fn the_stated_wait_is_true() {
+    let refused =
+        Provider::start(|number, _| vec![Step::Send(if number == 0 { refusal(2) } else { completion() })]);
+    let gateway = RunningGateway::start(&scenario(&[&refused], "client: {deadline: 500ms}\n"));
+    let response = gateway.chat("chat");
+    assert_eq!(response.status(), 429);
+    let millis: u64 = response.header("retry-after-ms").and_then(|wait| wait.parse().ok()).expect("a wait");
+    sleep(Duration::from_millis(millis));
+    assert_eq!(gateway.chat("chat").status(), 200);
+}
+
+#[test]
+fn mistakes_of_the_caller_go_back_as_they_are() {
+    let too_large = r#"{"error":{"message":"Request too large for model `m` in organization `o` service tier `on_demand` on tokens per minute (TPM): Limit 6000, Requested 9000, please reduce your message size and try again.","type":"tokens","code":"rate_limit_exceeded"}}"#;
+    for (status, body) in [
+        (
+            "400 Bad Request",
+            r#"{"error":{"message":"'messages' is missing","type":"invalid_request_error","param":"messages","code":null}}"#,
+        ),
+        ("422 Unprocessable Entity", r#"{"detail":[{"loc":["body"],"msg":"field required"}]}"#),
+        ("413 Payload Too Large", too_large),
+    ] {
+        let provider = Provider::answering(json_response(status, "x-request-id: r9\r\n", body));
+        let gateway = RunningGateway::start(&scenario(&[&provider], ""));
+        let response = gateway.chat("chat");
+        assert_eq!(
+            response.text.lines().next().map(|line| &line[9..12]),
+            Some(&status[..3]),
+            "{}",
+            response.text
+        );
+        assert_eq!(response.body(), body);
+        assert_eq!(response.header("x-request-id"), Some("r9"));
+        assert_eq!(provider.requests().len(), 1, "it is not sent again");
+    }
+}
+
+/// The key is the gateway's: its caller can do nothing about it, and must not read that its own key is wrong.
+#[test]
+fn a_refused_key_of_the_gateway_is_a_502_that_is_not_to_be_retried() {
+    let body =
+        r#"{"error":{"message":"Invalid API Key","type":"invalid_request_error","code":"invalid_api_key"}}"#;
+    let provider = Provider::answering(json_response("401 Unauthorized", "", body));
+    let gateway = RunningGateway::start(&scenario(&[&provider], ""));
+    let response = gateway.chat("chat");
+    assert_eq!((response.status(), response.header("x-should-retry")), (502, Some("false")));
+    assert_eq!(response.error()["code"], "upstream_refused");
+}
+
+#[test]
+fn failures_and_timeouts_of_providers_have_statuses_of_their_own() {
+    let failing = Provider::answering(json_response("500 Internal Server Error", "", "{}"));
+    let gateway = RunningGateway::start(&scenario(
+        &[&failing],
+        "client: {retry: {attempts: 2, backoff: {base: 10ms}}}\n",
+    ));
+    let response = gateway.chat("chat");
+    assert_eq!((response.status(), response.error()["code"].clone()), (502, "upstream_failed".into()));
+    assert_eq!(response.header("retry-after"), None, "no wait is known");
+    let silent = Provider::start(|_, _| vec![Step::AwaitClose]);
+    let gateway = RunningGateway::start(&scenario(&[&silent], "client: {deadline: 300ms}\n"));
+    let response = gateway.chat("chat");
+    assert_eq!((response.status(), response.error()["code"].clone()), (504, "upstream_timeout".into()));
+}
+
+#[test]
+fn a_full_queue_is_a_503() {
+    let silent = Provider::start(|_, _| vec![Step::AwaitClose]);
+    let gateway =
+        RunningGateway::start(&scenario(&[&silent], "client: {deadline: 3s, concurrency: 1, queue: 0}\n"));
+    let responses: Vec<u16> = thread::scope(|scope| {
+        let callers: Vec<_> = (0..3).map(|_| scope.spawn(|| gateway.chat("chat").status())).collect();
+        callers.into_iter().map(|caller| caller.join().expect("a status")).collect()
+    });
+    let full = responses.iter().filter(|status| **status == 503).count();
+    assert_eq!((full, responses.iter().filter(|status| **status == 504).count()), (2, 1), "{responses:?}");
+}

@@ -1,0 +1,287 @@
+//! The gateway as a process: keys from the environment, TLS with an authority of its own, signals.
+
+#![cfg(unix)]
+
+use super::*;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+const SECRET: &str = "gsk_a1B2c3D4e5F6g7H8i9J0";
+
+/// A gateway in a process of its own, and what it has printed.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+    printed: Arc<Mutex<String>>,
+}
+
+impl Process {
+    fn start(scenario: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quotalab"));
+        command.args(["gateway", scenario.to_str().expect("a plain path"), "--listen", "0"]);
+        command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let printed = Arc::new(Mutex::new(String::new()));
+        collect(child.stderr.take().expect("piped"), Arc::clone(&printed));
+        collect(child.stdout.take().expect("piped"), Arc::clone(&printed));
+        let find = || {
+            let printed = printed.lock().expect("no panic");
+            let address = printed.split("gateway on http://").nth(1)?.split('/').next()?;
+            address.parse().ok()
+        };
+        let mut found = None;
+        wait_for(|| find().is_some() || printed.lock().expect("no panic").contains("error"), "it listens");
+        found = found.or_else(find);
+        let address = found.unwrap_or_else(|| panic!("{}", printed.lock().expect("no panic")));
+        Self { child, address, printed }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();
+        assert!(sent.expect("`kill` starts").success(), "the process runs");
+    }
+
+    fn printed(&self) -> String {
+        self.printed.lock().expect("no panic").clone()
+    }
+
+    fn wait(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().expect("it ends");
+        wait_for(|| self.printed().contains("the gateway has ended"), "its last line");
+        (status, self.printed())
+    }
+
+    fn request(&self, bytes: &str) -> Response {
+        let mut stream = TcpStream::connect(self.address).expect("it listens");
+        stream.set_read_timeout(Some(LONG)).expect("a timeout");
+        stream.write_all(bytes.as_bytes()).expect("it reads");
+        Response::read(&stream)
+    }
+
+    fn chat(&self, model: &str) -> Response {
+        let body = chat_request(model);
+        self.request(&format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+    }
+
+    fn get(&self, path: &str) -> Response {
+        self.request(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Collects what a stream of the process prints.
+fn collect(stream: impl std::io::Read + Send + 'static, printed: Arc<Mutex<String>>) {
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let mut printed = printed.lock().expect("no panic");
+            printed.push_str(&line);
+            printed.push('\n');
+        }
+    });
+}
+
+/// Writes a scenario with one provider whose key is in the environment.
+fn write_scenario(folder: &Path, base_url: &str, route: &str) -> PathBuf {
+    let path = folder.join("gateway.yaml");
+    let text = format!(
+        "name: gateway\nduration: 1m\nproviders:\n  p0: {{dialect: openai, base_url: \"{base_url}\", accounts: {{a: {{keys: [{{env: TEST_API_KEY}}]}}}}, models: {{m: {{}}}}}}\n\
+         routes: {{{route}: [{{of: [p0/a/m]}}]}}\nclient: {{retry: {{attempts: 1}}}}\n\
+         workload: [{{name: w, route: {route}, arrivals: {{constant: 1/min}}, prompt: 1, completion: 1}}]\n"
+    );
+    fs::write(&path, text).expect("a scenario");
+    path
+}
+
+/// Every output is searched for the key: what is printed, logged, answered, shown and measured, also when the provider repeats it.
+#[test]
+fn the_key_is_sent_to_the_provider_and_appears_nowhere_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let provider = Provider::start(|number, _| {
+        let answer = match number {
+            0 => completion(),
+            1 => json_response(
+                "401 Unauthorized",
+                "",
+                r#"{"error":{"message":"Incorrect API key provided: gsk_a1B2***********"}}"#,
+            ),
+            _ => json_response("500 Internal Server Error", "", "{}"),
+        };
+        vec![Step::Send(answer)]
+    });
+    let url = format!("http://{}/v1", provider.address);
+    let scenario = write_scenario(folder.path(), &url, "chat");
+    let process = Process::start(&scenario, &[("TEST_API_KEY", SECRET)]);
+    let mut seen = String::new();
+    for _ in 0..3 {
+        seen.push_str(&process.chat("chat").text);
+    }
+    for path in ["/v1/models", "/metrics", "/_quotalab", "/_quotalab/state", "/nope"] {
+        seen.push_str(&process.get(path).text);
+    }
+    process.signal("-HUP");
+    wait_for(|| process.printed().contains("read again"), "the reload");
+    process.signal("-TERM");
+    let (status, printed) = process.wait();
+    assert!(status.success(), "{printed}");
+    assert!(printed.contains("status=502"), "requests are logged: {printed}");
+    for verb in ["check", "sim"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_quotalab"))
+            .arg(verb)
+            .arg(&scenario)
+            .current_dir(&folder)
+            .env("TEST_API_KEY", SECRET)
+            .output()
+            .expect("the binary starts");
+        assert!(output.status.code() < Some(2), "{output:?}");
+        seen.push_str(&String::from_utf8_lossy(&output.stdout));
+        seen.push_str(&String::from_utf8_lossy(&output.stderr));
+    }
+    for entry in walk(folder.path()) {
+        seen.push_str(&String::from_utf8_lossy(&fs::read(entry).expect("a file")));
+    }
+    assert!(!seen.contains(SECRET) && !printed.contains(SECRET));
+    assert!(provider.requests()[0].contains(&format!("Bearer {SECRET}")), "the provider receives it");
+}
+
+/// Returns every file below a folder.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() { files.extend(walk(&entry)) } else { files.push(entry) }
+    }
+    files
+}
+
+#[test]
+fn without_its_key_it_does_not_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |scenario: &Path| {
+        let output = Command::new(env!("CARGO_BIN_EXE_quotalab"))
+            .args(["gateway", "--listen", "0"])
+            .arg(scenario)
+            .env_remove("TEST_API_KEY")
+            .output()
+            .expect("the binary starts");
+        (output.status.code(), String::from_utf8(output.stderr).expect("text"))
+    };
+    let (code, printed) = run(&write_scenario(folder.path(), "https://api.example.com/v1", "chat"));
+    assert_eq!(code, Some(2), "{printed}");
+    assert!(printed.contains("the environment variable TEST_API_KEY is not set"), "{printed}");
+    let path = write_scenario(folder.path(), "https://api.example.com/v1", "chat");
+    let text = fs::read_to_string(&path).expect("a scenario").replace("{env: TEST_API_KEY}", SECRET);
+    fs::write(&path, text).expect("a scenario");
+    let (code, printed) = run(&path);
+    assert_eq!(code, Some(2), "{printed}");
+    assert!(printed.contains("is not sent to api.example.com") && !printed.contains(SECRET), "{printed}");
+}
+
+#[test]
+fn a_reload_takes_what_is_right_and_leaves_what_is_wrong() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let provider = Provider::answering(completion());
+    let url = format!("http://{}/v1", provider.address);
+    let scenario = write_scenario(folder.path(), &url, "chat");
+    let process = Process::start(&scenario, &[("TEST_API_KEY", "k")]);
+    assert_eq!((process.chat("chat").status(), process.chat("talk").status()), (200, 404));
+    write_scenario(folder.path(), &url, "talk");
+    process.signal("-HUP");
+    wait_for(|| process.printed().contains("the scenario was read again"), "the reload");
+    assert_eq!((process.chat("chat").status(), process.chat("talk").status()), (404, 200));
+    fs::write(&scenario, "routes: nonsense\n").expect("a scenario");
+    process.signal("-HUP");
+    wait_for(|| process.printed().contains("goes on as before"), "the refusal");
+    assert!(process.printed().contains("gateway.yaml:1"), "{}", process.printed());
+    assert_eq!(process.chat("talk").status(), 200);
+}
+
+#[test]
+fn requests_under_way_end_before_it_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let provider = Provider::start(|_, _| {
+        let begin = format!("{EVENT_STREAM_HEAD}{}", chunk(&token("one")));
+        let end = format!("{}{}{LAST_CHUNK}", chunk(&token("two")), chunk("data: [DONE]\n\n"));
+        vec![Step::Send(begin), Step::Wait(Duration::from_millis(700)), Step::Send(end)]
+    });
+    let scenario = write_scenario(folder.path(), &format!("http://{}/v1", provider.address), "chat");
+    let process = Process::start(&scenario, &[("TEST_API_KEY", "k")]);
+    let body = stream_request("chat");
+    let mut stream = TcpStream::connect(process.address).expect("it listens");
+    stream.set_read_timeout(Some(LONG)).expect("a timeout");
+    write!(stream, "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("it reads");
+    wait_for(|| provider.requests().len() == 1, "the request");
+    process.signal("-TERM");
+    let response = Response::read(&stream);
+    assert!(!response.is_cut && response.body().contains("[DONE]"), "{}", response.text);
+    let (status, printed) = process.wait();
+    assert!(status.success(), "{printed}");
+}
+
+/// A provider behind TLS whose certificate an authority of our own signed.
+fn serve_tls(authority: &CertifiedIssuer<'_, KeyPair>) -> SocketAddr {
+    let key = KeyPair::generate().expect("a key");
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+    let certificate = params.signed_by(&key, authority).expect("a certificate");
+    let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], private)
+        .expect("a certificate and its key");
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for mut socket in listener.incoming().map_while(Result::ok) {
+            let config = Arc::clone(&config);
+            thread::spawn(move || {
+                let mut session = rustls::ServerConnection::new(config).expect("a session");
+                let mut stream = rustls::Stream::new(&mut session, &mut socket);
+                let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
+                while !request.ends_with(b"}") {
+                    match stream.read(&mut buffer) {
+                        Ok(0) | Err(_) => return,
+                        Ok(read) => request.extend_from_slice(&buffer[..read]),
+                    }
+                }
+                let _ = stream.write_all(completion().as_bytes());
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_provider_behind_tls_is_reached_if_its_authority_is_trusted_and_not_otherwise() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut params = CertificateParams::new(Vec::new()).expect("no names");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority =
+        CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
+    let certificates = folder.path().join("authority.pem");
+    fs::write(&certificates, authority.pem()).expect("a file");
+    let address = serve_tls(&authority);
+    let url = format!("https://localhost:{}/v1", address.port());
+    let scenario = write_scenario(folder.path(), &url, "chat");
+    let trusted = certificates.to_str().expect("a plain path");
+    let process = Process::start(&scenario, &[("TEST_API_KEY", SECRET), ("SSL_CERT_FILE", trusted)]);
+    let response = process.chat("chat");
+    assert_eq!((response.status(), response.body().as_str()), (200, COMPLETION));
+    let process = Process::start(&scenario, &[("TEST_API_KEY", SECRET)]);
+    let response = process.chat("chat");
+    assert_eq!((response.status(), response.error()["code"].clone()), (502, "upstream_failed".into()));
+}
