@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 /// The pages that are checked.
-const PAGES: [&str; 5] =
-    ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "mock/README.md", "docs/scenario.md"];
+const PAGES: [&str; 6] =
+    ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "mock/README.md", "docs/scenario.md", "docs/gateway.md"];
 
 fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -6,7 +6,8 @@ use super::output::{print_plain, print_to_stderr};
 use super::{Exit, ScenarioOptions, VerbError, input_error, run_error};
 use crate::drive::clock::Clock;
 use crate::gateway::{self, Access, ConfigError, Current, Gateway};
-use crate::scenario::Scenario;
+use crate::report::notes;
+use crate::scenario::{self, Scenario};
 use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
@@ -29,8 +30,8 @@ const KEY_VARIABLE: &str = "QUOTALAB_GATEWAY_KEY";
 
 #[derive(Debug, Args)]
 pub(super) struct GatewayArgs {
-    /// The scenario whose routes to serve; its workload, rules and incidents are not used. SIGHUP reads it again, SIGTERM ends
-    /// the gateway once the requests under way have ended
+    /// The scenario whose routes to serve; its workload, which may be absent, its rules and its incidents are not used. SIGHUP reads
+    /// it again, SIGTERM ends the gateway once the requests under way have ended
     scenario: PathBuf,
     /// Address to listen on, such as 4000, localhost:4000 or 0.0.0.0:4000; port 0 is any free one. Beyond loopback, callers need
     /// the key in QUOTALAB_GATEWAY_KEY [default: 127.0.0.1:4000]
@@ -69,7 +70,7 @@ impl GatewayArgs {
 
     /// Reads the scenario, with a seed of its own: gateways that share targets are not to retry at the same instants.
     fn read(&self) -> Result<Scenario, VerbError> {
-        let mut scenario = self.scenario_options.read(&self.scenario)?;
+        let mut scenario = scenario::read_for_gateway(&self.scenario, &self.scenario_options.overrides())?;
         if self.scenario_options.seed.is_none() {
             scenario.seed =
                 getrandom::u64().map_err(|error| run_error(anyhow!("no random seed: {error}")))?;
@@ -89,6 +90,9 @@ impl GatewayArgs {
             .map_err(run_error)?;
         let address = listener.local_addr().map_err(run_error)?;
         print_plain(&announcement(&gateway, scenario, address))?;
+        for note in notes::sentences(&scenario.upstream_notes()) {
+            print_to_stderr(&note);
+        }
         let current = Arc::new(Current::new(gateway));
         let served = gateway::serve(listener, Arc::clone(&current), signals.next());
         let mut served = pin!(served);

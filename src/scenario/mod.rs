@@ -52,7 +52,9 @@ pub use known_limit::KnownLimit;
 pub use note::{ExceededBound, Note};
 pub use overrides::Overrides;
 use read::unknown_preset;
-pub use read::{MAX_BYTES, MockedProviders, parse, preset, preset_providers, read, read_providers};
+pub use read::{
+    MAX_BYTES, MockedProviders, parse, preset, preset_providers, read, read_for_gateway, read_providers,
+};
 pub use resolved::*;
 pub use servable::SizeClass;
 pub use write::{Entry, Tree, write};

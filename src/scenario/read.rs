@@ -1,7 +1,7 @@
 //! Reads a scenario from a file or from text: the steps in their order.
 
 use super::diagnostics::Diagnostics;
-use super::spec::{Spec, WhatIfSpec};
+use super::spec::WhatIfSpec;
 use super::trace_cache::TraceCache;
 use super::yaml::{Node, NodeKind};
 use super::{
@@ -23,8 +23,21 @@ pub const MAX_BYTES: u64 = 1 << 20;
 /// Returns all problems of the scenario itself, or else those of the first change of `what_if` that has any, each with its
 /// place and its remedy.
 pub fn read(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
+    read_without(&[], path, overrides)
+}
+
+/// Reads the scenario in a file for a gateway: it need not have a workload, because the jobs are those of callers.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_for_gateway(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
+    read_without(&["workload"], path, overrides)
+}
+
+/// Reads the scenario in a file, which need not have the words `optional`.
+fn read_without(optional: &[&str], path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
     let (name, text) = read_text(path)?;
-    let mut scenario = parse(&name, &text, overrides, Some(folder(path)))?;
+    let mut scenario = parse_without(optional, &name, &text, overrides, Some(folder(path)))?;
     scenario.files.insert(0, path.to_path_buf());
     Ok(scenario)
 }
@@ -76,8 +89,8 @@ pub fn read_providers(path: &Path, overrides: &Overrides) -> Result<MockedProvid
     let source = diagnostics.add_source(&name, text);
     let root = yaml::read(&diagnostics, source, text, 0);
     if root.as_ref().is_some_and(has_traffic) {
-        // Whatever else is wrong in it is reported as well.
-        parse(&name, text, overrides, Some(folder(path)))?;
+        // Whatever else is wrong in it is reported as well. That of a gateway has no workload.
+        parse_without(&["workload"], &name, text, overrides, Some(folder(path)))?;
     }
     let providers = root.and_then(|root| providers_of(&diagnostics, root, overrides, Some(folder(path))));
     concluded(&diagnostics, (source, text), providers)
@@ -132,7 +145,7 @@ fn providers_of(
     overrides.choose_presets(diagnostics, &mut root);
     presets::merge_presets(diagnostics, &mut root);
     overrides.apply(diagnostics, &mut root);
-    let spec = spec::read_providers(&root, base_dir, diagnostics)?;
+    let spec = spec::read(&root, &["routes", "workload"], base_dir, diagnostics)?;
     let (mut providers, mut upstreams, mut answers) = (Vec::new(), Vec::new(), Vec::new());
     for provider in spec.providers {
         providers.push(provider.config);
@@ -169,13 +182,23 @@ pub fn parse(
     overrides: &Overrides,
     base_dir: Option<&Path>,
 ) -> Result<Scenario, Problems> {
+    parse_without(&[], name, text, overrides, base_dir)
+}
+
+fn parse_without(
+    optional: &[&str],
+    name: &str,
+    text: &str,
+    overrides: &Overrides,
+    base_dir: Option<&Path>,
+) -> Result<Scenario, Problems> {
     if text.len() as u64 > MAX_BYTES {
         return Err(too_large(name).into());
     }
     let diagnostics = Diagnostics::default();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let source = diagnostics.add_source(name, text);
-    let scenario = scenario(&diagnostics, source, name, text, overrides, base_dir);
+    let scenario = scenario(&diagnostics, (source, name, text), optional, overrides, base_dir);
     concluded(&diagnostics, (source, text), scenario)
 }
 
@@ -187,9 +210,8 @@ pub(super) fn unknown_preset(name: &str) -> Problems {
 
 fn scenario(
     diagnostics: &Diagnostics,
-    source: usize,
-    name: &str,
-    text: &str,
+    (source, name, text): (usize, &str, &str),
+    optional: &[&str],
     overrides: &Overrides,
     base_dir: Option<&Path>,
 ) -> Option<Scenario> {
@@ -197,7 +219,8 @@ fn scenario(
     let stem = Path::new(name).file_stem().map(|stem| printable(&stem.to_string_lossy())).unwrap_or_default();
     let traces = TraceCache::default();
     let resolve_with = |change: Option<&WhatIfSpec>| {
-        let mut spec = read_spec(diagnostics, root.clone(), overrides, change, base_dir)?;
+        let root = merged(diagnostics, root.clone(), overrides, change);
+        let mut spec = spec::read(&root, optional, base_dir, diagnostics)?;
         let what_if = std::mem::take(&mut spec.what_if);
         Some((resolve::resolve(spec, diagnostics, &stem, base_dir, &traces), what_if))
     };
@@ -211,15 +234,14 @@ fn scenario(
     Some(scenario)
 }
 
-/// Reads the tree with its presets and the imitated program merged, and with the overrides of the command line and then a
+/// Returns the tree with its presets and the imitated program merged, and with the overrides of the command line and then a
 /// change of `what_if` applied. Those that name a preset or a program are applied before the merge.
-fn read_spec(
+fn merged(
     diagnostics: &Diagnostics,
     mut root: Node,
     overrides: &Overrides,
     change: Option<&WhatIfSpec>,
-    base_dir: Option<&Path>,
-) -> Option<Spec> {
+) -> Node {
     overrides.choose_presets(diagnostics, &mut root);
     if let Some(change) = change {
         change.choose_presets(diagnostics, &mut root);
@@ -230,7 +252,7 @@ fn read_spec(
     if let Some(change) = change {
         change.apply(diagnostics, &mut root);
     }
-    spec::read(&root, base_dir, diagnostics)
+    root
 }
 
 /// Returns the bytes of a file, which must have at most [`MAX_BYTES`].

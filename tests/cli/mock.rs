@@ -343,7 +343,7 @@ fn a_scenario_needs_no_routes_and_no_workload_and_may_set_answers() {
     terminate(child);
     for (text, problem) in [
         ("providers:\n  p: {models: {m: {}}, answers: [{txt: 4}]}\n", "unknown answer"),
-        ("providers:\n  p: {models: {m: {}}}\nroutes: {}\n", "workload"),
+        ("providers:\n  p: {models: {m: {}}}\nroutes: {}\n", "expected at least one name"),
         ("providers: {}\n", "providers"),
         ("name: x\n", "the scenario has no `providers`"),
     ] {

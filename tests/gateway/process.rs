@@ -21,8 +21,13 @@ struct Process {
 
 impl Process {
     fn start(scenario: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::start_with(scenario, &[], environment)
+    }
+
+    fn start_with(scenario: &Path, options: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quotalab"));
         command.args(["gateway", scenario.to_str().expect("a plain path"), "--listen", "0"]);
+        command.args(options);
         command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let printed = Arc::new(Mutex::new(String::new()));
@@ -227,6 +232,37 @@ fn requests_under_way_end_before_it_does() {
     assert!(!response.is_cut && response.body().contains("[DONE]"), "{}", response.text);
     let (status, printed) = process.wait();
     assert!(status.success(), "{printed}");
+}
+
+/// The scenario of the README, with a mock in place of the provider: the mock accepts a key by its name.
+#[test]
+fn the_scenario_of_the_readme_serves_requests() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("the README");
+    let blocks = readme.split("```yaml\n").skip(1).filter_map(|block| block.split("```").next());
+    let text = blocks.into_iter().find(|block| block.contains("GROQ_API_KEY")).expect("the scenario");
+    assert!(text.lines().count() <= 5, "{text}");
+    let scenario = folder.path().join("gateway.yaml");
+    fs::write(&scenario, text).expect("a scenario");
+    let mut mock = Command::new(env!("CARGO_BIN_EXE_quotalab"))
+        .args(["mock", "--listen", "0"])
+        .arg(&scenario)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let first = BufReader::new(mock.stdout.take().expect("piped")).lines().next();
+    let first = first.expect("a line").expect("text");
+    let base_url = first.split("listens on ").nth(1).expect("its address").to_owned();
+    let set = format!("providers.groq.base_url={base_url}");
+    let process = Process::start_with(&scenario, &["--set", &set], &[("GROQ_API_KEY", "GROQ_API_KEY")]);
+    let response = process.request(&format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: 78\r\n\r\n{}",
+        r#"{"model":"chat","max_tokens":5,"messages":[{"role":"user","content":"Hello"}]}"#
+    ));
+    let _ = mock.kill();
+    let _ = mock.wait();
+    assert_eq!(response.status(), 200, "{}", response.text);
+    assert_eq!(response.header("x-quotalab-target"), Some("groq/acme/openai/gpt-oss-120b"));
 }
 
 /// A provider behind TLS whose certificate an authority of our own signed.

@@ -59,21 +59,15 @@ pub(super) struct Spec {
     pub(super) what_if: Vec<WhatIfSpec>,
 }
 
-/// Reads a scenario from its tree. Paths of recorded exchanges are relative to `base_dir`. Returns `None` if it is not a map;
-/// problems are reported to `diagnostics`.
-pub(super) fn read(root: &Node, base_dir: Option<&Path>, diagnostics: &Diagnostics) -> Option<Spec> {
-    let fields = language::check(&language::SCENARIO, root, diagnostics)?;
-    Some(from_fields(&fields, base_dir, diagnostics))
-}
-
-/// Reads a scenario that need not have routes and workloads.
-pub(super) fn read_providers(
+/// Reads a scenario from its tree, which need not have the words `optional`. Paths of recorded exchanges are relative to
+/// `base_dir`. Returns `None` if it is not a map; problems are reported to `diagnostics`.
+pub(super) fn read(
     root: &Node,
+    optional: &[&str],
     base_dir: Option<&Path>,
     diagnostics: &Diagnostics,
 ) -> Option<Spec> {
-    let optional = ["routes", "workload"];
-    let fields = language::check_without(&optional, &language::SCENARIO, root, diagnostics)?;
+    let fields = language::check_without(optional, &language::SCENARIO, root, diagnostics)?;
     Some(from_fields(&fields, base_dir, diagnostics))
 }
 
