@@ -164,8 +164,8 @@ pub struct JobEnd {
     pub failed_attempts: Nanos,
     /// Time from the scheduled arrival to the first token of the answer; `None` unless it succeeded.
     pub first_token: Option<Nanos>,
-    /// `true` if its answer was cut: it ends at `max_tokens`, or at the longest completion of the model. `false` unless it
-    /// succeeded.
+    /// `true` if its answer was cut: it ends at `max_tokens`, at the longest completion of the model, or at the end of its
+    /// context. `false` unless it succeeded.
     pub cut: bool,
     /// What the job waited for when it was given up or the run ended, or would have waited for beyond its deadline; `None` if
     /// it ended otherwise, in an attempt, or in the queue.

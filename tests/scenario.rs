@@ -226,6 +226,22 @@ fn a_name_with_dots_is_found_by_an_override() {
     assert_eq!(scenario.targets[0].limits[0].limit, 7);
 }
 
+/// A part of a model is set only if the provider has the model; a whole one is added.
+#[test]
+fn an_override_adds_a_whole_model_but_no_part_of_one() {
+    let added = load("launch-day.yaml", &[("providers.groq.models.gpt-5", "{limits: {rpm: 7}}")]).unwrap();
+    assert!(added.providers[0].models.iter().any(|model| model.name == "gpt-5"));
+    let of_preset = |path: &str| {
+        let set = vec![(path.to_owned(), "5".to_owned())];
+        scenario::preset_providers("groq-free", &Overrides { set, ..Overrides::default() })
+    };
+    let count = of_preset("seed").unwrap().providers[0].models.len();
+    assert_eq!(of_preset("models.openai/gpt-oss-20b.limits.rpm").unwrap().providers[0].models.len(), count);
+    let problems = of_preset("models.openai/gpt-oss-2b.limits.rpm").unwrap_err().to_string();
+    assert!(problems.contains("unknown model `openai/gpt-oss-2b`"), "{problems}");
+    assert!(problems.contains("did you mean `openai/gpt-oss-20b`?"), "{problems}");
+}
+
 #[test]
 fn seed_and_duration_options_take_precedence_over_the_file_and_set() {
     let overrides = Overrides {
@@ -251,6 +267,8 @@ fn a_wrong_override_is_reported_at_its_option() {
         ("client.joins", "true"),
         ("providers.groq.preset", "groq-fee"),
         ("providers.groq.models.openai/gpt-oss-120b.limits.rmp", "5"),
+        ("providers.groq.models.openai/gpt-oss-12b.limits.rpm", "5"),
+        ("providers.groq.models.gpt-4.1.limits.rpm.limit", "5"),
         ("", "5"),
     ];
     let problems = load("launch-day.yaml", &sets).unwrap_err();

@@ -36,6 +36,7 @@ mod offered_load;
 mod peak;
 mod simplex;
 mod whole_calls;
+mod window_end;
 
 #[cfg(test)]
 mod held_tests;
@@ -48,6 +49,7 @@ mod whole_calls_tests;
 
 pub use cached::Cached;
 pub use peak::Peak;
+pub use window_end::left_of_longer_window;
 
 use crate::ids::TargetId;
 use crate::scenario::{Scenario, SizeClass, Workload};

@@ -15,7 +15,7 @@
 //!   used.
 //! * If the traffic is even and every long limit is a bucket, a part of the day with enough jobs is simulated instead.
 //! * If a fixed or calendar window is longer than the run, the run is the last part of it: the window begins with the
-//!   usage of the part before. A sliding log and a sliding counter begin with the usage of the window before.
+//!   usage of the part before, also of a calendar day, although the run begins at midnight (`ceiling/window_end.rs`). A sliding log and a sliding counter begin with the usage of the window before.
 //! * Limits that adapt begin at their minimum, as the provider gives it to a new account.
 //! * The quota estimates of the client begin with what they were at the end of the last of these days (`estimates.rs`).
 //!

@@ -22,8 +22,8 @@ pub struct Reply {
     pub remaining: HeaderRemaining,
     /// The tokens that the attempt used; zero unless it succeeded.
     pub usage: Usage,
-    /// `true` if the answer was cut: it ends at `max_tokens`, or at the longest completion of the model. `false` unless the
-    /// attempt succeeded.
+    /// `true` if the answer was cut: it ends at `max_tokens`, at the longest completion of the model, or at the end of its
+    /// context. `false` unless the attempt succeeded.
     pub cut: bool,
     /// The arrival of the first token; the instant of the reply itself if it was not streamed.
     pub first_token_at: Instant,

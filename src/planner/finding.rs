@@ -41,8 +41,9 @@ pub enum Finding {
         changes: usize,
         /// The changes that were to be measured.
         of: usize,
-        /// Whether the loss of providers was to be simulated and was not, of some of them.
-        without_outages: bool,
+        /// The providers whose loss was to be simulated and was not.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing_outages: Vec<String>,
     },
     /// The window of a limit of which the load uses a notable share is half of the scenario's duration or longer.
     LongWindow {

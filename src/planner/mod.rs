@@ -194,7 +194,11 @@ pub fn plan(
         seeds: replicas.estimates.len(),
         changes: tables.what_if.len(),
         of: catalogue_size,
-        without_outages: options.incident && tables.outages.len() < outage::providers(&scenario).len(),
+        missing_outages: if options.incident {
+            outage::missing(&scenario, &tables.outages)
+        } else {
+            Vec::new()
+        },
     });
     let results = Results {
         scenario: &scenario,

@@ -32,8 +32,16 @@ pub(super) fn outages(runner: &Runner<'_>, scenario: &Scenario) -> Vec<Outage> {
         .collect()
 }
 
+/// Returns the names of the providers that have a target and whose loss is not among `simulated`.
+pub(super) fn missing(scenario: &Scenario, simulated: &[Outage]) -> Vec<String> {
+    let names =
+        providers(scenario).into_iter().map(|provider| &scenario.providers[usize::from(provider)].name);
+    let is_missing = |name: &&String| simulated.iter().all(|outage| outage.provider != **name);
+    names.filter(is_missing).cloned().collect()
+}
+
 /// Returns the providers that have a target.
-pub(super) fn providers(scenario: &Scenario) -> BTreeSet<u16> {
+fn providers(scenario: &Scenario) -> BTreeSet<u16> {
     scenario.targets.iter().map(|target| target.provider).collect()
 }
 

@@ -8,6 +8,7 @@
 mod coarsen;
 
 use self::coarsen::highest;
+use super::charge::keeps_reservations;
 use super::histogram::{Encoder, Histogram};
 use super::incident;
 use super::series::{Charged, Fill, Series};
@@ -66,6 +67,8 @@ struct Charge {
     /// Tokens of prompts that are billed at the full price, and at the price of cached tokens.
     uncached: u64,
     cached: u64,
+    /// Tokens reserved at admission.
+    reserved: u64,
     /// The summed time that its calls were in flight.
     busy: Nanos,
 }
@@ -117,6 +120,8 @@ pub(super) struct TimeBuckets {
 struct TargetBucket {
     /// Calls in flight.
     in_flight: u64,
+    /// Some calls are known by their replies alone.
+    is_undecided: bool,
     charge: Charge,
 }
 
@@ -198,19 +203,20 @@ impl TimeBuckets {
         self.current.busiest_minute = self.current.busiest_minute.max(std::mem::take(&mut self.minute_jobs));
     }
 
-    /// Counts a call that a target admits.
-    pub(super) fn admitted(&mut self, at: Instant, target: usize) {
+    /// Counts a call that a target admits, with the tokens that it reserves.
+    pub(super) fn admitted(&mut self, at: Instant, target: usize, reserved: u64) {
         self.at(at);
         let (rest, target) = (self.ends.since(at), &mut self.current_by_target[target]);
         target.in_flight += 1;
         target.charge.calls += 1;
+        target.charge.reserved += reserved;
         target.charge.busy += rest;
     }
 
     /// Counts a call that a target settles: the tokens that it used, and those that count against the limits.
     pub(super) fn settled(&mut self, at: Instant, target: usize, usage: Usage, counted: Usage) {
         self.at(at);
-        let (rest, TargetBucket { in_flight, charge }) =
+        let (rest, TargetBucket { in_flight, charge, .. }) =
             (self.ends.since(at), &mut self.current_by_target[target]);
         *in_flight = in_flight.saturating_sub(1);
         charge.busy = charge.busy.saturating_sub(rest);
@@ -220,10 +226,12 @@ impl TimeBuckets {
         charge.cached += u64::from(usage.cached_tokens);
     }
 
-    /// Charges a call that was served by a provider that reports neither admission nor settlement.
-    pub(super) fn charge_undecided(&mut self, at: Instant, target: usize, usage: Usage) {
-        self.admitted(at, target);
-        self.settled(at, target, usage, usage);
+    /// Charges a call that was served by a provider that reports neither admission nor settlement: what it used, and of that
+    /// what counts against the limits.
+    pub(super) fn charge_undecided(&mut self, at: Instant, target: usize, usage: Usage, counted: Usage) {
+        self.admitted(at, target, counted.total());
+        self.settled(at, target, usage, counted);
+        self.current_by_target[target].is_undecided = true;
     }
 
     /// Counts a call that a target refuses.
@@ -278,7 +286,7 @@ impl TimeBuckets {
     /// Returns the series of a run that ended at `end`.
     pub(super) fn finish(mut self, end: Instant, scenario: &Scenario) -> Series {
         self.at(end);
-        for TargetBucket { in_flight, charge } in &mut self.current_by_target {
+        for TargetBucket { in_flight, charge, .. } in &mut self.current_by_target {
             charge.busy = charge.busy.saturating_sub(self.ends.since(end) * *in_flight);
         }
         self.complete();
@@ -294,7 +302,7 @@ impl TimeBuckets {
                 let shares = self.fill[row..row + count].iter();
                 Some(shares.map(|&share| rounded(f64::from(share), 3)).collect())
             }),
-            charged: self.charged(id, count),
+            charged: self.charged(id, keeps_reservations(scenario, target), count),
             refused: self.by_axis(id, |row| {
                 let counts: Vec<_> = self.refused[row..row + count].iter().map(|&c| u64::from(c)).collect();
                 counts.iter().any(|count| *count > 0).then_some(counts)
@@ -353,18 +361,22 @@ impl TimeBuckets {
     }
 
     /// Returns what a target charged in the first `count` buckets; empty lists if it charged nothing.
-    fn charged(&self, target: usize, count: usize) -> Charged {
+    /// `keeps_reservations`: it charges what calls reserve, whatever they use.
+    fn charged(&self, target: usize, keeps_reservations: bool, count: usize) -> Charged {
         let begin = target * self.buckets.len();
         let kept = &self.charges[begin..begin + count];
         if kept.iter().all(|charge| charge.calls == 0 && charge.prompt == 0 && charge.completion == 0) {
             return Charged::default();
         }
-        let limited = self.rows[target][Axis::Concurrency as usize].is_some();
-        let busy = kept.iter().filter(|_| limited).map(|charge| rounded(charge.busy.as_secs_f64(), 3));
+        let is_timed = self.rows[target][Axis::Concurrency as usize].is_some()
+            && !self.current_by_target[target].is_undecided;
+        let busy = kept.iter().filter(|_| is_timed).map(|charge| rounded(charge.busy.as_secs_f64(), 3));
+        let reserved = kept.iter().filter(|_| keeps_reservations).map(|charge| charge.reserved);
         Charged {
             calls: kept.iter().map(|charge| charge.calls).collect(),
             prompt_tokens: kept.iter().map(|charge| charge.prompt).collect(),
             completion_tokens: kept.iter().map(|charge| charge.completion).collect(),
+            kept_tokens: reserved.collect(),
             busy_s: busy.collect(),
         }
     }

@@ -153,6 +153,11 @@ pub struct LongWindow {
     /// The share of the limit that the offered load uses per window; 0 in a result of an earlier version.
     #[serde(default)]
     pub offered_share: f64,
+    /// How long the window lasts that is open when the run begins, in seconds, if the limit counts from the start of its windows and
+    /// they are longer than the run: the run is the last part of a window, not the first. `None` for other limits, with
+    /// `start: full`, and in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_left_s: Option<f64>,
     /// `true` if `used_share` is what the same traffic on earlier days leaves used, `false` if the scenario says
     /// `start: full`.
     pub sustained: bool,
@@ -197,6 +202,9 @@ impl LongWindow {
             assumed_share: assumed_share(&scenario.targets[target.index()], limit.axis)
                 .filter(|assumed| (assumed - used_share).abs() > MIN_REPORTED_DIFFERENCE),
             offered_share: rounded(offered_share, 3),
+            window_left_s: ceiling::left_of_longer_window(&limit, scenario.duration)
+                .filter(|_| scenario.start == Start::Sustained)
+                .map(seconds),
             sustained: scenario.start == Start::Sustained,
         })
     }

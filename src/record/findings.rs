@@ -10,6 +10,7 @@ use super::generator::{self, GeneratorShed};
 use super::given_up::GivenUp;
 use super::rule_result::UnjudgedRule;
 use super::summary::{CeilingSummary, Counts, LongWindow, Summary, Workload};
+use super::unsent::UnsentJobs;
 use super::worst_window::WorstWindow;
 use super::{jobs_in_flight, local_failures, rule_result};
 use crate::formatting::{per_minute, rounded, share_of};
@@ -95,6 +96,9 @@ pub enum Finding {
         /// The jobs that were given up nevertheless while they waited for a limit; `None` if they are few.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         given_up: Option<GivenUp>,
+        /// The jobs that no limit saw, because no attempt of their own was sent; `None` if there are none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unsent: Option<UnsentJobs>,
         /// Attempts that were refused because they are too large.
         #[serde(default, skip_serializing_if = "is_zero")]
         too_large: u64,
@@ -327,8 +331,8 @@ fn limit(summary: &Summary, not_admitted: Option<NotAdmitted>) -> Option<Finding
     let offered_per_min = rounded(per_minute(summary.jobs.offered, summary.duration_s), 6);
     let of_limits = NotAdmitted { too_large: summary.attempts.limited, ..NotAdmitted::default() };
     let NotAdmitted { too_large, too_long, faulted } = not_admitted.unwrap_or(of_limits);
-    let given_up = GivenUp::of(summary);
-    Some(Finding::NoRefusal { offered_per_min, ceiling, given_up, too_large, too_long, faulted })
+    let (given_up, unsent) = (GivenUp::of(summary), UnsentJobs::of(&summary.jobs));
+    Some(Finding::NoRefusal { offered_per_min, ceiling, given_up, unsent, too_large, too_long, faulted })
 }
 
 /// Returns what became of the jobs; `None` if none arrived.

@@ -3,7 +3,9 @@
 //! Every job that arrived must have ended, and every attempt that ended must have been sent: a summary that hides jobs
 //! is never made.
 
+use super::charge::{ChargeSum, keeps_reservations};
 use super::counts::{TargetCounts, UsageSum, WorkloadCounts};
+use super::cut_answers::CutBound;
 use super::findings::NotAdmitted;
 use super::first_refusal::first_refusal;
 use super::histogram::Histogram;
@@ -16,7 +18,7 @@ use super::summary::{
 use super::{expect, findings};
 use crate::event::{AttemptFailure, LocalFailure};
 use crate::formatting::{at_seconds, rounded, seconds};
-use provider::config::{CachedTokens, Limit as ProviderLimit, Price, RefillPolicy, Settlement};
+use provider::config::{CachedTokens, Limit as ProviderLimit, Price, RefillPolicy};
 use provider::{Axis, Instant, Nanos, Zone};
 
 const NANOS_PER_S: f64 = Nanos::SECOND.0 as f64;
@@ -205,6 +207,7 @@ impl Recorder {
             in_flight: counts.in_flight,
             cut: counts.cut,
             max_tokens: workload.max_tokens,
+            cut_bound: CutBound::of(&self.scenario, workload),
             latency_s: self.quantiles(&counts.latency),
             worst_window,
         })
@@ -242,8 +245,8 @@ impl Recorder {
                 limits: model.limits.iter().map(|limit| limit_of(limit, counts)).collect(),
                 utilisation: by_axis(&|limit| {
                     let used_before = super::ceiling::used_at_start(&self.scenario, target, limit);
-                    let keeps_reservation = model.reserve.settlement == Settlement::KeepReservation;
-                    let charged = charged(limit.axis, counts, has_decisions, keeps_reservation, end)?;
+                    let keeps = keeps_reservations(&self.scenario, target);
+                    let charged = charges(counts, has_decisions, keeps, end).on(limit.axis)?;
                     utilisation(limit, (counts, used_before), charged, end, span)
                 }),
                 peak: by_axis(&|limit| Some(counts.peak[limit.axis as usize])),
@@ -313,29 +316,17 @@ fn utilisation(
     (capacity > 0.0).then(|| charged / capacity)
 }
 
-/// Returns the units charged on an axis; `None` if no event reports them. A provider that never settles charges on the axes of all
-/// tokens what it reserves; `keeps_reservation` says so. One that charges usage beyond the reservation charges up to as much more
-/// than this as it reserves, which events do not report.
-#[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
-fn charged(
-    axis: Axis,
-    counts: &TargetCounts,
-    has_decisions: bool,
-    keeps_reservation: bool,
-    end: Instant,
-) -> Option<f64> {
+/// Returns what a target charged over the run, as its decisions say, or as the replies do if there are none; `keeps_reservations`: what
+/// calls reserve stays charged.
+fn charges(counts: &TargetCounts, has_decisions: bool, keeps_reservations: bool, end: Instant) -> ChargeSum {
     let used = if has_decisions { counts.settled } else { counts.replied };
-    let prompt = used.prompt - if counts.cached == CachedTokens::Counted { 0 } else { used.cached };
-    Some(match axis {
-        Axis::Rpm | Axis::Rpd if has_decisions => counts.admitted as f64,
-        Axis::Rpm | Axis::Rpd => used.calls as f64,
-        Axis::Tpm | Axis::Tpd if has_decisions && keeps_reservation => counts.reserved as f64,
-        Axis::Tpm | Axis::Tpd => (prompt + used.completion) as f64,
-        Axis::Itpm => prompt as f64,
-        Axis::Otpm => used.completion as f64,
-        Axis::Concurrency if has_decisions => busy(counts, end) / NANOS_PER_S,
-        Axis::Ash | Axis::Asd | Axis::Concurrency => return None,
-    })
+    ChargeSum {
+        calls: if has_decisions { counts.admitted } else { used.calls },
+        prompt_tokens: used.prompt - if counts.cached == CachedTokens::Counted { 0 } else { used.cached },
+        completion_tokens: used.completion,
+        kept_tokens: (has_decisions && keeps_reservations).then_some(counts.reserved),
+        busy_s: has_decisions.then(|| busy(counts, end) / NANOS_PER_S),
+    }
 }
 
 /// Returns the mean of the samples of an adaptive limit, in units per window; `None` if it has none, or does not adapt.

@@ -13,6 +13,7 @@
 mod audit;
 mod buckets;
 mod ceiling;
+mod charge;
 mod coalescing;
 mod consistency;
 mod counts;
@@ -37,10 +38,12 @@ mod series;
 mod slow_jobs;
 mod summary;
 mod trace;
+mod unsent;
 mod worst_window;
 
 pub use audit::{Audit, Violation};
-pub use cut_answers::{CutAnswers, CutWorkload};
+pub(crate) use charge::within;
+pub use cut_answers::{CutAnswers, CutBound, CutWorkload};
 pub use delays::{DelayEffect, DelayMeter, Delays, Difference, MIN_DELAYS};
 pub(crate) use expect::holds;
 pub use expect::measure;
@@ -56,6 +59,7 @@ pub use series::{Charged, Fill, Incident, Series};
 pub use slow_jobs::SlowJobs;
 pub use summary::*;
 pub use trace::{JobTrace, TraceEvent, TraceEventKind};
+pub use unsent::UnsentJobs;
 pub use worst_window::{RefusedBy, WorstWindow};
 
 use crate::event::Event;

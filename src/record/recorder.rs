@@ -170,7 +170,7 @@ impl Recorder {
                 counts.ok += 1;
                 counts.replied.add(usage);
                 if counts.decided == 0 {
-                    self.buckets.charge_undecided(at, target.index(), usage);
+                    self.buckets.charge_undecided(at, target.index(), usage, counts.cached.counted(usage));
                 }
             }
             // A fault that is answered like a refusal.
@@ -221,7 +221,7 @@ impl Recorder {
                 counts.admitted += 1;
                 counts.reserved += reserved;
                 counts.admitted_at += u128::from(at.0);
-                self.buckets.admitted(at, target.index());
+                self.buckets.admitted(at, target.index(), reserved);
             }
             RecordedDecision::Refused { axis, requested } => {
                 if self.is_too_large(target, axis, requested) {

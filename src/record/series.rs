@@ -93,7 +93,12 @@ pub struct Charged {
     pub prompt_tokens: Vec<u64>,
     /// Tokens of their completions.
     pub completion_tokens: Vec<u64>,
-    /// The summed time that calls were in flight, in seconds; empty if concurrency is not limited.
+    /// Tokens that were reserved when calls were admitted, and stay charged whatever is used. Empty if the provider settles, and
+    /// in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_tokens: Vec<u64>,
+    /// The summed time that calls were in flight, in seconds; empty if concurrency is not limited, or if the provider does not
+    /// report when calls begin and end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub busy_s: Vec<f64>,
 }

@@ -7,6 +7,7 @@
 
 pub use super::ceiling::{Binding, CeilingAxis, CeilingPeak, CeilingSummary, CeilingTarget, LongWindow};
 use super::consistency;
+use super::cut_answers::CutBound;
 use super::delays::Delays;
 use super::findings::{self, Finding};
 use super::rule_result::RuleResult;
@@ -206,8 +207,8 @@ pub struct Jobs {
     pub joined: u64,
     /// Of the succeeded, those served by a later step of their route than the first.
     pub fell_back: u64,
-    /// Of the succeeded, those whose answer was cut: it ends at `max_tokens`, or at the longest completion of the model.
-    /// Zero in a result of an earlier version.
+    /// Of the succeeded, those whose answer was cut: it ends at `max_tokens`, at the longest completion of the model, or at the
+    /// end of its context. Zero in a result of an earlier version.
     #[serde(default)]
     pub cut: u64,
     /// The failed, by reason.
@@ -326,6 +327,9 @@ pub struct Workload {
     /// The `max_tokens` of its jobs; `None` if they have none, and in a result of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
+    /// What ends the answers of its jobs if they have no `max_tokens`.
+    #[serde(default, skip_serializing_if = "CutBound::is_default")]
+    pub cut_bound: CutBound,
     /// From the scheduled arrival to the end of the reply, of jobs that succeeded.
     pub latency_s: Quantiles,
     /// Its worst window of time; `None` if the run is too short or has too few jobs to compare windows.

@@ -163,7 +163,7 @@ pub(super) fn use_legend(summary: &Summary) -> Vec<&'static str> {
     }
     let mut legend = vec![
         "charged: the share of what the limit allows over the run, or in a longer window",
-        "fullest: the largest share of it in use at one instant",
+        "fullest: the largest share in use at a sample; it may be higher between them",
     ];
     if limits().any(|limit| limit.grows_to.is_some()) {
         legend.push("limits that adapt: charged of the mean over the run, the ceiling of the maximum");

@@ -127,7 +127,7 @@ fn targets(summary: &Summary) -> Markup {
     let content = html! {
         div.scroll {
             table {
-                tr { th { "limit" } th {} th { "charged" } th.n {} th.n { "fullest" } }
+                tr { th { "limit" } th {} th { "charged" } th.n {} th.n { "fullest sample" } }
                 @for target in summary.targets.iter().take(MAX_ROWS) { (target_rows(target)) }
             }
         }

@@ -6,7 +6,7 @@
 //! Of an adaptive limit its mean over the run counts. A limit whose window is longer than the run is spread over the run:
 //! a limit per day counts with its whole number in a short run.
 
-use crate::record::{Charged, Fill, Limit, Summary};
+use crate::record::{Fill, Limit, Summary, within};
 use provider::Axis;
 use std::ops::Range;
 
@@ -41,7 +41,7 @@ const HOUR: f64 = 3_600.0;
 pub(super) struct Row<'s> {
     pub(super) target: &'s str,
     pub(super) axis: &'s str,
-    /// The largest share in use in each step.
+    /// The largest share in use at a sample in each step.
     pub(super) levels: &'s [f64],
     limit: Option<&'s Limit>,
     fill: &'s Fill,
@@ -76,12 +76,12 @@ pub(super) fn rows(summary: &Summary) -> Vec<Row<'_>> {
 }
 
 impl Row<'_> {
-    /// Returns the largest share in use over the run.
+    /// Returns the largest share in use at a sample of the run.
     pub(super) fn peak(&self) -> f64 {
         self.level(0..self.levels.len())
     }
 
-    /// Returns the largest share in use during `steps`.
+    /// Returns the largest share in use at a sample during `steps`.
     pub(super) fn level(&self, steps: Range<usize>) -> f64 {
         within(self.levels, steps).iter().copied().fold(0.0, f64::max)
     }
@@ -100,16 +100,7 @@ impl Row<'_> {
     /// Returns what was charged during `steps`: calls, tokens, or seconds of calls in flight; `None` for audio, which is not
     /// counted.
     pub(super) fn charged(&self, steps: Range<usize>) -> Option<f64> {
-        let Charged { calls, prompt_tokens, completion_tokens, busy_s } = &self.fill.charged;
-        let sum = |counts: &[u64]| as_f64(within(counts, steps.clone()).iter().sum());
-        Some(match Axis::from_name(self.axis)? {
-            Axis::Rpm | Axis::Rpd => sum(calls),
-            Axis::Tpm | Axis::Tpd => sum(prompt_tokens) + sum(completion_tokens),
-            Axis::Itpm => sum(prompt_tokens),
-            Axis::Otpm => sum(completion_tokens),
-            Axis::Concurrency => within(busy_s, steps).iter().sum(),
-            Axis::Ash | Axis::Asd => return None,
-        })
+        self.fill.charged.sum(steps).on(Axis::from_name(self.axis)?)
     }
 
     /// Returns the attempts that it refused during `steps`.
@@ -170,11 +161,6 @@ pub(super) fn largest<T>(values: Vec<T>, most: usize, weight: impl Fn(&T) -> f64
     ranked.truncate(most);
     ranked.sort_by_key(|(place, _)| *place);
     ranked.into_iter().map(|(_, value)| value).collect()
-}
-
-fn within<T>(values: &[T], steps: Range<usize>) -> &[T] {
-    let end = steps.end.min(values.len());
-    &values[steps.start.min(end)..end]
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
@@ -251,6 +237,27 @@ workload:
         assert_eq!(largest(vec![0, 3, 0, 1, 2], 3, weight), [3, 1, 2]);
         assert_eq!(largest(vec![0, 0, 5], 2, weight), [0, 5]);
         assert_eq!(largest(vec![1, 2], 3, weight), [1, 2]);
+    }
+
+    /// The steps and the run count the same charges, also of a provider that never settles: it keeps what calls reserve.
+    #[test]
+    fn the_charges_over_time_add_up_to_those_that_the_text_states() {
+        for dialect in ["groq", "azure"] {
+            let yaml = SCENARIO.replace("dialect: groq", &format!("dialect: {dialect}"));
+            let scenario = scenario::parse("usage.yaml", &yaml, &Overrides::default(), None).unwrap();
+            let summary = drive::summarize(&scenario);
+            let (target, all) = (&summary.targets[0], 0..summary.series.offered.len());
+            let tpm = rows(&summary).into_iter().find(|row| row.axis == "tpm").unwrap();
+            // A bucket of 20,000 a minute holds one minute's worth when the run begins.
+            let admissible = 20_000.0 * (summary.ended_s.max(3_600.0) / 60.0 + 1.0);
+            let text = target.utilisation["tpm"] * admissible;
+            let charged = tpm.charged(all).unwrap();
+            assert!((charged / text - 1.0).abs() < 0.01, "{dialect}: {charged} of {text}");
+            let used = as_f64(target.tokens.prompt + target.tokens.completion);
+            // A call reserves 800 tokens and uses 700.
+            let expected = if dialect == "azure" { 1.1..1.3 } else { 0.999..1.001 };
+            assert!(expected.contains(&(charged / used)), "{dialect}: {charged} charged, {used} used");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use crate::formatting::{
     count, duration, job_rate, jobs_in, moment, number, offered_in, percent, plural, share_of,
 };
 use crate::record::{
-    CeilingPeak, Counts, CutAnswers, CutWorkload, Finding, GeneratorShed, GivenUp, LimitCeiling, LongWindow,
-    Summary, UnjudgedRule, WorstWindow,
+    CeilingPeak, Counts, CutAnswers, CutBound, CutWorkload, Finding, GeneratorShed, GivenUp, LimitCeiling,
+    LongWindow, Summary, UnjudgedRule, UnsentJobs, WorstWindow,
 };
 use provider::Axis;
 
@@ -59,9 +59,10 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
             "{} of {workload} can never be served: too large for every target of the route {route}.",
             notes::jobs(*share)
         ),
-        Finding::NoRefusal { offered_per_min, ceiling, given_up, too_large, too_long, faulted } => {
+        Finding::NoRefusal { offered_per_min, ceiling, given_up, unsent, too_large, too_long, faulted } => {
             let refused = refused(*too_large, *too_long, *faulted) + &self::given_up(given_up.as_ref());
-            no_refusal(&refused, *offered_per_min, ceiling.as_ref(), run_s)
+            let text = no_refusal(&refused, *offered_per_min, ceiling.as_ref(), run_s);
+            text + &unsent.map_or_else(String::new, |unsent| self::unsent(unsent, ceiling.is_some()))
         }
         Finding::LongWindow(window) => long_window(window, run_s),
         Finding::CutAnswers(cut) => cut_answers("", cut),
@@ -114,7 +115,8 @@ pub(super) fn long_window(window: &LongWindow, run_s: f64) -> String {
 /// Returns the same sentence. `runs` states the durations beside which the window is long; `begins`, as "the run begins", which
 /// run begins with what is left of the limit.
 pub(super) fn long_window_against(window: &LongWindow, runs: &str, begins: &str) -> String {
-    let LongWindow { target, axis, window_s, used_share, assumed_share, sustained, .. } = window;
+    let LongWindow { target, axis, window_s, used_share, assumed_share, window_left_s, sustained, .. } =
+        window;
     let windows = format!("The window of {axis} on {target} is {}, {runs}", duration(*window_s));
     if *sustained {
         let level = match *used_share {
@@ -124,8 +126,13 @@ pub(super) fn long_window_against(window: &LongWindow, runs: &str, begins: &str)
         let assumed = assumed_share.map_or_else(String::new, |assumed| {
             format!("; the client counts {} of it as used", percent(assumed))
         });
+        // A window that counts from its start has a first part, of which the run shows nothing.
+        let part =
+            window_left_s.filter(|_| *used_share >= MIN_USED_SHARE).map_or_else(String::new, |left_s| {
+                format!(" {} before the end of a window, not at the start of one,", duration(left_s))
+            });
         format!(
-            "{windows}: {begins} with {level}, as the same traffic leaves it if it goes on around the clock, day after day{assumed}."
+            "{windows}: {begins}{part} with {level}, as the same traffic leaves it if it goes on around the clock, day after day{assumed}."
         )
     } else {
         format!(
@@ -177,8 +184,12 @@ fn cut_part(workload: &CutWorkload, all: &str) -> String {
 
 /// Returns the length at which the answers of a workload were cut.
 fn cut_at(workload: &CutWorkload) -> String {
-    let model = || "the longest completion of the model".to_owned();
-    workload.max_tokens.map_or_else(model, |max_tokens| format!("max_tokens {max_tokens}"))
+    let of_model = match workload.bound {
+        CutBound::Output => "the longest completion of the model",
+        CutBound::Context => "the end of the model's context",
+        CutBound::OutputOrContext => "the longest completion of the model or the end of its context",
+    };
+    workload.max_tokens.map_or_else(|| of_model.to_owned(), |max_tokens| format!("max_tokens {max_tokens}"))
 }
 
 fn not_kept(how: &str) -> String {
@@ -281,6 +292,21 @@ fn no_refusal(refused: &str, offered_per_min: f64, ceiling: Option<&LimitCeiling
         }
         None => format!("{refused}, and no limit bounds the load."),
     }
+}
+
+/// Says which jobs used no limit, so that the load at the providers was smaller than the one offered; `is_bounded`: the sentence
+/// before states what the limits allow.
+fn unsent(unsent: UnsentJobs, is_bounded: bool) -> String {
+    let UnsentJobs { offered, cached, joined } = unsent;
+    let part = |jobs: u64, how: &str| {
+        let share = percent(share_of(jobs, offered).unwrap_or(0.0));
+        (jobs > 0).then(|| format!("{share} of the jobs {how}"))
+    };
+    let parts = [part(cached, "from its cache"), part(joined, "with the answer to an identical one")];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    let allowed =
+        if is_bounded { " What the limits allow is stated for jobs that are all sent." } else { "" };
+    format!(" The client answered {}: these used no limit.{allowed}", parts.join(" and "))
 }
 
 /// Returns the sentence on the peak that bounds the ceiling.

@@ -42,6 +42,7 @@ mod servable;
 mod spec;
 pub mod trace;
 mod trace_cache;
+mod unknown_model;
 mod upstream_notes;
 mod write;
 mod yaml;

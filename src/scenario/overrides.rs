@@ -2,6 +2,7 @@
 //! checked, so that they are checked like everything else and their problems are reported at the option.
 
 use super::diagnostics::{Diagnostics, Place, shortened};
+use super::unknown_model;
 use super::yaml::{self, Node, NodeEntry, NodeKind};
 use provider::Nanos;
 use provider::units::{self, ParseError};
@@ -65,6 +66,9 @@ fn apply_option(diagnostics: &Diagnostics, root: &mut Node, option: &str, path: 
 
 /// Sets the value at a path that is written at `place`. Reports a path that does not fit the tree.
 pub(super) fn set_value(diagnostics: &Diagnostics, root: &mut Node, place: Place, path: &str, value: Node) {
+    if let Some((place, ParseError { what, help })) = unknown_model::find(root, place, path) {
+        return diagnostics.report(place, "", what, help);
+    }
     let outcome = if path.matches('.').count() >= MAX_DEPTH {
         Err(ParseError::new("the path is too deep", "write a key of the scenario, such as `client.deadline`"))
     } else {
@@ -117,11 +121,7 @@ fn set_in_map(
     mut value: Node,
 ) -> Result<(), ParseError> {
     // Keys may contain dots, so the longest key that begins the path is taken.
-    let rest_after = |entry: &NodeEntry| match path.strip_prefix(entry.key.as_str())? {
-        "" => Some(""),
-        rest => rest.strip_prefix('.').filter(|rest| !rest.is_empty()),
-    };
-    let known = entries.iter_mut().filter_map(|entry| Some((rest_after(entry)?, entry)));
+    let known = entries.iter_mut().filter_map(|entry| Some((unknown_model::rest_after(entry, path)?, entry)));
     if let Some((rest, entry)) = known.max_by_key(|(_, entry)| entry.key.len()) {
         if rest.is_empty() {
             entry.place = place;

@@ -197,3 +197,78 @@ fn printed_replies_without_an_error_are_refused() {
     let redirected = "HTTP/1.1 301 Moved\nlocation: x\n\nHTTP/1.1 100 Continue\n\nHTTP/1.1 429 Too Many Requests\n\nslow down";
     assert_eq!(explained(redirected).len(), 1);
 }
+
+/// AWS's client for Python prints the code, the operation and the number of its own retries before the message.
+#[test]
+fn exceptions_of_botocore_are_read() {
+    const REQUESTS: &str = "Too many requests, please wait before trying again.";
+    let cut = |message: &str| format!("An error occurred (ThrottlingException) when calling the {message}");
+    let factory = "botocore.errorfactory.";
+    let rpm = json!({ "provider": "bedrock", "cause": "minute_limit", "axis": "rpm", "status": 429, "terminal": false, "limit": null });
+    for text in [
+        format!(
+            "botocore.exceptions.ClientError: {}{REQUESTS}",
+            cut("InvokeModel operation (reached max retries: 4): ")
+        ),
+        format!("{factory}ThrottlingException: {}{REQUESTS}", cut("Converse operation: ")),
+        format!("\n{}{REQUESTS}", cut("InvokeModel operation (reached max retries: 2): ")),
+        format!(
+            "<class 'botocore.exceptions.EventStreamError'>:{}{REQUESTS}",
+            cut("InvokeModelWithResponseStream operation: ").replace("(Throttling", "(throttling")
+        ),
+    ] {
+        assert_members(&one(&text), &rpm, &text);
+    }
+    let traceback = "Traceback (most recent call last):\n  File \"/app/a.py\", line 7, in <module>\n    raise error_class(parsed_response, operation_name)\n";
+    for (code, message, expected) in [
+        (
+            "ThrottlingException",
+            "Too many tokens per day, please wait before trying again.",
+            json!({ "provider": "bedrock", "cause": "day_limit", "axis": "tpd", "status": 429, "terminal": false }),
+        ),
+        (
+            "ServiceQuotaExceededException",
+            "Your request exceeds the service quota for your account.",
+            json!({ "provider": "bedrock", "cause": "minute_limit", "axis": null, "status": 400, "terminal": false }),
+        ),
+        (
+            "AccessDeniedException",
+            "You don't have access to the model with the specified model ID.",
+            json!({ "cause": "auth", "status": 403, "terminal": true }),
+        ),
+    ] {
+        let printed = format!(
+            "{factory}{code}: An error occurred ({code}) when calling the InvokeModel operation: {message}"
+        );
+        for text in [format!("{traceback}{printed}"), printed.clone()] {
+            assert_members(&one(&text), &expected, &text);
+        }
+    }
+}
+
+/// Vertex names its quotas in the message, with the window or, for the older ones, without it: then it is a minute.
+#[test]
+fn quotas_of_vertex_are_read_by_their_names() {
+    let message = |name: &str, model: &str| {
+        format!(
+            "Quota exceeded for aiplatform.googleapis.com/{name} with base model: {model}. Please submit a quota increase request. https://cloud.google.com/vertex-ai/docs/generative-ai/quotas-genai."
+        )
+    };
+    for (name, axis, cause) in [
+        ("generate_content_requests_per_minute_per_project_per_base_model", "rpm", "minute_limit"),
+        ("online_prediction_requests_per_base_model", "rpm", "minute_limit"),
+        ("generate_content_input_tokens_per_minute_per_base_model", "itpm", "minute_limit"),
+        ("generate_content_requests_per_day_per_project_per_base_model", "rpd", "day_limit"),
+    ] {
+        let message = message(name, "gemini-1.5-pro");
+        let body = json!({ "error": { "code": 429, "message": message, "status": "RESOURCE_EXHAUSTED" } });
+        for text in [
+            format!("google.api_core.exceptions.ResourceExhausted: 429 {message}"),
+            body.to_string(),
+            format!("Error from Vertex AI predict: HTTP 429: {body}"),
+        ] {
+            let expected = json!({ "provider": "vertex", "cause": cause, "axis": axis, "model": "gemini-1.5-pro", "status": 429, "terminal": false });
+            assert_members(&one(&text), &expected, &text);
+        }
+    }
+}

@@ -33,6 +33,31 @@ fn an_outage_is_survived_only_with_a_second_provider() {
     assert_eq!(loss.workloads[0].recovery, Recovery::After { seconds: 0.0 });
 }
 
+/// A plan that ends before the losses were simulated names the providers, also if there is only one.
+#[test]
+fn a_plan_that_ends_early_names_the_losses_that_were_not_simulated() {
+    let one = one_account("rpm: 30", "poisson: 20/min", "expect: [success >= 95%]");
+    let two = one
+        .replace("providers: {", "providers: { q: { models: { m: { limits: { rpm: 240 } } } },")
+        .replace("of: [p/default/m] }", "of: [p/default/m] }, { of: [q/default/m] }");
+    let missing = |yaml: &str, names: &[&str]| {
+        let scenario = parse(yaml);
+        let of = |runs| {
+            let ends = super::planning::EndsAfter { runs, made: 0.into() };
+            planner::plan(&scenario, &PlanOptions { incident: true, ..PlanOptions::default() }, &ends).ok()
+        };
+        let plan = (1..200).find_map(of).expect("some runs suffice for a ceiling");
+        let Some(Finding::Partial { missing_outages, .. }) = plan.findings.first() else {
+            panic!("{plan:#?}")
+        };
+        assert_eq!(missing_outages, names);
+        let words = text_of(&plan).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(&format!("; the loss of {} was not simulated.", names.join(", "))), "{words}");
+    };
+    missing(&one, &["p"]);
+    missing(&two, &["q", "p"]);
+}
+
 #[test]
 fn a_workload_that_is_not_served_during_an_outage_is_named() {
     let yaml = one_account("rpm: 10", "poisson: 1/min", "expect: [success >= 90%]")

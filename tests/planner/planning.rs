@@ -293,9 +293,9 @@ fn the_rows_of_the_curve_agree_with_the_ceiling_of_their_seed() {
 }
 
 /// Ends a plan after a number of runs.
-struct EndsAfter {
-    runs: u64,
-    made: std::sync::atomic::AtomicU64,
+pub(super) struct EndsAfter {
+    pub(super) runs: u64,
+    pub(super) made: std::sync::atomic::AtomicU64,
 }
 
 impl planner::PlanProgress for EndsAfter {

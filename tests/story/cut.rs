@@ -83,6 +83,28 @@ fn the_description_states_the_share_of_cut_answers_without_a_run() {
     assert!(report::verdict::sentences(&measured)[0].contains("cut at the longest completion of the model"));
 }
 
+/// Without `max_tokens` a model ends an answer at its longest completion, or where its context is full. The sentence names what can
+/// have ended the answers that are counted.
+#[test]
+fn the_sentence_names_the_bounds_that_end_the_counted_answers() {
+    let sentence = |bounds: &str| {
+        let yaml =
+            chat(350, "").replace("max_tokens: 350, ", "").replace("m: {", &format!("m: {{ {bounds},"));
+        let measured = summary(&yaml);
+        // Prompts have 100 tokens, so each bound ends every answer of more than 350.
+        assert!((200..400).contains(&measured.jobs.cut), "{}", measured.jobs.cut);
+        let read = quotalab::record::Summary::from_json(&measured.to_json()).unwrap();
+        report::verdict::sentences(&read)[0].clone()
+    };
+    let says = |bounds: &str, at: &str| {
+        let sentence = sentence(bounds);
+        assert!(sentence.contains(&format!(" were cut at {at}; tokens")), "{bounds}: {sentence}");
+    };
+    says("max_output: 350", "the longest completion of the model");
+    says("context: 450", "the end of the model's context");
+    says("max_output: 400, context: 450", "the longest completion of the model or the end of its context");
+}
+
 #[test]
 fn several_workloads_are_named_with_their_own_bounds() {
     let batch = "  - { name: batch, route: r, arrivals: { constant: 6/min }, prompt: 100, completion: 400, max_tokens: 300 }\n";

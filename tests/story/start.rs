@@ -103,6 +103,33 @@ fn the_first_finding_names_a_window_that_is_long_against_the_run() {
     assert_eq!(long.long_window, None);
 }
 
+/// 10 jobs a minute use up 7,200 a day in the first twelve hours. A run stands for the last part of a day, also of a calendar day:
+/// two hours for the last two, before which 22 ÷ 24 of the limit are used. The day of the Pacific zone ends at 07:00 UTC in summer, so a run
+/// of twelve hours begins 7 h before its end. The first sentence says where in its window the run begins.
+#[test]
+fn a_run_begins_near_the_end_of_a_longer_window_and_says_so() {
+    let begins = |law: &str, duration: &str| {
+        let summary = drive::summarize(&scenario(law, "rpd: 7200", "10/min", duration, ""));
+        let window = summary.long_window.clone().expect("the window is long");
+        (window.used_share, quotalab::report::verdict::sentences(&summary)[0].clone())
+    };
+    for (law, duration, left, used) in [
+        ("calendar", "2h", "2 h", 22.0 / 24.0),
+        ("calendar", "6h", "6 h", 18.0 / 24.0),
+        ("calendar, zone: pacific", "6h", "6 h", 18.0 / 24.0),
+        ("calendar, zone: pacific", "12h", "7 h", 17.0 / 24.0),
+        ("fixed", "2h", "2 h", 22.0 / 24.0),
+    ] {
+        let (share, sentence) = begins(law, duration);
+        assert!((share - used).abs() < 0.01, "{law} {duration}: {share}");
+        let expected =
+            format!("the run begins {left} before the end of a window, not at the start of one, with ");
+        assert!(sentence.contains(&expected), "{law} {duration}: {sentence}");
+    }
+    assert!(!begins("bucket", "2h").1.contains("before the end of a window"));
+    assert!(!begins("sliding_log", "2h").1.contains("before the end of a window"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -17,8 +17,8 @@
 //! ([`Bounds::series`]); after a permanent error only if it is equal, since another body is another job.
 //!
 //! A request whose body was not read (wrong path, method or key, too large) may have any body: without an idempotency key or a
-//! retry count it is a job of its own, and at most unclear. Those to paths that are not served are not even that:
-//! [`ClientReport::unserved`] counts them.
+//! retry count it is a job of its own, and at most unclear; only a key that is refused again and again is a violation. Those to
+//! paths that are not served are not even unclear: [`ClientReport::unserved`] counts them.
 //!
 //! The default number of attempts and longest wait are those of OpenAI's SDK, which waits for a `retry-after` of up to a
 //! minute and makes three attempts (openai-python 1.x and 2.x, `_base_client.py`); the pauses are below its first backoff of

@@ -22,8 +22,10 @@ impl ClientReport {
         let longest_pause =
             bounds.hammering.iter().map(|hammering| hammering.pause).max().unwrap_or(Nanos::ZERO);
         let follows = |earlier: &&Entry, later: &&Entry| {
-            // After a permanent error the same request is wrong after any pause, and a request with another body is another job.
+            // After a permanent error the same request is wrong after any pause, and a request with another body is another job. A key
+            // that was refused is wrong whatever the body is.
             let (is_possible, longest_pause) = match permanent_error(earlier) {
+                Some(401) if is_repeated_unread(earlier, later) => (true, bounds.grace),
                 Some(_) => (have_equal_bodies(earlier, later), bounds.grace),
                 None => (true, longest_pause),
             };
@@ -54,6 +56,14 @@ impl ClientReport {
             }
         }
     }
+}
+
+/// Returns `true` if two requests have the same method, path, key and length, their bodies were not read, and the later one does not state
+/// of which job it is.
+fn is_repeated_unread(earlier: &Entry, later: &Entry) -> bool {
+    let are_unread = !earlier.is_body_read && !later.is_body_read;
+    let is_stated = later.retry.count.is_some() || later.retry.idempotency_key.is_some();
+    are_unread && earlier.fingerprint == later.fingerprint && !is_stated
 }
 
 /// Returns the numbers of the requests whose place in a job is known: they are judged with their job, or are a request and its

@@ -106,6 +106,34 @@ fn retrying_a_permanent_error_is_a_violation() {
     assert_eq!(violations(&counted_all([large(0), large(5_000)]), 90_000), [expected]);
 }
 
+/// A wrong key is refused before the body is read; four requests with it one after another are hopeless, as equal bytes are after a 400.
+#[test]
+fn a_refused_key_that_is_sent_again_and_again_is_hopeless() {
+    let refused = |at, head| Entry {
+        sender: Sender { account: None, key: None, user_agent: Some("curl/8".into()) },
+        is_body_read: false,
+        model: None,
+        status: Some(401),
+        ..entry(at, head, JournalOutcome::InvalidRequest)
+    };
+    let expected = Violation::RetriedPermanentError { status: 401 };
+    let times = [0, 1_000, 3_000, 7_000];
+    assert_eq!(violations(&times.map(|at| refused(at, 1)), 9_000), [expected; 3]);
+    assert_eq!(violations(&[0, 1_000, 3_000].map(|at| refused(at, 1)), 9_000), [], "perhaps three jobs");
+    assert_eq!(
+        violations(&[0, 20_000, 40_000, 60_000].map(|at| refused(at, 1)), 90_000),
+        [],
+        "jobs of a minute"
+    );
+    let others = [(0, 1), (1_000, 2), (3_000, 1), (7_000, 2)].map(|(at, head)| refused(at, head));
+    assert_eq!(violations(&others, 9_000), [], "two keys");
+    let first_attempts = times.map(|at| counted(0, refused(at, 1)));
+    assert_eq!(violations(&first_attempts, 9_000), [], "the client states that each is a first attempt");
+    let mut paths = times.map(|at| Entry { status: Some(404), ..refused(at, 1) });
+    paths.iter_mut().for_each(|entry| entry.outcome = JournalOutcome::UnservedPath);
+    assert_eq!(violations(&paths, 9_000), [], "a path is not a key");
+}
+
 #[test]
 fn many_attempts_with_short_pauses_are_hammering() {
     let history = |pause: u64, attempts: u64| -> Vec<Entry> {

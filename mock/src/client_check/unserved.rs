@@ -9,7 +9,8 @@ use std::fmt;
 pub struct UnservedPaths {
     /// All of them.
     pub requests: u64,
-    /// Those of them that can be calls of an API: neither GET nor HEAD, with which tools and browsers try whether a server runs.
+    /// Those of them that look like calls of an API, by their method or by the end of their path. Others are GET, HEAD or OPTIONS of
+    /// tools and browsers, which try whether a server runs or what it has.
     pub calls: u64,
     /// The number of requests by method and path, as [`cleaned`].
     by_target: BTreeMap<String, u64>,
@@ -29,7 +30,7 @@ impl UnservedPaths {
         }
         let (method, path) = entry.target.as_ref().map_or(("", ""), |(method, path)| (&**method, &**path));
         self.requests += 1;
-        self.calls += u64::from(!matches!(method, "GET" | "HEAD"));
+        self.calls += u64::from(is_call(method, path));
         *self.by_target.entry(cleaned(&format!("{method} {path}"))).or_default() += 1;
     }
 
@@ -67,11 +68,8 @@ impl fmt::Display for UnservedPaths {
         }
         let requests =
             |number: u64| if number == 1 { "1 request".to_owned() } else { format!("{number} requests") };
-        writeln!(
-            f,
-            "{} went to paths that are not served; the base URL may be wrong:",
-            requests(self.requests)
-        )?;
+        let cause = if self.calls > 0 { "; the base URL may be wrong" } else { "" };
+        writeln!(f, "{} went to paths that are not served{cause}:", requests(self.requests))?;
         for (target, number) in self.most() {
             writeln!(f, "  {target} ({})", requests(number))?;
         }
@@ -80,6 +78,27 @@ impl fmt::Display for UnservedPaths {
             others => writeln!(f, "  and {others} more"),
         }
     }
+}
+
+/// The ends of the paths of API calls: of operations, and of the list of the models.
+const CALLED: [&str; 11] = [
+    "/chat/completions",
+    "/completions",
+    "/responses",
+    "/embeddings",
+    "/audio/transcriptions",
+    "/audio/translations",
+    "/messages",
+    ":generateContent",
+    ":streamGenerateContent",
+    ":countTokens",
+    "/models",
+];
+
+/// Returns `true` if a request looks like a call of an API.
+fn is_call(method: &str, path: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    !matches!(method, "GET" | "HEAD" | "OPTIONS") || CALLED.iter().any(|end| path.ends_with(end))
 }
 
 /// Returns a text in visible ASCII and blanks on one line, cut to [`MAX_CHARS`]: paths come from clients, and reports are printed on
@@ -115,6 +134,26 @@ mod tests {
         assert_eq!(unserved.most()[0], ("POST /11", 2));
         assert_eq!((unserved.most().len(), unserved.others()), (MAX_PATHS, 2));
         assert!(unserved.to_string().ends_with("  and 2 more\n"), "{unserved}");
+    }
+
+    /// A browser's request for an icon says nothing of a base URL.
+    #[test]
+    fn only_what_looks_like_a_call_makes_the_base_url_suspect() {
+        for (method, path, expected) in [
+            ("GET", "/favicon.ico", false),
+            ("HEAD", "/", false),
+            ("OPTIONS", "/v1/files", false),
+            ("POST", "/", true),
+            ("DELETE", "/v1/files/x", true),
+            ("GET", "/v1/v1/models", true),
+            ("GET", "/v1/models/", true),
+            ("GET", "/api/v1/chat/completions", true),
+        ] {
+            assert_eq!(is_call(method, path), expected, "{method} {path}");
+            let mut unserved = counted(&[&format!("{method} {path}")]);
+            unserved.calls = u64::from(expected);
+            assert_eq!(unserved.to_string().contains("the base URL may be wrong"), expected, "{unserved}");
+        }
     }
 
     #[test]

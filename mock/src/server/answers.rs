@@ -331,7 +331,11 @@ pub(super) fn apply(
         ReplyContent::ToolCall { name, arguments } => name.chars().count() + arguments.chars().count(),
         ReplyContent::Text | ReplyContent::Recorded(_) | ReplyContent::Transcript(_) => 0,
     };
-    context.answer.completion_tokens = Some(estimated_tokens(chars).max(1));
+    let tokens = estimated_tokens(chars).max(1);
+    // The model reasons besides: an answer that is set is not shortened by it.
+    let reasoning = request.shape.reasoning;
+    context.answer.completion_tokens =
+        Some(reasoning.map_or(tokens, |reasoning| reasoning.with_answer(tokens)));
     request.content = content;
     Ok(())
 }

@@ -48,7 +48,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
     let response_format = chat.response_format.take().unwrap_or(Value::Null);
     prompt.size.text += TextSize::of_json(&response_format["json_schema"]);
     let (functions, format) = (tools::openai(tools)?, tools::response_format(response_format)?);
-    let content = ReplyContent::new(functions, &tool_choice, format, prompt.ends_with_tool_result)?;
+    let content = ReplyContent::new(functions, &tool_choice, format, prompt.ends_with_tool_result, body)?;
     let usage_chunk = StreamOptions::usage_chunk(chat.stream_options);
     let reasoning = chat.parameters.reasoning.reasoning(scope.dialect, content != ReplyContent::Text)?;
     Ok(ParsedRequest {

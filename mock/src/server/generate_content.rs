@@ -4,11 +4,11 @@
 use super::admission::ParsedRequest;
 use super::content::{ContentSize, Items};
 use super::parameters::{Parameters, RuleSet, StopTexts};
-use super::reasoning;
 use super::reply_content::{ReplyContent, ResponseFormat};
 use super::request::{Members, Request, RequestScope, from_value, invalid};
 use super::shape::{RequestApi, Shape, UsageChunk};
 use super::text_size::TextSize;
+use super::thinking_config;
 use super::tools::{self, ToolChoice};
 use crate::wire::Error;
 use serde_json::Value;
@@ -47,8 +47,8 @@ pub(super) fn parse(
     if let Some(ResponseFormat::JsonSchema(schema)) = &format {
         size.text += TextSize::of_json(schema);
     }
-    let content =
-        ReplyContent::new(tools::gemini(input.tools)?, &choice, format, input.items.ends_with_tool_result)?;
+    let functions = tools::gemini(input.tools)?;
+    let content = ReplyContent::new(functions, &choice, format, input.items.ends_with_tool_result, body)?;
     let is_events = scope.query.split('&').any(|parameter| parameter == "alt=sse");
     Ok(ParsedRequest {
         prompt_tokens: size.tokens(scope.dialect, &input.model),
@@ -58,7 +58,7 @@ pub(super) fn parse(
         shape: Shape {
             api: if stream && !is_events { RequestApi::CompletionArray } else { RequestApi::Completion },
             choices: scope.choices(config.take_one_of("candidateCount", "candidate_count")?)?,
-            reasoning: reasoning::of_content(&thinking)?,
+            reasoning: thinking_config::of_content(&thinking)?,
             stop_texts: parameters.stop.into_texts(),
             ..Shape::default()
         },

@@ -4,11 +4,12 @@ use super::admission::ParsedRequest;
 use super::content::ContentSize;
 use super::parameters::{Parameters, RuleSet, StopTexts};
 use super::prompt::Prompt;
-use super::reasoning;
+use super::reasoning::{self, MessageParameters};
 use super::reply_content::{ReplyContent, ResponseFormat};
 use super::request::{Members, Request, RequestScope, invalid};
 use super::shape::{Shape, UsageChunk};
 use super::text_size::TextSize;
+use super::thinking_turn::check_last_turn;
 use super::tools::{self, ToolChoice};
 use crate::wire::Error;
 use serde_json::Value;
@@ -19,6 +20,7 @@ use serde_json::Value;
 /// [`Error::Invalid`].
 pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedRequest, Error<'static>> {
     let mut members = Members::parse(body)?;
+    let last_turn = check_last_turn(members.get("messages"));
     let input = Input::take(&mut members, scope)?;
     let max_tokens = members.take("max_tokens")?.ok_or_else(|| invalid("max_tokens: Field required"))?;
     if max_tokens == 0 {
@@ -38,13 +40,26 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
         ..Parameters::default()
     };
     RuleSet::Anthropic.check(&parameters)?;
-    let reasoning =
-        reasoning::of_message(&thinking, max_tokens, parameters.temperature, parameters.needs_tool)?;
+    let reasoning = reasoning::of_message(
+        &thinking,
+        MessageParameters {
+            max_tokens,
+            temperature: parameters.temperature,
+            top_p: parameters.top_p,
+            has_top_k: members.has("top_k"),
+            forces_tool: parameters.needs_tool,
+        },
+    )?;
+    // A model that chooses how much it thinks may have thought nothing.
+    if thinking["type"] == "enabled" {
+        last_turn?;
+    }
     let content = ReplyContent::new(
         tools::flat(input.tools)?,
         &choice,
         input.schema.map(ResponseFormat::JsonSchema),
         input.prompt.ends_with_tool_result,
+        body,
     )?;
     Ok(ParsedRequest {
         prompt_tokens: input.prompt.size.tokens(scope.dialect, &input.model),

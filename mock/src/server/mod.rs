@@ -97,6 +97,8 @@ mod stream;
 mod stream_tasks;
 mod text_completion;
 mod text_size;
+mod thinking_config;
+mod thinking_turn;
 mod tools;
 mod waiting;
 mod work_budget;

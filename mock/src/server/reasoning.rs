@@ -73,7 +73,7 @@ impl ReasoningMembers {
 
 /// Returns the reasoning tokens of each four completion tokens at an effort: `Some(None)` if there is no reasoning at all, `None` if no
 /// provider has the effort. How many they are is assumed.
-fn quarters(effort: &str) -> Option<Option<u8>> {
+pub(super) fn quarters(effort: &str) -> Option<Option<u8>> {
     match effort {
         "none" => Some(None),
         "minimal" => Some(Some(0)),
@@ -88,35 +88,82 @@ fn quarters(effort: &str) -> Option<Option<u8>> {
 /// if the request asks for a summary.
 ///
 /// # Errors
-/// [`Error::Invalid`] for an effort that the API does not have (captured, 2026-07).
+/// [`Error::Invalid`] for an effort that the API does not have (captured, 2026-07), for another summary, and for a member of another
+/// type, in the words that the API has for others.
 pub(super) fn of_response(reasoning: Option<&Value>) -> Result<Option<Reasoning>, Error<'static>> {
     let Some(reasoning) = reasoning else { return Ok(None) };
-    let summary = reasoning["summary"].as_str().or_else(|| reasoning["generate_summary"].as_str());
-    let effort = match reasoning["effort"].as_str() {
-        None if summary.is_none() => return Ok(None),
-        effort => effort.unwrap_or("medium"),
+    if !reasoning.is_object() {
+        return Err(wrong_type("reasoning", "an object", reasoning));
+    }
+    let one_of = |name: &str, known: &[&str]| -> Result<Option<&str>, Error<'static>> {
+        let (place, value) = (format!("reasoning.{name}"), &reasoning[name]);
+        match value.as_str() {
+            _ if value.is_null() => Ok(None),
+            None => Err(wrong_type(&place, &format!("one of {}", listed(known, "or")), value)),
+            Some(text) if known.contains(&text) => Ok(Some(text)),
+            Some(text) => {
+                let message =
+                    format!("Invalid value: '{text}'. Supported values are: {}.", listed(known, "and"));
+                Err(member(message, Some(place), Some("invalid_value")))
+            }
+        }
     };
-    let unknown = || {
-        let known = "'none', 'minimal', 'low', 'medium', 'high', 'xhigh', and 'max'";
-        let message = format!("Invalid value: '{effort}'. Supported values are: {known}.");
-        member(message, Some("reasoning.effort".to_owned()), Some("invalid_value"))
-    };
+    let effort = one_of("effort", &["none", "minimal", "low", "medium", "high", "xhigh", "max"])?;
+    let summaries = ["concise", "detailed", "auto"];
+    let summary = one_of("summary", &summaries)?.or(one_of("generate_summary", &summaries)?);
+    if effort.is_none() && summary.is_none() {
+        return Ok(None);
+    }
     let place = if summary.is_some() { ReasoningPlace::Member } else { ReasoningPlace::Hidden };
-    let quarters = quarters(effort).filter(|_| effort != "default").ok_or_else(unknown)?;
+    let quarters = quarters(effort.unwrap_or("medium")).flatten();
     Ok(quarters.map(|quarters| Reasoning { place, quarters, most: None }))
 }
 
-/// Returns the reasoning of one of Anthropic's messages, given its member `thinking`, `max_tokens`, the temperature, and whether the
-/// choice of a tool forces its use; `None` if the request asks for none.
+/// Returns `'a', 'b', and 'c'`.
+fn listed(words: &[&str], conjunction: &str) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+    let (last, others) = quoted.split_last().expect("invariant: there are several");
+    format!("{}, {conjunction} {last}", others.join(", "))
+}
+
+/// Returns OpenAI's error of a member of another type.
+fn wrong_type(name: &str, expected: &str, found: &Value) -> Error<'static> {
+    let found = match found {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(number) if number.is_f64() => "a decimal",
+        Value::Number(_) => "an integer",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    };
+    let message = format!("Invalid type for '{name}': expected {expected}, but got {found} instead.");
+    member(message, Some(name.to_owned()), Some("invalid_type"))
+}
+
+/// The parameters of one of Anthropic's messages that thinking depends on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MessageParameters {
+    pub(super) max_tokens: u32,
+    pub(super) temperature: Option<f64>,
+    pub(super) top_p: Option<f64>,
+    /// Whether `top_k` is set.
+    pub(super) has_top_k: bool,
+    /// Whether the choice of a tool forces its use.
+    pub(super) forces_tool: bool,
+}
+
+/// Returns the reasoning of one of Anthropic's messages, given its member `thinking` and its parameters; `None` if the request asks for
+/// none.
 ///
 /// # Errors
-/// [`Error::Invalid`]. The messages about the budget are captured (2025–2026), the others documented in substance.
+/// [`Error::Invalid`]. The messages about the budget, `temperature` and `top_k` are captured (2025–2026), the others documented in
+/// substance.
 pub(super) fn of_message(
     thinking: &Value,
-    max_tokens: u32,
-    temperature: Option<f64>,
-    forces_tool: bool,
+    parameters: MessageParameters,
 ) -> Result<Option<Reasoning>, Error<'static>> {
+    let MessageParameters { max_tokens, temperature, top_p, has_top_k, forces_tool } = parameters;
     let budget = match thinking["type"].as_str() {
         _ if thinking.is_null() => return Ok(None),
         Some("disabled") => return Ok(None),
@@ -130,8 +177,16 @@ pub(super) fn of_message(
             )));
         }
     };
-    if temperature.is_some_and(|temperature| temperature != 1.0) {
-        let message = "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode.";
+    let sampling = if temperature.is_some_and(|temperature| temperature != 1.0) {
+        Some("`temperature` may only be set to 1 when thinking is enabled or in adaptive mode.")
+    } else if top_p.is_some_and(|top_p| !(MIN_TOP_P..=1.0).contains(&top_p)) {
+        Some("`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled.")
+    } else if has_top_k {
+        Some("`top_k` must be unset when thinking is enabled.")
+    } else {
+        None
+    };
+    if let Some(message) = sampling {
         return Err(invalid(format!(
             "{message} {THINKING_HELP}#important-considerations-when-using-extended-thinking"
         )));
@@ -164,36 +219,11 @@ fn budget_tokens(budget: &Value, max_tokens: u32) -> Result<u32, Error<'static>>
     })
 }
 
-/// Returns the reasoning of a content of Gemini's own API, given its `thinkingConfig`; `None` if there is none, or a budget of zero.
-///
-/// # Errors
-/// [`Error::Invalid`] for a level that the API does not have; the message is assumed.
-pub(super) fn of_content(config: &Value) -> Result<Option<Reasoning>, Error<'static>> {
-    if config.is_null() {
-        return Ok(None);
-    }
-    let either =
-        |name: &str, other: &str| config.get(name).or_else(|| config.get(other)).unwrap_or(&Value::Null);
-    let level = either("thinkingLevel", "thinking_level").as_str().map(str::to_ascii_lowercase);
-    let level = level.filter(|level| level != "thinking_level_unspecified");
-    let unknown = || invalid("Invalid value at 'generation_config.thinking_config.thinking_level'");
-    let quarters = match level.as_deref() {
-        None => 2,
-        Some("none" | "default" | "xhigh" | "max") => return Err(unknown()),
-        Some(level) => quarters(level).flatten().ok_or_else(unknown)?,
-    };
-    let most = match either("thinkingBudget", "thinking_budget").as_i64() {
-        Some(0) => return Ok(None),
-        // Below zero the model chooses.
-        budget => budget.and_then(|budget| u32::try_from(budget).ok()).and_then(NonZeroU32::new),
-    };
-    let is_included = *either("includeThoughts", "include_thoughts") == Value::Bool(true);
-    let place = if is_included { ReasoningPlace::Member } else { ReasoningPlace::Hidden };
-    Ok(Some(Reasoning { place, quarters, most }))
-}
-
 /// The least budget of Anthropic's thinking in tokens (documented).
 const MIN_BUDGET_TOKENS: i64 = 1_024;
+
+/// The least `top_p` of Anthropic's thinking (documented).
+const MIN_TOP_P: f64 = 0.95;
 
 /// The end of Anthropic's messages about thinking, to which the section is added.
 const THINKING_HELP: &str =

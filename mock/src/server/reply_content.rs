@@ -4,10 +4,10 @@
 
 use super::records::Recording;
 use super::request::invalid;
-use super::schema_example::example_value;
+use super::schema_example::{PropertyOrder, example_text};
 use super::tools::{Function, ToolChoice};
 use crate::wire::{Error, Transcript};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// The content of a completion.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl ReplyContent {
     ///
     /// If there are functions, the content is a call of the one that the choice names, or else of the first. None is
     /// called if the choice is `none`, nor after a tool result if it is `auto`: an agent that answers each call with a result would
-    /// never end.
+    /// never end. `body` is that of the request, for the order of the properties in its schemas.
     ///
     /// # Errors
     /// [`Error::Invalid`] if the choice names a function that is not among them.
@@ -55,6 +55,7 @@ impl ReplyContent {
         choice: &ToolChoice,
         response_format: Option<ResponseFormat>,
         ends_with_tool_result: bool,
+        body: &[u8],
     ) -> Result<Self, Error<'static>> {
         let mut functions = functions.into_iter();
         let function = match choice {
@@ -67,16 +68,17 @@ impl ReplyContent {
             ToolChoice::Auto => functions.next().filter(|_| !ends_with_tool_result),
         };
         if let Some(Function { name, parameters }) = function {
-            let arguments = match example_value(&parameters) {
-                Value::Object(arguments) => arguments,
-                _ => Map::new(), // Arguments are an object, even if the schema describes something else.
-            };
-            return Ok(Self::ToolCall { name, arguments: Value::Object(arguments).to_string() });
+            let arguments = example_text(&parameters, &PropertyOrder::of_body(body));
+            // Arguments are an object, even if the schema describes something else.
+            let arguments = if arguments.starts_with('{') { arguments } else { "{}".to_owned() };
+            return Ok(Self::ToolCall { name, arguments });
         }
         Ok(match response_format {
             None => Self::Text,
             Some(ResponseFormat::JsonObject) => Self::Json(json!({ "answer": FILLER_STRING }).to_string()),
-            Some(ResponseFormat::JsonSchema(schema)) => Self::Json(example_value(&schema).to_string()),
+            Some(ResponseFormat::JsonSchema(schema)) => {
+                Self::Json(example_text(&schema, &PropertyOrder::of_body(body)))
+            }
         })
     }
 }
@@ -92,7 +94,7 @@ mod tests {
     fn content(mut request: Value, ends_with_tool_result: bool) -> Result<ReplyContent, Error<'static>> {
         let functions = tools::openai(request["tools"].take())?;
         let choice = ToolChoice::openai(Some(&request["tool_choice"]));
-        ReplyContent::new(functions, &choice, None, ends_with_tool_result)
+        ReplyContent::new(functions, &choice, None, ends_with_tool_result, b"")
     }
 
     fn tool(name: &str, parameters: Value) -> Value {

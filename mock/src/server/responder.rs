@@ -84,11 +84,13 @@ impl<'a> Responder<'a> {
 
     /// Shortens the content that was set or recorded to the tokens of the completion.
     fn shorten_content(&mut self, service: &Service) {
+        let of_choice = service.usage.completion_tokens / self.shape.choices;
         match &mut self.content {
-            ReplyContent::Fixed(text) => answers::shorten(text, service.usage.completion_tokens),
-            ReplyContent::Recorded(recording) => {
-                recording.shorten(service.usage.completion_tokens / self.shape.choices);
+            ReplyContent::Fixed(text) => {
+                let reasoning = self.shape.reasoning.map_or(0, |reasoning| reasoning.tokens(of_choice));
+                answers::shorten(text, of_choice - reasoning);
             }
+            ReplyContent::Recorded(recording) => recording.shorten(of_choice),
             _ => {}
         }
     }

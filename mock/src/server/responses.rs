@@ -42,7 +42,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
     let stream = members.take("stream")?.unwrap_or(false);
     let format = members.get("text").map(|text| text["format"].clone()).unwrap_or_default();
     let (functions, format) = (tools::flat(tools)?, tools::response_format(format)?);
-    let content = ReplyContent::new(functions, &choice, format, items.ends_with_tool_result)?;
+    let content = ReplyContent::new(functions, &choice, format, items.ends_with_tool_result, body)?;
     let reasoning = reasoning::of_response(members.get("reasoning"))?;
     let request = ResponsesRequest::new(|name| members.take_value(name));
     check_rest(&members, &parameters, scope)?;

@@ -1,18 +1,29 @@
-//! A JSON value that satisfies a JSON Schema.
+//! A JSON text that satisfies a JSON Schema.
 //!
-//! These keywords are followed: `$ref` within the schema, `const`, `enum`, `allOf`, the first alternative of `anyOf` and
-//! `oneOf`, `type`; `properties`, `required`, `minProperties`, and `additionalProperties` for members that these demand;
-//! `items`, `prefixItems`, `minItems`, `maxItems`, `uniqueItems`; `minLength`, `maxLength`, `pattern`, `format`; `minimum`,
-//! `maximum`, both exclusive ones, `multipleOf`. Others (`not`, `if`, `contains`, `patternProperties`, …) are ignored, so the
-//! value may violate them; so may one of a schema that contradicts itself.
+//! These keywords are followed: `$ref` within the schema, `const`, `enum`, `allOf`, one alternative of `anyOf` and `oneOf`,
+//! `type`, `nullable`; `properties`, `required`, `minProperties`, and `additionalProperties` for members that these demand;
+//! `propertyOrdering`; `items`, `prefixItems`, `minItems`, `maxItems`, `uniqueItems`; `minLength`, `maxLength`, `pattern`,
+//! `format`; `minimum`, `maximum`, both exclusive ones, `multipleOf`. Others (`not`, `if`, `contains`, `patternProperties`, …) are
+//! ignored, so the value may violate them; so may one of a schema that contradicts itself.
+//!
+//! Members come in the order of `properties`, as models write them. The first alternative is taken, and every optional member made, unless
+//! the value is deep already: then the alternative that ends soonest (`ending.rs`).
+
+mod ending;
+mod number;
+mod property_order;
+
+pub(super) use property_order::PropertyOrder;
 
 use super::pattern_example::example_of_pattern;
 use super::work_budget::{WorkBudget, text_size};
-use serde_json::{Map, Number, Value};
+use number::number;
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
-/// The depth from which on only required members are made, since a schema may refer to itself.
+/// The depth from which on values end as soon as they can, since a schema may refer to itself: only required members are made.
 const MAX_OPTIONAL_DEPTH: usize = 6;
 /// The depth at which every value is `null`.
 const MAX_DEPTH: usize = 60;
@@ -20,68 +31,88 @@ const MAX_DEPTH: usize = 60;
 const MAX_SIZE: u64 = 10_000;
 /// Maximum number of steps for one value, as [`WorkBudget`] counts them: less than a second. Further values are `null`.
 const MAX_STEPS: usize = 300_000;
+/// Maximum number of steps in which alternatives that end are searched for. The first is taken from then on.
+const MAX_SEARCH_STEPS: usize = 100_000;
 
 /// The text of strings that the schema does not fix.
 const FILLER: &str = "example";
 
-/// Returns a value that satisfies a schema as far as the module follows it.
-pub(super) fn example_value(schema: &Value) -> Value {
-    Example { root: schema, budget: WorkBudget::new(MAX_STEPS) }.value(schema, 0, 0)
+/// Returns the JSON text of a value that satisfies a schema as far as the module follows it, with the members of objects in `order`.
+pub(super) fn example_text(schema: &Value, order: &PropertyOrder) -> String {
+    let (budget, search) = (WorkBudget::new(MAX_STEPS), WorkBudget::new(MAX_SEARCH_STEPS));
+    let mut text = String::new();
+    Example { root: schema, order, budget, search }.write(&mut text, schema, 0, 0);
+    text
 }
 
 struct Example<'s> {
     /// The whole schema, in which references are looked up.
     root: &'s Value,
+    order: &'s PropertyOrder,
     budget: WorkBudget,
+    search: WorkBudget,
 }
 
 impl Example<'_> {
-    /// Returns a value. Numbers, strings and elements of `enum` of two `variant`s differ if the schema allows it; `variant` has
+    /// Writes a value. Numbers, strings and elements of `enum` of two `variant`s differ if the schema allows it; `variant` has
     /// no effect on arrays and objects.
-    fn value(&self, schema: &Value, variant: usize, depth: usize) -> Value {
+    fn write(&self, text: &mut String, schema: &Value, variant: usize, depth: usize) {
         if depth >= MAX_DEPTH {
-            return Value::Null;
+            return text.push_str(NULL);
         }
-        let merged = self.merged(schema);
+        let ends_soon = depth >= MAX_OPTIONAL_DEPTH;
+        let merged = self.merged(schema, ends_soon);
         let schema = &*merged;
         if self.budget.is_exhausted() {
-            return Value::Null; // The schema may lack parts.
+            return text.push_str(NULL); // The schema may lack parts.
         }
         if let Some(value) = schema.get("const") {
-            return self.copy(value);
+            return self.copy(text, value);
         }
         if let Some(values) = schema["enum"].as_array().filter(|values| !values.is_empty()) {
-            return self.copy(&values[variant % values.len()]);
+            return self.copy(text, &values[variant % values.len()]);
+        }
+        if ends_soon && ending::may_be_null(schema) {
+            return text.push_str(NULL);
         }
         match type_of(schema) {
-            "string" => self.string(schema, variant),
-            "integer" => number(schema, variant, true),
-            "number" => number(schema, variant, false),
-            "boolean" => (variant % 2 == 1).into(),
-            "null" => Value::Null,
-            "array" => self.array(schema, depth),
-            _ => self.object(schema, depth),
+            "string" => self.string(text, schema, variant),
+            "integer" => push(text, &number(schema, variant, true)),
+            "number" => push(text, &number(schema, variant, false)),
+            "boolean" => push(text, &(variant % 2 == 1).into()),
+            "null" => text.push_str(NULL),
+            "array" => self.array(text, schema, depth),
+            _ => self.object(text, schema, depth),
         }
     }
 
-    fn copy(&self, value: &Value) -> Value {
-        if self.budget.charge_copy(value) { value.clone() } else { Value::Null }
+    fn copy(&self, text: &mut String, value: &Value) {
+        if self.budget.charge_copy(value) { push(text, value) } else { text.push_str(NULL) }
     }
 
-    /// Returns a schema with its reference resolved, and its `allOf` and the first of its alternatives merged into it.
-    fn merged<'v>(&'v self, schema: &'v Value) -> Cow<'v, Value> {
-        let parts = self.parts(schema);
+    /// Returns a schema with its reference resolved, and its `allOf` and one of its alternatives merged into it: the first, or if
+    /// `ends_soon` the one whose values end soonest. The names of its properties in their order are added as `propertyOrdering`.
+    fn merged<'v>(&'v self, schema: &'v Value, ends_soon: bool) -> Cow<'v, Value> {
+        let parts = self.parts(schema, ends_soon);
         if parts.len() < 2 {
             return Cow::Borrowed(schema);
         }
-        let mut merged = Map::new();
-        parts.into_iter().for_each(|part| self.merge(&mut merged, part));
+        let (mut merged, mut order) = (Map::new(), Vec::new());
+        for part in parts {
+            self.merge(&mut merged, part);
+            if !self.budget.is_exhausted() {
+                order.extend(self.order.of(part).into_iter().map(|name| Value::String(name.to_owned())));
+            }
+        }
+        if !order.is_empty() {
+            merged.insert("propertyOrdering".to_owned(), order.into());
+        }
         Cow::Owned(merged.into())
     }
 
     /// Returns the schemas that hold together with a schema, each once: itself, the one to which it refers, those of its
-    /// `allOf` and the first of its alternatives, each followed by its own.
-    fn parts<'v>(&'v self, schema: &'v Value) -> Vec<&'v Map<String, Value>> {
+    /// `allOf` and one of its alternatives, each followed by its own.
+    fn parts<'v>(&'v self, schema: &'v Value, ends_soon: bool) -> Vec<&'v Map<String, Value>> {
         let (mut parts, mut known, mut open) = (Vec::new(), BTreeSet::new(), vec![schema]);
         while let Some(schema) = open.pop() {
             if !self.budget.charge(1) {
@@ -92,17 +123,23 @@ impl Example<'_> {
                 continue;
             }
             parts.push(members);
-            let pointer =
-                members.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'));
-            let target = pointer.and_then(|pointer| self.root.pointer(pointer));
             let all = members.get("allOf").and_then(Value::as_array).into_iter().flatten();
-            let first =
-                ["anyOf", "oneOf"].into_iter().filter_map(|word| members.get(word)?.as_array()?.first());
+            let one = ALTERNATIVES.into_iter().filter_map(|word| {
+                let alternatives = members.get(word)?.as_array()?;
+                let index = if ends_soon { self.ending_soonest(alternatives) } else { 0 };
+                alternatives.get(index)
+            });
             let start = open.len();
-            open.extend(target.into_iter().chain(all).chain(first));
+            open.extend(self.target(members).into_iter().chain(all).chain(one));
             open[start..].reverse(); // The last one is followed first.
         }
         parts
+    }
+
+    /// Returns the schema to which a schema refers.
+    fn target(&self, members: &Map<String, Value>) -> Option<&Value> {
+        let pointer = members.get("$ref").and_then(Value::as_str)?.strip_prefix('#')?;
+        self.root.pointer(pointer)
     }
 
     /// Adds the keywords of `others`. Of a bound that both have, the stricter counts; properties and required names are joined;
@@ -144,65 +181,115 @@ impl Example<'_> {
         }
     }
 
-    fn array(&self, schema: &Value, depth: usize) -> Value {
+    fn array(&self, text: &mut String, schema: &Value, depth: usize) {
         let prefix = schema["prefixItems"].as_array().map_or(&[][..], Vec::as_slice);
-        let least = schema["minItems"].as_u64().unwrap_or(0).min(MAX_SIZE);
-        let most = schema["maxItems"].as_u64().unwrap_or(u64::MAX);
-        let count = usize::try_from(least.max(prefix.len() as u64).min(most)).unwrap_or(0);
+        let count = array_length(schema);
         if !self.budget.charge(count) {
-            return Value::Null;
+            return text.push_str(NULL);
         }
         let is_unique = schema["uniqueItems"] == true;
-        let item = |index: usize| {
+        text.push('[');
+        for index in 0..count {
+            if index > 0 {
+                text.push(',');
+            }
             let item = prefix.get(index).unwrap_or(&schema["items"]);
-            self.value(item, if is_unique { index } else { 0 }, depth + 1)
-        };
-        (0..count).map(item).collect()
+            self.write(text, item, if is_unique { index } else { 0 }, depth + 1);
+        }
+        text.push(']');
     }
 
-    fn object(&self, schema: &Value, depth: usize) -> Value {
+    fn object(&self, text: &mut String, schema: &Value, depth: usize) {
         let required = || schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let properties = || schema["properties"].as_object().into_iter().flatten();
+        let properties = schema["properties"].as_object();
         let least = usize::try_from(schema["minProperties"].as_u64().unwrap_or(0).min(MAX_SIZE)).unwrap_or(0);
-        let names = required().chain(properties().map(|(name, _)| name.as_str()));
+        let names = required().chain(properties.into_iter().flatten().map(|(name, _)| name.as_str()));
         if !self.budget.charge(1 + least + names.map(|name| text_size(name.len())).sum::<usize>()) {
-            return Value::Null;
+            return text.push_str(NULL);
         }
         let is_required: BTreeSet<&str> = required().collect();
-        let mut object = Map::new();
-        for (name, property) in properties() {
-            if depth < MAX_OPTIONAL_DEPTH || is_required.contains(name.as_str()) {
-                object.insert(name.clone(), self.value(property, 0, depth + 1));
+        let known = self.order.of_schema(schema);
+        // Optional members are made where a value is not deep, and where so many members are demanded.
+        let optional = known.iter().filter(|name| !is_required.contains(**name)).count();
+        let made = if depth < MAX_OPTIONAL_DEPTH {
+            optional
+        } else {
+            least.saturating_sub(is_required.len()).min(optional)
+        };
+        let mut members = Members { example: self, text, schema, depth, made: BTreeSet::new() };
+        members.text.push('{');
+        let mut left = made;
+        for name in known {
+            let is_made = is_required.contains(name) || left > 0;
+            left -= usize::from(is_made && !is_required.contains(name));
+            if is_made {
+                members.write(name);
             }
         }
-        let additional = &schema["additionalProperties"];
-        for name in required() {
-            if !object.contains_key(name) {
-                object.insert(name.to_owned(), self.value(additional, 0, depth + 1));
-            }
-        }
+        required().for_each(|name| members.write(name));
         for number in 0..least {
-            if object.len() >= least {
+            if members.made.len() >= least {
                 break;
             }
-            object.insert(format!("{FILLER}{number}"), self.value(additional, 0, depth + 1));
+            members.write(&format!("{FILLER}{number}"));
         }
-        Value::Object(object)
+        members.text.push('}');
     }
 
-    /// Returns a string with the pattern of a schema (and its least length, if repetition makes it long enough), or else with its
+    /// Writes a string with the pattern of a schema (and its least length, if repetition makes it long enough), or else with its
     /// format, or else with its length.
-    fn string(&self, schema: &Value, variant: usize) -> Value {
+    fn string(&self, text: &mut String, schema: &Value, variant: usize) {
         let least = usize::try_from(schema["minLength"].as_u64().unwrap_or(0).min(MAX_SIZE)).unwrap_or(0);
         if !self.budget.charge(text_size(least)) {
-            return Value::Null;
+            return text.push_str(NULL);
         }
         let pattern = schema["pattern"].as_str();
         let matching = pattern.and_then(|pattern| example_of_pattern(pattern, least, variant, &self.budget));
         let formatted = || schema["format"].as_str().and_then(|format| of_format(format, variant));
-        let text = matching.or_else(formatted).unwrap_or_else(|| of_length(schema, least, variant));
-        text.into()
+        let string = matching.or_else(formatted).unwrap_or_else(|| of_length(schema, least, variant));
+        push(text, &string.into());
     }
+}
+
+/// The members of an object, of which each is written once.
+struct Members<'m, 's> {
+    example: &'m Example<'s>,
+    text: &'m mut String,
+    schema: &'m Value,
+    depth: usize,
+    made: BTreeSet<String>,
+}
+
+impl Members<'_, '_> {
+    fn write(&mut self, name: &str) {
+        if !self.made.insert(name.to_owned()) {
+            return;
+        }
+        if self.made.len() > 1 {
+            self.text.push(',');
+        }
+        push(self.text, &name.into());
+        self.text.push(':');
+        let property = self.schema["properties"].get(name).unwrap_or(&self.schema["additionalProperties"]);
+        self.example.write(self.text, property, 0, self.depth + 1);
+    }
+}
+
+/// The keywords of which one alternative is taken.
+const ALTERNATIVES: [&str; 2] = ["anyOf", "oneOf"];
+const NULL: &str = "null";
+
+/// Appends the JSON text of a value.
+fn push(text: &mut String, value: &Value) {
+    write!(text, "{value}").expect("invariant: a string takes any text");
+}
+
+/// Returns the number of items that an array has.
+fn array_length(schema: &Value) -> usize {
+    let prefix = schema["prefixItems"].as_array().map_or(0, Vec::len);
+    let least = schema["minItems"].as_u64().unwrap_or(0).min(MAX_SIZE);
+    let most = schema["maxItems"].as_u64().unwrap_or(u64::MAX);
+    usize::try_from(least.max(prefix as u64).min(most)).unwrap_or(0)
 }
 
 /// The names of types. Gemini writes them in upper case.
@@ -264,65 +351,6 @@ fn of_format(format: &str, variant: usize) -> Option<String> {
         "regex" => "^example$".to_owned(),
         _ => return None,
     })
-}
-
-/// Returns a number within the bounds of a schema if it finds one; large `variant`s may exceed them.
-fn number(schema: &Value, variant: usize, is_whole: bool) -> Value {
-    let step = schema["multipleOf"].as_f64().filter(|step| *step > 0.0);
-    let step = match step {
-        Some(step) if is_whole => {
-            let multiples = (1..=1000).map(|times| step * f64::from(times));
-            multiples.into_iter().find(|multiple| multiple.fract() == 0.0).or(Some(1.0))
-        }
-        None if is_whole => Some(1.0),
-        step => step,
-    };
-    let bound = |word: &str| schema[word].as_f64();
-    // Draft 4 has booleans that make the bound exclusive.
-    let excludes =
-        |word: &str, of: &str| (schema[word] == true).then(|| bound(of)).flatten().or_else(|| bound(word));
-    let above = excludes("exclusiveMinimum", "minimum");
-    let below = excludes("exclusiveMaximum", "maximum");
-    let least = [bound("minimum"), above].into_iter().flatten().fold(f64::NEG_INFINITY, f64::max);
-    let most = [bound("maximum"), below].into_iter().flatten().fold(f64::INFINITY, f64::min);
-    let fits = |value: f64| {
-        value >= least
-            && value <= most
-            && above.is_none_or(|above| value > above)
-            && below.is_none_or(|below| value < below)
-    };
-    let start = if least > 0.0 {
-        least
-    } else if most < 0.0 {
-        most
-    } else {
-        0.0
-    };
-    let value = match step {
-        Some(step) => {
-            let first = if most < 0.0 { (start / step).floor() } else { (start / step).ceil() };
-            let direction = if most < 0.0 { -1.0 } else { 1.0 };
-            (0..3)
-                .map(|more| (first + direction * f64::from(more)) * step)
-                .find(|value| fits(*value))
-                .unwrap_or(start)
-                + direction * step * variant as f64
-        }
-        None => {
-            let candidates = [start, start + 1.0, start - 1.0, f64::midpoint(least, most)];
-            let value = candidates.into_iter().find(|value| fits(*value)).unwrap_or(start);
-            let next = value + variant as f64;
-            if fits(next) {
-                next
-            } else {
-                value + (most.min(value + 1.0) - value) * (variant as f64 / (variant as f64 + 1.0))
-            }
-        }
-    };
-    if value.fract() == 0.0 && value.abs() < 9e15 {
-        return (value as i64).into();
-    }
-    Number::from_f64(value).map_or(0.into(), Value::Number)
 }
 
 #[cfg(test)]

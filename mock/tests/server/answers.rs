@@ -47,6 +47,32 @@ async fn a_fixed_text_is_the_content_and_determines_the_usage() {
     assert_ne!(text(&mock, "hi").await, "Hello, \"world\"!");
 }
 
+/// Reasoning comes on top of an answer that is set. A bound on all tokens leaves the answer what the reasoning leaves.
+#[tokio::test]
+async fn reasoning_is_added_to_the_tokens_of_a_fixed_answer() {
+    let mock = start(vec![]).await;
+    let reasoned = async |max_tokens: u32| {
+        let body = chat_body(r#","reasoning_effort":"medium""#)
+            .replace(r#""max_tokens":100"#, &format!(r#""max_tokens":{max_tokens}"#));
+        HttpReply::parse(&mock.exchange(&post("", &body)).await).json()
+    };
+    let answers = json!([{ "json": { "a": "bcdefghijk" } }, { "tool": { "name": "f", "arguments": { "city": "Berlin" } } }, { "text": "Hello, \"world\"!" }]);
+    for (answer, tokens) in answers.as_array().unwrap().iter().zip([5, 5, 4]) {
+        mock.post_json("/_quotalab/answers", answer).await;
+        let plain = ask(&mock, "hi", "").await.json();
+        assert_eq!(plain["usage"]["completion_tokens"], tokens, "{plain}");
+        let reply = reasoned(100).await;
+        let usage = &reply["usage"];
+        let reasoning = usage["completion_tokens_details"]["reasoning_tokens"].as_u64().unwrap_or(0);
+        assert!(reasoning > 0, "{usage}");
+        assert_eq!(usage["completion_tokens"].as_u64(), Some(tokens + reasoning), "{usage}");
+        assert_eq!(reply["choices"][0]["message"]["content"], plain["choices"][0]["message"]["content"]);
+        assert_eq!(reply["choices"][0]["finish_reason"], plain["choices"][0]["finish_reason"]);
+    }
+    let cut = reasoned(4).await["choices"][0].clone();
+    assert_eq!((&cut["message"]["content"], &cut["finish_reason"]), (&json!("Hello, \""), &json!("length")));
+}
+
 #[tokio::test]
 async fn answers_depend_on_the_prompt_and_the_latest_rule_counts() {
     let mock = start(vec![]).await;

@@ -21,6 +21,7 @@ mod parameters;
 mod paths;
 mod reasoning;
 mod reasoning_apis;
+mod reasoning_refusals;
 mod recorded;
 mod reply_options;
 mod requests;

@@ -14,6 +14,7 @@ use super::{Exit, ScenarioOptions, VerbError, input_error, run_error};
 use crate::drive::clock::Clock;
 use crate::drive::local::{MockOptions, Mocks};
 use crate::scenario::{self, MockedProviders};
+use answers::FileAnswer;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use provider::config::Config;
@@ -79,17 +80,18 @@ impl MockArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         super::raise_descriptor_limit()?;
         let mut mocked = self.providers()?;
-        let recorded = self.answers.as_deref().map(answers::read).transpose()?.unwrap_or_default();
-        mocked.answers.iter_mut().for_each(|answers| answers.extend(recorded.iter().cloned()));
+        let of_file = self.answers.as_deref().map(answers::read).transpose()?.unwrap_or_default();
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("cannot start the async runtime")
             .map_err(run_error)?;
         if self.for_run {
+            let all = || of_file.iter().map(|of_file| of_file.answer.clone());
+            mocked.answers.iter_mut().for_each(|answers| answers.extend(all()));
             return for_run::serve(mocked, &runtime);
         }
-        runtime.block_on(self.serve(mocked))
+        runtime.block_on(self.serve(mocked, of_file))
     }
 
     fn providers(&self) -> Result<MockedProviders, VerbError> {
@@ -100,7 +102,7 @@ impl MockArgs {
         })
     }
 
-    async fn serve(&self, mocked: MockedProviders) -> Result<Exit, VerbError> {
+    async fn serve(&self, mocked: MockedProviders, of_file: Vec<FileAnswer>) -> Result<Exit, VerbError> {
         let MockedProviders { providers, upstreams, answers, seed } = mocked;
         let providers = &providers[..];
         // From here on a signal ends the mock with its verdict.
@@ -129,9 +131,7 @@ impl MockArgs {
         };
         let mocks =
             Mocks::serve(providers, seed, Clock::start(), listeners, &options, None).map_err(run_error)?;
-        mocks.set_answers(&answers).map_err(|(what, help)| {
-            input_error(anyhow!("error: an answer is wrong: {what}\n  help: {help}"))
-        })?;
+        answers::set(&mocks, &answers, of_file)?;
         // Recorded ones may be large, and the mocks have their own form of them.
         drop(answers);
         let addresses: Vec<SocketAddr> = mocks.addresses().collect();

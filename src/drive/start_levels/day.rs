@@ -139,7 +139,7 @@ impl<'a> Day<'a> {
     fn simulate(&self, levels: &StartLevels, seed: u32) -> DayUsage {
         let mut levels = levels.clone();
         for limit in &mut levels.limits {
-            if self.has_longer_counted_window(limit) {
+            if self.last_part(limit).is_some() {
                 limit.used = 0.0;
             }
         }
@@ -187,11 +187,12 @@ impl<'a> Day<'a> {
         same
     }
 
-    /// Returns `true` if a limit counts from the start of its windows and they are longer than the run. A calendar day may still
-    /// end during the run.
-    fn has_longer_counted_window(&self, limit: &LongLimit) -> bool {
-        let is_counted = matches!(limit.limit.refill, RefillPolicy::Fixed | RefillPolicy::Calendar(_));
-        is_counted && self.run < limit.window()
+    /// Returns the share of a window that is left when the run begins, if the limit counts from the start of its windows and they are
+    /// longer than the run; `None` for other limits.
+    #[expect(clippy::cast_precision_loss, reason = "a share of a window")]
+    fn last_part(&self, limit: &LongLimit) -> Option<f64> {
+        let left = ceiling::left_of_longer_window(&limit.limit, self.run)?;
+        Some(left.0 as f64 / limit.window().0.max(1) as f64)
     }
 
     /// Returns the length of the simulated day.
@@ -213,25 +214,14 @@ impl<'a> Day<'a> {
     }
 
     fn next_level(&self, limit: &LongLimit, days: f64, LimitUsage { max, end }: LimitUsage) -> f64 {
+        if let Some(last_part) = self.last_part(limit) {
+            return max * (1.0 - last_part);
+        }
         match limit.limit.refill {
             RefillPolicy::Adaptive(_) => 0.0,
             RefillPolicy::Bucket => end + days * (end - limit.used),
-            _ if self.has_longer_counted_window(limit) => max * (1.0 - self.last_part(limit)),
             RefillPolicy::Fixed => 0.0, // Its windows begin with the run.
             RefillPolicy::Calendar(_) | RefillPolicy::SlidingLog | RefillPolicy::SlidingCounter => end,
         }
-    }
-
-    /// Returns the share of a counted window that is left when the run begins: that which the run covers, or that until the first
-    /// boundary in the run.
-    #[expect(clippy::cast_precision_loss, reason = "a share of a window")]
-    fn last_part(&self, limit: &LongLimit) -> f64 {
-        let left = match limit.limit.refill {
-            RefillPolicy::Calendar(zone) if limit.limit.axis.is_daily() => {
-                self.run.0.min(zone.day_containing(Instant::ZERO).end.0)
-            }
-            _ => self.run.0,
-        };
-        left as f64 / limit.window().0.max(1) as f64
     }
 }

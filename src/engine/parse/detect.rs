@@ -217,7 +217,7 @@ const PHRASES: [(&str, Dialect); 66] = [
 ];
 
 /// Error codes, and domains in Google's error details, that only one dialect uses.
-const CODES: [(&str, Dialect); 38] = [
+const CODES: [(&str, Dialect); 40] = [
     ("tokens_limit_reached", Dialect::GitHubModels),
     ("rate_limit_reached_error", Dialect::Moonshot),
     ("exceeded_current_quota_error", Dialect::Moonshot),
@@ -256,6 +256,8 @@ const CODES: [(&str, Dialect); 38] = [
     ("upstream_provider_shared_pool", Dialect::OpenRouter),
     ("openrouter_free_tier_daily", Dialect::OpenRouter),
     ("ThrottlingException", Dialect::Bedrock),
+    ("ServiceQuotaExceededException", Dialect::Bedrock),
+    ("ModelNotReadyException", Dialect::Bedrock),
 ];
 
 /// Prefixes of the request ids and of the names of quotas and their metrics of one dialect.

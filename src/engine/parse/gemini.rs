@@ -60,6 +60,18 @@ impl Quota {
         };
         Self { axis, daily, value }
     }
+
+    /// Parses a name of Vertex, such as `generate_content_requests_per_minute_per_project_per_base_model`. One that states no window,
+    /// such as `online_prediction_requests_per_base_model`, is per minute (documented).
+    fn of_vertex(name: &str) -> Self {
+        let words = name.split('_').map(|word| {
+            let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
+            first.to_ascii_uppercase() + rest
+        });
+        let id: String = words.collect();
+        let window = if id.contains("PerDay") || id.contains("PerMinute") { "" } else { "PerMinute" };
+        Self::parse(&(id + window), None)
+    }
 }
 
 fn details(body: &ErrorBody) -> impl Iterator<Item = &Value> {
@@ -87,7 +99,7 @@ fn decisive_quota(body: &ErrorBody) -> Option<Quota> {
 fn refusal(response: &ErrorResponse<'_>) -> Refusal {
     let body = response.body;
     let message = body.message.as_deref().unwrap_or_default();
-    let quota = decisive_quota(body);
+    let quota = decisive_quota(body).or_else(|| vertex_quota(message));
     // Without details, the message states it: `* Quota exceeded for metric: …, limit: 20, model: …`.
     let limit = || after(message, ", limit: ").and_then(leading_number);
     let value = quota.map_or_else(limit, |quota| quota.value);
@@ -97,6 +109,7 @@ fn refusal(response: &ErrorResponse<'_>) -> Refusal {
     let dimension = violations(body).find_map(|violation| violation["quotaDimensions"]["model"].as_str());
     let model_in_details = details(body).find_map(|detail| detail["metadata"]["model"].as_str());
     let model = dimension.or(model_in_details).or_else(|| between(message, ", model: ", "\n"));
+    let model = model.or_else(|| base_model(message));
     Refusal {
         cause: if value == Some(0) { Some(LimitCause::NotInTier) } else { cause_from_quota },
         axis: quota.and_then(|quota| quota.axis),
@@ -104,6 +117,20 @@ fn refusal(response: &ErrorResponse<'_>) -> Refusal {
         model: model.map(str::to_owned),
         ..Refusal::default()
     }
+}
+
+/// Returns the quota that Vertex names in its message: `Quota exceeded for aiplatform.googleapis.com/… with base model: …`.
+fn vertex_quota(message: &str) -> Option<Quota> {
+    let name = after(message, "xceeded for aiplatform.googleapis.com/")?;
+    let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+    (end > 0).then(|| Quota::of_vertex(&name[..end]))
+}
+
+/// Returns the model in the same message. Names have dots, but none at their end.
+fn base_model(message: &str) -> Option<&str> {
+    let name = after(message, "with base model: ")?;
+    let name = name.split_whitespace().next()?.trim_end_matches(['.', ',']);
+    (!name.is_empty()).then_some(name)
 }
 
 /// Parses the wait in the message or, which is cut to whole seconds, in `RetryInfo`.

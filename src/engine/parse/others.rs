@@ -19,6 +19,8 @@ pub(super) const BEDROCK: DialectRules = DialectRules {
     causes: &[
         (Marker::MessageContains("input is too long"), LimitCause::TooLarge),
         (Marker::Code("ServiceUnavailableException"), LimitCause::Overload),
+        // Documented: a quota of the account, after which the request may be sent again later.
+        (Marker::Code("ServiceQuotaExceededException"), LimitCause::MinuteLimit),
     ],
     axes: &[
         ("too many tokens per day", Axis::Tpd),

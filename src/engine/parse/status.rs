@@ -69,7 +69,7 @@ fn status_in(table: &[(&str, u16)], matches: impl Fn(&str) -> bool) -> Option<u1
 const OVERSIZE_PHRASE: &str = "please reduce your message size and try again";
 
 /// Codes and the status that each usually implies. [`OVERSIZE_PHRASE`] is checked first.
-const STATUS_OF_CODE: [(&str, u16); 41] = [
+const STATUS_OF_CODE: [(&str, u16); 50] = [
     ("unknown_url", 404),
     ("json_validate_failed", 400),
     ("tool_use_failed", 400),
@@ -88,6 +88,16 @@ const STATUS_OF_CODE: [(&str, u16); 41] = [
     ("Too Many Requests", 429),
     ("RateLimitReached", 429),
     ("ThrottlingException", 429),
+    // Bedrock's errors have these statuses (documented).
+    ("ModelNotReadyException", 429),
+    ("ServiceQuotaExceededException", 400),
+    ("ValidationException", 400),
+    ("AccessDeniedException", 403),
+    ("ResourceNotFoundException", 404),
+    ("ModelTimeoutException", 408),
+    ("ModelErrorException", 424),
+    ("InternalServerException", 500),
+    ("ServiceUnavailableException", 503),
     ("insufficient_quota", 429), // OpenAI: insufficient credit.
     ("request_quota_exceeded", 429),
     ("token_quota_exceeded", 429),

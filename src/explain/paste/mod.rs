@@ -11,6 +11,7 @@
 //! sends. What an error says is read by `engine::parse`.
 
 mod bodies;
+mod botocore;
 mod decode;
 mod heads;
 mod lines;

@@ -8,6 +8,7 @@
 
 use super::PastedReply;
 use super::bodies::{body, of_object};
+use super::botocore;
 use crate::engine::parse::literal::{self, Embedded};
 use serde_json::Value;
 
@@ -258,6 +259,9 @@ fn plain(text: &str) -> Vec<PastedReply> {
     let rest = without_stack(text);
     if rest.is_empty() {
         return Vec::new();
+    }
+    if let Some(reply) = botocore::of(&rest) {
+        return vec![reply];
     }
     let status = status_before(&rest).or_else(|| status_of_first_line(text));
     let status = status.filter(|_| !rest.contains('\n') || rest.len() < 4_096);

@@ -125,6 +125,7 @@ impl Charge {
             completion: self.completion + other.completion,
             uncached: self.uncached + other.uncached,
             cached: self.cached + other.cached,
+            reserved: self.reserved + other.reserved,
             busy: self.busy + other.busy,
         }
     }

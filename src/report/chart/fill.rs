@@ -25,7 +25,7 @@ const ABOVE: i32 = 22;
 const BELOW: i32 = 34;
 /// Strips beyond this are left out, the least used first.
 const MAX_STRIPS: usize = 14;
-/// A limit counts as full if at least this share of it was in use at one instant.
+/// A limit counts as full if at least this share of it was in use at a sample.
 const FULL: f64 = 0.98;
 /// The top of a strip: 100 %, and room above for charges beyond it.
 const TOP: f64 = 1.14;
@@ -37,7 +37,7 @@ struct Strip<'s> {
     row: Row<'s>,
     /// The share charged over the whole run; `None` if it was not counted.
     mean: Option<f64>,
-    /// The largest share in use.
+    /// The largest share in use at a sample.
     peak: f64,
 }
 
@@ -65,7 +65,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     let (shown, hidden) = shown(all);
     let mut note =
         "Area: charges in each step as a share of what the limit allows in that time; a bar above the dashes: \
-                    more than 100 %. Line: the largest share of the limit in use."
+                    more than 100 %. Line: the largest share of the limit in use at a sample; it may be higher between them."
             .to_owned();
     if hidden > 0 {
         note.push_str(&format!(
@@ -88,16 +88,20 @@ fn title(strips: &[Strip<'_>]) -> Option<String> {
     };
     let fullest = most(|strip| strip.peak)?;
     if fullest.full() {
-        return Some(format!("{} was full (fullest {})", fullest.name(), formatting::percent(fullest.peak)));
+        return Some(format!(
+            "{} was full (fullest sample {})",
+            fullest.name(),
+            formatting::percent(fullest.peak)
+        ));
     }
     let busiest = most(|strip| strip.mean.unwrap_or(0.0))?;
     Some(match busiest.mean {
         Some(mean) if mean > 0.0 => format!(
-            "No limit was full; {} was used most, {} of what it allows",
+            "No limit was full at a sample; {} was used most, {} of what it allows",
             busiest.name(),
             formatting::percent(mean)
         ),
-        _ => format!("{} had the highest peak, {}", fullest.name(), formatting::percent(fullest.peak)),
+        _ => format!("{} had the highest sample, {}", fullest.name(), formatting::percent(fullest.peak)),
     })
 }
 
@@ -132,7 +136,7 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
     let mut above = None;
     let legend = [
         (Mark::Box, Role::Fill, "charged"),
-        (Mark::Line, Role::Level, "fullest"),
+        (Mark::Line, Role::Level, "fullest sample"),
         (Mark::Line, Role::Full, "full"),
     ];
     canvas.legend((LEFT, 10), &legend);
@@ -216,7 +220,7 @@ fn chart_data(summary: &Summary, strips: &[Strip<'_>]) -> ChartData {
             top: 1.0,
             lines: vec![
                 Line::new("charged", Role::Fill, Shape::Area, charged),
-                Line::new("fullest", Role::Level, Shape::Line, level),
+                Line::new("fullest sample", Role::Level, Shape::Line, level),
             ],
         }
     };

@@ -44,8 +44,22 @@ pub(super) fn exit_code(plan: &Plan) -> String {
         return format!("exit code 1: {}", plan.not_met.iter().map(reason).collect::<Vec<_>>().join("; "));
     }
     let target = if plan.buy.is_some() { "; the target load holds" } else { "" };
-    let outage = if plan.outages.is_empty() { "" } else { "; the loss of each provider is survived" };
-    format!("exit code 0: the present load holds{target}{outage}")
+    format!("exit code 0: the present load holds{target}{}", survived_outages(plan))
+}
+
+/// Says which losses of a plan that met everything are survived; empty if none was simulated.
+fn survived_outages(plan: &Plan) -> String {
+    let is_incomplete = matches!(
+        plan.findings.first(),
+        Some(Finding::Partial { missing_outages, .. }) if !missing_outages.is_empty()
+    );
+    let simulated: Vec<&str> = plan.outages.iter().map(|outage| outage.provider.as_str()).collect();
+    match simulated.as_slice() {
+        [] => String::new(),
+        [only] => format!("; the loss of {only} is survived"),
+        all if is_incomplete => format!("; the loss of {} is survived", all.join(", ")),
+        _ => "; the loss of each provider is survived".to_owned(),
+    }
 }
 
 /// Returns the word for runs of this duration.
@@ -123,12 +137,15 @@ fn long_window(window: &LongWindow, scenario_s: f64, run_s: f64) -> String {
 
 /// Returns the sentence of [`Finding::Partial`].
 fn partial(finding: &Finding) -> String {
-    let Finding::Partial { by, seeds, changes, of, without_outages } = finding else { return String::new() };
+    let Finding::Partial { by, seeds, changes, of, missing_outages } = finding else { return String::new() };
     let by = match by {
         CutReason::Interrupted => "The plan was interrupted",
         CutReason::TimeLimit => "The time limit ended the measurements",
     };
-    let outages = if *without_outages { ", and not the loss of every provider" } else { "" };
+    let outages = match missing_outages.as_slice() {
+        [] => String::new(),
+        missing => format!("; the loss of {} was not simulated", missing.join(", ")),
+    };
     format!(
         "{by}: it states what was found until then, the ceiling on {}, {} of {}{outages}.",
         plural(*seeds as u64, "seed"),

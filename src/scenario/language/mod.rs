@@ -40,7 +40,7 @@ pub(super) use order::WordOrder;
 pub use page::page;
 pub(super) use rule::RuleSpec;
 pub use schema::schema;
-pub(super) use table::{FAULT, PROVIDER, SCENARIO};
+pub(super) use table::{FAULT, MODEL, PROVIDER, SCENARIO};
 pub(super) use value::{Data, Fields, Value};
 
 use provider::Nanos;

@@ -48,3 +48,27 @@ fn recorded_exchanges_are_read_from_a_file_beside_the_scenario_or_of_the_option(
     let output = quotalab(&["mock", "--preset", "groq-free", "--answers", arg(&recorded)]);
     assert_eq!(output.code, 2);
 }
+
+/// The message has the line of the mistake once, as the file counts it, and nothing of its content.
+#[test]
+fn a_wrong_file_with_answers_is_refused_with_the_line() {
+    let folder = scratch("wrong-answers");
+    let file = folder.join("answers.jsonl");
+    for (text, problem) in [
+        ("", "answers.jsonl: it has no answer"),
+        ("\n  \n", "answers.jsonl: it has no answer"),
+        ("[]", "answers.jsonl: it has no answer"),
+        ("{\"text\": \"a\"}\n\n{\"text\": secret}\n", "answers.jsonl: line 3: it is not JSON\n"),
+        ("[\n  {\"text\": \"a\"},\n  {\"text\": secret}\n]", "answers.jsonl: line 3: it is not JSON\n"),
+        ("{\"text\": \"a\"}\n\n{\"txt\": \"b\"}\n", "answers.jsonl: line 3: unknown answer"),
+        ("[{\"text\": \"a\"}, {\"txt\": \"b\"}]", "answers.jsonl: answer 2: unknown answer"),
+        ("{\"text\": \"a\"}\n{\"request\": {}}\n", "answers.jsonl: line 2: "),
+    ] {
+        std::fs::write(&file, text).expect("written");
+        let output =
+            quotalab(&["mock", "--preset", "groq-free", "--listen", "127.0.0.1:0", "--answers", arg(&file)]);
+        assert_eq!(output.code, 2, "{text:?}: {}", output.err);
+        assert!(output.err.contains(problem), "{text:?}: {}", output.err);
+        assert!(!output.err.contains("secret") && !output.err.contains("line 1"), "{text:?}: {}", output.err);
+    }
+}

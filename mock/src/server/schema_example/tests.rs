@@ -5,6 +5,11 @@ use proptest::prelude::*;
 use regex::bytes::RegexBuilder;
 use serde_json::json;
 
+/// Returns the value of a schema whose properties have the order of their names.
+fn example_value(schema: &Value) -> Value {
+    serde_json::from_str(&example_text(schema, &PropertyOrder::default())).expect("JSON")
+}
+
 /// Returns the first keyword that a value violates; `None` if it satisfies those that are checked.
 fn violated(root: &Value, schema: &Value, value: &Value) -> Option<String> {
     let Value::Object(members) = schema else { return (schema == false).then(|| "false".to_owned()) };
@@ -17,6 +22,10 @@ fn violated(root: &Value, schema: &Value, value: &Value) -> Option<String> {
             "enum" => bound.as_array()?.contains(value),
             "allOf" => bound.as_array()?.iter().all(|part| violated(root, part, value).is_none()),
             "anyOf" => bound.as_array()?.iter().any(|part| violated(root, part, value).is_none()),
+            "oneOf" => {
+                let holding = bound.as_array()?.iter().filter(|part| violated(root, part, value).is_none());
+                holding.count() == 1
+            }
             "type" => {
                 let is = |name: &Value| match name.as_str() {
                     Some("integer") => value.is_i64() || value.is_u64(),
@@ -32,7 +41,10 @@ fn violated(root: &Value, schema: &Value, value: &Value) -> Option<String> {
             "properties" => bound.as_object()?.iter().all(|(name, property)| {
                 value.get(name).is_none_or(|member| violated(root, property, member).is_none())
             }),
-            "required" => bound.as_array()?.iter().all(|name| value.get(name.as_str().unwrap()).is_some()),
+            "required" => {
+                let has = |name: &Value| value.get(name.as_str().unwrap()).is_some();
+                !value.is_object() || bound.as_array()?.iter().all(has)
+            }
             "minProperties" => value.as_object()?.len() as u64 >= bound.as_u64()?,
             "items" => value.as_array()?.iter().all(|item| violated(root, bound, item).is_none()),
             "minItems" => value.as_array()?.len() as u64 >= bound.as_u64()?,
@@ -48,8 +60,9 @@ fn violated(root: &Value, schema: &Value, value: &Value) -> Option<String> {
                 .build()
                 .unwrap()
                 .is_match(value.as_str()?.as_bytes()),
-            "minimum" => value.as_f64() >= bound.as_f64(),
-            "maximum" => value.as_f64() <= bound.as_f64(),
+            // Decimals are read to within their last digit.
+            "minimum" => value.as_f64()? >= bound.as_f64()? - 1e-12,
+            "maximum" => value.as_f64()? <= bound.as_f64()? + 1e-12,
             "exclusiveMinimum" => value.as_f64() > bound.as_f64(),
             "exclusiveMaximum" => value.as_f64() < bound.as_f64(),
             "multipleOf" => (value.as_f64()? / bound.as_f64()?).fract().abs() < 1e-9,
@@ -103,7 +116,7 @@ fn a_value_satisfies_its_schema() {
 /// Returns the JSON of a schema's value, which must be made in less than ten seconds, also by a debug build.
 fn made_quickly(schema: &Value) -> String {
     let start = tokio::time::Instant::now();
-    let json = example_value(schema).to_string();
+    let json = example_text(schema, &PropertyOrder::default());
     let (took, schema) = (start.elapsed(), schema.to_string());
     assert!(took < std::time::Duration::from_secs(10), "{took:?} for {:.200}", schema);
     json
@@ -197,6 +210,100 @@ proptest! {
         let value = example_value(&schema);
         prop_assert_eq!(violated(&schema, &schema, &value), None, "{} got {}", schema, value);
     }
+}
+
+/// Schemas that refer to themselves, by members that need not be there, that may be null or something else, or by items of which there
+/// need be none.
+fn recursive_schemas() -> impl Strategy<Value = Value> {
+    let node = |name: &str| json!({ "$ref": format!("#/$defs/{name}") });
+    let others = prop_oneof![Just(node("a")), Just(node("b")), Just(node("c"))];
+    let leaf = prop_oneof![
+        Just(json!({ "type": "number", "minimum": 3 })),
+        Just(json!({ "type": "string" })),
+        Just(json!({ "type": ["null", "boolean"] })),
+    ];
+    let member = prop_oneof![
+        leaf.prop_map(|leaf| (leaf, true)),
+        (others.clone(), any::<bool>(), any::<bool>()).prop_map(|(other, is_first, is_one)| {
+            let (word, end) = (if is_one { "oneOf" } else { "anyOf" }, json!({ "type": "null" }));
+            (json!({ word: if is_first { [other, end] } else { [end, other] } }), true)
+        }),
+        (others.clone(), others.clone()).prop_map(|(one, other)| {
+            let nested = json!({ "anyOf": [other, { "type": "string" }] });
+            (json!({ "anyOf": [one, nested] }), true)
+        }),
+        (others.clone(), 0..2usize).prop_map(|(other, least)| {
+            let item = if least > 0 { json!({ "anyOf": [other, { "const": 1 }] }) } else { other };
+            (json!({ "type": "array", "items": item, "minItems": least }), true)
+        }),
+        (others.clone(), any::<bool>()).prop_map(|(other, is_part)| {
+            (if is_part { json!({ "allOf": [other] }) } else { other }, false)
+        }),
+    ];
+    let object = prop::collection::btree_map("[a-e]", member, 1..5).prop_map(|members| {
+        let required: Vec<&String> = members.iter().filter(|(_, (_, is_required))| *is_required).map(|(name, _)| name).collect();
+        let properties: Map<String, Value> = members.iter().map(|(name, (schema, _))| (name.clone(), schema.clone())).collect();
+        json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+    });
+    [object.clone(), object.clone(), object]
+        .prop_map(|[a, b, c]| json!({ "$ref": "#/$defs/a", "$defs": { "a": a, "b": b, "c": c } }))
+}
+
+proptest! {
+    /// Law: if values of a schema can end, its value does, also if the schema refers to itself in every first alternative.
+    #[test]
+    fn values_of_schemas_that_refer_to_themselves_end_and_satisfy_them(schema in recursive_schemas()) {
+        let value = example_value(&schema);
+        prop_assert_eq!(violated(&schema, &schema, &value), None, "{} got {}", schema, value);
+    }
+}
+
+#[test]
+fn a_list_ends_with_the_alternative_that_ends() {
+    let node = json!({ "type": "object", "required": ["value", "next"], "properties": {
+        "value": { "type": "number" }, "next": { "anyOf": [{ "$ref": "#/$defs/node" }, { "type": "null" }] } } });
+    let schema = json!({ "$ref": "#/$defs/node", "$defs": { "node": node } });
+    let value = example_value(&schema);
+    assert_eq!(violated(&schema, &schema, &value), None, "{value}");
+    assert!(value["next"]["next"].is_object(), "not at once: {value}");
+    let deep = json!({ "$defs": { "a": { "type": ["object", "null"], "required": ["a"], "properties": { "a": { "$ref": "#/$defs/a" } } } }, "$ref": "#/$defs/a" });
+    assert_eq!(violated(&deep, &deep, &example_value(&deep)), None, "a type may be null");
+    let least = json!({ "$defs": { "a": { "type": "object", "minProperties": 1, "additionalProperties": false, "properties": {
+        "x": { "type": "integer" }, "a": { "anyOf": [{ "$ref": "#/$defs/a" }, { "type": "null" }] } } } }, "$ref": "#/$defs/a" });
+    assert_eq!(
+        violated(&least, &least, &example_value(&least)),
+        None,
+        "members that are demanded are made of known ones"
+    );
+}
+
+/// Members come in the order in which the body of the request has the properties, also those of merged schemas.
+#[test]
+fn members_have_the_order_of_the_properties() {
+    let text = |body: &str| {
+        let schema: Value = serde_json::from_str(body).unwrap();
+        example_text(&schema, &PropertyOrder::of_body(body.as_bytes()))
+    };
+    let properties = r#"{"zebra": {"type": "boolean"}, "mid": {"properties": {"y": {"const": 1}, "x": {"const": 2}}}, "apple": {"const": 3}}"#;
+    let expected = r#"{"zebra":false,"mid":{"y":1,"x":2},"apple":3}"#;
+    assert_eq!(text(&format!(r#"{{"type": "object", "properties": {properties}}}"#)), expected);
+    assert_eq!(
+        text(&format!(
+            r##"{{"$ref": "#/$defs/a", "$defs": {{"a": {{"properties": {properties}, "required": ["apple", "zebra"]}}}}}}"##
+        )),
+        expected
+    );
+    let merged = r#"{"allOf": [{"properties": {"b": {"const": 1}, "a": {"const": 2}}}, {"properties": {"0": {"const": 3}, "a": {}}}]}"#;
+    assert_eq!(text(merged), r#"{"b":1,"a":2,"0":3}"#);
+    assert_eq!(
+        text(r#"{"properties": {"a": {"const": 1}, "b": {"const": 2}}, "propertyOrdering": ["b"]}"#),
+        r#"{"b":2,"a":1}"#
+    );
+    assert_eq!(text(r#"{"properties": {"b": {"const": 1}}, "required": ["z", "b"]}"#), r#"{"b":1,"z":{}}"#);
+    assert_eq!(
+        example_text(&json!({ "properties": { "b": {}, "a": {} } }), &PropertyOrder::of_body(b"no JSON")),
+        r#"{"a":{},"b":{}}"#
+    );
 }
 
 /// Gemini's schemas have their types in upper case.

@@ -4,7 +4,7 @@ use super::dist::{SECONDS, TOKENS};
 use super::evidence::{EVIDENCE_LIST, RETIRED};
 use super::{Choice, Form, Kind, MAX_CONTEXT, Map, NONE, NameKind, Refused, Word, choice, word};
 
-pub(in crate::scenario::language) static MODEL: Map = Map {
+pub(in crate::scenario) static MODEL: Map = Map {
     name: "model",
     doc: "One model of a provider. Every account has quota of its own for it.",
     example: "{limits: {rpm: 30, tpm: 6k}}",

@@ -1,0 +1,68 @@
+//! What calls are charged on each axis of a limit. One rule holds for a whole run and for each step of its series.
+
+use super::series::Charged;
+use crate::scenario::{Scenario, Target};
+use provider::Axis;
+use provider::config::Settlement;
+use std::ops::Range;
+
+/// The calls of one target over some time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ChargeSum {
+    /// Calls admitted.
+    pub(crate) calls: u64,
+    /// Tokens of their prompts, as far as they count against the limits.
+    pub(crate) prompt_tokens: u64,
+    /// Tokens of their completions.
+    pub(crate) completion_tokens: u64,
+    /// Tokens reserved at admission, if the provider never settles: then they stay charged, whatever is used.
+    pub(crate) kept_tokens: Option<u64>,
+    /// The summed time that calls were in flight, in seconds; `None` if it is not known.
+    pub(crate) busy_s: Option<f64>,
+}
+
+impl ChargeSum {
+    /// Returns the units charged on an axis: calls, tokens, or seconds of calls in flight; `None` if no event reports them.
+    ///
+    /// What is never settled counts as reserved on the axes of all tokens; on those of prompts or completions alone as used,
+    /// because events report the sum that is reserved. A provider that charges usage beyond the reservation charges up to as much
+    /// more than this as it reserves, which events do not report.
+    #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
+    pub(crate) fn on(&self, axis: Axis) -> Option<f64> {
+        let Self { calls, prompt_tokens, completion_tokens, kept_tokens, busy_s } = *self;
+        Some(match axis {
+            Axis::Rpm | Axis::Rpd => calls as f64,
+            Axis::Tpm | Axis::Tpd => kept_tokens.unwrap_or(prompt_tokens + completion_tokens) as f64,
+            Axis::Itpm => prompt_tokens as f64,
+            Axis::Otpm => completion_tokens as f64,
+            Axis::Concurrency => busy_s?,
+            Axis::Ash | Axis::Asd => return None,
+        })
+    }
+}
+
+impl Charged {
+    /// Returns the sum over some time buckets.
+    pub(crate) fn sum(&self, steps: Range<usize>) -> ChargeSum {
+        let sum = |counts: &[u64]| within(counts, steps.clone()).iter().sum();
+        ChargeSum {
+            calls: sum(&self.calls),
+            prompt_tokens: sum(&self.prompt_tokens),
+            completion_tokens: sum(&self.completion_tokens),
+            kept_tokens: (!self.kept_tokens.is_empty()).then(|| sum(&self.kept_tokens)),
+            busy_s: (!self.busy_s.is_empty()).then(|| within(&self.busy_s, steps.clone()).iter().sum()),
+        }
+    }
+}
+
+/// Returns `true` if a target charges what calls reserve, whatever they use.
+pub(super) fn keeps_reservations(scenario: &Scenario, target: &Target) -> bool {
+    let provider = &scenario.providers[usize::from(target.provider)];
+    provider.models[usize::from(target.model)].reserve.settlement == Settlement::KeepReservation
+}
+
+/// Returns the values of these steps, as far as there are any.
+pub(crate) fn within<T>(values: &[T], steps: Range<usize>) -> &[T] {
+    let end = steps.end.min(values.len());
+    &values[steps.start.min(end)..end]
+}
