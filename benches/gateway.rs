@@ -37,7 +37,8 @@ const CONNECTIONS: usize = 64;
 
 fn main() {
     let is_quick = std::env::args().any(|argument| argument == "--quick");
-    let (rounds, length) = if is_quick { (3, Duration::from_millis(300)) } else { (11, Duration::from_secs(2)) };
+    let (rounds, length) =
+        if is_quick { (3, Duration::from_millis(300)) } else { (11, Duration::from_secs(2)) };
     let runtimes = [(); 3].map(|()| Runtime::new().expect("a runtime"));
     let upstream = runtimes[0].block_on(start_upstream());
     let bare = runtimes[1].block_on(start_pass_through(upstream));
@@ -52,7 +53,10 @@ fn main() {
         }
     }
     let mut out = String::new();
-    let _ = writeln!(out, "thousand requests per second over {CONNECTIONS} connections, median (minimum to maximum of {rounds} rounds)");
+    let _ = writeln!(
+        out,
+        "thousand requests per second over {CONNECTIONS} connections, median (minimum to maximum of {rounds} rounds)"
+    );
     for (name, rates) in ["direct", "pass-through", "gateway"].into_iter().zip(&rates) {
         let _ = writeln!(out, "  {name:24} {}", spread(rates.iter().map(|rate| rate / 1e3)));
     }
@@ -100,7 +104,9 @@ async fn listener() -> (TcpListener, SocketAddr) {
 /// Accepts connections and serves each by the service that `service` returns.
 fn accept<S>(listener: TcpListener, service: impl Fn() -> S + Send + 'static)
 where
-    S: hyper::service::Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible> + Send + 'static,
+    S: hyper::service::Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible>
+        + Send
+        + 'static,
     S::Future: Send,
 {
     tokio::spawn(async move {

@@ -1,7 +1,7 @@
 //! The task's end of a job: it takes what the engine decides and passes on what happens. A handle that is dropped before the job
 //! has ended cancels the job, because its caller has left.
 
-use super::shared_engine::{Action, SharedEngine};
+use super::shared_engine::{Action, Mail, SharedEngine, Submitted};
 use crate::engine::Reply;
 use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, WorkloadId};
 use crate::job::Job;
@@ -17,6 +17,11 @@ pub(super) struct JobHandle {
     tag: Tag,
     /// `None` if the job ended when it was submitted.
     slot: Option<Slot>,
+    mail: Arc<Mail>,
+    /// An action that was taken together with an input.
+    taken: Option<Action>,
+    /// The engine's side has forgotten the job: its last action was taken.
+    is_forgotten: bool,
     pub(super) id: JobId,
     pub(super) arrived: Instant,
 }
@@ -30,7 +35,7 @@ impl JobHandle {
         max_tokens: Option<u32>,
     ) -> Self {
         let mut job_id = JobId(0);
-        let (tag, slot, arrived) = engine.submit(|id, now| {
+        let submitted = engine.submit(|id, now| {
             job_id = JobId(id);
             Job {
                 id: job_id,
@@ -45,7 +50,25 @@ impl JobHandle {
                 fingerprint: id,
             }
         });
-        Self { engine: Arc::clone(engine), tag, slot, id: job_id, arrived }
+        let Submitted { tag, slot, arrived, mail, first } = submitted;
+        let mut handle = Self {
+            engine: Arc::clone(engine),
+            tag,
+            slot,
+            mail,
+            taken: None,
+            is_forgotten: false,
+            id: job_id,
+            arrived,
+        };
+        handle.keep(first);
+        handle
+    }
+
+    /// Keeps an action that was taken for the next call of [`Self::poll_next`].
+    fn keep(&mut self, action: Option<Action>) {
+        self.is_forgotten |= matches!(action, Some(Action::Done(_)));
+        self.taken = action;
     }
 
     /// Waits for the engine's next decision on the job. After [`Action::Done`] there is none.
@@ -55,19 +78,30 @@ impl JobHandle {
 
     /// Takes the engine's next decision on the job, if there is one.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
-        self.engine.take(self.tag, cx.waker()).map_or(Poll::Pending, Poll::Ready)
+        if self.taken.is_none() && self.mail.is_waiting(cx.waker()) && !self.is_forgotten {
+            let tag = self.tag;
+            let (action, _) = self.engine.input(|_, actions, _| actions.take(tag));
+            self.keep(action);
+        }
+        self.taken.take().map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Passes the reply to an attempt on; a reply to one that was cancelled is dropped.
     pub(super) fn reply(&mut self, attempt: AttemptId, reply: &Reply) {
         let (tag, slot) = (self.tag, self.slot);
-        self.engine.input(|engine, actions, now| {
+        assert!(
+            !self.is_forgotten && self.taken.is_none(),
+            "invariant: the job has not ended, and its actions were taken"
+        );
+        let (action, _) = self.engine.input(|engine, actions, now| {
             if let Some(slot) = slot
                 && actions.land(tag, attempt)
             {
                 engine.handle_reply(actions, now, slot, attempt, reply);
             }
+            actions.take(tag)
         });
+        self.keep(action);
     }
 
     /// Records that the first byte of an answer is about to reach the caller. Returns `false` if the attempt was cancelled.
@@ -86,6 +120,9 @@ impl JobHandle {
 
 impl Drop for JobHandle {
     fn drop(&mut self) {
+        if self.is_forgotten {
+            return;
+        }
         let (tag, slot) = (self.tag, self.slot);
         self.engine.input(|engine, actions, now| {
             if let Some(slot) = slot.filter(|_| !actions.is_done(tag)) {

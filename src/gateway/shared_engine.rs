@@ -11,10 +11,12 @@ use crate::event::{Event, JobEnd, LimitCause};
 use crate::ids::{AttemptId, RouteId, Slot, Tag, TargetId};
 use crate::job::Job;
 use crate::scenario::Scenario;
+use futures_util::task::AtomicWaker;
 use provider::{Axis, Instant};
 use slab::Slab;
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::Duration;
@@ -33,7 +35,7 @@ pub(super) struct SharedEngine {
 struct State {
     engine: Engine,
     actions: Actions,
-    /// What the timer task waits for.
+    /// What the timer task waits for, at the latest.
     armed: Instant,
 }
 
@@ -46,8 +48,23 @@ pub(super) struct Actions {
     next_job: u64,
     decisions: Decisions,
     counted: CountedEvents,
-    /// Tasks to be woken once the lock is free.
-    woken: Vec<Waker>,
+    /// Jobs whose tasks are to be woken once the lock is free.
+    woken: Vec<Arc<Mail>>,
+}
+
+/// Whether actions wait for a job's task, which asks often: without the lock.
+#[derive(Debug, Default)]
+pub(super) struct Mail {
+    is_waiting: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Mail {
+    /// Returns `true` if an action waits; otherwise `task` is woken when there is one.
+    pub(super) fn is_waiting(&self, task: &Waker) -> bool {
+        self.task.register(task);
+        self.is_waiting.load(Ordering::Acquire)
+    }
 }
 
 /// What the engine decided for a job and its task has not taken yet.
@@ -57,8 +74,19 @@ struct JobActions {
     /// The attempt in flight.
     attempt: Option<AttemptId>,
     is_done: bool,
-    /// The task of the job, while it waits for an action.
-    task: Option<Waker>,
+    mail: Arc<Mail>,
+}
+
+/// A job that was submitted.
+#[derive(Debug)]
+pub(super) struct Submitted {
+    pub(super) tag: Tag,
+    /// `None` if it has ended already.
+    pub(super) slot: Option<Slot>,
+    pub(super) arrived: Instant,
+    pub(super) mail: Arc<Mail>,
+    /// The first action, if it was decided at once.
+    pub(super) first: Option<Action>,
 }
 
 /// What a job's task is to do.
@@ -92,26 +120,30 @@ impl SharedEngine {
     /// Fires the engine's timers, for ever.
     pub(super) async fn run_timers(&self) {
         loop {
-            let next = self.input(|engine, actions, now| {
+            let (_, next) = self.input(|engine, actions, now| {
                 if engine.poll_timeout() <= now {
                     engine.handle_timeout(actions, now);
                 }
             });
+            self.state().armed = next;
+            // One that became due earlier in between has left a permit here.
             tokio::select! {
                 () = self.earlier_timer.notified() => {}
-                () = tokio::time::sleep(self.clock.until(next.1).min(LONGEST_SLEEP)) => {}
+                () = tokio::time::sleep(self.clock.until(next).min(LONGEST_SLEEP)) => {}
             }
         }
     }
 
     /// Submits a job that arrives now. `job` makes it from its id and its arrival.
-    pub(super) fn submit(&self, job: impl FnOnce(u64, Instant) -> Job) -> (Tag, Option<Slot>, Instant) {
+    pub(super) fn submit(&self, job: impl FnOnce(u64, Instant) -> Job) -> Submitted {
         let (submitted, _) = self.input(|engine, actions, now| {
             let id = actions.next_job;
             actions.next_job += 1;
-            let tag = Tag(actions.jobs.insert(JobActions::default()));
+            let entry = JobActions::default();
+            let mail = Arc::clone(&entry.mail);
+            let tag = Tag(actions.jobs.insert(entry));
             let slot = engine.submit(actions, now, job(id, now), tag);
-            (tag, slot, now)
+            Submitted { tag, slot, arrived: now, mail, first: actions.take(tag) }
         });
         submitted
     }
@@ -128,25 +160,14 @@ impl SharedEngine {
         let result = input(engine, actions, now);
         let next = engine.poll_timeout();
         let is_earlier = next < *armed;
-        *armed = next;
+        *armed = next.min(*armed);
         let woken = mem::take(&mut actions.woken);
         drop(state);
-        woken.into_iter().for_each(Waker::wake);
+        woken.iter().for_each(|mail| mail.task.wake());
         if is_earlier {
             self.earlier_timer.notify_one();
         }
         (result, next)
-    }
-
-    /// Takes the next action of a job; if there is none, `task` is woken when there is.
-    pub(super) fn take(&self, tag: Tag, task: &Waker) -> Option<Action> {
-        let mut state = self.state();
-        let job = &mut state.actions.jobs[tag.0];
-        let action = job.waiting.pop_front();
-        if action.is_none() && job.task.as_ref().is_none_or(|known| !known.will_wake(task)) {
-            job.task = Some(task.clone());
-        }
-        action
     }
 
     /// Returns the instant from which some target of a route is in use, which may be past; `None` if all of them are being probed.
@@ -193,6 +214,21 @@ impl SharedEngine {
 }
 
 impl Actions {
+    /// Takes the next action of a job; `None` if none waits. The job is forgotten with its last one.
+    pub(super) fn take(&mut self, tag: Tag) -> Option<Action> {
+        let job = &mut self.jobs[tag.0];
+        let action = job.waiting.pop_front()?;
+        job.mail.is_waiting.store(!job.waiting.is_empty(), Ordering::Release);
+        if job.waiting.is_empty() {
+            // Its task takes the action itself: in the same input it need not be woken.
+            self.woken.retain(|mail| !Arc::ptr_eq(mail, &job.mail));
+        }
+        if matches!(action, Action::Done(_)) {
+            self.jobs.remove(tag.0);
+        }
+        Some(action)
+    }
+
     /// Ends the flight of an attempt whose reply has come. Returns `false` if it was cancelled before.
     pub(super) fn land(&mut self, tag: Tag, attempt: AttemptId) -> bool {
         self.jobs[tag.0].attempt.take_if(|flying| *flying == attempt).is_some()
@@ -203,7 +239,7 @@ impl Actions {
         self.jobs[tag.0].attempt == Some(attempt)
     }
 
-    /// Forgets a job whose task ends. Returns `true` if the job itself had ended.
+    /// Forgets a job whose task ends before it has taken the last action. Returns `true` if the job itself had ended.
     pub(super) fn forget(&mut self, tag: Tag) -> bool {
         self.jobs.remove(tag.0).is_done
     }
@@ -216,7 +252,8 @@ impl Actions {
     fn add(&mut self, tag: Tag, action: Action) {
         let job = &mut self.jobs[tag.0];
         job.waiting.push_back(action);
-        self.woken.extend(job.task.take());
+        job.mail.is_waiting.store(true, Ordering::Release);
+        self.woken.push(Arc::clone(&job.mail));
     }
 }
 
