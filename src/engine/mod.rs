@@ -75,7 +75,7 @@ pub use reply::{LimitNumbers, Reply, Wait, WaitKind};
 pub use target::{TargetHealth, TargetView};
 
 use crate::event::{EndReason, Event, EventKind, LimitCause};
-use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, TargetId};
+use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
 use crate::job::Job;
 use crate::scenario::{Client, Scenario};
 use attempt_timeout::AttemptTimeouts;
@@ -128,6 +128,14 @@ impl Engine {
             now: Instant::ZERO,
             client,
         }
+    }
+
+    /// Returns the engine with only the first `count` routes protected: the last target in use of a route is not ejected, unless the
+    /// route is one of the others, such as those that name a single target on purpose.
+    #[must_use]
+    pub fn with_protected_routes(mut self, count: usize) -> Self {
+        self.router.protected_routes = count;
+        self
     }
 
     /// Accepts a job. `tag` is the driver's own number for it, handed back with every action except events.
@@ -311,11 +319,11 @@ impl Engine {
         self.router.target(target).extend_cool_down(until, cause, axis);
     }
 
-    /// Returns the instant from which some target of a route is neither in cool-down nor being probed, which may be past; `None`
-    /// if all of them are being probed.
+    /// Returns the earliest instant, `at` or later, at which a job may be sent to some target of its route: neither in cool-down nor
+    /// being probed, and as the pace allows; `None` if that is not known.
     #[must_use]
-    pub fn opens_at(&self, route: RouteId) -> Option<Instant> {
-        self.router.opens_at(route)
+    pub fn opens_at(&self, at: Instant, job: &Job) -> Option<Instant> {
+        self.router.opens_at(at, job.route, &cost_of(job)).map(|opens| opens.max(at))
     }
 
     /// Returns the number of jobs that have arrived and not ended.

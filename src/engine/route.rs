@@ -65,6 +65,8 @@ pub(super) enum NextAction {
 #[derive(Debug)]
 pub(super) struct Router {
     routes: Vec<Vec<StepCursor>>,
+    /// The number of routes, the first ones, whose last target in use is not ejected.
+    pub(super) protected_routes: usize,
     pub(super) targets: Vec<TargetState>,
     pub(super) job_cool_downs: JobCoolDowns,
     /// The provider and the account of each target.
@@ -94,6 +96,7 @@ impl Router {
         };
         Self {
             routes: scenario.routes.iter().map(steps).collect(),
+            protected_routes: scenario.routes.len(),
             accounts: scenario.targets.iter().map(|target| (target.provider, target.account)).collect(),
             targets: TargetState::all(scenario),
             job_cool_downs: JobCoolDowns::new(scenario),
@@ -228,11 +231,16 @@ impl Router {
         blockers.cool_down.map(|(_, obstacle)| obstacle).or(blockers.probe)
     }
 
-    /// Returns the instant from which some target of a route is neither in cool-down nor being probed; `None` if all of them are
-    /// being probed.
-    pub(super) fn opens_at(&self, route: RouteId) -> Option<Instant> {
+    /// Returns the earliest instant at which a job of this `cost` may be sent to some target of a route: neither in cool-down nor
+    /// being probed, and as the pace allows; `None` if that is not known.
+    pub(super) fn opens_at(&self, now: Instant, route: RouteId, cost: &Charge) -> Option<Instant> {
         let targets = self.routes[route.index()].iter().flat_map(|cursor| &cursor.step.targets);
-        targets.filter_map(|target| self.targets[target.index()].opens_at()).min()
+        let opens_at = |target: &TargetId| {
+            let state = &self.targets[target.index()];
+            let (paced, _) = state.next_send_at(now, cost)?;
+            Some(state.opens_at()?.max(paced))
+        };
+        targets.filter_map(opens_at).min()
     }
 
     /// Returns the targets of a set, with their positions in the route.
@@ -331,9 +339,9 @@ impl Router {
         parked
     }
 
-    /// Returns `true` if the target is on a route on which no other target is in use.
+    /// Returns `true` if the target is on a protected route on which no other target is in use.
     fn is_last_in_use(&self, now: Instant, target: TargetId) -> bool {
-        self.routes.iter().any(|steps| {
+        self.routes.iter().take(self.protected_routes).any(|steps| {
             let all = || steps.iter().flat_map(|cursor| &cursor.step.targets);
             let in_use = |other: &TargetId| self.targets[other.index()].is_in_use(now);
             all().any(|one| *one == target) && !all().any(|other| *other != target && in_use(other))

@@ -25,7 +25,7 @@ pub(super) async fn serve(gateway: Arc<Gateway>, request: CallerRequest, headers
     let corrected = gateway.ratios.corrected(gateway.routes.first_target(route), request.prompt_tokens);
     let job = JobHandle::submit(&gateway.engine, route, corrected, request.max_tokens);
     let record =
-        RequestRecord::new(&gateway, (request.endpoint, route), (job.id, job.arrived), request.prompt_tokens);
+        RequestRecord::new(&gateway, (request.endpoint, route), (job.job.id, job.job.scheduled), request.prompt_tokens);
     let mut exchange = Exchange {
         gateway,
         request,
@@ -71,7 +71,7 @@ impl Exchange {
         let gateway = Arc::clone(&self.gateway);
         let sent = gateway.clock.now();
         self.record.last = Some((attempt.target, attempt.number));
-        self.record.waited = sent.since(self.job.arrived);
+        self.record.waited = sent.since(self.job.job.scheduled);
         let performed = attempt::perform(
             &gateway.upstreams,
             (attempt, &self.request, &self.headers),
@@ -96,6 +96,9 @@ impl Exchange {
             Some(AttemptEnd::Whole(whole)) => {
                 let outcome = whole.reply.outcome;
                 self.record.learn(whole.stated_usage);
+                if matches!(outcome, AttemptOutcome::Limited { cause: LimitCause::Auth, .. }) {
+                    gateway.upstreams.avoid_key(attempt, gateway.clock.now());
+                }
                 self.job.reply(attempt.id, &whole.reply);
                 if is_own_mistake(outcome) {
                     self.own_mistake = Some(whole);
@@ -141,18 +144,17 @@ impl Exchange {
         };
         let mut response = match passed_on {
             Some(whole) => {
-                let WholeReply { status, headers, body, held, .. } = *whole;
+                let WholeReply { status, headers, mut body, held, .. } = *whole;
+                if let Some((target, _)) = self.record.last.filter(|_| !status.is_success()) {
+                    body = self.gateway.upstreams.without_keys(target, body);
+                }
                 let mut response = reply::passed_on(status, headers);
                 *response.body_mut() = reply::held_body(body, held);
                 response
             }
             None => {
-                let failure = Failure {
-                    end,
-                    failures: &self.failures,
-                    opens_at: self.gateway.engine.opens_at(self.record.route),
-                    now: self.gateway.clock.now(),
-                };
+                let (now, opens_at) = self.gateway.engine.opens_at(&self.job.job);
+                let failure = Failure { end, failures: &self.failures, opens_at, now };
                 failure.response(&self.gateway, self.record.route)
             }
         };

@@ -15,7 +15,7 @@ const TO_PROVIDER: [HeaderName; 6] = [
 
 /// The headers of a provider that callers do not see: of the connection (RFC 9110, section 7.6.1), of the body's framing, and of the
 /// provider's site.
-const NOT_TO_CALLER: [HeaderName; 14] = [
+const NOT_TO_CALLER: [HeaderName; 20] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::TRANSFER_ENCODING,
@@ -28,6 +28,12 @@ const NOT_TO_CALLER: [HeaderName; 14] = [
     header::STRICT_TRANSPORT_SECURITY,
     header::ALT_SVC,
     header::SERVER,
+    header::LOCATION,
+    header::REFRESH,
+    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+    header::ACCESS_CONTROL_EXPOSE_HEADERS,
+    HeaderName::from_static("clear-site-data"),
     header::DATE,
     HeaderName::from_static("keep-alive"),
 ];

@@ -5,7 +5,6 @@ use super::shared_engine::{Action, Mail, SharedEngine, Submitted};
 use crate::engine::Reply;
 use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, WorkloadId};
 use crate::job::Job;
-use provider::Instant;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,8 +21,7 @@ pub(super) struct JobHandle {
     taken: Option<Action>,
     /// The engine's side has forgotten the job: its last action was taken.
     is_forgotten: bool,
-    pub(super) id: JobId,
-    pub(super) arrived: Instant,
+    pub(super) job: Job,
 }
 
 impl JobHandle {
@@ -34,11 +32,9 @@ impl JobHandle {
         prompt_tokens: u32,
         max_tokens: Option<u32>,
     ) -> Self {
-        let mut job_id = JobId(0);
         let submitted = engine.submit(|id, now| {
-            job_id = JobId(id);
             Job {
-                id: job_id,
+                id: JobId(id),
                 // The gateway's scenario has a workload for each route.
                 workload: WorkloadId(route.0),
                 route,
@@ -50,7 +46,7 @@ impl JobHandle {
                 fingerprint: id,
             }
         });
-        let Submitted { tag, slot, arrived, mail, first } = submitted;
+        let Submitted { tag, slot, job, mail, first } = submitted;
         let mut handle = Self {
             engine: Arc::clone(engine),
             tag,
@@ -58,8 +54,7 @@ impl JobHandle {
             mail,
             taken: None,
             is_forgotten: false,
-            id: job_id,
-            arrived,
+            job,
         };
         handle.keep(first);
         handle

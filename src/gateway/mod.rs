@@ -138,7 +138,8 @@ impl Gateway {
                 limit.used = used.unwrap_or_default();
             }
         }
-        let engine = SharedEngine::new(&scenario, clock, Arc::clone(&metrics), next_job);
+        let protected = routes.of_scenario().count();
+        let engine = SharedEngine::new((&scenario, protected), clock, Arc::clone(&metrics), next_job);
         let ratios = TokenRatios::new(scenario.targets.len());
         if let Some(past) = past {
             let (_, views) = past.engine.views(known.iter().map(|(_, past_id)| *past_id));

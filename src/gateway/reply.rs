@@ -84,13 +84,17 @@ impl Failure<'_> {
         let (status, kind, code) = self.class(reason);
         let is_temporary = matches!(status.as_u16(), 429 | 503);
         let retry_after = wait.filter(|_| is_temporary);
-        let mut message = format!("route `{}`: {}", gateway.routes.name(route), reason_text(reason));
+        let why = match code {
+            "exceeds_limits" => "the request is larger than a limit of every target",
+            _ => reason_text(reason),
+        };
+        let mut message = format!("route `{}`: {why}", gateway.routes.name(route));
         for part in self.parts(gateway) {
             message.push_str("; ");
             message.push_str(&part);
         }
         if let Some(wait) = retry_after {
-            message.push_str(&format!(". A target is free in {}", duration(seconds(wait))));
+            message.push_str(&format!(". No target is tried again before {}", duration(seconds(wait))));
         }
         let mut response = ErrorReply { status, kind, code, message, retry_after }.response();
         if code == "upstream_refused" {
@@ -121,6 +125,10 @@ impl Failure<'_> {
         }
         let last = self.failures.last().map(|(_, outcome)| *outcome);
         match (reason, last) {
+            // Nothing was sent: it exceeds every limit by which the client paces.
+            (EndReason::Rejected, None) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", "exceeds_limits")
+            }
             (EndReason::Rejected, _) => (StatusCode::BAD_GATEWAY, "upstream_error", "upstream_refused"),
             (_, Some(AttemptOutcome::Failed(AttemptFailure::Timeout))) => {
                 (StatusCode::GATEWAY_TIMEOUT, "upstream_error", "upstream_timeout")

@@ -3,6 +3,7 @@
 use crate::api_keys::masked;
 use crate::input_file;
 use crate::scenario::KeySource;
+use bytes::Bytes;
 use hyper::header::HeaderValue;
 use std::fmt;
 use std::path::Path;
@@ -52,11 +53,32 @@ impl Secret {
         Ok(Self(value))
     }
 
+    /// Returns `text` with every occurrence of the key replaced: a provider may repeat the request in an error.
+    pub(super) fn masked_in(&self, text: Bytes) -> Bytes {
+        let header = self.0.as_bytes();
+        // The key follows the scheme, if there is one.
+        let key = header.rsplit(|byte| *byte == b' ').next().unwrap_or(header);
+        if memchr::memmem::find(&text, key).is_none() {
+            return text;
+        }
+        let (mut masked, mut rest) = (Vec::with_capacity(text.len()), &text[..]);
+        while let Some(at) = memchr::memmem::find(rest, key) {
+            masked.extend_from_slice(&rest[..at]);
+            masked.extend_from_slice(MASK);
+            rest = &rest[at + key.len()..];
+        }
+        masked.extend_from_slice(rest);
+        masked.into()
+    }
+
     /// Returns the value of the header.
     pub(super) fn header(&self) -> HeaderValue {
         self.0.clone()
     }
 }
+
+/// What callers see in place of a key.
+const MASK: &[u8] = b"***";
 
 fn key_file(path: &Path) -> Result<String, String> {
     let name = crate::formatting::path_name(path);
@@ -79,6 +101,14 @@ mod tests {
         let secret = read(Some("gsk_private\n")).expect("a key");
         assert_eq!(secret.header().as_bytes(), b"Bearer gsk_private");
         assert!(!format!("{secret:?} {:?}", secret.header()).contains("private"));
+    }
+
+    #[test]
+    fn a_text_that_repeats_the_key_is_masked() {
+        let secret = read(Some("gsk_private")).expect("a key");
+        let masked = secret.masked_in(Bytes::from("a Bearer gsk_private, gsk_privategsk_private"));
+        assert_eq!(masked, "a Bearer ***, ******");
+        assert_eq!(secret.masked_in(Bytes::from("nothing")), "nothing");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::metrics::{CountedEvents, Metrics};
 use crate::drive::clock::Clock;
 use crate::engine::{Answer, Attempt, Driver, Engine, Handover, TargetView};
 use crate::event::{Event, JobEnd, LimitCause};
-use crate::ids::{AttemptId, RouteId, Slot, Tag, TargetId};
+use crate::ids::{AttemptId, Slot, Tag, TargetId};
 use crate::job::Job;
 use crate::scenario::Scenario;
 use futures_util::task::AtomicWaker;
@@ -83,7 +83,7 @@ pub(super) struct Submitted {
     pub(super) tag: Tag,
     /// `None` if it has ended already.
     pub(super) slot: Option<Slot>,
-    pub(super) arrived: Instant,
+    pub(super) job: Job,
     pub(super) mail: Arc<Mail>,
     /// The first action, if it was decided at once.
     pub(super) first: Option<Action>,
@@ -102,7 +102,13 @@ pub(super) enum Action {
 
 impl SharedEngine {
     /// Creates the engine of a scenario, whose response cache and coalescing are switched off. Its first job is `next_job`.
-    pub(super) fn new(scenario: &Scenario, clock: Clock, metrics: Arc<Metrics>, next_job: u64) -> Arc<Self> {
+    /// Only the last targets of the first `protected_routes` are never ejected.
+    pub(super) fn new(
+        (scenario, protected_routes): (&Scenario, usize),
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        next_job: u64,
+    ) -> Arc<Self> {
         let mut scenario = scenario.clone();
         (scenario.client.cache, scenario.client.coalesce) = (None, false);
         let actions = Actions {
@@ -112,7 +118,7 @@ impl SharedEngine {
             counted: CountedEvents::new(metrics, scenario.targets.iter().map(|target| target.name.as_str())),
             woken: Vec::new(),
         };
-        let engine = Engine::new(&scenario);
+        let engine = Engine::new(&scenario).with_protected_routes(protected_routes);
         let state = State { engine, actions, armed: Instant::MAX };
         Arc::new(Self { clock, state: Mutex::new(state), earlier_timer: Notify::new() })
     }
@@ -142,8 +148,9 @@ impl SharedEngine {
             let entry = JobActions::default();
             let mail = Arc::clone(&entry.mail);
             let tag = Tag(actions.jobs.insert(entry));
-            let slot = engine.submit(actions, now, job(id, now), tag);
-            Submitted { tag, slot, arrived: now, mail, first: actions.take(tag) }
+            let job = job(id, now);
+            let slot = engine.submit(actions, now, job, tag);
+            Submitted { tag, slot, job, mail, first: actions.take(tag) }
         });
         submitted
     }
@@ -170,9 +177,11 @@ impl SharedEngine {
         (result, next)
     }
 
-    /// Returns the instant from which some target of a route is in use, which may be past; `None` if all of them are being probed.
-    pub(super) fn opens_at(&self, route: RouteId) -> Option<Instant> {
-        self.state().engine.opens_at(route)
+    /// Returns the current instant, and the earliest one at which a job may be sent; `None` if that is not known.
+    pub(super) fn opens_at(&self, job: &Job) -> (Instant, Option<Instant>) {
+        let state = self.state();
+        let now = self.clock.now();
+        (now, state.engine.opens_at(now, job))
     }
 
     /// Returns the current instant and what the engine believes of each target.

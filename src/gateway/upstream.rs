@@ -21,7 +21,9 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use provider::{Instant, Nanos};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What the gateway lacks to reach a provider.
@@ -50,7 +52,14 @@ struct UpstreamTarget {
     /// The name that the provider knows the model by.
     model: String,
     /// Used in turn: the keys of an account share its quota.
-    keys: Vec<Secret>,
+    keys: Vec<Key>,
+}
+
+#[derive(Debug)]
+struct Key {
+    secret: Secret,
+    /// The instant, in nanoseconds, until which other keys of the account are used, because the provider has refused this one.
+    avoided_until: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -123,6 +132,19 @@ impl Upstreams {
         addresses
     }
 
+    /// Avoids the key of an attempt for [`AVOIDED`], if its account has another one: the provider has refused it.
+    pub(super) fn avoid_key(&self, attempt: &Attempt, now: Instant) {
+        let keys = &self.targets[attempt.target.index()].keys;
+        let until = now + AVOIDED;
+        keys[key_of(keys, attempt)].avoided_until.store(until.0, Ordering::Relaxed);
+    }
+
+    /// Returns the body of an error without the keys of its target.
+    pub(super) fn without_keys(&self, target: TargetId, body: Bytes) -> Bytes {
+        let keys = &self.targets[target.index()].keys;
+        keys.iter().fold(body, |body, key| key.secret.masked_in(body))
+    }
+
     /// Sends an attempt and waits for the head of the response. `headers` are those of the caller that are passed on.
     ///
     /// # Errors
@@ -141,13 +163,25 @@ impl Upstreams {
         *sent.method_mut() = Method::POST;
         *sent.uri_mut() = uri.clone();
         *sent.headers_mut() = headers.clone();
-        let key = &keys[usize::try_from(attempt.id.0 % keys.len() as u64).unwrap_or(0)];
-        sent.headers_mut().insert(provider.key_header.clone(), key.header());
-        self.client
-            .request(sent)
-            .await
-            .map_err(|error| local_failure(&error).map_or(AttemptFailure::Connection, AttemptFailure::Local))
+        let key = &keys[key_of(keys, attempt)];
+        sent.headers_mut().insert(provider.key_header.clone(), key.secret.header());
+        self.client.request(sent).await.map_err(|error| {
+            // The log says what the engine need not know: a name that does not resolve, a refused connection, a certificate.
+            let reason = anyhow::Error::new(error);
+            tracing::warn!(provider = provider.name, address = provider.base_url.authority(), "no connection: {reason:#}");
+            local_failure(reason.as_ref()).map_or(AttemptFailure::Connection, AttemptFailure::Local)
+        })
     }
+}
+
+/// Returns the key of an attempt: the next in turn that is not avoided, or simply the next if all are.
+fn key_of(keys: &[Key], attempt: &Attempt) -> usize {
+    let first = usize::try_from(attempt.id.0 % keys.len() as u64).unwrap_or(0);
+    // An attempt is sent right after its job was: no later instant is needed.
+    let now = attempt.job.scheduled.0;
+    let in_turn = (0..keys.len()).map(|step| (first + step) % keys.len());
+    let mut usable = in_turn.filter(|key| keys[*key].avoided_until.load(Ordering::Relaxed) <= now);
+    usable.next().unwrap_or(first)
 }
 
 fn client(tls: rustls::ClientConfig) -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
@@ -196,7 +230,7 @@ fn keys(
     target: &Target,
     provider: &UpstreamProvider,
     lookup: &KeyLookup<'_>,
-) -> Result<Vec<Secret>, ConfigError> {
+) -> Result<Vec<Key>, ConfigError> {
     let number = usize::from(target.provider);
     let (config, account) = (&scenario.providers[number], usize::from(target.account));
     let prefix = addressing::of(config.dialect).key_prefix;
@@ -219,14 +253,18 @@ fn keys(
                     .to_owned(),
             });
         }
-        Secret::read(source, name, prefix, lookup).map_err(|what| ConfigError {
+        let secret = Secret::read(source, name, prefix, lookup).map_err(|what| ConfigError {
             place: place(),
             what,
             help: "set it, or write another source: `{env: NAME}` or `{file: PATH}`".to_owned(),
-        })
+        })?;
+        Ok(Key { secret, avoided_until: AtomicU64::new(0) })
     });
     read.collect()
 }
+
+/// For so long a key that was refused is not used if its account has another one.
+const AVOIDED: Nanos = Nanos::MINUTE;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
