@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Compares the table of clients in ../README.md with what the tests found, or writes it.
+"""Compares the tables of clients with what the tests found, or writes them.
 
     mock/clients/table.py RESULTS [--write]
 
-RESULTS is the folder into which test_matrix.py and matrix.test.mjs wrote. Ends with status 1 if the table differs.
+RESULTS is a folder with one for each table: `mock`, into which test_matrix.py and matrix.test.mjs wrote, and `gateway`, into which
+test_gateway.py and gateway.test.mjs did. Ends with status 1 if a table differs.
 """
 
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
+THROUGH_GATEWAY = HERE.parent.parent / "docs" / "gateway-clients.md"
 FEATURES = {
     "plain": "plain",
     "streamed": "streamed",
@@ -20,6 +22,7 @@ FEATURES = {
     "refused": "429",
     "retried": "retry",
 }
+FEATURES_THROUGH_GATEWAY = FEATURES | {"cut_stream": "cut stream", "unknown_model": "unknown model", "fallback": "fallback"}
 
 
 def cell(row, feature):
@@ -38,10 +41,10 @@ def cell(row, feature):
     return text
 
 
-def table(rows):
-    lines = ["| client | version | " + " | ".join(FEATURES.values()) + " |", "|---" * (len(FEATURES) + 2) + "|"]
+def table(rows, features):
+    lines = ["| client | version | " + " | ".join(features.values()) + " |", "|---" * (len(features) + 2) + "|"]
     for row in rows:
-        cells = " | ".join(cell(row, feature) for feature in FEATURES)
+        cells = " | ".join(cell(row, feature) for feature in features)
         # The name of a package that is that of the client is not repeated.
         versions = {"" if package == row["client"].split(",")[0] else package: version for package, version in row["versions"].items()}
         shown = ", ".join(f"{package} {version}".strip() for package, version in versions.items())
@@ -49,26 +52,32 @@ def table(rows):
     return "\n".join(lines) + "\n"
 
 
-def update(name, found, is_written):
-    """Writes a table of ../README.md, or ends with status 1 if the present one differs."""
+def update(name, found, is_written, page=README):
+    """Writes a table of a page, or ends with status 1 if the present one differs."""
     begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
-    before, rest = README.read_text().split(begin)
+    before, rest = page.read_text().split(begin)
     present, after = rest.split(end)
     if is_written:
-        README.write_text(before + begin + found + end + after)
+        page.write_text(before + begin + found + end + after)
     elif present != found:
         added = [f"+ {line}" for line in found.splitlines() if line not in present.splitlines()]
         gone = [f"- {line}" for line in present.splitlines() if line not in found.splitlines()]
-        print(f"The table of {name} in mock/README.md is not what ran; mock/clients/run --write rewrites it.", file=sys.stderr)
+        print(f"The table of {name} in {page.relative_to(HERE.parent.parent)} is not what ran; mock/clients/run --write rewrites it.", file=sys.stderr)
         sys.exit("\n".join(added + gone))
 
 
+def rows_in(folder):
+    """Returns the rows of a table, Python first, and the clients of one package together."""
+    rows = [row for path in sorted(folder.glob("*.json")) for row in json.loads(path.read_text())]
+    return sorted(rows, key=lambda row: (row["language"] != "Python", next(iter(row["versions"])).lower()))
+
+
 def main():
-    folder, *options = sys.argv[1:]
-    rows = [row for path in sorted(Path(folder).glob("*.json")) for row in json.loads(path.read_text())]
-    # Python first, and the clients of one package together.
-    rows.sort(key=lambda row: (row["language"] != "Python", next(iter(row["versions"])).lower()))
-    update("clients", table(rows), options == ["--write"])
+    results, *options = sys.argv[1:]
+    is_written = options == ["--write"]
+    update("clients", table(rows_in(Path(results) / "mock"), FEATURES), is_written)
+    through_gateway = table(rows_in(Path(results) / "gateway"), FEATURES_THROUGH_GATEWAY)
+    update("clients through the gateway", through_gateway, is_written, THROUGH_GATEWAY)
 
 
 if __name__ == "__main__":

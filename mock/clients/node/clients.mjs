@@ -175,3 +175,10 @@ export const CLIENTS = {
   "ai, @ai-sdk/groq": vercel("@ai-sdk/groq", "groq", groqModel),
   "ai, @ai-sdk/openai": vercel("@ai-sdk/openai", "openai", (model) => createOpenAI()(model)),
 };
+
+/** The clients that gateway.test.mjs has at the routes of ../gateway.yaml. */
+export const THROUGH_GATEWAY = {
+  openai: CLIENTS.openai,
+  "groq-sdk": CLIENTS["groq-sdk"],
+  "ai, @ai-sdk/openai": vercel("@ai-sdk/openai", "gateway", (model) => createOpenAI().chat(model)),
+};

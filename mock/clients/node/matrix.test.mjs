@@ -2,10 +2,10 @@
 // what the client returned, and what the mock's journal has about its requests.
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
 import { after, beforeEach, describe, test } from "node:test";
 import { CLIENTS } from "./clients.mjs";
 import { startMock } from "./quotalab-mock/index.mjs";
+import { rowOf, writeRows } from "./rows.mjs";
 import { ANSWER, assertForecast, assertWeather, errorOf } from "./wire.mjs";
 
 const first = await startMock({ args: [process.env.CLIENTS_MATRIX] });
@@ -13,20 +13,10 @@ const mocks = { [first.name]: first, ...first.others };
 const rows = [];
 after(async () => {
   await first.stop();
-  writeFileSync(`${process.env.CLIENTS_RESULTS}/node.json`, JSON.stringify(rows, null, 1));
+  writeRows("mock", rows);
 });
 
 const VARIABLES = /_(API_KEY|BASE_URL|API_BASE)$/;
-
-const versionOf = (name) =>
-  JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, import.meta.url))).version;
-
-/** Returns a row of the table, without outcomes. */
-function rowOf(client, { packages, retries, ownWaits }) {
-  const versions = Object.fromEntries(packages.map((name) => [name, versionOf(name)]));
-  const retry = { is_configured_to_retry: retries !== undefined, waits_as_announced: !ownWaits };
-  return { client, language: "Node", versions, features: {}, not_offered: {}, ...retry };
-}
 
 for (const [name, client] of Object.entries(CLIENTS)) {
   const { provider, create, refusal, retries, ownWaits } = client;

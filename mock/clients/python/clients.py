@@ -115,3 +115,11 @@ CLIENTS = {
     "openai-agents, responses": Client("openai-agents", "agents", "openai", "agents:OpenAiAgents", ("responses",)),
     "openai-agents, chat": Client("openai-agents", "agents", "openai", "agents:OpenAiAgents", ("chat",)),
 }
+
+# The clients that test_gateway.py has at the routes of ../gateway.yaml.
+THROUGH_GATEWAY = {
+    "openai": CLIENTS["openai"],
+    "groq": CLIENTS["groq"],
+    "litellm": Client("litellm", "litellm", "gateway", "lite:OpenAi"),
+    "langchain-openai": CLIENTS["langchain-openai"],
+}

@@ -1,4 +1,5 @@
-"""Starts the mock of the tests by the plugin `pytest_quotalab`, and writes what test_matrix.py found for ../table.py."""
+"""Starts the mock of the tests by the plugin `pytest_quotalab`, and writes what test_matrix.py and test_gateway.py
+found for ../table.py."""
 
 import importlib.metadata
 import json
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from clients import CLIENTS
+from clients import CLIENTS, THROUGH_GATEWAY
 
+# For each module whose outcomes a table shows: the folder of its rows in CLIENTS_RESULTS, and its clients.
+TABLES = {"test_matrix": ("mock", CLIENTS), "test_gateway": ("gateway", THROUGH_GATEWAY)}
 RESULTS = {}
 
 
@@ -23,10 +26,10 @@ def pytest_runtest_makereport(item, call):
     """Records the outcome of every test of a client's feature."""
     report = yield
     parameters = getattr(item, "callspec", None) and item.callspec.params
-    if parameters and parameters.get("client") in CLIENTS:
+    if parameters and "client" in parameters and not report.skipped:
         feature = item.originalname.removeprefix("test_")
-        key = parameters["client"], feature, parameters.get("mode")
-        # A test has three reports; that of a failure counts.
+        key = item.module.__name__, parameters["client"], feature, parameters.get("mode")
+        # A test has three reports, and a feature may have several tests; that of a failure counts.
         if report.outcome != "passed" or report.when == "call" and key not in RESULTS:
             RESULTS[key] = report.outcome
     return report
@@ -34,16 +37,16 @@ def pytest_runtest_makereport(item, call):
 
 def pytest_sessionfinish():
     """Writes a row for each client to the folder CLIENTS_RESULTS."""
-    if not RESULTS:
-        return
     rows = {}
-    for (name, feature, _), outcome in RESULTS.items():
-        client = CLIENTS[name]
-        row = rows.setdefault(name, {"client": name, "language": "Python", "features": {}})
+    for (module, name, feature, _), outcome in RESULTS.items():
+        folder, clients = TABLES[module]
+        client = clients[name]
+        row = rows.setdefault(folder, {}).setdefault(name, {"client": name, "language": "Python", "features": {}})
         row["versions"] = {client.package: importlib.metadata.version(client.package)}
         row["not_offered"] = dict(client.not_offered)
         row["is_configured_to_retry"] = client.retries is not None
         row["waits_as_announced"] = client.waits_as_announced
         row["features"].setdefault(feature, []).append(outcome)
-    path = Path(os.environ["CLIENTS_RESULTS"]) / f"python-{os.environ['CLIENTS_ENVIRONMENT']}.json"
-    path.write_text(json.dumps(list(rows.values()), indent=1))
+    for folder, of_clients in rows.items():
+        path = Path(os.environ["CLIENTS_RESULTS"]) / folder / f"python-{os.environ['CLIENTS_ENVIRONMENT']}.json"
+        path.write_text(json.dumps(list(of_clients.values()), indent=1))

@@ -14,9 +14,10 @@ class Library:
     """`completion` with the provider `groq`, which reads the key from the environment and is told the address."""
 
     refusal_class = "RateLimitError"
+    provider = "groq"
 
     def __init__(self, model, retries=None):
-        self.parameters = {"model": f"groq/{model}", "api_base": os.environ["OPENAI_BASE_URL"]}
+        self.parameters = {"model": f"{self.provider}/{model}", "api_base": os.environ["OPENAI_BASE_URL"]}
 
     def complete(self, messages=MESSAGES, **more):
         return litellm.completion(messages=messages, **self.parameters, **more)
@@ -41,6 +42,17 @@ class Library:
 
     def refusal(self, error):
         return type(error).__name__, error.status_code, wait_of(error.litellm_response_headers)
+
+
+class OpenAi(Library):
+    """`completion` with the provider `openai`, which uses the package `openai` and its retries."""
+
+    provider = "openai"
+
+    def __init__(self, model, retries=None):
+        super().__init__(model)
+        if retries is not None:
+            self.parameters["max_retries"] = retries
 
 
 class Router(Library):
