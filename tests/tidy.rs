@@ -51,7 +51,7 @@ const NETWORK_FILES: [&str; 16] = [
     "src/drive/request_body.rs",
     "src/drive/local.rs",
     "src/gateway/",
-    "src/cli/gateway.rs",
+    "src/cli/gateway",
     "src/cli/interrupt.rs",
     "src/cli/listen.rs",
     "src/cli/mock/",

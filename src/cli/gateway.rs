@@ -1,5 +1,7 @@
 //! `quotalab gateway SCENARIO`
 
+mod log_writer;
+
 use super::interrupt::Signals;
 use super::listen::Listen;
 use super::output::{print_plain, print_to_stderr};
@@ -10,12 +12,14 @@ use crate::report::notes;
 use crate::scenario::{self, Scenario};
 use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
+use log_writer::LogWriter;
 use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime;
 #[cfg(unix)]
@@ -46,6 +50,9 @@ pub(super) struct GatewayArgs {
     #[command(flatten)]
     scenario_options: ScenarioOptions,
 }
+
+/// The longest wait for the last lines of the log.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -80,8 +87,9 @@ impl GatewayArgs {
 
     async fn serve(&self, scenario: &Scenario, access: Access) -> Result<Exit, VerbError> {
         let gateway = Gateway::new(scenario, &from_environment, access, Clock::start()).map_err(missing)?;
-        self.start_log();
-        let mut signals = Signals::listen().map_err(run_error)?;
+        let log = self.start_log().context("cannot start the log").map_err(run_error)?;
+        let (mut signals, mut again) =
+            (Signals::listen().map_err(run_error)?, Signals::listen().map_err(run_error)?);
         let mut reloads = Reloads::listen().map_err(run_error)?;
         let address = self.address();
         let listener = TcpListener::bind(address)
@@ -94,15 +102,31 @@ impl GatewayArgs {
             print_to_stderr(&note);
         }
         let current = Arc::new(Current::new(gateway));
-        let served = gateway::serve(listener, Arc::clone(&current), signals.next());
-        let mut served = pin!(served);
+        let end = async {
+            match self.scenario_options.duration {
+                Some(duration) => {
+                    let _ = tokio::time::timeout(Duration::from_nanos(duration.0), signals.next()).await;
+                }
+                None => signals.next().await,
+            }
+        };
+        let mut served = pin!(gateway::serve(listener, Arc::clone(&current), end));
+        // The second signal ends the requests under way as well.
+        let mut second = pin!(async {
+            again.next().await;
+            again.next().await;
+        });
         loop {
             tokio::select! {
                 () = &mut served => break,
+                () = &mut second => break,
                 () = reloads.next() => self.reload(&current),
             }
         }
-        print_to_stderr("the gateway has ended");
+        tracing::info!("the gateway has ended");
+        if let Some(log) = log {
+            log.flush(FLUSH_TIMEOUT);
+        }
         Ok(Exit::Success)
     }
 
@@ -114,12 +138,10 @@ impl GatewayArgs {
         match reloaded {
             Ok(gateway) => {
                 current.replace(gateway);
-                print_to_stderr("the scenario was read again");
+                tracing::info!("the scenario was read again");
             }
             Err(VerbError::Input(error) | VerbError::Run(error)) => {
-                print_to_stderr(&format!(
-                    "{error:#}\nthe scenario was not read again: the gateway goes on as before"
-                ));
+                tracing::warn!(reason = %format!("{error:#}"), "the scenario has problems: the gateway goes on as before");
             }
         }
     }
@@ -133,8 +155,14 @@ impl GatewayArgs {
     /// # Errors
     /// If others could reach it and there is no key.
     fn access(&self, key: Option<String>) -> Result<Access, VerbError> {
-        let key = key.filter(|key| !key.is_empty());
-        if let Some(key) = key {
+        // A key that is read from a file often ends with a line feed.
+        let key = key.map(|key| key.trim().to_owned());
+        if let Some(key) = key.filter(|key| !key.is_empty()) {
+            if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(input_error(anyhow!(
+                    "error: the key in {KEY_VARIABLE} has characters that a header cannot carry\n  help: use visible ASCII without blanks"
+                )));
+            }
             return Ok(Access::WithKey(key.into()));
         }
         let address = self.address();
@@ -147,19 +175,22 @@ impl GatewayArgs {
         )))
     }
 
-    fn start_log(&self) {
+    /// Starts the log; `None` if there is none.
+    fn start_log(&self) -> io::Result<Option<LogWriter>> {
         let level = match self.log {
             Log::Requests => Level::INFO,
             Log::Problems => Level::WARN,
-            Log::Nothing => return,
+            Log::Nothing => return Ok(None),
         };
+        let writer = LogWriter::start(io::stderr())?;
         let log =
-            tracing_subscriber::fmt().with_max_level(level).with_target(false).with_writer(std::io::stderr);
+            tracing_subscriber::fmt().with_max_level(level).with_target(false).with_writer(writer.clone());
         if self.log_json {
             log.json().flatten_event(true).init();
         } else {
             log.with_ansi(false).init();
         }
+        Ok(Some(writer))
     }
 }
 
@@ -232,6 +263,7 @@ mod tests {
         assert_eq!(access("127.0.0.1:1", None).as_deref(), Some("Loopback"));
         assert_eq!(access("127.0.0.1:1", Some("k")).as_deref(), Some("WithKey"));
         assert_eq!(access("0.0.0.0:1", Some("k")).as_deref(), Some("WithKey"));
-        assert_eq!((access("0.0.0.0:1", None), access("[::]:1", Some(""))), (None, None));
+        assert_eq!((access("0.0.0.0:1", None), access("[::]:1", Some(" \n"))), (None, None));
+        assert_eq!(access("127.0.0.1:1", Some("a b")), None, "no header carries it as one word");
     }
 }

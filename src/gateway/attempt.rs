@@ -61,8 +61,10 @@ pub(super) struct StreamReader {
     stream: parse::Stream,
     /// The events with data so far.
     data_events: u32,
-    /// The line that is not complete.
+    /// The line that is not complete, up to [`MAX_HELD_LINE_BYTES`]: a longer one is passed on in parts.
     incomplete: BytesMut,
+    /// `false` once a line was too long to be read: the stream is passed on, and ends as it ends.
+    is_read: bool,
     dialect: Dialect,
     headers: HeaderMap,
     estimated_prompt: u32,
@@ -166,7 +168,7 @@ async fn open(
         match body.frame().await {
             Some(frame) => {
                 if let Ok(data) = frame.map_err(|_| AttemptFailure::Connection)?.into_data() {
-                    begun.extend_from_slice(&reader.feed(clock, data).ok_or(AttemptFailure::Garbage)?);
+                    begun.extend_from_slice(&reader.feed(clock, data));
                 }
             }
             None => {
@@ -175,7 +177,7 @@ async fn open(
             }
         }
     }
-    if has_ended || reader.stream.is_done() {
+    if has_ended || reader.has_error() {
         let (reply, _) = reader.reply(clock);
         if reply.outcome != AttemptOutcome::Ok {
             return Ok(AttemptEnd::Failed(reply));
@@ -194,6 +196,7 @@ impl StreamReader {
             stream: parse::Stream::default(),
             data_events: 0,
             incomplete: BytesMut::new(),
+            is_read: true,
             dialect,
             headers,
             estimated_prompt,
@@ -202,22 +205,37 @@ impl StreamReader {
 
     /// Returns `true` if a token has been read.
     fn has_begun(&self) -> bool {
-        self.stream.has_token() || self.stream.is_done()
+        self.stream.has_token() || self.stream.is_done() || !self.is_read
+    }
+
+    /// Returns `true` if the answer is complete, though the provider may not have ended the stream.
+    pub(super) fn is_complete(&self) -> bool {
+        self.stream.is_done() && !self.stream.has_error()
+    }
+
+    /// Returns `true` if an event was an error, which has been passed on.
+    pub(super) fn has_error(&self) -> bool {
+        self.stream.has_error()
     }
 
     /// Reads the next bytes. Returns the lines that they complete, unchanged: half a line is of no use to the caller, and if the
-    /// stream breaks off it would be read as a broken event. `None` if a line is too long.
-    pub(super) fn feed(&mut self, clock: Clock, data: Bytes) -> Option<Bytes> {
-        let Self { events, stream, data_events, incomplete, .. } = self;
-        let now = clock.now();
-        let fed = events.feed(&data, |event| {
-            *data_events = data_events.saturating_add(1);
-            stream.take(now, event.payload, event.error);
-        });
-        fed.ok()?;
-        let complete = memchr::memrchr(b'\n', &data).map_or(0, |end| end + 1);
+    /// stream breaks off it would be read as a broken event.
+    pub(super) fn feed(&mut self, clock: Clock, data: Bytes) -> Bytes {
+        let Self { events, stream, data_events, incomplete, is_read, .. } = self;
+        if *is_read {
+            let now = clock.now();
+            let fed = events.feed(&data, |event| {
+                *data_events = data_events.saturating_add(1);
+                stream.take(now, event.payload, event.error);
+            });
+            *is_read = fed.is_ok();
+        }
+        let mut complete = memchr::memrchr(b'\n', &data).map_or(0, |end| end + 1);
+        if incomplete.len() + data.len() - complete > MAX_HELD_LINE_BYTES {
+            complete = data.len();
+        }
         if incomplete.is_empty() && complete == data.len() {
-            return Some(data);
+            return data;
         }
         let rest = data.slice(complete..);
         let mut lines = BytesMut::new();
@@ -226,7 +244,7 @@ impl StreamReader {
             lines.extend_from_slice(&data[..complete]);
         }
         incomplete.extend_from_slice(&rest);
-        Some(lines.freeze())
+        lines.freeze()
     }
 
     /// Returns the last line if it is not complete: providers need not end a stream with a line feed.
@@ -234,18 +252,23 @@ impl StreamReader {
         std::mem::take(&mut self.incomplete).freeze()
     }
 
-    /// Returns the reply of a stream that has ended. Without usage, as callers get it from many providers unless they ask for it, each
-    /// event counts as a token.
-    /// The usage is returned as well if the stream states it.
+    /// Returns the reply of a stream that has ended, and the usage if the stream states it. Without usage, as callers get it from many
+    /// providers unless they ask for it, each event counts as a token. A stream that ends without stating that its answer is complete
+    /// has broken off.
     pub(super) fn reply(&self, clock: Clock) -> (Reply, Option<Usage>) {
-        let reply = self.stream.reply(Some(self.dialect), clock.now(), &HeaderView(&self.headers));
-        let stated_usage = (reply.outcome == AttemptOutcome::Ok).then_some(reply.usage);
-        let is_unmetered = reply.outcome == AttemptOutcome::Failed(AttemptFailure::Garbage);
-        if is_unmetered && let Some(first_token_at) = self.stream.first_token_at() {
-            let answer = answered(reply, self.estimated_prompt, self.data_events);
-            return (Reply { first_token_at, ..answer }, None);
+        let now = clock.now();
+        let reply = self.stream.reply(Some(self.dialect), now, &HeaderView(&self.headers));
+        if self.stream.has_error() {
+            return (reply, None);
         }
-        (reply, stated_usage)
+        if self.is_read && !self.stream.is_finished() {
+            return (Reply::failed(now, AttemptFailure::Connection), None);
+        }
+        if reply.outcome == AttemptOutcome::Ok {
+            return (reply, Some(reply.usage));
+        }
+        let first_token_at = self.stream.first_token_at().unwrap_or(now);
+        (Reply { first_token_at, ..answered(reply, self.estimated_prompt, self.data_events) }, None)
     }
 }
 
@@ -260,6 +283,9 @@ impl parse::Headers for HeaderView<'_> {
 
 /// A reply that is longer is treated as broken: 2,048 embeddings of 3,072 numbers take about 70 MB as JSON.
 const MAX_REPLY_BYTES: usize = 128 << 20;
+
+/// A longer incomplete line is passed on in parts.
+const MAX_HELD_LINE_BYTES: usize = 64 << 10;
 
 /// A stream with this many bytes before its first token is passed on without waiting for it.
 const MAX_BEGUN_BYTES: usize = 64 << 10;

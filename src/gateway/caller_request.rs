@@ -59,8 +59,10 @@ impl CallerRequest {
     /// # Errors
     /// What is wrong with it, for the caller.
     pub(super) fn from_json(endpoint: Endpoint, body: Bytes) -> Result<Self, String> {
-        let members: Members<'_> = serde_json::from_slice(&body)
-            .map_err(|error| format!("the body is not a JSON object with valid members: {error}"))?;
+        let members: Members<'_> = serde_json::from_slice(&body).map_err(|error| {
+            let reason: String = error.to_string().chars().take(MAX_REASON_CHARACTERS).collect();
+            format!("the body is not a JSON object with valid members: {reason}")
+        })?;
         let missing = "the request names no model: add `\"model\"`, the name of a route or of a target";
         let raw = members.model.ok_or(missing)?.get();
         let model: Cow<'_, str> = serde_json::from_str(raw).map_err(|_| "`model` has to be a string")?;
@@ -99,7 +101,7 @@ impl CallerRequest {
     /// # Errors
     /// As [`Self::from_json`].
     pub(super) fn from_form(endpoint: Endpoint, body: Bytes, boundary: &str) -> Result<Self, String> {
-        let model_place = form_part(&body, boundary, "model")
+        let model_place = form_part(&body, boundary, "model")?
             .ok_or("the form has no part `model`: the name of a route or of a target")?;
         let model = std::str::from_utf8(&body[model_place.clone()]).map_err(|_| "`model` is not text")?;
         let model = model.to_owned();
@@ -126,36 +128,51 @@ impl CallerRequest {
     }
 }
 
+/// The most characters of an error of the JSON reader, which repeats what it has read.
+const MAX_REASON_CHARACTERS: usize = 200;
+
 /// Returns a number of tokens that the engine accepts.
 fn clamped(tokens: u64) -> u32 {
     u32::try_from(tokens).unwrap_or(MAX_TOKENS).min(MAX_TOKENS)
 }
 
-/// Returns the place of the content of the first part of a form with this name (RFC 7578).
-fn form_part(body: &[u8], boundary: &str, name: &str) -> Option<Range<usize>> {
+/// Returns the place of the content of the only part of a form with this name (RFC 7578); an error if there are several, since two
+/// servers could read different ones, or if the form is malformed.
+fn form_part(body: &[u8], boundary: &str, name: &str) -> Result<Option<Range<usize>>, String> {
+    let malformed = || "the form is malformed".to_owned();
     let delimiter = format!("--{boundary}");
-    let mut at = find(body, delimiter.as_bytes(), 0)? + delimiter.len();
-    loop {
-        let head_start = at + body[at..].strip_prefix(b"\r\n").map(|_| 2)?;
-        let head_end = find(body, b"\r\n\r\n", head_start)?;
+    let line = format!("\r\n{delimiter}");
+    let mut at = find(body, delimiter.as_bytes(), 0).ok_or_else(malformed)? + delimiter.len();
+    let mut found = None;
+    while !body[at..].starts_with(b"--") {
+        let head_start = at + body[at..].strip_prefix(b"\r\n").map(|_| 2).ok_or_else(malformed)?;
+        let head_end = find(body, b"\r\n\r\n", head_start).ok_or_else(malformed)?;
         let start = head_end + 4;
-        let end = find(body, format!("\r\n{delimiter}").as_bytes(), start)?;
-        if part_name(&body[head_start..head_end]).is_some_and(|found| found == name.as_bytes()) {
-            return Some(start..end);
+        let end = find(body, line.as_bytes(), start).ok_or_else(malformed)?;
+        if part_name(&body[head_start..head_end]).is_some_and(|part| part == name.as_bytes())
+            && found.replace(start..end).is_some()
+        {
+            return Err(format!("the form has several parts `{name}`"));
         }
-        at = end + 2 + delimiter.len();
+        at = end + line.len();
     }
+    Ok(found)
 }
 
-/// Returns the name of a part from its head.
+/// Returns the name of a part from its head, quoted or not.
 fn part_name(head: &[u8]) -> Option<&[u8]> {
-    let key = b"name=\"";
-    // `filename="…"` ends like it.
+    let key = b"name=";
+    // `filename=…` ends like it.
     let is_name = |at: &usize| *at == 0 || matches!(head[at - 1], b' ' | b';' | b'\t');
-    let mut starts = (0..head.len()).filter(|at| head[*at..].starts_with(key));
-    let start = starts.find(is_name)? + key.len();
-    let length = head[start..].iter().position(|byte| *byte == b'"')?;
-    Some(&head[start..start + length])
+    let mut starts = (0..head.len())
+        .filter(|at| head[*at..].get(..key.len()).is_some_and(|word| word.eq_ignore_ascii_case(key)));
+    let value = &head[starts.find(is_name)? + key.len()..];
+    let (value, end): (&[u8], &[u8]) = match value.strip_prefix(b"\"") {
+        Some(quoted) => (quoted, b"\""),
+        None => (value, b"; \t\r"),
+    };
+    let length = value.iter().position(|byte| end.contains(byte)).unwrap_or(value.len());
+    Some(&value[..length])
 }
 
 fn find(text: &[u8], word: &[u8], from: usize) -> Option<usize> {
@@ -224,6 +241,12 @@ mod tests {
         assert_eq!(request.model, "whisper");
         assert_eq!(request.body_for("whisper-large-v3"), FORM.replace("whisper", "whisper-large-v3"));
         assert!(CallerRequest::from_form(Endpoint::Transcriptions, FORM.into(), "C").is_err());
+        for second in ["name=\"model\"", "name=model", "NAME=\"model\""] {
+            let part = format!("--B\r\nContent-Disposition: form-data; {second}\r\n\r\nother\r\n--B--\r\n");
+            let form = FORM.replace("--B--\r\n", &part);
+            let problem = CallerRequest::from_form(Endpoint::Transcriptions, form.into(), "B").unwrap_err();
+            assert!(problem.contains("several parts `model`"), "{second}: {problem}");
+        }
     }
 
     proptest! {

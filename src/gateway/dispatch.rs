@@ -7,12 +7,13 @@ use super::job_handle::JobHandle;
 use super::reply::{self, Failure};
 use super::request_record::RequestRecord;
 use super::shared_engine::Action;
-use super::stream::{State, StreamBody};
+use super::stream::{PATIENCE, State, StreamBody};
 use crate::engine::Attempt;
 use crate::event::{AttemptFailure, AttemptOutcome, JobEnd, JobOutcome, LimitCause};
 use crate::ids::TargetId;
 use axum::body::Body;
 use axum::response::Response;
+use hyper::StatusCode;
 use hyper::header::HeaderMap;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,8 +25,12 @@ pub(super) async fn serve(gateway: Arc<Gateway>, request: CallerRequest, headers
     };
     let corrected = gateway.ratios.corrected(gateway.routes.first_target(route), request.prompt_tokens);
     let job = JobHandle::submit(&gateway.engine, route, corrected, request.max_tokens);
-    let record =
-        RequestRecord::new(&gateway, (request.endpoint, route), (job.job.id, job.job.scheduled), request.prompt_tokens);
+    let record = RequestRecord::new(
+        &gateway,
+        (request.endpoint, route),
+        (job.job.id, job.job.scheduled),
+        request.prompt_tokens,
+    );
     let mut exchange = Exchange {
         gateway,
         request,
@@ -96,7 +101,7 @@ impl Exchange {
             Some(AttemptEnd::Whole(whole)) => {
                 let outcome = whole.reply.outcome;
                 self.record.learn(whole.stated_usage);
-                if matches!(outcome, AttemptOutcome::Limited { cause: LimitCause::Auth, .. }) {
+                if whole.status == StatusCode::UNAUTHORIZED {
                     gateway.upstreams.avoid_key(attempt, gateway.clock.now());
                 }
                 self.job.reply(attempt.id, &whole.reply);
@@ -130,8 +135,17 @@ impl Exchange {
         let mut response = reply::passed_on(status, headers);
         reply::add_own_headers(response.headers_mut(), &gateway, &record);
         let clock = gateway.clock;
-        let body =
-            StreamBody { job, attempt: attempt.id, clock, reader, begun, rest, state: State::Open, record };
+        let body = StreamBody {
+            job,
+            attempt: attempt.id,
+            clock,
+            reader,
+            begun,
+            rest,
+            state: State::Open,
+            patience: Box::pin(tokio::time::sleep(PATIENCE)),
+            record,
+        };
         *response.body_mut() = Body::new(body);
         response
     }

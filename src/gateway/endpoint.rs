@@ -1,6 +1,7 @@
 //! The operations that callers can ask for, at the paths of OpenAI's API.
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// An operation of the OpenAI-compatible API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +16,15 @@ pub(super) enum Endpoint {
     Embeddings,
     /// Transcriptions of an audio file.
     Transcriptions,
+}
+
+/// The members that show what an answer is. What is in them is not kept.
+#[derive(Deserialize)]
+struct Members {
+    choices: Option<Vec<IgnoredAny>>,
+    output: Option<Vec<IgnoredAny>>,
+    data: Option<Vec<IgnoredAny>>,
+    text: Option<IgnoredAny>,
 }
 
 impl Endpoint {
@@ -53,13 +63,12 @@ impl Endpoint {
             // `response_format` may be `text`, `srt` or `vtt`. A page of a proxy is HTML.
             return content_type.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/plain"));
         }
-        let Ok(body) = serde_json::from_slice::<Value>(body) else { return false };
-        let has_list = |key: &str| body[key].is_array();
+        let Ok(members) = serde_json::from_slice::<Members>(body) else { return false };
         match self {
-            Self::Chat | Self::Completions => has_list("choices"),
-            Self::Responses => has_list("output"),
-            Self::Embeddings => has_list("data"),
-            Self::Transcriptions => body["text"].is_string(),
+            Self::Chat | Self::Completions => members.choices.is_some(),
+            Self::Responses => members.output.is_some(),
+            Self::Embeddings => members.data.is_some(),
+            Self::Transcriptions => members.text.is_some(),
         }
     }
 }

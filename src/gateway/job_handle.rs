@@ -47,15 +47,8 @@ impl JobHandle {
             }
         });
         let Submitted { tag, slot, job, mail, first } = submitted;
-        let mut handle = Self {
-            engine: Arc::clone(engine),
-            tag,
-            slot,
-            mail,
-            taken: None,
-            is_forgotten: false,
-            job,
-        };
+        let mut handle =
+            Self { engine: Arc::clone(engine), tag, slot, mail, taken: None, is_forgotten: false, job };
         handle.keep(first);
         handle
     }

@@ -14,7 +14,7 @@
 //!            reply, stream     the provider's bytes, or an error in OpenAI's shape with the true wait
 //! ```
 //!
-//! The engine is behind one lock ([`shared_engine`]). Each job's own task sends its attempts, so that neither a request nor its
+//! The engine is behind one lock (`shared_engine`). Each job's own task sends its attempts, so that neither a request nor its
 //! reply waits for another task; bodies never pass through the engine. A timer task fires the engine's timers.
 //!
 //! Invariants:
@@ -22,7 +22,7 @@
 //! 2. After the first byte of an answer has gone out, nothing else is sent for the job (law 16). An answer that breaks off after
 //!    it ends as a broken stream: an event with the error, then the connection is closed without the end of the body.
 //! 3. A caller that leaves cancels its attempt (law 17).
-//! 4. Keys are [`secret::Secret`]s, which cannot be printed. What a caller sends as its own key goes to no provider.
+//! 4. Keys are `secret::Secret`s, which cannot be printed. What a caller sends as its own key goes to no provider.
 //! 5. Everything that a caller or a provider can make the gateway hold is bounded: connections, heads, bodies, replies.
 //!
 //! Not here yet, and refused or said where it matters: the response cache and coalescing of the scenario are not used; several

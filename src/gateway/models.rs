@@ -3,6 +3,7 @@
 use super::reply::unknown_model;
 use super::server::Current;
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
@@ -29,7 +30,11 @@ pub(super) async fn list(State(current): State<Arc<Current>>) -> Response {
 }
 
 /// Returns one model.
-pub(super) async fn one(State(current): State<Arc<Current>>, Path(name): Path<String>) -> Response {
+pub(super) async fn one(
+    State(current): State<Arc<Current>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Response {
+    let name = path.map(|Path(name)| name).unwrap_or_default();
     let gateway = current.get();
     match gateway.models().find(|known| *known == name) {
         Some(known) => Json(model(known)).into_response(),

@@ -82,18 +82,27 @@ impl RequestRecord {
             (self.gateway.scenario.targets[target.index()].name.as_str(), number)
         });
         self.gateway.metrics.end(self.endpoint, route, (self.status, outcome), took);
-        tracing::info!(
-            job = self.job.0,
-            operation = self.endpoint.operation_name(),
-            model = route,
-            target,
-            attempts,
-            status = self.status,
-            waited_ms = self.waited.0 / 1_000_000,
-            took_ms = took.0 / 1_000_000,
-            error,
-            "request"
-        );
+        let (job, operation, status) = (self.job.0, self.endpoint.operation_name(), self.status);
+        let (waited_ms, took_ms) = (self.waited.0 / 1_000_000, took.0 / 1_000_000);
+        // A caller that has left, and a mistake of the caller, are no problems of the gateway or its providers.
+        let is_problem = error.is_some() && !(400..500).contains(&status) || status == 429;
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    job,
+                    operation,
+                    model = route,
+                    target,
+                    attempts,
+                    status,
+                    waited_ms,
+                    took_ms,
+                    error,
+                    "request"
+                )
+            };
+        }
+        if is_problem { line!(warn) } else { line!(info) }
     }
 }
 

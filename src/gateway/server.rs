@@ -51,7 +51,7 @@ impl Current {
     }
 }
 
-/// Serves until `shutdown` resolves. Then no connection is accepted any more, and requests under way have [`DRAIN_TIMEOUT`] to end.
+/// Serves until `shutdown` resolves. Then no connection is accepted any more, and requests under way have `DRAIN_TIMEOUT` to end.
 pub async fn serve(listener: TcpListener, current: Arc<Current>, shutdown: impl Future<Output = ()>) {
     let router = router(current);
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -83,7 +83,7 @@ pub async fn serve(listener: TcpListener, current: Arc<Current>, shutdown: impl 
     drop(listener);
     if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::warn!(
-            "requests were still under way {} s after the signal; they are cut",
+            "connections were still open {} s after the signal; they are cut",
             DRAIN_TIMEOUT.as_secs()
         );
     }
@@ -100,7 +100,7 @@ fn connection(
     socket.set_write_timeout(Some(CALLER_TIMEOUT));
     let service = TowerToHyperService::new(router);
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(CALLER_TIMEOUT).max_headers(MAX_HEADERS);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(MAX_HEADERS);
     Some(builder.serve_connection(TokioIo::new(Box::pin(socket)), service))
 }
 
@@ -108,11 +108,16 @@ fn router(current: Arc<Current>) -> Router {
     let mut router = Router::new();
     for endpoint in Endpoint::ALL {
         let handler = move |state, request| operation(endpoint, state, request);
-        router = router.route(&format!("/v1{}", endpoint.path()), post(handler));
+        for base in BASES {
+            router = router.route(&format!("{base}{}", endpoint.path()), post(handler));
+        }
+    }
+    for base in BASES {
+        router = router
+            .route(&format!("{base}/models"), get(models::list))
+            .route(&format!("{base}/models/{{*name}}"), get(models::one));
     }
     router
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{*name}", get(models::one))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics::render))
@@ -132,10 +137,17 @@ async fn guarded(State(current): State<Arc<Current>>, request: Request, next: Ne
     } else {
         guard::refusal(&current.get().access, &request)
     };
-    match refusal {
+    let path = crate::formatting::printable(request.uri().path());
+    let response = match refusal {
         Some(error) => error.response(),
         None => next.run(request).await,
+    };
+    // What became a job has a line of its own.
+    if response.status().is_client_error() && response.headers().get("x-quotalab-attempts").is_none() {
+        let path: String = path.chars().take(80).collect();
+        tracing::info!(path, status = response.status().as_u16(), "refused");
     }
+    response
 }
 
 /// The gateway is ready as soon as it listens: its keys were read before.
@@ -257,13 +269,19 @@ fn form_boundary(content_type: &str) -> Option<&str> {
     (1..=70).contains(&boundary.len()).then_some(boundary)
 }
 
+/// The paths before those of operations. Groq's SDKs add the second one to the address that they are given.
+const BASES: [&str; 2] = ["/v1", "/openai/v1"];
+
 /// The maximum size of the body of a request: images in prompts are base64 (OpenAI accepts 50 MB in all).
 const MAX_BODY_BYTES: usize = 64 << 20;
 
 /// The most headers of a request.
 const MAX_HEADERS: usize = 100;
 
-/// The longest time that a caller may take to send a head or the next part of a body, or to read the next part of a reply.
+/// The longest time that a caller may take to begin and to send a head: so long an unused connection stays open.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The longest time that a caller may take to send the next part of a body, or to read the next part of a reply.
 const CALLER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The longest time that requests under way have after the signal that ends the gateway.

@@ -15,6 +15,8 @@ use hyper::body::{Body, Frame, Incoming};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::Sleep;
 
 /// A streamed answer.
 #[derive(Debug)]
@@ -28,14 +30,21 @@ pub(super) struct StreamBody {
     /// `None` once the provider's stream has ended.
     pub(super) rest: Option<Incoming>,
     pub(super) state: State,
+    /// How long the end of the provider's stream is awaited after the answer.
+    pub(super) patience: Pin<Box<Sleep>>,
     pub(super) record: RequestRecord,
 }
+
+/// How long the end of a stream is awaited after its answer is complete: providers send both together.
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How far a stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// It passes the provider's bytes on.
     Open,
+    /// The answer is complete and the job has ended; the provider has not ended the stream yet.
+    Answered,
     /// The event with the error was handed to hyper, which discards what it has not sent if the body fails at once: it sends it
     /// while the body is pending.
     Broken,
@@ -53,6 +62,26 @@ impl Body for StreamBody {
         let this = &mut *self;
         match this.state {
             State::Ended => return Poll::Ready(None),
+            State::Answered if this.begun.is_empty() => {
+                // What follows the answer is passed on for a moment, so that the provider's connection can be used again.
+                if this.patience.as_mut().poll(cx).is_ready() {
+                    this.rest = None;
+                }
+                let Some(rest) = &mut this.rest else {
+                    this.state = State::Ended;
+                    return Poll::Ready(None);
+                };
+                match ready!(Pin::new(rest).poll_frame(cx)) {
+                    Some(Ok(frame)) => {
+                        let data = frame.into_data().unwrap_or_default();
+                        return Poll::Ready(Some(Ok(Frame::data(data))));
+                    }
+                    _ => {
+                        this.state = State::Ended;
+                        return Poll::Ready(None);
+                    }
+                }
+            }
             State::Broken => {
                 this.state = State::Closing;
                 cx.waker().wake_by_ref();
@@ -62,7 +91,7 @@ impl Body for StreamBody {
                 this.state = State::Ended;
                 return Poll::Ready(Some(Err(io::Error::other("the stream broke off"))));
             }
-            State::Open => {}
+            State::Open | State::Answered => {}
         }
         if !this.begun.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.begun)))));
@@ -76,10 +105,11 @@ impl Body for StreamBody {
                     Action::Send(_) => unreachable!("law 16: nothing is sent after the first byte"),
                 }
             }
-            let Some(rest) = &mut this.rest else {
+            if this.reader.is_complete() || this.rest.is_none() {
                 this.finish();
                 continue;
-            };
+            }
+            let rest = this.rest.as_mut().expect("invariant: the stream has not ended");
             let frame = ready!(Pin::new(rest).poll_frame(cx));
             if let Some(bytes) = this.pass(frame) {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
@@ -96,10 +126,7 @@ impl StreamBody {
                 self.rest = None;
                 self.reader.last_line()
             }
-            Some(Ok(frame)) => match self.reader.feed(self.clock, frame.into_data().ok()?) {
-                Some(bytes) => bytes,
-                None => return self.fail(AttemptFailure::Garbage),
-            },
+            Some(Ok(frame)) => self.reader.feed(self.clock, frame.into_data().ok()?),
             Some(Err(_)) => return self.fail(AttemptFailure::Connection),
         };
         Some(bytes).filter(|bytes| !bytes.is_empty())
@@ -121,17 +148,26 @@ impl StreamBody {
 
     /// Ends the stream with its job: as the provider ended it, or with an event that says why it breaks off.
     fn end(&mut self, outcome: JobOutcome) -> Option<io::Result<Frame<Bytes>>> {
-        self.rest = None;
         let reason = match outcome {
             JobOutcome::Succeeded => {
-                self.state = State::Ended;
                 self.record.finish(outcome);
-                return None;
+                self.state = State::Answered;
+                self.patience.as_mut().reset(tokio::time::Instant::now() + PATIENCE);
+                // An empty frame lets hyper poll again.
+                return Some(Ok(Frame::data(Bytes::new())));
+            }
+            // Its caller has read the error of the provider.
+            _ if self.reader.has_error() => {
+                self.rest = None;
+                self.record.finish(outcome);
+                self.state = State::Closing;
+                return Some(Ok(Frame::data(Bytes::new())));
             }
             JobOutcome::Failed(EndReason::Deadline) => "its deadline has passed",
             JobOutcome::Failed(reason) | JobOutcome::Shed(reason) => reason_text(reason),
             JobOutcome::InFlight => "the gateway ends",
         };
+        self.rest = None;
         self.state = State::Broken;
         self.record.finish(outcome);
         let error = serde_json::json!({
@@ -142,6 +178,7 @@ impl StreamBody {
                 "code": "stream_interrupted",
             }
         });
-        Some(Ok(Frame::data(Bytes::from(format!("data: {error}\n\n")))))
+        // The line feed ends an event that was under way.
+        Some(Ok(Frame::data(Bytes::from(format!("\ndata: {error}\n\n")))))
     }
 }

@@ -168,7 +168,11 @@ impl Upstreams {
         self.client.request(sent).await.map_err(|error| {
             // The log says what the engine need not know: a name that does not resolve, a refused connection, a certificate.
             let reason = anyhow::Error::new(error);
-            tracing::warn!(provider = provider.name, address = provider.base_url.authority(), "no connection: {reason:#}");
+            tracing::warn!(
+                provider = provider.name,
+                address = provider.base_url.authority(),
+                "no connection: {reason:#}"
+            );
             local_failure(reason.as_ref()).map_or(AttemptFailure::Connection, AttemptFailure::Local)
         })
     }

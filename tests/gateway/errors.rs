@@ -108,3 +108,60 @@ fn a_full_queue_is_a_503() {
     let full = responses.iter().filter(|status| **status == 503).count();
     assert_eq!((full, responses.iter().filter(|status| **status == 504).count()), (2, 1), "{responses:?}");
 }
+
+#[test]
+fn a_request_that_no_target_can_ever_take_is_a_413_and_a_paced_one_states_its_wait() {
+    let provider = Provider::answering(completion());
+    let text = format!(
+        "name: pace\nduration: 1m\nproviders:\n  p: {{dialect: openai, base_url: \"http://{}/v1\", models: {{m: {{limits: {{tpm: 1000}}}}}}}}\n\
+         routes: {{chat: [{{of: [p/default/m]}}]}}\nclient: {{pace: tokens, deadline: 2s}}\n",
+        provider.address
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("pace.yaml");
+    std::fs::write(&path, text).expect("a file");
+    let scenario =
+        scenario::read_for_gateway(&path, &Overrides::default()).expect("a scenario without a workload");
+    let gateway = RunningGateway::start(&scenario);
+    let ask = |max_tokens: u32| {
+        let body = chat_request("chat").replacen('{', &format!("{{\"max_tokens\":{max_tokens},"), 1);
+        gateway.post("/v1/chat/completions", &body)
+    };
+    let response = ask(5_000);
+    assert_eq!((response.status(), response.error()["code"].clone()), (413, "exceeds_limits".into()));
+    assert_eq!(ask(900).status(), 200);
+    // The usage of the reply settles the reservation, so most of the limit is free again: only a second large one has to wait.
+    let responses: Vec<Response> = thread::scope(|scope| {
+        let callers: Vec<_> = (0..4).map(|_| scope.spawn(|| ask(990))).collect();
+        callers.into_iter().map(|caller| caller.join().expect("a response")).collect()
+    });
+    for response in responses.iter().filter(|response| response.status() != 200) {
+        assert_eq!(response.status(), 429, "{}", response.text);
+        assert!(response.header("retry-after").is_some(), "{}", response.text);
+    }
+    assert_eq!(provider.requests().iter().filter(|request| request.contains("5000")).count(), 0);
+}
+
+#[test]
+fn an_error_that_repeats_the_key_does_not_pass_it_on() {
+    let provider = Provider::start(|_, request| {
+        let echo =
+            request.lines().find(|line| line.starts_with("authorization")).unwrap_or_default().to_owned();
+        vec![Step::Send(json_response(
+            "400 Bad Request",
+            "",
+            &format!(r#"{{"error":{{"message":"bad header {echo}"}}}}"#),
+        ))]
+    });
+    let text = format!(
+        "name: echo\nduration: 1m\nproviders:\n  p: {{dialect: openai, base_url: \"http://{}/v1\", accounts: {{a: {{keys: [sesame-key]}}}}, models: {{m: {{}}}}}}\n\
+         routes: {{chat: [{{of: [p/a/m]}}]}}\nworkload: [{{name: w, arrivals: {{constant: 1/min}}, prompt: 1, completion: 1}}]\n",
+        provider.address
+    );
+    let gateway = RunningGateway::start(
+        &scenario::parse("echo.yaml", &text, &Overrides::default(), None).expect("a scenario"),
+    );
+    let response = gateway.chat("chat");
+    assert_eq!(response.status(), 400);
+    assert!(response.body().contains("Bearer ***") && !response.text.contains("sesame"), "{}", response.text);
+}

@@ -125,3 +125,40 @@ fn a_caller_that_leaves_cancels_its_attempt() {
         assert_eq!(slow.requests().len(), 1);
     }
 }
+
+/// A target that fails again and again is ejected, and probed by one request after the ejection, although it is a route of its own
+/// as well.
+#[test]
+fn a_failing_target_is_ejected_and_probed() {
+    let bad = Provider::answering(json_response("500 Internal Server Error", "", "{}"));
+    let good = Provider::answering(completion());
+    let more = "client: {eject: {after: 2, for: 300ms}, retry: {attempts: 2, backoff: {base: 1ms}}}\n";
+    let gateway = RunningGateway::start(&scenario(&[&bad, &good], more));
+    for _ in 0..10 {
+        assert_eq!(gateway.chat("chat").status(), 200);
+    }
+    assert_eq!(bad.requests().len(), 2, "ejected after two failures");
+    assert_eq!(gateway.state()["targets"][0]["state"], "ejected");
+    sleep(Duration::from_millis(400));
+    for _ in 0..3 {
+        assert_eq!(gateway.chat("chat").status(), 200);
+    }
+    assert_eq!(bad.requests().len(), 3, "one probe");
+}
+
+#[test]
+fn a_key_that_is_refused_is_left_alone_for_a_while() {
+    let provider = Provider::start(|_, request| {
+        let refused = json_response("401 Unauthorized", "", r#"{"error":{"message":"Invalid API Key"}}"#);
+        vec![Step::Send(if request.contains("Bearer bad") { refused } else { completion() })]
+    });
+    let text = format!(
+        "name: keys\nduration: 1m\nproviders:\n  p: {{dialect: openai, base_url: \"http://{}/v1\", accounts: {{a: {{keys: [bad, good]}}}}, models: {{m: {{}}}}}}\n\
+         routes: {{chat: [{{of: [p/a/m]}}]}}\nworkload: [{{name: w, arrivals: {{constant: 1/min}}, prompt: 1, completion: 1}}]\n",
+        provider.address
+    );
+    let scenario = scenario::parse("keys.yaml", &text, &Overrides::default(), None).expect("a scenario");
+    let gateway = RunningGateway::start(&scenario);
+    let statuses: Vec<u16> = (0..12).map(|_| gateway.chat("chat").status()).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 502).count(), 1, "{statuses:?}");
+}

@@ -6,6 +6,7 @@ mod load;
 mod passing;
 mod process;
 mod security;
+mod streams;
 
 use quotalab::drive::clock::Clock;
 use quotalab::gateway::{Access, Current, Gateway, serve};

@@ -321,3 +321,31 @@ fn a_provider_behind_tls_is_reached_if_its_authority_is_trusted_and_not_otherwis
     let response = process.chat("chat");
     assert_eq!((response.status(), response.error()["code"].clone()), (502, "upstream_failed".into()));
 }
+
+/// A log that cannot be written costs no reply.
+#[test]
+fn a_full_disk_behind_the_log_stops_no_request() {
+    let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let provider = Provider::answering(completion());
+    let scenario = write_scenario(folder.path(), &format!("http://{}/v1", provider.address), "chat");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_quotalab"))
+        .args(["gateway", scenario.to_str().expect("a plain path"), "--listen", "0"])
+        .env("TEST_API_KEY", "k")
+        .stdout(Stdio::piped())
+        .stderr(full)
+        .spawn()
+        .expect("the binary starts");
+    let first =
+        BufReader::new(child.stdout.take().expect("piped")).lines().next().expect("a line").expect("text");
+    let address = first.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
+    for _ in 0..3 {
+        let body = chat_request("chat");
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        stream.set_read_timeout(Some(LONG)).expect("a timeout");
+        write!(stream, "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("it reads");
+        assert_eq!(Response::read(&stream).status(), 200);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}

@@ -23,7 +23,6 @@ BEHIND_TLS = "mistral"
 FEATURES_OF_EACH_PROVIDER = ["plain", "streamed", "cut_stream", "tools", "structured"]
 # No provider knows it, so it shows that the gateway sends the provider's own key.
 KEY_OF_CALLER = "key-of-the-caller"
-NOT_SERVED = {"groq"}
 # Clients that a provider refuses, with a test of their own below.
 REFUSED = {("litellm", "groq", "tools")}
 IN_THIS_ENVIRONMENT = [
@@ -40,13 +39,12 @@ def pytest_generate_tests(metafunc):
     cases = []
     for name in IN_THIS_ENVIRONMENT:
         client = THROUGH_GATEWAY[name]
-        marks = [pytest.mark.skip] if name in NOT_SERVED else []
         for provider in providers if feature not in dict(client.not_offered) else []:
             if (name, provider, feature) in REFUSED:
                 continue
             for mode in client.modes or [None] if feature == "structured" else [None]:
                 identity = ", ".join(part for part in (name, provider, mode) if part)
-                cases.append(pytest.param(name, provider, mode, id=identity, marks=marks))
+                cases.append(pytest.param(name, provider, mode, id=identity))
     metafunc.parametrize("client, provider, mode", cases, indirect=["client"])
 
 

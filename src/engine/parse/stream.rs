@@ -16,6 +16,8 @@ pub struct Stream {
     answer: AnswerReader,
     error: Option<ErrorBody>,
     done: bool,
+    /// An event has stated that the answer is complete.
+    finished: bool,
 }
 
 impl Stream {
@@ -29,7 +31,7 @@ impl Stream {
             return;
         }
         if payload == b"[DONE]" {
-            self.done = true;
+            (self.done, self.finished) = (true, true);
             return;
         }
         let contains = |text: &&[u8]| payload.windows(text.len()).any(|window| window == *text);
@@ -38,6 +40,7 @@ impl Stream {
         }
         let event: Value = serde_json::from_slice(payload).unwrap_or_default();
         self.answer.add(&event);
+        self.finished |= finishes(&event);
         self.error = match named_error {
             true => Some(ErrorBody::parse(payload).unwrap_or_default()),
             false => ErrorBody::error_in_success(&event).or_else(|| error_finish(&event)),
@@ -58,6 +61,19 @@ impl Stream {
     #[must_use]
     pub const fn first_token_at(&self) -> Option<Instant> {
         self.first_token_at
+    }
+
+    /// Returns `true` if the stream has stated that its answer is complete: by its end marker, by the reason for which the answer
+    /// ends, or by an event that says so.
+    #[must_use]
+    pub const fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Returns `true` if an event was an error.
+    #[must_use]
+    pub const fn has_error(&self) -> bool {
+        self.error.is_some()
     }
 
     /// Returns `true` if the stream has ended, with its end marker or an error.
@@ -88,6 +104,14 @@ fn error_finish(event: &Value) -> Option<ErrorBody> {
     (event["choices"][0]["finish_reason"] == "error").then(ErrorBody::default)
 }
 
+/// Returns `true` if an event states that the answer is complete.
+fn finishes(event: &Value) -> bool {
+    let kind = event["type"].as_str().unwrap_or_default();
+    matches!(kind, "message_stop" | "response.completed" | "response.incomplete" | "transcript.text.done")
+        || event["choices"][0]["finish_reason"].is_string()
+        || event["candidates"][0]["finishReason"].is_string()
+}
+
 /// Returns `true` if an event holds a part of the completion. The first event of OpenAI's dialects holds only the
 /// role, that of Anthropic only the message.
 fn has_token(event: &Value) -> bool {
@@ -99,15 +123,24 @@ fn has_token(event: &Value) -> bool {
         || kind == "transcript.text.delta"
         || ["content", "reasoning", "reasoning_content", "refusal"].iter().any(|key| is_text(&delta[*key]))
         || delta["tool_calls"].is_array()
+        || delta["function_call"].is_object()
+        || delta["audio"].is_object()
         || is_text(&event["choices"][0]["text"])
         || is_text(&event["candidates"][0]["content"]["parts"][0]["text"])
         || event["candidates"][0]["content"]["parts"][0]["functionCall"].is_object()
 }
 
-/// Substrings of the payloads that are parsed after the first token. The first begins `usage` and Gemini's `usageMetadata`; the
-/// fifth ends the finish reasons `length` and `model_length`; the event with Anthropic's stop reason has the usage as well.
-const PARSED_AFTER_FIRST_TOKEN: [&[u8]; 5] =
-    [br#""usage"#, br#""error""#, br#""message_stop""#, br#""finish_reason":"error"#, br#"length""#];
+/// Substrings of the payloads that are parsed after the first token. The first begins `usage` and Gemini's `usageMetadata`; the next
+/// two are of finish reasons; the event with Anthropic's stop reason has the usage as well.
+const PARSED_AFTER_FIRST_TOKEN: [&[u8]; 7] = [
+    br#""usage"#,
+    br#""finish_reason":""#,
+    br#""finish_reason": ""#,
+    br#""finishReason""#,
+    br#""error""#,
+    br#""message_stop""#,
+    br#""response."#,
+];
 
 #[cfg(test)]
 mod tests {
