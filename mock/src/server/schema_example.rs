@@ -25,6 +25,8 @@ use std::fmt::Write as _;
 
 /// The depth from which on values end as soon as they can, since a schema may refer to itself: only required members are made.
 const MAX_OPTIONAL_DEPTH: usize = 6;
+/// The number of steps that are left when all further values end as soon as they can, so that what is begun can be completed.
+const STEPS_TO_END: usize = MAX_STEPS / 2;
 /// The depth at which every value is `null`.
 const MAX_DEPTH: usize = 60;
 /// Maximum number of items, members or characters that a minimum asks for. A larger minimum is not satisfied.
@@ -60,7 +62,7 @@ impl Example<'_> {
         if depth >= MAX_DEPTH {
             return text.push_str(NULL);
         }
-        let ends_soon = depth >= MAX_OPTIONAL_DEPTH;
+        let ends_soon = depth >= MAX_OPTIONAL_DEPTH || self.budget.remaining() < STEPS_TO_END;
         let merged = self.merged(schema, ends_soon);
         let schema = &*merged;
         if self.budget.is_exhausted() {
@@ -82,7 +84,7 @@ impl Example<'_> {
             "boolean" => push(text, &(variant % 2 == 1).into()),
             "null" => text.push_str(NULL),
             "array" => self.array(text, schema, depth),
-            _ => self.object(text, schema, depth),
+            _ => self.object(text, schema, depth, ends_soon),
         }
     }
 
@@ -199,7 +201,7 @@ impl Example<'_> {
         text.push(']');
     }
 
-    fn object(&self, text: &mut String, schema: &Value, depth: usize) {
+    fn object(&self, text: &mut String, schema: &Value, depth: usize, ends_soon: bool) {
         let required = || schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let properties = schema["properties"].as_object();
         let least = usize::try_from(schema["minProperties"].as_u64().unwrap_or(0).min(MAX_SIZE)).unwrap_or(0);
@@ -209,13 +211,9 @@ impl Example<'_> {
         }
         let is_required: BTreeSet<&str> = required().collect();
         let known = self.order.of_schema(schema);
-        // Optional members are made where a value is not deep, and where so many members are demanded.
+        // Optional members are made where a value need not end soon, and where so many members are demanded.
         let optional = known.iter().filter(|name| !is_required.contains(**name)).count();
-        let made = if depth < MAX_OPTIONAL_DEPTH {
-            optional
-        } else {
-            least.saturating_sub(is_required.len()).min(optional)
-        };
+        let made = if ends_soon { least.saturating_sub(is_required.len()).min(optional) } else { optional };
         let mut members = Members { example: self, text, schema, depth, made: BTreeSet::new() };
         members.text.push('{');
         let mut left = made;

@@ -14,6 +14,11 @@ impl WorkBudget {
         Self { remaining: Cell::new(steps) }
     }
 
+    /// Returns the steps that are left.
+    pub(super) fn remaining(&self) -> usize {
+        self.remaining.get()
+    }
+
     /// Charges `steps`. Returns `false` if they do not fit: the budget is exhausted from then on.
     pub(super) fn charge(&self, steps: usize) -> bool {
         let left = self.remaining.get().checked_sub(steps);

@@ -52,11 +52,9 @@ impl Example<'_> {
         if !ALTERNATIVES.into_iter().all(has_ending) {
             return false;
         }
-        let property = |name: &str| {
-            parts
-                .iter()
-                .find_map(|part| part["properties"].get(name).or_else(|| part.get("additionalProperties")))
-        };
+        let stated = |name: &str| parts.iter().find_map(|part| part["properties"].get(name));
+        let additional = || parts.iter().find_map(|part| part.get("additionalProperties"));
+        let property = |name: &str| stated(name).or_else(additional);
         let required = part["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
         match type_of(part) {
             _ if may_be_null(part) => true,

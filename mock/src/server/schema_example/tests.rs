@@ -277,6 +277,19 @@ fn a_list_ends_with_the_alternative_that_ends() {
     );
 }
 
+/// A schema that refers to itself so often that six levels of its values would be too many still has a value that satisfies it.
+#[test]
+fn a_wide_schema_that_refers_to_itself_ends_as_well() {
+    let members = ["a", "b", "c", "d", "e", "f", "g"]
+        .map(|name| (name.to_owned(), json!({ "anyOf": [{ "$ref": "#/$defs/node" }, { "type": "null" }] })));
+    let mut properties = Map::from_iter(members);
+    properties.insert("value".to_owned(), json!({ "type": "number", "minimum": 1 }));
+    let node = json!({ "type": "object", "properties": properties, "required": ["value", "a", "b"], "additionalProperties": false });
+    let schema = json!({ "$ref": "#/$defs/node", "$defs": { "node": node } });
+    let value = serde_json::from_str(&made_quickly(&schema)).unwrap();
+    assert_eq!(violated(&schema, &schema, &value), None);
+}
+
 /// Members come in the order in which the body of the request has the properties, also those of merged schemas.
 #[test]
 fn members_have_the_order_of_the_properties() {
