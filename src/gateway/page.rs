@@ -37,7 +37,7 @@ fn render(state: &GatewayState) -> Markup {
                     h1 { (state.scenario) }
                     p {
                         "The gateway has run for " (duration(state.uptime_s)) "; "
-                        (count(state.jobs_in_flight as u64)) " requests are under way."
+                        "requests under way: " (count(state.jobs_in_flight as u64)) "."
                     }
                     h2 { "Targets" }
                     div.scroll { (targets(&state.targets)) }
