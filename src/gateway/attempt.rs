@@ -2,8 +2,8 @@
 //! whole reply that is its end, for a stream its first token: until then nothing has gone out to the caller, and another target can
 //! be tried.
 
+use super::body::{BodyError, Held, Memory, WholeBody};
 use super::caller_request::CallerRequest;
-use super::dispatch::{Held, Memory};
 use super::endpoint::Endpoint;
 use super::upstream::Upstreams;
 use crate::drive::clock::Clock;
@@ -105,26 +105,14 @@ async fn read_whole(
     memory: &Memory,
     clock: Clock,
 ) -> Result<AttemptEnd, AttemptFailure> {
-    let (head, mut body) = response.into_parts();
-    let mut held = memory.hold(0).ok_or(AttemptFailure::Local(LocalFailure::Memory))?;
-    let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| AttemptFailure::Connection)?.into_data() else { continue };
-        if first.len() + joined.len() + data.len() > MAX_REPLY_BYTES {
-            return Err(AttemptFailure::Garbage);
-        }
-        held.add(memory.hold(data.len()).ok_or(AttemptFailure::Local(LocalFailure::Memory))?);
-        if joined.is_empty() && first.is_empty() {
-            first = data;
-            continue;
-        }
-        if joined.is_empty() {
-            joined.extend_from_slice(&first);
-            first = Bytes::new();
-        }
-        joined.extend_from_slice(&data);
-    }
-    let body = if joined.is_empty() { first } else { joined.freeze() };
+    let (head, body) = response.into_parts();
+    // Only the deadline of the job ends the wait for a provider.
+    let read = memory.read(body, MAX_REPLY_BYTES, None).await;
+    let WholeBody { bytes: body, held } = read.map_err(|error| match error {
+        BodyError::TooLarge => AttemptFailure::Garbage,
+        BodyError::Memory => AttemptFailure::Local(LocalFailure::Memory),
+        BodyError::Slow | BodyError::Incomplete => AttemptFailure::Connection,
+    })?;
     let response =
         parse::Response { status: head.status.as_u16(), headers: &HeaderView(&head.headers), body: &body };
     let reply = parse::reply(Some(dialect), clock.now(), &response);

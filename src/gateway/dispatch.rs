@@ -16,7 +16,6 @@ use axum::response::Response;
 use hyper::StatusCode;
 use hyper::header::HeaderMap;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Serves a request that was read.
 pub(super) async fn serve(gateway: Arc<Gateway>, request: CallerRequest, headers: HeaderMap) -> Response {
@@ -193,40 +192,3 @@ fn is_own_mistake(outcome: AttemptOutcome) -> bool {
         _ => false,
     }
 }
-
-/// The memory that the bodies of requests and whole replies may take together.
-#[derive(Clone, Debug)]
-pub(super) struct Memory(Arc<Semaphore>);
-
-/// A part of the memory, which is given back when this is dropped.
-#[derive(Debug)]
-pub(super) struct Held(Option<OwnedSemaphorePermit>);
-
-impl Memory {
-    /// Returns [`MAX_BODIES_BYTES`] of memory.
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_BODIES_BYTES / UNIT_BYTES)))
-    }
-
-    /// Holds memory for this many bytes; `None` if too much is held already.
-    pub(super) fn hold(&self, bytes: usize) -> Option<Held> {
-        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).ok()?;
-        Some(Held(Some(Arc::clone(&self.0).try_acquire_many_owned(units).ok()?)))
-    }
-}
-
-impl Held {
-    /// Adds another part to this one.
-    pub(super) fn add(&mut self, other: Self) {
-        match (&mut self.0, other.0) {
-            (Some(held), Some(permit)) => held.merge(permit),
-            (held, permit) => *held = permit.or(held.take()),
-        }
-    }
-}
-
-/// The maximum memory of all bodies at one time, in bytes.
-const MAX_BODIES_BYTES: usize = 512 << 20;
-
-/// Memory is counted in units of this size.
-const UNIT_BYTES: usize = 1 << 10;

@@ -30,6 +30,7 @@
 
 mod addressing;
 mod attempt;
+mod body;
 mod caller_request;
 mod decisions;
 mod dispatch;
@@ -61,7 +62,7 @@ pub use upstream::ConfigError;
 use crate::drive::clock::Clock;
 use crate::ids::TargetId;
 use crate::scenario::Scenario;
-use dispatch::Memory;
+use body::Memory;
 use metrics::Metrics;
 use routes::Routes;
 use shared_engine::SharedEngine;

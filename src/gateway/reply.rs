@@ -1,8 +1,8 @@
 //! What callers receive: a provider's reply as it is, or an error in OpenAI's shape.
 
 use super::Gateway;
+use super::body::Held;
 use super::decisions::{outcome_text, reason_text};
-use super::dispatch::Held;
 use super::headers;
 use super::request_record::RequestRecord;
 use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobEnd, JobOutcome, LimitCause, WaitReason};

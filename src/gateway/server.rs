@@ -1,18 +1,16 @@
 //! The gateway's server: its routes, its connections, and its end.
 
+use super::body::{BodyError, WholeBody};
 use super::caller_request::CallerRequest;
 use super::endpoint::Endpoint;
 use super::reply::ErrorReply;
 use super::{Gateway, dispatch, guard, headers, metrics, models, page, state};
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use hyper::server::conn::http1;
@@ -184,9 +182,10 @@ async fn operation(endpoint: Endpoint, State(current): State<Arc<Current>>, requ
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return ErrorReply::of_caller(status, "unsupported_media_type", message).response();
     }
-    let (body, held) = match read(&gateway, body).await {
-        Ok(read) => read,
-        Err(error) => return error.response(),
+    let read = gateway.memory.read(body, MAX_BODY_BYTES, Some(CALLER_TIMEOUT)).await;
+    let WholeBody { bytes: body, held } = match read {
+        Ok(whole) => whole,
+        Err(error) => return body_error(error).response(),
     };
     let read = match form_boundary {
         Some(boundary) => CallerRequest::from_form(endpoint, body, boundary),
@@ -202,51 +201,30 @@ async fn operation(endpoint: Endpoint, State(current): State<Arc<Current>>, requ
     response
 }
 
-/// Reads a body, with the memory that it takes.
-async fn read(gateway: &Gateway, body: Body) -> Result<(Bytes, dispatch::Held), ErrorReply> {
-    let too_large = || {
-        let message = format!("the body is larger than {} MiB", MAX_BODY_BYTES >> 20);
-        ErrorReply::of_caller(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
-    };
-    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
-        return Err(too_large());
-    }
-    let mut body = Limited::new(body, MAX_BODY_BYTES);
-    let full = || ErrorReply {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        kind: "overloaded_error",
-        code: "memory",
-        message: "the bodies of other requests take all the memory that the gateway allows them".to_owned(),
-        retry_after: None,
-    };
-    let mut held = gateway.memory.hold(0).ok_or_else(full)?;
-    let (mut first, mut joined) = (Bytes::new(), bytes::BytesMut::new());
-    loop {
-        let frame = tokio::time::timeout(CALLER_TIMEOUT, body.frame()).await.map_err(|_| {
-            let message = "the body did not arrive in time";
-            ErrorReply::of_caller(StatusCode::REQUEST_TIMEOUT, "timeout", message)
-        })?;
-        let Some(frame) = frame else { break };
-        let frame = frame.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                too_large()
-            } else {
-                let message = "the body is malformed or not complete";
-                ErrorReply::of_caller(StatusCode::BAD_REQUEST, "invalid_request", message)
-            }
-        })?;
-        let Ok(data) = frame.into_data() else { continue };
-        held.add(gateway.memory.hold(data.len()).ok_or_else(full)?);
-        if first.is_empty() && joined.is_empty() {
-            first = data;
-            continue;
+/// Returns the error for a body that was not read.
+fn body_error(error: BodyError) -> ErrorReply {
+    let of_caller = |status, code, message: &str| ErrorReply::of_caller(status, code, message);
+    match error {
+        BodyError::TooLarge => of_caller(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            &format!("the body is larger than {} MiB", MAX_BODY_BYTES >> 20),
+        ),
+        BodyError::Slow => {
+            of_caller(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not arrive in time")
         }
-        if joined.is_empty() {
-            joined.extend_from_slice(&std::mem::take(&mut first));
+        BodyError::Incomplete => {
+            of_caller(StatusCode::BAD_REQUEST, "invalid_request", "the body is malformed or not complete")
         }
-        joined.extend_from_slice(&data);
+        BodyError::Memory => ErrorReply {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            kind: "overloaded_error",
+            code: "memory",
+            message: "the bodies of other requests take all the memory that the gateway allows them"
+                .to_owned(),
+            retry_after: None,
+        },
     }
-    Ok((if joined.is_empty() { first } else { joined.freeze() }, held))
 }
 
 fn content_type(headers: &HeaderMap) -> &str {

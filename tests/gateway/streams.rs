@@ -83,7 +83,10 @@ fn the_error_is_an_event_of_its_own() {
 #[test]
 fn an_error_of_the_provider_in_its_stream_is_passed_on_once() {
     let error = "data: {\"error\":{\"message\":\"overloaded\",\"code\":503}}\n\n";
-    let then = [Step::Wait(Duration::from_millis(300)), Step::Send(chunk(&format!("{error}data: [DONE]\n\n")) + LAST_CHUNK)];
+    let then = [
+        Step::Wait(Duration::from_millis(300)),
+        Step::Send(chunk(&format!("{error}data: [DONE]\n\n")) + LAST_CHUNK),
+    ];
     let provider = streaming(&token("one"), then.to_vec());
     let gateway = RunningGateway::start(&scenario(&[&provider], ""));
     let response = gateway.post("/v1/chat/completions", &stream_request("chat"));
