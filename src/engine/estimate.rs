@@ -113,6 +113,13 @@ impl QuotaEstimate {
         u64::try_from(capacity.saturating_sub(bucket.remaining(now))).ok()
     }
 
+    /// Continues with the units of a limit that another estimate has as used.
+    pub(super) fn adopt(&mut self, now: Instant, axis: Axis, used: u64) {
+        let Some(known) = self.used(now, axis) else { return };
+        let index = usize::from(self.indices[axis as usize]);
+        self.axes[index].bucket.charge(now, used.saturating_sub(known));
+    }
+
     /// Lowers the remainder of an axis to `remaining`, if the estimate is higher. Does nothing if the axis has no
     /// estimate.
     #[inline]

@@ -308,15 +308,22 @@ impl Engine {
         self.router.targets[target.index()].view(at)
     }
 
-    /// Continues a cool-down that another engine has put the target in: one that this engine replaces.
-    pub fn adopt_cool_down(
+    /// Continues with what another engine, which this one replaces, believes of a target at `at`: its cool-down, as
+    /// [`TargetView::cool_down`] states it, and the used units of limits.
+    pub fn adopt(
         &mut self,
+        at: Instant,
         target: TargetId,
-        until: Instant,
-        cause: LimitCause,
-        axis: Option<Axis>,
+        cool_down: Option<(Instant, LimitCause, Option<Axis>)>,
+        used: impl IntoIterator<Item = (Axis, u64)>,
     ) {
-        self.router.target(target).extend_cool_down(until, cause, axis);
+        let state = self.router.target(target);
+        if let Some((until, cause, axis)) = cool_down {
+            state.extend_cool_down(until, cause, axis);
+        }
+        for (axis, used) in used {
+            state.adopt_use(at, axis, used);
+        }
     }
 
     /// Returns the earliest instant, `at` or later, at which a job may be sent to some target of its route: neither in cool-down nor

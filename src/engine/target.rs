@@ -197,6 +197,13 @@ impl TargetState {
         }
     }
 
+    /// Continues with the used units of a limit that another engine estimates.
+    pub(super) fn adopt_use(&mut self, now: Instant, axis: Axis, used: u64) {
+        if let Some(estimate) = &mut self.estimate {
+            estimate.adopt(now, axis, used);
+        }
+    }
+
     /// Returns the estimated used units of a limit; `None` without an estimate of it.
     pub(super) fn estimated_use(&self, now: Instant, axis: Axis) -> Option<u64> {
         self.estimate.as_ref()?.used(now, axis)

@@ -9,7 +9,7 @@ use super::request_record::RequestRecord;
 use super::shared_engine::Action;
 use super::stream::{PATIENCE, State, StreamBody};
 use crate::engine::Attempt;
-use crate::event::{AttemptFailure, AttemptOutcome, JobEnd, JobOutcome, LimitCause};
+use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobEnd, JobOutcome, LimitCause};
 use crate::ids::TargetId;
 use axum::body::Body;
 use axum::response::Response;
@@ -97,7 +97,10 @@ impl Exchange {
                 self.job.reply(attempt.id, &reply);
                 (reply.outcome, None)
             }
-            Some(AttemptEnd::Whole(whole)) => {
+            Some(AttemptEnd::Whole(mut whole)) => {
+                if !whole.status.is_success() {
+                    whole.body = gateway.upstreams.without_keys(attempt.target, whole.body);
+                }
                 let outcome = whole.reply.outcome;
                 self.record.learn(whole.stated_usage);
                 if whole.status == StatusCode::UNAUTHORIZED {
@@ -151,16 +154,16 @@ impl Exchange {
 
     /// Returns the response of a job that has ended.
     fn finish(mut self, end: &JobEnd) -> Response {
+        let is_blamed_last = self.failures.last().is_some_and(|(_, outcome)| is_own_mistake(*outcome));
         let passed_on = match end.outcome {
             JobOutcome::Succeeded => self.last.take(),
-            _ => self.own_mistake.take(),
+            JobOutcome::Failed(EndReason::Rejected) => self.own_mistake.take(),
+            // Another target might have served it.
+            _ => self.own_mistake.take().filter(|_| is_blamed_last),
         };
         let mut response = match passed_on {
             Some(whole) => {
-                let WholeReply { status, headers, mut body, held, .. } = *whole;
-                if let Some((target, _)) = self.record.last.filter(|_| !status.is_success()) {
-                    body = self.gateway.upstreams.without_keys(target, body);
-                }
+                let WholeReply { status, headers, body, held, .. } = *whole;
                 let mut response = reply::passed_on(status, headers);
                 *response.body_mut() = reply::held_body(body, held);
                 response

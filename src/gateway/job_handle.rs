@@ -68,7 +68,7 @@ impl JobHandle {
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
         if self.taken.is_none() && self.mail.is_waiting(cx.waker()) && !self.is_forgotten {
             let tag = self.tag;
-            let (action, _) = self.engine.input(|_, actions, _| actions.take(tag));
+            let action = self.engine.input(|_, actions, _| actions.take(tag));
             self.keep(action);
         }
         self.taken.take().map_or(Poll::Pending, Poll::Ready)
@@ -81,7 +81,7 @@ impl JobHandle {
             !self.is_forgotten && self.taken.is_none(),
             "invariant: the job has not ended, and its actions were taken"
         );
-        let (action, _) = self.engine.input(|engine, actions, now| {
+        let action = self.engine.input(|engine, actions, now| {
             if let Some(slot) = slot
                 && actions.land(tag, attempt)
             {
@@ -95,7 +95,7 @@ impl JobHandle {
     /// Records that the first byte of an answer is about to reach the caller. Returns `false` if the attempt was cancelled.
     pub(super) fn first_byte(&mut self, attempt: AttemptId) -> bool {
         let (tag, slot) = (self.tag, self.slot);
-        let (is_in_flight, _) = self.engine.input(|engine, actions, now| {
+        let is_in_flight = self.engine.input(|engine, actions, now| {
             let slot = slot.filter(|_| actions.is_in_flight(tag, attempt));
             if let Some(slot) = slot {
                 engine.handle_first_byte(actions, now, slot, attempt);

@@ -127,28 +127,18 @@ impl Gateway {
         past: Option<&Self>,
     ) -> Result<Self, Vec<ConfigError>> {
         let upstreams = Upstreams::new(scenario, keys)?;
-        let (mut scenario, routes) = routes::with_targets(scenario);
+        let (scenario, routes) = routes::with_targets(scenario);
         let (metrics, memory, next_job) = match past {
             Some(past) => (Arc::clone(&past.metrics), past.memory.clone(), past.engine.next_job()),
             None => (Arc::new(Metrics::new()), Memory::new(), 0),
         };
-        let known = past.map(|past| past.known_targets(&scenario)).unwrap_or_default();
-        for (id, past_id) in &known {
-            for limit in &mut scenario.targets[id.index()].limits {
-                let used = past.and_then(|past| past.engine.estimated_use(*past_id, limit.axis));
-                limit.used = used.unwrap_or_default();
-            }
-        }
         let protected = routes.of_scenario().count();
         let engine = SharedEngine::new((&scenario, protected), clock, Arc::clone(&metrics), next_job);
         let ratios = TokenRatios::new(scenario.targets.len());
         if let Some(past) = past {
-            let (_, views) = past.engine.views(known.iter().map(|(_, past_id)| *past_id));
-            for ((id, past_id), view) in known.iter().zip(views) {
-                ratios.set(*id, past.ratios.of(*past_id));
-                if let Some(cool_down) = view.cool_down {
-                    engine.cool_down(*id, cool_down);
-                }
+            for (id, past_id) in past.known_targets(&scenario) {
+                ratios.set(id, past.ratios.of(past_id));
+                engine.adopt(id, (&past.engine, past_id), &scenario.targets[id.index()].limits);
             }
         }
         let timed = Arc::clone(&engine);

@@ -94,7 +94,7 @@ impl Failure<'_> {
             message.push_str(&part);
         }
         if let Some(wait) = retry_after {
-            message.push_str(&format!(". No target is tried again before {}", duration(seconds(wait))));
+            message.push_str(&format!(". No target is tried again within {}", duration(seconds(wait))));
         }
         let mut response = ErrorReply { status, kind, code, message, retry_after }.response();
         if code == "upstream_refused" {

@@ -7,10 +7,10 @@ use super::decisions::Decisions;
 use super::metrics::{CountedEvents, Metrics};
 use crate::drive::clock::Clock;
 use crate::engine::{Answer, Attempt, Driver, Engine, Handover, TargetView};
-use crate::event::{Event, JobEnd, LimitCause};
+use crate::event::{Event, JobEnd};
 use crate::ids::{AttemptId, Slot, Tag, TargetId};
 use crate::job::Job;
-use crate::scenario::Scenario;
+use crate::scenario::{KnownLimit, Scenario};
 use futures_util::task::AtomicWaker;
 use provider::{Axis, Instant};
 use slab::Slab;
@@ -126,12 +126,7 @@ impl SharedEngine {
     /// Fires the engine's timers, for ever.
     pub(super) async fn run_timers(&self) {
         loop {
-            let (_, next) = self.input(|engine, actions, now| {
-                if engine.poll_timeout() <= now {
-                    engine.handle_timeout(actions, now);
-                }
-            });
-            self.state().armed = next;
+            let next = self.fire_timers();
             // One that became due earlier in between has left a permit here.
             tokio::select! {
                 () = self.earlier_timer.notified() => {}
@@ -140,9 +135,24 @@ impl SharedEngine {
         }
     }
 
+    /// Fires the timers that are due. Returns the instant of the next one.
+    fn fire_timers(&self) -> Instant {
+        let mut state = self.state();
+        let now = self.clock.now();
+        let State { engine, actions, armed } = &mut *state;
+        if engine.poll_timeout() <= now {
+            engine.handle_timeout(actions, now);
+        }
+        *armed = engine.poll_timeout();
+        let (next, woken) = (*armed, mem::take(&mut actions.woken));
+        drop(state);
+        woken.iter().for_each(|mail| mail.task.wake());
+        next
+    }
+
     /// Submits a job that arrives now. `job` makes it from its id and its arrival.
     pub(super) fn submit(&self, job: impl FnOnce(u64, Instant) -> Job) -> Submitted {
-        let (submitted, _) = self.input(|engine, actions, now| {
+        self.input(|engine, actions, now| {
             let id = actions.next_job;
             actions.next_job += 1;
             let entry = JobActions::default();
@@ -151,16 +161,11 @@ impl SharedEngine {
             let job = job(id, now);
             let slot = engine.submit(actions, now, job, tag);
             Submitted { tag, slot, job, mail, first: actions.take(tag) }
-        });
-        submitted
+        })
     }
 
-    /// Passes one input to the engine, then wakes the tasks whose jobs can go on. Returns the input's result, and the instant of the
-    /// engine's next timer.
-    pub(super) fn input<T>(
-        &self,
-        input: impl FnOnce(&mut Engine, &mut Actions, Instant) -> T,
-    ) -> (T, Instant) {
+    /// Passes one input to the engine, then wakes the tasks whose jobs can go on. Returns the input's result.
+    pub(super) fn input<T>(&self, input: impl FnOnce(&mut Engine, &mut Actions, Instant) -> T) -> T {
         let mut state = self.state();
         let now = self.clock.now();
         let State { engine, actions, armed, .. } = &mut *state;
@@ -174,7 +179,7 @@ impl SharedEngine {
         if is_earlier {
             self.earlier_timer.notify_one();
         }
-        (result, next)
+        result
     }
 
     /// Returns the current instant, and the earliest one at which a job may be sent; `None` if that is not known.
@@ -191,13 +196,17 @@ impl SharedEngine {
         (now, targets.map(|target| state.engine.target_view(now, target)).collect())
     }
 
-    /// Begins the cool-down of a target that another engine has put there.
-    pub(super) fn cool_down(
+    /// Continues with what the engine of an earlier gateway believes of a target there, whose limits are `limits` here.
+    pub(super) fn adopt(
         &self,
         target: TargetId,
-        (until, cause, axis): (Instant, LimitCause, Option<Axis>),
+        (past, past_target): (&Self, TargetId),
+        limits: &[KnownLimit],
     ) {
-        self.input(|engine, _, _| engine.adopt_cool_down(target, until, cause, axis));
+        let (_, views) = past.views(std::iter::once(past_target));
+        let used = |limit: &KnownLimit| Some((limit.axis, past.estimated_use(past_target, limit.axis)?));
+        let used: Vec<(Axis, u64)> = limits.iter().filter_map(used).collect();
+        self.input(|engine, _, now| engine.adopt(now, target, views[0].cool_down, used));
     }
 
     /// Returns the id of the next job.

@@ -68,6 +68,20 @@ fn mistakes_of_the_caller_go_back_as_they_are() {
     }
 }
 
+/// A request that one target finds too large and another could have served is not blamed for it.
+#[test]
+fn a_request_is_blamed_only_if_no_target_could_have_served_it() {
+    let too_large = r#"{"error":{"message":"Request too large for model `m` in organization `o` service tier `on_demand` on tokens per minute (TPM): Limit 6000, Requested 9000, please reduce your message size and try again.","type":"tokens","code":"rate_limit_exceeded"}}"#;
+    let small = Provider::answering(json_response("413 Payload Too Large", "", too_large));
+    let down = Provider::answering(json_response("503 Service Unavailable", "", "{}"));
+    let more = "client: {retry: {attempts: 3, backoff: {base: 1ms}}}\n";
+    let gateway = RunningGateway::start(&scenario(&[&small, &down], more));
+    let response = gateway.chat("chat");
+    assert_eq!((response.status(), response.error()["code"].clone()), (502, "upstream_failed".into()));
+    let gateway = RunningGateway::start(&scenario(&[&small], "client: {retry: {attempts: 1}}\n"));
+    assert_eq!(gateway.chat("chat").status(), 413);
+}
+
 /// The key is the gateway's: its caller can do nothing about it, and must not read that its own key is wrong.
 #[test]
 fn a_refused_key_of_the_gateway_is_a_502_that_is_not_to_be_retried() {

@@ -189,7 +189,8 @@ fn sleep(length: Duration) {
 /// A gateway that serves until it is dropped.
 struct RunningGateway {
     address: SocketAddr,
-    _runtime: Runtime,
+    current: Arc<Current>,
+    runtime: Runtime,
 }
 
 impl RunningGateway {
@@ -200,15 +201,22 @@ impl RunningGateway {
 
     fn with_access(scenario: &Scenario, access: Access) -> Self {
         let runtime = Runtime::new().expect("a runtime");
-        let address = runtime.block_on(async {
+        let (address, current) = runtime.block_on(async {
             let gateway = Gateway::new(scenario, &|_| None, access, Clock::start()).expect("a gateway");
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
             let address = listener.local_addr().expect("an address");
             let current = Arc::new(Current::new(gateway));
-            tokio::spawn(serve(listener, current, std::future::pending()));
-            address
+            tokio::spawn(serve(listener, Arc::clone(&current), std::future::pending()));
+            (address, current)
         });
-        Self { address, _runtime: runtime }
+        Self { address, current, runtime }
+    }
+
+    /// Lets a gateway of another scenario continue this one.
+    fn reload(&self, scenario: &Scenario) {
+        let _context = self.runtime.enter();
+        let reloaded = self.current.get().reloaded(scenario, &|_| None).expect("a gateway");
+        self.current.replace(reloaded);
     }
 
     /// Sends a request to an operation and reads the response to its end.

@@ -212,6 +212,28 @@ fn a_reload_takes_what_is_right_and_leaves_what_is_wrong() {
     assert_eq!(process.chat("talk").status(), 200);
 }
 
+/// What is used of a limit is not forgotten: after the reload, the pace lets as little pass as before.
+#[test]
+fn a_reload_keeps_what_is_used_of_limits_and_the_cool_downs() {
+    let provider = Provider::answering(completion());
+    let text = format!(
+        "name: pace\nduration: 1m\nproviders:\n  p: {{dialect: openai, base_url: \"http://{}/v1\", models: {{m: {{limits: {{rpm: 3}}}}}}}}\n\
+         routes: {{chat: [{{of: [p/default/m]}}]}}\nclient: {{pace: requests, deadline: 1s}}\n\
+         workload: [{{name: w, arrivals: {{constant: 1/min}}, prompt: 1, completion: 1}}]\n",
+        provider.address
+    );
+    let scenario = scenario::parse("pace.yaml", &text, &Overrides::default(), None).expect("a scenario");
+    let gateway = RunningGateway::start(&scenario);
+    for _ in 0..3 {
+        assert_eq!(gateway.chat("chat").status(), 200);
+    }
+    assert_eq!(gateway.chat("chat").status(), 429);
+    gateway.reload(&scenario);
+    let response = gateway.chat("chat");
+    assert_eq!(response.status(), 429, "{}", response.text);
+    assert_eq!(provider.requests().len(), 3);
+}
+
 #[test]
 fn requests_under_way_end_before_it_does() {
     let folder = tempfile::tempdir().expect("a folder");
