@@ -95,14 +95,13 @@ impl JobHandle {
     /// Records that the first byte of an answer is about to reach the caller. Returns `false` if the attempt was cancelled.
     pub(super) fn first_byte(&mut self, attempt: AttemptId) -> bool {
         let (tag, slot) = (self.tag, self.slot);
-        let is_in_flight = self.engine.input(|engine, actions, now| {
+        self.engine.input(|engine, actions, now| {
             let slot = slot.filter(|_| actions.is_in_flight(tag, attempt));
             if let Some(slot) = slot {
                 engine.handle_first_byte(actions, now, slot, attempt);
             }
             slot.is_some()
-        });
-        is_in_flight
+        })
     }
 }
 
