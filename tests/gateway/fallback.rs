@@ -112,7 +112,7 @@ fn a_caller_that_leaves_cancels_its_attempt() {
         let gateway = RunningGateway::start(&scenario(&[&slow], ""));
         let body = stream_request("chat");
         let mut stream = gateway.connect();
-        write!(stream, "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("it reads");
+        stream.write_all(post("/v1/chat/completions", &body).as_bytes()).expect("it reads");
         wait_for(|| slow.requests().len() == 1, "the provider");
         if begins {
             let mut byte = [0];

@@ -221,11 +221,7 @@ impl RunningGateway {
 
     /// Sends a request to an operation and reads the response to its end.
     fn post(&self, path: &str, body: &str) -> Response {
-        self.send(&format!(
-            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-            self.address,
-            body.len()
-        ))
+        self.send(&post(path, body))
     }
 
     fn chat(&self, model: &str) -> Response {
@@ -258,6 +254,14 @@ impl RunningGateway {
     fn wait_until_idle(&self) {
         wait_for(|| self.state()["jobs_in_flight"] == 0, "no job is in flight");
     }
+}
+
+/// Returns a request with a JSON body, after whose response the connection is closed.
+fn post(path: &str, body: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn chat_request(model: &str) -> String {

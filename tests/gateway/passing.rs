@@ -79,7 +79,7 @@ fn a_stream_passes_event_by_event_as_it_arrives() {
     let gateway = RunningGateway::start(&scenario(&[&provider], ""));
     let body = stream_request("chat");
     let mut stream = gateway.connect();
-    write!(stream, "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("it reads");
+    stream.write_all(post("/v1/chat/completions", &body).as_bytes()).expect("it reads");
     let mut seen = Vec::new();
     while !String::from_utf8_lossy(&seen).contains("one") {
         let mut buffer = [0; 4096];

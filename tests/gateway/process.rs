@@ -69,10 +69,7 @@ impl Process {
 
     fn chat(&self, model: &str) -> Response {
         let body = chat_request(model);
-        self.request(&format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        ))
+        self.request(&post("/v1/chat/completions", &body))
     }
 
     fn get(&self, path: &str) -> Response {
@@ -247,7 +244,7 @@ fn requests_under_way_end_before_it_does() {
     let body = stream_request("chat");
     let mut stream = TcpStream::connect(process.address).expect("it listens");
     stream.set_read_timeout(Some(LONG)).expect("a timeout");
-    write!(stream, "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("it reads");
+    stream.write_all(post("/v1/chat/completions", &body).as_bytes()).expect("it reads");
     wait_for(|| provider.requests().len() == 1, "the request");
     process.signal("-TERM");
     let response = Response::read(&stream);
@@ -277,9 +274,9 @@ fn the_scenario_of_the_readme_serves_requests() {
     let base_url = first.split("listens on ").nth(1).expect("its address").to_owned();
     let set = format!("providers.groq.base_url={base_url}");
     let process = Process::start_with(&scenario, &["--set", &set], &[("GROQ_API_KEY", "GROQ_API_KEY")]);
-    let response = process.request(&format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: 78\r\n\r\n{}",
-        r#"{"model":"chat","max_tokens":5,"messages":[{"role":"user","content":"Hello"}]}"#
+    let response = process.request(&post(
+        "/v1/chat/completions",
+        r#"{"model":"chat","max_tokens":5,"messages":[{"role":"user","content":"Hello"}]}"#,
     ));
     let _ = mock.kill();
     let _ = mock.wait();
@@ -365,7 +362,7 @@ fn a_full_disk_behind_the_log_stops_no_request() {
         let body = chat_request("chat");
         let mut stream = TcpStream::connect(address).expect("it listens");
         stream.set_read_timeout(Some(LONG)).expect("a timeout");
-        write!(stream, "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("it reads");
+        stream.write_all(post("/v1/chat/completions", &body).as_bytes()).expect("it reads");
         assert_eq!(Response::read(&stream).status(), 200);
     }
     let _ = child.kill();
