@@ -189,7 +189,7 @@ impl AttemptClient {
 }
 
 /// Response headers as the parser reads them.
-struct HeaderView<'a>(&'a HeaderMap);
+pub(crate) struct HeaderView<'a>(pub(crate) &'a HeaderMap);
 
 impl parse::Headers for HeaderView<'_> {
     fn value(&self, name: &str) -> Option<&str> {

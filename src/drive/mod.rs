@@ -32,6 +32,7 @@ mod via_wire;
 pub mod virtual_time;
 mod world;
 
+pub(crate) use attempt::HeaderView;
 pub(crate) use connections::local_failure;
 pub use connections::raise_descriptor_limit;
 pub use delay_effect::{WithMeasuredDelays, delay_effect};

@@ -5,7 +5,9 @@
 use super::body::{BodyError, Held, Memory, WholeBody};
 use super::caller_request::CallerRequest;
 use super::endpoint::Endpoint;
-use super::upstream::Upstreams;
+use super::headers::content_type;
+use super::upstream::{KeyNumber, Upstreams};
+use crate::drive::HeaderView;
 use crate::drive::clock::Clock;
 use crate::drive::sse::EventReader;
 use crate::engine::parse::{self, Dialect};
@@ -14,7 +16,7 @@ use crate::event::{AttemptFailure, AttemptOutcome, LocalFailure};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use hyper::header::{CONTENT_LENGTH, HeaderMap};
 use hyper::{Response, StatusCode};
 use provider::Usage;
 
@@ -70,15 +72,16 @@ pub(super) struct StreamReader {
     estimated_prompt: u32,
 }
 
-/// Performs an attempt.
+/// Performs an attempt with this key of its target.
 pub(super) async fn perform(
     upstreams: &Upstreams,
-    (attempt, request, headers): (&Attempt, &CallerRequest, &HeaderMap),
+    (attempt, key): (&Attempt, KeyNumber),
+    (request, headers): (&CallerRequest, &HeaderMap),
     memory: &Memory,
     clock: Clock,
 ) -> AttemptEnd {
     let failed = |failure| AttemptEnd::Failed(Reply::failed(clock.now(), failure));
-    let response = match upstreams.send(attempt, request, headers).await {
+    let response = match upstreams.send((attempt.target, key), request, headers).await {
         Ok(response) => response,
         Err(failure) => return failed(failure),
     };
@@ -92,10 +95,6 @@ pub(super) async fn perform(
         read_whole(response, (request.endpoint, dialect, attempt.job.prompt_tokens), memory, clock).await
     };
     ended.unwrap_or_else(failed)
-}
-
-fn content_type(headers: &HeaderMap) -> Option<&str> {
-    headers.get(CONTENT_TYPE)?.to_str().ok()
 }
 
 /// Reads a whole reply.
@@ -257,15 +256,6 @@ impl StreamReader {
         }
         let first_token_at = self.stream.first_token_at().unwrap_or(now);
         (Reply { first_token_at, ..answered(reply, self.estimated_prompt, self.data_events) }, None)
-    }
-}
-
-/// Response headers as the parser reads them.
-struct HeaderView<'a>(&'a HeaderMap);
-
-impl parse::Headers for HeaderView<'_> {
-    fn value(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.to_str().ok()
     }
 }
 

@@ -7,7 +7,7 @@ use super::job_handle::JobHandle;
 use super::reply::{self, Failure};
 use super::request_record::RequestRecord;
 use super::shared_engine::Action;
-use super::stream::{PATIENCE, State, StreamBody};
+use super::stream::{State, StreamBody};
 use crate::engine::Attempt;
 use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobEnd, JobOutcome, LimitCause};
 use crate::ids::TargetId;
@@ -76,9 +76,11 @@ impl Exchange {
         let sent = gateway.clock.now();
         self.record.last = Some((attempt.target, attempt.number));
         self.record.waited = sent.since(self.job.job.scheduled);
+        let key = gateway.upstreams.key_for(attempt, sent);
         let performed = attempt::perform(
             &gateway.upstreams,
-            (attempt, &self.request, &self.headers),
+            (attempt, key),
+            (&self.request, &self.headers),
             &gateway.memory,
             gateway.clock,
         );
@@ -104,7 +106,7 @@ impl Exchange {
                 let outcome = whole.reply.outcome;
                 self.record.learn(whole.stated_usage);
                 if whole.status == StatusCode::UNAUTHORIZED {
-                    gateway.upstreams.avoid_key(attempt, gateway.clock.now());
+                    gateway.upstreams.avoid_key(attempt.target, key, gateway.clock.now());
                 }
                 self.job.reply(attempt.id, &whole.reply);
                 if is_own_mistake(outcome) {
@@ -137,17 +139,8 @@ impl Exchange {
         let mut response = reply::passed_on(status, headers);
         reply::add_own_headers(response.headers_mut(), &gateway, &record);
         let clock = gateway.clock;
-        let body = StreamBody {
-            job,
-            attempt: attempt.id,
-            clock,
-            reader,
-            begun,
-            rest,
-            state: State::Open,
-            patience: Box::pin(tokio::time::sleep(PATIENCE)),
-            record,
-        };
+        let body =
+            StreamBody { job, attempt: attempt.id, clock, reader, begun, rest, state: State::Open, record };
         *response.body_mut() = Body::new(body);
         response
     }

@@ -28,7 +28,7 @@ struct Members {
 }
 
 impl Endpoint {
-    /// Every endpoint.
+    /// Every endpoint, in the order of the declaration: `endpoint as usize` is its index.
     pub(super) const ALL: [Self; 5] =
         [Self::Chat, Self::Completions, Self::Responses, Self::Embeddings, Self::Transcriptions];
 

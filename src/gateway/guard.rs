@@ -6,7 +6,8 @@
 
 use super::reply::ErrorReply;
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN, TRANSFER_ENCODING};
-use hyper::{Method, Request, StatusCode, Version};
+use hyper::{Method, Request, StatusCode};
+use provider::server::request_checks::{self, host_name, is_equal};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -36,21 +37,13 @@ pub(super) fn refusal<B>(access: &Access, request: &Request<B>) -> Option<ErrorR
     })
 }
 
-/// Exactly one Host, and `chunked` as the only transfer coding (RFC 9112, sections 3.2 and 6.1).
+/// Returns the error for a request that two servers could read differently.
 pub(super) fn framing_problem<B>(request: &Request<B>) -> Option<ErrorReply> {
-    let hosts = request.headers().get_all(HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
-        let message = "a request needs exactly one Host header";
-        return Some(ErrorReply::of_caller(StatusCode::BAD_REQUEST, "invalid_request", message));
-    }
-    let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
-    let is_chunked =
-        |coding: &hyper::header::HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
-    let is_known = codings.next().is_none_or(is_chunked) && codings.next().is_none();
-    (!is_known).then(|| {
-        let message = "the only transfer coding that is supported is chunked, once";
-        ErrorReply::of_caller(StatusCode::NOT_IMPLEMENTED, "invalid_request", message)
-    })
+    let headers = request.headers();
+    let codings = (headers.get_all(TRANSFER_ENCODING).iter().count(), headers.get(TRANSFER_ENCODING));
+    let hosts = headers.get_all(HOST).iter().count();
+    let (status, message) = request_checks::framing_problem(hosts, codings, request.version())?;
+    Some(ErrorReply::of_caller(status, "invalid_request", message))
 }
 
 /// Only the gateway's own page may be fetched by a browser: what it shows, it fetches from where it came from.
@@ -79,14 +72,6 @@ fn is_local(name: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Returns the host of `host:port`, without the brackets of an IPv6 address.
-fn host_name(host: &str) -> &str {
-    if let Some((address, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return address;
-    }
-    host.rsplit_once(':').map_or(host, |(name, _)| name)
-}
-
 fn key_problem<B>(key: &str, request: &Request<B>) -> Option<ErrorReply> {
     let is_known = sent_key(request.headers()).is_some_and(|sent| is_equal(sent, key.as_bytes()));
     (!is_known).then(|| {
@@ -101,12 +86,6 @@ fn sent_key(headers: &HeaderMap) -> Option<&[u8]> {
     let value = value.as_bytes();
     let (scheme, key) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(key)
-}
-
-/// Compares two texts in a time that depends on their lengths only.
-fn is_equal(one: &[u8], other: &[u8]) -> bool {
-    let difference = one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b));
-    one.len() == other.len() && difference == 0
 }
 
 #[cfg(test)]

@@ -41,6 +41,11 @@ const NOT_TO_CALLER: [HeaderName; 20] = [
 /// How the names of the gateway's own headers begin; those of a mock are not passed on either.
 const OWN: &str = "x-quotalab-";
 
+/// Returns the content type; `None` if there is none, or it is not text.
+pub(super) fn content_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::CONTENT_TYPE)?.to_str().ok()
+}
+
 /// Returns the headers of a caller that its attempts carry.
 pub(super) fn to_provider(caller: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(TO_PROVIDER.len() + 2);

@@ -12,13 +12,10 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::StatusCode;
-use hyper::body::{Frame, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use provider::server::{HeldBody, PIECE_BYTES};
 use provider::{Instant, Nanos};
 use serde_json::json;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 /// An error of the gateway.
 #[derive(Clone, Debug)]
@@ -68,7 +65,7 @@ pub(super) struct Failure<'a> {
     pub(super) end: &'a JobEnd,
     /// The attempts that failed, in order.
     pub(super) failures: &'a [(TargetId, AttemptOutcome)],
-    /// The instant from which a target of the route is in use.
+    /// The earliest instant at which the job may be sent to a target of its route; `None` if that is not known.
     pub(super) opens_at: Option<Instant>,
     pub(super) now: Instant,
 }
@@ -186,49 +183,16 @@ pub(super) fn add_own_headers(headers: &mut HeaderMap, gateway: &Gateway, record
 
 /// Returns a body that holds its memory until it has been sent.
 pub(super) fn held_body(bytes: Bytes, held: Held) -> Body {
-    if bytes.len() <= SMALL_BYTES {
+    if bytes.len() <= PIECE_BYTES {
         return Body::from(bytes);
     }
-    Body::new(HeldBody { unsent: bytes, _held: held })
-}
-
-/// A body with its memory. hyper takes it piece by piece, as the caller reads.
-struct HeldBody {
-    unsent: Bytes,
-    _held: Held,
-}
-
-impl hyper::body::Body for HeldBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.unsent.is_empty() {
-            return Poll::Ready(None);
-        }
-        let piece = self.unsent.len().min(SMALL_BYTES);
-        Poll::Ready(Some(Ok(Frame::data(self.unsent.split_to(piece)))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.unsent.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.unsent.len() as u64)
-    }
+    Body::new(HeldBody::new(bytes, held))
 }
 
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
-
-/// Bodies up to this size are handed to hyper at once, in bytes.
-const SMALL_BYTES: usize = 64 << 10;
 
 /// The most failures that an error lists.
 const MAX_PARTS: usize = 8;
 
 /// The most characters of a caller's text in an error.
-const MAX_SHOWN_CHARACTERS: usize = 80;
+pub(super) const MAX_SHOWN_CHARACTERS: usize = 80;

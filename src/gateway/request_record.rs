@@ -12,10 +12,10 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct RequestRecord {
     gateway: Arc<Gateway>,
-    pub(super) endpoint: Endpoint,
+    endpoint: Endpoint,
     pub(super) route: RouteId,
-    pub(super) job: JobId,
-    pub(super) arrived: Instant,
+    job: JobId,
+    arrived: Instant,
     /// The estimate of the prompt before it was corrected.
     estimated: u32,
     /// The target and the number of the last attempt.

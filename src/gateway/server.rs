@@ -3,8 +3,9 @@
 use super::body::{BodyError, WholeBody};
 use super::caller_request::CallerRequest;
 use super::endpoint::Endpoint;
-use super::reply::ErrorReply;
+use super::reply::{ErrorReply, MAX_SHOWN_CHARACTERS};
 use super::{Gateway, dispatch, guard, headers, metrics, models, page, state};
+use crate::formatting::printable;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{Request, State};
@@ -12,11 +13,12 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderMap};
+use hyper::header::HeaderMap;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use provider::server::request_checks::is_json;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -135,14 +137,14 @@ async fn guarded(State(current): State<Arc<Current>>, request: Request, next: Ne
     } else {
         guard::refusal(&current.get().access, &request)
     };
-    let path = crate::formatting::printable(request.uri().path());
+    let uri = request.uri().clone();
     let response = match refusal {
         Some(error) => error.response(),
         None => next.run(request).await,
     };
     // What became a job has a line of its own.
     if response.status().is_client_error() && response.headers().get("x-quotalab-attempts").is_none() {
-        let path: String = path.chars().take(80).collect();
+        let path = shown(uri.path());
         tracing::info!(path, status = response.status().as_u16(), "refused");
     }
     response
@@ -154,7 +156,7 @@ async fn ready() -> &'static str {
 }
 
 async fn not_found(request: Request) -> Response {
-    let path: String = crate::formatting::printable(request.uri().path()).chars().take(80).collect();
+    let path = shown(request.uri().path());
     let hint = if Endpoint::ALL.iter().any(|endpoint| path.ends_with(endpoint.path())) {
         ": the base URL ends with /v1"
     } else {
@@ -162,6 +164,11 @@ async fn not_found(request: Request) -> Response {
     };
     let message = format!("the gateway does not serve {path}{hint}");
     ErrorReply::of_caller(StatusCode::NOT_FOUND, "unknown_url", message).response()
+}
+
+/// Returns the beginning of a path as it is shown.
+fn shown(path: &str) -> String {
+    printable(path).chars().take(MAX_SHOWN_CHARACTERS).collect()
 }
 
 async fn wrong_method(request: Request) -> Response {
@@ -173,10 +180,9 @@ async fn wrong_method(request: Request) -> Response {
 async fn operation(endpoint: Endpoint, State(current): State<Arc<Current>>, request: Request) -> Response {
     let gateway = current.get();
     let (head, body) = request.into_parts();
-    let content_type = content_type(&head.headers);
-    let form_boundary = form_boundary(content_type);
+    let form_boundary = form_boundary(&head.headers);
     let is_form = endpoint == Endpoint::Transcriptions;
-    if is_form != form_boundary.is_some() || (!is_form && !is_json(content_type)) {
+    if is_form != form_boundary.is_some() || (!is_form && !is_json(&head.headers)) {
         let expected = if is_form { "multipart/form-data with a boundary" } else { "application/json" };
         let message = format!("send the header `Content-Type: {expected}`");
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
@@ -188,7 +194,7 @@ async fn operation(endpoint: Endpoint, State(current): State<Arc<Current>>, requ
         Err(error) => return body_error(error).response(),
     };
     let read = match form_boundary {
-        Some(boundary) => CallerRequest::from_form(endpoint, body, boundary),
+        Some(boundary) => CallerRequest::from_form(endpoint, body, &boundary),
         None => CallerRequest::from_json(endpoint, body),
     };
     let response = match read {
@@ -227,23 +233,9 @@ fn body_error(error: BodyError) -> ErrorReply {
     }
 }
 
-fn content_type(headers: &HeaderMap) -> &str {
-    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-fn is_json(content_type: &str) -> bool {
-    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-}
-
-/// Returns the boundary of a form (RFC 2046, section 5.1.1).
-fn form_boundary(content_type: &str) -> Option<&str> {
-    let (kind, parameters) = content_type.split_once(';')?;
-    if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
-        return None;
-    }
-    let mut parameters = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
-    let (_, boundary) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("boundary"))?;
-    let boundary = boundary.trim().trim_matches('"');
+/// Returns the boundary of a form, which has 1 to 70 characters (RFC 2046, section 5.1.1).
+fn form_boundary(headers: &HeaderMap) -> Option<String> {
+    let boundary = multer::parse_boundary(headers::content_type(headers)?).ok()?;
     (1..=70).contains(&boundary.len()).then_some(boundary)
 }
 

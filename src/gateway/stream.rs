@@ -30,21 +30,19 @@ pub(super) struct StreamBody {
     /// `None` once the provider's stream has ended.
     pub(super) rest: Option<Incoming>,
     pub(super) state: State,
-    /// How long the end of the provider's stream is awaited after the answer.
-    pub(super) patience: Pin<Box<Sleep>>,
     pub(super) record: RequestRecord,
 }
 
 /// How long the end of a stream is awaited after its answer is complete: providers send both together.
-pub(super) const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How far a stream is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum State {
     /// It passes the provider's bytes on.
     Open,
-    /// The answer is complete and the job has ended; the provider has not ended the stream yet.
-    Answered,
+    /// The answer is complete and the job has ended; the provider has not ended the stream yet, which is awaited so long.
+    Answered(Pin<Box<Sleep>>),
     /// The event with the error was handed to hyper, which discards what it has not sent if the body fails at once: it sends it
     /// while the body is pending.
     Broken,
@@ -60,28 +58,13 @@ impl Body for StreamBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = &mut *self;
-        match this.state {
-            State::Ended => return Poll::Ready(None),
-            State::Answered if this.begun.is_empty() => {
-                // What follows the answer is passed on for a moment, so that the provider's connection can be used again.
-                if this.patience.as_mut().poll(cx).is_ready() {
-                    this.rest = None;
-                }
-                let Some(rest) = &mut this.rest else {
-                    this.state = State::Ended;
-                    return Poll::Ready(None);
-                };
-                match ready!(Pin::new(rest).poll_frame(cx)) {
-                    Some(Ok(frame)) => {
-                        let data = frame.into_data().unwrap_or_default();
-                        return Poll::Ready(Some(Ok(Frame::data(data))));
-                    }
-                    _ => {
-                        this.state = State::Ended;
-                        return Poll::Ready(None);
-                    }
-                }
+        match &mut this.state {
+            State::Open => {}
+            State::Answered(patience) => {
+                let is_over = patience.as_mut().poll(cx).is_ready();
+                return this.poll_rest(cx, is_over);
             }
+            State::Ended => return Poll::Ready(None),
             State::Broken => {
                 this.state = State::Closing;
                 cx.waker().wake_by_ref();
@@ -91,7 +74,6 @@ impl Body for StreamBody {
                 this.state = State::Ended;
                 return Poll::Ready(Some(Err(io::Error::other("the stream broke off"))));
             }
-            State::Open | State::Answered => {}
         }
         if !this.begun.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.begun)))));
@@ -119,6 +101,18 @@ impl Body for StreamBody {
 }
 
 impl StreamBody {
+    /// Passes on what follows the answer, until the provider ends the stream or `is_over`: so its connection can be used again.
+    fn poll_rest(&mut self, cx: &mut Context<'_>, is_over: bool) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Some(rest) = self.rest.as_mut().filter(|_| !is_over)
+            && let Some(Ok(frame)) = ready!(Pin::new(rest).poll_frame(cx))
+        {
+            return Poll::Ready(Some(Ok(Frame::data(frame.into_data().unwrap_or_default()))));
+        }
+        self.rest = None;
+        self.state = State::Ended;
+        Poll::Ready(None)
+    }
+
     /// Takes the provider's next frame. Returns the bytes that go out, if any.
     fn pass(&mut self, frame: Option<Result<Frame<Bytes>, hyper::Error>>) -> Option<Bytes> {
         let bytes = match frame {
@@ -151,8 +145,7 @@ impl StreamBody {
         let reason = match outcome {
             JobOutcome::Succeeded => {
                 self.record.finish(outcome);
-                self.state = State::Answered;
-                self.patience.as_mut().reset(tokio::time::Instant::now() + PATIENCE);
+                self.state = State::Answered(Box::pin(tokio::time::sleep(PATIENCE)));
                 // An empty frame lets hyper poll again.
                 return Some(Ok(Frame::data(Bytes::new())));
             }

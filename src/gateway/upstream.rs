@@ -55,6 +55,10 @@ struct UpstreamTarget {
     keys: Vec<Key>,
 }
 
+/// The number of a key among those of its target.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeyNumber(usize);
+
 #[derive(Debug)]
 struct Key {
     secret: Secret,
@@ -66,7 +70,7 @@ struct Key {
 struct UpstreamProvider {
     name: String,
     base_url: BaseUrl,
-    /// By [`Endpoint::ALL`].
+    /// By endpoint, in the order of [`Endpoint::ALL`].
     uris: Vec<Uri>,
     key_header: HeaderName,
     dialect: ReplyDialect,
@@ -132,11 +136,20 @@ impl Upstreams {
         addresses
     }
 
-    /// Avoids the key of an attempt for [`AVOIDED`], if its account has another one: the provider has refused it.
-    pub(super) fn avoid_key(&self, attempt: &Attempt, now: Instant) {
+    /// Returns the key that an attempt uses at `now`: the next in turn that the provider has not refused lately, or simply the next if
+    /// it has refused all.
+    pub(super) fn key_for(&self, attempt: &Attempt, now: Instant) -> KeyNumber {
         let keys = &self.targets[attempt.target.index()].keys;
+        let first = usize::try_from(attempt.id.0 % keys.len() as u64).unwrap_or(0);
+        let mut in_turn = (0..keys.len()).map(|step| (first + step) % keys.len());
+        let is_usable = |key: &usize| keys[*key].avoided_until.load(Ordering::Relaxed) <= now.0;
+        KeyNumber(in_turn.find(is_usable).unwrap_or(first))
+    }
+
+    /// Avoids a key of a target from `now` for [`AVOIDED`], if its account has another one: the provider has refused it.
+    pub(super) fn avoid_key(&self, target: TargetId, KeyNumber(key): KeyNumber, now: Instant) {
         let until = now + AVOIDED;
-        keys[key_of(keys, attempt)].avoided_until.store(until.0, Ordering::Relaxed);
+        self.targets[target.index()].keys[key].avoided_until.store(until.0, Ordering::Relaxed);
     }
 
     /// Returns the body of an error without the keys of its target.
@@ -145,26 +158,24 @@ impl Upstreams {
         keys.iter().fold(body, |body, key| key.secret.masked_in(body))
     }
 
-    /// Sends an attempt and waits for the head of the response. `headers` are those of the caller that are passed on.
+    /// Sends a request with a key of the target and waits for the head of the response. `headers` are those of the caller that are passed on.
     ///
     /// # Errors
     /// If there is no response. A request that was not written because its connection had been closed while it was idle is sent over
     /// another one.
     pub(super) async fn send(
         &self,
-        attempt: &Attempt,
+        (target, KeyNumber(key)): (TargetId, KeyNumber),
         request: &CallerRequest,
         headers: &HeaderMap,
     ) -> Result<Response<Incoming>, AttemptFailure> {
-        let UpstreamTarget { provider, model, keys } = &self.targets[attempt.target.index()];
-        let position = Endpoint::ALL.iter().position(|endpoint| *endpoint == request.endpoint);
-        let uri = &provider.uris[position.expect("invariant: ALL holds every endpoint")];
+        let UpstreamTarget { provider, model, keys } = &self.targets[target.index()];
+        let uri = &provider.uris[request.endpoint as usize];
         let mut sent = Request::new(Full::new(request.body_for(model)));
         *sent.method_mut() = Method::POST;
         *sent.uri_mut() = uri.clone();
         *sent.headers_mut() = headers.clone();
-        let key = &keys[key_of(keys, attempt)];
-        sent.headers_mut().insert(provider.key_header.clone(), key.secret.header());
+        sent.headers_mut().insert(provider.key_header.clone(), keys[key].secret.header());
         self.client.request(sent).await.map_err(|error| {
             // The log says what the engine need not know: a name that does not resolve, a refused connection, a certificate.
             let reason = anyhow::Error::new(error);
@@ -176,16 +187,6 @@ impl Upstreams {
             local_failure(reason.as_ref()).map_or(AttemptFailure::Connection, AttemptFailure::Local)
         })
     }
-}
-
-/// Returns the key of an attempt: the next in turn that is not avoided, or simply the next if all are.
-fn key_of(keys: &[Key], attempt: &Attempt) -> usize {
-    let first = usize::try_from(attempt.id.0 % keys.len() as u64).unwrap_or(0);
-    // An attempt is sent right after its job was: no later instant is needed.
-    let now = attempt.job.scheduled.0;
-    let in_turn = (0..keys.len()).map(|step| (first + step) % keys.len());
-    let mut usable = in_turn.filter(|key| keys[*key].avoided_until.load(Ordering::Relaxed) <= now);
-    usable.next().unwrap_or(first)
 }
 
 fn client(tls: rustls::ClientConfig) -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {

@@ -6,16 +6,11 @@
 //! It is held until the reply has been sent, or the client is gone.
 
 use super::Mock;
+use super::held_body::HeldBody;
 use super::reply_body::{self, Response};
 use crate::wire::EmbeddingsRequest;
-use axum::body::HttpBody;
-use bytes::Bytes;
 use http_body_util::Either;
-use hyper::body::{Frame, SizeHint};
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 /// Maximum memory of all replies with embeddings at one time, in bytes: the largest one and about as much for smaller ones.
 pub const MAX_EMBEDDINGS_BYTES: usize = 512 << 20;
@@ -48,44 +43,10 @@ pub(super) fn hold_until_sent(response: &mut Response) {
     if let Some(held) = response.extensions_mut().remove::<Arc<HeldReply>>() {
         *response.body_mut() = match std::mem::replace(response.body_mut(), reply_body::empty()) {
             Either::Left(text) => {
-                reply_body::other(HeldText { unsent: text.into_inner().unwrap_or_default(), _held: held })
+                reply_body::other(HeldBody::new(text.into_inner().unwrap_or_default(), held))
             }
             // A fault cuts it, and its connection is closed.
             cut @ Either::Right(_) => reply_body::owning(cut, held),
         };
-    }
-}
-
-/// A text with its memory. hyper takes it piece by piece, as the client reads; of a whole text it makes a copy at once, whose memory
-/// would be held by no one.
-struct HeldText {
-    unsent: Bytes,
-    _held: Arc<HeldReply>,
-}
-
-/// The size of a piece, in bytes: hyper takes a few of them ahead of the client.
-const PIECE_BYTES: usize = 64 << 10;
-
-impl HttpBody for HeldText {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.unsent.is_empty() {
-            return Poll::Ready(None);
-        }
-        let bytes = self.unsent.len().min(PIECE_BYTES);
-        Poll::Ready(Some(Ok(Frame::data(self.unsent.split_to(bytes)))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.unsent.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.unsent.len() as u64)
     }
 }

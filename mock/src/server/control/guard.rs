@@ -8,8 +8,9 @@
 
 use super::error::Error;
 use crate::server::Mock;
+use crate::server::request_checks::{host_name, is_equal, is_json};
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::{HeaderMap, Method, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -43,12 +44,6 @@ fn check_token(token: &str, headers: &HeaderMap) -> Result<(), Error> {
     Err(Error { status: StatusCode::UNAUTHORIZED, ..Error::new("the control plane needs a token", help) })
 }
 
-/// Compares two texts in a time that depends on their lengths only.
-fn is_equal(one: &[u8], other: &[u8]) -> bool {
-    let difference = one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b));
-    one.len() == other.len() && difference == 0
-}
-
 /// Checks that the request names the host by an address or as `localhost`. A page that reaches the mock by DNS rebinding names
 /// its own domain.
 fn check_host(request: &Request) -> Result<(), Error> {
@@ -68,14 +63,6 @@ fn check_host(request: &Request) -> Result<(), Error> {
     Err(forbidden(message, "use the address that the mock printed, such as 127.0.0.1"))
 }
 
-/// Returns the host of `host:port`, without the brackets of an IPv6 address.
-fn host_name(host: &str) -> &str {
-    if let Some((address, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return address;
-    }
-    host.rsplit_once(':').map_or(host, |(name, _)| name)
-}
-
 /// Checks that the request was not sent by a page in a browser. An address that the user typed is no page's: browsers say `none`.
 fn check_origin(request: &Request) -> Result<(), Error> {
     let site = request.headers().get("sec-fetch-site").map(|site| site.as_bytes());
@@ -93,12 +80,7 @@ fn check_origin(request: &Request) -> Result<(), Error> {
 /// content type or the header [`HEADER`].
 fn check_form(request: &Request) -> Result<(), Error> {
     let headers = request.headers();
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let is_json = content_type
-        .split(';')
-        .next()
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
-    if request.method() != Method::POST || is_json || headers.contains_key(HEADER) {
+    if request.method() != Method::POST || is_json(headers) || headers.contains_key(HEADER) {
         return Ok(());
     }
     let message = "a request that changes the mock needs a JSON content type";
