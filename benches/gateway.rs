@@ -4,6 +4,7 @@
 //! ```console
 //! $ cargo bench --bench gateway
 //! $ cargo bench --bench gateway -- --quick
+//! $ cargo bench --bench gateway -- --serve   # the upstream and the pass-through, for `gateway_peers.py`
 //! ```
 
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use quotalab::gateway::{Access, Current, Gateway, serve};
 use quotalab::scenario::{self, Overrides};
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -42,6 +44,10 @@ fn main() {
     let runtimes = [(); 3].map(|()| Runtime::new().expect("a runtime"));
     let upstream = runtimes[0].block_on(start_upstream());
     let bare = runtimes[1].block_on(start_pass_through(upstream));
+    if std::env::args().any(|argument| argument == "--serve") {
+        print(&format!("{{\"upstream\": \"{upstream}\", \"pass_through\": \"{bare}\"}}\n"));
+        runtimes[0].block_on(std::future::pending::<()>());
+    }
     let gateway = runtimes[1].block_on(start_gateway(upstream));
     let load = &runtimes[2];
     let mut rates: [Vec<f64>; 3] = Default::default();
@@ -80,6 +86,7 @@ fn main() {
 #[expect(clippy::print_stdout, reason = "the figures of a benchmark")]
 fn print(text: &str) {
     print!("{text}");
+    std::io::stdout().flush().expect("somebody reads it");
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
