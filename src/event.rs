@@ -315,6 +315,10 @@ pub enum LimitCause {
     NotInTier,
     /// The key is wrong or lacks permission.
     Auth,
+    /// The quota that replicas of the gateway share is used up; the provider was not asked.
+    SharedQuota,
+    /// Another replica of the gateway found the target in need of a cool-down; the provider was not asked.
+    SharedCoolDown,
     /// Not recognised.
     Other,
 }
@@ -339,6 +343,8 @@ impl LimitCause {
             Self::TooLarge => "too_large",
             Self::NotInTier => "not_in_tier",
             Self::Auth => "auth",
+            Self::SharedQuota => "shared_quota",
+            Self::SharedCoolDown => "shared_cool_down",
             Self::Other => "other",
         }
     }

@@ -7,7 +7,9 @@ use super::listen::Listen;
 use super::output::{print_plain, print_to_stderr};
 use super::{Exit, ScenarioOptions, VerbError, input_error, run_error};
 use crate::drive::clock::Clock;
-use crate::gateway::{self, Access, ConfigError, Current, Gateway};
+use crate::gateway::{
+    self, ANSWER_TIMEOUT, Access, ConfigError, Current, Gateway, RedisUrl, Sharing, SharingOptions,
+};
 use crate::report::notes;
 use crate::scenario::{self, Scenario};
 use anyhow::{Context as _, anyhow};
@@ -32,6 +34,9 @@ const DEFAULT_PORT: u16 = 4000;
 /// The environment variable with the key that callers send, which addresses beyond loopback need.
 const KEY_VARIABLE: &str = "QUOTALAB_GATEWAY_KEY";
 
+/// The environment variable with the URL of Redis, which may hold a password.
+const REDIS_VARIABLE: &str = "QUOTALAB_GATEWAY_REDIS";
+
 #[derive(Debug, Args)]
 pub(super) struct GatewayArgs {
     /// The scenario whose routes to serve; its workload, which may be absent, its rules and its incidents are not used. SIGHUP reads
@@ -47,6 +52,10 @@ pub(super) struct GatewayArgs {
     /// Write the log as one JSON object per line
     #[arg(long)]
     log_json: bool,
+    /// Share quotas and cool-downs with other replicas through the Redis at this URL, such as redis://127.0.0.1:6379, or rediss://…
+    /// for TLS. A URL with a password goes into QUOTALAB_GATEWAY_REDIS instead
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
     #[command(flatten)]
     scenario_options: ScenarioOptions,
 }
@@ -67,12 +76,13 @@ impl GatewayArgs {
         super::raise_descriptor_limit()?;
         let scenario = self.read()?;
         let access = self.access(std::env::var(KEY_VARIABLE).ok())?;
+        let redis = self.redis_url(std::env::var(REDIS_VARIABLE).ok())?;
         let runtime = runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .context("cannot start the async runtime")
             .map_err(run_error)?;
-        runtime.block_on(self.serve(&scenario, access))
+        runtime.block_on(self.serve(&scenario, access, redis))
     }
 
     /// Reads the scenario, with a seed of its own: gateways that share targets are not to retry at the same instants.
@@ -85,8 +95,21 @@ impl GatewayArgs {
         Ok(scenario)
     }
 
-    async fn serve(&self, scenario: &Scenario, access: Access) -> Result<Exit, VerbError> {
-        let gateway = Gateway::new(scenario, &from_environment, access, Clock::start()).map_err(missing)?;
+    async fn serve(
+        &self,
+        scenario: &Scenario,
+        access: Access,
+        redis: Option<RedisUrl>,
+    ) -> Result<Exit, VerbError> {
+        let clock = Clock::start();
+        let mut gateway = Gateway::new(scenario, &from_environment, access, clock).map_err(missing)?;
+        let sharing = match redis {
+            Some(url) => Some(connect(url, clock).await?),
+            None => None,
+        };
+        if let Some(sharing) = &sharing {
+            gateway = gateway.sharing(sharing);
+        }
         let log = self.start_log().context("cannot start the log").map_err(run_error)?;
         let (mut signals, mut again) =
             (Signals::listen().map_err(run_error)?, Signals::listen().map_err(run_error)?);
@@ -98,6 +121,9 @@ impl GatewayArgs {
             .map_err(run_error)?;
         let address = listener.local_addr().map_err(run_error)?;
         print_plain(&announcement(&gateway, scenario, address))?;
+        if let Some(sharing) = &sharing {
+            print_plain(&format!("  quotas are shared through redis at {}\n", sharing.address()))?;
+        }
         for note in notes::sentences(&scenario.upstream_notes()) {
             print_to_stderr(&note);
         }
@@ -175,6 +201,28 @@ impl GatewayArgs {
         )))
     }
 
+    /// Returns the URL of Redis; `None` if nothing is shared.
+    ///
+    /// # Errors
+    /// If it is none, or other users of the machine could read its password. The URL is not repeated.
+    fn redis_url(&self, from_environment: Option<String>) -> Result<Option<RedisUrl>, VerbError> {
+        let from_environment = from_environment.filter(|url| !url.trim().is_empty());
+        let (text, origin) = match (&self.redis, &from_environment) {
+            (Some(text), _) => (text, "--redis"),
+            (None, Some(text)) => (text, REDIS_VARIABLE),
+            (None, None) => return Ok(None),
+        };
+        let url = RedisUrl::parse(text)
+            .map_err(|reason| input_error(anyhow!("error: the value of {origin} is {reason}")))?;
+        if self.redis.is_some() && url.has_password() {
+            return Err(input_error(anyhow!(
+                "error: every user of this machine can read the password in --redis\n  help: set the URL in the environment variable \
+                 {REDIS_VARIABLE}"
+            )));
+        }
+        Ok(Some(url))
+    }
+
     /// Starts the log; `None` if there is none.
     fn start_log(&self) -> io::Result<Option<LogWriter>> {
         let level = match self.log {
@@ -192,6 +240,18 @@ impl GatewayArgs {
         }
         Ok(Some(writer))
     }
+}
+
+/// Connects to Redis.
+async fn connect(url: RedisUrl, clock: Clock) -> Result<Arc<Sharing>, VerbError> {
+    let replica =
+        getrandom::u64().map_err(|error| run_error(anyhow!("no random name for this replica: {error}")))?;
+    let options = SharingOptions { url, replica, answer_timeout: ANSWER_TIMEOUT };
+    Sharing::connect(&options, clock).await.map_err(|error| {
+        run_error(anyhow!(
+            "error: {error}\n  help: start it, or share nothing: leave out --redis and {REDIS_VARIABLE}"
+        ))
+    })
 }
 
 /// Returns the value of an environment variable.

@@ -31,7 +31,7 @@ struct AxisEstimate {
 
 /// Returns what the engine assumes that a provider reserves for a job at admission: the estimated prompt and the bound on the
 /// completion, [`DEFAULT_MAX_TOKENS`] if the client sets none.
-pub(super) fn cost_of(job: &Job) -> Charge {
+pub(crate) fn cost_of(job: &Job) -> Charge {
     let completion_tokens = job.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
     Charge::new(Usage { prompt_tokens: job.prompt_tokens, completion_tokens, cached_tokens: 0 })
 }

@@ -70,6 +70,7 @@ mod timers;
 mod wake;
 
 pub use driver::{Answer, Attempt, Driver, Handover};
+pub(crate) use estimate::cost_of;
 pub(crate) use reply::is_permanent_status;
 pub use reply::{LimitNumbers, Reply, Wait, WaitKind};
 pub use target::{TargetHealth, TargetView};
@@ -83,7 +84,6 @@ use cache::Cache;
 use coalesce::Coalescer;
 use concurrency::ConcurrencyLimiter;
 use cool_down_queue::CoolDownQueues;
-use estimate::cost_of;
 use jobs::{ActiveJob, JobSlab, JobState};
 use provider::{Axis, Instant};
 use reply::ReplyClass;

@@ -132,6 +132,8 @@ impl Reply {
                 | LimitCause::DayLimit
                 | LimitCause::Allowance
                 | LimitCause::Concurrency
+                | LimitCause::SharedQuota
+                | LimitCause::SharedCoolDown
                 | LimitCause::Other => ReplyClass::RateLimited,
                 LimitCause::Overload => ReplyClass::Unhealthy,
                 LimitCause::Billing | LimitCause::TooLarge | LimitCause::NotInTier | LimitCause::Auth => {

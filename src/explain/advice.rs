@@ -35,7 +35,7 @@ pub(super) fn advice(explanation: &Explanation) -> Vec<String> {
             "Choose a model that the plan includes, or change the plan. Its quota for this model is zero, so waiting does not \
              help.",
         ),
-        LimitCause::Other => other(explanation),
+        LimitCause::Other | LimitCause::SharedQuota | LimitCause::SharedCoolDown => other(explanation),
     }
 }
 

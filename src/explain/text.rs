@@ -81,7 +81,10 @@ impl Explanation {
                     self.server.unwrap_or("A proxy")
                 )
             }
-            LimitCause::Other => format!("Refused: {message}"),
+            // A provider never refuses for what the replicas of a gateway share.
+            LimitCause::Other | LimitCause::SharedQuota | LimitCause::SharedCoolDown => {
+                format!("Refused: {message}")
+            }
         }
     }
 

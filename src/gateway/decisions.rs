@@ -1,6 +1,6 @@
 //! The latest decisions, for the page and the JSON of the gateway's state: why the last jobs went where they went.
 
-use crate::event::{AttemptFailure, AttemptOutcome, Event, EventKind, JobOutcome};
+use crate::event::{AttemptFailure, AttemptOutcome, Event, EventKind, JobOutcome, LimitCause};
 use crate::formatting::{duration, seconds};
 use crate::scenario::Scenario;
 use std::collections::VecDeque;
@@ -77,6 +77,16 @@ pub(super) fn sentence(event: &Event, scenario: &Scenario) -> String {
 pub(super) fn outcome_text(outcome: AttemptOutcome) -> String {
     match outcome {
         AttemptOutcome::Ok => "answered".to_owned(),
+        AttemptOutcome::Limited { axis, cause: LimitCause::SharedQuota } => {
+            let axis = axis.map(|axis| format!(", {axis}")).unwrap_or_default();
+            format!(
+                "not sent, the quota that the replicas share is used up ({}{axis})",
+                LimitCause::SharedQuota.name()
+            )
+        }
+        AttemptOutcome::Limited { cause: LimitCause::SharedCoolDown, .. } => {
+            format!("not sent, it cools down at another replica ({})", LimitCause::SharedCoolDown.name())
+        }
         AttemptOutcome::Limited { axis: Some(axis), cause } => format!("refused ({}, {axis})", cause.name()),
         AttemptOutcome::Limited { axis: None, cause } => format!("refused ({})", cause.name()),
         AttemptOutcome::Failed(AttemptFailure::Status(status)) => format!("failed with status {status}"),

@@ -70,9 +70,32 @@ struct Exchange {
 }
 
 impl Exchange {
+    /// Reserves what an attempt may use, if quotas are shared. Returns `false` if it is not to be sent: the reservation was refused,
+    /// which the engine then knows, or the attempt was cancelled meanwhile.
+    async fn reserve(&mut self, gateway: &Gateway, attempt: &Attempt) -> bool {
+        let Some(shares) = &gateway.shares else { return true };
+        match shares.reserve(attempt).await {
+            Ok(_) if self.job.has_action() => false,
+            Ok(mut lease) => {
+                lease.set_sent();
+                self.job.keep_lease(lease);
+                true
+            }
+            Err(refusal) => {
+                let reply = refusal.reply(gateway.clock.now());
+                self.job.reply(attempt.id, &reply);
+                self.failures.push((attempt.target, reply.outcome));
+                false
+            }
+        }
+    }
+
     /// Performs an attempt and passes its reply to the engine. Returns its stream if an answer begins.
     async fn attempt(&mut self, attempt: &Attempt) -> Option<OpenStream> {
         let gateway = Arc::clone(&self.gateway);
+        if !self.reserve(&gateway, attempt).await {
+            return None;
+        }
         let sent = gateway.clock.now();
         self.record.last = Some((attempt.target, attempt.number));
         self.record.waited = sent.since(self.job.job.scheduled);

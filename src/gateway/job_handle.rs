@@ -2,7 +2,9 @@
 //! has ended cancels the job, because its caller has left.
 
 use super::shared_engine::{Action, Mail, SharedEngine, Submitted};
+use super::sharing::Lease;
 use crate::engine::Reply;
+use crate::event::AttemptOutcome;
 use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, WorkloadId};
 use crate::job::Job;
 use std::future::poll_fn;
@@ -21,6 +23,8 @@ pub(super) struct JobHandle {
     taken: Option<Action>,
     /// The engine's side has forgotten the job: its last action was taken.
     is_forgotten: bool,
+    /// What the attempt in flight has reserved of a shared quota. Of a cancelled one it stays charged, as the engine leaves it.
+    lease: Option<Lease>,
     pub(super) job: Job,
 }
 
@@ -47,8 +51,16 @@ impl JobHandle {
             }
         });
         let Submitted { tag, slot, job, mail, first } = submitted;
-        let mut handle =
-            Self { engine: Arc::clone(engine), tag, slot, mail, taken: None, is_forgotten: false, job };
+        let mut handle = Self {
+            engine: Arc::clone(engine),
+            tag,
+            slot,
+            mail,
+            taken: None,
+            is_forgotten: false,
+            lease: None,
+            job,
+        };
         handle.keep(first);
         handle
     }
@@ -74,8 +86,22 @@ impl JobHandle {
         self.taken.take().map_or(Poll::Pending, Poll::Ready)
     }
 
+    /// Returns `true` if the engine has decided something that was not taken: while an attempt is in flight, to cancel it.
+    pub(super) fn has_action(&self) -> bool {
+        self.taken.is_some() || self.mail.has_action()
+    }
+
+    /// Keeps what an attempt that is sent now has reserved, until its reply.
+    pub(super) fn keep_lease(&mut self, lease: Lease) {
+        self.lease = Some(lease);
+    }
+
     /// Passes the reply to an attempt on; a reply to one that was cancelled is dropped.
     pub(super) fn reply(&mut self, attempt: AttemptId, reply: &Reply) {
+        if let Some(lease) = self.lease.take() {
+            // As the engine settles: what did not serve the job is not charged.
+            lease.settle((reply.outcome == AttemptOutcome::Ok).then_some(reply.usage));
+        }
         let (tag, slot) = (self.tag, self.slot);
         assert!(
             !self.is_forgotten && self.taken.is_none(),

@@ -11,6 +11,7 @@
 //! | `quotalab_gateway_fallbacks_total` | |
 //! | `quotalab_gateway_requests_in_flight` | |
 //! | `quotalab_gateway_cool_down_seconds`, `quotalab_gateway_token_ratio` | target; written when they are read |
+//! | `quotalab_gateway_sharing_…` | only if replicas share quotas: `sharing/counts.rs` |
 
 use super::Gateway;
 use super::endpoint::Endpoint;
@@ -279,11 +280,13 @@ pub(super) async fn render(State(current): State<Arc<Current>>) -> Response {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     // The families that are read from the engine come before the end marker.
-    let end = "# EOF\n";
-    out.truncate(out.strip_suffix(end).map_or(out.len(), str::len));
-    let registry = target_registry(&gateway);
-    if encode(&mut out, &registry).is_err() {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    let shares = gateway.shares.as_ref().map(|shares| shares.sharing().registry());
+    for registry in std::iter::once(target_registry(&gateway)).chain(shares) {
+        let end = "# EOF\n";
+        out.truncate(out.strip_suffix(end).map_or(out.len(), str::len));
+        if encode(&mut out, &registry).is_err() {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(CONTENT_TYPE, kind)], out).into_response()

@@ -25,8 +25,8 @@
 //! 4. Keys are `secret::Secret`s, which cannot be printed. What a caller sends as its own key goes to no provider.
 //! 5. Everything that a caller or a provider can make the gateway hold is bounded: connections, heads, bodies, replies.
 //!
-//! Not here yet, and refused or said where it matters: the response cache and coalescing of the scenario are not used; several
-//! replicas share nothing; callers have no budgets and no priorities.
+//! Not here yet, and refused or said where it matters: the response cache and coalescing of the scenario are not used; callers have no
+//! budgets and no priorities.
 
 mod addressing;
 mod attempt;
@@ -48,6 +48,7 @@ mod routes;
 mod secret;
 mod server;
 mod shared_engine;
+mod sharing;
 mod state;
 mod stream;
 mod tls;
@@ -57,6 +58,7 @@ mod upstream;
 pub use guard::Access;
 pub use secret::{KeyLookup, MAX_KEY_FILE_BYTES};
 pub use server::{Current, MAX_CONNECTIONS, serve};
+pub use sharing::{ANSWER_TIMEOUT, RedisUrl, Sharing, SharingError, SharingOptions};
 pub use upstream::ConfigError;
 
 use crate::drive::clock::Clock;
@@ -66,6 +68,7 @@ use body::Memory;
 use metrics::Metrics;
 use routes::Routes;
 use shared_engine::SharedEngine;
+use sharing::TargetShares;
 use std::sync::Arc;
 use token_ratio::TokenRatios;
 use tokio::task::AbortHandle;
@@ -83,6 +86,8 @@ pub struct Gateway {
     memory: Memory,
     access: Access,
     clock: Clock,
+    /// What is shared with other replicas; `None` if nothing is.
+    shares: Option<TargetShares>,
     /// Fires the engine's timers while this gateway has requests.
     timers: AbortHandle,
 }
@@ -110,13 +115,26 @@ impl Gateway {
         Self::with_past(scenario, keys, access, clock, None)
     }
 
+    /// Shares quotas and cool-downs with other replicas from now on. Gateways that continue this one do so too.
+    #[must_use]
+    pub fn sharing(mut self, sharing: &Arc<Sharing>) -> Self {
+        let shares = TargetShares::new(sharing, &self.scenario);
+        self.engine.publish_to(shares.clone());
+        self.shares = Some(shares);
+        self
+    }
+
     /// Creates the gateway of a changed scenario, which continues this one: for the targets that both have it knows their cool-downs,
     /// what is used of their limits, and how they count tokens. Requests under way stay with this one.
     ///
     /// # Errors
     /// As [`Self::new`].
     pub fn reloaded(&self, scenario: &Scenario, keys: &KeyLookup<'_>) -> Result<Self, Vec<ConfigError>> {
-        Self::with_past(scenario, keys, self.access.clone(), self.clock, Some(self))
+        let gateway = Self::with_past(scenario, keys, self.access.clone(), self.clock, Some(self))?;
+        Ok(match &self.shares {
+            Some(shares) => gateway.sharing(shares.sharing()),
+            None => gateway,
+        })
     }
 
     fn with_past(
@@ -143,7 +161,20 @@ impl Gateway {
         }
         let timed = Arc::clone(&engine);
         let timers = tokio::spawn(async move { timed.run_timers().await }).abort_handle();
-        Ok(Self { routes, upstreams, engine, metrics, ratios, memory, access, clock, scenario, timers })
+        let shares = None;
+        Ok(Self {
+            routes,
+            upstreams,
+            engine,
+            metrics,
+            ratios,
+            memory,
+            access,
+            clock,
+            scenario,
+            shares,
+            timers,
+        })
     }
 
     /// Returns the targets of a scenario that this gateway has too, each with its id here.

@@ -106,7 +106,8 @@ impl Failure<'_> {
     fn class(&self, reason: EndReason) -> (StatusCode, &'static str, &'static str) {
         // A 429 that does not say which limit refused has the cause `other`.
         let is_limit = |cause: LimitCause| {
-            cause.is_window_limit() || matches!(cause, LimitCause::Concurrency | LimitCause::Other)
+            cause.is_window_limit()
+                || matches!(cause, LimitCause::Concurrency | LimitCause::SharedQuota | LimitCause::Other)
         };
         let limited = |outcome: &AttemptOutcome| matches!(outcome, AttemptOutcome::Limited { cause, .. } if is_limit(*cause));
         let obstacle_is_limit = self.end.obstacle.is_some_and(|obstacle| match obstacle.why {

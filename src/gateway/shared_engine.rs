@@ -5,9 +5,10 @@
 
 use super::decisions::Decisions;
 use super::metrics::{CountedEvents, Metrics};
+use super::sharing::TargetShares;
 use crate::drive::clock::Clock;
 use crate::engine::{Answer, Attempt, Driver, Engine, Handover, TargetView};
-use crate::event::{Event, JobEnd};
+use crate::event::{Event, EventKind, JobEnd};
 use crate::ids::{AttemptId, Slot, Tag, TargetId};
 use crate::job::Job;
 use crate::scenario::{KnownLimit, Scenario};
@@ -48,6 +49,8 @@ pub(super) struct Actions {
     next_job: u64,
     decisions: Decisions,
     counted: CountedEvents,
+    /// Where cool-downs are published; `None` if nothing is shared.
+    shares: Option<TargetShares>,
     /// Jobs whose tasks are to be woken once the lock is free.
     woken: Vec<Arc<Mail>>,
 }
@@ -63,6 +66,11 @@ impl Mail {
     /// Returns `true` if an action waits; otherwise `task` is woken when there is one.
     pub(super) fn is_waiting(&self, task: &Waker) -> bool {
         self.task.register(task);
+        self.has_action()
+    }
+
+    /// Returns `true` if an action waits.
+    pub(super) fn has_action(&self) -> bool {
         self.is_waiting.load(Ordering::Acquire)
     }
 }
@@ -116,11 +124,17 @@ impl SharedEngine {
             next_job,
             decisions: Decisions::default(),
             counted: CountedEvents::new(metrics, scenario.targets.iter().map(|target| target.name.as_str())),
+            shares: None,
             woken: Vec::new(),
         };
         let engine = Engine::new(&scenario).with_protected_routes(protected_routes);
         let state = State { engine, actions, armed: Instant::MAX };
         Arc::new(Self { clock, state: Mutex::new(state), earlier_timer: Notify::new() })
+    }
+
+    /// Publishes the cool-downs that the engine decides from now on.
+    pub(super) fn publish_to(&self, shares: TargetShares) {
+        self.state().actions.shares = Some(shares);
     }
 
     /// Fires the engine's timers, for ever.
@@ -279,6 +293,9 @@ impl Driver for Actions {
     fn log(&mut self, event: &Event) {
         self.decisions.add(event);
         self.counted.count(event);
+        if let (Some(shares), EventKind::CooledDown { target, until, cause }) = (&self.shares, event.kind) {
+            shares.publish_cool_down(target, until, cause);
+        }
     }
 
     fn send(&mut self, _: Instant, attempt: &Attempt) {

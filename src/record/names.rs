@@ -9,7 +9,7 @@ pub(super) const AXES: usize = Axis::ALL.len();
 /// The number of refusal counters: one per axis, then one per cause for replies that name no axis.
 pub(super) const REFUSALS: usize = AXES + CAUSES.len();
 /// Every cause, in the order of [`LimitCause`].
-const CAUSES: [LimitCause; 10] = [
+const CAUSES: [LimitCause; 12] = [
     LimitCause::MinuteLimit,
     LimitCause::DayLimit,
     LimitCause::Allowance,
@@ -19,6 +19,8 @@ const CAUSES: [LimitCause; 10] = [
     LimitCause::TooLarge,
     LimitCause::NotInTier,
     LimitCause::Auth,
+    LimitCause::SharedQuota,
+    LimitCause::SharedCoolDown,
     LimitCause::Other,
 ];
 /// Every reason with its name, in the order of [`EndReason`].

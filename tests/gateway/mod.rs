@@ -6,10 +6,11 @@ mod load;
 mod passing;
 mod process;
 mod security;
+mod sharing;
 mod streams;
 
 use quotalab::drive::clock::Clock;
-use quotalab::gateway::{Access, Current, Gateway, serve};
+use quotalab::gateway::{Access, Current, Gateway, Sharing, SharingOptions, serve};
 use quotalab::scenario::{self, Overrides, Scenario};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -200,9 +201,17 @@ impl RunningGateway {
     }
 
     fn with_access(scenario: &Scenario, access: Access) -> Self {
+        Self::start_with(scenario, access, None)
+    }
+
+    fn start_with(scenario: &Scenario, access: Access, sharing: Option<SharingOptions>) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let (address, current) = runtime.block_on(async {
-            let gateway = Gateway::new(scenario, &|_| None, access, Clock::start()).expect("a gateway");
+            let clock = Clock::start();
+            let mut gateway = Gateway::new(scenario, &|_| None, access, clock).expect("a gateway");
+            if let Some(options) = sharing {
+                gateway = gateway.sharing(&Sharing::connect(&options, clock).await.expect("redis"));
+            }
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
             let address = listener.local_addr().expect("an address");
             let current = Arc::new(Current::new(gateway));

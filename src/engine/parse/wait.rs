@@ -122,6 +122,8 @@ const fn kind(cause: LimitCause, stated: WaitKind, rolls: bool) -> WaitKind {
         | LimitCause::MinuteLimit
         | LimitCause::DayLimit
         | LimitCause::Concurrency
+        | LimitCause::SharedQuota
+        | LimitCause::SharedCoolDown
         | LimitCause::Other => stated,
     }
 }

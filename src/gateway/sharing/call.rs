@@ -1,0 +1,189 @@
+//! Calls of the script in Redis: their arguments and their answers. `quota.lua` describes both.
+
+use super::limit::SharedLimit;
+use redis::aio::MultiplexedConnection;
+use redis::{RedisResult, Script};
+use std::ops::RangeInclusive;
+use std::sync::LazyLock;
+
+/// The script. Redis keeps it by its hash, so it is sent once.
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("quota.lua")));
+
+/// The names of the keys of one quota, which a cluster keeps on one node because of their common part in braces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    /// Returns the keys of a quota with this name.
+    pub(super) fn new(name: &str) -> Self {
+        // A brace in the name would end the common part.
+        let name: String = name.chars().map(|c| if matches!(c, '{' | '}') { '_' } else { c }).collect();
+        Self { prefix: format!("quotalab:{{{name}}}") }
+    }
+
+    /// Returns the key of the cool-down of a model of the quota.
+    pub(super) fn cool_down(&self, model: &str) -> String {
+        format!("{}:cool-down:{model}", self.prefix)
+    }
+
+    fn levels(&self) -> String {
+        format!("{}:levels", self.prefix)
+    }
+
+    fn leases(&self) -> String {
+        format!("{}:leases", self.prefix)
+    }
+
+    fn replicas(&self) -> String {
+        format!("{}:replicas", self.prefix)
+    }
+}
+
+/// What the script is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Reserve,
+    Settle,
+    Return,
+    Beat,
+    Cool,
+}
+
+impl Verb {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Reserve => "reserve",
+            Self::Settle => "settle",
+            Self::Return => "return",
+            Self::Beat => "beat",
+            Self::Cool => "cool",
+        }
+    }
+}
+
+/// A limit in a call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LimitArguments {
+    pub(super) limit: SharedLimit,
+    /// The units that are left if Redis has no level of it.
+    pub(super) if_absent: i64,
+    pub(super) amounts: [i64; 2],
+}
+
+/// A call of the script.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    keys: Vec<String>,
+    arguments: Vec<String>,
+}
+
+impl Call {
+    /// Creates a call of `replica` on the quota with these keys, at the time of the server.
+    pub(super) fn new(verb: Verb, keys: &Keys, replica: &str, id: &str) -> Self {
+        let arguments = [verb.name(), "", replica, id, "0", "0"].map(str::to_owned).to_vec();
+        Self { keys: vec![keys.levels(), keys.leases(), keys.replicas()], arguments }
+    }
+
+    /// Adds the key of the cool-down of the target.
+    pub(super) fn with_cool_down(mut self, key: &str) -> Self {
+        self.keys.push(key.to_owned());
+        self
+    }
+
+    /// Sets the length of a cool-down, or the age of the heartbeats that are counted, in milliseconds.
+    pub(super) fn with_length(mut self, millis: u64) -> Self {
+        self.arguments[4] = millis.to_string();
+        self
+    }
+
+    /// Sets the numbers of the leases of a grant.
+    pub(super) fn with_leases(mut self, numbers: &RangeInclusive<u32>) -> Self {
+        self.arguments[4] = numbers.start().to_string();
+        self.arguments[5] = numbers.end().to_string();
+        self
+    }
+
+    /// Adds the limits.
+    pub(super) fn with_limits(mut self, limits: impl Iterator<Item = LimitArguments>) -> Self {
+        for LimitArguments { limit, if_absent, amounts: [first, second] } in limits {
+            self.arguments.push(limit.axis.name().to_owned());
+            let numbers = [limit.per_ms, limit.per_unit, limit.burst];
+            self.arguments.extend(numbers.map(|number| number.to_string()));
+            self.arguments.extend([if_absent, first, second].map(|number| number.to_string()));
+        }
+        self
+    }
+
+    /// Lets the call happen at a given time instead of the server's.
+    #[cfg(test)]
+    pub(super) fn at_ms(mut self, millis: u64) -> Self {
+        self.arguments[1] = millis.to_string();
+        self
+    }
+
+    /// Makes the call. It is made once: an answer that is lost stays lost.
+    pub(super) async fn make(&self, connection: &mut MultiplexedConnection) -> RedisResult<Answer> {
+        let mut invocation = SCRIPT.prepare_invoke();
+        for key in &self.keys {
+            invocation.key(key);
+        }
+        for argument in &self.arguments {
+            invocation.arg(argument);
+        }
+        let numbers: Vec<i64> = invocation.invoke_async(connection).await?;
+        Answer::read(&numbers).ok_or_else(|| {
+            redis::RedisError::from((redis::ErrorKind::UnexpectedReturnType, "an answer of another script"))
+        })
+    }
+}
+
+/// What the script decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It was done.
+    Done,
+    /// A limit refused, or there is no such lease to settle.
+    Refused,
+    /// The target is in cool-down, as another replica found.
+    CoolDown,
+    /// Too many leases are not settled.
+    TooManyLeases,
+}
+
+/// The answer to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) outcome: Outcome,
+    /// The wait after a refusal, in milliseconds.
+    pub(super) wait_ms: u64,
+    /// The index of the limit that refused; `None` if none did.
+    pub(super) refused_by: Option<usize>,
+    /// The replicas with a recent heartbeat.
+    pub(super) replicas: u32,
+    /// `true` if the grant that was asked for was given.
+    pub(super) is_granted: bool,
+    /// The whole units that are left of each limit.
+    pub(super) left: Vec<i64>,
+}
+
+impl Answer {
+    fn read(numbers: &[i64]) -> Option<Self> {
+        let [outcome, wait, index, replicas, granted, left @ ..] = numbers else { return None };
+        Some(Self {
+            outcome: match outcome {
+                0 => Outcome::Refused,
+                1 => Outcome::Done,
+                2 => Outcome::CoolDown,
+                3 => Outcome::TooManyLeases,
+                _ => return None,
+            },
+            wait_ms: u64::try_from(*wait).ok()?,
+            refused_by: usize::try_from(*index).ok()?.checked_sub(1),
+            replicas: u32::try_from(*replicas).ok()?,
+            is_granted: *granted == 1,
+            left: left.to_vec(),
+        })
+    }
+}
