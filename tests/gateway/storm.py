@@ -8,6 +8,7 @@ Phases, each with its own share of the requests:
   one       one gateway
   reloads   one gateway that gets SIGHUP ten times, with changed files and with broken ones
   replicas  three gateways; two of them are killed and started again
+  shared    the same with quotas shared through Redis, which is killed and started again as well; skipped without redis-server
 
 Each request asks the mock to echo a text of its own, so that an answer to another request is seen. A request has to end once, before
 its deadline, in one of these ways: with its whole answer; with an error that has a message; with a stream that breaks off after an
@@ -22,7 +23,9 @@ import asyncio
 import collections
 import contextlib
 import json
+import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -328,6 +331,44 @@ async def reload(gateways, file, ports, length_s):
             gateway.process.send_signal(signal.SIGHUP)
 
 
+class Redis:
+    """A Redis without a disk, on a port that it keeps."""
+
+    def __init__(self, folder):
+        self.port = free_ports(1)[0]
+        self.url = f"redis://127.0.0.1:{self.port}"
+        self.command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
+        self.process = None
+
+    async def start(self):
+        self.process = await asyncio.create_subprocess_exec(*self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                writer.close()
+                return
+            await asyncio.sleep(0.05)
+        raise SystemExit("redis-server does not start")
+
+    async def kill(self):
+        self.process.kill()
+        await self.process.wait()
+
+
+def kill_redis_too(redis):
+    """Returns what kills Redis between the gateways, and starts it again without its data."""
+
+    async def disturb(gateways, file, ports, length_s):
+        killed = asyncio.create_task(kill_two(gateways, file, ports, length_s))
+        await asyncio.sleep(length_s / 3)
+        await redis.kill()
+        await asyncio.sleep(length_s / 6)
+        await redis.start()
+        await killed
+
+    return disturb
+
+
 async def kill_two(gateways, _file, _ports, length_s):
     """Kills two of the gateways, one after the other, and starts each again."""
     for gateway in gateways[:2]:
@@ -355,6 +396,18 @@ async def storms(options):
             problems += await phase("one", binary, ports, folder, options)
             problems += await phase("reloads", binary, ports, folder, options, disturb=reload)
             problems += await phase("replicas", binary, ports, folder, options, disturb=kill_two, replicas=REPLICAS)
+            if shutil.which("redis-server"):
+                redis = Redis(folder)
+                await redis.start()
+                try:
+                    disturb = kill_redis_too(redis)
+                    problems += await phase("shared", binary, ports, folder, options, disturb, replicas=REPLICAS, redis=redis.url)
+                finally:
+                    await redis.kill()
+            elif os.environ.get("QUOTALAB_TEST_REDIS"):
+                problems.append("redis-server is not installed")
+            else:
+                print("shared: SKIPPED, redis-server is not installed")
             if mock.returncode is not None:
                 problems.append(f"the mocks ended with {mock.returncode}")
         finally:
