@@ -107,7 +107,13 @@ impl Failure<'_> {
         // A 429 that does not say which limit refused has the cause `other`.
         let is_limit = |cause: LimitCause| {
             cause.is_window_limit()
-                || matches!(cause, LimitCause::Concurrency | LimitCause::SharedQuota | LimitCause::Other)
+                || matches!(
+                    cause,
+                    LimitCause::Concurrency
+                        | LimitCause::SharedQuota
+                        | LimitCause::SharedCoolDown
+                        | LimitCause::Other
+                )
         };
         let limited = |outcome: &AttemptOutcome| matches!(outcome, AttemptOutcome::Limited { cause, .. } if is_limit(*cause));
         let obstacle_is_limit = self.end.obstacle.is_some_and(|obstacle| match obstacle.why {
