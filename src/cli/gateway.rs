@@ -1,6 +1,7 @@
 //! `quotalab gateway SCENARIO`
 
 mod log_writer;
+mod record;
 
 use super::interrupt::Signals;
 use super::listen::Listen;
@@ -13,6 +14,7 @@ use crate::scenario::{self, Scenario};
 use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 use log_writer::LogWriter;
+use record::RecordOptions;
 use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
@@ -48,8 +50,13 @@ pub(super) struct GatewayArgs {
     #[arg(long)]
     log_json: bool,
     #[command(flatten)]
+    record_options: RecordOptions,
+    #[command(flatten)]
     scenario_options: ScenarioOptions,
 }
+
+/// The longest wait for the last lines of the recording.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest wait for the last lines of the log.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -86,7 +93,8 @@ impl GatewayArgs {
     }
 
     async fn serve(&self, scenario: &Scenario, access: Access) -> Result<Exit, VerbError> {
-        let gateway = Gateway::new(scenario, &from_environment, access, Clock::start()).map_err(missing)?;
+        let clock = Clock::start();
+        let mut gateway = Gateway::new(scenario, &from_environment, access, clock).map_err(missing)?;
         let log = self.start_log().context("cannot start the log").map_err(run_error)?;
         let (mut signals, mut again) =
             (Signals::listen().map_err(run_error)?, Signals::listen().map_err(run_error)?);
@@ -97,6 +105,10 @@ impl GatewayArgs {
             .with_context(|| format!("cannot listen on {address}; choose another address with --listen"))
             .map_err(run_error)?;
         let address = listener.local_addr().map_err(run_error)?;
+        let recording = self.record_options.start(scenario, clock)?;
+        if let Some(recording) = &recording {
+            gateway.record(recording.clone());
+        }
         print_plain(&announcement(&gateway, scenario, address))?;
         for note in notes::sentences(&scenario.upstream_notes()) {
             print_to_stderr(&note);
@@ -122,6 +134,9 @@ impl GatewayArgs {
                 () = &mut second => break,
                 () = reloads.next() => self.reload(&current),
             }
+        }
+        if recording.is_some_and(|recording| !recording.finish(RECORD_TIMEOUT)) {
+            tracing::warn!("the last lines of the recording are not written");
         }
         tracing::info!("the gateway has ended");
         if let Some(log) = log {
