@@ -49,7 +49,11 @@ pub(crate) fn read_start(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     start_of(open(path)?, max_bytes)
 }
 
-fn open(path: &Path) -> io::Result<File> {
+/// Opens a file that the command line names, to read it piece by piece.
+///
+/// # Errors
+/// As [`read`], but its size has no bound.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     if is_open_descriptor(path) { File::open(path) } else { open_regular(path) }
 }
 

@@ -214,6 +214,28 @@ pub fn parse_share(text: &str) -> Result<f64, ParseError> {
     Ok(Decimal { mantissa, scale: scale + 2 }.to_f64())
 }
 
+/// Parses a change by a share: `-20%` is -0.2; `10%` and `+10%` are 0.1.
+///
+/// # Errors
+/// If the text is not a percentage.
+pub fn parse_change(text: &str) -> Result<f64, ParseError> {
+    let text = text.trim();
+    let (sign, size) = match text.strip_prefix('-') {
+        Some(size) => (-1.0, size),
+        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
+    };
+    match Decimal::parse_prefix(size) {
+        Some((Decimal { mantissa, scale }, unit)) if unit.trim_start() == "%" => {
+            // Adding zero turns minus zero into zero.
+            Ok(sign * Decimal { mantissa, scale: scale + 2 }.to_f64() + 0.0)
+        }
+        _ => Err(ParseError::new(
+            format!("`{text}` is not a change by a percentage"),
+            "write a percentage such as `-20%` or `10%`",
+        )),
+    }
+}
+
 fn parse_percent(text: &str) -> Result<Decimal, ParseError> {
     let invalid =
         |help: String| ParseError::new(format!("`{text}` is not a percentage between `0%` and `100%`"), help);

@@ -1,6 +1,7 @@
 //! `quotalab gateway SCENARIO`
 
 mod log_writer;
+mod record;
 
 use super::interrupt::Signals;
 use super::listen::Listen;
@@ -15,6 +16,7 @@ use crate::scenario::{self, Scenario};
 use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 use log_writer::LogWriter;
+use record::RecordOptions;
 use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
@@ -57,8 +59,13 @@ pub(super) struct GatewayArgs {
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
     #[command(flatten)]
+    record_options: RecordOptions,
+    #[command(flatten)]
     scenario_options: ScenarioOptions,
 }
+
+/// The longest wait for the last lines of the recording.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest wait for the last lines of the log.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -120,6 +127,10 @@ impl GatewayArgs {
             .with_context(|| format!("cannot listen on {address}; choose another address with --listen"))
             .map_err(run_error)?;
         let address = listener.local_addr().map_err(run_error)?;
+        let recording = self.record_options.start(scenario, clock)?;
+        if let Some(recording) = &recording {
+            gateway.record(recording.clone());
+        }
         print_plain(&announcement(&gateway, scenario, address))?;
         if let Some(sharing) = &sharing {
             print_plain(&format!("  quotas are shared through redis at {}\n", sharing.address()))?;
@@ -148,6 +159,9 @@ impl GatewayArgs {
                 () = &mut second => break,
                 () = reloads.next() => self.reload(&current),
             }
+        }
+        if recording.is_some_and(|recording| !recording.finish(RECORD_TIMEOUT)) {
+            tracing::warn!("the last lines of the recording are not written");
         }
         tracing::info!("the gateway has ended");
         if let Some(log) = log {

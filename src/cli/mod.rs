@@ -18,6 +18,7 @@ mod output_folder;
 mod plan;
 mod presets;
 mod progress;
+mod replay;
 mod report;
 mod run;
 mod run_output;

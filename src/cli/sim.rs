@@ -1,7 +1,7 @@
 //! `quotalab sim SCENARIO`
 
 use super::run_output::{CommandLine, Destination};
-use super::{Exit, OutputOptions, ScenarioOptions, VerbError};
+use super::{Exit, OutputOptions, ScenarioOptions, VerbError, replay};
 use crate::drive::{self, virtual_time};
 use crate::record::{Mode, Recorder};
 use clap::Args;
@@ -11,6 +11,10 @@ use std::path::PathBuf;
 pub(super) struct SimArgs {
     /// The scenario
     scenario: PathBuf,
+    /// Replay what a gateway recorded (`gateway --record`) with the engine of this scenario, and compare every decision; the
+    /// workload is not used
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "duration", "out", "json", "quiet", "events", "events_limit"])]
+    replay: Option<PathBuf>,
     #[command(flatten)]
     scenario_options: ScenarioOptions,
     #[command(flatten)]
@@ -19,6 +23,9 @@ pub(super) struct SimArgs {
 
 impl SimArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
+        if let Some(recording) = &self.replay {
+            return replay::run(&self.scenario, &self.scenario_options, recording);
+        }
         let scenario = self.scenario_options.read(&self.scenario)?;
         let source = CommandLine {
             verb: "sim",

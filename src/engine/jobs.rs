@@ -171,6 +171,11 @@ impl JobSlab {
         self.0.get_mut(slot.index()).expect("invariant: the slot holds a job in flight")
     }
 
+    /// Returns the id of the job at a slot and the number of its attempts; `None` if the slot is vacant.
+    pub(super) fn id_and_attempts(&self, slot: Slot) -> Option<(JobId, u8)> {
+        self.0.get(slot.index()).map(|active| (active.job.id, active.attempts))
+    }
+
     /// Returns `true` if the job `id` is still at the slot; `false` if it ended, and the slot is vacant or used again.
     #[inline]
     pub(super) fn is_current(&self, slot: Slot, id: JobId) -> bool {

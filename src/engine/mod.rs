@@ -333,6 +333,12 @@ impl Engine {
         self.router.opens_at(at, job.route, &cost_of(job)).map(|opens| opens.max(at))
     }
 
+    /// Returns the id of the job at a slot and the number of its attempts so far; `None` if the slot is vacant.
+    #[must_use]
+    pub fn job_at(&self, slot: Slot) -> Option<(JobId, u8)> {
+        self.jobs.id_and_attempts(slot)
+    }
+
     /// Returns the number of jobs that have arrived and not ended.
     #[must_use]
     pub fn jobs_in_flight(&self) -> usize {

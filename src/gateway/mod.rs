@@ -15,7 +15,8 @@
 //! ```
 //!
 //! The engine is behind one lock (`shared_engine`). Each job's own task sends its attempts, so that neither a request nor its
-//! reply waits for another task; bodies never pass through the engine. A timer task fires the engine's timers.
+//! reply waits for another task; bodies never pass through the engine. A timer task fires the engine's timers. What the engine is told
+//! and decides can be recorded (`recording`).
 //!
 //! Invariants:
 //! 1. A request that was accepted ends once: with a provider's reply, with an error that says why, or because its caller left.
@@ -42,6 +43,7 @@ mod metrics;
 mod models;
 mod page;
 mod prompt_size;
+mod recording;
 mod reply;
 mod request_record;
 mod routes;
@@ -56,6 +58,7 @@ mod token_ratio;
 mod upstream;
 
 pub use guard::Access;
+pub use recording::{Output, ReadError, Recording, Replayed, replay};
 pub use secret::{KeyLookup, MAX_KEY_FILE_BYTES};
 pub use server::{Current, MAX_CONNECTIONS, serve};
 pub use sharing::{ANSWER_TIMEOUT, RedisUrl, Sharing, SharingError, SharingOptions};
@@ -88,6 +91,7 @@ pub struct Gateway {
     clock: Clock,
     /// What is shared with other replicas; `None` if nothing is.
     shares: Option<TargetShares>,
+    recording: Option<Recording>,
     /// Fires the engine's timers while this gateway has requests.
     timers: AbortHandle,
 }
@@ -124,6 +128,13 @@ impl Gateway {
         self
     }
 
+    /// Records what the engines of this gateway and of those that replace it are told and decide. No request has been served, and
+    /// the clock of the recording is that of the gateway.
+    pub fn record(&mut self, recording: Recording) {
+        self.engine.record(recording.clone(), &self.scenario);
+        self.recording = Some(recording);
+    }
+
     /// Creates the gateway of a changed scenario, which continues this one: for the targets that both have it knows their cool-downs,
     /// what is used of their limits, and how they count tokens. Requests under way stay with this one.
     ///
@@ -152,6 +163,10 @@ impl Gateway {
         };
         let protected = routes.of_scenario().count();
         let engine = SharedEngine::new((&scenario, protected), clock, Arc::clone(&metrics), next_job);
+        let recording = past.and_then(|past| past.recording.clone());
+        if let Some(recording) = &recording {
+            engine.record(recording.clone(), &scenario);
+        }
         let ratios = TokenRatios::new(scenario.targets.len());
         if let Some(past) = past {
             for (id, past_id) in past.known_targets(&scenario) {
@@ -171,6 +186,7 @@ impl Gateway {
             memory,
             access,
             clock,
+            recording,
             scenario,
             shares,
             timers,

@@ -99,7 +99,9 @@ fn targets(targets: &[TargetState]) -> Markup {
                         }
                         td.number { (target.refusals) }
                         td.number { (target.failures) }
-                        td.number { (format!("{:.2}", target.token_ratio)) }
+                        td.number title=[target.in_scenario.as_deref()] {
+                            (format!("{:.2}", target.token_ratio))
+                        }
                     }
                 }
             }

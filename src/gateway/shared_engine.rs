@@ -5,6 +5,7 @@
 
 use super::decisions::Decisions;
 use super::metrics::{CountedEvents, Metrics};
+use super::recording::{RecordedEngine, Recording};
 use super::sharing::TargetShares;
 use crate::drive::clock::Clock;
 use crate::engine::{Answer, Attempt, Driver, Engine, Handover, TargetView};
@@ -34,7 +35,7 @@ pub(super) struct SharedEngine {
 
 #[derive(Debug)]
 struct State {
-    engine: Engine,
+    engine: RecordedEngine,
     actions: Actions,
     /// What the timer task waits for, at the latest.
     armed: Instant,
@@ -109,16 +110,13 @@ pub(super) enum Action {
 }
 
 impl SharedEngine {
-    /// Creates the engine of a scenario, whose response cache and coalescing are switched off. Its first job is `next_job`.
-    /// Only the last targets of the first `protected_routes` are never ejected.
+    /// Creates the engine of a scenario: see [`engine_of`]. Its first job is `next_job`.
     pub(super) fn new(
         (scenario, protected_routes): (&Scenario, usize),
         clock: Clock,
         metrics: Arc<Metrics>,
         next_job: u64,
     ) -> Arc<Self> {
-        let mut scenario = scenario.clone();
-        (scenario.client.cache, scenario.client.coalesce) = (None, false);
         let actions = Actions {
             jobs: Slab::new(),
             next_job,
@@ -127,7 +125,7 @@ impl SharedEngine {
             shares: None,
             woken: Vec::new(),
         };
-        let engine = Engine::new(&scenario).with_protected_routes(protected_routes);
+        let engine = RecordedEngine::new(engine_of(scenario, protected_routes));
         let state = State { engine, actions, armed: Instant::MAX };
         Arc::new(Self { clock, state: Mutex::new(state), earlier_timer: Notify::new() })
     }
@@ -135,6 +133,13 @@ impl SharedEngine {
     /// Publishes the cool-downs that the engine decides from now on.
     pub(super) fn publish_to(&self, shares: TargetShares) {
         self.state().actions.shares = Some(shares);
+    }
+
+    /// Records what the engine, which was made from `scenario`, is told and decides from now on: no job has been submitted.
+    pub(super) fn record(&self, recording: Recording, scenario: &Scenario) {
+        let mut state = self.state();
+        let State { engine, actions, .. } = &mut *state;
+        engine.record_to(recording, (scenario, self.clock.now(), actions.next_job));
     }
 
     /// Fires the engine's timers, for ever.
@@ -179,7 +184,7 @@ impl SharedEngine {
     }
 
     /// Passes one input to the engine, then wakes the tasks whose jobs can go on. Returns the input's result.
-    pub(super) fn input<T>(&self, input: impl FnOnce(&mut Engine, &mut Actions, Instant) -> T) -> T {
+    pub(super) fn input<T>(&self, input: impl FnOnce(&mut RecordedEngine, &mut Actions, Instant) -> T) -> T {
         let mut state = self.state();
         let now = self.clock.now();
         let State { engine, actions, armed, .. } = &mut *state;
@@ -220,7 +225,7 @@ impl SharedEngine {
         let (_, views) = past.views(std::iter::once(past_target));
         let used = |limit: &KnownLimit| Some((limit.axis, past.estimated_use(past_target, limit.axis)?));
         let used: Vec<(Axis, u64)> = limits.iter().filter_map(used).collect();
-        self.input(|engine, _, now| engine.adopt(now, target, views[0].cool_down, used));
+        self.input(|engine, _, now| engine.adopt(now, target, views[0].cool_down, &used));
     }
 
     /// Returns the id of the next job.
@@ -319,6 +324,14 @@ impl Driver for Actions {
         self.jobs[tag.0].is_done = true;
         self.add(tag, Action::Done(*end));
     }
+}
+
+/// Creates the engine of a scenario, whose response cache and coalescing are switched off. Only the last targets of the first
+/// `protected_routes` are never ejected.
+pub(super) fn engine_of(scenario: &Scenario, protected_routes: usize) -> Engine {
+    let mut scenario = scenario.clone();
+    (scenario.client.cache, scenario.client.coalesce) = (None, false);
+    Engine::new(&scenario).with_protected_routes(protected_routes)
 }
 
 /// The timer task looks at the clock at least this often.

@@ -47,6 +47,9 @@ pub(super) struct TargetState {
     pub(super) limits: Vec<LimitState>,
     /// Tokens that it counts for one that the gateway estimates.
     pub(super) token_ratio: f64,
+    /// The same as words of a scenario.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) in_scenario: Option<String>,
 }
 
 /// The estimate of a limit.
@@ -94,6 +97,7 @@ impl GatewayState {
             refusals: view.refusals,
             limits: limits(gateway, id),
             token_ratio: rounded(gateway.ratios.of(id), 3),
+            in_scenario: gateway.ratios.in_scenario(id),
         });
         let steps = |route: &crate::scenario::Route| {
             route.steps.iter().map(|step| step.targets.iter().map(|id| name(*id)).collect()).collect()

@@ -2,6 +2,7 @@
 //! each target, because models count the same text differently.
 
 use crate::ids::TargetId;
+use provider::units::print_share;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The weight of the newest reply: the ratio is the mean of about the last twenty.
@@ -26,6 +27,13 @@ impl TokenRatios {
     /// Returns the ratio of a target.
     pub(super) fn of(&self, target: TargetId) -> f64 {
         f64::from_bits(self.ratios[target.index()].load(Ordering::Relaxed))
+    }
+
+    /// Returns the words of a scenario for a client that estimates as the gateway does and corrects nothing, such as
+    /// `estimate: {bias: -20%}`; `None` if its estimates are right to a tenth of a percent.
+    pub(super) fn in_scenario(&self, target: TargetId) -> Option<String> {
+        let bias = print_share(1.0 / self.of(target) - 1.0);
+        (!matches!(bias.as_str(), "0%" | "-0%")).then(|| format!("estimate: {{bias: {bias}}}"))
     }
 
     /// Continues with a ratio that was learned before.
@@ -63,6 +71,8 @@ mod tests {
         }
         assert!((ratios.of(target) - 1.3).abs() < 0.001, "{}", ratios.of(target));
         assert_eq!((ratios.corrected(target, 1_000), ratios.corrected(TargetId(0), 1_000)), (1_300, 1_000));
+        assert_eq!(ratios.in_scenario(target).as_deref(), Some("estimate: {bias: -23.1%}"));
+        assert_eq!(ratios.in_scenario(TargetId(0)), None, "nothing is learned of it");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
-fn workload(arrivals: Arrivals) -> Workload {
+pub(super) fn workload(arrivals: Arrivals) -> Workload {
     Workload {
         name: "w".to_owned(),
         route: RouteId(0),
@@ -26,7 +26,7 @@ fn workload(arrivals: Arrivals) -> Workload {
     }
 }
 
-fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Scenario {
+pub(super) fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Scenario {
     Scenario {
         name: "p".to_owned(),
         about: String::new(),
@@ -55,6 +55,7 @@ fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Scenario {
             pace: Pace::Off,
             cache: None,
             coalesce: false,
+            estimate: None,
         },
         workloads,
         expect: vec![],
@@ -65,7 +66,7 @@ fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Scenario {
 }
 
 /// Returns every arrival of a scenario without closed workloads.
-fn all(scenario: &Scenario) -> Vec<Arrival> {
+pub(super) fn all(scenario: &Scenario) -> Vec<Arrival> {
     let mut load = Load::new(scenario);
     std::iter::from_fn(|| load.next()).collect()
 }

@@ -16,6 +16,7 @@
 //! arrival, and a change to another workload changes nothing. The n-th job of any workload has the same sizes and the same
 //! random stream of the provider under every policy.
 
+mod estimate;
 #[cfg(test)]
 mod laws;
 mod process;
@@ -28,6 +29,7 @@ pub use sample_cache::SampleCache;
 use crate::ids::{JobId, RouteId, WorkloadId};
 use crate::job::{Arrival, Job};
 use crate::scenario::{Scenario, Workload};
+use estimate::Estimator;
 use process::Process;
 use provider::{Instant, Truth};
 use requests::{RequestSampler, RequestSpec};
@@ -57,6 +59,7 @@ struct Source {
     workload: WorkloadId,
     route: RouteId,
     max_tokens: Option<u32>,
+    estimator: Estimator,
     /// The jobs of the workload that were returned so far: the number of its next.
     jobs: u64,
 }
@@ -140,6 +143,7 @@ impl Source {
             workload: id,
             route: workload.route,
             max_tokens: workload.max_tokens,
+            estimator: Estimator::new(scenario.seed, scenario.client.estimate),
             jobs: 0,
         }
     }
@@ -154,8 +158,7 @@ impl Source {
             route: self.route,
             scheduled,
             deadline: None,
-            // A client can count the tokens of its own prompt, so the estimate equals the ground truth.
-            prompt_tokens: request.prompt_tokens,
+            prompt_tokens: self.estimator.estimate(request.prompt_tokens, request.fingerprint),
             max_tokens: self.max_tokens,
             fingerprint: request.fingerprint,
         };

@@ -149,7 +149,7 @@ impl Sizes {
     clippy::cast_sign_loss,
     reason = "within 1..=MAX_TOKENS, and the fraction is handled"
 )]
-fn tokens(drawn: f64) -> u32 {
+pub(super) fn tokens(drawn: f64) -> u32 {
     let drawn = drawn.max(1.0).min(f64::from(MAX_TOKENS));
     let whole = drawn as u32;
     // Not `round`, which is a slow function call on machines without an instruction for it.

@@ -5,6 +5,8 @@ mod fallback;
 mod load;
 mod passing;
 mod process;
+#[cfg(unix)]
+mod recording;
 mod security;
 mod sharing;
 mod streams;

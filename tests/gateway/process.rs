@@ -11,12 +11,12 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-const SECRET: &str = "gsk_a1B2c3D4e5F6g7H8i9J0";
+pub(super) const SECRET: &str = "gsk_a1B2c3D4e5F6g7H8i9J0";
 
 /// A gateway in a process of its own, and what it has printed.
-struct Process {
+pub(super) struct Process {
     child: Child,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     printed: Arc<Mutex<String>>,
 }
 
@@ -25,7 +25,7 @@ impl Process {
         Self::start_with(scenario, &[], environment)
     }
 
-    fn start_with(scenario: &Path, options: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(super) fn start_with(scenario: &Path, options: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quotalab"));
         command.args(["gateway", scenario.to_str().expect("a plain path"), "--listen", "0"]);
         command.args(options);
@@ -46,29 +46,29 @@ impl Process {
         Self { child, address, printed }
     }
 
-    fn signal(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();
         assert!(sent.expect("`kill` starts").success(), "the process runs");
     }
 
-    fn printed(&self) -> String {
+    pub(super) fn printed(&self) -> String {
         self.printed.lock().expect("no panic").clone()
     }
 
-    fn wait(mut self) -> (ExitStatus, String) {
+    pub(super) fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().expect("it ends");
         wait_for(|| self.printed().contains("the gateway has ended"), "its last line");
         (status, self.printed())
     }
 
-    fn request(&self, bytes: &str) -> Response {
+    pub(super) fn request(&self, bytes: &str) -> Response {
         let mut stream = TcpStream::connect(self.address).expect("it listens");
         stream.set_read_timeout(Some(LONG)).expect("a timeout");
         stream.write_all(bytes.as_bytes()).expect("it reads");
         Response::read(&stream)
     }
 
-    fn chat(&self, model: &str) -> Response {
+    pub(super) fn chat(&self, model: &str) -> Response {
         let body = chat_request(model);
         self.request(&post("/v1/chat/completions", &body))
     }
@@ -97,7 +97,7 @@ fn collect(stream: impl std::io::Read + Send + 'static, printed: Arc<Mutex<Strin
 }
 
 /// Writes a scenario with one provider whose key is in the environment.
-fn write_scenario(folder: &Path, base_url: &str, route: &str) -> PathBuf {
+pub(super) fn write_scenario(folder: &Path, base_url: &str, route: &str) -> PathBuf {
     let path = folder.join("gateway.yaml");
     let text = format!(
         "name: gateway\nduration: 1m\nproviders:\n  p0: {{dialect: openai, base_url: \"{base_url}\", accounts: {{a: {{keys: [{{env: TEST_API_KEY}}]}}}}, models: {{m: {{}}}}}}\n\

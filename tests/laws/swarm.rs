@@ -232,6 +232,7 @@ fn client(tape: &mut Tape<'_>, out: &mut String) {
     let pace = tape.pick(&["off", "{ gap: 100ms }", "requests", "tokens"]);
     let cache = tape.pick(&["off", "{ entries: 10, ttl: 1m }"]);
     let join = tape.pick(&[false, true]);
+    let estimate = tape.pick(&["exact", "exact", "{ bias: -20%, spread: 30% }", "{ bias: 50% }"]);
     let attempt_timeout = tape.pick(&["none", "none", "2s", "100ms"]);
     let eject = tape.pick(&["{ after: 5, for: 30s }", "off", "{ after: 1, for: 2s }"]);
     let cool_down = tape.pick(&["per_target", "per_job", "off"]);
@@ -246,7 +247,7 @@ fn client(tape: &mut Tape<'_>, out: &mut String) {
         out,
         "client:\n  deadline: {deadline}\n  retry: {{ attempts: {attempts}, backoff: {{ {backoff}, jitter: {jitter} }}, \
          obey_retry_after: {obey}, stated_wait: {stated_wait}, budget: {budget} }}\n  cool_down: {cool_down}\n{like}  concurrency: {concurrency}\n  queue: {queue}\n  pace: {pace}\n  \
-         cache: {cache}\n  join: {join}\n  attempt_timeout: {attempt_timeout}\n  eject: {eject}"
+         cache: {cache}\n  join: {join}\n  estimate: {estimate}\n  attempt_timeout: {attempt_timeout}\n  eject: {eject}"
     );
 }
 

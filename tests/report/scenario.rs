@@ -49,6 +49,7 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
             pace: Pace::Off,
             cache: None,
             coalesce: false,
+            estimate: None,
         },
         workloads: vec![workload("chat")],
         expect: vec![

@@ -87,3 +87,26 @@ fn a_job_beyond_the_known_limit_is_not_sent() {
     // No target can ever serve it.
     assert_eq!(story.outcomes(), [JobOutcome::Shed(quotalab::event::EndReason::Rejected)]);
 }
+
+/// Twenty jobs of 200 tokens at once, all of which they use, against 1,000 tokens a minute. A client that counts 20 % too few tokens in
+/// their prompts sends each after the time in which 180 refill.
+#[test]
+fn a_client_that_counts_too_few_tokens_is_refused_although_it_paces() {
+    let story = |estimate: &str| {
+        run(&format!(
+            "
+providers: {{p: {{models: {{m: {{limits: {{tpm: 1000}}, latency: {{total: 500ms}}}}}}}}}}
+routes: {{r: [{{of: [p/default/m]}}]}}
+duration: 1m
+client: {{deadline: 10m, retry: {{attempts: 1}}, pace: tokens, estimate: {estimate}}}
+workload: [{{name: w, route: r, arrivals: {{burst: 20, every: 1h}}, prompt: 100, completion: 100, max_tokens: 100}}]"
+        ))
+    };
+    let exact = story("exact");
+    assert_eq!(exact.refused_by_a_limit(), 0);
+    assert_eq!(story("{bias: 0%, spread: 0%}").sends(), exact.sends(), "no error is the same as exact");
+    assert!(story("{bias: -20%}").refused_by_a_limit() > 0);
+    assert_eq!(story("{bias: 20%}").refused_by_a_limit(), 0, "too many cost time");
+    assert!(story("{bias: 20%}").sends().last() > exact.sends().last());
+    assert!(story("{spread: 30%}").refused_by_a_limit() > 0, "right on average is not enough");
+}

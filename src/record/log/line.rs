@@ -2,6 +2,7 @@
 
 use super::super::names::{failure_from_name, failure_name};
 use super::obstacle::{AxisName, ObstacleFields};
+use super::verdict::Verdict;
 use crate::event::{
     AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision,
 };
@@ -117,9 +118,10 @@ pub(super) enum Decision {
     Faulted,
 }
 
-#[derive(Serialize, Deserialize)]
+/// The result of an attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Ok,
     Limited {
         cause: LimitCause,
@@ -131,8 +133,9 @@ pub(super) enum Outcome {
     },
 }
 
-#[derive(Serialize, Deserialize)]
-pub(super) struct Tokens {
+/// The tokens that an attempt used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tokens {
     prompt_tokens: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
     cached_tokens: u32,
@@ -157,15 +160,6 @@ pub(super) struct End {
     cut: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     obstacle: Option<ObstacleFields>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Verdict {
-    Succeeded,
-    Failed,
-    Shed,
-    InFlight,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
@@ -320,7 +314,11 @@ impl From<AttemptOutcome> for Outcome {
 }
 
 impl Outcome {
-    fn into_attempt_outcome(self) -> Result<AttemptOutcome, String> {
+    /// Returns the result.
+    ///
+    /// # Errors
+    /// If the failure has an unknown name.
+    pub(crate) fn into_attempt_outcome(self) -> Result<AttemptOutcome, String> {
         Ok(match self {
             Self::Ok => AttemptOutcome::Ok,
             Self::Limited { cause, axis } => AttemptOutcome::Limited { axis: axis.map(|axis| axis.0), cause },
@@ -347,12 +345,7 @@ impl From<Tokens> for Usage {
 
 impl From<JobEnd> for End {
     fn from(end: JobEnd) -> Self {
-        let (verdict, reason) = match end.outcome {
-            JobOutcome::Succeeded => (Verdict::Succeeded, None),
-            JobOutcome::Failed(reason) => (Verdict::Failed, Some(reason)),
-            JobOutcome::Shed(reason) => (Verdict::Shed, Some(reason)),
-            JobOutcome::InFlight => (Verdict::InFlight, None),
-        };
+        let (verdict, reason) = Verdict::of(end.outcome);
         Self {
             verdict,
             attempts: end.attempts,

@@ -28,9 +28,9 @@ impl From<ObstacleFields> for Obstacle {
 }
 
 /// An axis by its name.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "String")]
-pub(super) struct AxisName(pub(super) Axis);
+pub(crate) struct AxisName(pub(crate) Axis);
 
 impl From<AxisName> for &'static str {
     fn from(axis: AxisName) -> Self {

@@ -1,7 +1,7 @@
 //! The client: retries, waits, what it bounds.
 
 use crate::scenario::imitation::IMITATIONS;
-use crate::scenario::resolved::{Cache, Client, CoolDown, Eject, Jitter, Pace, StatedWait};
+use crate::scenario::resolved::{Cache, Client, CoolDown, Eject, EstimateError, Jitter, Pace, StatedWait};
 use provider::Nanos;
 use provider::units::{print_count, print_duration, print_number, print_share};
 
@@ -96,5 +96,19 @@ pub(super) fn client(client: &Client) -> Vec<String> {
             .coalesce
             .then(|| "coalesces identical jobs in flight: one is sent, all get its reply".to_owned()),
     );
+    lines.extend(client.estimate.map(estimate));
     lines
+}
+
+/// Says how far the client's count of prompts is from the provider's.
+fn estimate(error: EstimateError) -> String {
+    let EstimateError { bias, spread } = error;
+    let mean = match bias {
+        0.0 => "right on average".to_owned(),
+        _ if bias < 0.0 => format!("{} too low on average", print_share(-bias)),
+        _ => format!("{} too high on average", print_share(bias)),
+    };
+    let spread =
+        if spread > 0.0 { format!(", with a spread of {}", print_share(spread)) } else { String::new() };
+    format!("counts the tokens of prompts {mean}{spread}")
 }

@@ -6,7 +6,7 @@ use crate::problem::{alternatives, did_you_mean, either};
 use crate::scenario::diagnostics::shortened;
 use crate::scenario::resolved::BaseUrl;
 use provider::Nanos;
-use provider::units::{self, ParseError, print_count, print_duration};
+use provider::units::{self, ParseError, print_count, print_duration, print_share};
 
 /// The YAML shape of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +107,10 @@ impl Kind {
                 let value = units::parse_share(text)?;
                 (value, *zero || value > 0.0)
             }
+            Self::Change { min, max } => {
+                let value = units::parse_change(text)?;
+                (value, (*min..=*max).contains(&value))
+            }
             Self::Speed => {
                 let value = units::parse_speed(text)?;
                 (value, SPEEDS.contains(&value))
@@ -160,6 +164,9 @@ impl Kind {
             Self::Share { zero: true } => "a share from `0%` to `100%`".into(),
             Self::Share { zero: false } => "a share above `0%`, at most `100%`".into(),
             Self::Permille => "a share in steps of `0.1%`".into(),
+            Self::Change { min, max } => {
+                format!("a change from `{}` to `{}`", print_share(*min), print_share(*max))
+            }
             Self::Speed => "a speed from `0.001 tok/s` to `1000M tok/s`".into(),
             Self::Multiple { min, max, bare: false } => format!("a multiple from `{min}x` to `{max}x`"),
             Self::Multiple { min, max, bare: true } => format!("a multiple from `{min}` to `{max}`"),

@@ -133,6 +133,13 @@ pub(super) enum Kind {
     },
     /// A share in steps of a tenth of a percent, read as thousandths: `12.5%`.
     Permille,
+    /// A change by a share, up or down: `-20%`, `10%`.
+    Change {
+        /// The smallest.
+        min: f64,
+        /// The largest.
+        max: f64,
+    },
     /// Tokens per second, from 0.001 to a billion: `560 tok/s`.
     Speed,
     /// A multiple: `4x`; with `bare`, `4` is accepted as well.

@@ -144,6 +144,7 @@ fn scalar(kind: &Kind) -> Value {
         Kind::Rate { zero } => text(&format!("{}[kM]?\\s*/\\s*(s|min|h|day)", decimal(*zero))),
         Kind::Share { zero } => text(&share(*zero)),
         Kind::Permille => text(&share(true)),
+        Kind::Change { .. } => text(&format!(r"[+-]?{DECIMAL}\s*%")),
         Kind::Speed => text(&format!("{}[kM]?\\s*tok/s", decimal(false))),
         Kind::Multiple { min, max, bare: true } => {
             number("number", json!(min), json!(max), &format!("{}x?", decimal(false)))

@@ -29,7 +29,8 @@ pub(in crate::scenario) enum Data {
     Bool(bool),
     /// A whole number; of a [`super::Kind::Permille`], the thousandths.
     Count(u64),
-    /// A number, a rate per second, a share in `0..=1` ([`super::Kind::Share`]), a speed in tokens per second, or a multiple.
+    /// A number, a rate per second, a share in `0..=1` ([`super::Kind::Share`]), a change by a share, a speed in tokens per
+    /// second, or a multiple.
     Number(f64),
     /// A length of time.
     Duration(Nanos),
@@ -161,7 +162,7 @@ impl Fields {
         }
     }
 
-    /// Returns a number, a rate, a share in `0..=1` ([`super::Kind::Share`]), a speed or a multiple.
+    /// Returns a number, a rate, a share in `0..=1` ([`super::Kind::Share`]), a change by a share, a speed or a multiple.
     pub(in crate::scenario) fn number(&self, word: &str) -> Option<f64> {
         match self.get(word)?.data {
             Data::Number(number) => Some(number),

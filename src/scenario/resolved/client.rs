@@ -1,4 +1,4 @@
-//! The client: retries, waits, ejection, concurrency, pace, cache.
+//! The client: retries, waits, ejection, concurrency, pace, cache, estimate.
 
 use provider::Nanos;
 
@@ -27,6 +27,17 @@ pub struct Client {
     pub cache: Option<Cache>,
     /// Whether a job that is identical to one in flight follows it instead of being sent.
     pub coalesce: bool,
+    /// How far its count of the tokens of prompts is from the provider's; `None` if it is exact.
+    pub estimate: Option<EstimateError>,
+}
+
+/// How far the client's count of the tokens of prompts is from the provider's. The gateway does not use it: it counts real prompts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EstimateError {
+    /// The mean of the error, as a share of the true number; above -1.
+    pub bias: f64,
+    /// The coefficient of variation of the counts, from 0 to 1.
+    pub spread: f64,
 }
 
 /// When and how often to try again.

@@ -5,7 +5,7 @@
 mod client;
 mod upstream;
 
-pub use client::{Backoff, Cache, Client, CoolDown, Eject, Jitter, Pace, Retry, StatedWait};
+pub use client::{Backoff, Cache, Client, CoolDown, Eject, EstimateError, Jitter, Pace, Retry, StatedWait};
 pub use upstream::{BaseUrl, KeySource, Upstream};
 
 use super::trace::Recorded;

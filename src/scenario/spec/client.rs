@@ -2,7 +2,9 @@
 
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Fields, Value};
-use crate::scenario::resolved::{Backoff, Cache, Client, CoolDown, Eject, Jitter, Pace, Retry, StatedWait};
+use crate::scenario::resolved::{
+    Backoff, Cache, Client, CoolDown, Eject, EstimateError, Jitter, Pace, Retry, StatedWait,
+};
 use provider::{Nanos, units};
 
 /// Builds `client`. Values that are invalid have been reported and are zero or absent.
@@ -25,6 +27,7 @@ pub(super) fn client(fields: &Fields, diagnostics: &Diagnostics) -> Client {
         pace: fields.get("pace").and_then(pace).unwrap_or_default(),
         cache: fields.fields("cache").and_then(cache),
         coalesce: fields.bool("join").unwrap_or_default(),
+        estimate: fields.fields("estimate").and_then(estimate),
     }
 }
 
@@ -89,4 +92,10 @@ fn eject(fields: &Fields) -> Option<Eject> {
 
 fn cache(fields: &Fields) -> Option<Cache> {
     Some(Cache { entries: fields.count("entries")?, ttl: fields.duration("ttl")? })
+}
+
+/// Returns `None` if it makes no difference.
+fn estimate(fields: &Fields) -> Option<EstimateError> {
+    let error = EstimateError { bias: fields.number("bias")?, spread: fields.number("spread")? };
+    (error.bias != 0.0 || error.spread != 0.0).then_some(error)
 }

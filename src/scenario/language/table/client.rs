@@ -80,6 +80,14 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
             "Whether identical jobs in flight are coalesced: one is sent, all get its reply.",
         )
         .default("false"),
+        word(
+            "estimate",
+            Kind::OneOf(&[Kind::Choice(EXACT), Kind::Map(&ESTIMATE)]),
+            "{bias: -20%, spread: 10%}",
+            "How far the client's count of the tokens of prompts, by which it paces and chooses targets, is from the provider's. A reply corrects \
+             what was counted for its job.",
+        )
+        .default("exact"),
     ],
     forms: &[],
     refused: &[],
@@ -272,6 +280,32 @@ pub(in crate::scenario::language) static PACE: Map = Map {
     doc: "A fixed gap between sends to the same target.",
     example: "{gap: 100ms}",
     words: &[word("gap", LENGTH, "100ms", "The shortest time between two sends.").required()],
+    forms: &[],
+    refused: &[],
+};
+
+const EXACT: &[Choice] = &[choice("exact", "it counts as the provider does")];
+
+pub(in crate::scenario::language) static ESTIMATE: Map = Map {
+    name: "estimate",
+    doc: "How far the client's count of the tokens of prompts is from the provider's: the true number × (1 + `bias`) × a lognormal error with mean 1, the same for identical prompts.",
+    example: "{bias: -20%, spread: 10%}",
+    words: &[
+        word(
+            "bias",
+            Kind::Change { min: -0.9, max: 4.0 },
+            "-20%",
+            "How much too high, or with `-` too low, it is on average.",
+        )
+        .default("0%"),
+        word(
+            "spread",
+            Kind::Share { zero: true },
+            "10%",
+            "How far single counts are from that: their standard deviation as a share of their mean.",
+        )
+        .default("0%"),
+    ],
     forms: &[],
     refused: &[],
 };

@@ -10,7 +10,7 @@ mod provider;
 mod scenario;
 mod workload;
 
-pub(super) use client::{BACKOFF, CACHE, CLIENT, EJECT, JITTER, PACE, RETRY, STATED_WAIT};
+pub(super) use client::{BACKOFF, CACHE, CLIENT, EJECT, ESTIMATE, JITTER, PACE, RETRY, STATED_WAIT};
 pub(super) use dist::{TIME_DIST, TOKEN_DIST};
 pub(super) use evidence::EVIDENCE;
 pub(in crate::scenario) use model::MODEL;

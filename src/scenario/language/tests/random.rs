@@ -132,6 +132,7 @@ impl Generator {
                 format!("{}/{period}", self.decimal(0.01, MAX_RATE))
             }
             Kind::Share { .. } | Kind::Permille => format!("{}%", self.decimal(0.1, 100.0)),
+            Kind::Change { min, max } => format!("{}%", self.decimal(100.0 * min, 100.0 * max)),
             Kind::Speed => format!("{} tok/s", self.decimal(0.01, 1e6)),
             Kind::Multiple { min, max, .. } => format!("{}x", self.decimal(*min, *max)),
             Kind::Date => (*self.pick(&["2026", "2026-10", "2026-10-01"])).to_owned(),

@@ -1,0 +1,391 @@
+//! The lines of a recording as serde sees them: schema `quotalab/recording/1`. Targets and routes have their names.
+
+use super::names::Names;
+use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
+use crate::event::{EndReason, Event, EventKind, JobEnd, LimitCause, Obstacle, WaitReason};
+use crate::ids::AttemptId;
+use crate::record::log::line::{Outcome, Tokens};
+use crate::record::log::obstacle::AxisName;
+use crate::record::log::verdict::Verdict;
+use provider::decision::HeaderRemaining;
+use provider::{Axis, Instant, Nanos};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// The name and version of the schema: in the first line of every recording.
+pub(super) const SCHEMA: &str = "quotalab/recording/1";
+
+/// The first line.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Header<'a> {
+    pub(super) schema: Cow<'a, str>,
+    /// The version of quotalab.
+    pub(super) version: Cow<'a, str>,
+    /// The time of day at which the instants begin, RFC 3339; absent if the machine did not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) started: Option<Cow<'a, str>>,
+}
+
+/// Every other line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Line<'a> {
+    /// The number of the engine: one more with each reload. Absent for the first.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub(super) engine: u32,
+    /// Since the gateway started.
+    pub(super) at_ns: u64,
+    /// Of an input: when the engine's next timer was due before it; absent if none was set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) due_ns: Option<u64>,
+    /// Absent if the line concerns no single job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) job: Option<u64>,
+    #[serde(flatten)]
+    pub(super) kind: Kind<'a>,
+}
+
+/// What a line states: an engine, an input, a decision, or an end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum Kind<'a> {
+    /// An engine begins.
+    Engine(Box<EngineLine<'a>>),
+    /// No further line concerns the engine.
+    EngineEnded,
+    /// The recording ends.
+    End {
+        reason: End,
+    },
+
+    // Inputs.
+    Arrival {
+        route: Cow<'a, str>,
+        /// The estimate, corrected by the ratio of the route's first target.
+        prompt_tokens: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_tokens: Option<u32>,
+        /// Its own deadline; absent if the scenario's holds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline_ns: Option<u64>,
+    },
+    Reply(Box<ReplyLine>),
+    FirstByte {
+        attempt: u8,
+    },
+    /// The caller has left.
+    Leave,
+    /// Timers that are due fire.
+    Timers,
+    /// What another engine believes of a target is taken over.
+    Adopt {
+        target: Cow<'a, str>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cool_down: Option<CoolDownLine>,
+        /// Units of limits.
+        used: Vec<(AxisName, u64)>,
+    },
+
+    // Decisions.
+    Queued {
+        waiting: u32,
+    },
+    Waiting {
+        until_ns: u64,
+        #[serde(flatten)]
+        obstacle: ObstacleLine<'a>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        may_extend: bool,
+    },
+    Sent {
+        attempt: u8,
+        target: Cow<'a, str>,
+        step: u8,
+    },
+    /// An attempt took longer than it may.
+    TimedOut {
+        target: Cow<'a, str>,
+    },
+    Cancelled {
+        target: Cow<'a, str>,
+    },
+    CooledDown {
+        target: Cow<'a, str>,
+        until_ns: u64,
+        cause: LimitCause,
+    },
+    FellBack {
+        from: u8,
+        to: u8,
+    },
+    CacheHit,
+    Coalesced {
+        leader: u64,
+    },
+    Promoted {
+        leader: u64,
+    },
+    Done(Box<DoneLine<'a>>),
+}
+
+/// Why a recording ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum End {
+    /// The gateway ended.
+    GatewayEnded,
+    /// It has reached its size.
+    Size,
+    /// Lines came faster than they could be written.
+    Overflow,
+    /// The file could not be written.
+    WriteError,
+}
+
+/// An engine: what it was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct EngineLine<'a> {
+    /// The name of the scenario.
+    pub(super) scenario: Cow<'a, str>,
+    pub(super) seed: u64,
+    /// The id of its first job.
+    pub(super) next_job: u64,
+    /// Hashes of what the engine reads of the scenario.
+    pub(super) client: Cow<'a, str>,
+    pub(super) routes: Cow<'a, str>,
+    pub(super) targets: Cow<'a, str>,
+}
+
+/// The reply to an attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct ReplyLine {
+    pub(super) attempt: u8,
+    #[serde(flatten)]
+    outcome: Outcome,
+    #[serde(flatten)]
+    usage: Tokens,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    wait_ns: Option<u64>,
+    /// What is true when the wait ends; `until_enough` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    wait_kind: Option<WaitKindName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    header_wait_ns: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limit: Option<LimitLine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requests_left: Option<(AxisName, u64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tokens_left: Option<(AxisName, u64)>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
+    first_token_ns: u64,
+}
+
+/// The numbers of the limit that refused.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct LimitLine {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    axis: Option<AxisName>,
+    limit: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    used: Option<i64>,
+    requested: u64,
+}
+
+/// The cool-down of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct CoolDownLine {
+    pub(super) until_ns: u64,
+    pub(super) cause: LimitCause,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) axis: Option<AxisName>,
+}
+
+/// What a job waits for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct ObstacleLine<'a> {
+    why: WaitReason,
+    pub(super) target: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    axis: Option<AxisName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cause: Option<LimitCause>,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct DoneLine<'a> {
+    pub(super) verdict: Verdict,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<EndReason>,
+    attempts: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    step: Option<u8>,
+    queue_ns: u64,
+    wait_ns: u64,
+    service_ns: u64,
+    lost_ns: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_token_ns: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    obstacle: Option<ObstacleLine<'a>>,
+}
+
+/// The kind of a wait by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
+struct WaitKindName(WaitKind);
+
+const WAIT_KINDS: [WaitKind; 5] = [
+    WaitKind::UntilAdmitted,
+    WaitKind::UntilFull,
+    WaitKind::UntilWindowEnds,
+    WaitKind::Suggested,
+    WaitKind::Meaningless,
+];
+
+impl From<WaitKindName> for &'static str {
+    fn from(kind: WaitKindName) -> Self {
+        kind.0.name()
+    }
+}
+
+impl TryFrom<String> for WaitKindName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let known = WAIT_KINDS.into_iter().find(|kind| kind.name() == name);
+        known.map(Self).ok_or_else(|| format!("unknown kind of wait `{name}`"))
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_first(engine: &u32) -> bool {
+    *engine == 0
+}
+
+fn left(remaining: Option<(Axis, u64)>) -> Option<(AxisName, u64)> {
+    remaining.map(|(axis, units)| (AxisName(axis), units))
+}
+
+impl ReplyLine {
+    /// Returns the line of a reply to the job's `attempt`-th attempt.
+    pub(super) fn new(attempt: u8, reply: &Reply) -> Self {
+        let Reply { outcome, wait, header_wait, limit, remaining, usage, cut, first_token_at } = *reply;
+        let limit = limit.map(|LimitNumbers { axis, limit, used, requested }| LimitLine {
+            axis: axis.map(AxisName),
+            limit,
+            used,
+            requested,
+        });
+        Self {
+            attempt,
+            outcome: outcome.into(),
+            usage: usage.into(),
+            wait_ns: wait.map(|wait| wait.length.0),
+            wait_kind: wait.map(|wait| WaitKindName(wait.kind)),
+            header_wait_ns: header_wait.map(|wait| wait.0),
+            limit,
+            requests_left: left(remaining.requests),
+            tokens_left: left(remaining.tokens),
+            cut,
+            first_token_ns: first_token_at.0,
+        }
+    }
+
+    /// Returns the reply.
+    ///
+    /// # Errors
+    /// If its failure has an unknown name, or a wait has no kind.
+    pub(super) fn into_reply(self) -> Result<Reply, String> {
+        let wait = match (self.wait_ns, self.wait_kind) {
+            (Some(length), Some(WaitKindName(kind))) => Some(Wait { length: Nanos(length), kind }),
+            (None, None) => None,
+            _ => return Err("`wait_ns` and `wait_kind` belong together".to_owned()),
+        };
+        let axis = |left: Option<(AxisName, u64)>| left.map(|(axis, units)| (axis.0, units));
+        Ok(Reply {
+            outcome: self.outcome.into_attempt_outcome()?,
+            wait,
+            header_wait: self.header_wait_ns.map(Nanos),
+            limit: self.limit.map(|LimitLine { axis, limit, used, requested }| LimitNumbers {
+                axis: axis.map(|axis| axis.0),
+                limit,
+                used,
+                requested,
+            }),
+            remaining: HeaderRemaining { requests: axis(self.requests_left), tokens: axis(self.tokens_left) },
+            usage: self.usage.into(),
+            cut: self.cut,
+            first_token_at: Instant(self.first_token_ns),
+        })
+    }
+}
+
+impl<'a> ObstacleLine<'a> {
+    fn new(Obstacle { target, why, axis, cause }: Obstacle, names: &'a Names) -> Self {
+        Self { why, target: names.target(target), axis: axis.map(AxisName), cause }
+    }
+}
+
+impl<'a> DoneLine<'a> {
+    fn new(end: &JobEnd, names: &'a Names) -> Self {
+        let (verdict, reason) = Verdict::of(end.outcome);
+        Self {
+            verdict,
+            reason,
+            attempts: end.attempts,
+            step: end.step,
+            queue_ns: end.queue.0,
+            wait_ns: end.wait.0,
+            service_ns: end.service.0,
+            lost_ns: end.failed_attempts.0,
+            first_token_ns: end.first_token.map(|first| first.0),
+            cut: end.cut,
+            obstacle: end.obstacle.map(|obstacle| ObstacleLine::new(obstacle, names)),
+        }
+    }
+}
+
+/// Returns `true` if an event decides something; `false` if it only repeats the input: an arrival, a first byte, or the reply to
+/// `replied`, the attempt that the input is about.
+pub(super) fn is_decision(event: &Event, replied: Option<AttemptId>) -> bool {
+    match event.kind {
+        EventKind::Arrived { .. } | EventKind::FirstByte { .. } => false,
+        EventKind::Replied { attempt, .. } => replied != Some(attempt),
+        _ => true,
+    }
+}
+
+impl<'a> Kind<'a> {
+    /// Returns the decision that an event is, for which [`is_decision`] holds.
+    pub(super) fn of_decision(event: &Event, names: &'a Names) -> Self {
+        match event.kind {
+            EventKind::Queued { waiting } => Self::Queued { waiting },
+            EventKind::Waiting { until, obstacle, may_extend } => {
+                Self::Waiting { until_ns: until.0, obstacle: ObstacleLine::new(obstacle, names), may_extend }
+            }
+            EventKind::Sent { target, step, number, .. } => {
+                Self::Sent { attempt: number, target: names.target(target), step }
+            }
+            EventKind::Replied { target, .. } => Self::TimedOut { target: names.target(target) },
+            EventKind::AttemptCancelled { target, .. } => Self::Cancelled { target: names.target(target) },
+            EventKind::CooledDown { target, until, cause } => {
+                Self::CooledDown { target: names.target(target), until_ns: until.0, cause }
+            }
+            EventKind::FellBack { from, to } => Self::FellBack { from, to },
+            EventKind::CacheHit => Self::CacheHit,
+            EventKind::Coalesced { leader } => Self::Coalesced { leader: leader.0 },
+            EventKind::Promoted { leader, .. } => Self::Promoted { leader: leader.0 },
+            EventKind::Done(end) => Self::Done(Box::new(DoneLine::new(&end, names))),
+            EventKind::Arrived { .. }
+            | EventKind::FirstByte { .. }
+            | EventKind::Decided { .. }
+            | EventKind::Settled { .. } => {
+                unreachable!("invariant: an engine decides, found {:?}", event.kind)
+            }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! One engine of a replay: checks each input before it is passed on, because a file may state anything, and compares what the
+//! engine decides with what was recorded.
+
+use super::line::{Kind, is_decision};
+use super::names::Names;
+use super::replay::Replayed;
+use crate::engine::{Answer, Attempt, Driver, Engine, Handover};
+use crate::event::{Event, JobEnd};
+use crate::ids::{AttemptId, JobId, Slot, Tag, WorkloadId};
+use crate::job::{Job, MAX_TOKENS};
+use provider::Instant;
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+
+/// The largest estimate of a prompt: the gateway corrects by at most this factor.
+const MAX_PROMPT_TOKENS: u32 = 8 * MAX_TOKENS;
+
+/// An engine of a recording.
+pub(super) struct ReplayedEngine {
+    number: u32,
+    engine: Engine,
+    taken: Taken,
+    /// The instant of the last input.
+    pub(super) last: Instant,
+    /// No job arrives with an earlier id.
+    next_job: u64,
+    /// Decisions so far that were compared with one of this engine.
+    compared: u64,
+    /// A job differs, so the order of decisions of several jobs may differ too.
+    differs: bool,
+}
+
+/// What the engine decided.
+#[derive(Default)]
+struct Taken {
+    /// The jobs that are in flight in the recording.
+    jobs: FxHashMap<u64, JobState>,
+    /// By job: decisions that are not compared yet, each with its number. None is empty.
+    decisions: FxHashMap<u64, VecDeque<(u64, Event)>>,
+    /// Decisions so far.
+    count: u64,
+    /// The attempt whose reply is the input.
+    replied: Option<AttemptId>,
+}
+
+/// A job that is in flight in the recording.
+#[derive(Clone, Copy, Default)]
+struct JobState {
+    /// `None` if it has ended in this engine.
+    slot: Option<Slot>,
+    /// The attempt in flight, and its number.
+    attempt: Option<(AttemptId, u8)>,
+    has_first_byte: bool,
+    /// A decision differs: the job is withdrawn.
+    differs: bool,
+}
+
+impl ReplayedEngine {
+    /// Returns an engine that begins at `at` and whose first job is `next_job`.
+    pub(super) fn new(number: u32, engine: Engine, at: Instant, next_job: u64) -> Self {
+        Self { number, engine, taken: Taken::default(), last: at, next_job, compared: 0, differs: false }
+    }
+
+    /// Returns the number of jobs that are in flight in the recording.
+    pub(super) fn jobs_in_flight(&self) -> usize {
+        self.taken.jobs.len()
+    }
+
+    /// Fires the timers that are due before `at` and that the recorded engine did not have.
+    pub(super) fn fire_timers_before(&mut self, at: Instant, names: &Names, found: &mut Replayed) {
+        loop {
+            self.settle(names, found);
+            let due = self.engine.poll_timeout().max(self.last);
+            if due >= at {
+                return;
+            }
+            self.last = due;
+            self.engine.handle_timeout(&mut self.taken, due);
+            if self.engine.poll_timeout() <= due {
+                return;
+            }
+        }
+    }
+
+    /// Passes an input on.
+    pub(super) fn input(
+        &mut self,
+        at: Instant,
+        job: Option<u64>,
+        kind: Kind<'_>,
+        names: &Names,
+        found: &mut Replayed,
+    ) -> Result<(), String> {
+        match kind {
+            Kind::Arrival { route, prompt_tokens, max_tokens, deadline_ns } => {
+                let id = job.ok_or("an arrival names its job")?;
+                if id < self.next_job || id == u64::MAX {
+                    return Err(format!("job {id} has arrived before"));
+                }
+                if prompt_tokens > MAX_PROMPT_TOKENS || max_tokens > Some(MAX_TOKENS) {
+                    return Err("a gateway accepts no request of this size".to_owned());
+                }
+                self.next_job = id + 1;
+                found.jobs += 1;
+                let Some(route) = names.route_id(&route) else {
+                    found.without_route += 1;
+                    self.taken.jobs.insert(id, JobState { differs: true, ..JobState::default() });
+                    return Ok(());
+                };
+                let job = Job {
+                    id: JobId(id),
+                    workload: WorkloadId(route.0),
+                    route,
+                    scheduled: at,
+                    deadline: deadline_ns.map(Instant),
+                    prompt_tokens,
+                    max_tokens,
+                    fingerprint: id,
+                };
+                self.submit(at, job)
+            }
+            Kind::Reply(line) => {
+                let Some((slot, attempt)) = self.attempt(job, line.attempt)? else { return Ok(()) };
+                let reply = line.into_reply()?;
+                self.taken.replied = Some(attempt);
+                self.taken.job(job).attempt = None;
+                self.engine.handle_reply(&mut self.taken, at, slot, attempt, &reply);
+                self.taken.replied = None;
+                Ok(())
+            }
+            Kind::FirstByte { attempt } => {
+                let Some((slot, attempt)) = self.attempt(job, attempt)? else { return Ok(()) };
+                if std::mem::replace(&mut self.taken.job(job).has_first_byte, true) {
+                    return Err("the first byte of an answer is recorded once".to_owned());
+                }
+                self.engine.handle_first_byte(&mut self.taken, at, slot, attempt);
+                Ok(())
+            }
+            Kind::Leave => {
+                if let Some(slot) = self.known(job)?.slot {
+                    self.engine.cancel(&mut self.taken, at, slot);
+                }
+                Ok(())
+            }
+            Kind::Adopt { target, cool_down, used } => {
+                if let Some(target) = names.target_id(&target) {
+                    let cool_down = cool_down
+                        .map(|line| (Instant(line.until_ns), line.cause, line.axis.map(|axis| axis.0)));
+                    let used = used.iter().map(|(axis, units)| (axis.0, *units));
+                    self.engine.adopt(at, target, cool_down, used);
+                }
+                Ok(())
+            }
+            _ => {
+                self.engine.handle_timeout(&mut self.taken, at);
+                Ok(())
+            }
+        }
+    }
+
+    fn submit(&mut self, at: Instant, job: Job) -> Result<(), String> {
+        let tag = usize::try_from(job.id.0).map_err(|_| "the id of the job is too large for this machine")?;
+        self.taken.jobs.insert(job.id.0, JobState::default());
+        let slot = self.engine.submit(&mut self.taken, at, job, Tag(tag));
+        self.taken.job(Some(job.id.0)).slot = slot;
+        Ok(())
+    }
+
+    /// Compares a decision that was recorded with the next one of its job.
+    pub(super) fn decision(
+        &mut self,
+        (at, job): (Instant, u64),
+        kind: &Kind<'_>,
+        names: &Names,
+        found: &mut Replayed,
+    ) -> Result<(), String> {
+        found.decisions += 1;
+        if !self.known(Some(job))?.differs {
+            let taken = self.taken.next_decision(job);
+            let now = taken.as_ref().map(|(_, event)| (event.at, Kind::of_decision(event, names)));
+            let now = now.as_ref().map(|(at, kind)| (*at, kind));
+            if now == Some((at, kind)) {
+                let is_in_order = taken.is_some_and(|(order, _)| order == self.compared);
+                found.out_of_order += u64::from(!is_in_order && !self.differs);
+                self.compared += 1;
+            } else {
+                found.differs((self.number, job), Some((at, kind)), now);
+                self.withdraw(job);
+            }
+        }
+        if matches!(kind, Kind::Done(_)) {
+            self.taken.jobs.remove(&job);
+            self.taken.decisions.remove(&job);
+        }
+        Ok(())
+    }
+
+    /// Compares what the engine decided and was not recorded: all recorded decisions so far are read.
+    pub(super) fn settle(&mut self, names: &Names, found: &mut Replayed) {
+        // To withdraw jobs may let others go on, which they did not when it was recorded.
+        while !self.taken.decisions.is_empty() {
+            for (job, event) in self.taken.first_left() {
+                let kind = Kind::of_decision(&event, names);
+                found.differs((self.number, job), None, Some((event.at, &kind)));
+                self.withdraw(job);
+            }
+        }
+    }
+
+    /// Takes a job that differs out of the engine.
+    fn withdraw(&mut self, job: u64) {
+        self.differs = true;
+        self.taken.decisions.remove(&job);
+        let state = self.taken.job(Some(job));
+        state.differs = true;
+        if let Some(slot) = state.slot {
+            self.engine.cancel(&mut self.taken, self.last, slot);
+        }
+    }
+
+    /// Returns the state of a job.
+    fn known(&self, job: Option<u64>) -> Result<JobState, String> {
+        let job = job.ok_or("the line names no job")?;
+        self.taken.jobs.get(&job).copied().ok_or_else(|| format!("job {job} is not in flight"))
+    }
+
+    /// Returns the slot of a job and its attempt in flight with a number; `None` if the job differs.
+    fn attempt(&self, job: Option<u64>, number: u8) -> Result<Option<(Slot, AttemptId)>, String> {
+        let JobState { slot, attempt, differs, .. } = self.known(job)?;
+        match (slot, attempt) {
+            _ if differs => Ok(None),
+            (Some(slot), Some((attempt, found))) if found == number => Ok(Some((slot, attempt))),
+            _ => Err(format!("the job has no attempt {number} in flight")),
+        }
+    }
+}
+
+impl Taken {
+    /// Returns the state of a job that is in flight in the recording.
+    fn job(&mut self, job: Option<u64>) -> &mut JobState {
+        let state = job.and_then(|job| self.jobs.get_mut(&job));
+        state.expect("invariant: a job of the engine is in flight in the recording")
+    }
+
+    /// Takes the next decision of a job.
+    fn next_decision(&mut self, job: u64) -> Option<(u64, Event)> {
+        let left = self.decisions.get_mut(&job)?;
+        let next = left.pop_front();
+        if left.is_empty() {
+            self.decisions.remove(&job);
+        }
+        next
+    }
+
+    /// Returns the first decision of each job that is not compared, in order.
+    fn first_left(&self) -> Vec<(u64, Event)> {
+        let firsts = self.decisions.iter().filter_map(|(job, left)| Some((*job, *left.front()?)));
+        let mut firsts: Vec<(u64, (u64, Event))> = firsts.collect();
+        firsts.sort_unstable_by_key(|(_, (order, _))| *order);
+        firsts.into_iter().map(|(job, (_, event))| (job, event)).collect()
+    }
+}
+
+impl Driver for Taken {
+    fn log(&mut self, event: &Event) {
+        let is_compared = self.jobs.get(&event.job.0).is_some_and(|job| !job.differs);
+        if is_compared && is_decision(event, self.replied) {
+            self.decisions.entry(event.job.0).or_default().push_back((self.count, *event));
+            self.count += 1;
+        }
+    }
+
+    fn send(&mut self, _: Instant, attempt: &Attempt) {
+        let state = self.job(Some(attempt.job.id.0));
+        (state.slot, state.attempt) = (Some(attempt.slot), Some((attempt.id, attempt.number)));
+        state.has_first_byte = false;
+    }
+
+    fn cancel(&mut self, _: Instant, tag: Tag, _: AttemptId) {
+        self.job(Some(tag.0 as u64)).attempt = None;
+    }
+
+    fn reassign(&mut self, _: Instant, _: &Handover) {
+        unreachable!("invariant: only coalesced jobs hand attempts over, and the gateway does not coalesce")
+    }
+
+    fn done(&mut self, _: Instant, tag: Tag, _: &JobEnd, _: Option<Answer>) {
+        let state = self.job(Some(tag.0 as u64));
+        (state.slot, state.attempt) = (None, None);
+    }
+}

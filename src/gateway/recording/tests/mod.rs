@@ -1,0 +1,299 @@
+//! The law of recordings: a replay of what was recorded takes the same decisions.
+
+mod mutations;
+mod writing;
+
+use super::engine::RecordedEngine;
+use super::replay::replay;
+use super::writer::{Output, Recording};
+use crate::drive::clock::Clock;
+use crate::engine::{Answer, Attempt, Driver, Handover, Reply, Wait, WaitKind};
+use crate::event::{AttemptFailure, AttemptOutcome, Event, JobEnd, LimitCause};
+use crate::gateway::{routes, shared_engine};
+use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, TargetId, WorkloadId};
+use crate::job::Job;
+use crate::scenario::{self, Overrides, Scenario};
+use proptest::prelude::*;
+use provider::{Axis, Instant, Nanos, Usage};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A file in memory, with room for a number of bytes.
+#[derive(Clone)]
+struct Memory {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    room: usize,
+}
+
+impl Memory {
+    fn new(room: usize) -> Self {
+        Self { bytes: Arc::default(), room }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.bytes.lock().expect("no panic").clone()).expect("text")
+    }
+}
+
+impl Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut held = self.bytes.lock().expect("no panic");
+        let fit = bytes.len().min(self.room - held.len());
+        if fit == 0 && !bytes.is_empty() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        held.extend_from_slice(&bytes[..fit]);
+        Ok(fit)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Output for Memory {
+    fn cut_to(&mut self, length: u64) -> io::Result<()> {
+        self.bytes.lock().expect("no panic").truncate(length as usize);
+        Ok(())
+    }
+}
+
+/// Returns a scenario of three targets and two routes whose client has these words.
+fn scenario(client: &str) -> Scenario {
+    let text = format!(
+        "name: storm\nduration: 1m\nproviders:\n  p: {{dialect: openai, accounts: {{a: {{keys: [k]}}, b: {{keys: [l]}}}}, models: {{m: {{limits: {{rpm: 30, tpm: 9k}}}}}}}}\n\
+         \u{20} q: {{dialect: openai, accounts: {{a: {{keys: [k]}}}}, models: {{n: {{limits: {{rpm: 200}}}}}}}}\n\
+         routes:\n  one: [{{of: [p/a/m, p/b/m], pick: round_robin}}, {{of: [q/a/n]}}]\n  two: [{{of: [q/a/n]}}, {{of: [p/a/m]}}]\n\
+         client: {{{client}}}\nworkload: [{{name: w, route: one, arrivals: {{constant: 1/min}}, prompt: 1, completion: 1}}]\n"
+    );
+    scenario::parse("storm.yaml", &text, &Overrides::default(), None)
+        .unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// Clients whose engines have different states to keep.
+const CLIENTS: [&str; 6] = [
+    "deadline: 20s, retry: {attempts: 4}",
+    "deadline: 5s, retry: {attempts: 6}, concurrency: 2, queue: 3",
+    "deadline: 30s, pace: tokens, retry: {attempts: 3}",
+    "deadline: 10s, attempt_timeout: 1s, eject: {after: 2, for: 3s}, retry: {attempts: 5}",
+    "deadline: 60s, cool_down: per_job, retry: {attempts: 8}, concurrency: 3",
+    "deadline: 8s, pace: {gap: 200ms}, retry: {attempts: 2, budget: 20%}",
+];
+
+/// Something that happens to a gateway. Numbers choose among what there is.
+#[derive(Clone, Debug)]
+enum Step {
+    Arrive { route: u16, prompt: u32, max_tokens: Option<u32> },
+    Reply { which: usize, reply: u8, wait_ms: u64 },
+    FirstByte { which: usize },
+    Leave { which: usize },
+    Timers,
+    Reload,
+}
+
+fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
+    let step = prop_oneof![
+        6 => (0..5u16, 1..4_000u32, prop::option::of(1..2_000u32))
+            .prop_map(|(route, prompt, max_tokens)| Step::Arrive { route, prompt, max_tokens }),
+        8 => (any::<usize>(), 0..10u8, 0..20_000u64)
+            .prop_map(|(which, reply, wait_ms)| Step::Reply { which, reply, wait_ms }),
+        1 => any::<usize>().prop_map(|which| Step::FirstByte { which }),
+        1 => any::<usize>().prop_map(|which| Step::Leave { which }),
+        3 => Just(Step::Timers),
+        1 => Just(Step::Reload),
+    ];
+    // Mostly short pauses, some as long as a cool-down.
+    let pause = prop_oneof![8 => 0..300_000_000u64, 1 => 0..30_000_000_000u64];
+    prop::collection::vec((pause, step), 1..120)
+}
+
+/// The jobs and attempts of an engine, as a gateway keeps them.
+#[derive(Default)]
+struct Jobs {
+    slots: BTreeMap<u64, Slot>,
+    attempts: BTreeMap<u64, (Slot, AttemptId, bool)>,
+    decisions: u64,
+}
+
+impl Driver for Jobs {
+    fn log(&mut self, event: &Event) {
+        self.decisions += u64::from(super::line::is_decision(event, None));
+    }
+
+    fn send(&mut self, _: Instant, attempt: &Attempt) {
+        self.slots.insert(attempt.job.id.0, attempt.slot);
+        self.attempts.insert(attempt.job.id.0, (attempt.slot, attempt.id, false));
+    }
+
+    fn cancel(&mut self, _: Instant, tag: Tag, _: AttemptId) {
+        self.attempts.remove(&(tag.0 as u64));
+    }
+
+    fn reassign(&mut self, _: Instant, _: &Handover) {
+        unreachable!("the gateway does not coalesce")
+    }
+
+    fn done(&mut self, _: Instant, tag: Tag, _: &JobEnd, _: Option<Answer>) {
+        self.slots.remove(&(tag.0 as u64));
+        self.attempts.remove(&(tag.0 as u64));
+    }
+}
+
+/// Returns one of the replies that a provider may give.
+fn reply(number: u8, wait_ms: u64, now: Instant) -> Reply {
+    let failed = |failure| Reply::failed(now, failure);
+    let limited = |cause, axis, kind| Reply {
+        outcome: AttemptOutcome::Limited { axis, cause },
+        wait: Some(Wait { length: Nanos::from_millis(wait_ms), kind }),
+        header_wait: Some(Nanos::from_millis(wait_ms)),
+        ..failed(AttemptFailure::Garbage)
+    };
+    match number {
+        0..=3 => Reply {
+            outcome: AttemptOutcome::Ok,
+            usage: Usage { prompt_tokens: 700, completion_tokens: u32::from(number) * 100, cached_tokens: 5 },
+            cut: number == 2,
+            ..failed(AttemptFailure::Garbage)
+        },
+        4 => limited(LimitCause::MinuteLimit, Some(Axis::Tpm), WaitKind::UntilAdmitted),
+        5 => limited(LimitCause::Concurrency, None, WaitKind::Suggested),
+        6 => failed(AttemptFailure::Status(503)),
+        7 => failed(AttemptFailure::Status(400)),
+        8 => limited(LimitCause::Billing, None, WaitKind::Meaningless),
+        _ => failed(AttemptFailure::Connection),
+    }
+}
+
+/// Runs a storm. Returns the recording, and the number of decisions that were taken.
+fn storm(scenarios: [&Scenario; 2], steps: &[(u64, Step)]) -> (String, u64) {
+    let file = Memory::new(usize::MAX);
+    let recording = Recording::start(file.clone(), u64::MAX, Clock::start()).expect("a thread");
+    let begin = |number: usize, next_job, now| {
+        let (scenario, routes) = routes::with_targets(scenarios[number % 2]);
+        let scenario = Scenario { seed: number as u64, ..scenario };
+        let engine = shared_engine::engine_of(&scenario, routes.of_scenario().count());
+        let mut engine = RecordedEngine::new(engine);
+        engine.record_to(recording.clone(), (&scenario, now, next_job));
+        (engine, Jobs::default())
+    };
+    let (mut now, mut next_job, mut reloads) = (Instant(1_000), 0, 0);
+    let mut engines = vec![begin(0, 0, now)];
+    for (pause, step) in steps {
+        now += Nanos(*pause);
+        let last = engines.len() - 1;
+        // The older ones have requests under way, whose timers fire too.
+        let (engine, jobs) = &mut engines[*pause as usize % (last + 1)];
+        let nth = |which: usize, jobs: &Jobs| {
+            jobs.attempts
+                .iter()
+                .nth(which % jobs.attempts.len().max(1))
+                .map(|(job, attempt)| (*job, *attempt))
+        };
+        match *step {
+            Step::Arrive { route, prompt, max_tokens } => {
+                let (engine, jobs) = &mut engines[last];
+                let job = Job {
+                    id: JobId(next_job),
+                    workload: WorkloadId(route),
+                    route: RouteId(route),
+                    scheduled: now,
+                    deadline: None,
+                    prompt_tokens: prompt,
+                    max_tokens,
+                    fingerprint: next_job,
+                };
+                if let Some(slot) = engine.submit(jobs, now, job, Tag(next_job as usize)) {
+                    jobs.slots.insert(next_job, slot);
+                }
+                next_job += 1;
+            }
+            Step::Reply { which, reply: number, wait_ms } => {
+                if let Some((job, (slot, attempt, _))) = nth(which, jobs) {
+                    jobs.attempts.remove(&job);
+                    // The reply itself is logged, and is no decision.
+                    jobs.decisions -= 1;
+                    engine.handle_reply(jobs, now, slot, attempt, &reply(number, wait_ms, now));
+                }
+            }
+            Step::FirstByte { which } => {
+                if let Some((job, (slot, attempt, false))) = nth(which, jobs) {
+                    jobs.attempts.insert(job, (slot, attempt, true));
+                    engine.handle_first_byte(jobs, now, slot, attempt);
+                }
+            }
+            Step::Leave { which } => {
+                let slot = jobs.slots.values().nth(which % jobs.slots.len().max(1)).copied();
+                if let Some(slot) = slot {
+                    engine.cancel(jobs, now, slot);
+                }
+            }
+            Step::Timers => {
+                if engine.poll_timeout() <= now {
+                    engine.handle_timeout(jobs, now);
+                }
+            }
+            Step::Reload => {
+                reloads += 1;
+                let (mut next, jobs) = begin(reloads, next_job, now);
+                for target in (0..3).map(TargetId) {
+                    let used =
+                        engines[last].0.estimated_use(now, target, Axis::Tpm).map(|used| (Axis::Tpm, used));
+                    let view = engines[last].0.target_view(now, target);
+                    next.adopt(now, target, view.cool_down, used.as_slice());
+                }
+                engines.push((next, jobs));
+            }
+        }
+    }
+    let decisions = engines.iter().map(|(_, jobs)| jobs.decisions).sum();
+    assert!(recording.finish(Duration::from_secs(60)), "the last line is written");
+    (file.text(), decisions)
+}
+
+/// Replays a recording that no one has changed.
+fn replayed(scenario: &Scenario, text: &str) -> super::Replayed {
+    replay(scenario, text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_replay_takes_every_decision_that_was_recorded(client in prop::sample::select(CLIENTS.to_vec()), steps in steps()) {
+        let scenario = scenario(client);
+        let (text, decisions) = storm([&scenario, &scenario], &steps);
+        let found = replayed(&scenario, &text);
+        prop_assert!(found.is_as_recorded(), "{}\n{text}", found.text());
+        prop_assert_eq!(found.decisions, decisions);
+        prop_assert!(found.changed.is_empty());
+        prop_assert!(found.text().ends_with("the recording is whole\n"), "{}", found.text());
+    }
+
+    /// Cut off anywhere, as by `kill -9`, a recording is replayed up to there.
+    #[test]
+    fn a_recording_that_is_cut_off_is_replayed_up_to_there(client in prop::sample::select(CLIENTS.to_vec()), steps in steps(), at in any::<prop::sample::Index>()) {
+        let scenario = scenario(client);
+        let (text, _) = storm([&scenario, &scenario], &steps);
+        let head = text.find('\n').expect("a first line") + 1;
+        let cut = &text[..head + at.index(text.len() - head)];
+        let found = replayed(&scenario, cut);
+        prop_assert!(found.is_as_recorded(), "{}\n{cut}", found.text());
+        prop_assert!(found.text().contains("cut off after"), "{}", found.text());
+    }
+
+    /// Any client replays the recording of any other: what it decides otherwise is counted once for each job.
+    #[test]
+    fn a_changed_scenario_is_replayed_too(
+        (one, other) in (prop::sample::select(CLIENTS.to_vec()), prop::sample::select(CLIENTS.to_vec())), steps in steps(),
+    ) {
+        let (recorded, other_scenario) = (scenario(one), scenario(other));
+        let (text, _) = storm([&recorded, &other_scenario], &steps);
+        let found = replayed(&other_scenario, &text);
+        prop_assert!(found.differing <= found.jobs);
+        prop_assert_eq!(found.by_kind.values().sum::<u64>(), found.differing);
+        prop_assert_eq!(found.first.is_some(), found.differing > 0);
+        prop_assert_eq!(found.changed.is_empty(), one == other);
+    }
+}
