@@ -22,7 +22,7 @@
 //! 2. After the first byte of an answer has gone out, nothing else is sent for the job (law 16). An answer that breaks off after
 //!    it ends as a broken stream: an event with the error, then the connection is closed without the end of the body.
 //! 3. A caller that leaves cancels its attempt (law 17).
-//! 4. Keys are `secret::Secret`s, which cannot be printed. What a caller sends as its own key goes to no provider.
+//! 4. Keys are `drive::secret::Secret`s, which cannot be printed. What a caller sends as its own key goes to no provider.
 //! 5. Everything that a caller or a provider can make the gateway hold is bounded: connections, heads, bodies, replies.
 //!
 //! Not here yet, and refused or said where it matters: the response cache and coalescing of the scenario are not used; several
@@ -45,17 +45,15 @@ mod prompt_size;
 mod reply;
 mod request_record;
 mod routes;
-mod secret;
 mod server;
 mod shared_engine;
 mod state;
 mod stream;
-mod tls;
 mod token_ratio;
 mod upstream;
 
+pub use crate::drive::secret::{KeyLookup, MAX_KEY_FILE_BYTES};
 pub use guard::Access;
-pub use secret::{KeyLookup, MAX_KEY_FILE_BYTES};
 pub use server::{Current, MAX_CONNECTIONS, serve};
 pub use upstream::ConfigError;
 
