@@ -16,10 +16,7 @@ pub(crate) type HttpsClient<B> = Client<HttpsConnector<HttpConnector>, B>;
 
 /// Returns a client that trusts the certificates of `tls`. If `server_name` is not `None`, certificates must be of that name, not of
 /// the host that addresses name.
-///
-/// # Panics
-/// If `server_name` is neither a name nor an address.
-pub(crate) fn client<B>(tls: ClientConfig, server_name: Option<String>) -> HttpsClient<B>
+pub(crate) fn client<B>(tls: ClientConfig, server_name: Option<ServerName<'static>>) -> HttpsClient<B>
 where
     B: Body + Send,
     B::Data: Send,
@@ -30,10 +27,7 @@ where
     connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
     let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
     let builder = match server_name {
-        Some(name) => {
-            let name = ServerName::try_from(name).expect("invariant: hosts were checked");
-            builder.with_server_name_resolver(FixedServerNameResolver::new(name))
-        }
+        Some(name) => builder.with_server_name_resolver(FixedServerNameResolver::new(name)),
         None => builder,
     };
     Client::builder(TokioExecutor::new())

@@ -18,6 +18,7 @@ pub mod clock;
 mod connections;
 mod delay_effect;
 mod direct;
+pub mod endpoint;
 mod event_queue;
 pub(crate) mod https;
 mod level_sampler;

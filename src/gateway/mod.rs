@@ -35,6 +35,7 @@ mod caller_request;
 mod decisions;
 mod dispatch;
 mod endpoint;
+mod export;
 mod guard;
 mod headers;
 mod job_handle;
@@ -53,6 +54,7 @@ mod token_ratio;
 mod upstream;
 
 pub use crate::drive::secret::{KeyLookup, MAX_KEY_FILE_BYTES};
+pub use export::{ConfigFormat, ExportedConfig, export};
 pub use guard::Access;
 pub use server::{Current, MAX_CONNECTIONS, serve};
 pub use upstream::ConfigError;
