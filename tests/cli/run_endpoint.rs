@@ -17,7 +17,7 @@ providers:
   b: {dialect: openai, models: {m: {price: {input: 10, output: 20}, limits: {rpm: 1000}}}}
 routes: {chat: [{of: [a/default/m]}, {of: [b/default/m]}]}
 workload: [{name: w, route: chat, arrivals: {constant: 20/s}, prompt: 100, completion: 10, max_tokens: 50, stream: false}]
-expect: [success >= 50%, fallback share <= 60%, attempts per job <= 2, headroom >= 1, cost <= 1, limited share <= 1%]
+expect: [success >= 50%, fallback share <= 60%, attempts per job <= 2, headroom >= 1, cost <= 1 USD, limited share <= 1%]
 ";
 
 /// Writes a scenario to a file.
@@ -234,7 +234,8 @@ fn a_run_ends_at_its_bounds_and_says_so() {
         let before = endpoint.requests().len();
         let run =
             quotalab(&[&["run", arg(&file), "--via", &endpoint.url(), "--out", arg(&out)], bounds].concat());
-        (endpoint.requests().len() - before, run.out, result(&out))
+        let text = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        (endpoint.requests().len() - before, text, result(&out))
     };
     let (sent, text, stored) = run(&["--max-requests", "7"]);
     assert_eq!(sent, 7, "{text}");

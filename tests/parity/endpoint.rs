@@ -105,22 +105,24 @@ fn through_gateway(yaml: &str) -> (Scenario, Summary, Attempts) {
         let scenario = scenario::parse("parity", &text, &Overrides::default(), None);
         (scenario.unwrap_or_else(|error| panic!("{error}")), listeners)
     });
-    let clock = Clock::start();
-    let (mocks, address) = servers.block_on(async {
-        let options = MockOptions::default();
-        let mocks = Mocks::serve(&scenario.providers, scenario.seed, clock, listeners, &options, None);
-        let gateway = Gateway::new(&scenario, &|_| None, Access::Loopback, clock).expect("a gateway");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
-        tokio::spawn(serve(listener, Arc::new(Current::new(gateway)), std::future::pending()));
-        (mocks.expect("mocks"), address)
+    let (gateway, gateway_listener) = servers.block_on(async {
+        let gateway = Gateway::new(&scenario, &|_| None, Access::Loopback, Clock::start());
+        (gateway.expect("a gateway"), TcpListener::bind("127.0.0.1:0").await.expect("a free port"))
     });
+    let address = gateway_listener.local_addr().expect("an address");
     let url = endpoint::parse_url(&format!("http://{address}")).expect("an address");
     let found = endpoint::resolve(&url, Reach::Loopback, &|_, _| unreachable!("an address is not looked up"));
     let found = endpoint::reachable(&url, &found.expect("loopback")).expect("it listens");
     let models = ModelNames::new(&scenario, &[]).expect("the routes");
     let endpoint = EndpointClient::new((url, found), models.clone(), None, &|_| None).expect("a client");
     let plain = endpoint::plain_client(&scenario, &models);
+    // The clock starts after all slow preparations: limits refill from then on.
+    let clock = Clock::start();
+    let mocks = servers.block_on(async {
+        tokio::spawn(serve(gateway_listener, Arc::new(Current::new(gateway)), std::future::pending()));
+        let options = MockOptions::default();
+        Mocks::serve(&scenario.providers, scenario.seed, clock, listeners, &options, None).expect("mocks")
+    });
     let summary = endpoint::run((&scenario, &plain), &endpoint, Bounds::default(), &mut (), clock, &client);
     let attempts = counted_attempts(address);
     drop(mocks);

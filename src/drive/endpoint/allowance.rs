@@ -7,7 +7,7 @@ use crate::record::EndpointBound;
 use crate::scenario::{Scenario, Workload};
 use provider::config::{Lengths, Price};
 use provider::{Instant, Usage};
-use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 /// The most that a run may send and spend.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -32,7 +32,7 @@ pub(super) struct Allowance {
     requests: u64,
     spent_usd: f64,
     /// By job in flight.
-    reserved: FxHashMap<JobId, f64>,
+    reserved: BTreeMap<JobId, f64>,
     stopped: Option<(Instant, EndpointBound)>,
 }
 
@@ -109,7 +109,7 @@ impl Allowance {
             routes: routes.map(|(id, _)| targets_of(scenario, id).collect()).collect(),
             requests: 0,
             spent_usd: 0.0,
-            reserved: FxHashMap::default(),
+            reserved: BTreeMap::new(),
             stopped: None,
         }
     }
@@ -184,10 +184,7 @@ impl Allowance {
     }
 
     fn reserved_usd(&self) -> f64 {
-        // The order of a sum of floats changes its last digits; by job it is the same in every run.
-        let mut all: Vec<_> = self.reserved.iter().collect();
-        all.sort_unstable_by_key(|(job, _)| **job);
-        all.into_iter().map(|(_, usd)| usd).sum()
+        self.reserved.values().fold(0.0, |sum, usd| sum + usd)
     }
 
     fn cost_of(&self, route: RouteId, target: Option<TargetId>, usage: Usage) -> f64 {

@@ -36,6 +36,7 @@ pub struct EndpointClient {
     models: ModelNames,
     tls: rustls::ClientConfig,
     key: Option<Secret>,
+    prompts: PromptText,
 }
 
 /// Returns the first of some addresses that accepts connections. Nothing is sent.
@@ -86,7 +87,7 @@ impl EndpointClient {
             })
         });
         let key = key.transpose()?;
-        Ok(Self { url, address, name, models, tls, key })
+        Ok(Self { url, address, name, models, tls, key, prompts: PromptText::new() })
     }
 
     /// Returns the address as it was written.
@@ -125,7 +126,7 @@ impl EndpointClient {
             uri: Uri::try_from(uri).expect("invariant: addresses were checked"),
             headers,
             models: self.models.iter().map(quoted).collect(),
-            prompts: PromptText::new(),
+            prompts: self.prompts.clone(),
             permits: Semaphore::new(max_connections(0, false)),
             clock,
         }

@@ -3,7 +3,8 @@
 //! retries.
 
 use super::{ExportedConfig, ExportedTarget, key_notes, own_address, steps, timeout, unexpressed};
-use crate::scenario::{CoolDown, Entry, Jitter, Pick, Scenario, Tree, write};
+use crate::formatting::printable;
+use crate::scenario::{CoolDown, Jitter, Pick, Scenario, Tree, write};
 use provider::config::Dialect;
 use provider::{Axis, Nanos};
 
@@ -29,16 +30,13 @@ pub(super) fn export(scenario: &Scenario) -> ExportedConfig {
             fallbacks.push(Tree::map([(first.clone(), Tree::List(rest))]));
         }
     }
-    let head = comment(scenario, &picks);
-    let config = Tree::Map(vec![
-        Entry { key: "model_list".to_owned(), value: Tree::List(models), comment: head },
-        Entry {
-            key: "router_settings".to_owned(),
-            value: router_settings(scenario, fallbacks),
-            comment: String::new(),
-        },
+    let config = Tree::map([
+        ("model_list", Tree::List(models)),
+        ("router_settings", router_settings(scenario, fallbacks)),
     ]);
-    ExportedConfig { text: write(&config), notes: Vec::new() }
+    let head: String =
+        comments(scenario, &picks).iter().map(|line| format!("# {}\n", printable(line))).collect();
+    ExportedConfig { text: head + &write(&config), notes: Vec::new() }
 }
 
 /// Returns the name of the model group of a step: the route's for the first.
@@ -78,13 +76,6 @@ fn deployments(
             params.push(("order", Tree::text(order.to_string())));
         }
         params.push(("timeout", Tree::text(seconds(timeout(scenario)))));
-        let price = target.target.price;
-        for (word, usd) in [("input_cost_per_token", price.input), ("output_cost_per_token", price.output)] {
-            if usd > 0.0 {
-                // LiteLLM reads a text as a number; with an exponent YAML would make it a text.
-                params.push((word, Tree::text(decimal(usd / 1e6))));
-            }
-        }
         let id = if keys > 1 {
             format!("{} {}", target.target.name, number + 1)
         } else {
@@ -176,9 +167,13 @@ fn longest_route(scenario: &Scenario) -> usize {
     scenario.routes.iter().map(|route| route.steps.len()).max().unwrap_or(1)
 }
 
-/// Returns the retries of a model group: the attempts of a job, spread over the steps of the longest route.
+/// Returns the retries of a model group. If a route has fallbacks, as many as its largest step has further targets: a retry at the same
+/// target waits before the next group is tried, and a request falls back at once here. Otherwise, those of the client.
 fn retries_per_group(scenario: &Scenario) -> usize {
-    (usize::from(scenario.client.retry.attempts) / longest_route(scenario)).saturating_sub(1)
+    let retries = usize::from(scenario.client.retry.attempts.saturating_sub(1));
+    let steps = || scenario.routes.iter().flat_map(|route| &route.steps);
+    let further = steps().map(|step| step.targets.len().saturating_sub(1)).max().unwrap_or(0);
+    if longest_route(scenario) > 1 { retries.min(further) } else { retries }
 }
 
 /// Returns a length in whole seconds, or with its decimals.
@@ -192,8 +187,8 @@ fn decimal(number: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Returns the comment at the head: what to do with the file, and what it cannot express.
-fn comment(scenario: &Scenario, picks: &[Pick]) -> String {
+/// Returns the comments at the head: what to do with the file, and what it cannot express.
+fn comments(scenario: &Scenario, picks: &[Pick]) -> Vec<String> {
     let mut lines = vec![
         format!(
             "The routes of the scenario {} for LiteLLM's proxy: litellm --config config.yaml",
@@ -206,8 +201,8 @@ fn comment(scenario: &Scenario, picks: &[Pick]) -> String {
     let mut missing = unexpressed(scenario);
     let retry = &scenario.client.retry;
     missing.push(format!(
-        "attempts per request over all targets (here {}): each model group has its own retries, in which it goes back to the same \
-         targets before the next group is tried",
+        "attempts per request over all targets (here {}): each model group has its own retries, and none is tried again once a fallback \
+         was",
         retry.attempts
     ));
     missing.push(format!(
@@ -233,7 +228,7 @@ fn comment(scenario: &Scenario, picks: &[Pick]) -> String {
         );
     }
     lines.extend(missing.into_iter().map(|line| format!("- {line}")));
-    lines.join("\n")
+    lines
 }
 
 /// Returns the limits that LiteLLM has no word for.

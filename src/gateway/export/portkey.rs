@@ -60,8 +60,6 @@ struct Strategy {
     mode: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     conditions: Vec<Condition>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    default: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -72,7 +70,7 @@ struct Condition {
 
 impl Strategy {
     const fn plain(mode: &'static str) -> Self {
-        Self { mode, conditions: Vec::new(), default: None }
+        Self { mode, conditions: Vec::new() }
     }
 }
 
@@ -90,7 +88,6 @@ pub(super) fn export(scenario: &Scenario) -> ExportedConfig {
                 strategy: Strategy {
                     mode: "conditional",
                     conditions: routes.iter().map(condition).collect(),
-                    default: routes.first().map(|route| route.name.clone()),
                 },
                 targets: routes
                     .iter()
