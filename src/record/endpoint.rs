@@ -159,6 +159,12 @@ impl EndpointResult {
 }
 
 impl Summary {
+    /// Returns what the providers charged, in USD; zero if it is not known, which it is of a run against mocks and of a simulation.
+    #[must_use]
+    pub fn charged_usd(&self) -> f64 {
+        self.cost_usd.unwrap_or(0.0)
+    }
+
     /// Adds what a run through an endpoint shows of it, and removes what only providers could have shown.
     pub(super) fn through(&mut self, mut endpoint: EndpointResult) {
         endpoint.not_known = endpoint.unknown_members();

@@ -122,12 +122,6 @@ impl Summary {
         self.expect.iter().all(|expected| expected.pass)
     }
 
-    /// Returns what the providers charged, in USD; zero if it is not known, which it is of a run against mocks and of a simulation.
-    #[must_use]
-    pub fn charged_usd(&self) -> f64 {
-        self.cost_usd.unwrap_or(0.0)
-    }
-
     /// Returns the summary without its distributions, which only further computations need.
     #[must_use]
     pub fn without_distributions(&self) -> Self {
