@@ -10,6 +10,7 @@ mod load;
 mod mock;
 mod report;
 mod run;
+mod run_endpoint;
 
 use assert_cmd::Command;
 use serde_json::Value;
@@ -40,10 +41,20 @@ fn quotalab_reading(args: &[&str], stdin: &[u8]) -> Output {
     quotalab_in(Path::new(env!("CARGO_MANIFEST_DIR")), args, stdin)
 }
 
+/// Runs `quotalab` in the repository with these environment variables.
+fn quotalab_with(variables: &[(&str, &str)], args: &[&str]) -> Output {
+    output_of(Path::new(env!("CARGO_MANIFEST_DIR")), variables, args, b"")
+}
+
 /// Runs `quotalab` in a folder with this stdin.
 fn quotalab_in(folder: &Path, args: &[&str], stdin: &[u8]) -> Output {
+    output_of(folder, &[], args, stdin)
+}
+
+fn output_of(folder: &Path, variables: &[(&str, &str)], args: &[&str], stdin: &[u8]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_quotalab"))
         .current_dir(folder)
+        .envs(variables.iter().copied())
         .args(args)
         .write_stdin(stdin)
         .output()

@@ -8,6 +8,7 @@
 
 mod cut;
 mod delays;
+mod endpoint;
 mod obedience;
 mod process;
 

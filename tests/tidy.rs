@@ -42,13 +42,17 @@ const ENGINE_IMPORTS: [&str; 16] = [
 ];
 
 /// The files and folders that may name tokio, hyper, axum and std::net.
-const NETWORK_FILES: [&str; 16] = [
+const NETWORK_FILES: [&str; 20] = [
     "src/drive/attempt.rs",
     "src/drive/connections",
+    "src/drive/endpoint/",
+    "src/drive/https.rs",
     "src/drive/live.rs",
     "src/drive/live/",
     "src/drive/mock_process",
+    "src/drive/reply_reader.rs",
     "src/drive/request_body.rs",
+    "src/drive/secret.rs",
     "src/drive/local.rs",
     "src/gateway/",
     "src/cli/gateway",

@@ -9,7 +9,8 @@ use super::output::{print_plain, print_to_stderr};
 use super::{Exit, ScenarioOptions, VerbError, input_error, run_error};
 use crate::drive::clock::Clock;
 use crate::gateway::{
-    self, ANSWER_TIMEOUT, Access, ConfigError, Current, Gateway, RedisUrl, Sharing, SharingOptions,
+    self, ANSWER_TIMEOUT, Access, ConfigError, ConfigFormat, Current, Gateway, RedisUrl, Sharing,
+    SharingOptions,
 };
 use crate::report::notes;
 use crate::scenario::{self, Scenario};
@@ -51,6 +52,10 @@ pub(super) struct GatewayArgs {
     /// What to log on stderr: every request, only what is wrong, or nothing
     #[arg(long, value_name = "WHAT", default_value = "requests")]
     log: Log,
+    /// Print the routes as the configuration of another gateway, and end: the same targets, order and limits as far as it has words
+    /// for them. Keys are named by environment variables
+    #[arg(long, value_name = "GATEWAY")]
+    print_config: Option<OtherGateway>,
     /// Write the log as one JSON object per line
     #[arg(long)]
     log_json: bool,
@@ -78,10 +83,36 @@ enum Log {
     Nothing,
 }
 
+/// A gateway whose configuration can be printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OtherGateway {
+    /// `config.yaml` of LiteLLM's proxy
+    Litellm,
+    /// The JSON configuration of Portkey
+    Portkey,
+}
+
+impl OtherGateway {
+    /// Prints the configuration on stdout, and what it cannot express on stderr, unless it says so itself.
+    fn print_config(self, scenario: &Scenario) -> Result<Exit, VerbError> {
+        let format = match self {
+            Self::Litellm => ConfigFormat::LiteLlm,
+            Self::Portkey => ConfigFormat::Portkey,
+        };
+        let config = gateway::export(scenario, format);
+        print_plain(&config.text)?;
+        config.notes.iter().for_each(|note| print_to_stderr(note));
+        Ok(Exit::Success)
+    }
+}
+
 impl GatewayArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         super::raise_descriptor_limit()?;
         let scenario = self.read()?;
+        if let Some(other) = self.print_config {
+            return other.print_config(&scenario);
+        }
         let access = self.access(std::env::var(KEY_VARIABLE).ok())?;
         let redis = self.redis_url(std::env::var(REDIS_VARIABLE).ok())?;
         let runtime = runtime::Builder::new_multi_thread()

@@ -21,6 +21,7 @@ mod progress;
 mod replay;
 mod report;
 mod run;
+mod run_endpoint;
 mod run_output;
 mod schema;
 mod sim;
@@ -53,7 +54,7 @@ enum Verb {
     Check(check::CheckArgs),
     /// Run a scenario in virtual time
     Sim(sim::SimArgs),
-    /// Run a scenario over HTTP, in real time, against mocks of its providers on loopback
+    /// Run a scenario over HTTP, in real time, against mocks of its providers on loopback, or through an endpoint
     Run(run::RunArgs),
     /// Find the ceiling, the limit that binds, and the changes that lift it
     Plan(plan::PlanArgs),

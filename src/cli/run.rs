@@ -1,5 +1,6 @@
 //! `quotalab run SCENARIO`
 
+use super::run_endpoint::EndpointOptions;
 use super::run_output::{CommandLine, Destination};
 use super::{
     Exit, OutputOptions, ScenarioOptions, VerbError, fail_if, first_failure, input_error, run_error,
@@ -21,7 +22,7 @@ use tokio::sync::mpsc;
 /// The threads that serve the mocks of a run in its process. The attempts have one of their own.
 const WORKERS: usize = 2;
 /// The error of a run whose runtime cannot be built.
-const NO_RUNTIME: &str = "the async runtime cannot be started";
+pub(super) const NO_RUNTIME: &str = "the async runtime cannot be started";
 /// The error of a run whose mock process ended.
 const MOCK_PROCESS_ENDED: &str = "the mock process ended, so the run was ended";
 
@@ -33,6 +34,8 @@ pub(super) struct RunArgs {
     #[arg(long)]
     mock_process: bool,
     #[command(flatten)]
+    endpoint: EndpointOptions,
+    #[command(flatten)]
     scenario_options: ScenarioOptions,
     #[command(flatten)]
     output_options: OutputOptions,
@@ -41,14 +44,20 @@ pub(super) struct RunArgs {
 impl RunArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         super::raise_descriptor_limit()?;
+        let url = self.endpoint.url()?;
         let scenario = self.scenario_options.read(&self.scenario)?;
+        let mock_process = if self.mock_process { " --mock-process" } else { "" };
         let source = CommandLine {
             verb: "run",
             scenario: &self.scenario,
-            option: if self.mock_process { " --mock-process" } else { "" },
+            option: format!("{mock_process}{}", self.endpoint.to_arguments()),
             scenario_options: &self.scenario_options,
         };
         let destination = Destination::open(&scenario, source, &self.output_options)?;
+        if let Some(url) = url {
+            let client = self.endpoint.client(&scenario, url)?;
+            return self.endpoint.run(&scenario, &destination, &client);
+        }
         let process = if self.mock_process { Some(self.spawn_mocks(&scenario)?) } else { None };
         let scenario = destination.with_start_levels(scenario)?;
         match process {

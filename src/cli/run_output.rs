@@ -151,7 +151,7 @@ pub(super) struct CommandLine<'a> {
     pub(super) verb: &'static str,
     pub(super) scenario: &'a Path,
     /// An option of the verb, after a space; may be empty.
-    pub(super) option: &'static str,
+    pub(super) option: String,
     pub(super) scenario_options: &'a ScenarioOptions,
 }
 

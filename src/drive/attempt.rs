@@ -5,17 +5,16 @@ use super::connections::local_failure;
 use super::connections::pool::{ConnectionError, ConnectionPool, Lease};
 use super::live::Waiting;
 use super::mock_process::protocol::Decision;
+use super::reply_reader::ReplyReader;
 use super::request_body::RequestBody;
-use super::sse::EventReader;
 use crate::engine::Reply;
-use crate::engine::parse::{self, Dialect};
+use crate::engine::parse::Dialect;
 use crate::event::{AttemptFailure, RecordedDecision};
 use crate::job::Job;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{HeaderMap, Method, Request, Response, Uri};
+use hyper::{Method, Request, Response, Uri};
 use provider::server::DECISION_HEADER;
 use provider::wire::truth;
 use std::fmt::Write as _;
@@ -88,7 +87,7 @@ impl AttemptClient {
         };
         let stated = response.headers().get(DECISION_HEADER);
         let decision = stated.and_then(|value| Decision::from_header(value.as_bytes())?.recorded());
-        let reply = self.read(request.endpoint.dialect, response).await;
+        let reply = ReplyReader::new(self.clock).read(Some(request.endpoint.dialect), response).await;
         self.pool.give_back(lease);
         (reply.unwrap_or_else(|| Reply::failed(self.clock.now(), AttemptFailure::Connection)), decision)
     }
@@ -140,126 +139,9 @@ impl AttemptClient {
         headers.insert(truth::HEADER, truth.expect("invariant: the header consists of digits and letters"));
         http_request
     }
-
-    /// Reads a reply, streamed or not; `None` if it breaks off before its end, or is longer than [`MAX_BODY_BYTES`].
-    async fn read<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
-        &self,
-        dialect: Dialect,
-        response: Response<B>,
-    ) -> Option<Reply> {
-        // A response with an error status is never streamed. Some providers append a charset to the media type.
-        let content_type = response.headers().get(CONTENT_TYPE).filter(|_| response.status().is_success());
-        if content_type.is_some_and(|value| value.as_bytes().starts_with(EVENT_STREAM)) {
-            self.read_stream(dialect, response).await
-        } else {
-            self.read_whole(dialect, response).await
-        }
-    }
-
-    /// Reads a reply that is not streamed; `None` as for [`Self::read`].
-    async fn read_whole<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
-        &self,
-        dialect: Dialect,
-        response: Response<B>,
-    ) -> Option<Reply> {
-        let (head, body) = response.into_parts();
-        let body = Limited::new(body, MAX_BODY_BYTES).collect().await.ok()?.to_bytes();
-        let (status, headers) = (head.status.as_u16(), &HeaderView(&head.headers));
-        let response = parse::Response { status, headers, body: &body };
-        Some(parse::reply(Some(dialect), self.clock.now(), &response))
-    }
-
-    /// Reads a streamed reply; `None` as for [`Self::read`], or if one of its lines is too long.
-    async fn read_stream<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
-        &self,
-        dialect: Dialect,
-        response: Response<B>,
-    ) -> Option<Reply> {
-        let (head, body) = response.into_parts();
-        let mut body = std::pin::pin!(Limited::new(body, MAX_BODY_BYTES));
-        let (mut reader, mut stream) = (EventReader::default(), parse::Stream::default());
-        while !stream.is_done() {
-            let frame = body.as_mut().frame().await?.ok()?;
-            let Ok(bytes) = frame.into_data() else { continue };
-            let now = self.clock.now();
-            reader.feed(&bytes, |data| stream.take(now, data.payload, data.error)).ok()?;
-        }
-        Some(stream.reply(Some(dialect), self.clock.now(), &HeaderView(&head.headers)))
-    }
 }
 
-/// Response headers as the parser reads them.
-pub(crate) struct HeaderView<'a>(pub(crate) &'a HeaderMap);
-
-impl parse::Headers for HeaderView<'_> {
-    fn value(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.to_str().ok()
-    }
-}
-
-const EVENT_STREAM: &[u8] = b"text/event-stream";
 /// Longer prompts are cut to this length: the mock counts tokens by the truth header, not by bytes.
 const MAX_PROMPT_BYTES: usize = 64 << 10;
 /// The most bytes of a request's body besides the name of the model and the prompt.
 const MAX_BODY_FRAME: usize = 192;
-/// Longer bodies are treated as broken: no chat completion is this long.
-const MAX_BODY_BYTES: usize = 16 << 20;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::AttemptOutcome;
-    use http_body_util::Full;
-    use provider::Usage;
-
-    /// Reads a response with a body of one frame.
-    async fn read(dialect: Dialect, content_type: &str, body: &'static str) -> Option<Reply> {
-        let response =
-            Response::builder().header(CONTENT_TYPE, content_type).body(Full::new(Bytes::from(body)));
-        let pool = ConnectionPool::new(Vec::new(), 1);
-        AttemptClient::new(Clock::start(), pool).read(dialect, response.expect("a response")).await
-    }
-
-    const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";
-
-    #[tokio::test]
-    async fn an_error_event_fails_the_attempt() {
-        const ERROR_EVENT: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":9,\
-            \"output_tokens\":1}}}\n\n: ping\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n";
-        let reply = read(Dialect::Anthropic, "text/event-stream; charset=utf-8", ERROR_EVENT).await;
-        assert_eq!(
-            reply.map(|reply| reply.outcome),
-            Some(AttemptOutcome::Failed(AttemptFailure::Status(529)))
-        );
-    }
-
-    #[tokio::test]
-    async fn an_error_in_the_body_of_a_200_fails_the_attempt() {
-        let whole = read(
-            Dialect::OpenRouter,
-            "application/json",
-            r#"{"error":{"code":502,"message":"Bad gateway"}}"#,
-        )
-        .await;
-        assert_eq!(
-            whole.map(|reply| reply.outcome),
-            Some(AttemptOutcome::Failed(AttemptFailure::Status(502)))
-        );
-    }
-
-    #[tokio::test]
-    async fn a_stream_that_breaks_off_has_no_reply() {
-        assert_eq!(read(Dialect::OpenAi, "text/event-stream", TOKEN).await, None);
-    }
-
-    #[tokio::test]
-    async fn the_usage_in_the_last_chunk_is_read() {
-        const STREAM: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"},\"finish_reason\":\"stop\"}],\
-            \"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n";
-        let reply = read(Dialect::Together, "text/event-stream", STREAM).await.expect("a reply");
-        assert_eq!(
-            (reply.outcome, reply.usage),
-            (AttemptOutcome::Ok, Usage { prompt_tokens: 3, completion_tokens: 1, cached_tokens: 0 })
-        );
-    }
-}

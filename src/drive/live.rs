@@ -15,7 +15,9 @@
 mod backlog;
 mod driver;
 mod held_replies;
+mod mock_transport;
 mod timer;
+pub(super) mod transport;
 
 use super::clock::Clock;
 use crate::engine::{Engine, Reply};
@@ -28,6 +30,7 @@ pub(super) use backlog::Unbegun;
 pub(super) use backlog::Waiting;
 use driver::LiveDriver;
 use held_replies::HeldReplies;
+use mock_transport::MockTransport;
 use provider::meter::LimitLevel;
 use provider::{Instant, Nanos, Usage};
 use std::io;
@@ -36,6 +39,7 @@ use std::time::Duration;
 use timer::Timer;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use transport::Transport;
 
 /// What attempts and mocks report to the driver.
 #[derive(Debug)]
@@ -105,23 +109,39 @@ pub fn run<F: Fold>(
     runtime: &Runtime,
     (sender, inbox): (UnboundedSender<Message>, UnboundedReceiver<Message>),
 ) -> Instant {
+    let transport = {
+        let _context = runtime.enter();
+        MockTransport::new(scenario, providers, clock)
+    };
+    run_over(scenario, fold, transport, clock, runtime, (sender, inbox))
+}
+
+/// Runs a scenario over a transport, as [`run`] does.
+pub(super) fn run_over<F: Fold>(
+    scenario: &Scenario,
+    fold: &mut F,
+    transport: impl Transport,
+    clock: Clock,
+    runtime: &Runtime,
+    (sender, inbox): (UnboundedSender<Message>, UnboundedReceiver<Message>),
+) -> Instant {
     runtime.block_on(async {
-        let driver = LiveDriver::new(scenario, fold, providers, clock, sender);
+        let driver = LiveDriver::new(scenario, fold, transport, clock, sender);
         let (timer, held) = (Timer::new(clock), HeldReplies::default());
         Live { engine: Engine::new(scenario), driver, clock, inbox, timer, held }.run().await
     })
 }
 
-struct Live<'a, F, P> {
+struct Live<'a, F, T> {
     engine: Engine,
-    driver: LiveDriver<'a, F, P>,
+    driver: LiveDriver<'a, F, T>,
     clock: Clock,
     inbox: UnboundedReceiver<Message>,
     timer: Timer,
     held: HeldReplies,
 }
 
-impl<F: Fold, P: LiveProviders> Live<'_, F, P> {
+impl<F: Fold, T: Transport> Live<'_, F, T> {
     async fn run(mut self) -> Instant {
         let mut inputs = 0;
         loop {

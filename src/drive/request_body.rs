@@ -8,11 +8,13 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// A body of one frame.
+/// A body of a few frames.
 #[derive(Debug)]
 pub(super) struct RequestBody {
-    /// `None` once it was taken.
+    /// The next frame; `None` once all were taken.
     bytes: Option<Bytes>,
+    /// The frames after it, the last first; none is empty.
+    rest: Vec<Bytes>,
     /// `None` once the request has begun.
     waiting: Option<Waiting>,
     clock: Clock,
@@ -21,7 +23,13 @@ pub(super) struct RequestBody {
 impl RequestBody {
     /// Returns a body, which is not empty, of the request that `waiting` is for.
     pub(super) fn new(bytes: Bytes, waiting: Waiting, clock: Clock) -> Self {
-        Self { bytes: Some(bytes), waiting: Some(waiting), clock }
+        Self { bytes: Some(bytes), rest: Vec::new(), waiting: Some(waiting), clock }
+    }
+
+    /// Returns a body in parts, of which the first is not empty.
+    pub(super) fn of_parts<const N: usize>(parts: [Bytes; N], waiting: Waiting, clock: Clock) -> Self {
+        let mut rest: Vec<Bytes> = parts.into_iter().rev().filter(|part| !part.is_empty()).collect();
+        Self { bytes: rest.pop(), rest, waiting: Some(waiting), clock }
     }
 }
 
@@ -36,7 +44,8 @@ impl Body for RequestBody {
         if let Some(waiting) = self.waiting.take() {
             waiting.begin(self.clock.now());
         }
-        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+        let next = self.rest.pop();
+        Poll::Ready(std::mem::replace(&mut self.bytes, next).map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -44,6 +53,7 @@ impl Body for RequestBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+        let length: usize = self.bytes.iter().chain(&self.rest).map(Bytes::len).sum();
+        SizeHint::with_exact(length as u64)
     }
 }

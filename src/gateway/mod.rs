@@ -23,7 +23,7 @@
 //! 2. After the first byte of an answer has gone out, nothing else is sent for the job (law 16). An answer that breaks off after
 //!    it ends as a broken stream: an event with the error, then the connection is closed without the end of the body.
 //! 3. A caller that leaves cancels its attempt (law 17).
-//! 4. Keys are `secret::Secret`s, which cannot be printed. What a caller sends as its own key goes to no provider.
+//! 4. Keys are `drive::secret::Secret`s, which cannot be printed. What a caller sends as its own key goes to no provider.
 //! 5. Everything that a caller or a provider can make the gateway hold is bounded: connections, heads, bodies, replies.
 //!
 //! Not here yet, and refused or said where it matters: the response cache and coalescing of the scenario are not used; callers have no
@@ -36,6 +36,7 @@ mod caller_request;
 mod decisions;
 mod dispatch;
 mod endpoint;
+mod export;
 mod guard;
 mod headers;
 mod job_handle;
@@ -47,19 +48,18 @@ mod recording;
 mod reply;
 mod request_record;
 mod routes;
-mod secret;
 mod server;
 mod shared_engine;
 mod sharing;
 mod state;
 mod stream;
-mod tls;
 mod token_ratio;
 mod upstream;
 
+pub use crate::drive::secret::{KeyLookup, MAX_KEY_FILE_BYTES};
+pub use export::{ConfigFormat, ExportedConfig, export};
 pub use guard::Access;
 pub use recording::{Output, ReadError, Recording, Replayed, replay};
-pub use secret::{KeyLookup, MAX_KEY_FILE_BYTES};
 pub use server::{Current, MAX_CONNECTIONS, serve};
 pub use sharing::{ANSWER_TIMEOUT, RedisUrl, Sharing, SharingError, SharingOptions};
 pub use upstream::ConfigError;

@@ -3,10 +3,10 @@
 use super::addressing::{self, Addressing};
 use super::caller_request::CallerRequest;
 use super::endpoint::Endpoint;
-use super::secret::{KeyLookup, Secret};
-use super::tls;
 use crate::api_keys::masked;
+use crate::drive::https::{self, HttpsClient};
 use crate::drive::local_failure;
+use crate::drive::secret::{KeyLookup, Secret};
 use crate::engine::Attempt;
 use crate::engine::parse::Dialect as ReplyDialect;
 use crate::event::AttemptFailure;
@@ -17,14 +17,9 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName};
 use hyper::{Method, Request, Response, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use provider::{Instant, Nanos};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 /// What the gateway lacks to reach a provider.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +38,7 @@ pub struct ConfigError {
 pub(super) struct Upstreams {
     /// By target.
     targets: Vec<UpstreamTarget>,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: HttpsClient<Full<Bytes>>,
 }
 
 #[derive(Debug)]
@@ -104,12 +99,12 @@ impl Upstreams {
                 Err(_) => {}
             }
         }
-        let tls = tls::client_config().map_err(|what| {
+        let tls = https::client_config().map_err(|what| {
             let help = "name a file of PEM certificates, or unset the variable".to_owned();
             problems.push(ConfigError { place: "certificates".to_owned(), what, help });
         });
         match tls {
-            Ok(tls) if problems.is_empty() => Ok(Self { targets, client: client(tls) }),
+            Ok(tls) if problems.is_empty() => Ok(Self { targets, client: https::client(tls, None) }),
             _ => Err(problems),
         }
     }
@@ -189,23 +184,6 @@ impl Upstreams {
     }
 }
 
-fn client(tls: rustls::ClientConfig) -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(connector);
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-        .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
-        .build(connector)
-}
-
 fn upstream_provider(scenario: &Scenario, number: usize) -> Result<UpstreamProvider, ConfigError> {
     let (config, upstream) = (&scenario.providers[number], &scenario.upstreams[number]);
     let Addressing { base_url, key_header, .. } = addressing::of(config.dialect);
@@ -270,11 +248,3 @@ fn keys(
 
 /// For so long a key that was refused is not used if its account has another one.
 const AVOIDED: Nanos = Nanos::MINUTE;
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Idle connections are closed before providers usually close them.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(55);
-
-/// The most idle connections that are kept for one provider.
-const MAX_IDLE_PER_HOST: usize = 256;

@@ -48,7 +48,7 @@ fn point(runner: &Runner<'_>, run: &Run, cost_usd_per_day: f64) -> Point {
         cached: jobs.cached,
         p50_s: (summary.latency_s.count > 0).then_some(summary.latency_s.p50),
         p95_s: run.p95_s(),
-        cost_usd: summary.cost_usd,
+        cost_usd: summary.charged_usd(),
         cost_usd_per_day: Some(rounded(cost_usd_per_day, 4)),
         holds: run.holds(),
         too_few_jobs: runner.rules.undecidable(jobs.offered).is_some(),

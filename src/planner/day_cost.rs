@@ -31,7 +31,7 @@ impl Runner<'_> {
             return scaled;
         }
         let day = Scenario { duration: Nanos::DAY, ..scenario.clone() };
-        simulate(&day).map_or(scaled, |day| day.summary.cost_usd)
+        simulate(&day).map_or(scaled, |day| day.summary.charged_usd())
     }
 }
 

@@ -103,7 +103,7 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
         success: success(all),
         p95_s: p95_s(all),
         fallback_share: fallback_share(all),
-        cost_usd: all.cost_usd,
+        cost_usd: all.charged_usd(),
         workloads,
         replicas: SEEDS,
     };
@@ -148,7 +148,7 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
         success: success(worst),
         p95_s: p95_s(worst),
         fallback_share: fallback_share(worst),
-        cost_usd: worst.cost_usd,
+        cost_usd: worst.charged_usd(),
         success_without: success(&worst_pair.record_without.workloads[index]),
         serves_without: pairs.iter().all(succeeds_after_without),
         broken: broken.map(|rule| BrokenRule { rule: rule.text.clone(), metric: rule.metric }).collect(),

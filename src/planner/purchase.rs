@@ -378,7 +378,7 @@ fn without(chosen: &[usize], change: usize, number: usize) -> Vec<usize> {
 /// Returns the extra cost per additional succeeded job, in USD: 0 if the change costs nothing more, infinite if it does and no
 /// more jobs succeed.
 fn marginal_cost(with: &Run, without: &Run) -> f64 {
-    let extra = with.summary.cost_usd - without.summary.cost_usd;
+    let extra = with.summary.charged_usd() - without.summary.charged_usd();
     let more = with.summary.jobs.succeeded.saturating_sub(without.summary.jobs.succeeded);
     if extra <= 0.0 { 0.0 } else { extra / more as f64 }
 }

@@ -243,7 +243,7 @@ impl Results<'_> {
             to_s: rounded(self.scenario.duration.as_secs_f64(), 6),
             covers_windows: self.covers_windows,
         }));
-        if self.present.summary.cost_usd > 0.0 && self.scenario.duration != Nanos::DAY {
+        if self.present.summary.charged_usd() > 0.0 && self.scenario.duration != Nanos::DAY {
             notes.push(PlanNote::CostPerDay {
                 run_s: rounded(self.scenario.duration.as_secs_f64(), 6),
                 has_daily_limits: day_cost::has_daily_limits(self.scenario),
@@ -284,7 +284,7 @@ fn load(present: &Run, cost_per_day: f64) -> Load {
         undecided: None,
         expect: summary.expect.clone(),
         p95_s: present.p95_s(),
-        cost_usd: rounded(summary.cost_usd, 4),
+        cost_usd: rounded(summary.charged_usd(), 4),
         cost_usd_per_day: rounded(cost_per_day, 4),
         cached_share: share(summary.jobs.cached),
         coalesced_share: share(summary.jobs.joined),

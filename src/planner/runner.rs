@@ -114,7 +114,7 @@ impl Run {
     /// Returns the cost of the run scaled to a day, in USD.
     pub(super) fn cost_per_day(&self) -> f64 {
         debug_assert!(self.summary.duration_s > 0.0, "invariant: a run lasts longer than 0 s");
-        self.summary.cost_usd * 86_400.0 / self.summary.duration_s
+        self.summary.charged_usd() * 86_400.0 / self.summary.duration_s
     }
 }
 

@@ -117,12 +117,12 @@ impl<'a> Unchanged<'a> {
             compared,
             undecided,
             p95_s: changed.p95_s(),
-            cost_usd: rounded(changed.summary.cost_usd, 4),
+            cost_usd: rounded(changed.summary.charged_usd(), 4),
             cost_usd_per_day: rounded(cost_per_day, 4),
             extra_usd_per_day: rounded(extra, 4),
             ceiling_usd_per_day: rounded(self.ceiling_cost_per_day(&scenario, &estimate), 4),
             lift_per_usd: costs_extra.then(|| rounded((lift - 1.0) / extra, 6)),
-            meets_budget: self.budget().map(|rules| rules.keep_cost(changed.summary.cost_usd)),
+            meets_budget: self.budget().map(|rules| rules.keep_cost(changed.summary.charged_usd())),
             broken_rule: violation.map(|violation| violation.rule),
             cuts: more_cut(self.scenario, &scenario, self.runner.rules),
         };
@@ -142,7 +142,7 @@ impl<'a> Unchanged<'a> {
 
     /// Returns the rules, if those on cost break first and at the present load.
     fn budget(&self) -> Option<&'a Rules> {
-        self.with_cost_rules.filter(|rules| !rules.keep_cost(self.present.summary.cost_usd))
+        self.with_cost_rules.filter(|rules| !rules.keep_cost(self.present.summary.charged_usd()))
     }
 
     /// Returns the search for the ceiling of a changed scenario, which starts at the present ceiling times the analytic lift.

@@ -38,7 +38,7 @@ impl Summary {
             ("duration_s", self.duration_s, MAX_TIME_S),
             ("planned_s", self.planned_s.unwrap_or(0.0), MAX_TIME_S),
             ("ended_s", self.ended_s, MAX_TIME_S),
-            ("cost_usd", self.cost_usd, MAX_COST_USD),
+            ("cost_usd", self.cost_usd.unwrap_or(0.0), MAX_COST_USD),
             ("time_s.queue", time.queue, MAX_TIME_S),
             ("time_s.wait", time.wait, MAX_TIME_S),
             ("time_s.lost", time.lost, MAX_TIME_S),

@@ -14,18 +14,22 @@ pub(super) fn judge(
 ) -> Vec<RuleResult> {
     let each = scenario.expect.iter().zip(windows).map(|(rule, windows)| {
         let worst = windows.as_ref().and_then(|windows| windows.worst(rule, scenario.duration));
+        let is_stated = summary.endpoint.as_ref().is_none_or(|endpoint| endpoint.knows(rule.metric));
         let actual = match windows {
+            _ if !is_stated => None,
             Some(_) => worst.map(|worst| worst.value),
             None => measure(rule.metric, summary),
         };
         let actual = actual.map(|actual| rounded(actual, 6));
-        let unbounded = rule.metric == Metric::Headroom && summary.ceiling.jobs_per_min.is_none();
+        let unbounded =
+            is_stated && rule.metric == Metric::Headroom && summary.ceiling.jobs_per_min.is_none();
         let compared = if unbounded { Some(f64::INFINITY) } else { actual };
         let is_met = compared.is_some_and(|actual| holds(actual, rule.op, rule.value));
         // The analytic headroom depends on the scenario alone.
-        let is_distorted = summary.is_distorted() && rule.metric != Metric::Headroom;
+        let is_distorted = is_stated && summary.is_distorted() && rule.metric != Metric::Headroom;
         let pass = is_met && !is_distorted;
         let not_judged = match windows {
+            _ if !is_stated => Some(NotJudged::not_stated(summary.jobs.offered)),
             _ if is_distorted => Some(NotJudged::distorted(summary.jobs.offered)),
             _ if compared.is_some() => None,
             Some(windows) => windows.not_judged(rule),
@@ -38,7 +42,9 @@ pub(super) fn judge(
             metric: Some(rule.metric),
             workload,
             window_s: rule.window.map(seconds),
-            at_s: worst.filter(|_| in_windows.is_some()).map(|worst| rounded(worst.at.as_secs_f64(), 6)),
+            at_s: worst
+                .filter(|_| is_stated && in_windows.is_some())
+                .map(|worst| rounded(worst.at.as_secs_f64(), 6)),
             is_default: rule.is_default,
             actual,
             unit: unit(rule.metric),
@@ -64,8 +70,11 @@ pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
         }
         Metric::CutShare => share_of(jobs.cut, jobs.succeeded),
         Metric::LimitedShare => share_of(attempts.limited, attempts.total),
-        Metric::AttemptsPerJob => share_of(attempts.total, jobs.offered),
-        Metric::Cost => Some(summary.cost_usd),
+        Metric::AttemptsPerJob => match &summary.endpoint {
+            Some(endpoint) => endpoint.attempts_per_job,
+            None => share_of(attempts.total, jobs.offered),
+        },
+        Metric::Cost => summary.cost_usd,
         Metric::Headroom => summary.ceiling.multiple,
     }
 }

@@ -6,6 +6,7 @@
 
 use super::ceiling::CeilingPeak;
 use super::cut_answers::CutAnswers;
+use super::endpoint::{EndpointBound, EndpointResult, StatedTarget};
 use super::generator::{self, GeneratorShed};
 use super::given_up::GivenUp;
 use super::rule_result::UnjudgedRule;
@@ -28,6 +29,43 @@ pub enum Finding {
         at_s: f64,
         /// The duration of the scenario, in seconds.
         planned_s: f64,
+    },
+    /// A bound on what a run through an endpoint may send ended it: the result covers the time until then.
+    EndpointStopped {
+        /// When, in seconds since the run began.
+        at_s: f64,
+        /// The duration of the scenario, in seconds.
+        planned_s: f64,
+        /// The bound.
+        #[serde(flatten)]
+        bound: EndpointBound,
+    },
+    /// What an endpoint refused itself. Of the limits behind it nothing is known.
+    EndpointRefusals {
+        /// Requests that it answered like a provider whose limit refuses.
+        refused: u64,
+        /// Requests.
+        requests: u64,
+        /// When the first refusal was, in seconds; `None` if there was none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first_at_s: Option<f64>,
+        /// The refusals that state a wait.
+        with_wait: u64,
+        /// The median of the stated waits, in seconds.
+        wait_p50_s: f64,
+    },
+    /// Which targets answered behind an endpoint.
+    EndpointTargets {
+        /// Answers.
+        answers: u64,
+        /// The targets that they state, those of most answers first; empty unless every answer states one.
+        targets: Vec<StatedTarget>,
+        /// Answers of a later step ÷ answers; `None` if that is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fallback_share: Option<f64>,
+        /// Attempts behind the endpoint ÷ answers; `None` if that is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempts_per_answer: Option<f64>,
     },
     /// So many jobs were in flight that the run was ended: the result covers the time until then.
     TooManyJobs {
@@ -215,9 +253,14 @@ pub(super) struct NotAdmitted {
 pub(super) fn of(summary: &Summary, facts: Facts) -> Vec<Finding> {
     let generator_shed = facts.first_generator_shed.and_then(|at| GeneratorShed::of(summary, at));
     let generator = generator::lag_finding(summary, facts.scheduled);
-    let limit = limit(summary, facts.not_admitted)
+    let limit = match &summary.endpoint {
+        Some(_) if summary.jobs.offered > 0 => None,
+        _ => limit(summary, facts.not_admitted),
+    };
+    let limit = limit
         .filter(|finding| generator::shows(finding, summary, generator_shed.as_ref(), generator.as_ref()));
-    let conclusions = [limit, outcomes(summary)].into_iter().flatten();
+    let behind = summary.endpoint.iter().flat_map(EndpointResult::findings);
+    let conclusions = [limit, outcomes(summary)].into_iter().flatten().chain(behind);
     let conclusions =
         conclusions.chain(workload_outcomes(summary)).chain(rule_result::findings(&summary.expect));
     let long_window = summary.long_window.as_ref();

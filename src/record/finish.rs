@@ -6,6 +6,7 @@
 use super::charge::{ChargeSum, keeps_reservations};
 use super::counts::{TargetCounts, UsageSum, WorkloadCounts};
 use super::cut_answers::CutBound;
+use super::endpoint::EndpointResult;
 use super::findings::NotAdmitted;
 use super::first_refusal::first_refusal;
 use super::histogram::Histogram;
@@ -30,12 +31,30 @@ impl Recorder {
     /// If the stream does not end every job that arrived (law 1), those in flight included, or ends an attempt that was
     /// never sent (law 2).
     #[must_use]
-    pub fn finish(mut self, end: RunEnd) -> Summary {
+    pub fn finish(self, end: RunEnd) -> Summary {
+        self.finish_run(end, None)
+    }
+
+    /// Ends the recording of a run through an endpoint.
+    ///
+    /// # Panics
+    /// As [`Self::finish`].
+    #[must_use]
+    pub fn finish_through(self, end: RunEnd, endpoint: EndpointResult) -> Summary {
+        self.finish_run(end, Some(endpoint))
+    }
+
+    fn finish_run(mut self, end: RunEnd, endpoint: Option<EndpointResult>) -> Summary {
         self.merge_unqueued();
         let planned = self.scenario.duration;
-        let interrupted = end.interrupted && end.at > Instant::ZERO && end.at.0 < planned.0;
-        if interrupted {
-            self.scenario.duration = Nanos(end.at.0);
+        // A bound ends the arrivals; the requests in flight then end.
+        let stopped_s = endpoint.as_ref().and_then(|endpoint| Some(endpoint.stopped.as_ref()?.at_s));
+        let stopped_at = stopped_s.map(|at_s| Instant::ZERO + Nanos::from_secs_f64(at_s));
+        let ended_early = stopped_at.or(end.interrupted.then_some(end.at));
+        let ended_early = ended_early.filter(|at| *at > Instant::ZERO && at.0 < planned.0);
+        let interrupted = ended_early.is_some();
+        if let Some(at) = ended_early {
+            self.scenario.duration = Nanos(at.0);
         }
         let jobs = self.jobs();
         let ended = jobs.succeeded + jobs.failed + jobs.shed + jobs.in_flight;
@@ -68,7 +87,7 @@ impl Recorder {
                 cached: sum.cached + target.tokens.cached,
                 completion: sum.completion + target.tokens.completion,
             }),
-            cost_usd: rounded(targets.iter().map(|target| target.cost_usd).sum(), 6),
+            cost_usd: Some(rounded(targets.iter().map(|target| target.cost_usd).sum(), 6)),
             first_refusal: self.first_refusal.map(|refusal| first_refusal(refusal, &self.scenario, &series)),
             workloads: self.workloads(),
             targets,
@@ -80,8 +99,12 @@ impl Recorder {
             lag_s: (end.mode == Mode::Live).then(|| self.quantiles(&with_zeros(&self.lag, jobs.offered))),
             send_lag_s: (end.mode == Mode::Live).then(|| self.quantiles(&self.send_lag)),
             delays: None,
+            endpoint: None,
             jobs,
         };
+        if let Some(endpoint) = endpoint {
+            summary.through(endpoint);
+        }
         summary.expect = expect::judge(&self.scenario, &self.rule_windows, &summary);
         summary.findings = findings::of(
             &summary,

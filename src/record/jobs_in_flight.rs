@@ -1,5 +1,6 @@
 //! Runs that were ended because as many jobs were in flight as a run may hold in memory.
 
+use super::endpoint::EndpointStop;
 use super::findings::Finding;
 use super::summary::{Jobs, Summary};
 use crate::job::MAX_JOBS_IN_FLIGHT;
@@ -19,6 +20,11 @@ pub(super) fn finding(summary: &Summary) -> Option<Finding> {
     if summary.jobs.are_too_many() {
         let planned_s = summary.planned_s.unwrap_or(summary.duration_s);
         return Some(Finding::TooManyJobs { at_s: summary.ended_s, planned_s, jobs: summary.jobs.in_flight });
+    }
+    let stopped = summary.endpoint.as_ref().and_then(|endpoint| endpoint.stopped.as_ref());
+    if let Some(EndpointStop { at_s, bound }) = stopped {
+        let planned_s = summary.planned_s.unwrap_or(summary.duration_s);
+        return Some(Finding::EndpointStopped { at_s: *at_s, planned_s, bound: *bound });
     }
     let interrupted = |planned_s| Finding::Interrupted { at_s: summary.duration_s, planned_s };
     summary.planned_s.map(interrupted)

@@ -19,6 +19,7 @@ mod consistency;
 mod counts;
 mod cut_answers;
 mod delays;
+mod endpoint;
 mod expect;
 mod findings;
 mod finish;
@@ -45,6 +46,10 @@ pub use audit::{Audit, Violation};
 pub(crate) use charge::within;
 pub use cut_answers::{CutAnswers, CutBound, CutWorkload};
 pub use delays::{DelayEffect, DelayMeter, Delays, Difference, MIN_DELAYS};
+pub use endpoint::{
+    EndpointBound, EndpointCost, EndpointRefusals, EndpointResult, EndpointStop, MAX_STATED_TARGETS,
+    StatedTarget,
+};
 pub(crate) use expect::holds;
 pub use expect::measure;
 pub use findings::{Finding, LimitCeiling};

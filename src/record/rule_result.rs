@@ -52,23 +52,31 @@ pub struct NotJudged {
     /// `true` if this machine changed the load of a live run, so that no number of jobs would do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_distorted: bool,
-    /// The jobs of the window with the most; of the run, if the rule has no windows: all if `is_distorted`, else those that the
+    /// `true` if the run went through an endpoint whose replies do not state what the rule measures.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_not_stated: bool,
+    /// The jobs of the window with the most; of the run, if the rule has no windows: all if `is_distorted` or `is_not_stated`, else those that the
     /// metric can be measured on. Of a fallback share, if the jobs of a window were all served without an attempt of their own,
     /// only those that one served count.
     pub jobs: u64,
-    /// The fewest jobs of a window, or of the run, from which the rule is judged; equal to `jobs` if `is_distorted`.
+    /// The fewest jobs of a window, or of the run, from which the rule is judged; equal to `jobs` if `is_distorted` or `is_not_stated`.
     pub needed: u64,
 }
 
 impl NotJudged {
     /// Returns the reason of a rule that has `jobs` where it needs `needed`.
     pub(super) const fn few(jobs: u64, needed: u64) -> Self {
-        Self { is_distorted: false, jobs, needed }
+        Self { is_distorted: false, is_not_stated: false, jobs, needed }
     }
 
     /// Returns the reason of a rule on a run with `jobs` whose load this machine changed.
     pub(super) const fn distorted(jobs: u64) -> Self {
-        Self { is_distorted: true, jobs, needed: jobs }
+        Self { is_distorted: true, is_not_stated: false, jobs, needed: jobs }
+    }
+
+    /// Returns the reason of a rule on a run with `jobs` through an endpoint that does not state what it measures.
+    pub(super) const fn not_stated(jobs: u64) -> Self {
+        Self { is_distorted: false, is_not_stated: true, jobs, needed: jobs }
     }
 }
 

@@ -9,6 +9,7 @@ pub use super::ceiling::{Binding, CeilingAxis, CeilingPeak, CeilingSummary, Ceil
 use super::consistency;
 use super::cut_answers::CutBound;
 use super::delays::Delays;
+use super::endpoint::EndpointResult;
 use super::findings::{self, Finding};
 use super::rule_result::RuleResult;
 use super::series::Series;
@@ -78,13 +79,13 @@ pub struct Summary {
     pub time_s: LatencyBreakdown,
     /// Tokens that the providers charged.
     pub tokens: Tokens,
-    /// What the providers charged, in USD.
-    pub cost_usd: f64,
+    /// What the providers charged, in USD; `None` if it is not known, of a run through an endpoint.
+    pub cost_usd: Option<f64>,
     /// The first refusal by a limit that could have admitted the attempt at another time; `None` if there was none.
     pub first_refusal: Option<FirstRefusal>,
     /// The jobs by workload, in the scenario's order.
     pub workloads: Vec<Workload>,
-    /// Every account × model of the scenario, in the scenario's order.
+    /// Every account × model of the scenario, in the scenario's order; none of a run through an endpoint.
     pub targets: Vec<Target>,
     /// The highest load that the limits allow, by arithmetic.
     pub ceiling: CeilingSummary,
@@ -109,6 +110,9 @@ pub struct Summary {
     /// The delays of a live run, and what they change; `None` in virtual time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delays: Option<Delays>,
+    /// What a run through an endpoint shows of it; `None` for every other run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<EndpointResult>,
 }
 
 impl Summary {

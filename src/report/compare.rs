@@ -5,7 +5,8 @@ use super::page::{cell as text_cell, figure, header, page, table};
 use super::text_layout::{fitted, wrap};
 use super::{Style, facts, verdict};
 use crate::formatting::{count, duration, number, percent, share_of, usd};
-use crate::record::Summary;
+use crate::record::{Summary, measure};
+use crate::scenario::Metric;
 use maud::{Markup, html};
 
 /// Runs per block of the text table, with the baseline, which is in every block.
@@ -45,7 +46,10 @@ const ROWS: [Row; 17] = [
     Row { name: "shed", measure: |run| share_of(run.jobs.shed, run.jobs.offered), unit: Unit::Share },
     Row {
         name: "by a fallback",
-        measure: |run| share_of(run.jobs.fell_back, run.jobs.succeeded),
+        measure: |run| match &run.endpoint {
+            Some(endpoint) => endpoint.fallback_share,
+            None => share_of(run.jobs.fell_back, run.jobs.succeeded),
+        },
         unit: Unit::Share,
     },
     Row {
@@ -59,11 +63,7 @@ const ROWS: [Row; 17] = [
         unit: Unit::Share,
     },
     Row { name: "cut answers", measure: |run| share_of(run.jobs.cut, run.jobs.succeeded), unit: Unit::Share },
-    Row {
-        name: "attempts per job",
-        measure: |run| share_of(run.attempts.total, run.jobs.offered),
-        unit: Unit::Rate,
-    },
+    Row { name: "attempts per job", measure: |run| measure(Metric::AttemptsPerJob, run), unit: Unit::Rate },
     Row {
         name: "rate-limited",
         measure: |run| share_of(run.attempts.limited, run.attempts.total),
@@ -77,7 +77,7 @@ const ROWS: [Row; 17] = [
         measure: |run| if_any_succeeded(run, run.first_token_s.p95),
         unit: Unit::Seconds,
     },
-    Row { name: "cost", measure: |run| Some(run.cost_usd), unit: Unit::Usd },
+    Row { name: "cost", measure: |run| run.cost_usd, unit: Unit::Usd },
     Row { name: "ceiling per min", measure: |run| run.ceiling.jobs_per_min, unit: Unit::Rate },
     Row { name: "headroom", measure: |run| run.ceiling.multiple, unit: Unit::Rate },
 ];

@@ -1,5 +1,6 @@
 //! The rows that the text report and the page of a run share: labels and formatted values, without layout.
 
+use super::endpoint::NOT_KNOWN;
 use crate::formatting::{count, duration, moment, percent, plural, quantity, share_of, usd};
 use crate::record::{
     CeilingAxis, Counts, DelayEffect, Difference, Limit, Mode, NotJudged, Quantiles, RuleResult, Summary,
@@ -11,7 +12,10 @@ use provider::{Axis, units};
 pub(super) fn run(summary: &Summary) -> String {
     let how = match summary.mode {
         Mode::Virtual => "simulated",
-        Mode::Live => "over real HTTP",
+        Mode::Live => match &summary.endpoint {
+            Some(endpoint) => &format!("through {}", endpoint.url),
+            None => "over real HTTP",
+        },
     };
     format!("{} of traffic, {how}, seed {}", duration(summary.duration_s), summary.seed)
 }
@@ -114,6 +118,7 @@ pub(super) fn actual(expected: &RuleResult, run_s: f64) -> String {
 pub(super) fn not_judged(few: NotJudged, window_s: Option<f64>) -> String {
     match window_s {
         _ if few.is_distorted => "another load was sent".to_owned(),
+        _ if few.is_not_stated => NOT_KNOWN.to_owned(),
         Some(_) => format!("at most {} of {}", count(few.jobs), plural(few.needed, "job")),
         None => "nothing to measure".to_owned(),
     }
@@ -202,6 +207,11 @@ pub(super) fn traffic(target: &Target) -> String {
     text
 }
 
+/// Returns the name of what was sent: attempts at targets, or requests to an endpoint.
+pub(super) fn sent(summary: &Summary) -> &'static str {
+    if summary.endpoint.is_some() { "requests" } else { "attempts" }
+}
+
 /// Describes the tokens charged and their cost, over the whole run.
 pub(super) fn charged(summary: &Summary) -> String {
     let tokens = summary.tokens;
@@ -210,7 +220,7 @@ pub(super) fn charged(summary: &Summary) -> String {
         count(tokens.prompt),
         if tokens.cached > 0 { format!(" ({} cached)", count(tokens.cached)) } else { String::new() },
         count(tokens.completion),
-        usd(summary.cost_usd)
+        summary.cost_usd.map_or_else(|| "a cost that is not known".to_owned(), usd)
     )
 }
 

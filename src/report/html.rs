@@ -2,6 +2,7 @@
 //! is small enough.
 
 use super::chart;
+use super::endpoint::{self, NOT_KNOWN};
 use super::facts::{self, STATISTICS};
 use super::job_traces;
 use super::notes;
@@ -31,7 +32,10 @@ pub fn render(summary: &Summary) -> String {
         }
         (times(summary))
         (jobs(summary))
-        (targets(summary))
+        @match &summary.endpoint {
+            Some(endpoint) => { (endpoint::part(endpoint)) }
+            None => { (targets(summary)) }
+        }
         (ceiling(summary))
         (job_traces::sections(summary))
         (reproduce(summary))
@@ -50,6 +54,7 @@ fn tiles(summary: &Summary) -> Markup {
     let share = |part, whole| share_of(part, whole).map_or_else(|| "–".to_owned(), percent);
     let answered = |value: f64| if latency.count > 0 { duration(value) } else { "–".to_owned() };
     let headroom = match summary.ceiling.multiple {
+        _ if summary.endpoint.is_some() => NOT_KNOWN.to_owned(),
         Some(multiple) => format!("{} ×", number(multiple)),
         None => "no limit".to_owned(),
     };
@@ -57,9 +62,12 @@ fn tiles(summary: &Summary) -> Markup {
         (share(jobs.succeeded, jobs.offered), format!("of {} succeeded", plural(jobs.offered, "job"))),
         (answered(latency.p50), "median latency".to_owned()),
         (answered(latency.p95), "p95 latency".to_owned()),
-        (share(summary.attempts.limited, summary.attempts.total), "of attempts rate-limited".to_owned()),
+        (
+            share(summary.attempts.limited, summary.attempts.total),
+            format!("of {} rate-limited", facts::sent(summary)),
+        ),
         (headroom, "analytic ceiling ÷ load".to_owned()),
-        (usd(summary.cost_usd), "cost of the run".to_owned()),
+        (summary.cost_usd.map_or_else(|| NOT_KNOWN.to_owned(), usd), "cost of the run".to_owned()),
     ])
 }
 
@@ -110,7 +118,7 @@ fn jobs(summary: &Summary) -> Markup {
     let mut rows = vec![row("jobs offered", summary.jobs.offered, "")];
     rows.extend(facts::jobs(summary).into_iter().map(|(name, number, share)| row(name, number, &share)));
     let sent = summary.attempts.total;
-    rows.push(row("attempts sent", sent, ""));
+    rows.push(row(&format!("{} sent", facts::sent(summary)), sent, ""));
     for (name, number) in
         [("attempts rate-limited", summary.attempts.limited), ("attempts failed", summary.attempts.failed)]
     {

@@ -8,6 +8,7 @@
 mod chart;
 mod chart_data;
 pub mod compare;
+mod endpoint;
 mod facts;
 pub mod html;
 mod job_traces;

@@ -2,13 +2,14 @@
 
 use super::Style;
 use super::chart::time_parts;
+use super::endpoint;
 use super::facts::{self, STATISTICS, Use};
 use super::notes;
 use super::terminal::{TerminalText, WIDTH, bar};
 use super::text_layout::{fitted, wrap};
 use super::verdict;
 use crate::formatting::{count, duration, percent, plural};
-use crate::record::{RuleResult, Summary};
+use crate::record::{EndpointResult, RuleResult, Summary};
 
 /// The column in which values begin.
 const INDENT: usize = 13;
@@ -30,7 +31,10 @@ pub fn render(summary: &Summary, style: Style) -> String {
     report.jobs(summary);
     report.times(summary);
     report.breakdown(summary);
-    report.targets(summary);
+    match &summary.endpoint {
+        Some(endpoint) => report.endpoint(endpoint),
+        None => report.targets(summary),
+    }
     report.expectations(summary);
     report.cost_and_notes(summary);
     report.0.into_string()
@@ -64,7 +68,7 @@ impl RunReport {
         for (number, what) in numbers {
             text.push_str(&format!(" · {} {what}", count(number)));
         }
-        self.value("attempts", &text);
+        self.value(facts::sent(summary), &text);
         for (name, list) in facts::failures(summary) {
             self.value("", &format!("{name}: {list}"));
         }
@@ -130,6 +134,17 @@ impl RunReport {
         }
     }
 
+    fn endpoint(&mut self, endpoint: &EndpointResult) {
+        self.0.heading("behind the endpoint");
+        for (name, answers, share) in endpoint::target_rows(endpoint).into_iter().take(MAX_TARGETS) {
+            self.0.line(&format!("  {:<50}{:>12} {share:>8}", fitted(name, 49), count(answers)));
+        }
+        for (name, value) in endpoint::rows(endpoint) {
+            self.0.line(&format!("  {name:<38}{}", fitted(&value, WIDTH - 40)));
+        }
+        self.0.faint(endpoint::SEEN_FROM_OUTSIDE);
+    }
+
     fn limit(&mut self, limit: &Use) {
         let used =
             limit.used.map_or_else(|| "not measured".to_owned(), |used| format!("{} charged", percent(used)));
@@ -158,11 +173,16 @@ impl RunReport {
                 fitted(&facts::actual(expected, summary.duration_s), 26)
             ));
         }
-        let is_few = |expected: &RuleResult| expected.not_judged.is_some_and(|few| !few.is_distorted);
+        let is_few = |expected: &RuleResult| {
+            expected.not_judged.is_some_and(|few| !few.is_distorted && !few.is_not_stated)
+        };
         if summary.expect.iter().any(is_few) {
             self.0.faint(
                 "n/a: cannot be judged; the jobs of the fullest window, of those that a verdict needs",
             );
+        }
+        if summary.expect.iter().any(|expected| expected.not_judged.is_some_and(|few| few.is_not_stated)) {
+            self.0.faint("not known: cannot be judged, because the endpoint's replies do not state it");
         }
         if summary.expect.iter().any(|expected| expected.not_judged.is_some_and(|few| few.is_distorted)) {
             self.0.faint("n/a: cannot be judged, because another load was sent than the scenario's");

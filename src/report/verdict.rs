@@ -1,6 +1,6 @@
 //! The findings of a run as sentences, for the head of every report.
 
-use super::notes;
+use super::{endpoint, notes};
 use crate::event::LocalFailure;
 use crate::formatting::{
     count, duration, job_rate, jobs_in, moment, number, offered_in, percent, plural, share_of,
@@ -35,6 +35,13 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
             duration(*planned_s),
             plural(*jobs, "job")
         ),
+        Finding::EndpointStopped { at_s, planned_s, bound } => endpoint::stopped(*at_s, *planned_s, *bound),
+        Finding::EndpointRefusals { refused, requests, first_at_s, with_wait, wait_p50_s } => {
+            endpoint::refusals((*refused, *requests), *first_at_s, (*with_wait, *wait_p50_s), run_s)
+        }
+        Finding::EndpointTargets { answers, targets, fallback_share, attempts_per_answer } => {
+            endpoint::targets(*answers, targets, *fallback_share, *attempts_per_answer)
+        }
         Finding::GeneratorShed(shed) => generator_shed(shed, run_s),
         Finding::LocalFailures { attempts, of, by } => local_failures(*attempts, *of, by),
         Finding::GeneratorMissedJobs { offered, scheduled } => {
@@ -88,6 +95,7 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
 fn not_judged(total: u64, rules: &[UnjudgedRule]) -> String {
     let why = |rule: &UnjudgedRule| match rule.window_s {
         _ if rule.jobs.is_distorted => format!("{} (another load was sent than the scenario's)", rule.rule),
+        _ if rule.jobs.is_not_stated => format!("{} (not known through an endpoint)", rule.rule),
         Some(window_s) => format!(
             "{} (no window of {} has the {} that a verdict needs; the fullest has {})",
             rule.rule,

@@ -1,6 +1,7 @@
 //! The gateway over real sockets: between raw HTTP callers and providers that answer from a script, or mocks.
 
 mod errors;
+mod export;
 mod fallback;
 mod load;
 mod passing;

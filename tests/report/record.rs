@@ -44,7 +44,7 @@ proptest! {
         prop_assert_eq!(series.served.iter().sum::<u64>(), if series.served.is_empty() { 0 } else { served_by_own_attempt });
         prop_assert_eq!(series.failed.iter().sum::<u64>(), jobs.failed);
         let cost: f64 = series.cost_usd.values().flatten().sum();
-        prop_assert!((cost - summary.cost_usd).abs() < 2e-6, "{} for {}", cost, summary.cost_usd);
+        prop_assert!((cost - summary.charged_usd()).abs() < 2e-6, "{} for {}", cost, summary.charged_usd());
         prop_assert_eq!(series.sent.iter().sum::<u64>(), attempts.total);
         prop_assert_eq!(series.limited.iter().sum::<u64>(), attempts.limited);
         prop_assert_eq!(series.limited_by.values().flatten().sum::<u64>(), attempts.limited);
@@ -126,7 +126,7 @@ fn utilisation_is_what_was_used_of_what_could_have_been_admitted() {
     assert_eq!(used["concurrency"], 0.05, "6 s of 2 x 60 s");
     let charged = &summary.series.fill[0].charged;
     assert_eq!(charged.busy_s.iter().sum::<f64>(), 6.0);
-    assert_eq!(summary.cost_usd, 0.000_591, "600 x 0.59 and 300 x 0.79 per million");
+    assert_eq!(summary.charged_usd(), 0.000_591, "600 x 0.59 and 300 x 0.79 per million");
     assert_eq!(summary.time_s.first_token, 0.25);
     assert_eq!(summary.time_s.output, 0.75);
 }

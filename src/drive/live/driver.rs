@@ -1,12 +1,9 @@
 //! Executes the engine's actions over HTTP: what the driver of a live run does between two inputs of the engine.
 
+use super::Message;
 use super::backlog::{Unbegun, Undecided};
-use super::{LiveProviders, Message};
-use crate::drive::attempt::{AttemptClient, Endpoint, OutboundRequest};
-use crate::drive::attempt_truth::{attempt_truth, header_tag};
+use super::transport::Transport;
 use crate::drive::clock::Clock;
-use crate::drive::connections::max_connections;
-use crate::drive::connections::pool::ConnectionPool;
 use crate::engine::{Answer, Attempt, Driver, Handover, Reply};
 use crate::event::{
     AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, RecordedDecision,
@@ -15,25 +12,19 @@ use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
 use crate::job::{Arrival, Job, MAX_JOBS_IN_FLIGHT};
 use crate::load::Load;
 use crate::record::Fold;
-use crate::scenario::{Scenario, Target};
-use hyper::Uri;
-use hyper::header::HeaderValue;
-use provider::wire::{self, truth::TruthHeader};
+use crate::scenario::Scenario;
 use provider::{Instant, Nanos, Truth, Usage};
 use rustc_hash::FxHashMap;
 use slab::Slab;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 
 /// Executes the engine's actions.
-pub(super) struct LiveDriver<'a, F, P> {
+pub(super) struct LiveDriver<'a, F, T> {
     scenario: &'a Scenario,
     load: Load,
-    /// By target.
-    endpoints: Vec<Arc<Endpoint>>,
-    client: AttemptClient,
+    /// `true` once the transport admits no further job.
+    has_ended: bool,
     clock: Clock,
     unbegun: Unbegun,
     undecided: Undecided,
@@ -44,27 +35,7 @@ pub(super) struct LiveDriver<'a, F, P> {
     /// Attempts for which a mock has yet to report a decision or a settlement.
     pending_reports: FxHashMap<AttemptId, PendingReport>,
     fold: &'a mut F,
-    providers: &'a P,
-}
-
-/// Returns the endpoint of a target.
-fn endpoint(scenario: &Scenario, target: &Target, address: SocketAddr) -> Endpoint {
-    let provider = &scenario.providers[usize::from(target.provider)];
-    let keys = &provider.accounts[usize::from(target.account)].keys;
-    let model = provider.models[usize::from(target.model)].name.as_str();
-    let header = |value: String| {
-        HeaderValue::try_from(value)
-            .expect("invariant: addresses are text, and keys were checked when the scenario was read")
-    };
-    let path = wire::format(provider.dialect).path(model);
-    Endpoint {
-        provider: usize::from(target.provider),
-        host: header(address.to_string()),
-        path: Uri::try_from(path).expect("invariant: paths were checked when the scenario was read"),
-        authorizations: keys.iter().map(|key| header(format!("Bearer {key}"))).collect(),
-        model: serde_json::to_string(model).expect("invariant: a string serialises"),
-        dialect: provider.dialect.into(),
-    }
+    transport: T,
 }
 
 /// A job in flight.
@@ -92,25 +63,18 @@ struct Flight {
     task: AbortHandle,
 }
 
-impl<'a, F: Fold, P: LiveProviders> LiveDriver<'a, F, P> {
+impl<'a, F: Fold, T: Transport> LiveDriver<'a, F, T> {
     pub(super) fn new(
         scenario: &'a Scenario,
         fold: &'a mut F,
-        providers: &'a P,
+        transport: T,
         clock: Clock,
         sender: UnboundedSender<Message>,
     ) -> Self {
-        let addresses: Vec<_> =
-            (0..).zip(&scenario.providers).map(|(number, _)| providers.address(number)).collect();
-        let address = |target: &Target| addresses[usize::from(target.provider)];
-        let endpoints =
-            scenario.targets.iter().map(|target| endpoint(scenario, target, address(target)).into());
-        let connections = max_connections(addresses.len(), providers.are_in_process());
         Self {
             scenario,
             load: Load::new(scenario),
-            endpoints: endpoints.collect(),
-            client: AttemptClient::new(clock, ConnectionPool::new(addresses, connections)),
+            has_ended: false,
             clock,
             unbegun: Unbegun::default(),
             undecided: Undecided::default(),
@@ -119,7 +83,7 @@ impl<'a, F: Fold, P: LiveProviders> LiveDriver<'a, F, P> {
             flights: FxHashMap::default(),
             pending_reports: FxHashMap::default(),
             fold,
-            providers,
+            transport,
         }
     }
 
@@ -127,7 +91,7 @@ impl<'a, F: Fold, P: LiveProviders> LiveDriver<'a, F, P> {
     /// behind with requests that were sent, an arrival that is due at `now` waits as well, until it is shed: more connections would
     /// make it slower still.
     pub(super) fn next_arrival(&mut self, now: Instant) -> Instant {
-        let scheduled = self.load.peek().unwrap_or(Instant::MAX);
+        let scheduled = self.load.peek().filter(|_| !self.has_ended).unwrap_or(Instant::MAX);
         if scheduled > now || !(self.unbegun.len() >= MAX_UNBEGUN || self.is_mock_late(now)) {
             return scheduled;
         }
@@ -175,6 +139,10 @@ impl<'a, F: Fold, P: LiveProviders> LiveDriver<'a, F, P> {
             self.shed(now, &job);
             return None;
         }
+        if !self.transport.admits(now, &job) {
+            self.has_ended = true;
+            return None;
+        }
         Some((job, Tag(self.jobs.insert(LiveJob { truth, attempt: None }))))
     }
 
@@ -194,38 +162,30 @@ impl<'a, F: Fold, P: LiveProviders> LiveDriver<'a, F, P> {
     }
 }
 
-impl<F: Fold, P: LiveProviders> Driver for LiveDriver<'_, F, P> {
+impl<F: Fold, T: Transport> Driver for LiveDriver<'_, F, T> {
     fn log(&mut self, event: &Event) {
         self.fold.event(event);
     }
 
-    fn send(&mut self, now: Instant, &Attempt { id: attempt, slot, tag, number, target, job }: &Attempt) {
+    fn send(&mut self, now: Instant, attempt: &Attempt) {
+        let Attempt { id, slot, tag, target, job, .. } = *attempt;
         let live = &mut self.jobs[tag.0];
-        let truth = attempt_truth(live.truth, number);
         debug_assert!(live.attempt.is_none(), "invariant: {} has one attempt in flight at most", job.id);
-        let request = OutboundRequest {
-            endpoint: Arc::clone(&self.endpoints[target.index()]),
-            // The keys of an account share its quota, so they are used in turn.
-            turn: attempt.0,
-            job,
-            stream: self.scenario.workloads[job.workload.index()].stream,
-            truth_header: TruthHeader { truth, tag: header_tag(self.providers.run_tag(), attempt) },
-        };
-        let (client, sender, clock) = (self.client.clone(), self.sender.clone(), self.clock);
         let (waiting, begun) = self.unbegun.add();
+        let sent = self.transport.send(attempt, live.truth, waiting);
+        let (sender, clock) = (self.sender.clone(), self.clock);
         let task = tokio::spawn(async move {
-            let (reply, decision) = client.send(&request, waiting).await;
+            let (reply, decision) = sent.await;
             let waited = begun.get().copied().unwrap_or_else(|| clock.now()).since(now);
             // Sending fails only if the run has ended and dropped the receiver.
-            let _ = sender.send(Message::Replied { attempt, waited, decision, reply });
+            let _ = sender.send(Message::Replied { attempt: id, waited, decision, reply });
         });
-        let Target { provider, model, .. } = self.scenario.targets[target.index()];
-        let latency = &self.scenario.providers[usize::from(provider)].models[usize::from(model)].latency;
-        let (uplink, _) = latency.network_delays(truth);
-        self.undecided.add(attempt, now + uplink);
-        live.attempt = Some(attempt);
-        self.flights.insert(attempt, Flight { slot, tag, task: task.abort_handle() });
-        self.pending_reports.insert(attempt, PendingReport { job: job.id, target, admitted: false });
+        if let Some(at) = self.transport.decided_at(now, attempt, live.truth) {
+            self.undecided.add(id, at);
+            self.pending_reports.insert(id, PendingReport { job: job.id, target, admitted: false });
+        }
+        live.attempt = Some(id);
+        self.flights.insert(id, Flight { slot, tag, task: task.abort_handle() });
     }
 
     fn cancel(&mut self, _: Instant, tag: Tag, attempt: AttemptId) {
@@ -261,7 +221,7 @@ impl<F: Fold, P: LiveProviders> Driver for LiveDriver<'_, F, P> {
     }
 }
 
-impl<F: Fold, P: LiveProviders> LiveDriver<'_, F, P> {
+impl<F: Fold, T: Transport> LiveDriver<'_, F, T> {
     fn abort(&mut self, attempt: AttemptId) {
         if let Some(flight) = self.flights.remove(&attempt) {
             flight.task.abort();
@@ -286,7 +246,7 @@ impl<F: Fold, P: LiveProviders> LiveDriver<'_, F, P> {
     /// Returns `true` if the decision on an attempt may still arrive after its reply.
     pub(super) fn awaits_decision(&self, attempt: AttemptId) -> bool {
         let is_undecided = |pending: &PendingReport| !pending.admitted;
-        !self.providers.are_in_process() && self.pending_reports.get(&attempt).is_some_and(is_undecided)
+        self.transport.reports_late() && self.pending_reports.get(&attempt).is_some_and(is_undecided)
     }
 
     /// Records the decision that a mock reports, or states in its reply, once: whatever comes first counts.
@@ -313,7 +273,7 @@ impl<F: Fold, P: LiveProviders> LiveDriver<'_, F, P> {
             let at = self.fold.next_sample();
             for target in self.scenario.target_ids() {
                 let fold = &mut *self.fold;
-                self.providers.levels(now, target, &mut |level| {
+                self.transport.levels(now, target, &mut |level| {
                     fold.sample(at, target, level.axis, level.used_fraction(), level.limit);
                 });
             }

@@ -218,7 +218,7 @@ expect: [success >= 99%]";
             // The paid tier has the same model; the fallback would answer with another one.
             assert!(is_paid && search.candidates.other_models(&found.chosen).is_empty(), "{names:?}");
             assert!(target > 30.0 || names == ["groq on groq-developer"], "{names:?}");
-            assert!(found.runs[0].1.summary.cost_usd > 0.0, "{names:?}");
+            assert!(found.runs[0].1.summary.charged_usd() > 0.0, "{names:?}");
         });
     }
     searching(yaml, 400.0, |search| {

@@ -201,7 +201,7 @@ type Measured = (&'static str, fn(&Summary) -> Option<f64>, fn(f64) -> String);
 const MEASURED: [Measured; 3] = [
     ("attempts per job", |run| share_of(run.attempts.total, run.jobs.offered), number),
     ("attempts rate-limited", |run| share_of(run.attempts.limited, run.attempts.total), percent),
-    ("cost", |run| Some(run.cost_usd), usd),
+    ("cost", |run| run.cost_usd, usd),
 ];
 /// The heights of a bar with its gap, of the heading of a group, and of the space below it.
 const ROW: i32 = 24;

@@ -52,6 +52,14 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
 fn title(summary: &Summary) -> String {
     let jobs = &summary.jobs;
     let share = formatting::percent(formatting::share_of(jobs.succeeded, jobs.offered).unwrap_or(0.0));
+    if let Some(endpoint) = &summary.endpoint {
+        let (refused, requests) = (endpoint.refusals.requests, endpoint.requests);
+        return format!(
+            "The endpoint refused {} of {}; {share} of all jobs succeeded",
+            formatting::count(refused),
+            formatting::plural(requests, "request")
+        );
+    }
     match &summary.first_refusal {
         Some(refusal) => {
             let when = formatting::moment(refusal.at_s, summary.duration_s);

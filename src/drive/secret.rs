@@ -16,7 +16,7 @@ pub type KeyLookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// The value of the header that carries a key. It cannot be printed: neither by `Debug` nor by hyper, which marks it as sensitive.
 #[derive(Clone)]
-pub(super) struct Secret(HeaderValue);
+pub(crate) struct Secret(HeaderValue);
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,7 +29,7 @@ impl Secret {
     ///
     /// # Errors
     /// What is missing, without any part of the key. A variable may have been given the key as its name by mistake.
-    pub(super) fn read(
+    pub(crate) fn read(
         source: &KeySource,
         name: &str,
         prefix: &str,
@@ -54,7 +54,7 @@ impl Secret {
     }
 
     /// Returns `text` with every occurrence of the key replaced: a provider may repeat the request in an error.
-    pub(super) fn masked_in(&self, text: Bytes) -> Bytes {
+    pub(crate) fn masked_in(&self, text: Bytes) -> Bytes {
         let header = self.0.as_bytes();
         // The key follows the scheme, if there is one.
         let key = header.rsplit(|byte| *byte == b' ').next().unwrap_or(header);
@@ -72,7 +72,7 @@ impl Secret {
     }
 
     /// Returns the value of the header.
-    pub(super) fn header(&self) -> HeaderValue {
+    pub(crate) fn header(&self) -> HeaderValue {
         self.0.clone()
     }
 }

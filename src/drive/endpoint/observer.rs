@@ -1,0 +1,285 @@
+//! The fold between the live loop and the recorder: it adds to the events what the replies state, and counts it.
+
+use super::allowance::Allowance;
+use super::sender::EndpointClient;
+use super::statements::{Statement, Statements};
+use crate::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome};
+use crate::formatting::{at_seconds, rounded};
+use crate::ids::{JobId, RouteId, TargetId};
+use crate::record::{
+    EndpointCost, EndpointRefusals, EndpointResult, EndpointStop, Fold, Histogram, MAX_STATED_TARGETS,
+    StatedTarget,
+};
+use crate::scenario::Scenario;
+use provider::{Axis, Instant, Nanos, Usage};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Adds the statements of replies to the events that it passes on.
+pub(super) struct Observer<'a, F> {
+    scenario: &'a Scenario,
+    inner: F,
+    statements: Arc<Statements>,
+    allowance: Arc<Mutex<Allowance>>,
+    /// What is known of the job whose reply was the last event.
+    replied: Option<(JobId, Replied)>,
+    counts: Counts,
+}
+
+/// What the reply to a job states.
+#[derive(Clone, Copy, Debug, Default)]
+struct Replied {
+    /// The step of the target that answered; `None` if it is not stated, or not of the route.
+    step: Option<u8>,
+    attempts: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Counts {
+    requests: u64,
+    /// Jobs that have ended.
+    ended: u64,
+    answers: u64,
+    with_target: u64,
+    with_step: u64,
+    fell_back: u64,
+    /// Answers by the name of their target.
+    targets: BTreeMap<String, u64>,
+    /// Answers of targets beyond [`MAX_STATED_TARGETS`].
+    others: u64,
+    with_attempts: u64,
+    attempts: u64,
+    /// The same of all replies, refusals and failures too.
+    replies_with_attempts: u64,
+    attempts_of_replies: u64,
+    waited: Histogram,
+    refusals: u64,
+    first_refusal: Option<Instant>,
+    refusal_waits: Histogram,
+    priced: u64,
+    cost_usd: f64,
+}
+
+impl Counts {
+    fn new() -> Self {
+        Self {
+            requests: 0,
+            ended: 0,
+            answers: 0,
+            with_target: 0,
+            with_step: 0,
+            fell_back: 0,
+            targets: BTreeMap::new(),
+            others: 0,
+            with_attempts: 0,
+            attempts: 0,
+            replies_with_attempts: 0,
+            attempts_of_replies: 0,
+            waited: Histogram::of_run(),
+            refusals: 0,
+            first_refusal: None,
+            refusal_waits: Histogram::of_run(),
+            priced: 0,
+            cost_usd: 0.0,
+        }
+    }
+
+    /// Counts an answer by its target.
+    fn target(&mut self, name: &str) {
+        if let Some(answers) = self.targets.get_mut(name) {
+            *answers += 1;
+        } else if self.targets.len() < MAX_STATED_TARGETS {
+            self.targets.insert(name.to_owned(), 1);
+        } else {
+            self.others += 1;
+        }
+    }
+}
+
+impl<'a, F: Fold> Observer<'a, F> {
+    pub(super) fn new(
+        scenario: &'a Scenario,
+        inner: F,
+        statements: Arc<Statements>,
+        allowance: Arc<Mutex<Allowance>>,
+    ) -> Self {
+        Self { scenario, inner, statements, allowance, replied: None, counts: Counts::new() }
+    }
+
+    /// Returns what was observed, and the folds.
+    pub(super) fn finish(self, client: &EndpointClient) -> (EndpointResult, F) {
+        let counts = &self.counts;
+        let allowance = lock(&self.allowance);
+        let (bounds, counted_usd) = allowance.counted();
+        let stopped = allowance.stopped().map(|(at, bound)| EndpointStop { at_s: at_seconds(at), bound });
+        drop(allowance);
+        let all = |part: u64, of: u64| part == of && of > 0;
+        let mut targets: Vec<_> =
+            counts.targets.iter().map(|(name, answers)| (name.clone(), *answers)).collect();
+        targets.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+        targets.extend((counts.others > 0).then(|| ("others".to_owned(), counts.others)));
+        let is_of_scenario = |name: &str| self.scenario.targets.iter().any(|target| target.name == name);
+        let result = EndpointResult {
+            url: client.url().to_string(),
+            models: client.models(self.scenario),
+            requests: counts.requests,
+            stopped,
+            answers: counts.answers,
+            with_target: counts.with_target,
+            targets: targets
+                .into_iter()
+                .map(|(name, answers)| StatedTarget { is_of_scenario: is_of_scenario(&name), name, answers })
+                .collect(),
+            fallback_share: all(counts.with_step, counts.answers)
+                .then(|| share(counts.fell_back, counts.answers)),
+            attempts_per_answer: all(counts.with_attempts, counts.answers)
+                .then(|| share(counts.attempts, counts.answers)),
+            attempts_per_job: all(counts.replies_with_attempts, counts.ended)
+                .then(|| share(counts.attempts_of_replies, counts.ended)),
+            waited_s: counts.waited.quantiles(),
+            refusals: EndpointRefusals {
+                requests: counts.refusals,
+                first_at_s: counts.first_refusal.map(at_seconds),
+                with_wait: counts.refusal_waits.len(),
+                wait_s: counts.refusal_waits.quantiles(),
+            },
+            cost: EndpointCost {
+                answers_usd: all(counts.priced, counts.answers).then(|| rounded(counts.cost_usd, 6)),
+                max_usd: bounds.max_usd,
+                counted_usd: bounds.max_usd.map(|_| rounded(counted_usd, 6)),
+            },
+            not_known: Vec::new(),
+        };
+        (result, self.inner)
+    }
+
+    /// Returns the step of a route that a target is in; `None` if it is not of the route.
+    fn step(&self, route: RouteId, target: TargetId) -> Option<u8> {
+        let steps = &self.scenario.routes[route.index()].steps;
+        let step = steps.iter().position(|step| step.targets.contains(&target))?;
+        u8::try_from(step).ok()
+    }
+
+    fn replied(
+        &mut self,
+        event: &Event,
+        outcome: AttemptOutcome,
+        usage: Usage,
+        route: RouteId,
+        said: &Statement,
+    ) {
+        let target = {
+            let mut allowance = lock(&self.allowance);
+            let target = said.target.as_deref().and_then(|name| allowance.target(name));
+            match outcome {
+                AttemptOutcome::Ok => {
+                    if let Some(usd) = target.and_then(|target| allowance.price_of(target, usage)) {
+                        self.counts.priced += 1;
+                        self.counts.cost_usd += usd;
+                    }
+                    allowance.settle(event.job, route, target, usage);
+                }
+                AttemptOutcome::Limited { .. } => allowance.refused(event.job),
+                AttemptOutcome::Failed(_) => allowance.lost(event.job),
+            }
+            target
+        };
+        let step = target.and_then(|target| self.step(route, target));
+        let counts = &mut self.counts;
+        let attempts = said.attempts;
+        counts.replies_with_attempts += u64::from(attempts.is_some());
+        counts.attempts_of_replies += u64::from(attempts.unwrap_or(0));
+        match outcome {
+            AttemptOutcome::Ok => {
+                counts.answers += 1;
+                counts.with_target += u64::from(said.target.is_some());
+                counts.with_step += u64::from(step.is_some());
+                counts.fell_back += u64::from(step.is_some_and(|step| step > 0));
+                counts.with_attempts += u64::from(attempts.is_some());
+                counts.attempts += u64::from(attempts.unwrap_or(0));
+                if let Some(name) = &said.target {
+                    counts.target(name);
+                }
+                if let Some(waited) = said.waited {
+                    counts.waited.record(waited);
+                }
+            }
+            AttemptOutcome::Limited { .. } => {
+                counts.refusals += 1;
+                counts.first_refusal.get_or_insert(event.at);
+                if let Some(wait) = said.retry_after {
+                    counts.refusal_waits.record(wait);
+                }
+            }
+            AttemptOutcome::Failed(_) => {}
+        }
+        self.replied = Some((event.job, Replied { step, attempts }));
+    }
+
+    /// Returns the end of a job with what its reply states.
+    fn done(&mut self, job: JobId, end: JobEnd) -> JobEnd {
+        self.counts.ended += u64::from(end.outcome != JobOutcome::InFlight);
+        if end.attempts == 0
+            && !matches!(end.outcome, JobOutcome::Shed(crate::event::EndReason::GeneratorLag))
+        {
+            lock(&self.allowance).release(job);
+        } else {
+            lock(&self.allowance).lost(job);
+        }
+        match self.replied.take().filter(|(replied, _)| *replied == job) {
+            Some((_, Replied { step, attempts })) => JobEnd {
+                step: end.step.map(|own| step.unwrap_or(own)),
+                attempts: attempts.map_or(end.attempts, |attempts| u8::try_from(attempts).unwrap_or(u8::MAX)),
+                ..end
+            },
+            None => end,
+        }
+    }
+}
+
+impl<F: Fold> Fold for Observer<'_, F> {
+    fn event(&mut self, event: &Event) {
+        let mut event = *event;
+        match event.kind {
+            EventKind::Sent { .. } => self.counts.requests += 1,
+            EventKind::Replied { attempt, target, outcome, usage } => {
+                let said = self.statements.take(attempt);
+                // The targets of the plain client are one for each route, in their order.
+                self.replied(&event, outcome, usage, RouteId(target.0), &said);
+            }
+            EventKind::AttemptCancelled { attempt, .. } => drop(self.statements.take(attempt)),
+            EventKind::Done(end) => event.kind = EventKind::Done(self.done(event.job, end)),
+            _ => {}
+        }
+        self.inner.event(&event);
+    }
+
+    fn next_sample(&self) -> Instant {
+        self.inner.next_sample()
+    }
+
+    fn sample(&mut self, at: Instant, target: TargetId, axis: Axis, used_share: f64, limit: u64) {
+        self.inner.sample(at, target, axis, used_share, limit);
+    }
+
+    fn sampled(&mut self, at: Instant) {
+        self.inner.sampled(at);
+    }
+
+    fn begun(&mut self, lag: Nanos) {
+        self.inner.begun(lag);
+    }
+
+    fn is_done(&self) -> bool {
+        self.inner.is_done()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
+fn share(part: u64, whole: u64) -> f64 {
+    rounded(part as f64 / whole as f64, 6)
+}
+
+pub(super) fn lock(allowance: &Mutex<Allowance>) -> MutexGuard<'_, Allowance> {
+    allowance.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,93 @@
+//! The client of a run through an endpoint: the load of the scenario, and no routing of its own.
+
+use super::address::EndpointError;
+use crate::ids::TargetId;
+use crate::problem::nearest;
+use crate::scenario::{Client, Note, Pick, Retry, Route, Scenario, Start, Step, Target, Upstream};
+use provider::config::{CachedTokens, Config, Dialect, ModelConfig, Price};
+
+/// The `model` that each route asks for, in the order of the routes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelNames(pub(super) Vec<String>);
+
+impl ModelNames {
+    /// Returns the names: of each route its own, unless `options` have another one: `NAME` for all routes, or `ROUTE=NAME`.
+    ///
+    /// # Errors
+    /// If an option names no route of the scenario.
+    pub fn new(scenario: &Scenario, options: &[String]) -> Result<Self, EndpointError> {
+        let mut names: Vec<String> = scenario.routes.iter().map(|route| route.name.clone()).collect();
+        let route_of = |text: &str| scenario.routes.iter().position(|route| route.name == text);
+        for option in options {
+            match option.split_once('=') {
+                Some((route, name)) => match route_of(route) {
+                    Some(route) => name.clone_into(&mut names[route]),
+                    None => return Err(unknown_route(scenario, route)),
+                },
+                None => names.iter_mut().for_each(|name| option.clone_into(name)),
+            }
+        }
+        if names.iter().any(String::is_empty) {
+            return Err(EndpointError::new("the name of a model is empty", "write `--model NAME`"));
+        }
+        Ok(Self(names))
+    }
+
+    /// Iterates over the names.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+fn unknown_route(scenario: &Scenario, route: &str) -> EndpointError {
+    let names = || scenario.routes.iter().map(|route| route.name.as_str());
+    let help = match nearest(route, names()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("write one of {}", names().collect::<Vec<_>>().join(", ")),
+    };
+    EndpointError::new(format!("the scenario has no route `{route}`"), help)
+}
+
+/// Returns the scenario as a client sees it that sends everything to one endpoint: one target for each route, one attempt for each job,
+/// no cool-downs, no pace and no cache. The load, the deadline and the rules are those of the scenario. What it notes of providers
+/// and their limits is left out.
+///
+/// # Panics
+/// Does not panic: a scenario has fewer routes than ids.
+#[must_use]
+pub fn plain_client(scenario: &Scenario, models: &ModelNames) -> Scenario {
+    let mut provider = Config::new(PROVIDER).with_dialect(Dialect::OpenAi).with_account(PROVIDER);
+    provider.models = models.iter().map(ModelConfig::new).collect();
+    let target = |(route, number): (&Route, u16)| Target {
+        name: format!("{PROVIDER}/{}", route.name),
+        provider: 0,
+        account: 0,
+        model: number,
+        limits: Vec::new(),
+        price: Price::default(),
+        cached: CachedTokens::default(),
+    };
+    // A step of the answer is known only from the reply: the routes keep their number of steps, of which the first is taken.
+    let route = |(route, number): (&Route, u16)| {
+        let step = Step { pick: Pick::InOrder, targets: vec![TargetId(number)] };
+        Route { name: route.name.clone(), steps: vec![step; route.steps.len()] }
+    };
+    Scenario {
+        start: Start::Full,
+        providers: vec![provider],
+        upstreams: vec![Upstream { base_url: None, keys: vec![Vec::new()] }],
+        targets: scenario.routes.iter().zip(0..).map(target).collect(),
+        routes: scenario.routes.iter().zip(0..).map(route).collect(),
+        client: Client {
+            deadline: scenario.client.deadline,
+            retry: Retry { attempts: 1, ..Retry::default() },
+            ..Client::default()
+        },
+        notes: scenario.notes.iter().filter(|note| matches!(note, Note::Trace { .. })).cloned().collect(),
+        what_if: Vec::new(),
+        ..scenario.clone()
+    }
+}
+
+/// The name of the provider and of the account.
+const PROVIDER: &str = "endpoint";

@@ -1,0 +1,72 @@
+//! Carries the attempts of a run to its endpoint.
+
+use super::allowance::Allowance;
+use super::observer::lock;
+use super::sender::{EndpointClient, Sender};
+use super::statements::Statements;
+use crate::drive::clock::Clock;
+use crate::drive::live::Waiting;
+use crate::drive::live::transport::Transport;
+use crate::engine::{Attempt, Reply};
+use crate::event::RecordedDecision;
+use crate::ids::TargetId;
+use crate::job::Job;
+use crate::scenario::Scenario;
+use provider::meter::LimitLevel;
+use provider::{Instant, Truth};
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+
+/// The endpoint of a run, what may be sent to it, and what its replies state.
+pub(super) struct EndpointTransport<'a> {
+    /// The plain client.
+    scenario: &'a Scenario,
+    sender: Arc<Sender>,
+    statements: Arc<Statements>,
+    allowance: Arc<Mutex<Allowance>>,
+}
+
+impl<'a> EndpointTransport<'a> {
+    pub(super) fn new(
+        scenario: &'a Scenario,
+        client: &EndpointClient,
+        clock: Clock,
+        statements: Arc<Statements>,
+        allowance: Arc<Mutex<Allowance>>,
+    ) -> Self {
+        Self { scenario, sender: Arc::new(client.sender(clock)), statements, allowance }
+    }
+}
+
+impl Transport for EndpointTransport<'_> {
+    fn send(
+        &self,
+        &Attempt { id, job, .. }: &Attempt,
+        _: Truth,
+        waiting: Waiting,
+    ) -> impl Future<Output = (Reply, Option<RecordedDecision>)> + Send + 'static {
+        let stream = self.scenario.workloads[job.workload.index()].stream;
+        let (sender, statements) = (Arc::clone(&self.sender), Arc::clone(&self.statements));
+        async move {
+            let (reply, statement) = sender.send(&job, stream, waiting).await;
+            statements.put(id, statement);
+            (reply, None)
+        }
+    }
+
+    /// Nothing reports decisions.
+    fn decided_at(&self, _: Instant, _: &Attempt, _: Truth) -> Option<Instant> {
+        None
+    }
+
+    fn reports_late(&self) -> bool {
+        false
+    }
+
+    fn admits(&self, now: Instant, job: &Job) -> bool {
+        lock(&self.allowance).reserve(now, job)
+    }
+
+    /// The limits behind an endpoint are not seen.
+    fn levels(&self, _: Instant, _: TargetId, _: &mut dyn FnMut(LimitLevel)) {}
+}

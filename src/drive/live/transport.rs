@@ -1,0 +1,35 @@
+//! What carries the attempts of a live run: to mocks that report what they decide, or to an endpoint that does not.
+
+use super::Waiting;
+use crate::engine::{Attempt, Reply};
+use crate::event::RecordedDecision;
+use crate::ids::TargetId;
+use crate::job::Job;
+use provider::meter::LimitLevel;
+use provider::{Instant, Truth};
+use std::future::Future;
+
+/// Carries the attempts of a live run.
+pub(in crate::drive) trait Transport {
+    /// Returns what sends an attempt, for whose request `waiting` waits: its reply, and the decision on it if the reply states it.
+    /// Nothing is sent before it is polled.
+    fn send(
+        &self,
+        attempt: &Attempt,
+        truth: Truth,
+        waiting: Waiting,
+    ) -> impl Future<Output = (Reply, Option<RecordedDecision>)> + Send + 'static;
+
+    /// Returns when an attempt that is sent at `now` should have been decided on by what reports decisions; `None` if nothing reports
+    /// any.
+    fn decided_at(&self, now: Instant, attempt: &Attempt, truth: Truth) -> Option<Instant>;
+
+    /// Returns `true` if a decision may be reported after the reply that it caused.
+    fn reports_late(&self) -> bool;
+
+    /// Returns `true` if the job that arrives next may be submitted; once it returns `false`, no further job arrives.
+    fn admits(&self, now: Instant, job: &Job) -> bool;
+
+    /// Calls `each` with the used share of every limit of a target, as far as it is known.
+    fn levels(&self, now: Instant, target: TargetId, each: &mut dyn FnMut(LimitLevel));
+}

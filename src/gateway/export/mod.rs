@@ -1,0 +1,153 @@
+//! The routing of a scenario as the configuration of another gateway: the same targets in the same order, as far as that gateway has
+//! words for it. What it cannot express is said, not approximated in silence.
+//!
+//! Keys are named by environment variables, and never written.
+
+mod litellm;
+mod portkey;
+
+use super::addressing;
+use crate::formatting::printable;
+use crate::scenario::{BaseUrl, CoolDown, KeySource, Pace, Pick, Route, Scenario, Target};
+use provider::Nanos;
+use provider::config::{Dialect, ModelConfig};
+use provider::units::print_duration;
+
+/// A gateway whose configuration can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigFormat {
+    /// `config.yaml` of the proxy of LiteLLM, as of version 1.106.
+    LiteLlm,
+    /// The JSON configuration of Portkey's gateway, as of version 1.15.
+    Portkey,
+}
+
+/// A configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedConfig {
+    /// Its text, ending in a line feed.
+    pub text: String,
+    /// What is to be done with it, and what it cannot express; empty if the text says so in comments.
+    pub notes: Vec<String>,
+}
+
+/// Writes the routing of a scenario as the configuration of another gateway.
+#[must_use]
+pub fn export(scenario: &Scenario, format: ConfigFormat) -> ExportedConfig {
+    match format {
+        ConfigFormat::LiteLlm => litellm::export(scenario),
+        ConfigFormat::Portkey => portkey::export(scenario),
+    }
+}
+
+/// A target with what a configuration says of it.
+struct ExportedTarget<'a> {
+    target: &'a Target,
+    model: &'a ModelConfig,
+    dialect: Dialect,
+    /// The address that the scenario states, or that of a dialect without one for all customers.
+    base_url: Option<&'a BaseUrl>,
+    /// The variables of its keys, at least one.
+    variables: Vec<String>,
+}
+
+impl<'a> ExportedTarget<'a> {
+    fn new(scenario: &'a Scenario, target: &'a Target) -> Self {
+        let (provider, account) = (usize::from(target.provider), usize::from(target.account));
+        let config = &scenario.providers[provider];
+        let sources = &scenario.upstreams[provider].keys[account];
+        let variables = (1..).zip(sources).map(|(number, source)| match source {
+            KeySource::Env(name) => name.clone(),
+            KeySource::Written | KeySource::File(_) => {
+                let number = if sources.len() > 1 { format!("_{number}") } else { String::new() };
+                variable_name(&format!("{}_{}_KEY{number}", config.name, config.accounts[account].name))
+            }
+        });
+        Self {
+            target,
+            model: &config.models[usize::from(target.model)],
+            dialect: config.dialect,
+            base_url: scenario.upstreams[provider].base_url.as_ref(),
+            variables: variables.collect(),
+        }
+    }
+
+    /// Returns `true` if the address is that of an OpenAI-compatible API which the dialect's own API is not.
+    fn is_compatible_api(&self) -> bool {
+        let has_own_api = matches!(self.dialect, Dialect::Anthropic | Dialect::Gemini);
+        self.dialect == Dialect::Azure || (has_own_api && self.base_url.is_some())
+    }
+}
+
+/// Returns a name as that of an environment variable.
+fn variable_name(name: &str) -> String {
+    let of_variable = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    let name: String = name.chars().map(of_variable).collect();
+    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("KEY_{name}") } else { name }
+}
+
+/// Returns the targets of a route, step by step.
+fn steps<'a>(scenario: &'a Scenario, route: &'a Route) -> Vec<(Pick, Vec<ExportedTarget<'a>>)> {
+    let target = |id: &crate::ids::TargetId| ExportedTarget::new(scenario, &scenario.targets[id.index()]);
+    route.steps.iter().map(|step| (step.pick, step.targets.iter().map(target).collect())).collect()
+}
+
+/// Returns the time after which a request is given up: that of an attempt, or the deadline.
+fn timeout(scenario: &Scenario) -> Nanos {
+    let client = &scenario.client;
+    client.attempt_timeout.map_or(client.deadline, |timeout| timeout.min(client.deadline))
+}
+
+/// Returns what is to be known of the keys: which variables the scenario does not name itself.
+fn key_notes(scenario: &Scenario) -> Vec<String> {
+    let mut notes = Vec::new();
+    for target in &scenario.targets {
+        let (provider, account) = (usize::from(target.provider), usize::from(target.account));
+        let exported = ExportedTarget::new(scenario, target);
+        for (source, variable) in scenario.upstreams[provider].keys[account].iter().zip(&exported.variables) {
+            let note = match source {
+                KeySource::Env(_) => continue,
+                KeySource::Written => format!("set {variable} to the key that the scenario writes"),
+                KeySource::File(path) => {
+                    format!("set {variable} to the content of {}", printable(&path.to_string_lossy()))
+                }
+            };
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
+    }
+    notes
+}
+
+/// Returns what no other gateway has words for, of what the client of the scenario does.
+fn unexpressed(scenario: &Scenario) -> Vec<String> {
+    let client = &scenario.client;
+    let mut notes = vec![format!(
+        "no deadline over all attempts of a request: here it is {}",
+        print_duration(client.deadline)
+    )];
+    if client.pace != Pace::Off {
+        notes.push("no pace: attempts are not spread as the limits refill".to_owned());
+    }
+    if let Some(concurrency) = client.concurrency {
+        notes.push(format!(
+            "no bound over all targets on the attempts in flight (here {concurrency}), and no queue"
+        ));
+    }
+    if client.retry.budget_permille.is_some() {
+        notes.push("no budget of retries".to_owned());
+    }
+    if client.cool_down == CoolDown::PerTarget && client.retry.obey_retry_after {
+        notes.push(
+            "a wait that a refusal states in its text, or only in limit headers, is not read; nor is an account left alone as a whole"
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+/// Returns the address that a dialect has for all customers.
+fn own_address(dialect: Dialect) -> Option<&'static str> {
+    addressing::of(dialect).base_url
+}

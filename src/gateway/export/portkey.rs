@@ -1,0 +1,188 @@
+//! The JSON configuration of Portkey's gateway, for the header `x-portkey-config`. What its words mean was read in version 1.15.2:
+//! `fallback` goes to the next target after any reply that is no success, `loadbalance` picks at random by weight and does not pick
+//! again, and nothing is remembered from request to request.
+
+use super::{ExportedConfig, ExportedTarget, key_notes, own_address, steps, timeout, unexpressed};
+use crate::scenario::{Pick, Route, Scenario};
+use provider::config::Dialect;
+use serde::Serialize;
+
+/// The most retries of a target.
+const MAX_RETRIES: usize = 5;
+
+/// The statuses after which a target is retried.
+const RETRIED: [u16; 5] = [429, 500, 502, 503, 504];
+
+/// A target, or several with a strategy.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Node {
+    Target(Box<Leaf>),
+    Group(Group),
+}
+
+#[derive(Debug, Serialize)]
+struct Leaf {
+    name: String,
+    provider: &'static str,
+    api_key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_host: Option<String>,
+    override_params: OverrideParams,
+    request_timeout: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry: Option<RetryRule>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<u32>,
+}
+
+#[derive(Debug, Serialize)]
+struct OverrideParams {
+    model: String,
+}
+
+#[derive(Debug, Serialize)]
+struct RetryRule {
+    attempts: usize,
+    on_status_codes: [u16; 5],
+}
+
+#[derive(Debug, Serialize)]
+struct Group {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    strategy: Strategy,
+    targets: Vec<Node>,
+}
+
+#[derive(Debug, Serialize)]
+struct Strategy {
+    mode: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    conditions: Vec<Condition>,
+}
+
+#[derive(Debug, Serialize)]
+struct Condition {
+    query: serde_json::Value,
+    then: String,
+}
+
+impl Strategy {
+    const fn plain(mode: &'static str) -> Self {
+        Self { mode, conditions: Vec::new() }
+    }
+}
+
+/// Writes the configuration.
+pub(super) fn export(scenario: &Scenario) -> ExportedConfig {
+    let config = match scenario.routes.as_slice() {
+        [route] => group(scenario, route, None),
+        routes => {
+            let condition = |route: &Route| Condition {
+                query: serde_json::json!({ "params.model": { "$eq": route.name } }),
+                then: route.name.clone(),
+            };
+            Group {
+                name: None,
+                strategy: Strategy {
+                    mode: "conditional",
+                    conditions: routes.iter().map(condition).collect(),
+                },
+                targets: routes
+                    .iter()
+                    .map(|route| Node::Group(group(scenario, route, Some(route.name.clone()))))
+                    .collect(),
+            }
+        }
+    };
+    let mut text = serde_json::to_string_pretty(&config).expect("invariant: every member is serialisable");
+    text.push('\n');
+    ExportedConfig { text, notes: notes(scenario) }
+}
+
+/// Returns a route: its steps in order, the targets of a step in order or at random.
+fn group(scenario: &Scenario, route: &Route, name: Option<String>) -> Group {
+    let all = steps(scenario, route);
+    let targets: usize = all.iter().map(|(_, targets)| targets.len()).sum();
+    let attempts = usize::from(scenario.client.retry.attempts);
+    let retries = (attempts / targets.max(1)).saturating_sub(1).min(MAX_RETRIES);
+    let leaf = |target: &ExportedTarget<'_>, variable: &str, weight| {
+        let retry = (retries > 0).then_some(RetryRule { attempts: retries, on_status_codes: RETRIED });
+        Node::Target(Box::new(Leaf {
+            name: target.target.name.clone(),
+            provider: provider_name(target),
+            api_key: format!("${{{variable}}}"),
+            custom_host: address(target),
+            override_params: OverrideParams { model: target.model.name.clone() },
+            request_timeout: timeout(scenario).0 / 1_000_000,
+            retry,
+            weight,
+        }))
+    };
+    // The keys of a target share its quota: they are used at random.
+    let one = |target: &ExportedTarget<'_>, weight| match target.variables.as_slice() {
+        [variable] => leaf(target, variable, weight),
+        variables => Node::Group(Group {
+            name: None,
+            strategy: Strategy::plain("loadbalance"),
+            targets: variables.iter().map(|variable| leaf(target, variable, Some(1))).collect(),
+        }),
+    };
+    let mut nodes = Vec::new();
+    for (pick, targets) in &all {
+        if *pick == Pick::InOrder || targets.len() == 1 {
+            nodes.extend(targets.iter().map(|target| one(target, None)));
+        } else {
+            nodes.push(Node::Group(Group {
+                name: None,
+                strategy: Strategy::plain("loadbalance"),
+                targets: targets.iter().map(|target| one(target, Some(1))).collect(),
+            }));
+        }
+    }
+    Group { name, strategy: Strategy::plain("fallback"), targets: nodes }
+}
+
+/// Returns the name of a provider in Portkey.
+fn provider_name(target: &ExportedTarget<'_>) -> &'static str {
+    match target.dialect {
+        _ if target.is_compatible_api() => "openai",
+        Dialect::Groq => "groq",
+        Dialect::OpenAi | Dialect::Azure => "openai",
+        Dialect::Anthropic => "anthropic",
+        Dialect::Cerebras => "cerebras",
+        Dialect::Mistral => "mistral-ai",
+        Dialect::DeepInfra => "deepinfra",
+        Dialect::Together => "together-ai",
+        Dialect::Fireworks => "fireworks-ai",
+        Dialect::Gemini => "google",
+    }
+}
+
+fn address(target: &ExportedTarget<'_>) -> Option<String> {
+    let unknown = || {
+        own_address(target.dialect)
+            .is_none()
+            .then(|| "https://RESOURCE.openai.azure.com/openai/v1".to_owned())
+    };
+    target.base_url.map(ToString::to_string).or_else(unknown)
+}
+
+fn notes(scenario: &Scenario) -> Vec<String> {
+    let mut notes = vec![
+        "Portkey's configuration has no variables: replace `${NAME}` by the keys, with `envsubst` for example, and keep the result secret"
+            .to_owned(),
+    ];
+    notes.extend(key_notes(scenario));
+    let missing = [
+        "limits: rpm, tpm and the others are not known to it",
+        "cool-downs and ejection: a refusing or failing target is tried by every request",
+        "a pick that is not random, and another pick within a step after a failure",
+        "the waits between attempts: 1, 2, 4, 8 and 16 s without jitter, after each target's own failures; `retry-after` is not obeyed, \
+         because the option for it fails in version 1.15.2",
+    ];
+    let missing = missing.map(str::to_owned).into_iter().chain(unexpressed(scenario));
+    notes.extend(missing.map(|line| format!("not expressed: {line}")));
+    notes
+}

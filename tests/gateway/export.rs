@@ -1,0 +1,74 @@
+//! Configurations of other gateways: golden files, and that they parse.
+
+use crate::golden;
+use quotalab::gateway::{ConfigFormat, export};
+use quotalab::scenario::{self, Overrides, Scenario};
+use serde_json::Value;
+
+const SCENARIO: &str = "
+name: export
+duration: 1m
+providers:
+  groq: {dialect: groq, accounts: {acme: {keys: [{env: GROQ_API_KEY}, {env: GROQ_API_KEY_2}]}}, models: {openai/gpt-oss-120b: {
+    price: {input: 0.15, output: 0.60}, limits: {rpm: 1000, tpm: 250k, rpd: 500k}}}}
+  cerebras: {dialect: cerebras, accounts: {acme: {keys: [{file: cerebras.key}]}}, models: {gpt-oss-120b: {limits: {rpm: 300, concurrency: 20}}}}
+  vllm: {dialect: openai, base_url: \"http://127.0.0.1:8000/v1\", models: {local: {}}}
+  claude: {dialect: anthropic, accounts: {a: {keys: [sk-ant-written-in-the-file]}}, models: {claude-sonnet-5: {limits: {itpm: 80k, otpm: 16k}}}}
+routes:
+  chat:
+    - {of: [groq/acme/openai/gpt-oss-120b]}
+    - {of: [cerebras/acme/gpt-oss-120b, vllm/default/local], pick: round_robin}
+  careful: [{of: [claude/a/claude-sonnet-5, vllm/default/local]}]
+client: {deadline: 45s, attempt_timeout: 20s, retry: {attempts: 4, backoff: {base: 250ms, cap: 4s}}, eject: {after: 5, for: 30s}, pace: requests}
+";
+
+fn parsed() -> Scenario {
+    let with_workload = format!(
+        "{SCENARIO}workload: [{{name: w, route: chat, arrivals: {{constant: 1/min}}, prompt: 10, completion: 10}}]\n"
+    );
+    scenario::parse("export.yaml", &with_workload, &Overrides::default(), None)
+        .unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+#[test]
+fn litellms_file_has_the_targets_in_their_order() {
+    let config = export(&parsed(), ConfigFormat::LiteLlm);
+    golden::check_file("tests/golden/export/litellm.yaml", &config.text);
+    assert!(config.notes.is_empty(), "the comments of the file say it");
+    let read: Value = serde_yaml::from_str(&config.text).expect("YAML");
+    let models = read["model_list"].as_array().expect("a list");
+    let groups: Vec<_> = models.iter().filter_map(|model| model["model_name"].as_str()).collect();
+    assert_eq!(groups, ["chat", "chat", "chat-step-2", "chat-step-2", "careful", "careful"]);
+    assert_eq!(read["router_settings"]["fallbacks"][0]["chat"][0], "chat-step-2");
+    assert_eq!(models[0]["litellm_params"]["rpm"], 500, "two keys share the quota of the account");
+    assert_eq!(models[4]["litellm_params"]["order"], 1);
+    assert_eq!(
+        (&models[0]["litellm_params"]["timeout"], &read["router_settings"]["num_retries"]),
+        (&20.into(), &1.into())
+    );
+}
+
+#[test]
+fn portkeys_configuration_has_the_targets_in_their_order() {
+    let config = export(&parsed(), ConfigFormat::Portkey);
+    let notes: String = config.notes.iter().map(|note| format!("{note}\n")).collect();
+    golden::check_file("tests/golden/export/portkey.json", &config.text);
+    golden::check_file("tests/golden/export/portkey.txt", &notes);
+    let read: Value = serde_json::from_str(&config.text).expect("JSON");
+    assert_eq!(read["strategy"]["mode"], "conditional");
+    let chat = &read["targets"][0];
+    assert_eq!((chat["name"].as_str(), chat["strategy"]["mode"].as_str()), (Some("chat"), Some("fallback")));
+    assert_eq!(chat["targets"][1]["strategy"]["mode"], "loadbalance");
+    assert_eq!(chat["targets"][0]["targets"][1]["api_key"], "${GROQ_API_KEY_2}");
+    assert_eq!(read["targets"][1]["targets"][0]["request_timeout"], 20_000);
+}
+
+#[test]
+fn no_key_is_written() {
+    for format in [ConfigFormat::LiteLlm, ConfigFormat::Portkey] {
+        let config = export(&parsed(), format);
+        let all = format!("{}{}", config.text, config.notes.join("\n"));
+        assert!(!all.contains("written-in-the-file"), "{all}");
+        assert!(all.contains("CLAUDE_A_KEY") && all.contains("CEREBRAS_ACME_KEY"), "{all}");
+    }
+}
