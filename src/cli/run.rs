@@ -55,7 +55,7 @@ impl RunArgs {
         };
         let destination = Destination::open(&scenario, source, &self.output_options)?;
         if let Some(url) = url {
-            let client = self.endpoint.client(&scenario, url)?;
+            let client = self.endpoint.client(&scenario, &url)?;
             return self.endpoint.run(&scenario, &destination, &client);
         }
         let process = if self.mock_process { Some(self.spawn_mocks(&scenario)?) } else { None };

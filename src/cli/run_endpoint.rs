@@ -1,5 +1,6 @@
 //! `quotalab run SCENARIO --via URL`
 
+use super::output::print_to_stderr;
 use super::run_output::Destination;
 use super::{Exit, VerbError, input_error, quoted, run_error};
 use crate::drive::clock::Clock;
@@ -88,19 +89,26 @@ impl EndpointOptions {
     ///
     /// # Errors
     /// If the options do not fit the scenario, the address is not one that requests may go to, or nothing listens there.
-    pub(super) fn client(&self, scenario: &Scenario, url: BaseUrl) -> Result<EndpointClient, VerbError> {
+    pub(super) fn client(&self, scenario: &Scenario, url: &BaseUrl) -> Result<EndpointClient, VerbError> {
         let checked = || {
             if self.max_cost.is_some() {
                 endpoint::check_prices(scenario)?;
             }
             let models = ModelNames::new(scenario, &self.model)?;
             let reach = if self.real { Reach::Any } else { Reach::Loopback };
-            let addresses = endpoint::resolve(&url, reach, &endpoint::system_resolver)?;
-            let address = endpoint::reachable(&url, &addresses)?;
+            let addresses = endpoint::resolve(url, reach, &endpoint::system_resolver)?;
+            let address = endpoint::reachable(url, &addresses)?;
             let lookup = |name: &str| std::env::var(name).ok();
             EndpointClient::new((url.clone(), address), models, self.key_env.as_deref(), &lookup)
         };
-        checked().map_err(|error| wrong(&error))
+        let client = checked().map_err(|error| wrong(&error))?;
+        if self.real && !url.is_https() && !url.is_loopback() {
+            print_to_stderr(&format!(
+                "the key and the prompts travel unencrypted to {}; write `https://` if it is offered",
+                url.authority()
+            ));
+        }
+        Ok(client)
     }
 
     /// Sends the workload of a scenario to an endpoint, and delivers the result.

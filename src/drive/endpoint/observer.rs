@@ -3,7 +3,9 @@
 use super::allowance::Allowance;
 use super::sender::EndpointClient;
 use super::statements::{Statement, Statements};
-use crate::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome};
+use crate::event::{
+    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause,
+};
 use crate::formatting::{at_seconds, rounded};
 use crate::ids::{JobId, RouteId, TargetId};
 use crate::record::{
@@ -36,6 +38,7 @@ struct Replied {
 
 #[derive(Debug)]
 struct Counts {
+    /// Sent, without those that this machine could not send.
     requests: u64,
     /// Jobs that have ended.
     ended: u64,
@@ -180,6 +183,10 @@ impl<'a, F: Fold> Observer<'a, F> {
                     allowance.settle(event.job, route, target, usage);
                 }
                 AttemptOutcome::Limited { .. } => allowance.refused(event.job),
+                AttemptOutcome::Failed(AttemptFailure::Local(_)) => {
+                    allowance.release(event.job);
+                    self.counts.requests -= 1;
+                }
                 AttemptOutcome::Failed(_) => allowance.lost(event.job),
             }
             target
@@ -204,14 +211,14 @@ impl<'a, F: Fold> Observer<'a, F> {
                     counts.waited.record(waited);
                 }
             }
-            AttemptOutcome::Limited { .. } => {
+            AttemptOutcome::Limited { cause, .. } if is_refusal(cause) => {
                 counts.refusals += 1;
                 counts.first_refusal.get_or_insert(event.at);
                 if let Some(wait) = said.retry_after {
                     counts.refusal_waits.record(wait);
                 }
             }
-            AttemptOutcome::Failed(_) => {}
+            AttemptOutcome::Limited { .. } | AttemptOutcome::Failed(_) => {}
         }
         self.replied = Some((event.job, Replied { step, attempts }));
     }
@@ -219,9 +226,7 @@ impl<'a, F: Fold> Observer<'a, F> {
     /// Returns the end of a job with what its reply states.
     fn done(&mut self, job: JobId, end: JobEnd) -> JobEnd {
         self.counts.ended += u64::from(end.outcome != JobOutcome::InFlight);
-        if end.attempts == 0
-            && !matches!(end.outcome, JobOutcome::Shed(crate::event::EndReason::GeneratorLag))
-        {
+        if end.attempts == 0 && !matches!(end.outcome, JobOutcome::Shed(EndReason::GeneratorLag)) {
             lock(&self.allowance).release(job);
         } else {
             lock(&self.allowance).lost(job);
@@ -273,6 +278,12 @@ impl<F: Fold> Fold for Observer<'_, F> {
     fn is_done(&self) -> bool {
         self.inner.is_done()
     }
+}
+
+/// Returns `true` if a request that was refused for this cause may be served later: not for a wrong key, say.
+const fn is_refusal(cause: LimitCause) -> bool {
+    cause.is_window_limit()
+        || matches!(cause, LimitCause::Concurrency | LimitCause::Overload | LimitCause::Other)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
