@@ -3,10 +3,12 @@
 use super::budget::Budget;
 use super::job_cool_down::JobCoolDown;
 use super::jobs::ActiveJob;
+use super::pace_queue::PaceQueue;
 use super::route::Candidate;
 use super::target::TargetState;
 use crate::event::{LimitCause, Obstacle, WaitReason};
 use crate::ids::TargetId;
+use crate::job::Priority;
 use provider::meter::Charge;
 use provider::{Axis, Instant};
 
@@ -88,6 +90,8 @@ pub(super) struct TargetView<'a> {
     pub(super) state: &'a TargetState,
     /// The job's own cool-down, which may have ended; `None` if the client keeps none.
     pub(super) own: Option<JobCoolDown>,
+    /// The batch jobs that wait for its pace.
+    pub(super) queue: &'a PaceQueue,
 }
 
 /// Returns what blocks a send of the job to a target now; `None` if it can be sent.
@@ -99,7 +103,7 @@ pub(super) fn blocked_by(
     target: &TargetView<'_>,
     budget: &Budget,
 ) -> Option<BlockedBy> {
-    let TargetView { state: target, own } = target;
+    let TargetView { state: target, own, queue } = target;
     if active.tried & bit != 0 && !budget.allows() {
         return Some(BlockedBy::Budget);
     }
@@ -114,6 +118,13 @@ pub(super) fn blocked_by(
     }
     if active.tried_this_round & bit != 0 {
         return Some(BlockedBy::JustTried);
+    }
+    if active.job.priority == Priority::Batch && !queue.is_empty() {
+        // It goes after those that wait already, even if it would fit now because it is smaller than they are.
+        return Some(match target.next_send_after(now, cost, queue.cost()) {
+            None => BlockedBy::TooLarge,
+            Some((at, axis)) => BlockedBy::Pace(at, axis),
+        });
     }
     match target.next_send_at(now, cost) {
         None => Some(BlockedBy::TooLarge),

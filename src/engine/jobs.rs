@@ -53,6 +53,8 @@ pub(super) enum JobState {
     Waiting { reserved: Option<Candidate> },
     /// It waits for its turn after the cool-down or the probe of its targets.
     InCoolDownQueue(Place),
+    /// It is a batch job that waits for the pace of a target, behind others or at the head of its queue.
+    InPaceQueue { candidate: Candidate },
     /// It waits for the answer to an identical job.
     Following,
     /// Its leader was given up; it leads now and has not run yet. Never between two inputs of the engine.
@@ -90,7 +92,10 @@ impl ActiveJob {
         let elapsed = now.since(self.since);
         match self.state {
             JobState::Queued { .. } => self.queue += elapsed,
-            JobState::Waiting { .. } | JobState::InCoolDownQueue(_) | JobState::Following => {
+            JobState::Waiting { .. }
+            | JobState::InCoolDownQueue(_)
+            | JobState::InPaceQueue { .. }
+            | JobState::Following => {
                 self.wait += elapsed;
             }
             JobState::Deciding | JobState::Promoted => {

@@ -21,11 +21,12 @@ use super::budget::Budget;
 use super::cool_down_queue::{MIN_WAITS_IN_VAIN, Opening, TargetSet};
 use super::job_cool_down::{JobCoolDown, JobCoolDowns};
 use super::jobs::ActiveJob;
+use super::pace_queue::PaceQueues;
 use super::reply::{Reply, ReplyClass};
 use super::target::TargetState;
 use crate::event::{AttemptOutcome, EndReason, LimitCause, Obstacle, WaitReason};
 use crate::ids::{AttemptId, RouteId, Slot, TargetId};
-use crate::job::Job;
+use crate::job::{Job, Priority};
 use crate::scenario::{MAX_ROUTE_TARGETS, Pick, Retry, Route, Scenario, Step};
 use provider::meter::Charge;
 use provider::{Instant, Nanos, RandomStream, random};
@@ -57,6 +58,9 @@ pub(super) enum NextAction {
     /// Wait for its turn, which comes when the queue of `targets` has been open for `delay`. `until` is the expected instant
     /// of the turn, which comes later if the targets are probed or cool down again.
     AwaitTargets { until: Instant, obstacle: Obstacle, targets: TargetSet, delay: Nanos },
+    /// Wait in the queue of the batch jobs that wait for the pace of this target, whose turn is expected at `until`: later, if
+    /// interactive jobs come.
+    AwaitPace { until: Instant, obstacle: Obstacle, candidate: Candidate },
     /// Give it up.
     GiveUp(EndReason),
 }
@@ -69,6 +73,8 @@ pub(super) struct Router {
     pub(super) protected_routes: usize,
     pub(super) targets: Vec<TargetState>,
     pub(super) job_cool_downs: JobCoolDowns,
+    /// The batch jobs that wait for the pace.
+    pub(super) pace_queues: PaceQueues,
     /// The provider and the account of each target.
     accounts: Vec<(u16, u16)>,
     pub(super) budget: Budget,
@@ -100,6 +106,7 @@ impl Router {
             accounts: scenario.targets.iter().map(|target| (target.provider, target.account)).collect(),
             targets: TargetState::all(scenario),
             job_cool_downs: JobCoolDowns::new(scenario),
+            pace_queues: PaceQueues::new(scenario.targets.len()),
             budget: Budget::new(scenario.client.retry.budget_permille),
             retry: scenario.client.retry.clone(),
             jitter_key: random::label_key(scenario.seed, "jitter"),
@@ -121,7 +128,7 @@ impl Router {
         active: &mut ActiveJob,
         cost: &Charge,
     ) -> NextAction {
-        let Self { routes, targets, job_cool_downs, budget, .. } = self;
+        let Self { routes, targets, job_cool_downs, pace_queues, budget, .. } = self;
         let job_cool_downs = job_cool_downs.of(slot);
         let route = active.job.route.index();
         let mut blockers = Blockers::default();
@@ -143,7 +150,7 @@ impl Router {
                 }
                 let target = &targets[candidate.target.index()];
                 let own = job_cool_downs.get(usize::from(candidate.position)).copied();
-                let view = TargetView { state: target, own };
+                let view = TargetView { state: target, own, queue: pace_queues.of(candidate.target) };
                 if let Some(blocked_by) = blocked_by(now, active, candidate.bit(), cost, &view, budget) {
                     blockers.add(blocked_by, candidate);
                 } else if step.pick == Pick::MostRoom {
@@ -201,7 +208,12 @@ impl Router {
             let delay = if obstacle.why == WaitReason::Probe { delay.total() } else { delay.after_stated };
             return NextAction::AwaitTargets { until, obstacle, targets, delay };
         }
-        NextAction::Wait { until, obstacle, reserve }
+        match reserve {
+            Some(candidate) if active.job.priority == Priority::Batch => {
+                NextAction::AwaitPace { until, obstacle, candidate }
+            }
+            _ => NextAction::Wait { until, obstacle, reserve },
+        }
     }
 
     /// Returns when one of these targets can be sent to again, or the retry budget allows a retry if jobs wait for that as

@@ -37,7 +37,7 @@ use crate::ids::AttemptId;
 use crate::scenario::{Eject, Pace, Pick, Scenario};
 use provider::config::CachedTokens;
 use provider::meter::Charge;
-use provider::{Axis, Instant, Usage};
+use provider::{Axis, Instant, Nanos, Usage};
 
 /// One target as the engine sees it.
 #[derive(Clone, Debug)]
@@ -163,12 +163,25 @@ impl TargetState {
     /// Returns the earliest instant at which the pace allows the job to be sent, and the axis of the limit that delays it, if
     /// one does; `None` if the known limits can never hold it.
     pub(super) fn next_send_at(&self, now: Instant, cost: &Charge) -> Option<(Instant, Option<Axis>)> {
+        self.next_send_after(now, cost, &Charge::ZERO)
+    }
+
+    /// Returns what [`Self::next_send_at`] will return once jobs that cost `ahead` together have reserved their sends.
+    pub(super) fn next_send_after(
+        &self,
+        now: Instant,
+        cost: &Charge,
+        ahead: &Charge,
+    ) -> Option<(Instant, Option<Axis>)> {
         match (self.pace, &self.estimate) {
-            (Pace::Gap(_), _) => Some((self.next_send.max(now), None)),
-            (Pace::Requests, Some(estimate)) => {
-                estimate.ready_at(now, cost, |axis| matches!(axis, Axis::Rpm | Axis::Rpd))
+            (Pace::Gap(gap), _) => {
+                let jobs = ahead.units_on(Axis::Rpm);
+                Some((self.next_send.max(now) + Nanos(gap.0.saturating_mul(jobs)), None))
             }
-            (Pace::Tokens, Some(estimate)) => estimate.ready_at(now, cost, |_| true),
+            (Pace::Requests, Some(estimate)) => {
+                estimate.ready_at(now, (cost, ahead), |axis| matches!(axis, Axis::Rpm | Axis::Rpd))
+            }
+            (Pace::Tokens, Some(estimate)) => estimate.ready_at(now, (cost, ahead), |_| true),
             _ => Some((now, None)),
         }
     }
@@ -318,7 +331,6 @@ impl TargetState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provider::Nanos;
 
     const EJECT: Eject = Eject { after: 5, duration: Nanos::from_secs(30) };
     const NOW: Instant = Instant(7);

@@ -4,7 +4,7 @@
 use super::shared_engine::{Action, Mail, SharedEngine, Submitted};
 use crate::engine::Reply;
 use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, WorkloadId};
-use crate::job::Job;
+use crate::job::{Job, Priority};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -28,7 +28,7 @@ impl JobHandle {
     /// Submits a job that takes `route`.
     pub(super) fn submit(
         engine: &Arc<SharedEngine>,
-        route: RouteId,
+        (route, priority): (RouteId, Priority),
         prompt_tokens: u32,
         max_tokens: Option<u32>,
     ) -> Self {
@@ -39,6 +39,7 @@ impl JobHandle {
                 workload: WorkloadId(route.0),
                 route,
                 scheduled: now,
+                priority,
                 deadline: None,
                 prompt_tokens,
                 max_tokens,
@@ -90,6 +91,16 @@ impl JobHandle {
             actions.take(tag)
         });
         self.keep(action);
+    }
+
+    /// Ends the job: its attempt is not sent, because its caller may not pay for it.
+    pub(super) fn withdraw(&mut self, attempt: AttemptId) {
+        let (tag, slot) = (self.tag, self.slot);
+        self.engine.input(|engine, actions, now| {
+            if let Some(slot) = slot.filter(|_| actions.is_in_flight(tag, attempt)) {
+                engine.withdraw(actions, now, slot, attempt);
+            }
+        });
     }
 
     /// Records that the first byte of an answer is about to reach the caller. Returns `false` if the attempt was cancelled.

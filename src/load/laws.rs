@@ -23,6 +23,7 @@ fn workload(arrivals: Arrivals) -> Workload {
         repeats: None,
         stream: false,
         deferrable: false,
+        priority: crate::job::Priority::default(),
     }
 }
 
@@ -56,6 +57,7 @@ fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> Scenario {
             cache: None,
             coalesce: false,
         },
+        callers: Vec::new(),
         workloads,
         expect: vec![],
         notes: vec![],

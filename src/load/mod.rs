@@ -26,7 +26,7 @@ mod zipf;
 pub use sample_cache::SampleCache;
 
 use crate::ids::{JobId, RouteId, WorkloadId};
-use crate::job::{Arrival, Job};
+use crate::job::{Arrival, Job, Priority};
 use crate::scenario::{Scenario, Workload};
 use process::Process;
 use provider::{Instant, Truth};
@@ -57,6 +57,7 @@ struct Source {
     workload: WorkloadId,
     route: RouteId,
     max_tokens: Option<u32>,
+    priority: Priority,
     /// The jobs of the workload that were returned so far: the number of its next.
     jobs: u64,
 }
@@ -140,6 +141,7 @@ impl Source {
             workload: id,
             route: workload.route,
             max_tokens: workload.max_tokens,
+            priority: workload.priority,
             jobs: 0,
         }
     }
@@ -153,6 +155,7 @@ impl Source {
             workload: self.workload,
             route: self.route,
             scheduled,
+            priority: self.priority,
             deadline: None,
             // A client can count the tokens of its own prompt, so the estimate equals the ground truth.
             prompt_tokens: request.prompt_tokens,

@@ -16,7 +16,7 @@ use provider::{Instant, Nanos, Usage};
 use quotalab::engine::{Engine, Reply, Wait, WaitKind};
 use quotalab::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome, LimitCause, LocalFailure};
 use quotalab::ids::{AttemptId, JobId, RouteId, Tag, WorkloadId};
-use quotalab::job::Job;
+use quotalab::job::{Job, Priority};
 use quotalab::record::Audit;
 use quotalab::scenario::Scenario;
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,6 +87,7 @@ impl Harness {
             workload: WorkloadId(0),
             route: RouteId(0),
             scheduled: now,
+            priority: Priority::default(),
             deadline: deadline.map(|after| now + after),
             prompt_tokens: 100,
             max_tokens: Some(50),
