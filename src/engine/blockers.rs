@@ -23,6 +23,9 @@ pub(super) enum BlockedBy {
     JobCoolDown(JobCoolDown),
     /// The target was ejected, and a probe is in flight.
     Probe,
+    /// The job is a batch job, and an interactive one waits for the end of the target's cool-down, which may have ended: its
+    /// back-off has not. When that ends is not known here, so the job decides again after a back-off.
+    Awaited,
     /// The job tried it since its last wait.
     JustTried,
     /// The pace allows the send from this instant on. The axis is the one on which it fits last, if a limit delays it.
@@ -52,7 +55,7 @@ impl Blockers {
         let plain = |why| Obstacle { target, why, axis: None, cause: None };
         match blocked_by {
             BlockedBy::Budget => self.budget = true,
-            BlockedBy::JustTried => {
+            BlockedBy::JustTried | BlockedBy::Awaited => {
                 self.just_tried.get_or_insert(plain(WaitReason::BackOff));
             }
             BlockedBy::Probe => {
@@ -115,6 +118,9 @@ pub(super) fn blocked_by(
     }
     if target.is_probing() {
         return Some(BlockedBy::Probe);
+    }
+    if target.yields(active.job.priority) {
+        return Some(BlockedBy::Awaited);
     }
     if active.tried_this_round & bit != 0 {
         return Some(BlockedBy::JustTried);

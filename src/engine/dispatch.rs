@@ -6,7 +6,7 @@ use super::estimate::cost_of;
 use super::jobs::JobState;
 use super::reply::ReplyClass;
 use super::route::{Candidate, NextAction};
-use crate::event::{EndReason, EventKind};
+use crate::event::{EndReason, EventKind, WaitReason};
 use crate::ids::{AttemptId, Slot};
 use crate::job::Priority;
 
@@ -40,7 +40,11 @@ impl Engine {
                     "law 14: a wait ends before the deadline at {}, not at {until}",
                     active.deadline
                 );
-                active.transition(self.now, JobState::Waiting { reserved: reserve });
+                let awaits = (obstacle.why == WaitReason::CoolDown).then_some(obstacle.target);
+                if let Some(target) = awaits {
+                    self.router.target(target).begin_await(priority);
+                }
+                active.transition(self.now, JobState::Waiting { reserved: reserve, awaits });
                 let id = active.job.id;
                 self.timers.set_wake(until, slot, (id, priority));
                 self.log(driver, id, EventKind::Waiting { until, obstacle, may_extend: false });
@@ -69,7 +73,8 @@ impl Engine {
         let is_expired = self.now >= active.deadline;
         let exceeds_budget = active.tried & candidate.bit() != 0 && !self.router.budget.allows();
         let target = self.router.target(candidate.target);
-        if is_expired || exceeds_budget || target.cool_down_end(self.now).is_some() || target.is_probing() {
+        let is_closed = target.cool_down_end(self.now).is_some() || target.is_probing();
+        if is_expired || exceeds_budget || is_closed || target.yields(priority) {
             self.release_reserved(slot, reserved);
             self.decide(driver, slot);
         } else if self.concurrency.is_at_limit() {

@@ -99,7 +99,10 @@ impl Engine {
                 }
                 self.release_reserved(slot, reserved);
             }
-            JobState::Waiting { reserved } => self.release_reserved(slot, reserved),
+            JobState::Waiting { reserved, awaits } => {
+                self.end_await(awaits, priority);
+                self.release_reserved(slot, reserved);
+            }
             JobState::InPaceQueue { candidate } => self.leave_pace_queue(slot, candidate.target),
             JobState::InCoolDownQueue(place) => self.leave_cool_down_queue(slot, place),
             JobState::Following => self.coalescer().remove_follower(fingerprint, slot),

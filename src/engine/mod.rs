@@ -50,7 +50,7 @@
 //!
 //! Of jobs that wait for the same permit, targets or pace, interactive ones go before batch ones ([`crate::job::Priority`]); jobs
 //! of one priority go in the order in which they would without priorities. A job never takes a permit that is free while one of
-//! a higher priority queues for it.
+//! a higher priority queues for it, and is not sent to a target for the end of whose cool-down one of a higher priority waits.
 
 mod attempt_timeout;
 mod backoff;

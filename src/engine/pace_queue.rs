@@ -111,7 +111,8 @@ impl Engine {
         let active = self.jobs.at(slot);
         let (job, deadline, cost) = (active.job, active.deadline, cost_of(&active.job));
         let target = self.router.target(candidate.target);
-        let is_closed = target.cool_down_end(self.now).is_some() || target.is_probing();
+        let is_closed =
+            target.cool_down_end(self.now).is_some() || target.is_probing() || target.yields(job.priority);
         let next = target.next_send_at(self.now, &cost).filter(|_| !is_closed);
         match next {
             Some((at, _)) if self.now < at && at < deadline => {

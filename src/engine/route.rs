@@ -222,16 +222,29 @@ impl Router {
         if set.or_budget && self.budget.allows() {
             return Opening { at: now, is_earliest: true };
         }
-        let instants = || self.targets_of(set).map(|(_, target)| self.targets[target.index()].opens_at());
+        let instants =
+            || targets_of(&self.routes, set).map(|(_, target)| self.targets[target.index()].opens_at());
         let at = instants().flatten().min().unwrap_or(Instant::MAX);
         Opening { at, is_earliest: instants().all(|at| at.is_some()) }
+    }
+
+    /// Counts a job that begins to wait for these targets.
+    pub(super) fn begin_await(&mut self, set: TargetSet, priority: Priority) {
+        let Self { routes, targets, .. } = self;
+        targets_of(routes, set).for_each(|(_, target)| targets[target.index()].begin_await(priority));
+    }
+
+    /// Counts a job that waits for these targets no longer.
+    pub(super) fn end_await(&mut self, set: TargetSet, priority: Priority) {
+        let Self { routes, targets, .. } = self;
+        targets_of(routes, set).for_each(|(_, target)| targets[target.index()].end_await(priority));
     }
 
     /// Returns the obstacle of a job that waits for these targets; `None` if one of them is neither in cool-down nor being
     /// probed.
     pub(super) fn obstacle(&self, now: Instant, set: TargetSet) -> Option<Obstacle> {
         let mut blockers = Blockers::default();
-        for (position, target) in self.targets_of(set) {
+        for (position, target) in targets_of(&self.routes, set) {
             let state = &self.targets[target.index()];
             let candidate = Candidate { target, step: 0, position };
             match state.cool_down_end(now) {
@@ -253,13 +266,6 @@ impl Router {
             Some(state.opens_at()?.max(paced))
         };
         targets.filter_map(opens_at).min()
-    }
-
-    /// Returns the targets of a set, with their positions in the route.
-    fn targets_of(&self, set: TargetSet) -> impl Iterator<Item = (u8, TargetId)> {
-        let all = self.routes[set.route.index()].iter().flat_map(|cursor| &cursor.step.targets);
-        let numbered = (0..).zip(all.copied());
-        numbered.filter(move |(position, _)| set.positions >> position & 1 != 0)
     }
 
     /// Returns the random stream of the job's n-th back-off, from zero. It depends on the seed, the job and `n` only.
@@ -359,4 +365,11 @@ impl Router {
             all().any(|one| *one == target) && !all().any(|other| *other != target && in_use(other))
         })
     }
+}
+
+/// Returns the targets of a set, with their positions in the route.
+fn targets_of(routes: &[Vec<StepCursor>], set: TargetSet) -> impl Iterator<Item = (u8, TargetId)> {
+    let all = routes[set.route.index()].iter().flat_map(|cursor| &cursor.step.targets);
+    let numbered = (0..).zip(all.copied());
+    numbered.filter(move |(position, _)| set.positions >> position & 1 != 0)
 }

@@ -6,7 +6,7 @@ use super::cool_down_queue::{Opening, Place, TargetSet};
 use super::driver::Driver;
 use super::jobs::JobState;
 use super::route::Router;
-use crate::ids::Slot;
+use crate::ids::{Slot, TargetId};
 use crate::job::Priority;
 use provider::{Instant, Nanos};
 
@@ -24,8 +24,10 @@ impl Engine {
             let active = self.jobs.at(timer.slot);
             assert_eq!(active.job.id, timer.job, "invariant: the first timer belongs to a job in flight");
             match active.state {
-                JobState::Waiting { reserved } => {
+                JobState::Waiting { reserved, awaits } => {
+                    let priority = active.job.priority;
                     active.begin_round(self.now);
+                    self.end_await(awaits, priority);
                     self.resume(driver, timer.slot, reserved);
                 }
                 JobState::InPaceQueue { candidate } => self.take_pace_turn(driver, timer.slot, candidate),
@@ -48,6 +50,13 @@ impl Engine {
                 && self.cool_down_queues.next_priority() < priority)
     }
 
+    /// Ends the wait of a job for the end of the cool-down of a target.
+    pub(super) fn end_await(&mut self, awaits: Option<TargetId>, priority: Priority) {
+        if let Some(target) = awaits {
+            self.router.target(target).end_await(priority);
+        }
+    }
+
     /// Adds a job in state `Deciding` to the queue of its targets.
     pub(super) fn enter_cool_down_queue(&mut self, slot: Slot, targets: TargetSet, delay: Nanos) {
         let active = self.jobs.at(slot);
@@ -56,12 +65,15 @@ impl Engine {
         let opens = opens(&self.router, &self.concurrency, self.now, (targets, first));
         let job = (slot, priority, active.deadline);
         let place = self.cool_down_queues.push(self.now, (targets, opens), delay, job);
+        self.router.begin_await(targets, priority);
         active.transition(self.now, JobState::InCoolDownQueue(place));
     }
 
     /// Removes a job that ended in the queue of its targets, and records what it waited for.
     pub(super) fn leave_cool_down_queue(&mut self, slot: Slot, place: Place) {
         let targets = self.cool_down_queues.targets(place);
+        let priority = self.jobs.at(slot).job.priority;
+        self.router.end_await(targets, priority);
         self.cool_down_queues.remove(place, |slot, ticket| !self.jobs.holds_place(slot, ticket));
         if let Some(obstacle) = self.router.obstacle(self.now, targets) {
             self.jobs.at(slot).obstacle = Some(obstacle);
@@ -99,7 +111,8 @@ impl Engine {
             unreachable!("invariant: state == InCoolDownQueue, found {:?} at a turn", active.state)
         };
         active.begin_round(self.now);
-        let is_expired = self.now >= active.deadline;
+        let (is_expired, priority) = (self.now >= active.deadline, active.job.priority);
+        self.router.end_await(self.cool_down_queues.targets(place), priority);
         self.cool_down_queues.remove(place, |slot, ticket| !self.jobs.holds_place(slot, ticket));
         if self.concurrency.is_at_limit() && !is_expired {
             self.enqueue(driver, slot, None, true);

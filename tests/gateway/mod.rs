@@ -1,5 +1,6 @@
 //! The gateway over real sockets: between raw HTTP callers and providers that answer from a script, or mocks.
 
+mod callers;
 mod errors;
 mod fallback;
 mod load;
@@ -9,7 +10,7 @@ mod security;
 mod streams;
 
 use quotalab::drive::clock::Clock;
-use quotalab::gateway::{Access, Current, Gateway, serve};
+use quotalab::gateway::{Access, Current, Gateway, KeyLookup, LocalLedger, serve};
 use quotalab::scenario::{self, Overrides, Scenario};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -200,9 +201,14 @@ impl RunningGateway {
     }
 
     fn with_access(scenario: &Scenario, access: Access) -> Self {
+        Self::with(scenario, access, &|_| None, Arc::new(LocalLedger::new(Clock::calendar_time)))
+    }
+
+    fn with(scenario: &Scenario, access: Access, keys: &KeyLookup<'_>, ledger: Arc<LocalLedger>) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let (address, current) = runtime.block_on(async {
-            let gateway = Gateway::new(scenario, &|_| None, access, Clock::start()).expect("a gateway");
+            let gateway = Gateway::new(scenario, keys, access, Clock::start()).expect("a gateway");
+            let gateway = gateway.with_ledger(ledger);
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
             let address = listener.local_addr().expect("an address");
             let current = Arc::new(Current::new(gateway));
@@ -214,8 +220,12 @@ impl RunningGateway {
 
     /// Lets a gateway of another scenario continue this one.
     fn reload(&self, scenario: &Scenario) {
+        self.reload_with(scenario, &|_| None);
+    }
+
+    fn reload_with(&self, scenario: &Scenario, keys: &KeyLookup<'_>) {
         let _context = self.runtime.enter();
-        let reloaded = self.current.get().reloaded(scenario, &|_| None).expect("a gateway");
+        let reloaded = self.current.get().reloaded(scenario, keys).expect("a gateway");
         self.current.replace(reloaded);
     }
 
@@ -326,6 +336,16 @@ impl Response {
 
 /// Reads a scenario with these providers, routes and further members. Every provider is `pN` with one model `m`.
 fn scenario(providers: &[&Provider], more: &str) -> Scenario {
+    parse(&scenario_text(providers, more))
+}
+
+fn parse(text: &str) -> Scenario {
+    scenario::parse("test.yaml", text, &Overrides::default(), None)
+        .unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// Writes what [`scenario`] reads.
+fn scenario_text(providers: &[&Provider], more: &str) -> String {
     let mut text = String::from("name: test\nduration: 1m\nproviders:\n");
     for (number, provider) in providers.iter().enumerate() {
         text.push_str(&format!(
@@ -341,6 +361,5 @@ fn scenario(providers: &[&Provider], more: &str) -> Scenario {
         "workload: [{name: chat, route: chat, arrivals: {constant: 1/min}, prompt: 10, completion: 10}]\n",
     );
     text.push_str(more);
-    scenario::parse("test.yaml", &text, &Overrides::default(), None)
-        .unwrap_or_else(|problems| panic!("{problems}"))
+    text
 }

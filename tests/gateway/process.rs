@@ -13,9 +13,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 const SECRET: &str = "gsk_a1B2c3D4e5F6g7H8i9J0";
 
 /// A gateway in a process of its own, and what it has printed.
-struct Process {
-    child: Child,
-    address: SocketAddr,
+pub(super) struct Process {
+    pub(super) child: Child,
+    pub(super) address: SocketAddr,
     printed: Arc<Mutex<String>>,
 }
 
@@ -24,7 +24,7 @@ impl Process {
         Self::start_with(scenario, &[], environment)
     }
 
-    fn start_with(scenario: &Path, options: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(super) fn start_with(scenario: &Path, options: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quotalab"));
         command.args(["gateway", scenario.to_str().expect("a plain path"), "--listen", "0"]);
         command.args(options);
@@ -45,22 +45,22 @@ impl Process {
         Self { child, address, printed }
     }
 
-    fn signal(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();
         assert!(sent.expect("`kill` starts").success(), "the process runs");
     }
 
-    fn printed(&self) -> String {
+    pub(super) fn printed(&self) -> String {
         self.printed.lock().expect("no panic").clone()
     }
 
-    fn wait(mut self) -> (ExitStatus, String) {
+    pub(super) fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().expect("it ends");
         wait_for(|| self.printed().contains("the gateway has ended"), "its last line");
         (status, self.printed())
     }
 
-    fn request(&self, bytes: &str) -> Response {
+    pub(super) fn request(&self, bytes: &str) -> Response {
         let mut stream = TcpStream::connect(self.address).expect("it listens");
         stream.set_read_timeout(Some(LONG)).expect("a timeout");
         stream.write_all(bytes.as_bytes()).expect("it reads");
@@ -72,7 +72,7 @@ impl Process {
         self.request(&post("/v1/chat/completions", &body))
     }
 
-    fn get(&self, path: &str) -> Response {
+    pub(super) fn get(&self, path: &str) -> Response {
         self.request(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
     }
 }

@@ -224,3 +224,142 @@ fn write_until_end(mut store: Store, books: &Mutex<Books>, end: &Receiver<()>) {
 
 /// The store is written at most this often.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use provider::Nanos;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// A ledger whose clock shows the returned number of hours since 1970.
+    fn ledger() -> (LocalLedger, Arc<AtomicU64>) {
+        let hours = Arc::new(AtomicU64::new(24 * 20_000));
+        let shown = Arc::clone(&hours);
+        let now = move || UnixTime::EPOCH + Nanos(Nanos::HOUR.0 * shown.load(Ordering::Relaxed));
+        (LocalLedger::new(now), hours)
+    }
+
+    fn account(name: &str, pico_usd: u64, tokens: u64) -> Account {
+        Account { name: name.into(), budget: Cost { pico_usd, tokens } }
+    }
+
+    fn reserve(ledger: &LocalLedger, account: &Account, most: Cost) -> Result<Hold, Refusal> {
+        ledger.reserve(account, most).now_or_never().expect("a local ledger answers at once")
+    }
+
+    fn cost(pico_usd: u64, tokens: u64) -> Cost {
+        Cost { pico_usd, tokens }
+    }
+
+    proptest! {
+        /// Attempts of two accounts over several days: what is used and reserved never exceeds a budget by more than what attempts
+        /// have cost beyond their reservation, a refusal changes nothing, and all that was settled is accounted for once.
+        #[test]
+        fn budgets_are_never_exceeded_and_nothing_is_lost(
+            moves in prop::collection::vec((0u8..8, 0usize..2, 0u64..60, 0u64..60, 0u64..3), 1..200),
+        ) {
+            let (ledger, hours) = ledger();
+            let accounts = [account("a", 100, u64::MAX), account("b", u64::MAX, 150)];
+            let mut open: Vec<(usize, Hold)> = Vec::new();
+            let mut used: BTreeMap<(UtcDay, usize), Cost> = BTreeMap::new();
+            let mut beyond: BTreeMap<(UtcDay, usize), Cost> = BTreeMap::new();
+            for (kind, number, usd, tokens, more) in moves {
+                let account = &accounts[number];
+                let before = ledger.balance(account);
+                match kind {
+                    0..=3 => match reserve(&ledger, account, cost(usd, tokens)) {
+                        Ok(hold) => {
+                            prop_assert!(cost(usd, tokens).fits(before.left(account.budget)));
+                            open.push((number, hold));
+                        }
+                        Err(Refusal { balance }) => {
+                            prop_assert!(!cost(usd, tokens).fits(before.left(account.budget)));
+                            prop_assert_eq!((balance, ledger.balance(account)), (before, before));
+                        }
+                    },
+                    4..=6 if !open.is_empty() => {
+                        let (number, hold) = open.swap_remove(usize::try_from(usd).expect("small") % open.len());
+                        let (key, most) = ((hold.day, number), hold.most);
+                        // Up to the reservation, and rarely more: the estimate of the prompt was too small.
+                        let was = cost(most.pico_usd.min(usd) + more / 2, most.tokens.min(tokens) + more / 2);
+                        ledger.settle(hold, was);
+                        let sum = used.entry(key).or_default();
+                        *sum = sum.plus(was);
+                        let sum = beyond.entry(key).or_default();
+                        *sum = sum.plus(was.minus(most));
+                    }
+                    _ => drop(hours.fetch_add(more * 9, Ordering::Relaxed)),
+                }
+                for (number, account) in accounts.iter().enumerate() {
+                    let balance = ledger.balance(account);
+                    let key = (balance.day, number);
+                    let held = open.iter().filter(|(owner, hold)| *owner == number && hold.day == balance.day);
+                    let held = held.fold(Cost::ZERO, |sum, (_, hold)| sum.plus(hold.most));
+                    let of_day = used.get(&key).copied().unwrap_or_default();
+                    prop_assert_eq!((balance.used, balance.held), (of_day, held));
+                    let excess = balance.used.plus(balance.held).minus(account.budget);
+                    prop_assert!(excess.fits(beyond.get(&key).copied().unwrap_or_default()), "{excess:?}");
+                }
+            }
+            let books = ledger.books().0;
+            let days: BTreeSet<UtcDay> = open.iter().map(|(_, hold)| hold.day).chain([books.day]).collect();
+            prop_assert!(books.entries.keys().all(|(day, _)| days.contains(day)), "closed days are forgotten");
+        }
+    }
+
+    #[test]
+    fn an_attempt_over_midnight_is_charged_to_the_day_of_its_reservation() {
+        let (ledger, hours) = ledger();
+        let account = account("a", u64::MAX, 10);
+        let first = reserve(&ledger, &account, cost(0, 10)).expect("it fits");
+        hours.fetch_add(23, Ordering::Relaxed);
+        let refusal = reserve(&ledger, &account, cost(0, 1)).expect_err("all is reserved");
+        assert_eq!(refusal.balance.day_ends_in, Nanos::HOUR);
+        hours.fetch_add(1, Ordering::Relaxed);
+        let second = reserve(&ledger, &account, cost(0, 10)).expect("a new day");
+        ledger.settle(first, cost(0, 7));
+        assert_eq!(ledger.balance(&account).used, Cost::ZERO);
+        // A clock that is set back opens no closed day.
+        hours.fetch_sub(24, Ordering::Relaxed);
+        assert!(reserve(&ledger, &account, cost(0, 1)).is_err());
+        ledger.settle(second, cost(0, 3));
+        assert_eq!(ledger.balance(&account).used, cost(0, 3));
+    }
+
+    #[test]
+    fn what_is_used_survives_a_restart_and_what_is_under_way_counts_as_reserved() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store");
+        let account = account("a", u64::MAX, 1_000);
+        let start = || {
+            let (ledger, hours) = ledger();
+            ledger.keep_in(&path).map(|()| (ledger, hours))
+        };
+        let (first, _) = start().expect("a new store");
+        let hold = reserve(&first, &account, cost(5, 40)).expect("it fits");
+        first.settle(hold, cost(4, 30));
+        let under_way = reserve(&first, &account, cost(7, 100)).expect("it fits");
+        let error = start().expect_err("another ledger has it open");
+        assert!(error.to_string().contains("another gateway has it open"), "{error}");
+        drop(first);
+        let (second, hours) = start().expect("it was closed");
+        assert_eq!(second.balance(&account).used, cost(11, 130));
+        hours.fetch_add(24 * 41, Ordering::Relaxed);
+        second.settle(reserve(&second, &account, cost(0, 1)).expect("it fits"), cost(0, 1));
+        drop((second, under_way));
+        let (third, _) = start().expect("it was closed");
+        assert_eq!(third.balance(&account).used, Cost::ZERO, "days older than forty days are dropped");
+    }
+
+    #[test]
+    fn a_file_that_is_no_store_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store");
+        std::fs::write(&path, "name: a scenario\n".repeat(100)).expect("a file");
+        let error = ledger().0.keep_in(&path).expect_err("it is no store");
+        assert!(error.to_string().contains("store"), "{error}");
+        assert!(ledger().0.keep_in(folder.path()).is_err(), "a folder");
+        assert_eq!(std::fs::read(&path).expect("a file").len(), 1_700, "it is left as it was");
+    }
+}

@@ -26,11 +26,20 @@ pub(super) struct Row {
 }
 
 /// An open store.
-#[derive(Debug)]
 pub(super) struct Store {
     path: PathBuf,
+    open: Box<OpenDatabase>,
     /// `None` after a failure: the database is opened again.
     database: Option<Database>,
+}
+
+/// Opens the database, or creates it.
+type OpenDatabase = dyn Fn() -> Result<Database, DatabaseError> + Send;
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 /// Why a store cannot be opened or written.
@@ -60,7 +69,17 @@ impl Store {
     /// # Errors
     /// If it cannot be opened, read or created.
     pub(super) fn open(path: &Path, day: UtcDay) -> Result<(Self, Vec<Row>), StoreError> {
-        let mut store = Self { path: path.to_owned(), database: None };
+        let file = path.to_owned();
+        let open = move || Builder::new().set_cache_size(CACHE_BYTES).create(&file);
+        Self::open_with(path, open, day)
+    }
+
+    fn open_with(
+        path: &Path,
+        open: impl Fn() -> Result<Database, DatabaseError> + Send + 'static,
+        day: UtcDay,
+    ) -> Result<(Self, Vec<Row>), StoreError> {
+        let mut store = Self { path: path.to_owned(), open: Box::new(open), database: None };
         let rows = store.try_read(day).map_err(|what| StoreError::new(path, what))?;
         // What fails when it is written first is better known at the start.
         store.write(&[], day)?;
@@ -110,8 +129,7 @@ impl Store {
 
     fn database(&mut self) -> Result<&Database, String> {
         if self.database.is_none() {
-            let opened = Builder::new().set_cache_size(CACHE_BYTES).create(&self.path);
-            let opened = opened.map_err(|error| match error {
+            let opened = (self.open)().map_err(|error| match error {
                 DatabaseError::DatabaseAlreadyOpen => "another gateway has it open".to_owned(),
                 other => other.to_string(),
             })?;
@@ -123,4 +141,67 @@ impl Store {
 
 fn text(error: impl fmt::Display) -> String {
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redb::StorageBackend;
+    use redb::backends::InMemoryBackend;
+    use std::io;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// A disk that can be full.
+    #[derive(Clone, Debug)]
+    struct Disk {
+        bytes: Arc<InMemoryBackend>,
+        is_full: Arc<AtomicBool>,
+    }
+
+    impl StorageBackend for Disk {
+        fn len(&self) -> io::Result<u64> {
+            self.bytes.len()
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            self.bytes.read(offset, out)
+        }
+
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.bytes.set_len(len)
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            self.bytes.sync_data()
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            if self.is_full.load(Ordering::Relaxed) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.bytes.write(offset, data)
+        }
+    }
+
+    #[test]
+    fn a_full_disk_loses_nothing_that_was_written_before_and_is_tried_again() {
+        let disk = Disk { bytes: Arc::default(), is_full: Arc::default() };
+        let open = |disk: Disk| move || Builder::new().create_with_backend(disk.clone());
+        let (path, day) = (Path::new("store"), UtcDay(20_000));
+        let row = |tokens| Row { account: "a".into(), day, used: Cost { pico_usd: 1, tokens } };
+        let (mut store, rows) = Store::open_with(path, open(disk.clone()), day).expect("a new store");
+        assert_eq!(rows, []);
+        store.write(&[row(1)], day).expect("room");
+        disk.is_full.store(true, Ordering::Relaxed);
+        for _ in 0..2 {
+            let error = store.write(&[row(2)], day).expect_err("the disk is full");
+            assert!(error.to_string().starts_with("the store store: "), "{error}");
+        }
+        disk.is_full.store(false, Ordering::Relaxed);
+        assert_eq!(store.try_read(day), Ok(vec![row(1)]));
+        store.write(&[row(2)], day).expect("room again");
+        drop(store);
+        let (_, rows) = Store::open_with(path, open(disk), day).expect("it was closed");
+        assert_eq!(rows, [row(2)]);
+    }
 }
