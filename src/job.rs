@@ -3,6 +3,7 @@
 
 use crate::ids::{JobId, RouteId, WorkloadId};
 use provider::{Instant, Nanos, Truth};
+use serde::{Deserialize, Serialize};
 
 /// The most jobs in flight: in service, in queues and in waits together. A run that reaches this number is ended.
 pub const MAX_JOBS_IN_FLIGHT: usize = 4_000_000;
@@ -15,6 +16,31 @@ pub const MAX_TOKENS: u32 = 1_000_000;
 /// without end at one instant.
 pub const MIN_THINK: Nanos = Nanos::from_millis(1);
 
+/// The rank of a job among those that wait for the same thing: all interactive jobs go before all batch jobs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Somebody waits for the answer.
+    #[default]
+    Interactive,
+    /// It goes when no interactive job waits for the same permit, target or pace.
+    Batch,
+}
+
+impl Priority {
+    /// Every priority, the higher first: `priority as usize` is its index.
+    pub const ALL: [Self; 2] = [Self::Interactive, Self::Batch];
+
+    /// Returns the word in scenarios.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Batch => "batch",
+        }
+    }
+}
+
 /// All that a client knows of a request before the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -26,6 +52,8 @@ pub struct Job {
     pub route: RouteId,
     /// Its scheduled arrival, from which latency is measured.
     pub scheduled: Instant,
+    /// Its rank among the jobs that wait.
+    pub priority: Priority,
     /// The instant at which it is given up; `None`: the client's `deadline` after `scheduled`.
     pub deadline: Option<Instant>,
     /// The client's estimate of the prompt, in tokens.

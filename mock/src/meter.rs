@@ -369,6 +369,19 @@ impl Charge {
         Self { units }
     }
 
+    /// Adds another charge on every axis.
+    pub fn add(&mut self, other: &Self) {
+        self.units.iter_mut().zip(other.units).for_each(|(sum, units)| *sum += units);
+    }
+
+    /// Subtracts a charge that was added before.
+    ///
+    /// # Panics
+    /// In a debug build, if more is subtracted than was added.
+    pub fn subtract(&mut self, other: &Self) {
+        self.units.iter_mut().zip(other.units).for_each(|(sum, units)| *sum -= units);
+    }
+
     /// Returns the units on one axis.
     #[must_use]
     #[inline]

@@ -72,6 +72,7 @@ pub(super) fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: 
             retry: Retry { attempts: 1, backoff, obey_retry_after: true, ..Retry::default() },
             ..Client::default()
         },
+        callers: Vec::new(),
         workloads,
         expect: vec![],
         notes: vec![],
@@ -94,6 +95,7 @@ pub(super) fn workload(route: u16, per_minute: f64) -> Workload {
         repeats: None,
         stream: false,
         deferrable: false,
+        priority: crate::job::Priority::default(),
     }
 }
 

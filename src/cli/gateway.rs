@@ -9,8 +9,8 @@ use super::output::{print_plain, print_to_stderr};
 use super::{Exit, ScenarioOptions, VerbError, input_error, run_error};
 use crate::drive::clock::Clock;
 use crate::gateway::{
-    self, ANSWER_TIMEOUT, Access, ConfigError, ConfigFormat, Current, Gateway, RedisUrl, Sharing,
-    SharingOptions,
+    self, ANSWER_TIMEOUT, Access, ConfigError, ConfigFormat, Current, Gateway, Ledger, LocalLedger, RedisUrl,
+    Sharing, SharingOptions,
 };
 use crate::report::notes;
 use crate::scenario::{self, Scenario};
@@ -49,6 +49,10 @@ pub(super) struct GatewayArgs {
     /// the key in QUOTALAB_GATEWAY_KEY [default: 127.0.0.1:4000]
     #[arg(long, value_name = "ADDRESS", value_parser = |text: &str| Listen::parse(text, DEFAULT_PORT))]
     listen: Option<Listen>,
+    /// Where to keep what callers have used of their budgets, so that a restart does not forget it; written only if a caller has a
+    /// budget [default: the scenario's path with the extension `budgets`]
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
     /// What to log on stderr: every request, only what is wrong, or nothing
     #[arg(long, value_name = "WHAT", default_value = "requests")]
     log: Log,
@@ -71,6 +75,9 @@ pub(super) struct GatewayArgs {
 
 /// The longest wait for the last lines of the recording.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The extension of the store beside the scenario.
+const STORE_EXTENSION: &str = "budgets";
 
 /// The longest wait for the last lines of the log.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -120,7 +127,25 @@ impl GatewayArgs {
             .build()
             .context("cannot start the async runtime")
             .map_err(run_error)?;
-        runtime.block_on(self.serve(&scenario, access, redis))
+        let ledger = Arc::new(LocalLedger::new(Clock::calendar_time));
+        let exit = runtime.block_on(self.serve(&scenario, access, redis, &ledger));
+        // What still runs is cut, and charged; then the ledger writes what it has not written yet.
+        drop(runtime);
+        drop(ledger);
+        exit
+    }
+
+    /// Opens the store of the budgets, if the scenario has any.
+    fn open_store(&self, scenario: &Scenario, ledger: &LocalLedger) -> Result<(), VerbError> {
+        if scenario.callers.iter().all(|caller| caller.budget.is_none()) {
+            return Ok(());
+        }
+        let path = self.store.clone().unwrap_or_else(|| self.scenario.with_extension(STORE_EXTENSION));
+        ledger.keep_in(&path).map_err(|error| {
+            input_error(anyhow!(
+                "error: {error}\n  help: name a file that this gateway can write and no other one uses: `--store FILE`"
+            ))
+        })
     }
 
     /// Reads the scenario, with a seed of its own: gateways that share targets are not to retry at the same instants.
@@ -138,9 +163,12 @@ impl GatewayArgs {
         scenario: &Scenario,
         access: Access,
         redis: Option<RedisUrl>,
+        ledger: &Arc<LocalLedger>,
     ) -> Result<Exit, VerbError> {
         let clock = Clock::start();
-        let mut gateway = Gateway::new(scenario, &from_environment, access, clock).map_err(missing)?;
+        let gateway = Gateway::new(scenario, &from_environment, access, clock).map_err(missing)?;
+        self.open_store(scenario, ledger)?;
+        let mut gateway = gateway.with_ledger(Arc::clone(ledger) as Arc<dyn Ledger>);
         let sharing = match redis {
             Some(url) => Some(connect(url, clock).await?),
             None => None,
@@ -169,6 +197,7 @@ impl GatewayArgs {
         for note in notes::sentences(&scenario.upstream_notes()) {
             print_to_stderr(&note);
         }
+        gateway.budget_notes().iter().for_each(|note| print_to_stderr(note));
         let current = Arc::new(Current::new(gateway));
         let end = async {
             match self.scenario_options.duration {
@@ -188,7 +217,7 @@ impl GatewayArgs {
             tokio::select! {
                 () = &mut served => break,
                 () = &mut second => break,
-                () = reloads.next() => self.reload(&current),
+                () = reloads.next() => self.reload(&current, ledger),
             }
         }
         if recording.is_some_and(|recording| !recording.finish(RECORD_TIMEOUT)) {
@@ -202,10 +231,12 @@ impl GatewayArgs {
     }
 
     /// Reads the scenario again. If it has a problem, the gateway stays as it is.
-    fn reload(&self, current: &Current) {
-        let reloaded = self
-            .read()
-            .and_then(|scenario| current.get().reloaded(&scenario, &from_environment).map_err(missing));
+    fn reload(&self, current: &Current, ledger: &LocalLedger) {
+        let reloaded = self.read().and_then(|scenario| {
+            let gateway = current.get().reloaded(&scenario, &from_environment).map_err(missing)?;
+            self.open_store(&scenario, ledger)?;
+            Ok(gateway)
+        });
         match reloaded {
             Ok(gateway) => {
                 current.replace(gateway);

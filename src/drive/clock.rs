@@ -27,6 +27,15 @@ impl Clock {
         Some(UnixTime::EPOCH + Nanos::from_secs(started.as_secs()))
     }
 
+    /// Returns the machine's calendar time; 1970 if it is set to an earlier one.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the only module that reads the clock")]
+    pub fn calendar_time() -> UnixTime {
+        let since_1970 = time::SystemTime::now().duration_since(time::SystemTime::UNIX_EPOCH);
+        let nanos = since_1970.unwrap_or_default().as_nanos();
+        UnixTime::EPOCH + Nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
     /// Returns the current instant.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the only module that reads the clock")]

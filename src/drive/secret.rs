@@ -5,6 +5,7 @@ use crate::input_file;
 use crate::scenario::KeySource;
 use bytes::Bytes;
 use hyper::header::HeaderValue;
+use provider::server::request_checks::is_equal;
 use std::fmt;
 use std::path::Path;
 
@@ -69,6 +70,16 @@ impl Secret {
         }
         masked.extend_from_slice(rest);
         masked.into()
+    }
+
+    /// Returns `true` if `sent` is the value of the header, in a time that depends on their lengths only.
+    pub(crate) fn is(&self, sent: &[u8]) -> bool {
+        is_equal(sent, self.0.as_bytes())
+    }
+
+    /// Returns `true` if both are the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.is(other.0.as_bytes())
     }
 
     /// Returns the value of the header.

@@ -3,10 +3,12 @@
 use super::budget::Budget;
 use super::job_cool_down::JobCoolDown;
 use super::jobs::ActiveJob;
+use super::pace_queue::PaceQueue;
 use super::route::Candidate;
 use super::target::TargetState;
 use crate::event::{LimitCause, Obstacle, WaitReason};
 use crate::ids::TargetId;
+use crate::job::Priority;
 use provider::meter::Charge;
 use provider::{Axis, Instant};
 
@@ -21,6 +23,9 @@ pub(super) enum BlockedBy {
     JobCoolDown(JobCoolDown),
     /// The target was ejected, and a probe is in flight.
     Probe,
+    /// The job is a batch job, and an interactive one waits for the end of the target's cool-down, which may have ended: its
+    /// back-off has not. When that ends is not known here, so the job decides again after a back-off.
+    Awaited,
     /// The job tried it since its last wait.
     JustTried,
     /// The pace allows the send from this instant on. The axis is the one on which it fits last, if a limit delays it.
@@ -50,7 +55,7 @@ impl Blockers {
         let plain = |why| Obstacle { target, why, axis: None, cause: None };
         match blocked_by {
             BlockedBy::Budget => self.budget = true,
-            BlockedBy::JustTried => {
+            BlockedBy::JustTried | BlockedBy::Awaited => {
                 self.just_tried.get_or_insert(plain(WaitReason::BackOff));
             }
             BlockedBy::Probe => {
@@ -88,6 +93,8 @@ pub(super) struct TargetView<'a> {
     pub(super) state: &'a TargetState,
     /// The job's own cool-down, which may have ended; `None` if the client keeps none.
     pub(super) own: Option<JobCoolDown>,
+    /// The batch jobs that wait for its pace.
+    pub(super) queue: &'a PaceQueue,
 }
 
 /// Returns what blocks a send of the job to a target now; `None` if it can be sent.
@@ -99,7 +106,7 @@ pub(super) fn blocked_by(
     target: &TargetView<'_>,
     budget: &Budget,
 ) -> Option<BlockedBy> {
-    let TargetView { state: target, own } = target;
+    let TargetView { state: target, own, queue } = target;
     if active.tried & bit != 0 && !budget.allows() {
         return Some(BlockedBy::Budget);
     }
@@ -112,8 +119,18 @@ pub(super) fn blocked_by(
     if target.is_probing() {
         return Some(BlockedBy::Probe);
     }
+    if target.yields(active.job.priority) {
+        return Some(BlockedBy::Awaited);
+    }
     if active.tried_this_round & bit != 0 {
         return Some(BlockedBy::JustTried);
+    }
+    if active.job.priority == Priority::Batch && !queue.is_empty() {
+        // It goes after those that wait already, even if it would fit now because it is smaller than they are.
+        return Some(match target.next_send_after(now, cost, queue.cost()) {
+            None => BlockedBy::TooLarge,
+            Some((at, axis)) => BlockedBy::Pace(at, axis),
+        });
     }
     match target.next_send_at(now, cost) {
         None => Some(BlockedBy::TooLarge),

@@ -93,6 +93,11 @@ impl Coalescer {
         self.links.push(&mut self.promoted, slot);
     }
 
+    /// Returns `true` if a promoted job is queued.
+    pub(super) fn has_promoted(&self) -> bool {
+        !self.promoted.is_empty()
+    }
+
     /// Removes the promoted job that was queued first; `None` if none is queued.
     pub(super) fn pop_promoted(&mut self) -> Option<Slot> {
         self.links.pop(&mut self.promoted)

@@ -1,8 +1,9 @@
-//! The concurrency limit of the client: a bound on the attempts in flight, and the bounded first-in, first-out queue of
-//! jobs that wait for one of them to end.
+//! The concurrency limit of the client: a bound on the attempts in flight, and the bounded queue of jobs that wait for one of
+//! them to end. Interactive jobs leave it before batch jobs; jobs of one priority leave it in the order in which they came.
 
 use super::fifo::{Fifo, Links};
 use crate::ids::Slot;
+use crate::job::Priority;
 
 /// Counts attempts in flight and queues jobs while the limit is reached.
 #[derive(Debug)]
@@ -13,9 +14,10 @@ pub(super) struct ConcurrencyLimiter {
     /// The most jobs in the queue.
     max_queued: u32,
     queued: u32,
-    /// The number of queued jobs that came from a queue of jobs that wait for targets.
-    woken: u32,
-    order: Fifo,
+    /// The number of queued jobs that came from a queue of jobs that wait for targets, by priority.
+    woken: [u32; 2],
+    /// By priority.
+    order: [Fifo; 2],
     links: Links,
 }
 
@@ -31,8 +33,8 @@ impl ConcurrencyLimiter {
             in_flight: 0,
             max_queued,
             queued: 0,
-            woken: 0,
-            order: Fifo::default(),
+            woken: [0; 2],
+            order: [Fifo::default(); 2],
             links: Links::default(),
         }
     }
@@ -61,29 +63,31 @@ impl ConcurrencyLimiter {
         self.in_flight -= 1;
     }
 
-    /// Returns `true` if the woken jobs in the queue are as many as the attempts that the limit admits at once: a further
-    /// one could not be sent soon.
+    /// Returns `true` if the woken jobs in the queue that go before a further one of this priority are as many as the attempts
+    /// that the limit admits at once: it could not be sent soon.
     #[inline]
-    pub(super) fn has_enough_woken(&self) -> bool {
-        self.max_in_flight.is_some_and(|max| self.woken >= max)
+    pub(super) fn has_enough_woken(&self, priority: Priority) -> bool {
+        let woken: u32 = self.woken[..=priority as usize].iter().sum();
+        self.max_in_flight.is_some_and(|max| woken >= max)
     }
 
     /// Records that a woken job has left the queue.
-    pub(super) fn forget_woken(&mut self) {
-        assert!(self.woken > 0, "invariant: a woken job that leaves the queue was counted");
-        self.woken -= 1;
+    pub(super) fn forget_woken(&mut self, priority: Priority) {
+        let woken = &mut self.woken[priority as usize];
+        assert!(*woken > 0, "invariant: a woken job that leaves the queue was counted");
+        *woken -= 1;
     }
 
     /// Appends a job and returns the new length of the queue. `woken`: it comes from a queue of jobs that wait for
     /// targets.
-    pub(super) fn push(&mut self, slot: Slot, woken: bool) -> Result<u32, QueueFull> {
+    pub(super) fn push(&mut self, slot: Slot, priority: Priority, woken: bool) -> Result<u32, QueueFull> {
         debug_assert!(self.is_at_limit(), "invariant: jobs queue only while the limit is reached");
         if self.queued >= self.max_queued {
             return Err(QueueFull);
         }
-        self.links.push(&mut self.order, slot);
+        self.links.push(&mut self.order[priority as usize], slot);
         self.queued += 1;
-        self.woken += u32::from(woken);
+        self.woken[priority as usize] += u32::from(woken);
         Ok(self.queued)
     }
 
@@ -94,14 +98,27 @@ impl ConcurrencyLimiter {
             return None;
         }
         self.queued -= 1;
-        self.links.pop(&mut self.order)
+        let first = self.order.iter_mut().find(|order| !order.is_empty());
+        self.links.pop(first.expect("invariant: a queue with jobs has a first one"))
+    }
+
+    /// Removes and returns the first job that goes before one of this priority; `None` if there is none or the limit is reached.
+    #[inline]
+    pub(super) fn pop_before(&mut self, priority: Priority) -> Option<Slot> {
+        let is_waiting = self.order[..priority as usize].iter().any(|order| !order.is_empty());
+        if is_waiting { self.pop() } else { None }
+    }
+
+    /// Returns the last job that a job of this priority goes before.
+    pub(super) fn last_after(&self, priority: Priority) -> Option<Slot> {
+        self.order[priority as usize + 1..].iter().rev().find_map(|order| order.last())
     }
 
     /// Removes a job that ended while it queued.
-    pub(super) fn remove(&mut self, slot: Slot) {
+    pub(super) fn remove(&mut self, slot: Slot, priority: Priority) {
         assert!(self.queued > 0, "invariant: a job that leaves the queue is in it");
         self.queued -= 1;
-        self.links.remove(&mut self.order, slot);
+        self.links.remove(&mut self.order[priority as usize], slot);
     }
 }
 
@@ -114,18 +131,39 @@ mod tests {
         let mut limiter = ConcurrencyLimiter::new(Some(1), 2);
         assert!(!limiter.is_at_limit());
         limiter.acquire();
-        assert_eq!((limiter.push(Slot(7), true), limiter.push(Slot(3), false)), (Ok(1), Ok(2)));
-        assert_eq!(limiter.push(Slot(4), true), Err(QueueFull));
-        assert!(limiter.has_enough_woken(), "one of one");
+        let push =
+            |limiter: &mut ConcurrencyLimiter, slot, woken| limiter.push(slot, Priority::Interactive, woken);
+        assert_eq!((push(&mut limiter, Slot(7), true), push(&mut limiter, Slot(3), false)), (Ok(1), Ok(2)));
+        assert_eq!(push(&mut limiter, Slot(4), true), Err(QueueFull));
+        assert!(limiter.has_enough_woken(Priority::Interactive), "one of one");
         assert_eq!(limiter.pop(), None);
         limiter.release();
         assert_eq!(limiter.pop(), Some(Slot(7)));
-        limiter.forget_woken();
-        assert!(!limiter.has_enough_woken());
+        limiter.forget_woken(Priority::Interactive);
+        assert!(!limiter.has_enough_woken(Priority::Interactive));
         limiter.acquire();
-        limiter.remove(Slot(3));
+        limiter.remove(Slot(3), Priority::Interactive);
         limiter.release();
         assert_eq!(limiter.pop(), None);
+    }
+
+    #[test]
+    fn interactive_jobs_leave_before_batch_jobs_that_came_earlier() {
+        let mut limiter = ConcurrencyLimiter::new(Some(1), 4);
+        limiter.acquire();
+        for (slot, priority) in [(1, Priority::Batch), (2, Priority::Batch), (3, Priority::Interactive)] {
+            limiter.push(Slot(slot), priority, true).expect("room");
+        }
+        assert!(limiter.has_enough_woken(Priority::Interactive));
+        limiter.forget_woken(Priority::Interactive);
+        assert!(!limiter.has_enough_woken(Priority::Interactive), "batch jobs do not go before it");
+        assert!(limiter.has_enough_woken(Priority::Batch));
+        assert_eq!(limiter.last_after(Priority::Interactive), Some(Slot(2)));
+        assert_eq!((limiter.last_after(Priority::Batch), limiter.pop_before(Priority::Batch)), (None, None));
+        limiter.release();
+        assert_eq!(limiter.pop_before(Priority::Batch), Some(Slot(3)));
+        assert_eq!(limiter.pop_before(Priority::Batch), None);
+        assert_eq!((limiter.pop(), limiter.pop(), limiter.pop()), (Some(Slot(1)), Some(Slot(2)), None));
     }
 
     #[test]

@@ -23,8 +23,12 @@
 //!
 //! No turn comes while the jobs whose turn has come and that now queue for the concurrency limit are as many as the
 //! attempts that it admits at once.
+//!
+//! The turn of a batch job does not come while an interactive job is in its queue, even if its delay is shorter: turns are in
+//! the order of the priorities, then of the delays.
 
 use crate::ids::{RouteId, Slot};
+use crate::job::Priority;
 use provider::{Instant, Nanos};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -85,9 +89,11 @@ struct Queue {
     lateness: BinaryHeap<Reverse<LateAt>>,
 }
 
-/// A job's turn: when the clock shows `at`. Turns at one reading are in the order in which the jobs came.
+/// A job's turn: when the clock shows `at` and no job of a higher priority waits. Turns at one reading are in the order in which
+/// the jobs came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
+    priority: Priority,
     at: Nanos,
     ticket: u64,
     slot: Slot,
@@ -128,6 +134,19 @@ impl Queue {
             Some(Reverse(turn)) if self.waiting > 0 => self.opens.at + turn.at.saturating_sub(self.clock),
             _ => Instant::MAX,
         }
+    }
+
+    /// Returns the priority of the first turn; the lowest if no job waits.
+    fn first_priority(&self) -> Priority {
+        match self.turns.peek() {
+            Some(Reverse(turn)) if self.waiting > 0 => turn.priority,
+            _ => Priority::Batch,
+        }
+    }
+
+    /// Returns when the first turn comes and its priority.
+    fn first_turn(&self) -> (Instant, Priority) {
+        (self.next(), self.first_priority())
     }
 
     /// Returns the first job whose turn comes at or after its deadline.
@@ -178,6 +197,17 @@ impl CoolDownQueues {
         self.next
     }
 
+    /// Returns the priority of the next turn; [`Priority::Batch`] if no job waits.
+    pub(super) fn next_priority(&self) -> Priority {
+        self.queues.iter().map(Queue::first_turn).min().map_or(Priority::Batch, |(_, priority)| priority)
+    }
+
+    /// Returns the priority of the first turn of the queue of these targets; [`Priority::Batch`] if no job waits for them.
+    pub(super) fn first_priority(&self, targets: TargetSet) -> Priority {
+        let queue = self.queues.iter().find(|queue| queue.waiting > 0 && queue.targets == targets);
+        queue.map_or(Priority::Batch, Queue::first_priority)
+    }
+
     /// Adds a job whose turn comes when the queue has been open for `delay`, and returns its place.
     ///
     /// # Panics
@@ -187,7 +217,7 @@ impl CoolDownQueues {
         now: Instant,
         (targets, opens): (TargetSet, Opening),
         delay: Nanos,
-        (slot, deadline): (Slot, Instant),
+        (slot, priority, deadline): (Slot, Priority, Instant),
     ) -> Place {
         let position = |wanted: &dyn Fn(&Queue) -> bool| self.queues.iter().position(wanted);
         let found = position(&|queue| queue.waiting > 0 && queue.targets == targets);
@@ -205,7 +235,7 @@ impl CoolDownQueues {
         self.tickets += 1;
         let at = queue.clock + delay;
         let difference = i128::from(deadline.0) - i128::from(at.0);
-        queue.turns.push(Reverse(Turn { at, ticket, slot }));
+        queue.turns.push(Reverse(Turn { priority, at, ticket, slot }));
         queue.lateness.push(Reverse(LateAt { difference, ticket, slot }));
         queue.waiting += 1;
         self.waiting += 1;
@@ -213,10 +243,10 @@ impl CoolDownQueues {
         Place { queue: u32::try_from(index).expect("invariant: there are fewer than 2^32 queues"), ticket }
     }
 
-    /// Lets all clocks run until `now`, and from then on as `opens` states.
-    pub(super) fn update(&mut self, now: Instant, opens: impl Fn(TargetSet) -> Opening) {
+    /// Lets all clocks run until `now`, and from then on as `opens` states for the targets and the priority of the first turn.
+    pub(super) fn update(&mut self, now: Instant, opens: impl Fn(TargetSet, Priority) -> Opening) {
         for queue in self.queues.iter_mut().filter(|queue| queue.waiting > 0) {
-            queue.update(now, opens(queue.targets));
+            queue.update(now, opens(queue.targets, queue.first_priority()));
         }
         self.next = self.earliest();
     }
@@ -226,7 +256,7 @@ impl CoolDownQueues {
         if self.next > now {
             return None;
         }
-        let queue = self.queues.iter().min_by_key(|queue| queue.next())?;
+        let queue = self.queues.iter().min_by_key(|queue| queue.first_turn())?;
         queue.turns.peek().map(|Reverse(turn)| turn.slot)
     }
 
@@ -270,7 +300,12 @@ mod tests {
     fn queues(delays: &[u64]) -> (CoolDownQueues, Vec<Place>) {
         let mut queues = CoolDownQueues::new();
         let push = |(slot, delay): (u32, &u64)| {
-            queues.push(Instant(0), (TARGETS, opens(10)), Nanos(*delay), (Slot(slot), FOREVER))
+            queues.push(
+                Instant(0),
+                (TARGETS, opens(10)),
+                Nanos(*delay),
+                (Slot(slot), Priority::Interactive, FOREVER),
+            )
         };
         let places = (0..).zip(delays).map(push).collect();
         (queues, places)
@@ -290,10 +325,15 @@ mod tests {
         assert_eq!(queues.next(), Instant(11));
         assert_eq!((pop(&mut queues, &mut places, 10), pop(&mut queues, &mut places, 11)), (None, Some(1)));
         // Closed again at 12, when the clock shows 2, until 100.
-        queues.update(Instant(12), |_| opens(100));
+        queues.update(Instant(12), |_, _| opens(100));
         assert_eq!(queues.next(), Instant(101));
         // A job that comes now with a delay of 2 has its turn at 4.
-        places.push(queues.push(Instant(50), (TARGETS, opens(100)), Nanos(2), (Slot(3), FOREVER)));
+        places.push(queues.push(
+            Instant(50),
+            (TARGETS, opens(100)),
+            Nanos(2),
+            (Slot(3), Priority::Interactive, FOREVER),
+        ));
         let turns = [101, 102, 103].map(|now| pop(&mut queues, &mut places, now));
         assert_eq!(turns, [Some(2), Some(3), Some(0)]);
         assert!(queues.is_empty());
@@ -304,26 +344,64 @@ mod tests {
     fn a_turn_at_or_after_the_deadline_is_known_when_the_queue_closes() {
         let mut queues = CoolDownQueues::new();
         for (slot, deadline) in [(0, 40), (1, 30)] {
-            queues.push(Instant(0), (TARGETS, opens(10)), Nanos(5), (Slot(slot), Instant(deadline)));
+            queues.push(
+                Instant(0),
+                (TARGETS, opens(10)),
+                Nanos(5),
+                (Slot(slot), Priority::Interactive, Instant(deadline)),
+            );
         }
         assert_eq!(queues.first_late(), None);
-        queues.update(Instant(12), |_| Opening { at: Instant(90), is_earliest: false });
+        queues.update(Instant(12), |_, _| Opening { at: Instant(90), is_earliest: false });
         assert_eq!(queues.first_late(), None, "it may open earlier");
         // The clock shows 2: both turns come 3 after the opening.
         for (opening, late) in [(26, None), (27, Some(Slot(1)))] {
-            queues.update(Instant(12), |_| opens(opening));
+            queues.update(Instant(12), |_, _| opens(opening));
             assert_eq!(queues.first_late(), late);
         }
+    }
+
+    #[test]
+    fn the_turn_of_a_batch_job_comes_after_those_of_interactive_jobs() {
+        let mut queues = CoolDownQueues::new();
+        let mut places = Vec::new();
+        for (slot, priority, delay) in [
+            (0, Priority::Batch, 1),
+            (1, Priority::Interactive, 5),
+            (2, Priority::Interactive, 3),
+            (3, Priority::Batch, 2),
+        ] {
+            let job = (Slot(slot), priority, FOREVER);
+            places.push(queues.push(Instant(0), (TARGETS, opens(10)), Nanos(delay), job));
+        }
+        assert_eq!((queues.next(), queues.next_priority()), (Instant(13), Priority::Interactive));
+        assert_eq!(
+            pop(&mut queues, &mut places, 12),
+            None,
+            "a batch job waits while an interactive one does"
+        );
+        let order: Vec<_> = (13..16)
+            .flat_map(|now| {
+                std::iter::from_fn({
+                    let (queues, places) = (&mut queues, &mut places);
+                    move || pop(queues, places, now)
+                })
+                .collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(order, [2, 1, 0, 3]);
+        assert_eq!((queues.next(), queues.first_priority(TARGETS)), (Instant::MAX, Priority::Batch));
     }
 
     #[test]
     fn queues_of_other_targets_have_clocks_of_their_own() {
         let others = TargetSet { positions: 2, ..TARGETS };
         let mut queues = CoolDownQueues::new();
-        queues.push(Instant(0), (TARGETS, opens(10)), Nanos(8), (Slot(0), FOREVER));
-        let place = queues.push(Instant(0), (others, opens(20)), Nanos(1), (Slot(1), FOREVER));
+        queues.push(Instant(0), (TARGETS, opens(10)), Nanos(8), (Slot(0), Priority::Interactive, FOREVER));
+        let place =
+            queues.push(Instant(0), (others, opens(20)), Nanos(1), (Slot(1), Priority::Interactive, FOREVER));
         assert_eq!(queues.targets(place), others);
-        queues.update(Instant(15), |targets| if targets == TARGETS { opens(50) } else { opens(20) });
+        queues.update(Instant(15), |targets, _| if targets == TARGETS { opens(50) } else { opens(20) });
         assert_eq!((queues.next(), queues.first_due(Instant(21))), (Instant(21), Some(Slot(1))));
         queues.remove(place, |_, _| true);
         assert_eq!(queues.next(), Instant(53), "the first clock shows 5 and runs on at 50");
@@ -338,7 +416,7 @@ mod tests {
             let (mut queues, mut places) = (CoolDownQueues::new(), Vec::new());
             let mut model: Vec<(u64, u32)> = Vec::new();
             for (slot, (delay, leaves)) in (0..).zip(moves) {
-                let job = (Slot(slot), FOREVER);
+                let job = (Slot(slot), Priority::Interactive, FOREVER);
                 places.push(queues.push(Instant(0), (TARGETS, opens(10)), Nanos(delay), job));
                 model.push((delay, slot));
                 if leaves {

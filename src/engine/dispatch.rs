@@ -6,8 +6,9 @@ use super::estimate::cost_of;
 use super::jobs::JobState;
 use super::reply::ReplyClass;
 use super::route::{Candidate, NextAction};
-use crate::event::{EndReason, EventKind};
+use crate::event::{EndReason, EventKind, WaitReason};
 use crate::ids::{AttemptId, Slot};
+use crate::job::Priority;
 
 impl Engine {
     /// Chooses and executes the next action of a job in state `Deciding`.
@@ -18,9 +19,12 @@ impl Engine {
             // If a wait or an attempt's time ends at the deadline, or if a live driver lags.
             return self.give_up(driver, slot, EndReason::Deadline);
         }
+        let priority = active.job.priority;
+        self.serve_before(driver, priority);
         if self.concurrency.is_at_limit() {
             return self.enqueue(driver, slot, None, false);
         }
+        let active = self.jobs.at(slot);
         let cost = cost_of(&active.job);
         match self.router.choose(self.now, slot, active, &cost) {
             NextAction::Send(candidate) => {
@@ -36,10 +40,19 @@ impl Engine {
                     "law 14: a wait ends before the deadline at {}, not at {until}",
                     active.deadline
                 );
-                active.transition(self.now, JobState::Waiting { reserved: reserve });
+                let awaits = (obstacle.why == WaitReason::CoolDown).then_some(obstacle.target);
+                if let Some(target) = awaits {
+                    self.router.target(target).begin_await(priority);
+                }
+                active.transition(self.now, JobState::Waiting { reserved: reserve, awaits });
                 let id = active.job.id;
-                self.timers.set_wake(until, slot, id);
+                self.timers.set_wake(until, slot, (id, priority));
                 self.log(driver, id, EventKind::Waiting { until, obstacle, may_extend: false });
+            }
+            NextAction::AwaitPace { until, obstacle, candidate } => {
+                self.enter_pace_queue(slot, candidate, until);
+                let id = self.jobs.at(slot).job.id;
+                self.log(driver, id, EventKind::Waiting { until, obstacle, may_extend: true });
             }
             NextAction::AwaitTargets { until, obstacle, targets, delay } => {
                 self.enter_cool_down_queue(slot, targets, delay);
@@ -54,11 +67,14 @@ impl Engine {
     /// possible, or queues it with that, or decides again.
     pub(super) fn resume(&mut self, driver: &mut impl Driver, slot: Slot, reserved: Option<Candidate>) {
         let Some(candidate) = reserved else { return self.decide(driver, slot) };
+        let priority = self.jobs.at(slot).job.priority;
+        self.serve_before(driver, priority);
         let active = self.jobs.at(slot);
         let is_expired = self.now >= active.deadline;
         let exceeds_budget = active.tried & candidate.bit() != 0 && !self.router.budget.allows();
         let target = self.router.target(candidate.target);
-        if is_expired || exceeds_budget || target.cool_down_end(self.now).is_some() || target.is_probing() {
+        let is_closed = target.cool_down_end(self.now).is_some() || target.is_probing();
+        if is_expired || exceeds_budget || is_closed || target.yields(priority) {
             self.release_reserved(slot, reserved);
             self.decide(driver, slot);
         } else if self.concurrency.is_at_limit() {
@@ -77,7 +93,8 @@ impl Engine {
         };
         active.transition(self.now, JobState::Deciding);
         if woken {
-            self.concurrency.forget_woken();
+            let priority = active.job.priority;
+            self.concurrency.forget_woken(priority);
         }
         self.resume(driver, slot, reserved);
     }
@@ -177,8 +194,17 @@ impl Engine {
         driver.send(self.now, &Attempt { id: attempt, slot, tag, number, target, job });
     }
 
-    /// Queues a job for the concurrency limit, or gives it up if the queue is full. `woken`: it comes from a queue of jobs
-    /// that wait for targets.
+    /// Gives the permits that are free to the jobs that queue for one and go before a job of this priority. Only within an
+    /// input that has freed a permit is there such a job.
+    #[inline]
+    fn serve_before(&mut self, driver: &mut impl Driver, priority: Priority) {
+        while let Some(first) = self.concurrency.pop_before(priority) {
+            self.dequeue(driver, first);
+        }
+    }
+
+    /// Queues a job for the concurrency limit. If the queue is full, the last job that it goes before is given up, or else the job
+    /// itself. `woken`: it comes from a queue of jobs that wait for targets.
     #[cold]
     pub(super) fn enqueue(
         &mut self,
@@ -187,7 +213,15 @@ impl Engine {
         reserved: Option<Candidate>,
         woken: bool,
     ) {
-        let Ok(waiting) = self.concurrency.push(slot, woken) else {
+        let priority = self.jobs.at(slot).job.priority;
+        let mut pushed = self.concurrency.push(slot, priority, woken);
+        if pushed.is_err()
+            && let Some(last) = self.concurrency.last_after(priority)
+        {
+            self.terminate(driver, last, EndReason::QueueFull);
+            pushed = self.concurrency.push(slot, priority, woken);
+        }
+        let Ok(waiting) = pushed else {
             self.release_reserved(slot, reserved);
             return self.give_up(driver, slot, EndReason::QueueFull);
         };

@@ -50,17 +50,25 @@ impl QuotaEstimate {
         Self { indices: Axis::ALL.map(|axis| index(axis) as u8), axes }
     }
 
-    /// Returns the earliest instant at which `cost` fits on every axis that `applies`, and the axis on which it
-    /// fits last if that is later than `now`; `None` if it never fits.
+    /// Returns the earliest instant at which `cost` fits after what goes `ahead` on every axis that `applies`, and the axis on
+    /// which it fits last if that is later than `now`; `None` if it never fits.
     pub(super) fn ready_at(
         &self,
         now: Instant,
-        cost: &Charge,
+        (cost, ahead): (&Charge, &Charge),
         applies: impl Fn(Axis) -> bool,
     ) -> Option<(Instant, Option<Axis>)> {
         let mut ready = (now, None);
         for AxisEstimate { axis, bucket } in self.axes.iter().filter(|estimate| applies(estimate.axis)) {
-            let at = bucket.earliest_admission(now, cost.units_on(*axis))?;
+            let units = cost.units_on(*axis);
+            let at = match ahead.units_on(*axis) {
+                0 => bucket.earliest_admission(now, units)?,
+                ahead => {
+                    let mut later = bucket.clone();
+                    later.charge(now, ahead);
+                    later.earliest_admission(now, units)?
+                }
+            };
             if at > ready.0 {
                 ready = (at, Some(*axis));
             }

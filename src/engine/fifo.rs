@@ -18,6 +18,16 @@ impl Fifo {
     pub(super) fn is_empty(self) -> bool {
         self.first.is_none()
     }
+
+    /// Returns the first slot.
+    pub(super) fn first(self) -> Option<Slot> {
+        self.first
+    }
+
+    /// Returns the last slot.
+    pub(super) fn last(self) -> Option<Slot> {
+        self.last
+    }
 }
 
 /// The links of all lists, by slot.

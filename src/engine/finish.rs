@@ -71,6 +71,7 @@ impl Engine {
     pub(super) fn terminate(&mut self, driver: &mut impl Driver, slot: Slot, reason: EndReason) {
         let active = self.jobs.at(slot);
         let (state, id, tag, fingerprint) = (active.state, active.job.id, active.tag, active.job.fingerprint);
+        let priority = active.job.priority;
         let elapsed = active.transition(self.now, JobState::Deciding);
         match state {
             JobState::Sent { attempt, candidate } => {
@@ -92,13 +93,17 @@ impl Engine {
                 }
             }
             JobState::Queued { reserved, woken } => {
-                self.concurrency.remove(slot);
+                self.concurrency.remove(slot, priority);
                 if woken {
-                    self.concurrency.forget_woken();
+                    self.concurrency.forget_woken(priority);
                 }
                 self.release_reserved(slot, reserved);
             }
-            JobState::Waiting { reserved } => self.release_reserved(slot, reserved),
+            JobState::Waiting { reserved, awaits } => {
+                self.end_await(awaits, priority);
+                self.release_reserved(slot, reserved);
+            }
+            JobState::InPaceQueue { candidate } => self.leave_pace_queue(slot, candidate.target),
             JobState::InCoolDownQueue(place) => self.leave_cool_down_queue(slot, place),
             JobState::Following => self.coalescer().remove_follower(fingerprint, slot),
             JobState::Promoted => self.coalescer().remove_promoted(slot),

@@ -5,7 +5,7 @@ use super::backoff::BackoffState;
 use super::cool_down_queue::Place;
 use super::route::Candidate;
 use crate::event::{JobEnd, JobOutcome, Obstacle};
-use crate::ids::{AttemptId, JobId, Slot, Tag};
+use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
 use crate::job::Job;
 use provider::{Instant, Nanos};
 use slab::Slab;
@@ -49,10 +49,13 @@ pub(super) enum JobState {
     /// It is in the queue of the concurrency limit, with the send that it reserved on a paced target, if any. `woken`: it
     /// came there from a queue of jobs that wait for targets.
     Queued { reserved: Option<Candidate>, woken: bool },
-    /// It waits for a wake-up, with the send that it reserved on a paced target, if any.
-    Waiting { reserved: Option<Candidate> },
+    /// It waits for a wake-up, with the send that it reserved on a paced target, if any. `awaits`: the target for the end of whose
+    /// cool-down it waits.
+    Waiting { reserved: Option<Candidate>, awaits: Option<TargetId> },
     /// It waits for its turn after the cool-down or the probe of its targets.
     InCoolDownQueue(Place),
+    /// It is a batch job that waits for the pace of a target, behind others or at the head of its queue.
+    InPaceQueue { candidate: Candidate },
     /// It waits for the answer to an identical job.
     Following,
     /// Its leader was given up; it leads now and has not run yet. Never between two inputs of the engine.
@@ -90,7 +93,10 @@ impl ActiveJob {
         let elapsed = now.since(self.since);
         match self.state {
             JobState::Queued { .. } => self.queue += elapsed,
-            JobState::Waiting { .. } | JobState::InCoolDownQueue(_) | JobState::Following => {
+            JobState::Waiting { .. }
+            | JobState::InCoolDownQueue(_)
+            | JobState::InPaceQueue { .. }
+            | JobState::Following => {
                 self.wait += elapsed;
             }
             JobState::Deciding | JobState::Promoted => {

@@ -24,6 +24,7 @@
 //! | `Deciding` | its next action is being chosen; never between two inputs | `dispatch`: another state; `finish`: ended |
 //! | `Sent` | an attempt is in flight | `handle_reply`, `time_out`: finished, or `Deciding` again |
 //! | `Waiting` | until a wake-up: back-off, pace, cool-down or probe | `handle_timeout`: `Deciding` |
+//! | `InPaceQueue` | a batch job, until its turn at a paced target | `handle_timeout`: `Deciding` |
 //! | `InCoolDownQueue` | until its turn after a cool-down or a probe | `wake`: `Deciding` or `Queued`, if due or too late |
 //! | `Queued` | no permit of the concurrency limit is free | `run_ready`: `Deciding` |
 //! | `Following` | its leader, an identical job, is in flight | the leader's answer: finished; its end: see below |
@@ -44,8 +45,12 @@
 //! Policies, one file each: `route` chooses the target, `blockers` finds what blocks the others, `backoff` draws the wait,
 //! `attempt_timeout` bounds attempts, `budget` bounds retries, `target` holds the pacing and the cool-downs that hold for all
 //! jobs, `job_cool_down` those of single jobs, `estimate` the quota estimate, `cache` the response cache, `coalesce` leaders
-//! and followers, `concurrency` the concurrency limit and its queue, `cool_down_queue` the jobs that wait for targets, `wake`
-//! the ends of waits.
+//! and followers, `concurrency` the concurrency limit and its queue, `cool_down_queue` the jobs that wait for targets,
+//! `pace_queue` the batch jobs that wait for the pace, `wake` the ends of waits.
+//!
+//! Of jobs that wait for the same permit, targets or pace, interactive ones go before batch ones ([`crate::job::Priority`]); jobs
+//! of one priority go in the order in which they would without priorities. A job never takes a permit that is free while one of
+//! a higher priority queues for it, and is not sent to a target for the end of whose cool-down one of a higher priority waits.
 
 mod attempt_timeout;
 mod backoff;
@@ -62,6 +67,7 @@ mod fifo;
 mod finish;
 mod job_cool_down;
 mod jobs;
+mod pace_queue;
 pub mod parse;
 mod reply;
 mod route;
@@ -167,6 +173,10 @@ impl Engine {
                 None => self.decide(driver, slot),
             }
         }
+        if self.coalescer.as_ref().is_some_and(Coalescer::has_promoted) {
+            // The job has taken the place of one in the queue that led others.
+            self.run_ready(driver);
+        }
         // The job's deposit into the retry budget may be what they waited for, however the job ended.
         self.update_cool_down_queues();
         self.jobs.is_current(slot, id).then_some(slot)
@@ -249,6 +259,24 @@ impl Engine {
     /// If the slot is vacant: the driver must not cancel a job that is done.
     pub fn cancel(&mut self, driver: &mut impl Driver, now: Instant, slot: Slot) {
         self.advance_clock(now);
+        self.terminate(driver, slot, EndReason::Cancelled);
+        self.run_ready(driver);
+    }
+
+    /// Ends the job at `slot` because its caller may not pay for the attempt in flight, which was not sent: nothing is charged
+    /// for it.
+    ///
+    /// # Panics
+    /// If `attempt` is not in flight for the job.
+    pub fn withdraw(&mut self, driver: &mut impl Driver, now: Instant, slot: Slot, attempt: AttemptId) {
+        self.advance_clock(now);
+        let active = self.jobs.at(slot);
+        let JobState::Sent { attempt: sent, candidate } = active.state else {
+            unreachable!("invariant: state == Sent, found {:?} when {attempt:?} is withdrawn", active.state)
+        };
+        assert_eq!(sent, attempt, "invariant: the attempt that is withdrawn is in flight");
+        let cost = cost_of(&active.job);
+        self.router.target(candidate.target).settle(now, &cost, None);
         self.terminate(driver, slot, EndReason::Cancelled);
         self.run_ready(driver);
     }

@@ -21,11 +21,12 @@ use super::budget::Budget;
 use super::cool_down_queue::{MIN_WAITS_IN_VAIN, Opening, TargetSet};
 use super::job_cool_down::{JobCoolDown, JobCoolDowns};
 use super::jobs::ActiveJob;
+use super::pace_queue::PaceQueues;
 use super::reply::{Reply, ReplyClass};
 use super::target::TargetState;
 use crate::event::{AttemptOutcome, EndReason, LimitCause, Obstacle, WaitReason};
 use crate::ids::{AttemptId, RouteId, Slot, TargetId};
-use crate::job::Job;
+use crate::job::{Job, Priority};
 use crate::scenario::{MAX_ROUTE_TARGETS, Pick, Retry, Route, Scenario, Step};
 use provider::meter::Charge;
 use provider::{Instant, Nanos, RandomStream, random};
@@ -57,6 +58,9 @@ pub(super) enum NextAction {
     /// Wait for its turn, which comes when the queue of `targets` has been open for `delay`. `until` is the expected instant
     /// of the turn, which comes later if the targets are probed or cool down again.
     AwaitTargets { until: Instant, obstacle: Obstacle, targets: TargetSet, delay: Nanos },
+    /// Wait in the queue of the batch jobs that wait for the pace of this target, whose turn is expected at `until`: later, if
+    /// interactive jobs come.
+    AwaitPace { until: Instant, obstacle: Obstacle, candidate: Candidate },
     /// Give it up.
     GiveUp(EndReason),
 }
@@ -69,6 +73,8 @@ pub(super) struct Router {
     pub(super) protected_routes: usize,
     pub(super) targets: Vec<TargetState>,
     pub(super) job_cool_downs: JobCoolDowns,
+    /// The batch jobs that wait for the pace.
+    pub(super) pace_queues: PaceQueues,
     /// The provider and the account of each target.
     accounts: Vec<(u16, u16)>,
     pub(super) budget: Budget,
@@ -100,6 +106,7 @@ impl Router {
             accounts: scenario.targets.iter().map(|target| (target.provider, target.account)).collect(),
             targets: TargetState::all(scenario),
             job_cool_downs: JobCoolDowns::new(scenario),
+            pace_queues: PaceQueues::new(scenario.targets.len()),
             budget: Budget::new(scenario.client.retry.budget_permille),
             retry: scenario.client.retry.clone(),
             jitter_key: random::label_key(scenario.seed, "jitter"),
@@ -121,7 +128,7 @@ impl Router {
         active: &mut ActiveJob,
         cost: &Charge,
     ) -> NextAction {
-        let Self { routes, targets, job_cool_downs, budget, .. } = self;
+        let Self { routes, targets, job_cool_downs, pace_queues, budget, .. } = self;
         let job_cool_downs = job_cool_downs.of(slot);
         let route = active.job.route.index();
         let mut blockers = Blockers::default();
@@ -143,7 +150,7 @@ impl Router {
                 }
                 let target = &targets[candidate.target.index()];
                 let own = job_cool_downs.get(usize::from(candidate.position)).copied();
-                let view = TargetView { state: target, own };
+                let view = TargetView { state: target, own, queue: pace_queues.of(candidate.target) };
                 if let Some(blocked_by) = blocked_by(now, active, candidate.bit(), cost, &view, budget) {
                     blockers.add(blocked_by, candidate);
                 } else if step.pick == Pick::MostRoom {
@@ -201,7 +208,12 @@ impl Router {
             let delay = if obstacle.why == WaitReason::Probe { delay.total() } else { delay.after_stated };
             return NextAction::AwaitTargets { until, obstacle, targets, delay };
         }
-        NextAction::Wait { until, obstacle, reserve }
+        match reserve {
+            Some(candidate) if active.job.priority == Priority::Batch => {
+                NextAction::AwaitPace { until, obstacle, candidate }
+            }
+            _ => NextAction::Wait { until, obstacle, reserve },
+        }
     }
 
     /// Returns when one of these targets can be sent to again, or the retry budget allows a retry if jobs wait for that as
@@ -210,16 +222,29 @@ impl Router {
         if set.or_budget && self.budget.allows() {
             return Opening { at: now, is_earliest: true };
         }
-        let instants = || self.targets_of(set).map(|(_, target)| self.targets[target.index()].opens_at());
+        let instants =
+            || targets_of(&self.routes, set).map(|(_, target)| self.targets[target.index()].opens_at());
         let at = instants().flatten().min().unwrap_or(Instant::MAX);
         Opening { at, is_earliest: instants().all(|at| at.is_some()) }
+    }
+
+    /// Counts a job that begins to wait for these targets.
+    pub(super) fn begin_await(&mut self, set: TargetSet, priority: Priority) {
+        let Self { routes, targets, .. } = self;
+        targets_of(routes, set).for_each(|(_, target)| targets[target.index()].begin_await(priority));
+    }
+
+    /// Counts a job that waits for these targets no longer.
+    pub(super) fn end_await(&mut self, set: TargetSet, priority: Priority) {
+        let Self { routes, targets, .. } = self;
+        targets_of(routes, set).for_each(|(_, target)| targets[target.index()].end_await(priority));
     }
 
     /// Returns the obstacle of a job that waits for these targets; `None` if one of them is neither in cool-down nor being
     /// probed.
     pub(super) fn obstacle(&self, now: Instant, set: TargetSet) -> Option<Obstacle> {
         let mut blockers = Blockers::default();
-        for (position, target) in self.targets_of(set) {
+        for (position, target) in targets_of(&self.routes, set) {
             let state = &self.targets[target.index()];
             let candidate = Candidate { target, step: 0, position };
             match state.cool_down_end(now) {
@@ -241,13 +266,6 @@ impl Router {
             Some(state.opens_at()?.max(paced))
         };
         targets.filter_map(opens_at).min()
-    }
-
-    /// Returns the targets of a set, with their positions in the route.
-    fn targets_of(&self, set: TargetSet) -> impl Iterator<Item = (u8, TargetId)> {
-        let all = self.routes[set.route.index()].iter().flat_map(|cursor| &cursor.step.targets);
-        let numbered = (0..).zip(all.copied());
-        numbered.filter(move |(position, _)| set.positions >> position & 1 != 0)
     }
 
     /// Returns the random stream of the job's n-th back-off, from zero. It depends on the seed, the job and `n` only.
@@ -347,4 +365,11 @@ impl Router {
             all().any(|one| *one == target) && !all().any(|other| *other != target && in_use(other))
         })
     }
+}
+
+/// Returns the targets of a set, with their positions in the route.
+fn targets_of(routes: &[Vec<StepCursor>], set: TargetSet) -> impl Iterator<Item = (u8, TargetId)> {
+    let all = routes[set.route.index()].iter().flat_map(|cursor| &cursor.step.targets);
+    let numbered = (0..).zip(all.copied());
+    numbered.filter(move |(position, _)| set.positions >> position & 1 != 0)
 }

@@ -34,10 +34,11 @@ use super::estimate::QuotaEstimate;
 use super::reply::Reply;
 use crate::event::LimitCause;
 use crate::ids::AttemptId;
+use crate::job::Priority;
 use crate::scenario::{Eject, Pace, Pick, Scenario};
 use provider::config::CachedTokens;
 use provider::meter::Charge;
-use provider::{Axis, Instant, Usage};
+use provider::{Axis, Instant, Nanos, Usage};
 
 /// One target as the engine sees it.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub(super) struct TargetState {
     /// Refusals by a limit since the last success.
     refusals: u32,
     health: Health,
+    /// The interactive jobs that wait for the end of its cool-down.
+    awaited: u32,
     /// `None`: failures do not eject it.
     eject: Option<Eject>,
     pace: Pace,
@@ -105,6 +108,7 @@ impl TargetState {
             cool_down_until: Instant::ZERO,
             cool_down_cause: (LimitCause::Other, None),
             refusals: 0,
+            awaited: 0,
             health: Health::InUse { failures: 0 },
             eject: scenario.client.eject,
             pace: scenario.client.pace,
@@ -124,6 +128,25 @@ impl TargetState {
     #[inline]
     pub(super) fn cool_down_end(&self, now: Instant) -> Option<Instant> {
         (self.cool_down_until > now).then_some(self.cool_down_until)
+    }
+
+    /// Counts a job that begins to wait for the end of the cool-down.
+    pub(super) fn begin_await(&mut self, priority: Priority) {
+        self.awaited += u32::from(priority == Priority::Interactive);
+    }
+
+    /// Counts a job that waits no longer.
+    pub(super) fn end_await(&mut self, priority: Priority) {
+        let counted = u32::from(priority == Priority::Interactive);
+        assert!(self.awaited >= counted, "invariant: a job that waits no longer was counted");
+        self.awaited -= counted;
+    }
+
+    /// Returns `true` if a job of this priority may not be sent, because one of a higher priority waits for the end of the
+    /// cool-down.
+    #[inline]
+    pub(super) fn yields(&self, priority: Priority) -> bool {
+        priority == Priority::Batch && self.awaited > 0
     }
 
     /// Returns what can be seen of the target at `now`.
@@ -163,12 +186,25 @@ impl TargetState {
     /// Returns the earliest instant at which the pace allows the job to be sent, and the axis of the limit that delays it, if
     /// one does; `None` if the known limits can never hold it.
     pub(super) fn next_send_at(&self, now: Instant, cost: &Charge) -> Option<(Instant, Option<Axis>)> {
+        self.next_send_after(now, cost, &Charge::ZERO)
+    }
+
+    /// Returns what [`Self::next_send_at`] will return once jobs that cost `ahead` together have reserved their sends.
+    pub(super) fn next_send_after(
+        &self,
+        now: Instant,
+        cost: &Charge,
+        ahead: &Charge,
+    ) -> Option<(Instant, Option<Axis>)> {
         match (self.pace, &self.estimate) {
-            (Pace::Gap(_), _) => Some((self.next_send.max(now), None)),
-            (Pace::Requests, Some(estimate)) => {
-                estimate.ready_at(now, cost, |axis| matches!(axis, Axis::Rpm | Axis::Rpd))
+            (Pace::Gap(gap), _) => {
+                let jobs = ahead.units_on(Axis::Rpm);
+                Some((self.next_send.max(now) + Nanos(gap.0.saturating_mul(jobs)), None))
             }
-            (Pace::Tokens, Some(estimate)) => estimate.ready_at(now, cost, |_| true),
+            (Pace::Requests, Some(estimate)) => {
+                estimate.ready_at(now, (cost, ahead), |axis| matches!(axis, Axis::Rpm | Axis::Rpd))
+            }
+            (Pace::Tokens, Some(estimate)) => estimate.ready_at(now, (cost, ahead), |_| true),
             _ => Some((now, None)),
         }
     }
@@ -318,7 +354,6 @@ impl TargetState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provider::Nanos;
 
     const EJECT: Eject = Eject { after: 5, duration: Nanos::from_secs(30) };
     const NOW: Instant = Instant(7);
@@ -328,6 +363,7 @@ mod tests {
             cool_down_until: Instant::ZERO,
             cool_down_cause: (LimitCause::Other, None),
             refusals: 0,
+            awaited: 0,
             health: Health::InUse { failures: 0 },
             eject: Some(EJECT),
             pace: Pace::Off,

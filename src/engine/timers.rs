@@ -10,6 +10,7 @@
 //! within one deadline. A timer whose job has ended is recognised by its slot and job id.
 
 use crate::ids::{JobId, Slot};
+use crate::job::Priority;
 use provider::Instant;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -27,8 +28,8 @@ pub(super) struct Timer {
 /// The wake-ups and deadlines that are set.
 #[derive(Debug)]
 pub(super) struct Timers {
-    /// Ends of waits until a given instant.
-    wakes: BinaryHeap<Reverse<Timer>>,
+    /// Ends of waits until a given instant, by priority: those of interactive jobs that are due go first.
+    wakes: [BinaryHeap<Reverse<Timer>>; 2],
     /// Deadlines that were set in order.
     deadlines: VecDeque<Timer>,
     /// Deadlines that are earlier than one set before them.
@@ -43,7 +44,7 @@ impl Timers {
     /// Creates an empty set of timers.
     pub(super) fn new() -> Self {
         Self {
-            wakes: BinaryHeap::new(),
+            wakes: [BinaryHeap::new(), BinaryHeap::new()],
             deadlines: VecDeque::new(),
             early_deadlines: BinaryHeap::new(),
             first_deadline: Instant::MAX,
@@ -52,9 +53,9 @@ impl Timers {
     }
 
     /// Sets the end of a job's wait.
-    pub(super) fn set_wake(&mut self, at: Instant, slot: Slot, job: JobId) {
+    pub(super) fn set_wake(&mut self, at: Instant, slot: Slot, (job, priority): (JobId, Priority)) {
         let timer = self.timer(at, slot, job);
-        self.wakes.push(Reverse(timer));
+        self.wakes[priority as usize].push(Reverse(timer));
     }
 
     /// Sets a job's deadline.
@@ -71,9 +72,10 @@ impl Timers {
 
     /// Removes the next wake-up that is due at `now`, and the stale ones right behind it.
     pub(super) fn pop_due_wake(&mut self, now: Instant, is_stale: impl Fn(&Timer) -> bool) -> Option<Timer> {
-        self.wakes.peek().filter(|Reverse(timer)| timer.at <= now)?;
-        let Reverse(timer) = self.wakes.pop()?;
-        pop_while(&mut self.wakes, is_stale);
+        let is_due = |heap: &&mut BinaryHeap<Reverse<Timer>>| first_at(heap) <= now;
+        let wakes = self.wakes.iter_mut().find(is_due)?;
+        let Reverse(timer) = wakes.pop()?;
+        pop_while(wakes, is_stale);
         Some(timer)
     }
 
@@ -100,20 +102,25 @@ impl Timers {
             pop_while(&mut self.early_deadlines, &is_stale);
             self.first_deadline = self.next_deadline().map_or(Instant::MAX, |timer| timer.at);
         }
-        if is_first(&self.wakes, ended) {
-            pop_while(&mut self.wakes, &is_stale);
+        for wakes in &mut self.wakes {
+            if is_first(wakes, ended) {
+                pop_while(wakes, &is_stale);
+            }
         }
     }
 
-    /// Returns the instant of the next wake-up; [`Instant::MAX`] if none is set.
-    pub(super) fn next_wake(&self) -> Instant {
-        self.wakes.peek().map_or(Instant::MAX, |Reverse(timer)| timer.at)
+    /// Returns the instant of the next wake-up and its priority; [`Instant::MAX`] if none is set.
+    pub(super) fn next_wake(&self) -> (Instant, Priority) {
+        let [interactive, batch] = &self.wakes;
+        let (interactive, batch) = (first_at(interactive), first_at(batch));
+        if interactive <= batch { (interactive, Priority::Interactive) } else { (batch, Priority::Batch) }
     }
 
     /// Returns the earliest instant at which one of these timers is due; [`Instant::MAX`] if none is set.
     #[inline]
     pub(super) fn next(&self) -> Instant {
-        self.wakes.peek().map_or(self.first_deadline, |Reverse(timer)| timer.at.min(self.first_deadline))
+        let [interactive, batch] = &self.wakes;
+        first_at(interactive).min(first_at(batch)).min(self.first_deadline)
     }
 
     /// Returns the first deadline; `None` if none is set.
@@ -127,6 +134,12 @@ impl Timers {
         self.timers_set += 1;
         Timer { at, order: self.timers_set, slot, job }
     }
+}
+
+/// Returns the instant of the first timer of a heap; [`Instant::MAX`] if it is empty.
+#[inline]
+fn first_at(heap: &BinaryHeap<Reverse<Timer>>) -> Instant {
+    heap.peek().map_or(Instant::MAX, |Reverse(timer)| timer.at)
 }
 
 /// Returns `true` if the first timer of a heap belongs to `job`.

@@ -3,10 +3,10 @@
 //! be tried.
 
 use super::body::{BodyError, Held, Memory, WholeBody};
-use super::caller_request::CallerRequest;
+use super::caller_request::{Bound, CallerRequest};
 use super::endpoint::Endpoint;
 use super::headers::content_type;
-use super::upstream::{KeyNumber, Upstreams};
+use super::upstream::{KeyNumber, SendError, Upstreams};
 use crate::drive::HeaderView;
 use crate::drive::clock::Clock;
 use crate::drive::sse::EventReader;
@@ -28,7 +28,16 @@ pub(super) enum AttemptEnd {
     /// A stream with an answer, of which nothing has gone out yet.
     Open(Box<OpenStream>),
     /// No reply that could be passed on.
-    Failed(Reply),
+    Failed(Reply, Charged),
+}
+
+/// What the provider may charge for an attempt without a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Charged {
+    /// Nothing: it has refused, or knows nothing of the request.
+    Nothing,
+    /// Up to what the request allows: it has the request, and what it did is not known.
+    Unknown,
 }
 
 /// A reply that was read to its end.
@@ -76,14 +85,15 @@ pub(super) struct StreamReader {
 pub(super) async fn perform(
     upstreams: &Upstreams,
     (attempt, key): (&Attempt, KeyNumber),
-    (request, headers): (&CallerRequest, &HeaderMap),
+    (request, bound, headers): (&CallerRequest, Option<Bound>, &HeaderMap),
     memory: &Memory,
     clock: Clock,
 ) -> AttemptEnd {
-    let failed = |failure| AttemptEnd::Failed(Reply::failed(clock.now(), failure));
-    let response = match upstreams.send((attempt.target, key), request, headers).await {
+    let failed = |failure, charged| AttemptEnd::Failed(Reply::failed(clock.now(), failure), charged);
+    let response = match upstreams.send((attempt.target, key), (request, bound), headers).await {
         Ok(response) => response,
-        Err(failure) => return failed(failure),
+        Err(SendError { failure, is_sent: false }) => return failed(failure, Charged::Nothing),
+        Err(SendError { failure, .. }) => return failed(failure, Charged::Unknown),
     };
     let dialect = upstreams.dialect(attempt.target);
     let content_type = content_type(response.headers());
@@ -94,7 +104,7 @@ pub(super) async fn perform(
     } else {
         read_whole(response, (request.endpoint, dialect, attempt.job.prompt_tokens), memory, clock).await
     };
-    ended.unwrap_or_else(failed)
+    ended.unwrap_or_else(|failure| failed(failure, Charged::Unknown))
 }
 
 /// Reads a whole reply.
@@ -167,7 +177,11 @@ async fn open(
     if has_ended || reader.has_error() {
         let (reply, _) = reader.reply(clock);
         if reply.outcome != AttemptOutcome::Ok {
-            return Ok(AttemptEnd::Failed(reply));
+            let is_refused = reader.has_error();
+            return Ok(AttemptEnd::Failed(
+                reply,
+                if is_refused { Charged::Nothing } else { Charged::Unknown },
+            ));
         }
     }
     let (status, mut headers) = (head.status, head.headers);
@@ -237,6 +251,16 @@ impl StreamReader {
     /// Returns the last line if it is not complete: providers need not end a stream with a line feed.
     pub(super) fn last_line(&mut self) -> Bytes {
         std::mem::take(&mut self.incomplete).freeze()
+    }
+
+    /// Returns the tokens that have been used so far, as far as can be seen: those that the stream states, or else the estimated prompt
+    /// and a token for each event.
+    pub(super) fn observed(&self, clock: Clock) -> Usage {
+        let stated = self.stream.reply(Some(self.dialect), clock.now(), &HeaderView(&self.headers));
+        if stated.outcome == AttemptOutcome::Ok {
+            return stated.usage;
+        }
+        Usage { prompt_tokens: self.estimated_prompt, completion_tokens: self.data_events, cached_tokens: 0 }
     }
 
     /// Returns the reply of a stream that has ended, and the usage if the stream states it. Without usage, as callers get it from many

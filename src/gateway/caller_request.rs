@@ -1,10 +1,11 @@
-//! A caller's request: what the engine needs of it, and its bytes, in which only the model's name is replaced for each target.
+//! A caller's request: what the engine needs of it, and its bytes, in which only the model's name is replaced for each target, and
+//! the bound on the completion if the caller's budget demands a lower one.
 
 use super::endpoint::Endpoint;
 use super::prompt_size::PromptSize;
 use crate::job::MAX_TOKENS;
 use bytes::{Bytes, BytesMut};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -19,10 +20,23 @@ pub(super) struct CallerRequest {
     pub(super) prompt_tokens: u32,
     /// The bound on all its completions together; `None` if it sets none.
     pub(super) max_tokens: Option<u32>,
+    /// The number of completions, at least one.
+    pub(super) choices: u32,
     body: Bytes,
     /// The place of the model's name in the body: a JSON string, or the text of a form's part.
     model_place: Range<usize>,
+    /// The members that bound a completion: their names, their numbers if they have one, and the places of their values.
+    bounds: Vec<(&'static str, Option<u64>, Range<usize>)>,
     is_json: bool,
+}
+
+/// A bound on each completion that is sent instead of the caller's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bound {
+    /// The most tokens.
+    pub(super) tokens: u32,
+    /// The name of the member if the caller has named none.
+    pub(super) name: &'static str,
 }
 
 /// The members of a JSON request that are read. A member that is given twice is an error: two servers could read it differently.
@@ -33,10 +47,15 @@ struct Members<'a> {
     /// Not used, since the reply shows whether it is a stream; checked, because providers treat other values differently.
     #[serde(rename = "stream")]
     _stream: Option<bool>,
-    max_tokens: Option<u64>,
-    max_completion_tokens: Option<u64>,
-    max_output_tokens: Option<u64>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    max_tokens: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    max_completion_tokens: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    max_output_tokens: Option<&'a RawValue>,
     n: Option<u64>,
+    /// Of this number of completions `n` are returned; all are paid for.
+    best_of: Option<u64>,
     #[serde(default)]
     messages: PromptSize,
     #[serde(default)]
@@ -53,6 +72,38 @@ struct Members<'a> {
     response_format: PromptSize,
 }
 
+/// Reads a member with its place, `null` as well.
+fn raw<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+impl Members<'_> {
+    /// Returns the members that bound a completion, the one that takes precedence first.
+    ///
+    /// # Errors
+    /// If one is neither a whole number nor `null`.
+    fn bounds(&self, body: &[u8]) -> Result<Vec<(&'static str, Option<u64>, Range<usize>)>, String> {
+        let members = [
+            ("max_completion_tokens", self.max_completion_tokens),
+            ("max_output_tokens", self.max_output_tokens),
+            ("max_tokens", self.max_tokens),
+        ];
+        let given = members.into_iter().filter_map(|(name, raw)| Some((name, raw?.get())));
+        let read = |(name, raw): (&'static str, &str)| {
+            let number = serde_json::from_str(raw);
+            let number = number.map_err(|_| format!("`{name}` has to be a whole number of tokens"))?;
+            Ok((name, number, place(body, raw)))
+        };
+        given.map(read).collect()
+    }
+}
+
+/// Returns the place of a part of a body.
+fn place(body: &[u8], part: &str) -> Range<usize> {
+    let start = part.as_ptr() as usize - body.as_ptr() as usize;
+    start..start + part.len()
+}
+
 impl CallerRequest {
     /// Reads the body of a request to an endpoint that takes JSON.
     ///
@@ -67,8 +118,8 @@ impl CallerRequest {
         let raw = members.model.ok_or(missing)?.get();
         let model: Cow<'_, str> = serde_json::from_str(raw).map_err(|_| "`model` has to be a string")?;
         let model = model.into_owned();
-        let start = raw.as_ptr() as usize - body.as_ptr() as usize;
-        let model_place = start..start + raw.len();
+        let model_place = place(&body, raw);
+        let bounds = members.bounds(&body)?;
         let parts = [
             members.messages,
             members.prompt,
@@ -79,8 +130,8 @@ impl CallerRequest {
             members.response_format,
         ];
         let size = parts.into_iter().fold(PromptSize::default(), PromptSize::plus);
-        let max = members.max_completion_tokens.or(members.max_output_tokens).or(members.max_tokens);
-        let choices = members.n.unwrap_or(1).max(1);
+        let max = bounds.iter().find_map(|(_, number, _)| *number);
+        let choices = members.n.unwrap_or(1).max(members.best_of.unwrap_or(1)).max(1);
         Ok(Self {
             endpoint,
             model,
@@ -90,7 +141,9 @@ impl CallerRequest {
                 Endpoint::Embeddings => Some(0),
                 _ => max.map(|max| clamped(max.saturating_mul(choices))),
             },
+            choices: clamped(choices),
             model_place,
+            bounds,
             is_json: true,
             body,
         })
@@ -106,25 +159,58 @@ impl CallerRequest {
         let model = std::str::from_utf8(&body[model_place.clone()]).map_err(|_| "`model` is not text")?;
         let model = model.to_owned();
         // Limits on audio count its seconds, which the gateway does not know; tokens are not what they count.
-        Ok(Self { endpoint, model, prompt_tokens: 1, max_tokens: Some(0), body, model_place, is_json: false })
+        Ok(Self {
+            endpoint,
+            model,
+            prompt_tokens: 1,
+            max_tokens: Some(0),
+            choices: 1,
+            body,
+            model_place,
+            bounds: Vec::new(),
+            is_json: false,
+        })
     }
 
-    /// Returns the body with another name of the model.
-    pub(super) fn body_for(&self, model: &str) -> Bytes {
+    /// Returns the body with another name of the model and, if `bound` is given, with that bound on each completion.
+    pub(super) fn body_for(&self, model: &str, bound: Option<Bound>) -> Bytes {
         let name = if self.is_json {
             Cow::Owned(serde_json::to_string(model).expect("invariant: a string serialises"))
         } else {
             Cow::Borrowed(model)
         };
-        let Range { start, end } = self.model_place;
-        if &self.body[start..end] == name.as_bytes() {
+        let bound = bound.filter(|_| self.is_json);
+        if bound.is_none() && &self.body[self.model_place.clone()] == name.as_bytes() {
             return self.body.clone();
         }
-        let mut body = BytesMut::with_capacity(self.body.len() + name.len());
-        body.extend_from_slice(&self.body[..start]);
-        body.extend_from_slice(name.as_bytes());
-        body.extend_from_slice(&self.body[end..]);
+        let mut edits = vec![(self.model_place.clone(), name)];
+        edits.extend(bound.into_iter().flat_map(|bound| self.bound_edits(bound)));
+        edits.sort_by_key(|(place, _)| place.start);
+        let added: usize = edits.iter().map(|(_, text)| text.len()).sum();
+        let (mut body, mut at) = (BytesMut::with_capacity(self.body.len() + added), 0);
+        for (Range { start, end }, text) in edits {
+            body.extend_from_slice(&self.body[at..start]);
+            body.extend_from_slice(text.as_bytes());
+            at = end;
+        }
+        body.extend_from_slice(&self.body[at..]);
         body.freeze()
+    }
+
+    /// Returns what is replaced in the body for a bound: every larger number, or else the first `null`, or else nothing, and the
+    /// bound becomes the first member.
+    fn bound_edits(&self, bound: Bound) -> Vec<(Range<usize>, Cow<'static, str>)> {
+        let tokens = || Cow::Owned(bound.tokens.to_string());
+        if self.bounds.iter().any(|(_, number, _)| number.is_some()) {
+            let is_larger = |number: &Option<u64>| number.is_some_and(|number| number > bound.tokens.into());
+            let larger = self.bounds.iter().filter(|(_, number, _)| is_larger(number));
+            return larger.map(|(.., place)| (place.clone(), tokens())).collect();
+        }
+        if let Some((.., place)) = self.bounds.iter().find(|(name, ..)| *name == bound.name) {
+            return vec![(place.clone(), tokens())];
+        }
+        let start = self.body.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
+        vec![(start..start, Cow::Owned(format!("\"{}\":{},", bound.name, bound.tokens)))]
     }
 }
 
@@ -194,7 +280,7 @@ mod tests {
         let request = read(body).expect("a request");
         assert_eq!((request.model.as_str(), request.prompt_tokens), ("chat", 3));
         let expected = body.replace(r#""ch\u0061t""#, r#""a \"b\"""#);
-        assert_eq!(request.body_for("a \"b\""), expected);
+        assert_eq!(request.body_for("a \"b\"", None), expected);
     }
 
     #[test]
@@ -214,6 +300,33 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_is_lowered_where_it_is_written_and_added_where_it_is_not() {
+        let bound = Bound { tokens: 9, name: "max_completion_tokens" };
+        for (members, expected) in [
+            (r#","max_tokens": 700"#, r#","max_tokens": 9"#),
+            (r#","max_completion_tokens":8,"max_tokens":70"#, r#","max_completion_tokens":8,"max_tokens":9"#),
+            (r#","max_completion_tokens" :null"#, r#","max_completion_tokens" :9"#),
+        ] {
+            let request = read(&format!(r#"{{"model":"chat"{members}}}"#)).expect("a request");
+            assert_eq!(request.body_for("m", Some(bound)), format!(r#"{{"model":"m"{expected}}}"#));
+        }
+        for members in ["", r#","max_tokens":null"#] {
+            let request = read(&format!(r#" {{"model":"chat"{members}}}"#)).expect("a request");
+            let expected = format!(r#" {{"max_completion_tokens":9,"model":"chat"{members}}}"#);
+            assert_eq!(request.body_for("chat", Some(bound)), expected);
+            read(&expected).expect("it is read again");
+        }
+        let form = CallerRequest::from_form(Endpoint::Transcriptions, FORM.into(), "B").expect("a form");
+        assert_eq!(form.body_for("whisper", Some(bound)), FORM);
+    }
+
+    #[test]
+    fn completions_that_are_not_returned_count_as_well() {
+        let request = read(r#"{"model":"chat","max_tokens":7,"n":2,"best_of":5}"#).expect("a request");
+        assert_eq!((request.choices, request.max_tokens), (5, Some(35)));
+    }
+
+    #[test]
     fn a_request_that_two_servers_could_read_differently_is_an_error() {
         for (body, word) in [
             ("", "JSON"),
@@ -223,6 +336,8 @@ mod tests {
             (r#"{"model":"a","model":"b"}"#, "duplicate"),
             (r#"{"model":"a","stream":true,"stream":false}"#, "duplicate"),
             (r#"{"model":"a"} {}"#, "JSON"),
+            (r#"{"model":"a","max_tokens":7.5}"#, "max_tokens"),
+            (r#"{"model":"a","max_tokens":7,"max_tokens":8}"#, "duplicate"),
             (r#"{"model":"a","stream":"yes"}"#, "JSON"),
         ] {
             let problem = read(body).unwrap_err();
@@ -239,7 +354,7 @@ mod tests {
     fn the_model_of_a_form_is_replaced() {
         let request = CallerRequest::from_form(Endpoint::Transcriptions, FORM.into(), "B").expect("a form");
         assert_eq!(request.model, "whisper");
-        assert_eq!(request.body_for("whisper-large-v3"), FORM.replace("whisper", "whisper-large-v3"));
+        assert_eq!(request.body_for("whisper-large-v3", None), FORM.replace("whisper", "whisper-large-v3"));
         assert!(CallerRequest::from_form(Endpoint::Transcriptions, FORM.into(), "C").is_err());
         for second in ["name=\"model\"", "name=model", "NAME=\"model\""] {
             let part = format!("--B\r\nContent-Disposition: form-data; {second}\r\n\r\nother\r\n--B--\r\n");
@@ -255,7 +370,7 @@ mod tests {
         fn forms_of_any_bytes_are_read_or_refused(bytes in prop::collection::vec(prop::sample::select(b"-B\r\n\"=name mode;l".to_vec()), 0..200)) {
             let body = Bytes::from([b"--B\r\n".to_vec(), bytes].concat());
             if let Ok(request) = CallerRequest::from_form(Endpoint::Transcriptions, body.clone(), "B") {
-                prop_assert_eq!(request.body_for(&request.model), body);
+                prop_assert_eq!(request.body_for(&request.model, None), body);
             }
         }
 
@@ -264,7 +379,7 @@ mod tests {
             let body = format!("{{{before}\"model\":{}}}", serde_json::to_string(&name).unwrap());
             let request = read(&body).expect("a request");
             prop_assert_eq!(&request.model, &name);
-            prop_assert_eq!(request.body_for(&name), body);
+            prop_assert_eq!(request.body_for(&name, None), body);
         }
     }
 }

@@ -1,32 +1,46 @@
 //! One request from its arrival to its response: does what the engine decides until the job ends, or its answer begins to stream.
 
 use super::Gateway;
-use super::attempt::{self, AttemptEnd, OpenStream, WholeReply};
+use super::attempt::{self, AttemptEnd, Charged, OpenStream, WholeReply};
+use super::caller_metrics::OVER_BUDGET;
 use super::caller_request::CallerRequest;
+use super::callers::Caller;
 use super::job_handle::JobHandle;
 use super::reply::{self, Failure};
 use super::request_record::RequestRecord;
 use super::shared_engine::Action;
+use super::spending::{self, OverBudget, Reservation};
 use super::stream::{State, StreamBody};
 use crate::engine::Attempt;
 use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobEnd, JobOutcome, LimitCause};
 use crate::ids::TargetId;
+use crate::job::Priority;
 use axum::body::Body;
 use axum::response::Response;
 use hyper::StatusCode;
 use hyper::header::HeaderMap;
 use std::sync::Arc;
 
-/// Serves a request that was read.
-pub(super) async fn serve(gateway: Arc<Gateway>, request: CallerRequest, headers: HeaderMap) -> Response {
+/// Serves a request that was read. `caller` is who sends it; `None` if the scenario names no callers.
+pub(super) async fn serve(
+    gateway: Arc<Gateway>,
+    request: CallerRequest,
+    headers: HeaderMap,
+    caller: Option<Arc<Caller>>,
+) -> Response {
     let Some(route) = gateway.routes.find(&request.model) else {
         return reply::unknown_model(&request.model, &gateway.routes.instead_of(&request.model));
     };
+    if let Some(over) = spending::check(&gateway, caller.as_ref(), route, &request) {
+        gateway.metrics.callers.request(caller.as_deref().map_or("", Caller::name), OVER_BUDGET);
+        return reply::over_budget(caller.as_deref(), &over);
+    }
     let corrected = gateway.ratios.corrected(gateway.routes.first_target(route), request.prompt_tokens);
-    let job = JobHandle::submit(&gateway.engine, route, corrected, request.max_tokens);
+    let priority = caller.as_ref().map_or(Priority::default(), |caller| caller.priority);
+    let job = JobHandle::submit(&gateway.engine, (route, priority), corrected, request.max_tokens);
     let record = RequestRecord::new(
         &gateway,
-        (request.endpoint, route),
+        (request.endpoint, route, caller),
         (job.job.id, job.job.scheduled),
         request.prompt_tokens,
     );
@@ -42,17 +56,20 @@ pub(super) async fn serve(gateway: Arc<Gateway>, request: CallerRequest, headers
     };
     loop {
         match exchange.job.next().await {
-            Action::Send(attempt) => {
-                if let Some(open) = exchange.attempt(&attempt).await {
-                    return exchange.stream(&attempt, open);
-                }
-            }
+            Action::Send(attempt) => match exchange.attempt(&attempt).await {
+                Ok(Some((open, reservation))) => return exchange.stream(&attempt, open, reservation),
+                Ok(None) => {}
+                Err(over) => return exchange.over_budget(&attempt, &over),
+            },
             // The reply of the attempt came at the same time, and was dropped.
             Action::Cancel => {}
             Action::Done(end) => return exchange.finish(&end),
         }
     }
 }
+
+/// A stream whose answer has begun, and what is reserved for it.
+type Begun = (OpenStream, Option<Reservation>);
 
 /// A request, its job, and what its attempts came to.
 struct Exchange {
@@ -91,34 +108,44 @@ impl Exchange {
     }
 
     /// Performs an attempt and passes its reply to the engine. Returns its stream if an answer begins.
-    async fn attempt(&mut self, attempt: &Attempt) -> Option<OpenStream> {
+    ///
+    /// # Errors
+    /// If its caller may not pay for it. It was not sent, and its job is still under way.
+    async fn attempt(&mut self, attempt: &Attempt) -> Result<Option<Begun>, OverBudget> {
         let gateway = Arc::clone(&self.gateway);
         if !self.reserve(&gateway, attempt).await {
-            return None;
+            return Ok(None);
         }
         let sent = gateway.clock.now();
-        self.record.last = Some((attempt.target, attempt.number));
-        self.record.waited = sent.since(self.job.job.scheduled);
+        let Self { request, headers, job, record, .. } = self;
+        let scheduled = job.job.scheduled;
         let key = gateway.upstreams.key_for(attempt, sent);
-        let performed = attempt::perform(
-            &gateway.upstreams,
-            (attempt, key),
-            (&self.request, &self.headers),
-            &gateway.memory,
-            gateway.clock,
-        );
-        let ended = tokio::select! {
+        let performed = async {
+            let reservation = spending::reserve(&gateway, record.caller.as_ref(), attempt, request).await?;
+            record.last = Some((attempt.target, attempt.number));
+            record.waited = sent.since(scheduled);
+            record.bound = reservation.as_ref().and_then(|reservation| reservation.bound);
+            let asked = (&*request, record.bound, &*headers);
+            let ended =
+                attempt::perform(&gateway.upstreams, (attempt, key), asked, &gateway.memory, gateway.clock);
+            Ok((ended.await, reservation))
+        };
+        let (ended, reservation) = tokio::select! {
             biased;
-            ended = performed => Some(ended),
-            action = self.job.next() => {
+            performed = performed => performed.map(|(ended, reservation)| (Some(ended), reservation))?,
+            action = job.next() => {
                 assert_eq!(action, Action::Cancel, "invariant: an attempt in flight is cancelled first");
-                None
+                // What was reserved for it is charged.
+                (None, None)
             }
         };
         let took = gateway.clock.now().since(sent);
         let (outcome, stream) = match ended {
             None => (AttemptOutcome::Failed(AttemptFailure::Timeout), None),
-            Some(AttemptEnd::Failed(reply)) => {
+            Some(AttemptEnd::Failed(reply, charged)) => {
+                if let Some(reservation) = reservation.filter(|_| charged == Charged::Nothing) {
+                    reservation.release();
+                }
                 self.job.reply(attempt.id, &reply);
                 (reply.outcome, None)
             }
@@ -127,6 +154,9 @@ impl Exchange {
                     whole.body = gateway.upstreams.without_keys(attempt.target, whole.body);
                 }
                 let outcome = whole.reply.outcome;
+                if let Some(reservation) = reservation {
+                    reservation.settle_whole(&whole.reply);
+                }
                 self.record.learn(whole.stated_usage);
                 if whole.status == StatusCode::UNAUTHORIZED {
                     gateway.upstreams.avoid_key(attempt.target, key, gateway.clock.now());
@@ -140,7 +170,7 @@ impl Exchange {
                 (outcome, None)
             }
             Some(AttemptEnd::Open(open)) if self.job.first_byte(attempt.id) => {
-                (AttemptOutcome::Ok, Some(*open))
+                (AttemptOutcome::Ok, Some((*open, reservation)))
             }
             // It was cancelled at the same time.
             Some(AttemptEnd::Open(_)) => (AttemptOutcome::Failed(AttemptFailure::Timeout), None),
@@ -150,11 +180,21 @@ impl Exchange {
         if outcome != AttemptOutcome::Ok {
             self.failures.push((attempt.target, outcome));
         }
-        stream
+        Ok(stream)
+    }
+
+    /// Returns the response of a request whose attempt is not sent, because its caller may not pay for it.
+    fn over_budget(mut self, attempt: &Attempt, over: &OverBudget) -> Response {
+        self.job.withdraw(attempt.id);
+        let mut response = reply::over_budget(self.record.caller.as_deref(), over);
+        self.record.status = response.status().as_u16();
+        reply::add_own_headers(response.headers_mut(), &self.gateway, &self.record);
+        self.record.finish_over_budget();
+        response
     }
 
     /// Returns the response of a stream whose first token has arrived.
-    fn stream(self, attempt: &Attempt, open: OpenStream) -> Response {
+    fn stream(self, attempt: &Attempt, open: OpenStream, reservation: Option<Reservation>) -> Response {
         let Self { gateway, job, mut record, .. } = self;
         let OpenStream { status, headers, begun, reader, rest } = open;
         record.status = status.as_u16();
@@ -162,8 +202,8 @@ impl Exchange {
         let mut response = reply::passed_on(status, headers);
         reply::add_own_headers(response.headers_mut(), &gateway, &record);
         let clock = gateway.clock;
-        let body =
-            StreamBody { job, attempt: attempt.id, clock, reader, begun, rest, state: State::Open, record };
+        let (attempt, state) = (attempt.id, State::Open);
+        let body = StreamBody { job, attempt, clock, reader, begun, rest, state, record, reservation };
         *response.body_mut() = Body::new(body);
         response
     }

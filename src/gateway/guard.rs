@@ -31,10 +31,23 @@ impl fmt::Debug for Access {
 
 /// Returns the error for a request that may not use the gateway, or that two servers could read differently.
 pub(super) fn refusal<B>(access: &Access, request: &Request<B>) -> Option<ErrorReply> {
-    framing_problem(request).or_else(|| browser_problem(request)).or_else(|| match access {
-        Access::Loopback => host_problem(request),
+    refusal_of_anyone(access, request).or_else(|| match access {
+        Access::Loopback => None,
         Access::WithKey(key) => key_problem(key, request),
     })
+}
+
+/// Returns the error for a request that may not use the gateway whoever sends it: what [`refusal`] returns apart from the key.
+pub(super) fn refusal_of_anyone<B>(access: &Access, request: &Request<B>) -> Option<ErrorReply> {
+    framing_problem(request).or_else(|| browser_problem(request)).or_else(|| match access {
+        Access::Loopback => host_problem(request),
+        Access::WithKey(_) => None,
+    })
+}
+
+/// Returns `true` if a key that was sent is `key`.
+pub(super) fn is_key(key: &str, sent: &[u8]) -> bool {
+    is_equal(sent, key.as_bytes())
 }
 
 /// Returns the error for a request that two servers could read differently.
@@ -73,14 +86,15 @@ fn is_local(name: &str) -> bool {
 }
 
 fn key_problem<B>(key: &str, request: &Request<B>) -> Option<ErrorReply> {
-    let is_known = sent_key(request.headers()).is_some_and(|sent| is_equal(sent, key.as_bytes()));
+    let is_known = sent_key(request.headers()).is_some_and(|sent| is_key(key, sent));
     (!is_known).then(|| {
         let message = "the gateway does not know this key: send the one in QUOTALAB_GATEWAY_KEY";
         ErrorReply::of_caller(StatusCode::UNAUTHORIZED, "invalid_api_key", message)
     })
 }
 
-fn sent_key(headers: &HeaderMap) -> Option<&[u8]> {
+/// Returns the key that a request carries; `None` if it carries none, or two.
+pub(super) fn sent_key(headers: &HeaderMap) -> Option<&[u8]> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().filter(|_| values.next().is_none())?;
     let value = value.as_bytes();

@@ -6,7 +6,7 @@ use super::sharing::Lease;
 use crate::engine::Reply;
 use crate::event::AttemptOutcome;
 use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, WorkloadId};
-use crate::job::Job;
+use crate::job::{Job, Priority};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -32,7 +32,7 @@ impl JobHandle {
     /// Submits a job that takes `route`.
     pub(super) fn submit(
         engine: &Arc<SharedEngine>,
-        route: RouteId,
+        (route, priority): (RouteId, Priority),
         prompt_tokens: u32,
         max_tokens: Option<u32>,
     ) -> Self {
@@ -43,6 +43,7 @@ impl JobHandle {
                 workload: WorkloadId(route.0),
                 route,
                 scheduled: now,
+                priority,
                 deadline: None,
                 prompt_tokens,
                 max_tokens,
@@ -116,6 +117,19 @@ impl JobHandle {
             actions.take(tag)
         });
         self.keep(action);
+    }
+
+    /// Ends the job: its attempt is not sent, because its caller may not pay for it.
+    pub(super) fn withdraw(&mut self, attempt: AttemptId) {
+        if let Some(lease) = self.lease.take() {
+            lease.settle(None);
+        }
+        let (tag, slot) = (self.tag, self.slot);
+        self.engine.input(|engine, actions, now| {
+            if let Some(slot) = slot.filter(|_| actions.is_in_flight(tag, attempt)) {
+                engine.withdraw(actions, now, slot, attempt);
+            }
+        });
     }
 
     /// Records that the first byte of an answer is about to reach the caller. Returns `false` if the attempt was cancelled.

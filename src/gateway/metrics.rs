@@ -14,6 +14,7 @@
 //! | `quotalab_gateway_sharing_…` | only if replicas share quotas: `sharing/counts.rs` |
 
 use super::Gateway;
+use super::caller_metrics::{CallerMetrics, register_balances};
 use super::endpoint::Endpoint;
 use super::server::Current;
 use crate::event::{AttemptFailure, AttemptOutcome, Event, EventKind, JobOutcome};
@@ -44,6 +45,8 @@ pub(super) struct Metrics {
     outcomes: Family<OutcomeLabels, Counter>,
     fallbacks: Counter,
     in_flight: Gauge,
+    /// Those of callers.
+    pub(super) callers: CallerMetrics,
 }
 
 /// Counts the events of one engine.
@@ -56,7 +59,7 @@ pub(super) struct CountedEvents {
 
 /// A label's value that is cheap to copy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Text(Arc<str>);
+pub(super) struct Text(Arc<str>);
 
 impl EncodeLabelValue for Text {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
@@ -99,7 +102,8 @@ struct OutcomeLabels {
     outcome: Cow<'static, str>,
 }
 
-fn text(text: &str) -> Text {
+/// Returns a label's value.
+pub(super) fn text(text: &str) -> Text {
     Text(text.into())
 }
 
@@ -125,6 +129,7 @@ impl Metrics {
             outcomes: Family::default(),
             fallbacks: Counter::default(),
             in_flight: Gauge::default(),
+            callers: CallerMetrics::default(),
         };
         metrics.registered()
     }
@@ -161,6 +166,7 @@ impl Metrics {
             "Requests that have not ended",
             self.in_flight.clone(),
         );
+        self.callers.register(registry);
         self
     }
 
@@ -320,5 +326,6 @@ fn target_registry(gateway: &Gateway) -> Registry {
         "Tokens of prompts that a target counts for one that is estimated",
         ratios,
     );
+    register_balances(gateway, &mut registry);
     registry
 }

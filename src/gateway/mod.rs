@@ -26,13 +26,18 @@
 //! 4. Keys are `drive::secret::Secret`s, which cannot be printed. What a caller sends as its own key goes to no provider.
 //! 5. Everything that a caller or a provider can make the gateway hold is bounded: connections, heads, bodies, replies.
 //!
-//! Not here yet, and refused or said where it matters: the response cache and coalescing of the scenario are not used; callers have no
-//! budgets and no priorities.
+//! Callers with keys of their own (`callers`) have priorities, which the engine observes, and daily budgets: `spending` reserves the
+//! most that an attempt may cost in a `ledger` before it is sent.
+//!
+//! Not here yet, and refused or said where it matters: the response cache and coalescing of the scenario are not used; replicas share no
+//! budgets.
 
 mod addressing;
 mod attempt;
 mod body;
+mod caller_metrics;
 mod caller_request;
+mod callers;
 mod decisions;
 mod dispatch;
 mod endpoint;
@@ -40,6 +45,7 @@ mod export;
 mod guard;
 mod headers;
 mod job_handle;
+mod ledger;
 mod metrics;
 mod models;
 mod page;
@@ -51,6 +57,7 @@ mod routes;
 mod server;
 mod shared_engine;
 mod sharing;
+mod spending;
 mod state;
 mod stream;
 mod token_ratio;
@@ -59,6 +66,9 @@ mod upstream;
 pub use crate::drive::secret::{KeyLookup, MAX_KEY_FILE_BYTES};
 pub use export::{ConfigFormat, ExportedConfig, export};
 pub use guard::Access;
+pub use ledger::{
+    Account, Balance, Cost, Hold, Ledger, LocalLedger, Refusal, StoreError, TimeSource, UtcDay,
+};
 pub use recording::{Output, ReadError, Recording, Replayed, replay};
 pub use server::{Current, MAX_CONNECTIONS, serve};
 pub use sharing::{ANSWER_TIMEOUT, RedisUrl, Sharing, SharingError, SharingOptions};
@@ -66,9 +76,11 @@ pub use upstream::ConfigError;
 
 use crate::drive::clock::Clock;
 use crate::ids::TargetId;
-use crate::scenario::Scenario;
+use crate::scenario::{self, Scenario};
 use body::Memory;
+use callers::Callers;
 use metrics::Metrics;
+use provider::config::Price;
 use routes::Routes;
 use shared_engine::SharedEngine;
 use sharing::TargetShares;
@@ -88,6 +100,8 @@ pub struct Gateway {
     ratios: TokenRatios,
     memory: Memory,
     access: Access,
+    callers: Callers,
+    ledger: Arc<dyn Ledger>,
     clock: Clock,
     /// What is shared with other replicas; `None` if nothing is.
     shares: Option<TargetShares>,
@@ -156,6 +170,7 @@ impl Gateway {
         past: Option<&Self>,
     ) -> Result<Self, Vec<ConfigError>> {
         let upstreams = Upstreams::new(scenario, keys)?;
+        let callers = Callers::new(scenario, &access, keys)?;
         let (scenario, routes) = routes::with_targets(scenario);
         let (metrics, memory, next_job) = match past {
             Some(past) => (Arc::clone(&past.metrics), past.memory.clone(), past.engine.next_job()),
@@ -177,6 +192,8 @@ impl Gateway {
         let timed = Arc::clone(&engine);
         let timers = tokio::spawn(async move { timed.run_timers().await }).abort_handle();
         let shares = None;
+        let ledger = past.map(|past| Arc::clone(&past.ledger));
+        let ledger = ledger.unwrap_or_else(|| Arc::new(LocalLedger::new(Clock::calendar_time)));
         Ok(Self {
             routes,
             upstreams,
@@ -185,12 +202,36 @@ impl Gateway {
             ratios,
             memory,
             access,
+            callers,
+            ledger,
             clock,
             recording,
             scenario,
             shares,
             timers,
         })
+    }
+
+    /// Counts what callers use in this ledger, instead of one that begins with nothing, in memory.
+    #[must_use]
+    pub fn with_ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
+        self.ledger = ledger;
+        self
+    }
+
+    /// Returns what budgets do not count, for the operator: the targets without a price, if a budget is in USD.
+    #[must_use]
+    pub fn budget_notes(&self) -> Vec<String> {
+        let is_in_usd = |caller: &&scenario::Caller| caller.budget.is_some_and(|budget| budget.usd.is_some());
+        if !self.scenario.callers.iter().any(|caller| is_in_usd(&caller)) {
+            return Vec::new();
+        }
+        let free = self.scenario.targets.iter().filter(|target| target.price == Price::default());
+        let names: Vec<&str> = free.map(|target| target.name.as_str()).collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        vec![format!("budgets in USD count nothing at targets without a `price`: {}", names.join(", "))]
     }
 
     /// Returns the targets of a scenario that this gateway has too, each with its id here.

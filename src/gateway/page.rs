@@ -1,7 +1,7 @@
 //! The page that shows the gateway's state. It loads itself again every two seconds and runs no script.
 
 use super::server::Current;
-use super::state::{GatewayState, TargetState};
+use super::state::{CallerState, GatewayState, TargetState};
 use crate::formatting::{count, duration, number};
 use axum::extract::State;
 use axum::response::{Html, IntoResponse as _, Response};
@@ -41,6 +41,10 @@ fn render(state: &GatewayState) -> Markup {
                     }
                     h2 { "Targets" }
                     div.scroll { (targets(&state.targets)) }
+                    @if !state.callers.is_empty() {
+                        h2 { "Callers" }
+                        div.scroll { (callers(&state.callers)) }
+                    }
                     h2 { "Routes" }
                     ul {
                         @for route in &state.routes {
@@ -101,6 +105,38 @@ fn targets(targets: &[TargetState]) -> Markup {
                         td.number { (target.failures) }
                         td.number title=[target.in_scenario.as_deref()] {
                             (format!("{:.2}", target.token_ratio))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn callers(callers: &[CallerState]) -> Markup {
+    let usd = |usd: f64| format!("{usd:.4} USD");
+    html! {
+        table {
+            thead {
+                tr {
+                    th { "caller" } th { "priority" } th.number { "used on this day of UTC" }
+                    th.number { "reserved" } th.number { "budget per day" }
+                }
+            }
+            tbody {
+                @for caller in callers {
+                    tr {
+                        td { (caller.name) }
+                        td { (caller.priority) }
+                        td.number { (count(caller.used_tokens)) " tokens, " (usd(caller.used_usd)) }
+                        td.number { (count(caller.reserved_tokens)) " tokens, " (usd(caller.reserved_usd)) }
+                        td.number {
+                            @match (caller.budget_tokens, caller.budget_usd) {
+                                (Some(tokens), Some(sum)) => { (count(tokens)) " tokens, " (usd(sum)) }
+                                (Some(tokens), None) => { (count(tokens)) " tokens" }
+                                (None, Some(sum)) => (usd(sum)),
+                                (None, None) => "none",
+                            }
                         }
                     }
                 }

@@ -2,11 +2,14 @@
 
 use super::Gateway;
 use super::body::Held;
+use super::callers::Caller;
 use super::decisions::{outcome_text, reason_text};
 use super::headers;
+use super::ledger::{Balance, Cost};
 use super::request_record::RequestRecord;
+use super::spending::OverBudget;
 use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobEnd, JobOutcome, LimitCause, WaitReason};
-use crate::formatting::{duration, printable, seconds};
+use crate::formatting::{count, duration, printable, seconds};
 use crate::ids::{RouteId, TargetId};
 use axum::body::Body;
 use axum::response::Response;
@@ -60,6 +63,47 @@ pub(super) fn unknown_model(model: &str, instead: &str) -> Response {
     ErrorReply::of_caller(StatusCode::NOT_FOUND, "model_not_found", message).response()
 }
 
+/// Returns the error for a request that its caller may not pay for.
+pub(super) fn over_budget(caller: Option<&Caller>, over: &OverBudget) -> Response {
+    let Balance { day, used, held, day_ends_in } = over.balance;
+    let (name, budget) = caller.map_or(("", Cost::ZERO), |caller| (caller.name(), caller.account.budget));
+    let returned = Balance { held: Cost::ZERO, ..over.balance };
+    let may_fit = over.least.fits(returned.left(budget));
+    let is_usd = over.least.pico_usd > if may_fit { over.balance } else { returned }.left(budget).pico_usd;
+    let usd = |cost: Cost| format!("{} USD", cost.usd());
+    let tokens = |cost: Cost| format!("{} tokens", count(cost.tokens));
+    let show: &dyn Fn(Cost) -> String = if is_usd { &usd } else { &tokens };
+    let reserved = match held {
+        Cost::ZERO => String::new(),
+        held => format!(", and {} are reserved for requests under way", show(held)),
+    };
+    let budget = format!(
+        "the budget of {} per day of UTC of the caller `{name}`: {} are used{reserved}",
+        show(budget),
+        show(used)
+    );
+    let (code, message, retry_after) = if may_fit {
+        let message = format!("{budget}. Requests under way may give some of it back: try again");
+        ("budget_in_use", message, Nanos::SECOND)
+    } else {
+        let begins = day.end().rfc3339();
+        let message =
+            format!("{budget}. What is left does not pay for this request; it begins again at {begins}");
+        ("insufficient_quota", message, day_ends_in)
+    };
+    let error = ErrorReply {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        kind: "insufficient_quota",
+        code,
+        message,
+        retry_after: Some(retry_after),
+    };
+    let mut response = error.response();
+    let should_retry = HeaderValue::from_static(if may_fit { "true" } else { "false" });
+    response.headers_mut().insert(SHOULD_RETRY, should_retry);
+    response
+}
+
 /// A job that ended without a reply that its caller is to see.
 pub(super) struct Failure<'a> {
     pub(super) end: &'a JobEnd,
@@ -96,8 +140,7 @@ impl Failure<'_> {
         let mut response = ErrorReply { status, kind, code, message, retry_after }.response();
         if code == "upstream_refused" {
             // SDKs would send the same request again (OpenAI's and Anthropic's read this header).
-            let name = HeaderName::from_static("x-should-retry");
-            response.headers_mut().insert(name, HeaderValue::from_static("false"));
+            response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }
         response
     }
@@ -181,6 +224,9 @@ pub(super) fn add_own_headers(headers: &mut HeaderMap, gateway: &Gateway, record
     headers.insert(HeaderName::from_static("x-quotalab-attempts"), HeaderValue::from(u16::from(attempts)));
     let waited = HeaderValue::from(record.waited.0 / 1_000_000);
     headers.insert(HeaderName::from_static("x-quotalab-waited-ms"), waited);
+    if let Some(bound) = record.bound {
+        headers.insert(HeaderName::from_static("x-quotalab-max-tokens"), HeaderValue::from(bound.tokens));
+    }
     if let Some((target, _)) = record.last
         && let Ok(name) = HeaderValue::from_str(&gateway.scenario.targets[target.index()].name)
     {
@@ -195,6 +241,9 @@ pub(super) fn held_body(bytes: Bytes, held: Held) -> Body {
     }
     Body::new(HeldBody::new(bytes, held))
 }
+
+/// SDKs would send a request again after a 429; OpenAI's and Anthropic's read this header.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 

@@ -1,9 +1,12 @@
 //! What is recorded of each request when it ends: one line of the log, its metrics, and what its reply teaches about the estimate.
 
 use super::Gateway;
+use super::caller_metrics::OVER_BUDGET;
+use super::caller_request::Bound;
+use super::callers::Caller;
 use super::decisions::reason_text;
 use super::endpoint::Endpoint;
-use crate::event::JobOutcome;
+use crate::event::{EndReason, JobOutcome};
 use crate::ids::{JobId, RouteId, TargetId};
 use provider::{Instant, Nanos, Usage};
 use std::sync::Arc;
@@ -14,6 +17,10 @@ pub(super) struct RequestRecord {
     gateway: Arc<Gateway>,
     endpoint: Endpoint,
     pub(super) route: RouteId,
+    /// Who sent it; `None` if the scenario names no callers.
+    pub(super) caller: Option<Arc<Caller>>,
+    /// The bound on the completion that was sent, if it was not the caller's own.
+    pub(super) bound: Option<Bound>,
     job: JobId,
     arrived: Instant,
     /// The estimate of the prompt before it was corrected.
@@ -31,7 +38,7 @@ impl RequestRecord {
     /// Begins the record of a job.
     pub(super) fn new(
         gateway: &Arc<Gateway>,
-        (endpoint, route): (Endpoint, RouteId),
+        (endpoint, route, caller): (Endpoint, RouteId, Option<Arc<Caller>>),
         (job, arrived): (JobId, Instant),
         estimated: u32,
     ) -> Self {
@@ -40,6 +47,8 @@ impl RequestRecord {
             gateway: Arc::clone(gateway),
             endpoint,
             route,
+            caller,
+            bound: None,
             job,
             arrived,
             estimated,
@@ -68,16 +77,31 @@ impl RequestRecord {
 
     /// Records the end of the request.
     pub(super) fn finish(&mut self, outcome: JobOutcome) {
-        if std::mem::replace(&mut self.is_finished, true) {
-            return;
-        }
-        let took = self.gateway.clock.now().since(self.arrived);
-        let route = self.gateway.routes.name(self.route);
         let error = match outcome {
             JobOutcome::Succeeded => None,
             JobOutcome::Failed(reason) | JobOutcome::Shed(reason) => Some(reason_text(reason)),
             JobOutcome::InFlight => Some("the gateway ends"),
         };
+        let of_caller = if outcome == JobOutcome::Succeeded { "served" } else { "failed" };
+        self.finish_with(outcome, error, of_caller);
+    }
+
+    /// Records the end of a request whose attempt was not sent, because its caller may not pay for it.
+    pub(super) fn finish_over_budget(&mut self) {
+        let outcome = JobOutcome::Failed(EndReason::Cancelled);
+        self.finish_with(outcome, Some("the budget of its caller"), OVER_BUDGET);
+    }
+
+    fn finish_with(&mut self, outcome: JobOutcome, error: Option<&str>, of_caller: &'static str) {
+        if std::mem::replace(&mut self.is_finished, true) {
+            return;
+        }
+        let took = self.gateway.clock.now().since(self.arrived);
+        let route = self.gateway.routes.name(self.route);
+        let caller = self.caller.as_deref().map(Caller::name);
+        if let Some(caller) = caller {
+            self.gateway.metrics.callers.request(caller, of_caller);
+        }
         let (target, attempts) = self.last.map_or(("", 0), |(target, number)| {
             (self.gateway.scenario.targets[target.index()].name.as_str(), number)
         });
@@ -90,6 +114,7 @@ impl RequestRecord {
             ($level:ident) => {
                 tracing::$level!(
                     job,
+                    caller,
                     operation,
                     model = route,
                     target,
@@ -111,7 +136,7 @@ impl Drop for RequestRecord {
         if self.status == 0 {
             self.status = CALLER_LEFT;
         }
-        self.finish(JobOutcome::Failed(crate::event::EndReason::Cancelled));
+        self.finish(JobOutcome::Failed(EndReason::Cancelled));
         self.gateway.metrics.leave();
     }
 }

@@ -1,6 +1,7 @@
 //! What `model` may be in a request: a route of the scenario, or one of its targets.
 
 use crate::ids::{RouteId, TargetId};
+use crate::job::Priority;
 use crate::problem::nearest;
 use crate::scenario::{Arrivals, CachedPrompt, Pick, Route, Scenario, Step, Workload};
 use provider::dist::Dist;
@@ -54,6 +55,7 @@ fn workload(id: RouteId, route: &Route) -> Workload {
         repeats: None,
         stream: false,
         deferrable: false,
+        priority: Priority::default(),
     }
 }
 

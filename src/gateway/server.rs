@@ -2,6 +2,7 @@
 
 use super::body::{BodyError, WholeBody};
 use super::caller_request::CallerRequest;
+use super::callers::Caller;
 use super::endpoint::Endpoint;
 use super::reply::{ErrorReply, MAX_SHOWN_CHARACTERS};
 use super::{Gateway, dispatch, guard, headers, metrics, models, page, state};
@@ -129,23 +130,29 @@ fn router(current: Arc<Current>) -> Router {
         .with_state(current)
 }
 
-async fn guarded(State(current): State<Arc<Current>>, request: Request, next: Next) -> Response {
+async fn guarded(State(current): State<Arc<Current>>, mut request: Request, next: Next) -> Response {
     // Whether the gateway is up is no secret, and what asks has no key.
     let is_probe = matches!(request.uri().path(), "/healthz" | "/readyz");
-    let refusal = if is_probe {
-        guard::framing_problem(&request)
+    let admitted = if is_probe {
+        guard::framing_problem(&request).map_or(Ok(None), Err)
     } else {
-        guard::refusal(&current.get().access, &request)
+        let gateway = current.get();
+        gateway.callers.admit(&gateway.access, &request)
     };
     let uri = request.uri().clone();
-    let response = match refusal {
-        Some(error) => error.response(),
-        None => next.run(request).await,
+    let sender = admitted.as_ref().ok().cloned().flatten();
+    let response = match admitted {
+        Err(error) => error.response(),
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
     };
     // What became a job has a line of its own.
     if response.status().is_client_error() && response.headers().get("x-quotalab-attempts").is_none() {
         let path = shown(uri.path());
-        tracing::info!(path, status = response.status().as_u16(), "refused");
+        let caller = sender.as_deref().map(Caller::name);
+        tracing::info!(path, caller, status = response.status().as_u16(), "refused");
     }
     response
 }
@@ -179,7 +186,8 @@ async fn wrong_method(request: Request) -> Response {
 /// Serves a request for one of the operations.
 async fn operation(endpoint: Endpoint, State(current): State<Arc<Current>>, request: Request) -> Response {
     let gateway = current.get();
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let caller = head.extensions.remove::<Option<Arc<Caller>>>().flatten();
     let form_boundary = form_boundary(&head.headers);
     let is_form = endpoint == Endpoint::Transcriptions;
     if is_form != form_boundary.is_some() || (!is_form && !is_json(&head.headers)) {
@@ -199,7 +207,8 @@ async fn operation(endpoint: Endpoint, State(current): State<Arc<Current>>, requ
     };
     let response = match read {
         Ok(request) => {
-            dispatch::serve(Arc::clone(&gateway), request, headers::to_provider(&head.headers)).await
+            let headers = headers::to_provider(&head.headers);
+            dispatch::serve(Arc::clone(&gateway), request, headers, caller).await
         }
         Err(message) => ErrorReply::of_caller(StatusCode::BAD_REQUEST, "invalid_request", message).response(),
     };

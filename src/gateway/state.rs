@@ -1,7 +1,9 @@
 //! What the engine believes of each target, and its latest decisions, as JSON (schema `quotalab/gateway-state/1`).
 
 use super::Gateway;
+use super::callers::Caller;
 use super::decisions::sentence;
+use super::ledger::Balance;
 use super::server::Current;
 use crate::engine::TargetHealth;
 use crate::formatting::{rounded, seconds};
@@ -20,6 +22,7 @@ pub(super) struct GatewayState {
     pub(super) uptime_s: f64,
     pub(super) jobs_in_flight: usize,
     pub(super) targets: Vec<TargetState>,
+    pub(super) callers: Vec<CallerState>,
     pub(super) routes: Vec<RouteState>,
     /// The latest first.
     pub(super) decisions: Vec<Decision>,
@@ -50,6 +53,25 @@ pub(super) struct TargetState {
     /// The same as words of a scenario.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) in_scenario: Option<String>,
+}
+
+/// What a caller has used on the current day of UTC.
+#[derive(Debug, Serialize)]
+pub(super) struct CallerState {
+    pub(super) name: String,
+    /// `interactive` or `batch`.
+    pub(super) priority: &'static str,
+    pub(super) used_tokens: u64,
+    pub(super) used_usd: f64,
+    /// Reserved for attempts under way.
+    pub(super) reserved_tokens: u64,
+    pub(super) reserved_usd: f64,
+    /// Per day; absent without a budget in tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) budget_tokens: Option<u64>,
+    /// Per day; absent without a budget in USD.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) budget_usd: Option<f64>,
 }
 
 /// The estimate of a limit.
@@ -114,6 +136,7 @@ impl GatewayState {
             uptime_s: rounded(now.as_secs_f64(), 3),
             jobs_in_flight,
             targets: targets.collect(),
+            callers: gateway.callers.all().map(|caller| caller_state(gateway, caller)).collect(),
             routes: gateway
                 .routes
                 .of_scenario()
@@ -122,6 +145,20 @@ impl GatewayState {
                 .collect(),
             decisions: events.iter().rev().map(decision).collect(),
         }
+    }
+}
+
+fn caller_state(gateway: &Gateway, caller: &Caller) -> CallerState {
+    let Balance { used, held, .. } = gateway.ledger.balance(&caller.account);
+    CallerState {
+        name: caller.name().to_owned(),
+        priority: caller.priority.name(),
+        used_tokens: used.tokens,
+        used_usd: used.usd(),
+        reserved_tokens: held.tokens,
+        reserved_usd: held.usd(),
+        budget_tokens: caller.budget.and_then(|budget| budget.tokens),
+        budget_usd: caller.budget.and_then(|budget| budget.usd),
     }
 }
 

@@ -6,9 +6,10 @@ use super::decisions::reason_text;
 use super::job_handle::JobHandle;
 use super::request_record::RequestRecord;
 use super::shared_engine::Action;
+use super::spending::Reservation;
 use crate::drive::clock::Clock;
 use crate::engine::Reply;
-use crate::event::{AttemptFailure, EndReason, JobOutcome};
+use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome};
 use crate::ids::AttemptId;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
@@ -31,6 +32,15 @@ pub(super) struct StreamBody {
     pub(super) rest: Option<Incoming>,
     pub(super) state: State,
     pub(super) record: RequestRecord,
+    /// What is reserved of its caller's budget; `None` once it was settled.
+    pub(super) reservation: Option<Reservation>,
+}
+
+impl Drop for StreamBody {
+    /// Charges what has arrived of a stream that broke off, or whose caller has left.
+    fn drop(&mut self) {
+        self.settle();
+    }
 }
 
 /// How long the end of a stream is awaited after its answer is complete: providers send both together.
@@ -130,7 +140,19 @@ impl StreamBody {
     fn finish(&mut self) {
         let (reply, stated_usage) = self.reader.reply(self.clock);
         self.record.learn(stated_usage);
+        if reply.outcome == AttemptOutcome::Ok
+            && let Some(reservation) = self.reservation.take()
+        {
+            reservation.settle(reply.usage);
+        }
         self.job.reply(self.attempt, &reply);
+    }
+
+    /// Charges the caller for what has arrived, if nothing was charged before.
+    fn settle(&mut self) {
+        if let Some(reservation) = self.reservation.take() {
+            reservation.settle(self.reader.observed(self.clock));
+        }
     }
 
     /// Tells the engine that the provider's stream broke off.
@@ -142,6 +164,7 @@ impl StreamBody {
 
     /// Ends the stream with its job: as the provider ended it, or with an event that says why it breaks off.
     fn end(&mut self, outcome: JobOutcome) -> Option<io::Result<Frame<Bytes>>> {
+        self.settle();
         let reason = match outcome {
             JobOutcome::Succeeded => {
                 self.record.finish(outcome);

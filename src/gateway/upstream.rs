@@ -1,7 +1,7 @@
 //! The providers: their addresses and keys, and the pooled connections to them.
 
 use super::addressing::{self, Addressing};
-use super::caller_request::CallerRequest;
+use super::caller_request::{Bound, CallerRequest};
 use super::endpoint::Endpoint;
 use crate::api_keys::masked;
 use crate::drive::https::{self, HttpsClient};
@@ -69,6 +69,14 @@ struct UpstreamProvider {
     uris: Vec<Uri>,
     key_header: HeaderName,
     dialect: ReplyDialect,
+}
+
+/// There is no response.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SendError {
+    pub(super) failure: AttemptFailure,
+    /// `false` if there was no connection: the provider knows nothing of the request.
+    pub(super) is_sent: bool,
 }
 
 impl Upstreams {
@@ -161,17 +169,18 @@ impl Upstreams {
     pub(super) async fn send(
         &self,
         (target, KeyNumber(key)): (TargetId, KeyNumber),
-        request: &CallerRequest,
+        (request, bound): (&CallerRequest, Option<Bound>),
         headers: &HeaderMap,
-    ) -> Result<Response<Incoming>, AttemptFailure> {
+    ) -> Result<Response<Incoming>, SendError> {
         let UpstreamTarget { provider, model, keys } = &self.targets[target.index()];
         let uri = &provider.uris[request.endpoint as usize];
-        let mut sent = Request::new(Full::new(request.body_for(model)));
+        let mut sent = Request::new(Full::new(request.body_for(model, bound)));
         *sent.method_mut() = Method::POST;
         *sent.uri_mut() = uri.clone();
         *sent.headers_mut() = headers.clone();
         sent.headers_mut().insert(provider.key_header.clone(), keys[key].secret.header());
         self.client.request(sent).await.map_err(|error| {
+            let is_sent = !error.is_connect();
             // The log says what the engine need not know: a name that does not resolve, a refused connection, a certificate.
             let reason = anyhow::Error::new(error);
             tracing::warn!(
@@ -179,7 +188,9 @@ impl Upstreams {
                 address = provider.base_url.authority(),
                 "no connection: {reason:#}"
             );
-            local_failure(reason.as_ref()).map_or(AttemptFailure::Connection, AttemptFailure::Local)
+            let failure =
+                local_failure(reason.as_ref()).map_or(AttemptFailure::Connection, AttemptFailure::Local);
+            SendError { failure, is_sent }
         })
     }
 }

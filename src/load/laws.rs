@@ -23,6 +23,7 @@ pub(super) fn workload(arrivals: Arrivals) -> Workload {
         repeats: None,
         stream: false,
         deferrable: false,
+        priority: crate::job::Priority::default(),
     }
 }
 
@@ -57,6 +58,7 @@ pub(super) fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> 
             coalesce: false,
             estimate: None,
         },
+        callers: Vec::new(),
         workloads,
         expect: vec![],
         notes: vec![],

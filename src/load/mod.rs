@@ -27,7 +27,7 @@ mod zipf;
 pub use sample_cache::SampleCache;
 
 use crate::ids::{JobId, RouteId, WorkloadId};
-use crate::job::{Arrival, Job};
+use crate::job::{Arrival, Job, Priority};
 use crate::scenario::{Scenario, Workload};
 use estimate::Estimator;
 use process::Process;
@@ -60,6 +60,7 @@ struct Source {
     route: RouteId,
     max_tokens: Option<u32>,
     estimator: Estimator,
+    priority: Priority,
     /// The jobs of the workload that were returned so far: the number of its next.
     jobs: u64,
 }
@@ -144,6 +145,7 @@ impl Source {
             route: workload.route,
             max_tokens: workload.max_tokens,
             estimator: Estimator::new(scenario.seed, scenario.client.estimate),
+            priority: workload.priority,
             jobs: 0,
         }
     }
@@ -157,6 +159,7 @@ impl Source {
             workload: self.workload,
             route: self.route,
             scheduled,
+            priority: self.priority,
             deadline: None,
             prompt_tokens: self.estimator.estimate(request.prompt_tokens, request.fingerprint),
             max_tokens: self.max_tokens,

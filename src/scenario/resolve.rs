@@ -63,6 +63,7 @@ pub(super) fn resolve(
         targets,
         routes,
         client: spec.client,
+        callers: spec.callers,
         workloads,
         expect: Vec::new(),  // needs the workloads
         what_if: Vec::new(), // made by `read` from the changed trees
@@ -268,6 +269,7 @@ impl WorkloadResolver<'_> {
             repeats: spec.repeats,
             stream: spec.stream,
             deferrable: spec.deferrable,
+            priority: spec.priority,
         })
     }
 

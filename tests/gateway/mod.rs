@@ -1,5 +1,6 @@
 //! The gateway over real sockets: between raw HTTP callers and providers that answer from a script, or mocks.
 
+mod callers;
 mod errors;
 mod export;
 mod fallback;
@@ -13,7 +14,7 @@ mod sharing;
 mod streams;
 
 use quotalab::drive::clock::Clock;
-use quotalab::gateway::{Access, Current, Gateway, Sharing, SharingOptions, serve};
+use quotalab::gateway::{Access, Current, Gateway, KeyLookup, LocalLedger, Sharing, SharingOptions, serve};
 use quotalab::scenario::{self, Overrides, Scenario};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -208,10 +209,26 @@ impl RunningGateway {
     }
 
     fn start_with(scenario: &Scenario, access: Access, sharing: Option<SharingOptions>) -> Self {
+        let ledger = Arc::new(LocalLedger::new(Clock::calendar_time));
+        Self::start_all(scenario, access, &|_| None, ledger, sharing)
+    }
+
+    fn with(scenario: &Scenario, access: Access, keys: &KeyLookup<'_>, ledger: Arc<LocalLedger>) -> Self {
+        Self::start_all(scenario, access, keys, ledger, None)
+    }
+
+    fn start_all(
+        scenario: &Scenario,
+        access: Access,
+        keys: &KeyLookup<'_>,
+        ledger: Arc<LocalLedger>,
+        sharing: Option<SharingOptions>,
+    ) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let (address, current) = runtime.block_on(async {
             let clock = Clock::start();
-            let mut gateway = Gateway::new(scenario, &|_| None, access, clock).expect("a gateway");
+            let gateway = Gateway::new(scenario, keys, access, clock).expect("a gateway");
+            let mut gateway = gateway.with_ledger(ledger);
             if let Some(options) = sharing {
                 gateway = gateway.sharing(&Sharing::connect(&options, clock).await.expect("redis"));
             }
@@ -226,8 +243,12 @@ impl RunningGateway {
 
     /// Lets a gateway of another scenario continue this one.
     fn reload(&self, scenario: &Scenario) {
+        self.reload_with(scenario, &|_| None);
+    }
+
+    fn reload_with(&self, scenario: &Scenario, keys: &KeyLookup<'_>) {
         let _context = self.runtime.enter();
-        let reloaded = self.current.get().reloaded(scenario, &|_| None).expect("a gateway");
+        let reloaded = self.current.get().reloaded(scenario, keys).expect("a gateway");
         self.current.replace(reloaded);
     }
 
@@ -338,6 +359,16 @@ impl Response {
 
 /// Reads a scenario with these providers, routes and further members. Every provider is `pN` with one model `m`.
 fn scenario(providers: &[&Provider], more: &str) -> Scenario {
+    parse(&scenario_text(providers, more))
+}
+
+fn parse(text: &str) -> Scenario {
+    scenario::parse("test.yaml", text, &Overrides::default(), None)
+        .unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// Writes what [`scenario`] reads.
+fn scenario_text(providers: &[&Provider], more: &str) -> String {
     let mut text = String::from("name: test\nduration: 1m\nproviders:\n");
     for (number, provider) in providers.iter().enumerate() {
         text.push_str(&format!(
@@ -353,6 +384,5 @@ fn scenario(providers: &[&Provider], more: &str) -> Scenario {
         "workload: [{name: chat, route: chat, arrivals: {constant: 1/min}, prompt: 10, completion: 10}]\n",
     );
     text.push_str(more);
-    scenario::parse("test.yaml", &text, &Overrides::default(), None)
-        .unwrap_or_else(|problems| panic!("{problems}"))
+    text
 }

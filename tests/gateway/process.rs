@@ -15,7 +15,7 @@ pub(super) const SECRET: &str = "gsk_a1B2c3D4e5F6g7H8i9J0";
 
 /// A gateway in a process of its own, and what it has printed.
 pub(super) struct Process {
-    child: Child,
+    pub(super) child: Child,
     pub(super) address: SocketAddr,
     printed: Arc<Mutex<String>>,
 }
@@ -73,7 +73,7 @@ impl Process {
         self.request(&post("/v1/chat/completions", &body))
     }
 
-    fn get(&self, path: &str) -> Response {
+    pub(super) fn get(&self, path: &str) -> Response {
         self.request(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
     }
 }

@@ -6,6 +6,7 @@
 //! has a source. The audit checks its laws on the events as well, with a provider that admits every attempt.
 
 mod model;
+mod priority;
 
 use super::{INPUT_TAPE_LENGTH, SeenVariants};
 use crate::story::parse;
@@ -16,19 +17,21 @@ use provider::{Instant, Nanos, Usage};
 use quotalab::engine::{Engine, Reply, Wait, WaitKind};
 use quotalab::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome, LimitCause, LocalFailure};
 use quotalab::ids::{AttemptId, JobId, RouteId, Tag, WorkloadId};
-use quotalab::job::Job;
+use quotalab::job::{Job, Priority};
 use quotalab::record::Audit;
 use quotalab::scenario::Scenario;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The `client` map of each scenario that a tape may choose.
-const CLIENTS: [&str; 6] = [
+const CLIENTS: [&str; 8] = [
     "{ deadline: 10s, join: true, retry: { attempts: 3 } }",
     "{ deadline: 10s, join: true, concurrency: 1, queue: 2, retry: { attempts: 2 } }",
     "{ deadline: 5s, concurrency: 2, queue: 100, pace: { gap: 300ms } }",
     "{ deadline: 20s, join: true, cache: { entries: 2, ttl: 3s }, concurrency: 2, pace: requests }",
     "{ deadline: 3s, retry: { attempts: 10, budget: 20%, backoff: { base: 100ms, cap: 1s } } }",
     "{ deadline: 10s, join: true, retry: { attempts: 1 } }",
+    "{ deadline: 20s, pace: { gap: 400ms }, retry: { attempts: 3 } }",
+    "{ deadline: 30s, concurrency: 1, queue: 6, retry: { attempts: 9, backoff: { base: 100ms, cap: 200ms } } }",
 ];
 
 fn scenario(client: &str) -> Scenario {
@@ -59,6 +62,7 @@ impl Harness {
         let slack = if late { Nanos::HOUR } else { Nanos::ZERO };
         let model = Model {
             coalesces: scenario.client.coalesce,
+            is_late: late,
             now: Instant::ZERO,
             jobs: Vec::new(),
             attempts: BTreeMap::new(),
@@ -70,11 +74,17 @@ impl Harness {
     }
 
     fn submit(&mut self, fingerprint: u64, deadline: Option<Nanos>) -> Tag {
+        self.submit_as(Priority::Interactive, fingerprint, deadline)
+    }
+
+    fn submit_as(&mut self, priority: Priority, fingerprint: u64, deadline: Option<Nanos>) -> Tag {
         let number = self.model.jobs.len();
         let (id, now) = (JobId(number as u64), self.model.now);
         let (slot, attempt, end) = (None, None, None);
         self.model.jobs.push(JobModel {
             id,
+            priority,
+            waits: None,
             fingerprint,
             slot,
             attempt,
@@ -87,6 +97,7 @@ impl Harness {
             workload: WorkloadId(0),
             route: RouteId(0),
             scheduled: now,
+            priority,
             deadline: deadline.map(|after| now + after),
             prompt_tokens: 100,
             max_tokens: Some(50),
@@ -203,7 +214,8 @@ pub(super) fn play(tape: &[u32]) -> (BTreeSet<String>, Vec<String>) {
         match (input % 10, attempt) {
             (0..=3, _) => {
                 let deadline = [None, None, Some(500), Some(2_000), Some(60_000), Some(0)][kind % 6];
-                harness.submit((which % 4) as u64, deadline.map(Nanos::from_millis));
+                let priority = Priority::ALL[amount % 2];
+                harness.submit_as(priority, (which % 4) as u64, deadline.map(Nanos::from_millis));
             }
             (4 | 5, Some(attempt)) => harness.reply(attempt, OUTCOMES[kind % OUTCOMES.len()]),
             (6, Some(attempt)) => harness.first_byte(attempt),

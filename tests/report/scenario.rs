@@ -51,6 +51,7 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
             coalesce: false,
             estimate: None,
         },
+        callers: Vec::new(),
         workloads: vec![workload("chat")],
         expect: vec![
             rule("success >= 99%", Metric::Success, Op::AtLeast, 0.99),
@@ -77,6 +78,7 @@ pub(super) fn workload(name: &str) -> Workload {
         repeats: None,
         stream: true,
         deferrable: false,
+        priority: quotalab::job::Priority::default(),
     }
 }
 

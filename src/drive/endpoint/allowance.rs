@@ -214,6 +214,7 @@ impl Allowance {
 mod tests {
     use super::*;
     use crate::ids::WorkloadId;
+    use crate::job::Priority;
     use crate::scenario::{self, Overrides};
     use proptest::prelude::*;
 
@@ -237,6 +238,7 @@ workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 100, completio
             workload: WorkloadId(0),
             route: RouteId(0),
             scheduled: Instant::ZERO,
+            priority: Priority::Interactive,
             deadline: None,
             prompt_tokens: 100,
             max_tokens: Some(50),

@@ -124,6 +124,19 @@ impl RecordedEngine {
         engine.cancel(&mut driver, now, slot);
     }
 
+    /// As [`Engine::withdraw`].
+    pub(in crate::gateway) fn withdraw<D: Driver>(
+        &mut self,
+        driver: &mut D,
+        now: Instant,
+        slot: Slot,
+        attempt: AttemptId,
+    ) {
+        self.record(now, |engine| engine.job_at(slot).map(|(job, number)| Input::Withdraw(job, number)));
+        let (engine, mut driver) = self.parts(driver, None);
+        engine.withdraw(&mut driver, now, slot, attempt);
+    }
+
     /// As [`Engine::handle_timeout`].
     pub(in crate::gateway) fn handle_timeout<D: Driver>(&mut self, driver: &mut D, now: Instant) {
         self.record(now, |_| Some(Input::Timers));

@@ -4,6 +4,7 @@ use super::names::Names;
 use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
 use crate::event::{EndReason, Event, EventKind, JobEnd, LimitCause, Obstacle, WaitReason};
 use crate::ids::AttemptId;
+use crate::job::Priority;
 use crate::record::log::line::{Outcome, Tokens};
 use crate::record::log::obstacle::AxisName;
 use crate::record::log::verdict::Verdict;
@@ -60,6 +61,9 @@ pub(super) enum Kind<'a> {
     // Inputs.
     Arrival {
         route: Cow<'a, str>,
+        /// Absent for interactive jobs.
+        #[serde(default, skip_serializing_if = "is_interactive")]
+        priority: Priority,
         /// The estimate, corrected by the ratio of the route's first target.
         prompt_tokens: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,6 +78,10 @@ pub(super) enum Kind<'a> {
     },
     /// The caller has left.
     Leave,
+    /// The caller may not pay for this attempt, which is not sent.
+    Withdraw {
+        attempt: u8,
+    },
     /// Timers that are due fire.
     Timers,
     /// What another engine believes of a target is taken over.
@@ -264,6 +272,11 @@ impl TryFrom<String> for WaitKindName {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn is_first(engine: &u32) -> bool {
     *engine == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_interactive(priority: &Priority) -> bool {
+    *priority == Priority::Interactive
 }
 
 fn left(remaining: Option<(Axis, u64)>) -> Option<(AxisName, u64)> {

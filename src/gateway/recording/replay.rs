@@ -207,6 +207,7 @@ impl Kind<'_> {
                 | Self::Reply(_)
                 | Self::FirstByte { .. }
                 | Self::Leave
+                | Self::Withdraw { .. }
                 | Self::Timers
                 | Self::Adopt { .. }
         )

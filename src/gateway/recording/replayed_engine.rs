@@ -92,7 +92,7 @@ impl ReplayedEngine {
         found: &mut Replayed,
     ) -> Result<(), String> {
         match kind {
-            Kind::Arrival { route, prompt_tokens, max_tokens, deadline_ns } => {
+            Kind::Arrival { route, priority, prompt_tokens, max_tokens, deadline_ns } => {
                 let id = job.ok_or("an arrival names its job")?;
                 if id < self.next_job || id == u64::MAX {
                     return Err(format!("job {id} has arrived before"));
@@ -112,6 +112,7 @@ impl ReplayedEngine {
                     workload: WorkloadId(route.0),
                     route,
                     scheduled: at,
+                    priority,
                     deadline: deadline_ns.map(Instant),
                     prompt_tokens,
                     max_tokens,
@@ -140,6 +141,11 @@ impl ReplayedEngine {
                 if let Some(slot) = self.known(job)?.slot {
                     self.engine.cancel(&mut self.taken, at, slot);
                 }
+                Ok(())
+            }
+            Kind::Withdraw { attempt } => {
+                let Some((slot, attempt)) = self.attempt(job, attempt)? else { return Ok(()) };
+                self.engine.withdraw(&mut self.taken, at, slot, attempt);
                 Ok(())
             }
             Kind::Adopt { target, cool_down, used } => {

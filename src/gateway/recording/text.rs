@@ -22,6 +22,7 @@ impl Kind<'_> {
             Self::Reply(_) => "reply",
             Self::FirstByte { .. } => "first_byte",
             Self::Leave => "leave",
+            Self::Withdraw { .. } => "withdraw",
             Self::Timers => "timers",
             Self::Adopt { .. } => "adopt",
             Self::Queued { .. } => "queued",

@@ -68,6 +68,7 @@ pub(super) enum Input {
     Reply(JobId, u8, Box<Reply>),
     FirstByte(JobId, u8),
     Leave(JobId),
+    Withdraw(JobId, u8),
     Timers,
     Adopt(TargetId, Option<CoolDownLine>, Vec<(AxisName, u64)>),
 }
@@ -314,6 +315,7 @@ impl Input {
             Self::Arrival(job) => {
                 let kind = Kind::Arrival {
                     route: names.route(job.route),
+                    priority: job.priority,
                     prompt_tokens: job.prompt_tokens,
                     max_tokens: job.max_tokens,
                     deadline_ns: job.deadline.map(|at| at.0),
@@ -325,6 +327,7 @@ impl Input {
             }
             Self::FirstByte(job, attempt) => (Some(job.0), Kind::FirstByte { attempt }),
             Self::Leave(job) => (Some(job.0), Kind::Leave),
+            Self::Withdraw(job, attempt) => (Some(job.0), Kind::Withdraw { attempt }),
             Self::Timers => (None, Kind::Timers),
             Self::Adopt(target, cool_down, used) => {
                 (None, Kind::Adopt { target: names.target(target), cool_down, used })

@@ -1,9 +1,11 @@
 //! The text of a scenario that `quotalab check` prints: short lines, which the author can compare with the intention.
 
+mod caller;
 mod client;
 mod upstream;
 
 use super::resolved::{Arrivals, CachedPrompt, Pick, Scenario, Workload};
+use crate::job::Priority;
 use provider::Nanos;
 use provider::config::{
     AccountConfig, CachedTokens, Config, Dialect, Estimate, Fault, Incident, Latency, Lengths, Limit,
@@ -25,6 +27,7 @@ impl Scenario {
         section(&mut text, "Providers", self.provider_lines());
         section(&mut text, "Routes", self.route_lines());
         section(&mut text, "Client", client::client(&self.client));
+        section(&mut text, "Callers (of `quotalab gateway` only)", caller::lines(&self.callers));
         let workloads = self.workloads.iter().flat_map(|workload| {
             let route = &self.routes[workload.route.index()].name;
             workload_lines(workload, route, self.cut_share(workload))
@@ -253,8 +256,12 @@ fn workload_lines(workload: &Workload, route: &str, cut_share: Option<f64>) -> V
         let rounded = |factor: f64| print_number((factor * 1000.0).round() / 1000.0);
         format!(", times {} to {} by the hour", rounded(min), rounded(max))
     });
+    let priority = match workload.priority {
+        Priority::Interactive => "",
+        Priority::Batch => ", batch",
+    };
     let mut lines = vec![format!(
-        "{} on route {route}: {}{}",
+        "{} on route {route}: {}{}{priority}",
         workload.name,
         arrivals(&workload.arrivals),
         shape.unwrap_or_default()

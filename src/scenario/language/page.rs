@@ -3,9 +3,10 @@
 use super::kind::modelled;
 use super::rule::{METRICS, TIMES};
 use super::table::{
-    ACCOUNT, ARRIVAL_STEP, ARRIVALS, BACKOFF, CACHE, CLIENT, CONCURRENCY, EJECT, ESTIMATE, EVIDENCE, FAULT,
-    INCIDENT, JITTER, KEY, LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE, PROVIDER, REPEATS, RESERVE, RETRY,
-    SCENARIO, SHAPE_MAP, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST, TRACE_COLUMNS, WHAT_IF, WORKLOAD,
+    ACCOUNT, ARRIVAL_STEP, ARRIVALS, BACKOFF, BUDGET, CACHE, CALLER, CLIENT, CONCURRENCY, EJECT, ESTIMATE,
+    EVIDENCE, FAULT, INCIDENT, JITTER, KEY, LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE, PROVIDER, REPEATS,
+    RESERVE, RETRY, SCENARIO, SHAPE_MAP, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST, TRACE_COLUMNS, WHAT_IF,
+    WORKLOAD,
 };
 use super::{Choice, Kind, Map, Required, Word};
 use crate::scenario::resolved::Metric;
@@ -13,12 +14,13 @@ use provider::presets::PRESETS;
 use std::fmt::Write as _;
 
 /// The maps of the language in reading order, by chapter.
-pub(super) const CHAPTERS: [(&str, &[&Map]); 7] = [
+pub(super) const CHAPTERS: [(&str, &[&Map]); 8] = [
     ("The file", &[&SCENARIO]),
     ("Providers", &[&PROVIDER, &ACCOUNT, &KEY, &INCIDENT, &FAULT]),
     ("Models", &[&MODEL, &LIMITS, &LIMIT, &CONCURRENCY, &RESERVE, &LATENCY, &PRICE, &EVIDENCE]),
     ("Routes", &[&STEP]),
     ("The client", &[&CLIENT, &RETRY, &STATED_WAIT, &BACKOFF, &JITTER, &EJECT, &PACE, &CACHE, &ESTIMATE]),
+    ("Callers of the gateway", &[&CALLER, &BUDGET]),
     (
         "Workloads",
         &[&WORKLOAD, &ARRIVALS, &TRACE_COLUMNS, &SHAPE_MAP, &ARRIVAL_STEP, &REPEATS, &TOKEN_DIST, &TIME_DIST],

@@ -2,15 +2,18 @@
 //! are filled in. Every one comes from `resolve`, as it is or with changes that keep it valid (a multiple of the load, the
 //! changes of the planner).
 
+mod caller;
 mod client;
 mod upstream;
 
+pub use caller::{Caller, DailyBudget};
 pub use client::{Backoff, Cache, Client, CoolDown, Eject, EstimateError, Jitter, Pace, Retry, StatedWait};
 pub use upstream::{BaseUrl, KeySource, Upstream};
 
 use super::trace::Recorded;
 use super::{KnownLimit, Note};
 use crate::ids::{RouteId, TargetId, WorkloadId};
+use crate::job::Priority;
 use provider::dist::Dist;
 use provider::{Instant, Nanos};
 
@@ -37,6 +40,8 @@ pub struct Scenario {
     pub routes: Vec<Route>,
     /// How the client behaves.
     pub client: Client,
+    /// Who may use the gateway, in the order written; empty if the scenario names nobody. Only the gateway reads it.
+    pub callers: Vec<Caller>,
     /// The workloads, indexed by [`WorkloadId`].
     pub workloads: Vec<Workload>,
     /// The rules of `expect`.
@@ -168,6 +173,8 @@ pub struct Workload {
     pub stream: bool,
     /// Whether jobs may be moved in time: the planner may propose to move them to quiet hours.
     pub deferrable: bool,
+    /// The rank of its jobs among those that wait.
+    pub priority: Priority,
 }
 
 /// How much of a job's prompt is found in the provider's prefix cache.

@@ -6,6 +6,7 @@
 
 mod answers;
 mod arrivals;
+mod caller;
 mod client;
 mod dist;
 mod evidence;
@@ -20,7 +21,7 @@ mod workload;
 
 use super::diagnostics::{Diagnostics, Location, Name};
 use super::language::{self, Data, RuleSpec, Value};
-use super::resolved::{Client, Start};
+use super::resolved::{Caller, Client, Start};
 use super::yaml::Node;
 use ::provider::Nanos;
 pub(super) use arrivals::{ArrivalsSpec, TraceSpec};
@@ -49,6 +50,8 @@ pub(super) struct Spec {
     pub(super) routes: Vec<RouteSpec>,
     /// `client`.
     pub(super) client: Client,
+    /// `callers`, in the order written.
+    pub(super) callers: Vec<Caller>,
     /// `workload`, in the order written.
     pub(super) workloads: Vec<WorkloadSpec>,
     /// The number of workloads written, those with problems included, which [`Self::workloads`] may lack.
@@ -89,6 +92,7 @@ fn from_fields(fields: &language::Fields, base_dir: Option<&Path>, diagnostics: 
         providers: fields.named_entries("providers").iter().map(provider).collect(),
         routes: route::routes(fields),
         client: fields.fields("client").map(|client| client::client(client, diagnostics)).unwrap_or_default(),
+        callers: caller::callers(fields, base_dir, diagnostics),
         workloads: fields
             .items("workload")
             .iter()

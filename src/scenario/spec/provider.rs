@@ -158,7 +158,7 @@ fn accounts(
 }
 
 /// Returns the name of a key and its source; `None` if it is invalid, which has been reported.
-fn key(value: &Value, base_dir: Option<&Path>) -> Option<(Name, KeySource)> {
+pub(super) fn key(value: &Value, base_dir: Option<&Path>) -> Option<(Name, KeySource)> {
     let Some(fields) = value.fields() else { return Some((value.name()?, KeySource::Written)) };
     let env = |name: Name| (KeySource::Env(name.text.clone()), name);
     let file = |name: Name| (KeySource::File(base_dir.unwrap_or(Path::new("")).join(&name.text)), name);

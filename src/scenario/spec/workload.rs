@@ -1,7 +1,9 @@
 //! A workload, whose route is still a name.
 
 use super::arrivals::{ArrivalsSpec, arrivals, shape};
+use super::caller::priority;
 use super::dist::dist;
+use crate::job::Priority;
 use crate::scenario::diagnostics::{Diagnostics, Location, Name};
 use crate::scenario::language::{Data, Fields, Value};
 use crate::scenario::resolved::{CachedPrompt, Repeats};
@@ -32,6 +34,8 @@ pub(in crate::scenario) struct WorkloadSpec {
     pub(in crate::scenario) stream: bool,
     /// Whether jobs may be moved in time.
     pub(in crate::scenario) deferrable: bool,
+    /// The rank of its jobs.
+    pub(in crate::scenario) priority: Priority,
 }
 
 /// Builds a workload; `None` if it is no map.
@@ -55,6 +59,7 @@ pub(super) fn workload(value: &Value, diagnostics: &Diagnostics) -> Option<Workl
         repeats: fields.fields("repeats").and_then(repeats),
         stream: fields.bool("stream").unwrap_or_default(),
         deferrable: fields.bool("deferrable").unwrap_or_default(),
+        priority: priority(fields),
     })
 }
 

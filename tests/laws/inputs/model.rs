@@ -4,8 +4,9 @@
 use super::super::SeenVariants;
 use provider::{Instant, Usage};
 use quotalab::engine::{Answer, Attempt, Driver, Handover};
-use quotalab::event::{Event, EventKind, JobEnd, JobOutcome, RecordedDecision};
+use quotalab::event::{Event, EventKind, JobEnd, JobOutcome, Obstacle, RecordedDecision, WaitReason};
 use quotalab::ids::{AttemptId, JobId, Slot, Tag, TargetId};
+use quotalab::job::Priority;
 use quotalab::record::{Audit, Fold};
 use std::collections::BTreeMap;
 
@@ -15,13 +16,27 @@ pub(super) const USAGE: Usage = Usage { prompt_tokens: 100, completion_tokens: 5
 #[derive(Debug)]
 pub(super) struct JobModel {
     pub(super) id: JobId,
+    pub(super) priority: Priority,
     pub(super) fingerprint: u64,
+    /// What it waits for.
+    pub(super) waits: Option<WaitsFor>,
     /// `None` before `submit` returns, and for jobs that ended inside it.
     pub(super) slot: Option<Slot>,
     pub(super) attempt: Option<AttemptId>,
     pub(super) first_byte_received: bool,
     pub(super) cancelled: bool,
     pub(super) end: Option<JobEnd>,
+}
+
+/// What a job waits for and others wait for too.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum WaitsFor {
+    /// A permit of the concurrency limit.
+    Permit,
+    /// The end of the cool-down of a target.
+    CoolDown(TargetId),
+    /// Its send on a paced target, at an instant.
+    Pace(TargetId, Instant),
 }
 
 /// An attempt in flight.
@@ -35,6 +50,8 @@ pub(super) struct AttemptModel {
 /// The driver. An attempt stays in flight until the test replies to it or the engine cancels it.
 pub(super) struct Model {
     pub(super) coalesces: bool,
+    /// Timers may fire later than they are due.
+    pub(super) is_late: bool,
     pub(super) now: Instant,
     pub(super) jobs: Vec<JobModel>,
     pub(super) attempts: BTreeMap<AttemptId, AttemptModel>,
@@ -49,6 +66,36 @@ impl Model {
         if !holds {
             self.violations.push(format!("{}: {}", self.now, violation()));
         }
+    }
+
+    /// Notes what a job waits for, and checks that no batch job is sent while an interactive one waits for the same thing and could
+    /// be sent.
+    fn check_priority(&mut self, event: &Event) {
+        let number = usize::try_from(event.job.0).expect("a small number");
+        self.jobs[number].waits = match event.kind {
+            EventKind::Queued { .. } => Some(WaitsFor::Permit),
+            EventKind::Waiting { obstacle: Obstacle { target, why, .. }, until, .. } => match why {
+                WaitReason::CoolDown => Some(WaitsFor::CoolDown(target)),
+                WaitReason::Pace => Some(WaitsFor::Pace(target, until)),
+                WaitReason::BackOff | WaitReason::Probe => None,
+            },
+            _ => None,
+        };
+        let EventKind::Sent { target: sent, .. } = event.kind else { return };
+        if self.jobs[number].priority == Priority::Interactive {
+            return;
+        }
+        let now = self.now;
+        let could_be_sent = |job: &&JobModel| match job.waits {
+            Some(WaitsFor::Permit) => true,
+            Some(WaitsFor::CoolDown(target)) => target == sent,
+            Some(WaitsFor::Pace(target, until)) => target == sent && until <= now && !self.is_late,
+            None => false,
+        };
+        let interactive = self.jobs.iter().filter(|job| job.priority == Priority::Interactive);
+        let first = interactive.filter(could_be_sent).find(|job| job.end.is_none());
+        let first = first.map(|job| (job.id, job.waits));
+        self.check(first.is_none(), || format!("law 18: {} is sent before {first:?}", event.job));
     }
 
     /// Records an event of the provider about the job at `tag`.
@@ -89,6 +136,7 @@ impl Model {
 
 impl Driver for Model {
     fn log(&mut self, event: &Event) {
+        self.check_priority(event);
         self.folds.event(event);
     }
 

@@ -11,7 +11,7 @@ use crate::engine::{Answer, Attempt, Driver, Handover, Reply, Wait, WaitKind};
 use crate::event::{AttemptFailure, AttemptOutcome, Event, JobEnd, LimitCause};
 use crate::gateway::{routes, shared_engine};
 use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, TargetId, WorkloadId};
-use crate::job::Job;
+use crate::job::{Job, Priority};
 use crate::scenario::{self, Overrides, Scenario};
 use proptest::prelude::*;
 use provider::{Axis, Instant, Nanos, Usage};
@@ -85,22 +85,24 @@ const CLIENTS: [&str; 6] = [
 /// Something that happens to a gateway. Numbers choose among what there is.
 #[derive(Clone, Debug)]
 enum Step {
-    Arrive { route: u16, prompt: u32, max_tokens: Option<u32> },
+    Arrive { route: u16, prompt: u32, max_tokens: Option<u32>, batch: bool },
     Reply { which: usize, reply: u8, wait_ms: u64 },
     FirstByte { which: usize },
     Leave { which: usize },
+    Withdraw { which: usize },
     Timers,
     Reload,
 }
 
 fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     let step = prop_oneof![
-        6 => (0..5u16, 1..4_000u32, prop::option::of(1..2_000u32))
-            .prop_map(|(route, prompt, max_tokens)| Step::Arrive { route, prompt, max_tokens }),
+        6 => (0..5u16, 1..4_000u32, prop::option::of(1..2_000u32), any::<bool>())
+            .prop_map(|(route, prompt, max_tokens, batch)| Step::Arrive { route, prompt, max_tokens, batch }),
         8 => (any::<usize>(), 0..10u8, 0..20_000u64)
             .prop_map(|(which, reply, wait_ms)| Step::Reply { which, reply, wait_ms }),
         1 => any::<usize>().prop_map(|which| Step::FirstByte { which }),
         1 => any::<usize>().prop_map(|which| Step::Leave { which }),
+        1 => any::<usize>().prop_map(|which| Step::Withdraw { which }),
         3 => Just(Step::Timers),
         1 => Just(Step::Reload),
     ];
@@ -192,13 +194,14 @@ fn storm(scenarios: [&Scenario; 2], steps: &[(u64, Step)]) -> (String, u64) {
                 .map(|(job, attempt)| (*job, *attempt))
         };
         match *step {
-            Step::Arrive { route, prompt, max_tokens } => {
+            Step::Arrive { route, prompt, max_tokens, batch } => {
                 let (engine, jobs) = &mut engines[last];
                 let job = Job {
                     id: JobId(next_job),
                     workload: WorkloadId(route),
                     route: RouteId(route),
                     scheduled: now,
+                    priority: if batch { Priority::Batch } else { Priority::Interactive },
                     deadline: None,
                     prompt_tokens: prompt,
                     max_tokens,
@@ -227,6 +230,11 @@ fn storm(scenarios: [&Scenario; 2], steps: &[(u64, Step)]) -> (String, u64) {
                 let slot = jobs.slots.values().nth(which % jobs.slots.len().max(1)).copied();
                 if let Some(slot) = slot {
                     engine.cancel(jobs, now, slot);
+                }
+            }
+            Step::Withdraw { which } => {
+                if let Some((_, (slot, attempt, false))) = nth(which, jobs) {
+                    engine.withdraw(jobs, now, slot, attempt);
                 }
             }
             Step::Timers => {

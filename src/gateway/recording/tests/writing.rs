@@ -43,6 +43,7 @@ fn record(recording: &Recording, scenario: &Scenario, jobs: u64) {
             workload: WorkloadId(1),
             route: RouteId(1),
             scheduled: now,
+            priority: Priority::Interactive,
             deadline: None,
             prompt_tokens: 10,
             max_tokens: Some(20),

@@ -2,6 +2,7 @@
 //!
 //! If a default needs a reason, a comment at its row gives it, with the source.
 
+mod caller;
 mod client;
 mod dist;
 mod evidence;
@@ -10,6 +11,7 @@ mod provider;
 mod scenario;
 mod workload;
 
+pub(super) use caller::{BUDGET, CALLER};
 pub(super) use client::{BACKOFF, CACHE, CLIENT, EJECT, ESTIMATE, JITTER, PACE, RETRY, STATED_WAIT};
 pub(super) use dist::{TIME_DIST, TOKEN_DIST};
 pub(super) use evidence::EVIDENCE;

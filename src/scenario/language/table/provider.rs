@@ -128,8 +128,8 @@ pub(in crate::scenario::language) static ACCOUNT: Map = Map {
 
 pub(in crate::scenario::language) static KEY: Map = Map {
     name: "key",
-    doc: "Where the key of a real provider is. Only `quotalab gateway` reads it; a mock accepts the name of the variable, or the path \
-          as written here, in its place.",
+    doc: "Where the key of a real provider, or of a caller of the gateway, is. Only `quotalab gateway` reads it; a mock accepts the name \
+          of the variable, or the path as written here, in place of a provider's.",
     example: "{env: GROQ_API_KEY}",
     words: &[
         word("env", Kind::Name(NameKind::Variable), "GROQ_API_KEY", "In this environment variable."),

@@ -1,7 +1,8 @@
 //! The top level of a scenario, routes and what-ifs.
 
 use super::{
-    CLIENT, Choice, Kind, Map, NOT_MODELLED, NameKind, PROVIDER, Refused, WORKLOAD, choice, unmodelled, word,
+    CALLER, CLIENT, Choice, Kind, Map, NOT_MODELLED, NameKind, PROVIDER, Refused, WORKLOAD, choice,
+    unmodelled, word,
 };
 use crate::scenario::language::MAX_DURATION;
 use ::provider::Nanos;
@@ -47,6 +48,13 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
         )
         .required(),
         word("client", Kind::Map(&CLIENT), "{deadline: 30s}", "How your client behaves: deadlines, retries, pacing, caching.").default("{}"),
+        word(
+            "callers",
+            Kind::NamedEntries { of: &Kind::Map(&CALLER), slash: false },
+            "{web: {key: {env: WEB_KEY}}}",
+            "Who may use `quotalab gateway`, each under a name of your choice. If given, every request needs the key of one of them. No \
+             simulation, plan or run reads it.",
+        ),
         word(
             "workload",
             Kind::List { of: &Kind::Map(&WORKLOAD), min: 1, max: MAX_WORKLOADS },

@@ -1,5 +1,6 @@
 //! A workload: which route its jobs take, when they arrive, how large they are.
 
+use super::caller::PRIORITY;
 use super::dist::{SECONDS, TOKEN_COUNT, TOKENS};
 use super::{
     Choice, Form, Kind, LENGTH, MAX_STATED_TOKENS, Map, NOT_MODELLED, NameKind, OFFSET, Refused, TOKEN_DIST,
@@ -67,6 +68,7 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
             "Whether jobs may be moved in time: the planner may propose to move them to the hours from midnight to six.",
         )
         .default("false"),
+        PRIORITY,
     ],
     forms: &[],
     refused: &[],

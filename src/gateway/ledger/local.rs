@@ -1,0 +1,365 @@
+//! The ledger of one gateway: in memory, and in a store if budgets are to survive a restart.
+//!
+//! The store is written by a thread of its own at most once a [`WRITE_INTERVAL`] and at the end, so no request waits for a disk.
+//! Written is what is used together with what is reserved: if the process is killed, what was under way counts as reserved.
+
+use super::store::{Row, Store, StoreError};
+use super::{Account, Balance, Cost, Hold, Ledger, Refusal, UtcDay};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, ready};
+use provider::calendar::UnixTime;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Returns the calendar time.
+pub type TimeSource = dyn Fn() -> UnixTime + Send + Sync;
+
+/// A ledger of one gateway.
+pub struct LocalLedger {
+    now: Box<TimeSource>,
+    books: Arc<Mutex<Books>>,
+    /// `None` while nothing is stored.
+    writer: Mutex<Option<Writer>>,
+}
+
+/// What accounts have used: on the current day, and on earlier ones while attempts of theirs are under way.
+#[derive(Debug)]
+struct Books {
+    /// The latest day seen: a clock that is set back does not open a closed day again.
+    day: UtcDay,
+    entries: BTreeMap<Key, Entry>,
+    /// What has changed since it was written. Stays empty without a store.
+    changed: BTreeSet<Key>,
+    is_stored: bool,
+}
+
+type Key = (UtcDay, Arc<str>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    used: Cost,
+    held: Cost,
+}
+
+/// The thread that writes. It ends when the sender is dropped.
+#[derive(Debug)]
+struct Writer {
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for LocalLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalLedger").field("books", &self.books).finish_non_exhaustive()
+    }
+}
+
+impl LocalLedger {
+    /// Creates a ledger in memory. `now` returns the calendar time.
+    #[must_use]
+    pub fn new(now: impl Fn() -> UnixTime + Send + Sync + 'static) -> Self {
+        let books =
+            Books { day: UtcDay(0), entries: BTreeMap::new(), changed: BTreeSet::new(), is_stored: false };
+        Self { now: Box::new(now), books: Arc::new(Mutex::new(books)), writer: Mutex::new(None) }
+    }
+
+    /// Continues with what a store holds of the current day, and keeps it up to date from now on. Does nothing if the ledger has a
+    /// store already.
+    ///
+    /// # Errors
+    /// If the store cannot be opened: another gateway has it open, or it is no store, or the disk is full.
+    pub fn keep_in(&self, path: &Path) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().expect("invariant: no thread panics while it holds the writer");
+        if writer.is_some() {
+            return Ok(());
+        }
+        let (mut books, _) = self.books();
+        let (store, rows) = Store::open(path, books.day)?;
+        for Row { account, day, used } in rows {
+            let entry = books.entries.entry((day, account)).or_default();
+            entry.used = entry.used.plus(used);
+        }
+        books.changed = books.entries.keys().cloned().collect();
+        books.is_stored = true;
+        drop(books);
+        let (end, ended) = channel();
+        let books = Arc::clone(&self.books);
+        let thread = thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || write_until_end(store, &books, &ended))
+            .map_err(|error| StoreError::new(path, error.to_string()))?;
+        *writer = Some(Writer { end: Some(end), thread: Some(thread) });
+        Ok(())
+    }
+
+    /// Returns the books, brought to the current day, and the time.
+    fn books(&self) -> (MutexGuard<'_, Books>, UnixTime) {
+        let now = (self.now)();
+        let mut books = locked(&self.books);
+        let today = UtcDay::of(now);
+        if today > books.day {
+            books.day = today;
+            let Books { entries, changed, .. } = &mut *books;
+            entries.retain(|key, entry| key.0 >= today || entry.held != Cost::ZERO || changed.contains(key));
+        }
+        (books, now)
+    }
+}
+
+impl Books {
+    fn balance(&self, account: &Arc<str>, now: UnixTime) -> Balance {
+        let Entry { used, held } =
+            self.entries.get(&(self.day, Arc::clone(account))).copied().unwrap_or_default();
+        Balance { day: self.day, used, held, day_ends_in: self.day.end().since(now) }
+    }
+
+    fn change(&mut self, key: Key, change: impl FnOnce(&mut Entry)) {
+        if self.is_stored {
+            self.changed.insert(key.clone());
+        }
+        change(self.entries.entry(key).or_default());
+    }
+
+    /// Takes what is to be written, with what it costs if nothing under way is settled any more.
+    fn take_changed(&mut self) -> Vec<Row> {
+        let row = |(day, account): Key| {
+            let Entry { used, held } = self.entries[&(day, Arc::clone(&account))];
+            Row { account, day, used: used.plus(held) }
+        };
+        let rows = std::mem::take(&mut self.changed).into_iter().map(row).collect();
+        let day = self.day;
+        self.entries.retain(|key, entry| key.0 >= day || entry.held != Cost::ZERO);
+        rows
+    }
+
+    /// Puts back what could not be written.
+    fn put_back(&mut self, rows: Vec<Row>) {
+        for Row { account, day, used } in rows {
+            let key = (day, account);
+            // A closed day may have been dropped in between.
+            self.entries.entry(key.clone()).or_insert(Entry { used, held: Cost::ZERO });
+            self.changed.insert(key);
+        }
+    }
+}
+
+impl Ledger for LocalLedger {
+    fn reserve<'l>(&'l self, account: &'l Account, most: Cost) -> BoxFuture<'l, Result<Hold, Refusal>> {
+        let (mut books, now) = self.books();
+        let balance = books.balance(&account.name, now);
+        if !most.fits(balance.left(account.budget)) {
+            return ready(Err(Refusal { balance })).boxed();
+        }
+        let day = books.day;
+        books.change((day, Arc::clone(&account.name)), |entry| entry.held = entry.held.plus(most));
+        ready(Ok(Hold { account: Arc::clone(&account.name), day, most })).boxed()
+    }
+
+    fn settle(&self, hold: Hold, used: Cost) {
+        let Hold { account, day, most } = hold;
+        let (mut books, _) = self.books();
+        books.change((day, account), |entry| {
+            debug_assert!(most.fits(entry.held), "invariant: what is settled was reserved");
+            *entry = Entry { used: entry.used.plus(used), held: entry.held.minus(most) };
+        });
+    }
+
+    fn balance(&self, account: &Account) -> Balance {
+        let (books, now) = self.books();
+        books.balance(&account.name, now)
+    }
+}
+
+impl Drop for LocalLedger {
+    /// Writes what is not written yet.
+    fn drop(&mut self) {
+        let Ok(Some(writer)) = self.writer.get_mut().map(Option::as_mut) else { return };
+        drop(writer.end.take());
+        if let Some(thread) = writer.thread.take() {
+            // A thread that has panicked has nothing left to write.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn locked(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
+    books.lock().expect("invariant: no thread panics while it holds the books")
+}
+
+/// Writes what changes until the ledger is dropped. What cannot be written, because the disk is full, is tried again; no request
+/// waits for it.
+fn write_until_end(mut store: Store, books: &Mutex<Books>, end: &Receiver<()>) {
+    let mut has_failed = false;
+    loop {
+        let is_over = !matches!(end.recv_timeout(WRITE_INTERVAL), Err(RecvTimeoutError::Timeout));
+        let (rows, day) = {
+            let mut books = locked(books);
+            (books.take_changed(), books.day)
+        };
+        if !rows.is_empty() {
+            match store.write(&rows, day) {
+                Ok(()) if has_failed => {
+                    has_failed = false;
+                    tracing::info!("the budgets are stored again");
+                }
+                Ok(()) => {}
+                Err(error) => {
+                    locked(books).put_back(rows);
+                    if !std::mem::replace(&mut has_failed, true) {
+                        tracing::warn!(%error, "what callers have used is not stored; it is tried again every second");
+                    }
+                }
+            }
+        }
+        if is_over {
+            return;
+        }
+    }
+}
+
+/// The store is written at most this often.
+const WRITE_INTERVAL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use provider::Nanos;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// A ledger whose clock shows the returned number of hours since 1970.
+    fn ledger() -> (LocalLedger, Arc<AtomicU64>) {
+        let hours = Arc::new(AtomicU64::new(24 * 20_000));
+        let shown = Arc::clone(&hours);
+        let now = move || UnixTime::EPOCH + Nanos(Nanos::HOUR.0 * shown.load(Ordering::Relaxed));
+        (LocalLedger::new(now), hours)
+    }
+
+    fn account(name: &str, pico_usd: u64, tokens: u64) -> Account {
+        Account { name: name.into(), budget: Cost { pico_usd, tokens } }
+    }
+
+    fn reserve(ledger: &LocalLedger, account: &Account, most: Cost) -> Result<Hold, Refusal> {
+        ledger.reserve(account, most).now_or_never().expect("a local ledger answers at once")
+    }
+
+    fn cost(pico_usd: u64, tokens: u64) -> Cost {
+        Cost { pico_usd, tokens }
+    }
+
+    proptest! {
+        /// Attempts of two accounts over several days: what is used and reserved never exceeds a budget by more than what attempts
+        /// have cost beyond their reservation, a refusal changes nothing, and all that was settled is accounted for once.
+        #[test]
+        fn budgets_are_never_exceeded_and_nothing_is_lost(
+            moves in prop::collection::vec((0u8..8, 0usize..2, 0u64..60, 0u64..60, 0u64..3), 1..200),
+        ) {
+            let (ledger, hours) = ledger();
+            let accounts = [account("a", 100, u64::MAX), account("b", u64::MAX, 150)];
+            let mut open: Vec<(usize, Hold)> = Vec::new();
+            let mut used: BTreeMap<(UtcDay, usize), Cost> = BTreeMap::new();
+            let mut beyond: BTreeMap<(UtcDay, usize), Cost> = BTreeMap::new();
+            for (kind, number, usd, tokens, more) in moves {
+                let account = &accounts[number];
+                let before = ledger.balance(account);
+                match kind {
+                    0..=3 => match reserve(&ledger, account, cost(usd, tokens)) {
+                        Ok(hold) => {
+                            prop_assert!(cost(usd, tokens).fits(before.left(account.budget)));
+                            open.push((number, hold));
+                        }
+                        Err(Refusal { balance }) => {
+                            prop_assert!(!cost(usd, tokens).fits(before.left(account.budget)));
+                            prop_assert_eq!((balance, ledger.balance(account)), (before, before));
+                        }
+                    },
+                    4..=6 if !open.is_empty() => {
+                        let (number, hold) = open.swap_remove(usize::try_from(usd).expect("small") % open.len());
+                        let (key, most) = ((hold.day, number), hold.most);
+                        // Up to the reservation, and rarely more: the estimate of the prompt was too small.
+                        let was = cost(most.pico_usd.min(usd) + more / 2, most.tokens.min(tokens) + more / 2);
+                        ledger.settle(hold, was);
+                        let sum = used.entry(key).or_default();
+                        *sum = sum.plus(was);
+                        let sum = beyond.entry(key).or_default();
+                        *sum = sum.plus(was.minus(most));
+                    }
+                    _ => drop(hours.fetch_add(more * 9, Ordering::Relaxed)),
+                }
+                for (number, account) in accounts.iter().enumerate() {
+                    let balance = ledger.balance(account);
+                    let key = (balance.day, number);
+                    let held = open.iter().filter(|(owner, hold)| *owner == number && hold.day == balance.day);
+                    let held = held.fold(Cost::ZERO, |sum, (_, hold)| sum.plus(hold.most));
+                    let of_day = used.get(&key).copied().unwrap_or_default();
+                    prop_assert_eq!((balance.used, balance.held), (of_day, held));
+                    let excess = balance.used.plus(balance.held).minus(account.budget);
+                    prop_assert!(excess.fits(beyond.get(&key).copied().unwrap_or_default()), "{excess:?}");
+                }
+            }
+            let books = ledger.books().0;
+            let days: BTreeSet<UtcDay> = open.iter().map(|(_, hold)| hold.day).chain([books.day]).collect();
+            prop_assert!(books.entries.keys().all(|(day, _)| days.contains(day)), "closed days are forgotten");
+        }
+    }
+
+    #[test]
+    fn an_attempt_over_midnight_is_charged_to_the_day_of_its_reservation() {
+        let (ledger, hours) = ledger();
+        let account = account("a", u64::MAX, 10);
+        let first = reserve(&ledger, &account, cost(0, 10)).expect("it fits");
+        hours.fetch_add(23, Ordering::Relaxed);
+        let refusal = reserve(&ledger, &account, cost(0, 1)).expect_err("all is reserved");
+        assert_eq!(refusal.balance.day_ends_in, Nanos::HOUR);
+        hours.fetch_add(1, Ordering::Relaxed);
+        let second = reserve(&ledger, &account, cost(0, 10)).expect("a new day");
+        ledger.settle(first, cost(0, 7));
+        assert_eq!(ledger.balance(&account).used, Cost::ZERO);
+        // A clock that is set back opens no closed day.
+        hours.fetch_sub(24, Ordering::Relaxed);
+        assert!(reserve(&ledger, &account, cost(0, 1)).is_err());
+        ledger.settle(second, cost(0, 3));
+        assert_eq!(ledger.balance(&account).used, cost(0, 3));
+    }
+
+    #[test]
+    fn what_is_used_survives_a_restart_and_what_is_under_way_counts_as_reserved() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store");
+        let account = account("a", u64::MAX, 1_000);
+        let start = || {
+            let (ledger, hours) = ledger();
+            ledger.keep_in(&path).map(|()| (ledger, hours))
+        };
+        let (first, _) = start().expect("a new store");
+        let hold = reserve(&first, &account, cost(5, 40)).expect("it fits");
+        first.settle(hold, cost(4, 30));
+        let under_way = reserve(&first, &account, cost(7, 100)).expect("it fits");
+        let error = start().expect_err("another ledger has it open");
+        assert!(error.to_string().contains("another gateway has it open"), "{error}");
+        drop(first);
+        let (second, hours) = start().expect("it was closed");
+        assert_eq!(second.balance(&account).used, cost(11, 130));
+        hours.fetch_add(24 * 41, Ordering::Relaxed);
+        second.settle(reserve(&second, &account, cost(0, 1)).expect("it fits"), cost(0, 1));
+        drop((second, under_way));
+        let (third, _) = start().expect("it was closed");
+        assert_eq!(third.balance(&account).used, Cost::ZERO, "days older than forty days are dropped");
+    }
+
+    #[test]
+    fn a_file_that_is_no_store_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store");
+        std::fs::write(&path, "name: a scenario\n".repeat(100)).expect("a file");
+        let error = ledger().0.keep_in(&path).expect_err("it is no store");
+        assert!(error.to_string().contains("store"), "{error}");
+        assert!(ledger().0.keep_in(folder.path()).is_err(), "a folder");
+        assert_eq!(std::fs::read(&path).expect("a file").len(), 1_700, "it is left as it was");
+    }
+}
