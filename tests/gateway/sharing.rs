@@ -191,7 +191,6 @@ fn what_a_request_did_not_use_is_given_back() {
     // 86,400 grains a token: of 1,000 tokens 6 are used, and some are refilled already.
     wait_for(|| levels().contains("\r\n858"), "all but what it used is given back");
     assert_eq!(second.post("/v1/chat/completions", &body).status(), 200);
-    // One that fails is not charged.
     assert_eq!(provider.requests().len(), 2);
 }
 
