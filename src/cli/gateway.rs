@@ -325,7 +325,7 @@ async fn connect(url: RedisUrl, clock: Clock) -> Result<Arc<Sharing>, VerbError>
     let options = SharingOptions { url, replica, answer_timeout: ANSWER_TIMEOUT };
     Sharing::connect(&options, clock).await.map_err(|error| {
         run_error(anyhow!(
-            "error: {error}\n  help: start it, or share nothing: leave out --redis and {REDIS_VARIABLE}"
+            "{error}\n  help: start it, or share nothing: leave out --redis and {REDIS_VARIABLE}"
         ))
     })
 }

@@ -2,7 +2,8 @@
 
 #![cfg(unix)]
 
-use super::sharing::redis_server::RedisServer;
+mod redis_password;
+
 use super::*;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -368,54 +369,4 @@ fn a_full_disk_behind_the_log_stops_no_request() {
     }
     let _ = child.kill();
     let _ = child.wait();
-}
-
-/// The password of Redis is in no output, whatever happens to the connection.
-#[test]
-fn the_password_of_redis_appears_nowhere() {
-    let password = "s3cr3t-Of-Redis";
-    let Some(mut server) = RedisServer::start(Some(password)) else { return };
-    let folder = tempfile::tempdir().expect("a folder");
-    let provider = Provider::answering(completion());
-    let scenario = write_scenario(folder.path(), &format!("http://{}/v1", provider.address), "chat");
-    let variable =
-        |url: &str| [("TEST_API_KEY", SECRET.to_owned()), ("QUOTALAB_GATEWAY_REDIS", url.to_owned())];
-    let environment = variable(&server.url());
-    let gateway =
-        Process::start(&scenario, &environment.each_ref().map(|(name, value)| (*name, value.as_str())));
-    let mut seen = gateway.chat("chat").text;
-    assert!(
-        gateway.printed().contains(&format!("quotas are shared through redis at 127.0.0.1:{}", server.port))
-    );
-    server.kill();
-    let is_gone = || gateway.get("/metrics").body().contains("quotalab_gateway_sharing_up 0\n");
-    wait_for(is_gone, "it knows that redis is gone");
-    seen.push_str(&gateway.chat("chat").text);
-    assert!(seen.matches("200 OK").count() == 2, "{seen}");
-    wait_for(|| gateway.printed().contains("redis is gone"), "it says so");
-    for path in ["/metrics", "/_quotalab", "/_quotalab/state"] {
-        seen.push_str(&gateway.get(path).text);
-    }
-    assert!(server.restart());
-    wait_for(|| gateway.printed().contains("redis answers again"), "it says so");
-    gateway.signal("-TERM");
-    let (_, printed) = gateway.wait();
-    assert_eq!(printed.matches("redis is gone").count(), 1, "{printed}");
-    seen.push_str(&printed);
-    let run = |option: &[&str], url: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_quotalab"));
-        command.args(["gateway", scenario.to_str().expect("a plain path"), "--listen", "0"]).args(option);
-        let output = command.envs(variable(url)).output().expect("the binary starts");
-        assert!(!output.status.success());
-        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
-    };
-    let wrong = run(&[], &server.url().replace(password, &format!("{password}x")));
-    assert!(wrong.contains("redis at 127.0.0.1") && wrong.contains("does not answer"), "{wrong}");
-    let on_line = run(&["--redis", &server.url()], "");
-    assert!(on_line.contains("QUOTALAB_GATEWAY_REDIS"), "{on_line}");
-    let broken = run(&[], &format!("redis:/{password}"));
-    assert!(broken.contains("redis://HOST:PORT"), "{broken}");
-    for text in [seen, wrong, on_line, broken] {
-        assert!(!text.contains(password), "{text}");
-    }
 }

@@ -9,7 +9,7 @@ pub struct RedisUrl(ConnectionInfo);
 
 impl fmt::Debug for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RedisUrl")
+        f.write_str("the URL of a Redis")
     }
 }
 
