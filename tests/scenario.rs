@@ -1,6 +1,7 @@
 //! The scenario language: what is accepted, the message of every mistake, and that no text is accepted in part. Golden
 //! messages are in `tests/golden/scenario`; `UPDATE_GOLDEN=1` writes them anew.
 
+mod callers;
 mod language;
 mod laws;
 mod lookalikes;

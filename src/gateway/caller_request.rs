@@ -25,9 +25,19 @@ pub(super) struct CallerRequest {
     body: Bytes,
     /// The place of the model's name in the body: a JSON string, or the text of a form's part.
     model_place: Range<usize>,
-    /// The members that bound a completion: their names, their numbers if they have one, and the places of their values.
-    bounds: Vec<(&'static str, Option<u64>, Range<usize>)>,
+    /// The members that bound a completion, the one that takes precedence first.
+    bounds: Vec<GivenBound>,
     is_json: bool,
+}
+
+/// A member of a request that bounds a completion.
+#[derive(Clone, Debug)]
+struct GivenBound {
+    name: &'static str,
+    /// `None` for `null`.
+    tokens: Option<u64>,
+    /// The place of its value in the body.
+    place: Range<usize>,
 }
 
 /// A bound on each completion that is sent instead of the caller's.
@@ -78,11 +88,11 @@ fn raw<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValu
 }
 
 impl Members<'_> {
-    /// Returns the members that bound a completion, the one that takes precedence first.
+    /// Returns the members that bound a completion.
     ///
     /// # Errors
     /// If one is neither a whole number nor `null`.
-    fn bounds(&self, body: &[u8]) -> Result<Vec<(&'static str, Option<u64>, Range<usize>)>, String> {
+    fn bounds(&self, body: &[u8]) -> Result<Vec<GivenBound>, String> {
         let members = [
             ("max_completion_tokens", self.max_completion_tokens),
             ("max_output_tokens", self.max_output_tokens),
@@ -90,9 +100,9 @@ impl Members<'_> {
         ];
         let given = members.into_iter().filter_map(|(name, raw)| Some((name, raw?.get())));
         let read = |(name, raw): (&'static str, &str)| {
-            let number = serde_json::from_str(raw);
-            let number = number.map_err(|_| format!("`{name}` has to be a whole number of tokens"))?;
-            Ok((name, number, place(body, raw)))
+            let tokens = serde_json::from_str(raw);
+            let tokens = tokens.map_err(|_| format!("`{name}` has to be a whole number of tokens"))?;
+            Ok(GivenBound { name, tokens, place: place(body, raw) })
         };
         given.map(read).collect()
     }
@@ -130,7 +140,7 @@ impl CallerRequest {
             members.response_format,
         ];
         let size = parts.into_iter().fold(PromptSize::default(), PromptSize::plus);
-        let max = bounds.iter().find_map(|(_, number, _)| *number);
+        let max = bounds.iter().find_map(|given| given.tokens);
         let choices = members.n.unwrap_or(1).max(members.best_of.unwrap_or(1)).max(1);
         Ok(Self {
             endpoint,
@@ -200,14 +210,14 @@ impl CallerRequest {
     /// Returns what is replaced in the body for a bound: every larger number, or else the first `null`, or else nothing, and the
     /// bound becomes the first member.
     fn bound_edits(&self, bound: Bound) -> Vec<(Range<usize>, Cow<'static, str>)> {
-        let tokens = || Cow::Owned(bound.tokens.to_string());
-        if self.bounds.iter().any(|(_, number, _)| number.is_some()) {
-            let is_larger = |number: &Option<u64>| number.is_some_and(|number| number > bound.tokens.into());
-            let larger = self.bounds.iter().filter(|(_, number, _)| is_larger(number));
-            return larger.map(|(.., place)| (place.clone(), tokens())).collect();
+        let edit = |given: &GivenBound| (given.place.clone(), Cow::Owned(bound.tokens.to_string()));
+        if self.bounds.iter().any(|given| given.tokens.is_some()) {
+            let is_larger =
+                |given: &&GivenBound| given.tokens.is_some_and(|tokens| tokens > bound.tokens.into());
+            return self.bounds.iter().filter(is_larger).map(edit).collect();
         }
-        if let Some((.., place)) = self.bounds.iter().find(|(name, ..)| *name == bound.name) {
-            return vec![(place.clone(), tokens())];
+        if let Some(given) = self.bounds.iter().find(|given| given.name == bound.name) {
+            return vec![edit(given)];
         }
         let start = self.body.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
         vec![(start..start, Cow::Owned(format!("\"{}\":{},", bound.name, bound.tokens)))]

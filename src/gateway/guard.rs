@@ -37,7 +37,7 @@ pub(super) fn refusal<B>(access: &Access, request: &Request<B>) -> Option<ErrorR
     })
 }
 
-/// Returns the error for a request that may not use the gateway whoever sends it: what [`refusal`] returns apart from the key.
+/// Returns the error for a request that may not use the gateway even with a key: what [`refusal`] returns apart from the key.
 pub(super) fn refusal_of_anyone<B>(access: &Access, request: &Request<B>) -> Option<ErrorReply> {
     framing_problem(request).or_else(|| browser_problem(request)).or_else(|| match access {
         Access::Loopback => host_problem(request),

@@ -69,7 +69,8 @@ pub(super) fn over_budget(caller: Option<&Caller>, over: &OverBudget) -> Respons
     let (name, budget) = caller.map_or(("", Cost::ZERO), |caller| (caller.name(), caller.account.budget));
     let returned = Balance { held: Cost::ZERO, ..over.balance };
     let may_fit = over.least.fits(returned.left(budget));
-    let is_usd = over.least.pico_usd > if may_fit { over.balance } else { returned }.left(budget).pico_usd;
+    let (cost, left) = if may_fit { (over.most, over.balance) } else { (over.least, returned) };
+    let is_usd = cost.pico_usd > left.left(budget).pico_usd;
     let usd = |cost: Cost| format!("{} USD", cost.usd());
     let tokens = |cost: Cost| format!("{} tokens", count(cost.tokens));
     let show: &dyn Fn(Cost) -> String = if is_usd { &usd } else { &tokens };

@@ -22,6 +22,7 @@ use crate::engine::parse::Dialect;
 use crate::engine::{Attempt, Reply};
 use crate::event::{AttemptFailure, AttemptOutcome};
 use crate::ids::{RouteId, TargetId};
+use crate::scenario::DailyBudget;
 use provider::Usage;
 use provider::config::Price;
 use std::sync::Arc;
@@ -132,6 +133,8 @@ impl Drop for Reservation {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OverBudget {
     pub(super) balance: Balance,
+    /// The most that it may cost.
+    pub(super) most: Cost,
     /// What the smallest attempt of this kind would cost.
     pub(super) least: Cost,
 }
@@ -168,6 +171,11 @@ impl Wanted {
         self.prices.cost(Usage { completion_tokens, ..self.prompt })
     }
 
+    fn over_budget(&self, balance: Balance) -> OverBudget {
+        let [most, least] = [self.completion, self.least()].map(|completion| self.cost_with(completion));
+        OverBudget { balance, most, least }
+    }
+
     /// Returns the smallest completions that are of use.
     fn least(&self) -> u32 {
         self.completion.min(LEAST_COMPLETION.saturating_mul(self.choices))
@@ -202,13 +210,14 @@ pub(super) async fn reserve(
     let Some(caller) = caller else { return Ok(None) };
     let wanted = Wanted::new(gateway, attempt.target, request);
     let budget = caller.account.budget;
-    let has_budget = caller.budget.is_some();
+    let DailyBudget { usd, tokens } = caller.budget.unwrap_or(DailyBudget { usd: None, tokens: None });
+    let is_counted = tokens.is_some() || (usd.is_some() && wanted.prices.output > 0);
     let mut completion = wanted.completion;
     loop {
         let Refusal { balance } =
             match gateway.ledger.reserve(&caller.account, wanted.cost_with(completion)).await {
                 Ok(hold) => {
-                    let is_sent = completion < wanted.completion || (wanted.is_unbounded && has_budget);
+                    let is_sent = completion < wanted.completion || (wanted.is_unbounded && is_counted);
                     let dialect = gateway.upstreams.dialect(attempt.target);
                     let bound = is_sent.then(|| Bound {
                         tokens: completion / wanted.choices,
@@ -227,7 +236,7 @@ pub(super) async fn reserve(
         // Another attempt may take what is left first. Then it is less, so this ends.
         match wanted.lowered(budget, &balance).filter(|lowered| *lowered < completion) {
             Some(lowered) => completion = lowered,
-            None => return Err(OverBudget { balance, least: wanted.cost_with(wanted.least()) }),
+            None => return Err(wanted.over_budget(balance)),
         }
     }
 }
@@ -244,13 +253,13 @@ pub(super) fn check(
     let balance = gateway.ledger.balance(&caller.account);
     let left = Balance { held: Cost::ZERO, ..balance }.left(caller.account.budget);
     let steps = &gateway.scenario.routes[route.index()].steps;
-    let mut least = steps.iter().flat_map(|step| &step.targets).map(|target| {
-        let wanted = Wanted::new(gateway, *target, request);
-        wanted.cost_with(wanted.least())
-    });
-    let first = least.next()?;
-    let fits = first.fits(left) || least.any(|cost| cost.fits(left));
-    (!fits).then_some(OverBudget { balance, least: first })
+    let mut over = steps
+        .iter()
+        .flat_map(|step| &step.targets)
+        .map(|target| Wanted::new(gateway, *target, request).over_budget(balance));
+    let first = over.next()?;
+    let fits = first.least.fits(left) || over.any(|over| over.least.fits(left));
+    (!fits).then_some(first)
 }
 
 /// Returns the name of the member that bounds a completion where the caller has not named one. Of Chat Completions

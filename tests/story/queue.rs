@@ -42,3 +42,17 @@ fn a_job_that_queues_until_its_deadline_is_shed() {
         [JobOutcome::Succeeded, JobOutcome::Failed(EndReason::Deadline), shed, shed]
     );
 }
+
+#[test]
+fn interactive_jobs_are_sent_before_batch_jobs_that_came_earlier() {
+    let story = run("
+providers: {p: {models: {m: {latency: {total: 1s}}}}}
+routes: {r: [{of: [p/default/m]}]}
+duration: 10s
+client: {deadline: 1m, concurrency: 1}
+workload:
+  - {name: nightly, priority: batch, arrivals: {burst: 3, every: 1h}, prompt: 10, completion: 10, max_tokens: 10}
+  - {name: web, arrivals: {burst: 2, every: 1h}, prompt: 10, completion: 10, max_tokens: 10}");
+    let ends: Vec<_> = story.ends().map(|(_, end)| (end.workload.index(), end.queue.as_secs_f64())).collect();
+    assert_eq!(ends, [(0, 0.0), (1, 1.0), (1, 2.0), (0, 3.0), (0, 4.0)]);
+}

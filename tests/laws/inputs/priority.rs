@@ -52,7 +52,7 @@ fn an_interactive_job_takes_the_next_paced_send_before_all_batch_jobs() {
     let interactive = harness.submit(20, None);
     assert!(sent(&harness).is_empty());
     harness.advance(Nanos::from_millis(500));
-    assert_eq!(sent(&harness), [batch[1].0, interactive.0], "the other target is free for a batch job");
+    assert_eq!(sent(&harness), [interactive.0, batch[1].0], "the other target is free for a batch job");
     harness.reply(harness.attempt(interactive), AttemptOutcome::Ok);
     // One gap later the first batch job of that target goes, and every gap the next ones, in their order.
     for (second, expected) in [(1, &[0, 3][..]), (1, &[2, 5]), (1, &[4, 7]), (1, &[6, 9]), (1, &[8])] {
