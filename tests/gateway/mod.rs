@@ -8,6 +8,7 @@ mod passing;
 mod process;
 mod security;
 mod streams;
+mod tls;
 
 use quotalab::drive::clock::Clock;
 use quotalab::gateway::{Access, Current, Gateway, serve};
