@@ -46,7 +46,7 @@ providers:
   p: { base_url: http://127.0.0.1:PORT0/openai/v1, models: { m: { completion: 20,
     limits: { rpm: { limit: 180, law: bucket, burst: 10 } }, latency: { total: 100ms, network: 40ms } } } }
 routes: { r: [{ of: [p/default/m] }] }
-client: { deadline: 10s, retry: { attempts: 4 } }
+client: { deadline: 10s, retry: { attempts: 6, backoff: { base: 100ms, cap: 1s, jitter: none } } }
 workload: [{ name: w, route: r, arrivals: { burst: 14, every: 5s }, prompt: 100, completion: 20, max_tokens: 50, stream: false }]
 ",
     ),
