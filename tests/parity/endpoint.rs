@@ -2,7 +2,7 @@
 //! decisions. The gateway has the engine, and a plain client drives it, so that every decision is the gateway's.
 //!
 //! Compared are counts: what each target served and refused. What a mock draws for a request differs from the simulation, because no
-//! truth header passes a gateway; so lengths are constant and a fault hits every attempt of its time. The bursts of the limits are large beside their
+//! truth header passes a gateway; so lengths are constant and a fault hits every attempt. The bursts of the limits are large beside their
 //! refill, and the waits long, so that the delays of a busy machine change single decisions but not their counts.
 
 use super::{Table, simulate};
@@ -51,7 +51,7 @@ workload: [{ name: w, route: r, arrivals: { burst: 14, every: 5s }, prompt: 100,
 ",
     ),
     (
-        "back-off: one provider that fails for a time",
+        "back-off: one provider that fails",
         "
 name: gateway back-off
 duration: 12s
@@ -59,7 +59,7 @@ providers:
   p:
     base_url: http://127.0.0.1:PORT0/openai/v1
     models: { m: { completion: 20, latency: { total: 50ms, network: 0s } } }
-    incidents: [{ at: 0s, for: 6s, fault: 503 }]
+    incidents: [{ at: 0s, for: 1h, fault: 503 }]
 routes: { r: [{ of: [p/default/m] }] }
 client: { deadline: 20s, retry: { attempts: 3, backoff: { base: 200ms, cap: 1s, jitter: none } } }
 workload: [{ name: w, route: r, arrivals: { poisson: 20/s }, prompt: 100, completion: 20, max_tokens: 50 }]
