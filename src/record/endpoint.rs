@@ -35,8 +35,8 @@ pub struct EndpointResult {
     pub attempts_per_answer: Option<f64>,
     /// Attempts behind the endpoint ÷ jobs; `None` unless a reply to every job states them.
     pub attempts_per_job: Option<f64>,
-    /// The waits behind the endpoint, before the attempt that answered, of the answers that state them.
-    pub waited_s: Quantiles,
+    /// The waits behind the endpoint, before the attempt that answered, of the answers that state them; `None` if none does.
+    pub waited_s: Option<Quantiles>,
     /// What it refused itself.
     pub refusals: EndpointRefusals,
     /// What the answers cost.
@@ -99,8 +99,8 @@ pub struct EndpointRefusals {
     pub first_at_s: Option<f64>,
     /// Those that state a wait.
     pub with_wait: u64,
-    /// The stated waits.
-    pub wait_s: Quantiles,
+    /// The stated waits; `None` if there is none.
+    pub wait_s: Option<Quantiles>,
 }
 
 /// The cost of the answers, by the prices of the scenario. What attempts behind the endpoint cost that did not answer is not known.
@@ -136,7 +136,7 @@ impl EndpointResult {
             requests: *requests,
             first_at_s: refusals.first_at_s,
             with_wait: refusals.with_wait,
-            wait_p50_s: refusals.wait_s.p50,
+            wait_p50_s: refusals.wait_s.as_ref().map(|waits| waits.p50),
         };
         let is_stated = with_target == answers;
         let targets = Finding::EndpointTargets {

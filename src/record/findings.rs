@@ -51,8 +51,9 @@ pub enum Finding {
         first_at_s: Option<f64>,
         /// The refusals that state a wait.
         with_wait: u64,
-        /// The median of the stated waits, in seconds.
-        wait_p50_s: f64,
+        /// The median of the stated waits, in seconds; `None` if there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait_p50_s: Option<f64>,
     },
     /// Which targets answered behind an endpoint.
     EndpointTargets {

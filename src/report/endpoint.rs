@@ -33,7 +33,7 @@ pub(super) fn stopped(at_s: f64, planned_s: f64, bound: EndpointBound) -> String
 pub(super) fn refusals(
     (refused, requests): (u64, u64),
     first_at_s: Option<f64>,
-    (with_wait, wait_p50_s): (u64, f64),
+    (with_wait, wait_p50_s): (u64, Option<f64>),
     run_s: f64,
 ) -> String {
     let Some(first_at_s) = first_at_s.filter(|_| refused > 0) else {
@@ -42,10 +42,12 @@ pub(super) fn refusals(
             plural(requests, "request")
         );
     };
-    let waits = match with_wait {
-        0 => "none of the refusals states a wait".to_owned(),
-        all if all == refused => format!("they state waits, the median is {}", duration(wait_p50_s)),
-        some => format!("{} state waits, the median is {}", count(some), duration(wait_p50_s)),
+    let waits = match wait_p50_s {
+        None => "none of the refusals states a wait".to_owned(),
+        Some(p50_s) if with_wait == refused => {
+            format!("they state waits, the median is {}", duration(p50_s))
+        }
+        Some(p50_s) => format!("{} state waits, the median is {}", count(with_wait), duration(p50_s)),
     };
     format!(
         "The endpoint refused {} of {} ({}), the first at {}; {waits}. The limits behind it are not known.",
@@ -88,19 +90,18 @@ pub(super) fn targets(
 pub(super) fn rows(endpoint: &EndpointResult) -> Vec<(&'static str, String)> {
     let or_unknown = |value: Option<String>| value.unwrap_or_else(|| NOT_KNOWN.to_owned());
     let refusals = &endpoint.refusals;
-    let waits = match refusals.with_wait {
-        0 => NOT_KNOWN.to_owned(),
-        with_wait => format!(
+    let waits = refusals.wait_s.as_ref().map(|waits| {
+        format!(
             "stated by {} of {}: p50 {}, p95 {}, longest {}",
-            count(with_wait),
+            count(refusals.with_wait),
             count(refusals.requests),
-            duration(refusals.wait_s.p50),
-            duration(refusals.wait_s.p95),
-            duration(refusals.wait_s.max)
-        ),
-    };
-    let waited = (endpoint.waited_s.count > 0)
-        .then(|| format!("p50 {}, p95 {}", duration(endpoint.waited_s.p50), duration(endpoint.waited_s.p95)));
+            duration(waits.p50),
+            duration(waits.p95),
+            duration(waits.max)
+        )
+    });
+    let waited = endpoint.waited_s.as_ref();
+    let waited = waited.map(|waited| format!("p50 {}, p95 {}", duration(waited.p50), duration(waited.p95)));
     let cost = endpoint.cost.answers_usd.map(|cost| format!("{} by the scenario's prices", usd(cost)));
     let mut rows = vec![
         ("fallback share", or_unknown(endpoint.fallback_share.map(percent))),
@@ -109,7 +110,7 @@ pub(super) fn rows(endpoint: &EndpointResult) -> Vec<(&'static str, String)> {
         ("refused by it", count(refusals.requests)),
     ];
     if refusals.requests > 0 {
-        rows.push(("waits it stated", waits));
+        rows.push(("waits it stated", or_unknown(waits)));
     }
     rows.push(("cost of answers", or_unknown(cost)));
     if let (Some(max), Some(counted)) = (endpoint.cost.max_usd, endpoint.cost.counted_usd) {

@@ -12,6 +12,7 @@ mod recording;
 mod security;
 mod sharing;
 mod streams;
+mod tls;
 
 use quotalab::drive::clock::Clock;
 use quotalab::gateway::{Access, Current, Gateway, KeyLookup, LocalLedger, Sharing, SharingOptions, serve};

@@ -4,9 +4,8 @@
 
 mod redis_password;
 
+use super::tls::{new_authority, serve_tls};
 use super::*;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -286,51 +285,10 @@ fn the_scenario_of_the_readme_serves_requests() {
     assert_eq!(response.header("x-quotalab-target"), Some("groq/acme/openai/gpt-oss-120b"));
 }
 
-/// A provider behind TLS whose certificate an authority of our own signed.
-fn serve_tls(authority: &CertifiedIssuer<'_, KeyPair>) -> SocketAddr {
-    let key = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
-    let certificate = params.signed_by(&key, authority).expect("a certificate");
-    let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], private)
-        .expect("a certificate and its key");
-    let config = Arc::new(config);
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    thread::spawn(move || {
-        for mut socket in listener.incoming().map_while(Result::ok) {
-            let config = Arc::clone(&config);
-            thread::spawn(move || {
-                let mut session = rustls::ServerConnection::new(config).expect("a session");
-                let mut stream = rustls::Stream::new(&mut session, &mut socket);
-                let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
-                while !request.ends_with(b"}") {
-                    match stream.read(&mut buffer) {
-                        Ok(0) | Err(_) => return,
-                        Ok(read) => request.extend_from_slice(&buffer[..read]),
-                    }
-                }
-                let _ = stream.write_all(completion().as_bytes());
-            });
-        }
-    });
-    address
-}
-
 #[test]
 fn a_provider_behind_tls_is_reached_if_its_authority_is_trusted_and_not_otherwise() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut params = CertificateParams::new(Vec::new()).expect("no names");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority =
-        CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
-    let certificates = folder.path().join("authority.pem");
-    fs::write(&certificates, authority.pem()).expect("a file");
+    let (authority, certificates) = new_authority(folder.path());
     let address = serve_tls(&authority);
     let url = format!("https://localhost:{}/v1", address.port());
     let scenario = write_scenario(folder.path(), &url, "chat");

@@ -2,7 +2,8 @@
 //! decisions. The gateway has the engine, and a plain client drives it, so that every decision is the gateway's.
 //!
 //! Compared are counts: what each target served and refused. What a mock draws for a request differs from the simulation, because no
-//! truth header passes a gateway; so lengths are constant and faults hit every attempt of a time.
+//! truth header passes a gateway; so lengths are constant and a fault hits every attempt. The bursts of the limits are large beside their
+//! refill, and the waits long, so that the delays of a busy machine change single decisions but not their counts.
 
 use super::{Table, simulate};
 use quotalab::drive::clock::Clock;
@@ -28,29 +29,29 @@ name: gateway fallback
 duration: 15s
 providers:
   first: { base_url: http://127.0.0.1:PORT0/openai/v1, models: { m: { completion: 40,
-    limits: { rpm: { limit: 1200, law: bucket, burst: 20 } }, latency: { total: 300ms, network: 0s } } } }
+    limits: { rpm: { limit: 600, law: bucket, burst: 60 } }, latency: { total: 300ms, network: 0s } } } }
   second: { base_url: http://127.0.0.1:PORT1/openai/v1, models: { m: { completion: 40,
-    limits: { tpm: { limit: 960k, law: bucket, burst: 20k } }, latency: { total: 500ms, network: 0s } } } }
+    limits: { tpm: { limit: 400k, law: bucket, burst: 60k } }, latency: { total: 500ms, network: 0s } } } }
 routes: { r: [{ of: [first/default/m] }, { of: [second/default/m] }] }
-client: { deadline: 5s, retry: { attempts: 2, obey_retry_after: false } }
-workload: [{ name: w, route: r, arrivals: { poisson: 50/s }, prompt: 800, completion: 40, max_tokens: 50, stream: false }]
+client: { deadline: 20s, retry: { attempts: 2, obey_retry_after: false } }
+workload: [{ name: w, route: r, arrivals: { poisson: 35/s }, prompt: 800, completion: 40, max_tokens: 50, stream: false }]
 ",
     ),
     (
         "waits: bursts on one provider, whose retry-after is obeyed",
         "
 name: gateway waits
-duration: 16s
+duration: 15s
 providers:
   p: { base_url: http://127.0.0.1:PORT0/openai/v1, models: { m: { completion: 20,
-    limits: { rpm: { limit: 600, law: bucket, burst: 20 } }, latency: { total: 100ms, network: 40ms } } } }
+    limits: { rpm: { limit: 180, law: bucket, burst: 10 } }, latency: { total: 100ms, network: 40ms } } } }
 routes: { r: [{ of: [p/default/m] }] }
-client: { deadline: 10s, retry: { attempts: 4 } }
-workload: [{ name: w, route: r, arrivals: { burst: 30, every: 4s }, prompt: 100, completion: 20, max_tokens: 50, stream: false }]
+client: { deadline: 10s, retry: { attempts: 6, backoff: { base: 100ms, cap: 1s, jitter: none } } }
+workload: [{ name: w, route: r, arrivals: { burst: 14, every: 5s }, prompt: 100, completion: 20, max_tokens: 50, stream: false }]
 ",
     ),
     (
-        "back-off: one provider that fails for a time",
+        "back-off: one provider that fails",
         "
 name: gateway back-off
 duration: 12s

@@ -10,7 +10,7 @@ use crate::formatting::{at_seconds, rounded};
 use crate::ids::{JobId, RouteId, TargetId};
 use crate::record::{
     EndpointCost, EndpointRefusals, EndpointResult, EndpointStop, Fold, Histogram, MAX_STATED_TARGETS,
-    StatedTarget,
+    Quantiles, StatedTarget,
 };
 use crate::scenario::Scenario;
 use provider::{Axis, Instant, Nanos, Usage};
@@ -139,12 +139,12 @@ impl<'a, F: Fold> Observer<'a, F> {
                 .then(|| share(counts.attempts, counts.answers)),
             attempts_per_job: all(counts.replies_with_attempts, counts.ended)
                 .then(|| share(counts.attempts_of_replies, counts.ended)),
-            waited_s: counts.waited.quantiles(),
+            waited_s: quantiles(&counts.waited),
             refusals: EndpointRefusals {
                 requests: counts.refusals,
                 first_at_s: counts.first_refusal.map(at_seconds),
                 with_wait: counts.refusal_waits.len(),
-                wait_s: counts.refusal_waits.quantiles(),
+                wait_s: quantiles(&counts.refusal_waits),
             },
             cost: EndpointCost {
                 answers_usd: all(counts.priced, counts.answers).then(|| rounded(counts.cost_usd, 6)),
@@ -278,6 +278,11 @@ impl<F: Fold> Fold for Observer<'_, F> {
     fn is_done(&self) -> bool {
         self.inner.is_done()
     }
+}
+
+/// Returns the quantiles of durations; `None` if there are none.
+fn quantiles(durations: &Histogram) -> Option<Quantiles> {
+    (!durations.is_empty()).then(|| durations.quantiles())
 }
 
 /// Returns `true` if a request that was refused for this cause may be served later: not for a wrong key, say.
