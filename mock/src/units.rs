@@ -340,6 +340,7 @@ mod tests {
         assert_eq!(parse_share("20%"), Ok(0.2));
         assert_eq!(parse_share("0.1%"), Ok(0.001));
         assert_eq!(parse_permille("12.5%"), Ok(125));
+        assert_eq!(["-20%", "+12.5%", " 150 %", "-0%"].map(parse_change), [-0.2, 0.125, 1.5, 0.0].map(Ok));
         assert_eq!(parse_speed("1800 tok/s"), Ok(1800.0));
         assert_eq!(parse_speed("23k tok/s"), Ok(23_000.0));
         assert_eq!(parse_multiple("4x"), Ok(4.0));
@@ -394,6 +395,7 @@ mod tests {
         }
         for text in ["", "101%", "100.1%", "-1%", "%", "20%%", "1x"] {
             assert!(parse_share(text).is_err(), "{text}");
+            assert!(parse_change(text).is_err() || text.trim_end().ends_with('%'), "{text}");
         }
         assert!(parse_permille("0.05%").is_err());
     }

@@ -10,7 +10,7 @@ use crate::ids::{AttemptId, JobId, Slot, Tag, WorkloadId};
 use crate::job::{Job, MAX_TOKENS};
 use provider::Instant;
 use rustc_hash::FxHashMap;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// The largest estimate of a prompt: the gateway corrects by at most this factor.
 const MAX_PROMPT_TOKENS: u32 = 8 * MAX_TOKENS;
@@ -36,7 +36,7 @@ struct Taken {
     /// The jobs that are in flight in the recording.
     jobs: FxHashMap<u64, JobState>,
     /// By job: decisions that are not compared yet, each with its number. None is empty.
-    decisions: FxHashMap<u64, VecDeque<(u64, Event)>>,
+    decisions: BTreeMap<u64, VecDeque<(u64, Event)>>,
     /// Decisions so far.
     count: u64,
     /// The attempt whose reply is the input.

@@ -85,7 +85,7 @@ const CLIENTS: [&str; 6] = [
 /// Something that happens to a gateway. Numbers choose among what there is.
 #[derive(Clone, Debug)]
 enum Step {
-    Arrive { route: u16, prompt: u32, max_tokens: Option<u32>, batch: bool },
+    Arrive { route: u16, priority: Priority, sizes: (u32, Option<u32>) },
     Reply { which: usize, reply: u8, wait_ms: u64 },
     FirstByte { which: usize },
     Leave { which: usize },
@@ -96,8 +96,8 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     let step = prop_oneof![
-        6 => (0..5u16, 1..4_000u32, prop::option::of(1..2_000u32), any::<bool>())
-            .prop_map(|(route, prompt, max_tokens, batch)| Step::Arrive { route, prompt, max_tokens, batch }),
+        6 => (0..5u16, prop::sample::select(Priority::ALL.to_vec()), (1..4_000u32, prop::option::of(1..2_000u32)))
+            .prop_map(|(route, priority, sizes)| Step::Arrive { route, priority, sizes }),
         8 => (any::<usize>(), 0..10u8, 0..20_000u64)
             .prop_map(|(which, reply, wait_ms)| Step::Reply { which, reply, wait_ms }),
         1 => any::<usize>().prop_map(|which| Step::FirstByte { which }),
@@ -168,50 +168,52 @@ fn reply(number: u8, wait_ms: u64, now: Instant) -> Reply {
     }
 }
 
+/// A gateway under a storm: its engines, the latest last, each with its jobs.
+struct Storm<'a> {
+    scenarios: [&'a Scenario; 2],
+    recording: Recording,
+    engines: Vec<(RecordedEngine, Jobs)>,
+    next_job: u64,
+}
+
 /// Runs a storm. Returns the recording, and the number of decisions that were taken.
 fn storm(scenarios: [&Scenario; 2], steps: &[(u64, Step)]) -> (String, u64) {
     let file = Memory::new(usize::MAX);
     let recording = Recording::start(file.clone(), u64::MAX, Clock::start()).expect("a thread");
-    let begin = |number: usize, next_job, now| {
-        let (scenario, routes) = routes::with_targets(scenarios[number % 2]);
+    let mut storm = Storm { scenarios, recording, engines: Vec::new(), next_job: 0 };
+    let mut now = Instant(1_000);
+    storm.begin(now);
+    for (pause, step) in steps {
+        now += Nanos(*pause);
+        // The older engines have requests under way, whose timers fire too.
+        let engine = *pause as usize % storm.engines.len();
+        storm.step(now, engine, step);
+    }
+    let decisions = storm.engines.iter().map(|(_, jobs)| jobs.decisions).sum();
+    assert!(storm.recording.finish(Duration::from_secs(60)), "the last line is written");
+    (file.text(), decisions)
+}
+
+impl Storm<'_> {
+    /// Begins an engine, of each scenario in turn.
+    fn begin(&mut self, now: Instant) {
+        let number = self.engines.len();
+        let (scenario, routes) = routes::with_targets(self.scenarios[number % 2]);
         let scenario = Scenario { seed: number as u64, ..scenario };
         let engine = shared_engine::engine_of(&scenario, routes.of_scenario().count());
         let mut engine = RecordedEngine::new(engine);
-        engine.record_to(recording.clone(), (&scenario, now, next_job));
-        (engine, Jobs::default())
-    };
-    let (mut now, mut next_job, mut reloads) = (Instant(1_000), 0, 0);
-    let mut engines = vec![begin(0, 0, now)];
-    for (pause, step) in steps {
-        now += Nanos(*pause);
-        let last = engines.len() - 1;
-        // The older ones have requests under way, whose timers fire too.
-        let (engine, jobs) = &mut engines[*pause as usize % (last + 1)];
+        engine.record_to(self.recording.clone(), (&scenario, now, self.next_job));
+        self.engines.push((engine, Jobs::default()));
+    }
+
+    fn step(&mut self, now: Instant, engine: usize, step: &Step) {
+        let (engine, jobs) = &mut self.engines[engine];
         let nth = |which: usize, jobs: &Jobs| {
-            jobs.attempts
-                .iter()
-                .nth(which % jobs.attempts.len().max(1))
-                .map(|(job, attempt)| (*job, *attempt))
+            let count = jobs.attempts.len().max(1);
+            jobs.attempts.iter().nth(which % count).map(|(job, attempt)| (*job, *attempt))
         };
         match *step {
-            Step::Arrive { route, prompt, max_tokens, batch } => {
-                let (engine, jobs) = &mut engines[last];
-                let job = Job {
-                    id: JobId(next_job),
-                    workload: WorkloadId(route),
-                    route: RouteId(route),
-                    scheduled: now,
-                    priority: if batch { Priority::Batch } else { Priority::Interactive },
-                    deadline: None,
-                    prompt_tokens: prompt,
-                    max_tokens,
-                    fingerprint: next_job,
-                };
-                if let Some(slot) = engine.submit(jobs, now, job, Tag(next_job as usize)) {
-                    jobs.slots.insert(next_job, slot);
-                }
-                next_job += 1;
-            }
+            Step::Arrive { route, priority, sizes } => self.arrive(now, (route, priority), sizes),
             Step::Reply { which, reply: number, wait_ms } => {
                 if let Some((job, (slot, attempt, _))) = nth(which, jobs) {
                     jobs.attempts.remove(&job);
@@ -242,22 +244,46 @@ fn storm(scenarios: [&Scenario; 2], steps: &[(u64, Step)]) -> (String, u64) {
                     engine.handle_timeout(jobs, now);
                 }
             }
-            Step::Reload => {
-                reloads += 1;
-                let (mut next, jobs) = begin(reloads, next_job, now);
-                for target in (0..3).map(TargetId) {
-                    let used =
-                        engines[last].0.estimated_use(now, target, Axis::Tpm).map(|used| (Axis::Tpm, used));
-                    let view = engines[last].0.target_view(now, target);
-                    next.adopt(now, target, view.cool_down, used.as_slice());
-                }
-                engines.push((next, jobs));
-            }
+            Step::Reload => self.reload(now),
         }
     }
-    let decisions = engines.iter().map(|(_, jobs)| jobs.decisions).sum();
-    assert!(recording.finish(Duration::from_secs(60)), "the last line is written");
-    (file.text(), decisions)
+
+    /// Lets a job arrive at the latest engine.
+    fn arrive(
+        &mut self,
+        now: Instant,
+        (route, priority): (u16, Priority),
+        (prompt_tokens, max_tokens): (u32, Option<u32>),
+    ) {
+        let id = self.next_job;
+        self.next_job += 1;
+        let job = Job {
+            id: JobId(id),
+            workload: WorkloadId(route),
+            route: RouteId(route),
+            scheduled: now,
+            priority,
+            deadline: None,
+            prompt_tokens,
+            max_tokens,
+            fingerprint: id,
+        };
+        let (engine, jobs) = self.engines.last_mut().expect("it has begun");
+        if let Some(slot) = engine.submit(jobs, now, job, Tag(id as usize)) {
+            jobs.slots.insert(id, slot);
+        }
+    }
+
+    /// Begins an engine that continues the latest.
+    fn reload(&mut self, now: Instant) {
+        self.begin(now);
+        let [.., (past, _), (next, _)] = &mut self.engines[..] else { unreachable!("there are two") };
+        for target in (0..3).map(TargetId) {
+            let used = past.estimated_use(now, target, Axis::Tpm).map(|used| (Axis::Tpm, used));
+            let view = past.target_view(now, target);
+            next.adopt(now, target, view.cool_down, used.as_slice());
+        }
+    }
 }
 
 /// Replays a recording that no one has changed.
