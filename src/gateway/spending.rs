@@ -197,7 +197,7 @@ impl Wanted {
     }
 }
 
-/// Reserves the most that an attempt may cost; `None` if its request is nobody's.
+/// Reserves the most that an attempt may cost; `None` if its request has no caller.
 ///
 /// # Errors
 /// If not even a short answer fits what is left of its caller's budget.

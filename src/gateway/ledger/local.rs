@@ -163,10 +163,15 @@ impl Ledger for LocalLedger {
     fn settle(&self, hold: Hold, used: Cost) {
         let Hold { account, day, most } = hold;
         let (mut books, _) = self.books();
-        books.change((day, account), |entry| {
+        let key = (day, account);
+        books.change(key.clone(), |entry| {
             debug_assert!(most.fits(entry.held), "invariant: what is settled was reserved");
             *entry = Entry { used: entry.used.plus(used), held: entry.held.minus(most) };
         });
+        // A closed day is needed until it has been written, and while attempts of it are under way.
+        if day < books.day && !books.is_stored && books.entries[&key].held == Cost::ZERO {
+            books.entries.remove(&key);
+        }
     }
 
     fn balance(&self, account: &Account) -> Balance {
