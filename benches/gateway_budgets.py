@@ -1,0 +1,148 @@
+"""How far callers of `quotalab gateway` exceed a budget, and how much of it they can use.
+
+    cargo build --release
+    python3 benches/gateway_budgets.py target/release/quotalab
+
+The set-up is that of the table on https://pypi.org/project/hardcap: 128 streams at one time for each caller, a budget of 20,000 tokens, answers of
+lognormal length with a median of 150, `max_tokens` 1,024. Each caller sends until its budget is spent: what is refused with `budget_in_use`
+is sent again after a second, `insufficient_quota` ends it. Printed is what the answers used, by their own `usage`, as a share of the budget,
+over all callers, and how many answers ended at a lowered bound.
+
+Rows: one gateway; three gateways that share nothing, to which the requests of each caller go in turn. Everything is sent to 127.0.0.1.
+"""
+
+import argparse
+import asyncio
+import json
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from gateway_peers import free_ports, post  # noqa: E402
+
+CALLERS = 8
+STREAMS = 128
+BUDGET = 20_000
+PROMPT = "Tell me about the harbour. "
+MAX_TOKENS = 1_024
+
+
+def scenario(port):
+    callers = "".join(f"  c{n}: {{key: {{env: CALLER_{n}}}, budget: {{tokens: {BUDGET}}}}}\n" for n in range(CALLERS))
+    return f"""
+name: budgets
+duration: 1h
+providers:
+  p:
+    dialect: openai
+    base_url: http://127.0.0.1:{port}/v1
+    accounts: {{x: {{keys: [k]}}}}
+    models: {{m: {{completion: {{p50: 150, p95: 500}}, latency: {{first_token: 100ms, output: 500 tok/s}}}}}}
+routes: {{chat: [{{of: [p/x/m]}}]}}
+client: {{deadline: 60s}}
+callers:
+{callers}"""
+
+
+async def ask(url, key):
+    """Sends a stream. Returns its tokens and whether its bound was lowered; the code of the error if it was refused."""
+    body = {
+        "model": "chat", "messages": [{"role": "user", "content": PROMPT}], "max_tokens": MAX_TOKENS, "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    tokens, reason, status = 0, None, None
+    async for found in post(url, {"authorization": f"Bearer {key}", "content-type": "application/json"}, body):
+        if isinstance(found, int):
+            status = found
+            continue
+        _, event = found
+        if status != 200:
+            return json.loads(event)["error"]["code"]
+        if event == b"[DONE]":
+            continue
+        event = json.loads(event)
+        tokens = (event.get("usage") or {}).get("total_tokens", tokens)
+        for choice in event.get("choices", []):
+            reason = choice.get("finish_reason") or reason
+    return tokens, reason == "length"
+
+
+async def spend(urls, key, seed):
+    """Lets a caller send until its budget is spent at every gateway. Returns its tokens, lowered answers, and refusals."""
+    used, cut, busy = 0, 0, 0
+    order = random.Random(seed)
+
+    async def one(number):
+        nonlocal used, cut, busy
+        left = list(urls)
+        await asyncio.sleep(order.random() * 0.2)
+        while left:
+            number += 1
+            url = left[number % len(left)]
+            end = await ask(url, key)
+            if end == "insufficient_quota":
+                left.remove(url)
+            elif end == "budget_in_use":
+                busy += 1
+                await asyncio.sleep(1)
+            elif isinstance(end, str):
+                raise RuntimeError(f"a request ended with {end}")
+            else:
+                used, cut = used + end[0], cut + end[1]
+
+    await asyncio.gather(*(one(number) for number in range(STREAMS)))
+    return used, cut, busy
+
+
+async def row(binary, folder, gateways, seed):
+    ports = free_ports(1 + gateways)
+    file = folder / "budgets.yaml"
+    file.write_text(scenario(ports[0]))
+    keys = {f"CALLER_{number}": f"caller-{number}" for number in range(CALLERS)}
+    commands = [[binary, "mock", file, "--listen", f"127.0.0.1:{ports[0]}", "--seed", str(seed)]]
+    for number, port in enumerate(ports[1:]):
+        store = folder / f"{gateways}-{seed}-{number}.budgets"
+        commands.append([binary, "gateway", file, "--listen", f"127.0.0.1:{port}", "--store", store, "--log", "nothing"])
+    processes = [
+        await asyncio.create_subprocess_exec(*map(str, command), env=keys, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for command in commands
+    ]
+    try:
+        await asyncio.sleep(2)
+        urls = [f"http://127.0.0.1:{port}/v1/chat/completions" for port in ports[1:]]
+        return await asyncio.gather(*(spend(urls, key, f"{seed}{key}") for key in keys.values()))
+    finally:
+        for process in processes:
+            if process.returncode is not None:
+                print((await process.stderr.read()).decode(), file=sys.stderr)
+            else:
+                process.terminate()
+                await process.wait()
+
+
+async def measure(options):
+    print(f"| {CALLERS} callers × {options.runs} runs | used ÷ budget: median (least to most) | answers with a lowered bound, per caller | `budget_in_use`, per caller |")
+    print("|---|--:|--:|--:|")
+    for gateways, name in ((1, "one gateway"), (3, "three gateways that share nothing")):
+        results = []
+        for run in range(options.runs):
+            with tempfile.TemporaryDirectory() as folder:
+                results += await row(options.binary, pathlib.Path(folder), gateways, run)
+        shares = [used / BUDGET for used, _, _ in results]
+        cut, busy = (statistics.mean(result[index] for result in results) for index in (1, 2))
+        print(f"| {name} | {statistics.median(shares):.2%} ({min(shares):.2%} to {max(shares):.2%}) | {cut:.1f} | {busy:.0f} |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("binary", help="the quotalab to measure")
+    parser.add_argument("--runs", type=int, default=3)
+    asyncio.run(measure(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
