@@ -73,6 +73,7 @@ mod reply;
 mod route;
 mod target;
 mod timers;
+mod view;
 mod wake;
 
 pub use driver::{Answer, Attempt, Driver, Handover};
@@ -81,8 +82,8 @@ pub(crate) use reply::is_permanent_status;
 pub use reply::{LimitNumbers, Reply, Wait, WaitKind};
 pub use target::{TargetHealth, TargetView};
 
-use crate::event::{EndReason, Event, EventKind, LimitCause};
-use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
+use crate::event::{EndReason, Event, EventKind};
+use crate::ids::{AttemptId, JobId, Slot, Tag};
 use crate::job::Job;
 use crate::scenario::{Client, Scenario};
 use attempt_timeout::AttemptTimeouts;
@@ -91,10 +92,9 @@ use coalesce::Coalescer;
 use concurrency::ConcurrencyLimiter;
 use cool_down_queue::CoolDownQueues;
 use jobs::{ActiveJob, JobSlab, JobState};
-use provider::{Axis, Instant};
+use provider::Instant;
 use reply::ReplyClass;
 use route::Router;
-use target::TargetState;
 use timers::Timers;
 
 /// The routing engine. The module documentation describes how to drive it.
@@ -313,64 +313,6 @@ impl Engine {
     #[inline]
     pub fn poll_timeout(&self) -> Instant {
         self.timers.next().min(self.attempt_timeouts.next()).min(self.cool_down_queues.next())
-    }
-
-    /// Returns `true` if the engine reads what replies state about limits: if the pace or a pick needs a quota
-    /// estimate.
-    #[must_use]
-    pub fn uses_limit_headers(&self) -> bool {
-        self.router.targets.iter().any(TargetState::has_estimate)
-    }
-
-    /// Returns how many units of a limit the engine assumes used at `at`, which must not be earlier than the last input;
-    /// `None` if it has no estimate of it.
-    #[must_use]
-    pub fn estimated_use(&self, at: Instant, target: TargetId, axis: Axis) -> Option<u64> {
-        debug_assert!(at >= self.now, "law 4: time does not decrease, {at} comes after {}", self.now);
-        self.router.targets[target.index()].estimated_use(at, axis)
-    }
-
-    /// Returns what the engine believes of a target at `at`.
-    #[must_use]
-    pub fn target_view(&self, at: Instant, target: TargetId) -> TargetView {
-        self.router.targets[target.index()].view(at)
-    }
-
-    /// Continues with what another engine, which this one replaces, believes of a target at `at`: its cool-down, as
-    /// [`TargetView::cool_down`] states it, and the used units of limits.
-    pub fn adopt(
-        &mut self,
-        at: Instant,
-        target: TargetId,
-        cool_down: Option<(Instant, LimitCause, Option<Axis>)>,
-        used: impl IntoIterator<Item = (Axis, u64)>,
-    ) {
-        let state = self.router.target(target);
-        if let Some((until, cause, axis)) = cool_down {
-            state.extend_cool_down(until, cause, axis);
-        }
-        for (axis, used) in used {
-            state.adopt_use(at, axis, used);
-        }
-    }
-
-    /// Returns the earliest instant, `at` or later, at which a job may be sent to some target of its route: neither in cool-down nor
-    /// being probed, and as the pace allows; `None` if that is not known.
-    #[must_use]
-    pub fn opens_at(&self, at: Instant, job: &Job) -> Option<Instant> {
-        self.router.opens_at(at, job.route, &cost_of(job)).map(|opens| opens.max(at))
-    }
-
-    /// Returns the id of the job at a slot and the number of its attempts so far; `None` if the slot is vacant.
-    #[must_use]
-    pub fn job_at(&self, slot: Slot) -> Option<(JobId, u8)> {
-        self.jobs.id_and_attempts(slot)
-    }
-
-    /// Returns the number of jobs that have arrived and not ended.
-    #[must_use]
-    pub fn jobs_in_flight(&self) -> usize {
-        self.jobs.len()
     }
 
     fn advance_clock(&mut self, now: Instant) {

@@ -102,17 +102,20 @@ class Gateway:
         self.process = None
 
     async def start(self):
-        self.process = await asyncio.create_subprocess_exec(*self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        for _ in range(600):
-            with contextlib.suppress(OSError):
-                status, body, _ = await ask(self, "GET", "/readyz", None)
+        """Starts it, and again if it has ended, as a supervisor does: without Redis a gateway that is to share does not start."""
+        problem = ""
+        for attempt in range(600):
+            if self.process is None or self.process.returncode is not None or attempt == 0:
+                self.process = await asyncio.create_subprocess_exec(*self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            with contextlib.suppress(OSError, Broken):
+                status, _, _ = await ask(self, "GET", "/readyz", None)
                 if status == 200:
                     self.is_up = True
                     return
+            await asyncio.sleep(0.1)
             if self.process.returncode is not None:
-                break
-            await asyncio.sleep(0.05)
-        raise SystemExit(f"the gateway does not start: {(await self.process.stderr.read()).decode()}")
+                problem = (await self.process.stderr.read()).decode()
+        raise RuntimeError(f"the gateway does not start: {problem}")
 
     async def kill(self):
         self.kills += 1
@@ -348,10 +351,11 @@ class Redis:
                 writer.close()
                 return
             await asyncio.sleep(0.05)
-        raise SystemExit("redis-server does not start")
+        raise RuntimeError("redis-server does not start")
 
     async def kill(self):
-        self.process.kill()
+        if self.process.returncode is None:
+            self.process.kill()
         await self.process.wait()
 
 

@@ -1,7 +1,8 @@
 //! The lines of a recording as serde sees them: schema `quotalab/recording/1`. Targets and routes have their names.
 
 use super::names::Names;
-use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
+use super::wait_kind::WaitKindName;
+use crate::engine::{LimitNumbers, Reply, Wait};
 use crate::event::{EndReason, Event, EventKind, JobEnd, LimitCause, Obstacle, WaitReason};
 use crate::ids::AttemptId;
 use crate::job::Priority;
@@ -239,34 +240,6 @@ pub(super) struct DoneLine<'a> {
     cut: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     obstacle: Option<ObstacleLine<'a>>,
-}
-
-/// The kind of a wait by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "&'static str", try_from = "String")]
-struct WaitKindName(WaitKind);
-
-const WAIT_KINDS: [WaitKind; 5] = [
-    WaitKind::UntilAdmitted,
-    WaitKind::UntilFull,
-    WaitKind::UntilWindowEnds,
-    WaitKind::Suggested,
-    WaitKind::Meaningless,
-];
-
-impl From<WaitKindName> for &'static str {
-    fn from(kind: WaitKindName) -> Self {
-        kind.0.name()
-    }
-}
-
-impl TryFrom<String> for WaitKindName {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        let known = WAIT_KINDS.into_iter().find(|kind| kind.name() == name);
-        known.map(Self).ok_or_else(|| format!("unknown kind of wait `{name}`"))
-    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]

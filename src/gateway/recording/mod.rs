@@ -23,6 +23,7 @@ mod replayed_engine;
 #[cfg(test)]
 mod tests;
 mod text;
+mod wait_kind;
 mod writer;
 
 pub(super) use engine::RecordedEngine;

@@ -143,11 +143,7 @@ impl ReplayedEngine {
                 }
                 Ok(())
             }
-            Kind::Withdraw { attempt } => {
-                let Some((slot, attempt)) = self.attempt(job, attempt)? else { return Ok(()) };
-                self.engine.withdraw(&mut self.taken, at, slot, attempt);
-                Ok(())
-            }
+            Kind::Withdraw { attempt } => self.withdraw_attempt(at, job, attempt),
             Kind::Adopt { target, cool_down, used } => {
                 if let Some(target) = names.target_id(&target) {
                     let cool_down = cool_down
@@ -162,6 +158,16 @@ impl ReplayedEngine {
                 Ok(())
             }
         }
+    }
+
+    fn withdraw_attempt(&mut self, at: Instant, job: Option<u64>, number: u8) -> Result<(), String> {
+        if let Some((slot, attempt)) = self.attempt(job, number)? {
+            if self.known(job)?.has_first_byte {
+                return Err("an attempt whose answer has begun is not withdrawn".to_owned());
+            }
+            self.engine.withdraw(&mut self.taken, at, slot, attempt);
+        }
+        Ok(())
     }
 
     fn submit(&mut self, at: Instant, job: Job) -> Result<(), String> {

@@ -40,7 +40,7 @@ pub struct Scenario {
     pub routes: Vec<Route>,
     /// How the client behaves.
     pub client: Client,
-    /// Who may use the gateway, in the order written; empty if the scenario names nobody. Only the gateway reads it.
+    /// Who may use the gateway, in the order written; empty if the scenario names no caller. Only the gateway reads it.
     pub callers: Vec<Caller>,
     /// The workloads, indexed by [`WorkloadId`].
     pub workloads: Vec<Workload>,
