@@ -45,8 +45,8 @@ pub(super) struct GatewayArgs {
     /// The scenario whose routes to serve; its workload, which may be absent, its rules and its incidents are not used. SIGHUP reads
     /// it again, SIGTERM ends the gateway once the requests under way have ended
     scenario: PathBuf,
-    /// Address to listen on, such as 4000, localhost:4000 or 0.0.0.0:4000; port 0 is any free one. Beyond loopback, callers need
-    /// the key in QUOTALAB_GATEWAY_KEY [default: 127.0.0.1:4000]
+    /// Address to listen on, such as 4000, localhost:4000 or 0.0.0.0:4000; port 0 is any free one. Beyond loopback, a key is
+    /// needed in QUOTALAB_GATEWAY_KEY: that of every caller, or with `callers` in the scenario that of the operator [default: 127.0.0.1:4000]
     #[arg(long, value_name = "ADDRESS", value_parser = |text: &str| Listen::parse(text, DEFAULT_PORT))]
     listen: Option<Listen>,
     /// Where to keep what callers have used of their budgets, so that a restart does not forget it; written only if a caller has a

@@ -108,7 +108,7 @@ pub(super) const fn reason_text(reason: crate::event::EndReason) -> &'static str
         EndReason::RetryBudget => "the retry budget is used up",
         EndReason::QueueFull => "the queue is full",
         EndReason::Rejected => "no target of the route can serve this request",
-        EndReason::Cancelled => "the caller left",
+        EndReason::Cancelled => "the caller left, or may not pay for it",
         EndReason::Interrupted => "the answer broke off after it had begun",
         EndReason::GeneratorLag => "the load generator lagged",
     }

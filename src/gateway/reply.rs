@@ -83,18 +83,19 @@ pub(super) fn over_budget(caller: Option<&Caller>, over: &OverBudget) -> Respons
         show(budget),
         show(used)
     );
-    let (code, message, retry_after) = if may_fit {
+    // Clients take `insufficient_quota` for a limit that waiting does not lift.
+    let (kind, code, message, retry_after) = if may_fit {
         let message = format!("{budget}. Requests under way may give some of it back: try again");
-        ("budget_in_use", message, Nanos::SECOND)
+        ("rate_limit_error", "budget_in_use", message, Nanos::SECOND)
     } else {
         let begins = day.end().rfc3339();
         let message =
             format!("{budget}. What is left does not pay for this request; it begins again at {begins}");
-        ("insufficient_quota", message, day_ends_in)
+        ("insufficient_quota", "insufficient_quota", message, day_ends_in)
     };
     let error = ErrorReply {
         status: StatusCode::TOO_MANY_REQUESTS,
-        kind: "insufficient_quota",
+        kind,
         code,
         message,
         retry_after: Some(retry_after),

@@ -29,7 +29,8 @@ pub struct EndpointResult {
     pub with_target: u64,
     /// The targets that answered, as they are stated; at most [`MAX_STATED_TARGETS`], the further ones together as `others`.
     pub targets: Vec<StatedTarget>,
-    /// Answers of a later step of the route than the first ÷ answers; `None` unless every answer states a target of its route.
+    /// Answers of a later step of the route than the first ÷ answers; `None` unless every answer states a target of its
+    /// route, and no request asks for a target instead of the route.
     pub fallback_share: Option<f64>,
     /// Attempts behind the endpoint ÷ answers, of the answers; `None` unless every answer states its attempts.
     pub attempts_per_answer: Option<f64>,
@@ -92,7 +93,7 @@ pub struct StatedTarget {
 /// The refusals of the endpoint itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EndpointRefusals {
-    /// Requests that it answered like a provider whose limit refuses, mostly with a 429.
+    /// Requests that it answered like a provider that refuses by a limit, a budget, a plan or a size, mostly with a 429.
     pub requests: u64,
     /// When the first was, in seconds; `None` if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,6 +135,7 @@ impl EndpointResult {
         let refused = Finding::EndpointRefusals {
             refused: refusals.requests,
             requests: *requests,
+            answers: *answers,
             first_at_s: refusals.first_at_s,
             with_wait: refusals.with_wait,
             wait_p50_s: refusals.wait_s.as_ref().map(|waits| waits.p50),

@@ -42,10 +42,12 @@ pub enum Finding {
     },
     /// What an endpoint refused itself. Of the limits behind it nothing is known.
     EndpointRefusals {
-        /// Requests that it answered like a provider whose limit refuses.
+        /// Requests that it answered like a provider that refuses by a limit, a budget, a plan or a size.
         refused: u64,
         /// Requests.
         requests: u64,
+        /// Requests that it answered.
+        answers: u64,
         /// When the first refusal was, in seconds; `None` if there was none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         first_at_s: Option<f64>,

@@ -31,15 +31,16 @@ pub(super) fn stopped(at_s: f64, planned_s: f64, bound: EndpointBound) -> String
 
 /// Says what the endpoint itself refused.
 pub(super) fn refusals(
-    (refused, requests): (u64, u64),
+    (refused, requests, answers): (u64, u64, u64),
     first_at_s: Option<f64>,
     (with_wait, wait_p50_s): (u64, Option<f64>),
     run_s: f64,
 ) -> String {
     let Some(first_at_s) = first_at_s.filter(|_| refused > 0) else {
         return format!(
-            "The endpoint refused none of {}. What was refused behind it, and what the limits there allow, is not known.",
-            plural(requests, "request")
+            "The endpoint refused none of {}, and answered {}. What was refused behind it, and what the limits there allow, is not known.",
+            plural(requests, "request"),
+            count(answers)
         );
     };
     let waits = match wait_p50_s {
@@ -70,7 +71,7 @@ pub(super) fn targets(
         None => "the attempts behind the endpoint are not known".to_owned(),
     };
     if targets.is_empty() {
-        return format!("The replies do not state which target answered; {attempts}.");
+        return format!("The replies do not all state which target answered; {attempts}.");
     }
     let share = |target: &StatedTarget| percent(share_of(target.answers, answers).unwrap_or(0.0));
     let named = targets.iter().take(MAX_NAMED);

@@ -36,8 +36,8 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
             plural(*jobs, "job")
         ),
         Finding::EndpointStopped { at_s, planned_s, bound } => endpoint::stopped(*at_s, *planned_s, *bound),
-        Finding::EndpointRefusals { refused, requests, first_at_s, with_wait, wait_p50_s } => {
-            endpoint::refusals((*refused, *requests), *first_at_s, (*with_wait, *wait_p50_s), run_s)
+        Finding::EndpointRefusals { refused, requests, answers, first_at_s, with_wait, wait_p50_s } => {
+            endpoint::refusals((*refused, *requests, *answers), *first_at_s, (*with_wait, *wait_p50_s), run_s)
         }
         Finding::EndpointTargets { answers, targets, fallback_share, attempts_per_answer } => {
             endpoint::targets(*answers, targets, *fallback_share, *attempts_per_answer)

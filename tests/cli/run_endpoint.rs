@@ -206,6 +206,30 @@ fn an_endpoint_that_states_its_targets_is_reported_with_them() {
     assert!(again.code == 0 && again.out.contains("behind the endpoint"), "{again:?}");
 }
 
+/// A caller's budget refuses as well as a limit, and a target that was asked for is no fallback.
+#[test]
+fn refusals_of_budgets_are_refusals_and_an_asked_target_is_no_fallback() {
+    let endpoint = Endpoint::start(|number| match number % 2 {
+        0 => response(
+            "429 Too Many Requests",
+            "retry-after: 80000\r\n",
+            r#"{"error":{"message":"the budget of the caller is used up","type":"insufficient_quota","code":"insufficient_quota"}}"#,
+        ),
+        _ => completion("x-quotalab-target: b/default/m\r\nx-quotalab-attempts: 1\r\n"),
+    });
+    let file = scenario("via-budget", SCENARIO);
+    let out = file.with_file_name("out");
+    let asked = ["--for", "2s", "--model", "chat=b/default/m", "--out", arg(&out)];
+    let run = quotalab(&[&["run", arg(&file), "--via", &endpoint.url()][..], &asked].concat());
+    let result = result(&out);
+    let (seen, sent) = (&result["endpoint"], endpoint.requests().len());
+    let refused = sent.div_ceil(2);
+    assert_eq!(seen["refusals"]["requests"], refused, "{run:?}");
+    assert_eq!(seen["refusals"]["with_wait"], refused);
+    assert!(run.out.contains(&format!("The endpoint refused {refused} of {sent} requests")), "{}", run.out);
+    assert!(seen["fallback_share"].is_null() && run.out.contains("the share of fallbacks is not known"));
+}
+
 #[test]
 fn what_replies_do_not_state_is_not_known() {
     let endpoint = Endpoint::start(|_| completion(""));
@@ -214,7 +238,7 @@ fn what_replies_do_not_state_is_not_known() {
     let url = format!("{}/v1", endpoint.url());
     let run = quotalab(&["run", arg(&file), "--via", &url, "--out", arg(&out), "--for", "1s"]);
     assert_eq!(run.code, 1, "rules that cannot be judged do not pass: {run:?}");
-    assert!(run.out.contains("do not state which target answered"), "{}", run.out);
+    assert!(run.out.contains("do not all state which target answered"), "{}", run.out);
     assert!(run.out.contains("fallback share                        not known"), "{}", run.out);
     let result = result(&out);
     assert!(result["cost_usd"].is_null() && result["endpoint"]["fallback_share"].is_null(), "{result}");

@@ -197,7 +197,10 @@ fn many_requests_at_once_never_exceed_a_budget() {
     for refused in refusals {
         let error = refused.error();
         let expected = match error["code"].as_str().expect("a code") {
-            "budget_in_use" => (429, Some("1"), Some("true")),
+            "budget_in_use" => {
+                assert_eq!(error["type"], "rate_limit_error", "waiting helps");
+                (429, Some("1"), Some("true"))
+            }
             _ => (429, Some("3600"), Some("false")),
         };
         assert_eq!(

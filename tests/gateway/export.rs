@@ -72,3 +72,25 @@ fn no_key_is_written() {
         assert!(all.contains("CLAUDE_A_KEY") && all.contains("CEREBRAS_ACME_KEY"), "{all}");
     }
 }
+
+/// Two accounts whose names differ only in characters that no variable has keep their own keys; callers are not lost in silence.
+#[test]
+fn every_account_has_variables_of_its_own_and_callers_are_named_as_missing() {
+    let text = "
+name: two
+duration: 1m
+providers:
+  p: {dialect: openai, accounts: {a-b: {keys: [{file: one.key}]}, a_b: {keys: [{file: two.key}]}}, models: {m: {}}}
+routes: {chat: [{of: [p/a-b/m]}, {of: [p/a_b/m]}]}
+callers: {web: {key: {env: WEB_KEY}}}
+workload: [{name: w, route: chat, arrivals: {constant: 1/min}, prompt: 10, completion: 10}]
+";
+    let scenario = scenario::parse("two.yaml", text, &Overrides::default(), None)
+        .unwrap_or_else(|problems| panic!("{problems}"));
+    for format in [ConfigFormat::LiteLlm, ConfigFormat::Portkey] {
+        let config = export(&scenario, format);
+        let all = format!("{}{}", config.text, config.notes.join("\n"));
+        assert!(all.contains("P_A_B_KEY") && all.contains("P_A_B_2_KEY"), "{all}");
+        assert!(all.contains("no callers"), "{all}");
+    }
+}

@@ -71,7 +71,7 @@ pub fn run(
     let transport =
         EndpointTransport::new(plain, client, clock, Arc::clone(&statements), Arc::clone(&allowance));
     let folds = (Recorder::new(plain), fold);
-    let mut observer = Observer::new(scenario, folds, statements, Arc::clone(&allowance));
+    let mut observer = Observer::new((scenario, client), folds, statements, Arc::clone(&allowance));
     let channel = mpsc::unbounded_channel::<Message>();
     let at = live::run_over(plain, &mut observer, transport, clock, runtime, channel);
     let (result, (recorder, fold)) = observer.finish(client);

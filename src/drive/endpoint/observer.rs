@@ -3,16 +3,14 @@
 use super::allowance::Allowance;
 use super::sender::EndpointClient;
 use super::statements::{Statement, Statements};
-use crate::event::{
-    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause,
-};
+use crate::event::{AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome};
 use crate::formatting::{at_seconds, rounded};
 use crate::ids::{JobId, RouteId, TargetId};
 use crate::record::{
     EndpointCost, EndpointRefusals, EndpointResult, EndpointStop, Fold, Histogram, MAX_STATED_TARGETS,
     Quantiles, StatedTarget,
 };
-use crate::scenario::Scenario;
+use crate::scenario::{Route, Scenario};
 use provider::{Axis, Instant, Nanos, Usage};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +21,8 @@ pub(super) struct Observer<'a, F> {
     inner: F,
     statements: Arc<Statements>,
     allowance: Arc<Mutex<Allowance>>,
+    /// By route, `false` if its requests ask for one of the targets: then an answer of a later step is no fallback.
+    asks_route: Vec<bool>,
     /// What is known of the job whose reply was the last event.
     replied: Option<(JobId, Replied)>,
     counts: Counts,
@@ -101,12 +101,16 @@ impl Counts {
 
 impl<'a, F: Fold> Observer<'a, F> {
     pub(super) fn new(
-        scenario: &'a Scenario,
+        (scenario, client): (&'a Scenario, &EndpointClient),
         inner: F,
         statements: Arc<Statements>,
         allowance: Arc<Mutex<Allowance>>,
     ) -> Self {
-        Self { scenario, inner, statements, allowance, replied: None, counts: Counts::new() }
+        let models = client.models(scenario);
+        let is_target = |model: &String| scenario.targets.iter().any(|target| target.name == *model);
+        let asks_route = |route: &Route| !models.get(&route.name).is_some_and(is_target);
+        let asks_route = scenario.routes.iter().map(asks_route).collect();
+        Self { scenario, inner, statements, allowance, asks_route, replied: None, counts: Counts::new() }
     }
 
     /// Returns what was observed, and the folds.
@@ -156,8 +160,11 @@ impl<'a, F: Fold> Observer<'a, F> {
         (result, self.inner)
     }
 
-    /// Returns the step of a route that a target is in; `None` if it is not of the route.
+    /// Returns the step of a route that a target is in; `None` if it is not of the route, or was asked for.
     fn step(&self, route: RouteId, target: TargetId) -> Option<u8> {
+        if !self.asks_route[route.index()] {
+            return None;
+        }
         let steps = &self.scenario.routes[route.index()].steps;
         let step = steps.iter().position(|step| step.targets.contains(&target))?;
         u8::try_from(step).ok()
@@ -211,14 +218,14 @@ impl<'a, F: Fold> Observer<'a, F> {
                     counts.waited.record(waited);
                 }
             }
-            AttemptOutcome::Limited { cause, .. } if is_refusal(cause) => {
+            AttemptOutcome::Limited { .. } => {
                 counts.refusals += 1;
                 counts.first_refusal.get_or_insert(event.at);
                 if let Some(wait) = said.retry_after {
                     counts.refusal_waits.record(wait);
                 }
             }
-            AttemptOutcome::Limited { .. } | AttemptOutcome::Failed(_) => {}
+            AttemptOutcome::Failed(_) => {}
         }
         self.replied = Some((event.job, Replied { step, attempts }));
     }
@@ -283,12 +290,6 @@ impl<F: Fold> Fold for Observer<'_, F> {
 /// Returns the quantiles of durations; `None` if there are none.
 fn quantiles(durations: &Histogram) -> Option<Quantiles> {
     (!durations.is_empty()).then(|| durations.quantiles())
-}
-
-/// Returns `true` if a request that was refused for this cause may be served later: not for a wrong key, say.
-const fn is_refusal(cause: LimitCause) -> bool {
-    cause.is_window_limit()
-        || matches!(cause, LimitCause::Concurrency | LimitCause::Overload | LimitCause::Other)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]

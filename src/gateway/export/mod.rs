@@ -60,7 +60,7 @@ impl<'a> ExportedTarget<'a> {
             KeySource::Env(name) => name.clone(),
             KeySource::Written | KeySource::File(_) => {
                 let number = if sources.len() > 1 { format!("_{number}") } else { String::new() };
-                variable_name(&format!("{}_{}_KEY{number}", config.name, config.accounts[account].name))
+                format!("{}_KEY{number}", account_variable(scenario, (provider, account)))
             }
         });
         Self {
@@ -76,6 +76,24 @@ impl<'a> ExportedTarget<'a> {
     fn is_compatible_api(&self) -> bool {
         let has_own_api = matches!(self.dialect, Dialect::Anthropic | Dialect::Gemini);
         self.dialect == Dialect::Azure || (has_own_api && self.base_url.is_some())
+    }
+}
+
+/// Returns the beginning of the names of an account's variables, different from that of every other account.
+fn account_variable(scenario: &Scenario, (provider, account): (usize, usize)) -> String {
+    let names = (0..).zip(&scenario.providers).flat_map(|(number, config)| {
+        let accounts = (0..).zip(&config.accounts);
+        accounts.map(move |(index, account)| {
+            ((number, index), variable_name(&format!("{}_{}", config.name, account.name)))
+        })
+    });
+    let names: Vec<((usize, usize), String)> = names.collect();
+    let own = names.iter().position(|(place, _)| *place == (provider, account));
+    let own = own.expect("invariant: the account is of the scenario");
+    let name = &names[own].1;
+    match names[..own].iter().filter(|(_, earlier)| earlier == name).count() {
+        0 => name.clone(),
+        earlier => format!("{name}_{}", earlier + 1),
     }
 }
 
@@ -127,6 +145,9 @@ fn unexpressed(scenario: &Scenario) -> Vec<String> {
         "no deadline over all attempts of a request: here it is {}",
         print_duration(client.deadline)
     )];
+    if !scenario.callers.is_empty() {
+        notes.push("no callers: everyone who reaches it may use it, without the keys, priorities and budgets of `callers`".to_owned());
+    }
     if client.pace != Pace::Off {
         notes.push("no pace: attempts are not spread as the limits refill".to_owned());
     }
