@@ -121,7 +121,10 @@ fn a_caller_that_leaves_cancels_its_attempt() {
         drop(stream);
         wait_for(|| slow.closed() == 1, "the provider");
         gateway.wait_until_idle();
-        assert_eq!(gateway.state()["decisions"][0]["decision"], "fails: the caller left");
+        assert_eq!(
+            gateway.state()["decisions"][0]["decision"],
+            "fails: the caller left, or may not pay for it"
+        );
         assert_eq!(slow.requests().len(), 1);
     }
 }
