@@ -67,6 +67,7 @@ pub(super) fn targets(
     attempts_per_answer: Option<f64>,
 ) -> String {
     let attempts = match attempts_per_answer {
+        Some(1.0) => "one attempt per answer behind the endpoint".to_owned(),
         Some(attempts) => format!("{} attempts per answer behind the endpoint", number(attempts)),
         None => "the attempts behind the endpoint are not known".to_owned(),
     };
