@@ -139,9 +139,9 @@ class Process:
 class Peer:
     """A gateway: how it is started before upstreams, and what callers send to it."""
 
-    name = path = None
+    name = None
+    path = "/v1/chat/completions"
     headers = {}
-    model = "chat"
     has_fallback = True
 
     def missing(self):
@@ -156,7 +156,7 @@ class Peer:
 
 
 class Quotalab(Peer):
-    name, path = "quotalab", "/v1/chat/completions"
+    name = "quotalab"
 
     def __init__(self, binary):
         self.binary = binary
@@ -176,7 +176,7 @@ class Quotalab(Peer):
 
 
 class LiteLlm(Peer):
-    name, path = "LiteLLM proxy (Python)", "/v1/chat/completions"
+    name = "LiteLLM proxy (Python)"
     program = PEERS / "litellm" / "bin" / "litellm"
 
     def missing(self):
@@ -197,7 +197,7 @@ class LiteLlm(Peer):
 
 
 class Portkey(Peer):
-    name, path = "Portkey (Node)", "/v1/chat/completions"
+    name = "Portkey (Node)"
     program = PEERS / "portkey" / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
 
     def missing(self):
@@ -214,7 +214,7 @@ class Portkey(Peer):
 
 
 class LiteLlmRs(Peer):
-    name, path = "litellm-rs", "/v1/chat/completions"
+    name = "litellm-rs"
     program = PEERS / "cargo" / "bin" / "gateway"
 
     def missing(self):
@@ -251,7 +251,7 @@ class LiteLlmRs(Peer):
 
 
 class Noveum(Peer):
-    name, path = "noveum-ai-gateway", "/v1/chat/completions"
+    name = "noveum-ai-gateway"
     program = PEERS / "cargo" / "bin" / "noveum-ai-gateway"
     headers = {"x-provider": "openai"}
     has_fallback = False
@@ -262,13 +262,6 @@ class Noveum(Peer):
     def command(self, port, upstreams, folder):
         base = upstreams[0].removesuffix("/v1")
         return [self.program], {"OPENAI_BASE_URL": base, "PORT": str(port), "HOST": "127.0.0.1", "RUST_LOG": "error"}
-
-
-class PassThrough(Peer):
-    """What the bench `gateway` starts beside its upstream; measured with that upstream only."""
-
-    name, path = "bare pass-through", "/v1/chat/completions"
-    has_fallback = False
 
 
 def get(url, timeout=5):
@@ -539,7 +532,7 @@ def measure(bench, options, binary):
     print("| gateway | requests/s | added p50 | added p99 | first token | exact | memory: idle, loaded | CPU | goodput/s | attempts |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|", flush=True)
     print(line("no gateway", {"rate": bench.direct[0]}))
-    print(line(PassThrough.name, bench.pass_through()), flush=True)
+    print(line("bare pass-through", bench.pass_through()), flush=True)
     for peer in [Quotalab(binary), LiteLlmRs(), Noveum(), Portkey(), LiteLlm()]:
         if options.only and options.only.lower() not in peer.name.lower():
             continue

@@ -338,3 +338,14 @@ pub struct Price {
     /// Per million completion tokens.
     pub output: f64,
 }
+
+impl Price {
+    /// Returns what tokens cost in USD: of prompts those that are not found in the prefix cache, then those that are, then those of
+    /// completions.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "token counts of a run stay far below 2^53")]
+    pub const fn usd_of(self, uncached: u64, cached: u64, completion: u64) -> f64 {
+        let (input, cached_input) = (uncached as f64 * self.input, cached as f64 * self.cached_input);
+        (input + cached_input + completion as f64 * self.output) / 1e6
+    }
+}

@@ -5,6 +5,7 @@ use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
 use crate::scenario::Retry;
 use provider::decision::HeaderRemaining;
 use provider::{Axis, Instant, Nanos, Usage};
+use serde::{Deserialize, Serialize};
 
 /// The reply to one attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,9 +40,11 @@ pub struct Wait {
 }
 
 /// The kind of a wait: what is true when it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WaitKind {
     /// This request would be admitted.
+    #[serde(rename = "until_enough")]
     UntilAdmitted,
     /// The limit is at its full quota.
     UntilFull,
@@ -54,7 +57,7 @@ pub enum WaitKind {
 }
 
 impl WaitKind {
-    /// Returns the name in `explain --json`.
+    /// Returns the name in `explain --json`, which is that of a recording as well.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -9,12 +9,13 @@
 
 use super::Gateway;
 use super::ledger::Cost;
-use super::metrics::{Text, text};
+use super::metrics::Text;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 /// What callers have asked for and used since the gateway started.
@@ -56,13 +57,13 @@ impl CallerMetrics {
     }
 
     /// Counts a request that has ended.
-    pub(super) fn request(&self, caller: &str, outcome: &'static str) {
-        self.requests.get_or_create(&RequestLabels { caller: text(caller), outcome }).inc();
+    pub(super) fn request(&self, caller: &Arc<str>, outcome: &'static str) {
+        self.requests.get_or_create(&RequestLabels { caller: Text(Arc::clone(caller)), outcome }).inc();
     }
 
     /// Counts what an attempt has cost.
-    pub(super) fn spent(&self, caller: &str, cost: Cost) {
-        let labels = CallerLabels { caller: text(caller) };
+    pub(super) fn spent(&self, caller: &Arc<str>, cost: Cost) {
+        let labels = CallerLabels { caller: Text(Arc::clone(caller)) };
         self.tokens.get_or_create(&labels).inc_by(cost.tokens);
         self.cost.get_or_create(&labels).inc_by(cost.usd());
     }
@@ -74,7 +75,7 @@ pub(super) fn register_balances(gateway: &Gateway, registry: &mut Registry) {
     let (used_tokens, used_usd, reserved_tokens, reserved_usd) = (family(), family(), family(), family());
     let (budget_tokens, budget_usd) = (family(), family());
     for caller in gateway.callers.all() {
-        let labels = CallerLabels { caller: text(caller.name()) };
+        let labels = CallerLabels { caller: Text(Arc::clone(&caller.account.name)) };
         let set = |family: &Family<CallerLabels, Gauge<f64, AtomicU64>>, value: f64| {
             family.get_or_create(&labels).set(value);
         };

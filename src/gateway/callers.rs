@@ -118,7 +118,7 @@ impl Callers {
 }
 
 fn with_key(caller: &scenario::Caller, key: Secret) -> Caller {
-    let budget = caller.budget.unwrap_or(DailyBudget { usd: None, tokens: None });
+    let budget = caller.budget.unwrap_or_default();
     let most = Cost {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 10^18")]
         pico_usd: budget.usd.map_or(u64::MAX, |usd| (usd * PICO_PER_USD) as u64),

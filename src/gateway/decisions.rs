@@ -1,8 +1,7 @@
 //! The latest decisions, for the page and the JSON of the gateway's state: why the last jobs went where they went.
 
-use crate::event::{AttemptFailure, AttemptOutcome, Event, EventKind, JobOutcome, LimitCause};
-use crate::formatting::{duration, seconds};
-use crate::scenario::Scenario;
+use super::recording::{Names, decision_of};
+use crate::event::{AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, LimitCause};
 use std::collections::VecDeque;
 
 /// The number of decisions that are kept.
@@ -40,36 +39,13 @@ impl Decisions {
     }
 }
 
-/// Returns what an event decided, as a sentence without its job.
-pub(super) fn sentence(event: &Event, scenario: &Scenario) -> String {
-    let name = |target: crate::ids::TargetId| scenario.targets[target.index()].name.as_str();
+/// Returns what an event decided, as a sentence without its job: as a replay says it, and of a reply its result.
+pub(super) fn sentence(event: &Event, names: &Names) -> String {
     match event.kind {
-        EventKind::Queued { waiting } => format!("waits for a free attempt, {waiting} in the queue"),
-        EventKind::Waiting { until, obstacle, .. } => {
-            let length = duration(seconds(until.since(event.at)));
-            format!("waits {length} for {}", name(obstacle.target))
+        EventKind::Replied { target, outcome, .. } => {
+            format!("{}: {}", names.target(target), outcome_text(outcome))
         }
-        EventKind::Sent { target, number, step, .. } => {
-            format!("attempt {number} goes to {} (step {})", name(target), step + 1)
-        }
-        EventKind::Replied { target, outcome, .. } => format!("{}: {}", name(target), outcome_text(outcome)),
-        EventKind::AttemptCancelled { target, .. } => format!("the attempt at {} is cancelled", name(target)),
-        EventKind::CooledDown { target, until, cause } => {
-            format!(
-                "{} cools down for {}: {}",
-                name(target),
-                duration(seconds(until.since(event.at))),
-                cause.name()
-            )
-        }
-        EventKind::FellBack { from, to } => format!("falls back from step {} to step {}", from + 1, to + 1),
-        EventKind::Done(end) => match end.outcome {
-            JobOutcome::Succeeded => "is answered".to_owned(),
-            JobOutcome::Failed(reason) => format!("fails: {}", reason_text(reason)),
-            JobOutcome::Shed(reason) => format!("is given up before any attempt: {}", reason_text(reason)),
-            JobOutcome::InFlight => "is in flight at the end".to_owned(),
-        },
-        _ => String::new(),
+        _ => decision_of(event, names),
     }
 }
 
@@ -100,8 +76,7 @@ pub(super) fn outcome_text(outcome: AttemptOutcome) -> String {
 }
 
 /// Returns why a job ended without an answer, in words.
-pub(super) const fn reason_text(reason: crate::event::EndReason) -> &'static str {
-    use crate::event::EndReason;
+pub(super) const fn reason_text(reason: EndReason) -> &'static str {
     match reason {
         EndReason::Deadline => "no target can serve it before its deadline",
         EndReason::Attempts => "all attempts that are allowed were made",

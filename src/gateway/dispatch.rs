@@ -32,8 +32,8 @@ pub(super) async fn serve(
         return reply::unknown_model(&request.model, &gateway.routes.instead_of(&request.model));
     };
     if let Some(over) = spending::check(&gateway, caller.as_ref(), route, &request) {
-        gateway.metrics.callers.request(caller.as_deref().map_or("", Caller::name), OVER_BUDGET);
-        return reply::over_budget(caller.as_deref(), &over);
+        gateway.metrics.callers.request(&over.account.name, OVER_BUDGET);
+        return reply::over_budget(&over);
     }
     let corrected = gateway.ratios.corrected(gateway.routes.first_target(route), request.prompt_tokens);
     let priority = caller.as_ref().map_or(Priority::default(), |caller| caller.priority);
@@ -186,7 +186,7 @@ impl Exchange {
     /// Returns the response of a request whose attempt is not sent, because its caller may not pay for it.
     fn over_budget(mut self, attempt: &Attempt, over: &OverBudget) -> Response {
         self.job.withdraw(attempt.id);
-        let mut response = reply::over_budget(self.record.caller.as_deref(), over);
+        let mut response = reply::over_budget(over);
         self.record.status = response.status().as_u16();
         reply::add_own_headers(response.headers_mut(), &self.gateway, &self.record);
         self.record.finish_over_budget();

@@ -59,7 +59,7 @@ pub(super) struct CountedEvents {
 
 /// A label's value that is cheap to copy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Text(Arc<str>);
+pub(super) struct Text(pub(super) Arc<str>);
 
 impl EncodeLabelValue for Text {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! The engine is behind one lock (`shared_engine`). Each job's own task sends its attempts, so that neither a request nor its
-//! reply waits for another task; bodies never pass through the engine. A timer task fires the engine's timers. What the engine is told
-//! and decides can be recorded (`recording`).
+//! reply waits for another task; bodies never pass through the engine. A timer task fires the engine's timers. Its inputs
+//! and decisions can be recorded (`recording`).
 //!
 //! Invariants:
 //! 1. A request that was accepted ends once: with a provider's reply, with an error that says why, or because its caller left.
@@ -142,7 +142,7 @@ impl Gateway {
         self
     }
 
-    /// Records what the engines of this gateway and of those that replace it are told and decide. No request has been served, and
+    /// Records the inputs and decisions of the engines of this gateway and of those that replace it. No request has been served, and
     /// the clock of the recording is that of the gateway.
     pub fn record(&mut self, recording: Recording) {
         self.engine.record(recording.clone(), &self.scenario);

@@ -2,10 +2,9 @@
 
 use super::Gateway;
 use super::body::Held;
-use super::callers::Caller;
 use super::decisions::{outcome_text, reason_text};
 use super::headers;
-use super::ledger::{Balance, Cost};
+use super::ledger::{Account, Balance, Cost};
 use super::request_record::RequestRecord;
 use super::spending::OverBudget;
 use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobEnd, JobOutcome, LimitCause, WaitReason};
@@ -64,9 +63,10 @@ pub(super) fn unknown_model(model: &str, instead: &str) -> Response {
 }
 
 /// Returns the error for a request that its caller may not pay for.
-pub(super) fn over_budget(caller: Option<&Caller>, over: &OverBudget) -> Response {
+pub(super) fn over_budget(over: &OverBudget) -> Response {
     let Balance { day, used, held, day_ends_in } = over.balance;
-    let (name, budget) = caller.map_or(("", Cost::ZERO), |caller| (caller.name(), caller.account.budget));
+    let Account { name, budget } = &over.account;
+    let budget = *budget;
     let returned = Balance { held: Cost::ZERO, ..over.balance };
     let may_fit = over.least.fits(returned.left(budget));
     let (cost, left) = if may_fit { (over.most, over.balance) } else { (over.least, returned) };

@@ -98,10 +98,10 @@ impl RequestRecord {
         }
         let took = self.gateway.clock.now().since(self.arrived);
         let route = self.gateway.routes.name(self.route);
-        let caller = self.caller.as_deref().map(Caller::name);
-        if let Some(caller) = caller {
-            self.gateway.metrics.callers.request(caller, of_caller);
+        if let Some(caller) = &self.caller {
+            self.gateway.metrics.callers.request(&caller.account.name, of_caller);
         }
+        let caller = self.caller.as_deref().map(Caller::name);
         let (target, attempts) = self.last.map_or(("", 0), |(target, number)| {
             (self.gateway.scenario.targets[target.index()].name.as_str(), number)
         });

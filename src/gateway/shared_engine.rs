@@ -135,7 +135,7 @@ impl SharedEngine {
         self.state().actions.shares = Some(shares);
     }
 
-    /// Records what the engine, which was made from `scenario`, is told and decides from now on: no job has been submitted.
+    /// Records what the engine, which was made from `scenario`, gets as input and decides from now on: no job has been submitted.
     pub(super) fn record(&self, recording: Recording, scenario: &Scenario) {
         let mut state = self.state();
         let State { engine, actions, .. } = &mut *state;

@@ -16,7 +16,7 @@ use super::Gateway;
 use super::caller_request::{Bound, CallerRequest};
 use super::callers::Caller;
 use super::endpoint::Endpoint;
-use super::ledger::{Balance, Cost, Hold, Ledger, Refusal};
+use super::ledger::{Account, Balance, Cost, Hold, Ledger, Refusal};
 use super::metrics::Metrics;
 use crate::engine::parse::Dialect;
 use crate::engine::{Attempt, Reply};
@@ -130,8 +130,9 @@ impl Drop for Reservation {
 }
 
 /// Why an attempt is not sent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct OverBudget {
+    pub(super) account: Account,
     pub(super) balance: Balance,
     /// The most that it may cost.
     pub(super) most: Cost,
@@ -171,9 +172,9 @@ impl Wanted {
         self.prices.cost(Usage { completion_tokens, ..self.prompt })
     }
 
-    fn over_budget(&self, balance: Balance) -> OverBudget {
+    fn over_budget(&self, account: &Account, balance: Balance) -> OverBudget {
         let [most, least] = [self.completion, self.least()].map(|completion| self.cost_with(completion));
-        OverBudget { balance, most, least }
+        OverBudget { account: account.clone(), balance, most, least }
     }
 
     /// Returns the smallest completions that are of use.
@@ -210,7 +211,7 @@ pub(super) async fn reserve(
     let Some(caller) = caller else { return Ok(None) };
     let wanted = Wanted::new(gateway, attempt.target, request);
     let budget = caller.account.budget;
-    let DailyBudget { usd, tokens } = caller.budget.unwrap_or(DailyBudget { usd: None, tokens: None });
+    let DailyBudget { usd, tokens } = caller.budget.unwrap_or_default();
     let is_counted = tokens.is_some() || (usd.is_some() && wanted.prices.output > 0);
     let mut completion = wanted.completion;
     loop {
@@ -236,7 +237,7 @@ pub(super) async fn reserve(
         // Another attempt may take what is left first. Then it is less, so this ends.
         match wanted.lowered(budget, &balance).filter(|lowered| *lowered < completion) {
             Some(lowered) => completion = lowered,
-            None => return Err(wanted.over_budget(balance)),
+            None => return Err(wanted.over_budget(&caller.account, balance)),
         }
     }
 }
@@ -256,7 +257,7 @@ pub(super) fn check(
     let mut over = steps
         .iter()
         .flat_map(|step| &step.targets)
-        .map(|target| Wanted::new(gateway, *target, request).over_budget(balance));
+        .map(|target| Wanted::new(gateway, *target, request).over_budget(&caller.account, balance));
     let first = over.next()?;
     let fits = first.least.fits(left) || over.any(|over| over.least.fits(left));
     (!fits).then_some(first)

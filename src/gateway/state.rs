@@ -4,6 +4,7 @@ use super::Gateway;
 use super::callers::Caller;
 use super::decisions::sentence;
 use super::ledger::Balance;
+use super::recording::Names;
 use super::server::Current;
 use crate::engine::TargetHealth;
 use crate::formatting::{rounded, seconds};
@@ -124,11 +125,12 @@ impl GatewayState {
         let steps = |route: &crate::scenario::Route| {
             route.steps.iter().map(|step| step.targets.iter().map(|id| name(*id)).collect()).collect()
         };
+        let names = Names::of(scenario);
         let (events, jobs_in_flight) = gateway.engine.decisions();
         let decision = |event: &crate::event::Event| Decision {
             at_s: rounded(event.at.as_secs_f64(), 3),
             job: event.job.0,
-            decision: sentence(event, scenario),
+            decision: sentence(event, &names),
         };
         Self {
             schema: "quotalab/gateway-state/1",

@@ -75,10 +75,8 @@ struct Charge {
 
 impl Charge {
     /// Returns the price in USD.
-    #[expect(clippy::cast_precision_loss, reason = "token counts of a run stay far below 2^53")]
-    fn cost(&self, price: Price) -> f64 {
-        let (input, cached) = (self.uncached as f64 * price.input, self.cached as f64 * price.cached_input);
-        (input + cached + self.completion as f64 * price.output) / 1e6
+    const fn cost(&self, price: Price) -> f64 {
+        price.usd_of(self.uncached, self.cached, self.completion)
     }
 }
 

@@ -4,7 +4,7 @@
 //! is never made.
 
 use super::charge::{ChargeSum, keeps_reservations};
-use super::counts::{TargetCounts, UsageSum, WorkloadCounts};
+use super::counts::{TargetCounts, WorkloadCounts};
 use super::cut_answers::CutBound;
 use super::endpoint::EndpointResult;
 use super::findings::NotAdmitted;
@@ -19,7 +19,7 @@ use super::summary::{
 use super::{expect, findings};
 use crate::event::{AttemptFailure, LocalFailure};
 use crate::formatting::{at_seconds, rounded, seconds};
-use provider::config::{CachedTokens, Limit as ProviderLimit, Price, RefillPolicy};
+use provider::config::{CachedTokens, Limit as ProviderLimit, RefillPolicy};
 use provider::{Axis, Instant, Nanos, Zone};
 
 const NANOS_PER_S: f64 = Nanos::SECOND.0 as f64;
@@ -257,7 +257,10 @@ impl Recorder {
                 failed: counts.failed,
                 limited_by: counts.limited_by(),
                 tokens: Tokens { prompt: used.prompt, cached: used.cached, completion: used.completion },
-                cost_usd: rounded(cost(used, target.price), 6),
+                cost_usd: rounded(
+                    target.price.usd_of(used.prompt - used.cached, used.cached, used.completion),
+                    6,
+                ),
                 cool_downs: counts.cool_downs,
                 given_up_for: Axis::ALL
                     .into_iter()
@@ -308,13 +311,6 @@ impl TargetCounts {
         }
         counts
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "token counts of a run stay far below 2^53")]
-fn cost(used: UsageSum, price: Price) -> f64 {
-    let UsageSum { prompt, cached, completion, .. } = used;
-    let new = prompt - cached;
-    (new as f64 * price.input + cached as f64 * price.cached_input + completion as f64 * price.output) / 1e6
 }
 
 /// Returns what was charged to a limit ÷ what it could have admitted in `span`; `None` if it could have admitted nothing.

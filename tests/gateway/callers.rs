@@ -25,7 +25,7 @@ fn start(scenario: &Scenario, access: Access) -> (RunningGateway, Seconds) {
     let shown = Arc::clone(&seconds);
     let now = move || UnixTime::EPOCH + Nanos::from_secs(shown.load(Ordering::SeqCst));
     let ledger = Arc::new(LocalLedger::new(now));
-    (RunningGateway::with(scenario, access, &key_of, ledger), seconds)
+    (RunningGateway::with(scenario, access, &key_of, ledger, None), seconds)
 }
 
 fn with_key(request: &str, key: &str) -> String {

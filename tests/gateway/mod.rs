@@ -192,6 +192,11 @@ fn sleep(length: Duration) {
     thread::sleep(length);
 }
 
+/// Returns a ledger that nothing stores.
+fn ledger_in_memory() -> Arc<LocalLedger> {
+    Arc::new(LocalLedger::new(Clock::calendar_time))
+}
+
 /// A gateway that serves until it is dropped.
 struct RunningGateway {
     address: SocketAddr,
@@ -206,19 +211,10 @@ impl RunningGateway {
     }
 
     fn with_access(scenario: &Scenario, access: Access) -> Self {
-        Self::start_with(scenario, access, None)
+        Self::with(scenario, access, &|_| None, ledger_in_memory(), None)
     }
 
-    fn start_with(scenario: &Scenario, access: Access, sharing: Option<SharingOptions>) -> Self {
-        let ledger = Arc::new(LocalLedger::new(Clock::calendar_time));
-        Self::start_all(scenario, access, &|_| None, ledger, sharing)
-    }
-
-    fn with(scenario: &Scenario, access: Access, keys: &KeyLookup<'_>, ledger: Arc<LocalLedger>) -> Self {
-        Self::start_all(scenario, access, keys, ledger, None)
-    }
-
-    fn start_all(
+    fn with(
         scenario: &Scenario,
         access: Access,
         keys: &KeyLookup<'_>,

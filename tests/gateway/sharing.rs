@@ -22,7 +22,7 @@ fn command(server: &RedisServer, command: &str) -> String {
 fn replica(scenario: &Scenario, server: &RedisServer, number: u64) -> RunningGateway {
     let url = RedisUrl::parse(&server.url()).expect("a URL");
     let options = SharingOptions { url, replica: number, answer_timeout: LONG };
-    RunningGateway::start_with(scenario, Access::Loopback, Some(options))
+    RunningGateway::with(scenario, Access::Loopback, &|_| None, ledger_in_memory(), Some(options))
 }
 
 fn replicas(scenario: &Scenario, server: &RedisServer) -> Vec<RunningGateway> {

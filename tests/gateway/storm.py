@@ -387,16 +387,15 @@ async def storms(options):
     problems = []
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        base = free_ports(1)[0]
-        ports = [base + number for number in range(len(DIALECTS))]
         mocks = folder / "mocks.yaml"
-        mocks.write_text(scenario(ports))
+        # The mocks choose their ports themselves, and do not read those of their addresses.
+        mocks.write_text(scenario(range(1, len(DIALECTS) + 1)))
         mock = await asyncio.create_subprocess_exec(
-            binary, "mock", str(mocks), "--listen", f"127.0.0.1:{base}", "--json", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            binary, "mock", str(mocks), "--listen", "127.0.0.1:0", "--json", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         try:
-            if not await mock.stdout.readline():
-                raise SystemExit("the mocks do not start")
+            providers = json.loads(await mock.stdout.readline())["providers"]
+            ports = [int(provider["address"].rpartition(":")[2]) for provider in providers]
             problems += await phase("one", binary, ports, folder, options)
             problems += await phase("reloads", binary, ports, folder, options, disturb=reload)
             problems += await phase("replicas", binary, ports, folder, options, disturb=kill_two, replicas=REPLICAS)

@@ -16,7 +16,7 @@ const BYTES_PER_GB: u64 = 1_000_000_000;
 
 #[derive(Debug, Args)]
 pub(super) struct RecordOptions {
-    /// Record what the engine is told and what it decides, for `sim --replay`: routes, targets, sizes and instants, no texts and no
+    /// Record the inputs and the decisions of the engine, for `sim --replay`: routes, targets, sizes and instants, no texts and no
     /// keys. The file is written anew
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,

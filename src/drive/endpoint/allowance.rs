@@ -88,11 +88,8 @@ fn largest_completion(max_tokens: Option<u32>, lengths: Lengths) -> Option<u32> 
 
 fn cost(price: Price, usage: Usage) -> f64 {
     let cached = usage.cached_tokens.min(usage.prompt_tokens);
-    let new = usage.prompt_tokens - cached;
-    (f64::from(new) * price.input
-        + f64::from(cached) * price.cached_input
-        + f64::from(usage.completion_tokens) * price.output)
-        / 1e6
+    let uncached = usage.prompt_tokens - cached;
+    price.usd_of(uncached.into(), cached.into(), usage.completion_tokens.into())
 }
 
 impl Allowance {

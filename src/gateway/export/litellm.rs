@@ -2,10 +2,9 @@
 //! lower number, `rpm` and the other limits are enforced only with `enforce_model_rate_limits`, and each model group has its own
 //! retries.
 
-use super::{ExportedConfig, ExportedTarget, key_notes, own_address, steps, timeout, unexpressed};
+use super::{ConfigFormat, ExportedConfig, ExportedTarget, key_notes, steps, timeout, unexpressed};
 use crate::formatting::printable;
 use crate::scenario::{CoolDown, Jitter, Pick, Scenario, Tree, write};
-use provider::config::Dialect;
 use provider::{Axis, Nanos};
 
 /// Writes the configuration.
@@ -61,10 +60,13 @@ fn deployments(
     let keys = target.variables.len();
     let each = target.variables.iter().enumerate().map(|(number, variable)| {
         let mut params = vec![
-            ("model", Tree::text(format!("{}/{}", provider_name(target), target.model.name))),
+            (
+                "model",
+                Tree::text(format!("{}/{}", target.provider_name(ConfigFormat::LiteLlm), target.model.name)),
+            ),
             ("api_key", Tree::text(format!("os.environ/{variable}"))),
         ];
-        if let Some(address) = address(target) {
+        if let Some(address) = target.stated_address() {
             params.push(("api_base", Tree::text(address)));
         }
         for limit in &target.model.limits {
@@ -89,32 +91,6 @@ fn deployments(
         ])
     });
     each.collect()
-}
-
-/// Returns the name of a provider in LiteLLM.
-fn provider_name(target: &ExportedTarget<'_>) -> &'static str {
-    match target.dialect {
-        _ if target.is_compatible_api() => "openai",
-        Dialect::Groq => "groq",
-        Dialect::OpenAi | Dialect::Azure => "openai",
-        Dialect::Anthropic => "anthropic",
-        Dialect::Cerebras => "cerebras",
-        Dialect::Mistral => "mistral",
-        Dialect::DeepInfra => "deepinfra",
-        Dialect::Together => "together_ai",
-        Dialect::Fireworks => "fireworks_ai",
-        Dialect::Gemini => "gemini",
-    }
-}
-
-/// Returns the address of a deployment; `None` if LiteLLM knows it.
-fn address(target: &ExportedTarget<'_>) -> Option<String> {
-    let unknown = || {
-        own_address(target.dialect)
-            .is_none()
-            .then(|| "https://RESOURCE.openai.azure.com/openai/v1".to_owned())
-    };
-    target.base_url.map(ToString::to_string).or_else(unknown)
 }
 
 /// Returns the word of LiteLLM for a limit.

@@ -72,6 +72,33 @@ impl<'a> ExportedTarget<'a> {
         }
     }
 
+    /// Returns the name of the provider in another gateway.
+    fn provider_name(&self, format: ConfigFormat) -> &'static str {
+        let (litellm, portkey) = match self.dialect {
+            _ if self.is_compatible_api() => ("openai", "openai"),
+            Dialect::Groq => ("groq", "groq"),
+            Dialect::OpenAi | Dialect::Azure => ("openai", "openai"),
+            Dialect::Anthropic => ("anthropic", "anthropic"),
+            Dialect::Cerebras => ("cerebras", "cerebras"),
+            Dialect::Mistral => ("mistral", "mistral-ai"),
+            Dialect::DeepInfra => ("deepinfra", "deepinfra"),
+            Dialect::Together => ("together_ai", "together-ai"),
+            Dialect::Fireworks => ("fireworks_ai", "fireworks-ai"),
+            Dialect::Gemini => ("gemini", "google"),
+        };
+        match format {
+            ConfigFormat::LiteLlm => litellm,
+            ConfigFormat::Portkey => portkey,
+        }
+    }
+
+    /// Returns the address to write; `None` if another gateway knows it, as every one that is the same for all customers.
+    fn stated_address(&self) -> Option<String> {
+        let is_known = addressing::of(self.dialect).base_url.is_some();
+        let unknown = || (!is_known).then(|| "https://RESOURCE.openai.azure.com/openai/v1".to_owned());
+        self.base_url.map(ToString::to_string).or_else(unknown)
+    }
+
     /// Returns `true` if the address is that of an OpenAI-compatible API which the dialect's own API is not.
     fn is_compatible_api(&self) -> bool {
         let has_own_api = matches!(self.dialect, Dialect::Anthropic | Dialect::Gemini);
@@ -166,9 +193,4 @@ fn unexpressed(scenario: &Scenario) -> Vec<String> {
         );
     }
     notes
-}
-
-/// Returns the address that a dialect has for all customers.
-fn own_address(dialect: Dialect) -> Option<&'static str> {
-    addressing::of(dialect).base_url
 }

@@ -2,9 +2,8 @@
 //! `fallback` goes to the next target after any reply that is no success, `loadbalance` picks at random by weight and does not pick
 //! again, and nothing is remembered from request to request.
 
-use super::{ExportedConfig, ExportedTarget, key_notes, own_address, steps, timeout, unexpressed};
+use super::{ConfigFormat, ExportedConfig, ExportedTarget, key_notes, steps, timeout, unexpressed};
 use crate::scenario::{Pick, Route, Scenario};
-use provider::config::Dialect;
 use serde::Serialize;
 
 /// The most retries of a target.
@@ -111,9 +110,9 @@ fn group(scenario: &Scenario, route: &Route, name: Option<String>) -> Group {
         let retry = (retries > 0).then_some(RetryRule { attempts: retries, on_status_codes: RETRIED });
         Node::Target(Box::new(Leaf {
             name: target.target.name.clone(),
-            provider: provider_name(target),
+            provider: target.provider_name(ConfigFormat::Portkey),
             api_key: format!("${{{variable}}}"),
-            custom_host: address(target),
+            custom_host: target.stated_address(),
             override_params: OverrideParams { model: target.model.name.clone() },
             request_timeout: timeout(scenario).0 / 1_000_000,
             retry,
@@ -142,31 +141,6 @@ fn group(scenario: &Scenario, route: &Route, name: Option<String>) -> Group {
         }
     }
     Group { name, strategy: Strategy::plain("fallback"), targets: nodes }
-}
-
-/// Returns the name of a provider in Portkey.
-fn provider_name(target: &ExportedTarget<'_>) -> &'static str {
-    match target.dialect {
-        _ if target.is_compatible_api() => "openai",
-        Dialect::Groq => "groq",
-        Dialect::OpenAi | Dialect::Azure => "openai",
-        Dialect::Anthropic => "anthropic",
-        Dialect::Cerebras => "cerebras",
-        Dialect::Mistral => "mistral-ai",
-        Dialect::DeepInfra => "deepinfra",
-        Dialect::Together => "together-ai",
-        Dialect::Fireworks => "fireworks-ai",
-        Dialect::Gemini => "google",
-    }
-}
-
-fn address(target: &ExportedTarget<'_>) -> Option<String> {
-    let unknown = || {
-        own_address(target.dialect)
-            .is_none()
-            .then(|| "https://RESOURCE.openai.azure.com/openai/v1".to_owned())
-    };
-    target.base_url.map(ToString::to_string).or_else(unknown)
 }
 
 fn notes(scenario: &Scenario) -> Vec<String> {

@@ -1,14 +1,13 @@
 //! The lines of a recording as serde sees them: schema `quotalab/recording/1`. Targets and routes have their names.
 
 use super::names::Names;
-use super::wait_kind::WaitKindName;
-use crate::engine::{LimitNumbers, Reply, Wait};
-use crate::event::{EndReason, Event, EventKind, JobEnd, LimitCause, Obstacle, WaitReason};
+use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
+use crate::event::{Event, EventKind, LimitCause, Obstacle};
 use crate::ids::AttemptId;
 use crate::job::Priority;
+use crate::record::log;
 use crate::record::log::line::{Outcome, Tokens};
-use crate::record::log::obstacle::AxisName;
-use crate::record::log::verdict::Verdict;
+use crate::record::log::obstacle::{AxisName, ObstacleFields};
 use provider::decision::HeaderRemaining;
 use provider::{Axis, Instant, Nanos};
 use serde::{Deserialize, Serialize};
@@ -176,7 +175,7 @@ pub(super) struct ReplyLine {
     wait_ns: Option<u64>,
     /// What is true when the wait ends; `until_enough` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    wait_kind: Option<WaitKindName>,
+    wait_kind: Option<WaitKind>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     header_wait_ns: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -210,37 +209,11 @@ pub(super) struct CoolDownLine {
     pub(super) axis: Option<AxisName>,
 }
 
-/// What a job waits for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct ObstacleLine<'a> {
-    why: WaitReason,
-    pub(super) target: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    axis: Option<AxisName>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cause: Option<LimitCause>,
-}
+/// What a job waits for, with the name of the target.
+type ObstacleLine<'a> = ObstacleFields<Cow<'a, str>>;
 
 /// How a job ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct DoneLine<'a> {
-    pub(super) verdict: Verdict,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) reason: Option<EndReason>,
-    attempts: u8,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    step: Option<u8>,
-    queue_ns: u64,
-    wait_ns: u64,
-    service_ns: u64,
-    lost_ns: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    first_token_ns: Option<u64>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    cut: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    obstacle: Option<ObstacleLine<'a>>,
-}
+pub(super) type DoneLine<'a> = log::line::End<ObstacleLine<'a>>;
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn is_first(engine: &u32) -> bool {
@@ -271,7 +244,7 @@ impl ReplyLine {
             outcome: outcome.into(),
             usage: usage.into(),
             wait_ns: wait.map(|wait| wait.length.0),
-            wait_kind: wait.map(|wait| WaitKindName(wait.kind)),
+            wait_kind: wait.map(|wait| wait.kind),
             header_wait_ns: header_wait.map(|wait| wait.0),
             limit,
             requests_left: left(remaining.requests),
@@ -287,7 +260,7 @@ impl ReplyLine {
     /// If its failure has an unknown name, or a wait has no kind.
     pub(super) fn into_reply(self) -> Result<Reply, String> {
         let wait = match (self.wait_ns, self.wait_kind) {
-            (Some(length), Some(WaitKindName(kind))) => Some(Wait { length: Nanos(length), kind }),
+            (Some(length), Some(kind)) => Some(Wait { length: Nanos(length), kind }),
             (None, None) => None,
             _ => return Err("`wait_ns` and `wait_kind` belong together".to_owned()),
         };
@@ -310,29 +283,8 @@ impl ReplyLine {
     }
 }
 
-impl<'a> ObstacleLine<'a> {
-    fn new(Obstacle { target, why, axis, cause }: Obstacle, names: &'a Names) -> Self {
-        Self { why, target: names.target(target), axis: axis.map(AxisName), cause }
-    }
-}
-
-impl<'a> DoneLine<'a> {
-    fn new(end: &JobEnd, names: &'a Names) -> Self {
-        let (verdict, reason) = Verdict::of(end.outcome);
-        Self {
-            verdict,
-            reason,
-            attempts: end.attempts,
-            step: end.step,
-            queue_ns: end.queue.0,
-            wait_ns: end.wait.0,
-            service_ns: end.service.0,
-            lost_ns: end.failed_attempts.0,
-            first_token_ns: end.first_token.map(|first| first.0),
-            cut: end.cut,
-            obstacle: end.obstacle.map(|obstacle| ObstacleLine::new(obstacle, names)),
-        }
-    }
+fn obstacle_line(obstacle: Obstacle, names: &Names) -> ObstacleLine<'_> {
+    ObstacleFields::new(obstacle, |target| names.target(target))
 }
 
 /// Returns `true` if an event decides something; `false` if it only repeats the input: an arrival, a first byte, or the reply to
@@ -351,7 +303,7 @@ impl<'a> Kind<'a> {
         match event.kind {
             EventKind::Queued { waiting } => Self::Queued { waiting },
             EventKind::Waiting { until, obstacle, may_extend } => {
-                Self::Waiting { until_ns: until.0, obstacle: ObstacleLine::new(obstacle, names), may_extend }
+                Self::Waiting { until_ns: until.0, obstacle: obstacle_line(obstacle, names), may_extend }
             }
             EventKind::Sent { target, step, number, .. } => {
                 Self::Sent { attempt: number, target: names.target(target), step }
@@ -365,7 +317,9 @@ impl<'a> Kind<'a> {
             EventKind::CacheHit => Self::CacheHit,
             EventKind::Coalesced { leader } => Self::Coalesced { leader: leader.0 },
             EventKind::Promoted { leader, .. } => Self::Promoted { leader: leader.0 },
-            EventKind::Done(end) => Self::Done(Box::new(DoneLine::new(&end, names))),
+            EventKind::Done(end) => {
+                Self::Done(Box::new(DoneLine::new(&end, |obstacle| obstacle_line(obstacle, names))))
+            }
             EventKind::Arrived { .. }
             | EventKind::FirstByte { .. }
             | EventKind::Decided { .. }

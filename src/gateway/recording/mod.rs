@@ -1,4 +1,4 @@
-//! Recordings: what a gateway's engine was told and what it decided, as JSON lines; and their replay.
+//! Recordings: the inputs of a gateway's engine and its decisions, as JSON lines; and their replay.
 //!
 //! ```text
 //!  SharedEngine ─▶ RecordedEngine ──input, then its decisions──▶ queue ─▶ writer thread ─▶ file
@@ -23,10 +23,11 @@ mod replayed_engine;
 #[cfg(test)]
 mod tests;
 mod text;
-mod wait_kind;
 mod writer;
 
 pub(super) use engine::RecordedEngine;
+pub(super) use names::Names;
 pub use read::ReadError;
 pub use replay::{Replayed, replay};
+pub(super) use text::decision_of;
 pub use writer::{Output, Recording};

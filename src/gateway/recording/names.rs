@@ -9,14 +9,14 @@ use std::io::Write as _;
 
 /// The names of the targets and routes of an engine, by id.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(in crate::gateway) struct Names {
     targets: Vec<String>,
     routes: Vec<String>,
 }
 
 impl Names {
     /// Returns the names of a scenario.
-    pub(super) fn of(scenario: &Scenario) -> Self {
+    pub(in crate::gateway) fn of(scenario: &Scenario) -> Self {
         Self {
             targets: scenario.targets.iter().map(|target| target.name.clone()).collect(),
             routes: scenario.routes.iter().map(|route| route.name.clone()).collect(),
@@ -24,7 +24,7 @@ impl Names {
     }
 
     /// Returns the name of a target.
-    pub(super) fn target(&self, id: TargetId) -> Cow<'_, str> {
+    pub(in crate::gateway) fn target(&self, id: TargetId) -> Cow<'_, str> {
         Cow::Borrowed(&self.targets[id.index()])
     }
 

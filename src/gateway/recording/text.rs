@@ -1,7 +1,9 @@
 //! The result of a replay as text.
 
 use super::line::{DoneLine, End, Kind};
+use super::names::Names;
 use super::replay::{Difference, Replayed};
+use crate::event::Event;
 use crate::formatting::{count, duration, plural, printable, seconds};
 use crate::gateway::decisions::reason_text;
 use crate::record::log::verdict::Verdict;
@@ -62,6 +64,11 @@ pub(super) fn decision(kind: &Kind<'_>, at: Instant) -> String {
         Kind::Done(end) => end_text(end),
         other => other.name().replace('_', " "),
     }
+}
+
+/// Returns in words what an event decided that is a decision of a recording.
+pub(in crate::gateway) fn decision_of(event: &Event, names: &Names) -> String {
+    decision(&Kind::of_decision(event, names), event.at)
 }
 
 fn end_text(end: &DoneLine<'_>) -> String {

@@ -14,7 +14,7 @@ pub(super) struct Counts {
     /// One while Redis answers.
     pub(super) up: Gauge,
     decisions: Family<DecisionLabels, Counter>,
-    /// Settlements and cool-downs of which Redis was not told.
+    /// Settlements and cool-downs that did not reach Redis.
     pub(super) lost: Counter,
 }
 
@@ -89,7 +89,7 @@ impl Counts {
         );
         registry.register(
             "quotalab_gateway_sharing_lost",
-            "Settlements and cool-downs of which Redis was not told",
+            "Settlements and cool-downs that did not reach Redis",
             self.lost.clone(),
         );
         registry

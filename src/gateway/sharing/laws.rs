@@ -262,7 +262,7 @@ fn heartbeats_count_replicas_and_a_report_counts_once() {
     assert_eq!((beat("a", "", 0).replicas, beat("b", "", 0).replicas), (1, 2));
     assert_eq!(beat("c", "r", 30).left, [50], "of 80, as the first replica knows");
     let again = beat("c", "r", 30);
-    assert_eq!((again.left, again.replicas), (vec![50], 3), "its answer was lost, so it is told again");
+    assert_eq!((again.left, again.replicas), (vec![50], 3), "its answer was lost, so it is reported again");
 }
 
 #[test]

@@ -285,7 +285,7 @@ impl Link {
         Ok(())
     }
 
-    /// Tells Redis what was used without it until all replicas that were known before have done so, or are gone. Meanwhile this one
+    /// Reports to Redis what was used without it until all replicas that were known before have done so, or are gone. Meanwhile this one
     /// goes on alone: else the first to come back would use what the others have used already.
     async fn await_replicas(
         &self,

@@ -14,7 +14,7 @@
 //!
 //! Invariants:
 //! 1. A refused reservation changes nothing. A lease is settled once; an unknown or repeated settlement changes nothing.
-//! 2. A call whose answer is lost is not made again. Only what was used without Redis is told again, under one id, which counts once.
+//! 2. A call whose answer is lost is not made again. Only what was used without Redis is reported again, under one id, which counts once.
 //! 3. Without Redis a replica admits its part of each limit and of what was left when Redis was last heard of.
 //! 4. The queue of calls, the leases in Redis and the leases of a grant are bounded.
 //!

@@ -36,9 +36,9 @@ struct State {
     /// A grant was asked for, and the answer has not come.
     is_grant_asked: bool,
     outage: Option<Outage>,
-    /// What was used while Redis was gone and it was not told of.
+    /// What was used while Redis was gone and was not reported to it.
     unreported: Units,
-    /// What it was told of and has not acknowledged: told again under the same id, so that it counts once.
+    /// What was reported and not acknowledged: reported again under the same id, so that it counts once.
     report: Option<(String, Units)>,
 }
 

@@ -4,7 +4,7 @@ use super::super::names::{failure_from_name, failure_name};
 use super::obstacle::{AxisName, ObstacleFields};
 use super::verdict::Verdict;
 use crate::event::{
-    AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision,
+    AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle, RecordedDecision,
 };
 use crate::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use provider::{Instant, Nanos, Usage};
@@ -142,12 +142,14 @@ pub(crate) struct Tokens {
     completion_tokens: u32,
 }
 
-#[derive(Serialize, Deserialize)]
-pub(super) struct End {
-    verdict: Verdict,
+/// How a job ended; `O` states what it waited for last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "O: Deserialize<'de>"))]
+pub(crate) struct End<O = ObstacleFields> {
+    pub(crate) verdict: Verdict,
     attempts: u8,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    reason: Option<EndReason>,
+    pub(crate) reason: Option<EndReason>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     step: Option<u8>,
     queue_ns: u64,
@@ -159,7 +161,7 @@ pub(super) struct End {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     cut: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    obstacle: Option<ObstacleFields>,
+    obstacle: Option<O>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
@@ -219,7 +221,7 @@ impl From<EventKind> for Kind {
             EventKind::Promoted { leader, attempt } => {
                 Self::Promoted { leader: leader.0, attempt: attempt.map(|attempt| attempt.0) }
             }
-            EventKind::Done(end) => Self::Done(end.into()),
+            EventKind::Done(end) => Self::Done(End::new(&end, ObstacleFields::from)),
         }
     }
 }
@@ -343,8 +345,9 @@ impl From<Tokens> for Usage {
     }
 }
 
-impl From<JobEnd> for End {
-    fn from(end: JobEnd) -> Self {
+impl<O> End<O> {
+    /// Returns the members of an end.
+    pub(crate) fn new(end: &JobEnd, obstacle: impl FnOnce(Obstacle) -> O) -> Self {
         let (verdict, reason) = Verdict::of(end.outcome);
         Self {
             verdict,
@@ -357,7 +360,7 @@ impl From<JobEnd> for End {
             lost_ns: end.failed_attempts.0,
             first_token_ns: end.first_token.map(|first| first.0),
             cut: end.cut,
-            obstacle: end.obstacle.map(Into::into),
+            obstacle: end.obstacle.map(obstacle),
         }
     }
 }

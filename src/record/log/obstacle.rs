@@ -5,19 +5,30 @@ use crate::ids::TargetId;
 use provider::Axis;
 use serde::{Deserialize, Serialize};
 
-#[derive(Serialize, Deserialize)]
-pub(super) struct ObstacleFields {
+/// What a job waits for; its target by number, or by name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ObstacleFields<T = u16> {
     why: WaitReason,
-    target: u16,
+    pub(crate) target: T,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     axis: Option<AxisName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cause: Option<LimitCause>,
 }
 
+impl<T> ObstacleFields<T> {
+    /// Returns the members of an obstacle, whose target is written as `target` says.
+    pub(crate) fn new(
+        Obstacle { target: id, why, axis, cause }: Obstacle,
+        target: impl FnOnce(TargetId) -> T,
+    ) -> Self {
+        Self { why, target: target(id), axis: axis.map(AxisName), cause }
+    }
+}
+
 impl From<Obstacle> for ObstacleFields {
-    fn from(Obstacle { target, why, axis, cause }: Obstacle) -> Self {
-        Self { why, target: target.0, axis: axis.map(AxisName), cause }
+    fn from(obstacle: Obstacle) -> Self {
+        Self::new(obstacle, |target| target.0)
     }
 }
 

@@ -18,8 +18,8 @@ pub struct Caller {
     pub budget: Option<DailyBudget>,
 }
 
-/// What a caller may use on one day of UTC. At least one of the two is given.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What a caller may use on one day of UTC. At least one of the two is given in a scenario; the default is no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DailyBudget {
     /// US dollars, at most a million; `None`: any sum.
     pub usd: Option<f64>,
