@@ -1,5 +1,6 @@
-//! The gateway beside a bare pass-through: requests per second over 64 connections, and the latency that each adds to one connection,
-//! before the same upstream, which answers at once. All in one process on the cores there are; rounds alternate.
+//! The gateway beside a bare pass-through: requests per second over 64 connections, the CPU time of a request there, and the latency that
+//! each adds to one connection, before the same upstream, which answers at once. All in one process on the cores there are; rounds
+//! alternate.
 //!
 //! ```console
 //! $ cargo bench --bench gateway
@@ -41,20 +42,24 @@ fn main() {
     let is_quick = std::env::args().any(|argument| argument == "--quick");
     let (rounds, length) =
         if is_quick { (3, Duration::from_millis(300)) } else { (11, Duration::from_secs(2)) };
-    let runtimes = [(); 3].map(|()| Runtime::new().expect("a runtime"));
+    let runtimes = NAMES.map(runtime);
     let upstream = runtimes[0].block_on(start_upstream());
     let bare = runtimes[1].block_on(start_pass_through(upstream));
     if std::env::args().any(|argument| argument == "--serve") {
         print(&format!("{{\"upstream\": \"{upstream}\", \"pass_through\": \"{bare}\"}}\n"));
         runtimes[0].block_on(std::future::pending::<()>());
     }
-    let gateway = runtimes[1].block_on(start_gateway(upstream));
-    let load = &runtimes[2];
+    let gateway = runtimes[2].block_on(start_gateway(upstream));
+    let load = &runtimes[3];
     let mut rates: [Vec<f64>; 3] = Default::default();
+    let mut cpu: [Vec<f64>; 3] = Default::default();
     let mut latencies: [Vec<[f64; 2]>; 3] = Default::default();
     for _ in 0..rounds {
         for (position, address) in [upstream, bare, gateway].into_iter().enumerate() {
-            rates[position].push(load.block_on(throughput(address, length)));
+            let before = cpu_s(NAMES[position]);
+            let (rate, answered) = load.block_on(throughput(address, length));
+            rates[position].push(rate);
+            cpu[position].push((cpu_s(NAMES[position]) - before) / answered as f64);
             latencies[position].push(load.block_on(latency(address, length)));
         }
     }
@@ -67,6 +72,12 @@ fn main() {
         let _ = writeln!(out, "  {name:24} {}", spread(rates.iter().map(|rate| rate / 1e3)));
     }
     let ratio = rates[2].iter().zip(&rates[1]).map(|(gateway, bare)| gateway / bare);
+    let _ = writeln!(out, "  gateway / pass-through   {}", spread(ratio));
+    let _ = writeln!(out, "CPU time of a request there, in microseconds");
+    for (name, cpu) in ["direct", "pass-through", "gateway"].into_iter().zip(&cpu) {
+        let _ = writeln!(out, "  {name:24} {}", spread(cpu.iter().map(|seconds| seconds * 1e6)));
+    }
+    let ratio = cpu[1].iter().zip(&cpu[2]).map(|(bare, gateway)| gateway / bare);
     let _ = writeln!(out, "  gateway / pass-through   {}", spread(ratio));
     let _ = writeln!(out, "latency added to one connection, in microseconds");
     for (percentile, number) in ["p50", "p99"].into_iter().zip(0..) {
@@ -82,6 +93,30 @@ fn main() {
     }
     print(&out);
 }
+
+/// The runtimes, each with threads of its own, which have its name.
+const NAMES: [&str; 4] = ["upstream", "pass-through", "gateway", "load"];
+
+fn runtime(name: &str) -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().thread_name(name).build().expect("a runtime")
+}
+
+/// Returns the CPU time that the threads with a name have used so far, in seconds; zero where there is no `/proc` (proc(5)).
+fn cpu_s(name: &str) -> f64 {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let ticks = threads.filter_map(|thread| {
+        let text = std::fs::read_to_string(thread.path().join("stat")).ok()?;
+        let (_, rest) = text.split_once(&format!("({name})"))?;
+        let mut fields =
+            rest.split_ascii_whitespace().skip(11).map(|field| field.parse::<u64>().unwrap_or(0));
+        Some(fields.next()? + fields.next()?)
+    });
+    ticks.sum::<u64>() as f64 / TICKS_PER_S
+}
+
+/// The unit of `/proc/…/stat`: 100 in a second on every architecture of Linux that has a timer of its own choice (`USER_HZ`).
+const TICKS_PER_S: f64 = 100.0;
 
 #[expect(clippy::print_stdout, reason = "the figures of a benchmark")]
 fn print(text: &str) {
@@ -203,8 +238,8 @@ async fn ask(sender: &mut client::SendRequest<Full<Bytes>>) {
     assert_eq!(body, COMPLETION, "the answer passes unchanged");
 }
 
-/// Returns the requests per second that all connections get together.
-async fn throughput(address: SocketAddr, length: Duration) -> f64 {
+/// Returns the requests per second that all connections get together, and the number of all requests.
+async fn throughput(address: SocketAddr, length: Duration) -> (f64, u64) {
     let (is_over, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut tasks = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -224,7 +259,7 @@ async fn throughput(address: SocketAddr, length: Duration) -> f64 {
     for task in tasks {
         task.await.expect("no panic");
     }
-    (after - before) as f64 / took.as_secs_f64()
+    ((after - before) as f64 / took.as_secs_f64(), answered.load(Ordering::Relaxed))
 }
 
 /// Returns the median and the 99th percentile of the latency on one connection, in seconds.

@@ -5,7 +5,7 @@
 use super::body::{BodyError, Held, Memory, WholeBody};
 use super::caller_request::{Bound, CallerRequest};
 use super::endpoint::Endpoint;
-use super::headers::content_type;
+use super::headers::{Passed, content_type, has_type};
 use super::upstream::{KeyNumber, SendError, Upstreams};
 use crate::drive::HeaderView;
 use crate::drive::clock::Clock;
@@ -85,7 +85,7 @@ pub(super) struct StreamReader {
 pub(super) async fn perform(
     upstreams: &Upstreams,
     (attempt, key): (&Attempt, KeyNumber),
-    (request, bound, headers): (&CallerRequest, Option<Bound>, &HeaderMap),
+    (request, bound, headers): (&CallerRequest, Option<Bound>, &Passed),
     memory: &Memory,
     clock: Clock,
 ) -> AttemptEnd {
@@ -96,9 +96,7 @@ pub(super) async fn perform(
         Err(SendError { failure, .. }) => return failed(failure, Charged::Unknown),
     };
     let dialect = upstreams.dialect(attempt.target);
-    let content_type = content_type(response.headers());
-    let is_stream =
-        content_type.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/event-stream"));
+    let is_stream = content_type(response.headers()).is_some_and(|kind| has_type(kind, "text/event-stream"));
     let ended = if is_stream && response.status().is_success() {
         open(response, dialect, attempt.job.prompt_tokens, clock).await
     } else {

@@ -5,6 +5,7 @@ use super::attempt::{self, AttemptEnd, Charged, OpenStream, WholeReply};
 use super::caller_metrics::OVER_BUDGET;
 use super::caller_request::CallerRequest;
 use super::callers::Caller;
+use super::headers::Passed;
 use super::job_handle::JobHandle;
 use super::reply::{self, Failure};
 use super::request_record::RequestRecord;
@@ -18,14 +19,13 @@ use crate::job::Priority;
 use axum::body::Body;
 use axum::response::Response;
 use hyper::StatusCode;
-use hyper::header::HeaderMap;
 use std::sync::Arc;
 
 /// Serves a request that was read. `caller` is who sends it; `None` if the scenario names no callers.
 pub(super) async fn serve(
     gateway: Arc<Gateway>,
     request: CallerRequest,
-    headers: HeaderMap,
+    headers: Passed,
     caller: Option<Arc<Caller>>,
 ) -> Response {
     let Some(route) = gateway.routes.find(&request.model) else {
@@ -75,7 +75,7 @@ type Begun = (OpenStream, Option<Reservation>);
 struct Exchange {
     gateway: Arc<Gateway>,
     request: CallerRequest,
-    headers: HeaderMap,
+    headers: Passed,
     job: JobHandle,
     record: RequestRecord,
     /// The failures so far, in order. A job has at most 255 attempts.

@@ -1,5 +1,6 @@
 //! The operations that callers can ask for, at the paths of OpenAI's API.
 
+use super::headers::has_type;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -61,7 +62,7 @@ impl Endpoint {
         let is_json = content_type.is_none_or(|kind| kind.to_ascii_lowercase().contains("json"));
         if self == Self::Transcriptions && !is_json {
             // `response_format` may be `text`, `srt` or `vtt`. A page of a proxy is HTML.
-            return content_type.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/plain"));
+            return content_type.is_some_and(|kind| has_type(kind, "text/plain"));
         }
         let Ok(members) = serde_json::from_slice::<Members>(body) else { return false };
         match self {

@@ -5,7 +5,7 @@
 //! not this machine.
 
 use super::reply::ErrorReply;
-use hyper::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN, TRANSFER_ENCODING};
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, ORIGIN, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode};
 use provider::server::request_checks::{self, host_name, is_equal};
 use std::fmt;
@@ -61,7 +61,7 @@ pub(super) fn framing_problem<B>(request: &Request<B>) -> Option<ErrorReply> {
 
 /// Only the gateway's own page may be fetched by a browser: what it shows, it fetches from where it came from.
 fn browser_problem<B>(request: &Request<B>) -> Option<ErrorReply> {
-    let site = request.headers().get("sec-fetch-site").map(|site| site.as_bytes());
+    let site = request.headers().get(SEC_FETCH_SITE).map(|site| site.as_bytes());
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let is_own = site.is_none_or(|site| site == b"none" || (is_read && site == b"same-origin"));
     let is_foreign = request.headers().contains_key(ORIGIN) || !is_own;
@@ -101,6 +101,9 @@ pub(super) fn sent_key(headers: &HeaderMap) -> Option<&[u8]> {
     let (scheme, key) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(key)
 }
+
+/// Where the page of a browser is from that sends a request (W3C Fetch Metadata).
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! The headers that pass through the gateway: from the caller to the provider those on a short list, from the provider to the caller
 //! all but those that belong to one connection or one site.
 
-use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// The headers of a caller that providers see. Neither its key nor its cookies, addresses and client's name are among them.
 const TO_PROVIDER: [HeaderName; 6] = [
@@ -46,15 +46,30 @@ pub(super) fn content_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::CONTENT_TYPE)?.to_str().ok()
 }
 
-/// Returns the headers of a caller that its attempts carry.
-pub(super) fn to_provider(caller: &HeaderMap) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(TO_PROVIDER.len() + 2);
-    for name in TO_PROVIDER {
-        if let Some(value) = caller.get(&name) {
-            headers.insert(name, value.clone());
-        }
+/// Returns `true` if a content type begins with this type, in any case.
+pub(super) fn has_type(content_type: &str, name: &str) -> bool {
+    content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+}
+
+/// The headers of a caller that its attempts carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Passed(Vec<(HeaderName, HeaderValue)>);
+
+impl Passed {
+    /// Returns those of a request.
+    pub(super) fn of(caller: &HeaderMap) -> Self {
+        let value_of = |name: HeaderName| Some((name.clone(), caller.get(name)?.clone()));
+        Self(TO_PROVIDER.into_iter().filter_map(value_of).collect())
     }
-    headers
+
+    /// Returns the headers of an attempt, which has this one as well.
+    pub(super) fn with(&self, name: HeaderName, value: HeaderValue) -> HeaderMap {
+        // The client adds its host and the length of the body.
+        let mut headers = HeaderMap::with_capacity(self.0.len() + 3);
+        headers.extend(self.0.iter().cloned());
+        headers.insert(name, value);
+        headers
+    }
 }
 
 /// Returns the headers of a provider that its reply keeps.
@@ -67,9 +82,12 @@ pub(super) fn to_caller(mut provider: HeaderMap) -> HeaderMap {
         .flat_map(|value| value.split(','))
         .filter_map(|name| HeaderName::try_from(name.trim()).ok())
         .collect();
-    let is_own = |name: &&HeaderName| name.as_str().starts_with(OWN);
-    let own: Vec<HeaderName> = provider.keys().filter(is_own).cloned().collect();
-    for name in NOT_TO_CALLER.into_iter().chain(named).chain(own) {
+    // Few of them are there: to look each one up would take longer.
+    let stays_behind = |name: &&HeaderName| {
+        NOT_TO_CALLER.contains(name) || named.contains(name) || name.as_str().starts_with(OWN)
+    };
+    let dropped: Vec<HeaderName> = provider.keys().filter(stays_behind).cloned().collect();
+    for name in dropped {
         provider.remove(name);
     }
     provider
@@ -78,7 +96,6 @@ pub(super) fn to_caller(mut provider: HeaderMap) -> HeaderMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::header::HeaderValue;
 
     fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &'static str)| {
@@ -102,8 +119,13 @@ mod tests {
             ("content-type", "application/json"),
             ("idempotency-key", "k"),
         ]);
-        let expected = map(&[("content-type", "application/json"), ("idempotency-key", "k")]);
-        assert_eq!(to_provider(&caller), expected);
+        let key = (header::AUTHORIZATION, HeaderValue::from_static("Bearer gateway"));
+        let expected = map(&[
+            ("content-type", "application/json"),
+            ("idempotency-key", "k"),
+            ("authorization", "Bearer gateway"),
+        ]);
+        assert_eq!(Passed::of(&caller).with(key.0, key.1), expected);
     }
 
     #[test]

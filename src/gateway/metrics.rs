@@ -32,6 +32,7 @@ use prometheus_client::registry::{Registry, Unit};
 use provider::{Nanos, Usage};
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// The metrics of a gateway.
@@ -57,9 +58,17 @@ pub(super) struct CountedEvents {
     targets: Vec<Text>,
 }
 
-/// A label's value that is cheap to copy.
+/// A label's value, or another name, that is cheap to copy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Text(pub(super) Arc<str>);
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
 
 impl EncodeLabelValue for Text {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
@@ -184,7 +193,7 @@ impl Metrics {
     pub(super) fn end(
         &self,
         endpoint: Endpoint,
-        route: &str,
+        route: &Text,
         (status, outcome): (u16, JobOutcome),
         took: Nanos,
     ) {
@@ -196,17 +205,17 @@ impl Metrics {
         };
         let labels = RequestLabels {
             gen_ai_operation_name: endpoint.operation_name(),
-            gen_ai_request_model: text(route),
+            gen_ai_request_model: route.clone(),
             error_type,
         };
         self.requests.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
     /// Records the time to the first token of an answer.
-    pub(super) fn first_token(&self, endpoint: Endpoint, route: &str, after: Nanos) {
+    pub(super) fn first_token(&self, endpoint: Endpoint, route: &Text, after: Nanos) {
         let labels = FirstTokenLabels {
             gen_ai_operation_name: endpoint.operation_name(),
-            gen_ai_request_model: text(route),
+            gen_ai_request_model: route.clone(),
         };
         self.first_tokens.get_or_create(&labels).observe(after.as_secs_f64());
     }
@@ -215,27 +224,27 @@ impl Metrics {
     pub(super) fn attempt(
         &self,
         endpoint: Endpoint,
-        (provider, model): (&str, &str),
+        (provider, model): (&Text, &Text),
         outcome: AttemptOutcome,
         took: Nanos,
     ) {
         let labels = AttemptLabels {
             gen_ai_operation_name: endpoint.operation_name(),
-            gen_ai_provider_name: text(provider),
-            gen_ai_request_model: text(model),
+            gen_ai_provider_name: provider.clone(),
+            gen_ai_request_model: model.clone(),
             error_type: if outcome == AttemptOutcome::Ok { Cow::Borrowed("") } else { name_of(outcome) },
         };
         self.attempts.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
     /// Records the usage of an answer.
-    pub(super) fn tokens(&self, endpoint: Endpoint, (provider, model): (&str, &str), usage: Usage) {
+    pub(super) fn tokens(&self, endpoint: Endpoint, (provider, model): (&Text, &Text), usage: Usage) {
         let both = [("input", usage.prompt_tokens), ("output", usage.completion_tokens)];
         for (gen_ai_token_type, tokens) in both {
             let labels = TokenLabels {
                 gen_ai_operation_name: endpoint.operation_name(),
-                gen_ai_provider_name: text(provider),
-                gen_ai_request_model: text(model),
+                gen_ai_provider_name: provider.clone(),
+                gen_ai_request_model: model.clone(),
                 gen_ai_token_type,
             };
             self.tokens.get_or_create(&labels).observe(f64::from(tokens));

@@ -131,7 +131,7 @@ impl Failure<'_> {
             "exceeds_limits" => "the request is larger than a limit of every target",
             _ => reason_text(reason),
         };
-        let mut message = format!("route `{}`: {why}", gateway.routes.name(route));
+        let mut message = format!("route `{}`: {why}", &**gateway.routes.name(route));
         for part in self.parts(gateway) {
             message.push_str("; ");
             message.push_str(&part);
@@ -223,16 +223,13 @@ pub(super) fn passed_on(status: StatusCode, provider: HeaderMap) -> Response {
 /// Adds the gateway's own headers: the target, the attempts so far, and the time before the last of them.
 pub(super) fn add_own_headers(headers: &mut HeaderMap, gateway: &Gateway, record: &RequestRecord) {
     let attempts = record.last.map_or(0, |(_, number)| number);
-    headers.insert(HeaderName::from_static("x-quotalab-attempts"), HeaderValue::from(u16::from(attempts)));
-    let waited = HeaderValue::from(record.waited.0 / 1_000_000);
-    headers.insert(HeaderName::from_static("x-quotalab-waited-ms"), waited);
+    headers.insert(ATTEMPTS, HeaderValue::from(u16::from(attempts)));
+    headers.insert(WAITED_MS, HeaderValue::from(record.waited.0 / 1_000_000));
     if let Some(bound) = record.bound {
-        headers.insert(HeaderName::from_static("x-quotalab-max-tokens"), HeaderValue::from(bound.tokens));
+        headers.insert(MAX_TOKENS, HeaderValue::from(bound.tokens));
     }
-    if let Some((target, _)) = record.last
-        && let Ok(name) = HeaderValue::from_str(&gateway.scenario.targets[target.index()].name)
-    {
-        headers.insert(HeaderName::from_static("x-quotalab-target"), name);
+    if let Some(name) = record.last.and_then(|(target, _)| gateway.upstreams.header_of(target)) {
+        headers.insert(TARGET, name.clone());
     }
 }
 
@@ -243,6 +240,15 @@ pub(super) fn held_body(bytes: Bytes, held: Held) -> Body {
     }
     Body::new(HeldBody::new(bytes, held))
 }
+
+/// The attempts so far: on the response of every request that became a job.
+pub(super) const ATTEMPTS: HeaderName = HeaderName::from_static("x-quotalab-attempts");
+
+const WAITED_MS: HeaderName = HeaderName::from_static("x-quotalab-waited-ms");
+
+const MAX_TOKENS: HeaderName = HeaderName::from_static("x-quotalab-max-tokens");
+
+const TARGET: HeaderName = HeaderName::from_static("x-quotalab-target");
 
 /// SDKs would send a request again after a 429; OpenAI's and Anthropic's read this header.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");

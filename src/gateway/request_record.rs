@@ -116,7 +116,7 @@ impl RequestRecord {
                     job,
                     caller,
                     operation,
-                    model = route,
+                    model = &**route,
                     target,
                     attempts,
                     status,

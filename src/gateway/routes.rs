@@ -1,5 +1,6 @@
 //! What `model` may be in a request: a route of the scenario, or one of its targets.
 
+use super::metrics::{Text, text};
 use crate::ids::{RouteId, TargetId};
 use crate::job::Priority;
 use crate::problem::nearest;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub(super) struct Routes {
     /// The routes of the scenario, then one for each target.
-    names: Vec<String>,
+    names: Vec<Text>,
     by_name: BTreeMap<String, RouteId>,
     /// The first target of each route.
     first_targets: Vec<TargetId>,
@@ -35,8 +36,8 @@ pub(super) fn with_targets(scenario: &Scenario) -> (Scenario, Routes) {
     }
     scenario.workloads =
         (0..).map(RouteId).zip(&scenario.routes).map(|(id, route)| workload(id, route)).collect();
-    let names: Vec<String> = scenario.routes.iter().map(|route| route.name.clone()).collect();
-    let by_name = names.iter().cloned().zip((0..).map(RouteId)).collect();
+    let names = scenario.routes.iter().map(|route| text(&route.name)).collect();
+    let by_name = scenario.routes.iter().map(|route| route.name.clone()).zip((0..).map(RouteId)).collect();
     let first_targets = scenario.routes.iter().map(|route| route.steps[0].targets[0]).collect();
     (scenario, Routes { names, by_name, first_targets, of_scenario })
 }
@@ -66,7 +67,7 @@ impl Routes {
     }
 
     /// Returns the name of a route.
-    pub(super) fn name(&self, route: RouteId) -> &str {
+    pub(super) fn name(&self, route: RouteId) -> &Text {
         &self.names[route.index()]
     }
 
@@ -77,12 +78,12 @@ impl Routes {
 
     /// Returns the names of the routes of the scenario.
     pub(super) fn of_scenario(&self) -> impl Iterator<Item = &str> {
-        self.names[..self.of_scenario].iter().map(String::as_str)
+        self.names[..self.of_scenario].iter().map(|name| &**name)
     }
 
     /// Returns every name: routes of the scenario, then targets.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(String::as_str)
+        self.names.iter().map(|name| &**name)
     }
 
     /// Returns what to write instead of a name that does not exist.
@@ -94,7 +95,7 @@ impl Routes {
         let same_model = self.names().find(|known| known.ends_with(&format!("/{name}")));
         match same_model {
             Some(target) => format!("`{target}` is the target with this model"),
-            None => format!("the routes are {}", self.names[..self.of_scenario].join(", ")),
+            None => format!("the routes are {}", self.of_scenario().collect::<Vec<_>>().join(", ")),
         }
     }
 }

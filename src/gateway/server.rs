@@ -1,25 +1,29 @@
 //! The gateway's server: its routes, its connections, and its end.
+//!
+//! Requests for the operations of the API, nearly all there are, go to [`operation`] directly; the router has the other routes.
 
 use super::body::{BodyError, WholeBody};
 use super::caller_request::CallerRequest;
 use super::callers::Caller;
 use super::endpoint::Endpoint;
 use super::reply::{ErrorReply, MAX_SHOWN_CHARACTERS};
-use super::{Gateway, dispatch, guard, headers, metrics, models, page, state};
+use super::{Gateway, dispatch, guard, headers, metrics, models, page, reply, state};
 use crate::formatting::printable;
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
+use axum::extract::Request;
 use axum::response::Response;
-use axum::routing::{get, post};
-use hyper::StatusCode;
+use axum::routing::{MethodRouter, get};
+use hyper::body::Incoming;
 use hyper::header::HeaderMap;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper::{Method, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use provider::server::request_checks::is_json;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -54,7 +58,7 @@ impl Current {
 
 /// Serves until `shutdown` resolves. Then no connection is accepted any more, and requests under way have `DRAIN_TIMEOUT` to end.
 pub async fn serve(listener: TcpListener, current: Arc<Current>, shutdown: impl Future<Output = ()>) {
-    let router = router(current);
+    let router = TowerToHyperService::new(router(Arc::clone(&current)));
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -67,7 +71,7 @@ pub async fn serve(listener: TcpListener, current: Arc<Current>, shutdown: impl 
             () = &mut shutdown => break,
             (permit, accepted) = accepted => match accepted {
                 Ok((socket, _)) => {
-                    let connection = connection(socket, router.clone());
+                    let connection = connection(socket, Arc::clone(&current), router.clone());
                     let Some(connection) = connection else { continue };
                     let served = graceful.watch(connection);
                     tokio::spawn(async move {
@@ -93,13 +97,17 @@ pub async fn serve(listener: TcpListener, current: Arc<Current>, shutdown: impl 
 /// Returns the future that serves a connection; `None` if the caller has left already.
 fn connection(
     socket: TcpStream,
-    router: Router,
+    current: Arc<Current>,
+    router: TowerToHyperService<Router>,
 ) -> Option<impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send> {
     socket.set_nodelay(true).ok()?;
     let mut socket = TimeoutStream::new(socket);
     // A caller that stops reading does not hold a stream for ever.
     socket.set_write_timeout(Some(CALLER_TIMEOUT));
-    let service = TowerToHyperService::new(router);
+    let service = service_fn(move |request| {
+        let (current, router) = (Arc::clone(&current), router.clone());
+        async move { Ok::<_, Infallible>(guarded(&current, router, request).await) }
+    });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(MAX_HEADERS);
     Some(builder.serve_connection(TokioIo::new(Box::pin(socket)), service))
@@ -107,13 +115,11 @@ fn connection(
 
 fn router(current: Arc<Current>) -> Router {
     let mut router = Router::new();
-    for endpoint in Endpoint::ALL {
-        let handler = move |state, request| operation(endpoint, state, request);
-        for base in BASES {
-            router = router.route(&format!("{base}{}", endpoint.path()), post(handler));
-        }
-    }
     for base in BASES {
+        for endpoint in Endpoint::ALL {
+            // Their only method, POST, does not get here.
+            router = router.route(&format!("{base}{}", endpoint.path()), MethodRouter::new());
+        }
         router = router
             .route(&format!("{base}/models"), get(models::list))
             .route(&format!("{base}/models/{{*name}}"), get(models::one));
@@ -126,30 +132,35 @@ fn router(current: Arc<Current>) -> Router {
         .route("/_quotalab", get(page::page))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(Arc::clone(&current), guarded))
         .with_state(current)
 }
 
-async fn guarded(State(current): State<Arc<Current>>, mut request: Request, next: Next) -> Response {
+/// Serves a request that may use the gateway, and refuses others.
+async fn guarded(
+    current: &Current,
+    router: TowerToHyperService<Router>,
+    request: hyper::Request<Incoming>,
+) -> Response {
     // Whether the gateway is up is no secret, and what asks has no key.
     let is_probe = matches!(request.uri().path(), "/healthz" | "/readyz");
+    let gateway = current.get();
     let admitted = if is_probe {
         guard::framing_problem(&request).map_or(Ok(None), Err)
     } else {
-        let gateway = current.get();
         gateway.callers.admit(&gateway.access, &request)
     };
     let uri = request.uri().clone();
     let sender = admitted.as_ref().ok().cloned().flatten();
-    let response = match admitted {
-        Err(error) => error.response(),
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
+    let response = match (admitted, operation_of(&request)) {
+        (Err(error), _) => error.response(),
+        (Ok(caller), Some(endpoint)) => operation(gateway, endpoint, caller, request).await,
+        (Ok(_), None) => {
+            let Ok(response) = router.call(request).await;
+            response
         }
     };
     // What became a job has a line of its own.
-    if response.status().is_client_error() && response.headers().get("x-quotalab-attempts").is_none() {
+    if response.status().is_client_error() && !response.headers().contains_key(reply::ATTEMPTS) {
         let path = shown(uri.path());
         let caller = sender.as_deref().map(Caller::name);
         tracing::info!(path, caller, status = response.status().as_u16(), "refused");
@@ -183,14 +194,25 @@ async fn wrong_method(request: Request) -> Response {
     ErrorReply::of_caller(StatusCode::METHOD_NOT_ALLOWED, "method_not_supported", message).response()
 }
 
-/// Serves a request for one of the operations.
-async fn operation(endpoint: Endpoint, State(current): State<Arc<Current>>, request: Request) -> Response {
-    let gateway = current.get();
-    let (mut head, body) = request.into_parts();
-    let caller = head.extensions.remove::<Option<Arc<Caller>>>().flatten();
-    let form_boundary = form_boundary(&head.headers);
+/// Returns the operation that a request asks for; `None` if it asks for something else.
+fn operation_of(request: &hyper::Request<Incoming>) -> Option<Endpoint> {
+    let path = BASES.iter().find_map(|base| request.uri().path().strip_prefix(base))?;
+    let is_asked = |endpoint: &Endpoint| *request.method() == Method::POST && endpoint.path() == path;
+    Endpoint::ALL.into_iter().find(is_asked)
+}
+
+/// Serves a request for one of the operations. `caller` is who sends it; `None` if the scenario names no callers.
+async fn operation(
+    gateway: Arc<Gateway>,
+    endpoint: Endpoint,
+    caller: Option<Arc<Caller>>,
+    request: hyper::Request<Incoming>,
+) -> Response {
+    let (head, body) = request.into_parts();
     let is_form = endpoint == Endpoint::Transcriptions;
-    if is_form != form_boundary.is_some() || (!is_form && !is_json(&head.headers)) {
+    let form_boundary = if is_form { form_boundary(&head.headers) } else { None };
+    let is_expected = if is_form { form_boundary.is_some() } else { is_json(&head.headers) };
+    if !is_expected {
         let expected = if is_form { "multipart/form-data with a boundary" } else { "application/json" };
         let message = format!("send the header `Content-Type: {expected}`");
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
@@ -207,7 +229,7 @@ async fn operation(endpoint: Endpoint, State(current): State<Arc<Current>>, requ
     };
     let response = match read {
         Ok(request) => {
-            let headers = headers::to_provider(&head.headers);
+            let headers = headers::Passed::of(&head.headers);
             dispatch::serve(Arc::clone(&gateway), request, headers, caller).await
         }
         Err(message) => ErrorReply::of_caller(StatusCode::BAD_REQUEST, "invalid_request", message).response(),

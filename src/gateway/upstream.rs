@@ -3,6 +3,8 @@
 use super::addressing::{self, Addressing};
 use super::caller_request::{Bound, CallerRequest};
 use super::endpoint::Endpoint;
+use super::headers::Passed;
+use super::metrics::{Text, text};
 use crate::api_keys::masked;
 use crate::drive::https::{self, HttpsClient};
 use crate::drive::local_failure;
@@ -15,7 +17,7 @@ use crate::scenario::{BaseUrl, KeySource, Scenario, Target};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{HeaderMap, HeaderName};
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, Uri};
 use provider::{Instant, Nanos};
 use std::sync::Arc;
@@ -45,7 +47,9 @@ pub(super) struct Upstreams {
 struct UpstreamTarget {
     provider: Arc<UpstreamProvider>,
     /// The name that the provider knows the model by.
-    model: String,
+    model: Text,
+    /// The name of the target as the value of a header; `None` if a header cannot carry it.
+    header: Option<HeaderValue>,
     /// Used in turn: the keys of an account share its quota.
     keys: Vec<Key>,
 }
@@ -63,7 +67,7 @@ struct Key {
 
 #[derive(Debug)]
 struct UpstreamProvider {
-    name: String,
+    name: Text,
     base_url: BaseUrl,
     /// By endpoint, in the order of [`Endpoint::ALL`].
     uris: Vec<Uri>,
@@ -100,8 +104,9 @@ impl Upstreams {
             match keys(scenario, target, provider, lookup) {
                 Ok(keys) => {
                     let config = &scenario.providers[usize::from(target.provider)];
-                    let model = config.models[usize::from(target.model)].name.clone();
-                    targets.push(UpstreamTarget { provider: Arc::clone(provider), model, keys });
+                    let model = text(&config.models[usize::from(target.model)].name);
+                    let header = HeaderValue::from_str(&target.name).ok();
+                    targets.push(UpstreamTarget { provider: Arc::clone(provider), model, header, keys });
                 }
                 Err(problem) if !problems.contains(&problem) => problems.push(problem),
                 Err(_) => {}
@@ -123,17 +128,22 @@ impl Upstreams {
     }
 
     /// Returns the name of the provider of a target, and the model that it is asked for.
-    pub(super) fn names(&self, target: TargetId) -> (&str, &str) {
+    pub(super) fn names(&self, target: TargetId) -> (&Text, &Text) {
         let UpstreamTarget { provider, model, .. } = &self.targets[target.index()];
         (&provider.name, model)
+    }
+
+    /// Returns the name of a target as the value of a header; `None` if a header cannot carry it.
+    pub(super) fn header_of(&self, target: TargetId) -> Option<&HeaderValue> {
+        self.targets[target.index()].header.as_ref()
     }
 
     /// Returns the name and the address of every provider that a target has, in the order of the targets.
     pub(super) fn addresses(&self) -> Vec<(String, String)> {
         let mut addresses: Vec<(String, String)> = Vec::new();
         for UpstreamTarget { provider, .. } in &self.targets {
-            if addresses.iter().all(|(name, _)| *name != provider.name) {
-                addresses.push((provider.name.clone(), provider.base_url.to_string()));
+            if addresses.iter().all(|(name, _)| **name != *provider.name) {
+                addresses.push((provider.name.to_string(), provider.base_url.to_string()));
             }
         }
         addresses
@@ -170,21 +180,20 @@ impl Upstreams {
         &self,
         (target, KeyNumber(key)): (TargetId, KeyNumber),
         (request, bound): (&CallerRequest, Option<Bound>),
-        headers: &HeaderMap,
+        headers: &Passed,
     ) -> Result<Response<Incoming>, SendError> {
-        let UpstreamTarget { provider, model, keys } = &self.targets[target.index()];
+        let UpstreamTarget { provider, model, keys, .. } = &self.targets[target.index()];
         let uri = &provider.uris[request.endpoint as usize];
         let mut sent = Request::new(Full::new(request.body_for(model, bound)));
         *sent.method_mut() = Method::POST;
         *sent.uri_mut() = uri.clone();
-        *sent.headers_mut() = headers.clone();
-        sent.headers_mut().insert(provider.key_header.clone(), keys[key].secret.header());
+        *sent.headers_mut() = headers.with(provider.key_header.clone(), keys[key].secret.header());
         self.client.request(sent).await.map_err(|error| {
             let is_sent = !error.is_connect();
             // The log says what the engine need not know: a name that does not resolve, a refused connection, a certificate.
             let reason = anyhow::Error::new(error);
             tracing::warn!(
-                provider = provider.name,
+                provider = &*provider.name,
                 address = provider.base_url.authority(),
                 "no connection: {reason:#}"
             );
@@ -211,7 +220,7 @@ fn upstream_provider(scenario: &Scenario, number: usize) -> Result<UpstreamProvi
         Uri::try_from(format!("{base_url}{}", endpoint.path())).expect("invariant: base URLs were checked")
     };
     Ok(UpstreamProvider {
-        name: config.name.clone(),
+        name: text(&config.name),
         uris: Endpoint::ALL.iter().map(uri).collect(),
         key_header: HeaderName::from_static(key_header),
         dialect: addressing::reply_dialect(config.dialect, base_url.host()),

@@ -38,8 +38,9 @@ pub(super) const COMMON: DialectRules = DialectRules {
 
 fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
     let read = |name| {
+        let limit = LimitHeader::parse(headers, name, None)?;
         let reset = headers.value(&format!("x-ratelimit-reset-{name}")).and_then(go_duration);
-        Some(LimitHeader { reset, ..LimitHeader::parse(headers, name, None)? })
+        Some(LimitHeader { reset, ..limit })
     };
     let requests = read("requests").map(|limit| LimitHeader { axis: requests_axis(&limit), ..limit });
     let tokens = read("tokens").map(|limit| LimitHeader { axis: Some(Axis::Tpm), ..limit });

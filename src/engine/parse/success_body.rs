@@ -21,14 +21,24 @@ const BODY: Kept = Kept::Members(&[
     ("delta", Kept::Members(&[("stop_reason", Kept::Whole)])),
     ("error", Kept::Whole),
     ("incomplete_details", Kept::Whole),
-    ("message", Kept::Members(&[("usage", Kept::Whole)])),
+    ("message", Kept::Members(&[("usage", USAGE)])),
     ("object", Kept::Whole),
     ("response", Kept::Members(&[("incomplete_details", Kept::Whole)])),
     ("stop_reason", Kept::Whole),
     ("type", Kept::Whole),
-    ("usage", Kept::Whole),
+    ("usage", USAGE),
     ("usageMetadata", Kept::Whole),
     ("x_groq", Kept::Whole),
+]);
+
+const USAGE: Kept = Kept::Members(&[
+    ("prompt_tokens", Kept::Whole),
+    ("completion_tokens", Kept::Whole),
+    ("prompt_tokens_details", Kept::Members(&[("cached_tokens", Kept::Whole)])),
+    ("input_tokens", Kept::Whole),
+    ("output_tokens", Kept::Whole),
+    ("cache_read_input_tokens", Kept::Whole),
+    ("cache_creation_input_tokens", Kept::Whole),
 ]);
 
 /// Returns the members of a success that are read; `None` if it is not JSON.
@@ -139,7 +149,7 @@ mod tests {
     use proptest::sample::select;
 
     /// The words that are read somewhere in a success, and some that are not.
-    const WORDS: [&str; 26] = [
+    const WORDS: [&str; 28] = [
         "candidates",
         "choices",
         "delta",
@@ -164,6 +174,8 @@ mod tests {
         "candidatesTokenCount",
         "prompt_tokens_details",
         "cached_tokens",
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
         "content",
         "length",
     ];
