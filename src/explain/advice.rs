@@ -57,6 +57,14 @@ const fn by_reason(reason: Reason) -> &'static str {
         Reason::OutputRejected => {
             "Retry once, or change the prompt or the schema: the model did not produce what the request demands. No limit refused."
         }
+        Reason::CallerBudgetSpent => {
+            "Wait until the budget begins again, or ask the gateway's operator for a larger one (`callers` in its scenario). No provider \
+             refused, so another model or provider does not help."
+        }
+        Reason::CallerBudgetInUse => {
+            "Retry after a second, with jitter, or send fewer requests at one time, or a lower `max_tokens`: that much is reserved for each. \
+             No provider refused."
+        }
         Reason::ClientBlocked => {
             "Change where the request comes from: the client was refused, not the key. No retry can succeed."
         }

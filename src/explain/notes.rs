@@ -115,12 +115,19 @@ impl Explanation {
         })
     }
 
+    fn is_of_caller_budget(&self) -> bool {
+        matches!(self.failure.reason, Some(Reason::CallerBudgetSpent | Reason::CallerBudgetInUse))
+    }
+
     /// Returns a sentence on who answered, or that it is not known; `None` for a provider, and for a rejected key.
     fn responder_note(&self) -> Option<String> {
         match (self.answered_by, self.server) {
             (Some("proxy"), Some(name)) => Some(format!(
                 "The answer is that of {name}, a proxy before the provider, not of the provider: it says nothing of quotas there."
             )),
+            (Some("gateway"), Some(name)) if self.is_of_caller_budget() => {
+                Some(format!("{name} answered: the refusal is its own, and no provider's."))
+            }
             (Some("gateway"), Some(name)) if self.refusals.is_empty() => Some(match self.provider {
                 Some("openrouter") | None => {
                     format!(

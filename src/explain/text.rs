@@ -209,6 +209,10 @@ const fn reason_sentence(reason: Reason) -> Option<&'static str> {
         Reason::UnknownPath => "No endpoint has this path",
         Reason::OutputRejected => "The model's answer was rejected",
         Reason::ClientBlocked => "The client was refused",
+        Reason::CallerBudgetSpent => "The budget of this caller at its gateway does not pay for the request",
+        Reason::CallerBudgetInUse => {
+            "The budget of this caller at its gateway is reserved for its other requests"
+        }
         Reason::WorkerFull => return None,
     })
 }

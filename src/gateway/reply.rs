@@ -7,6 +7,7 @@ use super::headers;
 use super::ledger::{Account, Balance, Cost};
 use super::request_record::RequestRecord;
 use super::spending::OverBudget;
+use crate::engine::parse::{BUDGET_IN_USE, BUDGET_SPENT};
 use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobEnd, JobOutcome, LimitCause, WaitReason};
 use crate::formatting::{count, duration, printable, seconds};
 use crate::ids::{RouteId, TargetId};
@@ -85,12 +86,11 @@ pub(super) fn over_budget(over: &OverBudget) -> Response {
     );
     // Clients take `insufficient_quota` for a limit that waiting does not lift.
     let (kind, code, message, retry_after) = if may_fit {
-        let message = format!("{budget}. Requests under way may give some of it back: try again");
+        let message = format!("{budget}. {BUDGET_IN_USE}");
         ("rate_limit_error", "budget_in_use", message, Nanos::SECOND)
     } else {
         let begins = day.end().rfc3339();
-        let message =
-            format!("{budget}. What is left does not pay for this request; it begins again at {begins}");
+        let message = format!("{budget}. {BUDGET_SPENT} {begins}");
         ("insufficient_quota", "insufficient_quota", message, day_ends_in)
     };
     let error = ErrorReply {

@@ -1,6 +1,7 @@
 //! Who answered: a provider, a gateway or a proxy; and doubt where nothing shows it.
 
 use super::{assert_members, one};
+use quotalab::engine::parse::{BUDGET_IN_USE, BUDGET_SPENT};
 use serde_json::json;
 
 fn page(title: &str, author: &str) -> String {
@@ -47,6 +48,35 @@ fn a_known_provider_and_an_unknown_sender_are_told_apart() {
     let unknown = one("HTTP/1.1 429 X\n\n{\"error\":{\"message\":\"Slow down\"}}");
     assert_members(&unknown, &json!({ "provider": null, "answered_by": null }), "unknown");
     assert!(unknown["notes"].to_string().contains("Nothing in the reply shows who answered"), "{unknown:#}");
+}
+
+/// Its codes are those of a lack of credit, which no wait ends; a budget begins again.
+#[test]
+fn a_budget_of_a_caller_is_neither_credit_nor_a_limit_of_a_provider() {
+    let reply = |code: &str, wait: u32, end: &str| {
+        let message = format!(
+            "the budget of 20,000 tokens per day of UTC of the caller `web`: 19,990 tokens are used. {end}"
+        );
+        let body = json!({ "error": { "message": message, "type": code, "param": null, "code": code } });
+        format!("HTTP/1.1 429 Too Many Requests\nretry-after: {wait}\n\n{body}")
+    };
+    let spent = format!("{BUDGET_SPENT} 2026-12-01T00:00:00Z");
+    for (code, wait, end, cause, advice) in [
+        ("insufficient_quota", 40_000, &*spent, "allowance", "ask the gateway's operator"),
+        ("budget_in_use", 1, BUDGET_IN_USE, "other", "Retry after a second"),
+    ] {
+        let explanation = one(reply(code, wait, end));
+        let expected = json!({
+            "answered_by": "gateway", "server": "quotalab gateway", "provider": null, "cause": cause, "terminal": false, "axis": null,
+            "limit": null, "wait_s": f64::from(wait)
+        });
+        assert_members(&explanation, &expected, code);
+        assert!(explanation["advice"].to_string().contains(advice), "{explanation:#}");
+        assert!(explanation["notes"].to_string().contains("no provider's"), "{explanation:#}");
+        // As a client prints it, without headers.
+        let body = reply(code, wait, end).split_once("\n\n").expect("a body").1.to_owned();
+        assert_members(&one(body), &json!({ "cause": cause, "terminal": false, "wait_s": null }), code);
+    }
 }
 
 /// Others send Anthropic's types; its native errors have no `param` or `code` beside them.

@@ -23,6 +23,10 @@ pub enum Reason {
     OutputRejected,
     /// Many requests are in flight at one worker of the provider.
     WorkerFull,
+    /// The budget of a caller of `quotalab gateway` does not pay for the request, and begins again on the next day.
+    CallerBudgetSpent,
+    /// The budget of a caller of `quotalab gateway` is reserved for other requests, which may give some of it back.
+    CallerBudgetInUse,
     /// A client was refused for what it is: its user agent, address or country.
     ClientBlocked,
 }

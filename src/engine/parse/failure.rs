@@ -10,6 +10,7 @@ use super::headers::{Headers, retry_after};
 use super::length;
 use super::limit_header::{LimitHeader, refusing_limit};
 use super::named_limit;
+use super::own_gateway;
 use super::refusal::Refusal;
 use super::responder::Responder;
 use super::rules::{DialectRules, ErrorResponse};
@@ -121,6 +122,9 @@ pub(super) fn classify(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -
     let responder = super::responder::responder(dialect, headers, body, raw);
     if !body.listed.is_empty() {
         return list(response, responder);
+    }
+    if let Some(refusal) = own_gateway::budget_refusal(response) {
+        return refusal;
     }
     let mut refusal = (rules.refusal)(response);
     refusal.axis = refusal.axis.or_else(|| rules.axis(body));

@@ -7,6 +7,7 @@ use super::cloudflare;
 use super::dialect::Dialect;
 use super::error_body::ErrorBody;
 use super::headers::Headers;
+use super::own_gateway;
 
 /// Who answered a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +140,8 @@ const SERVERS: [(&str, &str); 6] = [
 ];
 
 /// Headers of gateways, with their names.
-const GATEWAY_HEADERS: [(&str, &str); 12] = [
+const GATEWAY_HEADERS: [(&str, &str); 13] = [
+    ("x-quotalab-attempts", own_gateway::NAME),
     ("x-litellm-call-id", "LiteLLM"),
     ("x-litellm-version", "LiteLLM"),
     ("x-litellm-model-id", "LiteLLM"),
