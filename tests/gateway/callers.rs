@@ -53,7 +53,7 @@ fn bound(request: &str) -> Option<u64> {
 }
 
 /// An answer that uses all tokens that it may.
-fn full_answer(request: &str) -> String {
+pub(super) fn full_answer(request: &str) -> String {
     let completion = bound(request).expect("every attempt is bounded");
     let body = format!(
         r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":"Hi"}},"finish_reason":"length"}}],"usage":{{"prompt_tokens":{PROMPT},"completion_tokens":{completion},"total_tokens":{}}}}}"#,

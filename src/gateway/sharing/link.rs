@@ -117,6 +117,12 @@ impl Link {
         self.state().current.is_some()
     }
 
+    /// Returns the number of the connection that was lost; `None` if there is one.
+    pub(super) fn outage(&self) -> Option<u64> {
+        let state = self.state();
+        state.current.is_none().then_some(state.number)
+    }
+
     fn state(&self) -> MutexGuard<'_, Connection> {
         self.state.lock().expect("invariant: no thread panics while it holds the connection")
     }

@@ -1,14 +1,15 @@
-//! The budget of one caller as this replica sees it: what the last answer of Redis said, and its share while Redis is gone.
+//! The budget of one caller as this replica sees it: calls of Redis and their answers, and decisions while Redis is gone.
 
 use super::super::heartbeat::Heartbeats;
 use super::super::replicas::ReplicaCount;
 use super::call::{
-    Amounts, BudgetAnswer, BudgetCall, Keys, Outcome, Report, Settlement, Stated, Taken, amounts_of,
-    budget_of, cost_of, difference, sum,
+    BudgetAnswer, BudgetCall, Keys, Outcome, Report, Settlement, Taken, amounts_of, budget_of, cost_of,
+    difference, sum,
 };
+use super::state::{ByDay, Known, Outage, State, add, of};
 use crate::gateway::ledger::{Balance, Cost, Hold, Lease, Refusal, UtcDay};
 use provider::{Instant, Nanos};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What a caller uses.
@@ -17,52 +18,6 @@ pub(in crate::gateway::sharing) struct SharedAccount {
     pub(in crate::gateway::sharing) name: Arc<str>,
     keys: Keys,
     state: Mutex<State>,
-}
-
-/// What is open or was used on a day.
-type ByDay = BTreeMap<UtcDay, Amounts>;
-
-#[derive(Debug)]
-struct State {
-    budget: Amounts,
-    /// What the last attempt could cost: a share that pays for few of them is of no use.
-    attempt: Amounts,
-    replicas: ReplicaCount,
-    /// The latest instant seen: those of different tasks come in any order.
-    now: Instant,
-    known: Known,
-    outage: Option<Outage>,
-    /// What attempts under way have reserved in Redis.
-    leased: ByDay,
-    /// What attempts under way may use that this replica admitted alone.
-    held_alone: ByDay,
-    /// What was used without Redis, with what attempts under way may use, and was not reported to it.
-    unreported: ByDay,
-    /// What was reported and not acknowledged: reported again under the same id, so that it counts once.
-    report: Option<Report>,
-    /// Settlements that Redis has not answered.
-    unsettled: VecDeque<Settlement>,
-}
-
-/// What the last answer of Redis said, and when it came.
-#[derive(Debug)]
-struct Known {
-    taken: Taken,
-    at: Instant,
-    day_ends_in: Nanos,
-    used: Amounts,
-    held: Amounts,
-    share: Amounts,
-    /// The replicas that have a share.
-    replicas: u32,
-}
-
-/// What this replica may use while Redis is gone, besides its share.
-#[derive(Clone, Copy, Debug)]
-struct Outage {
-    day: UtcDay,
-    /// What its attempts did not use of their reservations in Redis.
-    returned: Amounts,
 }
 
 impl SharedAccount {
@@ -151,17 +106,24 @@ impl SharedAccount {
         self.state().learn(now, answer);
     }
 
-    /// Decides on an attempt without Redis: by this replica's share.
+    /// Decides on an attempt without Redis: by this replica's share. `outage` returns the number of the connection that was lost; `None`
+    /// if there is one again.
     ///
     /// # Errors
     /// The refusal.
-    pub(super) fn decide_alone(&self, now: Instant, most: Cost) -> Result<Hold, Refusal> {
+    pub(super) fn decide_alone(
+        &self,
+        now: Instant,
+        most: Cost,
+        outage: impl Fn() -> Option<u64>,
+    ) -> Result<Hold, Refusal> {
         let mut state = self.state();
+        let outage = outage();
         let now = state.advance(now);
         let (day, held) = (state.today(now), amounts_of(most));
-        let left = state.left_alone(day);
+        let left = state.left_alone(day, outage);
         if held.iter().zip(left).any(|(held, left)| left.is_some_and(|left| *held > left)) {
-            return Err(Refusal { balance: state.balance(now, true) });
+            return Err(Refusal { balance: state.balance(now, Some(outage)) });
         }
         add(&mut state.held_alone, day, held);
         add(&mut state.unreported, day, held);
@@ -169,8 +131,14 @@ impl SharedAccount {
     }
 
     /// Replaces what was reserved by what was used. Returns what is to be sent to Redis, if it gave the reservation. If Redis is gone,
-    /// this replica may use what comes back.
-    pub(super) fn settle(&self, now: Instant, hold: Hold, used: Cost, is_up: bool) -> Option<Settlement> {
+    /// this replica may use what comes back. `outage` is as in [`Self::decide_alone`].
+    pub(super) fn settle(
+        &self,
+        now: Instant,
+        hold: Hold,
+        used: Cost,
+        outage: impl Fn() -> Option<u64>,
+    ) -> Option<Settlement> {
         let Hold { day, most, lease, .. } = hold;
         let (held, used) = (amounts_of(most), amounts_of(used));
         let mut state = self.state();
@@ -181,10 +149,11 @@ impl SharedAccount {
             return None;
         };
         add(&mut state.leased, day, difference([0; 2], held));
-        if !is_up && day == state.today(now) {
-            let outage = state.outage.take().filter(|outage| outage.day == day);
-            let returned = outage.map_or([0; 2], |outage| outage.returned);
-            state.outage = Some(Outage { day, returned: sum(returned, difference(held, used)) });
+        if let Some(number) = outage()
+            && day == state.today(now)
+        {
+            let returned = sum(state.returned(day, Some(number)), difference(held, used));
+            state.outage = Some(Outage { number, day, returned });
         }
         Some(Settlement { id, epoch, day, held, used, is_repeated: false })
     }
@@ -220,108 +189,11 @@ impl SharedAccount {
         self.state().unsettled.len()
     }
 
-    /// Returns what is used and reserved, as far as this replica knows. `is_alone`: and what the others may use.
-    pub(super) fn balance(&self, now: Instant, is_alone: bool) -> Balance {
+    /// Returns what is used and reserved, as far as this replica knows; if Redis is gone, also what only the others may use.
+    pub(super) fn balance(&self, now: Instant, outage: Option<u64>) -> Balance {
         let mut state = self.state();
         let now = state.advance(now);
-        state.balance(now, is_alone)
-    }
-}
-
-impl State {
-    /// Returns what every call states.
-    fn for_call(&self) -> Stated<'_> {
-        let unknown = of(&self.unreported, self.known.taken.day).map(|amount| amount.max(0));
-        Stated { taken: &self.known.taken, budget: self.budget, attempt: self.attempt, unknown }
-    }
-
-    /// Returns `now`, or the latest instant seen if that is later.
-    fn advance(&mut self, now: Instant) -> Instant {
-        self.now = self.now.max(now);
-        self.now
-    }
-
-    /// Returns the day at the server.
-    fn today(&self, now: Instant) -> UtcDay {
-        let Known { taken, at, day_ends_in, .. } = &self.known;
-        let beyond = now.since(*at).0.checked_sub(day_ends_in.0);
-        let days = beyond.map_or(0, |beyond| 1 + beyond / Nanos::DAY.0);
-        UtcDay(taken.day.0.saturating_add(u32::try_from(days).unwrap_or(u32::MAX)))
-    }
-
-    /// Returns what was used on a day without Redis, with what attempts under way may use, and what Redis does not know.
-    fn unknown(&self, day: UtcDay) -> Amounts {
-        let reported = self.report.as_ref().filter(|report| report.day == day);
-        sum(of(&self.unreported, day), reported.map_or([0; 2], |report| report.used))
-    }
-
-    /// Returns what this replica may still use on a day without Redis; `None` on a side without a budget.
-    fn left_alone(&self, day: UtcDay) -> [Option<i64>; 2] {
-        let Known { taken, share, replicas, .. } = &self.known;
-        let returned =
-            self.outage.filter(|outage| outage.day == day).map_or([0; 2], |outage| outage.returned);
-        let spent = difference(self.unknown(day), returned);
-        std::array::from_fn(|side| {
-            let budget = self.budget[side];
-            let share = if taken.day == day || taken.epoch.is_empty() {
-                share[side]
-            } else {
-                // As the script, which keeps as much for each replica at the beginning of a day.
-                budget * 3 / 4 / i64::from(*replicas).max(1)
-            };
-            (budget >= 0).then(|| share.saturating_sub(spent[side]))
-        })
-    }
-
-    /// Takes an answer, unless a later one was taken. A refusal has no share.
-    fn learn(&mut self, now: Instant, answer: &BudgetAnswer) {
-        let now = self.advance(now);
-        self.replicas.learn(now, answer.replicas);
-        let taken = &self.known.taken;
-        if answer.outcome != Outcome::Done || (taken.epoch == answer.epoch && taken.number >= answer.number) {
-            return;
-        }
-        let used = sum(answer.used, answer.held);
-        self.known = Known {
-            taken: Taken { epoch: answer.epoch.clone(), number: answer.number, day: answer.day, used },
-            at: now,
-            day_ends_in: Nanos(answer.day_ends_in_ms.saturating_mul(1_000_000)),
-            used: answer.used,
-            held: answer.held,
-            share: answer.share,
-            replicas: answer.all_replicas,
-        };
-    }
-
-    fn balance(&self, now: Instant, is_alone: bool) -> Balance {
-        let day = self.today(now);
-        let mut held = of(&self.held_alone, day);
-        let mut used = difference(self.unknown(day), held);
-        if self.known.taken.day == day {
-            (used, held) = (sum(used, self.known.used), sum(held, self.known.held));
-        }
-        let mut elsewhere = [0; 2];
-        if is_alone {
-            // What attempts of this replica give back, it may use.
-            held = sum(of(&self.held_alone, day), of(&self.leased, day));
-            for (side, left) in self.left_alone(day).into_iter().enumerate() {
-                let rest = self.budget[side] - used[side].max(0) - held[side] - left.unwrap_or(0).max(0);
-                elsewhere[side] = if left.is_some() { rest.max(0) } else { 0 };
-            }
-        }
-        let into_day = now.since(self.known.at).0.saturating_sub(self.known.day_ends_in.0) % Nanos::DAY.0;
-        let ends_in = if day == self.known.taken.day {
-            self.known.day_ends_in.0.saturating_sub(now.since(self.known.at).0)
-        } else {
-            Nanos::DAY.0 - into_day
-        };
-        Balance {
-            day,
-            used: cost_of(used),
-            held: cost_of(held),
-            elsewhere: cost_of(elsewhere),
-            day_ends_in: Nanos(ends_in),
-        }
+        state.balance(now, outage.map(Some))
     }
 }
 
@@ -343,7 +215,8 @@ impl Heartbeats for SharedAccount {
             state.report = Some(Report { id: id(), day, used, is_repeated: false });
         }
         let recent_ms = now.since(since).0 / 1_000_000;
-        BudgetCall::beat(&self.keys, replica, state.for_call(), state.report.as_ref(), recent_ms)
+        let unreported = state.stated(of(&state.unreported, state.known.taken.day));
+        BudgetCall::beat(&self.keys, replica, unreported, state.report.as_ref(), recent_ms)
     }
 
     fn take_heartbeat(&self, now: Instant, answer: &BudgetAnswer) {
@@ -367,19 +240,6 @@ impl Heartbeats for SharedAccount {
 
     fn replicas(&self) -> u32 {
         self.state().replicas.get()
-    }
-}
-
-fn of(sums: &ByDay, day: UtcDay) -> Amounts {
-    sums.get(&day).copied().unwrap_or_default()
-}
-
-fn add(sums: &mut ByDay, day: UtcDay, amounts: Amounts) {
-    let total = sum(of(sums, day), amounts);
-    if total == [0; 2] {
-        sums.remove(&day);
-    } else {
-        sums.insert(day, total);
     }
 }
 

@@ -5,7 +5,8 @@
 --       3 the leases that are open, a sorted set by the time at which each was given
 --       4 those that were open for too long and count as used, the same
 --       5 what was counted without a lease, a sorted set of ids by time
---       6 the replicas, a hash: "at day replicas marker before before since since": when it was heard of, and its shares
+--       6 the replicas, a hash: "at day replicas marker before before since since attempt attempt": when it was heard of, its shares, and
+--         what its last attempt could cost
 -- ARGV  1 what to do: reserve, settle or beat
 --       2 the time in milliseconds; empty for that of the server, as always outside tests
 --       3 the replica
@@ -13,7 +14,7 @@
 --       5 6 the epoch and the number of the last answer that the replica has taken; empty and 0 without one
 --       7 8 what it knows from that answer to be used and reserved, 9 on which day
 --       10 11 the budget; negative for none
---       12 13 what an attempt costs
+--       12 13 what its last attempt could cost
 --       14 15 reserve: the most that the attempt may cost; settle: what it has cost; beat: what the report adds, or takes away
 --       16 settle: the day of the lease; beat: that of the report
 --       17 settle: the epoch of the lease; 18 19 what it holds
@@ -40,13 +41,13 @@ local REPLICA_MS = 5000      -- a replica that is silent for so long is gone
 local DAY_MS = 86400000
 local KEPT_DAYS = 2
 local MOST_SUM = 2^51
-local SHARE_ATTEMPTS = 8     -- a share is of use only if it pays for some attempts
+local SHARE_ATTEMPTS = 2     -- a share is of use only if it pays for some attempts
 
 local action, replica, id = ARGV[1], ARGV[3], ARGV[4]
 local function pair(index) return { tonumber(ARGV[index]), tonumber(ARGV[index + 1]) } end
 local known_epoch, known_seq = ARGV[5], tonumber(ARGV[6])
 local known, known_day = pair(7), tonumber(ARGV[9])
-local budget, attempt, amounts, unknown = pair(10), pair(12), pair(14), pair(22)
+local budget, own_attempt, attempt, amounts, unknown = pair(10), pair(12), pair(12), pair(14), pair(22)
 
 local now = tonumber(ARGV[2])
 if not now then
@@ -66,6 +67,9 @@ local function text_of(...)
   for i, number in ipairs({ ... }) do texts[i] = string.format('%.0f', number) end
   return table.concat(texts, ' ')
 end
+
+-- What is in shares; the rest is for those that ask, also while shares of replicas that are gone are kept.
+local function nine_tenths(amount) return amount - math.ceil(amount / 10) end
 
 local days, changed = {}, false
 
@@ -137,9 +141,10 @@ for i = 1, #all, 2 do
     live = live + 1
     if n[1] >= now - recent_ms then recent = recent + 1 end
     for side = 1, 2 do
+      attempt[side] = math.max(attempt[side], n[8 + side])
       if budget[side] >= 0 then
         -- At the beginning of a day it may begin with its part of the budget.
-        local share = n[2] == today and math.max(n[4 + side], n[6 + side]) or math.floor(budget[side] * 3 / 4 / n[3])
+        local share = n[2] == today and math.max(n[4 + side], n[6 + side]) or math.floor(nine_tenths(budget[side]) / n[3])
         others[side] = others[side] + share
       end
     end
@@ -155,7 +160,7 @@ local function new_share()
   for side = 1, 2 do
     if budget[side] >= 0 then
       local left = budget[side] - used_of(book, side) - book.held[side]
-      share[side] = math.max(math.min(math.floor(left * 3 / 4 / live), left - others[side]), 0)
+      share[side] = math.max(math.min(math.floor(nine_tenths(left) / live), left - others[side]), 0)
       is_useful = is_useful and left >= SHARE_ATTEMPTS * live * attempt[side] and share[side] > 0
     end
   end
@@ -171,7 +176,7 @@ local function new_share()
     end
   end
   redis.call('HSET', REPLICAS, replica,
-    text_of(now, today, live, marker, before[1], before[2], since[1], since[2]))
+    text_of(now, today, live, marker, before[1], before[2], since[1], since[2], own_attempt[1], own_attempt[2]))
   return share
 end
 

@@ -32,9 +32,21 @@ const BUDGET: u64 = 3_000;
 /// What happens to a replica.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Reserve { most: u64, is_lost: bool },
-    Settle { used: u64, is_lost: bool },
-    Pass { millis: u64 },
+    Reserve {
+        most: u64,
+        is_lost: bool,
+    },
+    Settle {
+        used: u64,
+        is_lost: bool,
+    },
+    Pass {
+        millis: u64,
+    },
+    /// A request overtakes a heartbeat.
+    LateBeat {
+        most: u64,
+    },
     LoseData,
     Return,
 }
@@ -45,6 +57,7 @@ fn step() -> impl Strategy<Value = (usize, Step, prop::sample::Index)> {
         12 => (1..120_u64, is_lost()).prop_map(|(most, is_lost)| Step::Reserve { most, is_lost }),
         10 => (0..120_u64, is_lost()).prop_map(|(used, is_lost)| Step::Settle { used, is_lost }),
         6 => (0..400_u64).prop_map(|millis| Step::Pass { millis }),
+        3 => (1..120_u64).prop_map(|most| Step::LateBeat { most }),
         1 => Just(Step::LoseData),
         2 => Just(Step::Return),
     ];
@@ -125,6 +138,15 @@ impl<'a> Fleet<'a> {
                 self.at_ms += millis;
                 self.beat_all();
             }
+            Step::LateBeat { most } if self.down[number].is_none() => {
+                let times = (Instant::ZERO, self.now());
+                let beat = self.accounts[number].heartbeat(times, &number.to_string(), &|| self.new_id());
+                self.take(number, Step::Reserve { most, is_lost: false }, index);
+                self.take((number + 1) % 3, Step::Reserve { most, is_lost: false }, index);
+                let answer = self.make(beat);
+                self.accounts[number].take_heartbeat(self.now(), &answer);
+            }
+            Step::LateBeat { .. } => {}
             Step::LoseData => {
                 (0..3).for_each(|number| self.lose(number));
                 self.bench.run("redis.call('FLUSHALL') return {}");
@@ -150,7 +172,7 @@ impl<'a> Fleet<'a> {
             self.lose(number);
             assert!(self.accounts[number].put_back(given_back));
         }
-        self.accounts[number].decide_alone(self.now(), most).ok()
+        self.accounts[number].decide_alone(self.now(), most, || self.down[number]).ok()
     }
 
     fn settle(&mut self, number: usize, hold: Hold, used: u64, is_lost: bool) {
@@ -158,7 +180,8 @@ impl<'a> Fleet<'a> {
         let sum = self.used.entry(day).or_default();
         *sum = sum.plus(used);
         let is_up = self.down[number].is_none();
-        let Some(settlement) = self.accounts[number].settle(self.now(), hold, used, is_up) else { return };
+        let outage = || self.down[number];
+        let Some(settlement) = self.accounts[number].settle(self.now(), hold, used, outage) else { return };
         if !is_up {
             assert!(self.accounts[number].put_back(settlement));
             return;
@@ -183,8 +206,12 @@ impl<'a> Fleet<'a> {
                     let account = &self.accounts[number];
                     let call = account.heartbeat((begun, self.now()), &number.to_string(), &|| self.new_id());
                     let answer = self.make(call);
-                    if account.take_return(self.now(), &answer) {
-                        account.end_outage();
+                    let is_back = account.take_return(self.now(), &answer);
+                    // A request may come between the last report and the connection.
+                    let late = account.decide_alone(self.now(), cost(0, 7), || self.down[number]);
+                    self.open.extend(late.ok().map(|hold| (number, hold)));
+                    if is_back {
+                        self.accounts[number].end_outage();
                         self.down[number] = None;
                         self.send_again(number);
                     }
@@ -228,7 +255,7 @@ fn replicas_never_exceed_a_budget_whatever_is_lost() {
                 fleet.settle(number, hold, used, false);
             }
             (0..3).for_each(|_| fleet.beat_all());
-            let balance = fleet.accounts[0].balance(fleet.now(), false);
+            let balance = fleet.accounts[0].balance(fleet.now(), None);
             let used = fleet.most(balance.day);
             let charged = balance.used.tokens;
             prop_assert!(charged >= used && balance.held == Cost::ZERO, "{balance:?} of {used}");
@@ -251,16 +278,21 @@ fn a_replica_goes_on_with_its_share_and_with_what_its_attempts_give_back() {
             |number| (0..BUDGET).filter(|_| fleet.reserve(number, cost(0, 1), false).is_some()).count();
         [0, 1, 2].map(spent)
     };
-    // Three quarters of 2,900 tokens, by three.
-    assert_eq!(spend(&mut fleet), [725, 725, 725]);
-    let balance = fleet.accounts[0].balance(fleet.now(), true);
-    assert_eq!((balance.held.tokens, balance.elsewhere.tokens), (825, BUDGET - 825));
+    // Nine tenths of 2,900 tokens, by three.
+    assert_eq!(spend(&mut fleet), [870, 870, 870]);
+    let balance = fleet.accounts[0].balance(fleet.now(), fleet.down[0]);
+    assert_eq!((balance.held.tokens, balance.elsewhere.tokens), (970, BUDGET - 970));
     fleet.settle(0, hold, 30, false);
     assert_eq!(spend(&mut fleet), [70, 0, 0]);
     fleet.return_all();
     (0..2).for_each(|_| fleet.beat_all());
     // What this replica has open it knows as reserved.
-    let balance = fleet.accounts[1].balance(fleet.now(), false);
+    let balance = fleet.accounts[1].balance(fleet.now(), None);
     let charged = (balance.used.tokens, balance.held.tokens);
-    assert_eq!(charged, (2 * 725 + 70 + 30, 725), "each has reported what it used, once");
+    let late = |own| {
+        let late = fleet.open.iter().filter(|(number, _)| (*number == 1) == own);
+        late.map(|(_, hold)| hold.most.tokens).sum::<u64>()
+    };
+    let expected = (2 * 870 + 70 + 30 + late(false), 870 + late(true));
+    assert_eq!(charged, expected, "each has reported what it used, once");
 }

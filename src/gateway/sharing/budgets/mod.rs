@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Each replica has a share: what it may use if Redis is gone. Redis gives it to no other replica, so together they do not exceed a
-//! budget without it either. A share is three quarters of what is left ÷ the number of replicas, and nothing once that pays for fewer than
-//! eight attempts as the last one. Without Redis a replica also uses what its attempts under way give back.
+//! budget without it either. A share is nine tenths of what is left ÷ the number of replicas, and nothing once that pays for fewer than
+//! two attempts like the last one. Without Redis a replica also uses what its attempts under way give back.
 //!
 //! Invariants:
 //! 1. A refused reservation changes nothing. A lease is settled once; an unknown or repeated settlement changes nothing.
@@ -24,6 +24,7 @@
 
 mod account;
 mod call;
+mod state;
 
 #[cfg(test)]
 mod fleet_laws;
@@ -113,12 +114,12 @@ impl Ledger for SharedLedger {
         async move {
             let (link, account) = (&self.sharing.link, self.account(account));
             if !account.has_budget() {
-                return account.decide_alone(link.now(), most);
+                return account.decide_alone(link.now(), most, || None);
             }
             let (decided, [given, refused]) = match self.ask(account, most).await {
                 Some(decided) => (decided, [DecidedBy::Shared, DecidedBy::Refused]),
                 None => {
-                    let decided = account.decide_alone(link.now(), most);
+                    let decided = account.decide_alone(link.now(), most, || link.outage());
                     (decided, [DecidedBy::Alone, DecidedBy::RefusedAlone])
                 }
             };
@@ -131,13 +132,13 @@ impl Ledger for SharedLedger {
     fn settle(&self, hold: Hold, used: Cost) {
         let link = &self.sharing.link;
         let account = self.named(&hold.account);
-        let settlement = account.settle(link.now(), hold, used, link.is_up());
+        let settlement = account.settle(link.now(), hold, used, || link.outage());
         settlement.into_iter().for_each(|settlement| link.settle(account, settlement));
     }
 
     fn balance(&self, account: &Account) -> Balance {
         let link = &self.sharing.link;
-        self.account(account).balance(link.now(), !link.is_up())
+        self.account(account).balance(link.now(), link.outage())
     }
 
     fn scope(&self) -> Scope {
