@@ -8,7 +8,9 @@ lognormal length with a median of 150, `max_tokens` 1,024. Each caller sends unt
 is sent again after a second, `insufficient_quota` ends it. Printed is what the answers used, by their own `usage`, as a share of the budget,
 over all callers, and how many answers ended at a lowered bound.
 
-Rows: one gateway; three gateways that share nothing, to which the requests of each caller go in turn. Everything is sent to 127.0.0.1.
+Rows: one gateway; three gateways, to which the requests of each caller go in turn: with one Redis; with one Redis that is killed a
+moment after the first answers and stays away (a caller then ends when it gets no answer for ten seconds); and sharing nothing. Everything
+is sent to 127.0.0.1. Rows with Redis are left out without redis-server.
 """
 
 import argparse
@@ -16,10 +18,12 @@ import asyncio
 import json
 import pathlib
 import random
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from gateway_peers import free_ports, post  # noqa: E402
@@ -29,6 +33,17 @@ STREAMS = 128
 BUDGET = 20_000
 PROMPT = "Tell me about the harbour. "
 MAX_TOKENS = 1_024
+# Redis is killed so long after the first requests.
+KILLED_AFTER_S = 1
+# Without Redis what is left may be in shares that pay for no request. A caller that gets no answer for so long ends.
+IDLE_S = 10
+
+ROWS = {
+    "one gateway": (1, None),
+    "three gateways, one Redis": (3, "stays"),
+    "three gateways, one Redis that is killed": (3, "is killed"),
+    "three gateways that share nothing": (3, None),
+}
 
 
 def scenario(port):
@@ -73,14 +88,14 @@ async def ask(url, key):
 
 async def spend(urls, key, seed):
     """Lets a caller send until its budget is spent at every gateway. Returns its tokens, lowered answers, and refusals."""
-    used, cut, busy = 0, 0, 0
+    used, cut, busy, answered = 0, 0, 0, time.monotonic()
     order = random.Random(seed)
 
     async def one(number):
-        nonlocal used, cut, busy
+        nonlocal used, cut, busy, answered
         left = list(urls)
         await asyncio.sleep(order.random() * 0.2)
-        while left:
+        while left and time.monotonic() - answered < IDLE_S:
             number += 1
             url = left[number % len(left)]
             end = await ask(url, key)
@@ -92,29 +107,41 @@ async def spend(urls, key, seed):
             elif isinstance(end, str):
                 raise RuntimeError(f"a request ended with {end}")
             else:
-                used, cut = used + end[0], cut + end[1]
+                used, cut, answered = used + end[0], cut + end[1], time.monotonic()
 
     await asyncio.gather(*(one(number) for number in range(STREAMS)))
     return used, cut, busy
 
 
-async def row(binary, folder, gateways, seed):
-    ports = free_ports(1 + gateways)
+async def started(command, **options):
+    """Starts a process."""
+    return await asyncio.create_subprocess_exec(*map(str, command), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options)
+
+
+async def row(binary, folder, gateways, redis, seed):
+    ports = free_ports(2 + gateways)
+    redis_port = ports.pop()
     file = folder / "budgets.yaml"
     file.write_text(scenario(ports[0]))
     keys = {f"CALLER_{number}": f"caller-{number}" for number in range(CALLERS)}
     commands = [[binary, "mock", file, "--listen", f"127.0.0.1:{ports[0]}", "--seed", str(seed)]]
     for number, port in enumerate(ports[1:]):
-        store = folder / f"{gateways}-{seed}-{number}.budgets"
-        commands.append([binary, "gateway", file, "--listen", f"127.0.0.1:{port}", "--store", store, "--log", "nothing"])
-    processes = [
-        await asyncio.create_subprocess_exec(*map(str, command), env=keys, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        for command in commands
-    ]
+        place = ["--redis", f"redis://127.0.0.1:{redis_port}"] if redis else ["--store", folder / f"{number}.budgets"]
+        commands.append([binary, "gateway", file, "--listen", f"127.0.0.1:{port}", *place, "--log", "nothing"])
+    processes, server = [], None
     try:
+        if redis:
+            server = await started(["redis-server", "--port", redis_port, "--bind", "127.0.0.1", "--save", "", "--dir", folder])
+            await asyncio.sleep(0.5)
+        for command in commands:
+            processes.append(await started(command, env=keys))
         await asyncio.sleep(2)
         urls = [f"http://127.0.0.1:{port}/v1/chat/completions" for port in ports[1:]]
-        return await asyncio.gather(*(spend(urls, key, f"{seed}{key}") for key in keys.values()))
+        spent = asyncio.gather(*(spend(urls, key, f"{seed}{key}") for key in keys.values()))
+        if redis == "is killed":
+            await asyncio.sleep(KILLED_AFTER_S)
+            server.kill()
+        return await spent
     finally:
         for process in processes:
             if process.returncode is not None:
@@ -122,16 +149,22 @@ async def row(binary, folder, gateways, seed):
             else:
                 process.terminate()
                 await process.wait()
+        if server and server.returncode is None:
+            server.kill()
+            await server.wait()
 
 
 async def measure(options):
     print(f"| {CALLERS} callers × {options.runs} runs | used ÷ budget: median (least to most) | answers with a lowered bound, per caller | `budget_in_use`, per caller |")
     print("|---|--:|--:|--:|")
-    for gateways, name in ((1, "one gateway"), (3, "three gateways that share nothing")):
+    for name, (gateways, redis) in ROWS.items():
+        if redis and not shutil.which("redis-server"):
+            print(f"| {name} | skipped: redis-server is not installed | | |")
+            continue
         results = []
         for run in range(options.runs):
             with tempfile.TemporaryDirectory() as folder:
-                results += await row(options.binary, pathlib.Path(folder), gateways, run)
+                results += await row(options.binary, pathlib.Path(folder), gateways, redis, run)
         shares = [used / BUDGET for used, _, _ in results]
         cut, busy = (statistics.mean(result[index] for result in results) for index in (1, 2))
         print(f"| {name} | {statistics.median(shares):.2%} ({min(shares):.2%} to {max(shares):.2%}) | {cut:.1f} | {busy:.0f} |", flush=True)

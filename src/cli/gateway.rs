@@ -2,6 +2,7 @@
 
 mod log_writer;
 mod record;
+mod sharing;
 
 use super::interrupt::Signals;
 use super::listen::Listen;
@@ -9,8 +10,7 @@ use super::output::{print_plain, print_to_stderr};
 use super::{Exit, ScenarioOptions, VerbError, input_error, run_error};
 use crate::drive::clock::Clock;
 use crate::gateway::{
-    self, ANSWER_TIMEOUT, Access, ConfigError, ConfigFormat, Current, Gateway, Ledger, LocalLedger, RedisUrl,
-    Sharing, SharingOptions,
+    self, Access, ConfigError, ConfigFormat, Current, Gateway, Ledger, LocalLedger, RedisUrl,
 };
 use crate::report::notes;
 use crate::scenario::{self, Scenario};
@@ -18,6 +18,7 @@ use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 use log_writer::LogWriter;
 use record::RecordOptions;
+use sharing::{connect, finish};
 use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
@@ -50,7 +51,7 @@ pub(super) struct GatewayArgs {
     #[arg(long, value_name = "ADDRESS", value_parser = |text: &str| Listen::parse(text, DEFAULT_PORT))]
     listen: Option<Listen>,
     /// Where to keep what callers have used of their budgets, so that a restart does not forget it; written only if a caller has a
-    /// budget [default: the scenario's path with the extension `budgets`]
+    /// budget [default: the scenario's path with the extension `budgets`]. With --redis they are kept in Redis
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
     /// What to log on stderr: every request, only what is wrong, or nothing
@@ -63,7 +64,7 @@ pub(super) struct GatewayArgs {
     /// Write the log as one JSON object per line
     #[arg(long)]
     log_json: bool,
-    /// Share quotas and cool-downs with other replicas through the Redis at this URL, such as redis://127.0.0.1:6379, or rediss://…
+    /// Share quotas, cool-downs and budgets of callers with other replicas through the Redis at this URL, such as redis://127.0.0.1:6379, or rediss://…
     /// for TLS. A URL with a password goes into QUOTALAB_GATEWAY_REDIS instead
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
@@ -122,6 +123,12 @@ impl GatewayArgs {
         }
         let access = self.access(std::env::var(KEY_VARIABLE).ok())?;
         let redis = self.redis_url(std::env::var(REDIS_VARIABLE).ok())?;
+        if redis.is_some() && self.store.is_some() {
+            return Err(input_error(anyhow!(
+                "error: budgets are shared through redis, so there is nothing to keep in --store\n  help: leave out --store, or share \
+                 nothing: leave out --redis and {REDIS_VARIABLE}"
+            )));
+        }
         let runtime = runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -135,8 +142,9 @@ impl GatewayArgs {
         exit
     }
 
-    /// Opens the store of the budgets, if the scenario has any.
-    fn open_store(&self, scenario: &Scenario, ledger: &LocalLedger) -> Result<(), VerbError> {
+    /// Opens the store of the budgets, if the scenario has any and they are not in Redis.
+    fn open_store(&self, scenario: &Scenario, ledger: Option<&Arc<LocalLedger>>) -> Result<(), VerbError> {
+        let Some(ledger) = ledger else { return Ok(()) };
         if scenario.callers.iter().all(|caller| caller.budget.is_none()) {
             return Ok(());
         }
@@ -163,16 +171,18 @@ impl GatewayArgs {
         scenario: &Scenario,
         access: Access,
         redis: Option<RedisUrl>,
-        ledger: &Arc<LocalLedger>,
+        local: &Arc<LocalLedger>,
     ) -> Result<Exit, VerbError> {
         let clock = Clock::start();
         let gateway = Gateway::new(scenario, &from_environment, access, clock).map_err(missing)?;
-        self.open_store(scenario, ledger)?;
-        let mut gateway = gateway.with_ledger(Arc::clone(ledger) as Arc<dyn Ledger>);
         let sharing = match redis {
             Some(url) => Some(connect(url, clock).await?),
             None => None,
         };
+        // What is counted in Redis is not stored here, also after a reload.
+        let ledger = sharing.is_none().then_some(local);
+        self.open_store(scenario, ledger)?;
+        let mut gateway = gateway.with_ledger(Arc::clone(local) as Arc<dyn Ledger>);
         if let Some(sharing) = &sharing {
             gateway = gateway.sharing(sharing);
         }
@@ -192,7 +202,8 @@ impl GatewayArgs {
         }
         print_plain(&announcement(&gateway, scenario, address))?;
         if let Some(sharing) = &sharing {
-            print_plain(&format!("  quotas are shared through redis at {}\n", sharing.address()))?;
+            let what = if scenario.callers.is_empty() { "quotas are" } else { "quotas and budgets are" };
+            print_plain(&format!("  {what} shared through redis at {}\n", sharing.address()))?;
         }
         for note in notes::sentences(&scenario.upstream_notes()) {
             print_to_stderr(&note);
@@ -220,6 +231,7 @@ impl GatewayArgs {
                 () = reloads.next() => self.reload(&current, ledger),
             }
         }
+        finish(sharing.as_deref()).await;
         if recording.is_some_and(|recording| !recording.finish(RECORD_TIMEOUT)) {
             tracing::warn!("the last lines of the recording are not written");
         }
@@ -231,7 +243,7 @@ impl GatewayArgs {
     }
 
     /// Reads the scenario again. If it has a problem, the gateway stays as it is.
-    fn reload(&self, current: &Current, ledger: &LocalLedger) {
+    fn reload(&self, current: &Current, ledger: Option<&Arc<LocalLedger>>) {
         let reloaded = self.read().and_then(|scenario| {
             let gateway = current.get().reloaded(&scenario, &from_environment).map_err(missing)?;
             self.open_store(&scenario, ledger)?;
@@ -316,18 +328,6 @@ impl GatewayArgs {
         }
         Ok(Some(writer))
     }
-}
-
-/// Connects to Redis.
-async fn connect(url: RedisUrl, clock: Clock) -> Result<Arc<Sharing>, VerbError> {
-    let replica =
-        getrandom::u64().map_err(|error| run_error(anyhow!("no random name for this replica: {error}")))?;
-    let options = SharingOptions { url, replica, answer_timeout: ANSWER_TIMEOUT };
-    Sharing::connect(&options, clock).await.map_err(|error| {
-        run_error(anyhow!(
-            "{error}\n  help: start it, or share nothing: leave out --redis and {REDIS_VARIABLE}"
-        ))
-    })
 }
 
 /// Returns the value of an environment variable.

@@ -65,6 +65,10 @@ const fn by_reason(reason: Reason) -> &'static str {
             "Retry after a second, with jitter, or send fewer requests at one time, or a lower `max_tokens`: that much is reserved for each. \
              No provider refused."
         }
+        Reason::CallerBudgetElsewhere => {
+            "Retry after the stated wait, with jitter, and tell the gateway's operator: its replicas do not reach Redis, and divide the \
+             budget until they do. No provider refused."
+        }
         Reason::ClientBlocked => {
             "Change where the request comes from: the client was refused, not the key. No retry can succeed."
         }

@@ -116,7 +116,8 @@ impl Explanation {
     }
 
     fn is_of_caller_budget(&self) -> bool {
-        matches!(self.failure.reason, Some(Reason::CallerBudgetSpent | Reason::CallerBudgetInUse))
+        use Reason::{CallerBudgetElsewhere, CallerBudgetInUse, CallerBudgetSpent};
+        matches!(self.failure.reason, Some(CallerBudgetSpent | CallerBudgetInUse | CallerBudgetElsewhere))
     }
 
     /// Returns a sentence on who answered, or that it is not known; `None` for a provider, and for a rejected key.

@@ -213,6 +213,9 @@ const fn reason_sentence(reason: Reason) -> Option<&'static str> {
         Reason::CallerBudgetInUse => {
             "The budget of this caller at its gateway is reserved for its other requests"
         }
+        Reason::CallerBudgetElsewhere => {
+            "Other replicas of the gateway have shares of what is left of the budget of this caller"
+        }
         Reason::WorkerFull => return None,
     })
 }

@@ -120,8 +120,9 @@ impl Callers {
 fn with_key(caller: &scenario::Caller, key: Secret) -> Caller {
     let budget = caller.budget.unwrap_or_default();
     let most = Cost {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 10^18")]
-        pico_usd: budget.usd.map_or(u64::MAX, |usd| (usd * PICO_PER_USD) as u64),
+        // In whole 10^-9 USD, as Redis counts.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 10^15")]
+        pico_usd: budget.usd.map_or(u64::MAX, |usd| (usd * PICO_PER_USD / 1e3).round() as u64 * 1_000),
         tokens: budget.tokens.unwrap_or(u64::MAX),
     };
     let account = Account { name: caller.name.as_str().into(), budget: most };

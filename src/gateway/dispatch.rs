@@ -71,6 +71,12 @@ pub(super) async fn serve(
 /// A stream whose answer has begun, and what is reserved for it.
 type Begun = (OpenStream, Option<Reservation>);
 
+/// An attempt that is to be sent.
+struct Prepared {
+    /// What is reserved of its caller's budget; `None` if it has no caller.
+    reservation: Option<Reservation>,
+}
+
 /// A request, its job, and what its attempts came to.
 struct Exchange {
     gateway: Arc<Gateway>,
@@ -87,6 +93,32 @@ struct Exchange {
 }
 
 impl Exchange {
+    /// Reserves what an attempt may cost and what it may use, in this order: what exceeds a budget costs nothing of a shared quota.
+    /// Returns `None` if it is not to be sent.
+    ///
+    /// # Errors
+    /// If its caller may not pay for it.
+    async fn prepare(
+        &mut self,
+        gateway: &Gateway,
+        attempt: &Attempt,
+    ) -> Result<Option<Prepared>, OverBudget> {
+        let Self { request, job, record, .. } = self;
+        let reservation = tokio::select! {
+            biased;
+            reservation = spending::reserve(gateway, record.caller.as_ref(), attempt, request) => reservation?,
+            action = job.next() => {
+                assert_eq!(action, Action::Cancel, "invariant: an attempt in flight is cancelled first");
+                return Ok(None);
+            }
+        };
+        if !self.reserve(gateway, attempt).await {
+            reservation.into_iter().for_each(Reservation::release);
+            return Ok(None);
+        }
+        Ok(Some(Prepared { reservation }))
+    }
+
     /// Reserves what an attempt may use, if quotas are shared. Returns `false` if it is not to be sent: the reservation was refused,
     /// which the engine then knows, or the attempt was cancelled meanwhile.
     async fn reserve(&mut self, gateway: &Gateway, attempt: &Attempt) -> bool {
@@ -113,30 +145,21 @@ impl Exchange {
     /// If its caller may not pay for it. It was not sent, and its job is still under way.
     async fn attempt(&mut self, attempt: &Attempt) -> Result<Option<Begun>, OverBudget> {
         let gateway = Arc::clone(&self.gateway);
-        if !self.reserve(&gateway, attempt).await {
-            return Ok(None);
-        }
+        let Some(Prepared { reservation }) = self.prepare(&gateway, attempt).await? else { return Ok(None) };
         let sent = gateway.clock.now();
         let Self { request, headers, job, record, .. } = self;
         let scheduled = job.job.scheduled;
         let key = gateway.upstreams.key_for(attempt, sent);
-        let performed = async {
-            let reservation = spending::reserve(&gateway, record.caller.as_ref(), attempt, request).await?;
-            record.last = Some((attempt.target, attempt.number));
-            record.waited = sent.since(scheduled);
-            record.bound = reservation.as_ref().and_then(|reservation| reservation.bound);
-            let asked = (&*request, record.bound, &*headers);
-            let ended =
-                attempt::perform(&gateway.upstreams, (attempt, key), asked, &gateway.memory, gateway.clock);
-            Ok((ended.await, reservation))
-        };
-        let (ended, reservation) = tokio::select! {
+        record.last = Some((attempt.target, attempt.number));
+        record.waited = sent.since(scheduled);
+        record.bound = reservation.as_ref().and_then(|reservation| reservation.bound);
+        let asked = (&*request, record.bound, &*headers);
+        let ended = tokio::select! {
             biased;
-            performed = performed => performed.map(|(ended, reservation)| (Some(ended), reservation))?,
+            ended = attempt::perform(&gateway.upstreams, (attempt, key), asked, &gateway.memory, gateway.clock) => Some(ended),
             action = job.next() => {
                 assert_eq!(action, Action::Cancel, "invariant: an attempt in flight is cancelled first");
-                // What was reserved for it is charged.
-                (None, None)
+                None
             }
         };
         let took = gateway.clock.now().since(sent);

@@ -121,9 +121,6 @@ impl JobHandle {
 
     /// Ends the job: its attempt is not sent, because its caller may not pay for it.
     pub(super) fn withdraw(&mut self, attempt: AttemptId) {
-        if let Some(lease) = self.lease.take() {
-            lease.settle(None);
-        }
         let (tag, slot) = (self.tag, self.slot);
         self.engine.input(|engine, actions, now| {
             if let Some(slot) = slot.filter(|_| actions.is_in_flight(tag, attempt)) {

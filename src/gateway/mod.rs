@@ -27,10 +27,10 @@
 //! 5. Everything that a caller or a provider can make the gateway hold is bounded: connections, heads, bodies, replies.
 //!
 //! Callers with keys of their own (`callers`) have priorities, which the engine observes, and daily budgets: `spending` reserves the
-//! most that an attempt may cost in a `ledger` before it is sent.
+//! most that an attempt may cost in a `ledger` before it is sent. Quotas, cool-downs and budgets can be shared with other gateways
+//! (`sharing`).
 //!
-//! Not here yet, and refused or said where it matters: the response cache and coalescing of the scenario are not used; replicas share no
-//! budgets.
+//! Not here yet, and said where it matters: the response cache and coalescing of the scenario are not used.
 
 mod addressing;
 mod attempt;
@@ -67,7 +67,7 @@ pub use crate::drive::secret::{KeyLookup, MAX_KEY_FILE_BYTES};
 pub use export::{ConfigFormat, ExportedConfig, export};
 pub use guard::Access;
 pub use ledger::{
-    Account, Balance, Cost, Hold, Ledger, LocalLedger, Refusal, StoreError, TimeSource, UtcDay,
+    Account, Balance, Cost, Hold, Lease, Ledger, LocalLedger, Refusal, Scope, StoreError, TimeSource, UtcDay,
 };
 pub use recording::{Output, ReadError, Recording, Replayed, replay};
 pub use server::{Current, MAX_CONNECTIONS, serve};
@@ -83,7 +83,7 @@ use metrics::Metrics;
 use provider::config::Price;
 use routes::Routes;
 use shared_engine::SharedEngine;
-use sharing::TargetShares;
+use sharing::{SharedLedger, TargetShares};
 use std::sync::Arc;
 use token_ratio::TokenRatios;
 use tokio::task::AbortHandle;
@@ -133,12 +133,15 @@ impl Gateway {
         Self::with_past(scenario, keys, access, clock, None)
     }
 
-    /// Shares quotas and cool-downs with other replicas from now on. Gateways that continue this one do so too.
+    /// Shares quotas, cool-downs and budgets with other replicas from now on, instead of [`Self::with_ledger`]. Gateways that continue
+    /// this one do so too.
     #[must_use]
     pub fn sharing(mut self, sharing: &Arc<Sharing>) -> Self {
         let shares = TargetShares::new(sharing, &self.scenario);
         self.engine.publish_to(shares.clone());
         self.shares = Some(shares);
+        let accounts = self.callers.all().map(|caller| &caller.account);
+        self.ledger = Arc::new(SharedLedger::new(sharing, accounts));
         self
     }
 

@@ -43,6 +43,11 @@ fn render(state: &GatewayState) -> Markup {
                     div.scroll { (targets(&state.targets)) }
                     @if !state.callers.is_empty() {
                         h2 { "Callers" }
+                        @match state.budgets {
+                            Some("shared") => p { "Budgets are shared with other gateways through Redis; shown is what all of them use." },
+                            Some("share") => p { "Redis is gone: this gateway has a share of each budget. Shown is what it knows." },
+                            _ => {}
+                        }
                         div.scroll { (callers(&state.callers)) }
                     }
                     h2 { "Routes" }

@@ -7,7 +7,7 @@ use super::headers;
 use super::ledger::{Account, Balance, Cost};
 use super::request_record::RequestRecord;
 use super::spending::OverBudget;
-use crate::engine::parse::{BUDGET_IN_USE, BUDGET_SPENT};
+use crate::engine::parse::{BUDGET_ELSEWHERE, BUDGET_IN_USE, BUDGET_SPENT};
 use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobEnd, JobOutcome, LimitCause, WaitReason};
 use crate::formatting::{count, duration, printable, seconds};
 use crate::ids::{RouteId, TargetId};
@@ -65,11 +65,12 @@ pub(super) fn unknown_model(model: &str, instead: &str) -> Response {
 
 /// Returns the error for a request that its caller may not pay for.
 pub(super) fn over_budget(over: &OverBudget) -> Response {
-    let Balance { day, used, held, day_ends_in } = over.balance;
+    let Balance { day, used, held, elsewhere, day_ends_in } = over.balance;
     let Account { name, budget } = &over.account;
     let budget = *budget;
     let returned = Balance { held: Cost::ZERO, ..over.balance };
-    let may_fit = over.least.fits(returned.left(budget));
+    let is_elsewhere = elsewhere != Cost::ZERO;
+    let may_fit = over.least.fits(returned.left(budget)) || is_elsewhere;
     let (cost, left) = if may_fit { (over.most, over.balance) } else { (over.least, returned) };
     let is_usd = cost.pico_usd > left.left(budget).pico_usd;
     let usd = |cost: Cost| format!("{} USD", cost.usd());
@@ -86,8 +87,9 @@ pub(super) fn over_budget(over: &OverBudget) -> Response {
     );
     // Clients take `insufficient_quota` for a limit that waiting does not lift.
     let (kind, code, message, retry_after) = if may_fit {
-        let message = format!("{budget}. {BUDGET_IN_USE}");
-        ("rate_limit_error", "budget_in_use", message, Nanos::SECOND)
+        let (end, pause) =
+            if is_elsewhere { (BUDGET_ELSEWHERE, ELSEWHERE_PAUSE) } else { (BUDGET_IN_USE, Nanos::SECOND) };
+        ("rate_limit_error", "budget_in_use", format!("{budget}. {end}"), pause)
     } else {
         let begins = day.end().rfc3339();
         let message = format!("{budget}. {BUDGET_SPENT} {begins}");
@@ -105,6 +107,9 @@ pub(super) fn over_budget(over: &OverBudget) -> Response {
     response.headers_mut().insert(SHOULD_RETRY, should_retry);
     response
 }
+
+/// When to try again if other gateways have what is left of a budget.
+const ELSEWHERE_PAUSE: Nanos = Nanos(5_000_000_000);
 
 /// A job that ended without a reply that its caller is to see.
 pub(super) struct Failure<'a> {

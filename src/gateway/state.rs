@@ -24,6 +24,9 @@ pub(super) struct GatewayState {
     pub(super) jobs_in_flight: usize,
     pub(super) targets: Vec<TargetState>,
     pub(super) callers: Vec<CallerState>,
+    /// Whose use of budgets is counted: `own`, `shared` with other gateways, or a `share` while Redis is gone; absent without callers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) budgets: Option<&'static str>,
     pub(super) routes: Vec<RouteState>,
     /// The latest first.
     pub(super) decisions: Vec<Decision>,
@@ -139,6 +142,7 @@ impl GatewayState {
             jobs_in_flight,
             targets: targets.collect(),
             callers: gateway.callers.all().map(|caller| caller_state(gateway, caller)).collect(),
+            budgets: (!gateway.callers.is_empty()).then(|| gateway.ledger.scope().name()),
             routes: gateway
                 .routes
                 .of_scenario()

@@ -1,7 +1,7 @@
 //! Who answered: a provider, a gateway or a proxy; and doubt where nothing shows it.
 
 use super::{assert_members, one};
-use quotalab::engine::parse::{BUDGET_IN_USE, BUDGET_SPENT};
+use quotalab::engine::parse::{BUDGET_ELSEWHERE, BUDGET_IN_USE, BUDGET_SPENT};
 use serde_json::json;
 
 fn page(title: &str, author: &str) -> String {
@@ -64,6 +64,7 @@ fn a_budget_of_a_caller_is_neither_credit_nor_a_limit_of_a_provider() {
     for (code, wait, end, cause, advice) in [
         ("insufficient_quota", 40_000, &*spent, "allowance", "ask the gateway's operator"),
         ("budget_in_use", 1, BUDGET_IN_USE, "other", "Retry after a second"),
+        ("budget_in_use", 5, BUDGET_ELSEWHERE, "other", "do not reach Redis"),
     ] {
         let explanation = one(reply(code, wait, end));
         let expected = json!({

@@ -15,7 +15,7 @@ type Seconds = Arc<AtomicU64>;
 /// 2026-11-29 at 23:00 UTC.
 const LATE: u64 = 1_795_993_200;
 
-fn key_of(variable: &str) -> Option<String> {
+pub(super) fn key_of(variable: &str) -> Option<String> {
     Some(format!("sk-{}", variable.to_lowercase()))
 }
 
@@ -37,13 +37,13 @@ fn get(path: &str, key: &str) -> String {
 }
 
 /// Returns a chat with this bound on the completion.
-fn chat(key: &str, members: &str) -> String {
+pub(super) fn chat(key: &str, members: &str) -> String {
     let body = chat_request("chat").replacen('{', &format!("{{{members}"), 1);
     with_key(&post("/v1/chat/completions", &body), key)
 }
 
 /// The prompt of every request, as the provider counts it: the estimate of [`chat_request`] is the same.
-const PROMPT: u64 = 3;
+pub(super) const PROMPT: u64 = 3;
 
 /// Returns the bound on the completion that a request states.
 fn bound(request: &str) -> Option<u64> {
@@ -53,7 +53,7 @@ fn bound(request: &str) -> Option<u64> {
 }
 
 /// An answer that uses all tokens that it may.
-fn full_answer(request: &str) -> String {
+pub(super) fn full_answer(request: &str) -> String {
     let completion = bound(request).expect("every attempt is bounded");
     let body = format!(
         r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":"Hi"}},"finish_reason":"length"}}],"usage":{{"prompt_tokens":{PROMPT},"completion_tokens":{completion},"total_tokens":{}}}}}"#,
@@ -62,18 +62,18 @@ fn full_answer(request: &str) -> String {
     json_response("200 OK", "", &body)
 }
 
-fn greedy_provider() -> Provider {
+pub(super) fn greedy_provider() -> Provider {
     Provider::start(|_, request| vec![Step::Send(full_answer(request))])
 }
 
 /// Returns what the provider was allowed to use in all.
-fn allowed(provider: &Provider) -> u64 {
+pub(super) fn allowed(provider: &Provider) -> u64 {
     provider.requests().iter().map(|request| PROMPT + bound(request).expect("a bound")).sum()
 }
 
 const CALLERS: &str = "callers:\n  web: {key: {env: WEB_KEY}}\n  nightly: {key: {env: NIGHTLY_KEY}, priority: batch, budget: {tokens: 1000}}\n";
 
-fn caller(gateway: &RunningGateway, name: &str) -> serde_json::Value {
+pub(super) fn caller(gateway: &RunningGateway, name: &str) -> serde_json::Value {
     let state = gateway.state();
     let callers = state["callers"].as_array().expect("a list");
     callers.iter().find(|caller| caller["name"] == name).expect("it is known").clone()

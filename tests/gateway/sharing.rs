@@ -1,5 +1,7 @@
 //! Several gateways that share quotas and cool-downs through Redis.
 
+mod budgets;
+
 use super::*;
 use provider::Instant;
 use quotalab::gateway::RedisUrl;

@@ -8,12 +8,13 @@ Phases, each with its own share of the requests:
   one       one gateway
   reloads   one gateway that gets SIGHUP ten times, with changed files and with broken ones
   replicas  three gateways; two of them are killed and started again
-  shared    the same with quotas shared through Redis, which is killed and started again as well; skipped without redis-server
+  shared    the same with quotas and the budgets of two callers shared through Redis, which is killed and started again without its
+            data as well; skipped without redis-server
 
 Each request asks the mock to echo a text of its own, so that an answer to another request is seen. A request has to end once, before
 its deadline, in one of these ways: with its whole answer; with an error that has a message; with a stream that breaks off after an
 event that holds an error; or, if its gateway was killed meanwhile, with a broken connection. After a whole answer nothing more may
-come on the connection. At its end each gateway has counted the requests that it got, holds none, and ends with 0 on SIGTERM.
+come on the connection. The answers of a caller use no more than its budget. At its end each gateway has counted the requests that it got, holds none, and ends with 0 on SIGTERM.
 
 Only the standard library. Sends to 127.0.0.1 only. Ends with 1 if something is not so.
 """
@@ -40,6 +41,12 @@ GRACE_S = 5
 MAX_OPEN = 1_000
 RELOADS = 10
 REPLICAS = 3
+# The callers of the phase `shared`: one in so many requests is that of the caller with the small budget, which is spent before the end:
+# tokens for each request of the phase.
+SMALL_SHARE = 20
+SMALL_TOKENS = 1
+# What prompts may count more than their estimates.
+ESTIMATE_EXCESS = 1.02
 # What can be expected to have a whole answer: the faults below leave more than this to the fallbacks.
 LEAST_SERVED = 0.8
 
@@ -55,8 +62,13 @@ LIMITS = {"a": "{rpm: 600}", "b": "{rpm: 3000}", "c": "{rpm: 6000, tpm: 300k}", 
 DIALECTS = {"a": ("groq", "/openai/v1"), "b": ("openai", "/v1"), "c": ("mistral", "/v1"), "d": ("cerebras", "/v1")}
 
 
-def scenario(ports, deadline_s=DEADLINE_S):
-    """Returns the text of the scenario: the mocks serve it, and the gateways route by it."""
+def key_of(caller):
+    """Returns the variable with the key of a caller, and the key."""
+    return f"KEY_OF_{caller.upper()}", f"key-of-{caller}"
+
+
+def scenario(ports, deadline_s=DEADLINE_S, budgets=None):
+    """Returns the text of the scenario: the mocks serve it, and the gateways route by it. `budgets` is in tokens, by caller."""
     lines = ["name: storm", "duration: 1h", "providers:"]
     for name, port in zip(DIALECTS, ports):
         dialect, base = DIALECTS[name]
@@ -75,6 +87,9 @@ def scenario(ports, deadline_s=DEADLINE_S):
         "routes: {chat: [{pick: round_robin, of: [a/x/m, b/x/m]}, {of: [c/x/m]}, {of: [d/x/m]}]}",
         f"client: {{deadline: {deadline_s}s, attempt_timeout: 2s, retry: {{attempts: 8, backoff: {{base: 5ms, cap: 100ms}}}}, eject: {{after: 5, for: 100ms}}}}",
     ]
+    if budgets:
+        callers = (f"{name}: {{key: {{env: {key_of(name)[0]}}}, budget: {{tokens: {tokens}}}}}" for name, tokens in budgets.items())
+        lines.append(f"callers: {{{', '.join(callers)}}}")
     return "\n".join(lines) + "\n"
 
 
@@ -90,7 +105,8 @@ def free_ports(count):
 class Gateway:
     """A gateway process on a port that it keeps when it is started again."""
 
-    def __init__(self, binary, file, port, redis):
+    def __init__(self, binary, file, port, redis, callers):
+        self.environment = {**os.environ, **dict(map(key_of, callers))}
         self.command = [binary, "gateway", str(file), "--listen", f"127.0.0.1:{port}", "--log", "nothing"]
         if redis:
             self.command += ["--redis", redis]
@@ -106,7 +122,9 @@ class Gateway:
         problem = ""
         for attempt in range(600):
             if self.process is None or self.process.returncode is not None or attempt == 0:
-                self.process = await asyncio.create_subprocess_exec(*self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                self.process = await asyncio.create_subprocess_exec(
+                    *self.command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+                )
             with contextlib.suppress(OSError, Broken):
                 status, _, _ = await ask(self, "GET", "/readyz", None)
                 if status == 200:
@@ -171,7 +189,7 @@ async def read_response(reader):
     return status, bytes(body), True
 
 
-async def ask(gateway, method, path, body):
+async def ask(gateway, method, path, body, key=""):
     """Sends a request over an idle connection or a new one. Returns status, body and whether the body was whole."""
     while gateway.idle:
         reader, writer = gateway.idle.pop()
@@ -181,7 +199,8 @@ async def ask(gateway, method, path, body):
     else:
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port, limit=1 << 20)
     payload = json.dumps(body).encode() if body else b""
-    head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(payload)}\r\n\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(payload)}\r\n"
+    head += f"authorization: Bearer {key}\r\n\r\n" if key else "\r\n"
     try:
         writer.write(head.encode() + payload)
         status, answer, whole = await read_response(reader)
@@ -197,8 +216,14 @@ async def ask(gateway, method, path, body):
     return status, answer, whole
 
 
-def end_of(status, body, whole, text, is_stream):
-    """Returns how a request ended; raises ValueError if it may not end so."""
+def used_in(body):
+    """Returns the tokens that a whole answer states."""
+    texts = [line[6:] for line in body.decode().split("\n") if line.startswith("data: {")] or [body]
+    return max((json.loads(text).get("usage") or {}).get("total_tokens", 0) for text in texts)
+
+
+def end_of(status, body, whole, text, is_stream, has_budget):
+    """Returns how a request ended; raises ValueError if it may not end so. What is left of a budget may cut an answer."""
     if status != 200:
         error = json.loads(body)
         # A provider's own refusal of a request passes as it is, and some have no envelope.
@@ -210,7 +235,7 @@ def end_of(status, body, whole, text, is_stream):
         if not whole:
             raise ValueError("a whole answer was announced and not sent")
         found = json.loads(body)["choices"][0]["message"]["content"]
-        if found != text:
+        if found != text and not (has_budget and text.startswith(found)):
             raise ValueError(f"it got the answer {found!r}")
         return "answered"
     events = [line[6:] for line in body.decode().split("\n") if line.startswith("data: ")]
@@ -222,7 +247,8 @@ def end_of(status, body, whole, text, is_stream):
         if not text.startswith(content):
             raise ValueError(f"a stream that broke off had {content!r}")
         return "broken stream"
-    if content != text or events[-1] != "[DONE]":
+    is_text = content == text or (has_budget and text.startswith(content))
+    if not is_text or events[-1] != "[DONE]":
         raise ValueError(f"it got the stream {content!r}, at its end {events[-1]!r}")
     return "answered"
 
@@ -230,8 +256,11 @@ def end_of(status, body, whole, text, is_stream):
 class Storm:
     """Requests and what became of them."""
 
-    def __init__(self, gateways):
+    def __init__(self, gateways, budgets):
         self.gateways = gateways
+        self.budgets = budgets
+        self.used = collections.Counter()
+        self.refused = collections.Counter()
         self.ends = collections.Counter()
         self.wrong = []
         self.took = []
@@ -243,19 +272,28 @@ class Storm:
         body = {"model": "chat", "messages": [{"role": "user", "content": text}], "max_tokens": 100}
         if is_stream:
             body["stream"] = True
+            body["stream_options"] = {"include_usage": True}
+        caller = None
+        if self.budgets:
+            caller = "small" if number % SMALL_SHARE == 0 else "large"
+        key = key_of(caller)[1] if caller else ""
         begun, status, answer = time.monotonic(), None, b""
         up = [gateway for gateway in self.gateways if gateway.is_up]
         gateway = up[number % len(up)]
         kills = gateway.kills
         try:
             status, answer, whole = await asyncio.wait_for(
-                ask(gateway, "POST", "/v1/chat/completions", body), DEADLINE_S + GRACE_S
+                ask(gateway, "POST", "/v1/chat/completions", body, key), DEADLINE_S + GRACE_S
             )
             if not whole and gateway.kills != kills:
                 raise Broken
             gateway.ended += 1
             self.took.append(time.monotonic() - begun)
-            self.ends[end_of(status, answer, whole, text, is_stream)] += 1
+            self.ends[end_of(status, answer, whole, text, is_stream, caller == "small")] += 1
+            if status == 200 and whole:
+                self.used[caller] += used_in(answer)
+            elif b'"insufficient_quota"' in answer or b'"budget_in_use"' in answer:
+                self.refused[caller] += 1
         except (Broken, ConnectionError) as error:
             if gateway.kills == kills:
                 self.wrong.append(f"request {number}: the connection broke off: {error!r}")
@@ -295,19 +333,34 @@ async def verified(gateways, problems):
         problems += [f"gateway {number}: {problem}" for problem in await gateway.stop()]
 
 
-async def phase(name, binary, ports, folder, options, disturb=None, replicas=1, redis=None):
+def budget_problems(storm):
+    """Returns which budgets were exceeded, and whether the small one was not spent."""
+    problems = [
+        f"{caller} has used {storm.used[caller]} of {budget} tokens"
+        for caller, budget in storm.budgets.items()
+        if storm.used[caller] > budget * ESTIMATE_EXCESS
+    ]
+    if storm.budgets and not storm.refused["small"]:
+        problems.append("the small budget refused nothing")
+    if storm.refused["large"]:
+        problems.append(f"the large budget refused {storm.refused['large']} requests")
+    return problems
+
+
+async def phase(name, binary, ports, folder, options, disturb=None, replicas=1, redis=None, budgets=None):
     """Runs one phase. Returns what is wrong."""
     file = folder / f"{name}.yaml"
-    file.write_text(scenario(ports))
-    gateways = [Gateway(binary, file, port, redis) for port in free_ports(replicas)]
+    budgets = budgets or {}
+    file.write_text(scenario(ports, budgets=budgets))
+    gateways = [Gateway(binary, file, port, redis, budgets) for port in free_ports(replicas)]
     for gateway in gateways:
         await gateway.start()
-    storm = Storm(gateways)
+    storm = Storm(gateways, budgets)
     disturbance = asyncio.create_task(disturb(gateways, file, ports, options.requests / options.rate)) if disturb else None
     rate = await storm.run(options.requests, options.rate)
     if disturbance:
         await disturbance
-    problems = storm.wrong[:20]
+    problems = storm.wrong[:20] + budget_problems(storm)
     await verified(gateways, problems)
     total = sum(storm.ends.values()) + len(storm.wrong)
     if total != options.requests:
@@ -319,7 +372,8 @@ async def phase(name, binary, ports, folder, options, disturb=None, replicas=1, 
     ends = ", ".join(f"{count} {end}" for end, count in storm.ends.most_common())
     print(
         f"{name}: {options.requests} requests at {rate:.0f}/s: {ends}; p50 {took[len(took) // 2] * 1e3:.0f} ms, "
-        f"longest {took[-1]:.2f} s; {len(storm.wrong)} ended as none may",
+        f"longest {took[-1]:.2f} s; {len(storm.wrong)} ended as none may"
+        + "".join(f"; {caller} used {storm.used[caller]} of {budget} tokens" for caller, budget in budgets.items()),
         flush=True,
     )
     return [f"{name}: {problem}" for problem in problems]
@@ -404,7 +458,8 @@ async def storms(options):
                 await redis.start()
                 try:
                     disturb = kill_redis_too(redis)
-                    problems += await phase("shared", binary, ports, folder, options, disturb, replicas=REPLICAS, redis=redis.url)
+                    budgets = {"large": 1_000 * options.requests, "small": SMALL_TOKENS * options.requests}
+                    problems += await phase("shared", binary, ports, folder, options, disturb, REPLICAS, redis.url, budgets)
                 finally:
                     await redis.kill()
             elif os.environ.get("QUOTALAB_TEST_REDIS"):

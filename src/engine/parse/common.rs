@@ -27,6 +27,8 @@ pub enum Reason {
     CallerBudgetSpent,
     /// The budget of a caller of `quotalab gateway` is reserved for other requests, which may give some of it back.
     CallerBudgetInUse,
+    /// Other replicas of `quotalab gateway` have their shares of what is left of a caller's budget, while Redis is gone.
+    CallerBudgetElsewhere,
     /// A client was refused for what it is: its user agent, address or country.
     ClientBlocked,
 }

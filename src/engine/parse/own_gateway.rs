@@ -17,6 +17,9 @@ pub const BUDGET_SPENT: &str = "What is left does not pay for this request; it b
 /// The end of the sentence over a budget that is reserved for requests under way.
 pub const BUDGET_IN_USE: &str = "Requests under way may give some of it back: try again";
 
+/// The end of the sentence over a budget of which other gateways have their shares, while they do not reach Redis.
+pub const BUDGET_ELSEWHERE: &str = "Other gateways have shares of it until redis answers again: try again";
+
 /// Returns the refusal for the budget of a caller; `None` if a response is none.
 pub(super) fn budget_refusal(response: &ErrorResponse<'_>) -> Option<ParsedFailure> {
     let message = response.body.message.as_deref()?;
@@ -24,6 +27,8 @@ pub(super) fn budget_refusal(response: &ErrorResponse<'_>) -> Option<ParsedFailu
         (LimitCause::Allowance, Reason::CallerBudgetSpent, WaitKind::UntilWindowEnds)
     } else if message.contains(BUDGET_IN_USE) {
         (LimitCause::Other, Reason::CallerBudgetInUse, WaitKind::Suggested)
+    } else if message.contains(BUDGET_ELSEWHERE) {
+        (LimitCause::Other, Reason::CallerBudgetElsewhere, WaitKind::Suggested)
     } else {
         return None;
     };

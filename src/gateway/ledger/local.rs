@@ -4,7 +4,7 @@
 //! Written is what is used together with what is reserved: if the process is killed, what was under way counts as reserved.
 
 use super::store::{Row, Store, StoreError};
-use super::{Account, Balance, Cost, Hold, Ledger, Refusal, UtcDay};
+use super::{Account, Balance, Cost, Hold, Ledger, Refusal, Scope, UtcDay};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
 use provider::calendar::UnixTime;
@@ -115,7 +115,8 @@ impl Books {
     fn balance(&self, account: &Arc<str>, now: UnixTime) -> Balance {
         let Entry { used, held } =
             self.entries.get(&(self.day, Arc::clone(account))).copied().unwrap_or_default();
-        Balance { day: self.day, used, held, day_ends_in: self.day.end().since(now) }
+        let day_ends_in = self.day.end().since(now);
+        Balance { day: self.day, used, held, elsewhere: Cost::ZERO, day_ends_in }
     }
 
     fn change(&mut self, key: Key, change: impl FnOnce(&mut Entry)) {
@@ -157,11 +158,11 @@ impl Ledger for LocalLedger {
         }
         let day = books.day;
         books.change((day, Arc::clone(&account.name)), |entry| entry.held = entry.held.plus(most));
-        ready(Ok(Hold { account: Arc::clone(&account.name), day, most })).boxed()
+        ready(Ok(Hold { account: Arc::clone(&account.name), day, most, lease: None })).boxed()
     }
 
     fn settle(&self, hold: Hold, used: Cost) {
-        let Hold { account, day, most } = hold;
+        let Hold { account, day, most, .. } = hold;
         let (mut books, _) = self.books();
         let key = (day, account);
         books.change(key.clone(), |entry| {
@@ -177,6 +178,10 @@ impl Ledger for LocalLedger {
     fn balance(&self, account: &Account) -> Balance {
         let (books, now) = self.books();
         books.balance(&account.name, now)
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Own
     }
 }
 

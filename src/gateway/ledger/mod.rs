@@ -7,8 +7,8 @@
 //!   used + reserved by attempts under way + the next attempt ≤ budget
 //! ```
 //!
-//! [`Ledger`] is what the gateway needs of it; [`LocalLedger`] is the ledger of a single gateway. One that several gateways share
-//! answers later, so [`Ledger::reserve`] returns a future.
+//! [`Ledger`] is what the gateway needs of it; [`LocalLedger`] is the ledger of a single gateway. The one that several gateways share
+//! (`sharing::budgets`) answers later, so [`Ledger::reserve`] returns a future.
 
 mod local;
 mod store;
@@ -35,6 +35,32 @@ pub trait Ledger: fmt::Debug + Send + Sync {
 
     /// Returns what an account has used and reserved on the current day, as far as this gateway knows.
     fn balance(&self, account: &Account) -> Balance;
+
+    /// Returns whose use is counted.
+    fn scope(&self) -> Scope;
+}
+
+/// Whose use a ledger counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// That of one gateway, which has all of the budget.
+    Own,
+    /// That of all gateways, through Redis.
+    Shared,
+    /// That of one gateway, which has a share of the budget while Redis is gone.
+    Share,
+}
+
+impl Scope {
+    /// Returns its name in the gateway's state.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Shared => "shared",
+            Self::Share => "share",
+        }
+    }
 }
 
 /// What something costs.
@@ -122,6 +148,8 @@ pub struct Balance {
     pub used: Cost,
     /// What attempts under way may cost.
     pub held: Cost,
+    /// What only other gateways may use while Redis is gone.
+    pub elsewhere: Cost,
     /// The time until the next day.
     pub day_ends_in: Nanos,
 }
@@ -130,7 +158,7 @@ impl Balance {
     /// Returns what may still be reserved within a budget.
     #[must_use]
     pub const fn left(&self, budget: Cost) -> Cost {
-        let left = budget.minus(self.used.plus(self.held));
+        let left = budget.minus(self.used.plus(self.held).plus(self.elsewhere));
         // A side without a budget has no end.
         Cost {
             pico_usd: if budget.pico_usd == u64::MAX { u64::MAX } else { left.pico_usd },
@@ -149,6 +177,17 @@ pub struct Hold {
     pub day: UtcDay,
     /// What is reserved.
     pub most: Cost,
+    /// The reservation in Redis; `None` if this gateway has decided alone.
+    pub lease: Option<Lease>,
+}
+
+/// A reservation in Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// No other lease has it.
+    pub id: String,
+    /// Names the data of the server that gave it.
+    pub epoch: String,
 }
 
 /// An attempt does not fit the budget.

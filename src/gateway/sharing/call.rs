@@ -9,6 +9,45 @@ use std::sync::LazyLock;
 /// The script. Redis keeps it by its hash, so it is sent once.
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("quota.lua")));
 
+/// A call of a script.
+pub(super) trait ScriptCall: Sync {
+    /// What the script answers.
+    type Answer: Send;
+
+    /// Makes the call once: an answer that is lost stays lost.
+    fn make(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> impl Future<Output = RedisResult<Self::Answer>> + Send;
+}
+
+/// Calls a script with these keys and arguments.
+pub(super) async fn invoke<T: redis::FromRedisValue>(
+    script: &Script,
+    keys: &[String],
+    arguments: &[String],
+    connection: &mut MultiplexedConnection,
+) -> RedisResult<T> {
+    let mut invocation = script.prepare_invoke();
+    for key in keys {
+        invocation.key(key);
+    }
+    for argument in arguments {
+        invocation.arg(argument);
+    }
+    invocation.invoke_async(connection).await
+}
+
+/// Returns the error for an answer that the script does not give.
+pub(super) fn foreign_answer() -> redis::RedisError {
+    redis::RedisError::from((redis::ErrorKind::UnexpectedReturnType, "an answer of another script"))
+}
+
+/// Returns a name as the common part of keys, in which a brace would end it.
+pub(super) fn key_part(name: &str) -> String {
+    name.chars().map(|c| if matches!(c, '{' | '}') { '_' } else { c }).collect()
+}
+
 /// The names of the keys of one quota, which a cluster keeps on one node because of their common part in braces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Keys {
@@ -18,9 +57,7 @@ pub(super) struct Keys {
 impl Keys {
     /// Returns the keys of a quota with this name.
     pub(super) fn new(name: &str) -> Self {
-        // A brace in the name would end the common part.
-        let name: String = name.chars().map(|c| if matches!(c, '{' | '}') { '_' } else { c }).collect();
-        Self { prefix: format!("quotalab:{{{name}}}") }
+        Self { prefix: format!("quotalab:{{{}}}", key_part(name)) }
     }
 
     /// Returns the key of the cool-down of a model of the quota.
@@ -122,20 +159,14 @@ impl Call {
         self.arguments[1] = millis.to_string();
         self
     }
+}
 
-    /// Makes the call. It is made once: an answer that is lost stays lost.
-    pub(super) async fn make(&self, connection: &mut MultiplexedConnection) -> RedisResult<Answer> {
-        let mut invocation = SCRIPT.prepare_invoke();
-        for key in &self.keys {
-            invocation.key(key);
-        }
-        for argument in &self.arguments {
-            invocation.arg(argument);
-        }
-        let numbers: Vec<i64> = invocation.invoke_async(connection).await?;
-        Answer::read(&numbers).ok_or_else(|| {
-            redis::RedisError::from((redis::ErrorKind::UnexpectedReturnType, "an answer of another script"))
-        })
+impl ScriptCall for Call {
+    type Answer = Answer;
+
+    async fn make(&self, connection: &mut MultiplexedConnection) -> RedisResult<Answer> {
+        let numbers: Vec<i64> = invoke(&SCRIPT, &self.keys, &self.arguments, connection).await?;
+        Answer::read(&numbers).ok_or_else(foreign_answer)
     }
 }
 

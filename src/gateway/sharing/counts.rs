@@ -1,5 +1,6 @@
 //! What is measured of the sharing, as part of `/metrics`.
 
+use super::heartbeat::Heartbeats as _;
 use super::link::Link;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -14,11 +15,12 @@ pub(super) struct Counts {
     /// One while Redis answers.
     pub(super) up: Gauge,
     decisions: Family<DecisionLabels, Counter>,
+    budget_decisions: Family<DecisionLabels, Counter>,
     /// Settlements and cool-downs that did not reach Redis.
     pub(super) lost: Counter,
 }
 
-/// How a request was decided.
+/// How an attempt was decided on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum DecidedBy {
     /// Redis admitted it.
@@ -55,14 +57,29 @@ struct QuotaLabels {
     quota: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BudgetLabels {
+    caller: String,
+}
+
 impl Counts {
     pub(super) fn new() -> Self {
-        Self { up: Gauge::default(), decisions: Family::default(), lost: Counter::default() }
+        Self {
+            up: Gauge::default(),
+            decisions: Family::default(),
+            budget_decisions: Family::default(),
+            lost: Counter::default(),
+        }
     }
 
-    /// Counts a decision.
+    /// Counts a decision by a quota.
     pub(super) fn decided(&self, decision: DecidedBy) {
         self.decisions.get_or_create(&DecisionLabels { decision }).inc();
+    }
+
+    /// Counts a decision by a budget.
+    pub(super) fn budget_decided(&self, decision: DecidedBy) {
+        self.budget_decisions.get_or_create(&DecisionLabels { decision }).inc();
     }
 
     /// Returns the families, as they are now.
@@ -71,10 +88,15 @@ impl Counts {
         for pool in link.pools() {
             replicas.get_or_create(&QuotaLabels { quota: pool.name.clone() }).set(pool.replicas().into());
         }
+        let budget_replicas = Family::<BudgetLabels, Gauge>::default();
+        for account in link.accounts() {
+            let labels = BudgetLabels { caller: account.name.to_string() };
+            budget_replicas.get_or_create(&labels).set(account.replicas().into());
+        }
         let mut registry = Registry::default();
         registry.register(
             "quotalab_gateway_sharing_up",
-            "Whether Redis answers: without it each replica has its share of every quota",
+            "Whether Redis answers: without it each replica has its share of every quota and budget",
             self.up.clone(),
         );
         registry.register(
@@ -86,6 +108,16 @@ impl Counts {
             "quotalab_gateway_sharing_decisions",
             "Attempts by how their quota was decided on",
             self.decisions.clone(),
+        );
+        registry.register(
+            "quotalab_gateway_sharing_budget_replicas",
+            "Replicas that share the budget of a caller, as Redis named them last",
+            budget_replicas,
+        );
+        registry.register(
+            "quotalab_gateway_sharing_budget_decisions",
+            "Attempts by how the budget of their caller was decided on",
+            self.budget_decisions.clone(),
         );
         registry.register(
             "quotalab_gateway_sharing_lost",

@@ -1,6 +1,6 @@
 //! The laws of the script, on a real server: it decides as the bucket of the provider model does.
 
-use super::call::{Answer, Call, Keys, LimitArguments, Outcome, Verb};
+use super::call::{Answer, Call, Keys, LimitArguments, Outcome, ScriptCall, Verb};
 use super::limit::SharedLimit;
 use super::redis_server::RedisServer;
 use crate::scenario::KnownLimit;
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::runtime::Runtime;
 
 /// A server and a connection to it.
-struct Bench {
+pub(super) struct Bench {
     server: RedisServer,
     runtime: Runtime,
     connection: MultiplexedConnection,
@@ -22,7 +22,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn start() -> Option<Self> {
+    pub(super) fn start() -> Option<Self> {
         let server = RedisServer::start(None)?;
         let runtime = Runtime::new().expect("a runtime");
         let client = redis::Client::open(server.url()).expect("a URL");
@@ -30,17 +30,34 @@ impl Bench {
         Some(Self { server, runtime, connection, quotas: AtomicU64::new(0) })
     }
 
-    fn keys(&self) -> Keys {
-        Keys::new(&format!("quota-{}", self.quotas.fetch_add(1, Ordering::Relaxed)))
+    /// Returns a name that no other test case has.
+    pub(super) fn name(&self) -> String {
+        self.quotas.fetch_add(1, Ordering::Relaxed);
+        self.last_name()
     }
 
-    fn make(&self, call: &Call) -> Answer {
+    /// Returns the name that was given last.
+    pub(super) fn last_name(&self) -> String {
+        format!("quota-{}", self.quotas.load(Ordering::Relaxed))
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::new(&self.name())
+    }
+
+    pub(super) fn make<C: ScriptCall>(&self, call: &C) -> C::Answer {
         self.runtime.block_on(call.make(&mut self.connection.clone())).expect("an answer")
     }
 
+    /// Runs a script that returns texts.
+    pub(super) fn run(&self, script: &str) -> Vec<String> {
+        let script = redis::Script::new(script);
+        self.runtime.block_on(script.invoke_async(&mut self.connection.clone())).expect("an answer")
+    }
+
     /// Returns everything that the server holds.
-    fn contents(&self) -> Vec<String> {
-        let script = redis::Script::new(
+    pub(super) fn contents(&self) -> Vec<String> {
+        self.run(
             "local found = {} \
              for _, key in ipairs(redis.call('KEYS', '*')) do \
                local kind, value = redis.call('TYPE', key).ok, '' \
@@ -49,10 +66,7 @@ impl Bench {
                else value = redis.call('GET', key) end \
                found[#found + 1] = key .. '=' .. value end \
              table.sort(found) return found",
-        );
-        self.runtime
-            .block_on(script.invoke_async(&mut self.connection.clone()))
-            .expect("what the server holds")
+        )
     }
 }
 

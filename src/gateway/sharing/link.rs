@@ -1,39 +1,45 @@
-//! The connection to Redis: made again when it is lost, and a task that sends heartbeats, settlements and cool-downs.
+//! The connection to Redis, and what waits to be sent. `task` makes the connection again when it is lost, and sends.
 
-use super::call::{Answer, Call, Keys, Verb};
+use super::budgets::{Settlement, SharedAccount};
+use super::call::{Call, Keys, ScriptCall};
 use super::counts::Counts;
-use super::pool::{GRANT_LENGTH, Pool, REPLICAS_LENGTH};
+use super::heartbeat::Heartbeats;
+use super::pool::{GRANT_LENGTH, Pool};
 use super::{SharingError, SharingOptions};
 use crate::drive::clock::Clock;
-use futures_util::future::join_all;
-use provider::{Instant, Nanos};
+use provider::Instant;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
-/// The connection to Redis and the quotas that are shared through it.
+/// The connection to Redis, and the quotas and budgets that are shared through it.
 pub(super) struct Link {
     client: Client,
     /// `host:port`, without user and password.
-    address: String,
+    pub(super) address: String,
     /// Replaced by dots in errors.
     password: Option<String>,
     answer_timeout: Duration,
     clock: Clock,
     /// The name of this replica.
-    replica: String,
+    pub(super) replica: String,
     state: Mutex<Connection>,
-    /// The connection was lost, or there are new quotas.
-    changed: Notify,
+    /// The connection was lost, or there are new quotas or budgets.
+    pub(super) changed: Notify,
     /// By name.
     pools: Mutex<BTreeMap<String, Arc<Pool>>>,
+    /// By the name of the caller.
+    accounts: Mutex<BTreeMap<Arc<str>, Arc<SharedAccount>>>,
     queue: mpsc::Sender<Queued>,
+    /// The calls that were put into the queue and whose answers have not come.
+    pub(super) queued: AtomicUsize,
     next_id: AtomicU64,
     pub(super) counts: Counts,
 }
@@ -45,9 +51,10 @@ struct Connection {
 }
 
 /// What is sent to Redis without waiting for it.
-enum Queued {
+pub(super) enum Queued {
     Call(Call),
     CoolDown { pool: Keys, key: String, until: Instant },
+    Settlement { account: Arc<SharedAccount>, settlement: Settlement },
 }
 
 impl fmt::Debug for Link {
@@ -77,7 +84,9 @@ impl Link {
             state: Mutex::new(Connection { current: None, number: 0 }),
             changed: Notify::new(),
             pools: Mutex::default(),
+            accounts: Mutex::default(),
             queue,
+            queued: AtomicUsize::new(0),
             next_id: AtomicU64::new(0),
             counts: Counts::new(),
             address: address.clone(),
@@ -108,6 +117,12 @@ impl Link {
         self.state().current.is_some()
     }
 
+    /// Returns the number of the connection that was lost; `None` if there is one.
+    pub(super) fn outage(&self) -> Option<u64> {
+        let state = self.state();
+        state.current.is_none().then_some(state.number)
+    }
+
     fn state(&self) -> MutexGuard<'_, Connection> {
         self.state.lock().expect("invariant: no thread panics while it holds the connection")
     }
@@ -121,55 +136,99 @@ impl Link {
         self.pools_by_name().values().map(Arc::clone).collect()
     }
 
+    fn accounts_by_name(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<SharedAccount>>> {
+        self.accounts.lock().expect("invariant: no thread panics while it holds the budgets")
+    }
+
+    /// Returns the use of all callers.
+    pub(super) fn accounts(&self) -> Vec<Arc<SharedAccount>> {
+        self.accounts_by_name().values().map(Arc::clone).collect()
+    }
+
+    /// Returns the use of a caller, which it makes if there is none.
+    pub(super) fn account(
+        &self,
+        name: &Arc<str>,
+        make: impl FnOnce(u32) -> SharedAccount,
+    ) -> Arc<SharedAccount> {
+        let replicas = self.replicas();
+        let mut accounts = self.accounts_by_name();
+        let account = accounts.entry(Arc::clone(name)).or_insert_with(|| Arc::new(make(replicas)));
+        self.changed.notify_one();
+        Arc::clone(account)
+    }
+
+    /// Returns the largest number of replicas that Redis has named.
+    fn replicas(&self) -> u32 {
+        let pools = self.pools().iter().map(|pool| pool.replicas()).max();
+        let accounts = self.accounts().iter().map(|account| account.replicas()).max();
+        pools.max(accounts).unwrap_or(1)
+    }
+
     /// Returns the quota with this name, which it makes if there is none.
     pub(super) fn pool(&self, name: &str, make: impl FnOnce(u32) -> Pool) -> Arc<Pool> {
+        let replicas = self.replicas();
         let mut pools = self.pools_by_name();
-        let replicas = pools.values().map(|pool| pool.replicas()).max().unwrap_or(1);
         let pool = pools.entry(name.to_owned()).or_insert_with(|| Arc::new(make(replicas)));
         self.changed.notify_one();
         Arc::clone(pool)
     }
 
     /// Makes a call and waits for its answer; `None` if Redis is gone, or answers too late or with an error: then it is gone.
-    pub(super) async fn ask(&self, call: &Call) -> Option<Answer> {
+    pub(super) async fn ask<C: ScriptCall>(&self, call: &C) -> Option<C::Answer> {
         self.call(call, self.answer_timeout).await
     }
 
-    async fn call(&self, call: &Call, patience: Duration) -> Option<Answer> {
+    pub(super) async fn call<C: ScriptCall>(&self, call: &C, patience: Duration) -> Option<C::Answer> {
         let (mut connection, number) = {
             let state = self.state();
             (state.current.clone()?, state.number)
         };
         match timeout(patience, call.make(&mut connection)).await {
-            Ok(Ok(answer)) => Some(answer),
-            Ok(Err(error)) => self.lose(number, &self.text_of(&error)),
-            Err(_) => self.lose(number, &format!("no answer within {patience:?}")),
+            // After the connection was lost this replica goes on alone with what it knew then.
+            Ok(Ok(answer)) => Some(answer).filter(|_| self.is_current(number)),
+            Ok(Err(error)) => {
+                self.lose(number, &self.text_of(&error));
+                None
+            }
+            Err(_) => {
+                self.lose(number, &format!("no answer within {patience:?}"));
+                None
+            }
         }
     }
 
+    fn is_current(&self, number: u64) -> bool {
+        let state = self.state();
+        state.number == number && state.current.is_some()
+    }
+
     /// Records that a connection is of no use. Logs it once.
-    fn lose(&self, number: u64, reason: &str) -> Option<Answer> {
+    fn lose(&self, number: u64, reason: &str) {
         let mut state = self.state();
         if state.number == number && state.current.take().is_some() {
             drop(state);
             self.counts.up.set(0);
-            let pools = self.pools();
             // One that a request began at the end of the last outage is of no use.
-            pools.iter().for_each(|pool| pool.end_outage());
-            let replicas = pools.iter().map(|pool| pool.replicas()).max().unwrap_or(1);
+            self.end_outages();
+            let replicas = self.replicas();
             tracing::warn!(
                 redis = self.address,
                 reason,
                 replicas,
-                "redis is gone: this replica goes on with its share of each quota"
+                "redis is gone: this replica goes on with its share of each quota and budget"
             );
             self.changed.notify_one();
         }
-        None
+    }
+
+    fn end_outages(&self) {
+        self.pools().iter().for_each(|pool| pool.end_outage());
+        self.accounts().iter().for_each(|account| account.end_outage());
     }
 
     /// Returns the text of an error, without the password.
-    fn text_of(&self, error: &redis::RedisError) -> String {
+    pub(super) fn text_of(&self, error: &redis::RedisError) -> String {
         let text = error.to_string();
         match self.password.as_deref().filter(|password| !password.is_empty()) {
             Some(password) => text.replace(password, "…"),
@@ -187,10 +246,34 @@ impl Link {
         self.put(Queued::CoolDown { pool: pool.keys.clone(), key: key.to_owned(), until });
     }
 
+    /// Sends the settlement of an attempt some time. It is kept until Redis has answered.
+    pub(super) fn settle(&self, account: &Arc<SharedAccount>, settlement: Settlement) {
+        self.put(Queued::Settlement { account: Arc::clone(account), settlement });
+    }
+
     fn put(&self, queued: Queued) {
-        if self.queue.try_send(queued).is_err() {
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        if let Err(TrySendError::Full(queued) | TrySendError::Closed(queued)) = self.queue.try_send(queued) {
+            self.put_back(queued);
+            self.queued.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Keeps a settlement until the next heartbeat. Anything else is lost.
+    pub(super) fn put_back(&self, queued: Queued) {
+        let is_kept = match queued {
+            Queued::Settlement { account, settlement } => account.put_back(settlement),
+            Queued::Call(_) | Queued::CoolDown { .. } => false,
+        };
+        if !is_kept {
             self.counts.lost.inc();
         }
+    }
+
+    /// Returns the number of calls that wait to be sent, or whose answers have not come.
+    pub(super) fn unsent(&self) -> usize {
+        let kept: usize = self.accounts().iter().map(|account| account.unsent()).sum();
+        self.queued.load(Ordering::Relaxed) + kept
     }
 
     /// Ends a grant once its time is over.
@@ -203,68 +286,8 @@ impl Link {
         });
     }
 
-    /// Keeps the connection and sends what waits, for ever.
-    pub(super) async fn run(&self, Waiting(mut waiting): Waiting) {
-        let mut beats = interval(HEARTBEAT);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut pause, mut connected) = (FIRST_PAUSE, self.now());
-        let mut batch = Vec::with_capacity(BATCH);
-        loop {
-            if !self.is_up() {
-                // One that answers now and then is asked less and less often.
-                if self.now().since(connected) > STEADY {
-                    pause = FIRST_PAUSE;
-                }
-                sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-                if self.reconnect(RECONNECT_TIMEOUT).await.is_ok() {
-                    connected = self.now();
-                    tracing::info!(redis = self.address, "redis answers again: quotas are shared");
-                }
-                continue;
-            }
-            tokio::select! {
-                () = self.changed.notified() => self.beat().await,
-                _ = beats.tick() => self.beat().await,
-                _ = waiting.recv_many(&mut batch, BATCH) => {
-                    let calls = batch.drain(..).filter_map(|queued| self.call_of(queued));
-                    join_all(calls.map(|call| self.send(call))).await;
-                }
-            }
-        }
-    }
-
-    async fn send(&self, call: Call) {
-        if self.call(&call, TASK_TIMEOUT).await.is_none() {
-            self.counts.lost.inc();
-        }
-    }
-
-    fn call_of(&self, queued: Queued) -> Option<Call> {
-        match queued {
-            Queued::Call(call) => Some(call),
-            Queued::CoolDown { pool, key, until } => {
-                let left = until.since(self.now());
-                let call = Call::new(Verb::Cool, &pool, &self.replica, "").with_cool_down(&key);
-                (left > Nanos::ZERO).then(|| call.with_length(left.0.div_ceil(1_000_000)))
-            }
-        }
-    }
-
-    /// Sends a heartbeat for every quota.
-    async fn beat(&self) {
-        let pools = self.pools();
-        join_all(pools.iter().map(|pool| async {
-            let call = pool.heartbeat((Instant::ZERO, self.now()), &self.replica, || self.new_id());
-            if let Some(answer) = self.call(&call, TASK_TIMEOUT).await {
-                pool.take_heartbeat(self.now(), &answer);
-            }
-        }))
-        .await;
-    }
-
     /// Connects. Redis decides again once it knows what every replica used without it.
-    async fn reconnect(&self, patience: Duration) -> Result<(), String> {
+    pub(super) async fn reconnect(&self, patience: Duration) -> Result<(), String> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(patience))
             .set_response_timeout(Some(patience));
@@ -280,69 +303,22 @@ impl Link {
         state.number += 1;
         state.current = Some(connection);
         drop(state);
-        self.pools().iter().for_each(|pool| pool.end_outage());
+        self.end_outages();
         self.counts.up.set(1);
+        // Settlements wait.
+        self.changed.notify_one();
         Ok(())
-    }
-
-    /// Reports to Redis what was used without it until all replicas that were known before have done so, or are gone. Meanwhile this one
-    /// goes on alone: else the first to come back would use what the others have used already.
-    async fn await_replicas(
-        &self,
-        connection: &MultiplexedConnection,
-        patience: Duration,
-    ) -> Result<(), String> {
-        let begun = self.now();
-        loop {
-            let pools = self.pools();
-            let reports = pools.iter().map(|pool| {
-                let mut connection = connection.clone();
-                async move {
-                    let call = pool.heartbeat((begun, self.now()), &self.replica, || self.new_id());
-                    let answer = timeout(patience, call.make(&mut connection)).await;
-                    let answer = answer.map_err(|_| format!("no answer within {patience:?}"))?;
-                    let answer = answer.map_err(|error| self.text_of(&error))?;
-                    Ok::<bool, String>(pool.take_return(self.now(), &answer))
-                }
-            });
-            let are_back = join_all(reports).await.into_iter().collect::<Result<Vec<bool>, String>>()?;
-            if are_back.iter().all(|is_back| *is_back) || self.now().since(begun) > REPLICAS_LENGTH {
-                return Ok(());
-            }
-            sleep(RETURN_PAUSE).await;
-        }
     }
 }
 
 /// The calls that wait.
-pub(super) struct Waiting(mpsc::Receiver<Queued>);
-
-/// How often Redis hears of this replica, and this replica of what is left of each quota.
-const HEARTBEAT: Duration = Duration::from_millis(500);
+pub(super) struct Waiting(pub(super) mpsc::Receiver<Queued>);
 
 /// The most calls that wait.
 const MAX_QUEUED: usize = 4096;
-
-/// The most calls that are sent at once.
-const BATCH: usize = 64;
 
 /// How long the first connection may take.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a later one may take.
-const RECONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// How long calls may take for whose answers no request waits.
-const TASK_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The first pause before Redis is tried again; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-
-/// How often Redis is asked whether all replicas are back.
-const RETURN_PAUSE: Duration = Duration::from_millis(100);
-
-/// The longest pause before Redis is tried again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// A connection that lasted so long was a good one.
-const STEADY: Nanos = Nanos(10_000_000_000);
+pub(super) const RECONNECT_TIMEOUT: Duration = Duration::from_secs(1);

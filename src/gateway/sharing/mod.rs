@@ -1,4 +1,4 @@
-//! Quotas and cool-downs that several replicas of the gateway share through Redis.
+//! Quotas, cool-downs and budgets of callers (`budgets`) that several replicas of the gateway share through Redis.
 //!
 //! ```text
 //!  dispatch ── reserve ──▶ TargetShares ──▶ Pool (one per account and model or family)
@@ -21,12 +21,16 @@
 //! The limits are those of the scenario, as token buckets: the law of Groq and most providers. Fixed and sliding windows are shared as
 //! buckets too. Concurrency is not shared.
 
+mod budgets;
 mod call;
 mod counts;
+mod heartbeat;
 mod lease;
 mod limit;
 mod link;
 mod pool;
+mod replicas;
+mod task;
 mod url;
 
 #[cfg(test)]
@@ -35,6 +39,7 @@ mod laws;
 #[path = "../../../tests/fixtures/redis_server.rs"]
 mod redis_server;
 
+pub(super) use budgets::SharedLedger;
 pub(super) use lease::Lease;
 pub use url::RedisUrl;
 
@@ -68,6 +73,9 @@ pub struct SharingOptions {
 
 /// How long a request waits for an answer of Redis, if nothing else is set.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// How often [`Sharing::finish`] looks.
+const FINISH_PAUSE: Duration = Duration::from_millis(10);
 
 /// Redis could not be reached when the gateway started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,6 +119,16 @@ impl Sharing {
     #[must_use]
     pub fn address(&self) -> &str {
         self.link.address()
+    }
+
+    /// Waits until Redis has heard of everything that was settled, for `limit` at most. Returns `false` if it has not.
+    pub async fn finish(&self, limit: Duration) -> bool {
+        let is_sent = async {
+            while self.link.unsent() > 0 {
+                tokio::time::sleep(FINISH_PAUSE).await;
+            }
+        };
+        tokio::time::timeout(limit, is_sent).await.is_ok()
     }
 
     /// Returns the metrics of the sharing.

@@ -3,7 +3,9 @@
 
 use super::Refusal;
 use super::call::{Answer, Call, Keys, LimitArguments, Outcome, Verb};
+use super::heartbeat::Heartbeats;
 use super::limit::SharedLimit;
+use super::replicas::ReplicaCount;
 use crate::event::LimitCause;
 use provider::window::Bucket;
 use provider::{Axis, Instant, Nanos};
@@ -24,10 +26,7 @@ pub(super) struct Pool {
 #[derive(Debug)]
 struct State {
     limits: Arc<[SharedLimit]>,
-    /// The replicas with a recent heartbeat, at least one.
-    replicas: u32,
-    /// When Redis last named as many.
-    replicas_at: Instant,
+    replicas: ReplicaCount,
     /// What the last answer left of each limit, and when; `None` before the first one.
     left: Option<(Instant, Units)>,
     /// The latest instant seen: those of different tasks come in any order.
@@ -64,8 +63,7 @@ impl Pool {
     pub(super) fn new(name: String, limits: Arc<[SharedLimit]>, replicas: u32) -> Self {
         let state = State {
             limits,
-            replicas: replicas.max(1),
-            replicas_at: Instant::ZERO,
+            replicas: ReplicaCount::new(replicas),
             left: None,
             now: Instant::ZERO,
             grant: None,
@@ -97,11 +95,6 @@ impl Pool {
             outage.buckets = limits.iter().map(|limit| limit.bucket_with(now, 0)).collect();
         }
         state.limits = limits;
-    }
-
-    /// Returns the number of replicas that used the quota lately.
-    pub(super) fn replicas(&self) -> u32 {
-        self.state().replicas
     }
 
     /// Returns what a request is charged: on each axis its cost, and no more than the limit holds, because whether a larger
@@ -242,7 +235,7 @@ impl Pool {
         let (at, left) = left.unwrap_or((now, Units::default()));
         let outage = outage.get_or_insert_with(|| Outage {
             buckets: limits.iter().map(|limit| limit.bucket_with(at, left[limit.axis as usize])).collect(),
-            replicas: u64::from(*replicas),
+            replicas: u64::from(replicas.get()),
         });
         let mut refused: Option<(Instant, Axis)> = None;
         for (limit, bucket) in limits.iter().zip(&outage.buckets) {
@@ -278,15 +271,13 @@ impl Pool {
             }
         }
     }
+}
 
-    /// Returns the heartbeat, which reports what was used without Redis, and counts the replicas with a heartbeat since `since`.
-    /// `id` makes the id of a new report.
-    pub(super) fn heartbeat(
-        &self,
-        (since, now): (Instant, Instant),
-        replica: &str,
-        id: impl FnOnce() -> String,
-    ) -> Call {
+impl Heartbeats for Pool {
+    type Call = Call;
+
+    /// Returns the heartbeat, which reports what was used without Redis. `id` makes the id of a new report.
+    fn heartbeat(&self, (since, now): (Instant, Instant), replica: &str, id: &dyn Fn() -> String) -> Call {
         let mut state = self.state();
         let now = state.advance(now);
         let state = &mut *state;
@@ -300,29 +291,28 @@ impl Pool {
         Call::new(Verb::Beat, &self.keys, replica, id).with_length(recent).with_limits(limits.into_iter())
     }
 
-    /// Takes the answer to [`Self::heartbeat`].
-    pub(super) fn take_heartbeat(&self, now: Instant, answer: &Answer) {
+    fn take_heartbeat(&self, now: Instant, answer: &Answer) {
         let mut state = self.state();
         let now = state.advance(now);
         state.report = None;
         state.learn(now, answer);
     }
 
-    /// Takes the answer to a heartbeat when Redis is back. Returns `true` if all replicas that were known before are back, and
-    /// have reported what they used.
-    pub(super) fn take_return(&self, now: Instant, answer: &Answer) -> bool {
+    fn take_return(&self, now: Instant, answer: &Answer) -> bool {
         let mut state = self.state();
         let now = state.advance(now);
         state.report = None;
-        let replicas = state.replicas;
-        state.replicas_at = now;
+        let are_back = state.replicas.take_return(now, answer.replicas);
         state.learn(now, answer);
-        answer.replicas >= replicas
+        are_back
     }
 
-    /// Records that Redis decides again.
-    pub(super) fn end_outage(&self) {
+    fn end_outage(&self) {
         self.state().outage = None;
+    }
+
+    fn replicas(&self) -> u32 {
+        self.state().replicas.get()
     }
 }
 
@@ -360,11 +350,7 @@ impl State {
     }
 
     fn learn(&mut self, now: Instant, answer: &Answer) {
-        // A server that has lost its data does not know yet which replicas there are.
-        if answer.replicas >= self.replicas || now.since(self.replicas_at) > REPLICAS_LENGTH {
-            self.replicas = answer.replicas.max(1);
-            self.replicas_at = now;
-        }
+        self.replicas.learn(now, answer.replicas);
         if answer.left.len() == self.limits.len() {
             let mut units = Units::default();
             for (limit, left) in self.limits.iter().zip(&answer.left) {
@@ -394,6 +380,3 @@ const MAX_GRANT_REQUESTS: u32 = 64;
 
 /// A grant is at most this part of what a limit holds.
 const MIN_GRANTS_IN_BURST: u64 = 100;
-
-/// How long a larger number of replicas is kept: as long as Redis keeps a replica without a heartbeat.
-pub(super) const REPLICAS_LENGTH: Nanos = Nanos(5_000_000_000);

@@ -1,6 +1,7 @@
 //! The store of the budgets, and keys in the output of a process.
 
 use super::super::process::Process;
+use super::super::sharing::redis_server::RedisServer;
 use super::*;
 use std::path::{Path, PathBuf};
 use std::{fs, str};
@@ -63,6 +64,39 @@ fn what_is_used_survives_a_restart_and_no_output_has_a_key() {
         assert!(!has(KEYS[0].1) && !has(KEYS[1].1), "{what}: {:?}", str::from_utf8(bytes));
     }
     assert_eq!(used(&start(&path)), before);
+}
+
+/// With Redis nothing is kept in a file.
+#[test]
+fn a_store_and_redis_exclude_each_other_and_redis_needs_no_file() {
+    let Some(server) = RedisServer::start(None) else { return };
+    let provider = greedy_provider();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = write_scenario(folder.path(), &provider);
+    let refused = std::process::Command::new(env!("CARGO_BIN_EXE_quotalab"))
+        .args(["gateway", path.to_str().expect("a plain path"), "--redis", &server.url(), "--store", "b"])
+        .envs(KEYS)
+        .output()
+        .expect("the binary starts");
+    let problem = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(2), "{problem}");
+    assert!(problem.contains("leave out --store"), "{problem}");
+    let options = ["--redis", &server.url()];
+    let gateway = Process::start_with(&path, &options, &KEYS);
+    assert_eq!(gateway.request(&chat(KEYS[0].1, r#""max_tokens":40,"#)).status(), 200);
+    gateway.signal("-HUP");
+    wait_for(|| gateway.printed().contains("read again"), "the reload");
+    gateway.signal("-TERM");
+    let (status, printed) = gateway.wait();
+    assert!(status.success() && printed.contains("quotas and budgets are shared through redis"), "{printed}");
+    let names: Vec<_> = fs::read_dir(folder.path())
+        .expect("a folder")
+        .map(|file| file.expect("a file").file_name())
+        .collect();
+    assert_eq!(names, ["gateway.yaml"]);
+    // The next one knows what was used.
+    let next = Process::start_with(&path, &options, &KEYS);
+    wait_for(|| used(&next) == PROMPT + 40, "what was used before");
 }
 
 #[test]

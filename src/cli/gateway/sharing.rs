@@ -1,0 +1,33 @@
+//! The Redis that a gateway shares quotas and budgets through: at its beginning and at its end.
+
+use super::super::{VerbError, run_error};
+use super::REDIS_VARIABLE;
+use crate::drive::clock::Clock;
+use crate::gateway::{ANSWER_TIMEOUT, RedisUrl, Sharing, SharingOptions};
+use anyhow::anyhow;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest wait until Redis has heard of what was used last.
+const SHARING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Waits until Redis has heard of what was used last.
+pub(super) async fn finish(sharing: Option<&Sharing>) {
+    if let Some(sharing) = sharing
+        && !sharing.finish(SHARING_TIMEOUT).await
+    {
+        tracing::warn!("redis has not heard of everything that was used: what it has not counts as reserved");
+    }
+}
+
+/// Connects to Redis.
+pub(super) async fn connect(url: RedisUrl, clock: Clock) -> Result<Arc<Sharing>, VerbError> {
+    let replica =
+        getrandom::u64().map_err(|error| run_error(anyhow!("no random name for this replica: {error}")))?;
+    let options = SharingOptions { url, replica, answer_timeout: ANSWER_TIMEOUT };
+    Sharing::connect(&options, clock).await.map_err(|error| {
+        run_error(anyhow!(
+            "{error}\n  help: start it, or share nothing: leave out --redis and {REDIS_VARIABLE}"
+        ))
+    })
+}

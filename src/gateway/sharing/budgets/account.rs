@@ -1,0 +1,250 @@
+//! The budget of one caller as this replica sees it: calls of Redis and their answers, and decisions while Redis is gone.
+
+use super::super::heartbeat::Heartbeats;
+use super::super::replicas::ReplicaCount;
+use super::call::{
+    BudgetAnswer, BudgetCall, Keys, Outcome, Report, Settlement, Taken, amounts_of, budget_of, cost_of,
+    difference, sum,
+};
+use super::state::{ByDay, Known, Outage, State, add, of};
+use crate::gateway::ledger::{Balance, Cost, Hold, Lease, Refusal, UtcDay};
+use provider::{Instant, Nanos};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// What a caller uses.
+#[derive(Debug)]
+pub(in crate::gateway::sharing) struct SharedAccount {
+    pub(in crate::gateway::sharing) name: Arc<str>,
+    keys: Keys,
+    state: Mutex<State>,
+}
+
+impl SharedAccount {
+    /// Creates the account of a caller of which nothing is known yet but that so many replicas serve it. It is `today` here, which ends
+    /// in `day_ends_in`: until Redis says which day it is.
+    pub(in crate::gateway::sharing) fn new(
+        name: &Arc<str>,
+        budget: Cost,
+        replicas: u32,
+        (now, today, day_ends_in): (Instant, UtcDay, Nanos),
+    ) -> Self {
+        let taken = Taken { epoch: String::new(), number: 0, day: today, used: [0; 2] };
+        let known =
+            Known { taken, at: now, day_ends_in, used: [0; 2], held: [0; 2], share: [0; 2], replicas };
+        let state = State {
+            budget: budget_of(budget),
+            attempt: [0; 2],
+            replicas: ReplicaCount::new(replicas),
+            now,
+            known,
+            outage: None,
+            leased: ByDay::new(),
+            held_alone: ByDay::new(),
+            unreported: ByDay::new(),
+            report: None,
+            unsettled: VecDeque::new(),
+        };
+        Self { name: Arc::clone(name), keys: Keys::new(name), state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("invariant: no thread panics while it holds an account")
+    }
+
+    /// Sets the budget after the scenario was read again.
+    pub(super) fn set_budget(&self, budget: Cost) {
+        self.state().budget = budget_of(budget);
+    }
+
+    /// Returns `true` if there is a budget that can refuse.
+    pub(super) fn has_budget(&self) -> bool {
+        self.state().budget.iter().any(|side| *side >= 0)
+    }
+
+    /// Returns the call that reserves `most` as the lease `id`, and the settlement that gives it back if its answer does not come.
+    pub(super) fn ask(&self, most: Cost, (replica, id): (&str, &str)) -> (BudgetCall, Settlement) {
+        let mut state = self.state();
+        let held = amounts_of(most);
+        state.attempt = held;
+        let call = BudgetCall::reserve(&self.keys, (replica, id), state.for_call(), held);
+        let Taken { epoch, day, .. } = &state.known.taken;
+        let (id, epoch) = (id.to_owned(), epoch.clone());
+        (call, Settlement { id, epoch, day: *day, held, used: [0; 2], is_repeated: true })
+    }
+
+    /// Takes the answer to [`Self::ask`].
+    ///
+    /// # Errors
+    /// The refusal.
+    pub(super) fn take_reservation(
+        &self,
+        now: Instant,
+        (most, id): (Cost, &str),
+        answer: &BudgetAnswer,
+    ) -> Result<Hold, Refusal> {
+        let mut state = self.state();
+        state.learn(now, answer);
+        if answer.outcome != Outcome::Done {
+            // The shares of the others come back as what is reserved does.
+            let balance = Balance {
+                day: answer.day,
+                used: cost_of(answer.used),
+                held: cost_of(sum(answer.held, answer.others)),
+                elsewhere: Cost::ZERO,
+                day_ends_in: Nanos(answer.day_ends_in_ms.saturating_mul(1_000_000)),
+            };
+            return Err(Refusal { balance });
+        }
+        add(&mut state.leased, answer.day, amounts_of(most));
+        let lease = Lease { id: id.to_owned(), epoch: answer.epoch.clone() };
+        Ok(Hold { account: Arc::clone(&self.name), day: answer.day, most, lease: Some(lease) })
+    }
+
+    /// Takes the answer to a call that nothing waits for.
+    pub(in crate::gateway::sharing) fn take_answer(&self, now: Instant, answer: &BudgetAnswer) {
+        self.state().learn(now, answer);
+    }
+
+    /// Decides on an attempt without Redis: by this replica's share. `outage` returns the number of the connection that was lost; `None`
+    /// if there is one again.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub(super) fn decide_alone(
+        &self,
+        now: Instant,
+        most: Cost,
+        outage: impl Fn() -> Option<u64>,
+    ) -> Result<Hold, Refusal> {
+        let mut state = self.state();
+        let outage = outage();
+        let now = state.advance(now);
+        let (day, held) = (state.today(now), amounts_of(most));
+        let left = state.left_alone(day, outage);
+        if held.iter().zip(left).any(|(held, left)| left.is_some_and(|left| *held > left)) {
+            return Err(Refusal { balance: state.balance(now, Some(outage)) });
+        }
+        add(&mut state.held_alone, day, held);
+        add(&mut state.unreported, day, held);
+        Ok(Hold { account: Arc::clone(&self.name), day, most, lease: None })
+    }
+
+    /// Replaces what was reserved by what was used. Returns what is to be sent to Redis, if it gave the reservation. If Redis is gone,
+    /// this replica may use what comes back. `outage` is as in [`Self::decide_alone`].
+    pub(super) fn settle(
+        &self,
+        now: Instant,
+        hold: Hold,
+        used: Cost,
+        outage: impl Fn() -> Option<u64>,
+    ) -> Option<Settlement> {
+        let Hold { day, most, lease, .. } = hold;
+        let (held, used) = (amounts_of(most), amounts_of(used));
+        let mut state = self.state();
+        let now = state.advance(now);
+        let Some(Lease { id, epoch }) = lease else {
+            add(&mut state.held_alone, day, difference([0; 2], held));
+            add(&mut state.unreported, day, difference(used, held));
+            return None;
+        };
+        add(&mut state.leased, day, difference([0; 2], held));
+        if let Some(number) = outage()
+            && day == state.today(now)
+        {
+            let returned = sum(state.returned(day, Some(number)), difference(held, used));
+            state.outage = Some(Outage { number, day, returned });
+        }
+        Some(Settlement { id, epoch, day, held, used, is_repeated: false })
+    }
+
+    /// Returns the call of a settlement.
+    pub(in crate::gateway::sharing) fn settlement(
+        &self,
+        replica: &str,
+        settlement: &Settlement,
+    ) -> BudgetCall {
+        BudgetCall::settle(&self.keys, replica, self.state().for_call(), settlement)
+    }
+
+    /// Keeps a settlement that Redis has not answered. Returns `false` if too many are kept: then its attempt is charged in full.
+    pub(in crate::gateway::sharing) fn put_back(&self, settlement: Settlement) -> bool {
+        let mut state = self.state();
+        let is_kept = state.unsettled.len() < MAX_UNSETTLED;
+        if is_kept {
+            state.unsettled.push_back(settlement);
+        }
+        is_kept
+    }
+
+    /// Takes some of the settlements that were put back, the oldest first.
+    pub(in crate::gateway::sharing) fn take_unsent(&self) -> Vec<Settlement> {
+        let unsettled = &mut self.state().unsettled;
+        let count = unsettled.len().min(MAX_SENT_AGAIN);
+        unsettled.drain(..count).collect()
+    }
+
+    /// Returns the number of settlements that were put back.
+    pub(in crate::gateway::sharing) fn unsent(&self) -> usize {
+        self.state().unsettled.len()
+    }
+
+    /// Returns what is used and reserved, as far as this replica knows; if Redis is gone, also what only the others may use.
+    pub(super) fn balance(&self, now: Instant, outage: Option<u64>) -> Balance {
+        let mut state = self.state();
+        let now = state.advance(now);
+        state.balance(now, outage.map(Some))
+    }
+}
+
+impl Heartbeats for SharedAccount {
+    type Call = BudgetCall;
+
+    fn heartbeat(
+        &self,
+        (since, now): (Instant, Instant),
+        replica: &str,
+        id: &dyn Fn() -> String,
+    ) -> BudgetCall {
+        let mut state = self.state();
+        let now = state.advance(now);
+        if let Some(report) = &mut state.report {
+            report.is_repeated = true;
+        } else if let Some((day, used)) = state.unreported.pop_last() {
+            // The latest day first: its budget is asked for.
+            state.report = Some(Report { id: id(), day, used, is_repeated: false });
+        }
+        let recent_ms = now.since(since).0 / 1_000_000;
+        let unreported = state.stated(of(&state.unreported, state.known.taken.day));
+        BudgetCall::beat(&self.keys, replica, unreported, state.report.as_ref(), recent_ms)
+    }
+
+    fn take_heartbeat(&self, now: Instant, answer: &BudgetAnswer) {
+        let mut state = self.state();
+        state.report = None;
+        state.learn(now, answer);
+    }
+
+    fn take_return(&self, now: Instant, answer: &BudgetAnswer) -> bool {
+        let mut state = self.state();
+        let now = state.advance(now);
+        state.report = None;
+        let are_back = state.replicas.take_return(now, answer.replicas);
+        state.learn(now, answer);
+        are_back && state.unreported.is_empty()
+    }
+
+    fn end_outage(&self) {
+        self.state().outage = None;
+    }
+
+    fn replicas(&self) -> u32 {
+        self.state().replicas.get()
+    }
+}
+
+/// The most settlements that are kept while Redis is gone.
+const MAX_UNSETTLED: usize = 16_384;
+
+/// The most of them that are sent with one heartbeat.
+const MAX_SENT_AGAIN: usize = 1_024;

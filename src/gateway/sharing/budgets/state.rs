@@ -1,0 +1,176 @@
+//! What a replica knows of the budget of one caller, and what it may use of it alone.
+
+use super::super::replicas::ReplicaCount;
+use super::call::{
+    Amounts, BudgetAnswer, Outcome, Report, Settlement, Stated, Taken, cost_of, difference, sum,
+};
+use crate::gateway::ledger::{Balance, UtcDay};
+use provider::{Instant, Nanos};
+use std::collections::{BTreeMap, VecDeque};
+
+/// What is open or was used on a day.
+pub(super) type ByDay = BTreeMap<UtcDay, Amounts>;
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) budget: Amounts,
+    /// What the last attempt could cost: a share that pays for few of them is of no use.
+    pub(super) attempt: Amounts,
+    pub(super) replicas: ReplicaCount,
+    /// The latest instant seen: those of different tasks come in any order.
+    pub(super) now: Instant,
+    pub(super) known: Known,
+    pub(super) outage: Option<Outage>,
+    /// What attempts under way have reserved in Redis.
+    pub(super) leased: ByDay,
+    /// What attempts under way may use that this replica admitted alone.
+    pub(super) held_alone: ByDay,
+    /// What was used without Redis, with what attempts under way may use, and was not reported to it.
+    pub(super) unreported: ByDay,
+    /// What was reported and not acknowledged: reported again under the same id, so that it counts once.
+    pub(super) report: Option<Report>,
+    /// Settlements that Redis has not answered.
+    pub(super) unsettled: VecDeque<Settlement>,
+}
+
+/// What the last answer of Redis said, and when it came.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) taken: Taken,
+    pub(super) at: Instant,
+    pub(super) day_ends_in: Nanos,
+    pub(super) used: Amounts,
+    pub(super) held: Amounts,
+    pub(super) share: Amounts,
+    /// The replicas that have a share.
+    pub(super) replicas: u32,
+}
+
+/// What this replica may use while Redis is gone, besides its share.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outage {
+    /// The number of the connection that was lost: what came back in another outage is known to Redis.
+    pub(super) number: u64,
+    pub(super) day: UtcDay,
+    /// What its attempts did not use of their reservations in Redis.
+    pub(super) returned: Amounts,
+}
+
+impl State {
+    /// Returns what a call states: also what a report states that is on its way.
+    pub(super) fn for_call(&self) -> Stated<'_> {
+        self.stated(self.unknown(self.known.taken.day))
+    }
+
+    pub(super) fn stated(&self, unknown: Amounts) -> Stated<'_> {
+        let unknown = unknown.map(|amount| amount.max(0));
+        Stated { taken: &self.known.taken, budget: self.budget, attempt: self.attempt, unknown }
+    }
+
+    /// Returns `now`, or the latest instant seen if that is later.
+    pub(super) fn advance(&mut self, now: Instant) -> Instant {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    /// Returns the day at the server.
+    pub(super) fn today(&self, now: Instant) -> UtcDay {
+        let Known { taken, at, day_ends_in, .. } = &self.known;
+        let beyond = now.since(*at).0.checked_sub(day_ends_in.0);
+        let days = beyond.map_or(0, |beyond| 1 + beyond / Nanos::DAY.0);
+        UtcDay(taken.day.0.saturating_add(u32::try_from(days).unwrap_or(u32::MAX)))
+    }
+
+    /// Returns what was used on a day without Redis, with what attempts under way may use, and what Redis does not know.
+    pub(super) fn unknown(&self, day: UtcDay) -> Amounts {
+        let reported = self.report.as_ref().filter(|report| report.day == day);
+        sum(of(&self.unreported, day), reported.map_or([0; 2], |report| report.used))
+    }
+
+    /// Returns what attempts have given back on a day in an outage.
+    pub(super) fn returned(&self, day: UtcDay, number: Option<u64>) -> Amounts {
+        let outage = self.outage.filter(|outage| outage.day == day && Some(outage.number) == number);
+        outage.map_or([0; 2], |outage| outage.returned)
+    }
+
+    /// Returns what this replica may still use on a day without Redis; `None` on a side without a budget.
+    pub(super) fn left_alone(&self, day: UtcDay, outage: Option<u64>) -> [Option<i64>; 2] {
+        let Known { taken, share, replicas, .. } = &self.known;
+        let spent = difference(self.unknown(day), self.returned(day, outage));
+        std::array::from_fn(|side| {
+            let budget = self.budget[side];
+            let share = if taken.day == day || taken.epoch.is_empty() {
+                share[side]
+            } else {
+                // As the script, which keeps as much for each replica at the beginning of a day.
+                (budget - (budget + 9) / 10) / i64::from(*replicas).max(1)
+            };
+            (budget >= 0).then(|| share.saturating_sub(spent[side]))
+        })
+    }
+
+    /// Takes an answer, unless a later one was taken. A refusal has no share.
+    pub(super) fn learn(&mut self, now: Instant, answer: &BudgetAnswer) {
+        let now = self.advance(now);
+        self.replicas.learn(now, answer.replicas);
+        let taken = &self.known.taken;
+        if answer.outcome != Outcome::Done || (taken.epoch == answer.epoch && taken.number >= answer.number) {
+            return;
+        }
+        let used = sum(answer.used, answer.held);
+        self.known = Known {
+            taken: Taken { epoch: answer.epoch.clone(), number: answer.number, day: answer.day, used },
+            at: now,
+            day_ends_in: Nanos(answer.day_ends_in_ms.saturating_mul(1_000_000)),
+            used: answer.used,
+            held: answer.held,
+            share: answer.share,
+            replicas: answer.all_replicas,
+        };
+    }
+
+    /// `alone`: the outage, if this replica decides alone.
+    pub(super) fn balance(&self, now: Instant, alone: Option<Option<u64>>) -> Balance {
+        let day = self.today(now);
+        let mut held = of(&self.held_alone, day);
+        let mut used = difference(self.unknown(day), held);
+        if self.known.taken.day == day {
+            (used, held) = (sum(used, self.known.used), sum(held, self.known.held));
+        }
+        let mut elsewhere = [0; 2];
+        if let Some(outage) = alone {
+            // What attempts of this replica give back, it may use.
+            held = sum(of(&self.held_alone, day), of(&self.leased, day));
+            for (side, left) in self.left_alone(day, outage).into_iter().enumerate() {
+                let rest = self.budget[side] - used[side].max(0) - held[side] - left.unwrap_or(0).max(0);
+                elsewhere[side] = if left.is_some() { rest.max(0) } else { 0 };
+            }
+        }
+        let into_day = now.since(self.known.at).0.saturating_sub(self.known.day_ends_in.0) % Nanos::DAY.0;
+        let ends_in = if day == self.known.taken.day {
+            self.known.day_ends_in.0.saturating_sub(now.since(self.known.at).0)
+        } else {
+            Nanos::DAY.0 - into_day
+        };
+        Balance {
+            day,
+            used: cost_of(used),
+            held: cost_of(held),
+            elsewhere: cost_of(elsewhere),
+            day_ends_in: Nanos(ends_in),
+        }
+    }
+}
+
+pub(super) fn of(sums: &ByDay, day: UtcDay) -> Amounts {
+    sums.get(&day).copied().unwrap_or_default()
+}
+
+pub(super) fn add(sums: &mut ByDay, day: UtcDay, amounts: Amounts) {
+    let total = sum(of(sums, day), amounts);
+    if total == [0; 2] {
+        sums.remove(&day);
+    } else {
+        sums.insert(day, total);
+    }
+}
