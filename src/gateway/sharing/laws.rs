@@ -26,7 +26,10 @@ impl Bench {
         let server = RedisServer::start(None)?;
         let runtime = Runtime::new().expect("a runtime");
         let client = redis::Client::open(server.url()).expect("a URL");
-        let connection = runtime.block_on(client.get_multiplexed_async_connection()).expect("a connection");
+        // As long as it takes on a busy machine.
+        let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+        let connection = client.get_multiplexed_async_connection_with_config(&config);
+        let connection = runtime.block_on(connection).expect("a connection");
         Some(Self { server, runtime, connection, quotas: AtomicU64::new(0) })
     }
 
