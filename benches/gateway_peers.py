@@ -193,7 +193,7 @@ class LiteLlm(Peer):
         file = folder / "litellm.json"
         file.write_text(json.dumps(config))
         file = file.rename(folder / "litellm.yaml")
-        return [self.program, "--config", file, "--host", "127.0.0.1", "--port", port], {"LITELLM_LOG": "ERROR"}
+        return [self.program, "--config", file, "--host", "127.0.0.1", "--port", port], {"LITELLM_LOG": "ERROR", "LITELLM_MASTER_KEY": KEY}
 
 
 class Portkey(Peer):
@@ -218,7 +218,8 @@ class LiteLlmRs(Peer):
     program = PEERS / "cargo" / "bin" / "gateway"
 
     def missing(self):
-        return None if self.program.exists() else "not installed"
+        # 0.9.0 refuses every loopback and private address as a base URL ("SSRF protection"), and has no setting against that.
+        return "it accepts no upstream on loopback" if self.program.exists() else "not installed"
 
     def command(self, port, upstreams, folder):
         providers = [
@@ -240,6 +241,7 @@ class LiteLlmRs(Peer):
             "auth": {"enable_jwt": False, "enable_api_key": False, "allow_anonymous": True, "jwt_secret": ""},
             "cache": {"enabled": False},
             "rate_limit": {"enabled": False},
+            "monitoring": {"metrics": {"enabled": False}},
             "pricing": {
                 "source": "embedded://model_prices_extended", "unpriced_model_policy": "allow_unpriced",
                 "unpriced_fallback_cost_per_1k_tokens": 0.0,
