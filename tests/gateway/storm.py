@@ -45,6 +45,9 @@ REPLICAS = 3
 # tokens for each request of the phase.
 SMALL_SHARE = 20
 SMALL_TOKENS = 1
+# Of the requests of the caller with the large budget, at most this share is refused: a gateway has no share of it in the moment when it
+# returns to a Redis that has lost its data and that another gateway has found before.
+MOST_REFUSED = 0.01
 # What prompts may count more than their estimates.
 ESTIMATE_EXCESS = 1.02
 # What can be expected to have a whole answer: the faults below leave more than this to the fallbacks.
@@ -113,6 +116,8 @@ class Gateway:
         self.port = port
         self.idle = []
         self.ended = 0
+        # Those that a budget has refused: before a job begins, a refusal is not counted as a request.
+        self.over_budget = 0
         self.kills = 0
         self.is_up = False
         self.process = None
@@ -294,6 +299,7 @@ class Storm:
                 self.used[caller] += used_in(answer)
             elif b'"insufficient_quota"' in answer or b'"budget_in_use"' in answer:
                 self.refused[caller] += 1
+                gateway.over_budget += 1
         except (Broken, ConnectionError) as error:
             if gateway.kills == kills:
                 self.wrong.append(f"request {number}: the connection broke off: {error!r}")
@@ -328,7 +334,7 @@ async def verified(gateways, problems):
             counted, held = await gateway.count()
         if held:
             problems.append(f"gateway {number} holds {held} requests")
-        if not gateway.kills and counted != gateway.ended:
+        if not gateway.kills and not gateway.ended - gateway.over_budget <= counted <= gateway.ended:
             problems.append(f"gateway {number} counted {counted} requests and got {gateway.ended}")
         problems += [f"gateway {number}: {problem}" for problem in await gateway.stop()]
 
@@ -342,7 +348,7 @@ def budget_problems(storm):
     ]
     if storm.budgets and not storm.refused["small"]:
         problems.append("the small budget refused nothing")
-    if storm.refused["large"]:
+    if storm.refused["large"] > MOST_REFUSED * sum(storm.ends.values()):
         problems.append(f"the large budget refused {storm.refused['large']} requests")
     return problems
 

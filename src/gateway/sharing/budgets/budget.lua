@@ -160,7 +160,7 @@ local function new_share()
   for side = 1, 2 do
     if budget[side] >= 0 then
       local left = budget[side] - used_of(book, side) - book.held[side]
-      share[side] = math.max(math.min(math.floor(nine_tenths(left) / live), left - others[side]), 0)
+      share[side] = math.max(math.min(math.floor(nine_tenths(left) / live), nine_tenths(left) - others[side]), 0)
       is_useful = is_useful and left >= SHARE_ATTEMPTS * live * attempt[side] and share[side] > 0
     end
   end
