@@ -117,15 +117,22 @@ pub(super) fn classify_error_in_success(
 
 /// Classifies a response that is not a success.
 pub(super) fn classify(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -> ParsedFailure {
-    let ErrorResponse { status, headers, limits, body, raw } = *response;
-    let rules = DialectRules::of(dialect);
+    let ErrorResponse { headers, body, raw, .. } = *response;
     let responder = super::responder::responder(dialect, headers, body, raw);
     if !body.listed.is_empty() {
         return list(response, responder);
     }
-    if let Some(refusal) = own_gateway::budget_refusal(response) {
-        return refusal;
-    }
+    own_gateway::budget_refusal(response).unwrap_or_else(|| classify_one(dialect, response, responder))
+}
+
+/// Classifies one error of a provider, a proxy or a gateway.
+fn classify_one(
+    dialect: Option<Dialect>,
+    response: &ErrorResponse<'_>,
+    responder: Option<Responder>,
+) -> ParsedFailure {
+    let ErrorResponse { status, headers, limits, body, .. } = *response;
+    let rules = DialectRules::of(dialect);
     let mut refusal = (rules.refusal)(response);
     refusal.axis = refusal.axis.or_else(|| rules.axis(body));
     named_limit::prefer_exhausted_day(&mut refusal, limits);
