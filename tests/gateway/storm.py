@@ -47,7 +47,7 @@ SMALL_SHARE = 20
 SMALL_TOKENS = 1
 # Of the requests of the caller with the large budget, at most this share is refused: a gateway has no share of it in the moment when it
 # returns to a Redis that has lost its data and that another gateway has found before.
-MOST_REFUSED = 0.01
+MOST_REFUSED = 0.05
 # What prompts may count more than their estimates.
 ESTIMATE_EXCESS = 1.02
 # What can be expected to have a whole answer: the faults below leave more than this to the fallbacks.

@@ -39,6 +39,7 @@ impl SharedAccount {
             now,
             known,
             outage: None,
+            former_share: None,
             leased: ByDay::new(),
             held_alone: ByDay::new(),
             unreported: ByDay::new(),
@@ -127,6 +128,7 @@ impl SharedAccount {
         }
         add(&mut state.held_alone, day, held);
         add(&mut state.unreported, day, held);
+        state.former_share = state.former_share.map(|former| difference(former, held));
         Ok(Hold { account: Arc::clone(&self.name), day, most, lease: None })
     }
 
@@ -221,21 +223,23 @@ impl Heartbeats for SharedAccount {
 
     fn take_heartbeat(&self, now: Instant, answer: &BudgetAnswer) {
         let mut state = self.state();
-        state.report = None;
+        state.end_report();
         state.learn(now, answer);
     }
 
     fn take_return(&self, now: Instant, answer: &BudgetAnswer) -> bool {
         let mut state = self.state();
         let now = state.advance(now);
-        state.report = None;
+        state.keep_former_share(now, &answer.epoch);
+        state.end_report();
         let are_back = state.replicas.take_return(now, answer.replicas);
         state.learn(now, answer);
         are_back && state.unreported.is_empty()
     }
 
     fn end_outage(&self) {
-        self.state().outage = None;
+        let mut state = self.state();
+        (state.outage, state.former_share) = (None, None);
     }
 
     fn replicas(&self) -> u32 {

@@ -27,7 +27,11 @@ struct Fleet<'a> {
     is_lossy: bool,
 }
 
-const BUDGET: u64 = 3_000;
+/// What three replicas can share.
+const LARGE: u64 = 3_000;
+
+/// What is soon used up.
+const SMALL: u64 = 600;
 
 /// What happens to a replica.
 #[derive(Clone, Copy, Debug)]
@@ -65,11 +69,11 @@ fn step() -> impl Strategy<Value = (usize, Step, prop::sample::Index)> {
 }
 
 impl<'a> Fleet<'a> {
-    fn new(bench: &'a Bench, at_ms: u64) -> Self {
+    fn new(bench: &'a Bench, at_ms: u64, budget: u64) -> Self {
         let name: Arc<str> = bench.name().into();
         let today = UtcDay(u32::try_from(at_ms / DAY_MS).expect("a day"));
         let begun = (instant(at_ms), today, Nanos((DAY_MS - at_ms % DAY_MS) * 1_000_000));
-        let account = |_| SharedAccount::new(&name, Cost { pico_usd: u64::MAX, tokens: BUDGET }, 1, begun);
+        let account = |_| SharedAccount::new(&name, Cost { pico_usd: u64::MAX, tokens: budget }, 1, begun);
         let fleet = Self {
             bench,
             accounts: (0..3).map(account).collect(),
@@ -208,7 +212,7 @@ impl<'a> Fleet<'a> {
                     let answer = self.make(call);
                     let is_back = account.take_return(self.now(), &answer);
                     // A request may come between the last report and the connection.
-                    let late = account.decide_alone(self.now(), cost(0, 7), || self.down[number]);
+                    let late = account.decide_alone(self.now(), cost(0, 70), || self.down[number]);
                     self.open.extend(late.ok().map(|hold| (number, hold)));
                     if is_back {
                         self.accounts[number].end_outage();
@@ -237,31 +241,34 @@ fn instant(at_ms: u64) -> Instant {
 #[test]
 fn replicas_never_exceed_a_budget_whatever_is_lost() {
     let Some(bench) = Bench::start() else { return };
-    let mut runner = TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
     runner
-        .run(&prop::collection::vec(step(), 1..150), |steps| {
-            let mut fleet = Fleet::new(&bench, LATE_MS);
-            let days = [0, 1].map(|day| UtcDay(u32::try_from(LATE_MS / DAY_MS).expect("a day") + day));
-            for (number, step, index) in steps {
-                fleet.take(number, step, index);
-                for day in days {
-                    let most = fleet.most(day);
-                    prop_assert!(most <= BUDGET, "{} of {} after {:?}", most, BUDGET, step);
+        .run(
+            &(prop::sample::select(vec![LARGE, SMALL]), prop::collection::vec(step(), 1..150)),
+            |(budget, steps)| {
+                let mut fleet = Fleet::new(&bench, LATE_MS, budget);
+                let days = [0, 1].map(|day| UtcDay(u32::try_from(LATE_MS / DAY_MS).expect("a day") + day));
+                for (number, step, index) in steps {
+                    fleet.take(number, step, index);
+                    for day in days {
+                        let most = fleet.most(day);
+                        prop_assert!(most <= budget, "{} of {} after {:?}", most, budget, step);
+                    }
                 }
-            }
-            fleet.return_all();
-            while let Some((number, hold)) = fleet.open.pop() {
-                let used = hold.most.tokens;
-                fleet.settle(number, hold, used, false);
-            }
-            (0..3).for_each(|_| fleet.beat_all());
-            let balance = fleet.accounts[0].balance(fleet.now(), None);
-            let used = fleet.most(balance.day);
-            let charged = balance.used.tokens;
-            prop_assert!(charged >= used && balance.held == Cost::ZERO, "{balance:?} of {used}");
-            prop_assert!(fleet.is_lossy || charged == used, "{balance:?} of {used}");
-            Ok(())
-        })
+                fleet.return_all();
+                while let Some((number, hold)) = fleet.open.pop() {
+                    let used = hold.most.tokens;
+                    fleet.settle(number, hold, used, false);
+                }
+                (0..3).for_each(|_| fleet.beat_all());
+                let balance = fleet.accounts[0].balance(fleet.now(), None);
+                let used = fleet.most(balance.day);
+                let charged = balance.used.tokens;
+                prop_assert!(charged >= used && balance.held == Cost::ZERO, "{balance:?} of {used}");
+                prop_assert!(fleet.is_lossy || charged == used, "{balance:?} of {used}");
+                Ok(())
+            },
+        )
         .unwrap_or_else(|error| panic!("{error}"));
 }
 
@@ -269,19 +276,19 @@ fn replicas_never_exceed_a_budget_whatever_is_lost() {
 #[test]
 fn a_replica_goes_on_with_its_share_and_with_what_its_attempts_give_back() {
     let Some(bench) = Bench::start() else { return };
-    let mut fleet = Fleet::new(&bench, LATE_MS - 3_600_000);
+    let mut fleet = Fleet::new(&bench, LATE_MS - 3_600_000, LARGE);
     let hold = fleet.reserve(0, cost(0, 100), false).expect("all is left");
     (0..2).for_each(|_| fleet.beat_all());
     (0..3).for_each(|number| fleet.lose(number));
     let spend = |fleet: &mut Fleet<'_>| {
         let spent =
-            |number| (0..BUDGET).filter(|_| fleet.reserve(number, cost(0, 1), false).is_some()).count();
+            |number| (0..LARGE).filter(|_| fleet.reserve(number, cost(0, 1), false).is_some()).count();
         [0, 1, 2].map(spent)
     };
     // Nine tenths of 2,900 tokens, by three.
     assert_eq!(spend(&mut fleet), [870, 870, 870]);
     let balance = fleet.accounts[0].balance(fleet.now(), fleet.down[0]);
-    assert_eq!((balance.held.tokens, balance.elsewhere.tokens), (970, BUDGET - 970));
+    assert_eq!((balance.held.tokens, balance.elsewhere.tokens), (970, LARGE - 970));
     fleet.settle(0, hold, 30, false);
     assert_eq!(spend(&mut fleet), [70, 0, 0]);
     fleet.return_all();

@@ -21,6 +21,8 @@ pub(super) struct State {
     pub(super) now: Instant,
     pub(super) known: Known,
     pub(super) outage: Option<Outage>,
+    /// What is left of the share of a Redis that has lost its data since: until all replicas are back they have those shares.
+    pub(super) former_share: Option<Amounts>,
     /// What attempts under way have reserved in Redis.
     pub(super) leased: ByDay,
     /// What attempts under way may use that this replica admitted alone.
@@ -84,7 +86,25 @@ impl State {
     /// Returns what was used on a day without Redis, with what attempts under way may use, and what Redis does not know.
     pub(super) fn unknown(&self, day: UtcDay) -> Amounts {
         let reported = self.report.as_ref().filter(|report| report.day == day);
-        sum(of(&self.unreported, day), reported.map_or([0; 2], |report| report.used))
+        // What a report takes away Redis may have given to others already.
+        let reported = reported.map_or([0; 2], |report| report.used.map(|amount| amount.max(0)));
+        sum(of(&self.unreported, day), reported)
+    }
+
+    /// Keeps what is left alone if an answer is the first one of a Redis that has lost its data.
+    pub(super) fn keep_former_share(&mut self, now: Instant, epoch: &str) {
+        if self.known.taken.epoch != epoch {
+            let left = self.left_alone(self.today(now), self.outage.map(|outage| outage.number));
+            self.former_share = Some(left.map(|left| left.unwrap_or(i64::MAX)));
+        }
+    }
+
+    /// Records that Redis has counted the report. What it counts may be what attempts have given back: it is not used again.
+    pub(super) fn end_report(&mut self) {
+        let Some(report) = self.report.take() else { return };
+        if let Some(outage) = self.outage.as_mut().filter(|outage| outage.day == report.day) {
+            outage.returned = difference(outage.returned, report.used.map(|amount| amount.max(0)));
+        }
     }
 
     /// Returns what attempts have given back on a day in an outage.
@@ -105,7 +125,8 @@ impl State {
                 // As the script, which keeps as much for each replica at the beginning of a day.
                 (budget - (budget + 9) / 10) / i64::from(*replicas).max(1)
             };
-            (budget >= 0).then(|| share.saturating_sub(spent[side]))
+            let left = share.saturating_sub(spent[side]);
+            (budget >= 0).then(|| self.former_share.map_or(left, |former| left.min(former[side])))
         })
     }
 
