@@ -8,7 +8,7 @@
 use super::dialect::Dialect;
 use super::error_body::ErrorBody;
 use super::headers::{Headers, Response};
-use super::{azure, openai};
+use super::{azure, openai, own_gateway};
 use serde_json::Value;
 
 /// Returns the dialect of the first marker in the headers, then in the body, then in the numbers of the limit headers.
@@ -41,6 +41,10 @@ fn by_numbers(headers: &dyn Headers) -> Option<Dialect> {
 
 /// Returns the dialect of the first marker in an error; failing that, the guess from Google's status names.
 pub(super) fn by_error(body: &ErrorBody) -> Option<Dialect> {
+    // Its codes are OpenAI's, but no provider has refused.
+    if own_gateway::is_over_budget(body) {
+        return None;
+    }
     // First, since OpenRouter forwards the provider's error, whose markers would match.
     let metadata = &body.error["metadata"];
     if metadata["provider_name"].is_string() || metadata["headers"]["X-RateLimit-Limit"].is_string() {

@@ -3,6 +3,7 @@
 
 use super::clock_time;
 use super::common::Reason;
+use super::error_body::ErrorBody;
 use super::failure::ParsedFailure;
 use super::headers::retry_after;
 use super::refusal::Refusal;
@@ -22,24 +23,16 @@ pub const BUDGET_ELSEWHERE: &str = "Other gateways have shares of it until redis
 
 /// Returns the refusal for the budget of a caller; `None` if a response is none.
 pub(super) fn budget_refusal(response: &ErrorResponse<'_>) -> Option<ParsedFailure> {
-    let message = response.body.message.as_deref()?;
-    let (cause, reason, kind) = if message.contains(BUDGET_SPENT) {
-        (LimitCause::Allowance, Reason::CallerBudgetSpent, WaitKind::UntilWindowEnds)
-    } else if message.contains(BUDGET_IN_USE) {
-        (LimitCause::Other, Reason::CallerBudgetInUse, WaitKind::Suggested)
-    } else if message.contains(BUDGET_ELSEWHERE) {
-        (LimitCause::Other, Reason::CallerBudgetElsewhere, WaitKind::Suggested)
-    } else {
-        return None;
-    };
+    let (cause, reason, kind) = reading(response.body)?;
     let header_wait = retry_after(response.headers);
+    let message = response.body.message.clone();
     Some(ParsedFailure {
         status: response.status,
         cause,
         wait: header_wait.map(|length| Wait { length, kind }),
         header_wait,
-        reset_at: clock_time::find(message, None, None),
-        message: Some(message.to_owned()),
+        reset_at: message.as_deref().and_then(|message| clock_time::find(message, None, None)),
+        message,
         reason: Some(reason),
         exceeds_model: false,
         responder: Some(Responder::Gateway(NAME)),
@@ -47,6 +40,25 @@ pub(super) fn budget_refusal(response: &ErrorResponse<'_>) -> Option<ParsedFailu
         contradicted_window: None,
         listed: Vec::new(),
         refusal: Refusal::default(),
+    })
+}
+
+/// Returns `true` if an error is over the budget of a caller.
+pub(super) fn is_over_budget(body: &ErrorBody) -> bool {
+    reading(body).is_some()
+}
+
+/// Returns what an error over the budget of a caller says, and of what kind its wait is.
+fn reading(body: &ErrorBody) -> Option<(LimitCause, Reason, WaitKind)> {
+    let message = body.message.as_deref()?;
+    Some(if message.contains(BUDGET_SPENT) {
+        (LimitCause::Allowance, Reason::CallerBudgetSpent, WaitKind::UntilWindowEnds)
+    } else if message.contains(BUDGET_IN_USE) {
+        (LimitCause::Other, Reason::CallerBudgetInUse, WaitKind::Suggested)
+    } else if message.contains(BUDGET_ELSEWHERE) {
+        (LimitCause::Other, Reason::CallerBudgetElsewhere, WaitKind::Suggested)
+    } else {
+        return None;
     })
 }
 
