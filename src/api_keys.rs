@@ -1,16 +1,16 @@
-//! API keys in texts that are shown: those that begin like the keys of a known provider are masked.
+//! Masks API keys in texts that are shown, if they begin with the prefix of a known provider's keys.
 
 use std::borrow::Cow;
 
-/// How the keys of providers begin: OpenAI, Anthropic and OpenRouter (`sk-`), Groq, Cerebras, Google, xAI, Fireworks, Together,
+/// The prefixes of providers' keys: OpenAI, Anthropic and OpenRouter (`sk-`), Groq, Cerebras, Google, xAI, Fireworks, Together,
 /// Perplexity, Hugging Face.
 const PREFIXES: [&str; 9] = ["sk-", "gsk_", "csk-", "AIza", "xai-", "fw_", "tgp_", "pplx-", "hf_"];
-/// A shorter word is not a key, in characters.
+/// The minimum length of a key, including its prefix, in characters.
 const MIN_LENGTH: usize = 8;
 
-/// Replaces each character of an API key after its prefix by `*`, which keeps the number of characters. A key is a word of at
-/// least [`MIN_LENGTH`] letters, digits, `-` and `_` that begins with one of [`PREFIXES`]; a key without such a prefix is not
-/// recognised.
+/// Replaces each character of an API key after its prefix with `*`, so the number of characters stays the same. A key is a word
+/// of at least [`MIN_LENGTH`] letters, digits, `-` and `_` that begins with one of [`PREFIXES`]; a key without such a prefix is
+/// not recognised.
 #[must_use]
 pub(crate) fn masked(text: &str) -> Cow<'_, str> {
     if !PREFIXES.iter().any(|prefix| text.contains(prefix)) {

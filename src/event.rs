@@ -46,8 +46,8 @@ pub enum EventKind {
         until: Instant,
         /// What it waits for.
         obstacle: Obstacle,
-        /// `true` if the wait lasts longer when the targets cool down again or are being probed; no further event is logged
-        /// then.
+        /// `true` if the wait may last beyond `until`: because the targets cool down again or are being probed, or because
+        /// interactive jobs reserve the sends of a paced target first. No further event is logged then.
         may_extend: bool,
     },
     /// An attempt was sent.
@@ -228,7 +228,8 @@ pub enum EndReason {
     GeneratorLag,
 }
 
-/// What a job waits for before it can be sent. If several targets are blocked, that of the target that is free first.
+/// What a job waits for before it can be sent. If several targets are blocked, it is the obstacle at the target that becomes free
+/// first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Obstacle {
     /// The target that it waits for.
@@ -246,11 +247,12 @@ pub struct Obstacle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitReason {
-    /// The end of the back-off after an attempt that did not serve the job.
+    /// The end of a back-off: after an attempt that did not serve the job, or, for a batch job, because an interactive job that
+    /// waits for the target goes first.
     BackOff,
     /// The end of a target's cool-down.
     CoolDown,
-    /// Its reserved send on a paced target.
+    /// The instant at which the pace of the target allows the send.
     Pace,
     /// The reply to the probe of an ejected target.
     Probe,
@@ -317,14 +319,14 @@ pub enum LimitCause {
     Auth,
     /// The quota that replicas of the gateway share is used up; the provider was not asked.
     SharedQuota,
-    /// Another replica of the gateway found the target in need of a cool-down; the provider was not asked.
+    /// Another replica of the gateway has put the target in cool-down; the provider was not asked.
     SharedCoolDown,
     /// Not recognised.
     Other,
 }
 
 impl LimitCause {
-    /// Returns `true` for the causes that only a limit with a window has.
+    /// Returns `true` for the causes that imply a limit with a window.
     #[must_use]
     pub const fn is_window_limit(self) -> bool {
         matches!(self, Self::MinuteLimit | Self::DayLimit | Self::Allowance)

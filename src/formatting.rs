@@ -1,6 +1,6 @@
 //! Numbers, shares, durations and money as text: the only place where reports and messages format them.
 //!
-//! The charts of a page format in the browser by the same rules, but instants without their unit
+//! The charts of a page are formatted in the browser by the same rules, except that instants have no unit
 //! (`report/assets/interactive.js`).
 
 use provider::{Instant, Nanos};
@@ -108,7 +108,7 @@ pub fn count(number: u64) -> String {
 
 /// Formats a number with two or three significant digits, and without zeros at the end of a fraction: `0.0052`, `0.52`, `7.4`.
 /// From 100 on it is rounded to a whole number, with thousands separators: `312`, `12,345`. Below a millionth it has one
-/// digit: `1e-9`. What is not a finite number is `unbounded`.
+/// digit: `1e-9`. An infinite value or NaN is `unbounded`.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 pub fn number(value: f64) -> String {
@@ -128,8 +128,8 @@ pub fn number(value: f64) -> String {
     }
 }
 
-/// Formats a number with three or four significant digits, so that near ones can be told apart: `0.0520`, `0.521`, `1.284`.
-/// From ten on, and up to 1e-9, as [`number`] does.
+/// Formats a number with three or four significant digits, so that close values can be distinguished: `0.0520`, `0.521`, `1.284`.
+/// Values of 10 or more, and of 1e-9 or less, are formatted by [`number`].
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the exponent of a small number")]
 pub fn four_digits(value: f64) -> String {
@@ -215,7 +215,7 @@ pub fn quantity(unit: Unit, value: f64) -> String {
 }
 
 /// Formats an instant of a run that lasts `run_s` seconds: `12.3 s` in runs of up to two minutes, `m:ss min` up to two
-/// hours, `hh:mm h` up to 25 hours, `day 2 hh:mm h` beyond. The unit tells minutes and seconds from hours and minutes.
+/// hours, `hh:mm h` up to 25 hours, `day 2 hh:mm h` beyond. The unit distinguishes `m:ss` from `hh:mm`.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 pub fn moment(at_s: f64, run_s: f64) -> String {
@@ -258,7 +258,7 @@ pub fn is_unprintable(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Replaces unprintable characters by blanks.
+/// Replaces unprintable characters with blanks.
 #[must_use]
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if is_unprintable(c) { ' ' } else { c }).collect()

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-/// The maximum size of a result, a plan or a baseline, in bytes. The largest that a scenario of 1 MiB gives is smaller.
+/// The maximum size of a result, a plan or a baseline, in bytes. The largest file that a scenario of 1 MiB produces is smaller.
 pub(crate) const MAX_JSON_BYTES: u64 = 256 << 20;
 
 /// Opens a file that another file names, such as a trace.
@@ -19,8 +19,8 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Reads a file that the command line names, up to `max_bytes` bytes. It may also be a descriptor that is open already, such as
-/// `<(…)` or `/dev/stdin`, of a pipe or a device.
+/// Reads a file that the command line names, up to `max_bytes` bytes. The path may also name a descriptor that is already open,
+/// such as `/dev/stdin` or that of `<(…)`, even of a pipe or a device.
 ///
 /// # Errors
 /// If it cannot be read, is larger, or is a folder, or if its own path is that of a device, a named pipe or a socket.
@@ -72,7 +72,7 @@ pub(crate) fn read_text(path: &Path, max_bytes: u64) -> io::Result<String> {
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
-/// Returns `true` for the names of open descriptors of this process.
+/// Returns `true` if `path` names an open descriptor of this process.
 pub(crate) fn is_open_descriptor(path: &Path) -> bool {
     path == Path::new("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")
 }

@@ -138,8 +138,8 @@ impl fmt::Display for Problems {
 }
 
 /// Returns the only candidate that begins with `word` (of at least three characters), or else the one with the smallest edit
-/// distance from it (insert, delete, replace, swap neighbours); case is ignored; the earlier of two at the same distance.
-/// Returns `None` if each distance exceeds a third of the longer word and one edit.
+/// distance from it (insert, delete, replace, swap neighbours). Case is ignored; of two at the same distance, the earlier one
+/// counts. Returns `None` if every distance exceeds both one edit and a third of the length of the longer word.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = |text: &str| text.chars().flat_map(char::to_lowercase).take(MAX_COMPARED).collect::<String>();

@@ -1,5 +1,5 @@
-//! The XML escaper of JUnit files, Markdown and charts. The HTML pages are escaped by `maud`, the texts of a drawing by
-//! `plotters`.
+//! The XML escaper of JUnit files, of Markdown, and of the titles and descriptions of charts. HTML pages are escaped by `maud`,
+//! the texts drawn in charts by `plotters`.
 
 use std::borrow::Cow;
 

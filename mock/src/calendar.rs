@@ -109,8 +109,8 @@ impl UnixTime {
         Timestamp::try_from(time).ok().map(Self)
     }
 
-    /// Parses an RFC 3339 timestamp: `2026-08-19T14:34:26Z`, with up to nine decimals. Returns `None` for other text, as
-    /// without an offset, and for times before 1970.
+    /// Parses an RFC 3339 timestamp: `2026-08-19T14:34:26Z`, with up to nine decimals. Returns `None` for other text, such
+    /// as a time without an offset, and for times before 1970.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         text.trim().parse().ok().map(Self).filter(|time| *time >= Self::EPOCH)
@@ -137,8 +137,8 @@ impl UnixTime {
         Some(Self(time.timestamp())).filter(|time| *time >= Self::EPOCH)
     }
 
-    /// Returns the first moment after this one at which clocks in a zone show this time; `None` if the zone or the time of day
-    /// does not exist. On a day on which a time occurs twice only the first one counts.
+    /// Returns the first moment after `self` at which clocks in a zone show `hour`:`minute`; `None` if the zone or the time
+    /// of day does not exist. On a day on which the time occurs twice, only the first occurrence counts.
     #[must_use]
     pub fn next_time_of_day(self, hour: u8, minute: u8, zone: &str) -> Option<Self> {
         let local = self.0.to_zoned_datetime(time_zone(zone)?);
@@ -238,7 +238,7 @@ mod tests {
         Instant(days * Nanos::DAY.0)
     }
 
-    /// Returns the hour of a run at which a Pacific day starts, and its number of hours, by the day's number in the run.
+    /// Returns the hour of a run at which the Pacific day with this number starts, and the length of that day in hours.
     fn hours(day: u64) -> (u64, u64) {
         let Range { start, end } = Zone::Pacific.day_containing(run_day(day) + Nanos::HOUR * 12);
         (start.0 / Nanos::HOUR.0, end.since(start).0 / Nanos::HOUR.0)

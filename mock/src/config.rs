@@ -222,8 +222,8 @@ impl AccountConfig {
 }
 
 impl ModelConfig {
-    /// Creates a model without limits and with prices of zero, which replies at once; with 100 tokens to calls without ground
-    /// truth.
+    /// Creates a model without limits and with prices of zero. It replies at once, with 100 completion tokens if a call has
+    /// no ground truth.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self {
@@ -340,8 +340,8 @@ pub struct Price {
 }
 
 impl Price {
-    /// Returns what tokens cost in USD: of prompts those that are not found in the prefix cache, then those that are, then those of
-    /// completions.
+    /// Returns the cost in USD of prompt tokens that are not found in the prefix cache, of prompt tokens that are, and of
+    /// completion tokens.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "token counts of a run stay far below 2^53")]
     pub const fn usd_of(self, uncached: u64, cached: u64, completion: u64) -> f64 {

@@ -152,9 +152,10 @@ pub struct Denial {
     pub requested: u64,
     /// The announced wait; `None` if there is none. Never shorter than the true wait, unless a fault replaced it.
     pub wait: Option<Nanos>,
-    /// A fault replaced the wait: it is announced as it is, whatever the provider announces otherwise.
+    /// `true` if a fault replaced the wait. Dialects that announce another time, such as that until the limit is full, then
+    /// announce this wait.
     pub wait_replaced: bool,
-    /// The call requested more than the limit ever admits: no wait helps.
+    /// `true` if the call requested more than the limit ever admits: then no wait helps.
     pub oversize: bool,
 }
 

@@ -97,8 +97,8 @@ impl CachedTokens {
     }
 }
 
-/// Completion tokens reserved for a call without `max_tokens`, unless a dialect's rule has another number. They are Groq's.
-/// Evidence: reports of 2026-09 for OTPM (not captured).
+/// Completion tokens reserved for a call without `max_tokens`, unless a dialect's rule has another number. This one is
+/// Groq's. Evidence: reports of 2026-09 for OTPM (not captured).
 pub const DEFAULT_MAX_TOKENS: u32 = 1024;
 
 impl Default for Reserve {
@@ -132,7 +132,7 @@ impl Reserve {
     pub const fn default_of(dialect: Dialect) -> Self {
         let rule = match dialect {
             Dialect::Groq | Dialect::DeepInfra => Self::default_for(Estimate::PromptAndMaxTokens),
-            // The output is never charged, as far as remainders show.
+            // Completion tokens are never charged, as far as the remaining units in headers show.
             Dialect::OpenAi | Dialect::Gemini => {
                 let rule = Self::default_for(Estimate::Prompt);
                 Self { settlement: Settlement::KeepReservation, ..rule }

@@ -15,7 +15,7 @@ pub(super) struct LimitConstraint<'scenario> {
     pub(super) limit: Limit,
     /// Units per second over the run; calls in flight for concurrency. `peak` puts the units of an interval in its place.
     pub(super) allowed: f64,
-    /// What counts instead of the final charges, and what is admitted of it.
+    /// What counts instead of the final charges, and what is admitted of it; `None` if the final charges count.
     pub(super) held: Option<Held>,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Held {
     /// The demands by the number of the class and the position of the target in it.
     pub(super) demands: Vec<Vec<f64>>,
     pub(super) supply: Supply,
-    /// Whether this follows from the sizes of whole calls, whatever they reserve beyond their usage.
+    /// `true` if this follows from the sizes of whole calls, not from what they reserve beyond their usage.
     pub(super) is_of_sizes: bool,
 }
 
@@ -86,11 +86,12 @@ impl LimitConstraint<'_> {
         }
     }
 
-    /// Returns the same in whole units, of which a job uses a whole number; those of concurrency are times.
+    /// Returns [`Self::units_in`], rounded down because jobs use whole units. Not rounded are concurrency, whose units are times,
+    /// and the demands in [`Held`].
     pub(super) fn whole_units_in(&self, from: Instant, span: Nanos) -> f64 {
         let units = self.units_in(from, span);
         let is_counted = self.held.is_none() && self.limit.axis.window_length().is_some();
-        // The product of a rate and a time may lie a little below the whole number that it is.
+        // Rounding may put the product of a rate and a time slightly below a whole number.
         if is_counted { libm::floor(units * (1.0 + 1e-12)) } else { units }
     }
 

@@ -58,7 +58,7 @@ impl Ceiling {
         out
     }
 
-    /// Says which peaks bound the ceiling, and what the limits admit of them; nothing if the mean over the run bounds it.
+    /// Describes the peaks that bound the ceiling and what the limits admit of them; empty if the mean over the run bounds it.
     fn peak_line(&self, scenario: &Scenario) -> String {
         let Some(Peak { from, length, count, jobs, may_fail }) = self.peak else { return String::new() };
         let (run_s, length_s) = (scenario.duration.as_secs_f64(), seconds(length));
@@ -81,7 +81,7 @@ impl Ceiling {
         )
     }
 
-    /// Says what the limits admit in the first run of a new account; nothing unless that is notably more.
+    /// Describes what the limits admit in the first run of a new account; empty unless that is notably more.
     fn first_run_line(&self, scenario: &Scenario) -> String {
         let Some(FirstRun { jobs_per_min, multiple }) = self.higher_first_run() else { return String::new() };
         let jobs = jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
@@ -107,7 +107,7 @@ impl AxisCeiling {
     }
 }
 
-/// The ratio of what reservations leave of a limit to what it admits without them, up to which the loss is stated.
+/// The largest ratio, of the jobs that a limit admits with reservations to those without, at which both numbers are stated.
 const MAX_STATED_RATIO: f64 = 0.995;
 
 /// Formats a multiple with two decimals; one below 0.01 with as many as it needs.

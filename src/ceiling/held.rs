@@ -1,4 +1,4 @@
-//! What calls hold while they run: the part of a reservation that is given back at its end.
+//! What calls hold while they run: the part of a reservation that is given back when the call ends.
 //!
 //! A call is charged its reservation r until it ends, a time S after its admission, and its usage u ≤ r from then on. The
 //! mean of u bounds the long-run rate; r and S can bound it further. What can be proved depends on the refill policy:
@@ -15,7 +15,7 @@
 //!   sends whatever fits.
 //! * **Sliding log and counted windows.** The last call leaves room unused, see `last_call.rs`.
 //! * **Token bucket.** It refills while calls run, whatever they hold. If it can hold two reservations, a client that sends
-//!   more and more calls at once comes as near to the limit as it likes, so that nothing but the usage bounds the rate.
+//!   more and more calls at once comes arbitrarily close to the limit, so that only the usage bounds the rate.
 //!   If its burst and what it refills during the longest S cover less than two reservations, a call is admitted only after the
 //!   one before has ended: `rate · E[S] ≤ 1`.
 //!
@@ -90,7 +90,7 @@ fn holds_notably(
     constraint: &LimitConstraint<'_>,
     multiple: f64,
 ) -> bool {
-    /// The held share of a bucket from which it matters.
+    /// The share of a bucket that calls must hold to be notable.
     const NOTABLE: f64 = 0.25;
     /// Longer than any call, in seconds.
     const LONG_S: f64 = 1e9;
@@ -217,7 +217,7 @@ fn table(classes: &[Class], calls: &[Calls<'_>], of: &dyn Fn(&Calls<'_>) -> f64)
     classes.iter().map(|class| class.targets.iter().map(|target| demand(class, *target)).collect()).collect()
 }
 
-/// Returns `true` if some class uses a larger share of `row` than of `settled`, so that it is not implied.
+/// Returns `true` if some class uses a larger share of `row` than of `settled`, so that `settled` does not imply `row`.
 pub(super) fn adds(
     row: &LimitConstraint<'_>,
     settled: &LimitConstraint<'_>,
@@ -259,7 +259,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Returns the weights that bound a load of `reference` calls alone the most.
+    /// Returns the weights that give the lowest bound for a load of `reference` calls alone.
     fn best_for(reference: &Calls<'_>, limit: &Limit, part_s: f64, window_s: f64) -> Self {
         let (used, held) = (reference.used(limit.axis), reference.held_if_longer(part_s));
         let longest_window_s = match limit.refill {
@@ -389,7 +389,7 @@ pub(super) fn smallest_sample(dist: &Dist) -> f64 {
     }
 }
 
-/// Returns the largest sample of a distribution; `None` if there is none.
+/// Returns the largest sample of a distribution; `None` if samples have no bound.
 fn largest_sample(dist: &Dist) -> Option<f64> {
     match dist {
         Dist::Constant(value) => Some(*value),

@@ -51,7 +51,7 @@ fn a_fixed_window_loses_what_returns_after_its_end() {
     // 10 + 9 + 8.1 + 7.29 in four quarters of a minute.
     let with_service = |service_s| with_limit(limit(Axis::Tpm, 10_000), (50.0, 50.0, 950), service_s);
     assert_sustained(&with_service(15.0), 34.39);
-    // From a minute on nothing returns in time.
+    // What calls of a minute or longer give back comes after the end of the window.
     assert_sustained(&with_service(60.0), 10.0);
     // However short the calls are, the last of a minute needs 1,000 of the 10,000 and leaves 900.
     assert_sustained(&with_service(0.01), 91.0);

@@ -1,7 +1,7 @@
 //! What a window leaves unused after its last call, which had to find room for its reservation and uses less.
 //!
 //! When the last call of a window is admitted, the others are charged at least their usage u, and its reservation r fits:
-//! `Σ u of the others + r ≤ L`, so that the usage of all of them is at most L − (r − u of the last). What r − u is at least:
+//! `Σ u of the others + r ≤ L`, so that the usage of all of them is at most L − (r − u of the last). Lower bounds of r − u:
 //!
 //! * If every call of a class writes as many tokens c as every other: `max_tokens − c`, of the class with the least.
 //! * If the calls are of one class, at one target, with prompts of one length, and c is random: the calls of a window are at
@@ -15,7 +15,7 @@ use crate::scenario::CachedPrompt;
 use provider::Axis;
 use provider::dist::Dist;
 
-/// Returns the units that calls leave unused in each window, on average at least.
+/// Returns a lower bound of the mean number of units that calls leave unused in a window.
 pub(super) fn unused(calls: &[Calls<'_>], axis: Axis) -> f64 {
     let constant = |calls: &Calls<'_>| match calls.workload.completion {
         Dist::Constant(tokens) => Some(calls.max_completion() - calls.completion(tokens)),

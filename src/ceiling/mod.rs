@@ -79,10 +79,10 @@ pub struct Ceiling {
     /// Every target of the scenario, in its order.
     pub targets: Vec<TargetCeiling>,
     /// What the limits admit in a run that begins with all of them, as the first day of a new account does. Higher than the
-    /// ceiling if the run is short against the window of a limit.
+    /// ceiling if the run is short compared with the window of a limit.
     pub first_run: FirstRun,
-    /// The first bucket that holds so little beside the reservations of the calls in flight at the ceiling that it may refuse
-    /// calls below it, although nothing can be proved; `None` if there is none.
+    /// The first bucket of which the calls in flight at the ceiling reserve so much that it may refuse calls below the ceiling,
+    /// although no lower bound can be proved; `None` if there is none.
     pub uncounted: Option<(TargetId, Axis)>,
 }
 
@@ -111,12 +111,12 @@ pub struct AxisCeiling {
     pub axis: Axis,
     /// The limit, in units per window; of an adaptive one, that with which it begins.
     pub limit: u64,
-    /// The most to which an adaptive limit grows with its use, in units per window; `None` for the others. What it admits is
-    /// computed from this.
+    /// The most to which an adaptive limit grows with its use, in units per window; `None` for the others. The jobs that it
+    /// admits are computed from this.
     pub grows_to: Option<u64>,
     /// The jobs per minute that it alone admits, if all workloads that can use the target are sent there.
     pub jobs_per_min: f64,
-    /// The same if calls held no more than they use while they run.
+    /// The same if calls reserved no more than they use.
     pub unreserved_jobs_per_min: f64,
 }
 
@@ -219,15 +219,15 @@ pub fn jobs_in_service(scenario: &Scenario) -> f64 {
     scenario.workloads.iter().map(in_service).sum()
 }
 
-/// The ratio of the first run's ceiling to the ceiling from which it is reported.
+/// The ratio of the first run's ceiling to the ceiling above which the first run is reported.
 const MIN_REPORTED_FIRST_RUN_RATIO: f64 = 1.02;
 
 /// The smallest share of a limit per window, used by the offered load, at which a result states the level of the limit at the
 /// start. Below it, the same traffic on earlier days leaves more than half of the limit.
 pub const MIN_REPORTED_SHARE: f64 = 0.4;
 
-/// Returns each limit that `is_asked` selects once, with the first target that it limits and the share of it that the offered
-/// load uses per window if all jobs that can be sent to its targets are.
+/// Returns each limit that `is_asked` selects, once, with the first target that it limits, and the share of it that the offered
+/// load uses per window if all jobs that can be sent to its targets are sent there.
 #[must_use]
 pub fn offered_shares(scenario: &Scenario, is_asked: impl Fn(&Limit) -> bool) -> Vec<(TargetId, Limit, f64)> {
     let mut asked = constraints(scenario);
@@ -295,7 +295,7 @@ impl TargetCeiling {
     }
 }
 
-/// Returns the first limit that is too small for every job; `None` if only lengths are.
+/// Returns the first limit that is too small for every job of a workload; `None` if only the lengths of the models are.
 fn too_small(scenario: &Scenario) -> Option<(TargetId, Axis)> {
     let of_workload = |workload| {
         scenario.targets_of(workload).into_iter().find_map(|target| {
@@ -315,7 +315,7 @@ pub fn offered_jobs_per_second_of(scenario: &Scenario, workload: &Workload) -> f
     offered_load::jobs_per_second(scenario, workload, sizes)
 }
 
-/// Returns the jobs of all workloads by the targets that can admit them, without those that none can.
+/// Returns the jobs of all workloads by the targets that can admit them, without the jobs that no target can admit.
 fn classes(scenario: &Scenario) -> Vec<Class> {
     let of_workload = |(index, workload): (usize, &Workload)| {
         let rate = offered_jobs_per_second_of(scenario, workload);

@@ -1,8 +1,8 @@
 //! The ceiling at the peaks of the traffic: what the limits admit of the jobs that arrive in an interval, until the
 //! deadline of the last of them.
 //!
-//! A limit admits at most its units in a span of the interval plus D, the client's deadline less the time that every call
-//! takes. The jobs of the interval at a multiple of the load have to fit into that, or not all of them are served:
+//! A limit admits at most its units in a span of the interval plus D, the client's deadline minus the shortest time of a
+//! call. The jobs of the interval at a multiple of the load have to fit into that, or not all of them are served:
 //!
 //! ```text
 //!  m · jobs in [a, a+L) · demand   ≤   units in (L + D)      for all a, L;   a bucket: burst + rate · (L + D)
@@ -10,7 +10,7 @@
 //!
 //! If a rule lets a share of the jobs of the run fail, all failures may fall into the interval: they are subtracted from its
 //! jobs. If several intervals are about as busy, they share the failures: the sum of the statement over intervals that do not
-//! overlap holds as well, and as many of the busiest are taken as bound the load most.
+//! overlap holds as well. The number of busiest intervals in that sum is chosen so that the bound is lowest.
 //!
 //! This is the arrival curve under the service curve of network calculus (J.-Y. Le Boudec and P. Thiran, "Network Calculus",
 //! 2001). The busiest intervals of many lengths are tried: those of each workload, of all jobs, and of all tokens.
@@ -53,7 +53,7 @@ pub struct Peak {
     pub count: u32,
     /// The jobs offered in one, on average, that some target can admit.
     pub jobs: f64,
-    /// Of these, the ones that the rules on success let fail if all failures of the run fall into the intervals.
+    /// The number of these jobs that the rules on success allow to fail if all failures of the run fall into the intervals.
     pub may_fail: f64,
 }
 
@@ -106,7 +106,7 @@ struct Part<'c> {
     class: &'c Class,
     /// The share of the workload's jobs that are of this class.
     share: f64,
-    /// The jobs of the run that the rules on success let fail.
+    /// The number of jobs of the run that the rules on success allow to fail.
     may_fail: f64,
 }
 
@@ -225,19 +225,20 @@ fn candidates(scenario: &Scenario, parts: &[Part<'_>]) -> Vec<Intervals> {
 }
 
 /// A quantity by which intervals are compared: the jobs or the tokens that arrive before each edge of the cells, and how much
-/// of it the rules let fail in the whole run.
+/// of it the rules allow to fail in the whole run.
 struct CumulativeLoad {
     before: Vec<f64>,
     may_fail: f64,
 }
 
 impl CumulativeLoad {
-    /// Returns the first cell of each chosen interval. All have `length` cells, from 1 to the number of cells. Chosen are the
-    /// busiest, and the next busiest as long as each raises the mean that has to be served per interval.
+    /// Returns the first cell of each chosen interval. All have `length` cells, from 1 to the number of cells. The busiest
+    /// interval is chosen, then the next busiest ones as long as each raises the mean quantity per interval that must be
+    /// served.
     fn busiest(&self, length: usize) -> Vec<usize> {
         let cells = self.before.len() - 1;
         let arriving = |from: usize| self.before[from + length] - self.before[from];
-        // A peak of equal height counts from its start.
+        // Of equally busy intervals, the first is chosen.
         let higher = |best: usize, from: usize| {
             if arriving(from) > arriving(best) * (1.0 + 1e-9) { from } else { best }
         };

@@ -1,7 +1,7 @@
 //! Solves a linear programme by the simplex method on a dense tableau.
 //!
 //! The origin is always feasible, so there is no first phase. The entering variable is that of the largest gain per unit
-//! (G. B. Dantzig), and after many pivots that gained nothing that of the smallest index, which prevents cycling (R. G. Bland,
+//! (G. B. Dantzig) or, after many pivots without a gain, that of the smallest index, which prevents cycling (R. G. Bland,
 //! Mathematics of Operations Research 2(2), 1977). The last tableau contains the shadow price of each row: the gain of one more
 //! unit of its bound. Programmes are small (classes of jobs × targets), and scalar arithmetic gives the same bits on every
 //! machine, which a vectorised solver does not guarantee.
@@ -11,7 +11,7 @@ const EPSILON: f64 = 1e-11;
 /// The maximum number of pivots, far above what a scenario needs. The result after that is feasible, possibly not optimal.
 const MAX_PIVOTS: usize = 100_000;
 
-/// The least number of pivots in sequence without a gain after which the rule changes; it is twice the number of rows if that
+/// The minimum number of consecutive pivots without a gain after which the rule changes. It is twice the number of rows if that
 /// is larger, since from the origin each row may need a pivot before the first gain.
 const MAX_WITHOUT_GAIN: usize = 64;
 

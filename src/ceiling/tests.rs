@@ -187,7 +187,7 @@ fn a_long_limit_admits_its_amount_per_window_however_long_the_run() {
 }
 
 #[test]
-fn the_first_day_from_full_limits_stands_beside_the_ceiling() {
+fn the_first_run_from_full_limits_is_described_if_it_exceeds_the_ceiling() {
     let day = Scenario {
         duration: Nanos::DAY,
         start: Start::Sustained,

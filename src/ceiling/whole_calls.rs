@@ -1,11 +1,11 @@
-//! How many whole calls fit into a window, which is fewer than its units ÷ the mean size if calls are large against it.
+//! The number of whole calls that fit into a window: fewer than its units ÷ the mean size if calls are large compared with it.
 //!
-//! Of the calls that are admitted in one window, the last had to find room for its reservation r beside the others, each of which
-//! is charged at least `a = min(r, final charge)`: `Σ a of the others + r of the last ≤ L`. With any size s, `Σ ⌊a ÷ s⌋` of the
-//! others is a whole number, so that it is at most `⌊(L − r) ÷ s⌋` (a Chvátal–Gomory cut), and `⌊a ÷ s⌋` of the last adds to it. For
-//! equal calls with r = a = s this is ⌊L ÷ s⌋ calls, which is exact; of random sizes the smallest counts, so that it is an upper
-//! bound. It holds for counted windows, and for the window before any instant of a sliding log. A token bucket saves what a call
-//! leaves, so that nothing follows for it.
+//! When the last call of a window is admitted, its reservation r fits beside the others, each of which is charged at least
+//! `a = min(r, final charge)`: `Σ a of the others + r of the last ≤ L`. With any size s, `Σ ⌊a ÷ s⌋` of the others is a whole
+//! number, so that it is at most `⌊(L − r) ÷ s⌋` (a Chvátal–Gomory cut), and `⌊a ÷ s⌋` of the last adds to it. For equal calls
+//! with r = a = s this is ⌊L ÷ s⌋ calls, which is exact; of random sizes the smallest counts, so that it is an upper bound. It
+//! holds for counted windows, and for the window before any instant of a sliding log. A token bucket keeps what calls leave
+//! unused, so it has no such bound.
 
 use super::Class;
 use super::constraint::{Held, LimitConstraint, Supply};
@@ -19,12 +19,12 @@ use provider::{Axis, Instant, Nanos};
 
 /// The most sizes that are tried for a limit.
 const MAX_SIZES: usize = 8;
-/// Quotients that are this near to a whole number from below are it.
+/// A quotient that is below a whole number by at most this counts as that number.
 const ROUNDING: f64 = 1e-9;
 
 /// The least that a call of a class uses of a limit at a target, in tokens.
 #[derive(Clone, Copy, Debug)]
-struct Least {
+struct LeastUse {
     class: usize,
     target: TargetId,
     /// The reservation.
@@ -33,7 +33,8 @@ struct Least {
     charged: f64,
 }
 
-/// Returns the constraints on the number of whole calls per window that follow for the limit of `settled`.
+/// Returns the constraints on the number of whole calls per window for the limit of `settled`, which is its constraint on final
+/// charges.
 pub(super) fn constraints<'a>(
     scenario: &Scenario,
     classes: &[Class],
@@ -44,7 +45,7 @@ pub(super) fn constraints<'a>(
     if !is_of_tokens || limit.refill == RefillPolicy::Bucket {
         return Vec::new();
     }
-    let least = least(scenario, classes, settled);
+    let least = least_uses(scenario, classes, settled);
     if least.is_empty() || least.iter().any(|least| least.charged <= 0.0) {
         return Vec::new();
     }
@@ -60,16 +61,16 @@ fn row<'a>(
     scenario: &Scenario,
     classes: &[Class],
     settled: &LimitConstraint<'a>,
-    least: &[Least],
+    least: &[LeastUse],
     size: f64,
 ) -> Option<LimitConstraint<'a>> {
     let capacity = capacity(&settled.limit);
     // The pieces of size s in a number of tokens.
     let pieces = |tokens: f64| libm::floor(tokens / size + ROUNDING).max(0.0);
-    let with_last = |last: &Least| pieces(capacity - last.reserved) + pieces(last.charged);
+    let with_last = |last: &LeastUse| pieces(capacity - last.reserved) + pieces(last.charged);
     let fitting = least.iter().filter(|least| least.reserved <= capacity);
     let most = fitting.map(with_last).reduce(f64::max).filter(|most| *most > 0.0)?;
-    // A piece counts as many units as make the most pieces a full window.
+    // The most pieces that fit count as a full window.
     let demand = |class: &Class, target: TargetId| {
         let known = least.iter().find(|least| least.class == class.number && least.target == target);
         known.map_or(0.0, |least| pieces(least.charged) * capacity / most)
@@ -87,7 +88,7 @@ fn row<'a>(
 }
 
 /// Returns the least use of every class at every target of the limit.
-fn least(scenario: &Scenario, classes: &[Class], settled: &LimitConstraint<'_>) -> Vec<Least> {
+fn least_uses(scenario: &Scenario, classes: &[Class], settled: &LimitConstraint<'_>) -> Vec<LeastUse> {
     let covered = |class: &Class| {
         let targets = class.targets.iter().copied().filter(|target| settled.covers(*target));
         targets.collect::<Vec<_>>()
@@ -99,7 +100,7 @@ fn least(scenario: &Scenario, classes: &[Class], settled: &LimitConstraint<'_>) 
             let model = model(scenario, target);
             let sizes = smallest_sizes(workload, scenario.duration, model.lengths, range);
             let (reserved, charged) = use_of(sizes, workload, settled.limit.axis, model);
-            Least { class: number, target, reserved, charged: charged.min(reserved) }
+            LeastUse { class: number, target, reserved, charged: charged.min(reserved) }
         };
         covered(class).into_iter().map(of_target).collect::<Vec<_>>()
     };
@@ -141,7 +142,7 @@ fn use_of(
 /// Returns the shortest prompt and completion of the jobs of a range, in tokens.
 fn smallest_sizes(workload: &Workload, duration: Nanos, lengths: Lengths, range: PromptRange) -> (f64, f64) {
     let max = f64::from(workload.max_tokens.or(lengths.max_output).unwrap_or(MAX_TOKENS)).max(1.0);
-    // What the prompt leaves of the context bounds a completion that states no bound.
+    // Without `max_tokens`, a completion is also bounded by what the prompt leaves of the context, which may be one token.
     let is_free = workload.max_tokens.is_some() || lengths.context.is_none();
     let bounded = |tokens: f64| if is_free { libm::floor(tokens).clamp(1.0, max) } else { 1.0 };
     if let Arrivals::Trace { rows, .. } = &workload.arrivals {

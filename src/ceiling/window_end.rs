@@ -1,14 +1,16 @@
-//! The part of a window that a run stands for if the window is longer than the run.
+//! The part of a window that a run represents if the window is longer than the run.
 //!
-//! The result of a run must hold on every day, and at every hour of it. So a run that is shorter than a window that counts from
-//! its start is not the first part of it, when all of the limit is left, but the last, when earlier traffic has used what it uses:
-//! also of a calendar day, although the run begins at midnight UTC. In another zone midnight may come within the run.
+//! The result of a run must hold at every hour of every day. If a limit counts from the start of its window, and the window is
+//! longer than the run, the run therefore represents the last part of the window, when earlier traffic has used its share, not
+//! the first part, when the whole limit is left. This includes the calendar day, although the run begins at midnight UTC. In
+//! another zone, midnight may come within the run.
 
 use provider::config::{Limit, RefillPolicy};
 use provider::{Instant, Nanos};
 
-/// Returns how long a window lasts that is open when a run of length `run` begins: as long as the run, or until the first midnight in
-/// it. `None` for limits that do not count from the start of their windows, and for windows that are not longer than the run.
+/// Returns the time from the start of a run of length `run` to the end of the window that is open then: the length of the run, or
+/// the time to the first midnight in it. `None` for limits that do not count from the start of their windows, and for windows
+/// that are not longer than the run.
 #[must_use]
 pub fn left_of_longer_window(limit: &Limit, run: Nanos) -> Option<Nanos> {
     let window = limit.axis.window_length()?;

@@ -8,7 +8,7 @@ use clap::Args;
 
 /// The most jobs of a run that is begun without `--yes`.
 const MAX_JOBS: f64 = 100e6;
-/// The most bytes of memory, if the system allows this process as much.
+/// The most bytes of memory of a run that is begun without `--yes`; fewer if the system allows this process less.
 const MAX_BYTES: f64 = 2e9;
 /// The share of the address space allowed to this process that a run may use.
 const ADDRESS_SPACE_SHARE: f64 = 0.7;
@@ -25,7 +25,7 @@ impl Budget {
     /// Checks the estimated size of what is about to run.
     ///
     /// # Errors
-    /// If it exceeds the budget and was not confirmed, or exceeds what `ulimit -v` allows, which nothing confirms.
+    /// If it exceeds the budget and was not confirmed, or exceeds what `ulimit -v` allows, which `--yes` does not override.
     pub(super) fn check(self, size: &RunSize) -> Result<(), VerbError> {
         self.check_within(size, allowed_bytes())
     }

@@ -34,8 +34,8 @@ struct Owner {
     file: String,
 }
 
-/// Returns the path of the scenario whose result or plan is in the folder, as that states it, if it is another one than
-/// `scenario` and still exists.
+/// Returns the path of the scenario whose result or plan is in the folder, as that file states it; `None` if it is `scenario`
+/// itself, or does not exist any more.
 pub(super) fn owner(folder: &Path, scenario: &Path) -> Option<String> {
     let scenario = fs::canonicalize(scenario).ok()?;
     ["result.json", "plan.json"].iter().find_map(|name| {

@@ -101,7 +101,7 @@ enum OtherGateway {
 }
 
 impl OtherGateway {
-    /// Prints the configuration on stdout, and what it cannot express on stderr, unless it says so itself.
+    /// Prints the configuration on stdout, and what it cannot express on stderr, unless the text says so itself.
     fn print_config(self, scenario: &Scenario) -> Result<Exit, VerbError> {
         let format = match self {
             Self::Litellm => ConfigFormat::LiteLlm,
@@ -136,7 +136,7 @@ impl GatewayArgs {
             .map_err(run_error)?;
         let ledger = Arc::new(LocalLedger::new(Clock::calendar_time));
         let exit = runtime.block_on(self.serve(&scenario, access, redis, &ledger));
-        // What still runs is cut, and charged; then the ledger writes what it has not written yet.
+        // Requests that still run are cut off and charged. Then the ledger writes what it has not written yet.
         drop(runtime);
         drop(ledger);
         exit
@@ -156,7 +156,8 @@ impl GatewayArgs {
         })
     }
 
-    /// Reads the scenario, with a seed of its own: gateways that share targets are not to retry at the same instants.
+    /// Reads the scenario, with a random seed unless one was given, so that gateways that share targets do not retry at the same
+    /// instants.
     fn read(&self) -> Result<Scenario, VerbError> {
         let mut scenario = scenario::read_for_gateway(&self.scenario, &self.scenario_options.overrides())?;
         if self.scenario_options.seed.is_none() {
@@ -179,7 +180,7 @@ impl GatewayArgs {
             Some(url) => Some(connect(url, clock).await?),
             None => None,
         };
-        // What is counted in Redis is not stored here, also after a reload.
+        // Budgets that are counted in Redis are not stored here, not even after a reload.
         let ledger = sharing.is_none().then_some(local);
         self.open_store(scenario, ledger)?;
         let mut gateway = gateway.with_ledger(Arc::clone(local) as Arc<dyn Ledger>);
@@ -292,7 +293,7 @@ impl GatewayArgs {
     /// Returns the URL of Redis; `None` if nothing is shared.
     ///
     /// # Errors
-    /// If it is none, or other users of the machine could read its password. The URL is not repeated.
+    /// If the text is not such a URL, or if other users of the machine could read its password. Errors do not repeat the URL.
     fn redis_url(&self, from_environment: Option<String>) -> Result<Option<RedisUrl>, VerbError> {
         let from_environment = from_environment.filter(|url| !url.trim().is_empty());
         let (text, origin) = match (&self.redis, &from_environment) {

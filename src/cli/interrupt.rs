@@ -17,13 +17,13 @@ use tokio::signal::windows::{CtrlC, ctrl_c};
 /// The exit code of a process that a second signal ends: the one that shells report for SIGINT.
 const ENDED_BY_SIGNAL: i32 = 130;
 
-/// Whether a signal has arrived. As a fold it ends the run then.
+/// A flag that is set when a signal arrives. As a fold it ends the run then.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Listens for signals on a thread of its own, from when this returns. If that is not possible, signals end the process as
-    /// usual.
+    /// Listens for signals on a thread of its own, which is ready when this returns. If it cannot listen, signals end the process
+    /// as usual.
     pub(super) fn listen() -> Self {
         let interrupt = Self::default();
         let listener = interrupt.clone();
@@ -62,7 +62,7 @@ impl Fold for Interrupt {
     }
 }
 
-/// Ctrl-C, and on Unix SIGTERM, from when this was made.
+/// The signals Ctrl-C and, on Unix, SIGTERM that arrive after this was created.
 #[derive(Debug)]
 pub(super) struct Signals {
     #[cfg(unix)]

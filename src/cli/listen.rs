@@ -11,13 +11,13 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 impl Listen {
     pub(super) const ANY_PORT: Self = Self(SocketAddr::new(LOOPBACK, 0));
 
-    /// Returns a port of loopback.
+    /// Returns the loopback address with this port.
     pub(super) const fn loopback(port: u16) -> Self {
         Self(SocketAddr::new(LOOPBACK, port))
     }
 
-    /// Parses `4141`, `:4141`, `localhost:4141`, `127.0.0.1:4141`, `[::1]:4141`, or an address without a port, which has
-    /// `default_port`. A port alone is one of loopback: who means every address says so.
+    /// Parses `4141`, `:4141`, `localhost:4141`, `127.0.0.1:4141`, `[::1]:4141`, or an address without a port, which gets
+    /// `default_port`. A port alone is one of loopback; `*:4141` means every address.
     pub(super) fn parse(text: &str, default_port: u16) -> Result<Self, String> {
         let text = text.trim();
         let text = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');

@@ -21,15 +21,16 @@ pub(super) struct LiveNumbers {
     /// The names of the targets.
     targets: Vec<String>,
     counts: Counts,
-    /// Of the jobs that succeeded.
+    /// Latencies of the jobs that succeeded.
     latency: Histogram,
     /// Jobs in flight now.
     in_flight: u64,
     /// The fullest limits at the last sample, the fullest first.
     fullest: Vec<(f64, TargetId, Axis)>,
-    /// When the counts begin, when the last event was, and when the next update is due.
+    /// The instant from which events are counted.
     begin: Instant,
     last_event: Instant,
+    /// When the next update is due.
     next: Instant,
     /// The lines of the last update.
     lines: String,
@@ -125,7 +126,7 @@ impl Fold for LiveNumbers {
     fn sampled(&mut self, at: Instant) {
         self.next = at + INTERVAL;
         let elapsed = at.max(self.last_event).since(self.begin);
-        // A driver that is late makes up for several samples at once.
+        // A driver that is late takes several samples at once, of which the first covers all events.
         if elapsed >= Nanos(INTERVAL.0 / 2) {
             self.lines = self.render(elapsed.as_secs_f64());
             self.begin += elapsed;

@@ -81,8 +81,9 @@ enum Verb {
 pub enum Exit {
     /// 0: the verb succeeded.
     Success,
-    /// 1: an expectation is not met or cannot be judged, a measure is worse than the baseline, or of what a plan is asked about
-    /// something is not known to hold: the present load, the target load, the loss of a provider.
+    /// 1: an expectation is not met or cannot be judged, a measure is worse than the baseline, a replay takes another decision
+    /// than was recorded, or something that a plan was asked about is not known to hold: the present load, the target load, the
+    /// loss of a provider.
     NotMet,
     /// 2: the input is wrong; nothing was started.
     WrongInput,
@@ -107,8 +108,8 @@ impl From<Problems> for VerbError {
     }
 }
 
-/// Returns what to write instead if a file stands where a verb is expected; `None` if the word neither ends like a file of a
-/// known kind nor names a file that exists.
+/// Returns what to write instead if a file is given where a verb is expected; `None` if the word neither has the extension of a
+/// known kind of file nor names a file that exists.
 fn verbs_for_file(word: &str) -> Option<String> {
     let path = Path::new(word);
     let has_extension = |known: &[&str]| {
@@ -242,7 +243,7 @@ impl ScenarioOptions {
         let seed = self.seed.map(|seed| format!("--seed={seed}"));
         let set = self.set.iter().map(|(path, value)| format!("--set={path}={value}"));
         let options = seed.into_iter().chain(set).map(Into::into);
-        // A path that begins with `-` would be an option. An absolute one stays as it is.
+        // A path that begins with `-` would be read as an option. Joining leaves an absolute path as it is.
         options.chain([Path::new(".").join(scenario).into()]).collect()
     }
 

@@ -19,7 +19,7 @@ pub(super) fn print(text: &str) -> Result<(), VerbError> {
     }
 }
 
-/// Writes a result to stdout whose names may contain anything: what a terminal would interpret is replaced by blanks.
+/// Writes a result to stdout with control characters replaced by blanks, because names in it may contain anything.
 ///
 /// # Errors
 /// As [`print`].

@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all: each is written under a temporary name in its folder and then renamed, so that
 //! neither a full disk nor the end of the process leaves half a file or destroys the one that was there.
 //!
-//! Devices and pipes cannot be replaced; they are written as they are.
+//! Devices and pipes cannot be replaced; they are written directly.
 
 use super::{VerbError, input_error};
 use crate::formatting::path_name;
@@ -110,7 +110,7 @@ pub(super) fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // the umask applies
     loop {
         let file = builder.tempfile_in(folder).map_err(without_path)?;
-        // On a file system without locks, abandoned files are not found, so that the file is not taken for one.
+        // This fails on a file system without locks, but there no file is taken for an abandoned one.
         let _ = file.as_file().lock();
         // Another process may have removed the file before it was locked.
         if is_in_folder(file.as_file()) {

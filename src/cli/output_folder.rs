@@ -3,7 +3,7 @@
 //! A process locks the folder of its result from before the run until the result is written, so that no other process writes
 //! there at the same time. All files of a result are written under temporary names first. Then the page and the charts of an
 //! earlier result of the same kind (a run, a comparison, a plan) are removed, and the JSON, the page and the charts get their
-//! names, so that a process that is killed leaves no file beside that of another result of this kind.
+//! names, so that a process that is killed never leaves files of two results of this kind beside each other.
 
 use super::default_folder::{self, default_folders};
 use super::output_file::{self, Output, OutputFile, refuse_overwriting};

@@ -13,7 +13,7 @@ use std::path::Path;
 /// Replays a recording of a gateway with the engine of a scenario.
 ///
 /// # Errors
-/// If the scenario has a problem, or the recording cannot be read or states what no gateway records.
+/// If the scenario has a problem, or if the recording cannot be read or contains what no gateway records.
 pub(super) fn run(
     scenario: &Path,
     scenario_options: &ScenarioOptions,

@@ -42,7 +42,7 @@ impl ReportArgs {
         Ok(Exit::Success)
     }
 
-    /// Writes the page and the charts, of a single result its JSON too, unless it was read from there.
+    /// Writes the page and the charts, and for a single result its JSON, unless the result was read from that file.
     fn write(&self, folder: &OutputFolder, summaries: &[Summary]) -> Result<(), VerbError> {
         let files = match summaries {
             [one] => OutputFiles::of_run(one),

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use tokio::runtime;
 use tokio::sync::mpsc;
 
-/// The threads that serve the mocks of a run in its process. The attempts have one of their own.
+/// The number of threads that serve the mocks of a run in its process. The attempts run on a thread of their own.
 const WORKERS: usize = 2;
 /// The error of a run whose runtime cannot be built.
 pub(super) const NO_RUNTIME: &str = "the async runtime cannot be started";
@@ -125,7 +125,7 @@ fn against_process(
         .start(scenario, random_tag()?, channel.0.clone())
         .context("the mock process cannot be started")
         .map_err(run_error)?;
-    // The mocks have started theirs just before.
+    // The mock process has just started its own clock.
     let clock = Clock::start();
     let mut folds = (output_folds, (meter, end.clone()));
     let summary = drive::record(Recorder::new(scenario), Mode::Live, &mut folds, |folds| {
@@ -139,8 +139,8 @@ fn against_process(
     Ok(exit)
 }
 
-/// Returns the summary of a live run with the delays that the run measured, and what they change in a run of the scenario: not
-/// known of a run that was ended early or had another load.
+/// Returns the summary of a live run with the delays that the run measured, and what they change in a run of the scenario. Their
+/// effect is not known if the run was ended early or had another load.
 fn with_delays(scenario: &Scenario, summary: Summary, meter: &DelayMeter) -> Summary {
     let is_whole = summary.planned_s.is_none() && !summary.is_distorted();
     let effect = is_whole.then(|| drive::delay_effect(scenario, meter, summary.jobs.offered)).flatten();

@@ -50,7 +50,7 @@ impl EndpointOptions {
     /// Returns the address of the endpoint; `None` if the run goes to mocks.
     ///
     /// # Errors
-    /// If it is no address, or if what it needs is missing.
+    /// If the text is not an address, or if `--real` is given without `--max-requests` and `--max-cost`.
     pub(super) fn url(&self) -> Result<Option<BaseUrl>, VerbError> {
         let Some(text) = &self.via else { return Ok(None) };
         let url = endpoint::parse_url(text).map_err(|error| wrong(&error))?;

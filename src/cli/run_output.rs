@@ -29,14 +29,14 @@ const INTERRUPTED_BEFORE: &str = "interrupted before the run began; nothing was 
 /// The error of a run whose load generator shed too many jobs.
 const GENERATOR_BEHIND: &str =
     "the load generator could not keep up on this machine: the result is not that of the scenario";
-/// The error of a run of which this machine failed too many attempts.
+/// The error of a run in which too many attempts failed on this machine.
 const DISTORTED: &str =
     "attempts failed on this machine, not at the provider: the result is not that of the scenario";
 
 /// The error of a run that was ended because of its jobs in flight.
 pub(super) const TOO_MANY_JOBS: &str =
     "too many jobs were in flight, so the run was ended: lower the load or the deadline";
-/// The error of an event log that has reached its size.
+/// The error of an event log that has reached its maximum size.
 const LOG_CUT: &str =
     "the event log has reached its size; later events are missing: raise it with --events-limit";
 const BYTES_PER_GB: u64 = 1_000_000_000;
@@ -68,7 +68,7 @@ impl<'a> Destination<'a> {
         Ok(Self { output_options, source, folder, interrupt: Interrupt::listen() })
     }
 
-    /// Returns the scenario with the levels that earlier days of its traffic leave of its limits.
+    /// Returns the scenario with its limits at the levels at which earlier days of its traffic leave them.
     ///
     /// # Errors
     /// If a signal arrives before they are known.

@@ -170,9 +170,9 @@ impl TestArgs {
         let inputs: BTreeSet<&Path> = files.map(PathBuf::as_path).collect();
         refuse_overwriting(inputs, &outputs)?;
         output_file::try_to_create(&outputs)?;
-        let but_baseline: Vec<Output<'_>> =
+        let except_baseline: Vec<Output<'_>> =
             outputs.into_iter().filter(|(option, _)| *option != "--save-baseline").collect();
-        refuse_overwriting(self.baseline.as_deref(), &but_baseline)
+        refuse_overwriting(self.baseline.as_deref(), &except_baseline)
     }
 
     fn progress(&self, runs: u64) -> ProgressBar {
@@ -219,7 +219,7 @@ fn size(cases: &[Case]) -> RunSize {
 struct Progress {
     bar: ProgressBar,
     interrupt: Interrupt,
-    /// Whether a run was ended because of its jobs in flight.
+    /// `true` once a run was ended because of its jobs in flight.
     too_many_jobs: AtomicBool,
 }
 

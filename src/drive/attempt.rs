@@ -50,7 +50,7 @@ pub(super) struct Endpoint {
 #[derive(Clone, Debug)]
 pub(super) struct OutboundRequest {
     pub(super) endpoint: Arc<Endpoint>,
-    /// Which of the authorizations it uses: the remainder of the division by their number.
+    /// Selects the `authorization` value: the one at index `turn` modulo the number of values.
     pub(super) turn: u64,
     pub(super) job: Job,
     pub(super) stream: bool,
@@ -70,8 +70,8 @@ impl AttemptClient {
         Self { pool, clock, filler: "word ".repeat(MAX_PROMPT_BYTES / 5 + 1).into() }
     }
 
-    /// Sends the request, for which `waiting` waits, and waits for the end of the reply. Returns the decision as well if the reply
-    /// states it.
+    /// Sends the request and waits for the end of the reply. Returns the decision as well if the reply states it. The
+    /// attempt counts as waiting until `waiting` is consumed, when the request begins.
     pub(super) async fn send(
         &self,
         request: &OutboundRequest,
@@ -92,8 +92,8 @@ impl AttemptClient {
         (reply.unwrap_or_else(|| Reply::failed(self.clock.now(), AttemptFailure::Connection)), decision)
     }
 
-    /// Sends the request and waits for the head of its response. If the provider has closed a connection that was idle before the
-    /// request began, another one is taken.
+    /// Sends the request and waits for the head of its response. If a reused connection turns out to be closed before the
+    /// request was sent on it, takes another one.
     async fn response(
         &self,
         request: &OutboundRequest,

@@ -6,8 +6,8 @@ use crate::ids::AttemptId;
 use provider::decision::Decision;
 use provider::{Truth, random};
 
-/// Returns the truth of a job's n-th attempt. Provider-side randomness differs from attempt to attempt and depends on
-/// nothing else, so the provider behaves the same under both drivers.
+/// Returns the truth of a job's n-th attempt. Provider-side randomness depends only on the job and on this number, so the
+/// provider behaves the same under both drivers.
 #[must_use]
 pub(super) fn attempt_truth(truth: Truth, number: u8) -> Truth {
     Truth { draw: random::mix(truth.draw ^ u64::from(number)), ..truth }
@@ -52,7 +52,7 @@ mod tests {
     proptest! {
         /// Law: a run recognises its own tags, and no tag of another run or of a client that guesses small numbers.
         #[test]
-        fn a_tag_is_of_the_run_that_made_it(run_tag in 1u64.., other: u64, attempt: u64) {
+        fn a_run_recognises_only_its_own_tags(run_tag in 1u64.., other: u64, attempt: u64) {
             let attempt = AttemptId(attempt);
             prop_assert_eq!(attempt_of(run_tag, header_tag(run_tag, attempt)), Some(attempt));
             if other != run_tag {

@@ -2,7 +2,8 @@
 //!
 //! If the mocks run in the process of the client, a connection takes two file descriptors. If they ran out, the mocks could
 //! not accept what the client has connected, and calls would hang as if the provider did. So the client opens no more
-//! connections than the descriptors and the mocks allow, and counts the attempts beyond as failures of its own.
+//! connections than the descriptors and the mocks allow, and counts an attempt that finds none free as a failure of this
+//! machine ([`LocalFailure`]).
 
 pub(super) mod pool;
 
@@ -18,8 +19,8 @@ const OTHER_DESCRIPTORS: u64 = 48;
 /// The descriptors of a connection to a mock in this process: the client's end and the mock's.
 const PER_LOCAL_CONNECTION: u64 = 2;
 
-/// Raises the limit of file descriptors of this process as far as the system lets it, never below what it is, and returns it; `None`
-/// if there is none.
+/// Raises the limit of file descriptors of this process as far as the system allows, and returns the limit from then on;
+/// `None` if there is none. Never lowers it.
 pub fn raise_descriptor_limit() -> Option<u64> {
     #[cfg(unix)]
     {
@@ -52,8 +53,9 @@ pub(super) fn max_connections(providers: usize, in_process: bool) -> usize {
     allowed(descriptors, providers, if in_process { PER_LOCAL_CONNECTION } else { 1 })
 }
 
-/// Returns the connections that a limit of descriptors allows if each takes `per_connection` and each mock one for its listener, at
-/// least 1 and at most [`MAX_CONNECTIONS`], which a mock accepts; `None` is no limit.
+/// Returns the number of connections that a limit of `descriptors` (`None`: no limit) allows, if each connection takes
+/// `per_connection` of them and each mock one for its listener: at least 1, and at most [`MAX_CONNECTIONS`], the number
+/// that a mock accepts.
 fn allowed(descriptors: Option<u64>, providers: usize, per_connection: u64) -> usize {
     let free = descriptors.unwrap_or(u64::MAX).saturating_sub(OTHER_DESCRIPTORS + providers as u64);
     usize::try_from(free / per_connection).unwrap_or(usize::MAX).clamp(1, MAX_CONNECTIONS)

@@ -1,5 +1,5 @@
-//! What the delays of a live run change: simulations with the round trips and the wake-up lag that the run measured, beside
-//! simulations of the same seeds without them.
+//! The effect of the delays of a live run: compares simulations with the round trips and the wake-up lag that the run
+//! measured with simulations of the same seeds without them.
 
 use super::summarize::record;
 use super::virtual_time::{simulate, simulate_with_wake_lag};
@@ -14,14 +14,15 @@ use rayon::prelude::*;
 const MAX_SEEDS: usize = 16;
 /// The fewest seeds that are simulated.
 const MIN_SEEDS: usize = 4;
-/// The most jobs that are simulated without the measured delays, unless [`MIN_SEEDS`] runs have more.
+/// The maximum number of jobs, over all seeds, that are simulated without the measured delays, unless [`MIN_SEEDS`] runs
+/// have more.
 const MAX_JOBS: u64 = 2_000_000;
 
 /// A scenario with the delays that a live run of it measured.
 #[derive(Clone, Debug)]
 pub struct WithMeasuredDelays {
     scenario: Scenario,
-    /// In seconds.
+    /// The distribution of the wake-up lag in seconds; `None` if it was not measured.
     wake_lag: Option<Dist>,
 }
 
@@ -42,7 +43,7 @@ impl WithMeasuredDelays {
         is_measured.then(|| Self { scenario: measured, wake_lag: delays.wake_lag() })
     }
 
-    /// Runs it in virtual time and passes every event to `fold`. Returns the instant of the last of them.
+    /// Runs the scenario in virtual time and passes every event to `fold`. Returns the instant of the last of them.
     pub fn simulate(&self, fold: &mut impl Fold) -> Instant {
         match &self.wake_lag {
             Some(wake_lag) => simulate_with_wake_lag(&self.scenario, wake_lag, fold),

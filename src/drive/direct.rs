@@ -76,7 +76,7 @@ fn served(now: Instant, service: &Service, remaining: HeaderRemaining, first_tok
 }
 
 fn refused(now: Instant, denial: &Denial) -> Reply {
-    // A wait that contradicts the window, as a fault may announce it, is believed by the parser.
+    // A fault may announce a wait that is too long for the window. The parser then derives the window from the wait.
     let named = denial.axis.window_length();
     let implied = named
         .zip(denial.wait)
@@ -85,11 +85,11 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
     let window = implied.or(named);
     let axis = axis_of(Unit::of(denial.axis), window);
     let cause = if denial.oversize { LimitCause::TooLarge } else { cause_from_window(window) };
-    // A refusal by output tokens that exceed the limit has no `retry-after` (reported 2026-09).
+    // A call that exceeds the whole limit of output tokens is refused without `retry-after` (reported 2026-09).
     let has_header = !(denial.oversize && denial.axis == Axis::Otpm);
     let header_wait = denial.wait.filter(|_| has_header).and_then(whole_seconds);
     let (length, kind) = if denial.oversize {
-        // Only the header names it (captures of 413s).
+        // Only the header states the wait (captures of 413s).
         (header_wait, WaitKind::Meaningless)
     } else {
         (denial.wait, WaitKind::UntilAdmitted)

@@ -1,5 +1,5 @@
-//! The pooled client of real endpoints: HTTP/1.1 over TCP or TLS (rustls with ring), and the certificates of authorities that are
-//! trusted.
+//! The pooled client of real endpoints: HTTP/1.1 over TCP or TLS (rustls with ring), and the certificate authorities that
+//! it trusts.
 
 use hyper::body::Body;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
@@ -14,8 +14,8 @@ use std::time::Duration;
 /// A pooled client that sends bodies of the type `B`.
 pub(crate) type HttpsClient<B> = Client<HttpsConnector<HttpConnector>, B>;
 
-/// Returns a client that trusts the certificates of `tls`. If `server_name` is not `None`, certificates must be of that name, not of
-/// the host that addresses name.
+/// Returns a client that trusts the certificates of `tls`. Certificates must be valid for `server_name`; if it is `None`,
+/// for the host of the URL.
 pub(crate) fn client<B>(tls: ClientConfig, server_name: Option<ServerName<'static>>) -> HttpsClient<B>
 where
     B: Body + Send,
@@ -49,7 +49,8 @@ const MAX_IDLE_PER_HOST: usize = 256;
 /// Mozilla's, so that a container without certificates works too.
 ///
 /// # Errors
-/// If `SSL_CERT_FILE` or `SSL_CERT_DIR` names what cannot be read. The system's own may be missing.
+/// If `SSL_CERT_FILE` or `SSL_CERT_DIR` is set and no certificate can be read from it. It is no error if the system has
+/// none.
 pub(crate) fn client_config() -> Result<ClientConfig, String> {
     let native = rustls_native_certs::load_native_certs();
     let is_chosen = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
@@ -59,7 +60,7 @@ pub(crate) fn client_config() -> Result<ClientConfig, String> {
         return Err(format!("SSL_CERT_FILE or SSL_CERT_DIR: {reason}"));
     }
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    // Systems have certificates that no client can use any more.
+    // Skips those that cannot be parsed: the certificate stores of systems contain obsolete ones.
     let _ = roots.add_parsable_certificates(native.certs);
     let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()

@@ -7,7 +7,7 @@ use provider::{Axis, Instant, Nanos};
 
 /// The number of times that the levels are sampled in a simulated run.
 const SAMPLES: u64 = 96;
-/// The jobs after which it is asked whether the time is up: some milliseconds of simulation.
+/// The number of arrivals between two checks of whether the time is up: some milliseconds of simulation.
 const JOBS_PER_CHECK: u64 = 1 << 14;
 
 /// Samples the used units of some limits; ends the run with the last sample, or when the time is up.

@@ -1,16 +1,17 @@
 //! The live driver: the virtual loop with a channel in place of the event queue, and the wall clock in place of the
 //! next event's instant.
 //!
-//! One thread runs the loop, which owns the engine, and the attempts: a request begins, and a reply is handled, without waking
-//! another thread, which on a busy machine may have to wait for a core. The loop waits for the channel, through which attempts and
-//! mocks report, and for a timer (`live/timer.rs`) that is more accurate than those of the async runtime. It gives way to the attempts after a
-//! bounded number of inputs. Bodies do not pass through here.
+//! One thread runs the loop, which owns the engine, and the attempts: a request begins, and a reply is handled, without
+//! waking another thread, which on a busy machine may have to wait for a core. The loop waits for the channel, through
+//! which attempts and mocks report, and for a timer (`live/timer.rs`) that is more accurate than those of the async
+//! runtime. It yields to the attempts after a bounded number of inputs. The bodies of requests and replies do not pass
+//! through the loop.
 //!
-//! Latency counts from the *scheduled* arrival, and every arrival event records its schedule: a load generator that
-//! falls behind is visible as lag and does not shorten latencies (no coordinated omission). It does not submit jobs while
-//! many requests wait to begin. If it is more than `driver::MAX_LAG` behind, or a mock is, it sheds the jobs that arrive instead of
-//! sending them late, and counts them: a machine that is too slow for the schedule has a bounded number of requests and
-//! connections open.
+//! Latency counts from the *scheduled* arrival, and every arrival event records its schedule: a load generator that falls
+//! behind is visible as lag and does not shorten latencies (no coordinated omission). It does not submit jobs while many
+//! requests wait to begin. If it or a mock is too far behind (`MAX_LAG` and `MAX_LAG_OF_FEW` in `live/driver.rs`), it sheds
+//! the jobs that arrive instead of sending them late, and counts them: a machine that is too slow for the schedule has a
+//! bounded number of requests and connections open.
 
 mod backlog;
 mod driver;
@@ -79,8 +80,8 @@ pub trait LiveProviders {
     /// Returns the random number that marks the truth headers of this run.
     fn run_tag(&self) -> u64;
 
-    /// Returns `true` if they run in this process: then their ends of the connections take file descriptors of it, and they report
-    /// a decision before its reply arrives.
+    /// Returns `true` if they run in this process: then their ends of the connections take file descriptors of this
+    /// process, and they report a decision before its reply arrives.
     fn are_in_process(&self) -> bool;
 
     /// Calls `each` with the used share, from 0 to 1, of every limit of a target at `now`. Does not call it if the
@@ -183,11 +184,11 @@ impl<F: Fold, T: Transport> Live<'_, F, T> {
         }
     }
 
-    /// Waits for a message until `at`, and receives it. May return before.
+    /// Waits for a message until `at`, and receives it. May return earlier.
     async fn wait(&mut self, at: Instant) {
         let message = tokio::select! {
             biased;
-            // The driver holds a sender.
+            // The channel stays open: the driver holds a sender.
             message = self.inbox.recv() => message,
             () = self.timer.wait(at) => None,
         };
@@ -247,5 +248,6 @@ impl<F: Fold, T: Transport> Live<'_, F, T> {
 const MAX_WAIT: Nanos = Nanos::from_millis(100);
 /// The longest wait for a report of a mock after the last job has ended.
 const REPORT_GRACE: Duration = Duration::from_millis(200);
-/// The most inputs of the engine between two turns of the attempts: far fewer than the requests that may wait to begin.
+/// The maximum number of inputs of the engine before the loop yields to the attempts: far fewer than the requests that may
+/// wait to begin.
 const MAX_INPUTS: u32 = 16;

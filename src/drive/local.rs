@@ -32,14 +32,14 @@ pub struct ObservedRun<'a> {
     pub in_replies: bool,
 }
 
-/// How mocks serve, besides what their providers say.
+/// How mocks serve, besides the configuration of their providers.
 #[derive(Clone)]
 pub struct MockOptions {
     /// Whether they have a control plane.
     pub control: ControlPlane,
     /// `true` if they accept keys that no account has.
     pub any_key: bool,
-    /// How many times as fast they serve: 1 as configured, 0 without any latency.
+    /// How many times as fast as configured they serve: 1 is the configured latency, 2 half of it, and 0 none.
     pub speed: f64,
     /// Receives a line for each request that has ended.
     pub access_log: Option<AccessLog>,
@@ -192,7 +192,7 @@ pub async fn loopback_listeners(count: usize) -> io::Result<Vec<TcpListener>> {
 pub struct LevelReader(Vec<(Arc<Mock>, (usize, usize))>);
 
 impl LevelReader {
-    /// Calls `each` with the level of every limit: the provider, the account and the model that it limits come first.
+    /// Calls `each` with the level of every limit, after the indices of the provider, account and model that it limits.
     pub fn read(&self, each: &mut dyn FnMut((u16, u16, u16), LimitLevel)) {
         for (provider, (mock, (accounts, models))) in (0..).zip(&self.0) {
             for (account, _) in (0..).zip(0..*accounts) {

@@ -7,7 +7,7 @@
 //! ```text
 //!   run                                             mock process
 //!    │ ◀─────────── stdout: the addresses ───────────── │  it has bound its ports
-//!    │ ──────────── stdin: Start ─────────────────────▶ │  it starts its clock; the run does with the first report
+//!    │ ──────────── stdin: Start ─────────────────────▶ │  it starts its clock; the run starts its own with the first report
 //!    │ ◀─────────── stdout: Report, Report, … ───────── │  decisions, settlements, and levels at once and every 20 ms
 //!    │ ──────────── stdin is closed ──────────────────▶ │  it ends
 //! ```
@@ -51,9 +51,11 @@ pub struct MockProcess {
     addresses: Vec<SocketAddr>,
     targets: Vec<Target>,
     run_tag: u64,
+    /// The levels that the process reported last.
     levels: Arc<Mutex<Vec<protocol::Level>>>,
     /// Receives one message when the process has closed its stdout.
     end: Option<Receiver<()>>,
+    /// `true` once this is dropped: the end of the process is expected from then on.
     is_over: Arc<AtomicBool>,
 }
 
@@ -79,8 +81,8 @@ impl Fold for ProcessEnd {
 }
 
 impl MockProcess {
-    /// Starts `program`, which is this one, with these arguments of its verb `mock`, and waits until it listens for each of the
-    /// `providers` of its scenario.
+    /// Starts `program`, the executable of this process, with the verb `mock` and these arguments, and waits until it
+    /// listens with `providers` mocks, one for each provider of its scenario.
     ///
     /// # Errors
     /// If the process cannot be started, ends, or does not listen within a minute.
@@ -125,7 +127,7 @@ impl MockProcess {
     /// Starts the mocks for a run of `scenario`, whose truth headers have the tag `run_tag`: they begin with its start levels, and
     /// report through `sender` from then on. Returns when they serve; the caller starts the clock of the run right afterwards.
     ///
-    /// What is returned becomes set if the process ends before this is dropped.
+    /// The returned [`ProcessEnd`] is set if the process ends before this is dropped.
     ///
     /// # Errors
     /// If the process has ended.
@@ -202,7 +204,8 @@ fn forward(
             }
             None => return,
         };
-        // The receiver is gone if the run is over. What the process still reports does not mean that it has ended before.
+        // The receiver is gone if the run is over. Reading continues, because returning here would mean that the process
+        // has ended.
         let _ = sender.send(message);
     }
 }
@@ -246,7 +249,7 @@ impl Drop for MockProcess {
 /// `CREATE_NEW_PROCESS_GROUP` of Windows.
 #[cfg(windows)]
 const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
-/// The longest time from the start of a process to its announcement.
+/// The longest time from the start of a process to its announcement, and from the start of a run to the first report.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest time that a process has to end by itself.
 const END_TIMEOUT: Duration = Duration::from_secs(2);

@@ -21,8 +21,8 @@ impl ReplyReader {
         Self { clock }
     }
 
-    /// Reads a reply, streamed or not; `None` if it breaks off before its end, or is longer than [`MAX_REPLY_BYTES`]. A reply in an
-    /// unknown dialect (`None`) is read by what it contains.
+    /// Reads a reply, streamed or not; `None` if it breaks off before its end, or is longer than [`MAX_REPLY_BYTES`]. If
+    /// the dialect is unknown (`None`), it is detected from the reply.
     pub(super) async fn read<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
         &self,
         dialect: Option<Dialect>,

@@ -1,4 +1,5 @@
-//! The body of a request that records when the request begins: hyper takes the body when it has a connection and writes the head.
+//! The body of a request, which records when the request begins: hyper polls the body once it has a connection and writes
+//! the head.
 
 use super::clock::Clock;
 use super::live::Waiting;
@@ -21,12 +22,12 @@ pub(super) struct RequestBody {
 }
 
 impl RequestBody {
-    /// Returns a body, which is not empty, of the request that `waiting` is for.
+    /// Returns a body of `bytes`, which are not empty. `waiting` is consumed when hyper polls the body for the first time.
     pub(super) fn new(bytes: Bytes, waiting: Waiting, clock: Clock) -> Self {
         Self { bytes: Some(bytes), rest: Vec::new(), waiting: Some(waiting), clock }
     }
 
-    /// Returns a body in parts, of which the first is not empty.
+    /// Returns a body in parts, of which at least one is not empty; otherwise as [`Self::new`].
     pub(super) fn of_parts<const N: usize>(parts: [Bytes; N], waiting: Waiting, clock: Clock) -> Self {
         let mut rest: Vec<Bytes> = parts.into_iter().rev().filter(|part| !part.is_empty()).collect();
         Self { bytes: rest.pop(), rest, waiting: Some(waiting), clock }

@@ -1,4 +1,4 @@
-//! The estimated size of a run, by arithmetic on its scenario: what it takes before it is begun.
+//! Estimates the size of a run before it begins, by arithmetic on its scenario.
 //!
 //! Jobs are those that the workloads offer. Jobs in flight are those in service, by Little's law, and those that wait: what
 //! arrives within a deadline beyond what the limits admit. That is an upper estimate if jobs are given up before their
@@ -53,7 +53,8 @@ pub struct RunSize {
 }
 
 impl RunSize {
-    /// Estimates a simulation of `scenario` at `multiple` times its load, which is positive; infinite if the load is.
+    /// Estimates a simulation of `scenario` at `multiple` times its load. `multiple` is positive; if the load is infinite,
+    /// so is the estimate.
     #[must_use]
     pub fn of(scenario: &Scenario, multiple: f64) -> Self {
         let duration_s = scenario.duration.as_secs_f64();
@@ -90,7 +91,7 @@ impl RunSize {
 }
 
 impl RunSize {
-    /// Returns the size of `runs` like this one after another.
+    /// Returns the size of `runs` runs like this one, one after another.
     #[must_use]
     pub fn repeated(self, runs: f64) -> Self {
         let (jobs, events, seconds) = (self.jobs * runs, self.events * runs, self.seconds * runs);

@@ -12,7 +12,7 @@ use std::path::Path;
 /// The maximum size of a file with a key, in bytes.
 pub const MAX_KEY_FILE_BYTES: u64 = 16 << 10;
 
-/// Where keys come from: the value of an environment variable, `None` if it is not set.
+/// Looks up the value of an environment variable; `None` if it is not set.
 pub type KeyLookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// The value of the header that carries a key. It cannot be printed: neither by `Debug` nor by hyper, which marks it as sensitive.
@@ -26,10 +26,12 @@ impl fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// Reads a key. `name` is its name, which is the key itself if it is written in the scenario.
+    /// Reads a key; the value of its header is `prefix` and the key. `name` is the name of the key, or the key itself if it
+    /// is written in the scenario.
     ///
     /// # Errors
-    /// What is missing, without any part of the key. A variable may have been given the key as its name by mistake.
+    /// Describes the problem without any part of the key. Names are masked, because the key may have been written in place
+    /// of the name of its variable.
     pub(crate) fn read(
         source: &KeySource,
         name: &str,

@@ -10,7 +10,7 @@ const MAX_LINE_BYTES: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct EventReader {
     incomplete: Vec<u8>,
-    /// The type of the current event is `error`.
+    /// `true` if the type of the current event is `error`.
     error: bool,
 }
 
@@ -18,7 +18,7 @@ pub(crate) struct EventReader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Data<'a> {
     pub(crate) payload: &'a [u8],
-    /// The type of its event is `error`.
+    /// `true` if the type of its event is `error`.
     pub(crate) error: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The levels of long limits when a run begins: what the same traffic, day after day, leaves of them.
+//! The levels of long limits when a run begins: those that days of the same traffic before the run have left.
 //!
 //! A limit of 1,000 requests per day that begins full admits 2,000 on the first day and 1,000 on every other day. The
 //! result of a run must hold for every day, so the days before it are simulated, without incidents shorter than the run
@@ -14,10 +14,11 @@
 //!   second day on (the first begins full) these days are skipped. If a day has few jobs, the mean of several seeds is
 //!   used.
 //! * If the traffic is even and every long limit is a bucket, a part of the day with enough jobs is simulated instead.
-//! * If a fixed or calendar window is longer than the run, the run is the last part of it: the window begins with the
-//!   usage of the part before, also of a calendar day, although the run begins at midnight (`ceiling/window_end.rs`). A sliding log and a sliding counter begin with the usage of the window before.
-//! * Limits that adapt begin at their minimum, as the provider gives it to a new account.
-//! * The quota estimates of the client begin with what they were at the end of the last of these days (`estimates.rs`).
+//! * If a fixed or calendar window is longer than the run, the run is its last part, and begins with the usage of the part
+//!   before. This holds for calendar days as well, although the run begins at midnight (`ceiling/window_end.rs`). A sliding
+//!   log and a sliding counter begin with the usage of the window before.
+//! * Adaptive limits begin at their minimum, as those of a new account do.
+//! * The quota estimates of the client begin as they were at the end of the last of these days (`estimates.rs`).
 //!
 //! Limits of which the offered load uses less than [`MIN_SHARE_TO_BIND`] per window, if all of it is sent to their targets,
 //! begin full: a bucket is then full at some time of every day, and no more than a day's usage can be missing.
@@ -119,7 +120,7 @@ impl StartLevels {
         self
     }
 
-    /// Returns how long the traffic is that is simulated as one day before a run; `None` if no limit needs it.
+    /// Returns the length of the traffic that is simulated as one day before a run; `None` if no limit needs it.
     #[must_use]
     pub fn day_length(&self, scenario: &Scenario) -> Option<Nanos> {
         (!self.is_empty()).then(|| Day::new(scenario, self, &|| false).length())
@@ -148,8 +149,8 @@ impl StartLevels {
     }
 }
 
-/// Returns the scenario whose run begins with the levels that its own traffic, day after day, leaves of its long
-/// limits; with full limits if it says `start: full`.
+/// Returns the scenario with the start levels that days of its own traffic leave in its long limits; with full limits if it
+/// says `start: full`.
 #[must_use]
 pub fn with_start_levels(scenario: Scenario) -> Scenario {
     with_start_levels_until(scenario, &|| false)

@@ -15,8 +15,8 @@ pub fn summarize(scenario: &Scenario) -> Summary {
     record(Recorder::new(scenario), Mode::Virtual, &mut (), |folds| simulate(scenario, folds))
 }
 
-/// Runs `scenario` in virtual time with the arrivals that `load` generates, and passes every event to `fold`, for callers that make thousands of runs:
-/// the summary has quantiles but no distributions.
+/// Runs `scenario` in virtual time with the arrivals that `load` generates, and passes every event to `fold`. The summary
+/// has quantiles but no distributions, for callers that make thousands of runs.
 #[must_use]
 pub fn summarize_without_distributions(scenario: &Scenario, load: Load, fold: &mut impl Fold) -> Summary {
     let scenario = &with_start_levels(scenario.clone());

@@ -45,7 +45,7 @@ pub(super) fn simulate_and_sample(
     (engine, ended.max(until))
 }
 
-/// When a client fires its timers.
+/// Determines when a client fires its timers.
 trait TimerDelay {
     /// Returns the instant at which the client fires a timer that is due at `at`.
     fn fires_at(&self, at: Instant) -> Instant;
@@ -54,7 +54,7 @@ trait TimerDelay {
     fn fired(&mut self);
 }
 
-/// At once.
+/// Fires timers when they are due.
 struct Punctual;
 
 impl TimerDelay for Punctual {
@@ -67,11 +67,12 @@ impl TimerDelay for Punctual {
     fn fired(&mut self) {}
 }
 
-/// After a random delay.
+/// Fires timers after a random delay.
 struct Late<'a> {
     /// In seconds.
     delays: &'a Dist,
     stream: RandomStream,
+    /// The delay of the next timer.
     next: Nanos,
 }
 
@@ -103,7 +104,7 @@ fn run<F: Fold>(engine: &mut Engine, world: &mut World<'_, F>, delay: &mut impl 
         let timer = delay.fires_at(engine.poll_timeout());
         let event = world.next_event_at();
         let arrival = world.next_arrival_at();
-        // What is still scheduled then are the replies to cancelled attempts, which change nothing.
+        // Only replies to cancelled attempts can still be scheduled then, and they change nothing.
         if arrival == Instant::MAX && engine.jobs_in_flight() == 0 {
             return now;
         }
@@ -153,7 +154,7 @@ workload: [ { name: w, arrivals: { constant: 100/s }, prompt: 10, max_tokens: 10
         let at = run(&mut engine, &mut world, &mut Punctual);
         let end = RunEnd { at, mode: Mode::Virtual, scheduled: None, interrupted: true };
         let summary = recorder.finish(end);
-        // Of 100 a second a dozen are served.
+        // Of 100 jobs per second, about seven are served in all.
         assert_eq!(summary.jobs.in_flight, 1_000);
         assert!((9.9..10.3).contains(&summary.duration_s) && summary.planned_s == Some(60.0), "{at:?}");
     }

@@ -43,7 +43,7 @@ pub(super) struct World<'a, F> {
     waiting: FxHashMap<(u16, u64), usize>,
     /// The run ends when this number of jobs is in flight.
     pub(super) max_jobs: usize,
-    /// The engine reads what replies state about limits, so replies must state it.
+    /// `true` if the engine reads what replies state about limits, so that replies must state it.
     uses_limit_headers: bool,
     fold: &'a mut F,
 }
@@ -71,11 +71,11 @@ struct Flight {
     provider: u16,
     call: Call,
     truth: Truth,
-    /// The reply is streamed, so the first token arrives before the last.
+    /// `true` if the reply is streamed: then the first token arrives before the last.
     stream: bool,
     /// The time from the provider to the client.
     downlink: Nanos,
-    /// The provider has admitted it and not settled it.
+    /// `true` if the provider has admitted it and not settled it.
     unsettled: bool,
     result: FlightResult,
 }
@@ -337,7 +337,7 @@ fn next_event(now: Instant, decision: &Decision, downlink: Nanos) -> Option<(Ins
 }
 
 impl Flight {
-    /// Returns the service that the provider has yet to settle, once.
+    /// Returns the service if the provider has yet to settle it, and counts it as settled from then on.
     fn take_unsettled(&mut self) -> Option<&Service> {
         match &self.result {
             FlightResult::Direct(Decision::Admitted(service), _) if std::mem::take(&mut self.unsettled) => {

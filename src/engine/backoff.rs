@@ -97,7 +97,7 @@ impl BackoffState {
     }
 }
 
-/// Returns a share of a length, in thousandths, rounded down.
+/// Returns `permille` thousandths of a length, rounded down.
 fn part(length: Nanos, permille: u16) -> Nanos {
     let part = u128::from(length.0) * u128::from(permille) / 1000;
     Nanos(u64::try_from(part).unwrap_or(u64::MAX))
@@ -171,7 +171,6 @@ mod tests {
             }
         }
 
-        /// The jitter of stated waits is its own, whatever that of the back-off is.
         #[test]
         fn the_jitter_of_a_stated_wait_replaces_that_of_the_back_off(seed: u64, most in 0u64..2_000_000_000) {
             let stated = StatedWait { jitter: Some(Nanos(most)), ..StatedWait::default() };

@@ -19,14 +19,15 @@ pub(super) enum BlockedBy {
     Budget,
     /// The target is in cool-down until this instant.
     CoolDown(Instant, (LimitCause, Option<Axis>)),
-    /// The job leaves the target alone until an instant.
+    /// The target is in cool-down for this job only.
     JobCoolDown(JobCoolDown),
     /// The target was ejected, and a probe is in flight.
     Probe,
-    /// The job is a batch job, and an interactive one waits for the end of the target's cool-down, which may have ended: its
-    /// back-off has not. When that ends is not known here, so the job decides again after a back-off.
+    /// The job is a batch job, and an interactive job waits for the target. The cool-down may be over, but not the back-off that
+    /// the interactive job adds to it. The end of that back-off is not known here, so the batch job decides again after a
+    /// back-off of its own.
     Awaited,
-    /// The job tried it since its last wait.
+    /// The job has tried the target since its last wait.
     JustTried,
     /// The pace allows the send from this instant on. The axis is the one on which it fits last, if a limit delays it.
     Pace(Instant, Option<Axis>),
@@ -41,7 +42,7 @@ pub(super) struct Blockers {
     pub(super) just_tried: Option<Obstacle>,
     pub(super) probe: Option<Obstacle>,
     pub(super) cool_down: Option<(Instant, Obstacle)>,
-    /// The job leaves a target alone.
+    /// `true` if a target is in cool-down for this job only.
     pub(super) job_cool_down: bool,
     pub(super) pace: Option<(Instant, Obstacle, Candidate)>,
     /// Targets in cool-down or being probed, as a bit set of their positions in the route.
@@ -89,7 +90,7 @@ impl Blockers {
 }
 
 /// A target as one job sees it.
-pub(super) struct TargetView<'a> {
+pub(super) struct TargetForJob<'a> {
     pub(super) state: &'a TargetState,
     /// The job's own cool-down, which may have ended; `None` if the client keeps none.
     pub(super) own: Option<JobCoolDown>,
@@ -103,10 +104,10 @@ pub(super) fn blocked_by(
     active: &ActiveJob,
     bit: u64,
     cost: &Charge,
-    target: &TargetView<'_>,
+    target: &TargetForJob<'_>,
     budget: &Budget,
 ) -> Option<BlockedBy> {
-    let TargetView { state: target, own, queue } = target;
+    let TargetForJob { state: target, own, queue } = target;
     if active.tried & bit != 0 && !budget.allows() {
         return Some(BlockedBy::Budget);
     }
@@ -126,7 +127,7 @@ pub(super) fn blocked_by(
         return Some(BlockedBy::JustTried);
     }
     if active.job.priority == Priority::Batch && !queue.is_empty() {
-        // It goes after those that wait already, even if it would fit now because it is smaller than they are.
+        // The job goes after those that already wait, even if it would fit now because it is smaller.
         return Some(match target.next_send_after(now, cost, queue.cost()) {
             None => BlockedBy::TooLarge,
             Some((at, axis)) => BlockedBy::Pace(at, axis),

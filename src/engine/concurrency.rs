@@ -63,8 +63,8 @@ impl ConcurrencyLimiter {
         self.in_flight -= 1;
     }
 
-    /// Returns `true` if the woken jobs in the queue that go before a further one of this priority are as many as the attempts
-    /// that the limit admits at once: it could not be sent soon.
+    /// Returns `true` if the queue holds as many woken jobs that go before a further one of this priority as the limit admits
+    /// attempts at once. Waking that job would then only lengthen the queue.
     #[inline]
     pub(super) fn has_enough_woken(&self, priority: Priority) -> bool {
         let woken: u32 = self.woken[..=priority as usize].iter().sum();

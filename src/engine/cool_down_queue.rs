@@ -17,12 +17,12 @@
 //! up or draws a shorter delay.
 //!
 //! A job enters a queue when at least [`MIN_WAITS_IN_VAIN`] waits since its last attempt have ended in further waits and
-//! its back-off has reached its cap. Before, it decides again after every wait, each of which doubles its back-off, so that
+//! its back-off has reached its cap. Before that, it decides again after every wait, each of which doubles its back-off, so that
 //! jobs that began to wait together are spread over the longest jitter. Those waits are at most a constant number per
 //! attempt and log2(cap / base) per job.
 //!
-//! No turn comes while the jobs whose turn has come and that now queue for the concurrency limit are as many as the
-//! attempts that it admits at once.
+//! No turn comes while as many jobs as the concurrency limit admits at once have had their turn and now queue for that
+//! limit.
 //!
 //! The turn of a batch job does not come while an interactive job is in its queue, even if its delay is shorter: turns are in
 //! the order of the priorities, then of the delays.
@@ -33,7 +33,7 @@ use provider::{Instant, Nanos};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// The least number of waits since its last attempt after which a job enters a queue.
+/// The minimum number of waits since its last attempt after which a job enters a queue.
 pub(super) const MIN_WAITS_IN_VAIN: u8 = 4;
 
 /// What the jobs of one queue wait for.
@@ -49,9 +49,9 @@ pub(super) struct TargetSet {
 /// When a queue opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Opening {
-    /// The earliest known instant, which may be past; [`Instant::MAX`] if none is known.
+    /// The earliest known instant, which may be in the past; [`Instant::MAX`] if none is known.
     pub(super) at: Instant,
-    /// It cannot open earlier, unless by a retry that the budget allows.
+    /// `true` if the queue cannot open before `at`, except because the retry budget allows a retry.
     pub(super) is_earliest: bool,
 }
 
@@ -99,8 +99,9 @@ struct Turn {
     slot: Slot,
 }
 
-/// The job's deadline minus the reading at its turn: its turn comes too late if the queue opens at an instant whose
-/// difference from the clock is at least this, in nanoseconds.
+/// An entry of the heap that finds the jobs whose turn comes at or after their deadline. If the queue opens at `opens` with the
+/// clock at `clock`, the turn of a job comes at `opens + (reading at its turn − clock)`. That is too late if `opens − clock` is
+/// at least `difference`: the deadline minus the reading at the turn, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct LateAt {
     difference: i128,
@@ -120,7 +121,7 @@ impl Queue {
         }
     }
 
-    /// Lets the clock run until `now`, and from then on from `opens`.
+    /// Advances the clock to `now`. From then on it runs from the instant of `opens`.
     fn update(&mut self, now: Instant, opens: Opening) {
         if now > self.opens.at {
             self.clock += now.since(self.opens.at);
@@ -156,7 +157,8 @@ impl Queue {
         (self.opens.is_earliest && opens_after >= late.difference).then_some(late.slot)
     }
 
-    /// Counts a job that leaves, and removes stale entries: those that are first, and all if they are most.
+    /// Counts a job that leaves, and removes stale entries: those at the front of each heap, and all of them if they are more
+    /// than half of a heap.
     fn leave(&mut self, is_stale: &impl Fn(Slot, u64) -> bool) {
         self.waiting -= 1;
         if self.waiting == 0 {
@@ -243,7 +245,8 @@ impl CoolDownQueues {
         Place { queue: u32::try_from(index).expect("invariant: there are fewer than 2^32 queues"), ticket }
     }
 
-    /// Lets all clocks run until `now`, and from then on as `opens` states for the targets and the priority of the first turn.
+    /// Advances all clocks to `now`. `opens` returns when a queue opens next, given its targets and the priority of its first
+    /// turn.
     pub(super) fn update(&mut self, now: Instant, opens: impl Fn(TargetSet, Priority) -> Opening) {
         for queue in self.queues.iter_mut().filter(|queue| queue.waiting > 0) {
             queue.update(now, opens(queue.targets, queue.first_priority()));

@@ -16,7 +16,7 @@ impl Engine {
         let active = self.jobs.at(slot);
         debug_assert_eq!(active.state, JobState::Deciding, "invariant: state == Deciding");
         if self.now >= active.deadline {
-            // If a wait or an attempt's time ends at the deadline, or if a live driver lags.
+            // This happens if a wait or the time allowed for an attempt ends at the deadline, or if a live driver lags.
             return self.give_up(driver, slot, EndReason::Deadline);
         }
         let priority = active.job.priority;
@@ -63,8 +63,9 @@ impl Engine {
         }
     }
 
-    /// Continues a job after a wait or after its time in the queue: makes the send that it reserved, if that is still
-    /// possible, or queues it with that, or decides again.
+    /// Continues a job after a wait or after its time in the queue. If it has reserved a send, makes that send, or queues the job
+    /// with it while the concurrency limit is reached. Without a reservation, or if the send is no longer possible, decides
+    /// again.
     pub(super) fn resume(&mut self, driver: &mut impl Driver, slot: Slot, reserved: Option<Candidate>) {
         let Some(candidate) = reserved else { return self.decide(driver, slot) };
         let priority = self.jobs.at(slot).job.priority;
@@ -194,8 +195,8 @@ impl Engine {
         driver.send(self.now, &Attempt { id: attempt, slot, tag, number, target, job });
     }
 
-    /// Gives the permits that are free to the jobs that queue for one and go before a job of this priority. Only within an
-    /// input that has freed a permit is there such a job.
+    /// Gives free permits to the queued jobs that go before a job of this priority. There are such jobs only within an input that
+    /// has freed a permit.
     #[inline]
     fn serve_before(&mut self, driver: &mut impl Driver, priority: Priority) {
         while let Some(first) = self.concurrency.pop_before(priority) {
@@ -203,8 +204,8 @@ impl Engine {
         }
     }
 
-    /// Queues a job for the concurrency limit. If the queue is full, the last job that it goes before is given up, or else the job
-    /// itself. `woken`: it comes from a queue of jobs that wait for targets.
+    /// Queues a job for the concurrency limit. If the queue is full, the last job of a lower priority is given up or, if there is
+    /// none, the job itself. `woken`: it comes from a queue of jobs that wait for targets.
     #[cold]
     pub(super) fn enqueue(
         &mut self,

@@ -8,9 +8,9 @@ use provider::Instant;
 /// The actions of the engine.
 ///
 /// The engine calls these from inside its inputs ([`super::Engine::submit`], [`super::Engine::handle_reply`],
-/// [`super::Engine::handle_first_byte`], [`super::Engine::cancel`], [`super::Engine::handle_timeout`],
-/// [`super::Engine::end_run`]). The driver executes each action synchronously in the order emitted; that order is the
-/// event log. It cannot re-enter the engine.
+/// [`super::Engine::handle_first_byte`], [`super::Engine::cancel`], [`super::Engine::withdraw`],
+/// [`super::Engine::handle_timeout`], [`super::Engine::end_run`]). The driver executes each action synchronously in the
+/// order emitted; that order is the event log. It cannot re-enter the engine.
 pub trait Driver {
     /// Records an event.
     fn log(&mut self, event: &Event);

@@ -50,8 +50,8 @@ impl QuotaEstimate {
         Self { indices: Axis::ALL.map(|axis| index(axis) as u8), axes }
     }
 
-    /// Returns the earliest instant at which `cost` fits after what goes `ahead` on every axis that `applies`, and the axis on
-    /// which it fits last if that is later than `now`; `None` if it never fits.
+    /// Returns the earliest instant at which `cost` fits once `ahead` is charged, on every axis for which `applies` returns
+    /// `true`; and the axis on which it fits last, if that is after `now`. Returns `None` if it never fits.
     pub(super) fn ready_at(
         &self,
         now: Instant,
@@ -114,14 +114,14 @@ impl QuotaEstimate {
         })
     }
 
-    /// Returns the units of a limit that are used, those reserved for later included; `None` if it has no estimate.
+    /// Returns the used units of a limit, including those reserved for later; `None` if there is no estimate of the limit.
     pub(super) fn used(&self, now: Instant, axis: Axis) -> Option<u64> {
         let AxisEstimate { bucket, .. } = self.axes.get(usize::from(self.indices[axis as usize]))?;
         let capacity = i64::try_from(bucket.capacity()).unwrap_or(i64::MAX);
         u64::try_from(capacity.saturating_sub(bucket.remaining(now))).ok()
     }
 
-    /// Continues with the units of a limit that another estimate has as used.
+    /// Raises the used units of a limit to `used`, the value of another estimate. A higher value is kept.
     pub(super) fn adopt(&mut self, now: Instant, axis: Axis, used: u64) {
         let Some(known) = self.used(now, axis) else { return };
         let index = usize::from(self.indices[axis as usize]);

@@ -65,8 +65,9 @@ impl Engine {
         }
     }
 
-    /// Gives up a job in any state except `Deciding`, because its deadline passed or its caller went away. First
-    /// releases what the state holds: the attempt, the permit, the reserved quota, or the position in a list.
+    /// Gives up a job in any state except `Deciding`: because its deadline passed, its caller went away, or a job of a higher
+    /// priority takes its place in the full queue. First releases what the state holds: the attempt, the permit, the reserved
+    /// quota, or the position in a list.
     #[cold]
     pub(super) fn terminate(&mut self, driver: &mut impl Driver, slot: Slot, reason: EndReason) {
         let active = self.jobs.at(slot);

@@ -1,7 +1,7 @@
 //! The cool-downs of single jobs, for a client whose jobs do not know of each other's refusals ([`CoolDown::PerJob`]): a job
-//! leaves a target alone for as long as the reply to its own attempt said.
+//! is not sent to a target for as long as the reply to its own attempt stated.
 //!
-//! They are kept beside the jobs and not in them, because most clients have none. Rows are used again with their slots, so
+//! They are stored apart from the jobs, because most clients have none. Rows are used again with their slots, so
 //! that memory is proportional to the jobs in flight.
 
 use crate::event::LimitCause;
@@ -19,7 +19,7 @@ pub(super) struct JobCoolDown {
 }
 
 impl JobCoolDown {
-    /// None: it has ended before any job arrives.
+    /// No cool-down: its end is not later than the arrival of any job.
     const NONE: Self = Self { until: Instant::ZERO, cause: (LimitCause::Other, None) };
 }
 
@@ -65,7 +65,7 @@ impl JobCoolDowns {
         &self.cells[first..first + self.width]
     }
 
-    /// Lets a job leave a target of its route alone until an instant.
+    /// Sets the cool-down of one job for the target at `position` in its route.
     pub(super) fn set(&mut self, slot: Slot, position: u8, cool_down: JobCoolDown) {
         self.cells[slot.index() * self.width + usize::from(position)] = cool_down;
     }

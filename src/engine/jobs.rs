@@ -49,8 +49,8 @@ pub(super) enum JobState {
     /// It is in the queue of the concurrency limit, with the send that it reserved on a paced target, if any. `woken`: it
     /// came there from a queue of jobs that wait for targets.
     Queued { reserved: Option<Candidate>, woken: bool },
-    /// It waits for a wake-up, with the send that it reserved on a paced target, if any. `awaits`: the target for the end of whose
-    /// cool-down it waits.
+    /// It waits for a wake-up, with the send that it reserved on a paced target, if any. `awaits`: the target whose cool-down it
+    /// waits for, if any.
     Waiting { reserved: Option<Candidate>, awaits: Option<TargetId> },
     /// It waits for its turn after the cool-down or the probe of its targets.
     InCoolDownQueue(Place),
@@ -126,7 +126,8 @@ impl ActiveJob {
         self.tried_this_round |= candidate.bit();
     }
 
-    /// Returns how the job ends now, as if no attempt had served it.
+    /// Returns the end of the job with this outcome. For a job that was served, the caller sets the step, the time of service,
+    /// the first token and `cut`.
     pub(super) fn end(&self, outcome: JobOutcome) -> JobEnd {
         JobEnd {
             outcome,

@@ -10,13 +10,15 @@
 //!   handle_reply       a reply arrives                      │        ┌─▶ Driver::send, cancel, reassign, done, log
 //!   handle_first_byte  an answer begins to reach the caller ├─▶ Engine
 //!   cancel             the caller goes away                 │        └─▶ poll_timeout(): when handle_timeout is due
+//!   withdraw           an attempt may not be sent           │
 //!   handle_timeout     a timer is due                       │
 //!   end_run            the run ends                        ─┘
 //! ```
 //!
 //! An input concerns one job, except `handle_timeout` and `end_run`, which concern all jobs that are due or in flight.
-//! `dispatch` chooses the job's next action, `finish` ends it. `handle_reply`, `cancel` and `handle_timeout` may also free
-//! a permit of the concurrency limit or promote a follower; their last step, `run_ready`, continues the jobs that can go on.
+//! `dispatch` chooses the job's next action, `finish` ends it. `handle_reply`, `cancel`, `withdraw` and `handle_timeout` may
+//! also free a permit of the concurrency limit or promote a follower; their last step, `run_ready`, continues the jobs that can
+//! go on.
 //! The states of a job (`jobs::JobState`) and what ends each:
 //!
 //! | state | meaning | left by |
@@ -34,8 +36,8 @@
 //! was cancelled while sent, because the attempt is then handed over. The other followers stay in `Following`.
 //!
 //! A job ends in `finish`, in one of four ways: served (`serve`, `serve_from_cache`, `serve_followers`), given up in
-//! `Deciding` (`give_up`), terminated in any other state by its deadline or its caller (`terminate`), or in flight when the
-//! run ends (`finish_in_flight`).
+//! `Deciding` (`give_up`), terminated in any other state by its deadline, its caller or a job that takes its place in the full
+//! queue (`terminate`), or in flight when the run ends (`finish_in_flight`).
 //!
 //! Invariants (asserted): `now` never decreases. The driver executes actions synchronously in the order emitted; that
 //! order is the event log; the driver cannot re-enter the engine. Every job ends once (law 1), nothing is sent to a target in
@@ -49,8 +51,9 @@
 //! `pace_queue` the batch jobs that wait for the pace, `wake` the ends of waits.
 //!
 //! Of jobs that wait for the same permit, targets or pace, interactive ones go before batch ones ([`crate::job::Priority`]); jobs
-//! of one priority go in the order in which they would without priorities. A job never takes a permit that is free while one of
-//! a higher priority queues for it, and is not sent to a target for the end of whose cool-down one of a higher priority waits.
+//! of one priority go in the order in which they would without priorities. A job never takes a free permit while a job of a
+//! higher priority queues for one, and is not sent to a target while a job of a higher priority waits for the end of that
+//! target's cool-down.
 
 mod attempt_timeout;
 mod backoff;
@@ -136,8 +139,8 @@ impl Engine {
         }
     }
 
-    /// Returns the engine with only the first `count` routes protected: the last target in use of a route is not ejected, unless the
-    /// route is one of the others, such as those that name a single target on purpose.
+    /// Returns the engine with only the first `count` routes protected: the last target in use of a protected route is not
+    /// ejected. The other routes, for example those that name a single target on purpose, are not protected.
     #[must_use]
     pub fn with_protected_routes(mut self, count: usize) -> Self {
         self.router.protected_routes = count;
@@ -149,8 +152,8 @@ impl Engine {
     /// Returns the slot under which the job is known until [`Driver::done`]; `None` if it has ended already.
     ///
     /// # Panics
-    /// If the job arrives before its schedule, or differs from a job in flight with its fingerprint. Like every input, if
-    /// `now` is earlier than the last one.
+    /// If the job arrives before its schedule, or differs from a job in flight with the same fingerprint; as every input, if
+    /// `now` is earlier than that of the last input.
     pub fn submit(&mut self, driver: &mut impl Driver, now: Instant, job: Job, tag: Tag) -> Option<Slot> {
         self.advance_clock(now);
         let Job { id, workload, scheduled, prompt_tokens, max_tokens, fingerprint, .. } = job;
@@ -174,10 +177,10 @@ impl Engine {
             }
         }
         if self.coalescer.as_ref().is_some_and(Coalescer::has_promoted) {
-            // The job has taken the place of one in the queue that led others.
+            // The job has taken the place of a leader in the full queue, whose first follower was promoted.
             self.run_ready(driver);
         }
-        // The job's deposit into the retry budget may be what they waited for, however the job ended.
+        // The queues may wait for the deposit into the retry budget, which the job has made even if it has ended.
         self.update_cool_down_queues();
         self.jobs.is_current(slot, id).then_some(slot)
     }
@@ -263,8 +266,8 @@ impl Engine {
         self.run_ready(driver);
     }
 
-    /// Ends the job at `slot` because its caller may not pay for the attempt in flight, which was not sent: nothing is charged
-    /// for it.
+    /// Ends the job at `slot` because the budget of its caller does not cover the attempt in flight. The driver has not sent that
+    /// attempt, so nothing is charged for it.
     ///
     /// # Panics
     /// If `attempt` is not in flight for the job.

@@ -3,7 +3,7 @@
 //! An interactive job that has to wait for the pace reserves its send: what comes later goes after it. If batch jobs did so too, an
 //! interactive job would wait behind all that they have reserved. So they reserve nothing before their turn. Only the first of a
 //! queue has a timer, for the instant at which the pace allows its send; if interactive jobs have reserved sends until then, its
-//! timer is set again. So an interactive job delays a queue by its own cost, and one timer, however long the queue is.
+//! timer is set again. So an interactive job delays a queue by its own cost and sets one timer again, however long the queue is.
 //!
 //! ```text
 //!  reserved sends     I1   I2                       I3 arrives: it reserves the next free instant,
@@ -51,7 +51,7 @@ impl PaceQueue {
 }
 
 impl PaceQueues {
-    /// Returns an empty queue for each of this number of targets.
+    /// Creates an empty queue for each of `targets` targets.
     pub(super) fn new(targets: usize) -> Self {
         let empty = PaceQueue { order: Fifo::default(), cost: Charge::ZERO };
         Self { queues: vec![empty; targets].into(), links: Links::default() }
@@ -82,7 +82,8 @@ impl PaceQueues {
 }
 
 impl Engine {
-    /// Adds a job in state `Deciding` to the queue of a target, whose pace allows its send at `until` if nothing else comes.
+    /// Adds a job in state `Deciding` to the queue of a target, whose pace allows its send at `until` unless another job
+    /// reserves a send before.
     #[cold]
     pub(super) fn enter_pace_queue(&mut self, slot: Slot, candidate: Candidate, until: Instant) {
         let active = self.jobs.at(slot);
@@ -98,14 +99,14 @@ impl Engine {
         let cost = cost_of(&self.jobs.at(slot).job);
         let Some(first) = self.router.pace_queues.remove(target, slot, &cost) else { return };
         let job = self.jobs.at(first).job;
-        // One that the known limits can no longer hold decides again at once.
+        // A job that the known limits can no longer hold decides again at once.
         let next = self.router.target(target).next_send_at(self.now, &cost_of(&job));
         let at = next.map_or(self.now, |(at, _)| at);
         self.timers.set_wake(at, first, (job.id, job.priority));
     }
 
-    /// Sends the first job of a queue if the pace allows it now, or sets its timer again. It decides again if it cannot be sent
-    /// to the target any more, or not before its deadline.
+    /// Sends the first job of a queue if the pace allows it now, or sets its timer again. The job decides again if it can no
+    /// longer be sent to the target, or not before its deadline.
     #[cold]
     pub(super) fn take_pace_turn(&mut self, driver: &mut impl Driver, slot: Slot, candidate: Candidate) {
         let active = self.jobs.at(slot);

@@ -96,7 +96,7 @@ pub(super) enum ReplyClass {
     TargetPermanent,
     /// No target will ever serve this job.
     Permanent,
-    /// The attempt was not sent, which says nothing of the target; the job may be sent later.
+    /// The attempt was not sent, which says nothing about the target; the job may be sent later.
     NotSent,
 }
 
@@ -159,8 +159,8 @@ impl Reply {
     ///
     /// [`WaitKind::UntilFull`] is not usable: one request fits long before the limit is at its full quota. If `n` requests
     /// per minute are used up, OpenAI's reset names `n` times the wait that one request needs. The client's own back-off
-    /// applies instead. An exhausted allowance is left alone until then: to try sooner is to be refused for hours. A client
-    /// that reads the headers alone knows no kinds.
+    /// applies instead. An exhausted allowance is the exception: attempts before it is full would be refused for hours. For a
+    /// client that reads only the headers, the kind does not matter.
     pub(super) fn obeyed_wait(&self, retry: &Retry) -> Option<Nanos> {
         let is_allowance =
             matches!(self.outcome, AttemptOutcome::Limited { cause: LimitCause::Allowance, .. });

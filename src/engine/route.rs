@@ -16,7 +16,7 @@
 //! quota meanwhile. If it has waited for a paced send that it reserved, it makes that one if it still can.
 
 use super::backoff::exponential;
-use super::blockers::{BlockedBy, Blockers, TargetView, blocked_by};
+use super::blockers::{BlockedBy, Blockers, TargetForJob, blocked_by};
 use super::budget::Budget;
 use super::cool_down_queue::{MIN_WAITS_IN_VAIN, Opening, TargetSet};
 use super::job_cool_down::{JobCoolDown, JobCoolDowns};
@@ -58,8 +58,8 @@ pub(super) enum NextAction {
     /// Wait for its turn, which comes when the queue of `targets` has been open for `delay`. `until` is the expected instant
     /// of the turn, which comes later if the targets are probed or cool down again.
     AwaitTargets { until: Instant, obstacle: Obstacle, targets: TargetSet, delay: Nanos },
-    /// Wait in the queue of the batch jobs that wait for the pace of this target, whose turn is expected at `until`: later, if
-    /// interactive jobs come.
+    /// Wait in the queue of batch jobs for the pace of this target. The turn is expected at `until`; it comes later if
+    /// interactive jobs reserve sends before it.
     AwaitPace { until: Instant, obstacle: Obstacle, candidate: Candidate },
     /// Give it up.
     GiveUp(EndReason),
@@ -69,7 +69,7 @@ pub(super) enum NextAction {
 #[derive(Debug)]
 pub(super) struct Router {
     routes: Vec<Vec<StepCursor>>,
-    /// The number of routes, the first ones, whose last target in use is not ejected.
+    /// The number of protected routes, which are the first ones: their last target in use is not ejected.
     pub(super) protected_routes: usize,
     pub(super) targets: Vec<TargetState>,
     pub(super) job_cool_downs: JobCoolDowns,
@@ -150,7 +150,7 @@ impl Router {
                 }
                 let target = &targets[candidate.target.index()];
                 let own = job_cool_downs.get(usize::from(candidate.position)).copied();
-                let view = TargetView { state: target, own, queue: pace_queues.of(candidate.target) };
+                let view = TargetForJob { state: target, own, queue: pace_queues.of(candidate.target) };
                 if let Some(blocked_by) = blocked_by(now, active, candidate.bit(), cost, &view, budget) {
                     blockers.add(blocked_by, candidate);
                 } else if step.pick == Pick::MostRoom {
@@ -199,7 +199,7 @@ impl Router {
         if obstacle.why != WaitReason::Pace {
             active.backoff = backoff;
         }
-        // The other blockers end at an instant that is known now.
+        // A back-off, a pace and a cool-down of this job alone end at an instant that is known now: a timer suffices.
         let awaits_targets =
             blockers.just_tried.is_none() && blockers.pace.is_none() && !blockers.job_cool_down;
         if awaits_targets && is_at_cap && active.waits_in_vain >= MIN_WAITS_IN_VAIN {
@@ -256,8 +256,8 @@ impl Router {
         blockers.cool_down.map(|(_, obstacle)| obstacle).or(blockers.probe)
     }
 
-    /// Returns the earliest instant at which a job of this `cost` may be sent to some target of a route: neither in cool-down nor
-    /// being probed, and as the pace allows; `None` if that is not known.
+    /// Returns the earliest instant at which a job of this `cost` may be sent to some target of a route: one that is neither in
+    /// cool-down nor being probed, and whose pace allows the send. `None` if that instant is not known.
     pub(super) fn opens_at(&self, now: Instant, route: RouteId, cost: &Charge) -> Option<Instant> {
         let targets = self.routes[route.index()].iter().flat_map(|cursor| &cursor.step.targets);
         let opens_at = |target: &TargetId| {
@@ -273,9 +273,9 @@ impl Router {
         RandomStream::keyed(self.jitter_key, random::mix(job.id.0) ^ u64::from(n))
     }
 
-    /// Puts a target in cool-down after a reply that did not serve the job at `slot`, if the reply calls for it. Returns the
-    /// cool-down that this reply calls for, with its cause, although a longer one of an earlier reply is kept; `None` if the
-    /// reply calls for none that holds for all jobs.
+    /// Puts a target in cool-down after a reply that did not serve the job at `slot`, if the reply calls for it. Returns the end
+    /// of the cool-down that this reply calls for, with its cause, even if an earlier reply has set a longer one, which is kept.
+    /// Returns `None` if the reply calls for no cool-down that holds for all jobs.
     #[cold] // Kept out of the path of jobs that are served.
     pub(super) fn cool_down(
         &mut self,
@@ -329,7 +329,7 @@ impl Router {
 
     /// Parks the other targets of an account whose target went into cool-down because the account itself is out of use: it
     /// must pay, or its allowance is used up. Returns those whose cool-down this begins or extends. If the
-    /// account must pay, a target stays in use if no other one of a route is.
+    /// account must pay, a target that is the only one in use on a protected route stays in use.
     #[cold]
     pub(super) fn park_account(
         &mut self,
@@ -343,15 +343,15 @@ impl Router {
         }
         let account = self.accounts[target.index()];
         let mut parked = Vec::new();
-        for (index, mate) in (0..self.accounts.len()).zip((0..).map(TargetId)) {
-            if mate == target || self.accounts[index] != account {
+        for (index, other) in (0..self.accounts.len()).zip((0..).map(TargetId)) {
+            if other == target || self.accounts[index] != account {
                 continue;
             }
             let is_open = self.targets[index].cool_down_end(now).is_none_or(|end| end < until);
-            let is_needed = cause == LimitCause::Billing && self.is_last_in_use(now, mate);
+            let is_needed = cause == LimitCause::Billing && self.is_last_in_use(now, other);
             if is_open && !is_needed {
                 self.targets[index].extend_cool_down(until, cause, None);
-                parked.push(mate);
+                parked.push(other);
             }
         }
         parked

@@ -2,12 +2,13 @@
 //!
 //! A target *cools down* for one of four reasons:
 //!
-//! * It is rate limited: until the instant that its reply named or, if it named no usable one, for the back-off after as many
-//!   refusals in a row. Not if the client does not obey `retry-after`, or if only the refused job leaves the target alone.
+//! * It is rate limited: until the instant that its reply named or, if it named no usable one, for an exponential back-off that
+//!   grows with the number of consecutive refusals. This does not apply if the client does not obey `retry-after`, or if
+//!   cool-downs are per job.
 //! * It fails, and its reply names a wait: until that wait ends, ejected or not.
 //! * It is *ejected*: after [`Eject::after`] consecutive failures, or at once if its account must pay, for
-//!   [`Eject::duration`], unless it is the last target of a route that is in use (Envoy's panic threshold): to send to a
-//!   failing target is better than to send nowhere.
+//!   [`Eject::duration`], unless it is the last target of a route that is in use (Envoy's panic threshold): sending to a
+//!   failing target is better than sending nowhere.
 //! * It is *parked* with its account, for as long as the reply that shows that the account is out of use calls for.
 //!
 //! *Consecutive* failures and refusals are those since the last success: a refusal does not reset the count of failures, nor
@@ -50,7 +51,7 @@ pub(super) struct TargetState {
     /// Refusals by a limit since the last success.
     refusals: u32,
     health: Health,
-    /// The interactive jobs that wait for the end of its cool-down.
+    /// The number of interactive jobs that wait for the end of its cool-down.
     awaited: u32,
     /// `None`: failures do not eject it.
     eject: Option<Eject>,
@@ -66,7 +67,7 @@ pub(super) struct TargetState {
 /// What the engine believes of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TargetView {
-    /// Whether jobs are sent to it.
+    /// Its health: whether jobs are sent to it.
     pub health: TargetHealth,
     /// The end of its cool-down, its cause and, if a limit refused, its axis; `None` if it does not cool down.
     pub cool_down: Option<(Instant, LimitCause, Option<Axis>)>,
@@ -76,12 +77,12 @@ pub struct TargetView {
     pub failures: u32,
 }
 
-/// Whether jobs are sent to a target.
+/// The health of a target: whether jobs are sent to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetHealth {
-    /// They are, after its cool-down if it has one.
+    /// Jobs are sent to it, after its cool-down if it has one.
     InUse,
-    /// It failed too often: after its cool-down one probe goes first.
+    /// It failed too often. After its cool-down one probe is sent before anything else.
     Ejected,
     /// The probe is in flight: nothing else is sent.
     Probing,
@@ -149,7 +150,7 @@ impl TargetState {
         priority == Priority::Batch && self.awaited > 0
     }
 
-    /// Returns what can be seen of the target at `now`.
+    /// Returns the health, the cool-down and the counts of the target at `now`.
     pub(super) fn view(&self, now: Instant) -> TargetView {
         let (cause, axis) = self.cool_down_cause;
         let (health, failures) = match self.health {
@@ -233,7 +234,7 @@ impl TargetState {
         }
     }
 
-    /// Continues with the used units of a limit that another engine estimates.
+    /// Raises the estimated use of a limit to `used`, the estimate of another engine. A higher estimate is kept.
     pub(super) fn adopt_use(&mut self, now: Instant, axis: Axis, used: u64) {
         if let Some(estimate) = &mut self.estimate {
             estimate.adopt(now, axis, used);

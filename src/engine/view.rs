@@ -1,4 +1,4 @@
-//! What drivers read of an engine, to show it or to pass it on to the engine that replaces it.
+//! The state of an engine that drivers read, to show it or to pass it on to the engine that replaces this one.
 
 use super::Engine;
 use super::estimate::cost_of;
@@ -30,8 +30,8 @@ impl Engine {
         self.router.targets[target.index()].view(at)
     }
 
-    /// Continues with what another engine, which this one replaces, believes of a target at `at`: its cool-down, as
-    /// [`TargetView::cool_down`] states it, and the used units of limits.
+    /// Takes over what the engine that this one replaces believes of a target at `at`: its cool-down, as
+    /// [`TargetView::cool_down`] states it, and the used units of its limits. Neither shortens a cool-down nor lowers a use.
     pub fn adopt(
         &mut self,
         at: Instant,
@@ -48,8 +48,8 @@ impl Engine {
         }
     }
 
-    /// Returns the earliest instant, `at` or later, at which a job may be sent to some target of its route: neither in cool-down nor
-    /// being probed, and as the pace allows; `None` if that is not known.
+    /// Returns the earliest instant, `at` or later, at which a job may be sent to some target of its route: one that is neither
+    /// in cool-down nor being probed, and whose pace allows the send. `None` if that instant is not known.
     #[must_use]
     pub fn opens_at(&self, at: Instant, job: &Job) -> Option<Instant> {
         self.router.opens_at(at, job.route, &cost_of(job)).map(|opens| opens.max(at))

@@ -1,4 +1,4 @@
-//! The ends of waits: of those until a given instant (`timers`), and of those for targets (`cool_down_queue`).
+//! Ends waits: those until a given instant (`timers`), and those for targets (`cool_down_queue`).
 
 use super::Engine;
 use super::concurrency::ConcurrencyLimiter;
@@ -50,7 +50,7 @@ impl Engine {
                 && self.cool_down_queues.next_priority() < priority)
     }
 
-    /// Ends the wait of a job for the end of the cool-down of a target.
+    /// Counts a job that no longer waits for the end of a target's cool-down. Does nothing if `awaits` is `None`.
     pub(super) fn end_await(&mut self, awaits: Option<TargetId>, priority: Priority) {
         if let Some(target) = awaits {
             self.router.target(target).end_await(priority);

@@ -133,7 +133,8 @@ fn allowance(explanation: &Explanation) -> Vec<String> {
         "Use another account or provider meanwhile. Another key or model of the same account does not help."
             .to_owned(),
     ];
-    // OpenAI gives accounts without a payment method limits per minute that refill over days (published refusals); assumed of others.
+    // OpenAI gives accounts without a payment method limits per minute that refill over days (published refusals); the same is
+    // assumed of other providers.
     if failure.contradicted_window.is_some() {
         advice.push(
             "Add a payment method or a paid plan: a limit that refills over so long a time is that of an account without one."

@@ -23,8 +23,8 @@ use serde::Serialize;
 /// An explained refusal. The field names are the public format of `explain --json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
-    /// The dialect: as stated, otherwise as the reply shows it; `None` if it has no marker of one. Of a gateway's list, that of
-    /// the refusal that ends first.
+    /// The dialect: the one that was given, otherwise the one that the reply shows; `None` if the reply has no marker of one. For
+    /// a gateway's list, the dialect of the refusal that ends first.
     pub provider: Option<&'static str>,
     /// Who answered: `provider`, `gateway` or `proxy`; `None` if nothing shows it.
     pub answered_by: Option<&'static str>,
@@ -94,7 +94,7 @@ pub enum ExplainError {
     /// The text is empty.
     #[error("empty input: paste the body of a refusal, or the output of `curl -i`")]
     Empty,
-    /// No error was found, and this is the status of a reply that is a success or a redirection.
+    /// No error was found, and the status is that of a success or a redirection.
     #[error("status {0} is not an error: paste the reply to a request that was refused")]
     Success(u16),
     /// The body is compressed and cannot be read.
@@ -112,7 +112,7 @@ pub enum ExplainError {
 /// dialect of each if `dialect` is `None`.
 ///
 /// # Errors
-/// If the paste is empty, compressed beyond reading, or holds no error in a known form.
+/// If the paste is empty, compressed in a form that cannot be read, or contains no error in a known form.
 pub fn explain(bytes: &[u8], dialect: Option<Dialect>) -> Result<Vec<Explanation>, ExplainError> {
     let decoded = paste::decode(bytes);
     let text = masked(decoded.text.trim());
@@ -168,14 +168,14 @@ fn explain_reply(reply: &PastedReply, dialect: Option<Dialect>) -> Result<Explan
     let Parsed { dialect, failure, limits, .. } = parsed;
     // A response with status 200 may contain an error; a redirection does not.
     let mut failure = failure.filter(|failure| failure.status >= 400).ok_or(ExplainError::Success(status))?;
-    believe_exact_numbers(&mut failure);
+    correct_window(&mut failure);
     assume_minute(&mut failure);
     Ok(Explanation::new(dialect, stated, failure, limits))
 }
 
-/// Corrects the window if the wait follows from the numbers to the digit by a longer usual one. A shorter wait than the named
-/// window asks for does not rule that window out, and is only noted.
-fn believe_exact_numbers(failure: &mut ParsedFailure) {
+/// Replaces the named window by a longer usual one if the stated wait follows exactly from the numbers and the longer window. If
+/// it follows from a shorter window, the named one may still be right: it stays, and a note says so.
+fn correct_window(failure: &mut ParsedFailure) {
     let is_open = failure.cause.is_window_limit() && failure.contradicted_window.is_none();
     let exact = failure.refusal.exact_window().filter(|_| is_open);
     let Some((window, named)) = exact.zip(failure.refusal.window).filter(|(window, named)| window > named)
@@ -187,22 +187,23 @@ fn believe_exact_numbers(failure: &mut ParsedFailure) {
     failure.cause = parse::cause_from_window(Some(window));
 }
 
-/// Takes Google's sentence that names no quota for a limit over a minute, the most common one there. Routing keeps the cause open,
-/// and a note says so.
+/// Treats Google's sentence that names no quota as a refusal by a limit per minute, the most common one there; a note says so.
+/// The engine does not assume this when it routes jobs.
 fn assume_minute(failure: &mut ParsedFailure) {
     if failure.cause == LimitCause::Other && names_no_quota(failure) {
         failure.cause = LimitCause::MinuteLimit;
     }
 }
 
-/// Returns `true` for Google's sentence on a quota that it does not name. The sentence of a list of refusals is that of the gateway.
+/// Returns `true` for Google's sentence on a quota that it does not name. The message of a list of refusals does not count: it is
+/// the gateway's.
 fn names_no_quota(failure: &ParsedFailure) -> bool {
     let message = failure.message.as_deref().unwrap_or_default().to_ascii_lowercase();
     let is_single = failure.listed.is_empty() && failure.refusal.window.is_none();
     is_single && message.contains("resource has been exhausted (e.g. check quota)")
 }
 
-/// The status under which an error is read that states none.
+/// The status that is assumed for an error that states none.
 const UNKNOWN_STATUS: u16 = 429;
 
 impl Explanation {
@@ -251,7 +252,7 @@ impl Explanation {
             limits,
             failure,
         };
-        // Of a list, the provider whose refusal ends first: the parser has copied its cause and its wait.
+        // A list has the provider of the refusal that ends first, from which the parser has copied cause and wait.
         let length = wait.map(|wait| wait.length);
         let ends_first = |refusal: &&Self| {
             refusal.cause == cause.name() && refusal.failure.wait.map(|wait| wait.length) == length
@@ -266,8 +267,9 @@ impl Explanation {
         explanation
     }
 
-    /// Lowers a wait until this request fits to a suggestion or, of an allowance, to the end of its window, unless it follows
-    /// from the numbers or the provider is known to mean it so (Anthropic's and Groq's `retry-after`, verified on captures).
+    /// Weakens a wait of the kind [`WaitKind::UntilAdmitted`] to [`WaitKind::Suggested`], or to [`WaitKind::UntilWindowEnds`] for
+    /// an allowance. The kind stays if the wait follows from the numbers, or if the provider is known to state the time until
+    /// the request fits (`retry-after` of Anthropic and Groq, verified on captures).
     fn weaken_uncertain_wait(&mut self, dialect: Option<Dialect>) {
         let is_provider = self.answered_by == Some("provider");
         let is_verified = is_provider && matches!(dialect, Some(Dialect::Anthropic | Dialect::Groq));

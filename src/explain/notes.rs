@@ -100,7 +100,7 @@ impl Explanation {
         ))
     }
 
-    /// Returns a sentence on a reset of Azure's whose unit cannot be known.
+    /// Returns a sentence on a reset time of Azure whose unit is not known.
     fn reset_without_unit(&self, reply: &PastedReply) -> Option<String> {
         let names = ["x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"];
         let reset = names.iter().find_map(|name| reply.value(name))?;
@@ -185,7 +185,7 @@ fn zone_note(reset: &ResetTime, reply: &PastedReply) -> Option<String> {
     }
 }
 
-/// Returns a sentence on a `retry-after` that is no length of time.
+/// Returns a sentence on a `retry-after` that is not a duration.
 fn retry_after_note(reply: &PastedReply) -> Option<String> {
     let text = reply.value("retry-after")?;
     if let Some(moment) = parse::retry_after_moment(reply) {

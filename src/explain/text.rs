@@ -200,7 +200,7 @@ fn wait_sentence(Wait { length, kind }: Wait, terminal: bool, failure: &ParsedFa
     }
 }
 
-/// Returns what an error with a specific code is; `None` if its cause says it.
+/// Returns the meaning of an error with a specific code; `None` if the headline of its cause states it.
 const fn reason_sentence(reason: Reason) -> Option<&'static str> {
     Some(match reason {
         Reason::ModelWithdrawn => "The model was withdrawn",
@@ -244,7 +244,7 @@ pub(super) fn in_words(window: Nanos) -> String {
     }
 }
 
-/// Returns a window after "per": `minute`, `5 hours`.
+/// Formats a window as it follows "per": `minute`, `5 hours`.
 pub(super) fn period(window: Nanos) -> String {
     let words = in_words(window);
     words.strip_prefix("1 ").map(str::to_owned).unwrap_or(words)

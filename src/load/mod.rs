@@ -45,7 +45,7 @@ pub struct Load {
     first: Option<usize>,
     /// The end of the run; no job arrives at or after it.
     end: Instant,
-    /// The jobs that were returned so far: the number of the next.
+    /// The number of jobs returned so far, which is the number of the next one.
     jobs: u64,
 }
 
@@ -61,7 +61,7 @@ struct Source {
     max_tokens: Option<u32>,
     estimator: Estimator,
     priority: Priority,
-    /// The jobs of the workload that were returned so far: the number of its next.
+    /// The number of jobs of the workload returned so far, which is the number of its next one.
     jobs: u64,
 }
 
@@ -72,7 +72,7 @@ impl Load {
         Self::with_samples(scenario, |_, _| Arc::default())
     }
 
-    /// Returns the same arrivals, with the requests read from `cache` as far as it holds them.
+    /// Returns the same arrivals as [`Self::new`], with the requests read from `cache` as far as it holds them.
     #[must_use]
     pub fn with_cache(scenario: &Scenario, cache: &SampleCache) -> Self {
         Self::with_samples(scenario, |sampler, workload| cache.samples(sampler, workload, scenario.duration))
@@ -119,7 +119,7 @@ impl Load {
         }
     }
 
-    /// Updates the next arrival of one source and the earliest of all. Of equal instants the first source wins. The
+    /// Updates the next arrival of one source and the earliest of all. Of equal instants, the first source counts. The
     /// scan is linear, since workloads are few and their instants are adjacent in memory.
     fn refresh(&mut self, index: usize) {
         let next = self.sources[index].process.peek().filter(|at| *at < self.end);

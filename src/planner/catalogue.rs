@@ -1,5 +1,5 @@
-//! The catalogue of changes that every plan tries: each only if it would change something. For a policy that is in
-//! force, its ablation is tried instead, or more of it.
+//! The catalogue of changes that every plan tries, each only if it would have an effect. For a policy that is already in
+//! force, the ablation is tried instead, or more of the policy.
 
 use super::change::{Change, Edit};
 use super::finding::PlanNote;
@@ -54,7 +54,8 @@ pub(super) fn account((index, config): (usize, &Config)) -> Change {
     }
 }
 
-/// Returns one more account for every provider that binds: more of its quota would raise the analytic ceiling.
+/// Returns the change to one more account for every provider whose quota binds, so that more of it raises the analytic
+/// ceiling.
 fn accounts(scenario: &Scenario) -> Vec<Change> {
     let multiple = Ceiling::of(scenario).multiple;
     let binds =
@@ -62,7 +63,8 @@ fn accounts(scenario: &Scenario) -> Vec<Change> {
     scenario.providers.iter().enumerate().map(account).filter(binds).collect()
 }
 
-/// Returns what the names of the changes do not say, and which changes were not tried and why.
+/// Returns notes on changes whose names do not state every consequence, and on changes that were not tried, with the
+/// reason.
 pub(super) fn notes(scenario: &Scenario) -> Vec<PlanNote> {
     let mut notes: Vec<PlanNote> = other_models(scenario)
         .into_iter()
@@ -89,7 +91,8 @@ fn developer() -> Config {
     preset(DEVELOPER).expect("invariant: the built-in preset exists")
 }
 
-/// Returns the developer tier for every provider on the free tier with a target whose model the developer tier has.
+/// Returns the change to the developer tier for every provider that is on the free tier and has a target whose model the
+/// developer tier has.
 fn tiers(scenario: &Scenario) -> Vec<Change> {
     let better = developer();
     let has = |name: &str| better.models.iter().any(|model| model.name == name);
@@ -112,8 +115,9 @@ fn unserved(scenario: &Scenario) -> Option<&'static str> {
     FALLBACKS.into_iter().find(|name| !served(name))
 }
 
-/// Returns for each provider in use that has it another model as the last step, on the present accounts. Limits are per model,
-/// so this is quota that is paid for already, but the answers are another model's.
+/// Returns a change for each provider in use that has the first model of [`FALLBACKS`] that no target serves: this model as
+/// the last step of its routes, on the present accounts. Limits are per model, so this is quota that is paid for already,
+/// but the answers are another model's.
 fn other_models(scenario: &Scenario) -> Vec<Change> {
     let Some(name) = unserved(scenario) else { return Vec::new() };
     let uses =
@@ -129,8 +133,8 @@ fn other_models(scenario: &Scenario) -> Vec<Change> {
     scenario.providers.iter().enumerate().filter_map(change).collect()
 }
 
-/// Returns a model of the developer tier as the last step, on an account of its own; `None` if a provider on that tier has
-/// the model already.
+/// Returns the change that adds a model of the developer tier as the last step, on an account of its own; `None` if a
+/// provider on that tier has the model already, or if every model of [`FALLBACKS`] is served.
 pub(super) fn fallback(scenario: &Scenario) -> Option<Change> {
     let name = unserved(scenario)?;
     let has = |config: &Config| {
@@ -211,7 +215,7 @@ pub(super) fn most_room() -> Change {
     }
 }
 
-/// Returns more attempts per job, if the client makes fewer than [`ATTEMPTS`].
+/// Returns the change to [`ATTEMPTS`] attempts per job, if the client makes fewer.
 pub(super) fn attempts(scenario: &Scenario) -> Option<Change> {
     (scenario.client.retry.attempts < ATTEMPTS).then(|| Change {
         name: format!("up to {ATTEMPTS} attempts per job"),
@@ -291,8 +295,8 @@ fn traffic(scenario: &Scenario) -> Vec<Change> {
     changes
 }
 
-/// Returns for each workload a bound on completions that cuts at most 1 % of them, or 5 % if no workload has such a bound
-/// below its present one; `None` if there is none of 5 % either.
+/// Returns the change that bounds the completions of each workload so that at most 1 % of them are cut; at most 5 % if no
+/// workload has a bound for 1 % below its present one; `None` if none has one for 5 % either.
 fn shorter_completions(scenario: &Scenario) -> Option<Change> {
     let bounds = |percent| {
         let bounds: Vec<_> =
@@ -325,7 +329,7 @@ fn longer_completions(scenario: &Scenario) -> Option<Change> {
         });
         let allowed = rules.map(|rule| rule.value).reduce(f64::min)?;
         let present = workload.max_tokens.filter(|_| scenario.cut_share(workload) > Some(allowed))?;
-        // By chance a run cuts more than the mean.
+        // Half of what is allowed, since a run may by chance cut more than the mean.
         completion_bound(workload, 1.0 - allowed / 2.0).filter(|bound| *bound > present)
     };
     let bounds: Vec<Option<u32>> = scenario.workloads.iter().enumerate().map(larger).collect();
@@ -337,14 +341,15 @@ fn longer_completions(scenario: &Scenario) -> Option<Change> {
     })
 }
 
-/// Returns the bound that `percent` % of the completions do not exceed, if it is smaller than the present bound, or without one
-/// than the [`DEFAULT_MAX_TOKENS`] that a call reserves.
+/// Returns the bound that `percent` % of the completions do not exceed, if it is smaller than the present one. Without a
+/// present bound, it must be smaller than [`DEFAULT_MAX_TOKENS`], which a call then reserves.
 fn smaller_bound(workload: &Workload, percent: u8) -> Option<u32> {
     let bound = completion_bound(workload, f64::from(percent) / 100.0)?;
     (bound < workload.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS)).then_some(bound)
 }
 
-/// Returns the bound that a share of the completions do not exceed, at least 1; `None` if there is none up to [`MAX_TOKENS`].
+/// Returns the bound that this share of the completions does not exceed, at least 1; `None` if there is none up to
+/// [`MAX_TOKENS`].
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 fn completion_bound(workload: &Workload, share: f64) -> Option<u32> {
     debug_assert!((0.0..=1.0).contains(&share), "invariant: a share, found {share}");
@@ -360,10 +365,10 @@ fn completion_bound(workload: &Workload, share: f64) -> Option<u32> {
     (bound <= MAX_TOKENS).then_some(bound.max(1))
 }
 
-/// Returns the indices of the workloads that can be moved to the night: those that say `deferrable: true` and arrive at a
-/// rate, in a run of at least a day. If there are none, returns the reason.
+/// Returns the indices of the workloads that can be moved to the night: those with `deferrable: true` that arrive at a
+/// constant rate, in a run of at least a day. If there are none, returns the reason.
 fn deferrable(scenario: &Scenario) -> Result<Vec<usize>, NotTriedReason> {
-    // Of other arrivals, the night would have another number of jobs than the day.
+    // With other arrivals, the shape of a night would not keep the number of jobs.
     let has_rate = |index: &usize| {
         matches!(scenario.workloads[*index].arrivals, Arrivals::Constant(_) | Arrivals::Poisson(_))
     };

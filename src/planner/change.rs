@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub(super) struct Change {
     /// The name by which plans refer to it.
     pub(super) name: String,
-    /// What has to be done for it.
+    /// What the change requires.
     pub(super) kind: ChangeKind,
     pub(super) edit: Edit,
 }
@@ -28,7 +28,7 @@ pub(super) struct Change {
 pub(super) enum Edit {
     /// Adds an account of a provider, beside its others in every step.
     Account { provider: u16 },
-    /// Takes the limits and prices of a better tier of the same provider, for the models that this tier has.
+    /// Takes the limits and prices of a better tier of the same provider, for the models that the better tier has.
     Tier { provider: u16, better: Config },
     /// Adds a step at the end of every route.
     Fallback { config: Config },
@@ -58,7 +58,7 @@ pub(super) enum Edit {
     Prompt(f64),
     /// Moves these workloads to the hours from midnight to six.
     MoveToNight(Vec<usize>),
-    /// Replaces the scenario by one that its author described.
+    /// Replaces the scenario with one of its own what-ifs.
     Own(Box<Scenario>),
 }
 
@@ -90,7 +90,7 @@ impl Edit {
     fn apply(&self, scenario: &mut Scenario) {
         match self {
             Self::Account { provider } => add_account(scenario, *provider),
-            Self::Tier { provider, better } => lift_tier(scenario, *provider, better),
+            Self::Tier { provider, better } => upgrade_tier(scenario, *provider, better),
             Self::Fallback { config } => add_fallback(scenario, config),
             Self::OtherModel { provider, model } => add_other_model(scenario, *provider, *model),
             Self::Cache(cache) => scenario.client.cache = Some(*cache),
@@ -190,7 +190,7 @@ fn add_account(scenario: &mut Scenario, provider: u16) {
     }
 }
 
-fn lift_tier(scenario: &mut Scenario, provider: u16, better: &Config) {
+fn upgrade_tier(scenario: &mut Scenario, provider: u16, better: &Config) {
     let Some(config) = scenario.providers.get_mut(usize::from(provider)) else { return };
     config.tier = better.tier;
     for model in &mut config.models {
@@ -220,8 +220,8 @@ fn add_fallback(scenario: &mut Scenario, config: &Config) {
     }
 }
 
-/// Adds another model on the accounts of the provider that are in use, picked in the same way as in the route's present
-/// step on that provider.
+/// Adds another model on the accounts of the provider that are in use, as a last step of every route that uses the
+/// provider. The step picks its targets as the route's first step with that provider does.
 fn add_other_model(scenario: &mut Scenario, provider: u16, model: u16) {
     let Some(config) = scenario.providers.get(usize::from(provider)) else { return };
     if usize::from(model) >= config.models.len() {
@@ -270,8 +270,8 @@ fn shorten(workload: &mut Workload, share: f64) {
 /// The hours from midnight to which deferrable workloads are moved.
 const NIGHT_HOURS: usize = 6;
 
-/// Spreads the jobs of a day over the hours from midnight to six, evenly if the rate is constant but for its shape; their
-/// number then stays the same.
+/// Moves the jobs of a day to the hours from midnight to six. If the rate is constant apart from its shape, they are spread
+/// evenly over these hours, and their number stays the same.
 fn to_night(workload: &mut Workload) {
     let mean = workload.shape.map_or(1.0, |shape| shape.iter().sum::<f64>() / 24.0);
     let mut shape = [0.0; 24];

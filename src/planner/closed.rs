@@ -1,4 +1,4 @@
-//! Closed workloads: their load is a number of users, their throughput is bounded by the quota.
+//! Closed workloads: their load is a number of users, and the quota bounds their throughput.
 //!
 //! The users of a closed workload send their next job after the reply to the last, so they slow down as limits refuse them:
 //! twice the users are not twice the jobs. A multiple of the load scales the users, and their throughput is
@@ -13,7 +13,7 @@ use crate::ceiling::Ceiling;
 use crate::formatting::{per_minute, significant};
 use crate::scenario::{Arrivals, Scenario, Workload};
 
-/// Users use up the quota if their throughput is below it by at most this share.
+/// Users count as using up the quota if their throughput is below it by at most this share.
 const SATURATED: f64 = 0.02;
 /// The throughput is measured up to this multiple of the present users, or of those that the quota serves by arithmetic if they
 /// are more.
@@ -22,7 +22,7 @@ const MAX_MULTIPLE: u64 = 64;
 const TOLERANCE: f64 = 0.02;
 /// The steps of the bisection by which the quota beside open workloads is found.
 const BISECTIONS: u32 = 50;
-/// The error of floats by which a whole number of users may come out too low before it is rounded down.
+/// The floating-point error by which a whole number of users may be too low before it is rounded down.
 const ROUNDING_ERROR: f64 = 1e-6;
 
 /// Returns `true` if a workload has users instead of a rate.
@@ -91,8 +91,9 @@ fn throughput(scenario: &Scenario, run: &Run) -> f64 {
     per_minute(succeeded, run.summary.duration_s)
 }
 
-/// Returns the jobs per minute of closed workloads, in the mix of users that nothing slows down, that the limits admit beside
-/// the open workloads; 0 if the limits do not even admit those. `None` if nothing limits them.
+/// Returns the jobs per minute of closed workloads that the limits admit beside the open workloads; 0 if the limits do not
+/// even admit the open ones, `None` if nothing limits the closed ones. The closed workloads are mixed as if nothing slowed
+/// their users down.
 fn quota(scenario: &Scenario) -> Option<f64> {
     let (closed, open): (Vec<Workload>, Vec<Workload>) =
         scenario.workloads.iter().cloned().partition(is_closed);
@@ -120,13 +121,13 @@ fn quota(scenario: &Scenario) -> Option<f64> {
     Some(rate * fits)
 }
 
-/// Returns from how many users on more only wait, beside the present load of the open workloads, and the most users that were
-/// simulated.
+/// Returns the number of users above which further users only wait, beside the present load of the open workloads, and the
+/// most users that were simulated.
 fn saturation(runner: &Runner<'_>, scenario: &Scenario, quota: f64) -> (Option<Saturation>, u64) {
     let present = users(scenario);
     let closed = scenario.workloads.iter().filter(|workload| is_closed(workload));
     let rate: f64 = closed.map(|workload| unthrottled(scenario, workload)).sum();
-    // With fewer users than these their throughput is below the quota even if they never wait.
+    // The throughput of fewer users is below the quota even if they never wait.
     let least = libm::floor(quota * (1.0 - SATURATED) / rate * present as f64).max(1.0) as u64;
     if quota <= 0.0 {
         return (None, present);
@@ -181,7 +182,7 @@ fn ceiling(runner: &Runner<'_>, scenario: &Scenario, open: f64, replicas: &Repli
     let present = users(scenario);
     let holding = match planning {
         _ if multiple <= 0.0 => 0,
-        // Users are a whole number, so that the number is rounded down.
+        // The number of users is whole, so it is rounded down.
         Some(multiple) if open <= 0.0 => libm::floor(multiple * present as f64 + ROUNDING_ERROR) as u64,
         _ => users(&scenario.scaled(multiple)),
     };

@@ -1,4 +1,5 @@
-//! What the searches for the ceiling allow to conclude: a ceiling, none, or nothing, because the runs have too few jobs.
+//! The conclusion from the searches for the ceiling: a ceiling, that there is none, or nothing, because the runs have too
+//! few jobs.
 
 use super::plan::{BrokenRule, TooFewJobs};
 use super::replicas::Replicas;
@@ -32,7 +33,7 @@ pub(super) enum Conclusion {
 
 /// The rounding of shares.
 const ROUNDING: f64 = 1e-9;
-/// The number of seeds on which a rule must break at the lowest load before it is said to break at any. If at least half of
+/// The number of seeds on which a rule must break at the lowest load to be taken to break at any load. If at least half of
 /// all seeds held it, it would break on all of these with a probability below 0.4 %.
 const SEEDS: u32 = 8;
 
@@ -101,9 +102,9 @@ fn too_large(runner: &Runner<'_>, scenario: &Scenario) -> Option<(Vec<BrokenRule
     Some((breaking.into_iter().map(|(rule, _)| rule).collect(), rounded(share, 6)))
 }
 
-/// Returns those of `broken` that hold at no lower load either: they break at the multiple of `lowest` on every seed, without
-/// any refusal or wait that depends on the load. Rules on cost and headroom, which less load mends, are not among them, and
-/// none is if a model has slots, for which calls wait at the provider.
+/// Returns those of `broken` that hold at no lower load either, because they break at the multiple of `lowest` on every
+/// seed, without any refusal or wait that depends on the load. Rules on cost and headroom, which less load mends, are not
+/// among them, and none is if a model has slots, for which calls wait at the provider.
 fn unconditional(
     runner: &Runner<'_>,
     scenario: &Scenario,

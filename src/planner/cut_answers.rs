@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Shares that differ by less are equal.
 const ROUNDING: f64 = 1e-6;
 
-/// A workload of which a change cuts more answers, by arithmetic on the lengths of its answers.
+/// A workload of which a change cuts more answers, computed from the lengths of its answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CutIncrease {
     /// The name of the workload.

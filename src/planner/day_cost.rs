@@ -1,4 +1,5 @@
-//! The cost of a day at the load of a run: that of the run, scaled to a day, unless a limit per day does not allow so much.
+//! The cost of a day at the load of a run: that of the run, scaled to a day, unless a limit per day does not admit so much
+//! traffic.
 
 use super::longer::is_periodic;
 use super::runner::{Run, Runner};
@@ -6,7 +7,7 @@ use crate::scenario::{Scenario, Target};
 use provider::config::Limit;
 use provider::{Axis, Nanos};
 
-/// The most jobs of a day that is simulated for its cost: a second or two.
+/// The most jobs of a day that is simulated for its cost, which takes a second or two.
 const MAX_JOBS: f64 = 1e6;
 
 impl Runner<'_> {

@@ -69,7 +69,7 @@ fn causes(
     if violation.is_some_and(|violation| is_independent_of_refusals(violation.metric)) {
         return causes;
     }
-    // The analytic ceiling is that of the peak already if there is one.
+    // If there is a peak, the analytic ceiling is already that of the peak.
     if analytic.peak.is_none() {
         causes.extend(violation.and_then(|violation| uneven_arrivals(summary, violation)));
     }
@@ -94,13 +94,14 @@ fn causes(
     causes
 }
 
-/// Returns `true` if the load itself breaks rules on this metric, and no refusal or wait does.
+/// Returns `true` if rules on this metric are broken by the load itself, not by refusals or waits.
 fn is_independent_of_refusals(metric: Metric) -> bool {
     matches!(metric, Metric::Cost | Metric::Headroom)
 }
 
-/// Returns how uneven the arrivals are over the window of the limit that stops the load, if they are. A difference of one job
-/// is none: even arrivals have it. Which jobs fall back does not depend on it on average.
+/// Returns how uneven the arrivals are over the window of the limit that stops the load; `None` if they are even,
+/// or if no limit is known. A difference of one job does not count, since evenly spaced arrivals have it as well. `None`
+/// also for a rule on the fallback share, which on average does not depend on how even the arrivals are.
 fn uneven_arrivals(summary: &Summary, violation: &FirstViolation) -> Option<Difference> {
     if violation.metric == Metric::FallbackShare {
         return None;
@@ -178,7 +179,7 @@ fn limit_grows(scenario: &Scenario, analytic: &Ceiling) -> Option<Difference> {
     })
 }
 
-/// How many calls of a workload a limit can hold at once.
+/// The calls of a workload that a limit can hold at once.
 struct HeldAtOnce<'a> {
     target: &'a Target,
     axis: Axis,
@@ -197,15 +198,15 @@ fn reservation(scenario: &Scenario, workload: &Workload) -> Option<Difference> {
         workload: workload.name.clone(),
         target: fewest.target.name.clone(),
         axis: fewest.axis.name().to_owned(),
-        // Sums of means are a little below whole numbers.
+        // Sums of means may be a little below whole numbers.
         reserved_tokens: libm::round(fewest.reserved) as u64,
         used_tokens: libm::round(fewest.used) as u64,
         jobs_at_once: libm::floor(rounded(fewest.calls, 6)) as u64,
     })
 }
 
-/// Returns what each limit on tokens per minute of a target can hold of a workload's calls. Empty if no call fits the target, and if
-/// the target reserves no more than it charges.
+/// Returns how many calls of a workload each limit on tokens per minute of a target can hold at once. Empty if no call fits
+/// the target, or unless the target reserves `max_tokens` and settles the reservation to the usage.
 fn held_at_once<'a>(scenario: &'a Scenario, workload: &Workload, id: TargetId) -> Vec<HeldAtOnce<'a>> {
     let target = &scenario.targets[id.index()];
     let model = &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];

@@ -41,7 +41,7 @@ pub enum Finding {
         changes: usize,
         /// The changes that were to be measured.
         of: usize,
-        /// The providers whose loss was to be simulated and was not.
+        /// The providers whose loss was to be simulated but was not.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         missing_outages: Vec<String>,
     },
@@ -103,7 +103,7 @@ pub enum Finding {
         /// The lowest load that was tried, in jobs per minute.
         tried_jobs_per_min: f64,
     },
-    /// The ceiling cannot be told from as few jobs as a run has, nor whether the present load holds, unless it breaks a rule
+    /// The runs have too few jobs to determine the ceiling, or whether the present load holds, unless that load breaks a rule
     /// for certain.
     CannotTell {
         /// The present load.
@@ -111,7 +111,7 @@ pub enum Finding {
         /// The jobs that there are, and those that are needed.
         #[serde(flatten)]
         few: TooFewJobs,
-        /// Whether the present load breaks a rule for certain, so that only the ceiling cannot be told.
+        /// Whether the present load breaks a rule for certain, so that only the ceiling cannot be determined.
         #[serde(default)]
         load_breaks: bool,
         /// The seeds on which the rule cannot be judged; `None` if the number of jobs of a run is the cause.
@@ -134,17 +134,17 @@ pub enum Finding {
         /// The multiple of the load.
         multiple: f64,
     },
-    /// Rules on cost break first and at the present load, and what the changes make of its cost.
+    /// Rules on cost break first, and are broken at the present load already; and how the changes affect its cost.
     Budget {
         /// The rules on cost, as written; at least one.
         rules: Vec<String>,
-        /// The cost of a day at the present load, scaled to the duration of a run, in USD.
+        /// The cost of a run at the present load, in USD.
         cost_usd: f64,
         /// The change with which that cost is lowest; `None` if it is no lower with any that was tried.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cheapest: Option<CheapestChange>,
     },
-    /// The change that raises the ceiling most, of about equal ones the cheapest.
+    /// The change that raises the ceiling most; of nearly equal ones, the cheapest.
     BestChange(Improvement),
     /// The best change without extra cost, if the best one has a cost or changes the traffic.
     BestFreeChange(Improvement),
@@ -202,7 +202,7 @@ impl NoUserCeiling {
 pub struct CheapestChange {
     /// The name of the change.
     pub change: String,
-    /// The cost of a day with it, scaled to the duration of a run, in USD.
+    /// The cost of a run at the present load with the change, in USD.
     pub cost_usd: f64,
     /// Whether the rules on cost hold with it.
     pub meets_budget: bool,

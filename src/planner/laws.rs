@@ -1,4 +1,4 @@
-//! Laws of the planner.
+//! A law of the planner: no change of the client raises the ceiling above what the limits sustain.
 
 use super::catalogue::changes;
 use super::change::Change;
@@ -8,15 +8,15 @@ use super::runner::{RunCount, Runner};
 use crate::ceiling::Ceiling;
 use crate::scenario::{self, Overrides};
 
-/// The limits of a day that an hour of traffic is run against.
+/// Daily limits, under which an hour of traffic is simulated.
 const DAY_LIMITS: [&str; 3] = [
     "tpd: 3600k",
     "tpd: {limit: 3600k, law: sliding_log}",
     "rpd: {limit: 7200, law: calendar, zone: pacific}",
 ];
 
-/// No change of the client makes a short run hold more than the limits that it uses sustain: neither the provider nor the
-/// client begins with what is there only once.
+/// No change of the client makes a short run hold more than the limits that it uses sustain: both the provider's limits and
+/// the client's quota estimates begin the run with the levels after days of the same traffic, not with full limits.
 #[test]
 fn no_change_of_the_client_holds_more_than_the_limits_sustain() {
     for limit in DAY_LIMITS {
@@ -29,7 +29,7 @@ workload: [{{ name: w, arrivals: {{ constant: 4/min }}, prompt: 500, completion:
         let scenario = scenario::parse("day", &yaml, &Overrides::default(), None).expect("a valid scenario");
         let (rules, count) = (Rules::of(&scenario), RunCount::new(&()));
         let runner = Runner { rules: &rules, count: &count };
-        // Other kinds of changes raise the limits themselves, and cost more simulated days.
+        // Other kinds of changes raise the limits themselves, and need more simulated days.
         let changes = changes(&scenario).into_iter().filter(|change| change.kind == ChangeKind::Client);
         let changes: Vec<Change> = changes.collect();
         let unchanged = std::iter::once(("nothing", scenario.clone()));

@@ -14,9 +14,10 @@ const MAX_JOBS: f64 = 5e7;
 /// About how many runs a plan makes near the ceiling, and at the present load.
 const RUNS: (f64, f64) = (150.0, 8.0);
 
-/// Returns the same scenario over as many times its duration as its rules need, or `None` if longer runs would be other
-/// traffic, would change what a rule means, would not fill the windows of a rule, or take too long. `few` states how many jobs
-/// a run has at the ceiling, and how many the rules need; `offered` is the number of jobs of a run at the present load.
+/// Returns the scenario with its duration multiplied so that runs have as many jobs as the rules need. `None` if the
+/// traffic of a longer run would differ, or if a longer run would change what a rule means, would not fill the windows of a
+/// rule, or would take too long. `few` states how many jobs a run has at the ceiling, and how many the rules need;
+/// `offered` is the number of jobs of a run at the present load.
 pub(super) fn lengthened(
     scenario: &Scenario,
     rules: &Rules,
@@ -42,8 +43,8 @@ pub(super) fn lengthened(
     Some(longer)
 }
 
-/// The numbers of windows of a long limit that a run may cover: what is left of the limit at the start, and the random sizes
-/// and number of jobs in a window, then hardly affect the ceiling.
+/// The numbers of windows of a long limit that a run may cover. With so many windows, the level of the limit at the start
+/// and the random number and sizes of the jobs in a window hardly affect the ceiling.
 const WINDOWS: [u64; 6] = [240, 120, 60, 30, 14, 7];
 /// A limit of which the load uses a smaller share per window at the analytic ceiling does not bind.
 const MIN_BINDING_SHARE: f64 = 0.4;
@@ -52,12 +53,13 @@ const ENOUGH_JOBS: f64 = 1e4;
 /// The most jobs to simulate in runs that cover long windows, a few seconds on two cores.
 const MAX_WINDOW_JOBS: f64 = 5e6;
 
-/// Returns the same scenario over as many times its duration as it takes to cover several windows of each limit that earlier
-/// traffic may have used and that can bind at the ceiling. `None` if there is no such limit, if the scenario covers the windows
-/// already, or if longer runs would be other traffic, would change what a rule means, or take too long.
+/// Returns the scenario with its duration multiplied so that runs cover several windows of each limit that earlier traffic
+/// may have used and that can bind at the ceiling. `None` if there is no such limit, if the scenario covers the windows
+/// already, if the traffic of a longer run would differ, or if a longer run would change what a rule means or take too
+/// long.
 ///
-/// A run of a window or less shows what such a limit holds by chance rather than what it sustains, so that its ceiling differs
-/// from that of a longer run of the same traffic. The number of windows does not depend on the scenario's duration.
+/// A run of one window or less shows what such a limit happens to admit rather than what it sustains, so that its ceiling
+/// differs from that of a longer run of the same traffic. The number of windows does not depend on the scenario's duration.
 pub(super) fn over_long_windows(scenario: &Scenario, rules: &Rules, analytic: &Ceiling) -> Option<Scenario> {
     let depends_on_duration =
         rules.kept.iter().any(|rule| rule.metric == Metric::Cost || rule.window.is_some());

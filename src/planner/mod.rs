@@ -1,10 +1,10 @@
 //! The planner: the ceiling of a scenario, what breaks first, what each change is worth, and the cheapest changes that
 //! hold a target load.
 //!
-//! It finds the ceiling twice, by arithmetic and by a search over whole virtual runs, follows the curve through it, measures
-//! changes on the same traffic, searches for the cheapest changes that hold a load, and simulates the loss of each provider. A
-//! run is a pure function of a scenario, a multiple of its load and a seed, so runs are made on all cores, and the plan is the
-//! same on any number of them, unless a time limit or an interruption ends the measurements.
+//! It finds the ceiling twice, by arithmetic and by a search over whole virtual runs, simulates loads around it for a
+//! curve, measures changes on the same traffic, searches for the cheapest changes that hold a load, and simulates the loss
+//! of each provider. A run is a pure function of a scenario, a multiple of its load and a seed, so runs are made on all
+//! cores, and the plan is the same on any number of them, unless a time limit or an interruption ends the measurements.
 //!
 //! ```text
 //!  Scenario ─▶ rules ─▶ search × replicas ─▶ curve, outages ───┐
@@ -74,17 +74,17 @@ use what_if::Unchanged;
 pub struct PlanOptions {
     /// The load for which the cheapest changes are searched.
     pub target: Option<Target>,
-    /// The growth for which the plan says when it reaches the ceiling.
+    /// The growth of the load for which the plan states when it reaches the ceiling.
     pub growth: Option<GrowthRate>,
     /// Whether the loss of each provider is simulated.
     pub incident: bool,
-    /// The number of seeds on which the ceiling is searched, at least 1; `None`: 4 to 16, as many as it takes to know it well
+    /// The number of seeds on which the ceiling is searched, at least 1; `None`: 4 to 16, until the results are precise
     /// enough. If the first seed has no ceiling, it is the only one.
     pub replicas: Option<u32>,
     /// When the measurements end, by the clock of [`PlanProgress`]; the search for changes that hold the target gets at least
-    /// half of this time after them. `None`: they go on to their end.
+    /// half of this time after them. `None` for no limit.
     pub time_limit: Option<Nanos>,
-    /// The command that makes the plan again; may be empty.
+    /// The command that reproduces the plan; may be empty.
     pub reproduce: String,
 }
 
@@ -131,11 +131,11 @@ impl PlanError {
     }
 }
 
-/// The highest multiple to try is that at which a run has this many jobs, within [`MAX_MULTIPLE`], unless the rules or the
-/// analytic ceiling need a higher one.
+/// The highest multiple to try is that at which a run has this many jobs, within [`MAX_MULTIPLE_RANGE`], unless the rules
+/// or the analytic ceiling need a higher one.
 const MAX_JOBS: f64 = 5e6;
-/// The lowest and the highest value of the highest multiple to try, before the rules and the analytic ceiling raise it.
-const MAX_MULTIPLE: (f64, f64) = (4.0, 64.0);
+/// The range of the highest multiple to try, before the rules and the analytic ceiling raise it.
+const MAX_MULTIPLE_RANGE: (f64, f64) = (4.0, 64.0);
 /// The highest multiple to try is at least this many times the analytic ceiling, if there is one and no workload has users.
 const BEYOND_ANALYTIC: f64 = 4.0;
 /// The lowest multiple to try is at most the guess divided by this, even if runs then have too few jobs for the rules.
@@ -236,10 +236,10 @@ struct Found {
 /// The most times that runs are made longer because they have too few jobs.
 const MAX_LENGTHENINGS: usize = 2;
 
-/// Searches for the ceiling. If the runs are short against a long limit, or have too few jobs for the rules, they are made
-/// longer if that is possible. Returns the scenario with the duration of the runs, whether that was raised in order to cover
-/// several windows of long limits, and what was found; `None` if the measurements were to end before the search on the
-/// scenario's own seed did, or if a run had too many jobs in flight.
+/// Searches for the ceiling. If the runs are short compared with the window of a limit, or have too few jobs for the rules,
+/// they are made longer if that is possible. Returns the scenario with the duration of the runs, whether that was raised in
+/// order to cover several windows of long limits, and what was found; `None` if the measurements were stopped before the
+/// search on the scenario's own seed ended, or if a run had too many jobs in flight.
 fn find_ceiling<'a>(
     runner: &Runner<'_>,
     scenario: &'a Scenario,
@@ -287,7 +287,7 @@ impl Found {
     }
 }
 
-/// Returns the number of jobs that a run of the scenario offers on average; of users, the most that they send.
+/// Returns the number of jobs that a run of the scenario offers on average; for users, the most that they can send.
 fn jobs(scenario: &Scenario, analytic: &Ceiling) -> f64 {
     analytic.offered_jobs_per_min * scenario.duration.as_secs_f64() / 60.0
 }
@@ -306,7 +306,8 @@ fn long_window(
     LongWindow::of(&Scenario { duration: own_duration, ..runner.prepare(scenario, (1.0, 0), &|| false) })
 }
 
-/// Makes the tables of a plan. `runner` judges by all rules, those on cost included; `estimate` is its ceiling.
+/// Makes the tables of a plan. `runner` judges by all rules, those on cost included; `estimate` is the ceiling by these
+/// rules.
 fn tables(
     unchanged: &Unchanged<'_>,
     runner: Runner<'_>,
@@ -316,7 +317,7 @@ fn tables(
 ) -> Tables {
     let scenario = unchanged.scenario;
     runner.count.stage("what-ifs and the curve");
-    // The curve occupies the cores that are idle while the last changes are measured.
+    // The runs of the curve use the cores that are idle while the last changes are measured.
     let ((measured, pairs), curve) = rayon::join(
         || {
             let measured = unchanged.measure_all(catalogue);
@@ -342,8 +343,8 @@ impl Target {
     }
 }
 
-/// Returns the search for the ceiling, which starts where arithmetic expects it if every hour were as busy as the busiest; at
-/// the present load if arithmetic gives none or a workload has users.
+/// Returns the search for the ceiling. It starts at the analytic ceiling of traffic whose hours are all as busy as the
+/// busiest one, or at the present load if arithmetic gives no ceiling or a workload has users.
 fn search(scenario: &Scenario, analytic: &Ceiling, rules: &Rules) -> Search {
     let shapes = scenario.workloads.iter().filter_map(|workload| workload.shape);
     let peak = shapes.flatten().fold(1.0, f64::max);
@@ -353,7 +354,7 @@ fn search(scenario: &Scenario, analytic: &Ceiling, rules: &Rules) -> Search {
     let is_known = expected.is_finite() && expected > 0.0 && !closed::has_users(scenario);
     let full_windows = rules.multiple_of_full_windows(scenario).min(MAX_JOBS / jobs);
     let enough = (rules.min_jobs() / jobs).max(full_windows) * longer::MARGIN;
-    let max_multiple = (MAX_JOBS / jobs).clamp(MAX_MULTIPLE.0, MAX_MULTIPLE.1).max(enough);
+    let max_multiple = (MAX_JOBS / jobs).clamp(MAX_MULTIPLE_RANGE.0, MAX_MULTIPLE_RANGE.1).max(enough);
     let guess = if is_known { expected / peak } else { 1.0 };
     Search {
         guess,

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use std::collections::BTreeSet;
 use window::{OutageRecord, OutageRecorder, recovery, sum};
 
-/// The number of seeds on which an outage must be survived.
+/// The number of seeds on which each outage is simulated, and must be survived.
 const SEEDS: u32 = 3;
 /// The share of the jobs of a workload that must succeed for it to have recovered, if it has no rule on success.
 const DEFAULT_SUCCESS: f64 = 0.99;
@@ -176,7 +176,8 @@ fn slower(one: Recovery, other: Recovery) -> Recovery {
     if rank(&other) > rank(&one) { other } else { one }
 }
 
-/// Returns the pair in whose run with the outage the smallest share of some jobs succeeds; of equal ones the slowest.
+/// Returns the pair in whose run with the outage the smallest share of the jobs that `jobs` selects succeeds; of equal
+/// ones, the one with the highest 95th percentile of latency.
 fn worst(pairs: &[Pair], jobs: impl Fn(&Pair) -> &Summary) -> &Pair {
     let share = |pair: &Pair| success(jobs(pair)).unwrap_or(1.0);
     let p95 = |pair: &Pair| jobs(pair).latency_s.p95;

@@ -1,5 +1,5 @@
-//! The content of `plan.json`, schema `quotalab/plan/2`: everything the planner found, and everything that charts and
-//! pages of a plan read.
+//! The content of `plan.json`, schema `quotalab/plan/2`: everything that the planner found. The charts and pages of a plan
+//! are made from it alone.
 //!
 //! The text is the same on every machine and for any number of threads, unless a time limit or an interruption ended the
 //! measurements. Rates are in jobs per minute, times in seconds, money in USD. A *multiple* is relative to the load that the
@@ -37,9 +37,9 @@ pub struct Plan {
     pub about: String,
     /// The scenario's own seed, from which the seeds of the replicas are derived.
     pub seed: u64,
-    /// How long jobs arrive in a run, in seconds; in a run for the cost of a day, a day.
+    /// The time over which jobs arrive in a run, in seconds. Runs that measure the cost of a day last a day instead.
     pub duration_s: f64,
-    /// The command that makes this plan again; may be empty.
+    /// The command that reproduces this plan; may be empty.
     pub reproduce: String,
     /// The path of the scenario as the command line gave it; empty if there is none, and in a plan of an earlier version.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -70,18 +70,19 @@ pub struct Plan {
     /// told, and in a plan of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compared: Option<ComparedCeiling>,
-    /// The changes that were measured, best first; empty if the ceiling cannot be told.
+    /// The changes that were measured, best first; empty if the ceiling cannot be determined.
     pub what_if: Vec<ChangeEffect>,
-    /// Pairs of changes that are worth more together, best first; empty if the ceiling cannot be told.
+    /// Pairs of changes that are worth more together, best first; empty if the ceiling cannot be determined.
     pub pairs: Vec<Pair>,
     /// The cheapest changes that hold the target load; `None` if no target was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buy: Option<Purchase>,
-    /// When growth reaches the ceiling; `None` if no growth was given, if no load holds, or if the ceiling cannot be told.
+    /// When growth reaches the ceiling; `None` if no growth was given, if no load holds, or if the ceiling cannot be
+    /// determined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
-    /// The effect of the loss of each provider, without those that were not simulated before the plan was ended; empty if it
-    /// was not asked for.
+    /// The effect of the loss of each provider. Providers whose loss was not simulated before the plan was ended are
+    /// absent; empty if outages were not asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "incidents")]
     pub outages: Vec<Outage>,
     /// What was simulated for this plan.
@@ -167,9 +168,10 @@ pub struct AnalyticCeiling {
 }
 
 impl AnalyticCeiling {
-    /// Returns the jobs per minute that a limit alone admits ÷ the offered rate that it has to admit: that of the peak, if there
-    /// is one, for a window of up to a minute or the length of the peak and for concurrency, else the mean `load`. `None` if
-    /// that rate is 0, or the peak has no length.
+    /// Returns the jobs per minute that a limit alone admits ÷ the offered rate that it has to admit. That rate is the
+    /// peak's if there is a peak and the limit is on concurrency, or has a window of at most a minute or the length of the
+    /// peak; otherwise it is the mean rate, `load`, in jobs per minute. `None` if the rate is 0, or if the peak has no
+    /// length.
     #[must_use]
     pub fn multiple_of_offered(&self, limit: &CeilingAxis, load: f64) -> Option<f64> {
         let window = Axis::from_name(&limit.axis).and_then(Axis::window_length).unwrap_or(Nanos::ZERO);
@@ -206,15 +208,15 @@ pub struct SimulatedCeiling {
     /// The lowest multiple that was tried, if no load held: a ceiling, if there is one, is below it.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "below")]
     pub lowest_tried: Option<f64>,
-    /// Why the ceiling cannot be told; `None` if it can.
+    /// Why the ceiling cannot be determined; `None` if it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<TooFewJobs>,
     /// The ceiling to plan with, which most runs hold; `None` if no ceiling was found, with one replica, or if its check did
     /// not end.
     #[serde(default)]
     pub planning: Option<PlanningCeiling>,
-    /// The rule that breaks on the most fresh seeds of the next higher load that was checked, which too few seeds held; `None`
-    /// if no load was checked, if the first one passed, and in a plan of an earlier version.
+    /// The rule that breaks on the most fresh seeds at the lowest checked load above the ceiling to plan with, which failed
+    /// the check. `None` if no load was checked, if the first one passed, and in a plan of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "breaks_above")]
     pub broken_above: Option<String>,
     /// The lower end of the confidence interval of the mean, as a multiple; `None` with one replica, which has no interval, if
@@ -241,7 +243,7 @@ pub struct SimulatedCeiling {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged_from: Option<FewestJobs>,
     /// The first violation, just above the ceiling, or at the lowest load if none holds; `None` if no rule broke, or if the
-    /// ceiling cannot be told.
+    /// ceiling cannot be determined.
     #[serde(rename = "breaks")]
     pub first_violation: Option<FirstViolation>,
     /// The ceiling without the rules on cost, as a multiple on the scenario's own seed; `None` unless cost breaks first and one
@@ -277,10 +279,11 @@ pub struct CheckedSeeds {
     pub held: u32,
 }
 
-/// The most important rule that is broken at the lowest load above the ceiling, and the limit that causes it: one that refuses
-/// at that time, else one that is full, else the one for which most jobs were given up while they waited, else the one that
-/// refuses most over the run; during an incident only the last. For a rule on success, the one for which at least half of the
-/// lost jobs were given up while they waited comes first. For a rule on headroom, it is the limit that binds by arithmetic.
+/// The most important rule that is broken at the lowest load above the ceiling, and the limit that causes it. The cause is
+/// the limit that refuses most at the time when the rule is worst, else the fullest one then, else the one for which the
+/// most jobs were given up while they waited, else the one that refuses most over the run; during an incident, only the
+/// last. For a rule on success, a limit for which at least half of the lost jobs were given up while they waited comes
+/// first. For a rule on headroom, the cause is the limit that binds by arithmetic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FirstViolation {
     /// The rule, as written.
@@ -289,12 +292,12 @@ pub struct FirstViolation {
     pub metric: Metric,
     /// The measured value; `None` if there was nothing to measure.
     pub actual: Option<f64>,
-    /// The multiple of the load at which it was measured.
+    /// The multiple of the load at which the rule was measured.
     pub multiple: f64,
     /// The time in the run at which the metric is worst, as reports write it; `None` if the metric is of the whole run, as cost
     /// and headroom are, or if nothing counts against it at any time.
     pub at: Option<String>,
-    /// The same in seconds from the start.
+    /// The same in seconds from the start of the run.
     pub at_s: Option<f64>,
     /// The target of the limit; `None` if none is known, or if the rule is on cost or on cut answers.
     pub target: Option<String>,

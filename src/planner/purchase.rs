@@ -3,7 +3,7 @@
 //! 1. Arithmetic gives the first set: changes are added by marginal cost at the target load until the analytic ceiling,
 //!    corrected by each measured lift, reaches the target. Other models and changes to the traffic are left to the next steps.
 //! 2. The set is simulated and repaired: the limit that stops a failing run says which provider needs more quota; if that
-//!    does not help, the change is added with which the run goes on for longest until a rule breaks.
+//!    does not help, the change is added that lets the run go on for longest until a rule breaks.
 //! 3. If no single change helps, combinations are tried one after the other.
 //! 4. Changes are removed in turn until each one that is left is needed.
 //! 5. The set is proved on seeds that the search has not used, as many as the claim needs (see [`seeds_of_proof`]). If it
@@ -44,7 +44,7 @@ const BATCH: u32 = 6;
 
 /// The most proofs that are tried.
 const MAX_PROOFS: i32 = 3;
-/// The probability with which a proof may err, divided by that of the one before.
+/// The probability with which a proof may err, divided by that of the proof before it.
 const ERROR_RATIO: f64 = 0.2;
 
 /// A search for a set of changes.
@@ -81,10 +81,10 @@ pub(super) fn buy(
     search.into_purchase(tried, needed, unchanged.present.summary.ceiling.offered_jobs_per_min)
 }
 
-/// Returns how many fresh seeds must all hold in a proof, numbered from 0 within its search. If fewer than [`COVERAGE`] of all
-/// seeds hold, `n` fresh ones all do with a probability below `COVERAGE^n`. All proofs of a search together may err with a
-/// probability of `1 - COVERAGE_CONFIDENCE`: the first with 8 %, each further one with a fifth of that before: 45 seeds
-/// would do for a single proof, 50, 81 and 112 for three.
+/// Returns how many fresh seeds must all hold in a proof, numbered from 0 within its search. If fewer than [`COVERAGE`] of
+/// all seeds hold, `n` fresh ones all do with a probability below `COVERAGE^n`. All proofs of a search together may err
+/// with a probability of `1 - COVERAGE_CONFIDENCE`: the first with 8 %, each further one with a fifth of the probability
+/// before it. Three proofs need 50, 81 and 112 seeds; a single one would need 45.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and a few hundred")]
 fn seeds_of_proof(proof: i32) -> u32 {
     assert!((0..MAX_PROOFS).contains(&proof), "invariant: a search has few proofs, found {proof}");
@@ -189,7 +189,7 @@ impl Search<'_> {
     }
 
     /// Measures what candidates cost at the target load, since a change that is hardly used at the present load looks cheap
-    /// there. Candidates that are not measured before the time is up are the most expensive.
+    /// there. Candidates that are not measured before the time is up count as the most expensive.
     fn rank(&mut self) {
         let Some(without) = self.whole(&[], 0) else { return };
         let priced = self.candidates.priced();
@@ -203,9 +203,9 @@ impl Search<'_> {
         }
     }
 
-    /// Adds changes until the set passes, no single change helps, or the time is up. Returns the best set.
+    /// Adds changes until the set serves, no single change helps, or the time is up. Returns the best set.
     fn repaired(&self, mut best: Tried) -> Tried {
-        // Changes that did not help since the last one that did.
+        // The changes to the limits of a target that were tried in vain since the last change that helped.
         let mut useless = BTreeSet::new();
         let mut repeated = (usize::MAX, 1);
         while !best.serves() && !self.is_time_up() {
@@ -215,7 +215,7 @@ impl Search<'_> {
             let stopped_by = violation.and_then(|violation| violation.target);
             let lifting = stopped_by.and_then(|target| self.lifting(&best, &target, &useless));
             let with = if let Some(next) = lifting {
-                // The same change again and again is added in doubling numbers; what is too much is removed afterwards.
+                // A change that is chosen repeatedly is added in doubling numbers; the surplus is removed afterwards.
                 repeated = if repeated.0 == next { (next, 2 * repeated.1) } else { (next, 1) };
                 let Some(longer) = self.candidates.with(&best.chosen, next, repeated.1) else { break };
                 useless.insert(next);
@@ -235,7 +235,7 @@ impl Search<'_> {
         best
     }
 
-    /// Returns the cheapest change that raises the limits of a target and may help.
+    /// Returns the cheapest change that raises the limits of a target and is not known to be useless.
     fn lifting(&self, best: &Tried, target: &str, useless: &BTreeSet<usize>) -> Option<usize> {
         let lifts = |index: &usize| {
             !useless.contains(index)
@@ -250,8 +250,9 @@ impl Search<'_> {
     fn improved(&self, best: &Tried, useless: &BTreeSet<usize>) -> Option<Vec<usize>> {
         let &(seed, ref failing) = best.failing()?;
         let alone = Tried { chosen: best.chosen.clone(), runs: vec![(seed, failing.clone())] };
-        let best_of = |asks: Concession| {
-            let is_tried = |index: &usize| self.candidates.asks(*index) == asks && !useless.contains(index);
+        let best_of = |concession: Concession| {
+            let is_tried =
+                |index: &usize| self.candidates.concession(*index) == concession && !useless.contains(index);
             let indices: Vec<usize> = self.candidates.by_cost().into_iter().filter(is_tried).collect();
             let with = |index: usize| {
                 let chosen = self.candidates.with(&best.chosen, index, 1)?;
@@ -308,7 +309,7 @@ impl Search<'_> {
     /// Returns the result of the search.
     fn into_purchase(self, tried: Tried, needed: u32, offered_per_min: f64) -> Purchase {
         let is_complete = !self.was_cut.load(Ordering::Relaxed);
-        // A run that shows that the load does not hold may have been ended early: the whole run may break further rules.
+        // The failing run may have been ended early, and a whole run may break further rules, so it is repeated to its end.
         let fails = |run: &&Run| !only_cost(&run.broken);
         let failing = tried.failing().and_then(|(seed, _)| self.whole(&tried.chosen, *seed));
         let own = tried.runs.iter().map(|(_, run)| run).filter(|run| failing.is_none() || !fails(run));

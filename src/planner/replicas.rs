@@ -3,8 +3,8 @@
 //!
 //! The ceilings of the seeds are a sample. The ceiling to plan with is a lower tolerance bound of normal theory for their
 //! logarithms: `mean - k · deviation`, with the `k` for which this lies below the 5th percentile with a confidence of 90 %
-//! (`stats::tolerance_factor`). Of each search the highest load that held is taken, and the deviation is at least that of
-//! the width to which a search finds it, since ceilings that differ by less look equal. Where normal theory is doubtful the
+//! (`stats::tolerance_factor`). The sample is the highest load that held on each seed. The deviation is at least that of an
+//! error as wide as the tolerance of a search, which cannot tell closer ceilings apart. Where normal theory is doubtful the
 //! bound is checked on fresh seeds, see [`super::verification`].
 
 use super::plan::TooFewJobs;
@@ -24,7 +24,7 @@ const NEAR: f64 = 1.008;
 /// The fewest replicas if no number is given and the first has a ceiling.
 const MIN_REPLICAS: u32 = 4;
 /// The number of replicas added at a time until they are enough, see [`Replicas::are_enough`].
-const MORE: u32 = 1;
+const REPLICAS_PER_ROUND: u32 = 1;
 /// The most replicas if no number is given.
 const MAX_REPLICAS: u32 = 16;
 /// The interval is narrow enough if neither end is farther from the mean than this share of it.
@@ -47,7 +47,7 @@ pub(super) struct Replicas {
     pub(super) estimates: Vec<CeilingEstimate>,
     /// The check of the ceiling to plan with; `None` if there was none.
     pub(super) verified: Option<Verified>,
-    /// Whether that check was begun and not ended: then there is no ceiling to plan with.
+    /// Whether that check was begun but did not end: then there is no ceiling to plan with.
     is_unverified: bool,
 }
 
@@ -62,7 +62,8 @@ pub(super) struct Interval {
 impl Replicas {
     /// Searches for the ceiling on `wanted` seeds, or on as many as the interval and the ceiling to plan with need. The
     /// scenario's own seed uses `search`, the others search around its ceiling; if it has none, they are left out. If the
-    /// measurements are to end before, the seeds found until then count; `None` if the first was not.
+    /// measurements are stopped before that, the ceilings found until then count. Returns `None` if that of the scenario's
+    /// own seed was not found.
     pub(super) fn run(
         runner: &Runner<'_>,
         scenario: &Scenario,
@@ -78,7 +79,7 @@ impl Replicas {
         let max_replicas = wanted.unwrap_or(MAX_REPLICAS);
         while has_ceiling && (replicas.estimates.len() as u32) < max_replicas && !runner.count.is_stopped() {
             let done = replicas.estimates.len() as u32;
-            let next = if done < MIN_REPLICAS { MIN_REPLICAS } else { done + MORE };
+            let next = if done < MIN_REPLICAS { MIN_REPLICAS } else { done + REPLICAS_PER_ROUND };
             let next = wanted.unwrap_or(next).min(max_replicas);
             let more = (done..next)
                 .into_par_iter()
@@ -97,7 +98,7 @@ impl Replicas {
         Some(replicas)
     }
 
-    /// Returns `true` if more replicas would hardly change the results.
+    /// Returns `true` if the interval is narrow, and more replicas would hardly raise the ceiling to plan with.
     fn are_enough(&self) -> bool {
         // `None` also if the measurements ended before a second one was found.
         let Some(interval) = self.interval() else { return false };
@@ -111,8 +112,9 @@ impl Replicas {
         self.estimates.first().expect("invariant: at least one replica")
     }
 
-    /// Returns why the ceiling cannot be told, since a rule cannot be judged, as when its windows have too few jobs: on a seed
-    /// no load holds that can be judged, or the ceiling to plan with could not be checked. `None` if it can.
+    /// Returns why the ceiling cannot be determined because of a rule that cannot be judged, for example because its
+    /// windows have too few jobs: on some seed no load that can be judged holds, or the ceiling to plan with could not be
+    /// checked. `None` if it can be determined.
     pub(super) fn undecided(&self) -> Option<&TooFewJobs> {
         let unchecked = self.verified.as_ref().and_then(|verified| verified.undecided.as_ref());
         self.estimates.iter().find_map(CeilingEstimate::undecided).or(unchecked)
@@ -133,7 +135,7 @@ impl Replicas {
 
     /// Returns the ceiling to plan with: the multiple that the share [`COVERAGE`] of all seeds hold, with
     /// [`COVERAGE_CONFIDENCE`]. 0 if some replica held no load, or if no load passed the check; `None` if no rule broke, with
-    /// one replica, or if the check was not ended.
+    /// one replica, or if the check did not end.
     pub(super) fn planning_ceiling(&self) -> Option<f64> {
         let bound = || self.bound().filter(|_| !self.is_unverified);
         self.verified.as_ref().map(|verified| verified.multiple).or_else(bound)

@@ -104,7 +104,7 @@ impl Results<'_> {
         let scenario_s = rounded(scenario_s, 6);
         let long_window = self.long_window.map(|window| Finding::LongWindow { window, scenario_s });
         let mut findings = findings(&plan, self.conclusion);
-        // After the ceiling, which is the answer.
+        // Inserted after the first finding, which states the ceiling.
         findings.splice(1..1, CutAnswers::of(&self.present.summary).map(Finding::CutAnswers));
         plan.findings = long_window.into_iter().chain(findings).collect();
         plan
@@ -168,7 +168,8 @@ impl Results<'_> {
         }
     }
 
-    /// Returns the seeds of a ceiling that cannot be told, since a rule cannot be judged; `None` if that is not the cause.
+    /// Returns the seeds of a ceiling that cannot be determined, since a rule cannot be judged; `None` if that is not the
+    /// cause.
     fn undecided_seeds(&self) -> Option<UndecidedSeeds> {
         self.replicas.undecided()?;
         let estimates = &self.replicas.estimates;
@@ -198,14 +199,14 @@ impl Results<'_> {
             Conclusion::NoLoadHolds { .. } | Conclusion::NoneHeld | Conclusion::TooFewJobs(_) => false,
         };
         let undecided = match self.conclusion {
-            // From a run with too few jobs, a rule that breaks is no verdict either; from the few jobs of a window, it is. Lower loads
-            // may have too few jobs where the present one has enough.
+            // A broken rule is no verdict if the run has too few jobs, but it is one if only windows have too few. The
+            // present run may have enough jobs although runs at lower loads have not.
             Conclusion::TooFewJobs(few)
                 if (few.window_s.is_none() && has_too_few) || !self.present.breaks() =>
             {
                 Some(few)
             }
-            // The loads below one that holds are taken to hold if the run has too few jobs, but not if only windows have.
+            // A load below one that holds is taken to hold if its run has too few jobs, but not if only its windows have.
             Conclusion::Ceiling | Conclusion::Unbounded if holds => {
                 self.present.undecided().filter(|few| few.window_s.is_some())
             }
@@ -219,8 +220,9 @@ impl Results<'_> {
         matches!(self.conclusion, Conclusion::Ceiling | Conclusion::Unbounded)
     }
 
-    /// Returns the relative difference to the present ceiling that its tolerance and the seeds explain.
-    fn equal(&self) -> f64 {
+    /// Returns the relative difference from the present ceiling that the tolerance of its search and the variation between
+    /// seeds explain.
+    fn explained_difference(&self) -> f64 {
         replicas::TOLERANCE + self.replicas.spread()
     }
 
@@ -235,8 +237,8 @@ impl Results<'_> {
             change_tolerance: what_if::TOLERANCE,
             ablation_tolerance: what_if::ABLATION_TOLERANCE,
             pair_tolerance: what_if::PAIR_TOLERANCE,
-            equal: rounded(what_if::TOLERANCE + self.equal(), 6),
-            ablation_equal: rounded(what_if::ABLATION_TOLERANCE + self.equal(), 6),
+            equal: rounded(what_if::TOLERANCE + self.explained_difference(), 6),
+            ablation_equal: rounded(what_if::ABLATION_TOLERANCE + self.explained_difference(), 6),
         });
         notes.extend(self.own_duration.map(|own| PlanNote::LongerRuns {
             from_s: rounded(own.as_secs_f64(), 6),

@@ -27,7 +27,7 @@ impl Rules {
                 .push(PlanNote::RulesLeftOut { rules: left_out.into_iter().map(|rule| rule.text).collect() });
         }
         if kept.iter().all(|rule| rule.metric != Metric::Success) {
-            // Without a rule that bounds the load, a load of which every job is refused would hold.
+            // Without a rule on success, a load at which every job is refused could hold.
             kept.push(Rule::default_success());
         }
         let assumed = kept.iter().filter(|rule| rule.is_default);
@@ -48,7 +48,7 @@ impl Rules {
         self.kept.iter().filter(|rule| rule.metric == Metric::Cost)
     }
 
-    /// Returns `true` if a run of this cost keeps every rule on cost.
+    /// Returns `true` if a run with this cost keeps every rule on cost.
     pub(super) fn keep_cost(&self, cost_usd: f64) -> bool {
         self.of_cost().all(|rule| holds(rounded(cost_usd, 6), rule.op, rule.value))
     }
@@ -119,7 +119,8 @@ impl Rules {
     }
 }
 
-/// A rule is judged if the run has at least this number of jobs ÷ the share that the rule allows to fail, so that three may.
+/// A rule is judged if the run has at least this number of jobs ÷ the share that the rule allows to fail, so that it allows
+/// at least three jobs to fail.
 const JOBS_PER_SHARE: f64 = 3.0;
 /// The smallest allowed share for which [`JOBS_PER_SHARE`] is required; smaller ones are judged like it.
 const MIN_SHARE: f64 = 1e-3;

@@ -1,6 +1,6 @@
-//! The runs of the planner: a scenario, a multiple of its load and a replica in; a summary and its distance from
-//! breaking a rule out. A run is a pure function of the three, so runs may be made in any order and on any number of
-//! threads.
+//! Makes the runs of the planner. The input of a run is a scenario, a multiple of its load and a replica; the output is a
+//! summary and its distance from breaking a rule. A run is a pure function of its input, so runs may be made in any order
+//! and on any number of threads.
 
 use super::PlanError;
 use super::early_end::EarlyEnd;
@@ -54,9 +54,9 @@ pub(super) struct RunCount<'a> {
     progress: &'a dyn PlanProgress,
     runs: AtomicU64,
     jobs: AtomicU64,
-    /// When the measurements end, by the clock of the plan; `None`: they go on to their end.
+    /// When the measurements end, by the clock of the plan; `None` for no limit.
     until: Option<Nanos>,
-    /// Whether a run was left out or ended because the measurements were to end, or because of too many jobs in flight.
+    /// Whether a run was left out or ended because the measurements were stopped, or because of too many jobs in flight.
     was_cut: AtomicBool,
     /// Whether a run was ended because too many of its jobs were in flight.
     has_too_many_jobs: AtomicBool,
@@ -153,7 +153,7 @@ impl<'a> RunCount<'a> {
         self.has_too_many_jobs.load(Ordering::Relaxed) || self.progress.is_interrupted()
     }
 
-    /// Returns `true` if no further measurement is to be made: the plan is ended, or its time is up.
+    /// Returns `true` if the measurements are stopped: the plan is ended, or its time is up.
     pub(super) fn is_stopped(&self) -> bool {
         self.is_ended() || self.until.is_some_and(|until| self.elapsed() > until)
     }
@@ -176,13 +176,13 @@ impl<'a> RunCount<'a> {
         }
     }
 
-    /// Returns an error if a run had so many jobs in flight that nothing can be said of its load.
+    /// Returns an error if a run had so many jobs in flight that its load cannot be judged.
     pub(super) fn check_jobs(&self) -> Result<(), PlanError> {
         if self.has_too_many_jobs.load(Ordering::Relaxed) { Err(PlanError::TooManyJobs) } else { Ok(()) }
     }
 
-    /// Returns the start levels of `scenario`, which is `variant` at this multiple of its load. What begins unused at a
-    /// load begins unused at every lower one.
+    /// Returns the start levels of `scenario`, which is `variant` at this multiple of its load. Limits that begin unused at
+    /// a load begin unused at every lower one, so the levels are not simulated again there.
     fn start_levels(
         &self,
         variant: &Scenario,
@@ -235,14 +235,14 @@ impl<'a> RunCount<'a> {
 
 impl Runner<'_> {
     /// Runs `scenario` at `multiple` times its load. Replica 0 has the scenario's own seed. Returns `None` if the measurements
-    /// were to end before the run did, or if it had too many jobs in flight.
+    /// were stopped before the run ended, or if it had too many jobs in flight.
     pub(super) fn run(&self, scenario: &Scenario, multiple: f64, replica: u32) -> Option<Run> {
         self.run_with(scenario, (multiple, replica), &mut ())
     }
 
-    /// Makes the same run as far as it decides whether the rules hold: the run ends once a rule on the success of all its jobs
-    /// is broken for certain, and its summary then covers the time until then. Returns `None` if the time was up before it
-    /// ended, or if it had too many jobs in flight.
+    /// Makes the same run, but ends it once a rule on the success of all its jobs is broken for certain; the summary then
+    /// covers the run until that time. Returns `None` if the time was up before the run ended, or if it had too many jobs
+    /// in flight.
     pub(super) fn verdict(
         &self,
         scenario: &Scenario,
@@ -253,7 +253,7 @@ impl Runner<'_> {
         self.run_until(scenario, (multiple, replica), &self.rules.kept, is_time_up, &mut ())
     }
 
-    /// Makes a whole run. Returns `None` as [`Self::verdict`] does.
+    /// Makes a whole run. Returns `None` in the same cases as [`Self::verdict`].
     pub(super) fn timed_run(
         &self,
         scenario: &Scenario,
@@ -288,7 +288,7 @@ impl Runner<'_> {
         (!end.timed_out && !run.summary.jobs.are_too_many()).then_some(run)
     }
 
-    /// Makes a run whose events go to `fold` as well. Returns `None` as [`Self::run`] does.
+    /// Makes a run whose events go to `fold` as well. Returns `None` in the same cases as [`Self::run`].
     pub(super) fn run_with(
         &self,
         scenario: &Scenario,

@@ -1,13 +1,13 @@
 //! The simulated ceiling of one scenario on one seed: a bracketing search over whole runs.
 //!
-//! All runs of a search use the same random streams, so that they differ in the load alone. A run also says how far it
-//! is from the border between holding and breaking, so the next probe is not the midpoint of the bracket: it lies just
-//! beyond the expected border, on the side that leaves the smaller bracket. Two such probes, one on either side, end the
-//! search. If a probe does not halve the bracket, the next one bisects it, so the search needs at most twice the runs of
-//! plain bisection.
+//! All runs of a search use the same random streams, so that they differ in the load alone. The slack of a run shows how
+//! far it is from the border between holding and breaking a rule, so the next probe is not the midpoint of the bracket: it
+//! lies just beyond the expected border, on the side that leaves the smaller bracket. Two such probes, one on either side,
+//! end the search. If a probe does not halve the bracket, the next one bisects it, so the search needs at most twice the
+//! runs of plain bisection.
 //!
 //! A run may neither hold nor break a rule, since a rule cannot be judged from the few jobs of its windows. The search goes on
-//! as if such a load held, as more load fills the windows; but it is not taken for one that does.
+//! as if such a load held, since more load fills the windows, but such a load does not count as one that held.
 //!
 //! Invariant: `low` breaks no rule, `high` breaks one, and `low < high`.
 
@@ -64,7 +64,8 @@ impl CeilingEstimate {
         Self { low, slack, cost_usd_per_day, high, unjudged }
     }
 
-    /// Returns why it cannot be told whether any load holds: none held, and one did not break a rule either. `None` if it can.
+    /// Returns why it cannot be determined whether any load holds: none held, and one of them broke no rule either. `None`
+    /// if it can.
     pub(super) fn undecided(&self) -> Option<&TooFewJobs> {
         self.unjudged.as_ref().filter(|_| self.low <= 0.0).map(|(_, few)| few)
     }
@@ -125,13 +126,13 @@ fn border((low, low_slack): Probe, (high, high_slack): Probe) -> f64 {
 }
 
 impl Search {
-    /// Searches for the ceiling of `scenario`. Returns `None` if the measurements were to end before it was found, or if a run
-    /// had too many jobs in flight.
+    /// Searches for the ceiling of `scenario`. Returns `None` if the measurements were stopped before it was found, or if a
+    /// run had too many jobs in flight.
     pub(super) fn run(&self, runner: &Runner<'_>, scenario: &Scenario) -> Option<CeilingEstimate> {
         self.bracket(runner, scenario, self.guess, None)
     }
 
-    /// Searches for the ceiling of `scenario` above a run that held. Returns `None` as [`Self::run`] does.
+    /// Searches for the ceiling of `scenario` above a run that held. Returns `None` in the same cases as [`Self::run`].
     pub(super) fn run_above(
         &self,
         runner: &Runner<'_>,

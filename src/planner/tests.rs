@@ -305,7 +305,7 @@ fn rules_that_load_cannot_break_are_left_out() {
 
 #[test]
 fn the_search_brackets_the_ceiling_within_its_tolerance() {
-    // Even traffic, of which an hour instead of a day is simulated before a run.
+    // With even traffic, part of a day instead of a whole one is simulated before a run to find the start levels.
     let yaml =
         BASIC.replace("24h", "1h").replace("groq-free", "groq-developer").replace(", shape: daily", "");
     let scenario = parse(&yaml);

@@ -16,7 +16,7 @@ const FEW_JOBS: (u32, u32) = (120, 4);
 /// The same for runs of many jobs.
 const MANY_JOBS: (u32, u32) = (45, 2);
 /// The first replica whose seed is used: no search uses as many replicas.
-const FIRST: u32 = 1_000;
+const FIRST_REPLICA: u32 = 1_000;
 /// Ceilings with at most this spread, in runs with more than [`MAX_JOBS`] jobs, are not checked.
 const MAX_SPREAD: f64 = 0.02;
 /// Runs of at most this many jobs are always checked, as runs of few jobs.
@@ -38,16 +38,17 @@ pub(super) struct Verified {
     pub(super) seeds: u32,
     /// On how many of them every rule held.
     pub(super) held: u32,
-    /// The rule that broke on most of them at the load next above, which too few held; `None` if the first load passed.
+    /// The rule that broke on the most seeds at the next higher load, which failed the check; `None` if the first load
+    /// passed.
     pub(super) broken_above: Option<BrokenRule>,
     /// Why the load could not be checked: few seeds break a rule, but too few hold, since this rule cannot be judged on the
-    /// others; `None` if it was.
+    /// others. `None` if the load was checked.
     pub(super) undecided: Option<TooFewJobs>,
 }
 
-/// Checks `bound`, the multiple that most runs of about `jobs` jobs should hold; `spread` is the relative standard deviation of
-/// the ceilings. Returns `Some(None)` if no check is needed, and `None` if the measurements were to end before the check did;
-/// the multiple is 0 if no load passed it.
+/// Checks `bound`, the multiple that most runs of about `jobs` jobs should hold; `spread` is the relative standard
+/// deviation of the ceilings. Returns `Some(None)` if no check is needed, and `None` if the measurements were stopped
+/// before the check ended. [`Verified::multiple`] is 0 if no load passed.
 pub(super) fn verify(
     runner: &Runner<'_>,
     scenario: &Scenario,
@@ -62,7 +63,7 @@ pub(super) fn verify(
     let mut step = 1.0 + (spread / 2.0).max(MIN_STEP);
     let (mut multiple, mut last_held, mut broken_above) = (bound, 0, None);
     for number in 0..=MAX_STEPS + MAX_WIDER_STEPS {
-        let seeds = (FIRST..FIRST + count).into_par_iter();
+        let seeds = (FIRST_REPLICA..FIRST_REPLICA + count).into_par_iter();
         let runs = seeds.filter_map(|replica| {
             let is_stopped = || runner.count.is_stopped();
             let run = runner.verdict(scenario, multiple, replica, &is_stopped)?;

@@ -1,4 +1,5 @@
-//! The first violation of a run: which rule breaks, when it is worst if it is of a time, and which limit is the cause.
+//! The first violation of a run: which rule breaks, at which time it is worst (if its metric has a time), and which limit
+//! is the cause.
 
 use super::finding::Refusals;
 use super::plan::FirstViolation;
@@ -13,7 +14,8 @@ use std::ops::Range;
 /// A limit filled to at least this share counts as full.
 const FULL: f64 = 0.9;
 
-/// Returns the most important rule that `run`, a run of `scenario` or of it at another load, breaks, or `None` if none is broken.
+/// Returns the most important rule that `run` breaks, or `None` if none is broken. `run` is a run of `scenario` at any
+/// multiple of its load.
 pub(super) fn first(run: &Run, rules: &Rules, scenario: &Scenario) -> Option<FirstViolation> {
     let summary = &run.summary;
     assert_eq!(rules.kept.len(), summary.expect.len(), "invariant: the run was judged by these rules");
@@ -30,13 +32,13 @@ pub(super) fn first(run: &Run, rules: &Rules, scenario: &Scenario) -> Option<Fir
     let limit = match (rule.metric, steps) {
         (Metric::Cost | Metric::CutShare, _) => None,
         (Metric::Headroom, _) => binding(summary),
-        // What is full or waited for then is so because of the incident.
+        // Limits that are full or waited for during the incident are so because of it.
         (_, Some(_)) if incident.is_some() => reach.refusing_in_run(),
         (Metric::Success | Metric::Goodput, steps) => reach.losing(steps),
         (_, Some(steps)) => reach.stopping(steps),
         (_, None) => reach.refusing_in_run().or_else(|| reach.waited_for()),
     };
-    let count = |of: fn(&Stopping) -> u64| limit.as_ref().map_or(0, of);
+    let count = |of: fn(&StoppingLimit) -> u64| limit.as_ref().map_or(0, of);
     let refused = count(|limit| limit.refused);
     let refused_over_run = count(|limit| limit.refused_over_run);
     let given_up = count(|limit| limit.given_up);
@@ -70,11 +72,12 @@ fn worst_steps(metric: Metric, judged: &RuleResult, series: &Series) -> Option<R
     Some(first..end.clamp(first + 1, steps.max(first + 1)))
 }
 
-/// A limit that stops the load. The count that shows this is above 0; all are 0 if it is full, or binds by arithmetic.
-struct Stopping {
+/// A limit that stops the load. The count that shows this is above 0; all counts are 0 if it is full, or binds by
+/// arithmetic.
+struct StoppingLimit {
     target: String,
     axis: String,
-    /// The attempts that it refused in the step.
+    /// The attempts that it refused in the worst steps.
     refused: u64,
     /// The attempts that it refused over the run.
     refused_over_run: u64,
@@ -82,14 +85,14 @@ struct Stopping {
     given_up: u64,
 }
 
-impl Stopping {
+impl StoppingLimit {
     fn new(target: &str, axis: &str) -> Self {
         let (target, axis) = (target.to_owned(), axis.to_owned());
         Self { target, axis, refused: 0, refused_over_run: 0, given_up: 0 }
     }
 }
 
-/// The targets that the jobs of a rule can be sent to. Nothing else is the cause of what happens to them.
+/// The targets that the jobs of a rule can be sent to. Only their limits and incidents can cause a violation of the rule.
 struct Reach<'a> {
     summary: &'a Summary,
     targets: BTreeSet<&'a str>,
@@ -113,44 +116,48 @@ impl<'a> Reach<'a> {
         }
     }
 
-    /// Returns the limit because of which jobs are lost: the one for which at least half of them were given up, unless it is
-    /// what stops the load in `steps` anyway; else what stops the load.
-    fn losing(&self, steps: Option<Range<usize>>) -> Option<Stopping> {
+    /// Returns the limit because of which jobs are lost: the one for which at least half of them were given up while they
+    /// waited, else the one that stops the load in `steps`, or over the run without `steps`. If both are the same limit, it
+    /// has the counts of the latter.
+    fn losing(&self, steps: Option<Range<usize>>) -> Option<StoppingLimit> {
         let stopping = match steps {
             Some(steps) => self.stopping(steps),
             None => self.refusing_in_run(),
         };
         let Some(waited) = self.waited_for() else { return stopping };
-        let is_same =
-            stopping.as_ref().is_some_and(|it| (&it.target, &it.axis) == (&waited.target, &waited.axis));
+        let is_same = stopping
+            .as_ref()
+            .is_some_and(|limit| (&limit.target, &limit.axis) == (&waited.target, &waited.axis));
         if !is_same && waited.given_up * 2 >= self.lost { Some(waited) } else { stopping.or(Some(waited)) }
     }
 
     /// Returns the limit that stops the load in some steps: the one that refuses most, else the fullest if it is full, else the one
-    /// that the most jobs were given up for while they waited, else the one that refuses most often over the run.
-    fn stopping(&self, steps: Range<usize>) -> Option<Stopping> {
+    /// for which the most jobs were given up while they waited, else the one that refuses most often over the run.
+    fn stopping(&self, steps: Range<usize>) -> Option<StoppingLimit> {
         let in_steps = || {
             let (refused, target, axis) = self.refusing(steps.clone())?;
-            Some(Stopping { refused, ..Stopping::new(target, axis) })
+            Some(StoppingLimit { refused, ..StoppingLimit::new(target, axis) })
         };
-        let full = || self.fullest(steps.clone()).map(|(target, axis)| Stopping::new(target, axis));
+        let full = || self.fullest(steps.clone()).map(|(target, axis)| StoppingLimit::new(target, axis));
         in_steps().or_else(full).or_else(|| self.waited_for()).or_else(|| self.refusing_in_run())
     }
 
     /// Returns the limit that refuses most often over the run; `None` if none refuses.
-    fn refusing_in_run(&self) -> Option<Stopping> {
+    fn refusing_in_run(&self) -> Option<StoppingLimit> {
         let (refused_over_run, target, axis) = self.refusing(0..self.summary.series.offered.len())?;
-        Some(Stopping { refused_over_run, ..Stopping::new(target, axis) })
+        Some(StoppingLimit { refused_over_run, ..StoppingLimit::new(target, axis) })
     }
 
     /// Returns the limit for which the most jobs were given up over the run while they waited for it: paced, or in a cool-down.
-    fn waited_for(&self) -> Option<Stopping> {
+    fn waited_for(&self) -> Option<StoppingLimit> {
         let targets = self.summary.targets.iter().filter(|target| self.targets.contains(&*target.name));
         let limits = targets.flat_map(|target| {
             target.given_up_for.iter().map(move |(axis, jobs)| (&target.name, axis, jobs))
         });
-        let limits =
-            limits.map(|(target, axis, jobs)| Stopping { given_up: *jobs, ..Stopping::new(target, axis) });
+        let limits = limits.map(|(target, axis, jobs)| StoppingLimit {
+            given_up: *jobs,
+            ..StoppingLimit::new(target, axis)
+        });
         limits.max_by_key(|limit| limit.given_up)
     }
 
@@ -187,8 +194,8 @@ impl<'a> Reach<'a> {
         fullest.map(|(_, target, axis)| (target, axis))
     }
 
-    /// Returns the first provider of these targets that has an incident in some steps, unless the incident lasts for the whole run
-    /// and so says nothing of them.
+    /// Returns the first provider of these targets that has an incident in some steps. An incident that lasts for the whole
+    /// run does not count, since it does not explain why these steps are the worst.
     fn incident(&self, steps: &Range<usize>) -> Option<&'a str> {
         let series = &self.summary.series;
         let (from_s, to_s) = (steps.start as f64 * series.step_s, steps.end as f64 * series.step_s);
@@ -203,8 +210,8 @@ impl<'a> Reach<'a> {
 }
 
 /// Returns the limit that binds by arithmetic; `None` if none does.
-fn binding(summary: &Summary) -> Option<Stopping> {
-    summary.ceiling.binding.as_ref().map(|binding| Stopping::new(&binding.target, &binding.axis))
+fn binding(summary: &Summary) -> Option<StoppingLimit> {
+    summary.ceiling.binding.as_ref().map(|binding| StoppingLimit::new(&binding.target, &binding.axis))
 }
 
 /// Returns the attempts that the limit of a violation refused over the run; `None` if it names none, or that refused none.

@@ -140,7 +140,7 @@ impl<'a> Unchanged<'a> {
         run.map_or(scaled, |run| self.runner.cost_per_day(scenario, &run))
     }
 
-    /// Returns the rules, if those on cost break first and at the present load.
+    /// Returns all rules if those on cost break first and are broken at the present load.
     fn budget(&self) -> Option<&'a Rules> {
         self.with_cost_rules.filter(|rules| !rules.keep_cost(self.present.summary.charged_usd()))
     }
@@ -229,7 +229,7 @@ impl<'a> Unchanged<'a> {
         let scenario = Change::all(self.scenario, [&one.change, &other.change]);
         let product_of_lifts = one.effect.lift * other.effect.lift;
         let multiple_to_exceed = self.estimate.at_least() * product_of_lifts * MIN_SYNERGY;
-        // If nothing holds at present, its ceiling is 0, and no multiple follows from the lifts.
+        // If nothing holds at present, the present ceiling is 0, and no multiple follows from the lifts.
         let held = (multiple_to_exceed > 0.0 && multiple_to_exceed < self.max_multiple)
             .then(|| self.runner.run(&scenario, multiple_to_exceed, 0))
             .flatten()

@@ -1,10 +1,10 @@
 //! The laws, checked from the events alone, independently of the engine.
 //!
-//! A fold that checks laws 1 (jobs end once), 2 (attempts end once), 3 (causes before effects), 4 (time never runs
+//! The fold checks laws 1 (jobs end once), 2 (attempts end once), 3 (causes before effects), 4 (time never goes
 //! back), 8 (no attempt before a cool-down ends), 9 (reservations are settled once), 14 (attempts, queue and waiting
 //! stay within their bounds), 15 (a follower ends with its leader or is promoted) and 16 (no attempt after the first
-//! byte of an answer). It keeps what is in flight and drops it at its end. Ids only rise, so an unknown id was never
-//! used or is over.
+//! byte of an answer). It keeps jobs and attempts only while they are in flight. Ids only rise, so an id that is not kept is
+//! either new or that of a job or an attempt that has ended.
 
 use super::Fold;
 use super::coalescing::CoalescingLedger;
@@ -26,7 +26,7 @@ pub struct Violation {
     pub law: u8,
     /// The event that violates it; `None` if an event is missing at the end of the run.
     pub event: Option<Event>,
-    /// What is wrong, for a reader.
+    /// A description of the violation.
     pub what: String,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for Violation {
 /// Checks the laws on the events of a run.
 #[derive(Clone, Debug)]
 pub struct Audit {
-    /// From the scheduled arrival of a job, unless the job states its own.
+    /// The time from the scheduled arrival of a job to its deadline, unless the job has a deadline of its own.
     deadline: Nanos,
     /// How much later than its deadline a job may end.
     slack: Nanos,
@@ -69,9 +69,9 @@ struct JobLedger {
     /// Attempts neither replied to nor cancelled.
     in_flight: u8,
     served: bool,
-    /// Whether it needs no attempt of its own: a cache hit, or a follower.
+    /// `true` if it needs no attempt of its own: it is a cache hit or a follower.
     answered: bool,
-    /// Whether the first byte of an answer has reached its caller.
+    /// `true` if the first byte of an answer has reached its caller.
     first_byte: bool,
 }
 
@@ -232,7 +232,7 @@ impl Audit {
         self.keep(attempt, ledger);
     }
 
-    /// Ends an attempt for the client: with this outcome, or cancelled if `None`.
+    /// Ends an attempt for the client. `outcome` is `None` if the client cancelled it.
     fn ended(
         &mut self,
         event: &Event,
@@ -245,7 +245,7 @@ impl Audit {
         let from_provider = matches!(outcome, Some(AttemptOutcome::Ok | AttemptOutcome::Limited { .. }));
         let undecided = self.decisions && ledger.provider == ProviderState::Undecided;
         self.check(!(from_provider && undecided), 3, event, "the reply comes before the decision");
-        // An attempt whose time is over is cancelled; the provider may decide on it later.
+        // The client cancels an attempt that times out; the provider may decide on it later.
         let cancelled = matches!(outcome, None | Some(AttemptOutcome::Failed(AttemptFailure::Timeout)));
         ledger.client = if cancelled { ClientState::Abandoned } else { ClientState::Replied };
         self.keep(attempt, ledger);
@@ -333,7 +333,7 @@ impl Fold for Audit {
             | EventKind::CooledDown { .. } => {}
             _ => self.check(in_flight, 1, event, "the job is not in flight"),
         }
-        // A follower that is given up before its leader is not answered.
+        // A follower that is shed before its leader ends gets no answer.
         let shed = matches!(event.kind, EventKind::Done(JobEnd { outcome: JobOutcome::Shed(_), .. }));
         if shed && self.coalescing.follows(event.job) {
             self.answered(event.job, false);

@@ -1,9 +1,9 @@
-//! The run over time while it is recorded: counts, latency percentiles, charges and the use of every limit, per time
-//! bucket of one length.
+//! Records a run over time, in time buckets of equal length: counts, latency percentiles, charges and the use of every
+//! limit.
 //!
-//! Memory is set when the run begins: up to 240 buckets, and half as many more for jobs that are in flight when
-//! arrivals stop; if they take longer, `coarsen` merges neighbours. Events come in order of time, so a bucket is
-//! complete when the next one begins, and one histogram serves all of them.
+//! The number of buckets is set when the run begins: up to 240, and half as many more for jobs that are in flight when
+//! arrivals stop. If the run outlasts them, `coarsen` merges neighbours. Events come in order of time, so a bucket is
+//! complete when the next one begins, and all buckets share one latency histogram.
 
 mod coarsen;
 
@@ -43,12 +43,14 @@ fn bucket_length(duration: Nanos) -> Nanos {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bucket {
     offered: u64,
-    /// The arrivals of its busiest minute; while it is the current bucket, without the minute that is still counted.
+    /// The jobs that arrived in its busiest minute. The minute in progress is added when it or the bucket
+    /// ends.
     busiest_minute: u64,
     pub(super) sent: u64,
     pub(super) succeeded: u64,
-    /// Of the succeeded, those that an attempt of their own served, and of these the ones that a later step served.
+    /// Of the succeeded, those served by an attempt of their own.
     pub(super) served: u64,
+    /// Of the served, those served by a later step of their route than the first.
     pub(super) fell_back: u64,
     pub(super) failed: u64,
     pub(super) shed: u64,
@@ -98,7 +100,7 @@ pub(super) struct TimeBuckets {
     minute_jobs: u64,
     /// Latencies in the current bucket.
     latency: Histogram,
-    /// The encoded latencies of the complete buckets; `None` if distributions are not wanted.
+    /// The encoded latencies of the complete buckets; `None` if distributions are not kept.
     encoded: Option<(Encoder, Vec<String>)>,
     next_sample: Instant,
     /// By target and axis, the index in `fill` at which the limit's row of buckets begins.
@@ -118,13 +120,13 @@ pub(super) struct TimeBuckets {
 struct TargetBucket {
     /// Calls in flight.
     in_flight: u64,
-    /// Some calls are known by their replies alone.
+    /// `true` if some calls are known only by their replies, because the provider reports no decisions on them.
     is_undecided: bool,
     charge: Charge,
 }
 
 impl TimeBuckets {
-    /// Creates the buckets for a run of `scenario`. `distributions` keeps the latency distribution of every bucket.
+    /// Creates the buckets for a run of `scenario`, with the latency distribution of every bucket if `distributions` is set.
     pub(super) fn new(scenario: &Scenario, distributions: bool) -> Self {
         let length = bucket_length(scenario.duration);
         let planned = (scenario.duration.0.div_ceil(length.0) as usize).max(1);
@@ -160,7 +162,7 @@ impl TimeBuckets {
         }
     }
 
-    /// Returns the bucket of `at`, which is no earlier than any instant before.
+    /// Returns the bucket that contains `at`. Instants must not decrease from call to call.
     #[inline]
     pub(super) fn at(&mut self, at: Instant) -> &mut Bucket {
         if at >= self.ends {
@@ -169,7 +171,7 @@ impl TimeBuckets {
         &mut self.current
     }
 
-    /// Completes the buckets that end by `at`: once in thousands of events.
+    /// Completes the buckets that end by `at`. Runs for one event in thousands.
     #[cold]
     fn move_to(&mut self, at: Instant) {
         while at >= self.ends {
@@ -224,8 +226,8 @@ impl TimeBuckets {
         charge.cached += u64::from(usage.cached_tokens);
     }
 
-    /// Charges a call that was served by a provider that reports neither admission nor settlement: what it used, and of that
-    /// what counts against the limits.
+    /// Counts a call served by a provider that reports neither admission nor settlement: the tokens that it used, and those
+    /// that count against the limits.
     pub(super) fn charge_undecided(&mut self, at: Instant, target: usize, usage: Usage, counted: Usage) {
         self.admitted(at, target, counted.total());
         self.settled(at, target, usage, counted);
@@ -249,7 +251,7 @@ impl TimeBuckets {
         self.next_sample
     }
 
-    /// Keeps the highest used share of a limit in each bucket.
+    /// Takes a sample of the used share of a limit. A bucket keeps the highest.
     pub(super) fn sample(&mut self, at: Instant, target: usize, axis: Axis, share: f32) {
         self.at(at);
         if let Some(row) = self.rows[target][axis as usize] {
@@ -258,7 +260,7 @@ impl TimeBuckets {
         }
     }
 
-    /// Sets the next sample. Samples lie inside the buckets, never on their borders, also after a merge.
+    /// Schedules the next sample. Samples lie inside the buckets, never on their borders, even after buckets are merged.
     pub(super) fn sampled(&mut self) {
         self.next_sample += Nanos((self.length.0 / SAMPLES).max(1));
     }
@@ -359,7 +361,7 @@ impl TimeBuckets {
     }
 
     /// Returns what a target charged in the first `count` buckets; empty lists if it charged nothing.
-    /// `keeps_reservations`: it charges what calls reserve, whatever they use.
+    /// `keeps_reservations` means that it charges what calls reserve, whatever they use.
     fn charged(&self, target: usize, keeps_reservations: bool, count: usize) -> Charged {
         let begin = target * self.buckets.len();
         let kept = &self.charges[begin..begin + count];

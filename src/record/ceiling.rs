@@ -1,4 +1,4 @@
-//! What the limits of a scenario allow, by arithmetic, and whether the run is short against their windows.
+//! What the limits of a scenario allow, by arithmetic, and whether the run is short compared with their windows.
 
 use crate::ceiling::{self, AxisCeiling, MIN_REPORTED_SHARE};
 use crate::formatting::{at_seconds, rounded, seconds};
@@ -27,8 +27,8 @@ pub struct CeilingSummary {
     /// The peak that bounds the load; `None` if the mean over the run does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak: Option<CeilingPeak>,
-    /// The first limit that may refuse calls below the ceiling because of what others reserve of it while they run, which
-    /// arithmetic does not count; `None` if there is none.
+    /// The first limit that may refuse calls below the ceiling because of what calls in flight reserve, which the arithmetic
+    /// does not count; `None` if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncounted: Option<Binding>,
     /// What each limit of each target allows.
@@ -38,19 +38,20 @@ pub struct CeilingSummary {
 /// The intervals whose jobs bound the ceiling.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CeilingPeak {
-    /// The start of the busiest, in seconds.
+    /// The start of the busiest interval, in seconds since the run began.
     pub from_s: f64,
-    /// The length of each, in seconds; 0 if its jobs arrive in one instant.
+    /// The length of each interval, in seconds; 0 if its jobs arrive in one instant.
     pub length_s: f64,
-    /// How many there are.
+    /// The number of intervals.
     #[serde(default = "one")]
     pub count: u32,
-    /// The expected number of jobs that arrive in one and that some target can admit, on average over the intervals.
+    /// The expected number of jobs per interval that some target can admit, on average over the intervals.
     pub offered: f64,
-    /// Of these, the ones that the rules on success let fail if all failures of the run fall into the intervals.
+    /// Of these, the number that may fail without breaking a rule on success, if all failures of the run fall into the
+    /// intervals.
     #[serde(default)]
     pub may_fail: f64,
-    /// The jobs that the limits admit of one until their deadline: (offered − may fail) times the headroom.
+    /// The jobs of one interval that the limits admit before their deadline: (offered − may fail) times the headroom.
     pub admitted: f64,
 }
 
@@ -103,9 +104,10 @@ pub struct CeilingTarget {
 pub struct CeilingAxis {
     /// The axis.
     pub axis: String,
-    /// The quantity per window; of an adaptive limit, that with which it begins.
+    /// The quantity per window; for an adaptive limit, its initial value.
     pub limit: u64,
-    /// The most to which an adaptive limit grows with its use, from which `jobs_per_min` is computed; absent for the others.
+    /// The highest value that an adaptive limit grows to with its use; `jobs_per_min` is computed from it. `None` for other
+    /// limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grows_to: Option<u64>,
     /// Jobs per minute that this limit alone would admit.
@@ -113,8 +115,8 @@ pub struct CeilingAxis {
 }
 
 impl CeilingTarget {
-    /// Returns what the limits of every target allow, as far as that is finite: in jobs of which `servable_share` can be served
-    /// by some target.
+    /// Returns what the limits of every target allow, without those that bound nothing. The rates count all jobs, of which
+    /// some target can serve the share `servable_share`.
     pub(crate) fn all(scenario: &Scenario, ceiling: &ceiling::Ceiling, servable_share: f64) -> Vec<Self> {
         let each = ceiling.targets.iter().map(|target| Self {
             name: scenario.targets[target.target.index()].name.clone(),
@@ -146,16 +148,16 @@ pub struct LongWindow {
     pub window_s: f64,
     /// The share of the limit's capacity (of a bucket: of its burst) that is used when the run begins.
     pub used_share: f64,
-    /// The share that the client counts as used then; `None` if the two differ by at most 0.05, if the client counts nothing as
-    /// used or has no estimate, and in a result of an earlier version.
+    /// The share that the client assumes to be used when the run begins; `None` if it differs from `used_share` by at most
+    /// 0.05, if the client counts nothing as used or has no estimate, and in a result of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assumed_share: Option<f64>,
     /// The share of the limit that the offered load uses per window; 0 in a result of an earlier version.
     #[serde(default)]
     pub offered_share: f64,
-    /// How long the window lasts that is open when the run begins, in seconds, if the limit counts from the start of its windows and
-    /// they are longer than the run: the run is the last part of a window, not the first. `None` for other limits, with
-    /// `start: full`, and in a result of an earlier version.
+    /// The time that is left of the open window when the run begins, in seconds, if the limit counts from the start of its
+    /// windows and they are longer than the run: the run is then the last part of a window, not the first. `None` for other
+    /// limits, with `start: full`, and in a result of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_left_s: Option<f64>,
     /// `true` if `used_share` is what the same traffic on earlier days leaves used, `false` if the scenario says

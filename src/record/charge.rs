@@ -1,4 +1,4 @@
-//! What calls are charged on each axis of a limit. One rule holds for a whole run and for each step of its series.
+//! What calls are charged on each axis of a limit, by the same rule for a whole run and for each time bucket of its series.
 
 use super::series::Charged;
 use crate::scenario::{Scenario, Target};
@@ -15,7 +15,7 @@ pub(crate) struct ChargeSum {
     pub(crate) prompt_tokens: u64,
     /// Tokens of their completions.
     pub(crate) completion_tokens: u64,
-    /// Tokens reserved at admission, if the provider never settles: then they stay charged, whatever is used.
+    /// Tokens reserved at admission, if they stay charged whatever is used; `None` if the provider settles them.
     pub(crate) kept_tokens: Option<u64>,
     /// The summed time that calls were in flight, in seconds; `None` if it is not known.
     pub(crate) busy_s: Option<f64>,
@@ -24,9 +24,9 @@ pub(crate) struct ChargeSum {
 impl ChargeSum {
     /// Returns the units charged on an axis: calls, tokens, or seconds of calls in flight; `None` if no event reports them.
     ///
-    /// What is never settled counts as reserved on the axes of all tokens; on those of prompts or completions alone as used,
-    /// because events report the sum that is reserved. A provider that charges usage beyond the reservation charges up to as much
-    /// more than this as it reserves, which events do not report.
+    /// If reservations stay charged, the axes of all tokens (tpm, tpd) count what was reserved. The axes of prompts or
+    /// completions alone count what was used, because events report only the sum that is reserved. With
+    /// [`Settlement::ChargeExcess`], the true charge may exceed the result by up to the reservation.
     #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
     pub(crate) fn on(&self, axis: Axis) -> Option<f64> {
         let Self { calls, prompt_tokens, completion_tokens, kept_tokens, busy_s } = *self;
@@ -61,7 +61,7 @@ pub(super) fn keeps_reservations(scenario: &Scenario, target: &Target) -> bool {
     provider.models[usize::from(target.model)].reserve.settlement == Settlement::KeepReservation
 }
 
-/// Returns the values of these steps, as far as there are any.
+/// Returns the values of the time buckets `steps`. Buckets beyond the end of `values` are left out.
 pub(crate) fn within<T>(values: &[T], steps: Range<usize>) -> &[T] {
     let end = steps.end.min(values.len());
     &values[steps.start.min(end)..end]

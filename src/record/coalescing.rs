@@ -82,7 +82,7 @@ impl CoalescingLedger {
         }
     }
 
-    /// Checks an event when none in particular is due.
+    /// Checks an event if no particular event is due.
     fn any(&mut self, event: &Event) -> Option<&'static str> {
         let follows = self.follows(event.job);
         match event.kind {

@@ -1,4 +1,5 @@
-//! Whether the numbers of a result can be those of a run: a file that was edited or damaged is refused, not drawn.
+//! Checks that the numbers of a result can be those of a run, so that an edited or damaged file is rejected before a report
+//! is made of it.
 
 use serde_json::{Number, Value};
 
@@ -17,7 +18,8 @@ const MAX_NUMBER: f64 = 1e18;
 const ROUNDING: f64 = 1.01;
 
 impl Summary {
-    /// Returns why the numbers cannot be those of a run, in a sentence that begins with a member; `None` if they can.
+    /// Returns why the numbers cannot be those of a run, as a sentence that begins with the name of a member; `None` if they
+    /// can.
     pub(super) fn inconsistency(&self) -> Option<String> {
         if self.schema != SCHEMA {
             return Some(format!("schema is `{}`; this version reads `{SCHEMA}`", self.schema));
@@ -51,7 +53,7 @@ impl Summary {
             .or_else(|| quantiles.into_iter().chain(workloads).find_map(|(name, it)| it.inconsistency(name)))
     }
 
-    /// Returns the first sum of counts that is wrong.
+    /// Returns a sentence on the first total that is not the sum of its parts; `None` if there is none.
     fn counts(&self) -> Option<String> {
         let Jobs { offered, succeeded, failed, shed, in_flight, .. } = self.jobs;
         let of_jobs = ("jobs.offered", offered, [succeeded, failed, shed, in_flight]);
@@ -88,9 +90,9 @@ impl Quantiles {
     }
 }
 
-/// Returns why the numbers of a result are too large to be those of a run: one is beyond [`MAX_NUMBER`], or the whole numbers
-/// add up to more than `u64::MAX`, so that a sum that a report takes of some of them could overflow; `None` if they are not. A
-/// seed may be any number.
+/// Returns why the numbers of a result are too large to be those of a run; `None` if they are not. They are if one of them
+/// exceeds [`MAX_NUMBER`], or if the whole numbers add up to more than `u64::MAX`, since a sum in a report could then
+/// overflow. A seed may be any number.
 pub(super) fn too_large(result: &Value) -> Option<String> {
     let mut sum = Some(0);
     let found = number_above_max(result, &mut sum);

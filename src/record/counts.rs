@@ -7,7 +7,7 @@ use crate::ids::TargetId;
 use crate::scenario::Target;
 use provider::{Instant, Usage, config::CachedTokens};
 
-/// The number of status counters; a status from 999 on counts as 999.
+/// The number of status counters; a status of 999 or more counts as 999.
 const STATUSES: usize = 1_000;
 
 /// The jobs of one workload.
@@ -22,11 +22,11 @@ pub(super) struct WorkloadCounts {
     /// As `failed`.
     pub(super) shed: [u64; REASONS.len()],
     pub(super) in_flight: u64,
-    /// The latency of the jobs that succeeded and were sent on arrival and served by that attempt, or answered from the cache
-    /// at once. It is their service time and most jobs are of this kind, so one recording serves both histograms until
-    /// [`super::Recorder`] merges them.
+    /// The latency of the succeeded jobs that did not wait: they were sent on arrival and served by that attempt, or answered
+    /// from the cache at once. Their latency is their service time. Most jobs are of this kind, so each is recorded once, and
+    /// [`super::Recorder`] adds this histogram to both others when the run ends.
     pub(super) unqueued: Histogram,
-    /// That of all other jobs that succeeded, and after the merge of these as well.
+    /// The latency of all other succeeded jobs; of all succeeded jobs once `unqueued` is added.
     pub(super) latency: Histogram,
 }
 
@@ -104,7 +104,7 @@ pub(super) struct FailureCounts {
 pub(super) struct Refusal {
     pub(super) at: Instant,
     pub(super) target: TargetId,
-    /// The index of its counter.
+    /// The index of its counter in the `limited_by` of [`TargetCounts`].
     pub(super) by: usize,
 }
 

@@ -20,7 +20,7 @@ pub struct CutAnswers {
     pub workloads: Vec<CutWorkload>,
     /// Workloads of the run, those without cut answers included.
     pub of: usize,
-    /// Whether an expectation is about cut answers.
+    /// `true` if a rule of `expect` is about cut answers.
     pub is_judged: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The delays of a live run: how long messages took and how late the client acted. Memory for the jobs in flight.
+//! The delays of a live run: how long messages took and how late the client acted. Memory grows only with the jobs in flight.
 
 use super::Fold;
 use super::histogram::Histogram;
@@ -17,8 +17,8 @@ pub struct Delays {
     /// From the send of an attempt whose reply reads as a refusal ([`AttemptOutcome::Limited`]) to that reply at the client:
     /// the network, and the work at both ends.
     pub round_trip_s: Quantiles,
-    /// From the end of a wait (back-off, cool-down, pace) to the instant at which the client acted on it. Waits whose ends were
-    /// acted on together count once, as the first of them. Waits that may have been extended do not count.
+    /// From the end of a wait (back-off, cool-down, pace) to the instant at which the client acted on it. Waits that the client
+    /// acted on at one instant count once, as the first of them. Waits that may have been extended do not count.
     pub wake_lag_s: Quantiles,
     /// What the measured delays change; `None` if no target refused [`MIN_DELAYS`] attempts, or if a simulation without the
     /// measured delays has no refusal or no success.
@@ -26,8 +26,8 @@ pub struct Delays {
     pub effect: Option<DelayEffect>,
 }
 
-/// Results of simulations with the measured delays, compared with simulations of the same seeds with a punctual client and the
-/// round trips of the scenario or, if it states none, of an idle loopback interface.
+/// Results of simulations with the measured delays, compared with simulations of the same seeds in which the client acts on
+/// time and the round trips are those of the scenario or, if it states none, of an idle loopback interface.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DelayEffect {
     /// The number of seeds, at least 2.
@@ -89,7 +89,7 @@ impl DelayMeter {
         distribution(&self.wake_lag)
     }
 
-    /// Returns what was measured, with this effect.
+    /// Returns the measured delays, with `effect` as what they change.
     #[must_use]
     pub fn delays(&self, effect: Option<DelayEffect>) -> Delays {
         let mut all = Histogram::of_run();
@@ -116,7 +116,7 @@ fn distribution(histogram: &Histogram) -> Option<Dist> {
     Some(Dist::discrete(&values, &[]))
 }
 
-/// Fewer values do not show their distribution.
+/// The smallest number of delays from which a distribution is made.
 pub const MIN_DELAYS: u64 = 10;
 /// The number of values that represent a histogram.
 const STEPS: u8 = 100;

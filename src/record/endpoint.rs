@@ -1,8 +1,9 @@
-//! What a run through somebody else's endpoint shows: which targets answered, how many attempts that took, what the endpoint itself
-//! refused; and what it cannot show.
+//! The result of a run through an endpoint (`run --via`): which targets answered, how many attempts that took, what the
+//! endpoint itself refused, and what is not known.
 //!
-//! The routing is done behind the endpoint. Its replies state a part of it (`x-quotalab-target`, `-attempts`, `-waited-ms`, which the
-//! gateway of this program adds), or nothing. What no reply states is not known, and is not counted as zero.
+//! The routing is done behind the endpoint. Its replies state a part of it (in the headers `x-quotalab-target`, `-attempts` and
+//! `-waited-ms`, which the gateway of this program adds), or nothing. What no reply states is not known, and is not counted as
+//! zero.
 
 use super::findings::Finding;
 use super::summary::{Quantiles, Summary};
@@ -32,17 +33,17 @@ pub struct EndpointResult {
     /// Answers of a later step of the route than the first ÷ answers; `None` unless every answer states a target of its
     /// route, and no request asks for a target instead of the route.
     pub fallback_share: Option<f64>,
-    /// Attempts behind the endpoint ÷ answers, of the answers; `None` unless every answer states its attempts.
+    /// Attempts behind the endpoint per answer; `None` unless every answer states its attempts.
     pub attempts_per_answer: Option<f64>,
-    /// Attempts behind the endpoint ÷ jobs; `None` unless a reply to every job states them.
+    /// Attempts behind the endpoint per job; `None` unless a reply to every job states them.
     pub attempts_per_job: Option<f64>,
-    /// The waits behind the endpoint, before the attempt that answered, of the answers that state them; `None` if none does.
+    /// The waits behind the endpoint before the attempt that answered, over the answers that state them; `None` if none does.
     pub waited_s: Option<Quantiles>,
-    /// What it refused itself.
+    /// The requests that the endpoint itself refused.
     pub refusals: EndpointRefusals,
     /// What the answers cost.
     pub cost: EndpointCost,
-    /// The members of the result that say nothing of this run, because no reply states what they would need.
+    /// The members of the result that are not known for this run, because no reply states what they are computed from.
     pub not_known: Vec<String>,
 }
 
@@ -65,14 +66,15 @@ pub struct EndpointStop {
 pub enum EndpointBound {
     /// `--max-requests`.
     Requests {
-        /// The most requests.
+        /// The maximum number of requests.
         max: u64,
     },
     /// `--max-cost`: the next request could have cost more than was left.
     Cost {
         /// The highest cost, in USD.
         max_usd: f64,
-        /// What answers had cost until then, and requests without a stated usage at most, in USD.
+        /// The cost of the requests that had ended until then, in USD. A request that failed, or whose answer states no usage,
+        /// counts with the most that it can have cost.
         spent_usd: f64,
         /// What the requests in flight could cost at most, in USD.
         reserved_usd: f64,
@@ -104,7 +106,8 @@ pub struct EndpointRefusals {
     pub wait_s: Option<Quantiles>,
 }
 
-/// The cost of the answers, by the prices of the scenario. What attempts behind the endpoint cost that did not answer is not known.
+/// The cost of the answers, by the prices of the scenario. The cost of attempts behind the endpoint that did not answer is not
+/// known.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EndpointCost {
     /// What the answers cost, in USD; `None` unless every answer states a target to which the scenario gives prices.
@@ -118,7 +121,7 @@ pub struct EndpointCost {
 }
 
 impl EndpointResult {
-    /// Returns `true` if a metric was measured. Limits, refusals and costs behind the endpoint are not seen.
+    /// Returns `true` if a metric was measured. Limits, refusals and costs behind the endpoint are not visible.
     #[must_use]
     pub fn knows(&self, metric: Metric) -> bool {
         match metric {
@@ -151,7 +154,7 @@ impl EndpointResult {
         requested.into_iter().chain((*answers > 0).then_some(targets)).collect()
     }
 
-    /// Returns the members of the result that say nothing of this run.
+    /// Returns the members of the result that are not known for this run.
     pub(super) fn unknown_members(&self) -> Vec<String> {
         let always = ["ceiling", "first_refusal", "targets", "attempts behind the endpoint that failed"];
         let fallback = (!self.knows(Metric::FallbackShare)).then_some("jobs.fell_back");
@@ -161,14 +164,15 @@ impl EndpointResult {
 }
 
 impl Summary {
-    /// Returns what the providers charged, in USD; zero if it is not known, which it is of a run against mocks and of a simulation.
+    /// Returns what the providers charged, in USD; zero if it is not known. It is always known after a simulation or a run
+    /// against mocks.
     #[must_use]
     pub fn charged_usd(&self) -> f64 {
         self.cost_usd.unwrap_or(0.0)
     }
 
-    /// Adds what a run through an endpoint shows of it, and removes what only providers could have shown.
-    pub(super) fn through(&mut self, mut endpoint: EndpointResult) {
+    /// Adds the result of a run through an endpoint, and removes what only the providers could have reported.
+    pub(super) fn apply_endpoint(&mut self, mut endpoint: EndpointResult) {
         endpoint.not_known = endpoint.unknown_members();
         self.first_refusal = None;
         self.ceiling = super::CeilingSummary {

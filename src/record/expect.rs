@@ -79,8 +79,8 @@ pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
     }
 }
 
-/// Returns why a rule on all jobs of the run, of which nothing was measured, cannot be judged: no job ended, or those that
-/// succeeded were all served without an attempt. `None` if all jobs were lost: then it is broken.
+/// Returns why a rule on all jobs of the run for which nothing was measured cannot be judged: no job ended, or those that
+/// succeeded were all served without an attempt. `None` if all jobs were lost, which breaks the rule.
 fn not_judged(summary: &Summary) -> Option<NotJudged> {
     let jobs = &summary.jobs;
     let is_lost = jobs.succeeded == 0 && jobs.failed + jobs.shed > 0;

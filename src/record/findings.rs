@@ -40,7 +40,7 @@ pub enum Finding {
         #[serde(flatten)]
         bound: EndpointBound,
     },
-    /// What an endpoint refused itself. Of the limits behind it nothing is known.
+    /// The requests that an endpoint itself refused. Nothing is known of the limits behind it.
     EndpointRefusals {
         /// Requests that it answered like a provider that refuses by a limit, a budget, a plan or a size.
         refused: u64,
@@ -83,7 +83,7 @@ pub enum Finding {
     GeneratorShed(GeneratorShed),
     /// Attempts failed on this machine, not at the provider: the run represents another load.
     LocalFailures {
-        /// Attempts that failed so; at least one.
+        /// Attempts that failed on this machine; at least one.
         attempts: u64,
         /// Attempts in all.
         of: u64,
@@ -121,13 +121,13 @@ pub enum Finding {
         axis: String,
         /// When, in seconds since the run began.
         at_s: f64,
-        /// Jobs offered per minute, in the minute before it, or in as long a time around it as it takes for twenty jobs.
+        /// Jobs offered per minute, in the minute before it, or in a longer time around it that has at least twenty jobs.
         offered_per_min: f64,
-        /// The jobs that arrive in the busiest minute about then, if they are far more.
+        /// The jobs that arrive in the busiest minute about then, if they are far more than `offered_per_min`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         busiest_minute: Option<u64>,
     },
-    /// No limit refused anything that fits.
+    /// No limit refused an attempt that it could have admitted at another time.
     NoRefusal {
         /// Jobs offered per minute, on average.
         offered_per_min: f64,
@@ -137,7 +137,7 @@ pub enum Finding {
         /// The jobs that were given up nevertheless while they waited for a limit; `None` if they are few.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         given_up: Option<GivenUp>,
-        /// The jobs that no limit saw, because no attempt of their own was sent; `None` if there are none.
+        /// The jobs that used no limit, because no attempt of their own was sent; `None` if there are none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unsent: Option<UnsentJobs>,
         /// Attempts that were refused because they are too large.
@@ -170,10 +170,10 @@ pub enum Finding {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         p95_s: Option<f64>,
     },
-    /// What became of the jobs of one workload, and when it was worst. Of a single workload only if a window was notably worse
-    /// than the run.
+    /// What became of the jobs of one workload, and in which window of time fewest of them succeeded. A scenario with a single
+    /// workload has this finding only if a window was notably worse than the run.
     WorkloadOutcome {
-        /// The workload; empty if there is no other.
+        /// The workload; empty if the scenario has only one.
         workload: String,
         /// Jobs that arrived.
         offered: u64,
@@ -219,7 +219,7 @@ pub struct LimitCeiling {
     /// The peak that bounds it; `None` if the mean over the run does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak: Option<CeilingPeak>,
-    /// `true` if the run has several targets, whose limits add up to it.
+    /// `true` if the run has several targets: `jobs_per_min` is then what their limits allow together.
     #[serde(default)]
     pub is_sum: bool,
 }
@@ -244,9 +244,9 @@ pub(super) struct Facts {
 /// Attempts that no limit could have admitted at any time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct NotAdmitted {
-    /// Refused by a limit, since they are larger than it ever holds.
+    /// Refused by a limit, because they are larger than its capacity.
     pub(super) too_large: u64,
-    /// Refused, since they are too long for the model.
+    /// Refused, because they are too long for the model.
     pub(super) too_long: u64,
     /// Answered like a refusal because of a fault.
     pub(super) faulted: u64,
@@ -261,9 +261,9 @@ pub(super) fn of(summary: &Summary, facts: Facts) -> Vec<Finding> {
         _ => limit(summary, facts.not_admitted),
     };
     let limit = limit
-        .filter(|finding| generator::shows(finding, summary, generator_shed.as_ref(), generator.as_ref()));
-    let behind = summary.endpoint.iter().flat_map(EndpointResult::findings);
-    let conclusions = [limit, outcomes(summary)].into_iter().flatten().chain(behind);
+        .filter(|finding| generator::supports(finding, summary, generator_shed.as_ref(), generator.as_ref()));
+    let of_endpoint = summary.endpoint.iter().flat_map(EndpointResult::findings);
+    let conclusions = [limit, outcomes(summary)].into_iter().flatten().chain(of_endpoint);
     let conclusions =
         conclusions.chain(workload_outcomes(summary)).chain(rule_result::findings(&summary.expect));
     let long_window = summary.long_window.as_ref();
@@ -277,7 +277,7 @@ pub(super) fn of(summary: &Summary, facts: Facts) -> Vec<Finding> {
     let (common, rare): (Vec<_>, Vec<_>) =
         CutAnswers::of(summary).into_iter().partition(CutAnswers::is_common);
     let [common, rare] = [common, rare].map(|cut| cut.into_iter().map(Finding::CutAnswers));
-    // What the others say of the lag is said already.
+    // A finding on shed jobs already says that the generator lagged.
     let is_shed = generator_shed.is_some();
     let first = (generator_shed.map(Finding::GeneratorShed).into_iter())
         .chain(local_failures::finding(summary))
@@ -288,7 +288,7 @@ pub(super) fn of(summary: &Summary, facts: Facts) -> Vec<Finding> {
     first.chain(conclusions).chain(rare).chain(finding(trailing_window)).collect()
 }
 
-/// A run that serves at least this share of its jobs suggests that its load holds.
+/// The smallest share of served jobs from which a run appears to sustain its load.
 const MOSTLY_SERVED: f64 = 0.9;
 
 /// Returns `true` if the result misleads readers who do not know how much of the limit was used at the start: earlier
@@ -298,10 +298,10 @@ fn is_misleading_without(window: &LongWindow, summary: &Summary) -> bool {
     window.sustained || (window.offered_share > 1.0 && served >= MOSTLY_SERVED)
 }
 
-/// The most workloads that findings describe: those of which the smallest share succeeded.
+/// The largest number of workloads that findings describe: those with the lowest shares of succeeded jobs.
 const MAX_WORKLOADS: usize = 8;
-/// A window is notably worse than the run if its share of failures is larger by this ratio, or its 95th percentile of latency
-/// higher.
+/// A window is notably worse than the run if its share of lost jobs, or its 95th percentile of latency, is more than this
+/// times that of the run.
 const NOTABLY_WORSE: f64 = 1.5;
 
 /// Returns the findings on the workloads, in the scenario's order.
@@ -345,7 +345,7 @@ fn unservable(notes: &[Note]) -> impl Iterator<Item = Finding> {
     })
 }
 
-/// Returns the finding on what the limits refused; `None` if they could admit no job, which another finding says.
+/// Returns the finding on what the limits refused; `None` if they can admit no job at all, which is another finding.
 fn limit(summary: &Summary, not_admitted: Option<NotAdmitted>) -> Option<Finding> {
     if let Some(refusal) = &summary.first_refusal {
         return Some(Finding::FirstRefusal {

@@ -1,7 +1,7 @@
 //! Turns the counters of a recorder into the summary: names for numbers, seconds for nanoseconds.
 //!
-//! Every job that arrived must have ended, and every attempt that ended must have been sent: a summary that hides jobs
-//! is never made.
+//! Every job that arrived must have ended, and every attempt that ended must have been sent. Otherwise the recorder panics,
+//! so that no summary can lack jobs.
 
 use super::charge::{ChargeSum, keeps_reservations};
 use super::counts::{TargetCounts, WorkloadCounts};
@@ -47,7 +47,7 @@ impl Recorder {
     fn finish_run(mut self, end: RunEnd, endpoint: Option<EndpointResult>) -> Summary {
         self.merge_unqueued();
         let planned = self.scenario.duration;
-        // A bound ends the arrivals; the requests in flight then end.
+        // A bound on the requests to an endpoint stops the arrivals; the requests in flight still get their replies.
         let stopped_s = endpoint.as_ref().and_then(|endpoint| Some(endpoint.stopped.as_ref()?.at_s));
         let stopped_at = stopped_s.map(|at_s| Instant::ZERO + Nanos::from_secs_f64(at_s));
         let ended_early = stopped_at.or(end.interrupted.then_some(end.at));
@@ -103,7 +103,7 @@ impl Recorder {
             jobs,
         };
         if let Some(endpoint) = endpoint {
-            summary.through(endpoint);
+            summary.apply_endpoint(endpoint);
         }
         summary.expect = expect::judge(&self.scenario, &self.rule_windows, &summary);
         summary.findings = findings::of(
@@ -128,7 +128,7 @@ impl Recorder {
     fn span(&self, end: Instant) -> Nanos {
         let was_cut_off = self.workloads.iter().any(|workload| workload.in_flight > 0);
         let run = if was_cut_off { self.scenario.duration.0.min(end.0) } else { self.scenario.duration.0 };
-        // A decision at the very end of a window belongs to the next one.
+        // A decision at the instant at which a window ends belongs to the next window, which the span must then include.
         Nanos(run.max(self.last_decision.0.saturating_add(1)))
     }
 
@@ -290,7 +290,7 @@ impl Recorder {
     }
 }
 
-/// Returns the distribution over `all` jobs, of which only those above zero were recorded.
+/// Returns the distribution over `all` jobs, of which only the durations above zero were recorded.
 fn with_zeros(recorded: &Histogram, all: u64) -> Histogram {
     debug_assert!(recorded.len() <= all, "invariant: {} recorded of {all} jobs", recorded.len());
     let mut histogram = recorded.clone();
@@ -315,8 +315,8 @@ impl TargetCounts {
 
 /// Returns what was charged to a limit ÷ what it could have admitted in `span`; `None` if it could have admitted nothing.
 ///
-/// The result is in `0..=1` unless settlements overdraw the limit (law 5), or the limit adapts: of such a one the mean of
-/// samples counts.
+/// The result is in `0..=1` unless settlements overdraw the limit (law 5), or the limit is adaptive: the mean of its samples
+/// then takes the place of the limit.
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
 fn utilisation(
     limit: &ProviderLimit,
@@ -329,14 +329,14 @@ fn utilisation(
     let seconds = if limit.axis.window_length().is_some() { 1.0 } else { run.as_secs_f64() };
     let capacity = match mean_of_adaptive(limit, counts).zip(limit.axis.window_length()) {
         Some((mean, window)) => mean * (run.as_secs_f64() / window.as_secs_f64()).max(1.0),
-        // What earlier traffic used was not there to be admitted.
+        // The units that earlier traffic had used were not available.
         None => (limit.max_units_in(span) - used_before as f64) * seconds,
     };
     (capacity > 0.0).then(|| charged / capacity)
 }
 
-/// Returns what a target charged over the run, as its decisions say, or as the replies do if there are none; `keeps_reservations`: what
-/// calls reserve stays charged.
+/// Returns what a target charged over the run, from the decisions of its provider, or from the replies if there are no
+/// decisions. `keeps_reservations` means that what calls reserve stays charged.
 fn charges(counts: &TargetCounts, has_decisions: bool, keeps_reservations: bool, end: Instant) -> ChargeSum {
     let used = if has_decisions { counts.settled } else { counts.replied };
     ChargeSum {

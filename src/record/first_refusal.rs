@@ -13,7 +13,7 @@ const MIN_JOBS_OF_RATE: u64 = 20;
 const AT_ONCE: f64 = 5.0;
 
 /// Returns the refusal with the rate offered in the time buckets of the minute before it (of the first minute, if it came
-/// earlier), or of as long a time around it as it takes for [`MIN_JOBS_OF_RATE`] jobs.
+/// earlier), or of a longer time around it that has at least [`MIN_JOBS_OF_RATE`] jobs or is the whole run.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -26,7 +26,7 @@ pub(super) fn first_refusal(refusal: Refusal, scenario: &Scenario, series: &Seri
     let planned = (libm::ceil(duration_s / bucket_s) as usize).clamp(1, series.offered.len());
     let mut end = ((at_s / bucket_s) as usize + 1).max(buckets_per_minute).min(planned);
     let mut begin = end.saturating_sub(buckets_per_minute);
-    // The minutes of a bucket longer than one say whether its jobs came at once.
+    // The busiest minute of a bucket that is longer than a minute shows whether its jobs arrived at once.
     let busiest = series.busiest_minute.get(end - 1).copied();
     let minutes = bucket_s / 60.0;
     let busiest = busiest.filter(|jobs| {

@@ -1,4 +1,4 @@
-//! Whether the load generator of a live run kept its schedule, and what its result cannot show if it did not.
+//! Whether the load generator of a live run kept its schedule, and which findings the result does not support if it did not.
 
 use super::findings::Finding;
 use super::names::GENERATOR_LAG;
@@ -7,23 +7,24 @@ use crate::formatting::{at_seconds, rounded, share_of};
 use provider::Instant;
 use serde::{Deserialize, Serialize};
 
-/// The largest lag of nearly all jobs ([`is_behind`]) at which a live run kept its schedule, in seconds.
+/// The largest lag at which a live run counts as on schedule, in seconds; [`is_behind`] says at which percentile.
 const MAX_LAG_S: f64 = 0.010;
-/// The largest share of the scheduled jobs that a live run which kept its schedule may lack.
+/// The largest share of jobs that a live run may shed, or by which their number may differ from the schedule, if it counts as
+/// on schedule.
 const MAX_MISSING: f64 = 0.001;
 
 /// The jobs that a load generator did not send because it was too far behind its schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GeneratorShed {
-    /// Those jobs; at least one.
+    /// Jobs that were shed; at least one.
     pub jobs: u64,
     /// Jobs that arrived.
     pub offered: u64,
     /// When the first of them was shed, in seconds since the run began.
     pub from_s: f64,
-    /// Jobs offered per second about then.
+    /// Jobs offered per second in the time bucket of that instant.
     pub offered_per_s: f64,
-    /// Jobs per second that were not shed, from then to the last arrival.
+    /// Jobs per second that were not shed, from the start of that time bucket to the end of the arrivals.
     pub kept_per_s: f64,
 }
 
@@ -92,8 +93,8 @@ pub(super) fn lag_finding(summary: &Summary, scheduled: Option<u64>) -> Option<F
     lags().any(is_behind).then_some(Finding::GeneratorLagged { p99_s })
 }
 
-/// Returns `true` if lags are so long and so many that a live run did not keep its schedule: of fewer than 1,000 jobs, the 99th
-/// percentile is that of a handful, which one pause of the machine may delay.
+/// Returns `true` if so many lags are so long that a live run did not keep its schedule. With fewer than 1,000 jobs a lower
+/// percentile than the 99th is judged, because one pause of the machine may delay the few jobs above the 99th.
 fn is_behind(lag: &Quantiles) -> bool {
     let judged = match lag.count {
         1_000.. => lag.p99,
@@ -103,10 +104,10 @@ fn is_behind(lag: &Quantiles) -> bool {
     judged > MAX_LAG_S
 }
 
-/// Returns `true` if a run whose generator did what `shed` and `lagged` say shows what `finding` says of the limits: that none
-/// refused anything says nothing of the scenario's load if less was sent, and a refusal after jobs were shed comes at another
-/// load than was offered.
-pub(super) fn shows(
+/// Returns `true` if a run whose generator behaved as `shed` and `lagged` state supports `finding` on the limits. If less was
+/// sent than the scenario schedules, the absence of refusals says nothing about the limits under its load. A refusal after
+/// jobs were shed occurs at another load than was offered.
+pub(super) fn supports(
     finding: &Finding,
     summary: &Summary,
     shed: Option<&GeneratorShed>,
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_late_job_of_few_is_no_late_generator() {
+    fn few_late_jobs_do_not_make_a_generator_late() {
         let lag = |count, p50, p90, p99| Quantiles { count, p50, p90, p99, ..Quantiles::default() };
         assert!(!is_behind(&lag(50, 0.001, 0.004, 0.014)), "one of fifty");
         assert!(!is_behind(&lag(500, 0.001, 0.009, 0.014)));

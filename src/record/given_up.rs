@@ -16,8 +16,8 @@ pub struct GivenUp {
     pub axis: String,
     /// The jobs.
     pub jobs: u64,
-    /// Whether calls reserve so much more of the limit while they run than they use that it may keep jobs waiting below the
-    /// analytic ceiling.
+    /// `true` if calls reserve so much more of the limit than they use that jobs may have to wait for it below the analytic
+    /// ceiling.
     pub is_reserved: bool,
 }
 

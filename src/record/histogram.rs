@@ -2,7 +2,7 @@
 //!
 //! The recorder keeps a few histograms per run and one for the current time bucket. A result carries them in the
 //! V2 compressed encoding of `HdrHistogram`, as base64, so that the distributions of several runs can be added.
-//! Recording takes no memory. Values above a day count as a day in percentiles, not in mean and maximum.
+//! Recording allocates nothing. Values above a day count as a day in percentiles, not in mean and maximum.
 
 mod error;
 
@@ -36,7 +36,7 @@ const MAX_PLAIN_BYTES: u64 = 1 << 20;
 /// A distribution of durations.
 #[derive(Clone, Debug)]
 pub struct Histogram {
-    /// Counts of 32 bits, because a run touches thousands of them at random. A full count stays full.
+    /// Counts of 32 bits, to save cache: a run touches thousands of them at random. Counts saturate.
     counts: hdrhistogram::Histogram<u32>,
     sum_us: u64,
     max_us: u64,
@@ -161,7 +161,7 @@ impl Histogram {
 }
 
 /// Encodes histograms one after the other with the same buffers: a compressor takes 300 KiB, and allocating one for every
-/// time bucket took a twentieth of an hour's simulation.
+/// time bucket took 5 % of the time to simulate an hour.
 pub(super) struct Encoder {
     serializer: V2Serializer,
     plain: Vec<u8>,

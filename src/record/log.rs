@@ -33,7 +33,7 @@ pub struct Log<W> {
     error: Option<io::Error>,
     /// The bytes that may still be written.
     left: u64,
-    /// Whether a line did not fit; nothing is written after it.
+    /// `true` once a line did not fit; nothing is written after it.
     is_cut: bool,
 }
 
@@ -60,7 +60,7 @@ impl<W: Write> Log<W> {
         Ok(log)
     }
 
-    /// Flushes the log and returns what it was written to.
+    /// Flushes the log and returns its writer.
     ///
     /// # Errors
     /// The first error of a line, or that of the flush.
@@ -69,7 +69,7 @@ impl<W: Write> Log<W> {
         Ok(self.out)
     }
 
-    /// Returns `true` if events are missing because the log has reached its size.
+    /// Returns `true` if events are missing because the log has reached its maximum size.
     #[must_use]
     pub const fn is_cut(&self) -> bool {
         self.is_cut

@@ -95,13 +95,13 @@ pub trait Fold {
         let _ = at;
     }
 
-    /// Takes how long an attempt of a live run waited in this process from its send to the beginning of its request.
+    /// Takes the time that an attempt of a live run waited in this process, from its send to the beginning of its request.
     fn begun(&mut self, lag: Nanos) {
         let _ = lag;
     }
 
-    /// Returns `true` to end the run before the next timer, reply or arrival; events that belong to the present one still
-    /// follow. Jobs in flight are then done as [`crate::event::JobOutcome::InFlight`].
+    /// Returns `true` to end the run before the next timer, reply or arrival. Further events of the current one still follow.
+    /// Jobs in flight then end as [`crate::event::JobOutcome::InFlight`].
     fn is_done(&self) -> bool {
         false
     }

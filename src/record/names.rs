@@ -60,7 +60,7 @@ pub(super) fn failure_name(failure: AttemptFailure) -> Cow<'static, str> {
     }
 }
 
-/// Returns the failure of a name; `None` if it names none.
+/// Returns the failure with this name; `None` if there is none.
 pub(super) fn failure_from_name(name: &str) -> Option<AttemptFailure> {
     match name {
         "connection" => Some(AttemptFailure::Connection),

@@ -25,21 +25,21 @@ use rustc_hash::FxHashMap;
 #[derive(Clone, Debug)]
 pub struct Recorder {
     pub(super) scenario: Scenario,
-    /// Whether the summary carries distributions.
+    /// `true` if the summary carries distributions.
     pub(super) distributions: bool,
     pub(super) buckets: TimeBuckets,
     pub(super) workloads: Vec<WorkloadCounts>,
     pub(super) targets: Vec<TargetCounts>,
-    /// Of jobs that succeeded.
+    /// Times to the first token, of jobs that succeeded.
     pub(super) first_token: Histogram,
-    /// Of jobs that succeeded and were queued at all.
+    /// Times in the queue, of jobs that succeeded and were queued at all.
     pub(super) queue: Histogram,
-    /// Of jobs that succeeded, without those in [`WorkloadCounts::unqueued`] until [`Self::merge_unqueued`] adds them. Zero for
-    /// coalesced jobs.
+    /// Service times of jobs that succeeded, without those in [`WorkloadCounts::unqueued`] until [`Self::merge_unqueued`] adds
+    /// them. Zero for coalesced jobs.
     pub(super) service: Histogram,
-    /// Of jobs that the load generator delivered late.
+    /// Lags of the jobs that the load generator delivered late.
     pub(super) lag: Histogram,
-    /// Of attempts of a live run, from the send to the begin of the request.
+    /// Lags of the attempts of a live run, from the send to the beginning of the request.
     pub(super) send_lag: Histogram,
     /// When the load generator first shed a job.
     pub(super) first_generator_shed: Option<Instant>,
@@ -78,13 +78,12 @@ pub struct RunEnd {
     pub mode: Mode,
     /// Jobs in the schedule up to then, of which a live driver may have delivered fewer; `None` if unknown.
     pub scheduled: Option<u64>,
-    /// Whether the run was ended before all jobs had arrived and ended: the summary then covers the time until `at`.
+    /// `true` if the run was ended before all jobs had arrived and ended: the summary then covers the time until `at`.
     pub interrupted: bool,
 }
 
 impl Recorder {
-    /// Creates a recorder for a run of `scenario`, with the memory of all its counters. The summary carries every
-    /// distribution.
+    /// Creates a recorder for a run of `scenario` and allocates all its counters. The summary carries every distribution.
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
         Self::with(scenario, true)
@@ -153,8 +152,8 @@ impl Recorder {
         self.buckets.settled(at, target.index(), usage, counts.cached.counted(usage));
     }
 
-    /// Counts the reply to an attempt. If the provider is known to have refused it, for a limit or for its length, that counts,
-    /// not the reply, which may name no limit, another one, or one that does not exist.
+    /// Counts the reply to an attempt. If the provider is known to have refused it, by a limit or for its length, that decision
+    /// counts instead of the reply, which may name no limit, another one, or one that does not exist.
     fn replied(&mut self, at: Instant, (attempt, target): Attempt, outcome: AttemptOutcome, usage: Usage) {
         let not_admitted = self.take_not_admitted(attempt);
         let counts = &mut self.targets[target.index()];
@@ -203,7 +202,8 @@ impl Recorder {
         }
     }
 
-    /// Returns the decision on an attempt that ends, if it is known that a limit or the length of the request refused it.
+    /// Removes and returns the decision that refused an attempt that ends, by a limit or for its length; `None` if no such
+    /// decision is known.
     fn take_not_admitted(&mut self, attempt: AttemptId) -> Option<RecordedDecision> {
         // Most runs have none, and most attempts are admitted.
         if self.not_admitted.is_empty() { None } else { self.not_admitted.remove(&attempt) }
@@ -328,7 +328,7 @@ impl Recorder {
 }
 
 impl Fold for Recorder {
-    // Inlined, so that a caller that makes an event of a known kind runs only its arm.
+    // Inlined, so that only the matching arm is left in a caller that makes an event of a known kind.
     #[inline(always)]
     fn event(&mut self, event: &Event) {
         let at = event.at;

@@ -49,32 +49,33 @@ impl RuleResult {
 /// The jobs of a rule that cannot be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotJudged {
-    /// `true` if this machine changed the load of a live run, so that no number of jobs would do.
+    /// `true` if this machine changed the load of a live run, so that no number of jobs would be enough.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_distorted: bool,
     /// `true` if the run went through an endpoint whose replies do not state what the rule measures.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_not_stated: bool,
-    /// The jobs of the window with the most; of the run, if the rule has no windows: all if `is_distorted` or `is_not_stated`, else those that the
-    /// metric can be measured on. Of a fallback share, if the jobs of a window were all served without an attempt of their own,
-    /// only those that one served count.
+    /// The jobs of the window with the most, or of the run if the rule has no windows. All jobs count if `is_distorted` or
+    /// `is_not_stated`, else those that the metric can be measured on. For a fallback share, if all jobs of a window were
+    /// served without an attempt of their own, only jobs that were served by an attempt count.
     pub jobs: u64,
-    /// The fewest jobs of a window, or of the run, from which the rule is judged; equal to `jobs` if `is_distorted` or `is_not_stated`.
+    /// The smallest number of jobs of a window, or of the run, from which the rule is judged; equal to `jobs` if `is_distorted`
+    /// or `is_not_stated`.
     pub needed: u64,
 }
 
 impl NotJudged {
-    /// Returns the reason of a rule that has `jobs` where it needs `needed`.
+    /// Returns the reason for a rule that has `jobs` jobs and needs `needed`.
     pub(super) const fn few(jobs: u64, needed: u64) -> Self {
         Self { is_distorted: false, is_not_stated: false, jobs, needed }
     }
 
-    /// Returns the reason of a rule on a run with `jobs` whose load this machine changed.
+    /// Returns the reason for a rule on a run of `jobs` jobs whose load this machine changed.
     pub(super) const fn distorted(jobs: u64) -> Self {
         Self { is_distorted: true, is_not_stated: false, jobs, needed: jobs }
     }
 
-    /// Returns the reason of a rule on a run with `jobs` through an endpoint that does not state what it measures.
+    /// Returns the reason for a rule on a run of `jobs` jobs through an endpoint that does not state what the rule measures.
     pub(super) const fn not_stated(jobs: u64) -> Self {
         Self { is_distorted: false, is_not_stated: true, jobs, needed: jobs }
     }
@@ -93,7 +94,7 @@ pub struct UnjudgedRule {
     pub jobs: NotJudged,
 }
 
-/// Returns the findings on the rules: which are broken, and which cannot be judged; if there are neither, that all hold. None
+/// Returns the findings on the rules: which are broken, and which cannot be judged; if there are neither, that all hold. Empty
 /// if there are no rules.
 pub(super) fn findings(expect: &[RuleResult]) -> Vec<Finding> {
     let names = |rules: &mut dyn Iterator<Item = &RuleResult>| -> Vec<String> {

@@ -25,12 +25,13 @@ struct Window {
     ended: u64,
     succeeded: u64,
     attempts: u64,
-    /// Of the succeeded, those that an attempt of their own served, and of these the ones that a later step served.
+    /// Of the succeeded, those served by an attempt of their own.
     served: u64,
+    /// Of the served, those served by a later step of their route than the first.
     fell_back: u64,
     /// Of the succeeded, those whose answer was cut.
     cut: u64,
-    /// Of the succeeded: the time that the rule is about.
+    /// Of the succeeded, the times that the rule is about; `None` if it is not about a percentile.
     times: Option<Histogram>,
 }
 
@@ -107,7 +108,7 @@ impl RuleWindows {
     }
 
     /// Returns why a rule without a value in any window cannot be judged: no window has enough jobs. `None` if some have, but
-    /// so few of them succeeded that nothing was measured: then it is broken.
+    /// so few of the jobs succeeded that nothing was measured, which breaks the rule.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -145,7 +146,7 @@ impl RuleWindows {
     }
 }
 
-/// Returns the number of jobs in a window from which on one job alone does not break the rule; 1 if the rule allows no
+/// Returns the smallest number of jobs in a window at which one job alone does not break the rule; 1 if the rule allows no
 /// exception or sets no condition for single jobs.
 pub(crate) fn min_jobs(rule: &Rule) -> f64 {
     // A rule that allows no exception can be broken by any job, however many there are.

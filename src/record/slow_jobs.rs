@@ -2,8 +2,8 @@
 //!
 //! Whether a job is worth a trace is known only at its end, so the first and the last events of the jobs in flight are kept, in
 //! a ring: job `n` has slot `n mod RING`. Jobs are numbered in order of arrival, so two jobs in flight share a slot only if
-//! `RING` jobs arrived from the older to the younger; then the older keeps it, since it is the slower one, and the younger
-//! has no trace. Memory is set when the run begins, and an event costs one access to a slot.
+//! `RING` jobs or more arrived from the older to the younger; then the older keeps it, since it is the slower one, and the
+//! younger has no trace. All memory is allocated when the run begins, and an event costs one access to a slot.
 
 use super::Fold;
 use super::names::{REASONS, failure_name};
@@ -16,7 +16,7 @@ use provider::{Instant, Nanos};
 
 /// Slots for jobs in flight.
 const RING: usize = 4_096;
-/// The largest number of traces of jobs that succeeded, and the largest of jobs that did not.
+/// The largest number of traces of jobs that succeeded; also of jobs that did not.
 const MAX_TRACES: usize = 10;
 /// The largest number of traces of jobs with one outcome, failed or shed, for one reason.
 const MAX_ALIKE: usize = 3;

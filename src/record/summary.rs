@@ -70,7 +70,7 @@ pub struct Summary {
     pub latency_s: Quantiles,
     /// From the scheduled arrival to the first token, of jobs that succeeded.
     pub first_token_s: Quantiles,
-    /// In the queue for the client's concurrency, and late from the load generator, of jobs that succeeded.
+    /// Time in the queue of the client's concurrency limit, and lag of the load generator, of jobs that succeeded.
     pub queue_s: Quantiles,
     /// The attempt that succeeded, from the request to the end of its reply, of jobs that succeeded; zero for those that no
     /// attempt of their own served.
@@ -79,13 +79,13 @@ pub struct Summary {
     pub time_s: LatencyBreakdown,
     /// Tokens that the providers charged.
     pub tokens: Tokens,
-    /// What the providers charged, in USD; `None` if it is not known, of a run through an endpoint.
+    /// What the providers charged, in USD; `None` if it is not known after a run through an endpoint.
     pub cost_usd: Option<f64>,
     /// The first refusal by a limit that could have admitted the attempt at another time; `None` if there was none.
     pub first_refusal: Option<FirstRefusal>,
     /// The jobs by workload, in the scenario's order.
     pub workloads: Vec<Workload>,
-    /// Every account × model of the scenario, in the scenario's order; none of a run through an endpoint.
+    /// Every account × model of the scenario, in the scenario's order; empty for a run through an endpoint.
     pub targets: Vec<Target>,
     /// The highest load that the limits allow, by arithmetic.
     pub ceiling: CeilingSummary,
@@ -100,17 +100,17 @@ pub struct Summary {
     /// The traces of the slowest jobs that succeeded and of the first that did not; empty if none were kept.
     #[serde(rename = "worst", default, skip_serializing_if = "Vec::is_empty")]
     pub job_traces: Vec<JobTrace>,
-    /// The delay of the load generator, per job; `None` in virtual time.
+    /// The lag of the load generator, per job; `None` in virtual time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_s: Option<Quantiles>,
-    /// From the send of an attempt to the begin of its request on this machine, per attempt; `None` in virtual time, and in a
+    /// From the send of an attempt to the beginning of its request on this machine, per attempt; `None` in virtual time, and in a
     /// result of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub send_lag_s: Option<Quantiles>,
     /// The delays of a live run, and what they change; `None` in virtual time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delays: Option<Delays>,
-    /// What a run through an endpoint shows of it; `None` for every other run.
+    /// What a run through an endpoint shows of the endpoint; `None` for every other run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<EndpointResult>,
 }
@@ -268,9 +268,9 @@ pub struct Quantiles {
 /// The mean latency of the jobs that succeeded, by phase, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LatencyBreakdown {
-    /// In the queue for the client's concurrency, and late from the load generator.
+    /// In the queue of the client's concurrency limit, and before it the lag of the load generator.
     pub queue: f64,
-    /// Asleep (back-off, cool-down, pacing), or waiting for the reply to an identical job.
+    /// In waits: for the end of a back-off, a cool-down or a pace, or for the reply to an identical job.
     pub wait: f64,
     /// In attempts that did not succeed.
     pub lost: f64,
@@ -280,7 +280,7 @@ pub struct LatencyBreakdown {
     pub output: f64,
 }
 
-/// Tokens of both kinds.
+/// Prompt and completion tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tokens {
     /// Of prompts.
@@ -301,8 +301,8 @@ pub struct FirstRefusal {
     pub target: String,
     /// The axis; the cause if the reply named no axis.
     pub axis: String,
-    /// Jobs offered per minute, in the minute before it (in the first minute of the run if it came earlier), or in as long a
-    /// time around it as it takes for twenty jobs.
+    /// Jobs offered per minute, in the minute before it (in the first minute of the run if it came earlier), or in a longer
+    /// time around it that has at least twenty jobs.
     pub offered_per_min: f64,
     /// The jobs that arrive in the busiest minute about then, if they are far more than that rate says, as those of a burst
     /// are.
@@ -368,11 +368,11 @@ pub struct Target {
     pub given_up_for: Counts,
     /// Its limits, in the order of reports.
     pub limits: Vec<Limit>,
-    /// By axis, what was used ÷ what the limit could have admitted over the run, an adaptive one if it had its mean
-    /// throughout.
+    /// By axis, what was used ÷ what the limit could have admitted over the run. An adaptive limit counts as if it had its
+    /// mean throughout.
     pub utilisation: Shares,
-    /// By axis, the highest used share sampled, of an adaptive limit as it was then; above 1 if a settlement overdrew the
-    /// limit.
+    /// By axis, the highest used share sampled; above 1 if a settlement overdrew the limit. The share of an adaptive limit is
+    /// that of its value at the time.
     pub peak: Shares,
 }
 
@@ -391,7 +391,7 @@ pub struct Limit {
     /// version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean: Option<f64>,
-    /// The most to which an adaptive limit grows, in units per window; `None` as [`Self::mean`] is.
+    /// The highest value that an adaptive limit grows to, in units per window; `None` as [`Self::mean`] is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grows_to: Option<u64>,
     /// The policy by which it refills, as the scenario names it; `calendar_pacific` with the zone, `at_once` for concurrency.

@@ -44,18 +44,18 @@ pub struct TraceEvent {
 pub enum TraceEventKind {
     /// It arrived.
     Arrived,
-    /// It waits for a slot of the client's concurrency.
+    /// It waits in the queue of the client's concurrency limit.
     Queued {
-        /// Jobs that wait then, this one included.
+        /// Queue length, this job included.
         waiting: u32,
     },
-    /// It sleeps.
+    /// It waits for an instant before it is sent.
     Waiting {
         /// Until when, in seconds since the job's scheduled arrival.
         until_s: f64,
         /// For what.
         why: WaitReason,
-        /// `true` if it sleeps longer when its targets cool down again or are being probed.
+        /// `true` if it waits longer when its targets cool down again or are being probed.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         may_extend: bool,
     },

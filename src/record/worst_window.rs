@@ -32,7 +32,7 @@ const LENGTHS: [Nanos; 12] = [
 const MAX_WINDOWS: u64 = 300;
 /// The fewest whole windows of a run; a shorter run has none.
 const MIN_WINDOWS: u64 = 3;
-/// The windows of which latencies are kept. A job ends within its deadline, which spans fewer.
+/// The number of windows of which latencies are kept. A job ends within its deadline, which spans fewer windows.
 const OPEN: usize = 4;
 /// The fewest jobs of a window that is called the worst.
 const MIN_JOBS: u64 = 20;
@@ -204,7 +204,7 @@ impl WorkloadWindows {
         }
     }
 
-    /// Returns the worst of the windows with enough jobs, if there are two of them.
+    /// Returns the worst of the windows with enough jobs; `None` if there are fewer than two of them.
     fn worst(&self) -> Option<usize> {
         let judged: Vec<usize> =
             (0..self.windows.len()).filter(|index| self.windows[*index].ended >= MIN_JOBS).collect();

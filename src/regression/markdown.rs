@@ -87,7 +87,7 @@ fn cell(text: &str) -> String {
     let mut cell = String::with_capacity(text.len());
     for c in escape(text).chars() {
         match c {
-            // An empty comment after them: no mention, no link, no reference to an issue.
+            // An empty comment after these prevents mentions, links and references to issues.
             '@' | ':' | '#' => cell.extend([&c.to_string(), "<!-- -->"]),
             '|' | '\\' | '`' | '*' | '_' | '~' | '[' | ']' => cell.extend(['\\', c]),
             c if c.is_control() => cell.push(' '),

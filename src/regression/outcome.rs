@@ -131,7 +131,7 @@ impl Outcome {
 }
 
 impl ScenarioOutcome {
-    /// `compared` is `None` if the baseline does not contain the scenario, or if there is no baseline.
+    /// Creates the outcome of a case. `compared` is `None` if the baseline does not contain the scenario, or if there is none.
     fn new(
         case: &Case,
         runs: &ScenarioRuns,

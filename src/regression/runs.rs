@@ -60,7 +60,7 @@ pub(super) struct Replica {
 
 /// Watches the runs of a test, from any thread.
 pub trait TestProgress: Sync {
-    /// Called once for each run: after it, whether it has a result or not, or instead of it if it is not begun.
+    /// Called once per run, whether it has a result or not: after the run, or instead of it if it is not begun.
     fn ran(&self) {}
     /// Called for a run that was ended because too many of its jobs were in flight; it has no result.
     fn too_many_jobs(&self) {}

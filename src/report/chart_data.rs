@@ -31,7 +31,7 @@ impl ChartData {
 pub(super) enum XUnit {
     /// Seconds since the run began.
     Time,
-    /// Jobs per minute. Drawn interactively on narrow screens only, where the drawing cannot be read.
+    /// Jobs per minute. Drawn interactively only on narrow screens, where the static drawing is too small to read.
     PerMinute,
 }
 
@@ -71,8 +71,8 @@ pub(super) struct Panel {
     /// Its height in CSS pixels.
     pub(super) height: u32,
     pub(super) logarithmic: bool,
-    /// The vertical axis reaches at least this value, and higher if the data does, of shares up to 1.5. A logarithmic axis
-    /// covers the data alone.
+    /// The smallest end of the vertical axis. It ends higher if the data does, but an axis of shares not above 1.5. A
+    /// logarithmic axis only covers the data.
     pub(super) top: f64,
     pub(super) lines: Vec<Line>,
 }
@@ -129,7 +129,7 @@ fn to_four_digits(value: f64) -> f64 {
     }
     let unit = libm::pow(10.0, libm::floor(libm::log10(value.abs())) - 3.0);
     let rounded = libm::round(value / unit) * unit;
-    // Through a decimal text, since the product may print with a long tail of digits.
+    // Formatted and parsed again, since the product may print with a long tail of digits.
     format!("{rounded:.6e}").parse().unwrap_or(rounded)
 }
 

@@ -151,6 +151,6 @@ pub(super) fn part(endpoint: &EndpointResult) -> Markup {
     section("The endpoint", &content)
 }
 
-/// What the numbers of a run through an endpoint are.
+/// Explains what the requests and tokens of a run through an endpoint are.
 pub(super) const SEEN_FROM_OUTSIDE: &str =
     "Seen from outside: requests are those to the endpoint, tokens those that its answers state.";

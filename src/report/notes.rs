@@ -127,7 +127,7 @@ fn trace(note: &Note) -> String {
     text
 }
 
-/// Says that a share of the jobs of a workload can never be served, without an ending.
+/// Says that a share of the jobs of a workload can never be served, without final punctuation.
 pub(super) fn unservable(workload: &str, route: &str, share: f64) -> String {
     let size = if share < 1.0 { "their size" } else { "its size" };
     let jobs = jobs(share);
@@ -143,8 +143,8 @@ pub(super) fn jobs(share: f64) -> String {
     }
 }
 
-/// Names a further bound that jobs exceed: "; its context of 4096 is too small for them as well". `share`: of the jobs that
-/// exceed the first one.
+/// Names a further bound that jobs exceed: "; its context of 4096 is too small for them as well". `share` is that of the jobs
+/// that exceed the first bound.
 fn exceeded_as_well(other: &ExceededBound, share: f64) -> String {
     let ExceededBound { bound, capacity, share: of_other } = other;
     let jobs_of_other = match (of_other - share).abs() < 1e-9 {

@@ -25,7 +25,7 @@ pub(super) enum Role {
     Shed,
     /// What was charged to a limit; the part of the ceiling that a change keeps.
     Fill,
-    /// A limit that was in use to at least 98 %; a run in which a rule fails, or of which no verdict follows.
+    /// A limit that was in use to at least 98 %; a run in which a rule fails or cannot be judged.
     Full,
     Median,
     /// The 95th percentile.

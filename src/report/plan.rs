@@ -33,7 +33,7 @@ pub const CHARTS: [&str; 2] = ["curve", "what-if"];
 #[must_use]
 pub fn charts(plan: &Plan) -> Vec<Chart> {
     if plan.users.is_some() {
-        // Both have the offered jobs per minute as an axis, which users do not fix.
+        // Both charts have an axis of offered jobs per minute, which a number of users does not determine.
         return Vec::new();
     }
     [curve::chart(plan), what_if::chart(plan)].into_iter().flatten().collect()
@@ -134,7 +134,7 @@ impl PlanReport {
     /// Writes the row of a ceiling of which only a bound is known: it lies on this `side` of `tried`, a multiple of the load.
     fn bound(&mut self, name: &str, side: char, tried: f64, load: f64, stops: Option<&str>) {
         let beyond = |value: f64| format!("{side} {}", number(value));
-        // As findings state it.
+        // Rounded as in the findings.
         self.row(name, &beyond(significant(tried * load)), &beyond(tried), stops.unwrap_or(""));
     }
 
@@ -228,8 +228,8 @@ fn base_of_limits(plan: &Plan) -> Option<String> {
     ))
 }
 
-/// Returns the ceiling on the scenario's own seed, on which the runs of the curve are, as a multiple; `None` if there is none,
-/// or no other seed.
+/// Returns the ceiling on the scenario's own seed, which the runs of the curve use, as a multiple; `None` if there is none, or
+/// no other seed.
 fn own_seed(plan: &Plan) -> Option<f64> {
     let replicas = &plan.ceiling.simulated.replicas;
     replicas.first().copied().filter(|_| replicas.len() > 1)
@@ -241,8 +241,8 @@ fn point_multiple(point: &Point) -> String {
     if point.multiple == 1.0 { number(1.0) } else { four_digits(point.multiple) }
 }
 
-/// Returns the word for a run of which no verdict follows, with the jobs of the run (`few`) or of its fullest window (`thin`);
-/// `None` if one does.
+/// Returns the word for a run that cannot be judged, with the jobs of the run (`few`) or of its fullest window (`thin`); `None`
+/// if it can.
 fn no_verdict(point: &Point) -> Option<String> {
     match &point.undecided {
         _ if point.too_few_jobs => Some(format!("few: {}", count(point.offered))),

@@ -2,7 +2,7 @@
 
 use crate::scenario::{Evidence, ModelEvidence, PresetEvidence};
 
-/// The longest source that stands in its line, in characters; a longer one becomes a note at the end.
+/// The longest source that is printed in its line, in characters; a longer one becomes a note at the end.
 const MAX_SOURCE: usize = 44;
 
 /// Returns one line per preset: its models, how many are retired, and how old its evidence is.

@@ -24,8 +24,8 @@ impl TerminalText {
         self.text
     }
 
-    /// Adds a line, without trailing blanks and with blanks in place of what a terminal would interpret, except colours if they
-    /// are asked for. Names in a result that was edited may contain anything.
+    /// Adds a line, without trailing blanks and with blanks in place of control characters, except those of colours if the style
+    /// has colours. A name may contain control characters if the result was edited.
     pub(super) fn line(&mut self, line: &str) {
         let mut parts = line.trim_end().split(ESCAPE);
         self.text += &printable(parts.next().unwrap_or_default());
@@ -89,8 +89,8 @@ fn is_colour(text: &str) -> bool {
     text.strip_prefix('[').is_some_and(|rest| rest.trim_start_matches(is_parameter).starts_with('m'))
 }
 
-/// Renders a share as a bar of `width` characters, in eighths of a character: at least one for any share above 0. Shares above
-/// 1 fill it, and so do infinite ones and NaN.
+/// Renders a share as a bar of `width` characters, in eighths of a character: at least one eighth for any share above 0.
+/// Shares above 1 fill it, and so do infinite ones and NaN.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a few characters")]
 pub(super) fn bar(share: f64, width: usize) -> String {
     const EIGHTHS: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];

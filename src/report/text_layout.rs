@@ -2,8 +2,8 @@
 
 use crate::formatting::printable;
 
-/// Breaks `text` at white space into lines of at most `width` characters. A longer word gets a line of its own. At least one
-/// line, which is empty if the text is.
+/// Breaks `text` at white space into lines of at most `width` characters. A longer word gets a line of its own. Returns
+/// at least one line, which is empty if the text is.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

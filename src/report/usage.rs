@@ -3,8 +3,8 @@
 //!
 //! A limit of 6,000 tokens a minute allows 60,000 in ten minutes, whatever its refill policy and burst. So a burst may be
 //! charged more than 100 % in a step, and a limit that is full at the end may have been charged little in its last hour.
-//! Of an adaptive limit its mean over the run counts. A limit whose window is longer than the run is spread over the run:
-//! a limit per day counts with its whole number in a short run.
+//! An adaptive limit counts with its mean over the run. A limit whose window is longer than the run is spread over the run:
+//! a short run may use the whole of a limit per day.
 
 use crate::record::{Fill, Limit, Summary, within};
 use provider::Axis;
@@ -232,7 +232,7 @@ workload:
     }
 
     #[test]
-    fn the_largest_are_kept_in_their_own_order_also_behind_equal_ones() {
+    fn largest_keeps_the_order_of_the_values_and_the_first_of_equal_ones() {
         let weight = |value: &u32| f64::from(*value);
         assert_eq!(largest(vec![0, 3, 0, 1, 2], 3, weight), [3, 1, 2]);
         assert_eq!(largest(vec![0, 0, 5], 2, weight), [0, 5]);

@@ -120,8 +120,8 @@ pub(super) fn long_window(window: &LongWindow, run_s: f64) -> String {
     long_window_against(window, &format!("the run {}", duration(run_s)), "the run begins")
 }
 
-/// Returns the same sentence. `runs` states the durations beside which the window is long; `begins`, as "the run begins", which
-/// run begins with what is left of the limit.
+/// Returns the sentence of [`long_window`]. `runs` states the durations that the window is compared with; `begins` is a clause
+/// such as "the run begins", which is followed by how much of the limit is left or used.
 pub(super) fn long_window_against(window: &LongWindow, runs: &str, begins: &str) -> String {
     let LongWindow { target, axis, window_s, used_share, assumed_share, window_left_s, sustained, .. } =
         window;
@@ -134,7 +134,7 @@ pub(super) fn long_window_against(window: &LongWindow, runs: &str, begins: &str)
         let assumed = assumed_share.map_or_else(String::new, |assumed| {
             format!("; the client counts {} of it as used", percent(assumed))
         });
-        // A window that counts from its start has a first part, of which the run shows nothing.
+        // The run is the last part of a window that counts from its start; it shows nothing of the first part.
         let part =
             window_left_s.filter(|_| *used_share >= MIN_USED_SHARE).map_or_else(String::new, |left_s| {
                 format!(" {} before the end of a window, not at the start of one,", duration(left_s))
@@ -204,7 +204,7 @@ fn not_kept(how: &str) -> String {
     format!("The load generator did not keep its schedule ({how}): {LOWER_LOAD}")
 }
 
-/// What the numbers of a run say whose generator did not keep its schedule.
+/// What follows for the numbers of a run whose generator did not keep its schedule.
 const LOWER_LOAD: &str = "the numbers represent a lower load, and do not show whether a limit stands in the way of the scenario's.";
 
 /// Returns the sentence on jobs that the load generator did not send.

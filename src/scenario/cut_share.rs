@@ -1,4 +1,5 @@
-//! The share of a workload's answers that are cut at `max_tokens`, by arithmetic on the lengths that the model would write.
+//! The share of a workload's answers that are cut at `max_tokens` or at the model's longest completion, computed from the
+//! lengths that the answers would have without a bound.
 
 use super::resolved::{Arrivals, Scenario, Workload};
 use crate::job::MAX_TOKENS;
@@ -6,8 +7,8 @@ use provider::Instant;
 use provider::length::Lengths;
 
 impl Scenario {
-    /// Returns the share of a workload's answers that are cut, from 0 to 1: those longer than its `max_tokens`, or without
-    /// one than the longest completion of the models on its route. `None` if that depends on the prompt, or on the model
+    /// Returns the share of a workload's answers that are cut, from 0 to 1. The bound is its `max_tokens`; without one, it
+    /// is the longest completion of the models on its route. `None` if the bound depends on the prompt, or on the model
     /// that serves a job.
     #[must_use]
     pub fn cut_share(&self, workload: &Workload) -> Option<f64> {
@@ -17,9 +18,9 @@ impl Scenario {
         let lengths: Vec<Lengths> =
             self.targets_of(workload).into_iter().map(|target| self.model_of(target).lengths).collect();
         let first = *lengths.first()?;
-        let is_simple = first.context.is_none() && lengths.iter().all(|other| *other == first);
+        let has_one_bound = first.context.is_none() && lengths.iter().all(|other| *other == first);
         let share = first.max_output.map_or(0.0, |most| self.share_of_longer_answers(workload, most));
-        is_simple.then_some(share)
+        has_one_bound.then_some(share)
     }
 
     /// Returns the share of a workload's jobs whose answer, if nothing cuts it, is longer than `tokens`.

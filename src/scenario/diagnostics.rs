@@ -94,7 +94,8 @@ impl Diagnostics {
         let line = place.line.clamp(1, lines.len().max(1));
         let text = lines.get(line - 1).cloned().unwrap_or_default();
         let column = if line == place.line { place.column } else { text.chars().count() + 1 };
-        // The line of a wrong account or key contains keys, which may have any form; the user or the query of an address may be one.
+        // `masked` does not recognise every key, since keys may have any form. A line with accounts may contain keys, and
+        // so may an address with a user or a query: such lines are not shown.
         let has_address = path.ends_with(".base_url") || text.contains("base_url");
         let has_keys = path.contains(".accounts.") || has_address && text.contains(['@', '?']);
         let source = if has_keys { Arc::default() } else { masked(&text).into() };

@@ -14,15 +14,15 @@ pub struct Evidence {
     /// The words of the language whose numbers it supports; `limits` stands for every limit.
     #[serde(skip)]
     pub subjects: Vec<String>,
-    /// How sure it is.
+    /// How certain the numbers are.
     pub certainty: Certainty,
-    /// The date for which it holds: `2026-10-01`, `2026-10` or `2026`.
+    /// The date for which the numbers hold: `2026-10-01`, `2026-10` or `2026`.
     pub date: String,
-    /// Where it was read, or how it was derived.
+    /// Where the numbers were read, or how they were derived.
     pub source: String,
 }
 
-/// How sure a number is, the surest first.
+/// How certain a number is, from the most to the least certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Certainty {
@@ -32,7 +32,7 @@ pub enum Certainty {
     Captured,
     /// A third party measured it, or saw it on a page that is not public.
     Reported,
-    /// Not stated anywhere; derived as the source says.
+    /// Not stated anywhere: derived as [`Evidence::source`] describes.
     Assumed,
 }
 
@@ -120,8 +120,8 @@ fn preset_numbers(name: &str, spec: &ProviderSpec, root: &Node) -> PresetEvidenc
     }
 }
 
-/// Returns the words of a model that hold numbers, each with its value as in [`Number::value`]. `reserve` is that of its
-/// provider.
+/// Returns the words of a model that hold numbers, each with its value as in [`Number::value`]. `reserve` is the
+/// reservation that its provider states.
 fn numbers(model: &Node, reserve: Option<&Node>) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     let mut add = |word: &str, node: &Node| found.push((word.to_owned(), flow_yaml(node)));

@@ -13,17 +13,17 @@ const DEFAULT_SUCCESS: f64 = 0.99;
 const MAX_WINDOWS: u64 = 2_016;
 
 /// Resolves the rules of a scenario whose workloads are resolved. A rule that names no workload may result in one rule per
-/// workload (see [`for_each_workload`]). A rule that cannot be resolved is reported and left out. If not all workloads are
-/// known, since one has a problem, a name that is not known is no problem of the rule.
+/// workload (see [`for_each_workload`]). A rule that cannot be resolved is reported and left out. `has_all_workloads` is
+/// `false` if a workload was left out because of a problem of its own: then an unknown name is not reported.
 pub(super) fn resolve_rules(
     rules: Vec<(Location, RuleSpec)>,
-    (scenario, are_all_known): (&Scenario, bool),
+    (scenario, has_all_workloads): (&Scenario, bool),
     diagnostics: &Diagnostics,
 ) -> Vec<Rule> {
     let has_success_rule = rules.iter().any(|(_, rule)| rule.metric == Metric::Success);
-    let known = (scenario, are_all_known);
+    let workloads = (scenario, has_all_workloads);
     let mut all: Vec<Rule> =
-        rules.into_iter().flat_map(|(at, rule)| resolve_rule(&at, rule, known, diagnostics)).collect();
+        rules.into_iter().flat_map(|(at, rule)| resolve_rule(&at, rule, workloads, diagnostics)).collect();
     if !has_success_rule {
         all.extend(for_each_workload(&Rule::default_success(), scenario));
     }
@@ -33,7 +33,7 @@ pub(super) fn resolve_rules(
 fn resolve_rule(
     at: &Location,
     rule: RuleSpec,
-    (scenario, are_all_known): (&Scenario, bool),
+    (scenario, has_all_workloads): (&Scenario, bool),
     diagnostics: &Diagnostics,
 ) -> Vec<Rule> {
     if let Some(window) = rule.window {
@@ -50,7 +50,7 @@ fn resolve_rule(
     let Some(name) = &workload else { return for_each_workload(&rule, scenario) };
     let named = (0..).zip(&scenario.workloads).find(|(_, workload)| workload.name == *name);
     let Some((id, _)) = named else {
-        if are_all_known {
+        if has_all_workloads {
             let names = scenario.workloads.iter().map(|workload| &*workload.name);
             diagnostics.report_at(at, format!("no workload is named `{name}`"), did_you_mean(name, names));
         }
@@ -75,7 +75,7 @@ fn for_each_workload(rule: &Rule, scenario: &Scenario) -> Vec<Rule> {
 }
 
 impl Rule {
-    /// Returns the rule on success that holds for a scenario without one.
+    /// Returns the rule on success that applies to a scenario that states none.
     pub(crate) fn default_success() -> Self {
         Self {
             text: format!("success >= {} %", DEFAULT_SUCCESS * 100.0),
@@ -93,9 +93,9 @@ impl Rule {
         self.workload.is_none_or(|id| id.index() == workload)
     }
 
-    /// Returns the share of jobs (for the limited share: of attempts) that may violate the condition that the rule sets for a
-    /// single one, such as to succeed or to stay within a latency; `None` if it sets none for single ones. The comparison is
-    /// taken to be the usual one: at least for success, at most for all others.
+    /// Returns the share of jobs (of attempts for the limited share) that may miss what the rule demands of each, such as
+    /// to succeed or to stay within a latency; `None` if the rule demands nothing of single jobs. Assumes the usual
+    /// comparison: at least for success, at most for all others.
     pub(crate) fn allowed_share(&self) -> Option<f64> {
         match self.metric {
             Metric::Success => Some(1.0 - self.value),

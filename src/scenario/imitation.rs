@@ -16,7 +16,7 @@ pub struct Imitation {
     /// The program, its version if it has one, and whether its behaviour was measured or is modelled on its code or
     /// documentation.
     pub program: &'static str,
-    /// The words of a `client:`.
+    /// The YAML that is merged into `client:`.
     text: &'static str,
 }
 
@@ -30,7 +30,7 @@ macro_rules! imitation {
     };
 }
 
-/// Every program that a client can be like.
+/// Every program that a client can imitate.
 pub const IMITATIONS: [Imitation; 9] = [
     imitation!(
         "article",
@@ -46,7 +46,7 @@ pub const IMITATIONS: [Imitation; 9] = [
     imitation!("bifrost", "Bifrost 1.6 with three retries (modelled on its documentation)"),
 ];
 
-/// Merges the words of the program that the client is like into the client.
+/// If the client names a program in `like`, merges the words of that program into the client.
 pub(super) fn merge_imitation(diagnostics: &Diagnostics, root: &mut Node) {
     let NodeKind::Map(entries) = &mut root.kind else { return };
     let Some(client) = entries.iter_mut().find(|entry| entry.key == "client") else { return };

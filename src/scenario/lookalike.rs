@@ -1,14 +1,14 @@
-//! Characters that look like those of YAML and of the scenario language and are others: blanks that are none, curly quotes,
-//! full-width signs. They come from web pages, chats and word processors, and what they break is reported elsewhere and in
-//! other words.
+//! Characters that look like those of YAML and of the scenario language but are different: Unicode spaces, curly quotes,
+//! full-width characters. They come from web pages, chats and word processors. The errors that they cause are reported by
+//! the YAML parser or the language check, which do not name the character; this module does.
 
 use super::diagnostics::{Diagnostics, Place};
 
 /// At most this many characters are reported.
 const MAX_REPORTED: usize = 20;
 
-/// Reports the characters of a source that has problems: blanks and invisible characters wherever they are, signs in the lines
-/// that have problems, since they may be meant in a text. Comments are ignored.
+/// Reports lookalike characters in a source that has problems: spaces and invisible characters on every line, visible ones
+/// only on lines that have problems, since a text may contain them on purpose. Comments are ignored.
 pub(super) fn report(diagnostics: &Diagnostics, source: usize, text: &str) {
     let lines = diagnostics.lines_with_problems(source);
     if lines.is_empty() {
@@ -21,10 +21,10 @@ pub(super) fn report(diagnostics: &Diagnostics, source: usize, text: &str) {
             continue;
         }
         for (column, c) in (1..).zip(code.chars()) {
-            let Some(Lookalike { name, instead, is_sign }) = lookalike(c) else { continue };
-            // A byte order mark at the beginning is no mistake.
-            let is_mark = c == '\u{feff}' && (line, column) == (1, 1);
-            if !is_mark && (!is_sign || lines.contains(&line)) {
+            let Some(Lookalike { name, instead, is_visible }) = lookalike(c) else { continue };
+            // A byte order mark at the beginning is not a mistake.
+            let is_byte_order_mark = c == '\u{feff}' && (line, column) == (1, 1);
+            if !is_byte_order_mark && (!is_visible || lines.contains(&line)) {
                 found.push((Place { source, line, column, width: 1 }, c, name, instead));
             }
         }
@@ -39,13 +39,13 @@ struct Lookalike {
     name: String,
     /// What to do instead.
     instead: String,
-    /// `true` for a visible sign, which a text may contain on purpose.
-    is_sign: bool,
+    /// `true` if the character is visible: a text may contain it on purpose.
+    is_visible: bool,
 }
 
 fn lookalike(c: char) -> Option<Lookalike> {
-    let of = |name: &str, instead: &str, is_sign| {
-        Some(Lookalike { name: name.to_owned(), instead: instead.to_owned(), is_sign })
+    let of = |name: &str, instead: &str, is_visible| {
+        Some(Lookalike { name: name.to_owned(), instead: instead.to_owned(), is_visible })
     };
     match c {
         '\u{a0}' => of("a no-break space", "replace it by a blank", false),

@@ -26,7 +26,8 @@ impl Metric {
         SIMPLE.into_iter().chain(timed)
     }
 
-    /// Returns `true` if it is a property of jobs, so that it can be measured for one workload and in windows of time.
+    /// Returns `true` if the metric is a property of jobs, so that it can be measured for one workload and in windows of
+    /// time.
     #[must_use]
     pub fn is_measured_per_job(self) -> bool {
         !matches!(self, Self::LimitedShare | Self::Cost | Self::Headroom)

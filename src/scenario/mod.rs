@@ -13,8 +13,8 @@
 //! * `resolve` looks up targets, routes and traces.
 //!
 //! Every step reports to `diagnostics` and goes on, except that a text that is not YAML ends the reading; if there is one
-//! problem anywhere, there is no scenario. [`read`] and [`parse`] return a [`Scenario`] or all problems at once. The other
-//! way, [`Tree`] and [`write()`] make the text of a scenario.
+//! problem anywhere, there is no scenario. [`read`] and [`parse`] return a [`Scenario`] or all problems at once. In the
+//! other direction, [`Tree`] and [`write()`] produce the text of a scenario.
 //!
 //! To add a word to the language, see `language/mod.rs`.
 

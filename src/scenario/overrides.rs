@@ -21,14 +21,15 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Applies the overrides of `preset` words and of `client.like`. To be called before presets and imitations are merged.
+    /// Applies the overrides of `preset` words and of `client.like`. Must be called before presets and imitations are
+    /// merged.
     pub(super) fn choose_presets(&self, diagnostics: &Diagnostics, root: &mut Node) {
         for (path, value) in self.set.iter().filter(|(path, _)| is_preset_or_like(path)) {
             apply_option(diagnostics, root, "--set", path, value);
         }
     }
 
-    /// Applies all other overrides. To be called after the merge.
+    /// Applies all other overrides. Must be called after the merge.
     pub(super) fn apply(&self, diagnostics: &Diagnostics, root: &mut Node) {
         for (path, value) in self.set.iter().filter(|(path, _)| !is_preset_or_like(path)) {
             apply_option(diagnostics, root, "--set", path, value);
@@ -51,7 +52,8 @@ pub(super) fn is_preset_or_like(path: &str) -> bool {
 /// The maximum number of keys in a path: more than any word of the language has.
 const MAX_DEPTH: usize = 32;
 
-/// Sets the value at `path` as `option` gives it. Reports a value that is empty or not YAML.
+/// Sets `path` to `value`, the YAML text that the command-line option `option` gives. Reports a value that is empty or not
+/// YAML.
 fn apply_option(diagnostics: &Diagnostics, root: &mut Node, option: &str, path: &str, value: &str) {
     let name = format!("{option} {}", shortened(path, 60));
     let source = diagnostics.add_source(&name, &format!("{path}={value}"));

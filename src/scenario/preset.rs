@@ -16,7 +16,7 @@ pub(super) fn did_you_mean(name: &str) -> String {
     problem::did_you_mean(name, PRESETS.iter().map(|(known, _)| *known))
 }
 
-/// Merges its preset into every provider that names one.
+/// Merges the named preset into every provider that names one.
 pub(super) fn merge_presets(diagnostics: &Diagnostics, root: &mut Node) {
     let Some(providers) = entries(root).and_then(|entries| find(entries, "providers")).and_then(entries)
     else {

@@ -1,4 +1,4 @@
-//! Reads a scenario from a file or from text: the steps in their order.
+//! Reads a scenario from a file or from text: calls the steps that `scenario/mod.rs` lists, in their order.
 
 use super::diagnostics::Diagnostics;
 use super::spec::WhatIfSpec;
@@ -23,7 +23,7 @@ pub const MAX_BYTES: u64 = 1 << 20;
 /// Returns all problems of the scenario itself, or else those of the first change of `what_if` that has any, each with its
 /// place and its remedy.
 pub fn read(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
-    read_without(&[], path, overrides)
+    read_with_optional(&[], path, overrides)
 }
 
 /// Reads the scenario in a file for a gateway: it need not have a workload, because the jobs are those of callers.
@@ -31,13 +31,13 @@ pub fn read(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
 /// # Errors
 /// As [`read`].
 pub fn read_for_gateway(path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
-    read_without(&["workload"], path, overrides)
+    read_with_optional(&["workload"], path, overrides)
 }
 
-/// Reads the scenario in a file, which need not have the words `optional`.
-fn read_without(optional: &[&str], path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
+/// Reads the scenario in a file, in which the words in `optional` may be absent.
+fn read_with_optional(optional: &[&str], path: &Path, overrides: &Overrides) -> Result<Scenario, Problems> {
     let (name, text) = read_text(path)?;
-    let mut scenario = parse_without(optional, &name, &text, overrides, Some(folder(path)))?;
+    let mut scenario = parse_with_optional(optional, &name, &text, overrides, Some(folder(path)))?;
     scenario.files.insert(0, path.to_path_buf());
     Ok(scenario)
 }
@@ -49,7 +49,7 @@ fn folder(path: &Path) -> &Path {
 
 /// Reads the text of a file. Returns the name of the file for problems as well.
 fn read_text(path: &Path) -> Result<(String, String), Problems> {
-    // A name with a line feed would begin a line of a message, which a CI system may take for a command.
+    // A line feed in a file name would start a new line of the message, which a CI system may interpret as a command.
     let name = path_name(path);
     let bytes = read_file(path, &name)?;
     match String::from_utf8(bytes) {
@@ -70,9 +70,9 @@ fn read_text(path: &Path) -> Result<(String, String), Problems> {
 pub struct MockedProviders {
     /// The providers, in the order written.
     pub providers: Vec<Config>,
-    /// How the real ones are reached.
+    /// How the real providers are reached.
     pub upstreams: Vec<Upstream>,
-    /// The answers that are set for each of them, as the control plane of the mock accepts them.
+    /// The answers that are set for each provider, in the form that the control plane of the mock accepts.
     pub answers: Vec<Vec<serde_json::Value>>,
     /// The seed of every random stream.
     pub seed: u64,
@@ -89,11 +89,11 @@ pub fn read_providers(path: &Path, overrides: &Overrides) -> Result<MockedProvid
     let source = diagnostics.add_source(&name, text);
     let root = yaml::read(&diagnostics, source, text, 0);
     if root.as_ref().is_some_and(has_traffic) {
-        // Whatever else is wrong in it is reported as well. That of a gateway has no workload.
-        parse_without(&["workload"], &name, text, overrides, Some(folder(path)))?;
+        // Check the whole scenario, to report its other problems as well. A scenario for a gateway has no workload.
+        parse_with_optional(&["workload"], &name, text, overrides, Some(folder(path)))?;
     }
     let providers = root.and_then(|root| providers_of(&diagnostics, root, overrides, Some(folder(path))));
-    concluded(&diagnostics, (source, text), providers)
+    conclude(&diagnostics, (source, text), providers)
 }
 
 /// Returns `true` if a scenario has routes or workloads, and is to be checked as a whole.
@@ -103,8 +103,8 @@ fn has_traffic(root: &Node) -> bool {
 }
 
 /// Returns the provider of a preset, changed by `overrides`. Their paths begin below the provider, such as
-/// `models.openai/gpt-oss-20b.limits.rpm`, unless they are `seed` or begin with `providers.`: then they begin at the top of a
-/// scenario whose only provider has the name of the preset.
+/// `models.openai/gpt-oss-20b.limits.rpm`. The paths `seed` and `providers.…` begin at the top of a scenario instead, whose
+/// only provider has the name of the preset.
 ///
 /// # Errors
 /// If no preset has that name, or all problems of the overrides.
@@ -123,7 +123,7 @@ pub fn preset_providers(name: &str, overrides: &Overrides) -> Result<MockedProvi
     };
     let overrides = Overrides { set: overrides.set.iter().map(below).collect(), ..overrides.clone() };
     let providers = root.and_then(|root| providers_of(&diagnostics, root, &overrides, None));
-    concluded(&diagnostics, (source, &text), providers)
+    conclude(&diagnostics, (source, &text), providers)
 }
 
 /// Returns the provider of a preset, with one account `default` and one key `default`.
@@ -155,11 +155,11 @@ fn providers_of(
     Some(MockedProviders { providers, upstreams, answers, seed: spec.seed })
 }
 
-/// Returns what was read of a source with this number and text, or all problems that were found.
+/// Returns `read`, the result of reading the source with this number and text, or all problems that were found.
 ///
 /// # Panics
 /// If nothing was read and there is no problem.
-fn concluded<T>(
+fn conclude<T>(
     diagnostics: &Diagnostics,
     (source, text): (usize, &str),
     read: Option<T>,
@@ -182,10 +182,10 @@ pub fn parse(
     overrides: &Overrides,
     base_dir: Option<&Path>,
 ) -> Result<Scenario, Problems> {
-    parse_without(&[], name, text, overrides, base_dir)
+    parse_with_optional(&[], name, text, overrides, base_dir)
 }
 
-fn parse_without(
+fn parse_with_optional(
     optional: &[&str],
     name: &str,
     text: &str,
@@ -199,7 +199,7 @@ fn parse_without(
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let source = diagnostics.add_source(name, text);
     let scenario = scenario(&diagnostics, (source, name, text), optional, overrides, base_dir);
-    concluded(&diagnostics, (source, text), scenario)
+    conclude(&diagnostics, (source, text), scenario)
 }
 
 /// Returns the problem for an unknown preset name.
@@ -235,7 +235,7 @@ fn scenario(
 }
 
 /// Returns the tree with its presets and the imitated program merged, and with the overrides of the command line and then a
-/// change of `what_if` applied. Those that name a preset or a program are applied before the merge.
+/// change of `what_if` applied. Overrides and changes that name a preset or a program are applied before the merge.
 fn merged(
     diagnostics: &Diagnostics,
     mut root: Node,

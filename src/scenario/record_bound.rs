@@ -8,7 +8,7 @@ use std::rc::Rc;
 /// Records of Mooncake traces list the hashes of their prefix blocks: a few kilobytes.
 const MAX_RECORD_BYTES: usize = 1 << 20;
 
-/// The bytes that may still be read for the present record. Clones share it.
+/// The bytes that may still be read for the current record. Clones share the count.
 #[derive(Clone, Debug)]
 pub(super) struct RecordBudget(Rc<Cell<usize>>);
 

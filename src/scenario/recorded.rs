@@ -9,14 +9,14 @@ use std::path::Path;
 /// The maximum size of a file in bytes.
 pub(crate) const MAX_BYTES: u64 = 16 << 20;
 
-/// What to write in a file with exchanges.
+/// The remedy for a file without valid exchanges: what to write in it.
 pub(super) const HELP: &str =
     r#"write one exchange per line: {"request": {"messages": […]}, "response": {"choices": […]}}"#;
 
 /// Reads the exchanges of a file that a scenario names.
 ///
 /// # Errors
-/// A sentence with the file and, if a line is wrong, its number and the reason, without any of its content.
+/// Returns a sentence with the file and, if a line is invalid, its number and the reason, without any of its content.
 pub(super) fn read(path: &Path) -> Result<Vec<Value>, String> {
     let in_file = |error: String| format!("{}: {error}", path_name(path));
     let file =
@@ -29,7 +29,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Value>, String> {
 }
 
 fn exchange(number: usize, line: &[u8]) -> Result<Value, String> {
-    // The text of a syntax error shows nothing of the line.
+    // The parser's own message is dropped, so that the error shows none of the line.
     let exchange = serde_json::from_slice(line).map_err(|_| format!("line {number}: it is not JSON"))?;
     check(number, &exchange).map(|()| exchange)
 }
@@ -42,7 +42,7 @@ pub(crate) fn check(number: usize, exchange: &Value) -> Result<(), String> {
     check_record(exchange).map_err(|reason| format!("line {number}: {reason}"))
 }
 
-/// Returns the bytes of a file without the mark at their start that some programs write.
+/// Returns the bytes of a file without the byte order mark that some programs write at its start.
 pub(crate) fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
 }

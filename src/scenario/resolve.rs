@@ -16,8 +16,8 @@ use provider::units::ParseError;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Makes the scenario. What cannot be resolved is reported to `diagnostics` and left out, so the scenario is valid only if
-/// nothing was reported.
+/// Builds the scenario. Whatever cannot be resolved is reported to `diagnostics` and left out, so the scenario is valid
+/// only if nothing was reported.
 pub(super) fn resolve(
     spec: Spec,
     diagnostics: &Diagnostics,
@@ -69,8 +69,8 @@ pub(super) fn resolve(
         what_if: Vec::new(), // made by `read` from the changed trees
         files,
     };
-    let are_all_known = scenario.workloads.len() == spec.workloads_written;
-    scenario.expect = super::expect::resolve_rules(spec.expect, (&scenario, are_all_known), diagnostics);
+    let has_all_workloads = scenario.workloads.len() == spec.workloads_written;
+    scenario.expect = super::expect::resolve_rules(spec.expect, (&scenario, has_all_workloads), diagnostics);
     scenario.notes.extend(scenario.workloads.iter().filter_map(trace_note));
     scenario.notes.extend(scenario.unservable_notes());
     scenario

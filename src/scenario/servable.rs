@@ -27,8 +27,8 @@ pub struct SizeClass {
 const MIN_SHARE: f64 = 1e-6;
 
 impl Scenario {
-    /// Returns the jobs of a workload by the targets that can ever admit them. The shares add up to the jobs that any
-    /// target can admit.
+    /// Groups the jobs of a workload by the targets that can ever admit them. The shares add up to the share of jobs that
+    /// at least one target can admit.
     #[must_use]
     pub fn size_classes(&self, workload: &Workload) -> Vec<SizeClass> {
         let caps: Vec<(TargetId, PromptCap)> = self
@@ -58,8 +58,8 @@ impl Scenario {
         classes
     }
 
-    /// Returns a note for each target and workload some of whose jobs it can never admit, and one for each workload some
-    /// of whose jobs no target of its route can.
+    /// Returns a note for each workload and target of its route that can never admit some of the workload's jobs, and a
+    /// note for each workload with jobs that no target of its route can admit.
     pub(super) fn unservable_notes(&self) -> Vec<Note> {
         let mut notes = Vec::new();
         for workload in &self.workloads {

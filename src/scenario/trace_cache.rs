@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What was read, by file and options.
+/// The result of each read, by file and options.
 #[derive(Debug, Default)]
 pub(super) struct TraceCache(RefCell<BTreeMap<Key, Read>>);
 

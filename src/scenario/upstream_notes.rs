@@ -1,4 +1,4 @@
-//! Notes on how the real providers are reached. No simulation depends on it, so results do not have these notes.
+//! Notes on how the real providers are reached. No simulation reaches them, so results do not have these notes.
 
 use super::Note;
 use super::diagnostics::shortened;
@@ -7,8 +7,8 @@ use crate::api_keys::masked;
 use provider::config::Config;
 
 impl Scenario {
-    /// Returns a note for each provider whose keys or prompts the gateway would not send, or not safely, and for each with keys that
-    /// look like real ones.
+    /// Returns notes on each provider: that it is on another machine but has keys for mocks, that it is reached without
+    /// encryption, and that keys in the scenario look like real ones.
     #[must_use]
     pub fn upstream_notes(&self) -> Vec<Note> {
         let providers = self.providers.iter().zip(&self.upstreams);
@@ -22,19 +22,19 @@ fn notes(config: &Config, upstream: &Upstream) -> impl Iterator<Item = Note> {
         accounts.flat_map(|(account, sources)| account.keys.iter().zip(sources))
     };
     let provider = || config.name.clone();
-    let elsewhere = || upstream.base_url.as_ref().filter(|url| !url.is_loopback());
+    let remote_url = || upstream.base_url.as_ref().filter(|url| !url.is_loopback());
     let written = count(keys().filter(|(_, source)| **source == KeySource::Written));
-    let written_keys = elsewhere().filter(|_| written > 0).map(|url| Note::WrittenKeys {
+    let written_keys = remote_url().filter(|_| written > 0).map(|url| Note::WrittenKeys {
         provider: provider(),
         base_url: url.to_string(),
         written,
         keys: count(keys()),
         assumed: keys().all(|(key, _)| key == "default"),
     });
-    let unencrypted = elsewhere()
+    let unencrypted = remote_url()
         .filter(|url| !BaseUrl::is_https(url))
         .map(|url| Note::Unencrypted { provider: provider(), base_url: url.to_string() });
-    // A path may look like a key, and is none.
+    // The path of a key file may look like a key, but is not one.
     let is_real = |(key, source): &(&String, &KeySource)| {
         !matches!(source, KeySource::File(_)) && masked(key) != key.as_str()
     };

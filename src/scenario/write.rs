@@ -93,7 +93,7 @@ impl Tree {
 /// The widest value that is written on one line, in characters.
 const MAX_LINE: usize = 90;
 
-/// Writes a scenario as YAML. In a map of the language, keys that are no words of it come last.
+/// Writes a scenario as YAML. In a map of the language, unknown keys come last.
 ///
 /// # Panics
 /// Does not panic: every tree is YAML.

@@ -79,7 +79,7 @@ struct Reader<'t> {
     /// The characters of the source before the first line of the document.
     columns: usize,
     parser: Parser<'t, serde_yaml::granit_parser::StrInput<'t>>,
-    /// By the parser's number of an anchor, the value that it names.
+    /// The value of each anchor, by the number that the parser gives the anchor.
     anchors: BTreeMap<usize, Node>,
     /// Where the collections around the current value begin, the outermost first.
     open: Vec<Place>,
@@ -114,7 +114,7 @@ impl<'t> Reader<'t> {
                 let start = Place { source: self.source, line: 1, column, width: 1 };
                 match self.columns {
                     0 => self.abort(start, "the file is empty", EMPTY_HELP),
-                    // The value of an option, behind its path.
+                    // The document is the value of an option, and follows its path in the source.
                     _ => self.abort(start, "the value is empty", "write a value, or leave the option out"),
                 }
             }
@@ -338,8 +338,8 @@ fn size(node: &Node) -> (usize, usize) {
 /// The remedy for a number that is written with commas.
 const NUMBER_WITHOUT_COMMAS: &str = "write a number without commas: `14400`, `14_400` or `14.4k`";
 
-/// Returns `true` if an entry is the end of a number with commas, such as `400` in `{rpd: 14,400}`: no word of the language
-/// and no name that means something consists of three digits without a value.
+/// Returns `true` if an entry is the end of a number with commas, such as `400` in `{rpd: 14,400}`. No word of the language
+/// consists of three digits, and a name has a value.
 fn is_part_of_number(key: &str, value: &Node) -> bool {
     key.len() == 3 && key.bytes().all(|byte| byte.is_ascii_digit()) && matches!(value.kind, NodeKind::Null)
 }

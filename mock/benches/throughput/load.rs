@@ -1,5 +1,5 @@
 //! The load: connections that each send a request, read its reply, and send the next. It does as little as possible so
-//! that the server is the bottleneck: the request is rendered once, and of a reply only status and length are parsed.
+//! that the server is the bottleneck: it renders the request once, and parses only the status and length of a reply.
 
 use crate::servers;
 use anyhow::{Context, ensure};

@@ -67,7 +67,7 @@ struct Run {
 }
 
 impl Run {
-    /// Sends the requests of one turn and adds what they took.
+    /// Sends the requests of one turn, and adds their number, the elapsed time and the CPU time of the server.
     fn add(&mut self, server: &Server, load: &mut Load, requests: u64, status: u16) -> anyhow::Result<()> {
         let cpu_seconds = || server.cpu_seconds().unwrap_or(f64::NAN);
         let before = cpu_seconds();

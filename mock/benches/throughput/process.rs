@@ -89,7 +89,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // `wait` closes its input first, on which the server stops.
+        // `wait` first closes the input of the child, which stops the server.
         let _status = self.child.wait();
     }
 }

@@ -87,7 +87,7 @@ const NEVER_BINDING: u64 = 1_000_000_000_000;
 const KEY: &str = "gsk_1";
 const MODEL: &str = "llama-3.3-70b-versatile";
 
-/// Returns the bytes of a request for a completion, with the headers of a usual client.
+/// Returns the bytes of a request for a completion, with the headers of a typical client.
 pub(crate) fn request() -> Vec<u8> {
     let body = format!(
         r#"{{"model":"{MODEL}","messages":[{{"role":"system","content":"You are a helpful assistant."}},{{"role":"user","content":"Explain the importance of low latency LLMs in a few words."}}],"temperature":0.5,"max_tokens":1024}}"#

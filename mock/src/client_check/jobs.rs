@@ -1,7 +1,8 @@
 //! Assigns the requests of one sender to jobs.
 //!
-//! Among equal requests without a retry count, if their bodies were read, each that comes when an announced wait is over is assigned to the job whose wait
-//! ended first. All assignments of such requests are equally good, since each wait that is over stays over.
+//! Equal requests without a retry count, whose bodies were read, may belong to several jobs. A request that arrives after
+//! the end of an announced wait is assigned to the job whose wait ended first. Any other assignment would give the same
+//! verdict, since a wait that is over stays over.
 
 use crate::journal::{End, Entry, JournalOutcome};
 use crate::time::{Instant, Nanos};
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Default)]
 pub(super) struct Traced<'a> {
     pub(super) jobs: Vec<Job<'a>>,
-    /// Requests that may be retries before a wait was over, or jobs of their own.
+    /// Requests that may be retries that came too early, or jobs of their own.
     pub(super) unclear: u64,
 }
 
@@ -19,7 +20,7 @@ pub(super) struct Traced<'a> {
 #[derive(Debug)]
 pub(super) struct Job<'a> {
     pub(super) attempts: Vec<&'a Entry>,
-    /// `true` if its attempts are those of one job for certain, and no request outside of it may be another.
+    /// `true` if its attempts are certainly those of one job, and no other request may be an attempt of it.
     pub(super) is_certain: bool,
 }
 
@@ -109,8 +110,8 @@ struct Assignment<'a> {
     jobs: Vec<Job<'a>>,
     /// The jobs whose last attempt has failed, by the retry count of that attempt, and by the instant at which a retry is due.
     open: BTreeMap<Option<u32>, BTreeSet<(Instant, usize)>>,
-    /// The requests without a retry count that came after a failed one, but before the wait of any such was over, or, if
-    /// their bodies were not read, soon after it.
+    /// The requests without a retry count that may be retries: they came after a failed request but before the wait of any
+    /// failed one was over, or, if their bodies were not read, soon after a failed one.
     suspects: Vec<&'a Entry>,
 }
 
@@ -188,19 +189,20 @@ impl<'a> Assignment<'a> {
 
     /// Adds the jobs to `traced`. A suspect stays one only if a failed attempt before it was never retried.
     fn finish(mut self, traced: &mut Traced<'a>) {
+        // The ends of the failed attempts to which no retry was assigned. Each may have been retried by one suspect.
         let open = self.open.get(&None).into_iter().flatten();
-        let mut free: Vec<Instant> = open.map(|(_, job)| ended_at(self.jobs[*job].last())).collect();
-        free.sort_unstable();
+        let mut unretried: Vec<Instant> = open.map(|(_, job)| ended_at(self.jobs[*job].last())).collect();
+        unretried.sort_unstable();
         let (mut passed, mut taken) = (0, 0);
         for suspect in &self.suspects {
-            while free.get(passed).is_some_and(|ended| *ended <= begun_at(suspect)) {
+            while unretried.get(passed).is_some_and(|ended| *ended <= begun_at(suspect)) {
                 passed += 1;
             }
             taken += usize::from(taken < passed);
         }
         traced.unclear += taken as u64;
-        let only = matches!(&self.jobs[..], [job] if job.attempts.len() == 1);
-        if self.bodies_identify_jobs || only {
+        let is_single_request = matches!(&self.jobs[..], [job] if job.attempts.len() == 1);
+        if self.bodies_identify_jobs || is_single_request {
             self.jobs.iter_mut().for_each(|job| job.is_certain = true);
         }
         traced.jobs.append(&mut self.jobs);

@@ -6,23 +6,24 @@
 //!                                                └─▶ requests one after another (series.rs) ─▶ findings of the sender
 //! ```
 //!
-//! A journal does not identify jobs. Attempts of one job are recognised, in this order, by an idempotency key; by equal bodies
-//! with ascending `x-stainless-retry-count`; or by equal bodies alone, but only if the sender's bodies identify its jobs: it
-//! sent several, none of them again after it had been served, and no two equal ones together. A request is no retry of one
-//! whose reply had not ended when its own connection was opened, or when it was sent on an open connection. Without such
-//! evidence equal requests may be retries or jobs of their own. Those that come when an announced wait is over are taken for
-//! retries, since both readings are correct behaviour. Those that come earlier, or after a permanent error, are counted as
-//! [`ClientReport::unclear`], unless every failed request before them was retried as announced. Whatever a request is, one that is
-//! sent right after a failed one, again and again, by a sender that has only one connection, is a violation
-//! ([`Bounds::series`]); after a permanent error only if it is equal, since another body is another job.
+//! A journal does not identify jobs. Attempts of one job are recognised, in this order, by an idempotency key; by equal
+//! bodies with ascending `x-stainless-retry-count`; or by equal bodies alone, but only if the sender's bodies identify its
+//! jobs: it sent several, none of them again after it had been served, and no two equal ones together. A request is no
+//! retry of one whose reply had not ended when its own connection was opened, or when it was sent on an open connection.
+//! Without such evidence equal requests may be retries or jobs of their own. Those that come when an announced wait is over
+//! are taken for retries, since both readings are correct behaviour. Those that come earlier, or after a permanent error,
+//! are counted as [`ClientReport::unclear`], unless every failed request before them was retried as announced. Whether they
+//! are retries or jobs, a series of requests that a sender with only one connection sends each right after the failure of
+//! the one before is a violation ([`Bounds::series`]); after a permanent error only if they are equal, since another body
+//! is another job.
 //!
 //! A request whose body was not read (wrong path, method or key, too large) may have any body: without an idempotency key or a
 //! retry count it is a job of its own, and at most unclear; only a key that is refused again and again is a violation. Those to
 //! paths that are not served are not even unclear: [`ClientReport::unserved`] counts them.
 //!
 //! The default number of attempts and longest wait are those of OpenAI's SDK, which waits for a `retry-after` of up to a
-//! minute and makes three attempts (openai-python 1.x and 2.x, `_base_client.py`); the pauses are below its first backoff of
-//! half a second minus a quarter, and below a backoff that doubles.
+//! minute and makes three attempts (openai-python 1.x and 2.x, `_base_client.py`); the pauses in [`Bounds::hammering`] are
+//! below its backoff, which is half a second less up to a quarter at first and doubles with each attempt.
 
 mod jobs;
 mod report;
@@ -44,8 +45,7 @@ use std::fmt;
 pub struct Bounds {
     /// Expected attempts of one job. Fewer may be [`Violation::GaveUp`].
     pub attempts: usize,
-    /// More attempts in a row than these, with pauses below these, are [`Violation::Hammered`]. From the shortest pause to the
-    /// longest.
+    /// More attempts in a row than one of these allows are [`Violation::Hammered`]. From the shortest pause to the longest.
     pub hammering: [Hammering; 3],
     /// Maximum announced wait after which a client is expected to retry.
     pub max_wait: Nanos,
@@ -64,12 +64,12 @@ pub struct Bounds {
     pub series: usize,
 }
 
-/// A number of attempts that is too large for the pauses between them.
+/// A bound on the attempts in a row that follow each other with short pauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hammering {
-    /// The pause.
+    /// The length below which a pause is short.
     pub pause: Nanos,
-    /// The largest number of attempts in a row with shorter pauses.
+    /// The largest number of attempts in a row with such pauses.
     pub attempts: usize,
 }
 
@@ -179,8 +179,7 @@ impl fmt::Display for Violation {
 pub struct Finding {
     /// The instant of the provider's decision on the attempt.
     pub at: Instant,
-    /// The number of the attempt in the journal, in which each attempt is an HTTP request; if a retry is missing, of the
-    /// last attempt.
+    /// The number of the attempt's request in the journal; if a retry is missing, that of the last attempt.
     pub request_number: u64,
     /// Its account; `None` if no account has its key.
     pub account: Option<u16>,

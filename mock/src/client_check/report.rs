@@ -98,7 +98,7 @@ pub struct ClientReport {
 pub const MAX_FINDINGS: usize = 100;
 
 impl ClientReport {
-    /// Returns the report that [`super::check`] makes of the entries of all these reports together. No two of them must have
+    /// Returns the report that [`super::check`] makes of the entries of all these reports together. No two of them may have
     /// entries of the same sender.
     #[must_use]
     pub fn merged<'a>(reports: impl IntoIterator<Item = &'a Self>) -> Self {

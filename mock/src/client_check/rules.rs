@@ -145,7 +145,7 @@ pub(super) fn too_early(earlier: &Entry, retry: &Entry) -> Option<Violation> {
     earlier.wait.filter(|wait| after < *wait).map(|wait| Violation::TooEarly { after, wait })
 }
 
-/// Returns the first attempt too many of a run with short pauses, if there is one.
+/// Returns the first attempt in a row with short pauses that exceeds one of [`Bounds::hammering`]; `None` if none does.
 pub(super) fn hammered<'a>(attempts: &[&'a Entry], bounds: &Bounds) -> Option<(&'a Entry, Violation)> {
     bounds.hammering.iter().find_map(|hammering| {
         let is_short = |earlier: &&Entry, retry: &&Entry| {

@@ -1,8 +1,9 @@
 //! The rule for requests that one sender sends one after another, each after the failure of the one before it.
 //!
 //! They are retries with changed bodies, equal retries that nothing identifies, or jobs that go on as if nothing had been
-//! refused. In each case the sender ignores the refusal. The rule therefore needs no jobs, but it needs a sender that does one
-//! thing at a time: several jobs that wait as announced, each for itself, look alike if their requests are put in one row.
+//! refused. In each case the sender ignores the refusal. The rule therefore needs no jobs, but it needs a sender that does
+//! one thing at a time: the requests of several concurrent jobs look alike if they are put in one sequence, even if each
+//! job waits as announced.
 
 use super::jobs::{Traced, begun_at, ended_at, has_failed, have_equal_bodies, may_retry};
 use super::rules::{hammered, permanent_error, too_early};
@@ -11,8 +12,8 @@ use crate::journal::{Connection, Entry};
 use crate::time::{Instant, Nanos};
 use std::collections::BTreeSet;
 
-/// The time by which the server may record the close of a connection after the opening of the next one, although the client
-/// closed it before: two tasks of one thread record them.
+/// The longest time after the opening of a connection at which the server may record the close of the one before, although
+/// the client closed that first: two tasks of one thread record them.
 const CLOSE_DELAY: Nanos = Nanos::from_millis(5);
 
 impl ClientReport {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 const LIMITED: JournalOutcome = JournalOutcome::RateLimited { axis: Axis::Rpm, oversize: false };
 
-/// Returns the entry of one attempt, whose number is its millisecond and whose reply ends at once.
+/// Returns the entry of one attempt, whose number is its arrival in milliseconds and whose reply ends at once.
 fn entry(at_ms: u64, fingerprint: u64, outcome: JournalOutcome) -> Entry {
     Entry {
         request_number: at_ms,
@@ -106,9 +106,10 @@ fn retrying_a_permanent_error_is_a_violation() {
     assert_eq!(violations(&counted_all([large(0), large(5_000)]), 90_000), [expected]);
 }
 
-/// A wrong key is refused before the body is read; four requests with it one after another are hopeless, as equal bytes are after a 400.
+/// A wrong key is refused before the body is read. Four requests with it, one after another, are retries of a permanent
+/// error, as equal requests after a 400 are.
 #[test]
-fn a_refused_key_that_is_sent_again_and_again_is_hopeless() {
+fn a_refused_key_that_is_sent_again_and_again_is_a_retried_permanent_error() {
     let refused = |at, head| Entry {
         sender: Sender { account: None, key: None, user_agent: Some("curl/8".into()) },
         is_body_read: false,
@@ -292,7 +293,7 @@ proptest! {
     }
 
     #[test]
-    fn the_reports_of_the_keys_are_merged_to_that_of_all(mut entries in arbitrary_entries(), now in any::<u64>(), keys in 1..4_u16) {
+    fn merged_reports_of_keys_equal_the_report_of_all(mut entries in arbitrary_entries(), now in any::<u64>(), keys in 1..4_u16) {
         for (number, entry) in (0..).zip(&mut entries) {
             entry.sender.key = Some(number % keys).filter(|key| *key > 0);
         }

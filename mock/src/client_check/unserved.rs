@@ -81,7 +81,7 @@ impl fmt::Display for UnservedPaths {
 }
 
 /// The ends of the paths of API calls: of operations, and of the list of the models.
-const CALLED: [&str; 11] = [
+const CALL_SUFFIXES: [&str; 11] = [
     "/chat/completions",
     "/completions",
     "/responses",
@@ -98,7 +98,7 @@ const CALLED: [&str; 11] = [
 /// Returns `true` if a request looks like a call of an API.
 fn is_call(method: &str, path: &str) -> bool {
     let path = path.trim_end_matches('/');
-    !matches!(method, "GET" | "HEAD" | "OPTIONS") || CALLED.iter().any(|end| path.ends_with(end))
+    !matches!(method, "GET" | "HEAD" | "OPTIONS") || CALL_SUFFIXES.iter().any(|end| path.ends_with(end))
 }
 
 /// Returns a text in visible ASCII and blanks on one line, cut to [`MAX_CHARS`]: paths come from clients, and reports are printed on
@@ -136,7 +136,7 @@ mod tests {
         assert!(unserved.to_string().ends_with("  and 2 more\n"), "{unserved}");
     }
 
-    /// A browser's request for an icon says nothing of a base URL.
+    /// A browser's request for an icon says nothing about the base URL.
     #[test]
     fn only_what_looks_like_a_call_makes_the_base_url_suspect() {
         for (method, path, expected) in [

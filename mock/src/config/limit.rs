@@ -25,13 +25,13 @@ impl Limit {
         Self { axis, amount, refill: RefillPolicy::Bucket, burst: amount }
     }
 
-    /// Creates a limit that refills as the provider of a dialect lets it; a scenario may set another policy. `mock/README.md`
+    /// Creates a limit with the refill policy of a dialect's provider; a scenario may set another policy. `mock/README.md`
     /// has the evidence for each rule.
     #[must_use]
     pub const fn default_of(dialect: Dialect, axis: Axis, amount: u64) -> Self {
         let limit = Self::new(axis, amount);
         match (dialect, axis) {
-            // A limit per minute is enforced in shorter spans: what a second refills is all that is admitted at once.
+            // A limit per minute is enforced over shorter spans: at most what refills in a second is admitted at once.
             (Dialect::Azure, Axis::Rpm) => limit.with_burst(if amount < 60 { 1 } else { amount / 60 }),
             (Dialect::Mistral, Axis::Rpm) => limit.with_refill(RefillPolicy::Fixed),
             (Dialect::Mistral, Axis::Tpm) => limit.with_refill(RefillPolicy::SlidingCounter),

@@ -1,7 +1,8 @@
 //! The faults that affect one call: those of the incidents that are active when it arrives and that a random draw selects.
 //!
 //! Incidents are independent and may overlap. If several of them replace the provider's decision, only the first in the
-//! list does. Slowdowns and delays are combined; of several other faults of one kind one counts, see [`ActiveFaults::add`].
+//! list does. Slowdowns and delays are combined. Of several other faults of one kind only one counts; see
+//! [`ActiveFaults::add`].
 
 mod names;
 
@@ -32,7 +33,7 @@ pub struct ActiveFaults {
     pub response: ResponseFault,
 }
 
-/// Changes to a response after the provider's decision, applied when the response is rendered. Of a served call, the
+/// Changes to a response after the provider's decision, applied when the response is rendered. For a served call, the
 /// decision already states their effect on the client ([`ActiveFaults::aborted`], [`ActiveFaults::corrupt_body`]), so a
 /// simulation that does not render it needs only [`ResponseFault::no_limit_headers`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -175,7 +176,8 @@ impl ActiveFaults {
         }
     }
 
-    /// Returns the fault that replaces the provider's decision; of a throttle, with the wait that the other faults leave.
+    /// Returns the fault that replaces the provider's decision. If it is a throttle, it has the wait as the other faults
+    /// change it.
     #[must_use]
     pub fn replacing_decision(&self) -> Option<Fault> {
         match self.replacement? {

@@ -8,7 +8,7 @@ pub const BOUNDS_S: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 /// Counts of durations by [`BOUNDS_S`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Durations {
-    /// For each bound, the number of durations that it is the first to hold.
+    /// For each bound, the number of durations up to it that exceed the bound before it.
     buckets: [u64; BOUNDS_S.len()],
     /// All durations.
     pub count: u64,

@@ -124,7 +124,8 @@ pub enum JournalOutcome {
     /// Answered with an error before any limit was checked (`rejected` in JSON): unknown key or model, a method that the path does
     /// not accept, an invalid body, or a call too long for the model.
     InvalidRequest,
-    /// The same because no endpoint has its path: it is `rejected` as well, with the member `unserved_path`.
+    /// Answered with an error because no endpoint has its path; `rejected` in JSON as well, with the member
+    /// `unserved_path`.
     UnservedPath,
 }
 
@@ -176,7 +177,7 @@ pub const MAX_BODY_BYTES: usize = 64 << 10;
 
 impl Default for Journal {
     fn default() -> Self {
-        // Allocated at once: a ring that doubled while it grows would end up with more than it uses.
+        // Allocated at once: a ring that grows by doubling would end up with more room than it uses.
         Self {
             entries: VecDeque::with_capacity(MAX_ENTRIES),
             first: 0,

@@ -8,8 +8,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Closes the connection without another byte. As an extension of a response it does so before the head (`connection` turns
-/// it into an error of the service), as the error of a body after the bytes sent so far.
+/// Closes the connection without sending another byte. If it is an extension of a response, the connection closes before the
+/// head (`connection` turns it into a service error); if it is the error of a body, after the bytes that were sent so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Abort;
 

@@ -1,5 +1,5 @@
-//! The access log: a line for each request of the journal that has ended, as `key=value` after its arrival, method, path and
-//! status.
+//! The access log: one line for each request of the journal that has ended. A line begins with arrival, method, path and
+//! status; `key=value` fields follow, and `disconnected` if the connection closed before the end of the reply.
 
 use super::Mock;
 use crate::journal::{End, Entry, JournalOutcome};

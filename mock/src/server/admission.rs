@@ -1,7 +1,7 @@
 //! Passes a parsed request to the provider model, and settles the calls that it admits.
 //!
 //! However the connection of an admitted call ends, its [`Admission`] settles the call exactly once: as served, or as
-//! cancelled if it is dropped before, because the client disconnected or the server shut down. A call in the queue for a
+//! cancelled if it is dropped before that, because the client disconnected or the server shut down. A call in the queue for a
 //! server slot receives the instant of its start through a channel.
 
 use super::Mock;
@@ -94,9 +94,9 @@ pub(super) struct Decided {
 /// The answer to a request.
 ///
 /// A request that needs no wait is answered without a future. The state of one that waits is boxed, so that it is not a part of
-/// the future of every request, which hyper stores for each connection and moves with each request. With it that future had
-/// 4,112 bytes instead of 984, and a request 4 to 25 % more misses in the first-level data cache (callgrind of `mock/benches`,
-/// 2026-11-29).
+/// the future of every request, which hyper stores for each connection and moves with each request. Unboxed, it made that
+/// future 4,112 bytes large instead of 984, and caused 4 to 25 % more misses in the first-level data cache per request
+/// (callgrind of `mock/benches`, 2026-11-29).
 pub(super) enum Answered<'a> {
     /// The response, which is ready.
     AtOnce(Response),
@@ -105,7 +105,8 @@ pub(super) enum Answered<'a> {
 }
 
 impl<'a> Answered<'a> {
-    /// Changes the response when it is ready, with a value if there is one. The value is dropped before if the client is gone.
+    /// Calls `change` with the response, once it is ready, and the value; does nothing if there is no value. If the client
+    /// disconnects before the response is ready, the value is dropped.
     fn with<T: Send + 'a>(self, value: Option<T>, change: impl FnOnce(&mut Response, T) + Send + 'a) -> Self {
         let Some(value) = value else { return self };
         match self {
@@ -182,7 +183,7 @@ pub(super) fn admit<'a>(
     let answer = move || {
         let Decided { report, snapshot, fault, generation, start_receiver } =
             mock.decide(call, audio_seconds, truth, tag, context);
-        let stated = mock.observer_header(tag, &report);
+        let decision_header = mock.observer_header(tag, &report);
         let is_served = TakenRecord::is_served(&report.decision);
         let (record, unserved) = if is_served { (record, None) } else { (None, record) };
         let responder = Responder { context, call, content, stream, tier, shape, snapshot, fault, downlink };
@@ -206,8 +207,8 @@ pub(super) fn admit<'a>(
             }
             Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => responder.refuse(report),
         };
-        let answered = answered.with(stated, |response, stated| {
-            response.headers_mut().insert(DECISION_HEADER, stated);
+        let answered = answered.with(decision_header, |response, value| {
+            response.headers_mut().insert(DECISION_HEADER, value);
         });
         // A record that is not served is put back before the reply is sent.
         answered.with(unserved, |_, unserved| drop(unserved))

@@ -3,7 +3,8 @@
 //!
 //! An answer replaces the content that the request asks for, and its length; limits, latency and faults stay. Each request in
 //! the scope of a rule takes the rule's next step, whether or not a limit then refuses it; but a record is taken only by a request
-//! that is served, so that a retry gets the record of the attempt before it. Of several rules the latest counts.
+//! that is served, so that a retry gets the record of the attempt before it. If several rules match a request, the one that was
+//! added last answers it.
 
 use super::Mock;
 use super::admission::ParsedRequest;
@@ -51,7 +52,7 @@ pub(super) struct Rule {
     /// The JSON with which it was set.
     pub(super) spec: Value,
     pub(super) scope: Scope,
-    /// The prompts that it answers; all if absent.
+    /// The prompts that it answers; all if `None`.
     pub(super) prompt: Option<PromptPattern>,
     pub(super) source: Source,
     /// The number of requests that it has answered.
@@ -63,17 +64,17 @@ pub(super) struct Rule {
 /// Where a rule takes its answers from.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
-    /// These, one after another, then from the start. Not empty.
+    /// These answers, one after another, and then from the start again. The list is not empty.
     Steps(Vec<Answer>),
     /// Recorded exchanges.
     Records(Records),
 }
 
-/// An answer that a rule gives to a request.
+/// The answer that was selected for a request.
 #[derive(Debug)]
-enum Given {
+enum SelectedAnswer {
     Answer(Answer),
-    /// What the records of the rule with this id say.
+    /// The result of the lookup in the records of a rule, and the id of the rule.
     Recorded(Found, u64),
 }
 
@@ -127,7 +128,7 @@ pub(super) struct Answers {
 #[derive(Debug, Default)]
 struct Rules {
     current: Vec<Rule>,
-    /// Those that a reset restores.
+    /// The rules that a reset restores.
     initial: Vec<Rule>,
     /// The id of the next rule.
     next_id: u64,
@@ -149,13 +150,13 @@ pub(super) struct AnswerEffect {
     pub(super) fault: Option<Fault>,
     /// The length of the completion in tokens; `None` if the answer does not change it.
     pub(super) completion_tokens: Option<u32>,
-    /// The record that is the content, until its reply is under way. Boxed because few requests have one.
+    /// The record whose reply is the content, until admission takes it. Boxed because few requests have one.
     pub(super) record: Option<Box<TakenRecord>>,
 }
 
 impl TakenRecord {
-    /// Returns `true` if a record is served whole after this decision. Otherwise it is to be dropped, which puts it back, before
-    /// the reply is sent.
+    /// Returns `true` if a record is served whole after this decision. Otherwise the caller must drop it, which puts it back,
+    /// before the reply is sent.
     pub(super) fn is_served(decision: &Decision) -> bool {
         matches!(decision, Decision::Admitted(service) if service.is_readable())
     }
@@ -197,7 +198,7 @@ impl Answers {
         self.is_set.store(false, Ordering::Relaxed);
     }
 
-    /// Restores the rules at the start.
+    /// Replaces all rules by those that were set at the start.
     pub(super) fn reset(&self) {
         let mut rules = self.rules();
         rules.current.clear();
@@ -211,14 +212,14 @@ impl Answers {
         read(&self.rules().current)
     }
 
-    /// Takes the next answer of the latest rule for a call with this prompt and this request for a chat completion; `None` if there
-    /// is none. Both are read only for rules that depend on them.
+    /// Takes the next answer of the latest rule that matches a call; `None` if no rule does. `prompt` returns the prompt of the
+    /// call and `request` its request for a chat completion; they are called only for rules that depend on them.
     fn take<'p>(
         &self,
         facts: CallFacts<'_>,
         prompt: impl Fn() -> Option<&'p str>,
         request: impl Fn() -> Option<&'p RecordedRequest>,
-    ) -> Option<Given> {
+    ) -> Option<SelectedAnswer> {
         let mut rules = self.rules();
         let matches_prompt = |pattern: &PromptPattern| {
             prompt().is_some_and(|prompt| match pattern {
@@ -226,26 +227,26 @@ impl Answers {
                 PromptPattern::Matches(regex) => regex.is_match(prompt.as_bytes()),
             })
         };
-        let answers = |rule: &&mut Rule| {
+        let applies = |rule: &&mut Rule| {
             rule.remaining != Some(0)
                 && rule.scope.contains(facts)
                 && rule.prompt.as_ref().is_none_or(matches_prompt)
                 && match &rule.source {
                     Source::Steps(_) => true,
-                    Source::Records(records) => records.decide_on(request()),
+                    Source::Records(records) => records.applies_to(request()),
                 }
         };
-        let rule = rules.current.iter_mut().rev().find(answers)?;
+        let rule = rules.current.iter_mut().rev().find(applies)?;
         let answered = usize::try_from(rule.answered).unwrap_or(usize::MAX);
         rule.answered += 1;
         rule.remaining = rule.remaining.map(|remaining| remaining - 1);
         Some(match &mut rule.source {
-            Source::Steps(steps) => Given::Answer(steps[answered % steps.len()].clone()),
-            Source::Records(records) => Given::Recorded(records.take(request()), rule.id),
+            Source::Steps(steps) => SelectedAnswer::Answer(steps[answered % steps.len()].clone()),
+            Source::Records(records) => SelectedAnswer::Recorded(records.take(request()), rule.id),
         })
     }
 
-    /// Puts a record back, if its rule is still there.
+    /// Puts a record back, if its rule still exists.
     fn put_back(&self, taken: &TakenRecord) {
         let mut rules = self.rules();
         let Some(rule) = rules.current.iter_mut().find(|rule| rule.id == taken.rule) else { return };
@@ -270,11 +271,11 @@ impl Rule {
     }
 }
 
-/// Applies the answer that was set for a request, if there is one. `is_chat` is `true` if it is a request for a chat completion in
-/// OpenAI's shape, of which exchanges are recorded.
+/// Applies the answer that was set for a request, if there is one. `is_chat` is `true` for a request for a chat completion in
+/// OpenAI's format: records contain only these.
 ///
 /// # Errors
-/// [`Error::Invalid`] if the header `x-quotalab-answer` is not understood, or the request is refused because it is not recorded.
+/// [`Error::Invalid`] if the header `x-quotalab-answer` is malformed, or if the request is refused because it is not recorded.
 pub(super) fn apply(
     context: &mut RequestContext<'_>,
     account: u16,
@@ -288,29 +289,29 @@ pub(super) fn apply(
         return Ok(());
     }
     let header = context.origin.answer.take();
-    // Parses the body again: only for rules and answers that depend on it.
+    // Each of these parses the body again, so they are evaluated only for rules and answers that depend on them.
     let prompt = LazyCell::new(|| context.origin.body.as_deref().and_then(last_user_text));
     let recorded = LazyCell::new(|| {
         let body = context.origin.body.as_deref().filter(|_| is_chat)?;
         RecordedRequest::new(&serde_json::from_slice(body).ok()?).ok()
     });
-    let given = match header {
-        Some(header) => Some(Given::Answer(answer_from_header(header.as_bytes()).map_err(invalid)?)),
+    let selected = match header {
+        Some(header) => Some(SelectedAnswer::Answer(answer_from_header(header.as_bytes()).map_err(invalid)?)),
         None => context.mock.find_model(&request.model).and_then(|model| {
             let facts = CallFacts { account, model, path: context.path() };
             context.mock.answers.take(facts, || prompt.as_deref(), || recorded.as_ref())
         }),
     };
-    let answer = match given {
-        Some(Given::Answer(answer)) => Some(answer),
-        Some(Given::Recorded(Found::Recording(recording, record), rule)) => {
+    let answer = match selected {
+        Some(SelectedAnswer::Answer(answer)) => Some(answer),
+        Some(SelectedAnswer::Recorded(Found::Recording(recording, record), rule)) => {
             let mock = Some(Arc::clone(context.mock));
             context.answer.record = Some(Box::new(TakenRecord { mock, rule, record }));
             context.answer.completion_tokens = Some(recording.completion_tokens);
             apply_recording(recording, request);
             return Ok(());
         }
-        Some(Given::Recorded(Found::Refused(reason), _)) => {
+        Some(SelectedAnswer::Recorded(Found::Refused(reason), _)) => {
             return Err(invalid(format!("quotalab: {reason}")));
         }
         None => None,
@@ -332,7 +333,7 @@ pub(super) fn apply(
         ReplyContent::Text | ReplyContent::Recorded(_) | ReplyContent::Transcript(_) => 0,
     };
     let tokens = estimated_tokens(chars).max(1);
-    // The model reasons besides: an answer that is set is not shortened by it.
+    // Reasoning tokens are added to those of the answer: reasoning does not shorten an answer that was set.
     let reasoning = request.shape.reasoning;
     context.answer.completion_tokens =
         Some(reasoning.map_or(tokens, |reasoning| reasoning.with_answer(tokens)));
@@ -340,7 +341,8 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// Makes a recorded reply the content of a request. Its reasoning is where the request wants it, or else in the member of the message.
+/// Makes a recorded reply the content of a request. Its reasoning is placed where the request asks for it, by default in a member
+/// of the message.
 fn apply_recording(recording: Recording, request: &mut ParsedRequest) {
     if let Some(tokens) = recording.prompt_tokens {
         request.prompt_tokens = tokens;
@@ -360,12 +362,12 @@ fn apply_recording(recording: Recording, request: &mut ParsedRequest) {
 /// Characters per token of an answer: OpenAI's rule of thumb for English, as for prompts.
 const CHARS_PER_TOKEN: usize = 4;
 
-/// Returns the tokens of a text that was set or recorded, from its characters.
+/// Returns the estimated tokens of a text that was set or recorded, given its number of characters.
 pub(super) fn estimated_tokens(chars: usize) -> u32 {
     u32::try_from(chars.div_ceil(CHARS_PER_TOKEN)).unwrap_or(u32::MAX)
 }
 
-/// Shortens a text to what `tokens` hold.
+/// Truncates a text to the estimated length of `tokens` tokens.
 pub(super) fn shorten(text: &mut String, tokens: u32) {
     let chars = usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(CHARS_PER_TOKEN);
     if let Some((end, _)) = text.char_indices().nth(chars) {

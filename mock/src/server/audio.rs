@@ -29,7 +29,7 @@ pub(super) async fn parse(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<ParsedRequest, Rejection<'static>> {
-    // Stays if the form cannot be read.
+    // Kept if the form cannot be read, otherwise replaced below.
     context.set_head_fingerprint("");
     coding::refuse(headers.get(CONTENT_ENCODING))?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -88,7 +88,7 @@ impl AudioForm {
                 _ => {}
             }
         }
-        // A deployment in the path needs no model in the form.
+        // If the path names a deployment, the form needs no model.
         let model =
             model_in_path.map(|name| percent_decode_str(name).decode_utf8_lossy().into_owned()).or(model);
         let model = model.ok_or_else(|| invalid("'model' is a required property"))?;

@@ -1,4 +1,5 @@
-//! Reads JSON bodies: each up to a size, and all of them at one time up to a sum, whatever the number of connections.
+//! Reads JSON bodies. The size of each is bounded, and so is the sum of those that are being read at one time, whatever the
+//! number of connections.
 
 use super::MAX_JSON_BODY_BYTES;
 use super::byte_budget::ByteBudget;
@@ -47,7 +48,8 @@ impl Drop for Held<'_> {
 /// The body of a request: as the connection receives it, or one that has been passed through axum's router, which boxes it.
 pub(super) type RequestBody = Either<TimedBody, Body>;
 
-/// Takes a body, and leaves one that is empty: the connection learns at once that nothing waits for the rest.
+/// Takes a body and leaves an empty one in its place, so that the caller can drop it: the connection then learns at once that the
+/// rest will not be read.
 pub(super) fn take(body: &mut RequestBody) -> RequestBody {
     std::mem::replace(body, Either::Right(Body::empty()))
 }
@@ -67,7 +69,7 @@ pub(super) async fn read(
     let mut held = Held { budget, bytes: 0 };
     // Most bodies arrive in one frame, which is not copied.
     let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
-    // The end is usually known with the last frame; a poll that only finds it takes longer.
+    // The end is usually known with the last frame, which saves a poll that would only find the end.
     while !body.is_end_stream()
         && let Some(frame) = body.frame().await
     {

@@ -2,26 +2,26 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The bytes that are held of a maximum.
+/// A number of bytes that are held, and its maximum.
 #[derive(Debug)]
 pub(super) struct ByteBudget {
     held: AtomicUsize,
-    most: usize,
+    max: usize,
 }
 
 impl ByteBudget {
-    pub(super) const fn new(most: usize) -> Self {
-        Self { held: AtomicUsize::new(0), most }
+    pub(super) const fn new(max: usize) -> Self {
+        Self { held: AtomicUsize::new(0), max }
     }
 
-    /// Holds further bytes, which are to be released also if they do not fit. Returns `false` if they do not.
+    /// Holds further bytes. Returns `false` if they do not fit; they must be released in that case, too.
     pub(super) fn hold(&self, bytes: usize) -> bool {
-        self.held.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= self.most
+        self.held.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= self.max
     }
 
     /// Returns `true` if further bytes fit, without holding them.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
-        self.held.load(Ordering::Relaxed).saturating_add(bytes) <= self.most
+        self.held.load(Ordering::Relaxed).saturating_add(bytes) <= self.max
     }
 
     /// Gives back bytes that were held.

@@ -1,6 +1,6 @@
 //! Chat completions in OpenAI's format: parses the body of a request.
 //!
-//! Only the members that limits or the reply depend on are parsed. Of the others only the names are checked
+//! Only the members that limits or the reply depend on are parsed. For the others, only the names are checked
 //! ([`RuleSet`]).
 
 use super::admission::{ParsedRequest, ServiceTier};
@@ -152,8 +152,8 @@ impl<'de> ChatBody<'de> {
     }
 }
 
-/// A string, borrowed from the body unless it has an escape. A wrapper because serde does not borrow a [`Cow`] alone, as the name of
-/// a member, or inside an option.
+/// A string, borrowed from the body unless it has an escape. It is a wrapper because serde borrows a [`Cow`] only as a field with
+/// the attribute `borrow`, not as the name of a member or inside an option.
 #[derive(Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 

@@ -73,7 +73,7 @@ impl ClientTimeout {
             // Not an interval, which makes up for late ticks: a tick must not come early.
             tokio::time::sleep(tick).await;
             let waited = self.waited.load(Ordering::Relaxed);
-            // The first tick may come at once after the start.
+            // The first tick may come right after the start, so it does not count.
             if (TICKS..NOT_WAITING).contains(&waited) {
                 return;
             }

@@ -52,29 +52,30 @@ fn is_gzip(coding: &[u8]) -> bool {
     coding.eq_ignore_ascii_case(b"gzip") || coding.eq_ignore_ascii_case(b"x-gzip")
 }
 
-/// Returns `true` if a client that sends this `accept-encoding` accepts gzip (RFC 9110, section 12.5.3): it is listed, or `*` is, and its weight is not zero.
+/// Returns `true` if a client that sends this `accept-encoding` accepts gzip (RFC 9110, section 12.5.3): gzip is listed, or
+/// otherwise `*`, with a weight that is not zero.
 pub(super) fn accepts_gzip(accept_encoding: &HeaderValue) -> bool {
     let Ok(accepted) = accept_encoding.to_str() else { return false };
-    let weight = |name: &str| {
+    let is_accepted = |name: &str| {
         accepted.split(',').find_map(|item| {
             let (coding, parameters) = item.split_once(';').unwrap_or((item, ""));
             let is_zero = |weight: &str| weight.trim().parse::<f64>().is_ok_and(|weight| weight <= 0.0);
-            let weight = parameters.trim().strip_prefix("q=").is_none_or(|weight| !is_zero(weight));
-            coding.trim().eq_ignore_ascii_case(name).then_some(weight)
+            let is_nonzero = parameters.trim().strip_prefix("q=").is_none_or(|weight| !is_zero(weight));
+            coding.trim().eq_ignore_ascii_case(name).then_some(is_nonzero)
         })
     };
-    weight("gzip").or_else(|| weight("*")).unwrap_or(false)
+    is_accepted("gzip").or_else(|| is_accepted("*")).unwrap_or(false)
 }
 
-/// Returns `true` if the body of a reply is complete and long enough to gain from a compression: not for a stream, nor for a body that
-/// a fault cuts.
+/// Returns `true` if the body of a reply is whole and long enough to gain from compression. Streams, and bodies that a fault
+/// cuts, are not whole.
 pub(super) fn is_compressible(response: &Response) -> bool {
     matches!(response.body(), Either::Left(body)
         if body.size_hint().exact().is_some_and(|length| length >= MIN_COMPRESSED_BYTES))
 }
 
 /// Compresses the body of a reply that [`is_compressible`].
-#[inline(never)] // Rare beside the rest of an answer.
+#[inline(never)] // Few replies are compressed.
 pub(super) fn compress(response: Response) -> Response {
     let (mut head, body) = response.into_parts();
     let body = match body {
@@ -91,7 +92,7 @@ pub(super) fn compress(response: Response) -> Response {
     Response::from_parts(head, reply_body::whole(compressed))
 }
 
-/// The least size of a body that is compressed, in bytes: about one packet of a network.
+/// The minimum size of a body that is compressed, in bytes: about one network packet.
 const MIN_COMPRESSED_BYTES: u64 = 1_400;
 
 #[cfg(test)]

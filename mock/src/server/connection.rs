@@ -3,8 +3,8 @@
 //!
 //! The loop calls hyper directly instead of `axum::serve`, for two reasons. The number of connections and the time that a
 //! client may take are bounded. And a fault may close a connection before the head of a reply: a response with the
-//! extension [`Abort`] becomes a service error, on which hyper closes the connection without sending a byte. Over HTTP/2 it resets the
-//! stream of the request and leaves the connection to the others.
+//! extension [`Abort`] becomes a service error, on which hyper closes the connection without sending a byte. Over HTTP/2, hyper
+//! resets the stream of the request instead; the connection stays open for other requests.
 
 use super::aborted_reply::Abort;
 use super::body;
@@ -47,7 +47,7 @@ pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future
             Some(()) = connections.next_end() => {}
             accepted = listener.accept(), if !is_full => match accepted {
                 Ok((socket, _)) => {
-                    // Created here, because the task begins after other connections have been served.
+                    // Created here to record the time of the accept: the task may start only after others have run.
                     let opened = ClosedOnDrop::new(endpoints.mock());
                     connections.spawn(|timeout| serve_connection(socket, Arc::clone(&endpoints), timeout, opened));
                 }
@@ -125,7 +125,7 @@ fn answer(
     let in_flight = InFlight::begin(timeout);
     let (head, body) = request.into_parts();
     let mut body = Either::Left(TimedBody::new(body, Arc::clone(in_flight.timeout())));
-    // Not an async function, whose future has room for its arguments twice.
+    // Not an async function: its future would store the arguments twice.
     async move {
         let headers = RequestHeaders::new(&head.headers);
         if let Some(refusal) = framing::refusal(&headers, head.version) {
@@ -161,8 +161,8 @@ fn reason_phrase(status: StatusCode) -> Option<ReasonPhrase> {
     Some(ReasonPhrase::from_static(wire::reason_phrase(status.as_u16()).as_bytes()))
 }
 
-/// Ends the request with its response: at once if the length of the body is known, otherwise (a stream) when hyper drops the
-/// body, because it has sent it or given it up. Returns the response.
+/// Ends the request together with its response: at once if the length of the body is known, otherwise (a stream) when hyper drops
+/// the body, because it has sent it or the connection has ended. Returns the response.
 fn until_sent(response: Response, in_flight: InFlight) -> Response {
     if response.body().size_hint().exact().is_some() {
         return response;
@@ -170,10 +170,10 @@ fn until_sent(response: Response, in_flight: InFlight) -> Response {
     response.map(|body| reply_body::owning(body, in_flight))
 }
 
-/// The most requests of one HTTP/2 connection that are answered at once; further ones wait.
+/// Maximum number of requests of one HTTP/2 connection that are answered concurrently; further ones wait.
 const MAX_STREAMS: u32 = 128;
 
-/// The most bytes of the headers of one HTTP/2 request.
+/// Maximum size of the headers of one HTTP/2 request, in bytes.
 const MAX_HEADER_LIST_BYTES: u32 = 64 << 10;
 
 /// The pause of the accept loop after an error, and between attempts to make room while no connection is idle.
@@ -187,8 +187,8 @@ mod tests {
         size_of::<F>()
     }
 
-    /// Hyper stores the future of a request for each connection and moves it with each request: what only few requests need
-    /// belongs in a box.
+    /// Hyper stores the future of a request for each connection and moves it with each request, so state that only few requests
+    /// need belongs in a box.
     #[test]
     fn the_future_of_a_request_is_small() {
         let size = future_size(answer);

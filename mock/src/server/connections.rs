@@ -20,7 +20,8 @@ impl Connections {
         self.tasks.len()
     }
 
-    /// Serves a connection by the future that `serve` returns, given the timeout of its client.
+    /// Spawns a task that serves a connection: it runs the future that `serve` returns. `serve` receives the timeout of the
+    /// connection's client.
     pub(super) fn spawn<F>(&mut self, serve: impl FnOnce(Arc<ClientTimeout>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -39,7 +40,7 @@ impl Connections {
     pub(super) async fn next_end(&mut self) -> Option<()> {
         match self.tasks.join_next().await? {
             Ok(number) => drop(self.open.remove(&number)),
-            // Closed for another one, or ended by a panic.
+            // Closed by `close_idle`, or ended by a panic.
             Err(_) => self.open.retain(|_, (task, _)| !task.is_finished()),
         }
         Some(())

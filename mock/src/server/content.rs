@@ -1,6 +1,6 @@
 //! The size of the content of a message: its texts, and its parts that are not text. The parts of OpenAI's chat completions and
-//! responses, of Anthropic's messages, of Mistral and of Gemini have different members; where two share a name,
-//! the type of the value tells them apart: one reader suffices.
+//! responses, of Anthropic's messages, of Mistral and of Gemini have different members; if two share a name, the type of the
+//! value distinguishes them. Therefore one reader suffices for all.
 
 use super::chat::Text;
 use super::media::Media;
@@ -195,14 +195,14 @@ fn add_source(size: &mut ContentSize, source: &Value) {
             }
         }
         ("base64", media_type) => size.media.push(Media::base64(media_type, member("data"))),
-        // A URL or a file id, of an image unless it ends like a document.
+        // A URL or a file id. It counts as an image unless it ends with `.pdf`.
         _ if member("url").ends_with(".pdf") => size.media.push(Media::document_url("")),
         _ => size.media.push(Media::image_url(member("url"), false)),
     }
 }
 
-/// Returns a medium whose bytes are not in the request: an image, or else a document of one page. That is assumed of audio and video
-/// too, whose length the request does not state.
+/// Returns a medium whose bytes are not in the request: an image, or else a document of one page. Audio and video also count as
+/// one page, because the request does not state their length.
 fn media_of_file(media_type: &str) -> Media {
     match media_type {
         kind if kind.starts_with("image/") => Media::image_url("", false),

@@ -127,18 +127,18 @@ impl<'r> RequestContext<'r> {
         self.is_body_read = true;
     }
 
-    /// Sets the fingerprint of a request whose body is not read from its method, path, key and announced length: if one of them
-    /// differs, so does the request.
+    /// Sets the fingerprint of a request whose body is not read. It is computed from method, path, key and announced length: if
+    /// one of them differs, so does the request.
     pub(super) fn set_head_fingerprint(&mut self, api_key: &str) {
         let Some((method, uri)) = self.origin.target else { return };
         let head = format!("{method} {} {api_key} {}", uri.path(), self.origin.request_bytes);
         self.fingerprint = self.mock.fingerprint(self.account, head.as_bytes());
     }
 
-    /// Adds the request to the journal; has no effect if there is none. `decided` has what is known since the decision or the
-    /// rejection.
-    pub(super) fn add_to_journal(&self, decided: JournalDraft) -> Option<EntryId> {
-        self.mock.add_to_journal(self, decided)
+    /// Adds the request to the journal; has no effect if there is none. `draft` holds the fields that are known since the
+    /// decision or the rejection.
+    pub(super) fn add_to_journal(&self, draft: JournalDraft) -> Option<EntryId> {
+        self.mock.add_to_journal(self, draft)
     }
 
     /// Answers a request with an error and adds it to the journal; the error about an unknown path also says what the mock
@@ -154,7 +154,7 @@ impl<'r> RequestContext<'r> {
             paths::add_hint(&mut reply.body, &paths::hint(self.mock.formats(), path));
         }
         let outcome = match error {
-            // The bodies under way need too much memory: the same request may be served later.
+            // Too much memory is held for other requests: the same request may be served later.
             Error::Status(status @ 500.., _) => JournalOutcome::Faulted(Fault::Status(status)),
             Error::UnknownPath(..) => JournalOutcome::UnservedPath,
             _ => JournalOutcome::InvalidRequest,
@@ -195,8 +195,8 @@ impl<'r> RequestContext<'r> {
         self.response(reply, reply_body::whole)
     }
 
-    /// Converts a rendered reply to a response. `into_body` makes the body from the text of the reply; it may abort it, or stream
-    /// something else.
+    /// Converts a rendered reply to a response. `into_body` makes the body from the text of the reply; this body may abort, or
+    /// stream other text.
     ///
     /// # Panics
     /// If the status is not within 100 to 999, which no wire format renders.

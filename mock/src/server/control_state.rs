@@ -50,7 +50,7 @@ impl Mock {
         self
     }
 
-    /// Returns the token that clients of the control plane must send, if they must.
+    /// Returns the token that clients of the control plane must send; `None` if they need none.
     pub(super) fn control_token(&self) -> Option<&str> {
         self.control.as_ref()?.token.as_deref()
     }
@@ -89,9 +89,10 @@ impl Mock {
         control.journal().clear();
     }
 
-    /// Continues at the present instant of the clock, which has gone back, with the same levels. Calls in flight are charged as
-    /// reserved; those that wait for a server slot start at once.
-    pub(super) fn continue_earlier(&self) {
+    /// Moves the provider to the present instant of the clock after the clock was set back. Limits keep their levels, as
+    /// [`Provider::moved_to`] describes. Calls in flight stay charged as reserved; those that wait for a server slot start at
+    /// once.
+    pub(super) fn rewind(&self) {
         let Some(control) = &self.control else { return };
         self.replace_provider(|provider, now| provider.moved_to(now, &control.initial));
     }
@@ -104,8 +105,8 @@ impl Mock {
         state.generation.0 += 1;
     }
 
-    /// Calls `act` with the provider, the current instant and the provider at the start. Returns `None`, and does not call it,
-    /// without a control plane or a journal.
+    /// Calls `act` with the provider, the current instant and the provider at the start. Without a control plane or a journal,
+    /// returns `None` and does not call `act`.
     pub(super) fn with_provider<T>(
         &self,
         act: impl FnOnce(&mut Provider, Instant, &Provider) -> T,

@@ -47,8 +47,8 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
     })
 }
 
-/// The most texts of one request (documented by OpenAI).
+/// Maximum number of texts of one request (documented by OpenAI).
 const MAX_TEXTS: usize = 2_048;
 
-/// The most numbers per vector: no provider documents more.
+/// Maximum number of dimensions of a vector: no provider documents more.
 const MAX_DIMENSIONS: u32 = 4_096;

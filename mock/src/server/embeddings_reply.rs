@@ -1,9 +1,10 @@
 //! The memory of replies with embeddings, which is bounded for all of them together.
 //!
 //! A request of a few kilobytes asks for up to 2,048 vectors of up to 4,096 numbers: a reply of 128 MiB as text, whatever its
-//! limits are. Compressed, it is in memory twice for a moment. On every connection at once these would be terabytes, so
-//! a request is refused with a 503, as when the bodies under way are too large, unless the memory of its reply is free before it is admitted.
-//! It is held until the reply has been sent, or the client is gone.
+//! limits are. While it is compressed, it is in memory twice. On every connection at once, such replies would take terabytes.
+//! Therefore the memory of a reply is reserved before its request is admitted, and is held until the reply has been sent or the
+//! client has disconnected. If too little is free, the request is refused with status 503, as it is if too many bytes of request
+//! bodies are being read.
 
 use super::Mock;
 use super::held_body::HeldBody;
@@ -45,7 +46,7 @@ pub(super) fn hold_until_sent(response: &mut Response) {
             Either::Left(text) => {
                 reply_body::other(HeldBody::new(text.into_inner().unwrap_or_default(), held))
             }
-            // A fault cuts it, and its connection is closed.
+            // A fault cuts this body, and its connection is closed.
             cut @ Either::Right(_) => reply_body::owning(cut, held),
         };
     }

@@ -20,14 +20,14 @@ pub(super) struct FaultQueue {
 pub(super) struct InjectedFault {
     /// The value of the member `fault` or `sequence` of the request that injected it.
     pub(super) spec: Value,
-    /// The faults of the requests that it affects, one after another and then from the start; `None`: nothing happens to that
-    /// request. Not empty.
+    /// The faults of the requests that it affects, one after another and then from the start again. `None` leaves a request
+    /// unchanged. The list is not empty.
     pub(super) sequence: Vec<Option<Fault>>,
     /// The requests that it may affect.
     pub(super) scope: Scope,
     /// The number of requests in its scope and share to let pass before the first that it affects.
     pub(super) skip: u64,
-    /// The number of requests in its scope and share so far that were not skipped, with those to which nothing happened.
+    /// The number of requests in its scope and share so far that were not skipped, including those that it left unchanged.
     pub(super) affected: u64,
     /// The number of further requests that it affects; `None` if it is not bounded.
     pub(super) remaining: Option<u64>,
@@ -52,7 +52,7 @@ pub(super) struct CallFacts<'a> {
 pub(super) struct Scope {
     pub(super) account: Option<u16>,
     pub(super) model: Option<u16>,
-    /// The path, or its start if it ends with `*`.
+    /// The path, or a prefix of paths followed by `*`.
     pub(super) path: Option<String>,
 }
 

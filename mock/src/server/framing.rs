@@ -1,4 +1,4 @@
-//! Refuses requests that two servers could read differently.
+//! Refuses requests whose framing two servers could interpret differently, as in request smuggling.
 
 use super::reply_body::{self, Response};
 use super::request_checks::framing_problem;

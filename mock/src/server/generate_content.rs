@@ -66,7 +66,7 @@ pub(super) fn parse(
     })
 }
 
-/// Parses a question for the tokens of a content: that of the body, or of the request in it.
+/// Parses a request to count the tokens of a content: that of the body, or that of the request in it.
 ///
 /// # Errors
 /// [`Error::Invalid`].

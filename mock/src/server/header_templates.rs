@@ -26,7 +26,7 @@ impl HeaderTemplates {
     /// Converts rendered headers to hyper's map, in the same order.
     ///
     /// # Panics
-    /// If a value has a control character: rendered values never do.
+    /// If a value has a control character: rendered values never have one.
     pub(super) fn header_map(&self, headers: Headers) -> HeaderMap {
         let mut map = self.copy_template(&headers);
         debug_assert_eq!(map.len(), headers.iter().len(), "invariant: header names are unique");
@@ -53,7 +53,7 @@ impl HeaderTemplates {
     }
 }
 
-/// Returns `true` if the texts are equal. Most of those compared are the same constant, whose bytes need not be.
+/// Returns `true` if the texts are equal. In most cases both are the same constant, whose bytes then need not be compared.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     std::ptr::eq(one, other) || one == other
 }

@@ -7,11 +7,11 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The size of a piece in bytes: hyper takes a few of them ahead of the client.
+/// The size of a piece in bytes. hyper takes a few pieces more than the client has read.
 pub const PIECE_BYTES: usize = 64 << 10;
 
-/// A whole body with what it holds. hyper takes it piece by piece, as the client reads; of a body that comes in one piece it makes a
-/// copy at once, whose memory would be held by no one.
+/// A whole body with what it holds. hyper takes it piece by piece, as the client reads. It would copy a body in one piece at
+/// once, and the memory of that copy would not be counted.
 #[derive(Debug)]
 pub struct HeldBody<T> {
     unsent: Bytes,

@@ -18,7 +18,7 @@ impl Mock {
         self.control.as_ref().is_some_and(|control| control.keeps_bodies.load(Ordering::Relaxed))
     }
 
-    /// Keeps the bodies of further requests in the journal, or does not.
+    /// Sets whether the journal keeps the bodies of further requests.
     pub(super) fn keep_bodies(&self, keep: bool) {
         if let Some(control) = &self.control {
             control.keeps_bodies.store(keep, Ordering::Relaxed);
@@ -34,7 +34,7 @@ impl Mock {
     pub(super) fn add_to_journal(
         &self,
         context: &RequestContext<'_>,
-        decided: JournalDraft,
+        draft: JournalDraft,
     ) -> Option<EntryId> {
         let RequestContext {
             request_number, account, model, wants_stream, fingerprint, is_body_read, ..
@@ -48,7 +48,7 @@ impl Mock {
             origin.user_agent.as_ref().map(|value| journal.name(&String::from_utf8_lossy(value.as_bytes())));
         let target = origin.target.as_ref();
         let target = target.map(|(method, uri)| (journal.name(method.as_str()), journal.name(uri.path())));
-        let JournalDraft { at, outcome, status, wait, end, reserved_tokens } = decided;
+        let JournalDraft { at, outcome, status, wait, end, reserved_tokens } = draft;
         let entry = Entry {
             request_number,
             arrived_at,

@@ -1,4 +1,4 @@
-//! The API keys of the accounts, and with `--any-key` all others.
+//! The API keys of the accounts and, with `--any-key`, all other keys.
 
 use crate::config::AccountConfig;
 use std::collections::BTreeMap;

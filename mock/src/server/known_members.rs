@@ -1,5 +1,5 @@
 //! The members of requests for completions that each API documents, besides those that the mock reads: the parameters of its
-//! SDK. Other members are refused by providers that refuse what they do not know.
+//! SDK. A provider that refuses unknown members refuses all others.
 
 /// The members of chat completions that the mock reads.
 pub(super) const READ_MEMBERS: &[&str] = &[
@@ -23,7 +23,7 @@ pub(super) const READ_MEMBERS: &[&str] = &[
     "presence_penalty",
 ];
 
-/// Those of OpenAI's SDK 3.54.0 (2026-11), of Azure's data sources, and of its older functions.
+/// Those of OpenAI's SDK 3.54.0 (2026-11), including the deprecated functions, and those of Azure's data sources.
 pub(super) const OPENAI_MEMBERS: &[&str] = &[
     "audio",
     "data_sources",

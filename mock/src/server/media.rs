@@ -29,8 +29,8 @@ impl Media {
         Self::Image { size: data_of_url(url).and_then(|data| image_size(&decode(data))), low_detail }
     }
 
-    /// Returns the medium of this type (`image/png`), given its bytes in base64. A video counts as audio; what is no image,
-    /// audio or video is a document.
+    /// Returns the medium of this type (`image/png`), given its bytes in base64. A video counts as audio; anything else that is
+    /// not an image is a document.
     pub(super) fn base64(media_type: &str, data: &str) -> Self {
         let bytes = decode(data);
         if media_type.starts_with("audio/") || media_type.starts_with("video/") {
@@ -72,7 +72,7 @@ fn image_tokens(dialect: Dialect, model: &str, size: (u32, u32), low_detail: boo
         Dialect::Together => together_tokens(size),
         // Reported and documented for its models of 2025.
         Dialect::Groq => 2_048,
-        // Not published: OpenAI's rule.
+        // These publish no rule; OpenAI's is assumed.
         Dialect::Cerebras | Dialect::DeepInfra | Dialect::Fireworks => openai_tokens("", size, low_detail),
     }
 }
@@ -121,8 +121,8 @@ fn gemini_tokens((width, height): (u32, u32)) -> u64 {
 /// Mistral (its library `mistral-common`, 2025): a token per patch, and one per row. Patches have 28 pixels after the longer side is
 /// reduced to 1,540; for Pixtral 16 after 1,024.
 fn mistral_tokens(model: &str, size: (u32, u32)) -> u64 {
-    let (most, patch) = if model.contains("pixtral") { (1_024, 16) } else { (1_540, 28) };
-    let (width, height) = shrink_longer(size, most);
+    let (max_side, patch) = if model.contains("pixtral") { (1_024, 16) } else { (1_540, 28) };
+    let (width, height) = shrink_longer(size, max_side);
     (u64::from(width.div_ceil(patch)) + 1) * u64::from(height.div_ceil(patch))
 }
 
@@ -132,8 +132,8 @@ fn together_tokens((width, height): (u32, u32)) -> u64 {
     1_601 * tiles(width) * tiles(height)
 }
 
-/// Returns the tokens of ten seconds of audio: Gemini 32 per second, OpenAI one per 100 ms of what a user says, Mistral's Voxtral
-/// 12.5 per second (all documented, 2025). Others publish none: OpenAI's.
+/// Returns the tokens of ten seconds of audio: Gemini 32 per second, OpenAI one per 100 ms of user audio, Mistral's Voxtral
+/// 12.5 per second (all documented, 2025). Others publish no number; OpenAI's is assumed.
 const fn audio_tokens_per_ten_seconds(dialect: Dialect) -> u128 {
     match dialect {
         Dialect::Gemini => 320,
@@ -143,7 +143,7 @@ const fn audio_tokens_per_ten_seconds(dialect: Dialect) -> u128 {
 }
 
 /// Returns the tokens of one page of a document: Gemini 258, Anthropic 1,500 to 3,000 with its image (both documented, 2025). Others
-/// publish none: Anthropic's lower number.
+/// publish no number; Anthropic's lower one is assumed.
 const fn page_tokens(dialect: Dialect) -> u64 {
     match dialect {
         Dialect::Gemini => 258,
@@ -151,22 +151,23 @@ const fn page_tokens(dialect: Dialect) -> u64 {
     }
 }
 
-/// Reduces an image until its longer side has at most `most` pixels.
-fn shrink_longer((width, height): (u32, u32), most: u32) -> (u32, u32) {
-    scale((width, height), width.max(height), most)
+/// Reduces an image until its longer side has at most `max_side` pixels.
+fn shrink_longer((width, height): (u32, u32), max_side: u32) -> (u32, u32) {
+    scale((width, height), width.max(height), max_side)
 }
 
-/// Reduces an image until its shorter side has at most `most` pixels.
-fn shrink_shorter((width, height): (u32, u32), most: u32) -> (u32, u32) {
-    scale((width, height), width.min(height), most)
+/// Reduces an image until its shorter side has at most `max_side` pixels.
+fn shrink_shorter((width, height): (u32, u32), max_side: u32) -> (u32, u32) {
+    scale((width, height), width.min(height), max_side)
 }
 
-fn scale((width, height): (u32, u32), side: u32, most: u32) -> (u32, u32) {
-    if side <= most {
+/// Reduces an image in proportion so that its `side`, one of the two, has at most `max_side` pixels.
+fn scale((width, height): (u32, u32), side: u32, max_side: u32) -> (u32, u32) {
+    if side <= max_side {
         return (width.max(1), height.max(1));
     }
     let scaled = |pixels: u32| {
-        let pixels = u64::from(pixels) * u64::from(most) / u64::from(side);
+        let pixels = u64::from(pixels) * u64::from(max_side) / u64::from(side);
         u32::try_from(pixels).unwrap_or(u32::MAX).max(1)
     };
     (scaled(width), scaled(height))
@@ -181,7 +182,7 @@ fn data_of_url(url: &str) -> Option<&str> {
 fn decode(data: &str) -> Vec<u8> {
     let valid = data.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
     let length = valid.count();
-    // One character after a group of four has no whole byte.
+    // A single character after a group of four does not encode a whole byte.
     let whole = if length % 4 == 1 { length - 1 } else { length };
     BASE64.decode(&data[..whole]).unwrap_or_default()
 }
@@ -212,7 +213,8 @@ fn pages(bytes: &[u8]) -> u32 {
 /// The pixels of an image whose size is not known: 1,024 × 1,024 (assumed).
 const UNKNOWN_SIZE: (u32, u32) = (1_024, 1_024);
 
-/// Parts of the names of OpenAI's models that count patches, with their factors in thousandths. The first that a name contains counts.
+/// Parts of the names of OpenAI's models that count patches, with their factors in thousandths. The first that a name
+/// contains applies.
 const OPENAI_PATCHES: [(&str, u64); 5] = [
     ("gpt-4.1-mini", 1_620),
     ("gpt-5-mini", 1_620),
@@ -221,7 +223,8 @@ const OPENAI_PATCHES: [(&str, u64); 5] = [
     ("o4-mini", 1_720),
 ];
 
-/// Parts of the names of OpenAI's models that count tiles, with the tokens of the base and of a tile. Others are as `gpt-4o`.
+/// Parts of the names of OpenAI's models that count tiles, with the tokens of the base and of a tile. Other models
+/// count as `gpt-4o`.
 const OPENAI_TILES: [(&str, u64, u64); 4] =
     [("gpt-4o-mini", 2_833, 5_667), ("gpt-5", 70, 140), ("o1", 75, 150), ("o3", 75, 150)];
 

@@ -50,7 +50,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
             forces_tool: parameters.needs_tool,
         },
     )?;
-    // A model that chooses how much it thinks may have thought nothing.
+    // With adaptive thinking the model may not have thought at all, so the last turn may begin without a thinking block.
     if thinking["type"] == "enabled" {
         last_turn?;
     }
@@ -71,7 +71,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
     })
 }
 
-/// Parses a question for the input tokens of a message.
+/// Parses a request to count the input tokens of a message.
 ///
 /// # Errors
 /// [`Error::Invalid`].

@@ -118,14 +118,14 @@ impl Mock {
         }
     }
 
-    /// Accepts any key that is not empty: one that no account has belongs to the first account.
+    /// Accepts any key that is not empty. A key that no account has counts as one of the first account.
     #[must_use]
     pub fn accepting_any_key(mut self) -> Self {
         self.keys.accept_any();
         self
     }
 
-    /// Adds the mock to those that share a clock, which replaces its own, and a reset.
+    /// Makes the mock share `clock`, which replaces its own. A change of the clock or a reset affects all mocks that share it.
     #[must_use]
     pub fn sharing(mut self, clock: &SharedClock) -> Arc<Self> {
         self.clock = clock.clone();
@@ -134,7 +134,7 @@ impl Mock {
         mock
     }
 
-    /// Sets the calendar time at which the clock is zero, for dates in replies. Calendar limits keep that of a run.
+    /// Sets the calendar time at which the clock is zero, for dates in replies. Calendar limits always use [`Epoch::RUN`].
     #[must_use]
     pub fn with_epoch(self, epoch: Epoch) -> Self {
         Self { epoch, ..self }
@@ -148,14 +148,14 @@ impl Mock {
         self.dialect
     }
 
-    /// Serves this many times as fast: 1 is the speed of the configuration, and 0 serves without latency. The delays of the
-    /// faults `timeout` and `late_first_token` stay. The number must be a speed, as [`is_speed`](super::is_speed) defines it.
+    /// Sets the factor by which calls are served faster: 1 is the speed of the configuration, and 0 serves without latency. The
+    /// delays of the faults `timeout` and `late_first_token` do not change. `speed` must satisfy [`is_speed`](super::is_speed).
     pub fn set_speed(&self, speed: f64) {
         let slowdown = if speed > 0.0 { 1.0 / speed } else { 0.0 };
         self.slowdown.store(slowdown.to_bits(), Ordering::Relaxed);
     }
 
-    /// Returns how many times as fast it serves, as set by [`Mock::set_speed`].
+    /// Returns the speed that [`Mock::set_speed`] sets.
     pub(super) fn speed(&self) -> f64 {
         let slowdown = self.slowdown();
         if slowdown > 0.0 { 1.0 / slowdown } else { 0.0 }
@@ -185,7 +185,7 @@ impl Mock {
     pub(super) fn find_model(&self, name: &str) -> Option<u16> {
         let find = |name| self.model_by_name.get(name).copied();
         match self.dialect {
-            // Its lists name models in this form, and it accepts both.
+            // Gemini lists models as `models/NAME` and accepts names with and without the prefix.
             Dialect::Gemini => find(name).or_else(|| find(name.strip_prefix("models/")?)),
             _ => find(name),
         }
@@ -224,12 +224,12 @@ impl Mock {
         self.tier
     }
 
-    /// Returns the sequence number of a new request, from zero; each number once until a reset.
+    /// Returns the sequence number of a new request. Numbers start at zero, again after a reset, and are not repeated in between.
     pub(super) fn next_request_number(&self) -> u64 {
         self.next_request_number.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Returns `true` if a truth header with this tag counts: that of the observed run, or any if no run is observed.
+    /// Returns `true` if a truth header with this tag is used: that of the observed run, or any if no run is observed.
     pub(super) fn accepts_truth(&self, tag: u128) -> bool {
         self.observer.as_ref().is_none_or(|observer| observer.is_own(tag))
     }
@@ -303,8 +303,8 @@ impl Mock {
         self.clock.now()
     }
 
-    /// Sleeps for the time until an instant of the mock's clock, also if the clock is changed meanwhile; returns at once if the
-    /// instant has passed.
+    /// Sleeps until an instant of the mock's clock; returns at once if it has passed. The duration is computed at the start: a
+    /// change of the clock meanwhile does not affect it.
     pub(super) async fn sleep_until(&self, until: Instant) {
         self.sleep(until.since(self.now())).await;
     }

@@ -44,16 +44,17 @@ impl Model {
         Truth { prompt_tokens, completion_tokens, cached_tokens: 0, draw: stream.next_u64() }
     }
 
-    /// Multiplies the completion of a call by the number of its choices. Providers bound each choice by the length of the model, which
-    /// the provider model checks for the sum: `max_tokens` is multiplied only as far as that fits.
+    /// Multiplies the completion of a call by the number of its choices. Providers apply the length limits of the model to each
+    /// choice, but the provider model applies them to the sum: `max_tokens` is therefore multiplied only as far as the result
+    /// fits.
     pub(super) fn multiply(&self, choices: u32, call: &mut Call, truth: &mut Truth) {
         truth.completion_tokens =
             truth.completion_tokens.min(call.max_tokens.unwrap_or(u32::MAX)).saturating_mul(choices);
-        let Some(of_one) = call.max_tokens else { return };
+        let Some(max_of_one) = call.max_tokens else { return };
         if self.lengths.check(*call, *truth).is_ok() {
             let after_prompt =
                 self.lengths.context.map(|context| context.saturating_sub(truth.prompt_tokens));
-            let bounds = [Some(of_one.saturating_mul(choices)), self.lengths.max_output, after_prompt];
+            let bounds = [Some(max_of_one.saturating_mul(choices)), self.lengths.max_output, after_prompt];
             call.max_tokens = bounds.into_iter().flatten().min();
         }
     }

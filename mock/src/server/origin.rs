@@ -21,14 +21,14 @@ pub(super) struct Origin<'r> {
     pub(super) request_bytes: u64,
     /// The number of the key within its account.
     pub(super) key: Option<u16>,
-    /// The header with the answer to this request.
+    /// The header `x-quotalab-answer`, which sets the answer to this request.
     pub(super) answer: Option<&'r HeaderValue>,
     /// The body, if the journal keeps bodies or answers depend on it.
     pub(super) body: Option<Bytes>,
 }
 
 impl<'r> Origin<'r> {
-    /// Returns the origin of a request with this head and these headers of it.
+    /// Returns the origin of a request. `headers` are those of `head`.
     pub(super) fn new(
         mock: &Mock,
         head: &'r Parts,

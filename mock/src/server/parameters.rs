@@ -1,5 +1,5 @@
-//! Checks the parameters of a request for a completion as its provider does: their ranges, and members that it does not know. Messages are
-//! captured, documented or assumed, as `mock/README.md` says.
+//! Checks the parameters of a request for a completion as its provider does: their ranges, and whether the provider knows every
+//! member. The texts of errors are captured, documented or assumed, as `mock/README.md` states.
 
 use super::known_members::{
     ANTHROPIC_MEMBERS, GEMINI_MEMBERS, GROQ_MEMBERS, MISTRAL_MEMBERS, OPENAI_MEMBERS, READ_MEMBERS,
@@ -99,7 +99,7 @@ impl RuleSet {
         }
     }
 
-    /// Returns the largest number of texts that end a completion (documented); `None` if none is.
+    /// Returns the maximum number of texts that end a completion; `None` if the provider documents none.
     const fn max_stop_texts(self) -> Option<usize> {
         match self {
             Self::OpenAi | Self::Groq | Self::Compatible(Dialect::Cerebras) => Some(4),
@@ -288,7 +288,8 @@ impl RuleSet {
     }
 }
 
-/// Returns an error about a member; its name and the code are sent by providers that send them.
+/// Returns an error about a member. `param`, the name of the member, and `code` are sent only by providers that have them in
+/// errors.
 pub(super) fn member(
     message: impl Into<Cow<'static, str>>,
     param: Option<String>,
@@ -334,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_members_are_refused_by_those_that_refuse_them() {
+    fn unknown_members_are_refused_or_ignored_as_by_the_provider() {
         let with = |name: &str| Parameters { others: vec![name.to_owned()], ..Parameters::default() };
         let groq = message(RuleSet::Groq, &with("stor")).unwrap();
         assert_eq!(groq, "property 'stor' is unsupported, did you mean 'store'?");

@@ -1,4 +1,4 @@
-//! Paths that clients ask for by mistake: slashes too many, and paths that no endpoint has.
+//! Paths that clients request by mistake: with superfluous slashes, or served by no endpoint.
 
 use crate::wire::{Endpoint, Operation, Task, WireFormat};
 use std::borrow::Cow;
@@ -20,7 +20,8 @@ pub(super) const NOTE_HEADER: &str = "x-quotalab-note";
 pub(super) const NORMALISED_NOTE: &str =
     "served although the path has slashes too many: the provider answers it with a 404";
 
-/// Returns `true` if a path is `/health` below the base of a format, or below the beginning of one, or opens a connection early.
+/// Returns `true` if a path is `/health` below the base of a format or below a leading part of a base, or is the path that
+/// clients request to open a connection early ([`WireFormat::warming_path`]).
 pub(super) fn is_health(formats: &[&'static dyn WireFormat], path: &str) -> bool {
     if formats.iter().any(|format| format.warming_path() == Some(path)) {
         return true;
@@ -31,8 +32,8 @@ pub(super) fn is_health(formats: &[&'static dyn WireFormat], path: &str) -> bool
     formats.iter().any(|format| is_prefix(format.base()))
 }
 
-/// Returns what the mock serves, for a path that it does not, and the likely mistake. The text has no characters that JSON
-/// escapes: the bases and paths of the dialects are plain.
+/// Returns the hint for a path that the mock does not serve: the likely mistake, and the paths that it serves. The text has no
+/// characters that JSON escapes, because the bases and paths of the dialects have none.
 pub(super) fn hint(formats: &[&'static dyn WireFormat], path: &str) -> String {
     let compatible = formats[0];
     let base = compatible.base();
@@ -57,7 +58,7 @@ fn served(formats: &[&'static dyn WireFormat]) -> Vec<String> {
     let mut served = Vec::new();
     for format in formats {
         let base = format.base();
-        for path in PATHS.iter().filter_map(|operation| operation.compatible_path()) {
+        for path in OPERATIONS.iter().filter_map(|operation| operation.compatible_path()) {
             let path = format!("{base}{path}");
             if matches!(format.endpoint(&path), Some(Endpoint::Operation(..))) {
                 served.push(format!("POST {path}"));
@@ -73,7 +74,7 @@ fn served(formats: &[&'static dyn WireFormat]) -> Vec<String> {
 }
 
 /// The operations of the OpenAI-compatible API that limits apply to.
-const PATHS: [Operation; 6] = [
+const OPERATIONS: [Operation; 6] = [
     Operation::Chat,
     Operation::Responses,
     Operation::TextCompletion,
@@ -82,8 +83,8 @@ const PATHS: [Operation; 6] = [
     Operation::Audio(Task::Translate),
 ];
 
-/// Adds a hint to the body of an error, as a member beside the provider's own: its words stay as they are. A body without a
-/// JSON object is followed by the hint.
+/// Adds a hint to the body of an error, as a further member of its JSON object; the provider's own members stay unchanged. If the
+/// body has no JSON object, appends the hint.
 pub(super) fn add_hint(body: &mut String, hint: &str) {
     match body.rfind('}') {
         // The hint has no characters that JSON escapes.

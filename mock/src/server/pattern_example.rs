@@ -4,17 +4,18 @@ use super::work_budget::WorkBudget;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
-/// The number of bytes of a text beyond which nothing is appended.
+/// The size of a text in bytes beyond which nothing is appended.
 const MAX_BYTES: usize = 20_000;
 /// Maximum number of bytes of a pattern. A class of Unicode's characters takes three bytes in a pattern, and 5 KB when it is
 /// parsed.
 const MAX_PATTERN_BYTES: usize = 10_000;
-/// Maximum number of further repetitions that are tried to reach a length.
+/// Maximum number of repetitions beyond the required ones that are tried to reach a length.
 const MAX_MORE: u32 = 10_000;
 
-/// Returns a text that matches `pattern` and has at least `min_chars` characters, if repetition makes it long enough. `None` if
-/// the pattern is not understood, too long, or its text more work than the budget has. Texts of two `variant`s differ if they
-/// take another character of a class or another alternative. A text that is cut after [`MAX_BYTES`] may not match.
+/// Returns a text that matches `pattern` and has at least `min_chars` characters, if repetition makes it long enough. Returns
+/// `None` if the pattern is not supported or too long, or if the text needs more steps than the budget has left. `variant`
+/// selects characters of classes and alternatives, so that texts of different variants can differ. A text that is cut after
+/// [`MAX_BYTES`] may not match.
 ///
 /// Classes are those of ASCII, as in ECMA-262 without the flag `u`, unless the pattern needs those of Unicode; an assertion,
 /// such as `^`, is taken to hold.
@@ -30,7 +31,7 @@ pub(super) fn example_of_pattern(
     let parse = |unicode: bool| {
         ParserBuilder::new().unicode(unicode).utf8(false).nest_limit(100).build().parse(pattern).ok()
     };
-    // Only a class of other characters needs Unicode.
+    // Only a class of other than ASCII characters needs Unicode.
     let hir = parse(false).or_else(|| parse(true))?;
     let render = |more: u32| {
         let mut bytes = Vec::new();
@@ -42,25 +43,25 @@ pub(super) fn example_of_pattern(
     more.filter(|more| *more > 0).and_then(render).filter(is_long).or_else(|| render(0))
 }
 
-/// Returns the least number of further repetitions, up to `most` and [`MAX_MORE`], that `suffices`; `None` if none does. More
-/// suffice if fewer do.
-fn repetitions(suffices: impl Fn(u32) -> bool, most: usize) -> Option<u32> {
-    let (mut least, mut most) = (0, u32::try_from(most).unwrap_or(MAX_MORE).min(MAX_MORE));
-    if !suffices(most) {
+/// Returns the smallest number of additional repetitions, at most `max` and [`MAX_MORE`], for which `suffices` returns `true`;
+/// `None` if there is none. If a number suffices, every larger one must.
+fn repetitions(suffices: impl Fn(u32) -> bool, max: usize) -> Option<u32> {
+    let (mut low, mut high) = (0, u32::try_from(max).unwrap_or(MAX_MORE).min(MAX_MORE));
+    if !suffices(high) {
         return None;
     }
-    while least < most {
-        let middle = u32::midpoint(least, most);
+    while low < high {
+        let middle = u32::midpoint(low, high);
         if suffices(middle) {
-            most = middle;
+            high = middle;
         } else {
-            least = middle + 1;
+            low = middle + 1;
         }
     }
-    Some(least)
+    Some(low)
 }
 
-/// Returns the number of repetitions: `more` than there must be, if there may be.
+/// Returns the number of repetitions: the minimum plus `more`, but not above the maximum.
 fn count(repetition: &Repetition, more: u32) -> u32 {
     repetition.min.saturating_add(more).min(repetition.max.unwrap_or(u32::MAX))
 }
@@ -83,7 +84,7 @@ fn length(hir: &Hir, more: u32, variant: usize) -> usize {
     }
 }
 
-/// Appends a text that matches an expression. Each repetition is made `more` times more often than it must be, if it may.
+/// Appends a text that matches an expression. `more` is the number of additional repetitions, as for [`count`].
 fn append(hir: &Hir, more: u32, variant: usize, budget: &WorkBudget, out: &mut Vec<u8>) {
     if out.len() > MAX_BYTES || !budget.charge(1) {
         return;

@@ -18,13 +18,13 @@ pub(super) struct Prompt {
     pub(super) size: ContentSize,
     /// `true` if the last message is the result of a tool.
     pub(super) ends_with_tool_result: bool,
-    /// The first message without a content that needs one.
+    /// The first message that needs a content and has none.
     pub(super) without_content: Option<MessagePlace>,
     /// The first message with a member that is neither read nor among [`MEMBERS`], and the member.
     pub(super) unknown_member: Option<(MessagePlace, String)>,
 }
 
-/// A message in an error.
+/// The position and role of a message, which errors state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MessagePlace {
     /// Its index, from zero.

@@ -1,5 +1,5 @@
-//! The text of the last message of the user in a request, in the formats of all endpoints. It is looked up only if an answer
-//! depends on it.
+//! The text of the last message of the user in a request, in the formats of all endpoints. It is looked up only if an answer that
+//! was set depends on it.
 
 use serde_json::Value;
 

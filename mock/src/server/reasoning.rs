@@ -2,8 +2,8 @@
 //! Fireworks, `DeepInfra`), `reasoning_format` and `include_reasoning` (Groq), `reasoning: {effort, enabled}` (Together). Responses:
 //! `reasoning: {effort, summary}`. Anthropic's messages: `thinking`. Gemini's own API: `thinkingConfig`.
 //!
-//! Real reasoning models reason unless they are told not to. The mock reasons only for requests that have one of these members, so
-//! that all others have answers of as many words as completion tokens.
+//! Real reasoning models reason unless the request disables it. The mock reasons only for requests that have one of these
+//! members, so that the answer to any other request has as many words as completion tokens.
 
 use super::parameters::member;
 use super::request::invalid;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::num::NonZeroU32;
 
-/// The members of a request that are about reasoning.
+/// The members of a request that control reasoning.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ReasoningMembers {
     pub(super) effort: Option<String>,
@@ -71,8 +71,8 @@ impl ReasoningMembers {
     }
 }
 
-/// Returns the reasoning tokens of each four completion tokens at an effort: `Some(None)` if there is no reasoning at all, `None` if no
-/// provider has the effort. How many they are is assumed.
+/// Returns how many of each four completion tokens are reasoning at an effort: `Some(None)` if there is no reasoning at all,
+/// `None` if no provider has the effort. The numbers are assumed.
 pub(super) fn quarters(effort: &str) -> Option<Option<u8>> {
     match effort {
         "none" => Some(None),
@@ -84,12 +84,12 @@ pub(super) fn quarters(effort: &str) -> Option<Option<u8>> {
     }
 }
 
-/// Returns the reasoning of a response, given its member `reasoning`; `None` if it has neither an effort nor a summary. Its text is sent
-/// if the request asks for a summary.
+/// Returns the reasoning of a response, given the member `reasoning` of its request; `None` if that has neither an effort nor a
+/// summary. The text of the reasoning is sent if the request asks for a summary.
 ///
 /// # Errors
-/// [`Error::Invalid`] for an effort that the API does not have (captured, 2026-07), for another summary, and for a member of another
-/// type, in the words that the API has for others.
+/// [`Error::Invalid`] for an effort that the API does not have (captured, 2026-07), and for an unknown summary or a member of a
+/// wrong type, with the API's message about other members.
 pub(super) fn of_response(reasoning: Option<&Value>) -> Result<Option<Reasoning>, Error<'static>> {
     let Some(reasoning) = reasoning else { return Ok(None) };
     if !reasoning.is_object() {
@@ -119,14 +119,14 @@ pub(super) fn of_response(reasoning: Option<&Value>) -> Result<Option<Reasoning>
     Ok(quarters.map(|quarters| Reasoning { place, quarters, most: None }))
 }
 
-/// Returns `'a', 'b', and 'c'`.
+/// Returns the words, at least two, as a list such as `'a', 'b', and 'c'`.
 fn listed(words: &[&str], conjunction: &str) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     let (last, others) = quoted.split_last().expect("invariant: there are several");
     format!("{}, {conjunction} {last}", others.join(", "))
 }
 
-/// Returns OpenAI's error of a member of another type.
+/// Returns OpenAI's error for a member of a wrong type.
 fn wrong_type(name: &str, expected: &str, found: &Value) -> Error<'static> {
     let found = match found {
         Value::Null => "null",
@@ -153,12 +153,12 @@ pub(super) struct MessageParameters {
     pub(super) forces_tool: bool,
 }
 
-/// Returns the reasoning of one of Anthropic's messages, given its member `thinking` and its parameters; `None` if the request asks for
-/// none.
+/// Returns the reasoning of one of Anthropic's messages, given the member `thinking` and the parameters of its request; `None` if
+/// the request asks for none.
 ///
 /// # Errors
-/// [`Error::Invalid`]. The messages about the budget, `temperature` and `top_k` are captured (2025–2026), the others documented in
-/// substance.
+/// [`Error::Invalid`]. The messages about the budget, `temperature` and `top_k` are captured (2025–2026); for the others, the
+/// rule is documented but not the text.
 pub(super) fn of_message(
     thinking: &Value,
     parameters: MessageParameters,
@@ -199,7 +199,7 @@ pub(super) fn of_message(
     Ok(Some(Reasoning { place, quarters: 2, most: budget.and_then(NonZeroU32::new) }))
 }
 
-/// Returns the budget of a thinking in tokens.
+/// Returns the thinking budget in tokens.
 fn budget_tokens(budget: &Value, max_tokens: u32) -> Result<u32, Error<'static>> {
     let place = "thinking.enabled.budget_tokens";
     if budget.is_null() {
@@ -219,10 +219,10 @@ fn budget_tokens(budget: &Value, max_tokens: u32) -> Result<u32, Error<'static>>
     })
 }
 
-/// The least budget of Anthropic's thinking in tokens (documented).
+/// The minimum budget of Anthropic's thinking in tokens (documented).
 const MIN_BUDGET_TOKENS: i64 = 1_024;
 
-/// The least `top_p` of Anthropic's thinking (documented).
+/// The minimum `top_p` if Anthropic's thinking is enabled (documented).
 const MIN_TOP_P: f64 = 0.95;
 
 /// The end of Anthropic's messages about thinking, to which the section is added.

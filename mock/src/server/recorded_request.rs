@@ -1,30 +1,30 @@
-//! The normal form of a request for a chat completion: two requests with the same form ask the same, whatever client sent them.
+//! The normal form of a request for a chat completion. Requests with the same form are equivalent, whatever client sent them.
 
 use crate::journal::fingerprint;
 use serde_json::{Map, Value};
 
-/// The parts of a request that a recorded one must have as well.
+/// The parts of a request that must equal those of a recorded one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RecordedRequest {
     /// The messages and the tools as JSON, whose members are in alphabetical order.
     pub(super) text: String,
-    /// For each message the fingerprint of the conversation that ends with it.
-    pub(super) beginnings: Vec<u64>,
+    /// For each message, the fingerprint of the part of the conversation that ends with it.
+    pub(super) prefixes: Vec<u64>,
 }
 
 impl RecordedRequest {
-    /// Returns the form of the body of a request.
+    /// Returns the normal form of the body of a request.
     ///
-    /// The model, ids of tool calls, and members other than `messages` and `tools` do not count. Of a message count the role, the
-    /// name, the content and the calls; `developer` is `system`, a content with one part of text is that text, arguments are
-    /// compared as JSON, and tools in any order.
+    /// The form does not contain the model, the ids of tool calls, or members other than `messages` and `tools`. Of each message
+    /// it contains the role, the name, the content and the calls. The role `developer` becomes `system`, and a content with a
+    /// single text part becomes that text. Arguments are compared as JSON, and the order of the tools is ignored.
     ///
     /// # Errors
     /// The reason why it is not a request for a chat completion.
     pub(super) fn new(body: &Value) -> Result<Self, &'static str> {
         let messages = body["messages"].as_array().filter(|messages| !messages.is_empty());
         let messages = messages.ok_or("the request has no `messages`")?;
-        let (mut all, mut beginnings) = (Vec::new(), Vec::new());
+        let (mut all, mut prefixes) = (Vec::new(), Vec::new());
         let mut conversation = 0_u64;
         for message in messages {
             let message =
@@ -32,7 +32,7 @@ impl RecordedRequest {
             let message = message.to_string();
             let bytes = [&conversation.to_le_bytes(), message.as_bytes()].concat();
             conversation = fingerprint(None, &bytes);
-            beginnings.push(conversation);
+            prefixes.push(conversation);
             all.push(message);
         }
         let mut tools: Vec<String> = match &body["tools"] {
@@ -40,11 +40,11 @@ impl RecordedRequest {
             _ => Vec::new(),
         };
         tools.sort_unstable();
-        Ok(Self { text: format!("[{}]{}", all.join(","), tools.join(",")), beginnings })
+        Ok(Self { text: format!("[{}]{}", all.join(","), tools.join(",")), prefixes })
     }
 }
 
-/// Returns the members of a message that count; `None` if it is not an object with a role.
+/// Returns the normal form of a message; `None` if it is not an object with a role.
 fn normal_message(message: &Value) -> Option<Value> {
     let role = match message["role"].as_str()? {
         "developer" => "system",
@@ -81,7 +81,7 @@ fn normal_content(content: &Value) -> Value {
     }
 }
 
-/// Returns the function and the arguments of a tool call.
+/// Returns the normal form of a tool call: the name of its function, and its arguments.
 fn normal_call(call: &Value) -> Value {
     let function = call.get("function").unwrap_or(call);
     let arguments = match &function["arguments"] {
@@ -91,12 +91,12 @@ fn normal_call(call: &Value) -> Value {
     Value::Array(vec![function["name"].clone(), arguments])
 }
 
-/// Returns a copy of a value without members that are null, which some clients send for those that are absent.
+/// Returns a copy of a value without members that are null: some clients send null where others omit the member.
 fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
-            let given = members.iter().filter(|(_, value)| !value.is_null());
-            Value::Object(given.map(|(name, value)| (name.clone(), without_nulls(value))).collect())
+            let present = members.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(present.map(|(name, value)| (name.clone(), without_nulls(value))).collect())
         }
         Value::Array(values) => values.iter().map(without_nulls).collect(),
         other => other.clone(),
@@ -109,7 +109,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_clients_write_in_different_ways_has_one_form() {
+    fn equivalent_requests_have_the_same_form() {
         let form = |messages: Value, tools: Value| {
             RecordedRequest::new(&json!({ "model": "m", "messages": messages, "tools": tools })).unwrap().text
         };
@@ -151,11 +151,11 @@ mod tests {
     }
 
     #[test]
-    fn a_conversation_begins_like_a_shorter_one() {
+    fn a_conversation_shares_the_prefixes_of_a_shorter_one() {
         let of = |texts: &[&str]| {
             let messages: Vec<_> =
                 texts.iter().map(|text| json!({ "role": "user", "content": text })).collect();
-            RecordedRequest::new(&json!({ "messages": messages })).unwrap().beginnings
+            RecordedRequest::new(&json!({ "messages": messages })).unwrap().prefixes
         };
         assert_eq!(of(&["a", "b"])[..1], of(&["a"]));
         assert_ne!(of(&["a", "b"])[1], of(&["b", "b"])[1]);

@@ -1,4 +1,4 @@
-//! Recorded exchanges: chat completions that a real provider answered once, and that the mock answers in the same way again.
+//! Recorded exchanges: requests for chat completions with the replies of a real provider, which the mock sends again.
 
 use super::answers::estimated_tokens;
 use super::recorded_request::RecordedRequest;
@@ -13,8 +13,8 @@ use std::sync::Arc;
 pub(super) struct Records {
     /// By [`RecordedRequest::text`].
     by_request: BTreeMap<Arc<str>, Replies>,
-    /// [`RecordedRequest::beginnings`] of all requests.
-    beginnings: BTreeSet<u64>,
+    /// [`RecordedRequest::prefixes`] of all requests.
+    prefixes: BTreeSet<u64>,
     /// `true` if a request that is not recorded is refused, `false` if it is answered as if there were no records.
     refuses_others: bool,
     /// The size in memory of the texts, in bytes.
@@ -26,9 +26,9 @@ pub(super) struct Records {
 struct Replies {
     /// In the order in which they were recorded.
     recordings: Vec<Recording>,
-    /// The number of those that were taken, at most all.
+    /// The number of recordings that were taken, at most all of them.
     taken: usize,
-    /// Of those that were taken, the ones that were put back.
+    /// The indices of the recordings that were taken and put back.
     put_back: BTreeSet<usize>,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Recording {
     pub(super) prompt_tokens: Option<u32>,
     /// The tokens of the reply, recorded or estimated from its length; at least one for its text and one for its reasoning.
     pub(super) completion_tokens: u32,
-    /// Those of the reasoning among them.
+    /// The reasoning tokens among them.
     pub(super) reasoning_tokens: u32,
     /// `true` once the reply is shorter than it was recorded.
     pub(super) is_cut: bool,
@@ -55,10 +55,10 @@ pub(super) struct RecordId {
     index: usize,
 }
 
-/// What records say about a request.
+/// The result of looking up a request in records.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// Its next reply, and which of the records of the request it is.
+    /// The next reply to it, and the id of the record with this reply.
     Recording(Recording, RecordId),
     /// It is not recorded and is refused for this reason.
     Refused(String),
@@ -68,14 +68,13 @@ impl Records {
     /// Reads records, each an object with a `request` and a `response`.
     ///
     /// # Errors
-    /// The number of the first that is wrong, from one, and the reason.
+    /// The number of the first invalid record, from one, and the reason.
     pub(super) fn read(records: &[Value], refuses_others: bool) -> Result<Self, (usize, &'static str)> {
         let mut all = Self { refuses_others, ..Self::default() };
         for (number, record) in (1..).zip(records) {
             let (request, recording) = read_record(record).map_err(|reason| (number, reason))?;
-            all.bytes +=
-                recording.bytes() + BYTES_PER_RECORD + request.beginnings.len() * BYTES_PER_BEGINNING;
-            all.beginnings.extend(request.beginnings);
+            all.bytes += recording.bytes() + BYTES_PER_RECORD + request.prefixes.len() * BYTES_PER_PREFIX;
+            all.prefixes.extend(request.prefixes);
             if !all.by_request.contains_key(request.text.as_str()) {
                 all.bytes += request.text.len();
             }
@@ -84,18 +83,19 @@ impl Records {
         Ok(all)
     }
 
-    /// Returns the size in memory in bytes, about.
+    /// Returns the approximate size in memory, in bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Returns `true` if the records answer a request or refuse it; `request` is `None` if it is none for a chat completion.
-    pub(super) fn decide_on(&self, request: Option<&RecordedRequest>) -> bool {
+    /// Returns `true` if the records answer or refuse a request. `request` is `None` if it is not a request for a chat
+    /// completion.
+    pub(super) fn applies_to(&self, request: Option<&RecordedRequest>) -> bool {
         self.refuses_others
             || request.is_some_and(|request| self.by_request.contains_key(request.text.as_str()))
     }
 
-    /// Takes the next reply to a request: after the last, the last again.
+    /// Takes the next reply to a request. The last one is repeated.
     pub(super) fn take(&mut self, request: Option<&RecordedRequest>) -> Found {
         let Some(request) = request else {
             return Found::Refused(
@@ -116,7 +116,7 @@ impl Records {
         Found::Recording(replies.recordings[index].clone(), RecordId { request: text, index })
     }
 
-    /// Puts back a reply that was taken and not served: it is the next one again.
+    /// Puts back a reply that was taken and not served, so that it is taken next.
     pub(super) fn put_back(&mut self, id: &RecordId) {
         if let Some(replies) = self.by_request.get_mut(&id.request) {
             // The last one need not be put back: it is served again in any case.
@@ -126,11 +126,11 @@ impl Records {
         }
     }
 
-    /// Says how far a request that is not recorded is like one that is. Shows nothing of the records.
+    /// Describes how many of the first messages of a request that is not recorded equal those of a recorded one. The text quotes
+    /// nothing of the records.
     fn difference(&self, request: &RecordedRequest) -> String {
-        let known =
-            request.beginnings.iter().take_while(|beginning| self.beginnings.contains(beginning)).count();
-        let all = request.beginnings.len();
+        let known = request.prefixes.iter().take_while(|prefix| self.prefixes.contains(prefix)).count();
+        let all = request.prefixes.len();
         if known == all {
             "this request is not recorded: a recorded one has the same messages, and further ones or other `tools`".to_owned()
         } else {
@@ -145,7 +145,7 @@ impl Records {
 /// Checks a record.
 ///
 /// # Errors
-/// The reason why it is none.
+/// The reason why it is invalid.
 pub fn check_record(record: &Value) -> Result<(), &'static str> {
     read_record(record).map(drop)
 }
@@ -168,10 +168,10 @@ fn body(message: &Value) -> Option<Cow<'_, Value>> {
 }
 
 impl Recording {
-    /// Reads the body of a chat completion; of several choices the first.
+    /// Reads the body of a chat completion. If it has several choices, only the first is kept.
     ///
     /// # Errors
-    /// The reason why it is none.
+    /// The reason why it is not a chat completion.
     fn read(body: &Value) -> Result<Self, &'static str> {
         let choices = body["choices"].as_array().map_or(1, Vec::len);
         let choice = &body["choices"][0];
@@ -193,7 +193,8 @@ impl Recording {
         Ok(Self::with_usage(reply, &body["usage"], u32::try_from(choices).unwrap_or(u32::MAX)))
     }
 
-    /// Takes the tokens of a reply from the usage of a completion with this many choices, and estimates those that it lacks.
+    /// Creates a recording with the tokens that the usage of a completion with this many choices states. Numbers that it lacks
+    /// are estimated.
     fn with_usage(reply: RecordedReply, usage: &Value, choices: u32) -> Self {
         let count = |value: &Value| value.as_u64().map(|count| u32::try_from(count).unwrap_or(u32::MAX));
         let of_calls = |call: &RecordedCall| call.name.chars().count() + call.arguments.chars().count();
@@ -202,25 +203,26 @@ impl Recording {
             estimated_tokens(reply.text.chars().count() + reply.calls.iter().map(of_calls).sum::<usize>());
         let all = reasoning.saturating_add(answer).max(1);
         let of_one = |value: &Value| count(value).map(|tokens| tokens / choices);
-        // A text needs a token in which a stream can send it.
-        let least = [!reply.text.is_empty(), !reply.reasoning.is_empty()].map(u32::from);
+        // A stream sends a text that is not empty in at least one token.
+        let [min_answer, min_reasoning] =
+            [!reply.text.is_empty(), !reply.reasoning.is_empty()].map(u32::from);
         let completion_tokens =
-            of_one(&usage["completion_tokens"]).unwrap_or(all).max(least[0] + least[1]).max(1);
-        // Without a count, the reasoning has the share of the tokens that its length has.
+            of_one(&usage["completion_tokens"]).unwrap_or(all).max(min_answer + min_reasoning).max(1);
+        // If the usage has no count, reasoning has the same share of the tokens as of the characters.
         let share = u64::from(completion_tokens) * u64::from(reasoning) / u64::from(all);
         let recorded = of_one(&usage["completion_tokens_details"]["reasoning_tokens"]);
         let reasoning_tokens = recorded.unwrap_or(u32::try_from(share).unwrap_or(u32::MAX));
         Self {
             prompt_tokens: count(&usage["prompt_tokens"]),
-            reasoning_tokens: reasoning_tokens.clamp(least[1], completion_tokens - least[0]),
+            reasoning_tokens: reasoning_tokens.clamp(min_reasoning, completion_tokens - min_answer),
             completion_tokens,
             is_cut: false,
             reply: Arc::new(reply),
         }
     }
 
-    /// Cuts the text and its reasoning to what `tokens` hold, in the proportion of their tokens to their characters. A reply with
-    /// calls stays whole, because a part of a call could not be parsed.
+    /// Cuts the reply to its first `tokens` tokens: the reasoning comes first, and the text gets the rest. The characters of each
+    /// are cut in proportion to its tokens. A reply with calls stays whole, because a part of a call could not be parsed.
     pub(super) fn shorten(&mut self, tokens: u32) {
         if tokens >= self.completion_tokens || !self.reply.calls.is_empty() {
             return;
@@ -282,11 +284,11 @@ fn cut(text: &mut String, tokens: u32, all: u32) {
     }
 }
 
-/// The most bytes of a finish reason.
+/// Maximum size of a finish reason in bytes.
 const MAX_FINISH: usize = 40;
 
-/// About the memory of a record besides its texts, in bytes.
+/// The approximate memory of a record besides its texts, in bytes.
 const BYTES_PER_RECORD: usize = 256;
 
-/// About the memory of the fingerprint of one message, in bytes.
-const BYTES_PER_BEGINNING: usize = 16;
+/// The approximate memory of the fingerprint of one message, in bytes.
+const BYTES_PER_PREFIX: usize = 16;

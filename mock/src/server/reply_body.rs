@@ -33,7 +33,8 @@ where
     Either::Right(Body::new(body))
 }
 
-/// Returns a body with what is to be dropped with it: when hyper has taken its last frame, or the client is gone.
+/// Returns a body that drops `owned` when it is dropped: after hyper has taken its last frame, or when the client has
+/// disconnected.
 pub(super) fn owning<T: Send + Unpin + 'static>(body: ReplyBody, owned: T) -> ReplyBody {
     other(OwningBody { body, _owned: owned })
 }
@@ -58,7 +59,7 @@ impl<T: Unpin> HttpBody for OwningBody<T> {
         self.body.is_end_stream()
     }
 
-    // Not that of `BodyExt::map_frame`, which knows no length.
+    // `BodyExt::map_frame` would not forward the length.
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }

@@ -35,7 +35,7 @@ pub(super) struct RequestScope<'a> {
 pub(super) enum Request {
     /// A call that limits apply to.
     Call(ParsedRequest),
-    /// A question for the number of its tokens, which is charged to no limit.
+    /// A request to count tokens, which is charged to no limit.
     TokenCount {
         /// The name of the model, which may be unknown.
         model: String,
@@ -56,7 +56,7 @@ pub(super) fn parse(
     body: Bytes,
 ) -> Result<Request, Rejection<'static>> {
     if headers.content_encoding.is_some() {
-        // Stays if the body cannot be decoded.
+        // Kept if the body cannot be decoded, otherwise replaced below.
         context.set_fingerprint(&body);
     }
     let body = coding::decode(headers.content_encoding, body)?;

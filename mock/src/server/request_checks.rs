@@ -1,13 +1,14 @@
-//! What servers check of the head of a request before they do what it asks: the mock's control plane and the gateway.
+//! Checks of the head of a request that the mock and the gateway share.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
 
-/// Returns why two servers could read a request differently, with the status of the refusal; `None` if they could not. A request has
-/// exactly one Host header, and no transfer coding but one `chunked` (RFC 9112, sections 3.2 and 6.1): hyper accepts others. Of a
-/// request with a length and a coding, hyper ignores the length.
+/// Returns the status and reason of a refusal if two servers could interpret the framing of a request differently; `None` if they
+/// could not. A request must have exactly one Host header, and no transfer coding except a single `chunked` (RFC 9112, sections
+/// 3.2 and 6.1); hyper accepts others. If a request has a content length and a transfer coding, hyper ignores the length.
 ///
-/// `hosts` and `codings` are the numbers of headers `host` and `transfer-encoding`, and `coding` is the first of the latter.
+/// `hosts` and `codings` are the numbers of `host` and `transfer-encoding` headers, and `coding` is the first
+/// `transfer-encoding`.
 #[must_use]
 pub fn framing_problem(
     hosts: usize,
@@ -41,7 +42,7 @@ pub fn is_equal(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && difference == 0
 }
 
-/// Returns `true` if the content type is JSON, with any parameters: a form of a page cannot send it.
+/// Returns `true` if the content type is JSON, with any parameters. An HTML form cannot send it.
 #[must_use]
 pub fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

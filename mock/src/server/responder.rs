@@ -57,7 +57,7 @@ impl<'a> Responder<'a> {
         if is_done && !is_streamed && self.downlink == Nanos::ZERO {
             let service = *admission.service();
             self.shorten_content(&service);
-            // The clock need not be read again.
+            // Settling has usually read the clock.
             let sent_at = self.settle(&mut admission).unwrap_or_else(|| self.context.mock.now());
             return Answered::AtOnce(self.whole_response(&report, &service, sent_at));
         }
@@ -84,13 +84,13 @@ impl<'a> Responder<'a> {
 
     /// Shortens the content that was set or recorded to the tokens of the completion.
     fn shorten_content(&mut self, service: &Service) {
-        let of_choice = service.usage.completion_tokens / self.shape.choices;
+        let tokens = service.usage.completion_tokens / self.shape.choices;
         match &mut self.content {
             ReplyContent::Fixed(text) => {
-                let reasoning = self.shape.reasoning.map_or(0, |reasoning| reasoning.tokens(of_choice));
-                answers::shorten(text, of_choice - reasoning);
+                let reasoning = self.shape.reasoning.map_or(0, |reasoning| reasoning.tokens(tokens));
+                answers::shorten(text, tokens - reasoning);
             }
-            ReplyContent::Recorded(recording) => recording.shorten(of_choice),
+            ReplyContent::Recorded(recording) => recording.shorten(tokens),
             _ => {}
         }
     }
@@ -192,8 +192,8 @@ impl<'a> Responder<'a> {
         self.fault.apply(Reply { status: 200, headers, body }, None, at, self.context.mock.epoch())
     }
 
-    /// Returns `true` if a stream is sent token by token, if need be until it is cut; `false` if a fault cuts the reply after its
-    /// head, truncates it or replaces its body: what is left is sent at once.
+    /// Returns `true` if a stream is sent token by token, possibly until a fault cuts it; `false` if a fault cuts the reply after
+    /// its head, truncates it or replaces its body, so that the rest is sent at once.
     const fn is_sent_token_by_token(&self, service: &Service) -> bool {
         match self.fault.body {
             Some(BodyFault::AbortBeforeToken | BodyFault::WrongType) => true,
@@ -257,9 +257,12 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
-/// Returns the wait that a reply announces, in its headers or, for Gemini, in its body alone: the exact wait of the decision if it
-/// is announced in whole seconds, else the announced one (that until the limit is full, Cerebras; the rest of the minute, Gemini).
-/// `None` if it announces none, or if no wait helps because the call exceeds the limit itself.
+/// Returns the wait that a reply announces, in its headers or, for Gemini, only in its body; `None` if it announces none, or if
+/// no wait helps because the call exceeds the limit itself.
+///
+/// If the announced value is the wait of the decision rounded to a whole second, or is not a number (such as a date), returns the
+/// exact wait. Otherwise returns the announced one: Cerebras announces the time until the limit is full, and Gemini the rest of
+/// the minute.
 fn announced_wait(report: &DecisionReport, reply: &Reply) -> Option<Nanos> {
     if matches!(report.decision, Decision::Refused(Denial { oversize: true, .. })) {
         return None;

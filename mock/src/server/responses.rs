@@ -56,7 +56,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
     })
 }
 
-/// Parses a question for the input tokens of a response.
+/// Parses a request to count the input tokens of a response.
 ///
 /// # Errors
 /// [`Error::Invalid`].
@@ -73,7 +73,7 @@ struct Input {
 }
 
 impl Input {
-    /// Takes the model and the input, and counts the others.
+    /// Takes the model and the input. The other members are counted, but not taken.
     fn take(members: &mut Members, scope: &RequestScope<'_>) -> Result<Self, Error<'static>> {
         let model = scope.model(members.take_text("model")?)?;
         let input = match members.take_value("input") {
@@ -137,10 +137,10 @@ fn too_few_tokens(tokens: u32) -> Error<'static> {
     )
 }
 
-/// The least `max_output_tokens` (documented by OpenAI).
+/// The minimum `max_output_tokens` (documented by OpenAI).
 const MIN_OUTPUT_TOKENS: u32 = 16;
 
-/// The members of OpenAI's SDK 3.54.0 (2026-11) that the mock neither reads nor repeats.
+/// The members of OpenAI's SDK 3.54.0 (2026-11) that the mock neither reads nor repeats in its reply.
 const KNOWN_MEMBERS: &[&str] = &[
     "access_programs",
     "background_options",

@@ -97,7 +97,7 @@ fn health() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], "{\"status\":\"ok\"}\n")
 }
 
-/// Answers a request whose path begins like that of a route but is none, or whose method the route does not have.
+/// Answers a request whose path has the prefix of a route but belongs to none, or whose method the route does not have.
 async fn handle_dialect_request(State(mock): State<Arc<Mock>>, request: Request) -> axum::response::Response {
     let (head, body) = request.into_parts();
     let headers = RequestHeaders::new(&head.headers);
@@ -118,8 +118,9 @@ async fn answer_dialect_request(
     connection: Option<Connection>,
 ) -> Response {
     let path = paths::normalised(head.uri.path());
-    let (mut context, account, endpoint) = match enter(mock, head, headers, &path, connection) {
-        ControlFlow::Continue(entered) => entered,
+    let (mut context, account, endpoint) = match find_and_authenticate(mock, head, headers, &path, connection)
+    {
+        ControlFlow::Continue(found) => found,
         ControlFlow::Break(response) => return response,
     };
     let parsed = match endpoint {
@@ -140,19 +141,19 @@ async fn answer_dialect_request(
     };
     let waiting = match answer_call(&mut context, account, endpoint, parsed) {
         Answered::AtOnce(mut response) => {
-            note(&mut response, &path, head);
+            add_note(&mut response, &path, head);
             return response;
         }
         Answered::Waiting(waiting) => waiting,
     };
     let mut response = waiting.await;
-    note(&mut response, &path, head);
+    add_note(&mut response, &path, head);
     response
 }
 
 /// Finds the endpoint of a request and authenticates the client. Returns the context of the request, its account and the
-/// endpoint; or the response, if the request needs no body. Whether the path exists is checked before the key, as providers do.
-fn enter<'r, 'p>(
+/// endpoint; or the response, if the request needs no body. Like providers, checks the path before the key.
+fn find_and_authenticate<'r, 'p>(
     mock: &'r Arc<Mock>,
     head: &'r Parts,
     headers: &RequestHeaders<'r>,
@@ -200,11 +201,11 @@ fn enter<'r, 'p>(
         }
         Endpoint::Health => unreachable!("invariant: health needs no key and was answered before"),
     };
-    note(&mut response, path, head);
+    add_note(&mut response, path, head);
     ControlFlow::Break(response)
 }
 
-/// Parses a request whose body was `read`.
+/// Parses a request. `read` is the result of reading its body.
 fn parse(
     context: &mut RequestContext<'_>,
     operation: Operation,
@@ -220,7 +221,7 @@ fn parse(
     request::parse(context, operation, &scope, headers, body)
 }
 
-/// Answers a request that has been parsed, or that was rejected then.
+/// Answers a request that was parsed, or rejects one that could not be parsed.
 fn answer_call<'a>(
     context: &'a mut RequestContext<'_>,
     account: u16,
@@ -240,16 +241,16 @@ fn answer_call<'a>(
     })
 }
 
-/// Adds a header to the response to an authenticated request if its path was normalised to `path`.
-fn note(response: &mut Response, path: &str, head: &Parts) {
+/// Adds [`paths::NOTE_HEADER`] to the response to an authenticated request if its path was normalised to `path`.
+fn add_note(response: &mut Response, path: &str, head: &Parts) {
     if path != head.uri.path() {
         response.headers_mut().insert(paths::NOTE_HEADER, HeaderValue::from_static(paths::NORMALISED_NOTE));
     }
 }
 
-/// Returns the wire format that serves a path, and its endpoint: of several, the one whose headers the request has, or else the
-/// first. If no format serves it, returns the format that the path or the headers belong to, which answers with the error, and
-/// no endpoint.
+/// Returns the wire format that serves a path, and its endpoint. If several formats serve it, prefers one whose marker headers
+/// the request has, and then the first. If no format serves it, returns no endpoint, and the format that the path or the headers
+/// belong to, in which the error is rendered.
 fn find_endpoint<'p>(
     formats: &'static [&'static dyn WireFormat],
     path: &'p str,
@@ -269,7 +270,7 @@ fn find_endpoint<'p>(
     {
         return (format, Some(endpoint));
     }
-    // Of equal ones the first counts, the OpenAI-compatible one: see `wire::formats`.
+    // Among equals the first is chosen, which is the OpenAI-compatible one: see `wire::formats`.
     let fitness = |format: &&&'static dyn WireFormat| (format.owned_prefix(path), is_marked(**format));
     let owner = formats.iter().rev().max_by_key(fitness);
     (owner.map_or(formats[0], |format| *format), None)

@@ -4,10 +4,11 @@
 //! `type`, `nullable`; `properties`, `required`, `minProperties`, and `additionalProperties` for members that these demand;
 //! `propertyOrdering`; `items`, `prefixItems`, `minItems`, `maxItems`, `uniqueItems`; `minLength`, `maxLength`, `pattern`,
 //! `format`; `minimum`, `maximum`, both exclusive ones, `multipleOf`. Others (`not`, `if`, `contains`, `patternProperties`, …) are
-//! ignored, so the value may violate them; so may one of a schema that contradicts itself.
+//! ignored, so the value may violate them. The value of a schema that contradicts itself violates it, too.
 //!
-//! Members come in the order of `properties`, as models write them. The first alternative is taken, and every optional member made, unless
-//! the value is deep already: then the alternative that ends soonest (`ending.rs`).
+//! Members come in the order of `properties`, as models write them. Normally the first alternative is taken and every optional
+//! member is written. Deep in a value, the alternative that ends soonest is taken (`ending.rs`) and optional members are left
+//! out.
 
 mod ending;
 mod number;
@@ -23,9 +24,10 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// The depth from which on values end as soon as they can, since a schema may refer to itself: only required members are made.
+/// The depth from which on values end as soon as they can, since a schema may refer to itself: only required members are written.
 const MAX_OPTIONAL_DEPTH: usize = 6;
-/// The number of steps that are left when all further values end as soon as they can, so that what is begun can be completed.
+/// If fewer steps than this are left, all further values end as soon as they can, so that the values that were begun can be
+/// completed.
 const STEPS_TO_END: usize = MAX_STEPS / 2;
 /// The depth at which every value is `null`.
 const MAX_DEPTH: usize = 60;
@@ -33,7 +35,7 @@ const MAX_DEPTH: usize = 60;
 const MAX_SIZE: u64 = 10_000;
 /// Maximum number of steps for one value, as [`WorkBudget`] counts them: less than a second. Further values are `null`.
 const MAX_STEPS: usize = 300_000;
-/// Maximum number of steps in which alternatives that end are searched for. The first is taken from then on.
+/// Maximum number of steps of the search for alternatives that end soonest. After that, the first alternative is taken.
 const MAX_SEARCH_STEPS: usize = 100_000;
 
 /// The text of strings that the schema does not fix.
@@ -52,6 +54,7 @@ struct Example<'s> {
     root: &'s Value,
     order: &'s PropertyOrder,
     budget: WorkBudget,
+    /// The steps that are left for searches of alternatives.
     search: WorkBudget,
 }
 
@@ -66,7 +69,7 @@ impl Example<'_> {
         let merged = self.merged(schema, ends_soon);
         let schema = &*merged;
         if self.budget.is_exhausted() {
-            return text.push_str(NULL); // The schema may lack parts.
+            return text.push_str(NULL); // The merged schema may lack parts.
         }
         if let Some(value) = schema.get("const") {
             return self.copy(text, value);
@@ -144,8 +147,8 @@ impl Example<'_> {
         self.root.pointer(pointer)
     }
 
-    /// Adds the keywords of `others`. Of a bound that both have, the stricter counts; properties and required names are joined;
-    /// of any other keyword the one of `members` counts.
+    /// Adds the keywords of `others` to `members`. If both have a bound, the stricter is kept. Properties and required names are
+    /// joined. For any other keyword that both have, the value of `members` is kept.
     fn merge(&self, members: &mut Map<String, Value>, others: &Map<String, Value>) {
         for (word, value) in others {
             // Definitions are looked up in the whole schema.
@@ -211,22 +214,22 @@ impl Example<'_> {
         }
         let is_required: BTreeSet<&str> = required().collect();
         let known = self.order.of_schema(schema);
-        // Optional members are made where a value need not end soon, and where so many members are demanded.
+        // Optional members are written unless the value ends soon; then only as many as `minProperties` demands.
         let optional = known.iter().filter(|name| !is_required.contains(**name)).count();
-        let made = if ends_soon { least.saturating_sub(is_required.len()).min(optional) } else { optional };
-        let mut members = Members { example: self, text, schema, depth, made: BTreeSet::new() };
+        let wanted = if ends_soon { least.saturating_sub(is_required.len()).min(optional) } else { optional };
+        let mut members = Members { example: self, text, schema, depth, written: BTreeSet::new() };
         members.text.push('{');
-        let mut left = made;
+        let mut left = wanted;
         for name in known {
-            let is_made = is_required.contains(name) || left > 0;
-            left -= usize::from(is_made && !is_required.contains(name));
-            if is_made {
+            let is_written = is_required.contains(name) || left > 0;
+            left -= usize::from(is_written && !is_required.contains(name));
+            if is_written {
                 members.write(name);
             }
         }
         required().for_each(|name| members.write(name));
         for number in 0..least {
-            if members.made.len() >= least {
+            if members.written.len() >= least {
                 break;
             }
             members.write(&format!("{FILLER}{number}"));
@@ -234,8 +237,8 @@ impl Example<'_> {
         members.text.push('}');
     }
 
-    /// Writes a string with the pattern of a schema (and its least length, if repetition makes it long enough), or else with its
-    /// format, or else with its length.
+    /// Writes a string that matches the pattern of a schema (and has its minimum length, if repetition makes it long enough),
+    /// otherwise one of its format, and otherwise one of its length.
     fn string(&self, text: &mut String, schema: &Value, variant: usize) {
         let least = usize::try_from(schema["minLength"].as_u64().unwrap_or(0).min(MAX_SIZE)).unwrap_or(0);
         if !self.budget.charge(text_size(least)) {
@@ -249,21 +252,22 @@ impl Example<'_> {
     }
 }
 
-/// The members of an object, of which each is written once.
+/// Writes the members of an object, each once.
 struct Members<'m, 's> {
     example: &'m Example<'s>,
     text: &'m mut String,
     schema: &'m Value,
     depth: usize,
-    made: BTreeSet<String>,
+    /// The names of the members that were written.
+    written: BTreeSet<String>,
 }
 
 impl Members<'_, '_> {
     fn write(&mut self, name: &str) {
-        if !self.made.insert(name.to_owned()) {
+        if !self.written.insert(name.to_owned()) {
             return;
         }
-        if self.made.len() > 1 {
+        if self.written.len() > 1 {
             self.text.push(',');
         }
         push(self.text, &name.into());
@@ -273,7 +277,7 @@ impl Members<'_, '_> {
     }
 }
 
-/// The keywords of which one alternative is taken.
+/// The keywords with alternatives, of which one is taken.
 const ALTERNATIVES: [&str; 2] = ["anyOf", "oneOf"];
 const NULL: &str = "null";
 
@@ -293,8 +297,8 @@ fn array_length(schema: &Value) -> usize {
 /// The names of types. Gemini writes them in upper case.
 const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "array", "object", "null"];
 
-/// Returns the type of a schema's value: the one that it names, the first that is not null of several, or the one to which its
-/// keywords belong.
+/// Returns the type of a schema's value: the type that it names, or the first of several that is not null; if it names none, the
+/// type to which its keywords belong.
 fn type_of(schema: &Value) -> &str {
     let named = match &schema["type"] {
         Value::String(name) => Some(name.as_str()),
@@ -320,7 +324,7 @@ fn type_of(schema: &Value) -> &str {
     })
 }
 
-/// Returns a text of at least `least` characters, and not more than the schema allows unless the digits of `variant` need more.
+/// Returns a text of at least `least` characters, and at most `maxLength` unless the digits of `variant` need more.
 fn of_length(schema: &Value, least: usize, variant: usize) -> String {
     let most = usize::try_from(schema["maxLength"].as_u64().unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
     let suffix = if variant == 0 { String::new() } else { variant.to_string() };

@@ -16,7 +16,7 @@ pub(super) struct Shape {
     pub(super) reasoning: Option<Reasoning>,
     /// The texts that end the completion.
     pub(super) stop_texts: Vec<String>,
-    /// The index of the text that ends it; `None` if none occurs in it.
+    /// The index of the stop text that ends the completion; `None` if none occurs in it.
     pub(super) stopped_by: Option<u32>,
 }
 
@@ -52,7 +52,7 @@ impl Default for Shape {
 }
 
 impl Shape {
-    /// Ends the completions at the first of the stop texts in any of their answers: reduces the tokens that the model writes.
+    /// Ends all choices at the first stop text that occurs in the answer of any of them, by reducing the completion tokens.
     pub(super) fn stop(&mut self, request_number: u64, max_tokens: Option<u32>, truth: &mut Truth) {
         let written = truth.completion_tokens.min(max_tokens.unwrap_or(u32::MAX)).min(MAX_SEARCHED_TOKENS);
         let written = written / self.choices;
@@ -82,5 +82,5 @@ impl Shape {
     }
 }
 
-/// The most tokens that are searched for a stop text: no whole completion has more.
+/// Maximum number of tokens that are searched for a stop text: no whole completion has more.
 const MAX_SEARCHED_TOKENS: u32 = 131_072;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// Returns the time since the start of the run. If it decreases, the provider model keeps using the latest instant.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
-/// A clock with an offset, and the mocks that it was given to by [`Mock::sharing`].
+/// A clock with an offset, and the mocks that share it ([`Mock::sharing`]).
 #[derive(Clone)]
 pub struct SharedClock(Arc<Inner>);
 
@@ -56,7 +56,7 @@ impl SharedClock {
         let now = self.now();
         self.shift(i128::from(to.0) - i128::from(now.0));
         if to < now {
-            self.for_each_member(mock, Mock::continue_earlier);
+            self.for_each_member(mock, Mock::rewind);
         }
     }
 
@@ -74,7 +74,7 @@ impl SharedClock {
         let _always_ok = self.0.offset_ns.fetch_update(Ordering::SeqCst, Ordering::SeqCst, shifted);
     }
 
-    /// Calls `act` with every member; with `mock` alone if it shares its clock with none.
+    /// Calls `act` with every member, or with `mock` if there are no members because it does not share its clock.
     fn for_each_member(&self, mock: &Mock, act: impl Fn(&Mock)) {
         let members: Vec<Arc<Mock>> = self.members().iter().filter_map(Weak::upgrade).collect();
         if members.is_empty() {

@@ -99,8 +99,9 @@ pub(super) fn texts(value: Value) -> Result<Vec<InputText>, Error<'static>> {
     texts.ok_or_else(|| invalid("expected a string, an array of strings, or an array of tokens"))
 }
 
-/// The most completions of one request, of all its prompts together. Not documented: it bounds the size of a reply.
+/// Maximum number of completions of one request, for all its prompts together. No provider documents it: it bounds the size of a
+/// reply.
 const MAX_CHOICES: u32 = 2_048;
 
-/// The `max_tokens` of a request that has none: documented by OpenAI, assumed of others.
+/// The `max_tokens` of a request that has none: documented by OpenAI, assumed for others.
 const DEFAULT_MAX_TOKENS: u32 = 16;

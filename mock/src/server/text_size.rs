@@ -1,5 +1,5 @@
-//! Estimates the tokens of a text from its characters, by their script. A tokenizer needs the vocabulary of a model, which the mock
-//! does not have.
+//! Estimates the tokens of a text from the scripts of its characters. A tokenizer would need the vocabulary of the model, which
+//! the mock does not have.
 //!
 //! | characters | per token |
 //! |---|---|
@@ -12,8 +12,9 @@
 //! and `o200k_base`, for the sentence in twenty languages with which OpenAI announced the second (2024-05): Chinese has 1.0 and 1.4
 //! characters per token, Russian 2.0 and 3.3, Hindi 1.0 and 2.9, Arabic 1.3 and 2.6. For emoji: assumed.
 //!
-//! With the feature `tokenizer` text is counted by `o200k_base` instead, whose vocabulary the crate `tiktoken-rs` brings: OpenAI's models since
-//! 2024 and, with other special tokens, gpt-oss have it. It is an estimate for all others.
+//! With the feature `tokenizer`, text is counted by `o200k_base` instead, whose vocabulary is part of the crate `tiktoken-rs`.
+//! OpenAI's models since 2024 use it, and so does gpt-oss with other special tokens. For all other models the count is an
+//! estimate.
 
 use serde_json::Value;
 use std::iter::Sum;

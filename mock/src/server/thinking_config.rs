@@ -20,11 +20,12 @@ const MEMBERS: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// Returns the reasoning of a content, given its `thinkingConfig`; `None` if there is none, or a budget of zero.
+/// Returns the reasoning of a content, given the `thinkingConfig` of its request; `None` if there is none, or if the budget is
+/// zero.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a list, for a budget that is not a whole number, and for a budget together with a level (captured,
-/// 2025–2026); for members of another type and unknown ones in the words that the API has for others.
+/// 2025–2026); for unknown members and those of a wrong type, with the API's message about other members.
 pub(super) fn of_content(config: &Value) -> Result<Option<Reasoning>, Error<'static>> {
     let members = match config {
         Value::Null => return Ok(None),
@@ -55,13 +56,13 @@ pub(super) fn of_content(config: &Value) -> Result<Option<Reasoning>, Error<'sta
     if budget.is_some() && level.flatten().is_some() {
         return Err(invalid("You can only set only one of thinking budget and thinking level."));
     }
-    let most = match budget {
+    let max_tokens = match budget {
         Some(0) => return Ok(None),
-        // Below zero the model chooses.
+        // With a negative budget the model chooses.
         budget => budget.and_then(|budget| u32::try_from(budget).ok()).and_then(NonZeroU32::new),
     };
     let place = if is_included == Some(true) { ReasoningPlace::Member } else { ReasoningPlace::Hidden };
-    Ok(Some(Reasoning { place, quarters: level.flatten().unwrap_or(2), most }))
+    Ok(Some(Reasoning { place, quarters: level.flatten().unwrap_or(2), most: max_tokens }))
 }
 
 fn wrong_value(member: usize, value: &Value) -> Error<'static> {
@@ -75,8 +76,8 @@ fn whole_number(value: &Value) -> Option<i32> {
     text.strip_suffix(".0").unwrap_or(&text).parse().ok()
 }
 
-/// Returns the reasoning tokens of each four completion tokens at a level: `Some(None)` for the level that is none, `None` for one that
-/// the API does not have.
+/// Returns how many of each four completion tokens are reasoning at a level: `Some(None)` for the unspecified level, `None` for a
+/// level that the API does not have.
 fn level_quarters(level: &Value) -> Option<Option<u8>> {
     let level = level.as_str()?.to_ascii_lowercase();
     match level.as_str() {

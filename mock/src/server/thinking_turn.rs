@@ -1,11 +1,12 @@
-//! The thinking blocks that Anthropic demands in a request whose answer is to begin with one: those of the turn that goes on.
+//! The thinking block that Anthropic requires in a request that enables thinking and ends with tool results: the turn of the
+//! assistant that the results continue must begin with one.
 
 use super::request::invalid;
 use crate::wire::Error;
 use serde_json::Value;
 
-/// Checks that the turn of the assistant that the results of tools continue begins with its thinking. Such a turn is several
-/// messages if tools were called several times; only the first of them begins with it.
+/// Checks that the turn of the assistant begins with a thinking block, if the messages end with tool results that continue it.
+/// The turn has several messages if tools were called several times; only the first of them must begin with a thinking block.
 ///
 /// # Errors
 /// [`Error::Invalid`] if it begins with another block (captured, 2025–2026; that the first message of a longer turn counts is
@@ -16,9 +17,9 @@ pub(super) fn check_last_turn(messages: Option<&Value>) -> Result<(), Error<'sta
     let length = messages.iter().rev().take_while(of_turn).count();
     let begin = messages.len() - length;
     let ends_with_result = messages.last().is_some_and(has_tool_result);
-    let is_assistants = |(_, message): &(usize, &Value)| message["role"] == "assistant";
+    let is_from_assistant = |(_, message): &(usize, &Value)| message["role"] == "assistant";
     let Some((index, first)) =
-        (begin..).zip(&messages[begin..]).find(is_assistants).filter(|_| ends_with_result)
+        (begin..).zip(&messages[begin..]).find(is_from_assistant).filter(|_| ends_with_result)
     else {
         return Ok(());
     };

@@ -7,7 +7,7 @@
 //! | Anthropic | `{"name":…,"input_schema":…}` | `{"type":"auto"}`, `none`, `any`, `{"type":"tool","name":…}` |
 //! | Gemini | `{"functionDeclarations":[{"name":…,"parameters":…}]}` | the modes `AUTO`, `NONE`, `ANY`, with allowed names |
 //!
-//! A tool that is no function (a search, a computer) is never called.
+//! A tool that is not a function (a search, a computer) is never called.
 
 use super::reply_content::ResponseFormat;
 use super::request::from_value;

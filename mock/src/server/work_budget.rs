@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::cell::Cell;
 
-/// A number of steps that are left. After a charge that does not fit, none is.
+/// The number of steps that are left. A charge that does not fit uses up the rest.
 #[derive(Debug)]
 pub(super) struct WorkBudget {
     remaining: Cell<usize>,

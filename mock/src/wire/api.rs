@@ -1,5 +1,5 @@
-//! The API that a request uses. If it is not the completion of its wire format, its reply has another body, and the same
-//! status, headers and errors.
+//! The API that a request uses. The reply of an API other than the completion of its wire format has another body, but the
+//! same status, headers and errors.
 
 use super::embeddings::EmbeddingsRequest;
 use super::reasoning::Reasoning;
@@ -54,7 +54,8 @@ impl ReplyShape<'_> {
         self.reasoning.map_or(0, |reasoning| reasoning.tokens(total / self.choices))
     }
 
-    /// Returns the completion tokens of a choice: an equal part of `total`, of which the first choices have the remainder.
+    /// Returns the completion tokens of a choice: an equal part of `total`. The remainder is distributed over the first
+    /// choices, one token each.
     pub(super) const fn tokens_of_choice(&self, total: u32, index: u32) -> u32 {
         total / self.choices + (index < total % self.choices) as u32
     }

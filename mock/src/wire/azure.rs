@@ -37,7 +37,7 @@ impl WireFormat for Classic {
         KEY_HEADERS
     }
 
-    /// A deployment must have a name: `/chat` before `/completions` is none.
+    /// A deployment must have a name, and the `/chat` before `/completions` is not one.
     fn endpoint<'p>(&self, path: &'p str) -> Option<Endpoint<'p>> {
         if path == "/openai/models" {
             return Some(Endpoint::Models);

@@ -1,9 +1,9 @@
 //! Cerebras: flat error bodies, and resets in seconds with a fraction: the time until the calendar window ends.
 //!
-//! Captured: the three bodies (requests, tokens, a full queue), and a stream that ends with usage and `time_info`. The limit
-//! headers and their resets follow the example in the documentation. Reported, 2026-07: a refusal has `retry-after` and no
-//! limit headers, and its 57 to 60 s are the time until five requests per minute are full again, while a call is admitted
-//! after 11 s. `mock/README.md` has what contradicts it.
+//! Captured: the three bodies (requests, tokens, a full queue), and a stream that ends with usage and `time_info`. The
+//! limit headers and their resets follow the example in the documentation. Reported, 2026-07: a refusal has `retry-after`
+//! and no limit headers, and its 57 to 60 s are the time until five requests per minute are full again, while a call is
+//! admitted after 11 s. `mock/README.md` lists the evidence against that.
 
 use super::chat::{CompletionFormat, Stages};
 use super::envelope::{ErrorBody, INVALID_REQUEST, Member, SERVER, reason_phrase};
@@ -63,7 +63,8 @@ impl WireFormat for Cerebras {
     }
 
     /// The bodies of a minute and of a day differ in the message only (captured for minutes, documented for days). No limit
-    /// of Cerebras on concurrency is known: the message for it is assumed, and that an oversize call gets no other message.
+    /// of Cerebras on concurrency is known: the message for it is assumed. It is also assumed that an oversize call gets
+    /// the same message.
     fn refusal(&self, denial: &Denial, snapshot: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
         let period = match denial.axis.window_length() {
             None => {

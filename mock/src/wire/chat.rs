@@ -61,7 +61,8 @@ pub enum Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    /// Returns the text: filler words of this seed, one per token, unless it is set. Empty for a tool call.
+    /// Returns the text: filler words of this seed, one per token, unless the content has a text of its own. Empty for a
+    /// tool call.
     pub(super) fn text(self, seed: u64, tokens: u32) -> Cow<'a, str> {
         match self {
             Self::Text(text) => text.into(),
@@ -94,7 +95,7 @@ pub struct CompletionFormat {
     /// The member `logprobs` of a choice whose log probabilities the client did not ask for. If it is absent, they are never
     /// sent.
     pub(super) logprobs: OptionalNull,
-    /// The member of a message, or of the difference in a chunk, with the text of the reasoning; `None` if it is not sent.
+    /// The member of a message, or of the `delta` of a chunk, with the text of the reasoning; `None` if it is not sent.
     pub(super) reasoning: Option<&'static str>,
     /// Adds the members of the object `usage`.
     pub(super) usage: fn(Object, &Service, &Context<'_>) -> Object,
@@ -110,7 +111,7 @@ pub struct CompletionFormat {
     pub(super) splits_arguments: bool,
     /// `true` if `stream_options.include_usage` adds a chunk that has the usage and no choices.
     pub(super) usage_chunk: bool,
-    /// `true` if a list of embeddings has an id and its usage completion tokens, as a completion has.
+    /// `true` if a list of embeddings has an id, and completion tokens in its usage, as a completion has.
     pub(super) embeddings_have_id: bool,
 }
 

@@ -64,7 +64,7 @@ pub(super) fn body(
         let usage = if has_id { usage.member("completion_tokens", &0) } else { usage };
         usage.member("total_tokens", &tokens)
     };
-    // Allocated at once: a text that doubled while it grows would need twice its size, and three times for a moment.
+    // Allocated at once: a text that grows by doubling would take up to twice its size, and three times while it is copied.
     let body = Object::with_capacity(request.max_body_bytes(context.model));
     let body = if has_id { body.plain_text("id", &(format.id)(context.number)) } else { body };
     let body = body.plain_text("object", "list").array("data", count, entry);

@@ -12,7 +12,7 @@ pub enum Endpoint<'a> {
     Models,
     /// One model. Its name is as in the path.
     Model(&'a str),
-    /// Whether the server is up, which needs no key. No provider has it; load generators and gateways ask for it.
+    /// The health check, which needs no key. No provider has it; load generators and gateways request it.
     Health,
 }
 

@@ -32,8 +32,8 @@ pub enum Error<'a> {
     NotInTier(&'a str),
     /// The call is too long for this model.
     TooLong(TooLong, &'a str),
-    /// This status, in the provider's text for it if it has one. The second field is the model; empty if the request was not
-    /// read.
+    /// This status, with the provider's text for it if it has one. The second field is the model; empty if the request was
+    /// not read.
     Status(u16, &'a str),
 }
 

@@ -154,7 +154,7 @@ pub trait WireFormat: fmt::Debug + Sync {
     /// Returns the path that precedes those of the endpoints, such as `/openai/v1`. The base URL of most clients ends with it.
     fn base(&self) -> &'static str;
 
-    /// Returns the path of completions of a model; that of whole ones, if streamed ones have another.
+    /// Returns the path of completions of a model; if streamed completions have another path, that of whole ones.
     fn path(&self, _model: &str) -> String {
         format!("{}/chat/completions", self.base())
     }
@@ -180,8 +180,8 @@ pub trait WireFormat: fmt::Debug + Sync {
         &[]
     }
 
-    /// Returns the length of the beginning of a path that belongs to this format; zero if the path is not among its own. A path
-    /// that no format serves is answered in the format with the longest.
+    /// Returns the length of the prefix of `path` that belongs to this format; zero if none does. A path that no format
+    /// serves is answered in the format with the longest prefix.
     fn owned_prefix(&self, path: &str) -> usize {
         let rest = path.strip_prefix(self.base()).filter(|rest| rest.is_empty() || rest.starts_with('/'));
         rest.map_or(0, |_| self.base().len())

@@ -1,9 +1,9 @@
 //! Durations in the notation of Go: `2h42m9.504s`, `459.999999ms`, `2s`.
 //!
-//! Groq's waits and resets use this notation, and OpenAI's resets. The grammar is that of `time.Duration.String`: below one
+//! Groq and OpenAI write their waits and resets in this notation. The grammar is that of `time.Duration.String`: below one
 //! second, the largest unit that leaves an integer part; otherwise hours, minutes and seconds without leading zero units.
-//! Trailing zeros of the fraction are dropped. Zero is `0s`.
-//! Evidence: the waits and resets of `mock/tests/captures.rs`; the documentation of Go's package `time`.
+//! Trailing zeros of the fraction are dropped. Zero is `0s`. Evidence: the waits and resets of `mock/tests/captures.rs`;
+//! the documentation of Go's package `time`.
 
 use super::json::Decimal;
 use crate::time::Nanos;
@@ -14,7 +14,7 @@ use std::fmt;
 pub struct GoDuration(pub Nanos);
 
 impl GoDuration {
-    /// Appends the text, to a string without the formatting machinery.
+    /// Appends the text. If `text` is a string, this avoids the cost of a formatter.
     pub(super) fn append_to(self, text: &mut impl fmt::Write) -> fmt::Result {
         let nanos = self.0.0;
         let mut buffer = itoa::Buffer::new();

@@ -4,7 +4,7 @@
 use crate::random::mix;
 use uuid::Uuid;
 
-/// An id of `LENGTH` ASCII characters. It needs no allocation, since replies of Groq have it twice.
+/// An id of `LENGTH` ASCII characters. It is not allocated on the heap, because replies of Groq have it twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Id<const LENGTH: usize>([u8; LENGTH]);
 

@@ -37,8 +37,8 @@ fn needs_escapes(text: &str) -> bool {
 }
 
 /// Returns `true` if one of eight bytes is a quote, a backslash or a control character. Checks all of them at once (Bit
-/// Twiddling Hacks, "Determine if a word has a byte less than n"): a subtraction borrows into the highest bit of a byte that is
-/// smaller, and of no byte below the first such.
+/// Twiddling Hacks, "Determine if a word has a byte less than n"): a subtraction sets the highest bit of a byte that is
+/// smaller, and its borrows reach no byte below the first such byte.
 const fn any_needs_escape(word: u64) -> bool {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGHEST_BITS: u64 = u64::from_le_bytes([0x80; 8]);
@@ -179,7 +179,7 @@ pub(super) struct Decimal {
 }
 
 impl Decimal {
-    /// Appends the text, to a string without the formatting machinery.
+    /// Appends the text. If `text` is a string, this avoids the cost of a formatter.
     pub(super) fn append_to(self, text: &mut impl fmt::Write) -> fmt::Result {
         let unit = 10_u64.pow(self.places);
         let (whole, fraction) = (self.value / unit, self.value % unit);

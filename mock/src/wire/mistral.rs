@@ -82,8 +82,8 @@ impl WireFormat for Mistral {
             Axis::Rpm | Axis::Rpd => gateway_body("Requests rate limit exceeded"),
             _ => application_body("Rate limit exceeded", "rate_limited", Some("1300"), Some(429)),
         };
-        // Reported, 2026-07: a refusal has no wait, although one is documented. One that is longer than any limit per minute
-        // causes is taken for a fault's.
+        // Reported, 2026-07: a refusal has no wait, although one is documented. A wait that is longer than any limit per
+        // minute causes is assumed to come from a fault.
         let is_fault = |wait: &Nanos| *wait > MAX_TRUE_WAIT;
         ErrorReply::new(429, body).with_wait(denial.wait.filter(is_fault))
     }

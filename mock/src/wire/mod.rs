@@ -1,7 +1,8 @@
 //! Wire formats of the providers: renders a decision as status, headers and body, byte for byte.
 //!
-//! Of replies, this module only **renders**. Their parser is in the client's crate and is written separately, from the same
-//! evidence, so that the two are unlikely to make the same mistake; a test compares them, so that a mistake of one is noticed.
+//! This module **renders** replies and does not parse them. Their parser is in the client's crate and is written
+//! separately, from the same evidence, so that the two are unlikely to make the same mistake; a test compares them, so that
+//! a mistake of one is noticed.
 //!
 //! ```text
 //!  DecisionReport, LimitsSnapshot ──▶ WireFormat::reply ──▶ Reply { status, headers, body }      a whole reply

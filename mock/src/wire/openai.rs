@@ -1,8 +1,9 @@
 //! OpenAI's own API.
 //!
-//! Captured: the messages of refusals (2024–2026, ten waits to the printed millisecond), the six limit headers of
-//! 708 recordings, the message for insufficient quota. Limits are buckets that refill continuously, also those of a day. Only
-//! some captured refusals have `retry-after`; here all have that state a wait. Other errors are documented or assumed.
+//! Captured: the messages of refusals (2024–2026, ten waits to the printed millisecond), the six limit headers of 708
+//! recordings, the message for insufficient quota. Limits are buckets that refill continuously, also those of a day. Only
+//! some captured refusals have `retry-after`; the mock sends it with every refusal that states a wait. Other errors are
+//! documented or assumed.
 
 use super::chat::CompletionFormat;
 use super::envelope::{self, INVALID_REQUEST, SERVER, reason_phrase};

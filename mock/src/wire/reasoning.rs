@@ -1,8 +1,8 @@
 //! The reasoning in a chat completion: the tokens that a model writes before its answer, and where their text is.
 //!
-//! They are part of the completion tokens of a call, and each choice has as many. How many is assumed; the names of the members
-//! are documented (Groq, Cerebras, Together, Fireworks, `DeepInfra`, 2026). OpenAI, Azure, Mistral, Gemini and Anthropic send no text of it in
-//! OpenAI's shape, only the number of tokens.
+//! They are part of the completion tokens of a call, and each choice has the same number of them. That number is assumed;
+//! the names of the members are documented (Groq, Cerebras, Together, Fireworks, `DeepInfra`, 2026). OpenAI, Azure,
+//! Mistral, Gemini and Anthropic send no text of it in OpenAI's shape, only the number of tokens.
 
 use std::num::NonZeroU32;
 
@@ -11,9 +11,9 @@ use std::num::NonZeroU32;
 pub struct Reasoning {
     /// The place of its text.
     pub place: ReasoningPlace,
-    /// The reasoning tokens of each four completion tokens, at most four.
+    /// The number of quarters of the completion tokens that are reasoning: 0 to 4.
     pub quarters: u8,
-    /// The most reasoning tokens of a choice; `None` if `quarters` alone, at most three of them, determines their number.
+    /// The maximum number of reasoning tokens of a choice; `None`: no maximum, and `quarters` is at most 3.
     pub most: Option<NonZeroU32>,
 }
 

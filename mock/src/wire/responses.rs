@@ -48,7 +48,7 @@ fn default_text() -> Value {
 }
 
 impl ResponsesRequest {
-    /// Takes the repeated members out of the members of a request.
+    /// Collects the repeated members. `take` removes a member from the request and returns it.
     #[must_use]
     pub fn new(mut take: impl FnMut(&str) -> Option<Value>) -> Self {
         let mut members: Vec<_> =
@@ -81,7 +81,7 @@ pub(super) fn chunks(request: &ResponsesRequest, service: &Service, context: &Co
     events.push("response.in_progress", &format!(r#""response":{in_progress}"#));
     let reasoning_events =
         reasoning_item.as_ref().map(|item| item.push_start(&mut events)).unwrap_or_default();
-    // What is sent before the reasoning and what after it; the first is empty if there is none.
+    // The events before the reasoning. Without reasoning, those before the answer follow them directly.
     let before_reasoning = std::mem::take(&mut events.text);
     if let Some(item) = &reasoning_item {
         item.push_end(&mut events);
@@ -159,7 +159,8 @@ impl ReasoningItem {
         format!(r#""item_id":"{}","output_index":0,"summary_index":0"#, self.id)
     }
 
-    /// Appends the events before its tokens. Returns that of its tokens, if they have one, and counts them.
+    /// Appends the events before its tokens. Returns the event of its tokens, if they have one, and counts one event per
+    /// token.
     fn push_start(&self, events: &mut Events) -> Vec<TokenEvent> {
         events.push_item(
             "response.output_item.added",
@@ -252,7 +253,8 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// Returns the texts of its tokens. Every part of a text is at least one character, so that no number is left out.
+    /// Returns the texts of its tokens. Every part of a text is at least one character, so that no sequence number is
+    /// skipped.
     fn token_text(&self, tokens: u32) -> TokenText {
         match self {
             Self::Text(Cow::Owned(_)) => TokenText::Filler,
@@ -380,7 +382,7 @@ fn usage(service: &Service, context: &Context<'_>) -> Value {
 const TEXT_DELTA: &str = "response.output_text.delta";
 const ARGUMENTS_DELTA: &str = "response.function_call_arguments.delta";
 const SUMMARY_DELTA: &str = "response.reasoning_summary_text.delta";
-/// Keeps the id of the item with the reasoning from being another one.
+/// Keeps the id of the item with the reasoning from being that of another item.
 const REASONING_ITEM: u64 = 0x7265_6173;
 /// Keeps the id of an item from being that of its response.
 const ITEM: u64 = 0x6974_656d;

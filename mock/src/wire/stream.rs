@@ -43,8 +43,8 @@ pub(super) struct TokenEvent {
     /// If it is not `None`, follows the text, and the text is then repeated.
     pub(super) between: Option<String>,
     pub(super) after: String,
-    /// The sequence number that the event of token 0 has or would have, which follows `after`, for events that are numbered. It
-    /// wraps below zero if further tokens before those with this event have none.
+    /// For events that are numbered: the sequence number of the event of token 0 of the stream. The number of each token's
+    /// event follows `after`. If the first tokens of the stream have no event, the number of token 0 may wrap below zero.
     pub(super) first_number: Option<u64>,
 }
 
@@ -375,9 +375,9 @@ fn split_at_text(event: &str, logprobs: bool) -> TokenEvent {
 
 /// The most bytes of a character in UTF-8.
 const MAX_CHARACTER_BYTES: usize = 4;
-/// The difference with a part of the arguments of the only tool call.
+/// The `delta` with a part of the arguments of the only tool call.
 const ARGUMENTS_DELTA: &str = r#"{"tool_calls":[{"index":0,"function":{"arguments":""}}]}"#;
-/// The difference with the text of a token.
+/// The `delta` with the text of a token.
 const CONTENT_DELTA: &str = r#"{"content":""}"#;
 /// What precedes the text of a token.
 const CONTENT_MARK: &str = r#""content":""#;

@@ -103,7 +103,6 @@ fn a_path_belongs_to_one_format() {
     }
 }
 
-/// A stream has the text of the whole reply, and its usage.
 #[test]
 fn a_stream_has_the_text_and_usage_of_the_whole_reply() {
     for (dialect, format) in formats() {

@@ -174,8 +174,8 @@ proptest! {
         }
     }
 
-    /// Gemini: the message and `RetryInfo` have the same wait, the latter in whole seconds, rounded down. That of a day is the
-    /// rest of the minute, not the time until the limit has room.
+    /// Gemini: the message and `RetryInfo` have the same wait, the latter in whole seconds, rounded down. For a daily limit
+    /// it is the rest of the minute, not the time until the limit has room.
     #[test]
     fn gemini_reports_one_wait_twice_and_a_wrong_one_for_days(at in 0..Nanos::DAY.0, (limit, remaining) in limit_and_remaining(), daily: bool) {
         let axis = if daily { Axis::Rpd } else { Axis::Tpm };
@@ -196,7 +196,7 @@ proptest! {
 
     /// For all numbers and names, every wire format renders valid JSON and valid HTTP headers.
     #[test]
-    fn everything_is_well_formed(
+    fn every_reply_is_well_formed(
         model in any::<String>(), limit in 1..=u64::MAX, used: i64, requested: u64, wait in prop::option::of(any::<u64>()),
         axis in prop::sample::select(Axis::ALL.to_vec()), at: u64, oversize: bool, developer: bool, remaining: i64,
         missing in prop::sample::select(Axis::ALL.to_vec()),

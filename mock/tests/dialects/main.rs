@@ -1,5 +1,5 @@
-//! Tests of the dialects against published replies (`captures`), against the rules of their numbers (`laws`), and of what they
-//! have in `common`.
+//! Tests of the dialects: against published replies (`captures`), against the rules by which they compute and print numbers
+//! (`laws`), and of what they have in `common`.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 

@@ -145,7 +145,7 @@ const KINDS: [Kind; 3] = [kind(200, 6.0), kind(500, 3.0), kind(2_000, 1.2)];
 #[test]
 fn a_token_limit_blocks_sizes_as_kaufman_and_roberts_predict() {
     let expected = kaufman_roberts(KINDS, 60, 100);
-    // By enumeration of the states in another program.
+    // Another program computed these by enumerating the states.
     for (blocking, enumerated) in expected.iter().zip([0.0395, 0.1013, 0.4595]) {
         assert!((blocking - enumerated).abs() < 5e-5, "{expected:?}");
     }

@@ -1,5 +1,5 @@
 //! One window under each refill policy, compared with a reference that keeps the whole history and evaluates the definition of
-//! the policy at every query. The comparison holds laws 5 (no window admits too much), 6 (no refusal if there was room) and 7
+//! the policy at every query. The comparison checks laws 5 (no window admits too much), 6 (no refusal if there was room) and 7
 //! (the earliest admission is exact to the nanosecond).
 
 use super::REFILL_POLICIES;

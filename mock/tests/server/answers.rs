@@ -47,7 +47,8 @@ async fn a_fixed_text_is_the_content_and_determines_the_usage() {
     assert_ne!(text(&mock, "hi").await, "Hello, \"world\"!");
 }
 
-/// Reasoning comes on top of an answer that is set. A bound on all tokens leaves the answer what the reasoning leaves.
+/// Reasoning tokens are added to those of an answer that is set. If `max_tokens` bounds the sum, the answer gets what the
+/// reasoning leaves.
 #[tokio::test]
 async fn reasoning_is_added_to_the_tokens_of_a_fixed_answer() {
     let mock = start(vec![]).await;
@@ -74,7 +75,7 @@ async fn reasoning_is_added_to_the_tokens_of_a_fixed_answer() {
 }
 
 #[tokio::test]
-async fn answers_depend_on_the_prompt_and_the_latest_rule_counts() {
+async fn the_latest_rule_that_matches_the_prompt_answers() {
     let mock = start(vec![]).await;
     let rules = json!([
         { "text": "other" },

@@ -37,7 +37,7 @@ fn function(name: &str) -> Value {
     json!({ "type": "function", "name": name, "parameters": parameters })
 }
 
-/// The dialects that have an endpoint serve it, and the others do not know it.
+/// A dialect that has an endpoint serves it; the others answer 404.
 #[tokio::test]
 async fn the_operations_of_each_provider_are_served() {
     use Dialect::{Azure, Cerebras, DeepInfra, Fireworks, Gemini, Groq, Mistral, OpenAi, Together};
@@ -98,7 +98,6 @@ async fn every_api_is_charged_and_refused_like_chat() {
     }
 }
 
-/// The object of a response, whole.
 #[tokio::test]
 async fn a_response_has_its_text_usage_and_the_members_of_the_request() {
     let mock = start(Dialect::OpenAi).await;
@@ -182,7 +181,6 @@ async fn a_streamed_response_has_the_events_of_the_whole_one() {
     }
 }
 
-/// Tools and choices among them.
 #[tokio::test]
 async fn a_response_calls_a_tool_and_ends_after_its_result() {
     let mock = start(Dialect::OpenAi).await;
@@ -287,7 +285,7 @@ async fn no_message_of_any_dialect_has_a_member_twice() {
     }
 }
 
-/// A client that adds the usages of all chunks counts each token once, asked for or not.
+/// A client that adds up the usages of all chunks counts each token once, whether or not it requested the usage chunk.
 #[tokio::test]
 async fn the_usages_of_all_chunks_add_up_to_the_usage() {
     for dialect in Dialect::ALL {
@@ -314,7 +312,7 @@ async fn the_usages_of_all_chunks_add_up_to_the_usage() {
     assert_eq!((&usage["choices"], &usage["usage"]["total_tokens"]), (&json!([]), &json!(15)));
 }
 
-/// Audio at the dialects that have it, except for Groq's (see `audio`); at Azure also of a deployment.
+/// The audio endpoints of all dialects that have them except Groq (see `audio`); for Azure, also at the path of a deployment.
 #[tokio::test]
 async fn audio_is_served_by_the_other_providers_that_have_it() {
     let form = |model: &str| {

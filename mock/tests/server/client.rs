@@ -22,7 +22,7 @@ pub(crate) const FOREIGN_TAG: u128 = 666;
 
 pub(crate) const MODEL: &str = "meta-llama/llama-4-scout-17b-16e-instruct";
 
-/// The tag of a truth header of the observed run that wants the decision in the reply.
+/// The tag of a truth header for which the observer states the decision in the reply.
 pub(crate) const STATED_TAG: u128 = 777;
 
 /// One notification of the observer: the instant, the tag of the truth header, and the decision or the usage.

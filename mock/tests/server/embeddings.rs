@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Returns a request for as many vectors as one may have, of this length, in base64.
+/// Returns a request for the maximum number of vectors, each of `dimensions` numbers, in base64.
 fn request(dimensions: usize, headers: &str) -> String {
     let texts = vec!["a"; 2_048];
     let body =
@@ -21,7 +21,7 @@ fn request(dimensions: usize, headers: &str) -> String {
     )
 }
 
-/// The memory of a reply to [`request`] with the longest vectors, at least: its text and its compressed form.
+/// The minimum memory, in bytes, of a reply to [`request`] with the longest vectors: of its text and its compressed form.
 const LARGEST_BYTES: usize = 2 * 2_048 * (4_096 * 4 / 3) * 4;
 
 async fn send(mock: &RunningMock, request: &str) -> TcpStream {
@@ -30,17 +30,17 @@ async fn send(mock: &RunningMock, request: &str) -> TcpStream {
     connection
 }
 
-/// Replies that are not sent yet hold their memory, whatever the number of connections; those of clients that are gone do not.
+/// Replies that have not been sent hold their memory, whatever the number of connections, until their clients disconnect.
 #[tokio::test]
 async fn concurrent_replies_are_bounded_together() {
     let slow = ServiceTimeDist::Total(Dist::Constant(3_600.0));
     let mock = RunningMock::start(&config(vec![], slow, &[])).await;
     let request = request(4_096, "");
-    let most = MAX_EMBEDDINGS_BYTES / LARGEST_BYTES;
-    assert!(most > 1, "the largest reply has room");
+    let max_replies = MAX_EMBEDDINGS_BYTES / LARGEST_BYTES;
+    assert!(max_replies > 1, "the largest reply has room");
     let mut connections = Vec::new();
-    // Their head and their base64 take a little more than the numbers.
-    for number in 1..most {
+    // A reply takes a little more than `LARGEST_BYTES`, so one reply fewer surely fits.
+    for number in 1..max_replies {
         connections.push(send(&mock, &request).await);
         mock.wait_for(|seen| admitted(seen) == number).await;
     }
@@ -70,7 +70,7 @@ async fn concurrent_replies_are_bounded_together() {
     panic!("no memory is given back");
 }
 
-/// A reply holds its memory until it is written, whenever its call was settled: not what a client that reads nothing leaves.
+/// A reply holds its memory until it has been written, even if its call was settled before: an unread reply holds memory, too.
 #[tokio::test]
 async fn replies_that_clients_do_not_read_are_bounded_together() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;

@@ -129,9 +129,9 @@ async fn cerebras_states_the_time_until_any_limit_is_full() {
     }
 }
 
-/// Of a day's limit, Gemini states the rest of the minute, unless a fault sets the wait. The journal has what is stated.
+/// For a daily limit, Gemini states the rest of the minute, unless a fault sets the wait. The journal has the stated wait.
 #[tokio::test]
-async fn gemini_states_the_rest_of_the_minute_for_a_day() {
+async fn gemini_states_the_rest_of_the_minute_for_a_daily_limit() {
     for (faults, stated) in [(&[][..], "60s"), (&[Fault::RetryAfter(Nanos::HOUR)], "3600s")] {
         let config = Config {
             dialect: Dialect::Gemini,

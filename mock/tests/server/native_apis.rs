@@ -157,7 +157,7 @@ async fn gemini_streams_events_or_an_array_and_calls_functions() {
     assert_eq!(text, r#"{"n":0}"#);
 }
 
-/// The entries of nine dialects have the members of that dialect.
+/// Covers nine dialects, and for Anthropic also the members of the list and a single entry.
 #[tokio::test]
 async fn lists_of_models_have_the_members_of_their_dialect() {
     let cases: [(Dialect, &str, &str, &str, &[&str]); 9] = [

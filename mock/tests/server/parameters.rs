@@ -39,9 +39,9 @@ async fn several_choices_are_served_and_counted() {
     assert_eq!(ask(&groq, Dialect::Groq, r#","n":2"#).await.status, 400, "documented");
 }
 
-/// The bound is that of one choice; what all of them may use is reserved.
+/// `max_tokens` bounds each choice, and the sum over all choices is reserved.
 #[tokio::test]
-async fn every_choice_is_bounded_by_itself() {
+async fn max_tokens_and_model_lengths_bound_each_choice() {
     let mut config = config(vec![Limit::tpm(1_000)], no_latency(), &[]);
     config.dialect = Dialect::Together;
     config.models[0].lengths = Lengths { context: Some(160), max_output: Some(120) };
@@ -104,7 +104,7 @@ async fn a_completion_ends_before_its_stop_text() {
     assert_eq!(ask(&mock, Dialect::OpenAi, r#","stop":["a","b","c","d","e"]"#).await.status, 400);
 }
 
-/// What the provider refuses is not decided on.
+/// Parameters are checked before the provider model decides.
 #[tokio::test]
 async fn requests_that_the_provider_refuses_are_refused() {
     let user =
@@ -156,9 +156,9 @@ async fn requests_that_the_provider_refuses_are_refused() {
     }
 }
 
-/// Members that the provider accepts, also without effect, are served.
+/// Some of these members have no effect.
 #[tokio::test]
-async fn requests_that_the_provider_serves_are_served() {
+async fn requests_with_members_that_the_provider_accepts_are_served() {
     for (dialect, more) in [
         (
             Dialect::OpenAi,
@@ -189,7 +189,7 @@ async fn requests_that_the_provider_serves_are_served() {
     assert_eq!(mock.call("/v1/chat/completions", &conversation).await.status, 200);
 }
 
-/// A truth header that cannot be read is refused, with what it lacks.
+/// The error states what the header lacks.
 #[tokio::test]
 async fn an_unreadable_truth_header_is_a_400() {
     let mock = start(Dialect::Groq).await;
@@ -237,7 +237,7 @@ async fn a_call_reserves_what_its_provider_reserves() {
     }
 }
 
-/// What Cerebras states is the time until the limit is full, without limit headers; the call is admitted earlier.
+/// Cerebras states the time until the limit is full, and no limit headers. The call is admitted earlier.
 #[tokio::test]
 async fn cerebras_states_the_time_until_its_limit_is_full() {
     let limit = Limit::default_of(Dialect::Cerebras, Axis::Rpm, 5);
@@ -254,9 +254,9 @@ async fn cerebras_states_the_time_until_its_limit_is_full() {
     assert_eq!(ask(&mock, Dialect::Cerebras, "").await.status, 200, "measured: after 11 s");
 }
 
-/// Mistral's requests are counted per minute of the clock; a refusal has neither wait nor limits.
+/// A refusal has neither a wait nor limit headers.
 #[tokio::test]
-async fn mistral_counts_requests_per_minute_of_the_clock() {
+async fn mistral_counts_requests_per_calendar_minute() {
     let limit = Limit::default_of(Dialect::Mistral, Axis::Rpm, 23);
     let config = Config { dialect: Dialect::Mistral, ..config(vec![limit], no_latency(), &[]) };
     let mock = RunningMock::start(&config).await;
@@ -274,9 +274,9 @@ async fn mistral_counts_requests_per_minute_of_the_clock() {
     assert_eq!((streamed.status, streamed.header("x-ratelimit-remaining-req-minute")), (200, None));
 }
 
-/// Of ten requests at once under 300 per minute, Azure admits what a second refills.
+/// Of ten simultaneous requests under a limit of 300 per minute, Azure admits the five that one second refills.
 #[tokio::test]
-async fn azure_admits_a_second_of_its_minute_at_once() {
+async fn azure_admits_the_refill_of_one_second_at_once() {
     let limit = Limit::default_of(Dialect::Azure, Axis::Rpm, 300);
     let config = Config { dialect: Dialect::Azure, ..config(vec![limit], no_latency(), &[]) };
     let mock = RunningMock::start(&config).await;

@@ -15,7 +15,7 @@ const NO_KEY: &str = "x-no-key: 1";
 
 /// An unknown path is a 404 in the words of the dialect, whatever the key, and names what is served.
 #[tokio::test]
-async fn an_unknown_path_is_a_404_before_the_key_is_judged() {
+async fn an_unknown_path_is_a_404_before_the_key_is_checked() {
     for dialect in Dialect::ALL {
         let mock = start(dialect).await;
         let base = wire::format(dialect).base();
@@ -60,7 +60,7 @@ async fn an_unknown_path_is_answered_by_the_api_it_belongs_to() {
     assert!(mock.send("POST", "/v1beta/models/m:x", &[NO_KEY], "{}").await.json().is_object());
 }
 
-/// An SDK that adds the version itself, and one whose base URL lacks it.
+/// Covers a base URL with the version that the SDK adds itself, and a base URL that lacks it.
 #[tokio::test]
 async fn a_wrong_base_url_is_named_in_the_404() {
     for (dialect, path, hint) in [
@@ -77,7 +77,7 @@ async fn a_wrong_base_url_is_named_in_the_404() {
     }
 }
 
-/// Load generators ask for it below the base, without a key.
+/// Load generators request `/health` below the base, without a key.
 #[tokio::test]
 async fn health_is_served_below_every_base() {
     for dialect in Dialect::ALL {
@@ -97,7 +97,7 @@ async fn health_is_served_below_every_base() {
     }
 }
 
-/// The methods of an endpoint, before the key is judged.
+/// The method is checked before the key.
 #[tokio::test]
 async fn another_method_is_a_405_that_names_those_that_are_allowed() {
     for dialect in Dialect::ALL {
@@ -212,7 +212,7 @@ async fn send_bytes(mock: &RunningMock, headers: &str, body: &[u8]) -> (String, 
     (String::from_utf8(reply[..end].to_vec()).unwrap(), reply[end..].to_vec())
 }
 
-/// Gzip both ways, bounded.
+/// Gzip in both directions; the size of a decoded body is bounded.
 #[tokio::test]
 async fn bodies_are_decoded_and_replies_compressed() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
@@ -260,9 +260,9 @@ async fn a_cut_reply_is_not_compressed() {
     assert!(!head.contains("content-encoding") && received.len() < length, "{head}");
 }
 
-/// The statuses that HTTP does not define have a phrase too.
+/// hyper would send `<none>` for a status that HTTP does not define.
 #[tokio::test]
-async fn no_status_line_says_none() {
+async fn every_status_line_has_a_reason_phrase() {
     for status in [498, 499, 529, 599, 420] {
         let mock = RunningMock::start(&config(vec![], no_latency(), &[Fault::Status(status)])).await;
         let reply = mock.exchange(&crate::client::post("", &chat_body(""))).await;
@@ -274,7 +274,7 @@ async fn no_status_line_says_none() {
     }
 }
 
-/// HTTP/2 with prior knowledge, several requests on one connection.
+/// Several requests on one connection, of which the limit refuses the last.
 #[tokio::test]
 async fn http2_with_prior_knowledge_is_served() {
     let mock = RunningMock::start(&config(vec![Limit::rpm(3)], no_latency(), &[])).await;
@@ -296,7 +296,7 @@ async fn a_reset_over_http2_resets_the_stream() {
     }
 }
 
-/// Sends requests at once over one HTTP/2 connection; returns the status and the body of each, or the error.
+/// Sends requests concurrently over one HTTP/2 connection; returns the status and the body of each, or the error.
 async fn http2(mock: &RunningMock, count: usize) -> Vec<Result<(u16, String), String>> {
     use http_body_util::{BodyExt as _, Full};
     let io = hyper_util::rt::TokioIo::new(mock.connect().await);
@@ -326,7 +326,7 @@ async fn http2(mock: &RunningMock, count: usize) -> Vec<Result<(u16, String), St
     replies
 }
 
-/// The control plane is closed to pages.
+/// Pages in a browser cannot use the control plane.
 #[tokio::test]
 async fn the_control_plane_has_no_cors() {
     let mock =

@@ -1,4 +1,4 @@
-//! Reasoning: a request that asks for it gets reasoning tokens before its answer, where the provider sends them.
+//! Reasoning: a request that asks for it gets reasoning tokens before its answer, in the place where the provider sends them.
 
 use crate::apis::start;
 use crate::client::{HttpReply, MODEL, RunningMock};
@@ -47,10 +47,10 @@ async fn reasoning_is_in_the_member_of_the_dialect_whole_and_streamed() {
             assert_eq!(reply.status, 200, "{dialect:?}: {}", reply.body);
             let reply = reply.json();
             let message = &reply["choices"][0]["message"];
-            let of_member = if member.is_empty() { 0 } else { tokens };
+            let member_words = if member.is_empty() { 0 } else { tokens };
             assert_eq!(
                 (words(&message[member]), words(&message["content"])),
-                (of_member, 20 - tokens),
+                (member_words, 20 - tokens),
                 "{message}"
             );
             assert_eq!(reply["usage"]["completion_tokens"], 20);
@@ -62,7 +62,7 @@ async fn reasoning_is_in_the_member_of_the_dialect_whole_and_streamed() {
             let streamed = ask(&mock, dialect, &json!({ "reasoning_effort": effort, "stream": true })).await;
             let [content, reasoning] = joined(&streamed, member);
             assert_eq!(words(&json!(content)), 20 - tokens, "{dialect:?}");
-            assert_eq!(words(&json!(reasoning)), of_member, "{dialect:?}");
+            assert_eq!(words(&json!(reasoning)), member_words, "{dialect:?}");
         }
         for members in [json!({}), json!({ "reasoning_effort": "none" })] {
             let reply = ask(&mock, dialect, &members).await.json();
@@ -107,7 +107,7 @@ async fn groq_sends_reasoning_in_the_format_that_the_request_names() {
     }
 }
 
-/// A stop text ends the answer, of which reasoning is no part; the stop text in the answer is found where the whole text has it.
+/// Stop texts are searched for in the answer, not in the reasoning before it.
 #[tokio::test]
 async fn a_stop_text_ends_the_answer_after_the_reasoning() {
     let mock = start(Dialect::Groq).await;

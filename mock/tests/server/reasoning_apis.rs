@@ -76,7 +76,7 @@ async fn a_response_has_a_reasoning_item_with_the_summary_that_is_asked_for() {
     assert_eq!((&error["param"], &error["code"]), (&json!("reasoning.effort"), &json!("invalid_value")));
 }
 
-/// The numbers of the events are those of their positions, and the last event has what the whole reply has.
+/// Each event has its position as `sequence_number`, and the last event has the whole response.
 #[tokio::test]
 async fn a_streamed_response_has_its_reasoning_first() {
     let mock = start(Dialect::OpenAi).await;

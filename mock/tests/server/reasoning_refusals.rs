@@ -1,4 +1,4 @@
-//! Requests for reasoning that the providers refuse, in their words.
+//! Requests for reasoning that the providers refuse, with the texts of their errors.
 
 use crate::apis::start;
 use crate::reasoning_apis::{content, message, response};
@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 async fn a_message_refuses_a_wrong_budget_in_anthropics_words() {
     let mock = start(Dialect::Anthropic).await;
     let enabled = |budget: Value| json!({ "thinking": { "type": "enabled", "budget_tokens": budget } });
-    let mut warm = enabled(json!(1_024));
-    warm["temperature"] = json!(0.5);
-    let sampled = |name: &str, value: Value| {
+    let mut with_temperature = enabled(json!(1_024));
+    with_temperature["temperature"] = json!(0.5);
+    let enabled_with = |name: &str, value: Value| {
         let mut members = enabled(json!(1_024));
         members[name] = value;
         members
@@ -28,9 +28,9 @@ async fn a_message_refuses_a_wrong_budget_in_anthropics_words() {
         (enabled(json!(u64::from(u32::MAX) + 1)), "`max_tokens` must be greater than"),
         (enabled(Value::Null), "thinking.enabled.budget_tokens: Field required"),
         (json!({ "thinking": { "type": "deep" } }), "does not match any of the expected tags"),
-        (warm, "`temperature` may only be set to 1"),
-        (sampled("top_k", json!(40)), "`top_k` must be unset when thinking is enabled. Please consult"),
-        (sampled("top_p", json!(0.94)), "`top_p` must be greater than or equal to 0.95 or unset"),
+        (with_temperature, "`temperature` may only be set to 1"),
+        (enabled_with("top_k", json!(40)), "`top_k` must be unset when thinking is enabled. Please consult"),
+        (enabled_with("top_p", json!(0.94)), "`top_p` must be greater than or equal to 0.95 or unset"),
         (forced, "Thinking may not be enabled when tool_choice forces tool use."),
     ] {
         let reply = message(&mock, &members).await;
@@ -40,14 +40,18 @@ async fn a_message_refuses_a_wrong_budget_in_anthropics_words() {
         assert!(error["message"].as_str().unwrap().contains(expected), "{error}");
     }
     assert_eq!(message(&mock, &enabled(json!(3_999))).await.status, 200);
-    for accepted in [sampled("top_p", json!(0.95)), sampled("top_p", json!(1)), sampled("top_k", Value::Null)]
-    {
+    for accepted in [
+        enabled_with("top_p", json!(0.95)),
+        enabled_with("top_p", json!(1)),
+        enabled_with("top_k", Value::Null),
+    ] {
         assert_eq!(message(&mock, &accepted).await.status, 200, "{accepted}");
     }
     assert_eq!(message(&mock, &json!({ "top_k": 40, "top_p": 0.5 })).await.status, 200, "without thinking");
 }
 
-/// A turn that results of tools continue must begin with its thinking, in its first message only; another turn need not.
+/// The first message of a turn that tool results continue must begin with a thinking block. Its later messages and other turns
+/// need not.
 #[tokio::test]
 async fn a_turn_with_tools_must_begin_with_its_thinking_if_thinking_is_enabled() {
     let mock = start(Dialect::Anthropic).await;

@@ -1,4 +1,4 @@
-//! Recorded exchanges: a request that was recorded is answered as it was.
+//! Recorded exchanges: a request that equals a recorded one gets the recorded reply.
 
 use crate::apis::with_dialect;
 use crate::client::{HttpReply, MODEL, RunningMock, post};
@@ -44,7 +44,7 @@ fn joined(events: &[Value], name: &str) -> String {
 }
 
 #[tokio::test]
-async fn records_of_a_request_are_served_in_order_and_the_last_again() {
+async fn records_of_a_request_are_served_in_order_and_the_last_is_repeated() {
     let mock = start(vec![]).await;
     let records = json!([text_record("a", "one"), text_record("b", "other"), text_record("a", "two")]);
     mock.post_json("/_quotalab/answers", &json!([{ "text": "set" }, { "recorded": records }])).await;
@@ -56,7 +56,7 @@ async fn records_of_a_request_are_served_in_order_and_the_last_again() {
     let listed = mock.get_json("/_quotalab/answers").await;
     assert_eq!(listed["answers"][1]["rule"], json!({ "recorded": 3 }), "the records are not repeated");
     assert_eq!(listed["answers"][1]["answered"], json!(4));
-    // Of a conversation every message counts.
+    // All messages of a conversation are compared.
     let longer = ask(&mock, &request(&["x", "a"], &json!({}))).await.json();
     assert_eq!(longer["choices"][0]["message"]["content"], "set");
 }
@@ -120,14 +120,14 @@ async fn limits_are_charged_by_the_recorded_usage() {
     assert_eq!(content(&mock, "a").await, "one");
     let state = mock.get_json("/_quotalab/state").await;
     assert_eq!(state["accounts"][0]["models"][0]["limits"][0]["remaining"], json!(2_000), "{state}");
-    // Without a usage the mock counts, a token per four characters.
+    // Without a recorded usage, the mock counts one token per four characters.
     mock.post_json("/_quotalab/answers", &json!({ "recorded": [text_record("b", "12345678")] })).await;
     let counted = ask(&mock, &request(&["b"], &json!({}))).await.json();
     assert_eq!(counted["usage"]["completion_tokens"], 2);
 }
 
 #[tokio::test]
-async fn max_tokens_cuts_a_recorded_text_and_no_call() {
+async fn max_tokens_cuts_a_recorded_text_but_no_call() {
     let mock = start(vec![]).await;
     let mut record = text_record("a", "0123456789");
     record["response"]["usage"] = json!({ "prompt_tokens": 1, "completion_tokens": 10 });
@@ -246,7 +246,7 @@ async fn the_memory_of_records_is_bounded() {
     assert_eq!(content(&mock, "7").await, "x".repeat(80));
 }
 
-/// A dialect whose completions have no text of the reasoning still has the recorded number of its tokens.
+/// A dialect that does not send the text of the reasoning still reports its recorded number of tokens.
 #[tokio::test]
 async fn recorded_reasoning_is_in_the_member_of_the_dialect() {
     for (dialect, path, member) in [
@@ -266,7 +266,7 @@ async fn recorded_reasoning_is_in_the_member_of_the_dialect() {
     }
 }
 
-/// A retry continues the conversation where the refused attempt was, and not one record later.
+/// A retry gets the record that the refused attempt would have got, not the next one.
 #[tokio::test]
 async fn a_record_is_taken_only_by_a_request_that_is_served() {
     let records = json!(["one", "two", "three"].map(|text| text_record("a", text)));
@@ -298,7 +298,7 @@ async fn a_record_is_taken_only_by_a_request_that_is_served() {
     assert_eq!(content(&mock, "a").await, "three");
 }
 
-/// Waits up to ten seconds until the answer that was set has one request.
+/// Waits up to ten seconds until the answer that was set has answered exactly one request.
 async fn wait_for_one_answered(mock: &RunningMock) {
     for _ in 0..2_000 {
         if mock.get_json("/_quotalab/answers").await["answers"][0]["answered"] == 1 {

@@ -188,7 +188,7 @@ async fn the_truth_header_of_another_client_is_ignored() {
 }
 
 #[tokio::test]
-async fn a_reply_states_what_the_observer_says_of_its_decision_and_no_other_reply_does() {
+async fn a_reply_has_the_decision_header_only_if_the_observer_returns_one() {
     let one_request = Limit::new(Axis::Rpm, 1);
     let mock = RunningMock::start(&config(vec![one_request], no_latency(), &[])).await;
     let truth = |tag: u128| format!("prompt=9;completion=5;draw=1;tag={tag}");

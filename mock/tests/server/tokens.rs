@@ -1,4 +1,4 @@
-//! What is counted as a token of a prompt, and the calendar of a live mock.
+//! How the tokens of a prompt are counted, and the calendar of a live mock.
 
 use crate::client::{MODEL, RunningMock, config, no_latency};
 use base64::Engine as _;
@@ -74,7 +74,7 @@ async fn text_is_counted_by_its_script() {
     }
 }
 
-/// An image by its pixels rather than by its bytes, by the rule of each provider and in the form of each API.
+/// The tokens of an image depend on its pixels rather than on its bytes, and on the rule of the provider. Covers each API's form.
 #[tokio::test]
 async fn images_are_counted_by_the_rule_of_the_provider() {
     let data = png(1_024, 1_024);
@@ -119,7 +119,7 @@ async fn images_are_counted_by_the_rule_of_the_provider() {
     assert_eq!(chat(json!({ "messages": messages(&low) })).await, 85);
 }
 
-/// Audio by its length, at ten tokens per second of speech for OpenAI.
+/// OpenAI counts ten tokens per second of audio.
 #[tokio::test]
 async fn audio_is_counted_by_its_length() {
     let data = STANDARD.encode(vec![0; 80_000]); // ten seconds at 64 kbit/s
@@ -127,7 +127,7 @@ async fn audio_is_counted_by_its_length() {
     assert_eq!(chat(json!({ "messages": [{ "role": "user", "content": audio }] })).await, 100);
 }
 
-/// System prompts, tools and their results, in the members of Anthropic's API, Gemini's API and OpenAI's Responses API.
+/// Covers system prompts, tools and their results in Anthropic's API, Gemini's API and OpenAI's Responses API.
 #[tokio::test]
 async fn three_apis_count_their_own_members() {
     let long = "x".repeat(4_000);

@@ -1,4 +1,4 @@
-//! The verdict over HTTP, on clients that are driven by hand: the mock's clock advances only between their requests.
+//! The verdict over HTTP, on clients that the tests imitate: the mock's clock advances only between their requests.
 
 use crate::client::{RunningMock, chat_body, post};
 use crate::control::start;
@@ -7,7 +7,7 @@ use provider::{Axis, Nanos};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Returns a request whose body has this number, so that other numbers are other bodies, and these further headers.
+/// Returns a request with these further headers, whose body contains `content`, so that different numbers make different bodies.
 fn request(content: u64, headers: &str) -> String {
     post("", &chat_body(&format!(r#","user":"{content}""#)))
         .replace("connection: close", &format!("{headers}connection: close"))
@@ -88,7 +88,7 @@ async fn the_number_of_refused_jobs_is_the_first_member() {
     assert!(reply.body.starts_with(r#"{"jobs_ended_in_refusal":2,"jobs":5,"#), "{}", reply.body);
 }
 
-/// A client with a wrong base URL repeats nothing and is refused nothing, but it did not do its work either.
+/// A client with a wrong base URL commits no violation, but none of its calls reaches an endpoint.
 #[tokio::test]
 async fn calls_to_paths_that_are_not_served_are_counted_and_leave_no_good_verdict() {
     let mock = start(vec![]).await;
@@ -149,8 +149,8 @@ async fn requests_on_connections_that_were_open_together_are_no_retries() {
     assert_eq!(verdict["jobs"], json!(6));
 }
 
-/// Sends requests, as [`send`] does, and returns the verdict ten minutes after the start, and the numbers of jobs, retries, unclear
-/// requests, violations, and `hopeless` ones among these.
+/// Sends requests, as [`send`] does. Returns the verdict ten minutes after the start, and the numbers of jobs, retries, unclear
+/// requests, violations, and `hopeless` violations.
 async fn judged(requests: impl IntoIterator<Item = String>, pause: Nanos) -> (String, [u64; 5]) {
     let mock = start(vec![]).await;
     send(&mock, requests, pause).await;
@@ -164,8 +164,8 @@ async fn judged(requests: impl IntoIterator<Item = String>, pause: Nanos) -> (St
     (verdict["verdict"].as_str().unwrap().to_owned(), numbers)
 }
 
-/// What was refused before its body was read may be anything: only what the client states shows a retry. But a key that is refused
-/// again and again is wrong, whatever the jobs are.
+/// The content of a request that was refused before its body was read is unknown: only headers of the client can identify it as a
+/// retry. But repeated use of a refused key is a violation, whatever the jobs are.
 #[tokio::test]
 async fn different_jobs_that_are_refused_before_their_bodies_are_read_are_no_retries() {
     let changes = [

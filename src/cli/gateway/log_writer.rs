@@ -1,5 +1,5 @@
-//! Writes the log on stderr from a thread of its own, so that a full disk or a pipe that is not read stops no request. Lines that
-//! do not fit into the queue are dropped, and lines that cannot be written too.
+//! Writes the log on stderr from a thread of its own, so that a full disk or a pipe that is not read delays no request. Lines
+//! that do not fit into the queue, or that cannot be written, are dropped.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_is_stuck_and_then_fails_stops_no_writer() {
+    fn a_stream_that_is_stuck_and_then_fails_blocks_no_writer() {
         let (let_go, wait) = channel();
         let log = LogWriter::start(Stuck(Mutex::new(wait))).expect("a thread");
         for _ in 0..3 * QUEUE {

@@ -26,7 +26,7 @@ pub(super) struct RecordOptions {
 }
 
 impl RecordOptions {
-    /// Begins the recording; `None` if there is to be none.
+    /// Begins the recording; `None` without `--record`.
     ///
     /// # Errors
     /// If the file is one that the gateway reads, or cannot be written.
@@ -44,7 +44,7 @@ impl RecordOptions {
 /// Creates the file, or empties it if there is one that no other gateway writes.
 fn create(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-    // A file system without locks cannot tell.
+    // On a file system without locks, another writer is not noticed.
     if let Err(TryLockError::WouldBlock) = file.try_lock() {
         return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another gateway writes it"));
     }

@@ -1,4 +1,5 @@
-//! The Redis that a gateway shares quotas and budgets through: at its beginning and at its end.
+//! Connects a gateway to the Redis through which replicas share quotas and budgets, and waits at the end until the latest
+//! usage is reported to it.
 
 use super::super::{VerbError, run_error};
 use super::REDIS_VARIABLE;
@@ -8,10 +9,10 @@ use anyhow::anyhow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The longest wait until Redis has heard of what was used last.
+/// The longest wait until the latest usage is reported to Redis.
 const SHARING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Waits until Redis has heard of what was used last.
+/// Waits until the latest usage is reported to Redis, at most [`SHARING_TIMEOUT`].
 pub(super) async fn finish(sharing: Option<&Sharing>) {
     if let Some(sharing) = sharing
         && !sharing.finish(SHARING_TIMEOUT).await

@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-/// Returns for each provider its address, accounts and models, for each wire format of its dialect a command that requests a
-/// completion, the base URLs and the environment variables of the SDKs, and whether it has a control plane. `upstreams`: where the
-/// real keys are. `any_key`: whether keys that no account has belong to the first one.
+/// Returns for each provider: its address, accounts and models; for each wire format of its dialect, a command that requests a
+/// completion; the base URLs and the environment variables of the SDKs; and whether it has a control plane. `upstreams` states
+/// where the real keys are, `any_key` whether keys that no account has belong to the first account.
 pub(super) fn text(
     providers: &[Config],
     upstreams: &[Upstream],
@@ -69,7 +69,7 @@ pub(super) fn text(
 #[derive(Serialize)]
 struct Announcement<'a> {
     providers: Vec<Provider<'a>>,
-    /// Those of all providers together; of several values the first provider's.
+    /// The variables of all providers together. If several providers use one, it has the value of the first of them.
     environment: BTreeMap<String, String>,
 }
 
@@ -94,8 +94,8 @@ struct Account<'a> {
     keys: Vec<Cow<'a, str>>,
 }
 
-/// Returns the same as one line of JSON, with the keys, without the commands and the base URLs of single SDKs. Keys that look like
-/// those of a real provider are masked: such a line is likely to be logged.
+/// Returns the announcement as one line of JSON, with the keys, without the commands and the base URLs of single SDKs. Keys that
+/// look like those of a real provider are masked, because the line is likely to be logged.
 pub(super) fn json(providers: &[Config], addresses: &[SocketAddr], control: &ControlPlane) -> String {
     let has_control = matches!(control, ControlPlane::Enabled | ControlPlane::WithToken(_));
     let provider = |(config, address): (&'_ Config, &SocketAddr)| {
@@ -139,7 +139,7 @@ const DEFAULT_KEY: &str = "default";
 fn public<'k>(key: &'k str, source: &KeySource) -> Option<&'k str> {
     let is_public = match source {
         KeySource::Written => key == DEFAULT_KEY,
-        // By mistake a name may be a key.
+        // The name may be a key that was written there by mistake.
         KeySource::Env(_) | KeySource::File(_) => masked(key) == key,
     };
     is_public.then_some(key)

@@ -15,8 +15,8 @@ const HELP: &str = r#"write one answer per line, such as {"prompt_is": "2+2", "t
 /// An answer of a file.
 #[derive(Debug)]
 pub(super) struct FileAnswer {
-    /// The file and the line; in a list, the number of the answer; for exchanges the file alone, since they are checked when they are
-    /// read.
+    /// The file and the line, or in a list the number of the answer. Of recorded exchanges only the file, since they were checked
+    /// when they were read.
     place: String,
     pub(super) answer: Value,
 }
@@ -24,8 +24,8 @@ pub(super) struct FileAnswer {
 /// Reads answers: a JSON list, or one JSON value per line. The lines that are recorded exchanges become one answer, the last.
 ///
 /// # Errors
-/// If the file cannot be read, is neither or has no answer, or if an exchange is wrong. A syntax error is reported with its line alone,
-/// without any of its content.
+/// If the file cannot be read, is neither a list nor lines of JSON, or has no answer, or if an exchange is wrong. A syntax
+/// error is reported with the number of its line, without any of its content.
 pub(super) fn read(path: &Path) -> Result<Vec<FileAnswer>, VerbError> {
     let name = path_name(path);
     let wrong = |what: String, help: &str| input_error(anyhow!("error: {name}: {what}\n  help: {help}"));
@@ -59,7 +59,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<FileAnswer>, VerbError> {
     if answers.is_empty() { Err(wrong("it has no answer".to_owned(), HELP)) } else { Ok(answers) }
 }
 
-/// Sets the answers of a scenario's providers, and after them those of a file for all of them.
+/// Sets the answers of a scenario's providers, and after these the answers of a file, for every provider.
 ///
 /// # Errors
 /// The first answer that is wrong, with its place if it is in the file.

@@ -47,7 +47,7 @@ pub(super) fn serve(mut mocked: MockedProviders, runtime: &Runtime) -> Result<Ex
     let levels = mocks.level_reader(&mocked.providers);
     // A thread and a runtime of its own, because writing to a pipe blocks.
     let writer = runtime::Builder::new_current_thread().enable_time().build().map_err(run_error)?;
-    // Buffered, because stdout alone writes every line at once, and each of them would wake the run.
+    // Buffered, because stdout itself writes every line at once, and each write would wake the run.
     let write = reports::write(messages, levels, clock, BufWriter::new(io::stdout()));
     // An error means that the run has ended, and stdin with it.
     let write = move || writer.block_on(write);

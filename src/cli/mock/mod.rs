@@ -105,7 +105,7 @@ impl MockArgs {
     async fn serve(&self, mocked: MockedProviders, of_file: Vec<FileAnswer>) -> Result<Exit, VerbError> {
         let MockedProviders { providers, upstreams, answers, seed } = mocked;
         let providers = &providers[..];
-        // From here on a signal ends the mock with its verdict.
+        // From here on a signal ends the mock, which then prints its verdicts.
         let mut signals = Signals::listen().map_err(run_error)?;
         let listen = self.listen();
         let mut listeners = Vec::new();
@@ -132,7 +132,7 @@ impl MockArgs {
         let mocks =
             Mocks::serve(providers, seed, Clock::start(), listeners, &options, None).map_err(run_error)?;
         answers::set(&mocks, &answers, of_file)?;
-        // Recorded ones may be large, and the mocks have their own form of them.
+        // Recorded answers may be large, and the mocks keep them in a form of their own.
         drop(answers);
         let addresses: Vec<SocketAddr> = mocks.addresses().collect();
         let exit = if self.exec {

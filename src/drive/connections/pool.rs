@@ -38,10 +38,10 @@ struct Shared {
     runtime: Handle,
     /// By provider.
     addresses: Vec<SocketAddr>,
-    /// The connections that may be open.
+    /// The maximum number of open connections.
     max: usize,
-    /// One permit for each request that waits for a connection or uses one: as many as connections may be open, so that each of
-    /// them gets one.
+    /// One permit for each request that waits for a connection or uses one. There are `max` permits, so each request that
+    /// holds one gets a connection.
     permits: Arc<Semaphore>,
     state: Mutex<State>,
 }
@@ -58,7 +58,7 @@ struct State {
 struct Host {
     /// The one that was returned last is at the end. Some may have been closed by the provider.
     idle: VecDeque<SendRequest<RequestBody>>,
-    /// Requests that wait, the first at the front. One that was cancelled has closed its end.
+    /// Requests that wait for a connection, the oldest at the front. The sender of a cancelled request is closed.
     waiting: VecDeque<oneshot::Sender<Delivery>>,
     opening: usize,
 }
@@ -99,7 +99,7 @@ impl ConnectionPool {
     /// Takes a connection to a provider; waits for one if none is idle.
     ///
     /// # Errors
-    /// If as many requests as connections may be open have or await one, or if a connection cannot be opened.
+    /// If the maximum number of requests already use or await a connection, or if a connection cannot be opened.
     pub(in crate::drive) async fn take(&self, provider: usize) -> Result<Lease, ConnectionError> {
         let permit = Arc::clone(&self.0.permits).try_acquire_owned().map_err(|_| ConnectionLimit)?;
         let lease = |connection, is_reused, permit| Lease { connection, is_reused, provider, permit };
@@ -139,7 +139,7 @@ impl ConnectionPool {
         let host = &mut state.hosts[provider];
         let Some(unwanted) = host.pass(Ok((connection, is_reused))) else { return };
         host.idle.extend(unwanted.map(|(connection, _)| connection));
-        // A request to another provider may wait for the place of this one.
+        // A request to another provider may wait until this connection is closed.
         let is_full = state.open >= self.0.max;
         drop(state);
         if is_full {
@@ -147,8 +147,8 @@ impl ConnectionPool {
         }
     }
 
-    /// Opens connections for the requests that wait. If no more may be open, closes an idle one instead; what waits is then opened
-    /// when it has ended.
+    /// Opens connections for the requests that wait. If no more may be open, closes an idle connection to another provider
+    /// instead, and opens the new one when that has ended.
     fn open_wanted(&self) {
         let mut wanted = Vec::new();
         let mut state = self.state();
@@ -163,7 +163,7 @@ impl ConnectionPool {
                 wanted.push(provider);
             }
         }
-        // The tasks are dropped at once if the runtime has ended, which takes the lock.
+        // If the runtime has ended, a spawned task is dropped at once, and its drop takes the lock.
         drop(state);
         for provider in wanted {
             let (pool, open) = (self.clone(), OpenConnection(self.clone()));
@@ -189,7 +189,7 @@ impl ConnectionPool {
         stream.set_nodelay(true)?;
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
         self.0.runtime.spawn(async move {
-            // A request learns of the error of its connection itself.
+            // The request that uses the connection receives its error.
             let _ = connection.await;
             drop(open);
         });
@@ -208,11 +208,12 @@ impl ConnectionPool {
 }
 
 impl State {
-    /// Closes a connection that has been idle long, to the provider other than `provider` that has most of them.
+    /// Closes the connection that has been idle longest, of the provider with the most idle connections other than
+    /// `provider`.
     fn close_idle(&mut self, provider: usize) {
         let others = self.hosts.iter_mut().enumerate().filter(|(other, _)| *other != provider);
         let others = others.map(|(_, host)| {
-            // Those that the provider has closed make no room.
+            // Closing a connection that the provider has already closed makes no room.
             host.idle.retain(SendRequest::is_ready);
             host
         });
@@ -239,7 +240,8 @@ impl Host {
         std::iter::from_fn(|| self.idle.pop_back()).find(SendRequest::is_ready)
     }
 
-    /// Returns `true` if a request waits for which no connection is being opened, and another one may be.
+    /// Returns `true` if a request waits for which no connection is being opened, and fewer than [`MAX_OPENING`] are being
+    /// opened.
     fn wants_another(&mut self) -> bool {
         if self.opening >= MAX_OPENING {
             return false;
@@ -282,7 +284,7 @@ mod tests {
     }
 
     impl Provider {
-        /// Starts a provider that closes a connection after this number of requests.
+        /// Starts a provider that closes each connection after `requests` requests.
         fn start(requests: usize) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
             let (address, accepted) = (listener.local_addr().expect("an address"), Arc::default());
@@ -323,12 +325,12 @@ mod tests {
         Request::post("/").header("host", "localhost").body(body).expect("a request")
     }
 
-    /// Takes a connection within a time that no machine needs.
+    /// Takes a connection; panics after 30 s.
     async fn take(pool: &ConnectionPool, provider: usize) -> Result<Lease, ConnectionError> {
         soon(pool.take(provider)).await
     }
 
-    /// Waits for what no machine needs so long for.
+    /// Waits for a future; panics after 30 s, so that a test that hangs fails.
     async fn soon<T>(awaited: impl Future<Output = T>) -> T {
         tokio::time::timeout(Duration::from_secs(30), awaited).await.expect("it does not hang")
     }
@@ -360,7 +362,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_request_gets_a_connection_beyond_the_limit_and_that_is_a_failure_of_this_machine() {
+    async fn a_request_beyond_the_limit_of_connections_is_a_local_failure() {
         let provider = Provider::start(usize::MAX);
         let pool = pool(&[&provider], 3);
         let mut leases = Vec::new();

@@ -4,7 +4,7 @@ use crate::scenario::BaseUrl;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 
-/// What is wrong with an endpoint, or with what was asked of it.
+/// A problem with an endpoint, or with the options of a run through it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}\n  help: {help}")]
 pub struct EndpointError {
@@ -40,7 +40,7 @@ pub fn system_resolver(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok((host, port).to_socket_addrs()?.collect())
 }
 
-/// Operations that are appended to an address, of which users copy some with it.
+/// Paths of operations below an address. Users copy some of them together with the address.
 const OPERATIONS: [&str; 5] = ["/completions", "/chat", "/models", "/responses", "/embeddings"];
 
 /// Reads the address of an endpoint. `/v1` is added if it has no path.
@@ -109,7 +109,7 @@ pub fn resolve(
     }
 }
 
-/// Returns `true` for 127.0.0.0/8 and `::1`, also if an IPv4 address is written as an IPv6 address.
+/// Returns `true` for 127.0.0.0/8 and `::1`, also if the IPv4 address is mapped to IPv6 (`::ffff:127.0.0.1`).
 fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_with_what_to_write() {
+    fn an_invalid_address_is_refused_with_a_remedy() {
         for (text, what, help) in [
             ("localhost:4000", "no scheme", "`http://127.0.0.1:4000`"),
             ("http://localhost/v1/chat/completions", "`/chat/completions`", "without"),
@@ -174,7 +174,7 @@ mod tests {
             ("http://[::]:1", &[]),
             ("http://[::ffff:192.0.2.1]:1", &[]),
             ("http://staging.example:1", &["192.0.2.1"]),
-            // A name of this machine may be looked up as another one, and a name may have addresses of both kinds.
+            // The name `localhost` may resolve to another machine, and a name may have addresses of both kinds.
             ("http://localhost:1", &["192.0.2.1"]),
             ("http://rebound.example:1", &["127.0.0.1", "192.0.2.1"]),
         ] {

@@ -1,4 +1,4 @@
-//! What a run may send and spend: the requests and the cost that were allowed, and what is used of them.
+//! The bounds of a run through an endpoint, `--max-requests` and `--max-cost`, and what is used of them.
 
 use super::address::EndpointError;
 use crate::ids::{JobId, RouteId, TargetId};
@@ -12,16 +12,17 @@ use std::collections::BTreeMap;
 /// The most that a run may send and spend.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bounds {
-    /// Requests; `None`: as many as the schedule has.
+    /// The maximum number of requests; `None`: as many as the schedule has.
     pub max_requests: Option<u64>,
-    /// The cost in USD, by the prices of the scenario; `None`: no bound.
+    /// The maximum cost in USD, by the prices of the scenario; `None`: no bound.
     pub max_usd: Option<f64>,
 }
 
-/// Tokens that a request may have beyond those of its text: a chat template, and a beginning that models count by characters.
+/// The prompt tokens that a request may have beyond those of its job: a chat template, and the fingerprint at the
+/// beginning, of which a tokenizer may make a token per character.
 const MAX_EXTRA_TOKENS: u32 = 256;
 
-/// Requests and cost, of which every request reserves its largest part before it is sent.
+/// Counts requests and their cost against the bounds. Every request reserves its largest possible cost before it is sent.
 #[derive(Debug)]
 pub(super) struct Allowance {
     bounds: Bounds,
@@ -36,10 +37,10 @@ pub(super) struct Allowance {
     stopped: Option<(Instant, EndpointBound)>,
 }
 
-/// Returns an error if a highest cost cannot be kept: if a target of a route that is used has no price, or an answer of it no bound.
+/// Checks that a maximum cost can be enforced.
 ///
 /// # Errors
-/// See above.
+/// If a target of a route that a workload uses has no price, or if nothing bounds the length of its answers.
 pub fn check_prices(scenario: &Scenario) -> Result<(), EndpointError> {
     let mut used: Vec<&Workload> = scenario.workloads.iter().collect();
     used.sort_by_key(|workload| workload.route.index());
@@ -94,7 +95,7 @@ fn cost(price: Price, usage: Usage) -> f64 {
 
 impl Allowance {
     /// # Panics
-    /// If there is a highest cost that [`check_prices`] says cannot be kept.
+    /// If `bounds` has a maximum cost, and [`check_prices`] fails.
     pub(super) fn new(scenario: &Scenario, bounds: Bounds) -> Self {
         if bounds.max_usd.is_some() {
             check_prices(scenario).expect("invariant: prices were checked");
@@ -111,8 +112,8 @@ impl Allowance {
         }
     }
 
-    /// Reserves a request and its largest cost for a job that arrives at `now`. Returns `false`, from then on always, if one of them
-    /// exceeds what is left.
+    /// Reserves a request and its largest cost for a job that arrives at `now`. Returns `false` if one of them exceeds what
+    /// is left, and from then on always.
     pub(super) fn reserve(&mut self, now: Instant, job: &Job) -> bool {
         if self.stopped.is_some() {
             return false;
@@ -134,14 +135,14 @@ impl Allowance {
         true
     }
 
-    /// Returns the request of a job that was not sent.
+    /// Gives back the request and the cost that a job had reserved, because the request was not sent.
     pub(super) fn release(&mut self, job: JobId) {
         self.requests = self.requests.saturating_sub(1);
         self.reserved.remove(&job);
     }
 
-    /// Replaces what was reserved for a job by what its answer cost: at the prices of the target that it states, or at those of the
-    /// dearest of its route. A reply without a usage may have cost what was reserved.
+    /// Replaces the cost reserved for a job by the cost of its answer: at the prices of the target that the reply states,
+    /// or else at those of the most expensive target of the route. An answer without usage counts as the reserved cost.
     pub(super) fn settle(&mut self, job: JobId, route: RouteId, target: Option<TargetId>, usage: Usage) {
         let Some(reserved) = self.reserved.remove(&job) else { return };
         let is_stated = usage.prompt_tokens > 0 || usage.completion_tokens > 0;
@@ -175,7 +176,7 @@ impl Allowance {
         self.stopped
     }
 
-    /// Returns the bounds, and what counts against the highest cost so far in USD.
+    /// Returns the bounds, and the cost in USD that counts against the maximum so far: what is spent and what is reserved.
     pub(super) fn counted(&self) -> (Bounds, f64) {
         (self.bounds, self.spent_usd + self.reserved_usd())
     }
@@ -189,19 +190,20 @@ impl Allowance {
         target.and_then(|target| self.price_of(target, usage)).unwrap_or_else(|| all().fold(0.0, f64::max))
     }
 
-    /// Returns the largest cost of a job: its prompt without a cache and its longest answer, at the dearest target of its route.
+    /// Returns the largest cost of a job: its prompt without a cache and its longest answer, at the most expensive target
+    /// of its route.
     fn largest_cost(&self, job: &Job) -> f64 {
         let each = self.routes[job.route.index()].iter().map(|id| {
             let (_, price, lengths) = self.prices[id.index()];
             let completion = largest_completion(job.max_tokens, lengths);
-            let dearest_input = price.input.max(price.cached_input);
+            let max_input_price = price.input.max(price.cached_input);
             let prompt = job.prompt_tokens.saturating_add(MAX_EXTRA_TOKENS);
             let usage = Usage {
                 prompt_tokens: prompt,
                 completion_tokens: completion.expect("invariant: prices were checked"),
                 cached_tokens: 0,
             };
-            cost(Price { input: dearest_input, ..price }, usage)
+            cost(Price { input: max_input_price, ..price }, usage)
         });
         each.fold(0.0, f64::max)
     }
@@ -243,7 +245,7 @@ workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 100, completio
         }
     }
 
-    /// The largest cost of a job: at the dear target.
+    /// The largest cost of a job: that at the target `dear`.
     const LARGEST: f64 = ((100.0 + 256.0) * 10.0 + 50.0 * 20.0) / 1e6;
 
     #[test]
@@ -302,20 +304,20 @@ workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 100, completio
         fn no_bound_is_exceeded(
             max_requests in 0u64..40,
             max_parts in 0.0..30.0f64,
-            fates in prop::collection::vec((0u8..5, 0u32..=356, 0u32..=50), 1..80),
+            outcomes in prop::collection::vec((0u8..5, 0u32..=356, 0u32..=50), 1..80),
         ) {
             let max_usd = LARGEST * max_parts;
             let bounds = Bounds { max_requests: Some(max_requests), max_usd: Some(max_usd) };
             let mut allowance = Allowance::new(&parsed(SCENARIO), bounds);
             let (mut sent, mut in_flight) = (0, Vec::new());
-            for (id, (fate, prompt_tokens, completion_tokens)) in (0..).zip(fates) {
+            for (id, (outcome, prompt_tokens, completion_tokens)) in (0..).zip(outcomes) {
                 if allowance.reserve(Instant(id), &job(id)) {
                     in_flight.push(JobId(id));
                     sent += 1;
                 }
                 let usage = Usage { prompt_tokens, completion_tokens, cached_tokens: 0 };
                 let target = [None, Some(TargetId(0)), Some(TargetId(1))][usize::try_from(id % 3).unwrap()];
-                match (fate, in_flight.pop()) {
+                match (outcome, in_flight.pop()) {
                     (0, Some(job)) => allowance.settle(job, RouteId(0), target, usage),
                     (1, Some(job)) => allowance.refused(job),
                     (2, Some(job)) => allowance.lost(job),

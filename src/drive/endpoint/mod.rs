@@ -1,8 +1,8 @@
 //! Sends the workload of a scenario to one OpenAI-compatible endpoint: a gateway of this program, another one, or a staging address.
 //!
-//! The routing is done by what stands behind the endpoint, so this side is a plain client: one attempt for each job, no cool-downs, no
-//! pace, no cache. The schedule, the sizes, `max_tokens` and the deadline are those of the scenario. The live loop and its load
-//! generator are those of a run against mocks.
+//! What is behind the endpoint does the routing, so this side is a plain client: one attempt for each job, no cool-downs,
+//! no pace, no cache. The schedule, the sizes, `max_tokens` and the deadline are those of the scenario. The live loop and
+//! its load generator are those of a run against mocks.
 //!
 //! ```text
 //!  scenario ─▶ plain_client   one target per route
@@ -17,12 +17,12 @@
 //! ```
 //!
 //! Invariants:
-//! 1. No request is sent to an address that is not loopback unless that was asked for. The address is looked up once, checked, and
-//!    connected to as it is; no name is resolved again.
-//! 2. A request is sent only if it is within the allowance at its largest cost.
+//! 1. No request is sent to an address that is not loopback unless [`Reach::Any`] permits it. The address is looked up
+//!    once, checked, and connected to as it is; no name is resolved again.
+//! 2. A request is sent only if its largest possible cost is within what `--max-requests` and `--max-cost` leave.
 //! 3. The key is a `drive::secret::Secret`, which cannot be printed.
-//! 4. Requests, replies and waits are bounded: by the connections that this machine allows, by the bounds of every reply, and by the
-//!    deadline of each job.
+//! 4. Requests, replies and waits are bounded: by the connections that this machine allows, by the maximum size of a reply,
+//!    and by the deadline of each job.
 
 mod address;
 mod allowance;
@@ -57,7 +57,7 @@ use transport::EndpointTransport;
 /// Blocks until all jobs have ended, the fold ends the run, or a bound is reached and the requests in flight have ended.
 ///
 /// # Panics
-/// If the bounds have a highest cost, and [`check_prices`] fails.
+/// If `bounds` has a maximum cost, and [`check_prices`] fails.
 pub fn run(
     (scenario, plain): (&Scenario, &Scenario),
     client: &EndpointClient,

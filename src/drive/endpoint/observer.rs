@@ -21,9 +21,10 @@ pub(super) struct Observer<'a, F> {
     inner: F,
     statements: Arc<Statements>,
     allowance: Arc<Mutex<Allowance>>,
-    /// By route, `false` if its requests ask for one of the targets: then an answer of a later step is no fallback.
+    /// By route: `false` if its requests ask for a target by name. No answer is a fallback then, whichever step has its
+    /// target.
     asks_route: Vec<bool>,
-    /// What is known of the job whose reply was the last event.
+    /// The job of the last reply, and what that reply states.
     replied: Option<(JobId, Replied)>,
     counts: Counts,
 }
@@ -38,27 +39,32 @@ struct Replied {
 
 #[derive(Debug)]
 struct Counts {
-    /// Sent, without those that this machine could not send.
+    /// Requests sent, without those that this machine could not send.
     requests: u64,
     /// Jobs that have ended.
     ended: u64,
     answers: u64,
     with_target: u64,
+    /// Answers whose target is in a step of their route.
     with_step: u64,
+    /// Answers of a step after the first.
     fell_back: u64,
     /// Answers by the name of their target.
     targets: BTreeMap<String, u64>,
     /// Answers of targets beyond [`MAX_STATED_TARGETS`].
     others: u64,
+    /// Answers that state their attempts, and the sum of those attempts.
     with_attempts: u64,
     attempts: u64,
-    /// The same of all replies, refusals and failures too.
+    /// The same two counts over all replies: answers, refusals and failures.
     replies_with_attempts: u64,
     attempts_of_replies: u64,
+    /// The waits before the last attempt that answers state.
     waited: Histogram,
     refusals: u64,
     first_refusal: Option<Instant>,
     refusal_waits: Histogram,
+    /// Answers whose target has a price, and their cost.
     priced: u64,
     cost_usd: f64,
 }
@@ -160,7 +166,8 @@ impl<'a, F: Fold> Observer<'a, F> {
         (result, self.inner)
     }
 
-    /// Returns the step of a route that a target is in; `None` if it is not of the route, or was asked for.
+    /// Returns the index of the step of a route that a target is in; `None` if the route has no such target, or if its
+    /// requests ask for a target by name.
     fn step(&self, route: RouteId, target: TargetId) -> Option<u8> {
         if !self.asks_route[route.index()] {
             return None;
@@ -176,11 +183,11 @@ impl<'a, F: Fold> Observer<'a, F> {
         outcome: AttemptOutcome,
         usage: Usage,
         route: RouteId,
-        said: &Statement,
+        statement: &Statement,
     ) {
         let target = {
             let mut allowance = lock(&self.allowance);
-            let target = said.target.as_deref().and_then(|name| allowance.target(name));
+            let target = statement.target.as_deref().and_then(|name| allowance.target(name));
             match outcome {
                 AttemptOutcome::Ok => {
                     if let Some(usd) = target.and_then(|target| allowance.price_of(target, usage)) {
@@ -200,28 +207,28 @@ impl<'a, F: Fold> Observer<'a, F> {
         };
         let step = target.and_then(|target| self.step(route, target));
         let counts = &mut self.counts;
-        let attempts = said.attempts;
+        let attempts = statement.attempts;
         counts.replies_with_attempts += u64::from(attempts.is_some());
         counts.attempts_of_replies += u64::from(attempts.unwrap_or(0));
         match outcome {
             AttemptOutcome::Ok => {
                 counts.answers += 1;
-                counts.with_target += u64::from(said.target.is_some());
+                counts.with_target += u64::from(statement.target.is_some());
                 counts.with_step += u64::from(step.is_some());
                 counts.fell_back += u64::from(step.is_some_and(|step| step > 0));
                 counts.with_attempts += u64::from(attempts.is_some());
                 counts.attempts += u64::from(attempts.unwrap_or(0));
-                if let Some(name) = &said.target {
+                if let Some(name) = &statement.target {
                     counts.target(name);
                 }
-                if let Some(waited) = said.waited {
+                if let Some(waited) = statement.waited {
                     counts.waited.record(waited);
                 }
             }
             AttemptOutcome::Limited { .. } => {
                 counts.refusals += 1;
                 counts.first_refusal.get_or_insert(event.at);
-                if let Some(wait) = said.retry_after {
+                if let Some(wait) = statement.retry_after {
                     counts.refusal_waits.record(wait);
                 }
             }
@@ -233,6 +240,7 @@ impl<'a, F: Fold> Observer<'a, F> {
     /// Returns the end of a job with what its reply states.
     fn done(&mut self, job: JobId, end: JobEnd) -> JobEnd {
         self.counts.ended += u64::from(end.outcome != JobOutcome::InFlight);
+        // A job without an attempt has reserved a request that was not sent, unless the load generator shed it before.
         if end.attempts == 0 && !matches!(end.outcome, JobOutcome::Shed(EndReason::GeneratorLag)) {
             lock(&self.allowance).release(job);
         } else {
@@ -255,9 +263,9 @@ impl<F: Fold> Fold for Observer<'_, F> {
         match event.kind {
             EventKind::Sent { .. } => self.counts.requests += 1,
             EventKind::Replied { attempt, target, outcome, usage } => {
-                let said = self.statements.take(attempt);
-                // The targets of the plain client are one for each route, in their order.
-                self.replied(&event, outcome, usage, RouteId(target.0), &said);
+                let statement = self.statements.take(attempt);
+                // The plain client has one target for each route, in the order of the routes.
+                self.replied(&event, outcome, usage, RouteId(target.0), &statement);
             }
             EventKind::AttemptCancelled { attempt, .. } => drop(self.statements.take(attempt)),
             EventKind::Done(end) => event.kind = EventKind::Done(self.done(event.job, end)),

@@ -11,7 +11,8 @@ use provider::config::{CachedTokens, Config, Dialect, ModelConfig, Price};
 pub struct ModelNames(pub(super) Vec<String>);
 
 impl ModelNames {
-    /// Returns the names: of each route its own, unless `options` have another one: `NAME` for all routes, or `ROUTE=NAME`.
+    /// Returns the model of each route: the name of the route itself, unless `options` sets another one. An option is
+    /// `NAME`, for all routes, or `ROUTE=NAME`.
     ///
     /// # Errors
     /// If an option names no route of the scenario.
@@ -48,12 +49,12 @@ fn unknown_route(scenario: &Scenario, route: &str) -> EndpointError {
     EndpointError::new(format!("the scenario has no route `{route}`"), help)
 }
 
-/// Returns the scenario as a client sees it that sends everything to one endpoint: one target for each route, one attempt for each job,
-/// no cool-downs, no pace and no cache. The load, the deadline and the rules are those of the scenario. What it notes of providers
-/// and their limits is left out.
+/// Returns the scenario of a client that sends everything to one endpoint: one target for each route, one attempt for each
+/// job, no cool-downs, no pace and no cache. The load, the deadline and the rules are those of `scenario`. Its notes about
+/// providers and their limits are left out.
 ///
 /// # Panics
-/// Does not panic: a scenario has fewer routes than ids.
+/// Does not panic: a scenario has fewer routes than there are ids of targets.
 #[must_use]
 pub fn plain_client(scenario: &Scenario, models: &ModelNames) -> Scenario {
     let mut provider = Config::new(PROVIDER).with_dialect(Dialect::OpenAi).with_account(PROVIDER);
@@ -67,7 +68,8 @@ pub fn plain_client(scenario: &Scenario, models: &ModelNames) -> Scenario {
         price: Price::default(),
         cached: CachedTokens::default(),
     };
-    // A step of the answer is known only from the reply: the routes keep their number of steps, of which the first is taken.
+    // Only the reply states which step answered. The routes keep their number of steps, so that such a step exists; the
+    // client itself always takes the first.
     let route = |(route, number): (&Route, u16)| {
         let step = Step { pick: Pick::InOrder, targets: vec![TargetId(number)] };
         Route { name: route.name.clone(), steps: vec![step; route.steps.len()] }

@@ -1,16 +1,16 @@
-//! The text of prompts: as long as the scenario says, and of as many tokens by every common way to count.
+//! The text of prompts: it has as many tokens as the scenario says, by every common way of counting.
 
 use bytes::Bytes;
 use std::fmt::Write as _;
 
-/// Words of three letters, each with its blank four characters and one token: of OpenAI's rule of thumb, and in the vocabularies of
-/// current models.
+/// Words of three letters. With its blank, each has four characters and is one token, both by OpenAI's rule of thumb and in
+/// the vocabularies of current models.
 const WORDS: [&str; 16] = [
     "the ", "and ", "for ", "are ", "but ", "not ", "you ", "all ", "can ", "had ", "her ", "was ", "one ",
     "our ", "out ", "day ",
 ];
 
-/// The characters of a token.
+/// The characters per token, by that rule of thumb.
 const CHARACTERS_PER_TOKEN: usize = 4;
 
 /// The longest prompt in tokens: [`crate::job::MAX_TOKENS`].
@@ -27,13 +27,13 @@ impl PromptText {
         Self(text.into())
     }
 
-    /// Returns a prompt of `tokens` in two parts: its beginning, which is the same for prompts with one fingerprint only, and its
-    /// rest, which is not copied.
+    /// Returns a prompt of `tokens` tokens in two parts: the beginning, which only prompts with the same fingerprint share,
+    /// and the rest, which is a slice of the shared text.
     pub(super) fn of(&self, fingerprint: u64, tokens: u32) -> (String, Bytes) {
         let length = (tokens as usize * CHARACTERS_PER_TOKEN).min(self.0.len());
         let mut begin = String::with_capacity(BEGIN);
         write!(begin, "{fingerprint:016x}").expect("invariant: a string accepts all text");
-        // Whole words follow.
+        // The blank of this word ends the fingerprint, so whole words follow.
         begin.push_str(&WORDS[0][..CHARACTERS_PER_TOKEN]);
         begin.truncate(length);
         let rest = self.0.slice(..length - begin.len());
@@ -41,7 +41,7 @@ impl PromptText {
     }
 }
 
-/// The characters of the beginning.
+/// The length of the beginning in characters: 16 hexadecimal digits and a word.
 const BEGIN: usize = 20;
 
 #[cfg(test)]

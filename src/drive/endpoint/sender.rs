@@ -39,7 +39,7 @@ pub struct EndpointClient {
     prompts: PromptText,
 }
 
-/// Returns the first of some addresses that accepts connections. Nothing is sent.
+/// Returns the first of the addresses that accepts a connection. Sends nothing over it.
 ///
 /// # Errors
 /// If none does.
@@ -57,7 +57,7 @@ pub fn reachable(url: &BaseUrl, addresses: &[SocketAddr]) -> Result<SocketAddr, 
     ))
 }
 
-/// The longest wait for a connection before a run.
+/// The longest wait for a connection to an address before a run.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl EndpointClient {
@@ -65,7 +65,8 @@ impl EndpointClient {
     /// `lookup` reads; `None`: no key is sent.
     ///
     /// # Errors
-    /// If the key is missing or malformed, or the certificates that are to be trusted cannot be read.
+    /// If the host is not a valid server name, if the key is missing or malformed, or if the trusted certificates cannot be
+    /// read.
     pub fn new(
         (url, address): (BaseUrl, SocketAddr),
         models: ModelNames,
@@ -108,7 +109,7 @@ impl EndpointClient {
         routes.zip(self.models.iter().map(str::to_owned)).collect()
     }
 
-    /// Returns what sends the requests of a run.
+    /// Creates the sender of a run.
     pub(super) fn sender(&self, clock: Clock) -> Sender {
         let scheme = if self.url.is_https() { "https" } else { "http" };
         let uri = format!("{scheme}://{}{}/chat/completions", self.address, self.url.path());
@@ -148,7 +149,8 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Sends the request of a job, for which `waiting` waits, and reads its reply to the end.
+    /// Sends the request of a job and reads the reply to its end. The attempt counts as waiting until `waiting` is
+    /// consumed, when the request begins.
     pub(super) async fn send(&self, job: &Job, stream: bool, waiting: Waiting) -> (Reply, Statement) {
         let failed = |failure| (Reply::failed(self.clock.now(), failure), Statement::default());
         let Ok(_permit) = self.permits.try_acquire() else {

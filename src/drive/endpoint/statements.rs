@@ -1,4 +1,4 @@
-//! What the replies of an endpoint state of what happened behind it.
+//! What the replies of an endpoint state about the attempts behind it.
 
 use crate::engine::Reply;
 use crate::event::AttemptOutcome;
@@ -14,11 +14,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(super) struct Statement {
     /// The target of the last attempt.
     pub(super) target: Option<String>,
-    /// The attempts.
+    /// The number of attempts.
     pub(super) attempts: Option<u32>,
     /// The wait before the last attempt.
     pub(super) waited: Option<Nanos>,
-    /// Of a refusal, the wait that it states.
+    /// The wait that the reply states, if it is a refusal.
     pub(super) retry_after: Option<Nanos>,
 }
 
@@ -44,7 +44,7 @@ impl Statement {
     }
 }
 
-/// The longest name of a target that is kept, in characters.
+/// The number of characters to which the name of a target is cut.
 const MAX_NAME: usize = 200;
 
 /// The statements of replies that have arrived and that the observer has not taken.

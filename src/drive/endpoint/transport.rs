@@ -54,7 +54,7 @@ impl Transport for EndpointTransport<'_> {
         }
     }
 
-    /// Nothing reports decisions.
+    /// Returns `None`: an endpoint reports no decisions.
     fn decided_at(&self, _: Instant, _: &Attempt, _: Truth) -> Option<Instant> {
         None
     }
@@ -67,6 +67,6 @@ impl Transport for EndpointTransport<'_> {
         lock(&self.allowance).reserve(now, job)
     }
 
-    /// The limits behind an endpoint are not seen.
+    /// Does nothing: the limits behind an endpoint are unknown.
     fn levels(&self, _: Instant, _: TargetId, _: &mut dyn FnMut(LimitLevel)) {}
 }

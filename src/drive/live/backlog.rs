@@ -1,5 +1,5 @@
-//! The attempts of which this machine has not yet done what it should have done at once: begin the request, and decide on it in the
-//! mock. Their number and age show that it cannot send, or serve, as fast as the schedule demands.
+//! The attempts with which this machine is behind: those whose requests have not begun, and those on which the mocks have
+//! not decided. Their number and age show that it cannot send, or serve, as fast as the schedule demands.
 
 use crate::ids::AttemptId;
 use provider::{Instant, Nanos};
@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 /// The attempts whose requests have not begun.
 ///
-/// They are counted, not named: the runtime begins them nearly in the order in which it receives them.
+/// Only their number is kept, not their ids: the runtime begins them nearly in the order in which it receives them.
 #[derive(Debug, Default)]
 pub(in crate::drive) struct Unbegun {
     /// Attempts that were handed to the runtime.
@@ -40,7 +40,7 @@ impl Drop for Waiting {
 }
 
 impl Unbegun {
-    /// Adds an attempt. Returns it, and what becomes set when its request begins.
+    /// Adds an attempt. Returns it, and a cell that is set to the instant at which its request begins.
     pub(in crate::drive) fn add(&mut self) -> (Waiting, Arc<OnceLock<Instant>>) {
         self.sent += 1;
         let at = Arc::default();
@@ -64,7 +64,8 @@ impl Undecided {
         self.0.push_back((attempt, at));
     }
 
-    /// Returns the number of attempts that were sent since the oldest without a decision, as [`Self::lag`] found it.
+    /// Returns the number of attempts that were sent since the oldest one without a decision, including that one. Call
+    /// [`Self::lag`] first, which removes the attempts before it.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

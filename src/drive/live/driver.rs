@@ -24,7 +24,7 @@ pub(super) struct LiveDriver<'a, F, T> {
     scenario: &'a Scenario,
     load: Load,
     /// `true` once the transport admits no further job.
-    has_ended: bool,
+    load_has_ended: bool,
     clock: Clock,
     unbegun: Unbegun,
     undecided: Undecided,
@@ -74,7 +74,7 @@ impl<'a, F: Fold, T: Transport> LiveDriver<'a, F, T> {
         Self {
             scenario,
             load: Load::new(scenario),
-            has_ended: false,
+            load_has_ended: false,
             clock,
             unbegun: Unbegun::default(),
             undecided: Undecided::default(),
@@ -87,11 +87,11 @@ impl<'a, F: Fold, T: Transport> LiveDriver<'a, F, T> {
         }
     }
 
-    /// Returns the instant at which [`Self::arrive`] is due; [`Instant::MAX`] if no arrival is scheduled. While this machine is
-    /// behind with requests that were sent, an arrival that is due at `now` waits as well, until it is shed: more connections would
-    /// make it slower still.
+    /// Returns the instant at which [`Self::arrive`] is due; [`Instant::MAX`] if no arrival is scheduled. While this
+    /// machine is behind with requests that were sent, an arrival that is due at `now` waits as well, at most until it is
+    /// shed: more connections would make the machine slower still.
     pub(super) fn next_arrival(&mut self, now: Instant) -> Instant {
-        let scheduled = self.load.peek().filter(|_| !self.has_ended).unwrap_or(Instant::MAX);
+        let scheduled = self.load.peek().filter(|_| !self.load_has_ended).unwrap_or(Instant::MAX);
         if scheduled > now || !(self.unbegun.len() >= MAX_UNBEGUN || self.is_mock_late(now)) {
             return scheduled;
         }
@@ -100,11 +100,11 @@ impl<'a, F: Fold, T: Transport> LiveDriver<'a, F, T> {
 
     /// Returns `true` if the mocks are behind with so many requests that further ones wait.
     fn is_mock_late(&mut self, now: Instant) -> bool {
-        // The lag drops the attempts before the oldest that is undecided.
+        // `mock_lag` comes first: it removes the attempts before the oldest undecided one, from which `len` counts.
         self.mock_lag(now) > MAX_MOCK_LAG && self.undecided.len() >= MAX_UNBEGUN
     }
 
-    /// Returns how late the decision on the oldest attempt without one is.
+    /// Returns how late the oldest decision is that has not arrived; zero if none is late.
     fn mock_lag(&mut self, now: Instant) -> Nanos {
         let (flights, pending_reports) = (&self.flights, &self.pending_reports);
         let is_undecided = |attempt: AttemptId| {
@@ -134,19 +134,19 @@ impl<'a, F: Fold, T: Transport> LiveDriver<'a, F, T> {
     pub(super) fn arrive(&mut self, now: Instant) -> Option<(Job, Tag)> {
         let Arrival { job, truth } = self.load.next()?;
         let lag = now.since(job.scheduled).max(self.mock_lag(now));
-        let max_lag = if self.undecided.len() < MANY { MAX_LAG_OF_FEW } else { MAX_LAG };
+        let max_lag = if self.undecided.len() < MANY_UNDECIDED { MAX_LAG_OF_FEW } else { MAX_LAG };
         if lag > max_lag {
             self.shed(now, &job);
             return None;
         }
         if !self.transport.admits(now, &job) {
-            self.has_ended = true;
+            self.load_has_ended = true;
             return None;
         }
         Some((job, Tag(self.jobs.insert(LiveJob { truth, attempt: None }))))
     }
 
-    /// Records how long an attempt waited before its request began. One that was not sent is not reported on.
+    /// Records how long an attempt waited before its request began. Mocks do not report on an attempt that was not sent.
     pub(super) fn record_begin(&mut self, attempt: AttemptId, waited: Nanos, reply: &Reply) {
         self.fold.begun(waited);
         if let AttemptOutcome::Failed(AttemptFailure::Local(_)) = reply.outcome {
@@ -249,7 +249,7 @@ impl<F: Fold, T: Transport> LiveDriver<'_, F, T> {
         self.transport.reports_late() && self.pending_reports.get(&attempt).is_some_and(is_undecided)
     }
 
-    /// Records the decision that a mock reports, or states in its reply, once: whatever comes first counts.
+    /// Records the decision that a mock reports, or states in its reply. Only the first of the two counts.
     pub(super) fn record_decision(&mut self, now: Instant, attempt: AttemptId, decision: RecordedDecision) {
         let undecided = self.pending_reports.get_mut(&attempt).filter(|pending| !pending.admitted);
         let Some(pending) = undecided else { return };
@@ -282,17 +282,17 @@ impl<F: Fold, T: Transport> LiveDriver<'_, F, T> {
     }
 }
 
-/// The longest lag behind the schedule with which a job is sent if many requests are behind: that of its arrival, or that of the
-/// decision on the oldest attempt without one. Far below the deadlines of callers.
+/// A job is shed if it lags behind the schedule by more than this while many requests are behind. The lag is that of its
+/// arrival, or that of the oldest decision that has not arrived, if that is longer. Far below the deadlines of callers.
 const MAX_LAG: Nanos = Nanos::from_millis(250);
 /// The same if few requests are behind: far above the pauses of a busy machine, which are reported as lag.
 const MAX_LAG_OF_FEW: Nanos = Nanos::from_secs(2);
-/// Many requests are behind if so many were sent since the oldest without a decision.
-const MANY: usize = 256;
-/// No job is submitted while so many requests wait to begin, or that many were sent since one on which the mock should have decided
-/// [`MAX_MOCK_LAG`] ago: this bounds the requests that wait for a connection.
+/// Many requests are behind if this number were sent since the oldest one without a decision.
+const MANY_UNDECIDED: usize = 256;
+/// No job is submitted while this number of requests wait to begin, or while this number were sent since one whose decision
+/// is more than [`MAX_MOCK_LAG`] late. This bounds the requests that wait for a connection.
 const MAX_UNBEGUN: usize = 64;
 /// See [`MAX_UNBEGUN`]: above the pauses of a mock that keeps up.
 const MAX_MOCK_LAG: Nanos = Nanos::from_millis(5);
-/// When an arrival that waits looks again.
+/// The time after which an arrival that waits is checked again.
 const RETRY: Nanos = Nanos::from_millis(1);

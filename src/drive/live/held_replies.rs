@@ -1,5 +1,6 @@
-//! Replies that have arrived before the decision that caused them, because mocks in another process report decisions on another
-//! way, and a reply that breaks off before its head does not state it. Each waits for its decision, so that events keep their order (law 3).
+//! Replies that have arrived before the report of the decision that caused them. Mocks in another process report decisions
+//! through a pipe, and a reply that breaks off before its head does not state the decision. Each such reply waits for the
+//! report, so that events keep their order (law 3).
 
 use crate::engine::Reply;
 use crate::ids::AttemptId;

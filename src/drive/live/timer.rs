@@ -25,7 +25,7 @@ impl Timer {
         }
     }
 
-    /// Waits until `at`. May return before: what waits looks at the clock again. Can be dropped and called again.
+    /// Waits until `at`. May return earlier, so callers read the clock again. Cancel-safe.
     pub(super) async fn wait(&mut self, at: Instant) {
         #[cfg(target_os = "linux")]
         if let Some(system) = &mut self.system
@@ -51,7 +51,7 @@ mod system {
     /// A timer of the system.
     #[derive(Debug)]
     pub(super) struct Timer {
-        /// It is read as a pipe is: it becomes readable, and a read of eight bytes ends that.
+        /// A timerfd, used as a pipe: it becomes readable when the timer expires, until its eight bytes are read.
         file: Receiver,
         /// The instant that it is set to; `None` if it has expired or was not set.
         set_to: Option<Instant>,
@@ -73,14 +73,14 @@ mod system {
             self.file.readable().await?;
             self.set_to = None;
             match self.file.try_read(&mut [0; size_of::<u64>()]) {
-                // It had expired before it was set again.
+                // It became readable for an earlier instant, before it was set again.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
                 read => read.map(|_| ()),
             }
         }
 
         fn set(&self, wait: Duration) -> io::Result<()> {
-            // Zero would stop it.
+            // Zero would disarm the timer.
             let wait = wait.max(Duration::from_nanos(1));
             let once = Itimerspec {
                 it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
@@ -98,7 +98,7 @@ mod tests {
     use provider::Nanos;
     use std::time::Duration;
 
-    /// Returns when a wait for `at` was over, however often it returned before.
+    /// Waits until `at`, also if a wait returns earlier, and returns the instant at which the wait was over.
     async fn waited(timer: &mut Timer, clock: Clock, at: Instant) -> Instant {
         while clock.now() < at {
             timer.wait(at).await;
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_ends_also_after_one_that_was_dropped_or_is_over() {
+    async fn a_wait_ends_after_earlier_waits_were_dropped_or_over() {
         let clock = Clock::start();
         let mut timer = Timer::new(clock);
         let in_micros = |micros: u64| clock.now() + Nanos(micros * 1_000);
@@ -118,7 +118,7 @@ mod tests {
             let at = in_micros(micros);
             assert!(waited(&mut timer, clock, at).await >= at);
         }
-        // An instant that has passed does not stop it.
+        // An instant that has passed does not disarm the timer.
         timer.wait(Instant::ZERO).await;
     }
 }

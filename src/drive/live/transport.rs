@@ -11,8 +11,8 @@ use std::future::Future;
 
 /// Carries the attempts of a live run.
 pub(in crate::drive) trait Transport {
-    /// Returns what sends an attempt, for whose request `waiting` waits: its reply, and the decision on it if the reply states it.
-    /// Nothing is sent before it is polled.
+    /// Returns a future that sends an attempt and returns its reply, and the decision on it if the reply states it. Nothing
+    /// is sent before it is polled. The attempt counts as waiting until `waiting` is consumed, when the request begins.
     fn send(
         &self,
         attempt: &Attempt,
@@ -20,8 +20,8 @@ pub(in crate::drive) trait Transport {
         waiting: Waiting,
     ) -> impl Future<Output = (Reply, Option<RecordedDecision>)> + Send + 'static;
 
-    /// Returns when an attempt that is sent at `now` should have been decided on by what reports decisions; `None` if nothing reports
-    /// any.
+    /// Returns the instant at which the decision on an attempt that is sent at `now` is due; `None` if no decisions are
+    /// reported.
     fn decided_at(&self, now: Instant, attempt: &Attempt, truth: Truth) -> Option<Instant>;
 
     /// Returns `true` if a decision may be reported after the reply that it caused.

@@ -53,7 +53,8 @@ impl Start {
         serde_json::from_str(line).ok()
     }
 
-    /// Sets the levels with which the providers of the run begin. Returns `false` if one of them is of no limit of theirs.
+    /// Sets the levels with which the providers of the run begin. Returns `false` if one of them has an unknown provider,
+    /// account, model or axis.
     #[must_use]
     pub fn apply_to(&self, providers: &mut [Config]) -> bool {
         providers.iter_mut().for_each(|config| config.start_levels.clear());
@@ -147,7 +148,7 @@ impl Decision {
         to_json(self)
     }
 
-    /// Reads the value of that header; `None` if it is none.
+    /// Reads the value of that header; `None` if it is malformed.
     pub(in crate::drive) fn from_header(value: &[u8]) -> Option<Self> {
         serde_json::from_slice(value).ok()
     }
@@ -216,7 +217,8 @@ impl Level {
     }
 }
 
-/// Reads the addresses of the providers, in their order, from the announcement of a mock; `None` if it is none.
+/// Reads the addresses of the providers, in their order, from the announcement of a mock; `None` if the line is no
+/// announcement.
 pub(super) fn addresses(line: &str) -> Option<Vec<SocketAddr>> {
     #[derive(Deserialize)]
     struct Announcement {

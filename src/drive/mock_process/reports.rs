@@ -10,9 +10,11 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, timeout};
 
-/// The time between two reports of the levels. A run samples them at most this often with less than 20 s of traffic.
+/// The time between two reports of the levels. Runs of more than 24 s sample the levels less often than this, shorter ones
+/// every 12.5 ms.
 const LEVEL_INTERVAL: Nanos = Nanos::from_millis(20);
-/// The time for which a message waits for others, so that the run is not woken for each. Replies state the decision themselves.
+/// The time for which a message waits for others, so that the run is not woken for each. The delay does not hold up
+/// replies, which state the decision themselves.
 const COLLECTION: Duration = Duration::from_millis(1);
 
 /// Writes a line to `out` for each message, and the levels every 20 ms, until the senders are gone. Blocks while `out` does.
@@ -38,7 +40,7 @@ pub async fn write(
             Ok(0) => return Ok(()),
             Ok(_) => {
                 sleep(COLLECTION).await;
-                // What has come meanwhile is written at once.
+                // Messages that have arrived meanwhile are written in the same batch.
                 while batch.len() < MAX_BATCH
                     && let Ok(message) = reports.try_recv()
                 {

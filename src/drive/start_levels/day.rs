@@ -213,6 +213,7 @@ impl<'a> Day<'a> {
         if number > 0 && is_losing { libm::floor((limit.capacity() - max) / loss).max(0.0) } else { 0.0 }
     }
 
+    /// Returns the used units at the start of the next simulated day, if `days` days are skipped.
     fn next_level(&self, limit: &LongLimit, days: f64, LimitUsage { max, end }: LimitUsage) -> f64 {
         if let Some(last_part) = self.last_part(limit) {
             return max * (1.0 - last_part);

@@ -1,4 +1,4 @@
-//! What the client assumes used of the long limits when a run begins: what its quota estimates are after the days before.
+//! The client's quota estimates of the long limits when a run begins: those at the end of the days before it.
 //!
 //! The client learns what is left of a limit from replies and from what it sends. After days of the same traffic its estimate is
 //! near the provider's level, or below what the provider has left: an attempt that is cancelled stays charged in full. A
@@ -82,7 +82,8 @@ impl StartEstimates {
         }
     }
 
-    /// Takes over the estimates of an engine. What is reserved for jobs that wait counts at most to the burst.
+    /// Takes over the estimates of an engine. Reservations for waiting jobs may exceed the burst; the excess is not
+    /// counted.
     #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
     pub(super) fn read(&mut self, engine: &Engine, at: Instant) {
         for estimate in &mut self.0 {
@@ -91,14 +92,14 @@ impl StartEstimates {
         }
     }
 
-    /// Returns the assumed units of each.
+    /// Returns the units assumed used of each.
     pub(super) fn used(&self) -> Vec<f64> {
         self.0.iter().map(|estimate| estimate.used).collect()
     }
 
-    /// Sets the assumed units after a day of `length` that ends with `ends`, and skips the days that are skipped for each
-    /// long limit. Returns `true` if they equal those at the start of the day, within the share `tolerance` of the burst, or of
-    /// what is refilled in the day if that is less.
+    /// Sets the units assumed used after a day of `length`: `ends` at its end, and then extrapolated over `days`, the
+    /// number of days that are skipped for each long limit. Returns `true` if they equal those at the start of the day,
+    /// within the share `tolerance` of the burst, or of what is refilled in the day if that is less.
     pub(super) fn advance(&mut self, ends: &[f64], days: &[f64], length: Nanos, tolerance: f64) -> bool {
         let mut same = true;
         for (estimate, end) in self.0.iter_mut().zip(ends) {

@@ -1,12 +1,12 @@
-//! Allowances of subscriptions in headers: a share of a window of hours or days that is used, without the numbers behind it.
+//! Allowances of subscriptions in headers: the used share of an allowance over hours or days, without its absolute numbers.
 //!
 //! ```text
 //!  Codex    x-codex-{primary,secondary}-{used-percent,window-minutes,reset-after-seconds,reset-at}
 //!  Claude   anthropic-ratelimit-unified-{5h,7d,…}-{status,utilization,reset}
 //! ```
 //!
-//! Evidence: published dumps of 2026. Codex states a window of 0 minutes if the plan does not have it. Claude's windows roll, so a request may
-//! fit before the reset.
+//! Evidence: published dumps of 2026. Codex states a window of 0 minutes if the plan does not have it. Claude's windows roll, so
+//! a request may fit before the reset.
 
 use super::headers::{Headers, number, wait_until};
 use super::limit_name::WEEK;

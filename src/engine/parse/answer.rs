@@ -1,4 +1,4 @@
-//! What a completion states beside its text, wherever the dialect puts it: the usage, at the top, inside `x_groq`, or over
+//! What a completion states besides its text, wherever the dialect puts it: the usage, at the top, inside `x_groq`, or over
 //! two events of a stream; and whether a limit on its length cut the answer.
 //!
 //! ```text
@@ -45,7 +45,7 @@ impl AnswerReader {
         answer
     }
 
-    /// Adds a body or an event. Later values replace earlier ones; an answer that is cut stays so.
+    /// Adds a body or an event. Later values replace earlier ones; once an answer is cut, it stays cut.
     pub(super) fn add(&mut self, event: &Value) {
         self.cut |= is_cut(event);
         if event["usageMetadata"].is_object() {
@@ -66,7 +66,7 @@ impl AnswerReader {
         self.completion = number("completion_tokens").or_else(|| number("output_tokens")).or(self.completion);
     }
 
-    /// Adds the usage of Gemini's own API. Thinking is a part of the completion, and is stated beside it.
+    /// Adds the usage of Gemini's own API, which states thinking tokens separately. They belong to the completion.
     fn add_gemini(&mut self, usage: &Value) {
         let number = |key: &str| usage[key].as_u64().and_then(|count| u32::try_from(count).ok());
         self.prompt = number("promptTokenCount").or(self.prompt);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn every_position_is_found() {
+    fn usage_is_found_wherever_a_dialect_puts_it() {
         let openai = json!({ "prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16 });
         assert_eq!(tokens(&[json!({ "choices": [], "usage": openai })]), Some((7, 9)));
         assert_eq!(tokens(&[json!({ "x_groq": { "id": "req_1", "usage": openai } })]), Some((7, 9)));

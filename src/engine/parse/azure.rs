@@ -28,8 +28,8 @@ pub(super) const RULES: DialectRules = DialectRules {
     ..DialectRules::NONE
 };
 
-/// Returns the wait in the headers or the message. Without one, a reset without its limit is a suggestion: it may also be in
-/// milliseconds, and the shorter of the two is too early if it is not.
+/// Returns the wait in the headers or the message. Without one, a reset that comes without its limit is taken as seconds and as a
+/// suggestion: it may be in milliseconds, but that reading would be far too early if it is in seconds.
 fn wait(response: &ErrorResponse<'_>) -> Option<Wait> {
     let precise = precise_wait(response).map(|length| Wait { length, kind: WaitKind::UntilAdmitted });
     let alone = || {
@@ -88,7 +88,7 @@ fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
         if let Some(length) = reset(&limit, value, limit.used(), Nanos::DAY) {
             return Some(LimitHeader { reset: Some(length), ..of_day });
         }
-        // With nothing left, the header may state when the next request fits.
+        // If no unit is left, the header may state when the next request fits.
         let next = |window| reset(&limit, value, 1, window).filter(|_| limit.remaining == 0);
         match (next(Nanos::MINUTE), next(Nanos::DAY)) {
             (Some(length), _) => Some(LimitHeader { next: Some(length), ..limit }),
@@ -113,14 +113,14 @@ fn reset(limit: &LimitHeader, value: u64, units: u64, window: Nanos) -> Option<N
         .max(implied.0.saturating_sub(seconds.0.saturating_add(Nanos::SECOND.0 - 1)));
     let off_millis = millis.0.abs_diff(implied.0);
     let (length, off) = if off_seconds < off_millis { (seconds, off_seconds) } else { (millis, off_millis) };
-    // A level is rounded to whole units. The time of one unit itself has no such error.
+    // The remaining units are rounded to whole ones. The refill time of a single unit has no such error.
     let rounding =
         if units == 1 && limit.used() > 1 { Nanos::ZERO } else { refill_time(limit.limit, 1, window) };
     let tolerance = rounding.0.max(Nanos::from_millis(1).0);
     (off <= tolerance).then_some(length)
 }
 
-/// Higher numbers count as this one where the limit is known, and as no reset where it is not.
+/// The maximum number in a reset header. A higher one counts as this if the limit is known, and as no reset if it is not.
 const MAX_RESET: u64 = 1_000_000_000;
 
 /// Returns `true` if a reset under OpenAI's header names is a bare number, which only Azure sends.

@@ -1,8 +1,8 @@
 //! Moments in sentences and members: `Your limit will reset at 2026-09-09 05:38:28`, `resets 3pm (America/New_York)`,
 //! `limit reached|1749924000`.
 //!
-//! A moment becomes a wait only next to the `date` of the reply. One without a zone is in the zone that the dialect is known to
-//! use; if none is known, the moment stays open.
+//! A moment becomes a wait only if the reply has a `date` header. A moment without a zone is in the zone that the dialect is
+//! known to use; if none is known, its instant is unknown.
 
 use provider::Nanos;
 use provider::calendar::{UnixTime, parse_decimal};
@@ -10,7 +10,7 @@ use provider::calendar::{UnixTime, parse_decimal};
 /// The moment at which a limit resets, as a reply states it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResetTime {
-    /// The stated date, time or number, in a uniform spelling.
+    /// The stated date, time or number, in a uniform format.
     pub stated: String,
     /// The moment; `None` if the zone is not known, or if only a time of day is stated and the reply has no date.
     pub time: Option<UnixTime>,
@@ -29,7 +29,7 @@ pub enum ZoneSource {
     Unknown,
 }
 
-/// What stands before a moment.
+/// The phrases that precede a moment, in lower case.
 const LEADS: [&str; 27] = [
     "reset at ",
     "resets at ",
@@ -60,8 +60,8 @@ const LEADS: [&str; 27] = [
     "将在 ",
 ];
 
-/// Finds the moment that a message states. `now` is the date of the reply; `zone` the one of the dialect, by its IANA name. A
-/// moment at the very end of `text` is not read, since the text may have been truncated; only a Unix time is.
+/// Finds the moment that a message states. `now` is the date of the reply; `zone` is the dialect's, by its IANA name. A moment
+/// at the very end of `text` is not read, since the text may have been truncated; only a Unix time is.
 pub(super) fn find(text: &str, now: Option<UnixTime>, zone: Option<&'static str>) -> Option<ResetTime> {
     let lower = text.to_ascii_lowercase();
     let mut starts: Vec<usize> =
@@ -80,7 +80,7 @@ fn moment(text: &str, now: Option<UnixTime>, zone: Option<&'static str>) -> Opti
 }
 
 /// Returns the moment of a Unix time in seconds if the number has 10 digits, or in milliseconds if it has 13. Other numbers are
-/// no moments.
+/// not moments.
 pub(super) fn unix_time(number: u64) -> Option<UnixTime> {
     match number {
         1_000_000_000..10_000_000_000 => Some(UnixTime::EPOCH + Nanos::from_secs(number)),
@@ -108,7 +108,7 @@ fn http_date(text: &str) -> Option<ResetTime> {
     })
 }
 
-/// Parses `2026-09-09 05:38:28`, with a `T`, slashes, a fraction or without seconds, and the zone behind it.
+/// Parses `2026-09-09 05:38:28`, with a `T`, slashes, a fraction or without seconds, and the zone after it.
 fn date_time(text: &str, known_zone: Option<&'static str>) -> Option<ResetTime> {
     let end = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '-' | '/')))?;
     let date = text[..end].replace('/', "-");
@@ -125,14 +125,14 @@ fn date_time(text: &str, known_zone: Option<&'static str>) -> Option<ResetTime> 
     let time = match (&named, known_zone) {
         (Some(zone), _) => UnixTime::parse_in_zone(&stated, zone),
         (None, Some(zone)) => UnixTime::parse_in_zone(&stated, zone),
-        // Not a moment at all, if it is not one in UTC.
+        // A text that is not a valid date and time in UTC is not a moment.
         (None, None) => UnixTime::parse_in_zone(&stated, "UTC").map(|_| None)?,
     };
     let source = source(named.is_some(), known_zone);
     (time.is_some() || source == ZoneSource::Unknown).then_some(ResetTime { stated, time, zone: source })
 }
 
-/// Parses `Oct 6, 10am`, `October 6 at 3:05 PM (UTC)`. It has no year, so the moment stays open.
+/// Parses `Oct 6, 10am`, `October 6 at 3:05 PM (UTC)`. It has no year, so the instant is unknown.
 fn month_day(text: &str) -> Option<ResetTime> {
     const MONTHS: [&str; 12] =
         ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
@@ -182,7 +182,7 @@ fn time_of_day(text: &str, now: Option<UnixTime>, known_zone: Option<&'static st
 }
 
 /// Parses the zone at the start of a text: `Z`, `UTC`, `UTC+8`, `+08:00`, `(Asia/Shanghai)`, `PST`. Returns a name or offset
-/// for [`UnixTime::parse_in_zone`]. Abbreviations of several zones, such as CST, are none.
+/// for [`UnixTime::parse_in_zone`]. An abbreviation that several zones share, such as CST, is not accepted.
 fn zone(text: &str) -> Option<String> {
     let text = text.trim_start_matches([' ', '(', '[']);
     let end = text
@@ -217,8 +217,8 @@ fn zone(text: &str) -> Option<String> {
     }
 }
 
-/// Parses a moment that is the whole value of a member or a header: RFC 3339, an HTTP date, a Unix time, or a date without
-/// zone.
+/// Parses a moment that is the whole value of a member or a header: RFC 3339, an HTTP date, a Unix time, or a date and time
+/// without a zone.
 pub(super) fn whole(text: &str, zone: Option<&'static str>) -> Option<ResetTime> {
     let seconds = |text: &str| parse_decimal(text, Nanos::SECOND).filter(|_| text.contains('.'));
     let fraction = seconds(text.trim()).and_then(|length| unix_time(length.0 / Nanos::SECOND.0));
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_zone_the_dialect_decides_or_the_moment_stays_open() {
+    fn without_a_zone_the_dialect_decides_or_the_instant_is_unknown() {
         let text = "您的限额将在 2026-08-25 07:41:44 重置。";
         let reset = find(text, None, Some("Asia/Shanghai")).unwrap();
         assert_eq!(

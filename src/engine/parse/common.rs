@@ -1,7 +1,8 @@
 //! Codes and sentences that name the same cause in every dialect, without doubt.
 //!
-//! The order is that of the harm of a mistake. An account that must pay is no rate limit, though its status is often 429, and
-//! no problem of the key, though its status may be 403. A call that is too large never succeeds, whatever the wait.
+//! They are checked in the order of the harm that a mistake does. An account that must pay is not a rate limit, though its status
+//! is often 429, and not a problem of the key, though its status may be 403. A call that is too large never succeeds, whatever
+//! the wait.
 //!
 //! Codes are compared without regard to case; phrases are in lower case.
 
@@ -29,7 +30,7 @@ pub enum Reason {
     CallerBudgetInUse,
     /// Other replicas of `quotalab gateway` have their shares of what is left of a caller's budget, while Redis is gone.
     CallerBudgetElsewhere,
-    /// A client was refused for what it is: its user agent, address or country.
+    /// The client was refused because of its user agent, address or country.
     ClientBlocked,
 }
 

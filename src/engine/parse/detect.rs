@@ -41,7 +41,7 @@ fn by_numbers(headers: &dyn Headers) -> Option<Dialect> {
 
 /// Returns the dialect of the first marker in an error; failing that, the guess from Google's status names.
 pub(super) fn by_error(body: &ErrorBody) -> Option<Dialect> {
-    // Its codes are OpenAI's, but no provider has refused.
+    // The errors about the budget of a caller have OpenAI's codes, but no provider has refused.
     if own_gateway::is_over_budget(body) {
         return None;
     }
@@ -74,13 +74,13 @@ pub(super) fn by_error(body: &ErrorBody) -> Option<Dialect> {
     };
     let marker = by_phrase().or_else(by_code).or_else(by_prefix);
     let by_marker = marker.map(|(_, dialect)| *dialect).or_else(|| by_google_status(body));
-    // Google sends the sentence with more behind it, or with its own status.
+    // Google sends the same sentence with more text after it, or with a status name of its own.
     let is_of_openai = || body.lowercase.trim().ends_with(OPENAI_CREDIT);
     by_marker.or_else(|| is_of_openai().then_some(Dialect::OpenAi))
 }
 
-/// The sentence, in lower case, with which OpenAI refuses an account without credit, as it stood alone until 2023. Later the
-/// address of a page follows.
+/// The sentence, in lower case, with which OpenAI refuses an account without credit. Until 2023 it was the whole message; since
+/// then a URL follows it.
 const OPENAI_CREDIT: &str = "you exceeded your current quota, please check your plan and billing details.";
 
 /// Returns `true` if an error with a type of Anthropic's is not Anthropic's: others use its types with OpenAI's members, or in

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// an object without a message: Google's errors have both.
 pub(super) const MEMBERS: [&str; 9] =
     ["error", "Error", "errors", "base_resp", "fault", "response", "detail", "body", "data"];
-/// The number of [`MEMBERS`] that hold the error whatever is beside them.
+/// The number of [`MEMBERS`] that hold the error whatever other members the object has.
 pub(super) const CERTAIN_MEMBERS: usize = 2;
 
 /// The members that may hold the message of an error, the most specific first.
@@ -41,7 +41,8 @@ const CODES: [&str; 11] = [
     "limit_source",
 ];
 
-/// Returns the codes of an error object: non-empty strings, and numbers as text; a `status_code` only if it is no status.
+/// Returns the codes of an error object: non-empty strings, and numbers as text; a `status_code` only if it is not an HTTP
+/// status.
 pub(super) fn codes(fields: &Map<String, Value>) -> Vec<String> {
     let code = |key: &&str| match fields.get(*key)? {
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),

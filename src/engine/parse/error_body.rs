@@ -73,14 +73,14 @@ impl ErrorBody {
         Some(Self::from_value(error.clone(), 0).unwrap_or_default())
     }
 
-    /// Returns the message for the search of numbers at its end: with a line feed behind a message that is complete, since
-    /// it comes from complete JSON. Plain text may have been truncated.
+    /// Returns the message for parsing numbers, with a line feed after it if it comes from complete JSON. Plain text may have
+    /// been truncated, so a number at its very end is not read.
     pub(super) fn text(&self) -> String {
         let end = if self.error.is_null() { "" } else { "\n" };
         [self.message.as_deref().unwrap_or_default(), end].concat()
     }
 
-    /// Returns [`Self::text`] in ASCII lower case, without the addresses of pages, whose words say nothing of this error.
+    /// Returns [`Self::text`] in ASCII lower case, without URLs, whose words do not describe the error.
     pub(super) fn sentence(&self) -> String {
         let text = self.text().to_ascii_lowercase();
         if !text.contains("://") {
@@ -100,7 +100,7 @@ impl ErrorBody {
         self.codes.iter().any(|known| known == code)
     }
 
-    /// Parses an error that was read as a value.
+    /// Parses an error from a JSON value that is nested `depth` levels deep.
     pub(super) fn from_value(value: Value, depth: u8) -> Option<Self> {
         if depth > MAX_DEPTH {
             return None;
@@ -110,7 +110,7 @@ impl ErrorBody {
                 Some(value) => Self::from_value(value, depth + 1),
                 None => Self::from_text_at(&text, depth),
             },
-            // Cloudflare and watsonx list errors; the first says most.
+            // Cloudflare and watsonx list errors; the first one that can be parsed is used.
             Value::Array(items) => {
                 items.into_iter().take(MAX_LISTED).find_map(|item| Self::from_value(item, depth + 1))
             }
@@ -204,7 +204,7 @@ impl ErrorBody {
     }
 
     /// Reads the errors that a gateway printed into its message, as JSON or as a program prints objects (`literal`). One such
-    /// error adds its codes, members and status, and its message takes the place of its print. Two or more are a list.
+    /// error adds its codes, members and status, and its message replaces the printed object. Two or more are a list.
     fn add_embedded(&mut self, depth: u8) {
         self.add_google_details();
         let Some(message) = self.message.clone().filter(|message| message.contains('{')) else { return };
@@ -272,7 +272,7 @@ impl ErrorBody {
         })
     }
 
-    /// Reads the details of Google's errors that are printed behind the message.
+    /// Reads the details of Google's errors that are printed after the message.
     fn add_google_details(&mut self) {
         let Some(text) = self.message.clone().filter(|text| text.contains('{')) else { return };
         let Some((message, details)) = google_details::in_text(&text) else { return };

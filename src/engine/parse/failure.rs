@@ -45,22 +45,22 @@ pub struct ParsedFailure {
     pub reason: Option<Reason>,
     /// `true` if the call is longer than the model allows, which concerns no quota.
     pub exceeds_model: bool,
-    /// Who answered; `None` if nothing shows it.
+    /// Who answered; `None` if it is not known.
     pub responder: Option<Responder>,
     /// The allowances of a subscription in the headers.
     pub allowances: Vec<Allowance>,
-    /// The window that the name of the limit states, if the numbers contradict it. They are believed:
+    /// The window that the name of the limit states, if the numbers contradict it. The numbers take precedence:
     /// [`Refusal::window`] is the one that they imply.
     pub contradicted_window: Option<Nanos>,
-    /// The errors that a gateway lists. The cause, the numbers and the wait are those of the one with the shortest wait, of
-    /// those that a wait ends.
+    /// The errors that a gateway lists. The cause, the numbers and the wait are those of the one with the shortest wait, among
+    /// those that a wait ends if there are any.
     pub listed: Vec<ListedFailure>,
 }
 
 /// An error in the list of a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedFailure {
-    /// The dialect of the provider that sent it; `None` if nothing shows it.
+    /// The dialect of the provider that sent it; `None` if it is not known.
     pub dialect: Option<Dialect>,
     /// What it says.
     pub failure: ParsedFailure,
@@ -164,7 +164,7 @@ fn classify_one(
     if let Some(allowance) = refusing_allowance {
         refusal.window = Some(allowance.window);
     }
-    let contradicted_window = named_limit::believe_numbers(&mut refusal);
+    let contradicted_window = named_limit::correct_window(&mut refusal);
     let cause = stated_cause
         .filter(|cause| contradicted_window.is_none() || !cause.is_window_limit())
         .unwrap_or_else(|| fallback_cause(status_of_cause, &refusal, &sentence, responder));
@@ -235,9 +235,9 @@ fn status_behind(status: u16, body: &ErrorBody) -> u16 {
 }
 
 /// Returns the cause of a response that does not state it. For a 429: [`LimitCause::TooLarge`] if the request alone exceeds
-/// the limit, else from the unit and the window of the limit, else from the numbers, else `Other`. For statuses other than
-/// 401, 402, 404 and 413 whose text has a word on limits: from the unit and the window, else from the status. Otherwise from
-/// the status, but `Other` for a 401 or 403 of a proxy.
+/// the limit, else from the unit and the window of the limit, else from the numbers, else [`LimitCause::Allowance`] if the text
+/// says that a plan is used up, else `Other`. For statuses other than 401, 402, 404 and 413 whose text has a word on limits: from
+/// the unit and the window, else from the status. Otherwise from the status, but `Other` for a 401 or 403 of a proxy.
 fn fallback_cause(
     status: u16,
     refusal: &Refusal,
@@ -265,7 +265,7 @@ fn fallback_cause(
     }
 }
 
-/// Returns `true` if a sentence in lower case says that a plan is used up, as those of subscriptions do.
+/// Returns `true` if a sentence in lower case says that the allowance of a subscription is used up.
 fn says_allowance(sentence: &str) -> bool {
     ["usage limit reached", "hit your usage limit", "reached your usage limit"]
         .iter()

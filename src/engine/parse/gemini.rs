@@ -133,7 +133,7 @@ fn base_model(message: &str) -> Option<&str> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Parses the wait in the message or, which is cut to whole seconds, in `RetryInfo`.
+/// Parses the wait in the message or else in `RetryInfo`, where it is rounded down to whole seconds.
 fn wait(response: &ErrorResponse<'_>) -> Option<Wait> {
     let message = response.body.message.as_deref().unwrap_or_default();
     let sentence = after(message, "Please retry in ").and_then(go_duration_prefix);

@@ -1,5 +1,5 @@
-//! The details of Google's errors inside a text: as the client for Python prints them, in the text format of protocol buffers, and
-//! as the one for Node does, in JSON.
+//! The details of Google's errors inside a text: the client for Python prints them in the text format of protocol buffers, the
+//! client for Node prints them in JSON.
 //!
 //! ```text
 //!  429 You exceeded … [violations { quota_id: "…" quota_value: 200 … }, retry_delay { seconds: 38 }]      google.api_core
@@ -43,7 +43,7 @@ fn in_text_format(text: &str) -> Option<(usize, Vec<Value>)> {
     Some((start, quota.into_iter().chain(delay).collect()))
 }
 
-/// Returns a violation with the names of Google's JSON. A field of zero is left out in both forms.
+/// Returns a violation as Google's JSON names its fields. A field of zero is left out in both forms.
 fn violation(block: &str) -> Value {
     let model = block
         .split("quota_dimensions {")
@@ -58,7 +58,7 @@ fn violation(block: &str) -> Value {
     })
 }
 
-/// Returns the string or number behind the first `name` in a block.
+/// Returns the string or number after the first `name` in a block.
 fn scalar<'a>(block: &'a str, name: &str) -> Option<&'a str> {
     let rest = after(block, name)?.trim_start();
     match rest.strip_prefix('"') {

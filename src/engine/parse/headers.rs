@@ -33,7 +33,7 @@ impl std::fmt::Debug for Response<'_> {
 /// A wait of zero counts as none, since retrying at once after a refusal only loops. Azure sends `retry-after-ms: 0`
 /// next to `retry-after: 1` (captured 2026-08).
 ///
-/// A number of 31 years or more is no wait: it is a moment in Unix time (published 2026), or nothing of use.
+/// A number of 10⁹ seconds (31 years) or more is not a wait: it is a Unix time (published 2026), or it has no meaning.
 pub(super) fn retry_after(headers: &dyn Headers) -> Option<Nanos> {
     let usable = |wait: &Nanos| *wait > Nanos::ZERO && is_plausible_wait(*wait);
     let in_millis = || headers.value("retry-after-ms").and_then(millis).filter(usable);
@@ -57,13 +57,13 @@ pub fn retry_after_moment(headers: &dyn Headers) -> Option<UnixTime> {
     unix_time(headers.value("retry-after")?.trim().parse().ok()?)
 }
 
-/// The headers of a reply that a gateway passed on, with those of the provider. LiteLLM puts `llm_provider-` before the names
-/// of the latter.
+/// The headers of a reply that a gateway forwarded, including those of the provider. LiteLLM prefixes the names of the provider's
+/// headers with `llm_provider-`.
 pub(super) struct Forwarded<'a>(pub(super) &'a dyn Headers);
 
 impl Forwarded<'_> {
     /// Returns `true` if there are headers of a provider behind a gateway.
-    pub(super) fn exist(&self) -> bool {
+    pub(super) fn is_present(&self) -> bool {
         FORWARDED.iter().any(|name| self.0.value(name).is_some())
     }
 }
@@ -74,7 +74,7 @@ impl Headers for Forwarded<'_> {
     }
 }
 
-/// Headers that a gateway passes on, of which at least one is in every refusal that has any.
+/// Headers that show that a reply was forwarded. A refusal with any forwarded header has at least one of these.
 const FORWARDED: [&str; 7] = [
     "llm_provider-retry-after",
     "llm_provider-retry-after-ms",

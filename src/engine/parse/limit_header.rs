@@ -36,12 +36,12 @@ impl LimitHeader {
         })
     }
 
-    /// Returns the units that are not left, at most the limit.
+    /// Returns the used units: the limit minus the remaining units; 0 if more than the limit remains.
     pub(super) const fn used(&self) -> u64 {
         self.limit.saturating_sub(self.remaining)
     }
 
-    /// Returns the limit in the provider model's type; `None` without an axis or a reset.
+    /// Returns the limit as the provider model's type; `None` without an axis or a reset.
     fn header_limit(&self) -> Option<HeaderLimit> {
         let Self { axis, limit, remaining, reset, .. } = *self;
         Some(HeaderLimit { axis: axis?, limit, remaining, reset: reset? })

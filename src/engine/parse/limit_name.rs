@@ -89,7 +89,7 @@ pub fn axis_of(unit: Unit, window: Option<Nanos>) -> Option<Axis> {
     Axis::ALL.into_iter().find(|axis| Unit::of(*axis) == unit && axis.window_length() == window)
 }
 
-/// A week. No axis has it.
+/// A week, which is the window of no axis.
 pub(super) const WEEK: Nanos = Nanos(7 * Nanos::DAY.0);
 /// A month, counted as 30 days.
 pub(super) const MONTH: Nanos = Nanos(30 * Nanos::DAY.0);
@@ -167,6 +167,7 @@ fn rate(text: &str) -> Option<(usize, LimitName)> {
             }
             let Some(window) = period(&text[at + separator.len()..], separator) else { continue };
             let name = LimitName { unit: unit_before(&text[..at]), window: Some(window) };
+            // GitHub states a limit on requests in flight as `2 per 0s`.
             let name = if window == Nanos::ZERO {
                 LimitName { unit: Some(Unit::InFlight), window: None }
             } else {

@@ -239,7 +239,7 @@ impl Parser<'_> {
             }
         }
         self.cut = true;
-        // The last word or number may go on.
+        // The last word or number may be incomplete.
         let whole = text.trim_end_matches(|c: char| c.is_alphanumeric() || c == '.').len();
         text.truncate(whole);
         Some(text)

@@ -4,7 +4,7 @@
 //!   body ────▶ error_body   the error, whatever it is wrapped in                  ┐
 //!   headers ─▶ headers      retry-after; duration: lengths of time                ├─▶ failure  cause, numbers, wait ─▶ Reply
 //!   dialect ─▶ rules        tables per dialect: groq, openai, azure, …, others    ┘
-//!                  named_limit, common, wait: what any dialect may say, for what the rules have not read
+//!                  named_limit, common, wait: names, causes and waits in any dialect, if the rules have not read them
 //!   answer, stream          the usage of a success, whether it was cut, and an error after status 200
 //!   detect                  the dialect, if the caller does not know it
 //! ```
@@ -104,14 +104,15 @@ pub struct Parsed {
 pub fn parsed(dialect: Option<Dialect>, now: Instant, response: &Response<'_>) -> Parsed {
     let Response { status, body, .. } = *response;
     let forwarded = Forwarded(response.headers);
-    let is_forwarded = !(200..300).contains(&status) && forwarded.exist();
+    let is_forwarded = !(200..300).contains(&status) && forwarded.is_present();
     let headers: &dyn Headers = if is_forwarded { &forwarded } else { response.headers };
     let dialect = dialect.or_else(|| detect::dialect(&Response { headers, ..*response }));
     let limits = limits_of(dialect, headers);
     let remaining = limit_header::remaining(&limits);
     let (failure, answer) = if (200..300).contains(&status) {
         let members = success_body::members(body).unwrap_or_default();
-        // A response with status 200 may contain an error, of which all is read.
+        // A response with a success status may contain an error. Then the whole body is parsed, not only the members of a
+        // success.
         let error = ErrorBody::error_in_success(&members);
         let error = error.and_then(|_| ErrorBody::error_in_success(&serde_json::from_slice(body).ok()?));
         (

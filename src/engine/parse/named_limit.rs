@@ -40,7 +40,7 @@ pub(super) fn complete(
     body: &ErrorBody,
     headers: &dyn Headers,
 ) {
-    // Of several levels, the dialect's own rules find the one that refused, or none.
+    // If the message states several limits, the dialect's own rules find the one that refused, or none.
     let is_ambiguous = refusal.limit.is_none() && sentence.matches("(actual/limit)").count() > 1;
     let has_limit = !is_ambiguous
         && !matches!(cause, Some(LimitCause::Billing | LimitCause::Auth | LimitCause::NotInTier));
@@ -70,8 +70,8 @@ pub(super) fn complete(
     }
 }
 
-/// Corrects the axis of a message that names no window, such as Azure's `call rate limit`, if the headers show that the limit
-/// of the day on the same unit is exhausted and show no other on that unit.
+/// Corrects the axis of a message that names no window, such as Azure's `call rate limit`, if the headers state exactly one limit
+/// on the same unit and that is an exhausted limit per day.
 pub(super) fn prefer_exhausted_day(refusal: &mut Refusal, limits: &[LimitHeader]) {
     let Some(axis) = refusal.axis.filter(|axis| !axis.is_daily() && refusal.limit.is_none()) else { return };
     let of_unit = |limit: &&LimitHeader| limit.axis.is_some_and(|other| Unit::of(other) == Unit::of(axis));
@@ -85,7 +85,7 @@ pub(super) fn prefer_exhausted_day(refusal: &mut Refusal, limits: &[LimitHeader]
     }
 }
 
-/// Adds the numbers that a sentence states as a pair, behind labels, or as a rate, unless they are known.
+/// Adds the numbers that a sentence states as a pair, after labels, or as a rate, unless they are known.
 fn add_numbers(refusal: &mut Refusal, sentence: &str) {
     if refusal.limit.is_none()
         && refusal.used.is_none()
@@ -107,10 +107,10 @@ fn scope(text: &str) -> Option<&'static str> {
     SCOPES.iter().find(|(phrase, _)| text.contains(phrase)).map(|(_, scope)| *scope)
 }
 
-/// Corrects the window if the numbers contradict the name: no limit over the named window can ask for such a wait, but one
-/// over a longer usual window asks for about this one. Returns the named window, or `None` if it stands or the unit is not
-/// known.
-pub(super) fn believe_numbers(refusal: &mut Refusal) -> Option<Nanos> {
+/// Replaces the window if the numbers contradict the name: no limit over the named window can call for such a wait, but one
+/// over a longer usual window calls for about this one. Returns the window that was replaced; `None` if it was kept, or if the
+/// unit is not known.
+pub(super) fn correct_window(refusal: &mut Refusal) -> Option<Nanos> {
     let named = refusal.window?;
     let implied = implied_window(refusal.limit?, refusal.used?, refusal.requested?, refusal.wait?, named)?;
     refusal.set_window(implied);
@@ -239,12 +239,12 @@ mod tests {
             &body,
             &super::super::testing::Pairs(&[]),
         );
-        let named = believe_numbers(&mut refusal);
+        let named = correct_window(&mut refusal);
         (refusal, named)
     }
 
     #[test]
-    fn numbers_that_contradict_the_name_are_believed() {
+    fn numbers_that_contradict_the_name_take_precedence() {
         let message = |name: &str, wait: &str| {
             format!(
                 "Rate limit reached for m in organization org-x on {name}: Limit 100000, Used 96749, Requested 19126. Please try again in {wait}. Visit"

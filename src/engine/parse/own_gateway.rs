@@ -1,5 +1,5 @@
-//! What `quotalab gateway` says when the budget of a caller does not pay for a request: not a quota of a provider, though its codes are
-//! those that OpenAI's clients know.
+//! The errors of `quotalab gateway` for a request that the budget of its caller does not cover. No provider has refused, although
+//! the codes are those that OpenAI's clients know.
 
 use super::clock_time;
 use super::common::Reason;
@@ -12,18 +12,18 @@ use super::rules::ErrorResponse;
 use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
 
-/// The end of the sentence over a budget that is spent. The moment at which it begins again follows.
+/// The end of the message about a spent budget. The moment at which the budget begins again follows.
 pub const BUDGET_SPENT: &str = "What is left does not pay for this request; it begins again at";
 
-/// The end of the sentence over a budget that is reserved for requests under way.
+/// The end of the message about a budget that is reserved for requests in flight.
 pub const BUDGET_IN_USE: &str = "Requests under way may give some of it back: try again";
 
-/// The end of the sentence over a budget of which other gateways have their shares, while they do not reach Redis.
+/// The end of the message about a budget of which other replicas of the gateway have shares, while Redis is gone.
 pub const BUDGET_ELSEWHERE: &str = "Other gateways have shares of it until redis answers again: try again";
 
-/// Returns the refusal for the budget of a caller; `None` if a response is none.
+/// Returns the refusal of a request that the budget of its caller does not cover; `None` for any other response.
 pub(super) fn budget_refusal(response: &ErrorResponse<'_>) -> Option<ParsedFailure> {
-    let (cause, reason, kind) = reading(response.body)?;
+    let (cause, reason, kind) = budget_error(response.body)?;
     let header_wait = retry_after(response.headers);
     let message = response.body.message.clone();
     Some(ParsedFailure {
@@ -43,13 +43,13 @@ pub(super) fn budget_refusal(response: &ErrorResponse<'_>) -> Option<ParsedFailu
     })
 }
 
-/// Returns `true` if an error is over the budget of a caller.
+/// Returns `true` if an error states that the budget of a caller does not cover the request.
 pub(super) fn is_over_budget(body: &ErrorBody) -> bool {
-    reading(body).is_some()
+    budget_error(body).is_some()
 }
 
-/// Returns what an error over the budget of a caller says, and of what kind its wait is.
-fn reading(body: &ErrorBody) -> Option<(LimitCause, Reason, WaitKind)> {
+/// Returns the cause, the reason and the kind of the wait of an error about the budget of a caller; `None` for any other error.
+fn budget_error(body: &ErrorBody) -> Option<(LimitCause, Reason, WaitKind)> {
     let message = body.message.as_deref()?;
     Some(if message.contains(BUDGET_SPENT) {
         (LimitCause::Allowance, Reason::CallerBudgetSpent, WaitKind::UntilWindowEnds)

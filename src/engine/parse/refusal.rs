@@ -7,7 +7,7 @@ use super::quantity::leading_number;
 use crate::event::LimitCause;
 use provider::{Axis, Nanos};
 
-/// The limit that refused, as the body and, where it does not, the headers state it; what is not stated is `None`.
+/// The limit that refused, as the body states it or, if it does not, the headers; what is not stated is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusal {
     /// The cause, if the body states it. The final one is [`ParsedFailure::cause`](super::ParsedFailure::cause).
@@ -18,7 +18,7 @@ pub struct Refusal {
     pub organization: Option<String>,
     /// Whose limit it is: `organisation`, `project`, `user and model`.
     pub scope: Option<&'static str>,
-    /// The axis; `None` if it is not stated, or none counts this unit over this window.
+    /// The axis; `None` if it is not stated, or if no axis counts this unit over this window.
     pub axis: Option<Axis>,
     /// What the limit counts.
     pub unit: Option<Unit>,
@@ -67,7 +67,8 @@ impl Refusal {
         body.message.as_deref().map(Self::from_message).unwrap_or_default()
     }
 
-    /// Returns the cause that the window implies; without a window, that of a limit on concurrency, or `None` if it is none.
+    /// Returns the cause that the window implies. Without a window: [`LimitCause::Concurrency`] for a limit on concurrency, else
+    /// `None`.
     pub(super) fn cause_from_name(&self) -> Option<LimitCause> {
         match self.window.or_else(|| self.axis?.window_length()) {
             Some(window) => Some(cause_from_window(Some(window))),
@@ -88,8 +89,8 @@ impl Refusal {
             .map(|window| cause_from_window(Some(window)))
     }
 
-    /// Returns `true` if `wait` is the time until the request fits a limit that refills evenly, by the numbers: up to one unit
-    /// of the limit, since servers round the level to whole units, and one second, since they round the wait.
+    /// Returns `true` if `wait` is, by the numbers, the time until the request fits a limit that refills evenly. The tolerance is
+    /// the refill time of one unit, since servers round the remaining units, and one second, since they round the wait.
     #[must_use]
     pub fn wait_follows_from_numbers(&self, wait: Nanos) -> bool {
         let expected = || {
@@ -97,7 +98,7 @@ impl Refusal {
             let time = |units: u64| u128::from(units) * u128::from(window.0) / u128::from(limit);
             let second = u128::from(Nanos::SECOND.0);
             let (low, high) = (time(over.saturating_sub(1)), time(over.saturating_add(1)) + second);
-            // Rounded down to whole seconds at most, if it is stated in them.
+            // A wait in whole seconds may have been rounded down, by less than a second.
             let low = if u128::from(wait.0) % second == 0 { low.saturating_sub(second) } else { low };
             Some((low..=high).contains(&u128::from(wait.0)))
         };

@@ -1,6 +1,6 @@
 //! Who answered: the provider, a gateway that forwards to providers, or a proxy before either.
 //!
-//! A proxy knows nothing of quotas of tokens or of accounts at the provider; its refusals say so little that only their wait is
+//! A proxy knows nothing about token quotas or about accounts at the provider: of its refusals only the wait is
 //! known. A gateway passes on the refusals of providers, adds limits of its own, and lists several in one error.
 
 use super::cloudflare;
@@ -41,7 +41,7 @@ impl Responder {
     }
 }
 
-/// Returns who sent an error: a proxy, else a gateway, else the provider if the dialect is known. `None` if nothing shows it.
+/// Returns who sent an error: a proxy, else a gateway, else the provider if the dialect is known; otherwise `None`.
 pub(super) fn responder(
     dialect: Option<Dialect>,
     headers: &dyn Headers,
@@ -54,7 +54,8 @@ pub(super) fn responder(
         .or_else(|| dialect.map(|_| Responder::Provider))
 }
 
-/// Returns the proxy that sent the body: by its page or message or, if it has no code of a provider's error, by `server`.
+/// Returns the proxy that sent the body: by its page or message or, if it has no code of a provider's error, by the `server`
+/// header.
 fn proxy(headers: &dyn Headers, body: &ErrorBody, raw: &[u8]) -> Option<&'static str> {
     let text = String::from_utf8_lossy(raw.get(..MAX_SCANNED).unwrap_or(raw));
     let is_page = body.is_html || text.trim_start().starts_with('<');
@@ -69,14 +70,15 @@ fn proxy(headers: &dyn Headers, body: &ErrorBody, raw: &[u8]) -> Option<&'static
         return Some("Cloudflare");
     }
     let message = MESSAGES.iter().find(|(phrase, _)| body.lowercase.trim().starts_with(phrase));
-    // GitHub names the user behind Kong's words.
+    // GitHub's message begins with the same words as Kong's, and goes on with the user.
     let message = message.filter(|_| !body.lowercase.contains("limit exceeded for "));
-    // nginx, Kong and others before a provider name themselves; so does Cloudflare, but before most providers.
+    // A proxy such as nginx or Kong names itself in `server`. So does Cloudflare, but it is in front of most providers, so its
+    // name does not show who refused.
     let by_server = || SERVERS.iter().find(|(name, _)| server.starts_with(name) && is_bare(body));
     message.or_else(by_server).map(|(_, name)| *name)
 }
 
-/// Returns `true` if a body has no code or type of an error of a provider.
+/// Returns `true` if a body has no code or type of a provider's error: no codes other than numbers.
 fn is_bare(body: &ErrorBody) -> bool {
     body.codes.iter().all(|code| code.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -92,10 +94,11 @@ fn gateway(dialect: Option<Dialect>, headers: &dyn Headers, body: &ErrorBody) ->
     found.or_else(|| (!body.listed.is_empty()).then_some("an unnamed gateway"))
 }
 
-/// The number of bytes of a page that are searched for the name of its author.
+/// The number of bytes of a page that are searched for the product that sent it.
 const MAX_SCANNED: usize = 8 << 10;
 
-/// Marks of pages in HTML, in lower case; `server` beside such a page may also begin so.
+/// Texts in HTML pages, in lower case, with the products that send them. The `server` header of an HTML page may also begin with
+/// one of them.
 const PAGES: [(&str, &str); 15] = [
     ("cloudflare", "Cloudflare"),
     ("cf-error", "Cloudflare"),
@@ -114,7 +117,7 @@ const PAGES: [(&str, &str); 15] = [
     ("envoy", "Envoy"),
 ];
 
-/// How messages of proxies begin, in lower case.
+/// The beginnings of proxies' messages, in lower case.
 const MESSAGES: [(&str, &str); 11] = [
     ("api rate limit exceeded", "Kong"),
     ("rate limit is exceeded. try again in", "Azure API Management"),
@@ -129,7 +132,7 @@ const MESSAGES: [(&str, &str); 11] = [
     ("fault filter abort", "Envoy"),
 ];
 
-/// How `server` begins, for servers that answer themselves.
+/// The beginnings of the `server` header of proxies that answer requests themselves.
 const SERVERS: [(&str, &str); 6] = [
     ("kong", "Kong"),
     ("nginx", "nginx"),

@@ -20,7 +20,7 @@ pub(super) struct DialectRules {
     pub(super) causes: &'static [(Marker, LimitCause)],
     /// Phrases by which messages name an axis, in lower case; the first match counts.
     pub(super) axes: &'static [(&'static str, Axis)],
-    /// Parses the names and numbers in the body; the headers may say which window they are of.
+    /// Parses the names and numbers of the limit in the body. Headers may show which window the limit has.
     pub(super) refusal: fn(&ErrorResponse<'_>) -> Refusal,
     /// Parses a wait that is specific to the dialect; it takes precedence over all others.
     pub(super) wait: fn(&ErrorResponse<'_>) -> Option<Wait>,
@@ -54,7 +54,7 @@ pub(super) struct ErrorResponse<'a> {
 }
 
 impl DialectRules {
-    /// Adds nothing to what is read in every dialect.
+    /// No rules beyond what is read in every dialect.
     pub(super) const NONE: Self = Self {
         causes: &[],
         axes: &[],

@@ -17,8 +17,7 @@ pub(super) fn status_of(body: &ErrorBody) -> Option<u16> {
     stated.or_else(|| by_meaning(body))
 }
 
-/// Returns the usual status of the cause or reason that any code or sentence names, or of a limit that is named beside a word
-/// on limits.
+/// Returns the usual status of the cause or reason that a code or the message states; 429 if the message is about a limit.
 fn by_meaning(body: &ErrorBody) -> Option<u16> {
     let sentence = body.sentence();
     let names_limit = || says_limited(&sentence) && LimitName::find(&sentence) != LimitName::default();

@@ -131,7 +131,7 @@ fn has_token(event: &Value) -> bool {
 }
 
 /// Substrings of the payloads that are parsed after the first token. The first begins `usage` and Gemini's `usageMetadata`; the next
-/// two are of finish reasons; the event with Anthropic's stop reason has the usage as well.
+/// three begin finish reasons; the event with Anthropic's stop reason has the usage as well.
 const PARSED_AFTER_FIRST_TOKEN: [&[u8]; 7] = [
     br#""usage"#,
     br#""finish_reason":""#,

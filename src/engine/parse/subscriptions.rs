@@ -1,8 +1,8 @@
 //! Plans with an allowance over hours, a week or a month: Z.ai's coding plans, and Codex with a `ChatGPT` subscription.
 //!
 //! Evidence: published bodies and dumps of 2025 and 2026. Z.ai's errors have numbers as codes, as its documentation lists them,
-//! and moments without a zone, which are Beijing time. The cap behind code 1302 is on requests at once, and is free again in
-//! under 5 s (measured). Codex states the wait in the body and the windows in headers.
+//! and moments without a zone, which are Beijing time. Code 1302 reports a limit on requests in flight, which admits requests
+//! again in under 5 s (measured). Codex states the wait in the body and the windows in headers.
 
 use super::refusal::Refusal;
 use super::rules::{DialectRules, Marker};

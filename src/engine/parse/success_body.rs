@@ -1,5 +1,5 @@
-//! The members of a completion that are read. Its text is most of the body, and no member of it is read: it is skipped, so that a
-//! load generator spends its time on requests.
+//! Parses only the members of a completion that are read. Its text, which is most of the body, is skipped, so that a load
+//! generator spends its time on requests.
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug)]
 enum Kept {
     Whole,
-    /// Of an object these members; of a list this of each element; any other value.
+    /// These members of an object; the same part of each element of a list; any other value as a whole.
     Members(&'static [(&'static str, Kept)]),
 }
 
@@ -43,7 +43,7 @@ const USAGE: Kept = Kept::Members(&[
 
 /// Returns the members of a success that are read; `None` if it is not JSON.
 pub(super) fn members(body: &[u8]) -> Option<Value> {
-    // Text that is skipped is not checked otherwise.
+    // The deserializer does not check whether text that it skips is UTF-8.
     let mut deserializer = serde_json::Deserializer::from_str(std::str::from_utf8(body).ok()?);
     let value = BODY.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok().map(|()| value)
@@ -117,7 +117,7 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// Reads the name of a member: whether, and how much of it, is kept.
+/// Looks the name of a member up: returns its entry, which states how much of the member is kept, or `None` if it is skipped.
 struct Key(&'static [(&'static str, Kept)]);
 
 impl<'de> DeserializeSeed<'de> for Key {
@@ -199,9 +199,9 @@ mod tests {
     }
 
     proptest! {
-        /// Law: the members that are skipped change nothing that is read.
+        /// Law: the kept members give the same answer, and show an error if and only if the whole body does.
         #[test]
-        fn the_members_say_what_the_whole_body_says(body in any_value()) {
+        fn skipped_members_do_not_change_what_is_read(body in any_value()) {
             let members = members(body.to_string().as_bytes()).expect("JSON");
             prop_assert_eq!(AnswerReader::of(&members), AnswerReader::of(&body));
             prop_assert_eq!(

@@ -15,7 +15,7 @@ use provider::{Axis, Nanos};
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        // The code of the rate limit of accounts that have not paid yet, with another status and sentence.
+        // These two come with the code `credit_limit` as well, but mean that credit is missing.
         (Marker::Status(402), LimitCause::Billing),
         (Marker::MessageContains("credit limit exceeded"), LimitCause::Billing),
         (Marker::Code("dynamic_request_limited"), LimitCause::MinuteLimit),

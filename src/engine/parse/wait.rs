@@ -68,8 +68,8 @@ impl Sources<'_> {
         (wait, reset_at)
     }
 
-    /// Returns a wait that the reply names without saying of what kind it is. It is the wait for this request if a known
-    /// provider names it, or if it follows from the numbers.
+    /// Returns a wait of this length, whose kind the reply does not state: until this request is admitted if a known provider
+    /// names the wait or if it follows from the numbers, otherwise a suggestion.
     fn named(&self, length: Nanos) -> Wait {
         let is_provider = self.dialect.is_some() && !matches!(self.responder, Some(Responder::Proxy(_)));
         let is_certain = is_provider || self.refusal.wait_follows_from_numbers(length);
@@ -106,8 +106,9 @@ impl Sources<'_> {
 }
 
 /// Returns the kind of a wait under this cause: meaningless if no wait helps, a suggestion if the provider and not a limit of
-/// the account has to recover. For an allowance it is the full quota if the window `rolls`, that is ends bit by bit; else the
-/// end of the window, unless this request fits before. For other limits it is as stated.
+/// the account has to recover. For an allowance, the wait is until the full quota if the window `rolls`, that is, if past use
+/// expires gradually; otherwise until the window ends, unless it is until this request is admitted. For other limits the kind is
+/// as stated.
 const fn kind(cause: LimitCause, stated: WaitKind, rolls: bool) -> WaitKind {
     match cause {
         LimitCause::TooLarge | LimitCause::Billing | LimitCause::NotInTier | LimitCause::Auth => {
@@ -128,8 +129,8 @@ const fn kind(cause: LimitCause, stated: WaitKind, rolls: bool) -> WaitKind {
     }
 }
 
-/// Returns the zone in which a provider states moments without one. Z.ai states Beijing time (measured 2026-09: read as UTC,
-/// the reset is eight hours late).
+/// Returns the time zone of the moments that a provider states without a zone. Z.ai states Beijing time (measured 2026-09: read
+/// as UTC, the reset is eight hours late).
 const fn zone_of(dialect: Option<Dialect>) -> Option<&'static str> {
     match dialect {
         Some(Dialect::Zai) => Some("Asia/Shanghai"),
@@ -139,7 +140,7 @@ const fn zone_of(dialect: Option<Dialect>) -> Option<&'static str> {
 
 /// The longest window whose end is awaited if no wait is stated.
 const MAX_SHORT_WINDOW: Nanos = Nanos::MINUTE;
-/// Words beside which a message may state a moment.
+/// Phrases of messages that may state a moment.
 const MOMENT_WORDS: [&str; 9] = [
     "reset",
     "again at",

@@ -52,7 +52,7 @@ const MOMENTS: [&str; 10] = [
 pub(super) fn length(members: &Map<String, Value>) -> Option<Nanos> {
     let read = |names: &[&str], parse: fn(&str) -> Option<Nanos>| {
         names.iter().filter_map(|name| scalar(members.get(*name)?)).find_map(|text| {
-            // A number of this size is a moment.
+            // A number of 10⁹ or more is a Unix time, not a length.
             let is_moment = text.parse::<f64>().is_ok_and(|number| number >= 1e9);
             parse(&text).filter(|length| *length > Nanos::ZERO && !is_moment)
         })
@@ -60,7 +60,7 @@ pub(super) fn length(members: &Map<String, Value>) -> Option<Nanos> {
     read(&MILLIS, millis).or_else(|| read(&SECONDS, |text| seconds(text).or_else(|| whole_duration(text))))
 }
 
-/// Returns the moment that the members state; `None` if they state none. `zone` is the one of the dialect.
+/// Returns the moment that the members state; `None` if they state none. `zone` applies to a moment without a zone.
 pub(super) fn moment(members: &Map<String, Value>, zone: Option<&'static str>) -> Option<ResetTime> {
     let names = MOMENTS.iter().chain(&SECONDS);
     names.filter_map(|name| scalar(members.get(*name)?)).find_map(|text| clock_time::whole(&text, zone))

@@ -4,7 +4,7 @@ use super::duration::unit_of_time;
 use provider::Nanos;
 use provider::calendar::parse_decimal;
 
-/// What stands before a wait, in lower case.
+/// The phrases that precede a wait, in lower case.
 const LEADS: [&str; 22] = [
     "try again in ",
     "try again after ",
@@ -30,7 +30,7 @@ const LEADS: [&str; 22] = [
     "请在",
 ];
 
-/// Words between a lead and the wait.
+/// The words that may come between one of [`LEADS`] and the wait.
 const FILLERS: [&str; 11] = [
     "about ",
     "approximately ",
@@ -72,7 +72,7 @@ fn duration(text: &str) -> Option<Nanos> {
         total = Some(total.unwrap_or(0).checked_add(length.0)?);
         rest = after;
     }
-    // A text that ends here, or with a word that promises more, may have been truncated.
+    // A text that ends here, or after a comma or `and`, may have been truncated.
     let end = rest.trim_matches([' ', ',', '.']);
     let is_cut = rest.is_empty() || end == "and" || (end.is_empty() && rest.contains(','));
     total.filter(|_| !is_cut).map(Nanos)
@@ -96,6 +96,7 @@ fn clock_duration(text: &str) -> Option<Nanos> {
 
 /// Parses `58 hours`, `1m`, `26.4s`, `two minutes`, `an hour`, `half an hour`, `30 秒`.
 fn number_with_unit(text: &str) -> Option<(Nanos, &str)> {
+    // Each with the multiple of the unit, as numerator and denominator. `a few` has no number, hence 0.
     let words: [(&str, u64, u64); 14] = [
         ("half an ", 1, 2),
         ("half a ", 1, 2),
@@ -147,7 +148,7 @@ fn unit(text: &str) -> Option<(Nanos, &str)> {
     Some((unit, &text[end..]))
 }
 
-/// Parses a duration as a member may state it: `26s`, `1m26.4s`, `500ms`, `PT30S`, `58 hours`.
+/// Parses a text that is a duration as a whole, as members of an error state it: `26s`, `1m26.4s`, `500ms`, `PT30S`, `58 hours`.
 pub(super) fn whole_duration(text: &str) -> Option<Nanos> {
     let text = text.trim().to_ascii_lowercase();
     if let Some(iso) = text.strip_prefix("pt") {

@@ -1,5 +1,5 @@
 //! xAI: plain text instead of JSON, insufficient credit as 429, limits without a reset. A message may state several limits; the
-//! one that is exhausted has refused.
+//! exhausted one is the one that refused.
 //!
 //! Evidence: published messages; recorded headers, in which the counters lag (`remaining` equals `limit` after use).
 
@@ -22,45 +22,45 @@ pub(super) const RULES: DialectRules = DialectRules {
 fn refusal(response: &ErrorResponse<'_>) -> Refusal {
     let body = response.body;
     let message = body.message.as_deref().unwrap_or_default();
-    let level = refusing_limit(&body.lowercase);
+    let stated = refusing_limit(&body.lowercase);
     Refusal {
         model: between(message, " and model ", ". ").map(str::to_owned),
         organization: between(message, "for team ", " and model ").map(str::to_owned),
-        unit: level.and_then(|level| level.name.unit),
-        window: level.and_then(|level| level.name.window),
-        axis: level.and_then(|level| level.name.axis()),
-        used: level.and_then(|level| level.used.try_into().ok()),
-        limit: level.and_then(|level| level.limit),
+        unit: stated.and_then(|stated| stated.name.unit),
+        window: stated.and_then(|stated| stated.name.window),
+        axis: stated.and_then(|stated| stated.name.axis()),
+        used: stated.and_then(|stated| stated.used.try_into().ok()),
+        limit: stated.and_then(|stated| stated.limit),
         ..Refusal::default()
     }
 }
 
 /// One of the limits in a message.
 #[derive(Clone, Copy)]
-struct Level {
+struct StatedLimit {
     name: LimitName,
     used: u64,
-    /// `None` if it may be truncated.
+    /// `None` if the number may have been truncated.
     limit: Option<u64>,
 }
 
 /// Returns the limit that refused: the only one, or of several the one that is exhausted. `None` if not exactly one is.
-fn refusing_limit(message: &str) -> Option<Level> {
+fn refusing_limit(message: &str) -> Option<StatedLimit> {
     const LABEL: &str = "(actual/limit): ";
     let mut from = 0;
-    let mut levels = Vec::new();
+    let mut stated = Vec::new();
     for (at, _) in message.match_indices(LABEL).take(MAX_LIMITS) {
         let name = LimitName::find(&message[from..at]);
         from = at + LABEL.len();
         let Some((used, limit)) = message[from..].split_once('/') else { continue };
         if let Ok(used) = used.parse() {
-            levels.push(Level { name, used, limit: leading_number(limit) });
+            stated.push(StatedLimit { name, used, limit: leading_number(limit) });
         }
     }
-    let is_exhausted = |level: &&Level| level.limit.is_some_and(|limit| level.used >= limit);
-    match levels[..] {
+    let is_exhausted = |stated: &&StatedLimit| stated.limit.is_some_and(|limit| stated.used >= limit);
+    match stated[..] {
         [only] => Some(only),
-        _ if levels.iter().filter(is_exhausted).count() == 1 => levels.iter().find(is_exhausted).copied(),
+        _ if stated.iter().filter(is_exhausted).count() == 1 => stated.iter().find(is_exhausted).copied(),
         _ => None,
     }
 }

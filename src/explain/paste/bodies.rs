@@ -69,12 +69,12 @@ pub(super) fn of_object(text: &str, value: &Value) -> PastedReply {
 
 /// The members of a logged reply that hold its status.
 const STATUS: [&str; 5] = ["statusCode", "status_code", "status", "http_status", "httpStatus"];
-/// Those that hold its headers.
+/// The members of a logged reply that hold its headers.
 const HEADERS: [&str; 4] = ["headers", "responseHeaders", "response_headers", "Headers"];
-/// Those that hold its body, as an object or as JSON in a string.
+/// The members of a logged reply that hold its body, as an object or as JSON in a string.
 const BODIES: [&str; 6] = ["responseBody", "response_body", "body", "data", "error", "text"];
 
-/// Returns `true` for a page in HTML or a document in XML. `<worker> call failed` is the line of a log.
+/// Returns `true` for a page in HTML or a document in XML, but not for a line of a log such as `<worker> call failed`.
 fn is_page(text: &str) -> bool {
     let begins = ["<!", "<?", "<html", "<HTML", "<head"].iter().any(|mark| text.starts_with(mark));
     begins || (text.starts_with('<') && text.contains("</"))
@@ -102,7 +102,7 @@ fn of_stream(text: &str) -> Vec<PastedReply> {
         if let Some(name) = line.strip_prefix("event:") {
             is_error_event = name.trim() == "error";
         } else if let Some(part) = line.strip_prefix("data:") {
-            // Without the blank line between, each line of data that is JSON of its own is an event.
+            // If the blank line between events is missing, each line of data that is complete JSON is an event.
             if serde_json::from_str::<Value>(&data).is_ok() {
                 replies.extend(of_event(&data, is_error_event));
                 data.clear();

@@ -24,11 +24,11 @@ pub(super) fn of(text: &str) -> Option<PastedReply> {
     if !is_name(code) || !is_name(operation) || message.trim().is_empty() {
         return None;
     }
-    // An error inside a stream begins in lower case.
+    // The code of an error inside a stream begins in lower case.
     let code = code[..1].to_ascii_uppercase() + &code[1..];
     let message = message.lines().next().unwrap_or_default().trim();
     Some(body(&json!({ "message": message, "type": code }).to_string()))
 }
 
-/// The begin of the message of every such exception.
+/// The beginning of the message of every such exception.
 const START: &str = "An error occurred (";

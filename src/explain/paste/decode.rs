@@ -30,7 +30,7 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Decoded {
     if let Some(start) = find(bytes, &GZIP) {
         let mut body = Vec::new();
         let _ = MultiGzDecoder::new(&bytes[start..]).take(MAX_BYTES).read_to_end(&mut body);
-        // A stream that was cut, or damaged by a terminal, gives what is readable of it.
+        // A stream that was cut, or damaged by a terminal, is decoded as far as it is readable.
         let unreadable = body.is_empty().then_some("gzip");
         let text = [text(&bytes[..start]), text(&body)].concat();
         return Decoded { text, was_compressed: unreadable.is_none(), unreadable };

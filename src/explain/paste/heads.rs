@@ -1,4 +1,4 @@
-//! Finds the heads of responses: a status line with headers, wherever it stands in a line, or headers alone.
+//! Finds the heads of responses: a status line, which words may precede, with its headers, or headers alone.
 
 /// A part of a paste: the head, if it has one, and the text up to the next head.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) fn split(text: &str) -> Vec<Part<'_>> {
                 && can_start_head(&text[body_start..start], &parts))
         {
             close(&mut parts, &text[body_start..start]);
-            // Headers above a status line, without a body between, are of a reply before it.
+            // Headers above a status line, without a body between them, belong to an earlier reply.
             parts.push(Part { status, headers: Vec::new(), body: "" });
             in_head = true;
             body_start = end;
@@ -70,7 +70,7 @@ fn can_start_head(before: &str, parts: &[Part<'_>]) -> bool {
     !is_in_object && (!has_headers || !before.trim().is_empty())
 }
 
-/// Parses `HTTP/2 429`, which words may precede. Requests, whose version stands last, are none.
+/// Parses `HTTP/2 429`, which words may precede. A request line, whose version is its last word, does not match.
 fn status_line(line: &str) -> Option<u16> {
     let at = line.find("HTTP/")?;
     if line[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '"' || c == '\'') {
@@ -83,7 +83,7 @@ fn status_line(line: &str) -> Option<u16> {
     (is_version && (100..600).contains(&status)).then_some(status)
 }
 
-/// Parses a status line without the version, as tools with a window show it, `429 Too Many Requests` or `Status: 429`, or the
+/// Parses a status line without the version, as graphical tools show it, `429 Too Many Requests` or `Status: 429`, or the
 /// pseudo-header of HTTP/2, `:status: 429`.
 fn bare_status(line: &str) -> Option<u16> {
     let rest = [":status:", "Status Code:", "Status code:", "status code:", "Status:", "status:"]
@@ -96,7 +96,7 @@ fn bare_status(line: &str) -> Option<u16> {
     status.parse().ok().filter(|status| is_phrase && (400..600).contains(status))
 }
 
-/// Parses `name: value`. Pseudo-headers, whose names begin with a colon, are none.
+/// Parses `name: value`. Pseudo-headers, whose names begin with a colon, do not match.
 fn header(line: &str) -> Option<(String, String)> {
     let (name, value) = line.split_once(':')?;
     let name = name.trim();
@@ -105,7 +105,7 @@ fn header(line: &str) -> Option<(String, String)> {
         .then(|| (name.to_ascii_lowercase(), value.trim().to_owned()))
 }
 
-/// Returns `true` for the names of headers that show that a reply is meant, though its status line is missing.
+/// Returns `true` for the names of headers that indicate a reply even without a status line.
 fn is_of_reply(name: &str) -> bool {
     const NAMES: [&str; 6] =
         ["retry-after", "retry-after-ms", "x-should-retry", "cf-ray", "x-request-id", "x-ms-region"];

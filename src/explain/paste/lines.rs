@@ -1,7 +1,7 @@
 //! Removes what surrounds the lines of a paste: the marks of `curl -v`, quotes, code fences, prompts, timestamps, the prefixes
 //! of logs, colours.
 
-/// Cleans a text line by line. Lines that are no part of a reply are removed.
+/// Cleans a text line by line. Lines that are not part of a reply are removed.
 pub(super) fn clean(text: &str) -> String {
     let text = without_escapes(&text.replace("\r\n", "\n").replace('\r', "\n"));
     let lines: Vec<&str> = text.lines().collect();
@@ -63,7 +63,7 @@ fn verbose(lines: &[&str]) -> Vec<String> {
         {
             continue;
         } else {
-            // curl writes its notes right behind a body that does not end with a line feed.
+            // curl writes its notes directly after a body that does not end with a line feed.
             let end = line
                 .find("* Connection #")
                 .or_else(|| line.find("* Closing connection"))
@@ -74,7 +74,7 @@ fn verbose(lines: &[&str]) -> Vec<String> {
     kept
 }
 
-/// Returns `true` for `{ [344 bytes data]`, `} [64 bytes data]` and the two lines above the figures of the progress meter.
+/// Returns `true` for `{ [344 bytes data]`, `} [64 bytes data]` and the two header lines of the progress meter.
 fn is_data_note(line: &str) -> bool {
     let is_data = line.starts_with(['{', '}']) && line.trim_end().ends_with("bytes data]");
     is_data || line.starts_with("% Total") || line.starts_with("Dload  Upload")
@@ -153,7 +153,7 @@ fn strip_timestamp(line: &str) -> &str {
             && date.chars().all(|c| c.is_ascii_digit() || "-/".contains(c))
     });
     let (mut rest, mut has_clock) = (line, false);
-    // A date, a time and an offset. Three digits are a status.
+    // At most a date, a time and an offset. A word of three digits is a status.
     for _ in 0..3 {
         let word = rest.split(' ').next().unwrap_or_default();
         let is_status = word.len() == 3 && word.bytes().all(|byte| byte.is_ascii_digit());

@@ -3,12 +3,12 @@
 //! ```text
 //!  bytes ─▶ decode    UTF-8, UTF-16, byte-order marks, gzip
 //!        ─▶ lines     curl -v, quotes, fences, shell prompts, timestamps, the prefixes of logs
-//!        ─▶ heads     status lines and headers, wherever they stand
+//!        ─▶ heads     status lines and headers, anywhere in the text
 //!        ─▶ bodies    JSON, frames of a stream, pages, printed exceptions of Python and Node, plain text
 //! ```
 //!
-//! Here a paste is split into replies, and wrappers and the frames of streams are removed, also those that a gateway or a server
-//! sends. What an error says is read by `engine::parse`.
+//! This module splits a paste into replies and removes wrappers and the frames of streams, including those that a gateway or a
+//! server sends. What an error says is read by `engine::parse`.
 
 mod bodies;
 mod botocore;
@@ -30,7 +30,7 @@ pub(super) struct PastedReply {
     pub(super) headers: Vec<(String, String)>,
     /// The body; empty if only headers were pasted.
     pub(super) body: String,
-    /// `true` if it came in the stream of a reply whose status had said success.
+    /// `true` if it came inside the stream of a reply whose status was a success.
     pub(super) in_stream: bool,
     /// `true` if the paste ends inside it.
     pub(super) cut: bool,
@@ -53,7 +53,7 @@ pub(super) fn replies(text: &str) -> Vec<PastedReply> {
         let bodies = bodies::of(part.body);
         let has_head = part.status.is_some() || !part.headers.is_empty();
         if has_head && bodies.is_empty() {
-            // Headers alone, below a body without any, are that body's.
+            // Headers alone, below a body without headers, belong to that body.
             let last = replies.last_mut().filter(|last| part.status.is_none() && last.headers.is_empty());
             if let Some(last) = last {
                 last.headers = part.headers;
@@ -67,7 +67,7 @@ pub(super) fn replies(text: &str) -> Vec<PastedReply> {
             continue;
         }
         for (index, mut body) in bodies.into_iter().enumerate() {
-            // What stands below the body of a reply is another one.
+            // Text below the body of a reply is another reply, so the head is not that of its body.
             if index == 0 || body.in_stream {
                 body.status = if body.in_stream { body.status } else { part.status.or(body.status) };
                 body.headers.extend(part.headers.iter().cloned());

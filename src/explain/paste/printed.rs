@@ -22,7 +22,7 @@ pub(super) fn of(text: &str) -> Vec<PastedReply> {
     let mut replies: Vec<PastedReply> = Vec::new();
     let mut pending: Vec<(String, String)> = Vec::new();
     for record in records(text, &objects) {
-        // Headers that were printed on their own belong to the error beside them.
+        // Headers that were printed on their own belong to the error before them, or to the next one.
         if let [only] = record.objects {
             let headers = headers(&only.value);
             if !headers.is_empty() && is_headers(&only.value) {
@@ -112,8 +112,8 @@ impl Record<'_> {
             return PastedReply { status: None, ..body(&without_stack(self.text)) };
         };
         let inner = of_object(&only.value.to_string(), &only.value);
-        // `402 {…}` and `Error code: 402 - {…}`: the status stands before the object.
-        // A tag of a log may hold it: `[429 Too Many Requests] {…}`.
+        // `402 {…}` and `Error code: 402 - {…}`: the status is before the object.
+        // A tag of a log may contain it: `[429 Too Many Requests] {…}`.
         let status =
             inner.status.or_else(|| status_before(&before)).or_else(|| status_of_first_line(self.before));
         let has_text = has_error_text(&inner.body);
@@ -122,14 +122,14 @@ impl Record<'_> {
         } else if is_plain_prefix(&before) {
             inner.body
         } else {
-            // The words before name a gateway or an SDK.
+            // The words before the object name a gateway or an SDK.
             format!("{before} {}", inner.body)
         };
         PastedReply { status, headers: inner.headers, body, in_stream: false, cut: only.cut }
     }
 }
 
-/// Returns `true` if a body says anything of an error.
+/// Returns `true` if a body contains a message or details of an error.
 fn has_error_text(body: &str) -> bool {
     let value: Value = serde_json::from_str(body).unwrap_or_default();
     let first = value.as_array().and_then(|items| items.first()).unwrap_or(&value);
@@ -192,11 +192,11 @@ fn without_stack(text: &str) -> String {
     without_exception(&kept.join("\n")).to_owned()
 }
 
-/// Removes `openai.RateLimitError: `, `Error: `, `Uncaught (in promise) APIError: ` from the start of a text, also behind the tags
+/// Removes `openai.RateLimitError: `, `Error: `, `Uncaught (in promise) APIError: ` from the start of a text, also after the tags
 /// of a log, and what `LangChain` writes before the exception that it retries.
 fn without_exception(text: &str) -> &str {
     let mut rest = without_tags(text);
-    // Its wait is that of the client, not of the reply.
+    // The wait that LangChain states is that of the client, not of the reply.
     if let Some((before, raised)) = rest.split_once(" as it raised ")
         && before.contains("Retrying ")
     {
@@ -217,8 +217,8 @@ fn without_exception(text: &str) -> &str {
     rest
 }
 
-/// Removes the tags that loggers write before a message: `[worker-3] `, `{worker=3} `, `<main> `, `(llm) `. A bracket that holds
-/// a quote or another bracket is no tag but data.
+/// Removes the tags that loggers write before a message: `[worker-3] `, `{worker=3} `, `<main> `, `(llm) `. Brackets that
+/// contain a quote or another bracket are data, not a tag.
 fn without_tags(text: &str) -> &str {
     let mut rest = text.trim();
     while let Some(inner) = rest.strip_prefix(['[', '{', '<', '(']) {

@@ -46,12 +46,12 @@ pub enum Difference {
     },
     /// Jobs are answered from the cache.
     CacheHits {
-        /// Their share.
+        /// Their share of all jobs.
         share: f64,
     },
     /// Jobs are coalesced with an identical one.
     Coalesced {
-        /// Their share.
+        /// Their share of all jobs.
         share: f64,
     },
     /// The rules allow jobs to fail.
@@ -64,7 +64,7 @@ pub enum Difference {
         /// The number of incidents.
         count: usize,
     },
-    /// An adaptive limit grows with its use, and arithmetic takes it as grown.
+    /// An adaptive limit grows with its use, and arithmetic assumes it fully grown.
     LimitGrows {
         /// `provider/account/model`.
         target: String,
@@ -90,7 +90,7 @@ pub enum Difference {
         workload: String,
         /// The target on its route that admits the fewest of its jobs at once.
         target: String,
-        /// The axis of the limit that does.
+        /// The axis of the limit that admits the fewest at once.
         #[serde(default = "tpm")]
         axis: String,
         /// Tokens reserved per job on average, of those that the limit counts.

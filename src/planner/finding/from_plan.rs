@@ -62,8 +62,8 @@ fn ceiling(plan: &Plan, conclusion: &Conclusion) -> Finding {
     }
 }
 
-/// Returns what the changes make of the cost of the present load; `None` unless rules on cost break first and there, or if no
-/// change may be proposed.
+/// Returns how the changes affect the cost of the present load; `None` unless rules on cost break first and are broken at
+/// the present load, or if no change may be proposed.
 fn budget(plan: &Plan) -> Option<Finding> {
     let changes = || plan.what_if.iter().filter(|change| change.is_proposed());
     changes().find_map(|change| change.meets_budget)?;
@@ -79,7 +79,7 @@ fn budget(plan: &Plan) -> Option<Finding> {
     Some(Finding::Budget { rules: on_cost.map(|rule| rule.rule.clone()).collect(), cost_usd, cheapest })
 }
 
-/// Returns the best change, and, if it has an extra cost or changes the traffic, the best one that does neither.
+/// Returns the best change, and, if it has an extra cost or changes the traffic, the best change that does neither.
 fn best_changes(plan: &Plan) -> impl Iterator<Item = Finding> {
     let has_lift = plan.ceiling.simulated.lowest_tried.is_none();
     let raises = |change: &&ChangeEffect| change.compared == Comparison::Higher && change.is_proposed();

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 /// The shortest slot for which recovery is judged.
 const SLOT: Nanos = Nanos::MINUTE;
-/// The most slots; longer runs have longer ones.
+/// The most slots; longer runs have longer slots.
 const MAX_SLOTS: u64 = 1 << 16;
 
 /// Per slot, the jobs that arrived in it: succeeded and lost.
@@ -144,10 +144,10 @@ pub(super) fn sum(slots: &Slots) -> [u64; 2] {
     slots.iter().fold([0; 2], add)
 }
 
-/// Returns when the jobs of a workload succeed again after an outage, and from then on to the end of the run: at the end of the
-/// last slot that fails. Each slot is judged together with as many after it as it takes for `needed` jobs. It fails if a
-/// smaller share than `level` succeeds and the outage is the cause: in the same slots `without` it the share is higher by more
-/// than half of what the level allows to fail.
+/// Returns from when on, after an outage, the jobs of a workload succeed until the end of the run: the end of the last slot
+/// that fails. Each slot is judged together with as many slots after it as are needed for `needed` jobs. It fails if a
+/// smaller share than `level` succeeds and the outage is the cause: in the same slots `without` the outage, the share is
+/// higher by more than half of what `level` allows to fail.
 pub(super) fn recovery(after: &Slots, without: &Slots, slot: Nanos, level: f64, needed: u64) -> Recovery {
     debug_assert_eq!(after.len(), without.len(), "invariant: the same slots with and without the outage");
     let share = |[succeeded, lost]: [u64; 2]| succeeded as f64 / (succeeded + lost).max(1) as f64;
@@ -182,7 +182,7 @@ pub(super) fn recovery(after: &Slots, without: &Slots, slot: Nanos, level: f64, 
 mod tests {
     use super::*;
 
-    fn of(after: &[[u64; 2]], without: &[[u64; 2]]) -> Recovery {
+    fn recovery_of(after: &[[u64; 2]], without: &[[u64; 2]]) -> Recovery {
         recovery(&after.to_vec(), &without.to_vec(), Nanos::MINUTE, 0.9, 30)
     }
 
@@ -190,26 +190,32 @@ mod tests {
     fn recovery_begins_when_success_is_back_and_stays() {
         let (good, bad) = ([30, 0], [20, 10]);
         let seconds = |seconds| Recovery::After { seconds };
-        assert_eq!(of(&[good; 9], &[good; 9]), seconds(0.0));
-        assert_eq!(of(&[bad, bad, good, good], &[good; 4]), seconds(120.0));
+        assert_eq!(recovery_of(&[good; 9], &[good; 9]), seconds(0.0));
+        assert_eq!(recovery_of(&[bad, bad, good, good], &[good; 4]), seconds(120.0));
         // One good minute between bad ones is no recovery.
-        assert_eq!(of(&[bad, good, bad, good], &[good; 4]), seconds(180.0));
-        assert_eq!(of(&[good, good, good, bad], &[good; 4]), Recovery::NotBeforeEnd);
+        assert_eq!(recovery_of(&[bad, good, bad, good], &[good; 4]), seconds(180.0));
+        assert_eq!(recovery_of(&[good, good, good, bad], &[good; 4]), Recovery::NotBeforeEnd);
     }
 
     #[test]
-    fn what_fails_without_the_outage_too_is_not_its_effect() {
+    fn failures_that_also_occur_without_the_outage_are_not_attributed_to_it() {
         let (good, bad) = ([30, 0], [20, 10]);
-        assert_eq!(of(&[bad, good, bad, good], &[good, good, bad, good]), Recovery::After { seconds: 60.0 });
-        assert_eq!(of(&[bad; 3], &[bad; 3]), Recovery::After { seconds: 0.0 });
+        assert_eq!(
+            recovery_of(&[bad, good, bad, good], &[good, good, bad, good]),
+            Recovery::After { seconds: 60.0 }
+        );
+        assert_eq!(recovery_of(&[bad; 3], &[bad; 3]), Recovery::After { seconds: 0.0 });
     }
 
     #[test]
     fn few_jobs_are_judged_over_several_slots_or_not_at_all() {
         let (good, lost) = ([10, 0], [0, 10]);
         // Each slot is judged with the two after it, as 30 jobs are needed.
-        assert_eq!(of(&[lost, good, good, good, good], &[good; 5]), Recovery::After { seconds: 60.0 });
-        assert_eq!(of(&[good, good], &[good; 2]), Recovery::TooFewJobs { jobs: 20, needed: 30 });
-        assert_eq!(of(&[], &[]), Recovery::TooFewJobs { jobs: 0, needed: 30 });
+        assert_eq!(
+            recovery_of(&[lost, good, good, good, good], &[good; 5]),
+            Recovery::After { seconds: 60.0 }
+        );
+        assert_eq!(recovery_of(&[good, good], &[good; 2]), Recovery::TooFewJobs { jobs: 20, needed: 30 });
+        assert_eq!(recovery_of(&[], &[]), Recovery::TooFewJobs { jobs: 0, needed: 30 });
     }
 }

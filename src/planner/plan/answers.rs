@@ -22,15 +22,15 @@ pub struct Purchase {
     /// Whether it is proved that the load holds: every rule, those on cost included, holds on [`Self::proof`] fresh replicas,
     /// on which the changes were not chosen.
     pub holds: bool,
-    /// Why it cannot be told whether the load holds: a run at that load has too few jobs. No changes are stated then.
+    /// Why it cannot be determined whether the load holds: a run at that load has too few jobs. No changes are stated then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<TooFewJobs>,
-    /// The number of fresh replicas, all of which must hold, that show with 90 % confidence that 95 % of runs hold, all
-    /// proofs of the search included.
+    /// The number of fresh replicas that all have to hold in order to prove that at least 95 % of runs hold. The confidence
+    /// is 90 %, for all proofs of the search together.
     #[serde(default)]
     pub proof: u32,
-    /// Whether the search came to its end; `false` if the time limit or an interruption ended it with the best answer until
-    /// then.
+    /// Whether the search ended by itself; `false` if the time limit or an interruption ended it, with the best answer
+    /// until then.
     #[serde(default)]
     pub complete: bool,
     /// Whether the changes are expected to hold the load by arithmetic, corrected by their measured lifts.
@@ -80,8 +80,8 @@ pub struct TargetLoad {
 pub struct Growth {
     /// As given: `8%/month`.
     pub rate: String,
-    /// Months of 30.44 days until the load reaches the ceiling of [`super::Plan::headroom`]; negative if it is above it
-    /// already, `None` if no ceiling was found.
+    /// Months of 30.44 days until the load reaches the ceiling of [`super::Plan::headroom`]; negative if the load is
+    /// above it already, `None` if no ceiling was found.
     pub months: Option<f64>,
     /// The same for the two ends of the confidence interval of the mean ceiling; `None` with one replica, or if no ceiling was
     /// found.
@@ -93,36 +93,36 @@ pub struct Growth {
 pub struct Outage {
     /// The name of the provider.
     pub provider: String,
-    /// When the outage begins, as reports write it: at the start of the interval of its length in which the workloads that can
-    /// use the provider bring the most jobs, those with users left out.
+    /// When the outage begins, as reports write it. Of all intervals as long as the outage, it takes the one in which the
+    /// most jobs arrive of workloads that can use the provider, those with users left out.
     pub at: String,
     /// The same in seconds from the start.
     pub at_s: f64,
     /// For how many seconds every call to the provider is answered with status 503.
     pub for_s: f64,
-    /// Whether the jobs of each workload that arrive during the outage break no rule, success is back before the end of the run
-    /// or too few jobs arrive after the outage to judge that, and the outage breaks no rule on the whole run; on every replica.
-    /// `false` also if no job arrives during it, so that nothing is known.
+    /// Whether the outage is survived on every replica: the jobs of each workload that arrive during it break no rule,
+    /// success is back before the end of the run or too few jobs arrive after the outage to judge that, and the outage
+    /// breaks no rule over the whole run. `false` also if no job arrives during it, so that nothing is known.
     pub survives: bool,
     /// The rules that break on some replica: for the jobs of a workload that arrive during the outage, or over the run because
     /// of it.
     pub broken: Vec<BrokenRule>,
-    /// Of these, the rules that break over the whole run, as a run with such an incident says too. The others break only for
-    /// the jobs that arrive during the outage, of which a run is not judged alone.
+    /// Those of [`Self::broken`] that break over the whole run: a simulation of the scenario with this incident reports
+    /// them as well. It does not report the others, which break only for the jobs that arrive during the outage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub broken_over_run: Vec<BrokenRule>,
-    /// The rules that break over the whole run without the outage, on some replica.
+    /// The rules that break over the whole run even without the outage, on some replica.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub broken_without: Vec<BrokenRule>,
     /// The share of the jobs that arrive during the outage that succeed, on the worst replica; `None` if none arrive.
     pub success: Option<f64>,
     /// The 95th percentile of their latency; `None` if none succeeds.
     pub p95_s: Option<f64>,
-    /// Of those that an attempt of their own serves, the share that a later step of their route serves; `None` if there are
-    /// none.
+    /// Of the jobs that arrive during the outage and that an attempt of their own serves, the share that a later step of
+    /// their route serves; `None` if there are none.
     #[serde(default)]
     pub fallback_share: Option<f64>,
-    /// What these jobs cost, in USD.
+    /// What the jobs that arrive during the outage cost, in USD.
     #[serde(default)]
     pub cost_usd: f64,
     /// The jobs of each workload that arrive during the outage.
@@ -179,7 +179,7 @@ pub struct OutageWorkload {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Recovery {
-    /// Jobs that arrive from then to the end of the run succeed as the rules demand, or as they do without the outage.
+    /// From this time to the end of the run, arriving jobs succeed as the rules demand, or as they do without the outage.
     After {
         /// The time from the end of the outage, in seconds.
         seconds: f64,
@@ -199,9 +199,9 @@ pub enum Recovery {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum NotMet {
-    /// The present load does not hold, or whether it does cannot be told.
+    /// The present load does not hold, or whether it does cannot be determined.
     PresentLoad,
-    /// No changes were found of which it is proved that they hold the target load.
+    /// No changes were found that are proved to hold the target load.
     TargetLoad,
     /// The loss of these providers is not survived.
     Outage {
@@ -213,8 +213,8 @@ pub enum NotMet {
 /// What was simulated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Simulations {
-    /// Runs, those included that were ended once the answer was certain; the days before a run, which are simulated for the
-    /// levels with which its limits begin, do not count.
+    /// Runs, including those that were ended early because their verdict was certain. The days before a run, which are
+    /// simulated to find the levels with which its limits begin, do not count.
     pub runs: u64,
     /// Jobs in those runs.
     pub jobs: u64,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct ChangeEffect {
     /// The name of the change.
     pub change: String,
-    /// What has to be done for it.
+    /// What the change requires.
     pub kind: ChangeKind,
     /// The new ceiling; `None` if none was found up to the highest load tried, or down to the lowest.
     pub ceiling_jobs_per_min: Option<f64>,
@@ -24,12 +24,12 @@ pub struct ChangeEffect {
     pub tried_jobs_per_min: Option<f64>,
     /// The new ceiling, or the highest load tried if there is none, divided by that of [`ComparedCeiling`], on the same
     /// traffic; divided by the lowest load to try if no load holds at present. 0 if no load holds with the change, or if the
-    /// new ceiling cannot be told.
+    /// new ceiling cannot be determined.
     pub lift: f64,
     /// Whether the new ceiling differs from the present one by more than what the searches and the seeds explain.
     #[serde(default)]
     pub compared: Comparison,
-    /// Why the new ceiling cannot be told; `None` if it can.
+    /// Why the new ceiling cannot be determined; `None` if it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<super::TooFewJobs>,
     /// The 95th percentile of latency at the present load; `None` if no job succeeded.
@@ -42,32 +42,33 @@ pub struct ChangeEffect {
     /// The increase of that cost over the present one; negative if the change saves money.
     pub extra_usd_per_day: f64,
     /// The cost of a day at the new ceiling, or at the highest load tried if there is none; 0 if no load holds, or if the
-    /// new ceiling cannot be told.
+    /// new ceiling cannot be determined.
     #[serde(default)]
     pub ceiling_usd_per_day: f64,
     /// `lift - 1` divided by the extra cost in USD per day; `None` if there is no extra cost, if the ceilings are
     /// [`Comparison::Equal`], or if the change is an ablation.
     pub lift_per_usd: Option<f64>,
-    /// Whether the change keeps all rules on cost at the present load; `None` unless these break first and there, and in a plan
-    /// of an earlier version.
+    /// Whether the change keeps all rules on cost at the present load; `None` unless such rules break first and are broken
+    /// at the present load, and in a plan of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meets_budget: Option<bool>,
     /// The rule that breaks first after the change; `None` if none does.
     #[serde(rename = "breaks")]
     pub broken_rule: Option<String>,
-    /// The workloads of which the change cuts more answers than are cut at present.
+    /// The workloads that have more answers cut with the change than at present.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cuts: Vec<CutIncrease>,
 }
 
 impl ChangeEffect {
-    /// Amounts of money below this are not worth mentioning, in USD per day, unless they are more than
-    /// [`Self::NEGLIGIBLE_SHARE`] of the cost.
+    /// The largest difference in cost that is not worth mentioning, in USD per day. A smaller one is worth mentioning if it is
+    /// more than [`Self::NEGLIGIBLE_SHARE`] of the cost.
     const NEGLIGIBLE_USD: f64 = 0.005;
-    /// The share of the cost of a day below which a difference in cost is not worth mentioning.
+    /// The share of a cost above which a difference is worth mentioning even if it is below [`Self::NEGLIGIBLE_USD`].
     const NEGLIGIBLE_SHARE: f64 = 0.01;
 
-    /// Returns `true` if the change may be proposed: it is no ablation, and if it cuts more answers, rules judge that.
+    /// Returns `true` if the change may be proposed: it is not an ablation, and wherever it cuts more answers, a rule
+    /// judges that.
     #[must_use]
     pub fn is_proposed(&self) -> bool {
         self.kind != ChangeKind::Ablation && self.cuts.iter().all(|cut| cut.is_judged)
@@ -85,13 +86,13 @@ impl ChangeEffect {
         self.extra_usd_per_day < -Self::negligible_usd(self.cost_usd_per_day)
     }
 
-    /// Returns the difference of a cost in USD that is negligible beside it.
+    /// Returns the largest difference, in USD, that is negligible compared with this cost.
     pub(in crate::planner) fn negligible_usd(cost_usd: f64) -> f64 {
         Self::NEGLIGIBLE_USD.min(cost_usd.abs() * Self::NEGLIGIBLE_SHARE)
     }
 }
 
-/// The ceiling of the scenario as it is with which the ceilings of changes are compared, found on the same seed.
+/// The ceiling of the unchanged scenario, found on the same seed as those of changes, which are compared with it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ComparedCeiling {
     /// Jobs per minute; with closed workloads, of the open ones.
@@ -114,16 +115,16 @@ pub struct ComparedCeiling {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Comparison {
-    /// Higher; also if loads hold that did not at present.
+    /// Higher; also if some load holds with the change and none does at present.
     Higher,
-    /// Not different beyond the tolerance, no load holds before and after, or the new ceiling cannot be told.
+    /// Not different beyond the tolerance, no load holds before and after, or the new ceiling cannot be determined.
     #[default]
     Equal,
     /// Lower.
     Lower,
 }
 
-/// What has to be done for a change.
+/// What a change requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {

@@ -1,4 +1,4 @@
-//! The present load of a plan, and runs of too few jobs for a verdict on a load.
+//! The present load of a plan, and runs that have too few jobs for a verdict.
 
 use crate::record::RuleResult;
 use serde::{Deserialize, Serialize};
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 /// The load that the scenario offers, and the results at that load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Load {
-    /// Offered on average.
+    /// The offered rate, on average over the run.
     pub jobs_per_min: f64,
-    /// Offered in the busiest time bucket of the run.
+    /// The offered rate in the busiest time bucket of the run.
     pub peak_jobs_per_min: f64,
     /// Whether the load holds: it is not above the ceiling to plan with. Without a ceiling to plan with, or if no ceiling was
     /// found up to [`super::SimulatedCeiling::highest_tried`], whether no rule breaks on the scenario's own seed, or, if that
-    /// run has too few jobs for a rule, at the loads above it. `false` if it cannot be told.
+    /// run has too few jobs for a rule, at the loads above it. `false` if it cannot be determined.
     pub holds: bool,
-    /// Why it cannot be told whether the load holds; `None` if it can.
+    /// Why it cannot be determined whether the load holds; `None` if it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<TooFewJobs>,
     /// The rules of the ceiling, measured at this load.
@@ -42,7 +42,7 @@ pub struct FewestJobs {
     pub jobs: u64,
 }
 
-/// Runs, or windows, of too few jobs for a verdict.
+/// Runs or windows that have too few jobs for a verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TooFewJobs {
     /// The rule that needs the most jobs, as written; of rules that are judged in windows, the first that cannot be judged.
@@ -58,7 +58,8 @@ pub struct TooFewJobs {
     pub window_s: Option<f64>,
 }
 
-/// The seeds of a plan whose ceiling cannot be told, since a rule cannot be judged, as when its windows have too few jobs.
+/// The seeds of a plan whose ceiling cannot be determined, since a rule cannot be judged, as when its windows have too few
+/// jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UndecidedSeeds {
     /// The seeds on which the ceiling was searched.

@@ -15,9 +15,9 @@ pub struct UserLoad {
     /// The jobs of closed workloads that the limits admit beside the present load of the open ones, per minute, by arithmetic;
     /// `None` if nothing limits them.
     pub quota_jobs_per_min: Option<f64>,
-    /// From how many users on, beside the present load of the open workloads, more users only wait: the least number, to within
-    /// 2 %, with which their throughput is within 2 % of the quota. `None` if nothing limits it, if the quota is 0, or if it is
-    /// not reached by [`Self::tried_users`].
+    /// The number of users above which further users only wait, beside the present load of the open workloads: the least
+    /// number, to within 2 %, whose throughput is within 2 % of the quota. `None` if nothing limits it, if the quota is 0,
+    /// or if it is not reached by [`Self::tried_users`].
     pub saturation: Option<Saturation>,
     /// The most users with which the throughput was measured.
     pub tried_users: u64,
@@ -25,7 +25,7 @@ pub struct UserLoad {
     pub ceiling: Option<UserCeiling>,
 }
 
-/// From how many users on more users only wait.
+/// The number of users above which further users only wait.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Saturation {
     /// The users.
@@ -39,11 +39,11 @@ pub struct Saturation {
 pub struct UserCeiling {
     /// The users; 0 if the rules hold with no number that was tried.
     pub users: u64,
-    /// What the open workloads offer then, in jobs per minute.
+    /// What the open workloads offer at this load, in jobs per minute.
     pub open_jobs_per_min: f64,
     /// As a multiple of the present load.
     pub multiple: f64,
-    /// The jobs of all workloads that succeed then, per minute.
+    /// The jobs of all workloads that succeed at this load, per minute.
     pub jobs_per_min: f64,
     /// The share of runs that hold it; `None` if it was found on one seed.
     pub share: Option<f64>,

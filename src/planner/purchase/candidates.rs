@@ -27,10 +27,11 @@ struct Candidate {
     change: Change,
     /// Its measured lift divided by its analytic one; the measured lift if arithmetic gives none, 1 if it was not measured.
     correction: f64,
-    /// The extra cost per additional succeeded job at the target load, in USD; 0 if it is not measured.
+    /// The extra cost per additional succeeded job at the target load, in USD; 0 for candidates that are not
+    /// [`Candidates::priced`], or if no cost was measured. Infinite if its measurement did not end.
     cost: f64,
     /// What it requires besides money.
-    asks: Concession,
+    concession: Concession,
 }
 
 /// What a change requires besides money, the least first. A change that requires less is preferred at any price.
@@ -40,7 +41,7 @@ pub(super) enum Concession {
     Nothing,
     /// Another model answers some of the jobs.
     OtherModel,
-    /// The traffic is another.
+    /// The traffic changes.
     Traffic,
 }
 
@@ -64,15 +65,15 @@ impl<'a> Candidates<'a> {
         }
         let mut candidates = Self { unchanged, each, target };
         for index in 0..candidates.len() {
-            candidates.each[index].asks = candidates.concession(index);
+            candidates.each[index].concession = candidates.required_concession(index);
         }
         candidates
     }
 
-    fn concession(&self, index: usize) -> Concession {
+    fn required_concession(&self, index: usize) -> Concession {
         match self.kind(index) {
             ChangeKind::Traffic => Concession::Traffic,
-            // Its author knows the models that it names.
+            // The author of the scenario chose the models of its own what-ifs.
             ChangeKind::Own => Concession::Nothing,
             _ if self.other_models(&self.with_needs(index)).is_empty() => Concession::Nothing,
             _ => Concession::OtherModel,
@@ -80,12 +81,12 @@ impl<'a> Candidates<'a> {
     }
 
     /// Returns what a change requires besides money.
-    pub(super) fn asks(&self, index: usize) -> Concession {
-        self.each[index].asks
+    pub(super) fn concession(&self, index: usize) -> Concession {
+        self.each[index].concession
     }
 
     /// Returns the models that answer with the chosen changes and not without them. Providers name a model differently:
-    /// `gpt-oss-120b` and `openai/gpt-oss-120b` are one.
+    /// `gpt-oss-120b` and `openai/gpt-oss-120b` are the same model.
     pub(super) fn other_models(&self, chosen: &[usize]) -> Vec<String> {
         let present = models(self.unchanged.scenario);
         let is_present = |model: &String| present.iter().any(|known| short(known) == short(model));
@@ -206,7 +207,7 @@ impl<'a> Candidates<'a> {
     /// Compares two candidates by what they require besides money, then by marginal cost.
     fn compare(&self, one: usize, other: usize) -> Ordering {
         let cost = |index: usize| self.each[index].cost;
-        self.asks(one).cmp(&self.asks(other)).then(cost(one).total_cmp(&cost(other)))
+        self.concession(one).cmp(&self.concession(other)).then(cost(one).total_cmp(&cost(other)))
     }
 
     /// Returns all candidates, those first that require the least besides money, of these the cheapest.
@@ -265,7 +266,7 @@ impl<'a> Candidates<'a> {
     pub(super) fn not_compared(&self, chosen: &[usize]) -> Vec<String> {
         let is_bought = chosen.iter().any(|index| self.kind(*index) == ChangeKind::Quota);
         let is_other =
-            |index: &usize| self.asks(*index) == Concession::OtherModel && !self.is_account(*index);
+            |index: &usize| self.concession(*index) == Concession::OtherModel && !self.is_account(*index);
         if !is_bought || chosen.iter().any(is_other) {
             return Vec::new();
         }
@@ -275,8 +276,9 @@ impl<'a> Candidates<'a> {
     /// Returns the set with the cheapest candidate that has a gain and requires nothing besides money, and what it is expected
     /// to hold; `None` if there is none.
     fn gaining(&self, chosen: &[usize], expected: f64) -> Option<(Vec<usize>, f64)> {
-        // Arithmetic ignores incidents, for example, so it must not choose another model or other traffic: the repair does.
-        let indices = (0..self.len()).filter(|index| self.asks(*index) == Concession::Nothing);
+        // Arithmetic ignores incidents, for example, so it must not choose another model or other traffic: that is left to
+        // the repair, which simulates.
+        let indices = (0..self.len()).filter(|index| self.concession(*index) == Concession::Nothing);
         let gains = indices.filter_map(|index| {
             let with = self.with(chosen, index, 1)?;
             let reached = self.expected(&with);
@@ -292,7 +294,7 @@ impl Candidate {
         let analytic = Ceiling::of(&Change::all(unchanged.scenario, [&change])).multiple / unchanged.analytic;
         let is_known = analytic.is_finite() && analytic > 0.0;
         let correction = lift.map_or(1.0, |lift| if is_known { lift / analytic } else { lift });
-        Self { change, correction, cost: 0.0, asks: Concession::Nothing }
+        Self { change, correction, cost: 0.0, concession: Concession::Nothing }
     }
 }
 

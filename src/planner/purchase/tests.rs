@@ -40,7 +40,7 @@ fn searching<T>(yaml: &str, target: f64, with: impl FnOnce(&mut Search<'_>) -> T
     with(&mut Search { candidates, runner, target, until: None, seen, was_cut: AtomicBool::new(false) })
 }
 
-/// Returns all valid sets of the candidates whose name contains one of `kinds`, with up to three accounts of each provider.
+/// Returns all valid sets of the candidates whose names contain one of `kinds`, with up to three accounts of each provider.
 fn all_sets(search: &Search<'_>, kinds: &[&str]) -> Vec<Vec<usize>> {
     let name = |index: usize| search.candidates.names(&[index]).remove(0);
     let is_kind = |index: &usize| kinds.iter().any(|kind| name(*index).contains(kind));
@@ -129,7 +129,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
-    fn what_holds_by_brute_force_is_found_and_nothing_bought_is_needless(
+    fn a_set_is_found_if_brute_force_finds_one_and_every_bought_change_is_needed(
         limits in (10u32..40, 10u32..40),
         axes in (0usize..3, 0usize..2),
         has_incident: bool,
@@ -195,7 +195,8 @@ fn a_larger_concurrency_is_bought_if_the_client_itself_is_the_bound() {
     assert!(holds && names == ["a concurrency of 3"], "{names:?}");
 }
 
-/// Two accounts more are the most that are proposed of a free tier; beyond, the paid tier is, and then more accounts of it.
+/// At most two further accounts of a free tier are proposed. A target beyond them is met by the paid tier, with further
+/// accounts of it if needed.
 #[test]
 fn free_accounts_are_bounded_and_the_paid_tier_is_bought_beyond() {
     let yaml = "name: free

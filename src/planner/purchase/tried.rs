@@ -20,13 +20,14 @@ impl Tried {
         !self.runs.is_empty() && self.failing().is_none()
     }
 
-    /// Returns the first run that breaks a rule other than one on cost, with its replica.
+    /// Returns the first run that breaks a rule other than those on cost, with its replica.
     pub(super) fn failing(&self) -> Option<&(u32, Run)> {
         self.runs.iter().find(|(_, run)| !only_cost(&run.broken))
     }
 
-    /// Returns `true` if this set does better than another one: it serves; it serves on more seeds; its failing run lasts
-    /// longer, in jobs, until a rule is broken for certain; its rules are broken by less.
+    /// Returns `true` if this set does better than another one. Compares in this order: whether the set serves; on how many
+    /// seeds it serves; how long its failing run lasts, in jobs, until a rule is broken for certain; by how much its rules
+    /// are broken.
     pub(super) fn is_better_than(&self, other: &Self) -> bool {
         self.compare(other) == Ordering::Greater
     }

@@ -15,8 +15,8 @@ fn factor(length: Nanos) -> usize {
 }
 
 impl TimeBuckets {
-    /// Merges the buckets, all of which are complete, into longer ones. The last of them becomes the current bucket if it is
-    /// not whole.
+    /// Merges the buckets, all of which are complete, into longer ones. If the last of the longer ones is only partly filled,
+    /// it becomes the current bucket.
     #[cold]
     pub(super) fn coarsen(&mut self) {
         let (count, factor) = (self.buckets.len(), factor(self.length));
@@ -53,8 +53,8 @@ impl TimeBuckets {
         self.ends = Instant::ZERO + self.length * (whole as u64 + 1);
     }
 
-    /// Merges the encoded latencies, and returns the median and the 95th percentile of each group. The latencies of the last
-    /// group become those of the current bucket if it is not whole. Returns `None` if distributions are not kept.
+    /// Merges the encoded latencies, and returns the median and the 95th percentile of each group. If the last group
+    /// `is_partial`, its latencies become those of the current bucket. Returns `None` if distributions are not kept.
     fn merge_distributions(&mut self, groups: &[Range<usize>], is_partial: bool) -> Option<Vec<Quantiles>> {
         let (encoder, encoded) = self.encoded.as_mut()?;
         let (mut quantiles, last) = (Vec::new(), groups.len() - 1);
@@ -89,8 +89,8 @@ fn merge<T: Copy + Default>(values: &mut [T], groups: &[Range<usize>], merged: i
 }
 
 impl Bucket {
-    /// Returns the sum of `buckets`, of which `per_minute` cover a minute. Its percentiles are the highest of theirs, for
-    /// runs that keep no distributions.
+    /// Returns the sum of `buckets`, of which `per_minute` cover a minute. Its percentiles are the highest of the merged ones:
+    /// an upper bound for runs that keep no distributions.
     fn merged(buckets: &[Self], per_minute: usize) -> Self {
         let mut sum = Self::default();
         for bucket in buckets {

@@ -346,7 +346,7 @@ impl From<Tokens> for Usage {
 }
 
 impl<O> End<O> {
-    /// Returns the members of an end.
+    /// Returns the fields of the end of a job; `obstacle` converts what it waited for.
     pub(crate) fn new(end: &JobEnd, obstacle: impl FnOnce(Obstacle) -> O) -> Self {
         let (verdict, reason) = Verdict::of(end.outcome);
         Self {

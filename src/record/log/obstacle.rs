@@ -17,7 +17,7 @@ pub(crate) struct ObstacleFields<T = u16> {
 }
 
 impl<T> ObstacleFields<T> {
-    /// Returns the members of an obstacle, whose target is written as `target` says.
+    /// Returns the fields of an obstacle; `target` converts its target to a number or a name.
     pub(crate) fn new(
         Obstacle { target: id, why, axis, cause }: Obstacle,
         target: impl FnOnce(TargetId) -> T,

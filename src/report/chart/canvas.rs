@@ -29,7 +29,7 @@ const INTO_STRING: &str = "drawing into a string does not fail";
 /// The surface that a chart is drawn on. Its positions and lengths are in nominal units.
 pub(super) struct Canvas<'a>(DrawingArea<SVGBackend<'a>, Shift>);
 
-/// Which part of a text is at its point.
+/// The part of a text that is placed at its position.
 #[derive(Clone, Copy)]
 pub(super) enum Anchor {
     Left,
@@ -78,7 +78,7 @@ pub(super) fn drawn(height: i32, draw: impl FnOnce(&Canvas<'_>)) -> String {
 }
 
 impl<'a> Canvas<'a> {
-    /// Draws one line of text whose end or middle, by `anchor`, is at `x`, and whose middle is at `y`.
+    /// Draws one line of text, with the part that `anchor` names at `x` and its vertical middle at `y`.
     pub(super) fn text(&self, (x, y): (i32, i32), size: i32, role: Role, anchor: Anchor, text: &str) {
         let h_pos = match anchor {
             Anchor::Left => HPos::Left,

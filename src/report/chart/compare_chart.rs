@@ -19,7 +19,7 @@ const LETTERS: usize = 24;
 /// If the highest value is more than this times the lowest, the axis is logarithmic.
 const WIDE: f64 = 20.0;
 
-/// Returns the charts of a comparison. Their titles are about all runs, also those that are not drawn.
+/// Returns the charts of a comparison. Their titles are about all runs, even those that are not drawn.
 pub(in crate::report) fn charts(runs: &[Named<'_>]) -> Vec<Chart> {
     [answered(runs), latency(runs), bars(runs)].into_iter().flatten().collect()
 }
@@ -72,7 +72,7 @@ fn latency(runs: &[Named<'_>]) -> Option<Chart> {
     Some(curves.chart(drawn(runs), "latency-p95", title, with_hidden(note, runs)))
 }
 
-/// Returns the first run of each set of incidents; a run without incidents is left out.
+/// Returns the runs to shade incidents of: the first run with each list of incidents. Runs without incidents are left out.
 fn with_distinct_incidents<'run>(runs: &[Named<'run>]) -> Vec<&'run Summary> {
     let mut distinct: Vec<&Summary> = Vec::new();
     for (_, run) in runs {
@@ -162,7 +162,7 @@ impl Curves {
         canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, unit);
     }
 
-    /// Returns the data for the interactive chart; `None` unless all runs have the same steps.
+    /// Returns the data for the interactive chart; `None` unless all runs have the same time buckets.
     fn chart_data(&self) -> Option<ChartData> {
         let positions = |points: &Points| points.iter().map(|(at, _)| *at).collect::<Vec<_>>();
         let x = positions(self.points.first()?);

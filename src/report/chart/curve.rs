@@ -1,8 +1,8 @@
 //! The ceiling curve: the outcomes of jobs as the load rises to the ceiling and beyond.
 //!
-//! The three outcomes are stacked, so that their sum is the load, the diagonal: as long as all jobs succeed there is one
-//! triangle, and the knee is where failed and shed jobs begin. The limits are horizontal lines, the simulated ceiling is
-//! a vertical one with its interval, and a second panel below shows the latency on the same axis.
+//! The three outcomes are stacked, so their sum is the load and its line is the diagonal. As long as all jobs succeed, the
+//! area of succeeded jobs reaches up to it. The limits are horizontal lines, the simulated ceiling is a vertical one with its
+//! interval, and a second panel below shows the latency on the same axis.
 
 use super::axis::{self, Tick};
 use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, Plot, spread_up, width_of};
@@ -95,7 +95,7 @@ struct Picture<'r> {
     limits: Vec<(f64, String)>,
 }
 
-/// A measure of a point, given the minutes of its run: per minute, or in seconds.
+/// A measure of a point of the curve, per minute or in seconds. Its second argument is the length of a run in minutes.
 type Measure = fn(&Point, f64) -> Option<f64>;
 
 /// The outcomes of a job from the bottom up.
@@ -248,10 +248,10 @@ impl Picture<'_> {
         }
     }
 
-    /// Labels the vertical lines in the empty half above the load, and draws a ring around the ceiling.
+    /// Labels the vertical lines in the empty area above the diagonal, and draws a ring around the ceiling.
     fn draw_names(&self, canvas: &Canvas<'_>, plot: &Plot<'_, '_>) {
         let load = self.plan.load.jobs_per_min;
-        // On the left of its line if that side is free or the right has no room.
+        // A label is on the left of its line if that side is free or the right side has no room.
         let name = |x: f64, y: i32, role: Role, text: &str| {
             let (at, width) = (plot.x(x), width_of(text, LABEL) + 8);
             let free_from = if load < x { plot.x(load) } else { JOBS.left };

@@ -1,4 +1,4 @@
-//! The fallback chart: the share that a later step of their route served, of the jobs that a target served, over time.
+//! The fallback chart: of the jobs that a target served, the share served by a later step of their route, over time.
 
 use super::axis;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark};
@@ -21,7 +21,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     let (served, fell_back) = (&summary.series.served, &summary.series.fell_back);
     let overall = share_of(fell_back.iter().sum(), served.iter().sum())?;
     let measured = shares.iter().filter_map(|(at, share)| Some((*at, (*share)?)));
-    // The first of equals.
+    // Of equal shares, the first is kept.
     let highest = measured.reduce(|first, next| if next.1 > first.1 { next } else { first });
     let mut title = format!("{} of the jobs that a target served went to a fallback", percent(overall));
     if let Some((at, share)) = highest.filter(|(_, share)| *share > overall * 1.2) {

@@ -15,13 +15,13 @@ const GAP: i32 = 2;
 const NAME: i32 = 22;
 const ABOVE: i32 = 24;
 const BELOW: i32 = 34;
-/// The font size of numbers in cells, and the least width of a cell with a number.
+/// The font size of numbers in cells, and the smallest width of a cell with a number.
 const SMALL: i32 = 9;
 const LEGIBLE: i32 = 17;
 /// Rows beyond this are left out, the least charged first.
 const MAX_ROWS: usize = 24;
 
-/// Draws the map; `None` if no limit that has shares was charged or refused.
+/// Draws the map; `None` if no limit that has shares was charged or refused attempts.
 pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     let columns = Columns::of(summary);
     let mut rows = usage::rows(summary);

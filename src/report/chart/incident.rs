@@ -70,7 +70,7 @@ pub(super) fn draw(plot: &Plot<'_, '_>, summary: &Summary) {
     }
 }
 
-/// Names the incidents in one line at the height `y`, each at its band. A name without room is left to the note.
+/// Names the incidents in one line at the height `y`, each at its band. A name that does not fit is only in the note.
 pub(super) fn draw_names(canvas: &Canvas<'_>, plot: &Plot<'_, '_>, summary: &Summary, y: i32) {
     let length = length_of(summary);
     let mut named: Vec<_> = shown(summary).map(|incident| (span(incident, length), name(incident))).collect();
@@ -80,7 +80,7 @@ pub(super) fn draw_names(canvas: &Canvas<'_>, plot: &Plot<'_, '_>, summary: &Sum
         let width = width_of(&name, LABEL);
         let left = i32::midpoint(plot.x(from), plot.x(to)) - width / 2;
         let left = left.min(end - width).max(free_from);
-        // A name that begins behind its band would be read as another's.
+        // A name that begins to the right of its band would seem to belong to the next band.
         if left <= plot.x(to) && left + width <= end {
             canvas.text((left, y), LABEL, Role::Muted, Anchor::Left, &name);
             free_from = left + width + 12;

@@ -120,7 +120,7 @@ impl<'s> Picture<'s> {
         let limits = limits(&LimitSelection {
             targets: &ceiling.targets,
             all: match ceiling.peak {
-                // The curves are rates at a time: if a peak bounds the ceiling, the line is what the limits admit in the peak.
+                // The curves show the rate at each time, so if a peak bounds the ceiling, the line shows the rate admitted in it.
                 Some(peak) => (peak.length_s > 0.0).then(|| peak.admitted * 60.0 / peak.length_s),
                 None => ceiling.jobs_per_min,
             },
@@ -132,7 +132,7 @@ impl<'s> Picture<'s> {
         Self { summary, length, arrivals_end, curves, peaks, limits, top }
     }
 
-    /// Returns what the title says of the busiest minute; `None` if it is not far above the curve of the jobs offered.
+    /// Returns what the title says about the busiest minute; `None` if it is not far above the curve of the jobs offered.
     fn busiest(&self) -> Option<String> {
         let highest = self.curves[0].points.iter().fold(0.0, |top: f64, (_, rate)| top.max(*rate));
         let (_, peak) = self
@@ -219,8 +219,8 @@ fn peaks(summary: &Summary, offered: &[(f64, f64)], length: f64) -> Vec<(f64, f6
 /// The limits among which lines are chosen, and how many.
 pub(super) struct LimitSelection<'a> {
     pub(super) targets: &'a [CeilingTarget],
-    /// What all of them allow together; `None` if nothing limits, or if a peak does whose jobs arrive in one instant: it has no
-    /// rate.
+    /// What all of them allow together, in jobs per minute; `None` if no limit bounds the load, or if the bound is a peak whose
+    /// jobs arrive in one instant, which has no rate.
     pub(super) all: Option<f64>,
     /// Limits above this are left out, in jobs per minute.
     pub(super) highest: f64,

@@ -14,7 +14,7 @@ const ABOVE: i32 = 44;
 const ROW: i32 = 30;
 const BAR: i32 = 18;
 const BELOW: i32 = 10;
-/// Between a bar or a line and the number beside it.
+/// The space between a bar or a line and the number beside it.
 const GAP: i32 = 6;
 /// Where the bars begin and end, and the right edge of the lift column.
 const LEFT: i32 = 246;
@@ -100,8 +100,8 @@ impl Scale {
     }
 }
 
-/// Draws one change: the part of the ceiling that it keeps, what it gains or loses, and its numbers; the numbers alone if the
-/// ceiling with it cannot be told.
+/// Draws one change: the part of the ceiling that it keeps, what it gains or loses, and its numbers. If the ceiling with
+/// the change is undecided, draws only the numbers.
 fn bar(canvas: &Canvas<'_>, scale: &Scale, (plan, effect): (&Plan, &ChangeEffect), now: f64, y: i32) {
     let middle = y + ROW / 2;
     let (top, bottom) = (middle - BAR / 2, middle + BAR / 2);
@@ -122,7 +122,7 @@ fn bar(canvas: &Canvas<'_>, scale: &Scale, (plan, effect): (&Plan, &ChangeEffect
         canvas.cell(frame, if lost { Role::Failed } else { Role::Served }, if lost { 0.35 } else { 1.0 });
     }
     let text = change::new_ceiling(effect);
-    // To the right of both ceilings and, where the line of the load would run through it, of that.
+    // The text is to the right of both ceilings, and also of the line of the load if that would cross the text.
     let load = scale.x(plan.load.jobs_per_min);
     let is_crossed = (high + GAP..high + GAP + width_of(&text, LABEL)).contains(&load);
     let left = if is_crossed { load + GAP } else { high + GAP };

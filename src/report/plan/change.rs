@@ -4,8 +4,8 @@ use super::users;
 use crate::formatting::{job_rate, number, plural};
 use crate::planner::{ChangeEffect, ChangeKind, Comparison, Plan};
 
-/// Formats the lift of a change: `1.87`, `equal` within the tolerance, `-` if there is no present ceiling or the new one cannot
-/// be told.
+/// Formats the lift of a change: `1.87`, `equal` within the tolerance, `-` if there is no present ceiling or the new one is
+/// undecided.
 pub(in crate::report) fn lift(plan: &Plan, change: &ChangeEffect) -> String {
     match () {
         () if plan.ceiling.simulated.lowest_tried.is_some() => "-".to_owned(),
@@ -50,7 +50,7 @@ pub(super) fn effect(plan: &Plan, name: &str, lift: Option<f64>) -> String {
     let to = change.and_then(|change| Some(load(change.users, change.ceiling_jobs_per_min?)));
     let tried = change.and_then(|change| Some(load(change.users, change.tried_jobs_per_min?)));
     let from = plan.compared.as_ref().map(|compared| load(compared.users, compared.jobs_per_min));
-    // The ratio of two rounded numbers of users is another one.
+    // Left out for users: the ratio of their rounded numbers differs from the lift.
     let times = lift.filter(|_| plan.users.is_none()).map(number);
     let hold = format!("makes the rules hold{scope}");
     let every = "at every load that was tried";
@@ -71,7 +71,7 @@ pub(super) fn effect(plan: &Plan, name: &str, lift: Option<f64>) -> String {
     }
 }
 
-/// Formats the ceiling with a change; a bound if none was found, `not told` if it cannot be told.
+/// Formats the ceiling with a change; a bound if none was found, `not told` if it is undecided.
 pub(in crate::report) fn new_ceiling(change: &ChangeEffect) -> String {
     if let Some(users) = users::ceiling_of(change) {
         return users;

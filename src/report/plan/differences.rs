@@ -47,7 +47,7 @@ fn reasons(plan: &Plan) -> Vec<String> {
     listed.chain(others.map(difference)).collect()
 }
 
-/// Returns whether a cause raises the simulated ceiling above the analytic one or lowers it; `None` for what is no cause.
+/// Returns whether a cause raises the simulated ceiling above the analytic one or lowers it; `None` if it is not a cause.
 fn raises(difference: &Difference) -> Option<bool> {
     match difference {
         Difference::CacheHits { .. } | Difference::Coalesced { .. } | Difference::FailuresAllowed { .. } => {

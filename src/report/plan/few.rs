@@ -1,9 +1,9 @@
-//! Sentences on loads of which no verdict can be given, because a run or the windows of a rule have too few jobs.
+//! Sentences on loads that cannot be judged, because a run or the windows of a rule have too few jobs.
 
 use crate::formatting::{count, duration, job_rate, plural};
 use crate::planner::{Load, Plan, TooFewJobs, UndecidedSeeds};
 
-/// Says which jobs a verdict lacks, as a clause without an ending.
+/// Says how many jobs a verdict needs and how many there are, as a clause without final punctuation.
 pub(super) fn why(few: &TooFewJobs) -> String {
     let TooFewJobs { rule, jobs, needed, window_s } = few;
     match window_s {
@@ -17,7 +17,7 @@ pub(super) fn why(few: &TooFewJobs) -> String {
     }
 }
 
-/// Says why a ceiling cannot be told, and what would help, without an ending.
+/// Says why a ceiling is undecided, and what would help, without final punctuation.
 pub(super) fn no_ceiling(few: &TooFewJobs) -> String {
     let TooFewJobs { rule, jobs, needed, window_s } = few;
     match window_s {
@@ -30,7 +30,7 @@ pub(super) fn no_ceiling(few: &TooFewJobs) -> String {
     }
 }
 
-/// Says whether the present load holds, without an ending.
+/// Says whether the present load holds, without final punctuation.
 pub(super) fn present_load(load: &Load) -> String {
     let jobs = job_rate(load.jobs_per_min);
     match (&load.undecided, load.holds) {
@@ -42,7 +42,7 @@ pub(super) fn present_load(load: &Load) -> String {
     }
 }
 
-/// Returns the finding that the ceiling cannot be told, and whether the present load breaks a rule for certain.
+/// Returns the sentence on an undecided ceiling, and on whether the present load certainly breaks a rule.
 pub(super) fn cannot_tell(
     plan: &Plan,
     load_jobs_per_min: f64,

@@ -144,7 +144,7 @@ fn ceilings(plan: &Plan) -> Markup {
         rows.push(row(name, String::new(), Some(cached.jobs_per_min), Some(cached.multiple)));
     }
     let breaks = simulated.first_violation.as_ref().map_or_else(String::new, |breaks| {
-        // A rule that no load holds breaks at every time, and no limit is the cause.
+        // A rule that breaks at every load has no worst time, and no limit is the cause.
         if plan.findings.iter().any(|finding| matches!(finding, Finding::NoLoadHolds { .. })) {
             return breaks.rule.clone();
         }

@@ -8,7 +8,7 @@ use crate::report::page::{cell, mark, section, table, text};
 use crate::report::text_layout::fitted;
 use maud::{Markup, html};
 
-/// The most workloads that the sentence of an outage describes; the table has all.
+/// The largest number of workloads that the sentence of an outage describes; the table has all of them.
 const MAX_DESCRIBED: usize = 3;
 /// Characters for the name of a workload with its route.
 const NAME: usize = 27;
@@ -42,7 +42,7 @@ fn broken(outage: &Outage) -> String {
     };
     let over_run = |rule: &BrokenRule| outage.broken_over_run.contains(rule);
     let without = |rule: &BrokenRule| outage.broken_without.contains(rule);
-    let it = |rules: &[BrokenRule], one: &'static str, more: &'static str| {
+    let by_number = |rules: &[BrokenRule], one: &'static str, more: &'static str| {
         if rules.len() == 1 { one } else { more }
     };
     let of_run = list(&over_run);
@@ -56,7 +56,7 @@ fn broken(outage: &Outage) -> String {
             format!(
                 "{of_jobs} {}, though over the whole run {}",
                 breaks(&alone),
-                it(&alone, "it holds", "they hold")
+                by_number(&alone, "it holds", "they hold")
             ),
         ),
         (
@@ -64,7 +64,7 @@ fn broken(outage: &Outage) -> String {
             format!(
                 "{of_jobs} {}, as {} over the run without the loss",
                 breaks(&anyway),
-                it(&anyway, "it does", "they do")
+                by_number(&anyway, "it does", "they do")
             ),
         ),
     ];

@@ -78,7 +78,7 @@ pub(super) fn verdict(purchase: &Purchase) -> &'static str {
     }
 }
 
-/// Returns what is said of free accounts among the changes, or nothing.
+/// Returns the sentence on free accounts among the changes; empty if there are none.
 fn free_accounts(purchase: &Purchase) -> String {
     if purchase.free_accounts.is_empty() {
         return String::new();
@@ -87,7 +87,7 @@ fn free_accounts(purchase: &Purchase) -> String {
     format!(" Check the terms of service of {providers} first: they may forbid several free accounts.")
 }
 
-/// Returns what is said of a search that its time limit or a signal ended, or nothing.
+/// Returns the sentence on a search that its time limit or a signal ended; empty if it was complete.
 fn incomplete(purchase: &Purchase) -> &'static str {
     match () {
         () if purchase.complete => "",
@@ -100,7 +100,8 @@ fn incomplete(purchase: &Purchase) -> &'static str {
     }
 }
 
-/// Returns what is said of changes after which another model answers some jobs and that may cost less, or nothing.
+/// Returns the sentence on changes that may cost less, but after which another model answers some jobs; empty if there are
+/// none.
 fn not_compared(purchase: &Purchase) -> String {
     if purchase.not_compared.is_empty() || !purchase.holds {
         return String::new();
@@ -109,7 +110,7 @@ fn not_compared(purchase: &Purchase) -> String {
     format!(" The same models suffice; whether {} costs less was not compared.", changes.join(" or "))
 }
 
-/// Returns what is said of models that answer jobs only with the changes, or nothing.
+/// Returns the sentence on models that answer jobs only with the changes; empty if there are none.
 fn other_models(purchase: &Purchase) -> String {
     if purchase.other_models.is_empty() {
         return String::new();
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn no_change_is_called_needed_only_if_the_load_holds() {
+    fn no_change_is_needed_is_said_only_if_the_load_holds() {
         let without = Purchase { changes: Vec::new(), ..proved() };
         assert_eq!((changes(&without), verdict(&without)), ("no change is needed".to_owned(), "holds"));
         let unproved = Purchase { holds: false, ..without };

@@ -257,7 +257,7 @@ pub(super) fn cause(rules: &[BrokenRule]) -> String {
     causes.join("; and ")
 }
 
-/// Says that more jobs are too large for every target than the rules allow to fail, without an ending.
+/// Says that more jobs are too large for every target than the rules allow to fail, without final punctuation.
 pub(super) fn too_large(rules: &[BrokenRule], share: f64) -> String {
     let allow = if rules.len() == 1 { "allows" } else { "allow" };
     let list = rule_list(rules.iter().map(|rule| rule.rule.as_str()));

@@ -1,4 +1,4 @@
-//! The load of closed workloads: a number of users, their throughput, and from how many on more users only wait.
+//! The load of closed workloads: a number of users, their throughput, and the number above which more users only wait.
 
 use super::{PlanReport, differences, few, sentences};
 use crate::formatting::{count, duration, job_rate, number, percent, plural, usd};
@@ -27,7 +27,7 @@ pub(super) fn target(target: &TargetLoad) -> String {
     }
 }
 
-/// Formats the ceiling with a change as a number of users, the bound if none was found, `not told` if it cannot be told; `None`
+/// Formats the ceiling with a change as a number of users, the bound if none was found, `not told` if it is undecided; `None`
 /// if the load has no users.
 pub(super) fn ceiling_of(change: &ChangeEffect) -> Option<String> {
     let users = count(change.users?);
@@ -77,7 +77,7 @@ pub(super) fn sentence(
     format!("The present load of {present} {verdict}; {ceiling}. {}", throughput(user_load))
 }
 
-/// Says why there is no ceiling, without an ending. `tried`: as for [`sentence`].
+/// Says why there is no ceiling, without final punctuation. `tried` is as for [`sentence`].
 fn no_ceiling(reason: Option<&NoUserCeiling>, tried: f64) -> String {
     let tried = number(tried);
     match reason {
@@ -100,7 +100,7 @@ fn no_ceiling(reason: Option<&NoUserCeiling>, tried: f64) -> String {
     }
 }
 
-/// Says what the users get, what the limits admit, and from how many users on more only wait.
+/// Says how many jobs of the users succeed, what the limits admit, and above which number more users only wait.
 fn throughput(user_load: &UserLoad) -> String {
     let served = number(user_load.jobs_per_min);
     let beside = if user_load.open_jobs_per_min > 0.0 { " beside the present open workloads" } else { "" };

@@ -1,4 +1,4 @@
-//! The callers of the gateway, in words.
+//! Describes the callers of the gateway.
 
 use crate::api_keys::masked;
 use crate::scenario::resolved::{Caller, DailyBudget, KeySource};

@@ -1,4 +1,4 @@
-//! The client: retries, waits, what it bounds.
+//! Describes the client: its retries, waits and bounds.
 
 use crate::scenario::imitation::IMITATIONS;
 use crate::scenario::resolved::{Cache, Client, CoolDown, Eject, EstimateError, Jitter, Pace, StatedWait};
@@ -24,7 +24,7 @@ fn jitter(jitter: Jitter) -> String {
     }
 }
 
-/// Says which stated waits the client obeys, and whether one job's refusal holds back the others.
+/// Describes which stated waits the client obeys, and whether one job's refusal holds back the others.
 fn obeyed_waits(client: &Client) -> String {
     let Client { retry, cool_down, .. } = client;
     if !retry.obey_retry_after {
@@ -100,7 +100,7 @@ pub(super) fn client(client: &Client) -> Vec<String> {
     lines
 }
 
-/// Says how far the client's count of prompts is from the provider's.
+/// Describes how far the client's count of prompt tokens is from the provider's.
 fn estimate(error: EstimateError) -> String {
     let EstimateError { bias, spread } = error;
     let mean = match bias {

@@ -1,4 +1,4 @@
-//! The text of a scenario that `quotalab check` prints: short lines, which the author can compare with the intention.
+//! The text of a scenario that `quotalab check` prints: short lines, with which authors can check what they wrote.
 
 mod caller;
 mod client;
@@ -113,7 +113,7 @@ fn model_lines(model: &ModelConfig, dialect: Dialect) -> impl Iterator<Item = St
     let family = model.family.as_ref().map(|name| format!(", shared with the family {name}"));
     let limits = limits + &family.unwrap_or_default();
     let lines = [format!("{}: {limits}", model.name), format!("  {}; {price}", latency(&model.latency))];
-    // The rule of Groq, with cached tokens as in the dialect, is not printed.
+    // The default reservation, which is Groq's, is not printed. Cached tokens count in it as the dialect counts them.
     let usual = Reserve { cached: CachedTokens::default_for(dialect), ..Reserve::default() };
     let reserves = (model.reserve != usual).then(|| reserve(&model.reserve));
     lines.into_iter().chain(lengths(model.lengths)).chain(reserves)
@@ -240,7 +240,8 @@ fn incident(incident: &Incident) -> String {
 /// Shares of cut answers below this are not mentioned.
 const MIN_CUT_SHARE: f64 = 1e-3;
 
-/// Says which share of the answers of a workload is cut and by what; empty if that is not known or below [`MIN_CUT_SHARE`].
+/// Describes which share of the answers of a workload is cut, and by what. Empty if the share is not known or below
+/// [`MIN_CUT_SHARE`].
 fn cut_answers(workload: &Workload, share: Option<f64>) -> String {
     let Some(share) = share.filter(|share| *share >= MIN_CUT_SHARE) else { return String::new() };
     let by = if workload.max_tokens.is_some() { ", which" } else { "; the longest completion of the model" };

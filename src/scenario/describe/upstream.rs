@@ -1,11 +1,11 @@
-//! How a real provider is reached, in words.
+//! Describes how a real provider is reached.
 
 use crate::api_keys::masked;
 use crate::scenario::resolved::{KeySource, Upstream};
 use provider::config::{Config, Dialect};
 
-/// Returns a line on the address and the keys of a real provider; `None` if the scenario says nothing of either. Keys that are written
-/// in it are counted by the caller, not printed.
+/// Returns a line on the address and the keys of a real provider; `None` if the scenario states neither an address nor
+/// where a key is. Keys that are written in the scenario itself are not printed; the line on the accounts counts them.
 pub(super) fn line(config: &Config, upstream: &Upstream) -> Option<String> {
     let accounts = config.accounts.iter().zip(&upstream.keys);
     let keys = accounts.flat_map(|(account, sources)| account.keys.iter().zip(sources));
@@ -23,7 +23,7 @@ pub(super) fn line(config: &Config, upstream: &Upstream) -> Option<String> {
     }
     let reached = match (address, config.dialect) {
         (Some(address), _) => format!("a gateway reaches it at {address}"),
-        // Each of its accounts has an address of its own.
+        // Every Azure account has an address of its own, so the dialect has none.
         (None, Dialect::Azure) => "a gateway needs its `base_url`".to_owned(),
         (None, _) => "a gateway reaches it at the address of its dialect".to_owned(),
     };

@@ -16,11 +16,12 @@ pub(in crate::scenario) fn check(
     node: &Node,
     diagnostics: &Diagnostics,
 ) -> Option<Fields> {
-    check_without(&[], map, node, diagnostics)
+    check_with_optional(&[], map, node, diagnostics)
 }
 
-/// Checks a tree as [`check`] does, but lets the words `optional` be absent in any map although the table requires them.
-pub(in crate::scenario) fn check_without(
+/// Checks a tree as [`check`] does, but accepts that the words in `optional` are absent, in any map, although the table
+/// requires them.
+pub(in crate::scenario) fn check_with_optional(
     optional: &[&str],
     map: &'static Map,
     node: &Node,
@@ -43,7 +44,7 @@ struct Check<'d> {
     optional: &'d [&'d str],
 }
 
-/// What the messages about an invalid value advise.
+/// The advice in messages about an invalid value.
 #[derive(Clone, Copy)]
 struct Advice<'a> {
     /// A valid value, or a word with one.
@@ -269,7 +270,7 @@ impl Check<'_> {
         }
     }
 
-    /// Reports a key that is no word of the map.
+    /// Reports a key that the map does not know, or that it refuses ([`Map::refused`]).
     fn unknown(&self, map: &Map, entry: &NodeEntry, parent: &Location, path: String) {
         if let Some(refused) = map.refused.iter().find(|refused| refused.word == entry.key) {
             let at = Location { place: entry.value.place, path };

@@ -5,8 +5,8 @@ use super::value::Fields;
 use crate::problem::alternatives;
 use crate::scenario::diagnostics::Diagnostics;
 
-/// Reports a map without a form, words that exclude each other, and words that are missing from the form that is given.
-/// Then the map is not sound.
+/// Reports a map without a form, words that exclude each other, and words that are missing from the form that is given. A
+/// map with such a problem is marked as not sound.
 pub(super) fn check(fields: &mut Fields, diagnostics: &Diagnostics) {
     let had_unknown = !fields.is_sound;
     if fields.table.forms.is_empty() {

@@ -92,7 +92,7 @@ impl Kind {
         }
     }
 
-    /// Reads a quantity that is a floating-point number.
+    /// Reads a quantity that is stored as a floating-point number.
     fn number(&self, text: &str, hint: &str) -> Result<f64, ParseError> {
         let (value, is_within) = match self {
             Self::Number { max } => {
@@ -205,7 +205,8 @@ fn choose(choices: &'static [Choice], text: &str) -> Result<Data, ParseError> {
     }
 }
 
-/// Returns `true` for the name of an environment variable as POSIX has it for portable programs, in either case.
+/// Returns `true` for the name of an environment variable: letters of either case, digits and `_`, not beginning with a
+/// digit. POSIX defines the same for portable programs, with upper-case letters only.
 fn is_variable(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && text.starts_with(|c: char| !c.is_ascii_digit())

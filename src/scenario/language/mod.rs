@@ -11,9 +11,9 @@
 //!
 //! **To add a word**, add one row to the map in `table/` that it belongs to, read it in the matching file of `spec/`
 //! (`fields.duration("…")`), and regenerate the page with `UPDATE_GOLDEN=1 cargo test --test it scenario`. A new kind of
-//! value is a variant of `Kind`: the compiler demands it in `Kind::describe`; `Kind::shape`, `claims` and `scalar`, `check.rs`,
-//! `order.rs`, `schema.rs` and `page.rs` have arms for all other kinds, which are to be checked by hand. A map of its own also
-//! goes into the chapters of `page.rs`.
+//! value is a variant of `Kind`. The compiler demands an arm for it in `Kind::describe` only: `Kind::shape`, `claims` and
+//! `scalar`, `check.rs`, `order.rs`, `schema.rs` and `page.rs` have catch-all arms, so check by hand that they suit it. A new
+//! map also goes into the chapters of `page.rs`.
 //!
 //! What the table can express is checked here: names of words, kinds, ranges, required words, words that exclude each other
 //! (`Form`). What depends on several maps, or compares two values of the scenario, is checked in `spec/`, `resolve.rs` and
@@ -35,7 +35,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub(super) use check::{check, check_without};
+pub(super) use check::{check, check_with_optional};
 pub(super) use order::WordOrder;
 pub use page::page;
 pub(super) use rule::RuleSpec;
@@ -253,22 +253,22 @@ const fn word(name: &'static str, kind: Kind, example: &'static str, doc: &'stat
 }
 
 impl Word {
-    /// Returns the word as always required.
+    /// Makes the word always required.
     const fn required(self) -> Self {
         Self { required: Required::Yes, ..self }
     }
 
-    /// Returns the word as required if `other` is absent.
+    /// Makes the word required if `other` is absent.
     const fn required_unless(self, other: &'static str) -> Self {
         Self { required: Required::Unless(other), ..self }
     }
 
-    /// Returns the word with a default.
+    /// Sets the default of the word.
     const fn default(self, value: &'static str) -> Self {
         Self { default: Some(value), ..self }
     }
 
-    /// Returns the word with further advice on values out of range.
+    /// Sets the further advice on values out of range.
     const fn hint(self, hint: &'static str) -> Self {
         Self { hint, ..self }
     }

@@ -15,7 +15,7 @@ pub(in crate::scenario) struct WordOrder {
 static ROOT: Kind = Kind::Map(&SCENARIO);
 
 impl WordOrder {
-    /// Returns the part of the whole scenario.
+    /// Returns the order of a whole scenario.
     pub(in crate::scenario) fn scenario() -> Self {
         Self { kind: Some(&ROOT), depth: 0 }
     }
@@ -25,8 +25,8 @@ impl WordOrder {
         self.depth
     }
 
-    /// Returns the position of a key among the keys of its map, [`usize::MAX`] for a key that is no word of it; 0 for names
-    /// and outside the language, whose keys keep the order in which they are given.
+    /// Returns the position of a key among the keys of its map: [`usize::MAX`] for a key that the map does not know, 0 for
+    /// names and for keys outside the language, which keep the order in which they are given.
     pub(in crate::scenario) fn position(self, key: &str) -> usize {
         let position = |map: &Map| map.words.iter().position(|word| word.name == key).unwrap_or(usize::MAX);
         match self.kind {
@@ -35,7 +35,7 @@ impl WordOrder {
         }
     }
 
-    /// Returns the part of the value of a key.
+    /// Returns the order of the value of a key.
     pub(in crate::scenario) fn key(self, key: &str, value: &Tree) -> Self {
         let kind = match self.kind {
             Some(Kind::Map(map)) => map.word(key).map(|word| &word.kind),
@@ -45,7 +45,7 @@ impl WordOrder {
         self.inner(kind, value)
     }
 
-    /// Returns the part of an entry of a list.
+    /// Returns the order of an entry of a list.
     pub(in crate::scenario) fn item(self, value: &Tree) -> Self {
         let kind = match self.kind {
             Some(Kind::List { of, .. }) => Some(*of),
@@ -54,7 +54,7 @@ impl WordOrder {
         self.inner(kind, value)
     }
 
-    /// Returns the part of a value of this kind inside the present one.
+    /// Returns the order of a value of this kind inside the present one.
     fn inner(self, kind: Option<&'static Kind>, value: &Tree) -> Self {
         let shape = match value {
             Tree::Null | Tree::Text(_) => Shape::Scalar,

@@ -37,7 +37,7 @@ pub(super) const TIMES: [(Time, &str, &str); 3] = [
     (Time::Queue, "waiting until fewer than `client.concurrency` attempts are in flight", "p99 queue <= 1s"),
 ];
 
-/// The comparisons with their signs.
+/// The comparison operators as written, each with its meaning.
 pub(super) const COMPARISONS: [(&str, Op); 5] =
     [(">=", Op::AtLeast), ("<=", Op::AtMost), (">", Op::Above), ("<", Op::Below), ("==", Op::Equal)];
 

@@ -87,7 +87,7 @@ fn property(word: &'static Word, definitions: &mut Object<String, Value>) -> Val
     schema
 }
 
-/// Converts YAML of the table to JSON; to the text itself if it is not YAML.
+/// Converts YAML of the table to JSON; text that is not YAML becomes a string.
 fn json_of(yaml: &str) -> Value {
     serde_yaml::from_str(yaml).unwrap_or_else(|_| json!(yaml))
 }
@@ -177,7 +177,7 @@ fn duration(above_zero: bool) -> String {
     format!("(?=.){above}{parts}")
 }
 
-/// Returns the schema of the address of an API: what a pattern can tell of `BaseUrl::parse`.
+/// Returns the schema of the address of an API: the part of what `BaseUrl::parse` checks that patterns can express.
 fn base_url() -> Value {
     let mut schema =
         text(r"[Hh][Tt][Tt][Pp][Ss]?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/[^\s?#]*)?");
@@ -214,7 +214,7 @@ fn choice(choices: &[Choice]) -> Value {
     json!({ "anyOf": known })
 }
 
-/// The pattern of what may follow the value of a rule whose metric is measured on jobs.
+/// The pattern of the optional window, such as `in every 5m`, after the value of a rule whose metric is measured per job.
 const EVERY: &str = r"(\s+(in\s+)?every\s+\S.*)?";
 
 /// Returns the schema of a rule, one pattern per metric: its name, a comparison, and a value in its unit.

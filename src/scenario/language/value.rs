@@ -14,7 +14,7 @@ use provider::Nanos;
 pub(in crate::scenario) struct Value {
     /// Where the value begins; for a default, where its map begins.
     pub(in crate::scenario) at: Location,
-    /// What it is.
+    /// Its contents.
     pub(in crate::scenario) data: Data,
 }
 
@@ -64,7 +64,7 @@ pub(in crate::scenario) struct Fields {
 }
 
 impl Value {
-    /// Returns the fields of a map; `None` if this is no map.
+    /// Returns the fields of a map; `None` if this is not a map.
     pub(in crate::scenario) fn fields(&self) -> Option<&Fields> {
         match &self.data {
             Data::Fields(fields) => Some(fields),
@@ -72,7 +72,7 @@ impl Value {
         }
     }
 
-    /// Returns the entries of a list; empty if this is no list.
+    /// Returns the entries of a list; empty if this is not a list.
     pub(in crate::scenario) fn items(&self) -> &[Self] {
         match &self.data {
             Data::List(items) => items,
@@ -103,7 +103,7 @@ impl Value {
     }
 }
 
-/// An accessor that takes a word panics if the table of the map has no such word: a mistake in the code that reads the
+/// An accessor that takes a word panics if the table of the map has no such word, which is a bug in the code that reads the
 /// scenario. It returns `None` or an empty slice if the word is absent without a default, is invalid, or has a value of
 /// another kind.
 impl Fields {
@@ -178,7 +178,7 @@ impl Fields {
         }
     }
 
-    /// Returns what the keyword that is written stands for: the value beside it in `meanings`.
+    /// Returns the value that `meanings` pairs with the keyword.
     ///
     /// # Panics
     /// If the keyword is not in `meanings`.
@@ -206,7 +206,7 @@ impl Fields {
 }
 
 impl Value {
-    /// Returns a keyword; `None` if this is no keyword.
+    /// Returns a keyword; `None` if this is not a keyword.
     pub(in crate::scenario) const fn keyword(&self) -> Option<&'static str> {
         match self.data {
             Data::Choice(keyword) => Some(keyword),
@@ -214,7 +214,7 @@ impl Value {
         }
     }
 
-    /// Returns what a keyword stands for: the value beside it in `meanings`; `None` if this is no keyword.
+    /// Returns the value that `meanings` pairs with the keyword; `None` if this is not a keyword.
     ///
     /// # Panics
     /// If the keyword is not in `meanings`.

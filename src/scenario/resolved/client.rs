@@ -5,7 +5,7 @@ use provider::Nanos;
 /// How the client behaves.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Client {
-    /// The program whose retries it has, a name in [`crate::scenario::IMITATIONS`].
+    /// The program whose retries the client imitates, a name in [`crate::scenario::IMITATIONS`].
     pub like: Option<&'static str>,
     /// The longest time that a job may take from its scheduled arrival; then it is given up.
     pub deadline: Nanos,
@@ -13,7 +13,7 @@ pub struct Client {
     pub attempt_timeout: Option<Nanos>,
     /// When and how often to try again.
     pub retry: Retry,
-    /// What leaves a target alone after a refusal.
+    /// Which jobs stop sending to a target after a refusal.
     pub cool_down: CoolDown,
     /// When a failing target is ejected; `None`: never.
     pub eject: Option<Eject>,
@@ -51,13 +51,13 @@ pub struct Retry {
     pub obey_retry_after: bool,
     /// Which stated waits are obeyed, and how they are spread.
     pub stated_wait: StatedWait,
-    /// Retries that each job allows, in thousandths; at most 100 are kept for later, and a run begins with as many; `None` for no bound. The first attempt of a
-    /// job at a further target is no retry.
+    /// The retry budget: the thousandths of a retry that each job adds to it. It holds at most 100 retries, and is full
+    /// when a run begins. The first attempt of a job at a further target is not a retry. `None` for no bound.
     pub budget_permille: Option<u32>,
 }
 
-/// What leaves a target alone after a refusal, for the wait that the reply states. Without a usable one, per target the
-/// back-off without jitter applies, per job none.
+/// Which jobs stop sending to a target after a refusal, for the wait that the reply states. If it states none that the
+/// client obeys, a cool-down per target lasts for the back-off without jitter, and a cool-down per job does not begin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CoolDown {
     /// All jobs of the client: one refusal is remembered for every job, as in a gateway.
@@ -72,7 +72,7 @@ pub enum CoolDown {
 pub struct StatedWait {
     /// Only the headers `retry-after` and `retry-after-ms` are read, not the message.
     pub headers_only: bool,
-    /// Longer waits are not obeyed: the back-off applies. `None`: any wait is obeyed.
+    /// Longer waits are not obeyed: the back-off applies instead. `None`: any wait is obeyed.
     pub longest: Option<Nanos>,
     /// A random length up to this is added. `None`: the random part of the back-off is added.
     pub jitter: Option<Nanos>,
@@ -81,7 +81,7 @@ pub struct StatedWait {
 /// When a failing target is ejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Eject {
-    /// Failures in a row that eject it, at least 1. One suffices if its account must pay.
+    /// Failures in a row that eject it, at least 1. A single one suffices if its account must pay.
     pub after: u32,
     /// The length of its cool-down.
     pub duration: Nanos,
@@ -122,7 +122,7 @@ pub enum Jitter {
 /// How sends to a target are spread over time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pace {
-    /// At once.
+    /// Attempts are sent at once.
     #[default]
     Off,
     /// At least this long after the last send to the same target.

@@ -1,6 +1,6 @@
 //! The resolved scenario: nothing is left to look up. References are indices, quantities are numbers of one unit, defaults
-//! are filled in. Every one comes from `resolve`, as it is or with changes that keep it valid (a multiple of the load, the
-//! changes of the planner).
+//! are filled in. Every [`Scenario`] comes from `resolve`, unchanged or with changes that keep it valid (a multiple of the
+//! load, the changes of the planner).
 
 mod caller;
 mod client;
@@ -28,7 +28,7 @@ pub struct Scenario {
     pub seed: u64,
     /// The time over which jobs arrive.
     pub duration: Nanos,
-    /// What is left of long limits when the run begins.
+    /// The level with which limits with long windows begin the run.
     pub start: Start,
     /// The providers, indexed by [`Target::provider`].
     pub providers: Vec<provider::config::Config>,
@@ -50,18 +50,18 @@ pub struct Scenario {
     pub notes: Vec<Note>,
     /// Changes that the planner tries.
     pub what_if: Vec<WhatIf>,
-    /// The files that it was read from: the scenario, then its traces and recorded exchanges and those of its what-ifs, some perhaps twice. A scenario
-    /// that was parsed from text has no file of its own.
+    /// The files that it was read from: the scenario, then its traces and recorded exchanges, then those of its what-ifs. A
+    /// file may occur several times. A scenario that was parsed from text has no file of its own.
     pub files: Vec<std::path::PathBuf>,
 }
 
-/// What is left, when the run begins, of limits whose window is longer than [`Start::SHORT_WINDOW`].
+/// The level with which limits whose window is longer than [`Start::SHORT_WINDOW`] begin the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
-    /// What the same traffic, day after day, leaves of them.
+    /// The level after days of the same traffic: what a run measures then holds on any day.
     #[default]
     Sustained,
-    /// All of them.
+    /// Unused, as on the first day of a new account.
     Full,
 }
 
@@ -156,7 +156,7 @@ pub struct Workload {
     pub route: RouteId,
     /// When they arrive.
     pub arrivals: Arrivals,
-    /// Factors of the rate by the hour of the day; the run begins at midnight. `None` for a constant factor of 1.
+    /// The factor of the rate for each hour of the day; the run begins at midnight. `None` for a constant factor of 1.
     pub shape: Option<[f64; 24]>,
     /// Prompt tokens; unused with a trace, which contains its own.
     pub prompt: Dist,
@@ -171,7 +171,7 @@ pub struct Workload {
     pub repeats: Option<Repeats>,
     /// Whether replies are streamed, so that the first token is seen before the last.
     pub stream: bool,
-    /// Whether jobs may be moved in time: the planner may propose to move them to quiet hours.
+    /// Whether the planner may propose to move the jobs to the hours from midnight to six.
     pub deferrable: bool,
     /// The rank of its jobs among those that wait.
     pub priority: Priority,

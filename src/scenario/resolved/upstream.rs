@@ -15,21 +15,21 @@ pub struct Upstream {
     pub keys: Vec<Vec<KeySource>>,
 }
 
-/// Where the value of a key is. The name of the key, which `AccountConfig::keys` has and which is printed, is the key itself, the
-/// name of the variable, or the path as the scenario writes it.
+/// Where the value of a key is. `AccountConfig::keys` holds the name of the key, which is printed: the key itself, the name
+/// of the variable, or the path as the scenario writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
     /// In the scenario: the key is its own name. For mocks.
     Written,
     /// In an environment variable, whose name is `[A-Za-z_][A-Za-z0-9_]*`.
     Env(String),
-    /// In a file, whose content without blanks around it is the key. A relative path is resolved against the folder of the
-    /// scenario; it stays relative if the scenario has no file.
+    /// In a file, whose content without leading and trailing whitespace is the key. A relative path is resolved against the
+    /// folder of the scenario; it stays relative if the scenario has no file.
     File(PathBuf),
 }
 
 /// The address that the paths of an OpenAI-compatible API (`/chat/completions`) are appended to: `http` or `https`, a host, a port
-/// and a path. Two that are written differently and mean the same are equal.
+/// and a path. It is normalised: different spellings of one address are equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
     is_https: bool,
@@ -48,7 +48,7 @@ const MAX_HOST_BYTES: usize = 253;
 const MAX_LABEL_BYTES: usize = 63;
 
 impl BaseUrl {
-    /// An address as the language's messages show it.
+    /// The example address in error messages.
     pub(in crate::scenario) const EXAMPLE: &str = "https://api.groq.com/openai/v1";
 
     /// Reads an address. Slashes at its end are dropped, its scheme and host are converted to lower case, the port of the scheme is
@@ -126,8 +126,8 @@ impl BaseUrl {
         &self.path
     }
 
-    /// Returns `true` if the host is this machine by its form: `localhost` or a name below it (RFC 6761, section 6.3),
-    /// 127.0.0.0/8, or `::1`. No name is looked up.
+    /// Returns `true` if the form of the host shows that it is this machine: `localhost` or a name below it (RFC 6761, section
+    /// 6.3), 127.0.0.0/8, or `::1`. No name is looked up.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let is_local_v4 = self.host.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback());
@@ -149,24 +149,24 @@ fn host_and_port(authority: &str) -> Result<(String, Option<u16>), ParseError> {
         let help = "leave out what is before `@`; keys are in `accounts`, such as `accounts: {default: [{env: GROQ_API_KEY}]}`";
         return Err(ParseError::new("the address has a user or a password", help));
     }
-    let no_v6 = || {
+    let invalid_v6 = || {
         ParseError::new(
             "the address has an invalid IPv6 address",
             "write it in brackets, as in `http://[::1]:8080`",
         )
     };
     if let Some(rest) = authority.strip_prefix('[') {
-        let (address, after) = rest.split_once(']').ok_or_else(no_v6)?;
-        let address: Ipv6Addr = address.parse().map_err(|_| no_v6())?;
+        let (address, after) = rest.split_once(']').ok_or_else(invalid_v6)?;
+        let address: Ipv6Addr = address.parse().map_err(|_| invalid_v6())?;
         let port = match after.strip_prefix(':') {
             Some(port) => Some(self::port(port)?),
             None if after.is_empty() => None,
-            None => return Err(no_v6()),
+            None => return Err(invalid_v6()),
         };
         return Ok((address.to_string(), port));
     }
     match authority.split_once(':') {
-        Some((_, port)) if port.contains(':') => Err(no_v6()),
+        Some((_, port)) if port.contains(':') => Err(invalid_v6()),
         Some((host, port)) => Ok((checked_host(host)?, Some(self::port(port)?))),
         None => Ok((checked_host(authority)?, None)),
     }
@@ -184,9 +184,9 @@ fn checked_host(host: &str) -> Result<String, ParseError> {
     }
     let host = host.to_ascii_lowercase();
     let is_label = |label: &str| {
-        let of_label = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let is_label_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         (1..=MAX_LABEL_BYTES).contains(&label.len())
-            && label.bytes().all(of_label)
+            && label.bytes().all(is_label_byte)
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
@@ -213,7 +213,8 @@ fn port(text: &str) -> Result<u16, ParseError> {
     })
 }
 
-/// Returns a path without the slashes at its end, if it has only what RFC 3986 allows.
+/// Returns a path without the slashes at its end. Fails if it has characters that RFC 3986 does not allow, a segment `.` or
+/// `..`, or `/chat/completions` at its end.
 fn checked_path(path: &str) -> Result<&str, ParseError> {
     let path = path.trim_end_matches('/');
     if path.ends_with("/chat/completions") {
@@ -242,7 +243,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_address_is_normalised_and_taken_apart() {
+    fn an_address_is_normalised_and_split_into_its_parts() {
         for (text, shown, host, port, authority, path, is_loopback) in [
             ("https://api.groq.com/openai/v1", "", "api.groq.com", 443, "api.groq.com", "/openai/v1", false),
             (
@@ -304,7 +305,7 @@ mod tests {
         }
     }
 
-    /// Asserts that each text is refused for its reason and with its remedy, and that no part of it with `secret` is quoted.
+    /// Asserts that each text is refused with its reason and its remedy, and that no error contains `secret`.
     fn assert_refused(cases: &[(&str, (&str, &str))]) {
         for (text, (what, help)) in cases {
             let error = BaseUrl::parse(text).expect_err(text);
@@ -358,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_and_ports_that_are_none_are_refused_with_a_remedy() {
+    fn invalid_hosts_and_ports_are_refused_with_a_remedy() {
         let no_host = ("the address has no host", "write one as in `https://");
         let host = ("the address has an invalid host", "write one as in `https://");
         let ascii = ("the host has characters other than ASCII", "begins with `xn--`");
@@ -399,7 +400,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is accepted reads back as itself.
+        /// An accepted address is equal to itself after printing and parsing.
         #[test]
         fn a_normalised_address_is_stable(text in "(https?|HTTP)://[a-zA-Z0-9.:_\\[\\]-]{0,12}(/[!-~é]{0,8})?/{0,2}") {
             if let Ok(url) = BaseUrl::parse(&text) {
@@ -413,7 +414,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in "\\PC{0,40}") {
+        fn parsing_does_not_panic_on_any_text(text in "\\PC{0,40}") {
             let _ = BaseUrl::parse(&text);
             let _ = BaseUrl::parse(&format!("https://{text}"));
         }

@@ -1,5 +1,5 @@
-//! The answers of a mocked provider: YAML as JSON, with the recorded exchanges of the files that it names, checked by the mock
-//! itself.
+//! The answers of a mocked provider: converted from YAML to JSON, with the content of the files that `recorded` names in
+//! place of their paths, and checked by the mock itself.
 
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Data, Fields};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// The answers of a provider.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    /// As JSON.
+    /// As JSON, in the form that the control plane of the mock accepts.
     pub(super) rules: Vec<Json>,
     /// The files with recorded exchanges.
     pub(super) files: Vec<PathBuf>,
@@ -77,8 +77,9 @@ fn read_recorded(answer: &mut Json, base_dir: Option<&Path>) -> Result<Option<Pa
     Ok(Some(path))
 }
 
-/// Converts a tree to JSON. A scalar is a number, `true`, `false` or `null` if it reads like one, otherwise a string; the
-/// members of an answer that are texts are strings whatever they read like.
+/// Converts a tree to JSON. A scalar that parses as a number, `true`, `false` or `null` becomes one; any other becomes a
+/// string. If `is_answer`, the tree is an answer or a part of one, in which the members in [`TEXTS`] are always strings;
+/// this does not apply inside `json` and `arguments`, whose content is arbitrary.
 fn to_json(node: &Node, is_answer: bool) -> Json {
     match &node.kind {
         NodeKind::Null => Json::Null,
@@ -97,6 +98,6 @@ fn to_json(node: &Node, is_answer: bool) -> Json {
     }
 }
 
-/// The members of an answer that are texts.
+/// The members of an answer whose value is always a string.
 const TEXTS: [&str; 9] =
     ["text", "prompt", "prompt_is", "model", "account", "path", "name", "recorded", "unrecorded"];

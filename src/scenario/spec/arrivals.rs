@@ -1,4 +1,4 @@
-//! When jobs arrive, and the shape that multiplies the rate by the hour of the day.
+//! When jobs arrive, and the shape: a factor of the rate for each hour of the day.
 
 use super::dist::dist;
 use crate::scenario::diagnostics::{Diagnostics, Name};
@@ -34,8 +34,8 @@ pub(in crate::scenario) struct TraceSpec {
 
 /// `shape: daily`: the factor of each hour, from midnight. Derived from ServeGen (Alibaba, Apache-2.0, commit f891d11,
 /// `data/language/m-large`): the request rate of all clients, averaged by hour of the day over its 14 days and divided by
-/// the mean. An office day with an evening: lowest at 8, highest at 19. A single day of it varies much more than the average
-/// of fourteen; a scenario with a sharper peak states its own 24 factors.
+/// the mean. Office hours and an evening peak: lowest in the hour from 8, highest in that from 19. A single day varies much
+/// more than the average of the fourteen; a scenario with a sharper peak states its own 24 factors.
 const SHAPE_DAILY: [f64; 24] = [
     0.994, 1.002, 0.986, 0.936, 0.908, 0.883, 0.854, 0.817, 0.788, 0.868, 1.046, 1.106, //
     0.971, 0.981, 1.047, 1.047, 1.109, 1.078, 1.040, 1.143, 1.133, 1.074, 1.103, 1.086,
@@ -113,7 +113,8 @@ fn steps(value: &Value, diagnostics: &Diagnostics) -> Option<Arrivals> {
     Some(Arrivals::Steps(steps))
 }
 
-/// `shape: evening`: the factor of each hour of one day with an evening peak, the sixth of the same 14 days.
+/// `shape: evening`: the factor of each hour of a single day with an evening peak: the sixth of the 14 days behind
+/// [`SHAPE_DAILY`].
 const SHAPE_EVENING: [f64; 24] = [
     0.846, 0.832, 0.869, 0.838, 0.802, 0.823, 0.851, 0.820, 0.807, 0.905, 0.960, 0.998, //
     0.969, 0.962, 0.984, 1.014, 0.936, 0.916, 1.056, 1.693, 1.559, 1.523, 1.197, 0.842,

@@ -9,7 +9,7 @@ use provider::{Nanos, units};
 
 /// Builds `client`. Values that are invalid have been reported and are zero or absent.
 pub(super) fn client(fields: &Fields, diagnostics: &Diagnostics) -> Client {
-    // `off` is the same as a client that obeys no wait: `None` stands for it.
+    // `None` stands for `off`, which has the same effect as `obey_retry_after: false`.
     let cool_downs =
         [("per_target", Some(CoolDown::PerTarget)), ("per_job", Some(CoolDown::PerJob)), ("off", None)];
     let cool_down = fields.choice("cool_down", &cool_downs).unwrap_or_default();
@@ -94,7 +94,7 @@ fn cache(fields: &Fields) -> Option<Cache> {
     Some(Cache { entries: fields.count("entries")?, ttl: fields.duration("ttl")? })
 }
 
-/// Returns `None` if it makes no difference.
+/// Returns `None` if bias and spread are zero: the count is exact.
 fn estimate(fields: &Fields) -> Option<EstimateError> {
     let error = EstimateError { bias: fields.number("bias")?, spread: fields.number("spread")? };
     (error.bias != 0.0 || error.spread != 0.0).then_some(error)

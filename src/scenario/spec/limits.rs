@@ -39,7 +39,7 @@ fn limit(
     let policy = refill_policy(fields, limit.refill, diagnostics);
     let burst = word_of_policy(fields, "burst", "bucket", policy == RefillPolicy::Bucket, diagnostics);
     let burst = if burst.is_some() { fields.count("burst") } else { None };
-    // A policy that is named is the plain one.
+    // A limit that names its policy does not inherit a burst: the bucket holds the whole limit.
     let inherited_burst = if fields.is_given("law") { limit.amount } else { limit.burst };
     Some(Limit { refill: policy, burst: burst.unwrap_or(inherited_burst), ..limit })
 }
@@ -52,7 +52,8 @@ fn inherited_limit(axis: Axis, amount: u64, inherited: Option<RefillPolicy>, dia
     }
 }
 
-/// Builds the refill policy that `law` and the words that belong to it state; `None` if nothing is stated here or above.
+/// Builds the refill policy that `law` and the words that belong to it state; `None` if neither this map nor `inherited`
+/// states one.
 pub(super) fn stated_policy(
     fields: &Fields,
     inherited: Option<RefillPolicy>,
@@ -96,24 +97,24 @@ fn refill_policy(fields: &Fields, inherited: RefillPolicy, diagnostics: &Diagnos
     }
 }
 
-/// Returns the value of a word that belongs to the refill policy `law` only. Reports the word and returns `None` if the limit
-/// has another policy, that is if `holds` is `false`.
+/// Returns the value of a word that belongs to the refill policy `law` only. If `has_law` is `false`, the limit has another
+/// policy: reports the word and returns `None`.
 fn word_of_policy<'a>(
     fields: &'a Fields,
     word: &str,
     law: &str,
-    holds: bool,
+    has_law: bool,
     diagnostics: &Diagnostics,
 ) -> Option<&'a Value> {
     let value = fields.get(word)?;
-    if !holds {
+    if !has_law {
         let what = format!("`{word}` goes with `law: {law}` only");
         diagnostics.report_at(&value.at, what, format!("leave it out, or use `law: {law}`"));
     }
-    holds.then_some(value)
+    has_law.then_some(value)
 }
 
-/// Returns a multiple of at most 1000 in thousandths.
+/// Returns a multiple, from 1 to 1000, in thousandths.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the table admits 1 to 1000")]
 fn thousandths(value: &Value) -> Option<u32> {
     value.quantity().map(|times| libm::round(times * 1000.0) as u32)

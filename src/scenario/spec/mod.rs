@@ -1,7 +1,7 @@
-//! The scenario as written, in typed form: quantities are numbers, words of the language are variants, defaults are filled
-//! in. Only names that must be looked up are still names.
+//! The scenario as written, in typed form: quantities are numbers, words of the language are enum variants, defaults are
+//! filled in. Only names that refer to other parts of the scenario are not resolved yet.
 //!
-//! `language` has checked every word for itself. This module checks what involves several of them ("`cap` is at least
+//! `language` has checked every word on its own. This module checks what involves several of them ("`cap` is at least
 //! `base`"). An invalid value has been reported and is left out, so that everything else is still checked.
 
 mod answers;
@@ -54,7 +54,7 @@ pub(super) struct Spec {
     pub(super) callers: Vec<Caller>,
     /// `workload`, in the order written.
     pub(super) workloads: Vec<WorkloadSpec>,
-    /// The number of workloads written, those with problems included, which [`Self::workloads`] may lack.
+    /// The number of workloads written. It includes those with problems, which may be missing from [`Self::workloads`].
     pub(super) workloads_written: usize,
     /// `expect`.
     pub(super) expect: Vec<(Location, RuleSpec)>,
@@ -62,15 +62,15 @@ pub(super) struct Spec {
     pub(super) what_if: Vec<WhatIfSpec>,
 }
 
-/// Reads a scenario from its tree, which need not have the words `optional`. Paths of recorded exchanges are relative to
-/// `base_dir`. Returns `None` if it is not a map; problems are reported to `diagnostics`.
+/// Reads a scenario from its tree, in which the words in `optional` may be absent. Paths of recorded exchanges are relative
+/// to `base_dir`. Returns `None` if it is not a map; problems are reported to `diagnostics`.
 pub(super) fn read(
     root: &Node,
     optional: &[&str],
     base_dir: Option<&Path>,
     diagnostics: &Diagnostics,
 ) -> Option<Spec> {
-    let fields = language::check_without(optional, &language::SCENARIO, root, diagnostics)?;
+    let fields = language::check_with_optional(optional, &language::SCENARIO, root, diagnostics)?;
     Some(from_fields(&fields, base_dir, diagnostics))
 }
 

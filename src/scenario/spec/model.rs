@@ -13,7 +13,7 @@ use provider::dist::Dist;
 /// What a provider states for all of its models.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Inherited {
-    /// The dialect, which decides what nothing else states.
+    /// The dialect, whose defaults apply where neither the model nor the provider states a value.
     pub(super) dialect: Dialect,
     /// The refill policy of limits that name none; `None` if the provider states none.
     pub(super) refill: Option<RefillPolicy>,

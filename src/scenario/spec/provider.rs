@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub(in crate::scenario) struct ProviderSpec {
     /// The provider.
     pub(in crate::scenario) config: Config,
-    /// How the real one is reached.
+    /// How the real provider is reached.
     pub(in crate::scenario) upstream: Upstream,
     /// The models without a stated latency.
     pub(in crate::scenario) models_without_latency: Vec<String>,
@@ -29,7 +29,7 @@ pub(in crate::scenario) struct ProviderSpec {
     pub(in crate::scenario) retired: BTreeMap<String, String>,
     /// `answers`, as JSON.
     pub(in crate::scenario) answers: Vec<serde_json::Value>,
-    /// The files with recorded exchanges that they name.
+    /// The files with recorded exchanges that `answers` names.
     pub(in crate::scenario) answer_files: Vec<PathBuf>,
     /// `evidence` of the provider.
     pub(in crate::scenario) evidence: Vec<Evidence>,
@@ -37,8 +37,8 @@ pub(in crate::scenario) struct ProviderSpec {
     pub(in crate::scenario) model_evidence: BTreeMap<String, Vec<Evidence>>,
 }
 
-/// Builds a provider whose preset is merged already. Paths are relative to `base_dir`; without one, that of recorded
-/// exchanges is a problem.
+/// Builds a provider whose preset is merged already. Paths are relative to `base_dir`; without one, a path of recorded
+/// exchanges is reported.
 pub(in crate::scenario) fn provider(
     name: &str,
     fields: Option<&Fields>,

@@ -39,7 +39,7 @@ fn from_map(fields: &Fields, dialect_default: CachedTokens, diagnostics: &Diagno
     let estimate = fields.choice("estimate", &ESTIMATES).unwrap_or_default();
     let settle = fields.choice("settle", &SETTLES);
     let cached = fields.choice("cached", &CACHED);
-    // A reservation that is never settled gives nothing back.
+    // Nothing is refunded if the reservation is never settled, so cached tokens count in full.
     let dialect_default = match (settle, dialect_default) {
         (Some(Settlement::KeepReservation), CachedTokens::Refunded) => CachedTokens::Counted,
         _ => dialect_default,

@@ -1,4 +1,4 @@
-//! Changes of the scenario that the planner is to try.
+//! The changes of the scenario that `what_if` asks the planner to try.
 
 use crate::scenario::diagnostics::{Diagnostics, Name};
 use crate::scenario::language::{Data, Value};
@@ -28,17 +28,17 @@ pub(super) fn what_if(value: &Value) -> Option<WhatIfSpec> {
 }
 
 impl WhatIfSpec {
-    /// Applies the changes of `preset` words and of `client.like`. To be called before presets and imitations are merged.
+    /// Applies the changes of `preset` words and of `client.like`. Must be called before presets and imitations are merged.
     pub(in crate::scenario) fn choose_presets(&self, diagnostics: &Diagnostics, root: &mut Node) {
         self.apply_where(diagnostics, root, overrides::is_preset_or_like);
     }
 
-    /// Applies all other changes. To be called after the merge.
+    /// Applies all other changes. Must be called after the merge.
     pub(in crate::scenario) fn apply(&self, diagnostics: &Diagnostics, root: &mut Node) {
         self.apply_where(diagnostics, root, |path| !overrides::is_preset_or_like(path));
     }
 
-    /// Applies the changes whose path is `included`.
+    /// Applies the changes for whose path `included` returns `true`.
     fn apply_where(&self, diagnostics: &Diagnostics, root: &mut Node, included: impl Fn(&str) -> bool) {
         for (path, value) in self.set.iter().filter(|(path, _)| included(&path.text)) {
             overrides::set_value(diagnostics, root, path.at.place, &path.text, value.clone());

@@ -26,19 +26,19 @@ pub(in crate::scenario) struct WorkloadSpec {
     pub(in crate::scenario) cached_prompt: CachedPrompt,
     /// Completion tokens; unused with a trace, which contains its own.
     pub(in crate::scenario) completion: Dist,
-    /// The `max_tokens` of every request.
+    /// The `max_tokens` of every request; `None` if none is sent.
     pub(in crate::scenario) max_tokens: Option<u32>,
     /// Jobs with popular prompts.
     pub(in crate::scenario) repeats: Option<Repeats>,
     /// Whether replies are streamed.
     pub(in crate::scenario) stream: bool,
-    /// Whether jobs may be moved in time.
+    /// Whether the planner may propose to move the jobs to other hours.
     pub(in crate::scenario) deferrable: bool,
     /// The rank of its jobs.
     pub(in crate::scenario) priority: Priority,
 }
 
-/// Builds a workload; `None` if it is no map.
+/// Builds a workload; `None` if it is not a map.
 pub(super) fn workload(value: &Value, diagnostics: &Diagnostics) -> Option<WorkloadSpec> {
     let fields = value.fields()?;
     let in_arrivals = fields.fields("arrivals");
@@ -63,8 +63,8 @@ pub(super) fn workload(value: &Value, diagnostics: &Diagnostics) -> Option<Workl
     })
 }
 
-/// Reports `prompt`, `completion` and `repeats` beside a trace, which contains the tokens of its requests, and a missing
-/// `prompt` without a trace.
+/// Reports `prompt`, `completion` and `repeats` if they are given together with a trace, which contains the tokens of its
+/// requests, and a missing `prompt` if there is no trace.
 fn check_token_sources(fields: &Fields, is_trace: bool, diagnostics: &Diagnostics) {
     if !is_trace && !fields.is_given("prompt") {
         let what = format!("`{}` has no `prompt`", fields.at.path);
@@ -79,7 +79,7 @@ fn check_token_sources(fields: &Fields, is_trace: bool, diagnostics: &Diagnostic
     }
 }
 
-/// Returns an empty name, in place of one that is missing.
+/// Returns an empty name as a placeholder for a missing one.
 fn empty_name(at: &Location) -> Name {
     Name { text: String::new(), at: at.clone() }
 }

@@ -25,7 +25,7 @@ pub(super) fn read(
     let mut record = StringRecord::new();
     loop {
         budget.restore();
-        // The line after the previous record, if this one follows empty lines.
+        // The line after the previous record: that of the next record, or of an empty line before it.
         let line = reader.position().line();
         let more = reader.read_record(&mut record);
         if !more.map_err(|error| at(line, &format!("cannot be read: {error}")))? {
@@ -52,14 +52,14 @@ struct Columns {
 enum Times {
     /// Dates with times, in UTC if they state no offset.
     Dates,
-    /// Numbers of a unit.
+    /// Numbers in this unit.
     Numbers(TraceUnit),
-    /// Dates with times, or numbers of a unit.
+    /// Dates with times, or numbers in this unit.
     Either(TraceUnit),
 }
 
 impl Times {
-    /// Returns a time, and the unit of a number; `None` for a date.
+    /// Parses a time. Returns it with its unit if it is a number, and with `None` if it is a date.
     fn parse(self, text: &str) -> Result<(Nanos, Option<TraceUnit>), String> {
         let date = || UnixTime::parse_utc(text).map(|time| (time.since(UnixTime::EPOCH), None));
         let number = |unit: TraceUnit| Some((parse_decimal(text, unit.length())?, Some(unit)));
@@ -73,7 +73,8 @@ impl Times {
 }
 
 impl Columns {
-    /// Returns the columns of the format that the header names. An error shows no part of the file, which may be anything.
+    /// Returns the columns of the format that the header names. An error quotes no part of the file, which may not be a
+    /// trace at all.
     fn of(header: &StringRecord, options: &TraceOptions) -> Result<Self, String> {
         let index = |name: &str| header.iter().position(|column| column == name);
         if let Some(columns) = &options.columns {

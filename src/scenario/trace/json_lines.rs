@@ -1,7 +1,7 @@
 //! Traces as JSON lines: Mooncake's and Bailian's, or any whose members the scenario names.
 //!
 //! Mooncake counts milliseconds, Bailian seconds, with the same members. The first row decides: a fraction or Bailian's
-//! `chat_id` means seconds. A later row that contradicts it is an error, and `unit:` overrules both.
+//! `chat_id` means seconds. If the first row implies milliseconds, a later fraction is an error. `unit:` overrides this.
 
 use super::{BYTE_ORDER_MARK, Sample, TraceColumns, TraceOptions, TraceUnit};
 use crate::scenario::TraceRow;
@@ -37,7 +37,7 @@ pub(super) fn read(
             .map_err(|error| error.to_string())
             .and_then(|object| members.row(&object, options.unit, sample));
         let row = row.map_err(|error| {
-            // Until a row is valid, the file may be anything: nothing of it is shown.
+            // Before the first valid row, the file may not be a trace at all: the error shows none of its content.
             let error = if sample.rows_read > 0 { format!(": {error}") } else { String::new() };
             let [time, prompt, completion] = members.names();
             format!(":{number}: expected an object with `{time}`, whole `{prompt}` and `{completion}`{error}")

@@ -68,7 +68,7 @@ pub struct TraceColumns {
 /// A recorded trace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
-    /// The rows that are replayed, by time.
+    /// The rows that are replayed, sorted by time.
     pub rows: Arc<Vec<TraceRow>>,
     /// What was read, and what was left out.
     pub recorded: Recorded,
@@ -96,7 +96,7 @@ pub struct Recorded {
 pub struct TraceOptions {
     /// The columns; `None` for those of the known formats.
     pub columns: Option<TraceColumns>,
-    /// The unit of times that are numbers; `None`: as the format has it.
+    /// The unit of times that are numbers; `None` for the unit that the format implies.
     pub unit: Option<TraceUnit>,
     /// The share of the rows that is kept; 1 or more keeps all.
     pub rate: f64,
@@ -104,7 +104,7 @@ pub struct TraceOptions {
     pub speed: f64,
     /// The seed of the draws that keep or drop rows.
     pub seed: u64,
-    /// The length of the replayed trace: rows from then on are dropped. `None` keeps all.
+    /// The length of the replayed trace: rows at or after this time are dropped. `None` keeps all.
     pub limit: Option<Nanos>,
 }
 
@@ -184,7 +184,7 @@ impl Sample {
         Ok(())
     }
 
-    /// Returns the rows by time, relative to the earliest row and scaled by the speed.
+    /// Returns the rows sorted by time, relative to the earliest row and scaled by the speed.
     fn finish(mut self, options: &TraceOptions) -> Result<Trace, String> {
         if self.rows_read == 0 {
             return Err(": the trace contains no rows".to_owned());

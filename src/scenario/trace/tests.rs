@@ -1,4 +1,4 @@
-//! Rows of every format, and what is said of files that have none.
+//! Rows of every format, and the errors for files that cannot be read.
 
 use super::*;
 use flate2::{Compression, write::GzEncoder};
@@ -86,7 +86,7 @@ fn errors_name_the_line_if_one_is_at_fault() {
     assert_eq!(error, "t.csv: the speed of a trace must be positive, not 0");
 }
 
-fn ten_thousand() -> String {
+fn ten_thousand_rows() -> String {
     (0..10_000)
         .map(|ms| format!("{{\"timestamp\":{ms},\"input_length\":{ms},\"output_length\":1}}\n"))
         .collect()
@@ -94,7 +94,7 @@ fn ten_thousand() -> String {
 
 #[test]
 fn the_rows_of_a_smaller_rate_are_a_subset() {
-    let kept = |rate| parsed(&ten_thousand(), &TraceOptions { rate, ..ALL }).unwrap();
+    let kept = |rate| parsed(&ten_thousand_rows(), &TraceOptions { rate, ..ALL }).unwrap();
     let (tenth, fifth) = (kept(0.1), kept(0.2));
     assert!(tenth.iter().all(|row| fifth.contains(row)));
     // Three standard errors of a binomial count.
@@ -117,20 +117,21 @@ fn speed_and_limit_apply_from_the_earliest_row() {
 #[test]
 fn gzip_gives_the_same_rows_and_a_truncated_file_is_an_error() {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(ten_thousand().as_bytes()).unwrap();
+    encoder.write_all(ten_thousand_rows().as_bytes()).unwrap();
     let gzip = encoder.finish().unwrap();
     let read = |bytes: &[u8]| {
         let trace = rows(decompressed(std::io::Cursor::new(bytes.to_vec()))?, &ALL)?;
         Ok::<_, String>(Arc::unwrap_or_clone(trace.rows))
     };
-    assert_eq!(read(&gzip).unwrap(), parsed(&ten_thousand(), &ALL).unwrap());
+    assert_eq!(read(&gzip).unwrap(), parsed(&ten_thousand_rows(), &ALL).unwrap());
     let error = read(&gzip[..gzip.len() / 2]).unwrap_err();
     assert!(error.contains(": cannot be read: "), "{error}");
 }
 
-/// The literal rows of a Bailian trace, of one whose times have fractions, and the trap: whole seconds.
+/// Rows of a Bailian trace, rows whose times have fractions, and rows in whole seconds, which are taken for milliseconds
+/// unless the unit is stated.
 #[test]
-fn seconds_in_json_lines_are_recognised_or_the_unit_is_stated() {
+fn the_first_row_of_json_lines_implies_the_unit_unless_it_is_stated() {
     let bailian = "{\"chat_id\": 159, \"parent_chat_id\": -1, \"timestamp\": 61, \"input_length\": 521, \"output_length\": 132}\n\
                    {\"chat_id\": 160, \"timestamp\": 63.5, \"input_length\": 1, \"output_length\": 1}\n";
     assert_eq!(parsed(bailian, &ALL).unwrap(), [row(0, 521, 132), row(2_500_000_000, 1, 1)]);

@@ -1,4 +1,4 @@
-//! Clients as they occur, and the expected verdict on each.
+//! Clients as they occur in practice, and the expected verdict on each.
 
 use super::*;
 use crate::config::{Config, Limit, ModelConfig};
@@ -26,8 +26,8 @@ struct Client {
     service_ms: u64,
 }
 
-/// The function of the article: sixty jobs at once, each with at most six attempts, between which it waits as announced and a
-/// little more.
+/// A client like `article` in `mock/clients/python/load.py`: sixty jobs at once, each with at most six attempts, between
+/// which it waits as announced and up to a second more.
 const BACKOFF: Client = Client {
     jobs: 60,
     spacing_ms: 0,
@@ -99,7 +99,7 @@ impl Client {
 }
 
 #[test]
-fn the_articles_function_behaves_with_equal_and_with_different_prompts() {
+fn a_client_that_backs_off_behaves_with_equal_and_with_different_prompts() {
     for distinct_bodies in [false, true] {
         for (service_ms, seed) in [(0, 1), (400, 2), (5_000, 3)] {
             for (max_attempts, refused) in [(60, 0), (6, 25)] {
@@ -244,7 +244,7 @@ fn retries_with_changed_bodies_within_a_wait_are_found() {
 }
 
 #[test]
-fn jobs_that_wait_each_for_itself_are_no_series() {
+fn concurrent_jobs_that_wait_as_announced_are_no_series() {
     // Ten jobs with a request each on one connection, all refused, and retried when their wait is over.
     let jobs = || (0..10u64).map(|job| refused(job * 50, job, 2_000));
     let retried = jobs().chain((0..10u64).map(|job| served(job * 50 + 2_100 + job * 11, job)));
@@ -327,7 +327,7 @@ fn a_client_that_disconnects_may_retry() {
 }
 
 #[test]
-fn a_wait_that_a_timer_cannot_hold_is_found_too_early() {
+fn a_retry_after_a_timer_has_overflowed_is_too_early() {
     // Node's timers hold 2^31 − 1 ms; a longer one fires after a millisecond.
     let wait = 30 * 24 * 3_600_000;
     let entries = counted_all([refused(0, 1, wait), refused(1, 1, wait), refused(3, 1, wait)]);

@@ -22,7 +22,7 @@ struct RuleSpec {
     model: Option<String>,
     /// The name of the only account; all if absent.
     account: Option<String>,
-    /// The only path, or its start before a `*`; all if absent.
+    /// The only path, or a prefix of paths followed by `*`; all if absent.
     path: Option<String>,
     /// A regular expression that matches a part of the last message of the user.
     prompt: Option<String>,
@@ -30,11 +30,11 @@ struct RuleSpec {
     prompt_is: Option<String>,
     /// The number of requests that it answers; unlimited if absent, except for a sequence, which is used once.
     next: Option<NonZeroU64>,
-    /// Answers to one request after another.
+    /// The answers to successive requests.
     sequence: Option<Vec<Value>>,
-    /// Recorded exchanges, which are read from the rule itself.
+    /// Present if the rule has recorded exchanges, which are parsed separately, from the JSON of the rule.
     recorded: Option<IgnoredAny>,
-    /// What happens to requests that are not recorded; they are answered if absent.
+    /// What happens to requests that are not recorded; [`Unrecorded::Answer`] if absent.
     unrecorded: Option<Unrecorded>,
     /// The members of a single answer.
     #[serde(flatten)]
@@ -63,7 +63,7 @@ impl Input for Rules {
     const HELP: &str = HELP;
 }
 
-/// Lists the rules, latest last.
+/// Lists the rules in the order in which they were added.
 pub(super) async fn list(State(mock): State<Arc<Mock>>) -> Json<Value> {
     let rule = |rule: &Rule| json!({ "rule": rule.spec, "answered": rule.answered, "next": rule.remaining });
     Json(json!({ "answers": mock.answers.read(|rules| rules.iter().map(rule).collect::<Vec<_>>()) }))
@@ -94,7 +94,7 @@ fn parse_all(mock: &Mock, rules: &[Value]) -> Result<Vec<Rule>, Error> {
     rules.iter().map(|rule| parse_rule(mock, rule)).collect()
 }
 
-/// Parses rules. An error is the problem and the remedy as texts.
+/// Parses rules, as [`parse_all`] does, but returns an error as the texts of its problem and its remedy.
 pub(in crate::server) fn answer_rules(mock: &Mock, rules: &[Value]) -> Result<Vec<Rule>, (String, String)> {
     parse_all(mock, rules).map_err(|error| (error.message, error.help))
 }
@@ -102,7 +102,7 @@ pub(in crate::server) fn answer_rules(mock: &Mock, rules: &[Value]) -> Result<Ve
 fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
     let spec =
         RuleSpec::deserialize(rule).map_err(|error| Error::new(shortened(&error.to_string()), HELP))?;
-    let once = spec.sequence.as_ref().map(|steps| steps.len() as u64);
+    let sequence_length = spec.sequence.as_ref().map(|steps| steps.len() as u64);
     let source = match (spec.sequence, spec.recorded, spec.answer.is_empty()) {
         (Some(steps), None, true) if !steps.is_empty() => {
             Source::Steps(steps.iter().map(parse_answer).collect::<Result<Vec<_>, _>>()?)
@@ -133,7 +133,7 @@ fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
         (None, Some(text)) => Some(PromptPattern::Is(text)),
         _ => return Err(Error::new("both `prompt` and `prompt_is` are given", HELP)),
     };
-    // The list of rules says how many records there are, and repeats none of them.
+    // When rules are listed, the number of records replaces the records.
     let members = rule.as_object().into_iter().flatten().map(|(name, value)| match value {
         Value::Array(records) if name == "recorded" => (name.clone(), records.len().into()),
         value => (name.clone(), value.clone()),
@@ -146,11 +146,11 @@ fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
         prompt,
         source,
         answered: 0,
-        remaining: spec.next.map(NonZeroU64::get).or(once),
+        remaining: spec.next.map(NonZeroU64::get).or(sequence_length),
     })
 }
 
-/// Parses recorded exchanges. An error names the number of one and the reason, and shows nothing of it.
+/// Parses recorded exchanges. An error states the number of the invalid one, from one, and the reason, but quotes none of it.
 fn parse_records(records: &Value, unrecorded: Option<Unrecorded>) -> Result<Records, Error> {
     let Value::Array(records) = records else {
         return Err(Error::new(

@@ -34,14 +34,14 @@ impl IntoResponse for Error {
 
 /// The JSON body or the query of a request.
 pub(super) trait Input: DeserializeOwned {
-    /// The help of an error about it.
+    /// What to send, for [`Error::help`].
     const HELP: &str;
-    /// Creates the input of an empty body; `None` if a body is required.
+    /// Creates the input for a request with an empty body; `None` if a body is required.
     const EMPTY: Option<fn() -> Self> = None;
 }
 
-/// Extracts a JSON value from the body, whatever its content type: [`super::guard`] has checked that no form of a page in a
-/// browser can have sent it.
+/// Extracts a JSON value from the body, whatever its content type: [`super::guard`] has checked that no HTML form can have sent
+/// the request.
 pub(super) struct JsonBody<T>(pub(super) T);
 
 impl<T: Input, S: Send + Sync> FromRequest<S> for JsonBody<T> {

@@ -23,11 +23,13 @@ use std::sync::Arc;
 pub(super) struct Injection {
     /// A name, a status as a number, or an object with exactly one member: a name and its amount.
     fault: Option<Value>,
-    /// The faults of one request after another, where `"ok"` is none. It is used once, or repeated if `next` or `for` is given.
+    /// The faults of successive requests; `"ok"` stands for no fault. The sequence is used once, or repeated if `next` or `for`
+    /// is given.
     sequence: Option<Vec<Value>>,
     /// The number of requests that it affects; unlimited if absent, unless `nth` or `sequence` is given.
     next: Option<NonZeroU64>,
-    /// The first request that it affects, from one: that alone, unless `next` or `sequence` is given.
+    /// The number of the first request that it affects, from one. It affects only that request, unless `next` or `sequence` is
+    /// given.
     nth: Option<NonZeroU64>,
     /// The share of requests that it affects; all if absent.
     share: Option<Share>,
@@ -38,7 +40,7 @@ pub(super) struct Injection {
     model: Option<String>,
     /// The name of the only account that it affects; all if absent.
     account: Option<String>,
-    /// The only path that it affects, or its start before a `*`; all if absent.
+    /// The only path that it affects, or a prefix of paths followed by `*`; all if absent.
     path: Option<String>,
 }
 
@@ -80,12 +82,12 @@ pub(super) async fn inject(
         }
         _ => return Err(Error::new("either a fault or a sequence is expected", Injection::HELP)),
     };
-    let once = match (is_sequence, injection.duration) {
+    let default_count = match (is_sequence, injection.duration) {
         (false, _) => injection.nth.map(|_| 1),
         (true, None) => Some(sequence.len() as u64),
         (true, Some(_)) => None,
     };
-    let remaining = injection.next.map(NonZeroU64::get).or(once);
+    let remaining = injection.next.map(NonZeroU64::get).or(default_count);
     let scope =
         names::scope(&mock, injection.account.as_deref(), injection.model.as_deref(), injection.path)?;
     let skip = injection.nth.map_or(0, |nth| nth.get() - 1);

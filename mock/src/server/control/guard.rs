@@ -49,21 +49,22 @@ fn check_token(token: &str, headers: &HeaderMap) -> Result<(), Error> {
 fn check_host(request: &Request) -> Result<(), Error> {
     let in_uri = request.uri().authority().map(|authority| authority.as_str());
     // HTTP/2 has the host in the URI (RFC 9113, section 8.3.1).
-    let instead = in_uri.filter(|_| request.version() == Version::HTTP_2);
-    let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default()).or(instead);
+    let authority = in_uri.filter(|_| request.version() == Version::HTTP_2);
+    let host = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default()).or(authority);
     let is_local = |host: &str| {
         let name = host_name(host);
         name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
     };
-    if header.is_some_and(is_local) && in_uri.is_none_or(is_local) {
+    if host.is_some_and(is_local) && in_uri.is_none_or(is_local) {
         return Ok(());
     }
-    let named = in_uri.or(header).unwrap_or_default();
+    let named = in_uri.or(host).unwrap_or_default();
     let message = format!("the host `{}` is not this machine", super::shortened(named));
     Err(forbidden(message, "use the address that the mock printed, such as 127.0.0.1"))
 }
 
-/// Checks that the request was not sent by a page in a browser. An address that the user typed is no page's: browsers say `none`.
+/// Checks that the request was not sent by a page in a browser. If the user typed the address, browsers send
+/// `Sec-Fetch-Site: none`, which is accepted.
 fn check_origin(request: &Request) -> Result<(), Error> {
     let site = request.headers().get("sec-fetch-site").map(|site| site.as_bytes());
     let by_page = request.headers().contains_key(ORIGIN) || site.is_some_and(|site| site != b"none");
@@ -76,8 +77,8 @@ fn check_origin(request: &Request) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks that a POST could not have been sent by a form, which can send no other method that changes something: it has a JSON
-/// content type or the header [`HEADER`].
+/// Checks that a POST was not sent by a form: it needs a JSON content type or the header [`HEADER`]. POST is the only method that
+/// a form can send and that changes something.
 fn check_form(request: &Request) -> Result<(), Error> {
     let headers = request.headers();
     if request.method() != Method::POST || is_json(headers) || headers.contains_key(HEADER) {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The limits to set, and to which levels.
+/// The limits to set, and their new levels.
 #[derive(Deserialize)]
 pub(super) struct Levels {
     /// All accounts if absent.
@@ -88,13 +88,13 @@ pub(super) async fn set(
         for (account, model) in
             accounts.iter().flat_map(|account| models.iter().map(|model| (*account, *model)))
         {
-            let mut error = None;
+            let mut exceeded_capacity = None;
             mock.for_each_level(account, model, |limit| match level.remaining(limit.capacity) {
                 _ if limit.axis != axis => {}
                 Some(remaining) => changes.push((account, model, axis, remaining)),
-                None => error = Some(limit.capacity),
+                None => exceeded_capacity = Some(limit.capacity),
             });
-            if let Some(capacity) = error {
+            if let Some(capacity) = exceeded_capacity {
                 let message = format!("the limit {axis} of {} holds {capacity}", mock.model(model).name);
                 return Err(Error::new(message, format!("write at most \"{capacity} left\"")));
             }

@@ -9,8 +9,8 @@
 //!  GET, POST, DELETE /_quotalab/answers  answers that are set
 //! ```
 //!
-//! It requires no API key and returns none. Any program on this machine can read and change everything, and on a network any
-//! client that knows the token; no page in a browser can ([`guard`]).
+//! It requires no API key and returns none. Without a token, any program that can connect can read and change everything; with
+//! one, only a client that sends the token. No page in a browser can ([`guard`]).
 
 mod amount;
 mod answers;
@@ -45,7 +45,7 @@ pub enum ControlPlane {
     /// Its paths are unknown; a journal is kept, for the access log and the verdict at the end.
     JournalOnly,
     /// It is served under `/_quotalab/`, and metrics under `/metrics`, to every program that can connect and names the host by
-    /// an address or as `localhost`: for loopback.
+    /// an address or as `localhost`. Meant for a loopback address.
     Enabled,
     /// The same, to every program that sends this token as `Authorization: Bearer …`.
     WithToken(Arc<str>),
@@ -80,7 +80,7 @@ async fn endpoints() -> Json<Value> {
     Json(json!({ "endpoints": ENDPOINTS }))
 }
 
-/// Returns the error of an unknown path, or of a method that its endpoints do not have. `prefix` is the part of the
+/// Returns the error for an unknown path, or for a method that no endpoint at the path has. `prefix` is the part of the
 /// path that nesting has removed.
 fn unknown_endpoint(request: &Request, prefix: &str) -> Error {
     let (method, path) = (request.method().as_str(), format!("{prefix}{}", request.uri().path()));

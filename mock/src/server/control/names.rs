@@ -1,4 +1,4 @@
-//! Looks up accounts, models and keys by the names that a request has.
+//! Looks up accounts, models and keys by the names in a request.
 
 use super::error::{Error, shortened};
 use crate::journal::Entry;
@@ -16,7 +16,7 @@ pub(super) fn model(mock: &Mock, name: &str) -> Result<u16, Error> {
     find("model", name, mock.model_names())
 }
 
-/// Returns the scope of these names and path. An absent one matches all.
+/// Returns the scope with this account, model and path. `None` matches all.
 pub(super) fn scope(
     mock: &Mock,
     account_name: Option<&str>,

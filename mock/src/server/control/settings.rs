@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Settings {
-    /// How many times as fast calls are served, as [`Mock::set_speed`] takes it.
+    /// The factor by which calls are served faster, as for [`Mock::set_speed`].
     speed: Option<f64>,
     /// Whether the journal keeps the bodies of further requests.
     keep_bodies: Option<bool>,

@@ -41,7 +41,7 @@ pub(super) async fn levels(State(mock): State<Arc<Mock>>) -> Json<Value> {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reset {
-    /// The account whose limits alone are reset; if absent, everything except the settings is.
+    /// The account whose limits are reset, and nothing else. If absent, everything except the settings is reset.
     account: Option<String>,
 }
 
@@ -50,7 +50,7 @@ impl Input for Reset {
     const EMPTY: Option<fn() -> Self> = Some(Self::default);
 }
 
-/// Resets every mock that shares the clock, and the clock, or the limits of an account of this mock.
+/// Resets the clock and every mock that shares it; if an account is named, only the limits of that account of this mock.
 pub(super) async fn reset(
     State(mock): State<Arc<Mock>>,
     JsonBody(Reset { account }): JsonBody<Reset>,

@@ -1,4 +1,4 @@
-//! The verdict on the mock's clients, whether they retried correctly, as JSON or as text.
+//! The verdict on whether the mock's clients retried correctly, as JSON or as text.
 
 use super::error::{Error, Input, QueryParams};
 use super::names::{self, Selection};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub(super) struct VerdictQuery {
     /// If present, whatever its value, the verdict is returned as text.
     text: Option<String>,
-    /// The same by its earlier name.
+    /// The earlier name of `text`.
     words: Option<String>,
     /// The name of an account.
     account: Option<String>,
@@ -45,7 +45,7 @@ struct Verdict {
     /// Jobs that the verdict waits for: refused or failed with fewer attempts than expected, so that they may still be retried.
     pending: u64,
     unserved_paths: Value,
-    /// Requests, selected or not, that are in the journal no more, and were not checked.
+    /// Requests, selected or not, that are no longer in the journal and were not checked.
     evicted: u64,
     counts: Map<String, Value>,
     findings: Vec<Value>,
@@ -105,7 +105,7 @@ pub(super) async fn verdict(
     Ok(Json(to_json(&mock, selection)).into_response())
 }
 
-/// Returns the selected entries of the journal, and the number of all requests, selected or not, that are in it no more.
+/// Returns the selected entries of the journal, and the number of all requests, selected or not, that are no longer in it.
 fn selected(mock: &Mock, selection: Selection) -> (Vec<Entry>, u64) {
     let selected = mock.journal(|journal| {
         let entries = journal.entries().filter(|entry| selection.contains(entry)).cloned();

@@ -1,10 +1,10 @@
-//! Which alternative of a schema ends soonest: values of a schema that refers to itself must end somewhere.
+//! Finds the alternative of a schema whose values end soonest, so that the value of a schema that refers to itself ends.
 
 use super::{ALTERNATIVES, Example, array_length, type_of};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// The most levels of a value that is searched for. If no alternative ends within them, the first is taken.
+/// Maximum number of levels that are searched. If no alternative ends within them, the first is taken.
 const MAX_LEVELS: usize = 12;
 
 /// Returns `true` if a schema, its parts merged, allows `null` besides other types.
@@ -15,14 +15,14 @@ pub(super) fn may_be_null(schema: &Value) -> bool {
 }
 
 impl Example<'_> {
-    /// Returns the index of the alternative whose values can end in the fewest levels; of equal ones the first.
+    /// Returns the index of the alternative whose values can end in the fewest levels; the first of them, if there are several.
     pub(super) fn ending_soonest(&self, alternatives: &[Value]) -> usize {
         let ends = |levels: usize| alternatives.iter().position(|schema| self.ends_within(schema, levels));
         (0..=MAX_LEVELS).find_map(ends).unwrap_or(0)
     }
 
-    /// Returns `true` if a schema has a value of at most this many levels below its own, as far as required members and the least
-    /// number of items tell.
+    /// Returns `true` if a schema has a value of at most this many levels below its own. Only required members and the minimum
+    /// number of items are considered.
     fn ends_within(&self, schema: &Value, levels: usize) -> bool {
         let (mut known, mut open) = (BTreeSet::new(), vec![schema]);
         let mut parts: Vec<&Value> = Vec::new();
@@ -41,8 +41,8 @@ impl Example<'_> {
         parts.iter().any(is_fixed) || parts.iter().all(|part| self.part_ends_within(part, &parts, levels))
     }
 
-    /// Returns `true` if a part of a schema lets its value end within so many levels. The others state the schemas of members that this
-    /// one requires.
+    /// Returns `true` if a part of a schema lets its value end within this many levels. `parts` are all parts of the schema,
+    /// which may have the schemas of members that this part requires.
     fn part_ends_within(&self, part: &Value, parts: &[&Value], levels: usize) -> bool {
         let below = |schema: &Value| levels > 0 && self.ends_within(schema, levels - 1);
         let has_ending = |word: &str| {

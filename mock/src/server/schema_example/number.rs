@@ -2,7 +2,7 @@
 
 use serde_json::{Number, Value};
 
-/// Returns a number within the bounds of a schema if it finds one; large `variant`s may exceed them.
+/// Returns a number within the bounds of a schema if it finds one; the number for a large `variant` may exceed them.
 pub(super) fn number(schema: &Value, variant: usize, is_whole: bool) -> Value {
     let step = schema["multipleOf"].as_f64().filter(|step| *step > 0.0);
     let step = match step {

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// The names of every object called `properties` in a body, in their order. Of two with the same names the order of the first counts
-/// for both.
+/// The names of the members of every object called `properties` in a body, in their order. If two of these objects have the same
+/// names, the order of the first applies to both.
 #[derive(Debug, Default)]
 pub(in crate::server) struct PropertyOrder(BTreeMap<BTreeSet<String>, Vec<String>>);
 
@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for PropertyOrder {
 /// Reads one value.
 struct Reader<'o> {
     order: &'o mut PropertyOrder,
-    /// Whether the value is called `properties`.
+    /// `true` if the value is called `properties`.
     are_properties: bool,
 }
 

@@ -1,11 +1,11 @@
-//! Values of schemas, checked by a validator of its own for most of the keywords that are followed.
+//! Values of schemas, checked by a small validator in this file that supports most of the keywords that are followed.
 
 use super::*;
 use proptest::prelude::*;
 use regex::bytes::RegexBuilder;
 use serde_json::json;
 
-/// Returns the value of a schema whose properties have the order of their names.
+/// Returns the value of a schema, with members in the order of their names.
 fn example_value(schema: &Value) -> Value {
     serde_json::from_str(&example_text(schema, &PropertyOrder::default())).expect("JSON")
 }
@@ -158,7 +158,7 @@ fn a_schema_that_refers_to_itself_several_times_has_a_bounded_value() {
 
 /// The time does not grow with the square of the number of names, also at a depth at which only the required members are made.
 #[test]
-fn many_names_are_required_quickly() {
+fn an_object_with_many_required_members_is_made_quickly() {
     let names: Vec<String> = (0..140_000).map(|number| format!("name{number}")).collect();
     let properties: Map<String, Value> = names.iter().map(|name| (name.clone(), json!(true))).collect();
     let mut schema = json!({ "properties": properties, "required": names });
@@ -212,8 +212,8 @@ proptest! {
     }
 }
 
-/// Schemas that refer to themselves, by members that need not be there, that may be null or something else, or by items of which there
-/// need be none.
+/// Generates schemas that refer to themselves: through optional members, through members with other alternatives such as null, or
+/// through arrays that may be empty.
 fn recursive_schemas() -> impl Strategy<Value = Value> {
     let node = |name: &str| json!({ "$ref": format!("#/$defs/{name}") });
     let others = prop_oneof![Just(node("a")), Just(node("b")), Just(node("c"))];
@@ -250,7 +250,7 @@ fn recursive_schemas() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// Law: if values of a schema can end, its value does, also if the schema refers to itself in every first alternative.
+    /// Law: the value of a schema ends if any of its values can, even if the schema refers to itself in every first alternative.
     #[test]
     fn values_of_schemas_that_refer_to_themselves_end_and_satisfy_them(schema in recursive_schemas()) {
         let value = example_value(&schema);
@@ -277,9 +277,9 @@ fn a_list_ends_with_the_alternative_that_ends() {
     );
 }
 
-/// A schema that refers to itself so often that six levels of its values would be too many still has a value that satisfies it.
+/// A schema may refer to itself so often that six levels of its value would be too large: it still has a value that satisfies it.
 #[test]
-fn a_wide_schema_that_refers_to_itself_ends_as_well() {
+fn the_value_of_a_wide_schema_that_refers_to_itself_ends() {
     let members = ["a", "b", "c", "d", "e", "f", "g"]
         .map(|name| (name.to_owned(), json!({ "anyOf": [{ "$ref": "#/$defs/node" }, { "type": "null" }] })));
     let mut properties = Map::from_iter(members);
@@ -321,7 +321,7 @@ fn members_have_the_order_of_the_properties() {
 
 /// Gemini's schemas have their types in upper case.
 #[test]
-fn types_in_upper_case_are_those_in_lower_case() {
+fn types_in_upper_case_are_read_like_those_in_lower_case() {
     let schema = json!({ "type": "OBJECT", "properties": { "city": { "type": "STRING" }, "days": { "type": "INTEGER", "minimum": 2 } },
         "required": ["city", "days"] });
     let example = example_value(&schema);

@@ -79,8 +79,9 @@ fn add_limit(headers: &mut Headers, epoch: Epoch, names: [&'static str; 3], row:
     headers.add(reset_name, epoch.time_at(reset).rfc3339());
 }
 
-/// Returns the message of a refusal. The messages for tokens per minute (the wording of 2026, with organisation and model) and
-/// per day (2024) are from captures. Those for requests are assumed to be alike. Users reported that for concurrency.
+/// Returns the message of a refusal. The messages for tokens per minute (the wording of 2026, with organisation and model)
+/// and per day (2024) are from captures. Those for requests are assumed to be alike. Users reported the message for
+/// concurrency.
 fn message(denial: &Denial, account: &str, model: &str) -> Cow<'static, str> {
     let what = match denial.axis {
         Axis::Concurrency => return CONCURRENCY.into(),

@@ -35,7 +35,7 @@ impl WireFormat for Native {
         &[KeyHeader::Named("x-api-key"), KeyHeader::Bearer]
     }
 
-    /// Its SDKs send both.
+    /// Anthropic's SDKs send both.
     fn marker_headers(&self) -> &'static [&'static str] {
         &["x-api-key", "anthropic-version"]
     }
@@ -48,8 +48,8 @@ impl WireFormat for Native {
         }
     }
 
-    /// The paths of messages are this format's alone. The compatible endpoint has the rest of the base as well, so the headers
-    /// decide.
+    /// Only this format has the paths of messages. The compatible endpoint has all other paths of the base as well, so the
+    /// headers decide.
     fn owned_prefix(&self, path: &str) -> usize {
         [PATH, self.base()].iter().find(|prefix| path.starts_with(**prefix)).map_or(0, |prefix| prefix.len())
     }
@@ -222,7 +222,7 @@ impl<'a> ContentBlock<'a> {
 struct Thought {
     /// `true` if the request omits its text.
     is_omitted: bool,
-    /// What the provider signs the text with. Here it depends on the number of the request alone.
+    /// The provider's signature of the text. The mock derives it from the number of the request alone.
     signature: String,
 }
 
@@ -262,7 +262,7 @@ fn block_stop(index: u32) -> String {
     format!("event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":{index}}}\n\n")
 }
 
-/// Returns the event of a token of the block with this index; `delta` is the start of its difference, up to its text.
+/// Returns the event of a token of the block with this index; `delta` is the start of its member `delta`, up to the text.
 fn token_event(index: u32, delta: &str) -> TokenEvent {
     let before = format!(
         "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":{index},\"delta\":{delta}"

@@ -190,7 +190,7 @@ fn shows_thoughts(context: &Context<'_>) -> bool {
     context.shape.reasoning.is_some_and(|reasoning| reasoning.place != ReasoningPlace::Hidden)
 }
 
-/// Returns a candidate with these parts. It has a reason if it is the end.
+/// Returns a candidate with these parts. It has a finish reason unless `finish` is `None`, as before the end of a stream.
 fn candidate(parts: &[Value], index: u32, finish: Option<Finish>) -> Value {
     let mut candidate = json!({ "content": { "parts": parts, "role": "model" }, "index": index });
     if let Some(finish) = finish {

@@ -51,8 +51,8 @@ impl WireFormat for Groq {
         Some(498)
     }
 
-    /// Documented, 2026-02: responses, and audio. Its SDK has embeddings (no model is listed), and older clients ask for
-    /// completions: served as well, assumed.
+    /// Documented, 2026-02: responses, and audio. The others are assumed: its SDK has embeddings, although no model for
+    /// them is listed, and older clients request text completions.
     fn operations(&self) -> &'static [Operation] {
         &[
             Operation::Responses,

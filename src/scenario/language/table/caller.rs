@@ -62,8 +62,8 @@ pub(in crate::scenario::language) static BUDGET: Map = Map {
     refused: &[],
 };
 
-/// More than any account spends on one day.
+/// The largest budget in USD: more than any account spends in a day.
 const MAX_USD: f64 = 1e6;
 
-/// More than any account uses on one day.
+/// The largest budget in tokens: more than any account uses in a day.
 const MAX_TOKENS: u64 = 1_000_000_000_000;

@@ -26,7 +26,7 @@ pub(super) use workload::{ARRIVAL_STEP, ARRIVALS, REPEATS, SHAPE_MAP, TRACE_COLU
 use super::{Choice, Form, Kind, Map, NameKind, Refused, Word, choice, unmodelled, word};
 use ::provider::Nanos;
 
-/// The word for no bound, which also removes the bound of a preset.
+/// The keyword for no bound, which also removes the bound of a preset.
 const NONE: &[Choice] = &[choice("none", "none")];
 
 /// The shortest [`LENGTH`].
@@ -35,10 +35,10 @@ const MIN_LENGTH: Nanos = Nanos::from_millis(1);
 /// A time at which something happens, from the start of the run, or a length of time that may be zero.
 const OFFSET: Kind = Kind::Duration { min: Nanos::ZERO, max: super::MAX_DURATION };
 
-/// The length of a time: a timeout, a wait, an interval.
+/// A length of time of at least a millisecond: a timeout, a wait, an interval.
 const LENGTH: Kind = Kind::Duration { min: MIN_LENGTH, max: super::MAX_DURATION };
 
-/// The end of the sentence that refuses a word for what is not modelled.
+/// The reason for which a word is refused if what it describes is not modelled; see [`Refused::why`].
 const NOT_MODELLED: &str = "is not modelled yet";
 
 /// The largest number of tokens that a word accepts for one call. Sampled sizes are clamped to the smaller

@@ -84,7 +84,7 @@ pub(in crate::scenario) static PROVIDER: Map = Map {
     refused: &[],
 };
 
-/// Each answer is tried for each request.
+/// The maximum number of answers of a provider. Each of them is compared with each request.
 const MAX_ANSWERS: usize = 1_000;
 
 const DIALECTS: &[Choice] = &[

@@ -87,13 +87,13 @@ const STARTS: &[Choice] = &[
     choice("full", "all: the first day of a new account"),
 ];
 
-/// Each workload has its own records, and the ceiling allocates each to targets.
+/// The maximum number of workloads. Each has records of its own, and the ceiling allocates each to targets.
 const MAX_WORKLOADS: usize = 256;
 
-/// Each change is read as a scenario of its own, and its ceiling is searched for.
+/// The maximum number of what-ifs. Each is read as a scenario of its own, and its ceiling is searched for.
 const MAX_WHAT_IFS: usize = 64;
 
-/// Events count the steps of a route in eight bits.
+/// The maximum number of steps of a route. Events hold the number of a step in eight bits.
 const MAX_STEPS: usize = 100;
 
 pub(in crate::scenario::language) static STEP: Map = Map {

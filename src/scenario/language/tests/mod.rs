@@ -52,7 +52,7 @@ fn problems(map: &'static Map, word: &Word, text: &str) -> String {
     let entry = NodeEntry { key: word.name.to_owned(), place, value };
     let node = Node { place, kind: yaml::NodeKind::Map(vec![entry]) };
     let fields = check(map, &node, &diagnostics).expect("a map");
-    // Only what concerns the value itself: the map lacks its other words. A problem states its path after `at: `.
+    // Only problems of the value itself count, since the map lacks its other words. A problem states its path after `at: `.
     let path = word.name;
     let invalid = fields.get(word.name).is_none();
     let all = diagnostics.problems().map(|problems| problems.to_string()).unwrap_or_default();

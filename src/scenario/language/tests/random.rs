@@ -76,7 +76,7 @@ impl Generator {
 
     fn word(&mut self, word: &'static Word) -> Tree {
         match (&word.kind, word.name) {
-            // Names that others refer to are always the same.
+            // Names that other parts of the scenario refer to are always the same.
             (Kind::NamedEntries { of, .. }, name) => {
                 let key = match name {
                     "providers" => "p",
