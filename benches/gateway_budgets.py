@@ -33,9 +33,9 @@ STREAMS = 128
 BUDGET = 20_000
 PROMPT = "Tell me about the harbour. "
 MAX_TOKENS = 1_024
-# Redis is killed so long after the first requests.
+# The time from the first requests until Redis is killed.
 KILLED_AFTER_S = 1
-# Without Redis what is left may be in shares that pay for no request. A caller that gets no answer for so long ends.
+# Without Redis, the rest of a budget may consist of shares that pay for no request. A caller ends if it gets no answer for this time.
 IDLE_S = 10
 
 ROWS = {
@@ -87,7 +87,8 @@ async def ask(url, key):
 
 
 async def spend(urls, key, seed):
-    """Lets a caller send until its budget is spent at every gateway. Returns its tokens, lowered answers, and refusals."""
+    """Lets a caller send until its budget is spent at every gateway. Returns the tokens that it used, the number of answers that
+    ended at a lowered bound, and the number of `budget_in_use` refusals."""
     used, cut, busy, answered = 0, 0, 0, time.monotonic()
     order = random.Random(seed)
 

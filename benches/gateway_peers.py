@@ -137,7 +137,7 @@ class Process:
 
 
 class Peer:
-    """A gateway: how it is started before upstreams, and what callers send to it."""
+    """A gateway: how it is started in front of upstreams, and what callers send to it."""
 
     name = None
     path = "/v1/chat/completions"
@@ -145,10 +145,10 @@ class Peer:
     has_fallback = True
 
     def missing(self):
-        """Returns why it cannot be run; None if it can."""
+        """Returns the reason why it cannot be run; None if it can."""
 
     def command(self, port, upstreams, folder):
-        """Returns the command that serves on a port before base URLs: the first is tried first."""
+        """Returns the command that serves on `port`, and its environment variables. `upstreams` are base URLs; the first is tried first."""
         raise NotImplementedError
 
     def request_headers(self, upstreams):
@@ -283,7 +283,7 @@ def answers(url, headers):
 
 @contextlib.contextmanager
 def running(peer, upstreams, folder):
-    """Starts a gateway before these upstreams. Yields its process, the URL of its chats, and the headers of a caller."""
+    """Starts a gateway in front of these upstreams. Yields its process, the URL of its chats, and the headers of a caller."""
     port = free_ports(1)[0]
     command, environment = peer.command(port, upstreams, folder)
     url, headers = f"http://127.0.0.1:{port}{peer.path}", peer.request_headers(upstreams)
@@ -385,7 +385,7 @@ async def streams(url, headers):
 
 
 async def goodput(url, headers, seconds):
-    """Returns how many of ten requests a second have an answer within five seconds."""
+    """Sends ten requests per second for `seconds`. Returns the number of requests that are answered within five seconds."""
 
     async def one():
         body = {**REQUEST, "messages": [{"role": "user", "content": "word " * 60}], "max_tokens": 100}
@@ -475,7 +475,7 @@ def line(name, row):
 
 
 def install():
-    """Downloads the other gateways; one that cannot be had is skipped."""
+    """Downloads the other gateways; one that cannot be installed is skipped."""
     PEERS.mkdir(parents=True, exist_ok=True)
     (PEERS / "portkey").mkdir(exist_ok=True)
     if not (PEERS / "litellm").exists():
@@ -490,7 +490,7 @@ def install():
 
 
 def bench_program():
-    """Returns the program of the bench `gateway`, in the profile of a release."""
+    """Returns the program of the bench `gateway`, built with the release profile."""
     found = sorted((TOP / "target" / "release" / "deps").glob("gateway-*"), key=lambda path: path.stat().st_mtime)
     found = [path for path in found if not path.suffix and os.access(path, os.X_OK)]
     if not found:

@@ -36,7 +36,7 @@ RATES = (1_000, 3_000, 5_000)
 LIMIT = 1.5
 # Connections of oha: its default of 50 bounds the rate once a reply takes 10 ms.
 CONNECTIONS = 200
-# What a run may take besides its seconds of traffic.
+# The time that a run may take in addition to its seconds of traffic.
 GRACE_S = 60
 
 
@@ -98,7 +98,7 @@ def quantile(values, share):
 
 
 def drive_with_oha(oha, url, rate, seconds, folder):
-    """Returns the same of oha, and the 99th percentile that it reports itself."""
+    """Returns the same figures for oha, and the 99th percentile in milliseconds that oha itself reports."""
     database = pathlib.Path(folder) / "oha.sqlite"
     database.unlink(missing_ok=True)
     command = [oha, "--no-tui", "--output-format", "json", "--latency-correction", "-c", str(CONNECTIONS)]

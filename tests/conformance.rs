@@ -57,9 +57,9 @@ fn every_class_has_its_scenario_and_every_scenario_its_number_question_and_answe
 /// A simulation of every scenario passes its `expect`. To show that the incidents matter, the same run without them
 /// must have a different result, except for faults without effect in a simulation.
 #[test]
-fn a_good_client_keeps_what_every_scenario_expects() {
-    /// The scenarios of these faults: formats and clocks exist only on the wire, and Groq's body states what its headers
-    /// omit.
+fn a_good_client_meets_the_expectations_of_every_scenario() {
+    /// The scenarios whose faults have no effect in a simulation: formats and clocks exist only on the wire, and Groq's body
+    /// states what its headers omit.
     const WITHOUT_EFFECT: [&str; 5] =
         ["fractional wait", "dated wait", "clock skew", "clock behind", "no headers"];
     for path in classes() {

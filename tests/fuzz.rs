@@ -208,7 +208,8 @@ const FORMS: [Form; 9] = [
     |text| format!("502 All variants failed: a: {text}, b: status code: 403: {text}").into_bytes(),
 ];
 
-/// What begins an encoding, a compression, a stream, an object, a head, a wait, a limit, an escape sequence or a title.
+/// The bytes that begin an encoding, a compression, a stream, an object, a head, a wait, a limit, an escape sequence or a
+/// title.
 const MARKS: [&[u8]; 16] = [
     b"\xff\xfe",
     b"\xfe\xff",
@@ -255,7 +256,7 @@ static BASELINES: LazyLock<Vec<String>> = LazyLock::new(|| {
     vec![Baseline::of(&cases, &regression::run(&cases, &())).to_json()]
 });
 
-/// The most jobs that a scenario may be expected to offer if it is simulated.
+/// A scenario that is expected to offer more jobs than this is parsed, but not simulated.
 const MAX_JOBS: f64 = 3_000.0;
 
 /// Checks that a text for the terminal has no control characters but line feeds.
@@ -308,7 +309,7 @@ proptest! {
         check_time(start)?;
     }
 
-    /// Any bytes between a repeated mark and one more of it.
+    /// Arbitrary bytes between a mark that is repeated and the same mark once.
     #[test]
     fn any_bytes_are_explained_or_refused(
         mark in prop::sample::select(MARKS.to_vec()), bytes in prop::collection::vec(any::<u8>(), 0..400), repeated in 1..2_000usize,

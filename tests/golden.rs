@@ -1,4 +1,4 @@
-//! Golden files: output that was reviewed once, compared with the output of today.
+//! Golden files: reviewed output, with which the current output is compared.
 
 use std::fs;
 use std::path::Path;

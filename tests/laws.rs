@@ -1,5 +1,5 @@
 //! The laws, tested with random scenarios and from outside: on the events, not on the state of engine and provider.
-//! Each law has its number in the list of laws in ARCHITECTURE.md.
+//! The numbers of the laws are those in ARCHITECTURE.md.
 
 mod ceiling;
 mod coalescing;
@@ -144,8 +144,8 @@ impl Fold for SeenVariants {
     }
 }
 
-/// Returns the names of the variants of events, reasons, decisions and failures, read from the source: the test fails after a
-/// variant is added until a run of one of the fixed tapes meets it, or one of the same name in another of these enums.
+/// Returns the names of the variants of events, reasons, decisions and failures, read from the source: after a variant is added,
+/// the test fails until the variant, or one of the same name in another of these enums, occurs in a run of a fixed tape.
 fn all_variants() -> Vec<String> {
     let source = include_str!("../src/event.rs");
     let variants = |of: &str| {

@@ -18,7 +18,7 @@ TEXTS = ROOT / "docs" / "third-party-licences.txt"
 # A package needs one of these; they allow use in a binary under any terms if their texts come with it.
 ALLOWED = {"0BSD", "Apache-2.0", "BSD-3-Clause", "BSL-1.0", "CDLA-Permissive-2.0", "ISC", "MIT", "Unicode-3.0", "Unlicense", "Zlib"}
 
-# Packages that are there in two versions, and why.
+# Packages that occur in two versions, and the reasons.
 DUPLICATES = {"base64": "hdrhistogram needs an older one", "getrandom": "ring needs an older one", "syn": "procedural macros, which are not in the binary"}
 
 FILE_NAMES = re.compile(r"(licen[cs]e|copying|notice|unlicense)", re.IGNORECASE)

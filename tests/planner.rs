@@ -219,7 +219,7 @@ expect: [success >= 99%, fallback share <= 25.5%]",
     assert!((lift("account at behind") - 1.0).abs() < 0.03, "{:#?}", plan.what_if);
     let pair = plan.pairs.first().unwrap_or_else(|| panic!("{:#?}", plan.what_if));
     assert!(pair.changes.iter().all(|change| change.contains("account at")), "{:#?}", plan.pairs);
-    // The ceiling of a pair is found to 10 %.
+    // The ceiling of a pair is found with a precision of 10 %.
     assert!((pair.lift - 2.0).abs() < 0.2 && (pair.apart - 1.75).abs() < 0.08, "{pair:#?}");
     assert!(pair.lift > pair.apart * 1.04, "{pair:#?}");
 }

@@ -266,5 +266,5 @@ fn junit_annotations_and_markdown_escape_names_that_contain_markup() {
 fn assert_well_formed(junit: &str) {
     let (prolog, document) = junit.split_once('\n').expect("an XML declaration and a document");
     assert_eq!(prolog, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
-    assert_eq!(xml::fault(document), None, "{document}");
+    assert_eq!(xml::first_error(document), None, "{document}");
 }

@@ -1,5 +1,5 @@
-//! The scenario language: what is accepted, the message of every mistake, and that no text is accepted in part. Golden
-//! messages are in `tests/golden/scenario`; `UPDATE_GOLDEN=1` writes them anew.
+//! The scenario language: what is accepted, the message of every mistake, and that no text is accepted in part. The
+//! expected messages are the golden files in `tests/golden/scenario`; `UPDATE_GOLDEN=1` rewrites them.
 
 mod callers;
 mod language;
@@ -55,8 +55,8 @@ fn most_words_of_the_language_are_understood() {
     assert_eq!(scenario.providers[0].incidents.len(), 16);
     let of_jobs = |metric: Metric| metric.is_measured_per_job() && metric != Metric::Goodput;
     let once = scenario.expect.iter().filter(|rule| !of_jobs(rule.metric)).count();
-    let each = (10 - once) * scenario.workloads.len();
-    assert_eq!(scenario.expect.len(), once + each, "rules on jobs are judged for each workload");
+    let per_workload = (10 - once) * scenario.workloads.len();
+    assert_eq!(scenario.expect.len(), once + per_workload, "rules on jobs are judged for each workload");
     golden::check("scenario/every-word", &scenario.describe());
 }
 

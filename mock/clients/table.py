@@ -3,8 +3,8 @@
 
     mock/clients/table.py RESULTS [--write]
 
-RESULTS is a folder with one for each table: `mock`, into which test_matrix.py and matrix.test.mjs wrote, and `gateway`, into which
-test_gateway.py and gateway.test.mjs did. Ends with status 1 if a table differs.
+RESULTS is a folder with a subfolder for each table: `mock`, with the results of test_matrix.py and matrix.test.mjs, and `gateway`,
+with those of test_gateway.py and gateway.test.mjs. Ends with status 1 if a table differs.
 """
 
 import json
@@ -26,7 +26,7 @@ FEATURES_THROUGH_GATEWAY = FEATURES | {"cut_stream": "cut stream", "unknown_mode
 
 
 def cell(row, feature):
-    """Returns what the table says of one feature: the worst of its outcomes."""
+    """Returns the cell of one feature in the table: the worst of its outcomes."""
     outcomes = row["features"].get(feature, [])
     if feature in row["not_offered"]:
         return f"not offered: {row['not_offered'][feature]}"
@@ -45,7 +45,7 @@ def table(rows, features):
     lines = ["| client | version | " + " | ".join(features.values()) + " |", "|---" * (len(features) + 2) + "|"]
     for row in rows:
         cells = " | ".join(cell(row, feature) for feature in features)
-        # The name of a package that is that of the client is not repeated.
+        # The name of the package is left out if it is that of the client.
         versions = {"" if package == row["client"].split(",")[0] else package: version for package, version in row["versions"].items()}
         shown = ", ".join(f"{package} {version}".strip() for package, version in versions.items())
         lines.append(f"| {row['client']} ({row['language']}) | {shown} | {cells} |")

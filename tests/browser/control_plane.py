@@ -146,7 +146,7 @@ def main():
         try:
             ask(base, "/openai/v1/models")
         except urllib.error.HTTPError:
-            pass  # It has no key: an entry in the journal, which a reset would remove.
+            pass  # The request has no key. It adds an entry to the journal, which a reset would remove.
         ask(base, "/_quotalab/answers", {"text": "kept"})
         before = changeable(base)
         rebound = f"http://rebound.example:{port}"

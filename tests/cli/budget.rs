@@ -48,9 +48,9 @@ fn a_run_beyond_the_budget_is_refused_with_its_size_and_a_remedy() {
     assert!(small["reproduce"].as_str().unwrap().ends_with(" --yes"), "{}", small["reproduce"]);
 }
 
-/// Estimates and measures in virtual time: jobs, events, and jobs in flight at most.
+/// Compares the estimated numbers of jobs and events, and the maximum number of jobs in flight, with those of a simulation.
 #[test]
-fn the_estimate_is_true_within_a_factor_of_two() {
+fn the_estimate_is_accurate_within_a_factor_of_two() {
     use quotalab::drive::{RunSize, virtual_time};
     use quotalab::scenario::{Overrides, read};
     let folder = scratch("estimate");
@@ -93,9 +93,10 @@ fn the_estimate_counts_at_most_one_job_in_flight_for_each_user() {
     }
 }
 
-/// The rows of a trace in one instant are in flight at once; rows that are far apart are not. For these traces the estimate is not too low.
+/// Rows of a trace at one instant are in flight together; rows that are far apart are not. For these traces the estimate is
+/// at least the measured number, and at most four times that number.
 #[test]
-fn the_estimate_counts_the_rows_of_a_trace_in_one_instant_as_in_flight_at_once() {
+fn the_estimate_counts_trace_rows_at_one_instant_as_in_flight_together() {
     use quotalab::drive::{RunSize, virtual_time};
     use quotalab::scenario::{Overrides, read};
     let folder = scratch("trace-size");
@@ -122,7 +123,7 @@ workload: [{ name: w, route: r, arrivals: { trace: t.jsonl } }]
     }
 }
 
-/// Counts jobs, events, and jobs in flight now and at most.
+/// Counts jobs and events. `in_flight` holds the current number of jobs in flight and the maximum so far.
 #[derive(Default)]
 struct Counter {
     jobs: u64,
@@ -146,7 +147,7 @@ impl quotalab::record::Fold for Counter {
     }
 }
 
-/// Takes a gigabyte and ten seconds in a debug build.
+/// Uses 1 GB of memory and takes ten seconds in a debug build.
 #[test]
 #[ignore = "large: run it with --ignored"]
 fn a_simulation_with_too_many_jobs_in_flight_is_ended_and_its_first_line_says_so() {

@@ -101,7 +101,7 @@ fn a_file_gives_the_same_output_as_standard_input() {
 }
 
 #[test]
-fn eight_causes_are_named_with_whether_they_are_terminal() {
+fn each_of_eight_causes_is_named_and_marked_terminal_or_not() {
     let limited = |axis: &str| {
         body(
             &format!(

@@ -1,4 +1,4 @@
-//! Output files: whole or not at all, never over an input, and never lost because another one fails.
+//! Output files are written completely or not at all, never replace an input, and are not lost if another output fails.
 
 #![expect(clippy::disallowed_methods, reason = "processes are ended at instants of the wall clock")]
 
@@ -69,7 +69,8 @@ fn a_file_that_may_not_be_replaced_is_found_before_the_run() {
     assert_eq!(names(&out), ["report.html"]);
 }
 
-/// Runs `sim` of half a day with a bound on the size of each file, in KiB, which is for regular files what a full disk is.
+/// Runs `sim` for half a day of virtual time. No file may become larger than `max_kib` KiB: a longer write fails, as on a
+/// full disk. Returns the exit code, stdout and stderr.
 fn simulate_with_small_files(max_kib: u32, args: &[&str]) -> (Option<i32>, String, String) {
     let script = format!("trap '' XFSZ; ulimit -f {max_kib}; exec \"$@\"");
     let done = Command::new("bash")
@@ -83,7 +84,8 @@ fn simulate_with_small_files(max_kib: u32, args: &[&str]) -> (Option<i32>, Strin
     (done.status.code(), text(done.stdout), text(done.stderr))
 }
 
-/// The JSON contains the whole result; a page and charts of an earlier result would be taken for its own.
+/// The JSON contains the whole result. The page and charts of an earlier result are removed, because a reader would take them
+/// for those of the new one.
 #[test]
 fn the_json_is_kept_without_an_earlier_page_if_the_page_does_not_fit_on_the_disk() {
     let out = scratch("json-only");
@@ -149,7 +151,7 @@ fn outputs_that_would_overwrite_an_input_are_refused() {
 }
 
 #[test]
-fn charts_of_an_earlier_run_do_not_stay() {
+fn charts_of_an_earlier_run_are_removed() {
     let out = scratch("earlier");
     let unlimited = out.join("s.yaml");
     fs::write(
@@ -166,12 +168,12 @@ fn charts_of_an_earlier_run_do_not_stay() {
     assert!(!left.contains(&"limits.svg".to_owned()) && left.contains(&"mine.svg".to_owned()), "{left:?}");
 }
 
-/// Ends processes at instants spread over their run. The number is `QUOTALAB_KILLS` if it is set.
+/// Kills processes at instants spread over the duration of a run: as many as `QUOTALAB_KILLS` states, or 40 if it is not set.
 #[test]
 fn a_killed_process_leaves_whole_files_only() {
     let kills = std::env::var("QUOTALAB_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(40u32);
     let out = scratch("killed");
-    let (events, beside) = (out.join("events.jsonl"), scratch("killed-events"));
+    let (events, log_folder) = (out.join("events.jsonl"), scratch("killed-events"));
     let command = |seed: u32| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quotalab"));
         command.current_dir(env!("CARGO_MANIFEST_DIR"));
@@ -206,13 +208,13 @@ fn a_killed_process_leaves_whole_files_only() {
             assert!(text.ends_with(end), "{name} ends with {:?}", &text[text.len().saturating_sub(40)..]);
         }
     }
-    // What a killed process has left anywhere is removed by the next one that writes there.
+    // The next process that writes to a folder removes the temporary files that a killed process has left there.
     for name in [".quotalab-abc.tmp", "of-the-user.tmp"] {
-        fs::write(beside.join(name), "x").unwrap();
+        fs::write(log_folder.join(name), "x").unwrap();
     }
-    let log = beside.join("log");
+    let log = log_folder.join("log");
     assert_eq!(quotalab(&["sim", SHORT, "--quiet", "--out", arg(&out), "--events", arg(&log)]).code, 0);
-    assert_eq!(names(&beside), ["log", "of-the-user.tmp"]);
+    assert_eq!(names(&log_folder), ["log", "of-the-user.tmp"]);
 }
 
 #[test]
@@ -266,7 +268,7 @@ fn runs_at_the_same_time_keep_all_their_results() {
     let processes = [1, 2, 3, 4, 5, 6].map(|seed| (seed, spawn(seed)));
     let results = processes.map(|(seed, process)| (seed, result_of(process)));
     for (_, result) in &results {
-        // Runs that begin after the end of another use its folder again.
+        // A run that begins after another one has ended writes to the same folder again.
         let kept = seed_in(result);
         assert!(results.iter().any(|(seed, other)| (*seed, other) == (kept, result)), "{results:?}: {kept}");
     }
@@ -334,7 +336,7 @@ fn scenarios_of_the_same_file_name_do_not_share_a_folder() {
         (file("out/x/result.json"), file("out/b/x/result.json")),
         ("a/x.yaml".into(), "b/x.yaml".into())
     );
-    // The same scenario again, however it is named, and its plan.
+    // A scenario keeps its folder, also if another path leads to its file.
     assert_eq!(run(&["sim", "./b/../a/x.yaml"]).1, "report: out/x/report.html\n");
     assert_eq!(run(&["sim", "b/x.yaml"]).1, "report: out/b/x/report.html\n");
     assert_eq!(run(&["sim", "c/b/x.yaml"]).1, "report: out/x-2/report.html\n");

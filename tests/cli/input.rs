@@ -164,7 +164,7 @@ fn control_characters_of_a_file_name_reach_neither_the_terminal_nor_ci() {
 }
 
 #[test]
-fn keys_are_repeated_in_no_result() {
+fn no_result_contains_a_key() {
     let folder = scratch("keys");
     let set = "providers.p.accounts={ default: { keys: [sk-secret] } }";
     for verb in ["sim", "plan", "check"] {
@@ -220,7 +220,7 @@ fn check_masks_a_key_that_looks_like_a_real_one() {
 }
 
 #[test]
-fn keys_are_repeated_in_no_error_and_no_explanation() {
+fn no_error_and_no_explanation_contains_a_key() {
     let folder = scratch("keys-in-errors");
     let file = folder.join("s.yaml");
     let with = |accounts: &str| {

@@ -1,5 +1,5 @@
-//! Input files: only regular files of a bounded size are read, and pipes that the shell opened. An error about a file that is no
-//! trace shows nothing of it.
+//! Input files: only regular files of a bounded size and pipes that the shell opened are read. An error about a file that is
+//! not a trace contains no part of the file.
 
 use super::{Output, SHORT, arg, quotalab, scratch};
 use flate2::{Compression, write::GzEncoder};
@@ -67,7 +67,7 @@ fn a_pipe_that_the_shell_opened_is_read() {
 }
 
 #[test]
-fn nothing_is_shown_of_a_file_that_is_no_trace() {
+fn an_error_contains_no_part_of_a_file_that_is_not_a_trace() {
     let folder = scratch("secrets");
     for (name, text) in [
         ("shadow", "root:$6$SECRET:0:0:root:/root:/bin/bash\n"),
@@ -92,7 +92,7 @@ fn nothing_is_shown_of_a_file_that_is_no_trace() {
 }
 
 #[test]
-fn a_small_file_that_is_a_long_row_is_refused() {
+fn a_small_compressed_file_with_a_long_row_is_refused() {
     let folder = scratch("long-rows");
     let spaces = vec![b' '; 1 << 20];
     let long = |start: &'static [u8]| {

@@ -76,7 +76,8 @@ fn a_run_that_cannot_keep_up_can_be_interrupted() {
     }
 }
 
-/// The days before the run, whose usage of a long limit it begins with, take longer than the wait for the signal.
+/// The days before a run are simulated first, because the run begins with their usage of long limits. Here, that takes longer
+/// than the wait for the signal.
 #[test]
 fn a_simulation_can_be_interrupted_before_its_run_begins() {
     let folder = scratch("interrupted-before");
@@ -104,7 +105,7 @@ fn a_simulation_that_is_interrupted_covers_the_time_until_then() {
     let (jobs, duration) =
         (result["jobs"]["offered"].as_f64().unwrap(), result["duration_s"].as_f64().unwrap());
     assert!((jobs / duration / 2000.0 - 1.0).abs() < 0.01, "{jobs} jobs in {duration} s");
-    // A run of that duration, rounded down to a millisecond, has the same jobs but for three at most.
+    // A run of that duration, rounded down to a millisecond, has the same number of jobs, with a difference of at most three.
     let whole = scratch("uninterrupted-sim");
     let length = format!("{}ms", (duration * 1e3) as u64);
     let again = quotalab(&["sim", SHORT, "--set", rate, "--for", &length, "--quiet", "--out", arg(&whole)]);
@@ -138,7 +139,7 @@ fn a_mock_that_is_terminated_ends_as_with_ctrl_c() {
     }
 }
 
-/// Runs until a stage of a plan has begun, as its progress on stderr says, and then sends a signal.
+/// Starts a plan and sends SIGINT as soon as its progress on stderr names `stage`. Returns the exit code, stdout and stderr.
 fn signalled_in_stage(args: &[&str], stage: &str) -> (Option<i32>, String, String) {
     use std::io::{BufRead as _, BufReader, Read as _};
     let mut plan = begin(args);

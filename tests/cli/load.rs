@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Short answers at a rate that no machine sends.
+/// A scenario with short answers, at a rate that no machine can send.
 pub(super) const BEYOND: &str = "
 name: beyond
 duration: 2s
@@ -52,7 +52,7 @@ fn a_load_beyond_this_machine_is_shed_with_a_reason_and_nothing_is_concluded_fro
             (&"generator_shed".into(), &jobs["shed_by"]["generator_lag"])
         );
         assert_eq!(jobs["offered"], 200_000);
-        // Every other job was sent at most a quarter of a second after its schedule, of which the lag is.
+        // Jobs that lag too far behind their schedule are shed; all others are sent.
         let shed = shed["jobs"].as_u64().expect("a number");
         assert!(shed > 10_000 && shed < 200_000, "{jobs}");
         assert_eq!(
@@ -63,13 +63,13 @@ fn a_load_beyond_this_machine_is_shed_with_a_reason_and_nothing_is_concluded_fro
         assert!(result["attempts"]["failed_by"].get("connection").is_none(), "{}", result["attempts"]);
         let rule = &result["expect"][0];
         assert_eq!((&rule["pass"], &rule["not_judged"]["is_distorted"]), (&false.into(), &true.into()));
-        // The page says it first as well.
+        // The page states it as well.
         let page = fs::read_to_string(folder.join("report.html")).unwrap();
         assert!(page.contains("The load generator could not keep up"));
     }
 }
 
-/// The same scenario with the mocks in this process and in another one.
+/// Runs the same scenario with the mocks in the process of the run, and with the mocks in a process of their own.
 #[test]
 fn a_mock_process_takes_the_decisions_that_mocks_in_the_process_of_the_run_take() {
     let folder = scratch("mock-process");
@@ -141,7 +141,8 @@ mod processes {
     use std::thread;
     use std::time::Duration;
 
-    /// Begins a long run against a mock process and returns both, the mock by its id.
+    /// Starts a long run with a mock process. Returns the run and the process id of the mock, which is empty if no mock was
+    /// found.
     fn begin(folder: &Path) -> (Child, String) {
         let run = Command::new(env!("CARGO_BIN_EXE_quotalab"))
             .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -157,7 +158,7 @@ mod processes {
             let id = String::from_utf8(found.stdout).expect("numbers").trim().to_owned();
             (!id.is_empty()).then_some(id)
         });
-        // The run begins, too.
+        // Waits a second, in which the run begins as well.
         (0..20).for_each(|_| pause());
         (run, mock.unwrap_or_default())
     }

@@ -77,7 +77,7 @@ impl Drop for Mock {
     }
 }
 
-/// Sends a JSON body, with `headers` beside those of every request.
+/// Sends a JSON body, with `headers` in addition to those of every request.
 fn post(address: &str, path: &str, headers: &str, body: &str) -> Reply {
     let mut stream = TcpStream::connect(address).expect("the mock listens");
     write!(
@@ -249,7 +249,7 @@ fn ask_at(announced: &serde_json::Value, key: &str) -> Reply {
 
 #[cfg(unix)]
 #[test]
-fn mock_alone_serves_the_free_tier_and_says_in_json_how_to_reach_it() {
+fn mock_without_a_scenario_serves_the_free_tier_and_states_in_json_how_to_reach_it() {
     let (child, announced) = start_json(&["--speed", "0", "--access-log"]);
     let provider = &announced["providers"][0];
     let url = provider["url"].as_str().expect("an address");

@@ -206,9 +206,10 @@ fn an_endpoint_that_states_its_targets_is_reported_with_them() {
     assert!(again.code == 0 && again.out.contains("behind the endpoint"), "{again:?}");
 }
 
-/// A caller's budget refuses as well as a limit, and a target that was asked for is no fallback.
+/// A refusal because of a caller's budget counts like one because of a limit. An answer of the target that the request names
+/// is not a fallback.
 #[test]
-fn refusals_of_budgets_are_refusals_and_an_asked_target_is_no_fallback() {
+fn budget_refusals_count_and_a_requested_target_is_no_fallback() {
     let endpoint = Endpoint::start(|number| match number % 2 {
         0 => response(
             "429 Too Many Requests",
@@ -231,7 +232,7 @@ fn refusals_of_budgets_are_refusals_and_an_asked_target_is_no_fallback() {
 }
 
 #[test]
-fn what_replies_do_not_state_is_not_known() {
+fn values_that_replies_do_not_state_are_reported_as_not_known() {
     let endpoint = Endpoint::start(|_| completion(""));
     let file = scenario("via-silent", SCENARIO);
     let out = file.with_file_name("out");
@@ -266,7 +267,7 @@ fn a_run_ends_at_its_bounds_and_says_so() {
     assert!(text.contains("bound of 7 requests") && text.contains("partial"), "{text}");
     assert_eq!(stored["endpoint"]["stopped"]["bound"], "requests");
     assert_eq!((stored["planned_s"].as_f64(), stored["jobs"]["offered"].as_u64()), (Some(3.0), Some(7)));
-    // The dearest request: 356 tokens at 10 USD and 50 at 20 USD per million.
+    // The most expensive request: 356 tokens at 10 USD and 50 at 20 USD per million.
     let largest = (356.0 * 10.0 + 50.0 * 20.0) / 1e6;
     let max = largest * 1.5;
     let (sent, text, stored) = run(&["--max-cost", &max.to_string()]);
@@ -276,7 +277,7 @@ fn a_run_ends_at_its_bounds_and_says_so() {
 }
 
 #[test]
-fn nothing_listens_there() {
+fn an_endpoint_that_accepts_no_connection_is_refused() {
     let file = scenario("via-nothing", SCENARIO);
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address");
     let run = quotalab(&["run", arg(&file), "--via", &format!("http://{free}")]);

@@ -106,7 +106,7 @@ proptest! {
     /// Numbers of any size are read completely.
     #[test]
     fn large_numbers_are_parsed(limit in 1..u64::MAX, used in 0..i64::MAX, requested: u64, millis in 1..1_000_000_000u64) {
-        // Numbers that contradict the name are believed instead.
+        // If the numbers imply another window than the sentence names, the parser uses theirs; the test leaves such numbers out.
         prop_assume!(parse::implied_window(limit, used, requested, Nanos::from_millis(millis), Nanos::MINUTE).is_none());
         let message = format!("Rate limit reached for m in organization org-x on tokens per min (TPM): Limit {limit}, Used {used}, Requested {requested}. Please try again in {millis}ms. Visit");
         let body = json!({ "error": { "message": message, "type": "tokens", "code": "rate_limit_exceeded" } }).to_string();

@@ -181,8 +181,8 @@ fn a_reply_with_a_marker_is_parsed_the_same_without_its_dialect() {
             unmarked.push(row.provider.clone());
         }
     }
-    // They contain nothing that identifies a dialect: `retry-after` alone; requests per day as both Groq and OpenAI state
-    // them; remaining units without a limit; `Not authenticated`; and sentences without a name.
+    // These rows contain nothing that identifies a dialect: `retry-after` alone; requests per day as both Groq and OpenAI
+    // state them; remaining units without a limit; `Not authenticated`; and sentences without a name.
     assert_eq!(
         unmarked,
         [
@@ -199,7 +199,7 @@ fn a_reply_with_a_marker_is_parsed_the_same_without_its_dialect() {
     );
 }
 
-/// Compares the rows with the evidence, if that is present.
+/// Compares the rows with the file of evidence, if that file is present.
 #[test]
 fn no_row_of_the_evidence_is_missing() {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/evidence/dialects.jsonl");

@@ -96,8 +96,8 @@ fn one_code_or_sentence_covers_several_periods() {
     );
 }
 
-/// 3 and 4. Meaning and unit of a header follow from the dialect. Only Azure sends two units, which limit and remaining units
-/// distinguish.
+/// 3 and 4. The dialect determines the meaning and the unit of a header. Only Azure uses two units of time, milliseconds and
+/// seconds; the limit and the remaining units show which one a reset has.
 #[test]
 fn the_meaning_of_a_header_depends_on_the_dialect() {
     let suggestion = [("x-ratelimit-reset", "2")];
@@ -169,7 +169,7 @@ fn every_format_of_retry_after_is_parsed() {
 
 /// 6. Missing headers are no error.
 #[test]
-fn no_headers_are_no_limits() {
+fn a_reply_without_headers_has_no_limits() {
     for dialect in Dialect::ALL {
         let parsed = read(dialect, 429, &[], "");
         assert!(parsed.limits.is_empty() && parsed.reply.wait.is_none());
@@ -313,7 +313,7 @@ fn permanent_refusals_have_no_usable_wait() {
 
 /// 14. Incomplete limit headers are not completed by assumptions.
 #[test]
-fn incomplete_limit_headers_are_ignored() {
+fn missing_values_of_limit_headers_are_not_assumed() {
     let without_reset = [("x-ratelimit-limit-requests", "1800"), ("x-ratelimit-remaining-requests", "1800")];
     let parsed = read(Dialect::XAi, 200, &without_reset, "{}");
     assert_eq!(

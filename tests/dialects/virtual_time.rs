@@ -1,4 +1,4 @@
-//! A simulation of a dialect other than Groq sees refusals exactly as that dialect states them.
+//! In virtual time, the client sees refusals exactly as the dialect of the provider states them.
 
 use crate::story::run;
 use provider::Axis;
@@ -6,7 +6,7 @@ use provider::config::Dialect;
 use quotalab::event::{AttemptOutcome, EventKind, LimitCause};
 use std::collections::BTreeSet;
 
-/// Returns the refusals of one job per second under a limit of 30 per minute, or under a fault.
+/// Simulates one job per second under these limits and this fault. Returns the axis and the cause of each kind of refusal.
 fn outcomes(dialect: Dialect, limits: &str, fault: &str) -> BTreeSet<(Option<Axis>, LimitCause)> {
     let story = run(&format!(
         "name: {name}

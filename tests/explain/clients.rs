@@ -8,7 +8,7 @@ use serde_json::json;
 use std::io::Write as _;
 
 #[test]
-fn accounts_models_and_paths_are_told_from_limits() {
+fn errors_of_accounts_models_and_paths_are_distinguished_from_limits() {
     check(
         "e1-groq-spend-limit",
         &[json!({ "provider": "groq", "cause": "billing", "terminal": true, "status": 400 })],
@@ -73,7 +73,7 @@ fn a_pasted_status_is_used() {
 }
 
 #[test]
-fn the_answer_of_a_proxy_says_nothing_of_keys_or_quotas() {
+fn a_reply_of_a_proxy_is_not_explained_by_keys_or_quotas() {
     check(
         "e4-cloudflare-1010",
         &[json!({ "answered_by": "proxy", "server": "Cloudflare", "cause": "other", "terminal": true })],
@@ -97,7 +97,7 @@ fn the_answer_of_a_proxy_says_nothing_of_keys_or_quotas() {
 }
 
 #[test]
-fn what_a_gateway_passes_on_is_read() {
+fn a_refusal_that_a_gateway_passes_on_is_read() {
     check(
         "e6-litellm-headers",
         &[
@@ -113,7 +113,7 @@ fn what_a_gateway_passes_on_is_read() {
 }
 
 #[test]
-fn what_is_there_of_a_cut_reply_is_read() {
+fn the_values_in_a_truncated_reply_are_read() {
     check(
         "e7-cut-json",
         &[
@@ -125,7 +125,7 @@ fn what_is_there_of_a_cut_reply_is_read() {
 }
 
 #[test]
-fn a_reset_of_azure_of_one_request_of_a_day_is_read() {
+fn azures_reset_of_a_daily_request_limit_is_read() {
     check(
         "e8-azure-reset",
         &[
@@ -141,13 +141,13 @@ fn a_reset_of_azure_of_one_request_of_a_day_is_read() {
 }
 
 #[test]
-fn waits_are_rounded_up_for_people() {
+fn printed_waits_are_rounded_up() {
     check("e9-nanoseconds", &[json!({ "wait_s": 31.012383874 })], &["31.1s"], &["31.012"]);
 }
 
 /// Seven pastes in the encodings of Windows, with the line ends of each system.
 #[test]
-fn a_paste_gives_the_same_in_every_encoding() {
+fn a_paste_has_the_same_explanation_in_every_encoding() {
     for name in [
         "b15-dump",
         "b13a-anthropic-headers",
@@ -177,7 +177,7 @@ fn a_paste_gives_the_same_in_every_encoding() {
 }
 
 #[test]
-fn a_compressed_body_is_decompressed_or_said_to_be_compressed() {
+fn a_compressed_body_is_decompressed_or_reported_as_compressed() {
     let bytes = paste("b15-dump");
     let text = String::from_utf8(bytes.clone()).unwrap();
     let (head, body) = text.split_once("\n\n").unwrap();

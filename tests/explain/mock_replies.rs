@@ -1,5 +1,5 @@
-//! Refusals and errors of the mock: ten dialects by nine axes and thirteen faults, 220 readings. What a dialect does not state
-//! must stay open, and nothing may be called what it is not.
+//! Explanations of refusals and errors of the mock: ten dialects with nine axes and thirteen faults each, 220 replies. A
+//! value that a dialect does not state must stay unknown, and no reply may be explained by a wrong cause.
 
 use super::{assert_members, one};
 use provider::calendar::Epoch;
@@ -34,7 +34,8 @@ fn dump(dialect: Dialect, decision: Decision) -> String {
     format!("HTTP/1.1 {status} X\n{headers}\n{body}")
 }
 
-/// Returns the refusal of one unit too many, or of ten tokens, with the wait of a bucket.
+/// Returns a refusal because a limit of 600 units is used up. The call requests one unit, or ten on an axis of tokens; the
+/// wait is that of a token bucket.
 fn refusal(axis: Axis) -> Decision {
     let requested = if axis.counts_tokens() { 10 } else { 1 };
     let (limit, used) = (600, 600);
@@ -52,10 +53,11 @@ fn stated(dialect: Dialect, axis: Axis) -> (&'static str, Option<Axis>) {
     let requests = |axis: Axis| if axis.is_daily() { Axis::Rpd } else { Axis::Rpm };
     match dialect {
         Dialect::Groq | Dialect::OpenAi => by_axis(axis),
-        // One sentence for all; only a wait over a minute shows that it is a day.
+        // Azure has one sentence for all axes; only a wait longer than a minute shows that the limit is per day.
         Dialect::Azure if axis.is_daily() => ("day_limit", None),
         Dialect::Azure => ("minute_limit", None),
-        // The mock's Anthropic has no words for audio: it states a limit of requests per day, its Cerebras one of requests.
+        // Two dialects have no words for audio. The mock states a limit of requests instead: per day for Anthropic, per
+        // minute or per day for Cerebras.
         Dialect::Anthropic if matches!(axis, Axis::Ash | Axis::Asd) => by_axis(Axis::Rpd),
         Dialect::Anthropic => by_axis(axis),
         Dialect::Cerebras => match axis {
@@ -65,7 +67,7 @@ fn stated(dialect: Dialect, axis: Axis) -> (&'static str, Option<Axis>) {
         },
         Dialect::Mistral if axis.counts_requests() => by_axis(Axis::Rpm),
         Dialect::Mistral => ("minute_limit", None),
-        // Its only limit.
+        // Concurrency is the only limit of this dialect.
         Dialect::DeepInfra => by_axis(Axis::Concurrency),
         Dialect::Together if axis == Axis::Rpm => by_axis(axis),
         Dialect::Together => ("minute_limit", None),
@@ -96,18 +98,18 @@ const FAULTS: [Fault; 13] = [
     Fault::Status(529),
 ];
 
-/// Returns the right cause of a fault, and whether no wait ends it.
+/// Returns the expected cause of a fault, and whether it is terminal: no wait ends it.
 fn cause(dialect: Dialect, fault: Fault) -> (&'static str, bool) {
     match fault {
         Fault::Overload | Fault::Status(500..) => ("overload", false),
         Fault::Billing | Fault::Status(402) => ("billing", true),
-        // The others answer that there is no such model.
+        // All other dialects answer that the model does not exist.
         Fault::NotInTier if matches!(dialect, Dialect::Anthropic | Dialect::Gemini | Dialect::Mistral) => {
             ("not_in_tier", true)
         }
         Fault::NotInTier | Fault::Status(400 | 404) => ("other", true),
         Fault::Status(401 | 403) => ("auth", true),
-        // Its bare message means overloaded servers, and Mistral has one code for every rate limit.
+        // A message of Anthropic that names no limit means overloaded servers; Mistral has one code for every rate limit.
         Fault::Status(429) if dialect == Dialect::Anthropic => ("overload", false),
         Fault::Status(429) if dialect == Dialect::Mistral => ("minute_limit", false),
         // As above: Google's sentence names no quota.
@@ -143,9 +145,9 @@ fn refusals_and_errors_of_the_mock_are_understood_in_every_dialect() {
     assert_eq!(readings, 220);
 }
 
-/// As `curl -v` and `curl -i` print it, with the line ends of Windows, and in a fenced block.
+/// Pastes a reply as `curl -v` and `curl -i` print it, with the line ends of Windows, and in a fenced block.
 #[test]
-fn a_reply_of_the_mock_reads_the_same_however_it_was_pasted() {
+fn a_reply_of_the_mock_has_the_same_explanation_in_every_form_of_paste() {
     for dialect in Dialect::ALL {
         for decision in [
             refusal(Axis::Rpm),

@@ -1,4 +1,5 @@
-//! `explain`: every published paste in `tests/fixtures/pastes` with its right reading, and sweeps over their neighbours.
+//! `explain`: every published paste in `tests/fixtures/pastes` with the expected explanation, and systematic variations of
+//! refusals.
 
 mod clients;
 mod mock_replies;
@@ -40,8 +41,9 @@ fn assert_members(explanation: &Value, expected: &Value, context: &str) {
     }
 }
 
-/// Asserts the readings of a paste, one for each reply, the words that its text has, and those that it has `not`.
-fn check(name: &str, expected: &[Value], words: &[&str], not: &[&str]) {
+/// Asserts that a paste contains one reply for each of `expected`, with these members, and that the text of the explanation
+/// contains all of `words` and none of `absent`.
+fn check(name: &str, expected: &[Value], words: &[&str], absent: &[&str]) {
     let explained = explained(paste(name));
     assert_eq!(explained.len(), expected.len(), "replies in {name}");
     for (explanation, expected) in explained.iter().zip(expected) {
@@ -55,7 +57,7 @@ fn check(name: &str, expected: &[Value], words: &[&str], not: &[&str]) {
     for words in words {
         assert!(text.contains(words), "no `{words}` in {name}:\n{text}");
     }
-    for words in not {
+    for words in absent {
         assert!(!text.contains(words), "`{words}` in {name}:\n{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! Public refusals with their right readings, worked out by hand from the text.
+//! Public refusals with the expected explanations, which were written by hand from the texts.
 
 use super::{assert_members, check, one, paste};
 use serde_json::json;
@@ -26,7 +26,7 @@ fn tokens_per_minute_that_refill_in_a_month_are_an_allowance() {
 }
 
 #[test]
-fn github_models_limits_days_minutes_and_requests_at_once_in_one_form() {
+fn github_models_states_limits_per_day_per_minute_and_of_concurrency_in_one_format() {
     check(
         "b02-github-models",
         &[
@@ -88,7 +88,7 @@ fn zai_states_beijing_time_without_a_zone() {
 }
 
 #[test]
-fn dashscope_throttles_a_minute_with_the_code_for_billing() {
+fn dashscope_states_a_limit_per_minute_with_the_code_for_billing() {
     let minute = json!({ "provider": "dashscope", "cause": "minute_limit", "axis": "tpm", "window_s": 60.0, "wait_s": 60.0, "terminal": false });
     check("b05-dashscope", &[minute.clone(), minute], &["Wait 1m"], &["balance"]);
     let openai = r#"{"error":{"code":"insufficient_quota","message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota"}}"#;
@@ -148,7 +148,7 @@ fn errors_may_be_a_list() {
 }
 
 #[test]
-fn a_limit_on_concurrency_is_told_from_a_rate_limit() {
+fn a_limit_on_concurrency_is_distinguished_from_a_rate_limit() {
     check(
         "b09-retry-after-member",
         &[
@@ -160,7 +160,7 @@ fn a_limit_on_concurrency_is_told_from_a_rate_limit() {
 }
 
 #[test]
-fn what_python_prints_is_read() {
+fn exceptions_that_python_prints_are_read() {
     check(
         "b10-python-too-large",
         &[
@@ -212,7 +212,7 @@ fn an_error_inside_a_stream_is_read() {
 }
 
 #[test]
-fn a_gateway_that_lists_refusals_is_no_overload() {
+fn a_gateway_that_lists_refusals_is_not_overloaded() {
     check(
         "b12-gateway-list",
         &[
@@ -270,7 +270,7 @@ fn waits_in_headers_and_messages_are_read() {
 }
 
 #[test]
-fn limits_over_a_second_and_an_hour_are_told_apart() {
+fn limits_per_second_and_per_hour_are_distinguished() {
     check(
         "b14-cerebras-second",
         &[
@@ -297,7 +297,7 @@ fn limits_over_a_second_and_an_hour_are_told_apart() {
 
 /// RFC 9110 lets a client repeat a request that timed out (408); RFC 8470, one that came too early (425).
 #[test]
-fn a_status_of_the_moment_is_not_terminal() {
+fn a_temporary_status_is_not_terminal() {
     for (status, is_terminal) in
         [(400, true), (404, true), (408, false), (418, true), (425, false), (500, false)]
     {

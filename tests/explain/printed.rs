@@ -1,4 +1,5 @@
-//! What programs print: exceptions of Python and Node, logs, wrappers of gateways. One refusal in every form gives one reading.
+//! Refusals as programs print them: exceptions of Python and Node, logs, wrappers of gateways. A refusal has the same
+//! explanation in every form.
 
 use super::{assert_members, explained, one};
 use serde_json::{Value, json};
@@ -93,7 +94,7 @@ fn wire_forms() -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn every_form_of_one_refusal_gives_one_reading() {
+fn every_form_of_a_refusal_has_the_same_explanation() {
     for (name, form) in forms().into_iter().chain(wire_forms()) {
         assert_members(&one(&form), &expected(), name);
     }
@@ -139,9 +140,9 @@ fn gateways_pass_on_a_refusal_in_a_message() {
     );
 }
 
-/// A failed gateway is not an overload of the provider if its message shows a refusal.
+/// An error of a gateway is not an overload of the provider if its message contains a refusal.
 #[test]
-fn a_failed_gateway_is_read_by_the_refusal_in_it() {
+fn an_error_of_a_gateway_is_explained_by_the_refusal_in_its_message() {
     let inner = json!({ "error": { "message": "Tokens per day limit exceeded - too many tokens processed.", "code": "token_quota_exceeded" } });
     for (status, text, cause) in [
         (502, format!("upstream error: status code: 429: {inner}"), "day_limit"),
@@ -156,9 +157,9 @@ fn a_failed_gateway_is_read_by_the_refusal_in_it() {
     }
 }
 
-/// In a gateway's list, the refusal that ends first decides; only if all are final is the whole final.
+/// The explanation of a gateway's list is that of the refusal that ends first. It is terminal only if all refusals are.
 #[test]
-fn a_list_of_refusals_ends_with_the_first_of_them() {
+fn a_list_of_refusals_is_explained_by_the_one_that_ends_first() {
     let billing = json!({ "error": { "message": "Insufficient balance" } });
     let minute = json!({ "error": { "message": "Rate limit reached on requests per minute (RPM): Limit 30, Used 30, Requested 1. Please try again in 2s. Visit" } });
     let day = json!({ "error": { "message": "Rate limit reached on requests per day (RPD): Limit 1440, Used 1440, Requested 1. Please try again in 60s. Visit" } });
@@ -246,7 +247,7 @@ fn exceptions_of_botocore_are_read() {
     }
 }
 
-/// Vertex names its quotas in the message, with the window or, for the older ones, without it: then it is a minute.
+/// Vertex names its quotas in the message. The names of older quotas state no window: it is a minute.
 #[test]
 fn quotas_of_vertex_are_read_by_their_names() {
     let message = |name: &str, model: &str| {

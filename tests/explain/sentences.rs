@@ -1,9 +1,10 @@
-//! Refusals behind the prefixes of logs, and the sentences of subscriptions, gateways and SDKs, with their right readings.
+//! Refusals after the prefixes of logs, and the sentences of subscriptions, gateways and SDKs, with the expected
+//! explanations.
 
 use super::{assert_members, explained, one};
 use serde_json::{Value, json};
 
-/// Asserts the reading of each text, which holds one reply.
+/// Asserts that each text contains one reply, and that its explanation has these members.
 fn check_all(rows: &[(&str, Value)]) {
     for (text, expected) in rows {
         assert_members(&one(text), expected, text);
@@ -39,7 +40,7 @@ fn no_prefix_of_a_log_hides_a_refusal() {
 }
 
 #[test]
-fn a_tag_that_holds_a_status_states_it() {
+fn a_status_in_brackets_is_read() {
     for (paste, status) in [
         ("[429 Too Many Requests] Something went wrong here", 429),
         ("[503 Service Unavailable] Please come back", 503),
@@ -52,7 +53,7 @@ fn a_tag_that_holds_a_status_states_it() {
 }
 
 #[test]
-fn a_moment_beside_a_limit_is_read() {
+fn the_time_at_which_a_limit_resets_is_read() {
     let at = json!({ "resets_at": "2026-11-29T16:20:00Z" });
     check_all(&[
         ("Rate limit exceeded: 30 requests per minute. Resets at: 2026-11-29 16:20:00 UTC", at.clone()),
@@ -101,7 +102,7 @@ fn sentences_of_subscriptions_are_allowances() {
 }
 
 #[test]
-fn a_spend_limit_that_the_customer_set_is_billing_with_its_moment() {
+fn a_spend_limit_that_the_customer_set_is_billing_with_a_reset_time() {
     for scope in ["", "workspace "] {
         let body = json!({ "type": "error", "error": { "type": "invalid_request_error",
             "message": format!("You have reached your specified {scope}API usage limits. You will regain access on 2026-04-01 at 00:00 UTC.") } });
@@ -139,7 +140,7 @@ fn azures_classic_sentence_names_its_axis() {
 }
 
 #[test]
-fn a_quota_of_a_proxy_is_no_matter_of_the_key_or_the_client() {
+fn a_quota_of_a_proxy_concerns_neither_the_key_nor_the_client() {
     for (kind, clock, wait) in [("call volume", "12:03:11", 43_391.0), ("bandwidth", "00:03:11", 191.0)] {
         let body = format!(
             "{{\"statusCode\":403,\"message\":\"Out of {kind} quota. Quota will be replenished in {clock}.\"}}"
@@ -180,7 +181,7 @@ fn fireworks_suspends_an_account_with_412() {
 }
 
 #[test]
-fn googles_unnamed_quota_is_read_in_every_print_with_doubt() {
+fn googles_unnamed_quota_is_read_in_every_form_and_noted_as_unnamed() {
     let expected = json!({ "provider": "gemini", "status": 429, "cause": "minute_limit", "axis": null, "window_s": null, "wait_s": null, "terminal": false });
     for paste in [
         "google.api_core.exceptions.ResourceExhausted: 429 Resource has been exhausted (e.g. check quota).",
@@ -234,7 +235,7 @@ fn googles_details_are_read_as_python_and_node_print_them() {
 }
 
 #[test]
-fn openais_sentence_on_credit_is_billing_without_its_page() {
+fn openais_sentence_about_credit_is_billing_without_its_link() {
     let sentence = "You exceeded your current quota, please check your plan and billing details.";
     for paste in [
         format!("openai.error.RateLimitError: {sentence}"),
@@ -247,7 +248,7 @@ fn openais_sentence_on_credit_is_billing_without_its_page() {
 }
 
 #[test]
-fn litellms_own_limits_state_their_type_and_moment() {
+fn litellms_own_limits_state_their_type_and_reset_time() {
     for (kind, axis, cause) in [
         ("requests", "rpm", "minute_limit"),
         ("tokens", "tpm", "minute_limit"),

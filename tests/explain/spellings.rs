@@ -1,4 +1,4 @@
-//! Sweeps over the spellings of a limit, of its numbers in every order, and of its wait.
+//! Many spellings of a limit and of its wait, and the numbers of a limit in every order.
 
 use super::{assert_members, one};
 use serde_json::{Value, json};
@@ -61,7 +61,8 @@ fn every_spelling_of_a_limit_is_understood() {
     }
 }
 
-/// A longer window that the numbers prove is believed against the name; a shorter one is noted.
+/// If the numbers prove a longer window than the name states, the explanation uses that window. If they prove a shorter one,
+/// the explanation uses the name and notes the contradiction.
 #[test]
 fn numbers_that_prove_a_longer_window_than_the_name_are_believed() {
     let names = [
@@ -77,7 +78,7 @@ fn numbers_that_prove_a_longer_window_than_the_name_are_believed() {
     ];
     for (name, named, named_cause, named_axis) in names {
         for (window, cause, axis) in &windows {
-            // Of 10,000 requests, 50 more than are left: 0.5 % of the window.
+            // None of 10,000 requests is left: 50 of them refill in 0.5 % of the window.
             let wait = f64::from(*window) * 0.005;
             let message = format!(
                 "Rate limit reached for m in organization org-x on {name}: Limit 10000, Used 10000, Requested 50. Please try again in {wait}s. Visit"
@@ -157,27 +158,27 @@ fn numbers_are_read_in_any_order() {
     }
 }
 
-/// Of several limits in one message of xAI's, the full one has refused.
+/// If a message of xAI states several limits, the one that is used up has refused.
 #[test]
-fn of_two_limits_in_a_message_the_full_one_is_named() {
-    let message = |requests: &str, tokens: &str, order: bool| {
+fn of_two_limits_in_a_message_the_used_up_one_is_named() {
+    let message = |requests: &str, tokens: &str, requests_first: bool| {
         let (requests, tokens) = (
             format!("Requests per Minute (actual/limit): {requests}"),
             format!("Tokens per Minute (actual/limit): {tokens}"),
         );
-        let (first, second) = if order { (requests, tokens) } else { (tokens, requests) };
+        let (first, second) = if requests_first { (requests, tokens) } else { (tokens, requests) };
         format!("HTTP/2 429\n\nToo many requests for team t and model grok-4. {first}, {second}. Slow down")
     };
-    for order in [true, false] {
-        let full_tokens = one(message("12/480", "65605/16000", order));
+    for requests_first in [true, false] {
+        let full_tokens = one(message("12/480", "65605/16000", requests_first));
         assert_members(
             &full_tokens,
             &json!({ "provider": "xai", "axis": "tpm", "used": 65_605, "limit": 16_000 }),
             "tokens",
         );
-        let full_requests = one(message("480/480", "5/16000", order));
+        let full_requests = one(message("480/480", "5/16000", requests_first));
         assert_members(&full_requests, &json!({ "axis": "rpm", "used": 480, "limit": 480 }), "requests");
-        let both = one(message("480/480", "16000/16000", order));
+        let both = one(message("480/480", "16000/16000", requests_first));
         assert_eq!(both["limit"], json!(null), "it does not say which: {both:#}");
     }
 }
@@ -244,7 +245,7 @@ fn every_form_of_a_wait_is_read() {
 }
 
 #[test]
-fn a_wait_that_is_none_is_not_invented() {
+fn a_missing_or_invalid_wait_is_null() {
     for (header, words) in [
         ("", "Please try again later."),
         ("", "Please wait 0 seconds."),
@@ -260,9 +261,9 @@ fn a_wait_that_is_none_is_not_invented() {
     }
 }
 
-/// "This request fits then" is said only if the numbers prove it.
+/// The text states "this request fits then" only if the numbers prove it.
 #[test]
-fn a_wait_is_certain_only_by_its_numbers() {
+fn a_wait_is_certain_only_if_the_numbers_prove_it() {
     let message = |wait: &str| {
         body(&format!(
             "Rate limit reached on requests per minute (RPM): Limit 30, Used 30, Requested 1. Please try again in {wait}. Visit"
@@ -277,9 +278,9 @@ fn a_wait_is_certain_only_by_its_numbers() {
     assert!(beyond["notes"].to_string().contains("longer than the window"), "{beyond:#}");
 }
 
-/// Payment is never called a rate limit or a problem of the key, whatever the status.
+/// A billing error is never explained as a rate limit or as a wrong key, whatever its status.
 #[test]
-fn billing_is_never_throttling_nor_a_key() {
+fn billing_is_never_explained_as_throttling_or_a_wrong_key() {
     for message in [
         "Your account has insufficient balance.",
         "Insufficient credits. Add more using https://example.com/credits",
@@ -307,7 +308,7 @@ fn billing_is_never_throttling_nor_a_key() {
             assert!(!explained["advice"].to_string().contains("Check the key"), "{explained:#}");
         }
     }
-    // What advertises a better plan is no bill.
+    // A message that advertises a better plan is not a billing error.
     for message in [
         "Rate limit reached on requests per minute (RPM): Limit 3, Used 3, Requested 1. You can increase your rate limit by adding a payment method to your account at https://example.com/account/billing.",
         "Your rate limit is 60 queries per minute. Please navigate to https://example.com/settings/billing to upgrade to a paid plan.",

@@ -1,4 +1,4 @@
-//! Who answered: a provider, a gateway or a proxy; and doubt where nothing shows it.
+//! Detection of who answered: a provider, a gateway or a proxy. If nothing in the reply shows it, the explanation notes that.
 
 use super::{assert_members, one};
 use quotalab::engine::parse::{BUDGET_ELSEWHERE, BUDGET_IN_USE, BUDGET_SPENT};
@@ -11,7 +11,7 @@ fn page(title: &str, author: &str) -> String {
 }
 
 #[test]
-fn pages_of_proxies_are_told_by_their_author() {
+fn proxies_are_detected_by_their_error_pages() {
     for (author, server) in [
         ("nginx/1.25.3", "nginx"),
         ("cloudflare", "Cloudflare"),
@@ -38,7 +38,7 @@ fn pages_of_proxies_are_told_by_their_author() {
 }
 
 #[test]
-fn a_known_provider_and_an_unknown_sender_are_told_apart() {
+fn a_known_provider_and_an_unknown_sender_are_distinguished() {
     let groq = json!({ "error": { "message": "Rate limit reached for model `m` in organization `org_x` service tier `on_demand` on requests per minute (RPM): Limit 30, Used 30, Requested 1. Please try again in 2s. Need" } });
     assert_members(
         &one(groq.to_string()),
@@ -50,7 +50,7 @@ fn a_known_provider_and_an_unknown_sender_are_told_apart() {
     assert!(unknown["notes"].to_string().contains("Nothing in the reply shows who answered"), "{unknown:#}");
 }
 
-/// Its codes are those of a lack of credit, which no wait ends; a budget begins again.
+/// The refusal may have the code of a lack of credit, which no wait ends. A budget is not terminal: it starts again each day.
 #[test]
 fn a_budget_of_a_caller_is_neither_credit_nor_a_limit_of_a_provider() {
     let reply = |code: &str, wait: u32, end: &str| {
@@ -80,7 +80,7 @@ fn a_budget_of_a_caller_is_neither_credit_nor_a_limit_of_a_provider() {
     }
 }
 
-/// Others send Anthropic's types; its native errors have no `param` or `code` beside them.
+/// Other providers send Anthropic's error types as well. Anthropic's native errors have neither `param` nor `code`.
 #[test]
 fn a_shared_type_is_no_marker_of_anthropic() {
     for body in [

@@ -19,7 +19,7 @@ pub(super) fn key_of(variable: &str) -> Option<String> {
     Some(format!("sk-{}", variable.to_lowercase()))
 }
 
-/// Starts a gateway whose keys are `sk-` and the name of their variable, at 23:00 UTC.
+/// Starts a gateway at 23:00 UTC. Each key is `sk-` and the lowercase name of its environment variable.
 fn start(scenario: &Scenario, access: Access) -> (RunningGateway, Seconds) {
     let seconds = Seconds::new(AtomicU64::new(LATE));
     let shown = Arc::clone(&seconds);
@@ -36,23 +36,25 @@ fn get(path: &str, key: &str) -> String {
     with_key(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"), key)
 }
 
-/// Returns a chat with this bound on the completion.
+/// Returns a chat request with the key of a caller. `members` is JSON text that is inserted at the start of the body's object,
+/// such as `"max_tokens":100,`.
 pub(super) fn chat(key: &str, members: &str) -> String {
     let body = chat_request("chat").replacen('{', &format!("{{{members}"), 1);
     with_key(&post("/v1/chat/completions", &body), key)
 }
 
-/// The prompt of every request, as the provider counts it: the estimate of [`chat_request`] is the same.
+/// The number of prompt tokens of every request: the provider reports it, and the gateway estimates the same for
+/// [`chat_request`].
 pub(super) const PROMPT: u64 = 3;
 
-/// Returns the bound on the completion that a request states.
+/// Returns the bound on the completion that a request states, in tokens.
 fn bound(request: &str) -> Option<u64> {
     let body = request.split_once("\r\n\r\n").expect("a body").1;
     let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
     ["max_completion_tokens", "max_tokens"].iter().find_map(|name| body[*name].as_u64())
 }
 
-/// An answer that uses all tokens that it may.
+/// Returns an answer that uses as many completion tokens as the request allows.
 pub(super) fn full_answer(request: &str) -> String {
     let completion = bound(request).expect("every attempt is bounded");
     let body = format!(
@@ -66,7 +68,7 @@ pub(super) fn greedy_provider() -> Provider {
     Provider::start(|_, request| vec![Step::Send(full_answer(request))])
 }
 
-/// Returns what the provider was allowed to use in all.
+/// Returns the number of tokens that all requests together allowed the provider to use.
 pub(super) fn allowed(provider: &Provider) -> u64 {
     provider.requests().iter().map(|request| PROMPT + bound(request).expect("a bound")).sum()
 }
@@ -130,7 +132,7 @@ fn two_callers_with_one_key_are_an_error_without_the_key() {
 }
 
 #[test]
-fn a_budget_is_used_up_to_its_end_and_never_exceeded() {
+fn a_budget_is_used_up_completely_and_never_exceeded() {
     let provider = greedy_provider();
     let (gateway, seconds) = start(&scenario(&[&provider], CALLERS), Access::Loopback);
     let nightly = || gateway.send(&chat("sk-nightly_key", r#""max_tokens":100,"#));
@@ -138,7 +140,7 @@ fn a_budget_is_used_up_to_its_end_and_never_exceeded() {
         let response = nightly();
         assert_eq!((response.status(), response.header("x-quotalab-max-tokens")), (200, None));
     }
-    // 927 tokens are used: the last answer is shorter than its caller allows.
+    // 927 tokens are used, so the last answer may use only 70 of the 100 completion tokens that its request allows.
     let last = nightly();
     assert_eq!((last.status(), last.header("x-quotalab-max-tokens")), (200, Some("70")));
     assert!(last.body().contains(r#""finish_reason":"length""#));
@@ -160,7 +162,7 @@ fn a_budget_is_used_up_to_its_end_and_never_exceeded() {
     for part in ["nightly", "1,000 tokens per day", "1,000 tokens are used", "2026-11-30T00:00:00Z"] {
         assert!(message.contains(part), "{part}: {message}");
     }
-    // Another caller has no budget, and the day ends.
+    // The other caller has no budget. An hour later, the next day begins, with a full budget.
     assert_eq!(gateway.send(&chat("sk-web_key", r#""max_tokens":100,"#)).status(), 200);
     seconds.fetch_add(3_600, Ordering::SeqCst);
     assert_eq!(nightly().status(), 200);
@@ -221,7 +223,8 @@ fn a_budget_in_dollars_follows_the_prices_and_an_answer_without_a_bound_gets_one
     let priced = scenario_text(&[&provider], "callers: {web: {key: {env: WEB_KEY}, budget: {usd: 0.02}}}\n")
         .replace("m: {limits", "m: {price: {input: 1, output: 2}, limits");
     let (gateway, _) = start(&parse(&priced), Access::Loopback);
-    // Without a bound of its own the request would cost more than is left: 9,998 tokens of 2 USD per million are.
+    // The request states no bound on its completion, so the gateway sets one: after the prompt, the budget of 0.02 USD pays
+    // for 9,998 tokens at 2 USD per million.
     let response = gateway.send(&chat("sk-web_key", ""));
     assert_eq!((response.status(), response.header("x-quotalab-max-tokens")), (200, Some("9998")));
     assert!(provider.requests()[0].contains(r#"{"max_completion_tokens":9998,"#));

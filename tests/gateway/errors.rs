@@ -29,9 +29,8 @@ fn a_429_states_when_the_first_target_is_free() {
     assert_eq!((long.requests().len(), short.requests().len()), (1, 1), "cool-downs are kept");
 }
 
-/// A caller that waits as it is told is served.
 #[test]
-fn the_stated_wait_is_true() {
+fn a_caller_that_waits_for_the_stated_time_is_served() {
     let refused =
         Provider::start(|number, _| vec![Step::Send(if number == 0 { refusal(2) } else { completion() })]);
     let gateway = RunningGateway::start(&scenario(&[&refused], "client: {deadline: 500ms}\n"));
@@ -43,7 +42,7 @@ fn the_stated_wait_is_true() {
 }
 
 #[test]
-fn mistakes_of_the_caller_go_back_as_they_are() {
+fn errors_that_the_caller_caused_are_passed_on_unchanged() {
     let too_large = r#"{"error":{"message":"Request too large for model `m` in organization `o` service tier `on_demand` on tokens per minute (TPM): Limit 6000, Requested 9000, please reduce your message size and try again.","type":"tokens","code":"rate_limit_exceeded"}}"#;
     for (status, body) in [
         (
@@ -68,7 +67,8 @@ fn mistakes_of_the_caller_go_back_as_they_are() {
     }
 }
 
-/// A request that one target finds too large and another could have served is not blamed for it.
+/// The error states that the request is too large only if no target could have served it. At first, the other target could
+/// have served it, but it fails.
 #[test]
 fn a_request_is_blamed_only_if_no_target_could_have_served_it() {
     let too_large = r#"{"error":{"message":"Request too large for model `m` in organization `o` service tier `on_demand` on tokens per minute (TPM): Limit 6000, Requested 9000, please reduce your message size and try again.","type":"tokens","code":"rate_limit_exceeded"}}"#;
@@ -82,7 +82,7 @@ fn a_request_is_blamed_only_if_no_target_could_have_served_it() {
     assert_eq!(gateway.chat("chat").status(), 413);
 }
 
-/// The key is the gateway's: its caller can do nothing about it, and must not read that its own key is wrong.
+/// The refused key belongs to the gateway. The caller cannot change it, and must not be told that its own key is wrong.
 #[test]
 fn a_refused_key_of_the_gateway_is_a_502_that_is_not_to_be_retried() {
     let body =
@@ -144,7 +144,8 @@ fn a_request_that_no_target_can_ever_take_is_a_413_and_a_paced_one_states_its_wa
     let response = ask(5_000);
     assert_eq!((response.status(), response.error()["code"].clone()), (413, "exceeds_limits".into()));
     assert_eq!(ask(900).status(), 200);
-    // The usage of the reply settles the reservation, so most of the limit is free again: only a second large one has to wait.
+    // The usage in the reply settles the reservation, so most of the limit is free again: of several large requests at once,
+    // only the first does not wait.
     let responses: Vec<Response> = thread::scope(|scope| {
         let callers: Vec<_> = (0..4).map(|_| scope.spawn(|| ask(990))).collect();
         callers.into_iter().map(|caller| caller.join().expect("a response")).collect()
@@ -157,7 +158,7 @@ fn a_request_that_no_target_can_ever_take_is_a_413_and_a_paced_one_states_its_wa
 }
 
 #[test]
-fn an_error_that_repeats_the_key_does_not_pass_it_on() {
+fn a_key_that_an_error_repeats_is_masked() {
     let provider = Provider::start(|_, request| {
         let echo =
             request.lines().find(|line| line.starts_with("authorization")).unwrap_or_default().to_owned();

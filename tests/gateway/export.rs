@@ -1,4 +1,4 @@
-//! Configurations of other gateways: golden files, and that they parse.
+//! Exported configurations of other gateways equal the golden files and can be parsed.
 
 use crate::golden;
 use quotalab::gateway::{ConfigFormat, export};
@@ -73,7 +73,8 @@ fn no_key_is_written() {
     }
 }
 
-/// Two accounts whose names differ only in characters that no variable has keep their own keys; callers are not lost in silence.
+/// Accounts whose names differ only in characters that environment variables cannot contain get different variables. A note
+/// states that callers are not exported.
 #[test]
 fn every_account_has_variables_of_its_own_and_callers_are_named_as_missing() {
     let text = "

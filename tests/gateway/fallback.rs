@@ -1,4 +1,4 @@
-//! Retries and fallbacks: until the first byte of an answer has gone out, and not after it.
+//! Retries and fallbacks: they happen until the first byte of an answer has been sent to the caller, and not after it.
 
 use super::*;
 
@@ -22,7 +22,7 @@ fn a_refused_request_is_served_by_the_next_step() {
 
 /// Whatever happens before the first token, nothing of it reaches the caller.
 #[test]
-fn what_fails_before_the_first_token_falls_back() {
+fn a_failure_before_the_first_token_causes_a_fallback() {
     let error_event = "data: {\"error\":{\"message\":\"overloaded\",\"code\":503}}\n\n";
     let head = EVENT_STREAM_HEAD;
     for (name, steps) in [
@@ -129,8 +129,8 @@ fn a_caller_that_leaves_cancels_its_attempt() {
     }
 }
 
-/// A target that fails again and again is ejected, and probed by one request after the ejection, although it is a route of its own
-/// as well.
+/// A target that fails repeatedly is ejected, and one request probes it after the ejection. The gateway also has a route with
+/// this target alone, which sends no further requests.
 #[test]
 fn a_failing_target_is_ejected_and_probed() {
     let bad = Provider::answering(json_response("500 Internal Server Error", "", "{}"));
@@ -150,7 +150,7 @@ fn a_failing_target_is_ejected_and_probed() {
 }
 
 #[test]
-fn a_key_that_is_refused_is_left_alone_for_a_while() {
+fn a_refused_key_is_not_used_for_a_while() {
     let provider = Provider::start(|_, request| {
         let refused = json_response("401 Unauthorized", "", r#"{"error":{"message":"Invalid API Key"}}"#);
         vec![Step::Send(if request.contains("Bearer bad") { refused } else { completion() })]

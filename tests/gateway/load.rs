@@ -3,7 +3,8 @@
 use super::*;
 use quotalab::drive::local::{MockOptions, Mocks, loopback_listeners};
 
-/// Starts mocks of the providers of a scenario text in which `PORT0`, `PORT1`, … stand for their ports, and its gateway.
+/// Starts mocks of the providers of a scenario, and a gateway for the scenario. `PORT0`, `PORT1`, … in the text are replaced
+/// by the ports of the mocks.
 fn with_mocks(text: &str) -> (RunningGateway, Runtime, Mocks) {
     let runtime = Runtime::new().expect("a runtime");
     let count = text.matches("base_url").count();
@@ -62,12 +63,12 @@ workload: [{name: w, route: chat, arrivals: {constant: 1/min}, prompt: 1, comple
 ";
 
 #[test]
-fn under_faults_every_request_ends_once_and_says_how() {
+fn under_faults_every_request_ends_once_with_an_answer_or_an_explained_error() {
     let (gateway, _runtime, _mocks) = with_mocks(FAULTS);
-    let (callers, each) = (8, 40);
+    let (callers, per_caller) = (8, 40);
     let ends: Vec<(u16, bool, bool)> = thread::scope(|scope| {
         let one = |caller: usize| {
-            (0..each)
+            (0..per_caller)
                 .map(|number| {
                     let is_stream = (caller + number).is_multiple_of(2);
                     let body = if is_stream { stream_request("chat") } else { chat_request("chat") };
@@ -83,10 +84,10 @@ fn under_faults_every_request_ends_once_and_says_how() {
         let threads: Vec<_> = (0..callers).map(|caller| scope.spawn(move || one(caller))).collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("its requests")).collect()
     });
-    assert_eq!(ends.len(), callers * each);
+    assert_eq!(ends.len(), callers * per_caller);
     assert!(ends.iter().all(|(_, _, is_explained)| *is_explained), "{ends:?}");
     let served = ends.iter().filter(|(status, is_cut, _)| *status == 200 && !is_cut).count();
-    assert!(served > callers * each / 2, "{served} of {} are served", callers * each);
+    assert!(served > callers * per_caller / 2, "{served} of {} are served", callers * per_caller);
     gateway.wait_until_idle();
     let metrics = gateway.get("/metrics").body();
     let counted: u64 = metrics
@@ -94,11 +95,11 @@ fn under_faults_every_request_ends_once_and_says_how() {
         .filter(|line| line.starts_with("gen_ai_server_request_duration_seconds_count"))
         .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
         .sum();
-    assert_eq!(counted, (callers * each) as u64, "each is counted once");
+    assert_eq!(counted, (callers * per_caller) as u64, "each is counted once");
     assert!(metrics.contains("quotalab_gateway_requests_in_flight 0"));
 }
 
-/// The same engine, so the same decision: a limit of ten a minute serves ten of fifteen, and the others go to the fallback.
+/// The first target serves ten of fifteen requests, which its limit of ten per minute admits; the fallback serves the others.
 #[test]
 fn a_limit_of_the_first_target_sends_the_rest_to_the_fallback() {
     let text = "

@@ -32,7 +32,7 @@ const LONG: Duration = Duration::from_secs(60);
 /// One thing that a scripted provider does with a request.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Send these bytes.
+    /// Send these bytes, or close the connection if there are none.
     Send(String),
     /// Wait.
     Wait(Duration),
@@ -176,7 +176,7 @@ const ROLE: &str =
     "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
 const LAST_CHUNK: &str = "0\r\n\r\n";
 
-/// Waits until something is true.
+/// Waits until a condition holds. Panics with `what` if it does not hold within [`LONG`].
 fn wait_for(condition: impl Fn() -> bool, what: &str) {
     for _ in 0..LONG.as_millis() / 10 {
         if condition() {
@@ -192,7 +192,7 @@ fn sleep(length: Duration) {
     thread::sleep(length);
 }
 
-/// Returns a ledger that nothing stores.
+/// Returns a ledger that is kept in memory only.
 fn ledger_in_memory() -> Arc<LocalLedger> {
     Arc::new(LocalLedger::new(Clock::calendar_time))
 }
@@ -238,7 +238,7 @@ impl RunningGateway {
         Self { address, current, runtime }
     }
 
-    /// Lets a gateway of another scenario continue this one.
+    /// Replaces the scenario; the new gateway keeps the state of the old one, as after a reload.
     fn reload(&self, scenario: &Scenario) {
         self.reload_with(scenario, &|_| None);
     }
@@ -364,7 +364,7 @@ fn parse(text: &str) -> Scenario {
         .unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-/// Writes what [`scenario`] reads.
+/// Returns the YAML text of the scenario that [`scenario`] reads.
 fn scenario_text(providers: &[&Provider], more: &str) -> String {
     let mut text = String::from("name: test\nduration: 1m\nproviders:\n");
     for (number, provider) in providers.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What passes through: bytes, headers, streams.
+//! What the gateway passes through: bytes, headers, streams.
 
 use super::*;
 
@@ -64,7 +64,7 @@ fn every_operation_is_sent_to_its_own_path() {
 
 #[test]
 fn a_stream_passes_event_by_event_as_it_arrives() {
-    // The second token is sent only after the caller has read the first.
+    // The provider sends the second token 300 ms after the first: the caller must receive the first before that.
     let (proceed, may_proceed) = std::sync::mpsc::channel::<()>();
     let may_proceed = Mutex::new(may_proceed);
     let provider = Provider::start(move |_, _| {
@@ -116,7 +116,7 @@ fn models_are_the_routes_and_the_targets() {
 }
 
 #[test]
-fn it_learns_how_a_target_counts_tokens() {
+fn the_gateway_learns_how_a_target_counts_tokens() {
     // "Say hi" and the role are 10 characters, 3 tokens by the estimate; the provider counts 5.
     let provider = Provider::answering(completion());
     let gateway = RunningGateway::start(&scenario(&[&provider], ""));

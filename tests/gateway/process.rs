@@ -108,7 +108,8 @@ pub(super) fn write_scenario(folder: &Path, base_url: &str, route: &str) -> Path
     path
 }
 
-/// Every output is searched for the key: what is printed, logged, answered, shown and measured, also when the provider repeats it.
+/// Searches every output for the key: printed text, the log, replies, pages, metrics and files, also after the provider has
+/// repeated a part of the key in an error.
 #[test]
 fn the_key_is_sent_to_the_provider_and_appears_nowhere_else() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -169,7 +170,7 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn without_its_key_it_does_not_start() {
+fn a_gateway_without_its_key_does_not_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = |scenario: &Path| {
         let output = Command::new(env!("CARGO_BIN_EXE_quotalab"))
@@ -192,7 +193,7 @@ fn without_its_key_it_does_not_start() {
 }
 
 #[test]
-fn a_reload_takes_what_is_right_and_leaves_what_is_wrong() {
+fn a_reload_applies_a_valid_scenario_and_ignores_an_invalid_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let provider = Provider::answering(completion());
     let url = format!("http://{}/v1", provider.address);
@@ -210,9 +211,10 @@ fn a_reload_takes_what_is_right_and_leaves_what_is_wrong() {
     assert_eq!(process.chat("talk").status(), 200);
 }
 
-/// What is used of a limit is not forgotten: after the reload, the pace lets as little pass as before.
+/// After the reload, the gateway still knows that the limit is used up: pacing would delay a request beyond its deadline, as
+/// before.
 #[test]
-fn a_reload_keeps_what_is_used_of_limits_and_the_cool_downs() {
+fn a_reload_keeps_what_is_used_of_limits() {
     let provider = Provider::answering(completion());
     let text = format!(
         "name: pace\nduration: 1m\nproviders:\n  p: {{dialect: openai, base_url: \"http://{}/v1\", models: {{m: {{limits: {{rpm: 3}}}}}}}}\n\
@@ -233,7 +235,7 @@ fn a_reload_keeps_what_is_used_of_limits_and_the_cool_downs() {
 }
 
 #[test]
-fn requests_under_way_end_before_it_does() {
+fn a_gateway_that_is_terminated_finishes_the_requests_in_flight() {
     let folder = tempfile::tempdir().expect("a folder");
     let provider = Provider::start(|_, _| {
         let begin = format!("{EVENT_STREAM_HEAD}{}", chunk(&token("one")));
@@ -254,7 +256,7 @@ fn requests_under_way_end_before_it_does() {
     assert!(status.success(), "{printed}");
 }
 
-/// The scenario of the README, with a mock in place of the provider: the mock accepts a key by its name.
+/// Serves the scenario of the README with a mock in place of the provider. The mock accepts the name of a key as the key.
 #[test]
 fn the_scenario_of_the_readme_serves_requests() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -301,9 +303,9 @@ fn a_provider_behind_tls_is_reached_if_its_authority_is_trusted_and_not_otherwis
     assert_eq!((response.status(), response.error()["code"].clone()), (502, "upstream_failed".into()));
 }
 
-/// A log that cannot be written costs no reply.
+/// The log goes to `/dev/full`, on which every write fails as on a full disk.
 #[test]
-fn a_full_disk_behind_the_log_stops_no_request() {
+fn a_log_that_cannot_be_written_stops_no_request() {
     let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let provider = Provider::answering(completion());

@@ -19,7 +19,8 @@ fn replay(scenario: &Path, recording: &Path, options: &[&str]) -> (Option<i32>, 
     quotalab(&[&["sim", scenario, "--replay", recording], options].concat())
 }
 
-/// A provider that refuses one request for a moment, fails once, and answers the others, of which the seventh is streamed.
+/// Starts a provider that refuses the second request for 50 ms, fails the fourth, streams the answer to the seventh, and
+/// answers all others.
 fn provider() -> Provider {
     Provider::start(|number, _| {
         let answer = match number {
@@ -37,7 +38,7 @@ fn provider() -> Provider {
 }
 
 #[test]
-fn what_a_gateway_decided_is_replayed() {
+fn the_decisions_of_a_gateway_are_replayed() {
     let folder = tempfile::tempdir().expect("a folder");
     let provider = provider();
     let url = format!("http://{}/v1", provider.address);
@@ -73,7 +74,7 @@ fn what_a_gateway_decided_is_replayed() {
     );
     assert!(!recorded.contains(SECRET) && !recorded.contains("Say hi"), "{recorded}");
 
-    // The job that was refused would have been given up.
+    // With one attempt per job, the job that was refused would have failed.
     let (code, printed) = replay(&scenario, &recording, &["--set", "client.retry.attempts=1"]);
     assert_eq!(code, Some(1), "{printed}");
     assert!(printed.contains("the scenario has changed since it was recorded"), "{printed}");
@@ -90,7 +91,7 @@ fn what_a_gateway_decided_is_replayed() {
     assert!(printed.contains("recording.jsonl: line "), "{printed}");
 }
 
-/// What is written by then is there after `kill -9`.
+/// The lines that were written before `kill -9` are replayed.
 #[test]
 fn a_gateway_that_is_killed_leaves_what_it_recorded() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! What an attacker sends.
+//! Hostile requests to the gateway.
 
 use super::*;
 
@@ -55,9 +55,9 @@ fn requests_that_two_servers_could_read_differently_are_refused() {
     assert_eq!(provider.requests().len(), 0, "{:?}", provider.requests());
 }
 
-/// A length beside chunks: the chunks count, and what follows them is no second request.
+/// If a request has both a length and chunks, the chunks count, and the bytes after the last chunk are not a second request.
 #[test]
-fn a_length_beside_chunks_smuggles_nothing() {
+fn a_length_with_chunks_smuggles_no_request() {
     let (gateway, provider) = gateway();
     let body = chat_request("chat");
     let smuggled = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
@@ -72,7 +72,7 @@ fn a_length_beside_chunks_smuggles_nothing() {
 }
 
 #[test]
-fn names_and_keys_add_no_headers() {
+fn model_names_add_no_headers_and_headers_of_the_caller_are_not_passed_on() {
     let (gateway, provider) = gateway();
     for model in
         ["chat\\r\\nx-evil: 1", "chat\\u0000", "../../etc/passwd", "p0/a/m\\r\\n\\r\\nGET / HTTP/1.1"]
@@ -161,7 +161,7 @@ fn a_deep_or_malformed_body_is_a_400() {
 }
 
 #[test]
-fn paths_lead_nowhere_else() {
+fn unusual_paths_reach_no_operation() {
     let (gateway, provider) = gateway();
     for path in [
         "/v1/../_quotalab/state",
@@ -187,9 +187,9 @@ fn paths_lead_nowhere_else() {
     assert_eq!(provider.requests().len(), 0);
 }
 
-/// A form or a script of a page can reach loopback; it is to spend nothing.
+/// A form or a script of a web page can send requests to loopback; they must not reach a provider.
 #[test]
-fn a_page_in_a_browser_cannot_use_it() {
+fn a_page_in_a_browser_cannot_use_the_gateway() {
     let (gateway, provider) = gateway();
     let body = chat_request("chat");
     let length = body.len();
@@ -244,7 +244,7 @@ fn slow_callers_do_not_stop_others() {
 }
 
 impl Response {
-    /// Reads whatever comes before the connection ends.
+    /// Reads all bytes until the connection ends or fails.
     fn read_lossy(mut stream: &TcpStream) -> String {
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes);

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 #[path = "../fixtures/redis_server.rs"]
 pub(super) mod redis_server;
 
-/// Sends a command to the server and returns the beginning of the reply as it is.
+/// Sends a command to the server and returns the start of the reply, unparsed.
 fn command(server: &RedisServer, command: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("it listens");
     stream.write_all(format!("{command}\r\n").as_bytes()).expect("it reads");
@@ -20,7 +20,8 @@ fn command(server: &RedisServer, command: &str) -> String {
     String::from_utf8_lossy(&reply[..length]).into_owned()
 }
 
-/// Starts a gateway that shares through the server. Its patience with the server does not depend on how busy this machine is.
+/// Starts a gateway that shares quotas through the server. It waits so long for answers of the server that a busy machine
+/// does not cause a timeout.
 fn replica(scenario: &Scenario, server: &RedisServer, number: u64) -> RunningGateway {
     let url = RedisUrl::parse(&server.url()).expect("a URL");
     let options = SharingOptions { url, replica: number, answer_timeout: LONG };
@@ -57,24 +58,24 @@ fn scenario_with(providers: &[&Provider], limits: &str, client: &str) -> Scenari
 const PATIENT: &str = "{deadline: 1h, retry: {attempts: 100, backoff: {base: 10ms, cap: 50ms}}}";
 const IMPATIENT: &str = "{deadline: 300ms, retry: {attempts: 1}}";
 
-/// Ten a second, and sixty at once.
+/// Limits of ten requests per second, with a burst of sixty.
 const TEN_A_SECOND: &str = "{rpm: {limit: 600, burst: 60}}";
 
-/// What three replicas have sent since the quota was full.
+/// Compares the requests that replicas have sent to a provider since the quota was full with what the limit admits.
 struct Sent<'a> {
     provider: &'a Provider,
     clock: Clock,
 }
 
 impl Sent<'_> {
-    /// Returns the requests sent, and those that the limit admits until now.
+    /// Returns the number of requests sent so far, and the number that the limit admits until now.
     fn now(&self) -> (f64, f64) {
         let sent = self.provider.requests().len() as f64;
         (sent, 60.0 + 10.0 * self.clock.now().as_secs_f64())
     }
 
-    /// Waits until 95 % of what the limit admits is used, `seconds` after `since` at the earliest, and checks that it is never
-    /// exceeded by more than `excess`.
+    /// Waits until 95 % of what the limit admits is used, but at least until `seconds` after `since`. Checks that the limit
+    /// is never exceeded by more than `excess` requests.
     fn check(&self, since: Instant, seconds: f64, excess: f64, what: &str) {
         let is_used = || {
             let (sent, admitted) = self.now();
@@ -85,8 +86,8 @@ impl Sent<'_> {
     }
 }
 
-/// Law: replicas admit together what the limit admits, and use nearly all of it: with Redis, without it, and when it is back without
-/// its data.
+/// Replicas together never send more than the limit admits, and use nearly all of it: with Redis, without it, and after it
+/// has come back without its data.
 #[test]
 fn three_replicas_admit_together_what_the_limit_admits() {
     let Some(mut server) = RedisServer::start(None) else { return };
@@ -108,7 +109,7 @@ fn three_replicas_admit_together_what_the_limit_admits() {
             sent.check(Instant::ZERO, 4.0, 0.0, "with redis");
             server.kill();
             let killed = sent.clock.now();
-            // Each replica knows what was left to a whole unit.
+            // Each replica knows what was left only with the precision of one request.
             sent.check(killed, 4.0, 3.0, "without redis");
             wait_for_up(&gateways, 0);
             assert!(server.restart());
@@ -125,7 +126,7 @@ fn three_replicas_admit_together_what_the_limit_admits() {
     });
 }
 
-/// Waits until the metrics of every gateway say whether Redis answers.
+/// Waits until the metrics of every gateway state that Redis answers (1) or does not (0).
 fn wait_for_up(gateways: &[RunningGateway], expected: u8) {
     let line = format!("quotalab_gateway_sharing_up {expected}\n");
     for gateway in gateways {
@@ -133,9 +134,9 @@ fn wait_for_up(gateways: &[RunningGateway], expected: u8) {
     }
 }
 
-/// Of a large limit each replica is given a part for a moment: most requests are decided without asking.
+/// A replica is granted a part of a large limit in advance, for a moment, so that it decides requests without asking Redis.
 #[test]
-fn of_a_large_quota_requests_are_granted_in_advance() {
+fn requests_of_a_large_quota_are_granted_in_advance() {
     let Some(server) = RedisServer::start(None) else { return };
     let provider = Provider::answering(completion());
     let scenario = scenario_with(&[&provider], "{rpm: 60000}", PATIENT);
@@ -150,7 +151,7 @@ fn of_a_large_quota_requests_are_granted_in_advance() {
     };
     assert_eq!(count("shared") + count("grant"), 50, "{metrics}");
     assert!(count("grant") > 0, "{metrics}");
-    // All leases are settled and the rest of the grants is back, so that nothing is left but the fifty requests.
+    // In the end, all leases are settled and the unused parts of the grants are returned.
     let leases = || command(&server, "ZCARD quotalab:{p0/a/m}:leases");
     wait_for(|| leases() == ":0\r\n", "no lease is open");
 }
@@ -180,9 +181,9 @@ fn a_refusal_says_that_the_replicas_share_the_quota_and_nothing_is_sent() {
     assert_eq!(provider.requests().len(), 2);
 }
 
-/// What a request may use is reserved; once it is answered only what it used is charged.
+/// The most that a request may use is reserved. When it has been answered, only what it used is charged.
 #[test]
-fn what_a_request_did_not_use_is_given_back() {
+fn the_unused_part_of_a_reservation_is_returned() {
     let Some(server) = RedisServer::start(None) else { return };
     let provider = Provider::answering(completion());
     let scenario = scenario_with(&[&provider], "{tpd: 1000}", IMPATIENT);
@@ -190,13 +191,13 @@ fn what_a_request_did_not_use_is_given_back() {
     let body = chat_request("chat").replacen('{', r#"{"max_tokens":900,"#, 1);
     assert_eq!(first.post("/v1/chat/completions", &body).status(), 200);
     let levels = || command(&server, "HGET quotalab:{p0/a/m}:levels tpd");
-    // 86,400 grains a token: of 1,000 tokens 6 are used, and some are refilled already.
+    // The level is in units of 1/86,400 token. Of 1,000 tokens, 6 are used, of which some are refilled already.
     wait_for(|| levels().contains("\r\n858"), "all but what it used is given back");
     assert_eq!(second.post("/v1/chat/completions", &body).status(), 200);
     assert_eq!(provider.requests().len(), 2);
 }
 
-/// A target that one replica puts in cool-down is left alone by the others.
+/// The other replicas send nothing to a target that one replica has put in cool-down.
 #[test]
 fn a_cool_down_holds_for_every_replica() {
     let Some(server) = RedisServer::start(None) else { return };
@@ -210,11 +211,11 @@ fn a_cool_down_holds_for_every_replica() {
     assert_eq!(second.chat("chat").header("x-quotalab-target"), Some("p1/a/m"));
     assert_eq!(refusing.requests().len(), 1, "the second replica did not ask it");
     assert_eq!(second.state()["targets"][0]["cause"], "shared_cool_down");
-    // The one that found it knows it from its own engine.
+    // The first replica knows the cool-down from its own engine.
     assert_ne!(first.state()["targets"][0]["cause"], "shared_cool_down");
 }
 
-/// Models of a family draw from one quota, other accounts do not.
+/// The models of a family share one quota of an account; other accounts and other models have their own.
 #[test]
 fn the_models_of_a_family_share_a_quota() {
     let Some(server) = RedisServer::start(None) else { return };
@@ -234,7 +235,7 @@ fn the_models_of_a_family_share_a_quota() {
     assert_eq!(statuses, [429, 200, 200]);
 }
 
-/// The scenario is read again: the connection stays, and changed limits take effect.
+/// A reload keeps the connection to Redis, and changed limits take effect.
 #[test]
 fn a_reload_keeps_the_quotas_and_changes_their_limits() {
     let Some(server) = RedisServer::start(None) else { return };
@@ -249,7 +250,7 @@ fn a_reload_keeps_the_quotas_and_changes_their_limits() {
     calls(1);
     let more = scenario_with(&[&provider], "{rpd: 4}", IMPATIENT);
     gateway.reload(&more);
-    // Its engine still lets the target cool down, as before; another replica sees the new limit at once.
+    // The engine of the reloaded gateway keeps the target in cool-down; another replica uses the new limit at once.
     let second = replica(&more, &server, 2);
     let statuses: Vec<u16> = (0..3).map(|_| second.chat("chat").status()).collect();
     assert_eq!(statuses, [200, 200, 429], "two of four are used");

@@ -35,25 +35,25 @@ import tempfile
 import time
 
 DEADLINE_S = 10
-# What a busy machine may add to the deadline before the end of a request is read.
+# The time after the deadline within which the end of a request must be read, since the machine may be busy.
 GRACE_S = 5
-# At most so many requests are open at one time; a machine that is too slow for the rate falls behind its schedule instead.
+# The maximum number of open requests. A machine that is too slow for the rate falls behind the schedule instead of exceeding it.
 MAX_OPEN = 1_000
 RELOADS = 10
 REPLICAS = 3
-# The callers of the phase `shared`: one in so many requests is that of the caller with the small budget, which is spent before the end:
-# tokens for each request of the phase.
+# In the phase `shared`, one in SMALL_SHARE requests is from the caller with the small budget. The budget is SMALL_TOKENS tokens for
+# each request of the phase, so that it is used up before the end.
 SMALL_SHARE = 20
 SMALL_TOKENS = 1
-# Of the requests of the caller with the large budget, at most this share is refused: a gateway has no share of it in the moment when it
-# returns to a Redis that has lost its data and that another gateway has found before.
-MOST_REFUSED = 0.05
-# What prompts may count more than their estimates.
+# The caller with the large budget may be refused at most this share of all requests. It is refused because a gateway has no share of
+# the budget for a moment after it has reconnected to a Redis without data to which another gateway has reconnected before.
+MAX_REFUSED = 0.05
+# The factor by which the tokens of prompts may exceed the estimates.
 ESTIMATE_EXCESS = 1.02
-# What can be expected to have a whole answer: the faults below leave more than this to the fallbacks.
-LEAST_SERVED = 0.8
+# The minimum share of requests with a whole answer. With the faults below, the retries and fallbacks serve more.
+MIN_SERVED = 0.8
 
-# Every fault of the mock. Those that rule out a key or a target come once; the others strike a share of the calls all the time.
+# All faults of the mock. Those that take a key or a target out of use occur once; the others affect a share of the calls all the time.
 ALWAYS = {
     "a": ["500", "reset", "cut_stream", "garbage", "error_inside", "no_headers"],
     "b": ["502", "503", "reset_after_head", "cut_before_token", "truncated", "429", "no_retry_after"],
@@ -116,14 +116,14 @@ class Gateway:
         self.port = port
         self.idle = []
         self.ended = 0
-        # Those that a budget has refused: before a job begins, a refusal is not counted as a request.
+        # Requests that a budget has refused. The gateway does not count a request that is refused before its job begins.
         self.over_budget = 0
         self.kills = 0
         self.is_up = False
         self.process = None
 
     async def start(self):
-        """Starts it, and again if it has ended, as a supervisor does: without Redis a gateway that is to share does not start."""
+        """Starts the process, and starts it again if it has ended, as a supervisor does: with `--redis`, it ends if Redis is not there."""
         problem = ""
         for attempt in range(600):
             if self.process is None or self.process.returncode is not None or attempt == 0:
@@ -148,7 +148,7 @@ class Gateway:
         self.idle.clear()
 
     async def stop(self):
-        """Ends it by SIGTERM. Returns what is wrong."""
+        """Ends it with SIGTERM. Returns a list of problems."""
         for connection in self.idle:
             connection[1].close()
         self.idle.clear()
@@ -228,7 +228,7 @@ def used_in(body):
 
 
 def end_of(status, body, whole, text, is_stream, has_budget):
-    """Returns how a request ended; raises ValueError if it may not end so. What is left of a budget may cut an answer."""
+    """Returns how a request ended. Raises ValueError if that is not allowed. The rest of a budget may cut an answer short."""
     if status != 200:
         error = json.loads(body)
         # A provider's own refusal of a request passes as it is, and some have no envelope.
@@ -259,7 +259,7 @@ def end_of(status, body, whole, text, is_stream, has_budget):
 
 
 class Storm:
-    """Requests and what became of them."""
+    """The requests of a phase, and how they ended."""
 
     def __init__(self, gateways, budgets):
         self.gateways = gateways
@@ -311,7 +311,7 @@ class Storm:
             self.wrong.append(f"request {number}: {error!r}: {status} {answer[-300:]}")
 
     async def run(self, count, rate):
-        """Sends `count` requests, each at its time."""
+        """Sends `count` requests at `rate` per second. Returns the rate that was achieved."""
         begun, tasks = time.monotonic(), []
         for number in range(count):
             await asyncio.sleep(max(0, begun + number / rate - time.monotonic()))
@@ -324,7 +324,7 @@ class Storm:
 
 
 async def verified(gateways, problems):
-    """Compares what the gateways counted, and ends them."""
+    """Compares the requests that each gateway counted with those that it got, and ends it. Adds what is wrong to `problems`."""
     for number, gateway in enumerate(gateways):
         counted, held = await gateway.count()
         for _ in range(100):
@@ -340,7 +340,7 @@ async def verified(gateways, problems):
 
 
 def budget_problems(storm):
-    """Returns which budgets were exceeded, and whether the small one was not spent."""
+    """Returns the budgets that were exceeded, and whether the small one refused nothing or the large one too much."""
     problems = [
         f"{caller} has used {storm.used[caller]} of {budget} tokens"
         for caller, budget in storm.budgets.items()
@@ -348,7 +348,7 @@ def budget_problems(storm):
     ]
     if storm.budgets and not storm.refused["small"]:
         problems.append("the small budget refused nothing")
-    if storm.refused["large"] > MOST_REFUSED * sum(storm.ends.values()):
+    if storm.refused["large"] > MAX_REFUSED * sum(storm.ends.values()):
         problems.append(f"the large budget refused {storm.refused['large']} requests")
     return problems
 
@@ -372,7 +372,7 @@ async def phase(name, binary, ports, folder, options, disturb=None, replicas=1, 
     if total != options.requests:
         problems.append(f"{options.requests} requests have {total} ends")
     served = storm.ends["answered"] / options.requests
-    if served < LEAST_SERVED:
+    if served < MIN_SERVED:
         problems.append(f"{served:.1%} have a whole answer")
     took = sorted(storm.took)
     ends = ", ".join(f"{count} {end}" for end, count in storm.ends.most_common())
@@ -386,7 +386,7 @@ async def phase(name, binary, ports, folder, options, disturb=None, replicas=1, 
 
 
 async def reload(gateways, file, ports, length_s):
-    """Sends SIGHUP ten times: with another deadline of the file, and every third time with a file that is no scenario."""
+    """Sends SIGHUP ten times: after changes of the deadline in the file, and every third time with a file that is not a scenario."""
     for number in range(RELOADS):
         await asyncio.sleep(length_s / (RELOADS + 1))
         file.write_text("routes: [" if number % 3 == 2 else scenario(ports, DEADLINE_S - number % 2))
@@ -420,7 +420,7 @@ class Redis:
 
 
 def kill_redis_too(redis):
-    """Returns what kills Redis between the gateways, and starts it again without its data."""
+    """Returns a function that kills two gateways and, in between, Redis, and starts each again; Redis without its data."""
 
     async def disturb(gateways, file, ports, length_s):
         killed = asyncio.create_task(kill_two(gateways, file, ports, length_s))
@@ -448,7 +448,7 @@ async def storms(options):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         mocks = folder / "mocks.yaml"
-        # The mocks choose their ports themselves, and do not read those of their addresses.
+        # The mocks choose their ports themselves and ignore those in `base_url`.
         mocks.write_text(scenario(range(1, len(DIALECTS) + 1)))
         mock = await asyncio.create_subprocess_exec(
             binary, "mock", str(mocks), "--listen", "127.0.0.1:0", "--json", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Returns a provider that streams these events, then does `then`.
+/// Starts a provider that streams these events and then performs the steps `then`.
 fn streaming(events: &str, then: Vec<Step>) -> Provider {
     let begin = format!("{EVENT_STREAM_HEAD}{}", chunk(events));
     Provider::start(move |_, _| [vec![Step::Send(begin.clone())], then.clone()].concat())
@@ -12,7 +12,7 @@ fn end() -> Vec<Step> {
     vec![Step::Send(LAST_CHUNK.to_owned())]
 }
 
-/// Streams without text are answers too, with whatever they end.
+/// Streams without text are answers too, whichever event ends them.
 #[test]
 fn an_answer_without_a_token_is_an_answer() {
     let event = |delta: &str, finish: &str| {
@@ -63,7 +63,7 @@ fn an_answer_is_complete_at_its_end_marker() {
     assert_eq!(gateway.state()["decisions"][0]["decision"], "is answered");
 }
 
-/// The event with the error is an event of its own, also after a line that no blank line has ended.
+/// The error is an event of its own, also if no blank line has ended the event before it.
 #[test]
 fn the_error_is_an_event_of_its_own() {
     let provider = streaming(

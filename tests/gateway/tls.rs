@@ -1,4 +1,4 @@
-//! A server behind TLS whose authority is one of our own, for the gateway and for a run through an endpoint.
+//! A TLS server with a certificate of a test authority, for tests of the gateway and of runs through an endpoint.
 
 use super::*;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -18,7 +18,7 @@ pub(super) fn new_authority(folder: &Path) -> (CertifiedIssuer<'static, KeyPair>
     (authority, certificates)
 }
 
-/// A provider behind TLS whose certificate an authority of our own signed.
+/// Starts a provider behind TLS, with a certificate for `localhost` that the authority has signed. Returns its address.
 pub(super) fn serve_tls(authority: &CertifiedIssuer<'_, KeyPair>) -> SocketAddr {
     let key = KeyPair::generate().expect("a key");
     let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
@@ -54,7 +54,7 @@ pub(super) fn serve_tls(authority: &CertifiedIssuer<'_, KeyPair>) -> SocketAddr 
     address
 }
 
-/// The certificate is of `localhost`, not of the address that is connected to.
+/// The certificate is for the name `localhost`, not for the IP address that the run connects to.
 #[test]
 fn a_run_reaches_an_endpoint_behind_tls_if_its_authority_is_trusted_and_not_otherwise() {
     let folder = tempfile::tempdir().expect("a folder");

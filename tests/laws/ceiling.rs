@@ -62,9 +62,9 @@ workload:
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// If sizes and latencies are constant, the time of a request by arithmetic is that of the simulation.
+    /// If sizes and latencies are constant, the computed time of a request equals the time in the simulation.
     #[test]
-    fn the_arithmetic_time_of_a_request_is_the_simulated_one(
+    fn the_computed_time_of_a_request_equals_the_simulated_one(
         (prompt, completion) in (1u32..3_000, 1u32..40),
         (first_token_ms, prefill, decode) in (0u32..800, 100u32..5_000, 5u32..300),
         network_ms in 0u32..200,
@@ -173,7 +173,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Headroom is relative to the peak: under a limit per minute or per day, a paced client fails some jobs of a day whose rates
-    /// are multiplied by more than the headroom. By 1/24 more, because jobs of the last hour may be served in the hour after.
+    /// are multiplied by more than the headroom. The test exceeds the headroom by more than 1/24, because jobs of the last
+    /// hour may be served in the hour after it.
     #[test]
     fn a_day_beyond_its_headroom_is_never_served_whole(
         law in prop::sample::select(vec!["bucket", "fixed", "sliding_log"]),
@@ -186,8 +187,8 @@ proptest! {
         let ceiling = Ceiling::of(&scenario);
         let beyond = success(&scenario.scaled(ceiling.multiple * factor));
         prop_assert!(beyond < 0.99, "{beyond} {ceiling:#?}");
-        // At nine tenths of the headroom a paced client serves nearly all. Not under fixed windows: their bound grants a span
-        // every window that it touches, and pacing does not send a window's units in the part of it that the span has.
+        // At 0.9 times the headroom a paced client serves nearly all jobs, except under fixed windows: the analytic bound
+        // counts all units of every window that a span touches, but a paced client sends only a part of them within the span.
         let below = success(&scenario.scaled(ceiling.multiple * 0.9));
         prop_assert!(law == "fixed" || below > 0.97, "{below} {ceiling:#?}");
     }

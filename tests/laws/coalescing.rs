@@ -18,9 +18,9 @@ use std::collections::BTreeMap;
 pub(super) struct IdenticalJobs {
     load: Load,
     coalesces: bool,
-    /// Of the jobs in flight.
+    /// The fingerprint of each job in flight.
     fingerprints: BTreeMap<JobId, u64>,
-    /// By fingerprint, the job that has an attempt in flight.
+    /// The job that has an attempt in flight, by its fingerprint.
     sender: BTreeMap<u64, JobId>,
     pub(super) violations: Vec<String>,
 }
@@ -208,7 +208,7 @@ fn jobs_that_differ_are_not_coalesced() {
     assert_eq!((run.summary.jobs.joined, run.summary.attempts.total), (0, run.summary.jobs.offered));
 }
 
-/// The answer comes after the deadline of those that wait for it.
+/// The answer takes 15 s: longer than the deadline of 5 s, and shorter than that of 1 minute.
 #[test]
 fn a_follower_that_is_given_up_before_the_answer_is_not_counted_as_coalesced() {
     let provider = "models: { m: { latency: { total: 15s } } }";

@@ -52,7 +52,7 @@ workload: [{{ name: w, route: r, arrivals: {{ constant: 1/s }}, prompt: 100, com
 struct Harness {
     engine: Engine,
     model: Model,
-    /// The clock may pass the instant of a timer before the timer fires, as under a driver that lags.
+    /// If `true`, the clock may pass the instant of a timer before the timer fires, as with a driver that lags.
     late: bool,
 }
 
@@ -170,7 +170,7 @@ impl Harness {
         jobs.filter(|(_, job)| job.end.is_none()).map(|(number, _)| Tag(number)).collect()
     }
 
-    /// Fires all timers until none is left, by which every job must have ended. Returns the names of the variants of events,
+    /// Fires all timers until none is left; then every job must have ended. Returns the names of the variants of events,
     /// reasons, decisions and failures that occurred, and the violations.
     fn finish(mut self) -> (BTreeSet<String>, Vec<String>) {
         while self.engine.poll_timeout() < Instant::MAX {

@@ -18,7 +18,7 @@ pub(super) struct Ledgers {
     targets: Vec<(Reserve, Vec<(Axis, Ledger)>)>,
     /// By target, the index of the one whose ledgers it uses.
     ledgers_of: Vec<usize>,
-    /// Admitted and not settled: the target, the instant and the tokens reserved.
+    /// Attempts that are admitted and not settled: the target, the instant and the tokens reserved.
     open: BTreeMap<AttemptId, (TargetId, Instant, u64)>,
     pub(super) violations: Vec<String>,
 }

@@ -119,7 +119,7 @@ fn littles_law_holds_exactly() {
         let scenario = scenario(c, 99);
         let mut population = Population::default();
         virtual_time::simulate(&scenario, &mut population);
-        // A run that begins and ends empty: the integral of the number of jobs is the sum of their times, to the
+        // The run begins and ends empty, so the integral of the number of jobs equals the sum of their times, to the
         // nanosecond.
         assert_eq!((population.in_system, population.in_queue), (0, 0));
         assert_eq!(population.system_area, population.latencies);

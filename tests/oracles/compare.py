@@ -23,13 +23,13 @@ from simulator import Simulation
 
 SCENARIOS = pathlib.Path(__file__).parent / "scenarios"
 SEEDS = 20
-# The scenarios whose runs have few jobs or very many.
+# The numbers of seeds of scenarios whose runs have very many jobs or few.
 SEEDS_OF = {"05-year-of-growth": 6, "09-burst-in-the-hour": 40, "10-outage-and-hangs": 60}
 
-# Scenarios that quotalab does not simulate by the rules. They are shown, and must disagree: remove what agrees.
+# Scenarios that quotalab does not simulate by the rules. They are shown and must disagree: remove one from this set when it agrees.
 PENDING: set[str] = set()
 
-# The tolerance beside three standard errors: a share of the mean for quantities (quotalab states percentiles with three
+# The tolerance in addition to three standard errors: a share of the mean for quantities (quotalab states percentiles with three
 # digits), and otherwise an absolute difference: in the number of jobs, in a share of the jobs, or in events per job.
 RELATIVE = {"tokens/job": 0.005, "p50 latency": 0.005, "p95 latency": 0.005, "first refusal": 0.005}
 ABSOLUTE = 0.002
@@ -68,7 +68,7 @@ def run_quotalab(path, seed, binary, options):
 def compare(measure, ours, theirs):
     """Returns both means, the largest difference that is accepted, and whether they agree; `None` if nothing can be compared.
 
-    If only one of the two has runs without a value, they disagree, and the smallest values stand for the means.
+    If only one of the two has runs without a value, they disagree, and the smallest values are returned instead of the means.
     """
     if not all(map(math.isfinite, ours + theirs)):  # a run without a refusal, or without a success
         both = not any(all(map(math.isfinite, values)) for values in (ours, theirs))

@@ -1,9 +1,9 @@
 """An independent simulator of the scenario language: the oracle with which quotalab is compared.
 
-It is written from ARCHITECTURE.md, docs/scenario.md and mock/README.md, and where they say nothing of the client from event logs
-(see `Client`), not from the engine: a plain discrete-event simulation with one queue of events, floats, and Python's own random
-numbers. Two runs of the same scenario therefore agree in
-distribution, not in bytes; compare.py tests that they do. The standard library suffices.
+It is written from ARCHITECTURE.md, docs/scenario.md and mock/README.md, and for the rules of the client that they do not state from
+event logs (see `Client`), not from the engine. It is a plain discrete-event simulation with one queue of events, floats, and
+Python's own random numbers. Two runs of the same scenario therefore agree in distribution, not in bytes; compare.py tests that they
+do. It needs only the standard library.
 
 Modelled: arrivals (constant, poisson, steps, burst, users; shape), sizes and times (constant, lognormal, exponential, uniform),
 limits per account and model (token bucket, fixed window, sliding log, concurrency; see limits.py), reservation and settlement,
@@ -97,8 +97,8 @@ class Server:
             self.release(attempt, attempt.job.completion)
             self.travel(attempt, self.sim.client.succeeded)
 
-    def abandon(self, attempt):
-        """The client has left: the prompt and what was generated are charged, and a slot becomes free. What waits uses nothing."""
+    def cancel(self, attempt):
+        """Ends an attempt whose client has left. If it was served, its prompt and the tokens so far are charged, and its slot is free."""
         generated = 0
         if attempt.state == "served" and self.sim.now >= attempt.first_token:
             generated = 1 + math.floor((self.sim.now - attempt.first_token) * self.speed())
@@ -231,7 +231,7 @@ class Client:
             self.retry(attempt)
 
     def count_failure(self, attempt):
-        """Counts the failure. After consecutive ones ejects the target, unless it is the only one of the route that is left."""
+        """Counts a failure. Consecutive ones eject the target, unless all other targets of the route are in cool-down."""
         self.sim.count["failed"] += 1
         target, now = attempt.target, self.sim.now
         target.failures += 1
@@ -250,7 +250,7 @@ class Client:
         if not job.over:
             if job.attempt:
                 self.count_failure(job.attempt)
-                job.attempt.target.server.abandon(job.attempt)
+                job.attempt.target.server.cancel(job.attempt)
             self.end(job)
 
     def end(self, job):

@@ -1,9 +1,11 @@
-//! Law 12 for a gateway: a simulation, and a run of the same scenario through the gateway over mocks of its providers, lead to the same
-//! decisions. The gateway has the engine, and a plain client drives it, so that every decision is the gateway's.
+//! Law 12 for a gateway: a simulation, and a run of the same scenario through the gateway to mocks of its providers, lead
+//! to the same decisions. The gateway runs the engine, and a plain client sends the load, so that the gateway takes every
+//! decision.
 //!
-//! Compared are counts: what each target served and refused. What a mock draws for a request differs from the simulation, because no
-//! truth header passes a gateway; so lengths are constant and a fault hits every attempt. The bursts of the limits are large beside their
-//! refill, and the waits long, so that the delays of a busy machine change single decisions but not their counts.
+//! The test compares counts: how many requests each target served and refused. What a mock draws for a request differs from
+//! the simulation, because no truth header passes a gateway; so lengths are constant and a fault hits every attempt. The
+//! bursts of the limits are large compared with their refill, and the waits are long, so that the delays of a busy machine
+//! change single decisions but not their counts.
 
 use super::{Table, simulate};
 use quotalab::drive::clock::Clock;
@@ -90,8 +92,8 @@ fn a_simulation_and_a_run_through_the_gateway_agree() {
 /// The attempts of a gateway by target and outcome.
 type Attempts = BTreeMap<(String, String), u64>;
 
-/// Runs a scenario through its gateway, over mocks. Returns the scenario with its ports, the summary, and the attempts that the gateway
-/// counted.
+/// Runs a scenario through its gateway, with mocks of the providers. Returns the scenario with its ports, the summary, and
+/// the attempts that the gateway counted.
 fn through_gateway(yaml: &str) -> (Scenario, Summary, Attempts) {
     let servers =
         runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");

@@ -1,9 +1,10 @@
-//! The limit that a plan names as the cause is one that the jobs in question meet, and that refuses or keeps them.
+//! The limit that a plan names as the cause is one that the affected jobs use, and that refuses or delays them.
 
 use super::*;
 use quotalab::planner::Difference;
 
-/// The digest has one provider, which fails at ten; the chat falls back to another that refuses at that time.
+/// The workload `digest` has one provider, which fails from 10:00 to 10:30. `chat` then falls back to another provider, whose
+/// limit refuses jobs.
 const CHAIN: &str = "name: chain
 seed: 10
 duration: 12h
@@ -31,7 +32,7 @@ fn a_target_that_the_jobs_cannot_be_sent_to_is_not_their_cause() {
     assert!(!text_of(&plan).contains("of two/default/b refuses"), "{}", text_of(&plan));
 }
 
-/// The same limit is named whatever the replies of a dialect call it, if they name one at all.
+/// The plan names the limit by its axis, whether the replies of a dialect name the same axis, another one or none.
 #[test]
 fn the_limit_that_refuses_is_named_in_four_dialects() {
     for dialect in ["groq", "deepinfra", "fireworks", "mistral"] {
@@ -54,7 +55,7 @@ expect: ['success >= 99%', 'fallback share <= 10%']"
     }
 }
 
-/// A limit that refuses often and lets every job through in the end is not the one that loses them.
+/// A limit that refuses often, but admits every job in the end, is not the cause of lost jobs.
 #[test]
 fn the_limit_that_jobs_are_given_up_for_is_the_cause_and_not_the_one_that_refuses_most() {
     let plan = plan_of(
@@ -79,9 +80,9 @@ expect: ['success >= 80%']",
     assert!((analytic - 250.0 / 240.0).abs() < 1e-3, "{analytic}");
 }
 
-/// Without a ceiling no run goes beyond the highest load that the plan says it tried.
+/// If no ceiling is found, the curve ends at the highest load that the plan states as tried.
 #[test]
-fn the_curve_goes_no_further_than_the_load_that_is_called_the_highest() {
+fn without_a_ceiling_the_curve_ends_at_the_highest_load_tried() {
     let plan = plan_of(&one_account("", "constant: 5/min", "expect: [success >= 90%]"), &options(1));
     assert!(plan.ceiling.simulated.first_violation.is_none());
     let tried = plan.ceiling.simulated.highest_tried;
@@ -89,8 +90,8 @@ fn the_curve_goes_no_further_than_the_load_that_is_called_the_highest() {
     assert!(plan.curve.iter().any(|point| point.multiple > tried * 0.99), "{:?}", plan.curve);
 }
 
-/// An hour offers 3,000 calls, of which a limit of a day admits 2,000; 1.40 USD for a thousand (1,000 prompt tokens and 100 of
-/// completion).
+/// An hour offers 3,000 calls, of which a limit per day admits 2,000. A thousand calls, of 1,000 prompt tokens and 100
+/// completion tokens each, cost 1.40 USD.
 const HOUR_UNDER_A_DAYS_LIMIT: &str = "seed: 11
 duration: 1h
 start: full
@@ -100,7 +101,7 @@ client: { deadline: 20s, retry: { attempts: 2 } }
 workload: [{ name: w, arrivals: { constant: 50/min }, prompt: 1000, completion: 100, max_tokens: 200 }]
 expect: [";
 
-/// A limit of 2,000 requests a day lets a day cost no more than those, however many an hour has.
+/// A day costs no more than the 2,000 requests that the limit per day admits, however many jobs an hour offers.
 #[test]
 fn a_day_costs_no_more_than_its_limits_admit() {
     let yaml = format!("{HOUR_UNDER_A_DAYS_LIMIT}'success >= 60%']");
@@ -113,7 +114,7 @@ fn a_day_costs_no_more_than_its_limits_admit() {
     assert!(!text.contains("67.2"), "{text}");
 }
 
-/// Of a rule on cost, the plan states what a run costs, not the share of a day that its limits make cheaper.
+/// For a rule on cost, the plan states the cost of the run, not a share of the cost per day, which a limit per day reduces.
 #[test]
 fn a_budget_states_the_cost_of_the_run() {
     let yaml = format!("{HOUR_UNDER_A_DAYS_LIMIT}'success >= 60%', 'cost <= 2 USD']");

@@ -71,7 +71,7 @@ fn a_workload_that_is_not_served_during_an_outage_is_named() {
         );
     let plan = plan_of(&yaml, &PlanOptions { incident: true, ..options(1) });
     let loss = plan.outages.iter().find(|outage| outage.provider == "p").unwrap();
-    // 1 of 101 jobs uses the lost provider: all together the rule holds, for its workload it does not.
+    // 1 of 101 jobs uses the lost provider: the rule holds for all jobs together, but not for the workload of that job.
     assert!(loss.success.unwrap() > 0.98 && !loss.survives, "{loss:#?}");
     let of = |name: &str| loss.workloads.iter().find(|workload| workload.name == name).unwrap();
     assert_eq!((of("w").success, of("w").p95_s, of("other").success), (Some(0.0), None, Some(1.0)));
@@ -106,7 +106,7 @@ fn an_outage_is_at_the_busiest_hour_of_the_workloads_that_use_the_provider_and_c
     assert!((chat.cost_usd - chat.jobs as f64 * 0.004).abs() < 1e-9, "{chat:#?}");
     // Over the run 1,200 of 4,200 jobs of chat fall back, during the outage all do.
     assert!(!loss("p").survives && rules(&chat.broken) == ["chat: fallback share <= 50%"], "{chat:#?}");
-    // Of `night` only jobs that arrive just before the end are retried in time.
+    // Of `night`, only jobs that arrive just before the end of the outage are retried in time.
     assert!(of("q", "night").success.unwrap() < 0.01 && of("q", "chat").success == Some(1.0));
     assert!(rules(&of("q", "chat").broken).is_empty());
     assert!(rules(&of("q", "night").broken) == ["night: success >= 90%"]);
@@ -133,7 +133,7 @@ fn a_quota_used_up_by_the_outage_delays_the_recovery_beyond_it() {
     );
 }
 
-/// A rule is judged by the jobs that arrive during the loss alone as well, and the sentence says so, with the seed.
+/// A rule is also judged by only the jobs that arrive during the loss; the sentence states this, with the seed.
 #[test]
 fn a_rule_that_only_the_jobs_of_the_outage_break_is_said_to_hold_over_the_run() {
     let yaml = one_account("rpm: 200", "constant: 20/min", "expect: [success >= 85%]")
@@ -155,9 +155,9 @@ fn a_rule_that_only_the_jobs_of_the_outage_break_is_said_to_hold_over_the_run() 
     assert!(text.contains(&format!("that arrive during it, on seed {seed}, 0 % succeed")), "{text}");
 }
 
-/// Without a job in it, an outage shows nothing: that is not said to be survived.
+/// An outage during which no job arrives shows nothing, so the plan does not state that it is survived.
 #[test]
-fn an_outage_that_no_job_meets_is_not_judged() {
+fn an_outage_during_which_no_job_arrives_is_not_judged() {
     let yaml = one_account("rpm: 40", "poisson: 1/day", "expect: [success >= 95%]")
         .replace("duration: 30m", "duration: 24h");
     let plan = plan_of(&yaml, &PlanOptions { incident: true, ..options(1) });

@@ -3,7 +3,7 @@
 use super::*;
 use quotalab::planner::Comparison;
 
-/// Checks that of 40 fresh runs at the ceiling to plan with at least 36 hold, and of 40 at 1.05 times it at most 36.
+/// Checks that at least 36 of 40 fresh runs hold at the ceiling to plan with, and at most 36 at 1.05 times that ceiling.
 #[track_caller]
 fn assert_planning_ceiling(yaml: &str) {
     let plan = plan_of(yaml, &PlanOptions::default());
@@ -34,7 +34,7 @@ fn most_fresh_runs_hold_the_ceiling_to_plan_with_and_fewer_hold_five_percent_mor
     assert_planning_ceiling(&bucket);
 }
 
-/// The same with other rules and limits, and over whole days with a fallback.
+/// Checks the same with other rules and limits, and over whole days with a fallback.
 #[test]
 #[ignore = "simulates hundreds of longer runs: cargo test --release --test it -- --ignored --nocapture most_fresh_days"]
 fn most_fresh_days_hold_the_ceiling_to_plan_with() {
@@ -104,7 +104,7 @@ fn a_rule_that_no_load_holds_is_named_and_has_no_ceiling() {
 
 /// A rule that breaks at higher loads and holds at lower ones is not reported as broken at any load.
 #[test]
-fn a_rule_that_a_lower_load_holds_is_not_said_to_break_at_any() {
+fn a_rule_that_holds_at_a_lower_load_is_not_reported_as_broken_at_any_load() {
     let costly = one_account("rpm: 600", "poisson: 100/min", "expect: [success >= 99%, cost <= 0.02 USD]");
     let plan = plan_of(&costly, &options(4));
     assert!(!matches!(plan.findings[0], Finding::NoLoadHolds { .. }), "{:#?}", plan.findings);
@@ -177,10 +177,10 @@ fn changes_within_the_tolerance_are_equal_and_not_proposed() {
     assert!(text_of(&plan).contains("equal"));
 }
 
-/// The headroom by arithmetic and the simulated mean agree, whatever the shape of the load, if the rules allow hardly any job
+/// The analytic headroom and the simulated ceiling agree, whatever the shape of the load, if the rules allow hardly any job
 /// to fail.
 #[test]
-fn the_headroom_by_arithmetic_and_the_simulated_ceiling_agree_at_the_peak_of_any_load() {
+fn the_analytic_headroom_and_the_simulated_ceiling_agree_for_any_shape_of_load() {
     let day = "shape: [0,0,0,0,0,0,0.24,0.72,1.92,2.64,3.36,2.88,1.68,2.16,2.4,2.16,1.68,0.96,0.48,0.24,0.24,0.24,0,0]";
     let loads = [
         ("rpm: 120", format!("poisson: 60/min, {day}"), "24h"),
@@ -232,8 +232,8 @@ expect: ['success >= 99%']";
     assert!(checked.held + 4 >= checked.seeds, "{checked:?}");
 }
 
-/// The load above the ceiling to plan with is left because a rule breaks on too many fresh seeds; `breaks_above` in plan.json is the
-/// one that breaks on most of them, and it is left out if the first load that was checked passed.
+/// The next load above the ceiling to plan with fails the check because rules break on too many fresh seeds. `breaks_above`
+/// in plan.json is the rule that breaks on most of these seeds. It is left out if the first load that was checked passed.
 #[test]
 fn the_rule_that_breaks_above_the_ceiling_to_plan_with_is_the_most_frequent_one() {
     let yaml = one_account("rpm: 30", "poisson: 15/min", "expect: [success >= 98%, p95 latency <= 5s]")
@@ -271,8 +271,8 @@ fn the_rule_that_breaks_above_the_ceiling_to_plan_with_is_the_most_frequent_one(
     assert!(!text_of(&passed).contains("breaks too often"));
 }
 
-/// The table states the ceiling of the seed of the curve, in as many digits as the curve: no load of it that breaks a rule is
-/// printed below that ceiling, though the mean of several seeds may be above such a load.
+/// The table states the ceiling on the seed of the curve, with as many digits as the curve. No load of the curve that breaks
+/// a rule is below that ceiling, although the mean of several seeds may be above such a load.
 #[test]
 fn the_rows_of_the_curve_agree_with_the_ceiling_of_their_seed() {
     for (limits, rate) in
@@ -308,7 +308,7 @@ impl planner::PlanProgress for EndsAfter {
     }
 }
 
-/// Whatever was measured when the time is up, the plan says what that shows, or that it has no answer.
+/// A plan that ends early states that it is partial, or that it has no answer because no ceiling was found.
 #[test]
 fn a_plan_may_end_after_any_number_of_runs() {
     let scenario = parse(&one_account("rpm: 30", "poisson: 20/min", "expect: [success >= 95%]"));

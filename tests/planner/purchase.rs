@@ -38,7 +38,7 @@ fn holds_on_first_seeds(yaml: &str, multiple: f64) -> bool {
     })
 }
 
-/// While the provider in front fails only accounts at the other one help; arithmetic ignores incidents.
+/// While the provider in front fails, only accounts at the other one help. The analytic ceiling ignores incidents.
 #[test]
 fn at_most_one_account_more_is_bought_than_brute_force_finds_to_be_needed() {
     for multiple in [1.4, 4.0] {
@@ -55,7 +55,8 @@ fn at_most_one_account_more_is_bought_than_brute_force_finds_to_be_needed() {
         assert_eq!((buy.replicas, buy.complete), (buy.proof, true), "as many replicas as a proof needs");
         let bought = |name: &str| 1 + buy.changes.iter().filter(|change| change.ends_with(name)).count();
         let (front, behind) = (bought("account at front"), bought("account at behind"));
-        // A set of accounts alone may have one more than the smallest set found by brute force, because it holds on more seeds.
+        // If only accounts are bought, they may be one more than the smallest number that brute force finds, because the
+        // purchase holds on more seeds.
         if front + behind - 2 == buy.changes.len() {
             let least = by_brute_force.iter().map(|(front, behind)| front + behind).min().unwrap();
             assert!(front + behind <= least + 1, "{multiple}: {front} and {behind}, {by_brute_force:?}");
@@ -75,7 +76,7 @@ fn free_accounts_are_bounded_and_a_note_says_so() {
     assert!(plan.notes.iter().any(is_named), "{:#?}", plan.notes);
 }
 
-/// A clock that advances by a second each time it is read during the search for changes, and stands still before.
+/// A clock that advances by a second each time it is read during the search for changes, and does not advance before.
 #[derive(Default)]
 struct Ticks {
     is_searching: AtomicBool,

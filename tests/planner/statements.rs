@@ -1,4 +1,4 @@
-//! The sentences of plans, compared with what is true of their scenarios.
+//! The sentences of plans are true for their scenarios.
 
 use super::*;
 use quotalab::planner::{Difference, GiveUpBound};
@@ -16,7 +16,8 @@ expect: [{rules}]
     )
 }
 
-/// Forty jobs at once under 30 a minute: the full bucket admits 30, and the others are sent three times within a few seconds.
+/// Forty jobs at once under a limit of 30 per minute: the full bucket admits 30, and the others are sent three times within a
+/// few seconds.
 #[test]
 fn attempts_that_end_jobs_are_a_cause_of_a_lower_ceiling() {
     let burst = "arrivals: { burst: 40, every: 10m }, prompt: 300, completion: 100";
@@ -67,14 +68,14 @@ fn headroom_and_cost_have_no_worst_time_and_no_cause_in_the_arrivals() {
         assert!(!text.contains("worst at") && !text.contains("uneven"), "{text}");
         assert!(!text.contains("the cause is the pace"), "{text}");
     }
-    // The limits admit 120 a minute and a full bucket of 120 in an hour, of which 1 / 1.5 are 81.3.
+    // In an hour the limit admits 120 jobs per minute and a full bucket of 120: 122 per minute, divided by 1.5 is 81.3.
     let plan = plan_of(&one_limit("rpm: 120", poisson, "success >= 99%, headroom >= 1.5x"), &options(1));
     let found = plan.ceiling.simulated.jobs_per_min.expect("a ceiling");
     let bound = plan.ceiling.analytic.jobs_per_min.expect("a limit binds") / 1.5;
     assert!((found / bound - 1.0).abs() < 0.01, "{found} {bound}");
 }
 
-/// The limits of the second step are far from full when too many jobs use it.
+/// The limit of the second step is far from used up when too many jobs fall back to it.
 #[test]
 fn a_rule_on_fallback_is_the_cause_of_its_ceiling() {
     let poisson = "arrivals: { poisson: 40/min }, prompt: 300, completion: 100";
@@ -92,20 +93,20 @@ routes: { r: [{ of: [p/default/m] }, { of: [q/default/m] }] }";
     assert!(!text.contains("worst at") && !text.contains("uneven"), "{text}");
 }
 
-/// Even arrivals differ by one job between windows of equal length, which is no cause of anything.
+/// The numbers of evenly spaced arrivals in windows of equal length differ by at most one job, which is not a cause.
 #[test]
 fn even_arrivals_are_not_called_uneven() {
     let even = "arrivals: { constant: 2/min }, prompt: 300, completion: 100, max_tokens: 100";
     let yaml = one_limit("tpm: { limit: 1600, burst: 900 }", even, "success >= 90%")
         .replace("workload:", "client: { retry: { attempts: 1, obey_retry_after: false } }\nworkload:");
-    // The limit admits four jobs a minute and a tenth may fail: of the 4.5 at the ceiling a minute has four or five.
+    // The limit admits four jobs per minute and a tenth may fail, so the ceiling is about 4.5: a minute has four or five.
     let plan = plan_of(&yaml, &options(1));
     assert!(matches!(plan.ceiling.differences[0], Difference::Gap { .. }), "{:#?}", plan.ceiling);
     let text = text_of(&plan);
     assert!(!text.contains("uneven"), "{text}");
 }
 
-/// A quarter of the answers has 500 tokens, and `max_tokens` is 200: no load mends that, and a higher bound does.
+/// A quarter of the answers has 500 tokens, and `max_tokens` is 200: a lower load does not help, but a higher bound does.
 #[test]
 fn the_cause_of_cut_answers_is_their_bound_and_a_higher_one_is_tried() {
     let cut = |max_tokens: u32| {
@@ -133,14 +134,14 @@ fn the_cause_of_cut_answers_is_their_bound_and_a_higher_one_is_tried() {
     assert!(mended.what_if.iter().all(|change| !change.change.starts_with("longer answers")));
 }
 
-/// Returns what the plan says of the change that it calls the best.
+/// Returns the sentence about the change that the plan calls the best, up to its price.
 fn best_sentence(text: &str) -> &str {
     let from = text.find("The best change tried: ").expect("a change helps");
     &text[from..][..text[from..].find(", for ").expect("its price follows")]
 }
 
-/// The best change lowers `max_tokens`, which changes the traffic; the sentence on the other one says among which changes it is
-/// the best.
+/// The best change lowers `max_tokens`, which changes the traffic. The sentence about the best of the other changes states
+/// among which changes it is the best.
 #[test]
 fn one_change_is_called_the_best_and_every_lift_follows_from_stated_numbers() {
     let reserved = "arrivals: { poisson: 20/min }, prompt: 500, completion: 100, max_tokens: 4000";
@@ -190,8 +191,8 @@ fn lifts_without_the_rules_on_cost_say_so() {
     assert!((1.3..1.5).contains(&with), "{with}");
 }
 
-/// A tenth of the prompts are larger than the limit. The plan counts them, as its simulated ceilings do, and says how many the
-/// others are, which is what `check` states.
+/// A tenth of the prompts are larger than the limit. The rates of the plan include these jobs, as its simulated ceilings do;
+/// the plan also states the rate without them, as `check` does.
 #[test]
 fn rates_that_count_jobs_too_large_to_serve_say_so() {
     let sizes = "arrivals: { poisson: 3/min }, prompt: { values: [500, 7000], weights: [9, 1] }, completion: 100, \
@@ -218,7 +219,7 @@ fn rates_that_count_jobs_too_large_to_serve_say_so() {
 /// A run at the present load of 3,600 jobs of 500 + 200 tokens costs about 3,600 · (500 + 2 · 200) / 1e6 = 3.24 USD. Prompts a quarter
 /// shorter save 3,600 · 125 / 1e6 = 0.45 USD, and no other change saves anything.
 #[test]
-fn a_budget_that_no_change_meets_is_said_to_be_so() {
+fn a_budget_that_no_change_meets_is_reported() {
     let poisson = "arrivals: { poisson: 60/min }, prompt: 500, completion: 200";
     let cost = |budget: &str| {
         let plan = plan_of(
@@ -245,7 +246,7 @@ fn a_budget_that_no_change_meets_is_said_to_be_so() {
         cheapest.cost_usd
     );
     assert!(text.contains(&says), "{text}");
-    // No load at all meets it, so no ceiling is stated; the changes are about the ceiling without the rule.
+    // No load meets this budget, so no ceiling is stated, and changes are compared by the ceiling without the rule.
     let (_, text) = cost("0.0001");
     assert!(
         text.contains("No change that was tried meets `cost <= 0.0001 USD` at the present load"),

@@ -63,7 +63,8 @@ expect: [success >= 99%]",
     assert_agreement(&plans, 200_000.0 / 1_100.0 / 1_440.0);
 }
 
-/// Chats of 400 tokens and documents of 5,000 share a million tokens a day: four to one they use 1,320 on average.
+/// Chats of 400 tokens and documents of 5,000 share a million tokens a day. There are four chats for each document, so a job
+/// uses 1,320 tokens on average.
 #[test]
 fn plans_agree_on_prompts_of_two_sizes_under_tokens_per_day() {
     let plans = plans(

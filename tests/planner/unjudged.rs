@@ -20,7 +20,7 @@ expect: [\"{rule}\"]
 }
 
 #[test]
-fn sim_curve_and_plan_agree_that_thin_windows_give_no_verdict() {
+fn sim_curve_and_plan_agree_that_windows_with_few_jobs_give_no_verdict() {
     let yaml = desk("2/min", "success >= 95% in every 5m");
     let summary = simulate(&parse(&yaml));
     let judged = &summary.expect[0];
@@ -49,7 +49,7 @@ fn sim_curve_and_plan_agree_that_thin_windows_give_no_verdict() {
 
 /// Below the load that fills the windows nothing can be said; above it the rule on latency breaks, since every call takes 1 s.
 #[test]
-fn if_the_present_load_cannot_be_judged_it_is_not_said_that_no_load_holds() {
+fn if_the_present_load_cannot_be_judged_the_plan_does_not_state_that_no_load_holds() {
     let rules = "success >= 50% in every 1m\", \"p95 latency <= 500ms in every 1m";
     let plan = plan_of(&desk("2/min", rules), &options(4));
     let text = text_of(&plan);

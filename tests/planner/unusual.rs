@@ -1,4 +1,4 @@
-//! Eleven unusual scenarios: what a plan says about each, against the arithmetic that its fixture states.
+//! Eleven unusual scenarios: what a plan says about each, compared with the arithmetic that the fixture states.
 
 use super::*;
 use quotalab::planner::{Difference, Improvement, TooFewJobs};
@@ -59,7 +59,7 @@ fn three_jobs_a_day_are_counted_per_day() {
     let target = Some(Target::Multiple(2.0));
     let options = PlanOptions { target, incident: true, growth: growth(), ..options(4) };
     let plan = plan_of(&fixture("02-three-jobs-a-day"), &options);
-    // Of 4.44 jobs a day four are 90 %.
+    // The limit admits four jobs a day, which are 90 % of 4.44.
     let found = plan.ceiling.simulated.jobs_per_min.expect("a ceiling") * 1440.0;
     assert!((4.3..4.5).contains(&found) && plan.load.holds, "{found}");
     let buy = plan.buy.as_ref().expect("a target was given");
@@ -67,7 +67,7 @@ fn three_jobs_a_day_are_counted_per_day() {
     assert_eq!(buy.changes, ["one more account at p"]);
     let text = text_of(&plan);
     assert!(text.contains("To hold 2 times the load (6 jobs/day): one more account at p"), "{text}");
-    // The limits of the fallback are out of reach, so what it holds is a bound.
+    // No load that was tried reaches the limits of the fallback, so its ceiling is not known.
     assert!(best(&plan).is_some_and(|best| best.jobs_per_min.is_none()), "{:#?}", best(&plan));
     assert!(text.contains("makes the rules hold on seed 1 at every load that was tried, up to"), "{text}");
     assert!(text.contains("for nothing more at the present load and 0."), "{text}");
@@ -116,7 +116,7 @@ fn an_incident_is_named_where_the_provider_fails_and_not_its_limit() {
     let text = text_of(&plan);
     assert!(text.contains("during an incident of p. Over the run rpm of p/default/m refuses"), "{text}");
     assert!(text.contains("holds without any change"), "{text}");
-    // What lowers a ceiling is no cause of a higher one.
+    // The causes that raise the ceiling come first; those that lower it follow, "in the other direction".
     let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"));
     let places = ["Known causes:", "The rules allow 7 %", "In the other direction:", "1 incident takes away"]
         .map(place);
@@ -174,7 +174,7 @@ fn no_load_holds_if_more_jobs_are_too_large_than_may_fail() {
 }
 
 #[test]
-fn rules_that_no_change_mends_get_no_advice() {
+fn nothing_is_proposed_for_rules_that_no_change_can_meet() {
     let plan = plan_of(
         &fixture("07-rules-that-conflict"),
         &PlanOptions { target: Some(Target::Multiple(2.0)), ..options(1) },
@@ -248,7 +248,7 @@ fn more_attempts_are_proposed_for_a_client_that_does_not_retry() {
 fn forty_at_once_are_bounded_by_the_bucket_and_the_deadline() {
     let plan = plan_of(&fixture("10-forty-at-once"), &options(4));
     let simulated = &plan.ceiling.simulated;
-    // 30 at once and at most 14.5 until the deadline, of 40.
+    // Of 40 jobs, 30 are admitted at once and at most 14.5 more until the deadline.
     let multiple = simulated.multiple.expect("a ceiling");
     assert!((1.03..1.12).contains(&multiple), "{multiple}");
     let violation = simulated.first_violation.as_ref().expect("a rule breaks above");

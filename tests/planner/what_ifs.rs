@@ -1,8 +1,8 @@
-//! What-ifs against the same changes made by hand in the text of the scenario, planned again.
+//! Compares each what-if with the plan of a scenario in whose text the same change was made by hand.
 
 use super::*;
 
-/// A change by its name in a plan, and what it replaces in the text: every part occurs once.
+/// The name of a change in a plan, and the replacements in the text that make it by hand: each replaced part occurs once.
 type ByHand<'a> = (&'a str, &'a [(&'a str, &'a str)]);
 
 const ONE_PROVIDER: &str = "name: one provider, no fallback
@@ -20,7 +20,7 @@ fn edited(yaml: &str, edits: &[(&str, &str)]) -> String {
     })
 }
 
-/// Returns how precisely a change and the ceiling of a plan are found, together.
+/// Returns the sum of the relative tolerances with which the ceiling of a plan and the ceiling with a change are found.
 fn tolerance(plan: &Plan, kind: ChangeKind) -> f64 {
     let stated = plan.notes.iter().find_map(|note| match note {
         PlanNote::Method { tolerance, change_tolerance, ablation_tolerance, .. } => {

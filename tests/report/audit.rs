@@ -200,7 +200,7 @@ fn law_14_attempts_queue_and_waiting_exceed_their_bounds() {
     assert_eq!(violated(&late), [14]);
 }
 
-/// Job 1 follows job 0, which ends like this after two seconds; then comes `rest`.
+/// Returns a stream in which job 1 follows job 0, which ends with this outcome after two seconds; `rest` comes after that.
 fn coalesced(job_outcome: JobOutcome, rest: &[Line]) -> Vec<Line> {
     let EventKind::Done(ending) = done(job_outcome, 1, 2) else {
         unreachable!("invariant: `done` makes an end")

@@ -33,7 +33,7 @@ fn shed_by_generator(refused_at: Nanos) -> Summary {
     recorder.finish(RunEnd { at, mode: Mode::Live, scheduled: None, interrupted: false })
 }
 
-/// What a generator sheds is the first finding, and nothing follows from the rest about limits and rules.
+/// The jobs that the generator shed are the first finding. Nothing about limits and rules is concluded from the other jobs.
 #[test]
 fn a_run_whose_generator_sheds_jobs_concludes_nothing_from_them() {
     let is_limit =
@@ -49,11 +49,11 @@ fn a_run_whose_generator_sheds_jobs_concludes_nothing_from_them() {
     assert_eq!((judged.actual, judged.pass, judged.is_broken()), (Some(0.6), false, false));
     assert!(judged.not_judged.is_some_and(|reason| reason.is_distorted));
     assert!(without_refusal.is_generator_behind() && !without_refusal.holds());
-    // A refusal before the first of them came at the load that was offered; one after it did not.
+    // A refusal before the first job was shed happened at the offered load; a later one did not.
     let before = shed_by_generator(Nanos::from_millis(200));
     assert!(before.findings.iter().any(is_limit), "{:?}", before.findings);
     let after = shed_by_generator(Nanos::from_millis(800));
     assert!(!after.findings.iter().any(is_limit), "{:?}", after.findings);
-    // The result is read as it was written.
+    // The result is read back as it was written.
     assert_eq!(Summary::from_json(&without_refusal.to_json()).unwrap().findings, without_refusal.findings);
 }

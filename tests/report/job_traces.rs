@@ -31,7 +31,7 @@ impl Fold for AllJobs {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
-    /// Law: the traces are those of the slowest jobs and, beginning with the first, of at most ten that did not succeed; every
+    /// The traces are those of the slowest jobs and, beginning with the first, of at most ten that did not succeed. Every
     /// trace runs from arrival to end in order of time.
     #[test]
     fn the_slowest_jobs_are_traced(seed in 0u64..1_000, per_min in 10.0f64..60.0) {

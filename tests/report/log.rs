@@ -137,7 +137,7 @@ fn job_lines() -> Vec<(EventKind, &'static str)> {
     [vec![first], course_lines(), ends].concat()
 }
 
-/// What happens to a job between its arrival and its end.
+/// Returns the lines of what happens to a job between its arrival and its end.
 fn course_lines() -> Vec<(EventKind, &'static str)> {
     vec![
         (EventKind::Queued { waiting: 2 }, r#""queued","waiting":2"#),

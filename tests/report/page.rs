@@ -21,7 +21,7 @@ fn every_chart_is_well_formed_alone_and_in_a_page() {
     for summary in runs() {
         for chart in charts(&summary) {
             for svg in [chart.standalone(), chart.inline()] {
-                assert_eq!(xml::fault(&svg), None, "{} of {}", chart.name, summary.scenario);
+                assert_eq!(xml::first_error(&svg), None, "{} of {}", chart.name, summary.scenario);
                 assert!(
                     !svg.contains("NaN") && !svg.contains("inf"),
                     "{} of {}",
@@ -80,7 +80,7 @@ fn assert_offline(page: &str) {
     assert_eq!(page.matches("<script").count(), page.matches("</script>").count(), "no name ends a script");
 }
 
-/// Law: a page loads nothing, whatever the names in it; and it is small.
+/// A page loads nothing, whatever names it contains, and it is small.
 #[test]
 fn a_page_works_offline_and_is_small() {
     for summary in runs() {
@@ -181,7 +181,7 @@ fn comparisons_of_any_runs_are_well_formed_and_offline() {
     for shown in [&named[..], &named[..1], &named[7..8], &[]] {
         for chart in compare::charts(shown) {
             for svg in [chart.standalone(), chart.inline()] {
-                assert_eq!(xml::fault(&svg), None, "{}", chart.name);
+                assert_eq!(xml::first_error(&svg), None, "{}", chart.name);
                 assert!(!svg.contains("NaN") && !svg.contains("inf"), "{}", chart.name);
             }
         }
@@ -266,7 +266,7 @@ mod plans {
         for plan in odd(&plan).into_iter().chain([plan]) {
             for chart in plan::charts(&plan) {
                 for svg in [chart.standalone(), chart.inline()] {
-                    assert_eq!(xml::fault(&svg), None, "{} of {}", chart.name, plan.scenario);
+                    assert_eq!(xml::first_error(&svg), None, "{} of {}", chart.name, plan.scenario);
                     assert!(!svg.contains("NaN") && !svg.contains("inf"), "{}", chart.name);
                 }
             }

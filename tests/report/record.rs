@@ -17,9 +17,9 @@ pub(super) fn short(limits: &[(Axis, u64)]) -> Scenario {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Law: under any load the counts add up, the audit finds nothing, the series adds up to the totals, no limit is
-    /// used beyond what it can admit, the stated quantiles are those of the distributions, a recorder without distributions counts
-    /// the same, and the result reads back as it was written.
+    /// Under any load the counts add up, the audit finds nothing, the series adds up to the totals, no limit is used beyond
+    /// what it can admit, the stated quantiles are those of the distributions, a recorder without distributions counts the
+    /// same, and the result reads back as it was written.
     #[test]
     fn the_counts_add_up_under_any_load(seed in 0u64..1_000, per_min in 0.0f64..400.0, rpm in 1u64..100, tpm in 1_000u64..100_000) {
         let mut scenario = short(&[(Axis::Rpm, rpm), (Axis::Tpm, tpm)]);
@@ -113,7 +113,7 @@ fn record_served_job(fold: &mut impl Fold, job: u64, at: Instant) {
 }
 
 #[test]
-fn utilisation_is_what_was_used_of_what_could_have_been_admitted() {
+fn utilisation_is_the_used_share_of_what_could_have_been_admitted() {
     let scenario = short(&[(Axis::Rpm, 30), (Axis::Tpm, 6_000), (Axis::Concurrency, 2)]);
     let mut recorder = Recorder::new(&scenario);
     for job in 0..6 {
@@ -133,7 +133,7 @@ fn utilisation_is_what_was_used_of_what_could_have_been_admitted() {
 
 /// A provider that never settles charges what it reserves, whatever is used: here 500 tokens for 110.
 #[test]
-fn utilisation_of_a_limit_that_is_never_settled_is_of_what_was_reserved() {
+fn utilisation_of_a_limit_that_is_never_settled_counts_reservations() {
     let scenario = crate::story::parse(
         "duration: 10m
 start: full
@@ -145,7 +145,7 @@ workload: [{ name: w, arrivals: { constant: 60/min }, prompt: 100, completion: 1
     let summary = quotalab::drive::summarize(&scenario);
     let target = &summary.targets[0];
     assert!(target.limited > 0, "the limit refuses: {target:?}");
-    // What was used is 22 % of it.
+    // The actual usage is 22 % of what was reserved.
     assert!((0.95..=1.0).contains(&target.utilisation["tpm"]), "{target:?}");
 }
 
@@ -308,7 +308,7 @@ fn charges_count_in_their_time_buckets() {
     assert_eq!(charged.busy_s[..7], [0.0, 0.0, 0.0, 0.25, 0.5, 0.25, 0.0], "while it was in flight");
 }
 
-/// Law: without any decision, as over HTTP to a real provider, the usage in the replies is what was charged.
+/// Without any decision, as over HTTP to a real provider, the usage in the replies counts as what was charged.
 #[test]
 fn replies_are_charged_if_no_decision_is_reported() {
     /// Drops the provider's events.

@@ -18,8 +18,8 @@ pub(super) fn bursts() -> Summary {
     let mut recorder = Recorder::new(&scenario);
     let per_minute = |minute: u64| if (600..603).contains(&minute) { 840 } else { 70 };
     let arrivals = (0..1_440u64).flat_map(|minute| {
-        let each = Nanos::MINUTE.0 / per_minute(minute);
-        (0..per_minute(minute)).map(move |place| Instant(minute * Nanos::MINUTE.0 + place * each))
+        let interval = Nanos::MINUTE.0 / per_minute(minute);
+        (0..per_minute(minute)).map(move |place| Instant(minute * Nanos::MINUTE.0 + place * interval))
     });
     for (job, at) in (0..).map(JobId).zip(arrivals) {
         let end = job_end(JobOutcome::Shed(EndReason::QueueFull), at);

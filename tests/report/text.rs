@@ -12,7 +12,7 @@ fn the_report_of_a_day_is_its_golden_file() {
     golden::check("launch-day", &text::render(&launch_day(), Style::Plain));
 }
 
-/// Law: the most important finding comes first, no line but the command is longer than 80 columns, and the counts of
+/// The most important finding comes first, no line but the command is longer than 80 columns, and the counts of
 /// jobs are exact.
 #[test]
 fn any_report_begins_with_a_finding_fits_the_terminal_and_counts_every_job() {
@@ -82,8 +82,8 @@ fn long_durations_beside_each_other_do_not_run_together() {
     assert!(report.lines().all(|line| line.chars().count() <= 80), "{report}");
 }
 
-/// 180,000 tokens a minute raise a limit of 100,000 to twice what is used: 360,000, of which half is charged. What is charged and what
-/// is in use are shares of the limit at that time, in the report, in its charts, and by hand.
+/// 180,000 tokens a minute raise a limit of 100,000 to twice what is used: 360,000, of which half is charged. The charged and
+/// the used share are relative to the limit at that time.
 #[test]
 fn the_shares_of_a_limit_that_adapts_are_of_the_limit_at_that_time() {
     let yaml = "duration: 1h

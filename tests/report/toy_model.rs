@@ -1,8 +1,8 @@
 //! A small model of client and provider that makes plausible events for the tests of reports.
 //!
-//! It draws arrivals whose rate rises and falls once over the run, keeps a token bucket per limit, retries with exponential back-off, falls back,
-//! and has an incident. It shares no code with the engine, and with the crate of the provider model only times, axes,
-//! usage and random streams.
+//! It draws arrivals whose rate rises and falls once over the run, keeps a token bucket per limit, retries with exponential
+//! back-off, falls back, and has an incident. It shares no code with the engine, and with the crate of the provider model
+//! only times, axes, usage and random streams.
 
 use provider::{Axis, Instant, Nanos, RandomStream, Usage};
 use quotalab::event::{
@@ -29,7 +29,7 @@ pub(super) struct RunConditions {
     pub(super) incident: std::ops::Range<f64>,
 }
 
-/// What happens next, with the number of the attempt or job. Of two at one instant, the first in this order comes first.
+/// An event that is due, with the number of its attempt or job. Events at one instant happen in the order of the variants.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Pending {
     Replied(u64),
@@ -253,7 +253,7 @@ impl<F: Fold> ToyModel<'_, F> {
         self.log(at, job, EventKind::Replied { attempt: AttemptId(attempt), target, outcome, usage });
         let state = self.jobs.get_mut(&job).expect("invariant: the job is in flight");
         if served {
-            // A quarter of the call: any plausible time serves.
+            // A quarter of the time of the call: any plausible value will do.
             state.first_token = state.sent.since(state.scheduled) + Nanos(took.0 / 4);
             return self.done(at, job, JobOutcome::Succeeded, took);
         }

@@ -1,7 +1,7 @@
 //! A minimal check that a text is well-formed XML.
 
-/// Returns what is wrong with `text` as XML; `None` if nothing is found.
-pub(crate) fn fault(text: &str) -> Option<String> {
+/// Returns the first error that makes `text` malformed XML; `None` if there is none.
+pub(crate) fn first_error(text: &str) -> Option<String> {
     let mut open: Vec<&str> = Vec::new();
     let mut rest = text.trim();
     if let Some(letter) = rest.chars().find(|letter| letter.is_control() && !letter.is_whitespace()) {
@@ -26,8 +26,8 @@ pub(crate) fn fault(text: &str) -> Option<String> {
         }
         let name = tag.split_whitespace().next().unwrap_or_default().trim_end_matches('/');
         let attributes = tag[name.len()..].trim_end_matches('/').trim();
-        if let Some(fault) = attributes_fault(attributes) {
-            return Some(format!("{name}: {fault}"));
+        if let Some(error) = first_attribute_error(attributes) {
+            return Some(format!("{name}: {error}"));
         }
         if !tag.ends_with('/') {
             open.push(name);
@@ -39,7 +39,7 @@ pub(crate) fn fault(text: &str) -> Option<String> {
     }
 }
 
-fn attributes_fault(attributes: &str) -> Option<String> {
+fn first_attribute_error(attributes: &str) -> Option<String> {
     let mut rest = attributes;
     while !rest.is_empty() {
         let Some((name, after)) = rest.split_once("=\"") else {
@@ -65,7 +65,7 @@ fn is_entity(text: &str) -> bool {
 
 #[test]
 fn only_well_formed_text_is_accepted() {
-    assert_eq!(fault("<a b=\"c &amp; d\"><e/>text</a>"), None);
+    assert_eq!(first_error("<a b=\"c &amp; d\"><e/>text</a>"), None);
     for bad in [
         "<a>",
         "<a></b>",
@@ -76,6 +76,6 @@ fn only_well_formed_text_is_accepted() {
         "<a>\u{1}</a>",
         "<a/></a>",
     ] {
-        assert!(fault(bad).is_some(), "{bad}");
+        assert!(first_error(bad).is_some(), "{bad}");
     }
 }

@@ -1,4 +1,4 @@
-//! Laws of the reader: no text makes it panic, and every scenario that it accepts is sound.
+//! Properties of the reader: no text makes it panic, and every scenario that it accepts is sound.
 
 use super::{fixture, load, parse};
 use proptest::prelude::*;

@@ -5,7 +5,7 @@ use quotalab::report::notes;
 use quotalab::scenario::{self, BaseUrl, KeySource, Overrides, Scenario, Tree, language};
 use std::path::Path;
 
-/// Returns a scenario with one provider of this flow YAML beside its model.
+/// Returns a scenario with one provider, which has these entries (YAML in flow style) in addition to its model.
 fn text(provider: &str) -> String {
     format!(
         "providers: {{p: {{models: {{m: {{}}}}, {provider}}}}}\nroutes: {{r: [{{of: [p/a/m]}}]}}\n\
@@ -41,7 +41,7 @@ fn an_address_and_the_sources_of_keys_are_read_and_nothing_else_is() {
 }
 
 #[test]
-fn a_provider_without_them_has_its_dialects_address_and_a_key_for_mocks() {
+fn a_provider_without_address_and_keys_has_its_dialects_address_and_a_key_for_mocks() {
     let scenario = load("short.yaml", &[]).unwrap();
     assert_eq!((base_url(&scenario), &scenario.upstreams[0].keys), (None, &vec![vec![KeySource::Written]]));
     let providers = scenario::preset_providers("groq-free", &Overrides::default()).unwrap();
@@ -49,7 +49,7 @@ fn a_provider_without_them_has_its_dialects_address_and_a_key_for_mocks() {
 }
 
 #[test]
-fn presets_options_aliases_and_what_ifs_carry_them() {
+fn presets_options_aliases_and_what_ifs_may_set_addresses_and_keys() {
     let set = [
         ("providers.groq.base_url", "http://localhost:1/x"),
         ("providers.groq.accounts.acme.keys.0", "{env: A}"),
@@ -68,7 +68,7 @@ fn presets_options_aliases_and_what_ifs_carry_them() {
     assert!(!wrong.contains("secret"), "{wrong}");
 }
 
-/// Without this, two keys of one name would be one key for a mock, and of two accounts for a gateway.
+/// If two keys of a provider had the same name, a mock could not distinguish them, although a gateway would send different ones.
 #[test]
 fn a_name_is_used_once_in_a_provider_whatever_its_source() {
     for keys in ["[k, {env: k}]", "[{env: k}, {env: k}]", "[{file: k}, {env: k}]", "[{file: k}], b: [k]"] {
@@ -132,7 +132,7 @@ fn notes_say_what_a_gateway_would_not_send_or_not_safely() {
     );
 }
 
-/// Results are the same whatever the gateway does, so they do not state these notes either.
+/// The notes concern only the gateway, so results do not state them.
 #[test]
 fn results_do_not_depend_on_how_a_real_provider_is_reached() {
     let plain = parse(&text("accounts: {a: [k1]}")).unwrap();
@@ -172,7 +172,7 @@ fn check_says_where_a_gateway_sends_and_which_keys_it_reads() {
     }
 }
 
-/// A pattern cannot tell all that the reader refuses, but it refuses nothing that the reader accepts.
+/// The pattern of the schema accepts some addresses that the reader refuses, but it refuses none that the reader accepts.
 #[test]
 fn the_schema_accepts_what_the_reader_accepts() {
     let schema = language::schema();

@@ -43,7 +43,7 @@ fn an_account_that_must_pay_is_parked_and_its_jobs_fall_back_in_every_dialect() 
     }
 }
 
-/// Without another target, jobs are still sent to an account that must pay, which is better than to send nowhere.
+/// Without another target, jobs are still sent to an account that must pay, since there is nowhere else to send them.
 #[test]
 fn the_last_account_of_a_route_is_not_parked() {
     let story = run("
@@ -59,9 +59,9 @@ workload: [{name: w, route: r, arrivals: {constant: 10/s}, prompt: 10, completio
 }
 
 /// The first model of an account is in cool-down for its day when an attempt that was sent before returns a 402. The other model
-/// is parked for an ejection, not for the day.
+/// is parked for the duration of an ejection, 30 s, and not for the day.
 #[test]
-fn an_account_is_parked_for_what_its_own_reply_calls_for() {
+fn an_account_is_parked_by_the_billing_reply_and_not_by_an_earlier_cool_down() {
     let story = run_with_network(
         "
 routes: {r: [{of: [first/a/m]}, {of: [first/a/n]}, {of: [second/default/m]}]}

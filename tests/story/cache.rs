@@ -17,7 +17,7 @@ workload: [{{name: w, route: r, arrivals: {{constant: 6/min}}, prompt: 100, comp
 
 #[test]
 fn identical_jobs_are_sent_once_per_time_to_live() {
-    // One job every 10 s; the first is answered at 1 s, which is valid until 31 s.
+    // One job arrives every 10 s. The answer to the first arrives at 1 s and is valid until 31 s.
     let story = every_ten_seconds("{cache: {entries: 10, ttl: 30s}}");
     let sends: Vec<f64> = story.sends().iter().map(|(at, _)| *at).collect();
     assert_eq!(sends, [0.0, 40.0, 80.0]);
@@ -26,7 +26,7 @@ fn identical_jobs_are_sent_once_per_time_to_live() {
     assert!(story.ends().all(|(_, end)| end.outcome == quotalab::event::JobOutcome::Succeeded));
 }
 
-/// Beside "no limit refused anything" stands how much of the load never reached the provider.
+/// The sentence "No limit refused anything" also states which share of the jobs never reached the provider.
 #[test]
 fn the_sentence_on_limits_says_which_share_the_cache_answered() {
     let sentence = |client: &str, limits: &str| {

@@ -1,5 +1,5 @@
-//! For how many jobs a client remembers a refusal: a gateway for all of its jobs, an SDK for one. And the clients that `like`
-//! names.
+//! For how many jobs a client remembers a refusal: a gateway for all of its jobs, an SDK for one. Also the clients that
+//! `like` imitates.
 
 use super::{assert_timeline, run, run_with_network};
 use quotalab::scenario::{self, IMITATIONS, Overrides};
@@ -16,8 +16,9 @@ workload: [{{ name: w, route: r, arrivals: {{ {arrivals} }}, prompt: 10, complet
     )
 }
 
-/// Independent programs with the article's function, against one account: 35 of 60 served with 200 attempts (30 at once, then one
-/// per round of about two seconds; each program gives up after its sixth attempt). A client whose jobs share a cool-down serves all.
+/// Sixty independent programs with the retry function that `like: article` imitates, against one account: about 35 of 60 are
+/// served with 200 attempts (30 at once, then one per round of about two seconds; each program gives up after its sixth
+/// attempt). A client whose jobs share a cool-down serves all.
 #[test]
 fn sixty_programs_of_the_article_lose_what_one_gateway_serves() {
     let article = run_with_network(&thirty_a_minute("{ like: article }", "burst: 60, every: 1h"));
@@ -49,7 +50,7 @@ fn a_refused_job_waits_alone() {
 
 /// With a fallback, a refused job goes to the next target at once. Refused by all, it returns to the one whose wait ends first.
 #[test]
-fn a_job_leaves_each_target_alone_for_its_own_wait() {
+fn a_job_waits_for_each_target_as_long_as_that_target_stated() {
     let story = run("
 duration: 1m
 providers:

@@ -1,4 +1,4 @@
-//! What a result says of the provider is what the provider decided, whatever its dialect tells the client.
+//! What a result states about the provider is what the provider decided, whatever its dialect tells the client.
 
 use super::{run_with_network, summary};
 use provider::config::Dialect;
@@ -18,7 +18,8 @@ expect: ['limited share <= 1%']
     )
 }
 
-/// Dialects name other limits, or none: the one that refused is counted, in the run, in its series and in its worst window.
+/// Some dialects name another limit in a refusal, or none. The limit that refused is counted: in the run, in its series and
+/// in its worst window.
 #[test]
 fn refusals_are_counted_by_the_limit_that_refused_in_every_dialect() {
     for (axis, limit) in [("rpm", "rpm: 20"), ("concurrency", "concurrency: 2"), ("tpm", "tpm: 4k")] {
@@ -64,7 +65,7 @@ fn calls_too_long_for_the_model_fail_and_are_not_limited() {
     }
 }
 
-/// Nor is a rate-limit error of an incident.
+/// A rate-limit error of an incident is not a refusal by a limit either.
 #[test]
 fn rate_limit_errors_of_an_incident_are_failures() {
     let yaml = scenario("openai", "limits: { rpm: 1000 }", "100")

@@ -1,4 +1,4 @@
-//! A run whose last jobs end long after the arrivals: every count keeps its place in time.
+//! A run whose last jobs end long after the arrivals: every count stays at its time in the series.
 
 use quotalab::drive;
 use quotalab::record::{Mode, Recorder, Summary};
@@ -87,7 +87,7 @@ workload: [{ name: w, arrivals: { poisson: 1000/min }, prompt: 10, max_tokens: 1
 
 /// The call at the last instant of a window belongs to the next one: a share of a limit is never above 1.
 #[test]
-fn a_call_that_is_decided_at_the_very_end_is_of_another_window() {
+fn a_call_that_is_decided_at_the_end_of_a_window_counts_in_the_next_one() {
     let yaml = |seed: u32| {
         format!(
             "
@@ -109,7 +109,7 @@ workload: [{{ name: w, arrivals: {{ constant: 60/min }}, prompt: 50, completion:
 
 /// Attempts that a deadline cancels do not prolong the time over which a limit is used.
 #[test]
-fn the_use_of_concurrency_is_over_the_run_however_long_the_cancelled_calls_were() {
+fn the_utilisation_of_concurrency_is_over_the_run_however_long_the_cancelled_calls_were() {
     for total in ["1h", "1s"] {
         let yaml = slow_calls(total)
             .replace("duration: 10s", "duration: 60s")

@@ -1,4 +1,4 @@
-//! Failures in a row eject a target, unless it is the last one in use; after the ejection one attempt goes first.
+//! Failures in a row eject a target, unless it is the last one in use; after the ejection one attempt probes it.
 
 use super::{Story, run};
 use provider::{Axis, Instant};
@@ -59,7 +59,7 @@ impl Story {
 #[test]
 fn a_target_is_ejected_after_five_failures_in_a_row_and_probed_afterwards() {
     let story = two_targets("{at: 0s, for: 50s, fault: 503}", "2m", "1/s", "deadline: 1m");
-    // Failures at 0 … 4 s eject it to 34 s. The probe at 34 s fails, the one at 64 s is answered.
+    // Failures at 0 to 4 s eject it until 34 s. The probe at 34 s fails, the one at 64 s is answered.
     assert_eq!(
         story.cool_downs(),
         [(4.0, 34.0, LimitCause::Overload), (34.0, 64.0, LimitCause::Overload)],

@@ -54,7 +54,7 @@ fn a_peak_hour_bounds_the_headroom_of_a_limit_per_minute() {
 }
 
 #[test]
-fn a_limit_per_day_is_bound_by_the_day_and_a_flat_load_by_its_mean() {
+fn the_headroom_of_a_limit_per_day_does_not_depend_on_the_shape_of_the_day() {
     let of_day = |arrivals: &str| scenario_that_starts("sustained", "rpd: 200k", arrivals, "24h");
     let (shaped, flat) =
         (of_day(&format!("poisson: 100000/day, shape: {DAY}")), of_day("poisson: 100000/day"));
@@ -96,6 +96,6 @@ fn a_burst_is_bound_by_what_is_admitted_until_the_deadline() {
 fn a_job_that_begins_at_its_deadline_is_not_admitted_in_time() {
     let scenario = scenario("rpm: 20", "burst: 40, every: 1h", "10m");
     let ceiling = Ceiling::of(&scenario);
-    // 20 at once and 9 in the 29 s after which a call of a second is too late.
+    // 20 jobs at once, and 9 more within 29 s: a call of a second that begins later ends after the deadline of 30 s.
     assert!((ceiling.multiple - 29.0 / (40.0 - 0.4)).abs() < 1e-9, "{ceiling:#?}");
 }

@@ -19,7 +19,7 @@ workload: [{{ name: w, arrivals: {{ constant: 6/min }}, prompt: {prompt}, comple
 }
 
 #[test]
-fn what_an_incident_refuses_is_not_counted_as_too_large() {
+fn calls_that_an_incident_refuses_are_not_counted_as_too_large() {
     let refused = |incidents| {
         let found = findings("100", incidents).into_iter().find_map(|(finding, sentence)| match finding {
             Finding::NoRefusal { too_large, faulted, .. } => Some((too_large > 0, faulted > 0, sentence)),

@@ -65,7 +65,7 @@ fn a_job_that_just_fits_is_served() {
     assert_eq!(notes::sentences(&story.scenario.notes), [note]);
 }
 
-/// To raise one bound of a target does not help a job that exceeds several, so all are named.
+/// Raising one bound of a target does not help a job that exceeds several, so all are named.
 #[test]
 fn every_bound_that_jobs_exceed_is_named() {
     let yaml = "duration: 1h

@@ -41,7 +41,7 @@ fn a_burst_paced_by_tokens_is_sent_at_the_rate_of_what_it_may_use() {
 }
 
 #[test]
-fn what_jobs_do_not_use_is_there_for_jobs_that_arrive_later() {
+fn unused_tokens_are_available_to_jobs_that_arrive_later() {
     let story = paced("tokens", "{tpm: 1000}", "{constant: 12/min}");
     // Within the minute there are 2,000 tokens. The 12 jobs may use 2,400 but use 1,800, so that none waits.
     let sends: Vec<f64> = story.sends().iter().map(|(at, _)| *at).collect();
@@ -88,8 +88,8 @@ fn a_job_beyond_the_known_limit_is_not_sent() {
     assert_eq!(story.outcomes(), [JobOutcome::Shed(quotalab::event::EndReason::Rejected)]);
 }
 
-/// Twenty jobs of 200 tokens at once, all of which they use, against 1,000 tokens a minute. A client that counts 20 % too few tokens in
-/// their prompts sends each after the time in which 180 refill.
+/// Twenty jobs at once use 200 tokens each, under a limit of 1,000 tokens per minute. A client that counts 20 % too few
+/// tokens in their prompts sends each job after the time in which 180 tokens refill.
 #[test]
 fn a_client_that_counts_too_few_tokens_is_refused_although_it_paces() {
     let story = |estimate: &str| {

@@ -56,7 +56,8 @@ fn success_is_judged_by_default() {
     assert!(default_results(&summary(&format!("{STARVED}expect: ['b: success >= 1%']"))).is_empty());
 }
 
-/// A limit that suffices for the mean of an hour, not for the three minutes in which three in ten of its jobs arrive.
+/// Judges a rule under a limit that suffices for the mean rate of an hour, but not for the three minutes in which three in
+/// ten of its jobs arrive.
 fn peak(rule: &str) -> RuleResult {
     let summary = summary(&format!(
         "
@@ -97,7 +98,7 @@ fn windows_in_which_one_job_decides_are_left_out() {
     assert!(few.needed == 1_000 && (700..1_000).contains(&few.jobs) && !rare.is_broken(), "{rare:?}");
 }
 
-/// A rule that nothing was measured for is broken only if jobs were lost.
+/// A rule for which nothing was measured is broken only if jobs were lost.
 #[test]
 fn a_latency_that_no_job_has_is_missed_and_one_without_jobs_is_not_judged() {
     let of = |rate: &str, incidents: &str| {
@@ -118,9 +119,9 @@ expect: ['p95 latency <= 5s']"
     assert!(none.actual.is_none() && !none.pass && !none.is_broken(), "{none:?}");
 }
 
-/// Percentiles are of the jobs that succeeded; what failed is judged by `success`, which stands beside them unless a rule names it.
+/// Percentiles are of the jobs that succeeded. Failed jobs are judged by a rule on `success`, which is added if there is none.
 #[test]
-fn percentiles_are_of_the_jobs_that_succeeded_and_success_stands_beside_them() {
+fn percentiles_are_of_the_jobs_that_succeeded_and_success_is_judged_as_well() {
     let of = |latency: &str, incidents: &str, arrivals: &str| {
         summary(&format!(
             "duration: 10m
@@ -141,7 +142,7 @@ expect: ['p95 latency <= 1s']"
     assert!((one.max - 0.682).abs() < 1e-3, "{one:?}");
 }
 
-/// The last window of 25 minutes has five of its ten: its goodput is that over five.
+/// The last window of a run of 25 minutes is five minutes long instead of ten; its goodput is the rate over these five.
 #[test]
 fn goodput_in_a_shorter_last_window_is_a_rate_over_its_own_length() {
     let yaml = "duration: 25m

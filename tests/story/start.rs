@@ -39,7 +39,7 @@ fn an_hour_under_a_limit_per_day_succeeds_as_often_as_any_day() {
     }
 }
 
-/// A tenth above the limit a bucket takes ten days to run dry; on every day after that one job in eleven fails.
+/// A load a tenth above the limit takes ten days to use up a full bucket; on every day after that, one job in eleven fails.
 #[test]
 fn a_slow_loss_counts_in_a_short_run() {
     let found = success(&drive::summarize(&scenario("bucket", "rpd: 28800", "22/min", "1h", "")));
@@ -63,8 +63,8 @@ fn a_run_shorter_than_the_window_succeeds_at_the_sustained_rate() {
     }
 }
 
-/// A client that paces by its own count of what is left does not begin the run with a full count, which it has only on its first
-/// day: as much is served as on any other day.
+/// A client that paces by its quota estimate begins the run with the estimate that the days before leave, and not with a full
+/// one, which it has only on its first day. So it serves as much as on any other day.
 #[test]
 fn a_client_that_paces_begins_with_the_estimate_of_the_day_before() {
     for law in ["bucket", "fixed", "sliding_log"] {
@@ -92,7 +92,7 @@ workload: [{name: w, route: r, arrivals: {steps: [{at: 0s, rate: 5/min}, {at: 1h
 }
 
 #[test]
-fn the_first_finding_names_a_window_that_is_long_against_the_run() {
+fn the_first_finding_names_a_window_that_is_long_compared_with_the_run() {
     let summary = drive::summarize(&scenario("bucket", "rpd: 1000", "10/min", "1h", ""));
     let Some(Finding::LongWindow(window)) = summary.findings.first() else {
         panic!("{:?}", summary.findings)
@@ -103,9 +103,9 @@ fn the_first_finding_names_a_window_that_is_long_against_the_run() {
     assert_eq!(long.long_window, None);
 }
 
-/// 10 jobs a minute use up 7,200 a day in the first twelve hours. A run stands for the last part of a day, also of a calendar day:
-/// two hours for the last two, before which 22 ÷ 24 of the limit are used. The day of the Pacific zone ends at 07:00 UTC in summer, so a run
-/// of twelve hours begins 7 h before its end. The first sentence says where in its window the run begins.
+/// A run represents the last part of a day, also of a calendar day. Before a run of two hours, 22 ÷ 24 of the limit are
+/// therefore used. The day of the Pacific zone ends at 07:00 UTC in summer, so a run of twelve hours begins 7 h before its
+/// end. The first sentence states where in its window the run begins.
 #[test]
 fn a_run_begins_near_the_end_of_a_longer_window_and_says_so() {
     let begins = |law: &str, duration: &str| {
@@ -133,11 +133,11 @@ fn a_run_begins_near_the_end_of_a_longer_window_and_says_so() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// What a run says holds for every day: it succeeds as often as days 3 to 8 of the same traffic from full limits.
+    /// The result of a run holds for every day: it succeeds as often as days 3 to 8 of the same traffic from full limits.
     #[test]
     fn a_sustained_day_is_the_mean_of_many_days(
         rpd in 200..3_000u32,
-        // Near the limit a bucket takes weeks to run dry, and the noise of one day decides.
+        // Near the limit, the traffic takes weeks to use up a full bucket, and the randomness of one day decides.
         multiple in prop_oneof![0.5..0.85f64, 1.4..4.0f64], shaped in any::<bool>(),
     ) {
         let rate = format!("{}/day", (f64::from(rpd) * multiple) as u32);

@@ -26,8 +26,8 @@ class ControlError(Exception):
 
 
 class Mock:
-    """One provider of a running mock. `url`, `base_url`, `key` and `models` say how to reach it, and the environment
-    variables of the SDKs: `env` those of all providers of the mock together, `variables` those of this one alone."""
+    """One provider of a running mock. `url`, `base_url`, `key` and `models` state how to reach it. `env` has the environment
+    variables of the SDKs for all providers of the mock, `variables` only those for this provider."""
 
     def __init__(self, provider, environment):
         self.name, self.url, self.base_url = provider["name"], provider["url"], provider["base_url"]
@@ -40,7 +40,7 @@ class Mock:
         data = None if method == "GET" else json.dumps({} if body is None else body).encode()
         headers = {"content-type": "application/json"}
         request = urllib.request.Request(f"{self.url}/_quotalab/{path}", data, headers, method=method)
-        # A proxy of the environment is not meant for loopback.
+        # A proxy that the environment names must not be used for loopback.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=30) as reply:

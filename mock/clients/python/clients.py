@@ -12,7 +12,7 @@ from dataclasses import dataclass
 class Client:
     """One client. `build` makes its adapter, whose methods are those of `adapters.Adapter`."""
 
-    # The name of its distribution, whose version the table shows. Without one the client is no package, and not tested here.
+    # The name of its distribution, whose version the table shows. If it is empty, the client is not a package and not tested here.
     package: str
     # The virtual environment that ../run installs it in: requirements-ENVIRONMENT.txt.
     environment: str
@@ -20,15 +20,15 @@ class Client:
     provider: str
     # `module:Class` in the package `adapters`.
     adapter: str
-    # Arguments of the adapter beside the model and the number of retries.
+    # Arguments of the adapter after the model and the number of retries.
     options: tuple = ()
     # The retries that the test of retries sets; None if the client retries by default.
     retries: int | None = None
-    # Whether a retry comes after the announced wait. Without it the client waits as it likes.
+    # Whether the client waits as long as the refusal announces before a retry. Otherwise it uses a wait of its own.
     waits_as_announced: bool = True
     # The ways to ask for structured output, if there are several.
     modes: tuple = ()
-    # Those of them in which only the prompt has the schema.
+    # The modes in which only the prompt has the schema.
     prompted: tuple = ()
     # Whether its answers are objects of a schema instead of text.
     objects: bool = False
@@ -94,7 +94,7 @@ CLIENTS = {
         "anthropic",
         "Anthropic",
         "TOOLS ANTHROPIC_TOOLS ANTHROPIC_REASONING_TOOLS PARALLEL_TOOLS ANTHROPIC_PARALLEL_TOOLS",
-        # The SDK of its version takes no schema in `create`.
+        # The version of Anthropic's SDK that instructor needs accepts no schema in `create`.
         "JSON ANTHROPIC_JSON JSON_SCHEMA",
     ),
     "instructor, genai": instructor(
@@ -116,7 +116,7 @@ CLIENTS = {
     "openai-agents, chat": Client("openai-agents", "agents", "openai", "agents:OpenAiAgents", ("chat",)),
 }
 
-# The clients that test_gateway.py has at the routes of ../gateway.yaml.
+# The clients that test_gateway.py runs against the routes of ../gateway.yaml.
 THROUGH_GATEWAY = {
     "openai": CLIENTS["openai"],
     "groq": CLIENTS["groq"],

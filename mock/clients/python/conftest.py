@@ -1,5 +1,5 @@
-"""Starts the mock of the tests by the plugin `pytest_quotalab`, and writes what test_matrix.py and test_gateway.py
-found for ../table.py."""
+"""Starts the mock of the tests with the plugin `pytest_quotalab`, and writes the outcomes of test_matrix.py and
+test_gateway.py for ../table.py."""
 
 import importlib.metadata
 import json
@@ -29,7 +29,7 @@ def pytest_runtest_makereport(item, call):
     if parameters and "client" in parameters and not report.skipped:
         feature = item.originalname.removeprefix("test_")
         key = item.module.__name__, parameters["client"], feature, parameters.get("mode")
-        # A test has three reports, and a feature may have several tests; that of a failure counts.
+        # A test has three reports, and a feature may have several tests: a failure in any of them counts.
         if report.outcome != "passed" or report.when == "call" and key not in RESULTS:
             RESULTS[key] = report.outcome
     return report

@@ -1,4 +1,4 @@
-"""Starts `quotalab gateway` on ../gateway.yaml, and a server that stands before a mock and speaks TLS."""
+"""Starts `quotalab gateway` with ../gateway.yaml, and a TLS server in front of a mock."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ KEY_VARIABLE = "MISTRAL_KEY_OF_THE_GATEWAY"
 @contextlib.contextmanager
 def running_gateway(base_urls, certificates=None):
     """Runs a gateway whose providers have these base URLs by name; yields its root URL. It trusts the authority in the file
-    `certificates`, which is none of the system's."""
+    `certificates`, which is not one of the system's."""
     settings = [option for name, url in base_urls.items() for option in ("--set", f"providers.{name}.base_url={url}")]
     command = [os.environ["QUOTALAB"], "gateway", os.environ["CLIENTS_GATEWAY"], "--listen", "127.0.0.1:0", "--log", "nothing"]
     environment = os.environ | {KEY_VARIABLE: KEY_VARIABLE} | ({"SSL_CERT_FILE": certificates} if certificates else {})
@@ -46,7 +46,7 @@ def tls_before(port, authority):
             behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", port)
             await asyncio.gather(copy(reader, behind_writer), copy(behind_reader, writer))
 
-    # A client that does not trust the certificate breaks the handshake off, which is what some test wants.
+    # A client that does not trust the certificate aborts the handshake, which one of the tests expects.
     loop.set_exception_handler(lambda _, context: None)
     server = loop.run_until_complete(asyncio.start_server(forward, "127.0.0.1", 0, ssl=context))
     thread = threading.Thread(target=loop.run_forever, daemon=True)

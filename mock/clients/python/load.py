@@ -1,4 +1,4 @@
-"""Calls a mock as a load says: load.py CLIENT MODEL ARRIVALS
+"""Sends the calls of a load to a mock: load.py CLIENT MODEL ARRIVALS
 
 The client finds the mock by its environment variables. ARRIVALS are the instants of the calls in seconds, comma-separated. Each
 call is made by a thread of its own with the client's default settings. Prints `ready`, waits for a line on stdin, and prints

@@ -1,5 +1,5 @@
-"""What `quotalab gateway --print-config litellm` prints of ../gateway.yaml: LiteLLM's router, built from it, serves its routes over the
-mocks, and falls back as it says. LiteLLM's proxy reads the same file; it is not started here."""
+"""Tests of the configuration that `quotalab gateway --print-config litellm` prints for ../gateway.yaml: a router of LiteLLM that is
+built from it serves the routes from the mocks, and falls back. LiteLLM's proxy reads the same file; it is not started here."""
 
 import os
 import subprocess

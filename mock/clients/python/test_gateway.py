@@ -17,13 +17,13 @@ from clients import THROUGH_GATEWAY
 from gateway import new_authority, running_gateway, tls_before
 from test_matrix import ANSWER, FORECAST
 
-# Each is a route as well.
+# Each of these names is also the name of a route.
 PROVIDERS = ["groq", "openai", "anthropic", "gemini", "mistral", "cerebras"]
 BEHIND_TLS = "mistral"
 FEATURES_OF_EACH_PROVIDER = ["plain", "streamed", "cut_stream", "tools", "structured"]
-# No provider knows it, so it shows that the gateway sends the provider's own key.
+# No mock accepts this key, so an answer shows that the gateway sends the key of the provider instead.
 KEY_OF_CALLER = "key-of-the-caller"
-# Clients that a provider refuses, with a test of their own below.
+# The client, provider and feature of requests that the provider refuses. A test below covers them.
 REFUSED = {("litellm", "groq", "tools")}
 IN_THIS_ENVIRONMENT = [
     name for name, client in THROUGH_GATEWAY.items() if client.environment == os.environ["CLIENTS_ENVIRONMENT"]
@@ -99,7 +99,7 @@ def assert_is_class(error, name):
 
 
 def use_up(mocks, axis):
-    """Leaves nothing of a limit to the targets of the route `limited`."""
+    """Uses up a limit of the targets of the route `limited`."""
     for mock in (mocks["groq"], mocks["openai"]):
         mock.limits(**{axis: "0 left"})
 
@@ -146,7 +146,7 @@ def test_groq_refuses_a_member_that_litellm_adds_to_the_message_with_a_tool_call
 def test_structured(client, provider, mode, mocks, gateway):
     mock = mocks[provider]
     if mode in client.prompted:
-        # The test is the model, and answers as models do.
+        # Only the prompt has the schema, so the test sets the answer that a model would give.
         mock.answer(FORECAST.model_dump_json())
     adapter = client.build(provider, retries=0)
     forecast = adapter.structured(mode) if mode else adapter.structured()

@@ -48,21 +48,21 @@ def mock(client, quotalab_providers, monkeypatch):
     return mock
 
 
-FREE = {}
+UNLIMITED = {}
 
 
 @pytest.fixture
-def free(client, mock):
-    """The client with a model without limits. It is built once, since building some takes longer than all else."""
-    if client not in FREE:
-        FREE[client] = client.build(mock.models[0], retries=0)
-    return FREE[client]
+def unlimited(client, mock):
+    """The client with a model without limits. It is built once, since building some clients takes longer than a test."""
+    if client not in UNLIMITED:
+        UNLIMITED[client] = client.build(mock.models[0], retries=0)
+    return UNLIMITED[client]
 
 
 @pytest.fixture
 def limited(client, mock):
-    """Returns a function that builds the client with a model whose limit is used up. A first call has loaded what the client
-    loads only then, so that the next comes before the limit has refilled."""
+    """Returns a function that builds the client with a model whose limit is used up. A first call makes the client load what
+    it loads lazily, so that the next call comes before the limit has refilled."""
 
     def build(retries):
         adapter = client.build(mock.models[1], retries)
@@ -89,16 +89,16 @@ def assert_answer(client, answer):
     assert isinstance(answer, Forecast) if client.objects else answer == ANSWER
 
 
-def test_plain(client, free, mock):
+def test_plain(client, unlimited, mock):
     set_answer(client, mock)
-    assert_answer(client, free.ask())
+    assert_answer(client, unlimited.ask())
     (request,) = calls(mock)
     assert (request["status"], request["model"]) == (200, mock.models[0])
 
 
-def test_streamed(client, free, mock):
+def test_streamed(client, unlimited, mock):
     set_answer(client, mock)
-    parts = free.stream()
+    parts = unlimited.stream()
     assert len(parts) > 5
     if client.objects:
         final = Forecast.model_validate(parts[-1].model_dump(), strict=True)
@@ -109,19 +109,19 @@ def test_streamed(client, free, mock):
     assert (request["status"], request["stream"]) == (200, True)
 
 
-def test_tools(free, mock):
-    arguments, after = free.call_tool()
+def test_tools(unlimited, mock):
+    arguments, after = unlimited.call_tool()
     Weather.model_validate(arguments, strict=True)
     assert len(after.split()) == 12, "the completion of ../matrix.yaml"
     assert [request["status"] for request in calls(mock)] == [200, 200]
 
 
-def test_structured(client, free, mock, mode):
+def test_structured(client, unlimited, mock, mode):
     if mode in client.prompted:
-        # The test is the model, and answers as models do.
+        # Only the prompt has the schema, so the test sets the answer that a model would give.
         json = FORECAST.model_dump_json()
         mock.answer(f"Here it is:\n```json\n{json}\n```" if mode == "MD_JSON" else json)
-    answers = free.structured(mode) if mode else free.structured()
+    answers = unlimited.structured(mode) if mode else unlimited.structured()
     for answer in answers if isinstance(answers, list) else [answers]:
         # Some clients return a subclass.
         (model,) = (model for model in (Forecast, Weather) if isinstance(answer, model))

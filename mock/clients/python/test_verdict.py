@@ -1,4 +1,4 @@
-"""The verdict on clients as they are: SDKs, a hand-written backoff, parallel requests, and clients that misbehave."""
+"""The verdict on typical clients: SDKs, a hand-written backoff, parallel requests, and clients that misbehave."""
 
 import json
 import random
@@ -30,7 +30,7 @@ def send(mock, prompt):
 
 
 def with_backoff(mock, prompt, attempts):
-    """A backoff as articles show it: it waits as announced, and a random second more."""
+    """Retries with the backoff that articles show: it waits as announced, and up to a second more at random."""
     for _ in range(attempts):
         status, wait = send(mock, prompt)
         if status == 200:
@@ -124,7 +124,7 @@ def test_anthropics_sdk_waits_as_announced(quotalab_providers):
     assert (verdict["verdict"], verdict["jobs"], verdict["retries"]) == ("behaved", 1, 1), verdict
 
 
-def test_an_sdk_in_a_loop_of_its_own_is_found(quotalab):
+def test_calling_an_sdk_in_a_loop_without_waits_misbehaves(quotalab):
     client = openai.OpenAI(max_retries=0)
     quotalab.fault({"throttle": "30s"})
     for _ in range(6):

@@ -50,7 +50,7 @@ fn a_key_that_looks_like_a_real_one_is_served_and_printed_masked() {
     let run =
         ["mock", SHORT, "--set", keys, "--exec", "--", "sh", "-c", "test $GROQ_API_KEY = gsk_plain-secret"];
     assert_eq!(quotalab(&run).code, 0, "a command receives it as it is");
-    // A variable whose name is a key, by mistake.
+    // The name of this environment variable is a key, by mistake, so it is not printed.
     let mock = Mock::start(&[SHORT, "--set", "providers.p.accounts={default: [{env: gsk_plain_secret}]}"]);
     assert_eq!(mock.key, "1 key of the scenario");
     assert!(mock.command.contains("Bearer KEY"), "{}", mock.command);

@@ -1,10 +1,10 @@
-//! Recorded exchanges in files: of a scenario, and of `--answers`.
+//! Recorded exchanges that are read from files: those that a scenario names, and those of `--answers`.
 
 use super::super::{arg, quotalab, scratch};
 use super::{ask_at, start_json, terminate};
 
 #[test]
-fn recorded_exchanges_are_read_from_a_file_beside_the_scenario_or_of_the_option() {
+fn recorded_exchanges_are_read_from_a_file_of_the_scenario_or_of_the_option() {
     let folder = scratch("recorded-exchanges");
     let record = |prompt: &str, text: &str| {
         format!(
@@ -49,7 +49,7 @@ fn recorded_exchanges_are_read_from_a_file_beside_the_scenario_or_of_the_option(
     assert_eq!(output.code, 2);
 }
 
-/// The message has the line of the mistake once, as the file counts it, and nothing of its content.
+/// The message contains the number of the wrong line once, counted with the blank lines, and nothing of the line's content.
 #[test]
 fn a_wrong_file_with_answers_is_refused_with_the_line() {
     let folder = scratch("wrong-answers");

@@ -1,4 +1,4 @@
-//! The store of the budgets, and keys in the output of a process.
+//! The file that stores the usage of budgets, and the absence of keys from everything that a process writes.
 
 use super::super::process::Process;
 use super::super::sharing::redis_server::RedisServer;
@@ -26,7 +26,7 @@ fn used(gateway: &Process) -> u64 {
 }
 
 #[test]
-fn what_is_used_survives_a_restart_and_no_output_has_a_key() {
+fn usage_survives_a_restart_and_no_output_contains_a_key() {
     let provider = greedy_provider();
     let folder = tempfile::tempdir().expect("a folder");
     let path = write_scenario(folder.path(), &provider);
@@ -66,7 +66,7 @@ fn what_is_used_survives_a_restart_and_no_output_has_a_key() {
     assert_eq!(used(&start(&path)), before);
 }
 
-/// With Redis nothing is kept in a file.
+/// With Redis, the gateway stores nothing in a file.
 #[test]
 fn a_store_and_redis_exclude_each_other_and_redis_needs_no_file() {
     let Some(server) = RedisServer::start(None) else { return };
@@ -94,13 +94,13 @@ fn a_store_and_redis_exclude_each_other_and_redis_needs_no_file() {
         .map(|file| file.expect("a file").file_name())
         .collect();
     assert_eq!(names, ["gateway.yaml"]);
-    // The next one knows what was used.
+    // The next process reads from Redis what was used.
     let next = Process::start_with(&path, &options, &KEYS);
     wait_for(|| used(&next) == PROMPT + 40, "what was used before");
 }
 
 #[test]
-fn after_a_kill_what_was_under_way_counts_as_reserved() {
+fn after_a_kill_the_reservation_of_a_request_in_flight_counts_as_used() {
     let provider = Provider::start(|number, request| match number {
         0 => vec![Step::Send(full_answer(request))],
         _ => vec![Step::AwaitClose],
@@ -112,7 +112,7 @@ fn after_a_kill_what_was_under_way_counts_as_reserved() {
     let mut under_way = TcpStream::connect(gateway.address).expect("it listens");
     under_way.write_all(chat(KEYS[0].1, r#""max_tokens":5000,"#).as_bytes()).expect("it reads");
     wait_for(|| provider.requests().len() == 2, "it is under way");
-    // The store holds the sum as a little-endian number beside the caller's name.
+    // The store contains the sum as a little-endian number next to the caller's name.
     let sum = (2 * PROMPT + 5_040).to_le_bytes();
     let is_written = || {
         let store = fs::read(folder.path().join("gateway.budgets")).expect("it exists");

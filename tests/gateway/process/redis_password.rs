@@ -1,9 +1,10 @@
-//! The password of Redis, in every output of a gateway that shares quotas.
+//! The password of Redis must appear in no output of a gateway that shares quotas.
 
 use super::super::sharing::redis_server::RedisServer;
 use super::*;
 
-/// The password of Redis is in no output, whatever happens to the connection.
+/// Searches every output while Redis answers, is gone and answers again, and of gateways that do not start: with a wrong
+/// password, with the password on the command line, and with an invalid URL.
 #[test]
 fn the_password_of_redis_appears_nowhere() {
     let password = "s3cr3t-Of-Redis";
@@ -44,11 +45,11 @@ fn the_password_of_redis_appears_nowhere() {
     };
     let wrong = run(&[], &server.url().replace(password, &format!("{password}x")));
     assert!(wrong.contains("redis at 127.0.0.1") && wrong.contains("does not answer"), "{wrong}");
-    let on_line = run(&["--redis", &server.url()], "");
-    assert!(on_line.contains("QUOTALAB_GATEWAY_REDIS"), "{on_line}");
+    let on_command_line = run(&["--redis", &server.url()], "");
+    assert!(on_command_line.contains("QUOTALAB_GATEWAY_REDIS"), "{on_command_line}");
     let broken = run(&[], &format!("redis:/{password}"));
     assert!(broken.contains("redis://HOST:PORT"), "{broken}");
-    for text in [seen, wrong, on_line, broken] {
+    for text in [seen, wrong, on_command_line, broken] {
         assert!(!text.contains(password), "{text}");
     }
 }

@@ -30,7 +30,7 @@ fn ask(gateway: &RunningGateway, tokens: u64) -> Response {
     gateway.send(&chat("sk-web_key", &format!(r#""max_tokens":{tokens},"#)))
 }
 
-/// Law: gateways together use a budget whole and never exceed it; while Redis is there, and when it is gone.
+/// Gateways together use up a budget and never exceed it, with Redis and without it.
 #[test]
 fn three_gateways_spend_one_budget() {
     let Some(mut server) = RedisServer::start(None) else { return };
@@ -54,7 +54,7 @@ fn three_gateways_spend_one_budget() {
     assert!(alone <= 10_000 && alone > with_redis, "{alone} tokens, {with_redis} with redis");
     assert!(server.restart());
     gateways.iter().for_each(|gateway| wait_for_metric(gateway, "sharing_up 1\n"));
-    // All is known again, though the server has lost its data.
+    // The usage is known again, although the server has lost its data.
     while gateways.iter().any(|gateway| ask(gateway, 40).status() == 200) {}
     let used = allowed(&provider);
     assert!((9_950..=10_000).contains(&used), "{used} tokens");
@@ -64,7 +64,7 @@ fn three_gateways_spend_one_budget() {
     }
 }
 
-/// What one gateway has reserved, no other one may use; and without Redis each has its share.
+/// A gateway cannot use what another one has reserved. Without Redis, it may use only its share.
 #[test]
 fn a_refusal_counts_what_another_gateway_has_reserved() {
     let Some(mut server) = RedisServer::start(None) else { return };
@@ -79,7 +79,7 @@ fn a_refusal_counts_what_another_gateway_has_reserved() {
     assert!(refused.error()["message"].to_string().contains("tokens are reserved"), "{}", refused.text);
     wait_for_metric(&second, "sharing_budget_decisions_total{decision=\"refused\"} 1");
     assert_eq!(provider.requests().len(), 1);
-    // What is left pays for too few such attempts: it has no share.
+    // The rest of the budget pays for too few attempts of this size to be shared, so the second gateway has no share.
     let record = || command(&server, "HGET quotalab-budget:{web}:replicas 0000000000000002");
     let has_share = || record().split(' ').skip(4).take(4).any(|amount| amount != "0");
     wait_for(|| !has_share(), "it has no share");
@@ -92,9 +92,10 @@ fn a_refusal_counts_what_another_gateway_has_reserved() {
     assert!(second.get("/_quotalab").body().contains("Redis is gone"));
 }
 
-/// The budget is asked first: a refusal takes nothing of the quota. And a refusal of the quota gives back what was reserved of the budget.
+/// The budget is checked first, so a refusal by it uses nothing of the quota. A refusal by the quota returns what was
+/// reserved of the budget.
 #[test]
-fn a_refusal_of_one_costs_nothing_of_the_other() {
+fn a_refusal_by_the_budget_uses_no_quota_and_one_by_the_quota_no_budget() {
     let Some(server) = RedisServer::start(None) else { return };
     let provider = Provider::start(|number, request| match number {
         0 => vec![Step::AwaitClose],
@@ -128,9 +129,9 @@ fn a_refusal_of_one_costs_nothing_of_the_other() {
     );
 }
 
-/// A caller without a budget waits for nothing, and the others know what it has used.
+/// The requests of a caller without a budget do not ask Redis, but every gateway learns what the caller has used.
 #[test]
-fn a_caller_without_a_budget_is_counted_for_all() {
+fn the_usage_of_a_caller_without_a_budget_is_known_to_every_gateway() {
     let Some(server) = RedisServer::start(None) else { return };
     let provider = greedy_provider();
     let scenario = scenario(&[&provider], "callers: {web: {key: {env: WEB_KEY}}}\n");

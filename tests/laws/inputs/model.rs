@@ -28,7 +28,7 @@ pub(super) struct JobModel {
     pub(super) end: Option<JobEnd>,
 }
 
-/// What a job waits for and others wait for too.
+/// What several jobs may wait for at the same time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum WaitsFor {
     /// A permit of the concurrency limit.

@@ -1,4 +1,4 @@
-//! Interactive jobs go before batch jobs (law 18): what that means in small cases. The model checks it for any inputs.
+//! Interactive jobs go before batch jobs (law 18), in small cases. For random inputs, the model checks this law.
 
 use super::model::WaitsFor;
 use super::{Harness, OUTCOMES};
@@ -7,7 +7,7 @@ use quotalab::event::{AttemptOutcome, EndReason, JobOutcome};
 use quotalab::ids::Tag;
 use quotalab::job::Priority;
 
-/// The jobs of a test that are in flight, by their numbers.
+/// Returns the numbers of the jobs that have an attempt in flight, in the order of their attempts.
 fn sent(harness: &Harness) -> Vec<usize> {
     harness.model.attempts.values().map(|attempt| attempt.tag.0).collect()
 }
@@ -44,7 +44,7 @@ fn a_batch_job_that_falls_back_leaves_its_permit_to_an_interactive_one() {
 #[test]
 fn an_interactive_job_takes_the_next_paced_send_before_all_batch_jobs() {
     let mut harness = Harness::new("{ deadline: 60s, pace: { gap: 1s } }", false);
-    // Two targets, each of which is free for one.
+    // Each of the two targets is free for one job.
     let begun: Vec<Tag> = (0..2).map(|number| harness.submit(number, None)).collect();
     let batch: Vec<Tag> = (2..12).map(|number| harness.submit_as(Priority::Batch, number, None)).collect();
     begun.iter().for_each(|tag| harness.reply(harness.attempt(*tag), AttemptOutcome::Ok));
@@ -54,7 +54,7 @@ fn an_interactive_job_takes_the_next_paced_send_before_all_batch_jobs() {
     harness.advance(Nanos::from_millis(500));
     assert_eq!(sent(&harness), [interactive.0, batch[1].0], "the other target is free for a batch job");
     harness.reply(harness.attempt(interactive), AttemptOutcome::Ok);
-    // One gap later the first batch job of that target goes, and every gap the next ones, in their order.
+    // One gap later the first batch job of that target is sent, and after every further gap the next jobs, in their order.
     for (second, expected) in [(1, &[0, 3][..]), (1, &[2, 5]), (1, &[4, 7]), (1, &[6, 9]), (1, &[8])] {
         let before = sent(&harness);
         harness.advance(Nanos::from_secs(second));

@@ -1,4 +1,4 @@
-"""One interface for clients of different shapes: what test_matrix.py asks of every client."""
+"""The interface of all clients: what test_matrix.py needs of each of them."""
 
 from typing import Literal, Protocol
 
@@ -49,7 +49,7 @@ class Adapter(Protocol):
     def structured(self) -> Forecast:
         """Returns an answer of the schema of Forecast. Clients with several modes take the name of one."""
 
-    # The name of the class of its error for a 429.
+    # The name of the class of the error that the client raises for a 429.
     refusal_class: str
 
     def refusal(self, error) -> tuple[str, int, float | None]:

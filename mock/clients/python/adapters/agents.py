@@ -36,9 +36,9 @@ class PydanticAi:
 
     def __init__(self, model, retries, kind):
         self.model = getattr(self, kind.replace("-", "_"))(model, retries)
-        # Google's and Mistral's SDKs are told when they are created.
-        told_per_request = retries is not None and kind not in ("google", "mistral")
-        self.settings = {"max_retries": retries} if told_per_request else {}
+        # Google's and Mistral's SDKs get the number of retries when they are created.
+        is_set_per_request = retries is not None and kind not in ("google", "mistral")
+        self.settings = {"max_retries": retries} if is_set_per_request else {}
 
     def openai_chat(self, model, retries):
         from pydantic_ai.models.openai import OpenAIChatModel

@@ -1,4 +1,4 @@
-"""The SDKs `openai`, `groq`, `cerebras` and `together`, which one generator made: they have the same names."""
+"""The SDKs `openai`, `groq`, `cerebras` and `together`: one tool generated them, so their interfaces have the same names."""
 
 import json
 import os

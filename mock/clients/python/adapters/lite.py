@@ -11,7 +11,7 @@ litellm.suppress_debug_info = True
 
 
 class Library:
-    """`completion` with the provider `groq`, which reads the key from the environment and is told the address."""
+    """`completion` with the provider `groq`, which reads the key from the environment and gets the address as a parameter."""
 
     refusal_class = "RateLimitError"
     provider = "groq"

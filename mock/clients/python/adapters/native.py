@@ -45,7 +45,7 @@ class Anthropic:
 
 
 class Mistral:
-    """The SDK reads no variable for the address, and retries only as it is told."""
+    """The SDK reads no variable for the address, and retries only if it is configured to."""
 
     refusal_class = "SDKError"
 
@@ -56,7 +56,7 @@ class Mistral:
         self.model = model
         options = {}
         if retries:
-            # First interval, longest interval, growth, longest time in all: milliseconds.
+            # The first and the longest interval in milliseconds, the growth factor, and the longest total time in milliseconds.
             options["retry_config"] = RetryConfig("backoff", BackoffStrategy(400, 2000, 2, 10_000), True)
         root = os.environ["MISTRAL_API_BASE"].removesuffix("/v1")
         self.client = Mistral(api_key=os.environ["MISTRAL_API_KEY"], server_url=root, **options)
@@ -89,7 +89,7 @@ class Mistral:
 
 
 class Gemini:
-    """The SDK retries only as it is told, and does not read the announced wait."""
+    """The SDK retries only if it is configured to, and does not read the announced wait."""
 
     refusal_class = "ClientError"
 
