@@ -65,14 +65,13 @@ pub(super) fn unknown_model(model: &str, instead: &str) -> Response {
 
 /// Returns the error for a request that its caller may not pay for.
 pub(super) fn over_budget(over: &OverBudget) -> Response {
-    let Balance { day, used, held, elsewhere, day_ends_in } = over.balance;
-    let Account { name, budget } = &over.account;
-    let budget = *budget;
-    let returned = Balance { held: Cost::ZERO, ..over.balance };
+    let OverBudget { account: Account { name, budget }, balance, most, least } = over;
+    let (budget, Balance { day, used, held, elsewhere, day_ends_in }) = (*budget, *balance);
+    let if_returned = balance.left_if_returned(budget);
     let is_elsewhere = elsewhere != Cost::ZERO;
-    let may_fit = over.least.fits(returned.left(budget)) || is_elsewhere;
-    let (cost, left) = if may_fit { (over.most, over.balance) } else { (over.least, returned) };
-    let is_usd = cost.pico_usd > left.left(budget).pico_usd;
+    let may_fit = least.fits(if_returned) || is_elsewhere;
+    let (cost, left) = if may_fit { (most, balance.left(budget)) } else { (least, if_returned) };
+    let is_usd = cost.pico_usd > left.pico_usd;
     let usd = |cost: Cost| format!("{} USD", cost.usd());
     let tokens = |cost: Cost| format!("{} tokens", count(cost.tokens));
     let show: &dyn Fn(Cost) -> String = if is_usd { &usd } else { &tokens };

@@ -185,14 +185,14 @@ impl Wanted {
     /// Returns the completions to ask for now that all of [`Self::completion`] do not fit: as many as are left; `None` if the
     /// attempt may fit later, when attempts under way have cost less than is reserved for them, or never.
     fn lowered(&self, budget: Cost, balance: &Balance) -> Option<u32> {
-        let returned = Balance { held: Cost::ZERO, ..*balance };
-        if self.cost_with(self.completion).fits(returned.left(budget)) {
+        let if_returned = balance.left_if_returned(budget);
+        if self.cost_with(self.completion).fits(if_returned) {
             return None;
         }
         // A multiple of the choices, each of which has the same bound.
         let even = |tokens: u32| tokens - tokens % self.choices;
         let now = even(self.prices.completion_within(balance.left(budget), self.prompt)?);
-        let later = even(self.prices.completion_within(returned.left(budget), self.prompt)?);
+        let later = even(self.prices.completion_within(if_returned, self.prompt)?);
         // Rather wait for what may come back than have an answer that is much shorter than it could be.
         (now >= self.least() && now >= later / 2).then_some(now)
     }
@@ -252,7 +252,7 @@ pub(super) fn check(
 ) -> Option<OverBudget> {
     let caller = caller.filter(|caller| caller.budget.is_some())?;
     let balance = gateway.ledger.balance(&caller.account);
-    let left = Balance { held: Cost::ZERO, ..balance }.left(caller.account.budget);
+    let left = balance.left_if_returned(caller.account.budget);
     let steps = &gateway.scenario.routes[route.index()].steps;
     let mut over = steps
         .iter()
