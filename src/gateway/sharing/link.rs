@@ -3,14 +3,13 @@
 use super::budgets::{Settlement, SharedAccount};
 use super::call::{Call, Keys, ScriptCall};
 use super::counts::Counts;
-use super::heartbeat::Heartbeats;
+use super::heartbeat::{ByName, Heartbeats};
 use super::pool::{GRANT_LENGTH, Pool};
 use super::{SharingError, SharingOptions};
 use crate::drive::clock::Clock;
 use provider::Instant;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -23,20 +22,19 @@ use tokio::time::{sleep, timeout};
 pub(super) struct Link {
     client: Client,
     /// `host:port`, without user and password.
-    pub(super) address: String,
+    address: String,
     /// Replaced by dots in errors.
     password: Option<String>,
     answer_timeout: Duration,
     clock: Clock,
     /// The name of this replica.
-    pub(super) replica: String,
+    replica: String,
     state: Mutex<Connection>,
     /// The connection was lost, or there are new quotas or budgets.
     pub(super) changed: Notify,
-    /// By name.
-    pools: Mutex<BTreeMap<String, Arc<Pool>>>,
+    pub(super) pools: ByName<Pool>,
     /// By the name of the caller.
-    accounts: Mutex<BTreeMap<Arc<str>, Arc<SharedAccount>>>,
+    pub(super) accounts: ByName<SharedAccount>,
     queue: mpsc::Sender<Queued>,
     /// The calls that were put into the queue and whose answers have not come.
     pub(super) queued: AtomicUsize,
@@ -83,12 +81,12 @@ impl Link {
             replica: format!("{:016x}", options.replica),
             state: Mutex::new(Connection { current: None, number: 0 }),
             changed: Notify::new(),
-            pools: Mutex::default(),
-            accounts: Mutex::default(),
+            pools: ByName::new(),
+            accounts: ByName::new(),
             queue,
             queued: AtomicUsize::new(0),
             next_id: AtomicU64::new(0),
-            counts: Counts::new(),
+            counts: Counts::default(),
             address: address.clone(),
         };
         link.reconnect(START_TIMEOUT).await.map_err(failed)?;
@@ -127,51 +125,26 @@ impl Link {
         self.state.lock().expect("invariant: no thread panics while it holds the connection")
     }
 
-    fn pools_by_name(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Pool>>> {
-        self.pools.lock().expect("invariant: no thread panics while it holds the quotas")
-    }
-
-    /// Returns all quotas.
-    pub(super) fn pools(&self) -> Vec<Arc<Pool>> {
-        self.pools_by_name().values().map(Arc::clone).collect()
-    }
-
-    fn accounts_by_name(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<SharedAccount>>> {
-        self.accounts.lock().expect("invariant: no thread panics while it holds the budgets")
-    }
-
-    /// Returns the use of all callers.
-    pub(super) fn accounts(&self) -> Vec<Arc<SharedAccount>> {
-        self.accounts_by_name().values().map(Arc::clone).collect()
-    }
-
-    /// Returns the use of a caller, which it makes if there is none.
-    pub(super) fn account(
-        &self,
-        name: &Arc<str>,
-        make: impl FnOnce(u32) -> SharedAccount,
-    ) -> Arc<SharedAccount> {
-        let replicas = self.replicas();
-        let mut accounts = self.accounts_by_name();
-        let account = accounts.entry(Arc::clone(name)).or_insert_with(|| Arc::new(make(replicas)));
-        self.changed.notify_one();
-        Arc::clone(account)
-    }
-
     /// Returns the largest number of replicas that Redis has named.
     fn replicas(&self) -> u32 {
-        let pools = self.pools().iter().map(|pool| pool.replicas()).max();
-        let accounts = self.accounts().iter().map(|account| account.replicas()).max();
-        pools.max(accounts).unwrap_or(1)
+        self.pools.replicas().max(self.accounts.replicas()).unwrap_or(1)
     }
 
-    /// Returns the quota with this name, which it makes if there is none.
+    /// Returns the quota with this name, which `make` creates from the number of replicas if there is none.
     pub(super) fn pool(&self, name: &str, make: impl FnOnce(u32) -> Pool) -> Arc<Pool> {
+        self.shared(&self.pools, name, make)
+    }
+
+    /// Returns the account of a caller, which `make` creates from the number of replicas if there is none.
+    pub(super) fn account(&self, name: &str, make: impl FnOnce(u32) -> SharedAccount) -> Arc<SharedAccount> {
+        self.shared(&self.accounts, name, make)
+    }
+
+    fn shared<T: Heartbeats>(&self, all: &ByName<T>, name: &str, make: impl FnOnce(u32) -> T) -> Arc<T> {
         let replicas = self.replicas();
-        let mut pools = self.pools_by_name();
-        let pool = pools.entry(name.to_owned()).or_insert_with(|| Arc::new(make(replicas)));
+        let shared = all.get_or_make(name, || make(replicas));
         self.changed.notify_one();
-        Arc::clone(pool)
+        shared
     }
 
     /// Makes a call and waits for its answer; `None` if Redis is gone, or answers too late or with an error: then it is gone.
@@ -223,8 +196,8 @@ impl Link {
     }
 
     fn end_outages(&self) {
-        self.pools().iter().for_each(|pool| pool.end_outage());
-        self.accounts().iter().for_each(|account| account.end_outage());
+        self.pools.end_outage();
+        self.accounts.end_outage();
     }
 
     /// Returns the text of an error, without the password.
@@ -272,7 +245,7 @@ impl Link {
 
     /// Returns the number of calls that wait to be sent, or whose answers have not come.
     pub(super) fn unsent(&self) -> usize {
-        let kept: usize = self.accounts().iter().map(|account| account.unsent()).sum();
+        let kept: usize = self.accounts.all().iter().map(|account| account.unsent()).sum();
         self.queued.load(Ordering::Relaxed) + kept
     }
 

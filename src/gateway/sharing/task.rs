@@ -30,7 +30,7 @@ impl Link {
                 if self.reconnect(RECONNECT_TIMEOUT).await.is_ok() {
                     connected = self.now();
                     tracing::info!(
-                        redis = self.address,
+                        redis = self.address(),
                         "redis answers again: quotas and budgets are shared"
                     );
                 }
@@ -52,12 +52,12 @@ impl Link {
             Queued::Call(call) => self.call(call, TASK_TIMEOUT).await.is_some(),
             Queued::CoolDown { pool, key, until } => {
                 let left = until.since(self.now());
-                let call = Call::new(Verb::Cool, pool, &self.replica, "").with_cool_down(key);
+                let call = Call::new(Verb::Cool, pool, self.replica(), "").with_cool_down(key);
                 let call = call.with_length(left.0.div_ceil(1_000_000));
                 left == Nanos::ZERO || self.call(&call, TASK_TIMEOUT).await.is_some()
             }
             Queued::Settlement { account, settlement } => {
-                let call = account.settlement(&self.replica, settlement);
+                let call = account.settlement(self.replica(), settlement);
                 let answer = self.call(&call, TASK_TIMEOUT).await;
                 answer.iter().for_each(|answer| account.take_answer(self.now(), answer));
                 answer.is_some()
@@ -76,7 +76,7 @@ impl Link {
 
     /// Sends a heartbeat for every quota and every budget, and the settlements that were kept.
     async fn beat(&self) {
-        let (pools, accounts) = (self.pools(), self.accounts());
+        let (pools, accounts) = (self.pools.all(), self.accounts.all());
         tokio::join!(self.beat_each(&pools), self.beat_each(&accounts));
         for account in accounts {
             let kept = account.take_unsent();
@@ -92,7 +92,7 @@ impl Link {
 
     async fn beat_each<T: Heartbeats>(&self, shared: &[Arc<T>]) {
         join_all(shared.iter().map(|shared| async {
-            let call = shared.heartbeat((Instant::ZERO, self.now()), &self.replica, &|| self.new_id());
+            let call = shared.heartbeat((Instant::ZERO, self.now()), self.replica(), &|| self.new_id());
             if let Some(answer) = self.call(&call, TASK_TIMEOUT).await {
                 shared.take_heartbeat(self.now(), &answer);
             }
@@ -109,7 +109,7 @@ impl Link {
     ) -> Result<(), String> {
         let begun = self.now();
         loop {
-            let (pools, accounts) = (self.pools(), self.accounts());
+            let (pools, accounts) = (self.pools.all(), self.accounts.all());
             let (quotas, budgets) = tokio::join!(
                 self.return_to(&pools, connection, (begun, patience)),
                 self.return_to(&accounts, connection, (begun, patience))
@@ -131,7 +131,7 @@ impl Link {
         let reports = shared.iter().map(|shared| {
             let mut connection = connection.clone();
             async move {
-                let call = shared.heartbeat((begun, self.now()), &self.replica, &|| self.new_id());
+                let call = shared.heartbeat((begun, self.now()), self.replica(), &|| self.new_id());
                 let answer = timeout(patience, call.make(&mut connection)).await;
                 let answer = answer.map_err(|_| format!("no answer within {patience:?}"))?;
                 let answer = answer.map_err(|error| self.text_of(&error))?;
