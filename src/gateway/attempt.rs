@@ -5,7 +5,7 @@
 use super::body::{BodyError, Held, Memory, WholeBody};
 use super::caller_request::{Bound, CallerRequest};
 use super::endpoint::Endpoint;
-use super::headers::{Passed, content_type, has_type};
+use super::headers::{PassedHeaders, content_type, has_type};
 use super::upstream::{KeyNumber, SendError, Upstreams};
 use crate::drive::HeaderView;
 use crate::drive::clock::Clock;
@@ -85,7 +85,7 @@ pub(super) struct StreamReader {
 pub(super) async fn perform(
     upstreams: &Upstreams,
     (attempt, key): (&Attempt, KeyNumber),
-    (request, bound, headers): (&CallerRequest, Option<Bound>, &Passed),
+    (request, bound, headers): (&CallerRequest, Option<Bound>, &PassedHeaders),
     memory: &Memory,
     clock: Clock,
 ) -> AttemptEnd {

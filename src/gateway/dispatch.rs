@@ -5,7 +5,7 @@ use super::attempt::{self, AttemptEnd, Charged, OpenStream, WholeReply};
 use super::caller_metrics::OVER_BUDGET;
 use super::caller_request::CallerRequest;
 use super::callers::Caller;
-use super::headers::Passed;
+use super::headers::PassedHeaders;
 use super::job_handle::JobHandle;
 use super::reply::{self, Failure};
 use super::request_record::RequestRecord;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 pub(super) async fn serve(
     gateway: Arc<Gateway>,
     request: CallerRequest,
-    headers: Passed,
+    headers: PassedHeaders,
     caller: Option<Arc<Caller>>,
 ) -> Response {
     let Some(route) = gateway.routes.find(&request.model) else {
@@ -75,7 +75,7 @@ type Begun = (OpenStream, Option<Reservation>);
 struct Exchange {
     gateway: Arc<Gateway>,
     request: CallerRequest,
-    headers: Passed,
+    headers: PassedHeaders,
     job: JobHandle,
     record: RequestRecord,
     /// The failures so far, in order. A job has at most 255 attempts.

@@ -53,9 +53,9 @@ pub(super) fn has_type(content_type: &str, name: &str) -> bool {
 
 /// The headers of a caller that its attempts carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Passed(Vec<(HeaderName, HeaderValue)>);
+pub(super) struct PassedHeaders(Vec<(HeaderName, HeaderValue)>);
 
-impl Passed {
+impl PassedHeaders {
     /// Returns those of a request.
     pub(super) fn of(caller: &HeaderMap) -> Self {
         let value_of = |name: HeaderName| Some((name.clone(), caller.get(name)?.clone()));
@@ -125,7 +125,7 @@ mod tests {
             ("idempotency-key", "k"),
             ("authorization", "Bearer gateway"),
         ]);
-        assert_eq!(Passed::of(&caller).with(key.0, key.1), expected);
+        assert_eq!(PassedHeaders::of(&caller).with(key.0, key.1), expected);
     }
 
     #[test]

@@ -103,7 +103,7 @@ pub(super) fn over_budget(over: &OverBudget) -> Response {
     };
     let mut response = error.response();
     let should_retry = HeaderValue::from_static(if may_fit { "true" } else { "false" });
-    response.headers_mut().insert(SHOULD_RETRY, should_retry);
+    response.headers_mut().insert(X_SHOULD_RETRY, should_retry);
     response
 }
 
@@ -146,7 +146,7 @@ impl Failure<'_> {
         let mut response = ErrorReply { status, kind, code, message, retry_after }.response();
         if code == "upstream_refused" {
             // SDKs would send the same request again (OpenAI's and Anthropic's read this header).
-            response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+            response.headers_mut().insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
         }
         response
     }
@@ -227,13 +227,13 @@ pub(super) fn passed_on(status: StatusCode, provider: HeaderMap) -> Response {
 /// Adds the gateway's own headers: the target, the attempts so far, and the time before the last of them.
 pub(super) fn add_own_headers(headers: &mut HeaderMap, gateway: &Gateway, record: &RequestRecord) {
     let attempts = record.last.map_or(0, |(_, number)| number);
-    headers.insert(ATTEMPTS, HeaderValue::from(u16::from(attempts)));
-    headers.insert(WAITED_MS, HeaderValue::from(record.waited.0 / 1_000_000));
+    headers.insert(X_QUOTALAB_ATTEMPTS, HeaderValue::from(u16::from(attempts)));
+    headers.insert(X_QUOTALAB_WAITED_MS, HeaderValue::from(record.waited.0 / 1_000_000));
     if let Some(bound) = record.bound {
-        headers.insert(MAX_TOKENS, HeaderValue::from(bound.tokens));
+        headers.insert(X_QUOTALAB_MAX_TOKENS, HeaderValue::from(bound.tokens));
     }
     if let Some(name) = record.last.and_then(|(target, _)| gateway.upstreams.header_of(target)) {
-        headers.insert(TARGET, name.clone());
+        headers.insert(X_QUOTALAB_TARGET, name.clone());
     }
 }
 
@@ -246,16 +246,16 @@ pub(super) fn held_body(bytes: Bytes, held: Held) -> Body {
 }
 
 /// The attempts so far: on the response of every request that became a job.
-pub(super) const ATTEMPTS: HeaderName = HeaderName::from_static("x-quotalab-attempts");
+pub(super) const X_QUOTALAB_ATTEMPTS: HeaderName = HeaderName::from_static("x-quotalab-attempts");
 
-const WAITED_MS: HeaderName = HeaderName::from_static("x-quotalab-waited-ms");
+const X_QUOTALAB_WAITED_MS: HeaderName = HeaderName::from_static("x-quotalab-waited-ms");
 
-const MAX_TOKENS: HeaderName = HeaderName::from_static("x-quotalab-max-tokens");
+const X_QUOTALAB_MAX_TOKENS: HeaderName = HeaderName::from_static("x-quotalab-max-tokens");
 
-const TARGET: HeaderName = HeaderName::from_static("x-quotalab-target");
+const X_QUOTALAB_TARGET: HeaderName = HeaderName::from_static("x-quotalab-target");
 
 /// SDKs would send a request again after a 429; OpenAI's and Anthropic's read this header.
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 

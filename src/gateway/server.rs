@@ -160,7 +160,7 @@ async fn guarded(
         }
     };
     // What became a job has a line of its own.
-    if response.status().is_client_error() && !response.headers().contains_key(reply::ATTEMPTS) {
+    if response.status().is_client_error() && !response.headers().contains_key(reply::X_QUOTALAB_ATTEMPTS) {
         let path = shown(uri.path());
         let caller = sender.as_deref().map(Caller::name);
         tracing::info!(path, caller, status = response.status().as_u16(), "refused");
@@ -229,8 +229,8 @@ async fn operation(
     };
     let response = match read {
         Ok(request) => {
-            let headers = headers::Passed::of(&head.headers);
-            dispatch::serve(Arc::clone(&gateway), request, headers, caller).await
+            let headers = headers::PassedHeaders::of(&head.headers);
+            dispatch::serve(gateway, request, headers, caller).await
         }
         Err(message) => ErrorReply::of_caller(StatusCode::BAD_REQUEST, "invalid_request", message).response(),
     };
@@ -271,7 +271,7 @@ fn form_boundary(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The paths before those of operations. Groq's SDKs add the second one to the address that they are given.
-const BASES: [&str; 2] = ["/v1", "/openai/v1"];
+pub(super) const BASES: [&str; 2] = ["/v1", "/openai/v1"];
 
 /// The maximum size of the body of a request: images in prompts are base64 (OpenAI accepts 50 MB in all).
 const MAX_BODY_BYTES: usize = 64 << 20;

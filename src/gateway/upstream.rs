@@ -3,7 +3,7 @@
 use super::addressing::{self, Addressing};
 use super::caller_request::{Bound, CallerRequest};
 use super::endpoint::Endpoint;
-use super::headers::Passed;
+use super::headers::PassedHeaders;
 use super::metrics::{Text, text};
 use crate::api_keys::masked;
 use crate::drive::https::{self, HttpsClient};
@@ -180,7 +180,7 @@ impl Upstreams {
         &self,
         (target, KeyNumber(key)): (TargetId, KeyNumber),
         (request, bound): (&CallerRequest, Option<Bound>),
-        headers: &Passed,
+        headers: &PassedHeaders,
     ) -> Result<Response<Incoming>, SendError> {
         let UpstreamTarget { provider, model, keys, .. } = &self.targets[target.index()];
         let uri = &provider.uris[request.endpoint as usize];
