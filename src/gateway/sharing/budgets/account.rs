@@ -3,10 +3,10 @@
 use super::super::heartbeat::Heartbeats;
 use super::super::replicas::ReplicaCount;
 use super::call::{
-    BudgetAnswer, BudgetCall, Keys, Outcome, Report, Settlement, Taken, amounts_of, budget_of, cost_of,
-    difference, sum,
+    BudgetAnswer, BudgetCall, Keys, Outcome, Report, Settlement, amounts_of, budget_of, cost_of, difference,
+    sum,
 };
-use super::state::{ByDay, Known, Outage, State, add, of};
+use super::state::{ByDay, Outage, State, add, of};
 use crate::gateway::ledger::{Balance, Cost, Hold, Lease, Refusal, UtcDay};
 use provider::{Instant, Nanos};
 use std::collections::VecDeque;
@@ -29,15 +29,13 @@ impl SharedAccount {
         replicas: u32,
         (now, today, day_ends_in): (Instant, UtcDay, Nanos),
     ) -> Self {
-        let taken = Taken { epoch: String::new(), number: 0, day: today, used: [0; 2] };
-        let known =
-            Known { taken, at: now, day_ends_in, used: [0; 2], held: [0; 2], share: [0; 2], replicas };
         let state = State {
             budget: budget_of(budget),
             attempt: [0; 2],
             replicas: ReplicaCount::new(replicas),
             now,
-            known,
+            known: BudgetAnswer::before_first(today, day_ends_in, replicas),
+            known_at: now,
             outage: None,
             former_share: None,
             leased: ByDay::new(),
@@ -69,9 +67,8 @@ impl SharedAccount {
         let held = amounts_of(most);
         state.attempt = held;
         let call = BudgetCall::reserve(&self.keys, (replica, id), state.for_call(), held);
-        let Taken { epoch, day, .. } = &state.known.taken;
-        let (id, epoch) = (id.to_owned(), epoch.clone());
-        (call, Settlement { id, epoch, day: *day, held, used: [0; 2], is_repeated: true })
+        let (id, epoch, day) = (id.to_owned(), state.known.epoch.clone(), state.known.day);
+        (call, Settlement { id, epoch, day, held, used: [0; 2], is_repeated: true })
     }
 
     /// Takes the answer to [`Self::ask`].
@@ -93,7 +90,7 @@ impl SharedAccount {
                 used: cost_of(answer.used),
                 held: cost_of(sum(answer.held, answer.others)),
                 elsewhere: Cost::ZERO,
-                day_ends_in: Nanos(answer.day_ends_in_ms.saturating_mul(1_000_000)),
+                day_ends_in: answer.day_ends_in,
             };
             return Err(Refusal { balance });
         }
@@ -217,7 +214,7 @@ impl Heartbeats for SharedAccount {
             state.report = Some(Report { id: id(), day, used, is_repeated: false });
         }
         let recent_ms = now.since(since).0 / 1_000_000;
-        let unreported = state.stated(of(&state.unreported, state.known.taken.day));
+        let unreported = state.stated(of(&state.unreported, state.known.day));
         BudgetCall::beat(&self.keys, replica, unreported, state.report.as_ref(), recent_ms)
     }
 

@@ -1,9 +1,7 @@
 //! What a replica knows of the budget of one caller, and what it may use of it alone.
 
 use super::super::replicas::ReplicaCount;
-use super::call::{
-    Amounts, BudgetAnswer, Outcome, Report, Settlement, Stated, Taken, cost_of, difference, sum,
-};
+use super::call::{Amounts, BudgetAnswer, Outcome, Report, Settlement, Stated, cost_of, difference, sum};
 use crate::gateway::ledger::{Balance, UtcDay};
 use provider::{Instant, Nanos};
 use std::collections::{BTreeMap, VecDeque};
@@ -19,7 +17,9 @@ pub(super) struct State {
     pub(super) replicas: ReplicaCount,
     /// The latest instant seen: those of different tasks come in any order.
     pub(super) now: Instant,
-    pub(super) known: Known,
+    /// The last answer of Redis that was taken, and when it came.
+    pub(super) known: BudgetAnswer,
+    pub(super) known_at: Instant,
     pub(super) outage: Option<Outage>,
     /// What is left of the share of a Redis that has lost its data since: until all replicas are back they have those shares.
     pub(super) former_share: Option<Amounts>,
@@ -35,19 +35,6 @@ pub(super) struct State {
     pub(super) unsettled: VecDeque<Settlement>,
 }
 
-/// What the last answer of Redis said, and when it came.
-#[derive(Debug)]
-pub(super) struct Known {
-    pub(super) taken: Taken,
-    pub(super) at: Instant,
-    pub(super) day_ends_in: Nanos,
-    pub(super) used: Amounts,
-    pub(super) held: Amounts,
-    pub(super) share: Amounts,
-    /// The replicas that have a share.
-    pub(super) replicas: u32,
-}
-
 /// What this replica may use while Redis is gone, besides its share.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outage {
@@ -61,12 +48,12 @@ pub(super) struct Outage {
 impl State {
     /// Returns what a call states: also what a report states that is on its way.
     pub(super) fn for_call(&self) -> Stated<'_> {
-        self.stated(self.unknown(self.known.taken.day))
+        self.stated(self.unknown(self.known.day))
     }
 
     pub(super) fn stated(&self, unknown: Amounts) -> Stated<'_> {
         let unknown = unknown.map(|amount| amount.max(0));
-        Stated { taken: &self.known.taken, budget: self.budget, attempt: self.attempt, unknown }
+        Stated { known: &self.known, budget: self.budget, attempt: self.attempt, unknown }
     }
 
     /// Returns `now`, or the latest instant seen if that is later.
@@ -77,10 +64,9 @@ impl State {
 
     /// Returns the day at the server.
     pub(super) fn today(&self, now: Instant) -> UtcDay {
-        let Known { taken, at, day_ends_in, .. } = &self.known;
-        let beyond = now.since(*at).0.checked_sub(day_ends_in.0);
+        let beyond = now.since(self.known_at).0.checked_sub(self.known.day_ends_in.0);
         let days = beyond.map_or(0, |beyond| 1 + beyond / Nanos::DAY.0);
-        UtcDay(taken.day.0.saturating_add(u32::try_from(days).unwrap_or(u32::MAX)))
+        UtcDay(self.known.day.0.saturating_add(u32::try_from(days).unwrap_or(u32::MAX)))
     }
 
     /// Returns what was used on a day without Redis, with what attempts under way may use, and what Redis does not know.
@@ -93,7 +79,7 @@ impl State {
 
     /// Keeps what is left alone if an answer is the first one of a Redis that has lost its data.
     pub(super) fn keep_former_share(&mut self, now: Instant, epoch: &str) {
-        if self.known.taken.epoch != epoch {
+        if self.known.epoch != epoch {
             let left = self.left_alone(self.today(now), self.outage.map(|outage| outage.number));
             self.former_share = Some(left.map(|left| left.unwrap_or(i64::MAX)));
         }
@@ -115,15 +101,15 @@ impl State {
 
     /// Returns what this replica may still use on a day without Redis; `None` on a side without a budget.
     pub(super) fn left_alone(&self, day: UtcDay, outage: Option<u64>) -> [Option<i64>; 2] {
-        let Known { taken, share, replicas, .. } = &self.known;
+        let BudgetAnswer { epoch, day: known_day, share, all_replicas, .. } = &self.known;
         let spent = difference(self.unknown(day), self.returned(day, outage));
         std::array::from_fn(|side| {
             let budget = self.budget[side];
-            let share = if taken.day == day || taken.epoch.is_empty() {
+            let share = if *known_day == day || epoch.is_empty() {
                 share[side]
             } else {
                 // As the script, which keeps as much for each replica at the beginning of a day.
-                (budget - (budget + 9) / 10) / i64::from(*replicas).max(1)
+                (budget - (budget + 9) / 10) / i64::from(*all_replicas).max(1)
             };
             let left = share.saturating_sub(spent[side]);
             (budget >= 0).then(|| self.former_share.map_or(left, |former| left.min(former[side])))
@@ -134,20 +120,10 @@ impl State {
     pub(super) fn learn(&mut self, now: Instant, answer: &BudgetAnswer) {
         let now = self.advance(now);
         self.replicas.learn(now, answer.replicas);
-        let taken = &self.known.taken;
-        if answer.outcome != Outcome::Done || (taken.epoch == answer.epoch && taken.number >= answer.number) {
-            return;
+        let known = &self.known;
+        if answer.outcome == Outcome::Done && (known.epoch != answer.epoch || known.number < answer.number) {
+            (self.known, self.known_at) = (answer.clone(), now);
         }
-        let used = sum(answer.used, answer.held);
-        self.known = Known {
-            taken: Taken { epoch: answer.epoch.clone(), number: answer.number, day: answer.day, used },
-            at: now,
-            day_ends_in: Nanos(answer.day_ends_in_ms.saturating_mul(1_000_000)),
-            used: answer.used,
-            held: answer.held,
-            share: answer.share,
-            replicas: answer.all_replicas,
-        };
     }
 
     /// `alone`: the outage, if this replica decides alone.
@@ -155,7 +131,7 @@ impl State {
         let day = self.today(now);
         let mut held = of(&self.held_alone, day);
         let mut used = difference(self.unknown(day), held);
-        if self.known.taken.day == day {
+        if self.known.day == day {
             (used, held) = (sum(used, self.known.used), sum(held, self.known.held));
         }
         let mut elsewhere = [0; 2];
@@ -167,11 +143,11 @@ impl State {
                 elsewhere[side] = if left.is_some() { rest.max(0) } else { 0 };
             }
         }
-        let into_day = now.since(self.known.at).0.saturating_sub(self.known.day_ends_in.0) % Nanos::DAY.0;
-        let ends_in = if day == self.known.taken.day {
-            self.known.day_ends_in.0.saturating_sub(now.since(self.known.at).0)
+        let (since_known, known_ends_in) = (now.since(self.known_at).0, self.known.day_ends_in.0);
+        let ends_in = if day == self.known.day {
+            known_ends_in.saturating_sub(since_known)
         } else {
-            Nanos::DAY.0 - into_day
+            Nanos::DAY.0 - since_known.saturating_sub(known_ends_in) % Nanos::DAY.0
         };
         Balance {
             day,
