@@ -29,12 +29,12 @@ pub(super) struct ErrorReply {
     /// `error.code`.
     pub(super) code: &'static str,
     pub(super) message: String,
-    /// When a target is in use again, if that is known.
+    /// How long to wait before a retry, if that is known.
     pub(super) retry_after: Option<Nanos>,
 }
 
 impl ErrorReply {
-    /// Returns an error that the caller can mend.
+    /// Returns an error that the caller can correct.
     pub(super) fn of_caller(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, kind: "invalid_request_error", code, message: message.into(), retry_after: None }
     }
@@ -84,7 +84,7 @@ pub(super) fn over_budget(over: &OverBudget) -> Response {
         show(budget),
         show(used)
     );
-    // Clients take `insufficient_quota` for a limit that waiting does not lift.
+    // By convention waiting does not lift `insufficient_quota`.
     let (kind, code, message, retry_after) = if may_fit {
         let (end, pause) =
             if is_elsewhere { (BUDGET_ELSEWHERE, ELSEWHERE_PAUSE) } else { (BUDGET_IN_USE, Nanos::SECOND) };
@@ -107,10 +107,10 @@ pub(super) fn over_budget(over: &OverBudget) -> Response {
     response
 }
 
-/// When to try again if other gateways have what is left of a budget.
+/// How long to wait before a retry if other gateways have what is left of a budget.
 const ELSEWHERE_PAUSE: Nanos = Nanos(5_000_000_000);
 
-/// A job that ended without a reply that its caller is to see.
+/// A job that ended without a provider's reply that is passed on.
 pub(super) struct Failure<'a> {
     pub(super) end: &'a JobEnd,
     /// The attempts that failed, in order.
@@ -121,7 +121,7 @@ pub(super) struct Failure<'a> {
 }
 
 impl Failure<'_> {
-    /// Renders the error: a 429 if a limit is in the way, and otherwise a status of the gateway's own.
+    /// Renders the error: a 429 if a limit is the cause, and otherwise a 4xx or 5xx of the gateway's own.
     pub(super) fn response(&self, gateway: &Gateway, route: RouteId) -> Response {
         let reason = match self.end.outcome {
             JobOutcome::Failed(reason) | JobOutcome::Shed(reason) => reason,
@@ -145,7 +145,7 @@ impl Failure<'_> {
         }
         let mut response = ErrorReply { status, kind, code, message, retry_after }.response();
         if code == "upstream_refused" {
-            // SDKs would send the same request again (OpenAI's and Anthropic's read this header).
+            // The same request would be refused again.
             response.headers_mut().insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
         }
         response
@@ -254,7 +254,7 @@ const X_QUOTALAB_MAX_TOKENS: HeaderName = HeaderName::from_static("x-quotalab-ma
 
 const X_QUOTALAB_TARGET: HeaderName = HeaderName::from_static("x-quotalab-target");
 
-/// SDKs would send a request again after a 429; OpenAI's and Anthropic's read this header.
+/// Tells SDKs whether to retry. Those of OpenAI and Anthropic read it; without it they retry a 429 and a 5xx.
 const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");

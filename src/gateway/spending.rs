@@ -234,7 +234,7 @@ pub(super) async fn reserve(
                 }
                 Err(refusal) => refusal,
             };
-        // Another attempt may take what is left first. Then it is less, so this ends.
+        // Another attempt may reserve what is left first. Each round asks for less, so the loop ends.
         match wanted.lowered(budget, &balance).filter(|lowered| *lowered < completion) {
             Some(lowered) => completion = lowered,
             None => return Err(wanted.over_budget(&caller.account, balance)),
@@ -242,8 +242,8 @@ pub(super) async fn reserve(
     }
 }
 
-/// Returns why no attempt of a request can be sent on this day; `None` if one may be. So a caller without budget takes no place in a
-/// queue, and nothing of the limits.
+/// Returns why no attempt of a request can be sent on this day; `None` if one may be. A request that is refused here takes no place in a
+/// queue and uses nothing of the limits.
 pub(super) fn check(
     gateway: &Gateway,
     caller: Option<&Arc<Caller>>,

@@ -75,7 +75,7 @@ struct UpstreamProvider {
     dialect: ReplyDialect,
 }
 
-/// There is no response.
+/// Why there is no response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SendError {
     pub(super) failure: AttemptFailure,
@@ -266,5 +266,5 @@ fn keys(
     read.collect()
 }
 
-/// For so long a key that was refused is not used if its account has another one.
+/// How long a key that was refused is avoided if its account has another one.
 const AVOIDED: Nanos = Nanos::MINUTE;

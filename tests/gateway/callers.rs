@@ -1,4 +1,4 @@
-//! Callers with keys of their own: who is let in, who goes first, and what each may spend.
+//! Callers with keys of their own: which are admitted, their priorities and their budgets.
 
 #[cfg(unix)]
 mod process;
@@ -36,7 +36,7 @@ fn get(path: &str, key: &str) -> String {
     with_key(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"), key)
 }
 
-/// Returns a chat with this bound on the completion.
+/// Returns a request for a chat with these members, for example a bound on the completion.
 pub(super) fn chat(key: &str, members: &str) -> String {
     let body = chat_request("chat").replacen('{', &format!("{{{members}"), 1);
     with_key(&post("/v1/chat/completions", &body), key)

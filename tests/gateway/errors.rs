@@ -29,7 +29,7 @@ fn a_429_states_when_the_first_target_is_free() {
     assert_eq!((long.requests().len(), short.requests().len()), (1, 1), "cool-downs are kept");
 }
 
-/// A caller that waits as it is told is served.
+/// A caller that waits for the stated time is served.
 #[test]
 fn the_stated_wait_is_true() {
     let refused =
@@ -68,7 +68,7 @@ fn mistakes_of_the_caller_go_back_as_they_are() {
     }
 }
 
-/// A request that one target finds too large and another could have served is not blamed for it.
+/// If one target finds a request too large and another one could have served it, the error does not blame the request.
 #[test]
 fn a_request_is_blamed_only_if_no_target_could_have_served_it() {
     let too_large = r#"{"error":{"message":"Request too large for model `m` in organization `o` service tier `on_demand` on tokens per minute (TPM): Limit 6000, Requested 9000, please reduce your message size and try again.","type":"tokens","code":"rate_limit_exceeded"}}"#;

@@ -210,7 +210,7 @@ fn a_reload_takes_what_is_right_and_leaves_what_is_wrong() {
     assert_eq!(process.chat("talk").status(), 200);
 }
 
-/// What is used of a limit is not forgotten: after the reload, the pace lets as little pass as before.
+/// What is used of a limit is not forgotten: after the reload, pacing admits no more than before.
 #[test]
 fn a_reload_keeps_what_is_used_of_limits_and_the_cool_downs() {
     let provider = Provider::answering(completion());

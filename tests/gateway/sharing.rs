@@ -20,7 +20,7 @@ fn command(server: &RedisServer, command: &str) -> String {
     String::from_utf8_lossy(&reply[..length]).into_owned()
 }
 
-/// Starts a gateway that shares through the server. Its patience with the server does not depend on how busy this machine is.
+/// Starts a gateway that shares through the server. It waits so long for answers that a busy machine does not matter.
 fn replica(scenario: &Scenario, server: &RedisServer, number: u64) -> RunningGateway {
     let url = RedisUrl::parse(&server.url()).expect("a URL");
     let options = SharingOptions { url, replica: number, answer_timeout: LONG };
@@ -57,7 +57,7 @@ fn scenario_with(providers: &[&Provider], limits: &str, client: &str) -> Scenari
 const PATIENT: &str = "{deadline: 1h, retry: {attempts: 100, backoff: {base: 10ms, cap: 50ms}}}";
 const IMPATIENT: &str = "{deadline: 300ms, retry: {attempts: 1}}";
 
-/// Ten a second, and sixty at once.
+/// Ten requests per second, and a burst of sixty.
 const TEN_A_SECOND: &str = "{rpm: {limit: 600, burst: 60}}";
 
 /// What three replicas have sent since the quota was full.
@@ -108,7 +108,7 @@ fn three_replicas_admit_together_what_the_limit_admits() {
             sent.check(Instant::ZERO, 4.0, 0.0, "with redis");
             server.kill();
             let killed = sent.clock.now();
-            // Each replica knows what was left to a whole unit.
+            // What each replica knows to be left is rounded to a whole unit.
             sent.check(killed, 4.0, 3.0, "without redis");
             wait_for_up(&gateways, 0);
             assert!(server.restart());
@@ -133,7 +133,7 @@ fn wait_for_up(gateways: &[RunningGateway], expected: u8) {
     }
 }
 
-/// Of a large limit each replica is given a part for a moment: most requests are decided without asking.
+/// Each replica is granted a part of a large limit for a moment: most requests are decided without a call of Redis.
 #[test]
 fn of_a_large_quota_requests_are_granted_in_advance() {
     let Some(server) = RedisServer::start(None) else { return };
@@ -210,7 +210,7 @@ fn a_cool_down_holds_for_every_replica() {
     assert_eq!(second.chat("chat").header("x-quotalab-target"), Some("p1/a/m"));
     assert_eq!(refusing.requests().len(), 1, "the second replica did not ask it");
     assert_eq!(second.state()["targets"][0]["cause"], "shared_cool_down");
-    // The one that found it knows it from its own engine.
+    // In the replica that found it, the cause is that of the provider's refusal.
     assert_ne!(first.state()["targets"][0]["cause"], "shared_cool_down");
 }
 

@@ -12,7 +12,7 @@ fn end() -> Vec<Step> {
     vec![Step::Send(LAST_CHUNK.to_owned())]
 }
 
-/// Streams without text are answers too, with whatever they end.
+/// A stream without text is an answer too, whichever event marks its end.
 #[test]
 fn an_answer_without_a_token_is_an_answer() {
     let event = |delta: &str, finish: &str| {

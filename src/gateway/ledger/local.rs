@@ -131,7 +131,7 @@ impl Books {
         change(self.entries.entry(key).or_default());
     }
 
-    /// Takes what is to be written, with what it costs if nothing under way is settled any more.
+    /// Takes what is to be written. What is reserved counts as used.
     fn take_changed(&mut self) -> Vec<Row> {
         let row = |(day, account): Key| {
             let Entry { used, held } = self.entries[&(day, Arc::clone(&account))];

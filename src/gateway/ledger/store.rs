@@ -81,7 +81,7 @@ impl Store {
     ) -> Result<(Self, Vec<Row>), StoreError> {
         let mut store = Self { path: path.to_owned(), open: Box::new(open), database: None };
         let rows = store.try_read(day).map_err(|what| StoreError::new(path, what))?;
-        // What fails when it is written first is better known at the start.
+        // A store that cannot be written is found now and not with the first request.
         store.write(&[], day)?;
         Ok((store, rows))
     }

@@ -1,4 +1,4 @@
-//! What is measured of the sharing, as part of `/metrics`.
+//! The metrics of sharing, as part of `/metrics`.
 
 use super::heartbeat::Heartbeats as _;
 use super::link::Link;
@@ -63,12 +63,12 @@ struct BudgetLabels {
 }
 
 impl Counts {
-    /// Counts a decision by a quota.
+    /// Counts a decision on a quota.
     pub(super) fn decided(&self, decision: DecidedBy) {
         self.decisions.get_or_create(&DecisionLabels { decision }).inc();
     }
 
-    /// Counts a decision by a budget.
+    /// Counts a decision on a budget.
     pub(super) fn budget_decided(&self, decision: DecidedBy) {
         self.budget_decisions.get_or_create(&DecisionLabels { decision }).inc();
     }

@@ -1,11 +1,11 @@
-//! What a replica tells Redis of itself every half second, for each quota and each budget.
+//! Heartbeats: the calls by which Redis counts the replicas, for each quota and each budget.
 
 use super::call::ScriptCall;
 use provider::Instant;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Something that replicas share, and that Redis counts them by.
+/// A quota or a budget, for which each replica sends a heartbeat.
 pub(super) trait Heartbeats {
     /// The heartbeat.
     type Call: ScriptCall;

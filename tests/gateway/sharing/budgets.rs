@@ -30,7 +30,7 @@ fn ask(gateway: &RunningGateway, tokens: u64) -> Response {
     gateway.send(&chat("sk-web_key", &format!(r#""max_tokens":{tokens},"#)))
 }
 
-/// Law: gateways together use a budget whole and never exceed it; while Redis is there, and when it is gone.
+/// Law: gateways together use all of a budget and never exceed it, with Redis and without it.
 #[test]
 fn three_gateways_spend_one_budget() {
     let Some(mut server) = RedisServer::start(None) else { return };
@@ -54,7 +54,7 @@ fn three_gateways_spend_one_budget() {
     assert!(alone <= 10_000 && alone > with_redis, "{alone} tokens, {with_redis} with redis");
     assert!(server.restart());
     gateways.iter().for_each(|gateway| wait_for_metric(gateway, "sharing_up 1\n"));
-    // All is known again, though the server has lost its data.
+    // The server, which has lost its data, learns from the gateways what was used.
     while gateways.iter().any(|gateway| ask(gateway, 40).status() == 200) {}
     let used = allowed(&provider);
     assert!((9_950..=10_000).contains(&used), "{used} tokens");
@@ -92,7 +92,8 @@ fn a_refusal_counts_what_another_gateway_has_reserved() {
     assert!(second.get("/_quotalab").body().contains("Redis is gone"));
 }
 
-/// The budget is asked first: a refusal takes nothing of the quota. And a refusal of the quota gives back what was reserved of the budget.
+/// The budget is reserved first: if it refuses, nothing of the quota is used. If the quota refuses, what was reserved of the budget is given
+/// back.
 #[test]
 fn a_refusal_of_one_costs_nothing_of_the_other() {
     let Some(server) = RedisServer::start(None) else { return };
@@ -128,7 +129,7 @@ fn a_refusal_of_one_costs_nothing_of_the_other() {
     );
 }
 
-/// A caller without a budget waits for nothing, and the others know what it has used.
+/// The attempts of a caller without a budget do not wait for Redis, and the other replicas know what it has used.
 #[test]
 fn a_caller_without_a_budget_is_counted_for_all() {
     let Some(server) = RedisServer::start(None) else { return };

@@ -1,6 +1,6 @@
 //! Calls of the script of the budgets: their arguments and their answers. `budget.lua` describes both.
 
-use super::super::call::{ScriptCall, foreign_answer, invoke, key_part};
+use super::super::call::{ScriptCall, foreign_answer, hash_tag, invoke};
 use crate::gateway::ledger::{Cost, UtcDay};
 use provider::Nanos;
 use redis::aio::MultiplexedConnection;
@@ -10,10 +10,10 @@ use std::sync::LazyLock;
 /// The script. Redis keeps it by its hash, so it is sent once.
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("budget.lua")));
 
-/// An amount on both sides: 10^-9 USD, and tokens. Negative if it is taken away; a negative budget is none.
+/// An amount on each of the two sides of a budget: in 10^-9 USD, and in tokens. Negative if it is given back; a negative budget is none.
 pub(super) type Amounts = [i64; 2];
 
-/// No amount is larger.
+/// The largest amount that the script accepts.
 const MAX_AMOUNT: u64 = 1 << 50;
 
 /// The [`Cost::pico_usd`] of an amount of one.
@@ -48,14 +48,14 @@ pub(super) fn difference(a: Amounts, b: Amounts) -> Amounts {
     [a[0].saturating_sub(b[0]), a[1].saturating_sub(b[1])]
 }
 
-/// The names of the keys of one caller, which a cluster keeps on one node because of their common part in braces.
+/// The names of the keys of one caller. They have one hash tag, so a cluster keeps them on one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Keys(Vec<String>);
 
 impl Keys {
     /// Returns the keys of the caller with this name.
     pub(super) fn new(caller: &str) -> Self {
-        let prefix = format!("quotalab-budget:{{{}}}", key_part(caller));
+        let prefix = format!("quotalab-budget:{{{}}}", hash_tag(caller));
         let names = ["books", "leases", "open", "lapsed", "counted", "replicas"];
         Self(names.iter().map(|name| format!("{prefix}:{name}")).collect())
     }
@@ -69,8 +69,8 @@ pub(super) struct Stated<'a> {
     pub(super) budget: Amounts,
     /// What its last attempt could cost.
     pub(super) attempt: Amounts,
-    /// What it has used alone on the day of `known`, without having reported it.
-    pub(super) unknown: Amounts,
+    /// What it has used alone on the day of `known` and Redis has not acknowledged, without what this call reports.
+    pub(super) unacknowledged: Amounts,
 }
 
 /// The arguments of a call. What a verb does not have is zero or empty.
@@ -118,7 +118,7 @@ impl<'a> Arguments<'a> {
     /// Returns the call, with the arguments in the order of the script.
     fn call(self, keys: &Keys) -> BudgetCall {
         let Self { verb, replica, id, stated, amounts, day, epoch, held, is_repeated, recent_ms } = self;
-        let Stated { known, budget, attempt, unknown } = stated;
+        let Stated { known, budget, attempt, unacknowledged } = stated;
         let texts = |amounts: Amounts| amounts.map(|amount| amount.to_string());
         let mut arguments = Vec::with_capacity(23);
         // Without a time, that of the server is taken.
@@ -130,7 +130,7 @@ impl<'a> Arguments<'a> {
         arguments.extend([day.0.to_string(), epoch.to_owned()]);
         arguments.extend(texts(held));
         arguments.extend([u8::from(is_repeated).to_string(), recent_ms.to_string()]);
-        arguments.extend(texts(unknown));
+        arguments.extend(texts(unacknowledged));
         BudgetCall { keys: keys.0.clone(), arguments }
     }
 }
@@ -165,7 +165,7 @@ impl BudgetCall {
         }
     }
 
-    /// Lets the call happen at a given time instead of the server's.
+    /// Sets the time of the call, which is otherwise that of the server.
     #[cfg(test)]
     pub(super) fn at_ms(mut self, millis: u64) -> Self {
         self.arguments[1] = millis.to_string();
@@ -183,7 +183,7 @@ impl ScriptCall for BudgetCall {
     }
 }
 
-/// What replaces a reservation by what was used. It is sent until Redis has answered, and counts once.
+/// Replaces a reservation by what was used. It is sent until Redis has answered, and counts once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::gateway::sharing) struct Settlement {
     pub(super) id: String,
@@ -192,12 +192,12 @@ pub(in crate::gateway::sharing) struct Settlement {
     pub(super) day: UtcDay,
     pub(super) held: Amounts,
     pub(super) used: Amounts,
-    /// It was sent before: if the server has lost the lease since, it does not know whether it had settled it.
+    /// It was sent before, without an answer: a server that does not have the lease cannot know whether it was settled.
     pub(super) is_repeated: bool,
 }
 
 impl Settlement {
-    /// Returns the same, to be sent again.
+    /// Returns the settlement as one that was sent before.
     pub(in crate::gateway::sharing) fn repeated(self) -> Self {
         Self { is_repeated: true, ..self }
     }
@@ -208,9 +208,9 @@ impl Settlement {
 pub(super) struct Report {
     pub(super) id: String,
     pub(super) day: UtcDay,
-    /// Negative if attempts that were reported before have cost less.
+    /// Negative if attempts have cost less than what was reported of them before.
     pub(super) used: Amounts,
-    /// It was sent before.
+    /// It was sent before, without an answer.
     pub(super) is_repeated: bool,
 }
 
@@ -231,8 +231,9 @@ pub(in crate::gateway::sharing) struct BudgetAnswer {
     /// Empty before the first answer.
     pub(super) epoch: String,
     pub(super) outcome: Outcome,
-    /// The replicas that were heard of lately, and all that Redis keeps.
+    /// The replicas with a recent call.
     pub(super) replicas: u32,
+    /// The replicas that have a share.
     pub(super) all_replicas: u32,
     pub(super) number: i64,
     pub(super) day: UtcDay,

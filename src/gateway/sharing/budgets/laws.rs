@@ -16,7 +16,7 @@ pub(super) const LATE_MS: u64 = 20_800 * DAY_MS - 5_000;
 
 pub(super) const DAY_MS: u64 = 86_400_000;
 
-/// One replica that keeps no share, so that all of the budget is another's.
+/// A replica without a share, so that the whole budget can be reserved.
 struct Caller<'a> {
     bench: &'a Bench,
     keys: Keys,
@@ -32,9 +32,9 @@ impl<'a> Caller<'a> {
         self.bench.make(&call.at_ms(at_ms))
     }
 
-    /// Returns what is stated by one that expects no share and has this last answer.
+    /// Returns what it states after this answer. Its attempts are so large that no share pays for two.
     fn stated<'t>(&self, known: &'t BudgetAnswer) -> Stated<'t> {
-        Stated { known, budget: self.budget, attempt: [1 << 50; 2], unknown: [0; 2] }
+        Stated { known, budget: self.budget, attempt: [1 << 50; 2], unacknowledged: [0; 2] }
     }
 
     fn reserve(&self, at_ms: u64, id: &str, most: Amounts) -> BudgetAnswer {
@@ -188,7 +188,7 @@ fn a_server_without_its_data_learns_what_was_used_and_reserved_and_each_attempt_
     for _ in 0..2 {
         assert_eq!(caller.settle(LATE_MS + 70, &settlement).used, [150, 20], "it is charged once");
     }
-    // Of one that was sent before it is not known whether the lost data had it.
+    // Whether a settlement that was sent before was counted in the lost data is not known.
     let repeated = Settlement { id: "b".to_owned(), ..settlement }.repeated();
     assert_eq!(caller.settle(LATE_MS + 70, &repeated).used, [150, 20]);
 }

@@ -6,13 +6,13 @@ use crate::gateway::ledger::{Balance, UtcDay};
 use provider::{Instant, Nanos};
 use std::collections::{BTreeMap, VecDeque};
 
-/// What is open or was used on a day.
+/// Amounts by day of UTC.
 pub(super) type ByDay = BTreeMap<UtcDay, Amounts>;
 
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) budget: Amounts,
-    /// What the last attempt could cost: a share that pays for few of them is of no use.
+    /// What the last attempt could cost: no share is kept that pays for only one like it.
     pub(super) attempt: Amounts,
     pub(super) replicas: ReplicaCount,
     /// The latest instant seen: those of different tasks come in any order.
@@ -21,13 +21,14 @@ pub(super) struct State {
     pub(super) known: BudgetAnswer,
     pub(super) known_at: Instant,
     pub(super) outage: Option<Outage>,
-    /// What is left of the share of a Redis that has lost its data since: until all replicas are back they have those shares.
+    /// What is left of the share that this replica had before Redis lost its data. Until all replicas are back, each uses what it had then;
+    /// `None` otherwise.
     pub(super) former_share: Option<Amounts>,
     /// What attempts under way have reserved in Redis.
     pub(super) leased: ByDay,
     /// What attempts under way may use that this replica admitted alone.
     pub(super) held_alone: ByDay,
-    /// What was used without Redis, with what attempts under way may use, and was not reported to it.
+    /// What attempts that were admitted alone have used, or may use while they are under way, and was not reported to Redis.
     pub(super) unreported: ByDay,
     /// What was reported and not acknowledged: reported again under the same id, so that it counts once.
     pub(super) report: Option<Report>,
@@ -46,14 +47,14 @@ pub(super) struct Outage {
 }
 
 impl State {
-    /// Returns what a call states: also what a report states that is on its way.
+    /// Returns what a call states of this replica. A report that is on its way counts as not acknowledged.
     pub(super) fn for_call(&self) -> Stated<'_> {
-        self.stated(self.unknown(self.known.day))
+        self.stated(self.unacknowledged(self.known.day))
     }
 
-    pub(super) fn stated(&self, unknown: Amounts) -> Stated<'_> {
-        let unknown = unknown.map(|amount| amount.max(0));
-        Stated { known: &self.known, budget: self.budget, attempt: self.attempt, unknown }
+    pub(super) fn stated(&self, unacknowledged: Amounts) -> Stated<'_> {
+        let unacknowledged = unacknowledged.map(|amount| amount.max(0));
+        Stated { known: &self.known, budget: self.budget, attempt: self.attempt, unacknowledged }
     }
 
     /// Returns `now`, or the latest instant seen if that is later.
@@ -62,22 +63,22 @@ impl State {
         self.now
     }
 
-    /// Returns the day at the server.
+    /// Returns the day at the Redis server.
     pub(super) fn today(&self, now: Instant) -> UtcDay {
         let beyond = now.since(self.known_at).0.checked_sub(self.known.day_ends_in.0);
         let days = beyond.map_or(0, |beyond| 1 + beyond / Nanos::DAY.0);
         UtcDay(self.known.day.0.saturating_add(u32::try_from(days).unwrap_or(u32::MAX)))
     }
 
-    /// Returns what was used on a day without Redis, with what attempts under way may use, and what Redis does not know.
-    pub(super) fn unknown(&self, day: UtcDay) -> Amounts {
+    /// Returns what attempts that were admitted alone on a day have used or may use and Redis has not acknowledged.
+    pub(super) fn unacknowledged(&self, day: UtcDay) -> Amounts {
         let reported = self.report.as_ref().filter(|report| report.day == day);
-        // What a report takes away Redis may have given to others already.
+        // If a report gives back, Redis may have counted it already and given that to others.
         let reported = reported.map_or([0; 2], |report| report.used.map(|amount| amount.max(0)));
-        sum(of(&self.unreported, day), reported)
+        sum(on_day(&self.unreported, day), reported)
     }
 
-    /// Keeps what is left alone if an answer is the first one of a Redis that has lost its data.
+    /// Keeps what this replica may still use alone, if an answer is the first one of a Redis that has lost its data.
     pub(super) fn keep_former_share(&mut self, now: Instant, epoch: &str) {
         if self.known.epoch != epoch {
             let left = self.left_alone(self.today(now), self.outage.map(|outage| outage.number));
@@ -85,7 +86,8 @@ impl State {
         }
     }
 
-    /// Records that Redis has counted the report. What it counts may be what attempts have given back: it is not used again.
+    /// Records that Redis has counted the report. What was reported may have been paid from what attempts gave back in this outage, which
+    /// is not used a second time.
     pub(super) fn end_report(&mut self) {
         let Some(report) = self.report.take() else { return };
         if let Some(outage) = self.outage.as_mut().filter(|outage| outage.day == report.day) {
@@ -102,13 +104,13 @@ impl State {
     /// Returns what this replica may still use on a day without Redis; `None` on a side without a budget.
     pub(super) fn left_alone(&self, day: UtcDay, outage: Option<u64>) -> [Option<i64>; 2] {
         let BudgetAnswer { epoch, day: known_day, share, all_replicas, .. } = &self.known;
-        let spent = difference(self.unknown(day), self.returned(day, outage));
+        let spent = difference(self.unacknowledged(day), self.returned(day, outage));
         std::array::from_fn(|side| {
             let budget = self.budget[side];
             let share = if *known_day == day || epoch.is_empty() {
                 share[side]
             } else {
-                // As the script, which keeps as much for each replica at the beginning of a day.
+                // As in the script, which keeps this share for each replica at the beginning of a day.
                 (budget - (budget + 9) / 10) / i64::from(*all_replicas).max(1)
             };
             let left = share.saturating_sub(spent[side]);
@@ -126,19 +128,20 @@ impl State {
         }
     }
 
-    /// `alone`: the outage, if this replica decides alone.
-    pub(super) fn balance(&self, now: Instant, alone: Option<Option<u64>>) -> Balance {
+    /// Returns what is used and reserved. `left_alone` is what [`Self::left_alone`] returns if this replica decides without Redis: then the
+    /// rest is what only the other replicas may use.
+    pub(super) fn balance(&self, now: Instant, left_alone: Option<[Option<i64>; 2]>) -> Balance {
         let day = self.today(now);
-        let mut held = of(&self.held_alone, day);
-        let mut used = difference(self.unknown(day), held);
+        let mut held = on_day(&self.held_alone, day);
+        let mut used = difference(self.unacknowledged(day), held);
         if self.known.day == day {
             (used, held) = (sum(used, self.known.used), sum(held, self.known.held));
         }
         let mut elsewhere = [0; 2];
-        if let Some(outage) = alone {
-            // What attempts of this replica give back, it may use.
-            held = sum(of(&self.held_alone, day), of(&self.leased, day));
-            for (side, left) in self.left_alone(day, outage).into_iter().enumerate() {
+        if let Some(left_alone) = left_alone {
+            // This replica may use what its own attempts give back.
+            held = sum(on_day(&self.held_alone, day), on_day(&self.leased, day));
+            for (side, left) in left_alone.into_iter().enumerate() {
                 let rest = self.budget[side] - used[side].max(0) - held[side] - left.unwrap_or(0).max(0);
                 elsewhere[side] = if left.is_some() { rest.max(0) } else { 0 };
             }
@@ -159,12 +162,14 @@ impl State {
     }
 }
 
-pub(super) fn of(sums: &ByDay, day: UtcDay) -> Amounts {
+/// Returns the amounts of a day.
+pub(super) fn on_day(sums: &ByDay, day: UtcDay) -> Amounts {
     sums.get(&day).copied().unwrap_or_default()
 }
 
+/// Adds amounts to those of a day.
 pub(super) fn add(sums: &mut ByDay, day: UtcDay, amounts: Amounts) {
-    let total = sum(of(sums, day), amounts);
+    let total = sum(on_day(sums, day), amounts);
     if total == [0; 2] {
         sums.remove(&day);
     } else {
