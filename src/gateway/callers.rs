@@ -4,6 +4,7 @@
 use super::guard::{self, Access};
 use super::ledger::{Account, Cost, PICO_PER_USD};
 use super::reply::ErrorReply;
+use super::server::BASES;
 use super::upstream::ConfigError;
 use crate::drive::secret::{KeyLookup, Secret};
 use crate::job::Priority;
@@ -131,5 +132,5 @@ fn with_key(caller: &scenario::Caller, key: Secret) -> Caller {
 
 /// Returns `true` for the paths of OpenAI's API.
 fn is_of_api(path: &str) -> bool {
-    path.starts_with("/v1/") || path.starts_with("/openai/v1/")
+    BASES.iter().any(|base| path.strip_prefix(base).is_some_and(|rest| rest.starts_with('/')))
 }

@@ -12,7 +12,7 @@ const KEPT: usize = 200;
 pub(super) struct Decisions(VecDeque<Event>);
 
 impl Decisions {
-    /// Adds an event, unless it is none that decides something.
+    /// Adds an event if it decides something.
     pub(super) fn add(&mut self, event: &Event) {
         let decides = matches!(
             event.kind,
@@ -39,7 +39,7 @@ impl Decisions {
     }
 }
 
-/// Returns what an event decided, as a sentence without its job: as a replay says it, and of a reply its result.
+/// Returns what an event decided, as a sentence that does not name the job: in the words of a replay, and for a reply its result.
 pub(super) fn sentence(event: &Event, names: &Names) -> String {
     match event.kind {
         EventKind::Replied { target, outcome, .. } => {

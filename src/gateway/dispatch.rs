@@ -5,7 +5,7 @@ use super::attempt::{self, AttemptEnd, Charged, OpenStream, WholeReply};
 use super::caller_metrics::OVER_BUDGET;
 use super::caller_request::CallerRequest;
 use super::callers::Caller;
-use super::headers::Passed;
+use super::headers::PassedHeaders;
 use super::job_handle::JobHandle;
 use super::reply::{self, Failure};
 use super::request_record::RequestRecord;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 pub(super) async fn serve(
     gateway: Arc<Gateway>,
     request: CallerRequest,
-    headers: Passed,
+    headers: PassedHeaders,
     caller: Option<Arc<Caller>>,
 ) -> Response {
     let Some(route) = gateway.routes.find(&request.model) else {
@@ -71,17 +71,11 @@ pub(super) async fn serve(
 /// A stream whose answer has begun, and what is reserved for it.
 type Begun = (OpenStream, Option<Reservation>);
 
-/// An attempt that is to be sent.
-struct Prepared {
-    /// What is reserved of its caller's budget; `None` if it has no caller.
-    reservation: Option<Reservation>,
-}
-
 /// A request, its job, and what its attempts came to.
 struct Exchange {
     gateway: Arc<Gateway>,
     request: CallerRequest,
-    headers: Passed,
+    headers: PassedHeaders,
     job: JobHandle,
     record: RequestRecord,
     /// The failures so far, in order. A job has at most 255 attempts.
@@ -93,35 +87,9 @@ struct Exchange {
 }
 
 impl Exchange {
-    /// Reserves what an attempt may cost and what it may use, in this order: what exceeds a budget costs nothing of a shared quota.
-    /// Returns `None` if it is not to be sent.
-    ///
-    /// # Errors
-    /// If its caller may not pay for it.
-    async fn prepare(
-        &mut self,
-        gateway: &Gateway,
-        attempt: &Attempt,
-    ) -> Result<Option<Prepared>, OverBudget> {
-        let Self { request, job, record, .. } = self;
-        let reservation = tokio::select! {
-            biased;
-            reservation = spending::reserve(gateway, record.caller.as_ref(), attempt, request) => reservation?,
-            action = job.next() => {
-                assert_eq!(action, Action::Cancel, "invariant: an attempt in flight is cancelled first");
-                return Ok(None);
-            }
-        };
-        if !self.reserve(gateway, attempt).await {
-            reservation.into_iter().for_each(Reservation::release);
-            return Ok(None);
-        }
-        Ok(Some(Prepared { reservation }))
-    }
-
-    /// Reserves what an attempt may use, if quotas are shared. Returns `false` if it is not to be sent: the reservation was refused,
-    /// which the engine then knows, or the attempt was cancelled meanwhile.
-    async fn reserve(&mut self, gateway: &Gateway, attempt: &Attempt) -> bool {
+    /// Reserves what an attempt may use of a shared quota. Returns `false` if it is not to be sent: the reservation was refused, which the
+    /// engine then knows, or the attempt was cancelled meanwhile.
+    async fn reserve_quota(&mut self, gateway: &Gateway, attempt: &Attempt) -> bool {
         let Some(shares) = &gateway.shares else { return true };
         match shares.reserve(attempt).await {
             Ok(_) if self.job.has_action() => false,
@@ -145,7 +113,14 @@ impl Exchange {
     /// If its caller may not pay for it. It was not sent, and its job is still under way.
     async fn attempt(&mut self, attempt: &Attempt) -> Result<Option<Begun>, OverBudget> {
         let gateway = Arc::clone(&self.gateway);
-        let Some(Prepared { reservation }) = self.prepare(&gateway, attempt).await? else { return Ok(None) };
+        let Self { request, job, record, .. } = self;
+        // The budget first: a request that exceeds it uses nothing of a shared quota.
+        let reserved = spending::reserve(&gateway, record.caller.as_ref(), attempt, request);
+        let Some(reservation) = unless_cancelled(job, reserved).await.transpose()? else { return Ok(None) };
+        if !self.reserve_quota(&gateway, attempt).await {
+            reservation.into_iter().for_each(Reservation::release);
+            return Ok(None);
+        }
         let sent = gateway.clock.now();
         let Self { request, headers, job, record, .. } = self;
         let scheduled = job.job.scheduled;
@@ -154,14 +129,9 @@ impl Exchange {
         record.waited = sent.since(scheduled);
         record.bound = reservation.as_ref().and_then(|reservation| reservation.bound);
         let asked = (&*request, record.bound, &*headers);
-        let ended = tokio::select! {
-            biased;
-            ended = attempt::perform(&gateway.upstreams, (attempt, key), asked, &gateway.memory, gateway.clock) => Some(ended),
-            action = job.next() => {
-                assert_eq!(action, Action::Cancel, "invariant: an attempt in flight is cancelled first");
-                None
-            }
-        };
+        let performed =
+            attempt::perform(&gateway.upstreams, (attempt, key), asked, &gateway.memory, gateway.clock);
+        let ended = unless_cancelled(job, performed).await;
         let took = gateway.clock.now().since(sent);
         let (outcome, stream) = match ended {
             None => (AttemptOutcome::Failed(AttemptFailure::Timeout), None),
@@ -260,6 +230,18 @@ impl Exchange {
         reply::add_own_headers(response.headers_mut(), &self.gateway, &self.record);
         self.record.finish(end.outcome);
         response
+    }
+}
+
+/// Waits for `future`, which belongs to the attempt in flight of a job; `None` if the attempt is cancelled first.
+async fn unless_cancelled<T>(job: &mut JobHandle, future: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        action = job.next() => {
+            assert_eq!(action, Action::Cancel, "invariant: an attempt in flight is cancelled first");
+            None
+        }
     }
 }
 

@@ -1,6 +1,6 @@
-//! The gateway's server: its routes, its connections, and its end.
+//! The gateway's server: its routes, its connections, and its shutdown.
 //!
-//! Requests for the operations of the API, nearly all there are, go to [`operation`] directly; the router has the other routes.
+//! Requests for the operations of the API, which are nearly all requests, go to [`operation`] directly; the router has the other routes.
 
 use super::body::{BodyError, WholeBody};
 use super::caller_request::CallerRequest;
@@ -33,12 +33,12 @@ use tokio_io_timeout::TimeoutStream;
 /// The most connections of callers at one time; further ones wait in the listener's backlog.
 pub const MAX_CONNECTIONS: usize = 4_096;
 
-/// The gateway that serves new requests. Another one can take its place; requests under way stay with theirs.
+/// The gateway that serves new requests. It can be replaced; requests under way stay with the gateway that accepted them.
 #[derive(Debug)]
 pub struct Current(ArcSwap<Gateway>);
 
 impl Current {
-    /// Returns a place with its first gateway.
+    /// Begins with this gateway.
     #[must_use]
     pub fn new(gateway: Gateway) -> Self {
         Self(ArcSwap::from(Arc::new(gateway)))
@@ -50,7 +50,7 @@ impl Current {
         self.0.load_full()
     }
 
-    /// Lets another gateway take its place.
+    /// Replaces the gateway.
     pub fn replace(&self, gateway: Gateway) {
         self.0.store(Arc::new(gateway));
     }
@@ -80,7 +80,7 @@ pub async fn serve(listener: TcpListener, current: Arc<Current>, shutdown: impl 
                         drop(permit);
                     });
                 }
-                // Descriptors have run out, or the caller has left again.
+                // File descriptors have run out, or the caller has left again.
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
             },
         }
@@ -117,7 +117,7 @@ fn router(current: Arc<Current>) -> Router {
     let mut router = Router::new();
     for base in BASES {
         for endpoint in Endpoint::ALL {
-            // Their only method, POST, does not get here.
+            // POST, their only method, does not get here: the others are answered by `wrong_method`.
             router = router.route(&format!("{base}{}", endpoint.path()), MethodRouter::new());
         }
         router = router
@@ -141,7 +141,7 @@ async fn guarded(
     router: TowerToHyperService<Router>,
     request: hyper::Request<Incoming>,
 ) -> Response {
-    // Whether the gateway is up is no secret, and what asks has no key.
+    // Health probes have no key, and whether the gateway is up is no secret.
     let is_probe = matches!(request.uri().path(), "/healthz" | "/readyz");
     let gateway = current.get();
     let admitted = if is_probe {
@@ -159,8 +159,8 @@ async fn guarded(
             response
         }
     };
-    // What became a job has a line of its own.
-    if response.status().is_client_error() && !response.headers().contains_key(reply::ATTEMPTS) {
+    // A request that became a job has a log line of its own.
+    if response.status().is_client_error() && !response.headers().contains_key(reply::X_QUOTALAB_ATTEMPTS) {
         let path = shown(uri.path());
         let caller = sender.as_deref().map(Caller::name);
         tracing::info!(path, caller, status = response.status().as_u16(), "refused");
@@ -184,7 +184,7 @@ async fn not_found(request: Request) -> Response {
     ErrorReply::of_caller(StatusCode::NOT_FOUND, "unknown_url", message).response()
 }
 
-/// Returns the beginning of a path as it is shown.
+/// Returns the beginning of a path, for messages.
 fn shown(path: &str) -> String {
     printable(path).chars().take(MAX_SHOWN_CHARACTERS).collect()
 }
@@ -229,8 +229,8 @@ async fn operation(
     };
     let response = match read {
         Ok(request) => {
-            let headers = headers::Passed::of(&head.headers);
-            dispatch::serve(Arc::clone(&gateway), request, headers, caller).await
+            let headers = headers::PassedHeaders::of(&head.headers);
+            dispatch::serve(gateway, request, headers, caller).await
         }
         Err(message) => ErrorReply::of_caller(StatusCode::BAD_REQUEST, "invalid_request", message).response(),
     };
@@ -270,8 +270,8 @@ fn form_boundary(headers: &HeaderMap) -> Option<String> {
     (1..=70).contains(&boundary.len()).then_some(boundary)
 }
 
-/// The paths before those of operations. Groq's SDKs add the second one to the address that they are given.
-const BASES: [&str; 2] = ["/v1", "/openai/v1"];
+/// The base paths of the API. Groq's SDKs add the second one to the address that they are given.
+pub(super) const BASES: [&str; 2] = ["/v1", "/openai/v1"];
 
 /// The maximum size of the body of a request: images in prompts are base64 (OpenAI accepts 50 MB in all).
 const MAX_BODY_BYTES: usize = 64 << 20;
@@ -279,7 +279,7 @@ const MAX_BODY_BYTES: usize = 64 << 20;
 /// The most headers of a request.
 const MAX_HEADERS: usize = 100;
 
-/// The longest time that a caller may take to begin and to send a head: so long an unused connection stays open.
+/// The longest time until a caller has sent the head of a request; so an idle connection is closed after this time.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The longest time that a caller may take to send the next part of a body, or to read the next part of a reply.

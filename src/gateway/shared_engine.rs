@@ -37,7 +37,7 @@ pub(super) struct SharedEngine {
 struct State {
     engine: RecordedEngine,
     actions: Actions,
-    /// What the timer task waits for, at the latest.
+    /// The instant at which the timer task wakes, at the latest.
     armed: Instant,
 }
 
@@ -53,17 +53,17 @@ pub(super) struct Actions {
     /// Where cool-downs are published; `None` if nothing is shared.
     shares: Option<TargetShares>,
     /// Jobs whose tasks are to be woken once the lock is free.
-    woken: Vec<Arc<Mail>>,
+    woken: Vec<Arc<ActionSignal>>,
 }
 
-/// Whether actions wait for a job's task, which asks often: without the lock.
+/// Shows a job's task without the lock, because it asks often, whether actions wait for it.
 #[derive(Debug, Default)]
-pub(super) struct Mail {
+pub(super) struct ActionSignal {
     is_waiting: AtomicBool,
     task: AtomicWaker,
 }
 
-impl Mail {
+impl ActionSignal {
     /// Returns `true` if an action waits; otherwise `task` is woken when there is one.
     pub(super) fn is_waiting(&self, task: &Waker) -> bool {
         self.task.register(task);
@@ -83,7 +83,7 @@ struct JobActions {
     /// The attempt in flight.
     attempt: Option<AttemptId>,
     is_done: bool,
-    mail: Arc<Mail>,
+    signal: Arc<ActionSignal>,
 }
 
 /// A job that was submitted.
@@ -93,7 +93,7 @@ pub(super) struct Submitted {
     /// `None` if it has ended already.
     pub(super) slot: Option<Slot>,
     pub(super) job: Job,
-    pub(super) mail: Arc<Mail>,
+    pub(super) signal: Arc<ActionSignal>,
     /// The first action, if it was decided at once.
     pub(super) first: Option<Action>,
 }
@@ -146,7 +146,7 @@ impl SharedEngine {
     pub(super) async fn run_timers(&self) {
         loop {
             let next = self.fire_timers();
-            // One that became due earlier in between has left a permit here.
+            // If an earlier timer was set since, `notified` returns at once.
             tokio::select! {
                 () = self.earlier_timer.notified() => {}
                 () = tokio::time::sleep(self.clock.until(next).min(LONGEST_SLEEP)) => {}
@@ -165,7 +165,7 @@ impl SharedEngine {
         *armed = engine.poll_timeout();
         let (next, woken) = (*armed, mem::take(&mut actions.woken));
         drop(state);
-        woken.iter().for_each(|mail| mail.task.wake());
+        woken.iter().for_each(|signal| signal.task.wake());
         next
     }
 
@@ -175,11 +175,11 @@ impl SharedEngine {
             let id = actions.next_job;
             actions.next_job += 1;
             let entry = JobActions::default();
-            let mail = Arc::clone(&entry.mail);
+            let signal = Arc::clone(&entry.signal);
             let tag = Tag(actions.jobs.insert(entry));
             let job = job(id, now);
             let slot = engine.submit(actions, now, job, tag);
-            Submitted { tag, slot, job, mail, first: actions.take(tag) }
+            Submitted { tag, slot, job, signal, first: actions.take(tag) }
         })
     }
 
@@ -194,7 +194,7 @@ impl SharedEngine {
         *armed = next.min(*armed);
         let woken = mem::take(&mut actions.woken);
         drop(state);
-        woken.iter().for_each(|mail| mail.task.wake());
+        woken.iter().for_each(|signal| signal.task.wake());
         if is_earlier {
             self.earlier_timer.notify_one();
         }
@@ -215,7 +215,7 @@ impl SharedEngine {
         (now, targets.map(|target| state.engine.target_view(now, target)).collect())
     }
 
-    /// Continues with what the engine of an earlier gateway believes of a target there, whose limits are `limits` here.
+    /// Continues with what the engine of an earlier gateway believes of a target. `limits` are those of the target in this gateway.
     pub(super) fn adopt(
         &self,
         target: TargetId,
@@ -255,10 +255,10 @@ impl Actions {
     pub(super) fn take(&mut self, tag: Tag) -> Option<Action> {
         let job = &mut self.jobs[tag.0];
         let action = job.waiting.pop_front()?;
-        job.mail.is_waiting.store(!job.waiting.is_empty(), Ordering::Release);
+        job.signal.is_waiting.store(!job.waiting.is_empty(), Ordering::Release);
         if job.waiting.is_empty() {
-            // Its task takes the action itself: in the same input it need not be woken.
-            self.woken.retain(|mail| !Arc::ptr_eq(mail, &job.mail));
+            // The task that makes this call takes the action, so it need not be woken.
+            self.woken.retain(|signal| !Arc::ptr_eq(signal, &job.signal));
         }
         if matches!(action, Action::Done(_)) {
             self.jobs.remove(tag.0);
@@ -266,9 +266,9 @@ impl Actions {
         Some(action)
     }
 
-    /// Ends the flight of an attempt whose reply has come. Returns `false` if it was cancelled before.
-    pub(super) fn land(&mut self, tag: Tag, attempt: AttemptId) -> bool {
-        self.jobs[tag.0].attempt.take_if(|flying| *flying == attempt).is_some()
+    /// Records that the reply to an attempt has come. Returns `false` if the attempt was cancelled before.
+    pub(super) fn end_attempt(&mut self, tag: Tag, attempt: AttemptId) -> bool {
+        self.jobs[tag.0].attempt.take_if(|in_flight| *in_flight == attempt).is_some()
     }
 
     /// Returns `true` if an attempt is in flight.
@@ -289,8 +289,8 @@ impl Actions {
     fn add(&mut self, tag: Tag, action: Action) {
         let job = &mut self.jobs[tag.0];
         job.waiting.push_back(action);
-        job.mail.is_waiting.store(true, Ordering::Release);
-        self.woken.push(Arc::clone(&job.mail));
+        job.signal.is_waiting.store(true, Ordering::Release);
+        self.woken.push(Arc::clone(&job.signal));
     }
 }
 

@@ -43,18 +43,18 @@ impl Drop for StreamBody {
     }
 }
 
-/// How long the end of a stream is awaited after its answer is complete: providers send both together.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long to wait for the end of a stream after its answer is complete: providers send both together.
+const END_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How far a stream is.
 #[derive(Debug)]
 pub(super) enum State {
     /// It passes the provider's bytes on.
     Open,
-    /// The answer is complete and the job has ended; the provider has not ended the stream yet, which is awaited so long.
+    /// The answer is complete and the job has ended. The provider has not ended the stream yet: the timer bounds the wait for that.
     Answered(Pin<Box<Sleep>>),
-    /// The event with the error was handed to hyper, which discards what it has not sent if the body fails at once: it sends it
-    /// while the body is pending.
+    /// The event with the error was handed to hyper. If the body failed now, hyper would discard what it has not sent, so the body is
+    /// pending once.
     Broken,
     /// The connection is closed next.
     Closing,
@@ -70,8 +70,8 @@ impl Body for StreamBody {
         let this = &mut *self;
         match &mut this.state {
             State::Open => {}
-            State::Answered(patience) => {
-                let is_over = patience.as_mut().poll(cx).is_ready();
+            State::Answered(timer) => {
+                let is_over = timer.as_mut().poll(cx).is_ready();
                 return this.poll_rest(cx, is_over);
             }
             State::Ended => return Poll::Ready(None),
@@ -111,7 +111,8 @@ impl Body for StreamBody {
 }
 
 impl StreamBody {
-    /// Passes on what follows the answer, until the provider ends the stream or `is_over`: so its connection can be used again.
+    /// Passes on what follows the answer until the provider ends the stream, so that its connection can be used again, or until the wait
+    /// for that `is_over`.
     fn poll_rest(&mut self, cx: &mut Context<'_>, is_over: bool) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if let Some(rest) = self.rest.as_mut().filter(|_| !is_over)
             && let Some(Ok(frame)) = ready!(Pin::new(rest).poll_frame(cx))
@@ -136,7 +137,7 @@ impl StreamBody {
         Some(bytes).filter(|bytes| !bytes.is_empty())
     }
 
-    /// Tells the engine that the provider's stream has ended.
+    /// Reports to the engine that the provider's stream has ended.
     fn finish(&mut self) {
         let (reply, stated_usage) = self.reader.reply(self.clock);
         self.record.learn(stated_usage);
@@ -155,7 +156,7 @@ impl StreamBody {
         }
     }
 
-    /// Tells the engine that the provider's stream broke off.
+    /// Reports to the engine that the provider's stream broke off.
     fn fail(&mut self, failure: AttemptFailure) -> Option<Bytes> {
         self.rest = None;
         self.job.reply(self.attempt, &Reply::failed(self.clock.now(), failure));
@@ -168,7 +169,7 @@ impl StreamBody {
         let reason = match outcome {
             JobOutcome::Succeeded => {
                 self.record.finish(outcome);
-                self.state = State::Answered(Box::pin(tokio::time::sleep(PATIENCE)));
+                self.state = State::Answered(Box::pin(tokio::time::sleep(END_TIMEOUT)));
                 // An empty frame lets hyper poll again.
                 return Some(Ok(Frame::data(Bytes::new())));
             }

@@ -25,7 +25,7 @@ pub(super) fn export(scenario: &Scenario) -> ExportedConfig {
         }
         let (first, rest) = groups.split_first().expect("invariant: a route has a step");
         if !rest.is_empty() {
-            let rest = rest.iter().map(Tree::text).collect();
+            let rest = rest.iter().map(Tree::string).collect();
             fallbacks.push(Tree::map([(first.clone(), Tree::List(rest))]));
         }
     }
@@ -62,12 +62,16 @@ fn deployments(
         let mut params = vec![
             (
                 "model",
-                Tree::text(format!("{}/{}", target.provider_name(ConfigFormat::LiteLlm), target.model.name)),
+                Tree::string(format!(
+                    "{}/{}",
+                    target.provider_name(ConfigFormat::LiteLlm),
+                    target.model.name
+                )),
             ),
-            ("api_key", Tree::text(format!("os.environ/{variable}"))),
+            ("api_key", Tree::string(format!("os.environ/{variable}"))),
         ];
         if let Some(address) = target.stated_address() {
-            params.push(("api_base", Tree::text(address)));
+            params.push(("api_base", Tree::string(address)));
         }
         for limit in &target.model.limits {
             if let Some(word) = limit_word(limit.axis) {
@@ -85,9 +89,9 @@ fn deployments(
         };
         let id = format!("{group}: {id}");
         Tree::map([
-            ("model_name", Tree::text(group)),
+            ("model_name", Tree::string(group)),
             ("litellm_params", Tree::map(params)),
-            ("model_info", Tree::map([("id", Tree::text(id))])),
+            ("model_info", Tree::map([("id", Tree::string(id))])),
         ])
     });
     each.collect()

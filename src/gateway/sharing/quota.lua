@@ -149,7 +149,7 @@ local function reserve()
     end
   end
   if wait > 0 then return answer(limits, 0, wait, index, 0) end
-  -- A grant leaves as much for every replica.
+  -- A grant is given only if as much is left for every replica.
   local replicas = math.max(replicas_since(REPLICA_MS), 1)
   local is_granted = last > 0
   for _, limit in ipairs(limits) do
