@@ -238,7 +238,7 @@ impl RunningGateway {
         Self { address, current, runtime }
     }
 
-    /// Lets a gateway of another scenario continue this one.
+    /// Replaces the gateway by one of another scenario, which continues it, as SIGHUP does.
     fn reload(&self, scenario: &Scenario) {
         self.reload_with(scenario, &|_| None);
     }
