@@ -94,7 +94,7 @@ fn main() {
     print(&out);
 }
 
-/// The runtimes, each with threads of its own, which have its name.
+/// The names of the runtimes, and of the threads of each.
 const NAMES: [&str; 4] = ["upstream", "pass-through", "gateway", "load"];
 
 fn runtime(name: &str) -> Runtime {

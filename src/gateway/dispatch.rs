@@ -21,7 +21,7 @@ use axum::response::Response;
 use hyper::StatusCode;
 use std::sync::Arc;
 
-/// Serves a request that was read. `caller` is who sends it; `None` if the scenario names no callers.
+/// Serves a request that was read. `caller` is its sender; `None` if the scenario names no callers.
 pub(super) async fn serve(
     gateway: Arc<Gateway>,
     request: CallerRequest,

@@ -10,7 +10,7 @@ pub(super) trait Heartbeats {
     /// The heartbeat.
     type Call: ScriptCall;
 
-    /// Returns the heartbeat, which counts the replicas that were heard of since `since`. It reports what was used without Redis. `id`
+    /// Returns the heartbeat, which counts the replicas that have sent one since `since`. It reports what was used without Redis. `id`
     /// makes the id of a new report.
     fn heartbeat(&self, times: (Instant, Instant), replica: &str, id: &dyn Fn() -> String) -> Self::Call;
 

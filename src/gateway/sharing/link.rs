@@ -1,4 +1,4 @@
-//! The connection to Redis, and what waits to be sent. `task` makes the connection again when it is lost, and sends.
+//! The connection to Redis, and the queue of what is sent. `task` reconnects, and sends it.
 
 use super::budgets::{Settlement, SharedAccount};
 use super::call::{Call, Keys, ScriptCall};

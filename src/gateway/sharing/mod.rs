@@ -121,7 +121,7 @@ impl Sharing {
         self.link.address()
     }
 
-    /// Waits until Redis has heard of everything that was settled, for `limit` at most. Returns `false` if it has not.
+    /// Waits until Redis has answered all settlements, for `limit` at most. Returns `false` if it has not.
     pub async fn finish(&self, limit: Duration) -> bool {
         let is_sent = async {
             while self.link.unsent() > 0 {

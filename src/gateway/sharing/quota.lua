@@ -22,7 +22,7 @@
 local MAX_LEASES = 65536
 local LEASE_MS = 600000      -- after this a lease gives way to others if there are too many
 local FORGOTTEN_MS = 3600000 -- after this it cannot be settled any more
-local REPLICA_MS = 5000      -- a replica without a heartbeat for so long is gone
+local REPLICA_MS = 5000      -- a replica without a heartbeat for this time is gone
 local LOWEST = -2^52
 
 local action, replica, id = ARGV[1], ARGV[3], ARGV[4]

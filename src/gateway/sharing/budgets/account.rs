@@ -130,7 +130,7 @@ impl SharedAccount {
     }
 
     /// Replaces what was reserved by what was used. Returns what is to be sent to Redis, if it gave the reservation. If Redis is gone,
-    /// this replica may use what comes back. `outage` is as in [`Self::decide_alone`].
+    /// this replica may use what was reserved and not used. `outage` is as in [`Self::decide_alone`].
     pub(super) fn settle(
         &self,
         now: Instant,

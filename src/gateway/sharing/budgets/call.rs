@@ -148,7 +148,7 @@ impl BudgetCall {
         Arguments { amounts: used, day, epoch, held, is_repeated, ..arguments }.call(keys)
     }
 
-    /// Creates a heartbeat, which counts the replicas that were heard of within `recent_ms`.
+    /// Creates a heartbeat, which counts the replicas that have made a call within `recent_ms`.
     pub(super) fn beat(
         keys: &Keys,
         replica: &str,
@@ -235,7 +235,9 @@ pub(in crate::gateway::sharing) struct BudgetAnswer {
     pub(super) replicas: u32,
     /// The replicas that have a share.
     pub(super) all_replicas: u32,
+    /// The number of the answer in its epoch.
     pub(super) number: i64,
+    /// The day at the server.
     pub(super) day: UtcDay,
     pub(super) day_ends_in: Nanos,
     pub(super) used: Amounts,

@@ -272,7 +272,7 @@ fn replicas_never_exceed_a_budget_whatever_is_lost() {
         .unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// Without Redis, replicas use what was left, and what comes back to each.
+/// Without Redis, each replica uses its share, and what its own attempts give back.
 #[test]
 fn a_replica_goes_on_with_its_share_and_with_what_its_attempts_give_back() {
     let Some(bench) = Bench::start() else { return };
