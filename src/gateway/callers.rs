@@ -57,7 +57,7 @@ impl Callers {
                 callers.iter().find(|other| other.key.is_same(&key)).map(|other| other.name().to_owned());
             let is_operators = matches!(access, Access::WithKey(operator) if key.is(operator.as_bytes()));
             if let Some(same) = same.or_else(|| is_operators.then(|| "the operator".to_owned())) {
-                let what = format!("its key is that of {same} as well");
+                let what = format!("its key equals that of {same}");
                 let help = "give every caller a key of its own".to_owned();
                 problems.push(ConfigError { place, what, help });
             }

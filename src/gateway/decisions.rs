@@ -61,7 +61,10 @@ pub(super) fn outcome_text(outcome: AttemptOutcome) -> String {
             )
         }
         AttemptOutcome::Limited { cause: LimitCause::SharedCoolDown, .. } => {
-            format!("not sent, it cools down at another replica ({})", LimitCause::SharedCoolDown.name())
+            format!(
+                "not sent, another replica has put it in cool-down ({})",
+                LimitCause::SharedCoolDown.name()
+            )
         }
         AttemptOutcome::Limited { axis: Some(axis), cause } => format!("refused ({}, {axis})", cause.name()),
         AttemptOutcome::Limited { axis: None, cause } => format!("refused ({})", cause.name()),
@@ -83,7 +86,7 @@ pub(super) const fn reason_text(reason: EndReason) -> &'static str {
         EndReason::RetryBudget => "the retry budget is used up",
         EndReason::QueueFull => "the queue is full",
         EndReason::Rejected => "no target of the route can serve this request",
-        EndReason::Cancelled => "the caller left, or may not pay for it",
+        EndReason::Cancelled => "the caller disconnected, or its budget does not cover the request",
         EndReason::Interrupted => "the answer broke off after it had begun",
         EndReason::GeneratorLag => "the load generator lagged",
     }

@@ -210,7 +210,7 @@ impl Failure<'_> {
                 WaitReason::Pace => format!("pace{axis} of"),
                 WaitReason::Probe => "probe of".to_owned(),
             };
-            parts.push(format!("it would have waited for the {why} {}", name(obstacle.target)));
+            parts.push(format!("the job would have waited for the {why} {}", name(obstacle.target)));
         }
         parts
     }

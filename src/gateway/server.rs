@@ -88,7 +88,7 @@ pub async fn serve(listener: TcpListener, current: Arc<Current>, shutdown: impl 
     drop(listener);
     if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::warn!(
-            "connections were still open {} s after the signal; they are cut",
+            "connections were still open {} s after the signal; they are closed",
             DRAIN_TIMEOUT.as_secs()
         );
     }

@@ -182,7 +182,7 @@ impl StreamBody {
             }
             JobOutcome::Failed(EndReason::Deadline) => "its deadline has passed",
             JobOutcome::Failed(reason) | JobOutcome::Shed(reason) => reason_text(reason),
-            JobOutcome::InFlight => "the gateway ends",
+            JobOutcome::InFlight => "the gateway is shutting down",
         };
         self.rest = None;
         self.state = State::Broken;

@@ -195,7 +195,7 @@ impl Upstreams {
             tracing::warn!(
                 provider = &*provider.name,
                 address = provider.base_url.authority(),
-                "no connection: {reason:#}"
+                "no response: {reason:#}"
             );
             let failure =
                 local_failure(reason.as_ref()).map_or(AttemptFailure::Connection, AttemptFailure::Local);

@@ -181,7 +181,7 @@ fn comments(scenario: &Scenario, picks: &[Pick]) -> Vec<String> {
     let mut missing = unexpressed(scenario);
     let retry = &scenario.client.retry;
     missing.push(format!(
-        "attempts per request over all targets (here {}): each model group has its own retries, and none is tried again once a fallback \
+        "attempts per request over all targets (here {}): each model group has its own retries, and no group is tried again once its fallback \
          was",
         retry.attempts
     ));
@@ -192,7 +192,7 @@ fn comments(scenario: &Scenario, picks: &[Pick]) -> Vec<String> {
         if retry.backoff.jitter == Jitter::None { "" } else { ", with jitter" }
     ));
     if scenario.client.eject.is_some() {
-        missing.push("a probe after an ejection: all requests go back at once; and an alone deployment is not left alone after a refusal".to_owned());
+        missing.push("a probe after an ejection: all requests go back at once; and the only deployment of a group is not put in cool-down after a refusal".to_owned());
     }
     if picks.contains(&Pick::RoundRobin) {
         missing.push("round_robin: simple-shuffle picks at random, by rpm if it is set".to_owned());

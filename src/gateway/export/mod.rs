@@ -188,7 +188,7 @@ fn unexpressed(scenario: &Scenario) -> Vec<String> {
     }
     if client.cool_down == CoolDown::PerTarget && client.retry.obey_retry_after {
         notes.push(
-            "a wait that a refusal states in its text, or only in limit headers, is not read; nor is an account left alone as a whole"
+            "a wait that a refusal states in its text, or only in limit headers, is not read; nor is a whole account put in cool-down"
                 .to_owned(),
         );
     }

@@ -220,13 +220,13 @@ fn write_until_end(mut store: Store, books: &Mutex<Books>, end: &Receiver<()>) {
             match store.write(&rows, day) {
                 Ok(()) if has_failed => {
                     has_failed = false;
-                    tracing::info!("the budgets are stored again");
+                    tracing::info!("the usage of callers is stored again");
                 }
                 Ok(()) => {}
                 Err(error) => {
                     locked(books).put_back(rows);
                     if !std::mem::replace(&mut has_failed, true) {
-                        tracing::warn!(%error, "what callers have used is not stored; it is tried again every second");
+                        tracing::warn!(%error, "the usage of callers cannot be stored; retrying every second");
                     }
                 }
             }

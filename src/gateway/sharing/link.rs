@@ -191,7 +191,7 @@ impl Link {
                 redis = self.address,
                 reason,
                 replicas,
-                "redis is gone: this replica goes on with its share of each quota and budget"
+                "redis does not answer: this replica continues with its share of each quota and budget"
             );
             self.changed.notify_one();
         }
