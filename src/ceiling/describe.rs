@@ -1,8 +1,8 @@
 //! The ceiling as text, for `check`.
 
-use super::{AxisCeiling, Ceiling, FirstRun, Peak};
+use super::{AxisCeiling, Ceiling, FirstRun, InRouteOrder, Peak};
 use crate::formatting::{at_seconds, duration, job_rate, jobs_in, moment, number, offered_in, seconds};
-use crate::scenario::{Arrivals, Scenario};
+use crate::scenario::{Arrivals, Family, Scenario};
 use provider::units;
 use std::fmt::Write as _;
 
@@ -41,11 +41,23 @@ impl Ceiling {
                 writeln!(out, "  none: no limit restricts the offered {}", offered_rate(scenario, offered))
             }
         };
+        out += &self.route_order_line(scenario);
         out += &self.peak_line(scenario);
         out += &self.first_run_line(scenario);
         for target in self.targets.iter().filter(|target| !target.axes.is_empty()) {
-            let axes: Vec<String> = target.axes.iter().map(AxisCeiling::describe).collect();
             let name = &scenario.targets[target.target.index()].name;
+            let name = match Family::of(scenario, target.target.index()) {
+                None => name.clone(),
+                Some(family) if family.is_stated_at(name) => {
+                    format!(
+                        "{}, which share the limits of the family {}",
+                        family.targets.join(", "),
+                        family.name
+                    )
+                }
+                Some(_) => continue,
+            };
+            let axes: Vec<String> = target.axes.iter().map(AxisCeiling::describe).collect();
             let _ = writeln!(out, "  {name}: {}", axes.join(", "));
         }
         if let Some((target, axis)) = self.uncounted {
@@ -56,6 +68,20 @@ impl Ceiling {
             );
         }
         out
+    }
+
+    /// Describes what is left of the ceiling in the order of the routes; empty if that is all of it.
+    fn route_order_line(&self, scenario: &Scenario) -> String {
+        let Some(InRouteOrder { jobs_per_min, multiple, limit: (target, axis) }) = self.in_route_order else {
+            return String::new();
+        };
+        format!(
+            "  that takes every job to go where it leaves the most room; in the order of the routes about {}, {} × the offered, since {axis} \
+             of {} is used up while other targets are idle\n",
+            job_rate(jobs_per_min),
+            times(multiple),
+            scenario.targets[target.index()].name,
+        )
     }
 
     /// Describes the peaks that bound the ceiling and what the limits admit of them; empty if the mean over the run bounds it.
@@ -126,4 +152,39 @@ fn offered_rate(scenario: &Scenario, jobs_per_min: f64) -> String {
 /// Formats a number of jobs, rounded to a whole number.
 fn job_count(jobs: f64) -> String {
     if (0.5..1.5).contains(&jobs) { "1 job".to_owned() } else { format!("{jobs:.0} jobs") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ceiling::tests::{limit, scenario, workload};
+    use provider::Axis;
+
+    /// Two workloads on two models of a family: what a shared limit admits is of the jobs of both.
+    #[test]
+    fn a_shared_limit_admits_the_jobs_of_all_models_of_its_family() {
+        let thirty = || vec![limit(Axis::Rpm, 30)];
+        let both = vec![workload(0, 20.0), workload(1, 10.0)];
+        let mut scenario = scenario(&[thirty(), thirty()], &[&[&[0]], &[&[1]]], both);
+        for (model, name) in scenario.providers[0].models.iter_mut().zip(["one", "two"]) {
+            (model.family, model.name) = (Some("gpt".into()), name.into());
+        }
+        for (target, name) in scenario.targets.iter_mut().zip(["p/a/one", "p/a/two"]) {
+            target.name = name.into();
+        }
+        let ceiling = Ceiling::of(&scenario);
+        assert!((ceiling.jobs_per_min - 30.0).abs() < 1e-6, "{ceiling:#?}");
+        assert!(
+            ceiling.targets.iter().all(|target| (target.axes[0].jobs_per_min - 30.0).abs() < 1e-6),
+            "{ceiling:#?}"
+        );
+        let text = ceiling.describe(&scenario);
+        assert!(
+            text.contains(
+                "p/a/one, p/a/two, which share the limits of the family gpt: rpm 30 admits 30 jobs/min"
+            ),
+            "{text}"
+        );
+        assert_eq!(text.matches("rpm 30 admits").count(), 1, "{text}");
+    }
 }

@@ -214,6 +214,7 @@ impl Plan {
         analytic.jobs_per_min =
             load.quota_jobs_per_min.map(|quota| significant(quota + load.open_jobs_per_min));
         (analytic.cached, analytic.peak, analytic.servable_share) = (None, None, None);
+        analytic.in_route_order = None;
         (simulated.jobs_per_min, simulated.multiple) =
             load.ceiling.map(|at| (at.jobs_per_min, at.multiple)).unzip();
         if let (Some(planning), Some(at)) = (&mut simulated.planning, load.ceiling) {

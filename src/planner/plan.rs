@@ -16,7 +16,7 @@ pub use load::*;
 pub use users::*;
 
 use super::finding::{Difference, Finding, PlanNote};
-use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget};
+use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget, RouteOrderCeiling};
 use crate::scenario::Metric;
 use provider::{Axis, Nanos};
 use serde::{Deserialize, Serialize};
@@ -165,6 +165,10 @@ pub struct AnalyticCeiling {
     /// none, or if a workload is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub servable_share: Option<f64>,
+    /// What is left of it, about, if jobs go to the first target of their route that has room, so that a limit per day is used up while
+    /// other targets are idle. `None` if that is all of it, or if a workload is closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_route_order: Option<RouteOrderCeiling>,
 }
 
 impl AnalyticCeiling {

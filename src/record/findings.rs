@@ -4,7 +4,7 @@
 //! They are derived from the other fields of a [`Summary`] when a run ends, or when a result of an earlier version is
 //! read. Reports turn them into sentences (`report::verdict`).
 
-use super::ceiling::CeilingPeak;
+use super::ceiling::{CeilingPeak, RouteOrderCeiling};
 use super::cut_answers::CutAnswers;
 use super::endpoint::{EndpointBound, EndpointResult, StatedTarget};
 use super::generator::{self, GeneratorShed};
@@ -222,6 +222,9 @@ pub struct LimitCeiling {
     /// `true` if the run has several targets: `jobs_per_min` is then what their limits allow together.
     #[serde(default)]
     pub is_sum: bool,
+    /// What is left of it if jobs go to the first target of their route that has room; `None` if that is all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_route_order: Option<RouteOrderCeiling>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
@@ -370,6 +373,7 @@ fn limit(summary: &Summary, not_admitted: Option<NotAdmitted>) -> Option<Finding
                 jobs_per_min: *jobs_per_min,
                 peak: *peak,
                 is_sum: summary.targets.len() > 1,
+                in_route_order: summary.ceiling.in_route_order.clone(),
             })
         }
         _ => None,

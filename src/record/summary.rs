@@ -5,7 +5,9 @@
 //! rates and money to six decimal digits; over time, used shares of limits to three and money to nine. Counts and
 //! distributions of several runs can be added.
 
-pub use super::ceiling::{Binding, CeilingAxis, CeilingPeak, CeilingSummary, CeilingTarget, LongWindow};
+pub use super::ceiling::{
+    Binding, CeilingAxis, CeilingPeak, CeilingSummary, CeilingTarget, LongWindow, RouteOrderCeiling,
+};
 use super::consistency;
 use super::cut_answers::CutBound;
 use super::delays::Delays;
@@ -16,7 +18,7 @@ use super::series::Series;
 use super::trace::JobTrace;
 use super::worst_window::WorstWindow;
 pub use crate::formatting::Unit;
-use crate::scenario::Note;
+use crate::scenario::{Family, Note};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -346,6 +348,9 @@ pub struct Workload {
 pub struct Target {
     /// `provider/account/model`.
     pub name: String,
+    /// The family with which it shares its limits; `None` if it shares them with no other target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<Family>,
     /// Attempts sent to it.
     pub attempts: u64,
     /// Attempts that succeeded.
@@ -369,10 +374,10 @@ pub struct Target {
     /// Its limits, in the order of reports.
     pub limits: Vec<Limit>,
     /// By axis, what was used ÷ what the limit could have admitted over the run. An adaptive limit counts as if it had its
-    /// mean throughout.
+    /// mean throughout. For limits that a family shares, what all of its targets used counts.
     pub utilisation: Shares,
-    /// By axis, the highest used share sampled; above 1 if a settlement overdrew the limit. The share of an adaptive limit is
-    /// that of its value at the time.
+    /// By axis, the highest used share; above 1 if a settlement overdrew the limit. For an adaptive limit, the highest share at a
+    /// sample, of its value at that time.
     pub peak: Shares,
 }
 

@@ -109,8 +109,9 @@ impl PlanReport {
             self.ceiling(&format!("  {}", without_cost_rules(plan)), Some(jobs), Some(multiple), None);
         }
         self.ceiling("present load", Some(plan.load.jobs_per_min), Some(1.0), None);
-        for target in &plan.targets {
-            let name = format!("  {}", short(&target.name, CHANGE - 2));
+        for target in plan.targets.iter().filter(|target| target.is_stated()) {
+            let name = facts::with_family(&target.name, target.family.as_ref());
+            let name = format!("  {}", short(&name, CHANGE - 2));
             for (place, axis) in target.axes.iter().enumerate() {
                 let name = if place == 0 { name.as_str() } else { "" };
                 let limit = format!("{} {}", axis.axis, facts::amount(axis));
@@ -178,6 +179,9 @@ impl PlanReport {
             self.0.faint(&base);
         }
         self.0.faint("equal: no difference beyond the searches' tolerance and the spread of seeds");
+        if let Some(unknown) = change::unknown_lift(plan) {
+            self.0.faint(&unknown);
+        }
     }
 
     fn pairs(&mut self, plan: &Plan) {

@@ -1,6 +1,6 @@
 //! The findings of a run as sentences, for the head of every report.
 
-use super::{endpoint, notes};
+use super::{ceiling_bounds, endpoint, notes};
 use crate::event::LocalFailure;
 use crate::formatting::{
     count, duration, job_rate, jobs_in, moment, number, offered_in, percent, plural, share_of,
@@ -96,6 +96,10 @@ fn not_judged(total: u64, rules: &[UnjudgedRule]) -> String {
     let why = |rule: &UnjudgedRule| match rule.window_s {
         _ if rule.jobs.is_distorted => format!("{} (another load was sent than the scenario's)", rule.rule),
         _ if rule.jobs.is_not_stated => format!("{} (not known through an endpoint)", rule.rule),
+        _ if rule.jobs.is_bound => {
+            let [low, high] = rule.headroom.unwrap_or_default().map(number);
+            format!("{} (about {low} in the order of the routes, and at most {high})", rule.rule)
+        }
         Some(window_s) => format!(
             "{} (no window of {} has the {} that a verdict needs; the fullest has {})",
             rule.rule,
@@ -279,11 +283,15 @@ fn given_up(given_up: Option<&GivenUp>) -> String {
 
 fn no_refusal(refused: &str, offered_per_min: f64, ceiling: Option<&LimitCeiling>, run_s: f64) -> String {
     match ceiling {
-        Some(LimitCeiling { target, axis, jobs_per_min, is_sum, peak }) => {
+        Some(LimitCeiling { target, axis, jobs_per_min, is_sum, peak, in_route_order }) => {
             let allowed =
                 peak.map_or_else(|| job_rate(*jobs_per_min), |peak| jobs_in(peak.admitted, peak.length_s));
+            let in_order = in_route_order.as_ref().map(|order| ceiling_bounds::in_route_order(order));
+            let at_most = if in_order.is_some() { "at most " } else { "" };
             let allowed = if *is_sum {
-                format!("all limits together allow {allowed}, {axis} on {target} binds first")
+                let binds =
+                    format!("all limits together allow {at_most}{allowed}, {axis} on {target} binds first");
+                binds + &in_order.map_or_else(String::new, |in_order| format!(" ({in_order})"))
             } else {
                 format!("{axis} on {target} allows {allowed}")
             };
@@ -315,26 +323,6 @@ fn unsent(unsent: UnsentJobs, is_bounded: bool) -> String {
     let allowed =
         if is_bounded { " What the limits allow is stated for jobs that are all sent." } else { "" };
     format!(" The client answered {}: these used no limit.{allowed}", parts.join(" and "))
-}
-
-/// Returns the sentence on the peak that bounds the ceiling.
-pub(super) fn peak(peak: &CeilingPeak, run_s: f64) -> String {
-    let CeilingPeak { from_s, length_s, count, offered, may_fail, admitted } = *peak;
-    let lasts = if length_s > 0.0 { format!(" for {}", duration(length_s)) } else { String::new() };
-    let failing = if may_fail > 0.0 {
-        format!(", and the rules let {} fail", jobs_in(may_fail, length_s))
-    } else {
-        String::new()
-    };
-    let (from, offered) = (moment(from_s, run_s), offered_in(offered, length_s));
-    let offered = match count {
-        1 => format!("The peak from {from}{lasts} bounds the analytic ceiling: {offered} are expected then"),
-        _ => format!(
-            "The {count} highest peaks, the first from {from}{lasts}, bound the analytic ceiling: {offered} are expected on average"
-        ),
-    };
-    let admitted = jobs_in(admitted, length_s);
-    format!("{offered}, the limits admit {admitted} until their deadline{failing}.")
 }
 
 /// Returns the sentence of [`Finding::JobOutcomes`]. Outcomes without a job are left out.

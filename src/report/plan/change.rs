@@ -4,15 +4,25 @@ use super::users;
 use crate::formatting::{job_rate, number, plural};
 use crate::planner::{ChangeEffect, ChangeKind, Comparison, Plan};
 
-/// Formats the lift of a change: `1.87`, `equal` within the tolerance, `-` if there is no present ceiling or the new one is
-/// undecided.
+/// Formats the lift of a change: `1.87`, `equal` within the tolerance, `?` if no ceiling is known to compare with, `-` if there is no
+/// present ceiling or the new one is undecided.
 pub(in crate::report) fn lift(plan: &Plan, change: &ChangeEffect) -> String {
     match () {
         () if plan.ceiling.simulated.lowest_tried.is_some() => "-".to_owned(),
         () if change.undecided.is_some() => "-".to_owned(),
         () if change.compared == Comparison::Equal => "equal".to_owned(),
+        () if change.compared == Comparison::Unknown => "?".to_owned(),
         () => format!("{:.2}", change.lift),
     }
+}
+
+/// Says what `?` means in the place of a lift; `None` if no change has it.
+pub(in crate::report) fn unknown_lift(plan: &Plan) -> Option<String> {
+    let is_unknown =
+        |change: &ChangeEffect| change.compared == Comparison::Unknown && lift(plan, change) == "?";
+    let tried = plan.compared.as_ref().filter(|_| plan.what_if.iter().any(is_unknown))?.multiple;
+    let tried = number(tried);
+    Some(format!("?: not known, since no ceiling was found without the change, up to {tried} times the load"))
 }
 
 /// Says on which seed and by which rules changes are compared, if these differ from those of the plan as a whole: ` on seed 1`,

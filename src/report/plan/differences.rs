@@ -3,13 +3,17 @@
 
 use crate::formatting::{count, duration, job_rate, number, percent, plural};
 use crate::planner::{AnalyticCeiling, Difference, GiveUpBound, Plan};
-use crate::report::verdict;
+use crate::report::ceiling_bounds;
 
 /// Returns the sentences on the peak that bounds the analytic ceiling, on jobs that are too large, on the reasons why the two
 /// ceilings differ, and on the bounds on bursts.
 pub(super) fn sentences(plan: &Plan) -> Vec<String> {
-    let peak = plan.ceiling.analytic.peak.as_ref().map(|peak| verdict::peak(peak, plan.duration_s));
-    peak.into_iter().chain(too_large(&plan.ceiling.analytic)).chain(reasons(plan)).collect()
+    let peak = plan.ceiling.analytic.peak.as_ref().map(|peak| ceiling_bounds::peak(peak, plan.duration_s));
+    let in_order = plan.ceiling.analytic.in_route_order.as_ref().map(|order| {
+        let in_order = ceiling_bounds::in_route_order(order);
+        format!("The analytic ceiling takes every job to go where it leaves the most room; {in_order}.")
+    });
+    peak.into_iter().chain(in_order).chain(too_large(&plan.ceiling.analytic)).chain(reasons(plan)).collect()
 }
 
 /// Says that the rates count jobs that no target can admit; `None` if there are none, or no others.

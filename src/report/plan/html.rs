@@ -99,6 +99,7 @@ fn what_ifs(plan: &Plan) -> Markup {
             "p95 and cost at the present load; lift per USD: what the lift exceeds 1 by, per extra dollar a day; equal: the ceilings differ \
              by no more than the searches' tolerance and the seeds explain."
         }
+        @if let Some(unknown) = change::unknown_lift(plan) { p.note { (text(&unknown)) "." } }
         @if let Some(base) = change::base(plan) { p.note { (text(&base)) "." } }
         @for pair in &plan.pairs {
             p {
@@ -244,12 +245,12 @@ fn curve(plan: &Plan) -> Markup {
 fn limits(plan: &Plan) -> Markup {
     let load = plan.load.jobs_per_min;
     let mut rows = Vec::new();
-    for target in &plan.targets {
+    for target in plan.targets.iter().filter(|target| target.is_stated()) {
         for limit in &target.axes {
             let times =
                 plan.ceiling.analytic.multiple_of_offered(limit, load).filter(|_| plan.users.is_none());
             rows.push(vec![
-                cell(&target.name),
+                cell(facts::with_family(&target.name, target.family.as_ref())),
                 axis(&limit.axis),
                 cell(facts::amount(limit)),
                 cell(number(limit.jobs_per_min)),
