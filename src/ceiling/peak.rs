@@ -296,8 +296,7 @@ fn candidates(scenario: &Scenario, parts: &[Part<'_>], several_peaks: bool) -> V
     found
 }
 
-/// A quantity by which intervals are compared: the jobs or the tokens that arrive before each edge of the cells, and how much
-/// of it the rules allow to fail in the whole run.
+/// A quantity to compare intervals by: the jobs or tokens that arrive before each edge, and how many the rules let fail in the run.
 struct CumulativeLoad {
     before: Vec<f64>,
     may_fail: f64,
@@ -313,9 +312,8 @@ impl CumulativeLoad {
         parts
     }
 
-    /// Returns the first cell of each chosen interval. All have `length` cells, from 1 to the number of cells. The busiest
-    /// interval is chosen, then the next busiest ones as long as each raises the mean quantity per interval that must be
-    /// served.
+    /// Returns the first cells of the chosen intervals of `length` cells, from 1 to the number of cells: of the busiest, and of the
+    /// next busiest as long as each raises the mean quantity per interval that must be served.
     fn busiest(&self, length: usize) -> Vec<usize> {
         let cells = self.before.len() - 1;
         let arriving = |from: usize| self.before[from + length] - self.before[from];

@@ -38,6 +38,7 @@ mod rule_windows;
 mod series;
 mod slow_jobs;
 mod summary;
+mod target_result;
 mod trace;
 mod unsent;
 mod worst_window;
