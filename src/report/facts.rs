@@ -171,7 +171,9 @@ pub(super) fn use_legend(summary: &Summary) -> Vec<&'static str> {
         "fullest: the largest share in use at a sample; it may be higher between them",
     ];
     if limits().any(|limit| limit.grows_to.is_some()) {
-        legend.push("limits that adapt: charged of the mean over the run, the ceiling of the maximum");
+        legend.push(
+            "adaptive limits: charged is relative to the mean over the run; the ceiling counts the maximum",
+        );
     }
     legend
 }

@@ -93,7 +93,8 @@ fn a_batch_job_does_not_take_a_target_whose_cool_down_an_interactive_one_awaits(
 /// A cool-down of the interactive job alone leaves its target open to batch jobs.
 #[test]
 fn a_batch_job_takes_a_target_that_only_the_cool_down_of_an_interactive_one_closes() {
-    let client = "{ deadline: 60s, cool_down: per_job, retry: { attempts: 9, backoff: { base: 100ms, cap: 100ms } } }";
+    let client =
+        "{ deadline: 60s, cool_down: per_job, retry: { attempts: 9, backoff: { base: 100ms, cap: 100ms } } }";
     let mut harness = Harness::new(client, false);
     let interactive = harness.submit(0, None);
     for _ in 0..2 {
