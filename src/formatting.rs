@@ -108,12 +108,13 @@ pub fn count(number: u64) -> String {
 
 /// Formats a number with two or three significant digits, and without zeros at the end of a fraction: `0.0052`, `0.52`, `7.4`.
 /// From 100 on it is rounded to a whole number, with thousands separators: `312`, `12,345`. Below a millionth it has one
-/// digit: `1e-9`. An infinite value or NaN is `unbounded`.
+/// digit: `1e-9`. An infinite value is `unbounded`, NaN is `n/a`.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 pub fn number(value: f64) -> String {
     match value.abs() {
-        size if !size.is_finite() => "unbounded".to_owned(),
+        size if size.is_nan() => "n/a".to_owned(),
+        size if size.is_infinite() => "unbounded".to_owned(),
         size if size >= 99.95 => {
             let sign = if value < 0.0 { "-" } else { "" };
             format!("{sign}{}", count(libm::round(size) as u64))
@@ -310,6 +311,7 @@ mod tests {
         assert_eq!(number(99.97), "100");
         assert_eq!(number(12_400.4), "12,400");
         assert_eq!(number(f64::INFINITY), "unbounded");
+        assert_eq!(number(f64::NAN), "n/a");
         assert_eq!(plural(1, "job"), "1 job");
         assert_eq!(plural(0, "job"), "0 jobs");
     }

@@ -11,9 +11,9 @@ impl Ceiling {
     #[must_use]
     pub fn describe(&self, scenario: &Scenario) -> String {
         let mut out = format!(
-            "ceiling over {} (an upper bound, computed from the limits, with what those per minute hold at the start, and mean \
-             sizes; chance, waits and outages lower it, and so does a limit per day that runs out before the day does; cache \
-             hits raise it)\n",
+            "ceiling over {} (an upper bound, computed from mean sizes and the limits, with what limits per minute hold at the \
+             start; chance, waits, outages and a daily limit that is used up before the end of the day lower it; cache hits \
+             raise it)\n",
             units::print_duration(scenario.duration)
         );
         // If some jobs are too large for every target, the ceiling is compared with the load of the others.
@@ -24,7 +24,7 @@ impl Ceiling {
                 if share < 0.0005 { "less than 0.1%".to_owned() } else { units::print_share(share) };
             let _ = writeln!(
                 out,
-                "  {too_large} of the offered jobs are too large for every target; what follows is of the others"
+                "  {too_large} of the offered jobs are too large for every target; the figures below are for the others"
             );
         }
         let _ = match self.binding {
@@ -64,7 +64,7 @@ impl Ceiling {
             let name = &scenario.targets[target.index()].name;
             let _ = writeln!(
                 out,
-                "  arithmetic does not count what calls reserve of {axis} on {name} while they run; the simulation does"
+                "  the computed ceiling ignores what running calls reserve of {axis} on {name}; the simulation includes it"
             );
         }
         out
@@ -88,11 +88,11 @@ impl Ceiling {
     fn peak_line(&self, scenario: &Scenario) -> String {
         let Some(Peak { from, length, count, jobs, may_fail }) = self.peak else { return String::new() };
         let (run_s, length_s) = (scenario.duration.as_secs_f64(), seconds(length));
-        let lasts = if length_s > 0.0 { format!(", {}", duration(length_s)) } else { String::new() };
+        let lasts = if length_s > 0.0 { format!(" for {}", duration(length_s)) } else { String::new() };
         let from = moment(at_seconds(from), run_s);
         let peak = match count {
-            1 => format!("the peak bounds it (from {from}{lasts}): "),
-            _ => format!("the {count} highest peaks bound it (the first from {from}{lasts}): on average "),
+            1 => format!("bound by the peak from {from}{lasts}: "),
+            _ => format!("bound by the {count} highest peaks (the busiest from {from}{lasts}); on average "),
         };
         let failing = if may_fail > 0.0 {
             format!(", the rules let {} fail", jobs_in(may_fail, length_s))
@@ -112,7 +112,7 @@ impl Ceiling {
         let Some(FirstRun { jobs_per_min, multiple }) = self.higher_first_run() else { return String::new() };
         let jobs = jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
         format!(
-            "  a first run from full limits: {}, {} × the offered; what full limits hold is used once\n",
+            "  a first run with full limits: {}, {} × the offered load; full limits are available only once\n",
             job_count(jobs),
             times(multiple)
         )
@@ -129,7 +129,7 @@ impl AxisCeiling {
         if *jobs_per_min > unreserved_jobs_per_min * MAX_STATED_RATIO {
             return admits;
         }
-        format!("{admits} ({} if calls reserved no more than they use)", job_rate(*unreserved_jobs_per_min))
+        format!("{admits} ({} without reservations beyond usage)", job_rate(*unreserved_jobs_per_min))
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) fn first(run: &Run, rules: &Rules, scenario: &Scenario) -> Option<Fir
         (_, Some(_)) if incident.is_some() => reach.refusing_in_run(),
         (Metric::Success | Metric::Goodput, steps) => reach.losing(steps),
         (_, Some(steps)) => reach.stopping(steps),
+        // The metric has no worst time, so refusals at any time count, as those in the worst steps do otherwise.
         (_, None) => reach.refusing_in_run().or_else(|| reach.waited_for()),
     };
     let count = |of: fn(&StoppingLimit) -> u64| limit.as_ref().map_or(0, of);

@@ -7,7 +7,7 @@
 use super::ceiling::{CeilingPeak, RouteOrderCeiling};
 use super::cut_answers::CutAnswers;
 use super::endpoint::{EndpointBound, EndpointResult, StatedTarget};
-use super::generator::{self, GeneratorShed};
+use super::generator::{self, GeneratorLag, GeneratorShed};
 use super::given_up::GivenUp;
 use super::rule_result::UnjudgedRule;
 use super::summary::{CeilingSummary, Counts, LongWindow, Summary, Workload};
@@ -97,11 +97,8 @@ pub enum Finding {
         /// Jobs in the schedule.
         scheduled: u64,
     },
-    /// A live generator delivered jobs late: the run represents a lower load.
-    GeneratorLagged {
-        /// The 99th percentile of the delay, in seconds.
-        p99_s: f64,
-    },
+    /// A live generator delivered jobs late, or attempts were sent late: the run represents a lower load.
+    GeneratorLagged(GeneratorLag),
     /// The window of a limit is half of the run or longer, and the load uses a large share of the limit.
     LongWindow(LongWindow),
     /// Jobs of a workload can never be served: they are too large for every target of their route.

@@ -54,7 +54,7 @@ pub use endpoint::{
 pub(crate) use expect::holds;
 pub use expect::measure;
 pub use findings::{Finding, LimitCeiling};
-pub use generator::GeneratorShed;
+pub use generator::{GeneratorLag, GeneratorShed, Late};
 pub use given_up::GivenUp;
 pub use histogram::{Histogram, HistogramError};
 pub use log::{Log, LogHash};

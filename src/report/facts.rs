@@ -205,7 +205,7 @@ pub(super) fn use_legend(summary: &Summary) -> Vec<&'static str> {
     ];
     if limits().any(|limit| limit.grows_to.is_some()) {
         legend.push(
-            "limits that adapt: charged of the mean over the run, fullest at a sample, the ceiling of the maximum",
+            "adaptive limits: charged is relative to the mean over the run, fullest to the value at the sample; the ceiling counts the maximum",
         );
     }
     legend

@@ -177,11 +177,13 @@ impl RunReport {
             ));
         }
         let is_few = |expected: &RuleResult| {
-            expected.not_judged.is_some_and(|few| !few.is_distorted && !few.is_not_stated && !few.is_bound)
+            let few =
+                expected.not_judged.filter(|few| !few.is_distorted && !few.is_not_stated && !few.is_bound);
+            few.is_some() && expected.window_s.is_some()
         };
         if summary.expect.iter().any(is_few) {
             self.0.faint(
-                "n/a: cannot be judged; the jobs of the fullest window, of those that a verdict needs",
+                "n/a: too few jobs to judge; shown: the jobs of the fullest window, and how many a verdict needs",
             );
         }
         if summary.expect.iter().any(|expected| expected.in_route_order.is_some()) {

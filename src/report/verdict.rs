@@ -6,8 +6,8 @@ use crate::formatting::{
     count, duration, job_rate, jobs_in, moment, number, offered_in, percent, plural, share_of,
 };
 use crate::record::{
-    CeilingPeak, Counts, CutAnswers, CutBound, CutWorkload, Finding, GeneratorShed, GivenUp, LimitCeiling,
-    LongWindow, Summary, UnjudgedRule, UnsentJobs, WorstWindow,
+    CeilingPeak, Counts, CutAnswers, CutBound, CutWorkload, Finding, GeneratorShed, GivenUp, Late,
+    LimitCeiling, LongWindow, Summary, UnjudgedRule, UnsentJobs, WorstWindow,
 };
 use provider::Axis;
 
@@ -47,8 +47,13 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
         Finding::GeneratorMissedJobs { offered, scheduled } => {
             not_kept(&format!("it delivered {} of {}", count(*offered), plural(*scheduled, "job")))
         }
-        Finding::GeneratorLagged { p99_s } => {
-            not_kept(&format!("1 % of the jobs were sent more than {} late", duration(*p99_s)))
+        Finding::GeneratorLagged(lag) => {
+            let of = match lag.of {
+                Late::Jobs => "jobs were delivered",
+                Late::Attempts => "attempts were sent",
+            };
+            let late = duration(lag.late_s.unwrap_or(lag.p99_s));
+            not_kept(&format!("{} of the {of} at least {late} late", percent(lag.share)))
         }
         Finding::FirstRefusal { target, axis, at_s, offered_per_min, busiest_minute } => {
             let first = if Axis::ALL.iter().any(|known| known.name() == axis) {
@@ -144,7 +149,8 @@ pub(super) fn long_window_against(window: &LongWindow, runs: &str, begins: &str)
                 format!(" {} before the end of a window, not at the start of one,", duration(left_s))
             });
         format!(
-            "{windows}: {begins}{part} with {level}, as the same traffic leaves it if it goes on around the clock, day after day{assumed}."
+            "{windows}: {begins}{part} with {level}, the level at which the same traffic leaves it if it runs around the \
+             clock every day{assumed}."
         )
     } else {
         format!(
@@ -209,7 +215,8 @@ fn not_kept(how: &str) -> String {
 }
 
 /// What follows for the numbers of a run whose generator did not keep its schedule.
-const LOWER_LOAD: &str = "the numbers represent a lower load, and do not show whether a limit stands in the way of the scenario's.";
+const LOWER_LOAD: &str =
+    "the numbers represent a lower load, and do not show whether a limit would refuse the scenario's load.";
 
 /// Returns the sentence on jobs that the load generator did not send.
 fn generator_shed(shed: &GeneratorShed, run_s: f64) -> String {

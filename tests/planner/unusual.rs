@@ -143,7 +143,7 @@ fn the_fewest_users_that_reach_the_quota_are_found() {
     assert!((months - (ceiling.users as f64 / 40.0).ln() / 1.1_f64.ln()).abs() < 0.02, "{months}");
     let text = text_of(&plan);
     assert!(!text.contains("was not reached"), "{text}");
-    assert!(text.contains("users on more users only wait."), "{text}");
+    assert!(text.contains("users, further users only wait."), "{text}");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn nothing_is_proposed_for_rules_that_no_change_can_meet() {
     let buy = plan.buy.as_ref().expect("a target was given");
     assert_eq!(rules(&buy.broken), ["cost <= 0.001 USD", "p95 latency <= 50ms"]);
     let text = text_of(&plan);
-    assert!(text.contains("no change that was tried helps does not hold"), "{text}");
+    assert!(text.contains("no change that was tried helps: the target load does not hold"), "{text}");
     assert!(!text.contains("no change is needed") && !text.contains("The best change"), "{text}");
 }
 

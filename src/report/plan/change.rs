@@ -81,7 +81,7 @@ pub(super) fn effect(plan: &Plan, name: &str, lift: Option<f64>) -> String {
     }
 }
 
-/// Formats the ceiling with a change; a bound if none was found, `not told` if it is undecided.
+/// Formats the ceiling with a change; a bound if none was found, `unknown` if it is undecided.
 pub(in crate::report) fn new_ceiling(change: &ChangeEffect) -> String {
     if let Some(users) = users::ceiling_of(change) {
         return users;
@@ -90,7 +90,7 @@ pub(in crate::report) fn new_ceiling(change: &ChangeEffect) -> String {
         (Some(ceiling), ..) => number(ceiling),
         (None, Some(below), _) => format!("< {}", number(below)),
         (None, None, Some(tried)) => format!("> {}", number(tried)),
-        (None, None, None) if change.undecided.is_some() => "not told".to_owned(),
+        (None, None, None) if change.undecided.is_some() => "unknown".to_owned(),
         (None, None, None) => "none".to_owned(),
     }
 }

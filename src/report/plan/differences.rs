@@ -97,7 +97,7 @@ fn difference(difference: &Difference) -> String {
             format!("{} {verb} away capacity that arithmetic counts.", plural(*count as u64, "incident"))
         }
         Difference::LimitGrows { target, axis, amount, grows_to } => format!(
-            "{axis} of {target} begins with {} and grows only with what is used of it; arithmetic takes it as grown to {}.",
+            "{axis} of {target} begins with {} and grows only as it is used; arithmetic assumes that it has grown to {}.",
             count(*amount),
             count(*grows_to)
         ),
@@ -135,12 +135,16 @@ fn given_up(difference: &Difference) -> String {
         let attempts = plural(refusals.attempts, "attempt");
         format!(", while {} of {} refuses {attempts}", refusals.axis, refusals.target)
     });
-    let ended = match plural(*lost, "job") {
-        lost_jobs if jobs == lost && *lost > 1 => format!("all {lost_jobs}"),
-        lost_jobs => format!("{} of the {lost_jobs}", count(*jobs)),
+    let ended = match (*jobs, *lost) {
+        (_, 1) => "the only lost job is".to_owned(),
+        (jobs, lost) if jobs == lost => format!("all {} lost jobs are", count(lost)),
+        (jobs, lost) => {
+            let verb = if jobs == 1 { "is" } else { "are" };
+            format!("{} of the {} lost jobs {verb}", count(jobs), count(lost))
+        }
     };
     format!(
-        "The client {bound}: at {} times the load that ends {ended} that are lost{refused}.",
+        "The client {bound}: at {} times the load, {ended} lost for this reason{refused}.",
         number(*multiple)
     )
 }

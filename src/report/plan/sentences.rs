@@ -24,10 +24,10 @@ pub(super) fn notes(plan: &Plan) -> Vec<String> {
 pub(super) fn exit_code(plan: &Plan) -> String {
     let reason = |reason: &NotMet| match reason {
         NotMet::PresentLoad if plan.load.undecided.is_some() => {
-            "whether the present load holds cannot be told".to_owned()
+            "it is not known whether the present load holds".to_owned()
         }
         NotMet::TargetLoad if plan.buy.as_ref().is_some_and(|buy| buy.undecided.is_some()) => {
-            "whether the target load holds cannot be told".to_owned()
+            "it is not known whether the target load holds".to_owned()
         }
         NotMet::PresentLoad => "the present load does not hold".to_owned(),
         NotMet::TargetLoad => "no changes are proved to hold the target load".to_owned(),
@@ -115,7 +115,7 @@ fn finding(plan: &Plan, finding: &Finding) -> String {
         Finding::BestFreeChange(free) => {
             let free = improvement(plan, free);
             format!(
-                "The best of those that leave the traffic as it is and cost nothing more at the present load: {free}."
+                "The best change that leaves the traffic unchanged and costs no more at the present load: {free}."
             )
         }
         Finding::HarmfulPolicy { change, lift } => {
