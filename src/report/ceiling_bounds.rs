@@ -16,7 +16,7 @@ pub(super) fn peak(peak: &CeilingPeak, run_s: f64) -> String {
     let offered = match count {
         1 => format!("The peak from {from}{lasts} bounds the analytic ceiling: {offered} are expected then"),
         _ => format!(
-            "The {count} highest peaks, the first from {from}{lasts}, bound the analytic ceiling: {offered} are expected on average"
+            "The {count} highest peaks, the busiest from {from}{lasts}, bound the analytic ceiling: {offered} are expected on average"
         ),
     };
     let admitted = jobs_in(admitted, length_s);
