@@ -41,7 +41,7 @@ fn a_bucket_of_one_reservation_admits_one_call_at_a_time() {
     assert_sustained(&two, 66.667);
     let ceiling = Ceiling::of(&two);
     assert_eq!(ceiling.uncounted.map(|(_, axis)| axis), Some(Axis::Tpm));
-    assert!(ceiling.describe(&two).contains("does not count what calls reserve of tpm"));
+    assert!(ceiling.describe(&two).contains("ignores what running calls reserve of tpm"));
     assert_eq!(Ceiling::of(&with_limit(bucket, (50.0, 100.0, 100), 2.0)).uncounted, None);
 }
 

@@ -6,8 +6,8 @@ use crate::formatting::{
     count, duration, job_rate, jobs_in, moment, number, offered_in, percent, plural, share_of,
 };
 use crate::record::{
-    CeilingPeak, Counts, CutAnswers, CutBound, CutWorkload, Finding, GeneratorShed, GivenUp, Late,
-    LimitCeiling, LongWindow, Summary, UnjudgedRule, UnsentJobs, WorstWindow,
+    CeilingPeak, Counts, CutAnswers, CutBound, CutWorkload, Finding, GeneratorLag, GeneratorShed, GivenUp,
+    Late, LimitCeiling, LongWindow, Summary, UnjudgedRule, UnsentJobs, WorstWindow,
 };
 use provider::Axis;
 
@@ -47,14 +47,7 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
         Finding::GeneratorMissedJobs { offered, scheduled } => {
             not_kept(&format!("it delivered {} of {}", count(*offered), plural(*scheduled, "job")))
         }
-        Finding::GeneratorLagged(lag) => {
-            let of = match lag.of {
-                Late::Jobs => "jobs were delivered",
-                Late::Attempts => "attempts were sent",
-            };
-            let late = duration(lag.late_s.unwrap_or(lag.p99_s));
-            not_kept(&format!("{} of the {of} at least {late} late", percent(lag.share)))
-        }
+        Finding::GeneratorLagged(lag) => generator_lag(lag),
         Finding::FirstRefusal { target, axis, at_s, offered_per_min, busiest_minute } => {
             let first = if Axis::ALL.iter().any(|known| known.name() == axis) {
                 format!("{axis} on {target} is the first limit to refuse")
@@ -212,6 +205,16 @@ fn cut_at(workload: &CutWorkload) -> String {
 
 fn not_kept(how: &str) -> String {
     format!("The load generator did not keep its schedule ({how}): {LOWER_LOAD}")
+}
+
+/// Returns the sentence on a live run whose jobs or attempts were late.
+fn generator_lag(lag: &GeneratorLag) -> String {
+    let of = match lag.of {
+        Late::Jobs => "jobs were delivered",
+        Late::Attempts => "attempts were sent",
+    };
+    let late = duration(lag.late_s.unwrap_or(lag.p99_s));
+    not_kept(&format!("{} of the {of} at least {late} late", percent(lag.share)))
 }
 
 /// What follows for the numbers of a run whose generator did not keep its schedule.
