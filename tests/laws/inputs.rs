@@ -126,6 +126,7 @@ impl Harness {
             remaining: HeaderRemaining::default(),
             usage: if served { USAGE } else { Usage::default() },
             cut: false,
+            stored_bytes: Some(0),
             first_token_at: now,
         };
         self.model.served = served.then_some((attempt, tag));
