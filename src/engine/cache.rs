@@ -89,7 +89,8 @@ impl Cache {
             on_evict(fingerprint);
             return false;
         }
-        while self.by_fingerprint.len() == self.max_entries || self.bytes + u64::from(bytes) > MAX_CACHE_BYTES {
+        while self.by_fingerprint.len() == self.max_entries || self.bytes + u64::from(bytes) > MAX_CACHE_BYTES
+        {
             on_evict(self.entries[self.oldest as usize].fingerprint);
             self.remove(self.oldest);
         }
@@ -199,7 +200,10 @@ mod tests {
         store(&mut cache, 0, 2);
         let mut evicted = Vec::new();
         assert!(!cache.store(at(1), 1, (false, u32::MAX), |fingerprint| evicted.push(fingerprint)));
-        assert_eq!((evicted, cache.hit(at(1), 1).is_some(), cache.hit(at(1), 2).is_some()), (vec![1], false, true));
+        assert_eq!(
+            (evicted, cache.hit(at(1), 1).is_some(), cache.hit(at(1), 2).is_some()),
+            (vec![1], false, true)
+        );
     }
 
     proptest! {

@@ -11,6 +11,7 @@ use crate::engine::{Answer, Attempt, Driver, Handover};
 use crate::event::{Event, EventKind, JobEnd};
 use crate::ids::{AttemptId, Slot, Tag};
 use crate::job::Job;
+use futures_util::task::AtomicWaker;
 use provider::Instant;
 use rustc_hash::FxHashMap;
 use slab::Slab;
@@ -18,7 +19,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
-use futures_util::task::AtomicWaker;
 
 /// What the engine decided, by job.
 #[derive(Debug)]
@@ -278,3 +278,6 @@ impl Action {
         matches!(self, Self::Done(_) | Self::Reused(..))
     }
 }
+
+#[cfg(test)]
+mod tests;

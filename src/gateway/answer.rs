@@ -168,7 +168,10 @@ pub(super) fn may_be_stored(endpoint: Endpoint, body: &[u8]) -> bool {
     match endpoint {
         Endpoint::Chat | Endpoint::Completions => members.choices.is_some_and(|choices| {
             let ends = |choice: &Choice<'_>| {
-                choice.finish_reason.as_deref().is_some_and(|reason| !matches!(reason, "error" | "content_filter"))
+                choice
+                    .finish_reason
+                    .as_deref()
+                    .is_some_and(|reason| !matches!(reason, "error" | "content_filter"))
             };
             !choices.is_empty() && choices.iter().all(ends)
         }),
@@ -187,7 +190,11 @@ mod tests {
     #[test]
     fn only_answers_whose_completions_have_ended_are_stored() {
         for (endpoint, body, expected) in [
-            (Endpoint::Chat, r#"{"choices":[{"finish_reason":"stop"},{"finish_reason":"tool_calls"}]}"#, true),
+            (
+                Endpoint::Chat,
+                r#"{"choices":[{"finish_reason":"stop"},{"finish_reason":"tool_calls"}]}"#,
+                true,
+            ),
             (Endpoint::Chat, r#"{"choices":[{"finish_reason":"length"}]}"#, true),
             (Endpoint::Chat, r#"{"choices":[{"finish_reason":"stop"},{"finish_reason":"error"}]}"#, false),
             (Endpoint::Chat, r#"{"choices":[{"finish_reason":"content_filter"}]}"#, false),

@@ -142,7 +142,15 @@ async fn read_whole(
     } else {
         reply
     };
-    let whole = WholeReply { status: head.status, headers: head.headers, body, reply, stated_usage, held: Some(held), shared: None };
+    let whole = WholeReply {
+        status: head.status,
+        headers: head.headers,
+        body,
+        reply,
+        stated_usage,
+        held: Some(held),
+        shared: None,
+    };
     Ok(AttemptEnd::Whole(Box::new(whole)))
 }
 

@@ -21,8 +21,8 @@ use crate::engine::{Attempt, Reply};
 use crate::event::{AttemptFailure, AttemptOutcome};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use hyper::StatusCode;
+use hyper::body::Incoming;
 use provider::{Instant, Usage};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -124,7 +124,8 @@ impl<'a> InFlight<'a> {
         let work = Box::pin(async move {
             let SharedAttempt { gateway, asked, attempt, key, bound, .. } = &sent;
             let request = (&asked.request, *bound, &asked.headers);
-            attempt::perform(&gateway.upstreams, (attempt, *key), request, &gateway.memory, gateway.clock).await
+            attempt::perform(&gateway.upstreams, (attempt, *key), request, &gateway.memory, gateway.clock)
+                .await
         });
         job.set_sent(shared.attempt.id);
         let flight = Flight { shared: shared.clone(), work: Work::Sent(work, reservation) };
@@ -141,7 +142,10 @@ impl<'a> InFlight<'a> {
                 return Poll::Ready(Some(end));
             }
             job.poll_next(cx).map(|action| {
-                assert!(matches!(action, Action::Cancel), "invariant: an attempt in flight is cancelled first");
+                assert!(
+                    matches!(action, Action::Cancel),
+                    "invariant: an attempt in flight is cancelled first"
+                );
                 None
             })
         });
@@ -178,7 +182,11 @@ impl Carrier {
         let landed = {
             let mut landed = pin!(flight.land());
             let either = poll_fn(|cx| {
-                if self.cancelled.is_waiting(cx.waker()) { Poll::Ready(None) } else { landed.as_mut().poll(cx).map(Some) }
+                if self.cancelled.is_waiting(cx.waker()) {
+                    Poll::Ready(None)
+                } else {
+                    landed.as_mut().poll(cx).map(Some)
+                }
             });
             either.await
         };
@@ -188,7 +196,8 @@ impl Carrier {
         }
         self.engine.input(|engine, actions, now| {
             if let Some(slot) = actions.land_carried(attempt, end) {
-                let reply = Reply { stored_bytes: answer.as_ref().and_then(|answer| answer.stored_bytes), ..reply };
+                let reply =
+                    Reply { stored_bytes: answer.as_ref().and_then(|answer| answer.stored_bytes), ..reply };
                 actions.set_answer(answer);
                 engine.handle_reply(actions, now, slot, attempt, &reply);
                 actions.set_answer(None);
@@ -213,7 +222,11 @@ impl Flight {
                 AttemptEnd::Whole(mut whole) => {
                     shared.settle(&mut whole, reservation);
                     let answer = shared.answer(&mut whole);
-                    (whole.reply, answer, Some(whole).filter(|whole| whole.reply.outcome != AttemptOutcome::Ok))
+                    (
+                        whole.reply,
+                        answer,
+                        Some(whole).filter(|whole| whole.reply.outcome != AttemptOutcome::Ok),
+                    )
                 }
                 AttemptEnd::Open(open) => {
                     let OpenStream { status, headers, begun, reader, rest } = *open;

@@ -64,9 +64,8 @@ impl Passed {
 
     /// Returns the values of those that can change an answer, in a fixed order.
     pub(super) fn of_the_answer(&self) -> [Option<&HeaderValue>; 3] {
-        ["openai-beta", "anthropic-beta", "anthropic-version"].map(|name| {
-            self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
-        })
+        ["openai-beta", "anthropic-beta", "anthropic-version"]
+            .map(|name| self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value))
     }
 
     /// Returns the headers of an attempt, which has this one as well.

@@ -185,6 +185,9 @@ impl JobHandle {
 impl Drop for JobHandle {
     fn drop(&mut self) {
         let carrier = self.leave();
-        debug_assert!(carrier.is_none(), "invariant: the task that has sent an attempt leaves it to others itself");
+        debug_assert!(
+            carrier.is_none(),
+            "invariant: the task that has sent an attempt leaves it to others itself"
+        );
     }
 }

@@ -273,7 +273,10 @@ mod tests {
         let hasher = hasher();
         let key = |body: &str| identity(&hasher, body).expect("a key");
         let one = key(r#"{"model":"m","messages":[{"role":"user","content":"a\u0062"}],"n":1}"#);
-        assert_eq!(one, key(r#" { "n" : 1, "messages" : [ {"content":"ab", "role":"user"} ], "model":"m" } "#));
+        assert_eq!(
+            one,
+            key(r#" { "n" : 1, "messages" : [ {"content":"ab", "role":"user"} ], "model":"m" } "#)
+        );
         for other in [
             r#"{"model":"m","messages":[{"role":"user","content":"ab"}],"n":2}"#,
             r#"{"model":"m","messages":[{"role":"user","content":"ab"}]}"#,
@@ -306,7 +309,9 @@ mod tests {
         ] {
             assert_eq!(identity(&hasher, body), None, "{body}");
         }
-        assert!(identity(&hasher, r#"{"store":false,"previous_response_id":null,"temperature":0.7}"#).is_some());
+        assert!(
+            identity(&hasher, r#"{"store":false,"previous_response_id":null,"temperature":0.7}"#).is_some()
+        );
         let (body, headers) = (b"{}", Passed::of(&HeaderMap::new()));
         let with = |endpoint, caller, reuse| hasher.identity((endpoint, body), &headers, (caller, reuse));
         assert_eq!(with(Endpoint::Transcriptions, None, Reuse::Allowed), None);

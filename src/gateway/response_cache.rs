@@ -163,6 +163,17 @@ impl ResponseCache {
         }
     }
 
+    /// Checks that what is counted is there, and that no name outlives its jobs and answers.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        let stored = || self.entries.values().filter_map(|entry| entry.stored.as_ref());
+        let bytes: u64 = stored().map(|(_, answer)| u64::from(answer.stored_bytes.unwrap_or_default())).sum();
+        assert_eq!(self.usage, CacheUsage { answers: stored().count() as u64, bytes });
+        assert!(self.by_age.len() <= 2 * self.entries.len() + MIN_KEPT_AGES);
+        let is_used = |name: &Name| name.jobs > 0 || self.entries.contains_key(&name.fingerprint);
+        assert!(self.names.values().all(is_used), "a name has jobs or an answer");
+    }
+
     fn drop_bytes(&mut self, fingerprint: u64) {
         let stored = self.entries.get_mut(&fingerprint).and_then(|entry| entry.stored.take());
         if let Some((_, answer)) = stored {

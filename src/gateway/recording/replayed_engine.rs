@@ -320,7 +320,8 @@ impl Driver for Taken {
         self.job(Some(handover.from.0 as u64)).attempt = None;
         // A follower has made no attempt before.
         let state = self.job(Some(handover.job.0));
-        (state.slot, state.attempt, state.has_first_byte) = (Some(handover.slot), Some((handover.attempt, 1)), false);
+        (state.slot, state.attempt, state.has_first_byte) =
+            (Some(handover.slot), Some((handover.attempt, 1)), false);
     }
 
     fn done(&mut self, _: Instant, tag: Tag, _: &JobEnd, _: Option<Answer>) {

@@ -89,11 +89,26 @@ const CLIENTS: [&str; 9] = [
 #[derive(Clone, Debug)]
 enum Step {
     /// `same_as`: it is identical to that one of the earlier jobs with its fingerprint, if there are any.
-    Arrive { route: u16, priority: Priority, sizes: (u32, Option<u32>), same_as: Option<usize> },
-    Reply { which: usize, reply: u8, wait_ms: u64 },
-    FirstByte { which: usize },
-    Leave { which: usize },
-    Withdraw { which: usize },
+    Arrive {
+        route: u16,
+        priority: Priority,
+        sizes: (u32, Option<u32>),
+        same_as: Option<usize>,
+    },
+    Reply {
+        which: usize,
+        reply: u8,
+        wait_ms: u64,
+    },
+    FirstByte {
+        which: usize,
+    },
+    Leave {
+        which: usize,
+    },
+    Withdraw {
+        which: usize,
+    },
     Timers,
     Reload,
 }
@@ -220,7 +235,9 @@ impl Storm<'_> {
             jobs.attempts.iter().nth(which % count).map(|(job, attempt)| (*job, *attempt))
         };
         match *step {
-            Step::Arrive { route, priority, sizes, same_as } => self.arrive(now, (route, priority), sizes, same_as),
+            Step::Arrive { route, priority, sizes, same_as } => {
+                self.arrive(now, (route, priority), sizes, same_as)
+            }
             Step::Reply { which, reply: number, wait_ms } => {
                 if let Some((job, (slot, attempt, _))) = nth(which, jobs) {
                     jobs.attempts.remove(&job);
