@@ -340,9 +340,9 @@ fn a_leader_that_leaves_its_stream_leaves_it_to_its_followers() {
     let request = with_header(&chat_post("\"stream\":true,"), "authorization: Bearer sk-a");
     let mut streams = send_identical(&gateway, &request, 2);
     let leader = streams.remove(0);
-    let mut lines = std::io::BufReader::new(&leader).lines();
+    let mut lines = std::io::BufReader::new(leader).lines();
     assert!(lines.any(|line| line.expect("text").contains("one")), "it begins");
-    drop((lines, leader));
+    drop(lines);
     let response = Response::read(&streams[0]);
     let expected = format!("{}{}data: [DONE]\n\n", token("one"), token("two"));
     assert_eq!(
