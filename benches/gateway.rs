@@ -1,6 +1,6 @@
-//! The gateway beside a bare pass-through: requests per second over 64 connections, the CPU time of a request there, and the latency that
-//! each adds to one connection, before the same upstream, which answers at once. All in one process on the cores there are; rounds
-//! alternate.
+//! Compares the gateway with a bare pass-through to the same upstream, which answers at once: requests per second over 64 connections, CPU
+//! time per request, and the latency that each adds on one connection. Everything runs in one process. The subjects alternate, so that
+//! other load on the machine affects all of them.
 //!
 //! ```console
 //! $ cargo bench --bench gateway
@@ -94,7 +94,7 @@ fn main() {
     print(&out);
 }
 
-/// The runtimes, each with threads of its own, which have its name.
+/// The names of the runtimes, and of the threads of each.
 const NAMES: [&str; 4] = ["upstream", "pass-through", "gateway", "load"];
 
 fn runtime(name: &str) -> Runtime {
@@ -115,7 +115,7 @@ fn cpu_s(name: &str) -> f64 {
     ticks.sum::<u64>() as f64 / TICKS_PER_S
 }
 
-/// The unit of `/proc/…/stat`: 100 in a second on every architecture of Linux that has a timer of its own choice (`USER_HZ`).
+/// The clock ticks of `/proc/PID/stat` per second (`USER_HZ`): 100 on all architectures of Linux in common use.
 const TICKS_PER_S: f64 = 100.0;
 
 #[expect(clippy::print_stdout, reason = "the figures of a benchmark")]
@@ -177,7 +177,7 @@ async fn start_upstream() -> SocketAddr {
     address
 }
 
-/// A server that sends what it receives to the upstream, and its answer back, and looks at neither.
+/// A server that sends every body to the upstream and returns the response, and parses neither.
 async fn start_pass_through(upstream: SocketAddr) -> SocketAddr {
     let (listener, address) = listener().await;
     let mut connector = HttpConnector::new();
@@ -238,7 +238,7 @@ async fn ask(sender: &mut client::SendRequest<Full<Bytes>>) {
     assert_eq!(body, COMPLETION, "the answer passes unchanged");
 }
 
-/// Returns the requests per second that all connections get together, and the number of all requests.
+/// Returns the requests per second of all connections together, and the number of requests that were answered.
 async fn throughput(address: SocketAddr, length: Duration) -> (f64, u64) {
     let (is_over, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut tasks = Vec::new();

@@ -2,7 +2,7 @@
 //! are folds over it ([`crate::record::Fold`]).
 //!
 //! The engine emits all events except [`EventKind::Decided`] and [`EventKind::Settled`], which the driver emits for the
-//! provider. Instants never decrease from one event to the next (law 4).
+//! provider, and the two events of a job that a late load generator sheds. Instants never decrease from one event to the next (law 4).
 
 use crate::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use provider::{Axis, Instant, Nanos, Usage};

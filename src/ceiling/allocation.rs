@@ -1,8 +1,9 @@
-//! Allocates the classes of jobs to the targets that can admit them: the linear programme.
+//! Allocates the classes of jobs to the targets that can admit them: the linear programme. A class is the part of the jobs of one
+//! workload that the same targets can admit.
 //!
 //! Its variables are *assignments*, each of a class and one of its targets, in units of what the target admits of that
 //! class alone. The last variable is the multiple, in units of what the most restricted class can reach alone.
-//! This scales all coefficients to about one, whatever the numbers of the scenario.
+//! So no share exceeds one, and no reach [`MAX_REACH`], whatever the numbers of the scenario.
 //!
 //! ```text
 //!  per limit   Σ over the assignments to its targets of  (share of the limit) · assignment   ≤ 1
@@ -87,10 +88,11 @@ pub(super) fn maximum_multiple<'constraints, 'scenario>(
         (0..rows.len()).map(|row| if row < constraints.len() { 1.0 } else { 0.0 }).collect();
     let gain: Vec<f64> = assignments.iter().map(|_| 0.0).chain([1.0]).collect();
     let optimum = maximise(&gain, &rows, &bounds);
-    let prices = constraints.iter().zip(optimum.prices);
-    let binding = prices.reduce(|max, next| if next.1 > max.1 + PRICE_TOLERANCE { next } else { max });
+    let shadow_prices = constraints.iter().zip(optimum.prices);
+    let binding =
+        shadow_prices.reduce(|max, next| if next.1 > max.1 + SHADOW_PRICE_TOLERANCE { next } else { max });
     (optimum.value * scale, binding.map(|(constraint, _)| constraint))
 }
 
-/// Prices that differ by less are equal up to rounding.
-const PRICE_TOLERANCE: f64 = 1e-9;
+/// Shadow prices (the gain by one more unit of a constraint) that differ by less are equal up to rounding.
+const SHADOW_PRICE_TOLERANCE: f64 = 1e-9;

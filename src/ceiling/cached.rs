@@ -13,7 +13,7 @@
 //! infinite, which is exact for C alone. Rates are means over the run; the share of hits is taken to be the same at the
 //! peaks, and the latency of replies is ignored. More load gives more hits, so the ceiling is a fixed point.
 
-use super::{Class, allocation, classes, constraints_with_held, peak};
+use super::{Class, all_constraints, allocation, classes, peak};
 use crate::scenario::{Arrivals, Cache, Scenario, Workload};
 
 /// The ceiling with cache hits.
@@ -48,7 +48,7 @@ pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
     if classes.iter().all(|class| popular_share(&scenario.workloads[class.workload]) == 0.0) {
         return None;
     }
-    let constraints = constraints_with_held(scenario, &classes);
+    let constraints = all_constraints(scenario, &classes);
     let offered: f64 = classes.iter().map(|class| class.rate).sum();
     let (mut multiple, _) = allocation::maximum_multiple(&classes, &constraints);
     let mut shares = vec![0.0; scenario.workloads.len()];

@@ -26,7 +26,7 @@ pub(super) struct Held {
     pub(super) demands: Vec<Vec<f64>>,
     pub(super) supply: Supply,
     /// `true` if this follows from the sizes of whole calls, not from what they reserve beyond their usage.
-    pub(super) is_of_sizes: bool,
+    pub(super) is_of_whole_calls: bool,
 }
 
 /// What a limit admits of the demands in [`Held`].
@@ -102,10 +102,7 @@ impl LimitConstraint<'_> {
 
 /// Returns the limits of every meter, the constraints that follow from the reservations that calls hold while they run, and
 /// those that follow from the sizes of whole calls.
-pub(super) fn constraints_with_held<'a>(
-    scenario: &'a Scenario,
-    classes: &[Class],
-) -> Vec<LimitConstraint<'a>> {
+pub(super) fn all_constraints<'a>(scenario: &'a Scenario, classes: &[Class]) -> Vec<LimitConstraint<'a>> {
     let mut all = constraints(scenario);
     let held = held::constraints(scenario, classes, &all);
     let whole: Vec<LimitConstraint<'a>> = all

@@ -122,7 +122,7 @@ fn of_limit<'a>(
     let Some(calls) = calls(scenario, classes, settled) else { return Vec::new() };
     let has_history = scenario.start.has_history(limit);
     let row = |supply: Supply, sustained: f64, demand: &dyn Fn(&Calls<'_>) -> f64| {
-        let held = Held { demands: table(classes, &calls, demand), supply, is_of_sizes: false };
+        let held = Held { demands: table(classes, &calls, demand), supply, is_of_whole_calls: false };
         let row = LimitConstraint { allowed: sustained, held: Some(held), ..settled.clone() };
         let allowed = if has_history { sustained } else { row.allowed_from_full(scenario.duration) };
         LimitConstraint { allowed, ..row }
@@ -323,8 +323,8 @@ impl Calls<'_> {
         })
     }
 
-    /// Returns the mean of (reservation − usage) · `of`, whose arguments are the distribution of the random part of the
-    /// service time and the rest of that time, in seconds.
+    /// Returns a lower bound of the mean of (reservation − usage) · `of`, whose arguments are the distribution of the random part
+    /// of the service time and, without the time of the prompt, the rest of it in seconds.
     fn mean_held(&self, of: impl Fn(&Dist, f64) -> f64) -> f64 {
         let max = self.max_completion();
         match &self.model.latency.service {

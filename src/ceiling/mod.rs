@@ -53,7 +53,7 @@ pub use window_end::left_of_longer_window;
 
 use crate::ids::TargetId;
 use crate::scenario::{Scenario, SizeClass, Workload};
-use constraint::{LimitConstraint, constraints, constraints_with_held, sustained};
+use constraint::{LimitConstraint, all_constraints, constraints, sustained};
 use demand::{PromptRange, Sizes};
 use provider::Axis;
 use provider::config::{Lengths, Limit, RefillPolicy};
@@ -142,7 +142,7 @@ impl Ceiling {
     #[must_use]
     pub fn of(scenario: &Scenario) -> Self {
         let classes = classes(scenario);
-        let constraints = constraints_with_held(scenario, &classes);
+        let constraints = all_constraints(scenario, &classes);
         let offered = offered_jobs_per_second(scenario);
         let servable = classes.iter().fold(0.0, |sum, class| sum + class.rate);
         let highest = |constraints: &[LimitConstraint<'_>]| {
@@ -201,7 +201,8 @@ impl Ceiling {
     }
 }
 
-/// Returns the mean offered jobs of all workloads per second; of closed workloads, what their users send at most.
+/// Returns the mean offered jobs of all workloads per second; of closed workloads, what their users
+/// send if nothing is refused.
 #[must_use]
 pub fn offered_jobs_per_second(scenario: &Scenario) -> f64 {
     scenario.workloads.iter().map(|workload| offered_jobs_per_second_of(scenario, workload)).sum()
@@ -280,7 +281,7 @@ impl TargetCeiling {
             match axes.iter_mut().find(|known| constraint.held.is_some() && known.axis == axis) {
                 Some(known) => {
                     known.jobs_per_min = known.jobs_per_min.min(jobs_per_min);
-                    if constraint.held.as_ref().is_some_and(|held| held.is_of_sizes) {
+                    if constraint.held.as_ref().is_some_and(|held| held.is_of_whole_calls) {
                         let unreserved = known.unreserved_jobs_per_min.min(jobs_per_min);
                         known.unreserved_jobs_per_min = unreserved;
                     }
@@ -308,7 +309,8 @@ fn too_small(scenario: &Scenario) -> Option<(TargetId, Axis)> {
     scenario.workloads.iter().find_map(of_workload)
 }
 
-/// Returns the mean offered jobs of a workload per second; of a closed one, what its users send at most.
+/// Returns the mean offered jobs of a workload per second; of a closed one, what its users send if
+/// nothing is refused.
 #[must_use]
 pub fn offered_jobs_per_second_of(scenario: &Scenario, workload: &Workload) -> f64 {
     let sizes = Sizes::of(workload, scenario.duration, Lengths::default(), PromptRange::ALL);

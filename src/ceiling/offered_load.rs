@@ -3,13 +3,13 @@
 use super::demand::{Sizes, model};
 use crate::job::MIN_THINK;
 use crate::scenario::rate::Rate;
-use crate::scenario::{Arrivals, Scenario, Workload};
+use crate::scenario::{Arrivals, Pick, Scenario, Step, Workload};
 use provider::{Instant, Nanos};
 
 /// Returns the mean number of jobs per second.
 ///
-/// The users of a closed workload slow down with the replies. Their offered load assumes that each reply takes as long
-/// as a request without queueing to a target of the first step. So it is the most that they can send.
+/// The users of a closed workload slow down with the replies. Their offered load assumes that each reply takes as long as a
+/// request to the first step without queueing: waits, refusals and fallbacks lower it, and replies from the cache raise it.
 #[expect(clippy::cast_precision_loss, reason = "an average for reports")]
 pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: Sizes) -> f64 {
     let duration = scenario.duration.max(Nanos(1));
@@ -31,9 +31,11 @@ pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: S
     jobs / duration.as_secs_f64()
 }
 
-/// Returns the mean time of a request without queueing, over the targets of the first step, in seconds.
+/// Returns the mean time of a request to the first step without queueing, in seconds: to its first target if they are used in
+/// order, otherwise the mean over its targets.
 pub(super) fn first_step_seconds(scenario: &Scenario, workload: &Workload, sizes: Sizes) -> f64 {
-    let targets = &scenario.routes[usize::from(workload.route.0)].steps[0].targets;
+    let Step { pick, targets } = &scenario.routes[usize::from(workload.route.0)].steps[0];
+    let targets = if *pick == Pick::InOrder { &targets[..1] } else { &targets[..] };
     let seconds = targets.iter().map(|target| {
         let latency = &model(scenario, *target).latency;
         latency.mean_round_trip_seconds() + sizes.service_seconds(latency)

@@ -311,7 +311,8 @@ fn at_once(scenario: &Scenario, may_fail: &[f64]) -> Vec<Intervals> {
     found
 }
 
-/// Returns the expected number of jobs that arrive before each of `edges`; of users, the most that they can send.
+/// Returns the expected number of jobs that arrive before each of `edges`; of users, what they send if nothing is
+/// refused.
 fn jobs_before(scenario: &Scenario, workload: &Workload, edges: &[Instant]) -> Vec<f64> {
     rate::jobs_before(workload, scenario.duration, edges.iter().copied()).unwrap_or_else(|| {
         let rate = offered_jobs_per_second_of(scenario, workload);

@@ -80,7 +80,7 @@ fn row<'a>(
         (RefillPolicy::SlidingLog, window) => (Supply::WithinAny(window), capacity / window.as_secs_f64()),
         _ => (Supply::Units, settled.allowed),
     };
-    let held = Held { demands: classes.iter().map(of_class).collect(), supply, is_of_sizes: true };
+    let held = Held { demands: classes.iter().map(of_class).collect(), supply, is_of_whole_calls: true };
     let row = LimitConstraint { allowed: sustained, held: Some(held), ..settled.clone() };
     let has_history = scenario.start.has_history(&settled.limit);
     let allowed = if has_history { sustained } else { row.allowed_from_full(scenario.duration) };

@@ -306,8 +306,11 @@ impl GatewayArgs {
             (None, Some(text)) => (text, REDIS_VARIABLE),
             (None, None) => return Ok(None),
         };
-        let url = RedisUrl::parse(text)
-            .map_err(|reason| input_error(anyhow!("error: the value of {origin} is {reason}")))?;
+        let url = RedisUrl::parse(text).map_err(|reason| {
+            let help = format!("\n  help: a URL with a password goes into {REDIS_VARIABLE} instead");
+            let help = if self.redis.is_some() { help.as_str() } else { "" };
+            input_error(anyhow!("error: the value of {origin} is {reason}{help}"))
+        })?;
         if self.redis.is_some() && url.has_password() {
             return Err(input_error(anyhow!(
                 "error: every user of this machine can read the password in --redis\n  help: set the URL in the environment variable \

@@ -4,7 +4,7 @@ use provider::calendar::UnixTime;
 use provider::{Instant, Nanos};
 use std::time;
 
-/// Measures the time since the start of a run.
+/// Measures the time since it was started.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: time::Instant,

@@ -84,8 +84,7 @@ pub trait LiveProviders {
     /// process, and they report a decision before its reply arrives.
     fn are_in_process(&self) -> bool;
 
-    /// Calls `each` with the used share, from 0 to 1, of every limit of a target at `now`. Does not call it if the
-    /// levels are unknown.
+    /// Calls `each` with the level of every limit of a target at `now`. Does not call it if the levels are unknown.
     fn levels(&self, now: Instant, target: TargetId, each: &mut dyn FnMut(LimitLevel));
 }
 

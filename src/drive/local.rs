@@ -147,7 +147,8 @@ impl Mocks {
         self.mocks.iter().map(|(address, _)| *address)
     }
 
-    /// Returns the verdict on the clients of each mock, in the order of the providers; empty if it received nothing.
+    /// Returns the verdict on the clients of each mock, in the order of the providers; empty if it received nothing or keeps
+    /// no journal.
     pub fn verdicts(&self) -> impl Iterator<Item = String> {
         self.mocks.iter().map(|(_, mock)| mock.verdict_text())
     }

@@ -21,7 +21,7 @@ mod direct;
 pub mod endpoint;
 mod event_queue;
 pub(crate) mod https;
-mod level_sampler;
+
 pub mod live;
 pub mod local;
 pub mod mock_process;
@@ -32,6 +32,7 @@ pub(crate) mod secret;
 pub(crate) mod sse;
 mod start_levels;
 mod summarize;
+mod usage_sampler;
 mod via_wire;
 pub mod virtual_time;
 mod world;

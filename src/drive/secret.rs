@@ -1,4 +1,4 @@
-//! The keys of providers: read once, sent in one header, and shown nowhere.
+//! The keys of providers, endpoints and callers: read once, sent in one header or compared with one, and shown nowhere.
 
 use crate::api_keys::masked;
 use crate::input_file;
@@ -30,8 +30,8 @@ impl Secret {
     /// is written in the scenario.
     ///
     /// # Errors
-    /// Describes the problem without any part of the key. Names are masked, because the key may have been written in place
-    /// of the name of its variable.
+    /// Describes the problem without any part of the key. A key that is written in the scenario is not named; other names are
+    /// masked, because the key may have been written in place of the name of its variable.
     pub(crate) fn read(
         source: &KeySource,
         name: &str,
@@ -44,14 +44,18 @@ impl Secret {
                 .ok_or_else(|| format!("the environment variable {} is not set", masked(variable)))?,
             KeySource::File(path) => key_file(path)?,
         };
+        let shown = || match source {
+            KeySource::Written => "a key that is written in the scenario".to_owned(),
+            KeySource::Env(_) | KeySource::File(_) => format!("the key `{}`", masked(name)),
+        };
         let key = text.trim();
         if key.is_empty() {
-            return Err(format!("the key `{}` is empty", masked(name)));
+            return Err(format!("{} is empty", shown()));
         }
         let mut value = HeaderValue::try_from(format!("{prefix}{key}"))
             .ok()
             .filter(|_| key.bytes().all(|byte| byte.is_ascii_graphic()))
-            .ok_or_else(|| format!("the key `{}` has characters other than visible ASCII", masked(name)))?;
+            .ok_or_else(|| format!("{} has characters other than visible ASCII", shown()))?;
         value.set_sensitive(true);
         Ok(Self(value))
     }
@@ -122,6 +126,14 @@ mod tests {
         let masked = secret.masked_in(Bytes::from("a Bearer gsk_private, gsk_privategsk_private"));
         assert_eq!(masked, "a Bearer ***, ******");
         assert_eq!(secret.masked_in(Bytes::from("nothing")), "nothing");
+    }
+
+    #[test]
+    fn a_malformed_key_of_the_scenario_is_reported_without_its_text() {
+        for bad in ["", "gsk_private key", "my private key"] {
+            let problem = Secret::read(&KeySource::Written, bad, "", &|_| None).unwrap_err();
+            assert!(problem.contains("written in the scenario") && !problem.contains("priv"), "{problem}");
+        }
     }
 
     #[test]

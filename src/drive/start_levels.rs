@@ -10,7 +10,7 @@
 //!
 //! * The day is the run, repeated to the length of the longest window. Traffic that is given by a rate continues;
 //!   traces, ramps and steps, which end with the run, are repeated.
-//! * A bucket that loses some of its level on every day is empty after a number of days, which may be large. From the
+//! * A bucket of which more is used on every day than refills is empty after a number of days, which may be large. From the
 //!   second day on (the first begins full) these days are skipped. If a day has few jobs, the mean of several seeds is
 //!   used.
 //! * If the traffic is even and every long limit is a bucket, a part of the day with enough jobs is simulated instead.
@@ -20,13 +20,14 @@
 //! * Adaptive limits begin at their minimum, as those of a new account do.
 //! * The quota estimates of the client begin as they were at the end of the last of these days (`estimates.rs`).
 //!
-//! Limits of which the offered load uses less than [`MIN_SHARE_TO_BIND`] per window, if all of it is sent to their targets,
-//! begin full: a bucket is then full at some time of every day, and no more than a day's usage can be missing.
+//! Limits of which the offered load uses less than [`MIN_SHARE_TO_BIND`] per window, of their amount or of their burst if that is
+//! smaller, if all of it is sent to their targets, begin full: a bucket is then full at some time of every day, and no more than a
+//! day's usage can be missing.
 
 mod day;
 mod estimates;
 
-use super::level_sampler::SampledLimit;
+use super::usage_sampler::SampledLimit;
 use crate::ceiling;
 use crate::ids::TargetId;
 use crate::scenario::Scenario;

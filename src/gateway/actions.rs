@@ -38,19 +38,19 @@ pub(super) struct Actions {
     /// The attempts that leaders have left to their followers, with the job that each is for now.
     handed_over: FxHashMap<AttemptId, (Tag, Slot)>,
     /// The end of an attempt that the present input has handed over.
-    new_carrier: Option<Arc<Mail>>,
+    new_carrier: Option<Arc<ActionSignal>>,
     /// Jobs whose tasks are to be woken once the lock is free.
-    pub(super) woken: Vec<Arc<Mail>>,
+    pub(super) woken: Vec<Arc<ActionSignal>>,
 }
 
-/// Whether actions wait for a job's task, which asks often: without the lock.
+/// Shows a job's task without the lock, because it asks often, whether actions wait for it.
 #[derive(Debug, Default)]
-pub(super) struct Mail {
+pub(super) struct ActionSignal {
     is_waiting: AtomicBool,
     task: AtomicWaker,
 }
 
-impl Mail {
+impl ActionSignal {
     /// Returns `true` if an action waits; otherwise `task` is woken when there is one.
     pub(super) fn is_waiting(&self, task: &Waker) -> bool {
         self.task.register(task);
@@ -75,11 +75,11 @@ struct JobActions {
     /// The attempt in flight.
     attempt: Option<AttemptId>,
     is_done: bool,
-    mail: Arc<Mail>,
+    signal: Arc<ActionSignal>,
     /// The key and the fingerprint, if its answer is shared; `None` once the job has ended.
     name: Option<(RequestKey, u64)>,
     /// What cancels the attempt in flight, if a leader has left it to this job.
-    carrier: Option<Arc<Mail>>,
+    carrier: Option<Arc<ActionSignal>>,
 }
 
 /// What a job's task is to do.
@@ -120,7 +120,7 @@ impl Actions {
         now: Instant,
         job: impl FnOnce(u64, Instant) -> Job,
         identity: Option<&Identity>,
-    ) -> (Tag, Job, Arc<Mail>) {
+    ) -> (Tag, Job, Arc<ActionSignal>) {
         let id = self.next_job;
         self.next_job += 1;
         let mut entry = JobActions::default();
@@ -129,18 +129,18 @@ impl Actions {
             (job.fingerprint, job.prompt_tokens) = cache.name(now, *identity, (id, job.prompt_tokens));
             entry.name = Some((identity.key, job.fingerprint));
         }
-        let mail = Arc::clone(&entry.mail);
-        (Tag(self.jobs.insert(entry)), job, mail)
+        let signal = Arc::clone(&entry.signal);
+        (Tag(self.jobs.insert(entry)), job, signal)
     }
 
     /// Takes the next action of a job; `None` if none waits. The job is forgotten with its last one.
     pub(super) fn take(&mut self, tag: Tag) -> Option<Action> {
         let job = &mut self.jobs[tag.0];
         let action = job.waiting.pop_front()?;
-        job.mail.is_waiting.store(!job.waiting.is_empty(), Ordering::Release);
+        job.signal.is_waiting.store(!job.waiting.is_empty(), Ordering::Release);
         if job.waiting.is_empty() {
-            // Its task takes the action itself: in the same input it need not be woken.
-            self.woken.retain(|mail| !Arc::ptr_eq(mail, &job.mail));
+            // The task that makes this call takes the action, so it need not be woken.
+            self.woken.retain(|signal| !Arc::ptr_eq(signal, &job.signal));
         }
         if action.is_last() {
             self.jobs.remove(tag.0);
@@ -148,9 +148,9 @@ impl Actions {
         Some(action)
     }
 
-    /// Ends the flight of an attempt whose reply has come. Returns `false` if it was cancelled before.
-    pub(super) fn land(&mut self, tag: Tag, attempt: AttemptId) -> bool {
-        self.jobs[tag.0].attempt.take_if(|flying| *flying == attempt).is_some()
+    /// Records that the reply to an attempt has come. Returns `false` if the attempt was cancelled before.
+    pub(super) fn end_attempt(&mut self, tag: Tag, attempt: AttemptId) -> bool {
+        self.jobs[tag.0].attempt.take_if(|in_flight| *in_flight == attempt).is_some()
     }
 
     /// Returns `true` if an attempt is in flight.
@@ -174,13 +174,13 @@ impl Actions {
         attempt.filter(|_| *attempt != sent && name.is_some() && carrier.is_none())
     }
 
-    /// Takes the mailbox of an attempt that the present input has handed over, through which it is cancelled.
-    pub(super) fn take_carrier(&mut self) -> Option<Arc<Mail>> {
+    /// Takes the signal of an attempt that the present input has handed over, through which it is cancelled.
+    pub(super) fn take_carrier(&mut self) -> Option<Arc<ActionSignal>> {
         self.new_carrier.take()
     }
 
     /// Ends the flight of an attempt that was handed over. Returns the job that it is for; `None` if it was cancelled.
-    pub(super) fn land_carried(&mut self, attempt: AttemptId, end: CarriedEnd) -> Option<Slot> {
+    pub(super) fn end_carried(&mut self, attempt: AttemptId, end: CarriedEnd) -> Option<Slot> {
         let (tag, slot) = self.handed_over.remove(&attempt)?;
         let job = &mut self.jobs[tag.0];
         (job.attempt, job.carrier) = (None, None);
@@ -196,8 +196,8 @@ impl Actions {
     fn add(&mut self, tag: Tag, action: Action) {
         let job = &mut self.jobs[tag.0];
         job.waiting.push_back(action);
-        job.mail.is_waiting.store(true, Ordering::Release);
-        self.woken.push(Arc::clone(&job.mail));
+        job.signal.is_waiting.store(true, Ordering::Release);
+        self.woken.push(Arc::clone(&job.signal));
     }
 }
 
@@ -234,7 +234,7 @@ impl Driver for Actions {
         let attempt = from.attempt.take();
         assert_eq!(attempt, Some(handover.attempt), "invariant: an attempt that is handed over is in flight");
         let carrier = from.carrier.take().unwrap_or_else(|| {
-            let carrier = Arc::<Mail>::default();
+            let carrier = Arc::<ActionSignal>::default();
             self.new_carrier = Some(Arc::clone(&carrier));
             carrier
         });

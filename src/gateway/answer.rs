@@ -98,9 +98,9 @@ fn kept(headers: &HeaderMap) -> HeaderMap {
     KEPT.into_iter().filter_map(copy).collect()
 }
 
-/// Records a stream while it passes, up to [`MAX_ANSWER_BYTES`].
+/// A copy of a stream that grows while the stream passes, up to [`MAX_ANSWER_BYTES`].
 #[derive(Debug)]
-pub(super) struct Tape {
+pub(super) struct RecordedStream {
     bytes: BytesMut,
     memory: Memory,
     /// `None` once it holds no memory: the stream was too long, or there was none left.
@@ -109,8 +109,8 @@ pub(super) struct Tape {
     headers: HeaderMap,
 }
 
-impl Tape {
-    /// Returns a tape of a stream of `target` that begins.
+impl RecordedStream {
+    /// Begins to record a stream of `target`.
     pub(super) fn new(memory: &Memory, target: TargetId, headers: &HeaderMap) -> Self {
         let (memory, held) = (memory.clone(), memory.hold(0));
         Self { bytes: BytesMut::new(), memory, held, target, headers: kept(headers) }
@@ -164,6 +164,9 @@ pub(super) fn may_be_stored(endpoint: Endpoint, body: &[u8]) -> bool {
         #[serde(borrow)]
         status: Option<std::borrow::Cow<'a, str>>,
     }
+    if !endpoint.is_answer(None, body) {
+        return false;
+    }
     let Ok(members) = serde_json::from_slice::<Members<'_>>(body) else { return false };
     match endpoint {
         Endpoint::Chat | Endpoint::Completions => members.choices.is_some_and(|choices| {
@@ -203,19 +206,19 @@ mod tests {
             (Endpoint::Responses, r#"{"status":"completed","output":[]}"#, true),
             (Endpoint::Responses, r#"{"status":"in_progress","output":[]}"#, false),
             (Endpoint::Embeddings, r#"{"data":[]}"#, true),
-            (Endpoint::Embeddings, "{", false),
+            (Endpoint::Embeddings, r#"{"choices":[{"finish_reason":"stop"}]}"#, false),
         ] {
             assert_eq!(may_be_stored(endpoint, body.as_bytes()), expected, "{endpoint:?} {body}");
         }
     }
 
     #[test]
-    fn a_tape_has_the_bytes_and_the_end_of_the_last_event_and_is_bounded() {
+    fn a_recorded_stream_has_the_bytes_and_the_end_of_the_last_event_and_is_bounded() {
         let memory = Memory::new();
-        let tape = |parts: &[&[u8]]| {
-            let mut tape = Tape::new(&memory, TargetId(0), &HeaderMap::new());
-            parts.iter().for_each(|part| tape.add(part));
-            tape.into_answer(true)
+        let recorded = |parts: &[&[u8]]| {
+            let mut recorded = RecordedStream::new(&memory, TargetId(0), &HeaderMap::new());
+            parts.iter().for_each(|part| recorded.add(part));
+            recorded.into_answer(true)
         };
         for (parts, expected) in [
             (&[&b"data: 1\n\n"[..], b"data: [DONE]\n\n"][..], Some("data: 1\n\ndata: [DONE]\n\n")),
@@ -223,11 +226,11 @@ mod tests {
             (&[b"data: [DONE]\r\n"], Some("data: [DONE]\r\n\r\n")),
             (&[&vec![b'x'; MAX_ANSWER_BYTES], b"x"], None),
         ] {
-            let answer = tape(parts);
+            let answer = recorded(parts);
             let body = answer.as_ref().map(|answer| String::from_utf8_lossy(&answer.body).into_owned());
             assert_eq!(body.as_deref(), expected);
         }
-        let filtered = tape(&[b"data: {\"choices\":[{\"finish_reason\":\"content_filter\"}]}\n\n"]);
+        let filtered = recorded(&[b"data: {\"choices\":[{\"finish_reason\":\"content_filter\"}]}\n\n"]);
         assert_eq!(filtered.map(|answer| answer.stored_bytes), Some(None));
     }
 }

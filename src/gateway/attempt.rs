@@ -6,7 +6,7 @@ use super::answer::Answer;
 use super::body::{BodyError, Held, Memory, WholeBody};
 use super::caller_request::{Bound, CallerRequest};
 use super::endpoint::Endpoint;
-use super::headers::{Passed, content_type, has_type};
+use super::headers::{PassedHeaders, content_type, has_media_type};
 use super::upstream::{KeyNumber, SendError, Upstreams};
 use crate::drive::HeaderView;
 use crate::drive::clock::Clock;
@@ -22,7 +22,7 @@ use hyper::{Response, StatusCode};
 use provider::Usage;
 use std::sync::Arc;
 
-/// What an attempt came to.
+/// The result of an attempt.
 #[derive(Debug)]
 pub(super) enum AttemptEnd {
     /// A whole reply, whatever its status.
@@ -36,9 +36,9 @@ pub(super) enum AttemptEnd {
 /// What the provider may charge for an attempt without a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Charged {
-    /// Nothing: it has refused, or knows nothing of the request.
+    /// Nothing: it has refused the request, or has never received it.
     Nothing,
-    /// Up to what the request allows: it has the request, and what it did is not known.
+    /// Up to what the request allows: it has received the request, and its result is not known.
     Unknown,
 }
 
@@ -78,7 +78,7 @@ pub(super) struct StreamReader {
     data_events: u32,
     /// The line that is not complete, up to [`MAX_HELD_LINE_BYTES`]: a longer one is passed on in parts.
     incomplete: BytesMut,
-    /// `false` once a line was too long to be read: the stream is passed on, and ends as it ends.
+    /// `false` once a line was too long to be parsed: from then on the stream is only passed on.
     is_read: bool,
     dialect: Dialect,
     headers: HeaderMap,
@@ -89,7 +89,7 @@ pub(super) struct StreamReader {
 pub(super) async fn perform(
     upstreams: &Upstreams,
     (attempt, key): (&Attempt, KeyNumber),
-    (request, bound, headers): (&CallerRequest, Option<Bound>, &Passed),
+    (request, bound, headers): (&CallerRequest, Option<Bound>, &PassedHeaders),
     memory: &Memory,
     clock: Clock,
 ) -> AttemptEnd {
@@ -100,7 +100,8 @@ pub(super) async fn perform(
         Err(SendError { failure, .. }) => return failed(failure, Charged::Unknown),
     };
     let dialect = upstreams.dialect(attempt.target);
-    let is_stream = content_type(response.headers()).is_some_and(|kind| has_type(kind, "text/event-stream"));
+    let is_stream =
+        content_type(response.headers()).is_some_and(|kind| has_media_type(kind, "text/event-stream"));
     let ended = if is_stream && response.status().is_success() {
         open(response, dialect, attempt.job.prompt_tokens, clock).await
     } else {

@@ -54,7 +54,7 @@ impl Memory {
         Some(Held(Arc::clone(&self.0).try_acquire_many_owned(units).ok()?))
     }
 
-    /// Reads a body of at most `max` bytes, of which the next part may take `patience` to arrive.
+    /// Reads a body of at most `max` bytes, of which each part may take `idle_timeout` to arrive.
     ///
     /// # Errors
     /// If it is too large, too slow or not complete, or if there is no memory for it.
@@ -62,7 +62,7 @@ impl Memory {
         &self,
         mut body: B,
         max: usize,
-        patience: Option<Duration>,
+        idle_timeout: Option<Duration>,
     ) -> Result<WholeBody, BodyError> {
         if body.size_hint().lower() > max as u64 {
             return Err(BodyError::TooLarge);
@@ -71,9 +71,9 @@ impl Memory {
         // Most bodies arrive in one frame, which is not copied.
         let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
         while !body.is_end_stream() {
-            let frame = match patience {
-                Some(patience) => {
-                    tokio::time::timeout(patience, body.frame()).await.map_err(|_| BodyError::Slow)?
+            let frame = match idle_timeout {
+                Some(length) => {
+                    tokio::time::timeout(length, body.frame()).await.map_err(|_| BodyError::Slow)?
                 }
                 None => body.frame().await,
             };

@@ -4,6 +4,7 @@
 use super::guard::{self, Access};
 use super::ledger::{Account, Cost, PICO_PER_USD};
 use super::reply::ErrorReply;
+use super::server::BASES;
 use super::upstream::ConfigError;
 use crate::drive::secret::{KeyLookup, Secret};
 use crate::job::Priority;
@@ -56,7 +57,7 @@ impl Callers {
                 callers.iter().find(|other| other.key.is_same(&key)).map(|other| other.name().to_owned());
             let is_operators = matches!(access, Access::WithKey(operator) if key.is(operator.as_bytes()));
             if let Some(same) = same.or_else(|| is_operators.then(|| "the operator".to_owned())) {
-                let what = format!("its key is that of {same} as well");
+                let what = format!("its key equals that of {same}");
                 let help = "give every caller a key of its own".to_owned();
                 problems.push(ConfigError { place, what, help });
             }
@@ -131,5 +132,5 @@ fn with_key(caller: &scenario::Caller, key: Secret) -> Caller {
 
 /// Returns `true` for the paths of OpenAI's API.
 fn is_of_api(path: &str) -> bool {
-    path.starts_with("/v1/") || path.starts_with("/openai/v1/")
+    BASES.iter().any(|base| path.strip_prefix(base).is_some_and(|rest| rest.starts_with('/')))
 }

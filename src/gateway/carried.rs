@@ -4,12 +4,12 @@
 //! Callers do not share answers, so the attempt stays on the budget of the caller that sent it.
 
 use super::Gateway;
-use super::actions::{Action, Mail};
-use super::answer::{self, Answer, Tape};
+use super::actions::{Action, ActionSignal};
+use super::answer::{self, Answer, RecordedStream};
 use super::attempt::{self, AttemptEnd, Charged, OpenStream, StreamReader, WholeReply};
 use super::body::Held;
 use super::caller_request::{Bound, CallerRequest};
-use super::headers::Passed;
+use super::headers::PassedHeaders;
 use super::job_handle::JobHandle;
 use super::request_key::Identity;
 use super::shared_engine::SharedEngine;
@@ -32,9 +32,9 @@ use tokio::runtime::Handle;
 
 /// A request as its attempts send it.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct RequestContext {
     pub(super) request: CallerRequest,
-    pub(super) headers: Passed,
+    pub(super) headers: PassedHeaders,
     /// `None` if its answer is not shared.
     pub(super) identity: Option<Identity>,
     /// The memory of its body.
@@ -45,7 +45,7 @@ pub(super) struct Asked {
 #[derive(Clone, Debug)]
 pub(super) struct SharedAttempt {
     pub(super) gateway: Arc<Gateway>,
-    pub(super) asked: Arc<Asked>,
+    pub(super) context: Arc<RequestContext>,
     pub(super) attempt: Attempt,
     pub(super) key: KeyNumber,
     pub(super) sent: Instant,
@@ -60,7 +60,7 @@ pub(super) struct StreamRest {
     /// `None` once the provider's stream has ended.
     pub(super) rest: Option<Incoming>,
     /// What has arrived; `None` if no other request may get it.
-    pub(super) tape: Option<Tape>,
+    pub(super) recorded: Option<RecordedStream>,
     /// What is reserved of its caller's budget; `None` once it was settled.
     pub(super) reservation: Option<Reservation>,
     pub(super) clock: Clock,
@@ -76,7 +76,7 @@ pub(super) struct CarriedEnd {
 }
 
 /// An attempt in flight that is carried to its end.
-pub(super) struct Flight {
+pub(super) struct CarriedAttempt {
     pub(super) shared: SharedAttempt,
     pub(super) work: Work,
 }
@@ -93,21 +93,21 @@ pub(super) enum Work {
 pub(super) struct InFlight<'a> {
     job: &'a mut JobHandle,
     /// `None` once it has ended.
-    flight: Option<Flight>,
+    carried: Option<CarriedAttempt>,
 }
 
 /// Carries an attempt that was handed over.
 #[derive(Debug)]
 pub(super) struct Carrier {
     pub(super) engine: Arc<SharedEngine>,
-    /// Has mail once the attempt is cancelled.
-    pub(super) cancelled: Arc<Mail>,
+    /// Shows an action once the attempt is cancelled.
+    pub(super) cancelled: Arc<ActionSignal>,
     /// What the attempt has reserved of a shared quota.
     pub(super) lease: Option<Lease>,
 }
 
 /// What a carried attempt came to.
-struct Landed {
+struct Ended {
     reply: Reply,
     answer: Option<Arc<Answer>>,
     end: CarriedEnd,
@@ -122,21 +122,21 @@ impl<'a> InFlight<'a> {
     ) -> Self {
         let sent = shared.clone();
         let work = Box::pin(async move {
-            let SharedAttempt { gateway, asked, attempt, key, bound, .. } = &sent;
-            let request = (&asked.request, *bound, &asked.headers);
+            let SharedAttempt { gateway, context, attempt, key, bound, .. } = &sent;
+            let request = (&context.request, *bound, &context.headers);
             attempt::perform(&gateway.upstreams, (attempt, *key), request, &gateway.memory, gateway.clock)
                 .await
         });
         job.set_sent(shared.attempt.id);
-        let flight = Flight { shared: shared.clone(), work: Work::Sent(work, reservation) };
-        Self { job, flight: Some(flight) }
+        let carried = CarriedAttempt { shared: shared.clone(), work: Work::Sent(work, reservation) };
+        Self { job, carried: Some(carried) }
     }
 
     /// Awaits the end of the attempt, `None` if it is cancelled. Returns what is reserved for it as well.
     pub(super) async fn end(mut self) -> (Option<AttemptEnd>, Option<Reservation>) {
-        let Self { job, flight } = &mut self;
+        let Self { job, carried } = &mut self;
         let ended = poll_fn(|cx| {
-            if let Some(Flight { work: Work::Sent(work, _), .. }) = flight
+            if let Some(CarriedAttempt { work: Work::Sent(work, _), .. }) = carried
                 && let Poll::Ready(end) = work.as_mut().poll(cx)
             {
                 return Poll::Ready(Some(end));
@@ -150,7 +150,7 @@ impl<'a> InFlight<'a> {
             })
         });
         let ended = ended.await;
-        let reservation = match self.flight.take().map(|flight| flight.work) {
+        let reservation = match self.carried.take().map(|carried| carried.work) {
             Some(Work::Sent(_, reservation)) => reservation,
             _ => None,
         };
@@ -160,42 +160,42 @@ impl<'a> InFlight<'a> {
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        if let Some(flight) = self.flight.take()
+        if let Some(carried) = self.carried.take()
             && let Some(carrier) = self.job.leave()
         {
-            carrier.carry(flight);
+            carrier.carry(carried);
         }
     }
 }
 
 impl Carrier {
     /// Carries an attempt to its end.
-    pub(super) fn carry(self, flight: Flight) {
+    pub(super) fn carry(self, carried: CarriedAttempt) {
         // Without a runtime the gateway itself ends.
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(self.run(flight));
+            runtime.spawn(self.run(carried));
         }
     }
 
-    async fn run(self, flight: Flight) {
-        let attempt = flight.shared.attempt.id;
-        let landed = {
-            let mut landed = pin!(flight.land());
+    async fn run(self, carried: CarriedAttempt) {
+        let attempt = carried.shared.attempt.id;
+        let ended = {
+            let mut ended = pin!(carried.end());
             let either = poll_fn(|cx| {
                 if self.cancelled.is_waiting(cx.waker()) {
                     Poll::Ready(None)
                 } else {
-                    landed.as_mut().poll(cx).map(Some)
+                    ended.as_mut().poll(cx).map(Some)
                 }
             });
             either.await
         };
-        let Some(Landed { reply, answer, end }) = landed else { return };
+        let Some(Ended { reply, answer, end }) = ended else { return };
         if let Some(lease) = self.lease {
             lease.settle((reply.outcome == AttemptOutcome::Ok).then_some(reply.usage));
         }
         self.engine.input(|engine, actions, now| {
-            if let Some(slot) = actions.land_carried(attempt, end) {
+            if let Some(slot) = actions.end_carried(attempt, end) {
                 let reply =
                     Reply { stored_bytes: answer.as_ref().and_then(|answer| answer.stored_bytes), ..reply };
                 actions.set_answer(answer);
@@ -206,9 +206,9 @@ impl Carrier {
     }
 }
 
-impl Flight {
+impl CarriedAttempt {
     /// Awaits the end of the attempt, and records it.
-    async fn land(self) -> Landed {
+    async fn end(self) -> Ended {
         let Self { shared, work } = self;
         let (reply, answer, whole) = match work {
             Work::Streaming(rest) => shared.drain(*rest).await,
@@ -230,18 +230,18 @@ impl Flight {
                 }
                 AttemptEnd::Open(open) => {
                     let OpenStream { status, headers, begun, reader, rest } = *open;
-                    let mut tape = shared.tape(status, &headers);
-                    tape.iter_mut().for_each(|tape| tape.add(&begun));
+                    let mut recorded = shared.record_stream(status, &headers);
+                    recorded.iter_mut().for_each(|recorded| recorded.add(&begun));
                     let clock = shared.gateway.clock;
-                    shared.drain(StreamRest { reader, rest, tape, reservation, clock }).await
+                    shared.drain(StreamRest { reader, rest, recorded, reservation, clock }).await
                 }
             },
         };
         let outcome = reply.outcome;
         let took = shared.gateway.clock.now().since(shared.sent);
         let names = shared.gateway.upstreams.names(shared.attempt.target);
-        shared.gateway.metrics.attempt(shared.asked.request.endpoint, names, outcome, took);
-        Landed { reply, answer, end: CarriedEnd { attempt: shared.attempt, outcome, whole } }
+        shared.gateway.metrics.attempt(shared.context.request.endpoint, names, outcome, took);
+        Ended { reply, answer, end: CarriedEnd { attempt: shared.attempt, outcome, whole } }
     }
 }
 
@@ -254,7 +254,7 @@ impl SharedAttempt {
 
     fn learn(&self, stated: Option<Usage>) {
         if let Some(usage) = stated {
-            let request = &self.asked.request;
+            let request = &self.context.request;
             self.gateway.learn(request.endpoint, self.attempt.target, request.prompt_tokens, usage);
         }
     }
@@ -265,16 +265,21 @@ impl SharedAttempt {
             return None;
         }
         let may_be_stored = self.may_be_stored(&whole.reply)
-            && answer::may_be_stored(self.asked.request.endpoint, &whole.body);
+            && answer::may_be_stored(self.context.request.endpoint, &whole.body);
         let target = self.attempt.target;
         let answer = Answer::whole(target, &whole.headers, &whole.body, (&mut whole.held, may_be_stored));
         whole.shared = Some(Arc::clone(&answer));
         Some(answer)
     }
 
-    /// Returns a tape for a stream; `None` if it is no answer.
-    pub(super) fn tape(&self, status: StatusCode, headers: &hyper::HeaderMap) -> Option<Tape> {
-        (status == StatusCode::OK).then(|| Tape::new(&self.gateway.memory, self.attempt.target, headers))
+    /// Begins to record a stream; `None` if it is no answer.
+    pub(super) fn record_stream(
+        &self,
+        status: StatusCode,
+        headers: &hyper::HeaderMap,
+    ) -> Option<RecordedStream> {
+        (status == StatusCode::OK)
+            .then(|| RecordedStream::new(&self.gateway.memory, self.attempt.target, headers))
     }
 
     /// Returns `true` if the scenario has a response cache, and an answer is as long as the request allows: not one that the budget of its
@@ -311,7 +316,7 @@ impl SharedAttempt {
 impl StreamRest {
     /// Records bytes that have arrived.
     pub(super) fn record(&mut self, bytes: &Bytes) {
-        self.tape.iter_mut().for_each(|tape| tape.add(bytes));
+        self.recorded.iter_mut().for_each(|recorded| recorded.add(bytes));
     }
 
     /// Returns the reply of the stream that has ended, its answer, if other requests may get it, and the usage that it states.
@@ -320,15 +325,15 @@ impl StreamRest {
         shared: Option<&SharedAttempt>,
     ) -> (Reply, Option<Arc<Answer>>, Option<Usage>) {
         let (reply, stated) = self.reader.reply(self.clock);
-        let tape = self.tape.take();
+        let recorded = self.recorded.take();
         if reply.outcome != AttemptOutcome::Ok {
             return (reply, None, stated);
         }
         if let Some(reservation) = self.reservation.take() {
             reservation.settle(reply.usage);
         }
-        let answer = tape.zip(shared).and_then(|(tape, shared)| {
-            tape.into_answer(shared.may_be_stored(&reply) && self.reader.is_read())
+        let answer = recorded.zip(shared).and_then(|(recorded, shared)| {
+            recorded.into_answer(shared.may_be_stored(&reply) && self.reader.is_read())
         });
         (reply, answer, stated)
     }
@@ -338,7 +343,7 @@ impl StreamRest {
         Self {
             reader: self.reader.take(),
             rest: self.rest.take(),
-            tape: self.tape.take(),
+            recorded: self.recorded.take(),
             reservation: self.reservation.take(),
             clock: self.clock,
         }

@@ -12,7 +12,7 @@ const KEPT: usize = 200;
 pub(super) struct Decisions(VecDeque<Event>);
 
 impl Decisions {
-    /// Adds an event, unless it is none that decides something.
+    /// Adds an event if it decides something.
     pub(super) fn add(&mut self, event: &Event) {
         let decides = matches!(
             event.kind,
@@ -39,7 +39,7 @@ impl Decisions {
     }
 }
 
-/// Returns what an event decided, as a sentence without its job: as a replay says it, and of a reply its result.
+/// Returns what an event decided, as a sentence that does not name the job: in the words of a replay, and for a reply its result.
 pub(super) fn sentence(event: &Event, names: &Names) -> String {
     match event.kind {
         EventKind::Replied { target, outcome, .. } => {
@@ -61,7 +61,10 @@ pub(super) fn outcome_text(outcome: AttemptOutcome) -> String {
             )
         }
         AttemptOutcome::Limited { cause: LimitCause::SharedCoolDown, .. } => {
-            format!("not sent, it cools down at another replica ({})", LimitCause::SharedCoolDown.name())
+            format!(
+                "not sent, another replica has put it in cool-down ({})",
+                LimitCause::SharedCoolDown.name()
+            )
         }
         AttemptOutcome::Limited { axis: Some(axis), cause } => format!("refused ({}, {axis})", cause.name()),
         AttemptOutcome::Limited { axis: None, cause } => format!("refused ({})", cause.name()),
@@ -83,7 +86,7 @@ pub(super) const fn reason_text(reason: EndReason) -> &'static str {
         EndReason::RetryBudget => "the retry budget is used up",
         EndReason::QueueFull => "the queue is full",
         EndReason::Rejected => "no target of the route can serve this request",
-        EndReason::Cancelled => "the caller left, or may not pay for it",
+        EndReason::Cancelled => "the caller disconnected, or its budget does not cover the request",
         EndReason::Interrupted => "the answer broke off after it had begun",
         EndReason::GeneratorLag => "the load generator lagged",
     }

@@ -6,7 +6,7 @@ use super::answer::{Answer, Reused};
 use super::attempt::{self, AttemptEnd, Charged, OpenStream, WholeReply};
 use super::caller_metrics::OVER_BUDGET;
 use super::callers::Caller;
-use super::carried::{self, Asked, CarriedEnd, InFlight, SharedAttempt, StreamRest};
+use super::carried::{self, CarriedEnd, InFlight, RequestContext, SharedAttempt, StreamRest};
 use super::job_handle::JobHandle;
 use super::reply::{self, Failure};
 use super::request_record::{BYPASS, MISS, RequestRecord};
@@ -21,9 +21,13 @@ use axum::body::Body;
 use axum::response::Response;
 use std::sync::Arc;
 
-/// Serves a request that was read. `caller` is who sends it; `None` if the scenario names no callers.
-pub(super) async fn serve(gateway: Arc<Gateway>, asked: Asked, caller: Option<Arc<Caller>>) -> Response {
-    let Asked { request, identity, .. } = &asked;
+/// Serves a request that was read. `caller` is its sender; `None` if the scenario names no callers.
+pub(super) async fn serve(
+    gateway: Arc<Gateway>,
+    context: RequestContext,
+    caller: Option<Arc<Caller>>,
+) -> Response {
+    let RequestContext { request, identity, .. } = &context;
     let Some(route) = gateway.routes.find(&request.model) else {
         return reply::unknown_model(&request.model, &gateway.routes.instead_of(&request.model));
     };
@@ -49,7 +53,7 @@ pub(super) async fn serve(gateway: Arc<Gateway>, asked: Asked, caller: Option<Ar
     }
     let mut exchange = Exchange {
         gateway,
-        asked: Arc::new(asked),
+        context: Arc::new(context),
         job,
         record,
         failures: Vec::new(),
@@ -82,16 +86,10 @@ struct Begun {
     shared: Option<SharedAttempt>,
 }
 
-/// An attempt that is to be sent.
-struct Prepared {
-    /// What is reserved of its caller's budget; `None` if it has no caller.
-    reservation: Option<Reservation>,
-}
-
 /// A request, its job, and what its attempts came to.
 struct Exchange {
     gateway: Arc<Gateway>,
-    asked: Arc<Asked>,
+    context: Arc<RequestContext>,
     job: JobHandle,
     record: RequestRecord,
     /// The failures so far, in order. A job has at most 255 attempts.
@@ -103,35 +101,9 @@ struct Exchange {
 }
 
 impl Exchange {
-    /// Reserves what an attempt may cost and what it may use, in this order: what exceeds a budget costs nothing of a shared quota.
-    /// Returns `None` if it is not to be sent.
-    ///
-    /// # Errors
-    /// If its caller may not pay for it.
-    async fn prepare(
-        &mut self,
-        gateway: &Gateway,
-        attempt: &Attempt,
-    ) -> Result<Option<Prepared>, OverBudget> {
-        let Self { asked, job, record, .. } = self;
-        let reservation = tokio::select! {
-            biased;
-            reservation = spending::reserve(gateway, record.caller.as_ref(), attempt, &asked.request) => reservation?,
-            action = job.next() => {
-                assert!(matches!(action, Action::Cancel), "invariant: an attempt in flight is cancelled first");
-                return Ok(None);
-            }
-        };
-        if !self.reserve(gateway, attempt).await {
-            reservation.into_iter().for_each(Reservation::release);
-            return Ok(None);
-        }
-        Ok(Some(Prepared { reservation }))
-    }
-
-    /// Reserves what an attempt may use, if quotas are shared. Returns `false` if it is not to be sent: the reservation was refused,
-    /// which the engine then knows, or the attempt was cancelled meanwhile.
-    async fn reserve(&mut self, gateway: &Gateway, attempt: &Attempt) -> bool {
+    /// Reserves what an attempt may use of a shared quota. Returns `false` if it is not to be sent: the reservation was refused, which the
+    /// engine then knows, or the attempt was cancelled meanwhile.
+    async fn reserve_quota(&mut self, gateway: &Gateway, attempt: &Attempt) -> bool {
         let Some(shares) = &gateway.shares else { return true };
         match shares.reserve(attempt).await {
             Ok(_) if self.job.has_action() => false,
@@ -155,16 +127,23 @@ impl Exchange {
     /// If its caller may not pay for it. It was not sent, and its job is still under way.
     async fn attempt(&mut self, attempt: &Attempt) -> Result<Option<Begun>, OverBudget> {
         let gateway = Arc::clone(&self.gateway);
-        let Some(Prepared { reservation }) = self.prepare(&gateway, attempt).await? else { return Ok(None) };
+        let Self { context, job, record, .. } = self;
+        // The budget first: a request that exceeds it uses nothing of a shared quota.
+        let reserved = spending::reserve(&gateway, record.caller.as_ref(), attempt, &context.request);
+        let Some(reservation) = unless_cancelled(job, reserved).await.transpose()? else { return Ok(None) };
+        if !self.reserve_quota(&gateway, attempt).await {
+            reservation.into_iter().for_each(Reservation::release);
+            return Ok(None);
+        }
         let sent = gateway.clock.now();
-        let Self { asked, job, record, .. } = self;
+        let Self { context, job, record, .. } = self;
         let key = gateway.upstreams.key_for(attempt, sent);
         record.last = Some((attempt.target, attempt.number));
         record.waited = sent.since(job.job.scheduled);
         record.bound = reservation.as_ref().and_then(|reservation| reservation.bound);
-        let shared = asked.identity.is_some().then(|| SharedAttempt {
+        let shared = context.identity.is_some().then(|| SharedAttempt {
             gateway: Arc::clone(&gateway),
-            asked: Arc::clone(asked),
+            context: Arc::clone(context),
             attempt: *attempt,
             key,
             sent,
@@ -173,22 +152,21 @@ impl Exchange {
         let (ended, reservation) = match &shared {
             Some(shared) => InFlight::send(job, shared, reservation).end().await,
             None => {
-                let request = (&asked.request, record.bound, &asked.headers);
-                let ended = tokio::select! {
-                    biased;
-                    ended = attempt::perform(&gateway.upstreams, (attempt, key), request, &gateway.memory, gateway.clock) => Some(ended),
-                    action = job.next() => {
-                        assert!(matches!(action, Action::Cancel), "invariant: an attempt in flight is cancelled first");
-                        None
-                    }
-                };
-                (ended, reservation)
+                let request = (&context.request, record.bound, &context.headers);
+                let performed = attempt::perform(
+                    &gateway.upstreams,
+                    (attempt, key),
+                    request,
+                    &gateway.memory,
+                    gateway.clock,
+                );
+                (unless_cancelled(job, performed).await, reservation)
             }
         };
         let took = gateway.clock.now().since(sent);
         let (outcome, stream) = self.end_attempt((attempt, key), ended, reservation, shared);
         let names = gateway.upstreams.names(attempt.target);
-        gateway.metrics.attempt(self.asked.request.endpoint, names, outcome, took);
+        gateway.metrics.attempt(self.context.request.endpoint, names, outcome, took);
         if outcome != AttemptOutcome::Ok {
             self.failures.push((attempt.target, outcome));
         }
@@ -274,8 +252,8 @@ impl Exchange {
         let OpenStream { status, headers, begun, reader, rest } = open;
         record.status = status.as_u16();
         record.first_token();
-        let tape = shared.as_ref().and_then(|shared| shared.tape(status, &headers));
-        let mut stream = StreamRest { reader, rest, tape, reservation, clock: gateway.clock };
+        let recorded = shared.as_ref().and_then(|shared| shared.record_stream(status, &headers));
+        let mut stream = StreamRest { reader, rest, recorded, reservation, clock: gateway.clock };
         stream.record(&begun);
         let mut response = reply::passed_on(status, headers);
         reply::add_own_headers(response.headers_mut(), &gateway, &record);
@@ -328,6 +306,18 @@ impl Exchange {
         reply::add_own_headers(response.headers_mut(), &self.gateway, &self.record);
         self.record.finish(end.outcome);
         response
+    }
+}
+
+/// Waits for `future`, which belongs to the attempt in flight of a job; `None` if the attempt is cancelled first.
+async fn unless_cancelled<T>(job: &mut JobHandle, future: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        action = job.next() => {
+            assert!(matches!(action, Action::Cancel), "invariant: an attempt in flight is cancelled first");
+            None
+        }
     }
 }
 

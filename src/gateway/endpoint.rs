@@ -1,6 +1,6 @@
 //! The operations that callers can ask for, at the paths of OpenAI's API.
 
-use super::headers::has_type;
+use super::headers::has_media_type;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -19,7 +19,7 @@ pub(super) enum Endpoint {
     Transcriptions,
 }
 
-/// The members that show what an answer is. What is in them is not kept.
+/// The members by which an answer is recognised. Their content is not kept.
 #[derive(Deserialize)]
 struct Members {
     choices: Option<Vec<IgnoredAny>>,
@@ -62,7 +62,7 @@ impl Endpoint {
         let is_json = content_type.is_none_or(|kind| kind.to_ascii_lowercase().contains("json"));
         if self == Self::Transcriptions && !is_json {
             // `response_format` may be `text`, `srt` or `vtt`. A page of a proxy is HTML.
-            return content_type.is_some_and(|kind| has_type(kind, "text/plain"));
+            return content_type.is_some_and(|kind| has_media_type(kind, "text/plain"));
         }
         let Ok(members) = serde_json::from_slice::<Members>(body) else { return false };
         match self {

@@ -29,7 +29,7 @@ impl fmt::Debug for Access {
     }
 }
 
-/// Returns the error for a request that may not use the gateway, or that two servers could read differently.
+/// Returns the error for a request that may not use the gateway, or that two servers could read differently (request smuggling).
 pub(super) fn refusal<B>(access: &Access, request: &Request<B>) -> Option<ErrorReply> {
     refusal_of_anyone(access, request).or_else(|| match access {
         Access::Loopback => None,
@@ -37,7 +37,7 @@ pub(super) fn refusal<B>(access: &Access, request: &Request<B>) -> Option<ErrorR
     })
 }
 
-/// Returns the error for a request that may not use the gateway even with a key: what [`refusal`] returns apart from the key.
+/// Returns the error of [`refusal`], without a check of the key.
 pub(super) fn refusal_of_anyone<B>(access: &Access, request: &Request<B>) -> Option<ErrorReply> {
     framing_problem(request).or_else(|| browser_problem(request)).or_else(|| match access {
         Access::Loopback => host_problem(request),
@@ -59,7 +59,7 @@ pub(super) fn framing_problem<B>(request: &Request<B>) -> Option<ErrorReply> {
     Some(ErrorReply::of_caller(status, "invalid_request", message))
 }
 
-/// Only the gateway's own page may be fetched by a browser: what it shows, it fetches from where it came from.
+/// Returns the error for a request that a web page has sent. A browser may only open the gateway's own pages, and reload them.
 fn browser_problem<B>(request: &Request<B>) -> Option<ErrorReply> {
     let site = request.headers().get(SEC_FETCH_SITE).map(|site| site.as_bytes());
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -102,7 +102,7 @@ pub(super) fn sent_key(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(key)
 }
 
-/// Where the page of a browser is from that sends a request (W3C Fetch Metadata).
+/// How the origin of the page that sends a request is related to the gateway (W3C Fetch Metadata).
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-/// The headers of a caller that providers see. Neither its key nor its cookies, addresses and client's name are among them.
+/// The headers of a caller that providers see: not its key or cookies, and nothing that identifies it.
 const TO_PROVIDER: [HeaderName; 6] = [
     header::ACCEPT,
     header::CONTENT_TYPE,
@@ -38,7 +38,7 @@ const NOT_TO_CALLER: [HeaderName; 20] = [
     HeaderName::from_static("keep-alive"),
 ];
 
-/// How the names of the gateway's own headers begin; those of a mock are not passed on either.
+/// The prefix of the gateway's own headers, and of those of a mock, which are not passed on.
 const OWN: &str = "x-quotalab-";
 
 /// Returns the content type; `None` if there is none, or it is not text.
@@ -46,17 +46,17 @@ pub(super) fn content_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::CONTENT_TYPE)?.to_str().ok()
 }
 
-/// Returns `true` if a content type begins with this type, in any case.
-pub(super) fn has_type(content_type: &str, name: &str) -> bool {
+/// Returns `true` if a content type begins with this media type. Case is ignored (RFC 9110, section 8.3.1).
+pub(super) fn has_media_type(content_type: &str, name: &str) -> bool {
     content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
 }
 
-/// The headers of a caller that its attempts carry.
+/// The headers of a caller that are passed on to providers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Passed(Vec<(HeaderName, HeaderValue)>);
+pub(super) struct PassedHeaders(Vec<(HeaderName, HeaderValue)>);
 
-impl Passed {
-    /// Returns those of a request.
+impl PassedHeaders {
+    /// Returns those headers of a request that are passed on.
     pub(super) fn of(caller: &HeaderMap) -> Self {
         let value_of = |name: HeaderName| Some((name.clone(), caller.get(name)?.clone()));
         Self(TO_PROVIDER.into_iter().filter_map(value_of).collect())
@@ -68,7 +68,7 @@ impl Passed {
             .map(|name| self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value))
     }
 
-    /// Returns the headers of an attempt, which has this one as well.
+    /// Returns the headers of an attempt: these, and one more.
     pub(super) fn with(&self, name: HeaderName, value: HeaderValue) -> HeaderMap {
         // The client adds its host and the length of the body.
         let mut headers = HeaderMap::with_capacity(self.0.len() + 3);
@@ -88,11 +88,11 @@ pub(super) fn to_caller(mut provider: HeaderMap) -> HeaderMap {
         .flat_map(|value| value.split(','))
         .filter_map(|name| HeaderName::try_from(name.trim()).ok())
         .collect();
-    // Few of them are there: to look each one up would take longer.
-    let stays_behind = |name: &&HeaderName| {
+    // A reply has few of these headers: one pass over it is faster than a lookup of each.
+    let is_dropped = |name: &&HeaderName| {
         NOT_TO_CALLER.contains(name) || named.contains(name) || name.as_str().starts_with(OWN)
     };
-    let dropped: Vec<HeaderName> = provider.keys().filter(stays_behind).cloned().collect();
+    let dropped: Vec<HeaderName> = provider.keys().filter(is_dropped).cloned().collect();
     for name in dropped {
         provider.remove(name);
     }
@@ -131,7 +131,7 @@ mod tests {
             ("idempotency-key", "k"),
             ("authorization", "Bearer gateway"),
         ]);
-        assert_eq!(Passed::of(&caller).with(key.0, key.1), expected);
+        assert_eq!(PassedHeaders::of(&caller).with(key.0, key.1), expected);
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! The task's end of a job: it takes what the engine decides and passes on what happens. A handle that is dropped before the job
-//! has ended cancels the job, because its caller has left.
+//! A task's handle of its job: it takes the engine's decisions on the job and reports to the engine what happens. If it is dropped before
+//! the job has ended, the job is cancelled, because its caller has left.
 
-use super::actions::{Action, Mail};
+use super::actions::{Action, ActionSignal};
 use super::answer::Answer;
 use super::carried::Carrier;
 use super::request_key::Identity;
@@ -23,12 +23,12 @@ pub(super) struct JobHandle {
     tag: Tag,
     /// `None` if the job ended when it was submitted.
     slot: Option<Slot>,
-    mail: Arc<Mail>,
+    signal: Arc<ActionSignal>,
     /// An action that was taken together with an input.
     taken: Option<Action>,
-    /// The engine's side has forgotten the job: its last action was taken.
+    /// The last action was taken, with which [`Actions`](super::shared_engine::Actions) forgets the job.
     is_forgotten: bool,
-    /// What the attempt in flight has reserved of a shared quota. Of a cancelled one it stays charged, as the engine leaves it.
+    /// What the attempt in flight has reserved of a shared quota. A cancelled attempt stays charged, as in the engine.
     lease: Option<Lease>,
     /// The attempt that was sent last, if the answer is shared: only what was sent can be left to another job.
     sent: Option<AttemptId>,
@@ -60,12 +60,12 @@ impl JobHandle {
             }
         };
         let submitted = engine.submit(job, identity);
-        let Submitted { tag, slot, job, mail, first } = submitted;
+        let Submitted { tag, slot, job, signal, first } = submitted;
         let mut handle = Self {
             engine: Arc::clone(engine),
             tag,
             slot,
-            mail,
+            signal,
             taken: None,
             is_forgotten: false,
             lease: None,
@@ -89,7 +89,7 @@ impl JobHandle {
 
     /// Takes the engine's next decision on the job, if there is one.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
-        if self.taken.is_none() && self.mail.is_waiting(cx.waker()) && !self.is_forgotten {
+        if self.taken.is_none() && self.signal.is_waiting(cx.waker()) && !self.is_forgotten {
             let tag = self.tag;
             let action = self.engine.input(|_, actions, _| actions.take(tag));
             self.keep(action);
@@ -99,7 +99,7 @@ impl JobHandle {
 
     /// Returns `true` if the engine has decided something that was not taken: while an attempt is in flight, to cancel it.
     pub(super) fn has_action(&self) -> bool {
-        self.taken.is_some() || self.mail.has_action()
+        self.taken.is_some() || self.signal.has_action()
     }
 
     /// Keeps what an attempt that is sent now has reserved, until its reply.
@@ -111,7 +111,7 @@ impl JobHandle {
     /// reply serves the job.
     pub(super) fn reply(&mut self, attempt: AttemptId, reply: &Reply, answer: Option<Arc<Answer>>) {
         if let Some(lease) = self.lease.take() {
-            // As the engine settles: what did not serve the job is not charged.
+            // As in the engine: an attempt that did not serve the job is not charged.
             lease.settle((reply.outcome == AttemptOutcome::Ok).then_some(reply.usage));
         }
         let reply = &Reply { stored_bytes: answer.as_ref().and_then(|answer| answer.stored_bytes), ..*reply };
@@ -122,7 +122,7 @@ impl JobHandle {
         );
         let action = self.engine.input(|engine, actions, now| {
             if let Some(slot) = slot
-                && actions.land(tag, attempt)
+                && actions.end_attempt(tag, attempt)
             {
                 actions.set_answer(answer);
                 engine.handle_reply(actions, now, slot, attempt, reply);

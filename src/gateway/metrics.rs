@@ -48,7 +48,7 @@ pub(super) struct Metrics {
     outcomes: Family<OutcomeLabels, Counter>,
     fallbacks: Counter,
     in_flight: Gauge,
-    /// Those of callers.
+    /// The metrics of callers.
     pub(super) callers: CallerMetrics,
     /// Those of the response cache and of coalescing.
     pub(super) cache: CacheMetrics,
@@ -62,7 +62,7 @@ pub(super) struct CountedEvents {
     targets: Vec<Text>,
 }
 
-/// A label's value, or another name, that is cheap to copy.
+/// The value of a label, or another name, that is cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Text(pub(super) Arc<str>);
 

@@ -247,7 +247,7 @@ impl Gateway {
         if names.is_empty() {
             return Vec::new();
         }
-        vec![format!("budgets in USD count nothing at targets without a `price`: {}", names.join(", "))]
+        vec![format!("budgets in USD do not count usage at targets without a `price`: {}", names.join(", "))]
     }
 
     /// Returns the targets of a scenario that this gateway has too, each with its id here.

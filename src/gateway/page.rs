@@ -45,7 +45,7 @@ fn render(state: &GatewayState) -> Markup {
                         h2 { "Callers" }
                         @match state.budgets {
                             Some("shared") => p { "Budgets are shared with other gateways through Redis; shown is what all of them use." },
-                            Some("share") => p { "Redis is gone: this gateway has a share of each budget. Shown is what it knows." },
+                            Some("share") => p { "Redis does not answer: this gateway uses its share of each budget and does not see what others use." },
                             _ => {}
                         }
                         div.scroll { (callers(&state.callers)) }

@@ -29,12 +29,12 @@ pub(super) struct ErrorReply {
     /// `error.code`.
     pub(super) code: &'static str,
     pub(super) message: String,
-    /// When a target is in use again, if that is known.
+    /// How long to wait before a retry, if that is known.
     pub(super) retry_after: Option<Nanos>,
 }
 
 impl ErrorReply {
-    /// Returns an error that the caller can mend.
+    /// Returns an error that the caller can correct.
     pub(super) fn of_caller(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, kind: "invalid_request_error", code, message: message.into(), retry_after: None }
     }
@@ -65,14 +65,13 @@ pub(super) fn unknown_model(model: &str, instead: &str) -> Response {
 
 /// Returns the error for a request that its caller may not pay for.
 pub(super) fn over_budget(over: &OverBudget) -> Response {
-    let Balance { day, used, held, elsewhere, day_ends_in } = over.balance;
-    let Account { name, budget } = &over.account;
-    let budget = *budget;
-    let returned = Balance { held: Cost::ZERO, ..over.balance };
+    let OverBudget { account: Account { name, budget }, balance, most, least } = over;
+    let (budget, Balance { day, used, held, elsewhere, day_ends_in }) = (*budget, *balance);
+    let if_returned = balance.left_if_returned(budget);
     let is_elsewhere = elsewhere != Cost::ZERO;
-    let may_fit = over.least.fits(returned.left(budget)) || is_elsewhere;
-    let (cost, left) = if may_fit { (over.most, over.balance) } else { (over.least, returned) };
-    let is_usd = cost.pico_usd > left.left(budget).pico_usd;
+    let may_fit = least.fits(if_returned) || is_elsewhere;
+    let (cost, left) = if may_fit { (most, balance.left(budget)) } else { (least, if_returned) };
+    let is_usd = cost.pico_usd > left.pico_usd;
     let usd = |cost: Cost| format!("{} USD", cost.usd());
     let tokens = |cost: Cost| format!("{} tokens", count(cost.tokens));
     let show: &dyn Fn(Cost) -> String = if is_usd { &usd } else { &tokens };
@@ -85,7 +84,7 @@ pub(super) fn over_budget(over: &OverBudget) -> Response {
         show(budget),
         show(used)
     );
-    // Clients take `insufficient_quota` for a limit that waiting does not lift.
+    // By convention waiting does not lift `insufficient_quota`.
     let (kind, code, message, retry_after) = if may_fit {
         let (end, pause) =
             if is_elsewhere { (BUDGET_ELSEWHERE, ELSEWHERE_PAUSE) } else { (BUDGET_IN_USE, Nanos::SECOND) };
@@ -104,14 +103,14 @@ pub(super) fn over_budget(over: &OverBudget) -> Response {
     };
     let mut response = error.response();
     let should_retry = HeaderValue::from_static(if may_fit { "true" } else { "false" });
-    response.headers_mut().insert(SHOULD_RETRY, should_retry);
+    response.headers_mut().insert(X_SHOULD_RETRY, should_retry);
     response
 }
 
-/// When to try again if other gateways have what is left of a budget.
+/// How long to wait before a retry if other gateways have what is left of a budget.
 const ELSEWHERE_PAUSE: Nanos = Nanos(5_000_000_000);
 
-/// A job that ended without a reply that its caller is to see.
+/// A job that ended without a provider's reply that is passed on.
 pub(super) struct Failure<'a> {
     pub(super) end: &'a JobEnd,
     /// The attempts that failed, in order.
@@ -122,7 +121,7 @@ pub(super) struct Failure<'a> {
 }
 
 impl Failure<'_> {
-    /// Renders the error: a 429 if a limit is in the way, and otherwise a status of the gateway's own.
+    /// Renders the error: a 429 if a limit is the cause, and otherwise a 4xx or 5xx of the gateway's own.
     pub(super) fn response(&self, gateway: &Gateway, route: RouteId) -> Response {
         let reason = match self.end.outcome {
             JobOutcome::Failed(reason) | JobOutcome::Shed(reason) => reason,
@@ -146,8 +145,8 @@ impl Failure<'_> {
         }
         let mut response = ErrorReply { status, kind, code, message, retry_after }.response();
         if code == "upstream_refused" {
-            // SDKs would send the same request again (OpenAI's and Anthropic's read this header).
-            response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+            // The same request would be refused again.
+            response.headers_mut().insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
         }
         response
     }
@@ -211,7 +210,7 @@ impl Failure<'_> {
                 WaitReason::Pace => format!("pace{axis} of"),
                 WaitReason::Probe => "probe of".to_owned(),
             };
-            parts.push(format!("it would have waited for the {why} {}", name(obstacle.target)));
+            parts.push(format!("the job would have waited for the {why} {}", name(obstacle.target)));
         }
         parts
     }
@@ -228,13 +227,13 @@ pub(super) fn passed_on(status: StatusCode, provider: HeaderMap) -> Response {
 /// Adds the gateway's own headers: the target, the attempts so far, and the time before the last of them.
 pub(super) fn add_own_headers(headers: &mut HeaderMap, gateway: &Gateway, record: &RequestRecord) {
     let attempts = record.last.map_or(0, |(_, number)| number);
-    headers.insert(ATTEMPTS, HeaderValue::from(u16::from(attempts)));
-    headers.insert(WAITED_MS, HeaderValue::from(record.waited.0 / 1_000_000));
+    headers.insert(X_QUOTALAB_ATTEMPTS, HeaderValue::from(u16::from(attempts)));
+    headers.insert(X_QUOTALAB_WAITED_MS, HeaderValue::from(record.waited.0 / 1_000_000));
     if let Some(bound) = record.bound {
-        headers.insert(MAX_TOKENS, HeaderValue::from(bound.tokens));
+        headers.insert(X_QUOTALAB_MAX_TOKENS, HeaderValue::from(bound.tokens));
     }
     if let Some(name) = record.last.and_then(|(target, _)| gateway.upstreams.header_of(target)) {
-        headers.insert(TARGET, name.clone());
+        headers.insert(X_QUOTALAB_TARGET, name.clone());
     }
 }
 
@@ -245,9 +244,9 @@ pub(super) fn add_reuse_headers(
     gateway: &Gateway,
     (origin, target): (Origin, TargetId),
 ) {
-    headers.insert(CACHE, HeaderValue::from_static(origin.name()));
+    headers.insert(X_QUOTALAB_CACHE, HeaderValue::from_static(origin.name()));
     if let Some(name) = gateway.upstreams.header_of(target) {
-        headers.insert(TARGET, name.clone());
+        headers.insert(X_QUOTALAB_TARGET, name.clone());
     }
     if let Origin::Cache(age) = origin {
         headers.insert(AGE, HeaderValue::from(age.0 / Nanos::SECOND.0));
@@ -263,19 +262,19 @@ pub(super) fn held_body<T: Send + Unpin + 'static>(bytes: Bytes, held: T) -> Bod
 }
 
 /// The attempts so far: on the response of every request that became a job.
-pub(super) const ATTEMPTS: HeaderName = HeaderName::from_static("x-quotalab-attempts");
+pub(super) const X_QUOTALAB_ATTEMPTS: HeaderName = HeaderName::from_static("x-quotalab-attempts");
 
-const WAITED_MS: HeaderName = HeaderName::from_static("x-quotalab-waited-ms");
+const X_QUOTALAB_WAITED_MS: HeaderName = HeaderName::from_static("x-quotalab-waited-ms");
 
-const MAX_TOKENS: HeaderName = HeaderName::from_static("x-quotalab-max-tokens");
+const X_QUOTALAB_MAX_TOKENS: HeaderName = HeaderName::from_static("x-quotalab-max-tokens");
 
 /// Where the answer comes from if it was not given to this request: `hit` or `coalesced`.
-const CACHE: HeaderName = HeaderName::from_static("x-quotalab-cache");
+const X_QUOTALAB_CACHE: HeaderName = HeaderName::from_static("x-quotalab-cache");
 
-const TARGET: HeaderName = HeaderName::from_static("x-quotalab-target");
+const X_QUOTALAB_TARGET: HeaderName = HeaderName::from_static("x-quotalab-target");
 
-/// SDKs would send a request again after a 429; OpenAI's and Anthropic's read this header.
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+/// Tells SDKs whether to retry. Those of OpenAI and Anthropic read it; without it they retry a 429 and a 5xx.
+const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 

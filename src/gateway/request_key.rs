@@ -6,7 +6,7 @@
 //! key of another one. What could be read in two ways (a number that no `f64` holds exactly) has no key.
 
 use super::endpoint::Endpoint;
-use super::headers::Passed;
+use super::headers::PassedHeaders;
 use super::upstream::ConfigError;
 use hyper::header::{CACHE_CONTROL, HeaderMap};
 use ring::{digest, hmac, rand};
@@ -38,13 +38,8 @@ pub(super) struct Identity {
 }
 
 /// Computes the keys of requests.
+#[derive(Debug)]
 pub(super) struct KeyHasher(hmac::Key);
-
-impl fmt::Debug for KeyHasher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KeyHasher")
-    }
-}
 
 /// The operations whose answers are not shared: forms, which are not JSON.
 const fn is_shared(endpoint: Endpoint) -> bool {
@@ -92,7 +87,7 @@ impl KeyHasher {
     pub(super) fn identity(
         &self,
         (endpoint, body): (Endpoint, &[u8]),
-        headers: &Passed,
+        headers: &PassedHeaders,
         (caller, reuse): (Option<&str>, Reuse),
     ) -> Option<Identity> {
         if !is_shared(endpoint) || reuse == Reuse::Never || body.len() > MAX_BODY_BYTES {
@@ -264,7 +259,7 @@ mod tests {
     }
 
     fn identity(hasher: &KeyHasher, body: &str) -> Option<Identity> {
-        let headers = Passed::of(&HeaderMap::new());
+        let headers = PassedHeaders::of(&HeaderMap::new());
         hasher.identity((Endpoint::Chat, body.as_bytes()), &headers, (None, Reuse::Allowed))
     }
 
@@ -312,7 +307,7 @@ mod tests {
         assert!(
             identity(&hasher, r#"{"store":false,"previous_response_id":null,"temperature":0.7}"#).is_some()
         );
-        let (body, headers) = (b"{}", Passed::of(&HeaderMap::new()));
+        let (body, headers) = (b"{}", PassedHeaders::of(&HeaderMap::new()));
         let with = |endpoint, caller, reuse| hasher.identity((endpoint, body), &headers, (caller, reuse));
         assert_eq!(with(Endpoint::Transcriptions, None, Reuse::Allowed), None);
         assert_eq!(with(Endpoint::Chat, None, Reuse::Never), None);

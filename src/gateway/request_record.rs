@@ -85,7 +85,7 @@ impl RequestRecord {
         let error = match outcome {
             JobOutcome::Succeeded => None,
             JobOutcome::Failed(reason) | JobOutcome::Shed(reason) => Some(reason_text(reason)),
-            JobOutcome::InFlight => Some("the gateway ends"),
+            JobOutcome::InFlight => Some("the gateway is shutting down"),
         };
         let of_caller = if outcome == JobOutcome::Succeeded { "served" } else { "failed" };
         self.finish_with(outcome, error, of_caller);
@@ -94,7 +94,7 @@ impl RequestRecord {
     /// Records the end of a request whose attempt was not sent, because its caller may not pay for it.
     pub(super) fn finish_over_budget(&mut self) {
         let outcome = JobOutcome::Failed(EndReason::Cancelled);
-        self.finish_with(outcome, Some("the budget of its caller"), OVER_BUDGET);
+        self.finish_with(outcome, Some("over the budget of its caller"), OVER_BUDGET);
     }
 
     fn finish_with(&mut self, outcome: JobOutcome, error: Option<&str>, of_caller: &'static str) {

@@ -1,11 +1,11 @@
-//! The gateway's server: its routes, its connections, and its end.
+//! The gateway's server: its routes, its connections, and its shutdown.
 //!
-//! Requests for the operations of the API, nearly all there are, go to [`operation`] directly; the router has the other routes.
+//! Requests for the operations of the API, which are nearly all requests, go to [`operation`] directly; the router has the other routes.
 
 use super::body::{BodyError, WholeBody};
 use super::caller_request::CallerRequest;
 use super::callers::Caller;
-use super::carried::Asked;
+use super::carried::RequestContext;
 use super::endpoint::Endpoint;
 use super::reply::{ErrorReply, MAX_SHOWN_CHARACTERS};
 use super::request_key::Reuse;
@@ -35,12 +35,12 @@ use tokio_io_timeout::TimeoutStream;
 /// The most connections of callers at one time; further ones wait in the listener's backlog.
 pub const MAX_CONNECTIONS: usize = 4_096;
 
-/// The gateway that serves new requests. Another one can take its place; requests under way stay with theirs.
+/// The gateway that serves new requests. It can be replaced; requests under way stay with the gateway that accepted them.
 #[derive(Debug)]
 pub struct Current(ArcSwap<Gateway>);
 
 impl Current {
-    /// Returns a place with its first gateway.
+    /// Begins with this gateway.
     #[must_use]
     pub fn new(gateway: Gateway) -> Self {
         Self(ArcSwap::from(Arc::new(gateway)))
@@ -52,7 +52,7 @@ impl Current {
         self.0.load_full()
     }
 
-    /// Lets another gateway take its place. The answers that the earlier one has cached are dropped.
+    /// Replaces the gateway. The answers that the earlier one has cached are dropped.
     pub fn replace(&self, gateway: Gateway) {
         self.0.swap(Arc::new(gateway)).engine.drop_answers();
     }
@@ -82,7 +82,7 @@ pub async fn serve(listener: TcpListener, current: Arc<Current>, shutdown: impl 
                         drop(permit);
                     });
                 }
-                // Descriptors have run out, or the caller has left again.
+                // File descriptors have run out, or the caller has left again.
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
             },
         }
@@ -90,7 +90,7 @@ pub async fn serve(listener: TcpListener, current: Arc<Current>, shutdown: impl 
     drop(listener);
     if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::warn!(
-            "connections were still open {} s after the signal; they are cut",
+            "connections were still open {} s after the signal; they are closed",
             DRAIN_TIMEOUT.as_secs()
         );
     }
@@ -119,7 +119,7 @@ fn router(current: Arc<Current>) -> Router {
     let mut router = Router::new();
     for base in BASES {
         for endpoint in Endpoint::ALL {
-            // Their only method, POST, does not get here.
+            // POST, their only method, does not get here: the others are answered by `wrong_method`.
             router = router.route(&format!("{base}{}", endpoint.path()), MethodRouter::new());
         }
         router = router
@@ -143,7 +143,7 @@ async fn guarded(
     router: TowerToHyperService<Router>,
     request: hyper::Request<Incoming>,
 ) -> Response {
-    // Whether the gateway is up is no secret, and what asks has no key.
+    // Health probes have no key, and whether the gateway is up is no secret.
     let is_probe = matches!(request.uri().path(), "/healthz" | "/readyz");
     let gateway = current.get();
     let admitted = if is_probe {
@@ -161,8 +161,8 @@ async fn guarded(
             response
         }
     };
-    // What became a job has a line of its own.
-    if response.status().is_client_error() && !response.headers().contains_key(reply::ATTEMPTS) {
+    // A request that became a job has a log line of its own.
+    if response.status().is_client_error() && !response.headers().contains_key(reply::X_QUOTALAB_ATTEMPTS) {
         let path = shown(uri.path());
         let caller = sender.as_deref().map(Caller::name);
         tracing::info!(path, caller, status = response.status().as_u16(), "refused");
@@ -186,7 +186,7 @@ async fn not_found(request: Request) -> Response {
     ErrorReply::of_caller(StatusCode::NOT_FOUND, "unknown_url", message).response()
 }
 
-/// Returns the beginning of a path as it is shown.
+/// Returns the beginning of a path, for messages.
 fn shown(path: &str) -> String {
     printable(path).chars().take(MAX_SHOWN_CHARACTERS).collect()
 }
@@ -231,13 +231,13 @@ async fn operation(
     };
     match read {
         Ok(request) => {
-            let headers = headers::Passed::of(&head.headers);
+            let headers = headers::PassedHeaders::of(&head.headers);
             let identity = gateway.keys.as_ref().and_then(|keys| {
                 let caller = caller.as_deref().map(Caller::name);
                 keys.identity((endpoint, request.body()), &headers, (caller, Reuse::of(&head.headers)))
             });
-            let asked = Asked { request, headers, identity, _held: held };
-            dispatch::serve(gateway, asked, caller).await
+            let context = RequestContext { request, headers, identity, _held: held };
+            dispatch::serve(gateway, context, caller).await
         }
         Err(message) => ErrorReply::of_caller(StatusCode::BAD_REQUEST, "invalid_request", message).response(),
     }
@@ -275,8 +275,8 @@ fn form_boundary(headers: &HeaderMap) -> Option<String> {
     (1..=70).contains(&boundary.len()).then_some(boundary)
 }
 
-/// The paths before those of operations. Groq's SDKs add the second one to the address that they are given.
-const BASES: [&str; 2] = ["/v1", "/openai/v1"];
+/// The base paths of the API. Groq's SDKs add the second one to the address that they are given.
+pub(super) const BASES: [&str; 2] = ["/v1", "/openai/v1"];
 
 /// The maximum size of the body of a request: images in prompts are base64 (OpenAI accepts 50 MB in all).
 const MAX_BODY_BYTES: usize = 64 << 20;
@@ -284,7 +284,7 @@ const MAX_BODY_BYTES: usize = 64 << 20;
 /// The most headers of a request.
 const MAX_HEADERS: usize = 100;
 
-/// The longest time that a caller may take to begin and to send a head: so long an unused connection stays open.
+/// The longest time until a caller has sent the head of a request; so an idle connection is closed after this time.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The longest time that a caller may take to send the next part of a body, or to read the next part of a reply.

@@ -3,7 +3,7 @@
 //! Every input is a short call under the lock, at an instant that is read inside it, so instants never decrease. What the engine
 //! decides for a job is kept until that job's task takes it ([`super::job_handle`]).
 
-use super::actions::{Action, Actions, Mail};
+use super::actions::{Action, ActionSignal, Actions};
 use super::metrics::{CountedEvents, Metrics};
 use super::recording::{RecordedEngine, Recording};
 use super::request_key::Identity;
@@ -34,7 +34,7 @@ pub(super) struct SharedEngine {
 struct State {
     engine: RecordedEngine,
     actions: Actions,
-    /// What the timer task waits for, at the latest.
+    /// The instant at which the timer task wakes, at the latest.
     armed: Instant,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Submitted {
     /// `None` if it has ended already.
     pub(super) slot: Option<Slot>,
     pub(super) job: Job,
-    pub(super) mail: Arc<Mail>,
+    pub(super) signal: Arc<ActionSignal>,
     /// The first action, if it was decided at once.
     pub(super) first: Option<Action>,
 }
@@ -84,7 +84,7 @@ impl SharedEngine {
     pub(super) async fn run_timers(&self) {
         loop {
             let next = self.fire_timers();
-            // One that became due earlier in between has left a permit here.
+            // If an earlier timer was set since, `notified` returns at once.
             tokio::select! {
                 () = self.earlier_timer.notified() => {}
                 () = tokio::time::sleep(self.clock.until(next).min(LONGEST_SLEEP)) => {}
@@ -103,7 +103,7 @@ impl SharedEngine {
         *armed = engine.poll_timeout();
         let (next, woken) = (*armed, mem::take(&mut actions.woken));
         drop(state);
-        woken.iter().for_each(|mail| mail.wake());
+        woken.iter().for_each(|signal| signal.wake());
         next
     }
 
@@ -115,9 +115,9 @@ impl SharedEngine {
         identity: Option<&Identity>,
     ) -> Submitted {
         self.input(|engine, actions, now| {
-            let (tag, job, mail) = actions.insert(now, job, identity);
+            let (tag, job, signal) = actions.insert(now, job, identity);
             let slot = engine.submit(actions, now, job, tag);
-            Submitted { tag, slot, job, mail, first: actions.take(tag) }
+            Submitted { tag, slot, job, signal, first: actions.take(tag) }
         })
     }
 
@@ -132,7 +132,7 @@ impl SharedEngine {
         *armed = next.min(*armed);
         let woken = mem::take(&mut actions.woken);
         drop(state);
-        woken.iter().for_each(|mail| mail.wake());
+        woken.iter().for_each(|signal| signal.wake());
         if is_earlier {
             self.earlier_timer.notify_one();
         }
@@ -153,7 +153,7 @@ impl SharedEngine {
         (now, targets.map(|target| state.engine.target_view(now, target)).collect())
     }
 
-    /// Continues with what the engine of an earlier gateway believes of a target there, whose limits are `limits` here.
+    /// Continues with what the engine of an earlier gateway believes of a target. `limits` are those of the target in this gateway.
     pub(super) fn adopt(
         &self,
         target: TargetId,

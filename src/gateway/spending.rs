@@ -185,14 +185,14 @@ impl Wanted {
     /// Returns the completions to ask for now that all of [`Self::completion`] do not fit: as many as are left; `None` if the
     /// attempt may fit later, when attempts under way have cost less than is reserved for them, or never.
     fn lowered(&self, budget: Cost, balance: &Balance) -> Option<u32> {
-        let returned = Balance { held: Cost::ZERO, ..*balance };
-        if self.cost_with(self.completion).fits(returned.left(budget)) {
+        let if_returned = balance.left_if_returned(budget);
+        if self.cost_with(self.completion).fits(if_returned) {
             return None;
         }
         // A multiple of the choices, each of which has the same bound.
         let even = |tokens: u32| tokens - tokens % self.choices;
         let now = even(self.prices.completion_within(balance.left(budget), self.prompt)?);
-        let later = even(self.prices.completion_within(returned.left(budget), self.prompt)?);
+        let later = even(self.prices.completion_within(if_returned, self.prompt)?);
         // Rather wait for what may come back than have an answer that is much shorter than it could be.
         (now >= self.least() && now >= later / 2).then_some(now)
     }
@@ -234,7 +234,7 @@ pub(super) async fn reserve(
                 }
                 Err(refusal) => refusal,
             };
-        // Another attempt may take what is left first. Then it is less, so this ends.
+        // Another attempt may reserve what is left first. Each round asks for less, so the loop ends.
         match wanted.lowered(budget, &balance).filter(|lowered| *lowered < completion) {
             Some(lowered) => completion = lowered,
             None => return Err(wanted.over_budget(&caller.account, balance)),
@@ -242,8 +242,8 @@ pub(super) async fn reserve(
     }
 }
 
-/// Returns why no attempt of a request can be sent on this day; `None` if one may be. So a caller without budget takes no place in a
-/// queue, and nothing of the limits.
+/// Returns why no attempt of a request can be sent on this day; `None` if one may be. A request that is refused here takes no place in a
+/// queue and uses nothing of the limits.
 pub(super) fn check(
     gateway: &Gateway,
     caller: Option<&Arc<Caller>>,
@@ -252,7 +252,7 @@ pub(super) fn check(
 ) -> Option<OverBudget> {
     let caller = caller.filter(|caller| caller.budget.is_some())?;
     let balance = gateway.ledger.balance(&caller.account);
-    let left = Balance { held: Cost::ZERO, ..balance }.left(caller.account.budget);
+    let left = balance.left_if_returned(caller.account.budget);
     let steps = &gateway.scenario.routes[route.index()].steps;
     let mut over = steps
         .iter()

@@ -2,7 +2,7 @@
 //! it, and a job that ends cuts the stream.
 
 use super::actions::Action;
-use super::carried::{Flight, SharedAttempt, StreamRest, Work};
+use super::carried::{CarriedAttempt, SharedAttempt, StreamRest, Work};
 use super::decisions::reason_text;
 use super::job_handle::JobHandle;
 use super::request_record::RequestRecord;
@@ -39,23 +39,23 @@ impl Drop for StreamBody {
             && let Some(carrier) = self.job.leave()
         {
             let work = Work::Streaming(Box::new(self.stream.take()));
-            carrier.carry(Flight { shared: *shared, work });
+            carrier.carry(CarriedAttempt { shared: *shared, work });
         }
     }
 }
 
-/// How long the end of a stream is awaited after its answer is complete: providers send both together.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long to wait for the end of a stream after its answer is complete: providers send both together.
+const END_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How far a stream is.
 #[derive(Debug)]
 pub(super) enum State {
     /// It passes the provider's bytes on.
     Open,
-    /// The answer is complete and the job has ended; the provider has not ended the stream yet, which is awaited so long.
+    /// The answer is complete and the job has ended. The provider has not ended the stream yet: the timer bounds the wait for that.
     Answered(Pin<Box<Sleep>>),
-    /// The event with the error was handed to hyper, which discards what it has not sent if the body fails at once: it sends it
-    /// while the body is pending.
+    /// The event with the error was handed to hyper. If the body failed now, hyper would discard what it has not sent, so the body is
+    /// pending once.
     Broken,
     /// The connection is closed next.
     Closing,
@@ -71,8 +71,8 @@ impl Body for StreamBody {
         let this = &mut *self;
         match &mut this.state {
             State::Open => {}
-            State::Answered(patience) => {
-                let is_over = patience.as_mut().poll(cx).is_ready();
+            State::Answered(timer) => {
+                let is_over = timer.as_mut().poll(cx).is_ready();
                 return this.poll_rest(cx, is_over);
             }
             State::Ended => return Poll::Ready(None),
@@ -114,7 +114,8 @@ impl Body for StreamBody {
 }
 
 impl StreamBody {
-    /// Passes on what follows the answer, until the provider ends the stream or `is_over`: so its connection can be used again.
+    /// Passes on what follows the answer until the provider ends the stream, so that its connection can be used again, or until the wait
+    /// for that `is_over`.
     fn poll_rest(&mut self, cx: &mut Context<'_>, is_over: bool) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if let Some(rest) = self.stream.rest.as_mut().filter(|_| !is_over)
             && let Some(Ok(frame)) = ready!(Pin::new(rest).poll_frame(cx))
@@ -141,14 +142,14 @@ impl StreamBody {
         Some(bytes).filter(|bytes| !bytes.is_empty())
     }
 
-    /// Tells the engine that the provider's stream has ended.
+    /// Reports to the engine that the provider's stream has ended.
     fn finish(&mut self) {
         let (reply, answer, stated_usage) = self.stream.finish(self.shared.as_deref());
         self.record.learn(stated_usage);
         self.job.reply(self.attempt, &reply, answer);
     }
 
-    /// Tells the engine that the provider's stream broke off.
+    /// Reports to the engine that the provider's stream broke off.
     fn fail(&mut self, failure: AttemptFailure) -> Option<Bytes> {
         self.stream.rest = None;
         self.job.reply(self.attempt, &Reply::failed(self.stream.clock.now(), failure), None);
@@ -161,7 +162,7 @@ impl StreamBody {
         let reason = match outcome {
             JobOutcome::Succeeded => {
                 self.record.finish(outcome);
-                self.state = State::Answered(Box::pin(tokio::time::sleep(PATIENCE)));
+                self.state = State::Answered(Box::pin(tokio::time::sleep(END_TIMEOUT)));
                 // An empty frame lets hyper poll again.
                 return Some(Ok(Frame::data(Bytes::new())));
             }
@@ -174,7 +175,7 @@ impl StreamBody {
             }
             JobOutcome::Failed(EndReason::Deadline) => "its deadline has passed",
             JobOutcome::Failed(reason) | JobOutcome::Shed(reason) => reason_text(reason),
-            JobOutcome::InFlight => "the gateway ends",
+            JobOutcome::InFlight => "the gateway is shutting down",
         };
         self.stream.rest = None;
         self.state = State::Broken;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const WEIGHT: f64 = 0.05;
 
 /// Estimates are not corrected beyond this factor, or its inverse: a reply with a mistaken usage is not to stop all traffic.
-const MOST: f64 = 8.0;
+const MAX_CORRECTION: f64 = 8.0;
 
 /// The learned ratio of each target: 1 before its first reply.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl TokenRatios {
         if estimated == 0 || counted == 0 {
             return;
         }
-        let seen = (f64::from(counted) / f64::from(estimated)).clamp(1.0 / MOST, MOST);
+        let seen = (f64::from(counted) / f64::from(estimated)).clamp(1.0 / MAX_CORRECTION, MAX_CORRECTION);
         let ratio = self.of(target);
         self.ratios[target.index()].store((ratio + WEIGHT * (seen - ratio)).to_bits(), Ordering::Relaxed);
     }
@@ -81,9 +81,9 @@ mod tests {
         for _ in 0..1_000 {
             ratios.learn(TargetId(0), 1, u32::MAX);
         }
-        assert!(ratios.of(TargetId(0)) <= MOST);
+        assert!(ratios.of(TargetId(0)) <= MAX_CORRECTION);
         ratios.learn(TargetId(0), 0, 5);
         ratios.learn(TargetId(0), 5, 0);
-        assert!(ratios.of(TargetId(0)) <= MOST);
+        assert!(ratios.of(TargetId(0)) <= MAX_CORRECTION);
     }
 }

@@ -3,7 +3,7 @@
 use super::addressing::{self, Addressing};
 use super::caller_request::{Bound, CallerRequest};
 use super::endpoint::Endpoint;
-use super::headers::Passed;
+use super::headers::PassedHeaders;
 use super::metrics::{Text, text};
 use crate::api_keys::masked;
 use crate::drive::https::{self, HttpsClient};
@@ -75,7 +75,7 @@ struct UpstreamProvider {
     dialect: ReplyDialect,
 }
 
-/// There is no response.
+/// Why there is no response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SendError {
     pub(super) failure: AttemptFailure,
@@ -180,7 +180,7 @@ impl Upstreams {
         &self,
         (target, KeyNumber(key)): (TargetId, KeyNumber),
         (request, bound): (&CallerRequest, Option<Bound>),
-        headers: &Passed,
+        headers: &PassedHeaders,
     ) -> Result<Response<Incoming>, SendError> {
         let UpstreamTarget { provider, model, keys, .. } = &self.targets[target.index()];
         let uri = &provider.uris[request.endpoint as usize];
@@ -195,7 +195,7 @@ impl Upstreams {
             tracing::warn!(
                 provider = &*provider.name,
                 address = provider.base_url.authority(),
-                "no connection: {reason:#}"
+                "no response: {reason:#}"
             );
             let failure =
                 local_failure(reason.as_ref()).map_or(AttemptFailure::Connection, AttemptFailure::Local);
@@ -266,5 +266,5 @@ fn keys(
     read.collect()
 }
 
-/// For so long a key that was refused is not used if its account has another one.
+/// How long a key that was refused is avoided if its account has another one.
 const AVOIDED: Nanos = Nanos::MINUTE;

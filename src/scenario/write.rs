@@ -16,6 +16,8 @@ pub enum Tree {
     Null,
     /// A single value as YAML text, without quotes: `30/min`, `7`, `launch day`.
     Text(String),
+    /// A single value that every reader takes for a string: a name such as `123` or `true` is quoted.
+    Str(String),
     /// A list.
     List(Vec<Tree>),
     /// Keys with their values.
@@ -61,6 +63,12 @@ impl Tree {
         Self::Text(text.into())
     }
 
+    /// Returns a single value that is a string.
+    #[must_use]
+    pub fn string(text: impl Into<String>) -> Self {
+        Self::Str(text.into())
+    }
+
     fn of(node: &Node) -> Self {
         match &node.kind {
             yaml::NodeKind::Null => Self::Null,
@@ -77,7 +85,7 @@ impl Tree {
     fn width(&self) -> Option<usize> {
         match self {
             Self::Null => Some(4),
-            Self::Text(text) => (!text.contains('\n')).then(|| text.chars().count() + 2),
+            Self::Text(text) | Self::Str(text) => (!text.contains('\n')).then(|| text.chars().count() + 2),
             Self::List(items) => items.iter().map(|item| Some(item.width()? + 2)).sum(),
             Self::Map(entries) => entries
                 .iter()
@@ -129,6 +137,8 @@ impl Serialize for Ordered<'_> {
         match self.tree {
             Tree::Null => serializer.serialize_unit(),
             Tree::Text(text) => scalar(text, serializer),
+            // The writer quotes what YAML 1.1 or 1.2 reads as another type.
+            Tree::Str(text) => serializer.serialize_str(text),
             Tree::List(_) if !self.is_flow && self.fits_one_line() => {
                 FlowSeq(Self { is_flow: true, ..*self }).serialize(serializer)
             }

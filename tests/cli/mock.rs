@@ -1,6 +1,8 @@
 //! `mock`, as a client sees it over plain TCP.
 
 #[cfg(unix)]
+mod connections;
+#[cfg(unix)]
 mod keys;
 #[cfg(unix)]
 mod recorded;
@@ -27,7 +29,12 @@ struct Mock {
 
 impl Mock {
     fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_quotalab"))
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_quotalab")), args)
+    }
+
+    /// Starts the mock by a command to which its arguments are added.
+    fn start_by(mut command: Command, args: &[&str]) -> Self {
+        let mut child = command
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .args([&["mock"], args, &["--listen", "127.0.0.1:0"]].concat())
             .stdout(Stdio::piped())

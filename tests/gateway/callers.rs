@@ -1,4 +1,4 @@
-//! Callers with keys of their own: who is let in, who goes first, and what each may spend.
+//! Callers with keys of their own: which are admitted, their priorities and their budgets.
 
 #[cfg(unix)]
 mod process;

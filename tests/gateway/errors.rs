@@ -8,7 +8,7 @@ fn refusal(wait_s: u32) -> String {
 }
 
 #[test]
-fn a_429_states_when_the_first_target_is_free() {
+fn a_429_states_the_shortest_wait_of_its_targets() {
     let (long, short) = (Provider::answering(refusal(50)), Provider::answering(refusal(40)));
     let gateway = RunningGateway::start(&scenario(&[&long, &short], "client: {deadline: 5s}\n"));
     for _ in 0..2 {

@@ -48,6 +48,24 @@ fn litellms_file_has_the_targets_in_their_order() {
     );
 }
 
+/// LiteLLM reads YAML 1.1, in which more words than in 1.2 are no strings.
+#[test]
+fn names_of_routes_that_look_like_other_types_are_quoted() {
+    for name in ["123", "1.5", "1e3", "true", "null", "yes", "2026-01-01", "12:30:00", "0x10", "1_000"] {
+        let text = SCENARIO.replace("  chat:\n", &format!("  \"{name}\":\n"));
+        let workload = format!(
+            "workload: [{{name: w, route: \"{name}\", arrivals: {{constant: 1/min}}, prompt: 1, completion: 1}}]\n"
+        );
+        let scenario = scenario::parse("export.yaml", &(text + &workload), &Overrides::default(), None)
+            .unwrap_or_else(|problems| panic!("{problems}"));
+        let config = export(&scenario, ConfigFormat::LiteLlm).text;
+        assert!(config.contains(&format!("model_name: \"{name}\"\n")), "{config}");
+        let read: Value = serde_yaml::from_str(&config).expect("YAML");
+        assert_eq!(read["model_list"][0]["model_name"], *name);
+        assert_eq!(read["router_settings"]["fallbacks"][0][name][0], *format!("{name}-step-2"), "{config}");
+    }
+}
+
 #[test]
 fn portkeys_configuration_has_the_targets_in_their_order() {
     let config = export(&parsed(), ConfigFormat::Portkey);

@@ -123,7 +123,7 @@ fn a_caller_that_leaves_cancels_its_attempt() {
         gateway.wait_until_idle();
         assert_eq!(
             gateway.state()["decisions"][0]["decision"],
-            "fails: the caller left, or may not pay for it"
+            "fails: the caller disconnected, or its budget does not cover the request"
         );
         assert_eq!(slow.requests().len(), 1);
     }

@@ -66,7 +66,7 @@ fn the_decisions_of_a_gateway_are_replayed() {
         printed.starts_with("5 jobs, ") && printed.contains(" decisions: all as recorded\n"),
         "{printed}"
     );
-    assert!(printed.ends_with("the recording is whole\n"), "{printed}");
+    assert!(printed.ends_with("the recording is complete\n"), "{printed}");
     let recorded = fs::read_to_string(&recording).expect("a recording");
     assert!(
         recorded.contains(r#""kind":"first_byte""#) && recorded.contains(r#""kind":"adopt""#),

@@ -268,7 +268,7 @@ impl Admission {
     /// Settles the call as served. Returns the present instant; `None`, without another effect, if it has been settled already.
     pub(super) fn settle(&mut self) -> Option<Instant> {
         if let Some(record) = self.record.take() {
-            record.keep();
+            record.leave_taken();
         }
         std::mem::take(&mut self.open).then(|| self.mock.settle(self))
     }

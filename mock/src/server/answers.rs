@@ -89,7 +89,7 @@ pub(super) struct TakenRecord {
 
 impl TakenRecord {
     /// Leaves the record taken, because it has been served.
-    pub(super) fn keep(mut self) {
+    pub(super) fn leave_taken(mut self) {
         self.mock = None;
     }
 }

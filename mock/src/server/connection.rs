@@ -26,6 +26,7 @@ use hyper::ext::ReasonPhrase;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
+use std::io::ErrorKind;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,8 +52,13 @@ pub async fn serve(listener: TcpListener, mock: Arc<Mock>, shutdown: impl Future
                     let opened = ClosedOnDrop::new(endpoints.mock());
                     connections.spawn(|timeout| serve_connection(socket, Arc::clone(&endpoints), timeout, opened));
                 }
-                // File descriptors have run out, or the client has closed its connection before it was accepted.
-                Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
+                // File descriptors have run out, unless the client has closed its connection before it was accepted.
+                Err(error) => {
+                    if error.kind() != ErrorKind::ConnectionAborted {
+                        connections.close_idle();
+                    }
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
+                }
             },
             // No connection is idle, since every client waits for a reply: look again after a pause.
             () = tokio::time::sleep(ACCEPT_RETRY_DELAY), if is_full => {}

@@ -20,6 +20,7 @@ pub trait Observer {
     fn reply_header(&self, _tag: Option<u128>, _report: &DecisionReport) -> Option<String> {
         None
     }
-    /// Called once per admitted call, when it has been served or cancelled by its client. `usage` is what it used.
+    /// Called once per admitted call, when it has been served, or was cancelled because its client
+    /// disconnected or the server shut down. `usage` is what it used.
     fn settled(&self, at: Instant, tag: Option<u128>, call: Call, usage: Usage);
 }

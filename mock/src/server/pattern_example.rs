@@ -31,8 +31,9 @@ pub(super) fn example_of_pattern(
     let parse = |unicode: bool| {
         ParserBuilder::new().unicode(unicode).utf8(false).nest_limit(100).build().parse(pattern).ok()
     };
-    // Only a class of other than ASCII characters needs Unicode.
-    let hir = parse(false).or_else(|| parse(true))?;
+    // Without Unicode, a class of other than ASCII characters is an error, and an escape such as `\xE9` is a byte that is not UTF-8.
+    let is_text = |hir: &Hir| hir.properties().is_utf8();
+    let hir = parse(false).filter(is_text).or_else(|| parse(true))?;
     let render = |more: u32| {
         let mut bytes = Vec::new();
         append(&hir, more, variant, budget, &mut bytes);
@@ -126,9 +127,9 @@ fn one_of(class: &Class, variant: usize) -> Option<char> {
             ranges.get(index).is_some_and(|range| range.start() <= char)
         }
     };
-    let preferred =
-        (b'a'..=b'z').chain(b'0'..=b'9').chain(b'A'..=b'Z').chain(b' '..=b'~').chain([b'\n', b'\t', 0]);
-    let found: Vec<u8> = preferred.filter(|byte| contains(*byte)).collect();
+    let ordered =
+        (b'a'..=b'z').chain(b'0'..=b'9').chain(b'A'..=b'Z').chain(b' '..=b'~').chain([b'\n', b'\t']);
+    let found: Vec<u8> = ordered.chain(0..=0x7f).filter(|byte| contains(*byte)).collect();
     match (found.get(variant % found.len().max(1)), class) {
         (Some(byte), _) => Some(char::from(*byte)),
         (None, Class::Unicode(class)) => class.ranges().first().map(|range| range.start()),
@@ -162,6 +163,8 @@ mod tests {
             "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}$",
             "(ab|cd){2,3}",
             r"\bfoo\b",
+            r"[\x01-\x08]",
+            r"caf\xE9",
             "^[^ -~]$",
         ] {
             for (least, variant) in [(0, 0), (0, 1), (3, 2), (20, 0)] {

@@ -285,9 +285,9 @@ async fn no_message_of_any_dialect_has_a_member_twice() {
     }
 }
 
-/// A client that adds up the usages of all chunks counts each token once, whether or not it requested the usage chunk.
+/// A client that adds up the usages of all chunks counts each token at most once, and exactly once if it requested the usage chunk.
 #[tokio::test]
-async fn the_usages_of_all_chunks_add_up_to_the_usage() {
+async fn no_token_is_in_the_usage_of_two_chunks() {
     for dialect in Dialect::ALL {
         let mock = start(dialect).await;
         for more in [r#","stream":true"#, r#","stream":true,"stream_options":{"include_usage":true}"#] {
@@ -312,7 +312,8 @@ async fn the_usages_of_all_chunks_add_up_to_the_usage() {
     assert_eq!((&usage["choices"], &usage["usage"]["total_tokens"]), (&json!([]), &json!(15)));
 }
 
-/// The audio endpoints of all dialects that have them except Groq (see `audio`); for Azure, also at the path of a deployment.
+/// Transcriptions of all dialects that have them except Groq (see `audio`), and translations of OpenAI; for Azure, also at the path
+/// of a deployment.
 #[tokio::test]
 async fn audio_is_served_by_the_other_providers_that_have_it() {
     let form = |model: &str| {

@@ -198,13 +198,13 @@ async fn the_key_is_read_from_the_header_of_the_dialect() {
             reply_to_unknown_key.body
         );
         let right_request = request(format, &path, "k1", &body);
-        let misplaced_key = match format.key_headers()[0] {
+        let request_with_misplaced_key = match format.key_headers()[0] {
             KeyHeader::Bearer | KeyHeader::Query(_) => {
                 right_request.replace("authorization: Bearer", "api-key:")
             }
             KeyHeader::Named(name) => right_request.replace(name, "authorization"),
         };
-        let reply = HttpReply::parse(&mock.exchange(&misplaced_key).await);
+        let reply = HttpReply::parse(&mock.exchange(&request_with_misplaced_key).await);
         assert_eq!(reply.status, reply_to_unknown_key.status, "{dialect:?}");
         // Clients of OpenAI's format send a bearer token to every compatible endpoint.
         let compatible = wire::format(dialect);

@@ -23,8 +23,8 @@ pub(super) async fn finish(sharing: Option<&Sharing>) {
 
 /// Connects to Redis.
 pub(super) async fn connect(url: RedisUrl, clock: Clock) -> Result<Arc<Sharing>, VerbError> {
-    let replica =
-        getrandom::u64().map_err(|error| run_error(anyhow!("no random name for this replica: {error}")))?;
+    let replica = getrandom::u64()
+        .map_err(|error| run_error(anyhow!("cannot create a random id for this replica: {error}")))?;
     let options = SharingOptions { url, replica, answer_timeout: ANSWER_TIMEOUT };
     Sharing::connect(&options, clock).await.map_err(|error| {
         run_error(anyhow!(

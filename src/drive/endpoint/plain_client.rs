@@ -15,7 +15,7 @@ impl ModelNames {
     /// `NAME`, for all routes, or `ROUTE=NAME`.
     ///
     /// # Errors
-    /// If an option names no route of the scenario.
+    /// If an option names a route that the scenario does not have, or the name of a model is empty.
     pub fn new(scenario: &Scenario, options: &[String]) -> Result<Self, EndpointError> {
         let mut names: Vec<String> = scenario.routes.iter().map(|route| route.name.clone()).collect();
         let route_of = |text: &str| scenario.routes.iter().position(|route| route.name == text);

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 
 /// The endpoint of a run, what may be sent to it, and what its replies state.
 pub(super) struct EndpointTransport<'a> {
-    /// The plain client.
+    /// The scenario with the client that sends each job once (`plain_client`).
     scenario: &'a Scenario,
     sender: Arc<Sender>,
     statements: Arc<Statements>,

@@ -2,7 +2,7 @@
 
 use super::{LongLimit, StartLevels};
 use crate::ceiling;
-use crate::drive::level_sampler::LevelSampler;
+use crate::drive::usage_sampler::UsageSampler;
 use crate::drive::virtual_time::simulate_and_sample;
 use crate::scenario::{Arrivals, Scenario, Workload};
 use crate::stats::replica_seed;
@@ -135,7 +135,8 @@ impl<'a> Day<'a> {
         sum
     }
 
-    /// Simulates a day that begins with these levels; windows that count from their start begin with the day.
+    /// Simulates a day that begins with these levels. Windows that count from their start and are longer than the run begin with
+    /// the day.
     fn simulate(&self, levels: &StartLevels, seed: u32) -> DayUsage {
         let mut levels = levels.clone();
         for limit in &mut levels.limits {
@@ -153,7 +154,7 @@ impl<'a> Day<'a> {
                 break;
             }
             let limits = levels.limits.iter().map(LongLimit::sampled).collect();
-            let mut sampled = LevelSampler::new(limits, scenario.duration, self.is_time_up);
+            let mut sampled = UsageSampler::new(limits, scenario.duration, self.is_time_up);
             let (engine, at) = simulate_and_sample(&scenario, sampled.end, &mut sampled);
             levels.estimates.read(&engine, at);
             usage.jobs += sampled.jobs;

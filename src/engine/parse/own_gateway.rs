@@ -12,14 +12,14 @@ use super::rules::ErrorResponse;
 use crate::engine::{Wait, WaitKind};
 use crate::event::LimitCause;
 
-/// The end of the message about a spent budget. The moment at which the budget begins again follows.
-pub const BUDGET_SPENT: &str = "What is left does not pay for this request; it begins again at";
+/// The end of the message about a spent budget. The instant at which the budget is renewed follows.
+pub const BUDGET_SPENT: &str = "The rest of the budget does not cover this request; the budget is renewed at";
 
 /// The end of the message about a budget that is reserved for requests in flight.
-pub const BUDGET_IN_USE: &str = "Requests under way may give some of it back: try again";
+pub const BUDGET_IN_USE: &str = "Requests in flight may release part of it: try again";
 
 /// The end of the message about a budget of which other replicas of the gateway have shares, while Redis is gone.
-pub const BUDGET_ELSEWHERE: &str = "Other gateways have shares of it until redis answers again: try again";
+pub const BUDGET_ELSEWHERE: &str = "Other gateways hold shares of it until Redis answers again: try again";
 
 /// Returns the refusal of a request that the budget of its caller does not cover; `None` for any other response.
 pub(super) fn budget_refusal(response: &ErrorResponse<'_>) -> Option<ParsedFailure> {

@@ -7,7 +7,7 @@ use crate::event::{AttemptFailure, AttemptOutcome, JobOutcome};
 use crate::gateway::body::Memory;
 use crate::gateway::metrics::Metrics;
 use crate::gateway::request_key::KeyHasher;
-use crate::gateway::{endpoint::Endpoint, headers::Passed, request_key::Reuse};
+use crate::gateway::{endpoint::Endpoint, headers::PassedHeaders, request_key::Reuse};
 use crate::ids::{JobId, RouteId, TargetId, WorkloadId};
 use crate::job::Priority;
 use crate::scenario::{self, Overrides, Scenario};
@@ -80,7 +80,7 @@ struct Upstream {
     tag: Option<usize>,
     slot: Slot,
     sent: Attempt,
-    carrier: Option<Arc<Mail>>,
+    carrier: Option<Arc<ActionSignal>>,
 }
 
 /// A gateway without sockets.
@@ -141,7 +141,7 @@ impl Model {
 
     fn arrive(&mut self, key: u8, reuse: Reuse, tokens: u32) {
         let body = format!("{{\"k\":{key}}}");
-        let headers = Passed::of(&HeaderMap::new());
+        let headers = PassedHeaders::of(&HeaderMap::new());
         let identity = self.hasher.identity((Endpoint::Chat, body.as_bytes()), &headers, (None, reuse));
         let job = |id, now| Job {
             id: JobId(id),
@@ -181,10 +181,10 @@ impl Model {
             None => failed,
         };
         let lands = match tag {
-            Some(tag) => self.actions.land(Tag(tag), attempt).then_some(slot),
+            Some(tag) => self.actions.end_attempt(Tag(tag), attempt).then_some(slot),
             None => {
                 let end = CarriedEnd { attempt: sent, outcome: reply.outcome, whole: None };
-                self.actions.land_carried(attempt, end)
+                self.actions.end_carried(attempt, end)
             }
         };
         let slot = lands.expect("an attempt that was cancelled has ended");
@@ -216,7 +216,8 @@ impl Model {
 
     /// Lets every task take its actions.
     fn settle(&mut self) {
-        self.upstream.retain(|_, upstream| upstream.carrier.as_ref().is_none_or(|mail| !mail.has_action()));
+        self.upstream
+            .retain(|_, upstream| upstream.carrier.as_ref().is_none_or(|signal| !signal.has_action()));
         for tag in self.jobs.keys().copied().collect::<Vec<_>>() {
             while let Some(action) =
                 self.jobs.contains_key(&tag).then(|| self.actions.take(Tag(tag))).flatten()

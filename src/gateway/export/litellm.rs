@@ -25,7 +25,7 @@ pub(super) fn export(scenario: &Scenario) -> ExportedConfig {
         }
         let (first, rest) = groups.split_first().expect("invariant: a route has a step");
         if !rest.is_empty() {
-            let rest = rest.iter().map(Tree::text).collect();
+            let rest = rest.iter().map(Tree::string).collect();
             fallbacks.push(Tree::map([(first.clone(), Tree::List(rest))]));
         }
     }
@@ -62,12 +62,16 @@ fn deployments(
         let mut params = vec![
             (
                 "model",
-                Tree::text(format!("{}/{}", target.provider_name(ConfigFormat::LiteLlm), target.model.name)),
+                Tree::string(format!(
+                    "{}/{}",
+                    target.provider_name(ConfigFormat::LiteLlm),
+                    target.model.name
+                )),
             ),
-            ("api_key", Tree::text(format!("os.environ/{variable}"))),
+            ("api_key", Tree::string(format!("os.environ/{variable}"))),
         ];
         if let Some(address) = target.stated_address() {
-            params.push(("api_base", Tree::text(address)));
+            params.push(("api_base", Tree::string(address)));
         }
         for limit in &target.model.limits {
             if let Some(word) = limit_word(limit.axis) {
@@ -85,9 +89,9 @@ fn deployments(
         };
         let id = format!("{group}: {id}");
         Tree::map([
-            ("model_name", Tree::text(group)),
+            ("model_name", Tree::string(group)),
             ("litellm_params", Tree::map(params)),
-            ("model_info", Tree::map([("id", Tree::text(id))])),
+            ("model_info", Tree::map([("id", Tree::string(id))])),
         ])
     });
     each.collect()
@@ -177,7 +181,7 @@ fn comments(scenario: &Scenario, picks: &[Pick]) -> Vec<String> {
     let mut missing = unexpressed(scenario);
     let retry = &scenario.client.retry;
     missing.push(format!(
-        "attempts per request over all targets (here {}): each model group has its own retries, and none is tried again once a fallback \
+        "attempts per request over all targets (here {}): each model group has its own retries, and no group is tried again once its fallback \
          was",
         retry.attempts
     ));
@@ -188,7 +192,7 @@ fn comments(scenario: &Scenario, picks: &[Pick]) -> Vec<String> {
         if retry.backoff.jitter == Jitter::None { "" } else { ", with jitter" }
     ));
     if scenario.client.eject.is_some() {
-        missing.push("a probe after an ejection: all requests go back at once; and an alone deployment is not left alone after a refusal".to_owned());
+        missing.push("a probe after an ejection: all requests go back at once; and the only deployment of a group is not put in cool-down after a refusal".to_owned());
     }
     if picks.contains(&Pick::RoundRobin) {
         missing.push("round_robin: simple-shuffle picks at random, by rpm if it is set".to_owned());

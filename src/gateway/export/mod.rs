@@ -92,7 +92,7 @@ impl<'a> ExportedTarget<'a> {
         }
     }
 
-    /// Returns the address to write; `None` if another gateway knows it, as every one that is the same for all customers.
+    /// Returns the address to write; `None` if the other gateway knows it, because it is the same for all customers.
     fn stated_address(&self) -> Option<String> {
         let is_known = addressing::of(self.dialect).base_url.is_some();
         let unknown = || (!is_known).then(|| "https://RESOURCE.openai.azure.com/openai/v1".to_owned());
@@ -143,7 +143,7 @@ fn timeout(scenario: &Scenario) -> Nanos {
     client.attempt_timeout.map_or(client.deadline, |timeout| timeout.min(client.deadline))
 }
 
-/// Returns what is to be known of the keys: which variables the scenario does not name itself.
+/// Returns what to set the variables to that the scenario does not name itself.
 fn key_notes(scenario: &Scenario) -> Vec<String> {
     let mut notes = Vec::new();
     for target in &scenario.targets {
@@ -165,7 +165,7 @@ fn key_notes(scenario: &Scenario) -> Vec<String> {
     notes
 }
 
-/// Returns what no other gateway has words for, of what the client of the scenario does.
+/// Returns what the client of the scenario does and no other gateway can express.
 fn unexpressed(scenario: &Scenario) -> Vec<String> {
     let client = &scenario.client;
     let mut notes = vec![format!(
@@ -188,7 +188,7 @@ fn unexpressed(scenario: &Scenario) -> Vec<String> {
     }
     if client.cool_down == CoolDown::PerTarget && client.retry.obey_retry_after {
         notes.push(
-            "a wait that a refusal states in its text, or only in limit headers, is not read; nor is an account left alone as a whole"
+            "a wait that a refusal states in its text, or only in limit headers, is not read; nor is a whole account put in cool-down"
                 .to_owned(),
         );
     }

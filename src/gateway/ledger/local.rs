@@ -1,7 +1,11 @@
 //! The ledger of one gateway: in memory, and in a store if budgets are to survive a restart.
 //!
 //! The store is written by a thread of its own at most once a [`WRITE_INTERVAL`] and at the end, so no request waits for a disk.
-//! Written is what is used together with what is reserved: if the process is killed, what was under way counts as reserved.
+//! What is reserved is written as used: if the process is killed, attempts under way count as having cost what was reserved.
+//!
+//! If the clock is set back while the gateway runs, the current day stays the latest one seen. If it was set back over a restart, the day
+//! is that of the clock, because a clock that was once far ahead must not keep budgets from beginning again; what the store has of later
+//! days is kept until those days are over, so no day's budget can be spent twice.
 
 use super::store::{Row, Store, StoreError};
 use super::{Account, Balance, Cost, Hold, Ledger, Refusal, Scope, UtcDay};
@@ -27,7 +31,8 @@ pub struct LocalLedger {
     writer: Mutex<Option<Writer>>,
 }
 
-/// What accounts have used: on the current day, and on earlier ones while attempts of theirs are under way.
+/// What accounts have used: on the current day; on earlier ones while attempts of theirs are under way; and on later ones if the clock was
+/// set back before the store was opened.
 #[derive(Debug)]
 struct Books {
     /// The latest day seen: a clock that is set back does not open a closed day again.
@@ -68,8 +73,8 @@ impl LocalLedger {
         Self { now: Box::new(now), books: Arc::new(Mutex::new(books)), writer: Mutex::new(None) }
     }
 
-    /// Continues with what a store holds of the current day, and keeps it up to date from now on. Does nothing if the ledger has a
-    /// store already.
+    /// Continues with what a store holds of the current day and of later ones, and keeps it up to date from now on. Does nothing if the
+    /// ledger has a store already.
     ///
     /// # Errors
     /// If the store cannot be opened: another gateway has it open, or it is no store, or the disk is full.
@@ -126,7 +131,7 @@ impl Books {
         change(self.entries.entry(key).or_default());
     }
 
-    /// Takes what is to be written, with what it costs if nothing under way is settled any more.
+    /// Takes what is to be written. What is reserved counts as used.
     fn take_changed(&mut self) -> Vec<Row> {
         let row = |(day, account): Key| {
             let Entry { used, held } = self.entries[&(day, Arc::clone(&account))];
@@ -215,13 +220,13 @@ fn write_until_end(mut store: Store, books: &Mutex<Books>, end: &Receiver<()>) {
             match store.write(&rows, day) {
                 Ok(()) if has_failed => {
                     has_failed = false;
-                    tracing::info!("the budgets are stored again");
+                    tracing::info!("the usage of callers is stored again");
                 }
                 Ok(()) => {}
                 Err(error) => {
                     locked(books).put_back(rows);
                     if !std::mem::replace(&mut has_failed, true) {
-                        tracing::warn!(%error, "what callers have used is not stored; it is tried again every second");
+                        tracing::warn!(%error, "the usage of callers cannot be stored; retrying every second");
                     }
                 }
             }
@@ -360,6 +365,39 @@ mod tests {
         drop((second, under_way));
         let (third, _) = start().expect("it was closed");
         assert_eq!(third.balance(&account).used, Cost::ZERO, "days older than forty days are dropped");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_over_a_restart_gives_no_budget_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let account = account("a", u64::MAX, 1_000);
+        let start = |hours_later: u64| {
+            let (ledger, hours) = ledger();
+            hours.fetch_add(hours_later, Ordering::Relaxed);
+            ledger.keep_in(&folder.path().join("store")).expect("no other ledger has it open");
+            (ledger, hours)
+        };
+        let spend = |ledger: &LocalLedger, tokens| {
+            let hold = reserve(ledger, &account, cost(0, tokens)).expect("it fits");
+            ledger.settle(hold, cost(0, tokens));
+        };
+        let (first, hours) = start(23);
+        spend(&first, 300);
+        hours.fetch_add(1, Ordering::Relaxed);
+        spend(&first, 900);
+        drop(first);
+        // The clock shows the day before again.
+        let (second, _) = start(23);
+        assert_eq!(second.balance(&account).used, cost(0, 300));
+        spend(&second, 1);
+        drop(second);
+        let (third, hours) = start(23);
+        assert_eq!(third.balance(&account).used, cost(0, 301));
+        hours.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(third.balance(&account).used, cost(0, 900), "the day was spent before");
+        assert!(reserve(&third, &account, cost(0, 101)).is_err());
+        hours.fetch_add(24, Ordering::Relaxed);
+        assert_eq!(third.balance(&account).used, Cost::ZERO);
     }
 
     #[test]

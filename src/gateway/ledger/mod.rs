@@ -165,6 +165,12 @@ impl Balance {
             tokens: if budget.tokens == u64::MAX { u64::MAX } else { left.tokens },
         }
     }
+
+    /// Returns what could be reserved within a budget if the attempts under way cost nothing.
+    #[must_use]
+    pub const fn left_if_returned(&self, budget: Cost) -> Cost {
+        Self { held: Cost::ZERO, ..*self }.left(budget)
+    }
 }
 
 /// What is reserved for an attempt under way.

@@ -64,7 +64,7 @@ impl fmt::Display for StoreError {
 impl std::error::Error for StoreError {}
 
 impl Store {
-    /// Opens or creates a store. Returns what was used on `day`.
+    /// Opens or creates a store. Returns what was used on `day`, and on later days: the clock was set back since they were written.
     ///
     /// # Errors
     /// If it cannot be opened, read or created.
@@ -81,7 +81,7 @@ impl Store {
     ) -> Result<(Self, Vec<Row>), StoreError> {
         let mut store = Self { path: path.to_owned(), open: Box::new(open), database: None };
         let rows = store.try_read(day).map_err(|what| StoreError::new(path, what))?;
-        // What fails when it is written first is better known at the start.
+        // A store that cannot be written is found now and not with the first request.
         store.write(&[], day)?;
         Ok((store, rows))
     }
@@ -106,7 +106,7 @@ impl Store {
             table => table.map_err(text)?,
         };
         let mut rows = Vec::new();
-        for entry in table.range((day.0, "")..(day.0 + 1, "")).map_err(text)? {
+        for entry in table.range((day.0, "")..).map_err(text)? {
             let (key, value) = entry.map_err(text)?;
             let ((day, account), (pico_usd, tokens)) = (key.value(), value.value());
             rows.push(Row { account: account.into(), day: UtcDay(day), used: Cost { pico_usd, tokens } });

@@ -35,7 +35,7 @@ struct Recorder {
 struct RecordingDriver<'a, D> {
     driver: &'a mut D,
     recorder: Option<&'a Recorder>,
-    /// The attempt that the input is about.
+    /// The attempt whose reply is the input; `None` for other inputs.
     replied: Option<AttemptId>,
 }
 
@@ -174,7 +174,8 @@ impl RecordedEngine {
         });
     }
 
-    /// Returns the engine, and the driver that it decides to in an input about the reply to `replied`.
+    /// Returns the engine, and a driver that records its decisions and passes them on to `driver`. `replied` is the attempt whose reply is
+    /// the input.
     fn parts<'a, D: Driver>(
         &'a mut self,
         driver: &'a mut D,

@@ -33,7 +33,7 @@ pub(super) struct Line<'a> {
     /// The number of the engine: one more with each reload. Absent for the first.
     #[serde(default, skip_serializing_if = "is_first")]
     pub(super) engine: u32,
-    /// Since the gateway started.
+    /// Nanoseconds since the gateway started.
     pub(super) at_ns: u64,
     /// Of an input: when the engine's next timer was due before it; absent if none was set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -176,7 +176,7 @@ pub(super) struct ReplyLine {
     usage: Tokens,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     wait_ns: Option<u64>,
-    /// What is true when the wait ends; `until_enough` if absent.
+    /// What is true when the wait ends; absent without a wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     wait_kind: Option<WaitKind>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -60,7 +60,7 @@ impl ScenarioHashes {
     }
 }
 
-/// Returns the hash of a value's parts and their values.
+/// Returns the hash of a value's text as `Debug` prints it.
 fn hash(value: &impl fmt::Debug) -> String {
     let mut hash = LogHash::default();
     let _ = write!(hash, "{value:?}");

@@ -35,7 +35,7 @@ pub(super) struct ReplayedEngine {
 struct Taken {
     /// The jobs that are in flight in the recording.
     jobs: FxHashMap<u64, JobState>,
-    /// By job: decisions that are not compared yet, each with its number. None is empty.
+    /// By job: decisions that are not compared yet, each with its number. No queue is empty.
     decisions: BTreeMap<u64, VecDeque<(u64, Event)>>,
     /// Decisions so far.
     count: u64,
@@ -233,7 +233,7 @@ impl ReplayedEngine {
 
     /// Compares what the engine decided and was not recorded: all recorded decisions so far are read.
     pub(super) fn settle(&mut self, names: &Names, found: &mut Replayed) {
-        // To withdraw jobs may let others go on, which they did not when it was recorded.
+        // When a job is withdrawn, others may go on that did not when it was recorded.
         while !self.taken.decisions.is_empty() {
             for (job, event) in self.taken.first_left() {
                 let kind = Kind::of_decision(&event, names);

@@ -90,7 +90,7 @@ impl Replayed {
         if self.version != this {
             let _ = writeln!(
                 out,
-                "quotalab {} recorded, {this} replays: it may decide otherwise",
+                "recorded by quotalab {}, replayed by {this}: decisions may differ",
                 printable(&self.version)
             );
         }
@@ -155,7 +155,7 @@ impl Replayed {
     fn end_text(&self) -> String {
         let lines = plural(self.lines as u64, "line");
         match self.end {
-            Some(End::GatewayEnded) => "the recording is whole".to_owned(),
+            Some(End::GatewayEnded) => "the recording is complete".to_owned(),
             Some(End::Size) => format!("the recording ends after {lines}: it had reached its size"),
             Some(End::Overflow) => {
                 format!("the recording ends after {lines}: lines came faster than they could be written")

@@ -20,16 +20,16 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// The lines that wait to be written, at most.
+/// The most lines that wait to be written.
 pub(super) const QUEUE: usize = 16_384;
 
-/// The bytes that are written at once, at least, while lines wait.
+/// The least bytes that are written at once while lines wait.
 const BLOCK: usize = 64 << 10;
 
-/// What is kept free for the last line.
+/// The bytes that are kept free for the last line.
 const LAST_LINE: u64 = 128;
 
-/// How long the thread waits for a line before it looks whether the recording is to end.
+/// How long the thread waits for a line before it checks whether the recording is to end.
 const IDLE: Duration = Duration::from_millis(50);
 
 /// A recording that is being written. Its clones write to the same file.
@@ -47,7 +47,7 @@ struct Shared {
     has_overflowed: AtomicBool,
     /// Engines so far.
     engines: AtomicU32,
-    /// The last line is written, and the signal of that.
+    /// `true` once the last line is written, which `written` signals.
     is_written: Mutex<bool>,
     written: Condvar,
 }
@@ -159,7 +159,7 @@ struct Writer<W> {
     max_bytes: u64,
     /// Whole lines that are not written yet.
     block: Vec<u8>,
-    /// Of the engines that have not ended.
+    /// By engine that has not ended.
     names: FxHashMap<u32, Arc<Names>>,
 }
 

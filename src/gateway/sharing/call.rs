@@ -14,7 +14,7 @@ pub(super) trait ScriptCall: Sync {
     /// What the script answers.
     type Answer: Send;
 
-    /// Makes the call once: an answer that is lost stays lost.
+    /// Makes the call once. It is not repeated if the answer is lost.
     fn make(
         &self,
         connection: &mut MultiplexedConnection,
@@ -43,12 +43,12 @@ pub(super) fn foreign_answer() -> redis::RedisError {
     redis::RedisError::from((redis::ErrorKind::UnexpectedReturnType, "an answer of another script"))
 }
 
-/// Returns a name as the common part of keys, in which a brace would end it.
-pub(super) fn key_part(name: &str) -> String {
+/// Returns a name as the hash tag of keys, the part in braces by which a cluster chooses their node: without braces of its own.
+pub(super) fn hash_tag(name: &str) -> String {
     name.chars().map(|c| if matches!(c, '{' | '}') { '_' } else { c }).collect()
 }
 
-/// The names of the keys of one quota, which a cluster keeps on one node because of their common part in braces.
+/// The names of the keys of one quota. They have one hash tag, so a cluster keeps them on one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Keys {
     prefix: String,
@@ -57,7 +57,7 @@ pub(super) struct Keys {
 impl Keys {
     /// Returns the keys of a quota with this name.
     pub(super) fn new(name: &str) -> Self {
-        Self { prefix: format!("quotalab:{{{}}}", key_part(name)) }
+        Self { prefix: format!("quotalab:{{{}}}", hash_tag(name)) }
     }
 
     /// Returns the key of the cool-down of a model of the quota.
@@ -153,7 +153,7 @@ impl Call {
         self
     }
 
-    /// Lets the call happen at a given time instead of the server's.
+    /// Sets the time of the call, which is otherwise that of the server.
     #[cfg(test)]
     pub(super) fn at_ms(mut self, millis: u64) -> Self {
         self.arguments[1] = millis.to_string();

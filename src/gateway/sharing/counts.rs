@@ -1,4 +1,4 @@
-//! What is measured of the sharing, as part of `/metrics`.
+//! The metrics of sharing, as part of `/metrics`.
 
 use super::heartbeat::Heartbeats as _;
 use super::link::Link;
@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use std::fmt::{self, Write as _};
 
 /// The counters of this replica.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Counts {
     /// One while Redis answers.
     pub(super) up: Gauge,
@@ -63,21 +63,12 @@ struct BudgetLabels {
 }
 
 impl Counts {
-    pub(super) fn new() -> Self {
-        Self {
-            up: Gauge::default(),
-            decisions: Family::default(),
-            budget_decisions: Family::default(),
-            lost: Counter::default(),
-        }
-    }
-
-    /// Counts a decision by a quota.
+    /// Counts a decision on a quota.
     pub(super) fn decided(&self, decision: DecidedBy) {
         self.decisions.get_or_create(&DecisionLabels { decision }).inc();
     }
 
-    /// Counts a decision by a budget.
+    /// Counts a decision on a budget.
     pub(super) fn budget_decided(&self, decision: DecidedBy) {
         self.budget_decisions.get_or_create(&DecisionLabels { decision }).inc();
     }
@@ -85,11 +76,11 @@ impl Counts {
     /// Returns the families, as they are now.
     pub(super) fn registry(&self, link: &Link) -> Registry {
         let replicas = Family::<QuotaLabels, Gauge>::default();
-        for pool in link.pools() {
+        for pool in link.pools.all() {
             replicas.get_or_create(&QuotaLabels { quota: pool.name.clone() }).set(pool.replicas().into());
         }
         let budget_replicas = Family::<BudgetLabels, Gauge>::default();
-        for account in link.accounts() {
+        for account in link.accounts.all() {
             let labels = BudgetLabels { caller: account.name.to_string() };
             budget_replicas.get_or_create(&labels).set(account.replicas().into());
         }

@@ -26,7 +26,7 @@ impl Bench {
         let server = RedisServer::start(None)?;
         let runtime = Runtime::new().expect("a runtime");
         let client = redis::Client::open(server.url()).expect("a URL");
-        // As long as it takes on a busy machine.
+        // Calls have no time limit, because the machine may be busy.
         let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
         let connection = client.get_multiplexed_async_connection_with_config(&config);
         let connection = runtime.block_on(connection).expect("a connection");

@@ -16,7 +16,7 @@ pub(in crate::gateway) struct Lease {
     origin: Origin,
     reserved: Units,
     cached: CachedTokens,
-    /// A grant for so many further requests that was asked for with the lease, before the answer has come.
+    /// The further requests of a grant that was asked for with the lease; zero once the answer has come.
     asked_grant: u32,
     is_sent: bool,
     is_settled: bool,
@@ -32,7 +32,7 @@ enum Origin {
 }
 
 impl Lease {
-    /// Creates a lease that is asked for under this id, with a grant for so many further requests.
+    /// Creates a lease that is asked for under this id, with a grant for `asked_grant` further requests.
     pub(super) fn asked(
         owners: (&Arc<Link>, &Arc<Pool>),
         id: String,
@@ -67,7 +67,7 @@ impl Lease {
         }
     }
 
-    /// Records that the request goes out.
+    /// Records that the request is sent now.
     pub(in crate::gateway) fn set_sent(&mut self) {
         self.is_sent = true;
     }

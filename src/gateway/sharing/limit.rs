@@ -1,4 +1,5 @@
-//! A limit as the script in Redis computes with it: in integers that stay below 2^52, so that Lua's numbers hold them exactly.
+//! A limit as the script in Redis computes with it: in grains, a unit in which both a unit of the limit and the refill of a millisecond are
+//! whole numbers. They stay below 2^52, so that Lua's numbers hold them exactly.
 
 use crate::scenario::KnownLimit;
 use provider::window::Bucket;
@@ -20,8 +21,8 @@ pub(super) struct SharedLimit {
 }
 
 impl SharedLimit {
-    /// Returns the shared form of a limit; `None` if it has no window, as concurrency has none, or admits nothing, which is left to
-    /// the provider to say.
+    /// Returns the shared form of a limit; `None` if it has no window, as concurrency has none, or admits nothing: then
+    /// the provider decides.
     ///
     /// Where the exact numbers would exceed 2^52, the refill is rounded down to a ratio of smaller numbers, by less than 0.1 %. If
     /// that is not possible, because the limit is much smaller than the burst, the burst is reduced.
@@ -45,7 +46,7 @@ impl SharedLimit {
         Some(Self { axis, per_ms, per_unit, burst, limit, window })
     }
 
-    /// Returns the bucket of the limit, of which so many units are left at `now`.
+    /// Returns the bucket of the limit, of which `left` units are left at `now`.
     pub(super) fn bucket_with(&self, now: Instant, left: i64) -> Bucket {
         let mut bucket = Bucket::new(self.limit, self.window, self.burst);
         let used = i128::from(self.burst) - i128::from(left);
@@ -59,7 +60,7 @@ impl SharedLimit {
         u64::try_from(units).unwrap_or(u64::MAX)
     }
 
-    /// Returns `true` if the limit is over at most a minute.
+    /// Returns `true` if the window of the limit is at most a minute.
     pub(super) fn is_short(&self) -> bool {
         self.window <= Nanos::MINUTE
     }

@@ -1,16 +1,15 @@
-//! The connection to Redis, and what waits to be sent. `task` makes the connection again when it is lost, and sends.
+//! The connection to Redis, and the queue of what is sent. `task` reconnects, and sends it.
 
 use super::budgets::{Settlement, SharedAccount};
 use super::call::{Call, Keys, ScriptCall};
 use super::counts::Counts;
-use super::heartbeat::Heartbeats;
+use super::heartbeat::{ByName, Heartbeats};
 use super::pool::{GRANT_LENGTH, Pool};
 use super::{SharingError, SharingOptions};
 use crate::drive::clock::Clock;
 use provider::Instant;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -23,20 +22,19 @@ use tokio::time::{sleep, timeout};
 pub(super) struct Link {
     client: Client,
     /// `host:port`, without user and password.
-    pub(super) address: String,
+    address: String,
     /// Replaced by dots in errors.
     password: Option<String>,
     answer_timeout: Duration,
     clock: Clock,
     /// The name of this replica.
-    pub(super) replica: String,
+    replica: String,
     state: Mutex<Connection>,
     /// The connection was lost, or there are new quotas or budgets.
     pub(super) changed: Notify,
-    /// By name.
-    pools: Mutex<BTreeMap<String, Arc<Pool>>>,
+    pub(super) pools: ByName<Pool>,
     /// By the name of the caller.
-    accounts: Mutex<BTreeMap<Arc<str>, Arc<SharedAccount>>>,
+    pub(super) accounts: ByName<SharedAccount>,
     queue: mpsc::Sender<Queued>,
     /// The calls that were put into the queue and whose answers have not come.
     pub(super) queued: AtomicUsize,
@@ -44,13 +42,15 @@ pub(super) struct Link {
     pub(super) counts: Counts,
 }
 
-/// The connection, if there is one, and how many there were.
+/// The connection to Redis.
 struct Connection {
+    /// `None` while Redis is gone.
     current: Option<MultiplexedConnection>,
+    /// How many connections there were.
     number: u64,
 }
 
-/// What is sent to Redis without waiting for it.
+/// What is sent to Redis while no request waits for the answer.
 pub(super) enum Queued {
     Call(Call),
     CoolDown { pool: Keys, key: String, until: Instant },
@@ -64,11 +64,11 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    /// Connects. The task of [`Self::run`] is to take the calls that wait.
+    /// Connects. [`Self::run`] sends what is put into the queue.
     pub(super) async fn connect(
         options: &SharingOptions,
         clock: Clock,
-    ) -> Result<(Arc<Self>, Waiting), SharingError> {
+    ) -> Result<(Arc<Self>, CallQueue), SharingError> {
         let info = options.url.info();
         let (address, password) =
             (info.addr().to_string(), info.redis_settings().password().map(str::to_owned));
@@ -83,16 +83,16 @@ impl Link {
             replica: format!("{:016x}", options.replica),
             state: Mutex::new(Connection { current: None, number: 0 }),
             changed: Notify::new(),
-            pools: Mutex::default(),
-            accounts: Mutex::default(),
+            pools: ByName::new(),
+            accounts: ByName::new(),
             queue,
             queued: AtomicUsize::new(0),
             next_id: AtomicU64::new(0),
-            counts: Counts::new(),
+            counts: Counts::default(),
             address: address.clone(),
         };
         link.reconnect(START_TIMEOUT).await.map_err(failed)?;
-        Ok((Arc::new(link), Waiting(waiting)))
+        Ok((Arc::new(link), CallQueue(waiting)))
     }
 
     pub(super) fn now(&self) -> Instant {
@@ -112,7 +112,7 @@ impl Link {
         format!("{}-{:x}", self.replica, self.next_id.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Returns `true` if Redis answered last.
+    /// Returns `true` if there is a connection.
     pub(super) fn is_up(&self) -> bool {
         self.state().current.is_some()
     }
@@ -127,51 +127,26 @@ impl Link {
         self.state.lock().expect("invariant: no thread panics while it holds the connection")
     }
 
-    fn pools_by_name(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Pool>>> {
-        self.pools.lock().expect("invariant: no thread panics while it holds the quotas")
-    }
-
-    /// Returns all quotas.
-    pub(super) fn pools(&self) -> Vec<Arc<Pool>> {
-        self.pools_by_name().values().map(Arc::clone).collect()
-    }
-
-    fn accounts_by_name(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<SharedAccount>>> {
-        self.accounts.lock().expect("invariant: no thread panics while it holds the budgets")
-    }
-
-    /// Returns the use of all callers.
-    pub(super) fn accounts(&self) -> Vec<Arc<SharedAccount>> {
-        self.accounts_by_name().values().map(Arc::clone).collect()
-    }
-
-    /// Returns the use of a caller, which it makes if there is none.
-    pub(super) fn account(
-        &self,
-        name: &Arc<str>,
-        make: impl FnOnce(u32) -> SharedAccount,
-    ) -> Arc<SharedAccount> {
-        let replicas = self.replicas();
-        let mut accounts = self.accounts_by_name();
-        let account = accounts.entry(Arc::clone(name)).or_insert_with(|| Arc::new(make(replicas)));
-        self.changed.notify_one();
-        Arc::clone(account)
-    }
-
     /// Returns the largest number of replicas that Redis has named.
     fn replicas(&self) -> u32 {
-        let pools = self.pools().iter().map(|pool| pool.replicas()).max();
-        let accounts = self.accounts().iter().map(|account| account.replicas()).max();
-        pools.max(accounts).unwrap_or(1)
+        self.pools.replicas().max(self.accounts.replicas()).unwrap_or(1)
     }
 
-    /// Returns the quota with this name, which it makes if there is none.
+    /// Returns the quota with this name, which `make` creates from the number of replicas if there is none.
     pub(super) fn pool(&self, name: &str, make: impl FnOnce(u32) -> Pool) -> Arc<Pool> {
+        self.shared(&self.pools, name, make)
+    }
+
+    /// Returns the account of a caller, which `make` creates from the number of replicas if there is none.
+    pub(super) fn account(&self, name: &str, make: impl FnOnce(u32) -> SharedAccount) -> Arc<SharedAccount> {
+        self.shared(&self.accounts, name, make)
+    }
+
+    fn shared<T: Heartbeats>(&self, all: &ByName<T>, name: &str, make: impl FnOnce(u32) -> T) -> Arc<T> {
         let replicas = self.replicas();
-        let mut pools = self.pools_by_name();
-        let pool = pools.entry(name.to_owned()).or_insert_with(|| Arc::new(make(replicas)));
+        let shared = all.get_or_make(name, || make(replicas));
         self.changed.notify_one();
-        Arc::clone(pool)
+        shared
     }
 
     /// Makes a call and waits for its answer; `None` if Redis is gone, or answers too late or with an error: then it is gone.
@@ -179,20 +154,20 @@ impl Link {
         self.call(call, self.answer_timeout).await
     }
 
-    pub(super) async fn call<C: ScriptCall>(&self, call: &C, patience: Duration) -> Option<C::Answer> {
+    pub(super) async fn call<C: ScriptCall>(&self, call: &C, time_limit: Duration) -> Option<C::Answer> {
         let (mut connection, number) = {
             let state = self.state();
             (state.current.clone()?, state.number)
         };
-        match timeout(patience, call.make(&mut connection)).await {
-            // After the connection was lost this replica goes on alone with what it knew then.
+        match timeout(time_limit, call.make(&mut connection)).await {
+            // An answer that comes after the connection was lost is not used: this replica decides alone by what it knew then.
             Ok(Ok(answer)) => Some(answer).filter(|_| self.is_current(number)),
             Ok(Err(error)) => {
                 self.lose(number, &self.text_of(&error));
                 None
             }
             Err(_) => {
-                self.lose(number, &format!("no answer within {patience:?}"));
+                self.lose(number, &format!("no answer within {time_limit:?}"));
                 None
             }
         }
@@ -203,28 +178,28 @@ impl Link {
         state.number == number && state.current.is_some()
     }
 
-    /// Records that a connection is of no use. Logs it once.
+    /// Records that a connection was lost, and logs it, once.
     fn lose(&self, number: u64, reason: &str) {
         let mut state = self.state();
         if state.number == number && state.current.take().is_some() {
             drop(state);
             self.counts.up.set(0);
-            // One that a request began at the end of the last outage is of no use.
+            // A request may have begun an outage just before the end of the last one: it knows nothing of this one.
             self.end_outages();
             let replicas = self.replicas();
             tracing::warn!(
                 redis = self.address,
                 reason,
                 replicas,
-                "redis is gone: this replica goes on with its share of each quota and budget"
+                "redis does not answer: this replica continues with its share of each quota and budget"
             );
             self.changed.notify_one();
         }
     }
 
     fn end_outages(&self) {
-        self.pools().iter().for_each(|pool| pool.end_outage());
-        self.accounts().iter().for_each(|account| account.end_outage());
+        self.pools.end_outage();
+        self.accounts.end_outage();
     }
 
     /// Returns the text of an error, without the password.
@@ -236,17 +211,17 @@ impl Link {
         }
     }
 
-    /// Sends a call some time; if too many wait it is dropped, so that what it would give back stays charged until it refills.
+    /// Queues a call. If too many wait it is dropped: what it would give back stays charged until it refills.
     pub(super) fn enqueue(&self, call: Call) {
         self.put(Queued::Call(call));
     }
 
-    /// Lets the other replicas leave a target alone until an instant.
+    /// Queues a cool-down of a target, which holds for the other replicas until an instant.
     pub(super) fn publish_cool_down(&self, pool: &Pool, key: &str, until: Instant) {
         self.put(Queued::CoolDown { pool: pool.keys.clone(), key: key.to_owned(), until });
     }
 
-    /// Sends the settlement of an attempt some time. It is kept until Redis has answered.
+    /// Queues the settlement of an attempt. It is kept until Redis has answered.
     pub(super) fn settle(&self, account: &Arc<SharedAccount>, settlement: Settlement) {
         self.put(Queued::Settlement { account: Arc::clone(account), settlement });
     }
@@ -272,11 +247,11 @@ impl Link {
 
     /// Returns the number of calls that wait to be sent, or whose answers have not come.
     pub(super) fn unsent(&self) -> usize {
-        let kept: usize = self.accounts().iter().map(|account| account.unsent()).sum();
+        let kept: usize = self.accounts.all().iter().map(|account| account.unsent()).sum();
         self.queued.load(Ordering::Relaxed) + kept
     }
 
-    /// Ends a grant once its time is over.
+    /// Ends a grant after [`GRANT_LENGTH`].
     pub(super) fn end_grant_later(self: &Arc<Self>, pool: &Arc<Pool>, id: String) {
         let (link, pool) = (Arc::clone(self), Arc::clone(pool));
         tokio::spawn(async move {
@@ -287,32 +262,32 @@ impl Link {
     }
 
     /// Connects. Redis decides again once it knows what every replica used without it.
-    pub(super) async fn reconnect(&self, patience: Duration) -> Result<(), String> {
+    pub(super) async fn reconnect(&self, time_limit: Duration) -> Result<(), String> {
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(patience))
-            .set_response_timeout(Some(patience));
+            .set_connection_timeout(Some(time_limit))
+            .set_response_timeout(Some(time_limit));
         let connect = self.client.get_multiplexed_async_connection_with_config(&config);
-        let mut connection = match timeout(patience, connect).await {
+        let mut connection = match timeout(time_limit, connect).await {
             Ok(connected) => connected.map_err(|error| self.text_of(&error))?,
-            Err(_) => return Err(format!("no connection within {patience:?}")),
+            Err(_) => return Err(format!("no connection within {time_limit:?}")),
         };
         let pong: redis::RedisResult<String> = redis::cmd("PING").query_async(&mut connection).await;
         pong.map_err(|error| self.text_of(&error))?;
-        self.await_replicas(&connection, patience).await?;
+        self.await_replicas(&connection, time_limit).await?;
         let mut state = self.state();
         state.number += 1;
         state.current = Some(connection);
         drop(state);
         self.end_outages();
         self.counts.up.set(1);
-        // Settlements wait.
+        // Settlements may wait to be sent.
         self.changed.notify_one();
         Ok(())
     }
 }
 
-/// The calls that wait.
-pub(super) struct Waiting(pub(super) mpsc::Receiver<Queued>);
+/// The queue of calls that wait to be sent.
+pub(super) struct CallQueue(pub(super) mpsc::Receiver<Queued>);
 
 /// The most calls that wait.
 const MAX_QUEUED: usize = 4096;

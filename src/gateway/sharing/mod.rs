@@ -15,10 +15,10 @@
 //! Invariants:
 //! 1. A refused reservation changes nothing. A lease is settled once; an unknown or repeated settlement changes nothing.
 //! 2. A call whose answer is lost is not made again. Only what was used without Redis is reported again, under one id, which counts once.
-//! 3. Without Redis a replica admits its part of each limit and of what was left when Redis was last heard of.
+//! 3. Without Redis a replica admits its part of each limit, and its part of what was left according to the last answer of Redis.
 //! 4. The queue of calls, the leases in Redis and the leases of a grant are bounded.
 //!
-//! The limits are those of the scenario, as token buckets: the law of Groq and most providers. Fixed and sliding windows are shared as
+//! The limits are those of the scenario, as token buckets: the refill policy of Groq and most providers. Fixed and sliding windows are shared as
 //! buckets too. Concurrency is not shared.
 
 mod budgets;
@@ -74,7 +74,7 @@ pub struct SharingOptions {
 /// How long a request waits for an answer of Redis, if nothing else is set.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// How often [`Sharing::finish`] looks.
+/// How often [`Sharing::finish`] checks what is left to send.
 const FINISH_PAUSE: Duration = Duration::from_millis(10);
 
 /// Redis could not be reached when the gateway started.
@@ -121,7 +121,7 @@ impl Sharing {
         self.link.address()
     }
 
-    /// Waits until Redis has heard of everything that was settled, for `limit` at most. Returns `false` if it has not.
+    /// Waits until Redis has answered all settlements, for `limit` at most. Returns `false` if it has not.
     pub async fn finish(&self, limit: Duration) -> bool {
         let is_sent = async {
             while self.link.unsent() > 0 {
@@ -159,7 +159,7 @@ pub(super) struct Refusal {
     cause: LimitCause,
     /// The limit that refused, if one did.
     axis: Option<Axis>,
-    /// When it would be admitted if no other replica used anything.
+    /// The wait until it would be admitted if no other replica used anything.
     wait: Nanos,
 }
 
@@ -237,7 +237,7 @@ impl TargetShares {
         decided.map(|()| Lease::alone(owners, charged, *cached))
     }
 
-    /// Lets the other replicas leave a target alone until an instant, unless they know already.
+    /// Publishes a cool-down to the other replicas, unless it came from them.
     pub(super) fn publish_cool_down(&self, target: TargetId, until: Instant, cause: LimitCause) {
         if !matches!(cause, LimitCause::SharedQuota | LimitCause::SharedCoolDown) {
             let TargetShare { pool, cool_down, .. } = &self.targets[target.index()];

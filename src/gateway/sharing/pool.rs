@@ -59,7 +59,7 @@ struct Outage {
 }
 
 impl Pool {
-    /// Creates a quota of which nothing is known yet but that so many replicas may use it.
+    /// Creates a quota of which only the number of replicas is known.
     pub(super) fn new(name: String, limits: Arc<[SharedLimit]>, replicas: u32) -> Self {
         let state = State {
             limits,
@@ -97,8 +97,8 @@ impl Pool {
         state.limits = limits;
     }
 
-    /// Returns what a request is charged: on each axis its cost, and no more than the limit holds, because whether a larger
-    /// request is served is the provider's to say.
+    /// Returns what a request is charged: on each axis its cost, and no more than the limit holds, because the provider
+    /// decides whether a larger request is served.
     pub(super) fn charged(&self, cost: impl Fn(Axis) -> u64) -> Units {
         let mut units = Units::default();
         for limit in self.state().limits.iter() {
@@ -369,7 +369,7 @@ fn unsigned(units: i64) -> u64 {
     u64::try_from(units).unwrap_or(0)
 }
 
-/// How long a grant is used. It is what of a quota is out of the others' reach at most.
+/// How long a grant is used. During this time its rest is not available to other replicas.
 pub(super) const GRANT_LENGTH: Nanos = Nanos(100_000_000);
 
 /// A grant for fewer requests saves too little.
@@ -378,5 +378,5 @@ const MIN_GRANT_REQUESTS: u32 = 4;
 /// The most requests of a grant.
 const MAX_GRANT_REQUESTS: u32 = 64;
 
-/// A grant is at most this part of what a limit holds.
+/// What a limit holds ÷ the largest grant.
 const MIN_GRANTS_IN_BURST: u64 = 100;

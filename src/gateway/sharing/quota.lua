@@ -22,7 +22,7 @@
 local MAX_LEASES = 65536
 local LEASE_MS = 600000      -- after this a lease gives way to others if there are too many
 local FORGOTTEN_MS = 3600000 -- after this it cannot be settled any more
-local REPLICA_MS = 5000      -- a replica without a heartbeat for so long is gone
+local REPLICA_MS = 5000      -- a replica without a heartbeat for this time is gone
 local LOWEST = -2^52
 
 local action, replica, id = ARGV[1], ARGV[3], ARGV[4]
@@ -149,7 +149,7 @@ local function reserve()
     end
   end
   if wait > 0 then return answer(limits, 0, wait, index, 0) end
-  -- A grant leaves as much for every replica.
+  -- A grant is given only if as much is left for every replica.
   local replicas = math.max(replicas_since(REPLICA_MS), 1)
   local is_granted = last > 0
   for _, limit in ipairs(limits) do

@@ -12,7 +12,7 @@ pub(super) struct ReplicaCount {
 }
 
 impl ReplicaCount {
-    /// Begins with a number that Redis has named for something else.
+    /// Creates the count of a new quota or budget from the number that Redis has named for others.
     pub(super) fn new(count: u32) -> Self {
         Self { count: count.max(1), at: Instant::ZERO }
     }
@@ -30,7 +30,7 @@ impl ReplicaCount {
         }
     }
 
-    /// Takes the number of those that are back now that Redis is. Returns `true` if they are all that were known before.
+    /// Takes the number of replicas that have returned since Redis is back. Returns `true` if they are all that were known before.
     pub(super) fn take_return(&mut self, now: Instant, back: u32) -> bool {
         let known = self.count;
         self.at = now;

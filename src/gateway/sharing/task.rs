@@ -2,7 +2,7 @@
 
 use super::call::{Call, ScriptCall, Verb};
 use super::heartbeat::Heartbeats;
-use super::link::{Link, Queued, RECONNECT_TIMEOUT, Waiting};
+use super::link::{CallQueue, Link, Queued, RECONNECT_TIMEOUT};
 use super::replicas::REPLICAS_LENGTH;
 use futures_util::future::join_all;
 use provider::{Instant, Nanos};
@@ -14,15 +14,15 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 impl Link {
     /// Keeps the connection and sends what waits, for ever.
-    pub(super) async fn run(&self, Waiting(mut waiting): Waiting) {
+    pub(super) async fn run(&self, CallQueue(mut waiting): CallQueue) {
         let mut beats = interval(HEARTBEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut pause, mut connected) = (FIRST_PAUSE, self.now());
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             if !self.is_up() {
-                // One that answers now and then is asked less and less often.
-                if self.now().since(connected) > STEADY {
+                // A server that answers only now and then is tried less and less often.
+                if self.now().since(connected) > STABLE_AFTER {
                     pause = FIRST_PAUSE;
                 }
                 sleep(pause).await;
@@ -30,7 +30,7 @@ impl Link {
                 if self.reconnect(RECONNECT_TIMEOUT).await.is_ok() {
                     connected = self.now();
                     tracing::info!(
-                        redis = self.address,
+                        redis = self.address(),
                         "redis answers again: quotas and budgets are shared"
                     );
                 }
@@ -52,12 +52,12 @@ impl Link {
             Queued::Call(call) => self.call(call, TASK_TIMEOUT).await.is_some(),
             Queued::CoolDown { pool, key, until } => {
                 let left = until.since(self.now());
-                let call = Call::new(Verb::Cool, pool, &self.replica, "").with_cool_down(key);
+                let call = Call::new(Verb::Cool, pool, self.replica(), "").with_cool_down(key);
                 let call = call.with_length(left.0.div_ceil(1_000_000));
                 left == Nanos::ZERO || self.call(&call, TASK_TIMEOUT).await.is_some()
             }
             Queued::Settlement { account, settlement } => {
-                let call = account.settlement(&self.replica, settlement);
+                let call = account.settlement(self.replica(), settlement);
                 let answer = self.call(&call, TASK_TIMEOUT).await;
                 answer.iter().for_each(|answer| account.take_answer(self.now(), answer));
                 answer.is_some()
@@ -76,7 +76,7 @@ impl Link {
 
     /// Sends a heartbeat for every quota and every budget, and the settlements that were kept.
     async fn beat(&self) {
-        let (pools, accounts) = (self.pools(), self.accounts());
+        let (pools, accounts) = (self.pools.all(), self.accounts.all());
         tokio::join!(self.beat_each(&pools), self.beat_each(&accounts));
         for account in accounts {
             let kept = account.take_unsent();
@@ -92,7 +92,7 @@ impl Link {
 
     async fn beat_each<T: Heartbeats>(&self, shared: &[Arc<T>]) {
         join_all(shared.iter().map(|shared| async {
-            let call = shared.heartbeat((Instant::ZERO, self.now()), &self.replica, &|| self.new_id());
+            let call = shared.heartbeat((Instant::ZERO, self.now()), self.replica(), &|| self.new_id());
             if let Some(answer) = self.call(&call, TASK_TIMEOUT).await {
                 shared.take_heartbeat(self.now(), &answer);
             }
@@ -100,19 +100,19 @@ impl Link {
         .await;
     }
 
-    /// Reports to Redis what was used without it until all replicas that were known before have done so, or are gone. Meanwhile this one
-    /// goes on alone: else the first to come back would use what the others have used already.
+    /// Reports to Redis what was used without it, until all replicas that were known before have reported too or are gone. Meanwhile this
+    /// replica decides alone: otherwise the first one to return could use what the others have used and not reported yet.
     pub(super) async fn await_replicas(
         &self,
         connection: &MultiplexedConnection,
-        patience: Duration,
+        time_limit: Duration,
     ) -> Result<(), String> {
         let begun = self.now();
         loop {
-            let (pools, accounts) = (self.pools(), self.accounts());
+            let (pools, accounts) = (self.pools.all(), self.accounts.all());
             let (quotas, budgets) = tokio::join!(
-                self.return_to(&pools, connection, (begun, patience)),
-                self.return_to(&accounts, connection, (begun, patience))
+                self.return_to(&pools, connection, (begun, time_limit)),
+                self.return_to(&accounts, connection, (begun, time_limit))
             );
             if quotas? & budgets? || self.now().since(begun) > REPLICAS_LENGTH {
                 return Ok(());
@@ -126,14 +126,14 @@ impl Link {
         &self,
         shared: &[Arc<T>],
         connection: &MultiplexedConnection,
-        (begun, patience): (Instant, Duration),
+        (begun, time_limit): (Instant, Duration),
     ) -> Result<bool, String> {
         let reports = shared.iter().map(|shared| {
             let mut connection = connection.clone();
             async move {
-                let call = shared.heartbeat((begun, self.now()), &self.replica, &|| self.new_id());
-                let answer = timeout(patience, call.make(&mut connection)).await;
-                let answer = answer.map_err(|_| format!("no answer within {patience:?}"))?;
+                let call = shared.heartbeat((begun, self.now()), self.replica(), &|| self.new_id());
+                let answer = timeout(time_limit, call.make(&mut connection)).await;
+                let answer = answer.map_err(|_| format!("no answer within {time_limit:?}"))?;
                 let answer = answer.map_err(|error| self.text_of(&error))?;
                 Ok::<bool, String>(shared.take_return(self.now(), &answer))
             }
@@ -143,16 +143,16 @@ impl Link {
     }
 }
 
-/// How often Redis hears of this replica, and this replica of what is left of each quota.
+/// The time between heartbeats.
 const HEARTBEAT: Duration = Duration::from_millis(500);
 
 /// The most calls that are sent at once.
 const BATCH: usize = 64;
 
-/// How long calls may take for whose answers no request waits.
+/// How long a call may take if no request waits for its answer.
 const TASK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The first pause before Redis is tried again; each further one is twice as long.
+/// The first pause before Redis is tried again. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// How often Redis is asked whether all replicas are back.
@@ -161,5 +161,5 @@ const RETURN_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause before Redis is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// A connection that lasted so long was a good one.
-const STEADY: Nanos = Nanos(10_000_000_000);
+/// After a connection that lasted longer, the pauses begin with the shortest one again.
+const STABLE_AFTER: Nanos = Nanos(10_000_000_000);

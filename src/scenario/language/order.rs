@@ -57,7 +57,7 @@ impl WordOrder {
     /// Returns the order of a value of this kind inside the present one.
     fn inner(self, kind: Option<&'static Kind>, value: &Tree) -> Self {
         let shape = match value {
-            Tree::Null | Tree::Text(_) => Shape::Scalar,
+            Tree::Null | Tree::Text(_) | Tree::Str(_) => Shape::Scalar,
             Tree::List(_) => Shape::List,
             Tree::Map(_) => Shape::Map,
         };

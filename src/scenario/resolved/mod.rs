@@ -147,7 +147,7 @@ pub enum Pick {
     MostRoom,
 }
 
-/// A class of jobs.
+/// A stream of jobs.
 #[derive(Clone, Debug)]
 pub struct Workload {
     /// Its name.

@@ -57,7 +57,7 @@ fn usage_survives_a_restart_and_no_output_contains_a_key() {
     gateway.signal("-TERM");
     let (status, printed) = gateway.wait();
     assert!(status.success());
-    assert!(printed.contains("caller=\"web\"") && printed.contains("count nothing"), "{printed}");
+    assert!(printed.contains("caller=\"web\"") && printed.contains("do not count usage"), "{printed}");
     let store = fs::read(folder.path().join("gateway.budgets")).expect("beside the scenario");
     for (what, bytes) in [("answers", shown.as_bytes()), ("log", printed.as_bytes()), ("store", &store)] {
         let has = |key: &str| bytes.windows(key.len()).any(|part| part == key.as_bytes());

@@ -49,7 +49,14 @@ fn the_password_of_redis_appears_nowhere() {
     assert!(on_command_line.contains("QUOTALAB_GATEWAY_REDIS"), "{on_command_line}");
     let broken = run(&[], &format!("redis:/{password}"));
     assert!(broken.contains("redis://HOST:PORT"), "{broken}");
-    for text in [seen, wrong, on_command_line, broken] {
+    let without_colon = run(&["--redis", &server.url().replace(":s3cr3t", "s3cr3t")], "");
+    assert!(
+        without_colon.contains("redis://:PASSWORD@HOST") && without_colon.contains("QUOTALAB_GATEWAY_REDIS"),
+        "{without_colon}"
+    );
+    let as_parameter = run(&[], &format!("redis://127.0.0.1:{}?password={password}", server.port));
+    assert!(as_parameter.contains("redis://:PASSWORD@HOST"), "{as_parameter}");
+    for text in [seen, wrong, on_command_line, broken, without_colon, as_parameter] {
         assert!(!text.contains(password), "{text}");
     }
 }

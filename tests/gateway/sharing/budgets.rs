@@ -89,7 +89,7 @@ fn a_refusal_counts_what_another_gateway_has_reserved() {
     assert_eq!((refused.status(), refused.header("retry-after")), (429, Some("5")), "{}", refused.text);
     assert!(refused.error()["message"].to_string().contains("until redis answers again"), "{}", refused.text);
     assert_eq!(second.state()["budgets"], "share");
-    assert!(second.get("/_quotalab").body().contains("Redis is gone"));
+    assert!(second.get("/_quotalab").body().contains("Redis does not answer"));
 }
 
 /// The budget is checked first, so a refusal by it uses nothing of the quota. A refusal by the quota returns what was

@@ -333,7 +333,7 @@ proptest! {
         prop_assert!(found.is_as_recorded(), "{}\n{text}", found.text());
         prop_assert_eq!(found.decisions, decisions);
         prop_assert!(found.changed.is_empty());
-        prop_assert!(found.text().ends_with("the recording is whole\n"), "{}", found.text());
+        prop_assert!(found.text().ends_with("the recording is complete\n"), "{}", found.text());
     }
 
     /// Cut off anywhere, as by `kill -9`, a recording is replayed up to there.

@@ -3,16 +3,16 @@
 use super::super::heartbeat::Heartbeats;
 use super::super::replicas::ReplicaCount;
 use super::call::{
-    BudgetAnswer, BudgetCall, Keys, Outcome, Report, Settlement, Taken, amounts_of, budget_of, cost_of,
-    difference, sum,
+    BudgetAnswer, BudgetCall, Keys, Outcome, Report, Settlement, amounts_of, budget_of, cost_of, difference,
+    sum,
 };
-use super::state::{ByDay, Known, Outage, State, add, of};
+use super::state::{ByDay, Outage, State, add, on_day};
 use crate::gateway::ledger::{Balance, Cost, Hold, Lease, Refusal, UtcDay};
 use provider::{Instant, Nanos};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// What a caller uses.
+/// What a caller uses of its budget, as this replica knows it.
 #[derive(Debug)]
 pub(in crate::gateway::sharing) struct SharedAccount {
     pub(in crate::gateway::sharing) name: Arc<str>,
@@ -21,23 +21,21 @@ pub(in crate::gateway::sharing) struct SharedAccount {
 }
 
 impl SharedAccount {
-    /// Creates the account of a caller of which nothing is known yet but that so many replicas serve it. It is `today` here, which ends
-    /// in `day_ends_in`: until Redis says which day it is.
+    /// Creates the account of a caller that this number of replicas serve. Until Redis has answered, the day is that of this machine:
+    /// `today`, which ends in `day_ends_in`.
     pub(in crate::gateway::sharing) fn new(
         name: &Arc<str>,
         budget: Cost,
         replicas: u32,
         (now, today, day_ends_in): (Instant, UtcDay, Nanos),
     ) -> Self {
-        let taken = Taken { epoch: String::new(), number: 0, day: today, used: [0; 2] };
-        let known =
-            Known { taken, at: now, day_ends_in, used: [0; 2], held: [0; 2], share: [0; 2], replicas };
         let state = State {
             budget: budget_of(budget),
             attempt: [0; 2],
             replicas: ReplicaCount::new(replicas),
             now,
-            known,
+            known: BudgetAnswer::before_first(today, day_ends_in, replicas),
+            known_at: now,
             outage: None,
             former_share: None,
             leased: ByDay::new(),
@@ -69,9 +67,8 @@ impl SharedAccount {
         let held = amounts_of(most);
         state.attempt = held;
         let call = BudgetCall::reserve(&self.keys, (replica, id), state.for_call(), held);
-        let Taken { epoch, day, .. } = &state.known.taken;
-        let (id, epoch) = (id.to_owned(), epoch.clone());
-        (call, Settlement { id, epoch, day: *day, held, used: [0; 2], is_repeated: true })
+        let (id, epoch, day) = (id.to_owned(), state.known.epoch.clone(), state.known.day);
+        (call, Settlement { id, epoch, day, held, used: [0; 2], is_repeated: true })
     }
 
     /// Takes the answer to [`Self::ask`].
@@ -87,13 +84,13 @@ impl SharedAccount {
         let mut state = self.state();
         state.learn(now, answer);
         if answer.outcome != Outcome::Done {
-            // The shares of the others come back as what is reserved does.
+            // Shares of other replicas count as reserved: both may become available again, so the caller may retry.
             let balance = Balance {
                 day: answer.day,
                 used: cost_of(answer.used),
                 held: cost_of(sum(answer.held, answer.others)),
                 elsewhere: Cost::ZERO,
-                day_ends_in: Nanos(answer.day_ends_in_ms.saturating_mul(1_000_000)),
+                day_ends_in: answer.day_ends_in,
             };
             return Err(Refusal { balance });
         }
@@ -102,13 +99,13 @@ impl SharedAccount {
         Ok(Hold { account: Arc::clone(&self.name), day: answer.day, most, lease: Some(lease) })
     }
 
-    /// Takes the answer to a call that nothing waits for.
+    /// Takes the answer to a call for which no request waits.
     pub(in crate::gateway::sharing) fn take_answer(&self, now: Instant, answer: &BudgetAnswer) {
         self.state().learn(now, answer);
     }
 
     /// Decides on an attempt without Redis: by this replica's share. `outage` returns the number of the connection that was lost; `None`
-    /// if there is one again.
+    /// if there is a connection again.
     ///
     /// # Errors
     /// The refusal.
@@ -124,7 +121,7 @@ impl SharedAccount {
         let (day, held) = (state.today(now), amounts_of(most));
         let left = state.left_alone(day, outage);
         if held.iter().zip(left).any(|(held, left)| left.is_some_and(|left| *held > left)) {
-            return Err(Refusal { balance: state.balance(now, Some(outage)) });
+            return Err(Refusal { balance: state.balance(now, Some(left)) });
         }
         add(&mut state.held_alone, day, held);
         add(&mut state.unreported, day, held);
@@ -133,7 +130,7 @@ impl SharedAccount {
     }
 
     /// Replaces what was reserved by what was used. Returns what is to be sent to Redis, if it gave the reservation. If Redis is gone,
-    /// this replica may use what comes back. `outage` is as in [`Self::decide_alone`].
+    /// this replica may use what was reserved and not used. `outage` is as in [`Self::decide_alone`].
     pub(super) fn settle(
         &self,
         now: Instant,
@@ -191,11 +188,12 @@ impl SharedAccount {
         self.state().unsettled.len()
     }
 
-    /// Returns what is used and reserved, as far as this replica knows; if Redis is gone, also what only the others may use.
+    /// Returns what is used and reserved, as far as this replica knows; if Redis is gone, also what only other replicas may use.
     pub(super) fn balance(&self, now: Instant, outage: Option<u64>) -> Balance {
         let mut state = self.state();
         let now = state.advance(now);
-        state.balance(now, outage.map(Some))
+        let left_alone = outage.map(|_| state.left_alone(state.today(now), outage));
+        state.balance(now, left_alone)
     }
 }
 
@@ -213,11 +211,11 @@ impl Heartbeats for SharedAccount {
         if let Some(report) = &mut state.report {
             report.is_repeated = true;
         } else if let Some((day, used)) = state.unreported.pop_last() {
-            // The latest day first: its budget is asked for.
+            // The latest day first, because new attempts use its budget.
             state.report = Some(Report { id: id(), day, used, is_repeated: false });
         }
         let recent_ms = now.since(since).0 / 1_000_000;
-        let unreported = state.stated(of(&state.unreported, state.known.taken.day));
+        let unreported = state.stated(on_day(&state.unreported, state.known.day));
         BudgetCall::beat(&self.keys, replica, unreported, state.report.as_ref(), recent_ms)
     }
 

@@ -3,10 +3,11 @@
 -- KEYS  1 the books, a hash: "epoch", "seq", and for each day "base base used used held held", on both sides
 --       2 the leases, a hash by id: "at day held held"
 --       3 the leases that are open, a sorted set by the time at which each was given
---       4 those that were open for too long and count as used, the same
+--       4 the leases that were open for too long and count as used, likewise
 --       5 what was counted without a lease, a sorted set of ids by time
---       6 the replicas, a hash: "at day replicas marker before before since since attempt attempt": when it was heard of, its shares, and
---         what its last attempt could cost
+--       6 the replicas, a hash: "at day replicas marker before before since since attempt attempt": the time of its last call; the day and
+--         the number of replicas then; its shares on that day: the largest since the answer with the number `marker`, and the one before,
+--         which it may believe in until it has taken that answer; and what its last attempt could cost
 -- ARGV  1 what to do: reserve, settle or beat
 --       2 the time in milliseconds; empty for that of the server, as always outside tests
 --       3 the replica
@@ -20,7 +21,7 @@
 --       17 settle: the epoch of the lease; 18 19 what it holds
 --       20 settle, beat: 1 if it was sent before, and no answer came
 --       21 beat: how recent the calls are of the replicas that it counts, in milliseconds
---       22 23 what the replica has used alone and does not report with this call
+--       22 23 what the replica has used alone and the server has not acknowledged, without what this call reports
 --
 -- Every amount is at most 2^50, which is more than the largest budget (a million USD, 10^12 tokens), and every sum at most 2^53, up to
 -- which Lua's numbers are exact: an attempt that is cut down to 2^50 fits no budget.
@@ -37,17 +38,17 @@ local BOOKS, LEASES, OPEN, LAPSED, COUNTED, REPLICAS = KEYS[1], KEYS[2], KEYS[3]
 local MAX_LEASES = 65536
 local LEASE_MS = 600000      -- then a lease that was not settled counts as used: its gateway is gone, the provider may have answered
 local FORGOTTEN_MS = 3600000 -- then it cannot be settled any more
-local REPLICA_MS = 5000      -- a replica that is silent for so long is gone
+local REPLICA_MS = 5000      -- a replica without a call for this time is gone
 local DAY_MS = 86400000
 local KEPT_DAYS = 2
 local MOST_SUM = 2^51
-local SHARE_ATTEMPTS = 2     -- a share is of use only if it pays for some attempts
+local SHARE_ATTEMPTS = 2     -- shares are given only if each pays for this number of attempts
 
 local action, replica, id = ARGV[1], ARGV[3], ARGV[4]
 local function pair(index) return { tonumber(ARGV[index]), tonumber(ARGV[index + 1]) } end
 local known_epoch, known_seq = ARGV[5], tonumber(ARGV[6])
 local known, known_day = pair(7), tonumber(ARGV[9])
-local budget, own_attempt, attempt, amounts, unknown = pair(10), pair(12), pair(12), pair(14), pair(22)
+local budget, own_attempt, attempt, amounts, unacknowledged = pair(10), pair(12), pair(12), pair(14), pair(22)
 
 local now = tonumber(ARGV[2])
 if not now then
@@ -68,7 +69,7 @@ local function text_of(...)
   return table.concat(texts, ' ')
 end
 
--- What is in shares; the rest is for those that ask, also while shares of replicas that are gone are kept.
+-- What is given as shares. The rest is for reservations, also while shares of replicas that are gone are still kept.
 local function nine_tenths(amount) return amount - math.ceil(amount / 10) end
 
 local days, changed = {}, false
@@ -101,7 +102,7 @@ local function begin_epoch()
   epoch, seq, changed = replica .. '-' .. text_of(now) .. '-' .. text_of(known_seq), 0, true
 end
 
--- A server that has lost its data, or only what came last, learns from the gateways what they know.
+-- A server that has lost its data, or only the latest of them, learns from the gateways what they know.
 if not epoch then
   begin_epoch()
 elseif known_epoch == epoch and known_seq > seq then
@@ -143,7 +144,7 @@ for i = 1, #all, 2 do
     for side = 1, 2 do
       attempt[side] = math.max(attempt[side], n[8 + side])
       if budget[side] >= 0 then
-        -- At the beginning of a day it may begin with its part of the budget.
+        -- If it has had no answer on this day, it may use its part of the whole budget alone.
         local share = n[2] == today and math.max(n[4 + side], n[6 + side]) or math.floor(nine_tenths(budget[side]) / n[3])
         others[side] = others[side] + share
       end
@@ -154,7 +155,7 @@ for i = 1, #all, 2 do
 end
 if not own then live = live + 1 end
 
--- Returns the share of this replica, and keeps it as long as the replica may believe in an earlier one.
+-- Returns the share of this replica. An earlier, larger one stays recorded until the replica is known to have taken a later answer.
 local function new_share()
   local book, share, is_useful = of_day(today), { 0, 0 }, true
   for side = 1, 2 do
@@ -164,7 +165,7 @@ local function new_share()
       is_useful = is_useful and left >= SHARE_ATTEMPTS * live * attempt[side] and share[side] > 0
     end
   end
-  for side = 1, 2 do share[side] = math.max(is_useful and share[side] or 0, unknown[side]) end
+  for side = 1, 2 do share[side] = math.max(is_useful and share[side] or 0, unacknowledged[side]) end
   local marker, before, since = seq, { 0, 0 }, share
   if own and own[2] == today then
     before, since = { own[5], own[6] }, { own[7], own[8] }
@@ -237,7 +238,7 @@ end
 if action == 'reserve' then
   local book, held = of_day(today), {}
   for side = 1, 2 do
-    local left = budget[side] - used_of(book, side) - book.held[side] - others[side] - unknown[side]
+    local left = budget[side] - used_of(book, side) - book.held[side] - others[side] - unacknowledged[side]
     if budget[side] >= 0 and amounts[side] > math.max(left, 0) then return finish(0) end
     held[side] = math.min(amounts[side], MOST_SUM - book.held[side])
   end
@@ -261,7 +262,7 @@ elseif action == 'settle' then
     add(is_open and book.held or book.used, { n[3], n[4] }, -1)
     add(book.used, amounts, 1)
   elseif ARGV[17] ~= epoch and ARGV[20] == '0' and is_kept(day) and is_first() then
-    -- The server has lost the lease, and the base has what it held.
+    -- The server has lost the lease; what it held is part of the base.
     add(of_day(day).used, amounts, 1)
     add(of_day(day).used, pair(18), -1)
   else
@@ -274,7 +275,7 @@ elseif action == 'beat' then
   redis.call('ZREMRANGEBYSCORE', COUNTED, '-inf', now - FORGOTTEN_MS)
   local day = tonumber(ARGV[16])
   if id ~= '' and is_kept(day) and is_first() then
-    -- If another server may have counted it, what it takes away may have been taken away.
+    -- If it may have been counted before the server lost its data, what it gives back may have been given back then.
     local is_certain = is_same_epoch or ARGV[20] == '0'
     for side = 1, 2 do amounts[side] = is_certain and amounts[side] or math.max(amounts[side], 0) end
     add(of_day(day).used, amounts, 1)

@@ -1,7 +1,8 @@
 //! Calls of the script of the budgets: their arguments and their answers. `budget.lua` describes both.
 
-use super::super::call::{ScriptCall, foreign_answer, invoke, key_part};
+use super::super::call::{ScriptCall, foreign_answer, hash_tag, invoke};
 use crate::gateway::ledger::{Cost, UtcDay};
+use provider::Nanos;
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Script};
 use std::sync::LazyLock;
@@ -9,10 +10,10 @@ use std::sync::LazyLock;
 /// The script. Redis keeps it by its hash, so it is sent once.
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("budget.lua")));
 
-/// An amount on both sides: 10^-9 USD, and tokens. Negative if it is taken away; a negative budget is none.
+/// An amount on each of the two sides of a budget: in 10^-9 USD, and in tokens. Negative if it is given back; a negative budget is none.
 pub(super) type Amounts = [i64; 2];
 
-/// No amount is larger.
+/// The largest amount that the script accepts.
 const MAX_AMOUNT: u64 = 1 << 50;
 
 /// The [`Cost::pico_usd`] of an amount of one.
@@ -47,39 +48,48 @@ pub(super) fn difference(a: Amounts, b: Amounts) -> Amounts {
     [a[0].saturating_sub(b[0]), a[1].saturating_sub(b[1])]
 }
 
-/// The names of the keys of one caller, which a cluster keeps on one node because of their common part in braces.
+/// The names of the keys of one caller. They have one hash tag, so a cluster keeps them on one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Keys(Vec<String>);
 
 impl Keys {
     /// Returns the keys of the caller with this name.
     pub(super) fn new(caller: &str) -> Self {
-        let prefix = format!("quotalab-budget:{{{}}}", key_part(caller));
+        let prefix = format!("quotalab-budget:{{{}}}", hash_tag(caller));
         let names = ["books", "leases", "open", "lapsed", "counted", "replicas"];
         Self(names.iter().map(|name| format!("{prefix}:{name}")).collect())
     }
 }
 
-/// What a replica knows from the last answer that it has taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Taken {
-    /// Empty before the first one.
-    pub(super) epoch: String,
-    pub(super) number: i64,
-    pub(super) day: UtcDay,
-    /// Used and reserved.
-    pub(super) used: Amounts,
-}
-
 /// What every call states of its replica.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stated<'a> {
-    pub(super) taken: &'a Taken,
+    /// The last answer that it has taken.
+    pub(super) known: &'a BudgetAnswer,
     pub(super) budget: Amounts,
-    /// What an attempt may cost.
+    /// What its last attempt could cost.
     pub(super) attempt: Amounts,
-    /// What it uses on that day without having reported it.
-    pub(super) unknown: Amounts,
+    /// What it has used alone on the day of `known` and Redis has not acknowledged, without what this call reports.
+    pub(super) unacknowledged: Amounts,
+}
+
+/// The arguments of a call. What a verb does not have is zero or empty.
+struct Arguments<'a> {
+    verb: &'static str,
+    replica: &'a str,
+    /// The id of the lease, or of the report.
+    id: &'a str,
+    stated: Stated<'a>,
+    /// What is reserved, was used, or is reported.
+    amounts: Amounts,
+    /// The day of the lease or of the report.
+    day: UtcDay,
+    /// The epoch of the lease, and what it holds.
+    epoch: &'a str,
+    held: Amounts,
+    is_repeated: bool,
+    /// How long ago the last call of a replica may have been if it is to be counted, in milliseconds.
+    recent_ms: u64,
 }
 
 /// A call of the script.
@@ -89,62 +99,77 @@ pub(in crate::gateway::sharing) struct BudgetCall {
     arguments: Vec<String>,
 }
 
+impl<'a> Arguments<'a> {
+    fn new(verb: &'static str, (replica, id): (&'a str, &'a str), stated: Stated<'a>) -> Self {
+        Self {
+            verb,
+            replica,
+            id,
+            stated,
+            amounts: [0; 2],
+            day: UtcDay(0),
+            epoch: "",
+            held: [0; 2],
+            is_repeated: false,
+            recent_ms: 0,
+        }
+    }
+
+    /// Returns the call, with the arguments in the order of the script.
+    fn call(self, keys: &Keys) -> BudgetCall {
+        let Self { verb, replica, id, stated, amounts, day, epoch, held, is_repeated, recent_ms } = self;
+        let Stated { known, budget, attempt, unacknowledged } = stated;
+        let texts = |amounts: Amounts| amounts.map(|amount| amount.to_string());
+        let mut arguments = Vec::with_capacity(23);
+        // Without a time, that of the server is taken.
+        arguments.extend([verb, "", replica, id, &known.epoch].map(str::to_owned));
+        arguments.push(known.number.to_string());
+        arguments.extend(texts(sum(known.used, known.held)));
+        arguments.push(known.day.0.to_string());
+        arguments.extend([budget, attempt, amounts].into_iter().flat_map(texts));
+        arguments.extend([day.0.to_string(), epoch.to_owned()]);
+        arguments.extend(texts(held));
+        arguments.extend([u8::from(is_repeated).to_string(), recent_ms.to_string()]);
+        arguments.extend(texts(unacknowledged));
+        BudgetCall { keys: keys.0.clone(), arguments }
+    }
+}
+
 impl BudgetCall {
-    fn new(verb: &str, keys: &Keys, (replica, id): (&str, &str), state: Stated<'_>) -> Self {
-        let Stated { taken, budget, attempt, unknown } = state;
-        let mut arguments = [verb, "", replica, id, &taken.epoch].map(str::to_owned).to_vec();
-        arguments.push(taken.number.to_string());
-        arguments.extend(taken.used.map(|amount| amount.to_string()));
-        arguments.push(taken.day.0.to_string());
-        arguments.extend([budget, attempt].concat().iter().map(i64::to_string));
-        // Those that only some verbs have.
-        arguments.extend(["0", "0", "0", "", "0", "0", "0", "0"].map(str::to_owned));
-        arguments.extend(unknown.map(|amount| amount.to_string()));
-        Self { keys: keys.0.clone(), arguments }
-    }
-
-    fn with(mut self, first: usize, values: impl IntoIterator<Item = String>) -> Self {
-        // The script counts from one.
-        self.arguments[first - 1..].iter_mut().zip(values).for_each(|(argument, value)| *argument = value);
-        self
-    }
-
     /// Creates a call that reserves `most` as the lease `id`.
-    pub(super) fn reserve(keys: &Keys, names: (&str, &str), state: Stated<'_>, most: Amounts) -> Self {
-        Self::new("reserve", keys, names, state).with(14, most.map(|amount| amount.to_string()))
+    pub(super) fn reserve(keys: &Keys, names: (&str, &str), stated: Stated<'_>, most: Amounts) -> Self {
+        Arguments { amounts: most, ..Arguments::new("reserve", names, stated) }.call(keys)
     }
 
     /// Creates a call that settles a lease.
-    pub(super) fn settle(keys: &Keys, replica: &str, state: Stated<'_>, settlement: &Settlement) -> Self {
-        let Settlement { id, epoch, day, held, used, is_repeated } = settlement;
-        let call = Self::new("settle", keys, (replica, id), state);
-        let call = call.with(14, used.map(|amount| amount.to_string()));
-        let call = call.with(16, [day.0.to_string(), epoch.clone()]);
-        let call = call.with(18, held.map(|amount| amount.to_string()));
-        call.with(20, [u8::from(*is_repeated).to_string()])
+    pub(super) fn settle(keys: &Keys, replica: &str, stated: Stated<'_>, settlement: &Settlement) -> Self {
+        let &Settlement { ref id, ref epoch, day, held, used, is_repeated } = settlement;
+        let arguments = Arguments::new("settle", (replica, id), stated);
+        Arguments { amounts: used, day, epoch, held, is_repeated, ..arguments }.call(keys)
     }
 
-    /// Creates a heartbeat, which counts the replicas that were heard of within `recent_ms`.
+    /// Creates a heartbeat, which counts the replicas that have made a call within `recent_ms`.
     pub(super) fn beat(
         keys: &Keys,
         replica: &str,
-        state: Stated<'_>,
+        stated: Stated<'_>,
         report: Option<&Report>,
         recent_ms: u64,
     ) -> Self {
-        let id = report.map_or("", |report| &report.id);
-        let mut call = Self::new("beat", keys, (replica, id), state).with(21, [recent_ms.to_string()]);
-        if let Some(Report { day, used, is_repeated, .. }) = report {
-            call = call.with(14, used.map(|amount| amount.to_string())).with(16, [day.0.to_string()]);
-            call = call.with(20, [u8::from(*is_repeated).to_string()]);
+        let arguments = Arguments { recent_ms, ..Arguments::new("beat", (replica, ""), stated) };
+        match report {
+            Some(&Report { ref id, day, used, is_repeated }) => {
+                Arguments { id, amounts: used, day, is_repeated, ..arguments }.call(keys)
+            }
+            None => arguments.call(keys),
         }
-        call
     }
 
-    /// Lets the call happen at a given time instead of the server's.
+    /// Sets the time of the call, which is otherwise that of the server.
     #[cfg(test)]
-    pub(super) fn at_ms(self, millis: u64) -> Self {
-        self.with(2, [millis.to_string()])
+    pub(super) fn at_ms(mut self, millis: u64) -> Self {
+        self.arguments[1] = millis.to_string();
+        self
     }
 }
 
@@ -158,7 +183,7 @@ impl ScriptCall for BudgetCall {
     }
 }
 
-/// What replaces a reservation by what was used. It is sent until Redis has answered, and counts once.
+/// Replaces a reservation by what was used. It is sent until Redis has answered, and counts once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::gateway::sharing) struct Settlement {
     pub(super) id: String,
@@ -167,12 +192,12 @@ pub(in crate::gateway::sharing) struct Settlement {
     pub(super) day: UtcDay,
     pub(super) held: Amounts,
     pub(super) used: Amounts,
-    /// It was sent before: if the server has lost the lease since, it does not know whether it had settled it.
+    /// It was sent before, without an answer: a server that does not have the lease cannot know whether it was settled.
     pub(super) is_repeated: bool,
 }
 
 impl Settlement {
-    /// Returns the same, to be sent again.
+    /// Returns the settlement as one that was sent before.
     pub(in crate::gateway::sharing) fn repeated(self) -> Self {
         Self { is_repeated: true, ..self }
     }
@@ -183,9 +208,9 @@ impl Settlement {
 pub(super) struct Report {
     pub(super) id: String,
     pub(super) day: UtcDay,
-    /// Negative if attempts that were reported before have cost less.
+    /// Negative if attempts have cost less than what was reported of them before.
     pub(super) used: Amounts,
-    /// It was sent before.
+    /// It was sent before, without an answer.
     pub(super) is_repeated: bool,
 }
 
@@ -203,14 +228,18 @@ pub(super) enum Outcome {
 /// The answer to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::gateway::sharing) struct BudgetAnswer {
+    /// Empty before the first answer.
     pub(super) epoch: String,
     pub(super) outcome: Outcome,
-    /// The replicas that were heard of lately, and all that Redis keeps.
+    /// The replicas with a recent call.
     pub(super) replicas: u32,
+    /// The replicas that have a share.
     pub(super) all_replicas: u32,
+    /// The number of the answer in its epoch.
     pub(super) number: i64,
+    /// The day at the server.
     pub(super) day: UtcDay,
-    pub(super) day_ends_in_ms: u64,
+    pub(super) day_ends_in: Nanos,
     pub(super) used: Amounts,
     pub(super) held: Amounts,
     /// What the other replicas may use alone.
@@ -220,6 +249,23 @@ pub(in crate::gateway::sharing) struct BudgetAnswer {
 }
 
 impl BudgetAnswer {
+    /// Returns what is known before the first answer: the day, and a number of replicas.
+    pub(super) const fn before_first(day: UtcDay, day_ends_in: Nanos, replicas: u32) -> Self {
+        Self {
+            epoch: String::new(),
+            outcome: Outcome::Done,
+            replicas,
+            all_replicas: replicas,
+            number: 0,
+            day,
+            day_ends_in,
+            used: [0; 2],
+            held: [0; 2],
+            others: [0; 2],
+            share: [0; 2],
+        }
+    }
+
     fn read(epoch: String, numbers: &[i64]) -> Option<Self> {
         let [outcome, replicas, all_replicas, number, day, day_ends_in_ms, amounts @ ..] = numbers else {
             return None;
@@ -237,7 +283,7 @@ impl BudgetAnswer {
             all_replicas: u32::try_from(*all_replicas).ok()?,
             number: *number,
             day: UtcDay(u32::try_from(*day).ok()?),
-            day_ends_in_ms: u64::try_from(*day_ends_in_ms).ok()?,
+            day_ends_in: Nanos(u64::try_from(*day_ends_in_ms).ok()?.saturating_mul(1_000_000)),
             used: [u0, u1],
             held: [h0, h1],
             others: [o0, o1],

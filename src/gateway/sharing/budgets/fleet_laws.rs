@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 struct Fleet<'a> {
     bench: &'a Bench,
     accounts: Vec<SharedAccount>,
-    /// Since when each goes on alone, in milliseconds.
+    /// By replica: since when it decides alone, in milliseconds since 1970.
     down: Vec<Option<u64>>,
     open: Vec<(usize, Hold)>,
     used: BTreeMap<UtcDay, Cost>,
@@ -27,10 +27,10 @@ struct Fleet<'a> {
     is_lossy: bool,
 }
 
-/// What three replicas can share.
+/// A budget of which each of three replicas has a share.
 const LARGE: u64 = 3_000;
 
-/// What is soon used up.
+/// A budget that is soon used up.
 const SMALL: u64 = 600;
 
 /// What happens to a replica.
@@ -158,7 +158,7 @@ impl<'a> Fleet<'a> {
             }
             Step::Return => self.return_all(),
         }
-        // A replica that alone does not reach the server for longer has its share no more.
+        // After five seconds without a call the server gives the share of a replica to others.
         let is_one_up = self.down.iter().any(Option::is_none);
         if is_one_up && self.down.iter().flatten().any(|since| self.at_ms - since > 4_000) {
             self.return_all();
@@ -199,7 +199,7 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Brings all back that are gone, as [`super::super::link::Link`] does: each goes on alone until all have reported.
+    /// Reconnects all replicas, as [`super::super::link::Link`] does: each decides alone until all have reported.
     fn return_all(&mut self) {
         let begun = self.now();
         while self.down.iter().any(Option::is_some) {
@@ -224,7 +224,7 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Returns the most that can have been used on a day: what was used, and what attempts under way may use.
+    /// Returns the most that can have been used on a day, in tokens: what was used, and what attempts under way may use.
     fn most(&self, day: UtcDay) -> u64 {
         let open = self.open.iter().filter(|(_, hold)| hold.day == day).map(|(_, hold)| hold.most.tokens);
         self.used.get(&day).map_or(0, |used| used.tokens) + open.sum::<u64>()
@@ -272,7 +272,7 @@ fn replicas_never_exceed_a_budget_whatever_is_lost() {
         .unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// Without Redis, replicas use what was left, and what comes back to each.
+/// Without Redis, each replica uses its share, and what its own attempts give back.
 #[test]
 fn a_replica_goes_on_with_its_share_and_with_what_its_attempts_give_back() {
     let Some(bench) = Bench::start() else { return };

@@ -1,7 +1,7 @@
 //! The laws of budgets that replicas share, on a real server.
 
 use super::super::laws::Bench;
-use super::call::{Amounts, BudgetAnswer, BudgetCall, Keys, Outcome, Report, Settlement, Stated, Taken};
+use super::call::{Amounts, BudgetAnswer, BudgetCall, Keys, Outcome, Report, Settlement, Stated};
 use crate::gateway::ledger::{Account, Cost, Hold, Ledger as _, LocalLedger, UtcDay};
 use futures_util::FutureExt as _;
 use proptest::prelude::*;
@@ -16,7 +16,7 @@ pub(super) const LATE_MS: u64 = 20_800 * DAY_MS - 5_000;
 
 pub(super) const DAY_MS: u64 = 86_400_000;
 
-/// One replica that keeps no share, so that all of the budget is another's.
+/// A replica without a share, so that the whole budget can be reserved.
 struct Caller<'a> {
     bench: &'a Bench,
     keys: Keys,
@@ -32,9 +32,9 @@ impl<'a> Caller<'a> {
         self.bench.make(&call.at_ms(at_ms))
     }
 
-    /// Returns what is stated by one that expects no share and has this last answer.
-    fn stated<'t>(&self, taken: &'t Taken) -> Stated<'t> {
-        Stated { taken, budget: self.budget, attempt: [1 << 50; 2], unknown: [0; 2] }
+    /// Returns what it states after this answer. Its attempts are so large that no share pays for two.
+    fn stated<'t>(&self, known: &'t BudgetAnswer) -> Stated<'t> {
+        Stated { known, budget: self.budget, attempt: [1 << 50; 2], unacknowledged: [0; 2] }
     }
 
     fn reserve(&self, at_ms: u64, id: &str, most: Amounts) -> BudgetAnswer {
@@ -45,13 +45,14 @@ impl<'a> Caller<'a> {
         self.make(at_ms, BudgetCall::settle(&self.keys, "r", self.stated(&unknown()), settlement))
     }
 
-    fn beat(&self, at_ms: u64, taken: &Taken, report: Option<&Report>) -> BudgetAnswer {
-        self.make(at_ms, BudgetCall::beat(&self.keys, "r", self.stated(taken), report, 5_000))
+    fn beat(&self, at_ms: u64, known: &BudgetAnswer, report: Option<&Report>) -> BudgetAnswer {
+        self.make(at_ms, BudgetCall::beat(&self.keys, "r", self.stated(known), report, 5_000))
     }
 }
 
-fn unknown() -> Taken {
-    Taken { epoch: String::new(), number: 0, day: UtcDay(0), used: [0; 2] }
+/// Returns what is known before the first answer.
+fn unknown() -> BudgetAnswer {
+    BudgetAnswer::before_first(UtcDay(0), Nanos::ZERO, 1)
 }
 
 fn settlement(id: &str, answer: &BudgetAnswer, held: Amounts, used: Amounts) -> Settlement {
@@ -110,34 +111,17 @@ fn the_script_decides_as_the_ledger_of_one_gateway() {
                     _ => drop(at_ms.fetch_add(more * 2_000, Ordering::Relaxed)),
                 }
                 let now = at_ms.load(Ordering::Relaxed);
-                let answer = caller.settle(now, &settlement("none", &answer_of(), [0; 2], [9; 2]));
+                let answer = caller.settle(now, &settlement("none", &unknown(), [0; 2], [9; 2]));
                 let balance = ledger.balance(&account);
                 prop_assert_eq!(answer.day, balance.day);
                 let [used, held] =
                     [balance.used, balance.held].map(|cost| amounts(cost.pico_usd / 1_000, cost.tokens));
                 prop_assert_eq!((answer.used, answer.held), (used, held));
-                prop_assert_eq!(answer.day_ends_in_ms, DAY_MS - now % DAY_MS);
+                prop_assert_eq!(answer.day_ends_in, Nanos((DAY_MS - now % DAY_MS) * 1_000_000));
             }
             Ok(())
         })
         .unwrap_or_else(|error| panic!("{error}"));
-}
-
-/// Returns an answer of a server that is none of these, of a day long ago.
-fn answer_of() -> BudgetAnswer {
-    BudgetAnswer {
-        epoch: String::new(),
-        outcome: Outcome::Refused,
-        replicas: 1,
-        all_replicas: 1,
-        number: 0,
-        day: UtcDay(0),
-        day_ends_in_ms: 0,
-        used: [0; 2],
-        held: [0; 2],
-        others: [0; 2],
-        share: [0; 2],
-    }
 }
 
 #[test]
@@ -192,7 +176,7 @@ fn a_server_without_its_data_learns_what_was_used_and_reserved_and_each_attempt_
     let Some(bench) = Bench::start() else { return };
     let caller = Caller::new(&bench, [1_000, 1_000]);
     let given = caller.reserve(LATE_MS, "a", [600, 60]);
-    let known = |day, used| Taken { epoch: given.epoch.clone(), number: given.number, day, used };
+    let known = |day, used| BudgetAnswer { day, used, held: [0; 2], ..given.clone() };
     bench.run("redis.call('FLUSHALL') return {}");
     let first = caller.beat(LATE_MS + 50, &known(given.day, [650, 61]), None);
     assert_ne!(first.epoch, given.epoch);
@@ -204,7 +188,7 @@ fn a_server_without_its_data_learns_what_was_used_and_reserved_and_each_attempt_
     for _ in 0..2 {
         assert_eq!(caller.settle(LATE_MS + 70, &settlement).used, [150, 20], "it is charged once");
     }
-    // Of one that was sent before it is not known whether the lost data had it.
+    // Whether a settlement that was sent before was counted in the lost data is not known.
     let repeated = Settlement { id: "b".to_owned(), ..settlement }.repeated();
     assert_eq!(caller.settle(LATE_MS + 70, &repeated).used, [150, 20]);
 }
@@ -215,7 +199,7 @@ fn a_server_with_older_data_does_not_forget_what_gateways_know() {
     let Some(bench) = Bench::start() else { return };
     let caller = Caller::new(&bench, [1_000, 1_000]);
     let given = caller.reserve(LATE_MS, "a", [100, 10]);
-    let known = Taken { epoch: given.epoch.clone(), number: 9, day: given.day, used: [700, 70] };
+    let known = BudgetAnswer { number: 9, used: [700, 70], held: [0; 2], ..given.clone() };
     let answer = caller.beat(LATE_MS, &known, None);
     assert_ne!(answer.epoch, given.epoch);
     assert_eq!((answer.used, answer.held), ([700, 70], [0, 0]));

@@ -7,8 +7,8 @@
 //!   used + reserved + shares of the other replicas + the next attempt ≤ budget
 //! ```
 //!
-//! Each replica has a share: what it may use if Redis is gone. Redis gives it to no other replica, so together they do not exceed a
-//! budget without it either. A share is nine tenths of what is left ÷ the number of replicas, and nothing once that pays for fewer than
+//! Each replica has a share: what it may use if Redis is gone. Redis gives it to no other replica, so that together they do not exceed a
+//! budget without Redis either. A share is nine tenths of what is left ÷ the number of replicas, and nothing once that pays for fewer than
 //! two attempts like the last one. Without Redis a replica also uses what its attempts under way give back.
 //!
 //! Invariants:
@@ -20,7 +20,7 @@
 //! 5. Leases (65,536 for each caller) and settlements that wait (16,384) are bounded.
 //!
 //! Money is counted in whole 10^-9 USD; what an attempt costs is rounded up. A caller without a budget is counted here and reported with
-//! the heartbeat: its attempts wait for nothing.
+//! the heartbeat: its attempts do not wait for Redis.
 
 mod account;
 mod call;
@@ -52,7 +52,7 @@ pub(in crate::gateway) struct SharedLedger {
     accounts: BTreeMap<Arc<str>, Arc<SharedAccount>>,
 }
 
-/// A reservation whose answer has not come. If it is dropped, the lease is given back, because its attempt was not sent.
+/// A reservation that Redis has not answered. If it is dropped, the lease is given back, because its attempt was not sent.
 struct Asked<'a> {
     link: &'a Link,
     account: &'a Arc<SharedAccount>,
@@ -83,15 +83,11 @@ impl SharedLedger {
         Self { sharing: Arc::clone(sharing), accounts: accounts.map(shared).collect() }
     }
 
-    fn account(&self, account: &Account) -> &Arc<SharedAccount> {
-        self.named(&account.name)
-    }
-
-    fn named(&self, name: &str) -> &Arc<SharedAccount> {
+    fn account(&self, name: &str) -> &Arc<SharedAccount> {
         self.accounts.get(name).expect("invariant: every caller of the scenario has an account")
     }
 
-    /// Asks Redis for a reservation; `None` if it is gone.
+    /// Asks Redis for a reservation; `None` if Redis is gone.
     async fn ask(&self, account: &Arc<SharedAccount>, most: Cost) -> Option<Result<Hold, Refusal>> {
         let link = &*self.sharing.link;
         if !link.is_up() {
@@ -112,7 +108,7 @@ impl SharedLedger {
 impl Ledger for SharedLedger {
     fn reserve<'l>(&'l self, account: &'l Account, most: Cost) -> BoxFuture<'l, Result<Hold, Refusal>> {
         async move {
-            let (link, account) = (&self.sharing.link, self.account(account));
+            let (link, account) = (&self.sharing.link, self.account(&account.name));
             if !account.has_budget() {
                 return account.decide_alone(link.now(), most, || None);
             }
@@ -131,14 +127,14 @@ impl Ledger for SharedLedger {
 
     fn settle(&self, hold: Hold, used: Cost) {
         let link = &self.sharing.link;
-        let account = self.named(&hold.account);
+        let account = self.account(&hold.account);
         let settlement = account.settle(link.now(), hold, used, || link.outage());
         settlement.into_iter().for_each(|settlement| link.settle(account, settlement));
     }
 
     fn balance(&self, account: &Account) -> Balance {
         let link = &self.sharing.link;
-        self.account(account).balance(link.now(), link.outage())
+        self.account(&account.name).balance(link.now(), link.outage())
     }
 
     fn scope(&self) -> Scope {

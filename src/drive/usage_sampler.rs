@@ -1,17 +1,18 @@
-//! Samples the used units of some limits of a simulated day.
+//! Samples the used units of some limits while the traffic before a run is simulated ([`super::start_levels`]).
 
 use crate::event::{Event, EventKind};
 use crate::ids::TargetId;
 use crate::record::Fold;
 use provider::{Axis, Instant, Nanos};
 
-/// The number of times that the levels are sampled in a simulated run.
+/// The number of equal intervals of a simulated run after which the used units are sampled. What their rounding leaves is an interval
+/// of its own.
 const SAMPLES: u64 = 96;
 /// The number of arrivals between two checks of whether the time is up: some milliseconds of simulation.
 const JOBS_PER_CHECK: u64 = 1 << 14;
 
 /// Samples the used units of some limits; ends the run with the last sample, or when the time is up.
-pub(super) struct LevelSampler<'a> {
+pub(super) struct UsageSampler<'a> {
     /// The limits, with what was used of them so far.
     pub(super) limits: Vec<SampledLimit>,
     step: Nanos,
@@ -36,7 +37,7 @@ pub(super) struct SampledLimit {
     pub(super) end: f64,
 }
 
-impl<'a> LevelSampler<'a> {
+impl<'a> UsageSampler<'a> {
     /// Samples `limits` in a run of length `duration`.
     pub(super) fn new(limits: Vec<SampledLimit>, duration: Nanos, is_time_up: &'a dyn Fn() -> bool) -> Self {
         let step = Nanos((duration.0 / SAMPLES).max(1));
@@ -45,7 +46,7 @@ impl<'a> LevelSampler<'a> {
     }
 }
 
-impl Fold for LevelSampler<'_> {
+impl Fold for UsageSampler<'_> {
     fn event(&mut self, event: &Event) {
         if matches!(event.kind, EventKind::Arrived { .. }) {
             self.jobs += 1;
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_long_time_between_two_samples_does_not_delay_the_end() {
-        let mut sampler = LevelSampler::new(Vec::new(), Nanos::DAY, &|| true);
+        let mut sampler = UsageSampler::new(Vec::new(), Nanos::DAY, &|| true);
         let at = Instant::ZERO;
         let kind = EventKind::Arrived {
             workload: WorkloadId(0),
