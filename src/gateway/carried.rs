@@ -210,6 +210,8 @@ impl CarriedAttempt {
     /// Awaits the end of the attempt, and records it.
     async fn end(self) -> Ended {
         let Self { shared, work } = self;
+        // A stream was counted at its first token.
+        let is_counted = matches!(work, Work::Streaming(_));
         let (reply, answer, whole) = match work {
             Work::Streaming(rest) => shared.drain(*rest).await,
             Work::Sent(work, reservation) => match work.await {
@@ -238,9 +240,11 @@ impl CarriedAttempt {
             },
         };
         let outcome = reply.outcome;
-        let took = shared.gateway.clock.now().since(shared.sent);
-        let names = shared.gateway.upstreams.names(shared.attempt.target);
-        shared.gateway.metrics.attempt(shared.context.request.endpoint, names, outcome, took);
+        if !is_counted {
+            let took = shared.gateway.clock.now().since(shared.sent);
+            let names = shared.gateway.upstreams.names(shared.attempt.target);
+            shared.gateway.metrics.attempt(shared.context.request.endpoint, names, outcome, took);
+        }
         Ended { reply, answer, end: CarriedEnd { attempt: shared.attempt, outcome, whole } }
     }
 }

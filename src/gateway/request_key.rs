@@ -23,7 +23,7 @@ pub(super) struct RequestKey([u8; 32]);
 pub(super) enum Reuse {
     /// It may get the answer to an identical request.
     Allowed,
-    /// It is sent, and its answer replaces a stored one (`no-cache`).
+    /// It is sent, and its answer replaces a stored one (`no-cache`, `max-age=0`).
     Refresh,
     /// It is sent, and its answer is not stored (`no-store`).
     Never,
@@ -59,7 +59,7 @@ impl Reuse {
         values.flat_map(|value| value.split(',')).map(str::trim).fold(Self::Allowed, |found, directive| {
             if found == Self::Never || directive.eq_ignore_ascii_case("no-store") {
                 Self::Never
-            } else if directive.eq_ignore_ascii_case("no-cache") {
+            } else if ["no-cache", "max-age=0"].iter().any(|name| directive.eq_ignore_ascii_case(name)) {
                 Self::Refresh
             } else {
                 found
@@ -329,7 +329,7 @@ mod tests {
             (&[][..], Reuse::Allowed),
             (&["max-age=60"], Reuse::Allowed),
             (&["No-Cache"], Reuse::Refresh),
-            (&["max-age=0, no-cache"], Reuse::Refresh),
+            (&["max-age=0, private"], Reuse::Refresh),
             (&["no-cache", "no-store"], Reuse::Never),
             (&["no-store , no-cache"], Reuse::Never),
         ] {

@@ -136,7 +136,8 @@ fn what_a_provider_keeps_and_what_failed_is_not_stored() {
             _ if request.contains("break") => format!("{EVENT_STREAM_HEAD}{}", chunk(&token("one"))),
             _ => plain(number),
         };
-        vec![Step::Send(answer), close()]
+        let end = if request.contains("break") { close() } else { Step::Wait(Duration::ZERO) };
+        vec![Step::Send(answer), end]
     });
     let client =
         "client: {cache: {entries: 10, ttl: 1h}, retry: {attempts: 1}, eject: off, cool_down: off}\n";

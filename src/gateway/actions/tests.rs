@@ -1,5 +1,5 @@
-//! The laws of shared answers in virtual time: under any schedule of identical and different requests, replies, callers that leave,
-//! and times, every job ends once, with an answer to its own request that is not older than its time to live.
+//! Law 20, and laws 1 and 15 of the gateway, in virtual time: under any schedule of identical and different requests, replies,
+//! callers that leave, and times, every job ends once, with an answer to its own request that is not older than its time to live.
 
 use super::*;
 use crate::engine::{Engine, Reply};

@@ -1,4 +1,4 @@
-//! The laws of shared answers over sockets: random callers with few different requests, plain and streamed, who sometimes leave,
+//! Law 20 over sockets: random callers with few different requests, plain and streamed, who sometimes leave,
 //! before a provider that sometimes fails.
 
 use super::*;
