@@ -108,12 +108,13 @@ pub fn count(number: u64) -> String {
 
 /// Formats a number with two or three significant digits, and without zeros at the end of a fraction: `0.0052`, `0.52`, `7.4`.
 /// From 100 on it is rounded to a whole number, with thousands separators: `312`, `12,345`. Below a millionth it has one
-/// digit: `1e-9`. An infinite value or NaN is `unbounded`.
+/// digit: `1e-9`. An infinite value is `unbounded`, NaN is `n/a`.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 pub fn number(value: f64) -> String {
     match value.abs() {
-        size if !size.is_finite() => "unbounded".to_owned(),
+        size if size.is_nan() => "n/a".to_owned(),
+        size if size.is_infinite() => "unbounded".to_owned(),
         size if size >= 99.95 => {
             let sign = if value < 0.0 { "-" } else { "" };
             format!("{sign}{}", count(libm::round(size) as u64))
@@ -214,6 +215,29 @@ pub fn quantity(unit: Unit, value: f64) -> String {
     }
 }
 
+/// Formats a measured number in its unit beside another one with which it is compared: with as many digits as tell them apart, if they
+/// differ by a millionth of the unit at least.
+#[must_use]
+pub fn quantity_beside(unit: Unit, value: f64, other: f64) -> String {
+    let text = quantity(unit, value);
+    if text != quantity(unit, other) {
+        return text;
+    }
+    let (scale, name) = match unit {
+        Unit::Share => (100.0, "%"),
+        Unit::Seconds if other < 1.0 => (1e3, "ms"),
+        Unit::Seconds => (1.0, "s"),
+        Unit::JobsPerSecond => (1.0, "jobs/s"),
+        Unit::Times => (1.0, "×"),
+        Unit::Usd => (1.0, "USD"),
+    };
+    let longer = (1..=6_usize).find_map(|digits| {
+        let [value, other] = [value, other].map(|value| format!("{:.digits$} {name}", value * scale));
+        (value != other).then_some(value)
+    });
+    longer.unwrap_or(text)
+}
+
 /// Formats an instant of a run that lasts `run_s` seconds: `12.3 s` in runs of up to two minutes, `m:ss min` up to two
 /// hours, `hh:mm h` up to 25 hours, `day 2 hh:mm h` beyond. The unit distinguishes `m:ss` from `hh:mm`.
 #[must_use]
@@ -287,8 +311,21 @@ mod tests {
         assert_eq!(number(99.97), "100");
         assert_eq!(number(12_400.4), "12,400");
         assert_eq!(number(f64::INFINITY), "unbounded");
+        assert_eq!(number(f64::NAN), "n/a");
         assert_eq!(plural(1, "job"), "1 job");
         assert_eq!(plural(0, "job"), "0 jobs");
+    }
+
+    #[test]
+    fn a_quantity_is_told_apart_from_the_one_beside_it() {
+        assert_eq!(quantity_beside(Unit::Usd, 2.504, 2.5), "2.504 USD");
+        assert_eq!(quantity_beside(Unit::Usd, 2.5, 2.504), "2.500 USD");
+        assert_eq!(quantity_beside(Unit::Usd, 3.24, 2.5), "3.24 USD");
+        assert_eq!(quantity_beside(Unit::Usd, 2.5, 2.5), "2.50 USD");
+        assert_eq!(quantity_beside(Unit::Share, 0.989_98, 0.99), "98.998 %");
+        assert_eq!(quantity_beside(Unit::Seconds, 8.002, 8.0), "8.002 s");
+        assert_eq!(quantity_beside(Unit::Seconds, 0.050_2, 0.05), "50.2 ms");
+        assert_eq!(quantity_beside(Unit::Times, 0.998, 1.0), "0.998 ×");
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl fmt::Display for Problems {
         }
         match self.0.len() {
             1 => write!(f, "1 problem; nothing was started"),
-            Self::MAX_SOUGHT.. => write!(f, "{} problems or more; nothing was started", Self::MAX_SOUGHT),
+            Self::MAX_SOUGHT.. => write!(f, "at least {} problems; nothing was started", Self::MAX_SOUGHT),
             many => write!(f, "{many} problems; nothing was started"),
         }
     }
@@ -191,7 +191,7 @@ pub(crate) fn either(words: &[String]) -> String {
     match words.split_last() {
         Some((last, [])) => last.clone(),
         Some((last, others)) => format!("{} or {last}", others.join(", ")),
-        None => "none: this map has no words".into(),
+        None => "nothing: this map accepts no keys".into(),
     }
 }
 

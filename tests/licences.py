@@ -102,8 +102,8 @@ def main():
              for package in all_packages if not is_allowed(package["license"] or "none")]
     names = [package["name"] for package in all_packages]
     twice = {name for name in names if names.count(name) > 1}
-    wrong += [f"{name} is there in several versions" for name in sorted(twice - DUPLICATES.keys())]
-    wrong += [f"{name} is there once: remove it from DUPLICATES" for name in sorted(DUPLICATES.keys() - twice)]
+    wrong += [f"{name} occurs in several versions" for name in sorted(twice - DUPLICATES.keys())]
+    wrong += [f"{name} occurs once: remove it from DUPLICATES" for name in sorted(DUPLICATES.keys() - twice)]
     content = rendered(all_packages)
     if "--write" in sys.argv:
         TEXTS.write_text(content)

@@ -143,7 +143,7 @@ fn named_shapes_and_weights_have_mean_one() {
 #[test]
 fn factors_whose_mean_is_not_one_are_refused() {
     let problems = with_shape(PERCENTAGES).unwrap_err().to_string();
-    assert!(problems.contains("the day would bring 4.167 times the rate"), "{problems}");
+    assert!(problems.contains("the mean rate of a day would be 4.167 times the stated rate"), "{problems}");
     assert!(problems.contains("shape: {weights: [...]}"), "{problems}");
 }
 

@@ -62,7 +62,7 @@ def update(name, found, is_written, page=README):
     elif present != found:
         added = [f"+ {line}" for line in found.splitlines() if line not in present.splitlines()]
         gone = [f"- {line}" for line in present.splitlines() if line not in found.splitlines()]
-        print(f"The table of {name} in {page.relative_to(HERE.parent.parent)} is not what ran; mock/clients/run --write rewrites it.", file=sys.stderr)
+        print(f"The table of {name} in {page.relative_to(HERE.parent.parent)} differs from the results; mock/clients/run --write rewrites it.", file=sys.stderr)
         sys.exit("\n".join(added + gone))
 
 

@@ -7,7 +7,10 @@
 //! Invariants: admission never overdraws a limit; every reservation is ended exactly once: settled, or released if the levels
 //! were set since.
 
+mod limit_level;
 mod set_level;
+
+pub use limit_level::LimitLevel;
 
 use crate::axis::Axis;
 use crate::call::Usage;
@@ -55,31 +58,10 @@ struct LimitState {
     /// The amount of the configuration. [`LimitState::current_limit`] may differ.
     configured_limit: u64,
     window: Window,
+    /// The least that has remained so far, unless the window is a bucket, which keeps its own.
+    least_remaining: i64,
     /// The time in which the configured amount refills; `None` if the limit is zero or does not refill continuously.
     refill_time: Option<Nanos>,
-}
-
-/// The remaining units of one limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LimitLevel {
-    /// The axis that is limited.
-    pub axis: Axis,
-    /// Units per window; the current value if the refill policy adapts it.
-    pub limit: u64,
-    /// The largest possible remainder: the burst of a bucket, otherwise [`LimitLevel::limit`].
-    pub capacity: u64,
-    /// Remaining whole units, truncated toward zero; negative if the limit is overdrawn.
-    pub remaining: i64,
-}
-
-impl LimitLevel {
-    /// Returns the used fraction of the capacity: 0 if unused, above 1 if overdrawn; 1 or more if the capacity is zero. For
-    /// reports.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a fraction for a chart; limits are far below 2^53")]
-    pub fn used_fraction(&self) -> f64 {
-        1.0 - self.remaining as f64 / self.capacity.max(1) as f64
-    }
 }
 
 impl Meter {
@@ -110,6 +92,7 @@ impl Meter {
         );
         for limit in self.limits.iter_mut().filter(|limit| limit.axis == axis) {
             limit.window.set_start_level(used);
+            limit.update_least_remaining(Instant::ZERO);
         }
     }
 
@@ -135,7 +118,7 @@ impl Meter {
             return Err(self.most_restrictive(&charge));
         }
         for limit in &mut self.limits {
-            limit.window.charge(self.now, charge.units_on(limit.axis));
+            limit.charge(self.now, charge.units_on(limit.axis));
             debug_assert!(
                 !limit.window.is_overdrawn(self.now),
                 "invariant: admission does not overdraw, found {limit:?}"
@@ -167,7 +150,7 @@ impl Meter {
     pub fn charge_refused(&mut self, tokens: Usage, audio_seconds: u64) -> Denial {
         let charge = Charge::with_audio(tokens, audio_seconds);
         for limit in self.limits.iter_mut().filter(|limit| limit.axis.counts_requests()) {
-            limit.window.charge(self.now, charge.units_on(limit.axis));
+            limit.charge(self.now, charge.units_on(limit.axis));
         }
         self.most_restrictive(&charge)
     }
@@ -196,6 +179,9 @@ impl Meter {
             let new_charge = if limit.axis == Axis::Concurrency { 0 } else { settled.units_on(limit.axis) };
             if old_charge != new_charge {
                 limit.window.settle(self.now, reserved_at, old_charge, new_charge);
+                if new_charge > old_charge {
+                    limit.update_least_remaining(self.now);
+                }
                 debug_assert!(
                     limit.window.remaining(self.now)
                         <= i64::try_from(limit.window.capacity()).unwrap_or(i64::MAX),
@@ -212,7 +198,7 @@ impl Meter {
     fn charge_excess(&mut self, reserved: &Charge, used: &Charge) {
         for limit in self.limits.iter_mut().filter(|limit| limit.axis.counts_tokens()) {
             let excess = used.units_on(limit.axis).saturating_sub(reserved.units_on(limit.axis));
-            limit.window.charge(self.now, excess);
+            limit.charge(self.now, excess);
         }
     }
 
@@ -261,6 +247,10 @@ impl Meter {
             limit: limit.current_limit(),
             capacity: limit.window.current_limit().unwrap_or_else(|| limit.window.capacity()),
             remaining: limit.window.remaining(self.now),
+            least_remaining: match limit.window.current_limit() {
+                Some(_) => None,
+                None => Some(limit.window.least_remaining().unwrap_or(limit.least_remaining)),
+            },
         })
     }
 }
@@ -269,7 +259,23 @@ impl LimitState {
     fn new(limit: &Limit) -> Self {
         let window = Window::new(limit);
         let refill_time = limit.axis.window_length().filter(|_| limit.amount > 0 && window.is_bucket());
-        Self { axis: limit.axis, configured_limit: limit.amount, window, refill_time }
+        let least_remaining = i64::try_from(window.capacity()).unwrap_or(i64::MAX);
+        Self { axis: limit.axis, configured_limit: limit.amount, window, least_remaining, refill_time }
+    }
+
+    /// Charges units, whether or not they fit.
+    #[inline]
+    fn charge(&mut self, now: Instant, units: u64) {
+        self.window.charge(now, units);
+        self.update_least_remaining(now);
+    }
+
+    /// Records what remains after a charge. A bucket does so itself.
+    #[inline]
+    fn update_least_remaining(&mut self, now: Instant) {
+        if !self.window.is_bucket() {
+            self.least_remaining = self.least_remaining.min(self.window.remaining(now));
+        }
     }
 
     /// Returns the denial of `requested`; `None` if it fits.

@@ -13,7 +13,8 @@
 //! infinite, which is exact for C alone. Rates are means over the run; the share of hits is taken to be the same at the
 //! peaks, and the latency of replies is ignored. More load gives more hits, so the ceiling is a fixed point.
 
-use super::{Class, all_constraints, allocation, classes, peak};
+use super::peak::Peaks;
+use super::{Class, all_constraints, allocation, classes};
 use crate::scenario::{Arrivals, Cache, Scenario, Workload};
 
 /// The ceiling with cache hits.
@@ -69,7 +70,7 @@ pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
             break;
         }
     }
-    if let Some(at_peak) = peak::lowest(scenario, &misses(&shares), &constraints) {
+    if let Some(at_peak) = Peaks::of(scenario, &misses(&shares), &constraints).lowest(&constraints) {
         multiple = multiple.min(at_peak.multiple);
     }
     let hits_per_second: f64 = classes.iter().map(|class| class.rate * shares[class.workload]).sum();

@@ -1,8 +1,8 @@
 //! The ceiling as text, for `check`.
 
-use super::{AxisCeiling, Ceiling, FirstRun, Peak};
+use super::{AxisCeiling, Ceiling, FirstRun, InRouteOrder, Peak};
 use crate::formatting::{at_seconds, duration, job_rate, jobs_in, moment, number, offered_in, seconds};
-use crate::scenario::{Arrivals, Scenario};
+use crate::scenario::{Arrivals, Family, Scenario};
 use provider::units;
 use std::fmt::Write as _;
 
@@ -11,9 +11,9 @@ impl Ceiling {
     #[must_use]
     pub fn describe(&self, scenario: &Scenario) -> String {
         let mut out = format!(
-            "ceiling over {} (an upper bound, computed from the limits, with what those per minute hold at the start, and mean \
-             sizes; chance, waits and outages lower it, and so does a limit per day that runs out before the day does; cache \
-             hits raise it)\n",
+            "ceiling over {} (an upper bound, computed from mean sizes and the limits, with what limits per minute hold at the \
+             start; chance, waits, outages and a daily limit that is used up before the end of the day lower it; cache hits \
+             raise it)\n",
             units::print_duration(scenario.duration)
         );
         // If some jobs are too large for every target, the ceiling is compared with the load of the others.
@@ -24,7 +24,7 @@ impl Ceiling {
                 if share < 0.0005 { "less than 0.1%".to_owned() } else { units::print_share(share) };
             let _ = writeln!(
                 out,
-                "  {too_large} of the offered jobs are too large for every target; what follows is of the others"
+                "  {too_large} of the offered jobs are too large for every target; the figures below are for the others"
             );
         }
         let _ = match self.binding {
@@ -41,32 +41,58 @@ impl Ceiling {
                 writeln!(out, "  none: no limit restricts the offered {}", offered_rate(scenario, offered))
             }
         };
+        out += &self.route_order_line(scenario);
         out += &self.peak_line(scenario);
         out += &self.first_run_line(scenario);
         for target in self.targets.iter().filter(|target| !target.axes.is_empty()) {
-            let axes: Vec<String> = target.axes.iter().map(AxisCeiling::describe).collect();
             let name = &scenario.targets[target.target.index()].name;
+            let name = match Family::of(scenario, target.target.index()) {
+                None => name.clone(),
+                Some(family) if family.is_stated_at(name) => {
+                    format!(
+                        "{}, which share the limits of the family {}",
+                        family.targets.join(", "),
+                        family.name
+                    )
+                }
+                Some(_) => continue,
+            };
+            let axes: Vec<String> = target.axes.iter().map(AxisCeiling::describe).collect();
             let _ = writeln!(out, "  {name}: {}", axes.join(", "));
         }
         if let Some((target, axis)) = self.uncounted {
             let name = &scenario.targets[target.index()].name;
             let _ = writeln!(
                 out,
-                "  arithmetic does not count what calls reserve of {axis} on {name} while they run; the simulation does"
+                "  the computed ceiling ignores what running calls reserve of {axis} on {name}; the simulation includes it"
             );
         }
         out
+    }
+
+    /// Describes what is left of the ceiling in the order of the routes; empty if that is all of it.
+    fn route_order_line(&self, scenario: &Scenario) -> String {
+        let Some(InRouteOrder { jobs_per_min, multiple, limit: (target, axis) }) = self.in_route_order else {
+            return String::new();
+        };
+        format!(
+            "  that takes every job to go where it leaves the most room; in the order of the routes about {}, {} × the offered, since {axis} \
+             of {} is used up while other targets are idle\n",
+            job_rate(jobs_per_min),
+            times(multiple),
+            scenario.targets[target.index()].name,
+        )
     }
 
     /// Describes the peaks that bound the ceiling and what the limits admit of them; empty if the mean over the run bounds it.
     fn peak_line(&self, scenario: &Scenario) -> String {
         let Some(Peak { from, length, count, jobs, may_fail }) = self.peak else { return String::new() };
         let (run_s, length_s) = (scenario.duration.as_secs_f64(), seconds(length));
-        let lasts = if length_s > 0.0 { format!(", {}", duration(length_s)) } else { String::new() };
+        let lasts = if length_s > 0.0 { format!(" for {}", duration(length_s)) } else { String::new() };
         let from = moment(at_seconds(from), run_s);
         let peak = match count {
-            1 => format!("the peak bounds it (from {from}{lasts}): "),
-            _ => format!("the {count} highest peaks bound it (the first from {from}{lasts}): on average "),
+            1 => format!("bound by the peak from {from}{lasts}: "),
+            _ => format!("bound by the {count} highest peaks (the busiest from {from}{lasts}); on average "),
         };
         let failing = if may_fail > 0.0 {
             format!(", the rules let {} fail", jobs_in(may_fail, length_s))
@@ -86,7 +112,7 @@ impl Ceiling {
         let Some(FirstRun { jobs_per_min, multiple }) = self.higher_first_run() else { return String::new() };
         let jobs = jobs_per_min * scenario.duration.as_secs_f64() / 60.0;
         format!(
-            "  a first run from full limits: {}, {} × the offered; what full limits hold is used once\n",
+            "  a first run with full limits: {}, {} × the offered load; full limits are available only once\n",
             job_count(jobs),
             times(multiple)
         )
@@ -103,7 +129,7 @@ impl AxisCeiling {
         if *jobs_per_min > unreserved_jobs_per_min * MAX_STATED_RATIO {
             return admits;
         }
-        format!("{admits} ({} if calls reserved no more than they use)", job_rate(*unreserved_jobs_per_min))
+        format!("{admits} ({} without reservations beyond usage)", job_rate(*unreserved_jobs_per_min))
     }
 }
 
@@ -126,4 +152,39 @@ fn offered_rate(scenario: &Scenario, jobs_per_min: f64) -> String {
 /// Formats a number of jobs, rounded to a whole number.
 fn job_count(jobs: f64) -> String {
     if (0.5..1.5).contains(&jobs) { "1 job".to_owned() } else { format!("{jobs:.0} jobs") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ceiling::tests::{limit, scenario, workload};
+    use provider::Axis;
+
+    /// Two workloads on two models of a family: what a shared limit admits is of the jobs of both.
+    #[test]
+    fn a_shared_limit_admits_the_jobs_of_all_models_of_its_family() {
+        let thirty = || vec![limit(Axis::Rpm, 30)];
+        let both = vec![workload(0, 20.0), workload(1, 10.0)];
+        let mut scenario = scenario(&[thirty(), thirty()], &[&[&[0]], &[&[1]]], both);
+        for (model, name) in scenario.providers[0].models.iter_mut().zip(["one", "two"]) {
+            (model.family, model.name) = (Some("gpt".into()), name.into());
+        }
+        for (target, name) in scenario.targets.iter_mut().zip(["p/a/one", "p/a/two"]) {
+            target.name = name.into();
+        }
+        let ceiling = Ceiling::of(&scenario);
+        assert!((ceiling.jobs_per_min - 30.0).abs() < 1e-6, "{ceiling:#?}");
+        assert!(
+            ceiling.targets.iter().all(|target| (target.axes[0].jobs_per_min - 30.0).abs() < 1e-6),
+            "{ceiling:#?}"
+        );
+        let text = ceiling.describe(&scenario);
+        assert!(
+            text.contains(
+                "p/a/one, p/a/two, which share the limits of the family gpt: rpm 30 admits 30 jobs/min"
+            ),
+            "{text}"
+        );
+        assert_eq!(text.matches("rpm 30 admits").count(), 1, "{text}");
+    }
 }

@@ -34,6 +34,7 @@ mod held;
 mod last_call;
 mod offered_load;
 mod peak;
+mod route_order;
 mod simplex;
 mod whole_calls;
 mod window_end;
@@ -49,6 +50,7 @@ mod whole_calls_tests;
 
 pub use cached::Cached;
 pub use peak::Peak;
+use peak::Peaks;
 pub use window_end::left_of_longer_window;
 
 use crate::ids::TargetId;
@@ -84,6 +86,21 @@ pub struct Ceiling {
     /// The first bucket of which the calls in flight at the ceiling reserve so much that it may refuse calls below the ceiling,
     /// although no lower bound can be proved; `None` if there is none.
     pub uncounted: Option<(TargetId, Axis)>,
+    /// What is left of the ceiling if each client sends to the first target of its route that has room; `None` if that is all of it, up
+    /// to rounding.
+    pub in_route_order: Option<InRouteOrder>,
+}
+
+/// The load that is served if jobs go to the first target of their route with room, of which a limit per day is used up while other
+/// targets are idle. An estimate, unlike the ceiling.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InRouteOrder {
+    /// The maximum jobs per minute, as [`Ceiling::jobs_per_min`].
+    pub jobs_per_min: f64,
+    /// The same as a multiple of the offered load.
+    pub multiple: f64,
+    /// The limit that runs out first above it.
+    pub limit: (TargetId, Axis),
 }
 
 /// The load that full limits admit over one run.
@@ -100,7 +117,7 @@ pub struct FirstRun {
 pub struct TargetCeiling {
     /// The target.
     pub target: TargetId,
-    /// Its limits, except those on axes without demand.
+    /// Its limits, except those on axes without demand. Of limits that it shares, what they admit to all targets that do.
     pub axes: Vec<AxisCeiling>,
 }
 
@@ -114,7 +131,8 @@ pub struct AxisCeiling {
     /// The most to which an adaptive limit grows with its use, in units per window; `None` for the others. The jobs that it
     /// admits are computed from this.
     pub grows_to: Option<u64>,
-    /// The jobs per minute that it alone admits, if all workloads that can use the target are sent there.
+    /// The jobs per minute that it alone admits, if all workloads that can use the target, or one that shares the limit, are sent
+    /// there.
     pub jobs_per_min: f64,
     /// The same if calls reserved no more than they use.
     pub unreserved_jobs_per_min: f64,
@@ -156,7 +174,8 @@ impl Ceiling {
             if multiple.is_finite() { multiple * servable * 60.0 } else { f64::INFINITY }
         };
         let (of_mean, binding) = highest(&constraints);
-        let at_peak = peak::lowest(scenario, &classes, &constraints);
+        let peaks = Peaks::of(scenario, &classes, &constraints);
+        let at_peak = peaks.lowest(&constraints);
         let below = |multiple: f64| at_peak.as_ref().filter(|at_peak| at_peak.multiple < multiple);
         let multiple = below(of_mean).map_or(of_mean, |at_peak| at_peak.multiple);
         let binding = below(of_mean).map_or(binding, |at_peak| {
@@ -172,8 +191,20 @@ impl Ceiling {
             .collect();
         let (first_multiple, _) = highest(&full);
         let uncounted = held::uncounted(scenario, &classes, &constraints, multiple);
-        let first_multiple = below(first_multiple).map_or(first_multiple, |at_peak| at_peak.multiple);
+        let begins_full = full.iter().zip(&constraints).all(|(full, it)| full.allowed <= it.allowed);
+        let first_multiple = if begins_full {
+            multiple
+        } else {
+            let first_at_peak = peaks.lowest(&full);
+            first_at_peak.map_or(first_multiple, |it| it.multiple.min(first_multiple))
+        };
         let target = |target| TargetCeiling::of(target, &classes, &constraints);
+        let left = route_order::multiple_left(scenario, &classes, &constraints, multiple);
+        let in_route_order = left.map(|(multiple, number)| InRouteOrder {
+            jobs_per_min: jobs(multiple),
+            multiple,
+            limit: (constraints[number].targets[0].0, constraints[number].limit.axis),
+        });
         Self {
             jobs_per_min: jobs(multiple),
             multiple,
@@ -184,6 +215,7 @@ impl Ceiling {
             targets: target_ids(scenario).map(target).collect(),
             first_run: FirstRun { jobs_per_min: jobs(first_multiple), multiple: first_multiple },
             uncounted,
+            in_route_order,
         }
     }
 
@@ -263,17 +295,23 @@ pub fn mean_tokens(scenario: &Scenario, workload: &Workload, target: TargetId) -
 
 impl TargetCeiling {
     fn of(target: TargetId, classes: &[Class], constraints: &[LimitConstraint<'_>]) -> Self {
-        let classes = || classes.iter().filter(|class| class.targets.contains(&target));
-        let rate: f64 = classes().map(|class| class.rate).sum();
-        let of_target = constraints.iter().filter(|constraint| constraint.covers(target));
+        let of_target = || constraints.iter().filter(|constraint| constraint.covers(target));
+        // The targets that share its limits; all of them have the same constraints.
+        let shares = |other: TargetId| {
+            other == target || of_target().next().is_some_and(|constraint| constraint.covers(other))
+        };
+        let first = |class: &Class| class.targets.iter().copied().find(|other| shares(*other));
+        let classes = || classes.iter().filter_map(|class| Some((class, first(class)?)));
+        let rate: f64 = classes().map(|(class, _)| class.rate).sum();
         let mut axes: Vec<AxisCeiling> = Vec::new();
-        for constraint in of_target {
+        for constraint in of_target() {
             let Limit { axis, amount: limit, refill, .. } = constraint.limit;
             let grows_to = match refill {
                 RefillPolicy::Adaptive(growth) => Some(growth.max_limit(limit)),
                 _ => None,
             };
-            let used: f64 = classes().map(|class| class.rate * constraint.demand(class, target)).sum();
+            let used: f64 =
+                classes().map(|(class, target)| class.rate * constraint.demand(class, target)).sum();
             if used <= 0.0 {
                 continue;
             }

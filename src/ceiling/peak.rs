@@ -12,17 +12,23 @@
 //! jobs. If several intervals are about as busy, they share the failures: the sum of the statement over intervals that do not
 //! overlap holds as well. The number of busiest intervals in that sum is chosen so that the bound is lowest.
 //!
+//! Nor does a limit admit more in all of them than in the whole run. So the parts of a day in which the load exceeds what a fallback
+//! admits per minute share the limit per day of the first target, and what the fallback could admit in the others does not count.
+//!
 //! This is the arrival curve under the service curve of network calculus (J.-Y. Le Boudec and P. Thiran, "Network Calculus",
 //! 2001). The busiest intervals of many lengths are tried: those of each workload, of all jobs, and of all tokens.
 
 use super::constraint::LimitConstraint;
 use super::demand::{PromptRange, Sizes, model};
 use super::held::smallest_sample;
+use super::route_order::is_long;
+use super::window_end::long_windows;
 use super::{Class, allocation, offered_jobs_per_second_of};
 use crate::ids::TargetId;
 use crate::scenario::{Arrivals, Metric, Op, Rule, Scenario, Workload, rate};
 use provider::config::{Lengths, ServiceTimeDist};
 use provider::{Instant, Nanos};
+use std::ops::RangeInclusive;
 
 /// The lengths of cells into which a run is divided, the shortest that gives at most [`MAX_CELLS`].
 const CELLS: [Nanos; 8] = [
@@ -38,6 +44,8 @@ const CELLS: [Nanos; 8] = [
 const MAX_CELLS: u64 = 1_500;
 /// The most bursts of one period that are considered.
 const MAX_BURSTS: u64 = 50_000;
+/// The numbers of equal parts into which a run is divided for sets of them.
+const PARTS: RangeInclusive<usize> = 8..=24;
 /// The lengths of the intervals that are tried, in cells.
 const LENGTHS: [usize; 22] =
     [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1_080];
@@ -65,23 +73,76 @@ pub(super) struct PeakCeiling {
     pub(super) peak: Peak,
 }
 
-/// Returns the lowest ceiling of all intervals that are tried; `None` if the rate of every workload is constant, or if no limit
-/// bounds the jobs of any interval.
-pub(super) fn lowest(
-    scenario: &Scenario,
-    classes: &[Class],
-    constraints: &[LimitConstraint<'_>],
-) -> Option<PeakCeiling> {
-    if scenario.workloads.iter().all(is_flat) || classes.is_empty() {
-        return None;
+/// The intervals of a run that are tried, whatever the limits admit in them.
+pub(super) struct Peaks<'c> {
+    parts: Vec<Part<'c>>,
+    candidates: Vec<Intervals>,
+    /// The duration of the run, and how long a job may wait for its admission.
+    times: (Nanos, Nanos),
+}
+
+impl<'c> Peaks<'c> {
+    /// Returns the intervals to try. If the rate of every workload is constant, these are only the windows of limits per day, of which
+    /// the run may hold parts of different length.
+    pub(super) fn of(scenario: &Scenario, classes: &'c [Class], constraints: &[LimitConstraint<'_>]) -> Self {
+        let parts: Vec<Part<'_>> = classes.iter().map(|class| Part::of(scenario, class)).collect();
+        // A call that is admitted longer than this after its arrival cannot be answered before its deadline.
+        let max_wait = scenario.client.deadline.saturating_sub(shortest_call(scenario, classes));
+        let mut candidates = in_long_windows(scenario, constraints, max_wait);
+        if !scenario.workloads.iter().all(is_flat) {
+            candidates.extend(self::candidates(scenario, &parts, has_long_and_short(classes, constraints)));
+        }
+        Self { parts, candidates, times: (scenario.duration.max(Nanos(1)), max_wait) }
     }
-    let parts: Vec<Part<'_>> = classes.iter().map(|class| Part::of(scenario, class)).collect();
-    // A call that is admitted longer than this after its arrival cannot be answered before its deadline.
-    let max_wait = scenario.client.deadline.saturating_sub(shortest_call(scenario, classes));
-    let ceilings = candidates(scenario, &parts)
-        .into_iter()
-        .filter_map(|intervals| in_intervals(&parts, constraints, &intervals, max_wait));
-    ceilings.reduce(|lowest, next| if next.multiple < lowest.multiple { next } else { lowest })
+
+    /// Returns the lowest ceiling of all intervals; `None` if no limit bounds the jobs of any interval.
+    pub(super) fn lowest(&self, constraints: &[LimitConstraint<'_>]) -> Option<PeakCeiling> {
+        if self.parts.is_empty() {
+            return None;
+        }
+        let in_intervals = |intervals| in_intervals(&self.parts, constraints, intervals, self.times);
+        let ceilings = self.candidates.iter().filter_map(in_intervals);
+        ceilings.reduce(|lowest, next| if next.multiple < lowest.multiple { next } else { lowest })
+    }
+}
+
+/// Returns `true` if some jobs can be sent to a target with a limit per day and to another, so that several peaks of a day share what
+/// that limit admits, and the other target admits nothing of them between the peaks.
+fn has_long_and_short(classes: &[Class], constraints: &[LimitConstraint<'_>]) -> bool {
+    classes.iter().filter(|class| class.targets.len() > 1).any(|class| {
+        let is_of_class =
+            |limit: &LimitConstraint<'_>| class.targets.iter().any(|target| limit.covers(*target));
+        constraints.iter().any(|constraint| is_long(&constraint.limit) && is_of_class(constraint))
+    })
+}
+
+/// Returns the parts of the run in each window of a limit that counts from the start of long windows, if there are several: less the
+/// time in which a job may wait for the next window.
+fn in_long_windows(
+    scenario: &Scenario,
+    constraints: &[LimitConstraint<'_>],
+    max_wait: Nanos,
+) -> Vec<Intervals> {
+    let end = Instant::ZERO + scenario.duration;
+    let mut parts: Vec<(Instant, Nanos)> = Vec::new();
+    for constraint in constraints {
+        let windows = long_windows(&constraint.limit, scenario.duration);
+        for window in windows.iter().filter(|_| windows.len() > 1) {
+            let wait = if window.end < end { max_wait } else { Nanos::ZERO };
+            let part = (window.start, window.end.since(window.start).saturating_sub(wait));
+            if part.1 > Nanos::ZERO && !parts.contains(&part) {
+                parts.push(part);
+            }
+        }
+    }
+    let of_part = |(from, length): (Instant, Nanos)| {
+        let jobs = |workload: &Workload| {
+            let before = jobs_before(scenario, workload, &[from, from + length]);
+            before[1] - before[0]
+        };
+        Intervals { starts: vec![from], length, jobs: scenario.workloads.iter().map(jobs).collect() }
+    };
+    parts.into_iter().map(of_part).collect()
 }
 
 /// Returns `true` if the rate of a workload does not change during the run.
@@ -126,7 +187,7 @@ fn in_intervals(
     parts: &[Part<'_>],
     constraints: &[LimitConstraint<'_>],
     intervals: &Intervals,
-    max_wait: Nanos,
+    (duration, max_wait): (Nanos, Nanos),
 ) -> Option<PeakCeiling> {
     let jobs = |part: &Part<'_>| intervals.jobs[part.class.workload] * part.share;
     let may_fail = |part: &Part<'_>| part.may_fail.min(jobs(part));
@@ -139,11 +200,17 @@ fn in_intervals(
     // Jobs that arrive at one instant may all be admitted at the last possible one; those of an interval arrive before its end.
     let end = if intervals.length > Nanos::ZERO { Nanos::ZERO } else { Nanos(1) };
     let span = intervals.length + max_wait + end;
+    let run_end = Instant::ZERO + duration;
+    let latest = intervals.starts.iter().map(|start| *start + span).fold(run_end, Instant::max);
+    let units = |constraint: &LimitConstraint<'_>| {
+        let each: f64 = intervals.starts.iter().map(|start| constraint.whole_units_in(*start, span)).sum();
+        // What is admitted in the intervals is admitted in the run, or after it.
+        let after_run =
+            if latest > run_end { constraint.units_in(run_end, latest.since(run_end)) } else { 0.0 };
+        each.min(constraint.allowed * duration.as_secs_f64() + after_run)
+    };
     let in_intervals: Vec<LimitConstraint<'_>> = (constraints.iter())
-        .map(|constraint| LimitConstraint {
-            allowed: intervals.starts.iter().map(|start| constraint.whole_units_in(*start, span)).sum(),
-            ..constraint.clone()
-        })
+        .map(|constraint| LimitConstraint { allowed: units(constraint), ..constraint.clone() })
         .collect();
     let (multiple, binding) = allocation::maximum_multiple(&classes, &in_intervals);
     let binding = binding.and_then(|binding| in_intervals.iter().position(|one| std::ptr::eq(one, binding)));
@@ -172,7 +239,7 @@ fn shortest_call(scenario: &Scenario, classes: &[Class]) -> Nanos {
 
 /// Returns the share of the jobs of a workload that every rule on its success allows to fail; 0 if no rule bounds it, or if one
 /// is judged in windows.
-fn allowed_failures(scenario: &Scenario, workload: usize) -> f64 {
+pub(super) fn allowed_failures(scenario: &Scenario, workload: usize) -> f64 {
     let judges = |rule: &&Rule| rule.metric == Metric::Success && rule.judges(workload);
     let rules = scenario.expect.iter().filter(judges);
     let allowed = rules.map(|rule| match rule.op {
@@ -184,8 +251,8 @@ fn allowed_failures(scenario: &Scenario, workload: usize) -> f64 {
     if least < 1.0 { least } else { 0.0 }
 }
 
-/// Returns the busiest intervals of each length, without repetitions.
-fn candidates(scenario: &Scenario, parts: &[Part<'_>]) -> Vec<Intervals> {
+/// Returns the busiest intervals of each length, without repetitions; with `several_peaks` also sets of the busiest parts of the run.
+fn candidates(scenario: &Scenario, parts: &[Part<'_>], several_peaks: bool) -> Vec<Intervals> {
     let duration = scenario.duration.max(Nanos(1));
     let cell = CELLS.into_iter().find(|cell| duration.0.div_ceil(cell.0) <= MAX_CELLS);
     let cell = cell.unwrap_or(Nanos(duration.0.div_ceil(MAX_CELLS)));
@@ -205,8 +272,13 @@ fn candidates(scenario: &Scenario, parts: &[Part<'_>]) -> Vec<Intervals> {
     loads.extend(weighted(&before, &may_fail, |index| tokens(scenario, index)));
     let mut found = at_once(scenario, &may_fail);
     for length in LENGTHS.into_iter().filter(|length| *length <= count) {
-        for load in &loads {
-            let busiest = load.busiest(length);
+        let parts = count / length;
+        let parts = if several_peaks && PARTS.contains(&parts) { parts } else { 0 };
+        let chosen = loads.iter().flat_map(|load| {
+            let sets = (2..parts).map(move |most| load.busiest_parts(length, most));
+            std::iter::once(load.busiest(length)).chain(sets)
+        });
+        for busiest in chosen.collect::<Vec<_>>() {
             let Some(first) = busiest.first() else { continue };
             let jobs = |before: &Vec<f64>| {
                 busiest.iter().map(|from| before[from + length] - before[*from]).sum::<f64>()
@@ -224,17 +296,24 @@ fn candidates(scenario: &Scenario, parts: &[Part<'_>]) -> Vec<Intervals> {
     found
 }
 
-/// A quantity by which intervals are compared: the jobs or the tokens that arrive before each edge of the cells, and how much
-/// of it the rules allow to fail in the whole run.
+/// A quantity to compare intervals by: the jobs or tokens that arrive before each edge, and how many the rules let fail in the run.
 struct CumulativeLoad {
     before: Vec<f64>,
     may_fail: f64,
 }
 
 impl CumulativeLoad {
-    /// Returns the first cell of each chosen interval. All have `length` cells, from 1 to the number of cells. The busiest
-    /// interval is chosen, then the next busiest ones as long as each raises the mean quantity per interval that must be
-    /// served.
+    /// Returns the first cells of the `most` busiest of the parts of `length` cells into which the run is divided, the busiest first.
+    fn busiest_parts(&self, length: usize, most: usize) -> Vec<usize> {
+        let arriving = |from: usize| self.before[from + length] - self.before[from];
+        let mut parts: Vec<usize> = (0..self.before.len() - length).step_by(length).collect();
+        parts.sort_by(|one, other| arriving(*other).total_cmp(&arriving(*one)));
+        parts.truncate(most);
+        parts
+    }
+
+    /// Returns the first cells of the chosen intervals of `length` cells, from 1 to the number of cells: of the busiest, and of the
+    /// next busiest as long as each raises the mean quantity per interval that must be served.
     fn busiest(&self, length: usize) -> Vec<usize> {
         let cells = self.before.len() - 1;
         let arriving = |from: usize| self.before[from + length] - self.before[from];

@@ -195,7 +195,7 @@ fn the_first_run_from_full_limits_is_described_if_it_exceeds_the_ceiling() {
     };
     let text = Ceiling::of(&day).describe(&day);
     assert!(text.contains("1,000 jobs/day, 0.07 × the offered 10 jobs/min"), "{text}");
-    assert!(text.contains("a first run from full limits: 2000 jobs, 0.14 × the offered"), "{text}");
+    assert!(text.contains("a first run with full limits: 2000 jobs, 0.14 × the offered load"), "{text}");
     let minute = scenario(&[vec![limit(Axis::Rpm, 30)]], &[&[&[0]]], vec![workload(0, 10.0)]);
     assert!(!Ceiling::of(&minute).describe(&minute).contains("first run"));
 }

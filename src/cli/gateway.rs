@@ -258,10 +258,10 @@ impl GatewayArgs {
         match reloaded {
             Ok(gateway) => {
                 current.replace(gateway);
-                tracing::info!("the scenario was read again");
+                tracing::info!("the scenario was reloaded");
             }
             Err(VerbError::Input(error) | VerbError::Run(error)) => {
-                tracing::warn!(reason = %format!("{error:#}"), "the scenario has problems: the gateway goes on as before");
+                tracing::warn!(reason = %format!("{error:#}"), "the scenario has problems: the gateway continues with the previous scenario");
             }
         }
     }

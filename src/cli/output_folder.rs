@@ -140,9 +140,7 @@ impl OutputFolder {
             };
             Ok(Some(Self { path: path.clone(), _lock: lock }))
         };
-        open()
-            .with_context(|| format!("error: nothing can be written to {}", path_name(&path)))
-            .map_err(input_error)
+        open().with_context(|| format!("error: cannot write to {}", path_name(&path))).map_err(input_error)
     }
 
     /// Writes the files and returns the path of the page.

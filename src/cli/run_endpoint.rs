@@ -31,7 +31,7 @@ pub(super) struct EndpointOptions {
     /// With --via: end the run before it sends more requests than this
     #[arg(long, value_name = "N", requires = "via", value_parser = clap::value_parser!(u64).range(1..))]
     max_requests: Option<u64>,
-    /// With --via: end the run before it can cost more than this by the scenario's prices, each request at its dearest
+    /// With --via: end the run before it can cost more than this by the scenario's prices, each request at its highest possible cost
     #[arg(long, value_name = "USD", requires = "via", value_parser = parse_usd)]
     max_cost: Option<f64>,
 }

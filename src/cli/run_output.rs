@@ -38,7 +38,7 @@ pub(super) const TOO_MANY_JOBS: &str =
     "too many jobs were in flight, so the run was ended: lower the load or the deadline";
 /// The error of an event log that has reached its maximum size.
 const LOG_CUT: &str =
-    "the event log has reached its size; later events are missing: raise it with --events-limit";
+    "the event log has reached its maximum size; later events are missing: raise it with --events-limit";
 const BYTES_PER_GB: u64 = 1_000_000_000;
 
 /// Where the result of a run goes.

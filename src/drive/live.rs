@@ -128,7 +128,10 @@ pub(super) fn run_over<F: Fold>(
     runtime.block_on(async {
         let driver = LiveDriver::new(scenario, fold, transport, clock, sender);
         let (timer, held) = (Timer::new(clock), HeldReplies::default());
-        Live { engine: Engine::new(scenario), driver, clock, inbox, timer, held }.run().await
+        let mut live = Live { engine: Engine::new(scenario), driver, clock, inbox, timer, held };
+        let ended = live.run().await;
+        live.driver.report_most_used(ended);
+        ended
     })
 }
 
@@ -142,7 +145,7 @@ struct Live<'a, F, T> {
 }
 
 impl<F: Fold, T: Transport> Live<'_, F, T> {
-    async fn run(mut self) -> Instant {
+    async fn run(&mut self) -> Instant {
         let mut inputs = 0;
         loop {
             let now = self.clock.now();

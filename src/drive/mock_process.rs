@@ -117,7 +117,7 @@ impl MockProcess {
         let (stdout, line) = first_line(stdout)?;
         process.addresses =
             protocol::addresses(&line).filter(|addresses| addresses.len() == providers).ok_or_else(|| {
-                let reason = "it ended before it listened, or announced something else";
+                let reason = "it ended before it listened, or its announcement is invalid";
                 io::Error::new(io::ErrorKind::InvalidData, reason)
             })?;
         process.stdout = Some(stdout);

@@ -101,7 +101,7 @@ fn key_file(path: &Path) -> Result<String, String> {
     let name = crate::formatting::path_name(path);
     let bytes = input_file::read(path, MAX_KEY_FILE_BYTES)
         .map_err(|error| format!("the file {name} cannot be read: {error}"))?;
-    String::from_utf8(bytes).map_err(|_| format!("the file {name} is not text"))
+    String::from_utf8(bytes).map_err(|_| format!("the file {name} is not UTF-8 text"))
 }
 
 #[cfg(test)]

@@ -18,7 +18,9 @@ pub fn simulate(scenario: &Scenario, fold: &mut impl Fold) -> Instant {
 pub fn simulate_load(scenario: &Scenario, load: Load, fold: &mut impl Fold) -> Instant {
     let mut engine = Engine::new(scenario);
     let mut world = World::new(scenario, load, engine.uses_limit_headers(), fold);
-    run(&mut engine, &mut world, &mut Punctual)
+    let ended = run(&mut engine, &mut world, &mut Punctual);
+    world.report_most_used(ended);
+    ended
 }
 
 /// Runs a scenario as [`simulate`] does, with a client that acts late: every time that a timer of its engine is due, it fires
@@ -26,7 +28,9 @@ pub fn simulate_load(scenario: &Scenario, load: Load, fold: &mut impl Fold) -> I
 pub(super) fn simulate_with_wake_lag(scenario: &Scenario, wake_lag: &Dist, fold: &mut impl Fold) -> Instant {
     let mut engine = Engine::new(scenario);
     let mut world = World::new(scenario, Load::new(scenario), engine.uses_limit_headers(), fold);
-    run(&mut engine, &mut world, &mut Late::new(wake_lag, scenario.seed))
+    let ended = run(&mut engine, &mut world, &mut Late::new(wake_lag, scenario.seed));
+    world.report_most_used(ended);
+    ended
 }
 
 /// Runs a scenario as [`simulate`] does, and then takes every sample of the limits that is due at or before `until`. Returns the

@@ -249,6 +249,19 @@ impl<'a, F: Fold> World<'a, F> {
         }
         self.fold.sampled(at);
     }
+
+    /// Passes on how much of each limit was used at most, at the end of the run.
+    pub(super) fn report_most_used(&mut self, at: Instant) {
+        for id in self.scenario.target_ids() {
+            let target = &self.scenario.targets[id.index()];
+            let provider = &mut self.providers[usize::from(target.provider)];
+            for level in provider.levels(at, target.account, target.model) {
+                if let Some(share) = level.most_used_fraction() {
+                    self.fold.most_used(id, level.axis, share);
+                }
+            }
+        }
+    }
 }
 
 impl<F: Fold> Driver for World<'_, F> {

@@ -40,9 +40,12 @@ impl Engine {
                     "law 14: a wait ends before the deadline at {}, not at {until}",
                     active.deadline
                 );
-                let awaits = (obstacle.why == WaitReason::CoolDown).then_some(obstacle.target);
-                if let Some(target) = awaits {
-                    self.router.target(target).begin_await(priority);
+                // In a cool-down of the job alone the target is open to others: it does not yield to the job.
+                let target = self.router.target(obstacle.target);
+                let awaits = obstacle.why == WaitReason::CoolDown && target.cool_down_end(self.now).is_some();
+                let awaits = awaits.then_some(obstacle.target);
+                if awaits.is_some() {
+                    target.begin_await(priority);
                 }
                 active.transition(self.now, JobState::Waiting { reserved: reserve, awaits });
                 let id = active.job.id;

@@ -57,7 +57,7 @@ impl Explanation {
         let implied = self.failure.refusal.window?;
         Some(format!(
             "The name says {}, but the numbers say {}: what is missing refills in the stated wait only if the whole limit refills \
-             in {}. The numbers are believed.",
+             in {}. The explanation uses the numbers.",
             per_window(named),
             per_window(implied),
             in_words(implied),
@@ -71,7 +71,7 @@ impl Explanation {
         let follows = self.failure.refusal.wait_follows_from_numbers(wait);
         (is_limit && !follows && wait > window * 2).then(|| {
             format!(
-                "The stated wait of {} is longer than the window of {}: one of them is not what it says. The longer one is safe.",
+                "The stated wait of {} is longer than the window of {}: one of them is wrong. Waiting for the longer one is safe.",
                 wait_text(wait),
                 in_words(window)
             )
@@ -83,8 +83,8 @@ impl Explanation {
         let named = self.failure.refusal.window?;
         let exact = self.failure.refusal.exact_window().filter(|window| *window < named)?;
         Some(format!(
-            "The name says {}, but the stated wait follows from the numbers only if the limit refills in {}: one of them is not \
-             what it says.",
+            "The name says {}, but the stated wait follows from the numbers only if the limit refills in {}: one of them is \
+             wrong.",
             per_window(named),
             in_words(exact)
         ))
@@ -124,7 +124,7 @@ impl Explanation {
     fn responder_note(&self) -> Option<String> {
         match (self.answered_by, self.server) {
             (Some("proxy"), Some(name)) => Some(format!(
-                "The answer is that of {name}, a proxy before the provider, not of the provider: it says nothing of quotas there."
+                "The answer is that of {name}, a proxy before the provider, not of the provider: it says nothing about the provider's quotas."
             )),
             (Some("gateway"), Some(name)) if self.is_of_caller_budget() => {
                 Some(format!("{name} answered: the refusal is its own, and no provider's."))

@@ -134,10 +134,12 @@ impl Explanation {
     fn write_allowances(&self, out: &mut String) {
         for allowance in &self.failure.allowances {
             let (window, permille) = (in_words(allowance.window), allowance.used_permille);
-            let reset =
-                allowance.reset.map(|reset| format!(", resets in {}", wait_text(reset))).unwrap_or_default();
+            let reset = allowance
+                .reset
+                .map(|reset| format!("; it resets in {}", wait_text(reset)))
+                .unwrap_or_default();
             let _ =
-                writeln!(out, "The allowance of {window} is used to {} %{reset}.", permille as f64 / 10.0);
+                writeln!(out, "{} % of the allowance of {window} is used{reset}.", permille as f64 / 10.0);
         }
     }
 
@@ -189,7 +191,7 @@ fn wait_sentence(Wait { length, kind }: Wait, terminal: bool, failure: &ParsedFa
         WaitKind::UntilFull => format!("The limit is full again in {length}; a request may fit earlier."),
         WaitKind::UntilWindowEnds => format!("Retry in {length}, when the window ends."),
         WaitKind::Suggested => {
-            format!("Retry in {length} or later: the reply names this wait and does not say of what.")
+            format!("Retry in {length} or later: the reply states this wait without saying what it is for.")
         }
         WaitKind::Meaningless if terminal => {
             format!("The stated wait of {length} is meaningless: waiting does not help.")

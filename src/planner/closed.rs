@@ -18,7 +18,7 @@ const SATURATED: f64 = 0.02;
 /// The throughput is measured up to this multiple of the present users, or of those that the quota serves by arithmetic if they
 /// are more.
 const MAX_MULTIPLE: u64 = 64;
-/// The relative precision with which the number of users is found above which more users only wait.
+/// The relative precision with which the number of users is found above which further users only wait.
 const TOLERANCE: f64 = 0.02;
 /// The steps of the bisection by which the quota beside open workloads is found.
 const BISECTIONS: u32 = 50;
@@ -214,6 +214,7 @@ impl Plan {
         analytic.jobs_per_min =
             load.quota_jobs_per_min.map(|quota| significant(quota + load.open_jobs_per_min));
         (analytic.cached, analytic.peak, analytic.servable_share) = (None, None, None);
+        analytic.in_route_order = None;
         (simulated.jobs_per_min, simulated.multiple) =
             load.ceiling.map(|at| (at.jobs_per_min, at.multiple)).unzip();
         if let (Some(planning), Some(at)) = (&mut simulated.planning, load.ceiling) {

@@ -117,9 +117,7 @@ pub enum PlanError {
     )]
     TimeLimit,
     /// A run was ended because of its jobs in flight.
-    #[error(
-        "too many jobs were in flight in a run, so that nothing can be said of it: lower the load or the deadline"
-    )]
+    #[error("a run had too many jobs in flight to be judged: lower the load or the deadline")]
     TooManyJobs,
 }
 

@@ -16,7 +16,7 @@ pub use load::*;
 pub use users::*;
 
 use super::finding::{Difference, Finding, PlanNote};
-use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget};
+use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget, RouteOrderCeiling};
 use crate::scenario::Metric;
 use provider::{Axis, Nanos};
 use serde::{Deserialize, Serialize};
@@ -165,6 +165,10 @@ pub struct AnalyticCeiling {
     /// none, or if a workload is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub servable_share: Option<f64>,
+    /// What is left of it, about, if jobs go to the first target of their route that has room, so that a limit per day is used up while
+    /// other targets are idle. `None` if that is all of it, or if a workload is closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_route_order: Option<RouteOrderCeiling>,
 }
 
 impl AnalyticCeiling {
@@ -282,8 +286,10 @@ pub struct CheckedSeeds {
 /// The most important rule that is broken at the lowest load above the ceiling, and the limit that causes it. The cause is
 /// the limit that refuses most at the time when the rule is worst, else the fullest one then, else the one for which the
 /// most jobs were given up while they waited, else the one that refuses most over the run; during an incident, only the
-/// last. For a rule on success, a limit for which at least half of the lost jobs were given up while they waited comes
-/// first. For a rule on headroom, the cause is the limit that binds by arithmetic.
+/// last. If the metric has no such time, the whole run takes its place: the cause is the limit that refuses most over the
+/// run, else the one for which the most jobs were given up while they waited. For a rule on success, a limit for which at
+/// least half of the lost jobs were given up while they waited comes first. For a rule on headroom, the cause is the limit
+/// that binds by arithmetic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FirstViolation {
     /// The rule, as written.
@@ -311,8 +317,8 @@ pub struct FirstViolation {
     /// windows; 0 if it only refuses at other times, is only full, or is waited for.
     #[serde(default)]
     pub refused: u64,
-    /// Attempts that it refused over the run, if it refused none at that time and is neither full nor waited for, or if a
-    /// provider has an incident then; else 0.
+    /// Attempts that it refused over the run, if the metric has no such time, if it refused none then and is neither full nor
+    /// waited for, or if a provider has an incident then; else 0.
     #[serde(default)]
     pub refused_over_run: u64,
     /// Jobs that were given up over the run while they waited for the limit, if that is why it is named; else 0.

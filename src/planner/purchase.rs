@@ -189,14 +189,16 @@ impl Search<'_> {
     }
 
     /// Measures what candidates cost at the target load, since a change that is hardly used at the present load looks cheap
-    /// there. Candidates that are not measured before the time is up count as the most expensive.
+    /// there. Candidates whose run, or the run without changes, does not end count as the most expensive.
     fn rank(&mut self) {
-        let Some(without) = self.whole(&[], 0) else { return };
+        let without = self.whole(&[], 0);
         let priced = self.candidates.priced();
         let cost = |index: &usize| {
-            let with = self.whole(&self.candidates.with_needs(*index), 0);
-            with.map_or(f64::INFINITY, |with| marginal_cost(&with, &without))
+            let without = without.as_ref()?;
+            let with = self.whole(&self.candidates.with_needs(*index), 0)?;
+            Some(marginal_cost(&with, without))
         };
+        let cost = |index: &usize| cost(index).unwrap_or(f64::INFINITY);
         let costs: Vec<f64> = priced.par_iter().map(cost).collect();
         for (index, cost) in priced.into_iter().zip(costs) {
             self.candidates.set_cost(index, cost);

@@ -15,7 +15,7 @@ use super::search::CeilingEstimate;
 use super::{PlanOptions, catalogue, day_cost, violation, what_if};
 use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, significant};
-use crate::record::{Binding, CeilingPeak, CeilingTarget, CutAnswers, LongWindow};
+use crate::record::{Binding, CeilingPeak, CeilingTarget, CutAnswers, LongWindow, RouteOrderCeiling};
 use crate::scenario::Scenario;
 use provider::Nanos;
 
@@ -308,5 +308,9 @@ fn analytic(scenario: &Scenario, analytic: &Ceiling) -> AnalyticCeiling {
         }),
         servable_share: Some(rounded(analytic.servable_share, 6))
             .filter(|share| *share > 0.0 && *share < 1.0),
+        in_route_order: RouteOrderCeiling::of(scenario, analytic).map(|order| RouteOrderCeiling {
+            jobs_per_min: rounded(order.multiple * analytic.offered_jobs_per_min, 6),
+            ..order
+        }),
     }
 }

@@ -71,7 +71,7 @@ impl Rules {
         assert_eq!(self.kept.len(), present.expect.len(), "invariant: the run was judged by these rules");
         let each = self.kept.iter().zip(&present.expect).filter_map(|(rule, judged)| match rule.metric {
             Metric::Cost => Some(rule.value / judged.actual.filter(|cost| *cost > 0.0)?),
-            Metric::Headroom => Some(judged.actual? / rule.value),
+            Metric::Headroom => Some(judged.in_route_order.or(judged.actual)? / rule.value),
             _ => None,
         });
         each.filter(|multiple| *multiple > 0.0).fold(f64::INFINITY, f64::min)
@@ -82,24 +82,25 @@ impl Rules {
     pub(super) fn slack(&self, summary: &Summary) -> f64 {
         assert_eq!(self.kept.len(), summary.expect.len(), "invariant: the run was judged by these rules");
         let each = self.kept.iter().zip(&summary.expect).map(|(rule, judged)| {
-            let slack = judged.actual.map_or(1.0, |actual| rule_slack(rule, actual)).clamp(-1.0, 1.0);
+            let actual = judged.in_route_order.or(judged.actual);
+            let slack = actual.map_or(1.0, |actual| rule_slack(rule, actual)).clamp(-1.0, 1.0);
             // The judgement decides the sign, since it compares at the precision of results.
-            if judged.is_broken() { slack.min(-f64::MIN_POSITIVE) } else { slack.max(0.0) }
+            if judged.is_unproved() { slack.min(-f64::MIN_POSITIVE) } else { slack.max(0.0) }
         });
         each.fold(1.0, f64::min)
     }
 
-    /// Returns the rules that a run breaks, in the scenario's order.
+    /// Returns the rules that a run breaks, in the scenario's order: also those on a headroom that is not proved to meet them.
     pub(super) fn broken(&self, summary: &Summary) -> Vec<BrokenRule> {
         assert_eq!(self.kept.len(), summary.expect.len(), "invariant: the run was judged by these rules");
-        let broken = self.kept.iter().zip(&summary.expect).filter(|(_, judged)| judged.is_broken());
+        let broken = self.kept.iter().zip(&summary.expect).filter(|(_, judged)| judged.is_unproved());
         broken.map(|(rule, _)| BrokenRule { rule: rule.text.clone(), metric: rule.metric }).collect()
     }
 
     /// Returns the first rule that cannot be judged from a run, with its jobs; `None` if all can.
     pub(super) fn unjudged(&self, summary: &Summary) -> Option<TooFewJobs> {
         self.kept.iter().zip(&summary.expect).find_map(|(rule, judged)| {
-            let NotJudged { jobs, needed, .. } = judged.not_judged?;
+            let NotJudged { jobs, needed, .. } = judged.not_judged.filter(|reason| !reason.is_bound)?;
             let needed = if judged.window_s.is_some() { needed } else { min_jobs(rule) as u64 };
             Some(TooFewJobs { rule: judged.rule.clone(), jobs, needed, window_s: judged.window_s })
         })

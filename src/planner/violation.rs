@@ -19,7 +19,7 @@ const FULL: f64 = 0.9;
 pub(super) fn first(run: &Run, rules: &Rules, scenario: &Scenario) -> Option<FirstViolation> {
     let summary = &run.summary;
     assert_eq!(rules.kept.len(), summary.expect.len(), "invariant: the run was judged by these rules");
-    let broken = rules.kept.iter().zip(&summary.expect).filter(|(_, judged)| judged.is_broken());
+    let broken = rules.kept.iter().zip(&summary.expect).filter(|(_, judged)| judged.is_unproved());
     let (rule, judged) = broken.min_by_key(|(rule, _)| rank(rule.metric))?;
     let reach = Reach::of(summary, scenario, rule);
     let steps = worst_steps(rule.metric, judged, &summary.series);
@@ -36,6 +36,7 @@ pub(super) fn first(run: &Run, rules: &Rules, scenario: &Scenario) -> Option<Fir
         (_, Some(_)) if incident.is_some() => reach.refusing_in_run(),
         (Metric::Success | Metric::Goodput, steps) => reach.losing(steps),
         (_, Some(steps)) => reach.stopping(steps),
+        // The metric has no worst time, so refusals at any time count, as those in the worst steps do otherwise.
         (_, None) => reach.refusing_in_run().or_else(|| reach.waited_for()),
     };
     let count = |of: fn(&StoppingLimit) -> u64| limit.as_ref().map_or(0, of);
@@ -46,7 +47,7 @@ pub(super) fn first(run: &Run, rules: &Rules, scenario: &Scenario) -> Option<Fir
     Some(FirstViolation {
         rule: judged.rule.clone(),
         metric: rule.metric,
-        actual: judged.actual,
+        actual: judged.in_route_order.or(judged.actual),
         multiple: rounded(run.multiple, 6),
         at: at_s.map(|at_s| moment(at_s, summary.duration_s)),
         at_s: at_s.map(|at_s| rounded(at_s, 6)),
@@ -211,7 +212,9 @@ impl<'a> Reach<'a> {
 
 /// Returns the limit that binds by arithmetic; `None` if none does.
 fn binding(summary: &Summary) -> Option<StoppingLimit> {
-    summary.ceiling.binding.as_ref().map(|binding| StoppingLimit::new(&binding.target, &binding.axis))
+    let in_route_order = summary.ceiling.in_route_order.as_ref().map(|order| &order.limit);
+    let binding = in_route_order.or(summary.ceiling.binding.as_ref());
+    binding.map(|binding| StoppingLimit::new(&binding.target, &binding.axis))
 }
 
 /// Returns the attempts that the limit of a violation refused over the run; `None` if it names none, or that refused none.

@@ -96,9 +96,9 @@ impl<'a> Unchanged<'a> {
         let (lift, extra) = (self.lift(&estimate), cost_per_day - self.present_cost_per_day);
         let compared = match undecided {
             Some(_) => Comparison::Equal,
-            None => self.compare(lift, tolerance),
+            None => self.compare(&estimate, lift, tolerance),
         };
-        let is_equal = compared == Comparison::Equal;
+        let is_equal = matches!(compared, Comparison::Equal | Comparison::Unknown);
         let costs_extra = extra > MIN_EXTRA_USD && change.can_be_proposed() && !is_equal;
         let violation =
             estimate.high.as_ref().and_then(|run| violation::first(run, self.runner.rules, &scenario));
@@ -173,12 +173,15 @@ impl<'a> Unchanged<'a> {
     }
 
     /// Compares a new ceiling, found to `tolerance`, with the present one.
-    fn compare(&self, lift: f64, tolerance: f64) -> Comparison {
+    fn compare(&self, new: &CeilingEstimate, lift: f64, tolerance: f64) -> Comparison {
         let equal = self.spread + tolerance + replicas::TOLERANCE;
         let holds_now = self.estimate.at_least() > 0.0;
+        let is_bound = self.estimate.high.is_none();
         match () {
             () if !holds_now && lift > 0.0 => Comparison::Higher,
             () if !holds_now => Comparison::Equal,
+            // The present ceiling is somewhere above what was tried.
+            () if is_bound && (new.high.is_none() || lift >= 1.0 - equal) => Comparison::Unknown,
             () if lift > 1.0 + equal => Comparison::Higher,
             () if lift < 1.0 - equal => Comparison::Lower,
             () => Comparison::Equal,

@@ -3,7 +3,7 @@
 use crate::ceiling::{self, AxisCeiling, MIN_REPORTED_SHARE};
 use crate::formatting::{at_seconds, rounded, seconds};
 use crate::ids::TargetId;
-use crate::scenario::{Scenario, Start, Target};
+use crate::scenario::{Family, Scenario, Start, Target};
 use provider::Axis;
 use provider::config::Limit;
 use serde::{Deserialize, Serialize};
@@ -31,8 +31,35 @@ pub struct CeilingSummary {
     /// does not count; `None` if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncounted: Option<Binding>,
+    /// What is left of it, about, if jobs go to the first target of their route that has room, so that a limit per day is used up while
+    /// other targets are idle: `jobs_per_min` and `multiple` are upper bounds then, which need not be reached. `None` if that is all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_route_order: Option<RouteOrderCeiling>,
     /// What each limit of each target allows.
     pub targets: Vec<CeilingTarget>,
+}
+
+/// The ceiling if jobs go to the first target of their route that has room: an estimate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RouteOrderCeiling {
+    /// Jobs per minute, as [`CeilingSummary::jobs_per_min`].
+    pub jobs_per_min: f64,
+    /// As a multiple of the offered load.
+    pub multiple: f64,
+    /// The limit that runs out first above it.
+    pub limit: Binding,
+}
+
+impl RouteOrderCeiling {
+    /// Returns that of a ceiling, rounded to the precision of results.
+    #[must_use]
+    pub fn of(scenario: &Scenario, ceiling: &ceiling::Ceiling) -> Option<Self> {
+        ceiling.in_route_order.map(|order| Self {
+            jobs_per_min: rounded(order.jobs_per_min, 6),
+            multiple: rounded(order.multiple, 6),
+            limit: Binding::of(scenario, order.limit),
+        })
+    }
 }
 
 /// The intervals whose jobs bound the ceiling.
@@ -95,6 +122,10 @@ impl Binding {
 pub struct CeilingTarget {
     /// `provider/account/model`.
     pub name: String,
+    /// The family with which it shares its limits; `None` if it shares them with no other target. What a shared limit allows is for
+    /// the jobs of all these targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<Family>,
     /// What each of its limits allows. Limits on axes that the jobs do not use are left out.
     pub axes: Vec<CeilingAxis>,
 }
@@ -120,9 +151,15 @@ impl CeilingTarget {
     pub(crate) fn all(scenario: &Scenario, ceiling: &ceiling::Ceiling, servable_share: f64) -> Vec<Self> {
         let each = ceiling.targets.iter().map(|target| Self {
             name: scenario.targets[target.target.index()].name.clone(),
+            family: Family::of(scenario, target.target.index()),
             axes: target.axes.iter().filter_map(|axis| CeilingAxis::of(axis, servable_share)).collect(),
         });
         each.collect()
+    }
+
+    /// Returns `true` if tables state its limits: they are its own, or it is the first target of a family that shares them.
+    pub(crate) fn is_stated(&self) -> bool {
+        self.family.as_ref().is_none_or(|family| family.is_stated_at(&self.name))
     }
 }
 
@@ -177,6 +214,7 @@ pub(super) fn ceiling_of(scenario: &Scenario) -> CeilingSummary {
         binding: ceiling.binding.map(|limit| Binding::of(scenario, limit)),
         peak: CeilingPeak::of(&ceiling),
         uncounted: ceiling.uncounted.map(|limit| Binding::of(scenario, limit)),
+        in_route_order: RouteOrderCeiling::of(scenario, &ceiling),
         targets: CeilingTarget::all(scenario, &ceiling, 1.0),
     }
 }

@@ -1,9 +1,11 @@
 //! What calls are charged on each axis of a limit, by the same rule for a whole run and for each time bucket of its series.
 
+use super::finish::charges;
+use super::recorder::Recorder;
 use super::series::Charged;
-use crate::scenario::{Scenario, Target};
-use provider::Axis;
+use crate::scenario::{Scenario, Target, family};
 use provider::config::Settlement;
+use provider::{Axis, Instant};
 use std::ops::Range;
 
 /// The calls of one target over some time.
@@ -22,6 +24,19 @@ pub(crate) struct ChargeSum {
 }
 
 impl ChargeSum {
+    /// Returns the sum of two; what is not known of one is not known of it, but reservations are kept as far as some are.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        let kept = |one: Self| one.kept_tokens.unwrap_or(one.prompt_tokens + one.completion_tokens);
+        let is_kept = self.kept_tokens.is_some() || other.kept_tokens.is_some();
+        Self {
+            calls: self.calls + other.calls,
+            prompt_tokens: self.prompt_tokens + other.prompt_tokens,
+            completion_tokens: self.completion_tokens + other.completion_tokens,
+            kept_tokens: is_kept.then(|| kept(self) + kept(other)),
+            busy_s: self.busy_s.zip(other.busy_s).map(|(one, other)| one + other),
+        }
+    }
+
     /// Returns the units charged on an axis: calls, tokens, or seconds of calls in flight; `None` if no event reports them.
     ///
     /// If reservations stay charged, the axes of all tokens (tpm, tpd) count what was reserved. The axes of prompts or
@@ -65,4 +80,15 @@ pub(super) fn keeps_reservations(scenario: &Scenario, target: &Target) -> bool {
 pub(crate) fn within<T>(values: &[T], steps: Range<usize>) -> &[T] {
     let end = steps.end.min(values.len());
     &values[steps.start.min(end)..end]
+}
+
+impl Recorder {
+    /// Returns what all targets that share the limits of one charged over the run.
+    pub(super) fn charges_on_limits_of(&self, target: usize, has_decisions: bool, end: Instant) -> ChargeSum {
+        let each = family::members(&self.scenario, target).map(|index| {
+            let keeps = keeps_reservations(&self.scenario, &self.scenario.targets[index]);
+            charges(&self.targets[index], has_decisions, keeps, end)
+        });
+        each.reduce(ChargeSum::plus).expect("invariant: a target shares its limits at least with itself")
+    }
 }

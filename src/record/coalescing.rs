@@ -96,7 +96,8 @@ impl CoalescingLedger {
                 let mut followers = self.followers.remove(&leader).unwrap_or_default();
                 let is_first = followers.pop_front() == Some(event.job);
                 self.promote(event.job, followers);
-                (!is_first).then_some("the job takes over an attempt of a leader that it is not the next of")
+                (!is_first)
+                    .then_some("the job takes over the leader's attempt, but is not its first follower")
             }
             EventKind::Promoted { .. } => Some("the job is promoted although no leader was given up"),
             EventKind::Done(end) => {

@@ -55,6 +55,8 @@ pub(super) struct TargetCounts {
     pub(super) settled_at: u128,
     /// By axis, the highest used share sampled.
     pub(super) peak: [f64; AXES],
+    /// By axis, the highest used share of the run, if the driver knows it.
+    pub(super) most_used: [Option<f64>; AXES],
     /// By axis, the sum of the limits sampled, in units per window, and the number of samples.
     pub(super) limits: [(f64, u32); AXES],
     /// How cached tokens of a prompt count here.
@@ -140,6 +142,7 @@ impl TargetCounts {
             admitted_at: 0,
             settled_at: 0,
             peak: [0.0; AXES],
+            most_used: [None; AXES],
             limits: [(0.0, 0); AXES],
             cached: target.cached,
         }

@@ -25,12 +25,16 @@ pub(super) fn judge(
             is_stated && rule.metric == Metric::Headroom && summary.ceiling.jobs_per_min.is_none();
         let compared = if unbounded { Some(f64::INFINITY) } else { actual };
         let is_met = compared.is_some_and(|actual| holds(actual, rule.op, rule.value));
+        let in_route_order = summary.ceiling.in_route_order.as_ref().map(|it| it.multiple);
+        let in_route_order = in_route_order.filter(|_| is_stated && rule.metric == Metric::Headroom);
+        let is_open = in_route_order.zip(actual).is_some_and(|range| is_open(range, rule.op, rule.value));
         // The analytic headroom depends on the scenario alone.
         let is_distorted = is_stated && summary.is_distorted() && rule.metric != Metric::Headroom;
-        let pass = is_met && !is_distorted;
+        let pass = is_met && !is_distorted && !is_open;
         let not_judged = match windows {
             _ if !is_stated => Some(NotJudged::not_stated(summary.jobs.offered)),
             _ if is_distorted => Some(NotJudged::distorted(summary.jobs.offered)),
+            _ if is_open => Some(NotJudged::bound(summary.jobs.offered)),
             _ if compared.is_some() => None,
             Some(windows) => windows.not_judged(rule),
             None => not_judged(summary),
@@ -47,6 +51,8 @@ pub(super) fn judge(
                 .map(|worst| rounded(worst.at.as_secs_f64(), 6)),
             is_default: rule.is_default,
             actual,
+            bound: Some(rounded(rule.value, 6)),
+            in_route_order,
             unit: unit(rule.metric),
             pass,
             not_judged,
@@ -85,6 +91,12 @@ fn not_judged(summary: &Summary) -> Option<NotJudged> {
     let jobs = &summary.jobs;
     let is_lost = jobs.succeeded == 0 && jobs.failed + jobs.shed > 0;
     (!is_lost).then_some(NotJudged::few(0, 1))
+}
+
+/// Returns `true` if some numbers between the two meet a rule and others do not.
+fn is_open((low, high): (f64, f64), op: Op, value: f64) -> bool {
+    let one_meets = holds(low, op, value) != holds(high, op, value);
+    one_meets || (op == Op::Equal && low < value && value < high)
 }
 
 fn unit(metric: Metric) -> Unit {

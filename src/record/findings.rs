@@ -4,10 +4,10 @@
 //! They are derived from the other fields of a [`Summary`] when a run ends, or when a result of an earlier version is
 //! read. Reports turn them into sentences (`report::verdict`).
 
-use super::ceiling::CeilingPeak;
+use super::ceiling::{CeilingPeak, RouteOrderCeiling};
 use super::cut_answers::CutAnswers;
 use super::endpoint::{EndpointBound, EndpointResult, StatedTarget};
-use super::generator::{self, GeneratorShed};
+use super::generator::{self, GeneratorLag, GeneratorShed};
 use super::given_up::GivenUp;
 use super::rule_result::UnjudgedRule;
 use super::summary::{CeilingSummary, Counts, LongWindow, Summary, Workload};
@@ -97,11 +97,8 @@ pub enum Finding {
         /// Jobs in the schedule.
         scheduled: u64,
     },
-    /// A live generator delivered jobs late: the run represents a lower load.
-    GeneratorLagged {
-        /// The 99th percentile of the delay, in seconds.
-        p99_s: f64,
-    },
+    /// A live generator delivered jobs late, or attempts were sent late: the run represents a lower load.
+    GeneratorLagged(GeneratorLag),
     /// The window of a limit is half of the run or longer, and the load uses a large share of the limit.
     LongWindow(LongWindow),
     /// Jobs of a workload can never be served: they are too large for every target of their route.
@@ -222,6 +219,9 @@ pub struct LimitCeiling {
     /// `true` if the run has several targets: `jobs_per_min` is then what their limits allow together.
     #[serde(default)]
     pub is_sum: bool,
+    /// What is left of it if jobs go to the first target of their route that has room; `None` if that is all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_route_order: Option<RouteOrderCeiling>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
@@ -370,6 +370,7 @@ fn limit(summary: &Summary, not_admitted: Option<NotAdmitted>) -> Option<Finding
                 jobs_per_min: *jobs_per_min,
                 peak: *peak,
                 is_sum: summary.targets.len() > 1,
+                in_route_order: summary.ceiling.in_route_order.clone(),
             })
         }
         _ => None,

@@ -3,7 +3,7 @@
 //! Every job that arrived must have ended, and every attempt that ended must have been sent. Otherwise the recorder panics,
 //! so that no summary can lack jobs.
 
-use super::charge::{ChargeSum, keeps_reservations};
+use super::charge::ChargeSum;
 use super::counts::{TargetCounts, WorkloadCounts};
 use super::cut_answers::CutBound;
 use super::endpoint::EndpointResult;
@@ -19,6 +19,7 @@ use super::summary::{
 use super::{expect, findings};
 use crate::event::{AttemptFailure, LocalFailure};
 use crate::formatting::{at_seconds, rounded, seconds};
+use crate::scenario::Family;
 use provider::config::{CachedTokens, Limit as ProviderLimit, RefillPolicy};
 use provider::{Axis, Instant, Nanos, Zone};
 
@@ -240,8 +241,8 @@ impl Recorder {
     fn targets(&self, end: Instant, span: Nanos) -> Vec<Target> {
         // A real provider reports no decisions over HTTP; then usage is what the replies report.
         let has_decisions = self.targets.iter().any(|counts| counts.decided > 0);
-        let each = self.scenario.targets.iter().zip(&self.targets);
-        each.map(|(target, counts)| {
+        let each = self.scenario.targets.iter().zip(&self.targets).enumerate();
+        each.map(|(index, (target, counts))| {
             let model =
                 &self.scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
             let used = if has_decisions { counts.settled } else { counts.replied };
@@ -251,6 +252,7 @@ impl Recorder {
             };
             Target {
                 name: target.name.clone(),
+                family: Family::of(&self.scenario, index),
                 attempts: counts.sent,
                 ok: counts.ok,
                 limited: counts.limited(),
@@ -271,11 +273,13 @@ impl Recorder {
                 limits: model.limits.iter().map(|limit| limit_of(limit, counts)).collect(),
                 utilisation: by_axis(&|limit| {
                     let used_before = super::ceiling::used_at_start(&self.scenario, target, limit);
-                    let keeps = keeps_reservations(&self.scenario, target);
-                    let charged = charges(counts, has_decisions, keeps, end).on(limit.axis)?;
+                    let charged = self.charges_on_limits_of(index, has_decisions, end).on(limit.axis)?;
                     utilisation(limit, (counts, used_before), charged, end, span)
                 }),
-                peak: by_axis(&|limit| Some(counts.peak[limit.axis as usize])),
+                peak: by_axis(&|limit| {
+                    let axis = limit.axis as usize;
+                    Some(counts.most_used[axis].unwrap_or(counts.peak[axis]))
+                }),
             }
         })
         .collect()
@@ -337,7 +341,12 @@ fn utilisation(
 
 /// Returns what a target charged over the run, from the decisions of its provider, or from the replies if there are no
 /// decisions. `keeps_reservations` means that what calls reserve stays charged.
-fn charges(counts: &TargetCounts, has_decisions: bool, keeps_reservations: bool, end: Instant) -> ChargeSum {
+pub(super) fn charges(
+    counts: &TargetCounts,
+    has_decisions: bool,
+    keeps_reservations: bool,
+    end: Instant,
+) -> ChargeSum {
     let used = if has_decisions { counts.settled } else { counts.replied };
     ChargeSum {
         calls: if has_decisions { counts.admitted } else { used.calls },

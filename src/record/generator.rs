@@ -7,11 +7,38 @@ use crate::formatting::{at_seconds, rounded, share_of};
 use provider::Instant;
 use serde::{Deserialize, Serialize};
 
-/// The largest lag at which a live run counts as on schedule, in seconds; [`is_behind`] says at which percentile.
+/// The largest lag at which a live run counts as on schedule, in seconds; [`late_share`] says at which percentile.
 const MAX_LAG_S: f64 = 0.010;
 /// The largest share of jobs that a live run may shed, or by which their number may differ from the schedule, if it counts as
 /// on schedule.
 const MAX_MISSING: f64 = 0.001;
+
+/// How late the jobs or attempts of a live run were.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GeneratorLag {
+    /// The 99th percentile of the lag, in seconds: the larger one of jobs and attempts.
+    pub p99_s: f64,
+    /// What was late.
+    #[serde(default)]
+    pub of: Late,
+    /// The share of them that was late by at least `late_s`: 1 %, or more if they are few.
+    #[serde(default = "one_percent")]
+    pub share: f64,
+    /// The least lag of this share, in seconds; `None` in a result of an earlier version, where it is `p99_s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_s: Option<f64>,
+}
+
+/// What a live run was late with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Late {
+    /// Jobs, at their delivery to the engine.
+    #[default]
+    Jobs,
+    /// Attempts, at the beginning of their requests.
+    Attempts,
+}
 
 /// The jobs that a load generator did not send because it was too far behind its schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,20 +115,29 @@ pub(super) fn lag_finding(summary: &Summary, scheduled: Option<u64>) -> Option<F
     if let Some(scheduled) = scheduled.filter(|scheduled| missing(*scheduled) > MAX_MISSING) {
         return Some(Finding::GeneratorMissedJobs { offered, scheduled });
     }
-    let lags = || summary.send_lag_s.iter().chain([lag]);
-    let p99_s = lags().map(|lag| lag.p99).fold(0.0, f64::max);
-    lags().any(is_behind).then_some(Finding::GeneratorLagged { p99_s })
+    let attempts = summary.send_lag_s.as_ref().map(|lag| (lag, Late::Attempts));
+    let lags = || attempts.into_iter().chain([(lag, Late::Jobs)]);
+    let p99_s = lags().map(|(lag, _)| lag.p99).fold(0.0, f64::max);
+    let late = lags().filter_map(|(lag, of)| late_share(lag).map(|(share, late_s)| (share, late_s, of)));
+    let (share, late_s, of) = late.max_by(|one, other| one.1.total_cmp(&other.1))?;
+    Some(Finding::GeneratorLagged(GeneratorLag { p99_s, of, share, late_s: Some(late_s) }))
 }
 
-/// Returns `true` if so many lags are so long that a live run did not keep its schedule. With fewer than 1,000 jobs a lower
-/// percentile than the 99th is judged, because one pause of the machine may delay the few jobs above the 99th.
-fn is_behind(lag: &Quantiles) -> bool {
-    let judged = match lag.count {
-        1_000.. => lag.p99,
-        100.. => lag.p90,
-        _ => lag.p50,
+/// Returns which share of the lags is at least how many seconds long, if so many are so long that a live run did not keep its
+/// schedule. With fewer than 1,000 lags a lower percentile than the 99th is judged, because one pause of the machine may delay
+/// the few above the 99th.
+fn late_share(lag: &Quantiles) -> Option<(f64, f64)> {
+    let (share, judged_s) = match lag.count {
+        1_000.. => (one_percent(), lag.p99),
+        100.. => (0.1, lag.p90),
+        _ => (0.5, lag.p50),
     };
-    judged > MAX_LAG_S
+    (judged_s > MAX_LAG_S).then_some((share, judged_s))
+}
+
+/// Returns the share of the lags above the 99th percentile.
+const fn one_percent() -> f64 {
+    0.01
 }
 
 /// Returns `true` if a run whose generator behaved as `shed` and `lagged` state supports `finding` on the limits. If less was
@@ -127,10 +163,10 @@ mod tests {
     #[test]
     fn few_late_jobs_do_not_make_a_generator_late() {
         let lag = |count, p50, p90, p99| Quantiles { count, p50, p90, p99, ..Quantiles::default() };
-        assert!(!is_behind(&lag(50, 0.001, 0.004, 0.014)), "one of fifty");
-        assert!(!is_behind(&lag(500, 0.001, 0.009, 0.014)));
-        assert!(is_behind(&lag(500, 0.001, 0.011, 0.014)));
-        assert!(is_behind(&lag(50, 0.011, 0.012, 0.014)));
-        assert!(is_behind(&lag(5_000, 0.001, 0.002, 0.011)));
+        assert_eq!(late_share(&lag(50, 0.001, 0.004, 0.014)), None, "one of fifty");
+        assert_eq!(late_share(&lag(500, 0.001, 0.009, 0.014)), None);
+        assert_eq!(late_share(&lag(500, 0.001, 0.011, 0.014)), Some((0.1, 0.011)));
+        assert_eq!(late_share(&lag(50, 0.011, 0.012, 0.014)), Some((0.5, 0.011)));
+        assert_eq!(late_share(&lag(5_000, 0.001, 0.002, 0.011)), Some((0.01, 0.011)));
     }
 }

@@ -38,12 +38,13 @@ mod rule_windows;
 mod series;
 mod slow_jobs;
 mod summary;
+mod target_result;
 mod trace;
 mod unsent;
 mod worst_window;
 
 pub use audit::{Audit, Violation};
-pub(crate) use charge::within;
+pub(crate) use charge::{ChargeSum, within};
 pub use cut_answers::{CutAnswers, CutBound, CutWorkload};
 pub use delays::{DelayEffect, DelayMeter, Delays, Difference, MIN_DELAYS};
 pub use endpoint::{
@@ -53,7 +54,7 @@ pub use endpoint::{
 pub(crate) use expect::holds;
 pub use expect::measure;
 pub use findings::{Finding, LimitCeiling};
-pub use generator::GeneratorShed;
+pub use generator::{GeneratorLag, GeneratorShed, Late};
 pub use given_up::GivenUp;
 pub use histogram::{Histogram, HistogramError};
 pub use log::{Log, LogHash};
@@ -95,6 +96,12 @@ pub trait Fold {
         let _ = at;
     }
 
+    /// Takes the largest used share that one limit had in the run. A driver calls this when the run ends, for every limit of which it is
+    /// known.
+    fn most_used(&mut self, target: TargetId, axis: Axis, used_share: f64) {
+        let _ = (target, axis, used_share);
+    }
+
     /// Takes the time that an attempt of a live run waited in this process, from its send to the beginning of its request.
     fn begun(&mut self, lag: Nanos) {
         let _ = lag;
@@ -126,6 +133,9 @@ impl<F: Fold + ?Sized> Fold for &mut F {
     fn sampled(&mut self, at: Instant) {
         (**self).sampled(at);
     }
+    fn most_used(&mut self, target: TargetId, axis: Axis, used_share: f64) {
+        (**self).most_used(target, axis, used_share);
+    }
     fn begun(&mut self, lag: Nanos) {
         (**self).begun(lag);
     }
@@ -152,6 +162,11 @@ impl<F: Fold> Fold for Option<F> {
     fn sampled(&mut self, at: Instant) {
         if let Some(fold) = self {
             fold.sampled(at);
+        }
+    }
+    fn most_used(&mut self, target: TargetId, axis: Axis, used_share: f64) {
+        if let Some(fold) = self {
+            fold.most_used(target, axis, used_share);
         }
     }
     fn begun(&mut self, lag: Nanos) {
@@ -189,6 +204,10 @@ impl<A: Fold, B: Fold> Fold for (A, B) {
         if self.1.next_sample() <= at {
             self.1.sampled(at);
         }
+    }
+    fn most_used(&mut self, target: TargetId, axis: Axis, used_share: f64) {
+        self.0.most_used(target, axis, used_share);
+        self.1.most_used(target, axis, used_share);
     }
     fn begun(&mut self, lag: Nanos) {
         self.0.begun(lag);

@@ -378,6 +378,12 @@ impl Fold for Recorder {
         self.buckets.sampled();
     }
 
+    fn most_used(&mut self, target: TargetId, axis: Axis, used_share: f64) {
+        // As of samples.
+        let used_share = if used_share.is_finite() { used_share } else { 1.0 };
+        self.targets[target.index()].most_used[axis as usize] = Some(used_share);
+    }
+
     fn begun(&mut self, lag: Nanos) {
         self.send_lag.record(lag);
     }

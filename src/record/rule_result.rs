@@ -28,6 +28,13 @@ pub struct RuleResult {
     pub is_default: bool,
     /// The measured value; `None` if there was nothing to measure.
     pub actual: Option<f64>,
+    /// The value that the rule compares with; `None` in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<f64>,
+    /// Of a rule on headroom, what is left of `actual`, about, if jobs go to the first target of their route that has room; `None` if
+    /// that is all of it, and for other rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_route_order: Option<f64>,
     /// The unit of `actual`.
     pub unit: Unit,
     /// `true` if the rule holds. Without a measured value it does not, except for headroom if no limit bounds the load.
@@ -44,6 +51,13 @@ impl RuleResult {
     pub fn is_broken(&self) -> bool {
         !self.pass && self.not_judged.is_none()
     }
+
+    /// Returns `true` if the rule is broken, or if it is on a headroom of which only a bound is known, and the bound does not prove
+    /// that it holds.
+    #[must_use]
+    pub fn is_unproved(&self) -> bool {
+        !self.pass && self.not_judged.is_none_or(|reason| reason.is_bound)
+    }
 }
 
 /// The jobs of a rule that cannot be judged.
@@ -55,29 +69,37 @@ pub struct NotJudged {
     /// `true` if the run went through an endpoint whose replies do not state what the rule measures.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_not_stated: bool,
-    /// The jobs of the window with the most, or of the run if the rule has no windows. All jobs count if `is_distorted` or
-    /// `is_not_stated`, else those that the metric can be measured on. For a fallback share, if all jobs of a window were
+    /// `true` if the rule is on headroom, which is only known to be between two numbers, one of which meets it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_bound: bool,
+    /// The jobs of the window with the most, or of the run if the rule has no windows. All jobs count if `is_distorted`, `is_not_stated`
+    /// or `is_bound`, else those that the metric can be measured on. For a fallback share, if all jobs of a window were
     /// served without an attempt of their own, only jobs that were served by an attempt count.
     pub jobs: u64,
-    /// The smallest number of jobs of a window, or of the run, from which the rule is judged; equal to `jobs` if `is_distorted`
-    /// or `is_not_stated`.
+    /// The smallest number of jobs of a window, or of the run, from which the rule is judged; equal to `jobs` if `is_distorted`,
+    /// `is_not_stated` or `is_bound`.
     pub needed: u64,
 }
 
 impl NotJudged {
     /// Returns the reason for a rule that has `jobs` jobs and needs `needed`.
     pub(super) const fn few(jobs: u64, needed: u64) -> Self {
-        Self { is_distorted: false, is_not_stated: false, jobs, needed }
+        Self { is_distorted: false, is_not_stated: false, is_bound: false, jobs, needed }
     }
 
     /// Returns the reason for a rule on a run of `jobs` jobs whose load this machine changed.
     pub(super) const fn distorted(jobs: u64) -> Self {
-        Self { is_distorted: true, is_not_stated: false, jobs, needed: jobs }
+        Self { is_distorted: true, ..Self::few(jobs, jobs) }
     }
 
     /// Returns the reason for a rule on a run of `jobs` jobs through an endpoint that does not state what the rule measures.
     pub(super) const fn not_stated(jobs: u64) -> Self {
-        Self { is_distorted: false, is_not_stated: true, jobs, needed: jobs }
+        Self { is_not_stated: true, ..Self::few(jobs, jobs) }
+    }
+
+    /// Returns the reason of a rule on the headroom of a run with `jobs`, which is between two numbers.
+    pub(super) const fn bound(jobs: u64) -> Self {
+        Self { is_bound: true, ..Self::few(jobs, jobs) }
     }
 }
 
@@ -89,6 +111,9 @@ pub struct UnjudgedRule {
     /// The length of its windows, in seconds; `None` for the run as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_s: Option<f64>,
+    /// The headroom in the order of the routes, about, and its upper bound, if the rule is not judged because it is between them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headroom: Option<[f64; 2]>,
     /// The jobs that it has, and those that it needs.
     #[serde(flatten)]
     pub jobs: NotJudged,
@@ -103,7 +128,9 @@ pub(super) fn findings(expect: &[RuleResult]) -> Vec<Finding> {
     let missed = names(&mut expect.iter().filter(|expected| expected.is_broken()));
     let unjudged = expect.iter().filter_map(|expected| {
         let jobs = expected.not_judged?;
-        Some(UnjudgedRule { rule: expected.rule.clone(), window_s: expected.window_s, jobs })
+        let headroom = expected.in_route_order.zip(expected.actual).filter(|_| jobs.is_bound);
+        let headroom = headroom.map(|(low, high)| [low, high]);
+        Some(UnjudgedRule { rule: expected.rule.clone(), window_s: expected.window_s, headroom, jobs })
     });
     let (total, unjudged): (_, Vec<_>) = (expect.len() as u64, unjudged.collect());
     if total > 0 && missed.is_empty() && unjudged.is_empty() {

@@ -5,7 +5,7 @@ use super::baseline::Baseline;
 use super::compare::{FALSE_ALARM_PROBABILITY, MeasureChange, Verdict, changes};
 use super::measures::format_change;
 use super::runs::{Case, ScenarioRuns};
-use crate::formatting::{count, plural, quantity, rounded};
+use crate::formatting::{count, number, plural, quantity, quantity_beside, rounded};
 use crate::record::{NotJudged, RuleResult, Unit};
 use crate::scenario::Rule;
 use serde::Serialize;
@@ -72,6 +72,9 @@ pub struct RuleOutcome {
     pub not_judged: Option<NotJudged>,
     /// The measured value; `None` if there was nothing to measure, or if the rule holds because headroom is unlimited.
     pub actual: Option<f64>,
+    /// Of a rule on headroom, what is left of it, about, in the order of the routes; `None` if that is all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_route_order: Option<f64>,
     /// The unit of `actual` and `bound`.
     pub unit: Unit,
     /// The value that the rule compares with.
@@ -181,6 +184,7 @@ impl RuleOutcome {
             pass: result.pass,
             not_judged: result.not_judged,
             actual: result.actual,
+            in_route_order: result.in_route_order,
             unit: result.unit,
             bound: rounded(rule.value, 6),
             reproduce: case.reproduce(case.scenario().seed),
@@ -190,7 +194,16 @@ impl RuleOutcome {
     /// Formats the measured value.
     pub(super) fn actual_text(&self) -> String {
         match self.actual {
-            Some(actual) => quantity(self.unit, actual),
+            Some(actual) => self.in_route_order.map_or_else(
+                || match self.pass {
+                    true => quantity(self.unit, actual),
+                    false => quantity_beside(self.unit, actual, self.bound),
+                },
+                |low| {
+                    let most = quantity(self.unit, actual);
+                    format!("about {} in the order of the routes, at most {most}", number(low))
+                },
+            ),
             None if self.pass => "unlimited".to_owned(),
             None if self.not_judged.is_some_and(|few| few.needed > 1) => "too few jobs".to_owned(),
             None => "nothing to measure".to_owned(),
@@ -200,7 +213,8 @@ impl RuleOutcome {
     /// Formats by how much the rule is broken: `3 % too low`. Empty if it holds, if nothing was measured, or if the value
     /// equals the bound.
     pub(super) fn broken_by(&self) -> String {
-        let Some(actual) = self.actual.filter(|actual| !self.pass && *actual != self.bound) else {
+        let is_broken = !self.pass && self.not_judged.is_none();
+        let Some(actual) = self.actual.filter(|actual| is_broken && *actual != self.bound) else {
             return String::new();
         };
         let side = if actual < self.bound { "too low" } else { "too high" };
@@ -209,7 +223,7 @@ impl RuleOutcome {
 
     /// Returns a sentence with a rule that does not hold: the measured value and the difference, or why it cannot be judged.
     pub(super) fn sentence(&self) -> String {
-        if let Some(few) = self.not_judged.filter(|few| few.needed > 1) {
+        if let Some(few) = self.not_judged.filter(|few| few.needed > 1 && !few.is_bound) {
             let (rule, needed) = (&self.rule, plural(few.needed, "job"));
             let jobs = count(few.jobs);
             return format!(

@@ -48,7 +48,7 @@ const ROWS: [Row; 17] = [
         name: "by a fallback",
         measure: |run| match &run.endpoint {
             Some(endpoint) => endpoint.fallback_share,
-            None => share_of(run.jobs.fell_back, run.jobs.succeeded),
+            None => measure(Metric::FallbackShare, run),
         },
         unit: Unit::Share,
     },
@@ -236,4 +236,31 @@ fn if_any_succeeded(run: &Summary, value: f64) -> Option<f64> {
 #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
 fn to_f64(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{self, Overrides};
+
+    /// The share of jobs that a fallback served counts the same jobs as the rule `fallback share`: not those that the cache or an
+    /// identical job answered.
+    #[test]
+    fn the_share_by_a_fallback_is_that_of_the_rule_on_it() {
+        let yaml = "name: x
+duration: 10m
+providers:
+  p: { models: { m: { limits: { rpm: 10 }, latency: { total: 1s } } } }
+  q: { models: { m: { latency: { total: 1s } } } }
+routes: { r: [{ of: [p/default/m] }, { of: [q/default/m] }] }
+client: { join: true, cache: { entries: 100, ttl: 1h } }
+workload: [{ name: w, route: r, arrivals: { poisson: 60/min }, prompt: 10, completion: 10, repeats: { share: 50%, of: 100 } }]
+";
+        let scenario =
+            scenario::parse("x", yaml, &Overrides::default(), None).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let run = crate::drive::summarize(&scenario);
+        assert!(run.jobs.fell_back > 0 && run.jobs.cached > 0, "{:?}", run.jobs);
+        let row = ROWS.iter().find(|row| row.name == "by a fallback").expect("a row");
+        assert_eq!((row.measure)(&run), measure(Metric::FallbackShare, &run));
+    }
 }

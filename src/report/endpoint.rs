@@ -108,7 +108,7 @@ pub(super) fn rows(endpoint: &EndpointResult) -> Vec<(&'static str, String)> {
     let mut rows = vec![
         ("fallback share", or_unknown(endpoint.fallback_share.map(percent))),
         ("attempts per answer", or_unknown(endpoint.attempts_per_answer.map(number))),
-        ("waited there", or_unknown(waited)),
+        ("waited behind it", or_unknown(waited)),
         ("refused by it", count(refusals.requests)),
     ];
     if refusals.requests > 0 {

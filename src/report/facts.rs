@@ -1,11 +1,14 @@
 //! The rows that the text report and the page of a run share: labels and formatted values, without layout.
 
 use super::endpoint::NOT_KNOWN;
-use crate::formatting::{count, duration, moment, percent, plural, quantity, share_of, usd};
+use crate::formatting::{
+    count, duration, moment, number, percent, plural, quantity, quantity_beside, share_of, usd,
+};
 use crate::record::{
     CeilingAxis, Counts, DelayEffect, Difference, Limit, Mode, NotJudged, Quantiles, RuleResult, Summary,
     Target,
 };
+use crate::scenario::Family;
 use provider::{Axis, units};
 
 /// Describes the run in one line: `24 h of traffic, simulated, seed 7`.
@@ -110,7 +113,12 @@ pub(super) fn actual(expected: &RuleResult, run_s: f64) -> String {
             (false, None) => "no samples".to_owned(),
         };
     };
-    let actual = quantity(expected.unit, actual);
+    if let Some(low) = expected.in_route_order {
+        return format!("{} to {}", number(low), quantity(expected.unit, actual));
+    }
+    // A rule is broken by what its bound is told apart from.
+    let bound = expected.bound.filter(|_| !expected.pass).unwrap_or(f64::NAN);
+    let actual = quantity_beside(expected.unit, actual, bound);
     expected.at_s.map_or_else(|| actual.clone(), |at_s| format!("{actual} at {}", moment(at_s, run_s)))
 }
 
@@ -119,6 +127,7 @@ pub(super) fn not_judged(few: NotJudged, window_s: Option<f64>) -> String {
     match window_s {
         _ if few.is_distorted => "another load was sent".to_owned(),
         _ if few.is_not_stated => NOT_KNOWN.to_owned(),
+        _ if few.is_bound => "only a bound is known".to_owned(),
         Some(_) => format!("at most {} of {}", count(few.jobs), plural(few.needed, "job")),
         None => "nothing to measure".to_owned(),
     }
@@ -137,12 +146,36 @@ pub(super) struct Use {
     pub(super) limit: String,
     /// The share used of what it could have admitted over the run; `None` if it was not measured.
     pub(super) used: Option<f64>,
-    /// The largest share of the limit that was sampled in use at one instant.
+    /// The largest share of the limit that was in use at one instant; of one that adapts, at a sample.
     pub(super) peak: f64,
 }
 
-/// Returns the limits of a target, in the order of reports.
+/// Says with which targets a target shares its limits; `None` if they are its own.
+pub(super) fn shared_limits(target: &Target) -> Option<String> {
+    let family = target.family.as_ref()?;
+    Some(match family.targets.as_slice() {
+        [first, others @ ..] if *first == target.name => {
+            format!(
+                "shares its limits with {}: what follows is of the family {}",
+                others.join(", "),
+                family.name
+            )
+        }
+        [first, ..] => format!("shares the limits of {first}, of the family {}", family.name),
+        [] => return None,
+    })
+}
+
+/// Returns the name of a target in a table of limits, with the family that shares them.
+pub(super) fn with_family(name: &str, family: Option<&Family>) -> String {
+    family.map_or_else(|| name.to_owned(), |family| format!("{name} (family {})", family.name))
+}
+
+/// Returns the limits of a target, in the order of reports; those of a family at its first target.
 pub(super) fn uses(target: &Target) -> Vec<Use> {
+    if target.family.as_ref().is_some_and(|family| !family.is_stated_at(&target.name)) {
+        return Vec::new();
+    }
     let each = target.limits.iter().map(|limit| Use {
         axis: limit.axis.clone(),
         limit: limit_text(limit),
@@ -168,10 +201,12 @@ pub(super) fn use_legend(summary: &Summary) -> Vec<&'static str> {
     }
     let mut legend = vec![
         "charged: the share of what the limit allows over the run, or in a longer window",
-        "fullest: the largest share in use at a sample; it may be higher between them",
+        "fullest: the largest share in use at one instant",
     ];
     if limits().any(|limit| limit.grows_to.is_some()) {
-        legend.push("limits that adapt: charged of the mean over the run, the ceiling of the maximum");
+        legend.push(
+            "adaptive limits: charged is relative to the mean over the run, fullest to the value at the sample; the ceiling counts the maximum",
+        );
     }
     legend
 }

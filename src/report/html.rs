@@ -1,6 +1,7 @@
 //! The page of one run: the findings, the charts, the tables, and the result without its distributions as embedded JSON, if it
 //! is small enough.
 
+use super::ceiling_bounds;
 use super::chart;
 use super::endpoint::{self, NOT_KNOWN};
 use super::facts::{self, STATISTICS};
@@ -55,7 +56,10 @@ fn tiles(summary: &Summary) -> Markup {
     let answered = |value: f64| if latency.count > 0 { duration(value) } else { "–".to_owned() };
     let headroom = match summary.ceiling.multiple {
         _ if summary.endpoint.is_some() => NOT_KNOWN.to_owned(),
-        Some(multiple) => format!("{} ×", number(multiple)),
+        Some(multiple) => match &summary.ceiling.in_route_order {
+            Some(order) => format!("{} to {} ×", number(order.multiple), number(multiple)),
+            None => format!("{} ×", number(multiple)),
+        },
         None => "no limit".to_owned(),
     };
     page::tiles(&[
@@ -135,7 +139,7 @@ fn targets(summary: &Summary) -> Markup {
     let content = html! {
         div.scroll {
             table {
-                tr { th { "limit" } th {} th { "charged" } th.n {} th.n { "fullest sample" } }
+                tr { th { "limit" } th {} th { "charged" } th.n {} th.n { "fullest" } }
                 @for target in summary.targets.iter().take(MAX_ROWS) { (target_rows(target)) }
             }
         }
@@ -148,6 +152,7 @@ fn targets(summary: &Summary) -> Markup {
 fn target_rows(target: &Target) -> Markup {
     html! {
         tr.target { td colspan="5" { (text(&target.name)) small { (text(&facts::traffic(target))) } } }
+        @if let Some(shared) = facts::shared_limits(target) { tr { td colspan="5" { (text(&shared)) } } }
         @for limit in facts::uses(target).into_iter().take(MAX_ROWS) {
             @let width = (limit.used.unwrap_or(0.0) * 100.0).clamp(0.0, 100.0);
             tr {
@@ -164,14 +169,14 @@ fn target_rows(target: &Target) -> Markup {
 fn ceiling(summary: &Summary) -> Markup {
     let ceiling = &summary.ceiling;
     let mut rows = Vec::new();
-    for target in &ceiling.targets {
+    for target in ceiling.targets.iter().filter(|target| target.is_stated()) {
         for limit in &target.axes {
             let binds = ceiling
                 .binding
                 .as_ref()
                 .is_some_and(|binding| binding.target == target.name && binding.axis == limit.axis);
             rows.push(vec![
-                cell(&target.name),
+                cell(facts::with_family(&target.name, target.family.as_ref())),
                 axis(&limit.axis),
                 html! { @if binds { span.bad { "binds" } } },
                 cell(facts::amount(limit)),
@@ -188,8 +193,11 @@ fn ceiling(summary: &Summary) -> Markup {
         .map_or_else(|| "any load".to_owned(), |rate| format!("{} jobs/min", number(rate)));
     let content = html! {
         p { "By arithmetic, the limits together allow " (all) "; " (offered) " jobs/min are expected on average." }
+        @if let Some(order) = &ceiling.in_route_order {
+            p { "That takes every job to go where it leaves the most room: " (text(&ceiling_bounds::in_route_order(order))) "." }
+        }
         @if let Some(peak) = &ceiling.peak {
-            p { (verdict::peak(peak, summary.duration_s)) }
+            p { (ceiling_bounds::peak(peak, summary.duration_s)) }
         }
         (table(&["target", "limit", "", "per window", "jobs/min"], 3, &rows))
     };

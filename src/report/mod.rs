@@ -5,6 +5,7 @@
 //! a simulated run and a stored `result.json` look the same. Numbers and times are formatted by [`crate::formatting`]; the text
 //! and the page of a run take their rows from `facts`.
 
+mod ceiling_bounds;
 mod chart;
 mod chart_data;
 pub mod compare;

@@ -29,7 +29,7 @@ pub(super) fn sentence(note: &Note) -> String {
             others.iter().map(|other| exceeded_as_well(other, *share)).collect::<String>(),
         ),
         Note::Unservable { workload, route, share, .. } => {
-            let others = if *share < 1.0 { "; the ceiling is of the others" } else { "" };
+            let others = if *share < 1.0 { "; the ceiling counts only the other jobs" } else { "" };
             unservable(workload, route, *share) + others
         }
         Note::Trace { .. } => trace(note),

@@ -76,7 +76,7 @@ impl PlanReport {
             users::print(self, plan, load);
             return;
         }
-        self.0.heading("the ceiling                          jobs/min    × load   what stops it");
+        self.0.heading("the ceiling                          jobs/min    × load   limited by");
         let (analytic, simulated) = (&plan.ceiling.analytic, &plan.ceiling.simulated);
         let bound = analytic.binding.as_ref().map(|binding| format!("{} {}", binding.axis, binding.target));
         self.ceiling("analytic", analytic.jobs_per_min, analytic.multiple, bound.as_deref());
@@ -95,7 +95,7 @@ impl PlanReport {
         match simulated.multiple {
             Some(multiple) => self.ceiling(name, simulated.jobs_per_min, Some(multiple), broken),
             None if simulated.undecided.is_some() => {
-                self.0.line(&format!("{name:<CHANGE$} {:>20}", "cannot be told"))
+                self.0.line(&format!("{name:<CHANGE$} {:>20}", "unknown"))
             }
             None if simulated.lowest_tried.is_some() => self.bound(name, '<', tried, load, broken),
             None => self.bound(name, '>', tried, load, broken),
@@ -109,8 +109,9 @@ impl PlanReport {
             self.ceiling(&format!("  {}", without_cost_rules(plan)), Some(jobs), Some(multiple), None);
         }
         self.ceiling("present load", Some(plan.load.jobs_per_min), Some(1.0), None);
-        for target in &plan.targets {
-            let name = format!("  {}", short(&target.name, CHANGE - 2));
+        for target in plan.targets.iter().filter(|target| target.is_stated()) {
+            let name = facts::with_family(&target.name, target.family.as_ref());
+            let name = format!("  {}", short(&name, CHANGE - 2));
             for (place, axis) in target.axes.iter().enumerate() {
                 let name = if place == 0 { name.as_str() } else { "" };
                 let limit = format!("{} {}", axis.axis, facts::amount(axis));
@@ -156,7 +157,7 @@ impl PlanReport {
             let line = if point.multiple == 1.0 { self.0.style.strong(&line) } else { line };
             self.0.line(&line);
         }
-        self.0.faint("offered and goodput in jobs a minute; limited: rate-limited attempts per job");
+        self.0.faint("offered and goodput in jobs a minute; limited: the rate-limited share of attempts");
         for sentence in few::legend(plan) {
             self.0.faint(&sentence);
         }
@@ -178,6 +179,9 @@ impl PlanReport {
             self.0.faint(&base);
         }
         self.0.faint("equal: no difference beyond the searches' tolerance and the spread of seeds");
+        if let Some(unknown) = change::unknown_lift(plan) {
+            self.0.faint(&unknown);
+        }
     }
 
     fn pairs(&mut self, plan: &Plan) {
@@ -185,7 +189,8 @@ impl PlanReport {
             let [one, other] = &pair.changes;
             self.0.sentence(
                 &format!(
-                    "worth more together: {one} and {other} lift {} times, not {}",
+                    "worth more together: {one} and {other} raise the ceiling {} times, not the {} that their single \
+                     lifts suggest",
                     number(pair.lift),
                     number(pair.apart)
                 ),
@@ -199,11 +204,11 @@ impl PlanReport {
         let verdict = purchase::verdict(buy);
         let verdict = if buy.holds { self.0.style.good(verdict) } else { self.0.style.bad(verdict) };
         self.0.heading(&format!("to hold {} times the load", number(buy.target.multiple)));
-        self.0.sentence(&format!("  {}", purchase::changes(buy)), 2);
+        self.0.sentence(&format!("  {}:", purchase::changes(buy)), 2);
         let p95 = buy.p95_s.map_or_else(|| "none".to_owned(), duration);
         let cost =
             buy.cost_usd_per_day.map_or_else(|| "unknown cost".to_owned(), |cost| format!("{cost:.2} USD"));
-        self.0.line(&format!("  {verdict}: p95 {p95}, {cost} a day at that load"));
+        self.0.line(&format!("  {verdict}: p95 {p95}, {cost} a day"));
     }
 
     fn notes_and_exit_code(&mut self, plan: &Plan) {
@@ -258,7 +263,7 @@ fn without_cost_rules(plan: &Plan) -> String {
 
 fn curve_line(point: &Point, days: f64) -> String {
     let served = point.succeeded as f64 / point.offered.max(1) as f64;
-    let limited = point.limited as f64 / point.offered.max(1) as f64;
+    let limited = point.limited as f64 / point.attempts.max(1) as f64;
     let p95 = point.p95_s.map_or_else(|| "-".to_owned(), duration);
     format!(
         "{:>7}  {:>8}  {:>8} ▕{}▏{:>9}  {:>9}  {p95:>7}  {:>10.2}  {}",

@@ -120,6 +120,9 @@ impl RunReport {
             for line in wrap(&facts::traffic(target), WIDTH - 4) {
                 self.0.line(&format!("    {line}"));
             }
+            for line in facts::shared_limits(target).iter().flat_map(|text| wrap(text, WIDTH - 4)) {
+                self.0.line(&format!("    {line}"));
+            }
             for limit in facts::uses(target) {
                 self.limit(&limit);
             }
@@ -174,12 +177,17 @@ impl RunReport {
             ));
         }
         let is_few = |expected: &RuleResult| {
-            expected.not_judged.is_some_and(|few| !few.is_distorted && !few.is_not_stated)
+            let few =
+                expected.not_judged.filter(|few| !few.is_distorted && !few.is_not_stated && !few.is_bound);
+            few.is_some() && expected.window_s.is_some()
         };
         if summary.expect.iter().any(is_few) {
             self.0.faint(
-                "n/a: cannot be judged; the jobs of the fullest window, of those that a verdict needs",
+                "n/a: too few jobs to judge; shown: the jobs of the fullest window, and how many a verdict needs",
             );
+        }
+        if summary.expect.iter().any(|expected| expected.in_route_order.is_some()) {
+            self.0.faint("headroom: about the first number in the order of the routes, at most the second");
         }
         if summary.expect.iter().any(|expected| expected.not_judged.is_some_and(|few| few.is_not_stated)) {
             self.0.faint("not known: cannot be judged, because the endpoint's replies do not state it");

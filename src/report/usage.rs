@@ -6,7 +6,9 @@
 //! An adaptive limit counts with its mean over the run. A limit whose window is longer than the run is spread over the run:
 //! a short run may use the whole of a limit per day.
 
-use crate::record::{Fill, Limit, Summary, within};
+use super::facts;
+use crate::record::{ChargeSum, Fill, Limit, Summary, within};
+use crate::scenario::Family;
 use provider::Axis;
 use std::ops::Range;
 
@@ -44,7 +46,10 @@ pub(super) struct Row<'s> {
     /// The largest share in use at a sample in each step.
     pub(super) levels: &'s [f64],
     limit: Option<&'s Limit>,
-    fill: &'s Fill,
+    /// The family that shares the limit, at its first target.
+    family: Option<&'s Family>,
+    /// Of all targets.
+    fills: &'s [Fill],
     step_s: f64,
     /// When arrivals ended.
     duration_s: f64,
@@ -52,20 +57,25 @@ pub(super) struct Row<'s> {
     end_s: f64,
 }
 
-/// Returns every limit that was sampled, by target, then in the order of [`Axis::ALL`].
+/// Returns every limit that was sampled, one that a family shares once, by target, then in the order of [`Axis::ALL`].
 pub(super) fn rows(summary: &Summary) -> Vec<Row<'_>> {
     let order = |axis: &str| Axis::ALL.into_iter().position(|known| known.name() == axis);
     let end_s = summary.duration_s.max(summary.ended_s);
     let mut rows = Vec::new();
     for (place, fill) in summary.series.fill.iter().enumerate() {
         let target = summary.targets.get(place).filter(|target| target.name == fill.target);
+        let family = target.and_then(|target| target.family.as_ref());
+        if family.is_some_and(|family| !family.is_stated_at(&fill.target)) {
+            continue;
+        }
         let before = rows.len();
         rows.extend(fill.axes.iter().filter(|(_, levels)| !levels.is_empty()).map(|(axis, levels)| Row {
             target: &fill.target,
             axis,
             levels,
             limit: target.and_then(|target| target.limits.iter().find(|limit| limit.axis == *axis)),
-            fill,
+            family,
+            fills: &summary.series.fill,
             step_s: summary.series.step_s,
             duration_s: summary.duration_s,
             end_s,
@@ -100,12 +110,30 @@ impl Row<'_> {
     /// Returns what was charged during `steps`: calls, tokens, or seconds of calls in flight; `None` for audio, which is not
     /// counted.
     pub(super) fn charged(&self, steps: Range<usize>) -> Option<f64> {
-        self.fill.charged.sum(steps).on(Axis::from_name(self.axis)?)
+        let each = self.sharing().map(|fill| fill.charged.sum(steps.clone()));
+        each.reduce(ChargeSum::plus)?.on(Axis::from_name(self.axis)?)
+    }
+
+    /// Returns the name of the target, with the family that shares the limit.
+    pub(super) fn target_text(&self) -> String {
+        facts::with_family(self.target, self.family)
+    }
+
+    /// Returns the use of the targets that share the limit.
+    fn sharing(&self) -> impl Iterator<Item = &Fill> {
+        self.fills.iter().filter(|fill| match self.family {
+            Some(family) => family.targets.contains(&fill.target),
+            None => fill.target == self.target,
+        })
     }
 
     /// Returns the attempts that it refused during `steps`.
     pub(super) fn refused(&self, steps: Range<usize>) -> u64 {
-        self.fill.refused.get(self.axis).map_or(0, |counts| within(counts, steps).iter().sum())
+        let of_target = |fill: &Fill| {
+            let counts = fill.refused.get(self.axis);
+            counts.map_or(0, |counts| within(counts, steps.clone()).iter().sum())
+        };
+        self.sharing().map(of_target).sum()
     }
 
     /// Returns the length of `steps` in seconds; the last step of a run may be short.
@@ -257,6 +285,67 @@ workload:
             // A call reserves 800 tokens and uses 700.
             let expected = if dialect == "azure" { 1.1..1.3 } else { 0.999..1.001 };
             assert!(expected.contains(&(charged / used)), "{dialect}: {charged} charged, {used} used");
+        }
+    }
+
+    /// Two models of a family in turn: the rows of their limits occur once, with the charges of both, and the text says so.
+    #[test]
+    fn the_limits_of_a_family_are_stated_once_with_the_use_of_all_its_models() {
+        let model =
+            "{ family: f, limits: { rpm: 40, tpm: 40k }, latency: { total: {mean: 2s}, network: 0s } }";
+        let small = "      small:\n        limits: { rpm: 20, tpm: 20k, tpd: 1M, concurrency: 4 }\n";
+        assert!(SCENARIO.contains(small));
+        let (from, to) = (SCENARIO.find("      small:").unwrap(), SCENARIO.find("routes:").unwrap());
+        let yaml = format!(
+            "{}      one: {model}\n      two: {model}\n      own: {}\n{}",
+            &SCENARIO[..from],
+            model.replace("family: f, ", ""),
+            SCENARIO[to..].replace(
+                "[{ of: [groq/acme/small] }]",
+                "[{ pick: round_robin, of: [groq/acme/one, groq/acme/two, groq/acme/own] }]"
+            )
+        );
+        let scenario = scenario::parse("family.yaml", &yaml, &Overrides::default(), None).unwrap();
+        let summary = drive::summarize(&scenario);
+        let all = 0..summary.series.offered.len();
+        let shown: Vec<(&str, &str)> = rows(&summary).iter().map(|row| (row.target, row.axis)).collect();
+        let expected = ["groq/acme/one", "groq/acme/own"].map(|name| [(name, "rpm"), (name, "tpm")]);
+        assert_eq!(shown, expected.concat());
+        let [one, two, own] = [0, 1, 2].map(|target| &summary.targets[target]);
+        let calls = |targets: &[&crate::record::Target]| targets.iter().map(|target| target.ok).sum::<u64>();
+        let charged: Vec<f64> = rows(&summary).iter().filter_map(|row| row.charged(all.clone())).collect();
+        assert!((charged[0] - as_f64(calls(&[one, two]))).abs() < 0.5, "{charged:?}");
+        assert!((charged[2] - as_f64(calls(&[own]))).abs() < 0.5, "{charged:?}");
+        // 40 a minute for an hour, and a full bucket.
+        assert!((one.utilisation["rpm"] - as_f64(calls(&[one, two])) / 2_440.0).abs() < 0.01, "{one:?}");
+        assert_eq!(one.utilisation, two.utilisation);
+        let text = crate::report::text::render(&summary, crate::report::Style::Plain);
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            text.contains("shares its limits with groq/acme/two: what follows is of the family f"),
+            "{text}"
+        );
+        assert!(text.contains("shares the limits of groq/acme/one, of the family f"), "{text}");
+        assert_eq!(text.matches("40 per min").count(), 2, "{text}");
+        assert!(crate::report::html::render(&summary).contains("groq/acme/one (family f)"));
+    }
+
+    /// Twenty jobs at once, hours apart: the samples miss them, and the fullest is known from the charges.
+    #[test]
+    fn the_fullest_instant_of_a_limit_is_not_missed_between_samples() {
+        let burst = SCENARIO
+            .replace("duration: 1h", "duration: 24h")
+            .replace("poisson: 25/min", "burst: 15, every: 7h")
+            .replace("rpm: 20, tpm: 20k, tpd: 1M, concurrency: 4", "rpm: 20, tpm: 20k, concurrency: 40");
+        for law in ["bucket", "fixed", "sliding_log", "sliding_counter"] {
+            let yaml = burst.replace("dialect: groq", &format!("dialect: groq\n    law: {law}"));
+            let scenario = scenario::parse("burst.yaml", &yaml, &Overrides::default(), None).unwrap();
+            let summary = drive::summarize(&scenario);
+            let peak = &summary.targets[0].peak;
+            // 800 tokens are reserved for each.
+            assert_eq!((peak["rpm"], peak["tpm"], peak["concurrency"]), (0.75, 0.6, 0.375), "{law}");
+            let sampled = rows(&summary).iter().find(|row| row.axis == "concurrency").unwrap().peak();
+            assert!(sampled < 0.375, "{law}: the samples miss nothing, {sampled}");
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) fn table(summary: &Summary) -> Markup {
                     tr {
                         th {}
                         @for targets in rows.chunk_by(|one, next| one.target == next.target) {
-                            th.n colspan=(targets.len()) { (text(targets[0].target)) }
+                            th.n colspan=(targets.len()) { (text(&targets[0].target_text())) }
                         }
                     }
                     tr { th { "from" } @for row in &rows { th.n { (axis(row.axis)) } } }

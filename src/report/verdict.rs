@@ -1,13 +1,13 @@
 //! The findings of a run as sentences, for the head of every report.
 
-use super::{endpoint, notes};
+use super::{ceiling_bounds, endpoint, notes};
 use crate::event::LocalFailure;
 use crate::formatting::{
     count, duration, job_rate, jobs_in, moment, number, offered_in, percent, plural, share_of,
 };
 use crate::record::{
-    CeilingPeak, Counts, CutAnswers, CutBound, CutWorkload, Finding, GeneratorShed, GivenUp, LimitCeiling,
-    LongWindow, Summary, UnjudgedRule, UnsentJobs, WorstWindow,
+    CeilingPeak, Counts, CutAnswers, CutBound, CutWorkload, Finding, GeneratorShed, GivenUp, Late,
+    LimitCeiling, LongWindow, Summary, UnjudgedRule, UnsentJobs, WorstWindow,
 };
 use provider::Axis;
 
@@ -47,8 +47,13 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
         Finding::GeneratorMissedJobs { offered, scheduled } => {
             not_kept(&format!("it delivered {} of {}", count(*offered), plural(*scheduled, "job")))
         }
-        Finding::GeneratorLagged { p99_s } => {
-            not_kept(&format!("1 % of the jobs were sent more than {} late", duration(*p99_s)))
+        Finding::GeneratorLagged(lag) => {
+            let of = match lag.of {
+                Late::Jobs => "jobs were delivered",
+                Late::Attempts => "attempts were sent",
+            };
+            let late = duration(lag.late_s.unwrap_or(lag.p99_s));
+            not_kept(&format!("{} of the {of} at least {late} late", percent(lag.share)))
         }
         Finding::FirstRefusal { target, axis, at_s, offered_per_min, busiest_minute } => {
             let first = if Axis::ALL.iter().any(|known| known.name() == axis) {
@@ -96,6 +101,10 @@ fn not_judged(total: u64, rules: &[UnjudgedRule]) -> String {
     let why = |rule: &UnjudgedRule| match rule.window_s {
         _ if rule.jobs.is_distorted => format!("{} (another load was sent than the scenario's)", rule.rule),
         _ if rule.jobs.is_not_stated => format!("{} (not known through an endpoint)", rule.rule),
+        _ if rule.jobs.is_bound => {
+            let [low, high] = rule.headroom.unwrap_or_default().map(number);
+            format!("{} (about {low} in the order of the routes, and at most {high})", rule.rule)
+        }
         Some(window_s) => format!(
             "{} (no window of {} has the {} that a verdict needs; the fullest has {})",
             rule.rule,
@@ -140,7 +149,8 @@ pub(super) fn long_window_against(window: &LongWindow, runs: &str, begins: &str)
                 format!(" {} before the end of a window, not at the start of one,", duration(left_s))
             });
         format!(
-            "{windows}: {begins}{part} with {level}, as the same traffic leaves it if it goes on around the clock, day after day{assumed}."
+            "{windows}: {begins}{part} with {level}, the level at which the same traffic leaves it if it runs around the \
+             clock every day{assumed}."
         )
     } else {
         format!(
@@ -205,7 +215,8 @@ fn not_kept(how: &str) -> String {
 }
 
 /// What follows for the numbers of a run whose generator did not keep its schedule.
-const LOWER_LOAD: &str = "the numbers represent a lower load, and do not show whether a limit stands in the way of the scenario's.";
+const LOWER_LOAD: &str =
+    "the numbers represent a lower load, and do not show whether a limit would refuse the scenario's load.";
 
 /// Returns the sentence on jobs that the load generator did not send.
 fn generator_shed(shed: &GeneratorShed, run_s: f64) -> String {
@@ -279,11 +290,15 @@ fn given_up(given_up: Option<&GivenUp>) -> String {
 
 fn no_refusal(refused: &str, offered_per_min: f64, ceiling: Option<&LimitCeiling>, run_s: f64) -> String {
     match ceiling {
-        Some(LimitCeiling { target, axis, jobs_per_min, is_sum, peak }) => {
+        Some(LimitCeiling { target, axis, jobs_per_min, is_sum, peak, in_route_order }) => {
             let allowed =
                 peak.map_or_else(|| job_rate(*jobs_per_min), |peak| jobs_in(peak.admitted, peak.length_s));
+            let in_order = in_route_order.as_ref().map(|order| ceiling_bounds::in_route_order(order));
+            let at_most = if in_order.is_some() { "at most " } else { "" };
             let allowed = if *is_sum {
-                format!("all limits together allow {allowed}, {axis} on {target} binds first")
+                let binds =
+                    format!("all limits together allow {at_most}{allowed}, {axis} on {target} binds first");
+                binds + &in_order.map_or_else(String::new, |in_order| format!(" ({in_order})"))
             } else {
                 format!("{axis} on {target} allows {allowed}")
             };
@@ -315,26 +330,6 @@ fn unsent(unsent: UnsentJobs, is_bounded: bool) -> String {
     let allowed =
         if is_bounded { " What the limits allow is stated for jobs that are all sent." } else { "" };
     format!(" The client answered {}: these used no limit.{allowed}", parts.join(" and "))
-}
-
-/// Returns the sentence on the peak that bounds the ceiling.
-pub(super) fn peak(peak: &CeilingPeak, run_s: f64) -> String {
-    let CeilingPeak { from_s, length_s, count, offered, may_fail, admitted } = *peak;
-    let lasts = if length_s > 0.0 { format!(" for {}", duration(length_s)) } else { String::new() };
-    let failing = if may_fail > 0.0 {
-        format!(", and the rules let {} fail", jobs_in(may_fail, length_s))
-    } else {
-        String::new()
-    };
-    let (from, offered) = (moment(from_s, run_s), offered_in(offered, length_s));
-    let offered = match count {
-        1 => format!("The peak from {from}{lasts} bounds the analytic ceiling: {offered} are expected then"),
-        _ => format!(
-            "The {count} highest peaks, the first from {from}{lasts}, bound the analytic ceiling: {offered} are expected on average"
-        ),
-    };
-    let admitted = jobs_in(admitted, length_s);
-    format!("{offered}, the limits admit {admitted} until their deadline{failing}.")
 }
 
 /// Returns the sentence of [`Finding::JobOutcomes`]. Outcomes without a job are left out.

@@ -16,10 +16,7 @@ pub(super) fn report(diagnostics: &Diagnostics, source: usize, text: &str) {
     }
     let mut found = Vec::new();
     for (line, text) in (1..).zip(text.lines()) {
-        let code = text.split_once(" #").map_or(text, |(code, _)| code);
-        if code.starts_with('#') {
-            continue;
-        }
+        let code = without_comment(text);
         for (column, c) in (1..).zip(code.chars()) {
             let Some(Lookalike { name, instead, is_visible }) = lookalike(c) else { continue };
             // A byte order mark at the beginning is not a mistake.
@@ -32,6 +29,31 @@ pub(super) fn report(diagnostics: &Diagnostics, source: usize, text: &str) {
     for (place, c, name, instead) in found.into_iter().take(MAX_REPORTED) {
         diagnostics.report(place, "", format!("this is U+{:04X}, {name}", u32::from(c)), instead);
     }
+}
+
+/// Returns a line without its comment, which begins with a `#` at the start or after a blank, outside quotes. A quote opens only
+/// where a scalar may begin, so that an apostrophe in a word is not taken for one. A text in quotes or a block that spans lines is
+/// not recognised: a `#` in it may end the line too early.
+fn without_comment(line: &str) -> &str {
+    let (mut quote, mut before) = (None, ' ');
+    for (at, c) in line.char_indices() {
+        match quote {
+            // A doubled `'` in single quotes closes them and opens them again, which makes no difference here.
+            Some(open) if c == open && (open == '\'' || before != '\\') => quote = None,
+            Some('"') if c == '\\' && before == '\\' => {
+                before = ' ';
+                continue;
+            }
+            Some(_) => {}
+            None if c == '#' && before.is_ascii_whitespace() => return &line[..at],
+            None if matches!(c, '"' | '\'') && (before.is_ascii_whitespace() || "[{,:'".contains(before)) => {
+                quote = Some(c);
+            }
+            None => {}
+        }
+        before = c;
+    }
+    line
 }
 
 /// A character that looks like another one.
@@ -48,23 +70,23 @@ fn lookalike(c: char) -> Option<Lookalike> {
         Some(Lookalike { name: name.to_owned(), instead: instead.to_owned(), is_visible })
     };
     match c {
-        '\u{a0}' => of("a no-break space", "replace it by a blank", false),
-        '\u{3000}' => of("an ideographic space", "replace it by a blank", false),
+        '\u{a0}' => of("a no-break space", "replace it with a space", false),
+        '\u{3000}' => of("an ideographic space", "replace it with a space", false),
         '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' => {
-            of("a space that is no blank", "replace it by a blank", false)
+            of("a Unicode space other than U+0020", "replace it with a space", false)
         }
-        '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' => {
-            of("a character without a width", "remove it", false)
-        }
+        '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' => of("a zero-width character", "remove it", false),
         '“' | '”' | '„' | '‟' | '«' | '»' => {
-            of("a typographic quotation mark", "replace it by `\"`", true)
+            of("a typographic quotation mark", "replace it with `\"`", true)
         }
-        '‘' | '’' | '‚' | '‛' => of("a typographic quotation mark", "replace it by `'`", true),
-        '–' | '—' | '−' | '‐' | '‑' => of("a dash that is no hyphen", "replace it by `-`", true),
-        '、' | '，' => of("a comma of another script", "replace it by `,`", true),
+        '‘' | '’' | '‚' | '‛' => of("a typographic quotation mark", "replace it with `'`", true),
+        '–' | '—' | '−' | '‐' | '‑' => {
+            of("a dash or hyphen other than U+002D", "replace it with `-`", true)
+        }
+        '、' | '，' => of("a comma of another script", "replace it with `,`", true),
         '\u{ff01}'..='\u{ff5e}' => {
             let plain = char::from_u32(u32::from(c) - 0xff01 + u32::from('!'))?;
-            of(&format!("a full-width `{plain}`"), &format!("replace it by `{plain}`"), true)
+            of(&format!("a full-width `{plain}`"), &format!("replace it with `{plain}`"), true)
         }
         _ => None,
     }

@@ -23,6 +23,7 @@ mod describe;
 mod diagnostics;
 mod evidence;
 mod expect;
+pub(crate) mod family;
 mod imitation;
 mod known_limit;
 pub mod language;
@@ -48,6 +49,7 @@ mod write;
 mod yaml;
 
 pub use evidence::{Certainty, Evidence, ModelEvidence, Number, PresetEvidence, preset_evidence};
+pub use family::Family;
 pub use imitation::{IMITATIONS, Imitation};
 pub use known_limit::KnownLimit;
 pub use note::{ExceededBound, Note};

@@ -25,12 +25,16 @@ pub(super) fn read(path: &Path) -> Result<Vec<Value>, String> {
         .map_err(|error| in_file(format!("cannot be read: {error}")))?;
     let exchanges = lines(&bytes).map(|(number, line)| exchange(number, line)).collect::<Result<Vec<_>, _>>();
     let exchanges = exchanges.map_err(in_file)?;
-    if exchanges.is_empty() { Err(in_file("it has no exchange".to_owned())) } else { Ok(exchanges) }
+    if exchanges.is_empty() {
+        Err(in_file("the file contains no exchanges".to_owned()))
+    } else {
+        Ok(exchanges)
+    }
 }
 
 fn exchange(number: usize, line: &[u8]) -> Result<Value, String> {
     // The parser's own message is dropped, so that the error shows none of the line.
-    let exchange = serde_json::from_slice(line).map_err(|_| format!("line {number}: it is not JSON"))?;
+    let exchange = serde_json::from_slice(line).map_err(|_| format!("line {number}: not JSON"))?;
     check(number, &exchange).map(|()| exchange)
 }
 

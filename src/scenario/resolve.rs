@@ -279,7 +279,7 @@ impl WorkloadResolver<'_> {
             (_, []) => None, // reported already
             (None, [_]) => Some(RouteId(0)),
             (None, _) => {
-                let what = format!("the workload `{}` names none of several routes", spec.name.text);
+                let what = format!("the workload `{}` names no route, and there are several", spec.name.text);
                 let help = format!("add `route: …`: {}", did_you_mean("", names()));
                 self.diagnostics.report_at(&spec.name.at, what, help);
                 None
@@ -314,7 +314,7 @@ impl WorkloadResolver<'_> {
         };
         match self.traces.read(&base_dir.join(&spec.file.text), &options) {
             Ok(trace) if trace.rows.is_empty() => report(
-                "no request of this trace is kept and within the duration".into(),
+                "`rate` keeps no request of this trace within the duration".into(),
                 "keep a larger `rate`, or run for longer",
             ),
             Ok(Trace { rows, recorded }) => Some(Arrivals::Trace { rows, recorded }),

@@ -162,7 +162,7 @@ def main():
         # Rebinding: a document of the domain that resolves to the mock, which the browser takes for the mock's own page.
         for route in ROUTES:
             document = dump(chromium, rebound + route, rules)
-            assert "is not this machine" in document, f"{rebound}{route} answered {document[:500]}"
+            assert "is neither an IP address nor" in document, f"{rebound}{route} answered {document[:500]}"
         after = changeable(base)
         # Chromium asks for the icon of each rebound document, which the journal has as a request of the dialect.
         assert after[1] == before[1] == ["500"] and after[2] >= before[2] == 1, f"changed: {before} became {after}"

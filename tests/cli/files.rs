@@ -55,7 +55,7 @@ fn a_folder_that_cannot_be_written_is_found_before_the_run() {
     for verb in ["sim", "run", "plan"] {
         let done = quotalab(&[verb, SHORT, "--out", "/proc/nope"]);
         assert_eq!((done.code, done.out.as_str()), (2, ""), "{verb}: {}", done.err);
-        assert!(done.err.contains("nothing can be written to /proc/nope"), "{}", done.err);
+        assert!(done.err.contains("cannot write to /proc/nope"), "{}", done.err);
     }
 }
 

@@ -102,7 +102,10 @@ fn a_mock_process_takes_the_decisions_that_mocks_in_the_process_of_the_run_take(
             let (own_used, own_peak) =
                 (own["utilisation"][axis].as_f64().unwrap(), own["peak"][axis].as_f64().unwrap());
             assert!((used - own_used).abs() < 0.1, "{axis} {used} {own_used}");
-            assert!((peak - own_peak).abs() < 0.2, "{axis} {peak} {own_peak}: its levels are known");
+            assert!(
+                (peak - own_peak).abs() < 0.2,
+                "{axis} {peak} {own_peak}: the levels in the mock process are known"
+            );
         }
         assert_eq!(own["first_refusal"]["axis"], other["first_refusal"]["axis"]);
         assert_eq!(other["reproduce"], format!("quotalab run {scenario} --mock-process"));

@@ -109,10 +109,10 @@ fn codex_states_an_allowance_in_members_and_headers() {
     check(
         "b06-codex-headers-in-body",
         &[allowance(13_872.0)],
-        &["The allowance of 7 days is used to 80 %", "5 hours is used to 100 %"],
+        &["80 % of the allowance of 7 days is used", "100 % of the allowance of 5 hours is used"],
         &[],
     );
-    check("b06-codex-log", &[allowance(471_285.0)], &["7 days is used to 100 %"], &[]);
+    check("b06-codex-log", &[allowance(471_285.0)], &["100 % of the allowance of 7 days is used"], &[]);
     let body = one(paste("b06-codex-headers-in-body"));
     assert_eq!(
         (&body["window_s"], body["allowances"].as_array().map(Vec::len)),
@@ -129,7 +129,12 @@ fn a_claude_subscription_states_shares_of_rolling_windows() {
             json!({ "provider": "anthropic", "cause": "allowance", "axis": null, "window_s": FIVE_HOURS as f64, "wait_s": 13_262.0,
             "wait_meaning": "until_full", "allowances": [{ "window_s": FIVE_HOURS as f64, "used_percent": 108.0, "reset_s": null }] }),
         ],
-        &["used to 108 %", "at the latest", "disabled by the organisation", "may fit sooner"],
+        &[
+            "108 % of the allowance of 5 hours is used",
+            "at the latest",
+            "disabled by the organisation",
+            "may fit sooner",
+        ],
         &["rpm", "itpm", "this request fits then"],
     );
 }
@@ -204,7 +209,7 @@ fn an_error_inside_a_stream_is_read() {
     check(
         "b11-sse-worker",
         &[
-            json!({ "cause": "overload", "axis": "concurrency", "used": 33, "limit": 32, "scope": "worker of the provider" }),
+            json!({ "cause": "overload", "axis": "concurrency", "used": 33, "limit": 32, "scope": "provider worker" }),
         ],
         &["not a quota of yours"],
         &["Limit the client"],

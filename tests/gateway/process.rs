@@ -202,11 +202,11 @@ fn a_reload_applies_a_valid_scenario_and_ignores_an_invalid_one() {
     assert_eq!((process.chat("chat").status(), process.chat("talk").status()), (200, 404));
     write_scenario(folder.path(), &url, "talk");
     process.signal("-HUP");
-    wait_for(|| process.printed().contains("the scenario was read again"), "the reload");
+    wait_for(|| process.printed().contains("the scenario was reloaded"), "the reload");
     assert_eq!((process.chat("chat").status(), process.chat("talk").status()), (404, 200));
     fs::write(&scenario, "routes: nonsense\n").expect("a scenario");
     process.signal("-HUP");
-    wait_for(|| process.printed().contains("goes on as before"), "the refusal");
+    wait_for(|| process.printed().contains("continues with the previous scenario"), "the refusal");
     assert!(process.printed().contains("gateway.yaml:1"), "{}", process.printed());
     assert_eq!(process.chat("talk").status(), 200);
 }

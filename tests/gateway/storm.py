@@ -14,7 +14,8 @@ Phases, each with its own share of the requests:
 Each request asks the mock to echo a text of its own, so that an answer to another request is seen. A request has to end once, before
 its deadline, in one of these ways: with its whole answer; with an error that has a message; with a stream that breaks off after an
 event that holds an error; or, if its gateway was killed meanwhile, with a broken connection. After a whole answer nothing more may
-come on the connection. The answers of a caller use no more than its budget. At its end each gateway has counted the requests that it got, holds none, and ends with 0 on SIGTERM.
+come on the connection. The answers of a caller use at most 2 % more than its budget, since estimates of prompts may be
+too low (ESTIMATE_EXCESS). At its end each gateway has counted the requests that it got, holds none, and ends with 0 on SIGTERM.
 
 Only the standard library. Sends to 127.0.0.1 only. Ends with 1 if something is not so.
 """
@@ -378,7 +379,7 @@ async def phase(name, binary, ports, folder, options, disturb=None, replicas=1, 
     ends = ", ".join(f"{count} {end}" for end, count in storm.ends.most_common())
     print(
         f"{name}: {options.requests} requests at {rate:.0f}/s: {ends}; p50 {took[len(took) // 2] * 1e3:.0f} ms, "
-        f"longest {took[-1]:.2f} s; {len(storm.wrong)} ended as none may"
+        f"longest {took[-1]:.2f} s; {len(storm.wrong)} ended in a way that is not allowed"
         + "".join(f"; {caller} used {storm.used[caller]} of {budget} tokens" for caller, budget in budgets.items()),
         flush=True,
     )

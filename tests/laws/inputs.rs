@@ -19,7 +19,7 @@ use quotalab::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome, Lim
 use quotalab::ids::{AttemptId, JobId, RouteId, Tag, WorkloadId};
 use quotalab::job::{Job, Priority};
 use quotalab::record::Audit;
-use quotalab::scenario::Scenario;
+use quotalab::scenario::{CoolDown, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The `client` map of each scenario that a tape may choose.
@@ -62,6 +62,7 @@ impl Harness {
         let slack = if late { Nanos::HOUR } else { Nanos::ZERO };
         let model = Model {
             coalesces: scenario.client.coalesce,
+            cools_down_per_job: scenario.client.cool_down == CoolDown::PerJob,
             is_late: late,
             now: Instant::ZERO,
             jobs: Vec::new(),

@@ -47,5 +47,8 @@ fn a_simulation_and_a_run_against_a_mock_process_agree() {
     let wrong = table.beyond_tolerance.join("\n");
     assert!(wrong.is_empty(), "{wrong}\n{}", table.lines.join("\n"));
     let first = &real.targets[0];
-    assert!(first.peak["rpm"] > 0.5 && first.utilisation["rpm"] > 0.5, "its levels are known: {first:?}");
+    assert!(
+        first.peak["rpm"] > 0.5 && first.utilisation["rpm"] > 0.5,
+        "the levels in the mock process are known: {first:?}"
+    );
 }

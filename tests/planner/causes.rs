@@ -80,6 +80,40 @@ expect: ['success >= 80%']",
     assert!((analytic - 250.0 / 240.0).abs() < 1e-3, "{analytic}");
 }
 
+/// A rule on fallbacks has no worst time: its cause is the limit that makes jobs fall back, although many jobs are given up while
+/// they wait for another one.
+#[test]
+fn the_cause_of_fallbacks_is_the_limit_that_refuses_and_not_the_one_that_jobs_are_given_up_for() {
+    let yaml = "seed: 6
+duration: 40m
+providers:
+  cheap: { models: { s: { limits: { rpm: 40 }, latency: { total: 1s } } } }
+  free: { models: { m: { latency: { total: 1s } } } }
+  dear: { models: { l: { limits: { rpm: 2 }, latency: { total: 1s } } } }
+routes:
+  r: [{ of: [cheap/default/s] }, { of: [free/default/m] }, { of: [dear/default/l] }]
+  q: [{ of: [dear/default/l] }]
+client: { deadline: 3s, retry: { attempts: 3 } }
+workload:
+  - { name: w, route: r, arrivals: { poisson: 40/min }, prompt: 700, completion: 150, max_tokens: 400 }
+  - { name: v, route: q, arrivals: { poisson: 40/min }, prompt: 700, completion: 150, max_tokens: 400 }
+expect: ['success >= 1%', 'w: fallback share <= 10%']";
+    let plan = plan_of(yaml, &options(1));
+    let violation = plan.ceiling.simulated.first_violation.as_ref().expect("jobs fall back");
+    assert_eq!((violation.rule.as_str(), violation.at_s), ("w: fallback share <= 10%", None));
+    let named = (violation.target.as_deref(), violation.axis.as_deref());
+    assert_eq!(named, (Some("cheap/default/s"), Some("rpm")), "{violation:?}");
+    assert!(violation.refused_over_run > 0 && violation.given_up == 0, "{violation:?}");
+    let summary = simulate(&parse(yaml).scaled(violation.multiple));
+    let given_up =
+        summary.targets.iter().filter_map(|target| Some((&*target.name, *target.given_up_for.get("rpm")?)));
+    let given_up: Vec<(&str, u64)> = given_up.collect();
+    assert!(
+        given_up.len() == 1 && given_up[0].0 == "dear/default/l" && given_up[0].1 > 1_000,
+        "{given_up:?}"
+    );
+}
+
 /// If no ceiling is found, the curve ends at the highest load that the plan states as tried.
 #[test]
 fn without_a_ceiling_the_curve_ends_at_the_highest_load_tried() {

@@ -40,7 +40,7 @@ fn the_ceiling_of_a_closed_workload_is_a_number_of_users() {
     let text = text_of(&plan);
     assert!(text.contains("The present load of 16 users holds; the ceiling is "), "{text}");
     let wait = format!(
-        "admit 387 of them on average by arithmetic: from {} users on more users only wait.",
+        "admit 387 of them on average by arithmetic: above {} users, further users only wait.",
         saturation.users
     );
     assert!(text.contains(&wait), "{text}");

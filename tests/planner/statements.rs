@@ -40,7 +40,7 @@ fn attempts_that_end_jobs_are_a_cause_of_a_lower_ceiling() {
     assert!(jobs == lost && jobs > 1, "{jobs} {lost}");
     assert_eq!(summary.attempts.limited_by[&refusals.axis], refusals.attempts);
     let says = format!(
-        "The client sends a job at most 3 times: at {} times the load that ends all {jobs} jobs that are lost",
+        "The client sends a job at most 3 times: at {} times the load, all {jobs} lost jobs are lost for this reason",
         quotalab::formatting::number(multiple)
     );
     assert!(text.contains(&says) && text.contains(", while rpm of p/default/m refuses "), "{text}");
@@ -154,7 +154,7 @@ fn one_change_is_called_the_best_and_every_lift_follows_from_stated_numbers() {
         assert!(!text.contains("the present one") && !text.contains("present ceiling"), "{text}");
         assert_eq!(text.matches("The best change").count(), 1, "{text}");
         let other =
-            "The best of those that leave the traffic as it is and cost nothing more at the present load:";
+            "The best change that leaves the traffic unchanged and costs no more at the present load:";
         assert!(best_sentence(&text).contains("`max_tokens 100 (cuts no answer)`"), "{text}");
         assert!(text.contains(other), "{text}");
         let compared = plan.compared.expect("a load holds");

@@ -42,9 +42,11 @@ fn sim_curve_and_plan_agree_that_windows_with_few_jobs_give_no_verdict() {
     assert!(plan.ceiling.simulated.multiple.is_some_and(|multiple| multiple > 20.0), "{:?}", plan.ceiling);
     let text = text_of(&plan);
     assert!(
-        text.starts_with("Whether the present load of 2 jobs/min holds cannot be told, since no window of")
+        text.starts_with(
+            "It is not known whether the present load of 2 jobs/min holds, because no window of"
+        )
     );
-    assert!(text.contains("exit code 1: whether the present load holds cannot be told"), "{text}");
+    assert!(text.contains("exit code 1: it is not known whether the present load holds"), "{text}");
 }
 
 /// Below the load that fills the windows nothing can be said; above it the rule on latency breaks, since every call takes 1 s.

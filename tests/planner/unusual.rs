@@ -1,7 +1,7 @@
 //! Eleven unusual scenarios: what a plan says about each, compared with the arithmetic that the fixture states.
 
 use super::*;
-use quotalab::planner::{Difference, Improvement, TooFewJobs};
+use quotalab::planner::{Comparison, Difference, Improvement, TooFewJobs};
 
 /// Returns the text of a scenario; `name` is a file of `tests/fixtures/unusual` without its ending.
 pub(super) fn fixture(name: &str) -> String {
@@ -143,7 +143,7 @@ fn the_fewest_users_that_reach_the_quota_are_found() {
     assert!((months - (ceiling.users as f64 / 40.0).ln() / 1.1_f64.ln()).abs() < 0.02, "{months}");
     let text = text_of(&plan);
     assert!(!text.contains("was not reached"), "{text}");
-    assert!(text.contains("users on more users only wait."), "{text}");
+    assert!(text.contains("users, further users only wait."), "{text}");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn nothing_is_proposed_for_rules_that_no_change_can_meet() {
     let buy = plan.buy.as_ref().expect("a target was given");
     assert_eq!(rules(&buy.broken), ["cost <= 0.001 USD", "p95 latency <= 50ms"]);
     let text = text_of(&plan);
-    assert!(text.contains("no change that was tried helps does not hold"), "{text}");
+    assert!(text.contains("no change that was tried helps: the target load does not hold"), "{text}");
     assert!(!text.contains("no change is needed") && !text.contains("The best change"), "{text}");
 }
 
@@ -203,6 +203,18 @@ fn without_any_limit_there_is_no_ceiling_and_nothing_to_buy() {
     let buy = plan.buy.as_ref().expect("a target was given");
     assert!(buy.holds && buy.changes.is_empty() && buy.not_compared.is_empty(), "{buy:#?}");
     assert!(plan.growth.as_ref().is_some_and(|growth| growth.months.is_none()));
+    // Of two ceilings that are both somewhere above what was tried, neither is known to be the higher one, or equal.
+    let unbounded = plan.what_if.iter().filter(|change| change.tried_jobs_per_min.is_some());
+    assert!(unbounded.clone().count() > 0);
+    for change in unbounded {
+        assert_eq!((change.compared, change.lift_per_usd), (Comparison::Unknown, None), "{change:#?}");
+    }
+    let text = text_of(&plan);
+    assert!(text.contains("?: not known, since no ceiling was found without the change, up to"), "{text}");
+    assert!(
+        text.contains("No ceiling was found without a change") || !text.contains("raises the ceiling"),
+        "{text}"
+    );
     // Without limits the loss of the only provider is as total as with them.
     assert_eq!((plan.outages[0].survives, plan.outages[0].success), (false, Some(0.0)));
 }

@@ -7,6 +7,7 @@ use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::event::{AttemptOutcome, EndReason, Event, EventKind, JobOutcome, LimitCause};
 use quotalab::ids::{AttemptId, JobId, TargetId};
 use quotalab::record::{Finding, Fold, Mode, Recorder, RunEnd, Summary};
+use quotalab::report;
 use quotalab::scenario::{Metric, Op};
 
 /// Ten jobs at ten per second of which the last four are shed by the generator; one that was sent is refused at `refused_at`.
@@ -56,4 +57,20 @@ fn a_run_whose_generator_sheds_jobs_concludes_nothing_from_them() {
     assert!(!after.findings.iter().any(is_limit), "{:?}", after.findings);
     // The result is read back as it was written.
     assert_eq!(Summary::from_json(&without_refusal.to_json()).unwrap().findings, without_refusal.findings);
+}
+
+/// The sentence on a late generator states the percentile that was judged, and whether jobs or attempts were late. A finding of
+/// an earlier version has the 99th percentile of the jobs only.
+#[test]
+fn a_late_generator_states_which_share_of_what_was_late() {
+    let sentence = |lag: &str| {
+        let mut summary = shed_by_generator(Nanos::SECOND);
+        summary.findings =
+            vec![serde_json::from_str(&format!(r#"{{"kind":"generator_lagged",{lag}}}"#)).unwrap()];
+        report::verdict::sentences(&summary).concat()
+    };
+    let text = sentence(r#""p99_s":0.2,"of":"attempts","share":0.1,"late_s":0.05"#);
+    assert!(text.contains("(10 % of the attempts were sent at least 50 ms late)"), "{text}");
+    let text = sentence(r#""p99_s":0.2"#);
+    assert!(text.contains("(1 % of the jobs were delivered at least 200 ms late)"), "{text}");
 }

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use provider::{Axis, Instant, Nanos};
 use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision};
 use quotalab::ids::{AttemptId, JobId, TargetId};
-use quotalab::record::{Audit, Finding, Fold, Log, LogHash, Mode, Recorder, RunEnd, Summary};
+use quotalab::record::{
+    Audit, Finding, Fold, GeneratorLag, Late, Log, LogHash, Mode, Recorder, RunEnd, Summary,
+};
 use quotalab::scenario::{Metric, Op, Scenario};
 
 pub(super) fn short(limits: &[(Axis, u64)]) -> Scenario {
@@ -206,7 +208,8 @@ fn a_missed_schedule_is_the_first_finding() {
         summary.findings[0].clone()
     };
     assert!(matches!(first(Nanos::from_millis(10), 1), Finding::NoRefusal { .. }));
-    assert_eq!(first(Nanos::from_millis(11), 1), Finding::GeneratorLagged { p99_s: 0.011 });
+    let lag = GeneratorLag { p99_s: 0.011, of: Late::Jobs, share: 0.5, late_s: Some(0.011) };
+    assert_eq!(first(Nanos::from_millis(11), 1), Finding::GeneratorLagged(lag));
     assert_eq!(first(Nanos::ZERO, 2), Finding::GeneratorMissedJobs { offered: 1, scheduled: 2 });
 }
 

@@ -103,7 +103,9 @@ workload: [{ name: w, arrivals: { constant: 300/min }, prompt: 500, completion: 
     let text = text::render(&summary, Style::Plain);
     assert!(text.contains("tpm         100k to 1M per min"), "{text}");
     assert!(
-        text.contains("limits that adapt: charged of the mean over the run, the ceiling of the maximum"),
+        text.contains(
+            "adaptive limits: charged is relative to the mean over the run; the ceiling\ncounts the maximum"
+        ),
         "{text}"
     );
     let ceiling = summary.ceiling.jobs_per_min.expect("a limit binds");

@@ -46,12 +46,12 @@ fn a_character_that_looks_like_a_space_is_named_with_its_code_point() {
 #[test]
 fn signs_are_named_in_the_lines_that_have_problems() {
     for (line, code, instead) in [
-        ("expect: [“success >= 95%”]", "U+201C", "replace it by `\"`"),
-        ("expect: [success ＞= 95%]", "U+FF1E", "replace it by `>`"),
-        ("duration： 5m", "U+FF1A", "replace it by `:`"),
-        ("client: {deadline： 30s}", "U+FF1A", "replace it by `:`"),
-        ("client: {deadline: ３0s}", "U+FF13", "replace it by `3`"),
-        ("seed: −3", "U+2212", "replace it by `-`"),
+        ("expect: [“success >= 95%”]", "U+201C", "replace it with `\"`"),
+        ("expect: [success ＞= 95%]", "U+FF1E", "replace it with `>`"),
+        ("duration： 5m", "U+FF1A", "replace it with `:`"),
+        ("client: {deadline： 30s}", "U+FF1A", "replace it with `:`"),
+        ("client: {deadline: ３0s}", "U+FF13", "replace it with `3`"),
+        ("seed: −3", "U+2212", "replace it with `-`"),
     ] {
         let found = lookalikes(&format!("{SCENARIO}{line}\n"));
         assert!(
@@ -63,6 +63,17 @@ fn signs_are_named_in_the_lines_that_have_problems() {
     let found =
         lookalikes(&format!("{SCENARIO}about: what “people” type – often\nduration： 5m # a “comment”\n"));
     assert_eq!(found.len(), 1, "{found:?}");
+}
+
+/// A ` #` in quotes begins no comment, so that what follows on the line is checked.
+#[test]
+fn a_number_sign_in_quotes_does_not_end_the_line() {
+    for text in ["'a # b'", "\"a # b\"", "\"a \\\" # b\"", "\"a \\\\\"", "'it''s # b'", "don't"] {
+        let found =
+            lookalikes(&format!("{SCENARIO}client: {{about: {text}, deadline： 30s}} # don't “comment”\n"));
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].2.contains("U+FF1A"), "{text}: {found:?}");
+    }
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn a_peak_hour_bounds_the_headroom_of_a_limit_per_minute() {
     assert!((found.admitted / (found.offered - found.may_fail) / headroom - 1.0).abs() < 1e-6);
     let text = Ceiling::of(&scenario).describe(&scenario);
     assert!(
-        text.contains("the peak bounds it (from 10:00 h, 1 h): 233 jobs/min offered, 213 jobs/min admitted by their deadline of 30s, the rules let 16.7 jobs/min fail"),
+        text.contains("bound by the peak from 10:00 h for 1 h: 233 jobs/min offered, 213 jobs/min admitted by their deadline of 30s, the rules let 16.7 jobs/min fail"),
         "{text}"
     );
 }
@@ -79,7 +79,7 @@ fn a_burst_is_bound_by_what_is_admitted_until_the_deadline() {
     let text = ceiling.describe(&scenario);
     assert!(
         text.contains(
-            "the 6 highest peaks bound it (the first from 0:00 min): on average 200 jobs at once offered, 89 jobs admitted by \
+            "bound by the 6 highest peaks (the busiest from 0:00 min); on average 200 jobs at once offered, 89 jobs admitted by \
              their deadline of 30s, the rules let 2 jobs fail"
         ),
         "{text}"

@@ -21,6 +21,7 @@ mod network;
 mod pacing;
 mod prefix_cache;
 mod queue;
+mod route_order;
 mod routing;
 mod rules;
 mod slots;

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Default)]
 pub(super) struct Traced<'a> {
     pub(super) jobs: Vec<Job<'a>>,
-    /// Requests that may be retries that came too early, or jobs of their own.
+    /// Requests that may be retries that came too early, or separate jobs.
     pub(super) unclear: u64,
 }
 

@@ -10,7 +10,7 @@
 //! bodies with ascending `x-stainless-retry-count`; or by equal bodies alone, but only if the sender's bodies identify its
 //! jobs: it sent several, none of them again after it had been served, and no two equal ones together. A request is no
 //! retry of one whose reply had not ended when its own connection was opened, or when it was sent on an open connection.
-//! Without such evidence equal requests may be retries or jobs of their own. Those that come when an announced wait is over
+//! Without such evidence equal requests may be retries or separate jobs. Those that come when an announced wait is over
 //! are taken for retries, since both readings are correct behaviour. Those that come earlier, or after a permanent error,
 //! are counted as [`ClientReport::unclear`], unless every failed request before them was retried as announced. Whether they
 //! are retries or jobs, a series of requests that a sender with only one connection sends each right after the failure of

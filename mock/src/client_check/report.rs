@@ -9,7 +9,7 @@ use std::ops::AddAssign;
 pub enum Verdict {
     /// There is a violation.
     Misbehaved,
-    /// No violation, but requests that may be retries or jobs of their own.
+    /// No violation, but requests that may be retries or separate jobs.
     CannotTell,
     /// No violation yet, but a refused or failed job may still be retried, correctly or not, or given up.
     NotYetKnown,
@@ -79,7 +79,7 @@ pub struct ClientReport {
     pub attempts: u64,
     /// The jobs that they belong to.
     pub jobs: JobCounts,
-    /// Requests that may be retries or jobs of their own: those before an announced wait was over, and those whose bodies were not
+    /// Requests that may be retries or separate jobs: those before an announced wait was over, and those whose bodies were not
     /// read, which are counted as jobs; and equal ones after a permanent error or in a row with short pauses, which are counted as
     /// attempts of one job.
     pub unclear: u64,
@@ -155,13 +155,20 @@ impl fmt::Display for ClientReport {
         match self.verdict() {
             Verdict::Misbehaved => write!(f, "Violations")?,
             Verdict::CannotTell => {
-                write!(
-                    f,
-                    "Cannot tell: {unclear} may be retries that came too early or cannot succeed, or jobs of their own"
-                )?;
+                let may_be = if *unclear == 1 {
+                    "request may be a retry that came too early or cannot succeed, or a separate job"
+                } else {
+                    "requests may be retries that came too early or cannot succeed, or separate jobs"
+                };
+                write!(f, "Cannot tell: {unclear} {may_be}")?;
             }
             Verdict::NotYetKnown => {
-                write!(f, "Not yet known: {pending} refused or failed and not yet retried")?;
+                let have = if *pending == 1 {
+                    "job was refused or failed and has not been retried yet"
+                } else {
+                    "jobs were refused or failed and have not been retried yet"
+                };
+                write!(f, "Not yet known: {pending} {have}")?;
             }
             Verdict::Misdirected => write!(f, "Misdirected: calls to paths that are not served")?,
             Verdict::Behaved => write!(f, "No violations")?,

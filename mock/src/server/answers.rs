@@ -178,7 +178,10 @@ impl Answers {
         }
         let bytes: usize = locked.current.iter().chain(&rules).map(Rule::records_bytes).sum();
         if bytes > MAX_RECORDS_BYTES {
-            return Err(format!("the recorded answers need more than {} MiB", MAX_RECORDS_BYTES >> 20));
+            return Err(format!(
+                "the recorded answers take more than {} MiB of memory",
+                MAX_RECORDS_BYTES >> 20
+            ));
         }
         locked.extend(rules);
         self.is_set.store(!locked.current.is_empty(), Ordering::Relaxed);
@@ -382,6 +385,8 @@ impl Mock {
     /// Returns the problem and the remedy: of the first rule that is wrong, or of too many rules or too large records.
     pub fn set_answers(&self, rules: &[Value]) -> Result<(), (String, String)> {
         let rules = super::control::answer_rules(self, rules)?;
-        self.answers.add_initial(rules).map_err(|problem| (problem, "use fewer".to_owned()))
+        self.answers
+            .add_initial(rules)
+            .map_err(|problem| (problem, "use fewer or shorter answers".to_owned()))
     }
 }

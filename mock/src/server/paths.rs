@@ -18,7 +18,7 @@ pub(super) const NOTE_HEADER: &str = "x-quotalab-note";
 
 /// The value of [`NOTE_HEADER`].
 pub(super) const NORMALISED_NOTE: &str =
-    "served although the path has slashes too many: the provider answers it with a 404";
+    "served although the path has superfluous slashes; the provider would answer 404";
 
 /// Returns `true` if a path is `/health` below the base of a format or below a leading part of a base, or is the path that
 /// clients request to open a connection early ([`WireFormat::warming_path`]).
@@ -42,7 +42,7 @@ pub(super) fn hint(formats: &[&'static dyn WireFormat], path: &str) -> String {
         let served = formats.iter().any(|format| format.endpoint(rest).is_some());
         if served {
             hint.push_str(&format!(
-                "This client adds {base} itself: its base URL is the address without it. "
+                "This client adds {base} itself: set its base URL to the address without {base}. "
             ));
         }
     } else if formats.iter().any(|format| format.endpoint(&format!("{base}{path}")).is_some()) {

@@ -99,7 +99,7 @@ impl Records {
     pub(super) fn take(&mut self, request: Option<&RecordedRequest>) -> Found {
         let Some(request) = request else {
             return Found::Refused(
-                "this request is none for a chat completion, and others are not recorded".to_owned(),
+                "this is not a request for a chat completion, and only those can be recorded".to_owned(),
             );
         };
         let Some(text) =
@@ -132,11 +132,16 @@ impl Records {
         let known = request.prefixes.iter().take_while(|prefix| self.prefixes.contains(prefix)).count();
         let all = request.prefixes.len();
         if known == all {
-            "this request is not recorded: a recorded one has the same messages, and further ones or other `tools`".to_owned()
+            "this request is not recorded: a recorded request begins with the same messages, but has more messages or different `tools`"
+                .to_owned()
         } else {
+            let (first, matching) = match known {
+                0 => ("message".to_owned(), String::new()),
+                1 => ("2 messages".to_owned(), "; the first matches".to_owned()),
+                _ => (format!("{} messages", known + 1), format!("; the first {known} match")),
+            };
             format!(
-                "this request is not recorded: no recorded one has its first {} messages (of {all}), {known} of them are alike",
-                known + 1
+                "this request is not recorded: no recorded request begins with its first {first} (of {all}){matching}"
             )
         }
     }
@@ -153,8 +158,8 @@ pub fn check_record(record: &Value) -> Result<(), &'static str> {
 fn read_record(record: &Value) -> Result<(RecordedRequest, Recording), &'static str> {
     let member = |name: &str, missing| record.get(name).and_then(body).ok_or(missing);
     let request =
-        member("request", "it has no `request`, the body of a request for a chat completion, as an object")?;
-    let response = member("response", "it has no `response`, the body of a chat completion, as an object")?;
+        member("request", "it has no `request`: an object, the body of a request for a chat completion")?;
+    let response = member("response", "it has no `response`: an object, the body of a chat completion")?;
     Ok((RecordedRequest::new(&request)?, Recording::read(&response)?))
 }
 
@@ -176,7 +181,7 @@ impl Recording {
         let choices = body["choices"].as_array().map_or(1, Vec::len);
         let choice = &body["choices"][0];
         let message = Some(&choice["message"]).filter(|message| message.is_object());
-        let message = message.ok_or("the response has no `choices` with a `message`: write whole completions, no errors and no chunks of streams")?;
+        let message = message.ok_or("the response has no `choices` with a `message`: record whole completions, not errors or chunks of streams")?;
         let reasoning = ["reasoning", "reasoning_content"].iter().find_map(|name| message[*name].as_str());
         let calls = message["tool_calls"].as_array().map(Vec::as_slice).unwrap_or_default();
         let calls = calls.iter().map(call).collect::<Option<Vec<_>>>();
@@ -187,8 +192,9 @@ impl Recording {
             calls: calls.ok_or(
                 "a call among the `tool_calls` of the response has no function with a name and arguments",
             )?,
-            finish: finish(&choice["finish_reason"])
-                .ok_or("the `finish_reason` of the response is no word")?,
+            finish: finish(&choice["finish_reason"]).ok_or(
+                "the `finish_reason` of the response is not a word of at most 40 letters and underscores",
+            )?,
         };
         Ok(Self::with_usage(reply, &body["usage"], u32::try_from(choices).unwrap_or(u32::MAX)))
     }

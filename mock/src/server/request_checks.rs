@@ -20,7 +20,7 @@ pub fn framing_problem(
     }
     let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
     if codings > 1 || !coding.is_none_or(is_chunked) {
-        let message = "the only transfer coding that is supported is chunked, once";
+        let message = "the only supported transfer coding is a single `chunked`";
         return Some((StatusCode::NOT_IMPLEMENTED, message));
     }
     None

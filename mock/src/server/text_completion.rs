@@ -33,11 +33,13 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
     };
     RuleSet::compatible(scope.dialect).check(&parameters)?;
     if members.take::<u32>("logprobs")?.is_some() {
-        return Err(invalid("'logprobs' : the mock serves no log probabilities of this API"));
+        return Err(invalid("'logprobs' : the mock does not serve log probabilities for this API"));
     }
     let choices = scope.choices(members.take("n")?)?.checked_mul(prompts);
     let choices = choices.filter(|choices| *choices <= MAX_CHOICES).ok_or_else(|| {
-        invalid(format!("'prompt' : at most {MAX_CHOICES} completions of all prompts are served"))
+        invalid(format!(
+            "'prompt' : the mock serves at most {MAX_CHOICES} completions of a request (prompts times `n`)"
+        ))
     })?;
     let stream_options: Option<StreamOptions> = members.take("stream_options")?;
     let usage_chunk = StreamOptions::usage_chunk(stream_options);

@@ -116,6 +116,12 @@ impl Bucket {
         with_level!(self, state => state.whole_units(now))
     }
 
+    /// Returns the least that has remained so far, in whole units as [`Bucket::remaining`] states them.
+    #[must_use]
+    pub fn least_remaining(&self) -> i64 {
+        with_level!(self, state => state.least_whole_units())
+    }
+
     /// Returns the remaining fraction of the burst after a charge of `amount`: for comparing buckets, not for admission.
     #[must_use]
     #[inline]

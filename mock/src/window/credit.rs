@@ -146,6 +146,8 @@ pub(super) struct GcraState<C> {
     /// The theoretical arrival time, in credits instead of nanoseconds: the credits that must have been earned since the run
     /// began for the bucket to be full.
     theoretical_arrival: C,
+    /// The most credits that were missing just after a charge; may exceed the capacity.
+    most_missing: C,
 }
 
 impl<C: Credit> GcraState<C> {
@@ -160,6 +162,7 @@ impl<C: Credit> GcraState<C> {
             max_units,
             capacity: capacity?,
             theoretical_arrival: C::ZERO,
+            most_missing: C::ZERO,
         })
     }
 
@@ -198,6 +201,11 @@ impl<C: Credit> GcraState<C> {
         self.level(now).whole_units(self.unit)
     }
 
+    /// Returns the least level so far in whole units, truncated toward zero: that just after some charge.
+    pub(super) fn least_whole_units(&self) -> i64 {
+        self.capacity.minus(self.most_missing).whole_units(self.unit)
+    }
+
     /// Returns the level that a charge of `units` would leave, as a share of the capacity; negative if it does not cover them.
     /// `credit_fraction` is 1 ÷ the capacity in credits.
     pub(super) fn fraction_left_after(&self, now: Instant, units: u64, credit_fraction: f64) -> f64 {
@@ -226,11 +234,13 @@ impl<C: Credit> GcraState<C> {
     /// in this width.
     #[inline]
     pub(super) fn try_charge(&mut self, now: Instant, units: u64) -> bool {
-        let theoretical_arrival = self.theoretical_arrival.max(self.earned(now)).plus(self.cost_of(units));
+        let earned = self.earned(now);
+        let theoretical_arrival = self.theoretical_arrival.max(earned).plus(self.cost_of(units));
         // An overflow stays above the maximum: only zero or more is added to it.
         let exact = theoretical_arrival <= C::MAX;
         if exact {
             self.theoretical_arrival = theoretical_arrival;
+            self.most_missing = self.most_missing.max(theoretical_arrival.minus(earned));
         }
         exact
     }
@@ -251,6 +261,7 @@ impl GcraState<i64> {
             max_units: i128::max_factor(self.unit.credits),
             capacity: self.capacity.widen(),
             theoretical_arrival: self.theoretical_arrival.widen(),
+            most_missing: self.most_missing.widen(),
         }
     }
 }
@@ -260,6 +271,7 @@ impl GcraState<i128> {
     pub(super) fn charge_saturating(&mut self, now: Instant, units: u64) {
         if !self.try_charge(now, units) {
             self.theoretical_arrival = <i128 as Credit>::MAX;
+            self.most_missing = <i128 as Credit>::MAX;
         }
     }
 }

@@ -150,6 +150,15 @@ impl Window {
         query!(self, now, remaining())
     }
 
+    /// Returns the least that has remained of a bucket so far; `None` for the other policies.
+    #[must_use]
+    pub fn least_remaining(&self) -> Option<i64> {
+        match &self.0 {
+            State::Bucket(bucket) => Some(bucket.least_remaining()),
+            State::CountingWindow(_) => None,
+        }
+    }
+
     /// Returns the largest amount that is ever admitted.
     #[must_use]
     pub fn capacity(&self) -> u64 {

@@ -15,7 +15,7 @@ use super::{
 use crate::axis::Axis;
 use crate::decision::Denial;
 use crate::length::LengthLimit;
-use crate::time::{Instant, Nanos};
+use crate::time::Instant;
 use serde::Serialize;
 
 /// The wire format of Mistral, the same for all its endpoints.
@@ -82,10 +82,8 @@ impl WireFormat for Mistral {
             Axis::Rpm | Axis::Rpd => gateway_body("Requests rate limit exceeded"),
             _ => application_body("Rate limit exceeded", "rate_limited", Some("1300"), Some(429)),
         };
-        // Reported, 2026-07: a refusal has no wait, although one is documented. A wait that is longer than any limit per
-        // minute causes is assumed to come from a fault.
-        let is_fault = |wait: &Nanos| *wait > MAX_TRUE_WAIT;
-        ErrorReply::new(429, body).with_wait(denial.wait.filter(is_fault))
+        // Reported, 2026-07: a refusal has no wait, although one is documented. Only a wait that a fault sets is stated.
+        ErrorReply::new(429, body).with_wait(denial.wait.filter(|_| denial.wait_replaced))
     }
 
     /// Captured: the lack of capacity, which is a 429. The rest is reported or assumed. Assumed for a call that is too long:
@@ -180,9 +178,6 @@ const FORMAT: CompletionFormat = CompletionFormat {
     embeddings_have_id: true,
     ..CompletionFormat::PLAIN
 };
-
-/// The longest wait of a limit per minute that counts the previous minute too.
-const MAX_TRUE_WAIT: Nanos = Nanos(2 * Nanos::MINUTE.0);
 
 /// The capabilities that the entry of every model lists, each with whether the model has it.
 const CAPABILITIES: [(&str, bool); 8] = [

@@ -66,7 +66,7 @@ impl fmt::Display for InvalidTruth {
         match names[..] {
             [] => write!(
                 f,
-                "{HEADER}: a field is unknown, repeated, out of order, out of range or no whole number"
+                "{HEADER}: a field is unknown, repeated, out of order, out of range or not a whole number"
             )?,
             _ => write!(f, "{HEADER}: {} missing", names.join(", "))?,
         }

@@ -101,7 +101,7 @@ fn denial(axis: Axis, limit: u64, used: i64, requested: u64) -> Denial {
 }
 
 fn level(axis: Axis, limit: u64, remaining: i64) -> LimitLevel {
-    LimitLevel { axis, limit, capacity: limit, remaining }
+    LimitLevel { axis, limit, capacity: limit, remaining, least_remaining: Some(remaining) }
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {

@@ -100,6 +100,7 @@ proptest! {
                     for level in &mut expected {
                         level.remaining -= i64::try_from(Charge::new(reserved).units_on(level.axis)).unwrap();
                         prop_assert!(level.remaining >= 0, "law 5: overdrawn on {}", level.axis);
+                        level.least_remaining = level.least_remaining.map(|least| least.min(level.remaining));
                     }
                 }
                 Decision::Refused(denial) => {
@@ -388,5 +389,41 @@ fn the_draws_of_a_call_depend_on_its_truth_alone() {
         times(&mut busy, draw + 1000);
         assert_eq!(times(&mut alone, draw), times(&mut busy, draw));
         assert_ne!(times(&mut alone, draw), times(&mut alone, draw + 1));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// What has remained least of a limit is the least of its levels just after each decision and each settlement.
+    #[test]
+    fn the_least_remaining_units_are_the_least_of_all_levels(
+        limits in limits(), reserve in reserve(), calls in calls(40), service_ns in 0..Nanos::MINUTE.0,
+    ) {
+        let mut provider = Provider::new(&config(2, limits, reserve));
+        let mut least: Vec<i64> = levels(&mut provider, Instant::ZERO, 0).iter().map(|level| level.remaining).collect();
+        let (mut now, mut open): (Instant, Vec<(Instant, Service)>) = (Instant::ZERO, Vec::new());
+        let mut observe = |provider: &mut Provider, at: Instant| {
+            for (least, level) in least.iter_mut().zip(levels(provider, at, 0)) {
+                *least = (*least).min(level.remaining);
+                if let Some(exact) = level.least_remaining {
+                    assert_eq!(exact, *least, "{level:?}");
+                }
+            }
+        };
+        for (gap, call, truth) in calls {
+            now += Nanos(gap);
+            open.sort_by_key(|(ends, _)| *ends);
+            while open.first().is_some_and(|(ends, _)| *ends <= now) {
+                let (ends, service) = open.remove(0);
+                provider.complete(ends, &service);
+                observe(&mut provider, ends);
+            }
+            let call = Call { account: 0, ..call };
+            if let Decision::Admitted(service) = provider.decide(now, call, truth).decision {
+                open.push((now + Nanos(service_ns), service));
+            }
+            observe(&mut provider, now);
+        }
     }
 }

@@ -129,6 +129,22 @@ async fn cerebras_states_the_time_until_any_limit_is_full() {
     }
 }
 
+/// Mistral states no wait, not even the long one of a daily limit, unless a fault sets the wait, be it long or short.
+#[tokio::test]
+async fn mistral_states_only_the_wait_of_a_fault() {
+    for (faults, stated) in [(&[][..], None), (&[Fault::RetryAfter(Nanos::from_secs(7))], Some("7"))] {
+        let config = Config {
+            dialect: Dialect::Mistral,
+            ..config(vec![Limit::new(Axis::Rpd, 1)], no_latency(), faults)
+        };
+        let mock = RunningMock::start_with(&config, ControlPlane::Enabled).await;
+        let body: serde_json::Value = serde_json::from_str(&chat_body("")).unwrap();
+        assert_eq!(mock.call("/v1/chat/completions", &body).await.status, 200);
+        let refused = mock.call("/v1/chat/completions", &body).await;
+        assert_eq!((refused.status, refused.header("retry-after")), (429, stated), "{faults:?}");
+    }
+}
+
 /// For a daily limit, Gemini states the rest of the minute, unless a fault sets the wait. The journal has the stated wait.
 #[tokio::test]
 async fn gemini_states_the_rest_of_the_minute_for_a_daily_limit() {

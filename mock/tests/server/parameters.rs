@@ -197,7 +197,7 @@ async fn an_unreadable_truth_header_is_a_400() {
         ("completion=3", "`prompt=`, `draw=`, `tag=` missing"),
         ("prompt=1;completion=2;draw=3", "`tag=` missing"),
         ("prompt=1;draw=1;completion=1;tag=1", "out of order"),
-        ("prompt=x;completion=1;draw=1;tag=1", "no whole number"),
+        ("prompt=x;completion=1;draw=1;tag=1", "not a whole number"),
         ("", "missing"),
     ] {
         for path in ["/openai/v1/chat/completions", "/openai/v1/responses"] {

@@ -165,9 +165,9 @@ async fn a_request_that_is_not_recorded_can_be_refused() {
     for (request, expected) in [
         (
             request(&["secret", "x"], &json!({})),
-            "no recorded one has its first 2 messages (of 2), 1 of them are alike",
+            "no recorded request begins with its first 2 messages (of 2); the first matches",
         ),
-        (request(&["secret"], &json!({})), "a recorded one has the same messages"),
+        (request(&["secret"], &json!({})), "a recorded request begins with the same messages"),
     ] {
         let refused = ask(&mock, &request).await;
         assert_eq!(refused.status, 400, "{}", refused.body);

@@ -17,7 +17,7 @@ pub(super) async fn finish(sharing: Option<&Sharing>) {
     if let Some(sharing) = sharing
         && !sharing.finish(SHARING_TIMEOUT).await
     {
-        tracing::warn!("redis has not heard of everything that was used: what it has not counts as reserved");
+        tracing::warn!("not all usage was reported to redis: the rest stays counted as reserved");
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<FileAnswer>, VerbError> {
     let bytes = input_file::read(path, recorded::MAX_BYTES)
         .map_err(|error| wrong(format!("cannot be read: {error}"), "give the path of a file with answers"))?;
     let bytes = recorded::without_byte_order_mark(&bytes);
-    let not_json = |line: usize| wrong(format!("line {line}: it is not JSON"), HELP);
+    let not_json = |line: usize| wrong(format!("line {line}: not JSON"), HELP);
     let mut answers = Vec::new();
     if bytes.trim_ascii_start().starts_with(b"[") {
         let list: Vec<Value> = serde_json::from_slice(bytes).map_err(|error| not_json(error.line()))?;

@@ -79,30 +79,30 @@ pub fn resolve(
         Err(_) => resolver(host, port).map_err(|error| {
             EndpointError::new(
                 format!("{host} has no address: {error}"),
-                "write a name that can be looked up",
+                "use a host name that resolves to an address",
             )
         })?,
     };
     if addresses.is_empty() {
         return Err(EndpointError::new(
             format!("{host} has no address"),
-            "write a name that can be looked up",
+            "use a host name that resolves to an address",
         ));
     }
     let outside = addresses.iter().find(|address| !is_loopback(address.ip()));
     match outside {
         Some(address) if reach == Reach::Loopback => {
             let what = if address.ip().to_string() == host {
-                format!("{host} is not this machine: requests to it are real ones, which may cost money")
+                format!("{host} is not this machine: requests to it are real and may cost money")
             } else {
                 format!(
-                    "{host} is not only this machine (it has the address {}): requests to it are real ones, which may cost money",
+                    "{host} resolves to {}, which is not this machine: requests to it are real and may cost money",
                     address.ip()
                 )
             };
             Err(EndpointError::new(
                 what,
-                "add `--real`, with `--max-requests N` and `--max-cost USD`, which are kept",
+                "add `--real`, with `--max-requests N` and `--max-cost USD`, which are hard limits",
             ))
         }
         _ => Ok(addresses),

@@ -49,14 +49,14 @@ pub fn check_prices(scenario: &Scenario) -> Result<(), EndpointError> {
             let (name, price, lengths) = priced(scenario, id);
             if !is_priced(price) {
                 return Err(EndpointError::new(
-                    format!("`--max-cost` cannot be kept: {name} has no price in the scenario"),
+                    format!("`--max-cost` cannot be enforced: {name} has no price in the scenario"),
                     "write the price of each model that may answer: `price: {input: 0.15, output: 0.60}`, in USD per million tokens",
                 ));
             }
             if largest_completion(workload.max_tokens, lengths).is_none() {
                 return Err(EndpointError::new(
                     format!(
-                        "`--max-cost` cannot be kept: nothing bounds the answers of {name} to {}",
+                        "`--max-cost` cannot be enforced: nothing bounds the answers of {name} to {}",
                         workload.name
                     ),
                     "write `max_tokens` in the workload, or `max_output` in the model",

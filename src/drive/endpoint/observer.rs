@@ -288,6 +288,10 @@ impl<F: Fold> Fold for Observer<'_, F> {
         self.inner.sampled(at);
     }
 
+    fn most_used(&mut self, target: TargetId, axis: Axis, used_share: f64) {
+        self.inner.most_used(target, axis, used_share);
+    }
+
     fn begun(&mut self, lag: Nanos) {
         self.inner.begun(lag);
     }

@@ -53,7 +53,7 @@ pub fn reachable(url: &BaseUrl, addresses: &[SocketAddr]) -> Result<SocketAddr, 
     }
     Err(EndpointError::new(
         format!("{} accepts no connection: {reason}", url.authority()),
-        "start what listens there, or write another address",
+        "start the server at this address, or use another address",
     ))
 }
 
@@ -77,7 +77,7 @@ impl EndpointClient {
         let tls = https::client_config().map_err(|what| EndpointError::new(what, help))?;
         let name = ServerName::try_from(url.host().to_owned()).map_err(|error| {
             EndpointError::new(
-                format!("{} is no name of a server: {error}", url.host()),
+                format!("{} is not a valid server name: {error}", url.host()),
                 "write another name",
             )
         })?;

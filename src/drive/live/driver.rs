@@ -280,6 +280,18 @@ impl<F: Fold, T: Transport> LiveDriver<'_, F, T> {
             self.fold.sampled(at);
         }
     }
+
+    /// Passes on how much of each limit was used at most, at the end of the run.
+    pub(super) fn report_most_used(&mut self, now: Instant) {
+        for target in self.scenario.target_ids() {
+            let fold = &mut *self.fold;
+            self.transport.levels(now, target, &mut |level| {
+                if let Some(share) = level.most_used_fraction() {
+                    fold.most_used(target, level.axis, share);
+                }
+            });
+        }
+    }
 }
 
 /// A job is shed if it lags behind the schedule by more than this while many requests are behind. The lag is that of its

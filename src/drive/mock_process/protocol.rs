@@ -196,14 +196,17 @@ pub struct Level {
     limit: u64,
     capacity: u64,
     remaining: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    least_remaining: Option<i64>,
 }
 
 impl Level {
     /// Returns the level of a limit of the account × model of a provider.
     #[must_use]
     pub fn of((provider, account, model): (u16, u16, u16), level: LimitLevel) -> Self {
-        let LimitLevel { axis, limit, capacity, remaining } = level;
-        Self { provider, account, model, axis: axis.name().to_owned(), limit, capacity, remaining }
+        let LimitLevel { axis, limit, capacity, remaining, least_remaining } = level;
+        let axis = axis.name().to_owned();
+        Self { provider, account, model, axis, limit, capacity, remaining, least_remaining }
     }
 
     pub(super) fn is_of(&self, provider: u16, account: u16, model: u16) -> bool {
@@ -212,8 +215,8 @@ impl Level {
 
     /// Returns it as the mock states it; `None` if its axis is unknown.
     pub(super) fn limit_level(&self) -> Option<LimitLevel> {
-        let Self { limit, capacity, remaining, .. } = *self;
-        Some(LimitLevel { axis: Axis::from_name(&self.axis)?, limit, capacity, remaining })
+        let Self { limit, capacity, remaining, least_remaining, .. } = *self;
+        Some(LimitLevel { axis: Axis::from_name(&self.axis)?, limit, capacity, remaining, least_remaining })
     }
 }
 
@@ -247,7 +250,8 @@ mod tests {
     #[test]
     fn reports_are_read_as_they_were_written() {
         let usage = Usage { prompt_tokens: 7, cached_tokens: 3, completion_tokens: 9 };
-        let level = LimitLevel { axis: Axis::Tpm, limit: 10, capacity: 20, remaining: -5 };
+        let level =
+            LimitLevel { axis: Axis::Tpm, limit: 10, capacity: 20, remaining: -5, least_remaining: Some(-7) };
         let decisions = [
             RecordedDecision::Admitted { reserved: 12 },
             RecordedDecision::Refused { axis: Axis::Rpd, requested: 1 },

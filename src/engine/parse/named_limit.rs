@@ -108,13 +108,12 @@ fn scope(text: &str) -> Option<&'static str> {
 }
 
 /// Replaces the window if the numbers contradict the name: no limit over the named window can call for such a wait, but one
-/// over a longer usual window calls for about this one. Returns the window that was replaced; `None` if it was kept, or if the
-/// unit is not known.
+/// over a longer usual window calls for about this one. The cause that the name implies is dropped with it. Returns the window
+/// that was replaced; `None` if it was kept.
 pub(super) fn correct_window(refusal: &mut Refusal) -> Option<Nanos> {
     let named = refusal.window?;
     let implied = implied_window(refusal.limit?, refusal.used?, refusal.requested?, refusal.wait?, named)?;
     refusal.set_window(implied);
-    refusal.unit?;
     refusal.cause = None;
     Some(named)
 }
@@ -204,7 +203,7 @@ const REQUESTED_LABELS: [&str; 4] = ["requested", "requesting", "request of", "n
 const SCOPES: [(&str, &str); 20] = [
     ("userbymodel", "user and model"),
     ("per user per model", "user and model"),
-    ("worker local", "worker of the provider"),
+    ("worker local", "provider worker"),
     ("reached project", "project"),
     ("project's", "project"),
     ("for this project", "project"),
@@ -270,6 +269,23 @@ mod tests {
             assert_eq!((named, refusal.unit), (None, Some(Unit::Tokens)), "{name} {wait}");
             assert!(refusal.axis.is_some());
         }
+    }
+
+    /// Without a unit there is no axis, but the window and the cause are corrected all the same.
+    #[test]
+    fn numbers_take_precedence_over_a_name_without_a_unit() {
+        let (limit, used, requested) = (Some(100_000), Some(96_749), Some(19_126));
+        let mut refusal = Refusal {
+            window: Some(Nanos::MINUTE),
+            cause: Some(crate::event::LimitCause::MinuteLimit),
+            wait: Some(Nanos::from_secs(3 * 3_600 + 48 * 60 + 36)),
+            limit,
+            used,
+            requested,
+            ..Refusal::default()
+        };
+        assert_eq!(correct_window(&mut refusal), Some(Nanos::MINUTE));
+        assert_eq!((refusal.window, refusal.axis, refusal.cause), (Some(Nanos::DAY), None, None));
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub struct ChangeEffect {
     #[serde(default)]
     pub ceiling_usd_per_day: f64,
     /// `lift - 1` divided by the extra cost in USD per day; `None` if there is no extra cost, if the ceilings are
-    /// [`Comparison::Equal`], or if the change is an ablation.
+    /// [`Comparison::Equal`] or [`Comparison::Unknown`], or if the change is an ablation.
     pub lift_per_usd: Option<f64>,
     /// Whether the change keeps all rules on cost at the present load; `None` unless such rules break first and are broken
     /// at the present load, and in a plan of an earlier version.
@@ -122,6 +122,8 @@ pub enum Comparison {
     Equal,
     /// Lower.
     Lower,
+    /// Not known: no ceiling was found without the change, and none below the highest load that was tried with it.
+    Unknown,
 }
 
 /// What a change requires.

@@ -28,7 +28,8 @@ struct Candidate {
     /// Its measured lift divided by its analytic one; the measured lift if arithmetic gives none, 1 if it was not measured.
     correction: f64,
     /// The extra cost per additional succeeded job at the target load, in USD; 0 for candidates that are not
-    /// [`Candidates::priced`], or if no cost was measured. Infinite if its measurement did not end.
+    /// [`Candidates::priced`], or if no cost was measured. Infinite if the run with it, or the one without changes, did
+    /// not end.
     cost: f64,
     /// What it requires besides money.
     concession: Concession,
@@ -202,6 +203,12 @@ impl<'a> Candidates<'a> {
     pub(super) fn set_cost(&mut self, index: usize, cost: f64) {
         assert!(cost >= 0.0, "invariant: costs are not negative, found {cost}");
         self.each[index].cost = cost;
+    }
+
+    /// Returns the cost of a candidate.
+    #[cfg(test)]
+    pub(super) fn cost(&self, index: usize) -> f64 {
+        self.each[index].cost
     }
 
     /// Compares two candidates by what they require besides money, then by marginal cost.

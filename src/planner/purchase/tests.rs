@@ -241,3 +241,16 @@ fn the_proofs_of_a_search_err_together_with_ten_percent_at_most() {
     let errors = seed_counts.iter().map(|count| libm::pow(COVERAGE, f64::from(*count)));
     assert!(errors.sum::<f64>() <= 1.0 - COVERAGE_CONFIDENCE + 1e-12);
 }
+
+/// If the run without changes does not end, no cost is known: no candidate with a price counts as free.
+#[test]
+fn without_a_run_to_compare_with_no_priced_change_is_free() {
+    let yaml = two_providers("rpm: 20", "", "rpm: 12", "retry: { attempts: 4 }", "success >= 99%");
+    searching(&yaml, 2.0, |search| {
+        search.until = Some(Nanos(0));
+        search.rank();
+        let priced = search.candidates.priced();
+        let costs: Vec<f64> = priced.iter().map(|index| search.candidates.cost(*index)).collect();
+        assert!(!costs.is_empty() && costs.iter().all(|cost| cost.is_infinite()), "{costs:?}");
+    });
+}

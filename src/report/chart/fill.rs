@@ -43,7 +43,7 @@ struct Strip<'s> {
 
 impl Strip<'_> {
     fn name(&self) -> String {
-        format!("{} on {}", self.row.axis, self.row.target)
+        format!("{} on {}", self.row.axis, self.row.target_text())
     }
 
     /// Returns the share by which the strips to draw are chosen.
@@ -145,7 +145,13 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
     }
     for (place, (strip, top)) in strips.iter().zip(tops).enumerate() {
         if above.replace(strip.row.target) != Some(strip.row.target) {
-            canvas.text((0, top - NAME / 2), LABEL, Role::Ink, Anchor::Left, &short(strip.row.target, 90));
+            canvas.text(
+                (0, top - NAME / 2),
+                LABEL,
+                Role::Ink,
+                Anchor::Left,
+                &short(&strip.row.target_text(), 90),
+            );
         }
         let frame = Frame { left: LEFT, top, right: RIGHT, bottom: top + STRIP };
         let plot = canvas.plot(frame, 0.0..length, 0.0..TOP);
@@ -213,7 +219,7 @@ fn chart_data(summary: &Summary, strips: &[Strip<'_>]) -> ChartData {
         let sampled = |steps: &Range<usize>| (steps.start as f64 * step_s) < summary.ended_s.max(step_s);
         let level = steps.iter().map(|steps| sampled(steps).then(|| strip.row.level(steps.clone())));
         Panel {
-            name: format!("{} {}", strip.row.target, strip.row.axis),
+            name: format!("{} {}", strip.row.target_text(), strip.row.axis),
             up: YUnit::Share,
             height: 92,
             logarithmic: false,

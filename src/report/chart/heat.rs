@@ -63,7 +63,12 @@ fn title(summary: &Summary, rows: &[Row<'_>], columns: &Columns) -> String {
     let strongest = cells.max_by(|a, b| a.2.total_cmp(&b.2).then(b.1.cmp(&a.1)));
     strongest.map_or_else(String::new, |(row, step, share)| {
         let when = formatting::moment(step as f64 * summary.series.step_s, summary.duration_s);
-        format!("{} on {} is charged most from {when}: {}", row.axis, row.target, formatting::percent(share))
+        format!(
+            "{} on {} is charged most from {when}: {}",
+            row.axis,
+            row.target_text(),
+            formatting::percent(share)
+        )
     })
 }
 
@@ -88,7 +93,7 @@ fn draw(canvas: &Canvas<'_>, rows: &[Row<'_>], columns: &Columns) {
     let mut above = None;
     for (row, top) in rows.iter().zip(tops) {
         if above.replace(row.target) != Some(row.target) {
-            canvas.text((0, top - NAME / 2), LABEL, Role::Ink, Anchor::Left, &short(row.target, 90));
+            canvas.text((0, top - NAME / 2), LABEL, Role::Ink, Anchor::Left, &short(&row.target_text(), 90));
         }
         canvas.text((LEFT - 8, top + CELL / 2), LABEL, Role::Ink, Anchor::Right, &short(row.axis, 11));
         canvas.cell(Frame { left: LEFT, top, right: WIDTH, bottom: top + CELL }, Role::Grid, 0.45);

@@ -233,7 +233,7 @@ pub(super) fn limits(selection: &LimitSelection<'_>) -> Vec<(f64, String)> {
     let several = selection.targets.len() > 1;
     let mut lines: Vec<(f64, String)> = Vec::new();
     let mut alike: BTreeMap<(&str, u64), Vec<&str>> = BTreeMap::new();
-    for target in selection.targets {
+    for target in selection.targets.iter().filter(|target| target.is_stated()) {
         let provider = target.name.split('/').next().unwrap_or_default();
         for axis in &target.axes {
             alike.entry((&axis.axis, axis.jobs_per_min.to_bits())).or_default().push(provider);

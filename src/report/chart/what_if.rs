@@ -38,6 +38,9 @@ pub(in crate::report) fn chart(plan: &Plan) -> Option<Chart> {
         Some(best) => {
             format!("The best change is {}: {} times the ceiling{scope}", best.change, number(best.lift))
         }
+        None if change::unknown_lift(plan).is_some() => {
+            "No ceiling was found without a change, so none is known to raise it".to_owned()
+        }
         None => "No change that was tried raises the ceiling".to_owned(),
     };
     let mut note = format!(

@@ -4,15 +4,25 @@ use super::users;
 use crate::formatting::{job_rate, number, plural};
 use crate::planner::{ChangeEffect, ChangeKind, Comparison, Plan};
 
-/// Formats the lift of a change: `1.87`, `equal` within the tolerance, `-` if there is no present ceiling or the new one is
-/// undecided.
+/// Formats the lift of a change: `1.87`, `equal` within the tolerance, `?` if no ceiling is known to compare with, `-` if there is no
+/// present ceiling or the new one is undecided.
 pub(in crate::report) fn lift(plan: &Plan, change: &ChangeEffect) -> String {
     match () {
         () if plan.ceiling.simulated.lowest_tried.is_some() => "-".to_owned(),
         () if change.undecided.is_some() => "-".to_owned(),
         () if change.compared == Comparison::Equal => "equal".to_owned(),
+        () if change.compared == Comparison::Unknown => "?".to_owned(),
         () => format!("{:.2}", change.lift),
     }
+}
+
+/// Says what `?` means in the place of a lift; `None` if no change has it.
+pub(in crate::report) fn unknown_lift(plan: &Plan) -> Option<String> {
+    let is_unknown =
+        |change: &ChangeEffect| change.compared == Comparison::Unknown && lift(plan, change) == "?";
+    let tried = plan.compared.as_ref().filter(|_| plan.what_if.iter().any(is_unknown))?.multiple;
+    let tried = number(tried);
+    Some(format!("?: not known, since no ceiling was found without the change, up to {tried} times the load"))
 }
 
 /// Says on which seed and by which rules changes are compared, if these differ from those of the plan as a whole: ` on seed 1`,
@@ -71,7 +81,7 @@ pub(super) fn effect(plan: &Plan, name: &str, lift: Option<f64>) -> String {
     }
 }
 
-/// Formats the ceiling with a change; a bound if none was found, `not told` if it is undecided.
+/// Formats the ceiling with a change; a bound if none was found, `unknown` if it is undecided.
 pub(in crate::report) fn new_ceiling(change: &ChangeEffect) -> String {
     if let Some(users) = users::ceiling_of(change) {
         return users;
@@ -80,7 +90,7 @@ pub(in crate::report) fn new_ceiling(change: &ChangeEffect) -> String {
         (Some(ceiling), ..) => number(ceiling),
         (None, Some(below), _) => format!("< {}", number(below)),
         (None, None, Some(tried)) => format!("> {}", number(tried)),
-        (None, None, None) if change.undecided.is_some() => "not told".to_owned(),
+        (None, None, None) if change.undecided.is_some() => "unknown".to_owned(),
         (None, None, None) => "none".to_owned(),
     }
 }

@@ -3,13 +3,17 @@
 
 use crate::formatting::{count, duration, job_rate, number, percent, plural};
 use crate::planner::{AnalyticCeiling, Difference, GiveUpBound, Plan};
-use crate::report::verdict;
+use crate::report::ceiling_bounds;
 
 /// Returns the sentences on the peak that bounds the analytic ceiling, on jobs that are too large, on the reasons why the two
 /// ceilings differ, and on the bounds on bursts.
 pub(super) fn sentences(plan: &Plan) -> Vec<String> {
-    let peak = plan.ceiling.analytic.peak.as_ref().map(|peak| verdict::peak(peak, plan.duration_s));
-    peak.into_iter().chain(too_large(&plan.ceiling.analytic)).chain(reasons(plan)).collect()
+    let peak = plan.ceiling.analytic.peak.as_ref().map(|peak| ceiling_bounds::peak(peak, plan.duration_s));
+    let in_order = plan.ceiling.analytic.in_route_order.as_ref().map(|order| {
+        let in_order = ceiling_bounds::in_route_order(order);
+        format!("The analytic ceiling takes every job to go where it leaves the most room; {in_order}.")
+    });
+    peak.into_iter().chain(in_order).chain(too_large(&plan.ceiling.analytic)).chain(reasons(plan)).collect()
 }
 
 /// Says that the rates count jobs that no target can admit; `None` if there are none, or no others.
@@ -93,7 +97,7 @@ fn difference(difference: &Difference) -> String {
             format!("{} {verb} away capacity that arithmetic counts.", plural(*count as u64, "incident"))
         }
         Difference::LimitGrows { target, axis, amount, grows_to } => format!(
-            "{axis} of {target} begins with {} and grows only with what is used of it; arithmetic takes it as grown to {}.",
+            "{axis} of {target} begins with {} and grows only as it is used; arithmetic assumes that it has grown to {}.",
             count(*amount),
             count(*grows_to)
         ),
@@ -131,12 +135,16 @@ fn given_up(difference: &Difference) -> String {
         let attempts = plural(refusals.attempts, "attempt");
         format!(", while {} of {} refuses {attempts}", refusals.axis, refusals.target)
     });
-    let ended = match plural(*lost, "job") {
-        lost_jobs if jobs == lost && *lost > 1 => format!("all {lost_jobs}"),
-        lost_jobs => format!("{} of the {lost_jobs}", count(*jobs)),
+    let ended = match (*jobs, *lost) {
+        (_, 1) => "the only lost job is".to_owned(),
+        (jobs, lost) if jobs == lost => format!("all {} lost jobs are", count(lost)),
+        (jobs, lost) => {
+            let verb = if jobs == 1 { "is" } else { "are" };
+            format!("{} of the {} lost jobs {verb}", count(jobs), count(lost))
+        }
     };
     format!(
-        "The client {bound}: at {} times the load that ends {ended} that are lost{refused}.",
+        "The client {bound}: at {} times the load, {ended} lost for this reason{refused}.",
         number(*multiple)
     )
 }

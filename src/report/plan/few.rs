@@ -35,7 +35,7 @@ pub(super) fn present_load(load: &Load) -> String {
     let jobs = job_rate(load.jobs_per_min);
     match (&load.undecided, load.holds) {
         (Some(few), _) => {
-            format!("Whether the present load of {jobs} holds cannot be told, since {}", why(few))
+            format!("It is not known whether the present load of {jobs} holds, because {}", why(few))
         }
         (None, true) => format!("The present load of {jobs} holds"),
         (None, false) => format!("The present load of {jobs} does not hold"),
@@ -51,9 +51,9 @@ pub(super) fn cannot_tell(
 ) -> String {
     let jobs = job_rate(load_jobs_per_min);
     let known = if load_breaks {
-        format!("The present load of {jobs} does not hold, and the ceiling cannot be told")
+        format!("The present load of {jobs} does not hold, and the ceiling is not known")
     } else {
-        format!("Neither whether the present load of {jobs} holds nor the ceiling can be told")
+        format!("It is not known whether the present load of {jobs} holds, nor what the ceiling is")
     };
     let on_seeds = seeds.map_or_else(String::new, |seeds| on_seeds(seeds, plan.seed));
     format!("{known}: {on_seeds}{}.", no_ceiling(few))

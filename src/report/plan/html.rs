@@ -57,7 +57,7 @@ fn tiles(plan: &Plan) -> Markup {
     let simulated = &plan.ceiling.simulated;
     let times_load = match plan.headroom {
         Some(times) => format!("{} ×", number(times)),
-        None if simulated.undecided.is_some() => "cannot be told".to_owned(),
+        None if simulated.undecided.is_some() => "unknown".to_owned(),
         None if simulated.lowest_tried.is_some() => "none held".to_owned(),
         None => "none found".to_owned(),
     };
@@ -99,11 +99,12 @@ fn what_ifs(plan: &Plan) -> Markup {
             "p95 and cost at the present load; lift per USD: what the lift exceeds 1 by, per extra dollar a day; equal: the ceilings differ \
              by no more than the searches' tolerance and the seeds explain."
         }
+        @if let Some(unknown) = change::unknown_lift(plan) { p.note { (text(&unknown)) "." } }
         @if let Some(base) = change::base(plan) { p.note { (text(&base)) "." } }
         @for pair in &plan.pairs {
             p {
-                "Worth more together: " (text(&pair.changes[0])) " and " (text(&pair.changes[1])) " lift "
-                (number(pair.lift)) " times, not " (number(pair.apart)) "."
+                "Worth more together: " (text(&pair.changes[0])) " and " (text(&pair.changes[1])) " raise the ceiling "
+                (number(pair.lift)) " times, not the " (number(pair.apart)) " that their single lifts suggest."
             }
         }
     };
@@ -171,7 +172,7 @@ fn ceilings(plan: &Plan) -> Markup {
             format!("{side} {}", number(significant(simulated.highest_tried * plan.load.jobs_per_min)))
         };
         let found = match simulated.lowest_tried {
-            _ if simulated.undecided.is_some() => "cannot be told".to_owned(),
+            _ if simulated.undecided.is_some() => "unknown".to_owned(),
             Some(_) => bound('<'),
             None => bound('>'),
         };
@@ -189,7 +190,7 @@ fn ceilings(plan: &Plan) -> Markup {
     rows.extend(on_own_seed(plan));
     rows.push(row("present load".to_owned(), String::new(), Some(plan.load.jobs_per_min), Some(1.0)));
     let content = html! {
-        (table(&["", "what stops it", "jobs/min", "× load"], 2, &rows))
+        (table(&["", "limited by", "jobs/min", "× load"], 2, &rows))
         (page::notes(&differences::sentences(plan)))
     };
     section("The ceiling, analytic and simulated", &content)
@@ -244,12 +245,12 @@ fn curve(plan: &Plan) -> Markup {
 fn limits(plan: &Plan) -> Markup {
     let load = plan.load.jobs_per_min;
     let mut rows = Vec::new();
-    for target in &plan.targets {
+    for target in plan.targets.iter().filter(|target| target.is_stated()) {
         for limit in &target.axes {
             let times =
                 plan.ceiling.analytic.multiple_of_offered(limit, load).filter(|_| plan.users.is_none());
             rows.push(vec![
-                cell(&target.name),
+                cell(facts::with_family(&target.name, target.family.as_ref())),
                 axis(&limit.axis),
                 cell(facts::amount(limit)),
                 cell(number(limit.jobs_per_min)),

@@ -13,8 +13,8 @@ const DAY_S: f64 = 86_400.0;
 pub(super) fn sentence(note: &PlanNote) -> String {
     match note {
         PlanNote::RulesLeftOut { rules } => format!(
-            "Not judged by the plan, since more load does not break them, less does not mend them, or they bound what is served from above: \
-             {}. `sim` and `test` judge them.",
+            "The plan does not judge these rules, because more load does not break them, less load does not mend them, or they set \
+             a maximum for what is served: {}. `sim` and `test` judge them.",
             rule_list(rules.iter().map(String::as_str))
         ),
         PlanNote::RuleAssumed { rule } => {
@@ -49,10 +49,10 @@ pub(super) fn sentence(note: &PlanNote) -> String {
             duration(*from_s)
         ),
         PlanNote::GrowthWithoutCeiling { rate } => format!(
-            "When a growth of {rate} reaches the ceiling cannot be told, since no load is known to hold."
+            "It is not known when a growth of {rate} reaches the ceiling, because no load is known to hold."
         ),
         PlanNote::CostPerDay { run_s, has_daily_limits } if *run_s < DAY_S => {
-            let of_day = "; where a limit per day does not allow that, those of a simulated day, if its traffic can go on";
+            let of_day = "; if a limit per day does not allow that and the traffic can go on, they are those of a simulated day";
             format!(
                 "Costs per day are those of a run of {}, times {}, as if its traffic went on for the whole day{}.",
                 duration(*run_s),
@@ -64,10 +64,10 @@ pub(super) fn sentence(note: &PlanNote) -> String {
             format!("Costs per day are the mean over the {} of a run.", duration(*run_s))
         }
         PlanNote::NotTried { change, reason } => {
-            format!("Not tried: {}, since {}.", untried(*change), why(*reason))
+            format!("Not tried: {}, because {}.", untried(*change), why(*reason))
         }
-        // Without the ending "the ceiling is of the others": a plan's ceilings count unservable jobs too; only that of `check` does
-        // not.
+        // Without the ending "the ceiling counts only the other jobs": a plan's ceilings count unservable jobs too; only that of
+        // `check` does not.
         PlanNote::Scenario { note: Note::Unservable { workload, route, share, .. } } => {
             scenario_notes::unservable(workload, route, *share)
         }
@@ -92,9 +92,9 @@ fn method(note: &PlanNote) -> String {
         return String::new();
     };
     let ceiling = match replicas {
-        1 => format!("The ceiling is that of one seed, found to {}.", percent(*tolerance)),
+        1 => format!("The ceiling is that of one seed, found to within {}.", percent(*tolerance)),
         _ => format!(
-            "The mean ceiling is over {replicas} seeds, the first found to {}, the others to {}, with the {} \
+            "The mean ceiling is over {replicas} seeds, the first found to within {}, the others to within {}, with the {} \
              confidence interval of the mean. The ceiling to plan with is a lower tolerance bound of the highest \
              loads that held on these seeds, taken as log-normal.",
             percent(*tolerance),
@@ -105,8 +105,9 @@ fn method(note: &PlanNote) -> String {
     format!(
         "Every run that searches for a ceiling covers the whole duration; one that only checks whether a load holds ends \
          once the rule on success is certainly broken. {ceiling} The curve and the changes use the scenario's own seed: \
-         changes are found to {}, policies left out to {}, pairs to {}. Ceilings that differ by at most {} ({} for \
-         policies left out) are called equal: the tolerances and the variation between seeds explain as much.",
+         the ceilings with changes are found to within {}, those without a policy to within {}, those with pairs to within \
+         {}. Ceilings that differ by at most {} ({} for policies left out) are called equal: the tolerances \
+         and the variation between seeds explain as much.",
         percent(*change_tolerance),
         percent(*ablation_tolerance),
         percent(*pair_tolerance),

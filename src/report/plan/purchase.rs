@@ -19,7 +19,7 @@ pub(super) fn sentence(purchase: &Purchase) -> String {
     );
     let seeds = plural(purchase.replicas.into(), "seed");
     if let Some(few) = &purchase.undecided {
-        return format!("Whether {target} holds cannot be told: {}.", few::why(few));
+        return format!("It is not known whether {target} holds: {}.", few::why(few));
     }
     let answer = if purchase.holds && purchase.changes.is_empty() {
         format!(
@@ -71,10 +71,10 @@ pub(super) fn changes(purchase: &Purchase) -> String {
 /// Returns the verdict on the target load with the changes of a purchase.
 pub(super) fn verdict(purchase: &Purchase) -> &'static str {
     match () {
-        () if purchase.holds => "holds",
-        () if purchase.undecided.is_some() => "cannot be told",
-        () if purchase.broken.is_empty() => "is not proved to hold",
-        () => "does not hold",
+        () if purchase.holds => "the target load holds",
+        () if purchase.undecided.is_some() => "whether the target load holds is not known",
+        () if purchase.broken.is_empty() => "the target load is not proved to hold",
+        () => "the target load does not hold",
     }
 }
 
@@ -174,9 +174,12 @@ mod tests {
     #[test]
     fn no_change_is_needed_is_said_only_if_the_load_holds() {
         let without = Purchase { changes: Vec::new(), ..proved() };
-        assert_eq!((changes(&without), verdict(&without)), ("no change is needed".to_owned(), "holds"));
+        assert_eq!(
+            (changes(&without), verdict(&without)),
+            ("no change is needed".to_owned(), "the target load holds")
+        );
         let unproved = Purchase { holds: false, ..without };
-        let expected = ("without any change".to_owned(), "is not proved to hold");
+        let expected = ("without any change".to_owned(), "the target load is not proved to hold");
         assert_eq!((changes(&unproved), verdict(&unproved)), expected);
     }
 

@@ -1,12 +1,12 @@
 //! The sentences of a plan, made from its typed findings, differences and notes.
 
 use super::{change, few, notes, outages, purchase, users, violation};
-use crate::formatting::{count, duration, four_digits, job_rate, number, percent, plural, usd};
+use crate::formatting::{count, duration, four_digits, job_rate, number, percent, plural, quantity_beside};
 use crate::planner::{
     BrokenRule, CheapestChange, CutReason, DAYS_PER_MONTH, Finding, Growth, Improvement, NotMet, Plan,
     PlanningCeiling,
 };
-use crate::record::LongWindow;
+use crate::record::{LongWindow, Unit};
 use crate::report::verdict;
 use crate::scenario::Metric;
 
@@ -24,10 +24,10 @@ pub(super) fn notes(plan: &Plan) -> Vec<String> {
 pub(super) fn exit_code(plan: &Plan) -> String {
     let reason = |reason: &NotMet| match reason {
         NotMet::PresentLoad if plan.load.undecided.is_some() => {
-            "whether the present load holds cannot be told".to_owned()
+            "it is not known whether the present load holds".to_owned()
         }
         NotMet::TargetLoad if plan.buy.as_ref().is_some_and(|buy| buy.undecided.is_some()) => {
-            "whether the target load holds cannot be told".to_owned()
+            "it is not known whether the target load holds".to_owned()
         }
         NotMet::PresentLoad => "the present load does not hold".to_owned(),
         NotMet::TargetLoad => "no changes are proved to hold the target load".to_owned(),
@@ -106,12 +106,16 @@ fn finding(plan: &Plan, finding: &Finding) -> String {
         Finding::CeilingWithoutCostRules { multiple } => {
             format!("The ceiling{} is {} times the load.", change::scope(plan), number(*multiple))
         }
-        Finding::Budget { rules, cost_usd, cheapest } => budget(rules, *cost_usd, cheapest.as_ref()),
+        Finding::Budget { rules, cost_usd, cheapest } => {
+            let bounds = plan.load.expect.iter().filter(|rule| rule.metric == Some(Metric::Cost));
+            let bounds: Vec<f64> = bounds.filter_map(|rule| rule.bound).collect();
+            budget((rules, &bounds), *cost_usd, cheapest.as_ref())
+        }
         Finding::BestChange(best) => format!("The best change tried: {}.", improvement(plan, best)),
         Finding::BestFreeChange(free) => {
             let free = improvement(plan, free);
             format!(
-                "The best of those that leave the traffic as it is and cost nothing more at the present load: {free}."
+                "The best change that leaves the traffic unchanged and costs no more at the present load: {free}."
             )
         }
         Finding::HarmfulPolicy { change, lift } => {
@@ -201,7 +205,16 @@ fn planning_ceiling(plan: &Plan, planning: &PlanningCeiling, runs: &str) -> Stri
 }
 
 /// Returns the sentence of [`Finding::Budget`]: whether a change meets the rules on cost at the present load.
-fn budget(rules: &[String], cost_usd: f64, cheapest: Option<&CheapestChange>) -> String {
+/// The costs have as many digits as tell them apart from each other and from the `bounds` of the rules.
+fn budget((rules, bounds): (&[String], &[f64]), cost_usd: f64, cheapest: Option<&CheapestChange>) -> String {
+    let with = cheapest.map(|cheapest| cheapest.cost_usd);
+    let usd = |cost: f64| {
+        let others = bounds.iter().copied().chain([cost_usd]).chain(with);
+        let texts = others.map(|other| quantity_beside(Unit::Usd, cost, other));
+        texts
+            .reduce(|longest, next| if next.len() > longest.len() { next } else { longest })
+            .unwrap_or_default()
+    };
     let (rules, now) = (rule_list(rules.iter().map(String::as_str)), usd(cost_usd));
     match cheapest {
         Some(cheapest) if cheapest.meets_budget => format!(

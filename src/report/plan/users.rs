@@ -1,4 +1,4 @@
-//! The load of closed workloads: a number of users, their throughput, and the number above which more users only wait.
+//! The load of closed workloads: a number of users, their throughput, and the number above which further users only wait.
 
 use super::{PlanReport, differences, few, sentences};
 use crate::formatting::{count, duration, job_rate, number, percent, plural, usd};
@@ -27,12 +27,12 @@ pub(super) fn target(target: &TargetLoad) -> String {
     }
 }
 
-/// Formats the ceiling with a change as a number of users, the bound if none was found, `not told` if it is undecided; `None`
+/// Formats the ceiling with a change as a number of users, the bound if none was found, `unknown` if it is undecided; `None`
 /// if the load has no users.
 pub(super) fn ceiling_of(change: &ChangeEffect) -> Option<String> {
     let users = count(change.users?);
     Some(match () {
-        () if change.undecided.is_some() => "not told".to_owned(),
+        () if change.undecided.is_some() => "unknown".to_owned(),
         () if change.below_jobs_per_min.is_some() => format!("< {users}"),
         () if change.tried_jobs_per_min.is_some() => format!("> {users}"),
         () => users,
@@ -94,13 +94,13 @@ fn no_ceiling(reason: Option<&NoUserCeiling>, tried: f64) -> String {
             "nor does any other load that was tried: a ceiling, if there is one, is below {tried} times that"
         ),
         Some(NoUserCeiling::TooFewJobs(few)) => {
-            format!("the ceiling cannot be told: {}", few::no_ceiling(few))
+            format!("the ceiling is not known: {}", few::no_ceiling(few))
         }
         Some(NoUserCeiling::Unbounded) | None => format!("no ceiling was found up to {tried} times that"),
     }
 }
 
-/// Says how many jobs of the users succeed, what the limits admit, and above which number more users only wait.
+/// Says how many jobs of the users succeed, what the limits admit, and above which number further users only wait.
 fn throughput(user_load: &UserLoad) -> String {
     let served = number(user_load.jobs_per_min);
     let beside = if user_load.open_jobs_per_min > 0.0 { " beside the present open workloads" } else { "" };
@@ -113,7 +113,7 @@ fn throughput(user_load: &UserLoad) -> String {
     );
     match user_load.saturation {
         Some(saturation) => {
-            format!("{bound}: from {} on{beside} more users only wait.", plural(saturation.users, "user"))
+            format!("{bound}: above {}{beside}, further users only wait.", plural(saturation.users, "user"))
         }
         None => format!("{bound}; up to {} that was not reached.", plural(user_load.tried_users, "user")),
     }
@@ -134,7 +134,7 @@ pub(super) fn rows(plan: &Plan, user_load: &UserLoad) -> Vec<[String; 5]> {
     ]];
     if let Some(saturation) = user_load.saturation {
         rows.push([
-            "more users only wait from".to_owned(),
+            "saturated at".to_owned(),
             count(saturation.users),
             open(user_load.open_jobs_per_min),
             none(),
@@ -200,7 +200,7 @@ pub(super) fn tiles(plan: &Plan, user_load: &UserLoad) -> Markup {
         (count(user_load.users), "users: present load".to_owned()),
         (
             user_load.saturation.map_or_else(none, |saturation| count(saturation.users)),
-            "users from which more only wait".to_owned(),
+            "users at saturation".to_owned(),
         ),
         (user_load.quota_jobs_per_min.map_or_else(none, number), "jobs/min of users: limits".to_owned()),
         (plan.load.p95_s.map_or_else(none, duration), "p95 latency now".to_owned()),

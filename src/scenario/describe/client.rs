@@ -57,7 +57,10 @@ pub(super) fn client(client: &Client) -> Vec<String> {
     );
     let obeys = obeyed_waits(client);
     let budget = retry.budget_permille.map(|permille| {
-        format!("{} retries per 100 jobs beyond a store of 100", print_number(f64::from(permille) / 10.0))
+        format!(
+            "a retry budget of {} per 100 jobs, holding at most 100 retries",
+            print_number(f64::from(permille) / 10.0)
+        )
     });
     let times = match retry.attempts {
         1 => "once".to_owned(),

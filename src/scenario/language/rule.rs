@@ -25,7 +25,7 @@ pub(super) const METRICS: [(Metric, &str, &str); 8] = [
     (Metric::Cost, "USD in all", "cost <= 150 USD"),
     (
         Metric::Headroom,
-        "the factor by which the load may grow, in its shape over time, until the limits admit no more, by arithmetic; at the peak if that bounds it",
+        "the factor by which the load may grow, in its shape over time, until the limits admit no more, by arithmetic; at the peak if that bounds it; not judged between that bound and what a chain of targets leaves of it by its order",
         "headroom >= 1.2",
     ),
 ];

@@ -64,7 +64,7 @@ fn read_recorded(answer: &mut Json, base_dir: Option<&Path>) -> Result<Option<Pa
         Some(Json::String(file)) => file,
         Some(_) => {
             let help = "write `recorded: FILE`, with a path relative to the scenario";
-            return Err(("`recorded` names no file".to_owned(), help.to_owned()));
+            return Err(("`recorded` is not a file name".to_owned(), help.to_owned()));
         }
     };
     let Some(base_dir) = base_dir else {

@@ -144,7 +144,7 @@ pub(super) fn shape(fields: &Fields, diagnostics: &Diagnostics) -> Option<[f64; 
     if !is_relative && (mean - 1.0).abs() > MEAN_TOLERANCE {
         let mean = print_number((mean * 1000.0).round() / 1000.0);
         let what = format!(
-            "the mean of these factors is {mean}, so the day would bring {mean} times the rate that is written"
+            "the mean of these factors is {mean}, so the mean rate of a day would be {mean} times the stated rate"
         );
         let help = "divide them by their mean, or write `shape: {weights: [...]}`, which does it: percentages and counts are weights";
         diagnostics.report_at(&list.at, what, help);

@@ -58,7 +58,7 @@ fn lengths(fields: &Fields, diagnostics: &Diagnostics) -> Lengths {
         && output > context
     {
         let what = format!("`max_output` ({output} tokens) exceeds `context` ({context} tokens)");
-        let help = "write the longest completion: it is a part of the context";
+        let help = "lower `max_output`: a completion is part of the context";
         diagnostics.report_at(&value.at, what, help);
     }
     lengths

@@ -74,7 +74,7 @@ fn check_token_sources(fields: &Fields, is_trace: bool, diagnostics: &Diagnostic
         ["prompt", "completion", "repeats"].into_iter().filter(|word| is_trace && fields.is_given(word))
     {
         let what = format!("`{word}` does not go with a trace");
-        let help = "leave it out: a trace brings the tokens of its own requests";
+        let help = "leave it out: a trace contains the tokens of its requests";
         diagnostics.report_at(&fields.at, what, help);
     }
 }

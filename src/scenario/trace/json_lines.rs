@@ -81,7 +81,7 @@ impl<'a> Members<'a> {
         let tokens = |name: &str| {
             let tokens =
                 object.get(name).and_then(Value::as_u64).and_then(|tokens| u32::try_from(tokens).ok());
-            tokens.ok_or_else(|| format!("`{name}` is no whole number of tokens"))
+            tokens.ok_or_else(|| format!("`{name}` is not a whole number of tokens"))
         };
         let at = match object.get(time) {
             Some(Value::Number(number)) => {
@@ -95,7 +95,7 @@ impl<'a> Members<'a> {
                 };
                 let known = *sample.unit.get_or_insert(unit.unwrap_or(implied));
                 if is_fraction && known == TraceUnit::Milliseconds && unit.is_none() {
-                    let rows = "the rows before are taken for milliseconds";
+                    let rows = "the rows before it were read as milliseconds";
                     return Err(format!(
                         "`{time}` has a fraction, but {rows}: write `unit: s` or `unit: ms`"
                     ));

@@ -128,7 +128,7 @@ fn gzip_gives_the_same_rows_and_a_truncated_file_is_an_error() {
     assert!(error.contains(": cannot be read: "), "{error}");
 }
 
-/// Rows of a Bailian trace, rows whose times have fractions, and rows in whole seconds, which are taken for milliseconds
+/// Rows of a Bailian trace, rows whose times have fractions, and rows in whole seconds, which are read as milliseconds
 /// unless the unit is stated.
 #[test]
 fn the_first_row_of_json_lines_implies_the_unit_unless_it_is_stated() {

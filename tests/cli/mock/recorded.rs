@@ -36,7 +36,7 @@ fn recorded_exchanges_are_read_from_a_file_of_the_scenario_or_of_the_option() {
         ("{recorded: missing.jsonl}", "missing.jsonl: cannot be opened"),
         ("{recorded: .}", "it is a folder"),
         ("{recorded: /dev/zero}", "not a regular file"),
-        ("{recorded: [{request: {}, response: {}}]}", "`recorded` names no file"),
+        ("{recorded: [{request: {}, response: {}}]}", "`recorded` is not a file name"),
         ("{recorded: calls.jsonl, unrecorded: 404}", "calls.jsonl"),
     ] {
         write(answer);
@@ -58,8 +58,8 @@ fn a_wrong_file_with_answers_is_refused_with_the_line() {
         ("", "answers.jsonl: it has no answer"),
         ("\n  \n", "answers.jsonl: it has no answer"),
         ("[]", "answers.jsonl: it has no answer"),
-        ("{\"text\": \"a\"}\n\n{\"text\": secret}\n", "answers.jsonl: line 3: it is not JSON\n"),
-        ("[\n  {\"text\": \"a\"},\n  {\"text\": secret}\n]", "answers.jsonl: line 3: it is not JSON\n"),
+        ("{\"text\": \"a\"}\n\n{\"text\": secret}\n", "answers.jsonl: line 3: not JSON\n"),
+        ("[\n  {\"text\": \"a\"},\n  {\"text\": secret}\n]", "answers.jsonl: line 3: not JSON\n"),
         ("{\"text\": \"a\"}\n\n{\"txt\": \"b\"}\n", "answers.jsonl: line 3: unknown answer"),
         ("[{\"text\": \"a\"}, {\"txt\": \"b\"}]", "answers.jsonl: answer 2: unknown answer"),
         ("{\"text\": \"a\"}\n{\"request\": {}}\n", "answers.jsonl: line 2: "),

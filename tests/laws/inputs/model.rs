@@ -50,6 +50,8 @@ pub(super) struct AttemptModel {
 /// The driver. An attempt stays in flight until the test replies to it or the engine cancels it.
 pub(super) struct Model {
     pub(super) coalesces: bool,
+    /// Targets are in cool-down for single jobs, and remain open to others.
+    pub(super) cools_down_per_job: bool,
     /// Timers may fire later than they are due.
     pub(super) is_late: bool,
     pub(super) now: Instant,
@@ -75,7 +77,7 @@ impl Model {
         self.jobs[number].waits = match event.kind {
             EventKind::Queued { .. } => Some(WaitsFor::Permit),
             EventKind::Waiting { obstacle: Obstacle { target, why, .. }, until, .. } => match why {
-                WaitReason::CoolDown => Some(WaitsFor::CoolDown(target)),
+                WaitReason::CoolDown => (!self.cools_down_per_job).then_some(WaitsFor::CoolDown(target)),
                 WaitReason::Pace => Some(WaitsFor::Pace(target, until)),
                 WaitReason::BackOff | WaitReason::Probe => None,
             },

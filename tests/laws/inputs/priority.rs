@@ -82,9 +82,30 @@ fn a_batch_job_does_not_take_a_target_whose_cool_down_an_interactive_one_awaits(
     harness.advance(Nanos::from_millis(1_001));
     let batch = harness.submit_as(Priority::Batch, 1, None);
     let awaited = harness.model.jobs[interactive.0].waits;
-    if let Some(WaitsFor::CoolDown(target)) = awaited {
-        assert!(harness.model.attempts.values().all(|attempt| attempt.target != target), "{awaited:?}");
-    }
+    let Some(WaitsFor::CoolDown(target)) = awaited else {
+        panic!("the job does not wait for a cool-down, but for {awaited:?}")
+    };
+    assert!(harness.model.attempts.values().all(|attempt| attempt.target != target), "{awaited:?}");
     assert!(harness.end(batch).is_none());
+    harness.finish_without_violations();
+}
+
+/// A cool-down of the interactive job alone leaves its target open to batch jobs.
+#[test]
+fn a_batch_job_takes_a_target_that_only_the_cool_down_of_an_interactive_one_closes() {
+    let client =
+        "{ deadline: 60s, cool_down: per_job, retry: { attempts: 9, backoff: { base: 100ms, cap: 100ms } } }";
+    let mut harness = Harness::new(client, false);
+    let interactive = harness.submit(0, None);
+    for _ in 0..2 {
+        harness.reply(harness.attempt(interactive), OUTCOMES[2]);
+    }
+    assert!(sent(&harness).is_empty(), "both targets have refused the job");
+    let batch = harness.submit_as(Priority::Batch, 1, None);
+    assert_eq!(sent(&harness), [batch.0]);
+    harness.reply(harness.attempt(batch), AttemptOutcome::Ok);
+    harness.advance(Nanos::from_secs(2));
+    assert_eq!(sent(&harness), [interactive.0]);
+    harness.reply(harness.attempt(interactive), AttemptOutcome::Ok);
     harness.finish_without_violations();
 }

@@ -158,7 +158,7 @@ fn hasty_clients_are_found_if_anything_identifies_their_jobs() {
             assert_eq!(report.jobs.total, 60);
         }
         let equal = hasty.report(30, 1);
-        assert_eq!(equal.counts, [0; 5], "perhaps jobs of their own: {equal}");
+        assert_eq!(equal.counts, [0; 5], "perhaps separate jobs: {equal}");
         if wait_percent < 90 {
             assert_eq!(equal.verdict(), Verdict::CannotTell, "{wait_percent}: {equal}");
         }

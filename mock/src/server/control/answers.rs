@@ -52,7 +52,7 @@ enum Unrecorded {
     Refuse,
 }
 
-const HELP: &str = r#"send {"text": "Hello"}, {"echo": true}, {"json": {"a": 1}}, {"tool": {"name": "f", "arguments": {}}}, {"fault": "503"}, {"sequence": [503, 429, "ok", {"text": "Hello"}]} or {"recorded": [{"request": {…}, "response": {…}}], "unrecorded": "refuse"}; "prompt" (a pattern), "prompt_is", "model", "account", "path" and "next" are optional; a list of them sets several"#;
+const HELP: &str = r#"send {"text": "Hello"}, {"echo": true}, {"json": {"a": 1}}, {"tool": {"name": "f", "arguments": {}}}, {"fault": "503"}, {"sequence": [503, 429, "ok", {"text": "Hello"}]} or {"recorded": [{"request": {…}, "response": {…}}], "unrecorded": "refuse"}; "prompt" (a pattern), "prompt_is", "model", "account", "path" and "next" are optional; send a list to set several answers"#;
 
 /// One rule or a list of rules.
 #[derive(Deserialize)]

@@ -58,8 +58,11 @@ fn check_host(request: &Request) -> Result<(), Error> {
     if host.is_some_and(is_local) && in_uri.is_none_or(is_local) {
         return Ok(());
     }
-    let named = in_uri.or(host).unwrap_or_default();
-    let message = format!("the host `{}` is not this machine", super::shortened(named));
+    let named = [in_uri, host].into_iter().flatten().find(|host| !is_local(host));
+    let message = named.map_or_else(
+        || "the request names no host".to_owned(),
+        |named| format!("the host `{}` is neither an IP address nor `localhost`", super::shortened(named)),
+    );
     Err(forbidden(message, "use the address that the mock printed, such as 127.0.0.1"))
 }
 
@@ -84,9 +87,9 @@ fn check_form(request: &Request) -> Result<(), Error> {
     if request.method() != Method::POST || is_json(headers) || headers.contains_key(HEADER) {
         return Ok(());
     }
-    let message = "a request that changes the mock needs a JSON content type";
+    let message = "a POST that changes the mock needs a JSON content type or the header `X-Quotalab`";
     let help =
-        "add `Content-Type: application/json` (`curl --json '{…}'`), or without a body `X-Quotalab: 1`";
+        "add `Content-Type: application/json` (`curl --json '{…}'`) or, without a body, `X-Quotalab: 1`";
     Err(Error { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, ..Error::new(message, help) })
 }
 

@@ -80,7 +80,7 @@ pub(super) async fn set(
     };
     let levels = by_axis.iter().map(|(axis, level)| parse(axis, level)).collect::<Result<Vec<_>, _>>()?;
     if levels.is_empty() {
-        return Err(Error::new("no limit is named", Levels::HELP));
+        return Err(Error::new("no limit is given", Levels::HELP));
     }
     let mut changes = Vec::new();
     for (axis, level) in levels {
@@ -95,13 +95,14 @@ pub(super) async fn set(
                 None => exceeded_capacity = Some(limit.capacity),
             });
             if let Some(capacity) = exceeded_capacity {
-                let message = format!("the limit {axis} of {} holds {capacity}", mock.model(model).name);
+                let message =
+                    format!("the limit {axis} of {} has a capacity of {capacity}", mock.model(model).name);
                 return Err(Error::new(message, format!("write at most \"{capacity} left\"")));
             }
         }
         if changes.len() == before {
             return Err(Error::new(
-                format!("no limit {axis} there"),
+                format!("the selected accounts and models have no limit {axis}"),
                 "GET /_quotalab/state lists the limits",
             ));
         }

@@ -63,7 +63,7 @@ fn write_replies(out: &mut String, mock: &Mock) {
         out,
         "replies_total",
         "counter",
-        "Requests by the status of their reply, when it is decided; `none` if there is to be no reply.",
+        "Requests by the status of their reply, counted when the reply is decided; `none` if the mock sends no reply.",
     );
     for (status, count) in statuses {
         let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
@@ -73,7 +73,7 @@ fn write_replies(out: &mut String, mock: &Mock) {
         out,
         "request_seconds",
         "histogram",
-        "From the arrival of a request to the end of its reply.",
+        "Time from the arrival of a request to the end of its reply.",
     );
     for (bound, count) in durations.cumulative() {
         write_line(out, format_args!("quotalab_mock_request_seconds_bucket{{le=\"{bound}\"}} {count}"));

@@ -34,7 +34,7 @@ pub(super) async fn change(
 ) -> Result<Json<Value>, Error> {
     if let Some(speed) = speed {
         if !crate::server::is_speed(speed) {
-            return Err(Error::new("a speed is 0, or from 0.001 to 1000000", Settings::HELP));
+            return Err(Error::new("`speed` must be 0, or from 0.001 to 1000000", Settings::HELP));
         }
         mock.set_speed(speed);
     }

@@ -97,13 +97,15 @@ pub(super) async fn set_clock(
         (Some(Duration(by)), None, None) => mock.clock().advance(by),
         (None, Some(Duration(by)), None) => {
             let Some(to) = now.0.checked_sub(by.0) else {
-                let message = format!("the clock is only {now} after its start");
+                let message = format!("the clock cannot go back that far: it is {now} after its start");
                 return Err(Error::new(message, r#"send {"set": "0s"} for the start"#));
             };
             mock.clock().set(&mock, Instant(to));
         }
         (None, None, Some(Duration(to))) => mock.clock().set(&mock, Instant(to.0)),
-        _ => return Err(Error::new("one change of the clock is expected", ClockChange::HELP)),
+        _ => {
+            return Err(Error::new("expected exactly one of `advance`, `back` and `set`", ClockChange::HELP));
+        }
     }
     Ok(clock(State(mock)).await)
 }

@@ -11,7 +11,7 @@ pub(in crate::scenario::language) static CALLER: Map = Map {
             "key",
             Kind::Map(&KEY),
             "{env: NIGHTLY_KEY}",
-            "Where the key is that it sends as its API key. Every caller has a key of its own.",
+            "Where the API key that the caller sends is stored. Every caller has a key of its own.",
         )
         .required(),
         PRIORITY,

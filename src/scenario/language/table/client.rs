@@ -22,8 +22,8 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
             "cool_down",
             Kind::Choice(COOL_DOWNS),
             "per_job",
-            "Who leaves a target alone after a refusal, for as long as the reply says; `per_target`, if it says nothing, for `backoff` \
-             without jitter.",
+            "Which jobs stop sending to a target after a refusal, for the wait that the reply states. If it states none, `per_target` uses \
+             `backoff` without jitter.",
         )
         .default("per_target"),
         word(
@@ -166,8 +166,8 @@ pub(in crate::scenario::language) static RETRY: Map = Map {
             "budget",
             Kind::OneOf(&[Kind::Choice(NONE), Kind::Permille]),
             "20%",
-            "Retries that each job allows; at most 100 that are allowed and not used are kept, and a run begins with 100. `none` for no bound. The first attempt of a job at a further target \
-             is no retry.",
+            "The retry budget: the retries that each job adds to it. It holds at most 100 and is full when a run begins. `none` for no \
+             bound. The first attempt of a job at a further target is not a retry.",
         )
         .default("none"),
     ],

@@ -43,7 +43,7 @@ pub(in crate::scenario::language) static EVIDENCE: Map = Map {
             "The words whose numbers it supports. `limits` stands for all of them.",
         )
         .required(),
-        word("certainty", Kind::Choice(CERTAINTIES), "documented", "How sure it is.").required(),
+        word("certainty", Kind::Choice(CERTAINTIES), "documented", "How certain the numbers are.").required(),
         word("date", Kind::Date, "2026-10-01", "The date for which it holds.").required(),
         word("source", Kind::Text, "rate limits page", "Where it was read, or how it was derived.")
             .required(),

@@ -109,7 +109,7 @@ const LAWS: &[Choice] = &[
     choice("bucket", "refills continuously (token bucket); holds `burst` at most"),
     choice("fixed", "counts per window; windows follow one another from the start of the run"),
     choice("sliding_log", "counts what was admitted within the last window"),
-    choice("sliding_counter", "the count of the window before fades linearly while the present one passes"),
+    choice("sliding_counter", "the count of the previous window fades linearly over the current one"),
     choice("calendar", "daily limits count from midnight to midnight of the zone, others as `fixed`"),
     choice("adaptive", "the limit of the next window follows what is used of this one"),
 ];

@@ -137,7 +137,7 @@ pub(in crate::scenario::language) static KEY: Map = Map {
             "file",
             Kind::Name(NameKind::File),
             "secrets/groq",
-            "In this file, which contains nothing else but blanks around it; the path is relative to the scenario.",
+            "In this file, which contains only the key; surrounding whitespace is ignored; the path is relative to the scenario.",
         ),
     ],
     forms: &[

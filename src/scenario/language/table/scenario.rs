@@ -83,8 +83,11 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
 };
 
 const STARTS: &[Choice] = &[
-    choice("sustained", "what the same traffic, day after day, leaves of them"),
-    choice("full", "all: the first day of a new account"),
+    choice(
+        "sustained",
+        "the level at which the same traffic leaves them if it runs around the clock every day",
+    ),
+    choice("full", "all of them, as on the first day of a new account"),
 ];
 
 /// The maximum number of workloads. Each has records of its own, and the ceiling allocates each to targets.
