@@ -9,6 +9,8 @@ use super::listen::Listen;
 use super::output::{print_plain, print_to_stderr};
 use super::{Exit, ScenarioOptions, VerbError, input_error, run_error};
 use crate::drive::clock::Clock;
+use crate::engine::MAX_CACHE_BYTES;
+use crate::formatting::{count, duration, seconds};
 use crate::gateway::{
     self, Access, ConfigError, ConfigFormat, Current, Gateway, Ledger, LocalLedger, RedisUrl,
 };
@@ -206,6 +208,9 @@ impl GatewayArgs {
             let what = if scenario.callers.is_empty() { "quotas are" } else { "quotas and budgets are" };
             print_plain(&format!("  {what} shared through redis at {}\n", sharing.address()))?;
         }
+        if sharing.is_some() && scenario.client.cache.is_some() {
+            print_to_stderr("the response cache is not shared through redis: each replica has its own");
+        }
         for note in notes::sentences(&scenario.upstream_notes()) {
             print_to_stderr(&note);
         }
@@ -376,9 +381,17 @@ fn announcement(gateway: &Gateway, scenario: &Scenario, address: SocketAddr) -> 
         let _ = writeln!(out, "  {name} at {address}");
     }
     let _ = writeln!(out, "  state: http://{address}/_quotalab, metrics: http://{address}/metrics");
-    if scenario.client.cache.is_some() || scenario.client.coalesce {
-        let _ =
-            writeln!(out, "  not used: the scenario's response cache and coalescing; every request is sent");
+    if let Some(cache) = scenario.client.cache {
+        let ttl = duration(seconds(cache.ttl));
+        let _ = writeln!(
+            out,
+            "  answers are cached for {ttl}, up to {} of them and {} MiB; callers do not share them",
+            count(cache.entries.into()),
+            MAX_CACHE_BYTES >> 20
+        );
+    }
+    if scenario.client.coalesce {
+        let _ = writeln!(out, "  of identical requests in flight one is sent, and all get its answer");
     }
     out
 }

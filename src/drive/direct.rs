@@ -71,6 +71,7 @@ fn served(now: Instant, service: &Service, remaining: HeaderRemaining, first_tok
         remaining,
         usage: service.usage,
         cut: service.at_max_tokens,
+        stored_bytes: Some(0),
         first_token_at,
     }
 }
@@ -108,6 +109,7 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
         remaining: HeaderRemaining::default(),
         usage: Usage::default(),
         cut: false,
+        stored_bytes: None,
         first_token_at: now,
     }
 }

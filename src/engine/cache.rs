@@ -1,7 +1,8 @@
 //! The exact-match response cache: a job is answered at once if an identical one was answered within the time to live.
 //!
-//! The least recently used entry is evicted first. Entries form a linked list inside one vector, so that a full cache
-//! allocates nothing. The driver keeps the bodies; the cache keeps only the fingerprints that have one.
+//! The least recently used entry is evicted first, if there are too many entries or their answers are too large together.
+//! Entries form a linked list inside one vector, so that a full cache allocates nothing. The driver keeps the bodies; the
+//! cache keeps only the fingerprints that have one, and the sizes of the bodies.
 
 use provider::{Instant, Nanos};
 use rustc_hash::FxHashMap;
@@ -13,6 +14,10 @@ pub(super) struct Cache {
     max_entries: usize,
     by_fingerprint: FxHashMap<u64, u32>,
     entries: Vec<Entry>,
+    /// The indices of entries that hold no answer.
+    vacant: Vec<u32>,
+    /// The bytes of all answers.
+    bytes: u64,
     /// The most recently used entry, from which `older` leads to the least recently used one.
     newest: u32,
     oldest: u32,
@@ -24,6 +29,7 @@ struct Entry {
     fingerprint: u64,
     stored_at: Instant,
     cut: bool,
+    bytes: u32,
     newer: u32,
     older: u32,
 }
@@ -35,6 +41,9 @@ pub(super) struct CachedAnswer {
     pub(super) cut: bool,
 }
 
+/// The maximum size of all answers of a response cache together, in bytes. Those of a simulation have no bytes.
+pub const MAX_CACHE_BYTES: u64 = 256 << 20;
+
 impl Cache {
     /// Creates an empty cache of at most `policy.entries` answers.
     pub(super) fn new(policy: crate::scenario::Cache) -> Self {
@@ -44,6 +53,8 @@ impl Cache {
             max_entries: policy.entries as usize,
             by_fingerprint: FxHashMap::default(),
             entries: Vec::new(),
+            vacant: Vec::new(),
+            bytes: 0,
             newest: NONE,
             oldest: NONE,
         }
@@ -61,29 +72,54 @@ impl Cache {
         Some(CachedAnswer { cut })
     }
 
-    /// Stores an answer to `fingerprint` that was given at `now`. `cut` is `true` if it was cut.
-    pub(super) fn store(&mut self, now: Instant, fingerprint: u64, cut: bool) {
-        let entry = Entry { fingerprint, stored_at: now, cut, newer: NONE, older: NONE };
-        let index = if let Some(&index) = self.by_fingerprint.get(&fingerprint) {
-            self.unlink(index);
+    /// Stores an answer to `fingerprint` that was given at `now` and has `bytes`. `cut` is `true` if it was cut. Calls
+    /// `on_evict` with the fingerprint of every other answer that makes room for it. Returns `false` if the answer is larger than
+    /// all answers may be together; then an earlier answer to the fingerprint is evicted as well.
+    pub(super) fn store(
+        &mut self,
+        now: Instant,
+        fingerprint: u64,
+        (cut, bytes): (bool, u32),
+        mut on_evict: impl FnMut(u64),
+    ) -> bool {
+        if let Some(&index) = self.by_fingerprint.get(&fingerprint) {
+            self.remove(index);
+        }
+        if u64::from(bytes) > MAX_CACHE_BYTES {
+            on_evict(fingerprint);
+            return false;
+        }
+        while self.by_fingerprint.len() == self.max_entries || self.bytes + u64::from(bytes) > MAX_CACHE_BYTES
+        {
+            on_evict(self.entries[self.oldest as usize].fingerprint);
+            self.remove(self.oldest);
+        }
+        let entry = Entry { fingerprint, stored_at: now, cut, bytes, newer: NONE, older: NONE };
+        let index = if let Some(index) = self.vacant.pop() {
+            self.entries[index as usize] = entry;
             index
-        } else if self.entries.len() < self.max_entries {
+        } else {
             self.entries.push(entry);
             self.entries.len() as u32 - 1
-        } else {
-            let index = self.oldest;
-            self.unlink(index);
-            self.by_fingerprint.remove(&self.entries[index as usize].fingerprint);
-            index
         };
-        self.entries[index as usize] = entry;
+        self.bytes += u64::from(bytes);
         self.by_fingerprint.insert(fingerprint, index);
         self.link(index);
         debug_assert_eq!(
-            self.by_fingerprint.len(),
+            self.by_fingerprint.len() + self.vacant.len(),
             self.entries.len(),
             "invariant: an entry per fingerprint"
         );
+        true
+    }
+
+    /// Removes the answer of an entry.
+    fn remove(&mut self, index: u32) {
+        self.unlink(index);
+        let Entry { fingerprint, bytes, .. } = self.entries[index as usize];
+        self.bytes -= u64::from(bytes);
+        self.by_fingerprint.remove(&fingerprint);
+        self.vacant.push(index);
     }
 
     /// Inserts an unlinked entry at the newest end.
@@ -130,26 +166,44 @@ mod tests {
         Instant::ZERO + Nanos::from_secs(seconds)
     }
 
+    /// Stores an answer without bytes.
+    fn store(cache: &mut Cache, seconds: u64, fingerprint: u64) {
+        assert!(cache.store(at(seconds), fingerprint, (false, 0), |_| {}));
+    }
+
     #[test]
     fn an_answer_expires_after_its_time_to_live() {
         let mut cache = cache(10, 60);
         assert!(cache.hit(at(0), 7).is_none());
-        cache.store(at(0), 7, false);
+        store(&mut cache, 0, 7);
         assert!(cache.hit(at(59), 7).is_some());
         assert!(cache.hit(at(60), 7).is_none());
-        cache.store(at(61), 7, false);
+        store(&mut cache, 61, 7);
         assert!(cache.hit(at(100), 7).is_some());
     }
 
     #[test]
     fn the_least_recently_used_entry_is_evicted_first() {
         let mut cache = cache(2, 1_000);
-        cache.store(at(0), 1, false);
-        cache.store(at(1), 2, false);
+        store(&mut cache, 0, 1);
+        store(&mut cache, 1, 2);
         assert!(cache.hit(at(2), 1).is_some());
-        cache.store(at(3), 3, false);
+        store(&mut cache, 3, 3);
         let hits = [1, 3, 2].map(|fingerprint| cache.hit(at(4), fingerprint).is_some());
         assert_eq!(hits, [true, true, false]);
+    }
+
+    #[test]
+    fn an_answer_larger_than_the_cache_is_not_stored_and_replaces_the_earlier_one() {
+        let mut cache = cache(2, 1_000);
+        store(&mut cache, 0, 1);
+        store(&mut cache, 0, 2);
+        let mut evicted = Vec::new();
+        assert!(!cache.store(at(1), 1, (false, u32::MAX), |fingerprint| evicted.push(fingerprint)));
+        assert_eq!(
+            (evicted, cache.hit(at(1), 1).is_some(), cache.hit(at(1), 2).is_some()),
+            (vec![1], false, true)
+        );
     }
 
     proptest! {
@@ -157,22 +211,27 @@ mod tests {
         #[test]
         fn behaves_as_a_list_ordered_by_use(
             entries in 1u32..6,
-            moves in prop::collection::vec((0u64..8, any::<bool>(), 0u64..30), 1..200),
+            moves in prop::collection::vec((0u64..8, any::<bool>(), 0u64..30, 0u32..200), 1..200),
         ) {
             let mut cache = cache(entries, 100);
-            let mut model: Vec<(u64, Instant)> = Vec::new();
+            let mut model: Vec<(u64, Instant, u32)> = Vec::new();
             let mut now = 0;
             let is_cut = |stored_at: Instant| stored_at.0.is_multiple_of(3);
-            for (fingerprint, store, pause) in moves {
+            for (fingerprint, store, pause, mebibytes) in moves {
                 now += pause;
-                let found = model.iter().position(|(known, _)| *known == fingerprint);
+                let bytes = mebibytes << 20;
+                let found = model.iter().position(|(known, ..)| *known == fingerprint);
                 if store {
-                    cache.store(at(now), fingerprint, is_cut(at(now)));
+                    let mut evicted = Vec::new();
+                    cache.store(at(now), fingerprint, (is_cut(at(now)), bytes), |gone| evicted.push(gone));
                     found.map(|index| model.remove(index));
-                    if model.len() == entries as usize {
-                        model.remove(0);
+                    let size = |model: &[(u64, Instant, u32)]| model.iter().map(|(.., bytes)| u64::from(*bytes)).sum::<u64>();
+                    let mut expected = Vec::new();
+                    while model.len() == entries as usize || size(&model) + u64::from(bytes) > MAX_CACHE_BYTES {
+                        expected.push(model.remove(0).0);
                     }
-                    model.push((fingerprint, at(now)));
+                    prop_assert_eq!(evicted, expected);
+                    model.push((fingerprint, at(now), bytes));
                 } else {
                     let fresh = found.filter(|&index| at(now).since(model[index].1) < Nanos::from_secs(100));
                     let expected = fresh.map(|index| CachedAnswer { cut: is_cut(model[index].1) });
@@ -183,6 +242,8 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(cache.by_fingerprint.len(), model.len());
+                prop_assert!(cache.bytes <= MAX_CACHE_BYTES);
+                prop_assert!(cache.entries.len() <= entries as usize);
             }
         }
     }

@@ -28,6 +28,13 @@ pub trait Driver {
     /// Reports that the job `tag` has ended. The engine uses the tag again only in [`Answer::Leader`], for followers that end
     /// directly afterwards. `answer` is the source of the job's answer; `None` if it has none.
     fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, answer: Option<Answer>);
+
+    /// Keeps the answer that serves the job `tag`, which [`Driver::done`] reports next: the response cache has it under the job's
+    /// fingerprint from `now` on. Drivers of jobs without bodies have nothing to keep.
+    fn store_answer(&mut self, _now: Instant, _tag: Tag) {}
+
+    /// Drops the answer under a fingerprint: the response cache has evicted it.
+    fn evict_answer(&mut self, _fingerprint: u64) {}
 }
 
 /// One attempt to be sent.

@@ -32,8 +32,10 @@ impl Engine {
             cut: reply.cut,
             ..active.end(JobOutcome::Succeeded)
         };
-        if let Some(cache) = &mut self.cache {
-            cache.store(self.now, fingerprint, reply.cut);
+        if let (Some(cache), Some(bytes)) = (&mut self.cache, reply.stored_bytes)
+            && cache.store(self.now, fingerprint, (reply.cut, bytes), |evicted| driver.evict_answer(evicted))
+        {
+            driver.store_answer(self.now, tag);
         }
         self.finish(driver, slot, &end, Some(Answer::Attempt(attempt)));
         if let Some(coalescer) = &mut self.coalescer {
@@ -71,7 +73,7 @@ impl Engine {
     #[cold]
     pub(super) fn terminate(&mut self, driver: &mut impl Driver, slot: Slot, reason: EndReason) {
         let active = self.jobs.at(slot);
-        let (state, id, tag, fingerprint) = (active.state, active.job.id, active.tag, active.job.fingerprint);
+        let (state, id, fingerprint) = (active.state, active.job.id, active.job.fingerprint);
         let priority = active.job.priority;
         let elapsed = active.transition(self.now, JobState::Deciding);
         match state {
@@ -80,16 +82,12 @@ impl Engine {
                 let handed_over =
                     reason == EndReason::Cancelled && self.hand_over(driver, slot, attempt, candidate);
                 if !handed_over {
-                    let target = candidate.target;
-                    self.concurrency.release();
-                    self.attempt_timeouts.forget(|slot, attempt| !self.jobs.has_in_flight(slot, attempt));
-                    self.log(driver, id, EventKind::AttemptCancelled { attempt, target });
-                    driver.cancel(self.now, tag, attempt);
+                    self.cancel_attempt(driver, slot, attempt, candidate);
                     if reason == EndReason::Deadline {
                         let reply = Reply::failed(self.now, AttemptFailure::Timeout);
                         self.cool_down(driver, slot, candidate, attempt, &reply);
                     } else {
-                        self.router.target(target).cancel_probe(attempt);
+                        self.router.target(candidate.target).cancel_probe(attempt);
                     }
                 }
             }
@@ -113,6 +111,22 @@ impl Engine {
             }
         }
         self.give_up(driver, slot, reason);
+    }
+
+    /// Cancels the attempt of a job whose state it no longer is, and releases its permit.
+    pub(super) fn cancel_attempt(
+        &mut self,
+        driver: &mut impl Driver,
+        slot: Slot,
+        attempt: AttemptId,
+        candidate: Candidate,
+    ) {
+        let active = self.jobs.at(slot);
+        let (id, tag, target) = (active.job.id, active.tag, candidate.target);
+        self.concurrency.release();
+        self.attempt_timeouts.forget(|slot, attempt| !self.jobs.has_in_flight(slot, attempt));
+        self.log(driver, id, EventKind::AttemptCancelled { attempt, target });
+        driver.cancel(self.now, tag, attempt);
     }
 
     /// Gives the attempt of a leader that was cancelled to its first follower, which leads from now on. Returns `false`

@@ -79,6 +79,7 @@ mod timers;
 mod view;
 mod wake;
 
+pub use cache::MAX_CACHE_BYTES;
 pub use driver::{Answer, Attempt, Driver, Handover};
 pub(crate) use estimate::cost_of;
 pub(crate) use reply::is_permanent_status;
@@ -267,7 +268,7 @@ impl Engine {
     }
 
     /// Ends the job at `slot` because the budget of its caller does not cover the attempt in flight. The driver has not sent that
-    /// attempt, so nothing is charged for it.
+    /// attempt, so nothing is charged for it, and no follower can take it over: the first follower is promoted.
     ///
     /// # Panics
     /// If `attempt` is not in flight for the job.
@@ -279,8 +280,13 @@ impl Engine {
         };
         assert_eq!(sent, attempt, "invariant: the attempt that is withdrawn is in flight");
         let cost = cost_of(&active.job);
-        self.router.target(candidate.target).settle(now, &cost, None);
-        self.terminate(driver, slot, EndReason::Cancelled);
+        let elapsed = active.transition(now, JobState::Deciding);
+        active.failed_attempts += elapsed;
+        let target = self.router.target(candidate.target);
+        target.settle(now, &cost, None);
+        target.cancel_probe(attempt);
+        self.cancel_attempt(driver, slot, attempt, candidate);
+        self.give_up(driver, slot, EndReason::Cancelled);
         self.run_ready(driver);
     }
 

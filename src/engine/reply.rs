@@ -26,6 +26,9 @@ pub struct Reply {
     /// `true` if the answer was cut: it ends at `max_tokens`, at the longest completion of the model, or at the end of its
     /// context. `false` unless the attempt succeeded.
     pub cut: bool,
+    /// The size of the answer in a response cache, in bytes: zero if the driver has no bodies. `None` if it may not be stored.
+    /// Not read unless the attempt succeeded.
+    pub stored_bytes: Option<u32>,
     /// The arrival of the first token; the instant of the reply itself if it was not streamed.
     pub first_token_at: Instant,
 }
@@ -119,6 +122,7 @@ impl Reply {
             remaining: HeaderRemaining::default(),
             usage: Usage::default(),
             cut: false,
+            stored_bytes: None,
             first_token_at: at,
         }
     }

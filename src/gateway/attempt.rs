@@ -2,6 +2,7 @@
 //! whole reply that is its end, for a stream its first token: until then nothing has gone out to the caller, and another target can
 //! be tried.
 
+use super::answer::Answer;
 use super::body::{BodyError, Held, Memory, WholeBody};
 use super::caller_request::{Bound, CallerRequest};
 use super::endpoint::Endpoint;
@@ -19,6 +20,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, HeaderMap};
 use hyper::{Response, StatusCode};
 use provider::Usage;
+use std::sync::Arc;
 
 /// The result of an attempt.
 #[derive(Debug)]
@@ -49,8 +51,10 @@ pub(super) struct WholeReply {
     pub(super) reply: Reply,
     /// The usage that it states; `None` if it is not an answer, or if its usage is an estimate.
     pub(super) stated_usage: Option<Usage>,
-    /// The memory of the body.
-    pub(super) held: Held,
+    /// The memory of the body; `None` if `shared` has it.
+    pub(super) held: Option<Held>,
+    /// The answer for other requests, which has the same body; `None` if they do not get it.
+    pub(super) shared: Option<Arc<Answer>>,
 }
 
 /// A stream whose answer has begun.
@@ -139,7 +143,15 @@ async fn read_whole(
     } else {
         reply
     };
-    let whole = WholeReply { status: head.status, headers: head.headers, body, reply, stated_usage, held };
+    let whole = WholeReply {
+        status: head.status,
+        headers: head.headers,
+        body,
+        reply,
+        stated_usage,
+        held: Some(held),
+        shared: None,
+    };
     Ok(AttemptEnd::Whole(Box::new(whole)))
 }
 
@@ -201,6 +213,16 @@ impl StreamReader {
             headers,
             estimated_prompt,
         }
+    }
+
+    /// Returns a reader that has read nothing and takes the place of this one.
+    pub(super) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::new(self.dialect, HeaderMap::new(), self.estimated_prompt))
+    }
+
+    /// Returns `false` if a line was too long to be read: what the stream states is not known then.
+    pub(super) const fn is_read(&self) -> bool {
+        self.is_read
     }
 
     /// Returns `true` if a token has been read.

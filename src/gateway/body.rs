@@ -35,6 +35,13 @@ pub(super) enum BodyError {
     Incomplete,
 }
 
+impl Held {
+    /// Adds another part, which is given back with this one.
+    pub(super) fn add(&mut self, other: Self) {
+        self.0.merge(other.0);
+    }
+}
+
 impl Memory {
     /// Returns [`MAX_BODIES_BYTES`] of memory.
     pub(super) fn new() -> Self {
@@ -42,7 +49,7 @@ impl Memory {
     }
 
     /// Holds memory for this many bytes; `None` if too much is held already.
-    fn hold(&self, bytes: usize) -> Option<Held> {
+    pub(super) fn hold(&self, bytes: usize) -> Option<Held> {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).ok()?;
         Some(Held(Arc::clone(&self.0).try_acquire_many_owned(units).ok()?))
     }
@@ -75,7 +82,7 @@ impl Memory {
             if first.len() + joined.len() + data.len() > max {
                 return Err(BodyError::TooLarge);
             }
-            held.0.merge(self.hold(data.len()).ok_or(BodyError::Memory)?.0);
+            held.add(self.hold(data.len()).ok_or(BodyError::Memory)?);
             if first.is_empty() && joined.is_empty() {
                 first = data;
                 continue;

@@ -182,6 +182,11 @@ impl CallerRequest {
         })
     }
 
+    /// Returns the body as it was sent.
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Returns the body with another name of the model and, if `bound` is given, with that bound on each completion.
     pub(super) fn body_for(&self, model: &str, bound: Option<Bound>) -> Bytes {
         let name = if self.is_json {

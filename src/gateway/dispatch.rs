@@ -1,53 +1,59 @@
 //! One request from its arrival to its response: does what the engine decides until the job ends, or its answer begins to stream.
 
 use super::Gateway;
+use super::actions::Action;
+use super::answer::{Answer, Reused};
 use super::attempt::{self, AttemptEnd, Charged, OpenStream, WholeReply};
 use super::caller_metrics::OVER_BUDGET;
-use super::caller_request::CallerRequest;
 use super::callers::Caller;
-use super::headers::PassedHeaders;
+use super::carried::{self, CarriedEnd, InFlight, RequestContext, SharedAttempt, StreamRest};
 use super::job_handle::JobHandle;
 use super::reply::{self, Failure};
-use super::request_record::RequestRecord;
-use super::shared_engine::Action;
+use super::request_record::{BYPASS, MISS, RequestRecord};
 use super::spending::{self, OverBudget, Reservation};
 use super::stream::{State, StreamBody};
+use super::upstream::KeyNumber;
 use crate::engine::Attempt;
 use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobEnd, JobOutcome, LimitCause};
 use crate::ids::TargetId;
-use crate::job::Priority;
+use crate::job::{Job, Priority};
 use axum::body::Body;
 use axum::response::Response;
-use hyper::StatusCode;
 use std::sync::Arc;
 
 /// Serves a request that was read. `caller` is its sender; `None` if the scenario names no callers.
 pub(super) async fn serve(
     gateway: Arc<Gateway>,
-    request: CallerRequest,
-    headers: PassedHeaders,
+    context: RequestContext,
     caller: Option<Arc<Caller>>,
 ) -> Response {
+    let RequestContext { request, identity, .. } = &context;
     let Some(route) = gateway.routes.find(&request.model) else {
         return reply::unknown_model(&request.model, &gateway.routes.instead_of(&request.model));
     };
-    if let Some(over) = spending::check(&gateway, caller.as_ref(), route, &request) {
+    // A cached answer costs nothing.
+    let is_cached = identity.as_ref().is_some_and(|identity| gateway.engine.has_answer(identity));
+    let over = if is_cached { None } else { spending::check(&gateway, caller.as_ref(), route, request) };
+    if let Some(over) = over {
         gateway.metrics.callers.request(&over.account.name, OVER_BUDGET);
         return reply::over_budget(&over);
     }
     let corrected = gateway.ratios.corrected(gateway.routes.first_target(route), request.prompt_tokens);
     let priority = caller.as_ref().map_or(Priority::default(), |caller| caller.priority);
-    let job = JobHandle::submit(&gateway.engine, (route, priority), corrected, request.max_tokens);
-    let record = RequestRecord::new(
+    let tokens = (corrected, request.max_tokens);
+    let job = JobHandle::submit(&gateway.engine, (route, priority), tokens, (identity.as_ref(), None));
+    let mut record = RequestRecord::new(
         &gateway,
         (request.endpoint, route, caller),
         (job.job.id, job.job.scheduled),
         request.prompt_tokens,
     );
+    if gateway.keys.is_some() {
+        record.reuse = Some(if identity.is_some() { MISS } else { BYPASS });
+    }
     let mut exchange = Exchange {
         gateway,
-        request,
-        headers,
+        context: Arc::new(context),
         job,
         record,
         failures: Vec::new(),
@@ -57,25 +63,33 @@ pub(super) async fn serve(
     loop {
         match exchange.job.next().await {
             Action::Send(attempt) => match exchange.attempt(&attempt).await {
-                Ok(Some((open, reservation))) => return exchange.stream(&attempt, open, reservation),
+                Ok(Some(begun)) => return exchange.stream(&attempt, begun),
                 Ok(None) => {}
                 Err(over) => return exchange.over_budget(&attempt, &over),
             },
             // The reply of the attempt came at the same time, and was dropped.
             Action::Cancel => {}
+            Action::Carried(end) => exchange.note(*end),
             Action::Done(end) => return exchange.finish(&end),
+            Action::Reused(end, Some(reused)) => return exchange.reuse(&end, &reused),
+            Action::Reused(_, None) => exchange.submit_alone(),
         }
     }
 }
 
-/// A stream whose answer has begun, and what is reserved for it.
-type Begun = (OpenStream, Option<Reservation>);
+/// A stream whose answer has begun.
+struct Begun {
+    open: OpenStream,
+    /// What is reserved of its caller's budget.
+    reservation: Option<Reservation>,
+    /// `None` if its answer is not shared.
+    shared: Option<SharedAttempt>,
+}
 
 /// A request, its job, and what its attempts came to.
 struct Exchange {
     gateway: Arc<Gateway>,
-    request: CallerRequest,
-    headers: PassedHeaders,
+    context: Arc<RequestContext>,
     job: JobHandle,
     record: RequestRecord,
     /// The failures so far, in order. A job has at most 255 attempts.
@@ -100,7 +114,7 @@ impl Exchange {
             }
             Err(refusal) => {
                 let reply = refusal.reply(gateway.clock.now());
-                self.job.reply(attempt.id, &reply);
+                self.job.reply(attempt.id, &reply, None);
                 self.failures.push((attempt.target, reply.outcome));
                 false
             }
@@ -113,67 +127,113 @@ impl Exchange {
     /// If its caller may not pay for it. It was not sent, and its job is still under way.
     async fn attempt(&mut self, attempt: &Attempt) -> Result<Option<Begun>, OverBudget> {
         let gateway = Arc::clone(&self.gateway);
-        let Self { request, job, record, .. } = self;
+        let Self { context, job, record, .. } = self;
         // The budget first: a request that exceeds it uses nothing of a shared quota.
-        let reserved = spending::reserve(&gateway, record.caller.as_ref(), attempt, request);
+        let reserved = spending::reserve(&gateway, record.caller.as_ref(), attempt, &context.request);
         let Some(reservation) = unless_cancelled(job, reserved).await.transpose()? else { return Ok(None) };
         if !self.reserve_quota(&gateway, attempt).await {
             reservation.into_iter().for_each(Reservation::release);
             return Ok(None);
         }
         let sent = gateway.clock.now();
-        let Self { request, headers, job, record, .. } = self;
-        let scheduled = job.job.scheduled;
+        let Self { context, job, record, .. } = self;
         let key = gateway.upstreams.key_for(attempt, sent);
         record.last = Some((attempt.target, attempt.number));
-        record.waited = sent.since(scheduled);
+        record.waited = sent.since(job.job.scheduled);
         record.bound = reservation.as_ref().and_then(|reservation| reservation.bound);
-        let asked = (&*request, record.bound, &*headers);
-        let performed =
-            attempt::perform(&gateway.upstreams, (attempt, key), asked, &gateway.memory, gateway.clock);
-        let ended = unless_cancelled(job, performed).await;
+        let shared = context.identity.is_some().then(|| SharedAttempt {
+            gateway: Arc::clone(&gateway),
+            context: Arc::clone(context),
+            attempt: *attempt,
+            key,
+            sent,
+            bound: record.bound,
+        });
+        let (ended, reservation) = match &shared {
+            Some(shared) => InFlight::send(job, shared, reservation).end().await,
+            None => {
+                let request = (&context.request, record.bound, &context.headers);
+                let performed = attempt::perform(
+                    &gateway.upstreams,
+                    (attempt, key),
+                    request,
+                    &gateway.memory,
+                    gateway.clock,
+                );
+                (unless_cancelled(job, performed).await, reservation)
+            }
+        };
         let took = gateway.clock.now().since(sent);
-        let (outcome, stream) = match ended {
+        let (outcome, stream) = self.end_attempt((attempt, key), ended, reservation, shared);
+        let names = gateway.upstreams.names(attempt.target);
+        gateway.metrics.attempt(self.context.request.endpoint, names, outcome, took);
+        if outcome != AttemptOutcome::Ok {
+            self.failures.push((attempt.target, outcome));
+        }
+        Ok(stream)
+    }
+
+    /// Passes the end of an attempt to the engine, `None` if it was cancelled. Returns its stream if an answer begins.
+    fn end_attempt(
+        &mut self,
+        (attempt, key): (&Attempt, KeyNumber),
+        ended: Option<AttemptEnd>,
+        reservation: Option<Reservation>,
+        shared: Option<SharedAttempt>,
+    ) -> (AttemptOutcome, Option<Begun>) {
+        match ended {
             None => (AttemptOutcome::Failed(AttemptFailure::Timeout), None),
             Some(AttemptEnd::Failed(reply, charged)) => {
                 if let Some(reservation) = reservation.filter(|_| charged == Charged::Nothing) {
                     reservation.release();
                 }
-                self.job.reply(attempt.id, &reply);
+                self.job.reply(attempt.id, &reply, None);
                 (reply.outcome, None)
             }
             Some(AttemptEnd::Whole(mut whole)) => {
-                if !whole.status.is_success() {
-                    whole.body = gateway.upstreams.without_keys(attempt.target, whole.body);
-                }
-                let outcome = whole.reply.outcome;
-                if let Some(reservation) = reservation {
-                    reservation.settle_whole(&whole.reply);
-                }
+                carried::settle(&self.gateway, (attempt, key), &mut whole, reservation);
                 self.record.learn(whole.stated_usage);
-                if whole.status == StatusCode::UNAUTHORIZED {
-                    gateway.upstreams.avoid_key(attempt.target, key, gateway.clock.now());
-                }
-                self.job.reply(attempt.id, &whole.reply);
-                if is_own_mistake(outcome) {
-                    self.own_mistake = Some(whole);
-                } else {
-                    self.last = Some(whole);
-                }
+                let outcome = whole.reply.outcome;
+                let answer = shared.and_then(|shared| shared.answer(&mut whole));
+                self.job.reply(attempt.id, &whole.reply, answer);
+                self.keep(whole);
                 (outcome, None)
             }
             Some(AttemptEnd::Open(open)) if self.job.first_byte(attempt.id) => {
-                (AttemptOutcome::Ok, Some((*open, reservation)))
+                (AttemptOutcome::Ok, Some(Begun { open: *open, reservation, shared }))
             }
             // It was cancelled at the same time.
             Some(AttemptEnd::Open(_)) => (AttemptOutcome::Failed(AttemptFailure::Timeout), None),
-        };
-        let names = gateway.upstreams.names(attempt.target);
-        gateway.metrics.attempt(self.request.endpoint, names, outcome, took);
+        }
+    }
+
+    /// Keeps a whole reply: its caller may get it.
+    fn keep(&mut self, whole: Box<WholeReply>) {
+        if is_own_mistake(whole.reply.outcome) {
+            self.own_mistake = Some(whole);
+        } else {
+            self.last = Some(whole);
+        }
+    }
+
+    /// Notes the end of an attempt that an identical request had sent.
+    fn note(&mut self, CarriedEnd { attempt, outcome, whole }: CarriedEnd) {
+        self.record.last = Some((attempt.target, 1));
         if outcome != AttemptOutcome::Ok {
             self.failures.push((attempt.target, outcome));
         }
-        Ok(stream)
+        whole.into_iter().for_each(|whole| self.keep(whole));
+    }
+
+    /// Submits the request again, as one that shares no answer: the answer that it should get is gone, or too long to be kept. Its
+    /// deadline stays.
+    fn submit_alone(&mut self) {
+        let Job { route, priority, scheduled, deadline, prompt_tokens, max_tokens, .. } = self.job.job;
+        let deadline = deadline.unwrap_or(scheduled + self.gateway.scenario.client.deadline);
+        let tokens = (prompt_tokens, max_tokens);
+        let last = (None, Some(deadline));
+        self.job = JobHandle::submit(&self.gateway.engine, (route, priority), tokens, last);
+        self.record.reuse = Some(MISS);
     }
 
     /// Returns the response of a request whose attempt is not sent, because its caller may not pay for it.
@@ -187,17 +247,33 @@ impl Exchange {
     }
 
     /// Returns the response of a stream whose first token has arrived.
-    fn stream(self, attempt: &Attempt, open: OpenStream, reservation: Option<Reservation>) -> Response {
+    fn stream(self, attempt: &Attempt, Begun { open, reservation, shared }: Begun) -> Response {
         let Self { gateway, job, mut record, .. } = self;
         let OpenStream { status, headers, begun, reader, rest } = open;
         record.status = status.as_u16();
         record.first_token();
+        let recorded = shared.as_ref().and_then(|shared| shared.record_stream(status, &headers));
+        let mut stream = StreamRest { reader, rest, recorded, reservation, clock: gateway.clock };
+        stream.record(&begun);
         let mut response = reply::passed_on(status, headers);
         reply::add_own_headers(response.headers_mut(), &gateway, &record);
-        let clock = gateway.clock;
-        let (attempt, state) = (attempt.id, State::Open);
-        let body = StreamBody { job, attempt, clock, reader, begun, rest, state, record, reservation };
+        let (attempt, state, shared) = (attempt.id, State::Open, shared.map(Box::new));
+        let body = StreamBody { stream, job, attempt, begun, state, record, shared };
         *response.body_mut() = Body::new(body);
+        response
+    }
+
+    /// Returns the response of a job that has ended with an answer that was not given to it.
+    fn reuse(mut self, end: &JobEnd, Reused { answer, origin }: &Reused) -> Response {
+        let Answer { headers, body, target, .. } = &**answer;
+        let mut response = Response::new(reply::held_body(body.clone(), Arc::clone(answer)));
+        *response.headers_mut() = headers.clone();
+        self.record.status = response.status().as_u16();
+        self.record.reuse = Some(origin.name());
+        self.record.first_token();
+        reply::add_own_headers(response.headers_mut(), &self.gateway, &self.record);
+        reply::add_reuse_headers(response.headers_mut(), &self.gateway, (*origin, *target));
+        self.record.finish(end.outcome);
         response
     }
 
@@ -212,9 +288,9 @@ impl Exchange {
         };
         let mut response = match passed_on {
             Some(whole) => {
-                let WholeReply { status, headers, body, held, .. } = *whole;
+                let WholeReply { status, headers, body, held, shared, .. } = *whole;
                 let mut response = reply::passed_on(status, headers);
-                *response.body_mut() = reply::held_body(body, held);
+                *response.body_mut() = reply::held_body(body, (held, shared));
                 response
             }
             None => {
@@ -239,7 +315,7 @@ async fn unless_cancelled<T>(job: &mut JobHandle, future: impl Future<Output = T
         biased;
         output = future => Some(output),
         action = job.next() => {
-            assert_eq!(action, Action::Cancel, "invariant: an attempt in flight is cancelled first");
+            assert!(matches!(action, Action::Cancel), "invariant: an attempt in flight is cancelled first");
             None
         }
     }

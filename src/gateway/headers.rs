@@ -62,6 +62,12 @@ impl PassedHeaders {
         Self(TO_PROVIDER.into_iter().filter_map(value_of).collect())
     }
 
+    /// Returns the values of those that can change an answer, in a fixed order.
+    pub(super) fn of_the_answer(&self) -> [Option<&HeaderValue>; 3] {
+        ["openai-beta", "anthropic-beta", "anthropic-version"]
+            .map(|name| self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value))
+    }
+
     /// Returns the headers of an attempt: these, and one more.
     pub(super) fn with(&self, name: HeaderName, value: HeaderValue) -> HeaderMap {
         // The client adds its host and the length of the body.

@@ -1,12 +1,17 @@
 //! A task's handle of its job: it takes the engine's decisions on the job and reports to the engine what happens. If it is dropped before
 //! the job has ended, the job is cancelled, because its caller has left.
 
-use super::shared_engine::{Action, ActionSignal, SharedEngine, Submitted};
+use super::actions::{Action, ActionSignal};
+use super::answer::Answer;
+use super::carried::Carrier;
+use super::request_key::Identity;
+use super::shared_engine::{SharedEngine, Submitted};
 use super::sharing::Lease;
 use crate::engine::Reply;
 use crate::event::AttemptOutcome;
 use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, WorkloadId};
 use crate::job::{Job, Priority};
+use provider::Instant;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -25,18 +30,21 @@ pub(super) struct JobHandle {
     is_forgotten: bool,
     /// What the attempt in flight has reserved of a shared quota. A cancelled attempt stays charged, as in the engine.
     lease: Option<Lease>,
+    /// The attempt that was sent last, if the answer is shared: only what was sent can be left to another job.
+    sent: Option<AttemptId>,
     pub(super) job: Job,
 }
 
 impl JobHandle {
-    /// Submits a job that takes `route`.
+    /// Submits a job that takes `route`. `identity`: that of its request, if its answer is shared. `deadline`: its own, if that of the
+    /// scenario does not hold.
     pub(super) fn submit(
         engine: &Arc<SharedEngine>,
         (route, priority): (RouteId, Priority),
-        prompt_tokens: u32,
-        max_tokens: Option<u32>,
+        (prompt_tokens, max_tokens): (u32, Option<u32>),
+        (identity, deadline): (Option<&Identity>, Option<Instant>),
     ) -> Self {
-        let submitted = engine.submit(|id, now| {
+        let job = |id, now| {
             Job {
                 id: JobId(id),
                 // The gateway's scenario has a workload for each route.
@@ -44,13 +52,14 @@ impl JobHandle {
                 route,
                 scheduled: now,
                 priority,
-                deadline: None,
+                deadline,
                 prompt_tokens,
                 max_tokens,
-                // Read only by the response cache and for coalescing, which are off.
+                // That of no other job, unless the request is named.
                 fingerprint: id,
             }
-        });
+        };
+        let submitted = engine.submit(job, identity);
         let Submitted { tag, slot, job, signal, first } = submitted;
         let mut handle = Self {
             engine: Arc::clone(engine),
@@ -60,6 +69,7 @@ impl JobHandle {
             taken: None,
             is_forgotten: false,
             lease: None,
+            sent: None,
             job,
         };
         handle.keep(first);
@@ -68,7 +78,7 @@ impl JobHandle {
 
     /// Keeps an action that was taken for the next call of [`Self::poll_next`].
     fn keep(&mut self, action: Option<Action>) {
-        self.is_forgotten |= matches!(action, Some(Action::Done(_)));
+        self.is_forgotten |= action.as_ref().is_some_and(Action::is_last);
         self.taken = action;
     }
 
@@ -97,12 +107,14 @@ impl JobHandle {
         self.lease = Some(lease);
     }
 
-    /// Passes the reply to an attempt on; a reply to one that was cancelled is dropped.
-    pub(super) fn reply(&mut self, attempt: AttemptId, reply: &Reply) {
+    /// Passes the reply to an attempt on; a reply to one that was cancelled is dropped. `answer`: what identical requests get if the
+    /// reply serves the job.
+    pub(super) fn reply(&mut self, attempt: AttemptId, reply: &Reply, answer: Option<Arc<Answer>>) {
         if let Some(lease) = self.lease.take() {
             // As in the engine: an attempt that did not serve the job is not charged.
             lease.settle((reply.outcome == AttemptOutcome::Ok).then_some(reply.usage));
         }
+        let reply = &Reply { stored_bytes: answer.as_ref().and_then(|answer| answer.stored_bytes), ..*reply };
         let (tag, slot) = (self.tag, self.slot);
         assert!(
             !self.is_forgotten && self.taken.is_none(),
@@ -112,7 +124,9 @@ impl JobHandle {
             if let Some(slot) = slot
                 && actions.end_attempt(tag, attempt)
             {
+                actions.set_answer(answer);
                 engine.handle_reply(actions, now, slot, attempt, reply);
+                actions.set_answer(None);
             }
             actions.take(tag)
         });
@@ -127,6 +141,32 @@ impl JobHandle {
                 engine.withdraw(actions, now, slot, attempt);
             }
         });
+    }
+
+    /// Records that an attempt is sent.
+    pub(super) fn set_sent(&mut self, attempt: AttemptId) {
+        self.sent = Some(attempt);
+    }
+
+    /// Ends the job because its caller has left. Returns who carries its attempt on if an identical job has it now.
+    pub(super) fn leave(&mut self) -> Option<Carrier> {
+        if self.is_forgotten {
+            return None;
+        }
+        self.is_forgotten = true;
+        let (tag, slot, sent) = (self.tag, self.slot, self.sent);
+        let cancelled = self.engine.input(|engine, actions, now| {
+            if let Some(slot) = slot.filter(|_| !actions.is_done(tag)) {
+                match actions.unsent(tag, sent) {
+                    Some(attempt) => engine.withdraw(actions, now, slot, attempt),
+                    None => engine.cancel(actions, now, slot),
+                }
+            }
+            let is_done = actions.forget(tag);
+            debug_assert!(is_done, "law 1: a job that its caller left has ended");
+            actions.take_carrier()
+        })?;
+        Some(Carrier { engine: Arc::clone(&self.engine), cancelled, lease: self.lease.take() })
     }
 
     /// Records that the first byte of an answer is about to reach the caller. Returns `false` if the attempt was cancelled.
@@ -144,16 +184,10 @@ impl JobHandle {
 
 impl Drop for JobHandle {
     fn drop(&mut self) {
-        if self.is_forgotten {
-            return;
-        }
-        let (tag, slot) = (self.tag, self.slot);
-        self.engine.input(|engine, actions, now| {
-            if let Some(slot) = slot.filter(|_| !actions.is_done(tag)) {
-                engine.cancel(actions, now, slot);
-            }
-            let is_done = actions.forget(tag);
-            debug_assert!(is_done, "law 1: a job that its caller left has ended");
-        });
+        let carrier = self.leave();
+        debug_assert!(
+            carrier.is_none(),
+            "invariant: the task that has sent an attempt leaves it to others itself"
+        );
     }
 }

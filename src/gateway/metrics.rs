@@ -11,9 +11,11 @@
 //! | `quotalab_gateway_fallbacks_total` | |
 //! | `quotalab_gateway_requests_in_flight` | |
 //! | `quotalab_gateway_cool_down_seconds`, `quotalab_gateway_token_ratio` | target; written when they are read |
+//! | `quotalab_gateway_caller_…`, `quotalab_gateway_cache_…` | `caller_metrics.rs`, `cache_metrics.rs` |
 //! | `quotalab_gateway_sharing_…` | only if replicas share quotas: `sharing/counts.rs` |
 
 use super::Gateway;
+use super::cache_metrics::{CacheMetrics, register_usage};
 use super::caller_metrics::{CallerMetrics, register_balances};
 use super::endpoint::Endpoint;
 use super::server::Current;
@@ -48,6 +50,8 @@ pub(super) struct Metrics {
     in_flight: Gauge,
     /// The metrics of callers.
     pub(super) callers: CallerMetrics,
+    /// Those of the response cache and of coalescing.
+    pub(super) cache: CacheMetrics,
 }
 
 /// Counts the events of one engine.
@@ -139,6 +143,7 @@ impl Metrics {
             fallbacks: Counter::default(),
             in_flight: Gauge::default(),
             callers: CallerMetrics::default(),
+            cache: CacheMetrics::default(),
         };
         metrics.registered()
     }
@@ -176,6 +181,7 @@ impl Metrics {
             self.in_flight.clone(),
         );
         self.callers.register(registry);
+        self.cache.register(registry);
         self
     }
 
@@ -336,5 +342,6 @@ fn target_registry(gateway: &Gateway) -> Registry {
         ratios,
     );
     register_balances(gateway, &mut registry);
+    register_usage(gateway, &mut registry);
     registry
 }

@@ -30,14 +30,19 @@
 //! most that an attempt may cost in a `ledger` before it is sent. Quotas, cool-downs and budgets can be shared with other gateways
 //! (`sharing`).
 //!
-//! Not here yet, and said where it matters: the response cache and coalescing of the scenario are not used.
+//! With `cache` or `join` in the scenario identical requests share answers: the engine decides which (`request_key`, `response_cache`),
+//! and an attempt whose caller leaves goes on for those that wait for it (`carried`).
 
+mod actions;
 mod addressing;
+mod answer;
 mod attempt;
 mod body;
+mod cache_metrics;
 mod caller_metrics;
 mod caller_request;
 mod callers;
+mod carried;
 mod decisions;
 mod dispatch;
 mod endpoint;
@@ -52,7 +57,9 @@ mod page;
 mod prompt_size;
 mod recording;
 mod reply;
+mod request_key;
 mod request_record;
+mod response_cache;
 mod routes;
 mod server;
 mod shared_engine;
@@ -81,6 +88,7 @@ use body::Memory;
 use callers::Callers;
 use metrics::Metrics;
 use provider::config::Price;
+use request_key::KeyHasher;
 use routes::Routes;
 use shared_engine::SharedEngine;
 use sharing::{SharedLedger, TargetShares};
@@ -106,6 +114,8 @@ pub struct Gateway {
     /// What is shared with other replicas; `None` if nothing is.
     shares: Option<TargetShares>,
     recording: Option<Recording>,
+    /// `None` if the scenario has neither a response cache nor coalescing.
+    keys: Option<KeyHasher>,
     /// Fires the engine's timers while this gateway has requests.
     timers: AbortHandle,
 }
@@ -167,13 +177,15 @@ impl Gateway {
 
     fn with_past(
         scenario: &Scenario,
-        keys: &KeyLookup<'_>,
+        lookup: &KeyLookup<'_>,
         access: Access,
         clock: Clock,
         past: Option<&Self>,
     ) -> Result<Self, Vec<ConfigError>> {
-        let upstreams = Upstreams::new(scenario, keys)?;
-        let callers = Callers::new(scenario, &access, keys)?;
+        let upstreams = Upstreams::new(scenario, lookup)?;
+        let callers = Callers::new(scenario, &access, lookup)?;
+        let has_cache = scenario.client.cache.is_some() || scenario.client.coalesce;
+        let keys = if has_cache { Some(KeyHasher::new().map_err(|problem| vec![problem])?) } else { None };
         let (scenario, routes) = routes::with_targets(scenario);
         let (metrics, memory, next_job) = match past {
             Some(past) => (Arc::clone(&past.metrics), past.memory.clone(), past.engine.next_job()),
@@ -209,6 +221,7 @@ impl Gateway {
             ledger,
             clock,
             recording,
+            keys,
             scenario,
             shares,
             timers,

@@ -2,7 +2,7 @@
 
 use super::server::Current;
 use super::state::{CallerState, GatewayState, TargetState};
-use crate::formatting::{count, duration, number};
+use crate::formatting::{count, duration, number, plural};
 use axum::extract::State;
 use axum::response::{Html, IntoResponse as _, Response};
 use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
@@ -62,6 +62,14 @@ fn render(state: &GatewayState) -> Markup {
                             }
                         }
                     }
+                    @if let Some(cache) = &state.cache {
+                        h2 { "Shared answers" }
+                        p {
+                            "From the cache: " (count(cache.hits)) "; given to identical requests in flight: " (count(cache.coalesced))
+                            "; sent: " (count(cache.misses)) ". The cache holds " (plural(cache.answers, "answer")) ", "
+                            (mebibytes(cache.bytes)) " of " (mebibytes(cache.max_bytes)) " MiB."
+                        }
+                    }
                     h2 { "Latest decisions" }
                     @if state.decisions.is_empty() {
                         p { "No request has arrived yet." }
@@ -72,6 +80,10 @@ fn render(state: &GatewayState) -> Markup {
             }
         }
     }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / f64::from(1 << 20))
 }
 
 fn targets(targets: &[TargetState]) -> Markup {

@@ -1,7 +1,7 @@
 //! What callers receive: a provider's reply as it is, or an error in OpenAI's shape.
 
 use super::Gateway;
-use super::body::Held;
+use super::answer::Origin;
 use super::decisions::{outcome_text, reason_text};
 use super::headers;
 use super::ledger::{Account, Balance, Cost};
@@ -15,7 +15,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{AGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use provider::server::{HeldBody, PIECE_BYTES};
 use provider::{Instant, Nanos};
 use serde_json::json;
@@ -237,8 +237,24 @@ pub(super) fn add_own_headers(headers: &mut HeaderMap, gateway: &Gateway, record
     }
 }
 
+/// Adds the headers of an answer that was not given to this request: where it comes from, its target and, from the cache, its age
+/// (RFC 9111, section 5.1).
+pub(super) fn add_reuse_headers(
+    headers: &mut HeaderMap,
+    gateway: &Gateway,
+    (origin, target): (Origin, TargetId),
+) {
+    headers.insert(X_QUOTALAB_CACHE, HeaderValue::from_static(origin.name()));
+    if let Some(name) = gateway.upstreams.header_of(target) {
+        headers.insert(X_QUOTALAB_TARGET, name.clone());
+    }
+    if let Origin::Cache(age) = origin {
+        headers.insert(AGE, HeaderValue::from(age.0 / Nanos::SECOND.0));
+    }
+}
+
 /// Returns a body that holds its memory until it has been sent.
-pub(super) fn held_body(bytes: Bytes, held: Held) -> Body {
+pub(super) fn held_body<T: Send + Unpin + 'static>(bytes: Bytes, held: T) -> Body {
     if bytes.len() <= PIECE_BYTES {
         return Body::from(bytes);
     }
@@ -251,6 +267,9 @@ pub(super) const X_QUOTALAB_ATTEMPTS: HeaderName = HeaderName::from_static("x-qu
 const X_QUOTALAB_WAITED_MS: HeaderName = HeaderName::from_static("x-quotalab-waited-ms");
 
 const X_QUOTALAB_MAX_TOKENS: HeaderName = HeaderName::from_static("x-quotalab-max-tokens");
+
+/// Where the answer comes from if it was not given to this request: `hit` or `coalesced`.
+const X_QUOTALAB_CACHE: HeaderName = HeaderName::from_static("x-quotalab-cache");
 
 const X_QUOTALAB_TARGET: HeaderName = HeaderName::from_static("x-quotalab-target");
 

@@ -31,8 +31,16 @@ pub(super) struct RequestRecord {
     pub(super) waited: Nanos,
     /// The status that the caller sees; zero before there is one.
     pub(super) status: u16,
+    /// Where its answer comes from: the name of an origin, [`MISS`] or [`BYPASS`]; `None` if the gateway shares no answers.
+    pub(super) reuse: Option<&'static str>,
     is_finished: bool,
 }
+
+/// A request that was sent, and whose answer may be shared.
+pub(super) const MISS: &str = "miss";
+
+/// A request that was sent, and whose answer is not shared.
+pub(super) const BYPASS: &str = "bypass";
 
 impl RequestRecord {
     /// Begins the record of a job.
@@ -55,6 +63,7 @@ impl RequestRecord {
             last: None,
             waited: Nanos::ZERO,
             status: 0,
+            reuse: None,
             is_finished: false,
         }
     }
@@ -62,11 +71,7 @@ impl RequestRecord {
     /// Learns from the usage that the reply to the last attempt states.
     pub(super) fn learn(&self, stated: Option<Usage>) {
         let (Some((target, _)), Some(usage)) = (self.last, stated) else { return };
-        if self.endpoint != Endpoint::Transcriptions {
-            self.gateway.ratios.learn(target, self.estimated, usage.prompt_tokens);
-        }
-        let (provider, model) = self.gateway.upstreams.names(target);
-        self.gateway.metrics.tokens(self.endpoint, (provider, model), usage);
+        self.gateway.learn(self.endpoint, target, self.estimated, usage);
     }
 
     /// Records the first token of a stream, or the whole answer.
@@ -106,6 +111,8 @@ impl RequestRecord {
             (self.gateway.scenario.targets[target.index()].name.as_str(), number)
         });
         self.gateway.metrics.end(self.endpoint, route, (self.status, outcome), took);
+        let cache = self.reuse;
+        cache.iter().for_each(|result| self.gateway.metrics.cache.count(result));
         let (job, operation, status) = (self.job.0, self.endpoint.operation_name(), self.status);
         let (waited_ms, took_ms) = (self.waited.0 / 1_000_000, took.0 / 1_000_000);
         // A caller that has left, and a mistake of the caller, are no problems of the gateway or its providers.
@@ -119,6 +126,7 @@ impl RequestRecord {
                     model = &**route,
                     target,
                     attempts,
+                    cache,
                     status,
                     waited_ms,
                     took_ms,
@@ -128,6 +136,16 @@ impl RequestRecord {
             };
         }
         if is_problem { line!(warn) } else { line!(info) }
+    }
+}
+
+impl Gateway {
+    /// Learns from the usage that a reply of `target` states to a request whose prompt was estimated.
+    pub(super) fn learn(&self, endpoint: Endpoint, target: TargetId, estimated: u32, usage: Usage) {
+        if endpoint != Endpoint::Transcriptions {
+            self.ratios.learn(target, estimated, usage.prompt_tokens);
+        }
+        self.metrics.tokens(endpoint, self.upstreams.names(target), usage);
     }
 }
 

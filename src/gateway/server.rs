@@ -5,8 +5,10 @@
 use super::body::{BodyError, WholeBody};
 use super::caller_request::CallerRequest;
 use super::callers::Caller;
+use super::carried::RequestContext;
 use super::endpoint::Endpoint;
 use super::reply::{ErrorReply, MAX_SHOWN_CHARACTERS};
+use super::request_key::Reuse;
 use super::{Gateway, dispatch, guard, headers, metrics, models, page, reply, state};
 use crate::formatting::printable;
 use arc_swap::ArcSwap;
@@ -50,9 +52,9 @@ impl Current {
         self.0.load_full()
     }
 
-    /// Replaces the gateway.
+    /// Replaces the gateway. The answers that the earlier one has cached are dropped.
     pub fn replace(&self, gateway: Gateway) {
-        self.0.store(Arc::new(gateway));
+        self.0.swap(Arc::new(gateway)).engine.drop_answers();
     }
 }
 
@@ -227,15 +229,18 @@ async fn operation(
         Some(boundary) => CallerRequest::from_form(endpoint, body, &boundary),
         None => CallerRequest::from_json(endpoint, body),
     };
-    let response = match read {
+    match read {
         Ok(request) => {
             let headers = headers::PassedHeaders::of(&head.headers);
-            dispatch::serve(gateway, request, headers, caller).await
+            let identity = gateway.keys.as_ref().and_then(|keys| {
+                let caller = caller.as_deref().map(Caller::name);
+                keys.identity((endpoint, request.body()), &headers, (caller, Reuse::of(&head.headers)))
+            });
+            let context = RequestContext { request, headers, identity, _held: held };
+            dispatch::serve(gateway, context, caller).await
         }
         Err(message) => ErrorReply::of_caller(StatusCode::BAD_REQUEST, "invalid_request", message).response(),
-    };
-    drop(held);
-    response
+    }
 }
 
 /// Returns the error for a body that was not read.

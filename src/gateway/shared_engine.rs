@@ -3,24 +3,21 @@
 //! Every input is a short call under the lock, at an instant that is read inside it, so instants never decrease. What the engine
 //! decides for a job is kept until that job's task takes it ([`super::job_handle`]).
 
-use super::decisions::Decisions;
+use super::actions::{Action, ActionSignal, Actions};
 use super::metrics::{CountedEvents, Metrics};
 use super::recording::{RecordedEngine, Recording};
+use super::request_key::Identity;
+use super::response_cache::{CacheUsage, ResponseCache};
 use super::sharing::TargetShares;
 use crate::drive::clock::Clock;
-use crate::engine::{Answer, Attempt, Driver, Engine, Handover, TargetView};
-use crate::event::{Event, EventKind, JobEnd};
-use crate::ids::{AttemptId, Slot, Tag, TargetId};
+use crate::engine::{Engine, TargetView};
+use crate::event::Event;
+use crate::ids::{Slot, Tag, TargetId};
 use crate::job::Job;
 use crate::scenario::{KnownLimit, Scenario};
-use futures_util::task::AtomicWaker;
 use provider::{Axis, Instant};
-use slab::Slab;
-use std::collections::VecDeque;
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::Waker;
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -41,51 +38,6 @@ struct State {
     armed: Instant,
 }
 
-/// What the engine decided, by job.
-#[derive(Debug)]
-pub(super) struct Actions {
-    /// By tag.
-    jobs: Slab<JobActions>,
-    /// The id of the next job.
-    next_job: u64,
-    decisions: Decisions,
-    counted: CountedEvents,
-    /// Where cool-downs are published; `None` if nothing is shared.
-    shares: Option<TargetShares>,
-    /// Jobs whose tasks are to be woken once the lock is free.
-    woken: Vec<Arc<ActionSignal>>,
-}
-
-/// Shows a job's task without the lock, because it asks often, whether actions wait for it.
-#[derive(Debug, Default)]
-pub(super) struct ActionSignal {
-    is_waiting: AtomicBool,
-    task: AtomicWaker,
-}
-
-impl ActionSignal {
-    /// Returns `true` if an action waits; otherwise `task` is woken when there is one.
-    pub(super) fn is_waiting(&self, task: &Waker) -> bool {
-        self.task.register(task);
-        self.has_action()
-    }
-
-    /// Returns `true` if an action waits.
-    pub(super) fn has_action(&self) -> bool {
-        self.is_waiting.load(Ordering::Acquire)
-    }
-}
-
-/// What the engine decided for a job and its task has not taken yet.
-#[derive(Debug, Default)]
-struct JobActions {
-    waiting: VecDeque<Action>,
-    /// The attempt in flight.
-    attempt: Option<AttemptId>,
-    is_done: bool,
-    signal: Arc<ActionSignal>,
-}
-
 /// A job that was submitted.
 #[derive(Debug)]
 pub(super) struct Submitted {
@@ -98,17 +50,6 @@ pub(super) struct Submitted {
     pub(super) first: Option<Action>,
 }
 
-/// What a job's task is to do.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Action {
-    /// Send this attempt.
-    Send(Attempt),
-    /// Drop the attempt in flight.
-    Cancel,
-    /// The job has ended.
-    Done(JobEnd),
-}
-
 impl SharedEngine {
     /// Creates the engine of a scenario: see [`engine_of`]. Its first job is `next_job`.
     pub(super) fn new(
@@ -117,14 +58,11 @@ impl SharedEngine {
         metrics: Arc<Metrics>,
         next_job: u64,
     ) -> Arc<Self> {
-        let actions = Actions {
-            jobs: Slab::new(),
-            next_job,
-            decisions: Decisions::default(),
-            counted: CountedEvents::new(metrics, scenario.targets.iter().map(|target| target.name.as_str())),
-            shares: None,
-            woken: Vec::new(),
-        };
+        let counted = CountedEvents::new(metrics, scenario.targets.iter().map(|target| target.name.as_str()));
+        let client = &scenario.client;
+        let has_cache = client.cache.is_some() || client.coalesce;
+        let cache = has_cache.then(|| ResponseCache::new(client.cache.map(|cache| cache.ttl)));
+        let actions = Actions::new(next_job, counted, cache);
         let engine = RecordedEngine::new(engine_of(scenario, protected_routes));
         let state = State { engine, actions, armed: Instant::MAX };
         Arc::new(Self { clock, state: Mutex::new(state), earlier_timer: Notify::new() })
@@ -165,19 +103,19 @@ impl SharedEngine {
         *armed = engine.poll_timeout();
         let (next, woken) = (*armed, mem::take(&mut actions.woken));
         drop(state);
-        woken.iter().for_each(|signal| signal.task.wake());
+        woken.iter().for_each(|signal| signal.wake());
         next
     }
 
-    /// Submits a job that arrives now. `job` makes it from its id and its arrival.
-    pub(super) fn submit(&self, job: impl FnOnce(u64, Instant) -> Job) -> Submitted {
+    /// Submits a job that arrives now. `job` makes it from its id and its arrival. `identity`: that of its request, if its answer is
+    /// shared.
+    pub(super) fn submit(
+        &self,
+        job: impl FnOnce(u64, Instant) -> Job,
+        identity: Option<&Identity>,
+    ) -> Submitted {
         self.input(|engine, actions, now| {
-            let id = actions.next_job;
-            actions.next_job += 1;
-            let entry = JobActions::default();
-            let signal = Arc::clone(&entry.signal);
-            let tag = Tag(actions.jobs.insert(entry));
-            let job = job(id, now);
+            let (tag, job, signal) = actions.insert(now, job, identity);
             let slot = engine.submit(actions, now, job, tag);
             Submitted { tag, slot, job, signal, first: actions.take(tag) }
         })
@@ -194,7 +132,7 @@ impl SharedEngine {
         *armed = next.min(*armed);
         let woken = mem::take(&mut actions.woken);
         drop(state);
-        woken.iter().for_each(|signal| signal.task.wake());
+        woken.iter().for_each(|signal| signal.wake());
         if is_earlier {
             self.earlier_timer.notify_one();
         }
@@ -245,93 +183,31 @@ impl SharedEngine {
         (state.actions.decisions.latest(), state.engine.jobs_in_flight())
     }
 
+    /// Returns `true` if the response cache has an answer to a request that arrives now.
+    pub(super) fn has_answer(&self, identity: &Identity) -> bool {
+        let state = self.state();
+        let now = self.clock.now();
+        state.actions.cache.as_ref().is_some_and(|cache| cache.has_answer(now, identity))
+    }
+
+    /// Returns what is in the response cache; `None` if requests share no answers.
+    pub(super) fn cache_usage(&self) -> Option<CacheUsage> {
+        self.state().actions.cache.as_ref().map(ResponseCache::usage)
+    }
+
+    /// Drops the bytes of all answers: the engine gets no further jobs.
+    pub(super) fn drop_answers(&self) {
+        self.state().actions.cache.iter_mut().for_each(ResponseCache::drop_all_bytes);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("invariant: no thread panics while it holds the engine")
     }
 }
 
-impl Actions {
-    /// Takes the next action of a job; `None` if none waits. The job is forgotten with its last one.
-    pub(super) fn take(&mut self, tag: Tag) -> Option<Action> {
-        let job = &mut self.jobs[tag.0];
-        let action = job.waiting.pop_front()?;
-        job.signal.is_waiting.store(!job.waiting.is_empty(), Ordering::Release);
-        if job.waiting.is_empty() {
-            // The task that makes this call takes the action, so it need not be woken.
-            self.woken.retain(|signal| !Arc::ptr_eq(signal, &job.signal));
-        }
-        if matches!(action, Action::Done(_)) {
-            self.jobs.remove(tag.0);
-        }
-        Some(action)
-    }
-
-    /// Records that the reply to an attempt has come. Returns `false` if the attempt was cancelled before.
-    pub(super) fn end_attempt(&mut self, tag: Tag, attempt: AttemptId) -> bool {
-        self.jobs[tag.0].attempt.take_if(|in_flight| *in_flight == attempt).is_some()
-    }
-
-    /// Returns `true` if an attempt is in flight.
-    pub(super) fn is_in_flight(&self, tag: Tag, attempt: AttemptId) -> bool {
-        self.jobs[tag.0].attempt == Some(attempt)
-    }
-
-    /// Forgets a job whose task ends before it has taken the last action. Returns `true` if the job itself had ended.
-    pub(super) fn forget(&mut self, tag: Tag) -> bool {
-        self.jobs.remove(tag.0).is_done
-    }
-
-    /// Returns `true` if a job has ended.
-    pub(super) fn is_done(&self, tag: Tag) -> bool {
-        self.jobs[tag.0].is_done
-    }
-
-    fn add(&mut self, tag: Tag, action: Action) {
-        let job = &mut self.jobs[tag.0];
-        job.waiting.push_back(action);
-        job.signal.is_waiting.store(true, Ordering::Release);
-        self.woken.push(Arc::clone(&job.signal));
-    }
-}
-
-impl Driver for Actions {
-    fn log(&mut self, event: &Event) {
-        self.decisions.add(event);
-        self.counted.count(event);
-        if let (Some(shares), EventKind::CooledDown { target, until, cause }) = (&self.shares, event.kind) {
-            shares.publish_cool_down(target, until, cause);
-        }
-    }
-
-    fn send(&mut self, _: Instant, attempt: &Attempt) {
-        let job = &mut self.jobs[attempt.tag.0];
-        debug_assert!(job.attempt.is_none(), "invariant: a job has one attempt in flight at most");
-        job.attempt = Some(attempt.id);
-        self.add(attempt.tag, Action::Send(*attempt));
-    }
-
-    fn cancel(&mut self, _: Instant, tag: Tag, attempt: AttemptId) {
-        let cancelled = self.jobs[tag.0].attempt.take();
-        assert_eq!(cancelled, Some(attempt), "invariant: a cancelled attempt is in flight");
-        self.add(tag, Action::Cancel);
-    }
-
-    fn reassign(&mut self, _: Instant, _: &Handover) {
-        unreachable!("invariant: only coalesced jobs hand attempts over, and the gateway does not coalesce")
-    }
-
-    fn done(&mut self, _: Instant, tag: Tag, end: &JobEnd, _: Option<Answer>) {
-        self.jobs[tag.0].is_done = true;
-        self.add(tag, Action::Done(*end));
-    }
-}
-
-/// Creates the engine of a scenario, whose response cache and coalescing are switched off. Only the last targets of the first
-/// `protected_routes` are never ejected.
+/// Creates the engine of a scenario. Only the last targets of the first `protected_routes` are never ejected.
 pub(super) fn engine_of(scenario: &Scenario, protected_routes: usize) -> Engine {
-    let mut scenario = scenario.clone();
-    (scenario.client.cache, scenario.client.coalesce) = (None, false);
-    Engine::new(&scenario).with_protected_routes(protected_routes)
+    Engine::new(scenario).with_protected_routes(protected_routes)
 }
 
 /// The timer task looks at the clock at least this often.

@@ -1,6 +1,7 @@
 //! What the engine believes of each target, and its latest decisions, as JSON (schema `quotalab/gateway-state/1`).
 
 use super::Gateway;
+use super::cache_metrics::CacheState;
 use super::callers::Caller;
 use super::decisions::sentence;
 use super::ledger::Balance;
@@ -28,6 +29,9 @@ pub(super) struct GatewayState {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) budgets: Option<&'static str>,
     pub(super) routes: Vec<RouteState>,
+    /// Absent if the scenario has neither a response cache nor coalescing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cache: Option<CacheState>,
     /// The latest first.
     pub(super) decisions: Vec<Decision>,
 }
@@ -149,6 +153,7 @@ impl GatewayState {
                 .zip(&scenario.routes)
                 .map(|(name, route)| RouteState { name: name.to_owned(), steps: steps(route) })
                 .collect(),
+            cache: CacheState::of(gateway),
             decisions: events.iter().rev().map(decision).collect(),
         }
     }

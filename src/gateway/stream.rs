@@ -1,18 +1,16 @@
 //! The body of a streamed answer: the provider's bytes as they arrive. It owns its job, so a caller that leaves cancels the job with
 //! it, and a job that ends cuts the stream.
 
-use super::attempt::StreamReader;
+use super::actions::Action;
+use super::carried::{CarriedAttempt, SharedAttempt, StreamRest, Work};
 use super::decisions::reason_text;
 use super::job_handle::JobHandle;
 use super::request_record::RequestRecord;
-use super::shared_engine::Action;
-use super::spending::Reservation;
-use crate::drive::clock::Clock;
 use crate::engine::Reply;
-use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome};
+use crate::event::{AttemptFailure, EndReason, JobOutcome};
 use crate::ids::AttemptId;
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::{Body, Frame};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -22,24 +20,27 @@ use tokio::time::Sleep;
 /// A streamed answer.
 #[derive(Debug)]
 pub(super) struct StreamBody {
+    /// What follows. It charges what has arrived of a stream that broke off, or whose caller has left.
+    pub(super) stream: StreamRest,
     pub(super) job: JobHandle,
     pub(super) attempt: AttemptId,
-    pub(super) clock: Clock,
-    pub(super) reader: StreamReader,
     /// What was read before the stream was passed on.
     pub(super) begun: Bytes,
-    /// `None` once the provider's stream has ended.
-    pub(super) rest: Option<Incoming>,
     pub(super) state: State,
     pub(super) record: RequestRecord,
-    /// What is reserved of its caller's budget; `None` once it was settled.
-    pub(super) reservation: Option<Reservation>,
+    /// `None` if its answer is not shared.
+    pub(super) shared: Option<Box<SharedAttempt>>,
 }
 
 impl Drop for StreamBody {
-    /// Charges what has arrived of a stream that broke off, or whose caller has left.
+    /// Leaves the stream to the requests that wait for its answer, if there are any.
     fn drop(&mut self) {
-        self.settle();
+        if let Some(shared) = self.shared.take()
+            && let Some(carrier) = self.job.leave()
+        {
+            let work = Work::Streaming(Box::new(self.stream.take()));
+            carrier.carry(CarriedAttempt { shared: *shared, work });
+        }
     }
 }
 
@@ -94,14 +95,16 @@ impl Body for StreamBody {
                 match action {
                     Action::Done(end) => return Poll::Ready(this.end(end.outcome)),
                     Action::Cancel => continue,
-                    Action::Send(_) => unreachable!("law 16: nothing is sent after the first byte"),
+                    Action::Send(_) | Action::Reused(..) | Action::Carried(_) => {
+                        unreachable!("law 16: nothing else answers after the first byte")
+                    }
                 }
             }
-            if this.reader.is_complete() || this.rest.is_none() {
+            if this.stream.reader.is_complete() || this.stream.rest.is_none() {
                 this.finish();
                 continue;
             }
-            let rest = this.rest.as_mut().expect("invariant: the stream has not ended");
+            let rest = this.stream.rest.as_mut().expect("invariant: the stream has not ended");
             let frame = ready!(Pin::new(rest).poll_frame(cx));
             if let Some(bytes) = this.pass(frame) {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
@@ -114,58 +117,48 @@ impl StreamBody {
     /// Passes on what follows the answer until the provider ends the stream, so that its connection can be used again, or until the wait
     /// for that `is_over`.
     fn poll_rest(&mut self, cx: &mut Context<'_>, is_over: bool) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if let Some(rest) = self.rest.as_mut().filter(|_| !is_over)
+        if let Some(rest) = self.stream.rest.as_mut().filter(|_| !is_over)
             && let Some(Ok(frame)) = ready!(Pin::new(rest).poll_frame(cx))
         {
             return Poll::Ready(Some(Ok(Frame::data(frame.into_data().unwrap_or_default()))));
         }
-        self.rest = None;
+        self.stream.rest = None;
         self.state = State::Ended;
         Poll::Ready(None)
     }
 
     /// Takes the provider's next frame. Returns the bytes that go out, if any.
     fn pass(&mut self, frame: Option<Result<Frame<Bytes>, hyper::Error>>) -> Option<Bytes> {
+        let stream = &mut self.stream;
         let bytes = match frame {
             None => {
-                self.rest = None;
-                self.reader.last_line()
+                stream.rest = None;
+                stream.reader.last_line()
             }
-            Some(Ok(frame)) => self.reader.feed(self.clock, frame.into_data().ok()?),
+            Some(Ok(frame)) => stream.reader.feed(stream.clock, frame.into_data().ok()?),
             Some(Err(_)) => return self.fail(AttemptFailure::Connection),
         };
+        stream.record(&bytes);
         Some(bytes).filter(|bytes| !bytes.is_empty())
     }
 
     /// Reports to the engine that the provider's stream has ended.
     fn finish(&mut self) {
-        let (reply, stated_usage) = self.reader.reply(self.clock);
+        let (reply, answer, stated_usage) = self.stream.finish(self.shared.as_deref());
         self.record.learn(stated_usage);
-        if reply.outcome == AttemptOutcome::Ok
-            && let Some(reservation) = self.reservation.take()
-        {
-            reservation.settle(reply.usage);
-        }
-        self.job.reply(self.attempt, &reply);
-    }
-
-    /// Charges the caller for what has arrived, if nothing was charged before.
-    fn settle(&mut self) {
-        if let Some(reservation) = self.reservation.take() {
-            reservation.settle(self.reader.observed(self.clock));
-        }
+        self.job.reply(self.attempt, &reply, answer);
     }
 
     /// Reports to the engine that the provider's stream broke off.
     fn fail(&mut self, failure: AttemptFailure) -> Option<Bytes> {
-        self.rest = None;
-        self.job.reply(self.attempt, &Reply::failed(self.clock.now(), failure));
+        self.stream.rest = None;
+        self.job.reply(self.attempt, &Reply::failed(self.stream.clock.now(), failure), None);
         None
     }
 
     /// Ends the stream with its job: as the provider ended it, or with an event that says why it breaks off.
     fn end(&mut self, outcome: JobOutcome) -> Option<io::Result<Frame<Bytes>>> {
-        self.settle();
+        self.stream.settle();
         let reason = match outcome {
             JobOutcome::Succeeded => {
                 self.record.finish(outcome);
@@ -174,8 +167,8 @@ impl StreamBody {
                 return Some(Ok(Frame::data(Bytes::new())));
             }
             // Its caller has read the error of the provider.
-            _ if self.reader.has_error() => {
-                self.rest = None;
+            _ if self.stream.reader.has_error() => {
+                self.stream.rest = None;
                 self.record.finish(outcome);
                 self.state = State::Closing;
                 return Some(Ok(Frame::data(Bytes::new())));
@@ -184,7 +177,7 @@ impl StreamBody {
             JobOutcome::Failed(reason) | JobOutcome::Shed(reason) => reason_text(reason),
             JobOutcome::InFlight => "the gateway is shutting down",
         };
-        self.rest = None;
+        self.stream.rest = None;
         self.state = State::Broken;
         self.record.finish(outcome);
         let error = serde_json::json!({

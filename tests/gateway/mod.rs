@@ -1,5 +1,6 @@
 //! The gateway over real sockets: between raw HTTP callers and providers that answer from a script, or mocks.
 
+mod cache;
 mod callers;
 mod errors;
 mod export;

@@ -1,5 +1,5 @@
 //! The engine's inputs in any order: random sequences of `submit`, `handle_reply`, `handle_first_byte`,
-//! `cancel` and `handle_timeout` against a driver that keeps a simple model of every job and attempt (`model`).
+//! `cancel`, `withdraw` and `handle_timeout` against a driver that keeps a simple model of every job and attempt (`model`).
 //!
 //! The model checks that a job ends once, that an attempt ends once (by a reply or by a cancellation), that nothing is
 //! sent after the first byte (law 16), after a cancellation (17) or beside an identical job (15), and that every answer
@@ -127,6 +127,7 @@ impl Harness {
             remaining: HeaderRemaining::default(),
             usage: if served { USAGE } else { Usage::default() },
             cut: false,
+            stored_bytes: Some(0),
             first_token_at: now,
         };
         self.model.served = served.then_some((attempt, tag));
@@ -149,6 +150,17 @@ impl Harness {
         self.engine.cancel(&mut self.model, now, slot);
         let ended = self.model.jobs[tag.0].end.is_some();
         self.model.check(ended, || format!("law 17: {tag:?} goes on after it was cancelled"));
+    }
+
+    /// Ends the job that has an attempt, which is not sent.
+    fn withdraw(&mut self, attempt: AttemptId) {
+        let AttemptModel { tag, slot, .. } = self.model.attempts[&attempt];
+        self.model.jobs[tag.0].cancelled = true;
+        let now = self.model.now;
+        self.engine.withdraw(&mut self.model, now, slot, attempt);
+        let is_over = self.model.jobs[tag.0].end.is_some() && !self.model.attempts.contains_key(&attempt);
+        self.model
+            .check(is_over, || format!("law 17: {tag:?} or {attempt:?} goes on after it was withdrawn"));
     }
 
     /// Lets time pass; timers fire at their instants unless the driver is late.
@@ -227,6 +239,7 @@ pub(super) fn play(tape: &[u32]) -> (BTreeSet<String>, Vec<String>) {
                 }
             }
             (8, _) => harness.advance(Nanos::from_millis([1, 100, 700, 3_000][amount % 4])),
+            (9, Some(attempt)) if kind % 3 == 0 => harness.withdraw(attempt),
             _ => harness.handle_timeout(),
         }
     }
@@ -285,6 +298,19 @@ fn a_cancelled_leader_leaves_its_attempt_to_its_first_follower() {
     assert_eq!(harness.attempt(next), attempt, "the attempt continues");
     // The follower's caller has read nothing, so the job falls back.
     harness.reply(attempt, CONNECTION_CLOSED);
+    assert_ne!(harness.attempt(next), attempt);
+    harness.reply(harness.attempt(next), AttemptOutcome::Ok);
+    assert_eq!([harness.end(next), harness.end(last)], [Some(JobOutcome::Succeeded); 2]);
+    harness.finish_without_violations();
+}
+
+#[test]
+fn an_attempt_that_is_withdrawn_is_not_taken_over_and_the_first_follower_is_sent() {
+    let mut harness = Harness::new(CLIENTS[0], false);
+    let [leader, next, last] = [(); 3].map(|()| harness.submit(1, None));
+    let attempt = harness.attempt(leader);
+    harness.withdraw(attempt);
+    assert_eq!(harness.end(leader), Some(JobOutcome::Failed(EndReason::Cancelled)));
     assert_ne!(harness.attempt(next), attempt);
     harness.reply(harness.attempt(next), AttemptOutcome::Ok);
     assert_eq!([harness.end(next), harness.end(last)], [Some(JobOutcome::Succeeded); 2]);

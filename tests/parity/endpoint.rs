@@ -23,7 +23,7 @@ use std::thread;
 use tokio::net::TcpListener;
 use tokio::runtime;
 
-const SCENARIOS: [(&str, &str); 3] = [
+const SCENARIOS: [(&str, &str); 4] = [
     (
         "fallback: two providers, limits of requests and of tokens",
         "
@@ -67,6 +67,20 @@ client: { deadline: 20s, retry: { attempts: 3, backoff: { base: 200ms, cap: 1s, 
 workload: [{ name: w, route: r, arrivals: { poisson: 20/s }, prompt: 100, completion: 20, max_tokens: 50 }]
 ",
     ),
+    (
+        "shared answers: popular prompts, a response cache and coalescing",
+        "
+name: gateway cache
+duration: 15s
+providers:
+  p: { base_url: http://127.0.0.1:PORT0/openai/v1, models: { m: { completion: 20,
+    latency: { total: 600ms, network: 0s } } } }
+routes: { r: [{ of: [p/default/m] }] }
+client: { deadline: 20s, retry: { attempts: 2 }, cache: { entries: 30, ttl: 4s }, join: true }
+workload: [{ name: w, route: r, arrivals: { poisson: 30/s }, prompt: 100, completion: 20, max_tokens: 50, stream: false,
+  repeats: { share: 80%, zipf: 0.7, of: 40 } }]
+",
+    ),
 ];
 
 #[test]
@@ -85,11 +99,17 @@ fn a_simulation_and_a_run_through_the_gateway_agree() {
     assert!(wrong.is_empty(), "{wrong}\n{}", table.lines.join("\n"));
     let refused = |index: usize| pairs[index].2.iter().filter(|((_, outcome), _)| outcome == "minute_limit");
     assert!(refused(0).count() == 2 && refused(1).count() == 1, "limits refuse: {:?}", pairs[0].2);
+    let shared = |result: &str| pairs[3].2.get(&(String::new(), result.to_owned()));
+    assert!(
+        shared("hit") > Some(&50) && shared("coalesced") > Some(&20),
+        "answers are shared: {:?}",
+        pairs[3].2
+    );
     let share = pairs[0].1.endpoint.as_ref().and_then(|endpoint| endpoint.fallback_share);
     assert!(share.is_some_and(|share| share > 0.2), "{share:?} is served by the fallback");
 }
 
-/// The attempts of a gateway by target and outcome.
+/// The attempts of a gateway by target and outcome; and its requests, under no target, by where their answer came from.
 type Attempts = BTreeMap<(String, String), u64>;
 
 /// Runs a scenario through its gateway, with mocks of the providers. Returns the scenario with its ports, the summary, and
@@ -146,15 +166,22 @@ fn counted_attempts(address: SocketAddr) -> Attempts {
     };
     let row = |line: &str| {
         let count = line.rsplit(' ').next()?.parse().ok()?;
-        Some(((label(line, "target")?, label(line, "outcome")?), count))
+        if line.starts_with("quotalab_gateway_cache_requests_total{") {
+            return Some(((String::new(), label(line, "result")?), count));
+        }
+        let is_attempts = line.starts_with("quotalab_gateway_attempts_total{");
+        is_attempts.then_some(((label(line, "target")?, label(line, "outcome")?), count))
     };
-    text.lines().filter(|line| line.starts_with("quotalab_gateway_attempts_total{")).filter_map(row).collect()
+    text.lines().filter_map(row).collect()
 }
 
 fn compare(table: &mut Table, simulated: &Summary, real: &Summary, attempts: &Attempts) {
     let endpoint = real.endpoint.as_ref().expect("it went through an endpoint");
     table.row("jobs offered", (simulated.jobs.offered as f64, real.jobs.offered as f64), 0.0);
     table.count("jobs succeeded", (simulated.jobs.succeeded, real.jobs.succeeded));
+    let shared = |result: &str| attempts.get(&(String::new(), result.to_owned())).copied().unwrap_or(0);
+    table.count("jobs answered from the cache", (simulated.jobs.cached, shared("hit")));
+    table.count("jobs coalesced", (simulated.jobs.joined, shared("coalesced")));
     table.count("jobs served by a fallback", (simulated.jobs.fell_back, real.jobs.fell_back));
     for target in &simulated.targets {
         let of = |wanted: &dyn Fn(&str) -> bool| -> u64 {
@@ -165,7 +192,10 @@ fn compare(table: &mut Table, simulated: &Summary, real: &Summary, attempts: &At
         let stated = endpoint.targets.iter().find(|stated| stated.name == *name);
         table.count(
             &format!("stated as served by {name}"),
-            (target.ok, stated.map_or(0, |stated| stated.answers)),
+            (
+                target.ok + simulated.jobs.cached + simulated.jobs.joined,
+                stated.map_or(0, |stated| stated.answers),
+            ),
         );
         table.count(&format!("served by {name}"), (target.ok, of(&|outcome| outcome == "ok")));
         table

@@ -190,7 +190,9 @@ impl<'a, F: Fold> Observer<'a, F> {
             let target = statement.target.as_deref().and_then(|name| allowance.target(name));
             match outcome {
                 AttemptOutcome::Ok => {
-                    if let Some(usd) = target.and_then(|target| allowance.price_of(target, usage)) {
+                    // An answer without an attempt, from a cache, costs nothing. The bound on the cost does not rely on that.
+                    let charged = if statement.attempts == Some(0) { Usage::default() } else { usage };
+                    if let Some(usd) = target.and_then(|target| allowance.price_of(target, charged)) {
                         self.counts.priced += 1;
                         self.counts.cost_usd += usd;
                     }

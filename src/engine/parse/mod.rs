@@ -174,5 +174,6 @@ fn limits_of(dialect: Option<Dialect>, headers: &dyn Headers) -> Vec<LimitHeader
 fn success(now: Instant, answer: AnswerReader, remaining: HeaderRemaining) -> Reply {
     let garbage = Reply { remaining, ..Reply::failed(now, AttemptFailure::Garbage) };
     let cut = answer.cut();
-    answer.usage().map_or(garbage, |usage| Reply { outcome: AttemptOutcome::Ok, usage, cut, ..garbage })
+    let served = |usage| Reply { outcome: AttemptOutcome::Ok, usage, cut, stored_bytes: Some(0), ..garbage };
+    answer.usage().map_or(garbage, served)
 }

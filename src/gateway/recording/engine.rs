@@ -218,4 +218,12 @@ impl<D: Driver> Driver for RecordingDriver<'_, D> {
     fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, answer: Option<Answer>) {
         self.driver.done(now, tag, end, answer);
     }
+
+    fn store_answer(&mut self, now: Instant, tag: Tag) {
+        self.driver.store_answer(now, tag);
+    }
+
+    fn evict_answer(&mut self, fingerprint: u64) {
+        self.driver.evict_answer(fingerprint);
+    }
 }

@@ -71,6 +71,9 @@ pub(super) enum Kind<'a> {
         /// Its own deadline; absent if the scenario's holds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deadline_ns: Option<u64>,
+        /// The first of the jobs that are identical to it; absent if it is the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        identical_to: Option<u64>,
     },
     Reply(Box<ReplyLine>),
     FirstByte {
@@ -186,6 +189,9 @@ pub(super) struct ReplyLine {
     tokens_left: Option<(AxisName, u64)>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     cut: bool,
+    /// The size of the answer in the response cache; absent if it may not be stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stored_bytes: Option<u32>,
     first_token_ns: u64,
 }
 
@@ -232,7 +238,8 @@ fn left(remaining: Option<(Axis, u64)>) -> Option<(AxisName, u64)> {
 impl ReplyLine {
     /// Returns the line of a reply to the job's `attempt`-th attempt.
     pub(super) fn new(attempt: u8, reply: &Reply) -> Self {
-        let Reply { outcome, wait, header_wait, limit, remaining, usage, cut, first_token_at } = *reply;
+        let Reply { outcome, wait, header_wait, limit, remaining, usage, cut, stored_bytes, first_token_at } =
+            *reply;
         let limit = limit.map(|LimitNumbers { axis, limit, used, requested }| LimitLine {
             axis: axis.map(AxisName),
             limit,
@@ -250,6 +257,7 @@ impl ReplyLine {
             requests_left: left(remaining.requests),
             tokens_left: left(remaining.tokens),
             cut,
+            stored_bytes,
             first_token_ns: first_token_at.0,
         }
     }
@@ -278,6 +286,7 @@ impl ReplyLine {
             remaining: HeaderRemaining { requests: axis(self.requests_left), tokens: axis(self.tokens_left) },
             usage: self.usage.into(),
             cut: self.cut,
+            stored_bytes: self.stored_bytes,
             first_token_at: Instant(self.first_token_ns),
         })
     }

@@ -55,8 +55,7 @@ pub(super) struct ScenarioHashes {
 impl ScenarioHashes {
     /// Returns the hashes of a scenario.
     pub(super) fn of(scenario: &Scenario) -> Self {
-        let client =
-            Client { like: None, cache: None, coalesce: false, estimate: None, ..scenario.client.clone() };
+        let client = Client { like: None, estimate: None, ..scenario.client.clone() };
         Self { client: hash(&client), routes: hash(&scenario.routes), targets: hash(&scenario.targets) }
     }
 }

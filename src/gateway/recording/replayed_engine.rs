@@ -6,7 +6,7 @@ use super::names::Names;
 use super::replay::Replayed;
 use crate::engine::{Answer, Attempt, Driver, Engine, Handover};
 use crate::event::{Event, JobEnd};
-use crate::ids::{AttemptId, JobId, Slot, Tag, WorkloadId};
+use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, WorkloadId};
 use crate::job::{Job, MAX_TOKENS};
 use provider::Instant;
 use rustc_hash::FxHashMap;
@@ -41,7 +41,14 @@ struct Taken {
     count: u64,
     /// The attempt whose reply is the input.
     replied: Option<AttemptId>,
+    /// By fingerprint: what identical jobs in the engine have in common, and how many there are.
+    groups: FxHashMap<u64, (Sizes, usize)>,
+    /// By job in the engine: its fingerprint.
+    fingerprints: FxHashMap<u64, u64>,
 }
+
+/// The route of a job, its estimated prompt, and its bound on the completion.
+type Sizes = (RouteId, u32, Option<u32>);
 
 /// A job that is in flight in the recording.
 #[derive(Clone, Copy, Default)]
@@ -92,7 +99,7 @@ impl ReplayedEngine {
         found: &mut Replayed,
     ) -> Result<(), String> {
         match kind {
-            Kind::Arrival { route, priority, prompt_tokens, max_tokens, deadline_ns } => {
+            Kind::Arrival { route, priority, prompt_tokens, max_tokens, deadline_ns, identical_to } => {
                 let id = job.ok_or("an arrival names its job")?;
                 if id < self.next_job || id == u64::MAX {
                     return Err(format!("job {id} has arrived before"));
@@ -116,8 +123,9 @@ impl ReplayedEngine {
                     deadline: deadline_ns.map(Instant),
                     prompt_tokens,
                     max_tokens,
-                    fingerprint: id,
+                    fingerprint: identical_to.unwrap_or(id),
                 };
+                self.check_identical(&job)?;
                 self.submit(at, job)
             }
             Kind::Reply(line) => {
@@ -158,6 +166,22 @@ impl ReplayedEngine {
                 Ok(())
             }
         }
+    }
+
+    /// Checks that a job is like those in flight that it is said to be identical to.
+    fn check_identical(&mut self, job: &Job) -> Result<(), String> {
+        let Job { id, route, prompt_tokens, max_tokens, fingerprint, .. } = *job;
+        if fingerprint > id.0 {
+            return Err(format!("job {id} is identical to a later one", id = id.0));
+        }
+        let sizes = (route, prompt_tokens, max_tokens);
+        let group = self.taken.groups.entry(fingerprint).or_insert((sizes, 0));
+        if group.0 != sizes {
+            return Err(format!("job {} differs from those that it is identical to", id.0));
+        }
+        group.1 += 1;
+        self.taken.fingerprints.insert(id.0, fingerprint);
+        Ok(())
     }
 
     fn withdraw_attempt(&mut self, at: Instant, job: Option<u64>, number: u8) -> Result<(), String> {
@@ -292,11 +316,23 @@ impl Driver for Taken {
         self.job(Some(tag.0 as u64)).attempt = None;
     }
 
-    fn reassign(&mut self, _: Instant, _: &Handover) {
-        unreachable!("invariant: only coalesced jobs hand attempts over, and the gateway does not coalesce")
+    fn reassign(&mut self, _: Instant, handover: &Handover) {
+        self.job(Some(handover.from.0 as u64)).attempt = None;
+        // A follower has made no attempt before.
+        let state = self.job(Some(handover.job.0));
+        (state.slot, state.attempt, state.has_first_byte) =
+            (Some(handover.slot), Some((handover.attempt, 1)), false);
     }
 
     fn done(&mut self, _: Instant, tag: Tag, _: &JobEnd, _: Option<Answer>) {
+        if let Some(fingerprint) = self.fingerprints.remove(&(tag.0 as u64))
+            && let Some((_, jobs)) = self.groups.get_mut(&fingerprint)
+        {
+            *jobs -= 1;
+            if *jobs == 0 {
+                self.groups.remove(&fingerprint);
+            }
+        }
         let state = self.job(Some(tag.0 as u64));
         (state.slot, state.attempt) = (None, None);
     }

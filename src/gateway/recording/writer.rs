@@ -319,6 +319,7 @@ impl Input {
                     prompt_tokens: job.prompt_tokens,
                     max_tokens: job.max_tokens,
                     deadline_ns: job.deadline.map(|at| at.0),
+                    identical_to: (job.fingerprint != job.id.0).then_some(job.fingerprint),
                 };
                 (Some(job.id.0), kind)
             }

@@ -73,31 +73,50 @@ fn scenario(client: &str) -> Scenario {
 }
 
 /// Clients whose engines have different states to keep.
-const CLIENTS: [&str; 6] = [
+const CLIENTS: [&str; 9] = [
     "deadline: 20s, retry: {attempts: 4}",
     "deadline: 5s, retry: {attempts: 6}, concurrency: 2, queue: 3",
     "deadline: 30s, pace: tokens, retry: {attempts: 3}",
     "deadline: 10s, attempt_timeout: 1s, eject: {after: 2, for: 3s}, retry: {attempts: 5}",
     "deadline: 60s, cool_down: per_job, retry: {attempts: 8}, concurrency: 3",
     "deadline: 8s, pace: {gap: 200ms}, retry: {attempts: 2, budget: 20%}",
+    "deadline: 10s, cache: {entries: 2, ttl: 3s}, retry: {attempts: 2}",
+    "deadline: 6s, attempt_timeout: 2s, join: true, concurrency: 2, queue: 1, retry: {attempts: 2}",
+    "deadline: 8s, cache: {entries: 3, ttl: 5s}, join: true, retry: {attempts: 3}",
 ];
 
 /// Something that happens to a gateway. Numbers choose among what there is.
 #[derive(Clone, Debug)]
 enum Step {
-    Arrive { route: u16, priority: Priority, sizes: (u32, Option<u32>) },
-    Reply { which: usize, reply: u8, wait_ms: u64 },
-    FirstByte { which: usize },
-    Leave { which: usize },
-    Withdraw { which: usize },
+    /// `same_as`: it is identical to that one of the earlier jobs with its fingerprint, if there are any.
+    Arrive {
+        route: u16,
+        priority: Priority,
+        sizes: (u32, Option<u32>),
+        same_as: Option<usize>,
+    },
+    Reply {
+        which: usize,
+        reply: u8,
+        wait_ms: u64,
+    },
+    FirstByte {
+        which: usize,
+    },
+    Leave {
+        which: usize,
+    },
+    Withdraw {
+        which: usize,
+    },
     Timers,
     Reload,
 }
 
 fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     let step = prop_oneof![
-        6 => (0..5u16, prop::sample::select(Priority::ALL.to_vec()), (1..4_000u32, prop::option::of(1..2_000u32)))
-            .prop_map(|(route, priority, sizes)| Step::Arrive { route, priority, sizes }),
+        6 => (0..5u16, prop::sample::select(Priority::ALL.to_vec()), (1..4_000u32, prop::option::of(1..2_000u32)), prop::option::of(0..4usize))
+            .prop_map(|(route, priority, sizes, same_as)| Step::Arrive { route, priority, sizes, same_as }),
         8 => (any::<usize>(), 0..10u8, 0..20_000u64)
             .prop_map(|(which, reply, wait_ms)| Step::Reply { which, reply, wait_ms }),
         1 => any::<usize>().prop_map(|which| Step::FirstByte { which }),
@@ -117,6 +136,7 @@ struct Jobs {
     slots: BTreeMap<u64, Slot>,
     attempts: BTreeMap<u64, (Slot, AttemptId, bool)>,
     decisions: u64,
+    arrived: Vec<Job>,
 }
 
 impl Driver for Jobs {
@@ -133,8 +153,9 @@ impl Driver for Jobs {
         self.attempts.remove(&(tag.0 as u64));
     }
 
-    fn reassign(&mut self, _: Instant, _: &Handover) {
-        unreachable!("the gateway does not coalesce")
+    fn reassign(&mut self, _: Instant, handover: &Handover) {
+        self.attempts.remove(&(handover.from.0 as u64));
+        self.attempts.insert(handover.job.0, (handover.slot, handover.attempt, false));
     }
 
     fn done(&mut self, _: Instant, tag: Tag, _: &JobEnd, _: Option<Answer>) {
@@ -157,6 +178,7 @@ fn reply(number: u8, wait_ms: u64, now: Instant) -> Reply {
             outcome: AttemptOutcome::Ok,
             usage: Usage { prompt_tokens: 700, completion_tokens: u32::from(number) * 100, cached_tokens: 5 },
             cut: number == 2,
+            stored_bytes: (number > 0).then_some(u32::from(number) << 27),
             ..failed(AttemptFailure::Garbage)
         },
         4 => limited(LimitCause::MinuteLimit, Some(Axis::Tpm), WaitKind::UntilAdmitted),
@@ -213,7 +235,9 @@ impl Storm<'_> {
             jobs.attempts.iter().nth(which % count).map(|(job, attempt)| (*job, *attempt))
         };
         match *step {
-            Step::Arrive { route, priority, sizes } => self.arrive(now, (route, priority), sizes),
+            Step::Arrive { route, priority, sizes, same_as } => {
+                self.arrive(now, (route, priority), sizes, same_as)
+            }
             Step::Reply { which, reply: number, wait_ms } => {
                 if let Some((job, (slot, attempt, _))) = nth(which, jobs) {
                     jobs.attempts.remove(&job);
@@ -254,9 +278,11 @@ impl Storm<'_> {
         now: Instant,
         (route, priority): (u16, Priority),
         (prompt_tokens, max_tokens): (u32, Option<u32>),
+        same_as: Option<usize>,
     ) {
         let id = self.next_job;
         self.next_job += 1;
+        let (engine, jobs) = self.engines.last_mut().expect("it has begun");
         let job = Job {
             id: JobId(id),
             workload: WorkloadId(route),
@@ -268,7 +294,12 @@ impl Storm<'_> {
             max_tokens,
             fingerprint: id,
         };
-        let (engine, jobs) = self.engines.last_mut().expect("it has begun");
+        // Identical jobs have equal sizes, also if they are answered from the cache.
+        let job = match same_as.and_then(|nth| jobs.arrived.iter().rev().nth(nth)) {
+            Some(past) => Job { id: JobId(id), scheduled: now, priority, ..*past },
+            None => job,
+        };
+        jobs.arrived.push(job);
         if let Some(slot) = engine.submit(jobs, now, job, Tag(id as usize)) {
             jobs.slots.insert(id, slot);
         }
