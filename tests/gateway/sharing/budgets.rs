@@ -87,7 +87,7 @@ fn a_refusal_counts_what_another_gateway_has_reserved() {
     wait_for_metric(&second, "sharing_up 0\n");
     let refused = ask(&second, 500);
     assert_eq!((refused.status(), refused.header("retry-after")), (429, Some("5")), "{}", refused.text);
-    assert!(refused.error()["message"].to_string().contains("until redis answers again"), "{}", refused.text);
+    assert!(refused.error()["message"].to_string().contains("until Redis answers again"), "{}", refused.text);
     assert_eq!(second.state()["budgets"], "share");
     assert!(second.get("/_quotalab").body().contains("Redis does not answer"));
 }
