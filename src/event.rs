@@ -105,14 +105,14 @@ pub enum EventKind {
         /// Its target.
         target: TargetId,
     },
-    /// A target cools down: nothing is sent to it before an instant.
-    CooledDown {
+    /// A cool-down of a target begins or is extended: nothing is sent to it before an instant.
+    CoolDownBegan {
         /// The target.
         target: TargetId,
         /// The end of the cool-down.
         until: Instant,
         /// What caused it.
-        cause: LimitCause,
+        cause: RefusalCause,
     },
     /// The job left a step of its route for a later one.
     FellBack {
@@ -240,7 +240,7 @@ pub struct Obstacle {
     /// `None` if no limit is known, or the wait is not for one.
     pub axis: Option<Axis>,
     /// The cause of the cool-down; `None` for other waits.
-    pub cause: Option<LimitCause>,
+    pub cause: Option<RefusalCause>,
 }
 
 /// The kind of an [`Obstacle`].
@@ -284,12 +284,12 @@ pub enum RecordedDecision {
 pub enum AttemptOutcome {
     /// Served.
     Ok,
-    /// Refused by a limit, or for another [`LimitCause`] that the reply shows.
-    Limited {
+    /// Refused by a limit, or for another [`RefusalCause`] that the reply shows.
+    Refused {
         /// The axis of the limit, if the reply names it.
         axis: Option<Axis>,
         /// The cause.
-        cause: LimitCause,
+        cause: RefusalCause,
     },
     /// Failed otherwise.
     Failed(AttemptFailure),
@@ -298,9 +298,10 @@ pub enum AttemptOutcome {
 /// The cause of a refusal, named as in `explain --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum LimitCause {
+pub enum RefusalCause {
     /// A limit over at most an hour: per second, minute or hour.
-    MinuteLimit,
+    #[serde(rename = "minute_limit")]
+    ShortLimit,
     /// A limit per day.
     DayLimit,
     /// The allowance of a plan over some hours, a week or a month.
@@ -325,18 +326,18 @@ pub enum LimitCause {
     Other,
 }
 
-impl LimitCause {
+impl RefusalCause {
     /// Returns `true` for the causes that imply a limit with a window.
     #[must_use]
     pub const fn is_window_limit(self) -> bool {
-        matches!(self, Self::MinuteLimit | Self::DayLimit | Self::Allowance)
+        matches!(self, Self::ShortLimit | Self::DayLimit | Self::Allowance)
     }
 
     /// Returns the name in `explain --json` and in results.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::MinuteLimit => "minute_limit",
+            Self::ShortLimit => "minute_limit",
             Self::DayLimit => "day_limit",
             Self::Allowance => "allowance",
             Self::Concurrency => "concurrency",
@@ -352,7 +353,7 @@ impl LimitCause {
     }
 }
 
-/// A failure of an attempt that is not [`AttemptOutcome::Limited`].
+/// A failure of an attempt that is not [`AttemptOutcome::Refused`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AttemptFailure {
     /// The HTTP status of an error, or the one that an error inside a success states or implies; 404 for a model that was

@@ -14,7 +14,7 @@ pub const MAX_TOKENS: u32 = 1_000_000;
 
 /// The shortest think time of a closed workload's user. Without it a user that is refused at once would send
 /// without end at one instant.
-pub const MIN_THINK: Nanos = Nanos::from_millis(1);
+pub const MIN_THINK_TIME: Nanos = Nanos::from_millis(1);
 
 /// The rank of a job among those that wait for the same thing: all interactive jobs go before all batch jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -329,7 +329,7 @@ fn every_limit_cause_occurs_in_some_test() {
     let tests: String = sources().filter(TextFile::is_test).map(|file| file.text).collect();
     let causes = event
         .text
-        .split("pub enum LimitCause {")
+        .split("pub enum RefusalCause {")
         .nth(1)
         .and_then(|rest| rest.split("\n}").next())
         .expect("causes");

@@ -13,7 +13,7 @@ use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::drive;
 use quotalab::engine::parse::{self, Dialect, Refusal, Response};
 use quotalab::engine::{Reply, WaitKind};
-use quotalab::event::{AttemptOutcome, LimitCause};
+use quotalab::event::{AttemptOutcome, RefusalCause};
 
 /// Response headers as pairs. Names are not case-sensitive.
 struct Pairs<'a>(&'a [(&'static str, String)]);
@@ -189,7 +189,7 @@ proptest! {
             let response = Response { status, headers: &Rendered(&headers), body: body.as_bytes() };
             for known in [Some(dialect.into()), None] {
                 let parsed = parse::parsed(known, NOW, &response);
-                let expected = AttemptOutcome::Limited { axis: None, cause: LimitCause::TooLarge };
+                let expected = AttemptOutcome::Refused { axis: None, cause: RefusalCause::TooLarge };
                 prop_assert_eq!(parsed.reply.outcome, expected, "{}", body);
                 let refusal = parsed.failure.expect("an error is not a success").refusal;
                 let stated = [refusal.limit, refusal.requested];
@@ -330,11 +330,11 @@ fn published_refusals_are_parsed() {
         let reply = read(capture.status, &Pairs(&header), &body);
         let too_large = capture.used.is_none();
         let cause = match axis {
-            _ if too_large => LimitCause::TooLarge,
-            Axis::Rpd | Axis::Tpd | Axis::Asd => LimitCause::DayLimit,
-            _ => LimitCause::MinuteLimit,
+            _ if too_large => RefusalCause::TooLarge,
+            Axis::Rpd | Axis::Tpd | Axis::Asd => RefusalCause::DayLimit,
+            _ => RefusalCause::ShortLimit,
         };
-        assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: axis_named, cause }, "{message}");
+        assert_eq!(reply.outcome, AttemptOutcome::Refused { axis: axis_named, cause }, "{message}");
         let numbers = reply.limit.expect("a refusal has its numbers");
         assert_eq!(
             (numbers.limit, numbers.used, numbers.requested),

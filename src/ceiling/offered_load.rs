@@ -1,7 +1,7 @@
 //! The offered load of a workload: its mean rate over the run.
 
 use super::demand::{Sizes, model};
-use crate::job::MIN_THINK;
+use crate::job::MIN_THINK_TIME;
 use crate::scenario::rate::Rate;
 use crate::scenario::{Arrivals, Pick, Scenario, Step, Workload};
 use provider::{Instant, Nanos};
@@ -24,7 +24,7 @@ pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: S
             rows.partition_point(|row| row.at < Instant::ZERO + scenario.duration) as f64
         }
         Arrivals::Users { users, think } => {
-            let think = think.mean().max(MIN_THINK.as_secs_f64());
+            let think = think.mean().max(MIN_THINK_TIME.as_secs_f64());
             return f64::from(*users) / (think + first_step_seconds(scenario, workload, sizes));
         }
     };

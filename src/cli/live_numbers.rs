@@ -95,7 +95,7 @@ impl Fold for LiveNumbers {
         self.last_event = event.at;
         match event.kind {
             EventKind::Arrived { .. } => self.in_flight += 1,
-            EventKind::Replied { outcome: AttemptOutcome::Limited { .. }, .. } => self.counts.refused += 1,
+            EventKind::Replied { outcome: AttemptOutcome::Refused { .. }, .. } => self.counts.refused += 1,
             EventKind::Replied { outcome: AttemptOutcome::Failed(_), .. }
             | EventKind::AttemptCancelled { .. } => self.counts.errors += 1,
             EventKind::Done(ref end) => {
@@ -140,7 +140,7 @@ impl Fold for LiveNumbers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{AttemptFailure, JobEnd, LimitCause};
+    use crate::event::{AttemptFailure, JobEnd, RefusalCause};
     use crate::ids::{AttemptId, JobId, WorkloadId};
     use crate::scenario::{self, Overrides};
     use provider::Usage;
@@ -177,7 +177,7 @@ workload: [{name: w, arrivals: {constant: 10/s}, prompt: 1}]
             &mut numbers,
             200,
             1,
-            replied(AttemptOutcome::Limited { axis: None, cause: LimitCause::MinuteLimit }),
+            replied(AttemptOutcome::Refused { axis: None, cause: RefusalCause::ShortLimit }),
         );
         event(&mut numbers, 200, 2, replied(AttemptOutcome::Failed(AttemptFailure::Connection)));
         assert_eq!(numbers.next_sample(), at(500));

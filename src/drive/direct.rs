@@ -5,7 +5,7 @@
 
 use crate::engine::parse::{Unit, axis_of, cause_from_window, implied_window, is_plausible_wait};
 use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
-use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
+use crate::event::{AttemptFailure, AttemptOutcome, RefusalCause};
 use provider::config::Fault;
 use provider::decision::{Decision, Denial, HeaderRemaining, Service};
 use provider::{Axis, Instant, Nanos, Usage};
@@ -32,12 +32,12 @@ fn unserved(now: Instant, decision: &Decision, remaining: HeaderRemaining) -> Op
         Decision::Admitted(_) | Decision::Faulted(Fault::Timeout) => None,
         Decision::Refused(denial) => Some(Reply { remaining, ..refused(now, denial) }),
         Decision::TooLong(_) => {
-            let outcome = AttemptOutcome::Limited { axis: None, cause: LimitCause::TooLarge };
+            let outcome = AttemptOutcome::Refused { axis: None, cause: RefusalCause::TooLarge };
             Some(Reply { outcome, ..failed(AttemptFailure::Status(400)) })
         }
         Decision::Faulted(Fault::Status(429)) => Some(throttled(now, remaining, None)),
         Decision::Faulted(Fault::Status(402)) => {
-            let outcome = AttemptOutcome::Limited { axis: None, cause: LimitCause::Billing };
+            let outcome = AttemptOutcome::Refused { axis: None, cause: RefusalCause::Billing };
             Some(Reply { outcome, ..failed(AttemptFailure::Status(402)) })
         }
         Decision::Faulted(Fault::Throttle(wait)) => Some(throttled(now, remaining, whole_seconds(*wait))),
@@ -50,7 +50,7 @@ fn unserved(now: Instant, decision: &Decision, remaining: HeaderRemaining) -> Op
 
 /// Builds a 429 that names no limit. Its only wait is that of `retry-after`.
 fn throttled(now: Instant, remaining: HeaderRemaining, header_wait: Option<Nanos>) -> Reply {
-    let outcome = AttemptOutcome::Limited { axis: None, cause: LimitCause::Other };
+    let outcome = AttemptOutcome::Refused { axis: None, cause: RefusalCause::Other };
     let wait = header_wait.map(|length| Wait { length, kind: WaitKind::UntilAdmitted });
     Reply { outcome, wait, header_wait, remaining, ..Reply::failed(now, AttemptFailure::Status(429)) }
 }
@@ -85,7 +85,7 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
         .and_then(|(named, wait)| implied_window(denial.limit, denial.used, denial.requested, wait, named));
     let window = implied.or(named);
     let axis = axis_of(Unit::of(denial.axis), window);
-    let cause = if denial.oversize { LimitCause::TooLarge } else { cause_from_window(window) };
+    let cause = if denial.oversize { RefusalCause::TooLarge } else { cause_from_window(window) };
     // A call that exceeds the whole limit of output tokens is refused without `retry-after` (reported 2026-09).
     let has_header = !(denial.oversize && denial.axis == Axis::Otpm);
     let header_wait = denial.wait.filter(|_| has_header).and_then(whole_seconds);
@@ -102,7 +102,7 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
         requested: denial.requested,
     };
     Reply {
-        outcome: AttemptOutcome::Limited { axis, cause },
+        outcome: AttemptOutcome::Refused { axis, cause },
         wait: length.map(|length| Wait { length, kind }),
         header_wait,
         limit: Some(limit),

@@ -103,7 +103,7 @@ impl Engine {
             let parked = self.router.park_account(self.now, target, until, cause);
             for target in iter::once(target).chain(parked) {
                 let (until, cause) = self.router.target(target).cool_down();
-                self.log(driver, job, EventKind::CooledDown { target, until, cause });
+                self.log(driver, job, EventKind::CoolDownBegan { target, until, cause });
             }
         }
     }

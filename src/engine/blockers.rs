@@ -6,7 +6,7 @@ use super::jobs::ActiveJob;
 use super::pace_queue::PaceQueue;
 use super::route::Candidate;
 use super::target::TargetState;
-use crate::event::{LimitCause, Obstacle, WaitReason};
+use crate::event::{Obstacle, RefusalCause, WaitReason};
 use crate::ids::TargetId;
 use crate::job::Priority;
 use provider::meter::Charge;
@@ -18,7 +18,7 @@ pub(super) enum BlockedBy {
     /// The retry budget is empty.
     Budget,
     /// The target is in cool-down until this instant.
-    CoolDown(Instant, (LimitCause, Option<Axis>)),
+    CoolDown(Instant, (RefusalCause, Option<Axis>)),
     /// The target is in cool-down for this job only.
     JobCoolDown(JobCoolDown),
     /// The target was ejected, and a probe is in flight.
@@ -81,7 +81,12 @@ impl Blockers {
     }
 
     /// Keeps the cool-down that ends first.
-    fn add_cool_down(&mut self, until: Instant, (cause, axis): (LimitCause, Option<Axis>), target: TargetId) {
+    fn add_cool_down(
+        &mut self,
+        until: Instant,
+        (cause, axis): (RefusalCause, Option<Axis>),
+        target: TargetId,
+    ) {
         if self.cool_down.is_none_or(|(earliest, _)| until < earliest) {
             let obstacle = Obstacle { target, why: WaitReason::CoolDown, axis, cause: Some(cause) };
             self.cool_down = Some((until, obstacle));

@@ -4,7 +4,7 @@
 //! They are stored apart from the jobs, because most clients have none. Rows are used again with their slots, so
 //! that memory is proportional to the jobs in flight.
 
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use crate::ids::Slot;
 use crate::scenario::{CoolDown, Scenario};
 use provider::{Axis, Instant};
@@ -15,12 +15,12 @@ pub(super) struct JobCoolDown {
     /// The job is not sent to the target before this instant.
     pub(super) until: Instant,
     /// The cause and, if a limit refused, its axis.
-    pub(super) cause: (LimitCause, Option<Axis>),
+    pub(super) cause: (RefusalCause, Option<Axis>),
 }
 
 impl JobCoolDown {
     /// No cool-down: its end is not later than the arrival of any job.
-    const NONE: Self = Self { until: Instant::ZERO, cause: (LimitCause::Other, None) };
+    const NONE: Self = Self { until: Instant::ZERO, cause: (RefusalCause::Other, None) };
 }
 
 /// The cool-downs of all jobs in flight: a row per slot, a column per position in the route.

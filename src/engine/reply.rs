@@ -1,7 +1,7 @@
 //! The reply to an attempt, reduced to what routing needs: made by [`super::parse`] from an HTTP response, by a driver from
 //! a simulated decision, or by [`Reply::failed`] for an attempt without one.
 
-use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
+use crate::event::{AttemptFailure, AttemptOutcome, RefusalCause};
 use crate::scenario::Retry;
 use provider::decision::HeaderRemaining;
 use provider::{Axis, Instant, Nanos, Usage};
@@ -134,18 +134,19 @@ impl Reply {
     pub(super) const fn class(&self) -> ReplyClass {
         match self.outcome {
             AttemptOutcome::Ok => ReplyClass::Served,
-            AttemptOutcome::Limited { cause, .. } => match cause {
-                LimitCause::MinuteLimit
-                | LimitCause::DayLimit
-                | LimitCause::Allowance
-                | LimitCause::Concurrency
-                | LimitCause::SharedQuota
-                | LimitCause::SharedCoolDown
-                | LimitCause::Other => ReplyClass::RateLimited,
-                LimitCause::Overload => ReplyClass::Unhealthy,
-                LimitCause::Billing | LimitCause::TooLarge | LimitCause::NotInTier | LimitCause::Auth => {
-                    ReplyClass::TargetPermanent
-                }
+            AttemptOutcome::Refused { cause, .. } => match cause {
+                RefusalCause::ShortLimit
+                | RefusalCause::DayLimit
+                | RefusalCause::Allowance
+                | RefusalCause::Concurrency
+                | RefusalCause::SharedQuota
+                | RefusalCause::SharedCoolDown
+                | RefusalCause::Other => ReplyClass::RateLimited,
+                RefusalCause::Overload => ReplyClass::Unhealthy,
+                RefusalCause::Billing
+                | RefusalCause::TooLarge
+                | RefusalCause::NotInTier
+                | RefusalCause::Auth => ReplyClass::TargetPermanent,
             },
             AttemptOutcome::Failed(AttemptFailure::Status(401..=404 | 407 | 410 | 413 | 451)) => {
                 ReplyClass::TargetPermanent
@@ -167,7 +168,7 @@ impl Reply {
     /// client that reads only the headers, the kind does not matter.
     pub(super) fn obeyed_wait(&self, retry: &Retry) -> Option<Nanos> {
         let is_allowance =
-            matches!(self.outcome, AttemptOutcome::Limited { cause: LimitCause::Allowance, .. });
+            matches!(self.outcome, AttemptOutcome::Refused { cause: RefusalCause::Allowance, .. });
         let usable = || {
             let Wait { length, kind } = self.wait?;
             match kind {

@@ -24,7 +24,7 @@ use super::jobs::ActiveJob;
 use super::pace_queue::PaceQueues;
 use super::reply::{Reply, ReplyClass};
 use super::target::TargetState;
-use crate::event::{AttemptOutcome, EndReason, LimitCause, Obstacle, WaitReason};
+use crate::event::{AttemptOutcome, EndReason, Obstacle, RefusalCause, WaitReason};
 use crate::ids::{AttemptId, RouteId, Slot, TargetId};
 use crate::job::{Job, Priority};
 use crate::scenario::{MAX_ROUTE_TARGETS, Pick, Retry, Route, Scenario, Step};
@@ -284,7 +284,7 @@ impl Router {
         candidate: Candidate,
         attempt: AttemptId,
         reply: &Reply,
-    ) -> Option<(Instant, LimitCause)> {
+    ) -> Option<(Instant, RefusalCause)> {
         let (target, class) = (candidate.target, reply.class());
         if class == ReplyClass::NotSent {
             self.target(target).cancel_probe(attempt);
@@ -292,11 +292,11 @@ impl Router {
         }
         let mut named = reply.obeyed_wait(&self.retry).map(|wait| now + wait);
         let (failed, cause, axis) = match (class, reply.outcome) {
-            (ReplyClass::Unhealthy, _) => (true, LimitCause::Overload, None),
-            (_, AttemptOutcome::Limited { cause, axis }) => {
-                (matches!(cause, LimitCause::Auth | LimitCause::Billing), cause, axis)
+            (ReplyClass::Unhealthy, _) => (true, RefusalCause::Overload, None),
+            (_, AttemptOutcome::Refused { cause, axis }) => {
+                (matches!(cause, RefusalCause::Auth | RefusalCause::Billing), cause, axis)
             }
-            _ => (false, LimitCause::Other, None),
+            _ => (false, RefusalCause::Other, None),
         };
         let is_last = failed && self.is_last_in_use(now, target);
         let per_job = self.job_cool_downs.are_kept();
@@ -307,7 +307,7 @@ impl Router {
         let target_state = &mut targets[target.index()];
         let ejected = match (failed, cause) {
             (false, _) => None,
-            (true, LimitCause::Billing) => target_state.count_lasting_failure(now, attempt, is_last),
+            (true, RefusalCause::Billing) => target_state.count_lasting_failure(now, attempt, is_last),
             (true, _) => target_state.count_failure(now, attempt, is_last),
         };
         if !failed {
@@ -336,9 +336,9 @@ impl Router {
         now: Instant,
         target: TargetId,
         until: Instant,
-        cause: LimitCause,
+        cause: RefusalCause,
     ) -> Vec<TargetId> {
-        if !matches!(cause, LimitCause::Billing | LimitCause::Allowance) {
+        if !matches!(cause, RefusalCause::Billing | RefusalCause::Allowance) {
             return Vec::new();
         }
         let account = self.accounts[target.index()];
@@ -348,7 +348,7 @@ impl Router {
                 continue;
             }
             let is_open = self.targets[index].cool_down_end(now).is_none_or(|end| end < until);
-            let is_needed = cause == LimitCause::Billing && self.is_last_in_use(now, other);
+            let is_needed = cause == RefusalCause::Billing && self.is_last_in_use(now, other);
             if is_open && !is_needed {
                 self.targets[index].extend_cool_down(until, cause, None);
                 parked.push(other);

@@ -33,7 +33,7 @@
 
 use super::estimate::QuotaEstimate;
 use super::reply::Reply;
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use crate::ids::AttemptId;
 use crate::job::Priority;
 use crate::scenario::{Eject, Pace, Pick, Scenario};
@@ -47,7 +47,7 @@ pub(super) struct TargetState {
     /// Nothing is sent before this instant (law 8).
     cool_down_until: Instant,
     /// The cause of the last cool-down and, if a limit refused, its axis.
-    cool_down_cause: (LimitCause, Option<Axis>),
+    cool_down_cause: (RefusalCause, Option<Axis>),
     /// Refusals by a limit since the last success.
     refusals: u32,
     health: Health,
@@ -70,7 +70,7 @@ pub struct TargetView {
     /// Its health: whether jobs are sent to it.
     pub health: TargetHealth,
     /// The end of its cool-down, its cause and, if a limit refused, its axis; `None` if it does not cool down.
-    pub cool_down: Option<(Instant, LimitCause, Option<Axis>)>,
+    pub cool_down: Option<(Instant, RefusalCause, Option<Axis>)>,
     /// Refusals by a limit since the last success.
     pub refusals: u32,
     /// Failures since the last success or ejection; zero while it is ejected.
@@ -107,7 +107,7 @@ impl TargetState {
             || matches!(scenario.client.pace, Pace::Requests | Pace::Tokens);
         let target = |target: &crate::scenario::Target| Self {
             cool_down_until: Instant::ZERO,
-            cool_down_cause: (LimitCause::Other, None),
+            cool_down_cause: (RefusalCause::Other, None),
             refusals: 0,
             awaited: 0,
             health: Health::InUse { failures: 0 },
@@ -163,7 +163,7 @@ impl TargetState {
     }
 
     /// Returns the cause of the last cool-down and, if a limit refused, its axis.
-    pub(super) const fn cool_down_cause(&self) -> (LimitCause, Option<Axis>) {
+    pub(super) const fn cool_down_cause(&self) -> (RefusalCause, Option<Axis>) {
         self.cool_down_cause
     }
 
@@ -333,7 +333,7 @@ impl TargetState {
     }
 
     /// Returns the end of the last cool-down, which may be over, and its cause.
-    pub(super) const fn cool_down(&self) -> (Instant, LimitCause) {
+    pub(super) const fn cool_down(&self) -> (Instant, RefusalCause) {
         (self.cool_down_until, self.cool_down_cause.0)
     }
 
@@ -341,7 +341,7 @@ impl TargetState {
     pub(super) fn extend_cool_down(
         &mut self,
         until: Instant,
-        cause: LimitCause,
+        cause: RefusalCause,
         axis: Option<Axis>,
     ) -> Instant {
         if until > self.cool_down_until {
@@ -362,7 +362,7 @@ mod tests {
     fn healthy() -> TargetState {
         TargetState {
             cool_down_until: Instant::ZERO,
-            cool_down_cause: (LimitCause::Other, None),
+            cool_down_cause: (RefusalCause::Other, None),
             refusals: 0,
             awaited: 0,
             health: Health::InUse { failures: 0 },
@@ -436,8 +436,8 @@ mod tests {
     #[test]
     fn a_shorter_cool_down_does_not_end_a_longer_one() {
         let mut target = healthy();
-        target.extend_cool_down(Instant(90), LimitCause::Overload, None);
-        assert_eq!(target.extend_cool_down(Instant(50), LimitCause::MinuteLimit, None), Instant(90));
-        assert_eq!(target.cool_down_cause(), (LimitCause::Overload, None));
+        target.extend_cool_down(Instant(90), RefusalCause::Overload, None);
+        assert_eq!(target.extend_cool_down(Instant(50), RefusalCause::ShortLimit, None), Instant(90));
+        assert_eq!(target.cool_down_cause(), (RefusalCause::Overload, None));
     }
 }

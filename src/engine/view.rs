@@ -3,7 +3,7 @@
 use super::Engine;
 use super::estimate::cost_of;
 use super::target::{TargetState, TargetView};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use crate::ids::{JobId, Slot, TargetId};
 use crate::job::Job;
 use provider::{Axis, Instant};
@@ -36,7 +36,7 @@ impl Engine {
         &mut self,
         at: Instant,
         target: TargetId,
-        cool_down: Option<(Instant, LimitCause, Option<Axis>)>,
+        cool_down: Option<(Instant, RefusalCause, Option<Axis>)>,
         used: impl IntoIterator<Item = (Axis, u64)>,
     ) {
         let state = self.router.target(target);

@@ -5,7 +5,7 @@ use super::facts::{Admission, Facts};
 use super::text::{period, wait_text};
 use crate::engine::parse::{ParsedFailure, Reason, Refusal, Unit};
 use crate::engine::{Wait, WaitKind, is_permanent_status};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::{Axis, Nanos};
 
 /// Returns the advice on a refusal, in complete sentences.
@@ -19,23 +19,23 @@ pub(super) fn advice(explanation: &Explanation) -> Vec<String> {
         return one(sentence);
     }
     match failure.cause {
-        LimitCause::MinuteLimit | LimitCause::DayLimit => rate_limit(failure, facts),
-        LimitCause::Allowance => allowance(explanation),
-        LimitCause::TooLarge => too_large(failure),
-        LimitCause::Overload => overload(failure.wait),
-        LimitCause::Auth => {
+        RefusalCause::ShortLimit | RefusalCause::DayLimit => rate_limit(failure, facts),
+        RefusalCause::Allowance => allowance(explanation),
+        RefusalCause::TooLarge => too_large(failure),
+        RefusalCause::Overload => overload(failure.wait),
+        RefusalCause::Auth => {
             one("Check the key: it is wrong, revoked or lacks permission. Do not retry with this key.")
         }
-        LimitCause::Billing => one(
+        RefusalCause::Billing => one(
             "Check the account's balance, plan and spend limit. Do not retry until that is settled; another account or provider \
              can serve meanwhile.",
         ),
-        LimitCause::Concurrency => concurrency(failure, facts),
-        LimitCause::NotInTier => one(
+        RefusalCause::Concurrency => concurrency(failure, facts),
+        RefusalCause::NotInTier => one(
             "Choose a model that the plan includes, or change the plan. Its quota for this model is zero, so waiting does not \
              help.",
         ),
-        LimitCause::Other | LimitCause::SharedQuota | LimitCause::SharedCoolDown => other(explanation),
+        RefusalCause::Other | RefusalCause::SharedQuota | RefusalCause::SharedCoolDown => other(explanation),
     }
 }
 
@@ -164,7 +164,7 @@ fn rate_limit(failure: &ParsedFailure, facts: &Facts) -> Vec<String> {
     } else {
         retry_sentence(wait)
     }];
-    advice.extend(facts.day_reset_sentence.filter(|_| cause == LimitCause::DayLimit).map(str::to_owned));
+    advice.extend(facts.day_reset_sentence.filter(|_| cause == RefusalCause::DayLimit).map(str::to_owned));
     match refusal.unit {
         Some(Unit::Tokens | Unit::InputTokens | Unit::OutputTokens) => {
             let axis = refusal.axis.unwrap_or(Axis::Tpm);

@@ -14,7 +14,7 @@ mod text;
 use crate::api_keys::masked;
 use crate::engine::WaitKind;
 use crate::engine::parse::{self, Dialect, LimitHeader, Parsed, ParsedFailure, Response, Unit};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use facts::Facts;
 use paste::PastedReply;
 use provider::{Axis, Instant, Nanos};
@@ -190,8 +190,8 @@ fn correct_window(failure: &mut ParsedFailure) {
 /// Treats Google's sentence that names no quota as a refusal by a limit per minute, the most common one there; a note says so.
 /// The engine does not assume this when it routes jobs.
 fn assume_minute(failure: &mut ParsedFailure) {
-    if failure.cause == LimitCause::Other && names_no_quota(failure) {
-        failure.cause = LimitCause::MinuteLimit;
+    if failure.cause == RefusalCause::Other && names_no_quota(failure) {
+        failure.cause = RefusalCause::ShortLimit;
     }
 }
 
@@ -278,7 +278,7 @@ impl Explanation {
             && !is_verified
             && !self.failure.refusal.wait_follows_from_numbers(wait.length)
         {
-            let is_allowance = self.failure.cause == LimitCause::Allowance;
+            let is_allowance = self.failure.cause == RefusalCause::Allowance;
             wait.kind = if is_allowance { WaitKind::UntilWindowEnds } else { WaitKind::Suggested };
         }
     }

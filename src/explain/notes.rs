@@ -4,7 +4,7 @@ use super::paste::PastedReply;
 use super::text::{in_words, period, wait_text};
 use super::{Explanation, names_no_quota};
 use crate::engine::parse::{self, Headers as _, Reason, ResetTime, ZoneSource};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::Nanos;
 use provider::calendar::UnixTime;
 
@@ -21,7 +21,7 @@ impl Explanation {
         notes.extend(self.reset_without_unit(reply));
         notes.extend(self.responder_note());
         notes.extend(overage_note(reply));
-        if self.failure.cause == LimitCause::MinuteLimit && names_no_quota(&self.failure) {
+        if self.failure.cause == RefusalCause::ShortLimit && names_no_quota(&self.failure) {
             notes.push(
                 "Google does not say which quota refused. It is read as one per minute, the most common; if retries are still \
                  refused after some minutes, it is one per day."
@@ -146,7 +146,7 @@ impl Explanation {
             )),
             (None, _) => {
                 let what = "Nothing in the reply shows who answered: a provider, a gateway or a proxy.";
-                Some(what.to_owned()).filter(|_| self.failure.cause != LimitCause::Auth)
+                Some(what.to_owned()).filter(|_| self.failure.cause != RefusalCause::Auth)
             }
             _ => None,
         }

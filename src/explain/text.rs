@@ -4,7 +4,7 @@ use super::Explanation;
 use super::facts::HeaderMeaning;
 use crate::engine::parse::{LimitHeader, ParsedFailure, Reason, Unit};
 use crate::engine::{Wait, WaitKind};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use crate::formatting::is_unprintable;
 use provider::units;
 use provider::{Axis, Nanos};
@@ -57,32 +57,32 @@ impl Explanation {
             return format!("{sentence}: {message}");
         }
         match self.failure.cause {
-            LimitCause::MinuteLimit | LimitCause::DayLimit => {
+            RefusalCause::ShortLimit | RefusalCause::DayLimit => {
                 format!("The {name} limit of {owner} on {model} is exhausted.")
             }
-            LimitCause::Allowance => format!("The allowance of the plan is used up ({name}): {message}"),
-            LimitCause::TooLarge if self.failure.exceeds_model => {
+            RefusalCause::Allowance => format!("The allowance of the plan is used up ({name}): {message}"),
+            RefusalCause::TooLarge if self.failure.exceeds_model => {
                 format!("The request is too long for {model}: {message}")
             }
-            LimitCause::TooLarge if self.axis.is_some() => {
+            RefusalCause::TooLarge if self.axis.is_some() => {
                 format!("The request is larger than the {name} limit of {owner} on {model}.")
             }
-            LimitCause::TooLarge => format!("The request is larger than the limit: {message}"),
-            LimitCause::Overload => format!("The provider is overloaded or failing: {message}"),
-            LimitCause::Auth => format!("The key was rejected: {message}"),
-            LimitCause::Billing => {
+            RefusalCause::TooLarge => format!("The request is larger than the limit: {message}"),
+            RefusalCause::Overload => format!("The provider is overloaded or failing: {message}"),
+            RefusalCause::Auth => format!("The key was rejected: {message}"),
+            RefusalCause::Billing => {
                 format!("Insufficient credit, a spend limit, or no active plan: {message}")
             }
-            LimitCause::NotInTier => format!("The plan of {owner} has no quota for {model}: {message}"),
-            LimitCause::Concurrency => format!("Too many requests of {owner} are in flight on {model}."),
-            LimitCause::Other if self.answered_by == Some("proxy") => {
+            RefusalCause::NotInTier => format!("The plan of {owner} has no quota for {model}: {message}"),
+            RefusalCause::Concurrency => format!("Too many requests of {owner} are in flight on {model}."),
+            RefusalCause::Other if self.answered_by == Some("proxy") => {
                 format!(
                     "{} refused, a proxy before the provider: {message}",
                     self.server.unwrap_or("A proxy")
                 )
             }
             // A provider never refuses for what the replicas of a gateway share.
-            LimitCause::Other | LimitCause::SharedQuota | LimitCause::SharedCoolDown => {
+            RefusalCause::Other | RefusalCause::SharedQuota | RefusalCause::SharedCoolDown => {
                 format!("Refused: {message}")
             }
         }
@@ -147,7 +147,10 @@ impl Explanation {
     fn write_headers(&self, out: &mut String) {
         let limited = matches!(
             self.failure.cause,
-            LimitCause::MinuteLimit | LimitCause::DayLimit | LimitCause::Allowance | LimitCause::Concurrency
+            RefusalCause::ShortLimit
+                | RefusalCause::DayLimit
+                | RefusalCause::Allowance
+                | RefusalCause::Concurrency
         );
         if self.limits.is_empty() {
             if limited && self.facts.headers == HeaderMeaning::NoHeaders {
@@ -185,7 +188,7 @@ fn wait_sentence(Wait { length, kind }: Wait, terminal: bool, failure: &ParsedFa
                 "Retry in {length}: this request fits then, if no other request uses the limit meanwhile."
             )
         }
-        WaitKind::UntilFull if failure.cause == LimitCause::Allowance => {
+        WaitKind::UntilFull if failure.cause == RefusalCause::Allowance => {
             format!("Retry in {length} at the latest: a request may fit sooner.")
         }
         WaitKind::UntilFull => format!("The limit is full again in {length}; a request may fit earlier."),

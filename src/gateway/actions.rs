@@ -205,7 +205,8 @@ impl Driver for Actions {
     fn log(&mut self, event: &Event) {
         self.decisions.add(event);
         self.counted.count(event);
-        if let (Some(shares), EventKind::CooledDown { target, until, cause }) = (&self.shares, event.kind) {
+        if let (Some(shares), EventKind::CoolDownBegan { target, until, cause }) = (&self.shares, event.kind)
+        {
             shares.publish_cool_down(target, until, cause);
         }
     }

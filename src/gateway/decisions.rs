@@ -1,7 +1,7 @@
 //! The latest decisions, for the page and the JSON of the gateway's state: why the last jobs went where they went.
 
 use super::recording::{Names, decision_of};
-use crate::event::{AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, LimitCause};
+use crate::event::{AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, RefusalCause};
 use std::collections::VecDeque;
 
 /// The number of decisions that are kept.
@@ -21,7 +21,7 @@ impl Decisions {
                 | EventKind::Sent { .. }
                 | EventKind::Replied { .. }
                 | EventKind::AttemptCancelled { .. }
-                | EventKind::CooledDown { .. }
+                | EventKind::CoolDownBegan { .. }
                 | EventKind::FellBack { .. }
                 | EventKind::Done(_)
         );
@@ -53,21 +53,21 @@ pub(super) fn sentence(event: &Event, names: &Names) -> String {
 pub(super) fn outcome_text(outcome: AttemptOutcome) -> String {
     match outcome {
         AttemptOutcome::Ok => "answered".to_owned(),
-        AttemptOutcome::Limited { axis, cause: LimitCause::SharedQuota } => {
+        AttemptOutcome::Refused { axis, cause: RefusalCause::SharedQuota } => {
             let axis = axis.map(|axis| format!(", {axis}")).unwrap_or_default();
             format!(
                 "not sent, the quota that the replicas share is used up ({}{axis})",
-                LimitCause::SharedQuota.name()
+                RefusalCause::SharedQuota.name()
             )
         }
-        AttemptOutcome::Limited { cause: LimitCause::SharedCoolDown, .. } => {
+        AttemptOutcome::Refused { cause: RefusalCause::SharedCoolDown, .. } => {
             format!(
                 "not sent, another replica has put it in cool-down ({})",
-                LimitCause::SharedCoolDown.name()
+                RefusalCause::SharedCoolDown.name()
             )
         }
-        AttemptOutcome::Limited { axis: Some(axis), cause } => format!("refused ({}, {axis})", cause.name()),
-        AttemptOutcome::Limited { axis: None, cause } => format!("refused ({})", cause.name()),
+        AttemptOutcome::Refused { axis: Some(axis), cause } => format!("refused ({}, {axis})", cause.name()),
+        AttemptOutcome::Refused { axis: None, cause } => format!("refused ({})", cause.name()),
         AttemptOutcome::Failed(AttemptFailure::Status(status)) => format!("failed with status {status}"),
         AttemptOutcome::Failed(AttemptFailure::Connection) => "the connection failed".to_owned(),
         AttemptOutcome::Failed(AttemptFailure::Timeout) => "no reply in time".to_owned(),

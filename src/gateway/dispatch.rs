@@ -14,7 +14,7 @@ use super::spending::{self, OverBudget, Reservation};
 use super::stream::{State, StreamBody};
 use super::upstream::KeyNumber;
 use crate::engine::Attempt;
-use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobEnd, JobOutcome, LimitCause};
+use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobEnd, JobOutcome, RefusalCause};
 use crate::ids::TargetId;
 use crate::job::{Job, Priority};
 use axum::body::Body;
@@ -325,7 +325,7 @@ async fn unless_cancelled<T>(job: &mut JobHandle, future: impl Future<Output = T
 /// too large.
 fn is_own_mistake(outcome: AttemptOutcome) -> bool {
     match outcome {
-        AttemptOutcome::Limited { cause, .. } => cause == LimitCause::TooLarge,
+        AttemptOutcome::Refused { cause, .. } => cause == RefusalCause::TooLarge,
         AttemptOutcome::Failed(AttemptFailure::Status(status)) => {
             matches!(status, 400 | 405 | 406 | 409..=418 | 422 | 431)
         }

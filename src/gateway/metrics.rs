@@ -284,7 +284,7 @@ impl CountedEvents {
 fn name_of(outcome: AttemptOutcome) -> Cow<'static, str> {
     match outcome {
         AttemptOutcome::Ok => "ok".into(),
-        AttemptOutcome::Limited { cause, .. } => cause.name().into(),
+        AttemptOutcome::Refused { cause, .. } => cause.name().into(),
         AttemptOutcome::Failed(AttemptFailure::Status(status)) => status.to_string().into(),
         AttemptOutcome::Failed(AttemptFailure::Connection) => "connection".into(),
         AttemptOutcome::Failed(AttemptFailure::Timeout) => "timeout".into(),

@@ -8,7 +8,7 @@ use super::ledger::{Account, Balance, Cost};
 use super::request_record::RequestRecord;
 use super::spending::OverBudget;
 use crate::engine::parse::{BUDGET_ELSEWHERE, BUDGET_IN_USE, BUDGET_SPENT};
-use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobEnd, JobOutcome, LimitCause, WaitReason};
+use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobEnd, JobOutcome, RefusalCause, WaitReason};
 use crate::formatting::{count, duration, printable, seconds};
 use crate::ids::{RouteId, TargetId};
 use axum::body::Body;
@@ -154,17 +154,17 @@ impl Failure<'_> {
     /// Returns the status, type and code of the error.
     fn class(&self, reason: EndReason) -> (StatusCode, &'static str, &'static str) {
         // A 429 that does not say which limit refused has the cause `other`.
-        let is_limit = |cause: LimitCause| {
+        let is_limit = |cause: RefusalCause| {
             cause.is_window_limit()
                 || matches!(
                     cause,
-                    LimitCause::Concurrency
-                        | LimitCause::SharedQuota
-                        | LimitCause::SharedCoolDown
-                        | LimitCause::Other
+                    RefusalCause::Concurrency
+                        | RefusalCause::SharedQuota
+                        | RefusalCause::SharedCoolDown
+                        | RefusalCause::Other
                 )
         };
-        let limited = |outcome: &AttemptOutcome| matches!(outcome, AttemptOutcome::Limited { cause, .. } if is_limit(*cause));
+        let limited = |outcome: &AttemptOutcome| matches!(outcome, AttemptOutcome::Refused { cause, .. } if is_limit(*cause));
         let obstacle_is_limit = self.end.obstacle.is_some_and(|obstacle| match obstacle.why {
             WaitReason::Pace => true,
             WaitReason::CoolDown => obstacle.cause.is_some_and(is_limit),
@@ -202,7 +202,7 @@ impl Failure<'_> {
             }
         }
         if let Some(obstacle) = self.end.obstacle {
-            let cause = obstacle.cause.map_or("", LimitCause::name);
+            let cause = obstacle.cause.map_or("", RefusalCause::name);
             let axis = obstacle.axis.map(|axis| format!(" {axis}")).unwrap_or_default();
             let why = match obstacle.why {
                 WaitReason::BackOff => "back-off after".to_owned(),

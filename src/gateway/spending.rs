@@ -106,7 +106,7 @@ impl Reservation {
         match reply.outcome {
             AttemptOutcome::Ok => self.settle(reply.usage),
             AttemptOutcome::Failed(AttemptFailure::Garbage) => drop(self),
-            AttemptOutcome::Limited { .. } | AttemptOutcome::Failed(_) => self.release(),
+            AttemptOutcome::Refused { .. } | AttemptOutcome::Failed(_) => self.release(),
         }
     }
 

@@ -8,7 +8,7 @@
 //! and send again.
 
 use crate::ids::WorkloadId;
-use crate::job::MIN_THINK;
+use crate::job::MIN_THINK_TIME;
 use crate::scenario::rate::{ArrivalClock, Rate};
 use crate::scenario::{Arrivals, TraceRow, Workload};
 use provider::dist::Dist;
@@ -112,7 +112,7 @@ impl Process {
             "invariant: a user waits for the reply, {} of {users} think",
             due.len()
         );
-        let pause = Nanos::from_secs_f64(think.sample(think_stream)).max(MIN_THINK);
+        let pause = Nanos::from_secs_f64(think.sample(think_stream)).max(MIN_THINK_TIME);
         due.push(Reverse(now + pause));
         true
     }

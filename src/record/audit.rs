@@ -242,7 +242,7 @@ impl Audit {
     ) {
         let Some(mut ledger) = self.ledger(event, attempt, target) else { return };
         self.check(ledger.client == ClientState::Waiting, 2, event, "the attempt has ended before");
-        let from_provider = matches!(outcome, Some(AttemptOutcome::Ok | AttemptOutcome::Limited { .. }));
+        let from_provider = matches!(outcome, Some(AttemptOutcome::Ok | AttemptOutcome::Refused { .. }));
         let undecided = self.decisions && ledger.provider == ProviderState::Undecided;
         self.check(!(from_provider && undecided), 3, event, "the reply comes before the decision");
         // The client cancels an attempt that times out; the provider may decide on it later.
@@ -330,7 +330,7 @@ impl Fold for Audit {
             EventKind::Arrived { .. }
             | EventKind::Decided { .. }
             | EventKind::Settled { .. }
-            | EventKind::CooledDown { .. } => {}
+            | EventKind::CoolDownBegan { .. } => {}
             _ => self.check(in_flight, 1, event, "the job is not in flight"),
         }
         // A follower that is shed before its leader ends gets no answer.
@@ -364,7 +364,7 @@ impl Fold for Audit {
             EventKind::AttemptCancelled { attempt, target } => {
                 self.ended(event, attempt, target, None);
             }
-            EventKind::CooledDown { target, until, .. } => {
+            EventKind::CoolDownBegan { target, until, .. } => {
                 let end = &mut self.cool_down[target.index()];
                 *end = until.max(*end);
             }

@@ -2,7 +2,7 @@
 
 use super::histogram::Histogram;
 use super::names::{AXES, REASONS, REFUSALS};
-use crate::event::{AttemptFailure, LimitCause, LocalFailure};
+use crate::event::{AttemptFailure, LocalFailure, RefusalCause};
 use crate::ids::TargetId;
 use crate::scenario::Target;
 use provider::{Instant, Usage, config::CachedTokens};
@@ -174,9 +174,9 @@ impl FailureCounts {
     }
 
     /// Counts a fault that the client reads as a refusal for this cause.
-    pub(super) fn count_faulted(&mut self, cause: LimitCause) {
+    pub(super) fn count_faulted(&mut self, cause: RefusalCause) {
         match cause {
-            LimitCause::Overload => self.overload += 1,
+            RefusalCause::Overload => self.overload += 1,
             _ => self.rate_limit_error += 1,
         }
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// The delays of a live run, and what they change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Delays {
-    /// From the send of an attempt whose reply reads as a refusal ([`AttemptOutcome::Limited`]) to that reply at the client:
+    /// From the send of an attempt whose reply reads as a refusal ([`AttemptOutcome::Refused`]) to that reply at the client:
     /// the network, and the work at both ends.
     pub round_trip_s: Quantiles,
     /// From the end of a wait (back-off, cool-down, pace) to the instant at which the client acted on it. Waits that the client
@@ -137,7 +137,7 @@ impl Fold for DelayMeter {
             EventKind::Queued { .. } | EventKind::Done(_) => self.acted(event),
             EventKind::Replied { attempt, target, outcome, .. } => {
                 let sent = self.sent.remove(&attempt);
-                if let (Some(sent), AttemptOutcome::Limited { .. }) = (sent, outcome) {
+                if let (Some(sent), AttemptOutcome::Refused { .. }) = (sent, outcome) {
                     self.round_trips[target.index()].record(event.at.since(sent));
                 }
             }

@@ -103,7 +103,7 @@ pub trait Fold {
     }
 
     /// Takes the time that an attempt of a live run waited in this process, from its send to the beginning of its request.
-    fn begun(&mut self, lag: Nanos) {
+    fn request_began(&mut self, lag: Nanos) {
         let _ = lag;
     }
 
@@ -136,8 +136,8 @@ impl<F: Fold + ?Sized> Fold for &mut F {
     fn most_used(&mut self, target: TargetId, axis: Axis, used_share: f64) {
         (**self).most_used(target, axis, used_share);
     }
-    fn begun(&mut self, lag: Nanos) {
-        (**self).begun(lag);
+    fn request_began(&mut self, lag: Nanos) {
+        (**self).request_began(lag);
     }
     fn is_done(&self) -> bool {
         (**self).is_done()
@@ -169,9 +169,9 @@ impl<F: Fold> Fold for Option<F> {
             fold.most_used(target, axis, used_share);
         }
     }
-    fn begun(&mut self, lag: Nanos) {
+    fn request_began(&mut self, lag: Nanos) {
         if let Some(fold) = self {
-            fold.begun(lag);
+            fold.request_began(lag);
         }
     }
     fn is_done(&self) -> bool {
@@ -209,9 +209,9 @@ impl<A: Fold, B: Fold> Fold for (A, B) {
         self.0.most_used(target, axis, used_share);
         self.1.most_used(target, axis, used_share);
     }
-    fn begun(&mut self, lag: Nanos) {
-        self.0.begun(lag);
-        self.1.begun(lag);
+    fn request_began(&mut self, lag: Nanos) {
+        self.0.request_began(lag);
+        self.1.request_began(lag);
     }
     /// Either fold ends the run.
     fn is_done(&self) -> bool {

@@ -1,6 +1,6 @@
 //! The names that results and the event log use for refusals, reasons and failures.
 
-use crate::event::{AttemptFailure, EndReason, LimitCause, LocalFailure};
+use crate::event::{AttemptFailure, EndReason, LocalFailure, RefusalCause};
 use provider::Axis;
 use std::borrow::Cow;
 
@@ -8,20 +8,20 @@ use std::borrow::Cow;
 pub(super) const AXES: usize = Axis::ALL.len();
 /// The number of refusal counters: one per axis, then one per cause for replies that name no axis.
 pub(super) const REFUSALS: usize = AXES + CAUSES.len();
-/// Every cause, in the order of [`LimitCause`].
-const CAUSES: [LimitCause; 12] = [
-    LimitCause::MinuteLimit,
-    LimitCause::DayLimit,
-    LimitCause::Allowance,
-    LimitCause::Concurrency,
-    LimitCause::Overload,
-    LimitCause::Billing,
-    LimitCause::TooLarge,
-    LimitCause::NotInTier,
-    LimitCause::Auth,
-    LimitCause::SharedQuota,
-    LimitCause::SharedCoolDown,
-    LimitCause::Other,
+/// Every cause, in the order of [`RefusalCause`].
+const CAUSES: [RefusalCause; 12] = [
+    RefusalCause::ShortLimit,
+    RefusalCause::DayLimit,
+    RefusalCause::Allowance,
+    RefusalCause::Concurrency,
+    RefusalCause::Overload,
+    RefusalCause::Billing,
+    RefusalCause::TooLarge,
+    RefusalCause::NotInTier,
+    RefusalCause::Auth,
+    RefusalCause::SharedQuota,
+    RefusalCause::SharedCoolDown,
+    RefusalCause::Other,
 ];
 /// Every reason with its name, in the order of [`EndReason`].
 pub(super) const REASONS: [(EndReason, &str); 8] = [
@@ -40,7 +40,7 @@ pub(super) const GENERATOR_LAG: &str = "generator_lag";
 const STATUS: &str = "status_";
 
 /// Returns the index of the counter of a refusal.
-pub(super) fn refusal_index(axis: Option<Axis>, cause: LimitCause) -> usize {
+pub(super) fn refusal_index(axis: Option<Axis>, cause: RefusalCause) -> usize {
     axis.map_or(AXES + cause as usize, |axis| axis as usize)
 }
 

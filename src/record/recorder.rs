@@ -14,7 +14,7 @@ use super::rule_windows::RuleWindows;
 use super::summary::Mode;
 use super::worst_window::Windows;
 use crate::event::{
-    AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle, RecordedDecision,
+    AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, Obstacle, RecordedDecision, RefusalCause,
 };
 use crate::ids::{AttemptId, TargetId, WorkloadId};
 use crate::scenario::Scenario;
@@ -173,14 +173,14 @@ impl Recorder {
                 }
             }
             // A fault that is answered like a refusal.
-            (_, AttemptOutcome::Limited { cause, .. }) if counts.decided > 0 => {
+            (_, AttemptOutcome::Refused { cause, .. }) if counts.decided > 0 => {
                 counts.failed += 1;
                 self.failures.count_faulted(cause);
             }
-            (_, AttemptOutcome::Limited { axis, cause }) => {
+            (_, AttemptOutcome::Refused { axis, cause }) => {
                 let by = refusal_index(axis, cause);
                 self.limited(at, target, by, axis);
-                if cause == LimitCause::TooLarge {
+                if cause == RefusalCause::TooLarge {
                     self.too_large += 1;
                 } else {
                     self.refused(at, target, by);
@@ -346,7 +346,7 @@ impl Fold for Recorder {
                 self.targets[target.index()].failed += 1;
                 self.failures.abandoned += 1;
             }
-            EventKind::CooledDown { target, .. } => self.targets[target.index()].cool_downs += 1,
+            EventKind::CoolDownBegan { target, .. } => self.targets[target.index()].cool_downs += 1,
             EventKind::CacheHit => self.cached += 1,
             EventKind::Done(ref end) => self.done(at, end),
             EventKind::Coalesced { .. }
@@ -384,7 +384,7 @@ impl Fold for Recorder {
         self.targets[target.index()].most_used[axis as usize] = Some(used_share);
     }
 
-    fn begun(&mut self, lag: Nanos) {
+    fn request_began(&mut self, lag: Nanos) {
         self.send_lag.record(lag);
     }
 }

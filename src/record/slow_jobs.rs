@@ -146,7 +146,7 @@ impl Fold for SlowJobs {
             EventKind::Decided { .. }
             | EventKind::Settled { .. }
             | EventKind::FirstByte { .. }
-            | EventKind::CooledDown { .. } => return,
+            | EventKind::CoolDownBegan { .. } => return,
         };
         let timeline = &mut self.ring[slot(event.job)];
         if timeline.job == Some(event.job) {
@@ -231,7 +231,7 @@ impl Kind {
             Self::Sent(target, attempt) => TraceEventKind::Sent { target: name(target), attempt },
             Self::Replied(target, outcome) => match outcome {
                 AttemptOutcome::Ok => TraceEventKind::Served { target: name(target) },
-                AttemptOutcome::Limited { axis, cause } => TraceEventKind::Limited {
+                AttemptOutcome::Refused { axis, cause } => TraceEventKind::Limited {
                     target: name(target),
                     by: axis.map_or_else(|| cause.name(), |axis| axis.name()).to_owned(),
                 },

@@ -4,7 +4,7 @@ use super::{NOW, Pairs, Row, rows};
 use proptest::prelude::*;
 use provider::Nanos;
 use quotalab::engine::parse::{self, Dialect, Parsed, ParsedFailure, Response};
-use quotalab::event::{AttemptOutcome, LimitCause};
+use quotalab::event::{AttemptOutcome, RefusalCause};
 use quotalab::explain::explain;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -114,6 +114,6 @@ proptest! {
         let parsed = parse::parsed(None, NOW, &response);
         let Some(ParsedFailure { refusal, cause, wait, .. }) = parsed.failure else { panic!("a refusal") };
         prop_assert_eq!((refusal.limit, refusal.used, refusal.requested), (Some(limit), Some(used), Some(requested)));
-        prop_assert_eq!((cause, wait.map(|wait| wait.length)), (LimitCause::MinuteLimit, Some(Nanos::from_millis(millis))));
+        prop_assert_eq!((cause, wait.map(|wait| wait.length)), (RefusalCause::ShortLimit, Some(Nanos::from_millis(millis))));
     }
 }

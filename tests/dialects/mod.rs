@@ -148,7 +148,7 @@ fn assert_consistent(parsed: &Parsed, row: &Row) {
         Some(ParsedFailure { cause, refusal, wait, status, .. }) => {
             assert_eq!(reply.wait, *wait);
             match reply.outcome {
-                AttemptOutcome::Limited { axis, cause: in_reply } => {
+                AttemptOutcome::Refused { axis, cause: in_reply } => {
                     assert_eq!((axis, in_reply), (refusal.axis, *cause))
                 }
                 AttemptOutcome::Failed(event::AttemptFailure::Status(in_reply)) => {
@@ -160,7 +160,7 @@ fn assert_consistent(parsed: &Parsed, row: &Row) {
         None => assert!(
             row.status == 200
                 && reply.wait.is_none()
-                && !matches!(reply.outcome, AttemptOutcome::Limited { .. })
+                && !matches!(reply.outcome, AttemptOutcome::Refused { .. })
         ),
     }
     for (axis, left) in reply.remaining.requests.into_iter().chain(reply.remaining.tokens) {

@@ -5,7 +5,7 @@ use super::{NOW, Pairs};
 use provider::{Axis, Instant, Usage};
 use quotalab::engine::parse::{self, Dialect, Parsed, ParsedFailure, Response, Stream};
 use quotalab::engine::{Reply, WaitKind};
-use quotalab::event::{self, AttemptOutcome, LimitCause};
+use quotalab::event::{self, AttemptOutcome, RefusalCause};
 use serde_json::json;
 
 fn read(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> Parsed {
@@ -17,7 +17,7 @@ fn failure(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) 
     read(dialect, status, headers, body).failure.expect("an error")
 }
 
-fn cause(dialect: Dialect, status: u16, body: &str) -> LimitCause {
+fn cause(dialect: Dialect, status: u16, body: &str) -> RefusalCause {
     failure(dialect, status, &[], body).cause
 }
 
@@ -36,18 +36,18 @@ fn one_status_has_seven_causes() {
     let zero = json!({ "error": { "code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Please retry in 20.04466179s.",
         "details": [{ "violations": [{ "quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "quotaValue": "0" }] }] } });
     for (dialect, body, expected) in [
-        (Dialect::OpenAi, error("Rate limit reached for m in organization org-x on tokens per min (TPM): Limit 9, Used 9, Requested 1.", "x"), LimitCause::MinuteLimit),
-        (Dialect::Cerebras, json!({ "message": "Tokens per day limit exceeded - too many tokens processed.", "code": "token_quota_exceeded" }).to_string(), LimitCause::DayLimit),
-        (Dialect::DeepInfra, error("Rate limited", "x"), LimitCause::Concurrency),
-        (Dialect::Cerebras, json!({ "message": "Busy", "code": "queue_exceeded" }).to_string(), LimitCause::Overload),
-        (Dialect::OpenAi, error("You exceeded your current quota", "insufficient_quota"), LimitCause::Billing),
-        (Dialect::OpenAi, error("Request too large for m in organization org-x on tokens per min (TPM): Limit 9, Requested 10.", "x"), LimitCause::TooLarge),
-        (Dialect::Gemini, zero.to_string(), LimitCause::NotInTier),
-        (Dialect::Anthropic, error("Extra usage is required for long context requests", "rate_limit_error"), LimitCause::NotInTier),
+        (Dialect::OpenAi, error("Rate limit reached for m in organization org-x on tokens per min (TPM): Limit 9, Used 9, Requested 1.", "x"), RefusalCause::ShortLimit),
+        (Dialect::Cerebras, json!({ "message": "Tokens per day limit exceeded - too many tokens processed.", "code": "token_quota_exceeded" }).to_string(), RefusalCause::DayLimit),
+        (Dialect::DeepInfra, error("Rate limited", "x"), RefusalCause::Concurrency),
+        (Dialect::Cerebras, json!({ "message": "Busy", "code": "queue_exceeded" }).to_string(), RefusalCause::Overload),
+        (Dialect::OpenAi, error("You exceeded your current quota", "insufficient_quota"), RefusalCause::Billing),
+        (Dialect::OpenAi, error("Request too large for m in organization org-x on tokens per min (TPM): Limit 9, Requested 10.", "x"), RefusalCause::TooLarge),
+        (Dialect::Gemini, zero.to_string(), RefusalCause::NotInTier),
+        (Dialect::Anthropic, error("Extra usage is required for long context requests", "rate_limit_error"), RefusalCause::NotInTier),
     ] {
         assert_eq!(cause(dialect, 429, &body), expected, "{body}");
     }
-    assert_eq!(LimitCause::NotInTier.name(), "not_in_tier");
+    assert_eq!(RefusalCause::NotInTier.name(), "not_in_tier");
     assert_eq!(wait(Dialect::Gemini, 429, &[], &zero.to_string()), Some((20_044, WaitKind::Meaningless)));
 }
 
@@ -64,7 +64,7 @@ fn one_code_or_sentence_covers_several_periods() {
     };
     assert_eq!(
         ["minute", "hour", "day"].map(cerebras),
-        [LimitCause::MinuteLimit, LimitCause::MinuteLimit, LimitCause::DayLimit]
+        [RefusalCause::ShortLimit, RefusalCause::ShortLimit, RefusalCause::DayLimit]
     );
     let bedrock = |message: &str| {
         failure(Dialect::Bedrock, 429, &[], &json!({ "message": message }).to_string()).refusal.axis
@@ -91,7 +91,7 @@ fn one_code_or_sentence_covers_several_periods() {
     };
     assert_eq!(
         [azure(60), azure(61)],
-        [LimitCause::MinuteLimit, LimitCause::DayLimit],
+        [RefusalCause::ShortLimit, RefusalCause::DayLimit],
         "a bucket per minute refills within a minute"
     );
 }
@@ -201,11 +201,11 @@ fn overload_has_no_axis_and_suggests_a_wait() {
         ),
     ] {
         let failure = failure(dialect, 429, &[("retry-after", "3")], &body);
-        assert_eq!((failure.cause, failure.refusal.axis), (LimitCause::Overload, None), "{body}");
+        assert_eq!((failure.cause, failure.refusal.axis), (RefusalCause::Overload, None), "{body}");
         assert_eq!(failure.wait.map(|wait| wait.kind), Some(WaitKind::Suggested));
     }
-    assert_eq!(cause(Dialect::Together, 503, ""), LimitCause::Overload);
-    assert_eq!(cause(Dialect::Groq, 498, &error("x", "capacity_exceeded")), LimitCause::Overload);
+    assert_eq!(cause(Dialect::Together, 503, ""), RefusalCause::Overload);
+    assert_eq!(cause(Dialect::Groq, 498, &error("x", "capacity_exceeded")), RefusalCause::Overload);
 }
 
 /// 11. Bodies have many formats: `laws.rs` wraps every row, this test has the rare ones.
@@ -228,7 +228,7 @@ fn rare_bodies_are_parsed() {
     let reply = read(Dialect::OpenAi, 429, &[], &wrapped).reply;
     assert!(matches!(
         reply.outcome,
-        AttemptOutcome::Limited { axis: Some(Axis::Rpm), cause: LimitCause::MinuteLimit }
+        AttemptOutcome::Refused { axis: Some(Axis::Rpm), cause: RefusalCause::ShortLimit }
     ));
 
     let inside = json!({ "error": { "message": "Rate limit exceeded: free-models-per-day", "code": 429 } })
@@ -236,13 +236,13 @@ fn rare_bodies_are_parsed() {
     let reply = read(Dialect::OpenRouter, 200, &[], &inside).reply;
     assert!(matches!(
         reply.outcome,
-        AttemptOutcome::Limited { axis: Some(Axis::Rpd), cause: LimitCause::DayLimit }
+        AttemptOutcome::Refused { axis: Some(Axis::Rpd), cause: RefusalCause::DayLimit }
     ));
     let broken = json!({ "error": { "message": "Upstream died", "code": 502 }, "choices": [], "usage": { "prompt_tokens": 1, "completion_tokens": 0 } });
     let reply = read(Dialect::OpenRouter, 200, &[], &broken.to_string()).reply;
     assert_eq!(reply.outcome, AttemptOutcome::Failed(event::AttemptFailure::Status(502)));
     let azure = error("Your requests to m for m in westeurope have exceeded rate limit.", "RateLimitReached");
-    assert_eq!(cause(Dialect::Azure, 400, &azure), LimitCause::MinuteLimit, "a 429 inside a 400");
+    assert_eq!(cause(Dialect::Azure, 400, &azure), RefusalCause::ShortLimit, "a 429 inside a 400");
 }
 
 /// 11 and 12. A stream may have an error after its first token, and has its usage at different positions.
@@ -259,7 +259,7 @@ fn a_stream_ends_with_usage_or_a_failure() {
     let limited = stream(Dialect::Bedrock, &[token, bedrock]);
     assert_eq!(
         limited.outcome,
-        AttemptOutcome::Limited { axis: Some(Axis::Tpm), cause: LimitCause::MinuteLimit }
+        AttemptOutcome::Refused { axis: Some(Axis::Tpm), cause: RefusalCause::ShortLimit }
     );
     let finish = r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1}}"#;
     let success = stream(Dialect::Together, &[token, finish, "[DONE]"]);
@@ -303,8 +303,8 @@ fn permanent_refusals_have_no_usable_wait() {
         assert_eq!(reply.wait.map(|wait| wait.kind), Some(WaitKind::Meaningless), "{body}");
         assert!(matches!(
             reply.outcome,
-            AttemptOutcome::Limited {
-                cause: LimitCause::Billing | LimitCause::TooLarge | LimitCause::NotInTier,
+            AttemptOutcome::Refused {
+                cause: RefusalCause::Billing | RefusalCause::TooLarge | RefusalCause::NotInTier,
                 ..
             }
         ));

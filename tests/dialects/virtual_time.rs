@@ -3,11 +3,11 @@
 use crate::story::run;
 use provider::Axis;
 use provider::config::Dialect;
-use quotalab::event::{AttemptOutcome, EventKind, LimitCause};
+use quotalab::event::{AttemptOutcome, EventKind, RefusalCause};
 use std::collections::BTreeSet;
 
 /// Simulates one job per second under these limits and this fault. Returns the axis and the cause of each kind of refusal.
-fn outcomes(dialect: Dialect, limits: &str, fault: &str) -> BTreeSet<(Option<Axis>, LimitCause)> {
+fn outcomes(dialect: Dialect, limits: &str, fault: &str) -> BTreeSet<(Option<Axis>, RefusalCause)> {
     let story = run(&format!(
         "name: {name}
 duration: 2m
@@ -23,7 +23,7 @@ workload: [{{ name: w, route: r, arrivals: {{ constant: 60/min }}, prompt: 10, c
         name = dialect.name(),
     ));
     let limited = story.events.iter().filter_map(|event| match event.kind {
-        EventKind::Replied { outcome: AttemptOutcome::Limited { axis, cause }, .. } => Some((axis, cause)),
+        EventKind::Replied { outcome: AttemptOutcome::Refused { axis, cause }, .. } => Some((axis, cause)),
         _ => None,
     });
     limited.collect()
@@ -34,10 +34,10 @@ fn a_limit_per_minute_is_seen_as_the_dialect_states_it() {
     for dialect in Dialect::ALL {
         let seen = match dialect {
             // The only limit of this dialect is concurrency, so every refusal states that.
-            Dialect::DeepInfra => (Some(Axis::Concurrency), LimitCause::Concurrency),
+            Dialect::DeepInfra => (Some(Axis::Concurrency), RefusalCause::Concurrency),
             // The message is only "Too many requests".
-            Dialect::Fireworks => (None, LimitCause::Other),
-            _ => (Some(Axis::Rpm), LimitCause::MinuteLimit),
+            Dialect::Fireworks => (None, RefusalCause::Other),
+            _ => (Some(Axis::Rpm), RefusalCause::ShortLimit),
         };
         assert_eq!(outcomes(dialect, "rpm: 30", ""), BTreeSet::from([seen]), "{dialect:?}");
     }
@@ -49,12 +49,12 @@ fn a_fault_with_a_429_is_seen_as_the_dialect_states_it() {
     // All others send a status that is a failure and not a rate limit, such as 503 or 404.
     let refusals = |fault: &str, dialect: Dialect| match (fault, dialect) {
         ("overload", Azure | Cerebras | Mistral | DeepInfra | Fireworks) => {
-            Some((None, LimitCause::Overload))
+            Some((None, RefusalCause::Overload))
         }
         // An account that must pay is never throttled, whatever the status and the code.
-        ("billing", _) => Some((None, LimitCause::Billing)),
-        ("not_in_tier", Anthropic | Mistral) => Some((None, LimitCause::NotInTier)),
-        ("not_in_tier", Gemini) => Some((Some(Axis::Rpd), LimitCause::NotInTier)),
+        ("billing", _) => Some((None, RefusalCause::Billing)),
+        ("not_in_tier", Anthropic | Mistral) => Some((None, RefusalCause::NotInTier)),
+        ("not_in_tier", Gemini) => Some((Some(Axis::Rpd), RefusalCause::NotInTier)),
         _ => None,
     };
     for dialect in Dialect::ALL {

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use provider::decision::HeaderRemaining;
 use provider::{Instant, Nanos, Usage};
 use quotalab::engine::{Engine, Reply, Wait, WaitKind};
-use quotalab::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome, LimitCause, LocalFailure};
+use quotalab::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome, LocalFailure, RefusalCause};
 use quotalab::ids::{AttemptId, JobId, RouteId, Tag, WorkloadId};
 use quotalab::job::{Job, Priority};
 use quotalab::record::Audit;
@@ -121,7 +121,7 @@ impl Harness {
         let wait = Wait { length: Nanos::from_secs(1), kind: WaitKind::UntilAdmitted };
         let reply = Reply {
             outcome,
-            wait: matches!(outcome, AttemptOutcome::Limited { .. }).then_some(wait),
+            wait: matches!(outcome, AttemptOutcome::Refused { .. }).then_some(wait),
             header_wait: None,
             limit: None,
             remaining: HeaderRemaining::default(),
@@ -206,9 +206,9 @@ impl Harness {
 const OUTCOMES: [AttemptOutcome; 7] = [
     AttemptOutcome::Ok,
     AttemptOutcome::Failed(AttemptFailure::Status(503)),
-    AttemptOutcome::Limited { axis: None, cause: LimitCause::MinuteLimit },
+    AttemptOutcome::Refused { axis: None, cause: RefusalCause::ShortLimit },
     AttemptOutcome::Failed(AttemptFailure::Connection),
-    AttemptOutcome::Limited { axis: None, cause: LimitCause::TooLarge },
+    AttemptOutcome::Refused { axis: None, cause: RefusalCause::TooLarge },
     AttemptOutcome::Failed(AttemptFailure::Status(400)),
     AttemptOutcome::Failed(AttemptFailure::Local(LocalFailure::Ports)),
 ];

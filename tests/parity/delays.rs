@@ -3,7 +3,7 @@
 use super::scenario;
 use provider::{Instant, Nanos, Usage};
 use quotalab::drive::{WithMeasuredDelays, delay_effect};
-use quotalab::event::{AttemptOutcome, Event, EventKind, LimitCause, Obstacle, WaitReason};
+use quotalab::event::{AttemptOutcome, Event, EventKind, Obstacle, RefusalCause, WaitReason};
 use quotalab::ids::{AttemptId, JobId, TargetId};
 use quotalab::record::{DelayMeter, Fold};
 
@@ -29,7 +29,7 @@ fn refuse(meter: &mut DelayMeter, jobs: u64, round_trip: Nanos, lag: Nanos) {
         let sent = |id, number| EventKind::Sent { attempt: AttemptId(id), target, step: 0, number };
         event(start, sent(2 * id, 1));
         let (at, until) = (start + round_trip, start + Nanos::from_millis(500));
-        let outcome = AttemptOutcome::Limited { cause: LimitCause::MinuteLimit, axis: None };
+        let outcome = AttemptOutcome::Refused { cause: RefusalCause::ShortLimit, axis: None };
         let attempt = AttemptId(2 * id);
         event(at, EventKind::Replied { attempt, target, outcome, usage: Usage::default() });
         let obstacle = Obstacle { target, why: WaitReason::CoolDown, axis: None, cause: None };

@@ -3,8 +3,8 @@
 use super::scenario::scenario;
 use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::event::{
-    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause,
-    RecordedDecision, WaitReason,
+    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, RecordedDecision,
+    RefusalCause, WaitReason,
 };
 use quotalab::ids::{AttemptId, JobId, TargetId};
 use quotalab::record::{Audit, Fold};
@@ -149,7 +149,7 @@ fn law_4_time_runs_back() {
 fn law_8_an_attempt_during_a_cool_down() {
     let cool_down = |until| {
         let until = Instant::ZERO + Nanos::from_secs(until);
-        (0, 0, EventKind::CooledDown { target: TARGET, until, cause: LimitCause::MinuteLimit })
+        (0, 0, EventKind::CoolDownBegan { target: TARGET, until, cause: RefusalCause::ShortLimit })
     };
     assert_eq!(violated(&with(0, &[valid()[0], cool_down(1)])), [8]);
     assert_eq!(

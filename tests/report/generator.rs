@@ -4,7 +4,7 @@ use super::record::short;
 use super::scenario::rule;
 use super::{arrived, job_end};
 use provider::{Axis, Instant, Nanos, Usage};
-use quotalab::event::{AttemptOutcome, EndReason, Event, EventKind, JobOutcome, LimitCause};
+use quotalab::event::{AttemptOutcome, EndReason, Event, EventKind, JobOutcome, RefusalCause};
 use quotalab::ids::{AttemptId, JobId, TargetId};
 use quotalab::record::{Finding, Fold, Mode, Recorder, RunEnd, Summary};
 use quotalab::report;
@@ -22,7 +22,7 @@ fn shed_by_generator(refused_at: Nanos) -> Summary {
         recorder.event(&Event { at, job, kind: arrived(at) });
         if at == refused_at {
             let (attempt, target) = (AttemptId(0), TargetId(0));
-            let outcome = AttemptOutcome::Limited { axis: Some(Axis::Rpm), cause: LimitCause::MinuteLimit };
+            let outcome = AttemptOutcome::Refused { axis: Some(Axis::Rpm), cause: RefusalCause::ShortLimit };
             recorder.event(&Event { at, job, kind: EventKind::Sent { attempt, target, step: 0, number: 1 } });
             let usage = Usage::default();
             recorder.event(&Event { at, job, kind: EventKind::Replied { attempt, target, outcome, usage } });

@@ -4,8 +4,8 @@ use super::launch_scenario;
 use super::toy_model::{RunConditions, simulate};
 use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::event::{
-    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle,
-    RecordedDecision, WaitReason,
+    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, Obstacle,
+    RecordedDecision, RefusalCause, WaitReason,
 };
 use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use quotalab::record::{Fold, Log, log};
@@ -41,7 +41,7 @@ fn attempt_lines() -> Vec<(EventKind, &'static str)> {
     let usage = Usage { prompt_tokens: 7, completion_tokens: 5, cached_tokens: 0 };
     let decided = |decision| EventKind::Decided { attempt: ATTEMPT, target: TARGET, decision };
     let replied = |outcome, usage| EventKind::Replied { attempt: ATTEMPT, target: TARGET, outcome, usage };
-    let limited = |axis| AttemptOutcome::Limited { axis, cause: LimitCause::DayLimit };
+    let limited = |axis| AttemptOutcome::Refused { axis, cause: RefusalCause::DayLimit };
     let failed = |failure| replied(AttemptOutcome::Failed(failure), Usage::default());
     vec![
         (
@@ -83,7 +83,7 @@ fn attempt_lines() -> Vec<(EventKind, &'static str)> {
             r#""abandoned","attempt":3,"target":1"#,
         ),
         (
-            EventKind::CooledDown { target: TARGET, until: Instant(99), cause: LimitCause::MinuteLimit },
+            EventKind::CoolDownBegan { target: TARGET, until: Instant(99), cause: RefusalCause::ShortLimit },
             r#""cooled_down","target":1,"until_ns":99,"cause":"minute_limit""#,
         ),
         (EventKind::FirstByte { attempt: ATTEMPT, target: TARGET }, r#""first_byte","attempt":3,"target":1"#),
@@ -146,7 +146,7 @@ fn course_lines() -> Vec<(EventKind, &'static str)> {
                 until: Instant(99),
                 obstacle: Obstacle {
                     axis: Some(Axis::Tpm),
-                    cause: Some(LimitCause::MinuteLimit),
+                    cause: Some(RefusalCause::ShortLimit),
                     ..super::obstacle(WaitReason::CoolDown)
                 },
                 may_extend: false,

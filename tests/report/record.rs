@@ -5,7 +5,7 @@ use super::toy_model::{RunConditions, simulate};
 use super::{arrived, end, job_end};
 use proptest::prelude::*;
 use provider::{Axis, Instant, Nanos};
-use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, LimitCause, RecordedDecision};
+use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, RecordedDecision, RefusalCause};
 use quotalab::ids::{AttemptId, JobId, TargetId};
 use quotalab::record::{
     Audit, Finding, Fold, GeneratorLag, Late, Log, LogHash, Mode, Recorder, RunEnd, Summary,
@@ -218,11 +218,11 @@ fn refusals_without_an_axis_are_counted_by_cause_and_unnamed_in_the_series() {
     let scenario = short(&[(Axis::Rpm, 30)]);
     let mut recorder = Recorder::new(&scenario);
     let at = Instant::ZERO + Nanos::from_secs(2);
-    let outcome = |axis, cause| AttemptOutcome::Limited { axis, cause };
+    let outcome = |axis, cause| AttemptOutcome::Refused { axis, cause };
     let refusals = [
-        outcome(None, LimitCause::Billing),
-        outcome(None, LimitCause::Concurrency),
-        outcome(Some(Axis::Concurrency), LimitCause::Concurrency),
+        outcome(None, RefusalCause::Billing),
+        outcome(None, RefusalCause::Concurrency),
+        outcome(Some(Axis::Concurrency), RefusalCause::Concurrency),
     ];
     for (id, outcome) in (1..).zip(refusals) {
         let (attempt, target) = (AttemptId(id), TargetId(0));

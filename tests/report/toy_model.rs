@@ -6,8 +6,8 @@
 
 use provider::{Axis, Instant, Nanos, RandomStream, Usage};
 use quotalab::event::{
-    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause,
-    RecordedDecision, WaitReason,
+    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, RecordedDecision,
+    RefusalCause, WaitReason,
 };
 use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use quotalab::record::Fold;
@@ -211,10 +211,10 @@ impl<F: Fold> ToyModel<'_, F> {
         for limit in &limits {
             if self.level(at, target.0, limit.axis, limit.amount) < requested(limit.axis) as f64 {
                 let (axis, requested) = (limit.axis, requested(limit.axis));
-                let cause = if axis.is_daily() { LimitCause::DayLimit } else { LimitCause::MinuteLimit };
+                let cause = if axis.is_daily() { RefusalCause::DayLimit } else { RefusalCause::ShortLimit };
                 return (
                     RecordedDecision::Refused { axis, requested },
-                    AttemptOutcome::Limited { axis: Some(axis), cause },
+                    AttemptOutcome::Refused { axis: Some(axis), cause },
                     short,
                 );
             }

@@ -2,7 +2,7 @@
 
 use super::{run, run_with_network};
 use provider::config::Dialect;
-use quotalab::event::{EventKind, JobOutcome, LimitCause};
+use quotalab::event::{EventKind, JobOutcome, RefusalCause};
 use std::collections::BTreeSet;
 
 /// Forty jobs within four seconds; the account of the first step must pay.
@@ -35,7 +35,7 @@ fn an_account_that_must_pay_is_parked_and_its_jobs_fall_back_in_every_dialect() 
             .events
             .iter()
             .filter_map(|event| match event.kind {
-                EventKind::CooledDown { target, cause: LimitCause::Billing, .. } => Some(target),
+                EventKind::CoolDownBegan { target, cause: RefusalCause::Billing, .. } => Some(target),
                 _ => None,
             })
             .collect();
@@ -78,16 +78,16 @@ providers:
 workload: [{name: w, route: r, arrivals: {constant: 200/s}, prompt: 10, completion: 10, max_tokens: 10}]",
     );
     let cool_downs = story.events.iter().filter_map(|event| match event.kind {
-        EventKind::CooledDown { target, until, cause } => {
+        EventKind::CoolDownBegan { target, until, cause } => {
             let name = story.scenario.targets[target.index()].name.as_str();
             Some((name, cause, until.since(event.at).as_secs_f64().round()))
         }
         _ => None,
     });
     let expected = [
-        ("first/a/m", LimitCause::DayLimit, 86_400.0),
-        ("first/a/m", LimitCause::DayLimit, 86_400.0),
-        ("first/a/n", LimitCause::Billing, 30.0),
+        ("first/a/m", RefusalCause::DayLimit, 86_400.0),
+        ("first/a/m", RefusalCause::DayLimit, 86_400.0),
+        ("first/a/n", RefusalCause::Billing, 30.0),
     ];
     assert_eq!(cool_downs.take(3).collect::<Vec<_>>(), expected, "{}", story.timeline());
 }

@@ -2,7 +2,7 @@
 
 use super::{Story, run};
 use provider::{Axis, Instant};
-use quotalab::event::{EndReason, EventKind, JobOutcome, LimitCause, Obstacle, WaitReason};
+use quotalab::event::{EndReason, EventKind, JobOutcome, Obstacle, RefusalCause, WaitReason};
 
 /// Two targets: `p` with an incident, and `q` in the next step.
 fn two_targets(incident: &str, duration: &str, rate: &str, client: &str) -> Story {
@@ -32,9 +32,9 @@ workload: [{{name: w, route: r, arrivals: {{constant: 1/s}}, prompt: 10, complet
 
 impl Story {
     /// The cool-downs: their beginning and end in seconds, and their cause.
-    fn cool_downs(&self) -> Vec<(f64, f64, LimitCause)> {
+    fn cool_downs(&self) -> Vec<(f64, f64, RefusalCause)> {
         let cool_down = |event: &quotalab::event::Event| match event.kind {
-            EventKind::CooledDown { until, cause, .. } => {
+            EventKind::CoolDownBegan { until, cause, .. } => {
                 Some((event.at.as_secs_f64(), until.as_secs_f64(), cause))
             }
             _ => None,
@@ -62,7 +62,7 @@ fn a_target_is_ejected_after_five_failures_in_a_row_and_probed_afterwards() {
     // Failures at 0 to 4 s eject it until 34 s. The probe at 34 s fails, the one at 64 s is answered.
     assert_eq!(
         story.cool_downs(),
-        [(4.0, 34.0, LimitCause::Overload), (34.0, 64.0, LimitCause::Overload)],
+        [(4.0, 34.0, RefusalCause::Overload), (34.0, 64.0, RefusalCause::Overload)],
         "{}",
         story.timeline()
     );
@@ -76,7 +76,7 @@ fn eject_sets_the_number_of_failures_and_the_duration() {
     let soon = two_targets(incident, "1m", "1/s", "eject: {after: 2, for: 10s}");
     assert_eq!(
         soon.cool_downs()[..2],
-        [(1.0, 11.0, LimitCause::Overload), (11.0, 21.0, LimitCause::Overload)]
+        [(1.0, 11.0, RefusalCause::Overload), (11.0, 21.0, RefusalCause::Overload)]
     );
     let never = two_targets(incident, "1m", "1/s", "eject: off");
     assert_eq!(never.cool_downs(), []);
@@ -161,7 +161,7 @@ workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 10, completion
 #[test]
 fn a_deadline_that_ejects_a_target_is_a_cool_down() {
     let story = two_targets("{at: 0s, for: 1m, fault: timeout}", "20s", "1/s", "deadline: 2s");
-    assert_eq!(story.cool_downs(), [(6.0, 36.0, LimitCause::Overload)]);
+    assert_eq!(story.cool_downs(), [(6.0, 36.0, RefusalCause::Overload)]);
 }
 
 #[test]
@@ -190,7 +190,7 @@ workload: [{{name: w, route: r, arrivals: {{burst: 20, every: 1h}}, prompt: 100,
     assert_eq!(given_up, [(Instant::ZERO, Some(by_tpm)); 11]);
 
     let refused = limited("{rpm: 2}", "deadline: 10s, retry: {backoff: {jitter: none}}");
-    let by_rpm = obstacle(WaitReason::CoolDown, Some(Axis::Rpm), Some(LimitCause::MinuteLimit));
+    let by_rpm = obstacle(WaitReason::CoolDown, Some(Axis::Rpm), Some(RefusalCause::ShortLimit));
     let lost: Vec<_> = refused.ends().filter_map(|(_, end)| end.obstacle).collect();
     assert_eq!(lost, [by_rpm; 18]);
 }

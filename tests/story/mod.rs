@@ -107,13 +107,13 @@ impl Story {
             EventKind::Decided { .. } | EventKind::Settled { .. } => return None,
             EventKind::Replied { target, outcome, .. } => match outcome {
                 AttemptOutcome::Ok => format!("{} serves it", name(target)),
-                AttemptOutcome::Limited { axis, cause } => {
+                AttemptOutcome::Refused { axis, cause } => {
                     format!("{} refuses ({})", name(target), axis.map_or(cause.name(), Axis::name))
                 }
                 AttemptOutcome::Failed(failure) => format!("{} fails ({failure:?})", name(target)),
             },
             EventKind::AttemptCancelled { target, .. } => format!("attempt to {} cancelled", name(target)),
-            EventKind::CooledDown { target, until, cause } => {
+            EventKind::CoolDownBegan { target, until, cause } => {
                 format!("{} cools down until {until} ({})", name(target), cause.name())
             }
             EventKind::FellBack { from, to } => format!("falls back from step {from} to {to}"),

@@ -11,7 +11,7 @@
 //!              live loop ──▶ transport ──▶ sender ──▶ the endpoint     one request per job
 //!                 │              │  ▲ admits?            │
 //!                 ▼              ▼  │                    ▼ what the reply states
-//!              observer ◀──── allowance              statements
+//!              observer ◀──── run_bounds             statements
 //!                 │           (--max-requests, --max-cost)
 //!                 └──▶ Recorder, EndpointResult
 //! ```
@@ -25,17 +25,17 @@
 //!    and by the deadline of each job.
 
 mod address;
-mod allowance;
 mod observer;
 mod plain_client;
 mod prompt;
+mod run_bounds;
 mod sender;
 mod statements;
 mod transport;
 
 pub use address::{EndpointError, Reach, Resolver, parse_url, resolve, system_resolver};
-pub use allowance::{Bounds, check_prices};
 pub use plain_client::{ModelNames, plain_client};
+pub use run_bounds::{Bounds, check_prices};
 pub use sender::{EndpointClient, reachable};
 
 use super::clock::Clock;
@@ -43,8 +43,8 @@ use super::live::{self, Message};
 use crate::job::MAX_JOBS_IN_FLIGHT;
 use crate::record::{Fold, Mode, Recorder, RunEnd, Summary};
 use crate::scenario::Scenario;
-use allowance::Allowance;
 use observer::Observer;
+use run_bounds::RunBounds;
 use statements::Statements;
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Runtime;
@@ -66,12 +66,12 @@ pub fn run(
     clock: Clock,
     runtime: &Runtime,
 ) -> Summary {
-    let (statements, allowance) =
-        (Arc::new(Statements::default()), Arc::new(Mutex::new(Allowance::new(scenario, bounds))));
+    let (statements, run_bounds) =
+        (Arc::new(Statements::default()), Arc::new(Mutex::new(RunBounds::new(scenario, bounds))));
     let transport =
-        EndpointTransport::new(plain, client, clock, Arc::clone(&statements), Arc::clone(&allowance));
+        EndpointTransport::new(plain, client, clock, Arc::clone(&statements), Arc::clone(&run_bounds));
     let folds = (Recorder::new(plain), fold);
-    let mut observer = Observer::new((scenario, client), folds, statements, Arc::clone(&allowance));
+    let mut observer = Observer::new((scenario, client), folds, statements, Arc::clone(&run_bounds));
     let channel = mpsc::unbounded_channel::<Message>();
     let at = live::run_over(plain, &mut observer, transport, clock, runtime, channel);
     let (result, (recorder, fold)) = observer.finish(client);

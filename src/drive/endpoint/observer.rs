@@ -1,6 +1,6 @@
 //! The fold between the live loop and the recorder: it adds to the events what the replies state, and counts it.
 
-use super::allowance::Allowance;
+use super::run_bounds::RunBounds;
 use super::sender::EndpointClient;
 use super::statements::{Statement, Statements};
 use crate::event::{AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome};
@@ -20,7 +20,7 @@ pub(super) struct Observer<'a, F> {
     scenario: &'a Scenario,
     inner: F,
     statements: Arc<Statements>,
-    allowance: Arc<Mutex<Allowance>>,
+    run_bounds: Arc<Mutex<RunBounds>>,
     /// By route: `false` if its requests ask for a target by name. No answer is a fallback then, whichever step has its
     /// target.
     asks_route: Vec<bool>,
@@ -110,22 +110,22 @@ impl<'a, F: Fold> Observer<'a, F> {
         (scenario, client): (&'a Scenario, &EndpointClient),
         inner: F,
         statements: Arc<Statements>,
-        allowance: Arc<Mutex<Allowance>>,
+        run_bounds: Arc<Mutex<RunBounds>>,
     ) -> Self {
         let models = client.models(scenario);
         let is_target = |model: &String| scenario.targets.iter().any(|target| target.name == *model);
         let asks_route = |route: &Route| !models.get(&route.name).is_some_and(is_target);
         let asks_route = scenario.routes.iter().map(asks_route).collect();
-        Self { scenario, inner, statements, allowance, asks_route, replied: None, counts: Counts::new() }
+        Self { scenario, inner, statements, run_bounds, asks_route, replied: None, counts: Counts::new() }
     }
 
     /// Returns what was observed, and the folds.
     pub(super) fn finish(self, client: &EndpointClient) -> (EndpointResult, F) {
         let counts = &self.counts;
-        let allowance = lock(&self.allowance);
-        let (bounds, counted_usd) = allowance.counted();
-        let stopped = allowance.stopped().map(|(at, bound)| EndpointStop { at_s: at_seconds(at), bound });
-        drop(allowance);
+        let run_bounds = lock(&self.run_bounds);
+        let (bounds, counted_usd) = run_bounds.counted();
+        let stopped = run_bounds.stopped().map(|(at, bound)| EndpointStop { at_s: at_seconds(at), bound });
+        drop(run_bounds);
         let all = |part: u64, of: u64| part == of && of > 0;
         let mut targets: Vec<_> =
             counts.targets.iter().map(|(name, answers)| (name.clone(), *answers)).collect();
@@ -186,24 +186,24 @@ impl<'a, F: Fold> Observer<'a, F> {
         statement: &Statement,
     ) {
         let target = {
-            let mut allowance = lock(&self.allowance);
-            let target = statement.target.as_deref().and_then(|name| allowance.target(name));
+            let mut run_bounds = lock(&self.run_bounds);
+            let target = statement.target.as_deref().and_then(|name| run_bounds.target(name));
             match outcome {
                 AttemptOutcome::Ok => {
                     // An answer without an attempt, from a cache, costs nothing. The bound on the cost does not rely on that.
                     let charged = if statement.attempts == Some(0) { Usage::default() } else { usage };
-                    if let Some(usd) = target.and_then(|target| allowance.price_of(target, charged)) {
+                    if let Some(usd) = target.and_then(|target| run_bounds.price_of(target, charged)) {
                         self.counts.priced += 1;
                         self.counts.cost_usd += usd;
                     }
-                    allowance.settle(event.job, route, target, usage);
+                    run_bounds.settle(event.job, route, target, usage);
                 }
-                AttemptOutcome::Limited { .. } => allowance.refused(event.job),
+                AttemptOutcome::Refused { .. } => run_bounds.refused(event.job),
                 AttemptOutcome::Failed(AttemptFailure::Local(_)) => {
-                    allowance.release(event.job);
+                    run_bounds.release(event.job);
                     self.counts.requests -= 1;
                 }
-                AttemptOutcome::Failed(_) => allowance.lost(event.job),
+                AttemptOutcome::Failed(_) => run_bounds.lost(event.job),
             }
             target
         };
@@ -227,7 +227,7 @@ impl<'a, F: Fold> Observer<'a, F> {
                     counts.waited.record(waited);
                 }
             }
-            AttemptOutcome::Limited { .. } => {
+            AttemptOutcome::Refused { .. } => {
                 counts.refusals += 1;
                 counts.first_refusal.get_or_insert(event.at);
                 if let Some(wait) = statement.retry_after {
@@ -244,9 +244,9 @@ impl<'a, F: Fold> Observer<'a, F> {
         self.counts.ended += u64::from(end.outcome != JobOutcome::InFlight);
         // A job without an attempt has reserved a request that was not sent, unless the load generator shed it before.
         if end.attempts == 0 && !matches!(end.outcome, JobOutcome::Shed(EndReason::GeneratorLag)) {
-            lock(&self.allowance).release(job);
+            lock(&self.run_bounds).release(job);
         } else {
-            lock(&self.allowance).lost(job);
+            lock(&self.run_bounds).lost(job);
         }
         match self.replied.take().filter(|(replied, _)| *replied == job) {
             Some((_, Replied { step, attempts })) => JobEnd {
@@ -292,8 +292,8 @@ impl<F: Fold> Fold for Observer<'_, F> {
         self.inner.most_used(target, axis, used_share);
     }
 
-    fn begun(&mut self, lag: Nanos) {
-        self.inner.begun(lag);
+    fn request_began(&mut self, lag: Nanos) {
+        self.inner.request_began(lag);
     }
 
     fn is_done(&self) -> bool {
@@ -311,6 +311,6 @@ fn share(part: u64, whole: u64) -> f64 {
     rounded(part as f64 / whole as f64, 6)
 }
 
-pub(super) fn lock(allowance: &Mutex<Allowance>) -> MutexGuard<'_, Allowance> {
-    allowance.lock().unwrap_or_else(PoisonError::into_inner)
+pub(super) fn lock(run_bounds: &Mutex<RunBounds>) -> MutexGuard<'_, RunBounds> {
+    run_bounds.lock().unwrap_or_else(PoisonError::into_inner)
 }

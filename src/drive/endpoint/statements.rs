@@ -38,7 +38,7 @@ impl Statement {
 
     /// Adds what the reply itself states.
     pub(super) fn with_reply(self, reply: &Reply) -> Self {
-        let is_refusal = matches!(reply.outcome, AttemptOutcome::Limited { .. });
+        let is_refusal = matches!(reply.outcome, AttemptOutcome::Refused { .. });
         let wait = reply.header_wait.or(reply.wait.map(|wait| wait.length));
         Self { retry_after: wait.filter(|_| is_refusal), ..self }
     }

@@ -1,7 +1,7 @@
 //! Carries the attempts of a run to its endpoint.
 
-use super::allowance::Allowance;
 use super::observer::lock;
+use super::run_bounds::RunBounds;
 use super::sender::{EndpointClient, Sender};
 use super::statements::Statements;
 use crate::drive::clock::Clock;
@@ -23,7 +23,7 @@ pub(super) struct EndpointTransport<'a> {
     scenario: &'a Scenario,
     sender: Arc<Sender>,
     statements: Arc<Statements>,
-    allowance: Arc<Mutex<Allowance>>,
+    run_bounds: Arc<Mutex<RunBounds>>,
 }
 
 impl<'a> EndpointTransport<'a> {
@@ -32,9 +32,9 @@ impl<'a> EndpointTransport<'a> {
         client: &EndpointClient,
         clock: Clock,
         statements: Arc<Statements>,
-        allowance: Arc<Mutex<Allowance>>,
+        run_bounds: Arc<Mutex<RunBounds>>,
     ) -> Self {
-        Self { scenario, sender: Arc::new(client.sender(clock)), statements, allowance }
+        Self { scenario, sender: Arc::new(client.sender(clock)), statements, run_bounds }
     }
 }
 
@@ -64,7 +64,7 @@ impl Transport for EndpointTransport<'_> {
     }
 
     fn admits(&self, now: Instant, job: &Job) -> bool {
-        lock(&self.allowance).reserve(now, job)
+        lock(&self.run_bounds).reserve(now, job)
     }
 
     /// Does nothing: the limits behind an endpoint are unknown.

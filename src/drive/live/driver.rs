@@ -148,7 +148,7 @@ impl<'a, F: Fold, T: Transport> LiveDriver<'a, F, T> {
 
     /// Records how long an attempt waited before its request began. Mocks do not report on an attempt that was not sent.
     pub(super) fn record_begin(&mut self, attempt: AttemptId, waited: Nanos, reply: &Reply) {
-        self.fold.begun(waited);
+        self.fold.request_began(waited);
         if let AttemptOutcome::Failed(AttemptFailure::Local(_)) = reply.outcome {
             self.pending_reports.remove(&attempt);
         }

@@ -11,25 +11,25 @@ use super::quantity::leading_number;
 use super::refusal::{Refusal, after, between};
 use super::rules::{DialectRules, ErrorResponse, Marker};
 use crate::engine::WaitKind;
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::Axis;
 use provider::calendar::UnixTime;
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Marker::Code("overloaded_error"), LimitCause::Overload),
-        (Marker::Code("request_too_large"), LimitCause::TooLarge),
-        (Marker::Code("billing_error"), LimitCause::Billing),
-        (Marker::MessageContains("overloaded"), LimitCause::Overload),
-        (Marker::MessageContains("credit balance is too low"), LimitCause::Billing),
-        (Marker::MessageContains("claude usage limit reached"), LimitCause::Allowance),
-        (Marker::MessageContains("claude ai usage limit reached"), LimitCause::Allowance),
+        (Marker::Code("overloaded_error"), RefusalCause::Overload),
+        (Marker::Code("request_too_large"), RefusalCause::TooLarge),
+        (Marker::Code("billing_error"), RefusalCause::Billing),
+        (Marker::MessageContains("overloaded"), RefusalCause::Overload),
+        (Marker::MessageContains("credit balance is too low"), RefusalCause::Billing),
+        (Marker::MessageContains("claude usage limit reached"), RefusalCause::Allowance),
+        (Marker::MessageContains("claude ai usage limit reached"), RefusalCause::Allowance),
         // The monthly spend limit that the customer has set, with status 400.
-        (Marker::MessageContains("reached your specified api usage limits"), LimitCause::Billing),
-        (Marker::MessageContains("reached your specified workspace api usage limits"), LimitCause::Billing),
-        (Marker::MessageContains("extra usage is required for long context"), LimitCause::NotInTier),
-        (Marker::MessageContains("daily rate limit"), LimitCause::DayLimit),
-        (Marker::MessageContains("number of concurrent connections"), LimitCause::Concurrency),
+        (Marker::MessageContains("reached your specified api usage limits"), RefusalCause::Billing),
+        (Marker::MessageContains("reached your specified workspace api usage limits"), RefusalCause::Billing),
+        (Marker::MessageContains("extra usage is required for long context"), RefusalCause::NotInTier),
+        (Marker::MessageContains("daily rate limit"), RefusalCause::DayLimit),
+        (Marker::MessageContains("number of concurrent connections"), RefusalCause::Concurrency),
     ],
     axes: &[
         ("input tokens per minute", Axis::Itpm),
@@ -51,7 +51,7 @@ fn refusal(response: &ErrorResponse<'_>) -> Refusal {
     let body = response.body;
     let message = body.message.as_deref().unwrap_or_default();
     // The bare message `Rate limited` means overloaded servers, not a limit of the account (published 2026).
-    let overload = (body.lowercase == "rate limited").then_some(LimitCause::Overload);
+    let overload = (body.lowercase == "rate limited").then_some(RefusalCause::Overload);
     Refusal {
         cause: overload,
         model: between(message, ", model: ", ")").map(str::to_owned),

@@ -12,14 +12,14 @@ use super::quantity::leading_number;
 use super::refusal::{Refusal, after, between};
 use super::rules::{DialectRules, ErrorResponse, Marker};
 use crate::engine::{Wait, WaitKind};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::{Axis, Nanos};
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Marker::Code("insufficient_quota"), LimitCause::Billing),
-        (Marker::Code("context_length_exceeded"), LimitCause::TooLarge),
-        (Marker::MessageContains("currently experiencing high demand"), LimitCause::Overload),
+        (Marker::Code("insufficient_quota"), RefusalCause::Billing),
+        (Marker::Code("context_length_exceeded"), RefusalCause::TooLarge),
+        (Marker::MessageContains("currently experiencing high demand"), RefusalCause::Overload),
     ],
     refusal,
     wait,
@@ -69,7 +69,7 @@ fn refusal(response: &ErrorResponse<'_>) -> Refusal {
         }
         text => (None, text.contains("exceeded rate limit") || body.has_code("RateLimitReached")),
     };
-    let cause = limited.then_some(if day { LimitCause::DayLimit } else { LimitCause::MinuteLimit });
+    let cause = limited.then_some(if day { RefusalCause::DayLimit } else { RefusalCause::ShortLimit });
     let message = body.message.as_deref().unwrap_or_default();
     let model = between(message, "Your requests to ", " for ").map(str::to_owned);
     Refusal { cause, axis, model, ..Refusal::default() }

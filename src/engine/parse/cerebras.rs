@@ -9,15 +9,15 @@ use super::headers::Headers;
 use super::limit_header::LimitHeader;
 use super::rules::{DialectRules, Marker};
 use crate::engine::WaitKind;
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::Axis;
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Marker::Code("queue_exceeded"), LimitCause::Overload),
-        (Marker::MessageContains("high traffic"), LimitCause::Overload),
-        (Marker::Code("context_length_exceeded"), LimitCause::TooLarge),
-        (Marker::Code("wrong_api_key"), LimitCause::Auth),
+        (Marker::Code("queue_exceeded"), RefusalCause::Overload),
+        (Marker::MessageContains("high traffic"), RefusalCause::Overload),
+        (Marker::Code("context_length_exceeded"), RefusalCause::TooLarge),
+        (Marker::Code("wrong_api_key"), RefusalCause::Auth),
     ],
     axes: &[
         ("requests per minute limit exceeded", Axis::Rpm),

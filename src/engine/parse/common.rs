@@ -7,7 +7,7 @@
 //! Codes are compared without regard to case; phrases are in lower case.
 
 use super::error_body::ErrorBody;
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 
 /// What an error says beyond its cause, if a code or sentence states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,26 +35,26 @@ pub enum Reason {
 }
 
 /// Returns the cause that a code or sentence names in any dialect.
-pub(super) fn cause(body: &ErrorBody, sentence: &str) -> Option<LimitCause> {
+pub(super) fn cause(body: &ErrorBody, sentence: &str) -> Option<RefusalCause> {
     let has_code = |codes: &[&str]| codes.iter().any(|code| has_code(body, code));
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| sentence.contains(phrase));
     if has_code(&BILLING_CODES) || says(&BILLING) {
-        return Some(LimitCause::Billing);
+        return Some(RefusalCause::Billing);
     }
     if has_code(&TOO_LARGE_CODES) || says(&TOO_LARGE) {
-        return Some(LimitCause::TooLarge);
+        return Some(RefusalCause::TooLarge);
     }
     if has_code(&OVERLOAD_CODES) || says(&OVERLOAD) {
-        return Some(LimitCause::Overload);
+        return Some(RefusalCause::Overload);
     }
     if says(&NOT_IN_TIER) {
-        return Some(LimitCause::NotInTier);
+        return Some(RefusalCause::NotInTier);
     }
     if says(&ALLOWANCE) {
-        return Some(LimitCause::Allowance);
+        return Some(RefusalCause::Allowance);
     }
     let is_auth = has_code(&AUTH_CODES) || says(&AUTH);
-    is_auth.then_some(LimitCause::Auth)
+    is_auth.then_some(RefusalCause::Auth)
 }
 
 /// Returns what an error says beyond its cause; `None` if no code or sentence states it.

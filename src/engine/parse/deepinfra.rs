@@ -4,14 +4,14 @@
 //! model, or if the model is busy. A prompt that is too long gets a 500; `length.rs` recognises it by its text.
 
 use super::rules::{DialectRules, Marker};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::Axis;
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Marker::Code("engine_overloaded"), LimitCause::Overload),
-        (Marker::MessageContains("engine_overloaded"), LimitCause::Overload),
-        (Marker::MessageContains("model busy"), LimitCause::Overload),
+        (Marker::Code("engine_overloaded"), RefusalCause::Overload),
+        (Marker::MessageContains("engine_overloaded"), RefusalCause::Overload),
+        (Marker::MessageContains("model busy"), RefusalCause::Overload),
     ],
     // `DeepInfra` says `rate limited`, but limits only concurrency.
     axes: &[("rate limited", Axis::Concurrency)],

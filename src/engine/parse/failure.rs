@@ -17,7 +17,7 @@ use super::rules::{DialectRules, ErrorResponse};
 use super::status::{says_limited, status_of};
 use super::wait;
 use crate::engine::{LimitNumbers, Reply, Wait, is_permanent_status};
-use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
+use crate::event::{AttemptFailure, AttemptOutcome, RefusalCause};
 use provider::decision::HeaderRemaining;
 use provider::{Instant, Nanos};
 use std::borrow::Cow;
@@ -28,7 +28,7 @@ pub struct ParsedFailure {
     /// The HTTP status; for an error in a success, the status that the error states or implies, else 500.
     pub status: u16,
     /// The final cause. [`Refusal::cause`] is only what the body states.
-    pub cause: LimitCause,
+    pub cause: RefusalCause,
     /// The names and numbers of the limit that refused.
     pub refusal: Refusal,
     /// The final wait: the most precise one that the response states or, if it states none and the window of the limit is
@@ -71,7 +71,7 @@ impl ParsedFailure {
     #[must_use]
     pub const fn is_terminal(&self) -> bool {
         is_terminal(self.cause)
-            || (matches!(self.cause, LimitCause::Other) && is_permanent_status(self.status))
+            || (matches!(self.cause, RefusalCause::Other) && is_permanent_status(self.status))
     }
 
     /// Returns the part that the engine uses.
@@ -85,13 +85,14 @@ impl ParsedFailure {
         let failed = Reply::failed(now, AttemptFailure::Status(if is_gone { 404 } else { status }));
         // A 429 or 413 is always a limit, and an account that must pay is always out of use. With any other status it is a
         // limit only if the body shows a cause other than the status's: some providers send limits as 400 or 500.
-        let counts_as_limited =
-            matches!(status, 429 | 413) || cause == LimitCause::Billing || cause != cause_from_status(status);
+        let counts_as_limited = matches!(status, 429 | 413)
+            || cause == RefusalCause::Billing
+            || cause != cause_from_status(status);
         let is_refused_client = matches!(self.responder, Some(Responder::Proxy(_)))
             && matches!(status, 401 | 403)
-            && cause == LimitCause::Other;
+            && cause == RefusalCause::Other;
         let outcome = if counts_as_limited && !is_refused_client {
-            AttemptOutcome::Limited { axis, cause }
+            AttemptOutcome::Refused { axis, cause }
         } else {
             failed.outcome
         };
@@ -100,8 +101,11 @@ impl ParsedFailure {
 }
 
 /// Returns `true` for the causes that no wait ends.
-const fn is_terminal(cause: LimitCause) -> bool {
-    matches!(cause, LimitCause::TooLarge | LimitCause::Billing | LimitCause::NotInTier | LimitCause::Auth)
+const fn is_terminal(cause: RefusalCause) -> bool {
+    matches!(
+        cause,
+        RefusalCause::TooLarge | RefusalCause::Billing | RefusalCause::NotInTier | RefusalCause::Auth
+    )
 }
 
 /// Classifies an error that came inside a success. An error that neither states nor implies a status counts as 500.
@@ -145,14 +149,15 @@ fn classify_one(
         .or_else(|| rules.cause(response))
         .or(refusal.cause)
         .or_else(common)
-        .or(too_long.map(|_| LimitCause::TooLarge));
+        .or(too_long.map(|_| RefusalCause::TooLarge));
     if let Some(too_long) = too_long {
         refusal.limit = refusal.limit.or(too_long.limit);
         refusal.requested = refusal.requested.or(too_long.requested);
     }
     named_limit::complete(&mut refusal, stated_cause, &sentence, body, headers);
     let status_of_cause = status_behind(status, body);
-    let may_be_window_limit = status_of_cause == 429 && stated_cause.is_none_or(LimitCause::is_window_limit);
+    let may_be_window_limit =
+        status_of_cause == 429 && stated_cause.is_none_or(RefusalCause::is_window_limit);
     let refusing_header =
         refusing_limit(limits, refusal.axis).filter(|_| may_be_window_limit && rules.reset_kind.is_some());
     if let Some(limit) = refusing_header {
@@ -179,8 +184,8 @@ fn classify_one(
     };
     let (wait, reset_at) = sources.find(cause, refusing_header, refusing_allowance);
     // `usage limit reached|1749924000`: the moment shows that it is an allowance, whose window is not stated.
-    let is_allowance = cause == LimitCause::Other && reset_at.is_some() && sentence.contains("limit");
-    let cause = if is_allowance { LimitCause::Allowance } else { cause };
+    let is_allowance = cause == RefusalCause::Other && reset_at.is_some() && sentence.contains("limit");
+    let cause = if is_allowance { RefusalCause::Allowance } else { cause };
     let reason = if is_known { None } else { common::reason(body, &sentence) };
     ParsedFailure {
         status,
@@ -190,7 +195,7 @@ fn classify_one(
         reset_at,
         message: body.message.clone(),
         reason,
-        exceeds_model: too_long.is_some() && cause == LimitCause::TooLarge,
+        exceeds_model: too_long.is_some() && cause == RefusalCause::TooLarge,
         responder,
         allowances,
         contradicted_window,
@@ -234,8 +239,8 @@ fn status_behind(status: u16, body: &ErrorBody) -> u16 {
     if is_gateway_failure { behind().unwrap_or(status) } else { status }
 }
 
-/// Returns the cause of a response that does not state it. For a 429: [`LimitCause::TooLarge`] if the request alone exceeds
-/// the limit, else from the unit and the window of the limit, else from the numbers, else [`LimitCause::Allowance`] if the text
+/// Returns the cause of a response that does not state it. For a 429: [`RefusalCause::TooLarge`] if the request alone exceeds
+/// the limit, else from the unit and the window of the limit, else from the numbers, else [`RefusalCause::Allowance`] if the text
 /// says that a plan is used up, else `Other`. For statuses other than 401, 402, 404 and 413 whose text has a word on limits: from
 /// the unit and the window, else from the status. Otherwise from the status, but `Other` for a 401 or 403 of a proxy.
 fn fallback_cause(
@@ -243,22 +248,22 @@ fn fallback_cause(
     refusal: &Refusal,
     sentence: &str,
     responder: Option<Responder>,
-) -> LimitCause {
+) -> RefusalCause {
     let is_too_large = refusal.used.is_none()
         && refusal.requested.zip(refusal.limit).is_some_and(|(requested, limit)| requested > limit);
     let by_name = || {
-        let is_too_large = is_too_large.then_some(LimitCause::TooLarge);
+        let is_too_large = is_too_large.then_some(RefusalCause::TooLarge);
         is_too_large.or_else(|| refusal.cause_from_name()).or_else(|| refusal.cause_from_numbers())
     };
     let is_proxy = matches!(responder, Some(Responder::Proxy(_)));
     match status {
         429 => by_name().unwrap_or(if says_allowance(sentence) {
-            LimitCause::Allowance
+            RefusalCause::Allowance
         } else {
-            LimitCause::Other
+            RefusalCause::Other
         }),
         // A proxy does not know the keys of the provider.
-        401 | 403 if is_proxy => LimitCause::Other,
+        401 | 403 if is_proxy => RefusalCause::Other,
         401 | 402 | 413 | 404 => cause_from_status(status),
         _ if says_limited(sentence) => refusal.cause_from_name().unwrap_or(cause_from_status(status)),
         _ => cause_from_status(status),
@@ -273,12 +278,12 @@ fn says_allowance(sentence: &str) -> bool {
 }
 
 /// Returns the cause that a status implies. 498 is Groq's own: the flex tier has no capacity left.
-const fn cause_from_status(status: u16) -> LimitCause {
+const fn cause_from_status(status: u16) -> RefusalCause {
     match status {
-        401 | 403 => LimitCause::Auth,
-        402 => LimitCause::Billing,
-        413 => LimitCause::TooLarge,
-        498 | 500..=599 => LimitCause::Overload,
-        _ => LimitCause::Other,
+        401 | 403 => RefusalCause::Auth,
+        402 => RefusalCause::Billing,
+        413 => RefusalCause::TooLarge,
+        498 | 500..=599 => RefusalCause::Overload,
+        _ => RefusalCause::Other,
     }
 }

@@ -5,14 +5,14 @@
 //! (documentation).
 
 use super::rules::{DialectRules, Marker};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Marker::MessageContains("before the given deadline"), LimitCause::Overload),
-        (Marker::MessageContains("service is overloaded"), LimitCause::Overload),
-        (Marker::MessageContains("service overloaded"), LimitCause::Overload),
-        (Marker::Status(412), LimitCause::Billing),
+        (Marker::MessageContains("before the given deadline"), RefusalCause::Overload),
+        (Marker::MessageContains("service is overloaded"), RefusalCause::Overload),
+        (Marker::MessageContains("service overloaded"), RefusalCause::Overload),
+        (Marker::Status(412), RefusalCause::Billing),
     ],
     ..DialectRules::NONE
 };

@@ -11,16 +11,16 @@ use super::quantity::leading_number;
 use super::refusal::{Refusal, after, between, cause_from_window};
 use super::rules::{DialectRules, ErrorResponse, Marker};
 use crate::engine::{Wait, WaitKind};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::{Axis, Nanos};
 use serde_json::Value;
 
 /// The rules of the Gemini API and of Cloud Code, where `quota_limit` in the details names daily quotas.
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Marker::Code("UNAVAILABLE"), LimitCause::Overload),
-        (Marker::Code("MODEL_CAPACITY_EXHAUSTED"), LimitCause::Overload),
-        (Marker::MessageContains("credits are depleted"), LimitCause::Billing),
+        (Marker::Code("UNAVAILABLE"), RefusalCause::Overload),
+        (Marker::Code("MODEL_CAPACITY_EXHAUSTED"), RefusalCause::Overload),
+        (Marker::MessageContains("credits are depleted"), RefusalCause::Billing),
     ],
     refusal,
     wait,
@@ -30,8 +30,8 @@ pub(super) const RULES: DialectRules = DialectRules {
 /// The rules of Vertex. Pay-as-you-go customers share one quota; if it is exhausted, the message is the one below.
 pub(super) const VERTEX: DialectRules = DialectRules {
     causes: &[
-        (Marker::Code("UNAVAILABLE"), LimitCause::Overload),
-        (Marker::MessageContains("resource exhausted. please try again later"), LimitCause::Overload),
+        (Marker::Code("UNAVAILABLE"), RefusalCause::Overload),
+        (Marker::MessageContains("resource exhausted. please try again later"), RefusalCause::Overload),
     ],
     ..RULES
 };
@@ -111,7 +111,7 @@ fn refusal(response: &ErrorResponse<'_>) -> Refusal {
     let model = dimension.or(model_in_details).or_else(|| between(message, ", model: ", "\n"));
     let model = model.or_else(|| base_model(message));
     Refusal {
-        cause: if value == Some(0) { Some(LimitCause::NotInTier) } else { cause_from_quota },
+        cause: if value == Some(0) { Some(RefusalCause::NotInTier) } else { cause_from_quota },
         axis: quota.and_then(|quota| quota.axis),
         limit: value.filter(|value| *value > 0),
         model: model.map(str::to_owned),

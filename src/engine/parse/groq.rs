@@ -9,12 +9,12 @@ use super::headers::Headers;
 use super::limit_header::LimitHeader;
 use super::refusal::Refusal;
 use super::rules::{DialectRules, Marker};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::Axis;
 
 pub(super) const RULES: DialectRules = DialectRules {
     // Documented: the flex tier is at capacity. No such body is published.
-    causes: &[(Marker::Status(498), LimitCause::Overload)],
+    causes: &[(Marker::Status(498), RefusalCause::Overload)],
     refusal: |response| Refusal::from_body(response.body),
     limits,
     ..DialectRules::NONE

@@ -8,13 +8,13 @@ use super::headers::{Headers, number};
 use super::limit_header::LimitHeader;
 use super::rules::{DialectRules, Marker};
 use crate::engine::WaitKind;
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::Axis;
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Marker::MessageContains("service tier capacity exceeded"), LimitCause::Overload),
-        (Marker::Code("rate_limited"), LimitCause::MinuteLimit),
+        (Marker::MessageContains("service tier capacity exceeded"), RefusalCause::Overload),
+        (Marker::Code("rate_limited"), RefusalCause::ShortLimit),
     ],
     // Requests are limited per second; the headers state the limit per minute or per ten seconds.
     axes: &[("requests rate limit exceeded", Axis::Rpm), ("tokens rate limit exceeded", Axis::Tpm)],

@@ -7,14 +7,14 @@ use super::limit_header::LimitHeader;
 use super::limit_name::{LimitName, MONTH, Unit, WEEK, axis_of};
 use super::quantity::{labelled, number_of_rate, used_of_limit};
 use super::refusal::{Refusal, between, over};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::Nanos;
 
 /// Returns the cause of `DashScope`'s throttling, in any dialect, and sets the unit, the window and the axis of the limit.
 ///
 /// `DashScope` throttles tokens per minute with OpenAI's code and sentence for insufficient credit; only the anchor of the page
 /// that it names differs (published 2026: it clears in about a minute). Its native endpoint has a code for each (documented).
-pub(super) fn dashscope_cause(body: &ErrorBody, refusal: &mut Refusal) -> Option<LimitCause> {
+pub(super) fn dashscope_cause(body: &ErrorBody, refusal: &mut Refusal) -> Option<RefusalCause> {
     let has_code = |code: &str| body.codes.iter().any(|known| known.starts_with(code));
     let unit = match &body.lowercase {
         _ if has_code("Throttling.AllocationQuota") => Unit::Tokens,
@@ -28,14 +28,14 @@ pub(super) fn dashscope_cause(body: &ErrorBody, refusal: &mut Refusal) -> Option
     refusal.unit = Some(unit);
     refusal.window = Some(Nanos::MINUTE);
     refusal.axis = axis_of(unit, refusal.window);
-    Some(LimitCause::MinuteLimit)
+    Some(RefusalCause::ShortLimit)
 }
 
 /// Adds the unit, window, axis, scope, model and numbers that the text or `x-ratelimit-type` states and the rules of the
 /// dialect have not read.
 pub(super) fn complete(
     refusal: &mut Refusal,
-    cause: Option<LimitCause>,
+    cause: Option<RefusalCause>,
     sentence: &str,
     body: &ErrorBody,
     headers: &dyn Headers,
@@ -43,11 +43,11 @@ pub(super) fn complete(
     // If the message states several limits, the dialect's own rules find the one that refused, or none.
     let is_ambiguous = refusal.limit.is_none() && sentence.matches("(actual/limit)").count() > 1;
     let has_limit = !is_ambiguous
-        && !matches!(cause, Some(LimitCause::Billing | LimitCause::Auth | LimitCause::NotInTier));
+        && !matches!(cause, Some(RefusalCause::Billing | RefusalCause::Auth | RefusalCause::NotInTier));
     if let Some(axis) = refusal.axis {
         refusal.unit = refusal.unit.or(Some(Unit::of(axis)));
         refusal.window = refusal.window.or(axis.window_length());
-    } else if has_limit && cause != Some(LimitCause::TooLarge) {
+    } else if has_limit && cause != Some(RefusalCause::TooLarge) {
         let quota = headers.value("x-ratelimit-type").map(str::to_ascii_lowercase);
         let text = quota.as_deref().unwrap_or(sentence);
         let name = LimitName::find(text);
@@ -81,7 +81,7 @@ pub(super) fn prefer_exhausted_day(refusal: &mut Refusal, limits: &[LimitHeader]
         only.and_then(|limit| limit.axis.filter(|axis| axis.is_daily() && limit.remaining == 0))
     {
         refusal.axis = Some(day);
-        refusal.cause = refusal.cause.map(|_| LimitCause::DayLimit);
+        refusal.cause = refusal.cause.map(|_| RefusalCause::DayLimit);
     }
 }
 
@@ -277,7 +277,7 @@ mod tests {
         let (limit, used, requested) = (Some(100_000), Some(96_749), Some(19_126));
         let mut refusal = Refusal {
             window: Some(Nanos::MINUTE),
-            cause: Some(crate::event::LimitCause::MinuteLimit),
+            cause: Some(crate::event::RefusalCause::ShortLimit),
             wait: Some(Nanos::from_secs(3 * 3_600 + 48 * 60 + 36)),
             limit,
             used,

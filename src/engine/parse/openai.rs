@@ -10,18 +10,21 @@ use super::limit_header::{LimitHeader, refill_time};
 use super::refusal::Refusal;
 use super::rules::{DialectRules, Marker};
 use crate::engine::WaitKind;
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::{Axis, Nanos};
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Marker::Code("insufficient_quota"), LimitCause::Billing),
-        (Marker::Code("billing_hard_limit_reached"), LimitCause::Billing),
-        (Marker::Code("billing_not_active"), LimitCause::Billing),
-        (Marker::Code("context_length_exceeded"), LimitCause::TooLarge),
-        (Marker::MessageContains("currently overloaded"), LimitCause::Overload),
-        (Marker::MessageContains("overloaded or not ready yet"), LimitCause::Overload),
-        (Marker::MessageContains("exceeded your current quota, please check your plan"), LimitCause::Billing),
+        (Marker::Code("insufficient_quota"), RefusalCause::Billing),
+        (Marker::Code("billing_hard_limit_reached"), RefusalCause::Billing),
+        (Marker::Code("billing_not_active"), RefusalCause::Billing),
+        (Marker::Code("context_length_exceeded"), RefusalCause::TooLarge),
+        (Marker::MessageContains("currently overloaded"), RefusalCause::Overload),
+        (Marker::MessageContains("overloaded or not ready yet"), RefusalCause::Overload),
+        (
+            Marker::MessageContains("exceeded your current quota, please check your plan"),
+            RefusalCause::Billing,
+        ),
     ],
     reset_kind: Some(WaitKind::UntilFull),
     ..COMMON
@@ -30,7 +33,7 @@ pub(super) const RULES: DialectRules = DialectRules {
 /// The rules for an unknown dialect: the sentence, the code for insufficient credit, and limits with Go durations as
 /// resets.
 pub(super) const COMMON: DialectRules = DialectRules {
-    causes: &[(Marker::Code("insufficient_quota"), LimitCause::Billing)],
+    causes: &[(Marker::Code("insufficient_quota"), RefusalCause::Billing)],
     refusal: |response| Refusal::from_body(response.body),
     limits,
     ..DialectRules::NONE

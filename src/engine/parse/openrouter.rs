@@ -9,17 +9,17 @@ use super::headers::wait_until;
 use super::refusal::Refusal;
 use super::rules::{DialectRules, ErrorResponse, Marker};
 use crate::engine::{Wait, WaitKind};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::calendar::UnixTime;
 use provider::{Axis, Nanos};
 use serde_json::Value;
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
-        (Marker::Code("upstream_provider_shared_pool"), LimitCause::Overload),
-        (Marker::Code("openrouter_free_tier_daily"), LimitCause::DayLimit),
-        (Marker::MessageContains("insufficient credits"), LimitCause::Billing),
-        (Marker::MessageContains("temporarily rate-limited upstream"), LimitCause::Overload),
+        (Marker::Code("upstream_provider_shared_pool"), RefusalCause::Overload),
+        (Marker::Code("openrouter_free_tier_daily"), RefusalCause::DayLimit),
+        (Marker::MessageContains("insufficient credits"), RefusalCause::Billing),
+        (Marker::MessageContains("temporarily rate-limited upstream"), RefusalCause::Overload),
     ],
     axes: &[
         ("free-models-per-day", Axis::Rpd),

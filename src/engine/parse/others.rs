@@ -11,16 +11,16 @@ use super::quantity::leading_number;
 use super::refusal::{Refusal, after, between};
 use super::rules::{DialectRules, ErrorResponse, Marker};
 use crate::engine::{Wait, WaitKind};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::calendar::UnixTime;
 use provider::{Axis, Nanos};
 
 pub(super) const BEDROCK: DialectRules = DialectRules {
     causes: &[
-        (Marker::MessageContains("input is too long"), LimitCause::TooLarge),
-        (Marker::Code("ServiceUnavailableException"), LimitCause::Overload),
+        (Marker::MessageContains("input is too long"), RefusalCause::TooLarge),
+        (Marker::Code("ServiceUnavailableException"), RefusalCause::Overload),
         // Documented: a quota of the account, after which the request may be sent again later.
-        (Marker::Code("ServiceQuotaExceededException"), LimitCause::MinuteLimit),
+        (Marker::Code("ServiceQuotaExceededException"), RefusalCause::ShortLimit),
     ],
     axes: &[
         ("too many tokens per day", Axis::Tpd),
@@ -32,7 +32,7 @@ pub(super) const BEDROCK: DialectRules = DialectRules {
 };
 
 pub(super) const DEEPSEEK: DialectRules = DialectRules {
-    causes: &[(Marker::MessageContains("insufficient balance"), LimitCause::Billing)],
+    causes: &[(Marker::MessageContains("insufficient balance"), RefusalCause::Billing)],
     axes: &[
         ("rate limit reached for tpm", Axis::Tpm),
         ("rate limit reached for rpm", Axis::Rpm),
@@ -51,9 +51,9 @@ pub(super) const DEEPSEEK: DialectRules = DialectRules {
 
 pub(super) const MINIMAX: DialectRules = DialectRules {
     causes: &[
-        (Marker::MessageContains("5-hour usage limit reached"), LimitCause::Allowance),
-        (Marker::MessageContains("insufficient balance"), LimitCause::Billing),
-        (Marker::Code("overloaded_error"), LimitCause::Overload),
+        (Marker::MessageContains("5-hour usage limit reached"), RefusalCause::Allowance),
+        (Marker::MessageContains("insufficient balance"), RefusalCause::Billing),
+        (Marker::Code("overloaded_error"), RefusalCause::Overload),
     ],
     refusal: |response| {
         let numbers = between(&response.body.lowercase, " (", " used)").and_then(|pair| pair.split_once('/'));
@@ -69,8 +69,8 @@ pub(super) const MINIMAX: DialectRules = DialectRules {
 
 pub(super) const GITHUB: DialectRules = DialectRules {
     causes: &[
-        (Marker::MessageContains("api rate limit exceeded for "), LimitCause::MinuteLimit),
-        (Marker::MessageContains("exceeded a secondary rate limit"), LimitCause::MinuteLimit),
+        (Marker::MessageContains("api rate limit exceeded for "), RefusalCause::ShortLimit),
+        (Marker::MessageContains("exceeded a secondary rate limit"), RefusalCause::ShortLimit),
     ],
     refusal: |response| {
         let is_of_api = response.body.lowercase.contains("api rate limit exceeded for ");

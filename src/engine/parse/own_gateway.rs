@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 use super::responder::Responder;
 use super::rules::ErrorResponse;
 use crate::engine::{Wait, WaitKind};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 
 /// The end of the message about a spent budget. The instant at which the budget is renewed follows.
 pub const BUDGET_SPENT: &str = "The rest of the budget does not cover this request; the budget is renewed at";
@@ -49,14 +49,14 @@ pub(super) fn is_over_budget(body: &ErrorBody) -> bool {
 }
 
 /// Returns the cause, the reason and the kind of the wait of an error about the budget of a caller; `None` for any other error.
-fn budget_error(body: &ErrorBody) -> Option<(LimitCause, Reason, WaitKind)> {
+fn budget_error(body: &ErrorBody) -> Option<(RefusalCause, Reason, WaitKind)> {
     let message = body.message.as_deref()?;
     Some(if message.contains(BUDGET_SPENT) {
-        (LimitCause::Allowance, Reason::CallerBudgetSpent, WaitKind::UntilWindowEnds)
+        (RefusalCause::Allowance, Reason::CallerBudgetSpent, WaitKind::UntilWindowEnds)
     } else if message.contains(BUDGET_IN_USE) {
-        (LimitCause::Other, Reason::CallerBudgetInUse, WaitKind::Suggested)
+        (RefusalCause::Other, Reason::CallerBudgetInUse, WaitKind::Suggested)
     } else if message.contains(BUDGET_ELSEWHERE) {
-        (LimitCause::Other, Reason::CallerBudgetElsewhere, WaitKind::Suggested)
+        (RefusalCause::Other, Reason::CallerBudgetElsewhere, WaitKind::Suggested)
     } else {
         return None;
     })

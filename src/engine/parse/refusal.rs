@@ -4,14 +4,14 @@ use super::duration::go_duration_prefix;
 use super::error_body::ErrorBody;
 use super::limit_name::Unit;
 use super::quantity::leading_number;
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::{Axis, Nanos};
 
 /// The limit that refused, as the body states it or, if it does not, the headers; what is not stated is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusal {
     /// The cause, if the body states it. The final one is [`ParsedFailure::cause`](super::ParsedFailure::cause).
-    pub cause: Option<LimitCause>,
+    pub cause: Option<RefusalCause>,
     /// The model.
     pub model: Option<String>,
     /// The organisation, project, team or other owner of the limit.
@@ -46,7 +46,7 @@ impl Refusal {
             i64::try_from(leading_number(digits)?).ok().map(|used| sign * used)
         };
         Self {
-            cause: message.contains("Request too large").then_some(LimitCause::TooLarge),
+            cause: message.contains("Request too large").then_some(RefusalCause::TooLarge),
             model: between(message, "model `", "`")
                 .or_else(|| between(message, " for ", " in organization "))
                 // `gpt-image-1 (for limit gpt-image)`: the limit counts for several models.
@@ -67,19 +67,19 @@ impl Refusal {
         body.message.as_deref().map(Self::from_message).unwrap_or_default()
     }
 
-    /// Returns the cause that the window implies. Without a window: [`LimitCause::Concurrency`] for a limit on concurrency, else
+    /// Returns the cause that the window implies. Without a window: [`RefusalCause::Concurrency`] for a limit on concurrency, else
     /// `None`.
-    pub(super) fn cause_from_name(&self) -> Option<LimitCause> {
+    pub(super) fn cause_from_name(&self) -> Option<RefusalCause> {
         match self.window.or_else(|| self.axis?.window_length()) {
             Some(window) => Some(cause_from_window(Some(window))),
             None => (self.unit == Some(Unit::InFlight) || self.axis == Some(Axis::Concurrency))
-                .then_some(LimitCause::Concurrency),
+                .then_some(RefusalCause::Concurrency),
         }
     }
 
     /// Returns the cause that the numbers imply, for a refusal without an axis. It follows from the window in
     /// `wait = (used + requested − limit) ÷ limit × window`. Groq omitted the axis for some weeks of 2025.
-    pub(super) fn cause_from_numbers(&self) -> Option<LimitCause> {
+    pub(super) fn cause_from_numbers(&self) -> Option<RefusalCause> {
         let over = self.over()?;
         let implied = u128::from(self.wait?.0) * u128::from(self.limit?) / u128::from(over.max(1));
         let near = |window: &Nanos| implied.abs_diff(u128::from(window.0)) < u128::from(window.0 / 10);
@@ -120,12 +120,12 @@ pub(super) fn over(limit: u64, used: i64, requested: u64) -> Option<u64> {
 /// Returns the cause of a refusal by a limit over `window`. A limit without a window is one on concurrency. One over some
 /// hours, a week or a month is the allowance of a plan.
 #[must_use]
-pub const fn cause_from_window(window: Option<Nanos>) -> LimitCause {
+pub const fn cause_from_window(window: Option<Nanos>) -> RefusalCause {
     match window {
-        Some(Nanos(window)) if window == Nanos::DAY.0 => LimitCause::DayLimit,
-        Some(Nanos(window)) if window > Nanos::HOUR.0 => LimitCause::Allowance,
-        Some(_) => LimitCause::MinuteLimit,
-        None => LimitCause::Concurrency,
+        Some(Nanos(window)) if window == Nanos::DAY.0 => RefusalCause::DayLimit,
+        Some(Nanos(window)) if window > Nanos::HOUR.0 => RefusalCause::Allowance,
+        Some(_) => RefusalCause::ShortLimit,
+        None => RefusalCause::Concurrency,
     }
 }
 

@@ -10,14 +10,14 @@ use super::{
 };
 use super::{subscriptions, together, xai};
 use crate::engine::{Wait, WaitKind};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::Axis;
 
 /// The rules of one dialect.
 #[derive(Clone, Copy)]
 pub(super) struct DialectRules {
     /// Markers that decide the cause; the first match counts.
-    pub(super) causes: &'static [(Marker, LimitCause)],
+    pub(super) causes: &'static [(Marker, RefusalCause)],
     /// Phrases by which messages name an axis, in lower case; the first match counts.
     pub(super) axes: &'static [(&'static str, Axis)],
     /// Parses the names and numbers of the limit in the body. Headers may show which window the limit has.
@@ -98,7 +98,7 @@ impl DialectRules {
     }
 
     /// Returns the cause of the first marker that matches.
-    pub(super) fn cause(&self, response: &ErrorResponse<'_>) -> Option<LimitCause> {
+    pub(super) fn cause(&self, response: &ErrorResponse<'_>) -> Option<RefusalCause> {
         let matches = |marker: &Marker| match marker {
             Marker::Code(code) => response.body.has_code(code),
             Marker::MessageContains(phrase) => response.body.lowercase.contains(phrase),

@@ -5,7 +5,7 @@ use super::common;
 use super::error_body::ErrorBody;
 use super::length;
 use super::limit_name::LimitName;
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 
 /// Returns the status that an error states, or that its code or message implies.
 pub(super) fn status_of(body: &ErrorBody) -> Option<u16> {
@@ -22,11 +22,11 @@ fn by_meaning(body: &ErrorBody) -> Option<u16> {
     let sentence = body.sentence();
     let names_limit = || says_limited(&sentence) && LimitName::find(&sentence) != LimitName::default();
     match common::cause(body, &sentence) {
-        Some(LimitCause::Billing) => Some(402),
-        Some(LimitCause::TooLarge) => Some(413),
-        Some(LimitCause::Overload) => Some(503),
-        Some(LimitCause::Auth) => Some(401),
-        Some(LimitCause::NotInTier | LimitCause::Allowance) => Some(403),
+        Some(RefusalCause::Billing) => Some(402),
+        Some(RefusalCause::TooLarge) => Some(413),
+        Some(RefusalCause::Overload) => Some(503),
+        Some(RefusalCause::Auth) => Some(401),
+        Some(RefusalCause::NotInTier | RefusalCause::Allowance) => Some(403),
         _ if common::reason(body, &sentence).is_some() => Some(400),
         _ => {
             let phrases =

@@ -146,7 +146,7 @@ const PARSED_AFTER_FIRST_TOKEN: [&[u8]; 7] = [
 mod tests {
     use super::super::testing::Pairs;
     use super::*;
-    use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
+    use crate::event::{AttemptFailure, AttemptOutcome, RefusalCause};
     use provider::Usage;
 
     /// Parses events that arrive one per second; a leading `!` marks an `event: error`.
@@ -219,7 +219,7 @@ mod tests {
         let limited = r#"!{"type":"error","error":{"type":"rate_limit_error","message":"Number of request tokens has exceeded your per-minute rate limit"}}"#;
         assert!(matches!(
             reply(&[token, limited]).0.outcome,
-            AttemptOutcome::Limited { cause: LimitCause::MinuteLimit, .. }
+            AttemptOutcome::Refused { cause: RefusalCause::ShortLimit, .. }
         ));
     }
 

@@ -6,18 +6,18 @@
 
 use super::refusal::Refusal;
 use super::rules::{DialectRules, Marker};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::Axis;
 
 pub(super) const ZAI: DialectRules = DialectRules {
     causes: &[
-        (Marker::Code("1113"), LimitCause::Billing),
-        (Marker::Code("1302"), LimitCause::Concurrency),
-        (Marker::Code("1304"), LimitCause::DayLimit),
-        (Marker::Code("1305"), LimitCause::Overload),
-        (Marker::Code("1308"), LimitCause::Allowance),
-        (Marker::Code("1309"), LimitCause::Billing),
-        (Marker::Code("1310"), LimitCause::Allowance),
+        (Marker::Code("1113"), RefusalCause::Billing),
+        (Marker::Code("1302"), RefusalCause::Concurrency),
+        (Marker::Code("1304"), RefusalCause::DayLimit),
+        (Marker::Code("1305"), RefusalCause::Overload),
+        (Marker::Code("1308"), RefusalCause::Allowance),
+        (Marker::Code("1309"), RefusalCause::Billing),
+        (Marker::Code("1310"), RefusalCause::Allowance),
     ],
     refusal: |response| Refusal {
         axis: response.body.has_code("1302").then_some(Axis::Concurrency),
@@ -28,8 +28,8 @@ pub(super) const ZAI: DialectRules = DialectRules {
 
 pub(super) const CODEX: DialectRules = DialectRules {
     causes: &[
-        (Marker::Code("usage_limit_reached"), LimitCause::Allowance),
-        (Marker::MessageContains("hit your usage limit"), LimitCause::Allowance),
+        (Marker::Code("usage_limit_reached"), RefusalCause::Allowance),
+        (Marker::MessageContains("hit your usage limit"), RefusalCause::Allowance),
     ],
     ..DialectRules::NONE
 };

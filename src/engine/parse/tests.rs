@@ -3,7 +3,7 @@
 use super::testing::Pairs;
 use super::*;
 use crate::engine::{LimitNumbers, Wait, WaitKind};
-use crate::event::{AttemptFailure, LimitCause};
+use crate::event::{AttemptFailure, RefusalCause};
 use crate::scenario::Retry;
 use provider::{Axis, Nanos};
 use serde_json::json;
@@ -32,7 +32,10 @@ fn a_refusal_states_axis_numbers_and_wait() {
          (TPD): Limit 200000, Used 198334, Requested 24188. Please try again in 2h42m9.504s. Need more tokens?",
     );
     let reply = read(429, &[("retry-after", "9730")], &body);
-    assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: Some(Axis::Tpd), cause: LimitCause::DayLimit });
+    assert_eq!(
+        reply.outcome,
+        AttemptOutcome::Refused { axis: Some(Axis::Tpd), cause: RefusalCause::DayLimit }
+    );
     assert_eq!(reply.wait, Some(Wait { length: Nanos(9_729_504_000_000), kind: WaitKind::UntilAdmitted }));
     let numbers =
         LimitNumbers { axis: Some(Axis::Tpd), limit: 200_000, used: Some(198_334), requested: 24_188 };
@@ -46,7 +49,10 @@ fn a_413_has_no_usable_wait() {
          (TPM): Limit 8000, Requested 10494, please reduce your message size and try again.",
     );
     let reply = read(413, &[("retry-after", "19")], &body);
-    assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: Some(Axis::Tpm), cause: LimitCause::TooLarge });
+    assert_eq!(
+        reply.outcome,
+        AttemptOutcome::Refused { axis: Some(Axis::Tpm), cause: RefusalCause::TooLarge }
+    );
     assert_eq!(reply.wait.map(|wait| wait.kind), Some(WaitKind::Meaningless));
     assert_eq!(reply.obeyed_wait(&obeying()), None);
 }
@@ -57,14 +63,14 @@ fn without_an_axis_the_numbers_imply_the_cause() {
         "Rate limit reached on : Limit 100000, Used 98894, Requested 4273. Please try again in 45m36.288s.",
     );
     let reply = read(429, &[], &body);
-    assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: None, cause: LimitCause::DayLimit });
+    assert_eq!(reply.outcome, AttemptOutcome::Refused { axis: None, cause: RefusalCause::DayLimit });
 }
 
 #[test]
 fn the_wait_is_read_from_retry_after_if_the_body_states_none() {
     for dialect in Dialect::ALL.map(Some).into_iter().chain([None]) {
         let reply = read_as(dialect, 429, &[("retry-after", "12")], "<html>too many</html>");
-        assert_eq!(reply.outcome, AttemptOutcome::Limited { axis: None, cause: LimitCause::Other });
+        assert_eq!(reply.outcome, AttemptOutcome::Refused { axis: None, cause: RefusalCause::Other });
         assert_eq!(reply.wait.map(|wait| wait.length), Some(Nanos::from_secs(12)));
         for unusable in ["", "-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", "1e9", "99999999999999999999"] {
             assert_eq!(read_as(dialect, 429, &[("retry-after", unusable)], "").wait, None, "{unusable}");
@@ -101,17 +107,17 @@ fn a_wait_until_full_gives_no_retry_time() {
 fn the_status_decides_the_cause_without_a_body() {
     for dialect in Dialect::ALL.map(Some).into_iter().chain([None]) {
         for (status, cause) in [
-            (401, LimitCause::Auth),
-            (403, LimitCause::Auth),
-            (402, LimitCause::Billing),
-            (413, LimitCause::TooLarge),
-            (498, LimitCause::Overload),
-            (500, LimitCause::Overload),
-            (503, LimitCause::Overload),
-            (529, LimitCause::Overload),
-            (429, LimitCause::Other),
-            (400, LimitCause::Other),
-            (404, LimitCause::Other),
+            (401, RefusalCause::Auth),
+            (403, RefusalCause::Auth),
+            (402, RefusalCause::Billing),
+            (413, RefusalCause::TooLarge),
+            (498, RefusalCause::Overload),
+            (500, RefusalCause::Overload),
+            (503, RefusalCause::Overload),
+            (529, RefusalCause::Overload),
+            (429, RefusalCause::Other),
+            (400, RefusalCause::Other),
+            (404, RefusalCause::Other),
         ] {
             let response = Response { status, headers: &Pairs(&[]), body: b"" };
             let failure = super::parsed(dialect, Instant::ZERO, &response).failure.expect("an error status");

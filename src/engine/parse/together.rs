@@ -10,20 +10,20 @@ use super::quantity::leading_number;
 use super::refusal::{Refusal, after, between};
 use super::rules::{DialectRules, ErrorResponse, Marker};
 use crate::engine::{Wait, WaitKind};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::{Axis, Nanos};
 
 pub(super) const RULES: DialectRules = DialectRules {
     causes: &[
         // These two come with the code `credit_limit` as well, but mean that credit is missing.
-        (Marker::Status(402), LimitCause::Billing),
-        (Marker::MessageContains("credit limit exceeded"), LimitCause::Billing),
-        (Marker::Code("dynamic_request_limited"), LimitCause::MinuteLimit),
-        (Marker::Code("dynamic_token_limited"), LimitCause::MinuteLimit),
+        (Marker::Status(402), RefusalCause::Billing),
+        (Marker::MessageContains("credit limit exceeded"), RefusalCause::Billing),
+        (Marker::Code("dynamic_request_limited"), RefusalCause::ShortLimit),
+        (Marker::Code("dynamic_token_limited"), RefusalCause::ShortLimit),
         // Despite its name, the rate limit of accounts that have not paid yet.
-        (Marker::Code("credit_limit"), LimitCause::MinuteLimit),
-        (Marker::Code("model_rate_limit"), LimitCause::MinuteLimit),
-        (Marker::MessageContains("server is overloaded"), LimitCause::Overload),
+        (Marker::Code("credit_limit"), RefusalCause::ShortLimit),
+        (Marker::Code("model_rate_limit"), RefusalCause::ShortLimit),
+        (Marker::MessageContains("server is overloaded"), RefusalCause::Overload),
     ],
     refusal,
     wait: |response| {

@@ -11,7 +11,7 @@ use super::responder::Responder;
 use super::rules::{DialectRules, ErrorResponse};
 use super::{wait_member, wait_words};
 use crate::engine::{Wait, WaitKind};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::Nanos;
 use provider::calendar::UnixTime;
 
@@ -33,7 +33,7 @@ impl Sources<'_> {
     /// the limit that refused, its window if that is short.
     pub(super) fn find(
         &self,
-        cause: LimitCause,
+        cause: RefusalCause,
         refusing_header: Option<&LimitHeader>,
         refusing_allowance: Option<&Allowance>,
     ) -> (Option<Wait>, Option<ResetTime>) {
@@ -61,7 +61,7 @@ impl Sources<'_> {
         // Google states a wait of seconds for quotas of a day, too.
         let is_google =
             matches!(self.dialect, Some(Dialect::Gemini | Dialect::GeminiCloudCode | Dialect::Vertex));
-        let is_meaningless = is_google && cause == LimitCause::DayLimit;
+        let is_meaningless = is_google && cause == RefusalCause::DayLimit;
         let of_kind =
             |stated| if is_meaningless { WaitKind::Meaningless } else { kind(cause, stated, is_claude) };
         let wait = stated.map(|wait| Wait { kind: of_kind(wait.kind), ..wait });
@@ -94,13 +94,13 @@ impl Sources<'_> {
     }
 
     /// Returns the window of a limit that is so short that its end can be awaited without knowing when it began.
-    fn whole_short_window(&self, cause: LimitCause) -> Option<Wait> {
+    fn whole_short_window(&self, cause: RefusalCause) -> Option<Wait> {
         let window =
             self.refusal.window.filter(|window| *window <= MAX_SHORT_WINDOW && *window > Nanos::ZERO)?;
         let is_token_minute =
             self.dialect == Some(Dialect::DashScope) && self.refusal.unit == Some(Unit::Tokens);
         let is_short = window <= Nanos::SECOND * 10 || is_token_minute;
-        (cause == LimitCause::MinuteLimit && is_short)
+        (cause == RefusalCause::ShortLimit && is_short)
             .then_some(Wait { length: window, kind: WaitKind::UntilWindowEnds })
     }
 }
@@ -109,23 +109,23 @@ impl Sources<'_> {
 /// the account has to recover. For an allowance, the wait is until the full quota if the window `rolls`, that is, if past use
 /// expires gradually; otherwise until the window ends, unless it is until this request is admitted. For other limits the kind is
 /// as stated.
-const fn kind(cause: LimitCause, stated: WaitKind, rolls: bool) -> WaitKind {
+const fn kind(cause: RefusalCause, stated: WaitKind, rolls: bool) -> WaitKind {
     match cause {
-        LimitCause::TooLarge | LimitCause::Billing | LimitCause::NotInTier | LimitCause::Auth => {
+        RefusalCause::TooLarge | RefusalCause::Billing | RefusalCause::NotInTier | RefusalCause::Auth => {
             WaitKind::Meaningless
         }
-        LimitCause::Overload => WaitKind::Suggested,
-        LimitCause::Allowance if rolls => WaitKind::UntilFull,
-        LimitCause::Allowance if !matches!(stated, WaitKind::Meaningless | WaitKind::UntilAdmitted) => {
+        RefusalCause::Overload => WaitKind::Suggested,
+        RefusalCause::Allowance if rolls => WaitKind::UntilFull,
+        RefusalCause::Allowance if !matches!(stated, WaitKind::Meaningless | WaitKind::UntilAdmitted) => {
             WaitKind::UntilWindowEnds
         }
-        LimitCause::Allowance
-        | LimitCause::MinuteLimit
-        | LimitCause::DayLimit
-        | LimitCause::Concurrency
-        | LimitCause::SharedQuota
-        | LimitCause::SharedCoolDown
-        | LimitCause::Other => stated,
+        RefusalCause::Allowance
+        | RefusalCause::ShortLimit
+        | RefusalCause::DayLimit
+        | RefusalCause::Concurrency
+        | RefusalCause::SharedQuota
+        | RefusalCause::SharedCoolDown
+        | RefusalCause::Other => stated,
     }
 }
 

@@ -9,11 +9,11 @@ use super::limit_name::LimitName;
 use super::quantity::leading_number;
 use super::refusal::{Refusal, between};
 use super::rules::{DialectRules, ErrorResponse, Marker};
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::Axis;
 
 pub(super) const RULES: DialectRules = DialectRules {
-    causes: &[(Marker::MessageContains("used all available credits"), LimitCause::Billing)],
+    causes: &[(Marker::MessageContains("used all available credits"), RefusalCause::Billing)],
     refusal,
     limits,
     ..DialectRules::NONE

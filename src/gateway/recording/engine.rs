@@ -4,7 +4,7 @@ use super::line::{CoolDownLine, EngineLine, is_decision};
 use super::names::{Names, ScenarioHashes};
 use super::writer::{Entry, Input, Recording};
 use crate::engine::{Answer, Attempt, Driver, Engine, Handover, Reply};
-use crate::event::{Event, JobEnd, LimitCause};
+use crate::event::{Event, JobEnd, RefusalCause};
 use crate::ids::{AttemptId, Slot, Tag, TargetId};
 use crate::job::Job;
 use crate::record::log::obstacle::AxisName;
@@ -149,7 +149,7 @@ impl RecordedEngine {
         &mut self,
         at: Instant,
         target: TargetId,
-        cool_down: Option<(Instant, LimitCause, Option<Axis>)>,
+        cool_down: Option<(Instant, RefusalCause, Option<Axis>)>,
         used: &[(Axis, u64)],
     ) {
         self.record(at, |_| {

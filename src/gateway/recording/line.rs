@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
-use crate::event::{Event, EventKind, LimitCause, Obstacle};
+use crate::event::{Event, EventKind, Obstacle, RefusalCause};
 use crate::ids::AttemptId;
 use crate::job::Priority;
 use crate::record::log;
@@ -122,7 +122,7 @@ pub(super) enum Kind<'a> {
     CooledDown {
         target: Cow<'a, str>,
         until_ns: u64,
-        cause: LimitCause,
+        cause: RefusalCause,
     },
     FellBack {
         from: u8,
@@ -210,7 +210,7 @@ struct LimitLine {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct CoolDownLine {
     pub(super) until_ns: u64,
-    pub(super) cause: LimitCause,
+    pub(super) cause: RefusalCause,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) axis: Option<AxisName>,
 }
@@ -319,7 +319,7 @@ impl<'a> Kind<'a> {
             }
             EventKind::Replied { target, .. } => Self::TimedOut { target: names.target(target) },
             EventKind::AttemptCancelled { target, .. } => Self::Cancelled { target: names.target(target) },
-            EventKind::CooledDown { target, until, cause } => {
+            EventKind::CoolDownBegan { target, until, cause } => {
                 Self::CooledDown { target: names.target(target), until_ns: until.0, cause }
             }
             EventKind::FellBack { from, to } => Self::FellBack { from, to },

@@ -45,7 +45,7 @@ pub use url::RedisUrl;
 
 use crate::drive::clock::Clock;
 use crate::engine::{Attempt, Reply, Wait, WaitKind, cost_of};
-use crate::event::{AttemptFailure, AttemptOutcome, LimitCause};
+use crate::event::{AttemptFailure, AttemptOutcome, RefusalCause};
 use crate::ids::TargetId;
 use crate::scenario::Scenario;
 use call::Outcome;
@@ -156,7 +156,7 @@ struct TargetShare {
 /// A reservation that was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
-    cause: LimitCause,
+    cause: RefusalCause,
     /// The limit that refused, if one did.
     axis: Option<Axis>,
     /// The wait until it would be admitted if no other replica used anything.
@@ -168,7 +168,7 @@ impl Refusal {
     pub(super) fn reply(&self, now: Instant) -> Reply {
         let &Self { cause, axis, wait } = self;
         Reply {
-            outcome: AttemptOutcome::Limited { axis, cause },
+            outcome: AttemptOutcome::Refused { axis, cause },
             wait: Some(Wait { length: wait, kind: WaitKind::UntilAdmitted }),
             header_wait: Some(wait),
             ..Reply::failed(now, AttemptFailure::Connection)
@@ -238,8 +238,8 @@ impl TargetShares {
     }
 
     /// Publishes a cool-down to the other replicas, unless it came from them.
-    pub(super) fn publish_cool_down(&self, target: TargetId, until: Instant, cause: LimitCause) {
-        if !matches!(cause, LimitCause::SharedQuota | LimitCause::SharedCoolDown) {
+    pub(super) fn publish_cool_down(&self, target: TargetId, until: Instant, cause: RefusalCause) {
+        if !matches!(cause, RefusalCause::SharedQuota | RefusalCause::SharedCoolDown) {
             let TargetShare { pool, cool_down, .. } = &self.targets[target.index()];
             self.sharing.link.publish_cool_down(pool, cool_down, until);
         }

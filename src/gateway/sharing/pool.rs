@@ -6,7 +6,7 @@ use super::call::{Answer, Call, Keys, LimitArguments, Outcome, Verb};
 use super::heartbeat::Heartbeats;
 use super::limit::SharedLimit;
 use super::replicas::ReplicaCount;
-use crate::event::LimitCause;
+use crate::event::RefusalCause;
 use provider::window::Bucket;
 use provider::{Axis, Instant, Nanos};
 use std::ops::RangeInclusive;
@@ -165,8 +165,8 @@ impl Pool {
             Outcome::Done => Ok(None),
             outcome => Err(Refusal {
                 cause: match outcome {
-                    Outcome::CoolDown => LimitCause::SharedCoolDown,
-                    _ => LimitCause::SharedQuota,
+                    Outcome::CoolDown => RefusalCause::SharedCoolDown,
+                    _ => RefusalCause::SharedQuota,
                 },
                 axis: answer.refused_by.and_then(|index| Some(state.limits.get(index)?.axis)),
                 wait: Nanos(answer.wait_ms.saturating_mul(1_000_000)),
@@ -247,7 +247,7 @@ impl Pool {
             }
         }
         if let Some((at, axis)) = refused {
-            return Err(Refusal { cause: LimitCause::SharedQuota, axis: Some(axis), wait: at.since(now) });
+            return Err(Refusal { cause: RefusalCause::SharedQuota, axis: Some(axis), wait: at.since(now) });
         }
         for (limit, bucket) in limits.iter().zip(&mut outage.buckets) {
             let cost = cost[limit.axis as usize];

@@ -4,7 +4,7 @@ use super::super::names::{failure_from_name, failure_name};
 use super::obstacle::{AxisName, ObstacleFields};
 use super::verdict::Verdict;
 use crate::event::{
-    AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, LimitCause, Obstacle, RecordedDecision,
+    AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, Obstacle, RecordedDecision, RefusalCause,
 };
 use crate::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use provider::{Instant, Nanos, Usage};
@@ -89,7 +89,7 @@ pub(super) enum Kind {
     CooledDown {
         target: u16,
         until_ns: u64,
-        cause: LimitCause,
+        cause: RefusalCause,
     },
     FellBack {
         from: u8,
@@ -124,7 +124,7 @@ pub(super) enum Decision {
 pub(crate) enum Outcome {
     Ok,
     Limited {
-        cause: LimitCause,
+        cause: RefusalCause,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         axis: Option<AxisName>,
     },
@@ -212,7 +212,7 @@ impl From<EventKind> for Kind {
             EventKind::AttemptCancelled { attempt, target } => {
                 Self::Abandoned { attempt: attempt.0, target: target.0 }
             }
-            EventKind::CooledDown { target, until, cause } => {
+            EventKind::CoolDownBegan { target, until, cause } => {
                 Self::CooledDown { target: target.0, until_ns: until.0, cause }
             }
             EventKind::FellBack { from, to } => Self::FellBack { from, to },
@@ -268,7 +268,7 @@ impl Kind {
                 EventKind::AttemptCancelled { attempt: AttemptId(attempt), target: TargetId(target) }
             }
             Self::CooledDown { target, until_ns, cause } => {
-                EventKind::CooledDown { target: TargetId(target), until: Instant(until_ns), cause }
+                EventKind::CoolDownBegan { target: TargetId(target), until: Instant(until_ns), cause }
             }
             Self::FellBack { from, to } => EventKind::FellBack { from, to },
             Self::CacheHit => EventKind::CacheHit,
@@ -309,7 +309,7 @@ impl From<AttemptOutcome> for Outcome {
     fn from(outcome: AttemptOutcome) -> Self {
         match outcome {
             AttemptOutcome::Ok => Self::Ok,
-            AttemptOutcome::Limited { axis, cause } => Self::Limited { cause, axis: axis.map(AxisName) },
+            AttemptOutcome::Refused { axis, cause } => Self::Limited { cause, axis: axis.map(AxisName) },
             AttemptOutcome::Failed(failure) => Self::Failed { failure: failure_name(failure) },
         }
     }
@@ -323,7 +323,7 @@ impl Outcome {
     pub(crate) fn into_attempt_outcome(self) -> Result<AttemptOutcome, String> {
         Ok(match self {
             Self::Ok => AttemptOutcome::Ok,
-            Self::Limited { cause, axis } => AttemptOutcome::Limited { axis: axis.map(|axis| axis.0), cause },
+            Self::Limited { cause, axis } => AttemptOutcome::Refused { axis: axis.map(|axis| axis.0), cause },
             Self::Failed { failure } => AttemptOutcome::Failed(
                 failure_from_name(&failure).ok_or_else(|| format!("unknown failure `{failure}`"))?,
             ),

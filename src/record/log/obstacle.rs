@@ -1,6 +1,6 @@
 //! The members of a line that state what a job waits for.
 
-use crate::event::{LimitCause, Obstacle, WaitReason};
+use crate::event::{Obstacle, RefusalCause, WaitReason};
 use crate::ids::TargetId;
 use provider::Axis;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ pub(crate) struct ObstacleFields<T = u16> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     axis: Option<AxisName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    cause: Option<LimitCause>,
+    cause: Option<RefusalCause>,
 }
 
 impl<T> ObstacleFields<T> {

@@ -213,7 +213,7 @@ pub enum Arrivals {
     Users {
         /// The number of users.
         users: u32,
-        /// Seconds before the first job, and between a reply and the next job; at least [`crate::job::MIN_THINK`].
+        /// Seconds before the first job, and between a reply and the next job; at least [`crate::job::MIN_THINK_TIME`].
         think: Dist,
     },
     /// A recorded trace.

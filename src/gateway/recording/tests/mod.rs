@@ -8,7 +8,7 @@ use super::replay::replay;
 use super::writer::{Output, Recording};
 use crate::drive::clock::Clock;
 use crate::engine::{Answer, Attempt, Driver, Handover, Reply, Wait, WaitKind};
-use crate::event::{AttemptFailure, AttemptOutcome, Event, JobEnd, LimitCause};
+use crate::event::{AttemptFailure, AttemptOutcome, Event, JobEnd, RefusalCause};
 use crate::gateway::{routes, shared_engine};
 use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, TargetId, WorkloadId};
 use crate::job::{Job, Priority};
@@ -168,7 +168,7 @@ impl Driver for Jobs {
 fn reply(number: u8, wait_ms: u64, now: Instant) -> Reply {
     let failed = |failure| Reply::failed(now, failure);
     let limited = |cause, axis, kind| Reply {
-        outcome: AttemptOutcome::Limited { axis, cause },
+        outcome: AttemptOutcome::Refused { axis, cause },
         wait: Some(Wait { length: Nanos::from_millis(wait_ms), kind }),
         header_wait: Some(Nanos::from_millis(wait_ms)),
         ..failed(AttemptFailure::Garbage)
@@ -181,11 +181,11 @@ fn reply(number: u8, wait_ms: u64, now: Instant) -> Reply {
             stored_bytes: (number > 0).then_some(u32::from(number) << 27),
             ..failed(AttemptFailure::Garbage)
         },
-        4 => limited(LimitCause::MinuteLimit, Some(Axis::Tpm), WaitKind::UntilAdmitted),
-        5 => limited(LimitCause::Concurrency, None, WaitKind::Suggested),
+        4 => limited(RefusalCause::ShortLimit, Some(Axis::Tpm), WaitKind::UntilAdmitted),
+        5 => limited(RefusalCause::Concurrency, None, WaitKind::Suggested),
         6 => failed(AttemptFailure::Status(503)),
         7 => failed(AttemptFailure::Status(400)),
-        8 => limited(LimitCause::Billing, None, WaitKind::Meaningless),
+        8 => limited(RefusalCause::Billing, None, WaitKind::Meaningless),
         _ => failed(AttemptFailure::Connection),
     }
 }

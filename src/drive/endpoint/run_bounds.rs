@@ -24,7 +24,7 @@ const MAX_EXTRA_TOKENS: u32 = 256;
 
 /// Counts requests and their cost against the bounds. Every request reserves its largest possible cost before it is sent.
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub(super) struct RunBounds {
     bounds: Bounds,
     /// By target of the scenario.
     prices: Vec<(String, Price, Lengths)>,
@@ -93,7 +93,7 @@ fn cost(price: Price, usage: Usage) -> f64 {
     price.usd_of(uncached.into(), cached.into(), usage.completion_tokens.into())
 }
 
-impl Allowance {
+impl RunBounds {
     /// # Panics
     /// If `bounds` has a maximum cost, and [`check_prices`] fails.
     pub(super) fn new(scenario: &Scenario, bounds: Bounds) -> Self {
@@ -218,7 +218,7 @@ mod tests {
     use proptest::prelude::*;
 
     const SCENARIO: &str = "
-name: allowance
+name: bounds
 duration: 1m
 providers:
   cheap: {models: {m: {price: {input: 1, output: 2}, limits: {rpm: 10}}}}
@@ -251,36 +251,36 @@ workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 100, completio
     #[test]
     fn a_run_ends_at_its_last_allowed_request() {
         let bounds = Bounds { max_requests: Some(2), max_usd: None };
-        let mut allowance = Allowance::new(&parsed(SCENARIO), bounds);
-        assert!(allowance.reserve(Instant(1), &job(0)) && allowance.reserve(Instant(2), &job(1)));
-        allowance.release(JobId(1));
-        assert!(allowance.reserve(Instant(3), &job(2)), "one was not sent");
-        assert!(!allowance.reserve(Instant(4), &job(3)));
-        allowance.release(JobId(2));
-        assert!(!allowance.reserve(Instant(5), &job(4)), "a run that has ended does not go on");
-        assert_eq!(allowance.stopped(), Some((Instant(4), EndpointBound::Requests { max: 2 })));
+        let mut run_bounds = RunBounds::new(&parsed(SCENARIO), bounds);
+        assert!(run_bounds.reserve(Instant(1), &job(0)) && run_bounds.reserve(Instant(2), &job(1)));
+        run_bounds.release(JobId(1));
+        assert!(run_bounds.reserve(Instant(3), &job(2)), "one was not sent");
+        assert!(!run_bounds.reserve(Instant(4), &job(3)));
+        run_bounds.release(JobId(2));
+        assert!(!run_bounds.reserve(Instant(5), &job(4)), "a run that has ended does not go on");
+        assert_eq!(run_bounds.stopped(), Some((Instant(4), EndpointBound::Requests { max: 2 })));
     }
 
     #[test]
     fn the_largest_cost_is_reserved_and_settled_to_the_stated_usage() {
         let bounds = Bounds { max_requests: None, max_usd: Some(LARGEST * 1.5) };
-        let mut allowance = Allowance::new(&parsed(SCENARIO), bounds);
-        assert!(allowance.reserve(Instant(1), &job(0)));
+        let mut run_bounds = RunBounds::new(&parsed(SCENARIO), bounds);
+        assert!(run_bounds.reserve(Instant(1), &job(0)));
         let usage = Usage { prompt_tokens: 100, completion_tokens: 10, cached_tokens: 0 };
-        let cheap = allowance.target("cheap/default/m");
-        allowance.settle(JobId(0), RouteId(0), cheap, usage);
-        assert!((allowance.counted().1 - 120e-6).abs() < 1e-12, "{:?}", allowance.counted());
-        assert!(allowance.reserve(Instant(2), &job(1)));
-        allowance.settle(JobId(1), RouteId(0), None, usage);
-        assert!((allowance.counted().1 - (120e-6 + 1200e-6)).abs() < 1e-12, "unknown: the dearest");
-        assert!(allowance.reserve(Instant(3), &job(2)));
-        allowance.refused(JobId(2));
-        assert!((allowance.counted().1 - 1320e-6).abs() < 1e-12, "a refusal costs nothing");
-        assert!(allowance.reserve(Instant(4), &job(3)));
-        allowance.lost(JobId(3));
-        assert!(!allowance.reserve(Instant(5), &job(4)), "what failed may have been charged");
-        let Some((at, EndpointBound::Cost { spent_usd, reserved_usd, .. })) = allowance.stopped() else {
-            panic!("it has ended: {allowance:?}")
+        let cheap = run_bounds.target("cheap/default/m");
+        run_bounds.settle(JobId(0), RouteId(0), cheap, usage);
+        assert!((run_bounds.counted().1 - 120e-6).abs() < 1e-12, "{:?}", run_bounds.counted());
+        assert!(run_bounds.reserve(Instant(2), &job(1)));
+        run_bounds.settle(JobId(1), RouteId(0), None, usage);
+        assert!((run_bounds.counted().1 - (120e-6 + 1200e-6)).abs() < 1e-12, "unknown: the dearest");
+        assert!(run_bounds.reserve(Instant(3), &job(2)));
+        run_bounds.refused(JobId(2));
+        assert!((run_bounds.counted().1 - 1320e-6).abs() < 1e-12, "a refusal costs nothing");
+        assert!(run_bounds.reserve(Instant(4), &job(3)));
+        run_bounds.lost(JobId(3));
+        assert!(!run_bounds.reserve(Instant(5), &job(4)), "what failed may have been charged");
+        let Some((at, EndpointBound::Cost { spent_usd, reserved_usd, .. })) = run_bounds.stopped() else {
+            panic!("it has ended: {run_bounds:?}")
         };
         assert!(at == Instant(5) && (spent_usd - (1320e-6 + LARGEST)).abs() < 1e-12 && reserved_usd == 0.0);
     }
@@ -308,28 +308,28 @@ workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 100, completio
         ) {
             let max_usd = LARGEST * max_parts;
             let bounds = Bounds { max_requests: Some(max_requests), max_usd: Some(max_usd) };
-            let mut allowance = Allowance::new(&parsed(SCENARIO), bounds);
+            let mut run_bounds = RunBounds::new(&parsed(SCENARIO), bounds);
             let (mut sent, mut in_flight) = (0, Vec::new());
             for (id, (outcome, prompt_tokens, completion_tokens)) in (0..).zip(outcomes) {
-                if allowance.reserve(Instant(id), &job(id)) {
+                if run_bounds.reserve(Instant(id), &job(id)) {
                     in_flight.push(JobId(id));
                     sent += 1;
                 }
                 let usage = Usage { prompt_tokens, completion_tokens, cached_tokens: 0 };
                 let target = [None, Some(TargetId(0)), Some(TargetId(1))][usize::try_from(id % 3).unwrap()];
                 match (outcome, in_flight.pop()) {
-                    (0, Some(job)) => allowance.settle(job, RouteId(0), target, usage),
-                    (1, Some(job)) => allowance.refused(job),
-                    (2, Some(job)) => allowance.lost(job),
+                    (0, Some(job)) => run_bounds.settle(job, RouteId(0), target, usage),
+                    (1, Some(job)) => run_bounds.refused(job),
+                    (2, Some(job)) => run_bounds.lost(job),
                     (3, Some(job)) => {
-                        allowance.release(job);
+                        run_bounds.release(job);
                         sent -= 1;
                     }
                     (_, Some(job)) => in_flight.push(job),
                     (_, None) => {}
                 }
                 prop_assert!(sent <= max_requests, "{sent} of {max_requests}");
-                prop_assert!(allowance.counted().1 <= max_usd + 1e-12, "{:?}", allowance.counted());
+                prop_assert!(run_bounds.counted().1 <= max_usd + 1e-12, "{:?}", run_bounds.counted());
             }
         }
     }
