@@ -5,9 +5,7 @@
 //! rates and money to six decimal digits; over time, used shares of limits to three and money to nine. Counts and
 //! distributions of several runs can be added.
 
-pub use super::ceiling::{
-    Binding, CeilingAxis, CeilingPeak, CeilingSummary, CeilingTarget, LongWindow, RouteOrderCeiling,
-};
+pub use super::ceiling::*;
 use super::consistency;
 use super::cut_answers::CutBound;
 use super::delays::Delays;
@@ -348,7 +346,7 @@ pub struct Workload {
 pub struct Target {
     /// `provider/account/model`.
     pub name: String,
-    /// The family with which it shares its limits; `None` if it shares them with no other target.
+    /// The family that shares its limits, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub family: Option<Family>,
     /// Attempts sent to it.
@@ -373,11 +371,9 @@ pub struct Target {
     pub given_up_for: Counts,
     /// Its limits, in the order of reports.
     pub limits: Vec<Limit>,
-    /// By axis, what was used ÷ what the limit could have admitted over the run, an adaptive one if it had its mean
-    /// throughout. Of limits that a family shares, what all of its targets used.
+    /// By axis, what was used (of shared limits, by the family) ÷ what the limit could have admitted, an adaptive one with its mean.
     pub utilisation: Shares,
-    /// By axis, the highest used share, of an adaptive limit that of a sample as the limit was then; above 1 if a settlement
-    /// overdrew the limit.
+    /// By axis, the highest used share, of an adaptive limit at a sample; above 1 if a settlement overdrew the limit.
     pub peak: Shares,
 }
 

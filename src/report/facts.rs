@@ -199,14 +199,14 @@ pub(super) fn use_legend(summary: &Summary) -> Vec<&'static str> {
     if limits().next().is_none() {
         return Vec::new();
     }
-    let mut legend = vec![
-        "charged: the share of what the limit allows over the run, or in a longer window",
-        "fullest: the largest share in use at one instant",
-    ];
-    if limits().any(|limit| limit.grows_to.is_some()) {
-        legend.push(
-            "limits that adapt: charged of the mean over the run, fullest at a sample, the ceiling of the maximum",
-        );
+    let adapts = limits().any(|limit| limit.grows_to.is_some());
+    let mut legend = vec!["charged: the share of what the limit allows over the run, or in a longer window"];
+    legend.push(match adapts {
+        true => "fullest: the largest share in use; of limits that adapt, at a sample",
+        false => "fullest: the largest share in use at one instant",
+    });
+    if adapts {
+        legend.push("limits that adapt: charged of the mean over the run, the ceiling of the maximum");
     }
     legend
 }
