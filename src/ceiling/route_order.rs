@@ -9,7 +9,7 @@
 use super::constraint::{LimitConstraint, sustained};
 use super::peak::allowed_failures;
 use super::{Class, offered_jobs_per_second_of, window_end};
-use crate::scenario::{Pick, Scenario, Start, rate};
+use crate::scenario::{Arrivals, Pick, Scenario, Start, rate};
 use provider::config::{Limit, RefillPolicy};
 use provider::{Instant, Nanos};
 use std::collections::VecDeque;
@@ -116,6 +116,13 @@ impl<'a> Fluid<'a> {
             Start::Sustained => 1,
         };
         let cells_before = (Nanos::DAY * days).0.div_ceil(cell.0);
+        // What a limit per minute admits of bursts in a cell, until the deadline of each.
+        let at_bursts = |limit: &Limit| {
+            let of_each =
+                |every: Nanos| limit.max_units_in(scenario.client.deadline) * cell.0.div_ceil(every.0) as f64;
+            let period = burst_period(scenario, classes).filter(|_| limit.axis.window_length().is_some());
+            period.map_or(f64::INFINITY, of_each)
+        };
         let limit = |(number, constraint): (usize, &LimitConstraint<'_>)| {
             let demands = classes
                 .iter()
@@ -123,7 +130,10 @@ impl<'a> Fluid<'a> {
             FluidLimit {
                 number,
                 demands: demands.collect(),
-                supply: Supply::of(&constraint.limit, scenario, cell, (cells_before, count)),
+                supply: match Supply::of(&constraint.limit, scenario, cell, (cells_before, count)) {
+                    Supply::Rate(per_cell) => Supply::Rate(per_cell.min(at_bursts(&constraint.limit))),
+                    other => other,
+                },
                 per_cell: sustained(&constraint.limit) * cell.as_secs_f64(),
                 is_long: is_long(&constraint.limit),
             }
@@ -135,7 +145,7 @@ impl<'a> Fluid<'a> {
             is_periodic: settled()
                 .all(|(_, it)| !is_long(&it.limit) || it.limit.refill == RefillPolicy::Bucket),
             limits: settled().map(limit).collect(),
-            may_fail: classes.iter().map(|class| allowed_failures(scenario, class.workload)).collect(),
+            may_fail: classes.iter().map(|class| may_fail(scenario, classes, class.workload)).collect(),
         })
     }
 
@@ -267,6 +277,23 @@ impl<'a> Fluid<'a> {
             *jobs -= sent;
         }
     }
+}
+
+/// Returns the share of the jobs of a workload that may be lost of those that some target can admit: the others are lost anyway.
+fn may_fail(scenario: &Scenario, classes: &[Class], workload: usize) -> f64 {
+    let offered = offered_jobs_per_second_of(scenario, &scenario.workloads[workload]);
+    let of_workload = classes.iter().filter(|class| class.workload == workload);
+    let servable: f64 = of_workload.map(|class| class.rate).sum();
+    (1.0 - (1.0 - allowed_failures(scenario, workload)) * offered / servable.max(1e-12)).max(0.0)
+}
+
+/// Returns the shortest time between two bursts, if all jobs arrive in bursts.
+fn burst_period(scenario: &Scenario, classes: &[Class]) -> Option<Nanos> {
+    let period = |class: &Class| match scenario.workloads[class.workload].arrivals {
+        Arrivals::Burst { every, .. } => Some(every.max(Nanos(1))),
+        _ => None,
+    };
+    classes.iter().map(period).reduce(|one, other| Some(one?.min(other?)))?
 }
 
 /// Returns the jobs of a class in each cell.

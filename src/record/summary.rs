@@ -5,9 +5,7 @@
 //! rates and money to six decimal digits; over time, used shares of limits to three and money to nine. Counts and
 //! distributions of several runs can be added.
 
-pub use super::ceiling::{
-    Binding, CeilingAxis, CeilingPeak, CeilingSummary, CeilingTarget, LongWindow, RouteOrderCeiling,
-};
+pub use super::ceiling::*;
 use super::consistency;
 use super::cut_answers::CutBound;
 use super::delays::Delays;

@@ -199,13 +199,15 @@ pub(super) fn use_legend(summary: &Summary) -> Vec<&'static str> {
     if limits().next().is_none() {
         return Vec::new();
     }
-    let mut legend = vec![
-        "charged: the share of what the limit allows over the run, or in a longer window",
-        "fullest: the largest share in use at one instant",
-    ];
-    if limits().any(|limit| limit.grows_to.is_some()) {
+    let adapts = limits().any(|limit| limit.grows_to.is_some());
+    let mut legend = vec!["charged: the share of what the limit allows over the run, or in a longer window"];
+    legend.push(match adapts {
+        true => "fullest: the largest share in use; of adaptive limits, at a sample",
+        false => "fullest: the largest share in use at one instant",
+    });
+    if adapts {
         legend.push(
-            "adaptive limits: charged is relative to the mean over the run, fullest to the value at the sample; the ceiling counts the maximum",
+            "adaptive limits: charged is relative to the mean over the run; the ceiling counts the maximum",
         );
     }
     legend

@@ -104,8 +104,8 @@ providers:
 routes: {{ r: {CHAIN}, s: [{{ of: [b/default/m] }}] }}
 client: {{ deadline: 30s, retry: {{ attempts: 4 }} }}
 workload:
-  - {{ name: chat, route: r, arrivals: {{ poisson: {}/h }}, prompt: 300, completion: 100, max_tokens: 200 }}
-  - {{ name: side, route: s, arrivals: {{ poisson: {}/h }}, prompt: 300, completion: 100, max_tokens: 200 }}
+  - {{ name: chat, route: r, arrivals: {{ poisson: {:.0}/h }}, prompt: 300, completion: 100, max_tokens: 200 }}
+  - {{ name: side, route: s, arrivals: {{ poisson: {:.0}/h }}, prompt: 300, completion: 100, max_tokens: 200 }}
 expect: [success >= 99%]",
             per_min * 480.0,
             per_min * 240.0

@@ -12,7 +12,7 @@ use provider::reserve::RecentCompletions;
 use provider::{Axis, Call, Instant, Nanos, Provider, Truth};
 
 /// Limits on some of the axes, low enough to refuse calls.
-fn limits() -> impl Strategy<Value = Vec<Limit>> {
+pub(super) fn limits() -> impl Strategy<Value = Vec<Limit>> {
     let refill = prop_oneof![1 => Just(RefillPolicy::Bucket), 1 => prop::sample::select(&REFILL_POLICIES)];
     let limit = (refill, 1_u64..400, 0_u64..=100).prop_map(|(refill, limit, burst)| (refill, limit, burst));
     prop::collection::vec(prop::option::of(limit), Axis::ALL.len()).prop_map(|limits| {
@@ -26,7 +26,7 @@ fn limits() -> impl Strategy<Value = Vec<Limit>> {
     })
 }
 
-fn reserve() -> impl Strategy<Value = Reserve> {
+pub(super) fn reserve() -> impl Strategy<Value = Reserve> {
     let estimate = prop_oneof![
         Just(Estimate::PromptAndMaxTokens),
         Just(Estimate::PromptAndRecent),
@@ -47,7 +47,7 @@ fn reserve() -> impl Strategy<Value = Reserve> {
 }
 
 /// The gap in nanoseconds before a call, the call and its truth.
-fn calls(count: usize) -> impl Strategy<Value = Vec<(u64, Call, Truth)>> {
+pub(super) fn calls(count: usize) -> impl Strategy<Value = Vec<(u64, Call, Truth)>> {
     let gap = prop_oneof![Just(0), 0..Nanos::SECOND.0, 0..Nanos::MINUTE.0, 0..Nanos::HOUR.0];
     let call = (gap, 0_u16..2, prop::option::of(0_u32..2000), 0_u32..2000, 0_u32..2500, 0_u32..2000);
     let call =
@@ -61,7 +61,7 @@ fn calls(count: usize) -> impl Strategy<Value = Vec<(u64, Call, Truth)>> {
     prop::collection::vec(call, 1..count)
 }
 
-fn levels(provider: &mut Provider, now: Instant, account: u16) -> Vec<LimitLevel> {
+pub(super) fn levels(provider: &mut Provider, now: Instant, account: u16) -> Vec<LimitLevel> {
     provider.levels(now, account, 0).collect()
 }
 
@@ -389,41 +389,5 @@ fn the_draws_of_a_call_depend_on_its_truth_alone() {
         times(&mut busy, draw + 1000);
         assert_eq!(times(&mut alone, draw), times(&mut busy, draw));
         assert_ne!(times(&mut alone, draw), times(&mut alone, draw + 1));
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
-
-    /// What has remained least of a limit is the least of its levels just after each decision and each settlement.
-    #[test]
-    fn the_least_remaining_units_are_the_least_of_all_levels(
-        limits in limits(), reserve in reserve(), calls in calls(40), service_ns in 0..Nanos::MINUTE.0,
-    ) {
-        let mut provider = Provider::new(&config(2, limits, reserve));
-        let mut least: Vec<i64> = levels(&mut provider, Instant::ZERO, 0).iter().map(|level| level.remaining).collect();
-        let (mut now, mut open): (Instant, Vec<(Instant, Service)>) = (Instant::ZERO, Vec::new());
-        let mut observe = |provider: &mut Provider, at: Instant| {
-            for (least, level) in least.iter_mut().zip(levels(provider, at, 0)) {
-                *least = (*least).min(level.remaining);
-                if let Some(exact) = level.least_remaining {
-                    assert_eq!(exact, *least, "{level:?}");
-                }
-            }
-        };
-        for (gap, call, truth) in calls {
-            now += Nanos(gap);
-            open.sort_by_key(|(ends, _)| *ends);
-            while open.first().is_some_and(|(ends, _)| *ends <= now) {
-                let (ends, service) = open.remove(0);
-                provider.complete(ends, &service);
-                observe(&mut provider, ends);
-            }
-            let call = Call { account: 0, ..call };
-            if let Decision::Admitted(service) = provider.decide(now, call, truth).decision {
-                open.push((now + Nanos(service_ns), service));
-            }
-            observe(&mut provider, now);
-        }
     }
 }

@@ -6,6 +6,7 @@ mod cached;
 mod calendar;
 mod erlang;
 mod lengths;
+mod levels;
 mod multirate;
 mod poisson;
 mod queue;
