@@ -296,7 +296,7 @@ fn no_refusal(refused: &str, offered_per_min: f64, ceiling: Option<&LimitCeiling
         Some(LimitCeiling { target, axis, jobs_per_min, is_sum, peak, in_route_order }) => {
             let allowed =
                 peak.map_or_else(|| job_rate(*jobs_per_min), |peak| jobs_in(peak.admitted, peak.length_s));
-            let in_order = in_route_order.as_ref().map(|order| ceiling_bounds::in_route_order(order));
+            let in_order = in_route_order.as_ref().map(ceiling_bounds::in_route_order);
             let at_most = if in_order.is_some() { "at most " } else { "" };
             let allowed = if *is_sum {
                 let binds =
