@@ -8,12 +8,13 @@ use super::*;
 
 const CACHED: &str = "client: {cache: {entries: 10, ttl: 1h}, retry: {attempts: 1}}\n";
 
-/// Starts a provider that answers its n-th request with `answer n` after `pause`, plain or streamed as asked.
-fn counting(pause: Duration) -> Provider {
-    Provider::start(move |number, request| {
-        let answer = if request.contains("\"stream\":true") { streamed(number) } else { plain(number) };
-        vec![Step::Wait(pause), Step::Send(answer)]
-    })
+/// Starts a provider that answers its n-th request with `answer n`, plain or streamed as asked.
+fn counting() -> Provider {
+    Provider::start(|number, request| vec![Step::Send(numbered(number, request))])
+}
+
+fn numbered(number: usize, request: &str) -> String {
+    if request.contains("\"stream\":true") { streamed(number) } else { plain(number) }
 }
 
 fn plain(number: usize) -> String {
@@ -52,7 +53,7 @@ fn metric(gateway: &RunningGateway, name: &str) -> Option<f64> {
 
 #[test]
 fn an_identical_request_gets_the_same_bytes_without_an_attempt() {
-    let provider = counting(Duration::ZERO);
+    let provider = counting();
     let gateway = RunningGateway::start(&scenario(&[&provider], CACHED));
     let first = gateway.chat("chat");
     assert_eq!((first.status(), cache_header(&first), first.body()), (200, None, body(0)));
@@ -92,7 +93,7 @@ fn an_identical_request_gets_the_same_bytes_without_an_attempt() {
 
 #[test]
 fn answers_expire_and_the_least_recently_used_is_evicted() {
-    let provider = counting(Duration::ZERO);
+    let provider = counting();
     let client = "client: {cache: {entries: 2, ttl: 400ms}}\n";
     let gateway = RunningGateway::start(&scenario(&[&provider], client));
     let ask = |seed: u32| cache_header(&gateway.send(&chat_post(&format!("\"seed\":{seed},")))).is_some();
@@ -105,7 +106,7 @@ fn answers_expire_and_the_least_recently_used_is_evicted() {
 
 #[test]
 fn requests_can_opt_out() {
-    let provider = counting(Duration::ZERO);
+    let provider = counting();
     let gateway = RunningGateway::start(&scenario(&[&provider], CACHED));
     let ask = |header: &str| gateway.send(&with_header(&chat_post(""), header));
     assert_eq!(ask("cache-control: no-store").body(), body(0));
@@ -193,7 +194,7 @@ fn embeddings_completions_and_responses_are_cached() {
 
 #[test]
 fn a_stream_is_replayed_byte_for_byte() {
-    let provider = counting(Duration::ZERO);
+    let provider = counting();
     let gateway = RunningGateway::start(&scenario(&[&provider], CACHED));
     let stream = || gateway.post("/v1/chat/completions", &stream_request("chat"));
     assert_eq!(stream().body(), events(0));
@@ -221,7 +222,7 @@ fn a_stream_that_is_too_long_is_passed_on_and_not_stored() {
 
 #[test]
 fn callers_do_not_share_answers_and_a_hit_costs_nothing() {
-    let provider = counting(Duration::ZERO);
+    let provider = counting();
     let callers = "callers:\n  a: {key: {env: A}, budget: {tokens: 40}}\n  b: {key: {env: B}, budget: {tokens: 1000}}\n";
     let scenario = scenario(&[&provider], &format!("{CACHED}{callers}"));
     let gateway = RunningGateway::with(&scenario, Access::Loopback, &key_of, ledger_in_memory(), None);
@@ -250,7 +251,7 @@ fn callers_do_not_share_answers_and_a_hit_costs_nothing() {
 
 #[test]
 fn a_reload_begins_with_an_empty_cache() {
-    let provider = counting(Duration::ZERO);
+    let provider = counting();
     let scenario = scenario(&[&provider], CACHED);
     let gateway = RunningGateway::start(&scenario);
     gateway.chat("chat");
@@ -262,7 +263,7 @@ fn a_reload_begins_with_an_empty_cache() {
 
 #[test]
 fn without_cache_and_join_nothing_is_shared() {
-    let provider = counting(Duration::ZERO);
+    let provider = counting();
     let gateway = RunningGateway::start(&scenario(&[&provider], ""));
     assert_eq!([(); 2].map(|()| gateway.chat("chat").body()), [body(0), body(1)]);
     assert!(gateway.state()["cache"].is_null());

@@ -2,12 +2,33 @@
 
 use super::*;
 use std::io::BufRead as _;
+use std::sync::atomic::AtomicBool;
 
 const JOINED: &str = "client: {join: true, deadline: 20s, retry: {attempts: 1}}\n";
 
 /// Waits until this many jobs are in flight.
 fn wait_for_jobs(gateway: &RunningGateway, jobs: u64) {
     wait_for(|| gateway.state()["jobs_in_flight"] == jobs, "all requests are under way");
+}
+
+/// A provider that answers only once it is released, so that no test depends on the speed of the machine.
+struct Gate(Arc<AtomicBool>);
+
+impl Gate {
+    /// Starts a provider whose n-th reply is `reply n`, given its request, and that holds its first reply back.
+    fn start(reply: impl Fn(usize, &str) -> String + Send + Sync + 'static) -> (Provider, Self) {
+        let is_open = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&is_open);
+        let provider = Provider::start(move |number, request| {
+            wait_for(|| seen.load(Ordering::SeqCst), "the provider is released");
+            vec![Step::Send(reply(number, request))]
+        });
+        (provider, Self(is_open))
+    }
+
+    fn open(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Sends the same request over several connections, the first one before the others.
@@ -24,9 +45,10 @@ fn send_identical(gateway: &RunningGateway, request: &str, count: u64) -> Vec<Tc
 #[test]
 fn of_twenty_identical_requests_one_is_sent() {
     for request in [chat_post(""), post("/v1/chat/completions", &stream_request("chat"))] {
-        let provider = counting(Duration::from_millis(1_500));
+        let (provider, gate) = Gate::start(numbered);
         let gateway = RunningGateway::start(&scenario(&[&provider], JOINED));
         let streams = send_identical(&gateway, &request, 20);
+        gate.open();
         let answers: Vec<_> = streams.iter().map(Response::read).collect();
         assert_eq!(provider.requests().len(), 1);
         let expected = if request.contains("\"stream\":true") { events(0) } else { body(0) };
@@ -42,14 +64,14 @@ fn of_twenty_identical_requests_one_is_sent() {
 
 #[test]
 fn if_the_leader_fails_one_follower_is_promoted() {
-    let provider = Provider::start(|number, _| {
-        let answer =
-            if number == 0 { json_response("503 Service Unavailable", "", "{}") } else { plain(number) };
-        vec![Step::Wait(Duration::from_millis(800)), Step::Send(answer)]
+    let (provider, gate) = Gate::start(|number, _| match number {
+        0 => json_response("503 Service Unavailable", "", "{}"),
+        _ => plain(number),
     });
     let client = "client: {join: true, deadline: 20s, retry: {attempts: 1}, eject: off, cool_down: off}\n";
     let gateway = RunningGateway::start(&scenario(&[&provider], client));
     let streams = send_identical(&gateway, &chat_post(""), 4);
+    gate.open();
     let answers: Vec<_> = streams.iter().map(Response::read).collect();
     assert_eq!(answers[0].status(), 502);
     assert_eq!([1, 2, 3].map(|number: usize| answers[number].body()), [(); 3].map(|()| body(1)));
@@ -63,7 +85,7 @@ fn if_the_leader_fails_one_follower_is_promoted() {
 #[test]
 fn a_leader_that_leaves_leaves_its_attempt_to_its_followers() {
     for request in [chat_post(""), post("/v1/chat/completions", &stream_request("chat"))] {
-        let provider = counting(Duration::from_millis(1_500));
+        let (provider, gate) = Gate::start(numbered);
         let gateway = RunningGateway::start(&scenario(&[&provider], JOINED));
         let mut streams = send_identical(&gateway, &request, 4);
         drop(streams.remove(0));
@@ -71,6 +93,7 @@ fn a_leader_that_leaves_leaves_its_attempt_to_its_followers() {
         // The one that has the attempt now leaves as well.
         drop(streams.remove(0));
         wait_for_jobs(&gateway, 2);
+        gate.open();
         let answers: Vec<_> = streams.iter().map(Response::read).collect();
         let expected = if request.contains("\"stream\":true") { events(0) } else { body(0) };
         for response in &answers {
@@ -135,11 +158,11 @@ fn followers_of_a_stream_that_is_too_long_are_sent() {
         format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "a".repeat(900 << 10));
     let events = format!("{}{}data: [DONE]\n\n", token("one"), long.repeat(5));
     let answer = format!("{EVENT_STREAM_HEAD}{}{LAST_CHUNK}", chunk(&events));
-    let provider =
-        Provider::start(move |_, _| vec![Step::Wait(Duration::from_millis(800)), Step::Send(answer.clone())]);
+    let (provider, gate) = Gate::start(move |_, _| answer.clone());
     let gateway = RunningGateway::start(&scenario(&[&provider], JOINED));
     let request = post("/v1/chat/completions", &stream_request("chat"));
     let streams = send_identical(&gateway, &request, 2);
+    gate.open();
     // The leader has to be read as well, or its stream does not go on.
     let answers: Vec<_> = thread::scope(|scope| {
         let readers: Vec<_> = streams.iter().map(|stream| scope.spawn(|| Response::read(stream))).collect();
