@@ -136,7 +136,7 @@ fn the_key_is_sent_to_the_provider_and_appears_nowhere_else() {
         seen.push_str(&process.get(path).text);
     }
     process.signal("-HUP");
-    wait_for(|| process.printed().contains("read again"), "the reload");
+    wait_for(|| process.printed().contains("the scenario was reloaded"), "the reload");
     process.signal("-TERM");
     let (status, printed) = process.wait();
     assert!(status.success(), "{printed}");

@@ -52,7 +52,7 @@ fn the_decisions_of_a_gateway_are_replayed() {
         assert_eq!(process.chat("chat").status(), 200);
     }
     process.signal("-HUP");
-    wait_for(|| process.printed().contains("read again"), "the reload");
+    wait_for(|| process.printed().contains("the scenario was reloaded"), "the reload");
     assert_eq!(process.chat("chat").status(), 200);
     let streamed = process.request(&post("/v1/chat/completions", &stream_request("chat")));
     assert!(streamed.body().contains("one"), "{}", streamed.text);

@@ -85,7 +85,7 @@ fn a_store_and_redis_exclude_each_other_and_redis_needs_no_file() {
     let gateway = Process::start_with(&path, &options, &KEYS);
     assert_eq!(gateway.request(&chat(KEYS[0].1, r#""max_tokens":40,"#)).status(), 200);
     gateway.signal("-HUP");
-    wait_for(|| gateway.printed().contains("read again"), "the reload");
+    wait_for(|| gateway.printed().contains("the scenario was reloaded"), "the reload");
     gateway.signal("-TERM");
     let (status, printed) = gateway.wait();
     assert!(status.success() && printed.contains("quotas and budgets are shared through redis"), "{printed}");
