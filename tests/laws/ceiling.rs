@@ -173,8 +173,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Headroom is relative to the peak: under a limit per minute or per day, a paced client fails some jobs of a day whose rates
-    /// are multiplied by more than the headroom. The test exceeds the headroom by more than 1/24, because jobs of the last
-    /// hour may be served in the hour after it.
+    /// are multiplied by more than the headroom. Jobs whose deadline is after the end of the day may be served by the next day's
+    /// limit, so the load exceeds the headroom by their share as well.
     #[test]
     fn a_day_beyond_its_headroom_is_never_served_whole(
         law in prop::sample::select(vec!["bucket", "fixed", "sliding_log"]),
@@ -185,7 +185,9 @@ proptest! {
     ) {
         let scenario = shaped_day(law, limit, rate, &shape, deadline);
         let ceiling = Ceiling::of(&scenario);
-        let beyond = success(&scenario.scaled(ceiling.multiple * factor));
+        let last_hour = f64::from(shape[23]) / f64::from(shape.iter().sum::<u32>());
+        let hours_after = if limit.starts_with("rpd") { scenario.client.deadline.as_secs_f64() / 3_600.0 } else { 0.0 };
+        let beyond = success(&scenario.scaled(ceiling.multiple * factor / (1.0 - last_hour * hours_after)));
         prop_assert!(beyond < 0.99, "{beyond} {ceiling:#?}");
         // At 0.9 times the headroom a paced client serves nearly all jobs, except under fixed windows: the analytic bound
         // counts all units of every window that a span touches, but a paced client sends only a part of them within the span.
