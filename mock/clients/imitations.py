@@ -47,6 +47,8 @@ LOADS = {
 # How far each measure may lie outside the range over the seeds, because of delays of the machine: in jobs, attempts, seconds.
 TOLERANCE = {"served": 1, "attempts": 8, "seconds": 2.0}
 NOT_COMPARED = {("litellm", "seconds")}
+# Requests that the limit of imitations.yaml regains per second: what a program that a busy machine delays may have served beyond.
+REFILL_PER_SECOND = 30 / 60
 
 
 def scenario(accounts):
@@ -129,10 +131,12 @@ def main():
         for name, load in real:
             seeds = list(simulated(quotalab, Path(folder), name, load))
             cells = []
+            delay = max(0.0, real[name, load]["seconds"] - max(seed["seconds"] for seed in seeds))
             for measure, tolerance in TOLERANCE.items():
                 value, values = real[name, load][measure], [seed[measure] for seed in seeds]
                 cells.append(f"{value:.3g} ({span(values)})")
-                is_near = min(values) - tolerance <= value <= max(values) + tolerance
+                regained = delay * REFILL_PER_SECOND if measure == "served" else 0.0
+                is_near = min(values) - tolerance <= value <= max(values) + tolerance + regained
                 if not is_near and (name, measure) not in NOT_COMPARED:
                     differences.append(f"{name}, {load}: {measure} {value:.3g}, not {span(values)}")
             print(f"| {name} | {load} | {' | '.join(cells)} |")
