@@ -36,7 +36,7 @@ async fn a_level_is_set_for_all_or_for_one_account() {
     assert_eq!((remaining(&mock, 0, 0).await, remaining(&mock, 1, 1).await), (json!(500), json!(10)));
     assert_eq!(mock.ask().await.status, 429, "too few tokens are left");
     let error = mock.control("POST", "/_quotalab/limits", r#"{"rpd":1001}"#).await;
-    assert!(error.body.contains("holds 1000"), "{}", error.body);
+    assert!(error.body.contains("has a capacity of 1000"), "{}", error.body);
     assert_eq!(remaining(&mock, 0, 0).await, json!(500), "an error changes nothing");
 }
 
