@@ -154,7 +154,7 @@ fn one_change_is_called_the_best_and_every_lift_follows_from_stated_numbers() {
         assert!(!text.contains("the present one") && !text.contains("present ceiling"), "{text}");
         assert_eq!(text.matches("The best change").count(), 1, "{text}");
         let other =
-            "The best change that leaves the traffic unchanged and costs no more at the present load:";
+            "The best of those that leave the traffic unchanged and cost no more at the present load:";
         assert!(best_sentence(&text).contains("`max_tokens 100 (cuts no answer)`"), "{text}");
         assert!(text.contains(other), "{text}");
         let compared = plan.compared.expect("a load holds");

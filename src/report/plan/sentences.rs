@@ -115,7 +115,7 @@ fn finding(plan: &Plan, finding: &Finding) -> String {
         Finding::BestFreeChange(free) => {
             let free = improvement(plan, free);
             format!(
-                "The best change that leaves the traffic unchanged and costs no more at the present load: {free}."
+                "The best of those that leave the traffic unchanged and cost no more at the present load: {free}."
             )
         }
         Finding::HarmfulPolicy { change, lift } => {
