@@ -7,7 +7,7 @@ use super::metrics::CountedEvents;
 use super::request_key::{Identity, RequestKey};
 use super::response_cache::ResponseCache;
 use super::sharing::TargetShares;
-use crate::engine::{Answer, Attempt, Driver, Handover};
+use crate::engine::{Answer, Attempt, Driver, Handover, Reply};
 use crate::event::{Event, EventKind, JobEnd};
 use crate::ids::{AttemptId, Slot, Tag};
 use crate::job::Job;
@@ -188,9 +188,18 @@ impl Actions {
         Some(slot)
     }
 
-    /// Lets the jobs that end in this input have `answer`, which is in the reply of a provider.
-    pub(super) fn set_answer(&mut self, answer: Option<Arc<AnswerBytes>>) {
+    /// Calls `handle` with a reply to an attempt. The jobs that end in it get `answer`, which is in the reply, if identical requests
+    /// may have it.
+    pub(super) fn with_answer(
+        &mut self,
+        answer: Option<Arc<AnswerBytes>>,
+        reply: &Reply,
+        handle: impl FnOnce(&mut Self, &Reply),
+    ) {
+        let stored_bytes = answer.as_ref().and_then(|answer| answer.stored_bytes);
         self.answer = answer;
+        handle(self, &Reply { stored_bytes, ..*reply });
+        self.answer = None;
     }
 
     fn add(&mut self, tag: Tag, action: Action) {

@@ -75,6 +75,11 @@ impl Answer {
         })
     }
 
+    /// Returns what it takes of the response cache, in bytes; 0 if it may not be stored.
+    pub(super) fn cached_bytes(&self) -> u64 {
+        u64::from(self.stored_bytes.unwrap_or_default())
+    }
+
     fn stored(target: TargetId, headers: &HeaderMap, body: &[u8]) -> Self {
         let headers = kept(headers);
         let of_headers: usize = headers.values().map(HeaderValue::len).sum();

@@ -196,11 +196,9 @@ impl Carrier {
         }
         self.engine.input(|engine, actions, now| {
             if let Some(slot) = actions.end_carried(attempt, end) {
-                let reply =
-                    Reply { stored_bytes: answer.as_ref().and_then(|answer| answer.stored_bytes), ..reply };
-                actions.set_answer(answer);
-                engine.handle_reply(actions, now, slot, attempt, &reply);
-                actions.set_answer(None);
+                actions.with_answer(answer, &reply, |actions, reply| {
+                    engine.handle_reply(actions, now, slot, attempt, reply);
+                });
             }
         });
     }

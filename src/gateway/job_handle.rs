@@ -114,7 +114,6 @@ impl JobHandle {
             // As in the engine: an attempt that did not serve the job is not charged.
             lease.settle((reply.outcome == AttemptOutcome::Ok).then_some(reply.usage));
         }
-        let reply = &Reply { stored_bytes: answer.as_ref().and_then(|answer| answer.stored_bytes), ..*reply };
         let (tag, slot) = (self.tag, self.slot);
         assert!(
             !self.is_forgotten && self.taken.is_none(),
@@ -124,9 +123,9 @@ impl JobHandle {
             if let Some(slot) = slot
                 && actions.end_attempt(tag, attempt)
             {
-                actions.set_answer(answer);
-                engine.handle_reply(actions, now, slot, attempt, reply);
-                actions.set_answer(None);
+                actions.with_answer(answer, reply, |actions, reply| {
+                    engine.handle_reply(actions, now, slot, attempt, reply);
+                });
             }
             actions.take(tag)
         });

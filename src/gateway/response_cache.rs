@@ -103,7 +103,7 @@ impl ResponseCache {
         let is_named = self.names.get(&key).is_some_and(|name| name.fingerprint == fingerprint);
         let stored = is_named.then(|| {
             self.usage.answers += 1;
-            self.usage.bytes += u64::from(answer.stored_bytes.unwrap_or_default());
+            self.usage.bytes += answer.cached_bytes();
             self.by_age.push_back((now, fingerprint));
             (now, answer)
         });
@@ -168,7 +168,7 @@ impl ResponseCache {
     #[expect(clippy::disallowed_methods, reason = "sums and checks of all do not depend on the order")]
     pub(super) fn check(&self) {
         let stored = || self.entries.values().filter_map(|entry| entry.stored.as_ref());
-        let bytes: u64 = stored().map(|(_, answer)| u64::from(answer.stored_bytes.unwrap_or_default())).sum();
+        let bytes: u64 = stored().map(|(_, answer)| answer.cached_bytes()).sum();
         assert_eq!(self.usage, CacheUsage { answers: stored().count() as u64, bytes });
         assert!(self.by_age.len() <= 2 * self.entries.len() + MIN_KEPT_AGES);
         let is_used = |name: &Name| name.jobs > 0 || self.entries.contains_key(&name.fingerprint);
@@ -179,7 +179,7 @@ impl ResponseCache {
         let stored = self.entries.get_mut(&fingerprint).and_then(|entry| entry.stored.take());
         if let Some((_, answer)) = stored {
             self.usage.answers -= 1;
-            self.usage.bytes -= u64::from(answer.stored_bytes.unwrap_or_default());
+            self.usage.bytes -= answer.cached_bytes();
         }
     }
 }

@@ -2,7 +2,7 @@
 //! callers that leave, and times, every job ends once, with an answer to its own request that is not older than its time to live.
 
 use super::*;
-use crate::engine::{Engine, Reply};
+use crate::engine::Engine;
 use crate::event::{AttemptFailure, AttemptOutcome, JobOutcome};
 use crate::gateway::body::Memory;
 use crate::gateway::metrics::Metrics;
@@ -189,9 +189,9 @@ impl Model {
         };
         let slot = lands.expect("an attempt that was cancelled has ended");
         // An answer that is too long is in the reply and not kept for others.
-        self.actions.set_answer(answer.filter(|(_, is_kept)| *is_kept).map(|(answer, _)| answer));
+        self.actions.answer = answer.filter(|(_, is_kept)| *is_kept).map(|(answer, _)| answer);
         self.engine.handle_reply(&mut self.actions, self.now, slot, attempt, &reply);
-        self.actions.set_answer(None);
+        self.actions.answer = None;
     }
 
     fn leave(&mut self, tag: usize) {
