@@ -157,13 +157,15 @@ impl<'a> Fluid<'a> {
                 let target = class.targets[*position];
                 route.steps.iter().position(|step| step.targets.contains(&target)).unwrap_or(0)
             };
-            let haste = |position: &usize| {
+            let depletion_speed = |position: &usize| {
                 let is_picked = route.steps[step(position)].pick != Pick::InOrder;
-                if is_picked { self.haste(class, *position) } else { 0.0 }
+                if is_picked { self.depletion_speed(class, *position) } else { 0.0 }
             };
             let mut order: Vec<usize> = (0..class.targets.len()).collect();
             order.sort_by(|one, other| {
-                step(one).cmp(&step(other)).then_with(|| haste(other).total_cmp(&haste(one)))
+                step(one)
+                    .cmp(&step(other))
+                    .then_with(|| depletion_speed(other).total_cmp(&depletion_speed(one)))
             });
             order
         };
@@ -172,7 +174,7 @@ impl<'a> Fluid<'a> {
 
     /// Returns how many times as fast as it may in the long run a target can use up its limits per day: what its other limits admit of a
     /// class ÷ what those admit; 0 without limits per day.
-    fn haste(&self, class: &Class, position: usize) -> f64 {
+    fn depletion_speed(&self, class: &Class, position: usize) -> f64 {
         let admitted = |is_long: bool| {
             let limits = self.limits.iter().filter(|limit| limit.is_long == is_long);
             let jobs = limits.map(|limit| limit.per_cell / limit.demands[class.number][position]);
@@ -210,7 +212,7 @@ impl<'a> Fluid<'a> {
     }
 
     /// Lets `multiple` times the traffic flow through the targets, and returns the share of each class that is lost in the run.
-    /// `observe` is called after each cell, and told whether jobs are lost in it.
+    /// Calls `observe` after each cell, with the levels and whether jobs were lost in the cell.
     fn flow(
         &self,
         multiple: f64,

@@ -116,13 +116,13 @@ pub(super) fn actual(expected: &RuleResult, run_s: f64) -> String {
     if let Some(low) = expected.in_route_order {
         return format!("{} to {}", number(low), quantity(expected.unit, actual));
     }
-    // A rule is broken by what its bound is told apart from.
+    // The value of a rule that is broken gets enough digits to differ from the bound.
     let bound = expected.bound.filter(|_| !expected.pass).unwrap_or(f64::NAN);
     let actual = quantity_beside(expected.unit, actual, bound);
     expected.at_s.map_or_else(|| actual.clone(), |at_s| format!("{actual} at {}", moment(at_s, run_s)))
 }
 
-/// Says why a rule cannot be judged: `at most 12 of 20 jobs`, those of the window with the most and those that a verdict needs.
+/// Returns why a rule cannot be judged: `at most 12 of 20 jobs`, those of the window with the most and those that a verdict needs.
 pub(super) fn not_judged(few: NotJudged, window_s: Option<f64>) -> String {
     match window_s {
         _ if few.is_distorted => "another load was sent".to_owned(),
@@ -201,9 +201,10 @@ pub(super) fn use_legend(summary: &Summary) -> Vec<&'static str> {
     }
     let adapts = limits().any(|limit| limit.grows_to.is_some());
     let mut legend = vec!["charged: the share of what the limit allows over the run, or in a longer window"];
-    legend.push(match adapts {
-        true => "fullest: the largest share in use; of adaptive limits, at a sample",
-        false => "fullest: the largest share in use at one instant",
+    legend.push(if adapts {
+        "fullest: the largest share in use; of adaptive limits, at a sample"
+    } else {
+        "fullest: the largest share in use at one instant"
     });
     if adapts {
         legend.push(
