@@ -95,7 +95,7 @@ fn with_even_arrivals_a_single_limit_is_the_ceiling() {
             (Some("p/default/m"), Some(axis))
         );
         assert_eq!(violation.rule, "success >= 99.9%");
-        assert!((plan.headroom.unwrap() - 1.5).abs() < 0.015);
+        assert!((plan.planning_multiple.unwrap() - 1.5).abs() < 0.015);
     }
 }
 
@@ -228,7 +228,7 @@ expect: [success >= 99%, fallback share <= 25.5%]",
 fn a_target_that_no_change_holds_is_reported_with_the_broken_rules() {
     let slow = one_account("rpm: 30", "constant: 20/min", "expect: [p95 latency <= 400ms]");
     let plan = plan_of(&slow, &PlanOptions { target: Some(Target::Multiple(1.2)), ..options(1) });
-    assert_eq!(plan.headroom, None, "half a second is more than 400 ms at any load");
+    assert_eq!(plan.planning_multiple, None, "half a second is more than 400 ms at any load");
     let buy = plan.buy.as_ref().unwrap();
     assert!(!buy.holds && rules(&buy.broken) == ["p95 latency <= 400ms"], "{buy:#?}");
     assert!(plan.findings.contains(&Finding::Purchase(buy.clone())), "{:#?}", plan.findings);
@@ -288,7 +288,10 @@ fn without_limits_no_ceiling_is_found() {
     let yaml = one_account("", "poisson: 1/min", "expect: [success >= 99%]");
     let plan = plan_of(&yaml, &options(2));
     let simulated = &plan.ceiling.simulated;
-    assert_eq!((simulated.multiple, plan.headroom, simulated.first_violation.is_none()), (None, None, true));
+    assert_eq!(
+        (simulated.multiple, plan.planning_multiple, simulated.first_violation.is_none()),
+        (None, None, true)
+    );
     assert!(simulated.highest_tried >= 60.0);
     assert!(matches!(plan.findings[0], Finding::NoCeilingFound { .. }), "{:#?}", plan.findings);
     let mut idle = parse(&yaml);

@@ -86,12 +86,12 @@ pub struct Ceiling {
     /// The first bucket of which the calls in flight at the ceiling reserve so much that it may refuse calls below the ceiling,
     /// although no lower bound can be proved; `None` if there is none.
     pub uncounted: Option<(TargetId, Axis)>,
-    /// What is left of the ceiling if each client sends to the first target of its route that has room; `None` if that is all of it, up
-    /// to rounding.
+    /// What is left of the ceiling if each client sends to the first target of its route that has room; `None` if that is at
+    /// least 97 % of it, or if no limit per hour or per day runs out.
     pub in_route_order: Option<InRouteOrder>,
 }
 
-/// The load that is served if jobs go to the first target of their route with room, of which a limit per day is used up while other
+/// The load that is served if jobs go to the first target of their route with room, of which a limit per hour or per day is used up while other
 /// targets are idle. An estimate, unlike the ceiling.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InRouteOrder {

@@ -1,10 +1,11 @@
-//! What a route makes of a limit per day: a client that sends to the first target with room uses up the day's limit of that target
-//! while the next ones are idle, and has only the next ones for the rest of the day.
+//! What a route makes of a long limit, one per day or per hour: a client that sends to the first target with room uses up the long limit of that target
+//! while the next ones are idle, and has only the next ones for the rest of the window.
 //!
 //! The ceiling lets every job go where it leaves the most room to others, so it is an upper bound there. What the order of the route
 //! leaves of it is estimated here: the traffic flows through the targets as a fluid, in cells of time, after days of the same traffic.
-//! Chance, bursts and waits are not part of it. Of a step that picks among its targets, those whose limits per day run out soonest at
-//! full rate are taken to come first.
+//! Chance and waits are not part of it. Bursts are only if all jobs arrive in bursts: then a limit per minute admits no more than it does
+//! until the deadline of each. Of a step that picks among its targets, those whose long limits run out soonest at full rate are taken to
+//! come first.
 
 use super::constraint::{LimitConstraint, sustained};
 use super::peak::allowed_failures;
@@ -16,28 +17,29 @@ use std::collections::VecDeque;
 
 /// The greatest length of a cell.
 const CELL: Nanos = Nanos(15 * Nanos::MINUTE.0);
-/// The days of the same traffic before a run, if some limit per day is a bucket, which empties slowly.
+/// The days of the same traffic before a run, if some long limit is a bucket, which empties slowly.
 const DAYS_BEFORE: u64 = 12;
-/// The lost share of a workload's jobs up to which none is taken to be lost.
+/// The lost share of the jobs of a class up to which none is taken to be lost.
 const NO_LOSS: f64 = 1e-3;
-/// The share of the ceiling that is left from which the loss is within what the burst of a limit per minute explains.
+/// The largest share of the ceiling that is reported as left. A smaller loss may come from the bursts of limits per minute, which the
+/// ceiling counts and the flow does not.
 const MAX_REPORTED_SHARE: f64 = 0.97;
 /// The steps of the bisection for a multiple.
 const STEPS: u32 = 12;
 
 /// Returns the multiple of the load that is left of the ceiling `multiple` if the targets are used in the order of their routes, and the
-/// index of the limit that runs out. `None` if that is all of it, or if no limit per day runs out where jobs are lost.
+/// index of the limit that runs out. `None` if that is over [`MAX_REPORTED_SHARE`] of it, or if no long limit runs out where jobs are lost.
 pub(super) fn multiple_left(
     scenario: &Scenario,
     classes: &[Class],
     constraints: &[LimitConstraint<'_>],
     multiple: f64,
 ) -> Option<(f64, usize)> {
-    let is_open = classes.iter().any(|class| {
+    let order_matters = classes.iter().any(|class| {
         let has_long = |target| constraints.iter().any(|limit| is_long(&limit.limit) && limit.covers(target));
         class.targets.len() > 1 && class.targets.iter().any(|target| has_long(*target))
     });
-    if !is_open || !multiple.is_finite() || multiple <= 0.0 {
+    if !order_matters || !multiple.is_finite() || multiple <= 0.0 {
         return None;
     }
     let fluid = Fluid::of(scenario, classes, constraints)?;
@@ -50,7 +52,7 @@ pub(super) fn multiple_left(
     Some((left, fluid.first_to_run_out(most, &orders)?))
 }
 
-/// Returns `true` for a limit per hour or per day.
+/// Returns `true` for a long limit: one per hour or per day.
 pub(super) fn is_long(limit: &Limit) -> bool {
     limit.axis.window_length().is_some_and(|window| window > Start::SHORT_WINDOW)
 }
@@ -85,7 +87,8 @@ enum Supply {
     Rate(f64),
     /// This much more in each cell, up to the burst.
     Bucket { per_cell: f64, burst: f64 },
-    /// This much after each cell, counted from the first one before the run, with which a window begins.
+    /// This much from the beginning of a window on. `begins` says of each cell, those before the run included, whether a window begins with
+    /// it.
     Window { amount: f64, begins: Vec<bool> },
     /// This much in so many cells one after another.
     Log { amount: f64, cells: usize },
@@ -172,8 +175,8 @@ impl<'a> Fluid<'a> {
         self.classes.iter().map(of_class).collect()
     }
 
-    /// Returns how many times as fast as it may in the long run a target can use up its limits per day: what its other limits admit of a
-    /// class ÷ what those admit; 0 without limits per day.
+    /// Returns how many times as fast as it may in the long run a target can use up its long limits: what its other limits admit of a class
+    /// ÷ what those admit; 0 without long limits.
     fn depletion_speed(&self, class: &Class, position: usize) -> f64 {
         let admitted = |is_long: bool| {
             let limits = self.limits.iter().filter(|limit| limit.is_long == is_long);
@@ -199,7 +202,7 @@ impl<'a> Fluid<'a> {
         (self.classes.iter().zip(lost)).all(|(class, lost)| lost <= self.may_fail[class.number].max(NO_LOSS))
     }
 
-    /// Returns the index of the first limit per day that has nothing left while jobs are lost; `None` if there is none.
+    /// Returns the index of the first long limit that has nothing left while jobs are lost; `None` if there is none.
     fn first_to_run_out(&self, multiple: f64, orders: &[Vec<usize>]) -> Option<usize> {
         let mut first = None;
         self.flow(multiple, orders, &mut |levels: &[Level<'_>], is_lossy| {
@@ -323,15 +326,15 @@ impl Supply {
                 cells: usize::try_from(window.0.div_ceil(cell.0)).unwrap_or(usize::MAX),
             },
             _ => {
-                let boundary = match (scenario.start, limit.refill) {
+                let window_end_at = match (scenario.start, limit.refill) {
                     (Start::Sustained, _) if scenario.duration < window => {
                         window_end::left_of_longer_window(limit, scenario.duration).unwrap_or(window)
                     }
                     (_, RefillPolicy::Calendar(zone)) => Nanos(zone.day_containing(Instant::ZERO).end.0),
                     _ => Nanos::ZERO,
                 };
-                // Instants from the first cell on, plus a window, so that none is negative.
-                let offset = window.0 * (before * cell.0).div_ceil(window.0) + 2 * window.0 - boundary.0;
+                // The number of a cell's window: its time since an end of a window, plus enough whole windows that it is not negative.
+                let offset = window.0 * (before * cell.0).div_ceil(window.0) + 2 * window.0 - window_end_at.0;
                 let number = |index: u64| (offset + index * cell.0 - before * cell.0) / window.0;
                 let begins = (0..before + count).map(|index| index == 0 || number(index) > number(index - 1));
                 Self::Window { amount: sustained(limit) * window.as_secs_f64(), begins: begins.collect() }

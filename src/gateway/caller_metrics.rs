@@ -75,11 +75,11 @@ pub(super) fn register_balances(gateway: &Gateway, registry: &mut Registry) {
     let (used_tokens, used_usd, reserved_tokens, reserved_usd) = (family(), family(), family(), family());
     let (budget_tokens, budget_usd) = (family(), family());
     for caller in gateway.callers.all() {
-        let labels = CallerLabels { caller: Text(Arc::clone(&caller.account.name)) };
+        let labels = CallerLabels { caller: Text(Arc::clone(&caller.charged.name)) };
         let set = |family: &Family<CallerLabels, Gauge<f64, AtomicU64>>, value: f64| {
             family.get_or_create(&labels).set(value);
         };
-        let balance = gateway.ledger.balance(&caller.account);
+        let balance = gateway.ledger.balance(&caller.charged);
         set(&used_tokens, as_float(balance.used.tokens));
         set(&used_usd, balance.used.usd());
         set(&reserved_tokens, as_float(balance.held.tokens));

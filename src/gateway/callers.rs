@@ -2,7 +2,7 @@
 //! operator's: it opens the page, the state and the metrics, and no request may be sent with it.
 
 use super::guard::{self, Access};
-use super::ledger::{Account, Cost, PICO_PER_USD};
+use super::ledger::{ChargedCaller, Cost, PICO_PER_USD};
 use super::reply::ErrorReply;
 use super::server::BASES;
 use super::upstream::ConfigError;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// A caller.
 #[derive(Debug)]
 pub(super) struct Caller {
-    pub(super) account: Account,
+    pub(super) charged: ChargedCaller,
     pub(super) priority: Priority,
     pub(super) budget: Option<DailyBudget>,
     key: Secret,
@@ -28,7 +28,7 @@ pub(super) struct Callers(Vec<Arc<Caller>>);
 impl Caller {
     /// Returns its name.
     pub(super) fn name(&self) -> &str {
-        &self.account.name
+        &self.charged.name
     }
 }
 
@@ -126,8 +126,8 @@ fn with_key(caller: &scenario::Caller, key: Secret) -> Caller {
         pico_usd: budget.usd.map_or(u64::MAX, |usd| (usd * PICO_PER_USD / 1e3).round() as u64 * 1_000),
         tokens: budget.tokens.unwrap_or(u64::MAX),
     };
-    let account = Account { name: caller.name.as_str().into(), budget: most };
-    Caller { account, priority: caller.priority, budget: caller.budget, key }
+    let charged = ChargedCaller { name: caller.name.as_str().into(), budget: most };
+    Caller { charged, priority: caller.priority, budget: caller.budget, key }
 }
 
 /// Returns `true` for the paths of OpenAI's API.

@@ -35,7 +35,7 @@ pub(super) async fn serve(
     let is_cached = identity.as_ref().is_some_and(|identity| gateway.engine.has_answer(identity));
     let over = if is_cached { None } else { spending::check(&gateway, caller.as_ref(), route, request) };
     if let Some(over) = over {
-        gateway.metrics.callers.request(&over.account.name, OVER_BUDGET);
+        gateway.metrics.callers.request(&over.caller.name, OVER_BUDGET);
         return reply::over_budget(&over);
     }
     let corrected = gateway.ratios.corrected(gateway.routes.first_target(route), request.prompt_tokens);

@@ -11,7 +11,7 @@
 //!            upstream ─▶ provider    one request per attempt: the caller's bytes with the model's name replaced
 //!              │
 //!              ▼
-//!            reply, stream     the provider's bytes, or an error in OpenAI's shape with the true wait
+//!            reply, stream     the provider's bytes, or an error in OpenAI's shape, with the wait if it is known
 //! ```
 //!
 //! The engine is behind one lock (`shared_engine`). Each job's own task sends its attempts, so that neither a request nor its
@@ -23,7 +23,8 @@
 //! 2. After the first byte of an answer has gone out, nothing else is sent for the job (law 16). An answer that breaks off after
 //!    it ends as a broken stream: an event with the error, then the connection is closed without the end of the body.
 //! 3. A caller that leaves cancels its attempt (law 17).
-//! 4. Keys are `drive::secret::Secret`s, which cannot be printed. What a caller sends as its own key goes to no provider.
+//! 4. Keys of providers and callers are `drive::secret::Secret`s, which cannot be printed, and `Access` does not print the gateway's
+//!    own. What a caller sends as its own key goes to no provider.
 //! 5. Everything that a caller or a provider can make the gateway hold is bounded: connections, heads, bodies, replies.
 //!
 //! Callers with keys of their own (`callers`) have priorities, which the engine observes, and daily budgets: `spending` reserves the
@@ -74,7 +75,8 @@ pub use crate::drive::secret::{KeyLookup, MAX_KEY_FILE_BYTES};
 pub use export::{ConfigFormat, ExportedConfig, export};
 pub use guard::Access;
 pub use ledger::{
-    Account, Balance, Cost, Hold, Lease, Ledger, LocalLedger, Refusal, Scope, StoreError, TimeSource, UtcDay,
+    Balance, ChargedCaller, Cost, Hold, Lease, Ledger, LocalLedger, Refusal, Scope, StoreError, TimeSource,
+    UtcDay,
 };
 pub use recording::{Output, ReadError, Recording, Replayed, replay};
 pub use server::{Current, MAX_CONNECTIONS, serve};
@@ -111,12 +113,12 @@ pub struct Gateway {
     callers: Callers,
     ledger: Arc<dyn Ledger>,
     clock: Clock,
-    /// What is shared with other replicas; `None` if nothing is.
+    /// The quotas and cool-downs that are shared with other replicas; `None` if nothing is.
     shares: Option<TargetShares>,
     recording: Option<Recording>,
     /// `None` if the scenario has neither a response cache nor coalescing.
     keys: Option<KeyHasher>,
-    /// Fires the engine's timers while this gateway has requests.
+    /// Fires the engine's timers until this gateway is dropped: after a reload, when its last request has ended.
     timers: AbortHandle,
 }
 
@@ -130,7 +132,7 @@ impl Gateway {
     /// Creates the gateway of a scenario. Reads the keys of every provider that a route names, and the certificates that it trusts.
     ///
     /// # Errors
-    /// All that is missing: keys, addresses, certificates.
+    /// All that is missing or wrong: keys of providers and callers, addresses, certificates.
     ///
     /// # Panics
     /// If called outside an async runtime.
@@ -150,13 +152,13 @@ impl Gateway {
         let shares = TargetShares::new(sharing, &self.scenario);
         self.engine.publish_to(shares.clone());
         self.shares = Some(shares);
-        let accounts = self.callers.all().map(|caller| &caller.account);
-        self.ledger = Arc::new(SharedLedger::new(sharing, accounts));
+        let callers = self.callers.all().map(|caller| &caller.charged);
+        self.ledger = Arc::new(SharedLedger::new(sharing, callers));
         self
     }
 
-    /// Records the inputs and decisions of the engines of this gateway and of those that replace it. No request has been served, and
-    /// the clock of the recording is that of the gateway.
+    /// Records the inputs and decisions of the engines of this gateway and of those that replace it. Must be called before the
+    /// first request, and the recording must have been started with this gateway's clock.
     pub fn record(&mut self, recording: Recording) {
         self.engine.record(recording.clone(), &self.scenario);
         self.recording = Some(recording);
@@ -182,10 +184,11 @@ impl Gateway {
         clock: Clock,
         past: Option<&Self>,
     ) -> Result<Self, Vec<ConfigError>> {
-        let upstreams = Upstreams::new(scenario, lookup)?;
-        let callers = Callers::new(scenario, &access, lookup)?;
-        let has_cache = scenario.client.cache.is_some() || scenario.client.coalesce;
-        let keys = if has_cache { Some(KeyHasher::new().map_err(|problem| vec![problem])?) } else { None };
+        let (upstreams, callers) =
+            both(Upstreams::new(scenario, lookup), Callers::new(scenario, &access, lookup))?;
+        let shares_answers = scenario.client.cache.is_some() || scenario.client.coalesce;
+        let keys =
+            if shares_answers { Some(KeyHasher::new().map_err(|problem| vec![problem])?) } else { None };
         let (scenario, routes) = routes::with_targets(scenario);
         let (metrics, memory, next_job) = match past {
             Some(past) => (Arc::clone(&past.metrics), past.memory.clone(), past.engine.next_job()),
@@ -264,8 +267,19 @@ impl Gateway {
         self.routes.names()
     }
 
-    /// Returns the address of each provider that the gateway sends to, with the name of the provider.
+    /// Returns the name and the address of each provider that the gateway sends to.
     pub fn upstream_addresses(&self) -> Vec<(String, String)> {
         self.upstreams.addresses()
+    }
+}
+
+/// Returns both values, or the problems of both.
+fn both<A, B>(
+    first: Result<A, Vec<ConfigError>>,
+    second: Result<B, Vec<ConfigError>>,
+) -> Result<(A, B), Vec<ConfigError>> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (first, second) => Err([first.err(), second.err()].into_iter().flatten().flatten().collect()),
     }
 }

@@ -4,7 +4,7 @@ use super::Gateway;
 use super::answer::Origin;
 use super::decisions::{outcome_text, reason_text};
 use super::headers;
-use super::ledger::{Account, Balance, Cost};
+use super::ledger::{Balance, ChargedCaller, Cost};
 use super::request_record::RequestRecord;
 use super::spending::OverBudget;
 use crate::engine::parse::{BUDGET_ELSEWHERE, BUDGET_IN_USE, BUDGET_SPENT};
@@ -65,7 +65,7 @@ pub(super) fn unknown_model(model: &str, instead: &str) -> Response {
 
 /// Returns the error for a request that its caller may not pay for.
 pub(super) fn over_budget(over: &OverBudget) -> Response {
-    let OverBudget { account: Account { name, budget }, balance, most, least } = over;
+    let OverBudget { caller: ChargedCaller { name, budget }, balance, most, least } = over;
     let (budget, Balance { day, used, held, elsewhere, day_ends_in }) = (*budget, *balance);
     let if_returned = balance.left_if_returned(budget);
     let is_elsewhere = elsewhere != Cost::ZERO;

@@ -104,7 +104,7 @@ impl RequestRecord {
         let took = self.gateway.clock.now().since(self.arrived);
         let route = self.gateway.routes.name(self.route);
         if let Some(caller) = &self.caller {
-            self.gateway.metrics.callers.request(&caller.account.name, of_caller);
+            self.gateway.metrics.callers.request(&caller.charged.name, of_caller);
         }
         let caller = self.caller.as_deref().map(Caller::name);
         let (target, attempts) = self.last.map_or(("", 0), |(target, number)| {

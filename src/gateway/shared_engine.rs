@@ -60,8 +60,8 @@ impl SharedEngine {
     ) -> Arc<Self> {
         let counted = CountedEvents::new(metrics, scenario.targets.iter().map(|target| target.name.as_str()));
         let client = &scenario.client;
-        let has_cache = client.cache.is_some() || client.coalesce;
-        let cache = has_cache.then(|| ResponseCache::new(client.cache.map(|cache| cache.ttl)));
+        let shares_answers = client.cache.is_some() || client.coalesce;
+        let cache = shares_answers.then(|| ResponseCache::new(client.cache.map(|cache| cache.ttl)));
         let actions = Actions::new(next_job, counted, cache);
         let engine = RecordedEngine::new(engine_of(scenario, protected_routes));
         let state = State { engine, actions, armed: Instant::MAX };
@@ -205,7 +205,8 @@ impl SharedEngine {
     }
 }
 
-/// Creates the engine of a scenario. Only the last targets of the first `protected_routes` are never ejected.
+/// Creates the engine of a scenario. On the first `protected_routes` routes the last target in use is not ejected; the others
+/// are not protected.
 pub(super) fn engine_of(scenario: &Scenario, protected_routes: usize) -> Engine {
     Engine::new(scenario).with_protected_routes(protected_routes)
 }

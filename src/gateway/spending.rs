@@ -16,7 +16,7 @@ use super::Gateway;
 use super::caller_request::{Bound, CallerRequest};
 use super::callers::Caller;
 use super::endpoint::Endpoint;
-use super::ledger::{Account, Balance, Cost, Hold, Ledger, Refusal};
+use super::ledger::{Balance, ChargedCaller, Cost, Hold, Ledger, Refusal};
 use super::metrics::Metrics;
 use crate::engine::parse::Dialect;
 use crate::engine::{Attempt, Reply};
@@ -118,7 +118,7 @@ impl Reservation {
     fn settle_to(&mut self, used: Option<Cost>) {
         let Some(hold) = self.hold.take() else { return };
         let used = used.unwrap_or(hold.most);
-        self.metrics.callers.spent(&hold.account, used);
+        self.metrics.callers.spent(&hold.caller, used);
         self.ledger.settle(hold, used);
     }
 }
@@ -132,7 +132,7 @@ impl Drop for Reservation {
 /// Why an attempt is not sent.
 #[derive(Clone, Debug)]
 pub(super) struct OverBudget {
-    pub(super) account: Account,
+    pub(super) caller: ChargedCaller,
     pub(super) balance: Balance,
     /// The most that it may cost.
     pub(super) most: Cost,
@@ -172,9 +172,9 @@ impl Wanted {
         self.prices.cost(Usage { completion_tokens, ..self.prompt })
     }
 
-    fn over_budget(&self, account: &Account, balance: Balance) -> OverBudget {
+    fn over_budget(&self, caller: &ChargedCaller, balance: Balance) -> OverBudget {
         let [most, least] = [self.completion, self.least()].map(|completion| self.cost_with(completion));
-        OverBudget { account: account.clone(), balance, most, least }
+        OverBudget { caller: caller.clone(), balance, most, least }
     }
 
     /// Returns the smallest completions that are of use.
@@ -210,13 +210,13 @@ pub(super) async fn reserve(
 ) -> Result<Option<Reservation>, OverBudget> {
     let Some(caller) = caller else { return Ok(None) };
     let wanted = Wanted::new(gateway, attempt.target, request);
-    let budget = caller.account.budget;
+    let budget = caller.charged.budget;
     let DailyBudget { usd, tokens } = caller.budget.unwrap_or_default();
     let is_counted = tokens.is_some() || (usd.is_some() && wanted.prices.output > 0);
     let mut completion = wanted.completion;
     loop {
         let Refusal { balance } =
-            match gateway.ledger.reserve(&caller.account, wanted.cost_with(completion)).await {
+            match gateway.ledger.reserve(&caller.charged, wanted.cost_with(completion)).await {
                 Ok(hold) => {
                     let is_sent = completion < wanted.completion || (wanted.is_unbounded && is_counted);
                     let dialect = gateway.upstreams.dialect(attempt.target);
@@ -237,7 +237,7 @@ pub(super) async fn reserve(
         // Another attempt may reserve what is left first. Each round asks for less, so the loop ends.
         match wanted.lowered(budget, &balance).filter(|lowered| *lowered < completion) {
             Some(lowered) => completion = lowered,
-            None => return Err(wanted.over_budget(&caller.account, balance)),
+            None => return Err(wanted.over_budget(&caller.charged, balance)),
         }
     }
 }
@@ -251,13 +251,13 @@ pub(super) fn check(
     request: &CallerRequest,
 ) -> Option<OverBudget> {
     let caller = caller.filter(|caller| caller.budget.is_some())?;
-    let balance = gateway.ledger.balance(&caller.account);
-    let left = balance.left_if_returned(caller.account.budget);
+    let balance = gateway.ledger.balance(&caller.charged);
+    let left = balance.left_if_returned(caller.charged.budget);
     let steps = &gateway.scenario.routes[route.index()].steps;
     let mut over = steps
         .iter()
         .flat_map(|step| &step.targets)
-        .map(|target| Wanted::new(gateway, *target, request).over_budget(&caller.account, balance));
+        .map(|target| Wanted::new(gateway, *target, request).over_budget(&caller.charged, balance));
     let first = over.next()?;
     let fits = first.least.fits(left) || over.any(|over| over.least.fits(left));
     (!fits).then_some(first)

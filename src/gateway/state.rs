@@ -160,7 +160,7 @@ impl GatewayState {
 }
 
 fn caller_state(gateway: &Gateway, caller: &Caller) -> CallerState {
-    let Balance { used, held, .. } = gateway.ledger.balance(&caller.account);
+    let Balance { used, held, .. } = gateway.ledger.balance(&caller.charged);
     CallerState {
         name: caller.name().to_owned(),
         priority: caller.priority.name(),

@@ -222,7 +222,7 @@ impl Plan {
             self.load.holds = at.multiple >= 1.0 && self.load.undecided.is_none();
         }
         (simulated.low, simulated.high) = (None, None);
-        self.headroom = simulated.multiple;
+        self.planning_multiple = simulated.multiple;
         self.ceiling.differences.retain(|difference| matches!(difference, Difference::Reservation { .. }));
         if let Some(compared) = &mut self.compared {
             compared.users = Some(users(&scenario.scaled(compared.multiple)));

@@ -58,9 +58,9 @@ pub struct Plan {
     /// The ceiling by arithmetic and by simulation.
     pub ceiling: Ceilings,
     /// The ceiling to plan with ÷ the load; with one replica, or if the check of the ceiling to plan with did not end, the
-    /// simulated ceiling ÷ the load. `None` if there is no ceiling, or none was found. Reports call it the ceiling to plan
-    /// with: what they call headroom, and what a rule on `headroom` judges, is [`AnalyticCeiling::multiple`].
-    pub headroom: Option<f64>,
+    /// simulated ceiling ÷ the load. `None` if there is no ceiling, or none was found. Headroom, which a rule can judge, is
+    /// [`AnalyticCeiling::multiple`].
+    pub planning_multiple: Option<f64>,
     /// What each limit of each target allows.
     pub targets: Vec<CeilingTarget>,
     /// Runs from far below to far above the ceiling, by increasing multiple; up to the highest load that held if no rule broke,

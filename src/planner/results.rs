@@ -73,7 +73,7 @@ impl Results<'_> {
             findings: Vec::new(),
             notes: self.notes(&simulated, &tables.what_if),
             load: self.load(&simulated),
-            headroom: simulated.planning.map(|ceiling| ceiling.multiple).or(simulated.multiple),
+            planning_multiple: simulated.planning.map(|ceiling| ceiling.multiple).or(simulated.multiple),
             targets: CeilingTarget::all(scenario, self.analytic, self.analytic.servable_share),
             users: None,
             ceiling: Ceilings {

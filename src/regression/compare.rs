@@ -8,7 +8,7 @@ use crate::record::Unit;
 use crate::stats::{Moments, Observations, compare_means};
 use serde::Serialize;
 
-/// The highest probability that a whole comparison raises a false alarm when nothing changed.
+/// The highest probability that a test raises a false alarm in any measure of any scenario if nothing changed.
 pub(super) const FALSE_ALARM_PROBABILITY: f64 = 0.01;
 
 /// How one measure compares with its baseline.
@@ -21,16 +21,16 @@ pub struct MeasureChange {
     pub label: &'static str,
     /// The unit of `old`, `new` and `margin`.
     pub unit: Unit,
-    /// The mean in the baseline.
+    /// The mean of the baseline's values that were compared: of the seeds that both have, if there are two.
     pub old: f64,
-    /// The mean now; `None` if fewer than two replicas have a value, for example because no job succeeds.
+    /// The mean of the present values that were compared; `None` if fewer than two replicas have a value, for example because no job succeeds.
     pub new: Option<f64>,
     /// The largest difference that counts as none: the larger of the noise ([`compare_means`]) and the smallest change that
     /// matters for this measure. 0 if `new` is `None`.
     pub margin: f64,
     /// How the difference is judged.
     pub verdict: Verdict,
-    /// The replica with the largest change for the worse, or the first in which the measure can no longer be measured; only if
+    /// The replica with the largest change for the worse, or the first in which the measure cannot be measured; only if
     /// the verdict is [`Verdict::Worse`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shown_by: Option<ExampleReplica>,
@@ -65,7 +65,7 @@ impl Verdict {
 pub struct ExampleReplica {
     /// Its seed.
     pub seed: u64,
-    /// The baseline's value for this seed; `None` if the baseline does not contain the seed.
+    /// The baseline's value for this seed; `None` if the baseline has none.
     pub old: Option<f64>,
     /// The value now; `None` if there was nothing to measure.
     pub new: Option<f64>,
@@ -74,7 +74,7 @@ pub struct ExampleReplica {
 }
 
 /// Compares every measure of which the baseline of the scenario has at least two values. If nothing changed, a measure exceeds
-/// its margin on a given side (better or worse) with a probability of at most `tail_probability`.
+/// its margin on a given side (better or worse) with a probability of about `tail_probability`.
 pub(super) fn changes(
     case: &Case,
     runs: &ScenarioRuns,
@@ -139,7 +139,7 @@ impl Comparison<'_> {
         })
     }
 
-    /// Returns a regression if the measure existed in the baseline and no longer does in some replica.
+    /// Returns a regression if some replica has no value. Called if fewer than two replicas have one.
     fn not_measurable(&self) -> Option<MeasureChange> {
         let (seed, value) = self.values().find(|(_, value)| value.is_none())?;
         let old: Vec<f64> = self.old.iter().map(|(_, value)| *value).collect();
@@ -170,7 +170,7 @@ fn value_of(values: &Observations, seed: u64) -> Option<f64> {
 }
 
 impl MeasureChange {
-    /// Formats the mean in the baseline.
+    /// Formats the mean of the baseline.
     pub(super) fn old_text(&self) -> String {
         quantity(self.unit, self.old)
     }

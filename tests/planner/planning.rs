@@ -9,7 +9,7 @@ fn assert_planning_ceiling(yaml: &str) {
     let plan = plan_of(yaml, &PlanOptions::default());
     let simulated = &plan.ceiling.simulated;
     let planning = simulated.planning.expect("several replicas");
-    assert_eq!((planning.share, plan.headroom), (0.95, Some(planning.multiple)));
+    assert_eq!((planning.share, plan.planning_multiple), (0.95, Some(planning.multiple)));
     assert!(planning.multiple <= simulated.multiple.expect("a ceiling"), "{simulated:#?}");
     assert!(
         planning.checked.is_none_or(|check| f64::from(check.held) / f64::from(check.seeds) > 0.95),
@@ -71,7 +71,7 @@ fn one_replica_has_neither_an_interval_nor_a_ceiling_to_plan_with() {
     let plan = plan_of(&one_account("rpm: 30", "poisson: 20/min", "expect: [success >= 95%]"), &options(1));
     let simulated = &plan.ceiling.simulated;
     assert_eq!((simulated.low, simulated.high, simulated.planning), (None, None, None));
-    assert_eq!(plan.headroom, simulated.multiple);
+    assert_eq!(plan.planning_multiple, simulated.multiple);
     let text = text_of(&plan);
     assert!(text.contains("on one seed: how much it varies between runs is not known"), "{text}");
 }
@@ -86,7 +86,7 @@ fn a_rule_that_no_load_holds_is_named_and_has_no_ceiling() {
     for (yaml, rule) in [(&failing, "success >= 99%"), (&slow, "p95 latency <= 50ms")] {
         let plan = plan_of(yaml, &options(4));
         let simulated = &plan.ceiling.simulated;
-        assert_eq!((simulated.multiple, simulated.planning, plan.headroom), (None, None, None));
+        assert_eq!((simulated.multiple, simulated.planning, plan.planning_multiple), (None, None, None));
         let Finding::NoLoadHolds { tried_jobs_per_min, rules: broken, .. } = &plan.findings[0] else {
             panic!("{:#?}", plan.findings)
         };
@@ -156,7 +156,7 @@ fn runs_of_too_few_jobs_are_made_longer_or_give_no_verdict() {
         let plan = plan_of(&yaml, &PlanOptions { growth, ..options(4) });
         let Finding::CannotTell { few, .. } = &plan.findings[0] else { panic!("{:#?}", plan.findings) };
         assert!(few.rule == "success >= 99.9%" && few.needed == 3_000 && few.jobs < 200, "{few:#?}");
-        assert_eq!((plan.duration_s, plan.load.holds, plan.headroom), (1_800.0, false, None));
+        assert_eq!((plan.duration_s, plan.load.holds, plan.planning_multiple), (1_800.0, false, None));
         assert!(plan.what_if.is_empty() && plan.growth.is_none(), "{:#?}", plan.what_if);
         let text = text_of(&plan);
         assert!(text.contains("needs 3,000") && !text.contains("none found"), "{text}");
@@ -251,7 +251,7 @@ fn the_rule_that_breaks_above_the_ceiling_to_plan_with_is_the_most_frequent_one(
     let text = text_of(&lowered);
     let says = format!("at the next higher load that was checked `{above}` breaks too often");
     assert!(text.contains(&says), "{text}");
-    let multiple = lowered.headroom.expect("a ceiling");
+    let multiple = lowered.planning_multiple.expect("a ceiling");
     let mut broken = std::collections::BTreeMap::new();
     for seed in 5_000u64..5_060 {
         let mut run = parse(&yaml).scaled(1.05 * multiple);

@@ -199,7 +199,7 @@ fn without_any_limit_there_is_no_ceiling_and_nothing_to_buy() {
         &PlanOptions { target, growth: growth(), incident: true, ..options(1) },
     );
     assert!(matches!(plan.findings[0], Finding::NoCeilingFound { load_holds: true, .. }), "{plan:#?}");
-    assert_eq!((best(&plan), plan.headroom), (None, None));
+    assert_eq!((best(&plan), plan.planning_multiple), (None, None));
     let buy = plan.buy.as_ref().expect("a target was given");
     assert!(buy.holds && buy.changes.is_empty() && buy.not_compared.is_empty(), "{buy:#?}");
     assert!(plan.growth.as_ref().is_some_and(|growth| growth.months.is_none()));

@@ -211,7 +211,7 @@ mod plans {
             (None, None, None, None);
         simulated.first_violation = None;
         without_ceiling.ceiling.analytic.jobs_per_min = None;
-        without_ceiling.headroom = None;
+        without_ceiling.planning_multiple = None;
         without_ceiling.what_if.iter_mut().for_each(|change| change.ceiling_jobs_per_min = None);
         let mut without_latency = base.clone();
         without_latency

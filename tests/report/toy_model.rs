@@ -15,8 +15,10 @@ use quotalab::scenario::Scenario;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-/// Bounds that keep every call shorter than the deadline.
+/// The longest prefill.
 const MAX_PREFILL_S: f64 = 5.0;
+/// No call is longer: [`MAX_PREFILL_S`] and 1,024 tokens at 300 per second. No retry begins so late that its call could end after the
+/// deadline.
 const MAX_CALL: Nanos = Nanos(9_000_000_000);
 
 /// The load and the incident of a run.

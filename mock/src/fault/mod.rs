@@ -1,7 +1,7 @@
 //! The faults that affect one call: those of the incidents that are active when it arrives and that a random draw selects.
 //!
 //! Incidents are independent and may overlap. If several of them replace the provider's decision, only the first in the
-//! list does. Slowdowns and delays are combined. Of several other faults of one kind only one counts; see
+//! list does. Slowdowns and delays are combined. How other faults of one kind combine is in
 //! [`ActiveFaults::add`].
 
 mod names;
@@ -131,7 +131,7 @@ impl ActiveFaults {
 
     /// Adds one more fault. Slowdowns multiply and delays add up. Of several replacements the first counts, of several
     /// waits, forms of `retry-after` or clock errors the last. Of several body defects the first determines the text of the
-    /// body, and each whether it is cut or corrupt.
+    /// body; but every one that cuts it or corrupts it does so.
     pub fn add(&mut self, fault: Fault) {
         match fault {
             Fault::Status(_)

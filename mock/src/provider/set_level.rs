@@ -7,7 +7,8 @@ use crate::time::Instant;
 impl Provider {
     /// Sets what remains of the limits on `axis` of an account and a model, at most their capacity. Returns the number of
     /// limits that were set: none if the axis is not limited, or if it is the concurrency, which is the number of calls in
-    /// flight. If any was set, calls in flight are not settled on the meter of this account and model any more.
+    /// flight. If any was set, calls in flight no longer change the levels of this account and model when they end; they
+    /// only free their concurrency.
     pub fn set_remaining(
         &mut self,
         now: Instant,
@@ -21,14 +22,15 @@ impl Provider {
     }
 
     /// Sets every limit of an account and a model, except the concurrency, to what remains of it in `initial`. An adaptive
-    /// limit keeps its present limit. Calls in flight are not settled on the meter any more.
+    /// limit keeps its present limit. Calls in flight no longer change the levels when they end; they only free their
+    /// concurrency.
     pub fn reset_levels(&mut self, now: Instant, account: u16, model: u16, initial: &Self) {
         let index = self.advance_meter_to(now, account, model);
         self.meters[index].copy_levels(&initial.meters[index], self.admitted);
     }
 
     /// Returns this provider at `now`, which may be earlier than its own instant, with the same levels; overdrawn limits have
-    /// zero remaining, and adaptive limits begin anew. `initial` is the provider at the start of the run. Calls in flight are
+    /// zero remaining, and an adaptive limit has its configured size again and no more than that remaining. `initial` is the provider at the start of the run. Calls in flight are
     /// unknown to the result, and their concurrency is free.
     #[must_use]
     pub fn moved_to(&self, now: Instant, initial: &Self) -> Self {

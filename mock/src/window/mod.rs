@@ -4,7 +4,8 @@
 //! advances the state to an instant, and the following queries and charges pass that same instant. A query charges
 //! nothing. A charge does not check whether it fits, so that a client may reserve ahead of time and a settlement may overdraw.
 //!
-//! A [`crate::meter::Meter`] holds one window per limit; the engine's pacing holds a [`Bucket`] per limit.
+//! A [`crate::meter::Meter`] holds one window per limit; the engine's quota estimate holds a [`Bucket`] per limit, and so does a quota that
+//! gateways share.
 //!
 //! Invariants: instants do not decrease; the remaining amount is negative only after a settlement or a charge that did not
 //! fit; a charge is settled at most once.
@@ -68,7 +69,8 @@ impl Window {
             (_, RefillPolicy::Calendar(zone)) if limit.axis.is_daily() => {
                 CountingWindow::Fixed(Fixed::daily(limit.amount, zone))
             }
-            // The zones are whole hours apart, and the run starts at a full hour: minutes and hours are aligned.
+            // The zones are whole hours apart, and windows count from `Epoch::RUN`, a full hour: minutes and hours are aligned. So they are in
+            // `quotalab mock`, although its dates count from its start.
             (Some(window), RefillPolicy::Calendar(_)) => {
                 CountingWindow::Fixed(Fixed::new(limit.amount, window))
             }

@@ -144,7 +144,7 @@ async fn a_response_has_its_text_usage_and_the_members_of_the_request() {
 
 /// The events of a streamed response are numbered without gaps, whatever the content, and end with the whole response.
 #[tokio::test]
-async fn a_streamed_response_has_the_events_of_the_whole_one() {
+async fn the_events_of_a_streamed_response_add_up_to_the_whole_one() {
     let mock = start(Dialect::Groq).await;
     let schema =
         json!({ "type": "object", "properties": { "a": { "type": "string" }, "b": { "type": "integer" } } });
@@ -182,7 +182,7 @@ async fn a_streamed_response_has_the_events_of_the_whole_one() {
 }
 
 #[tokio::test]
-async fn a_response_calls_a_tool_and_ends_after_its_result() {
+async fn a_model_calls_a_tool_and_answers_after_its_result() {
     let mock = start(Dialect::OpenAi).await;
     let mut request = json!({ "model": MODEL, "input": "hi", "tools": [function("f"), function("g")] });
     let call = post(&mock, "/v1/responses", &request).await.json()["output"][0].clone();
@@ -308,7 +308,7 @@ async fn no_token_is_in_the_usage_of_two_chunks() {
     let body = chat_body(r#","stream":true,"stream_options":{"include_usage":true}"#);
     let events = events(&mock.send("POST", "/openai/v1/chat/completions", &[TRUTH], &body).await.body);
     let [.., (_, finish), (_, usage)] = &events[..] else { panic!("{events:?}") };
-    assert_eq!(finish["x_groq"]["usage"]["total_tokens"], 15, "captured");
+    assert_eq!(finish["x_groq"]["usage"]["total_tokens"], 15, "captured from Groq: x_groq has the usage too");
     assert_eq!((&usage["choices"], &usage["usage"]["total_tokens"]), (&json!([]), &json!(15)));
 }
 
@@ -340,9 +340,8 @@ async fn audio_is_served_by_the_other_providers_that_have_it() {
     }
 }
 
-/// The service time of a call does not depend on its API.
 #[tokio::test]
-async fn a_response_takes_the_time_of_its_service() {
+async fn a_responses_call_has_the_configured_service_time() {
     let service = ServiceTimeDist::Total(Dist::Constant(0.05));
     let mock = RunningMock::start(&config(vec![], service, &[])).await;
     let body = json!({ "model": MODEL, "input": "hi" });

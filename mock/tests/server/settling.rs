@@ -9,20 +9,21 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// The first token comes after a minute, which is longer than any test.
+/// The first token comes after a minute. The mock really waits that long, longer than any test: every call ends because its client
+/// disconnects or the mock stops. What it has used follows the clock that the test sets.
 fn slow() -> ServiceTimeDist {
     ServiceTimeDist::Split { before_prefill: Dist::Constant(60.0), prefill_speed: None, decode_speed: 1.0 }
 }
 
 #[tokio::test]
-async fn a_client_that_disconnects_early_is_charged_the_tokens_sent_so_far() {
+async fn a_client_that_disconnects_early_is_charged_the_tokens_generated_so_far() {
     for more in ["", r#","stream":true"#] {
         let mock = RunningMock::start(&config(vec![Limit::new(Axis::Tpm, 8000)], slow(), &[])).await;
         let mut socket = mock.connect().await;
         let request = post("prompt=10;completion=50;draw=1;tag=3", &chat_body(more));
         socket.write_all(request.as_bytes()).await.unwrap();
         mock.wait_for(|seen| admitted(seen) == 1).await;
-        mock.set_clock(Nanos::from_secs(69)); // the tenth token is sent nine seconds after the first
+        mock.set_clock(Nanos::from_secs(69)); // by the clock, nine seconds after the first token
         drop(socket);
         mock.wait_for(|seen| settled(seen) == 1).await;
         tokio::time::sleep(Duration::from_millis(20)).await;

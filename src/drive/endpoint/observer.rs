@@ -24,14 +24,14 @@ pub(super) struct Observer<'a, F> {
     /// By route: `false` if its requests ask for a target by name. No answer is a fallback then, whichever step has its
     /// target.
     asks_route: Vec<bool>,
-    /// The job of the last reply, and what that reply states.
-    replied: Option<(JobId, Replied)>,
+    /// The job of the last reply, and what its end takes from that reply.
+    stated_end: Option<(JobId, StatedEnd)>,
     counts: Counts,
 }
 
-/// What the reply to a job states.
+/// What the end of a job takes from its reply, instead of what the engine knows.
 #[derive(Clone, Copy, Debug, Default)]
-struct Replied {
+struct StatedEnd {
     /// The step of the target that answered; `None` if it is not stated, or not of the route.
     step: Option<u8>,
     attempts: Option<u32>,
@@ -116,7 +116,7 @@ impl<'a, F: Fold> Observer<'a, F> {
         let is_target = |model: &String| scenario.targets.iter().any(|target| target.name == *model);
         let asks_route = |route: &Route| !models.get(&route.name).is_some_and(is_target);
         let asks_route = scenario.routes.iter().map(asks_route).collect();
-        Self { scenario, inner, statements, run_bounds, asks_route, replied: None, counts: Counts::new() }
+        Self { scenario, inner, statements, run_bounds, asks_route, stated_end: None, counts: Counts::new() }
     }
 
     /// Returns what was observed, and the folds.
@@ -236,7 +236,7 @@ impl<'a, F: Fold> Observer<'a, F> {
             }
             AttemptOutcome::Failed(_) => {}
         }
-        self.replied = Some((event.job, Replied { step, attempts }));
+        self.stated_end = Some((event.job, StatedEnd { step, attempts }));
     }
 
     /// Returns the end of a job with what its reply states.
@@ -248,8 +248,8 @@ impl<'a, F: Fold> Observer<'a, F> {
         } else {
             lock(&self.run_bounds).lost(job);
         }
-        match self.replied.take().filter(|(replied, _)| *replied == job) {
-            Some((_, Replied { step, attempts })) => JobEnd {
+        match self.stated_end.take().filter(|(replied, _)| *replied == job) {
+            Some((_, StatedEnd { step, attempts })) => JobEnd {
                 step: end.step.map(|own| step.unwrap_or(own)),
                 attempts: attempts.map_or(end.attempts, |attempts| u8::try_from(attempts).unwrap_or(u8::MAX)),
                 ..end

@@ -27,12 +27,12 @@ pub(super) const RULES: DialectRules = DialectRules {
         ),
     ],
     reset_kind: Some(WaitKind::UntilFull),
-    ..COMMON
+    ..FOR_UNKNOWN
 };
 
 /// The rules for an unknown dialect: the sentence, the code for insufficient credit, and limits with Go durations as
 /// resets.
-pub(super) const COMMON: DialectRules = DialectRules {
+pub(super) const FOR_UNKNOWN: DialectRules = DialectRules {
     causes: &[(Marker::Code("insufficient_quota"), RefusalCause::Billing)],
     refusal: |response| Refusal::from_body(response.body),
     limits,

@@ -64,9 +64,10 @@ impl DialectRules {
         reset_kind: None,
     };
 
-    /// Returns the rules of a dialect; for an unknown one, what Groq and OpenAI have in common.
+    /// Returns the rules of a dialect; for an unknown one, Groq's and OpenAI's sentence, and OpenAI's headers and its code for
+    /// insufficient credit.
     pub(super) const fn of(dialect: Option<Dialect>) -> &'static Self {
-        let Some(dialect) = dialect else { return &openai::COMMON };
+        let Some(dialect) = dialect else { return &openai::FOR_UNKNOWN };
         match dialect {
             Dialect::Groq => &groq::RULES,
             Dialect::OpenAi => &openai::RULES,

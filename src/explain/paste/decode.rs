@@ -16,7 +16,7 @@ pub(in super::super) struct Decoded {
     pub(in super::super) text: String,
     /// `true` if a compression was undone.
     pub(in super::super) was_compressed: bool,
-    /// The name of a compression that cannot be undone here; `None` if there is none.
+    /// The compression of a body that could not be read; `None` if there is none.
     pub(in super::super) unreadable: Option<&'static str>,
 }
 
@@ -40,8 +40,8 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Decoded {
     }
     let text = text(bytes);
     let is_brotli = || {
-        let head = text.to_ascii_lowercase();
-        head.contains("content-encoding: br") && text.contains(char::REPLACEMENT_CHARACTER)
+        let lowercase = text.to_ascii_lowercase();
+        lowercase.contains("content-encoding: br") && text.contains(char::REPLACEMENT_CHARACTER)
     };
     let unreadable = is_brotli().then_some("brotli");
     Decoded { text, was_compressed: false, unreadable }

@@ -8,7 +8,7 @@
 //! days is kept until those days are over, so no day's budget can be spent twice.
 
 use super::store::{Row, Store, StoreError};
-use super::{Account, Balance, Cost, Hold, Ledger, Refusal, Scope, UtcDay};
+use super::{Balance, ChargedCaller, Cost, Hold, Ledger, Refusal, Scope, UtcDay};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
 use provider::calendar::UnixTime;
@@ -31,8 +31,8 @@ pub struct LocalLedger {
     writer: Mutex<Option<Writer>>,
 }
 
-/// What accounts have used: on the current day; on earlier ones while attempts of theirs are under way; and on later ones if the clock was
-/// set back before the store was opened.
+/// What callers have used: on the current day; on earlier ones until they are written and all attempts reserved on them have ended; and
+/// on later ones if the clock was set back before the store was opened.
 #[derive(Debug)]
 struct Books {
     /// The latest day seen: a clock that is set back does not open a closed day again.
@@ -85,8 +85,8 @@ impl LocalLedger {
         }
         let (mut books, _) = self.books();
         let (store, rows) = Store::open(path, books.day)?;
-        for Row { account, day, used } in rows {
-            let entry = books.entries.entry((day, account)).or_default();
+        for Row { caller, day, used } in rows {
+            let entry = books.entries.entry((day, caller)).or_default();
             entry.used = entry.used.plus(used);
         }
         books.changed = books.entries.keys().cloned().collect();
@@ -117,9 +117,9 @@ impl LocalLedger {
 }
 
 impl Books {
-    fn balance(&self, account: &Arc<str>, now: UnixTime) -> Balance {
+    fn balance(&self, caller: &Arc<str>, now: UnixTime) -> Balance {
         let Entry { used, held } =
-            self.entries.get(&(self.day, Arc::clone(account))).copied().unwrap_or_default();
+            self.entries.get(&(self.day, Arc::clone(caller))).copied().unwrap_or_default();
         let day_ends_in = self.day.end().since(now);
         Balance { day: self.day, used, held, elsewhere: Cost::ZERO, day_ends_in }
     }
@@ -133,9 +133,9 @@ impl Books {
 
     /// Takes what is to be written. What is reserved counts as used.
     fn take_changed(&mut self) -> Vec<Row> {
-        let row = |(day, account): Key| {
-            let Entry { used, held } = self.entries[&(day, Arc::clone(&account))];
-            Row { account, day, used: used.plus(held) }
+        let row = |(day, caller): Key| {
+            let Entry { used, held } = self.entries[&(day, Arc::clone(&caller))];
+            Row { caller, day, used: used.plus(held) }
         };
         let rows = std::mem::take(&mut self.changed).into_iter().map(row).collect();
         let day = self.day;
@@ -145,8 +145,8 @@ impl Books {
 
     /// Puts back what could not be written.
     fn put_back(&mut self, rows: Vec<Row>) {
-        for Row { account, day, used } in rows {
-            let key = (day, account);
+        for Row { caller, day, used } in rows {
+            let key = (day, caller);
             // A closed day may have been dropped in between.
             self.entries.entry(key.clone()).or_insert(Entry { used, held: Cost::ZERO });
             self.changed.insert(key);
@@ -155,21 +155,21 @@ impl Books {
 }
 
 impl Ledger for LocalLedger {
-    fn reserve<'l>(&'l self, account: &'l Account, most: Cost) -> BoxFuture<'l, Result<Hold, Refusal>> {
+    fn reserve<'l>(&'l self, caller: &'l ChargedCaller, most: Cost) -> BoxFuture<'l, Result<Hold, Refusal>> {
         let (mut books, now) = self.books();
-        let balance = books.balance(&account.name, now);
-        if !most.fits(balance.left(account.budget)) {
+        let balance = books.balance(&caller.name, now);
+        if !most.fits(balance.left(caller.budget)) {
             return ready(Err(Refusal { balance })).boxed();
         }
         let day = books.day;
-        books.change((day, Arc::clone(&account.name)), |entry| entry.held = entry.held.plus(most));
-        ready(Ok(Hold { account: Arc::clone(&account.name), day, most, lease: None })).boxed()
+        books.change((day, Arc::clone(&caller.name)), |entry| entry.held = entry.held.plus(most));
+        ready(Ok(Hold { caller: Arc::clone(&caller.name), day, most, lease: None })).boxed()
     }
 
     fn settle(&self, hold: Hold, used: Cost) {
-        let Hold { account, day, most, .. } = hold;
+        let Hold { caller, day, most, .. } = hold;
         let (mut books, _) = self.books();
-        let key = (day, account);
+        let key = (day, caller);
         books.change(key.clone(), |entry| {
             debug_assert!(most.fits(entry.held), "invariant: what is settled was reserved");
             *entry = Entry { used: entry.used.plus(used), held: entry.held.minus(most) };
@@ -180,9 +180,9 @@ impl Ledger for LocalLedger {
         }
     }
 
-    fn balance(&self, account: &Account) -> Balance {
+    fn balance(&self, caller: &ChargedCaller) -> Balance {
         let (books, now) = self.books();
-        books.balance(&account.name, now)
+        books.balance(&caller.name, now)
     }
 
     fn scope(&self) -> Scope {
@@ -196,7 +196,7 @@ impl Drop for LocalLedger {
         let Ok(Some(writer)) = self.writer.get_mut().map(Option::as_mut) else { return };
         drop(writer.end.take());
         if let Some(thread) = writer.thread.take() {
-            // A thread that has panicked has nothing left to write.
+            // If the thread has panicked, what it has not written is lost.
             let _ = thread.join();
         }
     }
@@ -255,12 +255,12 @@ mod tests {
         (LocalLedger::new(now), hours)
     }
 
-    fn account(name: &str, pico_usd: u64, tokens: u64) -> Account {
-        Account { name: name.into(), budget: Cost { pico_usd, tokens } }
+    fn caller(name: &str, pico_usd: u64, tokens: u64) -> ChargedCaller {
+        ChargedCaller { name: name.into(), budget: Cost { pico_usd, tokens } }
     }
 
-    fn reserve(ledger: &LocalLedger, account: &Account, most: Cost) -> Result<Hold, Refusal> {
-        ledger.reserve(account, most).now_or_never().expect("a local ledger answers at once")
+    fn reserve(ledger: &LocalLedger, caller: &ChargedCaller, most: Cost) -> Result<Hold, Refusal> {
+        ledger.reserve(caller, most).now_or_never().expect("a local ledger answers at once")
     }
 
     fn cost(pico_usd: u64, tokens: u64) -> Cost {
@@ -268,29 +268,29 @@ mod tests {
     }
 
     proptest! {
-        /// Attempts of two accounts over several days: what is used and reserved never exceeds a budget by more than what attempts
+        /// Attempts of two callers over several days: what is used and reserved never exceeds a budget by more than what attempts
         /// have cost beyond their reservation, a refusal changes nothing, and all that was settled is accounted for once.
         #[test]
         fn budgets_are_never_exceeded_and_nothing_is_lost(
             moves in prop::collection::vec((0u8..8, 0usize..2, 0u64..60, 0u64..60, 0u64..3), 1..200),
         ) {
             let (ledger, hours) = ledger();
-            let accounts = [account("a", 100, u64::MAX), account("b", u64::MAX, 150)];
+            let callers = [caller("a", 100, u64::MAX), caller("b", u64::MAX, 150)];
             let mut open: Vec<(usize, Hold)> = Vec::new();
             let mut used: BTreeMap<(UtcDay, usize), Cost> = BTreeMap::new();
             let mut beyond: BTreeMap<(UtcDay, usize), Cost> = BTreeMap::new();
             for (kind, number, usd, tokens, more) in moves {
-                let account = &accounts[number];
-                let before = ledger.balance(account);
+                let caller = &callers[number];
+                let before = ledger.balance(caller);
                 match kind {
-                    0..=3 => match reserve(&ledger, account, cost(usd, tokens)) {
+                    0..=3 => match reserve(&ledger, caller, cost(usd, tokens)) {
                         Ok(hold) => {
-                            prop_assert!(cost(usd, tokens).fits(before.left(account.budget)));
+                            prop_assert!(cost(usd, tokens).fits(before.left(caller.budget)));
                             open.push((number, hold));
                         }
                         Err(Refusal { balance }) => {
-                            prop_assert!(!cost(usd, tokens).fits(before.left(account.budget)));
-                            prop_assert_eq!((balance, ledger.balance(account)), (before, before));
+                            prop_assert!(!cost(usd, tokens).fits(before.left(caller.budget)));
+                            prop_assert_eq!((balance, ledger.balance(caller)), (before, before));
                         }
                     },
                     4..=6 if !open.is_empty() => {
@@ -306,14 +306,14 @@ mod tests {
                     }
                     _ => drop(hours.fetch_add(more * 9, Ordering::Relaxed)),
                 }
-                for (number, account) in accounts.iter().enumerate() {
-                    let balance = ledger.balance(account);
+                for (number, caller) in callers.iter().enumerate() {
+                    let balance = ledger.balance(caller);
                     let key = (balance.day, number);
                     let held = open.iter().filter(|(owner, hold)| *owner == number && hold.day == balance.day);
                     let held = held.fold(Cost::ZERO, |sum, (_, hold)| sum.plus(hold.most));
                     let of_day = used.get(&key).copied().unwrap_or_default();
                     prop_assert_eq!((balance.used, balance.held), (of_day, held));
-                    let excess = balance.used.plus(balance.held).minus(account.budget);
+                    let excess = balance.used.plus(balance.held).minus(caller.budget);
                     prop_assert!(excess.fits(beyond.get(&key).copied().unwrap_or_default()), "{excess:?}");
                 }
             }
@@ -326,51 +326,51 @@ mod tests {
     #[test]
     fn an_attempt_over_midnight_is_charged_to_the_day_of_its_reservation() {
         let (ledger, hours) = ledger();
-        let account = account("a", u64::MAX, 10);
-        let first = reserve(&ledger, &account, cost(0, 10)).expect("it fits");
+        let caller = caller("a", u64::MAX, 10);
+        let first = reserve(&ledger, &caller, cost(0, 10)).expect("it fits");
         hours.fetch_add(23, Ordering::Relaxed);
-        let refusal = reserve(&ledger, &account, cost(0, 1)).expect_err("all is reserved");
+        let refusal = reserve(&ledger, &caller, cost(0, 1)).expect_err("all is reserved");
         assert_eq!(refusal.balance.day_ends_in, Nanos::HOUR);
         hours.fetch_add(1, Ordering::Relaxed);
-        let second = reserve(&ledger, &account, cost(0, 10)).expect("a new day");
+        let second = reserve(&ledger, &caller, cost(0, 10)).expect("a new day");
         ledger.settle(first, cost(0, 7));
-        assert_eq!(ledger.balance(&account).used, Cost::ZERO);
+        assert_eq!(ledger.balance(&caller).used, Cost::ZERO);
         // A clock that is set back opens no closed day.
         hours.fetch_sub(24, Ordering::Relaxed);
-        assert!(reserve(&ledger, &account, cost(0, 1)).is_err());
+        assert!(reserve(&ledger, &caller, cost(0, 1)).is_err());
         ledger.settle(second, cost(0, 3));
-        assert_eq!(ledger.balance(&account).used, cost(0, 3));
+        assert_eq!(ledger.balance(&caller).used, cost(0, 3));
     }
 
     #[test]
     fn what_is_used_survives_a_restart_and_what_is_under_way_counts_as_reserved() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("store");
-        let account = account("a", u64::MAX, 1_000);
+        let caller = caller("a", u64::MAX, 1_000);
         let start = || {
             let (ledger, hours) = ledger();
             ledger.keep_in(&path).map(|()| (ledger, hours))
         };
         let (first, _) = start().expect("a new store");
-        let hold = reserve(&first, &account, cost(5, 40)).expect("it fits");
+        let hold = reserve(&first, &caller, cost(5, 40)).expect("it fits");
         first.settle(hold, cost(4, 30));
-        let under_way = reserve(&first, &account, cost(7, 100)).expect("it fits");
+        let under_way = reserve(&first, &caller, cost(7, 100)).expect("it fits");
         let error = start().expect_err("another ledger has it open");
         assert!(error.to_string().contains("another gateway has it open"), "{error}");
         drop(first);
         let (second, hours) = start().expect("it was closed");
-        assert_eq!(second.balance(&account).used, cost(11, 130));
+        assert_eq!(second.balance(&caller).used, cost(11, 130));
         hours.fetch_add(24 * 41, Ordering::Relaxed);
-        second.settle(reserve(&second, &account, cost(0, 1)).expect("it fits"), cost(0, 1));
+        second.settle(reserve(&second, &caller, cost(0, 1)).expect("it fits"), cost(0, 1));
         drop((second, under_way));
         let (third, _) = start().expect("it was closed");
-        assert_eq!(third.balance(&account).used, Cost::ZERO, "days older than forty days are dropped");
+        assert_eq!(third.balance(&caller).used, Cost::ZERO, "days older than forty days are dropped");
     }
 
     #[test]
     fn a_clock_that_is_set_back_over_a_restart_gives_no_budget_back() {
         let folder = tempfile::tempdir().expect("a folder");
-        let account = account("a", u64::MAX, 1_000);
+        let caller = caller("a", u64::MAX, 1_000);
         let start = |hours_later: u64| {
             let (ledger, hours) = ledger();
             hours.fetch_add(hours_later, Ordering::Relaxed);
@@ -378,7 +378,7 @@ mod tests {
             (ledger, hours)
         };
         let spend = |ledger: &LocalLedger, tokens| {
-            let hold = reserve(ledger, &account, cost(0, tokens)).expect("it fits");
+            let hold = reserve(ledger, &caller, cost(0, tokens)).expect("it fits");
             ledger.settle(hold, cost(0, tokens));
         };
         let (first, hours) = start(23);
@@ -388,16 +388,16 @@ mod tests {
         drop(first);
         // The clock shows the day before again.
         let (second, _) = start(23);
-        assert_eq!(second.balance(&account).used, cost(0, 300));
+        assert_eq!(second.balance(&caller).used, cost(0, 300));
         spend(&second, 1);
         drop(second);
         let (third, hours) = start(23);
-        assert_eq!(third.balance(&account).used, cost(0, 301));
+        assert_eq!(third.balance(&caller).used, cost(0, 301));
         hours.fetch_add(1, Ordering::Relaxed);
-        assert_eq!(third.balance(&account).used, cost(0, 900), "the day was spent before");
-        assert!(reserve(&third, &account, cost(0, 101)).is_err());
+        assert_eq!(third.balance(&caller).used, cost(0, 900), "the day was spent before");
+        assert!(reserve(&third, &caller, cost(0, 101)).is_err());
         hours.fetch_add(24, Ordering::Relaxed);
-        assert_eq!(third.balance(&account).used, Cost::ZERO);
+        assert_eq!(third.balance(&caller).used, Cost::ZERO);
     }
 
     #[test]

@@ -27,14 +27,14 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     /// Reserves the most that an attempt may cost, on the current day. A refusal changes nothing.
     ///
     /// # Errors
-    /// If it exceeds what is left of the account's budget.
-    fn reserve<'l>(&'l self, account: &'l Account, most: Cost) -> BoxFuture<'l, Result<Hold, Refusal>>;
+    /// If it exceeds what is left of the caller's budget.
+    fn reserve<'l>(&'l self, caller: &'l ChargedCaller, most: Cost) -> BoxFuture<'l, Result<Hold, Refusal>>;
 
     /// Replaces what was reserved by what was used, on the day of the reservation.
     fn settle(&self, hold: Hold, used: Cost);
 
-    /// Returns what an account has used and reserved on the current day, as far as this gateway knows.
-    fn balance(&self, account: &Account) -> Balance;
+    /// Returns what a caller has used and reserved on the current day, as far as this gateway knows.
+    fn balance(&self, caller: &ChargedCaller) -> Balance;
 
     /// Returns whose use is counted.
     fn scope(&self) -> Scope;
@@ -113,7 +113,7 @@ pub(super) const PICO_PER_USD: f64 = 1e12;
 
 /// Who is charged, and the most per day.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
+pub struct ChargedCaller {
     /// The name of the caller.
     pub name: Arc<str>,
     /// The most that it may use on one day of UTC; `u64::MAX` on a side without a budget.
@@ -139,7 +139,7 @@ impl UtcDay {
     }
 }
 
-/// What an account has used and reserved on a day.
+/// What a caller has used and reserved on a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Balance {
     /// The day.
@@ -177,8 +177,8 @@ impl Balance {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a reservation that is not settled stays reserved"]
 pub struct Hold {
-    /// The name of the account.
-    pub account: Arc<str>,
+    /// The name of the caller.
+    pub caller: Arc<str>,
     /// The day of the reservation.
     pub day: UtcDay,
     /// What is reserved.
@@ -199,6 +199,6 @@ pub struct Lease {
 /// An attempt does not fit the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The account's balance when it was refused.
+    /// The caller's balance when it was refused.
     pub balance: Balance,
 }

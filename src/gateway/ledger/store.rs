@@ -17,10 +17,10 @@ const KEPT_DAYS: u32 = 40;
 /// The memory for pages of the database. All that it holds fits.
 const CACHE_BYTES: usize = 1 << 20;
 
-/// What an account has used on a day.
+/// What a caller has used on a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
-    pub(super) account: Arc<str>,
+    pub(super) caller: Arc<str>,
     pub(super) day: UtcDay,
     pub(super) used: Cost,
 }
@@ -108,8 +108,8 @@ impl Store {
         let mut rows = Vec::new();
         for entry in table.range((day.0, "")..).map_err(text)? {
             let (key, value) = entry.map_err(text)?;
-            let ((day, account), (pico_usd, tokens)) = (key.value(), value.value());
-            rows.push(Row { account: account.into(), day: UtcDay(day), used: Cost { pico_usd, tokens } });
+            let ((day, caller), (pico_usd, tokens)) = (key.value(), value.value());
+            rows.push(Row { caller: caller.into(), day: UtcDay(day), used: Cost { pico_usd, tokens } });
         }
         Ok(rows)
     }
@@ -118,8 +118,8 @@ impl Store {
         let transaction = self.database()?.begin_write().map_err(text)?;
         {
             let mut table = transaction.open_table(USED).map_err(text)?;
-            for Row { account, day, used } in rows {
-                table.insert((day.0, &**account), (used.pico_usd, used.tokens)).map_err(text)?;
+            for Row { caller, day, used } in rows {
+                table.insert((day.0, &**caller), (used.pico_usd, used.tokens)).map_err(text)?;
             }
             let first_kept = today.0.saturating_sub(KEPT_DAYS);
             table.retain_in((0, "")..(first_kept, ""), |_, _| false).map_err(text)?;
@@ -188,7 +188,7 @@ mod tests {
         let disk = Disk { bytes: Arc::default(), is_full: Arc::default() };
         let open = |disk: Disk| move || Builder::new().create_with_backend(disk.clone());
         let (path, day) = (Path::new("store"), UtcDay(20_000));
-        let row = |tokens| Row { account: "a".into(), day, used: Cost { pico_usd: 1, tokens } };
+        let row = |tokens| Row { caller: "a".into(), day, used: Cost { pico_usd: 1, tokens } };
         let (mut store, rows) = Store::open_with(path, open(disk.clone()), day).expect("a new store");
         assert_eq!(rows, []);
         store.write(&[row(1)], day).expect("room");

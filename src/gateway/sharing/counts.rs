@@ -80,9 +80,9 @@ impl Counts {
             replicas.get_or_create(&QuotaLabels { quota: pool.name.clone() }).set(pool.replicas().into());
         }
         let budget_replicas = Family::<BudgetLabels, Gauge>::default();
-        for account in link.accounts.all() {
-            let labels = BudgetLabels { caller: account.name.to_string() };
-            budget_replicas.get_or_create(&labels).set(account.replicas().into());
+        for budget in link.budgets.all() {
+            let labels = BudgetLabels { caller: budget.name.to_string() };
+            budget_replicas.get_or_create(&labels).set(budget.replicas().into());
         }
         let mut registry = Registry::default();
         registry.register(

@@ -1,6 +1,6 @@
 //! The connection to Redis, and the queue of what is sent. `task` reconnects, and sends it.
 
-use super::budgets::{Settlement, SharedAccount};
+use super::budgets::{Settlement, SharedBudget};
 use super::call::{Call, Keys, ScriptCall};
 use super::counts::Counts;
 use super::heartbeat::{ByName, Heartbeats};
@@ -30,11 +30,11 @@ pub(super) struct Link {
     /// The name of this replica.
     replica: String,
     state: Mutex<Connection>,
-    /// The connection was lost, or there are new quotas or budgets.
+    /// Wakes the task: the connection was lost or made, or a quota or budget was asked for.
     pub(super) changed: Notify,
     pub(super) pools: ByName<Pool>,
     /// By the name of the caller.
-    pub(super) accounts: ByName<SharedAccount>,
+    pub(super) budgets: ByName<SharedBudget>,
     queue: mpsc::Sender<Queued>,
     /// The calls that were put into the queue and whose answers have not come.
     pub(super) queued: AtomicUsize,
@@ -54,7 +54,7 @@ struct Connection {
 pub(super) enum Queued {
     Call(Call),
     CoolDown { pool: Keys, key: String, until: Instant },
-    Settlement { account: Arc<SharedAccount>, settlement: Settlement },
+    BudgetSettlement { budget: Arc<SharedBudget>, settlement: Settlement },
 }
 
 impl fmt::Debug for Link {
@@ -84,7 +84,7 @@ impl Link {
             state: Mutex::new(Connection { current: None, number: 0 }),
             changed: Notify::new(),
             pools: ByName::new(),
-            accounts: ByName::new(),
+            budgets: ByName::new(),
             queue,
             queued: AtomicUsize::new(0),
             next_id: AtomicU64::new(0),
@@ -107,7 +107,7 @@ impl Link {
         &self.address
     }
 
-    /// Returns an id that no other lease has.
+    /// Returns an id that no other lease, grant or report of any replica has.
     pub(super) fn new_id(&self) -> String {
         format!("{}-{:x}", self.replica, self.next_id.fetch_add(1, Ordering::Relaxed))
     }
@@ -117,8 +117,8 @@ impl Link {
         self.state().current.is_some()
     }
 
-    /// Returns the number of the connection that was lost; `None` if there is one.
-    pub(super) fn outage(&self) -> Option<u64> {
+    /// Returns the number of the connection that was lost; `None` while there is a connection.
+    pub(super) fn lost_connection(&self) -> Option<u64> {
         let state = self.state();
         state.current.is_none().then_some(state.number)
     }
@@ -129,7 +129,7 @@ impl Link {
 
     /// Returns the largest number of replicas that Redis has named.
     fn replicas(&self) -> u32 {
-        self.pools.replicas().max(self.accounts.replicas()).unwrap_or(1)
+        self.pools.replicas().max(self.budgets.replicas()).unwrap_or(1)
     }
 
     /// Returns the quota with this name, which `make` creates from the number of replicas if there is none.
@@ -137,9 +137,9 @@ impl Link {
         self.shared(&self.pools, name, make)
     }
 
-    /// Returns the account of a caller, which `make` creates from the number of replicas if there is none.
-    pub(super) fn account(&self, name: &str, make: impl FnOnce(u32) -> SharedAccount) -> Arc<SharedAccount> {
-        self.shared(&self.accounts, name, make)
+    /// Returns the budget of a caller, which `make` creates from the number of replicas if there is none.
+    pub(super) fn budget(&self, name: &str, make: impl FnOnce(u32) -> SharedBudget) -> Arc<SharedBudget> {
+        self.shared(&self.budgets, name, make)
     }
 
     fn shared<T: Heartbeats>(&self, all: &ByName<T>, name: &str, make: impl FnOnce(u32) -> T) -> Arc<T> {
@@ -184,7 +184,7 @@ impl Link {
         if state.number == number && state.current.take().is_some() {
             drop(state);
             self.counts.up.set(0);
-            // A request may have begun an outage just before the end of the last one: it knows nothing of this one.
+            // A request that decided alone may have stored a share just as Redis came back. It does not know what was used since.
             self.end_outages();
             let replicas = self.replicas();
             tracing::warn!(
@@ -199,7 +199,7 @@ impl Link {
 
     fn end_outages(&self) {
         self.pools.end_outage();
-        self.accounts.end_outage();
+        self.budgets.end_outage();
     }
 
     /// Returns the text of an error, without the password.
@@ -211,7 +211,7 @@ impl Link {
         }
     }
 
-    /// Queues a call. If too many wait it is dropped: what it would give back stays charged until it refills.
+    /// Queues a call. If too many wait it is dropped: the quota keeps what was reserved until it refills.
     pub(super) fn enqueue(&self, call: Call) {
         self.put(Queued::Call(call));
     }
@@ -221,9 +221,10 @@ impl Link {
         self.put(Queued::CoolDown { pool: pool.keys.clone(), key: key.to_owned(), until });
     }
 
-    /// Queues the settlement of an attempt. It is kept until Redis has answered.
-    pub(super) fn settle(&self, account: &Arc<SharedAccount>, settlement: Settlement) {
-        self.put(Queued::Settlement { account: Arc::clone(account), settlement });
+    /// Queues the settlement of what an attempt has used of its caller's budget. It is kept until Redis has answered, unless too many
+    /// are kept.
+    pub(super) fn settle(&self, budget: &Arc<SharedBudget>, settlement: Settlement) {
+        self.put(Queued::BudgetSettlement { budget: Arc::clone(budget), settlement });
     }
 
     fn put(&self, queued: Queued) {
@@ -234,10 +235,10 @@ impl Link {
         }
     }
 
-    /// Keeps a settlement until the next heartbeat. Anything else is lost.
+    /// Keeps the settlement of a budget for a later heartbeat, unless too many are kept. Anything else is lost.
     pub(super) fn put_back(&self, queued: Queued) {
         let is_kept = match queued {
-            Queued::Settlement { account, settlement } => account.put_back(settlement),
+            Queued::BudgetSettlement { budget, settlement } => budget.put_back(settlement),
             Queued::Call(_) | Queued::CoolDown { .. } => false,
         };
         if !is_kept {
@@ -246,8 +247,8 @@ impl Link {
     }
 
     /// Returns the number of calls that wait to be sent, or whose answers have not come.
-    pub(super) fn unsent(&self) -> usize {
-        let kept: usize = self.accounts.all().iter().map(|account| account.unsent()).sum();
+    pub(super) fn unanswered(&self) -> usize {
+        let kept: usize = self.budgets.all().iter().map(|budget| budget.unanswered()).sum();
         self.queued.load(Ordering::Relaxed) + kept
     }
 
@@ -292,8 +293,8 @@ pub(super) struct CallQueue(pub(super) mpsc::Receiver<Queued>);
 /// The most calls that wait.
 const MAX_QUEUED: usize = 4096;
 
-/// How long the first connection may take.
+/// How long each step of the first connection may take.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a later one may take.
+/// How long each step of a later one may take.
 pub(super) const RECONNECT_TIMEOUT: Duration = Duration::from_secs(1);

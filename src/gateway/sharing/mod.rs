@@ -124,7 +124,7 @@ impl Sharing {
     /// Waits until Redis has answered all settlements, for `limit` at most. Returns `false` if it has not.
     pub async fn finish(&self, limit: Duration) -> bool {
         let is_sent = async {
-            while self.link.unsent() > 0 {
+            while self.link.unanswered() > 0 {
                 tokio::time::sleep(FINISH_PAUSE).await;
             }
         };

@@ -56,18 +56,18 @@ impl Link {
                 let call = call.with_length(left.0.div_ceil(1_000_000));
                 left == Nanos::ZERO || self.call(&call, TASK_TIMEOUT).await.is_some()
             }
-            Queued::Settlement { account, settlement } => {
-                let call = account.settlement(self.replica(), settlement);
+            Queued::BudgetSettlement { budget, settlement } => {
+                let call = budget.settlement(self.replica(), settlement);
                 let answer = self.call(&call, TASK_TIMEOUT).await;
-                answer.iter().for_each(|answer| account.take_answer(self.now(), answer));
+                answer.iter().for_each(|answer| budget.take_answer(self.now(), answer));
                 answer.is_some()
             }
         };
         if !is_answered {
             self.put_back(match queued {
                 // Redis may have settled it.
-                Queued::Settlement { account, settlement } => {
-                    Queued::Settlement { account, settlement: settlement.repeated() }
+                Queued::BudgetSettlement { budget, settlement } => {
+                    Queued::BudgetSettlement { budget, settlement: settlement.repeated() }
                 }
                 other => other,
             });
@@ -76,14 +76,14 @@ impl Link {
 
     /// Sends a heartbeat for every quota and every budget, and the settlements that were kept.
     async fn beat(&self) {
-        let (pools, accounts) = (self.pools.all(), self.accounts.all());
-        tokio::join!(self.beat_each(&pools), self.beat_each(&accounts));
-        for account in accounts {
-            let kept = account.take_unsent();
+        let (pools, budgets) = (self.pools.all(), self.budgets.all());
+        tokio::join!(self.beat_each(&pools), self.beat_each(&budgets));
+        for budget in budgets {
+            let kept = budget.take_unsent();
             let count = kept.len();
             self.queued.fetch_add(count, Ordering::Relaxed);
             join_all(kept.into_iter().map(|settlement| {
-                self.send(Queued::Settlement { account: Arc::clone(&account), settlement })
+                self.send(Queued::BudgetSettlement { budget: Arc::clone(&budget), settlement })
             }))
             .await;
             self.queued.fetch_sub(count, Ordering::Relaxed);
@@ -109,10 +109,10 @@ impl Link {
     ) -> Result<(), String> {
         let begun = self.now();
         loop {
-            let (pools, accounts) = (self.pools.all(), self.accounts.all());
+            let (pools, budgets) = (self.pools.all(), self.budgets.all());
             let (quotas, budgets) = tokio::join!(
                 self.return_to(&pools, connection, (begun, time_limit)),
-                self.return_to(&accounts, connection, (begun, time_limit))
+                self.return_to(&budgets, connection, (begun, time_limit))
             );
             if quotas? & budgets? || self.now().since(begun) > REPLICAS_LENGTH {
                 return Ok(());

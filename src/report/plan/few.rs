@@ -71,8 +71,10 @@ fn on_seeds(seeds: UndecidedSeeds, own: u64) -> String {
     };
     match (undecided, seeds) {
         (0, _) => format!("{known}on too many fresh seeds "),
-        (undecided, seeds) if undecided == seeds => format!("{known}where no rule breaks, "),
-        (undecided, seeds) => format!("{known}on {undecided} of {seeds} seeds, where no rule breaks, "),
+        (undecided, seeds) if undecided == seeds => format!("{known}at the loads at which no rule breaks, "),
+        (undecided, seeds) => {
+            format!("{known}on {undecided} of {seeds} seeds, at the loads at which no rule breaks, ")
+        }
     }
 }
 

@@ -55,7 +55,7 @@ fn tiles(plan: &Plan) -> Markup {
         return users::tiles(plan, load);
     }
     let simulated = &plan.ceiling.simulated;
-    let times_load = match plan.headroom {
+    let times_load = match plan.planning_multiple {
         Some(times) => format!("{} ×", number(times)),
         None if simulated.undecided.is_some() => "unknown".to_owned(),
         None if simulated.lowest_tried.is_some() => "none held".to_owned(),

@@ -5,7 +5,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
-/// How a real provider is reached. No simulation, plan, mock or run reads it.
+/// How a real provider is reached. Only the gateway reaches it; `check` and the announcement of a mock name its address and its
+/// keys, and no result depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// The address that the scenario states; if `None`, the dialect's own address, if it has one.

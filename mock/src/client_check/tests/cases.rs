@@ -13,8 +13,8 @@ struct Client {
     spacing_ms: u64,
     /// `true` if every job has a body of its own.
     distinct_bodies: bool,
-    /// `true` if each attempt has a body of its own.
-    nonce: bool,
+    /// `true` if the body changes with each attempt of a job.
+    changes_bodies: bool,
     max_attempts: u32,
     /// The pause before a retry, in per cent of the announced wait.
     wait_percent: u64,
@@ -26,13 +26,13 @@ struct Client {
     service_ms: u64,
 }
 
-/// A client like `article` in `mock/clients/python/load.py`: sixty jobs at once, each with at most six attempts, between
+/// A client like `with_backoff` in `mock/clients/python/test_verdict.py`, with sixty jobs at once: each makes at most six attempts, between
 /// which it waits as announced and up to a second more.
 const BACKOFF: Client = Client {
     jobs: 60,
     spacing_ms: 0,
     distinct_bodies: false,
-    nonce: false,
+    changes_bodies: false,
     max_attempts: 6,
     wait_percent: 100,
     jitter_ms: 1_000,
@@ -60,7 +60,7 @@ impl Client {
             let call = Call { account: 0, model: 0, max_tokens: None };
             let decision = provider.decide(now, call, Truth::default()).decision;
             // A body differs by its job, or by its attempt as well.
-            let body = u64::from(self.nonce) * u64::from(attempt + 1) * 1_000
+            let body = u64::from(self.changes_bodies) * u64::from(attempt + 1) * 1_000
                 + u64::from(self.distinct_bodies) * job;
             let number = entries.len() as u64;
             let mut entry = Entry { request_number: number, arrived_at: now, at: now, ..served(0, body) };
@@ -232,13 +232,10 @@ fn retries_with_changed_bodies_within_a_wait_are_found() {
             assert_eq!(report.counts[0], tries.len() as u64 - 1, "{report}");
         }
     }
-    let obedient = Client { jobs: 1, nonce: true, max_attempts: 9, ..BACKOFF };
-    let full = Client { jobs: 30, distinct_bodies: true, ..BACKOFF };
-    let (mut entries, _) = full.journal(30, 0);
-    let (retries, end) = obedient.journal(1, 0);
-    entries.extend(
-        retries.into_iter().map(|entry| Entry { request_number: entry.request_number + 100, ..entry }),
-    );
+    // The first job uses up the limit; the second one is refused, and served after its wait.
+    let obedient = Client { jobs: 2, changes_bodies: true, distinct_bodies: true, ..BACKOFF };
+    let (entries, end) = obedient.journal(1, 0);
+    assert!(entries.iter().any(|entry| entry.outcome == LIMITED), "a retry follows a refusal");
     let report = check(&entries, end + Nanos::HOUR, &Bounds::default());
     assert_eq!(report.verdict(), Verdict::Behaved, "each waited as announced: {report}");
 }
@@ -276,7 +273,7 @@ fn forty_tries_on_an_overload_are_hammering() {
 }
 
 #[test]
-fn a_refused_job_may_still_be_retried_right_after_its_last_attempt() {
+fn a_refused_job_may_be_retried_until_its_wait_and_ten_seconds_are_over() {
     let asked = |entries: &[Entry], now| {
         let report = check(entries, at(now), &Bounds::default());
         (report.verdict(), report.jobs.refused, report.jobs.may_be_retried)

@@ -1,5 +1,5 @@
-//! Decides whether a request may use the control plane: a program on this machine, or one that knows the token, but no page
-//! in a browser.
+//! Decides whether a request may use the control plane: any program that knows the token or, without a token, any that can connect and
+//! names the host by an address or as `localhost` (the mock then listens on loopback only); but no page in a browser.
 //!
 //! A page of another origin can send requests to loopback. They differ from those of a program: browsers add `Origin` and
 //! `Sec-Fetch-Site` (Fetch, section 3.2; W3C Fetch Metadata); a page that reaches the mock by DNS rebinding names its own

@@ -2,9 +2,9 @@
 
 use super::super::heartbeat::Heartbeats as _;
 use super::super::laws::Bench;
-use super::account::SharedAccount;
 use super::call::{BudgetAnswer, BudgetCall};
 use super::laws::{DAY_MS, LATE_MS, cost};
+use super::shared_budget::SharedBudget;
 use crate::gateway::ledger::{Cost, Hold, UtcDay};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Three replicas, and what becomes of their attempts.
 struct Fleet<'a> {
     bench: &'a Bench,
-    accounts: Vec<SharedAccount>,
+    budgets: Vec<SharedBudget>,
     /// By replica: since when it decides alone, in milliseconds since 1970.
     down: Vec<Option<u64>>,
     open: Vec<(usize, Hold)>,
@@ -73,10 +73,10 @@ impl<'a> Fleet<'a> {
         let name: Arc<str> = bench.name().into();
         let today = UtcDay(u32::try_from(at_ms / DAY_MS).expect("a day"));
         let begun = (instant(at_ms), today, Nanos((DAY_MS - at_ms % DAY_MS) * 1_000_000));
-        let account = |_| SharedAccount::new(&name, Cost { pico_usd: u64::MAX, tokens: budget }, 1, begun);
+        let shared = |_| SharedBudget::new(&name, Cost { pico_usd: u64::MAX, tokens: budget }, 1, begun);
         let fleet = Self {
             bench,
-            accounts: (0..3).map(account).collect(),
+            budgets: (0..3).map(shared).collect(),
             down: vec![None; 3],
             open: Vec::new(),
             used: BTreeMap::new(),
@@ -101,21 +101,21 @@ impl<'a> Fleet<'a> {
     }
 
     fn beat_all(&self) {
-        for (number, account) in
-            self.accounts.iter().enumerate().filter(|(number, _)| self.down[*number].is_none())
+        for (number, shared) in
+            self.budgets.iter().enumerate().filter(|(number, _)| self.down[*number].is_none())
         {
             let times = (Instant::ZERO, self.now());
-            let answer = self.make(account.heartbeat(times, &number.to_string(), &|| self.new_id()));
-            account.take_heartbeat(self.now(), &answer);
+            let answer = self.make(shared.heartbeat(times, &number.to_string(), &|| self.new_id()));
+            shared.take_heartbeat(self.now(), &answer);
             self.send_again(number);
         }
     }
 
     fn send_again(&self, number: usize) {
-        let account = &self.accounts[number];
-        for settlement in account.take_unsent() {
-            let answer = self.make(account.settlement(&number.to_string(), &settlement));
-            account.take_answer(self.now(), &answer);
+        let shared = &self.budgets[number];
+        for settlement in shared.take_unsent() {
+            let answer = self.make(shared.settlement(&number.to_string(), &settlement));
+            shared.take_answer(self.now(), &answer);
         }
     }
 
@@ -123,7 +123,7 @@ impl<'a> Fleet<'a> {
         self.is_lossy = true;
         if self.down[number].is_none() {
             self.down[number] = Some(self.at_ms);
-            self.accounts[number].end_outage();
+            self.budgets[number].end_outage();
         }
     }
 
@@ -144,11 +144,11 @@ impl<'a> Fleet<'a> {
             }
             Step::LateBeat { most } if self.down[number].is_none() => {
                 let times = (Instant::ZERO, self.now());
-                let beat = self.accounts[number].heartbeat(times, &number.to_string(), &|| self.new_id());
+                let beat = self.budgets[number].heartbeat(times, &number.to_string(), &|| self.new_id());
                 self.take(number, Step::Reserve { most, is_lost: false }, index);
                 self.take((number + 1) % 3, Step::Reserve { most, is_lost: false }, index);
                 let answer = self.make(beat);
-                self.accounts[number].take_heartbeat(self.now(), &answer);
+                self.budgets[number].take_heartbeat(self.now(), &answer);
             }
             Step::LateBeat { .. } => {}
             Step::LoseData => {
@@ -168,15 +168,15 @@ impl<'a> Fleet<'a> {
     fn reserve(&mut self, number: usize, most: Cost, is_lost: bool) -> Option<Hold> {
         let id = self.new_id();
         if self.down[number].is_none() {
-            let (call, given_back) = self.accounts[number].ask(most, (&number.to_string(), &id));
+            let (call, given_back) = self.budgets[number].ask(most, (&number.to_string(), &id));
             let answer = self.make(call);
             if !is_lost {
-                return self.accounts[number].take_reservation(self.now(), (most, &id), &answer).ok();
+                return self.budgets[number].take_reservation(self.now(), (most, &id), &answer).ok();
             }
             self.lose(number);
-            assert!(self.accounts[number].put_back(given_back));
+            assert!(self.budgets[number].put_back(given_back));
         }
-        self.accounts[number].decide_alone(self.now(), most, || self.down[number]).ok()
+        self.budgets[number].decide_alone(self.now(), most, || self.down[number]).ok()
     }
 
     fn settle(&mut self, number: usize, hold: Hold, used: u64, is_lost: bool) {
@@ -185,17 +185,17 @@ impl<'a> Fleet<'a> {
         *sum = sum.plus(used);
         let is_up = self.down[number].is_none();
         let outage = || self.down[number];
-        let Some(settlement) = self.accounts[number].settle(self.now(), hold, used, outage) else { return };
+        let Some(settlement) = self.budgets[number].settle(self.now(), hold, used, outage) else { return };
         if !is_up {
-            assert!(self.accounts[number].put_back(settlement));
+            assert!(self.budgets[number].put_back(settlement));
             return;
         }
-        let answer = self.make(self.accounts[number].settlement(&number.to_string(), &settlement));
+        let answer = self.make(self.budgets[number].settlement(&number.to_string(), &settlement));
         if is_lost {
             self.lose(number);
-            assert!(self.accounts[number].put_back(settlement.repeated()));
+            assert!(self.budgets[number].put_back(settlement.repeated()));
         } else {
-            self.accounts[number].take_answer(self.now(), &answer);
+            self.budgets[number].take_answer(self.now(), &answer);
         }
     }
 
@@ -207,15 +207,15 @@ impl<'a> Fleet<'a> {
             self.beat_all();
             for number in 0..3 {
                 if self.down[number].is_some() {
-                    let account = &self.accounts[number];
-                    let call = account.heartbeat((begun, self.now()), &number.to_string(), &|| self.new_id());
+                    let shared = &self.budgets[number];
+                    let call = shared.heartbeat((begun, self.now()), &number.to_string(), &|| self.new_id());
                     let answer = self.make(call);
-                    let is_back = account.take_return(self.now(), &answer);
+                    let is_back = shared.take_return(self.now(), &answer);
                     // A request may come between the last report and the connection.
-                    let late = account.decide_alone(self.now(), cost(0, 70), || self.down[number]);
+                    let late = shared.decide_alone(self.now(), cost(0, 70), || self.down[number]);
                     self.open.extend(late.ok().map(|hold| (number, hold)));
                     if is_back {
-                        self.accounts[number].end_outage();
+                        self.budgets[number].end_outage();
                         self.down[number] = None;
                         self.send_again(number);
                     }
@@ -261,7 +261,7 @@ fn replicas_never_exceed_a_budget_whatever_is_lost() {
                     fleet.settle(number, hold, used, false);
                 }
                 (0..3).for_each(|_| fleet.beat_all());
-                let balance = fleet.accounts[0].balance(fleet.now(), None);
+                let balance = fleet.budgets[0].balance(fleet.now(), None);
                 let used = fleet.most(balance.day);
                 let charged = balance.used.tokens;
                 prop_assert!(charged >= used && balance.held == Cost::ZERO, "{balance:?} of {used}");
@@ -287,14 +287,14 @@ fn a_replica_goes_on_with_its_share_and_with_what_its_attempts_give_back() {
     };
     // Nine tenths of 2,900 tokens, by three.
     assert_eq!(spend(&mut fleet), [870, 870, 870]);
-    let balance = fleet.accounts[0].balance(fleet.now(), fleet.down[0]);
+    let balance = fleet.budgets[0].balance(fleet.now(), fleet.down[0]);
     assert_eq!((balance.held.tokens, balance.elsewhere.tokens), (970, LARGE - 970));
     fleet.settle(0, hold, 30, false);
     assert_eq!(spend(&mut fleet), [70, 0, 0]);
     fleet.return_all();
     (0..2).for_each(|_| fleet.beat_all());
     // What this replica has open it knows as reserved.
-    let balance = fleet.accounts[1].balance(fleet.now(), None);
+    let balance = fleet.budgets[1].balance(fleet.now(), None);
     let charged = (balance.used.tokens, balance.held.tokens);
     let late = |own| {
         let late = fleet.open.iter().filter(|(number, _)| (*number == 1) == own);

@@ -2,7 +2,7 @@
 
 use super::super::laws::Bench;
 use super::call::{Amounts, BudgetAnswer, BudgetCall, Keys, Outcome, Report, Settlement, Stated};
-use crate::gateway::ledger::{Account, Cost, Hold, Ledger as _, LocalLedger, UtcDay};
+use crate::gateway::ledger::{ChargedCaller, Cost, Hold, Ledger as _, LocalLedger, UtcDay};
 use futures_util::FutureExt as _;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -82,7 +82,7 @@ fn the_script_decides_as_the_ledger_of_one_gateway() {
             let shown = Arc::clone(&at_ms);
             let ledger =
                 LocalLedger::new(move || UnixTime::EPOCH + Nanos(shown.load(Ordering::Relaxed) * 1_000_000));
-            let account = Account { name: "a".into(), budget: cost(60 * unit, 150) };
+            let charged = ChargedCaller { name: "a".into(), budget: cost(60 * unit, 150) };
             let mut open: Vec<(Hold, Settlement)> = Vec::new();
             for (number, (kind, usd, tokens, more, index)) in steps.into_iter().enumerate() {
                 let now = at_ms.load(Ordering::Relaxed);
@@ -90,7 +90,7 @@ fn the_script_decides_as_the_ledger_of_one_gateway() {
                     0..=3 => {
                         let id = number.to_string();
                         let most = cost(usd * unit, tokens);
-                        let expected = ledger.reserve(&account, most).now_or_never().expect("at once");
+                        let expected = ledger.reserve(&charged, most).now_or_never().expect("at once");
                         let answer = caller.reserve(now, &id, amounts(usd * unit, tokens));
                         prop_assert_eq!(answer.outcome == Outcome::Done, expected.is_ok(), "{:?}", answer);
                         if let Ok(hold) = expected {
@@ -112,7 +112,7 @@ fn the_script_decides_as_the_ledger_of_one_gateway() {
                 }
                 let now = at_ms.load(Ordering::Relaxed);
                 let answer = caller.settle(now, &settlement("none", &unknown(), [0; 2], [9; 2]));
-                let balance = ledger.balance(&account);
+                let balance = ledger.balance(&charged);
                 prop_assert_eq!(answer.day, balance.day);
                 let [used, held] =
                     [balance.used, balance.held].map(|cost| amounts(cost.pico_usd / 1_000, cost.tokens));

@@ -22,8 +22,8 @@
 //! Money is counted in whole 10^-9 USD; what an attempt costs is rounded up. A caller without a budget is counted here and reported with
 //! the heartbeat: its attempts do not wait for Redis.
 
-mod account;
 mod call;
+mod shared_budget;
 mod state;
 
 #[cfg(test)]
@@ -31,14 +31,14 @@ mod fleet_laws;
 #[cfg(test)]
 mod laws;
 
-pub(super) use account::SharedAccount;
 pub(super) use call::Settlement;
+pub(super) use shared_budget::SharedBudget;
 
 use super::Sharing;
 use super::counts::DecidedBy;
 use super::link::Link;
 use crate::drive::clock::Clock;
-use crate::gateway::ledger::{Account, Balance, Cost, Hold, Ledger, Refusal, Scope, UtcDay};
+use crate::gateway::ledger::{Balance, ChargedCaller, Cost, Hold, Ledger, Refusal, Scope, UtcDay};
 use call::Outcome;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -49,19 +49,19 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(in crate::gateway) struct SharedLedger {
     sharing: Arc<Sharing>,
-    accounts: BTreeMap<Arc<str>, Arc<SharedAccount>>,
+    budgets: BTreeMap<Arc<str>, Arc<SharedBudget>>,
 }
 
 /// A reservation that Redis has not answered. If it is dropped, the lease is given back, because its attempt was not sent.
 struct Asked<'a> {
     link: &'a Link,
-    account: &'a Arc<SharedAccount>,
+    shared: &'a Arc<SharedBudget>,
     given_back: Option<Settlement>,
 }
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        self.given_back.take().into_iter().for_each(|settlement| self.link.settle(self.account, settlement));
+        self.given_back.take().into_iter().for_each(|settlement| self.link.settle(self.shared, settlement));
     }
 }
 
@@ -69,53 +69,53 @@ impl SharedLedger {
     /// Creates the ledger of these callers.
     pub(in crate::gateway) fn new<'a>(
         sharing: &Arc<Sharing>,
-        accounts: impl Iterator<Item = &'a Account>,
+        callers: impl Iterator<Item = &'a ChargedCaller>,
     ) -> Self {
         let link = &sharing.link;
-        let shared = |Account { name, budget }: &Account| {
+        let shared_of = |ChargedCaller { name, budget }: &ChargedCaller| {
             let calendar = Clock::calendar_time();
             let today = UtcDay::of(calendar);
             let begun = (link.now(), today, today.end().since(calendar));
-            let account = link.account(name, |replicas| SharedAccount::new(name, *budget, replicas, begun));
-            account.set_budget(*budget);
-            (Arc::clone(name), account)
+            let shared = link.budget(name, |replicas| SharedBudget::new(name, *budget, replicas, begun));
+            shared.set_budget(*budget);
+            (Arc::clone(name), shared)
         };
-        Self { sharing: Arc::clone(sharing), accounts: accounts.map(shared).collect() }
+        Self { sharing: Arc::clone(sharing), budgets: callers.map(shared_of).collect() }
     }
 
-    fn account(&self, name: &str) -> &Arc<SharedAccount> {
-        self.accounts.get(name).expect("invariant: every caller of the scenario has an account")
+    fn budget(&self, name: &str) -> &Arc<SharedBudget> {
+        self.budgets.get(name).expect("invariant: every caller of the scenario has a budget")
     }
 
     /// Asks Redis for a reservation; `None` if Redis is gone.
-    async fn ask(&self, account: &Arc<SharedAccount>, most: Cost) -> Option<Result<Hold, Refusal>> {
+    async fn ask(&self, shared: &Arc<SharedBudget>, most: Cost) -> Option<Result<Hold, Refusal>> {
         let link = &*self.sharing.link;
         if !link.is_up() {
             return None;
         }
         let id = link.new_id();
-        let (call, given_back) = account.ask(most, (link.replica(), &id));
-        let mut asked = Asked { link, account, given_back: Some(given_back) };
+        let (call, given_back) = shared.ask(most, (link.replica(), &id));
+        let mut asked = Asked { link, shared, given_back: Some(given_back) };
         let answer = link.ask(&call).await?;
         asked.given_back = None;
         if answer.outcome == Outcome::TooManyLeases {
-            tracing::warn!(caller = %account.name, "too many attempts are not settled: no further one is sent");
+            tracing::warn!(caller = %shared.name, "too many attempts are not settled: no further one is sent");
         }
-        Some(account.take_reservation(link.now(), (most, &id), &answer))
+        Some(shared.take_reservation(link.now(), (most, &id), &answer))
     }
 }
 
 impl Ledger for SharedLedger {
-    fn reserve<'l>(&'l self, account: &'l Account, most: Cost) -> BoxFuture<'l, Result<Hold, Refusal>> {
+    fn reserve<'l>(&'l self, caller: &'l ChargedCaller, most: Cost) -> BoxFuture<'l, Result<Hold, Refusal>> {
         async move {
-            let (link, account) = (&self.sharing.link, self.account(&account.name));
-            if !account.has_budget() {
-                return account.decide_alone(link.now(), most, || None);
+            let (link, shared) = (&self.sharing.link, self.budget(&caller.name));
+            if !shared.has_budget() {
+                return shared.decide_alone(link.now(), most, || None);
             }
-            let (decided, [given, refused]) = match self.ask(account, most).await {
+            let (decided, [given, refused]) = match self.ask(shared, most).await {
                 Some(decided) => (decided, [DecidedBy::Shared, DecidedBy::Refused]),
                 None => {
-                    let decided = account.decide_alone(link.now(), most, || link.outage());
+                    let decided = shared.decide_alone(link.now(), most, || link.lost_connection());
                     (decided, [DecidedBy::Alone, DecidedBy::RefusedAlone])
                 }
             };
@@ -127,14 +127,14 @@ impl Ledger for SharedLedger {
 
     fn settle(&self, hold: Hold, used: Cost) {
         let link = &self.sharing.link;
-        let account = self.account(&hold.account);
-        let settlement = account.settle(link.now(), hold, used, || link.outage());
-        settlement.into_iter().for_each(|settlement| link.settle(account, settlement));
+        let shared = self.budget(&hold.caller);
+        let settlement = shared.settle(link.now(), hold, used, || link.lost_connection());
+        settlement.into_iter().for_each(|settlement| link.settle(shared, settlement));
     }
 
-    fn balance(&self, account: &Account) -> Balance {
+    fn balance(&self, caller: &ChargedCaller) -> Balance {
         let link = &self.sharing.link;
-        self.account(&account.name).balance(link.now(), link.outage())
+        self.budget(&caller.name).balance(link.now(), link.lost_connection())
     }
 
     fn scope(&self) -> Scope {

@@ -21,7 +21,7 @@ pub(super) struct State {
     pub(super) known: BudgetAnswer,
     pub(super) known_at: Instant,
     pub(super) outage: Option<Outage>,
-    /// What is left of the share that this replica had before Redis lost its data. Until all replicas are back, each uses what it had then;
+    /// What is left of the share that this replica had before Redis lost its data, or first answered. Until all replicas are back, each uses what it had then;
     /// `None` otherwise.
     pub(super) former_share: Option<Amounts>,
     /// What attempts under way have reserved in Redis.
@@ -78,7 +78,8 @@ impl State {
         sum(on_day(&self.unreported, day), reported)
     }
 
-    /// Keeps what this replica may still use alone, if an answer is the first one of a Redis that has lost its data.
+    /// Keeps what this replica may still use alone, if an answer is the first one of its epoch: Redis has lost its data, or has
+    /// never answered for this caller.
     pub(super) fn keep_former_share(&mut self, now: Instant, epoch: &str) {
         if self.known.epoch != epoch {
             let left = self.left_alone(self.today(now), self.outage.map(|outage| outage.number));

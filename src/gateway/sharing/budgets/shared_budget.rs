@@ -14,14 +14,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What a caller uses of its budget, as this replica knows it.
 #[derive(Debug)]
-pub(in crate::gateway::sharing) struct SharedAccount {
+pub(in crate::gateway::sharing) struct SharedBudget {
     pub(in crate::gateway::sharing) name: Arc<str>,
     keys: Keys,
     state: Mutex<State>,
 }
 
-impl SharedAccount {
-    /// Creates the account of a caller that this number of replicas serve. Until Redis has answered, the day is that of this machine:
+impl SharedBudget {
+    /// Creates the budget of a caller that this number of replicas serve. Until Redis has answered, the day is that of this machine:
     /// `today`, which ends in `day_ends_in`.
     pub(in crate::gateway::sharing) fn new(
         name: &Arc<str>,
@@ -48,7 +48,7 @@ impl SharedAccount {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("invariant: no thread panics while it holds an account")
+        self.state.lock().expect("invariant: no thread panics while it holds a budget")
     }
 
     /// Sets the budget after the scenario was read again.
@@ -96,7 +96,7 @@ impl SharedAccount {
         }
         add(&mut state.leased, answer.day, amounts_of(most));
         let lease = Lease { id: id.to_owned(), epoch: answer.epoch.clone() };
-        Ok(Hold { account: Arc::clone(&self.name), day: answer.day, most, lease: Some(lease) })
+        Ok(Hold { caller: Arc::clone(&self.name), day: answer.day, most, lease: Some(lease) })
     }
 
     /// Takes the answer to a call for which no request waits.
@@ -126,7 +126,7 @@ impl SharedAccount {
         add(&mut state.held_alone, day, held);
         add(&mut state.unreported, day, held);
         state.former_share = state.former_share.map(|former| difference(former, held));
-        Ok(Hold { account: Arc::clone(&self.name), day, most, lease: None })
+        Ok(Hold { caller: Arc::clone(&self.name), day, most, lease: None })
     }
 
     /// Replaces what was reserved by what was used. Returns what is to be sent to Redis, if it gave the reservation. If Redis is gone,
@@ -184,7 +184,7 @@ impl SharedAccount {
     }
 
     /// Returns the number of settlements that were put back.
-    pub(in crate::gateway::sharing) fn unsent(&self) -> usize {
+    pub(in crate::gateway::sharing) fn unanswered(&self) -> usize {
         self.state().unsettled.len()
     }
 
@@ -197,7 +197,7 @@ impl SharedAccount {
     }
 }
 
-impl Heartbeats for SharedAccount {
+impl Heartbeats for SharedBudget {
     type Call = BudgetCall;
 
     fn heartbeat(
