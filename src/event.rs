@@ -68,7 +68,7 @@ pub enum EventKind {
         /// Its target.
         target: TargetId,
         /// What the provider decided.
-        decision: RecordedDecision,
+        decision: ProviderDecision,
     },
     /// An admitted attempt ended at the provider, which settled its reservation.
     Settled {
@@ -260,7 +260,7 @@ pub enum WaitReason {
 
 /// The provider's decision, as events record it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecordedDecision {
+pub enum ProviderDecision {
     /// Admitted.
     Admitted {
         /// Tokens reserved at admission.

@@ -157,7 +157,7 @@ fn all_variants() -> Vec<String> {
             .map(|line| line.split(|c: char| !c.is_alphanumeric()).next().unwrap_or(line).to_owned())
             .collect::<Vec<_>>()
     };
-    ["EventKind", "WaitReason", "RecordedDecision", "EndReason", "AttemptFailure"]
+    ["EventKind", "WaitReason", "ProviderDecision", "EndReason", "AttemptFailure"]
         .into_iter()
         .flat_map(variants)
         .collect()

@@ -292,7 +292,7 @@ fn without_limits_no_ceiling_is_found() {
         (simulated.multiple, plan.planning_multiple, simulated.first_violation.is_none()),
         (None, None, true)
     );
-    assert!(simulated.highest_tried >= 60.0);
+    assert!(simulated.search_bound >= 60.0);
     assert!(matches!(plan.findings[0], Finding::NoCeilingFound { .. }), "{:#?}", plan.findings);
     let mut idle = parse(&yaml);
     idle.workloads.clear();

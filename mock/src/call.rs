@@ -71,6 +71,7 @@ impl Truth {
             DrawPurpose::Service => 0,
             DrawPurpose::Network => 1,
             DrawPurpose::Incident(index) => 2 + u64::from(index),
+            DrawPurpose::InjectedFault(id) => 2 + u64::from(u32::MAX - id),
         };
         RandomStream::keyed(self.draw, id)
     }
@@ -85,4 +86,6 @@ pub enum DrawPurpose {
     Network,
     /// The selection of calls that the incident with this index affects.
     Incident(u32),
+    /// The selection of calls that the injected fault with this id affects.
+    InjectedFault(u32),
 }

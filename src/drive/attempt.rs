@@ -9,7 +9,7 @@ use super::reply_reader::ReplyReader;
 use super::request_body::RequestBody;
 use crate::engine::Reply;
 use crate::engine::parse::Dialect;
-use crate::event::{AttemptFailure, RecordedDecision};
+use crate::event::{AttemptFailure, ProviderDecision};
 use crate::job::Job;
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -76,7 +76,7 @@ impl AttemptClient {
         &self,
         request: &OutboundRequest,
         waiting: Waiting,
-    ) -> (Reply, Option<RecordedDecision>) {
+    ) -> (Reply, Option<ProviderDecision>) {
         let (response, lease) = match self.response(request, waiting).await {
             Ok(response) => response,
             Err(error) => {

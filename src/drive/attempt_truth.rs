@@ -1,7 +1,7 @@
 //! The ground truth of an attempt and the recorded form of a decision, the same for both drivers; the tag of an attempt over
 //! HTTP.
 
-use crate::event::RecordedDecision;
+use crate::event::ProviderDecision;
 use crate::ids::AttemptId;
 use provider::decision::Decision;
 use provider::{Truth, random};
@@ -28,19 +28,19 @@ pub(super) fn attempt_of(run_tag: u64, tag: u128) -> Option<AttemptId> {
 
 /// Returns a decision as events record it.
 #[must_use]
-pub(super) fn recorded(decision: &Decision) -> RecordedDecision {
+pub(super) fn recorded(decision: &Decision) -> ProviderDecision {
     match decision {
         Decision::Admitted(service) => {
             let ticket = service.ticket;
-            RecordedDecision::Admitted {
+            ProviderDecision::Admitted {
                 reserved: u64::from(ticket.prompt_tokens) + u64::from(ticket.completion_tokens),
             }
         }
         Decision::Refused(denial) => {
-            RecordedDecision::Refused { axis: denial.axis, requested: denial.requested }
+            ProviderDecision::Refused { axis: denial.axis, requested: denial.requested }
         }
-        Decision::TooLong(_) => RecordedDecision::TooLong,
-        Decision::Faulted(_) => RecordedDecision::Faulted,
+        Decision::TooLong(_) => ProviderDecision::TooLong,
+        Decision::Faulted(_) => ProviderDecision::Faulted,
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) mod transport;
 
 use super::clock::Clock;
 use crate::engine::{Engine, Reply};
-use crate::event::RecordedDecision;
+use crate::event::ProviderDecision;
 use crate::ids::{AttemptId, TargetId};
 use crate::record::Fold;
 use crate::scenario::Scenario;
@@ -52,7 +52,7 @@ pub enum Message {
         /// How long it waited in this process before its request began.
         waited: Nanos,
         /// The decision, if the reply states it.
-        decision: Option<RecordedDecision>,
+        decision: Option<ProviderDecision>,
         /// Its reply.
         reply: Reply,
     },
@@ -61,7 +61,7 @@ pub enum Message {
         /// The attempt.
         attempt: AttemptId,
         /// The decision.
-        decision: RecordedDecision,
+        decision: ProviderDecision,
     },
     /// A mock settled an admitted attempt.
     Settled {

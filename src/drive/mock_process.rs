@@ -259,12 +259,12 @@ const MAX_LINE: u64 = 64 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::RecordedDecision;
+    use crate::event::ProviderDecision;
     use tokio::sync::mpsc::unbounded_channel;
 
     #[test]
     fn reports_that_come_after_the_end_of_the_run_do_not_mean_that_the_process_has_ended() {
-        let report = Report::Decided { attempt: 1, decision: RecordedDecision::TooLong.into() }.to_line();
+        let report = Report::Decided { attempt: 1, decision: ProviderDecision::TooLong.into() }.to_line();
         let lines = report.repeat(3);
         let (sender, inbox) = unbounded_channel();
         drop(inbox);

@@ -6,7 +6,7 @@ use super::decisions::Decisions;
 use super::metrics::CountedEvents;
 use super::request_key::{Identity, RequestKey};
 use super::response_cache::ResponseCache;
-use super::sharing::TargetShares;
+use super::sharing::SharedQuotas;
 use crate::engine::{Answer, Attempt, Driver, Handover, Reply};
 use crate::event::{Event, EventKind, JobEnd};
 use crate::ids::{AttemptId, Slot, Tag};
@@ -30,7 +30,7 @@ pub(super) struct Actions {
     pub(super) decisions: Decisions,
     counted: CountedEvents,
     /// Where cool-downs are published; `None` if nothing is shared.
-    pub(super) shares: Option<TargetShares>,
+    pub(super) shared_quotas: Option<SharedQuotas>,
     /// `None` if the scenario has neither a response cache nor coalescing.
     pub(super) cache: Option<ResponseCache>,
     /// The answer in the reply that the engine is handling, if other requests may get it.
@@ -105,7 +105,7 @@ impl Actions {
             next_job,
             decisions: Decisions::default(),
             counted,
-            shares: None,
+            shared_quotas: None,
             cache,
             answer: None,
             handed_over: FxHashMap::default(),
@@ -214,9 +214,10 @@ impl Driver for Actions {
     fn log(&mut self, event: &Event) {
         self.decisions.add(event);
         self.counted.count(event);
-        if let (Some(shares), EventKind::CoolDownBegan { target, until, cause }) = (&self.shares, event.kind)
+        if let (Some(shared_quotas), EventKind::CoolDownBegan { target, until, cause }) =
+            (&self.shared_quotas, event.kind)
         {
-            shares.publish_cool_down(target, until, cause);
+            shared_quotas.publish_cool_down(target, until, cause);
         }
     }
 

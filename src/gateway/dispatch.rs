@@ -104,8 +104,8 @@ impl Exchange {
     /// Reserves what an attempt may use of a shared quota. Returns `false` if it is not to be sent: the reservation was refused, which the
     /// engine then knows, or the attempt was cancelled meanwhile.
     async fn reserve_quota(&mut self, gateway: &Gateway, attempt: &Attempt) -> bool {
-        let Some(shares) = &gateway.shares else { return true };
-        match shares.reserve(attempt).await {
+        let Some(shared_quotas) = &gateway.shared_quotas else { return true };
+        match shared_quotas.reserve(attempt).await {
             Ok(_) if self.job.has_action() => false,
             Ok(mut lease) => {
                 lease.set_sent();

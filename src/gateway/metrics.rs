@@ -301,8 +301,9 @@ pub(super) async fn render(State(current): State<Arc<Current>>) -> Response {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     // The families that are read from the engine come before the end marker.
-    let shares = gateway.shares.as_ref().map(|shares| shares.sharing().registry());
-    for registry in std::iter::once(target_registry(&gateway)).chain(shares) {
+    let shared_quotas =
+        gateway.shared_quotas.as_ref().map(|shared_quotas| shared_quotas.sharing().registry());
+    for registry in std::iter::once(target_registry(&gateway)).chain(shared_quotas) {
         let end = "# EOF\n";
         out.truncate(out.strip_suffix(end).map_or(out.len(), str::len));
         if encode(&mut out, &registry).is_err() {

@@ -93,7 +93,7 @@ use provider::config::Price;
 use request_key::KeyHasher;
 use routes::Routes;
 use shared_engine::SharedEngine;
-use sharing::{SharedLedger, TargetShares};
+use sharing::{SharedLedger, SharedQuotas};
 use std::sync::Arc;
 use token_ratio::TokenRatios;
 use tokio::task::AbortHandle;
@@ -114,7 +114,7 @@ pub struct Gateway {
     ledger: Arc<dyn Ledger>,
     clock: Clock,
     /// The quotas and cool-downs that are shared with other replicas; `None` if nothing is.
-    shares: Option<TargetShares>,
+    shared_quotas: Option<SharedQuotas>,
     recording: Option<Recording>,
     /// `None` if the scenario has neither a response cache nor coalescing.
     keys: Option<KeyHasher>,
@@ -149,9 +149,9 @@ impl Gateway {
     /// this one do so too.
     #[must_use]
     pub fn sharing(mut self, sharing: &Arc<Sharing>) -> Self {
-        let shares = TargetShares::new(sharing, &self.scenario);
-        self.engine.publish_to(shares.clone());
-        self.shares = Some(shares);
+        let shared_quotas = SharedQuotas::new(sharing, &self.scenario);
+        self.engine.share_cool_downs(shared_quotas.clone());
+        self.shared_quotas = Some(shared_quotas);
         let callers = self.callers.all().map(|caller| &caller.charged);
         self.ledger = Arc::new(SharedLedger::new(sharing, callers));
         self
@@ -171,8 +171,8 @@ impl Gateway {
     /// As [`Self::new`].
     pub fn reloaded(&self, scenario: &Scenario, keys: &KeyLookup<'_>) -> Result<Self, Vec<ConfigError>> {
         let gateway = Self::with_past(scenario, keys, self.access.clone(), self.clock, Some(self))?;
-        Ok(match &self.shares {
-            Some(shares) => gateway.sharing(shares.sharing()),
+        Ok(match &self.shared_quotas {
+            Some(shared_quotas) => gateway.sharing(shared_quotas.sharing()),
             None => gateway,
         })
     }
@@ -209,7 +209,7 @@ impl Gateway {
         }
         let timed = Arc::clone(&engine);
         let timers = tokio::spawn(async move { timed.run_timers().await }).abort_handle();
-        let shares = None;
+        let shared_quotas = None;
         let ledger = past.map(|past| Arc::clone(&past.ledger));
         let ledger = ledger.unwrap_or_else(|| Arc::new(LocalLedger::new(Clock::calendar_time)));
         Ok(Self {
@@ -226,7 +226,7 @@ impl Gateway {
             recording,
             keys,
             scenario,
-            shares,
+            shared_quotas,
             timers,
         })
     }

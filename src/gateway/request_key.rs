@@ -41,7 +41,7 @@ pub(super) struct Identity {
 #[derive(Debug)]
 pub(super) struct KeyHasher(hmac::Key);
 
-/// The operations whose answers are not shared: forms, which are not JSON.
+/// Returns `true` if the answers of an operation are shared: all but forms, which are not JSON.
 const fn is_shared(endpoint: Endpoint) -> bool {
     !matches!(endpoint, Endpoint::Transcriptions)
 }

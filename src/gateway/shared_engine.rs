@@ -8,7 +8,7 @@ use super::metrics::{CountedEvents, Metrics};
 use super::recording::{RecordedEngine, Recording};
 use super::request_key::Identity;
 use super::response_cache::{CacheUsage, ResponseCache};
-use super::sharing::TargetShares;
+use super::sharing::SharedQuotas;
 use crate::drive::clock::Clock;
 use crate::engine::{Engine, TargetView};
 use crate::event::Event;
@@ -68,9 +68,9 @@ impl SharedEngine {
         Arc::new(Self { clock, state: Mutex::new(state), earlier_timer: Notify::new() })
     }
 
-    /// Publishes the cool-downs that the engine decides from now on.
-    pub(super) fn publish_to(&self, shares: TargetShares) {
-        self.state().actions.shares = Some(shares);
+    /// Publishes the cool-downs that the engine decides from now on to the other replicas.
+    pub(super) fn share_cool_downs(&self, quotas: SharedQuotas) {
+        self.state().actions.shared_quotas = Some(quotas);
     }
 
     /// Records what the engine, which was made from `scenario`, gets as input and decides from now on: no job has been submitted.
@@ -177,7 +177,7 @@ impl SharedEngine {
         state.engine.estimated_use(self.clock.now(), target, axis)
     }
 
-    /// Returns the latest decisions, oldest first, and the number of jobs in flight.
+    /// Returns the latest events in which the engine decided something or an attempt was answered, oldest first, and the number of jobs in flight.
     pub(super) fn decisions(&self) -> (Vec<Event>, usize) {
         let state = self.state();
         (state.actions.decisions.latest(), state.engine.jobs_in_flight())

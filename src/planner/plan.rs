@@ -77,7 +77,7 @@ pub struct Plan {
     /// The cheapest changes that hold the target load; `None` if no target was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buy: Option<Purchase>,
-    /// When growth reaches the ceiling; `None` if no growth was given, if no load holds, or if the ceiling cannot be
+    /// When growth reaches the ceiling of [`Self::planning_multiple`]; `None` if no growth was given, if no load holds, or if the ceiling cannot be
     /// determined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
@@ -205,7 +205,7 @@ pub struct CachedCeiling {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SimulatedCeiling {
     /// Jobs per minute; `None` if no ceiling was found: see [`Self::lowest_tried`], [`Self::undecided`] and
-    /// [`Self::highest_tried`].
+    /// [`Self::search_bound`].
     pub jobs_per_min: Option<f64>,
     /// As a multiple of the load: the mean over replicas; with closed workloads, that of [`UserCeiling`].
     pub multiple: Option<f64>,
@@ -234,9 +234,10 @@ pub struct SimulatedCeiling {
     pub replicas: Vec<f64>,
     /// The relative width to which the first replica's ceiling was narrowed down.
     pub tolerance: f64,
-    /// The lowest multiple that broke a rule on the scenario's own seed; the highest that was tried if none broke.
+    /// The multiple above which the search had no need to look: the lowest that broke a rule on the scenario's own seed, or the
+    /// highest that was tried if none broke.
     #[serde(rename = "tried")]
-    pub highest_tried: f64,
+    pub search_bound: f64,
     /// The seeds on which a rule cannot be judged, as when its windows have too few jobs; `None` unless that is why
     /// [`Self::undecided`] is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -369,11 +370,11 @@ pub struct Point {
     pub cost_usd_per_day: Option<f64>,
     /// Whether every rule of the ceiling holds.
     pub holds: bool,
-    /// Whether the run has too few jobs for a rule, so that [`Self::holds`] is no verdict.
+    /// Whether the whole run has fewer jobs than the most demanding rule needs. Then it gives no verdict, even if a rule is broken.
     #[serde(default)]
     pub too_few_jobs: bool,
-    /// Why no verdict follows from the run: no rule is broken, and this one cannot be judged, as when its windows have too few
-    /// jobs. `None` if every rule can be judged, or if one is broken.
+    /// The first rule that cannot be judged, in the run or in its windows, if no rule is broken. The run may have too few jobs even
+    /// if this is `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<TooFewJobs>,
 }

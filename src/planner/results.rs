@@ -158,7 +158,7 @@ impl Results<'_> {
             confidence: CONFIDENCE,
             replicas: ceilings.into_iter().map(significant).collect(),
             tolerance: replicas::TOLERANCE,
-            highest_tried: tried,
+            search_bound: tried,
             undecided_seeds: self.undecided_seeds().filter(|_| undecided.is_some()),
             rules: self.rules.kept.iter().map(|rule| rule.text.clone()).collect(),
             judged_from: self.rules.undecidable(0).map(|few| FewestJobs { rule: few.rule, jobs: few.needed }),

@@ -8,7 +8,7 @@
 
 use super::Fold;
 use super::coalescing::CoalescingLedger;
-use crate::event::{AttemptFailure, AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, RecordedDecision};
+use crate::event::{AttemptFailure, AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, ProviderDecision};
 use crate::ids::{AttemptId, JobId, TargetId};
 use crate::scenario::Scenario;
 use provider::{Instant, Nanos};
@@ -209,13 +209,13 @@ impl Audit {
         }
     }
 
-    fn decided(&mut self, event: &Event, attempt: AttemptId, target: TargetId, decision: RecordedDecision) {
+    fn decided(&mut self, event: &Event, attempt: AttemptId, target: TargetId, decision: ProviderDecision) {
         self.decisions = true;
         let Some(mut ledger) = self.ledger(event, attempt, target) else { return };
         let undecided = ledger.provider == ProviderState::Undecided;
         self.check(undecided, 2, event, "the attempt was decided on before");
         ledger.provider = match decision {
-            RecordedDecision::Admitted { .. } => ProviderState::Admitted,
+            ProviderDecision::Admitted { .. } => ProviderState::Admitted,
             _ => ProviderState::Over,
         };
         self.keep(attempt, ledger);

@@ -14,7 +14,7 @@ use super::rule_windows::RuleWindows;
 use super::summary::Mode;
 use super::worst_window::Windows;
 use crate::event::{
-    AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, Obstacle, RecordedDecision, RefusalCause,
+    AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, Obstacle, ProviderDecision, RefusalCause,
 };
 use crate::ids::{AttemptId, TargetId, WorkloadId};
 use crate::scenario::Scenario;
@@ -55,7 +55,7 @@ pub struct Recorder {
     /// Attempts that a limit refused and could never admit: they are larger than it ever holds.
     pub(super) too_large: u64,
     /// The decisions on the attempts in flight that were not admitted.
-    not_admitted: FxHashMap<AttemptId, RecordedDecision>,
+    not_admitted: FxHashMap<AttemptId, ProviderDecision>,
     /// By rule of the scenario; `None` for a rule that is about the run as a whole.
     pub(super) rule_windows: Vec<Option<RuleWindows>>,
     /// `true` if any of `rule_windows` is not `None`.
@@ -158,10 +158,10 @@ impl Recorder {
         let not_admitted = self.take_not_admitted(attempt);
         let counts = &mut self.targets[target.index()];
         match (not_admitted, outcome) {
-            (Some(RecordedDecision::Refused { axis, .. }), _) => {
+            (Some(ProviderDecision::Refused { axis, .. }), _) => {
                 self.limited(at, target, axis as usize, Some(axis));
             }
-            (Some(RecordedDecision::TooLong), _) => {
+            (Some(ProviderDecision::TooLong), _) => {
                 counts.failed += 1;
                 self.failures.too_long += 1;
             }
@@ -204,33 +204,33 @@ impl Recorder {
 
     /// Removes and returns the decision that refused an attempt that ends, by a limit or for its length; `None` if no such
     /// decision is known.
-    fn take_not_admitted(&mut self, attempt: AttemptId) -> Option<RecordedDecision> {
+    fn take_not_admitted(&mut self, attempt: AttemptId) -> Option<ProviderDecision> {
         // Most runs have none, and most attempts are admitted.
         if self.not_admitted.is_empty() { None } else { self.not_admitted.remove(&attempt) }
     }
 
-    fn decided(&mut self, at: Instant, (attempt, target): Attempt, decision: RecordedDecision) {
+    fn decided(&mut self, at: Instant, (attempt, target): Attempt, decision: ProviderDecision) {
         self.last_decision = at;
-        if matches!(decision, RecordedDecision::Refused { .. } | RecordedDecision::TooLong) {
+        if matches!(decision, ProviderDecision::Refused { .. } | ProviderDecision::TooLong) {
             self.not_admitted.insert(attempt, decision);
         }
         let counts = &mut self.targets[target.index()];
         counts.decided += 1;
         match decision {
-            RecordedDecision::Admitted { reserved } => {
+            ProviderDecision::Admitted { reserved } => {
                 counts.admitted += 1;
                 counts.reserved += reserved;
                 counts.admitted_at += u128::from(at.0);
                 self.buckets.admitted(at, target.index(), reserved);
             }
-            RecordedDecision::Refused { axis, requested } => {
+            ProviderDecision::Refused { axis, requested } => {
                 if self.is_too_large(target, axis, requested) {
                     self.too_large += 1;
                 } else {
                     self.refused(at, target, axis as usize);
                 }
             }
-            RecordedDecision::TooLong | RecordedDecision::Faulted => {}
+            ProviderDecision::TooLong | ProviderDecision::Faulted => {}
         }
     }
 

@@ -91,7 +91,7 @@ impl PlanReport {
             self.ceiling(&name, Some(planning.jobs_per_min), Some(planning.multiple), broken);
         }
         let name = if simulated.planning.is_some() { "simulated, mean" } else { "simulated" };
-        let (tried, load) = (simulated.highest_tried, plan.load.jobs_per_min);
+        let (tried, load) = (simulated.search_bound, plan.load.jobs_per_min);
         match simulated.multiple {
             Some(multiple) => self.ceiling(name, simulated.jobs_per_min, Some(multiple), broken),
             None if simulated.undecided.is_some() => {

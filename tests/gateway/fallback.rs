@@ -129,8 +129,8 @@ fn a_caller_that_leaves_cancels_its_attempt() {
     }
 }
 
-/// A target that fails repeatedly is ejected, and one request probes it after the ejection. The gateway also has a route with
-/// this target alone, which sends no further requests.
+/// A target that fails repeatedly is ejected, and one request probes it after the ejection. The gateway adds a route
+/// for each target: that of this target alone is not protected, so it does not prevent the ejection.
 #[test]
 fn a_failing_target_is_ejected_and_probed() {
     let bad = Provider::answering(json_response("500 Internal Server Error", "", "{}"));

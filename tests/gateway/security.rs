@@ -212,7 +212,7 @@ fn a_page_in_a_browser_cannot_use_the_gateway() {
 }
 
 #[test]
-fn with_a_key_every_route_needs_it() {
+fn with_a_key_every_path_but_the_health_check_needs_it() {
     let provider = Provider::answering(completion());
     let gateway =
         RunningGateway::with_access(&scenario(&[&provider], ""), Access::WithKey("open-sesame".into()));

@@ -6,7 +6,7 @@
 
 use provider::config::{Limit, RefillPolicy, Reserve, Settlement};
 use provider::{Axis, Instant, Nanos, Zone};
-use quotalab::event::{Event, EventKind, RecordedDecision};
+use quotalab::event::{Event, EventKind, ProviderDecision};
 use quotalab::ids::{AttemptId, TargetId};
 use quotalab::record::Fold;
 use quotalab::scenario::{Scenario, Target};
@@ -73,11 +73,11 @@ impl Ledgers {
 impl Fold for Ledgers {
     fn event(&mut self, event: &Event) {
         match event.kind {
-            EventKind::Decided { attempt, target, decision: RecordedDecision::Admitted { reserved } } => {
+            EventKind::Decided { attempt, target, decision: ProviderDecision::Admitted { reserved } } => {
                 self.admitted(event, attempt, target, reserved);
             }
             EventKind::Decided {
-                target, decision: RecordedDecision::Refused { axis, requested }, ..
+                target, decision: ProviderDecision::Refused { axis, requested }, ..
             } => {
                 self.refused(event, target, axis, requested);
             }

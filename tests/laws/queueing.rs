@@ -1,5 +1,5 @@
-//! Queueing theory against the concurrency limit: a limit of c, exponential service times and Poisson arrivals are the
-//! M/M/c queue. Its mean wait is given by Erlang's C formula (1917).
+//! Queueing theory against the client's own `concurrency` (not a provider's limit): at most c attempts in flight, exponential service
+//! times and Poisson arrivals are the M/M/c queue. Its mean wait is given by Erlang's C formula (1917).
 
 use crate::story::parse;
 use provider::Instant;
@@ -12,7 +12,7 @@ use quotalab::scenario::Scenario;
 const LOAD: f64 = 0.8;
 const REPLICAS: u64 = 40;
 
-/// A concurrency limit of `c`, a mean service time of 1 s, and arrivals at [`LOAD`] of the capacity.
+/// A client with at most `c` attempts in flight, a mean service time of 1 s, and arrivals at [`LOAD`] of the capacity.
 fn scenario(c: u32, seed: u64) -> Scenario {
     let yaml = format!(
         "
@@ -86,7 +86,7 @@ impl Fold for Population {
 }
 
 #[test]
-fn the_mean_wait_at_the_concurrency_limit_is_erlangs() {
+fn the_mean_wait_at_the_clients_concurrency_is_erlangs() {
     for c in [1, 2, 5, 10] {
         let expected = erlang_c(c, LOAD * f64::from(c)) / (f64::from(c) * (1.0 - LOAD));
         let means: Vec<f64> = (0..REPLICAS)

@@ -119,7 +119,7 @@ expect: ['success >= 1%', 'w: fallback share <= 10%']";
 fn without_a_ceiling_the_curve_ends_at_the_highest_load_tried() {
     let plan = plan_of(&one_account("", "constant: 5/min", "expect: [success >= 90%]"), &options(1));
     assert!(plan.ceiling.simulated.first_violation.is_none());
-    let tried = plan.ceiling.simulated.highest_tried;
+    let tried = plan.ceiling.simulated.search_bound;
     assert!(plan.curve.iter().all(|point| point.multiple <= tried * (1.0 + 1e-9)), "{:?}", plan.curve);
     assert!(plan.curve.iter().any(|point| point.multiple > tried * 0.99), "{:?}", plan.curve);
 }

@@ -3,7 +3,7 @@
 use super::scenario::scenario;
 use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::event::{
-    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, RecordedDecision,
+    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, ProviderDecision,
     RefusalCause, WaitReason,
 };
 use quotalab::ids::{AttemptId, JobId, TargetId};
@@ -37,7 +37,7 @@ fn done(outcome: JobOutcome, attempts: u8, service: u64) -> EventKind {
 const ADMITTED: EventKind = EventKind::Decided {
     attempt: ATTEMPT,
     target: TARGET,
-    decision: RecordedDecision::Admitted { reserved: 9 },
+    decision: ProviderDecision::Admitted { reserved: 9 },
 };
 const SETTLED: EventKind = EventKind::Settled {
     attempt: ATTEMPT,
@@ -108,7 +108,7 @@ fn law_2_an_attempt_that_never_ends_ends_twice_or_is_sent_twice() {
     let unanswered = [
         valid()[0],
         valid()[1],
-        (0, 0, EventKind::Decided { attempt: ATTEMPT, target: TARGET, decision: RecordedDecision::Faulted }),
+        (0, 0, EventKind::Decided { attempt: ATTEMPT, target: TARGET, decision: ProviderDecision::Faulted }),
         (2, 0, done(JobOutcome::Failed(EndReason::Deadline), 1, 2)),
     ];
     assert_eq!(violated(&unanswered), [2]);
@@ -169,7 +169,7 @@ fn law_9_reservations_that_are_not_settled_or_settled_twice() {
             &[(
                 0,
                 0,
-                EventKind::Decided { attempt: ATTEMPT, target: TARGET, decision: RecordedDecision::Faulted }
+                EventKind::Decided { attempt: ATTEMPT, target: TARGET, decision: ProviderDecision::Faulted }
             )]
         )),
         [9]

@@ -5,7 +5,7 @@ use super::toy_model::{RunConditions, simulate};
 use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::event::{
     AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, Obstacle,
-    RecordedDecision, RefusalCause, WaitReason,
+    ProviderDecision, RefusalCause, WaitReason,
 };
 use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use quotalab::record::{Fold, Log, log};
@@ -45,15 +45,15 @@ fn attempt_lines() -> Vec<(EventKind, &'static str)> {
     let failed = |failure| replied(AttemptOutcome::Failed(failure), Usage::default());
     vec![
         (
-            decided(RecordedDecision::Admitted { reserved: 12 }),
+            decided(ProviderDecision::Admitted { reserved: 12 }),
             r#""ruled","attempt":3,"target":1,"ruled":"admitted","reserved":12"#,
         ),
         (
-            decided(RecordedDecision::Refused { axis: Axis::Tpm, requested: 12 }),
+            decided(ProviderDecision::Refused { axis: Axis::Tpm, requested: 12 }),
             r#""ruled","attempt":3,"target":1,"ruled":"refused","axis":"tpm","requested":12"#,
         ),
-        (decided(RecordedDecision::TooLong), r#""ruled","attempt":3,"target":1,"ruled":"too_long""#),
-        (decided(RecordedDecision::Faulted), r#""ruled","attempt":3,"target":1,"ruled":"faulted""#),
+        (decided(ProviderDecision::TooLong), r#""ruled","attempt":3,"target":1,"ruled":"too_long""#),
+        (decided(ProviderDecision::Faulted), r#""ruled","attempt":3,"target":1,"ruled":"faulted""#),
         (
             EventKind::Settled { attempt: ATTEMPT, target: TARGET, usage },
             r#""settled","attempt":3,"target":1,"prompt_tokens":7,"completion_tokens":5"#,

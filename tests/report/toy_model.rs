@@ -6,7 +6,7 @@
 
 use provider::{Axis, Instant, Nanos, RandomStream, Usage};
 use quotalab::event::{
-    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, RecordedDecision,
+    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, ProviderDecision,
     RefusalCause, WaitReason,
 };
 use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
@@ -191,7 +191,7 @@ impl<F: Fold> ToyModel<'_, F> {
         self.log(at, job, EventKind::Decided { attempt: id, target, decision });
         self.in_flight.insert(attempt, (job, target, outcome));
         let reply_at = at.0 + after.0;
-        if matches!(decision, RecordedDecision::Admitted { .. }) {
+        if matches!(decision, ProviderDecision::Admitted { .. }) {
             self.queue.push(Reverse((reply_at - 10_000_000, Pending::Settled(attempt))));
         }
         self.queue.push(Reverse((reply_at, Pending::Replied(attempt))));
@@ -202,10 +202,10 @@ impl<F: Fold> ToyModel<'_, F> {
         at: Instant,
         target: TargetId,
         usage: Usage,
-    ) -> (RecordedDecision, AttemptOutcome, Nanos) {
+    ) -> (ProviderDecision, AttemptOutcome, Nanos) {
         let short = Nanos::from_millis(60);
         if target.0 == 0 && self.incident.contains(&at.as_secs_f64()) {
-            return (RecordedDecision::Faulted, AttemptOutcome::Failed(AttemptFailure::Status(503)), short);
+            return (ProviderDecision::Faulted, AttemptOutcome::Failed(AttemptFailure::Status(503)), short);
         }
         let reserved = u64::from(usage.prompt_tokens) + 1024;
         let limits = self.scenario.providers[target.index()].models[0].limits.clone();
@@ -215,7 +215,7 @@ impl<F: Fold> ToyModel<'_, F> {
                 let (axis, requested) = (limit.axis, requested(limit.axis));
                 let cause = if axis.is_daily() { RefusalCause::DayLimit } else { RefusalCause::ShortLimit };
                 return (
-                    RecordedDecision::Refused { axis, requested },
+                    ProviderDecision::Refused { axis, requested },
                     AttemptOutcome::Refused { axis: Some(axis), cause },
                     short,
                 );
@@ -229,7 +229,7 @@ impl<F: Fold> ToyModel<'_, F> {
         }
         let prefill = (0.15 / self.random.open_unit().sqrt()).min(MAX_PREFILL_S);
         let seconds = prefill + f64::from(usage.completion_tokens) / 300.0;
-        (RecordedDecision::Admitted { reserved }, AttemptOutcome::Ok, Nanos::from_secs_f64(seconds))
+        (ProviderDecision::Admitted { reserved }, AttemptOutcome::Ok, Nanos::from_secs_f64(seconds))
     }
 
     fn settle(&mut self, at: Instant, target: TargetId, usage: Usage) {

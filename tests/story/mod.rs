@@ -31,7 +31,7 @@ mod worst_window;
 use provider::dist::Dist;
 use provider::{Axis, Instant};
 use quotalab::drive::{self, virtual_time};
-use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, RecordedDecision};
+use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, ProviderDecision};
 use quotalab::record::{Audit, Fold, Summary};
 use quotalab::scenario::{self, Overrides, Scenario};
 
@@ -157,7 +157,7 @@ impl Story {
     /// The number of attempts that the provider refused by a limit, whatever became of the reply.
     pub(crate) fn refused_by_a_limit(&self) -> usize {
         let refused = |event: &&Event| {
-            matches!(event.kind, EventKind::Decided { decision: RecordedDecision::Refused { .. }, .. })
+            matches!(event.kind, EventKind::Decided { decision: ProviderDecision::Refused { .. }, .. })
         };
         self.events.iter().filter(refused).count()
     }

@@ -7,7 +7,7 @@
 use super::Mock;
 use super::answers::TakenRecord;
 use super::context::RequestContext;
-use super::embeddings_reply::HeldReply;
+use super::embeddings_reply::ReplyMemoryHold;
 use super::mock::Generation;
 use super::observer::DECISION_HEADER;
 use super::reply_body::Response;
@@ -139,9 +139,9 @@ fn hold_memory(
     mock: &Arc<Mock>,
     api: &RequestApi,
     model: u16,
-) -> Result<Option<Arc<HeldReply>>, Error<'static>> {
+) -> Result<Option<Arc<ReplyMemoryHold>>, Error<'static>> {
     let RequestApi::Embeddings(embeddings) = api else { return Ok(None) };
-    HeldReply::new(mock, embeddings, &mock.model(model).name).map(Some).ok_or(Error::Status(503, ""))
+    ReplyMemoryHold::new(mock, embeddings, &mock.model(model).name).map(Some).ok_or(Error::Status(503, ""))
 }
 
 /// Passes the call of a request to the provider model, and answers according to the decision.

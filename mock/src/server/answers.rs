@@ -10,7 +10,7 @@ use super::Mock;
 use super::admission::ParsedRequest;
 use super::context::RequestContext;
 use super::control::answer_from_header;
-use super::fault_queue::{CallFacts, Scope};
+use super::injected_faults::{CallFacts, Scope};
 use super::prompt_text::last_user_text;
 use super::recorded_request::RecordedRequest;
 use super::records::{Found, RecordId, Recording, Records};

@@ -2,7 +2,7 @@
 
 use super::Mock;
 use super::control::ControlPlane;
-use super::fault_queue::FaultQueue;
+use super::injected_faults::InjectedFaults;
 use super::shared_clock::SharedClock;
 use crate::journal::Journal;
 use crate::provider::Provider;
@@ -83,7 +83,7 @@ impl Mock {
     pub(super) fn reset(&self) {
         let Some(control) = &self.control else { return };
         self.replace_provider(|_, _| control.initial.clone());
-        self.with_state(|state, _| state.faults = FaultQueue::default());
+        self.with_state(|state, _| state.faults = InjectedFaults::default());
         self.next_request_number.store(0, Ordering::Relaxed);
         self.answers.reset();
         control.journal().clear();

@@ -8,9 +8,9 @@ use super::byte_budget::ByteBudget;
 use super::context::RequestContext;
 use super::control_state::Control;
 use super::embeddings_reply::MAX_EMBEDDINGS_BYTES;
-use super::fault_queue::CallFacts;
-use super::fault_queue::FaultQueue;
 use super::header_templates::HeaderTemplates;
+use super::injected_faults::CallFacts;
+use super::injected_faults::InjectedFaults;
 pub(super) use super::keys::ApiKey;
 use super::keys::Keys;
 use super::model::Model;
@@ -72,7 +72,7 @@ pub(super) struct LockedState {
     pub(super) provider: Provider,
     /// The latest instant at which the provider was used.
     pub(super) now: Instant,
-    pub(super) faults: FaultQueue,
+    pub(super) faults: InjectedFaults,
     pub(super) generation: Generation,
     pub(super) waiting: WaitingCalls,
 }
@@ -105,7 +105,7 @@ impl Mock {
             state: Mutex::new(LockedState {
                 provider: Provider::new(config),
                 now: Instant::ZERO,
-                faults: FaultQueue::default(),
+                faults: InjectedFaults::default(),
                 generation: Generation::default(),
                 waiting: WaitingCalls::default(),
             }),
@@ -172,7 +172,7 @@ impl Mock {
     }
 
     /// Calls `act` with the injected faults and the current instant.
-    pub(super) fn with_faults<T>(&self, act: impl FnOnce(&mut FaultQueue, Instant) -> T) -> T {
+    pub(super) fn with_faults<T>(&self, act: impl FnOnce(&mut InjectedFaults, Instant) -> T) -> T {
         self.with_state(|state, now| act(&mut state.faults, now))
     }
 

@@ -8,7 +8,7 @@ use crate::drive::clock::Clock;
 use crate::drive::live::Waiting;
 use crate::drive::live::transport::Transport;
 use crate::engine::{Attempt, Reply};
-use crate::event::RecordedDecision;
+use crate::event::ProviderDecision;
 use crate::ids::TargetId;
 use crate::job::Job;
 use crate::scenario::Scenario;
@@ -44,7 +44,7 @@ impl Transport for EndpointTransport<'_> {
         &Attempt { id, job, .. }: &Attempt,
         _: Truth,
         waiting: Waiting,
-    ) -> impl Future<Output = (Reply, Option<RecordedDecision>)> + Send + 'static {
+    ) -> impl Future<Output = (Reply, Option<ProviderDecision>)> + Send + 'static {
         let stream = self.scenario.workloads[job.workload.index()].stream;
         let (sender, statements) = (Arc::clone(&self.sender), Arc::clone(&self.statements));
         async move {

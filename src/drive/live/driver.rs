@@ -6,7 +6,7 @@ use super::transport::Transport;
 use crate::drive::clock::Clock;
 use crate::engine::{Answer, Attempt, Driver, Handover, Reply};
 use crate::event::{
-    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, RecordedDecision,
+    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, ProviderDecision,
 };
 use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
 use crate::job::{Arrival, Job, MAX_JOBS_IN_FLIGHT};
@@ -250,12 +250,12 @@ impl<F: Fold, T: Transport> LiveDriver<'_, F, T> {
     }
 
     /// Records the decision that a mock reports, or states in its reply. Only the first of the two counts.
-    pub(super) fn record_decision(&mut self, now: Instant, attempt: AttemptId, decision: RecordedDecision) {
+    pub(super) fn record_decision(&mut self, now: Instant, attempt: AttemptId, decision: ProviderDecision) {
         let undecided = self.pending_reports.get_mut(&attempt).filter(|pending| !pending.admitted);
         let Some(pending) = undecided else { return };
         pending.admitted = true;
         let PendingReport { job, target, .. } = *pending;
-        if !matches!(decision, RecordedDecision::Admitted { .. }) {
+        if !matches!(decision, ProviderDecision::Admitted { .. }) {
             self.pending_reports.remove(&attempt);
         }
         self.fold.event(&Event { at: now, job, kind: EventKind::Decided { attempt, target, decision } });

@@ -8,7 +8,7 @@ use crate::drive::clock::Clock;
 use crate::drive::connections::max_connections;
 use crate::drive::connections::pool::ConnectionPool;
 use crate::engine::{Attempt, Reply};
-use crate::event::RecordedDecision;
+use crate::event::ProviderDecision;
 use crate::ids::TargetId;
 use crate::job::Job;
 use crate::scenario::{Scenario, Target};
@@ -73,7 +73,7 @@ impl<P: LiveProviders> Transport for MockTransport<'_, P> {
         &Attempt { id, number, target, job, .. }: &Attempt,
         truth: Truth,
         waiting: Waiting,
-    ) -> impl Future<Output = (Reply, Option<RecordedDecision>)> + Send + 'static {
+    ) -> impl Future<Output = (Reply, Option<ProviderDecision>)> + Send + 'static {
         let truth = attempt_truth(truth, number);
         let request = OutboundRequest {
             endpoint: Arc::clone(&self.endpoints[target.index()]),

@@ -2,7 +2,7 @@
 
 use super::Waiting;
 use crate::engine::{Attempt, Reply};
-use crate::event::RecordedDecision;
+use crate::event::ProviderDecision;
 use crate::ids::TargetId;
 use crate::job::Job;
 use provider::meter::LimitLevel;
@@ -18,7 +18,7 @@ pub(in crate::drive) trait Transport {
         attempt: &Attempt,
         truth: Truth,
         waiting: Waiting,
-    ) -> impl Future<Output = (Reply, Option<RecordedDecision>)> + Send + 'static;
+    ) -> impl Future<Output = (Reply, Option<ProviderDecision>)> + Send + 'static;
 
     /// Returns the instant at which the decision on an attempt that is sent at `now` is due; `None` if no decisions are
     /// reported.

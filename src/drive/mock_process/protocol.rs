@@ -1,6 +1,6 @@
 //! The lines that a run and its mock process exchange.
 
-use crate::event::RecordedDecision;
+use crate::event::ProviderDecision;
 use provider::config::{Config, StartLevel};
 use provider::meter::LimitLevel;
 use provider::{Axis, Usage};
@@ -129,15 +129,15 @@ pub enum Decision {
     Faulted,
 }
 
-impl From<RecordedDecision> for Decision {
-    fn from(decision: RecordedDecision) -> Self {
+impl From<ProviderDecision> for Decision {
+    fn from(decision: ProviderDecision) -> Self {
         match decision {
-            RecordedDecision::Admitted { reserved } => Self::Admitted { reserved },
-            RecordedDecision::Refused { axis, requested } => {
+            ProviderDecision::Admitted { reserved } => Self::Admitted { reserved },
+            ProviderDecision::Refused { axis, requested } => {
                 Self::Refused { axis: axis.name().to_owned(), requested }
             }
-            RecordedDecision::TooLong => Self::TooLong,
-            RecordedDecision::Faulted => Self::Faulted,
+            ProviderDecision::TooLong => Self::TooLong,
+            ProviderDecision::Faulted => Self::Faulted,
         }
     }
 }
@@ -154,14 +154,14 @@ impl Decision {
     }
 
     /// Returns it as events record it; `None` if its axis is unknown.
-    pub(in crate::drive) fn recorded(&self) -> Option<RecordedDecision> {
+    pub(in crate::drive) fn recorded(&self) -> Option<ProviderDecision> {
         Some(match self {
-            Self::Admitted { reserved } => RecordedDecision::Admitted { reserved: *reserved },
+            Self::Admitted { reserved } => ProviderDecision::Admitted { reserved: *reserved },
             Self::Refused { axis, requested } => {
-                RecordedDecision::Refused { axis: Axis::from_name(axis)?, requested: *requested }
+                ProviderDecision::Refused { axis: Axis::from_name(axis)?, requested: *requested }
             }
-            Self::TooLong => RecordedDecision::TooLong,
-            Self::Faulted => RecordedDecision::Faulted,
+            Self::TooLong => ProviderDecision::TooLong,
+            Self::Faulted => ProviderDecision::Faulted,
         })
     }
 }
@@ -253,10 +253,10 @@ mod tests {
         let level =
             LimitLevel { axis: Axis::Tpm, limit: 10, capacity: 20, remaining: -5, least_remaining: Some(-7) };
         let decisions = [
-            RecordedDecision::Admitted { reserved: 12 },
-            RecordedDecision::Refused { axis: Axis::Rpd, requested: 1 },
-            RecordedDecision::TooLong,
-            RecordedDecision::Faulted,
+            ProviderDecision::Admitted { reserved: 12 },
+            ProviderDecision::Refused { axis: Axis::Rpd, requested: 1 },
+            ProviderDecision::TooLong,
+            ProviderDecision::Faulted,
         ];
         let decided = decisions.map(|decision| Report::Decided { attempt: 4, decision: decision.into() });
         let others = [

@@ -141,10 +141,10 @@ fn classify_one(
     refusal.axis = refusal.axis.or_else(|| rules.axis(body));
     named_limit::prefer_exhausted_day(&mut refusal, limits);
     // With an axis, the dialect's own rules have read the message.
-    let is_known = refusal.axis.is_some();
-    let sentence = if is_known { Cow::Borrowed(&*body.lowercase) } else { Cow::Owned(body.sentence()) };
-    let too_long = if is_known { None } else { length::parse(body) };
-    let common = || if is_known { None } else { common::cause(body, &sentence) };
+    let has_axis = refusal.axis.is_some();
+    let sentence = if has_axis { Cow::Borrowed(&*body.lowercase) } else { Cow::Owned(body.sentence()) };
+    let too_long = if has_axis { None } else { length::parse(body) };
+    let common = || if has_axis { None } else { common::cause(body, &sentence) };
     let stated_cause = named_limit::dashscope_cause(body, &mut refusal)
         .or_else(|| rules.cause(response))
         .or(refusal.cause)
@@ -180,13 +180,13 @@ fn classify_one(
         response,
         refusal: &refusal,
         sentence: &sentence,
-        is_known,
+        has_axis,
     };
     let (wait, reset_at) = sources.find(cause, refusing_header, refusing_allowance);
     // `usage limit reached|1749924000`: the moment shows that it is an allowance, whose window is not stated.
     let is_allowance = cause == RefusalCause::Other && reset_at.is_some() && sentence.contains("limit");
     let cause = if is_allowance { RefusalCause::Allowance } else { cause };
-    let reason = if is_known { None } else { common::reason(body, &sentence) };
+    let reason = if has_axis { None } else { common::reason(body, &sentence) };
     ParsedFailure {
         status,
         cause,

@@ -23,8 +23,8 @@ pub(super) struct Sources<'a> {
     pub(super) response: &'a ErrorResponse<'a>,
     pub(super) refusal: &'a Refusal,
     pub(super) sentence: &'a str,
-    /// `true` if the dialect's own rules have read the message.
-    pub(super) is_known: bool,
+    /// `true` if the dialect's own rules have found the axis in the message, which is then not searched for moments.
+    pub(super) has_axis: bool,
 }
 
 impl Sources<'_> {
@@ -49,10 +49,12 @@ impl Sources<'_> {
             next.or_else(|| Some(Wait { length: limit.reset?, kind: self.rules.reset_kind? }))
         };
         let stated = (self.rules.wait)(self.response)
-            .or_else(|| self.refusal.wait.map(|length| self.named(length)))
-            .or_else(|| wait_words::wait(self.sentence).map(|length| self.named(length)))
-            .or_else(|| wait_member::length(&self.response.body.members).map(|length| self.named(length)))
-            .or_else(|| retry_after(self.response.headers).map(|length| self.named(length)))
+            .or_else(|| self.refusal.wait.map(|length| self.of_inferred_kind(length)))
+            .or_else(|| wait_words::wait(self.sentence).map(|length| self.of_inferred_kind(length)))
+            .or_else(|| {
+                wait_member::length(&self.response.body.members).map(|length| self.of_inferred_kind(length))
+            })
+            .or_else(|| retry_after(self.response.headers).map(|length| self.of_inferred_kind(length)))
             .or_else(allowance)
             .or_else(until_reset)
             .or_else(by_header)
@@ -68,11 +70,11 @@ impl Sources<'_> {
         (wait, reset_at)
     }
 
-    /// Returns a wait of this length, whose kind the reply does not state: until this request is admitted if a known provider
-    /// names the wait or if it follows from the numbers, otherwise a suggestion.
-    fn named(&self, length: Nanos) -> Wait {
-        let is_provider = self.dialect.is_some() && !matches!(self.responder, Some(Responder::Proxy(_)));
-        let is_certain = is_provider || self.refusal.wait_follows_from_numbers(length);
+    /// Returns a wait of this length, whose kind the reply does not state: until this request is admitted if the dialect is
+    /// known and no proxy answered (a gateway may have), or if the wait follows from the numbers; otherwise a suggestion.
+    fn of_inferred_kind(&self, length: Nanos) -> Wait {
+        let is_of_dialect = self.dialect.is_some() && !matches!(self.responder, Some(Responder::Proxy(_)));
+        let is_certain = is_of_dialect || self.refusal.wait_follows_from_numbers(length);
         Wait { length, kind: if is_certain { WaitKind::UntilAdmitted } else { WaitKind::Suggested } }
     }
 
@@ -83,7 +85,7 @@ impl Sources<'_> {
         if let Some(moment) = wait_member::moment(&body.members, zone) {
             return Some(moment);
         }
-        if !self.is_known && MOMENT_WORDS.iter().any(|word| self.sentence.contains(word)) {
+        if !self.has_axis && MOMENT_WORDS.iter().any(|word| self.sentence.contains(word)) {
             let now = self.response.headers.value("date").and_then(UnixTime::parse_http_date);
             if let Some(moment) = clock_time::find(&body.text(), now, zone) {
                 return Some(moment);
@@ -93,13 +95,14 @@ impl Sources<'_> {
         Some(ResetTime { stated: time.rfc3339().to_string(), time: Some(time), zone: ZoneSource::Stated })
     }
 
-    /// Returns the window of a limit that is so short that its end can be awaited without knowing when it began.
+    /// Returns the window of a limit that is so short that its end can be awaited without knowing when it began. DashScope's limit on
+    /// tokens per minute clears in about a minute (`named_limit`).
     fn whole_short_window(&self, cause: RefusalCause) -> Option<Wait> {
-        let window =
-            self.refusal.window.filter(|window| *window <= MAX_SHORT_WINDOW && *window > Nanos::ZERO)?;
-        let is_token_minute =
-            self.dialect == Some(Dialect::DashScope) && self.refusal.unit == Some(Unit::Tokens);
-        let is_short = window <= Nanos::SECOND * 10 || is_token_minute;
+        let window = self.refusal.window.filter(|window| *window > Nanos::ZERO)?;
+        let is_token_minute = window <= Nanos::MINUTE
+            && self.dialect == Some(Dialect::DashScope)
+            && self.refusal.unit == Some(Unit::Tokens);
+        let is_short = window <= MAX_SHORT_WINDOW || is_token_minute;
         (cause == RefusalCause::ShortLimit && is_short)
             .then_some(Wait { length: window, kind: WaitKind::UntilWindowEnds })
     }
@@ -139,7 +142,7 @@ const fn zone_of(dialect: Option<Dialect>) -> Option<&'static str> {
 }
 
 /// The longest window whose end is awaited if no wait is stated.
-const MAX_SHORT_WINDOW: Nanos = Nanos::MINUTE;
+const MAX_SHORT_WINDOW: Nanos = Nanos::from_secs(10);
 /// Phrases of messages that may state a moment.
 const MOMENT_WORDS: [&str; 9] = [
     "reset",

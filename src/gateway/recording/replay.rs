@@ -147,7 +147,7 @@ impl Replay {
             return Err(format!("{at_ns} ns is earlier than the line before"));
         }
         if kind == Kind::EngineEnded {
-            engine.settle(&self.names, found);
+            engine.report_unrecorded(&self.names, found);
             self.jobs_in_flight -= engine.jobs_in_flight();
             self.engines.remove(&number);
             return Ok(());
@@ -157,7 +157,7 @@ impl Replay {
         if kind.is_input() {
             let due = due_ns.map_or(Instant::MAX, Instant);
             engine.fire_timers_before(at.min(due), &self.names, found);
-            engine.settle(&self.names, found);
+            engine.report_unrecorded(&self.names, found);
             engine.last = at;
             engine.input(at, job, kind, &self.names, found)?;
         } else {

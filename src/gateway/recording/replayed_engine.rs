@@ -58,7 +58,7 @@ struct JobState {
     /// The attempt in flight, and its number.
     attempt: Option<(AttemptId, u8)>,
     has_first_byte: bool,
-    /// A decision differs: the job is withdrawn.
+    /// A decision differs: the job is cancelled in this engine and no longer compared.
     differs: bool,
 }
 
@@ -76,7 +76,7 @@ impl ReplayedEngine {
     /// Fires the timers that are due before `at` and that the recorded engine did not have.
     pub(super) fn fire_timers_before(&mut self, at: Instant, names: &Names, found: &mut Replayed) {
         loop {
-            self.settle(names, found);
+            self.report_unrecorded(names, found);
             let due = self.engine.poll_timeout().max(self.last);
             if due >= at {
                 return;
@@ -221,7 +221,7 @@ impl ReplayedEngine {
                 self.compared += 1;
             } else {
                 found.differs((self.number, job), Some((at, kind)), now);
-                self.withdraw(job);
+                self.drop_differing(job);
             }
         }
         if matches!(kind, Kind::Done(_)) {
@@ -231,20 +231,20 @@ impl ReplayedEngine {
         Ok(())
     }
 
-    /// Compares what the engine decided and was not recorded: all recorded decisions so far are read.
-    pub(super) fn settle(&mut self, names: &Names, found: &mut Replayed) {
-        // When a job is withdrawn, others may go on that did not when it was recorded.
+    /// Reports the decisions that the engine took and that were not recorded: all recorded decisions so far are read.
+    pub(super) fn report_unrecorded(&mut self, names: &Names, found: &mut Replayed) {
+        // When a job is dropped, others may go on that did not when it was recorded.
         while !self.taken.decisions.is_empty() {
             for (job, event) in self.taken.first_left() {
                 let kind = Kind::of_decision(&event, names);
                 found.differs((self.number, job), None, Some((event.at, &kind)));
-                self.withdraw(job);
+                self.drop_differing(job);
             }
         }
     }
 
-    /// Takes a job that differs out of the engine.
-    fn withdraw(&mut self, job: u64) {
+    /// Cancels a job that differs in the engine; it is no longer compared.
+    fn drop_differing(&mut self, job: u64) {
         self.differs = true;
         self.taken.decisions.remove(&job);
         let state = self.taken.job(Some(job));

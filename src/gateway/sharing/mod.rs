@@ -1,7 +1,7 @@
 //! Quotas, cool-downs and budgets of callers (`budgets`) that several replicas of the gateway share through Redis.
 //!
 //! ```text
-//!  dispatch ── reserve ──▶ TargetShares ──▶ Pool (one per account and model or family)
+//!  dispatch ── reserve ──▶ SharedQuotas ──▶ Pool (one per account and model or family)
 //!                                            │ grant: a few requests without asking
 //!                                            │ Redis is gone: this replica's share of each limit
 //!                                            ▼
@@ -139,14 +139,14 @@ impl Sharing {
 
 /// The shared quotas of the targets of a scenario.
 #[derive(Clone, Debug)]
-pub(super) struct TargetShares {
+pub(super) struct SharedQuotas {
     sharing: Arc<Sharing>,
     /// By target.
-    targets: Arc<[TargetShare]>,
+    targets: Arc<[SharedQuota]>,
 }
 
 #[derive(Debug)]
-struct TargetShare {
+struct SharedQuota {
     pool: Arc<Pool>,
     /// The key of the target's cool-down.
     cool_down: String,
@@ -176,7 +176,7 @@ impl Refusal {
     }
 }
 
-impl TargetShares {
+impl SharedQuotas {
     /// Returns the shares of a scenario's targets. Targets of one account whose models are of one family share a quota.
     pub(super) fn new(sharing: &Arc<Sharing>, scenario: &Scenario) -> Self {
         let link = &sharing.link;
@@ -190,7 +190,7 @@ impl TargetShares {
             let pool = link.pool(&name, |replicas| Pool::new(name.clone(), Arc::clone(&limits), replicas));
             pool.set_limits(link.now(), limits);
             let cool_down = pool.keys.cool_down(&provider.models[model].name);
-            TargetShare { pool, cool_down, cached: target.cached }
+            SharedQuota { pool, cool_down, cached: target.cached }
         };
         Self { sharing: Arc::clone(sharing), targets: scenario.targets.iter().map(share).collect() }
     }
@@ -204,7 +204,7 @@ impl TargetShares {
     /// # Errors
     /// The refusal.
     pub(super) async fn reserve(&self, attempt: &Attempt) -> Result<Lease, Refusal> {
-        let TargetShare { pool, cool_down, cached } = &self.targets[attempt.target.index()];
+        let SharedQuota { pool, cool_down, cached } = &self.targets[attempt.target.index()];
         let link = &self.sharing.link;
         let cost = cost_of(&attempt.job);
         let charged = pool.charged(|axis| cost.units_on(axis));
@@ -240,7 +240,7 @@ impl TargetShares {
     /// Publishes a cool-down to the other replicas, unless it came from them.
     pub(super) fn publish_cool_down(&self, target: TargetId, until: Instant, cause: RefusalCause) {
         if !matches!(cause, RefusalCause::SharedQuota | RefusalCause::SharedCoolDown) {
-            let TargetShare { pool, cool_down, .. } = &self.targets[target.index()];
+            let SharedQuota { pool, cool_down, .. } = &self.targets[target.index()];
             self.sharing.link.publish_cool_down(pool, cool_down, until);
         }
     }

@@ -30,9 +30,9 @@ fn ceiling(plan: &Plan, conclusion: &Conclusion) -> Finding {
     let simulated = &plan.ceiling.simulated;
     if let Some(load) = &plan.users {
         let without = NoUserCeiling::of(conclusion);
-        return Finding::Users { load_holds, load: load.clone(), tried: simulated.highest_tried, without };
+        return Finding::Users { load_holds, load: load.clone(), tried: simulated.search_bound, without };
     }
-    let tried_jobs_per_min = significant(simulated.highest_tried * load_jobs_per_min);
+    let tried_jobs_per_min = significant(simulated.search_bound * load_jobs_per_min);
     match (conclusion, simulated.multiple, simulated.jobs_per_min) {
         (Conclusion::Ceiling, Some(multiple), Some(jobs_per_min)) => Finding::CeilingFound {
             load_holds,
@@ -57,7 +57,7 @@ fn ceiling(plan: &Plan, conclusion: &Conclusion) -> Finding {
             seeds: simulated.undecided_seeds,
         },
         (Conclusion::Unbounded, ..) => {
-            Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried: simulated.highest_tried }
+            Finding::NoCeilingFound { load_holds, load_jobs_per_min, tried: simulated.search_bound }
         }
     }
 }

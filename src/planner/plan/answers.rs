@@ -80,7 +80,7 @@ pub struct TargetLoad {
 pub struct Growth {
     /// As given: `8%/month`.
     pub rate: String,
-    /// Months of 30.44 days until the load reaches the ceiling of [`super::Plan::headroom`]; negative if the load is
+    /// Months of 30.44 days until the load reaches the ceiling of [`super::Plan::planning_multiple`]; negative if the load is
     /// above it already, `None` if no ceiling was found.
     pub months: Option<f64>,
     /// The same for the two ends of the confidence interval of the mean ceiling; `None` with one replica, or if no ceiling was

@@ -11,7 +11,7 @@ pub struct Load {
     /// The offered rate in the busiest time bucket of the run.
     pub peak_jobs_per_min: f64,
     /// Whether the load holds: it is not above the ceiling to plan with. Without a ceiling to plan with, or if no ceiling was
-    /// found up to [`super::SimulatedCeiling::highest_tried`], whether no rule breaks on the scenario's own seed, or, if that
+    /// found up to [`super::SimulatedCeiling::search_bound`], whether no rule breaks on the scenario's own seed, or, if that
     /// run has too few jobs for a rule, at the loads above it. `false` if it cannot be determined.
     pub holds: bool,
     /// Why it cannot be determined whether the load holds; `None` if it can.

@@ -4,7 +4,7 @@ use super::super::names::{failure_from_name, failure_name};
 use super::obstacle::{AxisName, ObstacleFields};
 use super::verdict::Verdict;
 use crate::event::{
-    AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, Obstacle, RecordedDecision, RefusalCause,
+    AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, Obstacle, ProviderDecision, RefusalCause,
 };
 use crate::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use provider::{Instant, Nanos, Usage};
@@ -281,20 +281,20 @@ impl Kind {
     }
 }
 
-impl From<RecordedDecision> for Decision {
-    fn from(decision: RecordedDecision) -> Self {
+impl From<ProviderDecision> for Decision {
+    fn from(decision: ProviderDecision) -> Self {
         match decision {
-            RecordedDecision::Admitted { reserved } => Self::Admitted { reserved },
-            RecordedDecision::Refused { axis, requested } => {
+            ProviderDecision::Admitted { reserved } => Self::Admitted { reserved },
+            ProviderDecision::Refused { axis, requested } => {
                 Self::Refused { axis: AxisName(axis), requested }
             }
-            RecordedDecision::TooLong => Self::TooLong,
-            RecordedDecision::Faulted => Self::Faulted,
+            ProviderDecision::TooLong => Self::TooLong,
+            ProviderDecision::Faulted => Self::Faulted,
         }
     }
 }
 
-impl From<Decision> for RecordedDecision {
+impl From<Decision> for ProviderDecision {
     fn from(decision: Decision) -> Self {
         match decision {
             Decision::Admitted { reserved } => Self::Admitted { reserved },

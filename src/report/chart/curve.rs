@@ -48,7 +48,7 @@ fn title(plan: &Plan) -> String {
             Some(_) => "The rules hold at no load that was tried".to_owned(),
             None => format!(
                 "No ceiling was found up to {} times the present load",
-                number(simulated.highest_tried)
+                number(simulated.search_bound)
             ),
         };
     };
@@ -71,7 +71,7 @@ fn title(plan: &Plan) -> String {
     )
 }
 
-/// Returns what the limits allow: single targets, all together, and with the cache.
+/// Returns what the limits allow: the tightest single limits, all targets together, and all with the cache.
 fn lines(plan: &Plan, most: f64) -> Vec<(f64, String)> {
     let analytic = &plan.ceiling.analytic;
     let selection = LimitSelection {

@@ -168,9 +168,8 @@ fn ceilings(plan: &Plan) -> Markup {
     if simulated.jobs_per_min.is_some() {
         rows.push(row(name.to_owned(), breaks, simulated.jobs_per_min, simulated.multiple));
     } else {
-        let bound = |side| {
-            format!("{side} {}", number(significant(simulated.highest_tried * plan.load.jobs_per_min)))
-        };
+        let bound =
+            |side| format!("{side} {}", number(significant(simulated.search_bound * plan.load.jobs_per_min)));
         let found = match simulated.lowest_tried {
             _ if simulated.undecided.is_some() => "unknown".to_owned(),
             Some(_) => bound('<'),

@@ -163,7 +163,7 @@ pub(super) fn rows(plan: &Plan, user_load: &UserLoad) -> Vec<[String; 5]> {
             "ceiling".to_owned(),
             none(),
             none(),
-            match (&plan.ceiling.simulated, number(plan.ceiling.simulated.highest_tried)) {
+            match (&plan.ceiling.simulated, number(plan.ceiling.simulated.search_bound)) {
                 (simulated, _) if simulated.undecided.is_some() => "few jobs".to_owned(),
                 (simulated, tried) if simulated.lowest_tried.is_some() => format!("< {tried}"),
                 (_, tried) => format!("> {tried}"),

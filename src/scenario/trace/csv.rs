@@ -2,7 +2,7 @@
 
 use super::{Sample, TraceColumns, TraceOptions, TraceUnit};
 use crate::scenario::TraceRow;
-use crate::scenario::record_bound::RecordBudget;
+use crate::scenario::row_bytes::RowBytesLeft;
 use csv::{StringRecord, Trim};
 use provider::calendar::{UnixTime, parse_decimal};
 use provider::{Instant, Nanos};
@@ -11,7 +11,7 @@ use std::io::BufRead;
 /// Reads the rows of a text into `sample`.
 pub(super) fn read(
     text: impl BufRead,
-    budget: &RecordBudget,
+    bytes_left: &RowBytesLeft,
     options: &TraceOptions,
     sample: &mut Sample,
 ) -> Result<(), String> {
@@ -24,7 +24,7 @@ pub(super) fn read(
     let columns = Columns::of(headers, options).map_err(|error| at(1, &error))?;
     let mut record = StringRecord::new();
     loop {
-        budget.restore();
+        bytes_left.begin_row();
         // The line after the previous record: that of the next record, or of an empty line before it.
         let line = reader.position().line();
         let more = reader.read_record(&mut record);

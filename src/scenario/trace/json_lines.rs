@@ -5,7 +5,7 @@
 
 use super::{BYTE_ORDER_MARK, Sample, TraceColumns, TraceOptions, TraceUnit};
 use crate::scenario::TraceRow;
-use crate::scenario::record_bound::RecordBudget;
+use crate::scenario::row_bytes::RowBytesLeft;
 use provider::calendar::{UnixTime, parse_decimal};
 use provider::{Instant, Nanos};
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ use std::io::BufRead;
 /// Reads the rows of a text into `sample`.
 pub(super) fn read(
     mut text: impl BufRead,
-    budget: &RecordBudget,
+    bytes_left: &RowBytesLeft,
     options: &TraceOptions,
     sample: &mut Sample,
 ) -> Result<(), String> {
@@ -22,7 +22,7 @@ pub(super) fn read(
     let (mut line, mut bytes) = (String::new(), 0u64);
     for number in 1u64.. {
         line.clear();
-        budget.restore();
+        bytes_left.begin_row();
         let read =
             text.read_line(&mut line).map_err(|error| format!(":{number}: cannot be read: {error}"))?;
         if read == 0 {

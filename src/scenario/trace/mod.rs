@@ -18,7 +18,7 @@ mod json_lines;
 mod tests;
 
 use super::TraceRow;
-use super::record_bound::{RecordBound, RecordBudget};
+use super::row_bytes::{RowBound, RowBytesLeft};
 use crate::formatting::path_name;
 use crate::input_file;
 use flate2::read::MultiGzDecoder;
@@ -137,16 +137,16 @@ fn decompressed(mut file: impl BufRead + 'static) -> Result<Box<dyn BufRead>, St
 
 /// Returns the rows of a text. Errors start with `:line: `, or with `: ` if they concern no line.
 fn rows(text: impl BufRead, options: &TraceOptions) -> Result<Trace, String> {
-    let budget = RecordBudget::default();
-    let mut text = BufReader::new(RecordBound::new(text, &budget));
+    let bytes_left = RowBytesLeft::default();
+    let mut text = BufReader::new(RowBound::new(text, &bytes_left));
     let start = text.fill_buf().map_err(|error| format!(":1: cannot be read: {error}"))?;
     let start = start.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(start);
     let is_json = start.trim_ascii_start().starts_with(b"{");
     let mut sample = Sample::new(options);
     if is_json {
-        json_lines::read(text, &budget, options, &mut sample)?
+        json_lines::read(text, &bytes_left, options, &mut sample)?
     } else {
-        csv::read(text, &budget, options, &mut sample)?
+        csv::read(text, &bytes_left, options, &mut sample)?
     }
     sample.finish(options)
 }

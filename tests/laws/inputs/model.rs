@@ -4,7 +4,7 @@
 use super::super::SeenVariants;
 use provider::{Instant, Usage};
 use quotalab::engine::{Answer, Attempt, Driver, Handover};
-use quotalab::event::{Event, EventKind, JobEnd, JobOutcome, Obstacle, RecordedDecision, WaitReason};
+use quotalab::event::{Event, EventKind, JobEnd, JobOutcome, Obstacle, ProviderDecision, WaitReason};
 use quotalab::ids::{AttemptId, JobId, Slot, Tag, TargetId};
 use quotalab::job::Priority;
 use quotalab::record::{Audit, Fold};
@@ -154,7 +154,7 @@ impl Driver for Model {
         self.check(!first_byte_received, || format!("law 16: {tag:?} is sent after its first byte"));
         self.check(!cancelled, || format!("law 17: {tag:?} is sent after it was cancelled"));
         self.attempts.insert(id, AttemptModel { tag, slot, target });
-        let decision = RecordedDecision::Admitted { reserved: 150 };
+        let decision = ProviderDecision::Admitted { reserved: 150 };
         self.record_provider_event(tag, EventKind::Decided { attempt: id, target, decision });
     }
 

@@ -7,7 +7,7 @@ use super::names;
 use crate::config::Fault;
 use crate::fault::{FaultSyntax, NAMES};
 use crate::server::Mock;
-use crate::server::fault_queue::{InjectedFault, MAX_FAULTS};
+use crate::server::injected_faults::{InjectedFault, MAX_FAULTS};
 use crate::time::Instant;
 use axum::Json;
 use axum::extract::State;
@@ -95,7 +95,7 @@ pub(super) async fn inject(
     let added = mock.with_faults(|queue, now| {
         let until = injection.duration.map_or(Instant::MAX, |Duration(duration)| now + duration);
         let fault =
-            InjectedFault { spec, sequence, scope, skip, affected: 0, remaining, share, until, id: 0 };
+            InjectedFault { spec, sequence, scope, skip, steps_taken: 0, remaining, share, until, id: 0 };
         queue.add(fault, now).map(|fault| to_json(&mock, fault, now))
     });
     added.map(Json).ok_or_else(|| {

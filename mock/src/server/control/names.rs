@@ -3,7 +3,7 @@
 use super::error::{Error, shortened};
 use crate::journal::Entry;
 use crate::server::Mock;
-use crate::server::fault_queue::Scope;
+use crate::server::injected_faults::Scope;
 use serde_json::Value;
 
 /// Returns the account with this name.

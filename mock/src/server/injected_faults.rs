@@ -7,9 +7,9 @@ use crate::fault::ActiveFaults;
 use crate::time::Instant;
 use serde_json::Value;
 
-/// The injected faults that have not ended, in the order in which they were added.
+/// The injected faults that have not ended, in the order in which they were added. All of them act at once.
 #[derive(Debug, Default)]
-pub(super) struct FaultQueue {
+pub(super) struct InjectedFaults {
     faults: Vec<InjectedFault>,
     /// The id of the next fault.
     next_id: u32,
@@ -20,18 +20,17 @@ pub(super) struct FaultQueue {
 pub(super) struct InjectedFault {
     /// The value of the member `fault` or `sequence` of the request that injected it.
     pub(super) spec: Value,
-    /// The faults of the requests that it affects, one after another and then from the start again. `None` leaves a request
-    /// unchanged. The list is not empty.
+    /// Its steps: each further request takes the next one, after the last the first again. `None` leaves a request unchanged. The list is not empty.
     pub(super) sequence: Vec<Option<Fault>>,
     /// The requests that it may affect.
     pub(super) scope: Scope,
-    /// The number of requests in its scope and share to let pass before the first that it affects.
+    /// The number of requests in its scope and share to let pass before the first that takes a step.
     pub(super) skip: u64,
-    /// The number of requests in its scope and share so far that were not skipped, including those that it left unchanged.
-    pub(super) affected: u64,
-    /// The number of further requests that it affects; `None` if it is not bounded.
+    /// The number of requests so far that took a step, including those that it left unchanged.
+    pub(super) steps_taken: u64,
+    /// The number of further requests that take a step; `None` if it is not bounded.
     pub(super) remaining: Option<u64>,
-    /// The share of requests that it affects, in `0..=1`.
+    /// The share of the requests in its scope that take a step, in `0..=1`.
     pub(super) share: f64,
     /// Its end, exclusive.
     pub(super) until: Instant,
@@ -71,7 +70,7 @@ impl Scope {
 /// Maximum number of injected faults that have not ended.
 pub(super) const MAX_FAULTS: usize = 64;
 
-impl FaultQueue {
+impl InjectedFaults {
     /// Adds a fault under the next id. Returns it, or `None` if there are [`MAX_FAULTS`] already.
     pub(super) fn add(&mut self, fault: InjectedFault, now: Instant) -> Option<&InjectedFault> {
         self.remove_ended(now);
@@ -96,16 +95,15 @@ impl FaultQueue {
         }
         self.remove_ended(now);
         for fault in self.faults.iter_mut().filter(|fault| fault.scope.contains(facts)) {
-            // Counted down from the maximum, so that the draws differ from those of a scenario's incidents.
-            if truth.stream_for(DrawPurpose::Incident(u32::MAX - fault.id)).unit() >= fault.share {
+            if truth.stream_for(DrawPurpose::InjectedFault(fault.id)).unit() >= fault.share {
                 continue;
             }
             if fault.skip > 0 {
                 fault.skip -= 1;
                 continue;
             }
-            let step = usize::try_from(fault.affected).unwrap_or(usize::MAX) % fault.sequence.len();
-            fault.affected += 1;
+            let step = usize::try_from(fault.steps_taken).unwrap_or(usize::MAX) % fault.sequence.len();
+            fault.steps_taken += 1;
             fault.remaining = fault.remaining.map(|remaining| remaining - 1);
             if let Some(fault) = fault.sequence[step] {
                 active.add(fault);
@@ -139,7 +137,7 @@ mod tests {
             sequence: vec![Some(Fault::Status(503))],
             scope: Scope::default(),
             skip: 0,
-            affected: 0,
+            steps_taken: 0,
             remaining,
             share,
             until,
@@ -148,11 +146,11 @@ mod tests {
     }
 
     /// Returns the number of these calls that are affected.
-    fn affected(queue: &mut FaultQueue, calls: impl Iterator<Item = (Instant, u64)>) -> usize {
+    fn affected(faults: &mut InjectedFaults, calls: impl Iterator<Item = (Instant, u64)>) -> usize {
         let is_affected = |&(now, draw): &(Instant, u64)| {
             let mut active = ActiveFaults::NONE;
             let facts = CallFacts { account: 0, model: 1, path: "/v1/chat/completions" };
-            queue.apply(now, facts, Truth { draw, ..Truth::default() }, &mut active);
+            faults.apply(now, facts, Truth { draw, ..Truth::default() }, &mut active);
             active != ActiveFaults::NONE
         };
         calls.filter(is_affected).count()
@@ -160,35 +158,35 @@ mod tests {
 
     #[test]
     fn a_fault_ends_by_count_by_time_and_by_clear() {
-        let mut queue = FaultQueue::default();
-        queue.add(fault(Some(3), 1.0, Instant::MAX), Instant::ZERO).unwrap();
-        assert_eq!(affected(&mut queue, (0..10).map(|draw| (Instant(draw), draw))), 3);
-        queue.add(fault(None, 1.0, Instant(10)), Instant::ZERO).unwrap();
-        assert_eq!(affected(&mut queue, (0..20).map(|draw| (Instant(draw), draw))), 10);
-        assert!(queue.not_ended(Instant(10)).is_empty(), "an ended fault is removed");
-        queue.add(fault(None, 1.0, Instant::MAX), Instant::ZERO).unwrap();
-        queue.clear();
-        assert_eq!(affected(&mut queue, [(Instant::ZERO, 1)].into_iter()), 0);
+        let mut faults = InjectedFaults::default();
+        faults.add(fault(Some(3), 1.0, Instant::MAX), Instant::ZERO).unwrap();
+        assert_eq!(affected(&mut faults, (0..10).map(|draw| (Instant(draw), draw))), 3);
+        faults.add(fault(None, 1.0, Instant(10)), Instant::ZERO).unwrap();
+        assert_eq!(affected(&mut faults, (0..20).map(|draw| (Instant(draw), draw))), 10);
+        assert!(faults.not_ended(Instant(10)).is_empty(), "an ended fault is removed");
+        faults.add(fault(None, 1.0, Instant::MAX), Instant::ZERO).unwrap();
+        faults.clear();
+        assert_eq!(affected(&mut faults, [(Instant::ZERO, 1)].into_iter()), 0);
     }
 
     #[test]
     fn a_share_of_calls_is_affected_and_only_those_are_counted() {
-        let mut queue = FaultQueue::default();
-        queue.add(fault(Some(300), 0.2, Instant::MAX), Instant::ZERO).unwrap();
+        let mut faults = InjectedFaults::default();
+        faults.add(fault(Some(300), 0.2, Instant::MAX), Instant::ZERO).unwrap();
         let calls = |range: std::ops::Range<u64>| range.map(|draw| (Instant::ZERO, draw));
         // Of 1,000 calls 200 are affected on average, with a standard deviation of 13.
-        let first = affected(&mut queue, calls(0..1_000));
+        let first = affected(&mut faults, calls(0..1_000));
         assert!(first.abs_diff(200) < 52);
-        assert_eq!(first + affected(&mut queue, calls(1_000..10_000)), 300);
-        assert!(queue.not_ended(Instant::ZERO).is_empty());
+        assert_eq!(first + affected(&mut faults, calls(1_000..10_000)), 300);
+        assert!(faults.not_ended(Instant::ZERO).is_empty());
     }
 
     #[test]
     fn a_scope_a_number_and_a_sequence_select_the_calls() {
         let affected_of = |fault: InjectedFault| -> Vec<u64> {
-            let mut queue = FaultQueue::default();
-            queue.add(fault, Instant::ZERO).unwrap();
-            (0..7).filter(|draw| affected(&mut queue, [(Instant::ZERO, *draw)].into_iter()) == 1).collect()
+            let mut faults = InjectedFaults::default();
+            faults.add(fault, Instant::ZERO).unwrap();
+            (0..7).filter(|draw| affected(&mut faults, [(Instant::ZERO, *draw)].into_iter()) == 1).collect()
         };
         let all = fault(None, 1.0, Instant::MAX);
         let scoped = |account, model, path: &str| InjectedFault {
@@ -213,11 +211,11 @@ mod tests {
 
     #[test]
     fn the_number_of_faults_is_bounded() {
-        let mut queue = FaultQueue::default();
+        let mut faults = InjectedFaults::default();
         for id in 0..MAX_FAULTS {
-            assert_eq!(queue.add(fault(None, 1.0, Instant(5)), Instant::ZERO).unwrap().id as usize, id);
+            assert_eq!(faults.add(fault(None, 1.0, Instant(5)), Instant::ZERO).unwrap().id as usize, id);
         }
-        assert_eq!(queue.add(fault(None, 1.0, Instant(5)), Instant::ZERO), None);
-        assert!(queue.add(fault(None, 1.0, Instant(9)), Instant(5)).is_some(), "ended faults are replaced");
+        assert_eq!(faults.add(fault(None, 1.0, Instant(5)), Instant::ZERO), None);
+        assert!(faults.add(fault(None, 1.0, Instant(9)), Instant(5)).is_some(), "ended faults are replaced");
     }
 }
