@@ -1,4 +1,4 @@
-//! The bare loop that the benchmark is compared with: the minimum that any simulation of this traffic must do.
+//! The bare loop with which the benchmark compares the simulation: the minimum that any simulation of this traffic must do.
 //!
 //! It has the same jobs from the same schedule, a heap of completions and retries, and a bucket of 64-bit integers per limit.
 //! The first target with room on every axis admits a job; it is then completed. If no target has room, the job is retried half

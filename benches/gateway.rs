@@ -69,16 +69,16 @@ fn main() {
         "thousand requests per second over {CONNECTIONS} connections, median (minimum to maximum of {rounds} rounds)"
     );
     for (name, rates) in ["direct", "pass-through", "gateway"].into_iter().zip(&rates) {
-        let _ = writeln!(out, "  {name:24} {}", spread(rates.iter().map(|rate| rate / 1e3)));
+        let _ = writeln!(out, "  {name:24} {}", median_and_range(rates.iter().map(|rate| rate / 1e3)));
     }
     let ratio = rates[2].iter().zip(&rates[1]).map(|(gateway, bare)| gateway / bare);
-    let _ = writeln!(out, "  gateway / pass-through   {}", spread(ratio));
+    let _ = writeln!(out, "  gateway / pass-through   {}", median_and_range(ratio));
     let _ = writeln!(out, "CPU time of a request there, in microseconds");
     for (name, cpu) in ["direct", "pass-through", "gateway"].into_iter().zip(&cpu) {
-        let _ = writeln!(out, "  {name:24} {}", spread(cpu.iter().map(|seconds| seconds * 1e6)));
+        let _ = writeln!(out, "  {name:24} {}", median_and_range(cpu.iter().map(|seconds| seconds * 1e6)));
     }
     let ratio = cpu[1].iter().zip(&cpu[2]).map(|(bare, gateway)| gateway / bare);
-    let _ = writeln!(out, "  gateway / pass-through   {}", spread(ratio));
+    let _ = writeln!(out, "  gateway / pass-through   {}", median_and_range(ratio));
     let _ = writeln!(out, "latency added to one connection, in microseconds");
     for (percentile, number) in ["p50", "p99"].into_iter().zip(0..) {
         let added = |position: usize| {
@@ -86,10 +86,15 @@ fn main() {
             pairs.map(|(through, direct)| (through[number] - direct[number]) * 1e6).collect::<Vec<_>>()
         };
         let (bare, gateway) = (added(1), added(2));
-        let _ = writeln!(out, "  pass-through {percentile}         {}", spread(bare.iter().copied()));
-        let _ = writeln!(out, "  gateway {percentile}              {}", spread(gateway.iter().copied()));
+        let _ =
+            writeln!(out, "  pass-through {percentile}         {}", median_and_range(bare.iter().copied()));
+        let _ = writeln!(
+            out,
+            "  gateway {percentile}              {}",
+            median_and_range(gateway.iter().copied())
+        );
         let ratio = gateway.iter().zip(&bare).map(|(gateway, bare)| gateway / bare);
-        let _ = writeln!(out, "  gateway / pass-through   {}", spread(ratio));
+        let _ = writeln!(out, "  gateway / pass-through   {}", median_and_range(ratio));
     }
     print(&out);
 }
@@ -129,8 +134,8 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Returns the median, the minimum and the maximum.
-fn spread(values: impl Iterator<Item = f64>) -> String {
+/// Formats values as `median (minimum to maximum)`.
+fn median_and_range(values: impl Iterator<Item = f64>) -> String {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let (least, most) = (values[0], values[values.len() - 1]);

@@ -198,7 +198,7 @@ fn waiting(jobs: &str) -> anyhow::Result<Scenario> {
         .expect("invariant: the scenario of the benchmark is valid"))
 }
 
-/// Counts the jobs that ended, as the other subjects do; after a run that was ended early, those in flight as well.
+/// Counts the jobs that ended, as the other subjects do. If the run is ended early, the jobs that are then in flight count as well.
 struct EndedJobs(u64);
 
 impl Fold for EndedJobs {

@@ -58,7 +58,7 @@ impl fmt::Display for Problem {
             _ => writeln!(f, "error: {file}:{line}:{column}: {what}")?,
         }
         if !self.source.is_empty() {
-            let (shown, indent) = window(&self.source, self.column - 1);
+            let (shown, indent) = excerpt(&self.source, self.column - 1);
             let width = self.width.clamp(1, shown.chars().count().saturating_sub(indent).max(1));
             writeln!(f, "{line:>5} | {shown}")?;
             writeln!(f, "      | {:indent$}{}", "", "^".repeat(width))?;
@@ -72,7 +72,7 @@ impl fmt::Display for Problem {
 
 /// Returns the part of a long line around a column, and the offset of the column in that part. Tabs and other control
 /// characters become blanks, so that the caret is in the right column.
-fn window(line: &str, column: usize) -> (String, usize) {
+fn excerpt(line: &str, column: usize) -> (String, usize) {
     const SHOWN: usize = 100;
     let skipped = if column < SHOWN * 3 / 4 { 0 } else { column - SHOWN / 4 };
     let plain = |c: char| if c.is_control() { ' ' } else { c };

@@ -300,7 +300,7 @@ proptest! {
     }
 
     #[test]
-    fn a_mutated_refusal_is_explained_or_refused(text in mutated(&REFUSALS), form in prop::sample::select(FORMS.to_vec())) {
+    fn a_mutated_refusal_is_explained_or_gives_an_error(text in mutated(&REFUSALS), form in prop::sample::select(FORMS.to_vec())) {
         let start = now();
         match explain::explain(&form(&text), None) {
             Ok(explained) => check_printable(&explain::text(&explained))?,
@@ -311,7 +311,7 @@ proptest! {
 
     /// Arbitrary bytes between a mark that is repeated and the same mark once.
     #[test]
-    fn any_bytes_are_explained_or_refused(
+    fn any_bytes_are_explained_or_give_an_error(
         mark in prop::sample::select(MARKS.to_vec()), bytes in prop::collection::vec(any::<u8>(), 0..400), repeated in 1..2_000usize,
     ) {
         let start = now();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// All rows at their recorded times.
 const ALL: TraceOptions =
-    TraceOptions { columns: None, unit: None, rate: 1.0, speed: 1.0, seed: 7, limit: None };
+    TraceOptions { columns: None, unit: None, kept_share: 1.0, speed: 1.0, seed: 7, end: None };
 
 /// A trace, and what an independent reading found in it.
 struct Known {
@@ -82,9 +82,9 @@ fn recorded_traces_have_the_known_rows_and_means() {
         assert_eq!(max(&|row| rows[row].prompt_tokens), Some(known.longest.0));
         assert_eq!(max(&|row| rows[row].completion_tokens), Some(known.longest.1));
 
-        // Rate 0.5 and speed 2 within ten minutes: about half of the rows of the first twenty minutes.
-        let limit = Some(Nanos::MINUTE * 10);
-        let part = read(&path, &TraceOptions { rate: 0.5, speed: 2.0, limit, ..ALL }).unwrap().rows;
+        // A share of 0.5 and speed 2 within ten minutes: about half of the rows of the first twenty minutes.
+        let end = Some(Nanos::MINUTE * 10);
+        let part = read(&path, &TraceOptions { kept_share: 0.5, speed: 2.0, end, ..ALL }).unwrap().rows;
         let whole = rows.partition_point(|row| row.at.0 < Nanos::MINUTE.0 * 20) as f64;
         near(part.len() as f64, whole / 2.0, 3.0 * (whole / 4.0).sqrt());
     }

@@ -138,7 +138,8 @@ impl UnixTime {
     }
 
     /// Returns the first moment after `self` at which clocks in a zone show `hour`:`minute`; `None` if the zone or the time
-    /// of day does not exist. On a day on which the time occurs twice, only the first occurrence counts.
+    /// of day does not exist. On a day on which the time occurs twice, only the first occurrence counts; on a day on which the
+    /// clocks skip it, it is later by as much as they skip.
     #[must_use]
     pub fn next_time_of_day(self, hour: u8, minute: u8, zone: &str) -> Option<Self> {
         let local = self.0.to_zoned_datetime(time_zone(zone)?);
@@ -365,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_date_is_none() {
+    fn a_text_that_is_no_date_is_not_parsed() {
         for text in ["", "Wed, 19 Aug 2026 14:34:22", "Wed, 32 Aug 2026 14:34:22 GMT", "60"] {
             assert_eq!(UnixTime::parse_http_date(text), None, "{text}");
         }
@@ -397,14 +398,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in ".{0,40}", digits in "[0-9T:. Z+-]{0,30}") {
+        fn the_date_parsers_never_panic(text in ".{0,40}", digits in "[0-9T:. Z+-]{0,30}") {
             for text in [text, digits] {
                 let _ = (UnixTime::parse_http_date(&text), UnixTime::parse_rfc3339(&text), UnixTime::parse_utc(&text));
             }
         }
 
         #[test]
-        fn dates_read_back(secs in 0u64..250_000_000_000) {
+        fn formatted_dates_parse_to_the_same_time(secs in 0u64..250_000_000_000) {
             let time = UnixTime(Timestamp::from_second(i64::try_from(secs).unwrap()).unwrap());
             prop_assert_eq!(UnixTime::parse_http_date(&time.http_date().to_string()), Some(time));
             prop_assert_eq!(UnixTime::parse_rfc3339(&time.rfc3339().to_string()), Some(time));

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_together_are_one_round_trip() {
+    fn each_way_takes_half_of_the_round_trip_of_its_truth() {
         let latency = Latency::default().with_round_trip(Dist::Exponential(0.03));
         for draw in 0..100 {
             let truth = Truth { draw, ..Truth::default() };

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn values_never_change() {
+    fn a_stream_gives_its_recorded_values() {
         // The recorded output of this stream; results of published runs depend on it.
         let mut stream = RandomStream::new(2026, "latency", 7);
         assert_eq!(
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_split_mix_64() {
+    fn a_stream_is_split_mix_64() {
         // The first outputs of the reference implementation for the state 1234567.
         let mut stream = RandomStream(1_234_567);
         assert_eq!(

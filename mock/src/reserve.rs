@@ -76,7 +76,7 @@ impl CachedTokens {
     /// count towards your rate limits", but are subtracted only after processing) and by Anthropic; no other provider
     /// documents a discount.
     #[must_use]
-    pub const fn default_for(dialect: Dialect) -> Self {
+    pub const fn default_of(dialect: Dialect) -> Self {
         match dialect {
             Dialect::Groq => Self::Refunded,
             Dialect::Anthropic => Self::Free,
@@ -149,7 +149,7 @@ impl Reserve {
             }
             Dialect::Mistral => Self::default_for(Estimate::Nothing),
         };
-        Self { cached: CachedTokens::default_for(dialect), ..rule }
+        Self { cached: CachedTokens::default_of(dialect), ..rule }
     }
 
     /// Returns the tokens that admission reserves for a call; `recent` are the completions on its meter.

@@ -121,7 +121,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_third_call_starts_when_the_first_of_two_slots_becomes_free() {
+    fn a_third_call_starts_as_soon_as_one_of_two_slots_becomes_free() {
         let mut slots = ServerSlots::new(2);
         assert_eq!(
             [0, 1, 2].map(|at| slots.enter(at, Instant(at))),

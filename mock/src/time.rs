@@ -65,8 +65,8 @@ impl Nanos {
         Self(whole.saturating_add(u64::from(nanos - whole as f64 >= 0.5)))
     }
 
-    /// Returns seconds as a float, for reports, samplers, the ceiling by arithmetic, and waits that a provider computes in floating point; never
-    /// for quota arithmetic.
+    /// Returns seconds as a float, for reports, samplers, the analytic ceiling, and waits that a provider computes in floating
+    /// point; never for quota arithmetic.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 ns, which is 104 days")]
     pub fn as_secs_f64(self) -> f64 {

@@ -85,7 +85,7 @@ static TIME_UNITS: [TimeUnit; 6] = [
 pub fn parse_duration(text: &str) -> Result<Nanos, ParseError> {
     let what = || format!("`{text}` is not a duration");
     let invalid = || {
-        let help = clock_as_duration(text.trim());
+        let help = clock_time_remedy(text.trim());
         ParseError::new(
             what(),
             help.unwrap_or("write a duration such as `250ms`, `90s`, `5m` or `1h30m`".into()),
@@ -122,7 +122,7 @@ pub fn parse_duration(text: &str) -> Result<Nanos, ParseError> {
 
 /// Returns the remedy for a time written with colons, which may be hours and minutes or minutes and seconds: `1:30`, `13:00`,
 /// `1:30:00`. `None` for any other text.
-fn clock_as_duration(text: &str) -> Option<String> {
+fn clock_time_remedy(text: &str) -> Option<String> {
     let parts: Vec<u64> = text.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
     let with_units = |symbols: &[&str]| {
         let written = parts.iter().zip(symbols).filter(|(number, _)| **number > 0);

@@ -163,7 +163,7 @@ fn messages_of_exact_and_no_wait_refusals_are_reproduced_to_the_byte() {
         (("no_wait", "visit"), 1),
     ];
     assert_eq!(reproduced, BTreeMap::from(expected));
-    // `groq/compound` has its own type instead of the axis; one body each has `requests` for a token axis.
+    // `groq/compound` has its own type instead of that of the axis; one body about ITPM and one about OTPM have `requests`.
     let unmodelled = [
         (("itpm", "requests", "too_many_requests"), 1),
         (("otpm", "requests", "rate_limit_exceeded"), 1),

@@ -3,7 +3,7 @@
 //!
 //! Its variables are *assignments*, each of a class and one of its targets, in units of what the target admits of that
 //! class alone. The last variable is the multiple, in units of what the most restricted class can reach alone.
-//! So no share exceeds one, and no reach [`MAX_REACH`], whatever the numbers of the scenario.
+//! So every share is at most one, and every reach at most [`MAX_REACH`], whatever the numbers of the scenario.
 //!
 //! ```text
 //!  per limit   Σ over the assignments to its targets of  (share of the limit) · assignment   ≤ 1
@@ -54,8 +54,9 @@ impl Assignment {
     }
 }
 
-/// Returns the largest multiple of the offered load that the limits admit, and the limit that raises it the most if it grows by
-/// a small share. Infinite and `None` if no limit bounds it; if it is 0, a limit that admits nothing to some class.
+/// Returns the largest multiple of the offered load that the limits admit, and the limit whose growth by a small share raises this
+/// multiple the most. Returns infinity and `None` if no limit bounds the load. If the multiple is 0, the limit is one that admits
+/// nothing to some class.
 pub(super) fn maximum_multiple<'constraints, 'scenario>(
     classes: &[Class],
     constraints: &'constraints [LimitConstraint<'scenario>],
@@ -64,25 +65,26 @@ pub(super) fn maximum_multiple<'constraints, 'scenario>(
         .zip(classes)
         .flat_map(|(index, class)| Assignment::of_class(index, class, constraints))
         .collect();
-    let mut reaches = vec![0.0; classes.len()];
-    assignments.iter().for_each(|assignment| reaches[assignment.class] += assignment.alone);
-    let scale = reaches.iter().copied().fold(f64::INFINITY, f64::min);
+    // The multiple that each class can reach alone.
+    let mut class_multiples = vec![0.0; classes.len()];
+    assignments.iter().for_each(|assignment| class_multiples[assignment.class] += assignment.alone);
+    let scale = class_multiples.iter().copied().fold(f64::INFINITY, f64::min);
     if scale.is_infinite() {
         return (f64::INFINITY, None);
     }
     if scale == 0.0 {
         let blocks = |constraint: &LimitConstraint<'_>| {
-            assignments.iter().any(|a| constraint.covers(a.target) && reaches[a.class] == 0.0)
+            assignments.iter().any(|a| constraint.covers(a.target) && class_multiples[a.class] == 0.0)
         };
         let blocking = constraints.iter().find(|constraint| constraint.allowed == 0.0 && blocks(constraint));
         return (0.0, blocking);
     }
     // A class with an unlimited target is sent there and uses no limit.
-    assignments.retain(|assignment| reaches[assignment.class].is_finite() && assignment.alone > 0.0);
+    assignments.retain(|assignment| class_multiples[assignment.class].is_finite() && assignment.alone > 0.0);
     let limit_row =
         |limit| assignments.iter().map(|a| a.share_of(limit, classes)).chain([0.0]).collect::<Vec<_>>();
     let class_row = |class| assignments.iter().map(|a| -a.reach(class, scale)).chain([1.0]).collect();
-    let limited = (0..classes.len()).filter(|&class| reaches[class].is_finite());
+    let limited = (0..classes.len()).filter(|&class| class_multiples[class].is_finite());
     let rows: Vec<Vec<f64>> = constraints.iter().map(limit_row).chain(limited.map(class_row)).collect();
     let bounds: Vec<f64> =
         (0..rows.len()).map(|row| if row < constraints.len() { 1.0 } else { 0.0 }).collect();

@@ -22,7 +22,7 @@ use crate::scenario::{Arrivals, Cache, Scenario, Workload};
 pub struct Cached {
     /// The share of jobs that are cache hits at the ceiling of the mean over the run, even if a peak lowers the ceiling.
     pub hit_share: f64,
-    /// The maximum jobs per minute, including hits.
+    /// The maximum jobs per minute, including hits, as [`super::Ceiling::jobs_per_min`].
     pub jobs_per_min: f64,
     /// The same as a multiple of the offered load.
     pub multiple: f64,
@@ -30,7 +30,7 @@ pub struct Cached {
 
 /// The maximum number of fixed-point iterations, which converge geometrically if there is a fixed point.
 const MAX_ITERATIONS: usize = 60;
-/// The number of ranks with a rate of their own; the ranks after them form blocks with the rate of their middle.
+/// The number of ranks with a rate of their own; the ranks after them form blocks with the rate of their middle rank.
 const SINGLE_RANKS: u32 = 256;
 
 /// Popular prompts that are requested at the same rate.
@@ -50,7 +50,7 @@ pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
         return None;
     }
     let constraints = all_constraints(scenario, &classes);
-    let offered: f64 = classes.iter().map(|class| class.rate).sum();
+    let servable: f64 = classes.iter().map(|class| class.rate).sum();
     let (mut multiple, _) = allocation::maximum_multiple(&classes, &constraints);
     let mut shares = vec![0.0; scenario.workloads.len()];
     let misses = |hit_shares: &[f64]| -> Vec<Class> {
@@ -74,7 +74,7 @@ pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
         multiple = multiple.min(at_peak.multiple);
     }
     let hits_per_second: f64 = classes.iter().map(|class| class.rate * shares[class.workload]).sum();
-    Some(Cached { hit_share: hits_per_second / offered, jobs_per_min: multiple * offered * 60.0, multiple })
+    Some(Cached { hit_share: hits_per_second / servable, jobs_per_min: multiple * servable * 60.0, multiple })
 }
 
 /// Returns the share of a workload's jobs with a popular prompt; 0 for a trace, whose prompts are all different.

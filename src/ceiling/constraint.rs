@@ -15,13 +15,14 @@ pub(super) struct LimitConstraint<'scenario> {
     pub(super) limit: Limit,
     /// Units per second over the run; calls in flight for concurrency. `peak` puts the units of an interval in its place.
     pub(super) allowed: f64,
-    /// What counts instead of the final charges, and what is admitted of it; `None` if the final charges count.
-    pub(super) held: Option<Held>,
+    /// The demands that count instead of the final charges, and what is admitted of them; `None` if the final charges count.
+    pub(super) other_demand: Option<OtherDemand>,
 }
 
-/// What calls use of a limit until they end, if that bounds more than their final charges.
+/// The demands on a limit that bound the rate more than the final charges do: what calls hold until they end (`held.rs`), or what
+/// whole calls need (`whole_calls.rs`).
 #[derive(Clone, Debug)]
-pub(super) struct Held {
+pub(super) struct OtherDemand {
     /// The demands by the number of the class and the position of the target in it.
     pub(super) demands: Vec<Vec<f64>>,
     pub(super) supply: Supply,
@@ -29,7 +30,7 @@ pub(super) struct Held {
     pub(super) is_of_whole_calls: bool,
 }
 
-/// What a limit admits of the demands in [`Held`].
+/// What a limit admits of the demands in [`OtherDemand`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Supply {
     /// The units that its refill policy admits.
@@ -48,9 +49,9 @@ impl LimitConstraint<'_> {
 
     /// Returns the mean demand of one job of a class on this limit if it is sent to `target`.
     pub(super) fn demand(&self, class: &Class, target: TargetId) -> f64 {
-        if let Some(held) = &self.held {
+        if let Some(other) = &self.other_demand {
             let position = class.targets.iter().position(|known| *known == target);
-            return position.map_or(0.0, |position| held.demands[class.number][position]);
+            return position.map_or(0.0, |position| other.demands[class.number][position]);
         }
         let covered = self.targets.iter().find(|(covered, _)| *covered == target);
         let sizes = class.targets.iter().zip(&class.sizes).find(|(known, _)| **known == target);
@@ -87,16 +88,16 @@ impl LimitConstraint<'_> {
     }
 
     /// Returns [`Self::units_in`], rounded down because jobs use whole units. Not rounded are concurrency, whose units are times,
-    /// and the demands in [`Held`].
+    /// and the demands in [`OtherDemand`].
     pub(super) fn whole_units_in(&self, from: Instant, span: Nanos) -> f64 {
         let units = self.units_in(from, span);
-        let is_counted = self.held.is_none() && self.limit.axis.window_length().is_some();
+        let is_counted = self.other_demand.is_none() && self.limit.axis.window_length().is_some();
         // Rounding may put the product of a rate and a time slightly below a whole number.
         if is_counted { libm::floor(units * (1.0 + 1e-12)) } else { units }
     }
 
     fn supply(&self) -> Supply {
-        self.held.as_ref().map_or(Supply::Units, |held| held.supply)
+        self.other_demand.as_ref().map_or(Supply::Units, |other| other.supply)
     }
 }
 
@@ -138,7 +139,7 @@ pub(super) fn constraints(scenario: &Scenario) -> Vec<LimitConstraint<'_>> {
             targets: targets.clone(),
             limit: *limit,
             allowed: allowed(limit, scenario),
-            held: None,
+            other_demand: None,
         }));
     }
     constraints

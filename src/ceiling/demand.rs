@@ -21,7 +21,7 @@ pub(super) struct Sizes {
     pub(super) max_tokens: Option<u32>,
 }
 
-/// The jobs of a workload whose prompts are longer than `above` and at most `up_to` tokens.
+/// A range of prompt lengths in tokens: above `above`, and at most `up_to`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PromptRange {
     pub(super) above: u32,
@@ -69,7 +69,7 @@ impl PromptRange {
     pub(super) fn mean_excess(self, prompt: &Dist, length: f64) -> f64 {
         let (from, to) = self.probabilities(prompt);
         if self.up_to.is_some() {
-            return mid_quantiles(prompt, (from, to), |sample| (sample - length).max(0.0));
+            return mean_over_quantiles(prompt, (from, to), |sample| (sample - length).max(0.0));
         }
         let excess = mean_within(prompt, 1.0, f64::from(MAX_TOKENS)) - mean_within(prompt, 1.0, length);
         if to > from { excess.max(0.0) / (to - from) } else { 0.0 }
@@ -189,11 +189,11 @@ fn mean_cached(tokens: &Dist, prompt: f64) -> f64 {
 /// Returns the mean of a function of the prompt length, over the mid-quantiles of the prompts in the range.
 fn mean_over_prompts(workload: &Workload, range: PromptRange, of: impl Fn(f64) -> f64) -> f64 {
     let of_prompt = |sample: f64| of(sample.clamp(1.0, f64::from(MAX_TOKENS)));
-    mid_quantiles(&workload.prompt, range.probabilities(&workload.prompt), of_prompt)
+    mean_over_quantiles(&workload.prompt, range.probabilities(&workload.prompt), of_prompt)
 }
 
-/// Returns the mean of a function of samples between the two probabilities, over their mid-quantiles.
-pub(super) fn mid_quantiles(dist: &Dist, (from, to): (f64, f64), of: impl Fn(f64) -> f64) -> f64 {
+/// Returns the mean of a function of the samples between the quantiles of two probabilities, taken at the middle of equal steps.
+pub(super) fn mean_over_quantiles(dist: &Dist, (from, to): (f64, f64), of: impl Fn(f64) -> f64) -> f64 {
     const STEPS: u32 = 32;
     let at = |step| dist.quantile(from + (to - from) * (f64::from(step) + 0.5) / f64::from(STEPS));
     (0..STEPS).map(|step| of(at(step))).sum::<f64>() / f64::from(STEPS)

@@ -70,7 +70,7 @@ impl Ceiling {
         out
     }
 
-    /// Describes what is left of the ceiling in the order of the routes; empty if that is all of it.
+    /// Describes [`Ceiling::in_route_order`]; empty if that is `None`.
     fn route_order_line(&self, scenario: &Scenario) -> String {
         let Some(InRouteOrder { jobs_per_min, multiple, limit: (target, axis) }) = self.in_route_order else {
             return String::new();
@@ -107,7 +107,7 @@ impl Ceiling {
         )
     }
 
-    /// Describes what the limits admit in the first run of a new account; empty unless that is notably more.
+    /// Describes what the limits admit in the first run of a new account; empty unless that is more than 2 % above the ceiling.
     fn first_run_line(&self, scenario: &Scenario) -> String {
         let Some(FirstRun { jobs_per_min, multiple }) = self.higher_first_run() else { return String::new() };
         let jobs = jobs_per_min * scenario.duration.as_secs_f64() / 60.0;

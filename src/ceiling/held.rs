@@ -23,8 +23,8 @@
 //! providers with incidents, which change S, and for buckets of models with slots, which prolong S.
 
 use super::Class;
-use super::constraint::{Held, LimitConstraint, Supply};
-use super::demand::{Sizes, mean_at_most, mean_within, mid_quantiles, model};
+use super::constraint::{LimitConstraint, OtherDemand, Supply};
+use super::demand::{Sizes, mean_at_most, mean_over_quantiles, mean_within, model};
 use super::last_call;
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
@@ -74,7 +74,7 @@ pub(super) fn uncounted(
         let is_same = |other: &&LimitConstraint<'_>| {
             other.targets[0].0 == constraint.targets[0].0 && other.limit == constraint.limit
         };
-        constraints.iter().filter(is_same).any(|same| same.held.is_some())
+        constraints.iter().filter(is_same).any(|same| same.other_demand.is_some())
     };
     let is_uncounted = |constraint: &&LimitConstraint<'_>| {
         !is_counted(constraint) && holds_notably(scenario, classes, constraint, multiple)
@@ -122,8 +122,8 @@ fn of_limit<'a>(
     let Some(calls) = calls(scenario, classes, settled) else { return Vec::new() };
     let has_history = scenario.start.has_history(limit);
     let row = |supply: Supply, sustained: f64, demand: &dyn Fn(&Calls<'_>) -> f64| {
-        let held = Held { demands: table(classes, &calls, demand), supply, is_of_whole_calls: false };
-        let row = LimitConstraint { allowed: sustained, held: Some(held), ..settled.clone() };
+        let other = OtherDemand { demands: table(classes, &calls, demand), supply, is_of_whole_calls: false };
+        let row = LimitConstraint { allowed: sustained, other_demand: Some(other), ..settled.clone() };
         let allowed = if has_history { sustained } else { row.allowed_from_full(scenario.duration) };
         LimitConstraint { allowed, ..row }
     };
@@ -208,7 +208,7 @@ fn calls<'a>(
     (!all.is_empty()).then_some(all)
 }
 
-/// Returns the demands by class and target, in the order of [`Held::demands`]; 0 at targets without `calls`.
+/// Returns the demands by class and target, in the order of [`OtherDemand::demands`]; 0 at targets without `calls`.
 fn table(classes: &[Class], calls: &[Calls<'_>], of: &dyn Fn(&Calls<'_>) -> f64) -> Vec<Vec<f64>> {
     let demand = |class: &Class, target: TargetId| {
         let is_of = |calls: &&Calls<'_>| calls.class.number == class.number && calls.target == target;
@@ -332,7 +332,7 @@ impl Calls<'_> {
                 (max - mean_within(&self.workload.completion, 1.0, max)).max(0.0) * of(total, 0.0)
             }
             ServiceTimeDist::Split { before_prefill, decode_speed, .. } => {
-                mid_quantiles(&self.workload.completion, (0.0, 1.0), |sample| {
+                mean_over_quantiles(&self.workload.completion, (0.0, 1.0), |sample| {
                     let completion = self.completion(sample);
                     (max - completion) * of(before_prefill, (completion - 1.0) / decode_speed)
                 })

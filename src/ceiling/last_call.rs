@@ -31,9 +31,9 @@ pub(super) fn unused(calls: &[Calls<'_>], axis: Axis) -> f64 {
 }
 
 fn of_one_class(calls: &Calls<'_>, axis: Axis) -> f64 {
-    let is_even = matches!(calls.workload.prompt, Dist::Constant(_))
+    let has_equal_prompts = matches!(calls.workload.prompt, Dist::Constant(_))
         && matches!(calls.workload.cached_prompt, CachedPrompt::Share(_));
-    if !is_even {
+    if !has_equal_prompts {
         return 0.0;
     }
     let used = calls.used(axis);

@@ -84,22 +84,22 @@ pub struct Ceiling {
     /// ceiling if the run is short compared with the window of a limit.
     pub first_run: FirstRun,
     /// The first bucket of which the calls in flight at the ceiling reserve so much that it may refuse calls below the ceiling,
-    /// although no lower bound can be proved; `None` if there is none.
+    /// although no lower ceiling can be proved; `None` if there is none.
     pub uncounted: Option<(TargetId, Axis)>,
-    /// What is left of the ceiling if each client sends to the first target of its route that has room; `None` if that is at
+    /// What is left of the ceiling if the client sends each job to the first target of its route that has room; `None` if that is at
     /// least 97 % of it, or if no limit per hour or per day runs out.
     pub in_route_order: Option<InRouteOrder>,
 }
 
-/// The load that is served if jobs go to the first target of their route with room, of which a limit per hour or per day is used up while other
-/// targets are idle. An estimate, unlike the ceiling.
+/// The load that is served if each job goes to the first target of its route that has room, so that a limit of that target per hour or
+/// per day is used up while other targets are idle. An estimate, unlike the ceiling.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InRouteOrder {
     /// The maximum jobs per minute, as [`Ceiling::jobs_per_min`].
     pub jobs_per_min: f64,
     /// The same as a multiple of the offered load.
     pub multiple: f64,
-    /// The limit that runs out first above it.
+    /// The limit that runs out first at a higher load.
     pub limit: (TargetId, Axis),
 }
 
@@ -117,7 +117,7 @@ pub struct FirstRun {
 pub struct TargetCeiling {
     /// The target.
     pub target: TargetId,
-    /// Its limits, except those on axes without demand. Of limits that it shares, what they admit to all targets that do.
+    /// Its limits, except those on axes without demand. A limit that several targets share states what it admits to all of them.
     pub axes: Vec<AxisCeiling>,
 }
 
@@ -147,7 +147,7 @@ struct Class {
     workload: usize,
     /// The mean offered jobs per second, above zero.
     rate: f64,
-    /// Their prompts.
+    /// The lengths of their prompts.
     range: PromptRange,
     /// The targets that can admit them, each once.
     targets: Vec<TargetId>,
@@ -316,10 +316,10 @@ impl TargetCeiling {
                 continue;
             }
             let jobs_per_min = 60.0 * constraint.allowed * rate / used;
-            match axes.iter_mut().find(|known| constraint.held.is_some() && known.axis == axis) {
+            match axes.iter_mut().find(|known| constraint.other_demand.is_some() && known.axis == axis) {
                 Some(known) => {
                     known.jobs_per_min = known.jobs_per_min.min(jobs_per_min);
-                    if constraint.held.as_ref().is_some_and(|held| held.is_of_whole_calls) {
+                    if constraint.other_demand.as_ref().is_some_and(|other| other.is_of_whole_calls) {
                         let unreserved = known.unreserved_jobs_per_min.min(jobs_per_min);
                         known.unreserved_jobs_per_min = unreserved;
                     }

@@ -30,7 +30,7 @@ use provider::config::{Lengths, ServiceTimeDist};
 use provider::{Instant, Nanos};
 use std::ops::RangeInclusive;
 
-/// The lengths of cells into which a run is divided, the shortest that gives at most [`MAX_CELLS`].
+/// The possible lengths of cells. A run is divided into cells of the shortest one that gives at most [`MAX_CELLS`].
 const CELLS: [Nanos; 8] = [
     Nanos::SECOND,
     Nanos(10 * Nanos::SECOND.0),
@@ -44,7 +44,7 @@ const CELLS: [Nanos; 8] = [
 const MAX_CELLS: u64 = 1_500;
 /// The most bursts of one period that are considered.
 const MAX_BURSTS: u64 = 50_000;
-/// The numbers of equal parts into which a run is divided for sets of them.
+/// The numbers of equal parts of a run of which sets of the busiest parts are tried as well.
 const PARTS: RangeInclusive<usize> = 8..=24;
 /// The lengths of the intervals that are tried, in cells.
 const LENGTHS: [usize; 22] =
@@ -75,7 +75,7 @@ pub(super) struct PeakCeiling {
 
 /// The intervals of a run that are tried, whatever the limits admit in them.
 pub(super) struct Peaks<'c> {
-    parts: Vec<Part<'c>>,
+    classes: Vec<PeakClass<'c>>,
     candidates: Vec<Intervals>,
     /// The duration of the run, and how long a job may wait for its admission.
     times: (Nanos, Nanos),
@@ -85,30 +85,31 @@ impl<'c> Peaks<'c> {
     /// Returns the intervals to try. If the rate of every workload is constant, these are only the windows of limits per day, of which
     /// the run may hold parts of different length.
     pub(super) fn of(scenario: &Scenario, classes: &'c [Class], constraints: &[LimitConstraint<'_>]) -> Self {
-        let parts: Vec<Part<'_>> = classes.iter().map(|class| Part::of(scenario, class)).collect();
+        let peak_classes: Vec<_> = classes.iter().map(|class| PeakClass::of(scenario, class)).collect();
         // A call that is admitted longer than this after its arrival cannot be answered before its deadline.
         let max_wait = scenario.client.deadline.saturating_sub(shortest_call(scenario, classes));
         let mut candidates = in_long_windows(scenario, constraints, max_wait);
         if !scenario.workloads.iter().all(is_flat) {
-            candidates.extend(self::candidates(scenario, &parts, has_long_and_short(classes, constraints)));
+            let several_peaks = peaks_share_limit(classes, constraints);
+            candidates.extend(self::candidates(scenario, &peak_classes, several_peaks));
         }
-        Self { parts, candidates, times: (scenario.duration.max(Nanos(1)), max_wait) }
+        Self { classes: peak_classes, candidates, times: (scenario.duration.max(Nanos(1)), max_wait) }
     }
 
     /// Returns the lowest ceiling of all intervals; `None` if no limit bounds the jobs of any interval.
     pub(super) fn lowest(&self, constraints: &[LimitConstraint<'_>]) -> Option<PeakCeiling> {
-        if self.parts.is_empty() {
+        if self.classes.is_empty() {
             return None;
         }
-        let in_intervals = |intervals| in_intervals(&self.parts, constraints, intervals, self.times);
+        let in_intervals = |intervals| in_intervals(&self.classes, constraints, intervals, self.times);
         let ceilings = self.candidates.iter().filter_map(in_intervals);
         ceilings.reduce(|lowest, next| if next.multiple < lowest.multiple { next } else { lowest })
     }
 }
 
-/// Returns `true` if some jobs can be sent to a target with a limit per day and to another, so that several peaks of a day share what
-/// that limit admits, and the other target admits nothing of them between the peaks.
-fn has_long_and_short(classes: &[Class], constraints: &[LimitConstraint<'_>]) -> bool {
+/// Returns `true` if some jobs can be sent to a target with a limit per hour or per day and to another one: several peaks of a day then
+/// share what that limit admits, and the other target admits nothing of them between the peaks.
+fn peaks_share_limit(classes: &[Class], constraints: &[LimitConstraint<'_>]) -> bool {
     classes.iter().filter(|class| class.targets.len() > 1).any(|class| {
         let is_of_class =
             |limit: &LimitConstraint<'_>| class.targets.iter().any(|target| limit.covers(*target));
@@ -116,8 +117,8 @@ fn has_long_and_short(classes: &[Class], constraints: &[LimitConstraint<'_>]) ->
     })
 }
 
-/// Returns the parts of the run in each window of a limit that counts from the start of long windows, if there are several: less the
-/// time in which a job may wait for the next window.
+/// Returns the part of the run in each window of the limits that count from the start of long windows, if the run has several of them.
+/// A part ends earlier than its window by the time in which a job may wait for the next window.
 fn in_long_windows(
     scenario: &Scenario,
     constraints: &[LimitConstraint<'_>],
@@ -162,8 +163,8 @@ struct Intervals {
     jobs: Vec<f64>,
 }
 
-/// A class of jobs as a part of its workload, with what does not depend on the interval.
-struct Part<'c> {
+/// A class of jobs, with what does not depend on the interval.
+struct PeakClass<'c> {
     class: &'c Class,
     /// The share of the workload's jobs that are of this class.
     share: f64,
@@ -171,7 +172,7 @@ struct Part<'c> {
     may_fail: f64,
 }
 
-impl<'c> Part<'c> {
+impl<'c> PeakClass<'c> {
     fn of(scenario: &Scenario, class: &'c Class) -> Self {
         let workload_rate = offered_jobs_per_second_of(scenario, &scenario.workloads[class.workload]);
         let jobs_of_run = class.rate * scenario.duration.as_secs_f64();
@@ -184,17 +185,17 @@ impl<'c> Part<'c> {
 /// limit bounds it.
 #[expect(clippy::cast_possible_truncation, reason = "there are at most MAX_BURSTS intervals")]
 fn in_intervals(
-    parts: &[Part<'_>],
+    peak_classes: &[PeakClass<'_>],
     constraints: &[LimitConstraint<'_>],
     intervals: &Intervals,
     (duration, max_wait): (Nanos, Nanos),
 ) -> Option<PeakCeiling> {
-    let jobs = |part: &Part<'_>| intervals.jobs[part.class.workload] * part.share;
-    let may_fail = |part: &Part<'_>| part.may_fail.min(jobs(part));
+    let jobs = |one: &PeakClass<'_>| intervals.jobs[one.class.workload] * one.share;
+    let may_fail = |one: &PeakClass<'_>| one.may_fail.min(jobs(one));
     // The linear programme needs ratios only: here `rate` is the jobs of the intervals that must be served, and `allowed` the
     // units of the intervals.
-    let classes: Vec<Class> = (parts.iter())
-        .map(|part| Class { rate: jobs(part) - may_fail(part), ..part.class.clone() })
+    let classes: Vec<Class> = (peak_classes.iter())
+        .map(|one| Class { rate: jobs(one) - may_fail(one), ..one.class.clone() })
         .filter(|class| class.rate > 0.0)
         .collect();
     // Jobs that arrive at one instant may all be admitted at the last possible one; those of an interval arrive before its end.
@@ -220,8 +221,8 @@ fn in_intervals(
         from: *intervals.starts.first()?,
         length: intervals.length,
         count: count as u32,
-        jobs: each(parts.iter().map(jobs).sum()),
-        may_fail: each(parts.iter().map(may_fail).sum()),
+        jobs: each(peak_classes.iter().map(jobs).sum()),
+        may_fail: each(peak_classes.iter().map(may_fail).sum()),
     };
     multiple.is_finite().then_some(PeakCeiling { multiple, binding, peak })
 }
@@ -252,7 +253,7 @@ pub(super) fn allowed_failures(scenario: &Scenario, workload: usize) -> f64 {
 }
 
 /// Returns the busiest intervals of each length, without repetitions; with `several_peaks` also sets of the busiest parts of the run.
-fn candidates(scenario: &Scenario, parts: &[Part<'_>], several_peaks: bool) -> Vec<Intervals> {
+fn candidates(scenario: &Scenario, peak_classes: &[PeakClass<'_>], several_peaks: bool) -> Vec<Intervals> {
     let duration = scenario.duration.max(Nanos(1));
     let cell = CELLS.into_iter().find(|cell| duration.0.div_ceil(cell.0) <= MAX_CELLS);
     let cell = cell.unwrap_or(Nanos(duration.0.div_ceil(MAX_CELLS)));
@@ -262,7 +263,7 @@ fn candidates(scenario: &Scenario, parts: &[Part<'_>], several_peaks: bool) -> V
     let before: Vec<Vec<f64>> =
         scenario.workloads.iter().map(|workload| jobs_before(scenario, workload, &edges)).collect();
     let mut may_fail = vec![0.0; before.len()];
-    parts.iter().for_each(|part| may_fail[part.class.workload] += part.may_fail);
+    peak_classes.iter().for_each(|one| may_fail[one.class.workload] += one.may_fail);
     let of_workload = |(before, may_fail): (&Vec<f64>, &f64)| CumulativeLoad {
         before: before.clone(),
         may_fail: *may_fail,
@@ -390,8 +391,7 @@ fn at_once(scenario: &Scenario, may_fail: &[f64]) -> Vec<Intervals> {
     found
 }
 
-/// Returns the expected number of jobs that arrive before each of `edges`; of users, what they send if nothing is
-/// refused.
+/// Returns the expected number of jobs that arrive before each of `edges`; of users, what they send if nothing is refused.
 fn jobs_before(scenario: &Scenario, workload: &Workload, edges: &[Instant]) -> Vec<f64> {
     rate::jobs_before(workload, scenario.duration, edges.iter().copied()).unwrap_or_else(|| {
         let rate = offered_jobs_per_second_of(scenario, workload);

@@ -1,9 +1,9 @@
-//! What a route makes of a long limit, one per day or per hour: a client that sends to the first target with room uses up the long limit of that target
-//! while the next ones are idle, and has only the next ones for the rest of the window.
+//! What a route makes of a long limit, one per day or per hour: a client that sends to the first target with room uses up the long
+//! limit of that target while the next ones are idle, and has only the next ones for the rest of the window.
 //!
 //! The ceiling lets every job go where it leaves the most room to others, so it is an upper bound there. What the order of the route
 //! leaves of it is estimated here: the traffic flows through the targets as a fluid, in cells of time, after days of the same traffic.
-//! Chance and waits are not part of it. Bursts are only if all jobs arrive in bursts: then a limit per minute admits no more than it does
+//! Chance and waits do not count. Bursts count only if all jobs arrive in bursts: then a limit per minute admits no more than it does
 //! until the deadline of each. Of a step that picks among its targets, those whose long limits run out soonest at full rate are taken to
 //! come first.
 
@@ -19,8 +19,8 @@ use std::collections::VecDeque;
 const CELL: Nanos = Nanos(15 * Nanos::MINUTE.0);
 /// The days of the same traffic before a run, if some long limit is a bucket, which empties slowly.
 const DAYS_BEFORE: u64 = 12;
-/// The lost share of the jobs of a class up to which none is taken to be lost.
-const NO_LOSS: f64 = 1e-3;
+/// The largest lost share of the jobs of a class that counts as no loss.
+const IGNORED_LOSS: f64 = 1e-3;
 /// The largest share of the ceiling that is reported as left. A smaller loss may come from the bursts of limits per minute, which the
 /// ceiling counts and the flow does not.
 const MAX_REPORTED_SHARE: f64 = 0.97;
@@ -62,8 +62,9 @@ struct Fluid<'a> {
     classes: &'a [Class],
     /// The jobs of each class in each cell.
     jobs: Vec<Vec<f64>>,
+    /// The number of cells of the same traffic before the run.
     cells_before: usize,
-    /// Whether all limits are the same in every repetition of the traffic, so that repetitions without a change can be left out.
+    /// `true` if every limit admits the same in each repetition of the traffic, so that repetitions without a change can be left out.
     is_periodic: bool,
     limits: Vec<FluidLimit>,
     /// For each class, the share of its jobs that may be lost.
@@ -76,27 +77,27 @@ struct FluidLimit {
     number: usize,
     /// The demands by class and position of the target.
     demands: Vec<Vec<f64>>,
-    supply: Supply,
+    supply: FluidSupply,
     /// What it admits in a cell in the long run.
     per_cell: f64,
     is_long: bool,
 }
 
-enum Supply {
+enum FluidSupply {
     /// This much in each cell.
     Rate(f64),
     /// This much more in each cell, up to the burst.
     Bucket { per_cell: f64, burst: f64 },
-    /// This much from the beginning of a window on. `begins` says of each cell, those before the run included, whether a window begins with
-    /// it.
+    /// This much from the beginning of a window on. `begins` is, for each cell, also for those before the run, `true` if a window begins
+    /// with it.
     Window { amount: f64, begins: Vec<bool> },
-    /// This much in so many cells one after another.
+    /// This much in any `cells` consecutive cells.
     Log { amount: f64, cells: usize },
 }
 
 /// What is left of a limit.
 struct Level<'f> {
-    supply: &'f Supply,
+    supply: &'f FluidSupply,
     left: f64,
     /// The use of the last cells, of a sliding log.
     used: VecDeque<f64>,
@@ -110,7 +111,7 @@ impl<'a> Fluid<'a> {
         if cell == Nanos::ZERO {
             return None;
         }
-        let settled = || (0..).zip(constraints).filter(|(_, constraint)| constraint.held.is_none());
+        let settled = || (0..).zip(constraints).filter(|(_, constraint)| constraint.other_demand.is_none());
         let has_long_bucket =
             settled().any(|(_, it)| is_long(&it.limit) && it.limit.refill == RefillPolicy::Bucket);
         let days = match scenario.start {
@@ -133,8 +134,10 @@ impl<'a> Fluid<'a> {
             FluidLimit {
                 number,
                 demands: demands.collect(),
-                supply: match Supply::of(&constraint.limit, scenario, cell, (cells_before, count)) {
-                    Supply::Rate(per_cell) => Supply::Rate(per_cell.min(at_bursts(&constraint.limit))),
+                supply: match FluidSupply::of(&constraint.limit, scenario, cell, (cells_before, count)) {
+                    FluidSupply::Rate(per_cell) => {
+                        FluidSupply::Rate(per_cell.min(at_bursts(&constraint.limit)))
+                    }
                     other => other,
                 },
                 per_cell: sustained(&constraint.limit) * cell.as_secs_f64(),
@@ -175,8 +178,8 @@ impl<'a> Fluid<'a> {
         self.classes.iter().map(of_class).collect()
     }
 
-    /// Returns how many times as fast as it may in the long run a target can use up its long limits: what its other limits admit of a class
-    /// ÷ what those admit; 0 without long limits.
+    /// Returns how much faster a target can use up its long limits than they refill: what its other limits admit of a class ÷ what the
+    /// long ones admit, both in the long run; 0 without long limits.
     fn depletion_speed(&self, class: &Class, position: usize) -> f64 {
         let admitted = |is_long: bool| {
             let limits = self.limits.iter().filter(|limit| limit.is_long == is_long);
@@ -187,7 +190,8 @@ impl<'a> Fluid<'a> {
         if long.is_finite() { fast / long.max(1e-12) } else { 0.0 }
     }
 
-    /// Returns the highest multiple that is served in this order, if `most` is not and a lower one is whenever a higher one is.
+    /// Returns the highest multiple below `most` that is served in this order, by bisection. Assumes that `most` is not served, and that
+    /// every multiple below a served one is.
     fn highest(&self, most: f64, orders: &[Vec<usize>]) -> f64 {
         let (mut low, mut high) = (0.0, most);
         for _ in 0..STEPS {
@@ -199,7 +203,8 @@ impl<'a> Fluid<'a> {
 
     fn is_served(&self, multiple: f64, orders: &[Vec<usize>]) -> bool {
         let lost = self.flow(multiple, orders, &mut |_, _| {});
-        (self.classes.iter().zip(lost)).all(|(class, lost)| lost <= self.may_fail[class.number].max(NO_LOSS))
+        (self.classes.iter().zip(lost))
+            .all(|(class, lost)| lost <= self.may_fail[class.number].max(IGNORED_LOSS))
     }
 
     /// Returns the index of the first long limit that has nothing left while jobs are lost; `None` if there is none.
@@ -226,8 +231,8 @@ impl<'a> Fluid<'a> {
         let count = self.jobs.first().map_or(0, Vec::len);
         let ranks = orders.iter().map(Vec::len).max().unwrap_or(0);
         let mut lost = vec![0.0; self.classes.len()];
-        let (mut left, mut fits) = (vec![0.0; self.classes.len()], vec![0.0; self.limits.len()]);
-        let mut of_last_run = vec![f64::NAN; self.limits.len()];
+        let (mut unsent, mut fits) = (vec![0.0; self.classes.len()], vec![0.0; self.limits.len()]);
+        let mut of_last_repetition = vec![f64::NAN; self.limits.len()];
         let mut index = 0;
         while index < self.cells_before + count {
             // The cells before the run are those of the same traffic, so that the last of them is its last.
@@ -235,18 +240,18 @@ impl<'a> Fluid<'a> {
             if cell == 0 && index < self.cells_before && self.is_periodic {
                 let is_same =
                     |(level, last): (&Level<'_>, &f64)| (level.left - last).abs() <= 1e-6 * last.abs();
-                if levels.iter().zip(&of_last_run).all(is_same) {
+                if levels.iter().zip(&of_last_repetition).all(is_same) {
                     index = self.cells_before;
                 }
-                of_last_run.iter_mut().zip(&levels).for_each(|(last, level)| *last = level.left);
+                of_last_repetition.iter_mut().zip(&levels).for_each(|(last, level)| *last = level.left);
             }
             levels.iter_mut().for_each(|level| level.begin(index));
-            left.iter_mut().zip(&self.jobs).for_each(|(left, jobs)| *left = jobs[cell] * multiple);
-            (0..ranks).for_each(|rank| self.send(rank, orders, &mut left, (&mut levels, &mut fits)));
-            observe(&levels, left.iter().any(|left| *left > 1e-9));
+            unsent.iter_mut().zip(&self.jobs).for_each(|(unsent, jobs)| *unsent = jobs[cell] * multiple);
+            (0..ranks).for_each(|rank| self.send(rank, orders, &mut unsent, (&mut levels, &mut fits)));
+            observe(&levels, unsent.iter().any(|unsent| *unsent > 1e-9));
             levels.iter_mut().for_each(Level::end);
             if index >= self.cells_before {
-                lost.iter_mut().zip(&left).for_each(|(lost, left)| *lost += left);
+                lost.iter_mut().zip(&unsent).for_each(|(lost, unsent)| *lost += unsent);
             }
             index += 1;
         }
@@ -254,23 +259,23 @@ impl<'a> Fluid<'a> {
         lost.into_iter().zip(&self.jobs).map(share).collect()
     }
 
-    /// Sends what is left of each class to the target of this rank; classes that share a limit get equal shares of what they need.
+    /// Sends the unsent jobs of each class to the target of this rank; classes that share a limit get equal shares of what they need.
     /// `fits` is memory for the share that each limit admits.
     fn send(
         &self,
         rank: usize,
         orders: &[Vec<usize>],
-        left: &mut [f64],
+        unsent: &mut [f64],
         (levels, fits): (&mut [Level<'_>], &mut [f64]),
     ) {
         let demand = |limit: &FluidLimit, class: usize| {
             orders[class].get(rank).map_or(0.0, |position| limit.demands[class][*position])
         };
         for ((limit, level), fits) in self.limits.iter().zip(levels.iter()).zip(fits.iter_mut()) {
-            let wanted: f64 = (0..).zip(left.iter()).map(|(class, jobs)| jobs * demand(limit, class)).sum();
+            let wanted: f64 = (0..).zip(unsent.iter()).map(|(class, jobs)| jobs * demand(limit, class)).sum();
             *fits = if wanted > level.left { level.left.max(0.0) / wanted } else { 1.0 };
         }
-        for (class, jobs) in left.iter_mut().enumerate() {
+        for (class, jobs) in unsent.iter_mut().enumerate() {
             if orders[class].get(rank).is_none() {
                 continue;
             }
@@ -284,7 +289,7 @@ impl<'a> Fluid<'a> {
     }
 }
 
-/// Returns the share of the jobs of a workload that may be lost of those that some target can admit: the others are lost anyway.
+/// Of the jobs of a workload that some target can admit, returns the share that may be lost. The other jobs are lost anyway.
 fn may_fail(scenario: &Scenario, classes: &[Class], workload: usize) -> f64 {
     let offered = offered_jobs_per_second_of(scenario, &scenario.workloads[workload]);
     let of_workload = classes.iter().filter(|class| class.workload == workload);
@@ -312,8 +317,8 @@ fn jobs_of(scenario: &Scenario, class: &Class, cell: Nanos, count: u64) -> Vec<f
     before.windows(2).map(|pair| (pair[1] - pair[0]) * share).collect()
 }
 
-impl Supply {
-    /// Returns what a limit admits in cells of this length, of which so many come before the run and in it.
+impl FluidSupply {
+    /// Returns what a limit admits in cells of this length, of which `before` come before the run and `count` are in it.
     #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
     fn of(limit: &Limit, scenario: &Scenario, cell: Nanos, (before, count): (u64, u64)) -> Self {
         let per_cell = sustained(limit) * cell.as_secs_f64();
@@ -344,25 +349,25 @@ impl Supply {
 }
 
 impl<'f> Level<'f> {
-    fn full(supply: &'f Supply) -> Self {
+    fn full(supply: &'f FluidSupply) -> Self {
         let left = match supply {
-            Supply::Bucket { burst, .. } => *burst,
-            Supply::Log { amount, .. } => *amount,
-            Supply::Rate(_) | Supply::Window { .. } => 0.0,
+            FluidSupply::Bucket { burst, .. } => *burst,
+            FluidSupply::Log { amount, .. } => *amount,
+            FluidSupply::Rate(_) | FluidSupply::Window { .. } => 0.0,
         };
         Self { supply, left, used: VecDeque::new() }
     }
 
     fn begin(&mut self, index: usize) {
         match self.supply {
-            Supply::Rate(per_cell) => self.left = *per_cell,
-            Supply::Bucket { per_cell, .. } => self.left += per_cell,
-            Supply::Window { amount, begins } => {
+            FluidSupply::Rate(per_cell) => self.left = *per_cell,
+            FluidSupply::Bucket { per_cell, .. } => self.left += per_cell,
+            FluidSupply::Window { amount, begins } => {
                 if begins[index] {
                     self.left = *amount;
                 }
             }
-            Supply::Log { cells, .. } => {
+            FluidSupply::Log { cells, .. } => {
                 if self.used.len() >= *cells {
                     self.left += self.used.pop_front().unwrap_or(0.0);
                 }
@@ -379,7 +384,7 @@ impl<'f> Level<'f> {
     }
 
     fn end(&mut self) {
-        if let Supply::Bucket { burst, .. } = self.supply {
+        if let FluidSupply::Bucket { burst, .. } = self.supply {
             self.left = self.left.min(*burst);
         }
     }

@@ -11,9 +11,9 @@ const EPSILON: f64 = 1e-11;
 /// The maximum number of pivots, far above what a scenario needs. The result after that is feasible, possibly not optimal.
 const MAX_PIVOTS: usize = 100_000;
 
-/// The minimum number of consecutive pivots without a gain after which the rule changes. It is twice the number of rows if that
-/// is larger, since from the origin each row may need a pivot before the first gain.
-const MAX_WITHOUT_GAIN: usize = 64;
+/// The rule changes after this number of consecutive pivots without a gain, or after twice the number of rows if that is larger,
+/// since from the origin each row may need a pivot before the first gain.
+const MIN_PIVOTS_BEFORE_CHANGE: usize = 64;
 
 /// How the entering variable is chosen among those with a gain.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,7 @@ pub(super) struct Optimum {
 pub(super) fn maximise(gain: &[f64], rows: &[Vec<f64>], bounds: &[f64]) -> Optimum {
     debug_assert!(bounds.iter().all(|bound| *bound >= 0.0), "invariant: bounds >= 0, found {bounds:?}");
     let mut table = Table::new(gain, rows, bounds);
-    let (mut without_gain, max_without_gain) = (0, MAX_WITHOUT_GAIN.max(2 * rows.len()));
+    let (mut without_gain, max_without_gain) = (0, MIN_PIVOTS_BEFORE_CHANGE.max(2 * rows.len()));
     for _ in 0..MAX_PIVOTS {
         let rule =
             if without_gain < max_without_gain { Entering::LargestGain } else { Entering::SmallestIndex };

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 pub(super) const RUN_DURATION: Nanos = Nanos(100 * Nanos::DAY.0);
 
+/// Returns a limit with fixed windows.
 pub(super) fn limit(axis: Axis, amount: u64) -> Limit {
     Limit { axis, amount, refill: RefillPolicy::Fixed, burst: amount }
 }
@@ -256,7 +257,7 @@ fn workloads_share_only_common_targets() {
         vec![workload(0, 3.0), workload(1, 1.0)],
     );
     assert_ceiling(&apart, 4.0, (1, Axis::Rpm));
-    // One workload is limited by requests, the other by tokens; together they use both limits.
+    // One workload sends large jobs, the other many; together they use up the requests, and a ninth of the tokens.
     let heavy = Workload { prompt: Dist::Constant(900.0), ..workload(0, 10.0) };
     let light = Workload { prompt: Dist::Constant(1.0), max_tokens: Some(9), ..workload(0, 90.0) };
     let mixed =

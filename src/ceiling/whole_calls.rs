@@ -8,7 +8,7 @@
 //! unused, so it has no such bound.
 
 use super::Class;
-use super::constraint::{Held, LimitConstraint, Supply};
+use super::constraint::{LimitConstraint, OtherDemand, Supply};
 use super::demand::{PromptRange, model};
 use super::held::smallest_sample;
 use crate::ids::TargetId;
@@ -80,8 +80,9 @@ fn row<'a>(
         (RefillPolicy::SlidingLog, window) => (Supply::WithinAny(window), capacity / window.as_secs_f64()),
         _ => (Supply::Units, settled.allowed),
     };
-    let held = Held { demands: classes.iter().map(of_class).collect(), supply, is_of_whole_calls: true };
-    let row = LimitConstraint { allowed: sustained, held: Some(held), ..settled.clone() };
+    let other =
+        OtherDemand { demands: classes.iter().map(of_class).collect(), supply, is_of_whole_calls: true };
+    let row = LimitConstraint { allowed: sustained, other_demand: Some(other), ..settled.clone() };
     let has_history = scenario.start.has_history(&settled.limit);
     let allowed = if has_history { sustained } else { row.allowed_from_full(scenario.duration) };
     Some(LimitConstraint { allowed, ..row })
@@ -143,8 +144,8 @@ fn use_of(
 fn smallest_sizes(workload: &Workload, duration: Nanos, lengths: Lengths, range: PromptRange) -> (f64, f64) {
     let max = f64::from(workload.max_tokens.or(lengths.max_output).unwrap_or(MAX_TOKENS)).max(1.0);
     // Without `max_tokens`, a completion is also bounded by what the prompt leaves of the context, which may be one token.
-    let is_free = workload.max_tokens.is_some() || lengths.context.is_none();
-    let bounded = |tokens: f64| if is_free { libm::floor(tokens).clamp(1.0, max) } else { 1.0 };
+    let has_fixed_bound = workload.max_tokens.is_some() || lengths.context.is_none();
+    let bounded = |tokens: f64| if has_fixed_bound { libm::floor(tokens).clamp(1.0, max) } else { 1.0 };
     if let Arrivals::Trace { rows, .. } = &workload.arrivals {
         let rows =
             rows.iter().filter(|row| row.at < Instant::ZERO + duration && range.contains(row.prompt_tokens));

@@ -57,8 +57,8 @@ mod tests {
     use crate::scenario::Scenario;
     use provider::Zone;
 
-    /// A run begins at midnight UTC, which is 17:00 in the Pacific zone in summer. A day of even load has 7/24 of its jobs before the midnight
-    /// there and 17/24 after it, of which the second window admits 1,000: 1,000 · 24 ÷ 17 jobs, not those of two windows.
+    /// A run begins at midnight UTC, which is 17:00 in the Pacific zone in summer. A day of even load has 7/24 of its jobs before the
+    /// midnight there and 17/24 after it, of which the second window admits 1,000: 1,000 · 24 ÷ 17 jobs, not those of two windows.
     #[test]
     fn the_first_day_from_full_limits_is_bound_by_each_window_of_its_limits() {
         let first_day = |refill, duration: Nanos| {

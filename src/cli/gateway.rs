@@ -177,7 +177,7 @@ impl GatewayArgs {
         local: &Arc<LocalLedger>,
     ) -> Result<Exit, VerbError> {
         let clock = Clock::start();
-        let gateway = Gateway::new(scenario, &from_environment, access, clock).map_err(missing)?;
+        let gateway = Gateway::new(scenario, &from_environment, access, clock).map_err(config_error)?;
         let sharing = match redis {
             Some(url) => Some(connect(url, clock).await?),
             None => None,
@@ -251,7 +251,7 @@ impl GatewayArgs {
     /// Reads the scenario again. If it has a problem, the gateway stays as it is.
     fn reload(&self, current: &Current, ledger: Option<&Arc<LocalLedger>>) {
         let reloaded = self.read().and_then(|scenario| {
-            let gateway = current.get().reloaded(&scenario, &from_environment).map_err(missing)?;
+            let gateway = current.get().reloaded(&scenario, &from_environment).map_err(config_error)?;
             self.open_store(&scenario, ledger)?;
             Ok(gateway)
         });
@@ -273,7 +273,7 @@ impl GatewayArgs {
     /// Returns who may use the gateway.
     ///
     /// # Errors
-    /// If others could reach it and there is no key.
+    /// If the key cannot be sent in a header, or if others could reach the gateway and there is no key.
     fn access(&self, key: Option<String>) -> Result<Access, VerbError> {
         // A key that is read from a file often ends with a line feed.
         let key = key.map(|key| key.trim().to_owned());
@@ -344,8 +344,8 @@ fn from_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Returns the error for what a gateway lacks.
-fn missing(problems: Vec<ConfigError>) -> VerbError {
+/// Returns the error for the problems of a gateway's configuration.
+fn config_error(problems: Vec<ConfigError>) -> VerbError {
     let texts: Vec<String> = problems.iter().map(|problem| format!("error: {problem}")).collect();
     input_error(anyhow!(texts.join("\n")))
 }

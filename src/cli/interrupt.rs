@@ -29,7 +29,7 @@ impl Interrupt {
         let listener = interrupt.clone();
         let (ready, is_ready) = mpsc::channel();
         let _ = thread::Builder::new().name("signals".to_owned()).spawn(move || listener.wait(ready));
-        // Ends with an error if the thread cannot listen, and drops `ready`.
+        // Returns an error if the thread cannot listen: it drops `ready` then.
         let _ = is_ready.recv();
         interrupt
     }

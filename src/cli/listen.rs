@@ -44,6 +44,7 @@ impl Listen {
         }
     }
 
+    /// Returns the address of a gateway, or of the first provider of a mock.
     pub(super) const fn first(self) -> SocketAddr {
         self.0
     }

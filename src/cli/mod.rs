@@ -2,7 +2,6 @@
 //!
 //! Results go to stdout, progress, notes and errors to stderr. See [`Exit`] for the exit codes.
 
-mod budget;
 mod check;
 mod default_folder;
 mod explain;
@@ -25,6 +24,7 @@ mod run_endpoint;
 mod run_output;
 mod schema;
 mod sim;
+mod size_check;
 mod test;
 
 use crate::api_keys::masked;
@@ -32,11 +32,11 @@ use crate::formatting::{is_unprintable, path_name};
 use crate::problem::Problems;
 use crate::scenario::{self, Overrides, Scenario};
 use anyhow::anyhow;
-use budget::Budget;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use provider::Nanos;
 use provider::units;
+use size_check::SizeCheck;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -284,7 +284,7 @@ struct OutputOptions {
     #[arg(long, value_name = "GB", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     events_limit: u64,
     #[command(flatten)]
-    budget: Budget,
+    size_check: SizeCheck,
 }
 
 /// Raises the limit of file descriptors as far as the system allows.

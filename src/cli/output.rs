@@ -19,7 +19,7 @@ pub(super) fn print(text: &str) -> Result<(), VerbError> {
     }
 }
 
-/// Writes a result to stdout with control characters replaced by blanks, because names in it may contain anything.
+/// Writes a result to stdout with unprintable characters replaced by blanks, because names in it may contain anything.
 ///
 /// # Errors
 /// As [`print`].

@@ -1,10 +1,10 @@
 //! `quotalab plan SCENARIO`
 
-use super::budget::Budget;
 use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
 use super::output_folder::{FileNames, OutputFiles, OutputFolder};
 use super::run_output::INTERRUPTED;
+use super::size_check::SizeCheck;
 use super::{Exit, ScenarioOptions, VerbError, fail_if, first_failure, input_error, quoted, run_error};
 use crate::ceiling::Ceiling;
 use crate::drive::RunSize;
@@ -53,13 +53,13 @@ pub(super) struct PlanArgs {
     #[arg(long)]
     quiet: bool,
     #[command(flatten)]
-    budget: Budget,
+    size_check: SizeCheck,
 }
 
 impl PlanArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         let scenario = self.scenario_options.read(&self.scenario)?;
-        self.budget.check(&self.size(&scenario))?;
+        self.size_check.check(&self.size(&scenario))?;
         let destination = (self.out.as_ref(), self.scenario.as_path());
         let folder = OutputFolder::open_for(&scenario, destination, &FileNames::OF_PLAN, &[])?;
         let options = PlanOptions {
@@ -130,7 +130,7 @@ impl PlanArgs {
         if let Some(replicas) = self.replicas {
             command += &format!(" --replicas {replicas}");
         }
-        command + self.budget.to_argument()
+        command + self.size_check.to_argument()
     }
 }
 

@@ -50,7 +50,7 @@ impl RunArgs {
         let source = CommandLine {
             verb: "run",
             scenario: &self.scenario,
-            option: format!("{mock_process}{}", self.endpoint.to_arguments()),
+            verb_options: format!("{mock_process}{}", self.endpoint.to_arguments()),
             scenario_options: &self.scenario_options,
         };
         let destination = Destination::open(&scenario, source, &self.output_options)?;

@@ -1,11 +1,11 @@
 //! The output of `sim` and `run`: the folds that run beside the recorder, and the files and text of the result.
 
-use super::budget::Budget;
 use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
 use super::output_file::{Output, OutputFile};
 use super::output_folder::{FileNames, OutputFiles, OutputFolder};
 use super::progress::Progress;
+use super::size_check::SizeCheck;
 use super::{
     Exit, OutputOptions, ScenarioOptions, VerbError, fail_if, first_failure, input_error, quoted, run_error,
 };
@@ -50,7 +50,7 @@ pub(super) struct Destination<'a> {
 }
 
 impl<'a> Destination<'a> {
-    /// Checks, before the run begins, that it is within its budget and that its result can be written.
+    /// Checks, before the run begins, that it is not too large, unless that was confirmed, and that its result can be written.
     ///
     /// # Errors
     /// If the run is too large and not confirmed, if the folder cannot be written or no default folder is free, or if an output
@@ -60,7 +60,7 @@ impl<'a> Destination<'a> {
         source: CommandLine<'a>,
         output_options: &'a OutputOptions,
     ) -> Result<Self, VerbError> {
-        output_options.budget.check(&RunSize::of(scenario, 1.0))?;
+        output_options.size_check.check(&RunSize::of(scenario, 1.0))?;
         let log: Vec<Output<'_>> =
             output_options.events.iter().map(|path| ("--events", path.as_path())).collect();
         let (out, file) = (output_options.out.as_ref(), source.scenario);
@@ -110,7 +110,7 @@ impl<'a> Destination<'a> {
         if let Some(progress) = progress {
             progress.finish();
         }
-        let reproduce = self.source.command(self.output_options.budget);
+        let reproduce = self.source.command(self.output_options.size_check);
         let file = self.source.scenario.to_string_lossy().into_owned();
         let summary = Summary { reproduce, file, job_traces: slow_jobs.traces(scenario), ..summary };
         let text = if self.output_options.json {
@@ -150,16 +150,16 @@ fn finish_log(log: Log<BufWriter<OutputFile>>) -> Result<(), VerbError> {
 pub(super) struct CommandLine<'a> {
     pub(super) verb: &'static str,
     pub(super) scenario: &'a Path,
-    /// An option of the verb, after a space; may be empty.
-    pub(super) option: String,
+    /// The options that only this verb has, each after a space; may be empty.
+    pub(super) verb_options: String,
     pub(super) scenario_options: &'a ScenarioOptions,
 }
 
 impl CommandLine<'_> {
     /// Returns the command that reproduces the result.
-    fn command(&self, budget: Budget) -> String {
+    fn command(&self, size_check: SizeCheck) -> String {
         let scenario = quoted(&self.scenario.to_string_lossy());
-        let (options, budget) = (self.scenario_options.to_arguments(), budget.to_argument());
-        format!("quotalab {} {scenario}{}{options}{budget}", self.verb, self.option)
+        let (options, confirmation) = (self.scenario_options.to_arguments(), size_check.to_argument());
+        format!("quotalab {} {scenario}{}{options}{confirmation}", self.verb, self.verb_options)
     }
 }

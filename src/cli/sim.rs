@@ -30,7 +30,7 @@ impl SimArgs {
         let source = CommandLine {
             verb: "sim",
             scenario: &self.scenario,
-            option: String::new(),
+            verb_options: String::new(),
             scenario_options: &self.scenario_options,
         };
         let destination = Destination::open(&scenario, source, &self.output_options)?;

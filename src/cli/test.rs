@@ -1,10 +1,10 @@
 //! `quotalab test PATH...`
 
-use super::budget::Budget;
 use super::interrupt::Interrupt;
 use super::output::{print, print_plain, print_to_stderr};
 use super::output_file::{self, Output, OutputFile, refuse_overwriting};
 use super::run_output::{INTERRUPTED, TOO_MANY_JOBS};
+use super::size_check::SizeCheck;
 use super::{Exit, ScenarioOptions, VerbError, first_failure, input_error, quoted, run_error};
 use crate::drive::RunSize;
 use crate::formatting::{path_name, printable};
@@ -62,7 +62,7 @@ pub(super) struct TestArgs {
     #[arg(long)]
     quiet: bool,
     #[command(flatten)]
-    budget: Budget,
+    size_check: SizeCheck,
 }
 
 impl TestArgs {
@@ -71,7 +71,7 @@ impl TestArgs {
         let cases = self.cases(baseline.as_ref())?;
         self.check_names_and_baseline(&cases, baseline.as_ref())?;
         self.check_outputs(&cases)?;
-        self.budget.check(&size(&cases))?;
+        self.size_check.check(&size(&cases))?;
         let bar = self.progress(cases.iter().map(|case| case.replicas.len() as u64).sum());
         let progress =
             Progress { bar, interrupt: Interrupt::listen(), too_many_jobs: AtomicBool::new(false) };
@@ -224,7 +224,7 @@ struct Progress {
 }
 
 impl Progress {
-    /// Returns why runs are missing; `None` if none is.
+    /// Returns why runs are missing; `None` if no run is missing.
     fn ended_by(&self) -> Option<&'static str> {
         let too_many = self.too_many_jobs.load(Ordering::Relaxed).then_some(TOO_MANY_JOBS);
         self.interrupt.is_set().then_some(INTERRUPTED).or(too_many)

@@ -31,12 +31,12 @@ pub(super) struct AttemptClient {
 
 /// The parts of a request that depend on its target only.
 #[derive(Clone, Debug)]
-pub(super) struct Endpoint {
+pub(super) struct RequestTemplate {
     /// The index of its provider.
     pub(super) provider: usize,
     /// Its host and port.
     pub(super) host: HeaderValue,
-    /// The path of the endpoint.
+    /// The path of the request.
     pub(super) path: Uri,
     /// The values of the `authorization` header that are used in turn.
     pub(super) authorizations: Vec<HeaderValue>,
@@ -49,7 +49,7 @@ pub(super) struct Endpoint {
 /// The request of an attempt.
 #[derive(Clone, Debug)]
 pub(super) struct OutboundRequest {
-    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) template: Arc<RequestTemplate>,
     /// Selects the `authorization` value: the one at index `turn` modulo the number of values.
     pub(super) turn: u64,
     pub(super) job: Job,
@@ -58,7 +58,7 @@ pub(super) struct OutboundRequest {
     pub(super) truth_header: truth::TruthHeader,
 }
 
-impl Endpoint {
+impl RequestTemplate {
     fn authorization(&self, turn: u64) -> &HeaderValue {
         &self.authorizations[usize::try_from(turn).unwrap_or(0) % self.authorizations.len()]
     }
@@ -87,7 +87,7 @@ impl AttemptClient {
         };
         let stated = response.headers().get(DECISION_HEADER);
         let decision = stated.and_then(|value| Decision::from_header(value.as_bytes())?.recorded());
-        let reply = ReplyReader::new(self.clock).read(Some(request.endpoint.dialect), response).await;
+        let reply = ReplyReader::new(self.clock).read(Some(request.template.dialect), response).await;
         self.pool.give_back(lease);
         (reply.unwrap_or_else(|| Reply::failed(self.clock.now(), AttemptFailure::Connection)), decision)
     }
@@ -101,7 +101,7 @@ impl AttemptClient {
     ) -> Result<(Response<Incoming>, Lease), ConnectionError> {
         let mut http_request = self.http_request(request, waiting);
         loop {
-            let mut lease = self.pool.take(request.endpoint.provider).await?;
+            let mut lease = self.pool.take(request.template.provider).await?;
             match lease.send(http_request).await {
                 Ok(response) => return Ok((response, lease)),
                 Err(mut error) => match error.take_message() {
@@ -113,12 +113,12 @@ impl AttemptClient {
     }
 
     fn http_request(&self, request: &OutboundRequest, waiting: Waiting) -> Request<RequestBody> {
-        let OutboundRequest { endpoint, turn, job, stream, truth_header } = request;
+        let OutboundRequest { template, turn, job, stream, truth_header } = request;
         let prompt = &self.filler[..(job.prompt_tokens as usize * 4).min(MAX_PROMPT_BYTES)];
         // Groq reports the usage of every stream, and Mistral rejects the option.
-        let requests_usage = *stream && !matches!(endpoint.dialect, Dialect::Groq | Dialect::Mistral);
+        let requests_usage = *stream && !matches!(template.dialect, Dialect::Groq | Dialect::Mistral);
         let usage = if requests_usage { r#","stream_options":{"include_usage":true}"# } else { "" };
-        let (model, fingerprint) = (&endpoint.model, job.fingerprint);
+        let (model, fingerprint) = (&template.model, job.fingerprint);
         let mut body = String::with_capacity(MAX_BODY_FRAME + model.len() + prompt.len());
         let mut write = || {
             write!(body, r#"{{"model":{model},"stream":{stream}{usage}"#)?;
@@ -131,10 +131,10 @@ impl AttemptClient {
         let truth = HeaderValue::try_from(truth_header.to_string());
         let mut http_request = Request::new(RequestBody::new(Bytes::from(body), waiting, self.clock));
         *http_request.method_mut() = Method::POST;
-        *http_request.uri_mut() = endpoint.path.clone();
+        *http_request.uri_mut() = template.path.clone();
         let headers = http_request.headers_mut();
-        headers.insert(HOST, endpoint.host.clone());
-        headers.insert(AUTHORIZATION, endpoint.authorization(*turn).clone());
+        headers.insert(HOST, template.host.clone());
+        headers.insert(AUTHORIZATION, template.authorization(*turn).clone());
         headers.insert(CONTENT_TYPE, const { HeaderValue::from_static("application/json") });
         headers.insert(truth::HEADER, truth.expect("invariant: the header consists of digits and letters"));
         http_request

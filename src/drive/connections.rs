@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_take_two_descriptors_beside_those_of_the_run() {
+    fn connections_are_bounded_by_the_descriptors_that_a_run_leaves() {
         assert_eq!(allowed(Some(256), 2, 2), (256 - 48 - 2) / 2);
         assert_eq!(allowed(Some(256), 2, 1), 256 - 48 - 2, "the mocks run in another process");
         assert_eq!(allowed(Some(20), 1, 2), 1);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_local_if_one_of_its_causes_is() {
+    fn a_lack_of_this_machine_is_a_local_failure_and_a_refused_connection_is_not() {
         let local = |error: &(dyn Error + 'static)| local_failure(error);
         assert_eq!(local(&ConnectionLimit), Some(LocalFailure::Descriptors));
         assert_eq!(local(&io::Error::from(io::ErrorKind::AddrNotAvailable)), Some(LocalFailure::Ports));

@@ -85,8 +85,8 @@ pub struct Mocks {
 }
 
 impl Mocks {
-    /// Starts one mock per provider on the given listeners, in order. With a run, each reports to it the decisions and
-    /// settlements of its attempts, and takes their truth headers only.
+    /// Starts one mock per provider on the given listeners, in order. With a run, each mock reports the decisions and settlements of the
+    /// run's attempts to it, and ignores the truth headers of other clients.
     ///
     /// # Errors
     /// If the address of a listener cannot be read.

@@ -143,11 +143,11 @@ impl MockProcess {
         let (levels, is_over, process_end) =
             (Arc::clone(&self.levels), Arc::clone(&self.is_over), ProcessEnd::default());
         let ((ended, end), (ready, is_ready)) = (mpsc::channel(), mpsc::channel());
-        let observed = process_end.clone();
+        let end_flag = process_end.clone();
         thread::Builder::new().name("mock reports".to_owned()).spawn(move || {
             forward(stdout, &sender, &levels, &ready);
             if !is_over.load(Ordering::Relaxed) {
-                observed.0.store(true, Ordering::Relaxed);
+                end_flag.0.store(true, Ordering::Relaxed);
             }
             // The receiver is gone if the run is over.
             let _ = ended.send(());

@@ -5,8 +5,8 @@ use crate::ids::TargetId;
 use crate::record::Fold;
 use provider::{Axis, Instant, Nanos};
 
-/// The number of equal intervals of a simulated run after which the used units are sampled. What their rounding leaves is an interval
-/// of its own.
+/// The number of equal intervals of a simulated run after which the used units are sampled. Their length is rounded down; the remaining
+/// time, if there is any, is one more interval.
 const SAMPLES: u64 = 96;
 /// The number of arrivals between two checks of whether the time is up: some milliseconds of simulation.
 const JOBS_PER_CHECK: u64 = 1 << 14;
@@ -19,7 +19,7 @@ pub(super) struct UsageSampler<'a> {
     next: Instant,
     /// The instant of the last sample.
     pub(super) end: Instant,
-    /// The jobs that have arrived.
+    /// The number of jobs that have arrived.
     pub(super) jobs: u64,
     is_time_up: &'a dyn Fn() -> bool,
 }

@@ -200,7 +200,7 @@ impl<'a, F: Fold> World<'a, F> {
     fn settle(&mut self, now: Instant, key: usize) {
         let flight = &mut self.flights[key];
         let (provider, Some(&service)) = (flight.provider, flight.take_unsettled()) else { return };
-        let settled = flight.settled(now, service.usage);
+        let settled = flight.settled_event(now, service.usage);
         let started = self.providers[usize::from(provider)].complete(now, &service);
         self.log(&settled);
         self.start_queued(provider, started);
@@ -311,7 +311,7 @@ impl<F: Fold> Driver for World<'_, F> {
         if let Some(&service) = flight.take_unsettled() {
             self.waiting.remove(&(flight.provider, service.ticket.number));
             let (usage, started) = self.providers[usize::from(flight.provider)].cancel(now, &service);
-            self.log(&flight.settled(now, usage));
+            self.log(&flight.settled_event(now, usage));
             self.start_queued(flight.provider, started);
         }
     }
@@ -361,7 +361,7 @@ impl Flight {
     }
 
     /// Returns the event that records its settlement.
-    fn settled(&self, now: Instant, usage: Usage) -> Event {
+    fn settled_event(&self, now: Instant, usage: Usage) -> Event {
         let kind = EventKind::Settled { attempt: self.attempt, target: self.target, usage };
         Event { at: now, job: self.job, kind }
     }

@@ -1,5 +1,5 @@
 //! Explains refusals: which limit of which owner, how full it was, when to retry, what the headers omit, who answered, and how
-//! to avoid it.
+//! to avoid further refusals.
 //!
 //! The input is whatever people paste: bodies, the output of `curl`, streams, printed exceptions, logs, several at once, in any
 //! dialect that the engine parses (`paste` has the forms). The explanation contains only what the reply states and what the
@@ -176,8 +176,8 @@ fn explain_reply(reply: &PastedReply, dialect: Option<Dialect>) -> Result<Explan
 /// Replaces the named window by a longer usual one if the stated wait follows exactly from the numbers and the longer window. If
 /// it follows from a shorter window, the named one may still be right: it stays, and a note says so.
 fn correct_window(failure: &mut ParsedFailure) {
-    let is_open = failure.cause.is_window_limit() && failure.contradicted_window.is_none();
-    let exact = failure.refusal.exact_window().filter(|_| is_open);
+    let may_correct = failure.cause.is_window_limit() && failure.contradicted_window.is_none();
+    let exact = failure.refusal.exact_window().filter(|_| may_correct);
     let Some((window, named)) = exact.zip(failure.refusal.window).filter(|(window, named)| window > named)
     else {
         return;

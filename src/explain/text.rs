@@ -205,7 +205,7 @@ fn wait_sentence(Wait { length, kind }: Wait, terminal: bool, failure: &ParsedFa
     }
 }
 
-/// Returns the meaning of an error with a specific code; `None` if the headline of its cause states it.
+/// Returns the beginning of the headline for a reason; `None` if the headline for the cause is used instead.
 const fn reason_sentence(reason: Reason) -> Option<&'static str> {
     Some(match reason {
         Reason::ModelWithdrawn => "The model was withdrawn",

@@ -37,13 +37,13 @@ pub(super) struct Actions {
     answer: Option<Arc<AnswerBytes>>,
     /// The attempts that leaders have left to their followers, with the job that each is for now.
     handed_over: FxHashMap<AttemptId, (Tag, Slot)>,
-    /// The end of an attempt that the present input has handed over.
+    /// What cancels the attempt that the present input has handed over; `None` if it has handed over none.
     new_carrier: Option<Arc<ActionSignal>>,
     /// Jobs whose tasks are to be woken once the lock is free.
     pub(super) woken: Vec<Arc<ActionSignal>>,
 }
 
-/// Shows a job's task without the lock, because it asks often, whether actions wait for it.
+/// Shows the task of a job whether actions wait for it. The task asks often, so this takes no lock.
 #[derive(Debug, Default)]
 pub(super) struct ActionSignal {
     is_waiting: AtomicBool,
@@ -126,7 +126,7 @@ impl Actions {
         let mut entry = JobActions::default();
         let mut job = job(id, now);
         if let (Some(identity), Some(cache)) = (identity, &mut self.cache) {
-            (job.fingerprint, job.prompt_tokens) = cache.name(now, *identity, (id, job.prompt_tokens));
+            (job.fingerprint, job.prompt_tokens) = cache.enter(now, *identity, (id, job.prompt_tokens));
             entry.name = Some((identity.key, job.fingerprint));
         }
         let signal = Arc::clone(&entry.signal);
@@ -168,7 +168,8 @@ impl Actions {
         self.jobs[tag.0].is_done
     }
 
-    /// Returns the attempt of a job whose answer is shared, if its task has not sent it: it is not `sent`, and no leader has left it.
+    /// Returns the attempt of a job whose answer is shared, if its task has not sent it: the attempt is not `sent`, and was not taken
+    /// over from a leader.
     pub(super) fn unsent(&self, tag: Tag, sent: Option<AttemptId>) -> Option<AttemptId> {
         let JobActions { attempt, name, carrier, .. } = &self.jobs[tag.0];
         attempt.filter(|_| *attempt != sent && name.is_some() && carrier.is_none())
@@ -188,8 +189,8 @@ impl Actions {
         Some(slot)
     }
 
-    /// Calls `handle` with a reply to an attempt. The jobs that end in it get `answer`, which is in the reply, if identical requests
-    /// may have it.
+    /// Calls `handle` with a reply to an attempt. `answer` is the answer in the reply; `None` if identical requests do not get it. The
+    /// followers that end during the call get it, and so does a job that has taken the attempt over.
     pub(super) fn with_answer(
         &mut self,
         answer: Option<Arc<AnswerBytes>>,

@@ -1,4 +1,5 @@
-//! How the OpenAI-compatible API of each provider is addressed: a table of the client's side, which is never asked of the mock.
+//! How the OpenAI-compatible API of each provider is addressed. The table belongs to the client's side: nothing in it comes from the
+//! mock.
 //!
 //! The addresses are those that the providers document (2026-11). Azure has one address per resource, so it has none here.
 

@@ -1,7 +1,7 @@
 //! An answer that more than one request gets: its bytes as the provider sent them, from the response cache or for the followers of
 //! a request.
 
-use super::body::{Held, Memory};
+use super::body::{Memory, MemoryPermit};
 use super::endpoint::Endpoint;
 use crate::ids::TargetId;
 use bytes::{Bytes, BytesMut};
@@ -28,7 +28,7 @@ pub(super) struct Answer {
     /// Its size in the response cache, in bytes; `None` if it may not be stored.
     pub(super) stored_bytes: Option<u32>,
     /// The memory of the body; `None` if it is that of the cache.
-    _held: Option<Held>,
+    _held: Option<MemoryPermit>,
 }
 
 /// An answer that was not given to this request.
@@ -64,7 +64,7 @@ impl Answer {
         target: TargetId,
         headers: &HeaderMap,
         body: &Bytes,
-        (held, may_be_stored): (&mut Option<Held>, bool),
+        (held, may_be_stored): (&mut Option<MemoryPermit>, bool),
     ) -> Arc<Self> {
         let is_stored = may_be_stored && body.len() <= MAX_ANSWER_BYTES;
         Arc::new(if is_stored {
@@ -109,7 +109,7 @@ pub(super) struct RecordedStream {
     bytes: BytesMut,
     memory: Memory,
     /// `None` once it holds no memory: the stream was too long, or there was none left.
-    held: Option<Held>,
+    held: Option<MemoryPermit>,
     target: TargetId,
     headers: HeaderMap,
 }
@@ -134,8 +134,8 @@ impl RecordedStream {
         }
     }
 
-    /// Returns the answer that was recorded; `None` if it was too long. The blank line after the last event is added if the provider
-    /// has not sent it yet.
+    /// Returns the answer that was recorded; `None` if it was too long or the memory ran out. The blank line after the last event is
+    /// added if the provider has not sent it yet.
     pub(super) fn into_answer(mut self, may_be_stored: bool) -> Option<Arc<Answer>> {
         self.held.as_ref()?;
         for end in [&b"\r\n\r\n"[..], b"\n\n"] {

@@ -3,7 +3,7 @@
 //! be tried.
 
 use super::answer::Answer;
-use super::body::{BodyError, Held, Memory, WholeBody};
+use super::body::{BodyError, Memory, MemoryPermit, WholeBody};
 use super::caller_request::{Bound, CallerRequest};
 use super::endpoint::Endpoint;
 use super::headers::{PassedHeaders, content_type, has_media_type};
@@ -52,7 +52,7 @@ pub(super) struct WholeReply {
     /// The usage that it states; `None` if it is not an answer, or if its usage is an estimate.
     pub(super) stated_usage: Option<Usage>,
     /// The memory of the body; `None` if `shared` has it.
-    pub(super) held: Option<Held>,
+    pub(super) held: Option<MemoryPermit>,
     /// The answer for other requests, which has the same body; `None` if they do not get it.
     pub(super) shared: Option<Arc<Answer>>,
 }
@@ -225,7 +225,7 @@ impl StreamReader {
         self.is_read
     }
 
-    /// Returns `true` if a token has been read.
+    /// Returns `true` if a token has been read or none is waited for: the stream has ended, or a line was too long to be parsed.
     fn has_begun(&self) -> bool {
         self.stream.has_token() || self.stream.is_done() || !self.is_read
     }

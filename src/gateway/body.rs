@@ -13,13 +13,13 @@ pub(super) struct Memory(Arc<Semaphore>);
 
 /// A part of the memory, which is given back when this is dropped.
 #[derive(Debug)]
-pub(super) struct Held(OwnedSemaphorePermit);
+pub(super) struct MemoryPermit(OwnedSemaphorePermit);
 
 /// A body that was read, and its memory.
 #[derive(Debug)]
 pub(super) struct WholeBody {
     pub(super) bytes: Bytes,
-    pub(super) held: Held,
+    pub(super) held: MemoryPermit,
 }
 
 /// Why a body was not read.
@@ -35,7 +35,7 @@ pub(super) enum BodyError {
     Incomplete,
 }
 
-impl Held {
+impl MemoryPermit {
     /// Adds another part, which is given back with this one.
     pub(super) fn add(&mut self, other: Self) {
         self.0.merge(other.0);
@@ -49,9 +49,9 @@ impl Memory {
     }
 
     /// Holds memory for this many bytes; `None` if too much is held already.
-    pub(super) fn hold(&self, bytes: usize) -> Option<Held> {
+    pub(super) fn hold(&self, bytes: usize) -> Option<MemoryPermit> {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).ok()?;
-        Some(Held(Arc::clone(&self.0).try_acquire_many_owned(units).ok()?))
+        Some(MemoryPermit(Arc::clone(&self.0).try_acquire_many_owned(units).ok()?))
     }
 
     /// Reads a body of at most `max` bytes, of which each part may take `idle_timeout` to arrive.

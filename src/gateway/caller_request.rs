@@ -45,7 +45,7 @@ struct GivenBound {
 pub(super) struct Bound {
     /// The most tokens.
     pub(super) tokens: u32,
-    /// The name of the member if the caller has named none.
+    /// The name of the member if none of the caller's bounds is a number.
     pub(super) name: &'static str,
 }
 
@@ -212,8 +212,8 @@ impl CallerRequest {
         body.freeze()
     }
 
-    /// Returns what is replaced in the body for a bound: every larger number, or else the first `null`, or else nothing, and the
-    /// bound becomes the first member.
+    /// Returns what is replaced in the body for a bound: every larger number. If no member holds a number, it is the `null` of the
+    /// member that the bound names; without that, nothing is replaced and the bound becomes the first member.
     fn bound_edits(&self, bound: Bound) -> Vec<(Range<usize>, Cow<'static, str>)> {
         let edit = |given: &GivenBound| (given.place.clone(), Cow::Owned(bound.tokens.to_string()));
         if self.bounds.iter().any(|given| given.tokens.is_some()) {
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_two_servers_could_read_differently_is_an_error() {
+    fn a_malformed_or_ambiguous_request_is_an_error() {
         for (body, word) in [
             ("", "JSON"),
             ("[]", "JSON"),

@@ -89,7 +89,7 @@ impl Callers {
             return guard::refusal(access, request).map_or(Ok(None), Err);
         }
         // A caller shows its own key instead of the operator's.
-        if let Some(refusal) = guard::refusal_of_anyone(access, request) {
+        if let Some(refusal) = guard::refusal_before_key_check(access, request) {
             return Err(refusal);
         }
         let sent = guard::sent_key(request.headers());

@@ -7,7 +7,7 @@ use super::Gateway;
 use super::actions::{Action, ActionSignal};
 use super::answer::{self, Answer, RecordedStream};
 use super::attempt::{self, AttemptEnd, Charged, OpenStream, StreamReader, WholeReply};
-use super::body::Held;
+use super::body::MemoryPermit;
 use super::caller_request::{Bound, CallerRequest};
 use super::headers::PassedHeaders;
 use super::job_handle::JobHandle;
@@ -38,7 +38,7 @@ pub(super) struct RequestContext {
     /// `None` if its answer is not shared.
     pub(super) identity: Option<Identity>,
     /// The memory of its body.
-    pub(super) _held: Held,
+    pub(super) _held: MemoryPermit,
 }
 
 /// An attempt that was sent for a request whose answer is shared.
@@ -284,8 +284,8 @@ impl SharedAttempt {
             .then(|| RecordedStream::new(&self.gateway.memory, self.attempt.target, headers))
     }
 
-    /// Returns `true` if the scenario has a response cache, and an answer is as long as the request allows: not one that the budget of its
-    /// caller has cut.
+    /// Returns `true` if the scenario has a response cache, and the answer was not cut by the lower bound that the budget of its caller
+    /// demanded.
     pub(super) fn may_be_stored(&self, reply: &Reply) -> bool {
         self.gateway.scenario.client.cache.is_some() && !(reply.cut && self.bound.is_some())
     }

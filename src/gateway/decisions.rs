@@ -1,6 +1,6 @@
 //! The latest decisions, for the page and the JSON of the gateway's state: why the last jobs went where they went.
 
-use super::recording::{Names, decision_of};
+use super::recording::{Names, event_text};
 use crate::event::{AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, RefusalCause};
 use std::collections::VecDeque;
 
@@ -45,7 +45,7 @@ pub(super) fn sentence(event: &Event, names: &Names) -> String {
         EventKind::Replied { target, outcome, .. } => {
             format!("{}: {}", names.target(target), outcome_text(outcome))
         }
-        _ => decision_of(event, names),
+        _ => event_text(event, names),
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) async fn serve(
         (job.job.id, job.job.scheduled),
         request.prompt_tokens,
     );
-    if gateway.keys.is_some() {
+    if gateway.key_hasher.is_some() {
         record.reuse = Some(if identity.is_some() { MISS } else { BYPASS });
     }
     let mut exchange = Exchange {
@@ -69,7 +69,7 @@ pub(super) async fn serve(
             },
             // The reply of the attempt came at the same time, and was dropped.
             Action::Cancel => {}
-            Action::Carried(end) => exchange.note(*end),
+            Action::Carried(end) => exchange.record_carried(*end),
             Action::Done(end) => return exchange.finish(&end),
             Action::Reused(end, Some(reused)) => return exchange.reuse(&end, &reused),
             Action::Reused(_, None) => exchange.submit_alone(),
@@ -77,7 +77,7 @@ pub(super) async fn serve(
     }
 }
 
-/// A stream whose answer has begun.
+/// A stream whose answer has begun, with its reservation, and with its attempt if the answer is shared.
 struct Begun {
     open: OpenStream,
     /// What is reserved of its caller's budget.
@@ -173,7 +173,8 @@ impl Exchange {
         Ok(stream)
     }
 
-    /// Passes the end of an attempt to the engine, `None` if it was cancelled. Returns its stream if an answer begins.
+    /// Passes the end of an attempt to the engine; `ended` is `None` if the attempt was cancelled. Returns the outcome, and the stream
+    /// if an answer begins.
     fn end_attempt(
         &mut self,
         (attempt, key): (&Attempt, KeyNumber),
@@ -216,8 +217,8 @@ impl Exchange {
         }
     }
 
-    /// Notes the end of an attempt that an identical request had sent.
-    fn note(&mut self, CarriedEnd { attempt, outcome, whole }: CarriedEnd) {
+    /// Records the end of an attempt that an identical request had sent.
+    fn record_carried(&mut self, CarriedEnd { attempt, outcome, whole }: CarriedEnd) {
         self.record.last = Some((attempt.target, 1));
         if outcome != AttemptOutcome::Ok {
             self.failures.push((attempt.target, outcome));
@@ -231,8 +232,7 @@ impl Exchange {
         let Job { route, priority, scheduled, deadline, prompt_tokens, max_tokens, .. } = self.job.job;
         let deadline = deadline.unwrap_or(scheduled + self.gateway.scenario.client.deadline);
         let tokens = (prompt_tokens, max_tokens);
-        let last = (None, Some(deadline));
-        self.job = JobHandle::submit(&self.gateway.engine, (route, priority), tokens, last);
+        self.job = JobHandle::submit(&self.gateway.engine, (route, priority), tokens, (None, Some(deadline)));
         self.record.reuse = Some(MISS);
     }
 

@@ -31,14 +31,14 @@ impl fmt::Debug for Access {
 
 /// Returns the error for a request that may not use the gateway, or that two servers could read differently (request smuggling).
 pub(super) fn refusal<B>(access: &Access, request: &Request<B>) -> Option<ErrorReply> {
-    refusal_of_anyone(access, request).or_else(|| match access {
+    refusal_before_key_check(access, request).or_else(|| match access {
         Access::Loopback => None,
         Access::WithKey(key) => key_problem(key, request),
     })
 }
 
 /// Returns the error of [`refusal`], without a check of the key.
-pub(super) fn refusal_of_anyone<B>(access: &Access, request: &Request<B>) -> Option<ErrorReply> {
+pub(super) fn refusal_before_key_check<B>(access: &Access, request: &Request<B>) -> Option<ErrorReply> {
     framing_problem(request).or_else(|| browser_problem(request)).or_else(|| match access {
         Access::Loopback => host_problem(request),
         Access::WithKey(_) => None,

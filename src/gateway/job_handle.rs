@@ -26,7 +26,7 @@ pub(super) struct JobHandle {
     signal: Arc<ActionSignal>,
     /// An action that was taken together with an input.
     taken: Option<Action>,
-    /// The last action was taken, with which [`Actions`](super::shared_engine::Actions) forgets the job.
+    /// [`Actions`](super::actions::Actions) has forgotten the job: its last action was taken, or its caller has left.
     is_forgotten: bool,
     /// What the attempt in flight has reserved of a shared quota. A cancelled attempt stays charged, as in the engine.
     lease: Option<Lease>,
@@ -36,8 +36,8 @@ pub(super) struct JobHandle {
 }
 
 impl JobHandle {
-    /// Submits a job that takes `route`. `identity`: that of its request, if its answer is shared. `deadline`: its own, if that of the
-    /// scenario does not hold.
+    /// Submits a job that takes `route`. `identity`: that of its request, if its answer is shared. `deadline`: its own; `None` if the
+    /// scenario's applies.
     pub(super) fn submit(
         engine: &Arc<SharedEngine>,
         (route, priority): (RouteId, Priority),
@@ -55,7 +55,7 @@ impl JobHandle {
                 deadline,
                 prompt_tokens,
                 max_tokens,
-                // That of no other job, unless the request is named.
+                // Unique to this job; replaced if its answer is shared.
                 fingerprint: id,
             }
         };

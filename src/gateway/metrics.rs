@@ -186,17 +186,17 @@ impl Metrics {
     }
 
     /// Counts a request that has arrived.
-    pub(super) fn begin(&self) {
+    pub(super) fn count_arrival(&self) {
         self.in_flight.inc();
     }
 
     /// Counts a request that has ended.
-    pub(super) fn leave(&self) {
+    pub(super) fn count_end(&self) {
         self.in_flight.dec();
     }
 
     /// Records how a request ended.
-    pub(super) fn end(
+    pub(super) fn record_outcome(
         &self,
         endpoint: Endpoint,
         route: &Text,
@@ -300,10 +300,9 @@ pub(super) async fn render(State(current): State<Arc<Current>>) -> Response {
     if encode(&mut out, &gateway.metrics.registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
-    // The families that are read from the engine come before the end marker.
-    let shared_quotas =
-        gateway.shared_quotas.as_ref().map(|shared_quotas| shared_quotas.sharing().registry());
-    for registry in std::iter::once(target_registry(&gateway)).chain(shared_quotas) {
+    // The other registries are made now. Their families come before the end marker.
+    let sharing = gateway.shared_quotas.as_ref().map(|shared_quotas| shared_quotas.sharing().registry());
+    for registry in std::iter::once(gauge_registry(&gateway)).chain(sharing) {
         let end = "# EOF\n";
         out.truncate(out.strip_suffix(end).map_or(out.len(), str::len));
         if encode(&mut out, &registry).is_err() {
@@ -319,8 +318,8 @@ struct TargetLabels {
     target: Text,
 }
 
-/// Returns what the engine believes of each target, as gauges.
-fn target_registry(gateway: &Gateway) -> Registry {
+/// Returns the gauges that are set when they are read: of the targets, the callers and the response cache.
+fn gauge_registry(gateway: &Gateway) -> Registry {
     let cool_downs = Family::<TargetLabels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
     let ratios = Family::<TargetLabels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
     let (now, views) = gateway.engine.views(gateway.scenario.target_ids());

@@ -1,7 +1,7 @@
 //! The gateway: the routing engine of a scenario as an OpenAI-compatible endpoint over its providers, with real keys.
 //!
 //! ```text
-//!  caller ─▶ server            accepts connections, guards the routes
+//!  caller ─▶ server            accepts connections, and rejects requests that may not use the gateway
 //!              ▼
 //!            caller_request    reads the body: route, estimate of the tokens, place of the model's name
 //!              ▼
@@ -117,7 +117,7 @@ pub struct Gateway {
     shared_quotas: Option<SharedQuotas>,
     recording: Option<Recording>,
     /// `None` if the scenario has neither a response cache nor coalescing.
-    keys: Option<KeyHasher>,
+    key_hasher: Option<KeyHasher>,
     /// Fires the engine's timers until this gateway is dropped: after a reload, when its last request has ended.
     timers: AbortHandle,
 }
@@ -187,7 +187,7 @@ impl Gateway {
         let (upstreams, callers) =
             both(Upstreams::new(scenario, lookup), Callers::new(scenario, &access, lookup))?;
         let shares_answers = scenario.client.cache.is_some() || scenario.client.coalesce;
-        let keys =
+        let key_hasher =
             if shares_answers { Some(KeyHasher::new().map_err(|problem| vec![problem])?) } else { None };
         let (scenario, routes) = routes::with_targets(scenario);
         let (metrics, memory, next_job) = match past {
@@ -224,7 +224,7 @@ impl Gateway {
             ledger,
             clock,
             recording,
-            keys,
+            key_hasher,
             scenario,
             shared_quotas,
             timers,

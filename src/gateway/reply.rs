@@ -178,7 +178,7 @@ impl Failure<'_> {
         }
         let last = self.failures.last().map(|(_, outcome)| *outcome);
         match (reason, last) {
-            // Nothing was sent: it exceeds every limit by which the client paces.
+            // Nothing was sent: at each target it exceeds a limit by which the client paces.
             (EndReason::Rejected, None) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", "exceeds_limits")
             }
@@ -191,7 +191,7 @@ impl Failure<'_> {
         }
     }
 
-    /// Returns what each target answered, each once, and what the job waited for.
+    /// Returns what the targets answered, equal answers once, and what the job would have waited for.
     fn parts(&self, gateway: &Gateway) -> Vec<String> {
         let name = |target: TargetId| gateway.scenario.targets[target.index()].name.as_str();
         let mut parts: Vec<String> = Vec::new();

@@ -1,9 +1,9 @@
-//! The key of a request: equal for requests that any of whose answers serves all of them.
+//! The key of a request: equal for requests that may share one answer.
 //!
 //! It is a keyed hash (HMAC-SHA-256, with a random key for each gateway) of the operation, the caller, the headers that can
 //! change an answer, and every member of the body, in a canonical form: members of objects are sorted by name, blanks are left
-//! out, strings are compared without their escapes. So no two callers share an answer, and no request can be made that has the
-//! key of another one. What could be read in two ways (a number that no `f64` holds exactly) has no key.
+//! out, strings are compared without their escapes. So no two callers share an answer, and no different request can be made that
+//! has the same key. What could be read in two ways (a number that no `f64` holds exactly) has no key.
 
 use super::endpoint::Endpoint;
 use super::headers::PassedHeaders;
@@ -46,7 +46,7 @@ const fn is_shared(endpoint: Endpoint) -> bool {
     !matches!(endpoint, Endpoint::Transcriptions)
 }
 
-/// A request with a larger body has no key, in bytes: to compute it would take too long.
+/// The largest body of a request that has a key, in bytes: to compute that of a larger one would take too long.
 const MAX_BODY_BYTES: usize = 8 << 20;
 
 /// Integers up to this one are exact as `f64`.

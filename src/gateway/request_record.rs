@@ -50,7 +50,7 @@ impl RequestRecord {
         (job, arrived): (JobId, Instant),
         estimated: u32,
     ) -> Self {
-        gateway.metrics.begin();
+        gateway.metrics.count_arrival();
         Self {
             gateway: Arc::clone(gateway),
             endpoint,
@@ -87,8 +87,8 @@ impl RequestRecord {
             JobOutcome::Failed(reason) | JobOutcome::Shed(reason) => Some(reason_text(reason)),
             JobOutcome::InFlight => Some("the gateway is shutting down"),
         };
-        let of_caller = if outcome == JobOutcome::Succeeded { "served" } else { "failed" };
-        self.finish_with(outcome, error, of_caller);
+        let caller_result = if outcome == JobOutcome::Succeeded { "served" } else { "failed" };
+        self.finish_with(outcome, error, caller_result);
     }
 
     /// Records the end of a request whose attempt was not sent, because its caller may not pay for it.
@@ -97,20 +97,20 @@ impl RequestRecord {
         self.finish_with(outcome, Some("over the budget of its caller"), OVER_BUDGET);
     }
 
-    fn finish_with(&mut self, outcome: JobOutcome, error: Option<&str>, of_caller: &'static str) {
+    fn finish_with(&mut self, outcome: JobOutcome, error: Option<&str>, caller_result: &'static str) {
         if std::mem::replace(&mut self.is_finished, true) {
             return;
         }
         let took = self.gateway.clock.now().since(self.arrived);
         let route = self.gateway.routes.name(self.route);
         if let Some(caller) = &self.caller {
-            self.gateway.metrics.callers.request(&caller.charged.name, of_caller);
+            self.gateway.metrics.callers.request(&caller.charged.name, caller_result);
         }
         let caller = self.caller.as_deref().map(Caller::name);
         let (target, attempts) = self.last.map_or(("", 0), |(target, number)| {
             (self.gateway.scenario.targets[target.index()].name.as_str(), number)
         });
-        self.gateway.metrics.end(self.endpoint, route, (self.status, outcome), took);
+        self.gateway.metrics.record_outcome(self.endpoint, route, (self.status, outcome), took);
         let cache = self.reuse;
         cache.iter().for_each(|result| self.gateway.metrics.cache.count(result));
         let (job, operation, status) = (self.job.0, self.endpoint.operation_name(), self.status);
@@ -155,7 +155,7 @@ impl Drop for RequestRecord {
             self.status = CALLER_LEFT;
         }
         self.finish(JobOutcome::Failed(EndReason::Cancelled));
-        self.gateway.metrics.leave();
+        self.gateway.metrics.count_end();
     }
 }
 

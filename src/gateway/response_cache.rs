@@ -50,7 +50,7 @@ struct Name {
 #[derive(Debug)]
 struct Entry {
     key: RequestKey,
-    /// When it was stored, and the answer; `None` once its bytes were dropped.
+    /// When it was stored, and the answer; `None` if its bytes were dropped, or not kept because later jobs have the name.
     stored: Option<(Instant, Arc<Answer>)>,
 }
 
@@ -66,9 +66,9 @@ impl ResponseCache {
         }
     }
 
-    /// Returns the fingerprint of the job `id`, which arrives at `now`, and the estimate of its prompt: that of the identical jobs in
-    /// flight, or else its own.
-    pub(super) fn name(
+    /// Counts the job `id`, which arrives at `now`, as in flight. Returns its fingerprint, and the estimate of its prompt: that of
+    /// the identical jobs in flight, or else its own.
+    pub(super) fn enter(
         &mut self,
         now: Instant,
         Identity { key, is_refresh }: Identity,
@@ -190,5 +190,5 @@ fn is_current(entries: &FxHashMap<u64, Entry>, (at, fingerprint): (Instant, u64)
     stored.is_some_and(|(stored_at, _)| *stored_at == at)
 }
 
-/// The list of ages is not cleared of answers that are gone while it has fewer.
+/// `by_age` is not cleared of answers that are gone while it has at most this many more than twice the entries.
 const MIN_KEPT_AGES: usize = 64;

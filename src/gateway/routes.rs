@@ -17,7 +17,7 @@ pub(super) struct Routes {
     /// The first target of each route.
     first_targets: Vec<TargetId>,
     /// The number of names that are routes of the scenario.
-    of_scenario: usize,
+    scenario_routes: usize,
 }
 
 /// Returns the scenario that the gateway runs, and the names of its routes: a route is added for each target, and the workloads are
@@ -25,7 +25,7 @@ pub(super) struct Routes {
 /// can only be reached through that route.
 pub(super) fn with_targets(scenario: &Scenario) -> (Scenario, Routes) {
     let mut scenario = scenario.clone();
-    let of_scenario = scenario.routes.len();
+    let scenario_routes = scenario.routes.len();
     for id in scenario.target_ids() {
         let name = scenario.targets[id.index()].name.clone();
         if scenario.routes.iter().all(|route| route.name != name) {
@@ -39,7 +39,7 @@ pub(super) fn with_targets(scenario: &Scenario) -> (Scenario, Routes) {
     let names = scenario.routes.iter().map(|route| text(&route.name)).collect();
     let by_name = scenario.routes.iter().map(|route| route.name.clone()).zip((0..).map(RouteId)).collect();
     let first_targets = scenario.routes.iter().map(|route| route.steps[0].targets[0]).collect();
-    (scenario, Routes { names, by_name, first_targets, of_scenario })
+    (scenario, Routes { names, by_name, first_targets, scenario_routes })
 }
 
 /// Returns a workload for the jobs of a route. It generates none.
@@ -78,7 +78,7 @@ impl Routes {
 
     /// Returns the names of the routes of the scenario.
     pub(super) fn of_scenario(&self) -> impl Iterator<Item = &str> {
-        self.names[..self.of_scenario].iter().map(|name| &**name)
+        self.names[..self.scenario_routes].iter().map(|name| &**name)
     }
 
     /// Returns every name: routes of the scenario, then targets.

@@ -1,6 +1,7 @@
-//! The gateway's server: its routes, its connections, and its shutdown.
+//! The gateway's server: its paths, its connections, and its shutdown.
 //!
-//! Requests for the operations of the API, which are nearly all requests, go to [`operation`] directly; the router has the other routes.
+//! Requests for the operations of the API, which are nearly all requests, go to [`serve_operation`] directly; the router serves the
+//! other paths.
 
 use super::body::{BodyError, WholeBody};
 use super::caller_request::CallerRequest;
@@ -155,7 +156,7 @@ async fn guarded(
     let sender = admitted.as_ref().ok().cloned().flatten();
     let response = match (admitted, operation_of(&request)) {
         (Err(error), _) => error.response(),
-        (Ok(caller), Some(endpoint)) => operation(gateway, endpoint, caller, request).await,
+        (Ok(caller), Some(endpoint)) => serve_operation(gateway, endpoint, caller, request).await,
         (Ok(_), None) => {
             let Ok(response) = router.call(request).await;
             response
@@ -204,7 +205,7 @@ fn operation_of(request: &hyper::Request<Incoming>) -> Option<Endpoint> {
 }
 
 /// Serves a request for one of the operations. `caller` is who sends it; `None` if the scenario names no callers.
-async fn operation(
+async fn serve_operation(
     gateway: Arc<Gateway>,
     endpoint: Endpoint,
     caller: Option<Arc<Caller>>,
@@ -232,9 +233,9 @@ async fn operation(
     match read {
         Ok(request) => {
             let headers = headers::PassedHeaders::of(&head.headers);
-            let identity = gateway.keys.as_ref().and_then(|keys| {
+            let identity = gateway.key_hasher.as_ref().and_then(|hasher| {
                 let caller = caller.as_deref().map(Caller::name);
-                keys.identity((endpoint, request.body()), &headers, (caller, Reuse::of(&head.headers)))
+                hasher.identity((endpoint, request.body()), &headers, (caller, Reuse::of(&head.headers)))
             });
             let context = RequestContext { request, headers, identity, _held: held };
             dispatch::serve(gateway, context, caller).await

@@ -177,7 +177,8 @@ impl SharedEngine {
         state.engine.estimated_use(self.clock.now(), target, axis)
     }
 
-    /// Returns the latest events in which the engine decided something or an attempt was answered, oldest first, and the number of jobs in flight.
+    /// Returns the latest events in which the engine decided something or an attempt was answered, oldest first, and the number of
+    /// jobs in flight.
     pub(super) fn decisions(&self) -> (Vec<Event>, usize) {
         let state = self.state();
         (state.actions.decisions.latest(), state.engine.jobs_in_flight())

@@ -3,7 +3,7 @@
 //! The most that an attempt can cost is its estimated prompt and the bound on its completion: `max_tokens`, or else the longest
 //! completion of the model, or else [`DEFAULT_COMPLETION`], which is then sent as the bound. If that is more than the budget will
 //! have left even when all attempts under way have cost nothing, the bound is lowered to what is left, unless that is less than
-//! [`LEAST_COMPLETION`].
+//! [`MIN_COMPLETION`].
 //!
 //! | an attempt | is charged |
 //! |---|---|
@@ -31,7 +31,7 @@ use std::sync::Arc;
 pub(super) const DEFAULT_COMPLETION: u32 = 16_384;
 
 /// A completion is not bounded to fewer tokens than this: OpenAI refuses less (`max_output_tokens`), and it is of no use.
-const LEAST_COMPLETION: u32 = 16;
+const MIN_COMPLETION: u32 = 16;
 
 /// What tokens cost at a target, in millionths of a millionth of a dollar.
 #[derive(Clone, Copy, Debug)]
@@ -179,7 +179,7 @@ impl Wanted {
 
     /// Returns the smallest completions that are of use.
     fn least(&self) -> u32 {
-        self.completion.min(LEAST_COMPLETION.saturating_mul(self.choices))
+        self.completion.min(MIN_COMPLETION.saturating_mul(self.choices))
     }
 
     /// Returns the completions to ask for now that all of [`Self::completion`] do not fit: as many as are left; `None` if the

@@ -58,7 +58,7 @@ pub(super) struct TargetState {
     pub(super) limits: Vec<LimitState>,
     /// Tokens that it counts for one that the gateway estimates.
     pub(super) token_ratio: f64,
-    /// The same as words of a scenario.
+    /// The same as the `estimate` of a scenario; absent if the estimates are right to a tenth of a percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) in_scenario: Option<String>,
 }

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistaken_usage_is_bounded() {
+    fn a_mistaken_usage_changes_the_ratio_only_within_bounds() {
         let ratios = TokenRatios::new(1);
         for _ in 0..1_000 {
             ratios.learn(TargetId(0), 1, u32::MAX);

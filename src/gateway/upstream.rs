@@ -159,9 +159,9 @@ impl Upstreams {
         KeyNumber(in_turn.find(is_usable).unwrap_or(first))
     }
 
-    /// Avoids a key of a target from `now` for [`AVOIDED`], if its account has another one: the provider has refused it.
+    /// Avoids a key of a target from `now` for [`KEY_AVOIDANCE`], if its account has another one: the provider has refused it.
     pub(super) fn avoid_key(&self, target: TargetId, KeyNumber(key): KeyNumber, now: Instant) {
-        let until = now + AVOIDED;
+        let until = now + KEY_AVOIDANCE;
         self.targets[target.index()].keys[key].avoided_until.store(until.0, Ordering::Relaxed);
     }
 
@@ -171,7 +171,8 @@ impl Upstreams {
         keys.iter().fold(body, |body, key| key.secret.masked_in(body))
     }
 
-    /// Sends a request with a key of the target and waits for the head of the response. `headers` are those of the caller that are passed on.
+    /// Sends a request with a key of the target and waits for the head of the response. `headers` are those of the caller that are
+    /// passed on.
     ///
     /// # Errors
     /// If there is no response. A request that was not written because its connection had been closed while it was idle is sent over
@@ -267,4 +268,4 @@ fn keys(
 }
 
 /// How long a key that was refused is avoided if its account has another one.
-const AVOIDED: Nanos = Nanos::MINUTE;
+const KEY_AVOIDANCE: Nanos = Nanos::MINUTE;

@@ -124,20 +124,20 @@ fn quota(scenario: &Scenario) -> Option<f64> {
 /// Returns the number of users above which further users only wait, beside the present load of the open workloads, and the
 /// most users that were simulated.
 fn saturation(runner: &Runner<'_>, scenario: &Scenario, quota: f64) -> (Option<Saturation>, u64) {
-    let present = users(scenario);
+    let present_users = users(scenario);
     let closed = scenario.workloads.iter().filter(|workload| is_closed(workload));
     let rate: f64 = closed.map(|workload| unthrottled(scenario, workload)).sum();
     // The throughput of fewer users is below the quota even if they never wait.
-    let least = libm::floor(quota * (1.0 - SATURATED) / rate * present as f64).max(1.0) as u64;
+    let least = libm::floor(quota * (1.0 - SATURATED) / rate * present_users as f64).max(1.0) as u64;
     if quota <= 0.0 {
-        return (None, present);
+        return (None, present_users);
     }
     let reached = |wanted: u64| {
-        let run = runner.run(&with_users(scenario, wanted as f64 / present as f64), 1.0, 0)?;
+        let run = runner.run(&with_users(scenario, wanted as f64 / present_users as f64), 1.0, 0)?;
         let jobs_per_min = throughput(scenario, &run);
         (jobs_per_min >= quota * (1.0 - SATURATED)).then(|| significant(jobs_per_min))
     };
-    let most = present.max(least).saturating_mul(MAX_MULTIPLE);
+    let most = present_users.max(least).saturating_mul(MAX_MULTIPLE);
     let (mut below, mut users) = (least.saturating_sub(1), least);
     // Users that retry waste quota, so the throughput has a maximum, near the fewest users that reach the quota: the steps
     // begin small.
@@ -158,7 +158,7 @@ fn saturation(runner: &Runner<'_>, scenario: &Scenario, quota: f64) -> (Option<S
             None => below = users,
         }
     }
-    (Some(found), tried.max(present))
+    (Some(found), tried.max(present_users))
 }
 
 /// Returns the scenario with the users of its closed workloads multiplied; its open workloads stay.
@@ -179,16 +179,16 @@ fn ceiling(runner: &Runner<'_>, scenario: &Scenario, open: f64, replicas: &Repli
     replicas.first().ceiling()?;
     let planning = replicas.planning_ceiling();
     let multiple = planning.unwrap_or(replicas.first().low);
-    let present = users(scenario);
+    let present_users = users(scenario);
     let holding = match planning {
         _ if multiple <= 0.0 => 0,
         // The number of users is whole, so it is rounded down.
-        Some(multiple) if open <= 0.0 => libm::floor(multiple * present as f64 + ROUNDING_ERROR) as u64,
+        Some(multiple) if open <= 0.0 => libm::floor(multiple * present_users as f64 + ROUNDING_ERROR) as u64,
         _ => users(&scenario.scaled(multiple)),
     };
     let multiple = match (open <= 0.0, holding) {
         (_, 0) => 0.0,
-        (true, holding) => holding as f64 / present as f64,
+        (true, holding) => holding as f64 / present_users as f64,
         (false, _) => multiple,
     };
     let run = (multiple > 0.0).then(|| runner.run(scenario, multiple, 0)).flatten();

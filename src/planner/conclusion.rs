@@ -103,8 +103,8 @@ fn too_large(runner: &Runner<'_>, scenario: &Scenario) -> Option<(Vec<BrokenRule
 }
 
 /// Returns those of `broken` that hold at no lower load either, because they break at the multiple of `lowest` on every
-/// seed, without any refusal or wait that depends on the load. Rules on cost and headroom, which less load mends, are not
-/// among them, and none is if a model has slots, for which calls wait at the provider.
+/// seed, without any refusal or wait that depends on the load. Rules on cost and headroom are left out, because less load
+/// mends them. If a model has slots, no rule is returned, because calls may wait for them at the provider.
 fn unconditional(
     runner: &Runner<'_>,
     scenario: &Scenario,

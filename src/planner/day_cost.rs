@@ -27,8 +27,8 @@ impl Runner<'_> {
     ) -> f64 {
         let scaled = run.cost_per_day();
         let days = Nanos::DAY.as_secs_f64() / run.summary.duration_s;
-        let is_short = days > 1.0 && run.summary.jobs.offered as f64 * days <= MAX_JOBS;
-        if !is_short || scaled <= 0.0 || !exceeds_day(scenario, run, days) || !is_periodic(scenario) {
+        let can_simulate = days > 1.0 && run.summary.jobs.offered as f64 * days <= MAX_JOBS;
+        if !can_simulate || scaled <= 0.0 || !exceeds_day(scenario, run, days) || !is_periodic(scenario) {
             return scaled;
         }
         let day = Scenario { duration: Nanos::DAY, ..scenario.clone() };

@@ -349,18 +349,22 @@ fn search(scenario: &Scenario, analytic: &Ceiling, rules: &Rules) -> Search {
     let jobs = jobs(scenario, analytic);
     let expected = Ceiling::cached(scenario).map_or(analytic.multiple, |cached| cached.multiple);
     // The limits do not bound the number of users.
-    let is_known = expected.is_finite() && expected > 0.0 && !closed::has_users(scenario);
+    let has_analytic_guess = expected.is_finite() && expected > 0.0 && !closed::has_users(scenario);
     let full_windows = rules.multiple_of_full_windows(scenario).min(MAX_JOBS / jobs);
     let enough = (rules.min_jobs() / jobs).max(full_windows) * longer::MARGIN;
     let max_multiple = (MAX_JOBS / jobs).clamp(MAX_MULTIPLE_RANGE.0, MAX_MULTIPLE_RANGE.1).max(enough);
-    let guess = if is_known { expected / peak } else { 1.0 };
+    let guess = if has_analytic_guess { expected / peak } else { 1.0 };
     Search {
         guess,
         step: STEP,
         steepness: 1.0,
         tolerance: replicas::TOLERANCE,
         min_multiple: enough.min(guess / MIN_BELOW_GUESS),
-        max_multiple: if is_known { max_multiple.max(expected * BEYOND_ANALYTIC) } else { max_multiple },
+        max_multiple: if has_analytic_guess {
+            max_multiple.max(expected * BEYOND_ANALYTIC)
+        } else {
+            max_multiple
+        },
         replica: 0,
     }
 }

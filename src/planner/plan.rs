@@ -16,7 +16,7 @@ pub use load::*;
 pub use users::*;
 
 use super::finding::{Difference, Finding, PlanNote};
-use crate::record::{Binding, CeilingAxis, CeilingPeak, CeilingTarget, RouteOrderCeiling};
+use crate::record::{CeilingAxis, CeilingPeak, CeilingTarget, RouteOrderCeiling, TargetLimit};
 use crate::scenario::Metric;
 use provider::{Axis, Nanos};
 use serde::{Deserialize, Serialize};
@@ -77,8 +77,8 @@ pub struct Plan {
     /// The cheapest changes that hold the target load; `None` if no target was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buy: Option<Purchase>,
-    /// When growth reaches the ceiling of [`Self::planning_multiple`]; `None` if no growth was given, if no load holds, or if the ceiling cannot be
-    /// determined.
+    /// When growth reaches the ceiling of [`Self::planning_multiple`]; `None` if no growth was given, if no load holds, or if
+    /// the ceiling cannot be determined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
     /// The effect of the loss of each provider. Providers whose loss was not simulated before the plan was ended are
@@ -153,7 +153,7 @@ pub struct AnalyticCeiling {
     /// As a multiple of the load; `None` if nothing limits it, or if a workload is closed.
     pub multiple: Option<f64>,
     /// The limit that binds; `None` if none does.
-    pub binding: Option<Binding>,
+    pub binding: Option<TargetLimit>,
     /// The peak that bounds it; `None` if the mean over the run does, or if a workload is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak: Option<CeilingPeak>,
@@ -166,7 +166,7 @@ pub struct AnalyticCeiling {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub servable_share: Option<f64>,
     /// What is left of it, about, if jobs go to the first target of their route that has room, so that a limit per day is used up while
-    /// other targets are idle. `None` if that is all of it, or if a workload is closed.
+    /// other targets are idle. `None` if that is more than 97 % of it, or if a workload is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_route_order: Option<RouteOrderCeiling>,
 }

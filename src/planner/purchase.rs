@@ -57,7 +57,7 @@ struct Search<'a> {
     /// When the time is up, by the clock of the plan.
     until: Option<Nanos>,
     /// The number of seeds on which sets are chosen, from the first; a proof uses later ones.
-    seen: u32,
+    search_seeds: u32,
     /// Whether the time was up before the search ended.
     was_cut: AtomicBool,
 }
@@ -75,8 +75,9 @@ pub(super) fn buy(
     assert!(target > 0.0 && target.is_finite(), "invariant: a positive target, found {target}");
     let until = time_limit.map(|limit| limit.max(runner.count.elapsed() + Nanos(limit.0 / 2)));
     let candidates = Candidates::new(unchanged, measured, target);
-    let seen = SCREENING_SEEDS;
-    let mut search = Search { candidates, runner, target, until, seen, was_cut: AtomicBool::new(false) };
+    let search_seeds = SCREENING_SEEDS;
+    let mut search =
+        Search { candidates, runner, target, until, search_seeds, was_cut: AtomicBool::new(false) };
     let (tried, needed) = search.run();
     search.into_purchase(tried, needed, unchanged.present.summary.ceiling.offered_jobs_per_min)
 }
@@ -120,7 +121,7 @@ impl Search<'_> {
             if proof.serves() || number + 1 == MAX_PROOFS || self.is_time_up() {
                 return (proof, needed);
             }
-            self.seen += needed;
+            self.search_seeds += needed;
             let repaired = self.repaired(self.judged(found.chosen));
             found = if repaired.serves() { repaired } else { self.combined(repaired) };
         }
@@ -147,7 +148,7 @@ impl Search<'_> {
         let scenario = self.candidates.scenario(chosen);
         let is_time_up = || self.is_time_up();
         let verdict = |replica| {
-            let run = self.runner.verdict(&scenario, self.target, replica, &is_time_up)?;
+            let run = self.runner.run_for_verdict(&scenario, self.target, replica, &is_time_up)?;
             Some((replica, run))
         };
         seeds.into_par_iter().filter_map(verdict).collect()
@@ -163,8 +164,8 @@ impl Search<'_> {
     fn judged(&self, chosen: Vec<usize>) -> Tried {
         let mut tried = Tried { runs: self.simulate(&chosen, 0..1), chosen };
         let mut first = 1;
-        while tried.serves() && first < self.seen && !self.is_time_up() {
-            let until = self.seen.min(first + BATCH);
+        while tried.serves() && first < self.search_seeds && !self.is_time_up() {
+            let until = self.search_seeds.min(first + BATCH);
             tried.runs.extend(self.simulate(&tried.chosen, first..until));
             first = until;
         }
@@ -174,7 +175,7 @@ impl Search<'_> {
     /// Simulates a set on fresh seeds, `needed` of them, or until a batch does not serve.
     fn proof(&self, chosen: &[usize], needed: u32) -> Tried {
         let mut tried = Tried { runs: Vec::new(), chosen: chosen.to_vec() };
-        let (mut first, last) = (self.seen, self.seen + needed);
+        let (mut first, last) = (self.search_seeds, self.search_seeds + needed);
         while tried.failing().is_none() && first < last && !self.is_time_up() {
             let until = last.min(first + BATCH);
             tried.runs.extend(self.simulate(chosen, first..until));
@@ -185,7 +186,7 @@ impl Search<'_> {
 
     /// Returns `true` if a set served on every seed of the search.
     fn passes(&self, tried: &Tried) -> bool {
-        tried.serves() && tried.runs.len() >= self.seen as usize
+        tried.serves() && tried.runs.len() >= self.search_seeds as usize
     }
 
     /// Measures what candidates cost at the target load, since a change that is hardly used at the present load looks cheap

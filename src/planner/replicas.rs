@@ -20,7 +20,7 @@ pub(super) const TOLERANCE: f64 = 0.004;
 /// The relative tolerance of the other replicas' searches: coarser, since each is one of several.
 pub(super) const OTHER_SEEDS_TOLERANCE: f64 = 0.012;
 /// The largest first step of the other replicas' searches, around the first replica's ceiling, as a ratio.
-const NEAR: f64 = 1.008;
+const OTHER_SEEDS_STEP: f64 = 1.008;
 /// The fewest replicas if no number is given and the first has a ceiling.
 const MIN_REPLICAS: u32 = 4;
 /// The number of replicas added at a time until they are enough, see [`Replicas::are_enough`].
@@ -73,7 +73,8 @@ impl Replicas {
         assert!(wanted != Some(0), "invariant: at least one replica");
         let first = search.run(runner, scenario)?;
         let (guess, steepness) = (first.at_least(), first.steepness());
-        let near = Search { guess, step: NEAR, steepness, tolerance: OTHER_SEEDS_TOLERANCE, ..search };
+        let near =
+            Search { guess, step: OTHER_SEEDS_STEP, steepness, tolerance: OTHER_SEEDS_TOLERANCE, ..search };
         let has_ceiling = first.ceiling().is_some_and(|ceiling| ceiling > 0.0);
         let mut replicas = Self { estimates: vec![first], verified: None, is_unverified: false };
         let max_replicas = wanted.unwrap_or(MAX_REPLICAS);

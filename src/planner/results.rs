@@ -15,7 +15,7 @@ use super::search::CeilingEstimate;
 use super::{PlanOptions, catalogue, day_cost, violation, what_if};
 use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, significant};
-use crate::record::{Binding, CeilingPeak, CeilingTarget, CutAnswers, LongWindow, RouteOrderCeiling};
+use crate::record::{CeilingPeak, CeilingTarget, CutAnswers, LongWindow, RouteOrderCeiling, TargetLimit};
 use crate::scenario::Scenario;
 use provider::Nanos;
 
@@ -299,7 +299,7 @@ fn analytic(scenario: &Scenario, analytic: &Ceiling) -> AnalyticCeiling {
         // Jobs that are too large are part of the load, as in the simulated ceiling.
         jobs_per_min: finite(analytic.multiple * analytic.offered_jobs_per_min),
         multiple: finite(analytic.multiple),
-        binding: analytic.binding.map(|limit| Binding::of(scenario, limit)),
+        binding: analytic.binding.map(|limit| TargetLimit::of(scenario, limit)),
         peak: CeilingPeak::of(analytic),
         cached: Ceiling::cached(scenario).map(|cached| CachedCeiling {
             hit_share: rounded(cached.hit_share, 6),

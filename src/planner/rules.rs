@@ -49,7 +49,7 @@ impl Rules {
     }
 
     /// Returns `true` if a run with this cost keeps every rule on cost.
-    pub(super) fn keep_cost(&self, cost_usd: f64) -> bool {
+    pub(super) fn allows_cost(&self, cost_usd: f64) -> bool {
         self.of_cost().all(|rule| holds(rounded(cost_usd, 6), rule.op, rule.value))
     }
 

@@ -49,7 +49,7 @@ pub(super) struct Runner<'a> {
     pub(super) count: &'a RunCount<'a>,
 }
 
-/// The runs made so far, and what they share.
+/// The runs made so far: their number, what they share, and what ends them.
 pub(super) struct RunCount<'a> {
     progress: &'a dyn PlanProgress,
     runs: AtomicU64,
@@ -61,7 +61,7 @@ pub(super) struct RunCount<'a> {
     /// Whether a run was ended because too many of its jobs were in flight.
     has_too_many_jobs: AtomicBool,
     /// The highest multiple of the load, by the hash of the scenario, at which all limits are known to begin unused.
-    unused: Mutex<FxHashMap<u64, f64>>,
+    unused_up_to: Mutex<FxHashMap<u64, f64>>,
     /// Sampled requests, which the runs share.
     samples: SampleCache,
 }
@@ -138,7 +138,7 @@ impl<'a> RunCount<'a> {
             until: None,
             was_cut: AtomicBool::new(false),
             has_too_many_jobs: AtomicBool::new(false),
-            unused: Mutex::default(),
+            unused_up_to: Mutex::default(),
             samples: SampleCache::default(),
         }
     }
@@ -198,7 +198,7 @@ impl<'a> RunCount<'a> {
         // The debug form of a scenario contains everything on which its runs depend.
         format!("{variant:?}").hash(&mut hasher);
         let key = hasher.finish();
-        let lock = || self.unused.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || self.unused_up_to.lock().unwrap_or_else(PoisonError::into_inner);
         if lock().get(&key).is_some_and(|unused| multiple <= *unused) {
             return full;
         }
@@ -243,7 +243,7 @@ impl Runner<'_> {
     /// Makes the same run, but ends it once a rule on the success of all its jobs is broken for certain; the summary then
     /// covers the run until that time. Returns `None` if the time was up before the run ended, or if it had too many jobs
     /// in flight.
-    pub(super) fn verdict(
+    pub(super) fn run_for_verdict(
         &self,
         scenario: &Scenario,
         multiple: f64,
@@ -253,7 +253,7 @@ impl Runner<'_> {
         self.run_until(scenario, (multiple, replica), &self.rules.kept, is_time_up, &mut ())
     }
 
-    /// Makes a whole run. Returns `None` in the same cases as [`Self::verdict`].
+    /// Makes a whole run. Returns `None` in the same cases as [`Self::run_for_verdict`].
     pub(super) fn timed_run(
         &self,
         scenario: &Scenario,
@@ -284,7 +284,7 @@ impl Runner<'_> {
         if is_time_up() {
             return None;
         }
-        let run = self.record(&scenario, multiple, load, &mut (&mut end, fold));
+        let run = self.simulate(&scenario, multiple, load, &mut (&mut end, fold));
         (!end.timed_out && !run.summary.jobs.are_too_many()).then_some(run)
     }
 
@@ -303,7 +303,7 @@ impl Runner<'_> {
     }
 
     /// Simulates a prepared scenario.
-    fn record(&self, scenario: &Scenario, multiple: f64, load: Load, fold: &mut impl Fold) -> Run {
+    fn simulate(&self, scenario: &Scenario, multiple: f64, load: Load, fold: &mut impl Fold) -> Run {
         let recorder = Recorder::without_distributions(scenario);
         let summary = drive::record(recorder, Mode::Virtual, fold, |folds| {
             drive::virtual_time::simulate_load(scenario, load, folds)

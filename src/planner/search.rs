@@ -110,7 +110,7 @@ const OVERSHOOT: f64 = 0.4;
 /// The smallest distance of a probe from an end of the bracket, as a share of the bracket.
 const MARGIN: f64 = 0.05;
 /// Below this slack a run counts as near the border, where the steepness is valid.
-const NEAR: f64 = 0.1;
+const NEAR_BORDER: f64 = 0.1;
 
 /// The multiple and the slack of a run.
 type Probe = (f64, f64);
@@ -204,7 +204,7 @@ impl Search {
         if slack >= 1.0 {
             max_step
         } else {
-            let steepness = if slack < NEAR { self.steepness } else { 1.0 };
+            let steepness = if slack < NEAR_BORDER { self.steepness } else { 1.0 };
             slack / steepness + self.overshoot()
         }
     }

@@ -17,10 +17,10 @@ const FEW_JOBS: (u32, u32) = (120, 4);
 const MANY_JOBS: (u32, u32) = (45, 2);
 /// The first replica whose seed is used: no search uses as many replicas.
 const FIRST_REPLICA: u32 = 1_000;
-/// Ceilings with at most this spread, in runs with more than [`MAX_JOBS`] jobs, are not checked.
+/// Ceilings with at most this spread, in runs with more than [`MAX_FEW_JOBS`] jobs, are not checked.
 const MAX_SPREAD: f64 = 0.02;
 /// Runs of at most this many jobs are always checked, as runs of few jobs.
-const MAX_JOBS: u64 = 50_000;
+const MAX_FEW_JOBS: u64 = 50_000;
 /// The most times that the load is lowered by half the spread, or by [`MIN_STEP`] if that is more.
 const MAX_STEPS: u32 = 8;
 /// The most times that it is lowered after that, each time by twice as much: ceilings that are alike on a few seeds may be far
@@ -36,10 +36,10 @@ pub(super) struct Verified {
     pub(super) multiple: f64,
     /// The number of seeds.
     pub(super) seeds: u32,
-    /// On how many of them every rule held.
+    /// On how many of them every rule held, at the lowest load that was tried if `multiple` is 0.
     pub(super) held: u32,
-    /// The rule that broke on the most seeds at the next higher load, which failed the check; `None` if the first load
-    /// passed.
+    /// The rule that broke on the most seeds at the next higher load, which failed the check (at the lowest load that was tried if
+    /// `multiple` is 0); `None` if the first load passed.
     pub(super) broken_above: Option<BrokenRule>,
     /// Why the load could not be checked: few seeds break a rule, but too few hold, since this rule cannot be judged on the
     /// others. `None` if the load was checked.
@@ -56,17 +56,17 @@ pub(super) fn verify(
     (spread, jobs): (f64, u64),
 ) -> Option<Option<Verified>> {
     assert!(bound > 0.0 && bound.is_finite(), "invariant: a positive bound, found {bound}");
-    if spread <= MAX_SPREAD && jobs > MAX_JOBS {
+    if spread <= MAX_SPREAD && jobs > MAX_FEW_JOBS {
         return Some(None);
     }
-    let (count, may_break) = if jobs <= MAX_JOBS { FEW_JOBS } else { MANY_JOBS };
+    let (count, may_break) = if jobs <= MAX_FEW_JOBS { FEW_JOBS } else { MANY_JOBS };
     let mut step = 1.0 + (spread / 2.0).max(MIN_STEP);
     let (mut multiple, mut last_held, mut broken_above) = (bound, 0, None);
     for number in 0..=MAX_STEPS + MAX_WIDER_STEPS {
         let seeds = (FIRST_REPLICA..FIRST_REPLICA + count).into_par_iter();
         let runs = seeds.filter_map(|replica| {
             let is_stopped = || runner.count.is_stopped();
-            let run = runner.verdict(scenario, multiple, replica, &is_stopped)?;
+            let run = runner.run_for_verdict(scenario, multiple, replica, &is_stopped)?;
             Some((run.undecided().cloned(), run.broken))
         });
         let (undecided, broken): (Vec<Option<TooFewJobs>>, Vec<Vec<BrokenRule>>) = runs.unzip();

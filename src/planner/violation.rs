@@ -14,8 +14,8 @@ use std::ops::Range;
 /// A limit filled to at least this share counts as full.
 const FULL: f64 = 0.9;
 
-/// Returns the most important rule that `run` breaks, or `None` if none is broken. `run` is a run of `scenario` at any
-/// multiple of its load.
+/// Returns the most important rule that `run` breaks or does not prove ([`RuleResult::is_unproved`]), with what is known of the
+/// cause; `None` if there is none. `run` is a run of `scenario` at any multiple of its load.
 pub(super) fn first(run: &Run, rules: &Rules, scenario: &Scenario) -> Option<FirstViolation> {
     let summary = &run.summary;
     assert_eq!(rules.kept.len(), summary.expect.len(), "invariant: the run was judged by these rules");
@@ -98,7 +98,7 @@ struct Reach<'a> {
     summary: &'a Summary,
     targets: BTreeSet<&'a str>,
     providers: BTreeSet<&'a str>,
-    /// The jobs of the rule that were lost.
+    /// The jobs of the rule that failed or were shed.
     lost: u64,
 }
 
@@ -117,7 +117,7 @@ impl<'a> Reach<'a> {
         }
     }
 
-    /// Returns the limit because of which jobs are lost: the one for which at least half of them were given up while they
+    /// Returns the limit because of which jobs fail or are shed: the one for which at least half of them were given up while they
     /// waited, else the one that stops the load in `steps`, or over the run without `steps`. If both are the same limit, it
     /// has the counts of the latter.
     fn losing(&self, steps: Option<Range<usize>>) -> Option<StoppingLimit> {
@@ -217,7 +217,8 @@ fn binding(summary: &Summary) -> Option<StoppingLimit> {
     binding.map(|binding| StoppingLimit::new(&binding.target, &binding.axis))
 }
 
-/// Returns the attempts that the limit of a violation refused over the run; `None` if it names none, or that refused none.
+/// Returns the attempts that the limit of a violation refused over the run; `None` if the violation names no limit, or if the
+/// limit refused nothing.
 pub(super) fn refusals(summary: &Summary, violation: &FirstViolation) -> Option<Refusals> {
     let (target, axis) = violation.target.as_ref().zip(violation.axis.as_ref())?;
     let fill = summary.series.fill.iter().find(|fill| fill.target == *target)?;

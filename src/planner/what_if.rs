@@ -70,7 +70,7 @@ pub(super) struct Measured {
 }
 
 impl<'a> Unchanged<'a> {
-    /// Measures every change; the best first. Those that are not measured before the measurements end are left out.
+    /// Measures every change; the best first. If the plan is ended early, those that are not measured by then are left out.
     pub(super) fn measure_all(&self, changes: Vec<Change>) -> Vec<Measured> {
         // One change per task: search times differ widely, so larger tasks would leave cores idle.
         let measured = changes.into_iter().enumerate().par_bridge();
@@ -122,7 +122,7 @@ impl<'a> Unchanged<'a> {
             extra_usd_per_day: rounded(extra, 4),
             ceiling_usd_per_day: rounded(self.ceiling_cost_per_day(&scenario, &estimate), 4),
             lift_per_usd: costs_extra.then(|| rounded((lift - 1.0) / extra, 6)),
-            meets_budget: self.budget().map(|rules| rules.keep_cost(changed.summary.charged_usd())),
+            meets_budget: self.budget().map(|rules| rules.allows_cost(changed.summary.charged_usd())),
             broken_rule: violation.map(|violation| violation.rule),
             cuts: more_cut(self.scenario, &scenario, self.runner.rules),
         };
@@ -142,7 +142,7 @@ impl<'a> Unchanged<'a> {
 
     /// Returns all rules if those on cost break first and are broken at the present load.
     fn budget(&self) -> Option<&'a Rules> {
-        self.with_cost_rules.filter(|rules| !rules.keep_cost(self.present.summary.charged_usd()))
+        self.with_cost_rules.filter(|rules| !rules.allows_cost(self.present.summary.charged_usd()))
     }
 
     /// Returns the search for the ceiling of a changed scenario, which starts at the present ceiling times the analytic lift.
@@ -174,16 +174,16 @@ impl<'a> Unchanged<'a> {
 
     /// Compares a new ceiling, found to `tolerance`, with the present one.
     fn compare(&self, new: &CeilingEstimate, lift: f64, tolerance: f64) -> Comparison {
-        let equal = self.spread + tolerance + replicas::TOLERANCE;
+        let margin = self.spread + tolerance + replicas::TOLERANCE;
         let holds_now = self.estimate.at_least() > 0.0;
-        let is_bound = self.estimate.high.is_none();
+        let is_lower_bound = self.estimate.high.is_none();
         match () {
             () if !holds_now && lift > 0.0 => Comparison::Higher,
             () if !holds_now => Comparison::Equal,
             // The present ceiling is somewhere above what was tried.
-            () if is_bound && (new.high.is_none() || lift >= 1.0 - equal) => Comparison::Unknown,
-            () if lift > 1.0 + equal => Comparison::Higher,
-            () if lift < 1.0 - equal => Comparison::Lower,
+            () if is_lower_bound && (new.high.is_none() || lift >= 1.0 - margin) => Comparison::Unknown,
+            () if lift > 1.0 + margin => Comparison::Higher,
+            () if lift < 1.0 - margin => Comparison::Lower,
             () => Comparison::Equal,
         }
     }
@@ -207,8 +207,8 @@ impl<'a> Unchanged<'a> {
         let both_own = |one: &Measured, other: &Measured| {
             one.change.kind == ChangeKind::Own && other.change.kind == ChangeKind::Own
         };
-        let offers = measured.iter().filter(|one| one.effect.is_proposed());
-        let alone: Vec<(f64, &Measured)> = offers.map(|one| (analytic_lift(&[&one.change]), one)).collect();
+        let proposed = measured.iter().filter(|one| one.effect.may_be_proposed());
+        let alone: Vec<(f64, &Measured)> = proposed.map(|one| (analytic_lift(&[&one.change]), one)).collect();
         let mut candidates = Vec::new();
         for (index, &(lift, one)) in alone.iter().enumerate() {
             for &(other_lift, other) in &alone[index + 1..] {

@@ -7,7 +7,7 @@
 //! either new or that of a job or an attempt that has ended.
 
 use super::Fold;
-use super::coalescing::CoalescingLedger;
+use super::coalescing::CoalescingAudit;
 use crate::event::{AttemptFailure, AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, ProviderDecision};
 use crate::ids::{AttemptId, JobId, TargetId};
 use crate::scenario::Scenario;
@@ -48,20 +48,21 @@ pub struct Audit {
     max_queue: u32,
     now: Instant,
     /// `true` once the stream has had a decision of the provider.
-    decisions: bool,
+    has_decisions: bool,
     next_job: u64,
     next_attempt: u64,
-    jobs: FxHashMap<JobId, JobLedger>,
-    coalescing: CoalescingLedger,
-    attempts: FxHashMap<AttemptId, AttemptLedger>,
+    jobs: FxHashMap<JobId, TrackedJob>,
+    coalescing: CoalescingAudit,
+    attempts: FxHashMap<AttemptId, TrackedAttempt>,
     /// By target, the end of its cool-down.
     cool_down: Vec<Instant>,
     violations: Vec<Violation>,
-    count: u64,
+    /// The number of all violations, those that are not kept included.
+    violation_count: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct JobLedger {
+struct TrackedJob {
     scheduled: Instant,
     /// The latest instant at which it may end.
     ends_by: Instant,
@@ -70,13 +71,13 @@ struct JobLedger {
     in_flight: u8,
     served: bool,
     /// `true` if it needs no attempt of its own: it is a cache hit or a follower.
-    answered: bool,
+    needs_no_attempt: bool,
     /// `true` if the first byte of an answer has reached its caller.
     first_byte: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct AttemptLedger {
+struct TrackedAttempt {
     job: JobId,
     target: TargetId,
     client: ClientState,
@@ -110,15 +111,15 @@ impl Audit {
             max_attempts: scenario.client.retry.attempts,
             max_queue: scenario.client.queue,
             now: Instant::ZERO,
-            decisions: false,
+            has_decisions: false,
             next_job: 0,
             next_attempt: 0,
             jobs: FxHashMap::default(),
-            coalescing: CoalescingLedger::default(),
+            coalescing: CoalescingAudit::default(),
             attempts: FxHashMap::default(),
             cool_down: vec![Instant::ZERO; scenario.targets.len()],
             violations: Vec::new(),
-            count: 0,
+            violation_count: 0,
         }
     }
 
@@ -130,17 +131,17 @@ impl Audit {
             self.violation(1, None, format!("{job} never ends"));
         }
         let attempts: BTreeMap<_, _> = std::mem::take(&mut self.attempts).into_iter().collect();
-        for (attempt, ledger) in attempts {
+        for (attempt, tracked) in attempts {
             // An attempt in flight when the run was cut off may stay open, and so may its reservation.
-            if ledger.provider == ProviderState::Admitted && ledger.client != ClientState::Waiting {
+            if tracked.provider == ProviderState::Admitted && tracked.client != ClientState::Waiting {
                 self.violation(9, None, format!("the reservation of attempt {} is never settled", attempt.0));
             }
         }
-        (self.violations, self.count)
+        (self.violations, self.violation_count)
     }
 
     fn violation(&mut self, law: u8, event: Option<&Event>, what: impl Into<String>) {
-        self.count += 1;
+        self.violation_count += 1;
         if self.violations.len() < MAX_KEPT {
             self.violations.push(Violation { law, event: event.copied(), what: what.into() });
         }
@@ -159,9 +160,10 @@ impl Audit {
         self.check(scheduled <= event.at, 3, event, "the job arrives before its schedule");
         // A job that arrives after its deadline ends at once.
         let ends_by = deadline.unwrap_or(scheduled + self.deadline).max(event.at) + self.slack;
-        let (served, answered, first_byte) = (false, false, false);
-        let ledger = JobLedger { scheduled, ends_by, sent: 0, in_flight: 0, served, answered, first_byte };
-        self.jobs.insert(event.job, ledger);
+        let (served, needs_no_attempt, first_byte) = (false, false, false);
+        let tracked =
+            TrackedJob { scheduled, ends_by, sent: 0, in_flight: 0, served, needs_no_attempt, first_byte };
+        self.jobs.insert(event.job, tracked);
     }
 
     fn sent(&mut self, event: &Event, attempt: AttemptId, target: TargetId, number: u8) {
@@ -178,12 +180,12 @@ impl Audit {
             self.check(!first_byte, 16, event, "an attempt is sent after the first byte of an answer");
         }
         let (client, provider) = (ClientState::Waiting, ProviderState::Undecided);
-        self.attempts.insert(attempt, AttemptLedger { job: event.job, target, client, provider });
+        self.attempts.insert(attempt, TrackedAttempt { job: event.job, target, client, provider });
     }
 
     fn first_byte(&mut self, event: &Event, attempt: AttemptId, target: TargetId) {
-        let Some(ledger) = self.ledger(event, attempt, target) else { return };
-        let waiting = ledger.client == ClientState::Waiting;
+        let Some(tracked) = self.tracked_attempt(event, attempt, target) else { return };
+        let waiting = tracked.client == ClientState::Waiting;
         self.check(waiting, 16, event, "the attempt that answers has ended");
         if let Some(job) = self.jobs.get_mut(&event.job) {
             let again = std::mem::replace(&mut job.first_byte, true);
@@ -193,13 +195,13 @@ impl Audit {
 
     /// Makes a follower the leader. It takes over the attempt in flight of a leader that was cancelled.
     fn promoted(&mut self, event: &Event, leader: JobId, attempt: Option<AttemptId>) {
-        self.answered(event.job, false);
+        self.set_needs_no_attempt(event.job, false);
         let Some(attempt) = attempt else { return };
-        let Some(ledger) = self.attempts.get_mut(&attempt).filter(|ledger| ledger.job == leader) else {
+        let Some(tracked) = self.attempts.get_mut(&attempt).filter(|tracked| tracked.job == leader) else {
             return self.violation(15, Some(event), "the attempt is not the leader's");
         };
-        ledger.job = event.job;
-        let waiting = ledger.client == ClientState::Waiting;
+        tracked.job = event.job;
+        let waiting = tracked.client == ClientState::Waiting;
         self.check(waiting, 15, event, "the attempt that is taken over has ended");
         if let Some(job) = self.jobs.get_mut(&leader) {
             job.in_flight = job.in_flight.saturating_sub(1);
@@ -210,26 +212,26 @@ impl Audit {
     }
 
     fn decided(&mut self, event: &Event, attempt: AttemptId, target: TargetId, decision: ProviderDecision) {
-        self.decisions = true;
-        let Some(mut ledger) = self.ledger(event, attempt, target) else { return };
-        let undecided = ledger.provider == ProviderState::Undecided;
+        self.has_decisions = true;
+        let Some(mut tracked) = self.tracked_attempt(event, attempt, target) else { return };
+        let undecided = tracked.provider == ProviderState::Undecided;
         self.check(undecided, 2, event, "the attempt was decided on before");
-        ledger.provider = match decision {
+        tracked.provider = match decision {
             ProviderDecision::Admitted { .. } => ProviderState::Admitted,
             _ => ProviderState::Over,
         };
-        self.keep(attempt, ledger);
+        self.keep(attempt, tracked);
     }
 
     fn settled(&mut self, event: &Event, attempt: AttemptId, target: TargetId) {
-        let Some(mut ledger) = self.attempts.get(&attempt).copied() else {
+        let Some(mut tracked) = self.attempts.get(&attempt).copied() else {
             return self.violation(9, Some(event), "nothing is reserved for the attempt");
         };
-        self.check_owner(event, ledger, target);
-        let admitted = ledger.provider == ProviderState::Admitted;
+        self.check_owner(event, tracked, target);
+        let admitted = tracked.provider == ProviderState::Admitted;
         self.check(admitted, 9, event, "nothing is reserved for the attempt");
-        ledger.provider = ProviderState::Over;
-        self.keep(attempt, ledger);
+        tracked.provider = ProviderState::Over;
+        self.keep(attempt, tracked);
     }
 
     /// Ends an attempt for the client. `outcome` is `None` if the client cancelled it.
@@ -240,51 +242,56 @@ impl Audit {
         target: TargetId,
         outcome: Option<AttemptOutcome>,
     ) {
-        let Some(mut ledger) = self.ledger(event, attempt, target) else { return };
-        self.check(ledger.client == ClientState::Waiting, 2, event, "the attempt has ended before");
+        let Some(mut tracked) = self.tracked_attempt(event, attempt, target) else { return };
+        self.check(tracked.client == ClientState::Waiting, 2, event, "the attempt has ended before");
         let from_provider = matches!(outcome, Some(AttemptOutcome::Ok | AttemptOutcome::Refused { .. }));
-        let undecided = self.decisions && ledger.provider == ProviderState::Undecided;
+        let undecided = self.has_decisions && tracked.provider == ProviderState::Undecided;
         self.check(!(from_provider && undecided), 3, event, "the reply comes before the decision");
         // The client cancels an attempt that times out; the provider may decide on it later.
         let cancelled = matches!(outcome, None | Some(AttemptOutcome::Failed(AttemptFailure::Timeout)));
-        ledger.client = if cancelled { ClientState::Abandoned } else { ClientState::Replied };
-        self.keep(attempt, ledger);
+        tracked.client = if cancelled { ClientState::Abandoned } else { ClientState::Replied };
+        self.keep(attempt, tracked);
         if let Some(job) = self.jobs.get_mut(&event.job) {
             job.in_flight = job.in_flight.saturating_sub(1);
             job.served |= outcome == Some(AttemptOutcome::Ok);
         }
     }
 
-    /// Returns the ledger of an attempt. If there is none, records a violation and returns `None`.
-    fn ledger(&mut self, event: &Event, attempt: AttemptId, target: TargetId) -> Option<AttemptLedger> {
-        let Some(ledger) = self.attempts.get(&attempt).copied() else {
+    /// Returns the state of an attempt that has not ended on both sides. If there is none, records a violation and returns `None`.
+    fn tracked_attempt(
+        &mut self,
+        event: &Event,
+        attempt: AttemptId,
+        target: TargetId,
+    ) -> Option<TrackedAttempt> {
+        let Some(tracked) = self.attempts.get(&attempt).copied() else {
             let known = attempt.0 < self.next_attempt;
             let (law, what) =
                 if known { (2, "the attempt is over") } else { (3, "the attempt was never sent") };
             self.violation(law, Some(event), what);
             return None;
         };
-        self.check_owner(event, ledger, target);
-        Some(ledger)
+        self.check_owner(event, tracked, target);
+        Some(tracked)
     }
 
-    fn check_owner(&mut self, event: &Event, ledger: AttemptLedger, target: TargetId) {
-        let same = ledger.target == target && ledger.job == event.job;
+    fn check_owner(&mut self, event: &Event, tracked: TrackedAttempt, target: TargetId) {
+        let same = tracked.target == target && tracked.job == event.job;
         self.check(same, 2, event, "the attempt belongs to another job or target");
     }
 
     /// Keeps an attempt until client and provider are done with it. If the stream has no decisions (a real provider),
     /// the client's end is enough.
-    fn keep(&mut self, attempt: AttemptId, ledger: AttemptLedger) {
-        let over = match (ledger.client, ledger.provider) {
+    fn keep(&mut self, attempt: AttemptId, tracked: TrackedAttempt) {
+        let over = match (tracked.client, tracked.provider) {
             (ClientState::Waiting, _) | (_, ProviderState::Admitted) => false,
             (_, ProviderState::Over) | (ClientState::Replied, ProviderState::Undecided) => true,
-            (ClientState::Abandoned, ProviderState::Undecided) => !self.decisions,
+            (ClientState::Abandoned, ProviderState::Undecided) => !self.has_decisions,
         };
         if over {
             self.attempts.remove(&attempt);
         } else {
-            self.attempts.insert(attempt, ledger);
+            self.attempts.insert(attempt, tracked);
         }
     }
 
@@ -294,9 +301,9 @@ impl Audit {
         self.check(end.attempts == job.sent, 2, event, "the number of attempts differs from those sent");
         let fits = match end.outcome {
             JobOutcome::InFlight => return,
-            JobOutcome::Succeeded => job.served || job.answered,
+            JobOutcome::Succeeded => job.served || job.needs_no_attempt,
             JobOutcome::Failed(_) => job.sent > 0 && !job.served,
-            JobOutcome::Shed(_) => job.sent == 0 && !job.answered,
+            JobOutcome::Shed(_) => job.sent == 0 && !job.needs_no_attempt,
         };
         self.check(fits, 1, event, "the outcome does not follow from the job's attempts");
         self.check(job.in_flight == 0, 2, event, "an attempt of the job has not ended");
@@ -309,9 +316,9 @@ impl Audit {
     }
 
     /// Sets whether the job needs no attempt of its own.
-    fn answered(&mut self, job: JobId, answered: bool) {
+    fn set_needs_no_attempt(&mut self, job: JobId, needs_no_attempt: bool) {
         if let Some(job) = self.jobs.get_mut(&job) {
-            job.answered = answered;
+            job.needs_no_attempt = needs_no_attempt;
         }
     }
 
@@ -336,7 +343,7 @@ impl Fold for Audit {
         // A follower that is shed before its leader ends gets no answer.
         let shed = matches!(event.kind, EventKind::Done(JobEnd { outcome: JobOutcome::Shed(_), .. }));
         if shed && self.coalescing.follows(event.job) {
-            self.answered(event.job, false);
+            self.set_needs_no_attempt(event.job, false);
         }
         if let Some(what) = self.coalescing.event(event) {
             self.violation(15, Some(event), what);
@@ -368,11 +375,11 @@ impl Fold for Audit {
                 let end = &mut self.cool_down[target.index()];
                 *end = until.max(*end);
             }
-            EventKind::CacheHit => self.answered(event.job, true),
+            EventKind::CacheHit => self.set_needs_no_attempt(event.job, true),
             EventKind::Coalesced { leader } => {
                 let known = self.jobs.contains_key(&leader);
                 self.check(known, 15, event, "the job follows a job that is not in flight");
-                self.answered(event.job, true);
+                self.set_needs_no_attempt(event.job, true);
             }
             EventKind::Promoted { leader, attempt } => self.promoted(event, leader, attempt),
             EventKind::Done(ref end) => self.done(event, end),

@@ -1,9 +1,9 @@
 //! Records a run over time, in time buckets of equal length: counts, latency percentiles, charges and the use of every
 //! limit.
 //!
-//! The number of buckets is set when the run begins: up to 240, and half as many more for jobs that are in flight when
-//! arrivals stop. If the run outlasts them, `coarsen` merges neighbours. Events come in order of time, so a bucket is
-//! complete when the next one begins, and all buckets share one latency histogram.
+//! The number of buckets is set when the run begins: up to 240, and half as many more (at least 20) for jobs that are in
+//! flight when arrivals stop. If the run outlasts them, `coarsen` merges neighbours. Events come in order of time, so a
+//! bucket is complete when the next one begins, and all buckets share one latency histogram.
 
 mod coarsen;
 
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_and_the_shortest_duration_have_a_bucket() {
+    fn the_longest_and_the_shortest_duration_have_a_bucket_length() {
         assert!(Nanos::MAX.0.div_ceil(bucket_length(Nanos::MAX).0) <= MAX_BUCKETS);
         assert_eq!(bucket_length(Nanos::DAY), Nanos::from_secs(600));
         assert_eq!(bucket_length(Nanos::ZERO), Nanos::from_millis(100));

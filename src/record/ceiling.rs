@@ -23,16 +23,17 @@ pub struct CeilingSummary {
     /// The offered load in jobs per minute, on average, with the jobs that are too large for every target.
     pub offered_jobs_per_min: f64,
     /// The limit that binds; `None` if no limit does.
-    pub binding: Option<Binding>,
+    pub binding: Option<TargetLimit>,
     /// The peak that bounds the load; `None` if the mean over the run does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak: Option<CeilingPeak>,
     /// The first limit that may refuse calls below the ceiling because of what calls in flight reserve, which the arithmetic
     /// does not count; `None` if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uncounted: Option<Binding>,
-    /// What is left of it, about, if jobs go to the first target of their route that has room, so that a limit per day is used up while
-    /// other targets are idle: `jobs_per_min` and `multiple` are upper bounds then, which need not be reached. `None` if that is all of it.
+    pub uncounted: Option<TargetLimit>,
+    /// An estimate of the ceiling if jobs go to the first target of their route that has room, so that a limit per hour or day is used
+    /// up while other targets are idle. `jobs_per_min` and `multiple` are then upper bounds, which need not be reached. `None` if the
+    /// estimate is above 97 % of them, or if no such limit runs out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_route_order: Option<RouteOrderCeiling>,
     /// What each limit of each target allows.
@@ -47,17 +48,17 @@ pub struct RouteOrderCeiling {
     /// As a multiple of the offered load.
     pub multiple: f64,
     /// The limit that runs out first above it.
-    pub limit: Binding,
+    pub limit: TargetLimit,
 }
 
 impl RouteOrderCeiling {
-    /// Returns that of a ceiling, rounded to the precision of results.
+    /// Returns the estimate of an analytic ceiling, rounded to the precision of results; `None` if it has none.
     #[must_use]
     pub fn of(scenario: &Scenario, ceiling: &ceiling::Ceiling) -> Option<Self> {
         ceiling.in_route_order.map(|order| Self {
             jobs_per_min: rounded(order.jobs_per_min, 6),
             multiple: rounded(order.multiple, 6),
-            limit: Binding::of(scenario, order.limit),
+            limit: TargetLimit::of(scenario, order.limit),
         })
     }
 }
@@ -104,14 +105,14 @@ impl CeilingPeak {
 
 /// A limit by its target and axis.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Binding {
+pub struct TargetLimit {
     /// `provider/account/model`.
     pub target: String,
     /// The axis.
     pub axis: String,
 }
 
-impl Binding {
+impl TargetLimit {
     pub(crate) fn of(scenario: &Scenario, (target, axis): (TargetId, Axis)) -> Self {
         Self { target: scenario.targets[target.index()].name.clone(), axis: axis.name().to_owned() }
     }
@@ -211,9 +212,9 @@ pub(super) fn ceiling_of(scenario: &Scenario) -> CeilingSummary {
         multiple: finite(ceiling.multiple),
         first_run_jobs_per_min: ceiling.higher_first_run().and_then(|first| finite(first.jobs_per_min)),
         offered_jobs_per_min: rounded(ceiling.offered_jobs_per_min, 6),
-        binding: ceiling.binding.map(|limit| Binding::of(scenario, limit)),
+        binding: ceiling.binding.map(|limit| TargetLimit::of(scenario, limit)),
         peak: CeilingPeak::of(&ceiling),
-        uncounted: ceiling.uncounted.map(|limit| Binding::of(scenario, limit)),
+        uncounted: ceiling.uncounted.map(|limit| TargetLimit::of(scenario, limit)),
         in_route_order: RouteOrderCeiling::of(scenario, &ceiling),
         targets: CeilingTarget::all(scenario, &ceiling, 1.0),
     }

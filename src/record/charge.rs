@@ -24,7 +24,8 @@ pub(crate) struct ChargeSum {
 }
 
 impl ChargeSum {
-    /// Returns the sum of two; what is not known of one is not known of it, but reservations are kept as far as some are.
+    /// Returns the sum of two. Its `busy_s` is `None` unless it is known of both. Its `kept_tokens` is `None` unless one of the
+    /// two has it; the other then adds its prompt and completion tokens.
     pub(crate) fn plus(self, other: Self) -> Self {
         let kept = |one: Self| one.kept_tokens.unwrap_or(one.prompt_tokens + one.completion_tokens);
         let is_kept = self.kept_tokens.is_some() || other.kept_tokens.is_some();
@@ -83,7 +84,7 @@ pub(crate) fn within<T>(values: &[T], steps: Range<usize>) -> &[T] {
 }
 
 impl Recorder {
-    /// Returns what all targets that share the limits of one charged over the run.
+    /// Returns what a target and all targets that share its limits charged over the run, summed.
     pub(super) fn charges_on_limits_of(&self, target: usize, has_decisions: bool, end: Instant) -> ChargeSum {
         let each = family::members(&self.scenario, target).map(|index| {
             let keeps = keeps_reservations(&self.scenario, &self.scenario.targets[index]);

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 /// The leaders and followers of a run.
 #[derive(Clone, Debug, Default)]
-pub(super) struct CoalescingLedger {
+pub(super) struct CoalescingAudit {
     /// By leader, its followers in order.
     followers: FxHashMap<JobId, VecDeque<JobId>>,
     /// By follower, its leader.
@@ -33,7 +33,7 @@ enum Due {
     Promoted(JobId, VecDeque<JobId>),
 }
 
-impl CoalescingLedger {
+impl CoalescingAudit {
     /// Returns `true` if the job follows another.
     pub(super) fn follows(&self, job: JobId) -> bool {
         self.following.contains_key(&job)

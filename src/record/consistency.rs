@@ -49,12 +49,12 @@ impl Summary {
         ];
         (amounts.into_iter())
             .find_map(|(name, value, max)| outside(name, value, max))
-            .or_else(|| self.counts())
+            .or_else(|| self.wrong_total())
             .or_else(|| quantiles.into_iter().chain(workloads).find_map(|(name, it)| it.inconsistency(name)))
     }
 
     /// Returns a sentence on the first total that is not the sum of its parts; `None` if there is none.
-    fn counts(&self) -> Option<String> {
+    fn wrong_total(&self) -> Option<String> {
         let Jobs { offered, succeeded, failed, shed, in_flight, .. } = self.jobs;
         let of_jobs = ("jobs.offered", offered, [succeeded, failed, shed, in_flight]);
         let attempts = &self.attempts;

@@ -94,8 +94,9 @@ pub(super) struct FailureCounts {
     pub(super) abandoned: u64,
     /// Calls too long for the model.
     pub(super) too_long: u64,
-    /// Faults that the client reads as a refusal by a limit, and those that it reads as an overload of the provider.
+    /// Faults that the client reads as a refusal, except for an overload of the provider.
     pub(super) rate_limit_error: u64,
+    /// Faults that the client reads as an overload of the provider.
     pub(super) overload: u64,
     /// In the order of [`LocalFailure::ALL`].
     pub(super) local: [u64; LocalFailure::ALL.len()],

@@ -86,11 +86,11 @@ pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
 }
 
 /// Returns why a rule on all jobs of the run for which nothing was measured cannot be judged: no job ended, or those that
-/// succeeded were all served without an attempt. `None` if all jobs were lost, which breaks the rule.
+/// succeeded were all served without an attempt. `None` if all jobs that ended failed or were shed, which breaks the rule.
 fn not_judged(summary: &Summary) -> Option<NotJudged> {
     let jobs = &summary.jobs;
-    let is_lost = jobs.succeeded == 0 && jobs.failed + jobs.shed > 0;
-    (!is_lost).then_some(NotJudged::few(0, 1))
+    let none_succeeded = jobs.succeeded == 0 && jobs.failed + jobs.shed > 0;
+    (!none_succeeded).then_some(NotJudged::few(0, 1))
 }
 
 /// Returns `true` if some numbers between the two meet a rule and others do not.

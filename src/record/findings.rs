@@ -13,7 +13,7 @@ use super::rule_result::UnjudgedRule;
 use super::summary::{CeilingSummary, Counts, LongWindow, Summary, Workload};
 use super::unsent::UnsentJobs;
 use super::worst_window::WorstWindow;
-use super::{jobs_in_flight, local_failures, rule_result};
+use super::{ended_early, local_failures, rule_result};
 use crate::formatting::{per_minute, rounded, share_of};
 use crate::scenario::Note;
 use provider::Instant;
@@ -219,7 +219,7 @@ pub struct LimitCeiling {
     /// `true` if the run has several targets: `jobs_per_min` is then what their limits allow together.
     #[serde(default)]
     pub is_sum: bool,
-    /// What is left of it if jobs go to the first target of their route that has room; `None` if that is all of it.
+    /// The estimate for the order of the routes, see [`CeilingSummary::in_route_order`]; `None` if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_route_order: Option<RouteOrderCeiling>,
 }
@@ -273,7 +273,7 @@ pub(super) fn of(summary: &Summary, facts: Facts) -> Vec<Finding> {
             _ => (None, long_window),
         };
     let finding = |window: Option<&LongWindow>| window.cloned().map(Finding::LongWindow);
-    let ended_early = jobs_in_flight::finding(summary);
+    let ended_early = ended_early::finding(summary);
     let (common, rare): (Vec<_>, Vec<_>) =
         CutAnswers::of(summary).into_iter().partition(CutAnswers::is_common);
     let [common, rare] = [common, rare].map(|cut| cut.into_iter().map(Finding::CutAnswers));
@@ -300,8 +300,8 @@ fn is_misleading_without(window: &LongWindow, summary: &Summary) -> bool {
 
 /// The largest number of workloads that findings describe: those with the lowest shares of succeeded jobs.
 const MAX_WORKLOADS: usize = 8;
-/// A window is notably worse than the run if its share of lost jobs, or its 95th percentile of latency, is more than this
-/// times that of the run.
+/// A window is notably worse than the run if its share of jobs that failed or were shed, or its 95th percentile of latency, is
+/// more than this times that of the run.
 const NOTABLY_WORSE: f64 = 1.5;
 
 /// Returns the findings on the workloads, in the scenario's order.

@@ -53,7 +53,7 @@ impl Recorder {
         let stopped_at = stopped_s.map(|at_s| Instant::ZERO + Nanos::from_secs_f64(at_s));
         let ended_early = stopped_at.or(end.interrupted.then_some(end.at));
         let ended_early = ended_early.filter(|at| *at > Instant::ZERO && at.0 < planned.0);
-        let interrupted = ended_early.is_some();
+        let has_ended_early = ended_early.is_some();
         if let Some(at) = ended_early {
             self.scenario.duration = Nanos(at.0);
         }
@@ -71,7 +71,7 @@ impl Recorder {
             seed: self.scenario.seed,
             mode: end.mode,
             duration_s: seconds(self.scenario.duration),
-            planned_s: interrupted.then(|| seconds(planned)),
+            planned_s: has_ended_early.then(|| seconds(planned)),
             ended_s: at_seconds(self.last_event.min(end.at)),
             reproduce: String::new(),
             file: String::new(),
@@ -330,11 +330,12 @@ fn utilisation(
     span: Nanos,
 ) -> Option<f64> {
     let run = Nanos(end.0.max(span.0));
-    let seconds = if limit.axis.window_length().is_some() { 1.0 } else { run.as_secs_f64() };
+    // Concurrency is charged in seconds of calls in flight.
+    let factor = if limit.axis.window_length().is_some() { 1.0 } else { run.as_secs_f64() };
     let capacity = match mean_of_adaptive(limit, counts).zip(limit.axis.window_length()) {
         Some((mean, window)) => mean * (run.as_secs_f64() / window.as_secs_f64()).max(1.0),
         // The units that earlier traffic had used were not available.
-        None => (limit.max_units_in(span) - used_before as f64) * seconds,
+        None => (limit.max_units_in(span) - used_before as f64) * factor,
     };
     (capacity > 0.0).then(|| charged / capacity)
 }

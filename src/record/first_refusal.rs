@@ -34,7 +34,7 @@ pub(super) fn first_refusal(refusal: Refusal, scenario: &Scenario, series: &Seri
     });
     while series.offered[begin..end].iter().sum::<u64>() < MIN_JOBS_OF_RATE {
         match (begin, end) {
-            (0, end_of_run) if end_of_run >= planned => break,
+            (0, _) if end >= planned => break,
             (0, _) => end += 1,
             _ => begin -= 1,
         }

@@ -106,8 +106,8 @@ impl Summary {
     }
 }
 
-/// Returns the finding on a generator that sent its jobs late, or another number of jobs than its schedule has; `None` if it kept
-/// its schedule.
+/// Returns the finding on jobs that the generator delivered late, on attempts that were sent late, or on a number of delivered jobs
+/// that differs from the schedule; `None` if the generator kept its schedule.
 pub(super) fn lag_finding(summary: &Summary, scheduled: Option<u64>) -> Option<Finding> {
     let lag = summary.lag_s.as_ref()?;
     let offered = summary.jobs.offered;
@@ -123,9 +123,9 @@ pub(super) fn lag_finding(summary: &Summary, scheduled: Option<u64>) -> Option<F
     Some(Finding::GeneratorLagged(GeneratorLag { p99_s, of, share, late_s: Some(late_s) }))
 }
 
-/// Returns which share of the lags is at least how many seconds long, if so many are so long that a live run did not keep its
-/// schedule. With fewer than 1,000 lags a lower percentile than the 99th is judged, because one pause of the machine may delay
-/// the few above the 99th.
+/// Returns a share of the lags and the seconds that each lag of this share reaches, if that is more than [`MAX_LAG_S`]; `None` if
+/// not: the live run then kept its schedule. The share is 1 %, above the 99th percentile. With fewer than 1,000 lags it is 10 % or
+/// 50 %, because one pause of the machine may delay the few above the 99th percentile.
 fn late_share(lag: &Quantiles) -> Option<(f64, f64)> {
     let (share, judged_s) = match lag.count {
         1_000.. => (one_percent(), lag.p99),
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_late_jobs_do_not_make_a_generator_late() {
+    fn a_lower_percentile_is_judged_if_lags_are_few() {
         let lag = |count, p50, p90, p99| Quantiles { count, p50, p90, p99, ..Quantiles::default() };
         assert_eq!(late_share(&lag(50, 0.001, 0.004, 0.014)), None, "one of fifty");
         assert_eq!(late_share(&lag(500, 0.001, 0.009, 0.014)), None);

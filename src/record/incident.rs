@@ -27,7 +27,7 @@ pub(super) fn before(end: Instant, scenario: &Scenario) -> Vec<Incident> {
 /// Returns the name of a fault in scenarios, with its argument: `slow 4x`, `retry_after 30 s`.
 fn name(fault: Fault) -> String {
     let (factor, wait) = argument(fault);
-    let known = NAMES.iter().find_map(|(name, syntax)| match *syntax {
+    let named = NAMES.iter().find_map(|(name, syntax)| match *syntax {
         FaultSyntax::Plain(known) => (known == fault).then(|| (*name).to_owned()),
         FaultSyntax::Factor(of) => {
             factor.filter(|factor| of(*factor) == fault).map(|factor| format!("{name} {}x", number(factor)))
@@ -36,7 +36,7 @@ fn name(fault: Fault) -> String {
             wait.filter(|wait| of(*wait) == fault).map(|wait| format!("{name} {}", duration(seconds(wait))))
         }
     });
-    match (known, fault) {
+    match (named, fault) {
         (Some(name), _) => name,
         (None, Fault::Status(status)) => status.to_string(),
         (None, _) => "fault".to_owned(),

@@ -2,7 +2,7 @@
 //!
 //! It is on the hot path of virtual time, where every job has half a dozen events, so it looks nothing up by name and keeps
 //! nothing per job: the event that ends a job carries all that is needed of it. It allocates nothing per event, except to keep
-//! the decisions on the attempts in flight that were not admitted.
+//! the decisions that refused attempts in flight.
 //! Sums that need both ends of an attempt (how long it was in flight) are differences of two sums.
 
 use super::Fold;
@@ -54,8 +54,8 @@ pub struct Recorder {
     pub(super) first_refusal: Option<Refusal>,
     /// Attempts that a limit refused and could never admit: they are larger than it ever holds.
     pub(super) too_large: u64,
-    /// The decisions on the attempts in flight that were not admitted.
-    not_admitted: FxHashMap<AttemptId, ProviderDecision>,
+    /// The decisions that refused attempts in flight, by a limit or for their length.
+    refusing_decisions: FxHashMap<AttemptId, ProviderDecision>,
     /// By rule of the scenario; `None` for a rule that is about the run as a whole.
     pub(super) rule_windows: Vec<Option<RuleWindows>>,
     /// `true` if any of `rule_windows` is not `None`.
@@ -117,7 +117,7 @@ impl Recorder {
             fell_back: 0,
             first_refusal: None,
             too_large: 0,
-            not_admitted: FxHashMap::default(),
+            refusing_decisions: FxHashMap::default(),
             has_rule_windows: rule_windows.iter().any(Option::is_some),
             rule_windows,
             worst_windows: if distributions { Windows::of(scenario) } else { None },
@@ -155,9 +155,9 @@ impl Recorder {
     /// Counts the reply to an attempt. If the provider is known to have refused it, by a limit or for its length, that decision
     /// counts instead of the reply, which may name no limit, another one, or one that does not exist.
     fn replied(&mut self, at: Instant, (attempt, target): Attempt, outcome: AttemptOutcome, usage: Usage) {
-        let not_admitted = self.take_not_admitted(attempt);
+        let refusal = self.take_refusing_decision(attempt);
         let counts = &mut self.targets[target.index()];
-        match (not_admitted, outcome) {
+        match (refusal, outcome) {
             (Some(ProviderDecision::Refused { axis, .. }), _) => {
                 self.limited(at, target, axis as usize, Some(axis));
             }
@@ -183,7 +183,7 @@ impl Recorder {
                 if cause == RefusalCause::TooLarge {
                     self.too_large += 1;
                 } else {
-                    self.refused(at, target, by);
+                    self.record_first_refusal(at, target, by);
                 }
             }
             (_, AttemptOutcome::Failed(failure)) => {
@@ -204,15 +204,15 @@ impl Recorder {
 
     /// Removes and returns the decision that refused an attempt that ends, by a limit or for its length; `None` if no such
     /// decision is known.
-    fn take_not_admitted(&mut self, attempt: AttemptId) -> Option<ProviderDecision> {
+    fn take_refusing_decision(&mut self, attempt: AttemptId) -> Option<ProviderDecision> {
         // Most runs have none, and most attempts are admitted.
-        if self.not_admitted.is_empty() { None } else { self.not_admitted.remove(&attempt) }
+        if self.refusing_decisions.is_empty() { None } else { self.refusing_decisions.remove(&attempt) }
     }
 
     fn decided(&mut self, at: Instant, (attempt, target): Attempt, decision: ProviderDecision) {
         self.last_decision = at;
         if matches!(decision, ProviderDecision::Refused { .. } | ProviderDecision::TooLong) {
-            self.not_admitted.insert(attempt, decision);
+            self.refusing_decisions.insert(attempt, decision);
         }
         let counts = &mut self.targets[target.index()];
         counts.decided += 1;
@@ -227,7 +227,7 @@ impl Recorder {
                 if self.is_too_large(target, axis, requested) {
                     self.too_large += 1;
                 } else {
-                    self.refused(at, target, axis as usize);
+                    self.record_first_refusal(at, target, axis as usize);
                 }
             }
             ProviderDecision::TooLong | ProviderDecision::Faulted => {}
@@ -243,7 +243,7 @@ impl Recorder {
     }
 
     /// Records the first refusal by a limit that could have admitted the request at another time.
-    fn refused(&mut self, at: Instant, target: TargetId, by: usize) {
+    fn record_first_refusal(&mut self, at: Instant, target: TargetId, by: usize) {
         self.first_refusal.get_or_insert(Refusal { at, target, by });
     }
 
@@ -342,7 +342,7 @@ impl Fold for Recorder {
                 self.replied(at, (attempt, target), outcome, usage);
             }
             EventKind::AttemptCancelled { attempt, target } => {
-                self.take_not_admitted(attempt);
+                self.take_refusing_decision(attempt);
                 self.targets[target.index()].failed += 1;
                 self.failures.abandoned += 1;
             }

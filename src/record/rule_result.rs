@@ -31,8 +31,8 @@ pub struct RuleResult {
     /// The value that the rule compares with; `None` in results of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<f64>,
-    /// Of a rule on headroom, what is left of `actual`, about, if jobs go to the first target of their route that has room; `None` if
-    /// that is all of it, and for other rules.
+    /// Of a rule on headroom, the estimated headroom if jobs go to the first target of their route that has room (see
+    /// [`super::CeilingSummary::in_route_order`]); `actual` is then an upper bound. `None` without an estimate, and for other rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_route_order: Option<f64>,
     /// The unit of `actual`.
@@ -60,7 +60,7 @@ impl RuleResult {
     }
 }
 
-/// The jobs of a rule that cannot be judged.
+/// Why a rule cannot be judged: one of the three flags, or too few jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotJudged {
     /// `true` if this machine changed the load of a live run, so that no number of jobs would be enough.
@@ -97,7 +97,7 @@ impl NotJudged {
         Self { is_not_stated: true, ..Self::few(jobs, jobs) }
     }
 
-    /// Returns the reason of a rule on the headroom of a run with `jobs`, which is between two numbers.
+    /// Returns the reason for a rule on the headroom of a run of `jobs` jobs, which is only known to be between two numbers.
     pub(super) const fn bound(jobs: u64) -> Self {
         Self { is_bound: true, ..Self::few(jobs, jobs) }
     }
@@ -111,10 +111,11 @@ pub struct UnjudgedRule {
     /// The length of its windows, in seconds; `None` for the run as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_s: Option<f64>,
-    /// The headroom in the order of the routes, about, and its upper bound, if the rule is not judged because it is between them.
+    /// The estimated headroom in the order of the routes, and its upper bound, if the rule is not judged because the headroom is
+    /// only known to be between these two; `None` if it is not judged for another reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headroom: Option<[f64; 2]>,
-    /// The jobs that it has, and those that it needs.
+    /// Why it cannot be judged.
     #[serde(flatten)]
     pub jobs: NotJudged,
 }

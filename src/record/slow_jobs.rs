@@ -29,8 +29,8 @@ pub struct SlowJobs {
     ring: Vec<Timeline>,
     /// The slowest first.
     slowest: Vec<Finished>,
-    /// In order of their ends.
-    failed: Vec<Finished>,
+    /// The first that failed or were shed, in order of their ends.
+    unsuccessful: Vec<Finished>,
 }
 
 /// The events of a job so far.
@@ -76,14 +76,14 @@ impl SlowJobs {
         Self {
             ring: vec![Timeline::EMPTY; RING],
             slowest: Vec::with_capacity(MAX_TRACES + 1),
-            failed: Vec::with_capacity(MAX_TRACES),
+            unsuccessful: Vec::with_capacity(MAX_TRACES),
         }
     }
 
     /// Returns the traces: the slowest of the jobs that succeeded, then the first of those that did not.
     #[must_use]
     pub fn traces(&self, scenario: &Scenario) -> Vec<JobTrace> {
-        self.slowest.iter().chain(&self.failed).map(|finished| finished.trace(scenario)).collect()
+        self.slowest.iter().chain(&self.unsuccessful).map(|finished| finished.trace(scenario)).collect()
     }
 
     fn done(&mut self, at: Instant, job: JobId, end: &JobEnd) {
@@ -103,9 +103,9 @@ impl SlowJobs {
                 }
             }
             JobOutcome::Failed(_) | JobOutcome::Shed(_) => {
-                let alike = self.failed.iter().filter(|other| other.end.outcome == end.outcome).count();
-                if self.failed.len() < MAX_TRACES && alike < MAX_ALIKE {
-                    self.failed.push(finished(timeline));
+                let alike = self.unsuccessful.iter().filter(|other| other.end.outcome == end.outcome).count();
+                if self.unsuccessful.len() < MAX_TRACES && alike < MAX_ALIKE {
+                    self.unsuccessful.push(finished(timeline));
                 }
             }
             JobOutcome::InFlight => {}

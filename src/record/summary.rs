@@ -47,7 +47,7 @@ pub struct Summary {
     pub mode: Mode,
     /// The time over which jobs arrived, in seconds.
     pub duration_s: f64,
-    /// The duration of the scenario in seconds, if the run was interrupted before; [`Self::duration_s`] is the time until then.
+    /// The duration of the scenario in seconds, if the run was ended before it; [`Self::duration_s`] is the time until that end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_s: Option<f64>,
     /// The instant of the last event, in seconds; later than the duration if jobs were still in flight then.

@@ -1,4 +1,4 @@
-//! What a run has of one target and of its limits.
+//! The part of a result that is about one target and its limits.
 
 use super::summary::{Counts, Shares, Tokens};
 use crate::scenario::Family;

@@ -67,12 +67,12 @@ pub struct RuleOutcome {
     pub line: Option<usize>,
     /// Whether it holds.
     pub pass: bool,
-    /// The jobs of a rule that cannot be judged, so that it neither holds nor is broken; it fails the test. `None` if it can.
+    /// Why the rule cannot be judged, so that it neither holds nor is broken; it fails the test. `None` if it can be judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_judged: Option<NotJudged>,
     /// The measured value; `None` if there was nothing to measure, or if the rule holds because headroom is unlimited.
     pub actual: Option<f64>,
-    /// Of a rule on headroom, what is left of it, about, in the order of the routes; `None` if that is all of it.
+    /// Of a rule on headroom, the estimate for the order of the routes, see [`RuleResult::in_route_order`]; `None` if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_route_order: Option<f64>,
     /// The unit of `actual` and `bound`.

@@ -246,7 +246,7 @@ mod tests {
     /// The share of jobs that a fallback served counts the same jobs as the rule `fallback share`: not those that the cache or an
     /// identical job answered.
     #[test]
-    fn the_share_by_a_fallback_is_that_of_the_rule_on_it() {
+    fn the_fallback_share_counts_the_same_jobs_as_the_rule_on_it() {
         let yaml = "name: x
 duration: 10m
 providers:

@@ -109,7 +109,7 @@ pub(super) fn actual(expected: &RuleResult, run_s: f64) -> String {
     let Some(actual) = expected.actual else {
         return match (expected.pass, expected.not_judged) {
             (true, _) => "unlimited".to_owned(),
-            (false, Some(few)) => not_judged(few, expected.window_s),
+            (false, Some(reason)) => not_judged(reason, expected.window_s),
             (false, None) => "no samples".to_owned(),
         };
     };
@@ -123,12 +123,12 @@ pub(super) fn actual(expected: &RuleResult, run_s: f64) -> String {
 }
 
 /// Returns why a rule cannot be judged: `at most 12 of 20 jobs`, those of the window with the most and those that a verdict needs.
-pub(super) fn not_judged(few: NotJudged, window_s: Option<f64>) -> String {
+pub(super) fn not_judged(reason: NotJudged, window_s: Option<f64>) -> String {
     match window_s {
-        _ if few.is_distorted => "another load was sent".to_owned(),
-        _ if few.is_not_stated => NOT_KNOWN.to_owned(),
-        _ if few.is_bound => "only a bound is known".to_owned(),
-        Some(_) => format!("at most {} of {}", count(few.jobs), plural(few.needed, "job")),
+        _ if reason.is_distorted => "another load was sent".to_owned(),
+        _ if reason.is_not_stated => NOT_KNOWN.to_owned(),
+        _ if reason.is_bound => "only a bound is known".to_owned(),
+        Some(_) => format!("at most {} of {}", count(reason.jobs), plural(reason.needed, "job")),
         None => "nothing to measure".to_owned(),
     }
 }

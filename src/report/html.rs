@@ -53,7 +53,7 @@ fn header(summary: &Summary) -> Markup {
 fn tiles(summary: &Summary) -> Markup {
     let (jobs, latency) = (&summary.jobs, &summary.latency_s);
     let share = |part, whole| share_of(part, whole).map_or_else(|| "–".to_owned(), percent);
-    let answered = |value: f64| if latency.count > 0 { duration(value) } else { "–".to_owned() };
+    let latency_text = |value: f64| if latency.count > 0 { duration(value) } else { "–".to_owned() };
     let headroom = match summary.ceiling.multiple {
         _ if summary.endpoint.is_some() => NOT_KNOWN.to_owned(),
         Some(multiple) => match &summary.ceiling.in_route_order {
@@ -64,8 +64,8 @@ fn tiles(summary: &Summary) -> Markup {
     };
     page::tiles(&[
         (share(jobs.succeeded, jobs.offered), format!("of {} succeeded", plural(jobs.offered, "job"))),
-        (answered(latency.p50), "median latency".to_owned()),
-        (answered(latency.p95), "p95 latency".to_owned()),
+        (latency_text(latency.p50), "median latency".to_owned()),
+        (latency_text(latency.p95), "p95 latency".to_owned()),
         (
             share(summary.attempts.limited, summary.attempts.total),
             format!("of {} rate-limited", facts::sent(summary)),

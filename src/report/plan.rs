@@ -133,20 +133,20 @@ impl PlanReport {
     }
 
     /// Writes the row of a ceiling of which only a bound is known: it lies on this `side` of `tried`, a multiple of the load.
-    fn bound(&mut self, name: &str, side: char, tried: f64, load: f64, stops: Option<&str>) {
+    fn bound(&mut self, name: &str, side: char, tried: f64, load: f64, limited_by: Option<&str>) {
         let beyond = |value: f64| format!("{side} {}", number(value));
         // Rounded as in the findings.
-        self.row(name, &beyond(significant(tried * load)), &beyond(tried), stops.unwrap_or(""));
+        self.row(name, &beyond(significant(tried * load)), &beyond(tried), limited_by.unwrap_or(""));
     }
 
-    fn ceiling(&mut self, name: &str, jobs: Option<f64>, multiple: Option<f64>, stops: Option<&str>) {
+    fn ceiling(&mut self, name: &str, jobs: Option<f64>, multiple: Option<f64>, limited_by: Option<&str>) {
         let optional = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), number);
-        self.row(name, &optional(jobs), &optional(multiple), stops.unwrap_or(""));
+        self.row(name, &optional(jobs), &optional(multiple), limited_by.unwrap_or(""));
     }
 
-    fn row(&mut self, name: &str, jobs: &str, multiple: &str, stops: &str) {
-        let stops = short(stops, WIDTH - CHANGE - 24);
-        self.0.line(&format!("{name:<CHANGE$} {jobs:>10} {multiple:>9}   {stops}"));
+    fn row(&mut self, name: &str, jobs: &str, multiple: &str, limited_by: &str) {
+        let limited_by = short(limited_by, WIDTH - CHANGE - 24);
+        self.0.line(&format!("{name:<CHANGE$} {jobs:>10} {multiple:>9}   {limited_by}"));
     }
 
     fn curve(&mut self, plan: &Plan) {

@@ -177,8 +177,9 @@ impl RunReport {
             ));
         }
         let is_few = |expected: &RuleResult| {
-            let few =
-                expected.not_judged.filter(|few| !few.is_distorted && !few.is_not_stated && !few.is_bound);
+            let few = expected
+                .not_judged
+                .filter(|reason| !reason.is_distorted && !reason.is_not_stated && !reason.is_bound);
             few.is_some() && expected.window_s.is_some()
         };
         if summary.expect.iter().any(is_few) {
@@ -189,10 +190,15 @@ impl RunReport {
         if summary.expect.iter().any(|expected| expected.in_route_order.is_some()) {
             self.0.faint("headroom: about the first number in the order of the routes, at most the second");
         }
-        if summary.expect.iter().any(|expected| expected.not_judged.is_some_and(|few| few.is_not_stated)) {
+        if summary
+            .expect
+            .iter()
+            .any(|expected| expected.not_judged.is_some_and(|reason| reason.is_not_stated))
+        {
             self.0.faint("not known: cannot be judged, because the endpoint's replies do not state it");
         }
-        if summary.expect.iter().any(|expected| expected.not_judged.is_some_and(|few| few.is_distorted)) {
+        if summary.expect.iter().any(|expected| expected.not_judged.is_some_and(|reason| reason.is_distorted))
+        {
             self.0.faint("n/a: cannot be judged, because another load was sent than the scenario's");
         }
     }

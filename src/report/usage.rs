@@ -46,9 +46,9 @@ pub(super) struct Row<'s> {
     /// The largest share in use at a sample in each step.
     pub(super) levels: &'s [f64],
     limit: Option<&'s Limit>,
-    /// The family that shares the limit, at its first target.
+    /// The family that shares the limit, of which `target` is the first target; `None` if no family shares it.
     family: Option<&'s Family>,
-    /// Of all targets.
+    /// The use of the limits of all targets.
     fills: &'s [Fill],
     step_s: f64,
     /// When arrivals ended.
@@ -288,7 +288,8 @@ workload:
         }
     }
 
-    /// Two models of a family in turn: the rows of their limits occur once, with the charges of both, and the text says so.
+    /// Two models of a family and one of no family, in turn: the rows of the family's limits occur once, with the charges of both
+    /// models, and the text says so.
     #[test]
     fn the_limits_of_a_family_are_stated_once_with_the_use_of_all_its_models() {
         let model =
@@ -330,7 +331,7 @@ workload:
         assert!(crate::report::html::render(&summary).contains("groq/acme/one (family f)"));
     }
 
-    /// Twenty jobs at once, hours apart: the samples miss them, and the fullest is known from the charges.
+    /// Fifteen jobs at once, every seven hours: the samples miss them, and the largest share in use is known from the charges.
     #[test]
     fn the_fullest_instant_of_a_limit_is_not_missed_between_samples() {
         let burst = SCENARIO

@@ -21,9 +21,10 @@ pub(super) fn resolve_rules(
     diagnostics: &Diagnostics,
 ) -> Vec<Rule> {
     let has_success_rule = rules.iter().any(|(_, rule)| rule.metric == Metric::Success);
-    let workloads = (scenario, has_all_workloads);
-    let mut all: Vec<Rule> =
-        rules.into_iter().flat_map(|(at, rule)| resolve_rule(&at, rule, workloads, diagnostics)).collect();
+    let mut all: Vec<Rule> = rules
+        .into_iter()
+        .flat_map(|(at, rule)| resolve_rule(&at, rule, (scenario, has_all_workloads), diagnostics))
+        .collect();
     if !has_success_rule {
         all.extend(for_each_workload(&Rule::default_success(), scenario));
     }

@@ -29,7 +29,7 @@ impl Family {
     }
 }
 
-/// Returns the indices of the targets that share the limits of one, itself included.
+/// Returns the indices of the targets that share the limits of `target`, itself included.
 pub(crate) fn members(scenario: &Scenario, target: usize) -> impl Iterator<Item = usize> {
     let meter = |index: usize| {
         let target = &scenario.targets[index];

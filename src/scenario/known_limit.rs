@@ -11,7 +11,7 @@ pub struct KnownLimit {
     pub limit: u64,
     /// How much is admitted at once.
     pub burst: u64,
-    /// How much of `burst` the client assumes used when the run begins: what its quota estimate was after days of the same
-    /// traffic.
+    /// How much of `burst` the client assumes used when the run begins: 0, except for a limit with a long window under
+    /// `start: sustained`. That limit begins with what the client assumes used after days of the same traffic.
     pub used: u64,
 }

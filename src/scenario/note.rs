@@ -80,7 +80,7 @@ pub enum Note {
         written: u64,
         /// All its keys.
         keys: u64,
-        /// Whether the scenario describes no account, so that the one key is assumed.
+        /// Whether the only key is named `default`, as the key of a scenario that describes no account is.
         assumed: bool,
     },
     /// A provider is reached without encryption on another machine.

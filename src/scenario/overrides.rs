@@ -23,14 +23,14 @@ pub struct Overrides {
 impl Overrides {
     /// Applies the overrides of `preset` words and of `client.like`. Must be called before presets and imitations are
     /// merged.
-    pub(super) fn choose_presets(&self, diagnostics: &Diagnostics, root: &mut Node) {
+    pub(super) fn apply_before_merge(&self, diagnostics: &Diagnostics, root: &mut Node) {
         for (path, value) in self.set.iter().filter(|(path, _)| is_preset_or_like(path)) {
             apply_option(diagnostics, root, "--set", path, value);
         }
     }
 
     /// Applies all other overrides. Must be called after the merge.
-    pub(super) fn apply(&self, diagnostics: &Diagnostics, root: &mut Node) {
+    pub(super) fn apply_after_merge(&self, diagnostics: &Diagnostics, root: &mut Node) {
         for (path, value) in self.set.iter().filter(|(path, _)| !is_preset_or_like(path)) {
             apply_option(diagnostics, root, "--set", path, value);
         }

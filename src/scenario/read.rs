@@ -142,9 +142,9 @@ fn providers_of(
     overrides: &Overrides,
     base_dir: Option<&Path>,
 ) -> Option<MockedProviders> {
-    overrides.choose_presets(diagnostics, &mut root);
+    overrides.apply_before_merge(diagnostics, &mut root);
     presets::merge_presets(diagnostics, &mut root);
-    overrides.apply(diagnostics, &mut root);
+    overrides.apply_after_merge(diagnostics, &mut root);
     let spec = spec::read(&root, &["routes", "workload"], base_dir, diagnostics)?;
     let (mut providers, mut upstreams, mut answers) = (Vec::new(), Vec::new(), Vec::new());
     for provider in spec.providers {
@@ -242,15 +242,15 @@ fn merged(
     overrides: &Overrides,
     change: Option<&WhatIfSpec>,
 ) -> Node {
-    overrides.choose_presets(diagnostics, &mut root);
+    overrides.apply_before_merge(diagnostics, &mut root);
     if let Some(change) = change {
-        change.choose_presets(diagnostics, &mut root);
+        change.apply_before_merge(diagnostics, &mut root);
     }
     presets::merge_presets(diagnostics, &mut root);
     imitation::merge_imitation(diagnostics, &mut root);
-    overrides.apply(diagnostics, &mut root);
+    overrides.apply_after_merge(diagnostics, &mut root);
     if let Some(change) = change {
-        change.apply(diagnostics, &mut root);
+        change.apply_after_merge(diagnostics, &mut root);
     }
     root
 }

@@ -307,10 +307,10 @@ impl WorkloadResolver<'_> {
         let options = TraceOptions {
             columns: spec.columns.clone(),
             unit: spec.unit,
-            rate: spec.rate,
+            kept_share: spec.rate,
             speed: spec.speed,
             seed: self.seed,
-            limit: Some(self.duration),
+            end: Some(self.duration),
         };
         match self.traces.read(&base_dir.join(&spec.file.text), &options) {
             Ok(trace) if trace.rows.is_empty() => report(

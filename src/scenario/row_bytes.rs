@@ -27,18 +27,18 @@ impl RowBytesLeft {
 
 /// A reader that fails if more is read than [`RowBytesLeft`].
 #[derive(Debug)]
-pub(super) struct RowBound<R> {
+pub(super) struct RowBoundReader<R> {
     text: R,
     bytes_left: RowBytesLeft,
 }
 
-impl<R: Read> RowBound<R> {
+impl<R: Read> RowBoundReader<R> {
     pub(super) fn new(text: R, bytes_left: &RowBytesLeft) -> Self {
         Self { text, bytes_left: bytes_left.clone() }
     }
 }
 
-impl<R: Read> Read for RowBound<R> {
+impl<R: Read> Read for RowBoundReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.text.read(buffer)?;
         let left = self.bytes_left.0.get().checked_sub(read).ok_or_else(|| {

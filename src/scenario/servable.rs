@@ -37,19 +37,20 @@ impl Scenario {
             .map(|target| (target, self.largest_prompt(workload, target).cap))
             .filter(|(_, cap)| *cap >= PromptCap::Tokens(1))
             .collect();
-        let mut bounds: Vec<PromptCap> = caps.iter().map(|(_, cap)| *cap).collect();
-        bounds.sort_unstable();
-        bounds.dedup();
+        let mut class_caps: Vec<PromptCap> = caps.iter().map(|(_, cap)| *cap).collect();
+        class_caps.sort_unstable();
+        class_caps.dedup();
         let mut classes = Vec::new();
         let mut above = 0;
-        for bound in bounds {
-            let up_to = match bound {
+        for class_cap in class_caps {
+            let up_to = match class_cap {
                 PromptCap::Tokens(tokens) => Some(tokens),
                 PromptCap::NothingFits | PromptCap::Unlimited => None,
             };
             let longer = up_to.map_or(0.0, |tokens| self.share_of_longer_prompts(workload, tokens));
             let share = self.share_of_longer_prompts(workload, above) - longer;
-            let targets = caps.iter().filter(|(_, cap)| *cap >= bound).map(|(target, _)| *target).collect();
+            let targets =
+                caps.iter().filter(|(_, cap)| *cap >= class_cap).map(|(target, _)| *target).collect();
             if share >= MIN_SHARE {
                 classes.push(SizeClass { above, up_to, share, targets });
             }

@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 
 /// The result of each read, by file and options.
 #[derive(Debug, Default)]
-pub(super) struct TraceCache(RefCell<BTreeMap<Key, Read>>);
+pub(super) struct TraceCache(RefCell<BTreeMap<Key, ReadResult>>);
 
 type Key = (PathBuf, [u64; 4], Option<TraceColumns>, Option<TraceUnit>);
-type Read = Result<Trace, String>;
+type ReadResult = Result<Trace, String>;
 
 impl TraceCache {
     /// Reads a trace, unless it was read with the same options before.
     ///
     /// # Errors
     /// As [`trace::read`].
-    pub(super) fn read(&self, path: &Path, options: &TraceOptions) -> Read {
-        let TraceOptions { columns, unit, rate: kept_share, speed, seed, limit: length } = options.clone();
-        let length = length.map_or(u64::MAX, |length| length.0);
-        let key = (path.to_path_buf(), [kept_share.to_bits(), speed.to_bits(), seed, length], columns, unit);
+    pub(super) fn read(&self, path: &Path, options: &TraceOptions) -> ReadResult {
+        let TraceOptions { columns, unit, kept_share, speed, seed, end } = options.clone();
+        let end = end.map_or(u64::MAX, |end| end.0);
+        let key = (path.to_path_buf(), [kept_share.to_bits(), speed.to_bits(), seed, end], columns, unit);
         self.0.borrow_mut().entry(key).or_insert_with(|| trace::read(path, options)).clone()
     }
 }

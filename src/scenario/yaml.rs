@@ -35,7 +35,7 @@ pub(super) enum NodeKind {
     Map(Vec<NodeEntry>),
     /// Values in the order written.
     List(Vec<Node>),
-    /// The content of any other scalar, without its quotes and with its escapes resolved.
+    /// The content of a scalar that is not [`Self::Null`], without its quotes and with its escapes resolved.
     Text(String),
     /// Nothing, `null` or `~`, not in quotes.
     Null,

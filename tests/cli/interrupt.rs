@@ -110,8 +110,8 @@ fn a_simulation_that_is_interrupted_covers_the_time_until_then() {
     let length = format!("{}ms", (duration * 1e3) as u64);
     let again = quotalab(&["sim", SHORT, "--set", rate, "--for", &length, "--quiet", "--out", arg(&whole)]);
     assert_eq!(again.err, "");
-    let same = self::result(&whole)["jobs"]["offered"].as_f64().unwrap();
-    assert!((same - jobs).abs() <= 3.0, "{same} {jobs}");
+    let whole_jobs = self::result(&whole)["jobs"]["offered"].as_f64().unwrap();
+    assert!((whole_jobs - jobs).abs() <= 3.0, "{whole_jobs} {jobs}");
 }
 
 #[test]

@@ -46,14 +46,14 @@ fn a_load_beyond_this_machine_is_shed_with_a_reason_and_nothing_is_concluded_fro
         assert!(text.contains("The expectation cannot be judged: success >= 99 %"), "{text}");
 
         let result = result(&folder);
-        let (jobs, shed) = (&result["jobs"], &result["findings"][0]);
+        let (jobs, finding) = (&result["jobs"], &result["findings"][0]);
         assert_eq!(
-            (&shed["kind"], &shed["jobs"]),
+            (&finding["kind"], &finding["jobs"]),
             (&"generator_shed".into(), &jobs["shed_by"]["generator_lag"])
         );
         assert_eq!(jobs["offered"], 200_000);
         // Jobs that lag too far behind their schedule are shed; all others are sent.
-        let shed = shed["jobs"].as_u64().expect("a number");
+        let shed = finding["jobs"].as_u64().expect("a number");
         assert!(shed > 10_000 && shed < 200_000, "{jobs}");
         assert_eq!(
             result["attempts"]["total"].as_u64(),
@@ -82,7 +82,7 @@ fn a_mock_process_takes_the_decisions_that_mocks_in_the_process_of_the_run_take(
         };
         let (own, other) = (run(None), run(Some("--mock-process")));
         assert_eq!(own["jobs"]["offered"], other["jobs"]["offered"]);
-        let same = |path: &str, tolerance: f64| {
+        let assert_close = |path: &str, tolerance: f64| {
             let of = |run: &Value| run.pointer(path).map_or(0.0, |value| value.as_f64().expect("a number"));
             let (own, other) = (of(&own), of(&other));
             assert!((own - other).abs() <= own * tolerance + 3.0, "{scenario} {path}: {own} {other}");
@@ -94,7 +94,7 @@ fn a_mock_process_takes_the_decisions_that_mocks_in_the_process_of_the_run_take(
             "/attempts/failed",
             "/tokens/completion",
         ] {
-            same(path, 0.15);
+            assert_close(path, 0.15);
         }
         for (axis, used) in other["targets"][0]["utilisation"].as_object().expect("limits") {
             let (used, peak) = (used.as_f64().unwrap(), other["targets"][0]["peak"][axis].as_f64().unwrap());

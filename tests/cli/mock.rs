@@ -291,7 +291,7 @@ fn mock_without_a_scenario_serves_the_free_tier_and_states_in_json_how_to_reach_
 
 #[cfg(unix)]
 #[test]
-fn a_preset_can_be_changed_and_take_any_key_and_recorded_answers() {
+fn a_preset_can_be_changed_and_take_any_key_and_answers_from_a_file() {
     let file = super::scratch("recorded").join("answers.jsonl");
     std::fs::write(&file, "{\"prompt_is\": \"2+2\", \"text\": \"4\"}\n").expect("written");
     let set = "models.llama-3.1-8b-instant.limits.rpm=2";

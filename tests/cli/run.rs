@@ -198,9 +198,9 @@ fn a_run_over_http_is_reported_like_a_simulation_with_its_lag() {
         assert!(result["lag_s"][part].is_number(), "{part}");
         assert!(result["delays"]["wake_lag_s"][part].is_number(), "{part}");
     }
-    let begun = &result["send_lag_s"];
+    let send_lag = &result["send_lag_s"];
     assert_eq!(
-        begun["count"], result["attempts"]["total"],
+        send_lag["count"], result["attempts"]["total"],
         "every request has begun, at an instant that is known"
     );
     let simulated = quotalab(&["sim", SHORT, "--json", "--out", arg(&folder)]).json();

@@ -220,8 +220,8 @@ fn budget_refusals_count_and_a_requested_target_is_no_fallback() {
     });
     let file = scenario("via-budget", SCENARIO);
     let out = file.with_file_name("out");
-    let asked = ["--for", "2s", "--model", "chat=b/default/m", "--out", arg(&out)];
-    let run = quotalab(&[&["run", arg(&file), "--via", &endpoint.url()][..], &asked].concat());
+    let options = ["--for", "2s", "--model", "chat=b/default/m", "--out", arg(&out)];
+    let run = quotalab(&[&["run", arg(&file), "--via", &endpoint.url()][..], &options].concat());
     let result = result(&out);
     let (seen, sent) = (&result["endpoint"], endpoint.requests().len());
     let refused = sent.div_ceil(2);

@@ -261,8 +261,8 @@ fn every_published_refusal_of_groq_is_detected_unless_it_is_a_fragment() {
         let body = json!({ "error": { "message": message, "code": "rate_limit_exceeded" } }).to_string();
         let response = Response { status, headers: &Pairs::default(), body: body.as_bytes() };
         let given = parse::parsed(Some(Dialect::Groq), NOW, &response);
-        let guessed = parse::parsed(None, NOW, &response);
-        match guessed.dialect {
+        let without_dialect = parse::parsed(None, NOW, &response);
+        match without_dialect.dialect {
             Some(dialect) => {
                 assert_eq!(dialect, Dialect::Groq, "{message}");
                 detected += 1;
@@ -275,8 +275,8 @@ fn every_published_refusal_of_groq_is_detected_unless_it_is_a_fragment() {
         }
         // Without a marker, it is not known who answered.
         let responder = given.failure.as_ref().and_then(|failure| failure.responder);
-        let guessed = guessed.failure.map(|failure| ParsedFailure { responder, ..failure });
-        assert_eq!(guessed, given.failure, "{message}");
+        let without_dialect = without_dialect.failure.map(|failure| ParsedFailure { responder, ..failure });
+        assert_eq!(without_dialect, given.failure, "{message}");
     }
     println!("groq: {detected} detected, {unmarked} fragments without a marker");
     assert_eq!((detected, unmarked), (88, 21), "the number of rows changed");

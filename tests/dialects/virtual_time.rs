@@ -7,7 +7,7 @@ use quotalab::event::{AttemptOutcome, EventKind, RefusalCause};
 use std::collections::BTreeSet;
 
 /// Simulates one job per second under these limits and this fault. Returns the axis and the cause of each kind of refusal.
-fn outcomes(dialect: Dialect, limits: &str, fault: &str) -> BTreeSet<(Option<Axis>, RefusalCause)> {
+fn seen_refusals(dialect: Dialect, limits: &str, fault: &str) -> BTreeSet<(Option<Axis>, RefusalCause)> {
     let story = run(&format!(
         "name: {name}
 duration: 2m
@@ -39,7 +39,7 @@ fn a_limit_per_minute_is_seen_as_the_dialect_states_it() {
             Dialect::Fireworks => (None, RefusalCause::Other),
             _ => (Some(Axis::Rpm), RefusalCause::ShortLimit),
         };
-        assert_eq!(outcomes(dialect, "rpm: 30", ""), BTreeSet::from([seen]), "{dialect:?}");
+        assert_eq!(seen_refusals(dialect, "rpm: 30", ""), BTreeSet::from([seen]), "{dialect:?}");
     }
 }
 
@@ -59,7 +59,7 @@ fn a_fault_with_a_429_is_seen_as_the_dialect_states_it() {
     };
     for dialect in Dialect::ALL {
         for fault in ["overload", "billing", "not_in_tier"] {
-            let seen = outcomes(dialect, "", &format!("{{ at: 0s, for: 2m, fault: {fault} }}"));
+            let seen = seen_refusals(dialect, "", &format!("{{ at: 0s, for: 2m, fault: {fault} }}"));
             assert_eq!(seen, BTreeSet::from_iter(refusals(fault, dialect)), "{fault} at {dialect:?}");
         }
     }

@@ -120,14 +120,14 @@ fn cause(dialect: Dialect, fault: Fault) -> (&'static str, bool) {
 
 #[test]
 fn refusals_and_errors_of_the_mock_are_understood_in_every_dialect() {
-    let mut readings = 0;
+    let mut replies = 0;
     for dialect in Dialect::ALL {
         for axis in Axis::ALL {
             let dump = dump(dialect, refusal(axis));
             let (cause, axis) = stated(dialect, axis);
             let expected = json!({ "cause": cause, "axis": axis.map(Axis::name), "terminal": false });
             assert_members(&one(&dump), &expected, &dump);
-            readings += 1;
+            replies += 1;
         }
         for fault in FAULTS {
             let dump = dump(dialect, Decision::Faulted(fault));
@@ -139,10 +139,10 @@ fn refusals_and_errors_of_the_mock_are_understood_in_every_dialect() {
                 &format!("{fault:?} at {dialect:?}: {dump}"),
             );
             assert!(explained["advice"].as_array().is_some_and(|advice| !advice.is_empty()));
-            readings += 1;
+            replies += 1;
         }
     }
-    assert_eq!(readings, 220);
+    assert_eq!(replies, 220);
 }
 
 /// Pastes a reply as `curl -v` and `curl -i` print it, with the line ends of Windows, and in a fenced block.

@@ -11,6 +11,7 @@ fn expected() -> Value {
         "requested": 385, "wait_s": 0.644, "wait_meaning": "until_enough", "status": 429, "terminal": false })
 }
 
+/// Returns the forms in which people and programs print the refusal.
 fn forms() -> Vec<(&'static str, String)> {
     let object = json!({ "error": { "message": MESSAGE, "type": "tokens", "param": null, "code": "rate_limit_exceeded" } });
     let dict = format!(
@@ -203,19 +204,20 @@ fn printed_replies_without_an_error_are_refused() {
 #[test]
 fn exceptions_of_botocore_are_read() {
     const REQUESTS: &str = "Too many requests, please wait before trying again.";
-    let cut = |message: &str| format!("An error occurred (ThrottlingException) when calling the {message}");
+    let throttling =
+        |message: &str| format!("An error occurred (ThrottlingException) when calling the {message}");
     let factory = "botocore.errorfactory.";
     let rpm = json!({ "provider": "bedrock", "cause": "minute_limit", "axis": "rpm", "status": 429, "terminal": false, "limit": null });
     for text in [
         format!(
             "botocore.exceptions.ClientError: {}{REQUESTS}",
-            cut("InvokeModel operation (reached max retries: 4): ")
+            throttling("InvokeModel operation (reached max retries: 4): ")
         ),
-        format!("{factory}ThrottlingException: {}{REQUESTS}", cut("Converse operation: ")),
-        format!("\n{}{REQUESTS}", cut("InvokeModel operation (reached max retries: 2): ")),
+        format!("{factory}ThrottlingException: {}{REQUESTS}", throttling("Converse operation: ")),
+        format!("\n{}{REQUESTS}", throttling("InvokeModel operation (reached max retries: 2): ")),
         format!(
             "<class 'botocore.exceptions.EventStreamError'>:{}{REQUESTS}",
-            cut("InvokeModelWithResponseStream operation: ").replace("(Throttling", "(throttling")
+            throttling("InvokeModelWithResponseStream operation: ").replace("(Throttling", "(throttling")
         ),
     ] {
         assert_members(&one(&text), &rpm, &text);

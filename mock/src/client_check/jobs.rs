@@ -8,9 +8,9 @@ use crate::journal::{End, Entry, JournalOutcome};
 use crate::time::{Instant, Nanos};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The requests of one sender as jobs.
+/// The requests of one sender, grouped into jobs.
 #[derive(Debug, Default)]
-pub(super) struct Traced<'a> {
+pub(super) struct GroupedRequests<'a> {
     pub(super) jobs: Vec<Job<'a>>,
     /// Requests that may be retries that came too early, or separate jobs.
     pub(super) unclear: u64,
@@ -39,7 +39,7 @@ pub(super) fn has_failed(entry: &Entry) -> bool {
     }
 }
 
-/// Returns the end of the reply; the end of time while it is in progress.
+/// Returns the instant at which the reply ended; [`Instant::MAX`] while it is in progress.
 pub(super) fn ended_at(entry: &Entry) -> Instant {
     entry.end.at().unwrap_or(Instant::MAX)
 }
@@ -68,8 +68,8 @@ pub(super) fn have_equal_bodies(one: &Entry, other: &Entry) -> bool {
 
 /// Assigns the requests of one sender, in order of arrival, to jobs. A request whose body was not read may be a retry of an equal
 /// one only within `grace` after its failure.
-pub(super) fn trace<'a>(entries: &[&'a Entry], grace: Nanos) -> Traced<'a> {
-    let mut traced = Traced::default();
+pub(super) fn group_into_jobs<'a>(entries: &[&'a Entry], grace: Nanos) -> GroupedRequests<'a> {
+    let mut grouped = GroupedRequests::default();
     let mut by_key: BTreeMap<u64, Vec<&Entry>> = BTreeMap::new();
     let mut by_body: BTreeMap<u64, Vec<&Entry>> = BTreeMap::new();
     let mut by_head: BTreeMap<u64, Vec<&Entry>> = BTreeMap::new();
@@ -81,25 +81,25 @@ pub(super) fn trace<'a>(entries: &[&'a Entry], grace: Nanos) -> Traced<'a> {
         }
     }
     let with_key = by_key.into_values().map(|attempts| Job { attempts, is_certain: true });
-    traced.jobs.extend(with_key);
+    grouped.jobs.extend(with_key);
     let bodies_identify_jobs =
-        by_body.len() > 1 && by_body.values().all(|equal| are_attempts_of_one_job(equal));
+        by_body.len() > 1 && by_body.values().all(|equal| may_be_attempts_of_one_job(equal));
     for equal in by_body.values() {
         let mut assignment = Assignment { bodies_identify_jobs, ..Assignment::default() };
         equal.iter().for_each(|entry| assignment.add(entry));
-        assignment.finish(&mut traced);
+        assignment.finish(&mut grouped);
     }
     for equal in by_head.values() {
         let mut assignment = Assignment::default();
         equal.iter().for_each(|entry| assignment.add_unread(entry, grace));
-        assignment.finish(&mut traced);
+        assignment.finish(&mut grouped);
     }
-    traced
+    grouped
 }
 
 /// Returns `true` if equal requests may be the attempts of one job: none begins before the end of an earlier one, or after one
 /// that was served.
-fn are_attempts_of_one_job(equal: &[&Entry]) -> bool {
+fn may_be_attempts_of_one_job(equal: &[&Entry]) -> bool {
     equal.windows(2).all(|pair| may_retry(pair[0], pair[1]))
 }
 
@@ -117,7 +117,7 @@ struct Assignment<'a> {
 
 impl<'a> Assignment<'a> {
     fn add(&mut self, entry: &'a Entry) {
-        let predecessor = match entry.retry.count {
+        let retried_job = match entry.retry.count {
             Some(count @ 1..) => self.take(Some(count - 1), Instant::MAX, entry),
             _ if self.bodies_identify_jobs => {
                 let counts: Vec<_> = self.open.keys().copied().collect();
@@ -126,27 +126,27 @@ impl<'a> Assignment<'a> {
             Some(0) => None,
             None => self.take(None, entry.at, entry),
         };
-        let is_suspect = predecessor.is_none()
+        let is_suspect = retried_job.is_none()
             && entry.retry.count.is_none()
             && !self.bodies_identify_jobs
             && self.has_failed_before(entry, Nanos::MAX);
-        self.assign(entry, predecessor, is_suspect);
+        self.assign(entry, retried_job, is_suspect);
     }
 
     /// Adds a request whose body was not read.
     fn add_unread(&mut self, entry: &'a Entry, grace: Nanos) {
         let count = entry.retry.count.unwrap_or(0);
-        let predecessor = count.checked_sub(1).and_then(|count| self.take(Some(count), Instant::MAX, entry));
+        let retried_job = count.checked_sub(1).and_then(|count| self.take(Some(count), Instant::MAX, entry));
         let is_suspect = entry.retry.count.is_none()
             && entry.outcome != JournalOutcome::UnservedPath
             && self.has_failed_before(entry, grace);
-        self.assign(entry, predecessor, is_suspect);
+        self.assign(entry, retried_job, is_suspect);
     }
 
-    /// Adds a request to a job, or else as a job of its own, which may be a retry if it `is_suspect`.
-    fn assign(&mut self, entry: &'a Entry, predecessor: Option<usize>, is_suspect: bool) {
+    /// Adds a request to the job that it retries, or else as a job of its own. If it `is_suspect`, it may be a retry all the same.
+    fn assign(&mut self, entry: &'a Entry, retried_job: Option<usize>, is_suspect: bool) {
         let is_counted = matches!(entry.retry.count, Some(1..));
-        if let Some(job) = predecessor {
+        if let Some(job) = retried_job {
             self.jobs[job].attempts.push(entry);
             self.jobs[job].is_certain |= is_counted;
             self.insert_open(job);
@@ -167,7 +167,7 @@ impl<'a> Assignment<'a> {
     }
 
     /// Takes the job whose last attempt has failed with this retry count, may be retried by `entry`, and is due first, at the
-    /// latest at `until`.
+    /// latest at `until`. Returns its index.
     fn take(&mut self, count: Option<u32>, until: Instant, entry: &Entry) -> Option<usize> {
         let (open, jobs) = (self.open.get_mut(&count)?, &self.jobs);
         let mut due = open.iter().take_while(|(due, _)| *due <= until);
@@ -177,18 +177,18 @@ impl<'a> Assignment<'a> {
         Some(found.1)
     }
 
-    /// Returns `true` if an open job whose last attempt has no retry count had failed before the client began to send the
-    /// request, at most this long before.
+    /// Returns `true` if the last attempt of an open job, which must have no retry count, had failed before the client began to
+    /// send the request, at most `within` before.
     fn has_failed_before(&self, entry: &Entry, within: Nanos) -> bool {
         let earliest = (Instant(begun_at(entry).0.saturating_sub(within.0)), 0);
-        // A retry is due when its predecessor has failed, or later.
+        // A retry is due when the attempt before it has failed, or later.
         let open = self.open.get(&None).into_iter().flat_map(|open| open.range(earliest..));
         let mut failed = open.map(|(_, job)| self.jobs[*job].last());
         failed.any(|last| may_retry(last, entry) && begun_at(entry).since(ended_at(last)) <= within)
     }
 
-    /// Adds the jobs to `traced`. A suspect stays one only if a failed attempt before it was never retried.
-    fn finish(mut self, traced: &mut Traced<'a>) {
+    /// Adds the jobs to `grouped`. A suspect stays one only if a failed attempt before it was never retried.
+    fn finish(mut self, grouped: &mut GroupedRequests<'a>) {
         // The ends of the failed attempts to which no retry was assigned. Each may have been retried by one suspect.
         let open = self.open.get(&None).into_iter().flatten();
         let mut unretried: Vec<Instant> = open.map(|(_, job)| ended_at(self.jobs[*job].last())).collect();
@@ -200,11 +200,11 @@ impl<'a> Assignment<'a> {
             }
             taken += usize::from(taken < passed);
         }
-        traced.unclear += taken as u64;
+        grouped.unclear += taken as u64;
         let is_single_request = matches!(&self.jobs[..], [job] if job.attempts.len() == 1);
         if self.bodies_identify_jobs || is_single_request {
             self.jobs.iter_mut().for_each(|job| job.is_certain = true);
         }
-        traced.jobs.append(&mut self.jobs);
+        grouped.jobs.append(&mut self.jobs);
     }
 }

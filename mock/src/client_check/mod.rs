@@ -22,8 +22,8 @@
 //! paths that are not served are not even unclear: [`ClientReport::unserved`] counts them.
 //!
 //! The default number of attempts and longest wait are those of OpenAI's SDK, which waits for a `retry-after` of up to a
-//! minute and makes three attempts (openai-python 1.x and 2.x, `_base_client.py`); the pauses in [`Bounds::hammering`] are
-//! below its backoff, which is half a second less up to a quarter at first and doubles with each attempt.
+//! minute and makes three attempts (openai-python 1.x and 2.x, `_base_client.py`). Without a `retry-after` it first waits 0.375
+//! to 0.5 seconds, and twice as long before each further attempt, which [`Bounds::hammering`] allows.
 
 mod jobs;
 mod report;
@@ -177,7 +177,7 @@ impl fmt::Display for Violation {
 /// One violation and the attempt that shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The instant of the provider's decision on the attempt.
+    /// The instant of the provider's decision on the attempt, or of its rejection.
     pub at: Instant,
     /// The number of the attempt's request in the journal; if a retry is missing, that of the last attempt.
     pub request_number: u64,
@@ -235,14 +235,14 @@ impl ClientReport {
         self.attempts += entries.len() as u64;
         entries.iter().for_each(|entry| self.unserved.add(entry));
         let never_retries = entries.first().is_some_and(|entry| never_retries(&entry.sender));
-        let traced = jobs::trace(entries, bounds.grace);
-        self.unclear += traced.unclear;
-        for job in &traced.jobs {
+        let grouped = jobs::group_into_jobs(entries, bounds.grace);
+        self.unclear += grouped.unclear;
+        for job in &grouped.jobs {
             self.count(job, now, bounds, never_retries);
         }
-        self.check_jobs(&traced, entries, now, bounds, never_retries);
+        self.check_jobs(&grouped, entries, now, bounds, never_retries);
         if !never_retries {
-            self.check_series(&traced, entries, bounds);
+            self.check_series(&grouped, entries, bounds);
         }
     }
 

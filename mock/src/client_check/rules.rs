@@ -1,6 +1,6 @@
 //! The rules for the attempts of one job, and for the retries of all jobs of a sender together.
 
-use super::jobs::{Job, Traced, due_at, ended_at, has_failed, may_retry};
+use super::jobs::{GroupedRequests, Job, due_at, ended_at, has_failed, may_retry};
 use super::{Bounds, ClientReport, Violation};
 use crate::journal::{End, Entry, JournalOutcome, Sender};
 use crate::time::{Instant, Nanos};
@@ -27,15 +27,15 @@ impl ClientReport {
     /// Checks the jobs of one sender, whose requests are in order of arrival.
     pub(super) fn check_jobs(
         &mut self,
-        traced: &Traced<'_>,
+        grouped: &GroupedRequests<'_>,
         entries: &[&Entry],
         now: Instant,
         bounds: &Bounds,
         never_retries: bool,
     ) {
         let mut retries: BTreeMap<Nanos, Vec<&Entry>> = BTreeMap::new();
-        let certain = || traced.jobs.iter().filter(|job| job.is_certain);
-        for job in traced.jobs.iter().filter(|job| !job.is_certain) {
+        let certain = || grouped.jobs.iter().filter(|job| job.is_certain);
+        for job in grouped.jobs.iter().filter(|job| !job.is_certain) {
             // Several jobs may have been taken for one.
             let repeated = pairs(&job.attempts).filter(|pair| permanent_error(pair[0]).is_some()).count();
             let unclear = hammered(&job.attempts, bounds).map_or(repeated, |_| job.attempts.len());
@@ -134,7 +134,7 @@ pub(super) fn permanent_error(entry: &Entry) -> Option<u16> {
     entry.status.filter(|status| is_permanent || matches!(status, 400 | 401 | 403 | 404 | 405 | 413 | 422))
 }
 
-/// Returns each failed attempt with the next one, if the client knew of the failure when it sent that.
+/// Returns each failed attempt with the next one, if the client knew of the failure when it sent the next one.
 fn pairs<'e, 'a>(attempts: &'e [&'a Entry]) -> impl Iterator<Item = &'e [&'a Entry]> {
     attempts.windows(2).filter(|pair| may_retry(pair[0], pair[1]))
 }
@@ -157,7 +157,7 @@ pub(super) fn hammered<'a>(attempts: &[&'a Entry], bounds: &Bounds) -> Option<(&
     })
 }
 
-/// Returns `true` if a limit refused the request, or a fault that looks like one.
+/// Returns `true` if a limit refused the request, or if a fault answered it with status 429.
 fn is_refusal(entry: &Entry) -> bool {
     matches!(entry.outcome, JournalOutcome::RateLimited { .. }) || entry.status == Some(429)
 }

@@ -5,7 +5,7 @@
 //! one thing at a time: the requests of several concurrent jobs look alike if they are put in one sequence, even if each
 //! job waits as announced.
 
-use super::jobs::{Traced, begun_at, ended_at, has_failed, have_equal_bodies, may_retry};
+use super::jobs::{GroupedRequests, begun_at, ended_at, has_failed, have_equal_bodies, may_retry};
 use super::rules::{hammered, permanent_error, too_early};
 use super::{Bounds, ClientReport, Violation};
 use crate::journal::{Connection, Entry};
@@ -18,8 +18,13 @@ const CLOSE_DELAY: Nanos = Nanos::from_millis(5);
 
 impl ClientReport {
     /// Checks the requests of one sender, in order of arrival.
-    pub(super) fn check_series(&mut self, traced: &Traced<'_>, entries: &[&Entry], bounds: &Bounds) {
-        let explained = explained(traced);
+    pub(super) fn check_series(
+        &mut self,
+        grouped: &GroupedRequests<'_>,
+        entries: &[&Entry],
+        bounds: &Bounds,
+    ) {
+        let explained = explained(grouped);
         let longest_pause =
             bounds.hammering.iter().map(|hammering| hammering.pause).max().unwrap_or(Nanos::ZERO);
         let follows = |earlier: &&Entry, later: &&Entry| {
@@ -69,9 +74,9 @@ fn is_repeated_unread(earlier: &Entry, later: &Entry) -> bool {
 
 /// Returns the numbers of the requests whose place in a job is known: they are judged with their job, or are a request and its
 /// retry after the announced wait.
-fn explained(traced: &Traced<'_>) -> BTreeSet<u64> {
+fn explained(grouped: &GroupedRequests<'_>) -> BTreeSet<u64> {
     let mut explained = BTreeSet::new();
-    for job in &traced.jobs {
+    for job in &grouped.jobs {
         for pair in job.attempts.windows(2) {
             if job.is_certain || pair[0].wait.is_some_and(|wait| wait > Nanos::ZERO) {
                 explained.extend([pair[0].request_number, pair[1].request_number]);

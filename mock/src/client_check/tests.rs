@@ -16,7 +16,7 @@ fn entry(at_ms: u64, fingerprint: u64, outcome: JournalOutcome) -> Entry {
         end: End::Replied(at(at_ms)),
         sender: Sender { account: Some(0), key: Some(0), user_agent: None },
         connection: None,
-        target: None,
+        method_and_path: None,
         model: Some(0),
         wants_stream: false,
         fingerprint,
@@ -124,7 +124,7 @@ fn a_refused_key_that_is_sent_again_and_again_is_a_retried_permanent_error() {
     assert_eq!(
         violations(&[0, 20_000, 40_000, 60_000].map(|at| refused(at, 1)), 90_000),
         [],
-        "jobs of a minute"
+        "perhaps four jobs, 20 seconds apart"
     );
     let others = [(0, 1), (1_000, 2), (3_000, 1), (7_000, 2)].map(|(at, head)| refused(at, head));
     assert_eq!(violations(&others, 9_000), [], "two keys");
@@ -184,7 +184,7 @@ fn the_same_text_after_a_served_attempt_is_a_new_job() {
 }
 
 #[test]
-fn the_report_as_text() {
+fn the_report_text_states_refusals_verdict_and_findings() {
     let bounds = Bounds::default();
     assert_eq!(check(&[], at(0), &bounds).to_string(), "No requests were received.\n");
     let entries = counted_all([refused(7, 1, 2_000), served(127, 1)]);
@@ -200,7 +200,7 @@ fn wait_and_pause() -> impl Strategy<Value = (Option<u64>, u64)> {
     (prop::option::of(0..5_000u64), 100..3_000u64)
 }
 
-/// A client that waits as announced and a little more before each retry, and is served in the end.
+/// The requests of a client that waits as announced and a little more before each retry, and is served in the end.
 fn obedient(id: u64, start: u64, waits_and_pauses: &[(Option<u64>, u64)]) -> Vec<Entry> {
     let mut now = start;
     let mut attempts = Vec::new();
@@ -215,7 +215,7 @@ fn obedient(id: u64, start: u64, waits_and_pauses: &[(Option<u64>, u64)]) -> Vec
     (0..).zip(attempts).map(|(count, entry)| counted(count, entry)).collect()
 }
 
-/// Obedient clients, fewer than a herd.
+/// The requests of each of several obedient clients, fewer than make a herd.
 fn histories() -> impl Strategy<Value = Vec<Vec<Entry>>> {
     let client = (0..20_000u64, prop::collection::vec(wait_and_pause(), 0..6));
     prop::collection::vec(client, 0..5).prop_map(|clients| {

@@ -12,8 +12,8 @@ pub struct UnservedPaths {
     /// Those of them that look like calls of an API, by their method or by the end of their path. Others are GET, HEAD or OPTIONS of
     /// tools and browsers, which try whether a server runs or what it has.
     pub calls: u64,
-    /// The number of requests by method and path, as [`cleaned`].
-    by_target: BTreeMap<String, u64>,
+    /// The number of requests by method and path, which are one text as [`cleaned`] returns it.
+    by_method_and_path: BTreeMap<String, u64>,
 }
 
 /// Maximum number of paths that a report lists.
@@ -28,35 +28,37 @@ impl UnservedPaths {
         if entry.outcome != JournalOutcome::UnservedPath {
             return;
         }
-        let (method, path) = entry.target.as_ref().map_or(("", ""), |(method, path)| (&**method, &**path));
+        let (method, path) =
+            entry.method_and_path.as_ref().map_or(("", ""), |(method, path)| (&**method, &**path));
         self.requests += 1;
         self.calls += u64::from(is_call(method, path));
-        *self.by_target.entry(cleaned(&format!("{method} {path}"))).or_default() += 1;
+        *self.by_method_and_path.entry(cleaned(&format!("{method} {path}"))).or_default() += 1;
     }
 
     /// Adds the requests of another report.
     pub(super) fn merge(&mut self, other: &Self) {
         self.requests += other.requests;
         self.calls += other.calls;
-        for (target, requests) in &other.by_target {
-            *self.by_target.entry(target.clone()).or_default() += requests;
+        for (path, requests) in &other.by_method_and_path {
+            *self.by_method_and_path.entry(path.clone()).or_default() += requests;
         }
     }
 
-    /// Returns the methods and paths with the most requests, most first, at most [`MAX_PATHS`], each with the number of its requests.
+    /// Returns the methods and paths with the most requests, in descending order, at most [`MAX_PATHS`], each with the number of
+    /// its requests.
     #[must_use]
-    pub fn most(&self) -> Vec<(&str, u64)> {
-        let mut targets: Vec<_> =
-            self.by_target.iter().map(|(target, requests)| (&**target, *requests)).collect();
-        targets.sort_by_key(|(_, requests)| std::cmp::Reverse(*requests));
-        targets.truncate(MAX_PATHS);
-        targets
+    pub fn most_requested(&self) -> Vec<(&str, u64)> {
+        let mut paths: Vec<_> =
+            self.by_method_and_path.iter().map(|(path, requests)| (&**path, *requests)).collect();
+        paths.sort_by_key(|(_, requests)| std::cmp::Reverse(*requests));
+        paths.truncate(MAX_PATHS);
+        paths
     }
 
-    /// Returns the number of methods and paths that [`UnservedPaths::most`] leaves out.
+    /// Returns the number of methods and paths that [`UnservedPaths::most_requested`] leaves out.
     #[must_use]
     pub fn others(&self) -> usize {
-        self.by_target.len().saturating_sub(MAX_PATHS)
+        self.by_method_and_path.len().saturating_sub(MAX_PATHS)
     }
 }
 
@@ -70,8 +72,8 @@ impl fmt::Display for UnservedPaths {
             |number: u64| if number == 1 { "1 request".to_owned() } else { format!("{number} requests") };
         let cause = if self.calls > 0 { "; the base URL may be wrong" } else { "" };
         writeln!(f, "{} went to paths that are not served{cause}:", requests(self.requests))?;
-        for (target, number) in self.most() {
-            writeln!(f, "  {target} ({})", requests(number))?;
+        for (path, number) in self.most_requested() {
+            writeln!(f, "  {path} ({})", requests(number))?;
         }
         match self.others() {
             0 => Ok(()),
@@ -116,23 +118,23 @@ fn cleaned(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn counted(targets: &[&str]) -> UnservedPaths {
+    fn counted(paths: &[&str]) -> UnservedPaths {
         let mut unserved = UnservedPaths::default();
-        for target in targets {
+        for path in paths {
             unserved.requests += 1;
-            *unserved.by_target.entry(cleaned(target)).or_default() += 1;
+            *unserved.by_method_and_path.entry(cleaned(path)).or_default() += 1;
         }
         unserved
     }
 
     #[test]
     fn the_paths_with_the_most_requests_are_listed() {
-        let targets: Vec<_> = (0..MAX_PATHS + 2).map(|number| format!("POST /{number}")).collect();
-        let mut all: Vec<_> = targets.iter().map(String::as_str).collect();
+        let paths: Vec<_> = (0..MAX_PATHS + 2).map(|number| format!("POST /{number}")).collect();
+        let mut all: Vec<_> = paths.iter().map(String::as_str).collect();
         all.push("POST /11");
         let unserved = counted(&all);
-        assert_eq!(unserved.most()[0], ("POST /11", 2));
-        assert_eq!((unserved.most().len(), unserved.others()), (MAX_PATHS, 2));
+        assert_eq!(unserved.most_requested()[0], ("POST /11", 2));
+        assert_eq!((unserved.most_requested().len(), unserved.others()), (MAX_PATHS, 2));
         assert!(unserved.to_string().ends_with("  and 2 more\n"), "{unserved}");
     }
 

@@ -176,8 +176,8 @@ impl ActiveFaults {
         }
     }
 
-    /// Returns the fault that replaces the provider's decision. If it is a throttle, it has the wait as the other faults
-    /// change it.
+    /// Returns the fault that replaces the provider's decision. A throttle has the wait as the other faults change it; if they
+    /// omit the wait, a plain status 429 is returned instead.
     #[must_use]
     pub fn replacing_decision(&self) -> Option<Fault> {
         match self.replacement? {

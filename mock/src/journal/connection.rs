@@ -21,7 +21,7 @@ struct Shared {
     requests: AtomicU32,
 }
 
-/// An open connection.
+/// The connection as the server has it, which numbers its requests and records when it is closed.
 #[derive(Clone, Debug)]
 pub struct OpenConnection(Arc<Shared>);
 
@@ -33,7 +33,7 @@ impl OpenConnection {
         Self(Arc::new(Shared { opened_at, closed_at, requests }))
     }
 
-    /// Returns the connection as its next request has it.
+    /// Counts one more request, and returns the connection with the place of that request.
     #[must_use]
     pub fn next_request(&self) -> Connection {
         let earlier_requests = self.0.requests.fetch_add(1, Ordering::Relaxed);

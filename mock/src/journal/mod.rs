@@ -6,7 +6,7 @@
 
 mod connection;
 mod durations;
-mod names;
+mod shared_texts;
 
 pub use connection::{Connection, OpenConnection};
 pub use durations::{BOUNDS_S, Durations};
@@ -15,7 +15,7 @@ use crate::axis::Axis;
 use crate::config::Fault;
 use crate::random::mix;
 use crate::time::{Instant, Nanos};
-use names::Names;
+use shared_texts::SharedTexts;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub struct Entry {
     pub request_number: u64,
     /// The instant at which its head had been received.
     pub arrived_at: Instant,
-    /// The instant of the provider's decision on it.
+    /// The instant of the provider's decision on it, or of its rejection.
     pub at: Instant,
     /// The end of its reply.
     pub end: End,
@@ -35,7 +35,7 @@ pub struct Entry {
     /// The connection on which it was sent; `None` if it is unknown.
     pub connection: Option<Connection>,
     /// The method and the path; `None` if they are unknown.
-    pub target: Option<(Arc<str>, Arc<str>)>,
+    pub method_and_path: Option<(Arc<str>, Arc<str>)>,
     /// The model; `None` if the request names no known model.
     pub model: Option<u16>,
     /// `true` if it asked for a stream; `false` as well if it was rejected before it was parsed.
@@ -154,7 +154,7 @@ pub struct Journal {
     counts: BTreeMap<CountKey, u64>,
     statuses: BTreeMap<Option<u16>, u64>,
     durations: Durations,
-    names: Names,
+    texts: SharedTexts,
     /// The latest entries with a body.
     with_body: VecDeque<EntryId>,
 }
@@ -185,7 +185,7 @@ impl Default for Journal {
             counts: BTreeMap::new(),
             statuses: BTreeMap::new(),
             durations: Durations::default(),
-            names: Names::default(),
+            texts: SharedTexts::default(),
             with_body: VecDeque::new(),
         }
     }
@@ -233,8 +233,8 @@ impl Journal {
     }
 
     /// Returns a copy of a text, shortened to 300 characters, which entries can share.
-    pub fn name(&mut self, text: &str) -> Arc<str> {
-        self.names.get(text)
+    pub fn share_text(&mut self, text: &str) -> Arc<str> {
+        self.texts.get(text)
     }
 
     /// Removes every entry and count. The ids of the removed entries are not used again.
@@ -245,7 +245,7 @@ impl Journal {
         self.counts.clear();
         self.statuses.clear();
         self.durations = Durations::default();
-        self.names = Names::default();
+        self.texts = SharedTexts::default();
         self.with_body.clear();
     }
 
@@ -309,7 +309,7 @@ mod tests {
             end: End::InProgress,
             sender: Sender { account: Some(0), key: Some(0), user_agent: None },
             connection: None,
-            target: None,
+            method_and_path: None,
             model: None,
             wants_stream: false,
             fingerprint: 0,

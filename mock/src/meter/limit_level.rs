@@ -14,7 +14,7 @@ pub struct LimitLevel {
     /// Remaining whole units, truncated toward zero; negative if the limit is overdrawn.
     pub remaining: i64,
     /// The least that has remained so far: the level falls at charges only, so that it is known exactly. `None` if the refill policy
-    /// adapts the limit, and of another process of an earlier version.
+    /// adapts the limit, or if the level comes from a mock process of an earlier version, which does not report it.
     pub least_remaining: Option<i64>,
 }
 
@@ -23,17 +23,17 @@ impl LimitLevel {
     /// reports.
     #[must_use]
     pub fn used_fraction(&self) -> f64 {
-        self.fraction_without(self.remaining)
+        self.used_fraction_at(self.remaining)
     }
 
     /// Returns the largest used fraction so far, as [`LimitLevel::used_fraction`]; `None` if it is not known.
     #[must_use]
     pub fn most_used_fraction(&self) -> Option<f64> {
-        Some(self.fraction_without(self.least_remaining?))
+        Some(self.used_fraction_at(self.least_remaining?))
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a fraction for reports; limits are far below 2^53")]
-    fn fraction_without(&self, remaining: i64) -> f64 {
+    fn used_fraction_at(&self, remaining: i64) -> f64 {
         1.0 - remaining as f64 / self.capacity.max(1) as f64
     }
 }

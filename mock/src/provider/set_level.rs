@@ -30,8 +30,8 @@ impl Provider {
     }
 
     /// Returns this provider at `now`, which may be earlier than its own instant, with the same levels; overdrawn limits have
-    /// zero remaining, and an adaptive limit has its configured size again and no more than that remaining. `initial` is the provider at the start of the run. Calls in flight are
-    /// unknown to the result, and their concurrency is free.
+    /// zero remaining, and an adaptive limit has its configured size again and no more than that remaining. `initial` is the
+    /// provider at the start of the run. Calls in flight are unknown to the result, and their concurrency is free.
     #[must_use]
     pub fn moved_to(&self, now: Instant, initial: &Self) -> Self {
         let mut moved = Self { now, ..initial.clone() };

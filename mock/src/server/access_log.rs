@@ -15,7 +15,8 @@ impl Mock {
 
     fn line(&self, entry: &Entry) -> Result<String, fmt::Error> {
         let mut line = String::new();
-        let (method, path) = entry.target.as_ref().map_or(("-", "-"), |(method, path)| (&**method, &**path));
+        let (method, path) =
+            entry.method_and_path.as_ref().map_or(("-", "-"), |(method, path)| (&**method, &**path));
         write!(line, "{} {method} {path}", entry.arrived_at)?;
         match entry.status {
             Some(status) => write!(line, " {status}")?,

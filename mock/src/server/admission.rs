@@ -57,7 +57,7 @@ impl ParsedRequest {
             prompt_tokens: 1,
             max_tokens: None,
             audio_seconds: 0,
-            content: ReplyContent::Text,
+            content: ReplyContent::Filler,
             stream: None,
             tier: ServiceTier::OnDemand,
             shape: Shape::default(),
@@ -152,7 +152,7 @@ pub(super) fn admit<'a>(
 ) -> Answered<'a> {
     context.wants_stream = request.stream.is_some();
     context.model = context.mock.find_model(&request.model);
-    let record = context.answer.record.take();
+    let record = context.answer_effect.record.take();
     let context: &RequestContext<'_> = context;
     let Some(model) = context.model else {
         return Answered::AtOnce(context.reject(Error::UnknownModel(&request.model).into()));
@@ -167,7 +167,7 @@ pub(super) fn admit<'a>(
         None => (mock.draw_truth(context.request_number, model, request.prompt_tokens), None),
     };
     // An answer that was set replaces the drawn length, but not that of a truth header.
-    if let Some(tokens) = context.answer.completion_tokens.filter(|_| tag.is_none()) {
+    if let Some(tokens) = context.answer_effect.completion_tokens.filter(|_| tag.is_none()) {
         truth.completion_tokens = tokens;
     }
     let mut call = Call { account, model, max_tokens: request.max_tokens };
@@ -175,7 +175,7 @@ pub(super) fn admit<'a>(
     if shape.choices > 1 {
         mock.model(model).multiply(shape.choices, &mut call, &mut truth);
     }
-    if !shape.stop_texts.is_empty() && request.content == ReplyContent::Text {
+    if !shape.stop_texts.is_empty() && request.content == ReplyContent::Filler {
         shape.stop(context.request_number, call.max_tokens, &mut truth);
     }
     let (uplink, downlink) = mock.network_delays(model, truth);

@@ -13,7 +13,7 @@ use super::control::answer_from_header;
 use super::injected_faults::{CallFacts, Scope};
 use super::prompt_text::last_user_text;
 use super::recorded_request::RecordedRequest;
-use super::records::{Found, RecordId, Recording, Records};
+use super::records::{LookupResult, RecordId, Recording, Records};
 use super::reply_content::ReplyContent;
 use super::request::invalid;
 use super::shape::RequestApi;
@@ -46,7 +46,7 @@ pub(super) enum Answer {
 
 /// The answers to the requests of a scope.
 #[derive(Clone, Debug)]
-pub(super) struct Rule {
+pub(super) struct AnswerRule {
     /// Identifies it among all that were ever set; assigned when it is added.
     pub(super) id: u64,
     /// The JSON with which it was set.
@@ -75,10 +75,10 @@ pub(super) enum Source {
 enum SelectedAnswer {
     Answer(Answer),
     /// The result of the lookup in the records of a rule, and the id of the rule.
-    Recorded(Found, u64),
+    Recorded(LookupResult, u64),
 }
 
-/// A record that was taken for a request. If it is dropped, the record is put back; see [`TakenRecord::keep`].
+/// A record that was taken for a request. If it is dropped, the record is put back; see [`TakenRecord::leave_taken`].
 #[derive(Debug)]
 pub(super) struct TakenRecord {
     /// `None` once the record has been served.
@@ -127,18 +127,18 @@ pub(super) struct Answers {
 
 #[derive(Debug, Default)]
 struct Rules {
-    current: Vec<Rule>,
+    current: Vec<AnswerRule>,
     /// The rules that a reset restores.
-    initial: Vec<Rule>,
+    initial: Vec<AnswerRule>,
     /// The id of the next rule.
     next_id: u64,
 }
 
 impl Rules {
     /// Adds rules under the next ids.
-    fn extend(&mut self, rules: Vec<Rule>) {
+    fn extend(&mut self, rules: Vec<AnswerRule>) {
         for rule in rules {
-            self.current.push(Rule { id: self.next_id, ..rule });
+            self.current.push(AnswerRule { id: self.next_id, ..rule });
             self.next_id += 1;
         }
     }
@@ -171,12 +171,12 @@ impl Answers {
     ///
     /// # Errors
     /// If there would be more than [`MAX_RULES`], or records of more than [`MAX_RECORDS_BYTES`]; none is added then.
-    pub(super) fn add(&self, rules: Vec<Rule>) -> Result<(), String> {
+    pub(super) fn add(&self, rules: Vec<AnswerRule>) -> Result<(), String> {
         let mut locked = self.rules();
         if locked.current.len() + rules.len() > MAX_RULES {
             return Err(format!("more than {MAX_RULES} answers"));
         }
-        let bytes: usize = locked.current.iter().chain(&rules).map(Rule::records_bytes).sum();
+        let bytes: usize = locked.current.iter().chain(&rules).map(AnswerRule::records_bytes).sum();
         if bytes > MAX_RECORDS_BYTES {
             return Err(format!(
                 "the recorded answers take more than {} MiB of memory",
@@ -189,7 +189,7 @@ impl Answers {
     }
 
     /// Adds rules, as [`Answers::add`] does, that a reset restores.
-    fn add_initial(&self, rules: Vec<Rule>) -> Result<(), String> {
+    fn add_initial(&self, rules: Vec<AnswerRule>) -> Result<(), String> {
         self.add(rules.clone())?;
         self.rules().initial.extend(rules);
         Ok(())
@@ -211,7 +211,7 @@ impl Answers {
     }
 
     /// Calls `read` with the rules.
-    pub(super) fn read<T>(&self, read: impl FnOnce(&[Rule]) -> T) -> T {
+    pub(super) fn read<T>(&self, read: impl FnOnce(&[AnswerRule]) -> T) -> T {
         read(&self.rules().current)
     }
 
@@ -230,7 +230,7 @@ impl Answers {
                 PromptPattern::Matches(regex) => regex.is_match(prompt.as_bytes()),
             })
         };
-        let applies = |rule: &&mut Rule| {
+        let applies = |rule: &&mut AnswerRule| {
             rule.remaining != Some(0)
                 && rule.scope.contains(facts)
                 && rule.prompt.as_ref().is_none_or(matches_prompt)
@@ -265,7 +265,7 @@ impl Answers {
     }
 }
 
-impl Rule {
+impl AnswerRule {
     fn records_bytes(&self) -> usize {
         match &self.source {
             Source::Steps(_) => 0,
@@ -288,10 +288,10 @@ pub(super) fn apply(
     let is_set = context.mock.answers.is_set();
     let has_no_text = matches!(request.content, ReplyContent::Transcript(_))
         || matches!(request.shape.api, RequestApi::Embeddings(_));
-    if has_no_text || (!is_set && context.origin.answer.is_none()) {
+    if has_no_text || (!is_set && context.origin.answer_header.is_none()) {
         return Ok(());
     }
-    let header = context.origin.answer.take();
+    let header = context.origin.answer_header.take();
     // Each of these parses the body again, so they are evaluated only for rules and answers that depend on them.
     let prompt = LazyCell::new(|| context.origin.body.as_deref().and_then(last_user_text));
     let recorded = LazyCell::new(|| {
@@ -307,14 +307,14 @@ pub(super) fn apply(
     };
     let answer = match selected {
         Some(SelectedAnswer::Answer(answer)) => Some(answer),
-        Some(SelectedAnswer::Recorded(Found::Recording(recording, record), rule)) => {
+        Some(SelectedAnswer::Recorded(LookupResult::Recording(recording, record), rule)) => {
             let mock = Some(Arc::clone(context.mock));
-            context.answer.record = Some(Box::new(TakenRecord { mock, rule, record }));
-            context.answer.completion_tokens = Some(recording.completion_tokens);
+            context.answer_effect.record = Some(Box::new(TakenRecord { mock, rule, record }));
+            context.answer_effect.completion_tokens = Some(recording.completion_tokens);
             apply_recording(recording, request);
             return Ok(());
         }
-        Some(SelectedAnswer::Recorded(Found::Refused(reason), _)) => {
+        Some(SelectedAnswer::Recorded(LookupResult::Refused(reason), _)) => {
             return Err(invalid(format!("quotalab: {reason}")));
         }
         None => None,
@@ -322,23 +322,23 @@ pub(super) fn apply(
     let content = match answer {
         None | Some(Answer::Default) => return Ok(()),
         Some(Answer::Fault(fault)) => {
-            context.answer.fault = Some(fault);
+            context.answer_effect.fault = Some(fault);
             return Ok(());
         }
-        Some(Answer::Text(text)) => ReplyContent::Fixed(text),
-        Some(Answer::Echo) => ReplyContent::Fixed(prompt.as_deref().unwrap_or_default().to_owned()),
+        Some(Answer::Text(text)) => ReplyContent::Text(text),
+        Some(Answer::Echo) => ReplyContent::Text(prompt.as_deref().unwrap_or_default().to_owned()),
         Some(Answer::Json(text)) => ReplyContent::Json(text),
         Some(Answer::Tool { name, arguments }) => ReplyContent::ToolCall { name, arguments },
     };
     let chars = match &content {
-        ReplyContent::Fixed(text) | ReplyContent::Json(text) => text.chars().count(),
+        ReplyContent::Text(text) | ReplyContent::Json(text) => text.chars().count(),
         ReplyContent::ToolCall { name, arguments } => name.chars().count() + arguments.chars().count(),
-        ReplyContent::Text | ReplyContent::Recorded(_) | ReplyContent::Transcript(_) => 0,
+        ReplyContent::Filler | ReplyContent::Recorded(_) | ReplyContent::Transcript(_) => 0,
     };
     let tokens = estimated_tokens(chars).max(1);
     // Reasoning tokens are added to those of the answer: reasoning does not shorten an answer that was set.
     let reasoning = request.shape.reasoning;
-    context.answer.completion_tokens =
+    context.answer_effect.completion_tokens =
         Some(reasoning.map_or(tokens, |reasoning| reasoning.with_answer(tokens)));
     request.content = content;
     Ok(())
@@ -384,7 +384,7 @@ impl Mock {
     /// # Errors
     /// Returns the problem and the remedy: of the first rule that is wrong, or of too many rules or too large records.
     pub fn set_answers(&self, rules: &[Value]) -> Result<(), (String, String)> {
-        let rules = super::control::answer_rules(self, rules)?;
+        let rules = super::control::parse_answer_rules(self, rules)?;
         self.answers
             .add_initial(rules)
             .map_err(|problem| (problem, "use fewer or shorter answers".to_owned()))

@@ -18,12 +18,12 @@ pub const MAX_BODIES_BYTES: usize = 128 << 20;
 
 /// The bytes of one body that is being read.
 #[derive(Debug)]
-struct Held<'a> {
+struct HeldBytes<'a> {
     budget: &'a ByteBudget,
     bytes: usize,
 }
 
-impl Held<'_> {
+impl HeldBytes<'_> {
     /// Counts bytes that have arrived. Returns `false` if all bodies together are too large.
     fn add(&mut self, bytes: usize) -> bool {
         self.bytes += bytes;
@@ -37,7 +37,7 @@ impl Held<'_> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for HeldBytes<'_> {
     fn drop(&mut self) {
         if self.bytes > 0 {
             self.budget.release(self.bytes);
@@ -66,7 +66,7 @@ pub(super) async fn read(
     if body.size_hint().lower() > MAX_JSON_BODY_BYTES as u64 {
         return Err(Error::BodyTooLarge.into());
     }
-    let mut held = Held { budget, bytes: 0 };
+    let mut held = HeldBytes { budget, bytes: 0 };
     // Most bodies arrive in one frame, which is not copied.
     let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
     // The end is usually known with the last frame, which saves a poll that would only find the end.
@@ -119,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn all_bodies_together_are_bounded() {
         let budget = ByteBudget::new(MAX_BODIES_BYTES);
-        let mut others = Held { budget: &budget, bytes: 0 };
+        let mut others = HeldBytes { budget: &budget, bytes: 0 };
         assert!(others.add(MAX_BODIES_BYTES - 10));
         assert_eq!(read(Body::from("0123456789"), &budget).await.unwrap(), "0123456789");
         let refused = read(Body::from("0123456789a"), &budget).await.unwrap_err();

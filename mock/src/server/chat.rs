@@ -50,7 +50,7 @@ pub(super) fn parse(body: &[u8], scope: &RequestScope<'_>) -> Result<ParsedReque
     let (functions, format) = (tools::openai(tools)?, tools::response_format(response_format)?);
     let content = ReplyContent::new(functions, &tool_choice, format, prompt.ends_with_tool_result, body)?;
     let usage_chunk = StreamOptions::usage_chunk(chat.stream_options);
-    let reasoning = chat.parameters.reasoning.reasoning(scope.dialect, content != ReplyContent::Text)?;
+    let reasoning = chat.parameters.reasoning.reasoning(scope.dialect, content != ReplyContent::Filler)?;
     Ok(ParsedRequest {
         prompt_tokens: prompt.size.tokens(scope.dialect, &model),
         max_tokens,
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use crate::config::Dialect;
 
-    fn completions(body: &[u8]) -> Result<ParsedRequest, Error<'static>> {
+    fn parse_for_groq(body: &[u8]) -> Result<ParsedRequest, Error<'static>> {
         parse(body, &RequestScope { dialect: Dialect::Groq, max_n: 1, model_in_path: None, query: "" })
     }
 
@@ -197,7 +197,7 @@ mod tests {
             (r#"[{"role":"user","content":""}]"#, 1),
         ] {
             let body = format!(r#"{{"messages":{messages},"model":"m","temperature":0.2}}"#);
-            assert_eq!(completions(body.as_bytes()).unwrap().prompt_tokens, tokens, "{messages}");
+            assert_eq!(parse_for_groq(body.as_bytes()).unwrap().prompt_tokens, tokens, "{messages}");
         }
     }
 
@@ -205,7 +205,7 @@ mod tests {
     fn token_bounds_and_stream_options_are_parsed() {
         let parse = |rest: &str| {
             let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}]{rest}}}"#);
-            completions(body.as_bytes()).map(|request| (request.max_tokens, request.stream))
+            parse_for_groq(body.as_bytes()).map(|request| (request.max_tokens, request.stream))
         };
         assert_eq!(parse(""), Ok((None, None)));
         assert_eq!(parse(r#","max_tokens":5,"stream":true"#), Ok((Some(5), Some(UsageChunk::Omitted))));
@@ -231,12 +231,12 @@ mod tests {
             (r#"{"model":"m","messages":[{"role":"user","content":5}]}"#, "a string or an array of parts"),
             (r#"{"model":5,"messages":[]}"#, "string"),
         ] {
-            let Err(Error::Invalid { message, .. }) = completions(body.as_bytes()) else {
+            let Err(Error::Invalid { message, .. }) = parse_for_groq(body.as_bytes()) else {
                 panic!("{body} was accepted")
             };
             assert!(message.contains(expected), "{body}: {message}");
         }
         let deep = format!(r#"{{"model":"m","x":{}"#, "[".repeat(100_000));
-        assert!(completions(deep.as_bytes()).is_err());
+        assert!(parse_for_groq(deep.as_bytes()).is_err());
     }
 }

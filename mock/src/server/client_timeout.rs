@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_last_request_of_several_starts_the_timeout() {
+    async fn answering_the_last_of_several_requests_starts_the_timeout() {
         let timeout = Arc::new(ClientTimeout::default());
         let requests = [(); 2].map(|()| InFlight::begin(Arc::clone(&timeout)));
         let [first, second] = requests;

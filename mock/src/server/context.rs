@@ -40,7 +40,7 @@ pub(super) struct RequestContext<'r> {
     pub(super) is_body_read: bool,
     pub(super) origin: Origin<'r>,
     /// What an answer that was set changes in the reply, besides its content.
-    pub(super) answer: AnswerEffect,
+    pub(super) answer_effect: AnswerEffect,
 }
 
 /// The part of a journal entry that is known when the provider has decided on a request, or when it is rejected.
@@ -94,7 +94,7 @@ impl<'r> RequestContext<'r> {
             fingerprint: 0,
             is_body_read: false,
             origin,
-            answer: AnswerEffect::default(),
+            answer_effect: AnswerEffect::default(),
         }
     }
 
@@ -108,14 +108,14 @@ impl<'r> RequestContext<'r> {
 
     /// Returns the path of the request; empty if the mock keeps no journal.
     pub(super) fn path(&self) -> &str {
-        self.origin.target.as_ref().map_or("", |(_, uri)| uri.path())
+        self.origin.method_and_uri.as_ref().map_or("", |(_, uri)| uri.path())
     }
 
     /// Sets the fingerprint and the size of the request from its body, and keeps the body if the journal or an answer needs it.
     pub(super) fn set_body(&mut self, body: &Bytes) {
         self.set_fingerprint(body);
         self.origin.request_bytes = body.len() as u64;
-        if self.mock.keeps_bodies() || self.origin.answer.is_some() || self.mock.answers.is_set() {
+        if self.mock.keeps_bodies() || self.origin.answer_header.is_some() || self.mock.answers.is_set() {
             self.origin.body = Some(body.clone());
         }
     }
@@ -130,7 +130,7 @@ impl<'r> RequestContext<'r> {
     /// Sets the fingerprint of a request whose body is not read. It is computed from method, path, key and announced length: if
     /// one of them differs, so does the request.
     pub(super) fn set_head_fingerprint(&mut self, api_key: &str) {
-        let Some((method, uri)) = self.origin.target else { return };
+        let Some((method, uri)) = self.origin.method_and_uri else { return };
         let head = format!("{method} {} {api_key} {}", uri.path(), self.origin.request_bytes);
         self.fingerprint = self.mock.fingerprint(self.account, head.as_bytes());
     }

@@ -16,8 +16,8 @@ pub(super) struct Control {
     token: Option<Arc<str>>,
     /// The provider at the start, for resets.
     initial: Provider,
-    /// `true` if there is a control plane; `false` if only the journal is kept.
-    has_routes: bool,
+    /// `true` if the endpoints of the control plane are served; `false` if only the journal is kept.
+    has_endpoints: bool,
     journal: Mutex<Journal>,
     /// `true` if the journal keeps bodies.
     pub(super) keeps_bodies: AtomicBool,
@@ -33,7 +33,7 @@ impl Mock {
     #[must_use]
     pub fn with_control_plane(mut self, control: ControlPlane) -> Self {
         self.control = None;
-        let has_routes = control != ControlPlane::JournalOnly;
+        let has_endpoints = control != ControlPlane::JournalOnly;
         let token = match control {
             ControlPlane::Disabled => return self,
             ControlPlane::Enabled | ControlPlane::JournalOnly => None,
@@ -41,7 +41,7 @@ impl Mock {
         };
         self.control = Some(Control {
             token,
-            has_routes,
+            has_endpoints,
             access_log: None,
             initial: self.with_state(|state, _| state.provider.clone()),
             journal: Mutex::default(),
@@ -61,7 +61,7 @@ impl Mock {
     }
 
     pub(super) fn has_control_plane(&self) -> bool {
-        self.control.as_ref().is_some_and(|control| control.has_routes)
+        self.control.as_ref().is_some_and(|control| control.has_endpoints)
     }
 
     /// Passes a line for each request of the journal that has ended to `log`. Has no effect without a journal.

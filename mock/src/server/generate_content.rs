@@ -24,16 +24,16 @@ pub(super) fn parse(
 ) -> Result<ParsedRequest, Error<'static>> {
     let mut members = Members::parse(body)?;
     let input = Input::take(&mut members, scope)?;
-    let config = members.take_either("generationConfig", "generation_config").unwrap_or_default();
-    let mut config: Members = from_value("generation_config", object(config))?;
-    let tool_config = members.take_either("toolConfig", "tool_config").unwrap_or_default();
+    let config = members.take_either_value("generationConfig", "generation_config").unwrap_or_default();
+    let mut config: Members = from_value("generation_config", or_empty_object(config))?;
+    let tool_config = members.take_either_value("toolConfig", "tool_config").unwrap_or_default();
     let calling =
         ["functionCallingConfig", "function_calling_config"].iter().find_map(|name| tool_config.get(*name));
     let choice = ToolChoice::gemini(calling);
-    let stop: Option<StopTexts> = config.take_one_of("stopSequences", "stop_sequences")?;
+    let stop: Option<StopTexts> = config.take_either("stopSequences", "stop_sequences")?;
     let parameters = Parameters {
         temperature: config.take("temperature")?,
-        top_p: config.take_one_of("topP", "top_p")?,
+        top_p: config.take_either("topP", "top_p")?,
         stop: stop.unwrap_or_default(),
         has_tools: tools::has_any(&input.tools),
         needs_tool: choice.needs_tool(),
@@ -41,7 +41,7 @@ pub(super) fn parse(
         ..Parameters::default()
     };
     RuleSet::Gemini.check(&parameters)?;
-    let thinking = config.take_either("thinkingConfig", "thinking_config").unwrap_or_default();
+    let thinking = config.take_either_value("thinkingConfig", "thinking_config").unwrap_or_default();
     let format = response_format(&mut config)?;
     let mut size = input.items.size;
     if let Some(ResponseFormat::JsonSchema(schema)) = &format {
@@ -49,15 +49,19 @@ pub(super) fn parse(
     }
     let functions = tools::gemini(input.tools)?;
     let content = ReplyContent::new(functions, &choice, format, input.items.ends_with_tool_result, body)?;
-    let is_events = scope.query.split('&').any(|parameter| parameter == "alt=sse");
+    let wants_event_stream = scope.query.split('&').any(|parameter| parameter == "alt=sse");
     Ok(ParsedRequest {
         prompt_tokens: size.tokens(scope.dialect, &input.model),
-        max_tokens: config.take_one_of("maxOutputTokens", "max_output_tokens")?,
+        max_tokens: config.take_either("maxOutputTokens", "max_output_tokens")?,
         content,
         stream: stream.then_some(UsageChunk::Omitted),
         shape: Shape {
-            api: if stream && !is_events { RequestApi::CompletionArray } else { RequestApi::Completion },
-            choices: scope.choices(config.take_one_of("candidateCount", "candidate_count")?)?,
+            api: if stream && !wants_event_stream {
+                RequestApi::CompletionArray
+            } else {
+                RequestApi::Completion
+            },
+            choices: scope.choices(config.take_either("candidateCount", "candidate_count")?)?,
             reasoning: thinking_config::of_content(&thinking)?,
             stop_texts: parameters.stop.into_texts(),
             ..Shape::default()
@@ -72,7 +76,7 @@ pub(super) fn parse(
 /// [`Error::Invalid`].
 pub(super) fn count(body: &[u8], scope: &RequestScope<'_>) -> Result<Request, Error<'static>> {
     let mut members = Members::parse(body)?;
-    if let Some(request) = members.take_either("generateContentRequest", "generate_content_request") {
+    if let Some(request) = members.take_either_value("generateContentRequest", "generate_content_request") {
         members = from_value("generate_content_request", request)?;
     }
     let Input { model, items, .. } = Input::take(&mut members, scope)?;
@@ -96,7 +100,7 @@ impl Input {
         if items.count == 0 {
             return Err(invalid("* GenerateContentRequest.contents: contents is not specified"));
         }
-        if let Some(system) = members.take_either("systemInstruction", "system_instruction") {
+        if let Some(system) = members.take_either_value("systemInstruction", "system_instruction") {
             items.size += from_value::<ContentSize>("system_instruction", system)?;
         }
         let tools = members.take_value("tools").unwrap_or_default();
@@ -107,10 +111,10 @@ impl Input {
 
 /// Returns the format of the reply; `None` for plain text.
 fn response_format(config: &mut Members) -> Result<Option<ResponseFormat>, Error<'static>> {
-    let media_type: Option<String> = config.take_one_of("responseMimeType", "response_mime_type")?;
+    let media_type: Option<String> = config.take_either("responseMimeType", "response_mime_type")?;
     let schema = config
-        .take_either("responseSchema", "response_schema")
-        .or_else(|| config.take_either("responseJsonSchema", "response_json_schema"));
+        .take_either_value("responseSchema", "response_schema")
+        .or_else(|| config.take_either_value("responseJsonSchema", "response_json_schema"));
     Ok(match (media_type.as_deref(), schema) {
         (Some("application/json"), Some(schema)) => Some(ResponseFormat::JsonSchema(schema)),
         (Some("application/json"), None) => Some(ResponseFormat::JsonObject),
@@ -118,6 +122,7 @@ fn response_format(config: &mut Members) -> Result<Option<ResponseFormat>, Error
     })
 }
 
-fn object(value: Value) -> Value {
+/// Returns the value; an empty object instead of null.
+fn or_empty_object(value: Value) -> Value {
     if value.is_null() { Value::Object(serde_json::Map::new()) } else { value }
 }

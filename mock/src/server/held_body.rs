@@ -10,8 +10,8 @@ use std::task::{Context, Poll};
 /// The size of a piece in bytes. hyper takes a few pieces more than the client has read.
 pub const PIECE_BYTES: usize = 64 << 10;
 
-/// A whole body with what it holds. hyper takes it piece by piece, as the client reads. It would copy a body in one piece at
-/// once, and the memory of that copy would not be counted.
+/// A whole body with what it holds. hyper takes it piece by piece, as the client reads. If the body were one piece, hyper would
+/// copy it at once, and the memory of that copy would not be counted.
 #[derive(Debug)]
 pub struct HeldBody<T> {
     unsent: Bytes,

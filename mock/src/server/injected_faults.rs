@@ -20,17 +20,19 @@ pub(super) struct InjectedFaults {
 pub(super) struct InjectedFault {
     /// The value of the member `fault` or `sequence` of the request that injected it.
     pub(super) spec: Value,
-    /// Its steps: each further request takes the next one, after the last the first again. `None` leaves a request unchanged. The list is not empty.
+    /// Its steps: each further request takes the next one, after the last the first again. `None` leaves a request unchanged. The
+    /// list is not empty.
     pub(super) sequence: Vec<Option<Fault>>,
     /// The requests that it may affect.
     pub(super) scope: Scope,
-    /// The number of requests in its scope and share to let pass before the first that takes a step.
+    /// The number of further requests in its scope and share that pass before the first one takes a step.
     pub(super) skip: u64,
     /// The number of requests so far that took a step, including those that it left unchanged.
     pub(super) steps_taken: u64,
     /// The number of further requests that take a step; `None` if it is not bounded.
     pub(super) remaining: Option<u64>,
-    /// The share of the requests in its scope that take a step, in `0..=1`.
+    /// The share of the requests in its scope that it selects, in `0..=1`. Each of them passes ([`InjectedFault::skip`]) or takes
+    /// a step.
     pub(super) share: f64,
     /// Its end, exclusive.
     pub(super) until: Instant,

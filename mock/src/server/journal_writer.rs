@@ -44,10 +44,13 @@ impl Mock {
         let body = origin.body.as_ref().filter(|_| self.keeps_bodies());
         let body = body.map(|body| Arc::from(&body[..body.len().min(MAX_BODY_BYTES)]));
         let mut journal = self.control.as_ref()?.journal();
-        let user_agent =
-            origin.user_agent.as_ref().map(|value| journal.name(&String::from_utf8_lossy(value.as_bytes())));
-        let target = origin.target.as_ref();
-        let target = target.map(|(method, uri)| (journal.name(method.as_str()), journal.name(uri.path())));
+        let user_agent = origin
+            .user_agent
+            .as_ref()
+            .map(|value| journal.share_text(&String::from_utf8_lossy(value.as_bytes())));
+        let method_and_path = origin.method_and_uri.as_ref();
+        let method_and_path = method_and_path
+            .map(|(method, uri)| (journal.share_text(method.as_str()), journal.share_text(uri.path())));
         let JournalDraft { at, outcome, status, wait, end, reserved_tokens } = draft;
         let entry = Entry {
             request_number,
@@ -56,7 +59,7 @@ impl Mock {
             end,
             sender: Sender { account, key, user_agent },
             connection: origin.connection.clone(),
-            target,
+            method_and_path,
             model,
             wants_stream,
             fingerprint,

@@ -23,8 +23,10 @@ pub(super) struct Keys {
 /// The keys that no account has, which are accepted for the first account.
 #[derive(Debug)]
 struct OtherKeys {
+    /// The number of the first of them within the account.
     first_number: u16,
-    numbers: Mutex<BTreeMap<String, u16>>,
+    /// Their positions among them, from zero, in the order in which they were first used.
+    positions: Mutex<BTreeMap<String, u16>>,
 }
 
 /// Maximum number of other keys that have a number of their own; all further ones share the next.
@@ -50,7 +52,7 @@ impl Keys {
     pub(super) fn accept_any(&mut self) {
         let of_first = self.known.values().filter(|key| key.account == 0);
         let first_number = of_first.map(|key| key.number + 1).max().unwrap_or(0);
-        self.others = Some(OtherKeys { first_number, numbers: Mutex::default() });
+        self.others = Some(OtherKeys { first_number, positions: Mutex::default() });
     }
 
     /// Returns the account and the number of a key; `None` if it is not accepted. A missing key, which is empty, never is.
@@ -59,19 +61,19 @@ impl Keys {
             return Some(*key);
         }
         let others = self.others.as_ref().filter(|_| !key.is_empty())?;
-        let mut numbers = others.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        let (next, is_full) = (numbers.len(), numbers.len() >= MAX_OTHER_KEYS);
-        let index = match numbers.get(key) {
-            Some(number) => *number,
+        let mut positions = others.positions.lock().unwrap_or_else(PoisonError::into_inner);
+        let (next, is_full) = (positions.len(), positions.len() >= MAX_OTHER_KEYS);
+        let position = match positions.get(key) {
+            Some(position) => *position,
             None => {
-                let number = u16::try_from(next).unwrap_or(u16::MAX);
+                let position = u16::try_from(next).unwrap_or(u16::MAX);
                 if !is_full {
-                    numbers.insert(key.to_owned(), number);
+                    positions.insert(key.to_owned(), position);
                 }
-                number
+                position
             }
         };
-        Some(ApiKey { account: 0, number: others.first_number.saturating_add(index) })
+        Some(ApiKey { account: 0, number: others.first_number.saturating_add(position) })
     }
 }
 

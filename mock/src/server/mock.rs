@@ -52,9 +52,9 @@ pub struct Mock {
     pub(super) state: Mutex<LockedState>,
     header_templates: HeaderTemplates,
     /// The bytes of all JSON bodies of calls that are being read, which are bounded together.
-    pub(super) bodies: ByteBudget,
-    /// The bytes of all replies with embeddings.
-    pub(super) embeddings: ByteBudget,
+    pub(super) bodies_bytes: ByteBudget,
+    /// The bytes of all replies with embeddings, which are bounded together.
+    pub(super) embeddings_bytes: ByteBudget,
     pub(super) control: Option<Control>,
     /// The factor on all latencies, as the bits of a float.
     slowdown: AtomicU64,
@@ -110,8 +110,8 @@ impl Mock {
                 waiting: WaitingCalls::default(),
             }),
             header_templates: HeaderTemplates::default(),
-            bodies: ByteBudget::new(MAX_BODIES_BYTES),
-            embeddings: ByteBudget::new(MAX_EMBEDDINGS_BYTES),
+            bodies_bytes: ByteBudget::new(MAX_BODIES_BYTES),
+            embeddings_bytes: ByteBudget::new(MAX_EMBEDDINGS_BYTES),
             control: None,
             slowdown: AtomicU64::new(1_f64.to_bits()),
             answers: Answers::default(),
@@ -263,7 +263,7 @@ impl Mock {
         self.with_state(|state, now| {
             let mut faults = state.provider.faults_at(now, truth).unwrap_or(ActiveFaults::NONE);
             state.faults.apply(now, facts, truth, &mut faults);
-            if let Some(fault) = context.answer.fault {
+            if let Some(fault) = context.answer_effect.fault {
                 faults.add(fault);
             }
             faults.slowdown *= self.slowdown();

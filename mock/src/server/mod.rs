@@ -10,7 +10,7 @@
 //!                 parser of its API: chat, messages, responses, generate_content, text_completion, embeddings;
 //!                 audio reads its forms itself
 //!      ▼
-//!  admission      passes the call to the model (mock) ─▶ Decided; if admitted, an Admission, which settles the call once
+//!  admission      passes calls to the provider (mock) ─▶ Decided; if admitted, an Admission, which settles the call once
 //!      ▼
 //!  responder      renders the reply and waits         ─▶ Response
 //!      ▼
@@ -32,8 +32,8 @@
 //! | `OPTIONS` of any path but the control plane's | the methods, and CORS |
 //! | `/_quotalab/…`, `GET /metrics` | the control plane, if enabled ([`ControlPlane`]): see `mock/README.md` |
 //!
-//! The prefix `…` and the header with the key depend on the dialect: [`crate::wire::WireFormat::base`] and
-//! [`crate::wire::WireFormat::key_headers`].
+//! The prefix `…` and the place of the key depend on the dialect: [`crate::wire::WireFormat::base`] and
+//! [`crate::wire::WireFormat::key_locations`].
 //!
 //! Invariants:
 //! 1. The provider model gets time only from the [`Clock`] of the mock. Of tokio's clock, only sleeps and timeouts are used.

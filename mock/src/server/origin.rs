@@ -13,7 +13,7 @@ use bytes::Bytes;
 #[derive(Debug, Default)]
 pub(super) struct Origin<'r> {
     pub(super) arrived_at: Instant,
-    pub(super) target: Option<(&'r Method, &'r Uri)>,
+    pub(super) method_and_uri: Option<(&'r Method, &'r Uri)>,
     pub(super) user_agent: Option<&'r HeaderValue>,
     pub(super) retry: RetryHeaders,
     pub(super) connection: Option<Connection>,
@@ -22,7 +22,7 @@ pub(super) struct Origin<'r> {
     /// The number of the key within its account.
     pub(super) key: Option<u16>,
     /// The header `x-quotalab-answer`, which sets the answer to this request.
-    pub(super) answer: Option<&'r HeaderValue>,
+    pub(super) answer_header: Option<&'r HeaderValue>,
     /// The body, if the journal keeps bodies or answers depend on it.
     pub(super) body: Option<Bytes>,
 }
@@ -40,7 +40,7 @@ impl<'r> Origin<'r> {
         }
         Self {
             arrived_at: mock.now(),
-            target: Some((&head.method, &head.uri)),
+            method_and_uri: Some((&head.method, &head.uri)),
             user_agent: headers.user_agent,
             retry: RetryHeaders {
                 count: number(headers.retry_count),
@@ -52,7 +52,7 @@ impl<'r> Origin<'r> {
             connection,
             request_bytes: number(headers.content_length).unwrap_or_default(),
             key: None,
-            answer: headers.answer,
+            answer_header: headers.answer,
             body: None,
         }
     }

@@ -154,7 +154,7 @@ impl RuleSet {
             let role = role.name();
             let message = match self {
                 Self::OpenAi => {
-                    return Err(member(
+                    return Err(member_error(
                         "Invalid value for 'content': expected a string, got null.",
                         Some(format!("messages.[{index}].content")),
                         None,
@@ -206,7 +206,7 @@ impl RuleSet {
         Err(match self {
             Self::OpenAi => {
                 let message = format!("Invalid '{name}': decimal {openai} {bound}, but got {value} instead.");
-                member(message, Some(name.to_owned()), Some(code))
+                member_error(message, Some(name.to_owned()), Some(code))
             }
             Self::Anthropic | Self::Mistral => invalid(format!("{name}: Input should be {words} {bound}")),
             Self::Gemini => {
@@ -229,11 +229,11 @@ impl RuleSet {
         }
         if self == Self::OpenAi && top_logprobs.is_some_and(|top| top > 0) && !logprobs {
             let message = "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.";
-            return Err(member(message, Some("top_logprobs".to_owned()), None));
+            return Err(member_error(message, Some("top_logprobs".to_owned()), None));
         }
         if top_logprobs.is_some_and(|top| top > 20) {
             let message = "Invalid value for 'top_logprobs': must be less than or equal to 20.";
-            return Err(member(message, Some("top_logprobs".to_owned()), None));
+            return Err(member_error(message, Some("top_logprobs".to_owned()), None));
         }
         Ok(())
     }
@@ -267,7 +267,7 @@ impl RuleSet {
                 let message = format!(
                     "Invalid 'stop': array too long. Expected an array with maximum length {most}, but got an array with length {count} instead."
                 );
-                return member(message, Some("stop".to_owned()), Some("array_above_max_length"));
+                return member_error(message, Some("stop".to_owned()), Some("array_above_max_length"));
             }
             _ => format!("'stop' : maximum number of items is {most}"),
         };
@@ -276,7 +276,7 @@ impl RuleSet {
 
     fn no_tools(self) -> Error<'static> {
         match self {
-            Self::OpenAi => member(
+            Self::OpenAi => member_error(
                 "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified.",
                 Some("tool_choice".to_owned()),
                 None,
@@ -290,7 +290,7 @@ impl RuleSet {
 
 /// Returns an error about a member. `param`, the name of the member, and `code` are sent only by providers that have them in
 /// errors.
-pub(super) fn member(
+pub(super) fn member_error(
     message: impl Into<Cow<'static, str>>,
     param: Option<String>,
     code: Option<&'static str>,

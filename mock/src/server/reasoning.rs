@@ -5,7 +5,7 @@
 //! Real reasoning models reason unless the request disables it. The mock reasons only for requests that have one of these
 //! members, so that the answer to any other request has as many words as completion tokens.
 
-use super::parameters::member;
+use super::parameters::member_error;
 use super::request::invalid;
 use crate::config::Dialect;
 use crate::wire::{Error, Reasoning, ReasoningPlace};
@@ -104,7 +104,7 @@ pub(super) fn of_response(reasoning: Option<&Value>) -> Result<Option<Reasoning>
             Some(text) => {
                 let message =
                     format!("Invalid value: '{text}'. Supported values are: {}.", listed(known, "and"));
-                Err(member(message, Some(place), Some("invalid_value")))
+                Err(member_error(message, Some(place), Some("invalid_value")))
             }
         }
     };
@@ -138,7 +138,7 @@ fn wrong_type(name: &str, expected: &str, found: &Value) -> Error<'static> {
         Value::Object(_) => "an object",
     };
     let message = format!("Invalid type for '{name}': expected {expected}, but got {found} instead.");
-    member(message, Some(name.to_owned()), Some("invalid_type"))
+    member_error(message, Some(name.to_owned()), Some("invalid_type"))
 }
 
 /// The parameters of one of Anthropic's messages that thinking depends on.
@@ -147,9 +147,9 @@ pub(super) struct MessageParameters {
     pub(super) max_tokens: u32,
     pub(super) temperature: Option<f64>,
     pub(super) top_p: Option<f64>,
-    /// Whether `top_k` is set.
+    /// `true` if `top_k` is set.
     pub(super) has_top_k: bool,
-    /// Whether the choice of a tool forces its use.
+    /// `true` if the choice of a tool forces its use.
     pub(super) forces_tool: bool,
 }
 

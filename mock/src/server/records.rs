@@ -57,8 +57,8 @@ pub(super) struct RecordId {
 
 /// The result of looking up a request in records.
 #[derive(Debug)]
-pub(super) enum Found {
-    /// The next reply to it, and the id of the record with this reply.
+pub(super) enum LookupResult {
+    /// It is recorded: the next reply to it, and the id of the record with this reply.
     Recording(Recording, RecordId),
     /// It is not recorded and is refused for this reason.
     Refused(String),
@@ -96,16 +96,16 @@ impl Records {
     }
 
     /// Takes the next reply to a request. The last one is repeated.
-    pub(super) fn take(&mut self, request: Option<&RecordedRequest>) -> Found {
+    pub(super) fn take(&mut self, request: Option<&RecordedRequest>) -> LookupResult {
         let Some(request) = request else {
-            return Found::Refused(
+            return LookupResult::Refused(
                 "this is not a request for a chat completion, and only those can be recorded".to_owned(),
             );
         };
         let Some(text) =
             self.by_request.get_key_value(request.text.as_str()).map(|(text, _)| Arc::clone(text))
         else {
-            return Found::Refused(self.difference(request));
+            return LookupResult::Refused(self.difference(request));
         };
         let replies = self.by_request.entry(Arc::clone(&text)).or_default();
         let index = replies.put_back.pop_first().unwrap_or_else(|| {
@@ -113,7 +113,7 @@ impl Records {
             replies.taken = (next + 1).min(replies.recordings.len());
             next.min(replies.recordings.len() - 1)
         });
-        Found::Recording(replies.recordings[index].clone(), RecordId { request: text, index })
+        LookupResult::Recording(replies.recordings[index].clone(), RecordId { request: text, index })
     }
 
     /// Puts back a reply that was taken and not served, so that it is taken next.
@@ -275,7 +275,7 @@ fn finish(reason: &Value) -> Option<String> {
         return Some("stop".to_owned());
     }
     let is_word = |word: &&str| {
-        (1..=MAX_FINISH).contains(&word.len())
+        (1..=MAX_FINISH_BYTES).contains(&word.len())
             && word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
     };
     reason.as_str().filter(is_word).map(str::to_owned)
@@ -291,7 +291,7 @@ fn cut(text: &mut String, tokens: u32, all: u32) {
 }
 
 /// Maximum size of a finish reason in bytes.
-const MAX_FINISH: usize = 40;
+const MAX_FINISH_BYTES: usize = 40;
 
 /// The approximate memory of a record besides its texts, in bytes.
 const BYTES_PER_RECORD: usize = 256;

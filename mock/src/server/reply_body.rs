@@ -11,7 +11,8 @@ use std::task::{Context, Poll};
 /// A response of the server.
 pub(super) type Response = axum::http::Response<ReplyBody>;
 
-/// The body of a reply: a whole body in memory, or any other: a stream, a part of a body, or the body of a route.
+/// The body of a reply: a whole body in memory, or any other, boxed: a stream, a part of a body, a body that holds something
+/// until it is sent, or one that axum's router returned.
 pub(super) type ReplyBody = Either<Full<Bytes>, Body>;
 
 /// Returns a whole body.
@@ -24,7 +25,7 @@ pub(super) fn empty() -> ReplyBody {
     whole(Bytes::new())
 }
 
-/// Returns a body that is not whole.
+/// Boxes any other body.
 pub(super) fn other<B>(body: B) -> ReplyBody
 where
     B: HttpBody<Data = Bytes> + Send + 'static,

@@ -1,4 +1,4 @@
-//! The content of a completion: plain text, JSON, a tool call or a transcript.
+//! The content of a completion: plain text, JSON, a tool call, a recorded reply or a transcript.
 //!
 //! The content is filler with the structure that the request asks for, unless an answer is set ([`super::answers`]).
 
@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 pub(super) enum ReplyContent {
     /// Filler words.
     #[default]
-    Text,
+    Filler,
     /// This JSON text.
     Json(String),
     /// This text, which `max_tokens` may cut.
-    Fixed(String),
+    Text(String),
     /// A call of a tool's function.
     ToolCall {
         /// The function's name.
@@ -74,7 +74,7 @@ impl ReplyContent {
             return Ok(Self::ToolCall { name, arguments });
         }
         Ok(match response_format {
-            None => Self::Text,
+            None => Self::Filler,
             Some(ResponseFormat::JsonObject) => Self::Json(json!({ "answer": FILLER_STRING }).to_string()),
             Some(ResponseFormat::JsonSchema(schema)) => {
                 Self::Json(example_text(&schema, &PropertyOrder::of_body(body)))
@@ -125,7 +125,7 @@ mod tests {
             assert_eq!(called.as_deref(), name, "{choice}, {ends_with_tool_result}");
         }
         assert!(content(json!({ "tools": [], "tool_choice": second }), false).is_err());
-        assert_eq!(content(json!({ "tools": [] }), false), Ok(ReplyContent::Text));
+        assert_eq!(content(json!({ "tools": [] }), false), Ok(ReplyContent::Filler));
         let called = content(json!({ "tools": [tool("f", json!({ "type": "string" }))] }), false);
         assert_eq!(called, Ok(ReplyContent::ToolCall { name: "f".into(), arguments: "{}".into() }));
     }

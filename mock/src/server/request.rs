@@ -3,7 +3,7 @@
 use super::admission::ParsedRequest;
 use super::chat::{self, Text};
 use super::context::{Rejection, RequestContext};
-use super::parameters::member;
+use super::parameters::member_error;
 use super::request_headers::RequestHeaders;
 use super::{coding, embeddings, generate_content, messages, responses, text_completion};
 use crate::config::Dialect;
@@ -113,13 +113,13 @@ impl RequestScope<'_> {
     pub(super) fn choices(&self, n: Option<u32>) -> Result<u32, Error<'static>> {
         let most = self.max_n;
         match n.unwrap_or(1) {
-            0 if self.dialect == Dialect::OpenAi => Err(member(
+            0 if self.dialect == Dialect::OpenAi => Err(member_error(
                 "Invalid 'n': integer below minimum value. Expected a value >= 1, but got 0 instead.",
                 Some("n".to_owned()),
                 Some("integer_below_min_value"),
             )),
             0 => Err(invalid("'n' : number must be at least 1")),
-            n if n > most && self.dialect == Dialect::OpenAi => Err(member(
+            n if n > most && self.dialect == Dialect::OpenAi => Err(member_error(
                 format!(
                     "Invalid 'n': integer above maximum value. Expected a value <= {most}, but got {n} instead."
                 ),
@@ -194,21 +194,21 @@ impl Members {
     ///
     /// # Errors
     /// [`Error::Invalid`] if it has another type.
-    pub(super) fn take_one_of<T: for<'de> Deserialize<'de>>(
+    pub(super) fn take_either<T: for<'de> Deserialize<'de>>(
         &mut self,
         name: &str,
         other: &str,
     ) -> Result<Option<T>, Error<'static>> {
-        self.take_either(name, other).map(|value| from_value(name, value)).transpose()
+        self.take_either_value(name, other).map(|value| from_value(name, value)).transpose()
     }
 
     /// Takes the member with one of two names, of any type: the first that is there.
-    pub(super) fn take_either(&mut self, name: &str, other: &str) -> Option<Value> {
+    pub(super) fn take_either_value(&mut self, name: &str, other: &str) -> Option<Value> {
         let first = self.take_value(name);
         first.or_else(|| self.take_value(other))
     }
 
-    /// Returns a copy of a member that is not taken.
+    /// Returns a copy of a member, which stays in place; `None` if it is absent or null.
     ///
     /// # Errors
     /// [`Error::Invalid`] if it has another type.
@@ -219,7 +219,7 @@ impl Members {
         self.get(name).map(|value| from_value(name, value.clone())).transpose()
     }
 
-    /// Returns a member that is not taken; `None` if it is absent or null.
+    /// Returns a member, which stays in place; `None` if it is absent or null.
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }

@@ -86,7 +86,7 @@ impl<'a> Responder<'a> {
     fn shorten_content(&mut self, service: &Service) {
         let tokens = service.usage.completion_tokens / self.shape.choices;
         match &mut self.content {
-            ReplyContent::Fixed(text) => {
+            ReplyContent::Text(text) => {
                 let reasoning = self.shape.reasoning.map_or(0, |reasoning| reasoning.tokens(tokens));
                 answers::shorten(text, tokens - reasoning);
             }
@@ -210,11 +210,11 @@ impl<'a> Responder<'a> {
             _ if matches!(self.shape.api, RequestApi::Embeddings(_)) => Finish::Stop,
             ReplyContent::ToolCall { .. } => Finish::ToolCalls,
             ReplyContent::Recorded(ref recording) if recording.is_cut && !service.aborted => Finish::Length,
-            ReplyContent::Text | ReplyContent::Fixed(_) if service.at_max_tokens && !service.aborted => {
+            ReplyContent::Filler | ReplyContent::Text(_) if service.at_max_tokens && !service.aborted => {
                 Finish::Length
             }
-            ReplyContent::Text
-            | ReplyContent::Fixed(_)
+            ReplyContent::Filler
+            | ReplyContent::Text(_)
             | ReplyContent::Json(_)
             | ReplyContent::Recorded(_)
             | ReplyContent::Transcript(_) => Finish::Stop,
@@ -234,8 +234,8 @@ impl<'a> Responder<'a> {
             epoch: mock.epoch(),
             finish,
             content: match &self.content {
-                ReplyContent::Text => Content::Filler,
-                ReplyContent::Json(text) | ReplyContent::Fixed(text) => Content::Text(text),
+                ReplyContent::Filler => Content::Filler,
+                ReplyContent::Json(text) | ReplyContent::Text(text) => Content::Text(text),
                 ReplyContent::ToolCall { name, arguments } => Content::ToolCall { name, arguments },
                 ReplyContent::Recorded(recording) => Content::Recorded(&recording.reply),
                 ReplyContent::Transcript(transcript) => Content::Transcript(*transcript),

@@ -4,7 +4,7 @@
 
 use super::admission::ParsedRequest;
 use super::content::{ContentSize, Items};
-use super::parameters::{Parameters, RuleSet, member};
+use super::parameters::{Parameters, RuleSet, member_error};
 use super::reasoning;
 use super::reply_content::ReplyContent;
 use super::request::{Members, Request, RequestScope, from_value, invalid};
@@ -107,7 +107,7 @@ fn check_rest(
             // Captured, 2025-08.
             Dialect::Groq => return Err(invalid(format!("unknown field `{name}` in request body"))),
             Dialect::OpenAi | Dialect::Azure => {
-                return Err(member(
+                return Err(member_error(
                     format!("Unknown parameter: '{name}'."),
                     Some(name.clone()),
                     Some("unknown_parameter"),
@@ -120,7 +120,7 @@ fn check_rest(
 }
 
 fn missing_input() -> Error<'static> {
-    member(
+    member_error(
         "Missing required parameter: 'input'.",
         Some("input".to_owned()),
         Some("missing_required_parameter"),
@@ -128,7 +128,7 @@ fn missing_input() -> Error<'static> {
 }
 
 fn too_few_tokens(tokens: u32) -> Error<'static> {
-    member(
+    member_error(
         format!(
             "Invalid 'max_output_tokens': integer below minimum value. Expected a value >= {MIN_OUTPUT_TOKENS}, but got {tokens} instead."
         ),

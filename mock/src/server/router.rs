@@ -10,7 +10,7 @@ use super::request::{self, RequestScope};
 use super::request_headers::RequestHeaders;
 use super::{Mock, answers, audio, coding, control, cors, embeddings_reply, paths};
 use crate::journal::Connection;
-use crate::wire::{Endpoint, Error, KeyHeader, Operation, WireFormat};
+use crate::wire::{Endpoint, Error, KeyLocation, Operation, WireFormat};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -131,7 +131,7 @@ async fn answer_dialect_request(
             parsed.map(request::Request::Call)
         }
         Endpoint::Operation(operation, model_in_path) => {
-            let read = body::read(&mut *body, &mock.bodies).await;
+            let read = body::read(&mut *body, &mock.bodies_bytes).await;
             drop(body::take(body));
             parse(&mut context, operation, model_in_path, head, headers, read)
         }
@@ -152,7 +152,7 @@ async fn answer_dialect_request(
 }
 
 /// Finds the endpoint of a request and authenticates the client. Returns the context of the request, its account and the
-/// endpoint; or the response, if the request needs no body. Like providers, checks the path before the key.
+/// endpoint; or the response, if the request is rejected or needs no body. Like providers, checks the path before the key.
 fn find_and_authenticate<'r, 'p>(
     mock: &'r Arc<Mock>,
     head: &'r Parts,
@@ -170,7 +170,7 @@ fn find_and_authenticate<'r, 'p>(
     }
     let Some(endpoint) = endpoint else {
         // A known key attributes the request to its account in the journal; a wrong one changes nothing.
-        let api_key = find_api_key(format.key_headers(), headers, head);
+        let api_key = find_api_key(format.key_locations(), headers, head);
         if let Some(key) = api_key {
             context.authenticate(key);
         }
@@ -187,7 +187,7 @@ fn find_and_authenticate<'r, 'p>(
         return ControlFlow::Break(health().into_response().map(Either::Right));
     }
     // A missing key is treated like a wrong one.
-    let api_key = find_api_key(format.key_headers(), headers, head).unwrap_or_default();
+    let api_key = find_api_key(format.key_locations(), headers, head).unwrap_or_default();
     let Some(account) = context.authenticate(api_key) else {
         context.set_head_fingerprint(api_key);
         return ControlFlow::Break(context.reject(Error::InvalidKey.into()));
@@ -276,16 +276,16 @@ fn find_endpoint<'p>(
     (owner.map_or(formats[0], |format| *format), None)
 }
 
-/// Returns the API key in the first of `key_headers` that the request has.
+/// Returns the API key in the first of `key_locations` that the request has.
 fn find_api_key<'r>(
-    key_headers: &[KeyHeader],
+    key_locations: &[KeyLocation],
     headers: &RequestHeaders<'r>,
     head: &'r Parts,
 ) -> Option<&'r str> {
-    key_headers.iter().find_map(|key_header| match key_header {
-        KeyHeader::Bearer => bearer_token(headers.authorization?),
-        KeyHeader::Named(name) => head.headers.get(*name)?.to_str().ok(),
-        KeyHeader::Query(name) => head
+    key_locations.iter().find_map(|key_location| match key_location {
+        KeyLocation::Bearer => bearer_token(headers.authorization?),
+        KeyLocation::Header(name) => head.headers.get(*name)?.to_str().ok(),
+        KeyLocation::Query(name) => head
             .uri
             .query()?
             .split('&')

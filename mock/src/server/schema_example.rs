@@ -17,7 +17,7 @@ mod property_order;
 pub(super) use property_order::PropertyOrder;
 
 use super::pattern_example::example_of_pattern;
-use super::work_budget::{WorkBudget, text_size};
+use super::work_budget::{WorkBudget, text_steps};
 use number::number;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// The depth from which on values end as soon as they can, since a schema may refer to itself: only required members are written.
-const MAX_OPTIONAL_DEPTH: usize = 6;
+const ENDING_DEPTH: usize = 6;
 /// If fewer steps than this are left, all further values end as soon as they can, so that the values that were begun can be
 /// completed.
 const STEPS_TO_END: usize = MAX_STEPS / 2;
@@ -59,13 +59,13 @@ struct Example<'s> {
 }
 
 impl Example<'_> {
-    /// Writes a value. Numbers, strings and elements of `enum` of two `variant`s differ if the schema allows it; `variant` has
-    /// no effect on arrays and objects.
+    /// Writes a value. If the schema allows it, two `variant`s give different numbers, strings, booleans or elements of `enum`;
+    /// `variant` has no effect on arrays and objects.
     fn write(&self, text: &mut String, schema: &Value, variant: usize, depth: usize) {
         if depth >= MAX_DEPTH {
             return text.push_str(NULL);
         }
-        let ends_soon = depth >= MAX_OPTIONAL_DEPTH || self.budget.remaining() < STEPS_TO_END;
+        let ends_soon = depth >= ENDING_DEPTH || self.budget.remaining() < STEPS_TO_END;
         let merged = self.merged(schema, ends_soon);
         let schema = &*merged;
         if self.budget.is_exhausted() {
@@ -135,14 +135,14 @@ impl Example<'_> {
                 alternatives.get(index)
             });
             let start = open.len();
-            open.extend(self.target(members).into_iter().chain(all).chain(one));
+            open.extend(self.referenced(members).into_iter().chain(all).chain(one));
             open[start..].reverse(); // The last one is followed first.
         }
         parts
     }
 
     /// Returns the schema to which a schema refers.
-    fn target(&self, members: &Map<String, Value>) -> Option<&Value> {
+    fn referenced(&self, members: &Map<String, Value>) -> Option<&Value> {
         let pointer = members.get("$ref").and_then(Value::as_str)?.strip_prefix('#')?;
         self.root.pointer(pointer)
     }
@@ -209,7 +209,7 @@ impl Example<'_> {
         let properties = schema["properties"].as_object();
         let least = usize::try_from(schema["minProperties"].as_u64().unwrap_or(0).min(MAX_SIZE)).unwrap_or(0);
         let names = required().chain(properties.into_iter().flatten().map(|(name, _)| name.as_str()));
-        if !self.budget.charge(1 + least + names.map(|name| text_size(name.len())).sum::<usize>()) {
+        if !self.budget.charge(1 + least + names.map(|name| text_steps(name.len())).sum::<usize>()) {
             return text.push_str(NULL);
         }
         let is_required: BTreeSet<&str> = required().collect();
@@ -241,7 +241,7 @@ impl Example<'_> {
     /// otherwise one of its format, and otherwise one of its length.
     fn string(&self, text: &mut String, schema: &Value, variant: usize) {
         let least = usize::try_from(schema["minLength"].as_u64().unwrap_or(0).min(MAX_SIZE)).unwrap_or(0);
-        if !self.budget.charge(text_size(least)) {
+        if !self.budget.charge(text_steps(least)) {
             return text.push_str(NULL);
         }
         let pattern = schema["pattern"].as_str();

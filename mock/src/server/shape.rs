@@ -82,5 +82,5 @@ impl Shape {
     }
 }
 
-/// Maximum number of tokens that are searched for a stop text: no whole completion has more.
+/// Maximum number of tokens that are searched for a stop text: a whole reply has no more filler tokens.
 const MAX_SEARCHED_TOKENS: u32 = 131_072;

@@ -1,4 +1,4 @@
-//! The body of a streamed completion: server-sent events, token by token on the schedule of the decision.
+//! The body of a streamed completion: server-sent events, token by token at the times that the decision has set.
 //!
 //! ```text
 //!  provider   admitted ····· first token  t  t  t  last token = done: the call is settled

@@ -19,7 +19,7 @@ pub(super) struct StreamTasks(Arc<Started>);
 struct Started {
     /// `true` if there are tasks. Read without the lock, because every poll of a connection reads it, and a connection over HTTP/1.1
     /// never has any.
-    is_any: AtomicBool,
+    has_tasks: AtomicBool,
     tasks: Mutex<Vec<Task>>,
 }
 
@@ -27,7 +27,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for StreamTasks {
     fn execute(&self, task: F) {
         let mut tasks = self.0.tasks();
         tasks.push(Box::pin(task));
-        self.0.is_any.store(true, Ordering::Release);
+        self.0.has_tasks.store(true, Ordering::Release);
     }
 }
 
@@ -51,11 +51,11 @@ impl StreamTasks {
 
 impl Started {
     fn take(&self) -> Vec<Task> {
-        if !self.is_any.load(Ordering::Acquire) {
+        if !self.has_tasks.load(Ordering::Acquire) {
             return Vec::new();
         }
         let mut tasks = self.tasks();
-        self.is_any.store(false, Ordering::Release);
+        self.has_tasks.store(false, Ordering::Release);
         std::mem::take(&mut *tasks)
     }
 

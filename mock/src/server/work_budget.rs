@@ -29,7 +29,7 @@ impl WorkBudget {
     /// Charges a copy of a value, as [`WorkBudget::charge`] does.
     pub(super) fn charge_copy(&self, value: &Value) -> bool {
         // If nothing is left, the size is not counted.
-        !self.is_exhausted() && self.charge(size(value))
+        !self.is_exhausted() && self.charge(value_steps(value))
     }
 
     /// Returns `true` if nothing is left.
@@ -42,17 +42,17 @@ impl WorkBudget {
 const BYTES_PER_STEP: usize = 16;
 
 /// Returns the steps of a copy of a text.
-pub(super) const fn text_size(bytes: usize) -> usize {
+pub(super) const fn text_steps(bytes: usize) -> usize {
     1 + bytes / BYTES_PER_STEP
 }
 
 /// Returns the steps of a copy of a value: one for each value in it and each of its names, and more for long texts.
-fn size(value: &Value) -> usize {
+fn value_steps(value: &Value) -> usize {
     match value {
-        Value::String(text) => text_size(text.len()),
-        Value::Array(values) => 1 + values.iter().map(size).sum::<usize>(),
+        Value::String(text) => text_steps(text.len()),
+        Value::Array(values) => 1 + values.iter().map(value_steps).sum::<usize>(),
         Value::Object(members) => {
-            1 + members.iter().map(|(name, value)| text_size(name.len()) + size(value)).sum::<usize>()
+            1 + members.iter().map(|(name, value)| text_steps(name.len()) + value_steps(value)).sum::<usize>()
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => 1,
     }

@@ -206,7 +206,7 @@ impl<C: Credit> GcraState<C> {
         self.capacity.minus(self.most_missing).whole_units(self.unit)
     }
 
-    /// Returns the level that a charge of `units` would leave, as a share of the capacity; negative if it does not cover them.
+    /// Returns the level that a charge of `units` would leave, as a fraction of the capacity; negative if it does not cover them.
     /// `credit_fraction` is 1 ÷ the capacity in credits.
     pub(super) fn fraction_left_after(&self, now: Instant, units: u64, credit_fraction: f64) -> f64 {
         self.level(now).minus(self.cost_of(units)).to_f64() * credit_fraction

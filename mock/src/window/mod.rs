@@ -4,8 +4,8 @@
 //! advances the state to an instant, and the following queries and charges pass that same instant. A query charges
 //! nothing. A charge does not check whether it fits, so that a client may reserve ahead of time and a settlement may overdraw.
 //!
-//! A [`crate::meter::Meter`] holds one window per limit; the engine's quota estimate holds a [`Bucket`] per limit, and so does a quota that
-//! gateways share.
+//! A [`crate::meter::Meter`] holds one window per limit. The engine's quota estimate and the shared quotas of the gateway use
+//! [`Bucket`] directly.
 //!
 //! Invariants: instants do not decrease; the remaining amount is negative only after a settlement or a charge that did not
 //! fit; a charge is settled at most once.
@@ -69,8 +69,8 @@ impl Window {
             (_, RefillPolicy::Calendar(zone)) if limit.axis.is_daily() => {
                 CountingWindow::Fixed(Fixed::daily(limit.amount, zone))
             }
-            // The zones are whole hours apart, and windows count from `Epoch::RUN`, a full hour: minutes and hours are aligned. So they are in
-            // `quotalab mock`, although its dates count from its start.
+            // A minute or an hour needs no zone: zones differ from UTC by whole hours, and the first window begins at `Epoch::RUN`,
+            // which is a full hour. Windows count from that epoch in `quotalab mock` as well, whose dates have another one.
             (Some(window), RefillPolicy::Calendar(_)) => {
                 CountingWindow::Fixed(Fixed::new(limit.amount, window))
             }

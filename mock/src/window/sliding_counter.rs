@@ -10,7 +10,7 @@
 //!           └────────┼────────┼──▶
 //! ```
 //!
-//! Gateways use it to keep two numbers per client instead of a log (Kong's `sliding` window). Evidence: Mistral's
+//! API gateways use it to keep two numbers per client instead of a log (Kong's `sliding` window). Evidence: Mistral's
 //! captured `remaining` falls by exactly the usage and rises linearly over the next aligned minute. Counts are kept in units
 //! and compared in units × window, so that no comparison divides or rounds.
 

@@ -8,7 +8,7 @@ use super::chat::CompletionFormat;
 use super::envelope::{self, reason_phrase};
 use super::json::Object;
 use super::{
-    Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, Model, ModelEntry,
+    Context, Endpoint, Error, ErrorReply, Head, Headers, KeyLocation, LimitsSnapshot, Model, ModelEntry,
     Operation, Task, WireFormat, ids, openai,
 };
 use crate::decision::Denial;
@@ -33,7 +33,7 @@ impl WireFormat for Classic {
         format!("{}/{model}/chat/completions", self.base())
     }
 
-    fn key_headers(&self) -> &'static [KeyHeader] {
+    fn key_locations(&self) -> &'static [KeyLocation] {
         KEY_HEADERS
     }
 
@@ -88,7 +88,7 @@ impl WireFormat for Foundry {
         "/openai/v1"
     }
 
-    fn key_headers(&self) -> &'static [KeyHeader] {
+    fn key_locations(&self) -> &'static [KeyLocation] {
         KEY_HEADERS
     }
 
@@ -153,7 +153,7 @@ fn model_entry(model: &Model<'_>) -> ModelEntry {
 }
 
 /// The header of API keys, and that of Entra tokens.
-const KEY_HEADERS: &[KeyHeader] = &[KeyHeader::Named("api-key"), KeyHeader::Bearer];
+const KEY_HEADERS: &[KeyLocation] = &[KeyLocation::Header("api-key"), KeyLocation::Bearer];
 
 /// Renders the headers of a reply. The two kinds of endpoint differ in the numbers of `retry-after-ms` and of the resets.
 fn headers(head: &Head<'_>, retry_after_ms: fn(Nanos) -> u64, reset: fn(Nanos) -> u64) -> Headers {

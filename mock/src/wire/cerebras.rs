@@ -3,7 +3,7 @@
 //! Captured: the three bodies (requests, tokens, a full queue), and a stream that ends with usage and `time_info`. The
 //! limit headers and their resets follow the example in the documentation. Reported, 2026-07: a refusal has `retry-after`
 //! and no limit headers, and its 57 to 60 s are the time until five requests per minute are full again, while a call is
-//! admitted after 11 s. `mock/README.md` lists the evidence against that.
+//! admitted after 11 s. `mock/README.md` says why this is disputed.
 
 use super::chat::{CompletionFormat, Stages};
 use super::envelope::{ErrorBody, INVALID_REQUEST, Member, SERVER, reason_phrase};

@@ -11,7 +11,7 @@ pub enum Error<'a> {
     InvalidKey,
     /// No model has this name.
     UnknownModel(&'a str),
-    /// No endpoint has this method and path.
+    /// No endpoint has this path. The fields are the method and the path of the request.
     UnknownPath(&'a str, &'a str),
     /// The request is malformed, or a member of it is missing, unknown or out of its range.
     Invalid {

@@ -1,7 +1,7 @@
 //! The trait that a dialect implements, and the types of its arguments and results.
 //!
 //! ```text
-//!  path, key ─▶ WireFormat::endpoint, WireFormat::key_headers   the endpoint, and where the key may be
+//!  path, key ─▶ WireFormat::endpoint, WireFormat::key_locations the endpoint, and where the key may be
 //!  decision  ─▶ dyn WireFormat::reply ─┬─ WireFormat::completion    the module of a dialect renders the parts,
 //!                                      ├─ WireFormat::refusal
 //!                                      ├─ WireFormat::error
@@ -140,12 +140,12 @@ impl MediaType {
 
 /// Where a request may have the key of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyHeader {
+pub enum KeyLocation {
     /// `authorization: Bearer …`.
     Bearer,
     /// The header of this name. Its value is the key.
-    Named(&'static str),
-    /// The query parameter of this name, which is not a header (Gemini).
+    Header(&'static str),
+    /// The query parameter of this name. Its value is the key (Gemini).
     Query(&'static str),
 }
 
@@ -160,8 +160,8 @@ pub trait WireFormat: fmt::Debug + Sync {
     }
 
     /// Returns where a request may have a key, in the order in which it is looked for.
-    fn key_headers(&self) -> &'static [KeyHeader] {
-        &[KeyHeader::Bearer]
+    fn key_locations(&self) -> &'static [KeyLocation] {
+        &[KeyLocation::Bearer]
     }
 
     /// Returns the endpoint of a path; `None` if no endpoint has it.

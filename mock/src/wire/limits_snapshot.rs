@@ -1,5 +1,5 @@
-//! The limits of one account and model as a reply can report them: after the decision, or after the settlement in dialects that
-//! report those.
+//! The limits of one account and model as a reply can report them: after the decision, or after the settlement in dialects whose
+//! headers report the limits only then.
 //!
 //! Groq reports only the two limits that a [`DecisionReport`](crate::decision::DecisionReport) has. Other dialects report more
 //! or different axes and compute their resets in other ways. For them the snapshot has the levels of all axes, from which the

@@ -1,4 +1,4 @@
-//! Mistral: a gateway that counts requests, and an application behind it that counts tokens.
+//! Mistral: an API gateway that counts requests, and an application behind it that counts tokens.
 //!
 //! Captured: the body of the gateway, of the application, and for lack of capacity; the limit headers of 2025 and 2026, which
 //! have the cost of a call and no reset. A call is charged when it ends, and a whole reply reports the limits after that.
@@ -76,7 +76,7 @@ impl WireFormat for Mistral {
         headers
     }
 
-    /// The gateway refuses requests, the application everything else. Neither names the limit.
+    /// The gateway refuses calls beyond a limit on requests, the application those beyond any other limit. Neither names the limit.
     fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
         let body = match denial.axis {
             Axis::Rpm | Axis::Rpd => gateway_body("Requests rate limit exceeded"),

@@ -56,7 +56,7 @@ pub use endpoint::{Endpoint, Operation};
 pub use envelope::reason_phrase;
 pub use error::Error;
 pub use filler::tokens_before_stop;
-pub use format::{Context, ErrorReply, Head, KeyHeader, MediaType, Reply, WireFormat};
+pub use format::{Context, ErrorReply, Head, KeyLocation, MediaType, Reply, WireFormat};
 pub use headers::{FieldValue, Headers};
 pub use ids::system_fingerprint;
 pub use limits_snapshot::LimitsSnapshot;

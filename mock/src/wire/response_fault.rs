@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn limit_headers_are_removed_and_take_precedence_over_the_form_of_a_wait() {
+    fn the_removal_of_limit_headers_takes_precedence_over_the_form_of_a_wait() {
         let no_limit_headers = ResponseFault {
             no_limit_headers: true,
             retry_after_form: Some(WaitForm::Negative),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_truncated_at_a_character_or_has_another_media_type() {
+    fn a_body_is_truncated_at_a_character_has_another_media_type_or_becomes_an_event() {
         let fault = |body| ResponseFault { body: Some(body), ..ResponseFault::default() };
         let truncated = fault(BodyFault::Truncated).apply(reply(200), None, Instant::ZERO, Epoch::RUN);
         assert_eq!(truncated.body, r#"{"error":""#);

@@ -108,7 +108,7 @@ pub(super) fn chunks(request: &ResponsesRequest, service: &Service, context: &Co
         true => (before_reasoning, ReasoningTokens::in_events(service, context, reasoning_events, start)),
         false => (before_reasoning + &start, None),
     };
-    events.count += u64::from(text.sent(service.usage.completion_tokens - reasoning_tokens));
+    events.count += u64::from(text.event_count(service.usage.completion_tokens - reasoning_tokens));
     item.push_end(&mut events, &place);
     let done = item.value(context, Phase::Done);
     events.push_item("response.output_item.done", index, &done);

@@ -194,8 +194,8 @@ impl TokenText {
         }
     }
 
-    /// Returns the number of tokens that have an event, of a completion of `tokens`, if no part of a split text is empty.
-    pub(super) fn sent(&self, tokens: u32) -> u32 {
+    /// Returns the number of events of a completion of `tokens`: one per token that has a text, if no part of a split text is empty.
+    pub(super) fn event_count(&self, tokens: u32) -> u32 {
         match self {
             Self::Filler => tokens,
             Self::Split(text, _) if text.is_empty() => 0,

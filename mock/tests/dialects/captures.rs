@@ -28,12 +28,14 @@ struct Row {
     situation: Situation,
 }
 
+/// The input of a wire format that leads to the published reply.
 #[derive(Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Situation {
     /// The index of the wire format among those of the dialect.
     format: usize,
     denied: Option<Denied>,
+    /// `wrong key`, `overload`, `billing` or a status.
     fault: Option<String>,
     /// The tokens of the prompt, and the limit of the context.
     too_long: Option<[u32; 2]>,
@@ -43,7 +45,9 @@ struct Situation {
     usage: Option<[u32; 2]>,
     model: Option<String>,
     tier: Option<String>,
+    /// The time of day at which the request arrived; that of the reply if it is absent.
     arrived: Option<String>,
+    /// The time of day of the reply; midnight if it is absent.
     at: Option<String>,
     /// JSON pointers to the members of the body that agree, in the class `form`.
     same: Vec<String>,

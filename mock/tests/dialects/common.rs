@@ -5,12 +5,12 @@ use provider::calendar::Epoch;
 use provider::config::{Dialect, Fault};
 use provider::decision::{Decision, Service};
 use provider::length::{LengthLimit, TooLong};
-use provider::wire::{self, Context, Endpoint, Error, KeyHeader, ReplyShape, WireFormat};
+use provider::wire::{self, Context, Endpoint, Error, KeyLocation, ReplyShape, WireFormat};
 use provider::{Axis, Instant};
 use serde_json::{Value, json};
 
 #[test]
-fn a_scripted_status_is_answered_with_that_status() {
+fn a_status_fault_is_answered_with_that_status() {
     for (dialect, format) in formats() {
         for status in [400, 401, 403, 404, 413, 429, 498, 500, 502, 503, 504, 529] {
             let reply = faulted(Fault::Status(status)).render(format);
@@ -22,7 +22,7 @@ fn a_scripted_status_is_answered_with_that_status() {
 /// Every cause of a 429, or of the status that a provider sends instead, has its own reply if the provider distinguishes it.
 #[test]
 fn causes_have_different_replies_if_the_provider_distinguishes_them() {
-    // These only report that a limit refused the call.
+    // These only report that a limit refused the call. Together also distinguishes requests from tokens, but not windows.
     let unspecific = [Dialect::Azure, Dialect::DeepInfra, Dialect::Fireworks, Dialect::Mistral];
     for (dialect, format) in formats() {
         let limits =
@@ -97,7 +97,7 @@ fn a_path_belongs_to_one_format() {
         let compatible = wire::format(dialect);
         assert_eq!(compatible.endpoint(&format!("{}/models", compatible.base())), Some(Endpoint::Models));
         assert!(
-            compatible.key_headers().contains(&KeyHeader::Bearer),
+            compatible.key_locations().contains(&KeyLocation::Bearer),
             "OpenAI-compatible clients send no other header"
         );
     }

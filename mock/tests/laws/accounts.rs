@@ -14,12 +14,12 @@ use provider::{Axis, Call, Instant, Nanos, Provider, Truth};
 /// Limits on some of the axes, low enough to refuse calls.
 pub(super) fn limits() -> impl Strategy<Value = Vec<Limit>> {
     let refill = prop_oneof![1 => Just(RefillPolicy::Bucket), 1 => prop::sample::select(&REFILL_POLICIES)];
-    let limit = (refill, 1_u64..400, 0_u64..=100).prop_map(|(refill, limit, burst)| (refill, limit, burst));
+    let limit = (refill, 1_u64..400, 0_u64..=100).prop_map(|(refill, limit, extra)| (refill, limit, extra));
     prop::collection::vec(prop::option::of(limit), Axis::ALL.len()).prop_map(|limits| {
         let on_axis = |(axis, limit): (Axis, Option<(RefillPolicy, u64, u64)>)| {
-            let (refill, limit, burst) = limit?;
+            let (refill, limit, extra) = limit?;
             let scale = if axis.counts_tokens() { 20 } else { 1 };
-            let burst = limit * scale * (100 + burst) / 150 + 1;
+            let burst = limit * scale * (100 + extra) / 150 + 1;
             Some(Limit { axis, amount: limit * scale, refill, burst })
         };
         Axis::ALL.into_iter().zip(limits).filter_map(on_axis).collect()
@@ -108,7 +108,7 @@ proptest! {
                 }
                 Decision::TooLong(_) | Decision::Faulted(_) => unreachable!("no incidents"),
             }
-            // The level is a whole number minus a fraction, and a charge changes only the whole number.
+            // A charge is a whole number: it does not change the fraction of a level, which `remaining` leaves out.
             prop_assert_eq!(levels(&mut provider, now, call.account), expected);
             prop_assert_eq!(levels(&mut provider, now, 1 - call.account), other_account);
         }
@@ -309,17 +309,17 @@ fn the_models_of_a_family_share_one_meter_per_account() {
         model("apart", None),
     ];
     let mut provider = Provider::new(&config);
-    let mut arrivals = |account, models: &[u16]| -> Vec<bool> {
+    let mut admissions = |account, models: &[u16]| -> Vec<bool> {
         let call = |model: &u16| Call { account, model: *model, max_tokens: None };
         let admits = |call| {
             matches!(provider.decide(Instant::ZERO, call, Truth::default()).decision, Decision::Admitted(_))
         };
         models.iter().map(call).map(admits).collect()
     };
-    assert_eq!(arrivals(0, &[1, 2, 1, 2, 1]), [true, true, true, false, false]);
-    assert_eq!(arrivals(1, &[2, 2, 1, 1]), [true, true, true, false]);
+    assert_eq!(admissions(0, &[1, 2, 1, 2, 1]), [true, true, true, false, false]);
+    assert_eq!(admissions(1, &[2, 2, 1, 1]), [true, true, true, false]);
     for model in [0, 3, 4] {
-        assert_eq!(arrivals(0, &[model; 4]), [true, true, true, false]);
+        assert_eq!(admissions(0, &[model; 4]), [true, true, true, false]);
     }
 }
 

@@ -56,9 +56,9 @@ fn crommelin(n: usize, load: f64) -> f64 {
 
 /// Returns the share of Poisson traffic that a fixed window admits: `E[min(A, limit)] / E[A]`, A ~ Poisson(`mean`).
 pub(crate) fn fixed_window_admitted_share(limit: u32, mean: f64) -> f64 {
-    let counts = poisson(mean, 400);
-    let taken: f64 = (0..).zip(&counts).map(|(count, share)| f64::from(limit.min(count)) * share).sum();
-    taken / mean
+    let probabilities = poisson(mean, 400);
+    let admitted = |(count, probability): (u32, &f64)| f64::from(limit.min(count)) * probability;
+    (0..).zip(&probabilities).map(admitted).sum::<f64>() / mean
 }
 
 /// Returns the mean of a correlated sequence and its standard error.

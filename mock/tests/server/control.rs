@@ -288,8 +288,8 @@ async fn the_verdict_distinguishes_an_obedient_client_from_a_hasty_one() {
     assert!(mock.exchange(accepted).await.ends_with(&text.body));
 }
 
-/// Every route of the control plane, with a body that it accepts.
-const ROUTES: [(&str, &str, &str); 17] = [
+/// Each method of each path of the control plane, with a body that it accepts.
+const CONTROL_REQUESTS: [(&str, &str, &str); 17] = [
     ("GET", "/_quotalab", ""),
     ("GET", "/_quotalab/state", ""),
     ("GET", "/_quotalab/requests", ""),
@@ -313,7 +313,7 @@ const ROUTES: [(&str, &str, &str); 17] = [
 async fn no_page_in_a_browser_can_use_the_control_plane() {
     let mock = start(vec![Limit::new(Axis::Rpm, 5)]).await;
     let before = mock.get_json("/_quotalab/clock").await;
-    for (method, path, body) in ROUTES {
+    for (method, path, body) in CONTROL_REQUESTS {
         for headers in [
             "host: localhost\r\norigin: http://evil.example",
             "host: localhost\r\norigin: null",
@@ -350,7 +350,7 @@ async fn no_page_in_a_browser_can_use_the_control_plane() {
 #[tokio::test]
 async fn programs_on_this_machine_can_use_the_control_plane() {
     let mock = start(vec![Limit::new(Axis::Rpm, 5)]).await;
-    for (method, path, body) in ROUTES {
+    for (method, path, body) in CONTROL_REQUESTS {
         for headers in [
             "host: localhost:4141\r\ncontent-type: application/json; charset=utf-8",
             "host: 127.0.0.1:4141\r\nx-quotalab: 1",
@@ -368,7 +368,7 @@ async fn a_control_plane_with_a_token_requires_it() {
     let control = ControlPlane::WithToken("secret".into());
     let limits = vec![Limit::new(Axis::Rpm, 5)];
     let mock = RunningMock::start_with(&config(limits, no_latency(), &[]), control).await;
-    for (method, path, body) in ROUTES {
+    for (method, path, body) in CONTROL_REQUESTS {
         for (token, status) in [
             ("", 401),
             ("authorization: Bearer secre\r\n", 401),

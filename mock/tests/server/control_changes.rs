@@ -140,19 +140,19 @@ async fn mocks_that_share_a_clock_are_changed_together() {
         addresses.push(listener.local_addr().unwrap());
         tokio::spawn(serve(listener, mock, std::future::pending()));
     }
-    let other = |index: usize, method: &'static str, path: &'static str, body: &'static str| {
+    let control = |index: usize, method: &'static str, path: &'static str, body: &'static str| {
         let address = addresses[index];
         async move { crate::client::control_at(address, method, path, body).await }
     };
     let chat = chat_body("");
     let ask = |index: usize| crate::client::exchange_at(addresses[index], post("", &chat));
     assert!(ask(1).await.starts_with("HTTP/1.1 200") && ask(1).await.starts_with("HTTP/1.1 429"));
-    other(0, "POST", "/_quotalab/clock", r#"{"advance":"1d"}"#).await;
-    assert_eq!(other(1, "GET", "/_quotalab/clock", "").await["now_s"], json!(86_401.0));
+    control(0, "POST", "/_quotalab/clock", r#"{"advance":"1d"}"#).await;
+    assert_eq!(control(1, "GET", "/_quotalab/clock", "").await["now_s"], json!(86_401.0));
     assert!(ask(1).await.starts_with("HTTP/1.1 200"), "a day later");
-    other(0, "POST", "/_quotalab/reset", "").await;
-    assert_eq!(other(1, "GET", "/_quotalab/clock", "").await["now_s"], json!(0.0));
-    assert_eq!(other(1, "GET", "/_quotalab/requests", "").await["total"], json!(0));
+    control(0, "POST", "/_quotalab/reset", "").await;
+    assert_eq!(control(1, "GET", "/_quotalab/clock", "").await["now_s"], json!(0.0));
+    assert_eq!(control(1, "GET", "/_quotalab/requests", "").await["total"], json!(0));
     assert!(ask(1).await.starts_with("HTTP/1.1 200"), "a reset resets all");
 }
 

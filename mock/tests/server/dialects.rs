@@ -3,7 +3,7 @@
 use crate::apis::{start, with_dialect};
 use crate::client::{HttpReply, MODEL, RunningMock, chat_body, config, no_latency};
 use provider::config::{Config, Dialect, Estimate, Fault, Limit, Reserve};
-use provider::wire::{self, KeyHeader, WireFormat};
+use provider::wire::{self, KeyLocation, WireFormat};
 use provider::{Axis, Nanos};
 use serde_json::{Value, json};
 
@@ -14,11 +14,11 @@ fn formats() -> impl Iterator<Item = (Dialect, &'static dyn WireFormat)> {
         .flat_map(|dialect| wire::formats(dialect).iter().map(move |format| (dialect, *format)))
 }
 
-/// A request with its key in the first header of the format.
+/// A request with its key in the first place in which the format looks for it; if that is a query parameter, as a bearer token.
 fn request(format: &dyn WireFormat, path: &str, key: &str, body: &str) -> String {
-    let header = match format.key_headers()[0] {
-        KeyHeader::Bearer | KeyHeader::Query(_) => format!("authorization: Bearer {key}"),
-        KeyHeader::Named(name) => format!("{name}: {key}"),
+    let header = match format.key_locations()[0] {
+        KeyLocation::Bearer | KeyLocation::Query(_) => format!("authorization: Bearer {key}"),
+        KeyLocation::Header(name) => format!("{name}: {key}"),
     };
     format!(
         "POST {path} HTTP/1.1\r\nhost: mock\r\n{header}\r\nx-quotalab-truth: prompt=10;completion=5;draw=1;tag=9\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
@@ -198,11 +198,11 @@ async fn the_key_is_read_from_the_header_of_the_dialect() {
             reply_to_unknown_key.body
         );
         let right_request = request(format, &path, "k1", &body);
-        let request_with_misplaced_key = match format.key_headers()[0] {
-            KeyHeader::Bearer | KeyHeader::Query(_) => {
+        let request_with_misplaced_key = match format.key_locations()[0] {
+            KeyLocation::Bearer | KeyLocation::Query(_) => {
                 right_request.replace("authorization: Bearer", "api-key:")
             }
-            KeyHeader::Named(name) => right_request.replace(name, "authorization"),
+            KeyLocation::Header(name) => right_request.replace(name, "authorization"),
         };
         let reply = HttpReply::parse(&mock.exchange(&request_with_misplaced_key).await);
         assert_eq!(reply.status, reply_to_unknown_key.status, "{dialect:?}");

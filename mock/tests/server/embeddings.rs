@@ -21,8 +21,8 @@ fn request(dimensions: usize, headers: &str) -> String {
     )
 }
 
-/// The minimum memory, in bytes, of a reply to [`request`] with the longest vectors: of its text and its compressed form.
-const LARGEST_BYTES: usize = 2 * 2_048 * (4_096 * 4 / 3) * 4;
+/// A little less than the memory of a reply to [`request`] with the longest vectors, in bytes: of its text and its compressed form.
+const LARGEST_REPLY_BYTES: usize = 2 * 2_048 * (4_096 * 4 / 3) * 4;
 
 async fn send(mock: &RunningMock, request: &str) -> TcpStream {
     let mut connection = mock.connect().await;
@@ -36,10 +36,10 @@ async fn concurrent_replies_are_bounded_together() {
     let slow = ServiceTimeDist::Total(Dist::Constant(3_600.0));
     let mock = RunningMock::start(&config(vec![], slow, &[])).await;
     let request = request(4_096, "");
-    let max_replies = MAX_EMBEDDINGS_BYTES / LARGEST_BYTES;
+    let max_replies = MAX_EMBEDDINGS_BYTES / LARGEST_REPLY_BYTES;
     assert!(max_replies > 1, "the largest reply has room");
     let mut connections = Vec::new();
-    // A reply takes a little more than `LARGEST_BYTES`, so one reply fewer surely fits.
+    // A reply takes a little more than `LARGEST_REPLY_BYTES`, so one reply fewer surely fits.
     for number in 1..max_replies {
         connections.push(send(&mock, &request).await);
         mock.wait_for(|seen| admitted(seen) == number).await;
@@ -55,7 +55,7 @@ async fn concurrent_replies_are_bounded_together() {
             connections.push(last);
         }
     }
-    assert!(refused > 0, "{} replies of {LARGEST_BYTES} bytes are under way", connections.len());
+    assert!(refused > 0, "{} replies of {LARGEST_REPLY_BYTES} bytes are under way", connections.len());
     let before = admitted(&mock.observed());
     connections.clear();
     mock.wait_for(|seen| settled(seen) == before).await;
@@ -76,7 +76,7 @@ async fn replies_that_clients_do_not_read_are_bounded_together() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
     let request = request(4_096, "");
     let mut unread = Vec::new();
-    for number in 1..=MAX_EMBEDDINGS_BYTES / LARGEST_BYTES + 1 {
+    for number in 1..=MAX_EMBEDDINGS_BYTES / LARGEST_REPLY_BYTES + 1 {
         let connection = send(&mock, &request).await;
         let begun = tokio::time::timeout(Duration::from_secs(60), connection.readable()).await;
         assert!(begun.is_ok(), "reply {number} begins");
@@ -87,14 +87,14 @@ async fn replies_that_clients_do_not_read_are_bounded_together() {
         }
         unread.push(connection);
     }
-    panic!("{} replies of {LARGEST_BYTES} bytes are in memory", unread.len());
+    panic!("{} replies of {LARGEST_REPLY_BYTES} bytes are in memory", unread.len());
 }
 
 /// A reply that was sent holds no memory, plain or compressed.
 #[tokio::test]
 async fn replies_one_after_another_are_not_bounded_together() {
     let mock = RunningMock::start(&config(vec![], no_latency(), &[])).await;
-    let reply_bytes = LARGEST_BYTES / 4;
+    let reply_bytes = LARGEST_REPLY_BYTES / 4;
     for number in 0..MAX_EMBEDDINGS_BYTES / reply_bytes + 2 {
         let headers = if number % 4 == 0 { "accept-encoding: gzip\r\n" } else { "" };
         let mut connection = send(&mock, &request(1_024, headers)).await;

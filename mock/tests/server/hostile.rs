@@ -24,7 +24,7 @@ struct Input {
 enum ConnectionEnd {
     /// The client closes its sending side and reads the replies.
     HalfClosed,
-    /// The client closes the connection at once.
+    /// The client sends everything and closes the connection without reading.
     Dropped,
 }
 

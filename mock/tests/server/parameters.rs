@@ -215,11 +215,11 @@ async fn an_unreadable_truth_header_is_a_400() {
     }
 }
 
-/// `max_tokens` counts at admission where the provider reserves it, and nowhere else.
+/// `max_tokens` counts at admission in the dialects that reserve it, and in no other.
 #[tokio::test]
 async fn a_call_reserves_what_its_provider_reserves() {
     // A prompt of 10 tokens with `max_tokens` 100 and three tokens of output, under a limit of 105.
-    let reserves = [Dialect::Groq, Dialect::Azure, Dialect::Cerebras, Dialect::DeepInfra];
+    let reserve_max_tokens = [Dialect::Groq, Dialect::Azure, Dialect::Cerebras, Dialect::DeepInfra];
     for dialect in Dialect::ALL {
         let mut config = config(vec![Limit::tpm(105)], no_latency(), &[]);
         config.dialect = dialect;
@@ -229,7 +229,7 @@ async fn a_call_reserves_what_its_provider_reserves() {
         let reply = mock.send("POST", &wire::format(dialect).path(MODEL), &[short], &chat_body("")).await;
         assert_eq!(
             reply.status >= 400,
-            reserves.contains(&dialect),
+            reserve_max_tokens.contains(&dialect),
             "{dialect:?}: {} {}",
             reply.status,
             reply.body
@@ -237,7 +237,7 @@ async fn a_call_reserves_what_its_provider_reserves() {
     }
 }
 
-/// Cerebras states the time until the limit is full, and no limit headers. The call is admitted earlier.
+/// The `retry-after` of a refusal is the time until the limit is full, although a call is admitted earlier. There are no limit headers.
 #[tokio::test]
 async fn cerebras_states_the_time_until_its_limit_is_full() {
     let limit = Limit::default_of(Dialect::Cerebras, Axis::Rpm, 5);

@@ -11,9 +11,10 @@ use serde_json::json;
 use std::io::Read as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+/// A header that keeps the client of the tests from adding a key; the mock ignores it.
 const NO_KEY: &str = "x-no-key: 1";
 
-/// An unknown path is a 404 in the words of the dialect, whatever the key, and names what is served.
+/// An unknown path is a 404 in the words of the dialect, whatever the key. Its hint names a path that is served.
 #[tokio::test]
 async fn an_unknown_path_is_a_404_before_the_key_is_checked() {
     for dialect in Dialect::ALL {
@@ -274,7 +275,7 @@ async fn every_status_line_has_a_reason_phrase() {
     }
 }
 
-/// Several requests on one connection, of which the limit refuses the last.
+/// Sends four requests at once on one connection; the limit refuses one of them.
 #[tokio::test]
 async fn http2_with_prior_knowledge_is_served() {
     let mock = RunningMock::start(&config(vec![Limit::rpm(3)], no_latency(), &[])).await;

@@ -22,7 +22,7 @@ fn words(text: &Value) -> usize {
     text.as_str().map_or(0, |text| text.split_whitespace().count())
 }
 
-/// Returns the texts of the members `content` and `name` of a stream, joined.
+/// Returns two texts of a stream: the joined pieces of the member `content`, and those of the member that is called `name`.
 fn joined(reply: &HttpReply, name: &str) -> [String; 2] {
     let events = events(reply);
     ["content", name].map(|name| {

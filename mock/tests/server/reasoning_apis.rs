@@ -19,18 +19,21 @@ fn with(mut request: Value, members: &Value) -> String {
     request.to_string()
 }
 
-pub(crate) async fn response(mock: &RunningMock, members: &Value) -> HttpReply {
+/// Sends a request to OpenAI's API of responses.
+pub(crate) async fn ask_responses(mock: &RunningMock, members: &Value) -> HttpReply {
     let request = with(json!({ "model": MODEL, "input": "hi" }), members);
     mock.send("POST", "/v1/responses", &[TRUTH], &request).await
 }
 
-pub(crate) async fn message(mock: &RunningMock, members: &Value) -> HttpReply {
+/// Sends a request to Anthropic's API of messages.
+pub(crate) async fn ask_messages(mock: &RunningMock, members: &Value) -> HttpReply {
     let request =
         json!({ "model": MODEL, "max_tokens": 4_000, "messages": [{ "role": "user", "content": "hi" }] });
     mock.send("POST", "/v1/messages", &["x-api-key: k1", TRUTH], &with(request, members)).await
 }
 
-pub(crate) async fn content(mock: &RunningMock, method: &str, config: &Value) -> HttpReply {
+/// Sends a request to Gemini's own API.
+pub(crate) async fn ask_gemini(mock: &RunningMock, method: &str, config: &Value) -> HttpReply {
     let request = json!({ "contents": [{ "parts": [{ "text": "hi" }] }], "generationConfig": config });
     let path = format!("/v1beta/models/{MODEL}:{method}");
     mock.send("POST", &path, &["x-goog-api-key: k1", TRUTH], &request.to_string()).await
@@ -44,7 +47,7 @@ async fn a_response_has_a_reasoning_item_with_the_summary_that_is_asked_for() {
         (json!({ "effort": "high", "summary": "auto" }), 15, true),
         (json!({ "summary": "detailed" }), 10, true),
     ] {
-        let reply = response(&mock, &json!({ "reasoning": reasoning })).await.json();
+        let reply = ask_responses(&mock, &json!({ "reasoning": reasoning })).await.json();
         let [item, answer] = &reply["output"].as_array().unwrap()[..] else { panic!("two items: {reply}") };
         assert_eq!((&item["type"], &answer["type"]), (&json!("reasoning"), &json!("message")));
         assert!(item["id"].as_str().unwrap().starts_with("rs_") && item["id"] != answer["id"], "{reply}");
@@ -61,7 +64,7 @@ async fn a_response_has_a_reasoning_item_with_the_summary_that_is_asked_for() {
         assert_eq!(reply["usage"]["output_tokens_details"]["reasoning_tokens"], tokens);
     }
     for none in [json!({}), json!({ "reasoning": null }), json!({ "reasoning": { "effort": "none" } })] {
-        let reply = response(&mock, &none).await.json();
+        let reply = ask_responses(&mock, &none).await.json();
         assert_eq!(
             (
                 reply["output"].as_array().unwrap().len(),
@@ -70,7 +73,7 @@ async fn a_response_has_a_reasoning_item_with_the_summary_that_is_asked_for() {
             (1, &json!(0))
         );
     }
-    let unknown = response(&mock, &json!({ "reasoning": { "effort": "bogus" } })).await;
+    let unknown = ask_responses(&mock, &json!({ "reasoning": { "effort": "bogus" } })).await;
     assert_eq!(unknown.status, 400);
     let error = &unknown.json()["error"];
     assert_eq!((&error["param"], &error["code"]), (&json!("reasoning.effort"), &json!("invalid_value")));
@@ -88,7 +91,7 @@ async fn a_streamed_response_has_its_reasoning_first() {
     ] {
         let mut streamed = members.clone();
         streamed["stream"] = json!(true);
-        let events = events(&response(&mock, &streamed).await.body);
+        let events = events(&ask_responses(&mock, &streamed).await.body);
         for (index, (name, data)) in events.iter().enumerate() {
             assert_eq!(
                 (data["sequence_number"].as_u64(), data["type"].as_str()),
@@ -141,7 +144,7 @@ async fn a_message_thinks_in_a_signed_block_whole_and_streamed() {
         (json!({ "thinking": { "type": "enabled", "budget_tokens": 2_000, "display": "omitted" } }), 0),
         (json!({ "thinking": enabled, "tools": tools }), 10),
     ] {
-        let reply = message(&mock, &members).await.json();
+        let reply = ask_messages(&mock, &members).await.json();
         let [thinking, answer] = &reply["content"].as_array().unwrap()[..] else {
             panic!("two blocks: {reply}")
         };
@@ -155,7 +158,7 @@ async fn a_message_thinks_in_a_signed_block_whole_and_streamed() {
 
         let mut streamed = members.clone();
         streamed["stream"] = json!(true);
-        let events = events(&message(&mock, &streamed).await.body);
+        let events = events(&ask_messages(&mock, &streamed).await.body);
         let joined = |index: u64, member: &str| -> String {
             let of_block = events.iter().filter(|(_, data)| data["index"] == index);
             of_block.filter_map(|(_, data)| data["delta"][member].as_str()).collect()
@@ -179,7 +182,7 @@ async fn a_message_thinks_in_a_signed_block_whole_and_streamed() {
         ];
         assert!(order.is_sorted(), "{names:?}");
     }
-    let none = message(&mock, &json!({ "thinking": { "type": "disabled" } })).await.json();
+    let none = ask_messages(&mock, &json!({ "thinking": { "type": "disabled" } })).await.json();
     assert_eq!(none["content"].as_array().unwrap().len(), 1);
 }
 
@@ -196,7 +199,7 @@ async fn geminis_thoughts_are_parts_and_are_counted_apart() {
         (json!({ "thinkingConfig": { "includeThoughts": true }, "candidateCount": 2 }), 10, true),
     ] {
         let choices = config["candidateCount"].as_u64().unwrap_or(1);
-        let reply = content(&mock, "generateContent", &config).await.json();
+        let reply = ask_gemini(&mock, "generateContent", &config).await.json();
         let usage = &reply["usageMetadata"];
         let total = 20 * choices;
         assert_eq!(
@@ -216,7 +219,7 @@ async fn geminis_thoughts_are_parts_and_are_counted_apart() {
         for candidate in reply["candidates"].as_array().unwrap() {
             assert_eq!(counted(candidate["content"]["parts"].as_array().unwrap()), expected, "{config}");
         }
-        let streamed = content(&mock, "streamGenerateContent?alt=sse", &config).await.body;
+        let streamed = ask_gemini(&mock, "streamGenerateContent?alt=sse", &config).await.body;
         let chunks: Vec<Value> = events(&streamed).into_iter().map(|(_, data)| data).collect();
         for index in 0..choices {
             let candidates = chunks.iter().flat_map(|chunk| chunk["candidates"].as_array().unwrap());
@@ -229,7 +232,7 @@ async fn geminis_thoughts_are_parts_and_are_counted_apart() {
         assert_eq!(chunks.last().unwrap()["usageMetadata"], *usage);
     }
     let wrong =
-        content(&mock, "generateContent", &json!({ "thinkingConfig": { "thinkingLevel": "deep" } })).await;
+        ask_gemini(&mock, "generateContent", &json!({ "thinkingConfig": { "thinkingLevel": "deep" } })).await;
     assert_eq!(wrong.status, 400);
 }
 
@@ -241,11 +244,12 @@ async fn reasoning_tokens_are_charged_like_others() {
         config.models[0].reserve = provider::config::Reserve::default();
         let mock = RunningMock::start_with(&config, ControlPlane::Enabled).await;
         let reply = match dialect {
-            Dialect::OpenAi => response(&mock, &json!({ "reasoning": { "effort": "high" } })).await,
+            Dialect::OpenAi => ask_responses(&mock, &json!({ "reasoning": { "effort": "high" } })).await,
             Dialect::Anthropic => {
-                message(&mock, &json!({ "thinking": { "type": "enabled", "budget_tokens": 1_024 } })).await
+                ask_messages(&mock, &json!({ "thinking": { "type": "enabled", "budget_tokens": 1_024 } }))
+                    .await
             }
-            _ => content(&mock, "generateContent", &json!({ "thinkingConfig": {} })).await,
+            _ => ask_gemini(&mock, "generateContent", &json!({ "thinkingConfig": {} })).await,
         };
         assert_eq!(reply.status, 200, "{}", reply.body);
         let state = mock.get_json("/_quotalab/state").await;

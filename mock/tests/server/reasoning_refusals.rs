@@ -1,12 +1,12 @@
 //! Requests for reasoning that the providers refuse, with the texts of their errors.
 
 use crate::apis::start;
-use crate::reasoning_apis::{content, message, response};
+use crate::reasoning_apis::{ask_gemini, ask_messages, ask_responses};
 use provider::config::Dialect;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn a_message_refuses_a_wrong_budget_in_anthropics_words() {
+async fn wrong_parameters_of_thinking_are_refused_in_anthropics_words() {
     let mock = start(Dialect::Anthropic).await;
     let enabled = |budget: Value| json!({ "thinking": { "type": "enabled", "budget_tokens": budget } });
     let mut with_temperature = enabled(json!(1_024));
@@ -33,21 +33,25 @@ async fn a_message_refuses_a_wrong_budget_in_anthropics_words() {
         (enabled_with("top_p", json!(0.94)), "`top_p` must be greater than or equal to 0.95 or unset"),
         (forced, "Thinking may not be enabled when tool_choice forces tool use."),
     ] {
-        let reply = message(&mock, &members).await;
+        let reply = ask_messages(&mock, &members).await;
         assert_eq!(reply.status, 400, "{members}");
         let error = &reply.json()["error"];
         assert_eq!(error["type"], "invalid_request_error");
         assert!(error["message"].as_str().unwrap().contains(expected), "{error}");
     }
-    assert_eq!(message(&mock, &enabled(json!(3_999))).await.status, 200);
+    assert_eq!(ask_messages(&mock, &enabled(json!(3_999))).await.status, 200);
     for accepted in [
         enabled_with("top_p", json!(0.95)),
         enabled_with("top_p", json!(1)),
         enabled_with("top_k", Value::Null),
     ] {
-        assert_eq!(message(&mock, &accepted).await.status, 200, "{accepted}");
+        assert_eq!(ask_messages(&mock, &accepted).await.status, 200, "{accepted}");
     }
-    assert_eq!(message(&mock, &json!({ "top_k": 40, "top_p": 0.5 })).await.status, 200, "without thinking");
+    assert_eq!(
+        ask_messages(&mock, &json!({ "top_k": 40, "top_p": 0.5 })).await.status,
+        200,
+        "without thinking"
+    );
 }
 
 /// The first message of a turn that tool results continue must begin with a thinking block. Its later messages and other turns
@@ -62,7 +66,7 @@ async fn a_turn_with_tools_must_begin_with_its_thinking_if_thinking_is_enabled()
     let user = |text: &str| json!({ "role": "user", "content": text });
     let assistant = |blocks: &[&Value]| json!({ "role": "assistant", "content": blocks });
     let status = async |thinking: &Value, messages: &[Value]| {
-        let reply = message(&mock, &json!({ "thinking": thinking, "messages": messages })).await;
+        let reply = ask_messages(&mock, &json!({ "thinking": thinking, "messages": messages })).await;
         (reply.status, reply.body.clone())
     };
     let enabled = json!({ "type": "enabled", "budget_tokens": 1_024 });
@@ -123,7 +127,7 @@ async fn a_turn_with_tools_must_begin_with_its_thinking_if_thinking_is_enabled()
 }
 
 #[tokio::test]
-async fn malformed_reasoning_of_a_response_is_refused_in_openais_words() {
+async fn malformed_parameters_of_reasoning_are_refused_in_openais_words() {
     let mock = start(Dialect::OpenAi).await;
     for (reasoning, param, code, expected) in [
         (
@@ -153,14 +157,14 @@ async fn malformed_reasoning_of_a_response_is_refused_in_openais_words() {
             "'concise', 'detailed', and 'auto'.",
         ),
     ] {
-        let reply = response(&mock, &json!({ "reasoning": reasoning })).await;
+        let reply = ask_responses(&mock, &json!({ "reasoning": reasoning })).await;
         assert_eq!(reply.status, 400, "{reasoning}");
         let error = &reply.json()["error"];
         assert_eq!((&error["param"], &error["code"]), (&json!(param), &json!(code)), "{error}");
         assert!(error["message"].as_str().unwrap().contains(expected), "{error}");
     }
     for accepted in [json!({}), json!({ "effort": null, "summary": null }), json!({ "effort": "xhigh" })] {
-        assert_eq!(response(&mock, &json!({ "reasoning": accepted })).await.status, 200, "{accepted}");
+        assert_eq!(ask_responses(&mock, &json!({ "reasoning": accepted })).await.status, 200, "{accepted}");
     }
 }
 
@@ -190,7 +194,7 @@ async fn a_malformed_thinking_config_is_refused_in_googles_words() {
             "You can only set only one of thinking budget and thinking level.",
         ),
     ] {
-        let reply = content(&mock, "generateContent", &json!({ "thinkingConfig": config })).await;
+        let reply = ask_gemini(&mock, "generateContent", &json!({ "thinkingConfig": config })).await;
         assert_eq!(reply.status, 400, "{config}");
         let error = &reply.json()["error"];
         assert_eq!(error["status"], "INVALID_ARGUMENT");
@@ -199,7 +203,7 @@ async fn a_malformed_thinking_config_is_refused_in_googles_words() {
     for accepted in
         [json!(null), json!({}), json!({ "thinkingBudget": "4" }), json!({ "thinkingBudget": 4.0 })]
     {
-        let reply = content(&mock, "generateContent", &json!({ "thinkingConfig": accepted })).await;
+        let reply = ask_gemini(&mock, "generateContent", &json!({ "thinkingConfig": accepted })).await;
         assert_eq!(reply.status, 200, "{accepted}");
     }
 }

@@ -54,7 +54,11 @@ async fn records_of_a_request_are_served_in_order_and_the_last_is_repeated() {
     }
     assert_eq!(contents, ["one", "two", "other", "two", "set"]);
     let listed = mock.get_json("/_quotalab/answers").await;
-    assert_eq!(listed["answers"][1]["rule"], json!({ "recorded": 3 }), "the records are not repeated");
+    assert_eq!(
+        listed["answers"][1]["rule"],
+        json!({ "recorded": 3 }),
+        "the list states the number of records, not the records"
+    );
     assert_eq!(listed["answers"][1]["answered"], json!(4));
     // All messages of a conversation are compared.
     let longer = ask(&mock, &request(&["x", "a"], &json!({}))).await.json();

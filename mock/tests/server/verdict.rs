@@ -28,7 +28,7 @@ async fn send(mock: &RunningMock, requests: impl IntoIterator<Item = String>, pa
 }
 
 #[tokio::test]
-async fn five_tries_within_a_wait_with_a_nonce_each_misbehave() {
+async fn retries_before_the_end_of_a_wait_are_too_early_even_if_each_has_a_nonce() {
     let mock = start(vec![Limit::new(Axis::Rpm, 2)]).await;
     send(&mock, (0..7).map(|nonce| request(nonce, "")), Nanos::from_millis(60)).await;
     let verdict = verdict(&mock).await;

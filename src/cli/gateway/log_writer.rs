@@ -19,7 +19,7 @@ pub(super) struct LogWriter {
 
 enum Message {
     Line(Vec<u8>),
-    /// Everything before it has been written or dropped.
+    /// A flag to set: every line before it has been written or dropped.
     Flushed(Arc<(Mutex<bool>, Condvar)>),
 }
 

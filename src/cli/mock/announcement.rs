@@ -8,7 +8,7 @@ use crate::formatting::plural;
 use crate::scenario::{KeySource, Upstream};
 use provider::config::Config;
 use provider::server::ControlPlane;
-use provider::wire::{self, KeyHeader, WireFormat};
+use provider::wire::{self, KeyLocation, WireFormat};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -122,11 +122,11 @@ pub(super) fn json(providers: &[Config], addresses: &[SocketAddr], control: &Con
             })
             .collect(),
         models: config.models.iter().map(|model| model.name.as_str()).collect(),
-        environment: without_keys(variables),
+        environment: with_masked_keys(variables),
     });
     let announcement = Announcement {
         providers: rendered.collect(),
-        environment: without_keys(&environment::of_all(providers, addresses)),
+        environment: with_masked_keys(&environment::of_all(providers, addresses)),
     };
     let line = serde_json::to_string(&announcement).expect("invariant: every member is serialisable");
     line + "\n"
@@ -157,16 +157,16 @@ fn keys(keys: &[String], sources: &[KeySource]) -> String {
     }
 }
 
-/// Returns environment variables with masked keys.
-fn without_keys(variables: &[(String, String)]) -> BTreeMap<String, String> {
+/// Returns the environment variables, with their keys masked.
+fn with_masked_keys(variables: &[(String, String)]) -> BTreeMap<String, String> {
     variables.iter().map(|(name, value)| (name.clone(), masked(value).into_owned())).collect()
 }
 
 /// Returns a command that requests a completion.
 fn curl(format: &dyn WireFormat, address: SocketAddr, key: &str, model: &str) -> String {
-    let header = match format.key_headers().first() {
-        Some(KeyHeader::Named(name)) => format!("{name}: {key}"),
-        Some(KeyHeader::Bearer | KeyHeader::Query(_)) | None => format!("Authorization: Bearer {key}"),
+    let header = match format.key_locations().first() {
+        Some(KeyLocation::Header(name)) => format!("{name}: {key}"),
+        Some(KeyLocation::Bearer | KeyLocation::Query(_)) | None => format!("Authorization: Bearer {key}"),
     };
     let path = format.path(model);
     let body = if path.ends_with(":generateContent") {

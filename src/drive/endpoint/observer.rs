@@ -192,7 +192,7 @@ impl<'a, F: Fold> Observer<'a, F> {
                 AttemptOutcome::Ok => {
                     // An answer without an attempt, from a cache, costs nothing. The bound on the cost does not rely on that.
                     let charged = if statement.attempts == Some(0) { Usage::default() } else { usage };
-                    if let Some(usd) = target.and_then(|target| run_bounds.price_of(target, charged)) {
+                    if let Some(usd) = target.and_then(|target| run_bounds.cost_at(target, charged)) {
                         self.counts.priced += 1;
                         self.counts.cost_usd += usd;
                     }

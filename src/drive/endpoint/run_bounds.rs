@@ -32,7 +32,7 @@ pub(super) struct RunBounds {
     routes: Vec<Vec<TargetId>>,
     requests: u64,
     spent_usd: f64,
-    /// By job in flight.
+    /// The largest cost of each job in flight.
     reserved: BTreeMap<JobId, f64>,
     stopped: Option<(Instant, EndpointBound)>,
 }
@@ -46,7 +46,7 @@ pub fn check_prices(scenario: &Scenario) -> Result<(), EndpointError> {
     used.sort_by_key(|workload| workload.route.index());
     for workload in used {
         for id in targets_of(scenario, workload.route) {
-            let (name, price, lengths) = priced(scenario, id);
+            let (name, price, lengths) = price_and_lengths(scenario, id);
             if !is_priced(price) {
                 return Err(EndpointError::new(
                     format!("`--max-cost` cannot be enforced: {name} has no price in the scenario"),
@@ -71,7 +71,8 @@ fn targets_of(scenario: &Scenario, route: RouteId) -> impl Iterator<Item = Targe
     scenario.routes[route.index()].steps.iter().flat_map(|step| step.targets.iter().copied())
 }
 
-fn priced(scenario: &Scenario, id: TargetId) -> (String, Price, Lengths) {
+/// Returns the name and the price of a target, and the lengths of its model.
+fn price_and_lengths(scenario: &Scenario, id: TargetId) -> (String, Price, Lengths) {
     let target = &scenario.targets[id.index()];
     let model = &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
     (target.name.clone(), target.price, model.lengths)
@@ -103,7 +104,7 @@ impl RunBounds {
         let routes = (0..).map(RouteId).zip(&scenario.routes);
         Self {
             bounds,
-            prices: scenario.target_ids().map(|id| priced(scenario, id)).collect(),
+            prices: scenario.target_ids().map(|id| price_and_lengths(scenario, id)).collect(),
             routes: routes.map(|(id, _)| targets_of(scenario, id).collect()).collect(),
             requests: 0,
             spent_usd: 0.0,
@@ -160,7 +161,7 @@ impl RunBounds {
     }
 
     /// Returns what an answer of a target cost in USD; `None` if the scenario has no price for it.
-    pub(super) fn price_of(&self, target: TargetId, usage: Usage) -> Option<f64> {
+    pub(super) fn cost_at(&self, target: TargetId, usage: Usage) -> Option<f64> {
         let price = self.prices[target.index()].1;
         is_priced(price).then(|| cost(price, usage))
     }
@@ -187,7 +188,7 @@ impl RunBounds {
 
     fn cost_of(&self, route: RouteId, target: Option<TargetId>, usage: Usage) -> f64 {
         let all = || self.routes[route.index()].iter().map(|id| cost(self.prices[id.index()].1, usage));
-        target.and_then(|target| self.price_of(target, usage)).unwrap_or_else(|| all().fold(0.0, f64::max))
+        target.and_then(|target| self.cost_at(target, usage)).unwrap_or_else(|| all().fold(0.0, f64::max))
     }
 
     /// Returns the largest cost of a job: its prompt without a cache and its longest answer, at the most expensive target
@@ -222,8 +223,8 @@ name: bounds
 duration: 1m
 providers:
   cheap: {models: {m: {price: {input: 1, output: 2}, limits: {rpm: 10}}}}
-  dear: {models: {m: {price: {input: 10, output: 20}, limits: {rpm: 10}}}}
-routes: {r: [{of: [cheap/default/m]}, {of: [dear/default/m]}]}
+  expensive: {models: {m: {price: {input: 10, output: 20}, limits: {rpm: 10}}}}
+routes: {r: [{of: [cheap/default/m]}, {of: [expensive/default/m]}]}
 workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 100, completion: 10, max_tokens: 50}]
 ";
 
@@ -245,7 +246,7 @@ workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 100, completio
         }
     }
 
-    /// The largest cost of a job: that at the target `dear`.
+    /// The largest cost of a job: that at the target `expensive`.
     const LARGEST: f64 = ((100.0 + 256.0) * 10.0 + 50.0 * 20.0) / 1e6;
 
     #[test]
@@ -272,7 +273,7 @@ workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 100, completio
         assert!((run_bounds.counted().1 - 120e-6).abs() < 1e-12, "{:?}", run_bounds.counted());
         assert!(run_bounds.reserve(Instant(2), &job(1)));
         run_bounds.settle(JobId(1), RouteId(0), None, usage);
-        assert!((run_bounds.counted().1 - (120e-6 + 1200e-6)).abs() < 1e-12, "unknown: the dearest");
+        assert!((run_bounds.counted().1 - (120e-6 + 1200e-6)).abs() < 1e-12, "at the higher price");
         assert!(run_bounds.reserve(Instant(3), &job(2)));
         run_bounds.refused(JobId(2));
         assert!((run_bounds.counted().1 - 1320e-6).abs() < 1e-12, "a refusal costs nothing");
@@ -293,7 +294,7 @@ workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 100, completio
             check_prices(&scenario).expect_err("a missing number").to_string()
         };
         let error = without("price: {input: 10, output: 20}, ", "");
-        assert!(error.contains("dear/default/m has no price"), "{error}");
+        assert!(error.contains("expensive/default/m has no price"), "{error}");
         let error = without(", max_tokens: 50", "");
         assert!(error.contains("nothing bounds the answers") && error.contains("max_tokens"), "{error}");
     }

@@ -95,7 +95,7 @@ impl<'a, F: Fold, T: Transport> LiveDriver<'a, F, T> {
         if scheduled > now || !(self.unbegun.len() >= MAX_UNBEGUN || self.is_mock_late(now)) {
             return scheduled;
         }
-        (now + RETRY).min(scheduled + MAX_LAG + Nanos(1))
+        (now + RECHECK_INTERVAL).min(scheduled + MAX_LAG + Nanos(1))
     }
 
     /// Returns `true` if the mocks are behind with so many requests that further ones wait.
@@ -129,8 +129,8 @@ impl<'a, F: Fold, T: Transport> LiveDriver<'a, F, T> {
         !self.pending_reports.is_empty()
     }
 
-    /// Takes the next arrival and returns the job to submit; `None` if there is none, or if it is shed because the generator is
-    /// too far behind its schedule.
+    /// Takes the next arrival and returns the job to submit; `None` if there is none, if it is shed because the generator is too far
+    /// behind its schedule, or if the transport admits no further job.
     pub(super) fn arrive(&mut self, now: Instant) -> Option<(Job, Tag)> {
         let Arrival { job, truth } = self.load.next()?;
         let lag = now.since(job.scheduled).max(self.mock_lag(now));
@@ -307,4 +307,4 @@ const MAX_UNBEGUN: usize = 64;
 /// See [`MAX_UNBEGUN`]: above the pauses of a mock that keeps up.
 const MAX_MOCK_LAG: Nanos = Nanos::from_millis(5);
 /// The time after which an arrival that waits is checked again.
-const RETRY: Nanos = Nanos::from_millis(1);
+const RECHECK_INTERVAL: Nanos = Nanos::from_millis(1);

@@ -2,7 +2,7 @@
 
 use super::transport::Transport;
 use super::{LiveProviders, Waiting};
-use crate::drive::attempt::{AttemptClient, Endpoint, OutboundRequest};
+use crate::drive::attempt::{AttemptClient, OutboundRequest, RequestTemplate};
 use crate::drive::attempt_truth::{attempt_truth, header_tag};
 use crate::drive::clock::Clock;
 use crate::drive::connections::max_connections;
@@ -26,12 +26,12 @@ pub(super) struct MockTransport<'a, P> {
     scenario: &'a Scenario,
     providers: &'a P,
     /// By target.
-    endpoints: Vec<Arc<Endpoint>>,
+    templates: Vec<Arc<RequestTemplate>>,
     client: AttemptClient,
 }
 
-/// Returns the endpoint of a target.
-fn endpoint(scenario: &Scenario, target: &Target, address: SocketAddr) -> Endpoint {
+/// Returns the parts of a request that depend on its target only.
+fn template(scenario: &Scenario, target: &Target, address: SocketAddr) -> RequestTemplate {
     let provider = &scenario.providers[usize::from(target.provider)];
     let keys = &provider.accounts[usize::from(target.account)].keys;
     let model = provider.models[usize::from(target.model)].name.as_str();
@@ -40,7 +40,7 @@ fn endpoint(scenario: &Scenario, target: &Target, address: SocketAddr) -> Endpoi
             .expect("invariant: addresses are text, and keys were checked when the scenario was read")
     };
     let path = wire::format(provider.dialect).path(model);
-    Endpoint {
+    RequestTemplate {
         provider: usize::from(target.provider),
         host: header(address.to_string()),
         path: Uri::try_from(path).expect("invariant: paths were checked when the scenario was read"),
@@ -55,13 +55,13 @@ impl<'a, P: LiveProviders> MockTransport<'a, P> {
         let addresses: Vec<_> =
             (0..).zip(&scenario.providers).map(|(number, _)| providers.address(number)).collect();
         let address = |target: &Target| addresses[usize::from(target.provider)];
-        let endpoints =
-            scenario.targets.iter().map(|target| endpoint(scenario, target, address(target)).into());
+        let templates =
+            scenario.targets.iter().map(|target| template(scenario, target, address(target)).into());
         let connections = max_connections(addresses.len(), providers.are_in_process());
         Self {
             scenario,
             providers,
-            endpoints: endpoints.collect(),
+            templates: templates.collect(),
             client: AttemptClient::new(clock, ConnectionPool::new(addresses, connections)),
         }
     }
@@ -76,7 +76,7 @@ impl<P: LiveProviders> Transport for MockTransport<'_, P> {
     ) -> impl Future<Output = (Reply, Option<ProviderDecision>)> + Send + 'static {
         let truth = attempt_truth(truth, number);
         let request = OutboundRequest {
-            endpoint: Arc::clone(&self.endpoints[target.index()]),
+            template: Arc::clone(&self.templates[target.index()]),
             // The keys of an account share its quota, so they are used in turn.
             turn: id.0,
             job,

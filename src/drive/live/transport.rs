@@ -30,6 +30,6 @@ pub(in crate::drive) trait Transport {
     /// Returns `true` if the job that arrives next may be submitted; once it returns `false`, no further job arrives.
     fn admits(&self, now: Instant, job: &Job) -> bool;
 
-    /// Calls `each` with the used share of every limit of a target, as far as it is known.
+    /// Calls `each` with the level of every limit of a target, as far as it is known.
     fn levels(&self, now: Instant, target: TargetId, each: &mut dyn FnMut(LimitLevel));
 }

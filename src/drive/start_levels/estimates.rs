@@ -99,7 +99,7 @@ impl StartEstimates {
 
     /// Sets the units assumed used after a day of `length`: `ends` at its end, and then extrapolated over `days`, the
     /// number of days that are skipped for each long limit. Returns `true` if they equal those at the start of the day,
-    /// within the share `tolerance` of the burst, or of what is refilled in the day if that is less.
+    /// within the fraction `tolerance` of the burst, or of what is refilled in the day if that is less.
     pub(super) fn advance(&mut self, ends: &[f64], days: &[f64], length: Nanos, tolerance: f64) -> bool {
         let mut same = true;
         for (estimate, end) in self.0.iter_mut().zip(ends) {

@@ -21,7 +21,7 @@ pub struct Allowance {
     /// The used share, in thousandths; may exceed 1000.
     pub used_permille: u64,
     /// The time until it resets, counted from the reply, above zero: as stated, or from `reset_at` and the `date` of the reply;
-    /// `None` if the reply has neither.
+    /// `None` if the reply has neither, or if the time is zero or has passed.
     pub reset: Option<Nanos>,
     /// The moment at which it resets, if stated.
     pub reset_at: Option<UnixTime>,

@@ -12,7 +12,8 @@ use provider::calendar::{UnixTime, parse_decimal};
 pub struct ResetTime {
     /// The stated date, time or number, in a uniform format.
     pub stated: String,
-    /// The moment; `None` if the zone is not known, or if only a time of day is stated and the reply has no date.
+    /// The moment; `None` if the zone is not known, if the date is stated without a year, or if only a time of day is stated and the
+    /// reply has no date.
     pub time: Option<UnixTime>,
     /// How the zone is known.
     pub zone: ZoneSource,
@@ -72,7 +73,7 @@ pub(super) fn find(text: &str, now: Option<UnixTime>, zone: Option<&'static str>
 
 /// Parses a moment in any form at the start of a text.
 fn moment(text: &str, now: Option<UnixTime>, zone: Option<&'static str>) -> Option<ResetTime> {
-    epoch(text)
+    leading_unix_time(text)
         .or_else(|| http_date(text))
         .or_else(|| date_time(text, zone))
         .or_else(|| month_day(text))
@@ -89,9 +90,9 @@ pub(super) fn unix_time(number: u64) -> Option<UnixTime> {
     }
 }
 
-/// Parses a Unix time. It may end the text: one in seconds has no shorter form that is a moment, and one in milliseconds that was
-/// cut to 10 digits is the same second.
-fn epoch(text: &str) -> Option<ResetTime> {
+/// Parses a Unix time at the start of a text. It may end the text: one in seconds has no shorter form that is a moment, and one in
+/// milliseconds that was cut to 10 digits is the same second.
+fn leading_unix_time(text: &str) -> Option<ResetTime> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let time = unix_time(text[..end].parse().ok()?)?;
     Some(ResetTime { stated: text[..end].to_owned(), time: Some(time), zone: ZoneSource::Stated })
@@ -230,7 +231,7 @@ pub(super) fn whole(text: &str, zone: Option<&'static str>) -> Option<ResetTime>
         });
     }
     let text = format!("{}\n", text.trim());
-    epoch(&text).or_else(|| http_date(&text)).or_else(|| date_time(&text, zone))
+    leading_unix_time(&text).or_else(|| http_date(&text)).or_else(|| date_time(&text, zone))
 }
 
 #[cfg(test)]

@@ -49,9 +49,9 @@ pub(super) fn codes(fields: &Map<String, Value>) -> Vec<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
-    let nested = fields.get("status_code").filter(|code| !is_status(code));
-    let nested = nested.and_then(Value::as_u64).map(|code| code.to_string());
-    CODES.iter().filter_map(code).chain(nested).collect()
+    let status_code = fields.get("status_code").filter(|code| !is_status(code));
+    let status_code = status_code.and_then(Value::as_u64).map(|code| code.to_string());
+    CODES.iter().filter_map(code).chain(status_code).collect()
 }
 
 /// Returns the text of a member, or `None` if it is absent, empty or not a string.
@@ -113,7 +113,8 @@ pub(super) fn status_in(text: &str) -> Option<u16> {
     found.max_by_key(|(at, _)| *at).map(|(_, status)| status)
 }
 
-/// Adds the numbers and strings of an object, and of its objects such as `metadata` and `headers`, that are not there yet.
+/// Adds the numbers and strings of an object, and of objects in it such as `metadata` and `headers`, to `members`. Names that
+/// `members` has already keep their value.
 pub(super) fn add_members(members: &mut Map<String, Value>, fields: &Map<String, Value>) {
     for (name, value) in fields {
         match value {

@@ -124,7 +124,7 @@ pub(super) fn classify(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -
     let ErrorResponse { headers, body, raw, .. } = *response;
     let responder = super::responder::responder(dialect, headers, body, raw);
     if !body.listed.is_empty() {
-        return list(response, responder);
+        return classify_listed(response, responder);
     }
     own_gateway::budget_refusal(response).unwrap_or_else(|| classify_one(dialect, response, responder))
 }
@@ -205,7 +205,7 @@ fn classify_one(
 }
 
 /// Classifies the errors that a gateway lists. The gateway serves the call again as soon as one of the providers does.
-fn list(response: &ErrorResponse<'_>, responder: Option<Responder>) -> ParsedFailure {
+fn classify_listed(response: &ErrorResponse<'_>, responder: Option<Responder>) -> ParsedFailure {
     let ErrorResponse { status, body, .. } = *response;
     let listed: Vec<ListedFailure> = body
         .listed
@@ -251,13 +251,13 @@ fn fallback_cause(
 ) -> RefusalCause {
     let is_too_large = refusal.used.is_none()
         && refusal.requested.zip(refusal.limit).is_some_and(|(requested, limit)| requested > limit);
-    let by_name = || {
+    let from_refusal = || {
         let is_too_large = is_too_large.then_some(RefusalCause::TooLarge);
         is_too_large.or_else(|| refusal.cause_from_name()).or_else(|| refusal.cause_from_numbers())
     };
     let is_proxy = matches!(responder, Some(Responder::Proxy(_)));
     match status {
-        429 => by_name().unwrap_or(if says_allowance(sentence) {
+        429 => from_refusal().unwrap_or(if says_allowance(sentence) {
             RefusalCause::Allowance
         } else {
             RefusalCause::Other

@@ -253,7 +253,7 @@ const ADJECTIVES: [(&str, Nanos); 16] = [
 /// Finds `daily`, `weekly`, `5-hour`, `for 5 hour`, `5 小时`.
 fn adjective(text: &str) -> Option<(usize, LimitName)> {
     let by_word = ADJECTIVES.iter().filter_map(|(word, window)| Some((text.find(word)?, *window)));
-    let (at, window) = by_word.chain(span_of_hours(text)).min_by_key(|(at, _)| *at)?;
+    let (at, window) = by_word.chain(span_of_hours_or_days(text)).min_by_key(|(at, _)| *at)?;
     let sentence = text[at..].split(". ").next().unwrap_or_default();
     let after: Vec<&str> = words(sentence).map(|(_, word)| word).skip(1).take(7).collect();
     let unit = unit_before(&text[..at]).or_else(|| nearest_unit_after(&after));
@@ -268,7 +268,7 @@ fn nearest_unit_after(words: &[&str]) -> Option<Unit> {
 
 /// Finds the first number of hours or days that names a limit: a word such as `limit` or `usage` follows, or `for` precedes,
 /// and the text does not ask to wait that long.
-fn span_of_hours(text: &str) -> Option<(usize, Nanos)> {
+fn span_of_hours_or_days(text: &str) -> Option<(usize, Nanos)> {
     let mut first: Option<(usize, Nanos)> = None;
     for (word, unit) in [("hour", Nanos::HOUR), ("小时", Nanos::HOUR), ("day", Nanos::DAY)] {
         for (at, _) in text.match_indices(word) {

@@ -1,4 +1,4 @@
-//! Mistral: a gateway's plain message or the application's flat error; limits without a reset.
+//! Mistral: the plain message of its own gateway, or the flat error of the application behind it; limits without a reset.
 //!
 //! Evidence: recorded headers of 2025–2026. The limits are sliding counters, which have no single reset time, and no
 //! reset is stated. In 2024 there was one limit with a reset in whole seconds.

@@ -51,8 +51,9 @@ pub(super) fn complete(
         let quota = headers.value("x-ratelimit-type").map(str::to_ascii_lowercase);
         let text = quota.as_deref().unwrap_or(sentence);
         let name = LimitName::find(text);
-        let is_of_model = quota.is_some() || sentence.contains("exceeded for user");
-        let unit = name.unit.or_else(|| is_of_model.then_some(Unit::Requests));
+        // A quota of GitHub Models whose name states no unit counts requests.
+        let is_of_github = quota.is_some() || sentence.contains("exceeded for user");
+        let unit = name.unit.or_else(|| is_of_github.then_some(Unit::Requests));
         refusal.unit = refusal.unit.or(unit);
         refusal.window = refusal.window.or(name.window);
         refusal.axis = LimitName { unit: refusal.unit, window: refusal.window }.axis();
@@ -94,8 +95,8 @@ fn add_numbers(refusal: &mut Refusal, sentence: &str) {
         refusal.used = i64::try_from(used).ok();
         refusal.limit = Some(limit);
     }
-    let by_unit = || number_of_rate(sentence).filter(|_| refusal.unit.is_some());
-    let labelled_limit = || labelled(sentence, &LIMIT_LABELS).or_else(by_unit).filter(|limit| *limit > 0);
+    let by_rate = || number_of_rate(sentence).filter(|_| refusal.unit.is_some());
+    let labelled_limit = || labelled(sentence, &LIMIT_LABELS).or_else(by_rate).filter(|limit| *limit > 0);
     refusal.limit = refusal.limit.or_else(labelled_limit);
     refusal.used =
         refusal.used.or_else(|| labelled(sentence, &USED_LABELS).and_then(|used| i64::try_from(used).ok()));

@@ -16,10 +16,10 @@ pub(super) fn leading_number(text: &str) -> Option<u64> {
         &rest[..end]
     });
     let suffix = if fraction.is_empty() { rest } else { &rest[1 + fraction.len()..] };
-    let next = |text: &str| text.chars().nth(1).is_some_and(|c| c.is_ascii_alphanumeric());
+    let is_longer_word = |text: &str| text.chars().nth(1).is_some_and(|c| c.is_ascii_alphanumeric());
     let scale: u64 = match suffix.chars().next() {
-        Some('k' | 'K') if !next(suffix) => 1_000,
-        Some('m' | 'M') if !next(suffix) => 1_000_000,
+        Some('k' | 'K') if !is_longer_word(suffix) => 1_000,
+        Some('m' | 'M') if !is_longer_word(suffix) => 1_000_000,
         _ => return Some(whole),
     };
     let digits: u64 =

@@ -14,9 +14,9 @@ pub struct Refusal {
     pub cause: Option<RefusalCause>,
     /// The model.
     pub model: Option<String>,
-    /// The organisation, project, team or other owner of the limit.
+    /// The name of the organisation, team or other owner of the limit.
     pub organization: Option<String>,
-    /// Whose limit it is: `organisation`, `project`, `user and model`.
+    /// The kind of the owner of the limit: `organisation`, `project`, `user and model`.
     pub scope: Option<&'static str>,
     /// The axis; `None` if it is not stated, or if no axis counts this unit over this window.
     pub axis: Option<Axis>,

@@ -15,8 +15,9 @@ pub struct Stream {
     first_token_at: Option<Instant>,
     answer: AnswerReader,
     error: Option<ErrorBody>,
+    /// The stream has ended, with its end marker or an error.
     done: bool,
-    /// An event has stated that the answer is complete.
+    /// The stream has stated that the answer is complete.
     finished: bool,
 }
 
@@ -25,7 +26,7 @@ impl Stream {
     /// `error`. Ignores events after the end.
     ///
     /// Most payloads hold one token. After the first token they are not parsed unless they may contain usage, an error,
-    /// the end or the finish reason of a cut answer.
+    /// the end or a finish reason.
     pub fn take(&mut self, now: Instant, payload: &[u8], named_error: bool) {
         if self.done {
             return;

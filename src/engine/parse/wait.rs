@@ -59,13 +59,14 @@ impl Sources<'_> {
             .or_else(until_reset)
             .or_else(by_header)
             .or_else(|| self.whole_short_window(cause));
-        let is_claude = refusing_allowance.is_some() && self.dialect == Some(Dialect::Anthropic);
+        // The allowances of Claude's subscriptions have windows that roll (`allowance`).
+        let rolls = refusing_allowance.is_some() && self.dialect == Some(Dialect::Anthropic);
         // Google states a wait of seconds for quotas of a day, too.
         let is_google =
             matches!(self.dialect, Some(Dialect::Gemini | Dialect::GeminiCloudCode | Dialect::Vertex));
         let is_meaningless = is_google && cause == RefusalCause::DayLimit;
         let of_kind =
-            |stated| if is_meaningless { WaitKind::Meaningless } else { kind(cause, stated, is_claude) };
+            |stated| if is_meaningless { WaitKind::Meaningless } else { kind(cause, stated, rolls) };
         let wait = stated.map(|wait| Wait { kind: of_kind(wait.kind), ..wait });
         (wait, reset_at)
     }
@@ -141,7 +142,7 @@ const fn zone_of(dialect: Option<Dialect>) -> Option<&'static str> {
     }
 }
 
-/// The longest window whose end is awaited if no wait is stated.
+/// The longest window whose end is awaited if no wait is stated; for DashScope's limit on tokens it is a minute.
 const MAX_SHORT_WINDOW: Nanos = Nanos::from_secs(10);
 /// Phrases of messages that may state a moment.
 const MOMENT_WORDS: [&str; 9] = [

@@ -33,8 +33,9 @@ fn of_json(text: &str, value: Value) -> Vec<PastedReply> {
     }
 }
 
-/// Returns the body in an object: the object, or what it holds as a body, with the status and the headers that it holds.
-/// Programs log replies in this form, and some gateways send it.
+/// Returns the reply in an object, with the status and the headers that the object holds. The body is what the object holds as
+/// one, or else the object itself. Programs log replies in this form, and some gateways send it. `text` is the text of the
+/// object; empty for one inside another.
 pub(super) fn of_object(text: &str, value: &Value) -> PastedReply {
     let status = STATUS.iter().find_map(|key| printed::status(&value[*key]));
     let headers =
@@ -58,10 +59,10 @@ pub(super) fn of_object(text: &str, value: &Value) -> PastedReply {
     };
     let is_dump = headers.is_some() || value["statusCode"].is_number();
     let has_message = ["message", "detail", "title"].iter().any(|key| value[*key].is_string());
-    let is_known = status.is_some() || headers.is_some();
+    let is_reply = status.is_some() || headers.is_some();
     let body = match nested {
         Some(nested) if is_dump || (status.is_some() && !has_message) => nested,
-        _ if text.is_empty() && is_known => value.to_string(),
+        _ if text.is_empty() && is_reply => value.to_string(),
         _ => text.to_owned(),
     };
     PastedReply { status, headers: headers.unwrap_or_default(), body, ..PastedReply::default() }

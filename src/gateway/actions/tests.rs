@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 /// Something that happens. Numbers choose among what there is.
 #[derive(Clone, Debug)]
-enum Step {
+enum Operation {
     Arrive {
         key: u8,
         reuse: Reuse,
@@ -36,16 +36,16 @@ enum Step {
     Timers,
 }
 
-fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
+fn operations() -> impl Strategy<Value = Vec<(u64, Operation)>> {
     let reuse = prop_oneof![6 => Just(Reuse::Allowed), 1 => Just(Reuse::Refresh), 1 => Just(Reuse::Never)];
-    let step = prop_oneof![
-        6 => (0..4u8, reuse, 1..9u32).prop_map(|(key, reuse, tokens)| Step::Arrive { key, reuse, tokens }),
+    let operation = prop_oneof![
+        6 => (0..4u8, reuse, 1..9u32).prop_map(|(key, reuse, tokens)| Operation::Arrive { key, reuse, tokens }),
         5 => (any::<usize>(), prop_oneof![1 => Just(None), 3 => Just(Some(true)), 1 => Just(Some(false))])
-            .prop_map(|(which, answer)| Step::Reply { which, answer }),
-        2 => any::<usize>().prop_map(|which| Step::Leave { which }),
-        2 => Just(Step::Timers),
+            .prop_map(|(which, answer)| Operation::Reply { which, answer }),
+        2 => any::<usize>().prop_map(|which| Operation::Leave { which }),
+        2 => Just(Operation::Timers),
     ];
-    prop::collection::vec((prop_oneof![4 => 0..400u64, 1 => 0..4_000u64], step), 1..150)
+    prop::collection::vec((prop_oneof![4 => 0..400u64, 1 => 0..4_000u64], operation), 1..150)
 }
 
 const CLIENTS: [&str; 4] = [
@@ -74,7 +74,7 @@ struct OpenJob {
 }
 
 /// An attempt at the provider.
-struct Upstream {
+struct OpenAttempt {
     key: u8,
     /// The job whose task awaits it; `None` once it is carried.
     tag: Option<usize>,
@@ -92,7 +92,7 @@ struct Model {
     scenario: Scenario,
     now: Instant,
     jobs: BTreeMap<usize, OpenJob>,
-    upstream: BTreeMap<u64, Upstream>,
+    attempts: BTreeMap<u64, OpenAttempt>,
     /// The instants at which answers were given, by their number.
     answered: Vec<Instant>,
     /// Jobs by how they ended: an answer of their own, a reused one, one that is gone, none.
@@ -112,30 +112,30 @@ impl Model {
             scenario,
             now: Instant(1),
             jobs: BTreeMap::new(),
-            upstream: BTreeMap::new(),
+            attempts: BTreeMap::new(),
             answered: Vec::new(),
             ends: [0; 4],
         }
     }
 
-    fn step(&mut self, step: &Step) {
-        match *step {
-            Step::Arrive { key, reuse, tokens } => self.arrive(key, reuse, tokens),
-            Step::Reply { which, answer } => {
-                let nth = which % self.upstream.len().max(1);
-                if let Some(attempt) = self.upstream.keys().nth(nth).copied() {
+    fn perform(&mut self, operation: &Operation) {
+        match *operation {
+            Operation::Arrive { key, reuse, tokens } => self.arrive(key, reuse, tokens),
+            Operation::Reply { which, answer } => {
+                let nth = which % self.attempts.len().max(1);
+                if let Some(attempt) = self.attempts.keys().nth(nth).copied() {
                     self.reply(AttemptId(attempt), answer);
                 }
             }
-            Step::Leave { which } => {
+            Operation::Leave { which } => {
                 let nth = which % self.jobs.len().max(1);
                 if let Some(tag) = self.jobs.keys().nth(nth).copied() {
                     self.leave(tag);
                 }
             }
-            Step::Timers => {}
+            Operation::Timers => {}
         }
-        self.settle();
+        self.run_tasks();
         self.check();
     }
 
@@ -163,8 +163,8 @@ impl Model {
     }
 
     fn reply(&mut self, attempt: AttemptId, answer: Option<bool>) {
-        let Upstream { key, tag, slot, sent, .. } =
-            self.upstream.remove(&attempt.0).expect("it is in flight");
+        let OpenAttempt { key, tag, slot, sent, .. } =
+            self.attempts.remove(&attempt.0).expect("it is in flight");
         let answer = answer.map(|is_kept| {
             self.answered.push(self.now);
             let body = Bytes::from(format!("{key} {}", self.answered.len() - 1));
@@ -203,21 +203,20 @@ impl Model {
         }
         assert!(self.actions.forget(Tag(tag)), "law 1: a job that its caller left has ended");
         let carrier = self.actions.take_carrier();
-        let own = self.upstream.iter_mut().find(|(_, upstream)| upstream.tag == Some(tag));
-        if let Some((attempt, upstream)) = own {
-            upstream.tag = None;
-            upstream.carrier = carrier;
-            if upstream.carrier.is_none() {
+        let own = self.attempts.iter_mut().find(|(_, open)| open.tag == Some(tag));
+        if let Some((attempt, open)) = own {
+            open.tag = None;
+            open.carrier = carrier;
+            if open.carrier.is_none() {
                 let attempt = *attempt;
-                self.upstream.remove(&attempt);
+                self.attempts.remove(&attempt);
             }
         }
     }
 
     /// Lets every task take its actions.
-    fn settle(&mut self) {
-        self.upstream
-            .retain(|_, upstream| upstream.carrier.as_ref().is_none_or(|signal| !signal.has_action()));
+    fn run_tasks(&mut self) {
+        self.attempts.retain(|_, open| open.carrier.as_ref().is_none_or(|signal| !signal.has_action()));
         for tag in self.jobs.keys().copied().collect::<Vec<_>>() {
             while let Some(action) =
                 self.jobs.contains_key(&tag).then(|| self.actions.take(Tag(tag))).flatten()
@@ -232,16 +231,16 @@ impl Model {
         match action {
             Action::Send(attempt) => {
                 (job.sent, job.slot) = (Some(attempt.id), Some(attempt.slot));
-                let upstream = Upstream {
+                let open = OpenAttempt {
                     key: job.key,
                     tag: Some(tag),
                     slot: attempt.slot,
                     sent: attempt,
                     carrier: None,
                 };
-                self.upstream.insert(attempt.id.0, upstream);
+                self.attempts.insert(attempt.id.0, open);
             }
-            Action::Cancel => self.upstream.retain(|_, upstream| upstream.tag != Some(tag)),
+            Action::Cancel => self.attempts.retain(|_, open| open.tag != Some(tag)),
             Action::Carried(end) => assert_eq!(self.jobs[&tag].reuse, Reuse::Allowed, "{end:?}"),
             Action::Done(end) => {
                 self.ends[if end.outcome == JobOutcome::Succeeded { 0 } else { 3 }] += 1;
@@ -278,12 +277,12 @@ impl Model {
         }
     }
 
-    /// Checks the bounds between two steps.
+    /// Checks the bounds between two operations.
     fn check(&self) {
         let cache = self.actions.cache.as_ref().expect("a cache");
         let entries = self.scenario.client.cache.map_or(0, |cache| cache.entries);
         assert!(cache.usage().answers <= u64::from(entries));
-        assert!(self.upstream.values().all(|upstream| upstream.tag.is_some() || upstream.carrier.is_some()));
+        assert!(self.attempts.values().all(|open| open.tag.is_some() || open.carrier.is_some()));
         cache.check();
     }
 
@@ -293,7 +292,7 @@ impl Model {
             self.advance(self.engine.poll_timeout());
         }
         assert!(self.jobs.is_empty(), "every job ends");
-        assert!(self.upstream.is_empty(), "every attempt ends");
+        assert!(self.attempts.is_empty(), "every attempt ends");
     }
 
     /// Fires the timers that are due until `to`.
@@ -301,7 +300,7 @@ impl Model {
         while self.engine.poll_timeout() <= to {
             self.now = self.engine.poll_timeout().max(self.now);
             self.engine.handle_timeout(&mut self.actions, self.now);
-            self.settle();
+            self.run_tasks();
         }
         self.now = to.max(self.now);
     }
@@ -312,12 +311,12 @@ proptest! {
 
     #[test]
     fn every_job_ends_once_with_a_fresh_answer_to_its_own_request(
-        client in prop::sample::select(CLIENTS.to_vec()), steps in steps(),
+        client in prop::sample::select(CLIENTS.to_vec()), operations in operations(),
     ) {
         let mut model = Model::new(scenario(client));
-        for (pause_ms, step) in &steps {
+        for (pause_ms, operation) in &operations {
             model.advance(model.now + Nanos::from_millis(*pause_ms));
-            model.step(step);
+            model.perform(operation);
         }
         model.drain();
     }

@@ -131,7 +131,7 @@ fn router_settings(scenario: &Scenario, fallbacks: Vec<Tree>) -> Tree {
         settings.push(("optional_pre_call_checks", checks));
     }
     if !fallbacks.is_empty() {
-        let most = longest_route(scenario).saturating_sub(1);
+        let most = most_steps(scenario).saturating_sub(1);
         settings.push(("max_fallbacks", Tree::text(most.to_string())));
         settings.push(("fallbacks", Tree::List(fallbacks)));
     }
@@ -143,17 +143,17 @@ fn has_limits(scenario: &Scenario) -> bool {
     models.into_iter().any(|model| model.limits.iter().any(|limit| limit_word(limit.axis).is_some()))
 }
 
-fn longest_route(scenario: &Scenario) -> usize {
+fn most_steps(scenario: &Scenario) -> usize {
     scenario.routes.iter().map(|route| route.steps.len()).max().unwrap_or(1)
 }
 
-/// Returns the retries of a model group. If a route has fallbacks, as many as its largest step has further targets: a retry at the same
-/// target waits before the next group is tried, and a request falls back at once here. Otherwise, those of the client.
+/// Returns the retries of a model group: those of the client. If any route has fallbacks, they are at most the further targets of the
+/// largest step of all routes: a retry at the same target waits before the next group is tried, and a request falls back at once here.
 fn retries_per_group(scenario: &Scenario) -> usize {
     let retries = usize::from(scenario.client.retry.attempts.saturating_sub(1));
     let steps = || scenario.routes.iter().flat_map(|route| &route.steps);
     let further = steps().map(|step| step.targets.len().saturating_sub(1)).max().unwrap_or(0);
-    if longest_route(scenario) > 1 { retries.min(further) } else { retries }
+    if most_steps(scenario) > 1 { retries.min(further) } else { retries }
 }
 
 /// Returns a length in whole seconds, or with its decimals.

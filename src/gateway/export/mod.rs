@@ -13,7 +13,7 @@ use provider::Nanos;
 use provider::config::{Dialect, ModelConfig};
 use provider::units::print_duration;
 
-/// A gateway whose configuration can be written.
+/// The format of a configuration: that of another gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigFormat {
     /// `config.yaml` of the proxy of LiteLLM, as of version 1.106.
@@ -45,7 +45,7 @@ struct ExportedTarget<'a> {
     target: &'a Target,
     model: &'a ModelConfig,
     dialect: Dialect,
-    /// The address that the scenario states, or that of a dialect without one for all customers.
+    /// The address that the scenario states; `None` if it states none.
     base_url: Option<&'a BaseUrl>,
     /// The variables of its keys, at least one.
     variables: Vec<String>,
@@ -99,7 +99,8 @@ impl<'a> ExportedTarget<'a> {
         self.base_url.map(ToString::to_string).or_else(unknown)
     }
 
-    /// Returns `true` if the address is that of an OpenAI-compatible API which the dialect's own API is not.
+    /// Returns `true` if the other gateway has to treat the provider as any OpenAI-compatible API: always for Azure, and if the scenario
+    /// states an address for Anthropic and Gemini, whose own APIs differ.
     fn is_compatible_api(&self) -> bool {
         let has_own_api = matches!(self.dialect, Dialect::Anthropic | Dialect::Gemini);
         self.dialect == Dialect::Azure || (has_own_api && self.base_url.is_some())

@@ -92,7 +92,7 @@ pub(super) enum Kind<'a> {
         target: Cow<'a, str>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cool_down: Option<CoolDownLine>,
-        /// Units of limits.
+        /// The units of each limit that count as used.
         used: Vec<(AxisName, u64)>,
     },
 
@@ -144,7 +144,7 @@ pub(super) enum Kind<'a> {
 pub(super) enum End {
     /// The gateway ended.
     GatewayEnded,
-    /// It has reached its size.
+    /// The file has reached its maximum size.
     Size,
     /// Lines came faster than they could be written.
     Overflow,
@@ -307,8 +307,8 @@ pub(super) fn is_decision(event: &Event, replied: Option<AttemptId>) -> bool {
 }
 
 impl<'a> Kind<'a> {
-    /// Returns the decision that an event is, for which [`is_decision`] holds.
-    pub(super) fn of_decision(event: &Event, names: &'a Names) -> Self {
+    /// Returns the line of an event that is a decision: [`is_decision`] has returned `true` for it.
+    pub(super) fn of_event(event: &Event, names: &'a Names) -> Self {
         match event.kind {
             EventKind::Queued { waiting } => Self::Queued { waiting },
             EventKind::Waiting { until, obstacle, may_extend } => {

@@ -29,5 +29,5 @@ pub(super) use engine::RecordedEngine;
 pub(super) use names::Names;
 pub use read::ReadError;
 pub use replay::{Replayed, replay};
-pub(super) use text::decision_of;
+pub(super) use text::event_text;
 pub use writer::{Output, Recording};

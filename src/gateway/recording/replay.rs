@@ -12,7 +12,7 @@ use super::line::{End, EngineLine, Kind, Line};
 use super::names::{Names, ScenarioHashes};
 use super::read::{Lines, ReadError};
 use super::replayed_engine::ReplayedEngine;
-use super::text::decision;
+use super::text::decision_text;
 use crate::scenario::Scenario;
 use provider::Instant;
 use rustc_hash::FxHashMap;
@@ -41,8 +41,10 @@ pub struct Replayed {
     pub(super) engines: u32,
     /// Jobs with a decision that differs.
     pub(super) differing: u64,
+    /// The first of their differences.
     pub(super) first: Option<Difference>,
-    /// By the kind of the decision that was recorded and the one that is taken now.
+    /// The number of jobs that differ, by the kinds of their first difference: that of the recorded decision and that of the one taken
+    /// now.
     pub(super) by_kind: BTreeMap<(&'static str, &'static str), u64>,
     /// Jobs whose route the scenario does not have.
     pub(super) without_route: u64,
@@ -50,7 +52,7 @@ pub struct Replayed {
     pub(super) out_of_order: u64,
     /// Why the recording ends; `None` if it is cut off.
     pub(super) end: Option<End>,
-    /// Lines that were replayed.
+    /// The whole lines, the first included, without the one that ends the recording.
     pub(super) lines: usize,
 }
 
@@ -72,8 +74,8 @@ impl Replayed {
         self.differing == 0 && self.without_route == 0 && self.out_of_order == 0
     }
 
-    /// Counts a difference.
-    pub(super) fn differs(
+    /// Counts a job whose decision differs: the recorded one, and the one that is taken now.
+    pub(super) fn count_difference(
         &mut self,
         (engine, job): (u32, u64),
         recorded: Option<(Instant, &Kind<'_>)>,
@@ -83,7 +85,7 @@ impl Replayed {
         self.differing += 1;
         *self.by_kind.entry((name(recorded), name(now))).or_default() += 1;
         self.first.get_or_insert_with(|| {
-            let text = |(at, kind): (Instant, &Kind<'_>)| decision(kind, at);
+            let text = |(at, kind): (Instant, &Kind<'_>)| decision_text(kind, at);
             let at = recorded.into_iter().chain(now).map(|(at, _)| at).min().unwrap_or_default();
             Difference { engine, at, job, recorded: recorded.map(text), now: now.map(text) }
         });

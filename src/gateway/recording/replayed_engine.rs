@@ -19,20 +19,20 @@ const MAX_PROMPT_TOKENS: u32 = 8 * MAX_TOKENS;
 pub(super) struct ReplayedEngine {
     number: u32,
     engine: Engine,
-    taken: Taken,
-    /// The instant of the last input.
+    driver: ReplayDriver,
+    /// The instant of the last input, or of a later timer.
     pub(super) last: Instant,
     /// No job arrives with an earlier id.
     next_job: u64,
-    /// Decisions so far that were compared with one of this engine.
-    compared: u64,
+    /// Recorded decisions so far that this engine took as well.
+    matched: u64,
     /// A job differs, so the order of decisions of several jobs may differ too.
     differs: bool,
 }
 
-/// What the engine decided.
+/// The driver of the engine: it keeps what the engine decides until that is compared.
 #[derive(Default)]
-struct Taken {
+struct ReplayDriver {
     /// The jobs that are in flight in the recording.
     jobs: FxHashMap<u64, JobState>,
     /// By job: decisions that are not compared yet, each with its number. No queue is empty.
@@ -41,14 +41,14 @@ struct Taken {
     count: u64,
     /// The attempt whose reply is the input.
     replied: Option<AttemptId>,
-    /// By fingerprint: what identical jobs in the engine have in common, and how many there are.
-    groups: FxHashMap<u64, (Sizes, usize)>,
+    /// By fingerprint: the common fields of identical jobs in the engine, and how many there are.
+    groups: FxHashMap<u64, (CommonFields, usize)>,
     /// By job in the engine: its fingerprint.
     fingerprints: FxHashMap<u64, u64>,
 }
 
-/// The route of a job, its estimated prompt, and its bound on the completion.
-type Sizes = (RouteId, u32, Option<u32>);
+/// What identical jobs have in common: the route, the estimated prompt, and the bound on the completion.
+type CommonFields = (RouteId, u32, Option<u32>);
 
 /// A job that is in flight in the recording.
 #[derive(Clone, Copy, Default)]
@@ -65,12 +65,20 @@ struct JobState {
 impl ReplayedEngine {
     /// Returns an engine that begins at `at` and whose first job is `next_job`.
     pub(super) fn new(number: u32, engine: Engine, at: Instant, next_job: u64) -> Self {
-        Self { number, engine, taken: Taken::default(), last: at, next_job, compared: 0, differs: false }
+        Self {
+            number,
+            engine,
+            driver: ReplayDriver::default(),
+            last: at,
+            next_job,
+            matched: 0,
+            differs: false,
+        }
     }
 
     /// Returns the number of jobs that are in flight in the recording.
     pub(super) fn jobs_in_flight(&self) -> usize {
-        self.taken.jobs.len()
+        self.driver.jobs.len()
     }
 
     /// Fires the timers that are due before `at` and that the recorded engine did not have.
@@ -82,14 +90,14 @@ impl ReplayedEngine {
                 return;
             }
             self.last = due;
-            self.engine.handle_timeout(&mut self.taken, due);
+            self.engine.handle_timeout(&mut self.driver, due);
             if self.engine.poll_timeout() <= due {
                 return;
             }
         }
     }
 
-    /// Passes an input on.
+    /// Passes an input to the engine.
     pub(super) fn input(
         &mut self,
         at: Instant,
@@ -111,7 +119,7 @@ impl ReplayedEngine {
                 found.jobs += 1;
                 let Some(route) = names.route_id(&route) else {
                     found.without_route += 1;
-                    self.taken.jobs.insert(id, JobState { differs: true, ..JobState::default() });
+                    self.driver.jobs.insert(id, JobState { differs: true, ..JobState::default() });
                     return Ok(());
                 };
                 let job = Job {
@@ -131,23 +139,23 @@ impl ReplayedEngine {
             Kind::Reply(line) => {
                 let Some((slot, attempt)) = self.attempt(job, line.attempt)? else { return Ok(()) };
                 let reply = line.into_reply()?;
-                self.taken.replied = Some(attempt);
-                self.taken.job(job).attempt = None;
-                self.engine.handle_reply(&mut self.taken, at, slot, attempt, &reply);
-                self.taken.replied = None;
+                self.driver.replied = Some(attempt);
+                self.driver.job(job).attempt = None;
+                self.engine.handle_reply(&mut self.driver, at, slot, attempt, &reply);
+                self.driver.replied = None;
                 Ok(())
             }
             Kind::FirstByte { attempt } => {
                 let Some((slot, attempt)) = self.attempt(job, attempt)? else { return Ok(()) };
-                if std::mem::replace(&mut self.taken.job(job).has_first_byte, true) {
+                if std::mem::replace(&mut self.driver.job(job).has_first_byte, true) {
                     return Err("the first byte of an answer is recorded once".to_owned());
                 }
-                self.engine.handle_first_byte(&mut self.taken, at, slot, attempt);
+                self.engine.handle_first_byte(&mut self.driver, at, slot, attempt);
                 Ok(())
             }
             Kind::Leave => {
-                if let Some(slot) = self.known(job)?.slot {
-                    self.engine.cancel(&mut self.taken, at, slot);
+                if let Some(slot) = self.job_state(job)?.slot {
+                    self.engine.cancel(&mut self.driver, at, slot);
                 }
                 Ok(())
             }
@@ -162,7 +170,7 @@ impl ReplayedEngine {
                 Ok(())
             }
             _ => {
-                self.engine.handle_timeout(&mut self.taken, at);
+                self.engine.handle_timeout(&mut self.driver, at);
                 Ok(())
             }
         }
@@ -174,31 +182,31 @@ impl ReplayedEngine {
         if fingerprint > id.0 {
             return Err(format!("job {id} is identical to a later one", id = id.0));
         }
-        let sizes = (route, prompt_tokens, max_tokens);
-        let group = self.taken.groups.entry(fingerprint).or_insert((sizes, 0));
-        if group.0 != sizes {
+        let fields = (route, prompt_tokens, max_tokens);
+        let group = self.driver.groups.entry(fingerprint).or_insert((fields, 0));
+        if group.0 != fields {
             return Err(format!("job {} differs from those that it is identical to", id.0));
         }
         group.1 += 1;
-        self.taken.fingerprints.insert(id.0, fingerprint);
+        self.driver.fingerprints.insert(id.0, fingerprint);
         Ok(())
     }
 
     fn withdraw_attempt(&mut self, at: Instant, job: Option<u64>, number: u8) -> Result<(), String> {
         if let Some((slot, attempt)) = self.attempt(job, number)? {
-            if self.known(job)?.has_first_byte {
+            if self.job_state(job)?.has_first_byte {
                 return Err("an attempt whose answer has begun is not withdrawn".to_owned());
             }
-            self.engine.withdraw(&mut self.taken, at, slot, attempt);
+            self.engine.withdraw(&mut self.driver, at, slot, attempt);
         }
         Ok(())
     }
 
     fn submit(&mut self, at: Instant, job: Job) -> Result<(), String> {
         let tag = usize::try_from(job.id.0).map_err(|_| "the id of the job is too large for this machine")?;
-        self.taken.jobs.insert(job.id.0, JobState::default());
-        let slot = self.engine.submit(&mut self.taken, at, job, Tag(tag));
-        self.taken.job(Some(job.id.0)).slot = slot;
+        self.driver.jobs.insert(job.id.0, JobState::default());
+        let slot = self.engine.submit(&mut self.driver, at, job, Tag(tag));
+        self.driver.job(Some(job.id.0)).slot = slot;
         Ok(())
     }
 
@@ -211,22 +219,22 @@ impl ReplayedEngine {
         found: &mut Replayed,
     ) -> Result<(), String> {
         found.decisions += 1;
-        if !self.known(Some(job))?.differs {
-            let taken = self.taken.next_decision(job);
-            let now = taken.as_ref().map(|(_, event)| (event.at, Kind::of_decision(event, names)));
+        if !self.job_state(Some(job))?.differs {
+            let taken = self.driver.next_decision(job);
+            let now = taken.as_ref().map(|(_, event)| (event.at, Kind::of_event(event, names)));
             let now = now.as_ref().map(|(at, kind)| (*at, kind));
             if now == Some((at, kind)) {
-                let is_in_order = taken.is_some_and(|(order, _)| order == self.compared);
+                let is_in_order = taken.is_some_and(|(order, _)| order == self.matched);
                 found.out_of_order += u64::from(!is_in_order && !self.differs);
-                self.compared += 1;
+                self.matched += 1;
             } else {
-                found.differs((self.number, job), Some((at, kind)), now);
+                found.count_difference((self.number, job), Some((at, kind)), now);
                 self.drop_differing(job);
             }
         }
         if matches!(kind, Kind::Done(_)) {
-            self.taken.jobs.remove(&job);
-            self.taken.decisions.remove(&job);
+            self.driver.jobs.remove(&job);
+            self.driver.decisions.remove(&job);
         }
         Ok(())
     }
@@ -234,10 +242,10 @@ impl ReplayedEngine {
     /// Reports the decisions that the engine took and that were not recorded: all recorded decisions so far are read.
     pub(super) fn report_unrecorded(&mut self, names: &Names, found: &mut Replayed) {
         // When a job is dropped, others may go on that did not when it was recorded.
-        while !self.taken.decisions.is_empty() {
-            for (job, event) in self.taken.first_left() {
-                let kind = Kind::of_decision(&event, names);
-                found.differs((self.number, job), None, Some((event.at, &kind)));
+        while !self.driver.decisions.is_empty() {
+            for (job, event) in self.driver.first_left() {
+                let kind = Kind::of_event(&event, names);
+                found.count_difference((self.number, job), None, Some((event.at, &kind)));
                 self.drop_differing(job);
             }
         }
@@ -246,23 +254,26 @@ impl ReplayedEngine {
     /// Cancels a job that differs in the engine; it is no longer compared.
     fn drop_differing(&mut self, job: u64) {
         self.differs = true;
-        self.taken.decisions.remove(&job);
-        let state = self.taken.job(Some(job));
+        self.driver.decisions.remove(&job);
+        let state = self.driver.job(Some(job));
         state.differs = true;
         if let Some(slot) = state.slot {
-            self.engine.cancel(&mut self.taken, self.last, slot);
+            self.engine.cancel(&mut self.driver, self.last, slot);
         }
     }
 
-    /// Returns the state of a job.
-    fn known(&self, job: Option<u64>) -> Result<JobState, String> {
+    /// Returns the state of a job that is in flight in the recording.
+    ///
+    /// # Errors
+    /// If the line names no job, or one that is not in flight.
+    fn job_state(&self, job: Option<u64>) -> Result<JobState, String> {
         let job = job.ok_or("the line names no job")?;
-        self.taken.jobs.get(&job).copied().ok_or_else(|| format!("job {job} is not in flight"))
+        self.driver.jobs.get(&job).copied().ok_or_else(|| format!("job {job} is not in flight"))
     }
 
     /// Returns the slot of a job and its attempt in flight with a number; `None` if the job differs.
     fn attempt(&self, job: Option<u64>, number: u8) -> Result<Option<(Slot, AttemptId)>, String> {
-        let JobState { slot, attempt, differs, .. } = self.known(job)?;
+        let JobState { slot, attempt, differs, .. } = self.job_state(job)?;
         match (slot, attempt) {
             _ if differs => Ok(None),
             (Some(slot), Some((attempt, found))) if found == number => Ok(Some((slot, attempt))),
@@ -271,7 +282,7 @@ impl ReplayedEngine {
     }
 }
 
-impl Taken {
+impl ReplayDriver {
     /// Returns the state of a job that is in flight in the recording.
     fn job(&mut self, job: Option<u64>) -> &mut JobState {
         let state = job.and_then(|job| self.jobs.get_mut(&job));
@@ -288,7 +299,7 @@ impl Taken {
         next
     }
 
-    /// Returns the first decision of each job that is not compared, in order.
+    /// Returns for each job its first decision that is not compared yet, in the order in which they were taken.
     fn first_left(&self) -> Vec<(u64, Event)> {
         let firsts = self.decisions.iter().filter_map(|(job, left)| Some((*job, *left.front()?)));
         let mut firsts: Vec<(u64, (u64, Event))> = firsts.collect();
@@ -297,7 +308,7 @@ impl Taken {
     }
 }
 
-impl Driver for Taken {
+impl Driver for ReplayDriver {
     fn log(&mut self, event: &Event) {
         let is_compared = self.jobs.get(&event.job.0).is_some_and(|job| !job.differs);
         if is_compared && is_decision(event, self.replied) {

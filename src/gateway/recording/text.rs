@@ -42,8 +42,8 @@ impl Kind<'_> {
     }
 }
 
-/// Returns a decision that was taken at `at` in words.
-pub(super) fn decision(kind: &Kind<'_>, at: Instant) -> String {
+/// Returns a decision, which was taken at `at`, in words.
+pub(super) fn decision_text(kind: &Kind<'_>, at: Instant) -> String {
     let length = |until_ns: u64| duration(seconds(Instant(until_ns).since(at)));
     match kind {
         Kind::Queued { waiting } => format!("waits for a free attempt, {waiting} in the queue"),
@@ -66,9 +66,9 @@ pub(super) fn decision(kind: &Kind<'_>, at: Instant) -> String {
     }
 }
 
-/// Returns in words what an event decided that is a decision of a recording.
-pub(in crate::gateway) fn decision_of(event: &Event, names: &Names) -> String {
-    decision(&Kind::of_decision(event, names), event.at)
+/// Returns an event in words that is a decision of a recording: neither an arrival nor a first byte.
+pub(in crate::gateway) fn event_text(event: &Event, names: &Names) -> String {
+    decision_text(&Kind::of_event(event, names), event.at)
 }
 
 fn end_text(end: &DoneLine<'_>) -> String {

@@ -105,7 +105,7 @@ impl Recording {
         };
         let started = clock.started_at().map(|started| started.rfc3339().to_string().into());
         let header = Header { schema: SCHEMA.into(), version: env!("CARGO_PKG_VERSION").into(), started };
-        append(&mut writer.block, &header)?;
+        append_line(&mut writer.block, &header)?;
         writer.flush()?;
         let shared = Arc::new(Shared::default());
         let (entries, queue) = sync_channel(QUEUE);
@@ -177,7 +177,7 @@ impl<W: Output> Writer<W> {
         shared.has_ended.store(true, Ordering::Release);
         let end = Line { engine: 0, at_ns: last.0, due_ns: None, job: None, kind: Kind::End { reason } };
         // Without room for it, the recording is cut off, which its replay says.
-        if append(&mut self.block, &end).is_ok() {
+        if append_line(&mut self.block, &end).is_ok() {
             let _ = self.flush();
         }
     }
@@ -212,7 +212,7 @@ impl<W: Output> Writer<W> {
     /// Adds a line. Returns why the recording ends, if it does.
     fn write(&mut self, entry: Entry) -> Option<Stop> {
         let before = self.block.len();
-        if let Err(error) = self.append(entry) {
+        if let Err(error) = self.append_entry(entry) {
             self.block.truncate(before);
             return Some(Stop::Error(error));
         }
@@ -231,7 +231,7 @@ impl<W: Output> Writer<W> {
         None
     }
 
-    fn append(&mut self, entry: Entry) -> io::Result<()> {
+    fn append_entry(&mut self, entry: Entry) -> io::Result<()> {
         let (engine, at) = (entry.engine(), entry.at());
         if let Entry::Engine { names, .. } = &entry {
             self.names.insert(engine, Arc::clone(names));
@@ -247,11 +247,11 @@ impl<W: Output> Writer<W> {
             }
             Entry::Decision { event, .. } => {
                 line.job = Some(event.job.0);
-                line.kind = Kind::of_decision(&event, names);
+                line.kind = Kind::of_event(&event, names);
             }
             Entry::EngineEnded { .. } => {}
         }
-        append(&mut self.block, &line)?;
+        append_line(&mut self.block, &line)?;
         if line.kind == Kind::EngineEnded {
             self.names.remove(&engine);
         }
@@ -284,7 +284,7 @@ impl<W: Output> Writer<W> {
 }
 
 /// Appends a line of JSON.
-fn append(block: &mut Vec<u8>, line: &impl Serialize) -> io::Result<()> {
+fn append_line(block: &mut Vec<u8>, line: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *block, line)?;
     block.push(b'\n');
     Ok(())
@@ -309,7 +309,7 @@ impl Entry {
 }
 
 impl Input {
-    /// Returns the job that the input concerns, if it is one, and the rest of its line.
+    /// Returns the job that the input concerns, if it concerns a single one, and the rest of its line.
     fn into_kind(self, names: &Names) -> (Option<u64>, Kind<'_>) {
         match self {
             Self::Arrival(job) => {

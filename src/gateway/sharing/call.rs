@@ -106,6 +106,7 @@ pub(super) struct LimitArguments {
     pub(super) limit: SharedLimit,
     /// The units that are left if Redis has no level of it.
     pub(super) if_absent: i64,
+    /// What they are depends on the verb: `quota.lua` describes them.
     pub(super) amounts: [i64; 2],
 }
 
@@ -129,7 +130,7 @@ impl Call {
         self
     }
 
-    /// Sets the length of a cool-down, or the age of the heartbeats that are counted, in milliseconds.
+    /// Sets the length of a cool-down, or the greatest age of the heartbeats that are counted, in milliseconds.
     pub(super) fn with_length(mut self, millis: u64) -> Self {
         self.arguments[4] = millis.to_string();
         self

@@ -24,7 +24,7 @@ pub(super) trait Heartbeats {
     /// Records that Redis decides again.
     fn end_outage(&self);
 
-    /// Returns the number of replicas that have it, as Redis named it last.
+    /// Returns the number of replicas that share it, as Redis named it last.
     fn replicas(&self) -> u32;
 }
 

@@ -60,7 +60,7 @@ impl Lease {
     }
 
     /// Records that the answer to the call that asked for it has come. `is_given`: the lease was given.
-    pub(super) fn is_answered(&mut self, is_given: bool) {
+    pub(super) fn record_answer(&mut self, is_given: bool) {
         self.is_settled = !is_given;
         if std::mem::take(&mut self.asked_grant) > 0 {
             self.pool.end_asking_for_grant();

@@ -184,7 +184,8 @@ impl Link {
         if state.number == number && state.current.take().is_some() {
             drop(state);
             self.counts.up.set(0);
-            // A request that decided alone may have stored a share just as Redis came back. It does not know what was used since.
+            // A request that was decided on alone just as Redis came back may have begun an outage, which does not count what was used
+            // since.
             self.end_outages();
             let replicas = self.replicas();
             tracing::warn!(
@@ -223,7 +224,7 @@ impl Link {
 
     /// Queues the settlement of what an attempt has used of its caller's budget. It is kept until Redis has answered, unless too many
     /// are kept.
-    pub(super) fn settle(&self, budget: &Arc<SharedBudget>, settlement: Settlement) {
+    pub(super) fn enqueue_settlement(&self, budget: &Arc<SharedBudget>, settlement: Settlement) {
         self.put(Queued::BudgetSettlement { budget: Arc::clone(budget), settlement });
     }
 
@@ -248,7 +249,7 @@ impl Link {
 
     /// Returns the number of calls that wait to be sent, or whose answers have not come.
     pub(super) fn unanswered(&self) -> usize {
-        let kept: usize = self.budgets.all().iter().map(|budget| budget.unanswered()).sum();
+        let kept: usize = self.budgets.all().iter().map(|budget| budget.kept_settlements()).sum();
         self.queued.load(Ordering::Relaxed) + kept
     }
 

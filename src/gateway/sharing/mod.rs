@@ -87,7 +87,7 @@ pub struct SharingError {
     pub reason: String,
 }
 
-/// The quotas that this replica shares.
+/// The connection of this replica to Redis, with the quotas and budgets that are shared through it, and the task that keeps it.
 #[derive(Debug)]
 pub struct Sharing {
     link: Arc<Link>,
@@ -121,7 +121,7 @@ impl Sharing {
         self.link.address()
     }
 
-    /// Waits until Redis has answered all settlements, for `limit` at most. Returns `false` if it has not.
+    /// Waits until Redis has answered all calls that were queued, for `limit` at most. Returns `false` if it has not.
     pub async fn finish(&self, limit: Duration) -> bool {
         let is_sent = async {
             while self.link.unanswered() > 0 {
@@ -177,10 +177,10 @@ impl Refusal {
 }
 
 impl SharedQuotas {
-    /// Returns the shares of a scenario's targets. Targets of one account whose models are of one family share a quota.
+    /// Returns the shared quotas of a scenario's targets. Targets of one account whose models are of one family share a quota.
     pub(super) fn new(sharing: &Arc<Sharing>, scenario: &Scenario) -> Self {
         let link = &sharing.link;
-        let share = |target: &crate::scenario::Target| {
+        let quota_of = |target: &crate::scenario::Target| {
             let provider = &scenario.providers[usize::from(target.provider)];
             let account = &provider.accounts[usize::from(target.account)].name;
             let model = usize::from(target.model);
@@ -192,7 +192,7 @@ impl SharedQuotas {
             let cool_down = pool.keys.cool_down(&provider.models[model].name);
             SharedQuota { pool, cool_down, cached: target.cached }
         };
-        Self { sharing: Arc::clone(sharing), targets: scenario.targets.iter().map(share).collect() }
+        Self { sharing: Arc::clone(sharing), targets: scenario.targets.iter().map(quota_of).collect() }
     }
 
     pub(super) fn sharing(&self) -> &Arc<Sharing> {
@@ -219,7 +219,7 @@ impl SharedQuotas {
             let (call, further) = pool.ask(asked, &charged, (link.replica(), &id), cool_down);
             let mut lease = Lease::asked(owners, id.clone(), charged, *cached, further);
             if let Some(answer) = link.ask(&call).await {
-                lease.is_answered(answer.outcome == Outcome::Done);
+                lease.record_answer(answer.outcome == Outcome::Done);
                 let times = (asked, link.now());
                 let taken = pool.take_answer(times, (&charged, link.replica(), &id), further, &answer);
                 let is_given = taken.is_ok();

@@ -51,7 +51,7 @@ struct Grant {
     left: Units,
 }
 
-/// What this replica may use while Redis is gone: of each limit the n-th part, as a bucket in which a unit costs n units.
+/// An outage of Redis. Of each limit this replica may use the n-th part, as a bucket in which a unit costs n units.
 #[derive(Debug)]
 struct Outage {
     buckets: Vec<Bucket>,

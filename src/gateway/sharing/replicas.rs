@@ -25,7 +25,7 @@ impl ReplicaCount {
     /// Takes the number that an answer names. A smaller one counts only after a time, because a server that has lost its data does
     /// not know yet which replicas there are.
     pub(super) fn learn(&mut self, now: Instant, named: u32) {
-        if named >= self.count || now.since(self.at) > REPLICAS_LENGTH {
+        if named >= self.count || now.since(self.at) > REPLICA_TIMEOUT {
             *self = Self { count: named.max(1), at: now };
         }
     }
@@ -40,4 +40,4 @@ impl ReplicaCount {
 }
 
 /// How long a larger number of replicas is kept: as long as Redis keeps a replica without a heartbeat.
-pub(super) const REPLICAS_LENGTH: Nanos = Nanos(5_000_000_000);
+pub(super) const REPLICA_TIMEOUT: Nanos = Nanos(5_000_000_000);

@@ -3,7 +3,7 @@
 use super::call::{Call, ScriptCall, Verb};
 use super::heartbeat::Heartbeats;
 use super::link::{CallQueue, Link, Queued, RECONNECT_TIMEOUT};
-use super::replicas::REPLICAS_LENGTH;
+use super::replicas::REPLICA_TIMEOUT;
 use futures_util::future::join_all;
 use provider::{Instant, Nanos};
 use redis::aio::MultiplexedConnection;
@@ -79,7 +79,7 @@ impl Link {
         let (pools, budgets) = (self.pools.all(), self.budgets.all());
         tokio::join!(self.beat_each(&pools), self.beat_each(&budgets));
         for budget in budgets {
-            let kept = budget.take_unsent();
+            let kept = budget.take_kept_settlements();
             let count = kept.len();
             self.queued.fetch_add(count, Ordering::Relaxed);
             join_all(kept.into_iter().map(|settlement| {
@@ -114,7 +114,7 @@ impl Link {
                 self.return_to(&pools, connection, (begun, time_limit)),
                 self.return_to(&budgets, connection, (begun, time_limit))
             );
-            if quotas? & budgets? || self.now().since(begun) > REPLICAS_LENGTH {
+            if quotas? & budgets? || self.now().since(begun) > REPLICA_TIMEOUT {
                 return Ok(());
             }
             sleep(RETURN_PAUSE).await;

@@ -25,13 +25,13 @@ impl RedisUrl {
         let names: Vec<String> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
         let info = url.into_connection_info().map_err(|_| NOT_A_URL)?;
         let is_socket = matches!(info.addr(), ConnectionAddr::Unix(_));
-        let (known, where_else): (&[&str], _) = if is_socket {
+        let (known, unknown_parameter): (&[&str], _) = if is_socket {
             (&["db", "user", "pass", "protocol"], UNKNOWN_PARAMETER_OF_SOCKET)
         } else {
             (&["protocol"], UNKNOWN_PARAMETER)
         };
         if !names.iter().all(|name| known.contains(&name.as_str())) {
-            return Err(where_else);
+            return Err(unknown_parameter);
         }
         let settings = info.redis_settings();
         if settings.username().is_some() && settings.password().is_none() {

@@ -65,7 +65,7 @@ fn ceiling(plan: &Plan, conclusion: &Conclusion) -> Finding {
 /// Returns how the changes affect the cost of the present load; `None` unless rules on cost break first and are broken at
 /// the present load, or if no change may be proposed.
 fn budget(plan: &Plan) -> Option<Finding> {
-    let changes = || plan.what_if.iter().filter(|change| change.is_proposed());
+    let changes = || plan.what_if.iter().filter(|change| change.may_be_proposed());
     changes().find_map(|change| change.meets_budget)?;
     let cost_usd = plan.load.cost_usd;
     let cheapest = changes().min_by(|one, other| one.cost_usd.total_cmp(&other.cost_usd));
@@ -82,7 +82,7 @@ fn budget(plan: &Plan) -> Option<Finding> {
 /// Returns the best change, and, if it has an extra cost or changes the traffic, the best change that does neither.
 fn best_changes(plan: &Plan) -> impl Iterator<Item = Finding> {
     let has_lift = plan.ceiling.simulated.lowest_tried.is_none();
-    let raises = |change: &&ChangeEffect| change.compared == Comparison::Higher && change.is_proposed();
+    let raises = |change: &&ChangeEffect| change.compared == Comparison::Higher && change.may_be_proposed();
     let best = plan.what_if.iter().find(raises);
     let is_costly = best.is_some_and(|best| best.costs_extra() || best.kind == ChangeKind::Traffic);
     let free = plan.what_if.iter().filter(raises).find(|change| {

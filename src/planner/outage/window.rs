@@ -9,7 +9,7 @@ use provider::{Instant, Nanos};
 use rustc_hash::FxHashMap;
 
 /// The shortest slot for which recovery is judged.
-const SLOT: Nanos = Nanos::MINUTE;
+const MIN_SLOT: Nanos = Nanos::MINUTE;
 /// The most slots; longer runs have longer slots.
 const MAX_SLOTS: u64 = 1 << 16;
 
@@ -24,7 +24,7 @@ pub(super) struct OutageRecorder {
     /// The first job of the interval; jobs are numbered by arrival.
     first: Option<JobId>,
     /// The workload of each job of the interval, by index.
-    workload_of: Vec<u16>,
+    workload_by_index: Vec<u16>,
     /// The workload for which each attempt of those jobs was sent. Another job may take it over.
     attempts: FxHashMap<AttemptId, u16>,
     /// Per workload, the record of its jobs of the interval; then that of all.
@@ -51,7 +51,7 @@ impl OutageRecorder {
     pub(super) fn new(scenario: &Scenario, from: Instant, until: Instant) -> Self {
         assert!(from < until, "invariant: an outage takes time, found {from} to {until}");
         let rest = (Instant::ZERO + scenario.duration).since(until);
-        let slot = SLOT.max(Nanos(rest.0 / MAX_SLOTS));
+        let slot = MIN_SLOT.max(Nanos(rest.0 / MAX_SLOTS));
         let slots = rest.0.div_ceil(slot.0) as usize;
         let record = Recorder::without_distributions(scenario);
         Self {
@@ -59,7 +59,7 @@ impl OutageRecorder {
             until,
             last_event: Instant::ZERO,
             first: None,
-            workload_of: Vec::new(),
+            workload_by_index: Vec::new(),
             attempts: FxHashMap::default(),
             records: vec![record; scenario.workloads.len() + 1],
             after: vec![vec![[0; 2]; slots]; scenario.workloads.len()],
@@ -78,14 +78,18 @@ impl OutageRecorder {
     /// Registers a job that arrives in the interval.
     fn arrived(&mut self, job: JobId, workload: u16) {
         let first = *self.first.get_or_insert(job);
-        assert_eq!(job.0 - first.0, self.workload_of.len() as u64, "invariant: jobs are numbered by arrival");
-        self.workload_of.push(workload);
+        assert_eq!(
+            job.0 - first.0,
+            self.workload_by_index.len() as u64,
+            "invariant: jobs are numbered by arrival"
+        );
+        self.workload_by_index.push(workload);
     }
 
     /// Returns the workload of a job of the interval; `None` for other jobs.
     fn workload_of(&self, job: JobId) -> Option<u16> {
         let index = job.0.checked_sub(self.first?.0)?;
-        self.workload_of.get(usize::try_from(index).ok()?).copied()
+        self.workload_by_index.get(usize::try_from(index).ok()?).copied()
     }
 
     /// Returns the workload to which an event belongs: that of its job, or that for which its attempt was sent.

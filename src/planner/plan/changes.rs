@@ -70,7 +70,7 @@ impl ChangeEffect {
     /// Returns `true` if the change may be proposed: it is not an ablation, and wherever it cuts more answers, a rule
     /// judges that.
     #[must_use]
-    pub fn is_proposed(&self) -> bool {
+    pub fn may_be_proposed(&self) -> bool {
         self.kind != ChangeKind::Ablation && self.cuts.iter().all(|cut| cut.is_judged)
     }
 

@@ -54,8 +54,8 @@ impl Concession {
 impl<'a> Candidates<'a> {
     /// Returns the measured changes that can be proposed, and those that are tried only for a target.
     pub(super) fn new(unchanged: &'a Unchanged<'a>, measured: &[Measured], target: f64) -> Self {
-        let offers = measured.iter().filter(|one| one.effect.is_proposed());
-        let measured = offers.map(|one| (one.change.clone(), Some(one.effect.lift)));
+        let proposed = measured.iter().filter(|one| one.effect.may_be_proposed());
+        let measured = proposed.map(|one| (one.change.clone(), Some(one.effect.lift)));
         let mut each: Vec<Candidate> = Vec::new();
         let others =
             offers::for_a_target(unchanged.scenario, target).into_iter().map(|change| (change, None));
@@ -299,8 +299,8 @@ impl<'a> Candidates<'a> {
 impl Candidate {
     fn new(unchanged: &Unchanged<'_>, change: Change, lift: Option<f64>) -> Self {
         let analytic = Ceiling::of(&Change::all(unchanged.scenario, [&change])).multiple / unchanged.analytic;
-        let is_known = analytic.is_finite() && analytic > 0.0;
-        let correction = lift.map_or(1.0, |lift| if is_known { lift / analytic } else { lift });
+        let has_analytic_lift = analytic.is_finite() && analytic > 0.0;
+        let correction = lift.map_or(1.0, |lift| if has_analytic_lift { lift / analytic } else { lift });
         Self { change, correction, cost: 0.0, concession: Concession::Nothing }
     }
 }

@@ -36,8 +36,15 @@ fn searching<T>(yaml: &str, target: f64, with: impl FnOnce(&mut Search<'_>) -> T
     };
     let measured = unchanged.measure_all(catalogue::changes(&scenario));
     let candidates = Candidates::new(&unchanged, &measured, target);
-    let seen = SCREENING_SEEDS;
-    with(&mut Search { candidates, runner, target, until: None, seen, was_cut: AtomicBool::new(false) })
+    let search_seeds = SCREENING_SEEDS;
+    with(&mut Search {
+        candidates,
+        runner,
+        target,
+        until: None,
+        search_seeds,
+        was_cut: AtomicBool::new(false),
+    })
 }
 
 /// Returns all valid sets of the candidates whose names contain one of `kinds`, with up to three accounts of each provider.
@@ -58,10 +65,10 @@ fn all_sets(search: &Search<'_>, kinds: &[&str]) -> Vec<Vec<usize>> {
 
 /// Returns `true` if a set holds on many more seeds than a proof has.
 fn holds_on_many_seeds(search: &mut Search<'_>, set: Vec<usize>) -> bool {
-    let seen = std::mem::replace(&mut search.seen, 300);
+    let search_seeds = std::mem::replace(&mut search.search_seeds, 300);
     let judged = search.judged(set);
     let holds = search.passes(&judged);
-    search.seen = seen;
+    search.search_seeds = search_seeds;
     holds
 }
 

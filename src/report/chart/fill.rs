@@ -135,7 +135,7 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
     let last = strips.len().saturating_sub(1);
     let mut above = None;
     let legend = [
-        (Mark::Box, Role::Fill, "charged"),
+        (Mark::Box, Role::Charged, "charged"),
         (Mark::Line, Role::Level, "fullest sample"),
         (Mark::Line, Role::Full, "full"),
     ];
@@ -178,9 +178,9 @@ fn draw_strip(plot: &Plot<'_, '_>, summary: &Summary, strip: &Strip<'_>, length:
     let steps = grouped_steps(summary);
     let shares: Vec<_> =
         steps.iter().filter_map(|steps| Some((span(steps), strip.row.share(steps.clone())?))).collect();
-    plot.area(&outline(shares.iter().map(|(at, share)| (*at, share.min(1.0)))), Role::Fill, 0.45);
+    plot.area(&outline(shares.iter().map(|(at, share)| (*at, share.min(1.0)))), Role::Charged, 0.45);
     for ((from, to), _) in shares.iter().filter(|(_, share)| *share > 1.005) {
-        plot.block((*from, 1.04), (*to, TOP), Role::Fill);
+        plot.block((*from, 1.04), (*to, TOP), Role::Charged);
     }
     plot.horizontal_dashes(1.0, Role::Muted);
     // Limits are not sampled after the last event.
@@ -225,7 +225,7 @@ fn chart_data(summary: &Summary, strips: &[Strip<'_>]) -> ChartData {
             logarithmic: false,
             top: 1.0,
             lines: vec![
-                Line::new("charged", Role::Fill, Shape::Area, charged),
+                Line::new("charged", Role::Charged, Shape::Area, charged),
                 Line::new("fullest sample", Role::Level, Shape::Line, level),
             ],
         }

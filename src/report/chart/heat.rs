@@ -151,7 +151,7 @@ fn shade(share: f64) -> (Role, f64) {
     if share > 1.005 {
         return (Role::Over, 1.0);
     }
-    (Role::Fill, (libm::ceil(share * 12.0) / 12.0 * 0.94).clamp(0.06, 0.94))
+    (Role::Charged, (libm::ceil(share * 12.0) / 12.0 * 0.94).clamp(0.06, 0.94))
 }
 
 fn legend(canvas: &Canvas<'_>) {

@@ -29,7 +29,7 @@ const MAX_BARS: usize = 20;
 pub(in crate::report) fn chart(plan: &Plan) -> Option<Chart> {
     plan.what_if.first()?;
     let best =
-        plan.what_if.iter().find(|change| change.is_proposed() && change.compared == Comparison::Higher);
+        plan.what_if.iter().find(|change| change.may_be_proposed() && change.compared == Comparison::Higher);
     let scope = change::scope(plan);
     let title = match best {
         Some(best) if plan.ceiling.simulated.lowest_tried.is_some() => {
@@ -117,7 +117,7 @@ fn bar(canvas: &Canvas<'_>, scale: &Scale, (plan, effect): (&Plan, &ChangeEffect
     };
     let (low, high) = (scale.x(ceiling.min(now)), scale.x(ceiling.max(now)));
     if effect.undecided.is_none() {
-        canvas.cell(Frame { left: LEFT, top, right: low, bottom }, Role::Fill, 0.45);
+        canvas.cell(Frame { left: LEFT, top, right: low, bottom }, Role::Charged, 0.45);
     }
     if high > low {
         let lost = ceiling < now;

@@ -132,8 +132,8 @@ fn ceilings(plan: &Plan) -> Markup {
         return section("The ceiling of users", &table(&users::HEAD, 1, &rows));
     }
     let (analytic, simulated) = (&plan.ceiling.analytic, &plan.ceiling.simulated);
-    let row = |name: String, stop: String, jobs: Option<f64>, multiple: Option<f64>| {
-        vec![cell(name), cell(stop), cell(optional(jobs)), cell(optional(multiple))]
+    let row = |name: String, limited_by: String, jobs: Option<f64>, multiple: Option<f64>| {
+        vec![cell(name), cell(limited_by), cell(optional(jobs)), cell(optional(multiple))]
     };
     let binding = analytic
         .binding

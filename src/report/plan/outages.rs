@@ -24,12 +24,12 @@ pub(super) fn sentence(outage: &Outage) -> String {
         (false, false) => format!("{loss} is not survived: {}", broken(outage)),
         (false, true) => format!("{loss} is not survived: success is not back before the end of the run"),
     };
-    let (affected, others): (Vec<_>, Vec<_>) = outage
+    let (with_broken_rules, others): (Vec<_>, Vec<_>) = outage
         .workloads
         .iter()
         .filter(|workload| workload.jobs > 0)
         .partition(|workload| !workload.broken.is_empty());
-    let described = if affected.is_empty() { others } else { affected };
+    let described = if with_broken_rules.is_empty() { others } else { with_broken_rules };
     let each = described.iter().take(MAX_DESCRIBED).map(|workload| format!(" {}.", of_workload(workload)));
     format!("{verdict}.{}", each.collect::<String>())
 }
@@ -46,25 +46,25 @@ fn broken(outage: &Outage) -> String {
         if rules.len() == 1 { one } else { more }
     };
     let of_run = list(&over_run);
-    let alone = list(&|rule| !over_run(rule) && !without(rule));
-    let anyway = list(&|rule| !over_run(rule) && without(rule));
+    let during_only = list(&|rule| !over_run(rule) && !without(rule));
+    let also_without = list(&|rule| !over_run(rule) && without(rule));
     let of_jobs = "for the jobs that arrive during it";
     let parts = [
         (&of_run, format!("over the whole run {}", breaks(&of_run))),
         (
-            &alone,
+            &during_only,
             format!(
                 "{of_jobs} {}, though over the whole run {}",
-                breaks(&alone),
-                by_number(&alone, "it holds", "they hold")
+                breaks(&during_only),
+                by_number(&during_only, "it holds", "they hold")
             ),
         ),
         (
-            &anyway,
+            &also_without,
             format!(
                 "{of_jobs} {}, as {} over the run without the loss",
-                breaks(&anyway),
-                by_number(&anyway, "it does", "they do")
+                breaks(&also_without),
+                by_number(&also_without, "it does", "they do")
             ),
         ),
     ];

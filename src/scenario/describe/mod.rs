@@ -16,7 +16,7 @@ use provider::units::{print_count, print_duration, print_number, print_rate, pri
 use std::fmt::Write as _;
 
 impl Scenario {
-    /// Formats the scenario as text: providers, accounts, limits, routes, client, workloads, rules.
+    /// Formats the scenario as text: providers with their accounts and limits, routes, client, callers, workloads, rules.
     #[must_use]
     pub fn describe(&self) -> String {
         let mut text = self.name.clone();
@@ -114,7 +114,7 @@ fn model_lines(model: &ModelConfig, dialect: Dialect) -> impl Iterator<Item = St
     let limits = limits + &family.unwrap_or_default();
     let lines = [format!("{}: {limits}", model.name), format!("  {}; {price}", latency(&model.latency))];
     // The default reservation, which is Groq's, is not printed. Cached tokens count in it as the dialect counts them.
-    let usual = Reserve { cached: CachedTokens::default_for(dialect), ..Reserve::default() };
+    let usual = Reserve { cached: CachedTokens::default_of(dialect), ..Reserve::default() };
     let reserves = (model.reserve != usual).then(|| reserve(&model.reserve));
     lines.into_iter().chain(lengths(model.lengths)).chain(reserves)
 }

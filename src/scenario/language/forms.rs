@@ -23,7 +23,7 @@ pub(super) fn check(fields: &mut Fields, diagnostics: &Diagnostics) {
         }
         [selector] => {
             let form = fields.table.forms.iter().find(|form| form.selectors().any(|word| word == selector));
-            is_complete(
+            check_form(
                 form.expect("invariant: a selecting word belongs to a form"),
                 selector,
                 fields,
@@ -77,11 +77,11 @@ fn report_none(fields: &Fields, diagnostics: &Diagnostics) -> bool {
 
 /// Reports words that are missing from the form that `selector` selects, words of it that exclude each other, and words of
 /// other forms. Returns `true` if there are none.
-fn is_complete(form: &Form, selector: &str, fields: &Fields, diagnostics: &Diagnostics) -> bool {
-    let mut complete = true;
+fn check_form(form: &Form, selector: &str, fields: &Fields, diagnostics: &Diagnostics) -> bool {
+    let mut is_sound = true;
     let mut report = |what: String, help: String| {
         diagnostics.report_at(&fields.at, what, help);
-        complete = false;
+        is_sound = false;
     };
     for group in form.requires.iter().skip(1) {
         match given_words(fields, group.iter().copied())[..] {
@@ -108,5 +108,5 @@ fn is_complete(form: &Form, selector: &str, fields: &Fields, diagnostics: &Diagn
         };
         report(format!("`{word}` does not go with `{selector}`"), help);
     }
-    complete
+    is_sound
 }

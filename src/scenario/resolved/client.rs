@@ -19,7 +19,7 @@ pub struct Client {
     pub eject: Option<Eject>,
     /// Attempts in flight at once; `None` for no bound.
     pub concurrency: Option<u32>,
-    /// Jobs that may wait for a free attempt; more are shed.
+    /// Jobs that may wait until fewer than `concurrency` attempts are in flight; more are shed.
     pub queue: u32,
     /// How sends are spread over time.
     pub pace: Pace,

@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_an_address_must_not_have_are_refused_with_a_remedy() {
+    fn invalid_schemes_and_paths_and_forbidden_parts_are_refused_with_a_remedy() {
         let scheme = ("the address has no scheme", "begin it with `https://`, as in");
         let other_scheme =
             ("the scheme of the address is neither `https` nor `http`", "begin it with `https://`");

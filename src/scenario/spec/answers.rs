@@ -15,8 +15,8 @@ use std::sync::Arc;
 /// The answers of a provider.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    /// As JSON, in the form that the control plane of the mock accepts.
-    pub(super) rules: Vec<Json>,
+    /// The answers as JSON, in the form that the control plane of the mock accepts.
+    pub(super) json: Vec<Json>,
     /// The files with recorded exchanges.
     pub(super) files: Vec<PathBuf>,
 }
@@ -46,7 +46,7 @@ pub(super) fn answers(
         match read {
             Ok(file) => {
                 answers.files.extend(file);
-                answers.rules.push(answer);
+                answers.json.push(answer);
             }
             Err((what, help)) => diagnostics.report_at(&item.at, what, help),
         }

@@ -57,7 +57,7 @@ pub(super) fn arrivals(fields: &Fields, diagnostics: &Diagnostics) -> Option<Arr
         Some("burst") => Arrivals::Burst { jobs: fields.count("burst")?, every: fields.duration("every")? },
         Some("users") => Arrivals::Users { users: fields.count("users")?, think: think?? },
         _ => {
-            // An invalid share or speed has been reported; the file is still read.
+            // An invalid `rate` or `speed` has been reported; the file is still read.
             let [rate, speed] = ["rate", "speed"].map(|word| fields.number(word).unwrap_or(1.0));
             let columns = fields.fields("columns").and_then(columns);
             let unit = fields.choice("unit", &[("s", TraceUnit::Seconds), ("ms", TraceUnit::Milliseconds)]);

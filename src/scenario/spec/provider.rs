@@ -76,7 +76,7 @@ pub(in crate::scenario) fn provider(
     spec.upstream.base_url = fields.text("base_url").and_then(|text| BaseUrl::parse(text).ok());
     (config.accounts, spec.upstream.keys) = accounts(fields, base_dir, diagnostics).into_iter().unzip();
     config.incidents = fields.items("incidents").iter().filter_map(incident).collect();
-    let cached = CachedTokens::default_for(config.dialect);
+    let cached = CachedTokens::default_of(config.dialect);
     let reserve = fields.get("reserve").and_then(|value| reserve(value, cached, diagnostics));
     let inherited = Inherited {
         dialect: config.dialect,
@@ -99,8 +99,8 @@ pub(in crate::scenario) fn provider(
         }
         spec.config.models.push(model);
     }
-    let Answers { rules, files } = answers(fields, &spec.config, base_dir, diagnostics);
-    (spec.answers, spec.answer_files) = (rules, files);
+    let Answers { json, files } = answers(fields, &spec.config, base_dir, diagnostics);
+    (spec.answers, spec.answer_files) = (json, files);
     spec
 }
 

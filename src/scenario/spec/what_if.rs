@@ -29,12 +29,12 @@ pub(super) fn what_if(value: &Value) -> Option<WhatIfSpec> {
 
 impl WhatIfSpec {
     /// Applies the changes of `preset` words and of `client.like`. Must be called before presets and imitations are merged.
-    pub(in crate::scenario) fn choose_presets(&self, diagnostics: &Diagnostics, root: &mut Node) {
+    pub(in crate::scenario) fn apply_before_merge(&self, diagnostics: &Diagnostics, root: &mut Node) {
         self.apply_where(diagnostics, root, overrides::is_preset_or_like);
     }
 
     /// Applies all other changes. Must be called after the merge.
-    pub(in crate::scenario) fn apply(&self, diagnostics: &Diagnostics, root: &mut Node) {
+    pub(in crate::scenario) fn apply_after_merge(&self, diagnostics: &Diagnostics, root: &mut Node) {
         self.apply_where(diagnostics, root, |path| !overrides::is_preset_or_like(path));
     }
 

@@ -10,7 +10,7 @@
 //!
 //! Any other CSV, or JSON lines with other members, is read if the scenario names its columns. Times are whole nanoseconds,
 //! read without floats, and count from the earliest row of the file. Each row is kept or dropped by its own random draw, so
-//! the rows of a smaller rate are a subset of those of a larger one.
+//! the rows of a smaller share are a subset of those of a larger one.
 
 mod csv;
 mod json_lines;
@@ -18,7 +18,7 @@ mod json_lines;
 mod tests;
 
 use super::TraceRow;
-use super::row_bytes::{RowBound, RowBytesLeft};
+use super::row_bytes::{RowBoundReader, RowBytesLeft};
 use crate::formatting::path_name;
 use crate::input_file;
 use flate2::read::MultiGzDecoder;
@@ -99,13 +99,13 @@ pub struct TraceOptions {
     /// The unit of times that are numbers; `None` for the unit that the format implies.
     pub unit: Option<TraceUnit>,
     /// The share of the rows that is kept; 1 or more keeps all.
-    pub rate: f64,
+    pub kept_share: f64,
     /// The factor by which the trace is replayed faster than recorded; positive.
     pub speed: f64,
     /// The seed of the draws that keep or drop rows.
     pub seed: u64,
-    /// The length of the replayed trace: rows at or after this time are dropped. `None` keeps all.
-    pub limit: Option<Nanos>,
+    /// The time from the start of the replay to the end of the run: rows at or after it are dropped. `None` keeps all.
+    pub end: Option<Nanos>,
 }
 
 /// Reads a trace, sorted by time. It has no rows if `options` keep no row.
@@ -138,7 +138,7 @@ fn decompressed(mut file: impl BufRead + 'static) -> Result<Box<dyn BufRead>, St
 /// Returns the rows of a text. Errors start with `:line: `, or with `: ` if they concern no line.
 fn rows(text: impl BufRead, options: &TraceOptions) -> Result<Trace, String> {
     let bytes_left = RowBytesLeft::default();
-    let mut text = BufReader::new(RowBound::new(text, &bytes_left));
+    let mut text = BufReader::new(RowBoundReader::new(text, &bytes_left));
     let start = text.fill_buf().map_err(|error| format!(":1: cannot be read: {error}"))?;
     let start = start.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(start);
     let is_json = start.trim_ascii_start().starts_with(b"{");
@@ -158,15 +158,15 @@ struct Sample {
     earliest: Instant,
     latest: Instant,
     unit: Option<TraceUnit>,
-    rate: f64,
+    kept_share: f64,
     stream_key: u64,
 }
 
 impl Sample {
     fn new(options: &TraceOptions) -> Self {
-        let stream_key = random::label_key(options.seed, "trace");
+        let (kept_share, stream_key) = (options.kept_share, random::label_key(options.seed, "trace"));
         let (earliest, latest) = (Instant::MAX, Instant::ZERO);
-        Self { rows: Vec::new(), rows_read: 0, earliest, latest, unit: None, rate: options.rate, stream_key }
+        Self { rows: Vec::new(), rows_read: 0, earliest, latest, unit: None, kept_share, stream_key }
     }
 
     /// Keeps or drops the next row of a text of which `bytes` were read. Returns an error if the text is too long or has
@@ -177,7 +177,7 @@ impl Sample {
         }
         self.earliest = self.earliest.min(row.at);
         self.latest = self.latest.max(row.at);
-        if RandomStream::keyed(self.stream_key, self.rows_read).unit() < self.rate {
+        if RandomStream::keyed(self.stream_key, self.rows_read).unit() < self.kept_share {
             self.rows.push(row);
         }
         self.rows_read += 1;
@@ -194,8 +194,8 @@ impl Sample {
             row.at = scaled(row.at.since(self.earliest), options.speed);
         }
         let kept = self.rows.len();
-        if let Some(limit) = options.limit {
-            self.rows.truncate(self.rows.partition_point(|row| row.at < Instant::ZERO + limit));
+        if let Some(end) = options.end {
+            self.rows.truncate(self.rows.partition_point(|row| row.at < Instant::ZERO + end));
         }
         let recorded = Recorded {
             rows: self.rows_read,

@@ -5,7 +5,7 @@ use flate2::{Compression, write::GzEncoder};
 use std::io::Write;
 
 const ALL: TraceOptions =
-    TraceOptions { columns: None, unit: None, rate: 1.0, speed: 1.0, seed: 7, limit: None };
+    TraceOptions { columns: None, unit: None, kept_share: 1.0, speed: 1.0, seed: 7, end: None };
 
 fn trace(text: &str, options: &TraceOptions) -> Result<Trace, String> {
     rows(decompressed(std::io::Cursor::new(text.as_bytes().to_vec()))?, options)
@@ -93,8 +93,8 @@ fn ten_thousand_rows() -> String {
 }
 
 #[test]
-fn the_rows_of_a_smaller_rate_are_a_subset() {
-    let kept = |rate| parsed(&ten_thousand_rows(), &TraceOptions { rate, ..ALL }).unwrap();
+fn the_rows_of_a_smaller_share_are_a_subset() {
+    let kept = |kept_share| parsed(&ten_thousand_rows(), &TraceOptions { kept_share, ..ALL }).unwrap();
     let (tenth, fifth) = (kept(0.1), kept(0.2));
     assert!(tenth.iter().all(|row| fifth.contains(row)));
     // Three standard errors of a binomial count.
@@ -104,12 +104,12 @@ fn the_rows_of_a_smaller_rate_are_a_subset() {
 }
 
 #[test]
-fn speed_and_limit_apply_from_the_earliest_row() {
-    let limit = Some(Nanos::from_secs(2));
+fn speed_and_end_apply_from_the_earliest_row() {
+    let end = Some(Nanos::from_secs(2));
     let later: String = (0..10_000)
         .map(|ms| format!("{{\"timestamp\":{},\"input_length\":{ms},\"output_length\":1}}\n", ms + 5_000))
         .collect();
-    let rows = parsed(&later, &TraceOptions { speed: 4.0, limit, ..ALL }).unwrap();
+    let rows = parsed(&later, &TraceOptions { speed: 4.0, end, ..ALL }).unwrap();
     assert_eq!(rows.len(), 8_000);
     assert_eq!(rows[7_999], row(1_999_750_000, 7_999, 1));
 }

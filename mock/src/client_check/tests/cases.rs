@@ -115,7 +115,7 @@ fn a_client_that_backs_off_behaves_with_equal_and_with_different_prompts() {
 }
 
 #[test]
-fn the_same_jobs_one_after_another_behave_too() {
+fn a_client_that_backs_off_behaves_if_its_jobs_start_at_intervals() {
     for distinct_bodies in [false, true] {
         for spacing_ms in [1, 20, 150, 700] {
             for seed in 0..5 {

@@ -4,7 +4,7 @@
 use super::error::{Error, Input, JsonBody, shortened};
 use super::{faults, names};
 use crate::server::Mock;
-use crate::server::answers::{Answer, PromptPattern, Rule, Source};
+use crate::server::answers::{Answer, AnswerRule, PromptPattern, Source};
 use crate::server::records::Records;
 use axum::Json;
 use axum::extract::State;
@@ -65,7 +65,8 @@ impl Input for Rules {
 
 /// Lists the rules in the order in which they were added.
 pub(super) async fn list(State(mock): State<Arc<Mock>>) -> Json<Value> {
-    let rule = |rule: &Rule| json!({ "rule": rule.spec, "answered": rule.answered, "next": rule.remaining });
+    let rule =
+        |rule: &AnswerRule| json!({ "rule": rule.spec, "answered": rule.answered, "next": rule.remaining });
     Json(json!({ "answers": mock.answers.read(|rules| rules.iter().map(rule).collect::<Vec<_>>()) }))
 }
 
@@ -90,16 +91,19 @@ pub(super) async fn add(
 }
 
 /// Parses rules.
-fn parse_all(mock: &Mock, rules: &[Value]) -> Result<Vec<Rule>, Error> {
+fn parse_all(mock: &Mock, rules: &[Value]) -> Result<Vec<AnswerRule>, Error> {
     rules.iter().map(|rule| parse_rule(mock, rule)).collect()
 }
 
 /// Parses rules, as [`parse_all`] does, but returns an error as the texts of its problem and its remedy.
-pub(in crate::server) fn answer_rules(mock: &Mock, rules: &[Value]) -> Result<Vec<Rule>, (String, String)> {
+pub(in crate::server) fn parse_answer_rules(
+    mock: &Mock,
+    rules: &[Value],
+) -> Result<Vec<AnswerRule>, (String, String)> {
     parse_all(mock, rules).map_err(|error| (error.message, error.help))
 }
 
-fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
+fn parse_rule(mock: &Mock, rule: &Value) -> Result<AnswerRule, Error> {
     let spec =
         RuleSpec::deserialize(rule).map_err(|error| Error::new(shortened(&error.to_string()), HELP))?;
     let sequence_length = spec.sequence.as_ref().map(|steps| steps.len() as u64);
@@ -139,7 +143,7 @@ fn parse_rule(mock: &Mock, rule: &Value) -> Result<Rule, Error> {
         value => (name.clone(), value.clone()),
     });
     let listed = Value::Object(members.collect());
-    Ok(Rule {
+    Ok(AnswerRule {
         id: 0,
         spec: listed,
         scope: names::scope(mock, spec.account.as_deref(), spec.model.as_deref(), spec.path)?,

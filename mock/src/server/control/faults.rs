@@ -53,15 +53,15 @@ const MAX_STEPS: usize = 1_000;
 
 /// Lists the injected faults that have not ended.
 pub(super) async fn list(State(mock): State<Arc<Mock>>) -> Json<Value> {
-    let faults = mock.with_faults(|queue, now| {
-        queue.not_ended(now).iter().map(|fault| to_json(&mock, fault, now)).collect::<Vec<_>>()
+    let faults = mock.with_faults(|faults, now| {
+        faults.not_ended(now).iter().map(|fault| to_json(&mock, fault, now)).collect::<Vec<_>>()
     });
     Json(json!({ "faults": faults }))
 }
 
 /// Removes every injected fault, but not the faults of the scenario's incidents.
 pub(super) async fn clear(State(mock): State<Arc<Mock>>) -> Json<Value> {
-    mock.with_faults(|queue, _| queue.clear());
+    mock.with_faults(|faults, _| faults.clear());
     list(State(mock)).await
 }
 
@@ -92,11 +92,11 @@ pub(super) async fn inject(
         names::scope(&mock, injection.account.as_deref(), injection.model.as_deref(), injection.path)?;
     let skip = injection.nth.map_or(0, |nth| nth.get() - 1);
     let share = injection.share.map_or(1.0, |Share(share)| share);
-    let added = mock.with_faults(|queue, now| {
+    let added = mock.with_faults(|faults, now| {
         let until = injection.duration.map_or(Instant::MAX, |Duration(duration)| now + duration);
         let fault =
             InjectedFault { spec, sequence, scope, skip, steps_taken: 0, remaining, share, until, id: 0 };
-        queue.add(fault, now).map(|fault| to_json(&mock, fault, now))
+        faults.add(fault, now).map(|fault| to_json(&mock, fault, now))
     });
     added.map(Json).ok_or_else(|| {
         let message = format!("there are already {MAX_FAULTS} injected faults");

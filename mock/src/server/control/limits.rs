@@ -53,7 +53,7 @@ impl Level {
         Some(if is_used { Self::Used(amount) } else { Self::Left(amount) })
     }
 
-    /// Returns what remains of a limit with this capacity; `None` if the capacity is lower.
+    /// Returns what remains of a limit with this capacity; `None` if the level is above the capacity.
     fn remaining(self, capacity: u64) -> Option<u64> {
         let share = |share: f64| (capacity as f64 * share).round() as u64;
         match self {

@@ -43,7 +43,7 @@ pub(super) async fn metrics(State(mock): State<Arc<Mock>>) -> impl IntoResponse 
     }
     out.push_str(&remaining);
     write_family(&mut out, "injected_faults", "gauge", "Injected faults that have not ended.");
-    let faults = mock.with_faults(|queue, now| queue.not_ended(now).len());
+    let faults = mock.with_faults(|faults, now| faults.not_ended(now).len());
     write_line(&mut out, format_args!("quotalab_mock_injected_faults {faults}"));
     write_family(
         &mut out,

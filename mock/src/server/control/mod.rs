@@ -26,7 +26,7 @@ mod state;
 mod verdict;
 
 use super::Mock;
-pub(super) use answers::{answer_from_header, answer_rules};
+pub(super) use answers::{answer_from_header, parse_answer_rules};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
@@ -51,7 +51,7 @@ pub enum ControlPlane {
     WithToken(Arc<str>),
 }
 
-/// Returns the routes of the control plane.
+/// Returns the router of the control plane.
 pub(super) fn router(mock: &Arc<Mock>) -> Router<Arc<Mock>> {
     let answers = get(answers::list).post(answers::add).delete(answers::clear);
     let quotalab = Router::new()

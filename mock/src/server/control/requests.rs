@@ -53,7 +53,7 @@ pub(super) async fn requests(
 }
 
 fn to_json(mock: &Mock, entry: &Entry) -> Value {
-    let (method, path) = entry.target.as_ref().map(|(method, path)| (&**method, &**path)).unzip();
+    let (method, path) = entry.method_and_path.as_ref().map(|(method, path)| (&**method, &**path)).unzip();
     let mut json = json!({
         "number": entry.request_number,
         "arrived_s": entry.arrived_at.as_secs_f64(),

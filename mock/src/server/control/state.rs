@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Returns every limit of every account and model.
+/// Returns the level of every limit of every account and model.
 pub(super) async fn levels(State(mock): State<Arc<Mock>>) -> Json<Value> {
     let models = |account: u16| {
         let models = mock.model_names().zip(0..).map(|(name, model)| {

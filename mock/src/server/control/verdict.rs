@@ -166,7 +166,7 @@ fn to_json(mock: &Mock, selection: Selection) -> Verdict {
 
 fn unserved_json(unserved: &UnservedPaths) -> Value {
     let paths: Vec<_> = unserved
-        .most()
+        .most_requested()
         .iter()
         .map(|(path, requests)| json!({ "path": path, "requests": requests }))
         .collect();

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 /// Maximum number of levels that are searched. If no alternative ends within them, the first is taken.
 const MAX_LEVELS: usize = 12;
 
-/// Returns `true` if a schema, its parts merged, allows `null` besides other types.
+/// Returns `true` if the keywords of a schema, without those of its other parts, allow `null` besides other types.
 pub(super) fn may_be_null(schema: &Value) -> bool {
     let named = schema["type"].as_array().into_iter().flatten().filter_map(Value::as_str);
     // OpenAPI's and Gemini's keyword.
@@ -34,7 +34,7 @@ impl Example<'_> {
             if known.insert(std::ptr::from_ref(members)) {
                 parts.push(schema);
                 let all = schema["allOf"].as_array().into_iter().flatten();
-                open.extend(self.target(members).into_iter().chain(all));
+                open.extend(self.referenced(members).into_iter().chain(all));
             }
         }
         let is_fixed = |part: &&Value| part.get("const").is_some() || part.get("enum").is_some();

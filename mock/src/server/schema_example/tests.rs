@@ -162,14 +162,14 @@ fn an_object_with_many_required_members_is_made_quickly() {
     let names: Vec<String> = (0..140_000).map(|number| format!("name{number}")).collect();
     let properties: Map<String, Value> = names.iter().map(|name| (name.clone(), json!(true))).collect();
     let mut schema = json!({ "properties": properties, "required": names });
-    for _ in 0..MAX_OPTIONAL_DEPTH {
+    for _ in 0..ENDING_DEPTH {
         schema = json!({ "prefixItems": [schema] });
     }
     assert!(made_quickly(&schema).contains("name139999"));
 }
 
 #[test]
-fn formats_are_those_of_json_schema() {
+fn a_string_has_the_format_that_its_schema_names() {
     for (format, expected) in [
         ("date", "2026-11-01"),
         ("date-time", "2026-11-01T12:00:00Z"),
@@ -259,7 +259,7 @@ proptest! {
 }
 
 #[test]
-fn a_list_ends_with_the_alternative_that_ends() {
+fn values_of_linked_lists_and_other_recursive_schemas_end() {
     let node = json!({ "type": "object", "required": ["value", "next"], "properties": {
         "value": { "type": "number" }, "next": { "anyOf": [{ "$ref": "#/$defs/node" }, { "type": "null" }] } } });
     let schema = json!({ "$ref": "#/$defs/node", "$defs": { "node": node } });

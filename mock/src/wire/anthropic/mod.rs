@@ -1,8 +1,8 @@
 //! Anthropic: its own endpoint, and the OpenAI-compatible one.
 //!
 //! Both send the same headers and different bodies ([`Native`], [`OpenAiCompatible`]). Limits are buckets that refill
-//! continuously. A reset is the date at which one is full, rounded down to whole seconds: it may be in the past when it
-//! arrives. A client compares it with `date`, so that header is part of the dialect.
+//! continuously. A reset is the date at which the bucket is full, rounded down to whole seconds: it may be in the past when
+//! the reply arrives. A client compares it with `date`, so that header is part of the dialect.
 
 mod compatible;
 mod native;

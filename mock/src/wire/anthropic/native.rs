@@ -9,7 +9,7 @@ use crate::wire::models;
 use crate::wire::reasoning::ReasoningPlace;
 use crate::wire::stream::{Chunks, ReasoningTokens, TokenEvent, TokenText};
 use crate::wire::{
-    Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, Model, ModelEntry,
+    Context, Endpoint, Error, ErrorReply, Head, Headers, KeyLocation, LimitsSnapshot, Model, ModelEntry,
     Operation, WireFormat,
 };
 use crate::wire::{endpoint, ids, json};
@@ -31,8 +31,8 @@ impl WireFormat for Native {
         PATH.to_owned()
     }
 
-    fn key_headers(&self) -> &'static [KeyHeader] {
-        &[KeyHeader::Named("x-api-key"), KeyHeader::Bearer]
+    fn key_locations(&self) -> &'static [KeyLocation] {
+        &[KeyLocation::Header("x-api-key"), KeyLocation::Bearer]
     }
 
     /// Anthropic's SDKs send both.
@@ -368,7 +368,7 @@ const INPUT_DELTA: &str = r#"{"type":"input_json_delta","partial_json":""#;
 const SIGNATURE_DELTA: &str = r#"{"type":"signature_delta","signature":""#;
 const THINKING_DELTA: &str = r#"{"type":"thinking_delta","thinking":""#;
 const AFTER_TOKEN: &str = "\"}}\n\n";
-/// Keeps a signature from being the id of its message.
+/// Keeps a signature from sharing bits with the ids of its message, which are derived from the same number.
 const SIGNATURE: u64 = 0x7369_676e;
 /// The words of eight bytes in a signature: 256 characters in base64, as some published ones have.
 const SIGNATURE_WORDS: u64 = 24;

@@ -8,7 +8,7 @@ use crate::wire::chat::{Content, Finish, MAX_FILLER_TOKENS};
 use crate::wire::reasoning::ReasoningPlace;
 use crate::wire::stream::{Chunks, ReasoningTokens, TokenEvent, TokenText, split_after};
 use crate::wire::{
-    Context, Endpoint, Error, ErrorReply, Head, Headers, KeyHeader, LimitsSnapshot, Model, ModelEntry,
+    Context, Endpoint, Error, ErrorReply, Head, Headers, KeyLocation, LimitsSnapshot, Model, ModelEntry,
     Operation, WireFormat,
 };
 use crate::wire::{ids, json, models};
@@ -27,8 +27,8 @@ impl WireFormat for Native {
         format!("{}/models/{model}:generateContent", self.base())
     }
 
-    fn key_headers(&self) -> &'static [KeyHeader] {
-        &[KeyHeader::Named("x-goog-api-key"), KeyHeader::Query("key"), KeyHeader::Bearer]
+    fn key_locations(&self) -> &'static [KeyLocation] {
+        &[KeyLocation::Header("x-goog-api-key"), KeyLocation::Query("key"), KeyLocation::Bearer]
     }
 
     fn marker_headers(&self) -> &'static [&'static str] {

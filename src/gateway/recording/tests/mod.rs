@@ -60,7 +60,7 @@ impl Output for Memory {
     }
 }
 
-/// Returns a scenario of three targets and two routes whose client has these words.
+/// Returns a scenario of three targets and two routes whose `client` is this text.
 fn scenario(client: &str) -> Scenario {
     let text = format!(
         "name: storm\nduration: 1m\nproviders:\n  p: {{dialect: openai, accounts: {{a: {{keys: [k]}}, b: {{keys: [l]}}}}, models: {{m: {{limits: {{rpm: 30, tpm: 9k}}}}}}}}\n\
@@ -88,7 +88,7 @@ const CLIENTS: [&str; 9] = [
 /// Something that happens to a gateway. Numbers choose among what there is.
 #[derive(Clone, Debug)]
 enum Step {
-    /// `same_as`: it is identical to that one of the earlier jobs with its fingerprint, if there are any.
+    /// `same_as`: it is identical to the job of the engine that arrived so many jobs before the latest, if there is one.
     Arrive {
         route: u16,
         priority: Priority,
@@ -134,6 +134,7 @@ fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
 #[derive(Default)]
 struct Jobs {
     slots: BTreeMap<u64, Slot>,
+    /// By job: its attempt in flight, and whether the first byte of the answer has arrived.
     attempts: BTreeMap<u64, (Slot, AttemptId, bool)>,
     decisions: u64,
     arrived: Vec<Job>,
@@ -317,7 +318,7 @@ impl Storm<'_> {
     }
 }
 
-/// Replays a recording that no one has changed.
+/// Replays a recording that can be read.
 fn replayed(scenario: &Scenario, text: &str) -> super::Replayed {
     replay(scenario, text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }

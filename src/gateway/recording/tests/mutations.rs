@@ -41,7 +41,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
     ]
 }
 
-/// Returns the pieces of a text that are made of such characters, with those between them.
+/// Splits a text into the longest pieces in which `is_part` is the same for all characters.
 fn pieces(text: &str, is_part: impl Fn(char) -> bool) -> Vec<String> {
     let mut pieces: Vec<String> = Vec::new();
     let mut last = None;

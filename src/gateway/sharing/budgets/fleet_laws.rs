@@ -36,6 +36,7 @@ const SMALL: u64 = 600;
 /// What happens to a replica.
 #[derive(Clone, Copy, Debug)]
 enum Step {
+    /// `is_lost`: the answer of the server does not arrive, and the replica loses its connection.
     Reserve {
         most: u64,
         is_lost: bool,
@@ -44,6 +45,7 @@ enum Step {
         used: u64,
         is_lost: bool,
     },
+    /// Time passes. Then every replica with a connection sends a heartbeat.
     Pass {
         millis: u64,
     },
@@ -51,7 +53,9 @@ enum Step {
     LateBeat {
         most: u64,
     },
+    /// The server loses its data, and every replica its connection.
     LoseData,
+    /// All replicas connect again.
     Return,
 }
 
@@ -113,7 +117,7 @@ impl<'a> Fleet<'a> {
 
     fn send_again(&self, number: usize) {
         let shared = &self.budgets[number];
-        for settlement in shared.take_unsent() {
+        for settlement in shared.take_kept_settlements() {
             let answer = self.make(shared.settlement(&number.to_string(), &settlement));
             shared.take_answer(self.now(), &answer);
         }
@@ -127,7 +131,7 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    fn take(&mut self, number: usize, step: Step, index: prop::sample::Index) {
+    fn perform(&mut self, number: usize, step: Step, index: prop::sample::Index) {
         match step {
             Step::Reserve { most, is_lost } => {
                 let hold = self.reserve(number, cost(0, most), is_lost);
@@ -145,8 +149,8 @@ impl<'a> Fleet<'a> {
             Step::LateBeat { most } if self.down[number].is_none() => {
                 let times = (Instant::ZERO, self.now());
                 let beat = self.budgets[number].heartbeat(times, &number.to_string(), &|| self.new_id());
-                self.take(number, Step::Reserve { most, is_lost: false }, index);
-                self.take((number + 1) % 3, Step::Reserve { most, is_lost: false }, index);
+                self.perform(number, Step::Reserve { most, is_lost: false }, index);
+                self.perform((number + 1) % 3, Step::Reserve { most, is_lost: false }, index);
                 let answer = self.make(beat);
                 self.budgets[number].take_heartbeat(self.now(), &answer);
             }
@@ -249,7 +253,7 @@ fn replicas_never_exceed_a_budget_whatever_is_lost() {
                 let mut fleet = Fleet::new(&bench, LATE_MS, budget);
                 let days = [0, 1].map(|day| UtcDay(u32::try_from(LATE_MS / DAY_MS).expect("a day") + day));
                 for (number, step, index) in steps {
-                    fleet.take(number, step, index);
+                    fleet.perform(number, step, index);
                     for day in days {
                         let most = fleet.most(day);
                         prop_assert!(most <= budget, "{} of {} after {:?}", most, budget, step);

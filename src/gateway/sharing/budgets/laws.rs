@@ -17,13 +17,13 @@ pub(super) const LATE_MS: u64 = 20_800 * DAY_MS - 5_000;
 pub(super) const DAY_MS: u64 = 86_400_000;
 
 /// A replica without a share, so that the whole budget can be reserved.
-struct Caller<'a> {
+struct Replica<'a> {
     bench: &'a Bench,
     keys: Keys,
     budget: Amounts,
 }
 
-impl<'a> Caller<'a> {
+impl<'a> Replica<'a> {
     fn new(bench: &'a Bench, budget: Amounts) -> Self {
         Self { bench, keys: Keys::new(&bench.name()), budget }
     }
@@ -77,7 +77,7 @@ fn the_script_decides_as_the_ledger_of_one_gateway() {
     let unit = prop_oneof![Just(1), Just(16_666_666_666_666)];
     runner
         .run(&(unit, prop::collection::vec(step, 1..80)), |(unit, steps)| {
-            let caller = Caller::new(&bench, amounts(60 * unit, 150));
+            let replica = Replica::new(&bench, amounts(60 * unit, 150));
             let at_ms = Arc::new(AtomicU64::new(LATE_MS));
             let shown = Arc::clone(&at_ms);
             let ledger =
@@ -91,7 +91,7 @@ fn the_script_decides_as_the_ledger_of_one_gateway() {
                         let id = number.to_string();
                         let most = cost(usd * unit, tokens);
                         let expected = ledger.reserve(&charged, most).now_or_never().expect("at once");
-                        let answer = caller.reserve(now, &id, amounts(usd * unit, tokens));
+                        let answer = replica.reserve(now, &id, amounts(usd * unit, tokens));
                         prop_assert_eq!(answer.outcome == Outcome::Done, expected.is_ok(), "{:?}", answer);
                         if let Ok(hold) = expected {
                             open.push((hold, settlement(&id, &answer, amounts(usd * unit, tokens), [0; 2])));
@@ -104,14 +104,14 @@ fn the_script_decides_as_the_ledger_of_one_gateway() {
                         let used = (usd, tokens.min(settlement.held[1].cast_unsigned()) + more / 2);
                         settlement.used = amounts(used.0, used.1);
                         ledger.settle(hold, cost(used.0, used.1));
-                        prop_assert_eq!(caller.settle(now, &settlement).outcome, Outcome::Done);
+                        prop_assert_eq!(replica.settle(now, &settlement).outcome, Outcome::Done);
                         // Once more changes nothing, as the comparison below shows.
-                        prop_assert_eq!(caller.settle(now, &settlement).outcome, Outcome::Refused);
+                        prop_assert_eq!(replica.settle(now, &settlement).outcome, Outcome::Refused);
                     }
                     _ => drop(at_ms.fetch_add(more * 2_000, Ordering::Relaxed)),
                 }
                 let now = at_ms.load(Ordering::Relaxed);
-                let answer = caller.settle(now, &settlement("none", &unknown(), [0; 2], [9; 2]));
+                let answer = replica.settle(now, &settlement("none", &unknown(), [0; 2], [9; 2]));
                 let balance = ledger.balance(&charged);
                 prop_assert_eq!(answer.day, balance.day);
                 let [used, held] =
@@ -127,95 +127,95 @@ fn the_script_decides_as_the_ledger_of_one_gateway() {
 #[test]
 fn a_refused_reservation_changes_nothing() {
     let Some(bench) = Bench::start() else { return };
-    let caller = Caller::new(&bench, [100, -1]);
-    assert_eq!(caller.reserve(LATE_MS, "a", [70, 1 << 50]).outcome, Outcome::Done);
+    let replica = Replica::new(&bench, [100, -1]);
+    assert_eq!(replica.reserve(LATE_MS, "a", [70, 1 << 50]).outcome, Outcome::Done);
     let before = bench.contents();
     for _ in 0..5 {
-        let refused = caller.reserve(LATE_MS + 1, "b", [31, 1]);
+        let refused = replica.reserve(LATE_MS + 1, "b", [31, 1]);
         assert_eq!((refused.outcome, refused.used[0], refused.held[0]), (Outcome::Refused, 0, 70));
     }
     assert_eq!(bench.contents(), before);
-    assert_eq!(caller.reserve(LATE_MS, "c", [30, 1]).outcome, Outcome::Done, "what is left is still there");
+    assert_eq!(replica.reserve(LATE_MS, "c", [30, 1]).outcome, Outcome::Done, "what is left is still there");
 }
 
 #[test]
 fn a_lease_that_is_not_settled_counts_as_used_and_is_settled_late_once() {
     let Some(bench) = Bench::start() else { return };
-    let caller = Caller::new(&bench, [1_000, 1_000]);
+    let replica = Replica::new(&bench, [1_000, 1_000]);
     let begun = LATE_MS - 7_200_000;
-    let given = caller.reserve(begun, "a", [600, 60]);
+    let given = replica.reserve(begun, "a", [600, 60]);
     let late = settlement("a", &given, [600, 60], [100, 10]);
-    let after = |ms: u64| caller.beat(begun + ms, &unknown(), None);
+    let after = |ms: u64| replica.beat(begun + ms, &unknown(), None);
     assert_eq!((after(599_999).used, after(599_999).held), ([0, 0], [600, 60]));
     assert_eq!((after(600_000).used, after(600_000).held), ([600, 60], [0, 0]));
-    let settled = caller.settle(begun + 1_800_000, &late);
+    let settled = replica.settle(begun + 1_800_000, &late);
     assert_eq!((settled.outcome, settled.used, settled.held), (Outcome::Done, [100, 10], [0, 0]));
-    assert_eq!(caller.settle(begun + 1_800_000, &late).outcome, Outcome::Refused, "a repeated settlement");
+    assert_eq!(replica.settle(begun + 1_800_000, &late).outcome, Outcome::Refused, "a repeated settlement");
     // After an hour it is forgotten, and stays used.
-    let given = caller.reserve(begun, "b", [600, 60]);
+    let given = replica.reserve(begun, "b", [600, 60]);
     after(3_600_000);
     after(3_600_000);
-    let forgotten = caller.settle(begun + 3_600_000, &settlement("b", &given, [600, 60], [0, 0]));
+    let forgotten = replica.settle(begun + 3_600_000, &settlement("b", &given, [600, 60], [0, 0]));
     assert_eq!((forgotten.outcome, forgotten.used), (Outcome::Refused, [700, 70]));
 }
 
 #[test]
 fn leases_are_bounded() {
     let Some(bench) = Bench::start() else { return };
-    let caller = Caller::new(&bench, [-1, 100_000]);
-    caller.reserve(LATE_MS, "first", [0, 1]);
+    let replica = Replica::new(&bench, [-1, 100_000]);
+    replica.reserve(LATE_MS, "first", [0, 1]);
     let open = format!("quotalab-budget:{{{}}}:open", bench.last_name());
     bench.run(&format!("for i = 2, 65536 do redis.call('ZADD', '{open}', {LATE_MS}, i) end return {{}}"));
-    assert_eq!(caller.reserve(LATE_MS, "b", [0, 1]).outcome, Outcome::TooManyLeases);
+    assert_eq!(replica.reserve(LATE_MS, "b", [0, 1]).outcome, Outcome::TooManyLeases);
     bench.run(&format!("redis.call('ZREM', '{open}', 2) return {{}}"));
-    assert_eq!(caller.reserve(LATE_MS, "b", [0, 1]).outcome, Outcome::Done);
+    assert_eq!(replica.reserve(LATE_MS, "b", [0, 1]).outcome, Outcome::Done);
 }
 
 #[test]
 fn a_server_without_its_data_learns_what_was_used_and_reserved_and_each_attempt_is_charged_once() {
     let Some(bench) = Bench::start() else { return };
-    let caller = Caller::new(&bench, [1_000, 1_000]);
-    let given = caller.reserve(LATE_MS, "a", [600, 60]);
+    let replica = Replica::new(&bench, [1_000, 1_000]);
+    let given = replica.reserve(LATE_MS, "a", [600, 60]);
     let known = |day, used| BudgetAnswer { day, used, held: [0; 2], ..given.clone() };
     bench.run("redis.call('FLUSHALL') return {}");
-    let first = caller.beat(LATE_MS + 50, &known(given.day, [650, 61]), None);
+    let first = replica.beat(LATE_MS + 50, &known(given.day, [650, 61]), None);
     assert_ne!(first.epoch, given.epoch);
     assert_eq!((first.used, first.held), ([650, 61], [0, 0]));
     // The largest of what is known holds; of another day nothing does.
-    assert_eq!(caller.beat(LATE_MS + 60, &known(given.day, [640, 70]), None).used, [650, 70]);
-    assert_eq!(caller.beat(LATE_MS + 60, &known(UtcDay(given.day.0 - 1), [999, 999]), None).used, [650, 70]);
+    assert_eq!(replica.beat(LATE_MS + 60, &known(given.day, [640, 70]), None).used, [650, 70]);
+    assert_eq!(replica.beat(LATE_MS + 60, &known(UtcDay(given.day.0 - 1), [999, 999]), None).used, [650, 70]);
     let settlement = settlement("a", &given, [600, 60], [100, 10]);
     for _ in 0..2 {
-        assert_eq!(caller.settle(LATE_MS + 70, &settlement).used, [150, 20], "it is charged once");
+        assert_eq!(replica.settle(LATE_MS + 70, &settlement).used, [150, 20], "it is charged once");
     }
     // Whether a settlement that was sent before was counted in the lost data is not known.
     let repeated = Settlement { id: "b".to_owned(), ..settlement }.repeated();
-    assert_eq!(caller.settle(LATE_MS + 70, &repeated).used, [150, 20]);
+    assert_eq!(replica.settle(LATE_MS + 70, &repeated).used, [150, 20]);
 }
 
 /// A server that continues with older data, as after a crash with a snapshot.
 #[test]
 fn a_server_with_older_data_does_not_forget_what_gateways_know() {
     let Some(bench) = Bench::start() else { return };
-    let caller = Caller::new(&bench, [1_000, 1_000]);
-    let given = caller.reserve(LATE_MS, "a", [100, 10]);
+    let replica = Replica::new(&bench, [1_000, 1_000]);
+    let given = replica.reserve(LATE_MS, "a", [100, 10]);
     let known = BudgetAnswer { number: 9, used: [700, 70], held: [0; 2], ..given.clone() };
-    let answer = caller.beat(LATE_MS, &known, None);
+    let answer = replica.beat(LATE_MS, &known, None);
     assert_ne!(answer.epoch, given.epoch);
     assert_eq!((answer.used, answer.held), ([700, 70], [0, 0]));
-    let settled = caller.settle(LATE_MS, &settlement("a", &given, [100, 10], [40, 4]));
+    let settled = replica.settle(LATE_MS, &settlement("a", &given, [100, 10], [40, 4]));
     assert_eq!(settled.used, [640, 64]);
 }
 
 #[test]
 fn a_report_counts_once() {
     let Some(bench) = Bench::start() else { return };
-    let caller = Caller::new(&bench, [1_000, 1_000]);
+    let replica = Replica::new(&bench, [1_000, 1_000]);
     let day = UtcDay(u32::try_from(LATE_MS / DAY_MS).expect("a day"));
     let report = |used, is_repeated| Report { id: "r".to_owned(), day, used, is_repeated };
-    assert_eq!(caller.beat(LATE_MS, &unknown(), Some(&report([300, 30], false))).used, [300, 30]);
-    assert_eq!(caller.beat(LATE_MS, &unknown(), Some(&report([300, 30], true))).used, [300, 30]);
+    assert_eq!(replica.beat(LATE_MS, &unknown(), Some(&report([300, 30], false))).used, [300, 30]);
+    assert_eq!(replica.beat(LATE_MS, &unknown(), Some(&report([300, 30], true))).used, [300, 30]);
     bench.run("redis.call('FLUSHALL') return {}");
-    let uncertain = caller.beat(LATE_MS, &unknown(), Some(&report([-300, 30], true)));
+    let uncertain = replica.beat(LATE_MS, &unknown(), Some(&report([-300, 30], true)));
     assert_eq!(uncertain.used, [0, 30], "what it takes away may have been taken away");
 }

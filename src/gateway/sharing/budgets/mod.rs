@@ -61,7 +61,10 @@ struct Asked<'a> {
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        self.given_back.take().into_iter().for_each(|settlement| self.link.settle(self.shared, settlement));
+        self.given_back
+            .take()
+            .into_iter()
+            .for_each(|settlement| self.link.enqueue_settlement(self.shared, settlement));
     }
 }
 
@@ -129,7 +132,7 @@ impl Ledger for SharedLedger {
         let link = &self.sharing.link;
         let shared = self.budget(&hold.caller);
         let settlement = shared.settle(link.now(), hold, used, || link.lost_connection());
-        settlement.into_iter().for_each(|settlement| link.settle(shared, settlement));
+        settlement.into_iter().for_each(|settlement| link.enqueue_settlement(shared, settlement));
     }
 
     fn balance(&self, caller: &ChargedCaller) -> Balance {

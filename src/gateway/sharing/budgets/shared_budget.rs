@@ -42,7 +42,7 @@ impl SharedBudget {
             held_alone: ByDay::new(),
             unreported: ByDay::new(),
             report: None,
-            unsettled: VecDeque::new(),
+            kept_settlements: VecDeque::new(),
         };
         Self { name: Arc::clone(name), keys: Keys::new(name), state: Mutex::new(state) }
     }
@@ -68,6 +68,7 @@ impl SharedBudget {
         state.attempt = held;
         let call = BudgetCall::reserve(&self.keys, (replica, id), state.for_call(), held);
         let (id, epoch, day) = (id.to_owned(), state.known.epoch.clone(), state.known.day);
+        // As a repeated one, so that it settles nothing if Redis does not have the lease: it may not have been given.
         (call, Settlement { id, epoch, day, held, used: [0; 2], is_repeated: true })
     }
 
@@ -169,23 +170,23 @@ impl SharedBudget {
     /// Keeps a settlement that Redis has not answered. Returns `false` if too many are kept: then its attempt is charged in full.
     pub(in crate::gateway::sharing) fn put_back(&self, settlement: Settlement) -> bool {
         let mut state = self.state();
-        let is_kept = state.unsettled.len() < MAX_UNSETTLED;
+        let is_kept = state.kept_settlements.len() < MAX_KEPT_SETTLEMENTS;
         if is_kept {
-            state.unsettled.push_back(settlement);
+            state.kept_settlements.push_back(settlement);
         }
         is_kept
     }
 
-    /// Takes some of the settlements that were put back, the oldest first.
-    pub(in crate::gateway::sharing) fn take_unsent(&self) -> Vec<Settlement> {
-        let unsettled = &mut self.state().unsettled;
-        let count = unsettled.len().min(MAX_SENT_AGAIN);
-        unsettled.drain(..count).collect()
+    /// Takes some of the settlements that are kept, the oldest first.
+    pub(in crate::gateway::sharing) fn take_kept_settlements(&self) -> Vec<Settlement> {
+        let kept = &mut self.state().kept_settlements;
+        let count = kept.len().min(MAX_SENT_AGAIN);
+        kept.drain(..count).collect()
     }
 
-    /// Returns the number of settlements that were put back.
-    pub(in crate::gateway::sharing) fn unanswered(&self) -> usize {
-        self.state().unsettled.len()
+    /// Returns the number of settlements that are kept.
+    pub(in crate::gateway::sharing) fn kept_settlements(&self) -> usize {
+        self.state().kept_settlements.len()
     }
 
     /// Returns what is used and reserved, as far as this replica knows; if Redis is gone, also what only other replicas may use.
@@ -215,8 +216,8 @@ impl Heartbeats for SharedBudget {
             state.report = Some(Report { id: id(), day, used, is_repeated: false });
         }
         let recent_ms = now.since(since).0 / 1_000_000;
-        let unreported = state.stated(on_day(&state.unreported, state.known.day));
-        BudgetCall::beat(&self.keys, replica, unreported, state.report.as_ref(), recent_ms)
+        let stated = state.stated(on_day(&state.unreported, state.known.day));
+        BudgetCall::beat(&self.keys, replica, stated, state.report.as_ref(), recent_ms)
     }
 
     fn take_heartbeat(&self, now: Instant, answer: &BudgetAnswer) {
@@ -246,7 +247,7 @@ impl Heartbeats for SharedBudget {
 }
 
 /// The most settlements that are kept while Redis is gone.
-const MAX_UNSETTLED: usize = 16_384;
+const MAX_KEPT_SETTLEMENTS: usize = 16_384;
 
 /// The most of them that are sent with one heartbeat.
 const MAX_SENT_AGAIN: usize = 1_024;

@@ -21,8 +21,8 @@ pub(super) struct State {
     pub(super) known: BudgetAnswer,
     pub(super) known_at: Instant,
     pub(super) outage: Option<Outage>,
-    /// What is left of the share that this replica had before Redis lost its data, or first answered. Until all replicas are back, each uses what it had then;
-    /// `None` otherwise.
+    /// What is left of the share that this replica had before the first answer of the present epoch: Redis has lost its data, or has never
+    /// answered before. It bounds what this replica uses until all replicas are back; `None` at other times.
     pub(super) former_share: Option<Amounts>,
     /// What attempts under way have reserved in Redis.
     pub(super) leased: ByDay,
@@ -33,10 +33,10 @@ pub(super) struct State {
     /// What was reported and not acknowledged: reported again under the same id, so that it counts once.
     pub(super) report: Option<Report>,
     /// Settlements that Redis has not answered.
-    pub(super) unsettled: VecDeque<Settlement>,
+    pub(super) kept_settlements: VecDeque<Settlement>,
 }
 
-/// What this replica may use while Redis is gone, besides its share.
+/// An outage of Redis, and what this replica may use during it besides its share.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outage {
     /// The number of the connection that was lost: what came back in another outage is known to Redis.
@@ -119,7 +119,7 @@ impl State {
         })
     }
 
-    /// Takes an answer, unless a later one was taken. A refusal has no share.
+    /// Takes an answer, unless a later one was taken, or it is a refusal, which states no share.
     pub(super) fn learn(&mut self, now: Instant, answer: &BudgetAnswer) {
         let now = self.advance(now);
         self.replicas.learn(now, answer.replicas);

@@ -62,8 +62,8 @@ pub(in crate::scenario::language) static BUDGET: Map = Map {
     refused: &[],
 };
 
-/// The largest budget in USD: more than any account spends in a day.
+/// The largest budget in USD. A larger one is likely a typing error.
 const MAX_USD: f64 = 1e6;
 
-/// The largest budget in tokens: more than any account uses in a day.
+/// The largest budget in tokens. A larger one is likely a typing error.
 const MAX_TOKENS: u64 = 1_000_000_000_000;

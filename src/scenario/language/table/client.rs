@@ -44,7 +44,7 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
         .default("none"),
         word(
             "eject",
-            Kind::OneOf(&[Kind::Choice(NEVER), Kind::Map(&EJECT)]),
+            Kind::OneOf(&[Kind::Choice(EJECT_OFF), Kind::Map(&EJECT)]),
             "{after: 5, for: 30s}",
             "When a target that fails is ejected, that is put in cool-down. The last target of a route that is not in cool-down is \
              never ejected. After an ejection one attempt goes first, as a probe.",
@@ -68,7 +68,7 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
         word("pace", PACE_OR_GAP, "tokens", "How sends to a target are spread over time.").default("off"),
         word(
             "cache",
-            Kind::OneOf(&[Kind::Choice(OFF), Kind::Map(&CACHE)]),
+            Kind::OneOf(&[Kind::Choice(CACHE_OFF), Kind::Map(&CACHE)]),
             "{entries: 10k, ttl: 1h}",
             "A cache of replies to identical prompts.",
         )
@@ -109,9 +109,9 @@ static LIKE: [Choice; IMITATIONS.len()] = {
     choices
 };
 
-const OFF: &[Choice] = &[choice("off", "no cache")];
+const CACHE_OFF: &[Choice] = &[choice("off", "no cache")];
 
-const NEVER: &[Choice] = &[choice("off", "no target is ejected, as in a plain SDK")];
+const EJECT_OFF: &[Choice] = &[choice("off", "no target is ejected, as in a plain SDK")];
 
 pub(in crate::scenario::language) static EJECT: Map = Map {
     name: "eject",

@@ -4,10 +4,10 @@ use super::{Form, Kind, MAX_STATED_TOKENS, Map, word};
 use ::provider::Nanos;
 
 /// Tokens: a number, or a distribution.
-pub(super) const TOKENS: Kind = Kind::OneOf(&[TOKEN_COUNT, Kind::Map(&TOKEN_DIST)]);
+pub(super) const TOKENS_OR_DIST: Kind = Kind::OneOf(&[TOKEN_COUNT, Kind::Map(&TOKEN_DIST)]);
 
 /// A time of up to a day: a duration, or a distribution.
-pub(super) const SECONDS: Kind = Kind::OneOf(&[TIME, Kind::Map(&TIME_DIST)]);
+pub(super) const TIME_OR_DIST: Kind = Kind::OneOf(&[TIME, Kind::Map(&TIME_DIST)]);
 
 /// Tokens of one call.
 pub(super) const TOKEN_COUNT: Kind = Kind::Count { min: 0, max: MAX_STATED_TOKENS };

@@ -1,6 +1,6 @@
 //! A model: its limits and how they refill, what a call reserves, how long it takes, what it costs.
 
-use super::dist::{SECONDS, TOKENS};
+use super::dist::{TIME_OR_DIST, TOKENS_OR_DIST};
 use super::evidence::{EVIDENCE_LIST, RETIRED};
 use super::{Choice, Form, Kind, MAX_CONTEXT, Map, NONE, NameKind, Refused, Word, choice, word};
 
@@ -55,7 +55,7 @@ pub(in crate::scenario) static MODEL: Map = Map {
         // Mooncake conversation trace of 2025 (350 and 698), rounded.
         word(
             "completion",
-            TOKENS,
+            TOKENS_OR_DIST,
             "{p50: 200, p95: 700}",
             "Completion tokens, for calls to the mock by other clients.",
         )
@@ -276,7 +276,7 @@ pub(in crate::scenario::language) static LATENCY: Map = Map {
     words: &[
         word(
             "first_token",
-            SECONDS,
+            TIME_OR_DIST,
             "{p50: 180ms, p99: 900ms}",
             "From the start of service to the first token.",
         )
@@ -289,10 +289,10 @@ pub(in crate::scenario::language) static LATENCY: Map = Map {
         ),
         word("output", Kind::Speed, "560 tok/s", "How fast tokens after the first are written.")
             .default("300 tok/s"),
-        word("total", SECONDS, "{mean: 1s}", "The whole reply; its first token comes with the last."),
+        word("total", TIME_OR_DIST, "{mean: 1s}", "The whole reply; its first token comes with the last."),
         word(
             "network",
-            SECONDS,
+            TIME_OR_DIST,
             "40ms",
             "The round trip between client and provider, half of it each way. If absent, that of a loopback interface: \
              0.3 ms in a simulation, and what it takes in a live run.",

@@ -154,7 +154,7 @@ pub(in crate::scenario::language) static INCIDENT: Map = Map {
     words: &[
         word("at", OFFSET, "13h", "When it begins, from the start of the run.").required(),
         word("for", LENGTH, "20m", "How long it lasts.").required(),
-        word("fault", FAULT_OR_NUMBER, "503", "What happens: a status, a word, or a map with a number.")
+        word("fault", FAULT_NAME_OR_MAP, "503", "What happens: a status, a word, or a map with a number.")
             .required(),
         word(
             "share",
@@ -168,7 +168,7 @@ pub(in crate::scenario::language) static INCIDENT: Map = Map {
     refused: &[],
 };
 
-const FAULT_OR_NUMBER: Kind = Kind::OneOf(&[Kind::Choice(FAULTS), Kind::Map(&FAULT)]);
+const FAULT_NAME_OR_MAP: Kind = Kind::OneOf(&[Kind::Choice(FAULTS), Kind::Map(&FAULT)]);
 
 const FAULTS: &[Choice] = &[
     choice("500", "status 500"),

@@ -1,7 +1,7 @@
 //! A workload: which route its jobs take, when they arrive, how large they are.
 
 use super::caller::PRIORITY;
-use super::dist::{SECONDS, TOKEN_COUNT, TOKENS};
+use super::dist::{TIME_OR_DIST, TOKEN_COUNT, TOKENS_OR_DIST};
 use super::{
     Choice, Form, Kind, LENGTH, MAX_STATED_TOKENS, Map, NOT_MODELLED, NameKind, OFFSET, Refused, TOKEN_DIST,
     choice, word,
@@ -23,7 +23,7 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
         word("arrivals", Kind::Map(&ARRIVALS), "{poisson: 250/min}", "When jobs arrive.").required(),
         word(
             "prompt",
-            TOKENS,
+            TOKENS_OR_DIST,
             "{p50: 800, p95: 3000}",
             "Tokens of a prompt, rounded to a whole number from 1 to 1M. Required except with a trace, which contains its own.",
         ),
@@ -37,7 +37,7 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
         // The default is that of `model.completion`; its source is there.
         word(
             "completion",
-            TOKENS,
+            TOKENS_OR_DIST,
             "{p50: 200, p95: 700}",
             "Tokens of a completion, rounded to a whole number from 1 to 1M, unless `max_tokens` or the model cuts it short.",
         )
@@ -111,7 +111,7 @@ pub(in crate::scenario::language) static ARRIVALS: Map = Map {
         ),
         word(
             "think",
-            SECONDS,
+            TIME_OR_DIST,
             "{mean: 10s}",
             "The time before the first job of a user, and between a reply and the next one; at least 1 ms.",
         ),

@@ -83,7 +83,7 @@ impl Generator {
                     "accounts" => "default",
                     "models" => "m",
                     "routes" => "r",
-                    _ => "client.queue", // The path that a what-if changes.
+                    _ => "client.queue", // A path, since `set` of a what-if needs one; a caller may have any name.
                 };
                 Tree::map([(key, self.value(of))])
             }

@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The texts that are kept. A text beyond [`MAX_NAMES`] is not shared.
+/// The texts that are kept. A text beyond [`MAX_TEXTS`] is not shared.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names(BTreeSet<Arc<str>>);
+pub(super) struct SharedTexts(BTreeSet<Arc<str>>);
 
 /// Maximum number of texts that are shared. The paths that a client makes up would otherwise fill the memory.
-const MAX_NAMES: usize = 1_000;
+const MAX_TEXTS: usize = 1_000;
 
 /// Maximum number of characters of a text.
 const MAX_CHARS: usize = 300;
 
-impl Names {
-    /// Returns a copy of a text, shortened to [`MAX_CHARS`]; shared, unless [`MAX_NAMES`] others are kept.
+impl SharedTexts {
+    /// Returns a copy of a text, shortened to [`MAX_CHARS`]; shared, unless [`MAX_TEXTS`] others are kept.
     pub(super) fn get(&mut self, text: &str) -> Arc<str> {
         // Nearly every text is short: then its characters need not be counted.
         let is_short = text.len() <= MAX_CHARS;
@@ -23,11 +23,11 @@ impl Names {
         if let Some(known) = self.0.get(text) {
             return Arc::clone(known);
         }
-        let name: Arc<str> = text.into();
-        if self.0.len() < MAX_NAMES {
-            self.0.insert(Arc::clone(&name));
+        let text: Arc<str> = text.into();
+        if self.0.len() < MAX_TEXTS {
+            self.0.insert(Arc::clone(&text));
         }
-        name
+        text
     }
 }
 
@@ -37,12 +37,12 @@ mod tests {
 
     #[test]
     fn texts_are_shared_shortened_and_bounded() {
-        let mut names = Names::default();
-        assert!(Arc::ptr_eq(&names.get("a"), &names.get("a")));
-        assert_eq!(names.get(&"é".repeat(MAX_CHARS + 1)).chars().count(), MAX_CHARS);
-        for number in 0..2 * MAX_NAMES {
-            assert_eq!(&*names.get(&number.to_string()), number.to_string());
+        let mut texts = SharedTexts::default();
+        assert!(Arc::ptr_eq(&texts.get("a"), &texts.get("a")));
+        assert_eq!(texts.get(&"é".repeat(MAX_CHARS + 1)).chars().count(), MAX_CHARS);
+        for number in 0..2 * MAX_TEXTS {
+            assert_eq!(&*texts.get(&number.to_string()), number.to_string());
         }
-        assert_eq!(names.0.len(), MAX_NAMES);
+        assert_eq!(texts.0.len(), MAX_TEXTS);
     }
 }

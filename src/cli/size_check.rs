@@ -1,4 +1,4 @@
-//! The budget of a run: its estimated size is checked before it begins.
+//! Checks the estimated size of a run before it begins.
 
 use super::{VerbError, input_error};
 use crate::drive::RunSize;
@@ -15,24 +15,25 @@ const ADDRESS_SPACE_SHARE: f64 = 0.7;
 
 /// The option that confirms a large run.
 #[derive(Clone, Copy, Debug, Args)]
-pub(super) struct Budget {
+pub(super) struct SizeCheck {
     /// Begin even if the estimate exceeds 100 million jobs or 2 GB of memory
     #[arg(long)]
     pub(super) yes: bool,
 }
 
-impl Budget {
+impl SizeCheck {
     /// Checks the estimated size of what is about to run.
     ///
     /// # Errors
-    /// If it exceeds the budget and was not confirmed, or exceeds what `ulimit -v` allows, which `--yes` does not override.
+    /// If it exceeds [`MAX_JOBS`] or [`MAX_BYTES`] and was not confirmed, or exceeds what `ulimit -v` allows, which `--yes` does not
+    /// override.
     pub(super) fn check(self, size: &RunSize) -> Result<(), VerbError> {
         self.check_within(size, allowed_bytes())
     }
 
     fn check_within(self, size: &RunSize, allowed: f64) -> Result<(), VerbError> {
         let max_bytes = MAX_BYTES.min(allowed);
-        // Written so that an infinite load, and the NaN that follows from it, is not within the budget.
+        // Written so that an infinite load, and the NaN that follows from it, is not within these bounds.
         let is_within = size.jobs <= MAX_JOBS && size.bytes <= max_bytes;
         let is_confirmed = self.yes && (allowed.is_infinite() || size.bytes <= allowed);
         if is_within || is_confirmed {
@@ -110,15 +111,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_is_within_the_budget_or_described() {
+    fn a_large_run_must_be_confirmed_and_its_size_is_described() {
         let size = |jobs, bytes| RunSize { jobs, bytes, in_flight: 4e3, events: 6e10, seconds: 6e3 };
-        assert!(Budget { yes: false }.check_within(&size(1e8, 2e9), f64::INFINITY).is_ok());
-        assert!(Budget { yes: true }.check_within(&size(1e12, 2e12), f64::INFINITY).is_ok());
-        assert!(Budget { yes: true }.check_within(&size(1e12, 9e8), 1e9).is_ok());
-        assert!(Budget { yes: true }.check_within(&size(1e3, 1.1e9), 1e9).is_err(), "no address space");
-        assert!(Budget { yes: false }.check_within(&size(1e3, 1.1e9), 1e9).is_err());
+        assert!(SizeCheck { yes: false }.check_within(&size(1e8, 2e9), f64::INFINITY).is_ok());
+        assert!(SizeCheck { yes: true }.check_within(&size(1e12, 2e12), f64::INFINITY).is_ok());
+        assert!(SizeCheck { yes: true }.check_within(&size(1e12, 9e8), 1e9).is_ok());
+        assert!(SizeCheck { yes: true }.check_within(&size(1e3, 1.1e9), 1e9).is_err(), "no address space");
+        assert!(SizeCheck { yes: false }.check_within(&size(1e3, 1.1e9), 1e9).is_err());
         for (jobs, bytes) in [(1.1e8, 1e6), (1e3, 2.1e9), (f64::INFINITY, 1e6), (1e3, f64::NAN)] {
-            let checked = Budget { yes: false }.check_within(&size(jobs, bytes), f64::INFINITY);
+            let checked = SizeCheck { yes: false }.check_within(&size(jobs, bytes), f64::INFINITY);
             assert!(checked.is_err(), "{jobs} {bytes}");
         }
         assert_eq!(

@@ -1,4 +1,5 @@
-//! Runs that were ended because as many jobs were in flight as a run may hold in memory.
+//! Runs that were ended before their schedule: because as many jobs were in flight as a run may hold in memory, by a bound on what
+//! a run through an endpoint may send, or by an interruption.
 
 use super::endpoint::EndpointStop;
 use super::findings::Finding;
@@ -14,8 +15,7 @@ impl Jobs {
     }
 }
 
-/// Returns the finding on a run that was ended early, because of its jobs in flight or by an interruption; `None` if it was
-/// not.
+/// Returns the finding on a run that was ended before its schedule; `None` if it was not.
 pub(super) fn finding(summary: &Summary) -> Option<Finding> {
     if summary.jobs.are_too_many() {
         let planned_s = summary.planned_s.unwrap_or(summary.duration_s);
