@@ -76,16 +76,16 @@ async fn every_api_is_charged_and_refused_like_chat() {
         body
     };
     for (path, body, completion) in [
-        ("/openai/v1/responses", body(json!({ "input": "x".repeat(400), "max_output_tokens": 50 })), true),
-        ("/openai/v1/completions", body(json!({ "prompt": "x".repeat(400), "max_tokens": 50 })), true),
-        ("/openai/v1/embeddings", body(json!({ "input": "x".repeat(400) })), false),
+        ("/openai/v1/responses", body(json!({ "input": " the".repeat(100), "max_output_tokens": 50 })), true),
+        ("/openai/v1/completions", body(json!({ "prompt": " the".repeat(100), "max_tokens": 50 })), true),
+        ("/openai/v1/embeddings", body(json!({ "input": " the".repeat(100) })), false),
     ] {
         let limits = vec![Limit::rpd(100), Limit::tpm(250)];
         let mock = RunningMock::start(&config(limits, no_latency(), &[])).await;
         let first = mock.call(path, &body).await;
         assert_eq!(first.status, 200, "{}", first.body);
         assert_eq!(first.header("x-ratelimit-remaining-requests"), Some("99"), "{path}");
-        // The prompt of 100 tokens, and 50 that are reserved for a completion, of which three are used.
+        // The prompt of 100 tokens, for the estimate and for the tokenizer, and 50 that are reserved for a completion, of which three are used.
         let remaining = if completion { "100" } else { "150" };
         assert_eq!(first.header("x-ratelimit-remaining-tokens"), Some(remaining), "{path}");
         mock.wait_for(|seen| crate::client::settled(seen) == 1).await;
@@ -198,13 +198,13 @@ async fn a_response_calls_a_tool_and_ends_after_its_result() {
     assert_eq!(post(&mock, "/v1/responses", &request).await.json()["output"][0]["type"], "message");
 }
 
-/// Texts, tokens and arrays of them; one vector per text.
+/// Texts, tokens and arrays of them; one vector per text. ` the` is one token for the estimate and for the tokenizer.
 #[tokio::test]
 async fn embeddings_have_a_vector_per_text() {
     let mock = start(Dialect::OpenAi).await;
     for (input, texts, tokens) in [
-        (json!("12345678"), 1, 2),
-        (json!(["1234", "1234", "5678"]), 3, 3),
+        (json!(" the the"), 1, 2),
+        (json!([" the", " the", " and"]), 3, 3),
         (json!([1, 2, 3]), 1, 3),
         (json!([[1, 2], [3]]), 2, 3),
     ] {
