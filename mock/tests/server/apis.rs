@@ -98,6 +98,34 @@ async fn every_api_is_charged_and_refused_like_chat() {
     }
 }
 
+/// As documented by OpenAI: the details of the usage are always there, and only the calls of a stream have an index. Programs read
+/// `usage.prompt_tokens_details.cached_tokens` without asking whether it is there.
+#[tokio::test]
+async fn openais_completions_have_the_details_of_the_usage_and_calls_without_an_index() {
+    let tool = json!({ "type": "function", "function": { "name": "f", "parameters": { "type": "object" } } });
+    let request =
+        json!({ "model": MODEL, "messages": [{ "role": "user", "content": "hi" }], "tools": [tool] });
+    for (dialect, path, is_documented) in [
+        (Dialect::OpenAi, "/v1/chat/completions", true),
+        (Dialect::Groq, "/openai/v1/chat/completions", false),
+    ] {
+        let mock = start(dialect).await;
+        let reply = post(&mock, path, &request).await.json();
+        let (usage, call) = (&reply["usage"], &reply["choices"][0]["message"]["tool_calls"][0]);
+        assert_eq!(call["function"]["name"], "f", "{reply}");
+        assert_eq!(call.get("index").is_none(), is_documented, "{call}");
+        let cached = json!({ "cached_tokens": 0, "audio_tokens": 0 });
+        let details = json!({ "reasoning_tokens": 0, "audio_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0 });
+        let found = (usage["prompt_tokens_details"] == cached, usage["completion_tokens_details"] == details);
+        assert_eq!(found, (is_documented, is_documented), "{dialect:?}: {usage}");
+        let mut streamed = request.clone();
+        streamed["stream"] = json!(true);
+        let events = events(&post(&mock, path, &streamed).await.body);
+        let call = events.iter().find_map(|(_, event)| event["choices"][0]["delta"]["tool_calls"].get(0));
+        assert_eq!(call.map(|call| call["index"].clone()), Some(json!(0)), "{dialect:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_response_has_its_text_usage_and_the_members_of_the_request() {
     let mock = start(Dialect::OpenAi).await;
