@@ -99,7 +99,8 @@ def measured(quotalab, folder):
     finally:
         mock.kill()
     for (name, load), result in results.items():
-        result["attempts"] = sum(request["account"] == account(name, load) for request in requests)
+        # Without those for an unknown model, with which the programs begin.
+        result["attempts"] = sum(request["account"] == account(name, load) and request["model"] is not None for request in requests)
     return results
 
 

@@ -19,7 +19,7 @@ pub(super) fn advice(explanation: &Explanation) -> Vec<String> {
         return one(sentence);
     }
     match failure.cause {
-        RefusalCause::ShortLimit | RefusalCause::DayLimit => rate_limit(failure, facts),
+        RefusalCause::ShortLimit | RefusalCause::DayLimit => rate_limit(explanation),
         RefusalCause::Allowance => allowance(explanation),
         RefusalCause::TooLarge => too_large(failure),
         RefusalCause::Overload => overload(failure.wait),
@@ -82,7 +82,19 @@ const fn by_reason(reason: Reason) -> &'static str {
 fn other(explanation: &Explanation) -> Vec<String> {
     let Explanation { failure, status, .. } = explanation;
     let is_proxy = explanation.answered_by == Some("proxy");
-    if is_proxy && matches!(status, Some(401 | 403)) {
+    if *status == Some(407) {
+        return vec![
+            "Authenticate at the proxy of your own network: it refused the request, not the provider.".into(),
+        ];
+    }
+    if is_proxy && *status == Some(401) {
+        return vec![
+            "Check the credentials of the request: a proxy refused them, which is that of the provider or one before it. No retry can \
+             succeed."
+                .into(),
+        ];
+    }
+    if is_proxy && *status == Some(403) {
         return vec![
             "Change what the proxy refuses, not the key: the user agent, the address or the country of the client. It blocks the \
              request before the provider sees it."
@@ -155,14 +167,15 @@ fn of_list(explanation: &Explanation) -> Vec<String> {
     [lead.to_owned()].into_iter().chain(remedies).collect()
 }
 
-fn rate_limit(failure: &ParsedFailure, facts: &Facts) -> Vec<String> {
+fn rate_limit(explanation: &Explanation) -> Vec<String> {
+    let Explanation { failure, facts, .. } = explanation;
     let ParsedFailure { cause, ref refusal, wait, .. } = *failure;
     let is_short = refusal.window.is_some_and(|window| window <= Nanos::SECOND);
     let mut advice = vec![if is_short {
         "Spread the requests evenly: this limit counts over one second, so a wait of a second is enough."
             .to_owned()
     } else {
-        retry_sentence(wait)
+        retry_sentence(wait, explanation.resets_at.as_deref())
     }];
     advice.extend(facts.day_reset_sentence.filter(|_| cause == RefusalCause::DayLimit).map(str::to_owned));
     match refusal.unit {
@@ -180,9 +193,13 @@ fn rate_limit(failure: &ParsedFailure, facts: &Facts) -> Vec<String> {
     advice
 }
 
-fn retry_sentence(wait: Option<Wait>) -> String {
+/// Returns when to retry: after the wait or, without one, at the moment at which the limit resets.
+fn retry_sentence(wait: Option<Wait>, resets_at: Option<&str>) -> String {
     let Some(Wait { length, kind }) = wait else {
-        return "Back off exponentially with jitter: the reply does not state a wait.".into();
+        return match resets_at {
+            Some(at) => format!("Wait until {at} and retry, with jitter: the limit resets then."),
+            None => "Back off exponentially with jitter: the reply does not state a wait.".into(),
+        };
     };
     let length = wait_text(length);
     match kind {
@@ -209,6 +226,10 @@ fn save_tokens(axis: Axis, refusal: &Refusal, facts: &Facts) -> Vec<String> {
         _ if axis == Axis::Itpm => {
             vec!["Shorten or cache prompts: this limit counts input tokens only.".into(), pace("the prompt")]
         }
+        _ if axis == Axis::Otpm => vec![
+            "Ask for shorter completions: this limit counts output tokens only.".into(),
+            pace("the expected completion"),
+        ],
         Admission::PromptAndMaxTokens | Admission::PromptAndModelMaximum => {
             let smaller = refusal.limit.zip(refusal.requested).filter(|pair| pair.0 > 0 && pair.1 > 0).map(
                 |(limit, requested)| {

@@ -18,6 +18,7 @@
 //!
 //! To add a word to the language, see `language/mod.rs`.
 
+mod answer_cache;
 mod cut_share;
 mod describe;
 mod diagnostics;

@@ -1,7 +1,8 @@
 //! Reads a scenario from a file or from text: calls the steps that `scenario/mod.rs` lists, in their order.
 
+use super::answer_cache::AnswerCache;
 use super::diagnostics::Diagnostics;
-use super::spec::WhatIfSpec;
+use super::spec::{Answer, WhatIfSpec};
 use super::trace_cache::TraceCache;
 use super::yaml::{Node, NodeKind};
 use super::{
@@ -145,12 +146,13 @@ fn providers_of(
     overrides.apply_before_merge(diagnostics, &mut root);
     presets::merge_presets(diagnostics, &mut root);
     overrides.apply_after_merge(diagnostics, &mut root);
-    let spec = spec::read(&root, &["routes", "workload"], base_dir, diagnostics)?;
+    let inputs = (base_dir, &AnswerCache::default());
+    let spec = spec::read(&root, &["routes", "workload"], inputs, diagnostics)?;
     let (mut providers, mut upstreams, mut answers) = (Vec::new(), Vec::new(), Vec::new());
     for provider in spec.providers {
         providers.push(provider.config);
         upstreams.push(provider.upstream);
-        answers.push(provider.answers);
+        answers.push(provider.answers.iter().map(Answer::to_json).collect());
     }
     Some(MockedProviders { providers, upstreams, answers, seed: spec.seed })
 }
@@ -217,10 +219,10 @@ fn scenario(
 ) -> Option<Scenario> {
     let root = yaml::read(diagnostics, source, text, 0)?;
     let stem = Path::new(name).file_stem().map(|stem| printable(&stem.to_string_lossy())).unwrap_or_default();
-    let traces = TraceCache::default();
+    let (traces, answers) = (TraceCache::default(), AnswerCache::default());
     let resolve_with = |change: Option<&WhatIfSpec>| {
         let root = merged(diagnostics, root.clone(), overrides, change);
-        let mut spec = spec::read(&root, optional, base_dir, diagnostics)?;
+        let mut spec = spec::read(&root, optional, (base_dir, &answers), diagnostics)?;
         let what_if = std::mem::take(&mut spec.what_if);
         Some((resolve::resolve(spec, diagnostics, &stem, base_dir, &traces), what_if))
     };

@@ -291,6 +291,27 @@ fn mock_without_a_scenario_serves_the_free_tier_and_states_in_json_how_to_reach_
 
 #[cfg(unix)]
 #[test]
+fn the_access_log_names_a_timeout_fault() {
+    let (child, announced) = start_json(&["--access-log"]);
+    let provider = &announced["providers"][0];
+    let address = provider["address"].as_str().expect("an address");
+    let model = provider["models"][0].as_str().expect("a model");
+    let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#);
+    let mut socket = TcpStream::connect(address).expect("it listens");
+    let head = "POST /openai/v1/chat/completions HTTP/1.1\r\nHost: mock\r\nAuthorization: Bearer default";
+    let answer = r#"x-quotalab-answer: {"fault":"timeout"}"#;
+    write!(socket, "{head}\r\n{answer}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).expect("sent");
+    socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+    assert!(socket.read(&mut [0]).is_err(), "there is no reply");
+    drop(socket);
+    let printed = terminate(child);
+    let line = printed.lines().next().expect("a line");
+    assert!(line.contains(" - account=default ") && line.contains("outcome=faulted"), "{printed}");
+    assert!(line.ends_with(" timed_out"), "{printed}");
+}
+
+#[cfg(unix)]
+#[test]
 fn a_preset_can_be_changed_and_take_any_key_and_answers_from_a_file() {
     let file = super::scratch("recorded").join("answers.jsonl");
     std::fs::write(&file, "{\"prompt_is\": \"2+2\", \"text\": \"4\"}\n").expect("written");

@@ -2,6 +2,8 @@
 //! refusals.
 
 mod clients;
+mod confidence;
+mod logged;
 mod mock_replies;
 mod pastes;
 mod printed;

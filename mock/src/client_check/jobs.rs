@@ -34,7 +34,7 @@ impl<'a> Job<'a> {
 pub(super) fn has_failed(entry: &Entry) -> bool {
     match entry.end {
         End::InProgress => false,
-        End::Disconnected(_) => true,
+        End::Disconnected(_) | End::TimedOut(_) => true,
         End::Replied(_) => entry.outcome != JournalOutcome::Served,
     }
 }

@@ -92,6 +92,8 @@ pub enum End {
     Replied(Instant),
     /// The client disconnected at this instant, before the end of the reply.
     Disconnected(Instant),
+    /// The fault `timeout` left it without a reply. At this instant the client disconnected, or the mock closed the connection.
+    TimedOut(Instant),
 }
 
 impl End {
@@ -100,7 +102,7 @@ impl End {
     pub const fn at(self) -> Option<Instant> {
         match self {
             Self::InProgress => None,
-            Self::Replied(at) | Self::Disconnected(at) => Some(at),
+            Self::Replied(at) | Self::Disconnected(at) | Self::TimedOut(at) => Some(at),
         }
     }
 }

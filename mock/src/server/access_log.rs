@@ -1,5 +1,6 @@
 //! The access log: one line for each request of the journal that has ended. A line begins with arrival, method, path and
-//! status; `key=value` fields follow, and `disconnected` if the connection closed before the end of the reply.
+//! status; `key=value` fields follow, and `disconnected` if the client disconnected before the end of the reply, or `timed_out` if the
+//! fault `timeout` left it without a reply.
 
 use super::Mock;
 use crate::journal::{End, Entry, JournalOutcome};
@@ -39,8 +40,10 @@ impl Mock {
         if let Some(ended_at) = entry.end.at() {
             write!(line, " time={}", ended_at.since(entry.arrived_at))?;
         }
-        if matches!(entry.end, End::Disconnected(_)) {
-            line.push_str(" disconnected");
+        match entry.end {
+            End::Disconnected(_) => line.push_str(" disconnected"),
+            End::TimedOut(_) => line.push_str(" timed_out"),
+            End::InProgress | End::Replied(_) => {}
         }
         Ok(line)
     }

@@ -106,7 +106,7 @@ impl<'r> RequestContext<'r> {
         self.account
     }
 
-    /// Returns the path of the request; empty if the mock keeps no journal.
+    /// Returns the path of the request.
     pub(super) fn path(&self) -> &str {
         self.origin.method_and_uri.as_ref().map_or("", |(_, uri)| uri.path())
     }

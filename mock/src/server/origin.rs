@@ -8,8 +8,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Uri};
 use bytes::Bytes;
 
-/// The origin of a request. If the mock keeps no journal, [`Origin::new`] leaves every member empty; the key, and the size and
-/// the bytes of the body, are set later.
+/// The origin of a request. If the mock keeps no journal, [`Origin::new`] sets only what answers depend on: the target and the
+/// header `x-quotalab-answer`. The key, and the size and the bytes of the body, are set later.
 #[derive(Debug, Default)]
 pub(super) struct Origin<'r> {
     pub(super) arrived_at: Instant,
@@ -35,12 +35,13 @@ impl<'r> Origin<'r> {
         headers: &RequestHeaders<'r>,
         connection: Option<Connection>,
     ) -> Self {
+        let (method_and_uri, answer_header) = (Some((&head.method, &head.uri)), headers.answer);
         if !mock.has_journal() {
-            return Self::default();
+            return Self { method_and_uri, answer_header, ..Self::default() };
         }
         Self {
             arrived_at: mock.now(),
-            method_and_uri: Some((&head.method, &head.uri)),
+            method_and_uri,
             user_agent: headers.user_agent,
             retry: RetryHeaders {
                 count: number(headers.retry_count),
@@ -52,7 +53,7 @@ impl<'r> Origin<'r> {
             connection,
             request_bytes: number(headers.content_length).unwrap_or_default(),
             key: None,
-            answer_header: headers.answer,
+            answer_header,
             body: None,
         }
     }

@@ -127,7 +127,7 @@ impl<'a> Responder<'a> {
                 return Answered::AtOnce(Abort.into_response());
             }
             let entry = self.context.add_to_journal(JournalDraft { end: End::InProgress, ..draft });
-            let ends_when_dropped = EndOnDrop { mock: self.context.mock, entry };
+            let ends_when_dropped = TimeoutGuard { mock: self.context.mock, entry };
             return Answered::Waiting(Box::pin(async move {
                 tokio::time::sleep(TIMEOUT_FAULT_DURATION).await;
                 drop(ends_when_dropped);
@@ -245,15 +245,16 @@ impl<'a> Responder<'a> {
     }
 }
 
-/// Records the end of a request without a reply in the journal when it is dropped.
-struct EndOnDrop<'a> {
+/// Records the end of a request that the fault `timeout` leaves without a reply when it is dropped: when the client disconnects,
+/// or when the mock closes the connection.
+struct TimeoutGuard<'a> {
     mock: &'a Mock,
     entry: Option<EntryId>,
 }
 
-impl Drop for EndOnDrop<'_> {
+impl Drop for TimeoutGuard<'_> {
     fn drop(&mut self) {
-        self.mock.end_in_journal(self.entry, End::Disconnected(self.mock.now()), 0);
+        self.mock.end_in_journal(self.entry, End::TimedOut(self.mock.now()), 0);
     }
 }
 

@@ -109,6 +109,9 @@ pub struct CompletionFormat {
     pub(super) last_chunk: fn(Object, &Service, &Context<'_>) -> Object,
     /// `true` if a stream has the arguments of a tool call token by token, `false` if one chunk has the whole call.
     pub(super) splits_arguments: bool,
+    /// `true` if a tool call has an index in a whole message too, as in the published fixtures of Vercel's `ai` for Groq; it always
+    /// has one in a stream.
+    pub(super) calls_have_index: bool,
     /// `true` if `stream_options.include_usage` adds a chunk that has the usage and no choices.
     pub(super) usage_chunk: bool,
     /// `true` if a list of embeddings has an id, and completion tokens in its usage, as a completion has.
@@ -128,6 +131,7 @@ impl CompletionFormat {
         first_chunk: |chunk, _| chunk,
         last_chunk: |chunk, _, _| chunk,
         splits_arguments: false,
+        calls_have_index: true,
         usage_chunk: true,
         embeddings_have_id: false,
     };
@@ -140,12 +144,15 @@ impl CompletionFormat {
 
 /// Adds the members of the object `usage` that all providers send: the tokens, without times.
 fn plain_usage(object: Object, service: &Service, context: &Context<'_>) -> Object {
-    let usage = service.usage;
-    let object = object
+    token_details(token_counts(object, service.usage), service.usage, context)
+}
+
+/// Adds the tokens of the prompt, of the completion and of both to the object `usage`.
+pub(super) fn token_counts(object: Object, usage: Usage) -> Object {
+    object
         .member("prompt_tokens", &usage.prompt_tokens)
         .member("completion_tokens", &usage.completion_tokens)
-        .member("total_tokens", &usage.total());
-    token_details(object, usage, context)
+        .member("total_tokens", &usage.total())
 }
 
 /// Adds the cached tokens and the reasoning tokens to the object `usage`, if there are any.
@@ -191,14 +198,14 @@ pub(super) fn finish_reason<'a>(context: &Context<'a>) -> &'a str {
     }
 }
 
-/// One call of a function. It has an index in whole messages too, as in the published fixtures of Vercel's `ai`; the shape
-/// of its id is assumed.
+/// One call of a function. The shape of its id is assumed.
 #[derive(Serialize)]
 pub(super) struct ToolCall<'a> {
     id: String,
     r#type: &'static str,
     function: Function<'a>,
-    index: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -213,7 +220,7 @@ impl<'a> ToolCall<'a> {
     pub(super) fn all_of(context: &Context<'a>, choice: u32) -> Vec<Self> {
         let call = |index, name, arguments| {
             let id = call_id(context.number ^ u64::from(index) << 48, choice);
-            Self { id, r#type: "function", function: Function { name, arguments }, index }
+            Self { id, r#type: "function", function: Function { name, arguments }, index: Some(index) }
         };
         match context.content {
             Content::ToolCall { name, arguments } => vec![call(0, name, arguments)],
@@ -223,6 +230,11 @@ impl<'a> ToolCall<'a> {
             }
             Content::Filler | Content::Text(_) | Content::Transcript(_) => Vec::new(),
         }
+    }
+
+    /// Returns the call without its index.
+    fn without_index(self) -> Self {
+        Self { index: None, ..self }
     }
 
     /// Returns the call without its arguments.
@@ -268,7 +280,10 @@ pub(super) fn completion(format: &CompletionFormat, service: &Service, context: 
                 (Some(name), _) => message.filler(name, Reasoning::seed(seed), reasoning_tokens),
                 (None, _) => message,
             };
-        let calls = ToolCall::all_of(context, choice);
+        let mut calls = ToolCall::all_of(context, choice);
+        if !format.calls_have_index {
+            calls = calls.into_iter().map(ToolCall::without_index).collect();
+        }
         let message = if calls.is_empty() { message } else { message.member("tool_calls", &calls) };
         (format.message)(message, context)
     };

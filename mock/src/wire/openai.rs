@@ -5,7 +5,7 @@
 //! some captured refusals have `retry-after`; the mock sends it with every refusal that states a wait. Other errors are
 //! documented or assumed.
 
-use super::chat::CompletionFormat;
+use super::chat::{CompletionFormat, token_counts};
 use super::envelope::{self, INVALID_REQUEST, SERVER, reason_phrase};
 use super::go_duration::GoDuration;
 use super::json::Object;
@@ -14,7 +14,7 @@ use super::{
     WireFormat, ids, models,
 };
 use crate::axis::Axis;
-use crate::decision::Denial;
+use crate::decision::{Denial, Service};
 use crate::length::{LengthLimit, TooLong};
 use crate::time::{Instant, Nanos};
 use std::fmt::Display;
@@ -187,16 +187,32 @@ const fn whole_millis(duration: Nanos) -> GoDuration {
     GoDuration(Nanos(duration.0 - duration.0 % MILLISECOND))
 }
 
-/// Members of a completion as documented in 2026. Of the details of the usage, only cached tokens are rendered.
+/// Members of a completion as documented in 2026.
 pub(super) const FORMAT: CompletionFormat = CompletionFormat {
     id: |number| format!("chatcmpl-{}", ids::base_62(number, 20)),
     message: |message, _| message.member("refusal", &()).member("annotations", &[(); 0]),
     logprobs: Some(()),
     splits_arguments: true,
+    calls_have_index: false,
+    usage,
     completion: |completion, _, context| service_members(completion, context),
     chunk: service_members,
     ..CompletionFormat::PLAIN
 };
+
+/// Adds the tokens and their details, which are always there, also those of zero tokens.
+fn usage(object: Object, service: &Service, context: &Context<'_>) -> Object {
+    let usage = service.usage;
+    let reasoning = context.shape.reasoning_tokens(usage.completion_tokens) * context.shape.choices;
+    token_counts(object, usage)
+        .object("prompt_tokens_details", |details| {
+            details.member("cached_tokens", &usage.cached_tokens).member("audio_tokens", &0)
+        })
+        .object("completion_tokens_details", |details| {
+            let details = details.member("reasoning_tokens", &reasoning).member("audio_tokens", &0);
+            details.member("accepted_prediction_tokens", &0).member("rejected_prediction_tokens", &0)
+        })
+}
 
 fn service_members(object: Object, context: &Context<'_>) -> Object {
     object.plain_text("service_tier", "default").plain_text("system_fingerprint", context.system_fingerprint)

@@ -1,10 +1,13 @@
 //! Answers that a test sets: what a client receives.
 
-use crate::client::{HttpReply, RunningMock, chat_body, post};
+use crate::client::{HttpReply, RunningMock, chat_body, config, exchange_at, no_latency, post};
 use crate::control::start;
-use provider::Axis;
 use provider::config::Limit;
+use provider::server::{Mock, serve};
+use provider::{Axis, Instant};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::net::TcpListener;
 
 /// Sends a prompt and returns the reply.
 async fn ask(mock: &RunningMock, prompt: &str, more: &str) -> HttpReply {
@@ -150,6 +153,29 @@ async fn a_header_sets_the_answer_to_one_request() {
     assert_eq!(wrong.status, 400);
     assert!(wrong.body.contains("x-quotalab-answer"), "{}", wrong.body);
     assert_ne!(text(&mock, "hi").await, "Hello");
+}
+
+/// A mock without a control plane and a journal has the answers of its program.
+#[tokio::test]
+async fn answers_need_neither_a_control_plane_nor_a_journal() {
+    let mock = Mock::new(&config(vec![], no_latency(), &[]), 7, Arc::new(|| Instant::ZERO), None);
+    mock.set_answers(&[
+        json!({ "text": "elsewhere", "path": "/v2/*" }),
+        json!({ "text": "here", "path": "/openai/*" }),
+        json!({ "text": "prompted", "prompt": "^2\\+2$" }),
+    ])
+    .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, Arc::new(mock), std::future::pending()));
+    let content = async |body: String, header: &str| {
+        let request = post("", &body).replace("connection", &format!("{header}connection"));
+        let reply = HttpReply::parse(&exchange_at(address, request).await);
+        reply.json()["choices"][0]["message"]["content"].clone()
+    };
+    assert_eq!(content(chat_body(""), "").await, "here");
+    assert_eq!(content(chat_body("").replace(r#""hi""#, r#""2+2""#), "").await, "prompted");
+    assert_eq!(content(chat_body(""), "x-quotalab-answer: echo\r\n").await, "hi");
 }
 
 #[tokio::test]

@@ -76,16 +76,16 @@ async fn every_api_is_charged_and_refused_like_chat() {
         body
     };
     for (path, body, completion) in [
-        ("/openai/v1/responses", body(json!({ "input": "x".repeat(400), "max_output_tokens": 50 })), true),
-        ("/openai/v1/completions", body(json!({ "prompt": "x".repeat(400), "max_tokens": 50 })), true),
-        ("/openai/v1/embeddings", body(json!({ "input": "x".repeat(400) })), false),
+        ("/openai/v1/responses", body(json!({ "input": " the".repeat(100), "max_output_tokens": 50 })), true),
+        ("/openai/v1/completions", body(json!({ "prompt": " the".repeat(100), "max_tokens": 50 })), true),
+        ("/openai/v1/embeddings", body(json!({ "input": " the".repeat(100) })), false),
     ] {
         let limits = vec![Limit::rpd(100), Limit::tpm(250)];
         let mock = RunningMock::start(&config(limits, no_latency(), &[])).await;
         let first = mock.call(path, &body).await;
         assert_eq!(first.status, 200, "{}", first.body);
         assert_eq!(first.header("x-ratelimit-remaining-requests"), Some("99"), "{path}");
-        // The prompt of 100 tokens, and 50 that are reserved for a completion, of which three are used.
+        // The prompt of 100 tokens, for the estimate and for the tokenizer, and 50 that are reserved for a completion, of which three are used.
         let remaining = if completion { "100" } else { "150" };
         assert_eq!(first.header("x-ratelimit-remaining-tokens"), Some(remaining), "{path}");
         mock.wait_for(|seen| crate::client::settled(seen) == 1).await;
@@ -95,6 +95,34 @@ async fn every_api_is_charged_and_refused_like_chat() {
         let error = &third.json()["error"];
         assert_eq!((&error["type"], &error["code"]), (&json!("tokens"), &json!("rate_limit_exceeded")));
         assert!(third.header("retry-after").is_some());
+    }
+}
+
+/// As documented by OpenAI: the details of the usage are always there, and only the calls of a stream have an index. Programs read
+/// `usage.prompt_tokens_details.cached_tokens` without asking whether it is there.
+#[tokio::test]
+async fn openais_completions_have_the_details_of_the_usage_and_calls_without_an_index() {
+    let tool = json!({ "type": "function", "function": { "name": "f", "parameters": { "type": "object" } } });
+    let request =
+        json!({ "model": MODEL, "messages": [{ "role": "user", "content": "hi" }], "tools": [tool] });
+    for (dialect, path, is_documented) in [
+        (Dialect::OpenAi, "/v1/chat/completions", true),
+        (Dialect::Groq, "/openai/v1/chat/completions", false),
+    ] {
+        let mock = start(dialect).await;
+        let reply = post(&mock, path, &request).await.json();
+        let (usage, call) = (&reply["usage"], &reply["choices"][0]["message"]["tool_calls"][0]);
+        assert_eq!(call["function"]["name"], "f", "{reply}");
+        assert_eq!(call.get("index").is_none(), is_documented, "{call}");
+        let cached = json!({ "cached_tokens": 0, "audio_tokens": 0 });
+        let details = json!({ "reasoning_tokens": 0, "audio_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0 });
+        let found = (usage["prompt_tokens_details"] == cached, usage["completion_tokens_details"] == details);
+        assert_eq!(found, (is_documented, is_documented), "{dialect:?}: {usage}");
+        let mut streamed = request.clone();
+        streamed["stream"] = json!(true);
+        let events = events(&post(&mock, path, &streamed).await.body);
+        let call = events.iter().find_map(|(_, event)| event["choices"][0]["delta"]["tool_calls"].get(0));
+        assert_eq!(call.map(|call| call["index"].clone()), Some(json!(0)), "{dialect:?}");
     }
 }
 
@@ -198,13 +226,13 @@ async fn a_model_calls_a_tool_and_answers_after_its_result() {
     assert_eq!(post(&mock, "/v1/responses", &request).await.json()["output"][0]["type"], "message");
 }
 
-/// Texts, tokens and arrays of them; one vector per text.
+/// Texts, tokens and arrays of them; one vector per text. ` the` is one token for the estimate and for the tokenizer.
 #[tokio::test]
 async fn embeddings_have_a_vector_per_text() {
     let mock = start(Dialect::OpenAi).await;
     for (input, texts, tokens) in [
-        (json!("12345678"), 1, 2),
-        (json!(["1234", "1234", "5678"]), 3, 3),
+        (json!(" the the"), 1, 2),
+        (json!([" the", " the", " and"]), 3, 3),
         (json!([1, 2, 3]), 1, 3),
         (json!([[1, 2], [3]]), 2, 3),
     ] {

@@ -95,6 +95,43 @@ async fn a_call_in_flight_survives_every_change_of_the_clock() {
     }
 }
 
+/// After the clock has gone back, a call in flight stays charged as reserved, whatever it uses; after a reset it is not charged.
+#[tokio::test]
+async fn the_journal_agrees_with_the_level_after_the_clock_goes_back_and_after_a_reset() {
+    let slow = ServiceTimeDist::Total(Dist::Constant(0.1));
+    let mock = RunningMock::start_with(
+        &config(vec![Limit::new(Axis::Tpd, 8_000)], slow, &[]),
+        ControlPlane::Enabled,
+    )
+    .await;
+    for (change, charged) in [
+        (&[][..], 15),
+        (&["clock"], 110),
+        (&["clock", "clock"], 110),
+        (&["reset"], 0),
+        (&["clock", "reset"], 0),
+        (&["reset", "clock"], 0),
+    ] {
+        mock.control("POST", "/_quotalab/reset", "").await;
+        mock.post_json("/_quotalab/clock", &json!({ "set": "1h" })).await;
+        let before = mock.observed().len();
+        let body = chat_body("");
+        let (reply, ()) = tokio::join!(mock.chat("prompt=10;completion=5;draw=1;tag=9", &body), async {
+            mock.wait_for(|seen| seen.len() > before).await;
+            for change in change {
+                let body = if *change == "clock" { json!({ "back": "1s" }) } else { json!({}) };
+                mock.control("POST", &format!("/_quotalab/{change}"), &body.to_string()).await;
+            }
+        });
+        assert_eq!((reply.status, remaining(&mock, 0, 0).await), (200, json!(8_000 - charged)), "{change:?}");
+        let requests = mock.get_json("/_quotalab/requests").await["requests"].clone();
+        let in_journal = requests.as_array().unwrap().last();
+        let is_kept = !change.contains(&"reset");
+        assert_eq!(in_journal.is_some(), is_kept, "{change:?}");
+        assert!(in_journal.is_none_or(|entry| entry["charged_tokens"] == json!(charged)), "{requests}");
+    }
+}
+
 #[tokio::test]
 async fn a_reset_restores_the_clock_and_the_random_streams() {
     let mock = start(vec![Limit::new(Axis::Rpm, 5)]).await;

@@ -7,6 +7,7 @@ use provider::dist::Dist;
 use provider::fault::{FaultSyntax, NAMES};
 use provider::server::ControlPlane;
 use provider::{Axis, Nanos};
+use serde_json::json;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -45,6 +46,34 @@ async fn a_timeout_holds_the_connection_without_a_reply() {
     let read = tokio::time::timeout(Duration::from_millis(50), socket.read(&mut byte)).await;
     assert!(read.is_err(), "replied or closed: {read:?}");
     assert_eq!(mock.stop().await.len(), 1);
+}
+
+/// A timeout is not a client that disconnected before the end of a reply: there is no reply.
+#[tokio::test]
+async fn the_journal_distinguishes_a_timeout_from_a_disconnected_client() {
+    let slow = ServiceTimeDist::Total(Dist::Constant(60.0));
+    let mock = RunningMock::start_with(&config(vec![], slow, &[]), ControlPlane::Enabled).await;
+    for (faults, disconnected, timed_out) in [(0, true, false), (1, false, true)] {
+        if faults > 0 {
+            mock.post_json("/_quotalab/faults", &json!({ "fault": "timeout", "next": faults })).await;
+        }
+        let before = mock.observed().len();
+        let mut socket = mock.connect().await;
+        socket.write_all(post("", &chat_body("")).as_bytes()).await.unwrap();
+        mock.wait_for(|seen| seen.len() > before).await;
+        drop(socket);
+        let mut entry = json!(null);
+        for _ in 0..2_000 {
+            entry = mock.get_json("/_quotalab/requests?last=1").await["requests"][0].clone();
+            if !entry["ended_s"].is_null() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let ends = (&entry["disconnected"], &entry["timed_out"]);
+        assert_eq!(ends, (&json!(disconnected), &json!(timed_out)), "{entry}");
+        assert_eq!(entry["charged_tokens"], json!(if timed_out { 0 } else { 1 }), "{entry}");
+    }
 }
 
 #[tokio::test]

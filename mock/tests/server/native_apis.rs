@@ -57,7 +57,8 @@ async fn anthropics_messages_call_tools_whole_and_streamed() {
 /// Counts are served without a decision, so that no limit is charged; an unknown model is a 404.
 #[tokio::test]
 async fn counts_of_tokens_are_charged_to_no_limit() {
-    let long = "x".repeat(400);
+    // One token each, for the estimate and for the tokenizer.
+    let long = " the".repeat(100);
     let messages = json!({ "model": MODEL, "messages": [{ "role": "user", "content": long }] });
     let gemini = json!({ "contents": [{ "parts": [{ "text": long }] }] });
     let nested = json!({ "generateContentRequest": gemini });

@@ -61,18 +61,22 @@ fn refusal(response: &ErrorResponse<'_>) -> Refusal {
     let waits = [message_wait(body), retry_after(response.headers)];
     let day = waits.into_iter().flatten().any(|wait| wait > Nanos::MINUTE);
     let (axis, limited) = match &body.lowercase {
-        text if text.contains("exceeded token rate limit") => {
-            (Some(if day { Axis::Tpd } else { Axis::Tpm }), true)
-        }
-        text if text.contains("exceeded call rate limit") => {
-            (Some(if day { Axis::Rpd } else { Axis::Rpm }), true)
-        }
+        text if exceeds(text, "token rate limit") => (Some(if day { Axis::Tpd } else { Axis::Tpm }), true),
+        text if exceeds(text, "call rate limit") => (Some(if day { Axis::Rpd } else { Axis::Rpm }), true),
         text => (None, text.contains("exceeded rate limit") || body.has_code("RateLimitReached")),
     };
     let cause = limited.then_some(if day { RefusalCause::DayLimit } else { RefusalCause::ShortLimit });
     let message = body.message.as_deref().unwrap_or_default();
     let model = between(message, "Your requests to ", " for ").map(str::to_owned);
     Refusal { cause, axis, model, ..Refusal::default() }
+}
+
+/// Returns `true` for `exceeded token rate limit`, and for `exceeded the token rate limit`, as Foundry writes.
+fn exceeds(text: &str, limit: &str) -> bool {
+    text.match_indices(limit).any(|(at, _)| {
+        let before = text[..at].trim_end();
+        before.strip_suffix(" the").unwrap_or(before).ends_with("exceeded")
+    })
 }
 
 /// Parses the limits. Their names do not state the window: it is a minute, unless only a day fits the reset, as for the free

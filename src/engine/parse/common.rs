@@ -94,7 +94,10 @@ const BILLING_CODES: [&str; 21] = [
 ];
 
 /// Sentences on payment. Those that only advertise a better plan, such as `adding a payment method`, are not among them.
-const BILLING: [&str; 46] = [
+const BILLING: [&str; 48] = [
+    "have any credits",
+    // OpenRouter: the spend limit of a key.
+    "key limit exceeded (",
     "overdue balance",
     "spend limit",
     "spending limit",
@@ -214,7 +217,9 @@ const NOT_IN_TIER: [&str; 10] = [
 /// Sentences of Azure API Management on a quota over some hours or days, with status 403 (documented: policy `quota`).
 const ALLOWANCE: [&str; 2] = ["out of call volume quota", "out of bandwidth quota"];
 
-const AUTH_CODES: [&str; 7] = [
+const AUTH_CODES: [&str; 9] = [
+    "expiredtokenexception",
+    "unrecognizedclientexception",
     "invalid_api_key",
     "api_key_invalid",
     "wrong_api_key",

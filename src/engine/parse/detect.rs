@@ -8,7 +8,7 @@
 use super::dialect::Dialect;
 use super::error_body::ErrorBody;
 use super::headers::{Headers, Response};
-use super::{azure, openai, own_gateway};
+use super::{azure, openai, own_gateway, responder};
 use serde_json::Value;
 
 /// Returns the dialect of the first marker in the headers, then in the body, then in the numbers of the limit headers.
@@ -26,6 +26,9 @@ pub(super) fn dialect(response: &Response<'_>) -> Option<Dialect> {
 }
 
 fn by_header(headers: &dyn Headers) -> Option<Dialect> {
+    if responder::is_of_api_gateway(headers) {
+        return None;
+    }
     HEADERS.iter().find(|(name, _)| headers.value(name).is_some()).map(|(_, dialect)| *dialect)
 }
 
@@ -56,6 +59,10 @@ pub(super) fn by_error(body: &ErrorBody) -> Option<Dialect> {
     let page = body.members.get("documentationurl").and_then(Value::as_str);
     if page.is_some_and(|page| page.contains("docs.github.com")) {
         return Some(Dialect::GitHubModels);
+    }
+    // As a string in an object `error`. API Management, which also sends the sentence, has no such code.
+    if body.error["code"] == "429" && body.lowercase.starts_with("rate limit is exceeded. try again in") {
+        return Some(Dialect::Azure);
     }
     let by_phrase = || PHRASES.iter().find(|(phrase, _)| body.lowercase.contains(phrase));
     // Mistral's errors have this code without an envelope, and no such type.
@@ -150,7 +157,7 @@ const HEADERS: [(&str, Dialect); 43] = [
 ];
 
 /// Phrases of one dialect's messages, in lower case; the first match decides.
-const PHRASES: [(&str, Dialect); 66] = [
+const PHRASES: [(&str, Dialect); 67] = [
     ("error-code#token-limit", Dialect::DashScope),
     ("help.aliyun.com", Dialect::DashScope),
     ("alibabacloud.com", Dialect::DashScope),
@@ -192,6 +199,7 @@ const PHRASES: [(&str, Dialect); 66] = [
     ("anthropic.com/", Dialect::Anthropic),
     ("extra usage is required for long context", Dialect::Anthropic),
     ("cloudcode-pa.googleapis.com", Dialect::GeminiCloudCode),
+    ("exhausted your capacity on this model", Dialect::GeminiCloudCode),
     ("cloud.google.com/vertex-ai", Dialect::Vertex),
     ("aiplatform.googleapis.com", Dialect::Vertex),
     ("generativelanguage.googleapis.com", Dialect::Gemini),

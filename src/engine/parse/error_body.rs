@@ -274,7 +274,7 @@ impl ErrorBody {
 
     /// Reads the details of Google's errors that are printed after the message.
     fn add_google_details(&mut self) {
-        let Some(text) = self.message.clone().filter(|text| text.contains('{')) else { return };
+        let Some(text) = self.message.clone().filter(|text| text.contains(['{', '['])) else { return };
         let Some((message, details)) = google_details::in_text(&text) else { return };
         self.set_message(message);
         let is_quota = details.iter().any(|detail| detail["violations"].is_array());

@@ -21,6 +21,8 @@ pub(super) const RULES: DialectRules = DialectRules {
         (Marker::Code("UNAVAILABLE"), RefusalCause::Overload),
         (Marker::Code("MODEL_CAPACITY_EXHAUSTED"), RefusalCause::Overload),
         (Marker::MessageContains("credits are depleted"), RefusalCause::Billing),
+        // Cloud Code: the allowance of a plan, which states when it resets.
+        (Marker::MessageContains("exhausted your capacity on this model"), RefusalCause::Allowance),
     ],
     refusal,
     wait,

@@ -1,9 +1,10 @@
 //! The details of Google's errors inside a text: the client for Python prints them in the text format of protocol buffers, the
-//! client for Node prints them in JSON.
+//! client for Node prints them in JSON, and that for Go as maps.
 //!
 //! ```text
 //!  429 You exceeded … [violations { quota_id: "…" quota_value: 200 … }, retry_delay { seconds: 38 }]      google.api_core
 //!  [429 Too Many Requests] You exceeded … [{"@type":"…QuotaFailure","violations":[…]},{"retryDelay":"26s"}]   Node
+//!  Error 429, Message: You exceeded …, Details: [map[@type:…QuotaFailure violations:[map[quotaId:…]]] map[…]]  Go
 //! ```
 
 use super::literal;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 
 /// Returns the message before the details in a text, and the details in the form of Google's JSON; `None` if there are none.
 pub(super) fn in_text(text: &str) -> Option<(&str, Vec<Value>)> {
-    let (start, details) = in_json(text).or_else(|| in_text_format(text))?;
+    let (start, details) = in_json(text).or_else(|| in_text_format(text)).or_else(|| in_go_maps(text))?;
     let message = text[..start].trim_end_matches(['[', ' ', '\n', ',']);
     (!details.is_empty()).then_some((message, details))
 }
@@ -39,6 +40,30 @@ fn in_text_format(text: &str) -> Option<(usize, Vec<Value>)> {
         let nanos: u32 = scalar(delay, "nanos:").unwrap_or("0").parse().ok()?;
         Some(json!({ "retryDelay": format!("{seconds}.{nanos:09}s") }))
     });
+    let quota = (!violations.is_empty()).then(|| json!({ "violations": violations }));
+    Some((start, quota.into_iter().chain(delay).collect()))
+}
+
+/// Reads the maps that Go prints: `map[@type:… violations:[map[quotaDimensions:map[model:m] quotaId:… quotaValue:15]]]`, with sorted
+/// keys.
+fn in_go_maps(text: &str) -> Option<(usize, Vec<Value>)> {
+    let start = text.find("[map[@type:")?;
+    let list = &text[start..];
+    let word = |text: &str, name: &str| {
+        let value = after(text, name)?.split([' ', ']']).next().filter(|value| !value.is_empty())?;
+        Some(value.to_owned())
+    };
+    let model = word(list, "model:");
+    let violations = list.split(" quotaId:").skip(1).take(MAX_DETAILS).map(|rest| {
+        json!({
+            "quotaMetric": word(rest, " quotaMetric:"),
+            "quotaId": rest.split([' ', ']']).next(),
+            "quotaValue": word(rest, " quotaValue:"),
+            "quotaDimensions": { "model": model },
+        })
+    });
+    let violations: Vec<Value> = violations.collect();
+    let delay = word(list, "retryDelay:").map(|delay| json!({ "retryDelay": delay }));
     let quota = (!violations.is_empty()).then(|| json!({ "violations": violations }));
     Some((start, quota.into_iter().chain(delay).collect()))
 }

@@ -95,7 +95,7 @@ fn add_numbers(refusal: &mut Refusal, sentence: &str) {
         refusal.used = i64::try_from(used).ok();
         refusal.limit = Some(limit);
     }
-    let by_rate = || number_of_rate(sentence).filter(|_| refusal.unit.is_some());
+    let by_rate = || number_of_rate(sentence, refusal.unit?);
     let labelled_limit = || labelled(sentence, &LIMIT_LABELS).or_else(by_rate).filter(|limit| *limit > 0);
     refusal.limit = refusal.limit.or_else(labelled_limit);
     refusal.used =

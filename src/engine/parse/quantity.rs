@@ -1,9 +1,11 @@
 //! Numbers in sentences, and the labels before them.
 
+use super::limit_name::Unit;
 use super::refusal::after;
 
 /// Parses the whole number at the start of a text: `30000`, `30,000`, `9.0`, `30k`, `1.5m`. Ignores a fraction without a
-/// suffix. Returns `None` if the text ends with the digits before the point, since the number may have been truncated.
+/// suffix. Returns `None` if the text ends with the digits before the point, since the number may have been truncated, and for
+/// a number between 0 and 1, such as `0.3 queries`.
 pub(super) fn leading_number(text: &str) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != ',')?;
     let whole: u64 = text[..end].trim_end_matches(',').replace(',', "").parse().ok()?;
@@ -20,7 +22,7 @@ pub(super) fn leading_number(text: &str) -> Option<u64> {
     let scale: u64 = match suffix.chars().next() {
         Some('k' | 'K') if !is_longer_word(suffix) => 1_000,
         Some('m' | 'M') if !is_longer_word(suffix) => 1_000_000,
-        _ => return Some(whole),
+        _ => return Some(whole).filter(|whole| *whole > 0 || fraction.bytes().all(|digit| digit == b'0')),
     };
     let digits: u64 =
         if fraction.is_empty() { 0 } else { fraction.get(..fraction.len().min(6))?.parse().ok()? };
@@ -64,10 +66,15 @@ pub(super) fn used_of_limit(text: &str) -> Option<(u64, u64)> {
     labelled.next().or_else(|| text.match_indices('(').find_map(|(at, _)| pair(&text[at + 1..])))
 }
 
-/// Returns the number in `30 requests per minute`, `8,000 input tokens/min`, unless the words before it advertise a better
-/// plan.
-pub(super) fn number_of_rate(text: &str) -> Option<u64> {
-    const UNITS: [&str; 5] = ["requests", "tokens", "queries", "calls", "neurons"];
+/// Returns the number of this unit in `30 requests per minute`, `8,000 input tokens/min`, unless the words before it advertise a
+/// better plan.
+pub(super) fn number_of_rate(text: &str, unit: Unit) -> Option<u64> {
+    let units: &[&str] = match unit {
+        Unit::Requests => &["requests", "queries", "calls"],
+        Unit::Tokens | Unit::InputTokens | Unit::OutputTokens => &["tokens"],
+        Unit::Neurons => &["neurons"],
+        Unit::AudioSeconds | Unit::InFlight => &["requests", "tokens", "queries", "calls", "neurons"],
+    };
     const RATES: [&str; 5] = [" per ", "/", " a ", " every ", " in "];
     const OFFERS: [&str; 6] = ["unlock", "upgrade", "up to", " get ", "increase", "instead"];
     let number_before = |at: usize| {
@@ -80,7 +87,7 @@ pub(super) fn number_of_rate(text: &str) -> Option<u64> {
         let is_offer = OFFERS.iter().any(|offer| before[lead_start..start].contains(offer));
         leading_number(&format!("{} ", &before[start..])).filter(|_| !is_offer)
     };
-    UNITS.iter().find_map(|unit| {
+    units.iter().find_map(|unit| {
         text.match_indices(unit).find_map(|(at, unit)| {
             let rest = &text[at + unit.len()..];
             RATES.iter().any(|rate| rest.starts_with(rate)).then(|| number_before(at))?
@@ -101,6 +108,8 @@ mod tests {
         assert_eq!(leading_number("1.5M, Used"), Some(1_500_000));
         assert_eq!(leading_number("30ms"), Some(30));
         assert_eq!(leading_number("100."), Some(100));
+        assert_eq!((leading_number("0, Used"), leading_number("0.0 x")), (Some(0), Some(0)));
+        assert_eq!((leading_number("0.3 queries"), leading_number("0.5k tokens")), (None, Some(500)));
         for text in ["30", "", "x", ",", "99999999999999999999 "] {
             assert_eq!(leading_number(text), None, "{text}");
         }
@@ -116,9 +125,10 @@ mod tests {
         assert_eq!(used_of_limit("limit reached (33/32)"), Some((33, 32)));
         assert_eq!(used_of_limit("per minute (actual/limit): 65605/16000, x"), Some((65_605, 16_000)));
         assert_eq!(used_of_limit("and/or"), None);
-        assert_eq!(number_of_rate("reached: 30 requests per second"), Some(30));
-        assert_eq!(number_of_rate("of 8,000 input tokens/min"), Some(8_000));
-        assert_eq!(number_of_rate("upgrade for 1000 requests per day"), None);
-        assert_eq!(number_of_rate("too many requests in a row"), None);
+        assert_eq!(number_of_rate("reached: 30 requests per second", Unit::Requests), Some(30));
+        assert_eq!(number_of_rate("of 8,000 input tokens/min", Unit::InputTokens), Some(8_000));
+        assert_eq!(number_of_rate("of 8,000 input tokens/min", Unit::Requests), None);
+        assert_eq!(number_of_rate("upgrade for 1000 requests per day", Unit::Requests), None);
+        assert_eq!(number_of_rate("too many requests in a row", Unit::Requests), None);
     }
 }

@@ -72,10 +72,22 @@ fn proxy(headers: &dyn Headers, body: &ErrorBody, raw: &[u8]) -> Option<&'static
     let message = MESSAGES.iter().find(|(phrase, _)| body.lowercase.trim().starts_with(phrase));
     // GitHub's message begins with the same words as Kong's, and goes on with the user.
     let message = message.filter(|_| !body.lowercase.contains("limit exceeded for "));
+    // Azure OpenAI's own errors have API Management's sentence, and this code. API Management sends `statusCode` instead.
+    let message = message.filter(|(_, name)| *name != API_MANAGEMENT || !body.has_code("429"));
     // A proxy such as nginx or Kong names itself in `server`. So does Cloudflare, but it is in front of most providers, so its
     // name does not show who refused.
+    if is_of_api_gateway(headers) && is_bare(body) {
+        return Some("Amazon API Gateway");
+    }
     let by_server = || SERVERS.iter().find(|(name, _)| server.starts_with(name) && is_bare(body));
     message.or_else(by_server).map(|(_, name)| *name)
+}
+
+/// Returns `true` if the headers are those of a refusal by Amazon API Gateway's own throttling or usage plan, not by a service of AWS
+/// behind it (documented).
+pub(super) fn is_of_api_gateway(headers: &dyn Headers) -> bool {
+    let kind = headers.value("x-amzn-errortype").unwrap_or_default();
+    ["TooManyRequestsException", "LimitExceededException"].iter().any(|name| kind.starts_with(name))
 }
 
 /// Returns `true` if a body has no code or type of a provider's error: no codes other than numbers.
@@ -99,7 +111,8 @@ const MAX_SCANNED: usize = 8 << 10;
 
 /// Texts in HTML pages, in lower case, with the products that send them. The `server` header of an HTML page may also begin with
 /// one of them.
-const PAGES: [(&str, &str); 15] = [
+const PAGES: [(&str, &str); 16] = [
+    ("<title>just a moment...</title>", "Cloudflare"),
     ("cloudflare", "Cloudflare"),
     ("cf-error", "Cloudflare"),
     ("openresty", "OpenResty"),
@@ -117,13 +130,17 @@ const PAGES: [(&str, &str); 15] = [
     ("envoy", "Envoy"),
 ];
 
+/// The name of Microsoft's proxy.
+const API_MANAGEMENT: &str = "Azure API Management";
+
 /// The beginnings of proxies' messages, in lower case.
-const MESSAGES: [(&str, &str); 11] = [
+const MESSAGES: [(&str, &str); 12] = [
     ("api rate limit exceeded", "Kong"),
-    ("rate limit is exceeded. try again in", "Azure API Management"),
-    ("out of call volume quota. quota will be replenished", "Azure API Management"),
-    ("out of bandwidth quota. quota will be replenished", "Azure API Management"),
-    ("quota exceeded. try again in", "Azure API Management"),
+    ("rate limit is exceeded. try again in", API_MANAGEMENT),
+    ("token limit is exceeded. try again in", API_MANAGEMENT),
+    ("out of call volume quota. quota will be replenished", API_MANAGEMENT),
+    ("out of bandwidth quota. quota will be replenished", API_MANAGEMENT),
+    ("quota exceeded. try again in", API_MANAGEMENT),
     ("local_rate_limited", "Envoy"),
     ("upstream connect error or disconnect/reset", "Envoy"),
     ("no healthy upstream", "Envoy"),

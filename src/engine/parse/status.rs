@@ -68,7 +68,7 @@ fn status_in(table: &[(&str, u16)], matches: impl Fn(&str) -> bool) -> Option<u1
 const OVERSIZE_PHRASE: &str = "please reduce your message size and try again";
 
 /// Codes and the status that each usually implies. [`OVERSIZE_PHRASE`] is checked first.
-const STATUS_OF_CODE: [(&str, u16); 50] = [
+const STATUS_OF_CODE: [(&str, u16); 53] = [
     ("unknown_url", 404),
     ("json_validate_failed", 400),
     ("tool_use_failed", 400),
@@ -97,6 +97,9 @@ const STATUS_OF_CODE: [(&str, u16); 50] = [
     ("ModelErrorException", 424),
     ("InternalServerException", 500),
     ("ServiceUnavailableException", 503),
+    ("ExpiredTokenException", 403),
+    ("UnrecognizedClientException", 403),
+    ("billing_hard_limit_reached", 400),
     ("insufficient_quota", 429), // OpenAI: insufficient credit.
     ("request_quota_exceeded", 429),
     ("token_quota_exceeded", 429),
@@ -123,7 +126,7 @@ const STATUS_OF_CODE: [(&str, u16); 50] = [
 ];
 
 /// Phrases and the status that each implies, in lower case; the first match counts.
-const STATUS_OF_PHRASE: [(&str, u16); 29] = [
+const STATUS_OF_PHRASE: [(&str, u16); 31] = [
     ("request too large for ", 429), // OpenAI: larger than the whole limit. Groq's 413 has OVERSIZE_PHRASE.
     ("rate limit reached", 429),
     ("rate limit exceeded", 429),
@@ -141,6 +144,8 @@ const STATUS_OF_PHRASE: [(&str, u16); 29] = [
     ("before the given deadline", 429),
     ("have exceeded your usage limits", 429),
     ("too many requests", 429),
+    ("too many attempts", 429),
+    ("request was throttled", 429),
     ("too many tokens", 429),
     ("exceeds your concurrency limit", 429),
     ("used all available credits", 429), // xAI.

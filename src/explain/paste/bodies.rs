@@ -29,8 +29,29 @@ fn of_json(text: &str, value: Value) -> Vec<PastedReply> {
         Value::Array(items) if items.len() > 1 && items.iter().all(Value::is_object) => {
             items.iter().take(super::MAX_REPLIES).map(|item| of_object(&item.to_string(), item)).collect()
         }
-        value => vec![of_object(text, &value)],
+        value => of_record(&value).unwrap_or_else(|| vec![of_object(text, &value)]),
     }
+}
+
+/// Returns the replies that a record of a log has as the text of an exception in one of its members, such as `exc` or `stack`; `None`
+/// if it has none, or holds a reply itself.
+fn of_record(record: &Value) -> Option<Vec<PastedReply>> {
+    let fields = record.as_object()?;
+    let is_record = ["level", "severity", "levelname"].iter().any(|key| fields.contains_key(*key));
+    if !is_record
+        || ["error", "err", "response"]
+            .iter()
+            .any(|key| fields.get(*key).is_some_and(|value| !value.is_null()))
+    {
+        return None;
+    }
+    let of_text = |text: &str| {
+        let replies = if text.contains('{') { printed::of(text) } else { Vec::new() };
+        let has_error =
+            replies.iter().any(|reply| reply.status.is_some() || printed::has_error_text(&reply.body));
+        has_error.then_some(replies)
+    };
+    fields.values().filter_map(Value::as_str).find_map(of_text)
 }
 
 /// Returns the reply in an object, with the status and the headers that the object holds. The body is what the object holds as
@@ -40,10 +61,11 @@ pub(super) fn of_object(text: &str, value: &Value) -> PastedReply {
     let status = STATUS.iter().find_map(|key| printed::status(&value[*key]));
     let headers =
         HEADERS.iter().map(|key| printed::headers(&value[*key])).find(|headers| !headers.is_empty());
-    // A reply inside the exception of an HTTP client: axios, httpx.
-    let response = &value["response"];
-    let inner =
-        if response.is_object() && value["error"].is_null() { Some(of_object("", response)) } else { None };
+    // A reply inside the exception of an HTTP client: axios, httpx. An exception inside a record of pino.
+    let inner = ["response", "err"].iter().find_map(|key| {
+        let inner = &value[*key];
+        (inner.is_object() && value["error"].is_null()).then(|| of_object("", inner))
+    });
     if let Some(inner) = inner.filter(|inner| !inner.body.is_empty() || inner.status.is_some()) {
         let headers = if inner.headers.is_empty() { headers.unwrap_or_default() } else { inner.headers };
         return PastedReply { status: inner.status.or(status), headers, ..inner };
@@ -61,11 +83,16 @@ pub(super) fn of_object(text: &str, value: &Value) -> PastedReply {
     let has_message = ["message", "detail", "title"].iter().any(|key| value[*key].is_string());
     let is_reply = status.is_some() || headers.is_some();
     let body = match nested {
-        Some(nested) if is_dump || (status.is_some() && !has_message) => nested,
+        Some(nested) if is_dump || (status.is_some() && !has_message) || is_error(&nested) => nested,
         _ if text.is_empty() && is_reply => value.to_string(),
         _ => text.to_owned(),
     };
     PastedReply { status, headers: headers.unwrap_or_default(), body, ..PastedReply::default() }
+}
+
+/// Returns `true` for a body in OpenAI's format, which says more than the message of the log around it.
+fn is_error(text: &str) -> bool {
+    serde_json::from_str::<Value>(text).is_ok_and(|body| body["error"]["message"].is_string())
 }
 
 /// The members of a logged reply that hold its status.
@@ -73,7 +100,8 @@ const STATUS: [&str; 5] = ["statusCode", "status_code", "status", "http_status",
 /// The members of a logged reply that hold its headers.
 const HEADERS: [&str; 4] = ["headers", "responseHeaders", "response_headers", "Headers"];
 /// The members of a logged reply that hold its body, as an object or as JSON in a string.
-const BODIES: [&str; 6] = ["responseBody", "response_body", "body", "data", "error", "text"];
+const BODIES: [&str; 8] =
+    ["responseBody", "response_body", "responseText", "response", "body", "data", "error", "text"];
 
 /// Returns `true` for a page in HTML or a document in XML, but not for a line of a log such as `<worker> call failed`.
 fn is_page(text: &str) -> bool {

@@ -13,6 +13,7 @@
 mod bodies;
 mod botocore;
 mod decode;
+mod grpc;
 mod heads;
 mod lines;
 mod printed;

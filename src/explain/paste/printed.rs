@@ -9,6 +9,7 @@
 use super::PastedReply;
 use super::bodies::{body, of_object};
 use super::botocore;
+use super::grpc;
 use crate::engine::parse::literal::{self, Embedded};
 use serde_json::Value;
 
@@ -16,7 +17,8 @@ use serde_json::Value;
 pub(super) fn of(text: &str) -> Vec<PastedReply> {
     let objects: Vec<Embedded> =
         literal::embedded(text, true).into_iter().filter(|object| is_of_reply(&object.value)).collect();
-    if objects.is_empty() {
+    // The members of a `Status` of Rust's tonic are no reply.
+    if objects.is_empty() || text.contains(" metadata: MetadataMap {") {
         return plain(text);
     }
     let mut replies: Vec<PastedReply> = Vec::new();
@@ -32,6 +34,18 @@ pub(super) fn of(text: &str) -> Vec<PastedReply> {
                 }
                 continue;
             }
+        }
+        // Node prints the members of an exception below its stack: `{ status: 503 }`.
+        if let ([only], Some(last)) = (record.objects, replies.last_mut())
+            && !has_error_text(&only.value.to_string())
+            && without_stack(record.before).is_empty()
+        {
+            let members = of_object("", &only.value);
+            last.status = last.status.or(members.status);
+            if last.headers.is_empty() {
+                last.headers = members.headers;
+            }
+            continue;
         }
         let mut reply = record.reply();
         if reply.headers.is_empty() {
@@ -130,7 +144,7 @@ impl Record<'_> {
 }
 
 /// Returns `true` if a body contains a message or details of an error.
-fn has_error_text(body: &str) -> bool {
+pub(super) fn has_error_text(body: &str) -> bool {
     let value: Value = serde_json::from_str(body).unwrap_or_default();
     let first = value.as_array().and_then(|items| items.first()).unwrap_or(&value);
     let holds = |value: &Value| {
@@ -260,7 +274,7 @@ fn plain(text: &str) -> Vec<PastedReply> {
     if rest.is_empty() {
         return Vec::new();
     }
-    if let Some(reply) = botocore::of(&rest) {
+    if let Some(reply) = botocore::of(&rest).or_else(|| grpc::of(text)) {
         return vec![reply];
     }
     let status = status_before(&rest).or_else(|| status_of_first_line(text));

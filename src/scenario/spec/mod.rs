@@ -19,11 +19,13 @@ mod route;
 mod what_if;
 mod workload;
 
+use super::answer_cache::AnswerCache;
 use super::diagnostics::{Diagnostics, Location, Name};
 use super::language::{self, Data, RuleSpec, Value};
 use super::resolved::{Caller, Client, Start};
 use super::yaml::Node;
 use ::provider::Nanos;
+pub(super) use answers::Answer;
 pub(super) use arrivals::{ArrivalsSpec, TraceSpec};
 pub(super) use provider::ProviderSpec;
 pub(super) use route::{RouteSpec, StepSpec};
@@ -63,24 +65,29 @@ pub(super) struct Spec {
 }
 
 /// Reads a scenario from its tree, in which the words in `optional` may be absent. Paths of recorded exchanges are relative
-/// to `base_dir`. Returns `None` if it is not a map; problems are reported to `diagnostics`.
+/// to the folder in `inputs`, and are read once with its cache. Returns `None` if it is not a map; problems are reported to
+/// `diagnostics`.
 pub(super) fn read(
     root: &Node,
     optional: &[&str],
-    base_dir: Option<&Path>,
+    inputs: (Option<&Path>, &AnswerCache),
     diagnostics: &Diagnostics,
 ) -> Option<Spec> {
     let fields = language::check_with_optional(optional, &language::SCENARIO, root, diagnostics)?;
-    Some(from_fields(&fields, base_dir, diagnostics))
+    Some(from_fields(&fields, inputs, diagnostics))
 }
 
-fn from_fields(fields: &language::Fields, base_dir: Option<&Path>, diagnostics: &Diagnostics) -> Spec {
+fn from_fields(
+    fields: &language::Fields,
+    inputs: (Option<&Path>, &AnswerCache),
+    diagnostics: &Diagnostics,
+) -> Spec {
     let rule = |value: &Value| match &value.data {
         Data::Rule(rule) => Some((value.at.clone(), rule.clone())),
         _ => None,
     };
     let provider =
-        |(name, value): &(Name, Value)| provider::provider(&name.text, value.fields(), base_dir, diagnostics);
+        |(name, value): &(Name, Value)| provider::provider(&name.text, value.fields(), inputs, diagnostics);
     Spec {
         name: fields.text("name").map(str::to_owned),
         about: fields.text("about").unwrap_or_default().to_owned(),
@@ -92,7 +99,7 @@ fn from_fields(fields: &language::Fields, base_dir: Option<&Path>, diagnostics: 
         providers: fields.named_entries("providers").iter().map(provider).collect(),
         routes: route::routes(fields),
         client: fields.fields("client").map(|client| client::client(client, diagnostics)).unwrap_or_default(),
-        callers: caller::callers(fields, base_dir, diagnostics),
+        callers: caller::callers(fields, inputs.0, diagnostics),
         workloads: fields
             .items("workload")
             .iter()
@@ -107,5 +114,5 @@ fn from_fields(fields: &language::Fields, base_dir: Option<&Path>, diagnostics: 
 /// Reads a preset as a provider of its own.
 pub(super) fn preset(name: &str, root: &Node, diagnostics: &Diagnostics) -> ProviderSpec {
     let fields = language::check(&language::PROVIDER, root, diagnostics);
-    provider::provider(name, fields.as_ref(), None, diagnostics)
+    provider::provider(name, fields.as_ref(), (None, &AnswerCache::default()), diagnostics)
 }

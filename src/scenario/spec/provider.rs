@@ -1,11 +1,12 @@
 //! One provider: its dialect, its accounts and their keys, its models, its incidents.
 
-use super::answers::{Answers, answers};
+use super::answers::{Answer, Answers, answers};
 use super::evidence::evidence;
 use super::incident::incident;
 use super::limits::stated_policy;
 use super::model::{Inherited, model};
 use super::reserve::reserve;
+use crate::scenario::answer_cache::AnswerCache;
 use crate::scenario::diagnostics::{Diagnostics, Name, shortened};
 use crate::scenario::evidence::Evidence;
 use crate::scenario::language::{Fields, Value};
@@ -27,8 +28,8 @@ pub(in crate::scenario) struct ProviderSpec {
     pub(in crate::scenario) allow_retired: bool,
     /// The retired models, each with the date of its retirement.
     pub(in crate::scenario) retired: BTreeMap<String, String>,
-    /// `answers`, as JSON.
-    pub(in crate::scenario) answers: Vec<serde_json::Value>,
+    /// `answers`.
+    pub(in crate::scenario) answers: Vec<Answer>,
     /// The files with recorded exchanges that `answers` names.
     pub(in crate::scenario) answer_files: Vec<PathBuf>,
     /// `evidence` of the provider.
@@ -42,7 +43,7 @@ pub(in crate::scenario) struct ProviderSpec {
 pub(in crate::scenario) fn provider(
     name: &str,
     fields: Option<&Fields>,
-    base_dir: Option<&Path>,
+    (base_dir, cache): (Option<&Path>, &AnswerCache),
     diagnostics: &Diagnostics,
 ) -> ProviderSpec {
     let config = Config {
@@ -99,8 +100,8 @@ pub(in crate::scenario) fn provider(
         }
         spec.config.models.push(model);
     }
-    let Answers { json, files } = answers(fields, &spec.config, base_dir, diagnostics);
-    (spec.answers, spec.answer_files) = (json, files);
+    let Answers { answers, files } = answers(fields, &spec.config, (base_dir, cache), diagnostics);
+    (spec.answers, spec.answer_files) = (answers, files);
     spec
 }
 

@@ -60,6 +60,7 @@ fn to_json(mock: &Mock, entry: &Entry) -> Value {
         "at_s": entry.at.as_secs_f64(),
         "ended_s": entry.end.at().map(|at| at.as_secs_f64()),
         "disconnected": matches!(entry.end, End::Disconnected(_)),
+        "timed_out": matches!(entry.end, End::TimedOut(_)),
         "method": method,
         "path": path,
         "account": names::account_json(mock, entry.sender.account),

@@ -30,7 +30,7 @@ impl WireFormat for Compatible {
     }
 
     fn error(&self, error: &Error<'_>, _: u64, at: Instant) -> ErrorReply {
-        in_array(super::error(error, at))
+        in_array(super::error(error, "v1main", at))
     }
 
     /// Documented, 2026.

@@ -37,13 +37,14 @@ fn refusal(denial: &Denial, snapshot: &LimitsSnapshot, context: &Context<'_>) ->
 
 /// Renders any other error. The 503, the 429 without details, and the limit of zero for a model that is not in the tier are
 /// from captures. Users reported the error about insufficient credit (2026-06). All others are documented or assumed.
-fn error(error: &Error<'_>, at: Instant) -> ErrorReply {
+/// `version` is that of the API, as messages state it: the endpoint in OpenAI's format states `v1main`, whatever its path.
+fn error(error: &Error<'_>, version: &str, at: Instant) -> ErrorReply {
     let (status, message): (u16, &str) = match error {
         Error::InvalidKey => (400, "API key not valid. Please pass a valid API key."),
         Error::UnknownModel(model) => (
             404,
             &format!(
-                "models/{model} is not found for API version v1main, or is not supported for generateContent."
+                "models/{model} is not found for API version {version}, or is not supported for generateContent. Call ListModels to see the list of available models and their supported methods."
             ),
         ),
         Error::UnknownPath(..) => (404, reason_phrase(404)),

@@ -63,7 +63,7 @@ impl WireFormat for Native {
     }
 
     fn error(&self, error: &Error<'_>, _: u64, at: Instant) -> ErrorReply {
-        super::error(error, at)
+        super::error(error, "v1beta", at)
     }
 
     fn completion(&self, service: &Service, context: &Context<'_>) -> String {
