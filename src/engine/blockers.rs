@@ -3,12 +3,11 @@
 use super::budget::Budget;
 use super::job_cool_down::JobCoolDown;
 use super::jobs::ActiveJob;
-use super::pace_queue::PaceQueue;
+use super::pace_queue::{TargetQueues, cost_ahead};
 use super::route::Candidate;
 use super::target::TargetState;
 use crate::event::{Obstacle, RefusalCause, WaitReason};
 use crate::ids::TargetId;
-use crate::job::Priority;
 use provider::meter::Charge;
 use provider::{Axis, Instant};
 
@@ -99,8 +98,8 @@ pub(super) struct TargetForJob<'a> {
     pub(super) state: &'a TargetState,
     /// The job's own cool-down, which may have ended; `None` if the client keeps none.
     pub(super) own: Option<JobCoolDown>,
-    /// The batch jobs that wait for its pace.
-    pub(super) queue: &'a PaceQueue,
+    /// The jobs that wait for its pace.
+    pub(super) queues: &'a TargetQueues,
 }
 
 /// Returns what blocks a send of the job to a target now; `None` if it can be sent.
@@ -112,7 +111,7 @@ pub(super) fn blocked_by(
     target: &TargetForJob<'_>,
     budget: &Budget,
 ) -> Option<BlockedBy> {
-    let TargetForJob { state: target, own, queue } = target;
+    let TargetForJob { state: target, own, queues } = target;
     if active.tried & bit != 0 && !budget.allows() {
         return Some(BlockedBy::Budget);
     }
@@ -131,9 +130,9 @@ pub(super) fn blocked_by(
     if active.tried_this_round & bit != 0 {
         return Some(BlockedBy::JustTried);
     }
-    if active.job.priority == Priority::Batch && !queue.is_empty() {
+    if let Some(ahead) = cost_ahead(queues, active.job.priority) {
         // The job goes after those that already wait, even if it would fit now because it is smaller.
-        return Some(match target.next_send_after(now, cost, queue.cost()) {
+        return Some(match target.next_send_after(now, cost, &ahead) {
             None => BlockedBy::TooLarge,
             Some((at, axis)) => BlockedBy::Pace(at, axis),
         });

@@ -31,10 +31,7 @@ impl Engine {
                 self.router.target(candidate.target).reserve(self.now, &cost);
                 self.send(driver, slot, candidate);
             }
-            NextAction::Wait { until, obstacle, reserve } => {
-                if let Some(candidate) = reserve {
-                    self.router.target(candidate.target).reserve(self.now, &cost);
-                }
+            NextAction::Wait { until, obstacle } => {
                 assert!(
                     self.now <= until && until < active.deadline,
                     "law 14: a wait ends before the deadline at {}, not at {until}",
@@ -47,7 +44,7 @@ impl Engine {
                 if awaits.is_some() {
                     target.begin_await(priority);
                 }
-                active.transition(self.now, JobState::Waiting { reserved: reserve, awaits });
+                active.transition(self.now, JobState::Waiting { until, awaits });
                 let id = active.job.id;
                 self.timers.set_wake(until, slot, (id, priority));
                 self.log(driver, id, EventKind::Waiting { until, obstacle, may_extend: false });
@@ -66,9 +63,9 @@ impl Engine {
         }
     }
 
-    /// Continues a job after a wait or after its time in the queue. If it has reserved a send, makes that send, or queues the job
-    /// with it while the concurrency limit is reached. Without a reservation, or if the send is no longer possible, decides
-    /// again.
+    /// Continues a job at its turn in the queue of a paced target, or after its time in the queue of the concurrency limit. If it
+    /// has reserved a send, makes that send, or queues the job with it while the concurrency limit is reached. Without a
+    /// reservation, or if the send is no longer possible, decides again.
     pub(super) fn resume(&mut self, driver: &mut impl Driver, slot: Slot, reserved: Option<Candidate>) {
         let Some(candidate) = reserved else { return self.decide(driver, slot) };
         let priority = self.jobs.at(slot).job.priority;
@@ -148,6 +145,7 @@ impl Engine {
         if let Some(candidate) = reserved {
             let cost = cost_of(&self.jobs.at(slot).job);
             self.router.target(candidate.target).settle(self.now, &cost, None);
+            self.advance_pace_turns(candidate.target);
         }
     }
 

@@ -77,7 +77,7 @@ impl QuotaEstimate {
         Some(ready)
     }
 
-    /// Charges what a send may use. The remainder may become negative: then the send is reserved for later.
+    /// Charges what a send may use. The remainder may become negative, if the pace does not count this limit.
     pub(super) fn reserve(&mut self, now: Instant, cost: &Charge) {
         for AxisEstimate { axis, bucket } in &mut self.axes {
             bucket.charge(now, cost.units_on(*axis));
@@ -114,7 +114,7 @@ impl QuotaEstimate {
         })
     }
 
-    /// Returns the used units of a limit, including those reserved for later; `None` if there is no estimate of the limit.
+    /// Returns the used units of a limit, including those reserved by attempts in flight; `None` if there is no estimate of the limit.
     pub(super) fn used(&self, now: Instant, axis: Axis) -> Option<u64> {
         let AxisEstimate { bucket, .. } = self.axes.get(usize::from(self.indices[axis as usize]))?;
         let capacity = i64::try_from(bucket.capacity()).unwrap_or(i64::MAX);

@@ -98,11 +98,8 @@ impl Engine {
                 }
                 self.release_reserved(slot, reserved);
             }
-            JobState::Waiting { reserved, awaits } => {
-                self.end_await(awaits, priority);
-                self.release_reserved(slot, reserved);
-            }
-            JobState::InPaceQueue { candidate } => self.leave_pace_queue(slot, candidate.target),
+            JobState::Waiting { awaits, .. } => self.end_await(awaits, priority),
+            JobState::InPaceQueue { candidate, .. } => self.leave_pace_queue(slot, candidate.target),
             JobState::InCoolDownQueue(place) => self.leave_cool_down_queue(slot, place),
             JobState::Following => self.coalescer().remove_follower(fingerprint, slot),
             JobState::Promoted => self.coalescer().remove_promoted(slot),
@@ -199,7 +196,11 @@ impl Engine {
         self.log(driver, id, EventKind::Done(*end));
         self.jobs.remove(slot);
         driver.done(self.now, tag, end, answer);
-        self.timers.forget(id, |timer| !self.jobs.is_current(timer.slot, timer.job));
+        self.timers.forget(
+            id,
+            |timer| !self.jobs.is_current(timer.slot, timer.job),
+            |timer| !self.jobs.wakes_at(timer.slot, timer.job, timer.at),
+        );
     }
 
     fn coalescer(&mut self) -> &mut Coalescer {

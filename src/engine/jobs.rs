@@ -49,13 +49,13 @@ pub(super) enum JobState {
     /// It is in the queue of the concurrency limit, with the send that it reserved on a paced target, if any. `woken`: it
     /// came there from a queue of jobs that wait for targets.
     Queued { reserved: Option<Candidate>, woken: bool },
-    /// It waits for a wake-up, with the send that it reserved on a paced target, if any. `awaits`: the target whose cool-down it
-    /// waits for, if any.
-    Waiting { reserved: Option<Candidate>, awaits: Option<TargetId> },
+    /// It waits for a wake-up at `until`. `awaits`: the target whose cool-down it waits for, if any.
+    Waiting { until: Instant, awaits: Option<TargetId> },
     /// It waits for its turn after the cool-down or the probe of its targets.
     InCoolDownQueue(Place),
-    /// It is a batch job that waits for the pace of a target, behind others or at the head of its queue.
-    InPaceQueue { candidate: Candidate },
+    /// It waits for the pace of a target. `turn_at`: the instant of its timer if it is the first of its queue; [`Instant::MAX`]
+    /// otherwise.
+    InPaceQueue { candidate: Candidate, turn_at: Instant },
     /// It waits for the answer to an identical job.
     Following,
     /// Its leader was given up; it leads now and has not run yet. Never between two inputs of the engine.
@@ -187,6 +187,19 @@ impl JobSlab {
     #[inline]
     pub(super) fn is_current(&self, slot: Slot, id: JobId) -> bool {
         self.0.get(slot.index()).is_some_and(|active| active.job.id == id)
+    }
+
+    /// Returns `true` if the job `id` is at the slot and its wait ends at `at`; `false` for a timer that was set for an earlier
+    /// wait, or for a turn that has moved.
+    pub(super) fn wakes_at(&self, slot: Slot, id: JobId, at: Instant) -> bool {
+        self.0.get(slot.index()).is_some_and(|active| {
+            let wakes_at = match active.state {
+                JobState::Waiting { until, .. } => until,
+                JobState::InPaceQueue { turn_at, .. } => turn_at,
+                _ => return false,
+            };
+            active.job.id == id && wakes_at == at
+        })
     }
 
     /// Returns `true` if the job at the slot has this attempt in flight.

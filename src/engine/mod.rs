@@ -25,8 +25,8 @@
 //! |---|---|---|
 //! | `Deciding` | its next action is being chosen; never between two inputs | `dispatch`: another state; `finish`: ended |
 //! | `Sent` | an attempt is in flight | `handle_reply`, `time_out`: finished, or `Deciding` again |
-//! | `Waiting` | until a wake-up: back-off, pace, cool-down or probe | `handle_timeout`: `Deciding` |
-//! | `InPaceQueue` | a batch job, until its turn at a paced target | `handle_timeout`: `Deciding` |
+//! | `Waiting` | until a wake-up: back-off, cool-down or probe | `handle_timeout`: `Deciding` |
+//! | `InPaceQueue` | until its turn at a paced target | `handle_timeout`: `Deciding` |
 //! | `InCoolDownQueue` | until its turn after a cool-down or a probe | `wake`: `Deciding` or `Queued`, if due or too late |
 //! | `Queued` | no permit of the concurrency limit is free | `run_ready`: `Deciding` |
 //! | `Following` | its leader, an identical job, is in flight | the leader's answer: finished; its end: see below |
@@ -48,7 +48,7 @@
 //! `attempt_timeout` bounds attempts, `budget` bounds retries, `target` holds the pacing and the cool-downs that hold for all
 //! jobs, `job_cool_down` those of single jobs, `estimate` the quota estimate, `cache` the response cache, `coalesce` leaders
 //! and followers, `concurrency` the concurrency limit and its queue, `cool_down_queue` the jobs that wait for targets,
-//! `pace_queue` the batch jobs that wait for the pace, `wake` the ends of waits.
+//! `pace_queue` the jobs that wait for the pace, `wake` the ends of waits.
 //!
 //! Of jobs that wait for the same permit, targets or pace, interactive ones go before batch ones ([`crate::job::Priority`]); jobs
 //! of one priority go in the order in which they would without priorities. A job never takes a free permit while a job of a
@@ -214,6 +214,8 @@ impl Engine {
         let target_state = self.router.target(target);
         target_state.settle(now, &cost, (class == ReplyClass::Served).then_some(usage));
         target_state.update_estimate(now, reply);
+        self.advance_pace_turns(target);
+        let target_state = self.router.target(target);
         if class == ReplyClass::Served {
             target_state.count_success(attempt);
             self.serve(driver, slot, attempt, elapsed, reply);
@@ -285,6 +287,7 @@ impl Engine {
         let target = self.router.target(candidate.target);
         target.settle(now, &cost, None);
         target.cancel_probe(attempt);
+        self.advance_pace_turns(candidate.target);
         self.cancel_attempt(driver, slot, attempt, candidate);
         self.give_up(driver, slot, EndReason::Cancelled);
         self.run_ready(driver);

@@ -1,14 +1,17 @@
-//! The queues of batch jobs that wait for the pace: one for each target, first in, first out.
+//! The queues of jobs that wait for the pace: for each target one of interactive jobs and one of batch jobs, first in, first out.
 //!
-//! An interactive job that has to wait for the pace reserves its send: what comes later goes after it. If batch jobs did so too, an
-//! interactive job would wait behind all that they have reserved. So they reserve nothing before their turn. Only the first of a
-//! queue has a timer, for the instant at which the pace allows its send; if interactive jobs have reserved sends until then, its
-//! timer is set again. So an interactive job delays a queue by its own cost and sets one timer again, however long the queue is.
+//! A job reserves its send when it is sent, not before. Only the first of a queue has a timer, for the instant at which the pace
+//! allows its send. The others follow in turn, and a job that arrives goes after those of its priority and higher ones:
+//!
+//! * If a reply returns quota, because the attempt used less than it had reserved, the first send comes earlier, and with it all
+//!   later ones. A send that was reserved on arrival would stay where it is, and the quota would be unused until then.
+//! * If something else takes quota meanwhile, the timer fires too early and is set again.
+//! * An interactive job delays a queue of batch jobs by its own cost and sets at most one timer again, however long the queue is.
 //!
 //! ```text
-//!  reserved sends     I1   I2                       I3 arrives: it reserves the next free instant,
-//!  time            ───┼────┼────┼────┼────┼──▶      and the timer of B1 is set again when it fires
-//!  queue                        B1   B2   B3
+//!  the pace allows    ┼────┼────┼────┼────┼──▶ time
+//!  interactive        I1   I2                       I3 arrives: it goes after I2, and the timer of B1 is set
+//!  batch                        B1   B2   B3        again when it fires
 //! ```
 
 use super::Engine;
@@ -18,6 +21,7 @@ use super::fifo::{Fifo, Links};
 use super::jobs::JobState;
 use super::route::Candidate;
 use crate::ids::{Slot, TargetId};
+use crate::job::Priority;
 use provider::Instant;
 use provider::meter::Charge;
 
@@ -25,11 +29,14 @@ use provider::meter::Charge;
 #[derive(Debug)]
 pub(super) struct PaceQueues {
     /// By target.
-    queues: Box<[PaceQueue]>,
+    queues: Box<[TargetQueues]>,
     links: Links,
 }
 
-/// The batch jobs that wait for the pace of one target.
+/// The jobs that wait for the pace of one target, by priority.
+pub(super) type TargetQueues = [PaceQueue; 2];
+
+/// The jobs of one priority that wait for the pace of one target.
 #[derive(Clone, Debug)]
 pub(super) struct PaceQueue {
     order: Fifo,
@@ -37,72 +44,113 @@ pub(super) struct PaceQueue {
     cost: Charge,
 }
 
-impl PaceQueue {
-    /// Returns `true` if no job waits.
-    #[inline]
-    pub(super) fn is_empty(&self) -> bool {
-        self.order.is_empty()
+/// Returns what the jobs cost together that a job of this priority goes after; `None` if there are none.
+#[inline]
+pub(super) fn cost_ahead(queues: &TargetQueues, priority: Priority) -> Option<Charge> {
+    let [interactive, batch] = queues;
+    let is_waiting = |queue: &PaceQueue| !queue.order.is_empty();
+    match priority {
+        Priority::Interactive => is_waiting(interactive).then_some(interactive.cost),
+        Priority::Batch if !is_waiting(interactive) && !is_waiting(batch) => None,
+        Priority::Batch => {
+            let mut cost = interactive.cost;
+            cost.add(&batch.cost);
+            Some(cost)
+        }
     }
+}
 
-    /// Returns what the jobs that wait cost together.
-    pub(super) const fn cost(&self) -> &Charge {
-        &self.cost
+/// Returns what the jobs cost together that the first job of this priority goes after.
+fn cost_before_first(queues: &TargetQueues, priority: Priority) -> Charge {
+    match priority {
+        Priority::Interactive => Charge::ZERO,
+        Priority::Batch => queues[Priority::Interactive as usize].cost,
     }
 }
 
 impl PaceQueues {
-    /// Creates an empty queue for each of `targets` targets.
+    /// Creates empty queues for each of `targets` targets.
     pub(super) fn new(targets: usize) -> Self {
-        let empty = PaceQueue { order: Fifo::default(), cost: Charge::ZERO };
-        Self { queues: vec![empty; targets].into(), links: Links::default() }
+        let empty = || PaceQueue { order: Fifo::default(), cost: Charge::ZERO };
+        let queues = (0..targets).map(|_| [empty(), empty()]);
+        Self { queues: queues.collect(), links: Links::default() }
     }
 
-    /// Returns the queue of a target.
+    /// Returns the queues of a target.
     #[inline]
-    pub(super) fn of(&self, target: TargetId) -> &PaceQueue {
+    pub(super) fn of(&self, target: TargetId) -> &TargetQueues {
         &self.queues[target.index()]
     }
 
-    /// Appends a job. Returns `true` if it is the first.
-    fn push(&mut self, target: TargetId, slot: Slot, cost: &Charge) -> bool {
-        let PaceQueue { order, cost: sum } = &mut self.queues[target.index()];
+    /// Returns the first job of a target and a priority.
+    #[inline]
+    fn first(&self, target: TargetId, priority: Priority) -> Option<Slot> {
+        self.of(target)[priority as usize].order.first()
+    }
+
+    /// Appends a job. Returns `true` if it is the first of its priority.
+    fn push(&mut self, target: TargetId, priority: Priority, slot: Slot, cost: &Charge) -> bool {
+        let PaceQueue { order, cost: sum } = &mut self.queues[target.index()][priority as usize];
         self.links.push(order, slot);
         sum.add(cost);
         order.first() == Some(slot)
     }
 
-    /// Removes a job. Returns the one that is first now, if this one was.
-    fn remove(&mut self, target: TargetId, slot: Slot, cost: &Charge) -> Option<Slot> {
-        let PaceQueue { order, cost: sum } = &mut self.queues[target.index()];
-        let was_first = order.first() == Some(slot);
+    /// Removes a job.
+    fn remove(&mut self, target: TargetId, priority: Priority, slot: Slot, cost: &Charge) {
+        let PaceQueue { order, cost: sum } = &mut self.queues[target.index()][priority as usize];
         self.links.remove(order, slot);
         sum.subtract(cost);
-        order.first().filter(|_| was_first)
     }
 }
 
 impl Engine {
-    /// Adds a job in state `Deciding` to the queue of a target, whose pace allows its send at `until` unless another job
-    /// reserves a send before.
+    /// Adds a job in state `Deciding` to the queue of a target, whose pace is expected to allow its send at `until`.
     #[cold]
     pub(super) fn enter_pace_queue(&mut self, slot: Slot, candidate: Candidate, until: Instant) {
         let active = self.jobs.at(slot);
-        active.transition(self.now, JobState::InPaceQueue { candidate });
         let (job, cost) = (active.job, cost_of(&active.job));
-        if self.router.pace_queues.push(candidate.target, slot, &cost) {
+        let is_first = self.router.pace_queues.push(candidate.target, job.priority, slot, &cost);
+        let turn_at = if is_first { until } else { Instant::MAX };
+        active.transition(self.now, JobState::InPaceQueue { candidate, turn_at });
+        if is_first {
             self.timers.set_wake(until, slot, (job.id, job.priority));
         }
     }
 
-    /// Removes a job from the queue of a target. If it was the first, the next one gets a timer.
+    /// Removes a job from the queue of a target, and sets the timers of those that are first then.
     pub(super) fn leave_pace_queue(&mut self, slot: Slot, target: TargetId) {
-        let cost = cost_of(&self.jobs.at(slot).job);
-        let Some(first) = self.router.pace_queues.remove(target, slot, &cost) else { return };
-        let job = self.jobs.at(first).job;
+        let job = self.jobs.at(slot).job;
+        self.router.pace_queues.remove(target, job.priority, slot, &cost_of(&job));
+        self.advance_pace_turns(target);
+    }
+
+    /// Sets the timers of the first jobs in the queues of a target to the instants at which the pace allows their sends now, if
+    /// these are earlier: after a change that may have returned quota, or that made another job the first one.
+    #[inline]
+    pub(super) fn advance_pace_turns(&mut self, target: TargetId) {
+        for priority in [Priority::Interactive, Priority::Batch] {
+            if let Some(first) = self.router.pace_queues.first(target, priority) {
+                self.advance_pace_turn(target, first);
+            }
+        }
+    }
+
+    #[cold]
+    fn advance_pace_turn(&mut self, target: TargetId, first: Slot) {
+        let active = self.jobs.at(first);
+        let JobState::InPaceQueue { candidate, turn_at } = active.state else {
+            unreachable!("invariant: state == InPaceQueue, found {:?} in the queue", active.state)
+        };
+        let job = active.job;
+        let ahead = cost_before_first(self.router.pace_queues.of(target), job.priority);
+        let next = self.router.target(target).next_send_after(self.now, &cost_of(&job), &ahead);
         // A job that the known limits can no longer hold decides again at once.
-        let next = self.router.target(target).next_send_at(self.now, &cost_of(&job));
         let at = next.map_or(self.now, |(at, _)| at);
-        self.timers.set_wake(at, first, (job.id, job.priority));
+        if at < turn_at {
+            self.jobs.at(first).state = JobState::InPaceQueue { candidate, turn_at: at };
+            self.timers.set_wake(at, first, (job.id, job.priority));
+        }
     }
 
     /// Sends the first job of a queue if the pace allows it now, or sets its timer again. The job decides again if it can no
@@ -111,12 +159,14 @@ impl Engine {
     pub(super) fn take_pace_turn(&mut self, driver: &mut impl Driver, slot: Slot, candidate: Candidate) {
         let active = self.jobs.at(slot);
         let (job, deadline, cost) = (active.job, active.deadline, cost_of(&active.job));
+        let ahead = cost_before_first(self.router.pace_queues.of(candidate.target), job.priority);
         let target = self.router.target(candidate.target);
         let is_closed =
             target.cool_down_end(self.now).is_some() || target.is_probing() || target.yields(job.priority);
-        let next = target.next_send_at(self.now, &cost).filter(|_| !is_closed);
+        let next = target.next_send_after(self.now, &cost, &ahead).filter(|_| !is_closed);
         match next {
             Some((at, _)) if self.now < at && at < deadline => {
+                self.jobs.at(slot).state = JobState::InPaceQueue { candidate, turn_at: at };
                 return self.timers.set_wake(at, slot, (job.id, job.priority));
             }
             Some((at, _)) if at <= self.now => target.reserve(self.now, &cost),

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! The decision covers one action. After a wait the job re-runs route selection, because other jobs may have used the
-//! quota meanwhile. If it has waited for a paced send that it reserved, it makes that one if it still can.
+//! quota meanwhile. At its turn in the queue of a paced target it is sent there if it still can be.
 
 use super::backoff::exponential;
 use super::blockers::{BlockedBy, Blockers, TargetForJob, blocked_by};
@@ -21,7 +21,7 @@ use super::budget::Budget;
 use super::cool_down_queue::{MIN_WAITS_IN_VAIN, Opening, TargetSet};
 use super::job_cool_down::{JobCoolDown, JobCoolDowns};
 use super::jobs::ActiveJob;
-use super::pace_queue::PaceQueues;
+use super::pace_queue::{PaceQueues, cost_ahead};
 use super::reply::{Reply, ReplyClass};
 use super::target::TargetState;
 use crate::event::{AttemptOutcome, EndReason, Obstacle, RefusalCause, WaitReason};
@@ -53,13 +53,13 @@ impl Candidate {
 pub(super) enum NextAction {
     /// Send it.
     Send(Candidate),
-    /// Wait; `reserve` is the paced send that it waits for, if any.
-    Wait { until: Instant, obstacle: Obstacle, reserve: Option<Candidate> },
+    /// Wait until an instant that is known now.
+    Wait { until: Instant, obstacle: Obstacle },
     /// Wait for its turn, which comes when the queue of `targets` has been open for `delay`. `until` is the expected instant
     /// of the turn, which comes later if the targets are probed or cool down again.
     AwaitTargets { until: Instant, obstacle: Obstacle, targets: TargetSet, delay: Nanos },
-    /// Wait in the queue of batch jobs for the pace of this target. The turn is expected at `until`; it comes later if
-    /// interactive jobs reserve sends before it.
+    /// Wait in the queue for the pace of this target. The turn is expected at `until`; it comes earlier if replies return quota,
+    /// and later if something else takes some.
     AwaitPace { until: Instant, obstacle: Obstacle, candidate: Candidate },
     /// Give it up.
     GiveUp(EndReason),
@@ -73,7 +73,7 @@ pub(super) struct Router {
     pub(super) protected_routes: usize,
     pub(super) targets: Vec<TargetState>,
     pub(super) job_cool_downs: JobCoolDowns,
-    /// The batch jobs that wait for the pace.
+    /// The jobs that wait for the pace.
     pub(super) pace_queues: PaceQueues,
     /// The provider and the account of each target.
     accounts: Vec<(u16, u16)>,
@@ -150,7 +150,7 @@ impl Router {
                 }
                 let target = &targets[candidate.target.index()];
                 let own = job_cool_downs.get(usize::from(candidate.position)).copied();
-                let view = TargetForJob { state: target, own, queue: pace_queues.of(candidate.target) };
+                let view = TargetForJob { state: target, own, queues: pace_queues.of(candidate.target) };
                 if let Some(blocked_by) = blocked_by(now, active, candidate.bit(), cost, &view, budget) {
                     blockers.add(blocked_by, candidate);
                 } else if step.pick == Pick::MostRoom {
@@ -185,7 +185,7 @@ impl Router {
         let cool_down = blockers.cool_down.map(after_stated);
         let pace = blockers.pace.map(|(at, obstacle, candidate)| (at, obstacle, Some(candidate)));
         let waits = back_offs.into_iter().chain([cool_down, pace]).flatten();
-        let Some((until, obstacle, reserve)) = waits.min_by_key(|(until, ..)| *until) else {
+        let Some((until, obstacle, paced)) = waits.min_by_key(|(until, ..)| *until) else {
             return NextAction::GiveUp(if blockers.budget {
                 EndReason::RetryBudget
             } else {
@@ -208,11 +208,9 @@ impl Router {
             let delay = if obstacle.why == WaitReason::Probe { delay.total() } else { delay.after_stated };
             return NextAction::AwaitTargets { until, obstacle, targets, delay };
         }
-        match reserve {
-            Some(candidate) if active.job.priority == Priority::Batch => {
-                NextAction::AwaitPace { until, obstacle, candidate }
-            }
-            _ => NextAction::Wait { until, obstacle, reserve },
+        match paced {
+            Some(candidate) => NextAction::AwaitPace { until, obstacle, candidate },
+            None => NextAction::Wait { until, obstacle },
         }
     }
 
@@ -256,13 +254,20 @@ impl Router {
         blockers.cool_down.map(|(_, obstacle)| obstacle).or(blockers.probe)
     }
 
-    /// Returns the earliest instant at which a job of this `cost` may be sent to some target of a route: one that is neither in
-    /// cool-down nor being probed, and whose pace allows the send. `None` if that instant is not known.
-    pub(super) fn opens_at(&self, now: Instant, route: RouteId, cost: &Charge) -> Option<Instant> {
+    /// Returns the earliest instant at which a job of this `cost` and priority may be sent to some target of a route: one that is
+    /// neither in cool-down nor being probed, and whose pace allows the send after the jobs that wait for it. `None` if that
+    /// instant is not known.
+    pub(super) fn opens_at(
+        &self,
+        now: Instant,
+        route: RouteId,
+        (cost, priority): (&Charge, Priority),
+    ) -> Option<Instant> {
         let targets = self.routes[route.index()].iter().flat_map(|cursor| &cursor.step.targets);
         let opens_at = |target: &TargetId| {
             let state = &self.targets[target.index()];
-            let (paced, _) = state.next_send_at(now, cost)?;
+            let ahead = cost_ahead(self.pace_queues.of(*target), priority).unwrap_or(Charge::ZERO);
+            let (paced, _) = state.next_send_after(now, cost, &ahead)?;
             Some(state.opens_at()?.max(paced))
         };
         targets.filter_map(opens_at).min()

@@ -56,7 +56,7 @@ pub(super) struct TargetState {
     /// `None`: failures do not eject it.
     eject: Option<Eject>,
     pace: Pace,
-    /// With [`Pace::Gap`]: the earliest instant that no send has reserved.
+    /// With [`Pace::Gap`]: the earliest instant of the next send.
     next_send: Instant,
     /// `None` if neither the pace nor any pick reads it.
     estimate: Option<QuotaEstimate>,
@@ -190,7 +190,7 @@ impl TargetState {
         self.next_send_after(now, cost, &Charge::ZERO)
     }
 
-    /// Returns what [`Self::next_send_at`] will return once jobs that cost `ahead` together have reserved their sends.
+    /// Returns what [`Self::next_send_at`] will return once jobs that cost `ahead` together have been sent.
     pub(super) fn next_send_after(
         &self,
         now: Instant,
@@ -210,7 +210,7 @@ impl TargetState {
         }
     }
 
-    /// Reserves the send that [`Self::next_send_at`] allows, now or later.
+    /// Reserves the send that [`Self::next_send_at`] allows now.
     pub(super) fn reserve(&mut self, now: Instant, cost: &Charge) {
         if let Pace::Gap(gap) = self.pace {
             self.next_send = self.next_send.max(now) + gap;

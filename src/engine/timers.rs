@@ -5,9 +5,10 @@
 //! come in order and a queue holds them without sorting. A deadline that is earlier than the last one queued goes to a
 //! heap.
 //!
-//! Timers are not removed when their job ends, except from the front of the queue and of the heaps: the first of each
-//! always belongs to a job in flight, so [`Timers::next`] is exact and memory is bounded by the jobs that arrive
-//! within one deadline. A timer whose job has ended is recognised by its slot and job id.
+//! Timers are not removed when their job ends or its wait ends at another instant, except from the front of the queue and of the
+//! heaps: the first of each is always one that a job waits for, so [`Timers::next`] is exact. A deadline whose job has ended is
+//! recognised by its slot and job id, a wake-up that no job waits for by its instant as well. Memory is bounded by the jobs that
+//! arrive within one deadline and by the replies that return quota while they wait for the pace.
 
 use crate::ids::{JobId, Slot};
 use crate::job::Priority;
@@ -87,10 +88,15 @@ impl Timers {
         self.next_deadline()
     }
 
-    /// Removes the timers of a job that has ended if they are first, and the stale ones right behind them. A timer is
-    /// stale if its job has ended.
+    /// Removes the timers of a job that has ended if they are first, and the stale ones right behind them. A deadline is
+    /// stale if its job has ended, a wake-up also if its job does not wait until then.
     #[inline]
-    pub(super) fn forget(&mut self, ended: JobId, is_stale: impl Fn(&Timer) -> bool) {
+    pub(super) fn forget(
+        &mut self,
+        ended: JobId,
+        is_stale: impl Fn(&Timer) -> bool,
+        is_stale_wake: impl Fn(&Timer) -> bool,
+    ) {
         if self.deadlines.front().is_some_and(|timer| timer.job == ended) {
             self.deadlines.pop_front();
             while self.deadlines.front().is_some_and(&is_stale) {
@@ -104,7 +110,7 @@ impl Timers {
         }
         for wakes in &mut self.wakes {
             if is_first(wakes, ended) {
-                pop_while(wakes, &is_stale);
+                pop_while(wakes, &is_stale_wake);
             }
         }
     }
@@ -175,14 +181,14 @@ mod tests {
                     // Some job ends before its deadline.
                     let key = *model.keys().nth(model.len() / 2).expect("not empty");
                     let ended = model.remove(&key).expect("it is in flight");
-                    timers.forget(ended, |timer| !model.values().any(|job| *job == timer.job));
+                    timers.forget(ended, |timer| !model.values().any(|job| *job == timer.job), |_| true);
                 }
                 prop_assert_eq!(timers.next(), model.keys().next().map_or(Instant::MAX, |(at, _)| *at));
             }
             while let Some(timer) = timers.due_deadline(Instant::MAX) {
                 let (_, job) = model.pop_first().expect("as many deadlines as jobs");
                 prop_assert_eq!(timer.job, job);
-                timers.forget(job, |timer| !model.values().any(|job| *job == timer.job));
+                timers.forget(job, |timer| !model.values().any(|job| *job == timer.job), |_| true);
             }
             prop_assert!(model.is_empty());
             prop_assert_eq!(timers.next(), Instant::MAX);

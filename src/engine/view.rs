@@ -52,7 +52,7 @@ impl Engine {
     /// in cool-down nor being probed, and whose pace allows the send. `None` if that instant is not known.
     #[must_use]
     pub fn opens_at(&self, at: Instant, job: &Job) -> Option<Instant> {
-        self.router.opens_at(at, job.route, &cost_of(job)).map(|opens| opens.max(at))
+        self.router.opens_at(at, job.route, (&cost_of(job), job.priority)).map(|opens| opens.max(at))
     }
 
     /// Returns the id of the job at a slot and the number of its attempts so far; `None` if the slot is vacant.

@@ -6,6 +6,7 @@ use super::cool_down_queue::{Opening, Place, TargetSet};
 use super::driver::Driver;
 use super::jobs::JobState;
 use super::route::Router;
+use super::timers::Timer;
 use crate::ids::{Slot, TargetId};
 use crate::job::Priority;
 use provider::{Instant, Nanos};
@@ -18,19 +19,22 @@ impl Engine {
             && let Some(slot) = self.cool_down_queues.first_due(self.now)
         {
             self.take_turn(driver, slot);
-        } else if let Some(timer) =
-            self.timers.pop_due_wake(self.now, |timer| !self.jobs.is_current(timer.slot, timer.job))
+        } else if let Some(Timer { at, slot, job, .. }) =
+            self.timers.pop_due_wake(self.now, |timer| !self.jobs.wakes_at(timer.slot, timer.job, timer.at))
         {
-            let active = self.jobs.at(timer.slot);
-            assert_eq!(active.job.id, timer.job, "invariant: the first timer belongs to a job in flight");
+            // Of two timers for one instant, the first has ended the wait.
+            if !self.jobs.wakes_at(slot, job, at) {
+                return true;
+            }
+            let active = self.jobs.at(slot);
             match active.state {
-                JobState::Waiting { reserved, awaits } => {
+                JobState::Waiting { awaits, .. } => {
                     let priority = active.job.priority;
                     active.begin_round(self.now);
                     self.end_await(awaits, priority);
-                    self.resume(driver, timer.slot, reserved);
+                    self.decide(driver, slot);
                 }
-                JobState::InPaceQueue { candidate } => self.take_pace_turn(driver, timer.slot, candidate),
+                JobState::InPaceQueue { candidate, .. } => self.take_pace_turn(driver, slot, candidate),
                 state => unreachable!("invariant: a wake-up ends a wait, found {state:?}"),
             }
         } else {
