@@ -5,22 +5,22 @@ mod ceiling;
 mod coalescing;
 mod cut;
 mod inputs;
-mod ledger;
 mod log;
 mod queueing;
+mod reference_limits;
 mod reservation;
 mod swarm;
 mod waits;
 
 use coalescing::IdenticalJobs;
 use cut::CutAnswers;
-use ledger::Ledgers;
 use proptest::prelude::*;
 use provider::{Nanos, RandomStream};
 use quotalab::drive::{self, virtual_time};
 use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome};
 use quotalab::record::{Audit, Fold, Log, LogHash, Mode, Recorder, Summary};
 use quotalab::scenario::{self, Arrivals, Overrides, Scenario};
+use reference_limits::ReferenceLimits;
 use std::collections::BTreeSet;
 
 /// The seeds of the tapes that are the same on every machine and day. A tape is a sequence of random numbers that makes the
@@ -171,7 +171,7 @@ impl Run {
         let mut folds = (
             Audit::new(scenario, Nanos::ZERO),
             (
-                Ledgers::new(scenario),
+                ReferenceLimits::new(scenario),
                 (IdenticalJobs::new(scenario), (CutAnswers::new(scenario), (SeenVariants::default(), log))),
             ),
         );
@@ -179,12 +179,12 @@ impl Run {
         let summary = drive::record(recorder, Mode::Virtual, &mut folds, |folds| {
             virtual_time::simulate(scenario, folds)
         });
-        let (audit, (ledgers, (identical, (cut, (seen, log))))) = folds;
+        let (audit, (limits, (identical, (cut, (seen, log))))) = folds;
         let violations = audit.finish().0.into_iter().map(|violation| violation.to_string());
         let cut = cut.violations(&summary);
         Self {
             summary,
-            violations: violations.chain(ledgers.violations).chain(identical.violations).chain(cut).collect(),
+            violations: violations.chain(limits.violations).chain(identical.violations).chain(cut).collect(),
             fingerprint: log.finish().expect("a fingerprint accepts everything"),
             seen: seen.0,
         }

@@ -79,7 +79,7 @@ fn assert_ceiling(plan: &Plan, jobs_per_min: f64) {
 
 #[test]
 fn with_even_arrivals_a_single_limit_is_the_ceiling() {
-    // A bucket that holds one job admits jobs exactly as it refills, and refuses every other job above that rate.
+    // A bucket that holds one job admits jobs exactly as it refills, and refuses every second job just above that rate.
     let rpm = "rpm: { limit: 30, burst: 1 }";
     // 6,000 tokens per minute are 30 jobs of 200.
     let tpm = "tpm: { limit: 6000, burst: 200 }";

@@ -124,7 +124,7 @@ fn requests_can_opt_out() {
 }
 
 #[test]
-fn what_a_provider_keeps_and_what_failed_is_not_stored() {
+fn failed_answers_and_those_of_stateful_requests_are_not_cached() {
     let provider = Provider::start(|number, request| {
         let answer = match number {
             _ if request.contains("fail") => json_response("500 Internal Server Error", "", "{}"),
@@ -262,7 +262,7 @@ fn a_reload_begins_with_an_empty_cache() {
 }
 
 #[test]
-fn without_cache_and_join_nothing_is_shared() {
+fn with_neither_cache_nor_join_nothing_is_shared() {
     let provider = counting();
     let gateway = RunningGateway::start(&scenario(&[&provider], ""));
     assert_eq!([(); 2].map(|()| gateway.chat("chat").body()), [body(0), body(1)]);

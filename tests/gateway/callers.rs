@@ -111,13 +111,13 @@ fn only_callers_send_requests_and_only_the_operator_sees_the_pages() {
 }
 
 #[test]
-fn two_callers_with_one_key_are_an_error_without_the_key() {
+fn equal_or_missing_keys_of_callers_are_errors_that_show_no_key() {
     let provider = Provider::answering(completion());
     let scenario = scenario(&[&provider], CALLERS);
     let problems = |access: Access, keys: &KeyLookup<'_>| -> Vec<ConfigError> {
         let runtime = Runtime::new().expect("a runtime");
         let _context = runtime.enter();
-        Gateway::new(&scenario, keys, access, Clock::start()).expect_err("keys are equal")
+        Gateway::new(&scenario, keys, access, Clock::start()).expect_err("a key is missing or used twice")
     };
     let same = |_: &str| Some("sk-the-same".to_owned());
     for problems in [

@@ -130,7 +130,7 @@ fn a_caller_that_leaves_cancels_its_attempt() {
 }
 
 /// A target that fails repeatedly is ejected, and one request probes it after the ejection. The gateway adds a route
-/// for each target: that of this target alone is not protected, so it does not prevent the ejection.
+/// for each target, which names only this target; such a route does not prevent the ejection of its only target.
 #[test]
 fn a_failing_target_is_ejected_and_probed() {
     let bad = Provider::answering(json_response("500 Internal Server Error", "", "{}"));

@@ -224,7 +224,7 @@ fn with_a_key_every_path_but_the_health_check_needs_it() {
         gateway.send(&format!("GET /v1/models HTTP/1.1\r\nhost: gateway.example\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n")).status()
     };
     assert_eq!((sent("open-sesame"), sent("open-sesam"), sent("")), (200, 401, 401));
-    assert_eq!(gateway.get("/healthz").status(), 200, "a probe has no key");
+    assert_eq!(gateway.get("/healthz").status(), 200, "a health check has no key");
     assert_eq!(provider.requests().len(), 0);
 }
 

@@ -243,16 +243,16 @@ fn a_reload_keeps_the_quotas_and_changes_their_limits() {
     let gateway = replica(&scenario_with(&[&provider], "{rpd: 2}", IMPATIENT), &server, 1);
     let statuses: Vec<u16> = (0..3).map(|_| gateway.chat("chat").status()).collect();
     assert_eq!(statuses, [200, 200, 429]);
-    let calls = |expected: usize| {
+    let wait_for_connections = |expected: usize| {
         let calling = || command(&server, "CLIENT LIST TYPE normal").matches("cmd=evalsha").count();
-        wait_for(|| calling() == expected, "so many connections make calls");
+        wait_for(|| calling() == expected, "this many connections have called a script");
     };
-    calls(1);
+    wait_for_connections(1);
     let more = scenario_with(&[&provider], "{rpd: 4}", IMPATIENT);
     gateway.reload(&more);
     // The engine of the reloaded gateway keeps the target in cool-down; another replica uses the new limit at once.
     let second = replica(&more, &server, 2);
     let statuses: Vec<u16> = (0..3).map(|_| second.chat("chat").status()).collect();
     assert_eq!(statuses, [200, 200, 429], "two of four are used");
-    calls(2);
+    wait_for_connections(2);
 }

@@ -12,9 +12,9 @@ fn end() -> Vec<Step> {
     vec![Step::Send(LAST_CHUNK.to_owned())]
 }
 
-/// Streams without text are answers too, whichever event ends them.
+/// Streams without text are answers too, whichever event ends them, and so is a stream with a comment and CRLF line ends.
 #[test]
-fn an_answer_without_a_token_is_an_answer() {
+fn streams_of_unusual_events_are_answers() {
     let event = |delta: &str, finish: &str| {
         format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n")
     };
@@ -63,9 +63,9 @@ fn an_answer_is_complete_at_its_end_marker() {
     assert_eq!(gateway.state()["decisions"][0]["decision"], "is answered");
 }
 
-/// The error is an event of its own, also if no blank line has ended the event before it.
+/// The gateway appends its error as an event of its own, also if no blank line has ended the event before it.
 #[test]
-fn the_error_is_an_event_of_its_own() {
+fn the_error_of_a_stream_that_breaks_off_is_an_event_of_its_own() {
     let provider = streaming(
         &format!("{}{}", token("one"), token("two").trim_end()),
         vec![Step::Send("2\r\n\n\r\n".to_owned()), close()],

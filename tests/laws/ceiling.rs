@@ -129,8 +129,8 @@ proptest! {
         service_ms in 500..2_500u32, max_tokens in 6_000..9_000u32,
     ) {
         let limits = [("rpm", 10_000), ("tpm", 10_000), ("tpd", 1_000_000_000), ("concurrency", 1_000)];
-        let at = |share: f64| {
-            let rate = (60_000.0 / f64::from(service_ms) * share) as u32;
+        let at = |factor: f64| {
+            let rate = (60_000.0 / f64::from(service_ms) * factor) as u32;
             let client = "{ retry: { attempts: 1, obey_retry_after: false } }";
             scenario("bucket", limits, 1, (20, 20, max_tokens), (rate, service_ms), client)
         };

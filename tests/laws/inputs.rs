@@ -152,7 +152,7 @@ impl Harness {
         self.model.check(ended, || format!("law 17: {tag:?} goes on after it was cancelled"));
     }
 
-    /// Ends the job that has an attempt, which is not sent.
+    /// Ends the job of an attempt that the driver has not sent, as the gateway does if the budget does not cover it.
     fn withdraw(&mut self, attempt: AttemptId) {
         let AttemptModel { tag, slot, .. } = self.model.attempts[&attempt];
         self.model.jobs[tag.0].cancelled = true;

@@ -21,7 +21,7 @@ const OFFERED_JOBS: u64 = 400;
 
 /// Passes the events of jobs to `meter`: each is refused after `round_trip`, waits, is sent again `lag` after the end of its
 /// wait, and succeeds.
-fn refuse(meter: &mut DelayMeter, jobs: u64, round_trip: Nanos, lag: Nanos) {
+fn record_refused_jobs(meter: &mut DelayMeter, jobs: u64, round_trip: Nanos, lag: Nanos) {
     let target = TargetId(0);
     for id in 0..jobs {
         let (job, start) = (JobId(id), Instant::ZERO + Nanos::from_secs(id));
@@ -48,7 +48,7 @@ fn refuse(meter: &mut DelayMeter, jobs: u64, round_trip: Nanos, lag: Nanos) {
 fn only_refusals_show_round_trips_and_only_ends_of_waits_show_lag() {
     let scenario = scenario(SATURATED);
     let mut meter = DelayMeter::new(&scenario);
-    refuse(&mut meter, 9, Nanos::from_millis(20), Nanos::from_millis(3));
+    record_refused_jobs(&mut meter, 9, Nanos::from_millis(20), Nanos::from_millis(3));
     let delays = meter.delays(None);
     let shown = |of: &quotalab::record::Quantiles| (of.count, of.p50, of.max);
     assert_eq!(
@@ -64,7 +64,7 @@ fn a_longer_round_trip_adds_refusals_and_the_assumed_one_does_not() {
     let scenario = scenario(SATURATED);
     let effect = |round_trip| {
         let mut meter = DelayMeter::new(&scenario);
-        refuse(&mut meter, 100, round_trip, Nanos::ZERO);
+        record_refused_jobs(&mut meter, 100, round_trip, Nanos::ZERO);
         delay_effect(&scenario, &meter, OFFERED_JOBS).expect("a hundred refusals")
     };
     let (assumed, slow) = (effect(Nanos(300_000)), effect(Nanos::from_millis(5)));

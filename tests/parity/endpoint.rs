@@ -90,9 +90,9 @@ fn a_simulation_and_a_run_through_the_gateway_agree() {
         runs.into_iter().map(|run| run.join().expect("a run that does not panic")).collect()
     });
     let mut table = Table::default();
-    for ((title, _), (scenario, real, attempts)) in SCENARIOS.iter().zip(&pairs) {
+    for ((title, _), (scenario, real, counts)) in SCENARIOS.iter().zip(&pairs) {
         table.lines.push((*title).to_owned());
-        compare(&mut table, &simulate(scenario), real, attempts);
+        compare(&mut table, &simulate(scenario), real, counts);
     }
     println!("{}", table.lines.join("\n"));
     let wrong = table.beyond_tolerance.join("\n");
@@ -109,12 +109,13 @@ fn a_simulation_and_a_run_through_the_gateway_agree() {
     assert!(share.is_some_and(|share| share > 0.2), "{share:?} is served by the fallback");
 }
 
-/// The attempts of a gateway by target and outcome; and its requests, under no target, by where their answer came from.
-type Attempts = BTreeMap<(String, String), u64>;
+/// What a gateway counted: its attempts by target and outcome, and under an empty target its requests by the `result` that the
+/// cache gave them.
+type GatewayCounts = BTreeMap<(String, String), u64>;
 
 /// Runs a scenario through its gateway, with mocks of the providers. Returns the scenario with its ports, the summary, and
-/// the attempts that the gateway counted.
-fn through_gateway(yaml: &str) -> (Scenario, Summary, Attempts) {
+/// what the gateway counted.
+fn through_gateway(yaml: &str) -> (Scenario, Summary, GatewayCounts) {
     let servers =
         runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let client = live::runtime().expect("a runtime");
@@ -147,14 +148,14 @@ fn through_gateway(yaml: &str) -> (Scenario, Summary, Attempts) {
         Mocks::serve(&scenario.providers, scenario.seed, clock, listeners, &options, None).expect("mocks")
     });
     let summary = endpoint::run((&scenario, &plain), &endpoint, Bounds::default(), &mut (), clock, &client);
-    let attempts = counted_attempts(address);
+    let counts = gateway_counts(address);
     drop(mocks);
     servers.shutdown_background();
-    (scenario, summary, attempts)
+    (scenario, summary, counts)
 }
 
-/// Reads the attempts that a gateway counted.
-fn counted_attempts(address: SocketAddr) -> Attempts {
+/// Reads what a gateway counted from its metrics.
+fn gateway_counts(address: SocketAddr) -> GatewayCounts {
     let mut stream = TcpStream::connect(address).expect("it listens");
     write!(stream, "GET /metrics HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")
         .expect("it reads");
@@ -175,17 +176,17 @@ fn counted_attempts(address: SocketAddr) -> Attempts {
     text.lines().filter_map(row).collect()
 }
 
-fn compare(table: &mut Table, simulated: &Summary, real: &Summary, attempts: &Attempts) {
+fn compare(table: &mut Table, simulated: &Summary, real: &Summary, counts: &GatewayCounts) {
     let endpoint = real.endpoint.as_ref().expect("it went through an endpoint");
     table.row("jobs offered", (simulated.jobs.offered as f64, real.jobs.offered as f64), 0.0);
     table.count("jobs succeeded", (simulated.jobs.succeeded, real.jobs.succeeded));
-    let shared = |result: &str| attempts.get(&(String::new(), result.to_owned())).copied().unwrap_or(0);
+    let shared = |result: &str| counts.get(&(String::new(), result.to_owned())).copied().unwrap_or(0);
     table.count("jobs answered from the cache", (simulated.jobs.cached, shared("hit")));
     table.count("jobs coalesced", (simulated.jobs.joined, shared("coalesced")));
     table.count("jobs served by a fallback", (simulated.jobs.fell_back, real.jobs.fell_back));
     for target in &simulated.targets {
         let of = |wanted: &dyn Fn(&str) -> bool| -> u64 {
-            let own = attempts.iter().filter(|((name, outcome), _)| *name == target.name && wanted(outcome));
+            let own = counts.iter().filter(|((name, outcome), _)| *name == target.name && wanted(outcome));
             own.map(|(_, count)| count).sum()
         };
         let name = &target.name;

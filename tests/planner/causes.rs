@@ -1,4 +1,4 @@
-//! The limit that a plan names as the cause is one that the affected jobs use, and that refuses or delays them.
+//! The limit that a plan names as the cause of a broken rule is one that the jobs of that rule use, and that refuses or delays them.
 
 use super::*;
 use quotalab::planner::Difference;
@@ -150,7 +150,7 @@ fn a_day_costs_no_more_than_its_limits_admit() {
 
 /// For a rule on cost, the plan states the cost of the run, not a share of the cost per day, which a limit per day reduces.
 #[test]
-fn a_budget_states_the_cost_of_the_run() {
+fn a_plan_with_a_cost_rule_states_the_cost_of_the_run() {
     let yaml = format!("{HOUR_UNDER_A_DAYS_LIMIT}'success >= 60%', 'cost <= 2 USD']");
     let plan = plan_of(&yaml, &options(1));
     let of_run = plan.load.cost_usd;

@@ -115,7 +115,7 @@ fn a_ceiling_far_below_the_load_is_found_and_not_zero() {
     let yaml = one_account("rpm: { limit: 30, burst: 1 }", "constant: 60000/min", "expect: [success >= 90%]");
     let plan = plan_of(&yaml, &options(1));
     let simulated = &plan.ceiling.simulated;
-    // A bucket that holds one job refuses every other job of an even load above its refill.
+    // A bucket that holds one job refuses every second job of an even load just above its refill.
     let found = simulated.jobs_per_min.unwrap();
     assert!((29.7..=30.3).contains(&found) && simulated.multiple.expect("a ceiling") > 0.0, "{simulated:#?}");
     let text = text_of(&plan);
@@ -260,7 +260,8 @@ fn the_rule_that_breaks_above_the_ceiling_to_plan_with_is_the_most_frequent_one(
             *broken.entry(rule.rule).or_insert(0) += 1;
         }
     }
-    // Of 120 seeds, four may break a rule.
+    // The plan accepts a load if at most four of its 120 seeds break a rule. At 1.05 times the accepted load, at least three of
+    // these 60 seeds break the rule that the plan names, and no other rule breaks on more.
     assert!(
         broken[&above] >= 3 && broken.values().all(|times| *times <= broken[&above]),
         "{above} {broken:?}"

@@ -219,7 +219,7 @@ fn rates_that_count_jobs_too_large_to_serve_say_so() {
 /// A run at the present load of 3,600 jobs of 500 + 200 tokens costs about 3,600 · (500 + 2 · 200) / 1e6 = 3.24 USD. Prompts a quarter
 /// shorter save 3,600 · 125 / 1e6 = 0.45 USD, and no other change saves anything.
 #[test]
-fn a_budget_that_no_change_meets_is_reported() {
+fn a_cost_rule_that_no_change_meets_is_reported() {
     let poisson = "arrivals: { poisson: 60/min }, prompt: 500, completion: 200";
     let cost = |budget: &str| {
         let plan = plan_of(

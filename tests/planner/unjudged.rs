@@ -20,7 +20,7 @@ expect: [\"{rule}\"]
 }
 
 #[test]
-fn sim_curve_and_plan_agree_that_windows_with_few_jobs_give_no_verdict() {
+fn a_run_a_curve_and_a_plan_agree_that_windows_with_few_jobs_give_no_verdict() {
     let yaml = desk("2/min", "success >= 95% in every 5m");
     let summary = simulate(&parse(&yaml));
     let judged = &summary.expect[0];

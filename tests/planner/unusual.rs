@@ -37,8 +37,8 @@ fn an_hour_under_a_daily_limit_has_the_ceiling_of_the_day() {
     assert!((1.85..2.15).contains(&account.lift), "{account:#?}");
     // A fallback that is cheap at the present load costs 0.000195 USD a job at the highest load that was tried.
     let fallback = change(&plan, FALLBACK);
-    let at_most = fallback.tried_jobs_per_min.expect("it holds whatever was tried") * 1440.0 * 0.000_195;
-    assert!((fallback.ceiling_usd_per_day / at_most - 1.0).abs() < 0.05, "{fallback:#?}");
+    let expected = fallback.tried_jobs_per_min.expect("it holds whatever was tried") * 1440.0 * 0.000_195;
+    assert!((fallback.ceiling_usd_per_day / expected - 1.0).abs() < 0.05, "{fallback:#?}");
     // 17,280 jobs a day, of which 98 % must succeed, need 15 accounts of 1,200.
     let buy = plan.buy.as_ref().expect("a target was given");
     assert_eq!(buy.changes, vec!["one more account at p"; 14]);

@@ -90,7 +90,7 @@ fn all_invalid_scenarios_are_reported_together_and_nothing_is_written() {
 }
 
 #[test]
-fn a_saved_baseline_passes_unchanged_and_fails_a_regression() {
+fn an_unchanged_scenario_passes_against_a_saved_baseline_and_a_regressed_one_fails() {
     let folder = folder("baseline", &[("b.yaml", TWO_KEYS), ("c.yaml", FALLBACK)]);
     let saved = test(&folder, false, &["s", "--save-baseline", "b.json", "--replicas", "4"]);
     assert_eq!(saved.code, Some(0), "{}", saved.err);

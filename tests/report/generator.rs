@@ -10,7 +10,8 @@ use quotalab::record::{Finding, Fold, Mode, Recorder, RunEnd, Summary};
 use quotalab::report;
 use quotalab::scenario::{Metric, Op};
 
-/// Ten jobs at ten per second of which the last four are shed by the generator; one that was sent is refused at `refused_at`.
+/// Ten jobs at ten per second, of which the generator sheds the last four. The job that arrives at `refused_at`, if there is one, has
+/// an attempt that is refused.
 fn shed_by_generator(refused_at: Nanos) -> Summary {
     let mut scenario = short(&[(Axis::Rpm, 30)]);
     scenario.expect.push(rule("success >= 50%", Metric::Success, Op::AtLeast, 0.5));
@@ -34,9 +35,10 @@ fn shed_by_generator(refused_at: Nanos) -> Summary {
     recorder.finish(RunEnd { at, mode: Mode::Live, scheduled: None, interrupted: false })
 }
 
-/// The jobs that the generator shed are the first finding. Nothing about limits and rules is concluded from the other jobs.
+/// The jobs that the generator shed are the first finding. No rule is judged, and a refusal is a finding only if it was before the first
+/// of them.
 #[test]
-fn a_run_whose_generator_sheds_jobs_concludes_nothing_from_them() {
+fn if_the_generator_sheds_jobs_nothing_is_concluded_from_what_follows() {
     let is_limit =
         |finding: &Finding| matches!(finding, Finding::NoRefusal { .. } | Finding::FirstRefusal { .. });
     let without_refusal = shed_by_generator(Nanos::SECOND);

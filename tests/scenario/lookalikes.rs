@@ -59,7 +59,7 @@ fn signs_are_named_in_the_lines_that_have_problems() {
             "{line}: {found:?}"
         );
     }
-    // A text may contain them: only the line with the problem counts.
+    // A text may contain such signs: they are named only in the line with the problem.
     let found =
         lookalikes(&format!("{SCENARIO}about: what “people” type – often\nduration： 5m # a “comment”\n"));
     assert_eq!(found.len(), 1, "{found:?}");
@@ -77,7 +77,7 @@ fn a_number_sign_in_quotes_does_not_end_the_line() {
 }
 
 #[test]
-fn a_scenario_may_contain_any_of_them_in_its_texts() {
+fn texts_of_a_scenario_may_contain_lookalikes() {
     let yaml = format!("{SCENARIO}about: “what\u{a0}people” type – often, ＞ and 、\n");
     assert!(scenario::parse("x.yaml", &yaml, &Overrides::default(), None).is_ok());
 }

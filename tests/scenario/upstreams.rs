@@ -19,7 +19,7 @@ fn base_url(scenario: &Scenario) -> Option<String> {
 
 #[test]
 fn an_address_and_the_sources_of_keys_are_read_and_nothing_else_is() {
-    // Neither the variable nor the files exist.
+    // Neither the variables nor the files exist.
     let accounts =
         "accounts: {a: [k1, {env: NO_SUCH_KEY}], b: {keys: [{file: no/such}, {file: /no/such}, {env: _2}]}}";
     let text = text(&format!("{accounts}, base_url: 'HTTPS://LLM.example.com/v1/'"));
@@ -70,7 +70,7 @@ fn presets_options_aliases_and_what_ifs_may_set_addresses_and_keys() {
 
 /// If two keys of a provider had the same name, a mock could not distinguish them, although a gateway would send different ones.
 #[test]
-fn a_name_is_used_once_in_a_provider_whatever_its_source() {
+fn the_name_of_a_key_is_used_once_in_a_provider_whatever_its_source() {
     for keys in ["[k, {env: k}]", "[{env: k}, {env: k}]", "[{file: k}, {env: k}]", "[{file: k}], b: [k]"] {
         let problems = parse(&text(&format!("accounts: {{a: {keys}}}"))).unwrap_err().to_string();
         assert!(problems.contains("this key is already used on line 1"), "{keys}: {problems}");

@@ -159,7 +159,7 @@ workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 10, completion
 }
 
 #[test]
-fn a_deadline_that_ejects_a_target_is_a_cool_down() {
+fn five_jobs_in_a_row_that_end_at_their_deadlines_eject_the_target() {
     let story = two_targets("{at: 0s, for: 1m, fault: timeout}", "20s", "1/s", "deadline: 2s");
     assert_eq!(story.cool_downs(), [(6.0, 36.0, RefusalCause::Overload)]);
 }

@@ -26,7 +26,7 @@ workload: [{ name: w, route: r, arrivals: { burst: 100, every: 1h }, prompt: 10,
 }
 
 #[test]
-fn jobs_of_one_instant_all_meet_an_outage_before_they_fall_back() {
+fn jobs_of_one_instant_all_meet_an_incident_before_they_fall_back() {
     let story = run_with_network(
         "
 name: outage

@@ -1,4 +1,4 @@
-//! The concurrency limit: a bound on attempts in flight, and a bounded queue.
+//! The client's own `concurrency`: a bound on attempts in flight, and a bounded queue.
 
 use super::run;
 use quotalab::event::{EndReason, JobOutcome};

@@ -138,7 +138,7 @@ proptest! {
         let at = |multiple: f64| success(&drive::summarize(&scenario.scaled(multiple)));
         prop_assert!(at(ceiling.multiple * 1.08) < 0.99, "{ceiling:#?}");
         let left = ceiling.in_route_order.map_or(ceiling.multiple, |order| order.multiple);
-        // Nine tenths, since a fallback of 10 a minute refuses random peaks.
+        // 0.88, since a fallback of 10 a minute refuses random peaks.
         let (below, above) = (at(left * 0.88), at(left * 1.12));
         prop_assert!(below > 0.985, "{below} at 0.88 × {left}: {ceiling:#?}");
         prop_assert!(above < 0.99, "{above} at 1.12 × {left}: {ceiling:#?}");

@@ -42,7 +42,7 @@ fn most_room_balances_until_both_are_used_up() {
 }
 
 #[test]
-fn the_budget_bounds_retries() {
+fn the_retry_budget_bounds_retries() {
     let failing = |budget: &str| {
         run(&format!(
             "

@@ -41,7 +41,7 @@ fn an_hour_under_a_limit_per_day_succeeds_as_often_as_any_day() {
 
 /// A load a tenth above the limit takes ten days to use up a full bucket; on every day after that, one job in eleven fails.
 #[test]
-fn a_slow_loss_counts_in_a_short_run() {
+fn a_load_just_above_the_limit_fails_in_a_short_run_as_often_as_on_later_days() {
     let found = success(&drive::summarize(&scenario("bucket", "rpd: 28800", "22/min", "1h", "")));
     assert!((found - 20.0 / 22.0).abs() < 0.04, "{found}");
 }

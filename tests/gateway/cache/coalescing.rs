@@ -11,11 +11,11 @@ fn wait_for_jobs(gateway: &RunningGateway, jobs: u64) {
     wait_for(|| gateway.state()["jobs_in_flight"] == jobs, "all requests are under way");
 }
 
-/// A provider that answers only once it is released, so that no test depends on the speed of the machine.
+/// Holds the replies of a provider back until it is opened, so that no test depends on the speed of the machine.
 struct Gate(Arc<AtomicBool>);
 
 impl Gate {
-    /// Starts a provider whose n-th reply is `reply n`, given its request, and that holds its first reply back.
+    /// Starts a provider that answers its n-th request, from zero, with `reply(n, request)`, but not before the gate is open.
     fn start(reply: impl Fn(usize, &str) -> String + Send + Sync + 'static) -> (Provider, Self) {
         let is_open = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&is_open);
@@ -31,7 +31,7 @@ impl Gate {
     }
 }
 
-/// Sends the same request over several connections, the first one before the others.
+/// Sends the same request over several connections, each when the jobs of those before it are in flight.
 fn send_identical(gateway: &RunningGateway, request: &str, count: u64) -> Vec<TcpStream> {
     let streams = (1..=count).map(|number| {
         let mut stream = gateway.connect();

@@ -10,21 +10,21 @@ struct Visit {
     pause_ms: u64,
     prompt: u8,
     is_stream: bool,
-    /// It leaves after this time.
+    /// It leaves after this time, without reading the answer.
     leaves_after_ms: Option<u64>,
-    /// It is sent in any case.
-    is_fresh: bool,
+    /// Its request has `cache-control: no-cache`, so the answer must not come from the cache.
+    is_no_cache: bool,
 }
 
 fn visits() -> impl Strategy<Value = Vec<Visit>> {
     let leaves = prop_oneof![3 => Just(None), 1 => (0..60u64).prop_map(Some)];
     let visit = (0..25u64, 0..3u8, any::<bool>(), leaves, prop::bool::weighted(0.1)).prop_map(
-        |(pause_ms, prompt, is_stream, leaves_after_ms, is_fresh)| Visit {
+        |(pause_ms, prompt, is_stream, leaves_after_ms, is_no_cache)| Visit {
             pause_ms,
             prompt,
             is_stream,
             leaves_after_ms,
-            is_fresh,
+            is_no_cache,
         },
     );
     prop::collection::vec(visit, 30..60)
@@ -53,7 +53,7 @@ fn flaky(clock: Clock) -> Provider {
             }
             (5, false) => String::new(),
             (5, true) => format!("{EVENT_STREAM_HEAD}{}", chunk(&token(&format!("FAILED {}", text(0))))),
-            // The instant is that before the pause: an answer is not younger than it says.
+            // The instant is that before the pause: an answer may be younger than it states, but not older.
             (_, false) => json_response("200 OK", "", &COMPLETION.replace("Hi", &text(now()))),
             (_, true) => {
                 let events = format!("{}data: [DONE]\n\n", token(&text(now() + [0, 20, 50][number % 3])));
@@ -65,14 +65,14 @@ fn flaky(clock: Clock) -> Provider {
     })
 }
 
-/// Makes a visit. Returns how long the answer was known when the request was sent, in milliseconds, if it was one from the cache.
+/// Makes a visit. Returns an error if what the caller receives violates law 20.
 fn visit(gateway: &RunningGateway, clock: Clock, visit: &Visit) -> Result<(), String> {
-    let Visit { prompt, is_stream, leaves_after_ms, is_fresh, .. } = visit;
+    let Visit { prompt, is_stream, leaves_after_ms, is_no_cache, .. } = visit;
     let body = format!(
         r#"{{"model":"chat","stream":{is_stream},"messages":[{{"role":"user","content":"<<{prompt}>>"}}]}}"#
     );
     let mut request = post("/v1/chat/completions", &body);
-    if *is_fresh {
+    if *is_no_cache {
         request = with_header(&request, "cache-control: no-cache");
     }
     let sent_ms = clock.now().0 / 1_000_000;
@@ -98,7 +98,7 @@ fn visit(gateway: &RunningGateway, clock: Clock, visit: &Visit) -> Result<(), St
             let at = body.split_once(" at ").and_then(|(_, at)| at.split_once('.')?.0.parse::<u64>().ok());
             let age = sent_ms.saturating_sub(at.ok_or("no instant")?);
             // The instant of the answer is up to 50 ms before its end, which a busy machine delays.
-            if age > TTL.as_millis() as u64 + 50 + SLACK_MS || (*is_fresh && origin == Some("hit")) {
+            if age > TTL.as_millis() as u64 + 50 + SLACK_MS || (*is_no_cache && origin == Some("hit")) {
                 return problem("an answer is not older than its time to live");
             }
         }

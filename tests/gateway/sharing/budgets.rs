@@ -50,8 +50,8 @@ fn three_gateways_spend_one_budget() {
     server.kill();
     spend(10);
     gateways.iter().for_each(|gateway| wait_for_metric(gateway, "sharing_up 0\n"));
-    let alone = allowed(&provider);
-    assert!(alone <= 10_000 && alone > with_redis, "{alone} tokens, {with_redis} with redis");
+    let in_all = allowed(&provider);
+    assert!(in_all <= 10_000 && in_all > with_redis, "{in_all} tokens, {with_redis} of them with redis");
     assert!(server.restart());
     gateways.iter().for_each(|gateway| wait_for_metric(gateway, "sharing_up 1\n"));
     // The usage is known again, although the server has lost its data.

@@ -70,7 +70,7 @@ impl Model {
         }
     }
 
-    /// Notes what a job waits for, and checks that no batch job is sent while an interactive one waits for the same thing and could
+    /// Records what a job waits for, and checks that no batch job is sent while an interactive one waits for the same thing and could
     /// be sent.
     fn check_priority(&mut self, event: &Event) {
         let number = usize::try_from(event.job.0).expect("a small number");
@@ -100,14 +100,14 @@ impl Model {
         self.check(first.is_none(), || format!("law 18: {} is sent before {first:?}", event.job));
     }
 
-    /// Records an event of the provider about the job at `tag`.
+    /// Records an event of the provider about the job with this tag.
     fn record_provider_event(&mut self, tag: Tag, kind: EventKind) {
         let event = Event { at: self.now, job: self.jobs[tag.0].id, kind };
         self.folds.event(&event);
     }
 
-    /// Ends an attempt: the provider settles it, and its job has no attempt. Returns `None`, and notes a violation, if it is not
-    /// in flight.
+    /// Ends an attempt: the provider settles it, and its job has no attempt any more. Returns `None`, and records a violation,
+    /// if it is not in flight.
     pub(super) fn end_attempt(&mut self, attempt: AttemptId) -> Option<AttemptModel> {
         let ended = self.attempts.remove(&attempt);
         self.check(ended.is_some(), || format!("law 2: {attempt:?} ends and is not in flight"));

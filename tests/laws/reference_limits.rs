@@ -1,6 +1,6 @@
 //! Laws 5 and 6 from outside: no window admits more than its refill policy allows, and none refuses a request that
-//! fits. The fold keeps its own ledger from decisions and settlements alone; the refill policies are written from their
-//! definitions, independently of the provider's code.
+//! fits. The fold keeps a reference implementation of each limit, which it updates from decisions and settlements alone; the refill
+//! policies are written from their definitions, independently of the provider's code.
 //!
 //! Events record neither input and output tokens separately nor seconds of audio: those axes are left to the provider's tests.
 
@@ -12,65 +12,66 @@ use quotalab::record::Fold;
 use quotalab::scenario::{Scenario, Target};
 use std::collections::{BTreeMap, VecDeque};
 
-/// The ledgers of every limit of every target.
-pub(super) struct Ledgers {
-    /// By target: what it reserves, and a ledger for each limit. Targets that share a meter use the ledgers of the first of them.
-    targets: Vec<(Reserve, Vec<(Axis, Ledger)>)>,
-    /// By target, the index of the one whose ledgers it uses.
-    ledgers_of: Vec<usize>,
+/// A reference implementation of every limit of every target.
+pub(super) struct ReferenceLimits {
+    /// By target: what it reserves, and the reference of each limit. Targets that share a meter use the references of the first of them.
+    targets: Vec<(Reserve, Vec<(Axis, ReferenceLimit)>)>,
+    /// By target, the index of the one whose references it uses.
+    references_of: Vec<usize>,
     /// Attempts that are admitted and not settled: the target, the instant and the tokens reserved.
     open: BTreeMap<AttemptId, (TargetId, Instant, u64)>,
     pub(super) violations: Vec<String>,
 }
 
-impl Ledgers {
+impl ReferenceLimits {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let of_target = |target: &Target| {
             let provider = &scenario.providers[usize::from(target.provider)];
             let model = &provider.models[usize::from(target.model)];
             let is_recorded = |axis| !matches!(axis, Axis::Itpm | Axis::Otpm | Axis::Ash | Axis::Asd);
             let limits = model.limits.iter().filter(|limit| is_recorded(limit.axis));
-            (model.reserve, limits.map(|limit| (limit.axis, Ledger::new(limit))).collect())
+            (model.reserve, limits.map(|limit| (limit.axis, ReferenceLimit::new(limit))).collect())
         };
         Self {
             targets: scenario.targets.iter().map(of_target).collect(),
-            ledgers_of: scenario.targets.iter().map(|target| first_of_family(scenario, target)).collect(),
+            references_of: scenario.targets.iter().map(|target| first_of_family(scenario, target)).collect(),
             open: BTreeMap::new(),
             violations: Vec::new(),
         }
     }
 
     fn admitted(&mut self, event: &Event, attempt: AttemptId, target: TargetId, reserved: u64) {
-        for (axis, ledger) in &mut self.targets[self.ledgers_of[target.index()]].1 {
-            ledger.advance_to(event.at);
-            if !ledger.fits(amount(*axis, reserved)) {
-                self.violations.push(format!("law 5: {axis} admits more than fits: {event:?}, {ledger:?}"));
+        for (axis, reference) in &mut self.targets[self.references_of[target.index()]].1 {
+            reference.advance_to(event.at);
+            if !reference.fits(amount(*axis, reserved)) {
+                self.violations
+                    .push(format!("law 5: {axis} admits more than fits: {event:?}, {reference:?}"));
             }
-            ledger.charge(event.at, amount(*axis, reserved));
+            reference.charge(event.at, amount(*axis, reserved));
         }
         self.open.insert(attempt, (target, event.at, reserved));
     }
 
     fn refused(&mut self, event: &Event, target: TargetId, axis: Axis, requested: u64) {
-        let (reserve, ledgers) = &mut self.targets[self.ledgers_of[target.index()]];
+        let (reserve, references) = &mut self.targets[self.references_of[target.index()]];
         // If refused requests count, the refusal states the limits with this one counted.
-        for (axis, ledger) in ledgers.iter_mut().filter(|_| reserve.charge_refused) {
+        for (axis, reference) in references.iter_mut().filter(|_| reserve.charge_refused) {
             if matches!(axis, Axis::Rpm | Axis::Rpd) {
-                ledger.advance_to(event.at);
-                ledger.charge(event.at, 1);
+                reference.advance_to(event.at);
+                reference.charge(event.at, 1);
             }
         }
-        if let Some((_, ledger)) = ledgers.iter_mut().find(|(known, _)| *known == axis) {
-            ledger.advance_to(event.at);
-            if ledger.fits(requested) {
+        if let Some((_, reference)) = references.iter_mut().find(|(known, _)| *known == axis) {
+            reference.advance_to(event.at);
+            if reference.fits(requested) {
                 self.violations
-                    .push(format!("law 6: {axis} refuses a request that fits: {event:?}, {ledger:?}"));
+                    .push(format!("law 6: {axis} refuses a request that fits: {event:?}, {reference:?}"));
             }
         }
     }
 }
 
-impl Fold for Ledgers {
+impl Fold for ReferenceLimits {
     fn event(&mut self, event: &Event) {
         match event.kind {
             EventKind::Decided { attempt, target, decision: ProviderDecision::Admitted { reserved } } => {
@@ -83,17 +84,17 @@ impl Fold for Ledgers {
             }
             EventKind::Settled { attempt, usage, .. } => {
                 let (target, at, reserved) = self.open.remove(&attempt).expect("law 9: settled once");
-                let (reserve, ledgers) = &mut self.targets[self.ledgers_of[target.index()]];
-                for (axis, ledger) in ledgers {
+                let (reserve, references) = &mut self.targets[self.references_of[target.index()]];
+                for (axis, reference) in references {
                     let (reserved, used) =
                         (amount(*axis, reserved), amount(*axis, reserve.cached.counted(usage).total()));
-                    ledger.advance_to(event.at);
+                    reference.advance_to(event.at);
                     match reserve.settlement {
-                        Settlement::ToUsage => ledger.settle(at, reserved, used),
-                        Settlement::KeepReservation => ledger.settle(at, reserved, reserved),
+                        Settlement::ToUsage => reference.settle(at, reserved, used),
+                        Settlement::KeepReservation => reference.settle(at, reserved, reserved),
                         Settlement::ChargeExcess => {
-                            ledger.settle(at, reserved, reserved);
-                            ledger.charge_more(event.at, used.saturating_sub(reserved));
+                            reference.settle(at, reserved, reserved);
+                            reference.charge_more(event.at, used.saturating_sub(reserved));
                         }
                     }
                 }
@@ -125,7 +126,7 @@ fn amount(axis: Axis, tokens: u64) -> u64 {
 
 /// What one limit has admitted, by the definition of its refill policy.
 #[derive(Debug)]
-enum Ledger {
+enum ReferenceLimit {
     /// Credit in units × window, so that a nanosecond adds a whole number.
     Bucket { credit: i128, capacity: i128, limit: i128, window: i128, at: Instant },
     /// What the fixed window with this number has admitted.
@@ -160,7 +161,7 @@ impl WindowNumbering {
     }
 }
 
-impl Ledger {
+impl ReferenceLimit {
     fn new(limit: &Limit) -> Self {
         let amount = i128::from(limit.amount);
         let Some(window) = limit.axis.window_length() else {
