@@ -84,7 +84,7 @@ duration: 1h
 providers: { p: { dialect: anthropic, models: { m: { limits: { otpm: 20k }, latency: { first_token: 500ms, output: 50 tok/s } } } } }
 routes: { r: [{ of: [p/default/m] }] }
 client: { deadline: 60s, retry: { attempts: 3 }, pace: tokens }
-workload: [{ name: w, arrivals: { poisson: 15/min }, prompt: 500, completion: { values: [500, 1500] }, max_tokens: 4000 }]",
+workload: [{ name: w, arrivals: { poisson: 25/min }, prompt: 500, completion: { values: [500, 1500] }, max_tokens: 4000 }]",
     );
     let says = quotalab::report::verdict::sentences(&summary)[0].clone();
     let given_up = summary.targets[0].given_up_for["otpm"];
