@@ -27,7 +27,7 @@ pub(super) fn advice(explanation: &Explanation) -> Vec<String> {
             one("Check the key: it is wrong, revoked or lacks permission. Do not retry with this key.")
         }
         RefusalCause::Billing => one(
-            "Check the account's balance, plan and spend limit. Do not retry until that is settled; another account or provider \
+            "Check the account's balance, plan and spend limit. Do not retry until that is corrected; another account or provider \
              can serve meanwhile.",
         ),
         RefusalCause::Concurrency => concurrency(failure, facts),
@@ -58,7 +58,7 @@ const fn by_reason(reason: Reason) -> &'static str {
             "Retry once, or change the prompt or the schema: the model did not produce what the request demands. No limit refused."
         }
         Reason::CallerBudgetSpent => {
-            "Wait until the budget begins again, or ask the gateway's operator for a larger one (`callers` in its scenario). No provider \
+            "Wait until the budget is renewed, or ask the gateway's operator for a larger one (`callers` in its scenario). No provider \
              refused, so another model or provider does not help."
         }
         Reason::CallerBudgetInUse => {
@@ -68,6 +68,18 @@ const fn by_reason(reason: Reason) -> &'static str {
         Reason::CallerBudgetElsewhere => {
             "Retry after the stated wait, with jitter, and tell the gateway's operator: its replicas do not reach Redis, and divide the \
              budget until they do. No provider refused."
+        }
+        Reason::RouteIsLimited => {
+            "Retry after the stated wait, with jitter. If it happens often, the gateway's operator can add targets or accounts to the route; \
+             another key of yours at the gateway does not help."
+        }
+        Reason::RouteIsBusy => {
+            "Retry after the stated wait, with jitter. If it happens often, the gateway's operator can raise `concurrency`, `queue` or \
+             `deadline` of its client, or add targets to the route."
+        }
+        Reason::RouteIsTooSmall => {
+            "Send a shorter prompt or a lower `max_tokens`, or ask the gateway's operator for a target with larger limits. No retry can \
+             succeed."
         }
         Reason::ClientBlocked => {
             "Change where the request comes from: the client was refused, not the key. No retry can succeed."

@@ -120,15 +120,23 @@ impl Explanation {
         matches!(self.failure.reason, Some(CallerBudgetSpent | CallerBudgetInUse | CallerBudgetElsewhere))
     }
 
+    fn is_of_route(&self) -> bool {
+        use Reason::{RouteIsBusy, RouteIsLimited, RouteIsTooSmall};
+        matches!(self.failure.reason, Some(RouteIsLimited | RouteIsBusy | RouteIsTooSmall))
+    }
+
     /// Returns a sentence on who answered, or that it is not known; `None` for a provider, and for a rejected key.
     fn responder_note(&self) -> Option<String> {
         match (self.answered_by, self.server) {
             (Some("proxy"), Some(name)) => Some(format!(
-                "The answer is that of {name}, a proxy before the provider, not of the provider: it says nothing about the provider's quotas."
+                "The answer is that of {name}, a proxy in front of the provider, not of the provider: it says nothing about the provider's quotas."
             )),
             (Some("gateway"), Some(name)) if self.is_of_caller_budget() => {
                 Some(format!("{name} answered: the refusal is its own, and no provider's."))
             }
+            (Some("gateway"), Some(name)) if self.is_of_route() => Some(format!(
+                "{name} answered: the message names what each target of its route answered, if one was asked."
+            )),
             (Some("gateway"), Some(name)) if self.refusals.is_empty() => Some(match self.provider {
                 Some("openrouter") | None => {
                     format!(

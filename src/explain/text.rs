@@ -77,7 +77,7 @@ impl Explanation {
             RefusalCause::Concurrency => format!("Too many requests of {owner} are in flight on {model}."),
             RefusalCause::Other if self.answered_by == Some("proxy") => {
                 format!(
-                    "{} refused, a proxy before the provider: {message}",
+                    "{} refused, a proxy in front of the provider: {message}",
                     self.server.unwrap_or("A proxy")
                 )
             }
@@ -221,6 +221,11 @@ const fn reason_sentence(reason: Reason) -> Option<&'static str> {
         Reason::CallerBudgetElsewhere => {
             "Other replicas of the gateway have shares of what is left of the budget of this caller"
         }
+        Reason::RouteIsLimited => {
+            "At every target of the gateway's route a limit stands in the way of the request"
+        }
+        Reason::RouteIsBusy => "The gateway could not serve the request in time",
+        Reason::RouteIsTooSmall => "The request exceeds a limit at every target of the gateway's route",
         Reason::WorkerFull => return None,
     })
 }

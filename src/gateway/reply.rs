@@ -7,7 +7,7 @@ use super::headers;
 use super::ledger::{Balance, ChargedCaller, Cost};
 use super::request_record::RequestRecord;
 use super::spending::OverBudget;
-use crate::engine::parse::{BUDGET_ELSEWHERE, BUDGET_IN_USE, BUDGET_SPENT};
+use crate::engine::parse::{BUDGET_ELSEWHERE, BUDGET_IN_USE, BUDGET_SPENT, ROUTE_ERROR};
 use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobEnd, JobOutcome, RefusalCause, WaitReason};
 use crate::formatting::{count, duration, printable, seconds};
 use crate::ids::{RouteId, TargetId};
@@ -132,10 +132,10 @@ impl Failure<'_> {
         let is_temporary = matches!(status.as_u16(), 429 | 503);
         let retry_after = wait.filter(|_| is_temporary);
         let why = match code {
-            "exceeds_limits" => "the request is larger than a limit of every target",
+            "exceeds_limits" => "at every target of the route, the request exceeds a limit",
             _ => reason_text(reason),
         };
-        let mut message = format!("route `{}`: {why}", &**gateway.routes.name(route));
+        let mut message = format!("{ROUTE_ERROR}{}`: {why}", &**gateway.routes.name(route));
         for part in self.parts(gateway) {
             message.push_str("; ");
             message.push_str(&part);

@@ -90,7 +90,7 @@ fn a_reply_of_a_proxy_is_not_explained_by_keys_or_quotas() {
         check(
             name,
             &[expected],
-            &["a proxy before the provider"],
+            &["a proxy in front of the provider"],
             &["this request fits", "shares this quota"],
         );
     }

@@ -1,7 +1,7 @@
 //! Detection of who answered: a provider, a gateway or a proxy. If nothing in the reply shows it, the explanation notes that.
 
 use super::{assert_members, one};
-use quotalab::engine::parse::{BUDGET_ELSEWHERE, BUDGET_IN_USE, BUDGET_SPENT};
+use quotalab::engine::parse::{BUDGET_ELSEWHERE, BUDGET_IN_USE, BUDGET_SPENT, ROUTE_ERROR};
 use serde_json::json;
 
 fn page(title: &str, author: &str) -> String {
@@ -77,6 +77,36 @@ fn a_budget_of_a_caller_is_neither_credit_nor_a_limit_of_a_provider() {
         // As a client prints it, without headers.
         let body = reply(code, wait, end).split_once("\n\n").expect("a body").1.to_owned();
         assert_members(&one(body), &json!({ "cause": cause, "terminal": false, "wait_s": null }), code);
+    }
+}
+
+/// What the gateway says of a route is no limit of one provider, and no other account of the caller helps.
+#[test]
+fn an_error_about_a_route_is_the_gateways_own() {
+    for (status, kind, code, cause, advice) in [
+        (
+            429,
+            "rate_limit_error",
+            "rate_limit_exceeded",
+            "other",
+            "another key of yours at the gateway does not help",
+        ),
+        (503, "overloaded_error", "queue_full", "overload", "can raise `concurrency`"),
+        (503, "overloaded_error", "deadline", "overload", "can raise `concurrency`"),
+        (413, "invalid_request_error", "exceeds_limits", "too_large", "No retry can succeed"),
+    ] {
+        let message = format!(
+            "{ROUTE_ERROR}chat`: all attempts that are allowed were made; groq/default/m 429 (short_limit rpm); the job would have waited for \
+             the cool-down (short_limit rpm) of groq/default/m. No target is tried again within 12 s"
+        );
+        let body = json!({ "error": { "message": message, "type": kind, "param": null, "code": code } });
+        let expected = json!({ "answered_by": "gateway", "server": "quotalab gateway", "provider": null, "cause": cause, "axis": null });
+        for paste in [format!("HTTP/1.1 {status} X\nretry-after: 12\n\n{body}"), body.to_string()] {
+            let explanation = one(paste);
+            assert_members(&explanation, &expected, code);
+            assert!(explanation["advice"].to_string().contains(advice), "{explanation:#}");
+            assert!(!explanation["advice"].to_string().contains("Use another account"), "{explanation:#}");
+        }
     }
 }
 

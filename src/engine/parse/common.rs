@@ -30,6 +30,12 @@ pub enum Reason {
     CallerBudgetInUse,
     /// Other replicas of `quotalab gateway` have their shares of what is left of a caller's budget, while Redis is gone.
     CallerBudgetElsewhere,
+    /// Limits stand in the way at the targets of a route of `quotalab gateway`.
+    RouteIsLimited,
+    /// The queue of `quotalab gateway` is full, or no target of a route answers before the deadline.
+    RouteIsBusy,
+    /// The request exceeds a limit at every target of a route of `quotalab gateway`.
+    RouteIsTooSmall,
     /// The client was refused because of its user agent, address or country.
     ClientBlocked,
 }

@@ -44,8 +44,8 @@ fn by_numbers(headers: &dyn Headers) -> Option<Dialect> {
 
 /// Returns the dialect of the first marker in an error; failing that, the guess from Google's status names.
 pub(super) fn by_error(body: &ErrorBody) -> Option<Dialect> {
-    // The errors about the budget of a caller have OpenAI's codes, but no provider has refused.
-    if own_gateway::is_over_budget(body) {
+    // The gateway's own errors have OpenAI's codes, but no provider has sent them.
+    if own_gateway::is_own(body) {
         return None;
     }
     // First, since OpenRouter forwards the provider's error, whose markers would match.

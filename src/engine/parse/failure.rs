@@ -126,7 +126,7 @@ pub(super) fn classify(dialect: Option<Dialect>, response: &ErrorResponse<'_>) -
     if !body.listed.is_empty() {
         return classify_listed(response, responder);
     }
-    own_gateway::budget_refusal(response).unwrap_or_else(|| classify_one(dialect, response, responder))
+    own_gateway::own_error(response).unwrap_or_else(|| classify_one(dialect, response, responder))
 }
 
 /// Classifies one error of a provider, a proxy or a gateway.

@@ -71,7 +71,7 @@ pub use headers::{Headers, Response, is_plausible_wait, retry_after_moment};
 pub use limit_header::LimitHeader;
 pub use limit_name::{Unit, axis_of};
 pub use named_limit::implied_window;
-pub use own_gateway::{BUDGET_ELSEWHERE, BUDGET_IN_USE, BUDGET_SPENT};
+pub use own_gateway::{BUDGET_ELSEWHERE, BUDGET_IN_USE, BUDGET_SPENT, ROUTE_ERROR};
 pub use refusal::{Refusal, cause_from_window};
 pub use responder::Responder;
 pub use stream::Stream;

@@ -1,5 +1,5 @@
-//! The errors of `quotalab gateway` for a request that the budget of its caller does not cover. No provider has refused, although
-//! the codes are those that OpenAI's clients know.
+//! The errors of `quotalab gateway` of its own: for a request that the budget of its caller does not cover, and for one that no target
+//! of its route could serve. The codes are those that OpenAI's clients know.
 
 use super::clock_time;
 use super::common::Reason;
@@ -21,9 +21,12 @@ pub const BUDGET_IN_USE: &str = "Requests in flight may release part of it: try 
 /// The end of the message about a budget of which other replicas of the gateway have shares, while Redis is gone.
 pub const BUDGET_ELSEWHERE: &str = "Other gateways hold shares of it until Redis answers again: try again";
 
-/// Returns the refusal of a request that the budget of its caller does not cover; `None` for any other response.
-pub(super) fn budget_refusal(response: &ErrorResponse<'_>) -> Option<ParsedFailure> {
-    let (cause, reason, kind) = budget_error(response.body)?;
+/// The beginning of the message about a request that no target of its route could serve. The route's name follows, then a backtick.
+pub const ROUTE_ERROR: &str = "route `";
+
+/// Returns the failure that an error of the gateway's own states; `None` for any other response.
+pub(super) fn own_error(response: &ErrorResponse<'_>) -> Option<ParsedFailure> {
+    let (cause, reason, kind) = budget_error(response.body).or_else(|| route_error(response.body))?;
     let header_wait = retry_after(response.headers);
     let message = response.body.message.clone();
     Some(ParsedFailure {
@@ -43,9 +46,9 @@ pub(super) fn budget_refusal(response: &ErrorResponse<'_>) -> Option<ParsedFailu
     })
 }
 
-/// Returns `true` if an error states that the budget of a caller does not cover the request.
-pub(super) fn is_over_budget(body: &ErrorBody) -> bool {
-    budget_error(body).is_some()
+/// Returns `true` for an error of the gateway's own.
+pub(super) fn is_own(body: &ErrorBody) -> bool {
+    budget_error(body).or_else(|| route_error(body)).is_some()
 }
 
 /// Returns the cause, the reason and the kind of the wait of an error about the budget of a caller; `None` for any other error.
@@ -60,6 +63,24 @@ fn budget_error(body: &ErrorBody) -> Option<(RefusalCause, Reason, WaitKind)> {
     } else {
         return None;
     })
+}
+
+/// Returns the cause, the reason and the kind of the wait of an error about a request that no target of its route could serve; `None` for
+/// any other error, also for one whose status tells enough: the failure of an upstream.
+fn route_error(body: &ErrorBody) -> Option<(RefusalCause, Reason, WaitKind)> {
+    if !body.message.as_deref()?.starts_with(ROUTE_ERROR) {
+        return None;
+    }
+    let has_code = |code: &str| body.codes.iter().any(|other| other == code);
+    if has_code("rate_limit_exceeded") {
+        Some((RefusalCause::Other, Reason::RouteIsLimited, WaitKind::Suggested))
+    } else if has_code("queue_full") || has_code("deadline") {
+        Some((RefusalCause::Overload, Reason::RouteIsBusy, WaitKind::Suggested))
+    } else if has_code("exceeds_limits") {
+        Some((RefusalCause::TooLarge, Reason::RouteIsTooSmall, WaitKind::Meaningless))
+    } else {
+        None
+    }
 }
 
 /// The name of the gateway in explanations.
