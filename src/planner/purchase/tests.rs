@@ -213,7 +213,7 @@ routes: { r: [{ of: [groq/default/openai/gpt-oss-120b] }] }
 client: { deadline: 30s, retry: { attempts: 3 } }
 workload: [{ name: w, route: r, arrivals: { poisson: 6/min }, prompt: 500, completion: 100, max_tokens: 200 }]
 expect: [success >= 99%]";
-    for target in [30.0, 400.0] {
+    for target in [30.0, 150.0] {
         searching(yaml, target, |search| {
             let (found, is_proved) = found(search);
             let names = search.candidates.names(&found.chosen);
@@ -229,7 +229,7 @@ expect: [success >= 99%]";
             assert!(found.runs[0].1.summary.charged_usd() > 0.0, "{names:?}");
         });
     }
-    searching(yaml, 400.0, |search| {
+    searching(yaml, 150.0, |search| {
         let index = |name: &str| {
             let named = |index: &usize| search.candidates.names(&[*index])[0].contains(name);
             (0..search.candidates.len()).find(named).unwrap_or_else(|| panic!("{name}"))
