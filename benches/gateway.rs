@@ -73,13 +73,13 @@ fn main() {
     }
     let ratio = rates[2].iter().zip(&rates[1]).map(|(gateway, bare)| gateway / bare);
     let _ = writeln!(out, "  gateway / pass-through   {}", median_and_range(ratio));
-    let _ = writeln!(out, "CPU time of a request there, in microseconds");
+    let _ = writeln!(out, "CPU time per request, in microseconds");
     for (name, cpu) in ["direct", "pass-through", "gateway"].into_iter().zip(&cpu) {
         let _ = writeln!(out, "  {name:24} {}", median_and_range(cpu.iter().map(|seconds| seconds * 1e6)));
     }
     let ratio = cpu[1].iter().zip(&cpu[2]).map(|(bare, gateway)| gateway / bare);
     let _ = writeln!(out, "  gateway / pass-through   {}", median_and_range(ratio));
-    let _ = writeln!(out, "latency added to one connection, in microseconds");
+    let _ = writeln!(out, "latency added on one connection, in microseconds");
     for (percentile, number) in ["p50", "p99"].into_iter().zip(0..) {
         let added = |position: usize| {
             let pairs = latencies[position].iter().zip(&latencies[0]);

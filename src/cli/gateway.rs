@@ -127,7 +127,7 @@ impl GatewayArgs {
         let redis = self.redis_url(std::env::var(REDIS_VARIABLE).ok())?;
         if redis.is_some() && self.store.is_some() {
             return Err(input_error(anyhow!(
-                "error: budgets are shared through redis, so there is nothing to keep in --store\n  help: leave out --store, or share \
+                "error: budgets are shared through redis, so --store is not used\n  help: leave out --store, or share \
                  nothing: leave out --redis and {REDIS_VARIABLE}"
             )));
         }

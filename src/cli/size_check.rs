@@ -45,7 +45,7 @@ impl SizeCheck {
             "or confirm with `--yes`"
         };
         Err(input_error(anyhow!(
-            "error: too large, by estimate {}; the budget is 100 million jobs and {} of memory\n  \
+            "error: the run is too large, by estimate {}; the maximum is 100 million jobs and {} of memory\n  \
              help: lower the load, the duration (`--for`) or the deadline, {confirm}",
             describe(size),
             memory(max_bytes)

@@ -50,7 +50,7 @@ impl CoalescingAudit {
                 self.following.remove(&event.job);
                 let served = event.at == at && end.outcome == JobOutcome::Succeeded;
                 self.due = if followers.is_empty() { Due::Any } else { Due::Served(at, followers) };
-                (!served).then_some("the leader is served, but its follower is not, or later")
+                (!served).then_some("the leader is served, but its follower is not, or is served later")
             }
             (Due::Promoted(from, mut followers), EventKind::Promoted { leader, attempt: None })
                 if followers.front() == Some(&event.job) =>
@@ -59,7 +59,9 @@ impl CoalescingAudit {
                 self.promote(event.job, followers);
                 (leader != from).then_some("the job is promoted in place of a leader that it did not follow")
             }
-            _ => Some("a leader has ended, but its followers neither end with it nor is the first promoted"),
+            _ => Some(
+                "a leader has ended, but its followers do not end with it, and the first is not promoted",
+            ),
         }
     }
 

@@ -29,7 +29,7 @@ fn a_run_beyond_the_budget_is_refused_with_its_size_and_a_remedy() {
         let args = [&verb[..1], &[arg(&file)], &verb[1..]].concat();
         let output = quotalab(&args);
         assert_eq!((output.code, output.out.as_str()), (2, ""), "{verb:?} {output:?}");
-        for part in [size, "the budget is 100 million jobs and 2 GB", "--yes"] {
+        for part in [size, "the maximum is 100 million jobs and 2 GB", "--yes"] {
             assert!(output.err.contains(part), "{verb:?}: {}", output.err);
         }
     };

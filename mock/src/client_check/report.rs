@@ -181,7 +181,7 @@ impl fmt::Display for ClientReport {
         }
         let more = self.counts.iter().sum::<u64>() - self.findings.len() as u64;
         if more > 0 {
-            writeln!(f, "  and {more} more")?;
+            writeln!(f, "  and {more} more violations")?;
         }
         write!(f, "{}", self.unserved)
     }

@@ -77,7 +77,7 @@ impl fmt::Display for UnservedPaths {
         }
         match self.others() {
             0 => Ok(()),
-            others => writeln!(f, "  and {others} more"),
+            others => writeln!(f, "  and {others} more paths"),
         }
     }
 }

@@ -92,7 +92,7 @@ impl Counts {
         );
         registry.register(
             "quotalab_gateway_sharing_replicas",
-            "Replicas that share a quota, as Redis named them last",
+            "Number of replicas that share a quota, as Redis last reported it",
             replicas,
         );
         registry.register(
@@ -102,7 +102,7 @@ impl Counts {
         );
         registry.register(
             "quotalab_gateway_sharing_budget_replicas",
-            "Replicas that share the budget of a caller, as Redis named them last",
+            "Number of replicas that share the budget of a caller, as Redis last reported it",
             budget_replicas,
         );
         registry.register(

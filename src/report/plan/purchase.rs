@@ -14,7 +14,7 @@ pub(super) fn sentence(purchase: &Purchase) -> String {
         if purchase.changes.is_empty() { "no change".to_owned() } else { change_list(&purchase.changes) };
     let cost = purchase.cost_usd_per_day;
     let cost = cost.map_or_else(
-        || "at a cost not known".to_owned(),
+        || "at an unknown cost".to_owned(),
         |cost| format!("for {cost:.2} USD/day in total at that load"),
     );
     let seeds = plural(purchase.replicas.into(), "seed");
@@ -165,7 +165,7 @@ mod tests {
         let cut = Purchase { holds: false, complete: false, cost_usd_per_day: None, replicas: 0, ..proved() };
         let text = sentence(&cut);
         assert!(text.starts_with("By arithmetic, 5 times the load (100 jobs/min) needs"), "{text}");
-        assert!(text.contains("at a cost not known") && text.contains("nothing is proved"), "{text}");
+        assert!(text.contains("at an unknown cost") && text.contains("nothing is proved"), "{text}");
         assert!(text.contains("The search ended early"), "{text}");
         let screened = sentence(&Purchase { replicas: 3, ..cut });
         assert!(screened.contains("held on 3 seeds; 50 fresh ones are needed"), "{screened}");

@@ -21,7 +21,7 @@ pub(super) async fn metrics(State(mock): State<Arc<Mock>>) -> impl IntoResponse 
     }
     write_replies(&mut out, &mock);
     let mut remaining = String::new();
-    write_family(&mut out, "limit", "gauge", "The limit, per its window.");
+    write_family(&mut out, "limit", "gauge", "Units of the limit per window.");
     write_family(
         &mut remaining,
         "remaining",
@@ -49,7 +49,7 @@ pub(super) async fn metrics(State(mock): State<Arc<Mock>>) -> impl IntoResponse 
         &mut out,
         "clock_seconds",
         "gauge",
-        "Seconds since the start, with the shifts of the control plane.",
+        "Seconds since the start on the mock's clock, which the control plane can move.",
     );
     write_line(&mut out, format_args!("quotalab_mock_clock_seconds {}", mock.now().as_secs_f64()));
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], out)

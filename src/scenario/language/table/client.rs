@@ -46,7 +46,7 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
             "eject",
             Kind::OneOf(&[Kind::Choice(EJECT_OFF), Kind::Map(&EJECT)]),
             "{after: 5, for: 30s}",
-            "When a target that fails is ejected, that is put in cool-down. The last target of a route that is not in cool-down is \
+            "When a target that fails is ejected, that is, put in cool-down. The last target of a route that is not in cool-down is \
              never ejected. After an ejection one attempt goes first, as a probe.",
         )
         .default("{}"),
@@ -115,7 +115,7 @@ const EJECT_OFF: &[Choice] = &[choice("off", "no target is ejected, as in a plai
 
 pub(in crate::scenario::language) static EJECT: Map = Map {
     name: "eject",
-    doc: "When a target that fails is ejected, that is put in cool-down.",
+    doc: "When a target that fails is ejected, that is, put in cool-down.",
     example: "{after: 5, for: 30s}",
     words: &[
         // Five is the number of Envoy's outlier detection and of Finagle's failure accrual.

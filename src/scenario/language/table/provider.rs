@@ -27,7 +27,7 @@ pub(in crate::scenario) static PROVIDER: Map = Map {
             "tier",
             Kind::Choice(TIERS),
             "developer",
-            "The plan that the accounts are on. It determines the text of a refusal, not the limits.",
+            "The tier of the accounts: free of charge, or paid by use. It determines the text of a refusal, not the limits.",
         )
         .default("free"),
         LAW,
