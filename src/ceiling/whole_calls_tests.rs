@@ -24,7 +24,7 @@ fn assert_jobs_per_min(scenario: &Scenario, expected: f64) {
     );
     assert!((ceiling.targets[0].axes[0].jobs_per_min / expected - 1.0).abs() < 2e-3, "{ceiling:?}");
     assert!(
-        !ceiling.describe(scenario).contains("if calls reserved no more"),
+        !ceiling.describe(scenario).contains("without reservations beyond usage"),
         "{}",
         ceiling.describe(scenario)
     );

@@ -11,8 +11,8 @@ use crate::scenario::{Metric, Rule, Scenario, Target};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// A limit filled to at least this share counts as full.
-const FULL: f64 = 0.9;
+/// A limit of which at least this share is used in a step may be what stops the load. The sentence about it states this share.
+const NEARLY_FULL: f64 = 0.9;
 
 /// Returns the most important rule that `run` breaks or does not prove ([`RuleResult::is_unproved`]), with what is known of the
 /// cause; `None` if there is none. `run` is a run of `scenario` at any multiple of its load.
@@ -32,7 +32,7 @@ pub(super) fn first(run: &Run, rules: &Rules, scenario: &Scenario) -> Option<Fir
     let limit = match (rule.metric, steps) {
         (Metric::Cost | Metric::CutShare, _) => None,
         (Metric::Headroom, _) => binding(summary),
-        // Limits that are full or waited for during the incident are so because of it.
+        // Limits that are nearly full or waited for during the incident are so because of it.
         (_, Some(_)) if incident.is_some() => reach.refusing_in_run(),
         (Metric::Success | Metric::Goodput, steps) => reach.losing(steps),
         (_, Some(steps)) => reach.stopping(steps),
@@ -132,7 +132,7 @@ impl<'a> Reach<'a> {
         if !is_same && waited.given_up * 2 >= self.lost { Some(waited) } else { stopping.or(Some(waited)) }
     }
 
-    /// Returns the limit that stops the load in some steps: the one that refuses most, else the fullest if it is full, else the one
+    /// Returns the limit that stops the load in some steps: the one that refuses most, else the fullest if it is nearly full, else the one
     /// for which the most jobs were given up while they waited, else the one that refuses most often over the run.
     fn stopping(&self, steps: Range<usize>) -> Option<StoppingLimit> {
         let in_steps = || {
@@ -179,7 +179,7 @@ impl<'a> Reach<'a> {
         counted.filter(|(refused, ..)| *refused > 0).max_by_key(|(refused, ..)| *refused)
     }
 
-    /// Returns the target and the axis of the fullest limit in some steps, if it is full; the first of equally full ones.
+    /// Returns the target and the axis of the fullest limit in some steps, if it is nearly full; the first of equally full ones.
     fn fullest(&self, steps: Range<usize>) -> Option<(&'a str, &'a str)> {
         let fills = self.summary.series.fill.iter().filter(|fill| self.targets.contains(&*fill.target));
         let highest = |shares: &[f64]| {
@@ -190,7 +190,7 @@ impl<'a> Reach<'a> {
             fill.axes.iter().map(move |(axis, shares)| (shares.as_slice(), &*fill.target, &**axis))
         });
         let full = limits.map(|(shares, target, axis)| (highest(shares), target, axis));
-        let full = full.filter(|(share, ..)| *share >= FULL);
+        let full = full.filter(|(share, ..)| *share >= NEARLY_FULL);
         let fullest = full.reduce(|fullest, next| if next.0 > fullest.0 { next } else { fullest });
         fullest.map(|(_, target, axis)| (target, axis))
     }

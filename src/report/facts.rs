@@ -27,6 +27,9 @@ pub(super) fn run(summary: &Summary) -> String {
 /// Counts of zero are left out, except for succeeded and failed.
 pub(super) fn jobs(summary: &Summary) -> Vec<(&'static str, u64, String)> {
     let jobs = &summary.jobs;
+    let is_share_known = summary.endpoint.as_ref().is_none_or(|endpoint| endpoint.fallback_share.is_some());
+    let by_fallback =
+        if is_share_known { "served by a fallback" } else { "served by a fallback, as far as stated" };
     let all = [
         ("succeeded", jobs.succeeded),
         ("failed", jobs.failed),
@@ -34,7 +37,7 @@ pub(super) fn jobs(summary: &Summary) -> Vec<(&'static str, u64, String)> {
         ("in flight", jobs.in_flight),
         ("from cache", jobs.cached),
         ("coalesced", jobs.joined),
-        ("served by a fallback", jobs.fell_back),
+        (by_fallback, jobs.fell_back),
         ("with a cut answer", jobs.cut),
     ];
     let shown =

@@ -231,6 +231,25 @@ fn budget_refusals_count_and_a_requested_target_is_no_fallback() {
     assert!(seen["fallback_share"].is_null() && run.out.contains("the share of fallbacks is not known"));
 }
 
+/// If only some replies state their target, the jobs whose replies state a fallback are not all that were served by one.
+#[test]
+fn a_count_of_fallbacks_that_only_some_replies_state_says_so() {
+    let endpoint = Endpoint::start(|number| match number % 2 {
+        0 => completion("x-quotalab-target: b/default/m\r\n"),
+        _ => completion(""),
+    });
+    let file = scenario("via-half-stated", SCENARIO);
+    let out = file.with_file_name("out");
+    let url = format!("{}/v1", endpoint.url());
+    let run = quotalab(&["run", arg(&file), "--via", &url, "--out", arg(&out), "--for", "1s"]);
+    let page = fs::read_to_string(out.join("report.html")).expect("a page");
+    for text in [&run.out, &page] {
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("served by a fallback, as far as stated"), "{text}");
+    }
+    assert!(result(&out)["endpoint"]["fallback_share"].is_null(), "{run:?}");
+}
+
 #[test]
 fn values_that_replies_do_not_state_are_reported_as_not_known() {
     let endpoint = Endpoint::start(|_| completion(""));

@@ -33,12 +33,13 @@ fn paced_by_requests_nothing_is_refused() {
 }
 
 #[test]
-fn a_burst_paced_by_tokens_is_sent_at_the_rate_of_what_it_may_use() {
+fn unused_tokens_of_a_paced_burst_are_used_by_its_later_jobs() {
     let story = paced("tokens", "{tpm: 1000}", "{burst: 20, every: 1h}");
     assert_eq!(story.refused_by_a_limit(), 0);
     assert_eq!(story.outcomes(), [JobOutcome::Succeeded; 20]);
     // Of the 1,000 tokens that are there at the start and those that refill, 19 jobs use 2,850, and the last one reserves 200: that
-    // takes 123 s. 6 s more are lost because the replies state what remained half a second before, when their jobs were admitted.
+    // takes 123 s. Some 6 s more are lost: a reply states what remained when its job was admitted, before jobs that ended meanwhile
+    // had returned their 50 unused tokens, and lowers the client's estimate by about a hundred tokens.
     assert_eq!(story.sends().last().map(|(at, _)| at.round()), Some(129.0));
 }
 

@@ -94,7 +94,7 @@ fn a_rule_between_the_bound_and_the_order_of_the_route_is_not_judged() {
 /// Two workloads, of which one has only the fallback: the other leaves it less once its own target has run out.
 #[test]
 fn a_workload_without_the_first_target_suffers_from_its_order() {
-    let of = |per_min: f64| {
+    let of = |jobs_per_min: f64| {
         parse(&format!(
             "
 duration: 24h
@@ -107,18 +107,17 @@ workload:
   - {{ name: chat, route: r, arrivals: {{ poisson: {:.0}/h }}, prompt: 300, completion: 100, max_tokens: 200 }}
   - {{ name: side, route: s, arrivals: {{ poisson: {:.0}/h }}, prompt: 300, completion: 100, max_tokens: 200 }}
 expect: [success >= 99%]",
-            per_min * 480.0,
-            per_min * 240.0
+            jobs_per_min * 40.0,
+            jobs_per_min * 20.0
         ))
     };
     // Ten a minute for both, and 6.94 for chat: 16.9 in all if chat leaves to side what it needs.
-    let ceiling = Ceiling::of(&of(1.0));
+    let ceiling = Ceiling::of(&of(12.0));
     assert!((ceiling.jobs_per_min - 16.94).abs() < 0.1, "{ceiling:#?}");
     // Chat alone uses up 10,000 in a day at 6.94 a minute, which are 10.4 with those of side, and a little more may fail.
     let left = ceiling.in_route_order.expect("the limit per day is used up").jobs_per_min;
     assert!((10.3..11.4).contains(&left), "{left}");
-    let holds =
-        |jobs_per_min: f64| drive::summarize(&of(jobs_per_min / 12.0)).expect.iter().all(|rule| rule.pass);
+    let holds = |jobs_per_min: f64| drive::summarize(&of(jobs_per_min)).expect.iter().all(|rule| rule.pass);
     assert!(holds(left * 0.95) && !holds(left * 1.1), "{left}");
 }
 

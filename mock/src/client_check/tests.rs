@@ -29,7 +29,7 @@ fn entry(at_ms: u64, fingerprint: u64, outcome: JournalOutcome) -> Entry {
             JournalOutcome::Faulted(_) => 503,
             JournalOutcome::InvalidRequest => 400,
             JournalOutcome::UnservedPath => 404,
-            JournalOutcome::Served | JournalOutcome::CorruptBody => 200,
+            JournalOutcome::Served | JournalOutcome::Unreadable => 200,
         }),
         wait: None,
         reserved_tokens: 0,
@@ -178,7 +178,7 @@ fn the_same_text_after_a_served_attempt_is_a_new_job() {
     let report = check(&[0, 1, 2, 3, 4, 5].map(|at| served(at, 1)), at(9_000), &Bounds::default());
     assert_eq!(report.verdict(), Verdict::Behaved);
     assert_eq!((report.attempts, report.jobs.total), (6, 6));
-    let corrupt = |at| entry(at, 1, JournalOutcome::CorruptBody);
+    let corrupt = |at| entry(at, 1, JournalOutcome::Unreadable);
     let expected = Violation::Hammered { attempts: 4, pause: Nanos::from_millis(100) };
     assert_eq!(violations(&[0, 1, 2, 3].map(corrupt), 9_000), [expected]);
 }

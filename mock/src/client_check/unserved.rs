@@ -135,7 +135,7 @@ mod tests {
         let unserved = counted(&all);
         assert_eq!(unserved.most_requested()[0], ("POST /11", 2));
         assert_eq!((unserved.most_requested().len(), unserved.others()), (MAX_PATHS, 2));
-        assert!(unserved.to_string().ends_with("  and 2 more\n"), "{unserved}");
+        assert!(unserved.to_string().ends_with("  and 2 more paths\n"), "{unserved}");
     }
 
     /// A browser's request for an icon says nothing about the base URL.

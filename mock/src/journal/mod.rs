@@ -113,7 +113,7 @@ pub enum JournalOutcome {
     /// Admitted, to be served with a whole and valid body.
     Served,
     /// Admitted, but a fault cut the reply or made its body unusable.
-    CorruptBody,
+    Unreadable,
     /// Refused by a limit; `refused` in JSON.
     RateLimited {
         /// The axis of the limit.
@@ -137,7 +137,7 @@ impl JournalOutcome {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Served => "served",
-            Self::CorruptBody => "corrupt",
+            Self::Unreadable => "corrupt",
             Self::RateLimited { .. } => "refused",
             Self::Faulted(_) => "faulted",
             Self::InvalidRequest | Self::UnservedPath => "rejected",

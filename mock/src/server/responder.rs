@@ -45,7 +45,7 @@ impl<'a> Responder<'a> {
         let outcome = if admission.service().is_readable() {
             JournalOutcome::Served
         } else {
-            JournalOutcome::CorruptBody
+            JournalOutcome::Unreadable
         };
         admission.entry = self.context.add_to_journal(JournalDraft {
             end: End::InProgress,

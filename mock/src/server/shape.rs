@@ -1,6 +1,7 @@
 //! The API that a request uses and the options that change the shape of its reply: the owned form of [`ReplyShape`].
 
 use crate::call::Truth;
+use crate::wire::chat::MAX_FILLER_TOKENS;
 use crate::wire::{
     Api, EmbeddingsRequest, Reasoning, ReplyShape, ResponsesRequest, seed_of_choice, tokens_before_stop,
 };
@@ -54,7 +55,7 @@ impl Default for Shape {
 impl Shape {
     /// Ends all choices at the first stop text that occurs in the answer of any of them, by reducing the completion tokens.
     pub(super) fn stop(&mut self, request_number: u64, max_tokens: Option<u32>, truth: &mut Truth) {
-        let written = truth.completion_tokens.min(max_tokens.unwrap_or(u32::MAX)).min(MAX_SEARCHED_TOKENS);
+        let written = truth.completion_tokens.min(max_tokens.unwrap_or(u32::MAX)).min(MAX_FILLER_TOKENS);
         let written = written / self.choices;
         let tokens = written - self.reasoning.map_or(0, |reasoning| reasoning.tokens(written));
         let found = (0..self.choices).filter_map(|choice| {
@@ -81,6 +82,3 @@ impl Shape {
         ReplyShape { api, choices, logprobs, usage_chunk, stop_text, reasoning }
     }
 }
-
-/// Maximum number of tokens that are searched for a stop text: a whole reply has no more filler tokens.
-const MAX_SEARCHED_TOKENS: u32 = 131_072;

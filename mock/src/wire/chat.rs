@@ -316,4 +316,4 @@ const BODY_BYTES: usize = 1024;
 
 /// The largest number of filler tokens in a whole reply. It bounds the memory of the reply. No model of Groq writes longer
 /// completions (documentation, 2026).
-pub(super) const MAX_FILLER_TOKENS: u32 = 131_072;
+pub(crate) const MAX_FILLER_TOKENS: u32 = 131_072;

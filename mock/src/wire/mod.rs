@@ -19,7 +19,7 @@ mod anthropic;
 mod api;
 mod azure;
 mod cerebras;
-mod chat;
+pub(crate) mod chat;
 mod deepinfra;
 mod embeddings;
 mod endpoint;

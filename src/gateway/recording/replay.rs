@@ -1,7 +1,7 @@
 //! Replays a recording: feeds its inputs, at their instants, into a new engine, and compares the decisions.
 //!
 //! A job is compared up to its first decision that differs. From there on the recording says nothing of it: there is no reply to an
-//! attempt that was not sent. So the job is withdrawn from the new engine, as if its caller had left, and its further inputs are
+//! attempt that was not sent. So the job is cancelled in the new engine, as if its caller had left, and its further inputs are
 //! left out. What the others decide afterwards may follow from that.
 //!
 //! Timers fire at the instants at which they fired. If the new engine has a timer that the recorded one had not, which the instant

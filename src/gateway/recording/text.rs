@@ -147,7 +147,7 @@ impl Replayed {
         }
         let _ = writeln!(
             out,
-            "  The first is certain. A job is withdrawn at its first difference, because there is no reply to an attempt that was\n  not sent; what other jobs decide afterwards may follow from that."
+            "  The first is certain. A job is left out from its first difference on, because there is no reply to an attempt that was\n  not sent; what other jobs decide afterwards may follow from that."
         );
     }
 

@@ -37,7 +37,7 @@ pub(super) fn sentence(violation: &FirstViolation) -> String {
         Some(limit) if violation.refused_over_run > 0 => {
             format!("{rule}{worst}. Over the run {limit} refuses {refused_over_run}.")
         }
-        Some(limit) => format!("{rule}{worst}, when {limit} is full."),
+        Some(limit) => format!("{rule}{worst}, when at least 90 % of {limit} is used."),
         None => format!("{rule}{worst}. {}", without_limit(violation)),
     }
 }
@@ -47,7 +47,8 @@ pub(super) const CUT: &str = "the length at which answers are cut";
 
 /// Says what the cause may be if no limit is known to be it.
 fn without_limit(violation: &FirstViolation) -> String {
-    let none = if violation.at.is_some() { "No limit refuses or is full then" } else { "No limit refuses" };
+    let none =
+        if violation.at.is_some() { "No limit refuses or is 90 % used then" } else { "No limit refuses" };
     format!(
         "{none}: the cause is the pace or another bound of the client, or a provider that fails or is slow."
     )
@@ -75,7 +76,7 @@ mod tests {
         };
         assert_eq!(
             sentence(&violation),
-            "The first rule to break is `success >= 99%`, worst at 14:05, when tpm of groq/acme/m is full."
+            "The first rule to break is `success >= 99%`, worst at 14:05, when at least 90 % of tpm of groq/acme/m is used."
         );
         violation.refused = 7;
         assert!(sentence(&violation).ends_with("when tpm of groq/acme/m refuses 7 attempts."));
@@ -85,7 +86,7 @@ mod tests {
                 .ends_with("The client gives up 1 job over the run while waiting for tpm of groq/acme/m.")
         );
         (violation.target, violation.axis) = (None, None);
-        assert!(sentence(&violation).contains("No limit refuses or is full then"));
+        assert!(sentence(&violation).contains("No limit refuses or is 90 % used then"));
         violation.metric = Metric::Cost;
         assert!(sentence(&violation).ends_with("a budget, not a limit of a provider."));
     }

@@ -33,7 +33,7 @@ pub(super) fn read(
         }
         let line = record.position().map_or(line, csv::Position::line);
         let (row, unit) = columns.row(&record).map_err(|error| at(line, &error))?;
-        sample.unit = unit;
+        sample.record_unit(unit).map_err(|error| at(line, &error))?;
         sample.add(row, reader.position().byte())?;
     }
 }

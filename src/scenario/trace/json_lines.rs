@@ -93,7 +93,8 @@ impl<'a> Members<'a> {
                     }
                     Self::Mooncake | Self::Named(_) => TraceUnit::Seconds,
                 };
-                let known = *sample.unit.get_or_insert(unit.unwrap_or(implied));
+                let known = sample.unit.or(unit).unwrap_or(implied);
+                sample.record_unit(Some(known))?;
                 if is_fraction && known == TraceUnit::Milliseconds && unit.is_none() {
                     let rows = "the rows before it were read as milliseconds";
                     return Err(format!(
@@ -102,7 +103,13 @@ impl<'a> Members<'a> {
                 }
                 parse_decimal(&text, known.length())
             }
-            Some(Value::String(text)) => UnixTime::parse_utc(text).map(|at| at.since(UnixTime::EPOCH)),
+            Some(Value::String(text)) => {
+                let at = UnixTime::parse_utc(text).map(|at| at.since(UnixTime::EPOCH));
+                if at.is_some() {
+                    sample.record_unit(None)?;
+                }
+                at
+            }
             _ => None,
         };
         let at: Nanos = at.ok_or_else(|| format!("`{time}` is neither a number nor a date with a time"))?;

@@ -169,6 +169,19 @@ impl Sample {
         Self { rows: Vec::new(), rows_read: 0, earliest, latest, unit: None, kept_share, stream_key }
     }
 
+    /// Records whether the time of the next row is a number, in this unit, or a date (`None`). Returns an error if those before it are
+    /// of the other kind: they would be far apart.
+    fn record_unit(&mut self, unit: Option<TraceUnit>) -> Result<(), String> {
+        if self.rows_read > 0 && self.unit.is_some() != unit.is_some() {
+            let [before, now] = if unit.is_some() { ["dates", "a number"] } else { ["numbers", "a date"] };
+            return Err(format!(
+                "the times before are {before}, and this one is {now}: write all of one kind"
+            ));
+        }
+        self.unit = unit;
+        Ok(())
+    }
+
     /// Keeps or drops the next row of a text of which `bytes` were read. Returns an error if the text is too long or has
     /// too many rows.
     fn add(&mut self, row: TraceRow, bytes: u64) -> Result<(), String> {

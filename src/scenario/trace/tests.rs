@@ -177,3 +177,25 @@ fn a_file_of_any_form_is_read_if_its_columns_are_named() {
     let by_name = columns("startTime", "prompt_tokens", "completion_tokens");
     assert_eq!(parsed(lines, &by_name).unwrap(), [row(0, 7, 17), row(2_000_000_000, 8, 9)]);
 }
+
+/// Dates count from 1970: beside plain seconds, they would make a trace of fifty years.
+#[test]
+fn dates_and_numbers_in_one_trace_are_an_error() {
+    let options = TraceOptions {
+        columns: Some(TraceColumns { time: "t".into(), prompt: "p".into(), completion: "c".into() }),
+        ..ALL
+    };
+    let (date, number) = ("2025-10-28T10:15:30Z", "12.5");
+    for (first, second, expected) in [
+        (date, number, "the times before are dates, and this one is a number"),
+        (number, date, "the times before are numbers, and this one is a date"),
+    ] {
+        let json = |time: &str| if time == number { time.to_owned() } else { format!("\"{time}\"") };
+        let csv = format!("t,p,c\n{first},1,1\n{second},1,1\n");
+        let line = |time: &str| format!("{{\"t\": {}, \"p\": 1, \"c\": 1}}\n", json(time));
+        for (text, at) in [(csv, ":3: "), (line(first) + &line(second), ":2: ")] {
+            let error = parsed(&text, &options).unwrap_err();
+            assert!(error.starts_with(at) && error.contains(expected), "{error}");
+        }
+    }
+}
