@@ -142,37 +142,47 @@ impl Engine {
         let JobState::InPaceQueue { candidate, turn_at } = active.state else {
             unreachable!("invariant: state == InPaceQueue, found {:?} in the queue", active.state)
         };
-        let job = active.job;
+        // A job that the known limits can no longer hold decides again at once.
+        let at = self.next_pace_turn(first, target).unwrap_or(self.now);
+        if at < turn_at {
+            self.set_pace_turn(first, candidate, at);
+        }
+    }
+
+    /// Returns the instant at which the pace allows the send of the first job of a queue; `None` if the known limits can never hold
+    /// it.
+    fn next_pace_turn(&mut self, first: Slot, target: TargetId) -> Option<Instant> {
+        let job = self.jobs.at(first).job;
         let ahead = cost_before_first(self.router.pace_queues.of(target), job.priority);
         let next = self.router.target(target).next_send_after(self.now, &cost_of(&job), &ahead);
-        // A job that the known limits can no longer hold decides again at once.
-        let at = next.map_or(self.now, |(at, _)| at);
-        if at < turn_at {
-            self.jobs.at(first).state = JobState::InPaceQueue { candidate, turn_at: at };
-            self.timers.set_wake(at, first, (job.id, job.priority));
-        }
+        next.map(|(at, _)| at)
+    }
+
+    /// Sets the timer of the first job of a queue. An earlier timer of the job is no longer valid.
+    fn set_pace_turn(&mut self, first: Slot, candidate: Candidate, at: Instant) {
+        let active = self.jobs.at(first);
+        active.state = JobState::InPaceQueue { candidate, turn_at: at };
+        self.timers.set_wake(at, first, (active.job.id, active.job.priority));
     }
 
     /// Sends the first job of a queue if the pace allows it now, or sets its timer again. The job decides again if it can no
     /// longer be sent to the target, or not before its deadline.
     #[cold]
     pub(super) fn take_pace_turn(&mut self, driver: &mut impl Driver, slot: Slot, candidate: Candidate) {
+        let next = self.next_pace_turn(slot, candidate.target);
         let active = self.jobs.at(slot);
-        let (job, deadline, cost) = (active.job, active.deadline, cost_of(&active.job));
-        let ahead = cost_before_first(self.router.pace_queues.of(candidate.target), job.priority);
+        let (job, deadline) = (active.job, active.deadline);
         let target = self.router.target(candidate.target);
         let is_closed =
             target.cool_down_end(self.now).is_some() || target.is_probing() || target.yields(job.priority);
-        let next = target.next_send_after(self.now, &cost, &ahead).filter(|_| !is_closed);
-        match next {
-            Some((at, _)) if self.now < at && at < deadline => {
-                self.jobs.at(slot).state = JobState::InPaceQueue { candidate, turn_at: at };
-                return self.timers.set_wake(at, slot, (job.id, job.priority));
-            }
-            Some((at, _)) if at <= self.now => target.reserve(self.now, &cost),
-            _ => {}
+        let next = next.filter(|_| !is_closed);
+        if let Some(at) = next.filter(|at| self.now < *at && *at < deadline) {
+            return self.set_pace_turn(slot, candidate, at);
         }
-        let reserved = next.filter(|(at, _)| *at <= self.now).map(|_| candidate);
+        let reserved = next.filter(|at| *at <= self.now).map(|_| candidate);
+        if reserved.is_some() {
+            target.reserve(self.now, &cost_of(&job));
+        }
         self.leave_pace_queue(slot, candidate.target);
         self.jobs.at(slot).begin_round(self.now);
         self.resume(driver, slot, reserved);

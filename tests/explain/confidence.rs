@@ -1,17 +1,7 @@
 //! Explanations that must not claim too much or too little: who answered, which limit refused, and what helps.
 
-use super::{assert_members, explained, one};
-use serde_json::{Value, json};
-
-fn check_all(rows: &[(&str, Value)]) {
-    for (paste, expected) in rows {
-        assert_members(&one(paste), expected, paste);
-    }
-}
-
-fn text_of(paste: &str) -> String {
-    quotalab::explain::text(&explained(paste))
-}
+use super::{assert_members, check_all, one, text_of};
+use serde_json::json;
 
 /// API Management sends its sentence with `statusCode`. Azure OpenAI sends the same sentence in an error with a code.
 #[test]

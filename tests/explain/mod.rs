@@ -43,6 +43,18 @@ fn assert_members(explanation: &Value, expected: &Value, context: &str) {
     }
 }
 
+/// Asserts that each text contains one reply, and that its explanation has these members.
+fn check_all(rows: &[(&str, Value)]) {
+    for (text, expected) in rows {
+        assert_members(&one(text), expected, text);
+    }
+}
+
+/// Returns the plain text of the explanation of a paste.
+fn text_of(paste: &str) -> String {
+    quotalab::explain::text(&explained(paste))
+}
+
 /// Asserts that a paste contains one reply for each of `expected`, with these members, and that the text of the explanation
 /// contains all of `words` and none of `absent`.
 fn check(name: &str, expected: &[Value], words: &[&str], absent: &[&str]) {

@@ -1,20 +1,8 @@
 //! Refusals after the prefixes of logs, and the sentences of subscriptions, gateways and SDKs, with the expected
 //! explanations.
 
-use super::{assert_members, explained, one};
-use serde_json::{Value, json};
-
-/// Asserts that each text contains one reply, and that its explanation has these members.
-fn check_all(rows: &[(&str, Value)]) {
-    for (text, expected) in rows {
-        assert_members(&one(text), expected, text);
-    }
-}
-
-/// Returns the plain text of the explanation of a paste.
-fn text_of(paste: &str) -> String {
-    quotalab::explain::text(&explained(paste))
-}
+use super::{assert_members, check_all, one, text_of};
+use serde_json::json;
 
 #[test]
 fn no_prefix_of_a_log_hides_a_refusal() {

@@ -34,7 +34,7 @@ impl WireFormat for Classic {
     }
 
     fn key_locations(&self) -> &'static [KeyLocation] {
-        KEY_HEADERS
+        KEY_LOCATIONS
     }
 
     /// A deployment must have a name, and the `/chat` before `/completions` is not one.
@@ -89,7 +89,7 @@ impl WireFormat for Foundry {
     }
 
     fn key_locations(&self) -> &'static [KeyLocation] {
-        KEY_HEADERS
+        KEY_LOCATIONS
     }
 
     fn operations(&self) -> &'static [Operation] {
@@ -153,7 +153,7 @@ fn model_entry(model: &Model<'_>) -> ModelEntry {
 }
 
 /// The header of API keys, and that of Entra tokens.
-const KEY_HEADERS: &[KeyLocation] = &[KeyLocation::Header("api-key"), KeyLocation::Bearer];
+const KEY_LOCATIONS: &[KeyLocation] = &[KeyLocation::Header("api-key"), KeyLocation::Bearer];
 
 /// Renders the headers of a reply. The two kinds of endpoint differ in the numbers of `retry-after-ms` and of the resets.
 fn headers(head: &Head<'_>, retry_after_ms: fn(Nanos) -> u64, reset: fn(Nanos) -> u64) -> Headers {

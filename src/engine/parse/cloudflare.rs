@@ -21,8 +21,8 @@ pub(super) fn page_status(page: &str) -> Option<u16> {
         |code: &str| [format!("error {code}"), format!(">{code}<")].iter().any(|name| page.contains(name));
     let found = || STATUS_OF_CODE.iter().find(|(code, _)| names(code)).map(|(_, status)| *status);
     // The pages with a challenge, and with which a site blocks a client, state no code.
-    let is_block = ["<title>just a moment...</title>", "<title>attention required! | cloudflare</title>"];
-    if is_block.iter().any(|title| page.contains(title)) {
+    let titles = ["<title>just a moment...</title>", "<title>attention required! | cloudflare</title>"];
+    if titles.iter().any(|title| page.contains(title)) {
         return Some(403);
     }
     page.contains("cloudflare").then(found)?

@@ -71,12 +71,11 @@ fn route_error(body: &ErrorBody) -> Option<(RefusalCause, Reason, WaitKind)> {
     if !body.message.as_deref()?.starts_with(ROUTE_ERROR) {
         return None;
     }
-    let has_code = |code: &str| body.codes.iter().any(|other| other == code);
-    if has_code("rate_limit_exceeded") {
+    if body.has_code("rate_limit_exceeded") {
         Some((RefusalCause::Other, Reason::RouteIsLimited, WaitKind::Suggested))
-    } else if has_code("queue_full") || has_code("deadline") {
+    } else if body.has_code("queue_full") || body.has_code("deadline") {
         Some((RefusalCause::Overload, Reason::RouteIsBusy, WaitKind::Suggested))
-    } else if has_code("exceeds_limits") {
+    } else if body.has_code("exceeds_limits") {
         Some((RefusalCause::TooLarge, Reason::RouteIsTooSmall, WaitKind::Meaningless))
     } else {
         None

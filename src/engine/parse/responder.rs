@@ -74,11 +74,11 @@ fn proxy(headers: &dyn Headers, body: &ErrorBody, raw: &[u8]) -> Option<&'static
     let message = message.filter(|_| !body.lowercase.contains("limit exceeded for "));
     // Azure OpenAI's own errors have API Management's sentence, and this code. API Management sends `statusCode` instead.
     let message = message.filter(|(_, name)| *name != API_MANAGEMENT || !body.has_code("429"));
-    // A proxy such as nginx or Kong names itself in `server`. So does Cloudflare, but it is in front of most providers, so its
-    // name does not show who refused.
     if is_of_api_gateway(headers) && is_bare(body) {
         return Some("Amazon API Gateway");
     }
+    // A proxy such as nginx or Kong names itself in `server`. So does Cloudflare, but it is in front of most providers, so its
+    // name does not show who refused.
     let by_server = || SERVERS.iter().find(|(name, _)| server.starts_with(name) && is_bare(body));
     message.or_else(by_server).map(|(_, name)| *name)
 }
