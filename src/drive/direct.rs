@@ -25,8 +25,9 @@ pub fn reply(
     }
 }
 
+/// Returns the reply to a decision that does not admit the call; `None` if no reply ever comes.
 #[cold]
-fn unserved(now: Instant, decision: &Decision, remaining: HeaderRemaining) -> Option<Reply> {
+pub(super) fn unserved(now: Instant, decision: &Decision, remaining: HeaderRemaining) -> Option<Reply> {
     let failed = |failure| Reply { remaining, ..Reply::failed(now, failure) };
     match decision {
         Decision::Admitted(_) | Decision::Faulted(Fault::Timeout) => None,
@@ -55,8 +56,14 @@ fn throttled(now: Instant, remaining: HeaderRemaining, header_wait: Option<Nanos
     Reply { outcome, wait, header_wait, remaining, ..Reply::failed(now, AttemptFailure::Status(429)) }
 }
 
-#[inline]
-fn served(now: Instant, service: &Service, remaining: HeaderRemaining, first_token_at: Instant) -> Reply {
+/// Returns the reply to an admitted call.
+#[inline(always)] // See `World::take_reply`.
+pub(super) fn served(
+    now: Instant,
+    service: &Service,
+    remaining: HeaderRemaining,
+    first_token_at: Instant,
+) -> Reply {
     if service.aborted {
         return Reply::failed(now, AttemptFailure::Connection);
     }

@@ -20,6 +20,7 @@ mod delay_effect;
 mod direct;
 pub mod endpoint;
 mod event_queue;
+mod flight;
 pub(crate) mod https;
 
 pub mod live;

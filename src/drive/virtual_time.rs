@@ -106,31 +106,40 @@ fn run<F: Fold>(engine: &mut Engine, world: &mut World<'_, F>, delay: &mut impl 
             return now;
         }
         let timer = delay.fires_at(engine.poll_timeout());
-        let event = world.next_event_at();
         let arrival = world.next_arrival_at();
         // Only replies to cancelled attempts can still be scheduled then, and they change nothing.
         if arrival == Instant::MAX && engine.jobs_in_flight() == 0 {
             return now;
         }
-        let next = timer.min(event).min(arrival);
-        assert!(
-            next < Instant::MAX,
-            "law 1: every job ends, found {} that never do",
-            engine.jobs_in_flight()
-        );
-        debug_assert!(next >= now, "law 4: time does not decrease, {next} comes after {now}");
-        now = next;
-        world.sample_until(now);
-        // At one instant: timers, then replies, then arrivals.
-        if timer == now {
-            engine.handle_timeout(world, now);
-            delay.fired();
-        } else if event == now {
-            if let Some((slot, attempt, reply)) = world.process_next(now) {
-                engine.handle_reply(world, now, slot, attempt, &reply);
+        // Until the engine has an input, its timers and the next arrival stay as they are.
+        let mut has_input = false;
+        while !has_input && !world.is_done() {
+            let event = world.next_event_at();
+            let next = timer.min(event).min(arrival);
+            assert!(
+                next < Instant::MAX,
+                "law 1: every job ends, found {} that never do",
+                engine.jobs_in_flight()
+            );
+            debug_assert!(next >= now, "law 4: time does not decrease, {next} comes after {now}");
+            now = next;
+            world.sample_until(now);
+            // At one instant: timers, then replies, then arrivals.
+            has_input = true;
+            if timer == now {
+                engine.handle_timeout(world, now);
+                delay.fired();
+            } else if event == now {
+                let arrived = world.process_next(now);
+                has_input = arrived.is_some();
+                if let Some(key) = arrived {
+                    let (slot, attempt) = world.sent_as(key);
+                    let reply = world.take_reply(now, key);
+                    engine.handle_reply(world, now, slot, attempt, &reply);
+                }
+            } else if let Some((job, tag)) = world.next_arrival() {
+                engine.submit(world, now, job, tag);
             }
-        } else if let Some((job, tag)) = world.next_arrival() {
-            engine.submit(world, now, job, tag);
         }
     }
 }

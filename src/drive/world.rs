@@ -11,22 +11,23 @@
 
 use super::attempt_truth::{attempt_truth, recorded};
 use super::event_queue::{EventQueue, NetworkEvent};
+use super::flight::{Flight, FlightResult, next_event};
+use super::via_wire;
 use super::via_wire::goes_via_wire;
-use super::{direct, via_wire};
 use crate::engine::{Answer, Attempt, Driver, Handover, Reply};
 use crate::event::{Event, EventKind, JobEnd};
-use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
+use crate::ids::{AttemptId, Slot, Tag};
 use crate::job::{Arrival, Job, MAX_JOBS_IN_FLIGHT};
 use crate::load::Load;
 use crate::record::Fold;
 use crate::scenario::Scenario;
 use provider::Provider;
-use provider::config::{Dialect, Fault};
+use provider::config::Dialect;
 use provider::decision::{Decision, DecisionReport, HeaderRemaining, Service};
 use provider::fault::ActiveFaults;
 use provider::slots::StartedCall;
 use provider::wire::LimitsSnapshot;
-use provider::{Call, Instant, Nanos, Truth, Usage};
+use provider::{Call, Instant, Nanos, Truth};
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
@@ -56,48 +57,13 @@ struct JobRecord {
     flight: Option<usize>,
 }
 
-/// An attempt in flight.
-#[derive(Clone, Copy, Debug)]
-struct Flight {
-    attempt: AttemptId,
-    slot: Slot,
-    tag: Tag,
-    job: JobId,
-    target: TargetId,
-    /// The number of the scheduled event that it waits for; zero if no reply will ever come, or while it waits for a
-    /// server slot.
-    entry: u64,
-    /// The index of the target's provider.
-    provider: u16,
-    call: Call,
-    truth: Truth,
-    /// `true` if the reply is streamed: then the first token arrives before the last.
-    stream: bool,
-    /// The time from the provider to the client.
-    downlink: Nanos,
-    /// `true` if the provider has admitted it and not settled it.
-    unsettled: bool,
-    result: FlightResult,
-}
-
-/// What the client will read when the reply has arrived.
-#[derive(Clone, Copy, Debug)]
-enum FlightResult {
-    /// The provider has not decided.
-    Undecided,
-    /// Made directly from the decision and from what the headers state.
-    Direct(Decision, HeaderRemaining),
-    /// Rendered and parsed already, because the dialect matters.
-    Parsed(Reply),
-}
-
 impl<'a, F: Fold> World<'a, F> {
     pub(super) fn new(scenario: &'a Scenario, load: Load, uses_limit_headers: bool, fold: &'a mut F) -> Self {
         Self {
             scenario,
             load,
             providers: scenario.providers.iter().map(Provider::new).collect(),
-            events: EventQueue::default(),
+            events: EventQueue::new(),
             jobs: Slab::new(),
             flights: Slab::new(),
             waiting: FxHashMap::default(),
@@ -133,13 +99,13 @@ impl<'a, F: Fold> World<'a, F> {
         Some((job, Tag(self.jobs.insert(JobRecord { truth, flight: None }))))
     }
 
-    /// Processes the next event. Returns the reply, if one has arrived by it.
+    /// Processes the next event. Returns the attempt whose reply has arrived by it, if one has.
     #[inline]
-    pub(super) fn process_next(&mut self, now: Instant) -> Option<(Slot, AttemptId, Reply)> {
+    pub(super) fn process_next(&mut self, now: Instant) -> Option<usize> {
         let entry = self.events.pop()?;
         let key = entry.flight();
-        let flight = self.flights.get_mut(key).filter(|flight| flight.entry == entry.number)?; // None: it was cancelled.
-        match entry.event {
+        let flight = self.flights.get_mut(key).filter(|flight| flight.entry == entry.number())?; // None: it was cancelled.
+        match entry.event() {
             NetworkEvent::RequestArrives => self.request_arrives(now, key),
             NetworkEvent::ReplySent => {
                 let arrives_at = now + flight.downlink;
@@ -147,14 +113,26 @@ impl<'a, F: Fold> World<'a, F> {
                 self.settle(now, key);
             }
             NetworkEvent::ReplyArrives => {
-                let reply = (flight.slot, flight.attempt, flight.reply(now));
                 self.jobs[flight.tag.0].flight = None;
                 self.settle(now, key);
-                self.flights.remove(key);
-                return Some(reply);
+                return Some(key);
             }
         }
         None
+    }
+
+    /// Returns the engine's names for an attempt and its job.
+    #[inline]
+    pub(super) fn sent_as(&self, key: usize) -> (Slot, AttemptId) {
+        (self.flights[key].slot, self.flights[key].attempt)
+    }
+
+    /// Removes an attempt whose reply arrives now, and returns the reply.
+    #[inline(always)] // So that the reply is written once, where the engine reads it.
+    pub(super) fn take_reply(&mut self, now: Instant, key: usize) -> Reply {
+        let reply = self.flights[key].reply(now);
+        self.flights.remove(key);
+        reply
     }
 
     /// Lets the provider decide on an attempt that reaches it, and schedules the next event of the attempt.
@@ -302,18 +280,21 @@ impl<F: Fold> Driver for World<'_, F> {
 
     fn cancel(&mut self, now: Instant, tag: Tag, attempt: AttemptId) {
         let key = self.jobs[tag.0].flight.take().expect("invariant: a cancelled attempt is in flight");
-        let mut flight = self.flights.remove(key);
+        let flight = &mut self.flights[key];
         assert_eq!(
             flight.attempt, attempt,
             "invariant: the attempt cancelled is the job's attempt in flight"
         );
         // The provider charges what it has done so far, and its server slot is free at once.
+        let provider = flight.provider;
         if let Some(&service) = flight.take_unsettled() {
-            self.waiting.remove(&(flight.provider, service.ticket.number));
-            let (usage, started) = self.providers[usize::from(flight.provider)].cancel(now, &service);
-            self.log(&flight.settled_event(now, usage));
-            self.start_queued(flight.provider, started);
+            self.waiting.remove(&(provider, service.ticket.number));
+            let (usage, started) = self.providers[usize::from(provider)].cancel(now, &service);
+            let settled = flight.settled_event(now, usage);
+            self.log(&settled);
+            self.start_queued(provider, started);
         }
+        self.flights.remove(key);
     }
 
     fn reassign(&mut self, _: Instant, &Handover { attempt, from, to, slot, job }: &Handover) {
@@ -330,60 +311,5 @@ impl<F: Fold> Driver for World<'_, F> {
     fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, _: Option<Answer>) {
         self.jobs.remove(tag.0);
         self.load.finished(now, end.workload);
-    }
-}
-
-/// Returns the next event of an attempt that is decided on or started now; `None` if no reply ever comes, or while it
-/// waits for a server slot.
-fn next_event(now: Instant, decision: &Decision, downlink: Nanos) -> Option<(Instant, NetworkEvent)> {
-    match decision {
-        Decision::Admitted(service) => {
-            let event =
-                if downlink > Nanos::ZERO { NetworkEvent::ReplySent } else { NetworkEvent::ReplyArrives };
-            service.done_at().map(|done_at| (done_at, event))
-        }
-        Decision::Faulted(Fault::Timeout) => None,
-        Decision::Refused(_) | Decision::TooLong(_) | Decision::Faulted(_) => {
-            Some((now + downlink, NetworkEvent::ReplyArrives))
-        }
-    }
-}
-
-impl Flight {
-    /// Returns the service if the provider has yet to settle it, and counts it as settled from then on.
-    fn take_unsettled(&mut self) -> Option<&Service> {
-        match &self.result {
-            FlightResult::Direct(Decision::Admitted(service), _) if std::mem::take(&mut self.unsettled) => {
-                Some(service)
-            }
-            _ => None,
-        }
-    }
-
-    /// Returns the event that records its settlement.
-    fn settled_event(&self, now: Instant, usage: Usage) -> Event {
-        let kind = EventKind::Settled { attempt: self.attempt, target: self.target, usage };
-        Event { at: now, job: self.job, kind }
-    }
-
-    /// Returns the reply as the client reads it when the last byte arrives, at `now`.
-    #[inline]
-    fn reply(&self, now: Instant) -> Reply {
-        let (decision, remaining) = match &self.result {
-            FlightResult::Parsed(reply) => return *reply,
-            FlightResult::Direct(decision, remaining) => (decision, *remaining),
-            FlightResult::Undecided => {
-                unreachable!("invariant: attempt {} is decided on before its reply", self.attempt.0)
-            }
-        };
-        let first_token_at = match decision {
-            Decision::Admitted(service) if self.stream => {
-                let at = service.first_token_at();
-                at.expect("invariant: a reply follows the start of its service") + self.downlink
-            }
-            _ => now,
-        };
-        direct::reply(now, decision, remaining, first_token_at)
-            .expect("invariant: a reply is scheduled only for decisions that have one")
     }
 }

@@ -26,7 +26,10 @@ pub(super) struct WorkloadCounts {
     /// from the cache at once. Their latency is their service time. Most jobs are of this kind, so each is recorded once, and
     /// [`super::Recorder`] adds this histogram to both others when the run ends.
     pub(super) unqueued: Histogram,
-    /// The latency of all other succeeded jobs; of all succeeded jobs once `unqueued` is added.
+    /// The same of those whose first token came with the last, which is so unless answers are streamed. It is added to the times
+    /// to the first token as well.
+    pub(super) unqueued_whole: Histogram,
+    /// The latency of all other succeeded jobs; of all succeeded jobs once the two others are added.
     pub(super) latency: Histogram,
 }
 
@@ -121,6 +124,7 @@ impl WorkloadCounts {
             shed: [0; REASONS.len()],
             in_flight: 0,
             unqueued: Histogram::of_run(),
+            unqueued_whole: Histogram::of_run(),
             latency: Histogram::of_run(),
         }
     }

@@ -30,12 +30,13 @@ pub struct Recorder {
     pub(super) buckets: TimeBuckets,
     pub(super) workloads: Vec<WorkloadCounts>,
     pub(super) targets: Vec<TargetCounts>,
-    /// Times to the first token, of jobs that succeeded.
+    /// Times to the first token, of jobs that succeeded, without those in [`WorkloadCounts::unqueued_whole`] until
+    /// [`Self::merge_unqueued`] adds them.
     pub(super) first_token: Histogram,
     /// Times in the queue, of jobs that succeeded and were queued at all.
     pub(super) queue: Histogram,
-    /// Service times of jobs that succeeded, without those in [`WorkloadCounts::unqueued`] until [`Self::merge_unqueued`] adds
-    /// them. Zero for coalesced jobs.
+    /// Service times of jobs that succeeded, without those in the two histograms of [`WorkloadCounts`] for jobs that did not wait
+    /// until [`Self::merge_unqueued`] adds them. Zero for coalesced jobs.
     pub(super) service: Histogram,
     /// Lags of the jobs that the load generator delivered late.
     pub(super) lag: Histogram,
@@ -285,15 +286,19 @@ impl Recorder {
         let latency = at.since(end.scheduled);
         let first_token = end.first_token.unwrap_or(latency).min(latency);
         let workload = &mut self.workloads[end.workload.index()];
-        let first_token_of_service = if end.service == latency {
-            workload.unqueued.record(latency);
-            first_token
-        } else {
+        let first_token_of_service = if end.service != latency {
             workload.latency.record(latency);
+            self.first_token.record(first_token);
             self.delayed(end);
             first_token.saturating_sub(latency.saturating_sub(end.service))
+        } else if first_token == latency {
+            workload.unqueued_whole.record(latency);
+            first_token
+        } else {
+            workload.unqueued.record(latency);
+            self.first_token.record(first_token);
+            first_token
         };
-        self.first_token.record(first_token);
         self.buckets.latency(latency);
         self.latency_sums.first_token += u128::from(first_token_of_service.0);
         self.latency_sums.output += u128::from(end.service.saturating_sub(first_token_of_service).0);
@@ -318,9 +323,11 @@ impl Recorder {
         self.latency_sums.failed_attempts += u128::from(end.failed_attempts.0);
     }
 
-    /// Adds the durations that were recorded once for two histograms to both. Called once, when the run ends.
+    /// Adds the durations that were recorded once for several histograms to each of them. Called once, when the run ends.
     pub(super) fn merge_unqueued(&mut self) {
         for workload in &mut self.workloads {
+            workload.unqueued.add(&workload.unqueued_whole);
+            self.first_token.add(&workload.unqueued_whole);
             workload.latency.add(&workload.unqueued);
             self.service.add(&workload.unqueued);
         }

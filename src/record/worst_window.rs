@@ -73,6 +73,11 @@ pub(super) struct Windows {
     length: Nanos,
     count: usize,
     workloads: Vec<WorkloadWindows>,
+    /// The window of the last instant looked up, its index and its end: most jobs are in the same window as the one before, and a
+    /// division per job would take longer than the rest.
+    last_index: usize,
+    last_begins: Instant,
+    last_ends: Instant,
     /// Refused attempts by window, target and axis.
     refused: Vec<u32>,
     targets: usize,
@@ -116,13 +121,23 @@ impl Windows {
             length,
             count,
             workloads: (0..scenario.workloads.len()).map(|_| workload()).collect(),
+            last_index: 0,
+            last_begins: Instant::ZERO,
+            last_ends: Instant::ZERO,
             refused: vec![0; count * targets * Axis::ALL.len()],
             targets,
         })
     }
 
-    fn index(&self, at: Instant) -> usize {
-        ((at.0 / self.length.0) as usize).min(self.count - 1)
+    /// Returns the index of the window of an instant; the last one for an instant after all windows.
+    fn index(&mut self, at: Instant) -> usize {
+        if at < self.last_begins || at >= self.last_ends {
+            self.last_index = ((at.0 / self.length.0) as usize).min(self.count - 1);
+            self.last_begins = Instant::ZERO + self.length * self.last_index as u64;
+            let is_last = self.last_index == self.count - 1;
+            self.last_ends = if is_last { Instant::MAX } else { self.last_begins + self.length };
+        }
+        self.last_index
     }
 
     /// Counts a job that ended at `at`.
