@@ -66,7 +66,7 @@ pub(super) struct GatewayArgs {
     /// Write the log as one JSON object per line
     #[arg(long)]
     log_json: bool,
-    /// Share quotas, cool-downs and budgets of callers with other replicas through the Redis at this URL, such as redis://127.0.0.1:6379, or rediss://…
+    /// Share quotas, cool-downs, budgets of callers and cached answers with other replicas through the Redis at this URL, such as redis://127.0.0.1:6379, or rediss://…
     /// for TLS. A URL with a password goes into QUOTALAB_GATEWAY_REDIS instead
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
@@ -205,11 +205,8 @@ impl GatewayArgs {
         }
         print_plain(&announcement(&gateway, scenario, address))?;
         if let Some(sharing) = &sharing {
-            let what = if scenario.callers.is_empty() { "quotas are" } else { "quotas and budgets are" };
-            print_plain(&format!("  {what} shared through redis at {}\n", sharing.address()))?;
-        }
-        if sharing.is_some() && scenario.client.cache.is_some() {
-            print_to_stderr("the response cache is not shared through redis: each replica has its own");
+            let what = sharing::shared_parts(scenario);
+            print_plain(&format!("  {what} are shared through redis at {}\n", sharing.address()))?;
         }
         for note in notes::sentences(&scenario.upstream_notes()) {
             print_to_stderr(&note);

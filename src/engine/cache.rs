@@ -27,7 +27,8 @@ pub(super) struct Cache {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     fingerprint: u64,
-    stored_at: Instant,
+    /// The instant from which it is not used any more.
+    expires_at: Instant,
     cut: bool,
     bytes: u32,
     newer: u32,
@@ -39,6 +40,17 @@ struct Entry {
 pub(super) struct CachedAnswer {
     /// `true` if it was cut, as in [`super::reply::Reply::cut`].
     pub(super) cut: bool,
+}
+
+/// An answer that another client has given to an identical job: an input of [`super::Engine::add_answer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedAnswer {
+    /// The time since it was stored.
+    pub age: Nanos,
+    /// `true` if it was cut, as in [`super::Reply::cut`].
+    pub cut: bool,
+    /// Its size, as in [`super::Reply::stored_bytes`].
+    pub bytes: u32,
 }
 
 /// The maximum size of all answers of a response cache together, in bytes. Those of a simulation have no bytes.
@@ -63,8 +75,8 @@ impl Cache {
     /// Returns the answer to `fingerprint` if there is one within its time to live, and marks it as used.
     pub(super) fn hit(&mut self, now: Instant, fingerprint: u64) -> Option<CachedAnswer> {
         let index = *self.by_fingerprint.get(&fingerprint)?;
-        let Entry { stored_at, cut, .. } = self.entries[index as usize];
-        if now.since(stored_at) >= self.ttl {
+        let Entry { expires_at, cut, .. } = self.entries[index as usize];
+        if now >= expires_at {
             return None;
         }
         self.unlink(index);
@@ -72,16 +84,19 @@ impl Cache {
         Some(CachedAnswer { cut })
     }
 
-    /// Stores an answer to `fingerprint` that was given at `now` and has `bytes`. `cut` is `true` if it was cut. Calls
-    /// `on_evict` with the fingerprint of every other answer that makes room for it. Returns `false` if the answer is larger than
-    /// all answers may be together; then an earlier answer to the fingerprint is evicted as well.
+    /// Stores an answer to `fingerprint` that is `age` old at `now` and has `bytes`. Calls `on_evict` with the fingerprint of every
+    /// other answer that makes room for it. Returns `false` if the answer is larger than all answers may be together; then an earlier
+    /// answer to the fingerprint is evicted as well. Changes nothing and returns `false` if its time to live is over.
     pub(super) fn store(
         &mut self,
         now: Instant,
         fingerprint: u64,
-        (cut, bytes): (bool, u32),
+        SharedAnswer { age, cut, bytes }: SharedAnswer,
         mut on_evict: impl FnMut(u64),
     ) -> bool {
+        if age > Nanos::ZERO && age >= self.ttl {
+            return false;
+        }
         if let Some(&index) = self.by_fingerprint.get(&fingerprint) {
             self.remove(index);
         }
@@ -94,7 +109,8 @@ impl Cache {
             on_evict(self.entries[self.oldest as usize].fingerprint);
             self.remove(self.oldest);
         }
-        let entry = Entry { fingerprint, stored_at: now, cut, bytes, newer: NONE, older: NONE };
+        let expires_at = now + self.ttl.saturating_sub(age);
+        let entry = Entry { fingerprint, expires_at, cut, bytes, newer: NONE, older: NONE };
         let index = if let Some(index) = self.vacant.pop() {
             self.entries[index as usize] = entry;
             index
@@ -166,9 +182,13 @@ mod tests {
         Instant::ZERO + Nanos::from_secs(seconds)
     }
 
+    fn answer(age_secs: u64, bytes: u32) -> SharedAnswer {
+        SharedAnswer { age: Nanos::from_secs(age_secs), cut: false, bytes }
+    }
+
     /// Stores an answer without bytes.
     fn store(cache: &mut Cache, seconds: u64, fingerprint: u64) {
-        assert!(cache.store(at(seconds), fingerprint, (false, 0), |_| {}));
+        assert!(cache.store(at(seconds), fingerprint, answer(0, 0), |_| {}));
     }
 
     #[test]
@@ -180,6 +200,17 @@ mod tests {
         assert!(cache.hit(at(60), 7).is_none());
         store(&mut cache, 61, 7);
         assert!(cache.hit(at(100), 7).is_some());
+    }
+
+    #[test]
+    fn an_answer_that_was_given_before_expires_earlier() {
+        let mut cache = cache(10, 60);
+        assert!(cache.store(at(5), 7, answer(50, 0), |_| {}), "it may be older than the run");
+        assert!(cache.hit(at(14), 7).is_some());
+        assert!(cache.hit(at(15), 7).is_none());
+        store(&mut cache, 20, 7);
+        assert!(!cache.store(at(21), 7, answer(60, 0), |_| panic!("nothing makes room for it")));
+        assert!(cache.hit(at(79), 7).is_some(), "the answer that was there stays");
     }
 
     #[test]
@@ -199,7 +230,7 @@ mod tests {
         store(&mut cache, 0, 1);
         store(&mut cache, 0, 2);
         let mut evicted = Vec::new();
-        assert!(!cache.store(at(1), 1, (false, u32::MAX), |fingerprint| evicted.push(fingerprint)));
+        assert!(!cache.store(at(1), 1, answer(0, u32::MAX), |fingerprint| evicted.push(fingerprint)));
         assert_eq!(
             (evicted, cache.hit(at(1), 1).is_some(), cache.hit(at(1), 2).is_some()),
             (vec![1], false, true)
@@ -211,19 +242,26 @@ mod tests {
         #[test]
         fn behaves_as_a_list_ordered_by_use(
             entries in 1u32..6,
-            moves in prop::collection::vec((0u64..8, any::<bool>(), 0u64..30, 0u32..200), 1..200),
+            moves in prop::collection::vec((0u64..8, prop::option::of(0u64..120), 0u64..30, 0u32..200), 1..200),
         ) {
             let mut cache = cache(entries, 100);
             let mut model: Vec<(u64, Instant, u32)> = Vec::new();
             let mut now = 0;
-            let is_cut = |stored_at: Instant| stored_at.0.is_multiple_of(3);
+            let is_cut = |expires_at: Instant| expires_at.0.is_multiple_of(3);
             for (fingerprint, store, pause, mebibytes) in moves {
                 now += pause;
                 let bytes = mebibytes << 20;
                 let found = model.iter().position(|(known, ..)| *known == fingerprint);
-                if store {
+                if let Some(age) = store {
                     let mut evicted = Vec::new();
-                    cache.store(at(now), fingerprint, (is_cut(at(now)), bytes), |gone| evicted.push(gone));
+                    let expires_at = at(now + 100u64.saturating_sub(age));
+                    let stored = SharedAnswer { cut: is_cut(expires_at), ..answer(age, bytes) };
+                    let is_stored = cache.store(at(now), fingerprint, stored, |gone| evicted.push(gone));
+                    prop_assert_eq!(is_stored, age < 100);
+                    if !is_stored {
+                        prop_assert!(evicted.is_empty());
+                        continue;
+                    }
                     found.map(|index| model.remove(index));
                     let size = |model: &[(u64, Instant, u32)]| model.iter().map(|(.., bytes)| u64::from(*bytes)).sum::<u64>();
                     let mut expected = Vec::new();
@@ -231,9 +269,9 @@ mod tests {
                         expected.push(model.remove(0).0);
                     }
                     prop_assert_eq!(evicted, expected);
-                    model.push((fingerprint, at(now), bytes));
+                    model.push((fingerprint, expires_at, bytes));
                 } else {
-                    let fresh = found.filter(|&index| at(now).since(model[index].1) < Nanos::from_secs(100));
+                    let fresh = found.filter(|&index| at(now) < model[index].1);
                     let expected = fresh.map(|index| CachedAnswer { cut: is_cut(model[index].1) });
                     prop_assert_eq!(cache.hit(at(now), fingerprint), expected);
                     if let Some(index) = fresh {

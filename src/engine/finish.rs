@@ -1,6 +1,7 @@
 //! How a job ends: served, given up, terminated, or in flight when the run ends; and what happens to its followers.
 
 use super::Engine;
+use super::cache::SharedAnswer;
 use super::coalesce::Coalescer;
 use super::driver::{Answer, Driver, Handover};
 use super::jobs::JobState;
@@ -32,16 +33,28 @@ impl Engine {
             cut: reply.cut,
             ..active.end(JobOutcome::Succeeded)
         };
-        if let (Some(cache), Some(bytes)) = (&mut self.cache, reply.stored_bytes)
-            && cache.store(self.now, fingerprint, (reply.cut, bytes), |evicted| driver.evict_answer(evicted))
-        {
-            driver.store_answer(self.now, tag);
+        if let Some(bytes) = reply.stored_bytes {
+            let answer = SharedAnswer { age: Nanos::ZERO, cut: reply.cut, bytes };
+            if self.cache_answer(driver, fingerprint, answer) {
+                driver.store_answer(self.now, tag);
+            }
         }
         self.finish(driver, slot, &end, Some(Answer::Attempt(attempt)));
         if let Some(coalescer) = &mut self.coalescer {
             coalescer.end_lead(fingerprint, slot);
             self.serve_followers(driver, slot, Answer::Leader { tag, attempt }, reply.cut);
         }
+    }
+
+    /// Stores an answer in the response cache. Returns `false` if it is not stored.
+    pub(super) fn cache_answer(
+        &mut self,
+        driver: &mut impl Driver,
+        fingerprint: u64,
+        answer: SharedAnswer,
+    ) -> bool {
+        let evict = |evicted| driver.evict_answer(evicted);
+        self.cache.as_mut().is_some_and(|cache| cache.store(self.now, fingerprint, answer, evict))
     }
 
     /// Ends a job that the response cache has an answer for. `cut` is `true` if that answer was cut.

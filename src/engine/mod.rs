@@ -7,6 +7,7 @@
 //!
 //! ```text
 //!   submit             a job arrives                       ─┐
+//!   add_answer         another client has an answer         │
 //!   handle_reply       a reply arrives                      │        ┌─▶ Driver::send, cancel, reassign, done, log
 //!   handle_first_byte  an answer begins to reach the caller ├─▶ Engine
 //!   cancel             the caller goes away                 │        └─▶ poll_timeout(): when handle_timeout is due
@@ -15,7 +16,8 @@
 //!   end_run            the run ends                        ─┘
 //! ```
 //!
-//! An input concerns one job, except `handle_timeout` and `end_run`, which concern all jobs that are due or in flight.
+//! An input concerns one job, except `handle_timeout` and `end_run`, which concern all jobs that are due or in flight, and
+//! `add_answer`, which concerns the jobs with its fingerprint that arrive from then on.
 //! `dispatch` chooses the job's next action, `finish` ends it. `handle_reply`, `cancel`, `withdraw` and `handle_timeout` may
 //! also free a permit of the concurrency limit or promote a follower; their last step, `run_ready`, continues the jobs that can
 //! go on.
@@ -79,7 +81,7 @@ mod timers;
 mod view;
 mod wake;
 
-pub use cache::MAX_CACHE_BYTES;
+pub use cache::{MAX_CACHE_BYTES, SharedAnswer};
 pub use driver::{Answer, Attempt, Driver, Handover};
 pub(crate) use estimate::cost_of;
 pub(crate) use reply::is_permanent_status;
@@ -184,6 +186,20 @@ impl Engine {
         // The queues may wait for the deposit into the retry budget, which the job has made even if it has ended.
         self.update_cool_down_queues();
         self.jobs.is_current(slot, id).then_some(slot)
+    }
+
+    /// Accepts an answer to the jobs with this fingerprint that another client was given: the response cache has it from now on, under
+    /// the same rules as an answer of its own. Jobs in flight are not served with it. Returns `false` if it is not stored: the client has
+    /// no response cache, its time to live is over, or it is too large.
+    pub fn add_answer(
+        &mut self,
+        driver: &mut impl Driver,
+        now: Instant,
+        fingerprint: u64,
+        answer: SharedAnswer,
+    ) -> bool {
+        self.advance_clock(now);
+        self.cache_answer(driver, fingerprint, answer)
     }
 
     /// Accepts the reply to an attempt. The driver must not pass on replies to attempts that were cancelled.

@@ -4,15 +4,15 @@ use super::answer::{Answer as AnswerBytes, Origin, Reused};
 use super::carried::CarriedEnd;
 use super::decisions::Decisions;
 use super::metrics::CountedEvents;
-use super::request_key::{Identity, RequestKey};
+use super::request_key::Identity;
 use super::response_cache::ResponseCache;
-use super::sharing::SharedQuotas;
+use super::sharing::{FoundAnswer, SharedAnswers, SharedQuotas};
 use crate::engine::{Answer, Attempt, Driver, Handover, Reply};
 use crate::event::{Event, EventKind, JobEnd};
 use crate::ids::{AttemptId, Slot, Tag};
 use crate::job::Job;
 use futures_util::task::AtomicWaker;
-use provider::Instant;
+use provider::{Instant, Nanos};
 use rustc_hash::FxHashMap;
 use slab::Slab;
 use std::collections::VecDeque;
@@ -33,8 +33,12 @@ pub(super) struct Actions {
     pub(super) shared_quotas: Option<SharedQuotas>,
     /// `None` if the scenario has neither a response cache nor coalescing.
     pub(super) cache: Option<ResponseCache>,
+    /// Where answers are stored for other replicas; `None` if nothing is shared, or the scenario has no response cache.
+    pub(super) shared_answers: Option<SharedAnswers>,
     /// The answer in the reply that the engine is handling, if other requests may get it.
     answer: Option<Arc<AnswerBytes>>,
+    /// `true` if that answer was cut, as in [`Reply::cut`].
+    is_cut: bool,
     /// The attempts that leaders have left to their followers, with the job that each is for now.
     handed_over: FxHashMap<AttemptId, (Tag, Slot)>,
     /// What cancels the attempt that the present input has handed over; `None` if it has handed over none.
@@ -76,8 +80,8 @@ struct JobActions {
     attempt: Option<AttemptId>,
     is_done: bool,
     signal: Arc<ActionSignal>,
-    /// The key and the fingerprint, if its answer is shared; `None` once the job has ended.
-    name: Option<(RequestKey, u64)>,
+    /// The identity and the fingerprint, if its answer is shared; `None` once the job has ended.
+    name: Option<(Identity, u64)>,
     /// What cancels the attempt in flight, if a leader has left it to this job.
     carrier: Option<Arc<ActionSignal>>,
 }
@@ -107,7 +111,9 @@ impl Actions {
             counted,
             shared_quotas: None,
             cache,
+            shared_answers: None,
             answer: None,
+            is_cut: false,
             handed_over: FxHashMap::default(),
             new_carrier: None,
             woken: Vec::new(),
@@ -127,10 +133,22 @@ impl Actions {
         let mut job = job(id, now);
         if let (Some(identity), Some(cache)) = (identity, &mut self.cache) {
             (job.fingerprint, job.prompt_tokens) = cache.enter(now, *identity, (id, job.prompt_tokens));
-            entry.name = Some((identity.key, job.fingerprint));
+            entry.name = Some((*identity, job.fingerprint));
         }
         let signal = Arc::clone(&entry.signal);
         (Tag(self.jobs.insert(entry)), job, signal)
+    }
+
+    /// Returns `true` if an answer of another replica, which is `age` old, may serve a request that arrives at `now`.
+    pub(super) fn lacks(&self, now: Instant, age: Nanos, identity: &Identity) -> bool {
+        self.cache.as_ref().is_some_and(|cache| cache.lacks(now, age, identity))
+    }
+
+    /// Keeps the answer of another replica that the engine has stored at `now` under the fingerprint of the job `tag`.
+    pub(super) fn keep_found(&mut self, now: Instant, tag: Tag, found: FoundAnswer) {
+        if let (Some(cache), Some((identity, fingerprint))) = (&mut self.cache, self.jobs[tag.0].name) {
+            cache.store((now, found.age(now)), identity.key, fingerprint, found.answer);
+        }
     }
 
     /// Takes the next action of a job; `None` if none waits. The job is forgotten with its last one.
@@ -198,7 +216,7 @@ impl Actions {
         handle: impl FnOnce(&mut Self, &Reply),
     ) {
         let stored_bytes = answer.as_ref().and_then(|answer| answer.stored_bytes);
-        self.answer = answer;
+        (self.answer, self.is_cut) = (answer, reply.cut);
         handle(self, &Reply { stored_bytes, ..*reply });
         self.answer = None;
     }
@@ -258,10 +276,10 @@ impl Driver for Actions {
     fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, answer: Option<Answer>) {
         let job = &mut self.jobs[tag.0];
         job.is_done = true;
-        let Some((key, fingerprint)) = job.name.take() else { return self.add(tag, Action::Done(*end)) };
+        let Some((identity, fingerprint)) = job.name.take() else { return self.add(tag, Action::Done(*end)) };
         let is_carried = job.waiting.iter().any(|action| matches!(action, Action::Carried(_)));
         let cache = self.cache.as_mut().expect("invariant: only a cache names requests");
-        cache.leave(&key, fingerprint);
+        cache.leave(&identity.key, fingerprint);
         let of_leader = || Some(Reused { answer: Arc::clone(self.answer.as_ref()?), origin: Origin::Leader });
         let action = match answer {
             Some(Answer::Cache) => Action::Reused(*end, cache.hit(now, fingerprint)),
@@ -274,8 +292,12 @@ impl Driver for Actions {
 
     fn store_answer(&mut self, now: Instant, tag: Tag) {
         let name = self.jobs[tag.0].name;
-        if let (Some(cache), Some(answer), Some((key, fingerprint))) = (&mut self.cache, &self.answer, name) {
-            cache.store(now, key, fingerprint, Arc::clone(answer));
+        if let (Some(cache), Some(answer), Some((identity, fingerprint))) =
+            (&mut self.cache, &self.answer, name)
+            && cache.store((now, Nanos::ZERO), identity.key, fingerprint, Arc::clone(answer))
+            && let (Some(shared_answers), Some(key)) = (&self.shared_answers, identity.shared)
+        {
+            shared_answers.store(key, now, (answer, self.is_cut));
         }
     }
 

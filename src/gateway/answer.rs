@@ -75,6 +75,13 @@ impl Answer {
         })
     }
 
+    /// Returns an answer of another replica with these headers; `None` if it is larger than an answer may be, or has other headers than
+    /// an answer keeps.
+    pub(super) fn found(target: TargetId, headers: &HeaderMap, body: &[u8]) -> Option<Arc<Self>> {
+        let is_kept = body.len() <= MAX_ANSWER_BYTES && headers.keys().all(|name| KEPT.contains(name));
+        is_kept.then(|| Arc::new(Self::stored(target, headers, body)))
+    }
+
     /// Returns what it takes of the response cache, in bytes; 0 if it may not be stored.
     pub(super) fn cached_bytes(&self) -> u64 {
         u64::from(self.stored_bytes.unwrap_or_default())

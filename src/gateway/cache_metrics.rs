@@ -2,12 +2,13 @@
 //!
 //! | family | labels |
 //! |---|---|
-//! | `quotalab_gateway_cache_requests_total` | result: `hit`, `coalesced`, `miss`, `bypass` |
+//! | `quotalab_gateway_cache_requests_total` | result: `hit`, `shared_hit`, `coalesced`, `miss`, `bypass` |
 //! | `quotalab_gateway_cache_answers`, `…_cache_bytes`, `…_cache_max_bytes` | written when they are read |
 
 use super::Gateway;
 use super::answer::Origin;
-use super::request_record::MISS;
+use super::request_record::{MISS, SHARED_HIT};
+use super::sharing::{SharedAnswers, SharedAnswersState};
 use crate::engine::MAX_CACHE_BYTES;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -35,8 +36,13 @@ pub(super) struct CacheState {
     pub(super) max_bytes: u64,
     /// Requests since the gateway started, by where their answer came from.
     pub(super) hits: u64,
+    /// Those that another replica had stored.
+    pub(super) shared_hits: u64,
     pub(super) coalesced: u64,
     pub(super) misses: u64,
+    /// Absent if answers are not shared with other replicas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) shared: Option<SharedAnswersState>,
 }
 
 impl CacheMetrics {
@@ -66,8 +72,10 @@ impl CacheState {
             bytes: usage.bytes,
             max_bytes: MAX_CACHE_BYTES,
             hits: counted(Origin::Cache(Nanos::ZERO).name()),
+            shared_hits: counted(SHARED_HIT),
             coalesced: counted(Origin::Leader.name()),
             misses: counted(MISS),
+            shared: gateway.shared_answers.as_ref().map(SharedAnswers::state),
         })
     }
 }

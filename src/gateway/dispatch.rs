@@ -2,14 +2,16 @@
 
 use super::Gateway;
 use super::actions::Action;
-use super::answer::{Answer, Reused};
+use super::answer::{Answer, Origin, Reused};
 use super::attempt::{self, AttemptEnd, Charged, OpenStream, WholeReply};
 use super::caller_metrics::OVER_BUDGET;
 use super::callers::Caller;
 use super::carried::{self, CarriedEnd, InFlight, RequestContext, SharedAttempt, StreamRest};
-use super::job_handle::JobHandle;
+use super::job_handle::{JobHandle, Submission};
 use super::reply::{self, Failure};
-use super::request_record::{BYPASS, MISS, RequestRecord};
+use super::request_key::Identity;
+use super::request_record::{BYPASS, MISS, RequestRecord, SHARED_HIT};
+use super::sharing::FoundAnswer;
 use super::spending::{self, OverBudget, Reservation};
 use super::stream::{State, StreamBody};
 use super::upstream::KeyNumber;
@@ -31,8 +33,11 @@ pub(super) async fn serve(
     let Some(route) = gateway.routes.find(&request.model) else {
         return reply::unknown_model(&request.model, &gateway.routes.instead_of(&request.model));
     };
+    let identity = identity.as_ref();
+    let mut is_cached = identity.is_some_and(|identity| gateway.engine.has_answer(identity));
+    let found = if is_cached { None } else { gateway.find_answer(identity).await };
+    is_cached |= found.is_some();
     // A cached answer costs nothing.
-    let is_cached = identity.as_ref().is_some_and(|identity| gateway.engine.has_answer(identity));
     let over = if is_cached { None } else { spending::check(&gateway, caller.as_ref(), route, request) };
     if let Some(over) = over {
         gateway.metrics.callers.request(&over.caller.name, OVER_BUDGET);
@@ -41,7 +46,9 @@ pub(super) async fn serve(
     let corrected = gateway.ratios.corrected(gateway.routes.first_target(route), request.prompt_tokens);
     let priority = caller.as_ref().map_or(Priority::default(), |caller| caller.priority);
     let tokens = (corrected, request.max_tokens);
-    let job = JobHandle::submit(&gateway.engine, (route, priority), tokens, (identity.as_ref(), None));
+    gateway.forget_answer(identity).await;
+    let submission = Submission { identity, found, deadline: None };
+    let job = JobHandle::submit(&gateway.engine, (route, priority), tokens, submission);
     let mut record = RequestRecord::new(
         &gateway,
         (request.endpoint, route, caller),
@@ -73,6 +80,22 @@ pub(super) async fn serve(
             Action::Done(end) => return exchange.finish(&end),
             Action::Reused(end, Some(reused)) => return exchange.reuse(&end, &reused),
             Action::Reused(_, None) => exchange.submit_alone(),
+        }
+    }
+}
+
+impl Gateway {
+    /// Returns the answer to a request that another replica has stored; `None` if there is none, or Redis does not answer in time.
+    async fn find_answer(&self, identity: Option<&Identity>) -> Option<FoundAnswer> {
+        let key = identity.filter(|identity| !identity.is_refresh)?.shared?;
+        self.shared_answers.as_ref()?.look_up(&key).await
+    }
+
+    /// Drops the answer in Redis to a request that accepts no earlier answer, as the response cache does when it arrives.
+    async fn forget_answer(&self, identity: Option<&Identity>) {
+        let key = identity.filter(|identity| identity.is_refresh).and_then(|identity| identity.shared);
+        if let (Some(shared_answers), Some(key)) = (&self.shared_answers, key) {
+            shared_answers.forget(&key).await;
         }
     }
 }
@@ -232,7 +255,8 @@ impl Exchange {
         let Job { route, priority, scheduled, deadline, prompt_tokens, max_tokens, .. } = self.job.job;
         let deadline = deadline.unwrap_or(scheduled + self.gateway.scenario.client.deadline);
         let tokens = (prompt_tokens, max_tokens);
-        self.job = JobHandle::submit(&self.gateway.engine, (route, priority), tokens, (None, Some(deadline)));
+        let submission = Submission { deadline: Some(deadline), ..Submission::default() };
+        self.job = JobHandle::submit(&self.gateway.engine, (route, priority), tokens, submission);
         self.record.reuse = Some(MISS);
     }
 
@@ -269,7 +293,8 @@ impl Exchange {
         let mut response = Response::new(reply::held_body(body.clone(), Arc::clone(answer)));
         *response.headers_mut() = headers.clone();
         self.record.status = response.status().as_u16();
-        self.record.reuse = Some(origin.name());
+        let is_found = self.job.is_found && matches!(origin, Origin::Cache(_));
+        self.record.reuse = Some(if is_found { SHARED_HIT } else { origin.name() });
         self.record.first_token();
         reply::add_own_headers(response.headers_mut(), &self.gateway, &self.record);
         reply::add_reuse_headers(response.headers_mut(), &self.gateway, (*origin, *target));

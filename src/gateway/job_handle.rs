@@ -6,7 +6,7 @@ use super::answer::Answer;
 use super::carried::Carrier;
 use super::request_key::Identity;
 use super::shared_engine::{SharedEngine, Submitted};
-use super::sharing::Lease;
+use super::sharing::{FoundAnswer, Lease};
 use crate::engine::Reply;
 use crate::event::AttemptOutcome;
 use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, WorkloadId};
@@ -32,17 +32,29 @@ pub(super) struct JobHandle {
     lease: Option<Lease>,
     /// The attempt that was sent last, if the answer is shared: only what was sent can be left to another job.
     sent: Option<AttemptId>,
+    /// The response cache has the answer of another replica to it.
+    pub(super) is_found: bool,
     pub(super) job: Job,
 }
 
+/// What a job is submitted with besides its route and its sizes.
+#[derive(Debug, Default)]
+pub(super) struct Submission<'a> {
+    /// That of its request, if its answer is shared.
+    pub(super) identity: Option<&'a Identity>,
+    /// The answer to it that another replica has stored.
+    pub(super) found: Option<FoundAnswer>,
+    /// Its own deadline; `None` if the scenario's applies.
+    pub(super) deadline: Option<Instant>,
+}
+
 impl JobHandle {
-    /// Submits a job that takes `route`. `identity`: that of its request, if its answer is shared. `deadline`: its own; `None` if the
-    /// scenario's applies.
+    /// Submits a job that takes `route`.
     pub(super) fn submit(
         engine: &Arc<SharedEngine>,
         (route, priority): (RouteId, Priority),
         (prompt_tokens, max_tokens): (u32, Option<u32>),
-        (identity, deadline): (Option<&Identity>, Option<Instant>),
+        Submission { identity, found, deadline }: Submission<'_>,
     ) -> Self {
         let job = |id, now| {
             Job {
@@ -59,8 +71,8 @@ impl JobHandle {
                 fingerprint: id,
             }
         };
-        let submitted = engine.submit(job, identity);
-        let Submitted { tag, slot, job, signal, first } = submitted;
+        let submitted = engine.submit(job, identity, found);
+        let Submitted { tag, slot, job, signal, first, is_found } = submitted;
         let mut handle = Self {
             engine: Arc::clone(engine),
             tag,
@@ -70,6 +82,7 @@ impl JobHandle {
             is_forgotten: false,
             lease: None,
             sent: None,
+            is_found,
             job,
         };
         handle.keep(first);

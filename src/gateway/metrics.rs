@@ -12,7 +12,7 @@
 //! | `quotalab_gateway_requests_in_flight` | |
 //! | `quotalab_gateway_cool_down_seconds`, `quotalab_gateway_token_ratio` | target; written when they are read |
 //! | `quotalab_gateway_caller_…`, `quotalab_gateway_cache_…` | `caller_metrics.rs`, `cache_metrics.rs` |
-//! | `quotalab_gateway_sharing_…` | only if replicas share quotas: `sharing/counts.rs` |
+//! | `quotalab_gateway_sharing_…` | only if replicas share quotas: `sharing/counts.rs`, `sharing/answers/counts.rs` |
 
 use super::Gateway;
 use super::cache_metrics::{CacheMetrics, register_usage};

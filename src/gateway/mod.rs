@@ -32,7 +32,8 @@
 //! (`sharing`).
 //!
 //! With `cache` or `join` in the scenario identical requests share answers: the engine decides which (`request_key`, `response_cache`),
-//! and an attempt whose caller leaves goes on for those that wait for it (`carried`).
+//! and an attempt whose caller leaves goes on for those that wait for it (`carried`). Cached answers can be shared with other gateways as
+//! well (`sharing/answers`).
 
 mod actions;
 mod addressing;
@@ -93,7 +94,7 @@ use provider::config::Price;
 use request_key::KeyHasher;
 use routes::Routes;
 use shared_engine::SharedEngine;
-use sharing::{SharedLedger, SharedQuotas};
+use sharing::{SharedAnswers, SharedLedger, SharedQuotas};
 use std::sync::Arc;
 use token_ratio::TokenRatios;
 use tokio::task::AbortHandle;
@@ -115,6 +116,8 @@ pub struct Gateway {
     clock: Clock,
     /// The quotas and cool-downs that are shared with other replicas; `None` if nothing is.
     shared_quotas: Option<SharedQuotas>,
+    /// The answers that are shared with other replicas; `None` if nothing is shared, or the scenario has no response cache.
+    shared_answers: Option<SharedAnswers>,
     recording: Option<Recording>,
     /// `None` if the scenario has neither a response cache nor coalescing.
     key_hasher: Option<KeyHasher>,
@@ -145,7 +148,7 @@ impl Gateway {
         Self::with_past(scenario, keys, access, clock, None)
     }
 
-    /// Shares quotas, cool-downs and budgets with other replicas from now on, instead of [`Self::with_ledger`]. Gateways that continue
+    /// Shares quotas, cool-downs, budgets and cached answers with other replicas from now on, instead of [`Self::with_ledger`]. Gateways that continue
     /// this one do so too.
     #[must_use]
     pub fn sharing(mut self, sharing: &Arc<Sharing>) -> Self {
@@ -154,6 +157,13 @@ impl Gateway {
         self.shared_quotas = Some(shared_quotas);
         let callers = self.callers.all().map(|caller| &caller.charged);
         self.ledger = Arc::new(SharedLedger::new(sharing, callers));
+        if let Some(cache) = self.scenario.client.cache {
+            let answers =
+                SharedAnswers::new(sharing, (&self.scenario, cache.ttl), &self.upstream_addresses());
+            self.engine.share_answers(answers.clone());
+            self.key_hasher.iter_mut().for_each(|hasher| hasher.share(answers.clone()));
+            self.shared_answers = Some(answers);
+        }
         self
     }
 
@@ -209,7 +219,7 @@ impl Gateway {
         }
         let timed = Arc::clone(&engine);
         let timers = tokio::spawn(async move { timed.run_timers().await }).abort_handle();
-        let shared_quotas = None;
+        let (shared_quotas, shared_answers) = (None, None);
         let ledger = past.map(|past| Arc::clone(&past.ledger));
         let ledger = ledger.unwrap_or_else(|| Arc::new(LocalLedger::new(Clock::calendar_time)));
         Ok(Self {
@@ -227,6 +237,7 @@ impl Gateway {
             key_hasher,
             scenario,
             shared_quotas,
+            shared_answers,
             timers,
         })
     }

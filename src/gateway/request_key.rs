@@ -1,12 +1,15 @@
 //! The key of a request: equal for requests that may share one answer.
 //!
-//! It is a keyed hash (HMAC-SHA-256, with a random key for each gateway) of the operation, the caller, the headers that can
-//! change an answer, and every member of the body, in a canonical form: members of objects are sorted by name, blanks are left
+//! It is a keyed hash (HMAC-SHA-256, with a random key for each gateway) of the SHA-256 of the operation, the caller, the headers that
+//! can change an answer, and every member of the body, in a canonical form: members of objects are sorted by name, blanks are left
 //! out, strings are compared without their escapes. So no two callers share an answer, and no different request can be made that
 //! has the same key. What could be read in two ways (a number that no `f64` holds exactly) has no key.
+//!
+//! Gateways that share answers through Redis have a key in common, with which they hash the same SHA-256 to the key of the answer there.
 
 use super::endpoint::Endpoint;
 use super::headers::PassedHeaders;
+use super::sharing::{AnswerKey, SharedAnswers};
 use super::upstream::ConfigError;
 use hyper::header::{CACHE_CONTROL, HeaderMap};
 use ring::{digest, hmac, rand};
@@ -35,11 +38,17 @@ pub(super) struct Identity {
     pub(super) key: RequestKey,
     /// It does not accept an earlier answer.
     pub(super) is_refresh: bool,
+    /// The key of its answer in Redis; `None` if answers are not shared with other gateways.
+    pub(super) shared: Option<AnswerKey>,
 }
 
 /// Computes the keys of requests.
 #[derive(Debug)]
-pub(super) struct KeyHasher(hmac::Key);
+pub(super) struct KeyHasher {
+    key: hmac::Key,
+    /// `None` if answers are not shared with other gateways.
+    shared: Option<SharedAnswers>,
+}
 
 /// Returns `true` if the answers of an operation are shared: all but forms, which are not JSON.
 const fn is_shared(endpoint: Endpoint) -> bool {
@@ -75,11 +84,16 @@ impl KeyHasher {
     /// If the system has no random numbers.
     pub(super) fn new() -> Result<Self, ConfigError> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new());
-        key.map(Self).map_err(|_| ConfigError {
+        key.map(|key| Self { key, shared: None }).map_err(|_| ConfigError {
             place: "client".to_owned(),
             what: "the system has no random numbers, which `cache` and `join` need".to_owned(),
             help: "leave out `cache` and `join`".to_owned(),
         })
+    }
+
+    /// Computes the keys of the answers that are shared with other gateways as well.
+    pub(super) fn share(&mut self, answers: SharedAnswers) {
+        self.shared = Some(answers);
     }
 
     /// Returns the identity of a request; `None` if its answer is not shared: its caller forbids it, the provider keeps state for
@@ -97,7 +111,7 @@ impl KeyHasher {
         if members.iter().any(|(name, value)| is_stateful(name, value)) {
             return None;
         }
-        let mut hash = hmac::Context::with_key(&self.0);
+        let mut hash = digest::Context::new(&digest::SHA256);
         let mut add = |part: &[u8]| {
             hash.update(&(part.len() as u64).to_le_bytes());
             hash.update(part);
@@ -113,9 +127,11 @@ impl KeyHasher {
             add(name.as_bytes());
             add(value);
         }
+        let digest = hash.finish();
         let mut key = [0; 32];
-        key.copy_from_slice(hash.sign().as_ref());
-        Some(Identity { key: RequestKey(key), is_refresh: reuse == Reuse::Refresh })
+        key.copy_from_slice(hmac::sign(&self.key, digest.as_ref()).as_ref());
+        let shared = self.shared.as_ref().and_then(|answers| answers.key_of(digest.as_ref()));
+        Some(Identity { key: RequestKey(key), is_refresh: reuse == Reuse::Refresh, shared })
     }
 }
 

@@ -31,10 +31,13 @@ pub(super) struct RequestRecord {
     pub(super) waited: Nanos,
     /// The status that the caller sees; zero before there is one.
     pub(super) status: u16,
-    /// Where its answer comes from: the name of an origin, [`MISS`] or [`BYPASS`]; `None` if the gateway shares no answers.
+    /// Where its answer comes from: the name of an origin, [`SHARED_HIT`], [`MISS`] or [`BYPASS`]; `None` if the gateway shares no answers.
     pub(super) reuse: Option<&'static str>,
     is_finished: bool,
 }
+
+/// A request whose answer another replica had stored, and was found in Redis.
+pub(super) const SHARED_HIT: &str = "shared_hit";
 
 /// A request that was sent, and whose answer may be shared.
 pub(super) const MISS: &str = "miss";

@@ -5,6 +5,9 @@
 //! to it; so different requests never have the same one. Identical jobs in flight have the same estimate of their prompt, because a
 //! follower may take over what its leader has reserved.
 //!
+//! An answer that another replica has given is added just before the job that it answers arrives. A request that accepts no earlier
+//! answer drops the one that is there; from then on an answer that another replica has stored before is not used either.
+//!
 //! The bytes of an answer are dropped when the engine evicts it, and when its time to live has passed, with the next request. Bounds:
 //! `entries` of the scenario, [`crate::engine::MAX_CACHE_BYTES`] in all, [`super::answer::MAX_ANSWER_BYTES`] for one answer.
 
@@ -12,7 +15,7 @@ use super::answer::{Answer, Origin, Reused};
 use super::request_key::{Identity, RequestKey};
 use provider::{Instant, Nanos};
 use rustc_hash::FxHashMap;
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The names of identical requests, and their answers.
@@ -23,8 +26,8 @@ pub(super) struct ResponseCache {
     names: FxHashMap<RequestKey, Name>,
     /// By fingerprint: the answers that the engine holds.
     entries: FxHashMap<u64, Entry>,
-    /// The fingerprints of answers, in the order in which they were stored; some may be gone.
-    by_age: VecDeque<(Instant, u64)>,
+    /// The fingerprints of the answers whose bytes are here, in the order in which their time to live ends.
+    by_end: BTreeSet<(Instant, u64)>,
     usage: CacheUsage,
 }
 
@@ -44,14 +47,33 @@ struct Name {
     prompt_tokens: u32,
     /// Jobs in flight.
     jobs: u32,
+    /// When a request dropped what was stored before; `None` if none did.
+    refreshed: Option<Instant>,
 }
 
 /// An answer that the engine holds.
 #[derive(Debug)]
 struct Entry {
     key: RequestKey,
-    /// When it was stored, and the answer; `None` if its bytes were dropped, or not kept because later jobs have the name.
-    stored: Option<(Instant, Arc<Answer>)>,
+    /// `None` if its bytes were dropped, or not kept because later jobs have the name.
+    stored: Option<Stored>,
+}
+
+/// The bytes of an answer, and how old it is.
+#[derive(Debug)]
+struct Stored {
+    answer: Arc<Answer>,
+    /// When it was added here, and its age at that instant.
+    added: (Instant, Nanos),
+    /// When its time to live ends.
+    ends: Instant,
+}
+
+impl Stored {
+    fn age(&self, now: Instant) -> Nanos {
+        let (at, age) = self.added;
+        now.since(at) + age
+    }
 }
 
 impl ResponseCache {
@@ -61,7 +83,7 @@ impl ResponseCache {
             ttl: ttl.unwrap_or(Nanos::ZERO),
             names: FxHashMap::default(),
             entries: FxHashMap::default(),
-            by_age: VecDeque::new(),
+            by_end: BTreeSet::new(),
             usage: CacheUsage::default(),
         }
     }
@@ -71,14 +93,16 @@ impl ResponseCache {
     pub(super) fn enter(
         &mut self,
         now: Instant,
-        Identity { key, is_refresh }: Identity,
+        Identity { key, is_refresh, .. }: Identity,
         (id, prompt_tokens): (u64, u32),
     ) -> (u64, u32) {
         self.expire(now);
+        let refreshed = is_refresh.then_some(now);
         if is_refresh && let Some(past) = self.names.remove(&key) {
             self.drop_bytes(past.fingerprint);
         }
-        let name = self.names.entry(key).or_insert(Name { fingerprint: id, prompt_tokens, jobs: 0 });
+        let name =
+            self.names.entry(key).or_insert(Name { fingerprint: id, prompt_tokens, jobs: 0, refreshed });
         if name.jobs == 0 {
             name.prompt_tokens = prompt_tokens;
         }
@@ -97,21 +121,34 @@ impl ResponseCache {
         }
     }
 
-    /// Keeps the answer that the engine stores under a fingerprint at `now`.
-    pub(super) fn store(&mut self, now: Instant, key: RequestKey, fingerprint: u64, answer: Arc<Answer>) {
+    /// Keeps the answer that the engine stores under a fingerprint at `now`, and that is `age` old. Returns `false` if it is not used,
+    /// because a later request has dropped the answers before its own.
+    pub(super) fn store(
+        &mut self,
+        (now, age): (Instant, Nanos),
+        key: RequestKey,
+        fingerprint: u64,
+        answer: Arc<Answer>,
+    ) -> bool {
         self.drop_bytes(fingerprint);
         let is_named = self.names.get(&key).is_some_and(|name| name.fingerprint == fingerprint);
         let stored = is_named.then(|| {
+            let ends = now + self.ttl.saturating_sub(age);
             self.usage.answers += 1;
             self.usage.bytes += answer.cached_bytes();
-            self.by_age.push_back((now, fingerprint));
-            (now, answer)
+            self.by_end.insert((ends, fingerprint));
+            Stored { answer, added: (now, age), ends }
         });
         self.entries.insert(fingerprint, Entry { key, stored });
-        if self.by_age.len() > 2 * self.entries.len() + MIN_KEPT_AGES {
-            let Self { by_age, entries, .. } = self;
-            by_age.retain(|age| is_current(entries, *age));
-        }
+        is_named
+    }
+
+    /// Returns `true` if an answer of another replica, which is `age` old, may serve a request that arrives at `now`: there is no answer
+    /// here, and the last request that dropped one arrived before that answer was stored.
+    pub(super) fn lacks(&self, now: Instant, age: Nanos, identity: &Identity) -> bool {
+        let refreshed = self.names.get(&identity.key).and_then(|name| name.refreshed);
+        let is_newer = refreshed.is_none_or(|at| now.since(at) > age);
+        is_newer && !identity.is_refresh && !self.has_answer(now, identity)
     }
 
     /// Drops the answer that the engine has evicted.
@@ -127,8 +164,8 @@ impl ResponseCache {
 
     /// Returns the answer under a fingerprint, which the engine uses at `now`; `None` if its bytes were dropped.
     pub(super) fn hit(&self, now: Instant, fingerprint: u64) -> Option<Reused> {
-        let (at, answer) = self.entries.get(&fingerprint)?.stored.as_ref()?;
-        Some(Reused { answer: Arc::clone(answer), origin: Origin::Cache(now.since(*at)) })
+        let stored = self.entries.get(&fingerprint)?.stored.as_ref()?;
+        Some(Reused { answer: Arc::clone(&stored.answer), origin: Origin::Cache(stored.age(now)) })
     }
 
     /// Returns `true` if there is an answer to a request that arrives at `now`.
@@ -141,7 +178,7 @@ impl ResponseCache {
     /// Drops the bytes of all answers: another cache takes the place of this one.
     pub(super) fn drop_all_bytes(&mut self) {
         self.entries.values_mut().for_each(|entry| entry.stored = None);
-        self.by_age.clear();
+        self.by_end.clear();
         self.usage = CacheUsage::default();
     }
 
@@ -152,14 +189,10 @@ impl ResponseCache {
 
     /// Drops the bytes of the answers whose time to live has passed.
     fn expire(&mut self, now: Instant) {
-        while let Some(&(at, fingerprint)) = self.by_age.front() {
-            if now.since(at) < self.ttl {
-                return;
-            }
-            self.by_age.pop_front();
-            if is_current(&self.entries, (at, fingerprint)) {
-                self.drop_bytes(fingerprint);
-            }
+        while let Some(&(ends, fingerprint)) = self.by_end.first()
+            && ends <= now
+        {
+            self.drop_bytes(fingerprint);
         }
     }
 
@@ -168,27 +201,19 @@ impl ResponseCache {
     #[expect(clippy::disallowed_methods, reason = "sums and checks of all do not depend on the order")]
     pub(super) fn check(&self) {
         let stored = || self.entries.values().filter_map(|entry| entry.stored.as_ref());
-        let bytes: u64 = stored().map(|(_, answer)| answer.cached_bytes()).sum();
+        let bytes: u64 = stored().map(|stored| stored.answer.cached_bytes()).sum();
         assert_eq!(self.usage, CacheUsage { answers: stored().count() as u64, bytes });
-        assert!(self.by_age.len() <= 2 * self.entries.len() + MIN_KEPT_AGES);
+        assert_eq!(self.by_end.len() as u64, self.usage.answers, "every answer has its end");
         let is_used = |name: &Name| name.jobs > 0 || self.entries.contains_key(&name.fingerprint);
         assert!(self.names.values().all(is_used), "a name has jobs or an answer");
     }
 
     fn drop_bytes(&mut self, fingerprint: u64) {
         let stored = self.entries.get_mut(&fingerprint).and_then(|entry| entry.stored.take());
-        if let Some((_, answer)) = stored {
+        if let Some(Stored { answer, ends, .. }) = stored {
+            self.by_end.remove(&(ends, fingerprint));
             self.usage.answers -= 1;
             self.usage.bytes -= answer.cached_bytes();
         }
     }
 }
-
-/// Returns `true` if the answer that was stored under this fingerprint at this instant is still there.
-fn is_current(entries: &FxHashMap<u64, Entry>, (at, fingerprint): (Instant, u64)) -> bool {
-    let stored = entries.get(&fingerprint).and_then(|entry| entry.stored.as_ref());
-    stored.is_some_and(|(stored_at, _)| *stored_at == at)
-}
-
-/// `by_age` is not cleared of answers that are gone while it has at most this many more than twice the entries.
-const MIN_KEPT_AGES: usize = 64;

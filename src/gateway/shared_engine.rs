@@ -8,9 +8,9 @@ use super::metrics::{CountedEvents, Metrics};
 use super::recording::{RecordedEngine, Recording};
 use super::request_key::Identity;
 use super::response_cache::{CacheUsage, ResponseCache};
-use super::sharing::SharedQuotas;
+use super::sharing::{FoundAnswer, SharedAnswers, SharedQuotas};
 use crate::drive::clock::Clock;
-use crate::engine::{Engine, TargetView};
+use crate::engine::{Engine, SharedAnswer, TargetView};
 use crate::event::Event;
 use crate::ids::{Slot, Tag, TargetId};
 use crate::job::Job;
@@ -48,6 +48,8 @@ pub(super) struct Submitted {
     pub(super) signal: Arc<ActionSignal>,
     /// The first action, if it was decided at once.
     pub(super) first: Option<Action>,
+    /// The response cache has the answer of another replica to it.
+    pub(super) is_found: bool,
 }
 
 impl SharedEngine {
@@ -71,6 +73,11 @@ impl SharedEngine {
     /// Publishes the cool-downs that the engine decides from now on to the other replicas.
     pub(super) fn share_cool_downs(&self, quotas: SharedQuotas) {
         self.state().actions.shared_quotas = Some(quotas);
+    }
+
+    /// Stores the answers that the engine stores from now on for the other replicas as well.
+    pub(super) fn share_answers(&self, answers: SharedAnswers) {
+        self.state().actions.shared_answers = Some(answers);
     }
 
     /// Records what the engine, which was made from `scenario`, gets as input and decides from now on: no job has been submitted.
@@ -108,17 +115,14 @@ impl SharedEngine {
     }
 
     /// Submits a job that arrives now. `job` makes it from its id and its arrival. `identity`: that of its request, if its answer is
-    /// shared.
+    /// shared. `found`: the answer to it that another replica has stored, which becomes an input of the engine just before.
     pub(super) fn submit(
         &self,
         job: impl FnOnce(u64, Instant) -> Job,
         identity: Option<&Identity>,
+        found: Option<FoundAnswer>,
     ) -> Submitted {
-        self.input(|engine, actions, now| {
-            let (tag, job, signal) = actions.insert(now, job, identity);
-            let slot = engine.submit(actions, now, job, tag);
-            Submitted { tag, slot, job, signal, first: actions.take(tag) }
-        })
+        self.input(|engine, actions, now| submit(engine, actions, (now, job), (identity, found)))
     }
 
     /// Passes one input to the engine, then wakes the tasks whose jobs can go on. Returns the input's result.
@@ -204,6 +208,27 @@ impl SharedEngine {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("invariant: no thread panics while it holds the engine")
     }
+}
+
+/// As [`SharedEngine::submit`], at `now`.
+pub(super) fn submit(
+    engine: &mut RecordedEngine,
+    actions: &mut Actions,
+    (now, job): (Instant, impl FnOnce(u64, Instant) -> Job),
+    (identity, found): (Option<&Identity>, Option<FoundAnswer>),
+) -> Submitted {
+    let found = found.zip(identity).filter(|(found, identity)| actions.lacks(now, found.age(now), identity));
+    let (tag, job, signal) = actions.insert(now, job, identity);
+    let is_found = found.is_some_and(|(found, _)| {
+        let answer = SharedAnswer { age: found.age(now), cut: found.cut, bytes: found.bytes };
+        let is_stored = engine.add_answer(actions, now, job.fingerprint, answer);
+        if is_stored {
+            actions.keep_found(now, tag, found);
+        }
+        is_stored
+    });
+    let slot = engine.submit(actions, now, job, tag);
+    Submitted { tag, slot, job, signal, first: actions.take(tag), is_found }
 }
 
 /// Creates the engine of a scenario. On the first `protected_routes` routes the last target in use is not ejected; the others

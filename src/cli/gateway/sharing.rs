@@ -1,10 +1,11 @@
-//! Connects a gateway to the Redis through which replicas share quotas and budgets, and waits at the end until the latest
+//! Connects a gateway to the Redis through which replicas share quotas, budgets and cached answers, and waits at the end until the latest
 //! usage is reported to it.
 
 use super::super::{VerbError, run_error};
 use super::REDIS_VARIABLE;
 use crate::drive::clock::Clock;
 use crate::gateway::{ANSWER_TIMEOUT, RedisUrl, Sharing, SharingOptions};
+use crate::scenario::Scenario;
 use anyhow::anyhow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,16 @@ pub(super) async fn finish(sharing: Option<&Sharing>) {
         && !sharing.finish(SHARING_TIMEOUT).await
     {
         tracing::warn!("not all usage was reported to redis: the rest stays counted as reserved");
+    }
+}
+
+/// Returns what the replicas of a scenario share, for the operator.
+pub(super) fn shared_parts(scenario: &Scenario) -> &'static str {
+    match (scenario.callers.is_empty(), scenario.client.cache.is_some()) {
+        (true, false) => "quotas",
+        (false, false) => "quotas and budgets",
+        (true, true) => "quotas and cached answers",
+        (false, true) => "quotas, budgets and cached answers",
     }
 }
 

@@ -3,7 +3,7 @@
 use super::line::{CoolDownLine, EngineLine, is_decision};
 use super::names::{Names, ScenarioHashes};
 use super::writer::{Entry, Input, Recording};
-use crate::engine::{Answer, Attempt, Driver, Engine, Handover, Reply};
+use crate::engine::{Answer, Attempt, Driver, Engine, Handover, Reply, SharedAnswer};
 use crate::event::{Event, JobEnd, RefusalCause};
 use crate::ids::{AttemptId, Slot, Tag, TargetId};
 use crate::job::Job;
@@ -85,6 +85,19 @@ impl RecordedEngine {
         self.record(now, |_| Some(Input::Arrival(job)));
         let (engine, mut driver) = self.parts(driver, None);
         engine.submit(&mut driver, now, job, tag)
+    }
+
+    /// As [`Engine::add_answer`].
+    pub(in crate::gateway) fn add_answer<D: Driver>(
+        &mut self,
+        driver: &mut D,
+        now: Instant,
+        fingerprint: u64,
+        answer: SharedAnswer,
+    ) -> bool {
+        self.record(now, |_| Some(Input::SharedAnswer(fingerprint, answer)));
+        let (engine, mut driver) = self.parts(driver, None);
+        engine.add_answer(&mut driver, now, fingerprint, answer)
     }
 
     /// As [`Engine::handle_reply`].

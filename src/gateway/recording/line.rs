@@ -75,6 +75,16 @@ pub(super) enum Kind<'a> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         identical_to: Option<u64>,
     },
+    /// Another replica has an answer. The arrival of a job that it answers follows.
+    SharedAnswer {
+        /// The first of the jobs that are identical to that job, or the job itself.
+        identical_to: u64,
+        /// The time since it was stored.
+        age_ns: u64,
+        stored_bytes: u32,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        cut: bool,
+    },
     Reply(Box<ReplyLine>),
     FirstByte {
         attempt: u8,

@@ -206,6 +206,7 @@ impl Kind<'_> {
         matches!(
             self,
             Self::Arrival { .. }
+                | Self::SharedAnswer { .. }
                 | Self::Reply(_)
                 | Self::FirstByte { .. }
                 | Self::Leave

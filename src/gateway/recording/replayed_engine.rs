@@ -4,11 +4,11 @@
 use super::line::{Kind, is_decision};
 use super::names::Names;
 use super::replay::Replayed;
-use crate::engine::{Answer, Attempt, Driver, Engine, Handover};
+use crate::engine::{Answer, Attempt, Driver, Engine, Handover, SharedAnswer};
 use crate::event::{Event, JobEnd};
 use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, WorkloadId};
 use crate::job::{Job, MAX_TOKENS};
-use provider::Instant;
+use provider::{Instant, Nanos};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -135,6 +135,11 @@ impl ReplayedEngine {
                 };
                 self.check_identical(&job)?;
                 self.submit(at, job)
+            }
+            Kind::SharedAnswer { identical_to, age_ns, stored_bytes, cut } => {
+                let answer = SharedAnswer { age: Nanos(age_ns), cut, bytes: stored_bytes };
+                self.engine.add_answer(&mut self.driver, at, identical_to, answer);
+                Ok(())
             }
             Kind::Reply(line) => {
                 let Some((slot, attempt)) = self.attempt(job, line.attempt)? else { return Ok(()) };

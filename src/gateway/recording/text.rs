@@ -21,6 +21,7 @@ impl Kind<'_> {
             Self::EngineEnded => "engine_ended",
             Self::End { .. } => "end",
             Self::Arrival { .. } => "arrival",
+            Self::SharedAnswer { .. } => "shared_answer",
             Self::Reply(_) => "reply",
             Self::FirstByte { .. } => "first_byte",
             Self::Leave => "leave",

@@ -3,7 +3,7 @@
 use super::line::{CoolDownLine, End, EngineLine, Header, Kind, Line, ReplyLine, SCHEMA};
 use super::names::Names;
 use crate::drive::clock::Clock;
-use crate::engine::Reply;
+use crate::engine::{Reply, SharedAnswer};
 use crate::event::Event;
 use crate::ids::{JobId, TargetId};
 use crate::job::Job;
@@ -65,6 +65,8 @@ pub(super) enum Entry {
 #[derive(Debug)]
 pub(super) enum Input {
     Arrival(Job),
+    /// An answer of another replica to the jobs with this fingerprint.
+    SharedAnswer(u64, SharedAnswer),
     Reply(JobId, u8, Box<Reply>),
     FirstByte(JobId, u8),
     Leave(JobId),
@@ -322,6 +324,9 @@ impl Input {
                     identical_to: (job.fingerprint != job.id.0).then_some(job.fingerprint),
                 };
                 (Some(job.id.0), kind)
+            }
+            Self::SharedAnswer(identical_to, SharedAnswer { age, cut, bytes }) => {
+                (None, Kind::SharedAnswer { identical_to, age_ns: age.0, stored_bytes: bytes, cut })
             }
             Self::Reply(job, attempt, reply) => {
                 (Some(job.0), Kind::Reply(Box::new(ReplyLine::new(attempt, &reply))))

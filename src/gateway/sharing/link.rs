@@ -5,7 +5,7 @@ use super::call::{Call, Keys, ScriptCall};
 use super::counts::Counts;
 use super::heartbeat::{ByName, Heartbeats};
 use super::pool::{GRANT_LENGTH, Pool};
-use super::{SharingError, SharingOptions};
+use super::{RedisUrl, SharingError, SharingOptions};
 use crate::drive::clock::Clock;
 use provider::Instant;
 use redis::aio::MultiplexedConnection;
@@ -23,8 +23,7 @@ pub(super) struct Link {
     client: Client,
     /// `host:port`, without user and password.
     address: String,
-    /// Replaced by dots in errors.
-    password: Option<String>,
+    url: RedisUrl,
     answer_timeout: Duration,
     clock: Clock,
     /// The name of this replica.
@@ -70,14 +69,13 @@ impl Link {
         clock: Clock,
     ) -> Result<(Arc<Self>, CallQueue), SharingError> {
         let info = options.url.info();
-        let (address, password) =
-            (info.addr().to_string(), info.redis_settings().password().map(str::to_owned));
+        let address = info.addr().to_string();
         let failed = |reason: String| SharingError { address: address.clone(), reason };
         let client = Client::open(info.clone()).map_err(|error| failed(error.to_string()))?;
         let (queue, waiting) = mpsc::channel(MAX_QUEUED);
         let link = Self {
             client,
-            password,
+            url: options.url.clone(),
             answer_timeout: options.answer_timeout,
             clock,
             replica: format!("{:016x}", options.replica),
@@ -205,11 +203,7 @@ impl Link {
 
     /// Returns the text of an error, without the password.
     pub(super) fn text_of(&self, error: &redis::RedisError) -> String {
-        let text = error.to_string();
-        match self.password.as_deref().filter(|password| !password.is_empty()) {
-            Some(password) => text.replace(password, "…"),
-            None => text,
-        }
+        self.url.text_of(error)
     }
 
     /// Queues a call. If too many wait it is dropped: the quota keeps what was reserved until it refills.

@@ -1,4 +1,5 @@
-//! Quotas, cool-downs and budgets of callers (`budgets`) that several replicas of the gateway share through Redis.
+//! Quotas, cool-downs, budgets of callers (`budgets`) and cached answers (`answers`) that several replicas of the gateway share through
+//! Redis.
 //!
 //! ```text
 //!  dispatch ── reserve ──▶ SharedQuotas ──▶ Pool (one per account and model or family)
@@ -21,6 +22,7 @@
 //! The limits are those of the scenario, as token buckets: the refill policy of Groq and most providers. Fixed and sliding windows are shared as
 //! buckets too. Concurrency is not shared.
 
+mod answers;
 mod budgets;
 mod call;
 mod counts;
@@ -39,6 +41,7 @@ mod laws;
 #[path = "../../../tests/fixtures/redis_server.rs"]
 mod redis_server;
 
+pub(super) use answers::{AnswerKey, FoundAnswer, SharedAnswers, SharedAnswersState};
 pub(super) use budgets::SharedLedger;
 pub(super) use lease::Lease;
 pub use url::RedisUrl;
@@ -48,6 +51,7 @@ use crate::engine::{Attempt, Reply, Wait, WaitKind, cost_of};
 use crate::event::{AttemptFailure, AttemptOutcome, RefusalCause};
 use crate::ids::TargetId;
 use crate::scenario::Scenario;
+use answers::AnswerTask;
 use call::Outcome;
 use counts::DecidedBy;
 use limit::SharedLimit;
@@ -56,7 +60,7 @@ use pool::Pool;
 use prometheus_client::registry::Registry;
 use provider::config::CachedTokens;
 use provider::{Axis, Instant, Nanos};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::task::AbortHandle;
 
@@ -92,6 +96,11 @@ pub struct SharingError {
 pub struct Sharing {
     link: Arc<Link>,
     task: AbortHandle,
+    url: RedisUrl,
+    answer_timeout: Duration,
+    clock: Clock,
+    /// Set once a scenario has a response cache.
+    answers: OnceLock<AnswerTask>,
 }
 
 impl Drop for Sharing {
@@ -112,7 +121,8 @@ impl Sharing {
         let (link, waiting) = Link::connect(options, clock).await?;
         let run = Arc::clone(&link);
         let task = tokio::spawn(async move { run.run(waiting).await }).abort_handle();
-        Ok(Arc::new(Self { link, task }))
+        let SharingOptions { url, answer_timeout, .. } = options.clone();
+        Ok(Arc::new(Self { link, task, url, answer_timeout, clock, answers: OnceLock::new() }))
     }
 
     /// Returns the address of Redis, without user and password.
@@ -133,7 +143,11 @@ impl Sharing {
 
     /// Returns the metrics of the sharing.
     pub(super) fn registry(&self) -> Registry {
-        self.link.counts.registry(&self.link)
+        let mut registry = self.link.counts.registry(&self.link);
+        if let Some(answers) = self.answers.get() {
+            answers.register(&mut registry);
+        }
+        registry
     }
 }
 

@@ -46,6 +46,15 @@ impl RedisUrl {
         self.0.redis_settings().password().is_some()
     }
 
+    /// Returns the text of an error, without the password.
+    pub(super) fn text_of(&self, error: &redis::RedisError) -> String {
+        let text = error.to_string();
+        match self.0.redis_settings().password().filter(|password| !password.is_empty()) {
+            Some(password) => text.replace(password, "…"),
+            None => text,
+        }
+    }
+
     pub(super) fn info(&self) -> &ConnectionInfo {
         &self.0
     }

@@ -7,7 +7,7 @@ use super::engine::RecordedEngine;
 use super::replay::replay;
 use super::writer::{Output, Recording};
 use crate::drive::clock::Clock;
-use crate::engine::{Answer, Attempt, Driver, Handover, Reply, Wait, WaitKind};
+use crate::engine::{Answer, Attempt, Driver, Handover, Reply, SharedAnswer, Wait, WaitKind};
 use crate::event::{AttemptFailure, AttemptOutcome, Event, JobEnd, RefusalCause};
 use crate::gateway::{routes, shared_engine};
 use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, TargetId, WorkloadId};
@@ -94,6 +94,8 @@ enum Step {
         priority: Priority,
         sizes: (u32, Option<u32>),
         same_as: Option<usize>,
+        /// Another replica has an answer to it.
+        shared: Option<SharedAnswer>,
     },
     Reply {
         which: usize,
@@ -114,9 +116,15 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
+    let shared = (0..6_000u64, any::<bool>(), 0..400u32).prop_map(|(millis, cut, mebibytes)| SharedAnswer {
+        age: Nanos::from_millis(millis),
+        cut,
+        bytes: mebibytes << 20,
+    });
+    let shared = prop_oneof![3 => Just(None), 1 => shared.prop_map(Some)];
     let step = prop_oneof![
-        6 => (0..5u16, prop::sample::select(Priority::ALL.to_vec()), (1..4_000u32, prop::option::of(1..2_000u32)), prop::option::of(0..4usize))
-            .prop_map(|(route, priority, sizes, same_as)| Step::Arrive { route, priority, sizes, same_as }),
+        6 => (0..5u16, prop::sample::select(Priority::ALL.to_vec()), (1..4_000u32, prop::option::of(1..2_000u32)), prop::option::of(0..4usize), shared)
+            .prop_map(|(route, priority, sizes, same_as, shared)| Step::Arrive { route, priority, sizes, same_as, shared }),
         8 => (any::<usize>(), 0..10u8, 0..20_000u64)
             .prop_map(|(which, reply, wait_ms)| Step::Reply { which, reply, wait_ms }),
         1 => any::<usize>().prop_map(|which| Step::FirstByte { which }),
@@ -236,8 +244,8 @@ impl Storm<'_> {
             jobs.attempts.iter().nth(which % count).map(|(job, attempt)| (*job, *attempt))
         };
         match *step {
-            Step::Arrive { route, priority, sizes, same_as } => {
-                self.arrive(now, (route, priority), sizes, same_as)
+            Step::Arrive { route, priority, sizes, same_as, shared } => {
+                self.arrive(now, (route, priority), sizes, (same_as, shared))
             }
             Step::Reply { which, reply: number, wait_ms } => {
                 if let Some((job, (slot, attempt, _))) = nth(which, jobs) {
@@ -279,7 +287,7 @@ impl Storm<'_> {
         now: Instant,
         (route, priority): (u16, Priority),
         (prompt_tokens, max_tokens): (u32, Option<u32>),
-        same_as: Option<usize>,
+        (same_as, shared): (Option<usize>, Option<SharedAnswer>),
     ) {
         let id = self.next_job;
         self.next_job += 1;
@@ -301,6 +309,9 @@ impl Storm<'_> {
             None => job,
         };
         jobs.arrived.push(job);
+        if let Some(answer) = shared {
+            engine.add_answer(jobs, now, job.fingerprint, answer);
+        }
         if let Some(slot) = engine.submit(jobs, now, job, Tag(id as usize)) {
             jobs.slots.insert(id, slot);
         }

@@ -1,0 +1,440 @@
+//! Law 20 for several replicas, in virtual time and with a real server: under any schedule of requests, replies, writes that are late,
+//! overtake each other or are lost, values that are damaged, and losses of all data, a replica serves an answer to its own request only,
+//! and none that is older than its own time to live.
+
+use super::super::RedisUrl;
+use super::super::laws::Bench;
+use super::call::{Action as ScriptAction, Call};
+use super::clock::{NANOS_PER_MS, ServerClock};
+use super::link::{AnswerLink, WriteQueue};
+use super::value::{PREFIX, Secret};
+use super::*;
+use crate::drive::clock::Clock;
+use crate::engine::{Engine, Reply};
+use crate::event::{AttemptFailure, AttemptOutcome};
+use crate::gateway::actions::{Action, Actions};
+use crate::gateway::answer::{Origin, Reused};
+use crate::gateway::endpoint::Endpoint;
+use crate::gateway::headers::PassedHeaders;
+use crate::gateway::metrics::{CountedEvents, Metrics};
+use crate::gateway::recording::RecordedEngine;
+use crate::gateway::request_key::{Identity, KeyHasher, Reuse};
+use crate::gateway::response_cache::ResponseCache;
+use crate::gateway::shared_engine::submit;
+use crate::ids::{JobId, RouteId, Slot, Tag, WorkloadId};
+use crate::job::{Job, Priority};
+use crate::scenario::{self, Overrides};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+/// Something that happens. Numbers choose among what there is.
+#[derive(Clone, Debug)]
+enum Step {
+    /// A request arrives, and looks into Redis.
+    Arrive {
+        replica: usize,
+        key: usize,
+        reuse: Reuse,
+    },
+    /// A request that has looked into Redis is submitted.
+    Submit {
+        which: usize,
+    },
+    /// The provider answers.
+    Reply {
+        replica: usize,
+        which: usize,
+    },
+    /// An answer that waits is written, or lost.
+    Write {
+        which: usize,
+        is_lost: bool,
+    },
+    /// A value is replaced by that of another key, or by something else.
+    Damage {
+        key: usize,
+        by: usize,
+    },
+    LoseAll,
+}
+
+const KEYS: usize = 3;
+const REPLICAS: usize = 3;
+
+fn step() -> impl Strategy<Value = Step> {
+    let reuse = prop_oneof![8 => Just(Reuse::Allowed), 1 => Just(Reuse::Refresh), 1 => Just(Reuse::Never)];
+    prop_oneof![
+        12 => (0..REPLICAS, 0..KEYS, reuse).prop_map(|(replica, key, reuse)| Step::Arrive { replica, key, reuse }),
+        10 => any::<usize>().prop_map(|which| Step::Submit { which }),
+        8 => (0..REPLICAS, any::<usize>()).prop_map(|(replica, which)| Step::Reply { replica, which }),
+        8 => (any::<usize>(), prop::bool::weighted(0.1)).prop_map(|(which, is_lost)| Step::Write { which, is_lost }),
+        1 => (0..KEYS, 0..KEYS + 3).prop_map(|(key, by)| Step::Damage { key, by }),
+        1 => Just(Step::LoseAll),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
+    prop::collection::vec((prop_oneof![3 => 0..100u64, 1 => 0..1_500u64], step()), 20..120)
+}
+
+/// The times to live of the replicas differ, in seconds, as after a reload of some.
+const TTLS: [u64; REPLICAS] = [1, 2, 3];
+
+/// How much the replicas underestimate the clock of the server, in milliseconds.
+const CLOCK_ERRORS: [u64; REPLICAS] = [0, 3, 7];
+
+/// The time of the server at the beginning, in milliseconds since 1970: so late that the server itself expires nothing.
+const BEGINNING_MS: u64 = 10_000_000_000_000;
+
+/// A gateway without sockets.
+struct Replica {
+    engine: RecordedEngine,
+    actions: Actions,
+    hasher: KeyHasher,
+    answers: SharedAnswers,
+    queue: WriteQueue,
+    /// By tag: the key of the request, and whether it accepts an earlier answer.
+    jobs: BTreeMap<usize, (usize, Reuse)>,
+    /// Attempts in flight.
+    attempts: Vec<(Slot, crate::engine::Attempt)>,
+    /// By key: when a request last dropped the answers before it.
+    refreshed: [Option<Instant>; KEYS],
+}
+
+impl Replica {
+    fn new(number: usize) -> Self {
+        let ttl = TTLS[number];
+        let text = format!(
+            "name: laws\nproviders: {{p: {{dialect: openai, accounts: {{a: {{keys: [k]}}}}, models: {{m: {{}}}}}}}}\nroutes: {{r: [{{of: [p/a/m]}}]}}\n\
+             duration: 1m\nworkload: [{{name: w, route: r, arrivals: {{constant: 1/min}}, prompt: 1, completion: 1}}]\n\
+             client: {{deadline: 1h, cache: {{entries: 2, ttl: {ttl}s}}, join: true}}\n"
+        );
+        let scenario = scenario::parse("laws.yaml", &text, &Overrides::default(), None)
+            .unwrap_or_else(|problems| panic!("{problems}"));
+        let url = RedisUrl::parse("redis://127.0.0.1:1").expect("a URL");
+        let (link, queue) = AnswerLink::new(url, std::time::Duration::ZERO, Clock::start());
+        let exact =
+            ServerClock::new(None, (Instant::ZERO, Instant::ZERO), BEGINNING_MS - CLOCK_ERRORS[number]);
+        link.set_agreed(&"a".repeat(64), exact);
+        let answers = SharedAnswers {
+            _sharing: None,
+            link,
+            ttl: Nanos::from_secs(ttl),
+            scope: Arc::new(scope_of(&scenario, &[])),
+            targets: Arc::new(["p/a/m".into()]),
+        };
+        let mut hasher = KeyHasher::new().expect("random numbers");
+        hasher.share(answers.clone());
+        let counted = CountedEvents::new(Arc::new(Metrics::new()), ["p/a/m"].into_iter());
+        let mut actions = Actions::new(0, counted, Some(ResponseCache::new(Some(Nanos::from_secs(ttl)))));
+        actions.shared_answers = Some(answers.clone());
+        let engine = RecordedEngine::new(Engine::new(&scenario));
+        let (jobs, attempts, refreshed) = (BTreeMap::new(), Vec::new(), [None; KEYS]);
+        Self { engine, actions, hasher, answers, queue, jobs, attempts, refreshed }
+    }
+
+    fn identity(&self, key: usize, reuse: Reuse) -> Option<Identity> {
+        let body = format!("{{\"k\":{key}}}");
+        let headers = PassedHeaders::of(&HeaderMap::new());
+        self.hasher.identity((Endpoint::Chat, body.as_bytes()), &headers, (None, reuse))
+    }
+}
+
+/// A request that has looked into Redis.
+struct Pending {
+    replica: usize,
+    key: usize,
+    reuse: Reuse,
+    found: Option<FoundAnswer>,
+}
+
+/// Replicas and their server.
+struct Fleet<'a> {
+    bench: &'a Bench,
+    replicas: Vec<Replica>,
+    now: Instant,
+    pending: Vec<Pending>,
+    /// Writes that are on their way.
+    writes: Vec<ScriptAction>,
+    /// When answers were given, by their number.
+    answered: Vec<Instant>,
+    /// By key: when a request last dropped the answers in Redis, unless they were damaged since.
+    forgotten: [Option<Instant>; KEYS],
+    /// How many requests were served from memory, and with the answer of another replica.
+    hits: [usize; 2],
+}
+
+impl Fleet<'_> {
+    fn at_ms(&self) -> u64 {
+        BEGINNING_MS + self.now.0 / NANOS_PER_MS
+    }
+
+    fn call(&self, action: ScriptAction) -> Answer {
+        self.bench.make(&Call::new(action).at_ms(self.at_ms()))
+    }
+
+    fn key_name(&self, key: usize) -> String {
+        let identity = self.replicas[0].identity(key, Reuse::Allowed).expect("an identity");
+        identity.shared.expect("a key").name()
+    }
+
+    fn perform(&mut self, step: &Step) {
+        match *step {
+            Step::Arrive { replica, key, reuse } => self.arrive(replica, key, reuse),
+            Step::Submit { which } if !self.pending.is_empty() => {
+                let pending = self.pending.remove(which % self.pending.len());
+                self.submit(pending);
+            }
+            Step::Reply { replica, which } if !self.replicas[replica].attempts.is_empty() => {
+                self.reply(replica, which);
+            }
+            Step::Write { which, is_lost } if !self.writes.is_empty() => {
+                let write = self.writes.remove(which % self.writes.len());
+                if !is_lost {
+                    self.call(write);
+                }
+            }
+            Step::Damage { key, by } => self.damage(key, by),
+            Step::LoseAll => {
+                self.bench.run("redis.call('FLUSHALL') return {}");
+                self.forgotten = [None; KEYS];
+            }
+            Step::Submit { .. } | Step::Reply { .. } | Step::Write { .. } => {}
+        }
+    }
+
+    /// Does what the gateway does before it submits a job.
+    fn arrive(&mut self, number: usize, key: usize, reuse: Reuse) {
+        let Replica { answers, .. } = &self.replicas[number];
+        let answers = answers.clone();
+        let mut found = None;
+        if let Some(shared) = self.replicas[number].identity(key, reuse).and_then(|identity| identity.shared)
+        {
+            if reuse == Reuse::Refresh {
+                let ms = answers.link.agreed().expect("they agree").clock.ms_at(self.now);
+                self.call(ScriptAction::Forget(shared, ms));
+                self.forgotten[key] = Some(self.now);
+            } else {
+                let answer = self.call(ScriptAction::LookUp(shared, 10_000));
+                found = answers.take(&shared, &answer, (self.now, self.now)).ok();
+                if let (Some(found), Some(at)) = (&found, self.forgotten[key]) {
+                    let stored_ago = found.age(self.now);
+                    let slack = Nanos::from_millis(10);
+                    assert!(
+                        self.now.since(at) + slack >= stored_ago,
+                        "an answer that was dropped is not found"
+                    );
+                }
+            }
+        }
+        self.pending.push(Pending { replica: number, key, reuse, found });
+        if self.now.0 % 2 == 0
+            && let Some(pending) = self.pending.pop()
+        {
+            self.submit(pending);
+        }
+    }
+
+    fn submit(&mut self, Pending { replica, key, reuse, found }: Pending) {
+        let now = self.now;
+        let fleet_replica = &mut self.replicas[replica];
+        let identity = fleet_replica.identity(key, reuse);
+        let job = |id, now| Job {
+            id: JobId(id),
+            workload: WorkloadId(0),
+            route: RouteId(0),
+            scheduled: now,
+            priority: Priority::Interactive,
+            deadline: None,
+            prompt_tokens: 1,
+            max_tokens: None,
+            fingerprint: id,
+        };
+        let Replica { engine, actions, refreshed, .. } = fleet_replica;
+        if reuse == Reuse::Refresh {
+            refreshed[key] = Some(now);
+        }
+        let submitted = submit(engine, actions, (now, job), (identity.as_ref(), found));
+        let is_found = submitted.is_found;
+        self.replicas[replica].jobs.insert(submitted.tag.0, (key, reuse));
+        if let Some(action) = submitted.first {
+            self.act(replica, submitted.tag, action, is_found);
+        }
+        self.run_tasks(replica);
+    }
+
+    fn reply(&mut self, replica: usize, which: usize) {
+        let count = self.replicas[replica].attempts.len();
+        let (slot, attempt) = self.replicas[replica].attempts.remove(which % count);
+        let Replica { engine, actions, jobs, .. } = &mut self.replicas[replica];
+        let (key, _) = jobs[&attempt.tag.0];
+        let body = format!("{key} {}", self.answered.len());
+        self.answered.push(self.now);
+        let answer = AnswerBytes::found(TargetId(0), &HeaderMap::new(), body.as_bytes()).expect("an answer");
+        let failed = Reply::failed(self.now, AttemptFailure::Garbage);
+        let reply = Reply { outcome: AttemptOutcome::Ok, cut: key == 1, ..failed };
+        assert!(actions.end_attempt(attempt.tag, attempt.id), "it was in flight");
+        let now = self.now;
+        actions.with_answer(Some(answer), &reply, |actions, reply| {
+            engine.handle_reply(actions, now, slot, attempt.id, reply);
+        });
+        self.run_tasks(replica);
+        let Replica { answers, queue, .. } = &mut self.replicas[replica];
+        let agreed = answers.link.agreed().expect("they agree");
+        while let Some(waiting) = queue.try_take() {
+            self.writes.extend(waiting.into_action(&agreed));
+        }
+    }
+
+    fn damage(&mut self, key: usize, by: usize) {
+        let name = self.key_name(key);
+        let command = match by.checked_sub(KEYS) {
+            None => format!(
+                "local value = redis.call('GET', '{}') if value then redis.call('SET', '{name}', value) end",
+                self.key_name(by)
+            ),
+            Some(0) => format!("redis.call('DEL', '{name}') redis.call('LPUSH', '{name}', 'x')"),
+            Some(1) => format!("redis.call('APPEND', '{name}', 'x')"),
+            _ => format!("redis.call('SETRANGE', '{name}', 30, '0')"),
+        };
+        let of_type = format!("if redis.call('TYPE', '{name}').ok ~= 'list' then {command} end return {{}}");
+        self.bench.run(&of_type);
+        self.forgotten = [None; KEYS];
+    }
+
+    fn run_tasks(&mut self, replica: usize) {
+        for tag in self.replicas[replica].jobs.keys().copied().collect::<Vec<_>>() {
+            while let Some(action) = self.replicas[replica]
+                .jobs
+                .contains_key(&tag)
+                .then(|| self.replicas[replica].actions.take(Tag(tag)))
+                .flatten()
+            {
+                self.act(replica, Tag(tag), action, false);
+            }
+        }
+    }
+
+    fn act(&mut self, replica: usize, tag: Tag, action: Action, is_found: bool) {
+        match action {
+            Action::Send(attempt) => self.replicas[replica].attempts.push((attempt.slot, attempt)),
+            Action::Done(_) => drop(self.replicas[replica].jobs.remove(&tag.0)),
+            Action::Reused(_, reused) => {
+                let job = self.replicas[replica].jobs.remove(&tag.0).expect("it is open");
+                let reused = reused.expect("small answers are kept");
+                self.check_answer(replica, job, &reused);
+                self.hits[usize::from(is_found)] += usize::from(matches!(reused.origin, Origin::Cache(_)));
+            }
+            other => unreachable!("no job is cancelled: {other:?}"),
+        }
+    }
+
+    fn check_answer(&self, replica: usize, (key, reuse): (usize, Reuse), Reused { answer, origin }: &Reused) {
+        let text = std::str::from_utf8(&answer.body).expect("text");
+        let (of_key, number) = text.split_once(' ').expect("two words");
+        assert_eq!(of_key, key.to_string(), "an answer belongs to its request");
+        let at = self.answered[number.parse::<usize>().expect("a number")];
+        let age = self.now.since(at);
+        let Origin::Cache(stated) = *origin else { return };
+        assert_eq!(reuse, Reuse::Allowed, "a request gets no earlier answer unless it accepts one");
+        assert!(age < Nanos::from_secs(TTLS[replica]), "{age} is older than the time to live");
+        // The clocks of two replicas, the whole milliseconds of the server, and one more.
+        let most = age + Nanos::from_millis(7 + 2 + 1);
+        assert!(age <= stated && stated <= most, "{age}, stated {stated}");
+        let dropped = self.replicas[replica].refreshed[key];
+        assert!(dropped.is_none_or(|dropped| at >= dropped), "an answer that was dropped is not used");
+    }
+}
+
+#[test]
+fn replicas_serve_fresh_answers_to_their_own_requests_only() {
+    let Some(bench) = Bench::start() else { return };
+    let hits = Cell::new([0; 2]);
+    let mut runner = TestRunner::new(Config { cases: 96, failure_persistence: None, ..Config::default() });
+    let result = runner.run(&steps(), |steps| {
+        bench.run("redis.call('FLUSHALL') return {}");
+        let replicas = (0..REPLICAS).map(Replica::new).collect();
+        let mut fleet = Fleet {
+            bench: &bench,
+            replicas,
+            now: Instant(1),
+            pending: Vec::new(),
+            writes: Vec::new(),
+            answered: Vec::new(),
+            forgotten: [None; KEYS],
+            hits: [0; 2],
+        };
+        for (pause, step) in &steps {
+            fleet.now += Nanos(pause * NANOS_PER_MS + pause % 7);
+            fleet.perform(step);
+        }
+        for contents in bench.contents() {
+            prop_assert!(contents.starts_with(PREFIX), "{contents}");
+        }
+        let [from_memory, found] = hits.get();
+        hits.set([from_memory + fleet.hits[0], found + fleet.hits[1]]);
+        Ok(())
+    });
+    result.unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(hits.get().iter().all(|hits| *hits > 50), "answers are shared: {hits:?}");
+}
+
+/// The replicas take the secret that is there. If there is none, or something else, they restore their own.
+#[test]
+fn the_replicas_agree_on_a_secret() {
+    let Some(bench) = Bench::start() else { return };
+    let [one, other] = ["1", "2"].map(|digit| digit.repeat(64));
+    let agree = |secret: &str| {
+        let answer = bench.make(&Call::new(ScriptAction::Agree(secret.to_owned())));
+        assert_eq!(answer.outcome, Outcome::Done);
+        String::from_utf8(answer.text).expect("text")
+    };
+    assert_eq!((agree(&one), agree(&other)), (one.clone(), one.clone()));
+    let key = format!("'{PREFIX}secret'");
+    for damage in [
+        "",
+        "redis.call('SET', KEY, 'x')",
+        "redis.call('SET', KEY, string.rep('x', 64))",
+        "redis.call('LPUSH', KEY, 'x')",
+    ] {
+        let damage = damage.replace("KEY", &key);
+        bench.run(&format!("redis.call('DEL', {key}) {damage} return {{}}"));
+        assert_eq!((agree(&other), agree(&one)), (other.clone(), other.clone()), "{damage}");
+        bench.run(&format!("redis.call('SET', {key}, '{one}') return {{}}"));
+    }
+}
+
+/// A later answer is not replaced by an earlier one that is written after it, and none is stored after its time to live.
+#[test]
+fn the_latest_answer_stays() {
+    let Some(bench) = Bench::start() else { return };
+    let key = Secret::parse(&"a".repeat(64)).expect("32 bytes").key_of(&[0; 32], b"one");
+    let at = |ms: u64, action| bench.make(&Call::new(action).at_ms(BEGINNING_MS + ms));
+    let store = |ms: u64, stored: u64, over: u64, text: &str| {
+        let value = format!("quotalab-answer-1 {:016} {text}", BEGINNING_MS + stored).into_bytes();
+        let (stored_ms, over_ms) = (BEGINNING_MS + stored, BEGINNING_MS + over);
+        let value = super::call::StoredValue { value, stored_ms, over_ms };
+        at(ms, ScriptAction::Store(key, value)).outcome
+    };
+    let look_up = |ms: u64| {
+        let Answer { outcome, text, .. } = at(ms, ScriptAction::LookUp(key, 100));
+        let text = String::from_utf8(text).expect("text");
+        (outcome, text.get(35..).unwrap_or_default().to_owned())
+    };
+    assert_eq!(look_up(0), (Outcome::Nothing, String::new()));
+    assert_eq!(store(10, 5, 100, "later"), Outcome::Done);
+    assert_eq!(store(11, 4, 100, "earlier"), Outcome::Nothing);
+    assert_eq!(look_up(12), (Outcome::Done, "later".to_owned()));
+    assert_eq!(store(100, 6, 100, "over"), Outcome::Nothing);
+    assert_eq!(at(20, ScriptAction::Forget(key, BEGINNING_MS + 4)).outcome, Outcome::Nothing, "it is later");
+    assert_eq!(at(20, ScriptAction::Forget(key, BEGINNING_MS + 8)).outcome, Outcome::Done);
+    assert_eq!(look_up(21), (Outcome::Nothing, String::new()));
+    assert_eq!(store(22, 7, 100, "late"), Outcome::Nothing, "it was stored before the answers were dropped");
+    assert_eq!(store(23, 8, 100, "new"), Outcome::Done);
+    assert_eq!(look_up(24), (Outcome::Done, "new".to_owned()));
+    assert_eq!(at(24, ScriptAction::LookUp(key, 37)).outcome, Outcome::Foreign, "it is too long to be read");
+    assert_eq!(store(25, 1_000, 2_000, "future"), Outcome::Done);
+    assert_eq!(store(26, 20, 100, "present"), Outcome::Done, "no answer is from the future");
+}

@@ -1,0 +1,364 @@
+//! The connections to Redis through which answers are read and written, and the queue of those that wait to be written.
+//!
+//! They are not the connection of the quotas: a large answer delays no reservation, and an answer that comes too late does not make
+//! this replica go on alone with its part of the quotas. Answers are written through a connection of their own, so that they delay no
+//! lookup.
+
+use super::super::RedisUrl;
+use super::super::call::ScriptCall as _;
+use super::call::{Action, Answer, Call, Outcome, StoredValue};
+use super::clock::{NANOS_PER_MS, ServerClock};
+use super::counts::{Counts, Write};
+use super::value::{AnswerKey, Head, Secret, hex};
+use crate::drive::clock::Clock;
+use crate::gateway::answer::Answer as AnswerBytes;
+use futures_util::future::join_all;
+use provider::{Instant, Nanos};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+/// The connections, and what waits to be written.
+pub(super) struct AnswerLink {
+    url: RedisUrl,
+    pub(super) answer_timeout: Duration,
+    clock: Clock,
+    state: Mutex<State>,
+    /// Wakes the task: the connection was lost.
+    lost: Notify,
+    /// One for each request that may look for an answer at a time.
+    pub(super) lookups: Semaphore,
+    queue: mpsc::Sender<Waiting>,
+    /// The number and the bytes of the answers that wait to be written, or are being written.
+    waiting: AtomicUsize,
+    waiting_bytes: AtomicUsize,
+    pub(super) counts: Counts,
+}
+
+/// What is known of Redis.
+#[derive(Default)]
+struct State {
+    /// Through which answers are read; `None` while Redis is gone.
+    reader: Option<MultiplexedConnection>,
+    /// How many connections there were.
+    number: u64,
+    /// What the replicas have in common, and the clock of the server: since the first connection. Redis being gone changes neither.
+    agreed: Option<Agreed>,
+}
+
+/// What the replicas agree on.
+#[derive(Clone)]
+pub(super) struct Agreed {
+    pub(super) secret: Secret,
+    digits: String,
+    pub(super) clock: ServerClock,
+}
+
+/// An answer that waits to be written.
+pub(super) struct Waiting {
+    pub(super) key: AnswerKey,
+    pub(super) stored: Instant,
+    pub(super) ttl: Nanos,
+    pub(super) answer: Arc<AnswerBytes>,
+    pub(super) cut: bool,
+    /// The name of its target.
+    pub(super) target: Arc<str>,
+}
+
+impl fmt::Debug for AnswerLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnswerLink").finish_non_exhaustive()
+    }
+}
+
+impl AnswerLink {
+    /// Returns a link without a connection. [`Self::run`] connects.
+    pub(super) fn new(url: RedisUrl, answer_timeout: Duration, clock: Clock) -> (Arc<Self>, WriteQueue) {
+        let (queue, waiting) = mpsc::channel(MAX_WAITING);
+        let link = Self {
+            url,
+            answer_timeout,
+            clock,
+            state: Mutex::default(),
+            lost: Notify::new(),
+            lookups: Semaphore::new(MAX_LOOKUPS),
+            queue,
+            waiting: AtomicUsize::new(0),
+            waiting_bytes: AtomicUsize::new(0),
+            counts: Counts::default(),
+        };
+        (Arc::new(link), WriteQueue(waiting))
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Sets what the replicas agree on.
+    #[cfg(test)]
+    pub(super) fn set_agreed(&self, digits: &str, clock: ServerClock) {
+        let secret = Secret::parse(digits).expect("32 bytes");
+        self.state().agreed = Some(Agreed { secret, digits: digits.to_owned(), clock });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("invariant: no thread panics while it holds the state")
+    }
+
+    /// Returns what the replicas agree on; `None` before the first connection.
+    pub(super) fn agreed(&self) -> Option<Agreed> {
+        self.state().agreed.clone()
+    }
+
+    /// Returns the number of answers that wait to be written.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Makes a call for a request that waits; `None` if Redis is gone, or answers too late or with an error: then it is gone.
+    pub(super) async fn ask(&self, action: Action) -> Option<Answer> {
+        let (mut reader, number) = {
+            let state = self.state();
+            (state.reader.clone()?, state.number)
+        };
+        self.call(&mut reader, number, (action, self.answer_timeout)).await
+    }
+
+    async fn call(
+        &self,
+        connection: &mut MultiplexedConnection,
+        number: u64,
+        (action, time_limit): (Action, Duration),
+    ) -> Option<Answer> {
+        match timeout(time_limit, Call::new(action).make(connection)).await {
+            Ok(Ok(answer)) => Some(answer),
+            Ok(Err(error)) => {
+                self.lose(number, &self.url.text_of(&error));
+                None
+            }
+            Err(_) => {
+                self.lose(number, &format!("no answer within {time_limit:?}"));
+                None
+            }
+        }
+    }
+
+    /// Records that a connection was lost, and logs it, once.
+    fn lose(&self, number: u64, reason: &str) {
+        let mut state = self.state();
+        if state.number == number && state.reader.take().is_some() {
+            drop(state);
+            self.counts.up.set(0);
+            tracing::warn!(
+                reason,
+                "redis does not answer: this replica continues with its own response cache"
+            );
+            self.lost.notify_one();
+        }
+    }
+
+    fn is_current(&self, number: u64) -> bool {
+        let state = self.state();
+        state.number == number && state.reader.is_some()
+    }
+
+    /// Queues an answer to be written. If too many wait it is dropped.
+    pub(super) fn enqueue(&self, waiting: Waiting) {
+        let bytes = waiting.bytes();
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let before = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before + bytes > MAX_WAITING_BYTES || self.queue.try_send(waiting).is_err() {
+            self.take_out(bytes);
+            self.counts.written(Write::Dropped);
+        }
+    }
+
+    fn take_out(&self, bytes: usize) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Keeps the connections and writes what waits, for ever.
+    pub(super) async fn run(&self, WriteQueue(mut queue): WriteQueue) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let begun = self.now();
+            match self.connect().await {
+                Ok((writer, number)) => self.serve(writer, number, &mut queue).await,
+                Err(reason) => tracing::debug!(reason, "answers are not shared through redis"),
+            }
+            if self.now().since(begun) > STABLE_AFTER {
+                pause = FIRST_PAUSE;
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Connects twice, and agrees with the other replicas. Returns the connection through which answers are written, and the number
+    /// of the connection.
+    async fn connect(&self) -> Result<(MultiplexedConnection, u64), String> {
+        let text_of = |error: redis::RedisError| self.url.text_of(&error);
+        let client = Client::open(self.url.info().clone()).map_err(text_of)?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(WRITE_TIMEOUT));
+        let connect = || async {
+            let connected = client.get_multiplexed_async_connection_with_config(&config);
+            let connected = timeout(CONNECT_TIMEOUT, connected).await;
+            connected.map_err(|_| format!("no connection within {CONNECT_TIMEOUT:?}"))?.map_err(text_of)
+        };
+        let (reader, mut writer) = (connect().await?, connect().await?);
+        let agreed = timeout(CONNECT_TIMEOUT, self.agree(&mut writer)).await;
+        agreed.map_err(|_| format!("no answer within {CONNECT_TIMEOUT:?}"))??;
+        let mut state = self.state();
+        state.number += 1;
+        state.reader = Some(reader);
+        let number = state.number;
+        drop(state);
+        self.counts.up.set(1);
+        Ok((writer, number))
+    }
+
+    /// Agrees with the other replicas: proposes the secret that this one has, and takes the one that is there.
+    async fn agree(&self, writer: &mut MultiplexedConnection) -> Result<(), String> {
+        let known = self.agreed();
+        let proposal = match &known {
+            Some(agreed) => agreed.digits.clone(),
+            None => new_secret().ok_or("the system has no random numbers")?,
+        };
+        let asked = self.now();
+        let answer = Call::new(Action::Agree(proposal)).make(writer).await;
+        let answer = answer.map_err(|error| self.url.text_of(&error))?;
+        let text = String::from_utf8_lossy(&answer.text).into_owned();
+        let secret = match answer.outcome {
+            Outcome::Done => Secret::parse(&text).ok_or("an answer of another script")?,
+            _ => return Err(text),
+        };
+        let past = known.map(|agreed| agreed.clock);
+        let clock = ServerClock::new(past, (asked, self.now()), answer.now_ms);
+        self.state().agreed = Some(Agreed { secret, digits: text, clock });
+        Ok(())
+    }
+
+    /// Writes what waits until the connection is lost.
+    async fn serve(
+        &self,
+        mut writer: MultiplexedConnection,
+        number: u64,
+        queue: &mut mpsc::Receiver<Waiting>,
+    ) {
+        let mut beats = interval(BEAT);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(BATCH);
+        while self.is_current(number) {
+            tokio::select! {
+                () = self.lost.notified() => {}
+                _ = beats.tick() => match timeout(WRITE_TIMEOUT, self.agree(&mut writer)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(reason)) => self.lose(number, &reason),
+                    Err(_) => self.lose(number, &format!("no answer within {WRITE_TIMEOUT:?}")),
+                },
+                _ = queue.recv_many(&mut batch, BATCH) => {
+                    join_all(batch.drain(..).map(|waiting| self.write(&writer, number, waiting))).await;
+                }
+            }
+        }
+    }
+
+    /// Writes an answer. It is not written again if that fails.
+    async fn write(&self, writer: &MultiplexedConnection, number: u64, waiting: Waiting) {
+        let bytes = waiting.bytes();
+        let result = match self.agreed().and_then(|agreed| waiting.into_action(&agreed)) {
+            Some(action) => {
+                let mut writer = writer.clone();
+                let answer = self.call(&mut writer, number, (action, WRITE_TIMEOUT)).await;
+                match answer.map(|answer| answer.outcome) {
+                    Some(Outcome::Done) => Write::Stored,
+                    Some(Outcome::Nothing) => Write::Outdated,
+                    Some(Outcome::Foreign | Outcome::Refused) | None => Write::Failed,
+                }
+            }
+            None => Write::Failed,
+        };
+        self.take_out(bytes);
+        self.counts.written(result);
+    }
+}
+
+impl Waiting {
+    fn bytes(&self) -> usize {
+        self.answer.body.len()
+    }
+
+    /// Returns what is to be done to write it; `None` if a header of it is no text.
+    pub(super) fn into_action(self, agreed: &Agreed) -> Option<Action> {
+        let Self { key, stored, ttl, answer, cut, target } = self;
+        let header = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
+            Some((name.as_str().to_owned().into(), value.to_str().ok()?.to_owned().into()))
+        };
+        let headers = answer.headers.iter().map(header).collect::<Option<_>>()?;
+        let head = Head { target: (&*target).into(), cut, headers };
+        let stored_ms = agreed.clock.ms_at(stored);
+        let over_ms = stored_ms.saturating_add(ttl.0 / NANOS_PER_MS).min(MAX_MS);
+        let value = agreed.secret.encode(&key, stored_ms, (&head, &answer.body))?;
+        Some(Action::Store(key, StoredValue { value, stored_ms, over_ms }))
+    }
+}
+
+/// Returns the hexadecimal digits of a random secret; `None` if the system has no random numbers.
+fn new_secret() -> Option<String> {
+    let mut bytes = [0; 32];
+    SystemRandom::new().fill(&mut bytes).ok()?;
+    Some(hex(&bytes))
+}
+
+/// The queue of answers that wait to be written.
+pub(super) struct WriteQueue(mpsc::Receiver<Waiting>);
+
+#[cfg(test)]
+impl WriteQueue {
+    /// Takes the next answer out of the queue, if one waits.
+    pub(super) fn try_take(&mut self) -> Option<Waiting> {
+        self.0.try_recv().ok()
+    }
+}
+
+/// The most answers that wait to be written.
+const MAX_WAITING: usize = 1024;
+
+/// The most bytes that they may have together.
+const MAX_WAITING_BYTES: usize = 64 << 20;
+
+/// The most requests that look for answers at a time: each may read [`crate::gateway::answer::MAX_ANSWER_BYTES`].
+const MAX_LOOKUPS: usize = 32;
+
+/// The most answers that are written at once.
+const BATCH: usize = 8;
+
+/// How often the replicas agree.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// How long each step of a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a write may take.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The first pause before Redis is tried again. Each further pause is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest pause before Redis is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// After a connection that lasted longer, the pauses begin with the shortest one again.
+const STABLE_AFTER: Nanos = Nanos(10_000_000_000);
+
+/// The latest time that the script computes with, in milliseconds since 1970.
+const MAX_MS: u64 = 1 << 45;
