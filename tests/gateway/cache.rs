@@ -1,7 +1,7 @@
 //! The response cache and coalescing over sockets: what is shared, with whom, for how long, and with which bytes.
 
 mod coalescing;
-mod laws;
+pub(super) mod laws;
 
 use super::callers::key_of;
 use super::*;
@@ -9,11 +9,11 @@ use super::*;
 const CACHED: &str = "client: {cache: {entries: 10, ttl: 1h}, retry: {attempts: 1}}\n";
 
 /// Starts a provider that answers its n-th request with `answer n`, plain or streamed as asked.
-fn counting() -> Provider {
+pub(super) fn counting() -> Provider {
     Provider::start(|number, request| vec![Step::Send(numbered(number, request))])
 }
 
-fn numbered(number: usize, request: &str) -> String {
+pub(super) fn numbered(number: usize, request: &str) -> String {
     if request.contains("\"stream\":true") { streamed(number) } else { plain(number) }
 }
 
@@ -21,7 +21,7 @@ fn plain(number: usize) -> String {
     json_response("200 OK", "x-request-id: r1\r\nx-ratelimit-remaining-requests: 7\r\n", &body(number))
 }
 
-fn body(number: usize) -> String {
+pub(super) fn body(number: usize) -> String {
     COMPLETION.replace("Hi", &format!("answer {number}"))
 }
 
@@ -29,24 +29,24 @@ fn streamed(number: usize) -> String {
     format!("{EVENT_STREAM_HEAD}{}{LAST_CHUNK}", chunk(&events(number)))
 }
 
-fn events(number: usize) -> String {
+pub(super) fn events(number: usize) -> String {
     format!("{ROLE}{}: comment\n\ndata: [DONE]\n\n", token(&format!("answer {number}")))
 }
 
 /// Returns a request with another header.
-fn with_header(request: &str, header: &str) -> String {
+pub(super) fn with_header(request: &str, header: &str) -> String {
     request.replacen("\r\n", &format!("\r\n{header}\r\n"), 1)
 }
 
-fn chat_post(members: &str) -> String {
+pub(super) fn chat_post(members: &str) -> String {
     post("/v1/chat/completions", &chat_request("chat").replacen('{', &format!("{{{members}"), 1))
 }
 
-fn cache_header(response: &Response) -> Option<&str> {
+pub(super) fn cache_header(response: &Response) -> Option<&str> {
     response.header("x-quotalab-cache")
 }
 
-fn metric(gateway: &RunningGateway, name: &str) -> Option<f64> {
+pub(super) fn metric(gateway: &RunningGateway, name: &str) -> Option<f64> {
     let metrics = gateway.get("/metrics").body();
     metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }

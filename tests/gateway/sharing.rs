@@ -1,5 +1,6 @@
 //! Several gateways that share quotas and cool-downs through Redis.
 
+mod answers;
 mod budgets;
 
 use super::*;

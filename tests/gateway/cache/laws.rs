@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 /// What a caller does.
 #[derive(Clone, Debug)]
-struct Visit {
-    pause_ms: u64,
+pub(in super::super) struct Visit {
+    pub(in super::super) pause_ms: u64,
     prompt: u8,
     is_stream: bool,
     /// It leaves after this time, without reading the answer.
@@ -16,7 +16,7 @@ struct Visit {
     is_no_cache: bool,
 }
 
-fn visits() -> impl Strategy<Value = Vec<Visit>> {
+pub(in super::super) fn visits() -> impl Strategy<Value = Vec<Visit>> {
     let leaves = prop_oneof![3 => Just(None), 1 => (0..60u64).prop_map(Some)];
     let visit = (0..25u64, 0..3u8, any::<bool>(), leaves, prop::bool::weighted(0.1)).prop_map(
         |(pause_ms, prompt, is_stream, leaves_after_ms, is_no_cache)| Visit {
@@ -40,7 +40,7 @@ fn echo(text: &str) -> Option<&str> {
 }
 
 /// Answers with the prompt and the instant, in milliseconds; some requests fail in one of several ways.
-fn flaky(clock: Clock) -> Provider {
+pub(in super::super) fn flaky(clock: Clock) -> Provider {
     Provider::start(move |number, request| {
         let prompt = echo(request).expect("a prompt");
         let is_stream = request.contains("\"stream\":true");
@@ -66,7 +66,7 @@ fn flaky(clock: Clock) -> Provider {
 }
 
 /// Makes a visit. Returns an error if what the caller receives violates law 20.
-fn visit(gateway: &RunningGateway, clock: Clock, visit: &Visit) -> Result<(), String> {
+pub(in super::super) fn visit(gateway: &RunningGateway, clock: Clock, visit: &Visit) -> Result<(), String> {
     let Visit { prompt, is_stream, leaves_after_ms, is_no_cache, .. } = visit;
     let body = format!(
         r#"{{"model":"chat","stream":{is_stream},"messages":[{{"role":"user","content":"<<{prompt}>>"}}]}}"#

@@ -13,7 +13,7 @@
 --   agree: 1, and the secret; 3, and an error, if it could not be written
 --   look_up: 0 if there is no answer; 1, and the value; 2 if there is something else
 --   store: 1 if it was stored; 0 if its time is over, or a later answer is there; 3, and an error, if it could not be written
---   forget: 1; 0 if a later answer is there
+--   forget: 1
 
 local BEGINNING_BYTES = 35
 local FORGOTTEN_MS = 60000
@@ -62,21 +62,16 @@ local function stored_at()
   return at and at <= now and at or nil
 end
 
--- Returns true if what is there is later than the time that the call states.
-local function is_outdated()
-  local known = stored_at()
-  return known and known > tonumber(ARGV[3])
-end
-
 local function store()
-  local over = tonumber(ARGV[4])
-  if over <= now or is_outdated() then return reply(0) end
+  local stored, over = tonumber(ARGV[3]), tonumber(ARGV[4])
+  if over <= now or (stored_at() or 0) > stored then return reply(0) end
   return set(key, ARGV[5], 'PXAT', string.format('%.0f', over))
 end
 
 local function forget()
-  if is_outdated() then return reply(0) end
-  local beginning = string.format('quotalab-answer-1 %016.0f ', tonumber(ARGV[3]))
+  -- What is there is dropped in any case: the clocks of two replicas may differ by milliseconds.
+  local at = math.max(tonumber(ARGV[3]), stored_at() or 0)
+  local beginning = string.format('quotalab-answer-1 %016.0f ', at)
   if set(key, beginning, 'PX', FORGOTTEN_MS)[1] ~= 1 then redis.call('DEL', key) end
   return reply(1)
 end

@@ -86,7 +86,7 @@ const TTLS: [u64; REPLICAS] = [1, 2, 3];
 const CLOCK_ERRORS: [u64; REPLICAS] = [0, 3, 7];
 
 /// The time of the server at the beginning, in milliseconds since 1970: so late that the server itself expires nothing.
-const BEGINNING_MS: u64 = 10_000_000_000_000;
+const BEGINNING_MS: u64 = 5_000_000_000_000;
 
 /// A gateway without sockets.
 struct Replica {
@@ -292,8 +292,8 @@ impl Fleet<'_> {
         let name = self.key_name(key);
         let command = match by.checked_sub(KEYS) {
             None => format!(
-                "local value = redis.call('GET', '{}') if value then redis.call('SET', '{name}', value) end",
-                self.key_name(by)
+                "if redis.call('TYPE', '{from}').ok == 'string' then redis.call('SET', '{name}', redis.call('GET', '{from}')) end",
+                from = self.key_name(by)
             ),
             Some(0) => format!("redis.call('DEL', '{name}') redis.call('LPUSH', '{name}', 'x')"),
             Some(1) => format!("redis.call('APPEND', '{name}', 'x')"),
@@ -370,8 +370,8 @@ fn replicas_serve_fresh_answers_to_their_own_requests_only() {
             fleet.now += Nanos(pause * NANOS_PER_MS + pause % 7);
             fleet.perform(step);
         }
-        for contents in bench.contents() {
-            prop_assert!(contents.starts_with(PREFIX), "{contents}");
+        for key in bench.run("return redis.call('KEYS', '*')") {
+            prop_assert!(key.starts_with(PREFIX), "{key}");
         }
         let [from_memory, found] = hits.get();
         hits.set([from_memory + fleet.hits[0], found + fleet.hits[1]]);
