@@ -1,6 +1,7 @@
 //! A gateway records in one process, `sim` replays in another.
 
 use super::process::{Process, SECRET, write_scenario};
+use super::sharing::redis_server::RedisServer;
 use super::*;
 use std::fs;
 use std::path::Path;
@@ -89,6 +90,55 @@ fn the_decisions_of_a_gateway_are_replayed() {
     let (code, printed) = replay(&scenario, &recording, &[]);
     assert_eq!(code, Some(2), "{printed}");
     assert!(printed.contains("recording.jsonl: line "), "{printed}");
+}
+
+/// An answer that another replica has given is an input: without Redis, the replay decides as the gateway did.
+#[test]
+fn a_hit_of_another_replica_is_replayed() {
+    let Some(server) = RedisServer::start(None) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let provider = Provider::answering(completion());
+    let scenario = write_scenario(folder.path(), &format!("http://{}/v1", provider.address), "chat");
+    let text = fs::read_to_string(&scenario).expect("a scenario");
+    let text = text.replace("attempts: 1}", "attempts: 1}, cache: {entries: 9, ttl: 1h}");
+    fs::write(&scenario, text).expect("a scenario");
+    let start = |recording: &str| {
+        let recording = folder.path().join(recording);
+        let url = server.url();
+        let options = ["--redis", &url, "--record", recording.to_str().expect("a plain path")];
+        let process = Process::start_with(&scenario, &options, &[("TEST_API_KEY", SECRET)]);
+        wait_for(
+            || process.printed().contains("quotas and cached answers are shared through redis"),
+            "the note",
+        );
+        wait_for(|| process.get("/metrics").body().contains("sharing_cache_up 1\n"), "it shares answers");
+        (process, recording)
+    };
+    let (first, _) = start("first.jsonl");
+    assert_eq!(first.chat("chat").status(), 200);
+    let written = "cache_writes_total{result=\"stored\"} 1\n";
+    wait_for(|| first.get("/metrics").body().contains(written), "it is written");
+    let (second, recording) = start("second.jsonl");
+    let hits = [second.chat("chat"), second.chat("chat")];
+    assert!(hits.iter().all(|hit| hit.header("x-quotalab-cache") == Some("hit")));
+    assert_eq!(provider.requests().len(), 1);
+    second.signal("-TERM");
+    let (status, printed) = second.wait();
+    assert!(status.success() && printed.contains("cache=\"shared_hit\""), "{printed}");
+
+    let recorded = fs::read_to_string(&recording).expect("a recording");
+    assert_eq!(recorded.matches(r#""kind":"shared_answer""#).count(), 1, "{recorded}");
+    assert!(!recorded.contains("Say hi") && !recorded.contains("chat.completion"), "{recorded}");
+    let (code, printed) = replay(&scenario, &recording, &[]);
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(printed.starts_with("2 jobs, 4 decisions: all as recorded\n"), "{printed}");
+    // With a shorter time to live the answer would have been too old, so the jobs would have been sent.
+    let (code, printed) = replay(&scenario, &recording, &["--set", "client.cache.ttl=1ms"]);
+    assert_eq!(code, Some(1), "{printed}");
+    assert!(
+        printed.contains("recorded: cache hit") && printed.contains("now:      attempt 1 goes to"),
+        "{printed}"
+    );
 }
 
 /// The lines that were written before `kill -9` are replayed.

@@ -279,7 +279,7 @@ fn redis_may_be_gone_and_come_back() {
     assert_eq!(cache_header(&ask(&second, 1)), Some("hit"), "its own memory");
     assert!(looked_up(&second, "skipped") >= 1.0);
     assert!(server.restart());
-    [&first, &second].map(wait_for_sharing);
+    [&first, &second].into_iter().for_each(wait_for_sharing);
     // What was stored meanwhile is written now. What was in Redis is lost.
     wait_until_written(&second, 1.0);
     assert_eq!(keys(&server).len(), 1);
