@@ -1,7 +1,7 @@
 //! One engine of a replay: checks each input before it is passed on, because a file may state anything, and compares what the
 //! engine decides with what was recorded.
 
-use super::line::{Kind, is_decision};
+use super::line::{Kind, ReplyLine, is_decision};
 use super::names::Names;
 use super::replay::Replayed;
 use crate::engine::{Answer, Attempt, Driver, Engine, Handover, SharedAnswer};
@@ -141,15 +141,7 @@ impl ReplayedEngine {
                 self.engine.add_answer(&mut self.driver, at, identical_to, answer);
                 Ok(())
             }
-            Kind::Reply(line) => {
-                let Some((slot, attempt)) = self.attempt(job, line.attempt)? else { return Ok(()) };
-                let reply = line.into_reply()?;
-                self.driver.replied = Some(attempt);
-                self.driver.job(job).attempt = None;
-                self.engine.handle_reply(&mut self.driver, at, slot, attempt, &reply);
-                self.driver.replied = None;
-                Ok(())
-            }
+            Kind::Reply(line) => self.reply(at, job, *line),
             Kind::FirstByte { attempt } => {
                 let Some((slot, attempt)) = self.attempt(job, attempt)? else { return Ok(()) };
                 if std::mem::replace(&mut self.driver.job(job).has_first_byte, true) {
@@ -194,6 +186,16 @@ impl ReplayedEngine {
         }
         group.1 += 1;
         self.driver.fingerprints.insert(id.0, fingerprint);
+        Ok(())
+    }
+
+    fn reply(&mut self, at: Instant, job: Option<u64>, line: ReplyLine) -> Result<(), String> {
+        let Some((slot, attempt)) = self.attempt(job, line.attempt)? else { return Ok(()) };
+        let reply = line.into_reply()?;
+        self.driver.replied = Some(attempt);
+        self.driver.job(job).attempt = None;
+        self.engine.handle_reply(&mut self.driver, at, slot, attempt, &reply);
+        self.driver.replied = None;
         Ok(())
     }
 

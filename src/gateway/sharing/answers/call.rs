@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("answers.lua")));
 
 /// What the script is to do.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Action {
     /// Returns the secret of all replicas, which is this one if there is none.
     Agree(String),
@@ -22,7 +22,7 @@ pub(super) enum Action {
 }
 
 /// A value to be stored, with times in milliseconds since 1970.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct StoredValue {
     pub(super) value: Vec<u8>,
     pub(super) stored_ms: u64,
@@ -31,7 +31,7 @@ pub(super) struct StoredValue {
 }
 
 /// A call of the script.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Call {
     action: Action,
     /// The time of the call; `None` for that of the server.

@@ -18,7 +18,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -32,6 +32,8 @@ pub(super) struct AnswerLink {
     state: Mutex<State>,
     /// Wakes the task: the connection was lost.
     lost: Notify,
+    /// The answers to requests that were late, since the last one in time.
+    late: AtomicU32,
     /// One for each request that may look for an answer at a time.
     pub(super) lookups: Semaphore,
     queue: mpsc::Sender<Waiting>,
@@ -87,6 +89,7 @@ impl AnswerLink {
             clock,
             state: Mutex::default(),
             lost: Notify::new(),
+            late: AtomicU32::new(0),
             lookups: Semaphore::new(MAX_LOOKUPS),
             queue,
             waiting: AtomicUsize::new(0),
@@ -121,29 +124,26 @@ impl AnswerLink {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Makes a call for a request that waits; `None` if Redis is gone, or answers too late or with an error: then it is gone.
+    /// Makes a call for a request that waits; `None` if Redis is gone, or answers too late or with an error. After an error, or
+    /// [`MOST_LATE`] late answers in succession, it is gone: one that is late may only be large.
     pub(super) async fn ask(&self, action: Action) -> Option<Answer> {
         let (mut reader, number) = {
             let state = self.state();
             (state.reader.clone()?, state.number)
         };
-        self.call(&mut reader, number, (action, self.answer_timeout)).await
-    }
-
-    async fn call(
-        &self,
-        connection: &mut MultiplexedConnection,
-        number: u64,
-        (action, time_limit): (Action, Duration),
-    ) -> Option<Answer> {
-        match timeout(time_limit, Call::new(action).make(connection)).await {
-            Ok(Ok(answer)) => Some(answer),
+        match timeout(self.answer_timeout, Call::new(action).make(&mut reader)).await {
+            Ok(Ok(answer)) => {
+                self.late.store(0, Ordering::Relaxed);
+                Some(answer)
+            }
             Ok(Err(error)) => {
                 self.lose(number, &self.url.text_of(&error));
                 None
             }
             Err(_) => {
-                self.lose(number, &format!("no answer within {time_limit:?}"));
+                if self.late.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_LATE {
+                    self.lose(number, &format!("no answer within {:?}", self.answer_timeout));
+                }
                 None
             }
         }
@@ -155,10 +155,7 @@ impl AnswerLink {
         if state.number == number && state.reader.take().is_some() {
             drop(state);
             self.counts.up.set(0);
-            tracing::warn!(
-                reason,
-                "redis does not answer: this replica continues with its own response cache"
-            );
+            tracing::warn!(reason, "redis does not answer: cached answers are not shared");
             self.lost.notify_one();
         }
     }
@@ -186,12 +183,23 @@ impl AnswerLink {
 
     /// Keeps the connections and writes what waits, for ever.
     pub(super) async fn run(&self, WriteQueue(mut queue): WriteQueue) {
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut is_logged) = (FIRST_PAUSE, false);
         loop {
             let begun = self.now();
             match self.connect().await {
-                Ok((writer, number)) => self.serve(writer, number, &mut queue).await,
-                Err(reason) => tracing::debug!(reason, "answers are not shared through redis"),
+                Ok((writer, number)) => {
+                    if is_logged {
+                        tracing::info!("redis answers again: cached answers are shared");
+                    }
+                    self.serve(writer, number, &mut queue).await;
+                    // The loss of the connection was logged.
+                    is_logged = true;
+                }
+                Err(reason) if !is_logged => {
+                    tracing::warn!(reason, "cached answers are not shared through redis");
+                    is_logged = true;
+                }
+                Err(_) => {}
             }
             if self.now().since(begun) > STABLE_AFTER {
                 pause = FIRST_PAUSE;
@@ -220,6 +228,7 @@ impl AnswerLink {
         let mut state = self.state();
         state.number += 1;
         state.reader = Some(reader);
+        self.late.store(0, Ordering::Relaxed);
         let number = state.number;
         drop(state);
         self.counts.up.set(1);
@@ -277,12 +286,19 @@ impl AnswerLink {
         let bytes = waiting.bytes();
         let result = match self.agreed().and_then(|agreed| waiting.into_action(&agreed)) {
             Some(action) => {
-                let mut writer = writer.clone();
-                let answer = self.call(&mut writer, number, (action, WRITE_TIMEOUT)).await;
-                match answer.map(|answer| answer.outcome) {
-                    Some(Outcome::Done) => Write::Stored,
-                    Some(Outcome::Nothing) => Write::Outdated,
-                    Some(Outcome::Foreign | Outcome::Refused) | None => Write::Failed,
+                let (mut writer, call) = (writer.clone(), Call::new(action));
+                match timeout(WRITE_TIMEOUT, call.make(&mut writer)).await {
+                    Ok(Ok(Answer { outcome: Outcome::Done, .. })) => Write::Stored,
+                    Ok(Ok(Answer { outcome: Outcome::Nothing, .. })) => Write::Outdated,
+                    Ok(Ok(_)) => Write::Failed,
+                    Ok(Err(error)) => {
+                        self.lose(number, &self.url.text_of(&error));
+                        Write::Failed
+                    }
+                    Err(_) => {
+                        self.lose(number, &format!("no answer within {WRITE_TIMEOUT:?}"));
+                        Write::Failed
+                    }
                 }
             }
             None => Write::Failed,
@@ -341,6 +357,9 @@ const MAX_LOOKUPS: usize = 32;
 
 /// The most answers that are written at once.
 const BATCH: usize = 8;
+
+/// After this many answers in succession that requests did not wait for, Redis is gone.
+const MOST_LATE: u32 = 3;
 
 /// How often the replicas agree.
 const BEAT: Duration = Duration::from_millis(500);
