@@ -7,7 +7,7 @@ use super::super::laws::Bench;
 use super::call::{Action as ScriptAction, Call};
 use super::clock::{NANOS_PER_MS, ServerClock};
 use super::link::{AnswerLink, WriteQueue};
-use super::value::{PREFIX, Secret};
+use super::value::PREFIX;
 use super::*;
 use crate::drive::clock::Clock;
 use crate::engine::{Engine, Reply};
@@ -86,7 +86,7 @@ const TTLS: [u64; REPLICAS] = [1, 2, 3];
 const CLOCK_ERRORS: [u64; REPLICAS] = [0, 3, 7];
 
 /// The time of the server at the beginning, in milliseconds since 1970: so late that the server itself expires nothing.
-const BEGINNING_MS: u64 = 5_000_000_000_000;
+pub(super) const BEGINNING_MS: u64 = 5_000_000_000_000;
 
 /// A gateway without sockets.
 struct Replica {
@@ -386,62 +386,4 @@ fn replicas_serve_fresh_answers_to_their_own_requests_only() {
     });
     result.unwrap_or_else(|failure| panic!("{failure}"));
     assert!(hits.get().iter().all(|hits| *hits > 50), "answers are shared: {hits:?}");
-}
-
-/// The replicas take the secret that is there. If there is none, or something else, they restore their own.
-#[test]
-fn the_replicas_agree_on_a_secret() {
-    let Some(bench) = Bench::start() else { return };
-    let [one, other] = ["1", "2"].map(|digit| digit.repeat(64));
-    let agree = |secret: &str| {
-        let answer = bench.make(&Call::new(ScriptAction::Agree(secret.to_owned())));
-        assert_eq!(answer.outcome, Outcome::Done);
-        String::from_utf8(answer.text).expect("text")
-    };
-    assert_eq!((agree(&one), agree(&other)), (one.clone(), one.clone()));
-    let key = format!("'{PREFIX}secret'");
-    for damage in [
-        "",
-        "redis.call('SET', KEY, 'x')",
-        "redis.call('SET', KEY, string.rep('x', 64))",
-        "redis.call('LPUSH', KEY, 'x')",
-    ] {
-        let damage = damage.replace("KEY", &key);
-        bench.run(&format!("redis.call('DEL', {key}) {damage} return {{}}"));
-        assert_eq!((agree(&other), agree(&one)), (other.clone(), other.clone()), "{damage}");
-        bench.run(&format!("redis.call('SET', {key}, '{one}') return {{}}"));
-    }
-}
-
-/// A later answer is not replaced by an earlier one that is written after it, and none is stored after its time to live.
-#[test]
-fn the_latest_answer_stays() {
-    let Some(bench) = Bench::start() else { return };
-    let key = Secret::parse(&"a".repeat(64)).expect("32 bytes").key_of(&[0; 32], b"one");
-    let at = |ms: u64, action| bench.make(&Call::new(action).at_ms(BEGINNING_MS + ms));
-    let store = |ms: u64, stored: u64, over: u64, text: &str| {
-        let value = format!("quotalab-answer-1 {:016} {text}", BEGINNING_MS + stored).into_bytes();
-        let (stored_ms, over_ms) = (BEGINNING_MS + stored, BEGINNING_MS + over);
-        let value = super::call::StoredValue { value, stored_ms, over_ms };
-        at(ms, ScriptAction::Store(key, value)).outcome
-    };
-    let look_up = |ms: u64| {
-        let Answer { outcome, text, .. } = at(ms, ScriptAction::LookUp(key, 100));
-        let text = String::from_utf8(text).expect("text");
-        (outcome, text.get(35..).unwrap_or_default().to_owned())
-    };
-    assert_eq!(look_up(0), (Outcome::Nothing, String::new()));
-    assert_eq!(store(10, 5, 100, "later"), Outcome::Done);
-    assert_eq!(store(11, 4, 100, "earlier"), Outcome::Nothing);
-    assert_eq!(look_up(12), (Outcome::Done, "later".to_owned()));
-    assert_eq!(store(100, 6, 100, "over"), Outcome::Nothing);
-    assert_eq!(at(20, ScriptAction::Forget(key, BEGINNING_MS + 8)).outcome, Outcome::Done);
-    assert_eq!(look_up(21), (Outcome::Nothing, String::new()));
-    assert_eq!(at(21, ScriptAction::Forget(key, BEGINNING_MS + 4)).outcome, Outcome::Done);
-    assert_eq!(store(22, 7, 100, "late"), Outcome::Nothing, "it was stored before the answers were dropped");
-    assert_eq!(store(23, 8, 100, "new"), Outcome::Done);
-    assert_eq!(look_up(24), (Outcome::Done, "new".to_owned()));
-    assert_eq!(at(24, ScriptAction::LookUp(key, 37)).outcome, Outcome::Foreign, "it is too long to be read");
-    assert_eq!(store(25, 1_000, 2_000, "future"), Outcome::Done);
-    assert_eq!(store(26, 20, 100, "present"), Outcome::Done, "no answer is from the future");
 }

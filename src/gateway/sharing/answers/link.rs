@@ -75,7 +75,7 @@ pub(super) struct Waiting {
 
 impl fmt::Debug for AnswerLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AnswerLink").finish_non_exhaustive()
+        f.write_str("the link to the cached answers in Redis")
     }
 }
 

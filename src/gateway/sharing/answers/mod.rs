@@ -32,6 +32,8 @@ mod value;
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod script_tests;
 
 pub(in crate::gateway) use value::AnswerKey;
 
