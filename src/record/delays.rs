@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Delays {
     /// From the send of an attempt whose reply reads as a refusal ([`AttemptOutcome::Refused`]) to that reply at the client:
-    /// the network, and the work at both ends.
+    /// the network, and the work at both ends. Attempts sent to a target at one instant count once, as the first that was refused: the others
+    /// also wait for each other, and that time is no property of a message.
     pub round_trip_s: Quantiles,
     /// From the end of a wait (back-off, cool-down, pace) to the instant at which the client acted on it. Waits that the client
     /// acted on at one instant count once, as the first of them. Waits that may have been extended do not count.
@@ -54,6 +55,8 @@ pub struct Difference {
 pub struct DelayMeter {
     /// When each attempt in flight was sent.
     sent: FxHashMap<AttemptId, Instant>,
+    /// By instant and target: the attempts in flight that were sent then.
+    sends: FxHashMap<(Instant, TargetId), Sends>,
     /// When the wait of each job that waits ends.
     waits: FxHashMap<JobId, Instant>,
     /// When a wait was last acted on.
@@ -63,12 +66,21 @@ pub struct DelayMeter {
     wake_lag: Histogram,
 }
 
+/// Attempts that were sent to one target at one instant.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sends {
+    in_flight: u32,
+    /// One of them was refused.
+    is_refused: bool,
+}
+
 impl DelayMeter {
     /// Creates a meter for a run of `scenario`.
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
         Self {
             sent: FxHashMap::default(),
+            sends: FxHashMap::default(),
             waits: FxHashMap::default(),
             last_acted: None,
             round_trips: scenario.targets.iter().map(|_| Histogram::of_run()).collect(),
@@ -95,6 +107,20 @@ impl DelayMeter {
         let mut all = Histogram::of_run();
         self.round_trips.iter().for_each(|of_target| all.add(of_target));
         Delays { round_trip_s: all.quantiles(), wake_lag_s: self.wake_lag.quantiles(), effect }
+    }
+
+    /// Records that an attempt has ended. Returns when it was sent if it was refused, and is the first refused one of those that were
+    /// sent to its target at that instant.
+    fn ended(&mut self, attempt: AttemptId, target: TargetId, is_refused: bool) -> Option<Instant> {
+        let sent = self.sent.remove(&attempt)?;
+        let sends = self.sends.get_mut(&(sent, target))?;
+        let is_first = is_refused && !sends.is_refused;
+        sends.is_refused |= is_refused;
+        sends.in_flight -= 1;
+        if sends.in_flight == 0 {
+            self.sends.remove(&(sent, target));
+        }
+        is_first.then_some(sent)
     }
 
     /// Records that the client acts on a job, if the job's wait has ended.
@@ -124,9 +150,10 @@ const STEPS: u8 = 100;
 impl Fold for DelayMeter {
     fn event(&mut self, event: &Event) {
         match event.kind {
-            EventKind::Sent { attempt, .. } => {
+            EventKind::Sent { attempt, target, .. } => {
                 self.acted(event);
                 self.sent.insert(attempt, event.at);
+                self.sends.entry((event.at, target)).or_default().in_flight += 1;
             }
             EventKind::Waiting { until, may_extend, .. } => {
                 self.acted(event);
@@ -136,13 +163,13 @@ impl Fold for DelayMeter {
             }
             EventKind::Queued { .. } | EventKind::Done(_) => self.acted(event),
             EventKind::Replied { attempt, target, outcome, .. } => {
-                let sent = self.sent.remove(&attempt);
-                if let (Some(sent), AttemptOutcome::Refused { .. }) = (sent, outcome) {
+                let is_refused = matches!(outcome, AttemptOutcome::Refused { .. });
+                if let Some(sent) = self.ended(attempt, target, is_refused) {
                     self.round_trips[target.index()].record(event.at.since(sent));
                 }
             }
-            EventKind::AttemptCancelled { attempt, .. } => {
-                self.sent.remove(&attempt);
+            EventKind::AttemptCancelled { attempt, target } => {
+                self.ended(attempt, target, false);
             }
             _ => {}
         }

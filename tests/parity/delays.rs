@@ -60,6 +60,27 @@ fn only_refusals_show_round_trips_and_only_ends_of_waits_show_lag() {
 }
 
 #[test]
+fn attempts_sent_at_one_instant_show_the_round_trip_of_the_first_refused() {
+    let mut meter = DelayMeter::new(&scenario(SATURATED));
+    let (job, target, usage) = (JobId(0), TargetId(0), Usage::default());
+    let mut event =
+        |millis, kind| meter.event(&Event { at: Instant::ZERO + Nanos::from_millis(millis), job, kind });
+    for attempt in 0..4 {
+        event(0, EventKind::Sent { attempt: AttemptId(attempt), target, step: 0, number: 1 });
+    }
+    let refused = AttemptOutcome::Refused { cause: RefusalCause::ShortLimit, axis: None };
+    for (millis, attempt, outcome) in
+        [(1, 0, AttemptOutcome::Ok), (2, 3, refused), (5, 1, refused), (9, 2, refused)]
+    {
+        event(millis, EventKind::Replied { attempt: AttemptId(attempt), target, outcome, usage });
+    }
+    event(10, EventKind::Sent { attempt: AttemptId(4), target, step: 0, number: 1 });
+    event(13, EventKind::Replied { attempt: AttemptId(4), target, outcome: refused, usage });
+    let round_trips = meter.delays(None).round_trip_s;
+    assert_eq!((round_trips.count, round_trips.p50, round_trips.max), (2, 0.002, 0.003));
+}
+
+#[test]
 fn a_longer_round_trip_adds_refusals_and_the_assumed_one_does_not() {
     let scenario = scenario(SATURATED);
     let effect = |round_trip| {
