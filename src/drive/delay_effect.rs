@@ -27,8 +27,8 @@ pub struct WithMeasuredDelays {
 }
 
 impl WithMeasuredDelays {
-    /// Sets the round trip of every model to the distribution that was measured, if one of its targets refused enough attempts
-    /// to measure it; other models keep theirs. Returns `None` if none was measured.
+    /// Sets the round trip of every model to the distribution that was measured, if enough round trips to one of its targets were;
+    /// other models keep theirs. Returns `None` if none was measured.
     #[must_use]
     pub fn new(scenario: &Scenario, delays: &DelayMeter) -> Option<Self> {
         let mut measured = scenario.clone();

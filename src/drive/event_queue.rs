@@ -1,7 +1,8 @@
-//! The event queue of a simulation: the next event of each attempt in flight, ordered by instant.
+//! The event queue of a simulation: the next event of each attempt in flight, and those of attempts that were cancelled, ordered by
+//! instant.
 //!
 //! The delays of a network are mostly equal, so requests and replies mostly arrive in the order in which they were sent. An
-//! event that is not before the last one of its kind is added to a queue, without sorting; any other goes to a heap.
+//! arrival that is not before the last one of its kind is added to a queue, without sorting; any other event goes to a heap.
 
 use crate::job::MAX_JOBS_IN_FLIGHT;
 use provider::Instant;

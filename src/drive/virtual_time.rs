@@ -33,8 +33,8 @@ pub(super) fn simulate_with_wake_lag(scenario: &Scenario, wake_lag: &Dist, fold:
     ended
 }
 
-/// Runs a scenario as [`simulate`] does, and then takes every sample of the limits that is due at or before `until`. Returns the
-/// engine as the run leaves it, and the later of `until` and the last event.
+/// Runs a scenario as [`simulate`] does, and then takes every sample of the limits that is due at or before `until`, without the
+/// highest use of each limit at the end. Returns the engine as the run leaves it, and the later of `until` and the last event.
 pub(super) fn simulate_and_sample(
     scenario: &Scenario,
     until: Instant,
@@ -107,7 +107,7 @@ fn run<F: Fold>(engine: &mut Engine, world: &mut World<'_, F>, delay: &mut impl 
         }
         let timer = delay.fires_at(engine.poll_timeout());
         let arrival = world.next_arrival_at();
-        // Only replies to cancelled attempts can still be scheduled then, and they change nothing.
+        // Only events of cancelled attempts can still be scheduled then, and they change nothing.
         if arrival == Instant::MAX && engine.jobs_in_flight() == 0 {
             return now;
         }
@@ -124,7 +124,7 @@ fn run<F: Fold>(engine: &mut Engine, world: &mut World<'_, F>, delay: &mut impl 
             debug_assert!(next >= now, "law 4: time does not decrease, {next} comes after {now}");
             now = next;
             world.sample_until(now);
-            // At one instant: timers, then replies, then arrivals.
+            // At one instant: timers, then requests and replies on the network, then arrivals.
             has_input = true;
             if timer == now {
                 engine.handle_timeout(world, now);

@@ -164,7 +164,7 @@ impl Exchange {
         record.last = Some((attempt.target, attempt.number));
         record.waited = sent.since(job.job.scheduled);
         record.bound = reservation.as_ref().and_then(|reservation| reservation.bound);
-        let shared = context.identity.is_some().then(|| SharedAttempt {
+        let shared = job.shares_answer.then(|| SharedAttempt {
             gateway: Arc::clone(&gateway),
             context: Arc::clone(context),
             attempt: *attempt,
@@ -288,10 +288,19 @@ impl Exchange {
     }
 
     /// Returns the response of a job that has ended with an answer that was not given to it.
+    ///
+    /// Its body counts as held by this response: the cache may drop the answer while a slow caller still reads it.
     fn reuse(mut self, end: &JobEnd, Reused { answer, origin }: &Reused) -> Response {
         let Answer { headers, body, target, .. } = &**answer;
-        let mut response = Response::new(reply::held_body(body.clone(), Arc::clone(answer)));
-        *response.headers_mut() = headers.clone();
+        let mut response = match self.gateway.memory.hold(body.len()) {
+            Some(held) => {
+                let body = reply::held_body(body.clone(), (held, Arc::clone(answer)));
+                let mut response = Response::new(body);
+                *response.headers_mut() = headers.clone();
+                response
+            }
+            None => reply::no_memory().response(),
+        };
         self.record.status = response.status().as_u16();
         let is_found = self.job.is_found && matches!(origin, Origin::Cache(_));
         self.record.reuse = Some(if is_found { SHARED_HIT } else { origin.name() });

@@ -30,6 +30,8 @@ pub(super) struct JobHandle {
     is_forgotten: bool,
     /// What the attempt in flight has reserved of a shared quota. A cancelled attempt stays charged, as in the engine.
     lease: Option<Lease>,
+    /// `true` if its answer is shared: it was submitted with the identity of its request.
+    pub(super) shares_answer: bool,
     /// The attempt that was sent last, if the answer is shared: only what was sent can be left to another job.
     sent: Option<AttemptId>,
     /// The response cache has the answer of another replica to it.
@@ -81,6 +83,7 @@ impl JobHandle {
             taken: None,
             is_forgotten: false,
             lease: None,
+            shares_answer: identity.is_some(),
             sent: None,
             is_found,
             job,

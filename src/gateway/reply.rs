@@ -261,6 +261,17 @@ pub(super) fn held_body<T: Send + Unpin + 'static>(bytes: Bytes, held: T) -> Bod
     Body::new(HeldBody::new(bytes, held))
 }
 
+/// Returns the error for a body that there is no memory for.
+pub(super) fn no_memory() -> ErrorReply {
+    ErrorReply {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        kind: "overloaded_error",
+        code: "memory",
+        message: "the bodies of other requests take all the memory that the gateway allows them".to_owned(),
+        retry_after: None,
+    }
+}
+
 /// The attempts so far: on the response of every request that became a job.
 pub(super) const X_QUOTALAB_ATTEMPTS: HeaderName = HeaderName::from_static("x-quotalab-attempts");
 

@@ -62,9 +62,10 @@ const MAX_BODY_BYTES: usize = 8 << 20;
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl Reuse {
-    /// Returns what the headers of a request state. Of several directives, the strictest holds.
+    /// Returns what the headers of a request state. Of several directives, the strictest holds. A value that is not ASCII is not read,
+    /// so it may be the strictest.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+        let values = headers.get_all(CACHE_CONTROL).iter().map(|value| value.to_str().unwrap_or("no-store"));
         values.flat_map(|value| value.split(',')).map(str::trim).fold(Self::Allowed, |found, directive| {
             if found == Self::Never || directive.eq_ignore_ascii_case("no-store") {
                 Self::Never
@@ -348,10 +349,13 @@ mod tests {
             (&["max-age=0, private"], Reuse::Refresh),
             (&["no-cache", "no-store"], Reuse::Never),
             (&["no-store , no-cache"], Reuse::Never),
+            (&["no-store, x=\"\u{e9}\""], Reuse::Never),
+            (&["x=\"\u{e9}\""], Reuse::Never),
         ] {
             let mut headers = HeaderMap::new();
             for value in values {
-                headers.append(CACHE_CONTROL, HeaderValue::from_static(value));
+                let value = HeaderValue::from_bytes(value.as_bytes());
+                headers.append(CACHE_CONTROL, value.expect("a header value"));
             }
             assert_eq!(Reuse::of(&headers), expected, "{values:?}");
         }

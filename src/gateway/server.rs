@@ -259,14 +259,7 @@ fn body_error(error: BodyError) -> ErrorReply {
         BodyError::Incomplete => {
             of_caller(StatusCode::BAD_REQUEST, "invalid_request", "the body is malformed or not complete")
         }
-        BodyError::Memory => ErrorReply {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            kind: "overloaded_error",
-            code: "memory",
-            message: "the bodies of other requests take all the memory that the gateway allows them"
-                .to_owned(),
-            retry_after: None,
-        },
+        BodyError::Memory => reply::no_memory(),
     }
 }
 

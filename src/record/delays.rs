@@ -15,14 +15,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Delays {
     /// From the send of an attempt whose reply reads as a refusal ([`AttemptOutcome::Refused`]) to that reply at the client:
-    /// the network, and the work at both ends. Attempts sent to a target at one instant count once, as the first that was refused: the others
-    /// also wait for each other, and that time is no property of a message.
+    /// the network, and the work at both ends. Of attempts sent to a target at one instant, only the first refusal to arrive counts:
+    /// the later ones also wait for each other.
     pub round_trip_s: Quantiles,
     /// From the end of a wait (back-off, cool-down, pace) to the instant at which the client acted on it. Waits that the client
     /// acted on at one instant count once, as the first of them. Waits that may have been extended do not count.
     pub wake_lag_s: Quantiles,
-    /// What the measured delays change; `None` if no target refused [`MIN_DELAYS`] attempts, or if a simulation without the
-    /// measured delays has no refusal or no success.
+    /// What the measured delays change; `None` if fewer than [`MIN_DELAYS`] round trips were measured for each target, or if a
+    /// simulation without the measured delays has no refusal or no success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<DelayEffect>,
 }
@@ -61,7 +61,7 @@ pub struct DelayMeter {
     waits: FxHashMap<JobId, Instant>,
     /// When a wait was last acted on.
     last_acted: Option<Instant>,
-    /// Of attempts whose replies read as refusals, by target.
+    /// Of the first refusals of each instant, by target.
     round_trips: Vec<Histogram>,
     wake_lag: Histogram,
 }
@@ -88,8 +88,7 @@ impl DelayMeter {
         }
     }
 
-    /// Returns the round trips of the attempts that a target refused, as a distribution in seconds; `None` if they are fewer
-    /// than [`MIN_DELAYS`].
+    /// Returns the round trips to a target, as a distribution in seconds; `None` if fewer than [`MIN_DELAYS`] were measured.
     #[must_use]
     pub fn round_trips(&self, target: TargetId) -> Option<Dist> {
         distribution(&self.round_trips[target.index()])
