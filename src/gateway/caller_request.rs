@@ -20,7 +20,7 @@ pub(super) struct CallerRequest {
     pub(super) prompt_tokens: u32,
     /// The bound on all its completions together; `None` if it sets none.
     pub(super) max_tokens: Option<u32>,
-    /// The number of completions, at least one.
+    /// The number of completions, at least one: those of each prompt, times the prompts.
     pub(super) choices: u32,
     body: Bytes,
     /// The place of the model's name in the body: a JSON string, or the text of a form's part.
@@ -68,8 +68,8 @@ struct Members<'a> {
     best_of: Option<u64>,
     #[serde(default)]
     messages: PromptSize,
-    #[serde(default)]
-    prompt: PromptSize,
+    #[serde(borrow, default)]
+    prompt: Option<&'a RawValue>,
     #[serde(default)]
     input: PromptSize,
     #[serde(default)]
@@ -108,6 +108,13 @@ impl Members<'_> {
     }
 }
 
+/// Returns the number of prompts in the member `prompt` of `/completions`, each of which gets completions of its own: a list of texts
+/// or of lists of tokens has several.
+fn prompts(prompt: &RawValue) -> u64 {
+    let items: Vec<&RawValue> = serde_json::from_str(prompt.get()).unwrap_or_default();
+    items.iter().filter(|item| item.get().starts_with(['"', '['])).count() as u64
+}
+
 /// Returns the place of a part of a body.
 fn place(body: &[u8], part: &str) -> Range<usize> {
     let start = part.as_ptr() as usize - body.as_ptr() as usize;
@@ -132,7 +139,10 @@ impl CallerRequest {
         let bounds = members.bounds(&body)?;
         let parts = [
             members.messages,
-            members.prompt,
+            members
+                .prompt
+                .map_or(Ok(PromptSize::default()), |raw| serde_json::from_str(raw.get()))
+                .map_err(|_| "`prompt` has to be a text, a list of texts, or a list of tokens")?,
             members.input,
             members.instructions,
             members.tools,
@@ -141,7 +151,9 @@ impl CallerRequest {
         ];
         let size = parts.into_iter().fold(PromptSize::default(), PromptSize::plus);
         let max = bounds.iter().find_map(|given| given.tokens);
-        let choices = members.n.unwrap_or(1).max(members.best_of.unwrap_or(1)).max(1);
+        let prompts = members.prompt.filter(|_| endpoint == Endpoint::Completions).map_or(1, prompts).max(1);
+        let of_prompt = members.n.unwrap_or(1).max(members.best_of.unwrap_or(1)).max(1);
+        let choices = of_prompt.saturating_mul(prompts);
         Ok(Self {
             endpoint,
             model,
@@ -339,6 +351,29 @@ mod tests {
     fn completions_that_are_not_returned_count_as_well() {
         let request = read(r#"{"model":"chat","max_tokens":7,"n":2,"best_of":5}"#).expect("a request");
         assert_eq!((request.choices, request.max_tokens), (5, Some(35)));
+    }
+
+    #[test]
+    fn each_prompt_of_a_list_has_completions_of_its_own() {
+        for (prompt, expected) in [
+            (r#""a""#, 1),
+            ("null", 1),
+            ("[]", 1),
+            (r#"["a"]"#, 1),
+            (r#"["a", "b","c"]"#, 3),
+            ("[1, 2, 3]", 1),
+            ("[[1, 2], [3]]", 2),
+        ] {
+            let body = format!(r#"{{"model":"chat","max_tokens":7,"n":2,"prompt":{prompt}}}"#);
+            let of = |endpoint| CallerRequest::from_json(endpoint, body.clone().into()).expect("a request");
+            let request = of(Endpoint::Completions);
+            assert_eq!(
+                (request.choices, request.max_tokens),
+                (2 * expected, Some(14 * expected)),
+                "{prompt}"
+            );
+            assert_eq!(of(Endpoint::Chat).choices, 2, "{prompt}");
+        }
     }
 
     #[test]

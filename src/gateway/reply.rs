@@ -77,7 +77,7 @@ pub(super) fn over_budget(over: &OverBudget) -> Response {
     let show: &dyn Fn(Cost) -> String = if is_usd { &usd } else { &tokens };
     let reserved = match held {
         Cost::ZERO => String::new(),
-        held => format!(", and {} are reserved for requests under way", show(held)),
+        held => format!(", and {} are reserved", show(held)),
     };
     let budget = format!(
         "the budget of {} per day of UTC of the caller `{name}`: {} are used{reserved}",

@@ -62,14 +62,17 @@ const MAX_BODY_BYTES: usize = 8 << 20;
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl Reuse {
-    /// Returns what the headers of a request state. Of several directives, the strictest holds. A value that is not ASCII is not read,
-    /// so it may be the strictest.
+    /// Returns what the headers of a request state. Of several directives, the strictest holds. A directive counts with any argument,
+    /// except `max-age`, whose argument has to be zero. A value that is not ASCII is not read, so it may be the strictest.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let values = headers.get_all(CACHE_CONTROL).iter().map(|value| value.to_str().unwrap_or("no-store"));
-        values.flat_map(|value| value.split(',')).map(str::trim).fold(Self::Allowed, |found, directive| {
-            if found == Self::Never || directive.eq_ignore_ascii_case("no-store") {
+        values.flat_map(|value| value.split([',', ';'])).fold(Self::Allowed, |found, directive| {
+            let (name, argument) = directive.split_once('=').unwrap_or((directive, ""));
+            let is = |expected: &str| name.trim().eq_ignore_ascii_case(expected);
+            let seconds = argument.trim().trim_matches('"').parse::<u64>();
+            if found == Self::Never || is("no-store") {
                 Self::Never
-            } else if ["no-cache", "max-age=0"].iter().any(|name| directive.eq_ignore_ascii_case(name)) {
+            } else if is("no-cache") || (is("max-age") && seconds == Ok(0)) {
                 Self::Refresh
             } else {
                 found
@@ -349,6 +352,11 @@ mod tests {
             (&["max-age=0, private"], Reuse::Refresh),
             (&["no-cache", "no-store"], Reuse::Never),
             (&["no-store , no-cache"], Reuse::Never),
+            (&["max-age = 00"], Reuse::Refresh),
+            (&["max-age=\"0\""], Reuse::Refresh),
+            (&["no-cache=\"authorization\""], Reuse::Refresh),
+            (&["no-store;x"], Reuse::Never),
+            (&["max-age, x-no-store=1"], Reuse::Allowed),
             (&["no-store, x=\"\u{e9}\""], Reuse::Never),
             (&["x=\"\u{e9}\""], Reuse::Never),
         ] {

@@ -2,7 +2,8 @@
 //! two events of a stream; and whether a limit on its length cut the answer.
 //!
 //! ```text
-//!  OpenAI and most      usage{prompt_tokens, completion_tokens}; streamed: in a last chunk without choices
+//!  OpenAI and most      usage{prompt_tokens, completion_tokens}; streamed: in a last chunk without choices; embeddings:
+//!                       usage{prompt_tokens, total_tokens}
 //!  Cerebras, Together   … on the chunk with the finish_reason      Groq until 2025   … inside x_groq on that chunk
 //!  Anthropic            usage{input_tokens, output_tokens}; streamed: message_start has the input, message_delta
 //!                       the output so far
@@ -63,7 +64,10 @@ impl AnswerReader {
         let details = usage["prompt_tokens_details"]["cached_tokens"].as_u64();
         let details = details.and_then(|count| u32::try_from(count).ok());
         self.cached = details.or_else(|| number("cache_read_input_tokens")).unwrap_or(self.cached);
-        self.completion = number("completion_tokens").or_else(|| number("output_tokens")).or(self.completion);
+        // Embeddings have no completion: their usage is that of the prompt, and the total.
+        let rest = || Some(number("total_tokens")?.saturating_sub(number("prompt_tokens")?));
+        let completion = number("completion_tokens").or_else(|| number("output_tokens"));
+        self.completion = completion.or(self.completion).or_else(rest);
     }
 
     /// Adds the usage of Gemini's own API, which states thinking tokens separately. They belong to the completion.
@@ -123,6 +127,19 @@ mod tests {
 
     fn tokens(events: &[Value]) -> Option<(u32, u32)> {
         usage(events).map(|usage| (usage.prompt_tokens, usage.completion_tokens))
+    }
+
+    #[test]
+    fn usage_without_a_completion_is_that_of_the_prompt_and_the_total() {
+        let tokens = |usage: Value| tokens(&[json!({ "usage": usage })]);
+        assert_eq!(tokens(json!({ "prompt_tokens": 8, "total_tokens": 8 })), Some((8, 0)), "embeddings");
+        let unstated = json!({ "prompt_tokens": 8, "completion_tokens": null, "total_tokens": 13 });
+        assert_eq!(tokens(unstated), Some((8, 5)));
+        assert_eq!(
+            tokens(json!({ "prompt_tokens": 8, "completion_tokens": 3, "total_tokens": 99 })),
+            Some((8, 3))
+        );
+        assert_eq!(tokens(json!({ "prompt_tokens": 8 })), None);
     }
 
     #[test]

@@ -34,6 +34,7 @@ const BODY: Kept = Kept::Members(&[
 const USAGE: Kept = Kept::Members(&[
     ("prompt_tokens", Kept::Whole),
     ("completion_tokens", Kept::Whole),
+    ("total_tokens", Kept::Whole),
     ("prompt_tokens_details", Kept::Members(&[("cached_tokens", Kept::Whole)])),
     ("input_tokens", Kept::Whole),
     ("output_tokens", Kept::Whole),
@@ -149,7 +150,7 @@ mod tests {
     use proptest::sample::select;
 
     /// The words that are read somewhere in a success, and some that are not.
-    const WORDS: [&str; 28] = [
+    const WORDS: [&str; 29] = [
         "candidates",
         "choices",
         "delta",
@@ -168,6 +169,7 @@ mod tests {
         "reason",
         "prompt_tokens",
         "completion_tokens",
+        "total_tokens",
         "input_tokens",
         "output_tokens",
         "promptTokenCount",
