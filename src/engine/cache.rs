@@ -42,9 +42,10 @@ pub(super) struct CachedAnswer {
     pub(super) cut: bool,
 }
 
-/// An answer that another client has given to an identical job: an input of [`super::Engine::add_answer`].
+/// An answer to be stored: that of the client's own attempt, or one that another client was given, an input of
+/// [`super::Engine::add_answer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SharedAnswer {
+pub struct NewAnswer {
     /// The time since it was stored.
     pub age: Nanos,
     /// `true` if it was cut, as in [`super::Reply::cut`].
@@ -91,7 +92,7 @@ impl Cache {
         &mut self,
         now: Instant,
         fingerprint: u64,
-        SharedAnswer { age, cut, bytes }: SharedAnswer,
+        NewAnswer { age, cut, bytes }: NewAnswer,
         mut on_evict: impl FnMut(u64),
     ) -> bool {
         if age > Nanos::ZERO && age >= self.ttl {
@@ -182,8 +183,8 @@ mod tests {
         Instant::ZERO + Nanos::from_secs(seconds)
     }
 
-    fn answer(age_secs: u64, bytes: u32) -> SharedAnswer {
-        SharedAnswer { age: Nanos::from_secs(age_secs), cut: false, bytes }
+    fn answer(age_secs: u64, bytes: u32) -> NewAnswer {
+        NewAnswer { age: Nanos::from_secs(age_secs), cut: false, bytes }
     }
 
     /// Stores an answer without bytes.
@@ -255,7 +256,7 @@ mod tests {
                 if let Some(age) = store {
                     let mut evicted = Vec::new();
                     let expires_at = at(now + 100u64.saturating_sub(age));
-                    let stored = SharedAnswer { cut: is_cut(expires_at), ..answer(age, bytes) };
+                    let stored = NewAnswer { cut: is_cut(expires_at), ..answer(age, bytes) };
                     let is_stored = cache.store(at(now), fingerprint, stored, |gone| evicted.push(gone));
                     prop_assert_eq!(is_stored, age < 100);
                     if !is_stored {

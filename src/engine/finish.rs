@@ -1,7 +1,7 @@
 //! How a job ends: served, given up, terminated, or in flight when the run ends; and what happens to its followers.
 
 use super::Engine;
-use super::cache::SharedAnswer;
+use super::cache::NewAnswer;
 use super::coalesce::Coalescer;
 use super::driver::{Answer, Driver, Handover};
 use super::jobs::JobState;
@@ -34,7 +34,7 @@ impl Engine {
             ..active.end(JobOutcome::Succeeded)
         };
         if let Some(bytes) = reply.stored_bytes {
-            let answer = SharedAnswer { age: Nanos::ZERO, cut: reply.cut, bytes };
+            let answer = NewAnswer { age: Nanos::ZERO, cut: reply.cut, bytes };
             if self.cache_answer(driver, fingerprint, answer) {
                 driver.store_answer(self.now, tag);
             }
@@ -51,7 +51,7 @@ impl Engine {
         &mut self,
         driver: &mut impl Driver,
         fingerprint: u64,
-        answer: SharedAnswer,
+        answer: NewAnswer,
     ) -> bool {
         let evict = |evicted| driver.evict_answer(evicted);
         self.cache.as_mut().is_some_and(|cache| cache.store(self.now, fingerprint, answer, evict))

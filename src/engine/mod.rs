@@ -81,7 +81,7 @@ mod timers;
 mod view;
 mod wake;
 
-pub use cache::{MAX_CACHE_BYTES, SharedAnswer};
+pub use cache::{MAX_CACHE_BYTES, NewAnswer};
 pub use driver::{Answer, Attempt, Driver, Handover};
 pub(crate) use estimate::cost_of;
 pub(crate) use reply::is_permanent_status;
@@ -196,7 +196,7 @@ impl Engine {
         driver: &mut impl Driver,
         now: Instant,
         fingerprint: u64,
-        answer: SharedAnswer,
+        answer: NewAnswer,
     ) -> bool {
         self.advance_clock(now);
         self.cache_answer(driver, fingerprint, answer)

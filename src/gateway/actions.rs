@@ -139,12 +139,12 @@ impl Actions {
         (Tag(self.jobs.insert(entry)), job, signal)
     }
 
-    /// Returns `true` if an answer of another replica, which is `age` old, may serve a request that arrives at `now`.
+    /// Returns `true` if an answer that was found in Redis, and is `age` old, may serve a request that arrives at `now`.
     pub(super) fn lacks(&self, now: Instant, age: Nanos, identity: &Identity) -> bool {
         self.cache.as_ref().is_some_and(|cache| cache.lacks(now, age, identity))
     }
 
-    /// Keeps the answer of another replica that the engine has stored at `now` under the fingerprint of the job `tag`.
+    /// Keeps the answer that was found in Redis, and that the engine has stored at `now` under the fingerprint of the job `tag`.
     pub(super) fn keep_found(&mut self, now: Instant, tag: Tag, found: FoundAnswer) {
         if let (Some(cache), Some((identity, fingerprint))) = (&mut self.cache, self.jobs[tag.0].name) {
             cache.store((now, found.age(now)), identity.key, fingerprint, found.answer);

@@ -75,7 +75,7 @@ impl Answer {
         })
     }
 
-    /// Returns an answer of another replica with these headers; `None` if it is larger than an answer may be, or has other headers than
+    /// Returns an answer that was found in Redis, with these headers; `None` if it is larger than an answer may be, or has other headers than
     /// an answer keeps.
     pub(super) fn found(target: TargetId, headers: &HeaderMap, body: &[u8]) -> Option<Arc<Self>> {
         let is_kept = body.len() <= MAX_ANSWER_BYTES && headers.keys().all(|name| KEPT.contains(name));

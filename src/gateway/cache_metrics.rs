@@ -36,7 +36,7 @@ pub(super) struct CacheState {
     pub(super) max_bytes: u64,
     /// Requests since the gateway started, by where their answer came from.
     pub(super) hits: u64,
-    /// Those that another replica had stored.
+    /// Those whose answer was found in Redis.
     pub(super) shared_hits: u64,
     pub(super) coalesced: u64,
     pub(super) misses: u64,

@@ -85,10 +85,10 @@ pub(super) async fn serve(
 }
 
 impl Gateway {
-    /// Returns the answer to a request that another replica has stored; `None` if there is none, or Redis does not answer in time.
+    /// Returns the answer to a request that is found in Redis; `None` if there is none, or Redis does not answer in time.
     async fn find_answer(&self, identity: Option<&Identity>) -> Option<FoundAnswer> {
-        let key = identity.filter(|identity| !identity.is_refresh)?.shared?;
-        self.shared_answers.as_ref()?.look_up(&key).await
+        let identity = identity.filter(|identity| !identity.is_refresh)?;
+        self.shared_answers.as_ref()?.look_up(identity.shared.as_ref()).await
     }
 
     /// Drops the answer in Redis to a request that accepts no earlier answer, as the response cache does when it arrives.

@@ -34,7 +34,7 @@ pub(super) struct JobHandle {
     pub(super) shares_answer: bool,
     /// The attempt that was sent last, if the answer is shared: only what was sent can be left to another job.
     sent: Option<AttemptId>,
-    /// The response cache has the answer of another replica to it.
+    /// Its answer was found in Redis.
     pub(super) is_found: bool,
     pub(super) job: Job,
 }
@@ -44,7 +44,7 @@ pub(super) struct JobHandle {
 pub(super) struct Submission<'a> {
     /// That of its request, if its answer is shared.
     pub(super) identity: Option<&'a Identity>,
-    /// The answer to it that another replica has stored.
+    /// The answer to it that was found in Redis.
     pub(super) found: Option<FoundAnswer>,
     /// Its own deadline; `None` if the scenario's applies.
     pub(super) deadline: Option<Instant>,

@@ -58,6 +58,7 @@ mod models;
 mod page;
 mod prompt_size;
 mod recording;
+mod refreshes;
 mod reply;
 mod request_key;
 mod request_record;

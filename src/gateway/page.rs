@@ -66,7 +66,7 @@ fn render(state: &GatewayState) -> Markup {
                         h2 { "Shared answers" }
                         p {
                             "From the cache: " (count(cache.hits))
-                            @if cache.shared.is_some() { "; stored by other replicas: " (count(cache.shared_hits)) }
+                            @if cache.shared.is_some() { "; found in Redis: " (count(cache.shared_hits)) }
                             "; given to identical requests in flight: " (count(cache.coalesced))
                             "; sent: " (count(cache.misses)) ". The cache holds " (plural(cache.answers, "answer")) ", "
                             (mebibytes(cache.bytes)) " of " (mebibytes(cache.max_bytes)) " MiB."

@@ -21,6 +21,16 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RequestKey([u8; 32]);
 
+#[cfg(test)]
+impl RequestKey {
+    /// Returns a key that differs from those with other numbers.
+    pub(super) fn numbered(number: usize) -> Self {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&(number as u64).to_le_bytes());
+        Self(key)
+    }
+}
+
 /// What a request states about its reuse of answers in `cache-control` (RFC 9111, section 5.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reuse {

@@ -36,7 +36,7 @@ pub(super) struct RequestRecord {
     is_finished: bool,
 }
 
-/// A request whose answer another replica had stored, and was found in Redis.
+/// A request whose answer was found in Redis.
 pub(super) const SHARED_HIT: &str = "shared_hit";
 
 /// A request that was sent, and whose answer may be shared.

@@ -5,13 +5,15 @@
 //! to it; so different requests never have the same one. Identical jobs in flight have the same estimate of their prompt, because a
 //! follower may take over what its leader has reserved.
 //!
-//! An answer that another replica has given is added just before the job that it answers arrives. A request that accepts no earlier
-//! answer drops the one that is there; from then on an answer that another replica has stored before is not used either.
+//! An answer that was found in Redis is added just before the job that it answers arrives. A request that accepts no earlier answer drops
+//! the one that is there; from then on an answer in Redis that was stored before is not used either, even if the request fails and the one
+//! in Redis was not dropped ([`Refreshes`]).
 //!
 //! The bytes of an answer are dropped when the engine evicts it, and when its time to live has passed, with the next request. Bounds:
 //! `entries` of the scenario, [`crate::engine::MAX_CACHE_BYTES`] in all, [`super::answer::MAX_ANSWER_BYTES`] for one answer.
 
 use super::answer::{Answer, Origin, Reused};
+use super::refreshes::Refreshes;
 use super::request_key::{Identity, RequestKey};
 use provider::{Instant, Nanos};
 use rustc_hash::FxHashMap;
@@ -24,6 +26,7 @@ pub(super) struct ResponseCache {
     /// Zero if the scenario has no cache: then it only names requests.
     ttl: Nanos,
     names: FxHashMap<RequestKey, Name>,
+    refreshes: Refreshes,
     /// By fingerprint: the answers that the engine holds.
     entries: FxHashMap<u64, Entry>,
     /// The fingerprints of the answers whose bytes are here, in the order in which their time to live ends.
@@ -47,8 +50,6 @@ struct Name {
     prompt_tokens: u32,
     /// Jobs in flight.
     jobs: u32,
-    /// When a request dropped what was stored before; `None` if none did.
-    refreshed: Option<Instant>,
 }
 
 /// An answer that the engine holds.
@@ -79,9 +80,11 @@ impl Stored {
 impl ResponseCache {
     /// Returns an empty cache whose answers live for `ttl`.
     pub(super) fn new(ttl: Option<Nanos>) -> Self {
+        let ttl = ttl.unwrap_or(Nanos::ZERO);
         Self {
-            ttl: ttl.unwrap_or(Nanos::ZERO),
+            ttl,
             names: FxHashMap::default(),
+            refreshes: Refreshes::new(ttl),
             entries: FxHashMap::default(),
             by_end: BTreeSet::new(),
             usage: CacheUsage::default(),
@@ -97,12 +100,13 @@ impl ResponseCache {
         (id, prompt_tokens): (u64, u32),
     ) -> (u64, u32) {
         self.expire(now);
-        let refreshed = is_refresh.then_some(now);
-        if is_refresh && let Some(past) = self.names.remove(&key) {
-            self.drop_bytes(past.fingerprint);
+        if is_refresh {
+            self.refreshes.record(now, key);
+            if let Some(past) = self.names.remove(&key) {
+                self.drop_bytes(past.fingerprint);
+            }
         }
-        let name =
-            self.names.entry(key).or_insert(Name { fingerprint: id, prompt_tokens, jobs: 0, refreshed });
+        let name = self.names.entry(key).or_insert(Name { fingerprint: id, prompt_tokens, jobs: 0 });
         if name.jobs == 0 {
             name.prompt_tokens = prompt_tokens;
         }
@@ -143,11 +147,10 @@ impl ResponseCache {
         is_named
     }
 
-    /// Returns `true` if an answer of another replica, which is `age` old, may serve a request that arrives at `now`: there is no answer
+    /// Returns `true` if an answer that was found in Redis, and is `age` old, may serve a request that arrives at `now`: there is no answer
     /// here, and the last request that dropped one arrived before that answer was stored.
     pub(super) fn lacks(&self, now: Instant, age: Nanos, identity: &Identity) -> bool {
-        let refreshed = self.names.get(&identity.key).and_then(|name| name.refreshed);
-        let is_newer = refreshed.is_none_or(|at| now.since(at) > age);
+        let is_newer = !self.refreshes.may_have_dropped(now, age, &identity.key);
         is_newer && !identity.is_refresh && !self.has_answer(now, identity)
     }
 
@@ -187,8 +190,9 @@ impl ResponseCache {
         self.usage
     }
 
-    /// Drops the bytes of the answers whose time to live has passed.
+    /// Drops the bytes of the answers whose time to live has passed, and what concerns only older ones.
     fn expire(&mut self, now: Instant) {
+        self.refreshes.expire(now);
         while let Some(&(ends, fingerprint)) = self.by_end.first()
             && ends <= now
         {
@@ -215,5 +219,25 @@ impl ResponseCache {
             self.usage.answers -= 1;
             self.usage.bytes -= answer.cached_bytes();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Redis may still have the answer that a request has dropped, also after that request has failed.
+    #[test]
+    fn a_dropped_answer_is_not_taken_from_redis_after_its_replacement_failed() {
+        let at = |seconds: u64| Instant::ZERO + Nanos::from_secs(seconds);
+        let mut cache = ResponseCache::new(Some(Nanos::from_secs(100)));
+        let plain = Identity { key: RequestKey::numbered(1), is_refresh: false, shared: None };
+        assert!(cache.lacks(at(9), Nanos::from_secs(9), &plain));
+        let (fingerprint, _) = cache.enter(at(10), Identity { is_refresh: true, ..plain }, (7, 1));
+        cache.leave(&plain.key, fingerprint);
+        cache.check();
+        assert!(cache.names.is_empty());
+        assert!(!cache.lacks(at(11), Nanos::from_secs(2), &plain), "it was stored before");
+        assert!(cache.lacks(at(15), Nanos::from_secs(2), &plain), "it was stored since");
     }
 }

@@ -10,7 +10,7 @@ use super::request_key::Identity;
 use super::response_cache::{CacheUsage, ResponseCache};
 use super::sharing::{FoundAnswer, SharedAnswers, SharedQuotas};
 use crate::drive::clock::Clock;
-use crate::engine::{Engine, SharedAnswer, TargetView};
+use crate::engine::{Engine, NewAnswer, TargetView};
 use crate::event::Event;
 use crate::ids::{Slot, Tag, TargetId};
 use crate::job::Job;
@@ -48,7 +48,7 @@ pub(super) struct Submitted {
     pub(super) signal: Arc<ActionSignal>,
     /// The first action, if it was decided at once.
     pub(super) first: Option<Action>,
-    /// The response cache has the answer of another replica to it.
+    /// Its answer was found in Redis.
     pub(super) is_found: bool,
 }
 
@@ -115,7 +115,7 @@ impl SharedEngine {
     }
 
     /// Submits a job that arrives now. `job` makes it from its id and its arrival. `identity`: that of its request, if its answer is
-    /// shared. `found`: the answer to it that another replica has stored, which becomes an input of the engine just before.
+    /// shared. `found`: the answer to it that was found in Redis, which becomes an input of the engine just before.
     pub(super) fn submit(
         &self,
         job: impl FnOnce(u64, Instant) -> Job,
@@ -220,7 +220,7 @@ pub(super) fn submit(
     let found = found.zip(identity).filter(|(found, identity)| actions.lacks(now, found.age(now), identity));
     let (tag, job, signal) = actions.insert(now, job, identity);
     let is_found = found.is_some_and(|(found, _)| {
-        let answer = SharedAnswer { age: found.age(now), cut: found.cut, bytes: found.bytes };
+        let answer = NewAnswer { age: found.age(now), cut: found.cut, bytes: found.bytes };
         let is_stored = engine.add_answer(actions, now, job.fingerprint, answer);
         if is_stored {
             actions.keep_found(now, tag, found);

@@ -92,7 +92,7 @@ fn the_decisions_of_a_gateway_are_replayed() {
     assert!(printed.contains("recording.jsonl: line "), "{printed}");
 }
 
-/// An answer that another replica has given is an input: without Redis, the replay decides as the gateway did.
+/// An answer that was found in Redis is an input: without Redis, the replay decides as the gateway did.
 #[test]
 fn a_hit_of_another_replica_is_replayed() {
     let Some(server) = RedisServer::start(None) else { return };

@@ -3,7 +3,7 @@
 use super::line::{CoolDownLine, EngineLine, is_decision};
 use super::names::{Names, ScenarioHashes};
 use super::writer::{Entry, Input, Recording};
-use crate::engine::{Answer, Attempt, Driver, Engine, Handover, Reply, SharedAnswer};
+use crate::engine::{Answer, Attempt, Driver, Engine, Handover, NewAnswer, Reply};
 use crate::event::{Event, JobEnd, RefusalCause};
 use crate::ids::{AttemptId, Slot, Tag, TargetId};
 use crate::job::Job;
@@ -93,7 +93,7 @@ impl RecordedEngine {
         driver: &mut D,
         now: Instant,
         fingerprint: u64,
-        answer: SharedAnswer,
+        answer: NewAnswer,
     ) -> bool {
         self.record(now, |_| Some(Input::SharedAnswer(fingerprint, answer)));
         let (engine, mut driver) = self.parts(driver, None);

@@ -75,7 +75,7 @@ pub(super) enum Kind<'a> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         identical_to: Option<u64>,
     },
-    /// Another replica has an answer. The arrival of a job that it answers follows.
+    /// An answer was found in Redis. The arrival of a job that it answers follows.
     SharedAnswer {
         /// The first of the jobs that are identical to that job, or the job itself.
         identical_to: u64,

@@ -4,7 +4,7 @@
 use super::line::{Kind, ReplyLine, is_decision};
 use super::names::Names;
 use super::replay::Replayed;
-use crate::engine::{Answer, Attempt, Driver, Engine, Handover, SharedAnswer};
+use crate::engine::{Answer, Attempt, Driver, Engine, Handover, NewAnswer};
 use crate::event::{Event, JobEnd};
 use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, WorkloadId};
 use crate::job::{Job, MAX_TOKENS};
@@ -137,7 +137,7 @@ impl ReplayedEngine {
                 self.submit(at, job)
             }
             Kind::SharedAnswer { identical_to, age_ns, stored_bytes, cut } => {
-                let answer = SharedAnswer { age: Nanos(age_ns), cut, bytes: stored_bytes };
+                let answer = NewAnswer { age: Nanos(age_ns), cut, bytes: stored_bytes };
                 self.engine.add_answer(&mut self.driver, at, identical_to, answer);
                 Ok(())
             }

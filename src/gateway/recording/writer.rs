@@ -3,7 +3,7 @@
 use super::line::{CoolDownLine, End, EngineLine, Header, Kind, Line, ReplyLine, SCHEMA};
 use super::names::Names;
 use crate::drive::clock::Clock;
-use crate::engine::{Reply, SharedAnswer};
+use crate::engine::{NewAnswer, Reply};
 use crate::event::Event;
 use crate::ids::{JobId, TargetId};
 use crate::job::Job;
@@ -65,8 +65,8 @@ pub(super) enum Entry {
 #[derive(Debug)]
 pub(super) enum Input {
     Arrival(Job),
-    /// An answer of another replica to the jobs with this fingerprint.
-    SharedAnswer(u64, SharedAnswer),
+    /// An answer that was found in Redis to the jobs with this fingerprint.
+    SharedAnswer(u64, NewAnswer),
     Reply(JobId, u8, Box<Reply>),
     FirstByte(JobId, u8),
     Leave(JobId),
@@ -325,7 +325,7 @@ impl Input {
                 };
                 (Some(job.id.0), kind)
             }
-            Self::SharedAnswer(identical_to, SharedAnswer { age, cut, bytes }) => {
+            Self::SharedAnswer(identical_to, NewAnswer { age, cut, bytes }) => {
                 (None, Kind::SharedAnswer { identical_to, age_ns: age.0, stored_bytes: bytes, cut })
             }
             Self::Reply(job, attempt, reply) => {

@@ -7,7 +7,7 @@ use super::engine::RecordedEngine;
 use super::replay::replay;
 use super::writer::{Output, Recording};
 use crate::drive::clock::Clock;
-use crate::engine::{Answer, Attempt, Driver, Handover, Reply, SharedAnswer, Wait, WaitKind};
+use crate::engine::{Answer, Attempt, Driver, Handover, NewAnswer, Reply, Wait, WaitKind};
 use crate::event::{AttemptFailure, AttemptOutcome, Event, JobEnd, RefusalCause};
 use crate::gateway::{routes, shared_engine};
 use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, TargetId, WorkloadId};
@@ -94,8 +94,8 @@ enum Step {
         priority: Priority,
         sizes: (u32, Option<u32>),
         same_as: Option<usize>,
-        /// Another replica has an answer to it.
-        shared: Option<SharedAnswer>,
+        /// An answer to it was found in Redis.
+        shared: Option<NewAnswer>,
     },
     Reply {
         which: usize,
@@ -116,7 +116,7 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
-    let shared = (0..6_000u64, any::<bool>(), 0..400u32).prop_map(|(millis, cut, mebibytes)| SharedAnswer {
+    let shared = (0..6_000u64, any::<bool>(), 0..400u32).prop_map(|(millis, cut, mebibytes)| NewAnswer {
         age: Nanos::from_millis(millis),
         cut,
         bytes: mebibytes << 20,
@@ -287,7 +287,7 @@ impl Storm<'_> {
         now: Instant,
         (route, priority): (u16, Priority),
         (prompt_tokens, max_tokens): (u32, Option<u32>),
-        (same_as, shared): (Option<usize>, Option<SharedAnswer>),
+        (same_as, shared): (Option<usize>, Option<NewAnswer>),
     ) {
         let id = self.next_job;
         self.next_job += 1;

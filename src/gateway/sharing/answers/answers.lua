@@ -7,16 +7,18 @@
 --         stored, or when the request that drops earlier ones arrived, in milliseconds since 1970
 --       4 5 store: when its time to live is over, in milliseconds since 1970; the value
 --
--- A value begins with `quotalab-answer-1`, a blank, the time at which the answer was stored, in 16 digits, and a blank: `value.rs` writes
+-- A value begins with `quotalab-answer-1`, a space, the time at which the answer was stored, in 16 digits, and a space: `value.rs` writes
 -- and reads it. If no more follows, the earlier answers were dropped at that time: for a minute none of them is stored.
 -- Returns a whole number, the time in milliseconds, and a text:
 --   agree: 1, and the secret; 3, and an error, if it could not be written
---   look_up: 0 if there is no answer; 1, and the value; 2 if there is something else
+--   look_up: 0 if there is no answer; 1, and the value; 2 if there is something else, or more bytes
 --   store: 1 if it was stored; 0 if its time is over, or a later answer is there; 3, and an error, if it could not be written
---   forget: 1
+--   forget: 1 if something was there and was dropped; 0 if there was no answer, or only one that was clearly stored later
 
 local BEGINNING_BYTES = 35
 local FORGOTTEN_MS = 60000
+-- By how much the clocks of two replicas may differ, as each estimates that of the server.
+local TOLERANCE_MS = 50
 
 local action, key = ARGV[1], KEYS[1]
 local now = tonumber(ARGV[2])
@@ -45,13 +47,18 @@ local function agree()
   return written
 end
 
+-- Whether earlier answers were dropped, and none was stored since.
+local function is_forgotten()
+  return kind == 'string' and redis.call('STRLEN', key) == BEGINNING_BYTES
+    and string.match(redis.call('GET', key), '^quotalab%-answer%-1 %d+ $')
+end
+
 local function look_up()
   if kind == 'none' then return reply(0) end
   local length = kind == 'string' and redis.call('STRLEN', key)
   if not length or length > tonumber(ARGV[3]) then return reply(2) end
-  local value = redis.call('GET', key)
-  if length == BEGINNING_BYTES and string.match(value, '^quotalab%-answer%-1 %d+ $') then return reply(0) end
-  return reply(1, value)
+  if is_forgotten() then return reply(0) end
+  return reply(1, redis.call('GET', key))
 end
 
 -- When the answer that is there was stored, or earlier ones were dropped; nothing if there is none, or if it claims to be from the future.
@@ -69,11 +76,13 @@ local function store()
 end
 
 local function forget()
-  -- What is there is dropped in any case: the clocks of two replicas may differ by milliseconds.
-  local at = math.max(tonumber(ARGV[3]), stored_at() or 0)
-  local beginning = string.format('quotalab-answer-1 %016.0f ', at)
+  local arrived, stored = tonumber(ARGV[3]), stored_at() or 0
+  -- The call may come late, when the answer that is to take the place of the dropped one is already there.
+  if stored > arrived + TOLERANCE_MS then return reply(0) end
+  local found = kind ~= 'none' and not is_forgotten()
+  local beginning = string.format('quotalab-answer-1 %016.0f ', math.max(arrived, stored))
   if set(key, beginning, 'PX', FORGOTTEN_MS)[1] ~= 1 then redis.call('DEL', key) end
-  return reply(1)
+  return reply(found and 1 or 0)
 end
 
 if action == 'agree' then return agree() end

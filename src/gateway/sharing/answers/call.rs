@@ -17,7 +17,8 @@ pub(super) enum Action {
     /// Returns a value of at most this many bytes.
     LookUp(AnswerKey, usize),
     Store(AnswerKey, StoredValue),
-    /// Drops the answers that were stored before this time, in milliseconds since 1970.
+    /// Drops the answer for a request that arrived at this time, in milliseconds since 1970: it was stored earlier, or so little later
+    /// that the clocks of the replicas may differ by it.
     Forget(AnswerKey, u64),
 }
 
@@ -51,7 +52,7 @@ pub(super) struct Answer {
 /// What the script did or found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// There is no answer, or it was not stored.
+    /// There is no answer to be returned or dropped, or it was not stored.
     Nothing,
     /// It was done, or there is an answer.
     Done,
@@ -84,7 +85,9 @@ impl ScriptCall for Call {
             Action::Agree(secret) => {
                 invocation.key(format!("{PREFIX}secret")).arg("agree").arg(at).arg(secret)
             }
-            Action::LookUp(key, most) => invocation.key(key.name()).arg("look_up").arg(at).arg(*most),
+            Action::LookUp(key, max_bytes) => {
+                invocation.key(key.name()).arg("look_up").arg(at).arg(*max_bytes)
+            }
             Action::Store(key, StoredValue { value, stored_ms, over_ms }) => {
                 invocation.key(key.name()).arg("store").arg(at).arg(*stored_ms).arg(*over_ms).arg(&value[..])
             }

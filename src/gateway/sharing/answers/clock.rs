@@ -2,7 +2,8 @@
 
 use provider::{Instant, Nanos};
 
-/// An estimate that is never later than the clock of the server, so that no answer seems younger than it is.
+/// An estimate that is never later than the clock of the server, so that no answer seems younger than it is, and earlier by at most the
+/// length of one call. Between two calls this holds if both clocks run at the same rate and neither is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ServerClock {
     /// What is added to an instant of this replica, in nanoseconds.

@@ -23,7 +23,7 @@ pub(super) enum Lookup {
     Miss,
     /// There was a value that no replica has written under this key.
     Invalid,
-    /// It was not looked up: Redis is gone, or did not answer in time, or too many requests look up answers.
+    /// It was not looked up: Redis is unavailable or did not answer in time, or too many answers are looked up.
     Skipped,
 }
 
@@ -31,13 +31,15 @@ pub(super) enum Lookup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Write {
     Stored,
-    /// An earlier answer was dropped for a request that did not accept it.
+    /// An earlier answer was there, and was dropped for a request that did not accept it.
     Forgotten,
+    /// It was not dropped in Redis, because too many others were being dropped.
+    Skipped,
     /// Its time to live was over, or a later answer was there.
     Outdated,
     /// Too many answers were waiting.
     Dropped,
-    /// Redis was gone, or could not write it.
+    /// Redis was unavailable, did not answer in time, or could not write it.
     Failed,
 }
 
@@ -67,6 +69,7 @@ impl EncodeLabelValue for Write {
         encoder.write_str(match self {
             Self::Stored => "stored",
             Self::Forgotten => "forgotten",
+            Self::Skipped => "skipped",
             Self::Outdated => "outdated",
             Self::Dropped => "dropped",
             Self::Failed => "failed",

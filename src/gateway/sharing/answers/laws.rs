@@ -1,33 +1,26 @@
-//! Law 20 for several replicas, in virtual time and with a real server: under any schedule of requests, replies, writes that are late,
-//! overtake each other or are lost, values that are damaged, and losses of all data, a replica serves an answer to its own request only,
-//! and none that is older than its own time to live.
+//! Law 20 for several replicas, in virtual time and with a real server: under any schedule of requests, replies, failures, and calls that
+//! write or drop answers and are late, overtake each other or are lost, values that are damaged, and losses of all data, a replica serves an answer to its own request only,
+//! and none that is older than its own time to live or that it has dropped.
 
-use super::super::RedisUrl;
+pub(super) mod replica;
+
 use super::super::laws::Bench;
 use super::call::{Action as ScriptAction, Call};
-use super::clock::{NANOS_PER_MS, ServerClock};
-use super::link::{AnswerLink, WriteQueue};
+use super::clock::NANOS_PER_MS;
 use super::value::PREFIX;
 use super::*;
-use crate::drive::clock::Clock;
-use crate::engine::{Engine, Reply};
+use crate::engine::Reply;
 use crate::event::{AttemptFailure, AttemptOutcome};
-use crate::gateway::actions::{Action, Actions};
+use crate::gateway::actions::Action;
 use crate::gateway::answer::{Origin, Reused};
-use crate::gateway::endpoint::Endpoint;
-use crate::gateway::headers::PassedHeaders;
-use crate::gateway::metrics::{CountedEvents, Metrics};
-use crate::gateway::recording::RecordedEngine;
-use crate::gateway::request_key::{Identity, KeyHasher, Reuse};
-use crate::gateway::response_cache::ResponseCache;
+use crate::gateway::request_key::Reuse;
 use crate::gateway::shared_engine::submit;
-use crate::ids::{JobId, RouteId, Slot, Tag, WorkloadId};
+use crate::ids::{JobId, RouteId, Tag, WorkloadId};
 use crate::job::{Job, Priority};
-use crate::scenario::{self, Overrides};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use replica::{BEGINNING_MS, Replica, TTLS};
 use std::cell::Cell;
-use std::collections::BTreeMap;
 
 /// Something that happens. Numbers choose among what there is.
 #[derive(Clone, Debug)]
@@ -42,12 +35,13 @@ enum Step {
     Submit {
         which: usize,
     },
-    /// The provider answers.
+    /// The provider answers, or fails.
     Reply {
         replica: usize,
         which: usize,
+        is_failed: bool,
     },
-    /// An answer that waits is written, or lost.
+    /// A call that is on its way is made, or lost.
     Write {
         which: usize,
         is_lost: bool,
@@ -68,7 +62,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (0..REPLICAS, 0..KEYS, reuse).prop_map(|(replica, key, reuse)| Step::Arrive { replica, key, reuse }),
         10 => any::<usize>().prop_map(|which| Step::Submit { which }),
-        8 => (0..REPLICAS, any::<usize>()).prop_map(|(replica, which)| Step::Reply { replica, which }),
+        8 => (0..REPLICAS, any::<usize>(), prop::bool::weighted(0.2))
+            .prop_map(|(replica, which, is_failed)| Step::Reply { replica, which, is_failed }),
         8 => (any::<usize>(), prop::bool::weighted(0.1)).prop_map(|(which, is_lost)| Step::Write { which, is_lost }),
         1 => (0..KEYS, 0..KEYS + 3).prop_map(|(key, by)| Step::Damage { key, by }),
         1 => Just(Step::LoseAll),
@@ -79,69 +74,6 @@ fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     prop::collection::vec((prop_oneof![3 => 0..100u64, 1 => 0..1_500u64], step()), 20..120)
 }
 
-/// The times to live of the replicas differ, in seconds, as after a reload of some.
-const TTLS: [u64; REPLICAS] = [1, 2, 3];
-
-/// How much the replicas underestimate the clock of the server, in milliseconds.
-const CLOCK_ERRORS: [u64; REPLICAS] = [0, 3, 7];
-
-/// The time of the server at the beginning, in milliseconds since 1970: so late that the server itself expires nothing.
-pub(super) const BEGINNING_MS: u64 = 5_000_000_000_000;
-
-/// A gateway without sockets.
-struct Replica {
-    engine: RecordedEngine,
-    actions: Actions,
-    hasher: KeyHasher,
-    answers: SharedAnswers,
-    queue: WriteQueue,
-    /// By tag: the key of the request, whether it accepts an earlier answer, and when it was submitted.
-    jobs: BTreeMap<usize, (usize, Reuse, Instant)>,
-    /// Attempts in flight.
-    attempts: Vec<(Slot, crate::engine::Attempt)>,
-    /// By key: when a request last dropped the answers before it.
-    refreshed: [Option<Instant>; KEYS],
-}
-
-impl Replica {
-    fn new(number: usize) -> Self {
-        let ttl = TTLS[number];
-        let text = format!(
-            "name: laws\nproviders: {{p: {{dialect: openai, accounts: {{a: {{keys: [k]}}}}, models: {{m: {{}}}}}}}}\nroutes: {{r: [{{of: [p/a/m]}}]}}\n\
-             duration: 1m\nworkload: [{{name: w, route: r, arrivals: {{constant: 1/min}}, prompt: 1, completion: 1}}]\n\
-             client: {{deadline: 1h, cache: {{entries: 2, ttl: {ttl}s}}, join: true}}\n"
-        );
-        let scenario = scenario::parse("laws.yaml", &text, &Overrides::default(), None)
-            .unwrap_or_else(|problems| panic!("{problems}"));
-        let url = RedisUrl::parse("redis://127.0.0.1:1").expect("a URL");
-        let (link, queue) = AnswerLink::new(url, std::time::Duration::ZERO, Clock::start());
-        let exact =
-            ServerClock::new(None, (Instant::ZERO, Instant::ZERO), BEGINNING_MS - CLOCK_ERRORS[number]);
-        link.set_agreed(&"a".repeat(64), exact);
-        let answers = SharedAnswers {
-            _sharing: None,
-            link,
-            ttl: Nanos::from_secs(ttl),
-            scope: Arc::new(scope_of(&scenario, &[])),
-            targets: Arc::new(["p/a/m".into()]),
-        };
-        let mut hasher = KeyHasher::new().expect("random numbers");
-        hasher.share(answers.clone());
-        let counted = CountedEvents::new(Arc::new(Metrics::new()), ["p/a/m"].into_iter());
-        let mut actions = Actions::new(0, counted, Some(ResponseCache::new(Some(Nanos::from_secs(ttl)))));
-        actions.shared_answers = Some(answers.clone());
-        let engine = RecordedEngine::new(Engine::new(&scenario));
-        let (jobs, attempts, refreshed) = (BTreeMap::new(), Vec::new(), [None; KEYS]);
-        Self { engine, actions, hasher, answers, queue, jobs, attempts, refreshed }
-    }
-
-    fn identity(&self, key: usize, reuse: Reuse) -> Option<Identity> {
-        let body = format!("{{\"k\":{key}}}");
-        let headers = PassedHeaders::of(&HeaderMap::new());
-        self.hasher.identity((Endpoint::Chat, body.as_bytes()), &headers, (None, reuse))
-    }
-}
-
 /// A request that has looked into Redis.
 struct Pending {
     replica: usize,
@@ -150,14 +82,20 @@ struct Pending {
     found: Option<FoundAnswer>,
 }
 
+/// A call that writes an answer, or drops the one to this key for a request that arrived at an instant.
+enum OnItsWay {
+    Store(ScriptAction),
+    Forget(usize, (AnswerKey, u64), Instant),
+}
+
 /// Replicas and their server.
 struct Fleet<'a> {
     bench: &'a Bench,
     replicas: Vec<Replica>,
     now: Instant,
     pending: Vec<Pending>,
-    /// Writes that are on their way.
-    writes: Vec<ScriptAction>,
+    /// Calls that are on their way.
+    writes: Vec<OnItsWay>,
     /// When answers were given, by their number.
     answered: Vec<Instant>,
     /// By key: when a request last dropped the answers in Redis, unless they were damaged since.
@@ -187,13 +125,15 @@ impl Fleet<'_> {
                 let pending = self.pending.remove(which % self.pending.len());
                 self.submit(pending);
             }
-            Step::Reply { replica, which } if !self.replicas[replica].attempts.is_empty() => {
-                self.reply(replica, which);
+            Step::Reply { replica, which, is_failed } if !self.replicas[replica].attempts.is_empty() => {
+                self.reply(replica, which, is_failed);
             }
             Step::Write { which, is_lost } if !self.writes.is_empty() => {
                 let write = self.writes.remove(which % self.writes.len());
-                if !is_lost {
-                    self.call(write);
+                match write {
+                    _ if is_lost => {}
+                    OnItsWay::Store(store) => drop(self.call(store)),
+                    OnItsWay::Forget(key, forget, at) => self.forget(key, forget, at),
                 }
             }
             Step::Damage { key, by } => self.damage(key, by),
@@ -214,8 +154,11 @@ impl Fleet<'_> {
         {
             if reuse == Reuse::Refresh {
                 let ms = answers.link.agreed().expect("they agree").clock.ms_at(self.now);
-                self.call(ScriptAction::Forget(shared, ms));
-                self.forgotten[key] = Some(self.now);
+                if self.now.0.is_multiple_of(3) {
+                    self.writes.push(OnItsWay::Forget(key, (shared, ms), self.now));
+                } else {
+                    self.forget(key, (shared, ms), self.now);
+                }
             } else {
                 let answer = self.call(ScriptAction::LookUp(shared, 10_000));
                 found = answers.take(&shared, &answer, (self.now, self.now)).ok();
@@ -235,6 +178,29 @@ impl Fleet<'_> {
         {
             self.submit(pending);
         }
+    }
+
+    /// Drops the answer in Redis for a request that arrived at `at`, unless one is there that was clearly stored later.
+    fn forget(&mut self, key: usize, (shared, arrived_ms): (AnswerKey, u64), at: Instant) {
+        let look_up = |fleet: &Self| {
+            let answer = fleet.call(ScriptAction::LookUp(shared, 10_000));
+            (answer.outcome, answer.text)
+        };
+        let before = look_up(self);
+        let stored_ms = before
+            .1
+            .strip_prefix(b"quotalab-answer-1 ")
+            .and_then(|rest| std::str::from_utf8(rest.get(..16)?).ok()?.parse::<u64>().ok());
+        let is_kept = stored_ms.is_some_and(|ms| ms > arrived_ms + 50 && ms <= self.at_ms());
+        let outcome = self.call(ScriptAction::Forget(shared, arrived_ms)).outcome;
+        let after = look_up(self);
+        if is_kept {
+            assert_eq!((outcome, &after), (Outcome::Nothing, &before), "a later answer stays");
+        } else {
+            assert_eq!(after.0, Outcome::Nothing);
+            assert_eq!(outcome == Outcome::Done, before.0 != Outcome::Nothing, "whether one was there");
+        }
+        self.forgotten[key] = self.forgotten[key].max(Some(at));
     }
 
     fn submit(&mut self, Pending { replica, key, reuse, found }: Pending) {
@@ -265,7 +231,7 @@ impl Fleet<'_> {
         self.run_tasks(replica);
     }
 
-    fn reply(&mut self, replica: usize, which: usize) {
+    fn reply(&mut self, replica: usize, which: usize, is_failed: bool) {
         let count = self.replicas[replica].attempts.len();
         let (slot, attempt) = self.replicas[replica].attempts.remove(which % count);
         let Replica { engine, actions, jobs, .. } = &mut self.replicas[replica];
@@ -274,10 +240,11 @@ impl Fleet<'_> {
         self.answered.push(self.now);
         let answer = AnswerBytes::found(TargetId(0), &HeaderMap::new(), body.as_bytes()).expect("an answer");
         let failed = Reply::failed(self.now, AttemptFailure::Garbage);
-        let reply = Reply { outcome: AttemptOutcome::Ok, cut: key == 1, ..failed };
+        let reply =
+            if is_failed { failed } else { Reply { outcome: AttemptOutcome::Ok, cut: key == 1, ..failed } };
         assert!(actions.end_attempt(attempt.tag, attempt.id), "it was in flight");
         let now = self.now;
-        actions.with_answer(Some(answer), &reply, |actions, reply| {
+        actions.with_answer((!is_failed).then_some(answer), &reply, |actions, reply| {
             engine.handle_reply(actions, now, slot, attempt.id, reply);
         });
         self.run_tasks(replica);
@@ -286,7 +253,7 @@ impl Fleet<'_> {
         while let Some(waiting) = queue.try_take() {
             let is_current = refreshed[key].is_none_or(|at| submitted >= at);
             assert!(is_current, "an answer to a request before one that dropped answers is not stored");
-            self.writes.extend(waiting.into_action(&agreed));
+            self.writes.extend(waiting.into_action(&agreed).map(OnItsWay::Store));
         }
     }
 

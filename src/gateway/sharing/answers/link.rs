@@ -9,6 +9,7 @@ use super::super::call::ScriptCall as _;
 use super::call::{Action, Answer, Call, Outcome, StoredValue};
 use super::clock::{NANOS_PER_MS, ServerClock};
 use super::counts::{Counts, Write};
+use super::reader::{Reader, Unanswered};
 use super::value::{AnswerKey, Head, Secret, hex};
 use crate::drive::clock::Clock;
 use crate::gateway::answer::Answer as AnswerBytes;
@@ -18,10 +19,10 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::fmt;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 /// The connections, and what waits to be written.
@@ -32,10 +33,10 @@ pub(super) struct AnswerLink {
     state: Mutex<State>,
     /// Wakes the task: the connection was lost.
     lost: Notify,
-    /// The answers to requests that were late, since the last one in time.
-    late: AtomicU32,
-    /// One for each request that may look for an answer at a time.
-    pub(super) lookups: Semaphore,
+    /// One for each answer that may be looked up at a time.
+    pub(super) lookups: Arc<Semaphore>,
+    /// One for each answer that may be dropped at a time.
+    pub(super) forgets: Arc<Semaphore>,
     queue: mpsc::Sender<Waiting>,
     /// The number and the bytes of the answers that wait to be written, or are being written.
     waiting: AtomicUsize,
@@ -46,11 +47,12 @@ pub(super) struct AnswerLink {
 /// What is known of Redis.
 #[derive(Default)]
 struct State {
-    /// Through which answers are read; `None` while Redis is gone.
-    reader: Option<MultiplexedConnection>,
+    /// Through which answers are read; `None` while Redis is unavailable.
+    reader: Option<Reader>,
     /// How many connections there were.
     number: u64,
-    /// What the replicas have in common, and the clock of the server: since the first connection. Redis being gone changes neither.
+    /// What the replicas have in common, and the clock of the server: `None` before the first connection. While Redis is unavailable it
+    /// stays as it is; every heartbeat may replace both.
     agreed: Option<Agreed>,
 }
 
@@ -89,8 +91,8 @@ impl AnswerLink {
             clock,
             state: Mutex::default(),
             lost: Notify::new(),
-            late: AtomicU32::new(0),
-            lookups: Semaphore::new(MAX_LOOKUPS),
+            lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)),
+            forgets: Arc::new(Semaphore::new(MAX_FORGETS)),
             queue,
             waiting: AtomicUsize::new(0),
             waiting_bytes: AtomicUsize::new(0),
@@ -124,29 +126,30 @@ impl AnswerLink {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Makes a call for a request that waits; `None` if Redis is gone, or answers too late or with an error. After an error, or
-    /// [`MOST_LATE`] late answers in succession, it is gone: one that is late may only be large.
-    pub(super) async fn ask(&self, action: Action) -> Option<Answer> {
-        let (mut reader, number) = {
+    /// Makes a call for a request that waits, if there is a permit for it. After an error, and if the connection was closed, Redis is
+    /// unavailable at once.
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        permits: &Arc<Semaphore>,
+        action: Action,
+    ) -> Result<Answer, Unanswered> {
+        let (reader, number) = {
             let state = self.state();
-            (state.reader.clone()?, state.number)
+            (state.reader.clone().ok_or(Unanswered::Unavailable)?, state.number)
         };
-        match timeout(self.answer_timeout, Call::new(action).make(&mut reader)).await {
-            Ok(Ok(answer)) => {
-                self.late.store(0, Ordering::Relaxed);
-                Some(answer)
-            }
-            Ok(Err(error)) => {
-                self.lose(number, &self.url.text_of(&error));
-                None
-            }
-            Err(_) => {
-                if self.late.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_LATE {
-                    self.lose(number, &format!("no answer within {:?}", self.answer_timeout));
-                }
-                None
-            }
+        if reader.is_slow() {
+            return Err(Unanswered::Unavailable);
         }
+        let permit = Arc::clone(permits).try_acquire_owned().map_err(|_| Unanswered::TooMany)?;
+        let (request, answer) = oneshot::channel();
+        let link = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(error) = reader.call(action, link.answer_timeout, request).await {
+                link.lose(number, &link.url.text_of(&error));
+            }
+            drop(permit);
+        });
+        answer.await.map_err(|_| Unanswered::Unavailable)
     }
 
     /// Records that a connection was lost, and logs it, once.
@@ -227,8 +230,7 @@ impl AnswerLink {
         agreed.map_err(|_| format!("no answer within {CONNECT_TIMEOUT:?}"))??;
         let mut state = self.state();
         state.number += 1;
-        state.reader = Some(reader);
-        self.late.store(0, Ordering::Relaxed);
+        state.reader = Some(Reader::new(reader));
         let number = state.number;
         drop(state);
         self.counts.up.set(1);
@@ -263,13 +265,13 @@ impl AnswerLink {
         number: u64,
         queue: &mut mpsc::Receiver<Waiting>,
     ) {
-        let mut beats = interval(BEAT);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heartbeats = interval(HEARTBEAT);
+        heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(BATCH);
         while self.is_current(number) {
             tokio::select! {
                 () = self.lost.notified() => {}
-                _ = beats.tick() => match timeout(WRITE_TIMEOUT, self.agree(&mut writer)).await {
+                _ = heartbeats.tick() => match timeout(WRITE_TIMEOUT, self.agree(&mut writer)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(reason)) => self.lose(number, &reason),
                     Err(_) => self.lose(number, &format!("no answer within {WRITE_TIMEOUT:?}")),
@@ -352,17 +354,17 @@ const MAX_WAITING: usize = 1024;
 /// The most bytes that they may have together.
 const MAX_WAITING_BYTES: usize = 64 << 20;
 
-/// The most requests that look for answers at a time: each may read [`crate::gateway::answer::MAX_ANSWER_BYTES`].
+/// The most answers that are looked up at a time: each may have [`crate::gateway::answer::MAX_ANSWER_BYTES`].
 const MAX_LOOKUPS: usize = 32;
+
+/// The most answers that are dropped at a time.
+const MAX_FORGETS: usize = 64;
 
 /// The most answers that are written at once.
 const BATCH: usize = 8;
 
-/// After this many answers in succession that requests did not wait for, Redis is gone.
-const MOST_LATE: u32 = 3;
-
-/// How often the replicas agree.
-const BEAT: Duration = Duration::from_millis(500);
+/// The time between heartbeats, in which the replicas agree.
+const HEARTBEAT: Duration = Duration::from_millis(500);
 
 /// How long each step of a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);

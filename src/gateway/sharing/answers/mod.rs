@@ -9,18 +9,22 @@
 //!  Actions::store_answer ── queue ──▶ task ──▶ Redis, until its time to live is over
 //! ```
 //!
-//! The engine decides as it does alone: an answer of another replica is an input, which is recorded, and has the age and so the
-//! time to live that it has at the replica that stored it.
+//! The engine decides as it does alone: an answer that is found is an input, which is recorded. It has its true age, and this replica's own
+//! `ttl` applies to it. This replica may have stored it itself, and evicted it since: values do not name their replica.
 //!
 //! Invariants:
 //! 1. An answer is found under the hash of its request only. The hash (HMAC-SHA-256) is keyed with a secret that the replicas have in
 //!    Redis. It includes the caller, and what decides on answers in the scenario: its name, its routes, and the names and the addresses
 //!    of its targets. So gateways with different scenarios share no answer.
 //! 2. A value is authenticated together with its key and the time at which it was stored. Any other value is no answer.
-//! 3. No answer seems younger than it is: ages are counted by the clock of the server, which replicas estimate, but never as too late.
-//! 4. No request waits longer than for the answer to a reservation, and only one that would otherwise be sent waits at all.
+//! 3. No answer seems younger than it is: ages are counted by the clock of the server, which replicas estimate, but never as too late
+//!    (`clock`). If that clock is set back, answers that were stored before seem younger by as much.
+//! 4. No request waits longer than for the answer to a reservation, and only one that this replica's cache cannot answer waits at all.
 //! 5. The answers that wait to be written, those that are read at a time, and the bytes that are read are bounded.
-//! 6. A request that accepts no earlier answer drops the one in Redis before it is submitted. For a minute, no earlier one takes its place.
+//! 6. A request that accepts no earlier answer drops the one in Redis before it is submitted, unless Redis does not answer in time or 64
+//!    others are being dropped. For a minute, no earlier one takes its place. An answer that was stored up to 50 ms after the request is
+//!    dropped too, because the clocks of replicas differ; a later one never is. This replica serves no earlier one in any case
+//!    (`refreshes`).
 //!
 //! Redis may lose any of this at any time: requests are then sent.
 
@@ -28,10 +32,13 @@ mod call;
 mod clock;
 mod counts;
 mod link;
+mod reader;
 mod value;
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod link_tests;
 #[cfg(test)]
 mod script_tests;
 
@@ -47,6 +54,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use link::{AnswerLink, Waiting};
 use prometheus_client::registry::Registry;
 use provider::{Instant, Nanos};
+use reader::Unanswered;
 use ring::digest;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -86,7 +94,7 @@ pub(in crate::gateway) struct SharedAnswers {
     targets: Arc<[Arc<str>]>,
 }
 
-/// An answer that another replica has stored.
+/// An answer that was found in Redis. Another replica has stored it, or this one, which has evicted it since.
 #[derive(Clone, Debug)]
 pub(in crate::gateway) struct FoundAnswer {
     pub(in crate::gateway) answer: Arc<AnswerBytes>,
@@ -109,7 +117,7 @@ impl FoundAnswer {
 /// The shared answers in the state of a gateway: numbers since it started.
 #[derive(Debug, Serialize)]
 pub(in crate::gateway) struct SharedAnswersState {
-    /// `false` while Redis is gone.
+    /// `false` while Redis is unavailable.
     up: bool,
     hits: u64,
     misses: u64,
@@ -151,17 +159,19 @@ impl SharedAnswers {
         Some(self.link.agreed()?.secret.key_of(&self.scope, digest))
     }
 
-    /// Returns the answer under a key; `None` if there is none, or if Redis is gone or does not answer in time.
-    pub(in crate::gateway) async fn look_up(&self, key: &AnswerKey) -> Option<FoundAnswer> {
+    /// Returns the answer under a key, which is `None` before the first connection; `None` if there is none, if Redis is unavailable or does
+    /// not answer in time, or if too many answers are looked up.
+    pub(in crate::gateway) async fn look_up(&self, key: Option<&AnswerKey>) -> Option<FoundAnswer> {
         let found = self.find(key).await;
         self.link.counts.looked_up(found.as_ref().map_or_else(|result| *result, |_| Lookup::Hit));
         found.ok()
     }
 
-    async fn find(&self, key: &AnswerKey) -> Result<FoundAnswer, Lookup> {
+    async fn find(&self, key: Option<&AnswerKey>) -> Result<FoundAnswer, Lookup> {
+        let key = key.ok_or(Lookup::Skipped)?;
         let asked = self.link.now();
-        let most = MAX_ANSWER_BYTES + MAX_OVERHEAD_BYTES;
-        let answer = self.ask(Action::LookUp(*key, most)).await.ok_or(Lookup::Skipped)?;
+        let look_up = Action::LookUp(*key, MAX_ANSWER_BYTES + MAX_OVERHEAD_BYTES);
+        let answer = self.link.ask(&self.link.lookups, look_up).await.map_err(|_| Lookup::Skipped)?;
         self.take(key, &answer, (asked, self.link.now()))
     }
 
@@ -175,20 +185,22 @@ impl SharedAnswers {
         match answer.outcome {
             Outcome::Nothing => Err(Lookup::Miss),
             Outcome::Done => {
-                let found = self.read(key, answer, times).ok_or(Lookup::Invalid)?;
-                if found.found.1 < self.ttl { Ok(found) } else { Err(Lookup::Miss) }
+                let (stored_ms, found) = self.read(key, answer, times).ok_or(Lookup::Invalid)?;
+                // One from the future was stored before the clock of the server was set back.
+                let is_past = stored_ms <= answer.now_ms;
+                if is_past && found.found.1 < self.ttl { Ok(found) } else { Err(Lookup::Miss) }
             }
             Outcome::Foreign | Outcome::Refused => Err(Lookup::Invalid),
         }
     }
 
-    /// Reads a value; `None` if it is not one that a replica has written under this key.
+    /// Reads a value, and when it was stored, in milliseconds since 1970; `None` if it is not one that a replica has written under this key.
     fn read(
         &self,
         key: &AnswerKey,
         Answer { now_ms, text, .. }: &Answer,
         (asked, now): (Instant, Instant),
-    ) -> Option<FoundAnswer> {
+    ) -> Option<(u64, FoundAnswer)> {
         let (stored_ms, Head { target, cut, headers }, body) =
             self.link.agreed()?.secret.decode(key, text)?;
         let target = self.targets.iter().position(|name| **name == *target)?;
@@ -198,24 +210,23 @@ impl SharedAnswers {
         let headers = headers.iter().map(header).collect::<Option<HeaderMap>>()?;
         let answer = AnswerBytes::found(TargetId(u16::try_from(target).ok()?), &headers, body)?;
         // One more millisecond, because the time of the server is a whole number of them.
-        let age_ms = now_ms.checked_sub(stored_ms)?.saturating_add(1);
+        let age_ms = now_ms.saturating_sub(stored_ms).saturating_add(1);
         let age = Nanos::from_millis(age_ms) + now.since(asked);
-        Some(FoundAnswer { bytes: answer.stored_bytes?, answer, cut, found: (now, age) })
+        Some((stored_ms, FoundAnswer { bytes: answer.stored_bytes?, answer, cut, found: (now, age) }))
     }
 
     /// Drops the answer that is stored under a key, because a request that arrives now does not accept it. Other replicas that have read
-    /// it keep it.
+    /// it keep it. The call may be made later, or not at all.
     pub(in crate::gateway) async fn forget(&self, key: &AnswerKey) {
         let Some(agreed) = self.link.agreed() else { return };
-        let now_ms = agreed.clock.ms_at(self.link.now());
-        let is_answered = self.ask(Action::Forget(*key, now_ms)).await.is_some();
-        self.link.counts.written(if is_answered { Write::Forgotten } else { Write::Failed });
-    }
-
-    /// Makes a call for a request that waits; `None` if too many requests do, or if Redis is gone or does not answer in time.
-    async fn ask(&self, action: Action) -> Option<Answer> {
-        let _permit = self.link.lookups.try_acquire().ok()?;
-        self.link.ask(action).await
+        let forget = Action::Forget(*key, agreed.clock.ms_at(self.link.now()));
+        let result = match self.link.ask(&self.link.forgets, forget).await {
+            Ok(Answer { outcome: Outcome::Nothing, .. }) => return,
+            Ok(_) => Write::Forgotten,
+            Err(Unanswered::TooMany) => Write::Skipped,
+            Err(Unanswered::Unavailable) => Write::Failed,
+        };
+        self.link.counts.written(result);
     }
 
     /// Stores an answer that the response cache has stored at `stored`. Does not wait: it is written in the background.

@@ -2,7 +2,7 @@
 
 use super::super::laws::Bench;
 use super::call::{Action as ScriptAction, Answer, Call, Outcome, StoredValue};
-use super::laws::BEGINNING_MS;
+use super::laws::replica::BEGINNING_MS;
 use super::value::{PREFIX, Secret};
 
 /// The replicas take the secret that is there. If there is none, or something else, they restore their own.
@@ -54,11 +54,35 @@ fn the_latest_answer_stays() {
     assert_eq!(store(100, 6, 100, "over"), Outcome::Nothing);
     assert_eq!(at(20, ScriptAction::Forget(key, BEGINNING_MS + 8)).outcome, Outcome::Done);
     assert_eq!(look_up(21), (Outcome::Nothing, String::new()));
-    assert_eq!(at(21, ScriptAction::Forget(key, BEGINNING_MS + 4)).outcome, Outcome::Done);
+    assert_eq!(
+        at(21, ScriptAction::Forget(key, BEGINNING_MS + 4)).outcome,
+        Outcome::Nothing,
+        "none is there"
+    );
     assert_eq!(store(22, 7, 100, "late"), Outcome::Nothing, "it was stored before the answers were dropped");
     assert_eq!(store(23, 8, 100, "new"), Outcome::Done);
     assert_eq!(look_up(24), (Outcome::Done, "new".to_owned()));
     assert_eq!(at(24, ScriptAction::LookUp(key, 37)).outcome, Outcome::Foreign, "it is too long to be read");
     assert_eq!(store(25, 1_000, 2_000, "future"), Outcome::Done);
     assert_eq!(store(26, 20, 100, "present"), Outcome::Done, "no answer is from the future");
+}
+
+/// A request that drops earlier answers may reach the server after the answer that takes their place.
+#[test]
+fn a_later_answer_is_not_dropped() {
+    let Some(bench) = Bench::start() else { return };
+    let key = Secret::parse(&"a".repeat(64)).expect("32 bytes").key_of(&[0; 32], b"one");
+    let at = |ms: u64, action| bench.make(&Call::new(action).at_ms(BEGINNING_MS + ms)).outcome;
+    let stored_ms = BEGINNING_MS + 1_000;
+    let value = format!("quotalab-answer-1 {stored_ms:016} text").into_bytes();
+    let value = StoredValue { value, stored_ms, over_ms: BEGINNING_MS + 9_000 };
+    let store = || at(1_000, ScriptAction::Store(key, value.clone()));
+    assert_eq!(store(), Outcome::Done);
+    assert_eq!(at(1_100, ScriptAction::Forget(key, BEGINNING_MS + 949)), Outcome::Nothing);
+    assert_eq!(at(1_100, ScriptAction::LookUp(key, 100)), Outcome::Done, "it was stored clearly later");
+    assert_eq!(at(1_100, ScriptAction::Forget(key, BEGINNING_MS + 950)), Outcome::Done);
+    assert_eq!(at(1_100, ScriptAction::LookUp(key, 100)), Outcome::Nothing, "clocks may differ by 50 ms");
+    assert_eq!(store(), Outcome::Done);
+    // The clock of the server was set back.
+    assert_eq!(at(900, ScriptAction::Forget(key, BEGINNING_MS + 890)), Outcome::Done);
 }

@@ -1,7 +1,7 @@
 //! The keys of answers in Redis, and the values under them.
 //!
-//! A value is text up to the body of the answer: a magic word, the time at which the answer was stored in milliseconds since 1970 (16
-//! digits), an authentication tag (64 digits), and a line of JSON, each followed by a blank or a line feed. The tag authenticates
+//! A value is text up to the body of the answer: a format marker, the time at which the answer was stored in milliseconds since 1970 (16
+//! digits), an authentication tag (64 digits), and a line of JSON, each followed by a space or a line feed. The tag authenticates
 //! all else together with the key: a value that was damaged, that is no answer, or that belongs to another key is not read.
 
 use ring::hmac;
@@ -74,12 +74,12 @@ impl Secret {
         }
         let rest = [&head[..], b"\n", body].concat();
         let tag = hex(self.tagged(key, stored.as_bytes(), &rest).sign().as_ref());
-        Some([MAGIC, stored.as_bytes(), b" ", tag.as_bytes(), b"\n", &rest].concat())
+        Some([FORMAT_MARKER, stored.as_bytes(), b" ", tag.as_bytes(), b"\n", &rest].concat())
     }
 
     /// Returns when the answer in a value was stored, its head and its body; `None` if no replica has written the value under this key.
     pub(super) fn decode<'a>(&self, key: &AnswerKey, value: &'a [u8]) -> Option<(u64, Head<'a>, &'a [u8])> {
-        let (stored, rest) = value.strip_prefix(MAGIC)?.split_at_checked(STORED_DIGITS)?;
+        let (stored, rest) = value.strip_prefix(FORMAT_MARKER)?.split_at_checked(STORED_DIGITS)?;
         let (tag, rest) = rest.strip_prefix(b" ")?.split_at_checked(TAG_DIGITS)?;
         let rest = rest.strip_prefix(b"\n")?;
         let stored_ms = std::str::from_utf8(stored).ok()?.parse().ok()?;
@@ -130,7 +130,7 @@ fn from_hex(digits: &[u8]) -> Option<[u8; 32]> {
 pub(super) const PREFIX: &str = "quotalab-cache:";
 
 /// The beginning of every value.
-const MAGIC: &[u8] = b"quotalab-answer-1 ";
+const FORMAT_MARKER: &[u8] = b"quotalab-answer-1 ";
 
 const STORED_DIGITS: usize = 16;
 
@@ -203,8 +203,8 @@ mod tests {
 
         /// Whatever is there, reading ends without a panic.
         #[test]
-        fn any_bytes_are_not_read(bytes in prop::collection::vec(any::<u8>(), 0..200), has_magic in any::<bool>()) {
-            let value = if has_magic { [MAGIC, &bytes].concat() } else { bytes };
+        fn any_bytes_are_not_read(bytes in prop::collection::vec(any::<u8>(), 0..200), has_marker in any::<bool>()) {
+            let value = if has_marker { [FORMAT_MARKER, &bytes].concat() } else { bytes };
             let secret = secret("a");
             prop_assert_eq!(secret.decode(&secret.key_of(&[0; 32], b"one"), &value), None);
         }
