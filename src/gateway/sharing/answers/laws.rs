@@ -30,6 +30,8 @@ enum Step {
         replica: usize,
         key: usize,
         reuse: Reuse,
+        /// If it drops the answer in Redis: that call is made later, or is lost.
+        is_late: bool,
     },
     /// A request that has looked into Redis is submitted.
     Submit {
@@ -58,11 +60,12 @@ const KEYS: usize = 2;
 const REPLICAS: usize = 3;
 
 fn step() -> impl Strategy<Value = Step> {
-    let reuse = prop_oneof![8 => Just(Reuse::Allowed), 2 => Just(Reuse::Refresh), 1 => Just(Reuse::Never)];
+    let reuse = prop_oneof![8 => Just(Reuse::Allowed), 3 => Just(Reuse::Refresh), 1 => Just(Reuse::Never)];
     prop_oneof![
-        12 => (0..REPLICAS, 0..KEYS, reuse).prop_map(|(replica, key, reuse)| Step::Arrive { replica, key, reuse }),
+        12 => (0..REPLICAS, 0..KEYS, reuse, any::<bool>())
+            .prop_map(|(replica, key, reuse, is_late)| Step::Arrive { replica, key, reuse, is_late }),
         10 => any::<usize>().prop_map(|which| Step::Submit { which }),
-        8 => (0..REPLICAS, any::<usize>(), prop::bool::weighted(0.2))
+        8 => (0..REPLICAS, any::<usize>(), prop::bool::weighted(0.3))
             .prop_map(|(replica, which, is_failed)| Step::Reply { replica, which, is_failed }),
         8 => (any::<usize>(), prop::bool::weighted(0.1)).prop_map(|(which, is_lost)| Step::Write { which, is_lost }),
         1 => (0..KEYS, 0..KEYS + 3).prop_map(|(key, by)| Step::Damage { key, by }),
@@ -104,7 +107,20 @@ struct Fleet<'a> {
     hits: [usize; 2],
 }
 
-impl Fleet<'_> {
+impl<'a> Fleet<'a> {
+    fn new(bench: &'a Bench) -> Self {
+        Self {
+            bench,
+            replicas: (0..REPLICAS).map(Replica::new).collect(),
+            now: Instant(1),
+            pending: Vec::new(),
+            writes: Vec::new(),
+            answered: Vec::new(),
+            forgotten: [None; KEYS],
+            hits: [0; 2],
+        }
+    }
+
     fn at_ms(&self) -> u64 {
         BEGINNING_MS + self.now.0 / NANOS_PER_MS
     }
@@ -120,7 +136,7 @@ impl Fleet<'_> {
 
     fn perform(&mut self, step: &Step) {
         match *step {
-            Step::Arrive { replica, key, reuse } => self.arrive(replica, key, reuse),
+            Step::Arrive { replica, key, reuse, is_late } => self.arrive(replica, key, (reuse, is_late)),
             Step::Submit { which } if !self.pending.is_empty() => {
                 let pending = self.pending.remove(which % self.pending.len());
                 self.submit(pending);
@@ -146,7 +162,7 @@ impl Fleet<'_> {
     }
 
     /// Does what the gateway does before it submits a job.
-    fn arrive(&mut self, number: usize, key: usize, reuse: Reuse) {
+    fn arrive(&mut self, number: usize, key: usize, (reuse, is_late): (Reuse, bool)) {
         let Replica { answers, .. } = &self.replicas[number];
         let answers = answers.clone();
         let mut found = None;
@@ -154,7 +170,7 @@ impl Fleet<'_> {
         {
             if reuse == Reuse::Refresh {
                 let ms = answers.link.agreed().expect("they agree").clock.ms_at(self.now);
-                if self.now.0.is_multiple_of(3) {
+                if is_late {
                     self.writes.push(OnItsWay::Forget(key, (shared, ms), self.now));
                 } else {
                     self.forget(key, (shared, ms), self.now);
@@ -329,17 +345,7 @@ fn replicas_serve_fresh_answers_to_their_own_requests_only() {
     let mut runner = TestRunner::new(Config { cases: 256, failure_persistence: None, ..Config::default() });
     let result = runner.run(&steps(), |steps| {
         bench.run("redis.call('FLUSHALL') return {}");
-        let replicas = (0..REPLICAS).map(Replica::new).collect();
-        let mut fleet = Fleet {
-            bench: &bench,
-            replicas,
-            now: Instant(1),
-            pending: Vec::new(),
-            writes: Vec::new(),
-            answered: Vec::new(),
-            forgotten: [None; KEYS],
-            hits: [0; 2],
-        };
+        let mut fleet = Fleet::new(&bench);
         for (pause, step) in &steps {
             fleet.now += Nanos(pause * NANOS_PER_MS + pause % 7);
             fleet.perform(step);
@@ -353,4 +359,26 @@ fn replicas_serve_fresh_answers_to_their_own_requests_only() {
     });
     result.unwrap_or_else(|failure| panic!("{failure}"));
     assert!(hits.get().iter().all(|hits| *hits > 50), "answers are shared: {hits:?}");
+}
+
+/// The call that drops the answer in Redis is lost, and the request whose answer was to take its place fails.
+#[test]
+fn an_answer_that_a_replica_has_dropped_is_not_served_by_it_again() {
+    let Some(bench) = Bench::start() else { return };
+    let mut fleet = Fleet::new(&bench);
+    let arrive = |replica, reuse| Step::Arrive { replica, key: 0, reuse, is_late: true };
+    let reply = |replica, is_failed| Step::Reply { replica, which: 0, is_failed };
+    let write = |is_lost| Step::Write { which: 0, is_lost };
+    let first = [arrive(2, Reuse::Allowed), Step::Submit { which: 0 }, reply(2, false), write(false)];
+    let refresh = [arrive(1, Reuse::Refresh), Step::Submit { which: 0 }, reply(1, true), write(true)];
+    let others = [1, 0].map(|replica| [arrive(replica, Reuse::Allowed), Step::Submit { which: 0 }]);
+    for step in [&first[..], &refresh, others.as_flattened()].concat() {
+        fleet.now += Nanos(2 * NANOS_PER_MS + 2);
+        fleet.perform(&step);
+    }
+    assert_eq!(
+        (fleet.hits, fleet.replicas[1].attempts.len()),
+        ([0, 1], 1),
+        "only another replica is served it"
+    );
 }

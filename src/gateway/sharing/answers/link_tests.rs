@@ -120,7 +120,7 @@ fn slow_server(port: u16) -> (u16, Arc<AtomicUsize>) {
             let copy = |stream: &TcpStream| stream.try_clone().expect("a copy");
             let (up, down) = ((copy(&client), copy(&server)), (server, client));
             thread::spawn(move || pass_on(up, Duration::ZERO));
-            thread::spawn(move || pass_on(down, Duration::from_millis(20)));
+            thread::spawn(move || pass_on(down, Duration::from_millis(50)));
         }
     });
     (own_port, accepted)
@@ -143,7 +143,7 @@ fn a_large_answer_on_a_slow_connection_does_not_end_it() {
     let Some(server) = RedisServer::start(None) else { return };
     let runtime = Runtime::new().expect("a runtime");
     let (port, accepted) = slow_server(server.port);
-    let answers = connected(&runtime, port, Duration::from_millis(200));
+    let answers = connected(&runtime, port, Duration::from_millis(500));
     let [large, small] = [&b"large"[..], b"small"].map(|digest| answers.key_of(digest).expect("a key"));
     store(&answers, large, 4 << 20);
     store(&answers, small, 10);
@@ -155,13 +155,13 @@ fn a_large_answer_on_a_slow_connection_does_not_end_it() {
     let first = look_up(large);
     sleep(Duration::from_millis(50));
     let behind = [look_up(small), look_up(small), look_up(small)];
-    assert!(!runtime.block_on(first).expect("no panic"), "it takes more than a second");
+    assert!(!runtime.block_on(first).expect("no panic"), "it takes more than three seconds");
     for lookup in behind {
         assert!(!runtime.block_on(lookup).expect("no panic"), "it waits behind the large one");
     }
     let begun = answers.link.now();
     assert!(!runtime.block_on(look_up(small)).expect("no panic"));
-    assert!(answers.link.now().since(begun) < Nanos::from_millis(150), "it does not wait");
+    assert!(answers.link.now().since(begun) < Nanos::from_millis(400), "it does not wait");
     wait_for(|| runtime.block_on(look_up(small)).expect("no panic"));
     assert!(answers.state().up);
     assert_eq!(accepted.load(Ordering::Relaxed), connections, "it has not connected again");
