@@ -355,10 +355,10 @@ const MAX_WAITING: usize = 1024;
 const MAX_WAITING_BYTES: usize = 64 << 20;
 
 /// The most answers that are looked up at a time: each may have [`crate::gateway::answer::MAX_ANSWER_BYTES`].
-const MAX_LOOKUPS: usize = 32;
+pub(super) const MAX_LOOKUPS: usize = 32;
 
 /// The most answers that are dropped at a time.
-const MAX_FORGETS: usize = 64;
+pub(super) const MAX_FORGETS: usize = 64;
 
 /// The most answers that are written at once.
 const BATCH: usize = 8;
