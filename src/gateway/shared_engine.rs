@@ -200,7 +200,7 @@ impl SharedEngine {
         self.state().actions.cache.as_ref().map(ResponseCache::usage)
     }
 
-    /// Drops the bytes of all answers: the engine gets no further jobs.
+    /// Drops the bytes of all answers: the engine gets no further jobs, except those of requests whose bodies are being read.
     pub(super) fn drop_answers(&self) {
         self.state().actions.cache.iter_mut().for_each(ResponseCache::drop_all_bytes);
     }

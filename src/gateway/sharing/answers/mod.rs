@@ -1,7 +1,7 @@
 //! Cached answers that several replicas of the gateway share through Redis.
 //!
 //! ```text
-//!  dispatch ── look_up ──▶ Redis: answers.lua      before a job is submitted that the own cache has no answer to; at most 50 ms
+//!  dispatch ── look_up ──▶ Redis: answers.lua      before a job that the cache of this replica cannot answer; at most 50 ms
 //!     │  found: an answer, with its age
 //!     ▼
 //!  SharedEngine::submit ── Engine::add_answer, then submit: a hit by the engine's own rule
