@@ -132,9 +132,9 @@ fn run<F: Fold>(engine: &mut Engine, world: &mut World<'_, F>, delay: &mut impl 
             } else if event == now {
                 let arrived = world.process_next(now);
                 has_input = arrived.is_some();
-                if let Some(key) = arrived {
-                    let (slot, attempt) = world.sent_as(key);
-                    let reply = world.take_reply(now, key);
+                if let Some(flight_index) = arrived {
+                    let (slot, attempt) = world.sent_as(flight_index);
+                    let reply = world.take_reply(now, flight_index);
                     engine.handle_reply(world, now, slot, attempt, &reply);
                 }
             } else if let Some((job, tag)) = world.next_arrival() {

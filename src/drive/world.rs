@@ -103,19 +103,19 @@ impl<'a, F: Fold> World<'a, F> {
     #[inline]
     pub(super) fn process_next(&mut self, now: Instant) -> Option<usize> {
         let entry = self.events.pop()?;
-        let key = entry.flight();
-        let flight = self.flights.get_mut(key).filter(|flight| flight.entry == entry.number())?; // None: it was cancelled.
+        let flight_index = entry.flight();
+        let flight = self.flights.get_mut(flight_index).filter(|flight| flight.entry == entry.number())?; // None: it was cancelled.
         match entry.event() {
-            NetworkEvent::RequestArrives => self.request_arrives(now, key),
+            NetworkEvent::RequestArrives => self.request_arrives(now, flight_index),
             NetworkEvent::ReplySent => {
                 let arrives_at = now + flight.downlink;
-                flight.entry = self.events.schedule(arrives_at, key, NetworkEvent::ReplyArrives);
-                self.settle(now, key);
+                flight.entry = self.events.schedule(arrives_at, flight_index, NetworkEvent::ReplyArrives);
+                self.settle(now, flight_index);
             }
             NetworkEvent::ReplyArrives => {
                 self.jobs[flight.tag.0].flight = None;
-                self.settle(now, key);
-                return Some(key);
+                self.settle(now, flight_index);
+                return Some(flight_index);
             }
         }
         None
@@ -123,21 +123,21 @@ impl<'a, F: Fold> World<'a, F> {
 
     /// Returns the engine's names for an attempt and its job.
     #[inline]
-    pub(super) fn sent_as(&self, key: usize) -> (Slot, AttemptId) {
-        (self.flights[key].slot, self.flights[key].attempt)
+    pub(super) fn sent_as(&self, flight_index: usize) -> (Slot, AttemptId) {
+        (self.flights[flight_index].slot, self.flights[flight_index].attempt)
     }
 
     /// Removes an attempt whose reply arrives now, and returns the reply.
     #[inline(always)] // So that the reply is written once, where the engine reads it.
-    pub(super) fn take_reply(&mut self, now: Instant, key: usize) -> Reply {
-        let reply = self.flights[key].reply(now);
-        self.flights.remove(key);
+    pub(super) fn take_reply(&mut self, now: Instant, flight_index: usize) -> Reply {
+        let reply = self.flights[flight_index].reply(now);
+        self.flights.remove(flight_index);
         reply
     }
 
     /// Lets the provider decide on an attempt that reaches it, and schedules the next event of the attempt.
-    fn request_arrives(&mut self, now: Instant, key: usize) {
-        let flight = &mut self.flights[key];
+    fn request_arrives(&mut self, now: Instant, flight_index: usize) {
+        let flight = &mut self.flights[flight_index];
         let Flight { attempt, job, target, downlink, call, truth, .. } = *flight;
         let index = usize::from(flight.provider);
         let (config, provider) = (&self.scenario.providers[index], &mut self.providers[index]);
@@ -165,9 +165,9 @@ impl<'a, F: Fold> World<'a, F> {
             FlightResult::Direct(decision, HeaderRemaining::default())
         };
         if let Decision::Admitted(Service { started_at: None, ticket, .. }) = decision {
-            self.waiting.insert((flight.provider, ticket.number), key);
+            self.waiting.insert((flight.provider, ticket.number), flight_index);
         }
-        flight.entry = next.map_or(0, |(at, event)| self.events.schedule(at, key, event));
+        flight.entry = next.map_or(0, |(at, event)| self.events.schedule(at, flight_index, event));
         let kind = EventKind::Decided { attempt, target, decision: record };
         self.log(&Event { at: now, job, kind });
     }
@@ -175,8 +175,8 @@ impl<'a, F: Fold> World<'a, F> {
     /// Settles an admitted attempt that has ended at the provider, unless that has been done (law 9). The call that
     /// waits for its server slot starts.
     #[inline]
-    fn settle(&mut self, now: Instant, key: usize) {
-        let flight = &mut self.flights[key];
+    fn settle(&mut self, now: Instant, flight_index: usize) {
+        let flight = &mut self.flights[flight_index];
         let (provider, Some(&service)) = (flight.provider, flight.take_unsettled()) else { return };
         let settled = flight.settled_event(now, service.usage);
         let started = self.providers[usize::from(provider)].complete(now, &service);
@@ -188,9 +188,9 @@ impl<'a, F: Fold> World<'a, F> {
     #[inline]
     fn start_queued(&mut self, provider: u16, started: Option<StartedCall>) {
         let Some(StartedCall { ticket_number: ticket, at }) = started else { return };
-        let key = self.waiting.remove(&(provider, ticket));
-        let key = key.expect("invariant: a call that starts from the queue waits");
-        let flight = &mut self.flights[key];
+        let flight_index = self.waiting.remove(&(provider, ticket));
+        let flight_index = flight_index.expect("invariant: a call that starts from the queue waits");
+        let flight = &mut self.flights[flight_index];
         let (entry, FlightResult::Direct(decision, _)) = (flight.entry, &mut flight.result) else {
             unreachable!("invariant: an admitted call is not rendered, found {flight:?}")
         };
@@ -204,7 +204,7 @@ impl<'a, F: Fold> World<'a, F> {
         service.started_at = Some(at);
         let next = next_event(at, decision, flight.downlink);
         let (ends_at, event) = next.expect("invariant: a call that has started ends");
-        flight.entry = self.events.schedule(ends_at, key, event);
+        flight.entry = self.events.schedule(ends_at, flight_index, event);
     }
 
     /// Takes every sample of the limits that is due at or before `now`.
@@ -255,7 +255,7 @@ impl<F: Fold> Driver for World<'_, F> {
         let truth = attempt_truth(record.truth, number);
         let (uplink, downlink) =
             self.providers[usize::from(resolved.provider)].network_delays(resolved.model, truth);
-        let key = self.flights.insert(Flight {
+        let flight_index = self.flights.insert(Flight {
             attempt: id,
             slot,
             tag,
@@ -270,17 +270,19 @@ impl<F: Fold> Driver for World<'_, F> {
             unsettled: false,
             result: FlightResult::Undecided,
         });
-        record.flight = Some(key);
+        record.flight = Some(flight_index);
         if uplink == Nanos::ZERO {
-            self.request_arrives(now, key);
+            self.request_arrives(now, flight_index);
         } else {
-            self.flights[key].entry = self.events.schedule(now + uplink, key, NetworkEvent::RequestArrives);
+            self.flights[flight_index].entry =
+                self.events.schedule(now + uplink, flight_index, NetworkEvent::RequestArrives);
         }
     }
 
     fn cancel(&mut self, now: Instant, tag: Tag, attempt: AttemptId) {
-        let key = self.jobs[tag.0].flight.take().expect("invariant: a cancelled attempt is in flight");
-        let flight = &mut self.flights[key];
+        let flight_index =
+            self.jobs[tag.0].flight.take().expect("invariant: a cancelled attempt is in flight");
+        let flight = &mut self.flights[flight_index];
         assert_eq!(
             flight.attempt, attempt,
             "invariant: the attempt cancelled is the job's attempt in flight"
@@ -294,18 +296,19 @@ impl<F: Fold> Driver for World<'_, F> {
             self.log(&settled);
             self.start_queued(provider, started);
         }
-        self.flights.remove(key);
+        self.flights.remove(flight_index);
     }
 
     fn reassign(&mut self, _: Instant, &Handover { attempt, from, to, slot, job }: &Handover) {
-        let key = self.jobs[from.0].flight.take().expect("invariant: a reassigned attempt is in flight");
-        let flight = &mut self.flights[key];
+        let flight_index =
+            self.jobs[from.0].flight.take().expect("invariant: a reassigned attempt is in flight");
+        let flight = &mut self.flights[flight_index];
         assert_eq!(
             flight.attempt, attempt,
             "invariant: the attempt reassigned is the job's attempt in flight"
         );
         (flight.tag, flight.slot, flight.job) = (to, slot, job);
-        self.jobs[to.0].flight = Some(key);
+        self.jobs[to.0].flight = Some(flight_index);
     }
 
     fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, _: Option<Answer>) {

@@ -30,7 +30,7 @@ pub(super) struct ResponseCache {
     /// By fingerprint: the answers that the engine holds.
     entries: FxHashMap<u64, Entry>,
     /// The fingerprints of the answers whose bytes are here, in the order in which their time to live ends.
-    by_end: BTreeSet<(Instant, u64)>,
+    by_expiry: BTreeSet<(Instant, u64)>,
     usage: CacheUsage,
 }
 
@@ -67,7 +67,7 @@ struct Stored {
     /// When it was added here, and its age at that instant.
     added: (Instant, Nanos),
     /// When its time to live ends.
-    ends: Instant,
+    expires_at: Instant,
 }
 
 impl Stored {
@@ -86,7 +86,7 @@ impl ResponseCache {
             names: FxHashMap::default(),
             refreshes: Refreshes::new(ttl),
             entries: FxHashMap::default(),
-            by_end: BTreeSet::new(),
+            by_expiry: BTreeSet::new(),
             usage: CacheUsage::default(),
         }
     }
@@ -137,11 +137,11 @@ impl ResponseCache {
         self.drop_bytes(fingerprint);
         let is_named = self.names.get(&key).is_some_and(|name| name.fingerprint == fingerprint);
         let stored = is_named.then(|| {
-            let ends = now + self.ttl.saturating_sub(age);
+            let expires_at = now + self.ttl.saturating_sub(age);
             self.usage.answers += 1;
             self.usage.bytes += answer.cached_bytes();
-            self.by_end.insert((ends, fingerprint));
-            Stored { answer, added: (now, age), ends }
+            self.by_expiry.insert((expires_at, fingerprint));
+            Stored { answer, added: (now, age), expires_at }
         });
         self.entries.insert(fingerprint, Entry { key, stored });
         is_named
@@ -181,7 +181,7 @@ impl ResponseCache {
     /// Drops the bytes of all answers: another cache takes the place of this one.
     pub(super) fn drop_all_bytes(&mut self) {
         self.entries.values_mut().for_each(|entry| entry.stored = None);
-        self.by_end.clear();
+        self.by_expiry.clear();
         self.usage = CacheUsage::default();
     }
 
@@ -193,8 +193,8 @@ impl ResponseCache {
     /// Drops the bytes of the answers whose time to live has passed, and what concerns only older ones.
     fn expire(&mut self, now: Instant) {
         self.refreshes.expire(now);
-        while let Some(&(ends, fingerprint)) = self.by_end.first()
-            && ends <= now
+        while let Some(&(expires_at, fingerprint)) = self.by_expiry.first()
+            && expires_at <= now
         {
             self.drop_bytes(fingerprint);
         }
@@ -207,15 +207,15 @@ impl ResponseCache {
         let stored = || self.entries.values().filter_map(|entry| entry.stored.as_ref());
         let bytes: u64 = stored().map(|stored| stored.answer.cached_bytes()).sum();
         assert_eq!(self.usage, CacheUsage { answers: stored().count() as u64, bytes });
-        assert_eq!(self.by_end.len() as u64, self.usage.answers, "every answer has its end");
+        assert_eq!(self.by_expiry.len() as u64, self.usage.answers, "every answer expires");
         let is_used = |name: &Name| name.jobs > 0 || self.entries.contains_key(&name.fingerprint);
         assert!(self.names.values().all(is_used), "a name has jobs or an answer");
     }
 
     fn drop_bytes(&mut self, fingerprint: u64) {
         let stored = self.entries.get_mut(&fingerprint).and_then(|entry| entry.stored.take());
-        if let Some(Stored { answer, ends, .. }) = stored {
-            self.by_end.remove(&(ends, fingerprint));
+        if let Some(Stored { answer, expires_at, .. }) = stored {
+            self.by_expiry.remove(&(expires_at, fingerprint));
             self.usage.answers -= 1;
             self.usage.bytes -= answer.cached_bytes();
         }

@@ -53,13 +53,13 @@ pub(super) struct Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// There is no answer to be returned or dropped, or it was not stored.
-    Nothing,
+    Absent,
     /// It was done, or there is an answer.
     Done,
     /// There is something else, or something that is too large.
-    Foreign,
+    Unreadable,
     /// The server could not write.
-    Refused,
+    WriteFailed,
 }
 
 impl Call {
@@ -106,10 +106,10 @@ impl Answer {
             return None;
         };
         let outcome = match outcome {
-            0 => Outcome::Nothing,
+            0 => Outcome::Absent,
             1 => Outcome::Done,
-            2 => Outcome::Foreign,
-            3 => Outcome::Refused,
+            2 => Outcome::Unreadable,
+            3 => Outcome::WriteFailed,
             _ => return None,
         };
         Some(Self { outcome, now_ms: u64::try_from(now).ok()?, text })

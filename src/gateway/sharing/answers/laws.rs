@@ -211,10 +211,10 @@ impl<'a> Fleet<'a> {
         let outcome = self.call(ScriptAction::Forget(shared, arrived_ms)).outcome;
         let after = look_up(self);
         if is_kept {
-            assert_eq!((outcome, &after), (Outcome::Nothing, &before), "a later answer stays");
+            assert_eq!((outcome, &after), (Outcome::Absent, &before), "a later answer stays");
         } else {
-            assert_eq!(after.0, Outcome::Nothing);
-            assert_eq!(outcome == Outcome::Done, before.0 != Outcome::Nothing, "whether one was there");
+            assert_eq!(after.0, Outcome::Absent);
+            assert_eq!(outcome == Outcome::Done, before.0 != Outcome::Absent, "whether one was there");
         }
         self.forgotten[key] = self.forgotten[key].max(Some(at));
     }

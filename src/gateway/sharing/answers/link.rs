@@ -53,12 +53,12 @@ struct State {
     number: u64,
     /// What the replicas have in common, and the clock of the server: `None` before the first connection. While Redis is unavailable it
     /// stays as it is; every heartbeat may replace both.
-    agreed: Option<Agreed>,
+    agreed: Option<ServerContext>,
 }
 
-/// What the replicas agree on.
+/// The secret that the replicas of a Redis share, and what this replica knows of the clock of the server.
 #[derive(Clone)]
-pub(super) struct Agreed {
+pub(super) struct ServerContext {
     pub(super) secret: Secret,
     digits: String,
     pub(super) clock: ServerClock,
@@ -109,7 +109,7 @@ impl AnswerLink {
     #[cfg(test)]
     pub(super) fn set_agreed(&self, digits: &str, clock: ServerClock) {
         let secret = Secret::parse(digits).expect("32 bytes");
-        self.state().agreed = Some(Agreed { secret, digits: digits.to_owned(), clock });
+        self.state().agreed = Some(ServerContext { secret, digits: digits.to_owned(), clock });
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -117,7 +117,7 @@ impl AnswerLink {
     }
 
     /// Returns what the replicas agree on; `None` before the first connection.
-    pub(super) fn agreed(&self) -> Option<Agreed> {
+    pub(super) fn agreed(&self) -> Option<ServerContext> {
         self.state().agreed.clone()
     }
 
@@ -254,7 +254,7 @@ impl AnswerLink {
         };
         let past = known.map(|agreed| agreed.clock);
         let clock = ServerClock::new(past, (asked, self.now()), answer.now_ms);
-        self.state().agreed = Some(Agreed { secret, digits: text, clock });
+        self.state().agreed = Some(ServerContext { secret, digits: text, clock });
         Ok(())
     }
 
@@ -291,7 +291,7 @@ impl AnswerLink {
                 let (mut writer, call) = (writer.clone(), Call::new(action));
                 match timeout(WRITE_TIMEOUT, call.make(&mut writer)).await {
                     Ok(Ok(Answer { outcome: Outcome::Done, .. })) => Write::Stored,
-                    Ok(Ok(Answer { outcome: Outcome::Nothing, .. })) => Write::Outdated,
+                    Ok(Ok(Answer { outcome: Outcome::Absent, .. })) => Write::Outdated,
                     Ok(Ok(_)) => Write::Failed,
                     Ok(Err(error)) => {
                         self.lose(number, &self.url.text_of(&error));
@@ -316,7 +316,7 @@ impl Waiting {
     }
 
     /// Returns what is to be done to write it; `None` if a header of it is no text.
-    pub(super) fn into_action(self, agreed: &Agreed) -> Option<Action> {
+    pub(super) fn into_action(self, agreed: &ServerContext) -> Option<Action> {
         let Self { key, stored, ttl, answer, cut, target } = self;
         let header = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
             Some((name.as_str().to_owned().into(), value.to_str().ok()?.to_owned().into()))

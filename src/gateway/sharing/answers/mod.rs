@@ -183,14 +183,14 @@ impl SharedAnswers {
         times: (Instant, Instant),
     ) -> Result<FoundAnswer, Lookup> {
         match answer.outcome {
-            Outcome::Nothing => Err(Lookup::Miss),
+            Outcome::Absent => Err(Lookup::Miss),
             Outcome::Done => {
                 let (stored_ms, found) = self.read(key, answer, times).ok_or(Lookup::Invalid)?;
                 // One from the future was stored before the clock of the server was set back.
                 let is_past = stored_ms <= answer.now_ms;
                 if is_past && found.found.1 < self.ttl { Ok(found) } else { Err(Lookup::Miss) }
             }
-            Outcome::Foreign | Outcome::Refused => Err(Lookup::Invalid),
+            Outcome::Unreadable | Outcome::WriteFailed => Err(Lookup::Invalid),
         }
     }
 
@@ -221,7 +221,7 @@ impl SharedAnswers {
         let Some(agreed) = self.link.agreed() else { return };
         let forget = Action::Forget(*key, agreed.clock.ms_at(self.link.now()));
         let result = match self.link.ask(&self.link.forgets, forget).await {
-            Ok(Answer { outcome: Outcome::Nothing, .. }) => return,
+            Ok(Answer { outcome: Outcome::Absent, .. }) => return,
             Ok(_) => Write::Forgotten,
             Err(Unanswered::TooMany) => Write::Skipped,
             Err(Unanswered::Unavailable) => Write::Failed,

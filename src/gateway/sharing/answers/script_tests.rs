@@ -47,22 +47,22 @@ fn the_latest_answer_stays() {
         let text = String::from_utf8(text).expect("text");
         (outcome, text.get(35..).unwrap_or_default().to_owned())
     };
-    assert_eq!(look_up(0), (Outcome::Nothing, String::new()));
+    assert_eq!(look_up(0), (Outcome::Absent, String::new()));
     assert_eq!(store(10, 5, 100, "later"), Outcome::Done);
-    assert_eq!(store(11, 4, 100, "earlier"), Outcome::Nothing);
+    assert_eq!(store(11, 4, 100, "earlier"), Outcome::Absent);
     assert_eq!(look_up(12), (Outcome::Done, "later".to_owned()));
-    assert_eq!(store(100, 6, 100, "over"), Outcome::Nothing);
+    assert_eq!(store(100, 6, 100, "over"), Outcome::Absent);
     assert_eq!(at(20, ScriptAction::Forget(key, BEGINNING_MS + 8)).outcome, Outcome::Done);
-    assert_eq!(look_up(21), (Outcome::Nothing, String::new()));
-    assert_eq!(
-        at(21, ScriptAction::Forget(key, BEGINNING_MS + 4)).outcome,
-        Outcome::Nothing,
-        "none is there"
-    );
-    assert_eq!(store(22, 7, 100, "late"), Outcome::Nothing, "it was stored before the answers were dropped");
+    assert_eq!(look_up(21), (Outcome::Absent, String::new()));
+    assert_eq!(at(21, ScriptAction::Forget(key, BEGINNING_MS + 4)).outcome, Outcome::Absent, "none is there");
+    assert_eq!(store(22, 7, 100, "late"), Outcome::Absent, "it was stored before the answers were dropped");
     assert_eq!(store(23, 8, 100, "new"), Outcome::Done);
     assert_eq!(look_up(24), (Outcome::Done, "new".to_owned()));
-    assert_eq!(at(24, ScriptAction::LookUp(key, 37)).outcome, Outcome::Foreign, "it is too long to be read");
+    assert_eq!(
+        at(24, ScriptAction::LookUp(key, 37)).outcome,
+        Outcome::Unreadable,
+        "it is too long to be read"
+    );
     assert_eq!(store(25, 1_000, 2_000, "future"), Outcome::Done);
     assert_eq!(store(26, 20, 100, "present"), Outcome::Done, "no answer is from the future");
 }
@@ -78,10 +78,10 @@ fn a_later_answer_is_not_dropped() {
     let value = StoredValue { value, stored_ms, over_ms: BEGINNING_MS + 9_000 };
     let store = || at(1_000, ScriptAction::Store(key, value.clone()));
     assert_eq!(store(), Outcome::Done);
-    assert_eq!(at(1_100, ScriptAction::Forget(key, BEGINNING_MS + 949)), Outcome::Nothing);
+    assert_eq!(at(1_100, ScriptAction::Forget(key, BEGINNING_MS + 949)), Outcome::Absent);
     assert_eq!(at(1_100, ScriptAction::LookUp(key, 100)), Outcome::Done, "it was stored clearly later");
     assert_eq!(at(1_100, ScriptAction::Forget(key, BEGINNING_MS + 950)), Outcome::Done);
-    assert_eq!(at(1_100, ScriptAction::LookUp(key, 100)), Outcome::Nothing, "clocks may differ by 50 ms");
+    assert_eq!(at(1_100, ScriptAction::LookUp(key, 100)), Outcome::Absent, "clocks may differ by 50 ms");
     assert_eq!(store(), Outcome::Done);
     // The clock of the server was set back.
     assert_eq!(at(900, ScriptAction::Forget(key, BEGINNING_MS + 890)), Outcome::Done);
