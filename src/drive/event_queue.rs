@@ -79,18 +79,14 @@ impl EventQueue {
     pub(super) fn schedule(&mut self, at: Instant, flight: usize, event: NetworkEvent) -> u64 {
         self.scheduled += 1;
         let entry = Entry::new(at, self.scheduled, event, flight);
-        let in_order = match event {
-            NetworkEvent::RequestArrives => &mut self.requests,
-            NetworkEvent::ReplyArrives => &mut self.replies,
-            NetworkEvent::ReplySent => {
-                self.heap.push(Reverse(entry));
-                return self.scheduled;
-            }
+        let queue = match event {
+            NetworkEvent::RequestArrives => Some(&mut self.requests),
+            NetworkEvent::ReplyArrives => Some(&mut self.replies),
+            NetworkEvent::ReplySent => None,
         };
-        if in_order.back().is_none_or(|last| last.at <= at) {
-            in_order.push_back(entry);
-        } else {
-            self.heap.push(Reverse(entry));
+        match queue.filter(|queue| queue.back().is_none_or(|last| last.at <= at)) {
+            Some(queue) => queue.push_back(entry),
+            None => self.heap.push(Reverse(entry)),
         }
         self.scheduled
     }

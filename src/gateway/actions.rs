@@ -147,7 +147,7 @@ impl Actions {
     /// Keeps the answer that was found in Redis, and that the engine has stored at `now` under the fingerprint of the job `tag`.
     pub(super) fn keep_found(&mut self, now: Instant, tag: Tag, found: FoundAnswer) {
         if let (Some(cache), Some((identity, fingerprint))) = (&mut self.cache, self.jobs[tag.0].name) {
-            cache.store((now, found.age(now)), identity.key, fingerprint, found.answer);
+            cache.store((now, found.age.at(now)), identity.key, fingerprint, found.answer);
         }
     }
 

@@ -6,7 +6,7 @@ use super::endpoint::Endpoint;
 use crate::ids::TargetId;
 use bytes::{Bytes, BytesMut};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use provider::Nanos;
+use provider::{Instant, Nanos};
 use std::sync::Arc;
 
 /// A larger answer is not stored, and a larger stream is not given to the followers of its request, in bytes.
@@ -29,6 +29,21 @@ pub(super) struct Answer {
     pub(super) stored_bytes: Option<u32>,
     /// The memory of the body; `None` if it is that of the cache.
     _held: Option<MemoryPermit>,
+}
+
+/// How old an answer is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Age {
+    /// An instant, and its age then.
+    pub(super) at: Instant,
+    pub(super) then: Nanos,
+}
+
+impl Age {
+    /// Returns the age at `now`.
+    pub(super) fn at(self, now: Instant) -> Nanos {
+        now.since(self.at) + self.then
+    }
 }
 
 /// An answer that was not given to this request.

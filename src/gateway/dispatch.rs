@@ -292,15 +292,9 @@ impl Exchange {
     /// Its body counts as held by this response: the cache may drop the answer while a slow caller still reads it.
     fn reuse(mut self, end: &JobEnd, Reused { answer, origin }: &Reused) -> Response {
         let Answer { headers, body, target, .. } = &**answer;
-        let mut response = match self.gateway.memory.hold(body.len()) {
-            Some(held) => {
-                let body = reply::held_body(body.clone(), (held, Arc::clone(answer)));
-                let mut response = Response::new(body);
-                *response.headers_mut() = headers.clone();
-                response
-            }
-            None => reply::no_memory().response(),
-        };
+        let Some(held) = self.gateway.memory.hold(body.len()) else { return self.out_of_memory() };
+        let mut response = Response::new(reply::held_body(body.clone(), (held, Arc::clone(answer))));
+        *response.headers_mut() = headers.clone();
         self.record.status = response.status().as_u16();
         let is_found = self.job.is_found && matches!(origin, Origin::Cache(_));
         self.record.reuse = Some(if is_found { SHARED_HIT } else { origin.name() });
@@ -308,6 +302,15 @@ impl Exchange {
         reply::add_own_headers(response.headers_mut(), &self.gateway, &self.record);
         reply::add_reuse_headers(response.headers_mut(), &self.gateway, (*origin, *target));
         self.record.finish(end.outcome);
+        response
+    }
+
+    /// Returns the response of a request whose answer there is no memory for.
+    fn out_of_memory(mut self) -> Response {
+        let mut response = reply::no_memory().response();
+        self.record.status = response.status().as_u16();
+        reply::add_own_headers(response.headers_mut(), &self.gateway, &self.record);
+        self.record.finish_out_of_memory();
         response
     }
 

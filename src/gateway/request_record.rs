@@ -100,6 +100,15 @@ impl RequestRecord {
         self.finish_with(outcome, Some("over the budget of its caller"), OVER_BUDGET);
     }
 
+    /// Records the end of a request whose answer was there, without the memory to send it.
+    pub(super) fn finish_out_of_memory(&mut self) {
+        self.finish_with(
+            JobOutcome::Failed(EndReason::Cancelled),
+            Some("out of memory for bodies"),
+            "failed",
+        );
+    }
+
     fn finish_with(&mut self, outcome: JobOutcome, error: Option<&str>, caller_result: &'static str) {
         if std::mem::replace(&mut self.is_finished, true) {
             return;

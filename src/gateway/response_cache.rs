@@ -12,7 +12,7 @@
 //! The bytes of an answer are dropped when the engine evicts it, and when its time to live has passed, with the next request. Bounds:
 //! `entries` of the scenario, [`crate::engine::MAX_CACHE_BYTES`] in all, [`super::answer::MAX_ANSWER_BYTES`] for one answer.
 
-use super::answer::{Answer, Origin, Reused};
+use super::answer::{Age, Answer, Origin, Reused};
 use super::refreshes::Refreshes;
 use super::request_key::{Identity, RequestKey};
 use provider::{Instant, Nanos};
@@ -64,17 +64,9 @@ struct Entry {
 #[derive(Debug)]
 struct Stored {
     answer: Arc<Answer>,
-    /// When it was added here, and its age at that instant.
-    added: (Instant, Nanos),
+    age: Age,
     /// When its time to live ends.
     expires_at: Instant,
-}
-
-impl Stored {
-    fn age(&self, now: Instant) -> Nanos {
-        let (at, age) = self.added;
-        now.since(at) + age
-    }
 }
 
 impl ResponseCache {
@@ -141,7 +133,7 @@ impl ResponseCache {
             self.usage.answers += 1;
             self.usage.bytes += answer.cached_bytes();
             self.by_expiry.insert((expires_at, fingerprint));
-            Stored { answer, added: (now, age), expires_at }
+            Stored { answer, age: Age { at: now, then: age }, expires_at }
         });
         self.entries.insert(fingerprint, Entry { key, stored });
         is_named
@@ -168,7 +160,7 @@ impl ResponseCache {
     /// Returns the answer under a fingerprint, which the engine uses at `now`; `None` if its bytes were dropped.
     pub(super) fn hit(&self, now: Instant, fingerprint: u64) -> Option<Reused> {
         let stored = self.entries.get(&fingerprint)?.stored.as_ref()?;
-        Some(Reused { answer: Arc::clone(&stored.answer), origin: Origin::Cache(stored.age(now)) })
+        Some(Reused { answer: Arc::clone(&stored.answer), origin: Origin::Cache(stored.age.at(now)) })
     }
 
     /// Returns `true` if there is an answer to a request that arrives at `now`.

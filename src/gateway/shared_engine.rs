@@ -217,10 +217,11 @@ pub(super) fn submit(
     (now, job): (Instant, impl FnOnce(u64, Instant) -> Job),
     (identity, found): (Option<&Identity>, Option<FoundAnswer>),
 ) -> Submitted {
-    let found = found.zip(identity).filter(|(found, identity)| actions.lacks(now, found.age(now), identity));
+    let found =
+        found.zip(identity).filter(|(found, identity)| actions.lacks(now, found.age.at(now), identity));
     let (tag, job, signal) = actions.insert(now, job, identity);
     let is_found = found.is_some_and(|(found, _)| {
-        let answer = NewAnswer { age: found.age(now), cut: found.cut, bytes: found.bytes };
+        let answer = NewAnswer { age: found.age.at(now), cut: found.cut, bytes: found.bytes };
         let is_stored = engine.add_answer(actions, now, job.fingerprint, answer);
         if is_stored {
             actions.keep_found(now, tag, found);

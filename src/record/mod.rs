@@ -41,6 +41,7 @@ mod summary;
 mod target_result;
 mod trace;
 mod unsent;
+mod window_index;
 mod worst_window;
 
 pub use audit::{Audit, Violation};

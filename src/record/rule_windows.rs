@@ -5,6 +5,7 @@
 
 use super::histogram::Histogram;
 use super::rule_result::NotJudged;
+use super::window_index::WindowIndex;
 use crate::event::{JobEnd, JobOutcome};
 use crate::ids::WorkloadId;
 use crate::scenario::{Metric, Op, Rule, Time};
@@ -16,6 +17,7 @@ pub(super) struct RuleWindows {
     workload: Option<WorkloadId>,
     metric: Metric,
     length: Nanos,
+    index: WindowIndex,
     windows: Vec<Window>,
 }
 
@@ -54,8 +56,9 @@ impl RuleWindows {
         let is_time = matches!(rule.metric, Metric::Percentile(..));
         let histogram = || if count == 1 { Histogram::of_run() } else { Histogram::of_bucket() };
         let window = || Window { times: is_time.then(histogram), ..Window::default() };
-        let windows = (0..count).map(|_| window()).collect();
-        Some(Self { workload: rule.workload, metric: rule.metric, length, windows })
+        let windows: Vec<_> = (0..count).map(|_| window()).collect();
+        let index = WindowIndex::new(length, windows.len());
+        Some(Self { workload: rule.workload, metric: rule.metric, length, index, windows })
     }
 
     /// Counts a job that ended at `at`.
@@ -65,9 +68,7 @@ impl RuleWindows {
         {
             return;
         }
-        let index = usize::try_from(end.scheduled.0 / self.length.0).unwrap_or(usize::MAX);
-        let last = self.windows.len() - 1;
-        let window = &mut self.windows[index.min(last)];
+        let window = &mut self.windows[self.index.of(end.scheduled)];
         window.ended += 1;
         window.attempts += u64::from(end.attempts);
         if end.outcome != JobOutcome::Succeeded {

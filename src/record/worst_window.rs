@@ -6,6 +6,7 @@
 //! ended may have arrived.
 
 use super::histogram::Histogram;
+use super::window_index::WindowIndex;
 use crate::event::{JobEnd, JobOutcome};
 use crate::formatting::{rounded, seconds, share_of};
 use crate::ids::TargetId;
@@ -71,13 +72,8 @@ pub struct RefusedBy {
 #[derive(Clone, Debug)]
 pub(super) struct Windows {
     length: Nanos,
-    count: usize,
     workloads: Vec<WorkloadWindows>,
-    /// The window of the last instant looked up, its index and its end: most jobs are in the same window as the one before, and a
-    /// division per job would take longer than the rest.
-    last_index: usize,
-    last_begins: Instant,
-    last_ends: Instant,
+    index: WindowIndex,
     /// Refused attempts by window, target and axis.
     refused: Vec<u32>,
     targets: usize,
@@ -119,25 +115,11 @@ impl Windows {
         let targets = scenario.targets.len();
         Some(Self {
             length,
-            count,
             workloads: (0..scenario.workloads.len()).map(|_| workload()).collect(),
-            last_index: 0,
-            last_begins: Instant::ZERO,
-            last_ends: Instant::ZERO,
+            index: WindowIndex::new(length, count),
             refused: vec![0; count * targets * Axis::ALL.len()],
             targets,
         })
-    }
-
-    /// Returns the index of the window of an instant; the last one for an instant after all windows.
-    fn index(&mut self, at: Instant) -> usize {
-        if at < self.last_begins || at >= self.last_ends {
-            self.last_index = ((at.0 / self.length.0) as usize).min(self.count - 1);
-            self.last_begins = Instant::ZERO + self.length * self.last_index as u64;
-            let is_last = self.last_index == self.count - 1;
-            self.last_ends = if is_last { Instant::MAX } else { self.last_begins + self.length };
-        }
-        self.last_index
     }
 
     /// Counts a job that ended at `at`.
@@ -145,7 +127,7 @@ impl Windows {
         if end.outcome == JobOutcome::InFlight {
             return;
         }
-        let index = self.index(end.scheduled);
+        let index = self.index.of(end.scheduled);
         let workload = &mut self.workloads[end.workload.index()];
         workload.windows[index].ended += 1;
         if end.outcome == JobOutcome::Succeeded {
@@ -156,7 +138,7 @@ impl Windows {
 
     /// Counts an attempt that a limit refused.
     pub(super) fn refused(&mut self, at: Instant, target: TargetId, axis: Axis) {
-        let index = (self.index(at) * self.targets + target.index()) * Axis::ALL.len() + axis as usize;
+        let index = (self.index.of(at) * self.targets + target.index()) * Axis::ALL.len() + axis as usize;
         self.refused[index] = self.refused[index].saturating_add(1);
     }
 

@@ -31,6 +31,7 @@ mod lease;
 mod limit;
 mod link;
 mod pool;
+mod reconnect;
 mod replicas;
 mod task;
 mod url;

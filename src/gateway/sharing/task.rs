@@ -3,6 +3,7 @@
 use super::call::{Call, ScriptCall, Verb};
 use super::heartbeat::Heartbeats;
 use super::link::{CallQueue, Link, Queued, RECONNECT_TIMEOUT};
+use super::reconnect::ReconnectPause;
 use super::replicas::REPLICA_TIMEOUT;
 use futures_util::future::join_all;
 use provider::{Instant, Nanos};
@@ -17,16 +18,11 @@ impl Link {
     pub(super) async fn run(&self, CallQueue(mut waiting): CallQueue) {
         let mut beats = interval(HEARTBEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut pause, mut connected) = (FIRST_PAUSE, self.now());
+        let (mut pause, mut connected) = (ReconnectPause::new(), self.now());
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             if !self.is_up() {
-                // A server that answers only now and then is tried less and less often.
-                if self.now().since(connected) > STABLE_AFTER {
-                    pause = FIRST_PAUSE;
-                }
-                sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                sleep(pause.after(self.now().since(connected))).await;
                 if self.reconnect(RECONNECT_TIMEOUT).await.is_ok() {
                     connected = self.now();
                     tracing::info!(
@@ -152,14 +148,5 @@ const BATCH: usize = 64;
 /// How long a call may take if no request waits for its answer.
 const TASK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The first pause before Redis is tried again. Each further pause is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-
 /// How often Redis is asked whether all replicas are back.
 const RETURN_PAUSE: Duration = Duration::from_millis(100);
-
-/// The longest pause before Redis is tried again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// After a connection that lasted longer, the pauses begin with the shortest one again.
-const STABLE_AFTER: Nanos = Nanos(10_000_000_000);

@@ -179,7 +179,7 @@ impl<'a> Fleet<'a> {
                 let answer = self.call(ScriptAction::LookUp(shared, 10_000));
                 found = answers.take(&shared, &answer, (self.now, self.now)).ok();
                 if let (Some(found), Some(at)) = (&found, self.forgotten[key]) {
-                    let stored_ago = found.age(self.now);
+                    let stored_ago = found.age.at(self.now);
                     let slack = Nanos::from_millis(10);
                     assert!(
                         self.now.since(at) + slack >= stored_ago,

@@ -6,6 +6,7 @@
 
 use super::super::RedisUrl;
 use super::super::call::ScriptCall as _;
+use super::super::reconnect::ReconnectPause;
 use super::call::{Action, Answer, Call, Outcome, StoredValue};
 use super::clock::{NANOS_PER_MS, ServerClock};
 use super::counts::{Counts, Write};
@@ -186,7 +187,7 @@ impl AnswerLink {
 
     /// Keeps the connections and writes what waits, for ever.
     pub(super) async fn run(&self, WriteQueue(mut queue): WriteQueue) {
-        let (mut pause, mut is_logged) = (FIRST_PAUSE, false);
+        let (mut pause, mut is_logged) = (ReconnectPause::new(), false);
         loop {
             let begun = self.now();
             match self.connect().await {
@@ -204,11 +205,7 @@ impl AnswerLink {
                 }
                 Err(_) => {}
             }
-            if self.now().since(begun) > STABLE_AFTER {
-                pause = FIRST_PAUSE;
-            }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            sleep(pause.after(self.now().since(begun))).await;
         }
     }
 
@@ -371,15 +368,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a write may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The first pause before Redis is tried again. Each further pause is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-
-/// The longest pause before Redis is tried again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// After a connection that lasted longer, the pauses begin with the shortest one again.
-const STABLE_AFTER: Nanos = Nanos(10_000_000_000);
 
 /// The latest time that the script computes with, in milliseconds since 1970.
 const MAX_MS: u64 = 1 << 45;

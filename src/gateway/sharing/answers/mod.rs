@@ -45,7 +45,7 @@ mod script_tests;
 pub(in crate::gateway) use value::AnswerKey;
 
 use super::Sharing;
-use crate::gateway::answer::{Answer as AnswerBytes, MAX_ANSWER_BYTES};
+use crate::gateway::answer::{Age, Answer as AnswerBytes, MAX_ANSWER_BYTES};
 use crate::ids::TargetId;
 use crate::scenario::Scenario;
 use call::{Action, Answer, Outcome};
@@ -102,16 +102,7 @@ pub(in crate::gateway) struct FoundAnswer {
     pub(in crate::gateway) cut: bool,
     /// Its size, as in [`crate::engine::Reply::stored_bytes`].
     pub(in crate::gateway) bytes: u32,
-    /// When it was found, and its age at that instant.
-    found: (Instant, Nanos),
-}
-
-impl FoundAnswer {
-    /// Returns its age.
-    pub(in crate::gateway) fn age(&self, now: Instant) -> Nanos {
-        let (at, age) = self.found;
-        now.since(at) + age
-    }
+    pub(in crate::gateway) age: Age,
 }
 
 /// The shared answers in the state of a gateway: numbers since it started.
@@ -188,7 +179,7 @@ impl SharedAnswers {
                 let (stored_ms, found) = self.read(key, answer, times).ok_or(Lookup::Invalid)?;
                 // One from the future was stored before the clock of the server was set back.
                 let is_past = stored_ms <= answer.now_ms;
-                if is_past && found.found.1 < self.ttl { Ok(found) } else { Err(Lookup::Miss) }
+                if is_past && found.age.then < self.ttl { Ok(found) } else { Err(Lookup::Miss) }
             }
             Outcome::Unreadable | Outcome::WriteFailed => Err(Lookup::Invalid),
         }
@@ -212,7 +203,10 @@ impl SharedAnswers {
         // One more millisecond, because the time of the server is a whole number of them.
         let age_ms = now_ms.saturating_sub(stored_ms).saturating_add(1);
         let age = Nanos::from_millis(age_ms) + now.since(asked);
-        Some((stored_ms, FoundAnswer { bytes: answer.stored_bytes?, answer, cut, found: (now, age) }))
+        Some((
+            stored_ms,
+            FoundAnswer { bytes: answer.stored_bytes?, answer, cut, age: Age { at: now, then: age } },
+        ))
     }
 
     /// Drops the answer that is stored under a key, because a request that arrives now does not accept it. Other replicas that have read

@@ -4,6 +4,7 @@
 //! digits), an authentication tag (64 digits), and a line of JSON, each followed by a space or a line feed. The tag authenticates
 //! all else together with the key: a value that was damaged, that is no answer, or that belongs to another key is not read.
 
+use provider::server::request_checks::is_equal;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -97,11 +98,6 @@ impl AnswerKey {
     pub(super) fn name(&self) -> String {
         format!("{PREFIX}answer:{}", hex(&self.0))
     }
-}
-
-/// Compares two tags in a time that does not depend on where they differ.
-fn is_equal(one: &[u8], other: &[u8; 32]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).fold(0, |found, (a, b)| found | (a ^ b)) == 0
 }
 
 /// Returns bytes as hexadecimal digits.
