@@ -4,7 +4,7 @@
 //! The engine emits all events except [`EventKind::Decided`] and [`EventKind::Settled`], which the driver emits for the
 //! provider, and the two events of a job that a late load generator sheds. Instants never decrease from one event to the next (law 4).
 
-use crate::ids::{AttemptId, JobId, TargetId, WorkloadId};
+use crate::ids::{AttemptId, EngineId, JobId, TargetId, WorkloadId};
 use provider::{Axis, Instant, Nanos, Usage};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,8 @@ pub enum EventKind {
     Arrived {
         /// Its workload.
         workload: WorkloadId,
+        /// The engine that handles it.
+        engine: EngineId,
         /// Its scheduled arrival; earlier than the event only if a live driver lags.
         scheduled: Instant,
         /// Its own deadline; `None`: the client's, counted from `scheduled`.
@@ -76,6 +78,8 @@ pub enum EventKind {
         attempt: AttemptId,
         /// Its target.
         target: TargetId,
+        /// The workload of its job.
+        workload: WorkloadId,
         /// The tokens that it used.
         usage: Usage,
     },
@@ -150,22 +154,21 @@ pub struct JobEnd {
     pub scheduled: Instant,
     /// Attempts made, an attempt taken over from a cancelled leader included.
     pub attempts: u8,
+    /// Of those, attempts whose reply was a refusal.
+    pub refused: u8,
     /// The step of the route that served it, from zero; `None` unless an attempt of its own succeeded.
     pub step: Option<u8>,
     /// Time in the queue of the concurrency limit, and the lag of a live driver before its arrival.
     pub queue: Nanos,
-    /// Time in waits: for the end of a back-off, a cool-down or a probe, for a paced send, or for the answer to an identical
-    /// job.
+    /// Time in waits: for the end of a back-off, a cool-down or a probe, for a paced send, or for an identical job.
     pub wait: Nanos,
-    /// Time of the attempt that succeeded, from the send, or from the handover if a cancelled leader left the attempt to this
-    /// job, to the end of the reply.
+    /// Time of the attempt that succeeded, from the send, or from the handover by a cancelled leader, to the end of the reply.
     pub service: Nanos,
     /// Time in attempts that did not serve it: failed, cancelled, handed over, or in flight when the run ended.
     pub failed_attempts: Nanos,
     /// Time from the scheduled arrival to the first token of the answer; `None` unless it succeeded.
     pub first_token: Option<Nanos>,
-    /// `true` if its answer was cut: it ends at `max_tokens`, at the longest completion of the model, or at the end of its
-    /// context. `false` unless it succeeded.
+    /// `true` if its answer was cut: by `max_tokens`, the longest completion of the model, or its context. `false` unless it succeeded.
     pub cut: bool,
     /// What the job waited for when it was given up or the run ended, or would have waited for beyond its deadline; `None` if
     /// it ended otherwise, in an attempt, or in the queue.
@@ -181,6 +184,7 @@ impl JobEnd {
             workload,
             scheduled,
             attempts: 0,
+            refused: 0,
             step: None,
             queue: Nanos::ZERO,
             wait: Nanos::ZERO,

@@ -15,11 +15,21 @@ pub struct RouteId(pub u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkloadId(pub u16);
 
+/// A client: index into [`crate::scenario::Scenario::clients`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub u16);
+
+/// An engine of a run: one process of one client. Engines are numbered by client, then by process
+/// ([`crate::scenario::Scenario::engines`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EngineId(pub u16);
+
 /// A job, numbered in order of arrival from zero; never used twice in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
 
-/// An attempt, numbered in order of sending from zero; never used twice in a run.
+/// An attempt; never used twice in a run. Every engine numbers its attempts in order of sending, from its own number in steps of the number
+/// of engines: with one engine 0, 1, 2, …
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptId(pub u64);
 
@@ -44,7 +54,7 @@ macro_rules! index {
         }
     )*};
 }
-index!(TargetId, RouteId, WorkloadId, Slot);
+index!(TargetId, RouteId, WorkloadId, ClientId, EngineId, Slot);
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

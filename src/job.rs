@@ -1,7 +1,7 @@
 //! A job, and the ground truth that only the provider knows of it. The [`Job`] goes to the engine, the [`Truth`] only
 //! to the provider: the engine cannot depend on what a real client would not know.
 
-use crate::ids::{JobId, RouteId, WorkloadId};
+use crate::ids::{EngineId, JobId, RouteId, WorkloadId};
 use provider::{Instant, Nanos, Truth};
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +12,8 @@ pub const MAX_JOBS_IN_FLIGHT: usize = 4_000_000;
 /// from overflow.
 pub const MAX_TOKENS: u32 = 1_000_000;
 
-/// The shortest think time of a closed workload's user. Without it a user that is refused at once would send
-/// without end at one instant.
+/// The shortest think time of a closed workload's user, and the time between two jobs of a worker of a batch. Without it one that is
+/// refused at once would send without end at one instant.
 pub const MIN_THINK_TIME: Nanos = Nanos::from_millis(1);
 
 /// The rank of a job among those that wait for the same thing: all interactive jobs go before all batch jobs.
@@ -48,6 +48,8 @@ pub struct Job {
     pub id: JobId,
     /// Its workload.
     pub workload: WorkloadId,
+    /// The engine that handles it: of the client of its workload.
+    pub engine: EngineId,
     /// The route that it takes.
     pub route: RouteId,
     /// Its scheduled arrival, from which latency is measured.

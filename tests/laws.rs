@@ -2,6 +2,7 @@
 //! The numbers of the laws are those in ARCHITECTURE.md.
 
 mod ceiling;
+mod clients;
 mod coalescing;
 mod cut;
 mod inputs;

@@ -30,8 +30,8 @@ fn the_launch_day_is_read_as_written() {
     assert_eq!(scenario.providers[0].accounts[0].keys, ["k1", "k2"]);
     assert_eq!(scenario.routes[0].steps[0].pick, Pick::MostRoom);
     assert_eq!(scenario.routes[0].steps[1].pick, Pick::InOrder);
-    assert_eq!(scenario.client.retry.budget_permille, Some(200));
-    assert_eq!(scenario.client.pace, Pace::Tokens);
+    assert_eq!(scenario.default_client().retry.budget_permille, Some(200));
+    assert_eq!(scenario.default_client().pace, Pace::Tokens);
     assert_eq!(scenario.workloads[0].arrivals, Arrivals::Poisson(250.0 / 60.0));
     assert_eq!(scenario.workloads[0].prompt, Dist::log_normal(800.0, 0.95, 3000.0));
     let rules: Vec<(Metric, Op, f64)> =
@@ -53,9 +53,10 @@ fn the_launch_day_is_read_as_written() {
 fn most_words_of_the_language_are_understood() {
     let scenario = load("every-word.yaml", &[]).unwrap();
     assert_eq!(scenario.providers[0].incidents.len(), 16);
-    let of_jobs = |metric: Metric| metric.is_measured_per_job() && metric != Metric::Goodput;
+    let once = [Metric::Goodput, Metric::FinishedBy];
+    let of_jobs = |metric: Metric| metric.is_measured_per_job() && !once.contains(&metric);
     let once = scenario.expect.iter().filter(|rule| !of_jobs(rule.metric)).count();
-    let per_workload = (10 - once) * scenario.workloads.len();
+    let per_workload = (11 - once) * scenario.workloads.len();
     assert_eq!(scenario.expect.len(), once + per_workload, "rules on jobs are judged for each workload");
     golden::check("scenario/every-word", &scenario.describe());
 }
@@ -211,8 +212,8 @@ fn overrides_reach_every_part_of_the_tree() {
         ],
     )
     .unwrap();
-    assert_eq!(scenario.client.deadline, Nanos::from_secs(5));
-    assert_eq!(scenario.client.pace, Pace::Gap(Nanos::from_millis(100)));
+    assert_eq!(scenario.default_client().deadline, Nanos::from_secs(5));
+    assert_eq!(scenario.default_client().pace, Pace::Gap(Nanos::from_millis(100)));
     assert_eq!(scenario.workloads[0].arrivals, Arrivals::Poisson(500.0 / 60.0));
     assert_eq!(scenario.targets[0].limits[0].limit, 60);
     assert_eq!(scenario.targets[2].limits[0].limit, 1000, "the other provider is untouched");
@@ -310,10 +311,10 @@ routes: { r: [{ of: [p/default/m] }] }
 workload: [{ name: w, arrivals: {poisson: 1/s}, prompt: 5 }]
 ";
     let scenario = parse(text).unwrap();
-    assert_eq!(scenario.client.retry.attempts, 3);
-    assert_eq!(scenario.client.deadline, Nanos::MINUTE);
-    assert_eq!(scenario.client.queue, 10_000);
-    assert!(scenario.client.concurrency.is_none() && scenario.client.cache.is_none());
+    assert_eq!(scenario.default_client().retry.attempts, 3);
+    assert_eq!(scenario.default_client().deadline, Nanos::MINUTE);
+    assert_eq!(scenario.default_client().queue, 10_000);
+    assert!(scenario.default_client().concurrency.is_none() && scenario.default_client().cache.is_none());
     assert!(scenario.workloads[0].stream);
     assert_eq!(scenario.workloads[0].completion, Dist::log_normal(200.0, 0.95, 700.0));
     assert_eq!(scenario.name, "text", "the name of the file");

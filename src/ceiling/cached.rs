@@ -44,7 +44,9 @@ struct Prompts {
 /// Returns the ceiling of `scenario` with its cache. `None` if there is no cache, no job repeats another, there is no
 /// limit, or the misses of any load stay within the limits.
 pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
-    let cache = scenario.client.cache?;
+    if scenario.clients_in_use().all(|(_, client)| client.cache.is_none()) {
+        return None;
+    }
     let classes = classes(scenario);
     if classes.iter().all(|class| popular_share(&scenario.workloads[class.workload]) == 0.0) {
         return None;
@@ -62,7 +64,7 @@ pub(super) fn of(scenario: &Scenario) -> Option<Cached> {
         if !multiple.is_finite() {
             return None;
         }
-        shares = hit_shares(&scenario.workloads, &classes, cache, multiple);
+        shares = hit_shares(scenario, &classes, multiple);
         let next = allocation::maximum_multiple(&misses(&shares), &constraints).0;
         let converged = (next - multiple).abs() <= 1e-9 * multiple;
         multiple = next;
@@ -84,13 +86,32 @@ fn popular_share(workload: &Workload) -> f64 {
 }
 
 /// Returns the share of hits of each workload at `multiple` times its rate. A prompt is popular whatever its length.
-fn hit_shares(workloads: &[Workload], classes: &[Class], cache: Cache, multiple: f64) -> Vec<f64> {
-    let mut rates = vec![0.0; workloads.len()];
+fn hit_shares(scenario: &Scenario, classes: &[Class], multiple: f64) -> Vec<f64> {
+    let mut rates = vec![0.0; scenario.workloads.len()];
     classes.iter().for_each(|class| rates[class.workload] += class.rate * multiple);
+    let mut shares = vec![0.0; scenario.workloads.len()];
+    for (id, client) in scenario.clients_in_use() {
+        let Some(cache) = client.cache else { continue };
+        let (workloads, rates): (Vec<usize>, Vec<f64>) = (0..)
+            .zip(scenario.workloads.iter().zip(&rates))
+            .filter(|(_, (workload, _))| workload.client == id)
+            // Every process of a client has a cache of its own, and an equal part of the jobs.
+            .map(|(index, (_, rate))| (index, rate / f64::from(client.processes)))
+            .unzip();
+        let of_client: Vec<&Workload> = workloads.iter().map(|index| &scenario.workloads[*index]).collect();
+        for (index, share) in workloads.into_iter().zip(hit_shares_of(&of_client, &rates, cache)) {
+            shares[index] = share;
+        }
+    }
+    shares
+}
+
+/// Returns the share of hits of each of the workloads that share a cache, at these rates per second.
+fn hit_shares_of(workloads: &[&Workload], rates: &[f64], cache: Cache) -> Vec<f64> {
     let popular: Vec<Vec<Prompts>> =
-        workloads.iter().zip(&rates).map(|(workload, rate)| self::popular(workload, *rate)).collect();
+        workloads.iter().zip(rates).map(|(workload, rate)| self::popular(workload, *rate)).collect();
     let once: f64 =
-        workloads.iter().zip(&rates).map(|(workload, rate)| rate * (1.0 - popular_share(workload))).sum();
+        workloads.iter().zip(rates).map(|(workload, rate)| rate * (1.0 - popular_share(workload))).sum();
     let characteristic = characteristic_time(popular.iter().flatten(), once, f64::from(cache.entries));
     let ttl = cache.ttl.as_secs_f64();
     let share = |(prompts, rate): (&Vec<Prompts>, &f64)| {
@@ -103,7 +124,7 @@ fn hit_shares(workloads: &[Workload], classes: &[Class], cache: Cache, multiple:
             .sum();
         if *rate > 0.0 { (hits_per_second / rate).clamp(0.0, 1.0) } else { 0.0 }
     };
-    popular.iter().zip(&rates).map(share).collect()
+    popular.iter().zip(rates).map(share).collect()
 }
 
 /// Returns the popular prompts of a workload by Zipf's law; ranks after [`SINGLE_RANKS`] form blocks.

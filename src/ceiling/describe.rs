@@ -103,7 +103,7 @@ impl Ceiling {
             "  {peak}{} offered, {} admitted by their deadline of {}{failing}\n",
             offered_in(jobs, length_s),
             jobs_in((jobs - may_fail) * self.multiple, length_s),
-            units::print_duration(scenario.client.deadline),
+            units::print_duration(scenario.longest_deadline()),
         )
     }
 

@@ -14,9 +14,11 @@ use provider::{Instant, Nanos};
 pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: Sizes) -> f64 {
     let duration = scenario.duration.max(Nanos(1));
     let jobs = match &workload.arrivals {
-        Arrivals::Constant(_) | Arrivals::Poisson(_) | Arrivals::Ramp(..) | Arrivals::Steps(_) => {
-            Rate::of(workload, scenario.duration).map_or(0.0, |rate| rate.jobs())
-        }
+        Arrivals::Constant(_)
+        | Arrivals::Poisson(_)
+        | Arrivals::Ramp(..)
+        | Arrivals::Steps(_)
+        | Arrivals::Batch { .. } => Rate::of(workload, scenario.duration).map_or(0.0, |rate| rate.jobs()),
         Arrivals::Burst { jobs, every } => {
             f64::from(*jobs) * scenario.duration.0.div_ceil(every.0.max(1)) as f64
         }

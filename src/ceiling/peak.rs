@@ -87,7 +87,7 @@ impl<'c> Peaks<'c> {
     pub(super) fn of(scenario: &Scenario, classes: &'c [Class], constraints: &[LimitConstraint<'_>]) -> Self {
         let peak_classes: Vec<_> = classes.iter().map(|class| PeakClass::of(scenario, class)).collect();
         // A call that is admitted longer than this after its arrival cannot be answered before its deadline.
-        let max_wait = scenario.client.deadline.saturating_sub(shortest_call(scenario, classes));
+        let max_wait = scenario.longest_deadline().saturating_sub(shortest_call(scenario, classes));
         let mut candidates = in_long_windows(scenario, constraints, max_wait);
         if !scenario.workloads.iter().all(is_flat) {
             let several_peaks = peaks_share_limit(classes, constraints);

@@ -122,8 +122,9 @@ impl<'a> Fluid<'a> {
         let cells_before = (Nanos::DAY * days).0.div_ceil(cell.0);
         // What a limit per minute admits of bursts in a cell, until the deadline of each.
         let at_bursts = |limit: &Limit| {
-            let of_each =
-                |every: Nanos| limit.max_units_in(scenario.client.deadline) * cell.0.div_ceil(every.0) as f64;
+            let of_each = |every: Nanos| {
+                limit.max_units_in(scenario.longest_deadline()) * cell.0.div_ceil(every.0) as f64
+            };
             let period = burst_period(scenario, classes).filter(|_| limit.axis.window_length().is_some());
             period.map_or(f64::INFINITY, of_each)
         };

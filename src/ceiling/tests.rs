@@ -68,11 +68,11 @@ pub(super) fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: 
             .iter()
             .map(|steps| Route { name: String::new(), steps: steps.iter().map(step).collect() })
             .collect(),
-        client: Client {
+        clients: vec![Client {
             deadline: Nanos::SECOND,
             retry: Retry { attempts: 1, backoff, obey_retry_after: true, ..Retry::default() },
             ..Client::default()
-        },
+        }],
         callers: Vec::new(),
         workloads,
         expect: vec![],
@@ -87,6 +87,7 @@ pub(super) fn workload(route: u16, per_minute: f64) -> Workload {
     Workload {
         name: String::new(),
         route: RouteId(route),
+        client: Default::default(),
         arrivals: Arrivals::Poisson(per_minute / 60.0),
         shape: None,
         prompt: Dist::Constant(300.0),

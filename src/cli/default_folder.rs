@@ -38,7 +38,7 @@ struct Owner {
 /// itself, or does not exist any more.
 pub(super) fn owner(folder: &Path, scenario: &Path) -> Option<String> {
     let scenario = fs::canonicalize(scenario).ok()?;
-    ["result.json", "plan.json"].iter().find_map(|name| {
+    ["result.json", "plan.json", "clients.json"].iter().find_map(|name| {
         let text = input_file::read_text(&folder.join(name), MAX_JSON_BYTES).ok()?;
         let Owner { file } = serde_json::from_str(&text).ok()?;
         fs::canonicalize(&file).ok().filter(|other| *other != scenario).map(|_| file)

@@ -378,7 +378,7 @@ fn announcement(gateway: &Gateway, scenario: &Scenario, address: SocketAddr) -> 
         let _ = writeln!(out, "  {name} at {address}");
     }
     let _ = writeln!(out, "  state: http://{address}/_quotalab, metrics: http://{address}/metrics");
-    if let Some(cache) = scenario.client.cache {
+    if let Some(cache) = scenario.default_client().cache {
         let ttl = duration(seconds(cache.ttl));
         let _ = writeln!(
             out,
@@ -387,7 +387,7 @@ fn announcement(gateway: &Gateway, scenario: &Scenario, address: SocketAddr) -> 
             MAX_CACHE_BYTES >> 20
         );
     }
-    if scenario.client.coalesce {
+    if scenario.default_client().coalesce {
         let _ = writeln!(out, "  of identical requests in flight one is sent, and all get its answer");
     }
     out

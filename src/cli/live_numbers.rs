@@ -141,7 +141,7 @@ impl Fold for LiveNumbers {
 mod tests {
     use super::*;
     use crate::event::{AttemptFailure, JobEnd, RefusalCause};
-    use crate::ids::{AttemptId, JobId, WorkloadId};
+    use crate::ids::{AttemptId, EngineId, JobId, WorkloadId};
     use crate::scenario::{self, Overrides};
     use provider::Usage;
 
@@ -160,9 +160,15 @@ workload: [{name: w, arrivals: {constant: 10/s}, prompt: 1}]
         let event = |numbers: &mut LiveNumbers, millis, job, kind| {
             numbers.event(&Event { at: at(millis), job: JobId(job), kind });
         };
-        let (workload, scheduled, target) = (WorkloadId(0), at(0), TargetId(0));
-        let arrived =
-            EventKind::Arrived { workload, scheduled, deadline: None, prompt_tokens: 1, max_tokens: None };
+        let (workload, engine, scheduled, target) = (WorkloadId(0), EngineId(0), at(0), TargetId(0));
+        let arrived = EventKind::Arrived {
+            workload,
+            engine,
+            scheduled,
+            deadline: None,
+            prompt_tokens: 1,
+            max_tokens: None,
+        };
         let replied =
             |outcome| EventKind::Replied { attempt: AttemptId(0), target, outcome, usage: Usage::default() };
         let done = |outcome| {

@@ -24,6 +24,7 @@ mod run_endpoint;
 mod run_output;
 mod schema;
 mod sim;
+mod sim_clients;
 mod size_check;
 mod test;
 

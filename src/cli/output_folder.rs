@@ -35,6 +35,9 @@ impl FileNames {
         Self { content: "report", json: "result.json", page: "report.html", charts: &report::RUN_CHARTS };
     /// The files of a comparison of runs, which has no JSON.
     const OF_COMPARISON: Self = Self { charts: &compare::CHARTS, ..Self::OF_RUN };
+    /// The files of a comparison of clients.
+    pub(super) const OF_CLIENTS: Self =
+        Self { content: "comparison", json: "clients.json", page: "clients.html", charts: &compare::CHARTS };
     /// The files of a plan.
     pub(super) const OF_PLAN: Self =
         Self { content: "plan", json: "plan.json", page: "plan.html", charts: &report::plan::CHARTS };
@@ -237,6 +240,11 @@ impl OutputFiles {
             page: compare::html(runs),
             charts: compare::charts(runs),
         }
+    }
+
+    /// Returns the files of a comparison of clients: `clients.json`, `clients.html` and the charts.
+    pub(super) fn of_clients(runs: &[compare::Named<'_>], json: String) -> Self {
+        Self { names: FileNames::OF_CLIENTS, json: Some(json), ..Self::of_comparison(runs) }
     }
 
     /// Returns the files of a plan: `plan.json`, `plan.html` and the charts.

@@ -158,8 +158,13 @@ pub(super) struct CommandLine<'a> {
 impl CommandLine<'_> {
     /// Returns the command that reproduces the result.
     fn command(&self, size_check: SizeCheck) -> String {
+        self.command_with("", size_check)
+    }
+
+    /// Returns the same command with further options, each after a space.
+    pub(super) fn command_with(&self, options: &str, size_check: SizeCheck) -> String {
         let scenario = quoted(&self.scenario.to_string_lossy());
-        let (options, confirmation) = (self.scenario_options.to_arguments(), size_check.to_argument());
-        format!("quotalab {} {scenario}{}{options}{confirmation}", self.verb, self.verb_options)
+        let (set, confirmation) = (self.scenario_options.to_arguments(), size_check.to_argument());
+        format!("quotalab {} {scenario}{}{options}{set}{confirmation}", self.verb, self.verb_options)
     }
 }

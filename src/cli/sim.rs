@@ -1,6 +1,7 @@
 //! `quotalab sim SCENARIO`
 
 use super::run_output::{CommandLine, Destination};
+use super::sim_clients::{self, with_client};
 use super::{Exit, OutputOptions, ScenarioOptions, VerbError, replay};
 use crate::drive::{self, virtual_time};
 use crate::record::{Mode, Recorder};
@@ -15,6 +16,10 @@ pub(super) struct SimArgs {
     /// workload is not used
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "duration", "out", "json", "quiet", "events", "events_limit"])]
     replay: Option<PathBuf>,
+    /// Let this client handle all jobs: a client of the scenario, or a program that `like` imitates. Given several times, the
+    /// clients are compared on the same traffic; the first is the baseline
+    #[arg(long = "client", value_name = "NAME", conflicts_with = "replay")]
+    clients: Vec<String>,
     #[command(flatten)]
     scenario_options: ScenarioOptions,
     #[command(flatten)]
@@ -27,12 +32,25 @@ impl SimArgs {
             return replay::run(&self.scenario, &self.scenario_options, recording);
         }
         let scenario = self.scenario_options.read(&self.scenario)?;
+        let scenario = match &self.clients[..] {
+            [client] => with_client(&scenario, client)?,
+            _ => scenario,
+        };
+        let is_one = self.clients.len() == 1;
         let source = CommandLine {
             verb: "sim",
             scenario: &self.scenario,
-            verb_options: String::new(),
+            verb_options: self
+                .clients
+                .iter()
+                .filter(|_| is_one)
+                .map(|client| format!(" --client {client}"))
+                .collect(),
             scenario_options: &self.scenario_options,
         };
+        if self.clients.len() > 1 {
+            return sim_clients::run(&scenario, &self.clients, &source, &self.output_options);
+        }
         let destination = Destination::open(&scenario, source, &self.output_options)?;
         let scenario = destination.with_start_levels(scenario)?;
         let mut output_folds = destination.output_folds(&scenario, Mode::Virtual)?;

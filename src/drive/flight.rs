@@ -4,7 +4,7 @@ use super::direct;
 use super::event_queue::NetworkEvent;
 use crate::engine::Reply;
 use crate::event::{Event, EventKind};
-use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
+use crate::ids::{AttemptId, EngineId, JobId, Slot, Tag, TargetId, WorkloadId};
 use provider::config::Fault;
 use provider::decision::{Decision, HeaderRemaining, Service};
 use provider::{Call, Instant, Nanos, Truth, Usage};
@@ -13,9 +13,11 @@ use provider::{Call, Instant, Nanos, Truth, Usage};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flight {
     pub(super) attempt: AttemptId,
+    pub(super) engine: EngineId,
     pub(super) slot: Slot,
     pub(super) tag: Tag,
     pub(super) job: JobId,
+    pub(super) workload: WorkloadId,
     pub(super) target: TargetId,
     /// The number of the scheduled event that it waits for; zero if no reply will ever come, or while it waits for a
     /// server slot.
@@ -77,7 +79,8 @@ impl Flight {
 
     /// Returns the event that records its settlement.
     pub(super) fn settled_event(&self, now: Instant, usage: Usage) -> Event {
-        let kind = EventKind::Settled { attempt: self.attempt, target: self.target, usage };
+        let Self { attempt, target, workload, .. } = *self;
+        let kind = EventKind::Settled { attempt, target, workload, usage };
         Event { at: now, job: self.job, kind }
     }
 

@@ -1,7 +1,7 @@
 //! The live driver: the virtual loop with a channel in place of the event queue, and the wall clock in place of the
 //! next event's instant.
 //!
-//! One thread runs the loop, which owns the engine, and the attempts: a request begins, and a reply is handled, without
+//! One thread runs the loop, which owns the engines, and the attempts: a request begins, and a reply is handled, without
 //! waking another thread, which on a busy machine may have to wait for a core. The loop waits for the channel, through
 //! which attempts and mocks report, and for a timer (`live/timer.rs`) that is more accurate than those of the async
 //! runtime. It yields to the attempts after a bounded number of inputs. The bodies of requests and replies do not pass
@@ -21,7 +21,8 @@ mod timer;
 pub(super) mod transport;
 
 use super::clock::Clock;
-use crate::engine::{Engine, Reply};
+use super::engines::Engines;
+use crate::engine::Reply;
 use crate::event::ProviderDecision;
 use crate::ids::{AttemptId, TargetId};
 use crate::record::Fold;
@@ -128,7 +129,7 @@ pub(super) fn run_over<F: Fold>(
     runtime.block_on(async {
         let driver = LiveDriver::new(scenario, fold, transport, clock, sender);
         let (timer, held) = (Timer::new(clock), HeldReplies::default());
-        let mut live = Live { engine: Engine::new(scenario), driver, clock, inbox, timer, held };
+        let mut live = Live { engines: Engines::new(scenario), driver, clock, inbox, timer, held };
         let ended = live.run().await;
         live.driver.report_most_used(ended);
         ended
@@ -136,7 +137,7 @@ pub(super) fn run_over<F: Fold>(
 }
 
 struct Live<'a, F, T> {
-    engine: Engine,
+    engines: Engines,
     driver: LiveDriver<'a, F, T>,
     clock: Clock,
     inbox: UnboundedReceiver<Message>,
@@ -149,11 +150,11 @@ impl<F: Fold, T: Transport> Live<'_, F, T> {
         let mut inputs = 0;
         loop {
             let now = self.clock.now();
-            let timer = self.engine.poll_timeout();
+            let timer = self.engines.poll_timeout();
             let arrival = self.driver.next_arrival(now);
             self.driver.sample_until(now);
             if self.driver.is_run_over() {
-                self.engine.end_run(&mut self.driver, now);
+                self.engines.end_run(&mut self.driver, now);
                 return now;
             }
             if inputs == MAX_INPUTS {
@@ -164,7 +165,7 @@ impl<F: Fold, T: Transport> Live<'_, F, T> {
             inputs += 1;
             // At one instant: timers, then replies, then arrivals.
             if timer <= now {
-                self.engine.handle_timeout(&mut self.driver, now);
+                self.engines.handle_timeout(&mut self.driver, now);
             } else if let Some((attempt, reply)) = self.held.take_due(now) {
                 self.reply(now, attempt, &reply);
             } else if let Ok(message) = self.inbox.try_recv() {
@@ -175,7 +176,7 @@ impl<F: Fold, T: Transport> Live<'_, F, T> {
             } else {
                 inputs = 0;
                 let next = timer.min(arrival).min(self.held.next_end());
-                if next < Instant::MAX || self.engine.jobs_in_flight() > 0 {
+                if next < Instant::MAX || self.driver.jobs_in_flight() > 0 {
                     // The fold is asked at least this often whether the run is to end.
                     let latest = now + MAX_WAIT;
                     self.wait(next.min(self.driver.next_sample()).min(latest)).await;
@@ -211,7 +212,7 @@ impl<F: Fold, T: Transport> Live<'_, F, T> {
 
     fn submit(&mut self, now: Instant) {
         if let Some((job, tag)) = self.driver.arrive(now) {
-            self.engine.submit(&mut self.driver, now, job, tag);
+            self.engines.submit(&mut self.driver, now, job, tag);
         }
     }
 
@@ -240,8 +241,8 @@ impl<F: Fold, T: Transport> Live<'_, F, T> {
 
     /// Passes a reply to the engine; one to an attempt that was cancelled is dropped.
     fn reply(&mut self, now: Instant, attempt: AttemptId, reply: &Reply) {
-        if let Some(slot) = self.driver.land(attempt) {
-            self.engine.handle_reply(&mut self.driver, now, slot, attempt, reply);
+        if let Some((engine, slot)) = self.driver.land(attempt) {
+            self.engines.handle_reply(&mut self.driver, now, (engine, slot, attempt), reply);
         }
     }
 }

@@ -19,6 +19,7 @@ mod connections;
 mod delay_effect;
 mod direct;
 pub mod endpoint;
+mod engines;
 mod event_queue;
 mod flight;
 pub(crate) mod https;

@@ -61,14 +61,15 @@ impl RunSize {
         let offered = ceiling::offered_jobs_per_second(scenario) * multiple;
         let jobs = offered * duration_s;
         let admitted = admitted(scenario, offered, multiple);
-        let deadline_s = scenario.client.deadline.as_secs_f64();
+        let deadline_s = scenario.longest_deadline().as_secs_f64();
         let in_service = (ceiling::jobs_in_service(scenario) * multiple).min(offered * deadline_s);
         let waiting = waiting(scenario, (offered, admitted), multiple);
         // The most at once is above the mean, by three standard deviations of a Poisson distribution.
         let most_in_service = in_service + 3.0 * libm::sqrt(in_service) + 1.0;
         let in_flight = (most_in_service + waiting).min(jobs.max(1.0)).min(max_in_flight(scenario, multiple));
         let refused_share = if offered > 0.0 { (1.0 - admitted / offered).max(0.0) } else { 0.0 };
-        let retries = f64::from(scenario.client.retry.attempts.saturating_sub(1)).min(MAX_RETRIES);
+        let attempts = scenario.clients_in_use().map(|(_, client)| client.retry.attempts).max().unwrap_or(1);
+        let retries = f64::from(attempts.saturating_sub(1)).min(MAX_RETRIES);
         let per_job = EVENTS_PER_JOB + EVENTS_PER_ATTEMPT * (1.0 + refused_share * retries);
         let events = (jobs + jobs_before(scenario, offered)) * per_job;
         let bytes = in_flight * BYTES_PER_JOB + in_service.min(jobs) * BYTES_PER_ATTEMPT;
@@ -122,7 +123,7 @@ fn admitted(scenario: &Scenario, offered: f64, multiple: f64) -> f64 {
 
 /// Returns the most jobs that wait at once: of those that arrive within a deadline, what the limits do not admit.
 fn waiting(scenario: &Scenario, (offered, admitted): (f64, f64), multiple: f64) -> f64 {
-    let max_wait_s = scenario.client.deadline.min(scenario.duration).as_secs_f64();
+    let max_wait_s = scenario.longest_deadline().min(scenario.duration).as_secs_f64();
     let at_once: f64 = scenario.workloads.iter().map(|workload| at_once(workload) * multiple).sum();
     // A burst is in flight before anything of it is admitted, whatever the mean load.
     at_once.max((offered - admitted) * max_wait_s)
@@ -130,11 +131,17 @@ fn waiting(scenario: &Scenario, (offered, admitted): (f64, f64), multiple: f64) 
 
 /// Returns the most jobs that can be in flight at once: each user has one, and of the others those that arrive within a deadline.
 fn max_in_flight(scenario: &Scenario, multiple: f64) -> f64 {
-    let deadline_s = scenario.client.deadline.as_secs_f64();
-    let of_workload = |workload: &Workload| match workload.arrivals {
-        Arrivals::Users { users, .. } => f64::from(users),
-        Arrivals::Trace { ref rows, .. } => most_rows_within(rows, scenario.client.deadline),
-        _ => at_once(workload) + ceiling::offered_jobs_per_second_of(scenario, workload) * deadline_s,
+    let of_workload = |workload: &Workload| {
+        let deadline = scenario.client_of(workload).deadline;
+        match workload.arrivals {
+            Arrivals::Users { users, .. } => f64::from(users),
+            Arrivals::Batch { workers, .. } => f64::from(workers),
+            Arrivals::Trace { ref rows, .. } => most_rows_within(rows, deadline),
+            _ => {
+                let rate = ceiling::offered_jobs_per_second_of(scenario, workload);
+                at_once(workload) + rate * deadline.as_secs_f64()
+            }
+        }
     };
     let most: f64 = scenario.workloads.iter().map(of_workload).sum();
     (most * multiple).max(1.0)
@@ -145,6 +152,7 @@ fn at_once(workload: &Workload) -> f64 {
     match workload.arrivals {
         Arrivals::Burst { jobs, .. } => f64::from(jobs),
         Arrivals::Users { users, .. } => f64::from(users),
+        Arrivals::Batch { workers, .. } => f64::from(workers),
         Arrivals::Trace { ref rows, .. } => most_rows_within(rows, Nanos::ZERO),
         _ => 0.0,
     }

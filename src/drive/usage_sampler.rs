@@ -82,7 +82,7 @@ impl Fold for UsageSampler<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{JobId, WorkloadId};
+    use crate::ids::{EngineId, JobId, WorkloadId};
 
     #[test]
     fn a_long_time_between_two_samples_does_not_delay_the_end() {
@@ -90,6 +90,7 @@ mod tests {
         let at = Instant::ZERO;
         let kind = EventKind::Arrived {
             workload: WorkloadId(0),
+            engine: EngineId(0),
             scheduled: at,
             deadline: None,
             prompt_tokens: 1,

@@ -1,8 +1,8 @@
 //! The virtual driver: a loop over the next event, without ticks. A simulated day takes as long as its events take to
 //! process.
 
+use super::engines::Engines;
 use super::world::World;
-use crate::engine::Engine;
 use crate::load::Load;
 use crate::record::Fold;
 use crate::scenario::Scenario;
@@ -16,9 +16,9 @@ pub fn simulate(scenario: &Scenario, fold: &mut impl Fold) -> Instant {
 
 /// Runs a scenario as [`simulate`] does, with a load that was prepared before.
 pub fn simulate_load(scenario: &Scenario, load: Load, fold: &mut impl Fold) -> Instant {
-    let mut engine = Engine::new(scenario);
-    let mut world = World::new(scenario, load, engine.uses_limit_headers(), fold);
-    let ended = run(&mut engine, &mut world, &mut Punctual);
+    let mut engines = Engines::new(scenario);
+    let mut world = World::new(scenario, load, engines.use_limit_headers(), fold);
+    let ended = run(&mut engines, &mut world, &mut Punctual);
     world.report_most_used(ended);
     ended
 }
@@ -26,27 +26,27 @@ pub fn simulate_load(scenario: &Scenario, load: Load, fold: &mut impl Fold) -> I
 /// Runs a scenario as [`simulate`] does, with a client that acts late: every time that a timer of its engine is due, it fires
 /// after a delay in seconds that is drawn from `wake_lag`, together with the timers that have become due by then.
 pub(super) fn simulate_with_wake_lag(scenario: &Scenario, wake_lag: &Dist, fold: &mut impl Fold) -> Instant {
-    let mut engine = Engine::new(scenario);
-    let mut world = World::new(scenario, Load::new(scenario), engine.uses_limit_headers(), fold);
-    let ended = run(&mut engine, &mut world, &mut Late::new(wake_lag, scenario.seed));
+    let mut engines = Engines::new(scenario);
+    let mut world = World::new(scenario, Load::new(scenario), engines.use_limit_headers(), fold);
+    let ended = run(&mut engines, &mut world, &mut Late::new(wake_lag, scenario.seed));
     world.report_most_used(ended);
     ended
 }
 
 /// Runs a scenario as [`simulate`] does, and then takes every sample of the limits that is due at or before `until`, without the
-/// highest use of each limit at the end. Returns the engine as the run leaves it, and the later of `until` and the last event.
+/// highest use of each limit at the end. Returns the engines as the run leaves them, and the later of `until` and the last event.
 pub(super) fn simulate_and_sample(
     scenario: &Scenario,
     until: Instant,
     fold: &mut impl Fold,
-) -> (Engine, Instant) {
-    let mut engine = Engine::new(scenario);
-    let mut world = World::new(scenario, Load::new(scenario), engine.uses_limit_headers(), fold);
-    let ended = run(&mut engine, &mut world, &mut Punctual);
+) -> (Engines, Instant) {
+    let mut engines = Engines::new(scenario);
+    let mut world = World::new(scenario, Load::new(scenario), engines.use_limit_headers(), fold);
+    let ended = run(&mut engines, &mut world, &mut Punctual);
     if ended < until {
         world.sample_until(until);
     }
-    (engine, ended.max(until))
+    (engines, ended.max(until))
 }
 
 /// Determines when a client fires its timers.
@@ -98,20 +98,20 @@ impl TimerDelay for Late<'_> {
     }
 }
 
-fn run<F: Fold>(engine: &mut Engine, world: &mut World<'_, F>, delay: &mut impl TimerDelay) -> Instant {
+fn run<F: Fold>(engines: &mut Engines, world: &mut World<'_, F>, delay: &mut impl TimerDelay) -> Instant {
     let mut now = Instant::ZERO;
     loop {
         if world.is_done() {
-            engine.end_run(world, now);
+            engines.end_run(world, now);
             return now;
         }
-        let timer = delay.fires_at(engine.poll_timeout());
+        let timer = delay.fires_at(engines.poll_timeout());
         let arrival = world.next_arrival_at();
         // Only events of cancelled attempts can still be scheduled then, and they change nothing.
-        if arrival == Instant::MAX && engine.jobs_in_flight() == 0 {
+        if arrival == Instant::MAX && world.jobs_in_flight() == 0 {
             return now;
         }
-        // Until the engine has an input, its timers and the next arrival stay as they are.
+        // Until an engine has an input, the timers and the next arrival stay as they are.
         let mut has_input = false;
         while !has_input && !world.is_done() {
             let event = world.next_event_at();
@@ -119,7 +119,7 @@ fn run<F: Fold>(engine: &mut Engine, world: &mut World<'_, F>, delay: &mut impl 
             assert!(
                 next < Instant::MAX,
                 "law 1: every job ends, found {} that never do",
-                engine.jobs_in_flight()
+                world.jobs_in_flight()
             );
             debug_assert!(next >= now, "law 4: time does not decrease, {next} comes after {now}");
             now = next;
@@ -127,18 +127,18 @@ fn run<F: Fold>(engine: &mut Engine, world: &mut World<'_, F>, delay: &mut impl 
             // At one instant: timers, then requests and replies on the network, then arrivals.
             has_input = true;
             if timer == now {
-                engine.handle_timeout(world, now);
+                engines.handle_timeout(world, now);
                 delay.fired();
             } else if event == now {
                 let arrived = world.process_next(now);
                 has_input = arrived.is_some();
                 if let Some(flight_index) = arrived {
-                    let (slot, attempt) = world.sent_as(flight_index);
+                    let sent_as = world.sent_as(flight_index);
                     let reply = world.take_reply(now, flight_index);
-                    engine.handle_reply(world, now, slot, attempt, &reply);
+                    engines.handle_reply(world, now, sent_as, &reply);
                 }
             } else if let Some((job, tag)) = world.next_arrival() {
-                engine.submit(world, now, job, tag);
+                engines.submit(world, now, job, tag);
             }
         }
     }
@@ -159,12 +159,12 @@ client: { deadline: 1h, retry: { attempts: 5 } }
 workload: [ { name: w, arrivals: { constant: 100/s }, prompt: 10, max_tokens: 10 } ]";
         let scenario =
             scenario::parse("waiting", yaml, &Overrides::default(), None).expect("a valid scenario");
-        let mut engine = Engine::new(&scenario);
+        let mut engines = Engines::new(&scenario);
         let mut recorder = Recorder::new(&scenario);
         let load = Load::new(&scenario);
-        let mut world = World::new(&scenario, load, engine.uses_limit_headers(), &mut recorder);
+        let mut world = World::new(&scenario, load, engines.use_limit_headers(), &mut recorder);
         world.max_jobs = 1_000;
-        let at = run(&mut engine, &mut world, &mut Punctual);
+        let at = run(&mut engines, &mut world, &mut Punctual);
         let end = RunEnd { at, mode: Mode::Virtual, scheduled: None, interrupted: true };
         let summary = recorder.finish(end);
         // Of 100 jobs per second, about seven are served in all.

@@ -16,7 +16,7 @@ use super::via_wire;
 use super::via_wire::goes_via_wire;
 use crate::engine::{Answer, Attempt, Driver, Handover, Reply};
 use crate::event::{Event, EventKind, JobEnd};
-use crate::ids::{AttemptId, Slot, Tag};
+use crate::ids::{AttemptId, EngineId, Slot, Tag};
 use crate::job::{Arrival, Job, MAX_JOBS_IN_FLIGHT};
 use crate::load::Load;
 use crate::record::Fold;
@@ -79,6 +79,12 @@ impl<'a, F: Fold> World<'a, F> {
         self.jobs.len() >= self.max_jobs || self.fold.is_done()
     }
 
+    /// Returns the number of jobs that have arrived and not ended.
+    #[inline]
+    pub(super) fn jobs_in_flight(&self) -> usize {
+        self.jobs.len()
+    }
+
     /// Returns the instant of the next event; [`Instant::MAX`] if none is scheduled.
     #[inline]
     pub(super) fn next_event_at(&self) -> Instant {
@@ -121,10 +127,11 @@ impl<'a, F: Fold> World<'a, F> {
         None
     }
 
-    /// Returns the engine's names for an attempt and its job.
+    /// Returns the engine of an attempt, and that engine's names for its job and for the attempt.
     #[inline]
-    pub(super) fn sent_as(&self, flight_index: usize) -> (Slot, AttemptId) {
-        (self.flights[flight_index].slot, self.flights[flight_index].attempt)
+    pub(super) fn sent_as(&self, flight_index: usize) -> (EngineId, Slot, AttemptId) {
+        let flight = &self.flights[flight_index];
+        (flight.engine, flight.slot, flight.attempt)
     }
 
     /// Removes an attempt whose reply arrives now, and returns the reply.
@@ -257,9 +264,11 @@ impl<F: Fold> Driver for World<'_, F> {
             self.providers[usize::from(resolved.provider)].network_delays(resolved.model, truth);
         let flight_index = self.flights.insert(Flight {
             attempt: id,
+            engine: job.engine,
             slot,
             tag,
             job: job.id,
+            workload: job.workload,
             target,
             entry: 0,
             provider: resolved.provider,

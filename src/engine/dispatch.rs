@@ -152,8 +152,8 @@ impl Engine {
     /// Sends an attempt of a job in state `Deciding`, whose cost the quota estimate holds already.
     fn send(&mut self, driver: &mut impl Driver, slot: Slot, candidate: Candidate) {
         let Candidate { target, step, .. } = candidate;
-        let attempt = AttemptId(self.attempts);
-        self.attempts += 1;
+        let attempt = AttemptId(self.next_attempt);
+        self.next_attempt += self.attempt_step;
         self.concurrency.acquire();
         let active = self.jobs.at(slot);
         assert!(

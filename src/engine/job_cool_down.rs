@@ -33,10 +33,10 @@ pub(super) struct JobCoolDowns {
 
 impl JobCoolDowns {
     /// Creates an empty table, which stays empty unless the cool-downs of the client are per job.
-    pub(super) fn new(scenario: &Scenario) -> Self {
+    pub(super) fn new(scenario: &Scenario, cool_down: CoolDown) -> Self {
         let targets =
             scenario.routes.iter().map(|route| route.steps.iter().map(|step| step.targets.len()).sum());
-        let width = match scenario.client.cool_down {
+        let width = match cool_down {
             CoolDown::PerTarget => 0,
             CoolDown::PerJob => targets.max().unwrap_or(0),
         };

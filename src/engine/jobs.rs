@@ -22,6 +22,8 @@ pub(super) struct ActiveJob {
     /// The step of the last attempt; zero before any.
     pub(super) step: u8,
     pub(super) attempts: u8,
+    /// Of those, attempts that were refused.
+    pub(super) refused: u8,
     /// The first byte of an answer has reached the caller: no further attempt may be made.
     pub(super) first_byte_sent: bool,
     /// Targets tried, as a bit set of their positions in the route.
@@ -75,6 +77,7 @@ impl ActiveJob {
             since: now,
             step: 0,
             attempts: 0,
+            refused: 0,
             first_byte_sent: false,
             tried: 0,
             tried_this_round: 0,
@@ -134,6 +137,7 @@ impl ActiveJob {
             workload: self.job.workload,
             scheduled: self.job.scheduled,
             attempts: self.attempts,
+            refused: self.refused,
             step: None,
             queue: self.queue,
             wait: self.wait,

@@ -88,8 +88,8 @@ pub(crate) use reply::is_permanent_status;
 pub use reply::{LimitNumbers, Reply, Wait, WaitKind};
 pub use target::{TargetHealth, TargetView};
 
-use crate::event::{EndReason, Event, EventKind};
-use crate::ids::{AttemptId, JobId, Slot, Tag};
+use crate::event::{AttemptOutcome, EndReason, Event, EventKind};
+use crate::ids::{AttemptId, EngineId, JobId, Slot, Tag};
 use crate::job::Job;
 use crate::scenario::{Client, Scenario};
 use attempt_timeout::AttemptTimeouts;
@@ -117,18 +117,26 @@ pub struct Engine {
     cache: Option<Cache>,
     /// `None` if the client does not coalesce.
     coalescer: Option<Coalescer>,
-    /// Attempts sent so far: the id of the next one.
-    attempts: u64,
+    /// The id of the next attempt.
+    next_attempt: u64,
+    /// The difference between the ids of successive attempts.
+    attempt_step: u64,
     now: Instant,
 }
 
 impl Engine {
-    /// Creates the engine of one run: no jobs, no cool-downs, the quota estimates of the scenario's known limits.
+    /// Creates an engine of the default client: no jobs, no cool-downs, the quota estimates of the scenario's known limits.
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
-        let client = scenario.client.clone();
+        Self::of_client(scenario, scenario.default_client())
+    }
+
+    /// Creates an engine of a client of the scenario, as [`Self::new`] does.
+    #[must_use]
+    pub fn of_client(scenario: &Scenario, client: &Client) -> Self {
+        let client = client.clone();
         Self {
-            router: Router::new(scenario),
+            router: Router::new(scenario, &client),
             jobs: JobSlab::default(),
             timers: Timers::new(),
             attempt_timeouts: AttemptTimeouts::new(client.attempt_timeout),
@@ -136,7 +144,8 @@ impl Engine {
             cool_down_queues: CoolDownQueues::new(),
             cache: client.cache.map(Cache::new),
             coalescer: client.coalesce.then(Coalescer::default),
-            attempts: 0,
+            next_attempt: 0,
+            attempt_step: 1,
             now: Instant::ZERO,
             client,
         }
@@ -150,6 +159,13 @@ impl Engine {
         self
     }
 
+    /// Returns the engine with ids for its attempts that no other of `engines` engines uses. It has sent no attempt.
+    #[must_use]
+    pub fn as_one_of(mut self, id: EngineId, engines: usize) -> Self {
+        (self.next_attempt, self.attempt_step) = (u64::from(id.0), engines as u64);
+        self
+    }
+
     /// Accepts a job. `tag` is the driver's own number for it, handed back with every action except events.
     ///
     /// Returns the slot under which the job is known until [`Driver::done`]; `None` if it has ended already.
@@ -159,13 +175,19 @@ impl Engine {
     /// `now` is earlier than that of the last input.
     pub fn submit(&mut self, driver: &mut impl Driver, now: Instant, job: Job, tag: Tag) -> Option<Slot> {
         self.advance_clock(now);
-        let Job { id, workload, scheduled, prompt_tokens, max_tokens, fingerprint, .. } = job;
+        let Job { id, workload, engine, scheduled, prompt_tokens, max_tokens, fingerprint, .. } = job;
         assert!(scheduled <= now, "law 3: {id} arrives at {now}, before its schedule at {scheduled}");
         let deadline = job.deadline.unwrap_or(scheduled + self.client.deadline);
         let slot = self.jobs.insert(ActiveJob::new(job, tag, deadline, now));
         self.router.job_cool_downs.begin(slot);
-        let arrived =
-            EventKind::Arrived { workload, scheduled, deadline: job.deadline, prompt_tokens, max_tokens };
+        let arrived = EventKind::Arrived {
+            workload,
+            engine,
+            scheduled,
+            deadline: job.deadline,
+            prompt_tokens,
+            max_tokens,
+        };
         self.log(driver, id, arrived);
         self.router.budget.deposit();
         if now >= deadline {
@@ -236,7 +258,9 @@ impl Engine {
             target_state.count_success(attempt);
             self.serve(driver, slot, attempt, elapsed, reply);
         } else {
-            self.jobs.at(slot).failed_attempts += elapsed;
+            let active = self.jobs.at(slot);
+            active.failed_attempts += elapsed;
+            active.refused += u8::from(matches!(outcome, AttemptOutcome::Refused { .. }));
             self.cool_down(driver, slot, candidate, attempt, reply);
             self.retry_or_give_up(driver, slot, class, candidate);
         }

@@ -27,7 +27,7 @@ use super::target::TargetState;
 use crate::event::{AttemptOutcome, EndReason, Obstacle, RefusalCause, WaitReason};
 use crate::ids::{AttemptId, RouteId, Slot, TargetId};
 use crate::job::{Job, Priority};
-use crate::scenario::{MAX_ROUTE_TARGETS, Pick, Retry, Route, Scenario, Step};
+use crate::scenario::{Client, MAX_ROUTE_TARGETS, Pick, Retry, Route, Scenario, Step};
 use provider::meter::Charge;
 use provider::{Instant, Nanos, RandomStream, random};
 
@@ -90,8 +90,8 @@ struct StepCursor {
 }
 
 impl Router {
-    /// Creates the router of a scenario; no target is in cool-down.
-    pub(super) fn new(scenario: &Scenario) -> Self {
+    /// Creates the router of a client of a scenario; no target is in cool-down.
+    pub(super) fn new(scenario: &Scenario, client: &Client) -> Self {
         let steps = |route: &Route| {
             let targets: usize = route.steps.iter().map(|step| step.targets.len()).sum();
             assert!(
@@ -104,11 +104,11 @@ impl Router {
             routes: scenario.routes.iter().map(steps).collect(),
             protected_routes: scenario.routes.len(),
             accounts: scenario.targets.iter().map(|target| (target.provider, target.account)).collect(),
-            targets: TargetState::all(scenario),
-            job_cool_downs: JobCoolDowns::new(scenario),
+            targets: TargetState::all(scenario, client),
+            job_cool_downs: JobCoolDowns::new(scenario, client.cool_down),
             pace_queues: PaceQueues::new(scenario.targets.len()),
-            budget: Budget::new(scenario.client.retry.budget_permille),
-            retry: scenario.client.retry.clone(),
+            budget: Budget::new(client.retry.budget_permille),
+            retry: client.retry.clone(),
             jitter_key: random::label_key(scenario.seed, "jitter"),
         }
     }

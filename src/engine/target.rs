@@ -36,7 +36,7 @@ use super::reply::Reply;
 use crate::event::RefusalCause;
 use crate::ids::AttemptId;
 use crate::job::Priority;
-use crate::scenario::{Eject, Pace, Pick, Scenario};
+use crate::scenario::{Client, Eject, Pace, Pick, Scenario};
 use provider::config::CachedTokens;
 use provider::meter::Charge;
 use provider::{Axis, Instant, Nanos, Usage};
@@ -100,19 +100,19 @@ enum Health {
 }
 
 impl TargetState {
-    /// Returns the state of every target of the scenario: not in cool-down.
-    pub(super) fn all(scenario: &Scenario) -> Vec<Self> {
+    /// Returns the state of every target of the scenario for one of its clients: not in cool-down.
+    pub(super) fn all(scenario: &Scenario, client: &Client) -> Vec<Self> {
         let mut steps = scenario.routes.iter().flat_map(|route| &route.steps);
         let has_estimate = steps.any(|step| step.pick == Pick::MostRoom)
-            || matches!(scenario.client.pace, Pace::Requests | Pace::Tokens);
+            || matches!(client.pace, Pace::Requests | Pace::Tokens);
         let target = |target: &crate::scenario::Target| Self {
             cool_down_until: Instant::ZERO,
             cool_down_cause: (RefusalCause::Other, None),
             refusals: 0,
             awaited: 0,
             health: Health::InUse { failures: 0 },
-            eject: scenario.client.eject,
-            pace: scenario.client.pace,
+            eject: client.eject,
+            pace: client.pace,
             next_send: Instant::ZERO,
             estimate: has_estimate.then(|| QuotaEstimate::new(&target.limits)),
             cached: target.cached,

@@ -287,7 +287,7 @@ impl SharedAttempt {
     /// Returns `true` if the scenario has a response cache, and the answer was not cut by the lower bound that the budget of its caller
     /// demanded.
     pub(super) fn may_be_stored(&self, reply: &Reply) -> bool {
-        self.gateway.scenario.client.cache.is_some() && !(reply.cut && self.bound.is_some())
+        self.gateway.scenario.default_client().cache.is_some() && !(reply.cut && self.bound.is_some())
     }
 
     /// Reads a stream to its end.

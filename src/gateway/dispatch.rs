@@ -253,7 +253,7 @@ impl Exchange {
     /// deadline stays.
     fn submit_alone(&mut self) {
         let Job { route, priority, scheduled, deadline, prompt_tokens, max_tokens, .. } = self.job.job;
-        let deadline = deadline.unwrap_or(scheduled + self.gateway.scenario.client.deadline);
+        let deadline = deadline.unwrap_or(scheduled + self.gateway.scenario.default_client().deadline);
         let tokens = (prompt_tokens, max_tokens);
         let submission = Submission { deadline: Some(deadline), ..Submission::default() };
         self.job = JobHandle::submit(&self.gateway.engine, (route, priority), tokens, submission);

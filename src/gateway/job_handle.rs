@@ -9,7 +9,7 @@ use super::shared_engine::{SharedEngine, Submitted};
 use super::sharing::{FoundAnswer, Lease};
 use crate::engine::Reply;
 use crate::event::AttemptOutcome;
-use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, WorkloadId};
+use crate::ids::{AttemptId, EngineId, JobId, RouteId, Slot, Tag, WorkloadId};
 use crate::job::{Job, Priority};
 use provider::Instant;
 use std::future::poll_fn;
@@ -63,6 +63,7 @@ impl JobHandle {
                 id: JobId(id),
                 // The gateway's scenario has a workload for each route.
                 workload: WorkloadId(route.0),
+                engine: EngineId::default(),
                 route,
                 scheduled: now,
                 priority,

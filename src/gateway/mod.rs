@@ -158,7 +158,7 @@ impl Gateway {
         self.shared_quotas = Some(shared_quotas);
         let callers = self.callers.all().map(|caller| &caller.charged);
         self.ledger = Arc::new(SharedLedger::new(sharing, callers));
-        if let Some(cache) = self.scenario.client.cache {
+        if let Some(cache) = self.scenario.default_client().cache {
             let answers =
                 SharedAnswers::new(sharing, (&self.scenario, cache.ttl), &self.upstream_addresses());
             self.engine.share_answers(answers.clone());
@@ -197,7 +197,7 @@ impl Gateway {
     ) -> Result<Self, Vec<ConfigError>> {
         let (upstreams, callers) =
             both(Upstreams::new(scenario, lookup), Callers::new(scenario, &access, lookup))?;
-        let shares_answers = scenario.client.cache.is_some() || scenario.client.coalesce;
+        let shares_answers = scenario.default_client().cache.is_some() || scenario.default_client().coalesce;
         let key_hasher =
             if shares_answers { Some(KeyHasher::new().map_err(|problem| vec![problem])?) } else { None };
         let (scenario, routes) = routes::with_targets(scenario);

@@ -1,7 +1,7 @@
 //! What `model` may be in a request: a route of the scenario, or one of its targets.
 
 use super::metrics::{Text, text};
-use crate::ids::{RouteId, TargetId};
+use crate::ids::{ClientId, RouteId, TargetId};
 use crate::job::Priority;
 use crate::problem::nearest;
 use crate::scenario::{Arrivals, CachedPrompt, Pick, Route, Scenario, Step, Workload};
@@ -47,6 +47,7 @@ fn workload(id: RouteId, route: &Route) -> Workload {
     Workload {
         name: route.name.clone(),
         route: id,
+        client: ClientId::default(),
         arrivals: Arrivals::Constant(0.0),
         shape: None,
         prompt: Dist::Constant(0.0),

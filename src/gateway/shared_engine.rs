@@ -61,7 +61,7 @@ impl SharedEngine {
         next_job: u64,
     ) -> Arc<Self> {
         let counted = CountedEvents::new(metrics, scenario.targets.iter().map(|target| target.name.as_str()));
-        let client = &scenario.client;
+        let client = scenario.default_client();
         let shares_answers = client.cache.is_some() || client.coalesce;
         let cache = shares_answers.then(|| ResponseCache::new(client.cache.map(|cache| cache.ttl)));
         let actions = Actions::new(next_job, counted, cache);

@@ -55,7 +55,7 @@ mod tests {
             Workload { prompt: Dist::Constant(10_000.0), repeats, ..workload(Arrivals::Constant(10.0)) };
         let with = |estimate| {
             let mut scenario = scenario(3, Nanos::HOUR, vec![fixed.clone()]);
-            scenario.client.estimate = estimate;
+            scenario.clients[0].estimate = estimate;
             all(&scenario)
         };
         let exact = with(None);

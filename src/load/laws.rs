@@ -14,6 +14,7 @@ pub(super) fn workload(arrivals: Arrivals) -> Workload {
     Workload {
         name: "w".to_owned(),
         route: RouteId(0),
+        client: Default::default(),
         arrivals,
         shape: None,
         prompt: Dist::log_normal(800.0, 0.95, 3000.0),
@@ -38,7 +39,9 @@ pub(super) fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> 
         upstreams: vec![],
         targets: vec![],
         routes: vec![],
-        client: Client {
+        clients: vec![Client {
+            name: DEFAULT_CLIENT.to_owned(),
+            processes: 1,
             like: None,
             attempt_timeout: None,
             cool_down: Default::default(),
@@ -57,7 +60,7 @@ pub(super) fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> 
             cache: None,
             coalesce: false,
             estimate: None,
-        },
+        }],
         callers: Vec::new(),
         workloads,
         expect: vec![],

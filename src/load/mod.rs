@@ -26,7 +26,7 @@ mod zipf;
 
 pub use sample_cache::SampleCache;
 
-use crate::ids::{JobId, RouteId, WorkloadId};
+use crate::ids::{EngineId, JobId, RouteId, WorkloadId};
 use crate::job::{Arrival, Job, Priority};
 use crate::scenario::{Scenario, Workload};
 use estimate::Estimator;
@@ -58,6 +58,8 @@ struct Source {
     samples: Arc<[RequestSpec]>,
     workload: WorkloadId,
     route: RouteId,
+    /// The first engine of the workload's client, and the number of its engines.
+    engines: (EngineId, u16),
     max_tokens: Option<u32>,
     estimator: Estimator,
     priority: Priority,
@@ -143,8 +145,9 @@ impl Source {
             sampler,
             workload: id,
             route: workload.route,
+            engines: scenario.engines_of(workload),
             max_tokens: workload.max_tokens,
-            estimator: Estimator::new(scenario.seed, scenario.client.estimate),
+            estimator: Estimator::new(scenario.seed, scenario.client_of(workload).estimate),
             priority: workload.priority,
             jobs: 0,
         }
@@ -153,10 +156,13 @@ impl Source {
     fn arrival(&mut self, id: JobId, scheduled: Instant) -> Arrival {
         let cached = usize::try_from(self.jobs).ok().and_then(|number| self.samples.get(number));
         let request = cached.copied().unwrap_or_else(|| self.sampler.sample(self.jobs));
+        let (EngineId(first), engines) = self.engines;
+        let engine = EngineId(first + (self.jobs % u64::from(engines)) as u16);
         self.jobs += 1;
         let job = Job {
             id,
             workload: self.workload,
+            engine,
             route: self.route,
             scheduled,
             priority: self.priority,

@@ -4,8 +4,8 @@
 //! …, memoryless ones after exponential gaps with mean 1. The [`ArrivalClock`] maps that time to instants by inverting the
 //! integral of the rate, so ramps, steps and the shape of a day are exact and cost nothing extra (the time change of
 //! the non-homogeneous Poisson process; Çinlar, "Introduction to Stochastic Processes", 1975). Bursts follow from the
-//! number of jobs before them, traces replay rows, and users of a closed workload wait for a reply before they think
-//! and send again.
+//! number of jobs before them, traces replay rows, users of a closed workload wait for a reply before they think and
+//! send again, and so do the workers of a batch, without thinking.
 
 use crate::ids::WorkloadId;
 use crate::job::MIN_THINK_TIME;
@@ -14,7 +14,7 @@ use crate::scenario::{Arrivals, TraceRow, Workload};
 use provider::dist::Dist;
 use provider::{Instant, Nanos, RandomStream};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 /// The arrivals of one workload. `peek` returns the next, `advance` moves past it.
@@ -26,6 +26,8 @@ pub(super) enum Process {
     Burst { jobs: u64, every: Nanos, passed: u64 },
     /// A fixed number of users. `due` holds the next arrival of each user that is not waiting for a reply.
     Users { users: u32, think: Dist, think_stream: RandomStream, due: BinaryHeap<Reverse<Instant>> },
+    /// `left` jobs that no worker has taken. `due` holds when each worker without a job takes the next, in order.
+    Batch { left: u64, due: VecDeque<Instant> },
     /// At the instants of a trace. `passed` counts the rows that have arrived.
     Trace { rows: Arc<Vec<TraceRow>>, passed: usize },
 }
@@ -48,6 +50,10 @@ impl Process {
                 Self::Burst { jobs: u64::from(*jobs), every: *every, passed: 0 }
             }
             Arrivals::Users { users, think } => Self::users(*users, think.clone(), stream),
+            Arrivals::Batch { jobs, from, workers } => {
+                let due = std::iter::repeat_n(*from, *workers as usize).collect();
+                Self::Batch { left: u64::from(*jobs), due }
+            }
             Arrivals::Trace { rows, .. } => Self::Trace { rows: Arc::clone(rows), passed: 0 },
             Arrivals::Constant(_) => Self::rated(workload, duration, Spacing::Even),
             Arrivals::Poisson(_) | Arrivals::Ramp(..) | Arrivals::Steps(_) => {
@@ -85,6 +91,7 @@ impl Process {
                 passed.checked_div(*jobs).map(|burst| Instant::ZERO + *every * burst)
             }
             Self::Users { due, .. } => due.peek().map(|Reverse(at)| *at),
+            Self::Batch { left, due } => due.front().filter(|_| *left > 0).copied(),
             Self::Trace { rows, passed } => rows.get(*passed).map(|row| row.at),
         }
     }
@@ -100,13 +107,24 @@ impl Process {
             Self::Users { due, .. } => {
                 due.pop();
             }
+            Self::Batch { left, due } => {
+                due.pop_front();
+                *left -= 1;
+            }
             Self::Trace { passed, .. } => *passed += 1,
         }
     }
 
     /// Records that a job ended at `now`. Returns `true` if that scheduled another one.
     pub(super) fn finished(&mut self, now: Instant) -> bool {
-        let Self::Users { users, think, think_stream, due } = self else { return false };
+        let (users, think, think_stream, due) = match self {
+            Self::Users { users, think, think_stream, due } => (users, think, think_stream, due),
+            Self::Batch { due, .. } => {
+                due.push_back(now + MIN_THINK_TIME);
+                return true;
+            }
+            _ => return false,
+        };
         debug_assert!(
             due.len() < *users as usize,
             "invariant: a user waits for the reply, {} of {users} think",

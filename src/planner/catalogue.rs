@@ -5,25 +5,20 @@ use super::change::{Change, Edit};
 use super::finding::PlanNote;
 use super::not_tried::{NotTriedReason, UntriedChange};
 use super::plan::ChangeKind;
+use super::policies;
 use super::purchase::{MAX_FREE_ACCOUNTS, has_free_accounts};
 use crate::ceiling::Ceiling;
 use crate::formatting::rounded;
 use crate::job::MAX_TOKENS;
-use crate::scenario::{Arrivals, Cache, Jitter, Metric, Op, Pace, Pick, Scenario, Workload, preset};
+use crate::scenario::{Arrivals, Metric, Op, Scenario, Workload, preset};
 use provider::Nanos;
 use provider::config::{Config, DEFAULT_MAX_TOKENS, Tier};
-use provider::units::{print_count, print_duration};
+use provider::units::print_count;
 
 /// An account is tried if it raises the analytic ceiling by more than this ratio.
 const MIN_LIFT: f64 = 1.005;
-/// The cache that is tried if there is none.
-const CACHE: Cache = Cache { entries: 10_000, ttl: Nanos::HOUR };
 /// The share to which prompts are shortened.
 const PROMPT_SHARE: f64 = 0.75;
-/// The attempts per job that are tried if the client makes fewer.
-const ATTEMPTS: u8 = 5;
-/// The retry budget that is tried, in thousandths of a retry per job.
-const BUDGET_PERMILLE: u32 = 200;
 /// The preset of the tier above the free one; it also provides the fallback.
 const DEVELOPER: &str = "groq-developer";
 /// The models to fall back to: both are on every tier, and each has limits of its own.
@@ -35,7 +30,7 @@ pub(super) fn changes(scenario: &Scenario) -> Vec<Change> {
     changes.extend(tiers(scenario));
     changes.extend(other_models(scenario));
     changes.extend(fallback(scenario));
-    changes.extend(client(scenario));
+    changes.extend(policies::changes(scenario));
     changes.extend(traffic(scenario));
     changes.extend(scenario.what_if.iter().map(|own| Change {
         name: own.name.clone(),
@@ -77,7 +72,7 @@ pub(super) fn notes(scenario: &Scenario) -> Vec<PlanNote> {
             .filter(|config| has_free_accounts(config))
             .map(|config| PlanNote::FreeAccounts { provider: config.name.clone(), max: MAX_FREE_ACCOUNTS }),
     );
-    if !has_repeats(scenario) {
+    if scenario.clients_in_use().all(|(id, _)| !policies::has_repeats(scenario, id)) {
         let reason = NotTriedReason::NothingRepeats;
         notes.push(PlanNote::NotTried { change: UntriedChange::CacheAndCoalescing, reason });
     }
@@ -152,133 +147,6 @@ pub(super) fn fallback(scenario: &Scenario) -> Option<Change> {
         kind: ChangeKind::Quota,
         edit: Edit::Fallback { config },
     })
-}
-
-/// Returns `true` if any workload with generated jobs repeats requests.
-fn has_repeats(scenario: &Scenario) -> bool {
-    let repeated = |workload: &Workload| {
-        let traced = matches!(workload.arrivals, Arrivals::Trace { .. });
-        !traced && workload.repeats.is_some_and(|repeats| repeats.share > 0.0)
-    };
-    scenario.workloads.iter().any(repeated)
-}
-
-/// A policy of the client.
-struct Policy {
-    /// The name of the change that adds it; tried if it is not in force.
-    name: String,
-    edit: Edit,
-    /// Tried if it is in force: the same client without it, or with more of it.
-    instead: Change,
-    in_force: bool,
-}
-
-/// Returns the ablation of a policy.
-fn without(name: &str, edit: Edit) -> Change {
-    Change { name: name.to_owned(), kind: ChangeKind::Ablation, edit }
-}
-
-/// Returns the policies that have an effect in a scenario.
-fn policies(scenario: &Scenario) -> Vec<Policy> {
-    let mut policies = vec![Policy {
-        name: "pace by tokens".to_owned(),
-        edit: Edit::Pace(Pace::Tokens),
-        instead: without("without pacing", Edit::Pace(Pace::Off)),
-        in_force: scenario.client.pace == Pace::Tokens,
-    }];
-    if scenario.client.retry.attempts > 1 {
-        policies.extend(retry_policies(scenario));
-    }
-    if has_repeats(scenario) {
-        policies.extend(repeat_policies(scenario));
-    }
-    let mut choices =
-        scenario.routes.iter().flat_map(|route| &route.steps).filter(|step| step.targets.len() > 1);
-    if let Some(first) = choices.next() {
-        let Change { name, edit, .. } = most_room();
-        policies.push(Policy {
-            name,
-            edit,
-            instead: without("round robin instead of most room", Edit::Pick(Pick::RoundRobin)),
-            in_force: choices.chain([first]).all(|step| step.pick == Pick::MostRoom),
-        });
-    }
-    policies
-}
-
-/// Returns the change that spreads jobs over the targets of a step by what is left of their limits.
-pub(super) fn most_room() -> Change {
-    Change {
-        name: "pick the account with most room".to_owned(),
-        kind: ChangeKind::Client,
-        edit: Edit::Pick(Pick::MostRoom),
-    }
-}
-
-/// Returns the change to [`ATTEMPTS`] attempts per job, if the client makes fewer.
-pub(super) fn attempts(scenario: &Scenario) -> Option<Change> {
-    (scenario.client.retry.attempts < ATTEMPTS).then(|| Change {
-        name: format!("up to {ATTEMPTS} attempts per job"),
-        kind: ChangeKind::Client,
-        edit: Edit::Attempts(ATTEMPTS),
-    })
-}
-
-/// Returns the policies of a client that retries.
-fn retry_policies(scenario: &Scenario) -> [Policy; 2] {
-    let retry = &scenario.client.retry;
-    [
-        Policy {
-            name: "full jitter".to_owned(),
-            edit: Edit::Jitter(Jitter::Full),
-            instead: without("without jitter", Edit::Jitter(Jitter::None)),
-            in_force: retry.backoff.jitter == Jitter::Full,
-        },
-        Policy {
-            name: "a retry budget of 20 %".to_owned(),
-            edit: Edit::Budget(Some(BUDGET_PERMILLE)),
-            instead: without("without a retry budget", Edit::Budget(None)),
-            in_force: retry.budget_permille.is_some_and(|budget| budget <= BUDGET_PERMILLE),
-        },
-    ]
-}
-
-/// Returns the policies that take advantage of repeated requests.
-fn repeat_policies(scenario: &Scenario) -> [Policy; 2] {
-    let (entries, ttl) = (print_count(u64::from(CACHE.entries)), print_duration(CACHE.ttl));
-    // The analytic ceiling shows the worth of a cache; only a run shows whether entries should be kept longer.
-    let present = scenario.client.cache.unwrap_or(CACHE);
-    let longer = Cache { ttl: present.ttl * 2, ..present };
-    [
-        Policy {
-            name: format!("cache {entries} answers for {ttl}"),
-            edit: Edit::Cache(CACHE),
-            instead: Change {
-                name: format!(
-                    "cache for {} instead of {}",
-                    print_duration(longer.ttl),
-                    print_duration(present.ttl)
-                ),
-                kind: ChangeKind::Client,
-                edit: Edit::Cache(longer),
-            },
-            in_force: scenario.client.cache.is_some(),
-        },
-        Policy {
-            name: "coalesce identical jobs (join)".to_owned(),
-            edit: Edit::Coalesce(true),
-            instead: without("without coalescing (join)", Edit::Coalesce(false)),
-            in_force: scenario.client.coalesce,
-        },
-    ]
-}
-
-fn client(scenario: &Scenario) -> impl Iterator<Item = Change> {
-    let policies = policies(scenario).into_iter().map(|Policy { name, edit, instead, in_force }| {
-        if in_force { instead } else { Change { name, kind: ChangeKind::Client, edit } }
-    });
-    // More attempts rarely help a client that retries already; one that does not retry loses every job whose attempt fails.
-    policies.chain(attempts(scenario).filter(|_| scenario.client.retry.attempts == 1))
 }
 
 fn traffic(scenario: &Scenario) -> Vec<Change> {

@@ -1,10 +1,10 @@
 //! A change of a scenario: a typed edit. Edits are applied one after the other, and each leaves a valid scenario.
 
 use super::plan::ChangeKind;
-use crate::ids::TargetId;
+use crate::ids::{ClientId, TargetId};
 use crate::scenario::{
-    Arrivals, Cache, Jitter, KnownLimit, MAX_ROUTE_TARGETS, Pace, Pick, Scenario, Step, Target, TraceRow,
-    Workload,
+    Arrivals, Cache, Client, Jitter, KnownLimit, MAX_ROUTE_TARGETS, Pace, Pick, Scenario, Step, Target,
+    TraceRow, Workload,
 };
 use provider::Nanos;
 use provider::config::{AccountConfig, Config, ModelConfig};
@@ -34,11 +34,28 @@ pub(super) enum Edit {
     Fallback { config: Config },
     /// Adds a step at the end of every route that uses the provider: another of its models, on the same accounts.
     OtherModel { provider: u16, model: u16 },
+    /// Changes a client.
+    Client(ClientId, ClientEdit),
+    /// Sets how steps with several targets pick one.
+    Pick(Pick),
+    /// Sets `max_tokens` by workload; `None` leaves it as it is.
+    MaxTokens(Vec<Option<u32>>),
+    /// Shortens prompts to this share of their length.
+    Prompt(f64),
+    /// Moves these workloads to the hours from midnight to six.
+    MoveToNight(Vec<usize>),
+    /// Replaces the scenario with one of its own what-ifs.
+    Own(Box<Scenario>),
+}
+
+/// What is changed of a client.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ClientEdit {
     /// Sets the cache.
     Cache(Cache),
     /// Turns request coalescing on or off.
     Coalesce(bool),
-    /// Sets the client's deadline.
+    /// Sets the deadline.
     Deadline(Nanos),
     /// Sets the most attempts per job.
     Attempts(u8),
@@ -50,16 +67,21 @@ pub(super) enum Edit {
     Jitter(Jitter),
     /// Sets the retry budget, in thousandths of a retry per job; `None` removes it.
     Budget(Option<u32>),
-    /// Sets how steps with several targets pick one.
-    Pick(Pick),
-    /// Sets `max_tokens` by workload; `None` leaves it as it is.
-    MaxTokens(Vec<Option<u32>>),
-    /// Shortens prompts to this share of their length.
-    Prompt(f64),
-    /// Moves these workloads to the hours from midnight to six.
-    MoveToNight(Vec<usize>),
-    /// Replaces the scenario with one of its own what-ifs.
-    Own(Box<Scenario>),
+}
+
+impl ClientEdit {
+    fn apply(self, client: &mut Client) {
+        match self {
+            Self::Cache(cache) => client.cache = Some(cache),
+            Self::Coalesce(coalesce) => client.coalesce = coalesce,
+            Self::Deadline(deadline) => client.deadline = deadline,
+            Self::Attempts(attempts) => client.retry.attempts = attempts,
+            Self::Concurrency(concurrency) => client.concurrency = Some(concurrency),
+            Self::Pace(pace) => client.pace = pace,
+            Self::Jitter(jitter) => client.retry.backoff.jitter = jitter,
+            Self::Budget(permille) => client.retry.budget_permille = permille,
+        }
+    }
 }
 
 impl Change {
@@ -93,14 +115,9 @@ impl Edit {
             Self::Tier { provider, better } => upgrade_tier(scenario, *provider, better),
             Self::Fallback { config } => add_fallback(scenario, config),
             Self::OtherModel { provider, model } => add_other_model(scenario, *provider, *model),
-            Self::Cache(cache) => scenario.client.cache = Some(*cache),
-            Self::Coalesce(coalesce) => scenario.client.coalesce = *coalesce,
-            Self::Deadline(deadline) => scenario.client.deadline = *deadline,
-            Self::Attempts(attempts) => scenario.client.retry.attempts = *attempts,
-            Self::Concurrency(concurrency) => scenario.client.concurrency = Some(*concurrency),
-            Self::Pace(pace) => scenario.client.pace = *pace,
-            Self::Jitter(jitter) => scenario.client.retry.backoff.jitter = *jitter,
-            Self::Budget(permille) => scenario.client.retry.budget_permille = *permille,
+            Self::Client(id, edit) => {
+                scenario.clients.get_mut(id.index()).into_iter().for_each(|client| edit.apply(client));
+            }
             Self::Pick(pick) => {
                 let steps = scenario.routes.iter_mut().flat_map(|route| &mut route.steps);
                 steps.filter(|step| step.targets.len() > 1).for_each(|step| step.pick = *pick);

@@ -131,7 +131,8 @@ fn unconditional(
 fn is_unhindered(scenario: &Scenario, run: &Run) -> bool {
     let summary = &run.summary;
     let waited_for_limit = summary.targets.iter().flat_map(|target| target.given_up_for.values());
-    let is_paced = scenario.client.pace != Pace::Off && summary.time_s.wait > 0.0;
+    let is_paced =
+        scenario.clients_in_use().any(|(_, client)| client.pace != Pace::Off) && summary.time_s.wait > 0.0;
     // `first_refusal` ignores requests that a limit can never admit, which are refused at any load.
     summary.first_refusal.is_none()
         && summary.jobs.shed == 0

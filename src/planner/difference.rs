@@ -8,7 +8,7 @@ use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, seconds, share_of};
 use crate::ids::TargetId;
 use crate::record::{Counts, Summary};
-use crate::scenario::{Metric, Scenario, Target, Workload};
+use crate::scenario::{Client, Metric, Scenario, Target, Workload};
 use provider::config::{Estimate, Limit, RefillPolicy, Settlement};
 use provider::{Axis, Nanos};
 
@@ -126,10 +126,10 @@ fn given_up(scenario: &Scenario, summary: &Summary, violation: &FirstViolation) 
         let of = |counts: &Counts| counts.get(name).copied().unwrap_or(0);
         of(&jobs.failed_by) + of(&jobs.shed_by)
     };
-    let retry = &scenario.client.retry;
+    let client = client_of(scenario, violation)?;
     let bounds = [
-        (by("attempts"), GiveUpBound::Attempts { attempts: retry.attempts }),
-        (by("deadline"), GiveUpBound::Deadline { deadline_s: seconds(scenario.client.deadline) }),
+        (by("attempts"), GiveUpBound::Attempts { attempts: client.retry.attempts }),
+        (by("deadline"), GiveUpBound::Deadline { deadline_s: seconds(client.deadline) }),
         (by("retry_budget"), GiveUpBound::RetryBudget),
         (by("queue_full"), GiveUpBound::QueueFull),
     ];
@@ -142,6 +142,17 @@ fn given_up(scenario: &Scenario, summary: &Summary, violation: &FirstViolation) 
         multiple: violation.multiple,
         refusals: violation::refusals(summary, violation),
     })
+}
+
+/// Returns the client of the workload of a broken rule, or the only client; `None` if the rule is on jobs of several clients.
+fn client_of<'s>(scenario: &'s Scenario, violation: &FirstViolation) -> Option<&'s Client> {
+    let rule = scenario.expect.iter().find(|rule| rule.text == violation.rule);
+    if let Some(workload) = rule.and_then(|rule| rule.workload) {
+        return scenario.workloads.get(workload.index()).map(|workload| scenario.client_of(workload));
+    }
+    let mut clients = scenario.clients_in_use();
+    let (_, first) = clients.next()?;
+    clients.next().is_none().then_some(first)
 }
 
 /// Returns the axis on which full buckets at the start matter most, if they do.

@@ -7,7 +7,7 @@
 use crate::event::{Event, EventKind, JobOutcome};
 use crate::load::Load;
 use crate::record::Fold;
-use crate::scenario::{Arrivals, Metric, Rule, Scenario};
+use crate::scenario::{Arrivals, Metric, Rule, Scenario, Workload};
 
 /// The number of events, or of jobs that are counted, between two checks of the time.
 const TIME_CHECK_INTERVAL: u64 = 1 << 10;
@@ -33,8 +33,10 @@ impl<'a> EarlyEnd<'a> {
         load: Load,
         is_time_up: &'a dyn Fn() -> bool,
     ) -> Self {
-        let is_closed =
-            scenario.workloads.iter().any(|workload| matches!(workload.arrivals, Arrivals::Users { .. }));
+        let depends_on_replies = |workload: &Workload| {
+            matches!(workload.arrivals, Arrivals::Users { .. } | Arrivals::Batch { .. })
+        };
+        let is_closed = scenario.workloads.iter().any(depends_on_replies);
         let of_run = |rule: &&Rule| rule.workload.is_none() && rule.window.is_none();
         let success = rules.iter().filter(|rule| rule.metric == Metric::Success).filter(of_run);
         let success = success.map(|rule| rule.value);

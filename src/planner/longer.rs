@@ -104,7 +104,9 @@ pub(super) fn is_periodic(scenario: &Scenario) -> bool {
         let arrivals_repeat = match &workload.arrivals {
             Arrivals::Constant(_) | Arrivals::Poisson(_) | Arrivals::Users { .. } => true,
             Arrivals::Burst { every, .. } => is_whole(*every),
-            Arrivals::Ramp(..) | Arrivals::Steps(_) | Arrivals::Trace { .. } => false,
+            Arrivals::Ramp(..) | Arrivals::Steps(_) | Arrivals::Batch { .. } | Arrivals::Trace { .. } => {
+                false
+            }
         };
         arrivals_repeat && (workload.shape.is_none() || is_whole(Nanos::DAY))
     };

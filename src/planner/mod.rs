@@ -14,6 +14,7 @@
 //!
 //! A [`Plan`] holds typed findings; `report::plan` makes sentences, tables and pages of them.
 
+mod batch;
 mod catalogue;
 mod change;
 mod closed;
@@ -31,6 +32,7 @@ mod longer;
 mod not_tried;
 mod outage;
 mod plan;
+mod policies;
 mod purchase;
 mod replicas;
 mod results;
@@ -198,9 +200,12 @@ pub fn plan(
             Vec::new()
         },
     });
+    count.stage("batches");
+    let batches = batch::batches(&runner, &scenario);
     let results = Results {
         scenario: &scenario,
         options,
+        batches,
         rules: &rules,
         analytic,
         present,

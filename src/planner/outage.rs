@@ -159,7 +159,7 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
 /// Returns `true` if the jobs that arrive during an outage break a rule. Rules on cost, goodput and headroom are about the whole
 /// run; others are not broken if there is nothing to measure.
 fn is_broken(rule: &Rule, summary: &Summary) -> bool {
-    if matches!(rule.metric, Metric::Cost | Metric::Goodput | Metric::Headroom) {
+    if matches!(rule.metric, Metric::Cost | Metric::Goodput | Metric::Headroom | Metric::FinishedBy) {
         return false;
     }
     let judged = summary.expect.iter().find(|judged| judged.rule == rule.text);

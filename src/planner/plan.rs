@@ -6,11 +6,13 @@
 //! scenario offers, a *lift* to the present ceiling.
 
 mod answers;
+mod batch;
 mod changes;
 mod load;
 mod users;
 
 pub use answers::*;
+pub use batch::*;
 pub use changes::*;
 pub use load::*;
 pub use users::*;
@@ -81,6 +83,10 @@ pub struct Plan {
     /// the ceiling cannot be determined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
+    /// The batches at the present load, in the scenario's order; empty if there are none, and without those whose runs were
+    /// stopped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub batches: Vec<BatchPlan>,
     /// The effect of the loss of each provider. Providers whose loss was not simulated before the plan was ended are
     /// absent; empty if outages were not asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "incidents")]

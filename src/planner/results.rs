@@ -4,9 +4,9 @@ use super::conclusion::Conclusion;
 use super::difference::differences;
 use super::finding::{Finding, PlanNote, findings};
 use super::plan::{
-    AnalyticCeiling, CachedCeiling, Ceilings, ChangeEffect, ChangeKind, CheckedSeeds, ComparedCeiling,
-    FewestJobs, Load, Outage, Pair, Plan, PlanningCeiling, Point, Purchase, SCHEMA, SimulatedCeiling,
-    Simulations, UndecidedSeeds, UserLoad,
+    AnalyticCeiling, BatchPlan, CachedCeiling, Ceilings, ChangeEffect, ChangeKind, CheckedSeeds,
+    ComparedCeiling, FewestJobs, Load, Outage, Pair, Plan, PlanningCeiling, Point, Purchase, SCHEMA,
+    SimulatedCeiling, Simulations, UndecidedSeeds, UserLoad,
 };
 use super::replicas::{self, CONFIDENCE, COVERAGE, COVERAGE_CONFIDENCE, Replicas};
 use super::rules::Rules;
@@ -32,6 +32,7 @@ pub(super) struct Results<'a> {
     pub(super) replicas: &'a Replicas,
     /// The load of the closed workloads; `None` if there are none.
     pub(super) users: Option<UserLoad>,
+    pub(super) batches: Vec<BatchPlan>,
     /// The ceiling without the rules on cost, as a multiple; `None` unless cost breaks first.
     pub(super) without_cost_rules: Option<f64>,
     /// The ceiling with which those of the changes are compared, and whether it is without the rules on cost.
@@ -92,6 +93,7 @@ impl Results<'_> {
                 let ceiling = self.users.as_ref().map_or_else(of_rates, |load| Some(load.ceiling?.multiple));
                 growth.reaches(ceiling, self.replicas.interval())
             }),
+            batches: self.batches,
             outages: tables.outages,
             simulations,
             not_met: Vec::new(),

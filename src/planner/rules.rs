@@ -148,6 +148,7 @@ fn breaks_with_load(rule: &Rule) -> bool {
         | Metric::CutShare
         | Metric::LimitedShare
         | Metric::AttemptsPerJob
+        | Metric::FinishedBy
         | Metric::Cost => matches!(rule.op, Op::AtMost | Op::Below),
         Metric::Goodput => false,
     }

@@ -2,7 +2,7 @@
 //! ceiling.
 
 use super::catalogue::changes;
-use super::change::{Change, Edit};
+use super::change::{Change, ClientEdit, Edit};
 use super::finding::PlanNote;
 use super::not_tried::{NotTriedReason, UntriedChange};
 use super::plan::ChangeKind;
@@ -70,21 +70,21 @@ fn every_change_has_an_effect_and_a_setting_edits_only_what_it_names() {
         undo(&mut changed);
         assert_eq!(debug(&changed), debug(&scenario), "{name} changes more than it names");
     };
-    assert_eq!(changed(&scenario, "pace by tokens").client.pace, Pace::Tokens);
-    with("pace by tokens", &|changed| changed.client.pace = Pace::Off);
-    assert_eq!(changed(&scenario, "full jitter").client.retry.backoff.jitter, Jitter::Full);
-    with("full jitter", &|changed| changed.client.retry.backoff.jitter = Jitter::None);
-    assert_eq!(changed(&scenario, "retry budget").client.retry.budget_permille, Some(200));
-    with("retry budget", &|changed| changed.client.retry.budget_permille = None);
+    assert_eq!(changed(&scenario, "pace by tokens").clients[0].pace, Pace::Tokens);
+    with("pace by tokens", &|changed| changed.clients[0].pace = Pace::Off);
+    assert_eq!(changed(&scenario, "full jitter").clients[0].retry.backoff.jitter, Jitter::Full);
+    with("full jitter", &|changed| changed.clients[0].retry.backoff.jitter = Jitter::None);
+    assert_eq!(changed(&scenario, "retry budget").clients[0].retry.budget_permille, Some(200));
+    with("retry budget", &|changed| changed.clients[0].retry.budget_permille = None);
     assert_eq!(changed(&scenario, "most room").routes[0].steps[0].pick, Pick::MostRoom);
     with("most room", &|changed| changed.routes[0].steps[0].pick = Pick::InOrder);
-    assert_eq!(changed(&scenario, "cache 10k answers").client.cache.unwrap().ttl, Nanos::HOUR);
-    with("cache 10k answers", &|changed| changed.client.cache = None);
-    assert!(changed(&scenario, "coalesce identical jobs").client.coalesce);
-    with("coalesce identical jobs", &|changed| changed.client.coalesce = false);
+    assert_eq!(changed(&scenario, "cache 10k answers").clients[0].cache.unwrap().ttl, Nanos::HOUR);
+    with("cache 10k answers", &|changed| changed.clients[0].cache = None);
+    assert!(changed(&scenario, "coalesce identical jobs").clients[0].coalesce);
+    with("coalesce identical jobs", &|changed| changed.clients[0].coalesce = false);
     assert_eq!(changed(&scenario, "cut 1 % of answers: max_tokens 90").workloads[0].max_tokens, Some(90));
     with("max_tokens 90", &|changed| changed.workloads[0].max_tokens = Some(512));
-    assert_eq!(changed(&scenario, "patience").client.deadline, Nanos::MINUTE * 5);
+    assert_eq!(changed(&scenario, "patience").clients[0].deadline, Nanos::MINUTE * 5);
 }
 
 #[test]
@@ -237,11 +237,14 @@ fn a_policy_in_force_is_left_out_instead_of_tried_again() {
                 Edit::Tier { .. }
                     | Edit::Fallback { .. }
                     | Edit::OtherModel { .. }
-                    | Edit::Pace(_)
-                    | Edit::Jitter(_)
-                    | Edit::Budget(_)
+                    | Edit::Client(
+                        _,
+                        ClientEdit::Pace(_)
+                            | ClientEdit::Jitter(_)
+                            | ClientEdit::Budget(_)
+                            | ClientEdit::Coalesce(_)
+                    )
                     | Edit::Pick(_)
-                    | Edit::Coalesce(_)
             )
     };
     assert!(!all.iter().any(|change| again(&change)), "{all:#?}");
@@ -259,10 +262,10 @@ fn a_policy_in_force_is_left_out_instead_of_tried_again() {
         "round robin instead of most room",
     ];
     assert_eq!(left_out, expected);
-    assert_eq!(changed(&better, "without pacing").client.pace, Pace::Off);
-    assert_eq!(changed(&better, "without jitter").client.retry.backoff.jitter, Jitter::None);
-    assert_eq!(changed(&better, "without a retry budget").client.retry.budget_permille, None);
-    assert!(!changed(&better, "without coalescing").client.coalesce);
+    assert_eq!(changed(&better, "without pacing").clients[0].pace, Pace::Off);
+    assert_eq!(changed(&better, "without jitter").clients[0].retry.backoff.jitter, Jitter::None);
+    assert_eq!(changed(&better, "without a retry budget").clients[0].retry.budget_permille, None);
+    assert!(!changed(&better, "without coalescing").clients[0].coalesce);
     assert_eq!(changed(&better, "round robin").routes[0].steps[0].pick, Pick::RoundRobin);
 }
 
@@ -278,7 +281,9 @@ fn at_least_ten_changes_are_tried_on_the_launch_day() {
 #[test]
 fn cache_and_coalescing_are_not_tried_if_no_request_repeats() {
     let once = parse(&BASIC.replace(", repeats: { share: 30%, of: 100 }", ""));
-    let pointless = |change: &Change| matches!(change.edit, Edit::Cache(_) | Edit::Coalesce(_));
+    let pointless = |change: &Change| {
+        matches!(change.edit, Edit::Client(_, ClientEdit::Cache(_) | ClientEdit::Coalesce(_)))
+    };
     assert!(!changes(&once).iter().any(pointless));
     let (change, reason) = (UntriedChange::CacheAndCoalescing, NotTriedReason::NothingRepeats);
     assert!(catalogue::notes(&once).contains(&PlanNote::NotTried { change, reason }));

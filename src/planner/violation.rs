@@ -235,7 +235,8 @@ fn rank(metric: Metric) -> u8 {
         | Metric::CutShare
         | Metric::LimitedShare
         | Metric::AttemptsPerJob
-        | Metric::Headroom => 2,
+        | Metric::Headroom
+        | Metric::FinishedBy => 2,
         Metric::Cost => 3,
     }
 }
@@ -249,7 +250,12 @@ fn worst_step(metric: Metric, series: &Series) -> Option<usize> {
         Metric::Success => sum(&series.failed, &series.shed),
         Metric::LimitedShare | Metric::AttemptsPerJob => series.limited.clone(),
         Metric::Percentile(..) => series.p95_s.iter().map(milliseconds).collect(),
-        Metric::Goodput | Metric::FallbackShare | Metric::CutShare | Metric::Headroom | Metric::Cost => {
+        Metric::Goodput
+        | Metric::FallbackShare
+        | Metric::CutShare
+        | Metric::Headroom
+        | Metric::Cost
+        | Metric::FinishedBy => {
             return None;
         }
     };

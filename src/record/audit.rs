@@ -8,54 +8,32 @@
 
 use super::Fold;
 use super::coalescing::CoalescingAudit;
+use super::engine_audit::EngineAudit;
+use super::law_violation::Violation;
 use crate::event::{AttemptFailure, AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, ProviderDecision};
-use crate::ids::{AttemptId, JobId, TargetId};
+use crate::ids::{AttemptId, EngineId, JobId, TargetId};
 use crate::scenario::Scenario;
 use provider::{Instant, Nanos};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// The largest number of violations kept; further ones are only counted.
 const MAX_KEPT: usize = 100;
 
-/// A violation of a law.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Violation {
-    /// The number of the law in ARCHITECTURE.md.
-    pub law: u8,
-    /// The event that violates it; `None` if an event is missing at the end of the run.
-    pub event: Option<Event>,
-    /// A description of the violation.
-    pub what: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "law {}: {}", self.law, self.what)?;
-        self.event.map_or(Ok(()), |event| write!(f, " (at {}: {event:?})", event.at))
-    }
-}
-
 /// Checks the laws on the events of a run.
 #[derive(Clone, Debug)]
 pub struct Audit {
-    /// The time from the scheduled arrival of a job to its deadline, unless the job has a deadline of its own.
-    deadline: Nanos,
+    /// By engine.
+    engines: Vec<EngineAudit>,
     /// How much later than its deadline a job may end.
     slack: Nanos,
-    max_attempts: u8,
-    max_queue: u32,
     now: Instant,
     /// `true` once the stream has had a decision of the provider.
     has_decisions: bool,
     next_job: u64,
-    next_attempt: u64,
     jobs: FxHashMap<JobId, TrackedJob>,
     coalescing: CoalescingAudit,
     attempts: FxHashMap<AttemptId, TrackedAttempt>,
-    /// By target, the end of its cool-down.
-    cool_down: Vec<Instant>,
     violations: Vec<Violation>,
     /// The number of all violations, those that are not kept included.
     violation_count: u64,
@@ -63,6 +41,7 @@ pub struct Audit {
 
 #[derive(Clone, Copy, Debug)]
 struct TrackedJob {
+    engine: EngineId,
     scheduled: Instant,
     /// The latest instant at which it may end.
     ends_by: Instant,
@@ -106,18 +85,14 @@ impl Audit {
     #[must_use]
     pub fn new(scenario: &Scenario, slack: Nanos) -> Self {
         Self {
-            deadline: scenario.client.deadline,
+            engines: EngineAudit::all(scenario),
             slack,
-            max_attempts: scenario.client.retry.attempts,
-            max_queue: scenario.client.queue,
             now: Instant::ZERO,
             has_decisions: false,
             next_job: 0,
-            next_attempt: 0,
             jobs: FxHashMap::default(),
             coalescing: CoalescingAudit::default(),
             attempts: FxHashMap::default(),
-            cool_down: vec![Instant::ZERO; scenario.targets.len()],
             violations: Vec::new(),
             violation_count: 0,
         }
@@ -154,24 +129,47 @@ impl Audit {
         }
     }
 
-    fn arrived(&mut self, event: &Event, scheduled: Instant, deadline: Option<Instant>) {
+    /// Returns the engine of a job in flight; of any other job the only engine, or `None` if there are several.
+    fn engine_of(&mut self, job: JobId) -> Option<&mut EngineAudit> {
+        let engine = self.jobs.get(&job).map(|job| job.engine.index());
+        let index = engine.or_else(|| (self.engines.len() == 1).then_some(0))?;
+        self.engines.get_mut(index)
+    }
+
+    fn arrived(
+        &mut self,
+        event: &Event,
+        engine: EngineId,
+        (scheduled, deadline): (Instant, Option<Instant>),
+    ) {
+        let Some(default_deadline) = self.engines.get(engine.index()).map(|engine| engine.deadline) else {
+            return self.violation(1, Some(event), "the job goes to an engine that does not exist");
+        };
         self.check(event.job.0 >= self.next_job, 1, event, "the job has arrived before");
         self.next_job = self.next_job.max(event.job.0 + 1);
         self.check(scheduled <= event.at, 3, event, "the job arrives before its schedule");
         // A job that arrives after its deadline ends at once.
-        let ends_by = deadline.unwrap_or(scheduled + self.deadline).max(event.at) + self.slack;
+        let ends_by = deadline.unwrap_or(scheduled + default_deadline).max(event.at) + self.slack;
         let (served, needs_no_attempt, first_byte) = (false, false, false);
-        let tracked =
-            TrackedJob { scheduled, ends_by, sent: 0, in_flight: 0, served, needs_no_attempt, first_byte };
+        let tracked = TrackedJob {
+            engine,
+            scheduled,
+            ends_by,
+            sent: 0,
+            in_flight: 0,
+            served,
+            needs_no_attempt,
+            first_byte,
+        };
         self.jobs.insert(event.job, tracked);
     }
 
     fn sent(&mut self, event: &Event, attempt: AttemptId, target: TargetId, number: u8) {
-        self.check(attempt.0 >= self.next_attempt, 2, event, "the attempt was sent before");
-        self.next_attempt = self.next_attempt.max(attempt.0 + 1);
-        let cool_down = self.cool_down[target.index()];
-        self.check(event.at >= cool_down, 8, event, "the target's cool-down has not ended");
-        self.check(number <= self.max_attempts, 14, event, "more attempts than the scenario allows");
+        if let Some(engine) = self.engine_of(event.job) {
+            engine.sent(event.at, attempt, (target, number)).into_iter().for_each(|(law, what)| {
+                self.violation(law, Some(event), what);
+            });
+        }
         if let Some(job) = self.jobs.get_mut(&event.job) {
             job.sent = job.sent.saturating_add(1);
             job.in_flight = job.in_flight.saturating_add(1);
@@ -265,7 +263,7 @@ impl Audit {
         target: TargetId,
     ) -> Option<TrackedAttempt> {
         let Some(tracked) = self.attempts.get(&attempt).copied() else {
-            let known = attempt.0 < self.next_attempt;
+            let known = self.engines.iter().any(|engine| attempt.0 < engine.next_attempt);
             let (law, what) =
                 if known { (2, "the attempt is over") } else { (3, "the attempt was never sent") };
             self.violation(law, Some(event), what);
@@ -349,14 +347,12 @@ impl Fold for Audit {
             self.violation(15, Some(event), what);
         }
         match event.kind {
-            EventKind::Arrived { scheduled, deadline, .. } => self.arrived(event, scheduled, deadline),
+            EventKind::Arrived { engine, scheduled, deadline, .. } => {
+                self.arrived(event, engine, (scheduled, deadline));
+            }
             EventKind::Queued { waiting } => {
-                self.check(
-                    waiting <= self.max_queue,
-                    14,
-                    event,
-                    "the queue is longer than the scenario allows",
-                );
+                let fits = self.engine_of(event.job).is_none_or(|engine| waiting <= engine.max_queue);
+                self.check(fits, 14, event, "the queue is longer than the scenario allows");
             }
             EventKind::Waiting { until, .. } => self.waiting(event, until),
             EventKind::Sent { attempt, target, number, .. } => self.sent(event, attempt, target, number),
@@ -372,8 +368,9 @@ impl Fold for Audit {
                 self.ended(event, attempt, target, None);
             }
             EventKind::CoolDownBegan { target, until, .. } => {
-                let end = &mut self.cool_down[target.index()];
-                *end = until.max(*end);
+                if let Some(engine) = self.engine_of(event.job) {
+                    engine.cool_down(target, until);
+                }
             }
             EventKind::CacheHit => self.set_needs_no_attempt(event.job, true),
             EventKind::Coalesced { leader } => {

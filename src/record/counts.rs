@@ -1,11 +1,13 @@
 //! The counters of a recorder: per workload, per target, and of failures.
 
+use super::batch_result::BatchProgress;
 use super::histogram::Histogram;
 use super::names::{AXES, REASONS, REFUSALS};
 use crate::event::{AttemptFailure, LocalFailure, RefusalCause};
 use crate::ids::TargetId;
-use crate::scenario::Target;
-use provider::{Instant, Usage, config::CachedTokens};
+use crate::scenario::{Target, Workload};
+use provider::config::{CachedTokens, Price};
+use provider::{Instant, Usage};
 
 /// The number of status counters; a status of 999 or more counts as 999.
 const STATUSES: usize = 1_000;
@@ -22,6 +24,16 @@ pub(super) struct WorkloadCounts {
     /// As `failed`.
     pub(super) shed: [u64; REASONS.len()],
     pub(super) in_flight: u64,
+    /// Attempts of jobs that have ended.
+    pub(super) attempts: u64,
+    /// Of those, attempts whose reply was a refusal.
+    pub(super) refused: u64,
+    /// The time of succeeded jobs in the queue and in waits, summed in nanoseconds.
+    pub(super) waited: u128,
+    /// By target, usage as the provider settles it; zero if the stream contains no decisions of the provider.
+    pub(super) settled: Vec<UsageSum>,
+    /// `None` if it is not a batch.
+    pub(super) batch: Option<BatchProgress>,
     /// The latency of the succeeded jobs that did not wait: they were sent on arrival and served by that attempt, or answered
     /// from the cache at once. Their latency is their service time. Most jobs are of this kind, so each is recorded once, and
     /// [`super::Recorder`] adds this histogram to both others when the run ends.
@@ -46,7 +58,8 @@ pub(super) struct TargetCounts {
     pub(super) given_up_for: [u64; AXES],
     /// Usage as the replies report it.
     pub(super) replied: UsageSum,
-    /// Usage as the provider settles it; zero if the stream contains no decisions of the provider.
+    /// Usage as the provider settles it, of all workloads: zero until [`super::Recorder`] adds those of
+    /// [`WorkloadCounts::settled`] when the run ends.
     pub(super) settled: UsageSum,
     pub(super) decided: u64,
     pub(super) admitted: u64,
@@ -115,7 +128,7 @@ pub(super) struct Refusal {
 }
 
 impl WorkloadCounts {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(workload: &Workload, targets: usize) -> Self {
         Self {
             offered: 0,
             succeeded: 0,
@@ -123,6 +136,11 @@ impl WorkloadCounts {
             failed: [0; REASONS.len()],
             shed: [0; REASONS.len()],
             in_flight: 0,
+            attempts: 0,
+            refused: 0,
+            waited: 0,
+            settled: vec![UsageSum::default(); targets],
+            batch: BatchProgress::of(workload),
             unqueued: Histogram::of_run(),
             unqueued_whole: Histogram::of_run(),
             latency: Histogram::of_run(),
@@ -160,6 +178,18 @@ impl UsageSum {
         self.prompt += u64::from(usage.prompt_tokens);
         self.cached += u64::from(usage.cached_tokens);
         self.completion += u64::from(usage.completion_tokens);
+    }
+
+    /// Returns what it costs, in USD.
+    pub(super) fn usd(&self, price: &Price) -> f64 {
+        price.usd_of(self.prompt - self.cached, self.cached, self.completion)
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.prompt += other.prompt;
+        self.cached += other.cached;
+        self.completion += other.completion;
     }
 }
 

@@ -1,10 +1,11 @@
 //! Judges the rules of a scenario's `expect` by the measured values of a summary.
 
+use super::batch_result::BatchResult;
 use super::rule_result::{NotJudged, RuleResult};
 use super::rule_windows::RuleWindows;
 use super::summary::{Quantiles, Summary, Unit};
 use crate::formatting::{rounded, seconds, share_of};
-use crate::scenario::{Metric, Op, Scenario, Time};
+use crate::scenario::{Metric, Op, Rule, Scenario, Time};
 
 /// Measures every rule and compares it with its value. The results are in the scenario's order.
 pub(super) fn judge(
@@ -18,6 +19,9 @@ pub(super) fn judge(
         let actual = match windows {
             _ if !is_stated => None,
             Some(_) => worst.map(|worst| worst.value),
+            None if rule.metric == Metric::FinishedBy => {
+                batch(rule, summary).and_then(|batch| batch.finished_s)
+            }
             None => measure(rule.metric, summary),
         };
         let actual = actual.map(|actual| rounded(actual, 6));
@@ -37,6 +41,8 @@ pub(super) fn judge(
             _ if is_open => Some(NotJudged::bound(summary.jobs.offered)),
             _ if compared.is_some() => None,
             Some(windows) => windows.not_judged(rule),
+            // A batch that is not finished when the run ends is late.
+            None if rule.metric == Metric::FinishedBy => None,
             None => not_judged(summary),
         };
         let workload = rule.workload.map(|id| scenario.workloads[id.index()].name.clone());
@@ -82,7 +88,17 @@ pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
         },
         Metric::Cost => summary.cost_usd,
         Metric::Headroom => summary.ceiling.multiple,
+        // Of the batch that ended last.
+        Metric::FinishedBy => {
+            let ends = summary.workloads.iter().filter_map(|workload| workload.batch.as_ref());
+            ends.map(|batch| batch.finished_s).reduce(|a, b| Some(a?.max(b?))).flatten()
+        }
     }
+}
+
+/// Returns the batch that a rule is judged for.
+fn batch<'s>(rule: &Rule, summary: &'s Summary) -> Option<&'s BatchResult> {
+    summary.workloads.get(rule.workload?.index())?.batch.as_ref()
 }
 
 /// Returns why a rule on all jobs of the run for which nothing was measured cannot be judged: no job ended, or those that
@@ -102,7 +118,7 @@ fn is_open((low, high): (f64, f64), op: Op, value: f64) -> bool {
 fn unit(metric: Metric) -> Unit {
     match metric {
         Metric::Success | Metric::FallbackShare | Metric::CutShare | Metric::LimitedShare => Unit::Share,
-        Metric::Percentile(..) => Unit::Seconds,
+        Metric::Percentile(..) | Metric::FinishedBy => Unit::Seconds,
         Metric::Goodput => Unit::JobsPerSecond,
         Metric::AttemptsPerJob | Metric::Headroom => Unit::Times,
         Metric::Cost => Unit::Usd,

@@ -5,16 +5,14 @@
 
 use super::charge::ChargeSum;
 use super::counts::{TargetCounts, WorkloadCounts};
-use super::cut_answers::CutBound;
 use super::endpoint::EndpointResult;
 use super::findings::NotAdmitted;
 use super::first_refusal::first_refusal;
 use super::histogram::Histogram;
 use super::names::{REASONS, failure_name, refusal_name};
-use super::recorder::{Recorder, RunEnd};
+use super::recorder::Recorder;
 use super::summary::{
-    Attempts, Counts, Jobs, LatencyBreakdown, Limit, Mode, Quantiles, SCHEMA, Shares, Summary, Target,
-    Tokens, Workload,
+    Attempts, Counts, Jobs, LatencyBreakdown, Limit, Mode, Quantiles, SCHEMA, Shares, Summary, Target, Tokens,
 };
 use super::{expect, findings};
 use crate::event::{AttemptFailure, LocalFailure};
@@ -22,6 +20,19 @@ use crate::formatting::{at_seconds, rounded, seconds};
 use crate::scenario::Family;
 use provider::config::{CachedTokens, Limit as ProviderLimit, RefillPolicy};
 use provider::{Axis, Instant, Nanos, Zone};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug)]
+pub struct RunEnd {
+    /// The last instant of the run.
+    pub at: Instant,
+    /// How it was driven.
+    pub mode: Mode,
+    /// Jobs in the schedule up to then, of which a live driver may have delivered fewer; `None` if unknown.
+    pub scheduled: Option<u64>,
+    /// `true` if the run was ended before all jobs had arrived and ended: the summary then covers the time until `at`.
+    pub interrupted: bool,
+}
 
 const NANOS_PER_S: f64 = Nanos::SECOND.0 as f64;
 
@@ -46,7 +57,7 @@ impl Recorder {
     }
 
     fn finish_run(mut self, end: RunEnd, endpoint: Option<EndpointResult>) -> Summary {
-        self.merge_unqueued();
+        self.merge_parts();
         let planned = self.scenario.duration;
         // A bound on the requests to an endpoint stops the arrivals; the requests in flight still get their replies.
         let stopped_s = endpoint.as_ref().and_then(|endpoint| Some(endpoint.stopped.as_ref()?.at_s));
@@ -90,7 +101,8 @@ impl Recorder {
             }),
             cost_usd: Some(rounded(targets.iter().map(|target| target.cost_usd).sum(), 6)),
             first_refusal: self.first_refusal.map(|refusal| first_refusal(refusal, &self.scenario, &series)),
-            workloads: self.workloads(),
+            workloads: self.workload_results(),
+            clients: self.client_results(),
             targets,
             ceiling: super::ceiling::ceiling_of(&self.scenario),
             long_window: super::ceiling::LongWindow::of(&self.scenario),
@@ -119,7 +131,7 @@ impl Recorder {
     }
 
     /// Returns the figures of a histogram, and the distribution itself if the summary carries it.
-    fn quantiles(&self, histogram: &Histogram) -> Quantiles {
+    pub(super) fn quantiles(&self, histogram: &Histogram) -> Quantiles {
         let hdr = if self.distributions { histogram.encode() } else { String::new() };
         Quantiles { hdr, ..histogram.quantiles() }
     }
@@ -218,26 +230,6 @@ impl Recorder {
         }
     }
 
-    fn workloads(&self) -> Vec<Workload> {
-        let worst = self.worst_windows.clone().map(|windows| windows.finish(&self.scenario));
-        let worst = worst.into_iter().flatten().chain(std::iter::repeat(None));
-        let each = self.scenario.workloads.iter().zip(&self.workloads).zip(worst);
-        each.map(|((workload, counts), worst_window)| Workload {
-            name: workload.name.clone(),
-            offered: counts.offered,
-            succeeded: counts.succeeded,
-            failed: counts.failed.iter().sum(),
-            shed: counts.shed.iter().sum(),
-            in_flight: counts.in_flight,
-            cut: counts.cut,
-            max_tokens: workload.max_tokens,
-            cut_bound: CutBound::of(&self.scenario, workload),
-            latency_s: self.quantiles(&counts.latency),
-            worst_window,
-        })
-        .collect()
-    }
-
     fn targets(&self, end: Instant, span: Nanos) -> Vec<Target> {
         // A real provider reports no decisions over HTTP; then usage is what the replies report.
         let has_decisions = self.targets.iter().any(|counts| counts.decided > 0);
@@ -259,10 +251,7 @@ impl Recorder {
                 failed: counts.failed,
                 limited_by: counts.limited_by(),
                 tokens: Tokens { prompt: used.prompt, cached: used.cached, completion: used.completion },
-                cost_usd: rounded(
-                    target.price.usd_of(used.prompt - used.cached, used.cached, used.completion),
-                    6,
-                ),
+                cost_usd: rounded(used.usd(&target.price), 6),
                 cool_downs: counts.cool_downs,
                 given_up_for: Axis::ALL
                     .into_iter()

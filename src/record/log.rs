@@ -4,6 +4,7 @@
 //! `kind`, times in whole nanoseconds since the run began. In the log of a run in virtual time nothing depends on the machine
 //! or the time of day, so equal text, or an equal [`LogHash`] of it, means equal runs.
 
+pub(crate) mod end;
 pub(crate) mod line;
 pub(crate) mod obstacle;
 pub(crate) mod verdict;

@@ -11,9 +11,12 @@
 //! ```
 
 mod audit;
+mod batch_result;
 mod buckets;
 mod ceiling;
 mod charge;
+mod client_comparison;
+mod client_result;
 mod coalescing;
 mod consistency;
 mod counts;
@@ -21,6 +24,7 @@ mod cut_answers;
 mod delays;
 mod ended_early;
 mod endpoint;
+mod engine_audit;
 mod expect;
 mod findings;
 mod finish;
@@ -29,6 +33,7 @@ mod generator;
 mod given_up;
 mod histogram;
 mod incident;
+mod law_violation;
 mod local_failures;
 pub mod log;
 mod names;
@@ -42,10 +47,13 @@ mod target_result;
 mod trace;
 mod unsent;
 mod window_index;
+mod workload_result;
 mod worst_window;
 
-pub use audit::{Audit, Violation};
+pub use audit::Audit;
+pub use batch_result::BatchResult;
 pub(crate) use charge::{ChargeSum, within};
+pub use client_comparison::{ClientComparison, ComparedClient};
 pub use cut_answers::{CutAnswers, CutBound, CutWorkload};
 pub use delays::{DelayEffect, DelayMeter, Delays, Difference, MIN_DELAYS};
 pub use endpoint::{
@@ -55,11 +63,13 @@ pub use endpoint::{
 pub(crate) use expect::holds;
 pub use expect::measure;
 pub use findings::{Finding, LimitCeiling};
+pub use finish::RunEnd;
 pub use generator::{GeneratorLag, GeneratorShed, Late};
 pub use given_up::GivenUp;
 pub use histogram::{Histogram, HistogramError};
+pub use law_violation::Violation;
 pub use log::{Log, LogHash};
-pub use recorder::{Recorder, RunEnd};
+pub use recorder::Recorder;
 pub use rule_result::{NotJudged, RuleResult, UnjudgedRule};
 pub(crate) use rule_windows::min_jobs as min_window_jobs;
 pub use series::{Charged, Fill, Incident, Series};

@@ -11,7 +11,6 @@ use super::counts::{FailureCounts, LatencySums, Refusal, TargetCounts, WorkloadC
 use super::histogram::Histogram;
 use super::names::refusal_index;
 use super::rule_windows::RuleWindows;
-use super::summary::Mode;
 use super::worst_window::Windows;
 use crate::event::{
     AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, Obstacle, ProviderDecision, RefusalCause,
@@ -31,12 +30,12 @@ pub struct Recorder {
     pub(super) workloads: Vec<WorkloadCounts>,
     pub(super) targets: Vec<TargetCounts>,
     /// Times to the first token, of jobs that succeeded, without those in [`WorkloadCounts::unqueued_whole`] until
-    /// [`Self::merge_unqueued`] adds them.
+    /// [`Self::merge_parts`] adds them.
     pub(super) first_token: Histogram,
     /// Times in the queue, of jobs that succeeded and were queued at all.
     pub(super) queue: Histogram,
     /// Service times of jobs that succeeded, without those in the two histograms of [`WorkloadCounts`] for jobs that did not wait
-    /// until [`Self::merge_unqueued`] adds them. Zero for coalesced jobs.
+    /// until [`Self::merge_parts`] adds them. Zero for coalesced jobs.
     pub(super) service: Histogram,
     /// Lags of the jobs that the load generator delivered late.
     pub(super) lag: Histogram,
@@ -70,19 +69,6 @@ pub struct Recorder {
 /// An attempt and its target.
 type Attempt = (AttemptId, TargetId);
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug)]
-pub struct RunEnd {
-    /// The last instant of the run.
-    pub at: Instant,
-    /// How it was driven.
-    pub mode: Mode,
-    /// Jobs in the schedule up to then, of which a live driver may have delivered fewer; `None` if unknown.
-    pub scheduled: Option<u64>,
-    /// `true` if the run was ended before all jobs had arrived and ended: the summary then covers the time until `at`.
-    pub interrupted: bool,
-}
-
 impl Recorder {
     /// Creates a recorder for a run of `scenario` and allocates all its counters. The summary carries every distribution.
     #[must_use]
@@ -99,11 +85,12 @@ impl Recorder {
 
     fn with(scenario: &Scenario, distributions: bool) -> Self {
         let windows = |rule| RuleWindows::of(rule, scenario.duration);
+        let workload = |workload| WorkloadCounts::new(workload, scenario.targets.len());
         let rule_windows: Vec<_> = scenario.expect.iter().map(windows).collect();
         Self {
             distributions,
             buckets: TimeBuckets::new(scenario, distributions),
-            workloads: vec![WorkloadCounts::new(); scenario.workloads.len()],
+            workloads: scenario.workloads.iter().map(workload).collect(),
             targets: scenario.targets.iter().map(TargetCounts::new).collect(),
             first_token: Histogram::of_run(),
             queue: Histogram::of_run(),
@@ -146,9 +133,9 @@ impl Recorder {
         self.buckets.at(at).sent += 1;
     }
 
-    fn settled(&mut self, at: Instant, target: TargetId, usage: Usage) {
+    fn settled(&mut self, at: Instant, target: TargetId, workload: WorkloadId, usage: Usage) {
+        self.workloads[workload.index()].settled[target.index()].add(usage);
         let counts = &mut self.targets[target.index()];
-        counts.settled.add(usage);
         counts.settled_at += u128::from(at.0);
         self.buckets.settled(at, target.index(), usage, counts.cached.counted(usage));
     }
@@ -259,6 +246,11 @@ impl Recorder {
             windows.done(at, end);
         }
         let workload = &mut self.workloads[end.workload.index()];
+        workload.attempts += u64::from(end.attempts);
+        workload.refused += u64::from(end.refused);
+        if let Some(batch) = &mut workload.batch {
+            batch.done(at, end);
+        }
         let bucket = self.buckets.at(at);
         match end.outcome {
             JobOutcome::Succeeded => {
@@ -318,18 +310,23 @@ impl Recorder {
             self.queue.record(end.queue);
         }
         self.service.record(end.service);
+        self.workloads[end.workload.index()].waited += u128::from(end.queue.0) + u128::from(end.wait.0);
         self.latency_sums.queue += u128::from(end.queue.0);
         self.latency_sums.wait += u128::from(end.wait.0);
         self.latency_sums.failed_attempts += u128::from(end.failed_attempts.0);
     }
 
-    /// Adds the durations that were recorded once for several histograms to each of them. Called once, when the run ends.
-    pub(super) fn merge_unqueued(&mut self) {
+    /// Adds what was recorded once for several totals to each of them: durations, and usage by workload and target. Called once, when
+    /// the run ends.
+    pub(super) fn merge_parts(&mut self) {
         for workload in &mut self.workloads {
             workload.unqueued.add(&workload.unqueued_whole);
             self.first_token.add(&workload.unqueued_whole);
             workload.latency.add(&workload.unqueued);
             self.service.add(&workload.unqueued);
+            for (target, used) in self.targets.iter_mut().zip(&workload.settled) {
+                target.settled.merge(*used);
+            }
         }
     }
 }
@@ -344,7 +341,7 @@ impl Fold for Recorder {
             EventKind::Arrived { workload, scheduled, .. } => self.arrived(at, workload, scheduled),
             EventKind::Sent { target, .. } => self.sent(at, target),
             EventKind::Decided { attempt, target, decision } => self.decided(at, (attempt, target), decision),
-            EventKind::Settled { target, usage, .. } => self.settled(at, target, usage),
+            EventKind::Settled { target, workload, usage, .. } => self.settled(at, target, workload, usage),
             EventKind::Replied { attempt, target, outcome, usage } => {
                 self.replied(at, (attempt, target), outcome, usage);
             }

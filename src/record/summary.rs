@@ -6,8 +6,8 @@
 //! distributions of several runs can be added.
 
 pub use super::ceiling::*;
+pub use super::client_result::ClientResult;
 use super::consistency;
-use super::cut_answers::CutBound;
 use super::delays::Delays;
 use super::endpoint::EndpointResult;
 use super::findings::{self, Finding};
@@ -15,7 +15,7 @@ use super::rule_result::RuleResult;
 use super::series::Series;
 pub use super::target_result::{Limit, Target};
 use super::trace::JobTrace;
-use super::worst_window::WorstWindow;
+pub use super::workload_result::Workload;
 pub use crate::formatting::Unit;
 use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
@@ -86,6 +86,9 @@ pub struct Summary {
     pub first_refusal: Option<FirstRefusal>,
     /// The jobs by workload, in the scenario's order.
     pub workloads: Vec<Workload>,
+    /// The jobs by client; empty if a single process of one client handles all of them, and in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<ClientResult>,
     /// Every account × model of the scenario, in the scenario's order; empty for a run through an endpoint.
     pub targets: Vec<Target>,
     /// The highest load that the limits allow, by arithmetic.
@@ -134,9 +137,11 @@ impl Summary {
             &mut summary.service_s,
         ];
         let workloads = summary.workloads.iter_mut().map(|workload| &mut workload.latency_s);
+        let clients = summary.clients.iter_mut().map(|client| &mut client.latency_s);
         quantiles
             .into_iter()
             .chain(workloads)
+            .chain(clients)
             .chain(&mut summary.lag_s)
             .chain(&mut summary.send_lag_s)
             .for_each(|it| it.hdr.clear());
@@ -309,35 +314,4 @@ pub struct FirstRefusal {
     /// are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busiest_minute: Option<u64>,
-}
-
-/// The jobs of one workload, by outcome.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Workload {
-    /// The workload's name.
-    pub name: String,
-    /// Arrived.
-    pub offered: u64,
-    /// Served.
-    pub succeeded: u64,
-    /// Given up after at least one attempt.
-    pub failed: u64,
-    /// Given up before any attempt.
-    pub shed: u64,
-    /// Not over when the run ended.
-    pub in_flight: u64,
-    /// Of the succeeded, those whose answer was cut. Zero in a result of an earlier version.
-    #[serde(default)]
-    pub cut: u64,
-    /// The `max_tokens` of its jobs; `None` if they have none, and in a result of an earlier version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_tokens: Option<u32>,
-    /// What ends the answers of its jobs if they have no `max_tokens`.
-    #[serde(default, skip_serializing_if = "CutBound::is_default")]
-    pub cut_bound: CutBound,
-    /// From the scheduled arrival to the end of the reply, of jobs that succeeded.
-    pub latency_s: Quantiles,
-    /// Its worst window of time; `None` if the run is too short or has too few jobs to compare windows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub worst_window: Option<WorstWindow>,
 }

@@ -99,7 +99,7 @@ impl Windows {
     /// Returns the windows of a run; `None` if it has fewer than [`MIN_WINDOWS`], or if no length is at least half of the
     /// client's deadline and gives at most [`MAX_WINDOWS`].
     pub(super) fn of(scenario: &Scenario) -> Option<Self> {
-        let min_length = Nanos(scenario.client.deadline.0 / (OPEN as u64 - 2));
+        let min_length = Nanos(scenario.longest_deadline().0 / (OPEN as u64 - 2));
         let fits =
             |length: &Nanos| scenario.duration.0.div_ceil(length.0) <= MAX_WINDOWS && *length >= min_length;
         let length = LENGTHS.into_iter().find(fits)?;

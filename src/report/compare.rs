@@ -35,7 +35,7 @@ enum Unit {
     Usd,
 }
 
-const ROWS: [Row; 17] = [
+const ROWS: [Row; 19] = [
     Row { name: "jobs offered", measure: |run| Some(to_f64(run.jobs.offered)), unit: Unit::Count },
     Row {
         name: "succeeded",
@@ -65,6 +65,13 @@ const ROWS: [Row; 17] = [
     Row { name: "cut answers", measure: |run| share_of(run.jobs.cut, run.jobs.succeeded), unit: Unit::Share },
     Row { name: "attempts per job", measure: |run| measure(Metric::AttemptsPerJob, run), unit: Unit::Rate },
     Row {
+        name: "attempts/success",
+        measure: |run| {
+            (run.jobs.succeeded > 0).then(|| to_f64(run.attempts.total) / to_f64(run.jobs.succeeded))
+        },
+        unit: Unit::Rate,
+    },
+    Row {
         name: "rate-limited",
         measure: |run| share_of(run.attempts.limited, run.attempts.total),
         unit: Unit::Share,
@@ -72,6 +79,11 @@ const ROWS: [Row; 17] = [
     Row { name: "latency p50", measure: |run| if_any_succeeded(run, run.latency_s.p50), unit: Unit::Seconds },
     Row { name: "latency p95", measure: |run| if_any_succeeded(run, run.latency_s.p95), unit: Unit::Seconds },
     Row { name: "latency p99", measure: |run| if_any_succeeded(run, run.latency_s.p99), unit: Unit::Seconds },
+    Row {
+        name: "mean wait",
+        measure: |run| if_any_succeeded(run, run.time_s.queue + run.time_s.wait),
+        unit: Unit::Seconds,
+    },
     Row {
         name: "TTFT p95",
         measure: |run| if_any_succeeded(run, run.first_token_s.p95),

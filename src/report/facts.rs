@@ -5,8 +5,8 @@ use crate::formatting::{
     count, duration, moment, number, percent, plural, quantity, quantity_beside, share_of, usd,
 };
 use crate::record::{
-    CeilingAxis, Counts, DelayEffect, Difference, Limit, Mode, NotJudged, Quantiles, RuleResult, Summary,
-    Target,
+    BatchResult, CeilingAxis, Counts, DelayEffect, Difference, Limit, Mode, NotJudged, Quantiles, RuleResult,
+    Summary, Target,
 };
 use crate::scenario::Family;
 use provider::{Axis, units};
@@ -134,6 +134,27 @@ pub(super) fn not_judged(reason: NotJudged, window_s: Option<f64>) -> String {
         Some(_) => format!("at most {} of {}", count(reason.jobs), plural(reason.needed, "job")),
         None => "nothing to measure".to_owned(),
     }
+}
+
+/// Returns a sentence per batch: how many of its jobs have ended, and when the last of them did.
+pub(super) fn batches(summary: &Summary) -> impl Iterator<Item = String> + '_ {
+    let run_s = summary.ended_s.max(summary.duration_s);
+    summary.workloads.iter().filter_map(move |workload| {
+        let BatchResult { jobs, workers, from_s, ended, finished_s, .. } = workload.batch.as_ref()?;
+        let (name, workers) = (&workload.name, plural(u64::from(*workers), "worker"));
+        let from = moment(*from_s, run_s);
+        Some(match finished_s {
+            Some(at) => {
+                let at = moment(*at, run_s);
+                format!("{name}: all {} ended by {at}; {workers} from {from}", plural(*jobs, "job"))
+            }
+            None => format!(
+                "{name}: {} of {} ended by the end of the run; {workers} from {from}",
+                count(*ended),
+                plural(*jobs, "job")
+            ),
+        })
+    })
 }
 
 /// Returns the text of an expectation; says so if the scenario does not state it.

@@ -3,6 +3,7 @@
 
 use super::ceiling_bounds;
 use super::chart;
+use super::clients;
 use super::endpoint::{self, NOT_KNOWN};
 use super::facts::{self, STATISTICS};
 use super::job_traces;
@@ -11,7 +12,7 @@ use super::page::{self, MAX_ROWS, axis, cell, json_data, mark, page, section, ta
 use super::usage_table;
 use super::verdict;
 use crate::formatting::{count, duration, moment, number, percent, plural, share_of, usd};
-use crate::record::{Summary, Target};
+use crate::record::{BatchResult, Summary, Target, Workload};
 use maud::{Markup, html};
 
 /// The largest size of an embedded result, in bytes. Results are embedded without their distributions; a larger one is
@@ -26,6 +27,7 @@ pub fn render(summary: &Summary) -> String {
         (header(summary))
         (tiles(summary))
         (workloads(summary))
+        (clients(summary))
         (expectations(summary))
         @for chart in &charts {
             (page::figure(chart))
@@ -205,8 +207,8 @@ fn ceiling(summary: &Summary) -> Markup {
 }
 
 fn workloads(summary: &Summary) -> Markup {
-    let has_worst = summary.workloads.iter().any(|workload| workload.worst_window.is_some());
-    if summary.workloads.len() < 2 && !has_worst {
+    let has_more = |workload: &Workload| workload.worst_window.is_some() || workload.batch.is_some();
+    if summary.workloads.len() < 2 && !summary.workloads.iter().any(has_more) {
         return Markup::default();
     }
     let rows: Vec<_> = summary
@@ -232,6 +234,8 @@ fn workloads(summary: &Summary) -> Markup {
     let head = ["workload", "offered", "succeeded", "failed", "shed", "cut", "p50", "p95"];
     let content = html! {
         (table(&head, 1, &rows))
+        @for batch in facts::batches(summary) { p { (text(&batch)) "." } }
+        (batch_progress(summary))
         @for workload in summary.workloads.iter().take(MAX_ROWS) {
             @if let Some(worst) = &workload.worst_window {
                 p.note { (text(&workload.name)) ": worst " (text(&verdict::worst_window(worst, summary.duration_s))) "." }
@@ -239,6 +243,40 @@ fn workloads(summary: &Summary) -> Markup {
         }
     };
     section("Workloads", &content)
+}
+
+/// The parts of a batch whose ends the page states, in percent.
+const BATCH_PARTS: [usize; 6] = [10, 25, 50, 75, 90, 100];
+
+/// Returns a table of when parts of each batch had ended; empty without a batch.
+fn batch_progress(summary: &Summary) -> Markup {
+    let run_s = summary.ended_s.max(summary.duration_s);
+    let at = |batch: &BatchResult, percent: usize| {
+        batch.progress_s.get(percent - 1).map_or_else(|| "–".to_owned(), |at| moment(*at, run_s))
+    };
+    let batches = summary.workloads.iter().filter_map(|workload| Some((workload, workload.batch.as_ref()?)));
+    let row = |(workload, batch): (&Workload, &BatchResult)| {
+        std::iter::once(cell(&workload.name)).chain(BATCH_PARTS.map(|part| cell(at(batch, part)))).collect()
+    };
+    let rows: Vec<Vec<Markup>> = batches.map(row).collect();
+    if rows.is_empty() {
+        return Markup::default();
+    }
+    let parts = BATCH_PARTS.map(|part| format!("{part} %"));
+    let head: Vec<&str> = std::iter::once("ended by").chain(parts.iter().map(String::as_str)).collect();
+    html! { (table(&head, 1, &rows)) }
+}
+
+fn clients(summary: &Summary) -> Markup {
+    let rows: Vec<_> = clients::rows(summary).into_iter().map(|row| row.map(cell).to_vec()).collect();
+    if rows.is_empty() {
+        return Markup::default();
+    }
+    let content = html! {
+        (table(&clients::HEAD, 1, &rows))
+        p.note { (clients::LEGEND) ". Clients share nothing: none knows of the refusals of another, nor of what it uses of a limit." }
+    };
+    section("Clients", &content)
 }
 
 fn reproduce(summary: &Summary) -> Markup {

@@ -8,6 +8,7 @@
 mod ceiling_bounds;
 mod chart;
 mod chart_data;
+mod clients;
 pub mod compare;
 mod endpoint;
 mod facts;

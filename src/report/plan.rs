@@ -1,5 +1,6 @@
 //! Reports of a plan: text for the terminal in 80 columns, with the answer first; charts; and a page.
 
+mod batches;
 pub(super) mod change;
 mod differences;
 mod few;
@@ -50,6 +51,7 @@ pub fn render(plan: &Plan, style: Style) -> String {
     report.what_ifs(plan);
     report.pairs(plan);
     report.buy(plan);
+    batches::print(&mut report, plan);
     outages::print(&mut report, plan);
     report.notes_and_exit_code(plan);
     report.0.into_string()

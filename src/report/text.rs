@@ -2,6 +2,7 @@
 
 use super::Style;
 use super::chart::time_parts;
+use super::clients;
 use super::endpoint;
 use super::facts::{self, STATISTICS, Use};
 use super::notes;
@@ -29,6 +30,7 @@ pub fn render(summary: &Summary, style: Style) -> String {
     report.0.findings(&verdict::sentences(summary));
     report.run(summary);
     report.jobs(summary);
+    report.clients(summary);
     report.times(summary);
     report.breakdown(summary);
     match &summary.endpoint {
@@ -61,6 +63,9 @@ impl RunReport {
             jobs.push_str(&format!(" · {} {name} ({share})", count(number)));
         }
         self.value("jobs", &jobs);
+        for batch in facts::batches(summary) {
+            self.value("batch", &batch);
+        }
         let attempts = &summary.attempts;
         let numbers =
             [(attempts.ok, "succeeded"), (attempts.limited, "rate-limited"), (attempts.failed, "failed")];
@@ -72,6 +77,26 @@ impl RunReport {
         for (name, list) in facts::failures(summary) {
             self.value("", &format!("{name}: {list}"));
         }
+    }
+
+    fn clients(&mut self, summary: &Summary) {
+        let rows = clients::rows(summary);
+        if rows.is_empty() {
+            return;
+        }
+        self.0.line("");
+        let columns = |[name, cells @ ..]: &[String; 8]| {
+            let [cells @ .., cost] = cells;
+            let cells: String = cells.iter().map(|cell| format!("{cell:>9}")).collect();
+            format!("{:<13}{cells}{cost:>12}", fitted(name, 13))
+        };
+        let head = columns(&clients::HEAD.map(str::to_owned));
+        let head = self.0.style.faint(&head);
+        self.0.line(&head);
+        for row in rows {
+            self.0.line(&columns(&row));
+        }
+        self.0.faint(clients::LEGEND);
     }
 
     fn times(&mut self, summary: &Summary) {

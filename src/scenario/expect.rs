@@ -3,9 +3,11 @@
 
 use super::diagnostics::{Diagnostics, Location};
 use super::language::RuleSpec;
-use super::resolved::{Metric, Op, Rule, Scenario, Workload};
+use super::resolved::{Arrivals, Metric, Op, Rule, Scenario, Workload};
 use crate::ids::WorkloadId;
 use crate::problem::did_you_mean;
+use provider::units::print_duration;
+use provider::{Instant, Nanos};
 
 /// The share of jobs that must succeed if no rule is on success.
 const DEFAULT_SUCCESS: f64 = 0.99;
@@ -28,6 +30,12 @@ pub(super) fn resolve_rules(
     if !has_success_rule {
         all.extend(for_each_workload(&Rule::default_success(), scenario));
     }
+    let unbounded = |rule: &Rule| {
+        !all.iter().any(|other| other.metric == Metric::FinishedBy && other.workload == rule.workload)
+    };
+    let by_the_end = for_each_workload(&Rule::finished_by_the_end(scenario.duration), scenario);
+    let by_the_end: Vec<Rule> = by_the_end.into_iter().filter(unbounded).collect();
+    all.extend(by_the_end);
     all
 }
 
@@ -48,7 +56,18 @@ fn resolve_rule(
     }
     let RuleSpec { text, workload, metric, op, value, window } = rule;
     let rule = Rule { text, workload: None, window, is_default: false, metric, op, value };
-    let Some(name) = &workload else { return for_each_workload(&rule, scenario) };
+    let Some(name) = &workload else {
+        let rules = for_each_workload(&rule, scenario);
+        if rules.is_empty() && has_all_workloads {
+            let what = "no workload of this scenario is a `batch`, so nothing is ever finished";
+            diagnostics.report_at(
+                at,
+                what,
+                "leave the rule out, or write `batch: {jobs: 1000, workers: 4}` in place of `arrivals`",
+            );
+        }
+        return rules.into_iter().filter_map(|rule| in_the_run(rule, at, scenario, diagnostics)).collect();
+    };
     let named = (0..).zip(&scenario.workloads).find(|(_, workload)| workload.name == *name);
     let Some((id, _)) = named else {
         if has_all_workloads {
@@ -57,12 +76,48 @@ fn resolve_rule(
         }
         return Vec::new();
     };
-    vec![Rule { workload: Some(WorkloadId(id)), ..rule }]
+    let rule = Rule { workload: Some(WorkloadId(id)), ..rule };
+    if rule.metric == Metric::FinishedBy && batch_of(scenario, &rule).is_none() {
+        let what = format!("`{name}` is not a `batch`, so it is never finished");
+        diagnostics.report_at(at, what, "name a workload with `batch`");
+        return Vec::new();
+    }
+    in_the_run(rule, at, scenario, diagnostics).into_iter().collect()
+}
+
+/// Returns the beginning of the batch that a rule is judged for; `None` if its workload is not a batch.
+fn batch_of(scenario: &Scenario, rule: &Rule) -> Option<Instant> {
+    match scenario.workloads.get(rule.workload?.index())?.arrivals {
+        Arrivals::Batch { from, .. } => Some(from),
+        _ => None,
+    }
+}
+
+/// Returns a rule, with the time by which a batch must be finished on the first day on which that is after its beginning. Reports a
+/// time after the run, at which nothing is known.
+fn in_the_run(rule: Rule, at: &Location, scenario: &Scenario, diagnostics: &Diagnostics) -> Option<Rule> {
+    let Some(from) = batch_of(scenario, &rule).filter(|_| rule.metric == Metric::FinishedBy) else {
+        return Some(rule);
+    };
+    let mut by = Nanos::from_secs_f64(rule.value);
+    while by.0 <= from.0 {
+        by = by + Nanos::DAY;
+    }
+    if by > scenario.duration {
+        let (by, duration) = (print_duration(by), print_duration(scenario.duration));
+        let what = format!("this is {by} after the start of the run, which ends after {duration}");
+        diagnostics.report_at(at, what, format!("write `duration: {by}`, or an earlier time"));
+        return None;
+    }
+    Some(Rule { value: by.as_secs_f64(), ..rule })
 }
 
 /// Returns a copy of a rule for each workload, if the rule names no workload, its metric is measured on jobs, and there are
 /// several workloads; otherwise the rule itself. Goodput is a rate of all jobs together, so its rule is not copied.
 fn for_each_workload(rule: &Rule, scenario: &Scenario) -> Vec<Rule> {
+    if rule.metric == Metric::FinishedBy {
+        return for_each_batch(rule, scenario);
+    }
     let is_per_workload = rule.metric.is_measured_per_job() && rule.metric != Metric::Goodput;
     if scenario.workloads.len() < 2 || !is_per_workload {
         return vec![rule.clone()];
@@ -75,7 +130,31 @@ fn for_each_workload(rule: &Rule, scenario: &Scenario) -> Vec<Rule> {
     (0..).zip(&scenario.workloads).map(one).collect()
 }
 
+/// Returns a copy of a rule for each workload that is a batch.
+fn for_each_batch(rule: &Rule, scenario: &Scenario) -> Vec<Rule> {
+    let is_single = scenario.workloads.len() == 1;
+    let is_batch = |workload: &Workload| matches!(workload.arrivals, Arrivals::Batch { .. });
+    let batches = (0..).zip(&scenario.workloads).filter(|(_, workload)| is_batch(workload));
+    let one = |(id, workload): (u16, &Workload)| Rule {
+        text: if is_single { rule.text.clone() } else { format!("{}: {}", workload.name, rule.text) },
+        workload: Some(WorkloadId(id)),
+        ..rule.clone()
+    };
+    batches.map(one).collect()
+}
+
 impl Rule {
+    /// Returns the rule that a batch is finished by the end of the run, which applies to a batch on whose end there is no rule.
+    fn finished_by_the_end(duration: Nanos) -> Self {
+        Self {
+            text: format!("finished by {}", print_duration(duration)),
+            metric: Metric::FinishedBy,
+            op: Op::AtMost,
+            value: duration.as_secs_f64(),
+            ..Self::default_success()
+        }
+    }
+
     /// Returns the rule on success that applies to a scenario that states none.
     pub(crate) fn default_success() -> Self {
         Self {
@@ -102,7 +181,11 @@ impl Rule {
             Metric::Success => Some(1.0 - self.value),
             Metric::Percentile(percent, _) => Some(1.0 - f64::from(percent) / 100.0),
             Metric::FallbackShare | Metric::CutShare | Metric::LimitedShare => Some(self.value.min(1.0)),
-            Metric::Goodput | Metric::AttemptsPerJob | Metric::Cost | Metric::Headroom => None,
+            Metric::Goodput
+            | Metric::AttemptsPerJob
+            | Metric::Cost
+            | Metric::Headroom
+            | Metric::FinishedBy => None,
         }
     }
 }

@@ -5,7 +5,10 @@
 //! in its documentation or code; the first lines of each file say which. The tables are in `mock/README.md`.
 
 use super::diagnostics::Diagnostics;
+use super::language;
 use super::preset::merge;
+use super::resolved::{Client, DEFAULT_CLIENT};
+use super::spec;
 use super::yaml::{self, Node, NodeKind};
 
 /// A program whose retries are known.
@@ -46,17 +49,42 @@ pub const IMITATIONS: [Imitation; 9] = [
     imitation!("bifrost", "Bifrost 1.6 with three retries (modelled on its documentation)"),
 ];
 
-/// If the client names a program in `like`, merges the words of that program into the client.
-pub(super) fn merge_imitation(diagnostics: &Diagnostics, root: &mut Node) {
+/// Merges the words of a program into each client that names it in `like`.
+pub(super) fn merge_imitations(diagnostics: &Diagnostics, root: &mut Node) {
     let NodeKind::Map(entries) = &mut root.kind else { return };
-    let Some(client) = entries.iter_mut().find(|entry| entry.key == "client") else { return };
-    let NodeKind::Map(words) = &client.value.kind else { return };
+    for entry in entries {
+        match (entry.key.as_str(), &mut entry.value.kind) {
+            ("client", _) => merge_imitation(diagnostics, &mut entry.value),
+            ("clients", NodeKind::Map(clients)) => {
+                clients.iter_mut().for_each(|client| merge_imitation(diagnostics, &mut client.value));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Returns a client that imitates the program with this name, with the defaults of every word that the program does not set; `None` if
+/// there is no such imitation.
+pub(super) fn client(name: &str) -> Option<Client> {
+    IMITATIONS.iter().find(|imitation| imitation.name == name)?;
+    let (text, diagnostics) = (format!("like: {name}"), Diagnostics::default());
+    let mut root = yaml::read(&diagnostics, diagnostics.add_source("a client", &text), &text, 0)?;
+    merge_imitation(&diagnostics, &mut root);
+    let fields = language::check(&language::CLIENT, &root, &diagnostics)?;
+    let client = spec::client(DEFAULT_CLIENT, &fields, &diagnostics);
+    assert!(diagnostics.problems().is_none(), "invariant: the imitation `{name}` is valid");
+    Some(client)
+}
+
+/// If a client names a program in `like`, merges the words of that program into it.
+fn merge_imitation(diagnostics: &Diagnostics, client: &mut Node) {
+    let NodeKind::Map(words) = &client.kind else { return };
     let Some(like) = words.iter().find(|entry| entry.key == "like") else { return };
     // A value that is not one of the names is reported when the word is checked.
     let NodeKind::Text(name) = &like.value.kind else { return };
     let Some(imitation) = IMITATIONS.iter().find(|imitation| imitation.name == name) else { return };
     let source = diagnostics.add_source(&format!("client like {name}"), imitation.text);
     if let Some(base) = yaml::read(diagnostics, source, imitation.text, 0) {
-        merge(base, &mut client.value, &[Some("retry"), Some("backoff")]);
+        merge(base, client, &[Some("retry"), Some("backoff")]);
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// The metrics other than percentiles.
-const SIMPLE: [Metric; 8] = [
+const SIMPLE: [Metric; 9] = [
     Metric::Success,
     Metric::Goodput,
     Metric::FallbackShare,
@@ -14,6 +14,7 @@ const SIMPLE: [Metric; 8] = [
     Metric::AttemptsPerJob,
     Metric::Cost,
     Metric::Headroom,
+    Metric::FinishedBy,
 ];
 const PERCENTILES: [u8; 4] = [50, 90, 95, 99];
 const TIMES: [Time; 3] = [Time::Latency, Time::FirstToken, Time::Queue];
@@ -51,6 +52,7 @@ impl fmt::Display for Metric {
             Self::AttemptsPerJob => "attempts per job",
             Self::Cost => "cost",
             Self::Headroom => "headroom",
+            Self::FinishedBy => "finished by",
             Self::Percentile(percent, Time::Latency) => return write!(f, "p{percent} latency"),
             Self::Percentile(percent, Time::FirstToken) => return write!(f, "p{percent} first_token"),
             Self::Percentile(percent, Time::Queue) => return write!(f, "p{percent} queue"),
@@ -77,7 +79,7 @@ mod tests {
 
     #[test]
     fn every_metric_is_found_by_its_name() {
-        assert_eq!(Metric::all().count(), 20);
+        assert_eq!(Metric::all().count(), 21);
         for metric in Metric::all() {
             assert_eq!(Metric::from_name(&metric.to_string()), Some(metric));
         }

@@ -19,6 +19,7 @@
 //! To add a word to the language, see `language/mod.rs`.
 
 mod answer_cache;
+mod compared_client;
 mod cut_share;
 mod describe;
 mod diagnostics;
@@ -49,6 +50,7 @@ mod upstream_notes;
 mod write;
 mod yaml;
 
+pub use compared_client::with_client;
 pub use evidence::{Certainty, Evidence, ModelEvidence, Number, PresetEvidence, preset_evidence};
 pub use family::Family;
 pub use imitation::{IMITATIONS, Imitation};

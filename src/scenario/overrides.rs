@@ -21,7 +21,7 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Applies the overrides of `preset` words and of `client.like`. Must be called before presets and imitations are
+    /// Applies the overrides of `preset` words and of the `like` of clients. Must be called before presets and imitations are
     /// merged.
     pub(super) fn apply_before_merge(&self, diagnostics: &Diagnostics, root: &mut Node) {
         for (path, value) in self.set.iter().filter(|(path, _)| is_preset_or_like(path)) {
@@ -43,10 +43,12 @@ impl Overrides {
     }
 }
 
-/// Returns `true` if a path is that of a provider's `preset` or of the client's `like`. Such changes are made before the words
+/// Returns `true` if a path is that of a provider's `preset` or of a client's `like`. Such changes are made before the words
 /// that these names stand for are merged.
 pub(super) fn is_preset_or_like(path: &str) -> bool {
-    path.starts_with("providers.") && path.ends_with(".preset") || path == "client.like"
+    path.starts_with("providers.") && path.ends_with(".preset")
+        || path == "client.like"
+        || path.starts_with("clients.") && path.ends_with(".like")
 }
 
 /// The maximum number of keys in a path: more than any word of the language has.

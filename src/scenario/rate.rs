@@ -56,7 +56,8 @@ pub fn jobs_before(
 }
 
 impl Rate {
-    /// Returns the rate of a workload over a run of `duration`; `None` for arrivals without a rate: bursts, users and traces.
+    /// Returns the rate of a workload over a run of `duration`; `None` for arrivals without a rate: bursts, users and traces. A batch has
+    /// the rate at which its jobs would be sent evenly from its beginning to the end of the run.
     #[must_use]
     pub fn of(workload: &Workload, duration: Nanos) -> Option<Self> {
         let base = match &workload.arrivals {
@@ -65,6 +66,12 @@ impl Rate {
             }
             Arrivals::Ramp(first, last) => BaseRate::Line { first: *first, last: *last },
             Arrivals::Steps(steps) => BaseRate::Steps(steps.clone()),
+            // The workers decide when its jobs are sent. Evenly until the end of the run is what a quota serves best.
+            Arrivals::Batch { jobs, from, .. } => {
+                let length = (Instant::ZERO + duration).since(*from);
+                let rate = f64::from(*jobs) / length.as_secs_f64().max(f64::MIN_POSITIVE);
+                BaseRate::Steps(vec![(*from, if length > Nanos::ZERO { rate } else { 0.0 })])
+            }
             Arrivals::Burst { .. } | Arrivals::Users { .. } | Arrivals::Trace { .. } => return None,
         };
         Some(Self { base, shape: workload.shape, end: Instant::ZERO + duration })

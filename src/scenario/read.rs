@@ -249,7 +249,7 @@ fn merged(
         change.apply_before_merge(diagnostics, &mut root);
     }
     presets::merge_presets(diagnostics, &mut root);
-    imitation::merge_imitation(diagnostics, &mut root);
+    imitation::merge_imitations(diagnostics, &mut root);
     overrides.apply_after_merge(diagnostics, &mut root);
     if let Some(change) = change {
         change.apply_after_merge(diagnostics, &mut root);

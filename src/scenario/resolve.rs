@@ -2,17 +2,17 @@
 //! the [`Scenario`].
 
 use super::diagnostics::{Diagnostics, Name};
-use super::resolved::{Arrivals, MAX_ROUTE_TARGETS, Route, Scenario, Step, Target, Workload};
+use super::resolved::{Arrivals, Client, MAX_ROUTE_TARGETS, Route, Scenario, Step, Target, Workload};
 use super::spec::{ArrivalsSpec, ProviderSpec, RouteSpec, Spec, StepSpec, TraceSpec, WorkloadSpec};
 use super::trace::{Trace, TraceOptions};
 use super::trace_cache::TraceCache;
 use super::{KnownLimit, Note};
-use crate::ids::{RouteId, TargetId};
+use crate::ids::{ClientId, RouteId, TargetId};
 use crate::problem::{alternatives, did_you_mean, nearest};
-use provider::Nanos;
 use provider::config::{Config, ModelConfig, ServiceTimeDist};
 use provider::dist::Dist;
-use provider::units::ParseError;
+use provider::units::{ParseError, print_duration};
+use provider::{Instant, Nanos};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +31,7 @@ pub(super) fn resolve(
     let resolver = WorkloadResolver {
         diagnostics,
         routes: &spec.routes,
+        clients: &spec.clients,
         base_dir,
         traces,
         seed: spec.seed,
@@ -62,7 +63,7 @@ pub(super) fn resolve(
         upstreams,
         targets,
         routes,
-        client: spec.client,
+        clients: spec.clients,
         callers: spec.callers,
         workloads,
         expect: Vec::new(),  // needs the workloads
@@ -243,6 +244,7 @@ fn to_u16(index: usize) -> u16 {
 struct WorkloadResolver<'s> {
     diagnostics: &'s Diagnostics,
     routes: &'s [RouteSpec],
+    clients: &'s [Client],
     base_dir: Option<&'s Path>,
     traces: &'s TraceCache,
     seed: u64,
@@ -251,7 +253,14 @@ struct WorkloadResolver<'s> {
 
 impl WorkloadResolver<'_> {
     fn workload(&self, spec: WorkloadSpec) -> Option<Workload> {
-        let route = self.route(&spec);
+        let (route, client) = (self.route(&spec), self.client(&spec));
+        if let Some(ArrivalsSpec::Known(Arrivals::Batch { from, .. })) = spec.arrivals
+            && from >= Instant::ZERO + self.duration
+        {
+            let what = format!("the batch `{}` begins when the run has ended", spec.name.text);
+            let help = format!("begin before {}, or raise `duration`", print_duration(self.duration));
+            self.diagnostics.report_at(&spec.name.at, what, help);
+        }
         let arrivals = match spec.arrivals {
             Some(ArrivalsSpec::Known(arrivals)) => Some(arrivals),
             Some(ArrivalsSpec::Trace(trace)) => self.trace(&trace),
@@ -260,6 +269,7 @@ impl WorkloadResolver<'_> {
         Some(Workload {
             name: spec.name.text,
             route: route?,
+            client: client?,
             arrivals: arrivals?,
             shape: spec.shape,
             prompt: spec.prompt,
@@ -293,6 +303,22 @@ impl WorkloadResolver<'_> {
                 found.map(|index| RouteId(to_u16(index)))
             }
         }
+    }
+
+    fn client(&self, spec: &WorkloadSpec) -> Option<ClientId> {
+        let Some(client) = &spec.client else { return Some(ClientId::default()) };
+        let names = || self.clients.iter().map(|client| client.name.as_str());
+        let found = names().position(|name| name == client.text);
+        if found.is_none() {
+            let what = format!("there is no client `{}`", client.text);
+            let help = match self.clients {
+                [_] => "name the clients of workloads at the top: `clients: {nightly: {deadline: 8h}}`"
+                    .to_owned(),
+                _ => did_you_mean(&client.text, names()),
+            };
+            self.diagnostics.report_at(&client.at, what, help);
+        }
+        found.map(|index| ClientId(to_u16(index)))
     }
 
     fn trace(&self, spec: &TraceSpec) -> Option<Arrivals> {

@@ -10,7 +10,7 @@ use provider::{Instant, RandomStream};
 use std::sync::Arc;
 
 impl Scenario {
-    /// Returns this scenario at `multiple` times its load. Rates, jobs per burst and users are multiplied, the last two to
+    /// Returns this scenario at `multiple` times its load. Rates, jobs per burst or batch and users are multiplied, all but rates to
     /// the nearest whole number, at least one unless they are zero. Each row of a trace occurs on average `multiple` times:
     /// first at its own time, further copies uniformly at random until the next row (copies of the last row at its time).
     /// Everything else stays as it is.
@@ -42,6 +42,7 @@ impl Arrivals {
             Self::Steps(steps) => steps.iter_mut().for_each(|(_, rate)| *rate *= multiple),
             Self::Burst { jobs, .. } => *jobs = scaled_count(*jobs, multiple),
             Self::Users { users, .. } => *users = scaled_count(*users, multiple),
+            Self::Batch { jobs, .. } => *jobs = scaled_count(*jobs, multiple),
             Self::Trace { rows, .. } => *rows = Arc::new(repeated_rows(rows, multiple, seed)),
         }
     }

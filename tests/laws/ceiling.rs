@@ -186,7 +186,7 @@ proptest! {
         let scenario = shaped_day(law, limit, rate, &shape, deadline);
         let ceiling = Ceiling::of(&scenario);
         let last_hour = f64::from(shape[23]) / f64::from(shape.iter().sum::<u32>());
-        let hours_after = if limit.starts_with("rpd") { scenario.client.deadline.as_secs_f64() / 3_600.0 } else { 0.0 };
+        let hours_after = if limit.starts_with("rpd") { scenario.default_client().deadline.as_secs_f64() / 3_600.0 } else { 0.0 };
         let beyond = success(&scenario.scaled(ceiling.multiple * factor / (1.0 - last_hour * hours_after)));
         prop_assert!(beyond < 0.99, "{beyond} {ceiling:#?}");
         // At 0.9 times the headroom a paced client serves nearly all jobs, except under fixed windows: the analytic bound

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use provider::{Instant, Nanos};
 use quotalab::drive::virtual_time;
 use quotalab::event::{Event, EventKind, JobOutcome};
-use quotalab::ids::JobId;
+use quotalab::ids::{EngineId, JobId, WorkloadId};
 use quotalab::load::Load;
 use quotalab::record::Fold;
 use quotalab::scenario::Scenario;
@@ -17,11 +17,12 @@ use std::collections::BTreeMap;
 /// generated a second time.
 pub(super) struct IdenticalJobs {
     load: Load,
-    coalesces: bool,
-    /// The fingerprint of each job in flight.
-    fingerprints: BTreeMap<JobId, u64>,
-    /// The job that has an attempt in flight, by its fingerprint.
-    sender: BTreeMap<u64, JobId>,
+    /// By workload, whether its client coalesces.
+    coalesces: Vec<bool>,
+    /// The workload, the engine and the fingerprint of each job in flight.
+    jobs: BTreeMap<JobId, (WorkloadId, EngineId, u64)>,
+    /// The job that has an attempt in flight, by its engine and fingerprint.
+    sender: BTreeMap<(EngineId, u64), JobId>,
     pub(super) violations: Vec<String>,
 }
 
@@ -29,16 +30,17 @@ impl IdenticalJobs {
     pub(super) fn new(scenario: &Scenario) -> Self {
         Self {
             load: Load::new(scenario),
-            coalesces: scenario.client.coalesce,
-            fingerprints: BTreeMap::new(),
+            coalesces: scenario.workloads.iter().map(|it| scenario.client_of(it).coalesce).collect(),
+            jobs: BTreeMap::new(),
             sender: BTreeMap::new(),
             violations: Vec::new(),
         }
     }
 
     fn record_attempt(&mut self, event: &Event) {
-        let fingerprint = self.fingerprints[&event.job];
-        if let Some(other) = self.sender.insert(fingerprint, event.job).filter(|_| self.coalesces) {
+        let (workload, engine, fingerprint) = self.jobs[&event.job];
+        let other = self.sender.insert((engine, fingerprint), event.job);
+        if let Some(other) = other.filter(|_| self.coalesces[workload.index()]) {
             self.violations
                 .push(format!("law 15: {other} is identical and has an attempt in flight: {event:?}"));
         }
@@ -51,19 +53,19 @@ impl Fold for IdenticalJobs {
             EventKind::Arrived { .. } => {
                 let job = self.load.next().expect("every job comes from the load").job;
                 assert_eq!(job.id, event.job, "jobs are numbered in order of arrival");
-                self.fingerprints.insert(job.id, job.fingerprint);
+                self.jobs.insert(job.id, (job.workload, job.engine, job.fingerprint));
             }
-            EventKind::Coalesced { leader }
-                if self.fingerprints.get(&leader) != self.fingerprints.get(&event.job) =>
-            {
-                self.violations.push(format!("law 15: {leader} is not identical: {event:?}"));
+            EventKind::Coalesced { leader } if self.jobs.get(&leader) != self.jobs.get(&event.job) => {
+                self.violations
+                    .push(format!("law 15: {leader} is not identical, or of another process: {event:?}"));
             }
             EventKind::Sent { .. } => self.record_attempt(event),
             EventKind::Replied { .. } | EventKind::AttemptCancelled { .. } => {
-                self.sender.remove(&self.fingerprints[&event.job]);
+                let (_, engine, fingerprint) = self.jobs[&event.job];
+                self.sender.remove(&(engine, fingerprint));
             }
             EventKind::Done(end) => {
-                self.fingerprints.remove(&event.job);
+                self.jobs.remove(&event.job);
                 self.load.finished(event.at, end.workload);
             }
             _ => {}
@@ -191,7 +193,7 @@ proptest! {
              incidents: [{{ at: 0s, for: 1h, fault: {fault}, share: 50% }}]"
         );
         let scenario = scenario((arrivals, 100, 4), &provider, seed, &client);
-        let deadline = scenario.client.deadline;
+        let deadline = scenario.default_client().deadline;
         let mut fold = TriedFirst { deadline, jobs: BTreeMap::new(), promoted: 0, violations: Vec::new() };
         virtual_time::simulate(&scenario, &mut fold);
         prop_assert!(fold.violations.is_empty(), "{:?}", fold.violations.first());

@@ -16,7 +16,7 @@ use provider::decision::HeaderRemaining;
 use provider::{Instant, Nanos, Usage};
 use quotalab::engine::{Engine, Reply, Wait, WaitKind};
 use quotalab::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome, LocalFailure, RefusalCause};
-use quotalab::ids::{AttemptId, JobId, RouteId, Tag, WorkloadId};
+use quotalab::ids::{AttemptId, EngineId, JobId, RouteId, Tag, WorkloadId};
 use quotalab::job::{Job, Priority};
 use quotalab::record::Audit;
 use quotalab::scenario::{CoolDown, Scenario};
@@ -61,8 +61,8 @@ impl Harness {
         let scenario = scenario(client);
         let slack = if late { Nanos::HOUR } else { Nanos::ZERO };
         let model = Model {
-            coalesces: scenario.client.coalesce,
-            cools_down_per_job: scenario.client.cool_down == CoolDown::PerJob,
+            coalesces: scenario.default_client().coalesce,
+            cools_down_per_job: scenario.default_client().cool_down == CoolDown::PerJob,
             is_late: late,
             now: Instant::ZERO,
             jobs: Vec::new(),
@@ -96,6 +96,7 @@ impl Harness {
         let job = Job {
             id,
             workload: WorkloadId(0),
+            engine: EngineId::default(),
             route: RouteId(0),
             scheduled: now,
             priority,

@@ -32,15 +32,14 @@ pub(super) fn scenario(tape: &[u32]) -> String {
         }
     }
     routes(&mut tape, &mut out, &targets);
-    client(&mut tape, &mut out);
-    let _ = writeln!(out, "workload:");
-    for number in 0..tape.pick(&[1, 1, 2]) {
-        workload(&mut tape, &mut out, number);
-    }
+    let _ = writeln!(out, "client: {}", client(&mut tape));
+    let workloads: Vec<String> =
+        (0..tape.pick(&[1, 1, 2])).map(|number| workload(&mut tape, number)).collect();
     let start = tape.pick(&["sustained", "full"]);
     let rules: Vec<&str> = (0..tape.pick(&[0, 1, 3])).map(|_| rule(&mut tape)).collect();
     let rules: Vec<String> = rules.iter().map(|rule| format!("\"{rule}\"")).collect();
     let _ = writeln!(out, "start: {start}\nexpect: [{}]", rules.join(", "));
+    clients(&mut tape, &mut out, &workloads);
     out
 }
 
@@ -212,7 +211,26 @@ fn rule(tape: &mut Tape<'_>) -> &'static str {
     ])
 }
 
-fn client(tape: &mut Tape<'_>, out: &mut String) {
+/// Writes the workloads and, perhaps, further clients that some of them name.
+fn clients(tape: &mut Tape<'_>, out: &mut String, workloads: &[String]) {
+    let processes = tape.pick(&[0, 0, 1, 3, 16]);
+    let _ = writeln!(out, "workload:");
+    for workload in workloads {
+        let client = if processes > 0 { tape.pick(&["client: other, ", ""]) } else { "" };
+        let _ = writeln!(out, "  - {{ {client}{workload} }}");
+    }
+    if processes > 0 {
+        let client = client(tape);
+        let _ = writeln!(
+            out,
+            "clients:\n  other: {}, processes: {processes} }}",
+            client.strip_suffix(" }").expect("a map")
+        );
+    }
+}
+
+/// Returns a client as a YAML map on one line.
+fn client(tape: &mut Tape<'_>) -> String {
     let deadline = tape.pick(&["60s", "5s", "500ms", "10m", "1ms"]);
     let attempts = tape.pick(&[3, 1, 2, 10]);
     let jitter = tape.pick(&[
@@ -242,16 +260,17 @@ fn client(tape: &mut Tape<'_>, out: &mut String) {
         "{ longest: 1s, jitter: 500ms }",
         "{ from: headers }",
     ]);
-    let like = tape.pick(&["", "", "", "  like: article\n", "  like: openai-python\n", "  like: litellm\n"]);
-    let _ = writeln!(
-        out,
-        "client:\n  deadline: {deadline}\n  retry: {{ attempts: {attempts}, backoff: {{ {backoff}, jitter: {jitter} }}, \
-         obey_retry_after: {obey}, stated_wait: {stated_wait}, budget: {budget} }}\n  cool_down: {cool_down}\n{like}  concurrency: {concurrency}\n  queue: {queue}\n  pace: {pace}\n  \
-         cache: {cache}\n  join: {join}\n  estimate: {estimate}\n  attempt_timeout: {attempt_timeout}\n  eject: {eject}"
-    );
+    let like = tape.pick(&["", "", "", "like: article, ", "like: openai-python, ", "like: litellm, "]);
+    format!(
+        "{{ {like}deadline: {deadline}, retry: {{ attempts: {attempts}, backoff: {{ {backoff}, jitter: {jitter} }}, \
+         obey_retry_after: {obey}, stated_wait: {stated_wait}, budget: {budget} }}, cool_down: {cool_down}, \
+         concurrency: {concurrency}, queue: {queue}, pace: {pace}, cache: {cache}, join: {join}, estimate: {estimate}, \
+         attempt_timeout: {attempt_timeout}, eject: {eject} }}"
+    )
 }
 
-fn workload(tape: &mut Tape<'_>, out: &mut String, number: u32) {
+/// Returns a workload as the words of a YAML map.
+fn workload(tape: &mut Tape<'_>, number: u32) -> String {
     let arrivals = tape.pick(&[
         "{ poisson: 2/s }",
         "{ constant: 5/s }",
@@ -262,6 +281,11 @@ fn workload(tape: &mut Tape<'_>, out: &mut String, number: u32) {
         "{ users: 6, think: { mean: 1s } }",
         "{ poisson: 10/s, shape: daily }",
     ]);
+    let arrivals =
+        match tape.pick(&["", "", "", "{ jobs: 300, from: 200ms, workers: 7 }", "{ jobs: 5, workers: 9 }"]) {
+            "" => format!("arrivals: {arrivals}"),
+            batch => format!("batch: {batch}"),
+        };
     let prompt = tape.pick(&["100", "{ p50: 200, p95: 900 }", "{ min: 1, max: 2000 }", "0"]);
     let completion = tape.pick(&["50", "{ mean: 100 }", "{ p50: 100, p99: 3000 }", "0"]);
     let max_tokens = tape.pick(&["", ", max_tokens: 64", ", max_tokens: 1024"]);
@@ -272,10 +296,9 @@ fn workload(tape: &mut Tape<'_>, out: &mut String, number: u32) {
     ]);
     let cached = tape.pick(&["", "", ", cached_prompt: 50%", ", cached_prompt: { min: 0, max: 500 }"]);
     let stream = tape.pick(&[true, false]);
-    let _ = writeln!(
-        out,
-        "  - {{ name: w{number}, route: r{}, arrivals: {arrivals}, prompt: {prompt}, completion: {completion}{max_tokens}{repeats}{cached}, \
-         stream: {stream} }}",
+    format!(
+        "name: w{number}, route: r{}, {arrivals}, prompt: {prompt}, completion: {completion}{max_tokens}{repeats}{cached}, \
+         stream: {stream}",
         number % 2
-    );
+    )
 }

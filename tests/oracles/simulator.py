@@ -5,9 +5,9 @@ event logs (see `Client`), not from the engine. It is a plain discrete-event sim
 Python's own random numbers. Two runs of the same scenario therefore agree in distribution, not in bytes; compare.py tests that they
 do. It needs only the standard library.
 
-Modelled: arrivals (constant, poisson, steps, burst, users; shape), sizes and times (constant, lognormal, exponential, uniform),
+Modelled: arrivals (constant, poisson, steps, burst, users; shape), batches, sizes and times (constant, lognormal, exponential, uniform),
 limits per account and model (token bucket, fixed window, sliding log, concurrency; see limits.py), reservation and settlement,
-latency, slots, network, incidents (a status, `timeout`), and a client with deadline, attempts, backoff, `retry-after`,
+latency, slots, network, incidents (a status, `timeout`), and clients with processes, deadline, attempts, backoff, `retry-after`,
 cool-downs, ejection, and routes of steps (`in_order`, `round_robin`). A word that is not modelled is an error.
 """
 
@@ -61,11 +61,11 @@ class Server:
             share = float(incident.get("share", "100%").rstrip("%")) / 100
             if begins <= now < begins + seconds(incident["for"]) and self.sim.rng.random() < share:
                 if incident["fault"] != "timeout":
-                    self.travel(attempt, self.sim.client.failed)
+                    self.travel(attempt, attempt.job.client.failed)
                 return
         attempt.charged, wait = attempt.target.meter.admit(job.prompt + job.max_tokens, now)
         if attempt.charged is None:
-            self.travel(attempt, self.sim.client.limited, wait)
+            self.travel(attempt, attempt.job.client.limited, wait)
         else:
             attempt.state = "queued"
             self.queue.append(attempt)
@@ -95,7 +95,7 @@ class Server:
     def finish(self, attempt):
         if attempt.state == "served":
             self.release(attempt, attempt.job.completion)
-            self.travel(attempt, self.sim.client.succeeded)
+            self.travel(attempt, attempt.job.client.succeeded)
 
     def cancel(self, attempt):
         """Ends an attempt whose client has left. If it was served, its prompt and the tokens so far are charged, and its slot is free."""
@@ -121,19 +121,23 @@ class Server:
 
 
 class Target:
-    """An account and a model."""
+    """An account and a model, as one process of a client knows it. Its meter is the provider's, and the same for all."""
 
-    def __init__(self, server, limits):
-        self.server, self.meter = server, Meter(limits)
+    def __init__(self, server, meter):
+        self.server, self.meter = server, meter
         self.cool_until, self.failures = 0.0, 0
 
 
 class Job:
     """One job with its sizes, which are drawn when it arrives."""
 
-    def __init__(self, sim, workload, user):
-        rng = sim.rng
-        self.workload, self.user, self.arrived = workload, user, sim.now
+    def __init__(self, sim, workload, then=None):
+        """`then` is called when the job has ended."""
+        rng, name = sim.rng, workload["name"]
+        processes = sim.clients[workload.get("client", "default")]
+        self.client = processes[sim.submitted[name] % len(processes)]
+        sim.submitted[name] += 1
+        self.workload, self.then, self.arrived = workload, then, sim.now
         self.prompt = round(draw(workload["prompt"], number, rng))
         self.max_tokens = workload.get("max_tokens", DEFAULT_MAX_TOKENS)
         self.completion = round(draw(workload["completion"], number, rng))
@@ -144,7 +148,7 @@ class Job:
 
 
 class Client:
-    """How jobs are sent. No page states these rules in full; they were read from event logs of small runs, so that agreement
+    """How one process sends jobs. No page states these rules in full; they were read from event logs of small runs, so that agreement
     on them shows that the rules are complete, not that they are right.
 
     * A job takes the first target of its route, step by step, that is not in cool-down and that has not just refused or
@@ -157,7 +161,7 @@ class Client:
     """
 
     def __init__(self, sim, spec, routes):
-        words(spec, "deadline retry eject")
+        words(spec, "deadline retry eject processes")
         retry = words(spec.get("retry", {}), "attempts backoff obey_retry_after")
         backoff = words(retry.get("backoff", {}), "base cap jitter")
         self.sim, self.routes, self.deadline = sim, routes, seconds(spec.get("deadline", "1m"))
@@ -255,8 +259,8 @@ class Client:
 
     def end(self, job):
         job.over, job.attempt = True, None
-        if job.user:
-            self.sim.schedule_user(job.workload, self.sim.now)
+        if job.then:
+            job.then()
 
 
 # A run
@@ -266,31 +270,38 @@ class Simulation:
     """One run of a scenario with one seed."""
 
     def __init__(self, scenario, seed):
-        words(scenario, "name about duration providers routes client workload")
+        words(scenario, "name about duration providers routes client clients workload")
         self.rng, self.duration = random.Random(seed), seconds(scenario["duration"])
         self.now, self.events, self.sequence = 0.0, [], itertools.count()
         self.count, self.latencies, self.first_refusal = collections.Counter(), [], math.inf
         self.by_workload = {workload["name"]: [0, 0] for workload in scenario["workload"]}
-        self.client = Client(self, scenario.get("client", {}), self.resolve(scenario))
+        self.servers, self.meters, self.submitted = {}, {}, collections.Counter()
+        clients = {"default": scenario.get("client", {})} | scenario.get("clients", {})
+        self.clients = {
+            name: [Client(self, spec, self.resolve(scenario)) for _ in range(spec.get("processes", 1))] for name, spec in clients.items()
+        }
         for workload in scenario["workload"]:
             self.start_workload(workload)
 
     def resolve(self, scenario):
-        """Returns the routes, with one target for each account and model."""
-        servers, targets = {}, {}
+        """Returns the routes of one process, with one target for each account and model."""
+        targets = {}
         for provider_name, provider in scenario["providers"].items():
             words(provider, "accounts models incidents")
             for (account, (name, model)) in itertools.product(provider.get("accounts", ["default"]), provider["models"].items()):
                 words(model, "limits latency")
-                server = servers.setdefault((provider_name, name), Server(self, provider, model))
-                targets[f"{provider_name}/{account}/{name}"] = Target(server, model.get("limits", {}))
+                key = (provider_name, account, name)
+                server = self.servers.setdefault((provider_name, name), Server(self, provider, model))
+                targets["/".join(key)] = Target(server, self.meters.setdefault(key, Meter(model.get("limits", {}))))
         resolve_step = lambda step: {
             "pick": words(step, "pick of").get("pick", "in_order"), "next": 0, "targets": [targets[t] for t in step["of"]],
         }
         return {name: [resolve_step(step) for step in steps] for name, steps in scenario["routes"].items()}
 
     def start_workload(self, workload):
-        words(workload, "name route arrivals prompt completion max_tokens")
+        words(workload, "name route client batch arrivals prompt completion max_tokens")
+        if "batch" in workload:
+            return self.start_batch(workload, words(workload["batch"], "jobs from workers"))
         arrivals = words(workload["arrivals"], "constant poisson steps burst every users think shape")
         for _ in range(arrivals.get("users", 0)):
             self.schedule_user(workload, 0.0)
@@ -301,7 +312,26 @@ class Simulation:
         """Schedules the next job of a user, who thinks first."""
         at = now + draw(workload["arrivals"]["think"], seconds, self.rng)
         if at < self.duration:
-            self.at(at, ARRIVAL, lambda: self.client.submit(Job(self, workload, user=True)))
+            then = lambda: self.schedule_user(workload, self.now)
+            self.at(at, ARRIVAL, lambda: self.submit(Job(self, workload, then)))
+
+    def start_batch(self, workload, batch):
+        """Lets every worker of a batch take one job after the other, a millisecond after its last."""
+        left = itertools.count(batch["jobs"], -1)
+
+        def take(at):
+            if at < self.duration:
+                self.at(at, ARRIVAL, send)
+
+        def send():
+            if next(left) > 0:
+                self.submit(Job(self, workload, lambda: take(self.now + 0.001)))
+
+        for _ in range(batch["workers"]):
+            take(seconds(batch.get("from", "0s")))
+
+    def submit(self, job):
+        job.client.submit(job)
 
     def schedule_next(self, workload, times):
         """Schedules the next arrival of an open workload, of which only one is scheduled at a time."""
@@ -311,7 +341,7 @@ class Simulation:
 
     def arrive(self, workload, times):
         self.schedule_next(workload, times)
-        self.client.submit(Job(self, workload, user=False))
+        self.submit(Job(self, workload))
 
     def arrival_times(self, arrivals):
         """Yields the arrival times of an open workload, in order."""

@@ -6,7 +6,7 @@ use quotalab::event::{
     AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, ProviderDecision,
     RefusalCause, WaitReason,
 };
-use quotalab::ids::{AttemptId, JobId, TargetId};
+use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use quotalab::record::{Audit, Fold};
 
 const ATTEMPT: AttemptId = AttemptId(0);
@@ -42,6 +42,7 @@ const ADMITTED: EventKind = EventKind::Decided {
 const SETTLED: EventKind = EventKind::Settled {
     attempt: ATTEMPT,
     target: TARGET,
+    workload: WorkloadId(0),
     usage: Usage { prompt_tokens: 1, completion_tokens: 1, cached_tokens: 0 },
 };
 

@@ -7,7 +7,7 @@ use quotalab::event::{
     AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, Obstacle,
     ProviderDecision, RefusalCause, WaitReason,
 };
-use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
+use quotalab::ids::{AttemptId, EngineId, JobId, TargetId, WorkloadId};
 use quotalab::record::{Fold, Log, log};
 use std::collections::BTreeSet;
 
@@ -55,7 +55,7 @@ fn attempt_lines() -> Vec<(EventKind, &'static str)> {
         (decided(ProviderDecision::TooLong), r#""ruled","attempt":3,"target":1,"ruled":"too_long""#),
         (decided(ProviderDecision::Faulted), r#""ruled","attempt":3,"target":1,"ruled":"faulted""#),
         (
-            EventKind::Settled { attempt: ATTEMPT, target: TARGET, usage },
+            EventKind::Settled { attempt: ATTEMPT, target: TARGET, workload: WorkloadId(0), usage },
             r#""settled","attempt":3,"target":1,"prompt_tokens":7,"completion_tokens":5"#,
         ),
         (
@@ -93,6 +93,7 @@ fn attempt_lines() -> Vec<(EventKind, &'static str)> {
 fn job_lines() -> Vec<(EventKind, &'static str)> {
     let arrived = |max_tokens: Option<u32>| EventKind::Arrived {
         workload: WorkloadId(0),
+        engine: EngineId::default(),
         scheduled: Instant(8),
         deadline: max_tokens.map(|_| Instant(80)),
         prompt_tokens: 7,

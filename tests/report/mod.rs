@@ -86,6 +86,7 @@ fn obstacle(why: WaitReason) -> Obstacle {
 fn arrived(scheduled: Instant) -> EventKind {
     EventKind::Arrived {
         workload: WorkloadId(0),
+        engine: quotalab::ids::EngineId::default(),
         scheduled,
         deadline: None,
         prompt_tokens: 1,

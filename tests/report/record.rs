@@ -6,7 +6,7 @@ use super::{arrived, end, job_end};
 use proptest::prelude::*;
 use provider::{Axis, Instant, Nanos};
 use quotalab::event::{AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, ProviderDecision, RefusalCause};
-use quotalab::ids::{AttemptId, JobId, TargetId};
+use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use quotalab::record::{
     Audit, Finding, Fold, GeneratorLag, Late, Log, LogHash, Mode, Recorder, RunEnd, Summary,
 };
@@ -106,7 +106,7 @@ fn record_served_job(fold: &mut impl Fold, job: u64, at: Instant) {
         (at, arrived(at)),
         (at, EventKind::Sent { attempt, target, step: 0, number: 1 }),
         (at, EventKind::Decided { attempt, target, decision: ProviderDecision::Admitted { reserved: 150 } }),
-        (later, EventKind::Settled { attempt, target, usage }),
+        (later, EventKind::Settled { attempt, target, workload: WorkloadId(0), usage }),
         (later, EventKind::Replied { attempt, target, outcome: AttemptOutcome::Ok, usage }),
         (later, EventKind::Done(ending)),
     ] {

@@ -31,7 +31,9 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
             name: "chat".to_owned(),
             steps: ids.map(|id| Step { pick: Pick::InOrder, targets: vec![id] }).collect(),
         }],
-        client: Client {
+        clients: vec![Client {
+            name: quotalab::scenario::DEFAULT_CLIENT.to_owned(),
+            processes: 1,
             like: None,
             attempt_timeout: None,
             cool_down: Default::default(),
@@ -50,7 +52,7 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
             cache: None,
             coalesce: false,
             estimate: None,
-        },
+        }],
         callers: Vec::new(),
         workloads: vec![workload("chat")],
         expect: vec![
@@ -69,6 +71,7 @@ pub(super) fn workload(name: &str) -> Workload {
     Workload {
         name: name.to_owned(),
         route: RouteId(0),
+        client: Default::default(),
         arrivals: Arrivals::Poisson(1.0),
         shape: None,
         prompt: Dist::Constant(800.0),

@@ -9,7 +9,7 @@ use quotalab::event::{
     AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, ProviderDecision,
     RefusalCause, WaitReason,
 };
-use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
+use quotalab::ids::{AttemptId, EngineId, JobId, TargetId, WorkloadId};
 use quotalab::record::Fold;
 use quotalab::scenario::Scenario;
 use std::cmp::Reverse;
@@ -114,7 +114,16 @@ impl<F: Fold> ToyModel<'_, F> {
                     let (job, target, _) = self.in_flight[&attempt];
                     let usage = self.jobs[&job].usage;
                     self.settle(now, target, usage);
-                    self.log(now, job, EventKind::Settled { attempt: AttemptId(attempt), target, usage });
+                    self.log(
+                        now,
+                        job,
+                        EventKind::Settled {
+                            attempt: AttemptId(attempt),
+                            target,
+                            workload: WorkloadId(0),
+                            usage,
+                        },
+                    );
                 }
                 Pending::Replied(attempt) => self.reply(now, attempt),
             }
@@ -156,6 +165,7 @@ impl<F: Fold> ToyModel<'_, F> {
         let usage = Usage { prompt_tokens, completion_tokens, cached_tokens: 0 };
         let arrived = EventKind::Arrived {
             workload: WorkloadId(0),
+            engine: EngineId::default(),
             scheduled: at,
             deadline: None,
             prompt_tokens,
@@ -260,13 +270,13 @@ impl<F: Fold> ToyModel<'_, F> {
             return self.done(at, job, JobOutcome::Succeeded, took);
         }
         state.lost += took;
-        if state.attempts >= self.scenario.client.retry.attempts {
+        if state.attempts >= self.scenario.default_client().retry.attempts {
             return self.done(at, job, JobOutcome::Failed(EndReason::Attempts), Nanos::ZERO);
         }
         let from = state.step;
         let wait = Nanos::from_secs_f64(self.random.unit() * f64::from(1u32 << state.attempts));
         let until = at + wait;
-        if until.since(state.scheduled) + MAX_CALL >= self.scenario.client.deadline {
+        if until.since(state.scheduled) + MAX_CALL >= self.scenario.default_client().deadline {
             return self.done(at, job, JobOutcome::Failed(EndReason::Deadline), Nanos::ZERO);
         }
         state.wait += wait;

@@ -166,8 +166,10 @@ fn assert_sound(scenario: &Scenario) {
             assert!(step.targets.iter().all(|id| id.index() < scenario.targets.len()));
         }
     }
-    assert!(scenario.client.retry.attempts >= 1 && scenario.client.deadline > Nanos::ZERO);
-    assert!(scenario.client.retry.backoff.base <= scenario.client.retry.backoff.cap);
+    assert!(
+        scenario.default_client().retry.attempts >= 1 && scenario.default_client().deadline > Nanos::ZERO
+    );
+    assert!(scenario.default_client().retry.backoff.base <= scenario.default_client().retry.backoff.cap);
     for workload in &scenario.workloads {
         assert!(workload.route.index() < scenario.routes.len());
         for dist in [&workload.prompt, &workload.completion] {
@@ -184,6 +186,7 @@ fn assert_sound(scenario: &Scenario) {
             }
             Arrivals::Burst { jobs, every } => vec![f64::from(*jobs) / every.as_secs_f64()],
             Arrivals::Users { users, .. } => vec![f64::from(*users)],
+            Arrivals::Batch { jobs, workers, .. } => vec![f64::from(*jobs), f64::from(*workers)],
             Arrivals::Trace { rows, .. } => vec![rows.len() as f64],
         };
         assert!(amounts.iter().all(|amount| amount.is_finite() && *amount > 0.0), "{:?}", workload.arrivals);

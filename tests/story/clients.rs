@@ -111,15 +111,18 @@ fn every_imitation_is_a_client_and_its_words_can_be_overridden() {
     for imitation in IMITATIONS {
         let name = imitation.name;
         let scenario = super::parse(&thirty_a_minute(&format!("{{ like: {name} }}"), "constant: 1/s"));
-        assert_eq!(scenario.client.like, Some(name));
-        assert!(scenario.client.eject.is_none() && scenario.client.retry.attempts > 1, "{name}");
+        assert_eq!(scenario.default_client().like, Some(name));
+        assert!(
+            scenario.default_client().eject.is_none() && scenario.default_client().retry.attempts > 1,
+            "{name}"
+        );
         assert!(scenario.describe().contains(&format!("behaves as {name}: {}", imitation.program)));
         let own = format!("{{ like: {name}, deadline: 7s, retry: {{ backoff: {{ cap: 90s }} }} }}");
-        let changed = super::parse(&thirty_a_minute(&own, "constant: 1/s")).client;
+        let changed = super::parse(&thirty_a_minute(&own, "constant: 1/s")).clients.remove(0);
         assert_eq!(changed.deadline, provider::Nanos::from_secs(7), "{name}");
         assert_eq!(changed.retry.backoff.cap, provider::Nanos::from_secs(90), "{name}");
-        assert_eq!(changed.retry.backoff.base, scenario.client.retry.backoff.base, "{name}");
-        assert_eq!(changed.retry.attempts, scenario.client.retry.attempts, "{name}");
+        assert_eq!(changed.retry.backoff.base, scenario.default_client().retry.backoff.base, "{name}");
+        assert_eq!(changed.retry.attempts, scenario.default_client().retry.attempts, "{name}");
     }
 }
 

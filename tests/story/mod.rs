@@ -2,6 +2,7 @@
 //! with a readable timeline; elsewhere outcomes, sends or results are checked. Every policy of the engine has one that
 //! demonstrates it; the laws behind them are tested with random scenarios in `laws.rs`.
 
+mod batch;
 mod billing;
 mod cache;
 mod clients;

@@ -70,7 +70,7 @@ fn a_client_that_paces_begins_with_the_estimate_of_the_day_before() {
     for law in ["bucket", "fixed", "sliding_log"] {
         for duration in ["1h", "6h"] {
             let mut paced = scenario(law, "tpd: 864000", "10/min", duration, "");
-            paced.client.pace = Pace::Tokens;
+            paced.clients[0].pace = Pace::Tokens;
             let summary = drive::summarize(&paced);
             let found = success(&summary);
             assert!((found - 0.5).abs() < 0.05, "{law} {duration}: {found}");

@@ -24,7 +24,7 @@ pub(super) async fn finish(sharing: Option<&Sharing>) {
 
 /// Returns what the replicas of a scenario share, for the operator.
 pub(super) fn shared_parts(scenario: &Scenario) -> &'static str {
-    match (scenario.callers.is_empty(), scenario.client.cache.is_some()) {
+    match (scenario.callers.is_empty(), scenario.default_client().cache.is_some()) {
         (true, false) => "quotas",
         (false, false) => "quotas and budgets",
         (true, true) => "quotas and cached answers",

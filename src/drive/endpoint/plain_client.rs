@@ -80,14 +80,21 @@ pub fn plain_client(scenario: &Scenario, models: &ModelNames) -> Scenario {
         upstreams: vec![Upstream { base_url: None, keys: vec![Vec::new()] }],
         targets: scenario.routes.iter().zip(0..).map(target).collect(),
         routes: scenario.routes.iter().zip(0..).map(route).collect(),
-        client: Client {
-            deadline: scenario.client.deadline,
-            retry: Retry { attempts: 1, ..Retry::default() },
-            ..Client::default()
-        },
+        clients: scenario.clients.iter().map(sending_once).collect(),
         notes: scenario.notes.iter().filter(|note| matches!(note, Note::Trace { .. })).cloned().collect(),
         what_if: Vec::new(),
         ..scenario.clone()
+    }
+}
+
+/// Returns a client with the name, the processes and the deadline of `client`, which sends every job once.
+fn sending_once(client: &Client) -> Client {
+    Client {
+        name: client.name.clone(),
+        processes: client.processes,
+        deadline: client.deadline,
+        retry: Retry { attempts: 1, ..Retry::default() },
+        ..Client::default()
     }
 }
 

@@ -213,7 +213,7 @@ impl RunBounds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::WorkloadId;
+    use crate::ids::{EngineId, WorkloadId};
     use crate::job::Priority;
     use crate::scenario::{self, Overrides};
     use proptest::prelude::*;
@@ -236,6 +236,7 @@ workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 100, completio
         Job {
             id: JobId(id),
             workload: WorkloadId(0),
+            engine: EngineId::default(),
             route: RouteId(0),
             scheduled: Instant::ZERO,
             priority: Priority::Interactive,

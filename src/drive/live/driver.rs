@@ -8,7 +8,7 @@ use crate::engine::{Answer, Attempt, Driver, Handover, Reply};
 use crate::event::{
     AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, ProviderDecision,
 };
-use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
+use crate::ids::{AttemptId, EngineId, JobId, Slot, Tag, TargetId, WorkloadId};
 use crate::job::{Arrival, Job, MAX_JOBS_IN_FLIGHT};
 use crate::load::Load;
 use crate::record::Fold;
@@ -50,6 +50,7 @@ struct LiveJob {
 #[derive(Clone, Copy, Debug)]
 struct PendingReport {
     job: JobId,
+    workload: WorkloadId,
     target: TargetId,
     /// `true` if it was admitted: only its settlement is pending.
     admitted: bool,
@@ -58,6 +59,7 @@ struct PendingReport {
 /// An attempt in flight.
 #[derive(Debug)]
 struct Flight {
+    engine: EngineId,
     slot: Slot,
     tag: Tag,
     task: AbortHandle,
@@ -154,11 +156,17 @@ impl<'a, F: Fold, T: Transport> LiveDriver<'a, F, T> {
         }
     }
 
-    /// Ends the flight of an attempt whose reply is handled. Returns the slot of its job; `None` if it was cancelled.
-    pub(super) fn land(&mut self, attempt: AttemptId) -> Option<Slot> {
-        let Flight { slot, tag, .. } = self.flights.remove(&attempt)?;
+    /// Ends the flight of an attempt whose reply is handled. Returns its engine and the slot of its job there; `None` if it was
+    /// cancelled.
+    pub(super) fn land(&mut self, attempt: AttemptId) -> Option<(EngineId, Slot)> {
+        let Flight { engine, slot, tag, .. } = self.flights.remove(&attempt)?;
         self.jobs[tag.0].attempt = None;
-        Some(slot)
+        Some((engine, slot))
+    }
+
+    /// Returns the number of jobs that were submitted and have not ended.
+    pub(super) fn jobs_in_flight(&self) -> usize {
+        self.jobs.len()
     }
 }
 
@@ -182,10 +190,11 @@ impl<F: Fold, T: Transport> Driver for LiveDriver<'_, F, T> {
         });
         if let Some(at) = self.transport.decided_at(now, attempt, live.truth) {
             self.undecided.add(id, at);
-            self.pending_reports.insert(id, PendingReport { job: job.id, target, admitted: false });
+            self.pending_reports
+                .insert(id, PendingReport { job: job.id, workload: job.workload, target, admitted: false });
         }
         live.attempt = Some(id);
-        self.flights.insert(id, Flight { slot, tag, task: task.abort_handle() });
+        self.flights.insert(id, Flight { engine: job.engine, slot, tag, task: task.abort_handle() });
     }
 
     fn cancel(&mut self, _: Instant, tag: Tag, attempt: AttemptId) {
@@ -232,9 +241,9 @@ impl<F: Fold, T: Transport> LiveDriver<'_, F, T> {
     fn shed(
         &mut self,
         at: Instant,
-        &Job { id, workload, scheduled, deadline, prompt_tokens, max_tokens, .. }: &Job,
+        &Job { id, workload, engine, scheduled, deadline, prompt_tokens, max_tokens, .. }: &Job,
     ) {
-        let arrived = EventKind::Arrived { workload, scheduled, deadline, prompt_tokens, max_tokens };
+        let arrived = EventKind::Arrived { workload, engine, scheduled, deadline, prompt_tokens, max_tokens };
         self.fold.event(&Event { at, job: id, kind: arrived });
         let outcome = JobOutcome::Shed(EndReason::GeneratorLag);
         let end =
@@ -263,8 +272,11 @@ impl<F: Fold, T: Transport> LiveDriver<'_, F, T> {
 
     /// Records the settlement that a mock reports.
     pub(super) fn record_settlement(&mut self, now: Instant, attempt: AttemptId, usage: Usage) {
-        let Some(PendingReport { job, target, .. }) = self.pending_reports.remove(&attempt) else { return };
-        self.fold.event(&Event { at: now, job, kind: EventKind::Settled { attempt, target, usage } });
+        let Some(PendingReport { job, workload, target, .. }) = self.pending_reports.remove(&attempt) else {
+            return;
+        };
+        let kind = EventKind::Settled { attempt, target, workload, usage };
+        self.fold.event(&Event { at: now, job, kind });
     }
 
     /// Takes every sample of the limits that is due at or before `now`.

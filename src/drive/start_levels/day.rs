@@ -93,7 +93,10 @@ impl<'a> Day<'a> {
         let longest = levels.limits.iter().map(LongLimit::window).max().unwrap_or(Nanos::MINUTE);
         let run = scenario.duration.max(Nanos(1));
         let ends = |arrivals: &Arrivals| {
-            matches!(arrivals, Arrivals::Ramp(..) | Arrivals::Steps(_) | Arrivals::Trace { .. })
+            matches!(
+                arrivals,
+                Arrivals::Ramp(..) | Arrivals::Steps(_) | Arrivals::Batch { .. } | Arrivals::Trace { .. }
+            )
         };
         let repeated = scenario.workloads.iter().any(|workload| ends(&workload.arrivals));
         let windows = run.0.div_ceil(longest.0.max(1)).max(1);
@@ -155,8 +158,8 @@ impl<'a> Day<'a> {
             }
             let limits = levels.limits.iter().map(LongLimit::sampled).collect();
             let mut sampled = UsageSampler::new(limits, scenario.duration, self.is_time_up);
-            let (engine, at) = simulate_and_sample(&scenario, sampled.end, &mut sampled);
-            levels.estimates.read(&engine, at);
+            let (engines, at) = simulate_and_sample(&scenario, sampled.end, &mut sampled);
+            levels.estimates.read(&engines, at);
             usage.jobs += sampled.jobs;
             for ((level, usage), sampled) in
                 levels.limits.iter_mut().zip(&mut usage.limits).zip(&sampled.limits)

@@ -5,7 +5,7 @@
 //! client that began every run with full estimates would send, in that run only, what it leaves unused on all other days.
 
 use super::{LongLimit, MIN_USED};
-use crate::engine::Engine;
+use crate::drive::engines::Engines;
 use crate::ids::TargetId;
 use crate::scenario::{KnownLimit, Scenario, Target};
 use provider::{Instant, Nanos};
@@ -82,12 +82,12 @@ impl StartEstimates {
         }
     }
 
-    /// Takes over the estimates of an engine. Reservations for waiting jobs may exceed the burst; the excess is not
+    /// Takes over the estimates of the engines. Reservations for waiting jobs may exceed the burst; the excess is not
     /// counted.
     #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
-    pub(super) fn read(&mut self, engine: &Engine, at: Instant) {
+    pub(super) fn read(&mut self, engines: &Engines, at: Instant) {
         for estimate in &mut self.0 {
-            let used = engine.estimated_use(at, estimate.target, estimate.known.axis).unwrap_or(0);
+            let used = engines.estimated_use(at, estimate.target, estimate.known.axis).unwrap_or(0);
             estimate.used = (used as f64).min(estimate.capacity());
         }
     }

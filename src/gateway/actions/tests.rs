@@ -8,7 +8,7 @@ use crate::gateway::body::Memory;
 use crate::gateway::metrics::Metrics;
 use crate::gateway::request_key::KeyHasher;
 use crate::gateway::{endpoint::Endpoint, headers::PassedHeaders, request_key::Reuse};
-use crate::ids::{JobId, RouteId, TargetId, WorkloadId};
+use crate::ids::{EngineId, JobId, RouteId, TargetId, WorkloadId};
 use crate::job::Priority;
 use crate::scenario::{self, Overrides, Scenario};
 use bytes::Bytes;
@@ -101,7 +101,7 @@ struct Model {
 
 impl Model {
     fn new(scenario: Scenario) -> Self {
-        let client = &scenario.client;
+        let client = scenario.default_client();
         let cache = Some(ResponseCache::new(client.cache.map(|cache| cache.ttl)));
         let counted = CountedEvents::new(Arc::new(Metrics::new()), ["p/a/m"].into_iter());
         Self {
@@ -146,6 +146,7 @@ impl Model {
         let job = |id, now| Job {
             id: JobId(id),
             workload: WorkloadId(0),
+            engine: EngineId::default(),
             route: RouteId(0),
             scheduled: now,
             priority: Priority::Interactive,
@@ -169,7 +170,7 @@ impl Model {
             self.answered.push(self.now);
             let body = Bytes::from(format!("{key} {}", self.answered.len() - 1));
             let held = &mut self.memory.hold(body.len());
-            let is_stored = is_kept && self.scenario.client.cache.is_some();
+            let is_stored = is_kept && self.scenario.default_client().cache.is_some();
             let answer = AnswerBytes::whole(TargetId(0), &HeaderMap::new(), &body, (held, is_stored));
             (answer, is_kept)
         });
@@ -262,7 +263,7 @@ impl Model {
         let age = self.now.since(self.answered[number.parse::<usize>().expect("a number")]);
         match origin {
             Origin::Cache(stated) => {
-                let ttl = self.scenario.client.cache.expect("a cache").ttl;
+                let ttl = self.scenario.default_client().cache.expect("a cache").ttl;
                 assert!(age < ttl && *stated == age, "{age} of {ttl}, stated {stated}");
                 assert_eq!(
                     job.reuse,
@@ -280,7 +281,7 @@ impl Model {
     /// Checks the bounds between two operations.
     fn check(&self) {
         let cache = self.actions.cache.as_ref().expect("a cache");
-        let entries = self.scenario.client.cache.map_or(0, |cache| cache.entries);
+        let entries = self.scenario.default_client().cache.map_or(0, |cache| cache.entries);
         assert!(cache.usage().answers <= u64::from(entries));
         assert!(self.attempts.values().all(|open| open.tag.is_some() || open.carrier.is_some()));
         cache.check();

@@ -110,7 +110,7 @@ const fn limit_word(axis: Axis) -> Option<&'static str> {
 }
 
 fn router_settings(scenario: &Scenario, fallbacks: Vec<Tree>) -> Tree {
-    let client = &scenario.client;
+    let client = scenario.default_client();
     let mut settings = vec![
         ("routing_strategy", Tree::text("simple-shuffle")),
         ("num_retries", Tree::text(retries_per_group(scenario).to_string())),
@@ -150,7 +150,7 @@ fn most_steps(scenario: &Scenario) -> usize {
 /// Returns the retries of a model group: those of the client. If any route has fallbacks, they are at most the further targets of the
 /// largest step of all routes: a retry at the same target waits before the next group is tried, and a request falls back at once here.
 fn retries_per_group(scenario: &Scenario) -> usize {
-    let retries = usize::from(scenario.client.retry.attempts.saturating_sub(1));
+    let retries = usize::from(scenario.default_client().retry.attempts.saturating_sub(1));
     let steps = || scenario.routes.iter().flat_map(|route| &route.steps);
     let further = steps().map(|step| step.targets.len().saturating_sub(1)).max().unwrap_or(0);
     if most_steps(scenario) > 1 { retries.min(further) } else { retries }
@@ -179,7 +179,7 @@ fn comments(scenario: &Scenario, picks: &[Pick]) -> Vec<String> {
     lines.extend(key_notes(scenario));
     lines.push("What it cannot express:".to_owned());
     let mut missing = unexpressed(scenario);
-    let retry = &scenario.client.retry;
+    let retry = &scenario.default_client().retry;
     missing.push(format!(
         "attempts per request over all targets (here {}): each model group has its own retries, and no group is tried again once its fallback \
          was",
@@ -191,7 +191,7 @@ fn comments(scenario: &Scenario, picks: &[Pick]) -> Vec<String> {
         seconds(retry.backoff.cap) + " s",
         if retry.backoff.jitter == Jitter::None { "" } else { ", with jitter" }
     ));
-    if scenario.client.eject.is_some() {
+    if scenario.default_client().eject.is_some() {
         missing.push("a probe after an ejection: all requests go back at once; and the only deployment of a group is not put in cool-down after a refusal".to_owned());
     }
     if picks.contains(&Pick::RoundRobin) {

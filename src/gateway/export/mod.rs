@@ -140,7 +140,7 @@ fn steps<'a>(scenario: &'a Scenario, route: &'a Route) -> Vec<(Pick, Vec<Exporte
 
 /// Returns the time after which a request is given up: that of an attempt, or the deadline.
 fn timeout(scenario: &Scenario) -> Nanos {
-    let client = &scenario.client;
+    let client = scenario.default_client();
     client.attempt_timeout.map_or(client.deadline, |timeout| timeout.min(client.deadline))
 }
 
@@ -168,7 +168,7 @@ fn key_notes(scenario: &Scenario) -> Vec<String> {
 
 /// Returns what the client of the scenario does and no other gateway can express.
 fn unexpressed(scenario: &Scenario) -> Vec<String> {
-    let client = &scenario.client;
+    let client = scenario.default_client();
     let mut notes = vec![format!(
         "no deadline over all attempts of a request: here it is {}",
         print_duration(client.deadline)

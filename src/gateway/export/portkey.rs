@@ -104,7 +104,7 @@ pub(super) fn export(scenario: &Scenario) -> ExportedConfig {
 fn group(scenario: &Scenario, route: &Route, name: Option<String>) -> Group {
     let all = steps(scenario, route);
     let targets: usize = all.iter().map(|(_, targets)| targets.len()).sum();
-    let attempts = usize::from(scenario.client.retry.attempts);
+    let attempts = usize::from(scenario.default_client().retry.attempts);
     let retries = (attempts / targets.max(1)).saturating_sub(1).min(MAX_RETRIES);
     let leaf = |target: &ExportedTarget<'_>, variable: &str, weight| {
         let retry = (retries > 0).then_some(RetryRule { attempts: retries, on_status_codes: RETRIED });

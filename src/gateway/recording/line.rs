@@ -229,7 +229,7 @@ pub(super) struct CoolDownLine {
 type ObstacleLine<'a> = ObstacleFields<Cow<'a, str>>;
 
 /// How a job ended.
-pub(super) type DoneLine<'a> = log::line::End<ObstacleLine<'a>>;
+pub(super) type DoneLine<'a> = log::end::End<ObstacleLine<'a>>;
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn is_first(engine: &u32) -> bool {

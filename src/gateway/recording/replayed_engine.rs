@@ -6,7 +6,7 @@ use super::names::Names;
 use super::replay::Replayed;
 use crate::engine::{Answer, Attempt, Driver, Engine, Handover, NewAnswer};
 use crate::event::{Event, JobEnd};
-use crate::ids::{AttemptId, JobId, RouteId, Slot, Tag, WorkloadId};
+use crate::ids::{AttemptId, EngineId, JobId, RouteId, Slot, Tag, WorkloadId};
 use crate::job::{Job, MAX_TOKENS};
 use provider::{Instant, Nanos};
 use rustc_hash::FxHashMap;
@@ -125,6 +125,7 @@ impl ReplayedEngine {
                 let job = Job {
                     id: JobId(id),
                     workload: WorkloadId(route.0),
+                    engine: EngineId::default(),
                     route,
                     scheduled: at,
                     priority,

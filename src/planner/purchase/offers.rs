@@ -2,10 +2,9 @@
 
 use crate::planner::catalogue;
 use crate::planner::change::{Change, Edit};
-use crate::planner::plan::ChangeKind;
+use crate::planner::policies;
 use crate::scenario::Scenario;
 use provider::config::{Config, ModelConfig, Tier};
-use provider::units::{print_count, print_duration};
 
 /// The most free accounts of a provider that are added: terms of service may forbid more than one.
 pub(in crate::planner) const MAX_FREE_ACCOUNTS: usize = 2;
@@ -34,25 +33,11 @@ pub(super) fn for_a_target(scenario: &Scenario, target: f64) -> Vec<Change> {
 
 /// Returns the settings of the client that are tried only for a target.
 fn client(scenario: &Scenario, target: f64) -> Vec<Change> {
-    let client = &scenario.client;
-    let change = |name: String, edit| Change { name, kind: ChangeKind::Client, edit };
-    let deadline = client.deadline * 2;
-    let name = format!("a deadline of {}", print_duration(deadline));
-    let mut changes = vec![change(name, Edit::Deadline(deadline))];
-    changes.extend(catalogue::attempts(scenario));
-    changes.extend(client.concurrency.map(|concurrency| {
-        let more = scaled(concurrency, target);
-        change(format!("a concurrency of {}", print_count(u64::from(more))), Edit::Concurrency(more))
-    }));
+    let mut changes = policies::larger_bounds(scenario, target);
+    changes.extend(policies::attempts(scenario));
     // Accounts that are bought give the step a choice that it does not have at present.
     if scenario.routes.iter().flat_map(|route| &route.steps).all(|step| step.targets.len() < 2) {
-        changes.push(catalogue::most_room());
+        changes.push(policies::most_room());
     }
     changes
-}
-
-/// Returns a concurrency that grows with the load, at least to twice the present one.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
-fn scaled(concurrency: u32, target: f64) -> u32 {
-    libm::ceil(f64::from(concurrency) * target.max(2.0)) as u32
 }

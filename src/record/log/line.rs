@@ -1,13 +1,11 @@
 //! The lines of the event log as serde sees them. The names are those of the schema; the code may have others.
 
 use super::super::names::{failure_from_name, failure_name};
+use super::end::End;
 use super::obstacle::{AxisName, ObstacleFields};
-use super::verdict::Verdict;
-use crate::event::{
-    AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, Obstacle, ProviderDecision, RefusalCause,
-};
-use crate::ids::{AttemptId, JobId, TargetId, WorkloadId};
-use provider::{Instant, Nanos, Usage};
+use crate::event::{AttemptOutcome, Event, EventKind, ProviderDecision, RefusalCause};
+use crate::ids::{AttemptId, EngineId, JobId, TargetId, WorkloadId};
+use provider::{Instant, Usage};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -34,6 +32,8 @@ pub(super) enum Kind {
     Arrived {
         #[serde(rename = "class")]
         workload: u16,
+        #[serde(default, skip_serializing_if = "is_first")]
+        engine: u16,
         scheduled_ns: u64,
         prompt_tokens: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,6 +67,8 @@ pub(super) enum Kind {
     Settled {
         attempt: u64,
         target: u16,
+        #[serde(rename = "class", default, skip_serializing_if = "is_first")]
+        workload: u16,
         #[serde(flatten)]
         usage: Tokens,
     },
@@ -142,26 +144,9 @@ pub(crate) struct Tokens {
     completion_tokens: u32,
 }
 
-/// How a job ended; `O` states what it waited for last.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(bound(deserialize = "O: Deserialize<'de>"))]
-pub(crate) struct End<O = ObstacleFields> {
-    pub(crate) verdict: Verdict,
-    attempts: u8,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<EndReason>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    step: Option<u8>,
-    queue_ns: u64,
-    wait_ns: u64,
-    service_ns: u64,
-    lost_ns: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    first_token_ns: Option<u64>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    cut: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    obstacle: Option<O>,
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_first(number: &u16) -> bool {
+    *number == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
@@ -178,9 +163,10 @@ impl From<&Event> for Line {
 impl From<EventKind> for Kind {
     fn from(kind: EventKind) -> Self {
         match kind {
-            EventKind::Arrived { workload, scheduled, deadline, prompt_tokens, max_tokens } => {
+            EventKind::Arrived { workload, engine, scheduled, deadline, prompt_tokens, max_tokens } => {
                 Self::Arrived {
                     workload: workload.0,
+                    engine: engine.0,
                     scheduled_ns: scheduled.0,
                     prompt_tokens,
                     deadline_ns: deadline.map(|at| at.0),
@@ -200,9 +186,12 @@ impl From<EventKind> for Kind {
             EventKind::FirstByte { attempt, target } => {
                 Self::FirstByte { attempt: attempt.0, target: target.0 }
             }
-            EventKind::Settled { attempt, target, usage } => {
-                Self::Settled { attempt: attempt.0, target: target.0, usage: usage.into() }
-            }
+            EventKind::Settled { attempt, target, workload, usage } => Self::Settled {
+                attempt: attempt.0,
+                target: target.0,
+                workload: workload.0,
+                usage: usage.into(),
+            },
             EventKind::Replied { attempt, target, outcome, usage } => Self::Replied {
                 attempt: attempt.0,
                 target: target.0,
@@ -233,10 +222,10 @@ impl Kind {
     /// If a failure has an unknown name, or the line ends a job: see [`End::into_job_end`].
     pub(super) fn into_event_kind(self) -> Result<EventKind, String> {
         Ok(match self {
-            Self::Arrived { workload, scheduled_ns, prompt_tokens, deadline_ns, max_tokens } => {
+            Self::Arrived { workload, engine, scheduled_ns, prompt_tokens, deadline_ns, max_tokens } => {
                 let (workload, scheduled) = (WorkloadId(workload), Instant(scheduled_ns));
-                let deadline = deadline_ns.map(Instant);
-                EventKind::Arrived { workload, scheduled, deadline, prompt_tokens, max_tokens }
+                let (deadline, engine) = (deadline_ns.map(Instant), EngineId(engine));
+                EventKind::Arrived { workload, engine, scheduled, deadline, prompt_tokens, max_tokens }
             }
             Self::Queued { waiting } => EventKind::Queued { waiting },
             Self::Waiting { until_ns, obstacle, may_extend } => {
@@ -250,9 +239,10 @@ impl Kind {
                 target: TargetId(target),
                 decision: decision.into(),
             },
-            Self::Settled { attempt, target, usage } => EventKind::Settled {
+            Self::Settled { attempt, target, workload, usage } => EventKind::Settled {
                 attempt: AttemptId(attempt),
                 target: TargetId(target),
+                workload: WorkloadId(workload),
                 usage: usage.into(),
             },
             Self::Replied { attempt, target, outcome, usage } => EventKind::Replied {
@@ -342,55 +332,5 @@ impl From<Tokens> for Usage {
     fn from(tokens: Tokens) -> Self {
         let Tokens { prompt_tokens, cached_tokens, completion_tokens } = tokens;
         Self { prompt_tokens, cached_tokens, completion_tokens }
-    }
-}
-
-impl<O> End<O> {
-    /// Returns the fields of the end of a job; `obstacle` converts what it waited for.
-    pub(crate) fn new(end: &JobEnd, obstacle: impl FnOnce(Obstacle) -> O) -> Self {
-        let (verdict, reason) = Verdict::of(end.outcome);
-        Self {
-            verdict,
-            attempts: end.attempts,
-            reason,
-            step: end.step,
-            queue_ns: end.queue.0,
-            wait_ns: end.wait.0,
-            service_ns: end.service.0,
-            lost_ns: end.failed_attempts.0,
-            first_token_ns: end.first_token.map(|first| first.0),
-            cut: end.cut,
-            obstacle: end.obstacle.map(obstacle),
-        }
-    }
-}
-
-impl End {
-    /// Returns the end of a job of this workload and schedule, which the line of its arrival states.
-    ///
-    /// # Errors
-    /// If a job that was given up has no reason, or another job has one.
-    pub(super) fn into_job_end(self, workload: WorkloadId, scheduled: Instant) -> Result<JobEnd, String> {
-        let outcome = match (self.verdict, self.reason) {
-            (Verdict::Succeeded, None) => JobOutcome::Succeeded,
-            (Verdict::Failed, Some(reason)) => JobOutcome::Failed(reason),
-            (Verdict::Shed, Some(reason)) => JobOutcome::Shed(reason),
-            (Verdict::InFlight, None) => JobOutcome::InFlight,
-            _ => return Err("`reason` belongs to `failed` and `shed`, and only to them".to_owned()),
-        };
-        Ok(JobEnd {
-            outcome,
-            workload,
-            scheduled,
-            attempts: self.attempts,
-            step: self.step,
-            queue: Nanos(self.queue_ns),
-            wait: Nanos(self.wait_ns),
-            service: Nanos(self.service_ns),
-            failed_attempts: Nanos(self.lost_ns),
-            first_token: self.first_token_ns.map(Nanos),
-            cut: self.cut,
-            obstacle: self.obstacle.map(Into::into),
-        })
     }
 }

@@ -27,6 +27,7 @@ pub fn html(plan: &Plan) -> String {
         @for chart in &charts { (page::figure(chart)) }
         (what_ifs(plan))
         (buy(plan))
+        (super::batches::sections(plan))
         (outages::html(plan))
         (ceilings(plan))
         (curve(plan))

@@ -1,6 +1,6 @@
 //! The sentences of a plan, made from its typed findings, differences and notes.
 
-use super::{change, few, notes, outages, purchase, users, violation};
+use super::{batches, change, few, notes, outages, purchase, users, violation};
 use crate::formatting::{count, duration, four_digits, job_rate, number, percent, plural, quantity_beside};
 use crate::planner::{
     BrokenRule, CheapestChange, CutReason, DAYS_PER_MONTH, Finding, Growth, Improvement, NotMet, Plan,
@@ -12,7 +12,12 @@ use crate::scenario::Metric;
 
 /// Returns one text per finding, the most important first.
 pub(super) fn findings(plan: &Plan) -> Vec<String> {
-    plan.findings.iter().map(|finding| self::finding(plan, finding)).collect()
+    let mut findings: Vec<String> =
+        plan.findings.iter().map(|finding| self::finding(plan, finding)).collect();
+    // After the first finding, which states the ceiling.
+    let batches = plan.batches.iter().map(|batch| batches::sentence(batch, plan.duration_s));
+    findings.splice(1.min(findings.len())..1.min(findings.len()), batches);
+    findings
 }
 
 /// Returns how the plan was found and what was left out.

@@ -68,6 +68,9 @@ pub(super) fn client(client: &Client) -> Vec<String> {
     };
     let mut lines: Vec<String> =
         client.like.map(|name| format!("behaves as {}", program(name))).into_iter().collect();
+    if client.processes > 1 {
+        lines.push(format!("{} processes that share nothing; jobs go to them in turn", client.processes));
+    }
     lines.extend([
         format!("gives up a job after {}; sends it at most {times}", print_duration(client.deadline)),
         [Some(backoff), Some(obeys), budget].into_iter().flatten().collect::<Vec<_>>().join("; "),

@@ -4,7 +4,7 @@ mod caller;
 mod client;
 mod upstream;
 
-use super::resolved::{Arrivals, CachedPrompt, Pick, Scenario, Workload};
+use super::resolved::{Arrivals, CachedPrompt, DEFAULT_CLIENT, Pick, Scenario, Workload};
 use crate::job::Priority;
 use provider::Nanos;
 use provider::config::{
@@ -26,15 +26,28 @@ impl Scenario {
         text += &format!("\n\nJobs arrive for {}; seed {}.\n", print_duration(self.duration), self.seed);
         section(&mut text, "Providers", self.provider_lines());
         section(&mut text, "Routes", self.route_lines());
-        section(&mut text, "Client", client::client(&self.client));
+        self.client_sections(&mut text);
         section(&mut text, "Callers (of `quotalab gateway` only)", caller::lines(&self.callers));
         let workloads = self.workloads.iter().flat_map(|workload| {
             let route = &self.routes[workload.route.index()].name;
-            workload_lines(workload, route, self.cut_share(workload))
+            let client = self.client_of(workload);
+            let client = (client.name != DEFAULT_CLIENT).then_some(client.name.as_str());
+            workload_lines(workload, (route, client), self.cut_share(workload))
         });
         section(&mut text, "Workload", workloads.collect());
         section(&mut text, "Expected", self.expect.iter().map(|rule| rule.text.clone()).collect());
         text
+    }
+
+    /// Appends a section for each client in use. The heading has the names of further clients.
+    fn client_sections(&self, text: &mut String) {
+        for (_, client) in self.clients_in_use() {
+            let title = match client.name.as_str() {
+                DEFAULT_CLIENT => "Client".to_owned(),
+                name => format!("Client {name}"),
+            };
+            section(text, &title, client::client(client));
+        }
     }
 
     fn provider_lines(&self) -> Vec<String> {
@@ -250,7 +263,12 @@ fn cut_answers(workload: &Workload, share: Option<f64>) -> String {
     format!("{by} cuts {part}")
 }
 
-fn workload_lines(workload: &Workload, route: &str, cut_share: Option<f64>) -> Vec<String> {
+fn workload_lines(
+    workload: &Workload,
+    (route, client): (&str, Option<&str>),
+    cut_share: Option<f64>,
+) -> Vec<String> {
+    let client = client.map(|name| format!(" by client {name}")).unwrap_or_default();
     let shape = workload.shape.map(|hours| {
         let min = hours.iter().copied().fold(f64::INFINITY, f64::min);
         let max = hours.iter().copied().fold(0.0, f64::max);
@@ -262,7 +280,7 @@ fn workload_lines(workload: &Workload, route: &str, cut_share: Option<f64>) -> V
         Priority::Batch => ", batch",
     };
     let mut lines = vec![format!(
-        "{} on route {route}: {}{}{priority}",
+        "{} on route {route}{client}: {}{}{priority}",
         workload.name,
         arrivals(&workload.arrivals),
         shape.unwrap_or_default()
@@ -316,6 +334,12 @@ fn arrivals(arrivals: &Arrivals) -> String {
         Arrivals::Users { users, think } => {
             format!("{} users, each thinking for {}", print_count((*users).into()), dist(think, &seconds))
         }
+        Arrivals::Batch { jobs, from, workers } => format!(
+            "a batch of {} from {}, {} at once",
+            print_count((*jobs).into()),
+            print_duration(Nanos(from.0)),
+            print_count((*workers).into())
+        ),
         Arrivals::Trace { rows, .. } => format!("{} recorded requests", rows.len()),
     }
 }

@@ -143,6 +143,7 @@ impl Kind {
             Self::Name(NameKind::New) => "a name".into(),
             Self::Name(NameKind::Preset) => "the name of a preset".into(),
             Self::Name(NameKind::Route) => "the name of a route".into(),
+            Self::Name(NameKind::Client) => "the name of a client".into(),
             Self::Name(NameKind::Target) => "a target, `provider/account/model`".into(),
             Self::Name(NameKind::File) => "a file, relative to the scenario".into(),
             Self::Name(NameKind::Variable) => "the name of an environment variable".into(),

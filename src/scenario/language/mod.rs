@@ -40,7 +40,7 @@ pub(super) use order::WordOrder;
 pub use page::page;
 pub(super) use rule::RuleSpec;
 pub use schema::schema;
-pub(super) use table::{FAULT, MODEL, PROVIDER, SCENARIO};
+pub(super) use table::{CLIENT, FAULT, MODEL, PROVIDER, SCENARIO};
 pub(super) use value::{Data, Fields, Value};
 
 use provider::Nanos;
@@ -192,6 +192,8 @@ pub(super) enum NameKind {
     Preset,
     /// A route of the scenario.
     Route,
+    /// A client of the scenario.
+    Client,
     /// A target: `provider/account/model`.
     Target,
     /// A file, relative to the scenario.

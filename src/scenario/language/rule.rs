@@ -7,7 +7,7 @@ use provider::Nanos;
 use provider::units::{self, ParseError};
 
 /// Metrics other than percentiles, with their meaning and an example of a rule.
-pub(super) const METRICS: [(Metric, &str, &str); 8] = [
+pub(super) const METRICS: [(Metric, &str, &str); 9] = [
     (Metric::Success, "jobs that succeeded, as a share of those that ended", "success >= 99.5%"),
     (Metric::Goodput, "jobs that succeeded, as a rate", "goodput >= 10/min"),
     (
@@ -27,6 +27,11 @@ pub(super) const METRICS: [(Metric, &str, &str); 8] = [
         Metric::Headroom,
         "the factor by which the load may grow, in its shape over time, until the limits admit no more, by arithmetic; at the peak if that bounds it; not judged between that bound and what a chain of targets leaves of it by its order",
         "headroom >= 1.2",
+    ),
+    (
+        Metric::FinishedBy,
+        "when the last job of a `batch` has ended; written without a comparison. The time counts from the start of the run; if it is not after the batch begins, on the next day on which it is",
+        "nightly: finished by 6h",
     ),
 ];
 
@@ -66,6 +71,9 @@ const MIN_WINDOW: Nanos = Nanos::SECOND;
 
 /// Reads a rule.
 pub(super) fn read(text: &str) -> Result<RuleSpec, ParseError> {
+    if let Some(rule) = finished_by(text) {
+        return rule;
+    }
     let sign = |c: char| matches!(c, '<' | '>' | '=' | '!' | '≤' | '≥');
     let Some(start) = text.find(sign) else {
         let help = "write a rule such as `success >= 99%` or `p95 latency <= 8s`";
@@ -90,6 +98,27 @@ pub(super) fn read(text: &str) -> Result<RuleSpec, ParseError> {
         return Err(ParseError::new(what, "leave out the name before the colon"));
     }
     Ok(RuleSpec { text: text.trim().to_owned(), workload, metric, op, value, window })
+}
+
+/// Reads a rule on the end of a batch; `None` for any other rule.
+fn finished_by(text: &str) -> Option<Result<RuleSpec, ParseError>> {
+    let (workload, rest) = match text.rsplit_once(':') {
+        Some((name, rest)) => (Some(name.trim().to_owned()), rest),
+        None => (None, text),
+    };
+    let mut words = rest.split_whitespace();
+    if (words.next(), words.next()) != (Some("finished"), Some("by")) {
+        return None;
+    }
+    let value: Vec<&str> = words.collect();
+    Some(units::parse_duration(&value.join(" ")).map(|by| RuleSpec {
+        text: text.trim().to_owned(),
+        workload,
+        metric: Metric::FinishedBy,
+        op: Op::AtMost,
+        value: by.as_secs_f64(),
+        window: None,
+    }))
 }
 
 /// Reads the length of a window: a duration, or `minute`, `hour` or `day`.
@@ -151,5 +180,8 @@ fn value(metric: Metric, text: &str) -> Result<f64, ParseError> {
         Metric::Cost => units::parse_dollars(text),
         Metric::AttemptsPerJob => units::parse_number(text),
         Metric::Headroom => units::parse_number(text.strip_suffix('x').unwrap_or(text)),
+        Metric::FinishedBy => {
+            Err(ParseError::new("`finished by` has no comparison", "write `finished by 6h`"))
+        }
     }
 }

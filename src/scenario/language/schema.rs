@@ -228,6 +228,9 @@ fn rule() -> Value {
             Metric::Cost => format!("{DECIMAL}\\s*USD"),
             Metric::AttemptsPerJob => DECIMAL.to_owned(),
             Metric::Headroom => format!("{DECIMAL}x?"),
+            Metric::FinishedBy => {
+                return text(&format!("([^:<>=]+:\\s*)?finished\\s+by\\s+{}", duration(false)));
+            }
         };
         let name = metric.to_string().replace(' ', r"\s+");
         let of_jobs = metric.is_measured_per_job();

@@ -2,9 +2,16 @@
 
 use provider::Nanos;
 
-/// How the client behaves.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The name of the client under `client`, which handles the jobs of workloads that name none.
+pub const DEFAULT_CLIENT: &str = "default";
+
+/// How a client behaves.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Client {
+    /// Its name under `clients`; [`DEFAULT_CLIENT`] for that under `client`.
+    pub name: String,
+    /// Its processes, at least 1: engines of one configuration that share nothing. The jobs of each of its workloads go to them in turn.
+    pub processes: u16,
     /// The program whose retries the client imitates, a name in [`crate::scenario::IMITATIONS`].
     pub like: Option<&'static str>,
     /// The longest time that a job may take from its scheduled arrival; then it is given up.
@@ -29,6 +36,28 @@ pub struct Client {
     pub coalesce: bool,
     /// How far its count of the tokens of prompts is from the provider's; `None` if it is exact.
     pub estimate: Option<EstimateError>,
+}
+
+/// One process with the name [`DEFAULT_CLIENT`], every other value zero or its default.
+impl Default for Client {
+    fn default() -> Self {
+        Self {
+            name: DEFAULT_CLIENT.to_owned(),
+            processes: 1,
+            like: None,
+            deadline: Nanos::ZERO,
+            attempt_timeout: None,
+            retry: Retry::default(),
+            cool_down: CoolDown::default(),
+            eject: None,
+            concurrency: None,
+            queue: 0,
+            pace: Pace::default(),
+            cache: None,
+            coalesce: false,
+            estimate: None,
+        }
+    }
 }
 
 /// How far the client's count of the tokens of prompts is from the provider's. The gateway does not use it: it counts real prompts.

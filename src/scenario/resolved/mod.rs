@@ -7,12 +7,14 @@ mod client;
 mod upstream;
 
 pub use caller::{Caller, DailyBudget};
-pub use client::{Backoff, Cache, Client, CoolDown, Eject, EstimateError, Jitter, Pace, Retry, StatedWait};
+pub use client::{
+    Backoff, Cache, Client, CoolDown, DEFAULT_CLIENT, Eject, EstimateError, Jitter, Pace, Retry, StatedWait,
+};
 pub use upstream::{BaseUrl, KeySource, Upstream};
 
 use super::trace::Recorded;
 use super::{KnownLimit, Note};
-use crate::ids::{RouteId, TargetId, WorkloadId};
+use crate::ids::{ClientId, EngineId, RouteId, TargetId, WorkloadId};
 use crate::job::Priority;
 use provider::dist::Dist;
 use provider::{Instant, Nanos};
@@ -38,8 +40,9 @@ pub struct Scenario {
     pub targets: Vec<Target>,
     /// The routes, indexed by [`RouteId`].
     pub routes: Vec<Route>,
-    /// How the client behaves.
-    pub client: Client,
+    /// The clients, indexed by [`ClientId`]: the default client, which is that of workloads that name none and of the gateway, then
+    /// those under `clients` in the order written. A client that no workload names takes no part in a run.
+    pub clients: Vec<Client>,
     /// Who may use the gateway, in the order written; empty if the scenario names no caller. Only the gateway reads it.
     pub callers: Vec<Caller>,
     /// The workloads, indexed by [`WorkloadId`].
@@ -93,7 +96,63 @@ impl Scenario {
         let count = u16::try_from(self.targets.len()).expect("invariant: targets are numbered in 16 bits");
         (0..count).map(TargetId)
     }
+
+    /// Returns the client of workloads that name none, which is also that of the gateway.
+    ///
+    /// # Panics
+    /// Does not panic: every scenario has it.
+    #[must_use]
+    pub fn default_client(&self) -> &Client {
+        self.clients.first().expect("invariant: a scenario has a default client")
+    }
+
+    /// Returns the client of a workload.
+    #[must_use]
+    pub fn client_of(&self, workload: &Workload) -> &Client {
+        &self.clients[workload.client.index()]
+    }
+
+    /// Iterates over the clients that some workload names, in their order; if there is no workload, over the default client.
+    pub fn clients_in_use(&self) -> impl Iterator<Item = (ClientId, &Client)> {
+        let is_used = |id: ClientId| match &self.workloads[..] {
+            [] => id == ClientId::default(),
+            workloads => workloads.iter().any(|workload| workload.client == id),
+        };
+        (0..).map(ClientId).zip(&self.clients).filter(move |(id, _)| is_used(*id))
+    }
+
+    /// Returns the client of each engine of a run, by [`EngineId`]: one engine per process of every client in use.
+    #[must_use]
+    pub fn engines(&self) -> Vec<ClientId> {
+        let of = |(id, client): (ClientId, &Client)| std::iter::repeat_n(id, client.processes.into());
+        self.clients_in_use().flat_map(of).collect()
+    }
+
+    /// Returns the first engine of a workload's client, and the number of its engines.
+    ///
+    /// # Panics
+    /// If the workload is not one of this scenario.
+    #[must_use]
+    pub fn engines_of(&self, workload: &Workload) -> (EngineId, u16) {
+        let mut first = 0;
+        for (id, client) in self.clients_in_use() {
+            if id == workload.client {
+                return (EngineId(first), client.processes);
+            }
+            first += client.processes;
+        }
+        unreachable!("invariant: the client of a workload is in use")
+    }
+
+    /// Returns the longest deadline of the clients in use.
+    #[must_use]
+    pub fn longest_deadline(&self) -> Nanos {
+        self.clients_in_use().map(|(_, client)| client.deadline).max().unwrap_or_default()
+    }
 }
+
+/// The maximum number of engines of a run. Each has a state for every target, and every engine in use has timers.
+pub const MAX_ENGINES: u32 = 10_000;
 
 /// A model of an account, to which jobs can be sent.
 #[derive(Clone, Debug)]
@@ -154,6 +213,8 @@ pub struct Workload {
     pub name: String,
     /// The route that its jobs take.
     pub route: RouteId,
+    /// The client that handles its jobs.
+    pub client: ClientId,
     /// When they arrive.
     pub arrivals: Arrivals,
     /// The factor of the rate for each hour of the day; the run begins at midnight. `None` for a constant factor of 1.
@@ -215,6 +276,16 @@ pub enum Arrivals {
         users: u32,
         /// Seconds before the first job, and between a reply and the next job; at least [`crate::job::MIN_THINK_TIME`].
         think: Dist,
+    },
+    /// A fixed number of jobs that are there from an instant on. Each worker takes the next one when its last has ended, so that as many
+    /// are in flight as there are workers.
+    Batch {
+        /// The jobs, at least 1.
+        jobs: u32,
+        /// When the workers begin.
+        from: Instant,
+        /// The workers, at least 1.
+        workers: u32,
     },
     /// A recorded trace.
     Trace {
@@ -288,6 +359,8 @@ pub enum Metric {
     Cost,
     /// The analytic ceiling ÷ the offered load.
     Headroom,
+    /// When the last job of a batch ended, in seconds since the run began.
+    FinishedBy,
 }
 
 /// A time that is measured for every job that succeeded.

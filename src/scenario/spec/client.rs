@@ -3,12 +3,41 @@
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Fields, Value};
 use crate::scenario::resolved::{
-    Backoff, Cache, Client, CoolDown, Eject, EstimateError, Jitter, Pace, Retry, StatedWait,
+    Backoff, Cache, Client, CoolDown, DEFAULT_CLIENT, Eject, EstimateError, Jitter, MAX_ENGINES, Pace, Retry,
+    StatedWait,
 };
 use provider::{Nanos, units};
 
-/// Builds `client`. Values that are invalid have been reported and are zero or absent.
-pub(super) fn client(fields: &Fields, diagnostics: &Diagnostics) -> Client {
+/// Builds the default client, then those under `clients` in the order written.
+pub(super) fn clients(scenario: &Fields, diagnostics: &Diagnostics) -> Vec<Client> {
+    let default = scenario.fields("client").map(|fields| client(DEFAULT_CLIENT, fields, diagnostics));
+    let mut clients = vec![default.unwrap_or_default()];
+    for (name, value) in scenario.named_entries("clients") {
+        if name.text == DEFAULT_CLIENT {
+            let what = format!("`{DEFAULT_CLIENT}` is the name of the client under `client`");
+            diagnostics.report_at(
+                &name.at,
+                what,
+                "give this client another name, or write its words under `client`",
+            );
+        }
+        clients.extend(value.fields().map(|fields| client(&name.text, fields, diagnostics)));
+        let processes: u32 = clients.iter().map(|client| u32::from(client.processes)).sum();
+        if processes > MAX_ENGINES {
+            let what = format!("with this client, all clients have {processes} processes");
+            diagnostics.report_at(
+                &name.at,
+                what,
+                format!("at most {MAX_ENGINES} run together: lower `processes`"),
+            );
+            break;
+        }
+    }
+    clients
+}
+
+/// Builds the client with this name. Values that are invalid have been reported and are zero or absent.
+pub(in crate::scenario) fn client(name: &str, fields: &Fields, diagnostics: &Diagnostics) -> Client {
     // `None` stands for `off`, which has the same effect as `obey_retry_after: false`.
     let cool_downs =
         [("per_target", Some(CoolDown::PerTarget)), ("per_job", Some(CoolDown::PerJob)), ("off", None)];
@@ -16,6 +45,8 @@ pub(super) fn client(fields: &Fields, diagnostics: &Diagnostics) -> Client {
     let mut retry = fields.fields("retry").map(|retry| self::retry(retry, diagnostics)).unwrap_or_default();
     retry.obey_retry_after &= cool_down.is_some();
     Client {
+        name: name.to_owned(),
+        processes: fields.count("processes").unwrap_or(1),
         like: fields.get("like").and_then(Value::keyword),
         deadline: fields.duration("deadline").unwrap_or_default(),
         attempt_timeout: fields.duration("attempt_timeout"),

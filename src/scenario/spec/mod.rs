@@ -6,6 +6,7 @@
 
 mod answers;
 mod arrivals;
+mod batch;
 mod caller;
 mod client;
 mod dist;
@@ -27,6 +28,7 @@ use super::yaml::Node;
 use ::provider::Nanos;
 pub(super) use answers::Answer;
 pub(super) use arrivals::{ArrivalsSpec, TraceSpec};
+pub(super) use client::client;
 pub(super) use provider::ProviderSpec;
 pub(super) use route::{RouteSpec, StepSpec};
 use std::path::Path;
@@ -50,8 +52,8 @@ pub(super) struct Spec {
     pub(super) providers: Vec<ProviderSpec>,
     /// `routes`, in the order written.
     pub(super) routes: Vec<RouteSpec>,
-    /// `client`.
-    pub(super) client: Client,
+    /// `client`, then `clients` in the order written.
+    pub(super) clients: Vec<Client>,
     /// `callers`, in the order written.
     pub(super) callers: Vec<Caller>,
     /// `workload`, in the order written.
@@ -98,7 +100,7 @@ fn from_fields(
             .unwrap_or_default(),
         providers: fields.named_entries("providers").iter().map(provider).collect(),
         routes: route::routes(fields),
-        client: fields.fields("client").map(|client| client::client(client, diagnostics)).unwrap_or_default(),
+        clients: client::clients(fields, diagnostics),
         callers: caller::callers(fields, inputs.0, diagnostics),
         workloads: fields
             .items("workload")

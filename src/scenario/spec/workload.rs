@@ -16,6 +16,8 @@ pub(in crate::scenario) struct WorkloadSpec {
     pub(in crate::scenario) name: Name,
     /// Its route; `None` if it names none, or if the name was invalid.
     pub(in crate::scenario) route: Option<Name>,
+    /// Its client; `None` if it names none, or if the name was invalid.
+    pub(in crate::scenario) client: Option<Name>,
     /// When its jobs arrive; `None` if that was absent or invalid.
     pub(in crate::scenario) arrivals: Option<ArrivalsSpec>,
     /// The factor of each hour of the day; `None` if the rate has no shape.
@@ -42,12 +44,20 @@ pub(in crate::scenario) struct WorkloadSpec {
 pub(super) fn workload(value: &Value, diagnostics: &Diagnostics) -> Option<WorkloadSpec> {
     let fields = value.fields()?;
     let in_arrivals = fields.fields("arrivals");
+    if in_arrivals.is_some() && fields.is_given("batch") {
+        let what = "`batch` and `arrivals` both say when jobs arrive";
+        diagnostics.report_at(&fields.at, what, "leave one of them out, or make two workloads of it");
+    }
     check_token_sources(fields, in_arrivals.is_some_and(|fields| fields.is_given("trace")), diagnostics);
     let tokens = |word: &str| fields.get(word).and_then(|value| dist(value, diagnostics));
     Some(WorkloadSpec {
         name: fields.name("name").unwrap_or_else(|| empty_name(&fields.at)),
         route: fields.name("route"),
-        arrivals: in_arrivals.and_then(|fields| arrivals(fields, diagnostics)),
+        client: fields.name("client"),
+        arrivals: match fields.fields("batch") {
+            Some(batch) => super::batch::batch(batch).map(ArrivalsSpec::Known),
+            None => in_arrivals.and_then(|fields| arrivals(fields, diagnostics)),
+        },
         shape: in_arrivals.and_then(|fields| shape(fields, diagnostics)),
         prompt: tokens("prompt").unwrap_or(Dist::Constant(0.0)),
         cached_prompt: fields

@@ -5,7 +5,7 @@ use super::super::SeenVariants;
 use provider::{Instant, Usage};
 use quotalab::engine::{Answer, Attempt, Driver, Handover};
 use quotalab::event::{Event, EventKind, JobEnd, JobOutcome, Obstacle, ProviderDecision, WaitReason};
-use quotalab::ids::{AttemptId, JobId, Slot, Tag, TargetId};
+use quotalab::ids::{AttemptId, JobId, Slot, Tag, TargetId, WorkloadId};
 use quotalab::job::Priority;
 use quotalab::record::{Audit, Fold};
 use std::collections::BTreeMap;
@@ -113,7 +113,10 @@ impl Model {
         self.check(ended.is_some(), || format!("law 2: {attempt:?} ends and is not in flight"));
         if let Some(AttemptModel { tag, target, .. }) = ended {
             self.jobs[tag.0].attempt = None;
-            self.record_provider_event(tag, EventKind::Settled { attempt, target, usage: USAGE });
+            self.record_provider_event(
+                tag,
+                EventKind::Settled { attempt, target, workload: WorkloadId(0), usage: USAGE },
+            );
         }
         ended
     }

@@ -41,6 +41,7 @@ fn record(recording: &Recording, scenario: &Scenario, jobs: u64) {
         let job = Job {
             id: JobId(id),
             workload: WorkloadId(1),
+            engine: crate::ids::EngineId::default(),
             route: RouteId(1),
             scheduled: now,
             priority: Priority::Interactive,

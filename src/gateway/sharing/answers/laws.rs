@@ -15,7 +15,7 @@ use crate::gateway::actions::Action;
 use crate::gateway::answer::{Origin, Reused};
 use crate::gateway::request_key::Reuse;
 use crate::gateway::shared_engine::submit;
-use crate::ids::{JobId, RouteId, Tag, WorkloadId};
+use crate::ids::{EngineId, JobId, RouteId, Tag, WorkloadId};
 use crate::job::{Job, Priority};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -226,6 +226,7 @@ impl<'a> Fleet<'a> {
         let job = |id, now| Job {
             id: JobId(id),
             workload: WorkloadId(0),
+            engine: EngineId::default(),
             route: RouteId(0),
             scheduled: now,
             priority: Priority::Interactive,

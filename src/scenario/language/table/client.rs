@@ -4,7 +4,7 @@
 use super::{Choice, Form, Kind, LENGTH, Map, NONE, choice, word};
 use crate::scenario::imitation::IMITATIONS;
 
-pub(in crate::scenario::language) static CLIENT: Map = Map {
+pub(in crate::scenario) static CLIENT: Map = Map {
     name: "client",
     doc: "How your client behaves.",
     example: "{deadline: 30s}",
@@ -18,6 +18,14 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
             "openai-python",
             "Takes the retries of a known program. Any key beside it, and any key of `retry` and of its `backoff`, overrides what the program does.",
         ),
+        word(
+            "processes",
+            Kind::Count { min: 1, max: MAX_PROCESSES },
+            "8",
+            "Processes of this client. Each has connections, queue, cool-downs, estimates and cache of its own and shares nothing with the others; the \
+             jobs of a workload go to them in turn. `quotalab gateway` is one process.",
+        )
+        .default("1"),
         word(
             "cool_down",
             Kind::Choice(COOL_DOWNS),
@@ -92,6 +100,9 @@ pub(in crate::scenario::language) static CLIENT: Map = Map {
     forms: &[],
     refused: &[],
 };
+
+/// The maximum number of processes of a client: as many as a run may have engines ([`crate::scenario::MAX_ENGINES`]).
+const MAX_PROCESSES: u64 = crate::scenario::MAX_ENGINES as u64;
 
 const COOL_DOWNS: &[Choice] = &[
     choice("per_target", "every job of the client, as in a gateway that remembers refusals"),

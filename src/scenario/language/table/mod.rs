@@ -12,7 +12,8 @@ mod scenario;
 mod workload;
 
 pub(super) use caller::{BUDGET, CALLER};
-pub(super) use client::{BACKOFF, CACHE, CLIENT, EJECT, ESTIMATE, JITTER, PACE, RETRY, STATED_WAIT};
+pub(in crate::scenario) use client::CLIENT;
+pub(super) use client::{BACKOFF, CACHE, EJECT, ESTIMATE, JITTER, PACE, RETRY, STATED_WAIT};
 pub(super) use dist::{TIME_DIST, TOKEN_DIST};
 pub(super) use evidence::EVIDENCE;
 pub(in crate::scenario) use model::MODEL;
@@ -21,7 +22,7 @@ pub(super) use provider::{ACCOUNT, INCIDENT, KEY};
 pub(in crate::scenario) use provider::{FAULT, PROVIDER};
 pub(in crate::scenario) use scenario::SCENARIO;
 pub(super) use scenario::{STEP, WHAT_IF};
-pub(super) use workload::{ARRIVAL_STEP, ARRIVALS, REPEATS, SHAPE_MAP, TRACE_COLUMNS, WORKLOAD};
+pub(super) use workload::{ARRIVAL_STEP, ARRIVALS, BATCH, REPEATS, SHAPE_MAP, TRACE_COLUMNS, WORKLOAD};
 
 use super::{Choice, Form, Kind, Map, NameKind, Refused, Word, choice, unmodelled, word};
 use ::provider::Nanos;

@@ -49,6 +49,13 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
         .required(),
         word("client", Kind::Map(&CLIENT), "{deadline: 30s}", "How your client behaves: deadlines, retries, pacing, caching.").default("{}"),
         word(
+            "clients",
+            Kind::NamedEntries { of: &Kind::Map(&CLIENT), slash: false },
+            "{nightly: {deadline: 8h, concurrency: 4}}",
+            "Further clients, each under a name of your choice, for the workloads that name one. A client knows nothing of what the others send: not \
+             of their refusals, nor of what they use of a limit. Words that are absent have their defaults, not the values under `client`.",
+        ),
+        word(
             "callers",
             Kind::NamedEntries { of: &Kind::Map(&CALLER), slash: false },
             "{web: {key: {env: WEB_KEY}}}",

@@ -20,7 +20,19 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
             "chat",
             "The route that its jobs take. May be absent if there is only one.",
         ),
-        word("arrivals", Kind::Map(&ARRIVALS), "{poisson: 250/min}", "When jobs arrive.").required(),
+        word(
+            "client",
+            Kind::Name(NameKind::Client),
+            "nightly",
+            "The client that handles its jobs: a name under `clients`. If absent, the client under `client`.",
+        ),
+        word("arrivals", Kind::Map(&ARRIVALS), "{poisson: 250/min}", "When jobs arrive.").required_unless("batch"),
+        word(
+            "batch",
+            Kind::Map(&BATCH),
+            "{jobs: 250k, from: 22h, workers: 8}",
+            "In place of `arrivals`: a fixed amount of work, such as documents to be processed at night.",
+        ),
         word(
             "prompt",
             TOKENS_OR_DIST,
@@ -69,6 +81,22 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
         )
         .default("false"),
         PRIORITY,
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+pub(in crate::scenario::language) static BATCH: Map = Map {
+    name: "batch",
+    doc: "A fixed number of jobs. Each worker sends one, waits until it has succeeded or is given up, and takes the next 1 ms later. Jobs that no \
+          worker has taken when the run ends are not offered. If no rule says by when the batch must be finished, it must be by the end of \
+          the run.",
+    example: "{jobs: 250k, from: 22h, workers: 8}",
+    words: &[
+        word("jobs", Kind::Count { min: 1, max: 100_000_000 }, "250k", "The number of jobs.").required(),
+        word("from", OFFSET, "22h", "When the workers begin, from the start of the run.").default("0s"),
+        word("workers", Kind::Count { min: 1, max: 1_000_000 }, "8", "The number of jobs in flight at once.")
+            .required(),
     ],
     forms: &[],
     refused: &[],

@@ -1,0 +1,80 @@
+//! `quotalab sim SCENARIO --client A --client B`: clients compared on the same traffic.
+
+use super::interrupt::Interrupt;
+use super::output::{print, print_to_stderr, style};
+use super::output_folder::{FileNames, OutputFiles, OutputFolder};
+use super::run_output::{CommandLine, INTERRUPTED};
+use super::{Exit, OutputOptions, VerbError, fail_if, first_failure, input_error};
+use crate::drive::{self, RunSize, virtual_time};
+use crate::formatting::path_name;
+use crate::problem::Problems;
+use crate::record::{ClientComparison, Mode, Recorder, Summary};
+use crate::report::compare;
+use crate::scenario::{self, Scenario};
+use anyhow::anyhow;
+use std::collections::BTreeSet;
+
+/// Returns the scenario with the client that `name` stands for.
+///
+/// # Errors
+/// If there is no such client.
+pub(super) fn with_client(scenario: &Scenario, name: &str) -> Result<Scenario, VerbError> {
+    scenario::with_client(scenario, name).map_err(|problem| Problems::from(problem).into())
+}
+
+/// Simulates the scenario once with each of the clients, and prints and writes the comparison. The first client is the baseline.
+///
+/// # Errors
+/// If a client is unknown or given twice, if the runs are too large and not confirmed, if a signal ends them, or if the result
+/// cannot be written.
+pub(super) fn run(
+    scenario: &Scenario,
+    clients: &[String],
+    source: &CommandLine<'_>,
+    options: &OutputOptions,
+) -> Result<Exit, VerbError> {
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = clients.iter().find(|client| !seen.insert(client.as_str())) {
+        return Err(input_error(anyhow!(
+            "error: `--client {twice}` is given twice\n  help: name every client once"
+        )));
+    }
+    let scenarios =
+        clients.iter().map(|client| with_client(scenario, client)).collect::<Result<Vec<_>, _>>()?;
+    let sizes = scenarios.iter().map(|scenario| RunSize::of(scenario, 1.0));
+    options.size_check.check(&sizes.reduce(|sum, size| sum + size).unwrap_or_default())?;
+    let folder = OutputFolder::open_for(
+        scenario,
+        (options.out.as_ref(), source.scenario),
+        &FileNames::OF_CLIENTS,
+        &[],
+    )?;
+    let interrupt = Interrupt::listen();
+    let mut summaries = Vec::new();
+    for (client, scenario) in clients.iter().zip(scenarios) {
+        let summary = simulate(scenario, &interrupt);
+        fail_if(interrupt.is_set(), INTERRUPTED)?;
+        summaries.push(Summary {
+            reproduce: source.command_with(&format!(" --client {client}"), options.size_check),
+            file: source.scenario.to_string_lossy().into_owned(),
+            ..summary
+        });
+    }
+    let named: Vec<compare::Named<'_>> = clients.iter().map(String::as_str).zip(&summaries).collect();
+    let json = ClientComparison::of(&named).map(|comparison| comparison.to_json()).unwrap_or_default();
+    let printed = print(&if options.json { json.clone() } else { compare::text(&named, style()) });
+    let page = folder.write(&OutputFiles::of_clients(&named, json));
+    if let (Ok(page), false) = (&page, options.quiet) {
+        print_to_stderr(&format!("report: {}", path_name(page)));
+    }
+    first_failure([printed, page.map(drop)])?;
+    Ok(if summaries.iter().all(Summary::holds) { Exit::Success } else { Exit::NotMet })
+}
+
+fn simulate(scenario: Scenario, interrupt: &Interrupt) -> Summary {
+    let scenario = drive::with_start_levels_until(scenario, &|| interrupt.is_set());
+    let mut fold = interrupt.clone();
+    drive::record(Recorder::new(&scenario), Mode::Virtual, &mut fold, |folds| {
+        virtual_time::simulate(&scenario, folds)
+    })
+}

@@ -1,0 +1,39 @@
+//! The part of a plan that is about a batch: when it is done, and with how many workers.
+
+use serde::{Deserialize, Serialize};
+
+/// A batch at the present load of all workloads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BatchPlan {
+    /// The name of the workload.
+    pub workload: String,
+    /// Its jobs.
+    pub jobs: u64,
+    /// When its workers begin, in seconds since the run begins.
+    pub from_s: f64,
+    /// By when it must be finished, in seconds: by its rule, or else by the end of the run.
+    pub by_s: f64,
+    /// Its present workers.
+    pub workers: u32,
+    /// The fewest workers that finish it in time, as far as they were tried; `None` if no number that was tried does.
+    pub enough: Option<u32>,
+    /// The most workers with which every rule on other workloads holds, as far as they were tried; `None` if one worker breaks one.
+    pub bearable: Option<u32>,
+    /// `true` if `bearable` is only the highest number that was tried.
+    pub bears_all_tried: bool,
+    /// What was tried, by increasing number of workers.
+    pub tries: Vec<BatchTry>,
+}
+
+/// A run with one number of workers, on the scenario's own seed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BatchTry {
+    /// The workers.
+    pub workers: u32,
+    /// Jobs of the batch that have ended when the run does.
+    pub ended: u64,
+    /// When the last of them ended, in seconds; `None` if the run ended before.
+    pub finished_s: Option<f64>,
+    /// The rules on other workloads, or on the run as a whole, that are broken.
+    pub broken: Vec<String>,
+}
