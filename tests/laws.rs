@@ -6,6 +6,7 @@ mod coalescing;
 mod cut;
 mod inputs;
 mod log;
+mod picks;
 mod queueing;
 mod reference_limits;
 mod reservation;

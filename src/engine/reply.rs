@@ -103,6 +103,28 @@ pub(super) enum ReplyClass {
     NotSent,
 }
 
+/// How an attempt ended, for the average latency of its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AttemptEnd {
+    /// Its reply served the job.
+    Served,
+    /// It was refused, or failed for now.
+    Failed,
+    /// It was cancelled, not sent, or answered with an error of the request: its time says only that an answer takes longer.
+    Unknown,
+}
+
+impl ReplyClass {
+    /// Returns what the end of the attempt says about the latency of its target.
+    pub(super) const fn attempt_end(self) -> AttemptEnd {
+        match self {
+            Self::Served => AttemptEnd::Served,
+            Self::RateLimited | Self::Unhealthy => AttemptEnd::Failed,
+            Self::TargetPermanent | Self::Permanent | Self::NotSent => AttemptEnd::Unknown,
+        }
+    }
+}
+
 /// Returns `true` if the same request is answered with this status again, whenever it is sent: a client error, other than those
 /// that concern the connection or the moment (RFC 9110: 408 Request Timeout, 421 Misdirected Request; RFC 4918: 423 Locked, 424
 /// Failed Dependency; RFC 8470: 425 Too Early; RFC 6585: 429 Too Many Requests) and nginx's 499.

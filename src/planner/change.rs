@@ -103,7 +103,9 @@ impl Edit {
             Self::Budget(permille) => scenario.client.retry.budget_permille = *permille,
             Self::Pick(pick) => {
                 let steps = scenario.routes.iter_mut().flat_map(|route| &mut route.steps);
-                steps.filter(|step| step.targets.len() > 1).for_each(|step| step.pick = *pick);
+                for step in steps.filter(|step| step.targets.len() > 1) {
+                    (step.pick, step.weights) = (*pick, Vec::new());
+                }
             }
             Self::MaxTokens(bounds) => {
                 scenario.workloads.iter_mut().zip(bounds).for_each(|(workload, bound)| {
@@ -180,9 +182,11 @@ fn add_account(scenario: &mut Scenario, provider: u16) {
                 let target = &targets[target.index()];
                 (target.provider, target.model) == (provider, model)
             };
-            for step in route.steps.iter_mut().filter(|step| step.targets.iter().any(is_same)) {
+            for step in &mut route.steps {
+                let Some(same) = step.targets.iter().position(is_same) else { continue };
                 if free > 0 {
                     step.targets.push(new);
+                    step.weights.extend(step.weights.get(same).copied());
                     free -= 1;
                 }
             }
@@ -215,7 +219,7 @@ fn add_fallback(scenario: &mut Scenario, config: &Config) {
     scenario.providers.push(config);
     for route in &mut scenario.routes {
         if route.steps.iter().map(|step| step.targets.len()).sum::<usize>() < MAX_ROUTE_TARGETS {
-            route.steps.push(Step { pick: Pick::InOrder, targets: vec![new] });
+            route.steps.push(Step::single(new));
         }
     }
 }
@@ -240,7 +244,8 @@ fn add_other_model(scenario: &mut Scenario, provider: u16, model: u16) {
         if let Some(pick) = route.steps.iter().find(uses).map(|step| step.pick)
             && ids.len() <= free
         {
-            route.steps.push(Step { pick, targets: ids.clone() });
+            let weights = if pick == Pick::Weighted { vec![1; ids.len()] } else { Vec::new() };
+            route.steps.push(Step { pick, targets: ids.clone(), weights });
         }
     }
     scenario.targets.extend(new);

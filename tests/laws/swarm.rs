@@ -189,9 +189,22 @@ fn routes(tape: &mut Tape<'_>, out: &mut String, targets: &[String]) {
             if count == 0 {
                 break;
             }
-            let pick = tape.pick(&["in_order", "round_robin", "most_room"]);
+            let pick = tape.pick(&[
+                "in_order",
+                "round_robin",
+                "most_room",
+                "weighted",
+                "random",
+                "least_busy",
+                "fastest",
+                "cheapest",
+            ]);
             let of: Vec<String> = left.drain(..count).collect();
-            let _ = writeln!(out, "    - {{ pick: {pick}, of: [{}] }}", of.join(", "));
+            let weights = match pick {
+                "weighted" => format!("weights: {:?}, ", [3, 1, 1, 10].get(..count).expect("four at most")),
+                _ => String::new(),
+            };
+            let _ = writeln!(out, "    - {{ pick: {pick}, {weights}of: [{}] }}", of.join(", "));
         }
     }
 }

@@ -19,6 +19,7 @@ mod incident_refusals;
 mod length;
 mod network;
 mod pacing;
+mod picks;
 mod prefix_cache;
 mod queue;
 mod route_order;

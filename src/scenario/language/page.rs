@@ -1,6 +1,5 @@
 //! The table as a page for readers: docs/scenario.md.
 
-use super::kind::modelled;
 use super::rule::{METRICS, TIMES};
 use super::table::{
     ACCOUNT, ARRIVAL_STEP, ARRIVALS, BACKOFF, BUDGET, CACHE, CALLER, CLIENT, CONCURRENCY, EJECT, ESTIMATE,
@@ -68,8 +67,8 @@ fn map(map: &'static Map, explained: &mut Vec<String>) -> String {
     }
     for word in map.words {
         let Some(choices) = choices(&word.kind) else { continue };
-        let items = choices.iter().filter(|choice| choice.modelled);
-        let list: String = items.map(|choice| format!("* `{}`: {}\n", choice.word, choice.doc)).collect();
+        let list: String =
+            choices.iter().map(|choice| format!("* `{}`: {}\n", choice.word, choice.doc)).collect();
         if explained.contains(&list) {
             continue;
         }
@@ -107,7 +106,7 @@ fn choices(kind: &Kind) -> Option<&'static [Choice]> {
 /// Formats a kind for a cell of a table.
 fn cell(kind: &'static Kind) -> String {
     match kind {
-        Kind::Choice(choices) if modelled(choices).count() > MAX_IN_CELL => "a word of the list below".into(),
+        Kind::Choice(choices) if choices.len() > MAX_IN_CELL => "a word of the list below".into(),
         Kind::Map(map) => format!("[`{}`](#{})", map.name, map.name.replace('.', "")),
         Kind::NamedEntries { of, .. } => format!("names, each with {}", cell(of)),
         Kind::List { of: Kind::Rule, .. } => "a list of [rules](#rules)".into(),

@@ -97,7 +97,7 @@ fn from_fields(
             .choice("start", &[("sustained", Start::Sustained), ("full", Start::Full)])
             .unwrap_or_default(),
         providers: fields.named_entries("providers").iter().map(provider).collect(),
-        routes: route::routes(fields),
+        routes: route::routes(fields, diagnostics),
         client: fields.fields("client").map(|client| client::client(client, diagnostics)).unwrap_or_default(),
         callers: caller::callers(fields, inputs.0, diagnostics),
         workloads: fields

@@ -23,7 +23,7 @@ pub(in crate::scenario) use scenario::SCENARIO;
 pub(super) use scenario::{STEP, WHAT_IF};
 pub(super) use workload::{ARRIVAL_STEP, ARRIVALS, REPEATS, SHAPE_MAP, TRACE_COLUMNS, WORKLOAD};
 
-use super::{Choice, Form, Kind, Map, NameKind, Refused, Word, choice, unmodelled, word};
+use super::{Choice, Form, Kind, Map, NameKind, Refused, Word, choice, word};
 use ::provider::Nanos;
 
 /// The keyword for no bound, which also removes the bound of a preset.
