@@ -3,6 +3,7 @@
 
 mod ceiling;
 mod coalescing;
+mod concurrency;
 mod cut;
 mod inputs;
 mod log;

@@ -7,7 +7,7 @@
 use super::Engine;
 use super::driver::Driver;
 use super::jobs::JobState;
-use super::reply::{AttemptEnd, Reply};
+use super::reply::Reply;
 use super::route::Candidate;
 use crate::event::{AttemptFailure, EventKind};
 use crate::ids::{AttemptId, Slot};
@@ -79,7 +79,7 @@ impl Engine {
         active.failed_attempts += elapsed;
         let (job, tag) = (active.job.id, active.tag);
         let (target, outcome, usage) = (candidate.target, reply.outcome, reply.usage);
-        self.end_attempt(slot, target, AttemptEnd::Failed);
+        self.end_attempt(slot, (attempt, target), Some(outcome));
         self.log(driver, job, EventKind::Replied { attempt, target, outcome, usage });
         driver.cancel(self.now, tag, attempt);
         self.cool_down(driver, slot, candidate, attempt, &reply);

@@ -5,9 +5,9 @@ use super::cache::NewAnswer;
 use super::coalesce::Coalescer;
 use super::driver::{Answer, Driver, Handover};
 use super::jobs::JobState;
-use super::reply::{AttemptEnd, Reply};
+use super::reply::Reply;
 use super::route::Candidate;
-use crate::event::{AttemptFailure, EndReason, EventKind, JobEnd, JobOutcome};
+use crate::event::{AttemptFailure, AttemptOutcome, EndReason, EventKind, JobEnd, JobOutcome};
 use crate::ids::{AttemptId, Slot};
 use provider::{Instant, Nanos};
 
@@ -95,9 +95,9 @@ impl Engine {
                 let handed_over =
                     reason == EndReason::Cancelled && self.hand_over(driver, slot, attempt, candidate);
                 if !handed_over {
-                    let is_late = reason == EndReason::Deadline;
-                    let end = if is_late { AttemptEnd::Failed } else { AttemptEnd::Unknown };
-                    self.cancel_attempt(driver, slot, attempt, (candidate, end));
+                    let timeout = AttemptOutcome::Failed(AttemptFailure::Timeout);
+                    let outcome = (reason == EndReason::Deadline).then_some(timeout);
+                    self.cancel_attempt(driver, slot, attempt, (candidate, outcome));
                     if reason == EndReason::Deadline {
                         let reply = Reply::failed(self.now, AttemptFailure::Timeout);
                         self.cool_down(driver, slot, candidate, attempt, &reply);
@@ -131,11 +131,11 @@ impl Engine {
         driver: &mut impl Driver,
         slot: Slot,
         attempt: AttemptId,
-        (candidate, end): (Candidate, AttemptEnd),
+        (candidate, outcome): (Candidate, Option<AttemptOutcome>),
     ) {
         let active = self.jobs.at(slot);
         let (id, tag, target) = (active.job.id, active.tag, candidate.target);
-        self.end_attempt(slot, target, end);
+        self.end_attempt(slot, (attempt, target), outcome);
         self.log(driver, id, EventKind::AttemptCancelled { attempt, target });
         driver.cancel(self.now, tag, attempt);
     }

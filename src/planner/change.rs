@@ -3,8 +3,8 @@
 use super::plan::ChangeKind;
 use crate::ids::TargetId;
 use crate::scenario::{
-    Arrivals, Cache, Jitter, KnownLimit, MAX_ROUTE_TARGETS, Pace, Pick, Scenario, Step, Target, TraceRow,
-    Workload,
+    Arrivals, Cache, Concurrency, Jitter, KnownLimit, MAX_ROUTE_TARGETS, Pace, Pick, Scenario, Step, Target,
+    TraceRow, Workload,
 };
 use provider::Nanos;
 use provider::config::{AccountConfig, Config, ModelConfig};
@@ -97,7 +97,9 @@ impl Edit {
             Self::Coalesce(coalesce) => scenario.client.coalesce = *coalesce,
             Self::Deadline(deadline) => scenario.client.deadline = *deadline,
             Self::Attempts(attempts) => scenario.client.retry.attempts = *attempts,
-            Self::Concurrency(concurrency) => scenario.client.concurrency = Some(*concurrency),
+            Self::Concurrency(concurrency) => {
+                scenario.client.concurrency = Some(Concurrency::Fixed(*concurrency))
+            }
             Self::Pace(pace) => scenario.client.pace = *pace,
             Self::Jitter(jitter) => scenario.client.retry.backoff.jitter = *jitter,
             Self::Budget(permille) => scenario.client.retry.budget_permille = *permille,

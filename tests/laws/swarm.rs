@@ -240,7 +240,7 @@ fn client(tape: &mut Tape<'_>, out: &mut String) {
     let backoff = tape.pick(&["base: 500ms, cap: 8s", "base: 1ms, cap: 1ms", "base: 2s, cap: 1m"]);
     let obey = tape.pick(&[true, false]);
     let budget = tape.pick(&["none", "20%", "0%"]);
-    let concurrency = tape.pick(&["none", "20", "3", "1"]);
+    let concurrency = tape.pick(&["none", "20", "3", "1", "adaptive", "{ initial: 2, max: 5 }"]);
     let queue = tape.pick(&[10_000, 5, 0]);
     let pace = tape.pick(&["off", "{ gap: 100ms }", "requests", "tokens"]);
     let cache = tape.pick(&["off", "{ entries: 10, ttl: 1m }"]);

@@ -6,6 +6,7 @@ mod billing;
 mod cache;
 mod clients;
 mod coalescing;
+mod concurrency;
 mod cool_down;
 mod cut;
 mod deadline;

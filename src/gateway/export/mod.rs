@@ -8,7 +8,7 @@ mod portkey;
 
 use super::addressing;
 use crate::formatting::printable;
-use crate::scenario::{BaseUrl, CoolDown, KeySource, Pace, Pick, Route, Scenario, Step, Target};
+use crate::scenario::{BaseUrl, Concurrency, CoolDown, KeySource, Pace, Pick, Route, Scenario, Step, Target};
 use provider::Nanos;
 use provider::config::{Dialect, ModelConfig};
 use provider::units::print_duration;
@@ -193,8 +193,12 @@ fn unexpressed(scenario: &Scenario) -> Vec<String> {
         notes.push("no pace: attempts are not spread as the limits refill".to_owned());
     }
     if let Some(concurrency) = client.concurrency {
+        let bound = match concurrency {
+            Concurrency::Fixed(bound) => bound.to_string(),
+            Concurrency::Adaptive(bounds) => format!("adapted from {} to {}", bounds.min, bounds.max),
+        };
         notes.push(format!(
-            "no bound over all targets on the attempts in flight (here {concurrency}), and no queue"
+            "no bound over all targets on the attempts in flight (here {bound}), and no queue"
         ));
     }
     if client.retry.budget_permille.is_some() {

@@ -3,7 +3,7 @@
 use crate::planner::catalogue;
 use crate::planner::change::{Change, Edit};
 use crate::planner::plan::ChangeKind;
-use crate::scenario::Scenario;
+use crate::scenario::{Concurrency, Scenario};
 use provider::config::{Config, ModelConfig, Tier};
 use provider::units::{print_count, print_duration};
 
@@ -40,10 +40,13 @@ fn client(scenario: &Scenario, target: f64) -> Vec<Change> {
     let name = format!("a deadline of {}", print_duration(deadline));
     let mut changes = vec![change(name, Edit::Deadline(deadline))];
     changes.extend(catalogue::attempts(scenario));
-    changes.extend(client.concurrency.map(|concurrency| {
+    if let Some(Concurrency::Fixed(concurrency)) = client.concurrency {
         let more = scaled(concurrency, target);
-        change(format!("a concurrency of {}", print_count(u64::from(more))), Edit::Concurrency(more))
-    }));
+        changes.push(change(
+            format!("a concurrency of {}", print_count(u64::from(more))),
+            Edit::Concurrency(more),
+        ));
+    }
     // Accounts that are bought give the step a choice that it does not have at present.
     if scenario.routes.iter().flat_map(|route| &route.steps).all(|step| step.targets.len() < 2) {
         changes.push(catalogue::most_room());

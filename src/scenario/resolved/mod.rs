@@ -7,7 +7,10 @@ mod client;
 mod upstream;
 
 pub use caller::{Caller, DailyBudget};
-pub use client::{Backoff, Cache, Client, CoolDown, Eject, EstimateError, Jitter, Pace, Retry, StatedWait};
+pub use client::{
+    AdaptiveConcurrency, Backoff, Cache, Client, Concurrency, CoolDown, Eject, EstimateError, Jitter, Pace,
+    Retry, StatedWait,
+};
 pub use upstream::{BaseUrl, KeySource, Upstream};
 
 use super::trace::Recorded;

@@ -12,7 +12,9 @@ mod scenario;
 mod workload;
 
 pub(super) use caller::{BUDGET, CALLER};
-pub(super) use client::{BACKOFF, CACHE, CLIENT, EJECT, ESTIMATE, JITTER, PACE, RETRY, STATED_WAIT};
+pub(super) use client::{
+    ADAPTIVE, BACKOFF, CACHE, CLIENT, EJECT, ESTIMATE, JITTER, PACE, RETRY, STATED_WAIT,
+};
 pub(super) use dist::{TIME_DIST, TOKEN_DIST};
 pub(super) use evidence::EVIDENCE;
 pub(in crate::scenario) use model::MODEL;
