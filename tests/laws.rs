@@ -4,9 +4,11 @@
 mod ceiling;
 mod clients;
 mod coalescing;
+mod concurrency;
 mod cut;
 mod inputs;
 mod log;
+mod picks;
 mod queueing;
 mod reference_limits;
 mod reservation;

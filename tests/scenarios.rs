@@ -3,7 +3,7 @@
 
 use quotalab::drive;
 use quotalab::record::Summary;
-use quotalab::scenario::{self, Overrides, Scenario};
+use quotalab::scenario::{self, Overrides, Pick, Scenario};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -87,4 +87,31 @@ fn a_simulation_of_every_lesson_passes_its_expect() {
         assert!(missed.is_empty(), "{}: {missed:#?}", path.display());
         assert!(summary.jobs.offered > 0, "{}", path.display());
     }
+}
+
+/// The comparison in the head of lesson 21.
+#[test]
+fn the_picks_of_lesson_21_differ_as_its_answer_says() {
+    let path = lessons().into_iter().find(|path| stem(path) == "21-picks").expect("the lesson");
+    let with = |pick: Pick| {
+        let mut scenario = load(&path);
+        scenario.routes[0].steps[0].pick = pick;
+        let summary = simulate(&scenario);
+        assert_eq!(summary.jobs.succeeded, summary.jobs.offered, "{pick:?} serves every job");
+        (
+            summary.latency_s.mean,
+            summary.latency_s.p95,
+            summary.cost_usd.expect("a simulation knows the cost"),
+        )
+    };
+    let [in_order, fastest, least_busy, round_robin, random, cheapest] =
+        [Pick::InOrder, Pick::Fastest, Pick::LeastBusy, Pick::RoundRobin, Pick::Random, Pick::Cheapest]
+            .map(with);
+    let is = |measured: f64, stated: f64| (measured - stated).abs() <= 0.05;
+    assert!(is(in_order.0, 1.6) && is(in_order.1, 8.8) && is(in_order.2, 4.21), "{in_order:?}");
+    assert!(is(fastest.0, 1.2) && is(fastest.1, 5.8), "{fastest:?}");
+    assert!(is(least_busy.0, 1.5) && is(least_busy.1, 6.7), "{least_busy:?}");
+    assert!(is(round_robin.0, 2.4) && is(round_robin.1, 8.5), "{round_robin:?}");
+    assert!(is(random.0, 2.4) && is(random.1, 8.4), "{random:?}");
+    assert!(is(cheapest.0, 3.0) && is(cheapest.2, 1.44), "{cheapest:?}");
 }

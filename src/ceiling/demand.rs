@@ -4,7 +4,7 @@ use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, Scenario, TraceRow, Workload};
 use provider::config::{
-    CachedTokens, Estimate, Latency, Lengths, ModelConfig, Reserve, ServiceTimeDist, Settlement,
+    CachedTokens, Estimate, Latency, Lengths, ModelConfig, Price, Reserve, ServiceTimeDist, Settlement,
 };
 use provider::dist::Dist;
 use provider::{Axis, Instant, Nanos};
@@ -77,6 +77,11 @@ impl PromptRange {
 }
 
 impl Sizes {
+    /// Returns the price that the pick `cheapest` expects of a job, in USD: that of the prompt without a cache and of the completion.
+    pub(super) fn expected_usd(self, price: Price) -> f64 {
+        (self.prompt * price.input + self.completion * price.output) / 1e6
+    }
+
     /// Returns the means of the sizes that the load samples for the jobs of a range, from 1 to [`MAX_TOKENS`], without the
     /// rounding to whole tokens.
     pub(super) fn of(workload: &Workload, duration: Nanos, lengths: Lengths, range: PromptRange) -> Self {

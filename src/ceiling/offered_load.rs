@@ -1,6 +1,7 @@
 //! The offered load of a workload: its mean rate over the run.
 
 use super::demand::{Sizes, model};
+use crate::ids::TargetId;
 use crate::job::MIN_THINK_TIME;
 use crate::scenario::rate::Rate;
 use crate::scenario::{Arrivals, Pick, Scenario, Step, Workload};
@@ -33,14 +34,26 @@ pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: S
     jobs / duration.as_secs_f64()
 }
 
-/// Returns the mean time of a request to the first step without queueing, in seconds: to its first target if they are used in
-/// order, otherwise the mean over its targets.
+/// Returns the mean time of a request to the first step without queueing, in seconds: to the target that its pick prefers, if that is
+/// one and the same (in order, cheapest, fastest), otherwise the mean over its targets, by their weights if they have some.
 pub(super) fn first_step_seconds(scenario: &Scenario, workload: &Workload, sizes: Sizes) -> f64 {
-    let Step { pick, targets } = &scenario.routes[usize::from(workload.route.0)].steps[0];
-    let targets = if *pick == Pick::InOrder { &targets[..1] } else { &targets[..] };
-    let seconds = targets.iter().map(|target| {
+    let Step { pick, targets, weights } = &scenario.routes[usize::from(workload.route.0)].steps[0];
+    let seconds = |target: &TargetId| {
         let latency = &model(scenario, *target).latency;
         latency.mean_round_trip_seconds() + sizes.service_seconds(latency)
-    });
-    seconds.sum::<f64>() / targets.len() as f64
+    };
+    let mean = |weight: &dyn Fn(usize) -> f64| {
+        let weighted = targets.iter().enumerate().map(|(index, target)| weight(index) * seconds(target));
+        weighted.sum::<f64>() / (0..targets.len()).map(weight).sum::<f64>()
+    };
+    match pick {
+        Pick::InOrder => seconds(&targets[0]),
+        Pick::Cheapest => {
+            let price = |target: &&TargetId| sizes.expected_usd(model(scenario, **target).price);
+            targets.iter().min_by(|one, other| price(one).total_cmp(&price(other))).map_or(0.0, seconds)
+        }
+        Pick::Fastest => targets.iter().map(seconds).fold(f64::INFINITY, f64::min),
+        Pick::Weighted => mean(&|index| weights.get(index).map_or(1.0, |weight| f64::from(*weight))),
+        Pick::RoundRobin | Pick::MostRoom | Pick::Random | Pick::LeastBusy => mean(&|_| 1.0),
+    }
 }

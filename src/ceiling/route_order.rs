@@ -4,12 +4,12 @@
 //! The ceiling lets every job go where it leaves the most room to others, so it is an upper bound there. What the order of the route
 //! leaves of it is estimated here: the traffic flows through the targets as a fluid, in cells of time, after days of the same traffic.
 //! Chance and waits do not count. Bursts count only if all jobs arrive in bursts: then a limit per minute admits no more than it does
-//! until the deadline of each. Of a step that picks among its targets, those whose long limits run out soonest at full rate are taken to
-//! come first.
+//! until the deadline of each. Of a step that picks `cheapest`, the targets come in the order of their prices. Of one with another pick
+//! than the order itself, those whose long limits run out soonest at full rate are taken to come first.
 
 use super::constraint::{LimitConstraint, sustained};
 use super::peak::allowed_failures;
-use super::{Class, offered_jobs_per_second_of, window_end};
+use super::{Class, demand, offered_jobs_per_second_of, window_end};
 use crate::scenario::{Arrivals, Pick, Scenario, Start, rate};
 use provider::config::{Limit, RefillPolicy};
 use provider::{Instant, Nanos};
@@ -164,15 +164,18 @@ impl<'a> Fluid<'a> {
                 let target = class.targets[*position];
                 route.steps.iter().position(|step| step.targets.contains(&target)).unwrap_or(0)
             };
-            let depletion_speed = |position: &usize| {
-                let is_picked = route.steps[step(position)].pick != Pick::InOrder;
-                if is_picked { self.depletion_speed(class, *position) } else { 0.0 }
+            // Of the targets of a step, the one with the highest rank comes first.
+            let rank = |position: &usize| match route.steps[step(position)].pick {
+                Pick::InOrder => 0.0,
+                Pick::Cheapest => {
+                    let price = demand::model(scenario, class.targets[*position]).price;
+                    -class.sizes[*position].expected_usd(price)
+                }
+                _ => self.depletion_speed(class, *position),
             };
             let mut order: Vec<usize> = (0..class.targets.len()).collect();
             order.sort_by(|one, other| {
-                step(one)
-                    .cmp(&step(other))
-                    .then_with(|| depletion_speed(other).total_cmp(&depletion_speed(one)))
+                step(one).cmp(&step(other)).then_with(|| rank(other).total_cmp(&rank(one)))
             });
             order
         };

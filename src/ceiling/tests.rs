@@ -53,6 +53,7 @@ pub(super) fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: 
     let step = |targets: &&[u16]| Step {
         pick: Pick::InOrder,
         targets: targets.iter().map(|t| TargetId(*t)).collect(),
+        weights: Vec::new(),
     };
     let backoff = Backoff { base: Nanos::SECOND, cap: Nanos::SECOND, jitter: Jitter::None };
     Scenario {

@@ -78,9 +78,8 @@ impl Engine {
         let elapsed = active.transition(self.now, JobState::Deciding);
         active.failed_attempts += elapsed;
         let (job, tag) = (active.job.id, active.tag);
-        self.concurrency.release();
-        self.attempt_timeouts.forget(|slot, attempt| !self.jobs.has_in_flight(slot, attempt));
         let (target, outcome, usage) = (candidate.target, reply.outcome, reply.usage);
+        self.end_attempt(slot, (attempt, target), Some(outcome));
         self.log(driver, job, EventKind::Replied { attempt, target, outcome, usage });
         driver.cancel(self.now, tag, attempt);
         self.cool_down(driver, slot, candidate, attempt, &reply);

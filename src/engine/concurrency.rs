@@ -1,15 +1,19 @@
-//! The concurrency limit of the client: a bound on the attempts in flight, and the bounded queue of jobs that wait for one of
+//! The concurrency limit of the client: a bound on the attempts in flight, which may adapt itself, and the bounded queue of jobs that wait for one of
 //! them to end. Interactive jobs leave it before batch jobs; jobs of one priority leave it in the order in which they came.
 
+use super::adaptive_limit::{AdaptiveLimit, Signal};
 use super::fifo::{Fifo, Links};
-use crate::ids::Slot;
+use crate::ids::{AttemptId, Slot};
 use crate::job::Priority;
+use crate::scenario::Concurrency;
 
 /// Counts attempts in flight and queues jobs while the limit is reached.
 #[derive(Debug)]
 pub(super) struct ConcurrencyLimiter {
     /// The most attempts in flight; `None`: no limit.
     max_in_flight: Option<u32>,
+    /// Sets `max_in_flight`; `None`: it is fixed.
+    adaptive: Option<AdaptiveLimit>,
     in_flight: u32,
     /// The most jobs in the queue.
     max_queued: u32,
@@ -27,9 +31,15 @@ pub(super) struct QueueFull;
 
 impl ConcurrencyLimiter {
     /// Creates an empty queue with nothing in flight.
-    pub(super) fn new(max_in_flight: Option<u32>, max_queued: u32) -> Self {
+    pub(super) fn new(limit: Option<Concurrency>, max_queued: u32) -> Self {
+        let (max_in_flight, adaptive) = match limit {
+            None => (None, None),
+            Some(Concurrency::Fixed(max)) => (Some(max), None),
+            Some(Concurrency::Adaptive(bounds)) => (Some(bounds.initial), Some(AdaptiveLimit::new(bounds))),
+        };
         Self {
             max_in_flight,
+            adaptive,
             in_flight: 0,
             max_queued,
             queued: 0,
@@ -56,10 +66,14 @@ impl ConcurrencyLimiter {
         self.in_flight += 1;
     }
 
-    /// Counts an attempt that ended.
+    /// Counts an attempt that ended, of which `signal` is known. `next` is the attempt that is sent next.
     #[inline]
-    pub(super) fn release(&mut self) {
+    pub(super) fn release(&mut self, (attempt, next): (AttemptId, AttemptId), signal: Signal) {
         assert!(self.in_flight > 0, "invariant: an attempt that ends is in flight");
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.update((attempt, next), self.in_flight, signal);
+            self.max_in_flight = Some(adaptive.get());
+        }
         self.in_flight -= 1;
     }
 
@@ -128,7 +142,7 @@ mod tests {
 
     #[test]
     fn jobs_leave_in_order_while_attempts_are_below_the_limit() {
-        let mut limiter = ConcurrencyLimiter::new(Some(1), 2);
+        let mut limiter = ConcurrencyLimiter::new(Some(Concurrency::Fixed(1)), 2);
         assert!(!limiter.is_at_limit());
         limiter.acquire();
         let push =
@@ -137,19 +151,19 @@ mod tests {
         assert_eq!(push(&mut limiter, Slot(4), true), Err(QueueFull));
         assert!(limiter.has_enough_woken(Priority::Interactive), "one of one");
         assert_eq!(limiter.pop(), None);
-        limiter.release();
+        limiter.release((AttemptId(0), AttemptId(1)), Signal::None);
         assert_eq!(limiter.pop(), Some(Slot(7)));
         limiter.forget_woken(Priority::Interactive);
         assert!(!limiter.has_enough_woken(Priority::Interactive));
         limiter.acquire();
         limiter.remove(Slot(3), Priority::Interactive);
-        limiter.release();
+        limiter.release((AttemptId(0), AttemptId(1)), Signal::None);
         assert_eq!(limiter.pop(), None);
     }
 
     #[test]
     fn interactive_jobs_leave_before_batch_jobs_that_came_earlier() {
-        let mut limiter = ConcurrencyLimiter::new(Some(1), 4);
+        let mut limiter = ConcurrencyLimiter::new(Some(Concurrency::Fixed(1)), 4);
         limiter.acquire();
         for (slot, priority) in [(1, Priority::Batch), (2, Priority::Batch), (3, Priority::Interactive)] {
             limiter.push(Slot(slot), priority, true).expect("room");
@@ -160,7 +174,7 @@ mod tests {
         assert!(limiter.has_enough_woken(Priority::Batch));
         assert_eq!(limiter.last_after(Priority::Interactive), Some(Slot(2)));
         assert_eq!((limiter.last_after(Priority::Batch), limiter.pop_before(Priority::Batch)), (None, None));
-        limiter.release();
+        limiter.release((AttemptId(0), AttemptId(1)), Signal::None);
         assert_eq!(limiter.pop_before(Priority::Batch), Some(Slot(3)));
         assert_eq!(limiter.pop_before(Priority::Batch), None);
         assert_eq!((limiter.pop(), limiter.pop(), limiter.pop()), (Some(Slot(1)), Some(Slot(2)), None));
@@ -176,7 +190,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "invariant: attempts in flight")]
     fn an_attempt_above_the_limit_panics() {
-        let mut limiter = ConcurrencyLimiter::new(Some(1), 0);
+        let mut limiter = ConcurrencyLimiter::new(Some(Concurrency::Fixed(1)), 0);
         limiter.acquire();
         limiter.acquire();
     }

@@ -169,6 +169,7 @@ impl Engine {
         assert!(!active.first_byte_sent, "law 16: nothing is sent after the first byte");
         let (previous_step, is_retry) = (active.step, active.tried & candidate.bit() != 0);
         active.transition(self.now, JobState::Sent { attempt, candidate });
+        active.sent_at = self.now;
         active.count_attempt(candidate);
         let (number, job, tag) = (active.attempts, active.job, active.tag);
         let cooling = self.router.target(target).cool_down_end(self.now);

@@ -32,8 +32,13 @@ struct AxisEstimate {
 /// Returns what the engine assumes that a provider reserves for a job at admission: the estimated prompt and the bound on the
 /// completion, [`DEFAULT_MAX_TOKENS`] if the client sets none.
 pub(crate) fn cost_of(job: &Job) -> Charge {
-    let completion_tokens = job.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
+    let completion_tokens = completion_bound(job);
     Charge::new(Usage { prompt_tokens: job.prompt_tokens, completion_tokens, cached_tokens: 0 })
+}
+
+/// Returns the bound on the completion of a job in tokens: `max_tokens`, [`DEFAULT_MAX_TOKENS`] if the client sets none.
+pub(super) fn completion_bound(job: &Job) -> u32 {
+    job.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS)
 }
 
 impl QuotaEstimate {

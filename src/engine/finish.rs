@@ -7,7 +7,7 @@ use super::driver::{Answer, Driver, Handover};
 use super::jobs::JobState;
 use super::reply::Reply;
 use super::route::Candidate;
-use crate::event::{AttemptFailure, EndReason, EventKind, JobEnd, JobOutcome};
+use crate::event::{AttemptFailure, AttemptOutcome, EndReason, EventKind, JobEnd, JobOutcome};
 use crate::ids::{AttemptId, Slot};
 use provider::{Instant, Nanos};
 
@@ -95,7 +95,9 @@ impl Engine {
                 let handed_over =
                     reason == EndReason::Cancelled && self.hand_over(driver, slot, attempt, candidate);
                 if !handed_over {
-                    self.cancel_attempt(driver, slot, attempt, candidate);
+                    let timeout = AttemptOutcome::Failed(AttemptFailure::Timeout);
+                    let outcome = (reason == EndReason::Deadline).then_some(timeout);
+                    self.cancel_attempt(driver, slot, attempt, (candidate, outcome));
                     if reason == EndReason::Deadline {
                         let reply = Reply::failed(self.now, AttemptFailure::Timeout);
                         self.cool_down(driver, slot, candidate, attempt, &reply);
@@ -129,12 +131,11 @@ impl Engine {
         driver: &mut impl Driver,
         slot: Slot,
         attempt: AttemptId,
-        candidate: Candidate,
+        (candidate, outcome): (Candidate, Option<AttemptOutcome>),
     ) {
         let active = self.jobs.at(slot);
         let (id, tag, target) = (active.job.id, active.tag, candidate.target);
-        self.concurrency.release();
-        self.attempt_timeouts.forget(|slot, attempt| !self.jobs.has_in_flight(slot, attempt));
+        self.end_attempt(slot, (attempt, target), outcome);
         self.log(driver, id, EventKind::AttemptCancelled { attempt, target });
         driver.cancel(self.now, tag, attempt);
     }
@@ -150,11 +151,13 @@ impl Engine {
     ) -> bool {
         let active = self.jobs.at(slot);
         let (from, leader, fingerprint) = (active.tag, active.job.id, active.job.fingerprint);
+        let sent_at = active.sent_at;
         let next = self.coalescer.as_mut().and_then(|coalescer| coalescer.promote_next(fingerprint, slot));
         let Some(next) = next else { return false };
         let active = self.jobs.at(next);
         assert_eq!(active.state, JobState::Following, "law 15: state of a follower == Following");
         active.transition(self.now, JobState::Sent { attempt, candidate });
+        active.sent_at = sent_at;
         active.count_attempt(candidate);
         self.attempt_timeouts.reassign(attempt, next);
         let active = self.jobs.at(next);

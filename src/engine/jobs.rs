@@ -19,6 +19,8 @@ pub(super) struct ActiveJob {
     pub(super) state: JobState,
     /// The instant at which the current state began.
     pub(super) since: Instant,
+    /// The instant at which the attempt in flight was sent, before it was handed over to this job if it was. Unused in other states.
+    pub(super) sent_at: Instant,
     /// The step of the last attempt; zero before any.
     pub(super) step: u8,
     pub(super) attempts: u8,
@@ -75,6 +77,7 @@ impl ActiveJob {
             deadline,
             state: JobState::Deciding,
             since: now,
+            sent_at: now,
             step: 0,
             attempts: 0,
             refused: 0,

@@ -46,10 +46,10 @@
 //! cool-down (8), attempts, queue and waits stay within their bounds (14), of identical jobs one is sent at a time
 //! (15), and nothing is sent for a job after its first byte (16) or its cancellation (17).
 //!
-//! Policies, one file each: `route` chooses the target, `blockers` finds what blocks the others, `backoff` draws the wait,
+//! Policies, one file each: `route` chooses the step, `pick` the target of a step, `blockers` finds what blocks the others, `backoff` draws the wait,
 //! `attempt_timeout` bounds attempts, `budget` bounds retries, `target` holds the pacing and the cool-downs that hold for all
 //! jobs, `job_cool_down` those of single jobs, `estimate` the quota estimate, `cache` the response cache, `coalesce` leaders
-//! and followers, `concurrency` the concurrency limit and its queue, `cool_down_queue` the jobs that wait for targets,
+//! and followers, `concurrency` the concurrency limit and its queue, `adaptive_limit` a limit that adapts itself, `cool_down_queue` the jobs that wait for targets,
 //! `pace_queue` the jobs that wait for the pace, `wake` the ends of waits.
 //!
 //! Of jobs that wait for the same permit, targets or pace, interactive ones go before batch ones ([`crate::job::Priority`]); jobs
@@ -57,6 +57,7 @@
 //! higher priority queues for one, and is not sent to a target while a job of a higher priority waits for the end of that
 //! target's cool-down.
 
+mod adaptive_limit;
 mod attempt_timeout;
 mod backoff;
 mod blockers;
@@ -74,6 +75,7 @@ mod job_cool_down;
 mod jobs;
 mod pace_queue;
 pub mod parse;
+mod pick;
 mod reply;
 mod route;
 mod target;
@@ -89,9 +91,10 @@ pub use reply::{LimitNumbers, Reply, Wait, WaitKind};
 pub use target::{TargetHealth, TargetView};
 
 use crate::event::{AttemptOutcome, EndReason, Event, EventKind};
-use crate::ids::{AttemptId, EngineId, JobId, Slot, Tag};
+use crate::ids::{AttemptId, EngineId, JobId, Slot, Tag, TargetId};
 use crate::job::Job;
 use crate::scenario::{Client, Scenario};
+use adaptive_limit::Signal;
 use attempt_timeout::AttemptTimeouts;
 use cache::Cache;
 use coalesce::Coalescer;
@@ -99,7 +102,7 @@ use concurrency::ConcurrencyLimiter;
 use cool_down_queue::CoolDownQueues;
 use jobs::{ActiveJob, JobSlab, JobState};
 use provider::Instant;
-use reply::ReplyClass;
+use reply::{AttemptEnd, ReplyClass};
 use route::Router;
 use timers::Timers;
 
@@ -244,9 +247,8 @@ impl Engine {
         assert_eq!(sent, attempt, "invariant: a reply belongs to the attempt in flight");
         let elapsed = active.transition(now, JobState::Deciding);
         let (id, cost, target) = (active.job.id, cost_of(&active.job), candidate.target);
-        self.concurrency.release();
-        self.attempt_timeouts.forget(|slot, attempt| !self.jobs.has_in_flight(slot, attempt));
         let (outcome, usage, class) = (reply.outcome, reply.usage, reply.class());
+        self.end_attempt(slot, (attempt, target), Some(outcome));
         self.log(driver, id, EventKind::Replied { attempt, target, outcome, usage });
 
         let target_state = self.router.target(target);
@@ -256,6 +258,8 @@ impl Engine {
         let target_state = self.router.target(target);
         if class == ReplyClass::Served {
             target_state.count_success(attempt);
+            let route = self.jobs.at(slot).job.route;
+            self.router.count_answer(route, usage);
             self.serve(driver, slot, attempt, elapsed, reply);
         } else {
             let active = self.jobs.at(slot);
@@ -328,7 +332,7 @@ impl Engine {
         target.settle(now, &cost, None);
         target.cancel_probe(attempt);
         self.advance_pace_turns(candidate.target);
-        self.cancel_attempt(driver, slot, attempt, candidate);
+        self.cancel_attempt(driver, slot, attempt, (candidate, None));
         self.give_up(driver, slot, EndReason::Cancelled);
         self.run_ready(driver);
     }
@@ -365,6 +369,23 @@ impl Engine {
     #[inline]
     pub fn poll_timeout(&self) -> Instant {
         self.timers.next().min(self.attempt_timeouts.next()).min(self.cool_down_queues.next())
+    }
+
+    /// Frees the permit of an attempt at `target` that is no longer in flight for the job at `slot`, and its share of the bound on
+    /// the time of attempts. `outcome` is `None` if it has no result: it was cancelled, or not sent.
+    #[inline]
+    fn end_attempt(
+        &mut self,
+        slot: Slot,
+        (attempt, target): (AttemptId, TargetId),
+        outcome: Option<AttemptOutcome>,
+    ) {
+        let signal = outcome.map_or(Signal::None, Signal::of);
+        self.concurrency.release((attempt, AttemptId(self.next_attempt)), signal);
+        self.attempt_timeouts.forget(|slot, attempt| !self.jobs.has_in_flight(slot, attempt));
+        let took = self.now.since(self.jobs.at(slot).sent_at);
+        let end = outcome.map_or(AttemptEnd::Unknown, |outcome| ReplyClass::of(outcome).attempt_end());
+        self.router.target(target).end_attempt(self.now, took, end);
     }
 
     fn advance_clock(&mut self, now: Instant) {

@@ -103,6 +103,60 @@ pub(super) enum ReplyClass {
     NotSent,
 }
 
+/// How an attempt ended, for the average latency of its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AttemptEnd {
+    /// Its reply served the job.
+    Served,
+    /// It was refused, or failed for now.
+    Failed,
+    /// It was cancelled, not sent, or answered with an error of the request: its time says only that an answer takes longer.
+    Unknown,
+}
+
+impl ReplyClass {
+    /// Classifies the result of an attempt for the next action.
+    ///
+    /// The classes follow what providers document. Two mistakes of other routers are avoided: a 413 treated as a 429
+    /// waits in vain, and a 400 that is retried never succeeds.
+    pub(super) const fn of(outcome: AttemptOutcome) -> Self {
+        match outcome {
+            AttemptOutcome::Ok => Self::Served,
+            AttemptOutcome::Refused { cause, .. } => match cause {
+                RefusalCause::ShortLimit
+                | RefusalCause::DayLimit
+                | RefusalCause::Allowance
+                | RefusalCause::Concurrency
+                | RefusalCause::SharedQuota
+                | RefusalCause::SharedCoolDown
+                | RefusalCause::Other => Self::RateLimited,
+                RefusalCause::Overload => Self::Unhealthy,
+                RefusalCause::Billing
+                | RefusalCause::TooLarge
+                | RefusalCause::NotInTier
+                | RefusalCause::Auth => Self::TargetPermanent,
+            },
+            AttemptOutcome::Failed(AttemptFailure::Status(401..=404 | 407 | 410 | 413 | 451)) => {
+                Self::TargetPermanent
+            }
+            AttemptOutcome::Failed(AttemptFailure::Status(status)) if is_permanent_status(status) => {
+                Self::Permanent
+            }
+            AttemptOutcome::Failed(AttemptFailure::Local(_)) => Self::NotSent,
+            AttemptOutcome::Failed(_) => Self::Unhealthy,
+        }
+    }
+
+    /// Returns what the end of the attempt says about the latency of its target.
+    pub(super) const fn attempt_end(self) -> AttemptEnd {
+        match self {
+            Self::Served => AttemptEnd::Served,
+            Self::RateLimited | Self::Unhealthy => AttemptEnd::Failed,
+            Self::TargetPermanent | Self::Permanent | Self::NotSent => AttemptEnd::Unknown,
+        }
+    }
+}
+
 /// Returns `true` if the same request is answered with this status again, whenever it is sent: a client error, other than those
 /// that concern the connection or the moment (RFC 9110: 408 Request Timeout, 421 Misdirected Request; RFC 4918: 423 Locked, 424
 /// Failed Dependency; RFC 8470: 425 Too Early; RFC 6585: 429 Too Many Requests) and nginx's 499.
@@ -128,35 +182,8 @@ impl Reply {
     }
 
     /// Classifies the reply for the next action.
-    ///
-    /// The classes follow what providers document. Two mistakes of other routers are avoided: a 413 treated as a 429
-    /// waits in vain, and a 400 that is retried never succeeds.
     pub(super) const fn class(&self) -> ReplyClass {
-        match self.outcome {
-            AttemptOutcome::Ok => ReplyClass::Served,
-            AttemptOutcome::Refused { cause, .. } => match cause {
-                RefusalCause::ShortLimit
-                | RefusalCause::DayLimit
-                | RefusalCause::Allowance
-                | RefusalCause::Concurrency
-                | RefusalCause::SharedQuota
-                | RefusalCause::SharedCoolDown
-                | RefusalCause::Other => ReplyClass::RateLimited,
-                RefusalCause::Overload => ReplyClass::Unhealthy,
-                RefusalCause::Billing
-                | RefusalCause::TooLarge
-                | RefusalCause::NotInTier
-                | RefusalCause::Auth => ReplyClass::TargetPermanent,
-            },
-            AttemptOutcome::Failed(AttemptFailure::Status(401..=404 | 407 | 410 | 413 | 451)) => {
-                ReplyClass::TargetPermanent
-            }
-            AttemptOutcome::Failed(AttemptFailure::Status(status)) if is_permanent_status(status) => {
-                ReplyClass::Permanent
-            }
-            AttemptOutcome::Failed(AttemptFailure::Local(_)) => ReplyClass::NotSent,
-            AttemptOutcome::Failed(_) => ReplyClass::Unhealthy,
-        }
+        ReplyClass::of(self.outcome)
     }
 
     /// Returns the wait that a client with this policy obeys; `None` if the client obeys none, or the server named no usable

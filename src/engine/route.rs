@@ -7,7 +7,7 @@
 //!     are not in cool-down, neither for all jobs nor for this one, and not being probed
 //!     were not tried since the last wait   (a failed attempt is not repeated at once)
 //!     can be sent to now                   (pace)
-//!  the first step with such a target wins; its pick chooses among them ──▶ send
+//!  the first step with such a target wins; its pick (`pick`) chooses among them ──▶ send
 //!  no such target ──▶ wait until the earliest instant at which there may be one,
 //!                     if that is before the deadline; otherwise give up now
 //! ```
@@ -22,6 +22,7 @@ use super::cool_down_queue::{MIN_WAITS_IN_VAIN, Opening, TargetSet};
 use super::job_cool_down::{JobCoolDown, JobCoolDowns};
 use super::jobs::ActiveJob;
 use super::pace_queue::{PaceQueues, cost_ahead};
+use super::pick::{Choice, FreeTargets, MeanCompletion};
 use super::reply::{Reply, ReplyClass};
 use super::target::TargetState;
 use crate::event::{AttemptOutcome, EndReason, Obstacle, RefusalCause, WaitReason};
@@ -29,7 +30,7 @@ use crate::ids::{AttemptId, RouteId, Slot, TargetId};
 use crate::job::{Job, Priority};
 use crate::scenario::{Client, MAX_ROUTE_TARGETS, Pick, Retry, Route, Scenario, Step};
 use provider::meter::Charge;
-use provider::{Instant, Nanos, RandomStream, random};
+use provider::{Instant, Nanos, RandomStream, Usage, random};
 
 /// A target of a job's route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +81,9 @@ pub(super) struct Router {
     pub(super) budget: Budget,
     retry: Retry,
     jitter_key: u64,
+    pick_key: u64,
+    /// By route, the mean completion of its answers.
+    completions: Vec<MeanCompletion>,
 }
 
 /// A step of a route, and the index of the target at which its round robin continues.
@@ -110,6 +114,8 @@ impl Router {
             budget: Budget::new(client.retry.budget_permille),
             retry: client.retry.clone(),
             jitter_key: random::label_key(scenario.seed, "jitter"),
+            pick_key: random::label_key(scenario.seed, "pick"),
+            completions: vec![MeanCompletion::default(); scenario.routes.len()],
         }
     }
 
@@ -117,6 +123,12 @@ impl Router {
     #[inline]
     pub(super) fn target(&mut self, id: TargetId) -> &mut TargetState {
         &mut self.targets[id.index()]
+    }
+
+    /// Counts an answer to a job of a route.
+    #[inline]
+    pub(super) fn count_answer(&mut self, route: RouteId, usage: Usage) {
+        self.completions[route.index()].count(usage.completion_tokens);
     }
 
     /// Chooses the next action of the job at `slot`, with this `cost`.
@@ -129,6 +141,7 @@ impl Router {
         cost: &Charge,
     ) -> NextAction {
         let Self { routes, targets, job_cool_downs, pace_queues, budget, .. } = self;
+        let (completion, key) = (self.completions[active.job.route.index()], self.pick_key);
         let job_cool_downs = job_cool_downs.of(slot);
         let route = active.job.route.index();
         let mut blockers = Blockers::default();
@@ -141,7 +154,8 @@ impl Router {
             };
             let (first, count) =
                 (if step.pick == Pick::RoundRobin { *cursor } else { 0 }, step.targets.len());
-            let mut best: Option<(f64, usize)> = None;
+            let takes_first = count == 1 || matches!(step.pick, Pick::InOrder | Pick::RoundRobin);
+            let (mut chosen, mut free) = (None, FreeTargets::default());
             for index in first..first + count {
                 let index = if index < count { index } else { index - count };
                 let candidate = candidate(index);
@@ -153,15 +167,19 @@ impl Router {
                 let view = TargetForJob { state: target, own, queues: pace_queues.of(candidate.target) };
                 if let Some(blocked_by) = blocked_by(now, active, candidate.bit(), cost, &view, budget) {
                     blockers.add(blocked_by, candidate);
-                } else if step.pick == Pick::MostRoom {
-                    let room = target.room(now, cost);
-                    best = best.filter(|(largest, _)| *largest >= room).or(Some((room, index)));
-                } else {
-                    best = Some((0.0, index));
+                } else if takes_first {
+                    chosen = Some(index);
                     break;
+                } else {
+                    free.add(index);
                 }
             }
-            if let Some((_, index)) = best {
+            if !free.is_empty() {
+                let (job, attempts) = (&active.job, active.attempts);
+                let choice = Choice { now, job, attempts, cost, step, targets, completion, key };
+                chosen = Some(choice.among(free));
+            }
+            if let Some(index) = chosen {
                 *cursor = index + 1;
                 return NextAction::Send(candidate(index));
             }

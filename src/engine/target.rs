@@ -32,11 +32,12 @@
 //! of one second four fifths. A client cannot know which case it is in.
 
 use super::estimate::QuotaEstimate;
-use super::reply::Reply;
+use super::pick::PeakEwma;
+use super::reply::{AttemptEnd, Reply};
 use crate::event::RefusalCause;
 use crate::ids::AttemptId;
 use crate::job::Priority;
-use crate::scenario::{Client, Eject, Pace, Pick, Scenario};
+use crate::scenario::{Client, Eject, Pace, Pick, Scenario, TokenPrices};
 use provider::config::CachedTokens;
 use provider::meter::Charge;
 use provider::{Axis, Instant, Nanos, Usage};
@@ -62,6 +63,11 @@ pub(super) struct TargetState {
     estimate: Option<QuotaEstimate>,
     /// How cached prompt tokens count against its limits, according to its documentation.
     cached: CachedTokens,
+    /// Attempts sent and not ended.
+    in_flight: u32,
+    /// `None` if no pick reads it.
+    latency: Option<PeakEwma>,
+    prices: TokenPrices,
 }
 
 /// What the engine believes of a target.
@@ -102,9 +108,10 @@ enum Health {
 impl TargetState {
     /// Returns the state of every target of the scenario for one of its clients: not in cool-down.
     pub(super) fn all(scenario: &Scenario, client: &Client) -> Vec<Self> {
-        let mut steps = scenario.routes.iter().flat_map(|route| &route.steps);
-        let has_estimate = steps.any(|step| step.pick == Pick::MostRoom)
-            || matches!(client.pace, Pace::Requests | Pace::Tokens);
+        let has_pick =
+            |pick| scenario.routes.iter().flat_map(|route| &route.steps).any(|step| step.pick == pick);
+        let (has_latency, has_most_room) = (has_pick(Pick::Fastest), has_pick(Pick::MostRoom));
+        let has_estimate = has_most_room || matches!(client.pace, Pace::Requests | Pace::Tokens);
         let target = |target: &crate::scenario::Target| Self {
             cool_down_until: Instant::ZERO,
             cool_down_cause: (RefusalCause::Other, None),
@@ -116,6 +123,9 @@ impl TargetState {
             next_send: Instant::ZERO,
             estimate: has_estimate.then(|| QuotaEstimate::new(&target.limits)),
             cached: target.cached,
+            in_flight: 0,
+            latency: has_latency.then(PeakEwma::default),
+            prices: TokenPrices::of(target.price),
         };
         scenario.targets.iter().map(target).collect()
     }
@@ -252,9 +262,39 @@ impl TargetState {
         self.estimate.as_ref().map_or(0.0, |estimate| estimate.room(now, cost))
     }
 
+    /// Returns the number of attempts in flight.
+    pub(super) const fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// Returns its load for the pick `fastest`, which needs it: zero without an average latency.
+    pub(super) fn load(&self, now: Instant) -> f64 {
+        self.latency.map_or(0.0, |latency| latency.load(now, self.in_flight))
+    }
+
+    /// Returns what tokens cost.
+    pub(super) const fn prices(&self) -> TokenPrices {
+        self.prices
+    }
+
+    /// Records that an attempt has ended `took` after it was sent.
+    #[inline]
+    pub(super) fn end_attempt(&mut self, now: Instant, took: Nanos, end: AttemptEnd) {
+        assert!(self.in_flight > 0, "invariant: an attempt that ends at a target was sent to it");
+        self.in_flight -= 1;
+        if let Some(latency) = &mut self.latency {
+            match end {
+                AttemptEnd::Served => latency.served(now, took),
+                AttemptEnd::Failed => latency.failed(now, took),
+                AttemptEnd::Unknown => latency.cancelled(now, took),
+            }
+        }
+    }
+
     /// Records that an attempt is sent. The first one after an ejection is the probe.
     #[inline]
     pub(super) fn begin_attempt(&mut self, attempt: AttemptId) {
+        self.in_flight += 1;
         assert!(!self.is_probing(), "invariant: nothing is sent during a probe, found {:?}", self.health);
         if self.health == Health::Ejected {
             self.health = Health::Probing(attempt);
@@ -371,6 +411,9 @@ mod tests {
             next_send: Instant::ZERO,
             estimate: None,
             cached: CachedTokens::default(),
+            in_flight: 0,
+            latency: None,
+            prices: TokenPrices::default(),
         }
     }
 

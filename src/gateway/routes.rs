@@ -4,7 +4,7 @@ use super::metrics::{Text, text};
 use crate::ids::{ClientId, RouteId, TargetId};
 use crate::job::Priority;
 use crate::problem::nearest;
-use crate::scenario::{Arrivals, CachedPrompt, Pick, Route, Scenario, Step, Workload};
+use crate::scenario::{Arrivals, CachedPrompt, Route, Scenario, Step, Workload};
 use provider::dist::Dist;
 use std::collections::BTreeMap;
 
@@ -29,9 +29,7 @@ pub(super) fn with_targets(scenario: &Scenario) -> (Scenario, Routes) {
     for id in scenario.target_ids() {
         let name = scenario.targets[id.index()].name.clone();
         if scenario.routes.iter().all(|route| route.name != name) {
-            scenario
-                .routes
-                .push(Route { name, steps: vec![Step { pick: Pick::InOrder, targets: vec![id] }] });
+            scenario.routes.push(Route { name, steps: vec![Step::single(id)] });
         }
     }
     scenario.workloads =

@@ -22,9 +22,8 @@ use crate::engine::parse::Dialect;
 use crate::engine::{Attempt, Reply};
 use crate::event::{AttemptFailure, AttemptOutcome};
 use crate::ids::{RouteId, TargetId};
-use crate::scenario::DailyBudget;
+use crate::scenario::{DailyBudget, TokenPrices};
 use provider::Usage;
-use provider::config::Price;
 use std::sync::Arc;
 
 /// The bound on a completion that is sent if neither the caller nor the scenario sets one and a budget is to hold, in tokens.
@@ -33,53 +32,21 @@ pub(super) const DEFAULT_COMPLETION: u32 = 16_384;
 /// A completion is not bounded to fewer tokens than this: OpenAI refuses less (`max_output_tokens`), and it is of no use.
 const MIN_COMPLETION: u32 = 16;
 
-/// What tokens cost at a target, in millionths of a millionth of a dollar.
-#[derive(Clone, Copy, Debug)]
-struct Prices {
-    input: u64,
-    cached_input: u64,
-    output: u64,
+/// Returns what these tokens cost.
+fn cost(prices: TokenPrices, usage: Usage) -> Cost {
+    let tokens = u64::from(usage.prompt_tokens) + u64::from(usage.completion_tokens);
+    Cost { pico_usd: prices.pico_usd(usage), tokens }
 }
 
-impl Prices {
-    fn of(price: Price) -> Self {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "at most 10^12: a price is at most 10^6"
-        )]
-        let per_token = |usd_per_million: f64| (usd_per_million * 1e6).ceil() as u64;
-        Self {
-            input: per_token(price.input),
-            cached_input: per_token(price.cached_input),
-            output: per_token(price.output),
-        }
+/// Returns the longest completion that `left` pays for after a prompt; `None` if it does not pay for the prompt.
+fn completion_within(prices: TokenPrices, left: Cost, prompt: Usage) -> Option<u32> {
+    let prompt = cost(prices, prompt);
+    if !prompt.fits(left) {
+        return None;
     }
-
-    /// Returns what these tokens cost.
-    fn cost(self, usage: Usage) -> Cost {
-        let [prompt, cached, completion] =
-            [usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens].map(u64::from);
-        let cached = cached.min(prompt);
-        let parts = [
-            (prompt - cached).saturating_mul(self.input),
-            cached.saturating_mul(self.cached_input),
-            completion.saturating_mul(self.output),
-        ];
-        let pico_usd = parts.into_iter().fold(0, u64::saturating_add);
-        Cost { pico_usd, tokens: prompt + completion }
-    }
-
-    /// Returns the longest completion that `left` pays for after a prompt; `None` if it does not pay for the prompt.
-    fn completion_within(self, left: Cost, prompt: Usage) -> Option<u32> {
-        let prompt = self.cost(prompt);
-        if !prompt.fits(left) {
-            return None;
-        }
-        let left = left.minus(prompt);
-        let by_price = left.pico_usd.checked_div(self.output).unwrap_or(u64::MAX);
-        Some(u32::try_from(left.tokens.min(by_price)).unwrap_or(u32::MAX))
-    }
+    let left = left.minus(prompt);
+    let by_price = left.pico_usd.checked_div(prices.output).unwrap_or(u64::MAX);
+    Some(u32::try_from(left.tokens.min(by_price)).unwrap_or(u32::MAX))
 }
 
 /// What is reserved for an attempt under way. If it is dropped, the attempt has cost what was reserved.
@@ -87,7 +54,7 @@ impl Prices {
 pub(super) struct Reservation {
     ledger: Arc<dyn Ledger>,
     metrics: Arc<Metrics>,
-    prices: Prices,
+    prices: TokenPrices,
     /// `None` once it was settled.
     hold: Option<Hold>,
     /// The bound on the completion that is sent, if it is not the caller's.
@@ -97,7 +64,7 @@ pub(super) struct Reservation {
 impl Reservation {
     /// Settles an attempt that has used these tokens.
     pub(super) fn settle(mut self, usage: Usage) {
-        let cost = self.prices.cost(usage);
+        let cost = cost(self.prices, usage);
         self.settle_to(Some(cost));
     }
 
@@ -148,7 +115,7 @@ struct Wanted {
     choices: u32,
     /// The bound on the completion has to be sent, because nothing else sets one.
     is_unbounded: bool,
-    prices: Prices,
+    prices: TokenPrices,
 }
 
 impl Wanted {
@@ -164,12 +131,12 @@ impl Wanted {
             completion: request.max_tokens.unwrap_or(longest),
             choices: request.choices,
             is_unbounded: request.max_tokens.is_none() && known.is_none(),
-            prices: Prices::of(resolved.price),
+            prices: TokenPrices::of(resolved.price),
         }
     }
 
     fn cost_with(&self, completion_tokens: u32) -> Cost {
-        self.prices.cost(Usage { completion_tokens, ..self.prompt })
+        cost(self.prices, Usage { completion_tokens, ..self.prompt })
     }
 
     fn over_budget(&self, caller: &ChargedCaller, balance: Balance) -> OverBudget {
@@ -191,8 +158,8 @@ impl Wanted {
         }
         // A multiple of the choices, each of which has the same bound.
         let even = |tokens: u32| tokens - tokens % self.choices;
-        let now = even(self.prices.completion_within(balance.left(budget), self.prompt)?);
-        let later = even(self.prices.completion_within(if_returned, self.prompt)?);
+        let now = even(completion_within(self.prices, balance.left(budget), self.prompt)?);
+        let later = even(completion_within(self.prices, if_returned, self.prompt)?);
         // Rather wait for what may come back than have an answer that is much shorter than it could be.
         (now >= self.least() && now >= later / 2).then_some(now)
     }

@@ -3,8 +3,8 @@
 use super::plan::ChangeKind;
 use crate::ids::{ClientId, TargetId};
 use crate::scenario::{
-    Arrivals, Cache, Client, Jitter, KnownLimit, MAX_ROUTE_TARGETS, Pace, Pick, Scenario, Step, Target,
-    TraceRow, Workload,
+    Arrivals, Cache, Client, Concurrency, Jitter, KnownLimit, MAX_ROUTE_TARGETS, Pace, Pick, Scenario, Step,
+    Target, TraceRow, Workload,
 };
 use provider::Nanos;
 use provider::config::{AccountConfig, Config, ModelConfig};
@@ -76,7 +76,7 @@ impl ClientEdit {
             Self::Coalesce(coalesce) => client.coalesce = coalesce,
             Self::Deadline(deadline) => client.deadline = deadline,
             Self::Attempts(attempts) => client.retry.attempts = attempts,
-            Self::Concurrency(concurrency) => client.concurrency = Some(concurrency),
+            Self::Concurrency(concurrency) => client.concurrency = Some(Concurrency::Fixed(concurrency)),
             Self::Pace(pace) => client.pace = pace,
             Self::Jitter(jitter) => client.retry.backoff.jitter = jitter,
             Self::Budget(permille) => client.retry.budget_permille = permille,
@@ -120,7 +120,9 @@ impl Edit {
             }
             Self::Pick(pick) => {
                 let steps = scenario.routes.iter_mut().flat_map(|route| &mut route.steps);
-                steps.filter(|step| step.targets.len() > 1).for_each(|step| step.pick = *pick);
+                for step in steps.filter(|step| step.targets.len() > 1) {
+                    (step.pick, step.weights) = (*pick, Vec::new());
+                }
             }
             Self::MaxTokens(bounds) => {
                 scenario.workloads.iter_mut().zip(bounds).for_each(|(workload, bound)| {
@@ -197,9 +199,11 @@ fn add_account(scenario: &mut Scenario, provider: u16) {
                 let target = &targets[target.index()];
                 (target.provider, target.model) == (provider, model)
             };
-            for step in route.steps.iter_mut().filter(|step| step.targets.iter().any(is_same)) {
+            for step in &mut route.steps {
+                let Some(same) = step.targets.iter().position(is_same) else { continue };
                 if free > 0 {
                     step.targets.push(new);
+                    step.weights.extend(step.weights.get(same).copied());
                     free -= 1;
                 }
             }
@@ -232,7 +236,7 @@ fn add_fallback(scenario: &mut Scenario, config: &Config) {
     scenario.providers.push(config);
     for route in &mut scenario.routes {
         if route.steps.iter().map(|step| step.targets.len()).sum::<usize>() < MAX_ROUTE_TARGETS {
-            route.steps.push(Step { pick: Pick::InOrder, targets: vec![new] });
+            route.steps.push(Step::single(new));
         }
     }
 }
@@ -257,7 +261,8 @@ fn add_other_model(scenario: &mut Scenario, provider: u16, model: u16) {
         if let Some(pick) = route.steps.iter().find(uses).map(|step| step.pick)
             && ids.len() <= free
         {
-            route.steps.push(Step { pick, targets: ids.clone() });
+            let weights = if pick == Pick::Weighted { vec![1; ids.len()] } else { Vec::new() };
+            route.steps.push(Step { pick, targets: ids.clone(), weights });
         }
     }
     scenario.targets.extend(new);

@@ -3,7 +3,7 @@
 use super::change::{Change, ClientEdit, Edit};
 use super::plan::ChangeKind;
 use crate::ids::ClientId;
-use crate::scenario::{Arrivals, Cache, Client, Jitter, Pace, Pick, Scenario, Workload};
+use crate::scenario::{Arrivals, Cache, Client, Concurrency, Jitter, Pace, Pick, Scenario, Workload};
 use provider::Nanos;
 use provider::units::{print_count, print_duration};
 
@@ -132,11 +132,11 @@ pub(super) fn larger_bounds(scenario: &Scenario, target: f64) -> Vec<Change> {
         let deadline = client.client.deadline * 2;
         let name = format!("a deadline of {}", print_duration(deadline));
         changes.push((client.name(&name), client.edit(ClientEdit::Deadline(deadline))));
-        changes.extend(client.client.concurrency.map(|concurrency| {
+        if let Some(Concurrency::Fixed(concurrency)) = client.client.concurrency {
             let more = scaled(concurrency, target);
             let name = format!("a concurrency of {}", print_count(u64::from(more)));
-            (client.name(&name), client.edit(ClientEdit::Concurrency(more)))
-        }));
+            changes.push((client.name(&name), client.edit(ClientEdit::Concurrency(more))));
+        }
     }
     let change = |(name, edit)| Change { name, kind: ChangeKind::Client, edit };
     changes.into_iter().map(change).collect()

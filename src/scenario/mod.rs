@@ -43,6 +43,7 @@ mod row_bytes;
 mod scale;
 mod servable;
 mod spec;
+mod token_prices;
 pub mod trace;
 mod trace_cache;
 mod unknown_model;
@@ -63,4 +64,5 @@ pub use read::{
 };
 pub use resolved::*;
 pub use servable::SizeClass;
+pub(crate) use token_prices::TokenPrices;
 pub use write::{Entry, Tree, write};

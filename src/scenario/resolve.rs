@@ -118,7 +118,7 @@ impl Targets<'_> {
                 Err(ParseError { what, help }) => diagnostics.report_at(&name.at, what, help),
             }
         }
-        Step { pick: step.pick, targets }
+        Step { pick: step.pick, targets, weights: step.weights.clone() }
     }
 
     /// Returns the id of a target; `None` if its provider is invalid, which has been reported.

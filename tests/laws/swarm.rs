@@ -188,9 +188,22 @@ fn routes(tape: &mut Tape<'_>, out: &mut String, targets: &[String]) {
             if count == 0 {
                 break;
             }
-            let pick = tape.pick(&["in_order", "round_robin", "most_room"]);
+            let pick = tape.pick(&[
+                "in_order",
+                "round_robin",
+                "most_room",
+                "weighted",
+                "random",
+                "least_busy",
+                "fastest",
+                "cheapest",
+            ]);
             let of: Vec<String> = left.drain(..count).collect();
-            let _ = writeln!(out, "    - {{ pick: {pick}, of: [{}] }}", of.join(", "));
+            let weights = match pick {
+                "weighted" => format!("weights: {:?}, ", [3, 1, 1, 10].get(..count).expect("four at most")),
+                _ => String::new(),
+            };
+            let _ = writeln!(out, "    - {{ pick: {pick}, {weights}of: [{}] }}", of.join(", "));
         }
     }
 }
@@ -245,7 +258,7 @@ fn client(tape: &mut Tape<'_>) -> String {
     let backoff = tape.pick(&["base: 500ms, cap: 8s", "base: 1ms, cap: 1ms", "base: 2s, cap: 1m"]);
     let obey = tape.pick(&[true, false]);
     let budget = tape.pick(&["none", "20%", "0%"]);
-    let concurrency = tape.pick(&["none", "20", "3", "1"]);
+    let concurrency = tape.pick(&["none", "20", "3", "1", "adaptive", "{ initial: 2, max: 5 }"]);
     let queue = tape.pick(&[10_000, 5, 0]);
     let pace = tape.pick(&["off", "{ gap: 100ms }", "requests", "tokens"]);
     let cache = tape.pick(&["off", "{ entries: 10, ttl: 1m }"]);

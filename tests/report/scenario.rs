@@ -8,8 +8,8 @@ use provider::dist::Dist;
 use provider::{Axis, Nanos};
 use quotalab::ids::{RouteId, TargetId};
 use quotalab::scenario::{
-    Arrivals, Backoff, CachedPrompt, Client, Jitter, Metric, Op, Pace, Pick, Retry, Route, Rule, Scenario,
-    Step, Target, Time, Workload,
+    Arrivals, Backoff, CachedPrompt, Client, Jitter, Metric, Op, Pace, Retry, Route, Rule, Scenario, Step,
+    Target, Time, Workload,
 };
 
 /// Returns a scenario with these targets (`provider/account/model`) and their limits, and one workload.
@@ -27,10 +27,7 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
         providers: targets.iter().map(|(name, limits)| config(name, limits)).collect(),
         upstreams: vec![],
         targets: targets.iter().enumerate().map(|(id, (name, _))| target(id, name)).collect(),
-        routes: vec![Route {
-            name: "chat".to_owned(),
-            steps: ids.map(|id| Step { pick: Pick::InOrder, targets: vec![id] }).collect(),
-        }],
+        routes: vec![Route { name: "chat".to_owned(), steps: ids.map(|id| Step::single(id)).collect() }],
         clients: vec![Client {
             name: quotalab::scenario::DEFAULT_CLIENT.to_owned(),
             processes: 1,

@@ -3,7 +3,7 @@
 use super::address::EndpointError;
 use crate::ids::TargetId;
 use crate::problem::nearest;
-use crate::scenario::{Client, Note, Pick, Retry, Route, Scenario, Start, Step, Target, Upstream};
+use crate::scenario::{Client, Note, Retry, Route, Scenario, Start, Step, Target, Upstream};
 use provider::config::{CachedTokens, Config, Dialect, ModelConfig, Price};
 
 /// The `model` that each route asks for, in the order of the routes.
@@ -71,7 +71,7 @@ pub fn plain_client(scenario: &Scenario, models: &ModelNames) -> Scenario {
     // Only the reply states which step answered. The routes keep their number of steps, so that such a step exists; the
     // client itself always takes the first.
     let route = |(route, number): (&Route, u16)| {
-        let step = Step { pick: Pick::InOrder, targets: vec![TargetId(number)] };
+        let step = Step::single(TargetId(number));
         Route { name: route.name.clone(), steps: vec![step; route.steps.len()] }
     };
     Scenario {

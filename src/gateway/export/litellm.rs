@@ -2,7 +2,9 @@
 //! lower number, `rpm` and the other limits are enforced only with `enforce_model_rate_limits`, and each model group has its own
 //! retries.
 
-use super::{ConfigFormat, ExportedConfig, ExportedTarget, key_notes, steps, timeout, unexpressed};
+use super::{
+    ConfigFormat, ExportedConfig, ExportedStep, ExportedTarget, key_notes, steps, timeout, unexpressed,
+};
 use crate::formatting::printable;
 use crate::scenario::{CoolDown, Jitter, Pick, Scenario, Tree, write};
 use provider::{Axis, Nanos};
@@ -14,11 +16,15 @@ pub(super) fn export(scenario: &Scenario) -> ExportedConfig {
     let mut picks = Vec::new();
     for route in &scenario.routes {
         let mut groups = Vec::new();
-        for (number, (pick, targets)) in (1..).zip(steps(scenario, route)) {
+        for (number, ExportedStep { pick, targets, weights }) in (1..).zip(steps(scenario, route)) {
             let group = group_name(scenario, &route.name, number);
             let is_ordered = pick == Pick::InOrder && targets.len() > 1;
-            for (order, target) in (1..).zip(&targets) {
-                models.extend(deployments(scenario, &group, target, is_ordered.then_some(order)));
+            for (index, target) in targets.iter().enumerate() {
+                let order = is_ordered.then(|| ("order", (index + 1).to_string()));
+                // The keys of a target share its weight.
+                let share = |weight: &u32| decimal(f64::from(*weight) / target.variables.len() as f64);
+                let weight = weights.get(index).map(|weight| ("weight", share(weight)));
+                models.extend(deployments(scenario, &group, target, order.or(weight)));
             }
             picks.extend((targets.len() > 1).then_some(pick));
             groups.push(group);
@@ -31,7 +37,7 @@ pub(super) fn export(scenario: &Scenario) -> ExportedConfig {
     }
     let config = Tree::map([
         ("model_list", Tree::List(models)),
-        ("router_settings", router_settings(scenario, fallbacks)),
+        ("router_settings", router_settings(scenario, strategy(&picks), fallbacks)),
     ]);
     let head: String =
         comments(scenario, &picks).iter().map(|line| format!("# {}\n", printable(line))).collect();
@@ -50,12 +56,13 @@ fn group_name(scenario: &Scenario, route: &str, number: usize) -> String {
     name
 }
 
-/// Returns the deployments of a target, one for each of its keys.
+/// Returns the deployments of a target, one for each of its keys. `rank`: the word and the value that state how the target is picked,
+/// if there are any.
 fn deployments(
     scenario: &Scenario,
     group: &str,
     target: &ExportedTarget<'_>,
-    order: Option<usize>,
+    rank: Option<(&'static str, String)>,
 ) -> Vec<Tree> {
     let keys = target.variables.len();
     let each = target.variables.iter().enumerate().map(|(number, variable)| {
@@ -78,9 +85,7 @@ fn deployments(
                 params.push((word, Tree::text((limit.amount / keys as u64).max(1).to_string())));
             }
         }
-        if let Some(order) = order {
-            params.push(("order", Tree::text(order.to_string())));
-        }
+        params.extend(rank.as_ref().map(|(word, value)| (*word, Tree::text(value))));
         params.push(("timeout", Tree::text(seconds(timeout(scenario)))));
         let id = if keys > 1 {
             format!("{} {}", target.target.name, number + 1)
@@ -109,10 +114,22 @@ const fn limit_word(axis: Axis) -> Option<&'static str> {
     }
 }
 
-fn router_settings(scenario: &Scenario, fallbacks: Vec<Tree>) -> Tree {
+/// Returns the strategy of the router, which is the same for all model groups: the one of the picks if they agree, otherwise
+/// `simple-shuffle`, which picks at random, by `weight`, or else by `rpm`.
+fn strategy(picks: &[Pick]) -> &'static str {
+    let first = picks.first().copied().filter(|first| picks.iter().all(|pick| pick == first));
+    match first {
+        Some(Pick::LeastBusy) => "least-busy",
+        Some(Pick::Fastest) => "latency-based-routing",
+        Some(Pick::Cheapest) => "cost-based-routing",
+        _ => "simple-shuffle",
+    }
+}
+
+fn router_settings(scenario: &Scenario, strategy: &str, fallbacks: Vec<Tree>) -> Tree {
     let client = scenario.default_client();
     let mut settings = vec![
-        ("routing_strategy", Tree::text("simple-shuffle")),
+        ("routing_strategy", Tree::text(strategy)),
         ("num_retries", Tree::text(retries_per_group(scenario).to_string())),
         ("timeout", Tree::text(seconds(timeout(scenario)))),
     ];
@@ -194,12 +211,7 @@ fn comments(scenario: &Scenario, picks: &[Pick]) -> Vec<String> {
     if scenario.default_client().eject.is_some() {
         missing.push("a probe after an ejection: all requests go back at once; and the only deployment of a group is not put in cool-down after a refusal".to_owned());
     }
-    if picks.contains(&Pick::RoundRobin) {
-        missing.push("round_robin: simple-shuffle picks at random, by rpm if it is set".to_owned());
-    }
-    if picks.contains(&Pick::MostRoom) {
-        missing.push("most_room: simple-shuffle picks at random, by rpm if it is set".to_owned());
-    }
+    missing.extend(unexpressed_picks(picks));
     missing.extend(limits_without_word(scenario));
     if scenario.targets.iter().any(|target| ExportedTarget::new(scenario, target).variables.len() > 1) {
         missing.push(
@@ -209,6 +221,37 @@ fn comments(scenario: &Scenario, picks: &[Pick]) -> Vec<String> {
     }
     lines.extend(missing.into_iter().map(|line| format!("- {line}")));
     lines
+}
+
+/// Returns what the strategies of LiteLLM do otherwise than the picks of the steps.
+fn unexpressed_picks(picks: &[Pick]) -> Vec<String> {
+    let strategy = strategy(picks);
+    let note = |pick| {
+        let word = match pick {
+            Pick::InOrder | Pick::Weighted => return None,
+            Pick::RoundRobin => "round_robin",
+            Pick::MostRoom => "most_room",
+            Pick::Random => "random",
+            Pick::LeastBusy => "least_busy",
+            Pick::Fastest => "fastest",
+            Pick::Cheapest => "cheapest",
+        };
+        Some(match strategy {
+            "simple-shuffle" => format!("{word}: simple-shuffle picks at random, by rpm if it is set"),
+            "latency-based-routing" => format!(
+                "{word}: latency-based-routing takes the lowest mean latency, and does not count the attempts in flight"
+            ),
+            "cost-based-routing" => {
+                format!(
+                    "{word}: cost-based-routing compares the prices of tokens, and not those of a request"
+                )
+            }
+            _ => return None,
+        })
+    };
+    let noted =
+        [Pick::RoundRobin, Pick::MostRoom, Pick::Random, Pick::LeastBusy, Pick::Fastest, Pick::Cheapest];
+    noted.into_iter().filter(|pick| picks.contains(pick)).filter_map(note).collect()
 }
 
 /// Returns the limits that LiteLLM has no word for.

@@ -8,7 +8,7 @@ mod portkey;
 
 use super::addressing;
 use crate::formatting::printable;
-use crate::scenario::{BaseUrl, CoolDown, KeySource, Pace, Pick, Route, Scenario, Target};
+use crate::scenario::{BaseUrl, Concurrency, CoolDown, KeySource, Pace, Pick, Route, Scenario, Step, Target};
 use provider::Nanos;
 use provider::config::{Dialect, ModelConfig};
 use provider::units::print_duration;
@@ -133,9 +133,22 @@ fn variable_name(name: &str) -> String {
 }
 
 /// Returns the targets of a route, step by step.
-fn steps<'a>(scenario: &'a Scenario, route: &'a Route) -> Vec<(Pick, Vec<ExportedTarget<'a>>)> {
+fn steps<'a>(scenario: &'a Scenario, route: &'a Route) -> Vec<ExportedStep<'a>> {
     let target = |id: &crate::ids::TargetId| ExportedTarget::new(scenario, &scenario.targets[id.index()]);
-    route.steps.iter().map(|step| (step.pick, step.targets.iter().map(target).collect())).collect()
+    let step = |step: &'a Step| ExportedStep {
+        pick: step.pick,
+        targets: step.targets.iter().map(target).collect(),
+        weights: &step.weights,
+    };
+    route.steps.iter().map(step).collect()
+}
+
+/// A step of a route.
+struct ExportedStep<'a> {
+    pick: Pick,
+    targets: Vec<ExportedTarget<'a>>,
+    /// With [`Pick::Weighted`] the weight of each target; otherwise empty.
+    weights: &'a [u32],
 }
 
 /// Returns the time after which a request is given up: that of an attempt, or the deadline.
@@ -180,8 +193,12 @@ fn unexpressed(scenario: &Scenario) -> Vec<String> {
         notes.push("no pace: attempts are not spread as the limits refill".to_owned());
     }
     if let Some(concurrency) = client.concurrency {
+        let bound = match concurrency {
+            Concurrency::Fixed(bound) => bound.to_string(),
+            Concurrency::Adaptive(bounds) => format!("adapted from {} to {}", bounds.min, bounds.max),
+        };
         notes.push(format!(
-            "no bound over all targets on the attempts in flight (here {concurrency}), and no queue"
+            "no bound over all targets on the attempts in flight (here {bound}), and no queue"
         ));
     }
     if client.retry.budget_permille.is_some() {

@@ -2,7 +2,9 @@
 //! `fallback` goes to the next target after any reply that is no success, `loadbalance` picks at random by weight and does not pick
 //! again, and nothing is remembered from request to request.
 
-use super::{ConfigFormat, ExportedConfig, ExportedTarget, key_notes, steps, timeout, unexpressed};
+use super::{
+    ConfigFormat, ExportedConfig, ExportedStep, ExportedTarget, key_notes, steps, timeout, unexpressed,
+};
 use crate::scenario::{Pick, Route, Scenario};
 use serde::Serialize;
 
@@ -52,6 +54,8 @@ struct Group {
     name: Option<String>,
     strategy: Strategy,
     targets: Vec<Node>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<u32>,
 }
 
 #[derive(Debug, Serialize)]
@@ -92,6 +96,7 @@ pub(super) fn export(scenario: &Scenario) -> ExportedConfig {
                     .iter()
                     .map(|route| Node::Group(group(scenario, route, Some(route.name.clone()))))
                     .collect(),
+                weight: None,
             }
         }
     };
@@ -103,7 +108,7 @@ pub(super) fn export(scenario: &Scenario) -> ExportedConfig {
 /// Returns a route: its steps in order, the targets of a step in order or at random.
 fn group(scenario: &Scenario, route: &Route, name: Option<String>) -> Group {
     let all = steps(scenario, route);
-    let targets: usize = all.iter().map(|(_, targets)| targets.len()).sum();
+    let targets: usize = all.iter().map(|step| step.targets.len()).sum();
     let attempts = usize::from(scenario.default_client().retry.attempts);
     let retries = (attempts / targets.max(1)).saturating_sub(1).min(MAX_RETRIES);
     let leaf = |target: &ExportedTarget<'_>, variable: &str, weight| {
@@ -120,27 +125,34 @@ fn group(scenario: &Scenario, route: &Route, name: Option<String>) -> Group {
         }))
     };
     // The keys of a target share its quota: they are used at random.
-    let one = |target: &ExportedTarget<'_>, weight| match target.variables.as_slice() {
-        [variable] => leaf(target, variable, weight),
+    let one = |target: &ExportedTarget<'_>, is_balanced: bool, weight: Option<u32>| match target
+        .variables
+        .as_slice()
+    {
+        [variable] => leaf(target, variable, weight.or(is_balanced.then_some(1))),
         variables => Node::Group(Group {
             name: None,
             strategy: Strategy::plain("loadbalance"),
             targets: variables.iter().map(|variable| leaf(target, variable, Some(1))).collect(),
+            weight,
         }),
     };
     let mut nodes = Vec::new();
-    for (pick, targets) in &all {
+    for ExportedStep { pick, targets, weights } in &all {
         if *pick == Pick::InOrder || targets.len() == 1 {
-            nodes.extend(targets.iter().map(|target| one(target, None)));
+            nodes.extend(targets.iter().map(|target| one(target, false, None)));
         } else {
             nodes.push(Node::Group(Group {
                 name: None,
                 strategy: Strategy::plain("loadbalance"),
-                targets: targets.iter().map(|target| one(target, Some(1))).collect(),
+                targets: (targets.iter().enumerate())
+                    .map(|(index, target)| one(target, true, weights.get(index).copied()))
+                    .collect(),
+                weight: None,
             }));
         }
     }
-    Group { name, strategy: Strategy::plain("fallback"), targets: nodes }
+    Group { name, strategy: Strategy::plain("fallback"), targets: nodes, weight: None }
 }
 
 fn notes(scenario: &Scenario) -> Vec<String> {

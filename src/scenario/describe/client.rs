@@ -1,7 +1,9 @@
 //! Describes the client: its retries, waits and bounds.
 
 use crate::scenario::imitation::IMITATIONS;
-use crate::scenario::resolved::{Cache, Client, CoolDown, Eject, EstimateError, Jitter, Pace, StatedWait};
+use crate::scenario::resolved::{
+    AdaptiveConcurrency, Cache, Client, Concurrency, CoolDown, Eject, EstimateError, Jitter, Pace, StatedWait,
+};
 use provider::Nanos;
 use provider::units::{print_count, print_duration, print_number, print_share};
 
@@ -74,10 +76,7 @@ pub(super) fn client(client: &Client) -> Vec<String> {
     lines.extend([
         format!("gives up a job after {}; sends it at most {times}", print_duration(client.deadline)),
         [Some(backoff), Some(obeys), budget].into_iter().flatten().collect::<Vec<_>>().join("; "),
-        client.concurrency.map_or_else(
-            || "any number of attempts in flight".into(),
-            |max| format!("{} attempts in flight; {} jobs may queue", max, print_count(client.queue.into())),
-        ),
+        in_flight(client),
     ]);
     lines.extend(
         client.attempt_timeout.map(|length| format!("cancels an attempt after {}", print_duration(length))),
@@ -104,6 +103,20 @@ pub(super) fn client(client: &Client) -> Vec<String> {
     );
     lines.extend(client.estimate.map(estimate));
     lines
+}
+
+/// Describes the bound on the attempts in flight.
+fn in_flight(client: &Client) -> String {
+    let queue = print_count(client.queue.into());
+    match client.concurrency {
+        None => "any number of attempts in flight".into(),
+        Some(Concurrency::Fixed(max)) => format!("{max} attempts in flight; {queue} jobs may queue"),
+        Some(Concurrency::Adaptive(AdaptiveConcurrency { initial, min, max })) => {
+            format!(
+                "{initial} attempts in flight at first, adapted from {min} to {max}; {queue} jobs may queue"
+            )
+        }
+    }
 }
 
 /// Describes how far the client's count of prompt tokens is from the provider's.

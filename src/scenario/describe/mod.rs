@@ -5,6 +5,7 @@ mod client;
 mod upstream;
 
 use super::resolved::{Arrivals, CachedPrompt, DEFAULT_CLIENT, Pick, Scenario, Workload};
+use crate::ids::TargetId;
 use crate::job::Priority;
 use provider::Nanos;
 use provider::config::{
@@ -78,13 +79,22 @@ impl Scenario {
         for route in &self.routes {
             lines.push(format!("{}:", route.name));
             for (number, step) in route.steps.iter().enumerate() {
-                let names: Vec<&str> =
-                    step.targets.iter().map(|id| self.targets[id.index()].name.as_str()).collect();
+                let name = |(index, id): (usize, &TargetId)| {
+                    let weight = step.weights.get(index).filter(|_| step.targets.len() > 1);
+                    let weight = weight.map(|weight| format!(" (weight {weight})")).unwrap_or_default();
+                    format!("{}{weight}", self.targets[id.index()].name)
+                };
+                let names: Vec<String> = step.targets.iter().enumerate().map(name).collect();
                 let pick = match step.pick {
                     _ if names.len() == 1 => "",
                     Pick::InOrder => "the first free of ",
                     Pick::RoundRobin => "each in turn of ",
                     Pick::MostRoom => "the one with the most room of ",
+                    Pick::Weighted => "one at random, by weight, of ",
+                    Pick::Random => "one at random of ",
+                    Pick::LeastBusy => "the one with the fewest attempts in flight of ",
+                    Pick::Fastest => "the faster of two at random from ",
+                    Pick::Cheapest => "the one that is cheapest for the job of ",
                 };
                 lines.push(format!("  {}. {pick}{}", number + 1, names.join(", ")));
             }

@@ -173,7 +173,7 @@ impl Kind {
             Self::Multiple { min, max, bare: true } => format!("a multiple from `{min}` to `{max}`"),
             Self::Date => "a date, such as `2026-10-01` or `2026-10`".into(),
             Self::Rule => "a rule".into(),
-            Self::Choice(choices) => alternatives(&modelled(choices).collect::<Vec<_>>()),
+            Self::Choice(choices) => alternatives(&words(choices).collect::<Vec<_>>()),
             Self::List { .. } => "a list".into(),
             Self::NamedEntries { .. } => "a map of names".into(),
             Self::Map(_) => "a map".into(),
@@ -183,25 +183,20 @@ impl Kind {
     }
 }
 
-/// Iterates over the words of a choice that are accepted.
-pub(super) fn modelled(choices: &'static [Choice]) -> impl Iterator<Item = &'static str> + Clone {
-    choices.iter().filter(|choice| choice.modelled).map(|choice| choice.word)
+/// Iterates over the words of a choice.
+fn words(choices: &'static [Choice]) -> impl Iterator<Item = &'static str> + Clone {
+    choices.iter().map(|choice| choice.word)
 }
 
 fn choose(choices: &'static [Choice], text: &str) -> Result<Data, ParseError> {
     match choices.iter().find(|choice| choice.word == text) {
-        Some(choice) if choice.modelled => Ok(Data::Choice(choice.word)),
-        Some(choice) => {
-            let known: Vec<&str> = modelled(choices).collect();
-            let help = format!("use {}", alternatives(&known));
-            Err(ParseError::new(format!("`{}` is not modelled yet", choice.word), help))
-        }
+        Some(choice) => Ok(Data::Choice(choice.word)),
         None => {
             let what = match text {
                 "" => "expected a word".into(),
                 _ => format!("unknown word `{}`", quoted(text)),
             };
-            Err(ParseError::new(what, did_you_mean(text, modelled(choices))))
+            Err(ParseError::new(what, did_you_mean(text, words(choices))))
         }
     }
 }

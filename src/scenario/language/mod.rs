@@ -211,8 +211,6 @@ pub(super) struct Choice {
     pub(super) word: &'static str,
     /// What it means.
     pub(super) doc: &'static str,
-    /// `false` if the word is recognised but not modelled yet: it is refused with the others as the remedy.
-    pub(super) modelled: bool,
 }
 
 /// One of the alternatives of a map: the words that it requires and those that it allows. Words of the map that are in no
@@ -277,11 +275,7 @@ impl Word {
 }
 
 const fn choice(word: &'static str, doc: &'static str) -> Choice {
-    Choice { word, doc, modelled: true }
-}
-
-const fn unmodelled(word: &'static str) -> Choice {
-    Choice { word, doc: "", modelled: false }
+    Choice { word, doc }
 }
 
 impl Map {

@@ -1,12 +1,11 @@
 //! The table as a page for readers: docs/scenario.md.
 
-use super::kind::modelled;
 use super::rule::{METRICS, TIMES};
 use super::table::{
-    ACCOUNT, ARRIVAL_STEP, ARRIVALS, BACKOFF, BATCH, BUDGET, CACHE, CALLER, CLIENT, CONCURRENCY, EJECT,
-    ESTIMATE, EVIDENCE, FAULT, INCIDENT, JITTER, KEY, LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE, PROVIDER,
-    REPEATS, RESERVE, RETRY, SCENARIO, SHAPE_MAP, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST, TRACE_COLUMNS,
-    WHAT_IF, WORKLOAD,
+    ACCOUNT, ADAPTIVE, ARRIVAL_STEP, ARRIVALS, BACKOFF, BATCH, BUDGET, CACHE, CALLER, CLIENT, CONCURRENCY,
+    EJECT, ESTIMATE, EVIDENCE, FAULT, INCIDENT, JITTER, KEY, LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE,
+    PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO, SHAPE_MAP, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST,
+    TRACE_COLUMNS, WHAT_IF, WORKLOAD,
 };
 use super::{Choice, Kind, Map, Required, Word};
 use crate::scenario::resolved::Metric;
@@ -19,7 +18,10 @@ pub(super) const CHAPTERS: [(&str, &[&Map]); 8] = [
     ("Providers", &[&PROVIDER, &ACCOUNT, &KEY, &INCIDENT, &FAULT]),
     ("Models", &[&MODEL, &LIMITS, &LIMIT, &CONCURRENCY, &RESERVE, &LATENCY, &PRICE, &EVIDENCE]),
     ("Routes", &[&STEP]),
-    ("The client", &[&CLIENT, &RETRY, &STATED_WAIT, &BACKOFF, &JITTER, &EJECT, &PACE, &CACHE, &ESTIMATE]),
+    (
+        "The client",
+        &[&CLIENT, &RETRY, &STATED_WAIT, &BACKOFF, &JITTER, &EJECT, &ADAPTIVE, &PACE, &CACHE, &ESTIMATE],
+    ),
     ("Callers of the gateway", &[&CALLER, &BUDGET]),
     (
         "Workloads",
@@ -78,8 +80,8 @@ fn map(map: &'static Map, explained: &mut Vec<String>) -> String {
     }
     for word in map.words {
         let Some(choices) = choices(&word.kind) else { continue };
-        let items = choices.iter().filter(|choice| choice.modelled);
-        let list: String = items.map(|choice| format!("* `{}`: {}\n", choice.word, choice.doc)).collect();
+        let list: String =
+            choices.iter().map(|choice| format!("* `{}`: {}\n", choice.word, choice.doc)).collect();
         if explained.contains(&list) {
             continue;
         }
@@ -117,7 +119,7 @@ fn choices(kind: &Kind) -> Option<&'static [Choice]> {
 /// Formats a kind for a cell of a table.
 fn cell(kind: &'static Kind) -> String {
     match kind {
-        Kind::Choice(choices) if modelled(choices).count() > MAX_IN_CELL => "a word of the list below".into(),
+        Kind::Choice(choices) if choices.len() > MAX_IN_CELL => "a word of the list below".into(),
         Kind::Map(map) => format!("[`{}`](#{})", map.name, map.name.replace('.', "")),
         Kind::NamedEntries { of, .. } => format!("names, each with {}", cell(of)),
         Kind::List { of: Kind::Rule, .. } => "a list of [rules](#rules)".into(),

@@ -210,7 +210,7 @@ fn choice(choices: &[Choice]) -> Value {
         let words: Vec<Value> = [json!(choice.word)].into_iter().chain(number).collect();
         json!({ "enum": words, "description": choice.doc })
     };
-    let known: Vec<Value> = choices.iter().filter(|choice| choice.modelled).map(one).collect();
+    let known: Vec<Value> = choices.iter().map(one).collect();
     json!({ "anyOf": known })
 }
 

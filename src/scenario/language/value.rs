@@ -80,6 +80,17 @@ impl Value {
         }
     }
 
+    /// Returns a whole number; `None` if this is not one.
+    ///
+    /// # Panics
+    /// If the range of the table exceeds 32 bits.
+    pub(in crate::scenario) fn count(&self) -> Option<u32> {
+        match self.data {
+            Data::Count(count) => Some(u32::try_from(count).expect("invariant: the range fits 32 bits")),
+            _ => None,
+        }
+    }
+
     /// Returns a text as a name with its location; `None` if this is not a text.
     pub(in crate::scenario) fn name(&self) -> Option<Name> {
         match &self.data {

@@ -25,7 +25,7 @@ pub struct Client {
     /// When a failing target is ejected; `None`: never.
     pub eject: Option<Eject>,
     /// Attempts in flight at once; `None` for no bound.
-    pub concurrency: Option<u32>,
+    pub concurrency: Option<Concurrency>,
     /// Jobs that may wait until fewer than `concurrency` attempts are in flight; more are shed.
     pub queue: u32,
     /// How sends are spread over time.
@@ -146,6 +146,32 @@ pub enum Jitter {
     Add(Nanos),
     /// Shorter or longer by up to this share of the wait, in thousandths, at most the longest wait (Bifrost: 20 %).
     Around(u16),
+}
+
+/// A bound on the attempts in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concurrency {
+    /// This many, at least 1.
+    Fixed(u32),
+    /// A number that adapts itself to what the providers admit.
+    Adaptive(AdaptiveConcurrency),
+}
+
+/// The bounds of a concurrency that adapts itself: `1 <= min <= initial <= max`. The default is that of failsafe-go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdaptiveConcurrency {
+    /// What it begins with.
+    pub initial: u32,
+    /// The lowest.
+    pub min: u32,
+    /// The highest.
+    pub max: u32,
+}
+
+impl Default for AdaptiveConcurrency {
+    fn default() -> Self {
+        Self { initial: 20, min: 1, max: 200 }
+    }
 }
 
 /// How sends to a target are spread over time.

@@ -8,7 +8,8 @@ mod upstream;
 
 pub use caller::{Caller, DailyBudget};
 pub use client::{
-    Backoff, Cache, Client, CoolDown, DEFAULT_CLIENT, Eject, EstimateError, Jitter, Pace, Retry, StatedWait,
+    AdaptiveConcurrency, Backoff, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT, Eject, EstimateError,
+    Jitter, Pace, Retry, StatedWait,
 };
 pub use upstream::{BaseUrl, KeySource, Upstream};
 
@@ -192,6 +193,16 @@ pub struct Step {
     pub pick: Pick,
     /// At least one.
     pub targets: Vec<TargetId>,
+    /// With [`Pick::Weighted`] the weight of each target, at least 1; otherwise empty.
+    pub weights: Vec<u32>,
+}
+
+impl Step {
+    /// Returns a step of a single target.
+    #[must_use]
+    pub fn single(target: TargetId) -> Self {
+        Self { pick: Pick::InOrder, targets: vec![target], weights: Vec::new() }
+    }
 }
 
 /// How a step chooses among its targets.
@@ -204,6 +215,16 @@ pub enum Pick {
     RoundRobin,
     /// The one with the largest estimated share left of its tightest limit.
     MostRoom,
+    /// One at random, each in proportion to its weight.
+    Weighted,
+    /// One at random.
+    Random,
+    /// The one with the fewest attempts in flight.
+    LeastBusy,
+    /// Of two at random, the one with the lower average latency × (attempts in flight + 1).
+    Fastest,
+    /// The one with the lowest expected price of the job.
+    Cheapest,
 }
 
 /// A stream of jobs.

@@ -3,8 +3,8 @@
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Fields, Value};
 use crate::scenario::resolved::{
-    Backoff, Cache, Client, CoolDown, DEFAULT_CLIENT, Eject, EstimateError, Jitter, MAX_ENGINES, Pace, Retry,
-    StatedWait,
+    AdaptiveConcurrency, Backoff, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT, Eject, EstimateError,
+    Jitter, MAX_ENGINES, Pace, Retry, StatedWait,
 };
 use provider::{Nanos, units};
 
@@ -53,7 +53,7 @@ pub(in crate::scenario) fn client(name: &str, fields: &Fields, diagnostics: &Dia
         retry,
         cool_down: cool_down.unwrap_or_default(),
         eject: fields.fields("eject").and_then(eject),
-        concurrency: fields.count("concurrency"),
+        concurrency: fields.get("concurrency").and_then(|value| concurrency(value, diagnostics)),
         queue: fields.count("queue").unwrap_or_default(),
         pace: fields.get("pace").and_then(pace).unwrap_or_default(),
         cache: fields.fields("cache").and_then(cache),
@@ -108,6 +108,34 @@ fn jitter(value: &Value) -> Option<Jitter> {
     let shorten = fields.count("shorten").map(Jitter::Shorten);
     let add = fields.duration("add").map(Jitter::Add);
     shorten.or(add).or_else(|| fields.count("around").map(Jitter::Around))
+}
+
+fn concurrency(value: &Value, diagnostics: &Diagnostics) -> Option<Concurrency> {
+    match value.fields() {
+        Some(fields) => adaptive(fields, diagnostics).map(Concurrency::Adaptive),
+        None if value.keyword() == Some("adaptive") => {
+            Some(Concurrency::Adaptive(AdaptiveConcurrency::default()))
+        }
+        None => value.count().map(Concurrency::Fixed),
+    }
+}
+
+/// Returns the bounds of an adaptive concurrency. An `initial` that is not given is moved into them.
+fn adaptive(fields: &Fields, diagnostics: &Diagnostics) -> Option<AdaptiveConcurrency> {
+    let [initial, min, max] = ["initial", "min", "max"].map(|word| fields.count::<u32>(word));
+    let (min, max) = (min?, max?);
+    if max < min {
+        let what = format!("`max` is smaller than `min`, which is {min}");
+        diagnostics.report_at(&fields.at, what, "raise `max` or lower `min`");
+        return None;
+    }
+    let initial = initial?;
+    if fields.is_given("initial") && !(min..=max).contains(&initial) {
+        let what = format!("`initial` is not between `min` and `max`, which are {min} and {max}");
+        diagnostics.report_at(&fields.at, what, "begin with a number between them");
+        return None;
+    }
+    Some(AdaptiveConcurrency { initial: initial.clamp(min, max), min, max })
 }
 
 fn pace(value: &Value) -> Option<Pace> {

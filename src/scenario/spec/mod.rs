@@ -99,7 +99,7 @@ fn from_fields(
             .choice("start", &[("sustained", Start::Sustained), ("full", Start::Full)])
             .unwrap_or_default(),
         providers: fields.named_entries("providers").iter().map(provider).collect(),
-        routes: route::routes(fields),
+        routes: route::routes(fields, diagnostics),
         clients: client::clients(fields, diagnostics),
         callers: caller::callers(fields, inputs.0, diagnostics),
         workloads: fields

@@ -60,9 +60,9 @@ pub(in crate::scenario) static CLIENT: Map = Map {
         .default("{}"),
         word(
             "concurrency",
-            Kind::OneOf(&[Kind::Choice(NONE), Kind::Count { min: 1, max: 10_000_000 }]),
+            Kind::OneOf(&[Kind::Choice(CONCURRENCIES), ATTEMPTS_AT_ONCE, Kind::Map(&ADAPTIVE)]),
             "64",
-            "Attempts in flight at once; `none` for no bound.",
+            "Attempts in flight at once, over all targets.",
         )
         .default("none"),
         // Bounded, so that with a `concurrency` an overload sheds jobs instead of filling the memory.
@@ -103,6 +103,31 @@ pub(in crate::scenario) static CLIENT: Map = Map {
 
 /// The maximum number of processes of a client: as many as a run may have engines ([`crate::scenario::MAX_ENGINES`]).
 const MAX_PROCESSES: u64 = crate::scenario::MAX_ENGINES as u64;
+const ATTEMPTS_AT_ONCE: Kind = Kind::Count { min: 1, max: 10_000_000 };
+
+const CONCURRENCIES: &[Choice] = &[
+    choice("none", "no bound"),
+    choice(
+        "adaptive",
+        "a bound that adapts itself to refusals, for limits that are not known: the same as `{}`",
+    ),
+];
+
+pub(in crate::scenario::language) static ADAPTIVE: Map = Map {
+    name: "adaptive",
+    doc: "A bound on the attempts in flight that adapts itself. It rises with answers while at least half of it is in use: by one with each until the first refusal, \
+          later by one for as many answers as itself. A refusal by a limit per minute or on concurrency, an overload or a timeout lowers it to \
+          70 % of the attempts in flight; those of attempts that were sent before do not lower it again.",
+    example: "{initial: 20, min: 1, max: 200}",
+    // The numbers of failsafe-go's adaptive limiter.
+    words: &[
+        word("initial", ATTEMPTS_AT_ONCE, "10", "What it begins with; from `min` to `max`.").default("20"),
+        word("min", ATTEMPTS_AT_ONCE, "2", "The lowest.").default("1"),
+        word("max", ATTEMPTS_AT_ONCE, "500", "The highest.").default("200"),
+    ],
+    forms: &[],
+    refused: &[],
+};
 
 const COOL_DOWNS: &[Choice] = &[
     choice("per_target", "every job of the client, as in a gateway that remembers refusals"),

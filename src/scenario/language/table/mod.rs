@@ -13,7 +13,7 @@ mod workload;
 
 pub(super) use caller::{BUDGET, CALLER};
 pub(in crate::scenario) use client::CLIENT;
-pub(super) use client::{BACKOFF, CACHE, EJECT, ESTIMATE, JITTER, PACE, RETRY, STATED_WAIT};
+pub(super) use client::{ADAPTIVE, BACKOFF, CACHE, EJECT, ESTIMATE, JITTER, PACE, RETRY, STATED_WAIT};
 pub(super) use dist::{TIME_DIST, TOKEN_DIST};
 pub(super) use evidence::EVIDENCE;
 pub(in crate::scenario) use model::MODEL;
@@ -24,7 +24,7 @@ pub(in crate::scenario) use scenario::SCENARIO;
 pub(super) use scenario::{STEP, WHAT_IF};
 pub(super) use workload::{ARRIVAL_STEP, ARRIVALS, BATCH, REPEATS, SHAPE_MAP, TRACE_COLUMNS, WORKLOAD};
 
-use super::{Choice, Form, Kind, Map, NameKind, Refused, Word, choice, unmodelled, word};
+use super::{Choice, Form, Kind, Map, NameKind, Refused, Word, choice, word};
 use ::provider::Nanos;
 
 /// The keyword for no bound, which also removes the bound of a preset.

@@ -1,9 +1,6 @@
 //! The top level of a scenario, routes and what-ifs.
 
-use super::{
-    CALLER, CLIENT, Choice, Kind, Map, NOT_MODELLED, NameKind, PROVIDER, Refused, WORKLOAD, choice,
-    unmodelled, word,
-};
+use super::{CALLER, CLIENT, Choice, Kind, Map, NameKind, PROVIDER, WORKLOAD, choice, word};
 use crate::scenario::language::MAX_DURATION;
 use ::provider::Nanos;
 
@@ -111,7 +108,7 @@ pub(in crate::scenario::language) static STEP: Map = Map {
     doc: "One step of a route: targets of equal rank.",
     example: "{pick: most_room, of: [groq/default/openai/gpt-oss-120b]}",
     words: &[
-        word("pick", Kind::Choice(PICKS), "most_room", "Which target of the step takes the job.").default("in_order"),
+        word("pick", Kind::Choice(PICKS), "most_room", "Which of the targets that can take the job now takes it.").default("in_order"),
         word(
             "of",
             Kind::List { of: &Kind::Name(NameKind::Target), min: 1, max: usize::MAX },
@@ -119,24 +116,36 @@ pub(in crate::scenario::language) static STEP: Map = Map {
             "The targets, each written `provider/account/model`. A provider without `accounts` has one named `default`.",
         )
         .required(),
+        word(
+            "weights",
+            Kind::List { of: &Kind::Count { min: 1, max: 1_000_000 }, min: 1, max: usize::MAX },
+            "[3, 1]",
+            "With `pick: weighted`, one for each target of `of`: how often it takes the job, relative to the others. A target that cannot \
+             take the job takes no part, and the others share its jobs by their weights.",
+        ),
     ],
     forms: &[],
-    refused: &[Refused {
-        word: "weights",
-        why: NOT_MODELLED,
-        help: "use `pick: round_robin` or `pick: most_room`",
-    }],
+    refused: &[],
 };
 
 const PICKS: &[Choice] = &[
     choice("in_order", "the first that can take the job"),
     choice("round_robin", "each in turn"),
     choice("most_room", "the one with the largest estimated share left of its tightest limit"),
-    unmodelled("weighted"),
-    unmodelled("random"),
-    unmodelled("least_busy"),
-    unmodelled("fastest"),
-    unmodelled("cheapest"),
+    choice("weighted", "one at random, in proportion to `weights`"),
+    choice("random", "one at random, each as often"),
+    choice("least_busy", "the one with the fewest attempts in flight, of equal ones the first"),
+    // Finagle, tower, Linkerd and Helicone; the constants are in `engine/pick/fastest.rs`.
+    choice(
+        "fastest",
+        "of two at random the one with the lower average latency × (attempts in flight + 1); a slow reply counts at once and fades within \
+         about 10s, a refusal or a failure counts as at least 5s",
+    ),
+    choice(
+        "cheapest",
+        "the one with the lowest expected price of the job, by the `price` of the models: its prompt, and the mean completion of the \
+         route's answers so far, at most `max_tokens`; of equal ones the first",
+    ),
 ];
 
 pub(in crate::scenario::language) static WHAT_IF: Map = Map {

@@ -3,7 +3,7 @@
 
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::table::SCENARIO;
-use crate::scenario::language::{Choice, Form, Kind, MAX_RATE, Map, NameKind, Required, Word, check};
+use crate::scenario::language::{Form, Kind, MAX_RATE, Map, NameKind, Required, Word, check};
 use crate::scenario::write::{Entry, Tree, write};
 use crate::scenario::{Overrides, parse, yaml};
 use proptest::prelude::*;
@@ -50,6 +50,12 @@ impl Generator {
             if is_given {
                 entries.push((word.name, self.word(word)));
             }
+        }
+        if map.name == "step" {
+            // It has weights if, and only if, it picks by them.
+            let is_weighted = entries.contains(&("pick", Tree::text("weighted")));
+            entries.retain(|(word, _)| *word != "weights");
+            entries.extend(is_weighted.then(|| ("weights", Tree::List(vec![Tree::text("3")]))));
         }
         if self.one_in(2) {
             entries.reverse();
@@ -101,10 +107,7 @@ impl Generator {
             // Targets and workloads may not occur twice, so a list that need not be longer has one entry.
             Kind::List { of, min, .. } => Tree::List((0..(*min).max(1)).map(|_| self.value(of)).collect()),
             Kind::NamedEntries { .. } => unreachable!("names are the value of a word"),
-            Kind::Choice(choices) => {
-                let modelled: Vec<&Choice> = choices.iter().filter(|choice| choice.modelled).collect();
-                Tree::text(self.pick(&modelled).word)
-            }
+            Kind::Choice(choices) => Tree::text(self.pick(choices).word),
             scalar => Tree::Text(self.scalar(scalar)),
         }
     }
