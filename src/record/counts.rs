@@ -5,7 +5,7 @@ use super::names::{AXES, REASONS, REFUSALS};
 use crate::event::{AttemptFailure, LocalFailure, RefusalCause};
 use crate::ids::TargetId;
 use crate::scenario::Target;
-use provider::{Instant, Usage, config::CachedTokens};
+use provider::{Instant, Usage, config::TokenCounting};
 
 /// The number of status counters; a status of 999 or more counts as 999.
 const STATUSES: usize = 1_000;
@@ -63,7 +63,7 @@ pub(super) struct TargetCounts {
     /// By axis, the sum of the limits sampled, in units per window, and the number of samples.
     pub(super) limits: [(f64, u32); AXES],
     /// How cached tokens of a prompt count here.
-    pub(super) cached: CachedTokens,
+    pub(super) counting: TokenCounting,
 }
 
 /// Calls and their tokens.
@@ -149,7 +149,7 @@ impl TargetCounts {
             peak: [0.0; AXES],
             most_used: [None; AXES],
             limits: [(0.0, 0); AXES],
-            cached: target.cached,
+            counting: target.counting,
         }
     }
 }

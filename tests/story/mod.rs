@@ -17,6 +17,7 @@ mod fallback;
 mod headroom;
 mod incident_refusals;
 mod length;
+mod limit_windows;
 mod network;
 mod pacing;
 mod prefix_cache;
