@@ -5,6 +5,7 @@ mod callers;
 mod language;
 mod laws;
 mod lookalikes;
+mod presets;
 mod upstreams;
 
 use crate::golden;
@@ -62,26 +63,6 @@ fn most_words_of_the_language_are_understood() {
 }
 
 #[test]
-fn every_number_of_a_preset_has_evidence() {
-    for (name, _) in provider::presets::PRESETS {
-        let preset = scenario::preset_evidence(name).unwrap();
-        for model in &preset.models {
-            for number in &model.numbers {
-                assert!(
-                    !number.evidence.is_empty(),
-                    "{name}: {} of {} has no evidence",
-                    number.word,
-                    model.model
-                );
-            }
-            let stated = |word: &str| model.numbers.iter().any(|number| number.word == word);
-            assert_eq!(["rpm", "context", "output"].map(stated), [true; 3], "{name}: {}", model.model);
-        }
-        assert!(preset.models.iter().any(|model| model.retired.is_some()), "{name}");
-    }
-}
-
-#[test]
 fn a_route_to_a_retired_model_needs_permission() {
     let text = |allow: &str| {
         format!(
@@ -99,19 +80,6 @@ fn a_route_to_a_retired_model_needs_permission() {
         "{problems}"
     );
     assert!(parse(&text(", allow_retired: true")).is_ok());
-}
-
-#[test]
-fn every_preset_is_a_complete_provider() {
-    for (name, _) in provider::presets::PRESETS {
-        let config = scenario::preset(name).unwrap_or_else(|problems| panic!("{problems}"));
-        assert!(!config.models.is_empty() && config.accounts.len() == 1, "{name}");
-        for model in &config.models {
-            assert!(!model.limits.is_empty(), "{name}: {} has no limits", model.name);
-        }
-    }
-    let problems = scenario::preset("groq-developr").unwrap_err();
-    assert!(problems.to_string().contains("did you mean `groq-developer`"), "{problems}");
 }
 
 #[test]

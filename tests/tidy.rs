@@ -22,7 +22,7 @@ const EXCEPTIONS: [(&str, &str); 2] = [("drive", "record"), ("report", "planner"
 
 /// What the engine may import from the provider model: time, random streams, what is visible on the wire, how a call is
 /// charged, and the arithmetic of a token bucket, but no ground truth, no decision and no provider (law 13).
-const ENGINE_IMPORTS: [&str; 16] = [
+const ENGINE_IMPORTS: [&str; 17] = [
     "Axis",
     "Instant",
     "Nanos",
@@ -36,7 +36,8 @@ const ENGINE_IMPORTS: [&str; 16] = [
     "decision::HeaderRemaining",
     "window::Bucket",
     "meter::Charge",
-    "config::CachedTokens",
+    "axis::Quantity",
+    "config::TokenCounting",
     "config::Dialect",
     "config::DEFAULT_MAX_TOKENS",
 ];

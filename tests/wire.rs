@@ -98,7 +98,16 @@ fn refused() -> impl Strategy<Value = Decision> {
     let wait = prop::option::of(prop_oneof![0..200_000_000_000u64, any::<u64>()].prop_map(Nanos));
     (axis, quantity(), used, quantity(), wait, any::<bool>()).prop_map(
         |(axis, limit, used, requested, wait, oversize)| {
-            Decision::Refused(Denial { axis, limit, used, requested, wait, wait_replaced: false, oversize })
+            Decision::Refused(Denial {
+                axis,
+                window: window_of(axis),
+                limit,
+                used,
+                requested,
+                wait,
+                wait_replaced: false,
+                oversize,
+            })
         },
     )
 }
@@ -155,6 +164,11 @@ fn report() -> impl Strategy<Value = DecisionReport> {
     let too_long = too_long().prop_map(Decision::TooLong);
     (prop_oneof![4 => refused(), 2 => served(), 1 => faulted(), 1 => too_long], limits())
         .prop_map(|(decision, limits)| DecisionReport { decision, limits })
+}
+
+/// Returns the window of a limit on an axis; five hours if the limit has one of its own.
+fn window_of(axis: Axis) -> Option<Nanos> {
+    axis.has_own_window().then_some(provider::config::Limit::DEFAULT_WINDOW).or(axis.window_length())
 }
 
 proptest! {

@@ -5,9 +5,10 @@
 //! `httpdate`, so every machine gives the same result. All conversions of the workspace between civil time and
 //! instants go through this module.
 
+use crate::axis::Period;
 use crate::time::{Instant, Nanos};
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
-use jiff::{Timestamp, ZonedDateTime, civil};
+use jiff::{Span, Timestamp, ZonedDateTime, civil};
 use std::fmt;
 use std::ops::{Add, Range};
 use std::sync::LazyLock;
@@ -41,34 +42,63 @@ impl Zone {
         }
     }
 
-    /// Returns the day that contains `at`, from midnight to midnight: 23, 24 or 25 hours.
+    /// Returns the period of the calendar that contains `at`, from midnight to midnight: a day of 23, 24 or 25 hours, a week
+    /// from Monday, or a month.
     ///
-    /// If the first day began before the run, its start is the start of the run. A day that ends after
+    /// If the first period began before the run, its start is the start of the run. A period that ends after
     /// [`Instant::MAX`] ends there.
     #[must_use]
-    pub fn day_containing(self, at: Instant) -> Range<Instant> {
-        let midnight = self.local_time(at).start_of_day().expect(IN_RANGE);
-        let next = midnight.tomorrow().expect(IN_RANGE);
-        let instant = |time: &ZonedDateTime| {
-            Instant(UnixTime(time.timestamp()).since(Epoch::RUN.time_at(Instant::ZERO)).0)
+    pub fn period_containing(self, period: Period, at: Instant) -> Range<Instant> {
+        let first = first_day(period, self.local_time(at).date());
+        let next = match period {
+            Period::Day => first.checked_add(Span::new().days(1)),
+            Period::Week => first.checked_add(Span::new().days(7)),
+            Period::Month => first.checked_add(Span::new().months(1)),
         };
-        instant(&midnight)..instant(&next)
+        let instant = |date: civil::Date| {
+            let midnight = date.to_zoned_datetime(self.time_zone()).expect(IN_RANGE);
+            Instant(UnixTime(midnight.timestamp()).since(Epoch::RUN.time_at(Instant::ZERO)).0)
+        };
+        instant(first)..instant(next.expect(IN_RANGE))
     }
 
-    /// Returns the number of days that the first `span` of a run touches: at least one.
+    /// Returns the number of periods of the calendar that the first `span` of a run touches: at least one.
     #[must_use]
-    pub fn days_touched_in_first(self, span: Nanos) -> u64 {
+    pub fn periods_touched_in_first(self, period: Period, span: Nanos) -> u64 {
         let last = Instant(span.0.saturating_sub(1));
-        let days = (self.local_time(last).date() - self.local_time(Instant::ZERO).date()).get_days();
-        u64::from(days.unsigned_abs()) + 1
+        let [first, last] = [Instant::ZERO, last].map(|at| first_day(period, self.local_time(at).date()));
+        let between = match period {
+            Period::Day => (last - first).get_days(),
+            Period::Week => (last - first).get_days() / 7,
+            Period::Month => {
+                let months = |date: civil::Date| i32::from(date.year()) * 12 + i32::from(date.month());
+                months(last) - months(first)
+            }
+        };
+        u64::from(between.unsigned_abs()) + 1
     }
 
     fn local_time(self, at: Instant) -> ZonedDateTime {
-        let zone = match self {
+        Epoch::RUN.time_at(at).0.to_zoned_datetime(self.time_zone())
+    }
+
+    fn time_zone(self) -> TimeZone {
+        match self {
             Self::Utc => TimeZone::UTC,
             Self::Pacific => PACIFIC.clone(),
-        };
-        Epoch::RUN.time_at(at).0.to_zoned_datetime(zone)
+        }
+    }
+}
+
+/// Returns the first day of the period that contains `date`.
+fn first_day(period: Period, date: civil::Date) -> civil::Date {
+    match period {
+        Period::Day => date,
+        Period::Week => {
+            let days = i64::from(date.weekday().to_monday_zero_offset());
+            date.checked_sub(Span::new().days(days)).expect(IN_RANGE)
+        }
+        Period::Month => date.first_of_month(),
     }
 }
 
@@ -241,7 +271,8 @@ mod tests {
 
     /// Returns the hour of a run at which the Pacific day with this number starts, and the length of that day in hours.
     fn hours(day: u64) -> (u64, u64) {
-        let Range { start, end } = Zone::Pacific.day_containing(run_day(day) + Nanos::HOUR * 12);
+        let Range { start, end } =
+            Zone::Pacific.period_containing(Period::Day, run_day(day) + Nanos::HOUR * 12);
         (start.0 / Nanos::HOUR.0, end.since(start).0 / Nanos::HOUR.0)
     }
 
@@ -261,12 +292,15 @@ mod tests {
 
     #[test]
     fn a_run_starts_at_17_00_pacific_time() {
-        let first = Zone::Pacific.day_containing(Instant::ZERO);
+        let first = Zone::Pacific.period_containing(Period::Day, Instant::ZERO);
         assert_eq!(first, Instant::ZERO..Instant(7 * Nanos::HOUR.0));
-        assert_eq!(Zone::Pacific.day_containing(Instant(first.end.0 - 1)), first);
-        assert_eq!(Zone::Pacific.day_containing(first.end).start, first.end);
-        assert_eq!(Zone::Utc.day_containing(Instant::ZERO), Instant::ZERO..Instant(Nanos::DAY.0));
-        let touched = |span| Zone::ALL.map(|zone| zone.days_touched_in_first(span));
+        assert_eq!(Zone::Pacific.period_containing(Period::Day, Instant(first.end.0 - 1)), first);
+        assert_eq!(Zone::Pacific.period_containing(Period::Day, first.end).start, first.end);
+        assert_eq!(
+            Zone::Utc.period_containing(Period::Day, Instant::ZERO),
+            Instant::ZERO..Instant(Nanos::DAY.0)
+        );
+        let touched = |span| Zone::ALL.map(|zone| zone.periods_touched_in_first(Period::Day, span));
         assert_eq!(touched(Nanos(0)), [1, 1]);
         assert_eq!(touched(Nanos(7 * Nanos::HOUR.0)), [1, 1]);
         assert_eq!(touched(Nanos::DAY), [1, 2]);
@@ -277,10 +311,10 @@ mod tests {
     fn days_are_adjacent_and_two_a_year_are_not_24_hours_long() {
         const YEARS: u64 = 40;
         for zone in Zone::ALL {
-            let mut day = zone.day_containing(Instant::ZERO);
+            let mut day = zone.period_containing(Period::Day, Instant::ZERO);
             let (mut long, mut short) = (0, 0);
             while day.end < run_day(YEARS * 365) {
-                let next = zone.day_containing(day.end);
+                let next = zone.period_containing(Period::Day, day.end);
                 assert_eq!(next.start, day.end);
                 match next.end.since(next.start).0 / Nanos::HOUR.0 {
                     25 => long += 1,
@@ -297,8 +331,31 @@ mod tests {
     #[test]
     fn the_last_instant_has_a_day() {
         for zone in Zone::ALL {
-            assert!(zone.day_containing(Instant::MAX).start >= Instant(u64::MAX - Nanos::DAY.0));
+            assert!(
+                zone.period_containing(Period::Day, Instant::MAX).start >= Instant(u64::MAX - Nanos::DAY.0)
+            );
         }
+    }
+
+    #[test]
+    fn weeks_begin_on_monday_and_months_on_the_first() {
+        // A run begins on Sunday, 2026-11-01; in the Pacific zone that is still Saturday in October.
+        for (zone, period, until, touched) in [
+            (Zone::Utc, Period::Week, 24, 2),
+            (Zone::Pacific, Period::Week, 24 + 8, 1),
+            (Zone::Utc, Period::Month, 30 * 24, 1),
+            (Zone::Pacific, Period::Month, 7, 2),
+        ] {
+            let first = zone.period_containing(period, Instant::ZERO);
+            assert_eq!(first, Instant::ZERO..Instant(Nanos::HOUR.0 * until), "{zone:?} {period:?}");
+            assert_eq!(zone.period_containing(period, Instant(first.end.0 - 1)), first);
+            assert_eq!(zone.period_containing(period, first.end).start, first.end);
+            assert_eq!(zone.periods_touched_in_first(period, Nanos(30 * Nanos::HOUR.0)), touched);
+        }
+        let december = Zone::Utc.period_containing(Period::Month, run_day(30));
+        assert_eq!((december.start, december.end), (run_day(30), run_day(61)));
+        assert_eq!(Zone::Utc.periods_touched_in_first(Period::Month, Nanos::DAY * 61), 2);
+        assert_eq!(Zone::Utc.periods_touched_in_first(Period::Month, Nanos::DAY * 366), 13);
     }
 
     #[test]

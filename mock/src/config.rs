@@ -10,7 +10,7 @@ mod limit;
 use crate::axis::Axis;
 use crate::dist::Dist;
 pub use crate::length::Lengths;
-pub use crate::reserve::{CachedTokens, DEFAULT_MAX_TOKENS, Estimate, Reserve, Settlement};
+pub use crate::reserve::{CachedTokens, DEFAULT_MAX_TOKENS, Estimate, Reserve, Settlement, TokenCounting};
 use crate::time::Instant;
 pub use fault::{Fault, Incident, WaitForm};
 pub use limit::{Growth, Limit, RefillPolicy};

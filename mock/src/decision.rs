@@ -144,6 +144,8 @@ impl Ticket {
 pub struct Denial {
     /// The axis that refused. If several do, the most restrictive: [`crate::meter::Meter::admit`] states the order.
     pub axis: Axis,
+    /// The length of its window; `None` for concurrency.
+    pub window: Option<Nanos>,
     /// Its limit.
     pub limit: u64,
     /// The usage as printed: the limit minus the remaining units, truncated; above the limit if it is overdrawn.
@@ -157,6 +159,16 @@ pub struct Denial {
     pub wait_replaced: bool,
     /// `true` if the call requested more than the limit ever admits: then no wait helps.
     pub oversize: bool,
+}
+
+impl Denial {
+    /// Returns the denial by a limit over the window of its axis, without a wait.
+    #[must_use]
+    pub const fn new(axis: Axis, limit: u64, used: i64, requested: u64) -> Self {
+        let window = axis.window_length();
+        let (wait, wait_replaced, oversize) = (None, false, requested > limit);
+        Self { axis, window, limit, used, requested, wait, wait_replaced, oversize }
+    }
 }
 
 /// The request limit and the token limit that response headers state after the decision; `None` for headers that are not

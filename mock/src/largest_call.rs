@@ -1,6 +1,6 @@
 //! The largest call that a model can ever admit. A larger one is refused however long its client waits.
 
-use crate::axis::Axis;
+use crate::axis::{Axis, Quantity};
 use crate::config::{Estimate, Limit, ModelConfig, RefillPolicy};
 use crate::length::PromptCap;
 
@@ -74,12 +74,14 @@ impl ModelConfig {
             Some(_) if !counts_prompt => PromptCap::Unlimited,
             Some(left) => u32::try_from(left).map_or(PromptCap::Unlimited, PromptCap::Tokens),
         };
-        let cap = match limit.axis {
-            Axis::Tpm | Axis::Tpd => prompt_beside(completion),
-            Axis::Itpm => prompt_beside(0),
-            Axis::Otpm if completion > capacity => PromptCap::NothingFits,
-            Axis::Rpm | Axis::Rpd | Axis::Concurrency if capacity == 0 => PromptCap::NothingFits,
-            _ => PromptCap::Unlimited,
+        let cap = match limit.axis.quantity() {
+            Quantity::Tokens => prompt_beside(completion),
+            Quantity::InputTokens | Quantity::UncachedTokens => prompt_beside(0),
+            Quantity::OutputTokens if completion > capacity => PromptCap::NothingFits,
+            Quantity::Requests | Quantity::InFlight if capacity == 0 => PromptCap::NothingFits,
+            Quantity::Requests | Quantity::InFlight | Quantity::OutputTokens | Quantity::AudioSeconds => {
+                PromptCap::Unlimited
+            }
         };
         LargestPrompt { cap, bound: Some(SizeBound::Limit(limit.axis, capacity)) }
     }
@@ -93,6 +95,7 @@ impl Limit {
             RefillPolicy::Bucket => self.burst,
             RefillPolicy::Adaptive(growth) => growth.max_limit(self.amount),
             RefillPolicy::Fixed
+            | RefillPolicy::FirstRequest
             | RefillPolicy::SlidingLog
             | RefillPolicy::SlidingCounter
             | RefillPolicy::Calendar(_) => self.amount,

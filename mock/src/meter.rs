@@ -7,9 +7,11 @@
 //! Invariants: admission never overdraws a limit; every reservation is ended exactly once: settled, or released if the levels
 //! were set since.
 
+mod charge;
 mod limit_level;
 mod set_level;
 
+pub use charge::Charge;
 pub use limit_level::LimitLevel;
 
 use crate::axis::Axis;
@@ -55,6 +57,8 @@ struct HeaderIndices {
 #[derive(Clone, Debug)]
 struct LimitState {
     axis: Axis,
+    /// The length of its window; `None` for concurrency.
+    window_length: Option<Nanos>,
     /// The amount of the configuration. [`LimitState::current_limit`] may differ.
     configured_limit: u64,
     window: Window,
@@ -244,6 +248,7 @@ impl Meter {
     pub fn levels(&self) -> impl Iterator<Item = LimitLevel> {
         self.limits.iter().map(|limit| LimitLevel {
             axis: limit.axis,
+            window: limit.window_length,
             limit: limit.current_limit(),
             capacity: limit.window.current_limit().unwrap_or_else(|| limit.window.capacity()),
             remaining: limit.window.remaining(self.now),
@@ -258,9 +263,16 @@ impl Meter {
 impl LimitState {
     fn new(limit: &Limit) -> Self {
         let window = Window::new(limit);
-        let refill_time = limit.axis.window_length().filter(|_| limit.amount > 0 && window.is_bucket());
+        let refill_time = limit.window.filter(|_| limit.amount > 0 && window.is_bucket());
         let least_remaining = i64::try_from(window.capacity()).unwrap_or(i64::MAX);
-        Self { axis: limit.axis, configured_limit: limit.amount, window, least_remaining, refill_time }
+        Self {
+            axis: limit.axis,
+            window_length: limit.window,
+            configured_limit: limit.amount,
+            window,
+            least_remaining,
+            refill_time,
+        }
     }
 
     /// Charges units, whether or not they fit.
@@ -287,6 +299,7 @@ impl LimitState {
         let exact_wait = self.window.earliest_admission(now, requested).map(|admission| admission.since(now));
         Some(Denial {
             axis: self.axis,
+            window: self.window_length,
             limit: self.current_limit(),
             used,
             requested,
@@ -328,70 +341,5 @@ impl LimitState {
             remaining: u64::try_from(remaining).unwrap_or(0),
             reset: computed_reset.unwrap_or_else(exact_reset),
         }
-    }
-}
-
-/// The units that a call is charged on each axis.
-///
-/// ```
-/// use provider::meter::Charge;
-/// use provider::{Axis, Usage};
-///
-/// let charge = Charge::new(Usage { prompt_tokens: 100, cached_tokens: 0, completion_tokens: 20 });
-/// assert_eq!([Axis::Rpm, Axis::Tpm, Axis::Otpm].map(|axis| charge.units_on(axis)), [1, 120, 20]);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Charge {
-    /// Indexed by axis. Computed once, because a charge is read several times per call and limit.
-    units: [u64; Axis::ALL.len()],
-}
-
-impl Charge {
-    /// Zero on every axis.
-    pub const ZERO: Self = Self { units: [0; Axis::ALL.len()] };
-
-    /// Returns the charge of one call with these tokens and without audio.
-    #[must_use]
-    #[inline]
-    pub const fn new(tokens: Usage) -> Self {
-        Self::with_audio(tokens, 0)
-    }
-
-    /// Returns the charge of one call with these tokens and seconds of audio.
-    #[must_use]
-    #[inline]
-    pub const fn with_audio(tokens: Usage, audio_seconds: u64) -> Self {
-        let (prompt, completion) = (tokens.prompt_tokens as u64, tokens.completion_tokens as u64);
-        let mut units = [0; Axis::ALL.len()];
-        units[Axis::Rpm as usize] = 1;
-        units[Axis::Rpd as usize] = 1;
-        units[Axis::Concurrency as usize] = 1;
-        units[Axis::Tpm as usize] = prompt + completion;
-        units[Axis::Tpd as usize] = prompt + completion;
-        units[Axis::Itpm as usize] = prompt;
-        units[Axis::Otpm as usize] = completion;
-        units[Axis::Ash as usize] = audio_seconds;
-        units[Axis::Asd as usize] = audio_seconds;
-        Self { units }
-    }
-
-    /// Adds another charge on every axis.
-    pub fn add(&mut self, other: &Self) {
-        self.units.iter_mut().zip(other.units).for_each(|(sum, units)| *sum += units);
-    }
-
-    /// Subtracts a charge that was added before.
-    ///
-    /// # Panics
-    /// In a debug build, if more is subtracted than was added.
-    pub fn subtract(&mut self, other: &Self) {
-        self.units.iter_mut().zip(other.units).for_each(|(sum, units)| *sum -= units);
-    }
-
-    /// Returns the units on one axis.
-    #[must_use]
-    #[inline]
-    pub const fn units_on(&self, axis: Axis) -> u64 {
-        self.units[axis as usize]
     }
 }

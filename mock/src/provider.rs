@@ -196,7 +196,7 @@ impl Provider {
         let (meter, model) = (&mut self.meters[index], &mut self.models[usize::from(ticket.model)]);
         let reserve = model.reserve;
         if meter.has_reservation(ticket.number) {
-            meter.settle(ticket.at, ticket.reserved(), reserve.cached.counted(used), reserve.settlement);
+            meter.settle(ticket.at, ticket.reserved(), reserve.counting().counted(used), reserve.settlement);
         } else {
             meter.release();
         }
@@ -211,7 +211,7 @@ impl Provider {
     #[must_use]
     pub fn charged_tokens(&self, service: &Service, used: Usage) -> u64 {
         let (ticket, reserve) = (service.ticket, self.models[usize::from(service.ticket.model)].reserve);
-        let (reserved, used) = (ticket.reserved(), reserve.cached.counted(used));
+        let (reserved, used) = (ticket.reserved(), reserve.counting().counted(used));
         match reserve.settlement {
             Settlement::ToUsage => used.total(),
             Settlement::KeepReservation => reserved.total(),

@@ -26,6 +26,10 @@ pub struct Reserve {
     pub settlement: Settlement,
     /// The counting of prompt tokens from the prefix cache.
     pub cached: CachedTokens,
+    /// How many tokens a completion token counts as after settlement; at least 1. Admission reserves each once. Evidence:
+    /// Bedrock documents that it takes prompt and `max_tokens` at first, and counts output five times at the end for some
+    /// models of Anthropic.
+    pub output_weight: u32,
     /// `true` if a refused call counts on the request axes.
     pub charge_refused: bool,
 }
@@ -83,16 +87,38 @@ impl CachedTokens {
             _ => Self::Counted,
         }
     }
+}
 
-    /// Returns the part of `used` that counts after settlement.
+/// How the usage of a call counts after settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenCounting {
+    /// The counting of prompt tokens from the prefix cache.
+    pub cached: CachedTokens,
+    /// See [`Reserve::output_weight`].
+    pub output_weight: u32,
+}
+
+impl Default for TokenCounting {
+    /// Every token counts once.
+    fn default() -> Self {
+        Self { cached: CachedTokens::Counted, output_weight: 1 }
+    }
+}
+
+impl TokenCounting {
+    /// Returns what of `used` counts after settlement: without the cached tokens that do not, and with each completion token
+    /// as often as it counts.
     #[must_use]
     #[inline]
     pub const fn counted(self, used: Usage) -> Usage {
-        match self {
-            Self::Counted => used,
-            Self::Refunded | Self::Free => {
-                Usage { prompt_tokens: used.prompt_tokens.saturating_sub(used.cached_tokens), ..used }
-            }
+        let completion_tokens = used.completion_tokens.saturating_mul(self.output_weight);
+        match self.cached {
+            CachedTokens::Counted => Usage { completion_tokens, ..used },
+            CachedTokens::Refunded | CachedTokens::Free => Usage {
+                prompt_tokens: used.prompt_tokens.saturating_sub(used.cached_tokens),
+                cached_tokens: 0,
+                completion_tokens,
+            },
         }
     }
 }
@@ -123,6 +149,7 @@ impl Reserve {
             max_completion_tokens: u32::MAX,
             settlement,
             cached: CachedTokens::Counted,
+            output_weight: 1,
             charge_refused: false,
         }
     }
@@ -150,6 +177,13 @@ impl Reserve {
             Dialect::Mistral => Self::default_for(Estimate::Nothing),
         };
         Self { cached: CachedTokens::default_of(dialect), ..rule }
+    }
+
+    /// Returns how usage counts after settlement.
+    #[must_use]
+    #[inline]
+    pub const fn counting(&self) -> TokenCounting {
+        TokenCounting { cached: self.cached, output_weight: self.output_weight }
     }
 
     /// Returns the tokens that admission reserves for a call; `recent` are the completions on its meter.

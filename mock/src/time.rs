@@ -25,6 +25,10 @@ impl Nanos {
     pub const HOUR: Self = Self(60 * Self::MINUTE.0);
     /// One day of 24 hours.
     pub const DAY: Self = Self(24 * Self::HOUR.0);
+    /// One week.
+    pub const WEEK: Self = Self(7 * Self::DAY.0);
+    /// One month, counted as 30 days. Evidence: a captured wait of OpenAI follows from a refill over 30 days.
+    pub const MONTH: Self = Self(30 * Self::DAY.0);
 
     /// Converts whole seconds; saturates at [`Nanos::MAX`].
     #[must_use]

@@ -58,6 +58,7 @@ impl Refusal {
     fn render(&self) -> Reply {
         let wait = (self.oversize() || self.wait.is_some()).then(|| self.computed_wait());
         let denial = Denial {
+            window: self.axis().window_length(),
             axis: self.axis(),
             limit: self.limit,
             used: self.used(),
@@ -211,15 +212,7 @@ fn retry_after_is_the_wait_rounded_up() {
     // Published pairs of a wait and its header.
     for (wait, seconds) in [("34.1475s", "35"), ("11.34s", "12"), ("27.675s", "28"), ("2s", "2")] {
         let wait = Some(Nanos(parse(wait).unwrap()));
-        let denial = Denial {
-            axis: Axis::Tpm,
-            limit: 8000,
-            used: 0,
-            requested: 1,
-            wait,
-            wait_replaced: false,
-            oversize: false,
-        };
+        let denial = Denial { wait, ..Denial::new(Axis::Tpm, 8000, 0, 1) };
         let reply = refuse(denial, HeaderLimits::default(), Tier::Free, "m");
         assert_eq!(header(&reply, "retry-after"), Some(seconds));
     }
@@ -234,15 +227,7 @@ fn retry_after_is_the_wait_rounded_up() {
         assert!(seconds.contains(&row.retry_after.unwrap()), "{}: {seconds:?}", row.message);
     }
     // An oversize refusal on output tokens has no header.
-    let oversize = Denial {
-        axis: Axis::Otpm,
-        limit: 1000,
-        used: 0,
-        requested: 1200,
-        wait: Some(Nanos::SECOND),
-        wait_replaced: false,
-        oversize: true,
-    };
+    let oversize = Denial { wait: Some(Nanos::SECOND), ..Denial::new(Axis::Otpm, 1000, 0, 1200) };
     assert_eq!(header(&refuse(oversize, HeaderLimits::default(), Tier::Free, "m"), "retry-after"), None);
 }
 
@@ -259,6 +244,7 @@ fn published_waits_are_reproduced_to_the_digit() {
         if !retry_after.is_empty() {
             let denial = Denial {
                 axis,
+                window: axis.window_length(),
                 limit,
                 used,
                 requested,
@@ -289,8 +275,16 @@ fn exact_reset_headers_are_reproduced_to_the_byte() {
             "requests" => HeaderLimits { requests: header_limit, tokens: None },
             _ => HeaderLimits { requests: None, tokens: header_limit },
         };
-        let denial =
-            Denial { axis, limit, used, requested: 1, wait: None, wait_replaced: false, oversize: false };
+        let denial = Denial {
+            axis,
+            window: axis.window_length(),
+            limit,
+            used,
+            requested: 1,
+            wait: None,
+            wait_replaced: false,
+            oversize: false,
+        };
         let reply = refuse(denial, limits, Tier::Free, "m");
         let value = |what: &str| header(&reply, &format!("x-ratelimit-{what}-{kind}")).unwrap().to_owned();
         assert_eq!(value("limit"), limit.to_string());
@@ -317,6 +311,7 @@ fn headers_have_the_captured_order_and_case() {
     let limits = HeaderLimits { requests: header_limit(Axis::Rpd), tokens: header_limit(Axis::Tpm) };
     let denial = Denial {
         axis: Axis::Rpm,
+        window: Axis::Rpm.window_length(),
         limit: 30,
         used: 30,
         requested: 1,

@@ -91,7 +91,7 @@ impl LimitConstraint<'_> {
     /// and the demands in [`OtherDemand`].
     pub(super) fn whole_units_in(&self, from: Instant, span: Nanos) -> f64 {
         let units = self.units_in(from, span);
-        let is_counted = self.other_demand.is_none() && self.limit.axis.window_length().is_some();
+        let is_counted = self.other_demand.is_none() && self.limit.window.is_some();
         // Rounding may put the product of a rate and a time slightly below a whole number.
         if is_counted { libm::floor(units * (1.0 + 1e-12)) } else { units }
     }
@@ -153,7 +153,7 @@ fn allowed(limit: &Limit, scenario: &Scenario) -> f64 {
 
 /// Returns the units per second that a limit admits over a run of length `duration` that begins with the limit full.
 fn from_full(limit: &Limit, duration: Nanos) -> f64 {
-    let seconds = limit.axis.window_length().map_or(1.0, |_| duration.max(Nanos(1)).as_secs_f64());
+    let seconds = limit.window.map_or(1.0, |_| duration.max(Nanos(1)).as_secs_f64());
     limit.max_units_in(duration) / seconds
 }
 
@@ -164,26 +164,31 @@ pub(super) fn sustained(limit: &Limit) -> f64 {
         RefillPolicy::Adaptive(growth) => growth.max_limit(limit.amount),
         _ => limit.amount,
     };
-    amount as f64 / limit.axis.window_length().map_or(1.0, Nanos::as_secs_f64)
+    amount as f64 / limit.window.map_or(1.0, Nanos::as_secs_f64)
 }
 
 /// Returns the units that a limit admits at most in a span from `from`, its end excluded; for concurrency, calls times seconds.
 #[expect(clippy::cast_precision_loss, reason = "limits and numbers of windows are far below 2^53")]
 fn units_in(limit: &Limit, from: Instant, span: Nanos) -> f64 {
-    let Some(window) = limit.axis.window_length() else {
+    let Some(window) = limit.window else {
         return limit.max_units_in(span) * span.as_secs_f64();
     };
     let last = Instant((from + span).0.saturating_sub(1)).max(from);
     let aligned = last.0 / window.0 - from.0 / window.0 + 1;
     match limit.refill {
         RefillPolicy::Bucket | RefillPolicy::SlidingLog => limit.max_units_in(span),
-        RefillPolicy::Calendar(zone) if limit.axis.is_daily() => {
-            let days_until = |at: Instant| zone.days_touched_in_first(Nanos(at.0.saturating_add(1)));
-            limit.amount as f64 * (days_until(last) - days_until(from) + 1) as f64
+        // A window that is open at `from`, if one can be, and those that open later, each after the end of the one before.
+        RefillPolicy::FirstRequest => {
+            let opened_before = u64::from(from > Instant::ZERO);
+            limit.amount as f64 * (span.0.div_ceil(window.0).max(1) + opened_before) as f64
+        }
+        RefillPolicy::Calendar(zone) => {
+            let until =
+                |at: Instant, period| zone.periods_touched_in_first(period, Nanos(at.0.saturating_add(1)));
+            let periods = limit.axis.period().map(|period| until(last, period) - until(from, period) + 1);
+            limit.amount as f64 * periods.unwrap_or(aligned) as f64
         }
         RefillPolicy::Adaptive(growth) => growth.max_limit(limit.amount) as f64 * aligned as f64,
-        RefillPolicy::Fixed | RefillPolicy::SlidingCounter | RefillPolicy::Calendar(_) => {
-            limit.amount as f64 * aligned as f64
-        }
+        RefillPolicy::Fixed | RefillPolicy::SlidingCounter => limit.amount as f64 * aligned as f64,
     }
 }

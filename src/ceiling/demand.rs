@@ -3,6 +3,7 @@
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, Scenario, TraceRow, Workload};
+use provider::axis::Quantity;
 use provider::config::{
     CachedTokens, Estimate, Latency, Lengths, ModelConfig, Price, Reserve, ServiceTimeDist, Settlement,
 };
@@ -128,13 +129,14 @@ impl Sizes {
     /// text.
     pub(super) fn demand(self, axis: Axis, model: &ModelConfig) -> f64 {
         let (prompt, completion) = self.charged(&model.reserve);
-        match axis {
-            Axis::Rpm | Axis::Rpd => 1.0,
-            Axis::Tpm | Axis::Tpd => prompt + completion,
-            Axis::Itpm => prompt,
-            Axis::Otpm => completion,
-            Axis::Ash | Axis::Asd => 0.0,
-            Axis::Concurrency => self.service_seconds(&model.latency),
+        match axis.quantity() {
+            Quantity::Requests => 1.0,
+            Quantity::Tokens => prompt + completion,
+            Quantity::InputTokens => prompt,
+            Quantity::UncachedTokens => self.uncached(&model.reserve),
+            Quantity::OutputTokens => completion,
+            Quantity::AudioSeconds => 0.0,
+            Quantity::InFlight => self.service_seconds(&model.latency),
         }
     }
 
@@ -153,10 +155,26 @@ impl Sizes {
             Estimate::PromptAndMaxTokens => f64::from(reserve.reserved_completion(self.max_tokens)),
             Estimate::PromptAndRecent | Estimate::Prompt | Estimate::Nothing => 0.0,
         };
+        let used_completion = self.completion * f64::from(reserve.output_weight);
         match reserve.settlement {
-            Settlement::ToUsage => (used, self.completion),
+            Settlement::ToUsage => (used, used_completion),
             Settlement::KeepReservation => (prompt, completion),
-            Settlement::ChargeExcess => (used.max(prompt), self.completion.max(completion)),
+            Settlement::ChargeExcess => (used.max(prompt), used_completion.max(completion)),
+        }
+    }
+
+    /// Returns the mean final charge for tokens of the prompt that are not found in the prefix cache.
+    fn uncached(self, reserve: &Reserve) -> f64 {
+        let used = self.prompt - self.cached;
+        let reserved = match (reserve.estimate, reserve.cached) {
+            (Estimate::Nothing, _) => 0.0,
+            (_, CachedTokens::Free) => used,
+            (_, CachedTokens::Counted | CachedTokens::Refunded) => self.prompt,
+        };
+        match reserve.settlement {
+            Settlement::ToUsage => used,
+            Settlement::KeepReservation => reserved,
+            Settlement::ChargeExcess => reserved.max(used),
         }
     }
 

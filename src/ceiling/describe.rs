@@ -121,11 +121,14 @@ impl Ceiling {
 
 impl AxisCeiling {
     fn describe(&self) -> String {
-        let Self { axis, limit, grows_to, jobs_per_min, unreserved_jobs_per_min } = self;
+        let Self { axis, window, limit, grows_to, jobs_per_min, unreserved_jobs_per_min } = self;
+        let per = window
+            .filter(|_| axis.has_own_window())
+            .map_or_else(String::new, |window| format!(" per {}", units::print_duration(window)));
         let grown = grows_to
             .map_or_else(String::new, |most| format!(", once grown to {},", units::print_count(most)));
         let admits =
-            format!("{axis} {}{grown} admits {}", units::print_count(*limit), job_rate(*jobs_per_min));
+            format!("{axis} {}{per}{grown} admits {}", units::print_count(*limit), job_rate(*jobs_per_min));
         if *jobs_per_min > unreserved_jobs_per_min * MAX_STATED_RATIO {
             return admits;
         }

@@ -20,15 +20,18 @@
 //!   one before has ended: `rate · E[S] ≤ 1`.
 //!
 //! Nothing is claimed if some call may use more than it reserves, if a reservation is not known in advance, for traces, for
-//! providers with incidents, which change S, and for buckets of models with slots, which prolong S.
+//! providers with incidents, which change S, and for buckets of models with slots, which prolong S. That a bucket admits one call
+//! at a time holds even if calls may use more than they reserve.
 
 use super::Class;
 use super::constraint::{LimitConstraint, OtherDemand, Supply};
 use super::demand::{Sizes, mean_at_most, mean_over_quantiles, mean_within, model};
 use super::last_call;
+use super::samples::{largest_sample, smallest_sample};
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, Scenario, Workload};
+use provider::axis::Quantity;
 use provider::config::{
     CachedTokens, Estimate, Limit, ModelConfig, RefillPolicy, ServiceTimeDist, Settlement,
 };
@@ -118,7 +121,7 @@ fn of_limit<'a>(
     settled: &LimitConstraint<'a>,
 ) -> Vec<LimitConstraint<'a>> {
     let limit = &settled.limit;
-    let Some(window) = limit.axis.window_length() else { return Vec::new() };
+    let Some(window) = limit.window else { return Vec::new() };
     let Some(calls) = calls(scenario, classes, settled) else { return Vec::new() };
     let has_history = scenario.start.has_history(limit);
     let row = |supply: Supply, sustained: f64, demand: &dyn Fn(&Calls<'_>) -> f64| {
@@ -146,6 +149,7 @@ fn of_limit<'a>(
             })
             .collect(),
         RefillPolicy::Fixed
+        | RefillPolicy::FirstRequest
         | RefillPolicy::Calendar(_)
         | RefillPolicy::SlidingCounter
         | RefillPolicy::Adaptive(_) => {
@@ -177,7 +181,7 @@ fn calls<'a>(
     classes: &'a [Class],
     constraint: &LimitConstraint<'_>,
 ) -> Option<Vec<Calls<'a>>> {
-    if !matches!(constraint.limit.axis, Axis::Tpm | Axis::Tpd | Axis::Otpm) {
+    if !matches!(constraint.limit.axis.quantity(), Quantity::Tokens | Quantity::OutputTokens) {
         return None;
     }
     let provider = scenario.targets[constraint.targets[0].0.index()].provider;
@@ -205,7 +209,9 @@ fn calls<'a>(
             all.push(Calls { class, sizes: *sizes, target: *target, workload, model, max_tokens });
         }
     }
-    (!all.is_empty()).then_some(all)
+    let may_exceed = || all.iter().any(Calls::may_exceed_reservation);
+    let is_bounded = constraint.limit.refill == RefillPolicy::Bucket || !may_exceed();
+    (is_bounded && !all.is_empty()).then_some(all)
 }
 
 /// Returns the demands by class and target, in the order of [`OtherDemand::demands`]; 0 at targets without `calls`.
@@ -326,15 +332,16 @@ impl Calls<'_> {
     /// Returns a lower bound of the mean of (reservation − usage) · `of`, whose arguments are the distribution of the random part
     /// of the service time and, without the time of the prompt, the rest of it in seconds.
     fn mean_held(&self, of: impl Fn(&Dist, f64) -> f64) -> f64 {
-        let max = self.max_completion();
+        let (max, weight) = (self.max_completion(), self.output_weight());
         match &self.model.latency.service {
             ServiceTimeDist::Total(total) => {
-                (max - mean_within(&self.workload.completion, 1.0, max)).max(0.0) * of(total, 0.0)
+                (max - weight * mean_within(&self.workload.completion, 1.0, max)).max(0.0) * of(total, 0.0)
             }
             ServiceTimeDist::Split { before_prefill, decode_speed, .. } => {
                 mean_over_quantiles(&self.workload.completion, (0.0, 1.0), |sample| {
                     let completion = self.completion(sample);
-                    (max - completion) * of(before_prefill, (completion - 1.0) / decode_speed)
+                    (max - weight * completion).max(0.0)
+                        * of(before_prefill, (completion - 1.0) / decode_speed)
                 })
             }
         }
@@ -357,6 +364,18 @@ impl Calls<'_> {
         libm::floor(prompt) + f64::from(self.max_tokens.min(MAX_TOKENS))
     }
 
+    /// Returns `true` if a completion may count as more tokens than are reserved for it, because each counts several times.
+    fn may_exceed_reservation(&self) -> bool {
+        let longest = largest_sample(&self.workload.completion).unwrap_or(f64::INFINITY);
+        let counted = self.output_weight() * libm::ceil(self.completion(longest));
+        self.output_weight() > 1.0 && counted > self.max_completion()
+    }
+
+    /// Returns how many tokens a completion token counts as at the end.
+    pub(super) fn output_weight(&self) -> f64 {
+        f64::from(self.model.reserve.output_weight)
+    }
+
     /// Returns the longest service time, in seconds; `None` if it is not bounded, or if the model has slots, which prolong it.
     fn longest_service_seconds(&self) -> Option<f64> {
         let latency = &self.model.latency;
@@ -376,25 +395,5 @@ impl Calls<'_> {
                 Some(largest_sample(before_prefill)? + prefill + decode)
             }
         }
-    }
-}
-
-/// Returns the lower bound of the samples of a distribution.
-pub(super) fn smallest_sample(dist: &Dist) -> f64 {
-    match dist {
-        Dist::Constant(value) => *value,
-        Dist::Uniform { min, .. } => *min,
-        Dist::Discrete(steps) => steps.iter().map(|(value, _)| *value).fold(f64::INFINITY, f64::min),
-        Dist::LogNormal { .. } | Dist::Exponential(_) => 0.0,
-    }
-}
-
-/// Returns the largest sample of a distribution; `None` if samples have no bound.
-fn largest_sample(dist: &Dist) -> Option<f64> {
-    match dist {
-        Dist::Constant(value) => Some(*value),
-        Dist::Uniform { max, .. } => Some(*max),
-        Dist::Discrete(steps) => steps.iter().map(|(value, _)| *value).reduce(f64::max),
-        Dist::LogNormal { .. } | Dist::Exponential(_) => None,
     }
 }

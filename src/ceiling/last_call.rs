@@ -18,7 +18,9 @@ use provider::dist::Dist;
 /// Returns a lower bound of the mean number of units that calls leave unused in a window.
 pub(super) fn unused(calls: &[Calls<'_>], axis: Axis) -> f64 {
     let constant = |calls: &Calls<'_>| match calls.workload.completion {
-        Dist::Constant(tokens) => Some(calls.max_completion() - calls.completion(tokens)),
+        Dist::Constant(tokens) => {
+            Some(calls.max_completion() - calls.completion(tokens) * calls.output_weight())
+        }
         _ => None,
     };
     let all: Option<Vec<f64>> = calls.iter().map(constant).collect();
@@ -37,9 +39,10 @@ fn of_one_class(calls: &Calls<'_>, axis: Axis) -> f64 {
         return 0.0;
     }
     let used = calls.used(axis);
-    let completion = calls.sizes.completion;
+    let weight = calls.output_weight();
+    let completion = calls.sizes.completion * weight;
     let prompt = used - completion;
-    let squared = prompt * prompt + 2.0 * prompt * completion + squared_completion(calls);
+    let squared = prompt * prompt + 2.0 * prompt * completion + squared_completion(calls) * weight * weight;
     calls.smallest_reservation(axis) - squared / used
 }
 

@@ -35,6 +35,7 @@ mod last_call;
 mod offered_load;
 mod peak;
 mod route_order;
+mod samples;
 mod simplex;
 mod whole_calls;
 mod window_end;
@@ -57,9 +58,9 @@ use crate::ids::TargetId;
 use crate::scenario::{Scenario, SizeClass, Workload};
 use constraint::{LimitConstraint, all_constraints, constraints, sustained};
 use demand::{PromptRange, Sizes};
-use provider::Axis;
 use provider::config::{Lengths, Limit, RefillPolicy};
 use provider::largest_call::SizeBound;
+use provider::{Axis, Nanos};
 
 /// The ceiling of a scenario, and what each of its limits admits.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,10 +127,11 @@ pub struct TargetCeiling {
 pub struct AxisCeiling {
     /// The axis.
     pub axis: Axis,
+    /// The length of its window; `None` for concurrency.
+    pub window: Option<Nanos>,
     /// The limit, in units per window; of an adaptive one, that with which it begins.
     pub limit: u64,
-    /// The most to which an adaptive limit grows with its use, in units per window; `None` for the others. The jobs that it
-    /// admits are computed from this.
+    /// The most to which an adaptive limit grows with its use, for which its jobs are computed; `None` for the others.
     pub grows_to: Option<u64>,
     /// The jobs per minute that it alone admits, if all workloads that can use the target, or one that shares the limit, are sent
     /// there.
@@ -305,7 +307,7 @@ impl TargetCeiling {
         let rate: f64 = classes().map(|(class, _)| class.rate).sum();
         let mut axes: Vec<AxisCeiling> = Vec::new();
         for constraint in of_target() {
-            let Limit { axis, amount: limit, refill, .. } = constraint.limit;
+            let Limit { axis, amount: limit, window, refill, .. } = constraint.limit;
             let grows_to = match refill {
                 RefillPolicy::Adaptive(growth) => Some(growth.max_limit(limit)),
                 _ => None,
@@ -326,7 +328,14 @@ impl TargetCeiling {
                 }
                 None => {
                     let unreserved_jobs_per_min = jobs_per_min;
-                    axes.push(AxisCeiling { axis, limit, grows_to, jobs_per_min, unreserved_jobs_per_min });
+                    axes.push(AxisCeiling {
+                        axis,
+                        window,
+                        limit,
+                        grows_to,
+                        jobs_per_min,
+                        unreserved_jobs_per_min,
+                    });
                 }
             }
         }

@@ -20,8 +20,8 @@
 
 use super::constraint::LimitConstraint;
 use super::demand::{PromptRange, Sizes, model};
-use super::held::smallest_sample;
 use super::route_order::is_long;
+use super::samples::smallest_sample;
 use super::window_end::long_windows;
 use super::{Class, allocation, offered_jobs_per_second_of};
 use crate::ids::TargetId;

@@ -52,9 +52,9 @@ pub(super) fn multiple_left(
     Some((left, fluid.first_to_run_out(most, &orders)?))
 }
 
-/// Returns `true` for a long limit: one per hour or per day.
+/// Returns `true` for a long limit: one whose window is longer than a minute.
 pub(super) fn is_long(limit: &Limit) -> bool {
-    limit.axis.window_length().is_some_and(|window| window > Start::SHORT_WINDOW)
+    limit.window.is_some_and(|window| window > Start::SHORT_WINDOW)
 }
 
 /// The traffic of a run in cells, and what it flows through.
@@ -125,7 +125,7 @@ impl<'a> Fluid<'a> {
             let of_each = |every: Nanos| {
                 limit.max_units_in(scenario.longest_deadline()) * cell.0.div_ceil(every.0) as f64
             };
-            let period = burst_period(scenario, classes).filter(|_| limit.axis.window_length().is_some());
+            let period = burst_period(scenario, classes).filter(|_| limit.window.is_some());
             period.map_or(f64::INFINITY, of_each)
         };
         let limit = |(number, constraint): (usize, &LimitConstraint<'_>)| {
@@ -326,7 +326,7 @@ impl FluidSupply {
     #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
     fn of(limit: &Limit, scenario: &Scenario, cell: Nanos, (before, count): (u64, u64)) -> Self {
         let per_cell = sustained(limit) * cell.as_secs_f64();
-        let window = limit.axis.window_length().filter(|_| is_long(limit));
+        let window = limit.window.filter(|_| is_long(limit));
         let Some(window) = window else { return Self::Rate(per_cell) };
         match limit.refill {
             RefillPolicy::Bucket => Self::Bucket { per_cell, burst: limit.burst as f64 },
@@ -339,7 +339,9 @@ impl FluidSupply {
                     (Start::Sustained, _) if scenario.duration < window => {
                         window_end::left_of_longer_window(limit, scenario.duration).unwrap_or(window)
                     }
-                    (_, RefillPolicy::Calendar(zone)) => Nanos(zone.day_containing(Instant::ZERO).end.0),
+                    (_, RefillPolicy::Calendar(zone)) => limit.axis.period().map_or(Nanos::ZERO, |period| {
+                        Nanos(zone.period_containing(period, Instant::ZERO).end.0)
+                    }),
                     _ => Nanos::ZERO,
                 };
                 // The number of a cell's window: its time since an end of a window, plus enough whole windows that it is not negative.

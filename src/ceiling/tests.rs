@@ -13,7 +13,7 @@ pub(super) const RUN_DURATION: Nanos = Nanos(100 * Nanos::DAY.0);
 
 /// Returns a limit with fixed windows.
 pub(super) fn limit(axis: Axis, amount: u64) -> Limit {
-    Limit { axis, amount, refill: RefillPolicy::Fixed, burst: amount }
+    Limit { refill: RefillPolicy::Fixed, ..Limit::new(axis, amount) }
 }
 
 /// Returns a scenario of one provider with a model per list of limits; the target of a model has the same index.
@@ -48,7 +48,7 @@ pub(super) fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: 
         model,
         limits: vec![],
         price: Price::default(),
-        cached: CachedTokens::default(),
+        counting: TokenCounting::default(),
     };
     let step = |targets: &&[u16]| Step {
         pick: Pick::InOrder,
@@ -157,7 +157,7 @@ fn limits_on_every_axis_become_jobs_and_audio_has_no_demand() {
 #[test]
 fn the_ceiling_under_each_refill_policy_is_what_it_admits_over_the_run() {
     let jobs = |refill, duration| {
-        let limit = Limit { axis: Axis::Rpm, amount: 30, refill, burst: 10 };
+        let limit = Limit { refill, burst: 10, ..Limit::rpm(30) };
         let scenario = Scenario { duration, ..scenario(&[vec![limit]], &[&[&[0]]], vec![workload(0, 1.0)]) };
         Ceiling::of(&scenario).jobs_per_min * duration.as_secs_f64() / 60.0
     };

@@ -10,10 +10,11 @@
 use super::Class;
 use super::constraint::{LimitConstraint, OtherDemand, Supply};
 use super::demand::{PromptRange, model};
-use super::held::smallest_sample;
+use super::samples::smallest_sample;
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, Scenario, Workload};
+use provider::axis::Quantity;
 use provider::config::{CachedTokens, Estimate, Lengths, Limit, ModelConfig, RefillPolicy, Settlement};
 use provider::{Axis, Instant, Nanos};
 
@@ -41,8 +42,7 @@ pub(super) fn constraints<'a>(
     settled: &LimitConstraint<'a>,
 ) -> Vec<LimitConstraint<'a>> {
     let limit = &settled.limit;
-    let is_of_tokens = matches!(limit.axis, Axis::Tpm | Axis::Tpd | Axis::Itpm | Axis::Otpm);
-    if !is_of_tokens || limit.refill == RefillPolicy::Bucket {
+    if !limit.axis.counts_tokens() || limit.refill == RefillPolicy::Bucket {
         return Vec::new();
     }
     let least = least_uses(scenario, classes, settled);
@@ -76,7 +76,7 @@ fn row<'a>(
         known.map_or(0.0, |least| pieces(least.charged) * capacity / most)
     };
     let of_class = |class: &Class| class.targets.iter().map(|target| demand(class, *target)).collect();
-    let (supply, sustained) = match (settled.limit.refill, settled.limit.axis.window_length()?) {
+    let (supply, sustained) = match (settled.limit.refill, settled.limit.window?) {
         (RefillPolicy::SlidingLog, window) => (Supply::WithinAny(window), capacity / window.as_secs_f64()),
         _ => (Supply::Units, settled.allowed),
     };
@@ -127,13 +127,14 @@ fn use_of(
         Estimate::PromptAndMaxTokens => f64::from(reserve.reserved_completion(workload.max_tokens)),
         Estimate::PromptAndRecent | Estimate::Prompt | Estimate::Nothing => 0.0,
     };
-    let on_axis = |prompt: f64, completion: f64| match axis {
-        Axis::Itpm => prompt,
-        Axis::Otpm => completion,
+    let on_axis = |prompt: f64, completion: f64| match axis.quantity() {
+        Quantity::UncachedTokens if is_cached => 0.0,
+        Quantity::InputTokens | Quantity::UncachedTokens => prompt,
+        Quantity::OutputTokens => completion,
         _ => prompt + completion,
     };
     let reserved = on_axis(reserved_prompt, reserved_completion);
-    let used = on_axis(new_prompt, completion);
+    let used = on_axis(new_prompt, completion * f64::from(reserve.output_weight));
     match reserve.settlement {
         Settlement::ToUsage => (reserved, used),
         Settlement::KeepReservation | Settlement::ChargeExcess => (reserved, reserved),

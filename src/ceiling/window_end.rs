@@ -2,7 +2,8 @@
 //!
 //! The result of a run must hold at every hour of every day. If a limit counts from the start of its window, and the window is
 //! longer than the run, the run therefore represents the last part of the window, when earlier traffic has used its share, not
-//! the first part, when the whole limit is left. This includes the calendar day, although the run begins at midnight UTC. In
+//! the first part, when the whole limit is left. A window that begins with the first request is treated as one that begins with
+//! the run. This includes the calendar day, although the run begins at midnight UTC. In
 //! another zone, midnight may come within the run.
 
 use crate::scenario::Start;
@@ -18,13 +19,13 @@ const MAX_WINDOWS: usize = 100;
 /// that are not longer than the run.
 #[must_use]
 pub fn left_of_longer_window(limit: &Limit, run: Nanos) -> Option<Nanos> {
-    let window = limit.axis.window_length()?;
+    let window = limit.window?;
     let until_midnight = match limit.refill {
-        RefillPolicy::Fixed => None,
-        RefillPolicy::Calendar(zone) if limit.axis.is_daily() => {
-            Some(Nanos(zone.day_containing(Instant::ZERO).end.0))
+        RefillPolicy::Fixed | RefillPolicy::FirstRequest => None,
+        RefillPolicy::Calendar(zone) => {
+            let period = limit.axis.period();
+            period.map(|period| Nanos(zone.period_containing(period, Instant::ZERO).end.0))
         }
-        RefillPolicy::Calendar(_) => None,
         _ => return None,
     };
     (run < window).then(|| until_midnight.map_or(run, |midnight| midnight.min(run)))
@@ -33,12 +34,12 @@ pub fn left_of_longer_window(limit: &Limit, run: Nanos) -> Option<Nanos> {
 /// Returns the parts of a run of length `run` that lie in one window each, of a limit that counts from the start of windows that are
 /// longer than a minute; empty for other limits.
 pub(super) fn long_windows(limit: &Limit, run: Nanos) -> Vec<Range<Instant>> {
-    let window = limit.axis.window_length().filter(|window| *window > Start::SHORT_WINDOW);
+    let window = limit.window.filter(|window| *window > Start::SHORT_WINDOW);
     let Some(window) = window else { return Vec::new() };
     let end = Instant::ZERO + run;
     let ends_after = |at: Instant| match limit.refill {
         RefillPolicy::Fixed => Some(Instant((at.0 / window.0 + 1).saturating_mul(window.0))),
-        RefillPolicy::Calendar(zone) if limit.axis.is_daily() => Some(zone.day_containing(at).end),
+        RefillPolicy::Calendar(zone) => Some(zone.period_containing(limit.axis.period()?, at).end),
         _ => None,
     };
     let next = |part: &Range<Instant>| {

@@ -85,13 +85,15 @@ pub(super) fn served(
 
 fn refused(now: Instant, denial: &Denial) -> Reply {
     // A fault may announce a wait that is too long for the window. The parser then derives the window from the wait.
-    let named = denial.axis.window_length();
+    let named = denial.window;
     let implied = named
         .zip(denial.wait)
         .filter(|_| !denial.oversize)
         .and_then(|(named, wait)| implied_window(denial.limit, denial.used, denial.requested, wait, named));
     let window = implied.or(named);
-    let axis = axis_of(Unit::of(denial.axis), window);
+    // A message about a call that is too large names no limit over a window of its own in a form that is parsed.
+    let is_named = !(denial.oversize && denial.axis.has_own_window());
+    let axis = axis_of(Unit::of(denial.axis), window).filter(|_| is_named);
     let cause = if denial.oversize { RefusalCause::TooLarge } else { cause_from_window(window) };
     // A call that exceeds the whole limit of output tokens is refused without `retry-after` (reported 2026-09).
     let has_header = !(denial.oversize && denial.axis == Axis::Otpm);

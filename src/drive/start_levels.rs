@@ -14,7 +14,7 @@
 //!   second day on (the first begins full) these days are skipped. If a day has few jobs, the mean of several seeds is
 //!   used.
 //! * If the traffic is even and every long limit is a bucket, a part of the day with enough jobs is simulated instead.
-//! * If a fixed or calendar window is longer than the run, the run is its last part, and begins with the usage of the part
+//! * If a fixed or calendar window, or one that begins with the first request, is longer than the run, the run is its last part, and begins with the usage of the part
 //!   before. This holds for calendar days as well, although the run begins at midnight (`ceiling/window_end.rs`). A sliding
 //!   log and a sliding counter begin with the usage of the window before.
 //! * Adaptive limits begin at their minimum, as those of a new account do.
@@ -68,7 +68,7 @@ impl LongLimit {
     }
 
     fn window(&self) -> Nanos {
-        self.limit.axis.window_length().unwrap_or(Nanos::ZERO)
+        self.limit.window.unwrap_or(Nanos::ZERO)
     }
 
     fn sampled(&self) -> SampledLimit {

@@ -45,8 +45,8 @@ impl QuotaEstimate {
     /// Creates an estimate in which every limit begins with [`KnownLimit::used`]. Limits without a window (concurrency) are
     /// left out.
     pub(super) fn new(limits: &[KnownLimit]) -> Self {
-        let estimate = |&KnownLimit { axis, limit, burst, used }: &KnownLimit| {
-            let mut bucket = Bucket::new(limit, axis.window_length()?, burst);
+        let estimate = |&KnownLimit { axis, limit, window, burst, used }: &KnownLimit| {
+            let mut bucket = Bucket::new(limit, window?, burst);
             bucket.charge(Instant::ZERO, used);
             Some(AxisEstimate { axis, bucket })
         };

@@ -38,7 +38,7 @@ use crate::event::RefusalCause;
 use crate::ids::AttemptId;
 use crate::job::Priority;
 use crate::scenario::{Client, Eject, Pace, Pick, Scenario, TokenPrices};
-use provider::config::CachedTokens;
+use provider::config::TokenCounting;
 use provider::meter::Charge;
 use provider::{Axis, Instant, Nanos, Usage};
 
@@ -62,7 +62,7 @@ pub(super) struct TargetState {
     /// `None` if neither the pace nor any pick reads it.
     estimate: Option<QuotaEstimate>,
     /// How cached prompt tokens count against its limits, according to its documentation.
-    cached: CachedTokens,
+    counting: TokenCounting,
     /// Attempts sent and not ended.
     in_flight: u32,
     /// `None` if no pick reads it.
@@ -122,7 +122,7 @@ impl TargetState {
             pace: client.pace,
             next_send: Instant::ZERO,
             estimate: has_estimate.then(|| QuotaEstimate::new(&target.limits)),
-            cached: target.cached,
+            counting: target.counting,
             in_flight: 0,
             latency: has_latency.then(PeakEwma::default),
             prices: TokenPrices::of(target.price),
@@ -212,9 +212,7 @@ impl TargetState {
                 let jobs = ahead.units_on(Axis::Rpm);
                 Some((self.next_send.max(now) + Nanos(gap.0.saturating_mul(jobs)), None))
             }
-            (Pace::Requests, Some(estimate)) => {
-                estimate.ready_at(now, (cost, ahead), |axis| matches!(axis, Axis::Rpm | Axis::Rpd))
-            }
+            (Pace::Requests, Some(estimate)) => estimate.ready_at(now, (cost, ahead), Axis::counts_requests),
             (Pace::Tokens, Some(estimate)) => estimate.ready_at(now, (cost, ahead), |_| true),
             _ => Some((now, None)),
         }
@@ -233,7 +231,7 @@ impl TargetState {
     /// Replaces what was reserved for a send by what it used; `used` is `None` if it was not charged.
     pub(super) fn settle(&mut self, now: Instant, cost: &Charge, used: Option<Usage>) {
         if let Some(estimate) = &mut self.estimate {
-            estimate.settle(now, cost, used.map(|used| self.cached.counted(used)));
+            estimate.settle(now, cost, used.map(|used| self.counting.counted(used)));
         }
     }
 
@@ -410,7 +408,7 @@ mod tests {
             pace: Pace::Off,
             next_send: Instant::ZERO,
             estimate: None,
-            cached: CachedTokens::default(),
+            counting: TokenCounting::default(),
             in_flight: 0,
             latency: None,
             prices: TokenPrices::default(),

@@ -191,7 +191,7 @@ fn rate_limit(explanation: &Explanation) -> Vec<String> {
     }];
     advice.extend(facts.day_reset_sentence.filter(|_| cause == RefusalCause::DayLimit).map(str::to_owned));
     match refusal.unit {
-        Some(Unit::Tokens | Unit::InputTokens | Unit::OutputTokens) => {
+        Some(Unit::Tokens | Unit::InputTokens | Unit::UncachedTokens | Unit::OutputTokens) => {
             let axis = refusal.axis.unwrap_or(Axis::Tpm);
             advice.extend(save_tokens(axis, refusal, facts));
         }

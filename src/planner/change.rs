@@ -148,13 +148,7 @@ fn id(index: usize) -> u16 {
 
 /// Returns the limits of a model as its provider documents them to clients.
 fn known_limits(model: &ModelConfig) -> Vec<KnownLimit> {
-    let known = |limit: &provider::config::Limit| KnownLimit {
-        axis: limit.axis,
-        limit: limit.amount,
-        burst: limit.burst,
-        used: 0,
-    };
-    model.limits.iter().map(known).collect()
+    model.limits.iter().map(KnownLimit::from).collect()
 }
 
 /// Returns a name that is not in `taken`: `base`, or `base-2`, `base-3` and so on.
@@ -174,7 +168,7 @@ fn target(config: &Config, provider: u16, account: u16, model: u16) -> Target {
         model,
         limits: known_limits(served),
         price: served.price,
-        cached: served.reserve.cached,
+        counting: served.reserve.counting(),
     }
 }
 

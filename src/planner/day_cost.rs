@@ -55,9 +55,10 @@ fn exceeds_day(scenario: &Scenario, run: &Run, days: f64) -> bool {
     };
     scenario.targets.iter().any(|limited| {
         let targets = scenario.targets.iter().zip(&run.summary.targets);
-        let sharing = targets.filter(|(target, _)| meter(target) == meter(limited)).map(|(_, used)| used);
-        let (requests, tokens) = sharing.fold((0, 0), |(requests, tokens), used| {
-            (requests + used.ok, tokens + used.tokens.prompt + used.tokens.completion)
+        let sharing = targets.filter(|(target, _)| meter(target) == meter(limited));
+        let (requests, tokens) = sharing.fold((0, 0), |(requests, tokens), (target, used)| {
+            let completion = used.tokens.completion * u64::from(target.counting.output_weight);
+            (requests + used.ok, tokens + used.tokens.prompt + completion)
         });
         daily_limits(scenario, limited).any(|limit| {
             let used = if limit.axis == Axis::Rpd { requests } else { tokens };

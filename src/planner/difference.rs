@@ -158,7 +158,7 @@ fn client_of<'s>(scenario: &'s Scenario, violation: &FirstViolation) -> Option<&
 /// Returns the axis on which full buckets at the start matter most, if they do.
 fn full_buckets(scenario: &Scenario) -> Option<Difference> {
     let share = |limit: &Limit| {
-        let window = limit.axis.window_length()?;
+        let window = limit.window?;
         let fill = limit.burst as f64;
         let refill = limit.amount as f64 * (scenario.duration.0 as f64 / window.0 as f64);
         let begins_full = limit.refill == RefillPolicy::Bucket && !scenario.start.has_history(limit);

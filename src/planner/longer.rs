@@ -70,7 +70,7 @@ pub(super) fn over_long_windows(scenario: &Scenario, rules: &Rules, analytic: &C
     let longest = ceiling::offered_shares(scenario, has_history)
         .into_iter()
         .filter(|(.., share)| share * analytic.multiple >= MIN_BINDING_SHARE)
-        .filter_map(|(_, limit, _)| limit.axis.window_length())
+        .filter_map(|(_, limit, _)| limit.window)
         .max()?;
     let jobs = |windows: u64| {
         analytic.offered_jobs_per_min / 60.0 * longest.as_secs_f64() * windows as f64 // At the present load.

@@ -184,9 +184,10 @@ impl AnalyticCeiling {
     /// length.
     #[must_use]
     pub fn multiple_of_offered(&self, limit: &CeilingAxis, load: f64) -> Option<f64> {
-        let window = Axis::from_name(&limit.axis).and_then(Axis::window_length).unwrap_or(Nanos::ZERO);
+        let named = || Axis::from_name(&limit.axis).and_then(Axis::window_length).map(Nanos::as_secs_f64);
+        let window_s = limit.window_s.or_else(named).unwrap_or(0.0);
         let offered = match self.peak {
-            Some(peak) if window.as_secs_f64() <= peak.length_s.max(60.0) => {
+            Some(peak) if window_s <= peak.length_s.max(60.0) => {
                 Some(peak.offered * 60.0 / peak.length_s).filter(|rate| rate.is_finite())
             }
             _ => Some(load),

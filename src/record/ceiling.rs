@@ -138,6 +138,9 @@ pub struct CeilingAxis {
     pub axis: String,
     /// The quantity per window; for an adaptive limit, its initial value.
     pub limit: u64,
+    /// The length of the window, if the name of the axis does not state it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_s: Option<f64>,
     /// The highest value that an adaptive limit grows to with its use; `jobs_per_min` is computed from it. `None` for other
     /// limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -169,6 +172,7 @@ impl CeilingAxis {
         axis.jobs_per_min.is_finite().then(|| Self {
             axis: axis.axis.name().to_owned(),
             limit: axis.limit,
+            window_s: axis.window.filter(|_| axis.axis.has_own_window()).map(seconds),
             grows_to: axis.grows_to,
             jobs_per_min: rounded(axis.jobs_per_min / servable_share, 6),
         })
@@ -226,8 +230,7 @@ impl LongWindow {
     pub(crate) fn of(scenario: &Scenario) -> Option<Self> {
         let is_long = |limit: &Limit| {
             limit
-                .axis
-                .window_length()
+                .window
                 .is_some_and(|window| window > Start::SHORT_WINDOW && window.0 >= scenario.duration.0 / 2)
         };
         let (target, limit, offered_share) = ceiling::offered_shares(scenario, is_long)
@@ -238,7 +241,7 @@ impl LongWindow {
         Some(Self {
             target: scenario.targets[target.index()].name.clone(),
             axis: limit.axis.name().to_owned(),
-            window_s: seconds(limit.axis.window_length()?),
+            window_s: seconds(limit.window?),
             used_share,
             assumed_share: assumed_share(&scenario.targets[target.index()], limit.axis)
                 .filter(|assumed| (assumed - used_share).abs() > MIN_REPORTED_DIFFERENCE),

@@ -4,6 +4,7 @@ use super::finish::charges;
 use super::recorder::Recorder;
 use super::series::Charged;
 use crate::scenario::{Scenario, Target, family};
+use provider::axis::Quantity;
 use provider::config::Settlement;
 use provider::{Axis, Instant};
 use std::ops::Range;
@@ -46,13 +47,13 @@ impl ChargeSum {
     #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
     pub(crate) fn on(&self, axis: Axis) -> Option<f64> {
         let Self { calls, prompt_tokens, completion_tokens, kept_tokens, busy_s } = *self;
-        Some(match axis {
-            Axis::Rpm | Axis::Rpd => calls as f64,
-            Axis::Tpm | Axis::Tpd => kept_tokens.unwrap_or(prompt_tokens + completion_tokens) as f64,
-            Axis::Itpm => prompt_tokens as f64,
-            Axis::Otpm => completion_tokens as f64,
-            Axis::Concurrency => busy_s?,
-            Axis::Ash | Axis::Asd => return None,
+        Some(match axis.quantity() {
+            Quantity::Requests => calls as f64,
+            Quantity::Tokens => kept_tokens.unwrap_or(prompt_tokens + completion_tokens) as f64,
+            Quantity::InputTokens => prompt_tokens as f64,
+            Quantity::OutputTokens => completion_tokens as f64,
+            Quantity::InFlight => busy_s?,
+            Quantity::UncachedTokens | Quantity::AudioSeconds => return None,
         })
     }
 }

@@ -6,7 +6,7 @@ use super::names::{AXES, REASONS, REFUSALS};
 use crate::event::{AttemptFailure, LocalFailure, RefusalCause};
 use crate::ids::TargetId;
 use crate::scenario::{Target, Workload};
-use provider::config::{CachedTokens, Price};
+use provider::config::{Price, TokenCounting};
 use provider::{Instant, Usage};
 
 /// The number of status counters; a status of 999 or more counts as 999.
@@ -76,7 +76,7 @@ pub(super) struct TargetCounts {
     /// By axis, the sum of the limits sampled, in units per window, and the number of samples.
     pub(super) limits: [(f64, u32); AXES],
     /// How cached tokens of a prompt count here.
-    pub(super) cached: CachedTokens,
+    pub(super) counting: TokenCounting,
 }
 
 /// Calls and their tokens.
@@ -167,7 +167,7 @@ impl TargetCounts {
             peak: [0.0; AXES],
             most_used: [None; AXES],
             limits: [(0.0, 0); AXES],
-            cached: target.cached,
+            counting: target.counting,
         }
     }
 }

@@ -308,8 +308,7 @@ impl TargetCounts {
 
 /// Returns what was charged to a limit ÷ what it could have admitted in `span`; `None` if it could have admitted nothing.
 ///
-/// The result is in `0..=1` unless settlements overdraw the limit (law 5), or the limit is adaptive: the mean of its samples
-/// then takes the place of the limit.
+/// The result is in `0..=1` unless settlements overdraw the limit (law 5). The mean of an adaptive limit takes its place.
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
 fn utilisation(
     limit: &ProviderLimit,
@@ -320,8 +319,8 @@ fn utilisation(
 ) -> Option<f64> {
     let run = Nanos(end.0.max(span.0));
     // Concurrency is charged in seconds of calls in flight.
-    let factor = if limit.axis.window_length().is_some() { 1.0 } else { run.as_secs_f64() };
-    let capacity = match mean_of_adaptive(limit, counts).zip(limit.axis.window_length()) {
+    let factor = if limit.window.is_some() { 1.0 } else { run.as_secs_f64() };
+    let capacity = match mean_of_adaptive(limit, counts).zip(limit.window) {
         Some((mean, window)) => mean * (run.as_secs_f64() / window.as_secs_f64()).max(1.0),
         // The units that earlier traffic had used were not available.
         None => (limit.max_units_in(span) - used_before as f64) * factor,
@@ -340,8 +339,9 @@ pub(super) fn charges(
     let used = if has_decisions { counts.settled } else { counts.replied };
     ChargeSum {
         calls: if has_decisions { counts.admitted } else { used.calls },
-        prompt_tokens: used.prompt - if counts.cached == CachedTokens::Counted { 0 } else { used.cached },
-        completion_tokens: used.completion,
+        prompt_tokens: used.prompt
+            - if counts.counting.cached == CachedTokens::Counted { 0 } else { used.cached },
+        completion_tokens: used.completion * u64::from(counts.counting.output_weight),
         kept_tokens: (has_decisions && keeps_reservations).then_some(counts.reserved),
         busy_s: has_decisions.then(|| busy(counts, end) / NANOS_PER_S),
     }
@@ -363,10 +363,11 @@ fn busy(counts: &TargetCounts, end: Instant) -> f64 {
 }
 
 fn limit_of(limit: &ProviderLimit, counts: &TargetCounts) -> Limit {
-    let law = match (limit.axis.window_length(), limit.refill) {
+    let law = match (limit.window, limit.refill) {
         (None, _) => "at_once",
         (_, RefillPolicy::Bucket) => "bucket",
         (_, RefillPolicy::Fixed) => "fixed",
+        (_, RefillPolicy::FirstRequest) => "first_request",
         (_, RefillPolicy::SlidingLog) => "sliding_log",
         (_, RefillPolicy::SlidingCounter) => "sliding_counter",
         (_, RefillPolicy::Adaptive(_)) => "adaptive",
@@ -377,7 +378,7 @@ fn limit_of(limit: &ProviderLimit, counts: &TargetCounts) -> Limit {
         axis: limit.axis.name().to_owned(),
         limit: limit.amount,
         burst: limit.burst,
-        window_s: limit.axis.window_length().map(seconds),
+        window_s: limit.window.map(seconds),
         mean: mean_of_adaptive(limit, counts).map(|mean| rounded(mean, 3)),
         grows_to: match limit.refill {
             RefillPolicy::Adaptive(growth) => Some(growth.max_limit(limit.amount)),

@@ -137,7 +137,7 @@ impl Recorder {
         self.workloads[workload.index()].settled[target.index()].add(usage);
         let counts = &mut self.targets[target.index()];
         counts.settled_at += u128::from(at.0);
-        self.buckets.settled(at, target.index(), usage, counts.cached.counted(usage));
+        self.buckets.settled(at, target.index(), usage, counts.counting.counted(usage));
     }
 
     /// Counts the reply to an attempt. If the provider is known to have refused it, by a limit or for its length, that decision
@@ -157,7 +157,7 @@ impl Recorder {
                 counts.ok += 1;
                 counts.replied.add(usage);
                 if counts.decided == 0 {
-                    self.buckets.charge_undecided(at, target.index(), usage, counts.cached.counted(usage));
+                    self.buckets.charge_undecided(at, target.index(), usage, counts.counting.counted(usage));
                 }
             }
             // A fault that is answered like a refusal.

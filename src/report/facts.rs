@@ -289,11 +289,22 @@ pub(super) fn charged(summary: &Summary) -> String {
 /// Returns what an axis counts; `None` if `name` is not an axis.
 pub(super) fn meaning(name: &str) -> Option<&'static str> {
     Some(match Axis::from_name(name)? {
+        Axis::Rps => "requests per second",
         Axis::Rpm => "requests per minute",
+        Axis::Rph => "requests per hour",
         Axis::Rpd => "requests per day",
+        Axis::Rpw => "requests per week",
+        Axis::RpMonth => "requests per month",
+        Axis::Requests => "requests per window",
+        Axis::Tps => "tokens per second",
         Axis::Tpm => "tokens per minute",
+        Axis::Tph => "tokens per hour",
         Axis::Tpd => "tokens per day",
+        Axis::Tpw => "tokens per week",
+        Axis::TpMonth => "tokens per month",
+        Axis::Tokens => "tokens per window",
         Axis::Itpm => "input tokens per minute",
+        Axis::Uitpm => "uncached input tokens per minute",
         Axis::Otpm => "output tokens per minute",
         Axis::Ash => "audio seconds per hour",
         Axis::Asd => "audio seconds per day",

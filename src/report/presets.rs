@@ -1,6 +1,8 @@
 //! Presets as text: what they contain, and the evidence for each number.
 
+use crate::formatting::plural;
 use crate::scenario::{Evidence, ModelEvidence, PresetEvidence};
+use provider::presets::LEFT_OUT;
 
 /// The longest source that is printed in its line, in characters; a longer one becomes a note at the end.
 const MAX_SOURCE: usize = 44;
@@ -13,14 +15,16 @@ pub fn overview(presets: &[PresetEvidence]) -> String {
         let dates = || preset.models.iter().flat_map(evidence).map(|evidence| evidence.date.as_str());
         let (oldest, newest) = (dates().min().unwrap_or("-"), dates().max().unwrap_or("-"));
         format!(
-            "{:<16} {} plan, {} models of which {retired} are retired; evidence from {oldest} to {newest}\n",
+            "{:<18} {} plan, {} of which {retired} are retired; evidence from {oldest} to {newest}\n",
             preset.preset,
             preset.tier,
-            preset.models.len(),
+            plural(preset.models.len() as u64, "model"),
         )
     });
     let lines: String = lines.collect();
-    format!("{lines}\n`quotalab presets NAME` prints every number with its source, date and certainty.\n")
+    format!(
+        "{lines}\n`quotalab presets NAME` prints every number with its source, date and certainty.\n{LEFT_OUT}\n"
+    )
 }
 
 fn evidence(model: &ModelEvidence) -> impl Iterator<Item = &Evidence> {

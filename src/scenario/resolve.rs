@@ -157,13 +157,7 @@ impl Targets<'_> {
     fn add(&mut self, name: &str, indices: [usize; 3]) -> TargetId {
         let [provider, account, model] = indices.map(to_u16);
         let config = &self.providers[indices[0]].config.models[indices[2]];
-        let known = config.limits.iter().map(|limit| KnownLimit {
-            axis: limit.axis,
-            limit: limit.amount,
-            burst: limit.burst,
-            used: 0,
-        });
-        let limits = known.collect();
+        let limits = config.limits.iter().map(KnownLimit::from).collect();
         let id = TargetId(to_u16(self.found.len()));
         self.ids.insert(name.to_owned(), id);
         self.found.push(Target {
@@ -173,7 +167,7 @@ impl Targets<'_> {
             model,
             limits,
             price: config.price,
-            cached: config.reserve.cached,
+            counting: config.reserve.counting(),
         });
         id
     }

@@ -39,29 +39,46 @@ fn dump(dialect: Dialect, decision: Decision) -> String {
 fn refusal(axis: Axis) -> Decision {
     let requested = if axis.counts_tokens() { 10 } else { 1 };
     let (limit, used) = (600, 600);
-    let wait = axis.window_length().map(|window| Nanos(window.0 / limit * requested));
-    Decision::Refused(Denial { axis, limit, used, requested, wait, wait_replaced: false, oversize: false })
+    let wait = window_of(axis).map(|window| Nanos(window.0 / limit * requested));
+    Decision::Refused(Denial {
+        axis,
+        window: window_of(axis),
+        limit,
+        used,
+        requested,
+        wait,
+        wait_replaced: false,
+        oversize: false,
+    })
+}
+
+/// Returns the window of a limit on an axis; ten seconds if the limit has one of its own.
+fn window_of(axis: Axis) -> Option<Nanos> {
+    axis.has_own_window().then_some(Nanos::SECOND * 10).or(axis.window_length())
 }
 
 /// Returns what a dialect states of a limit on an axis: the cause and the axis.
 fn stated(dialect: Dialect, axis: Axis) -> (&'static str, Option<Axis>) {
-    let by_axis = |axis: Axis| match axis.window_length() {
-        None => ("concurrency", Some(axis)),
-        Some(Nanos::DAY) => ("day_limit", Some(axis)),
-        Some(_) => ("minute_limit", Some(axis)),
+    let cause = |window: Option<Nanos>| match window {
+        None => "concurrency",
+        Some(Nanos::DAY) => "day_limit",
+        Some(window) if window > Nanos::HOUR => "allowance",
+        Some(_) => "minute_limit",
     };
-    let requests = |axis: Axis| if axis.is_daily() { Axis::Rpd } else { Axis::Rpm };
+    let by_axis = |axis: Axis| (cause(window_of(axis)), Some(axis));
+    let requests = |axis: Axis| if axis.is_daily() { Axis::Rpd } else { Axis::Rph };
     match dialect {
         Dialect::Groq | Dialect::OpenAi => by_axis(axis),
         // Azure has one sentence for all axes; only a wait longer than a minute shows that the limit is per day.
-        Dialect::Azure if axis.is_daily() => ("day_limit", None),
+        Dialect::Azure if window_of(axis) >= Some(Nanos::DAY) => ("day_limit", None),
         Dialect::Azure => ("minute_limit", None),
         // Two dialects have no words for audio. The mock states a limit of requests instead: per day for Anthropic, per
         // minute or per day for Cerebras.
         Dialect::Anthropic if matches!(axis, Axis::Ash | Axis::Asd) => by_axis(Axis::Rpd),
+        Dialect::Anthropic if axis == Axis::Uitpm => by_axis(Axis::Itpm),
         Dialect::Anthropic => by_axis(axis),
         Dialect::Cerebras => match axis {
-            Axis::Itpm | Axis::Otpm => by_axis(Axis::Tpm),
+            Axis::Itpm | Axis::Uitpm | Axis::Otpm => by_axis(Axis::Tpm),
             Axis::Ash | Axis::Asd => by_axis(requests(axis)),
             _ => by_axis(axis),
         },
@@ -73,10 +90,10 @@ fn stated(dialect: Dialect, axis: Axis) -> (&'static str, Option<Axis>) {
         Dialect::Together => ("minute_limit", None),
         Dialect::Fireworks => ("other", None),
         Dialect::Gemini => match axis {
-            Axis::Tpm => by_axis(Axis::Itpm),
+            Axis::Tpm | Axis::Uitpm => by_axis(Axis::Itpm),
+            Axis::Rpm | Axis::Rpd | Axis::Tpd | Axis::Itpm | Axis::Otpm => by_axis(axis),
             // Google's sentence for a quota that it does not name, explained as one per minute with a note.
-            Axis::Ash | Axis::Asd | Axis::Concurrency => ("minute_limit", None),
-            _ => by_axis(axis),
+            _ => ("minute_limit", None),
         },
     }
 }
@@ -142,7 +159,7 @@ fn refusals_and_errors_of_the_mock_are_understood_in_every_dialect() {
             replies += 1;
         }
     }
-    assert_eq!(replies, 220);
+    assert_eq!(replies, 330);
 }
 
 /// Pastes a reply as `curl -v` and `curl -i` print it, with the line ends of Windows, and in a fenced block.

@@ -13,7 +13,7 @@ fn tokens_per_minute_that_refill_in_a_month_are_an_allowance() {
     check(
         "b01-tokens-per-min-of-a-month",
         &[
-            json!({ "provider": "openai", "cause": "allowance", "axis": null, "unit": "tokens", "window_s": MONTH as f64,
+            json!({ "provider": "openai", "cause": "allowance", "axis": "tpmonth", "unit": "tokens", "window_s": MONTH as f64,
             "limit": 100_000, "used": 96_749, "requested": 19_126, "wait_s": 411_480.0, "terminal": false }),
         ],
         &[
@@ -287,7 +287,7 @@ fn limits_per_second_and_per_hour_are_distinguished() {
     check(
         "b14-siliconflow-hour",
         &[
-            json!({ "provider": "siliconflow", "cause": "minute_limit", "unit": "requests", "window_s": 3_600.0, "axis": null }),
+            json!({ "provider": "siliconflow", "cause": "minute_limit", "unit": "requests", "window_s": 3_600.0, "axis": "rph" }),
         ],
         &[],
         &["per minute"],

@@ -23,10 +23,18 @@ const UNITS: [(&str, Option<&str>, &str); 4] = [
 
 fn axis(unit: &str, seconds: u64) -> Value {
     match (unit, seconds) {
+        ("requests", 1) => json!("rps"),
         ("requests", 60) => json!("rpm"),
+        ("requests", 3_600) => json!("rph"),
         ("requests", 86_400) => json!("rpd"),
+        ("requests", 604_800) => json!("rpw"),
+        ("requests", 2_592_000) => json!("rpmonth"),
+        ("tokens", 1) => json!("tps"),
         ("tokens", 60) => json!("tpm"),
+        ("tokens", 3_600) => json!("tph"),
         ("tokens", 86_400) => json!("tpd"),
+        ("tokens", 604_800) => json!("tpw"),
+        ("tokens", 2_592_000) => json!("tpmonth"),
         ("input_tokens", 60) => json!("itpm"),
         ("output_tokens", 60) => json!("otpm"),
         _ => json!(null),
@@ -71,10 +79,10 @@ fn numbers_that_prove_a_longer_window_than_the_name_are_believed() {
     ];
     let windows = [
         (60, "minute_limit", json!("rpm")),
-        (3_600, "minute_limit", json!(null)),
+        (3_600, "minute_limit", json!("rph")),
         (86_400, "day_limit", json!("rpd")),
-        (604_800, "allowance", json!(null)),
-        (2_592_000, "allowance", json!(null)),
+        (604_800, "allowance", json!("rpw")),
+        (2_592_000, "allowance", json!("rpmonth")),
     ];
     for (name, named, named_cause, named_axis) in names {
         for (window, cause, axis) in &windows {

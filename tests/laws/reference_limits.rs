@@ -28,7 +28,8 @@ impl ReferenceLimits {
         let of_target = |target: &Target| {
             let provider = &scenario.providers[usize::from(target.provider)];
             let model = &provider.models[usize::from(target.model)];
-            let is_recorded = |axis| !matches!(axis, Axis::Itpm | Axis::Otpm | Axis::Ash | Axis::Asd);
+            let is_recorded =
+                |axis| !matches!(axis, Axis::Itpm | Axis::Uitpm | Axis::Otpm | Axis::Ash | Axis::Asd);
             let limits = model.limits.iter().filter(|limit| is_recorded(limit.axis));
             (model.reserve, limits.map(|limit| (limit.axis, ReferenceLimit::new(limit))).collect())
         };
@@ -56,7 +57,7 @@ impl ReferenceLimits {
         let (reserve, references) = &mut self.targets[self.references_of[target.index()]];
         // If refused requests count, the refusal states the limits with this one counted.
         for (axis, reference) in references.iter_mut().filter(|_| reserve.charge_refused) {
-            if matches!(axis, Axis::Rpm | Axis::Rpd) {
+            if axis.counts_requests() {
                 reference.advance_to(event.at);
                 reference.charge(event.at, 1);
             }
@@ -87,7 +88,7 @@ impl Fold for ReferenceLimits {
                 let (reserve, references) = &mut self.targets[self.references_of[target.index()]];
                 for (axis, reference) in references {
                     let (reserved, used) =
-                        (amount(*axis, reserved), amount(*axis, reserve.cached.counted(usage).total()));
+                        (amount(*axis, reserved), amount(*axis, reserve.counting().counted(usage).total()));
                     reference.advance_to(event.at);
                     match reserve.settlement {
                         Settlement::ToUsage => reference.settle(at, reserved, used),
@@ -131,6 +132,8 @@ enum ReferenceLimit {
     Bucket { credit: i128, capacity: i128, limit: i128, window: i128, at: Instant },
     /// What the fixed window with this number has admitted.
     Fixed { used: i128, limit: i128, windows: WindowNumbering, number: u64 },
+    /// What the window that the first call opened has admitted.
+    FirstRequest { used: i128, limit: i128, window: u64, opened: Option<Instant> },
     /// What the fixed window with this number has admitted; the limit adapts between two bounds.
     Adaptive { used: i128, limit: i128, bounds: [i128; 2], factor_permille: i128, window: u64, number: u64 },
     /// Amounts with the instants of their admission, one window back.
@@ -164,7 +167,7 @@ impl WindowNumbering {
 impl ReferenceLimit {
     fn new(limit: &Limit) -> Self {
         let amount = i128::from(limit.amount);
-        let Some(window) = limit.axis.window_length() else {
+        let Some(window) = limit.window else {
             return Self::InFlight { count: 0, limit: limit.amount };
         };
         match limit.refill {
@@ -183,6 +186,9 @@ impl ReferenceLimit {
             }
             RefillPolicy::Fixed | RefillPolicy::Calendar(_) => {
                 Self::Fixed { used: 0, limit: amount, windows: WindowNumbering::Every(window.0), number: 0 }
+            }
+            RefillPolicy::FirstRequest => {
+                Self::FirstRequest { used: 0, limit: amount, window: window.0, opened: None }
             }
             RefillPolicy::Adaptive(growth) => Self::Adaptive {
                 used: 0,
@@ -212,6 +218,11 @@ impl ReferenceLimit {
                     (*used, *number) = (0, windows.number(now));
                 }
             }
+            Self::FirstRequest { used, window, opened, .. } => {
+                if opened.is_some_and(|opened| now.0 - opened.0 >= *window) {
+                    (*used, *opened) = (0, None);
+                }
+            }
             Self::Adaptive { used, limit, bounds: [lower, upper], factor_permille, window, number } => {
                 for _ in *number..now.0 / *window {
                     *limit = (*used * *factor_permille / 1000).max(*limit / 2).clamp(*lower, *upper);
@@ -234,7 +245,9 @@ impl ReferenceLimit {
         let amount = i128::from(amount);
         match self {
             Self::Bucket { credit, window, .. } => *credit >= amount * *window,
-            Self::Fixed { used, limit, .. } | Self::Adaptive { used, limit, .. } => *used + amount <= *limit,
+            Self::Fixed { used, limit, .. }
+            | Self::FirstRequest { used, limit, .. }
+            | Self::Adaptive { used, limit, .. } => *used + amount <= *limit,
             Self::Log { admitted, limit, .. } => {
                 admitted.iter().map(|(_, amount)| amount).sum::<i128>() + amount <= *limit
             }
@@ -251,6 +264,10 @@ impl ReferenceLimit {
         match self {
             Self::Bucket { credit, window, .. } => *credit -= amount * *window,
             Self::Fixed { used, .. } | Self::Adaptive { used, .. } => *used += amount,
+            Self::FirstRequest { used, opened, .. } => {
+                *opened = opened.or(Some(now));
+                *used += amount;
+            }
             Self::Log { admitted, .. } => admitted.push_back((now, amount)),
             Self::Counter { used, .. } => used[0] += amount,
             Self::InFlight { count, .. } => *count += 1,
@@ -273,6 +290,11 @@ impl ReferenceLimit {
             }
             Self::Fixed { used, windows, number, .. } => {
                 if windows.number(then) == *number {
+                    *used += actual - reserved;
+                }
+            }
+            Self::FirstRequest { used, opened, .. } => {
+                if opened.is_some_and(|opened| then >= opened) {
                     *used += actual - reserved;
                 }
             }

@@ -30,7 +30,7 @@ proptest! {
     /// mean size of a sample differs from the expected one.
     #[test]
     fn no_load_beyond_the_ceiling_is_served_whole(
-        law in prop::sample::select(vec!["bucket", "fixed", "sliding_log", "sliding_counter"]),
+        law in prop::sample::select(vec!["bucket", "fixed", "first_request", "sliding_log", "sliding_counter"]),
         tpm in 8_000..40_000u32, reserved_share in 0.0..0.9f64, service_s in 1.0..40.0f64,
     ) {
         let max_tokens = 400 + (f64::from(tpm - 1_500) * reserved_share) as u32;

@@ -44,8 +44,16 @@ pub(super) fn scenario(tape: &[u32]) -> String {
 }
 
 fn provider(tape: &mut Tape<'_>, out: &mut String, number: u32, accounts: u32, models: u32) {
-    let law =
-        tape.pick(&["bucket", "bucket", "fixed", "sliding_log", "sliding_counter", "calendar", "adaptive"]);
+    let law = tape.pick(&[
+        "bucket",
+        "bucket",
+        "fixed",
+        "first_request",
+        "sliding_log",
+        "sliding_counter",
+        "calendar",
+        "adaptive",
+    ]);
     let reserve = tape.pick(&[
         "prompt+max_tokens",
         "prompt",
@@ -55,6 +63,7 @@ fn provider(tape: &mut Tape<'_>, out: &mut String, number: u32, accounts: u32, m
         "{ estimate: prompt, settle: after, charge_refused: true }",
         "{ cached: counted }",
         "{ estimate: prompt, cached: free }",
+        "{ output_weight: 5 }",
     ]);
     let _ = writeln!(out, "  p{number}:\n    law: {law}\n    reserve: {reserve}\n    accounts:");
     for account in 0..accounts {
@@ -131,6 +140,21 @@ fn limits(tape: &mut Tape<'_>) -> String {
             ],
         ),
         ("tpd", ["none", "none", "none", "none", "30k", "500k", "{ limit: 100k, law: sliding_log }"]),
+        (
+            "requests",
+            [
+                "none",
+                "none",
+                "none",
+                "none",
+                "{ limit: 20, per: 10s }",
+                "{ limit: 40, per: 90s, law: first_request }",
+                "{ limit: 100, per: 5h, law: first_request }",
+            ],
+        ),
+        ("rps", ["none", "none", "none", "none", "2", "5", "{ limit: 1, law: first_request }"]),
+        ("tph", ["none", "none", "none", "none", "none", "20k", "{ limit: 30k, law: first_request }"]),
+        ("uitpm", ["none", "none", "none", "none", "none", "5k", "500"]),
         ("itpm", ["none", "none", "none", "none", "none", "5k", "500"]),
         ("otpm", ["none", "none", "none", "none", "none", "5k", "500"]),
         ("concurrency", ["none", "none", "none", "1", "4", "20", "2"]),

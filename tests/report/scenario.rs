@@ -1,8 +1,8 @@
 //! Scenarios for the tests of the recorder and the reports, made without YAML.
 
 use provider::config::{
-    AccountConfig, CachedTokens, Config, Dialect, Latency, Lengths, Limit, ModelConfig, Price, RefillPolicy,
-    Reserve, ServiceTimeDist,
+    AccountConfig, Config, Dialect, Latency, Lengths, Limit, ModelConfig, Price, Reserve, ServiceTimeDist,
+    TokenCounting,
 };
 use provider::dist::Dist;
 use provider::{Axis, Nanos};
@@ -91,17 +91,12 @@ fn target(id: usize, name: &str) -> Target {
         model: 0,
         limits: Vec::new(),
         price,
-        cached: CachedTokens::default(),
+        counting: TokenCounting::default(),
     }
 }
 
 fn config(name: &str, limits: &[(Axis, u64)]) -> Config {
-    let bucket = |&(axis, limit): &(Axis, u64)| Limit {
-        axis,
-        amount: limit,
-        refill: RefillPolicy::Bucket,
-        burst: limit,
-    };
+    let bucket = |&(axis, limit): &(Axis, u64)| Limit::new(axis, limit);
     Config {
         start_levels: vec![],
         name: name.to_owned(),

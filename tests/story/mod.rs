@@ -19,6 +19,7 @@ mod fallback;
 mod headroom;
 mod incident_refusals;
 mod length;
+mod limit_windows;
 mod network;
 mod pacing;
 mod picks;

@@ -10,8 +10,11 @@ use crate::time::Nanos;
 pub struct Limit {
     /// The counted quantity and its window.
     pub axis: Axis,
-    /// Units per window of the axis; for concurrency, calls in flight at once.
+    /// Units per window; for concurrency, calls in flight at once.
     pub amount: u64,
+    /// The length of its window: that of the axis, or its own for [`Axis::Requests`] and [`Axis::Tokens`]; `None` for
+    /// concurrency.
+    pub window: Option<Nanos>,
     /// The policy by which it refills.
     pub refill: RefillPolicy,
     /// Capacity of the bucket in units; by default [`Limit::amount`]. Used by the bucket only.
@@ -19,10 +22,21 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// Creates a limit with the default policy: a bucket that holds as much as it refills per window.
+    /// Creates a limit with the default policy: a bucket that holds as much as it refills per window. A limit on
+    /// [`Axis::Requests`] or [`Axis::Tokens`] has a window of [`Limit::DEFAULT_WINDOW`]; [`Limit::per`] sets another.
     #[must_use]
     pub const fn new(axis: Axis, amount: u64) -> Self {
-        Self { axis, amount, refill: RefillPolicy::Bucket, burst: amount }
+        let window = if axis.has_own_window() { Some(Self::DEFAULT_WINDOW) } else { axis.window_length() };
+        Self { axis, amount, window, refill: RefillPolicy::Bucket, burst: amount }
+    }
+
+    /// The window of a limit with a window of its own that states none: five hours, the commonest of coding plans.
+    pub const DEFAULT_WINDOW: Nanos = Nanos(5 * Nanos::HOUR.0);
+
+    /// Sets the length of the window, which must not be zero.
+    #[must_use]
+    pub const fn per(self, window: Nanos) -> Self {
+        Self { window: Some(window), ..self }
     }
 
     /// Creates a limit with the refill policy of a dialect's provider; a scenario may set another policy. `mock/README.md`
@@ -91,17 +105,18 @@ impl Limit {
     #[expect(clippy::cast_precision_loss, reason = "for reports and comparisons")]
     pub fn max_units_in(&self, span: Nanos) -> f64 {
         let (amount, span) = (self.amount as f64, span.max(Nanos(1)));
-        let Some(window) = self.axis.window_length() else { return amount };
+        let Some(window) = self.window else { return amount };
         let windows = || span.0.div_ceil(window.0) as f64;
         match self.refill {
             RefillPolicy::Bucket => self.burst as f64 + amount * (span.0 as f64 / window.0 as f64),
             RefillPolicy::Adaptive(growth) => growth.max_limit(self.amount) as f64 * windows(),
-            RefillPolicy::Calendar(zone) if self.axis.is_daily() => {
-                amount * zone.days_touched_in_first(span) as f64
-            }
+            RefillPolicy::Calendar(zone) => match self.axis.period() {
+                Some(period) => amount * zone.periods_touched_in_first(period, span) as f64,
+                None => amount * windows(),
+            },
             // All units of a window may be used at its first instant, so a partial window counts whole.
             RefillPolicy::Fixed
-            | RefillPolicy::Calendar(_)
+            | RefillPolicy::FirstRequest
             | RefillPolicy::SlidingLog
             | RefillPolicy::SlidingCounter => amount * windows(),
         }
@@ -121,7 +136,9 @@ pub enum RefillPolicy {
     /// Counts per aligned window, plus the previous window's count weighted by the part of it that lies within the last
     /// window length.
     SlidingCounter,
-    /// As [`RefillPolicy::Fixed`], but days run from midnight to midnight of the zone.
+    /// Counts per window; a window begins with the first call that is charged while no window is open.
+    FirstRequest,
+    /// As [`RefillPolicy::Fixed`], but days, weeks and months are those of the calendar, from midnight to midnight of the zone.
     Calendar(Zone),
     /// Counts per aligned window, whose limit follows the usage: the next window's limit is this window's usage times the
     /// factor of [`Growth`], but at least half of this window's limit, at least [`Limit::amount`] and at most

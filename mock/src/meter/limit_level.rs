@@ -1,12 +1,15 @@
 //! The level of a limit, for headers and reports.
 
 use crate::axis::Axis;
+use crate::time::Nanos;
 
 /// The remaining units of one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitLevel {
     /// The axis that is limited.
     pub axis: Axis,
+    /// The length of its window; `None` for concurrency.
+    pub window: Option<Nanos>,
     /// Units per window; the current value if the refill policy adapts it.
     pub limit: u64,
     /// The largest possible remainder: the burst of a bucket, otherwise [`LimitLevel::limit`].

@@ -1,12 +1,13 @@
 //! The windows of all limits that are not buckets: they keep counts and must be advanced to an instant before they are queried.
 
-use super::{Adaptive, ConcurrencyLimit, Fixed, SlidingCounter, SlidingLog};
+use super::{Adaptive, ConcurrencyLimit, FirstRequest, Fixed, SlidingCounter, SlidingLog};
 use crate::time::Instant;
 
 /// The state of a limit that is not a bucket.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum CountingWindow {
     Fixed(Fixed),
+    FirstRequest(FirstRequest),
     SlidingLog(SlidingLog),
     SlidingCounter(SlidingCounter),
     Adaptive(Adaptive),
@@ -18,6 +19,7 @@ macro_rules! with_state {
     ($window:expr, $state:ident => $value:expr) => {
         match $window {
             CountingWindow::Fixed($state) => $value,
+            CountingWindow::FirstRequest($state) => $value,
             CountingWindow::SlidingLog($state) => $value,
             CountingWindow::SlidingCounter($state) => $value,
             CountingWindow::Adaptive($state) => $value,
@@ -37,6 +39,7 @@ impl CountingWindow {
     pub(super) fn set_start_level(&mut self, used: u64) {
         match self {
             Self::Fixed(fixed) => fixed.charge(used),
+            Self::FirstRequest(window) => window.set_used(used),
             Self::SlidingLog(log) => log.set_start_level(used),
             Self::SlidingCounter(counter) => counter.set_start_level(used),
             Self::Adaptive(_) | Self::ConcurrencyLimit(_) => {}
@@ -47,6 +50,7 @@ impl CountingWindow {
     pub(super) fn set_used(&mut self, used: u64) -> bool {
         match self {
             Self::Fixed(fixed) => fixed.set_used(used),
+            Self::FirstRequest(window) => window.set_used(used),
             Self::SlidingLog(log) => log.set_used(used),
             Self::SlidingCounter(counter) => counter.set_used(used),
             Self::Adaptive(adaptive) => adaptive.set_used(used),

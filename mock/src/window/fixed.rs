@@ -1,9 +1,11 @@
 //! The fixed window: a count that restarts at each boundary.
 //!
-//! Boundaries are multiples of the window since the run began, or the midnights of a time zone (Gemini: Pacific time).
+//! Boundaries are multiples of the window since the run began, or the midnights that end a day, a week or a
+//! month of a time zone (the day of Gemini: Pacific time).
 //! It admits up to twice its limit around a boundary. Not used by Groq: its captured waits follow continuous refill.
 
 use super::usage_count::UsageCount;
+use crate::axis::Period;
 use crate::calendar::Zone;
 use crate::time::{Instant, Nanos};
 use std::ops::Range;
@@ -23,8 +25,8 @@ pub struct Fixed {
 enum Boundaries {
     /// At each multiple of a duration, which is not zero.
     Every(Nanos),
-    /// At each midnight of a time zone.
-    Midnights(Zone),
+    /// At each midnight that ends a period of the calendar of a time zone.
+    Calendar(Period, Zone),
 }
 
 impl Boundaries {
@@ -35,7 +37,7 @@ impl Boundaries {
                 let start = Instant(at.0 - at.0 % window.0);
                 start..start + window
             }
-            Self::Midnights(zone) => zone.day_containing(at),
+            Self::Calendar(period, zone) => zone.period_containing(period, at),
         }
     }
 }
@@ -51,10 +53,10 @@ impl Fixed {
         Self::with_boundaries(limit, Boundaries::Every(window))
     }
 
-    /// Creates an unused counter of `limit` units per day of a time zone.
+    /// Creates an unused counter of `limit` units per period of the calendar of a time zone.
     #[must_use]
-    pub fn daily(limit: u64, zone: Zone) -> Self {
-        Self::with_boundaries(limit, Boundaries::Midnights(zone))
+    pub fn calendar(limit: u64, period: Period, zone: Zone) -> Self {
+        Self::with_boundaries(limit, Boundaries::Calendar(period, zone))
     }
 
     fn with_boundaries(limit: u64, boundaries: Boundaries) -> Self {
@@ -142,7 +144,7 @@ mod tests {
     #[test]
     fn a_daily_window_ends_at_midnight_of_its_zone() {
         let hour = |hours: u64| Instant(Nanos::HOUR.0 * hours);
-        let mut daily = Fixed::daily(20, Zone::Pacific);
+        let mut daily = Fixed::calendar(20, Period::Day, Zone::Pacific);
         daily.charge(20);
         // Midnight is 7:00 UTC. The clocks go back two hours later, so the next midnight is 25 hours away.
         assert_eq!(daily.earliest_admission(1), Some(hour(7)));

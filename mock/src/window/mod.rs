@@ -15,6 +15,7 @@ mod bucket;
 mod concurrency;
 mod counting_window;
 mod credit;
+mod first_request;
 mod fixed;
 mod sliding_counter;
 mod sliding_log;
@@ -23,6 +24,7 @@ mod usage_count;
 pub use adaptive::Adaptive;
 pub use bucket::Bucket;
 pub use concurrency::ConcurrencyLimit;
+pub use first_request::FirstRequest;
 pub use fixed::Fixed;
 pub use sliding_counter::SlidingCounter;
 pub use sliding_log::SlidingLog;
@@ -56,7 +58,7 @@ impl Window {
     /// Creates the unused window of a limit at the start of the run. A concurrency limit has no refill policy.
     #[must_use]
     pub fn new(limit: &Limit) -> Self {
-        let counting = match (limit.axis.window_length(), limit.refill) {
+        let counting = match (limit.window, limit.refill) {
             (None, _) => CountingWindow::ConcurrencyLimit(ConcurrencyLimit::new(limit.amount)),
             (Some(window), RefillPolicy::Bucket) => {
                 let bucket = Bucket::new(limit.amount, window, limit.burst);
@@ -66,13 +68,17 @@ impl Window {
             (Some(window), RefillPolicy::Adaptive(growth)) => {
                 CountingWindow::Adaptive(Adaptive::new(limit.amount, growth, window))
             }
-            (_, RefillPolicy::Calendar(zone)) if limit.axis.is_daily() => {
-                CountingWindow::Fixed(Fixed::daily(limit.amount, zone))
+            (Some(window), RefillPolicy::FirstRequest) => {
+                CountingWindow::FirstRequest(FirstRequest::new(limit.amount, window))
             }
-            // A minute or an hour needs no zone: zones differ from UTC by whole hours, and the first window begins at `Epoch::RUN`,
-            // which is a full hour. Windows count from that epoch in `quotalab mock` as well, whose dates have another one.
-            (Some(window), RefillPolicy::Calendar(_)) => {
-                CountingWindow::Fixed(Fixed::new(limit.amount, window))
+            // A second, a minute or an hour needs no zone: zones differ from UTC by whole hours, and the first window begins at
+            // `Epoch::RUN`, which is a full hour. Windows count from that epoch in `quotalab mock` as well, whose dates have
+            // another one.
+            (Some(window), RefillPolicy::Calendar(zone)) => {
+                CountingWindow::Fixed(match limit.axis.period() {
+                    Some(period) => Fixed::calendar(limit.amount, period, zone),
+                    None => Fixed::new(limit.amount, window),
+                })
             }
             (Some(window), RefillPolicy::SlidingLog) => {
                 CountingWindow::SlidingLog(SlidingLog::new(limit.amount, window))

@@ -8,6 +8,7 @@
 use super::chat::{CompletionFormat, Stages};
 use super::envelope::{ErrorBody, INVALID_REQUEST, Member, SERVER, reason_phrase};
 use super::json::{Object, Seconds};
+use super::window_name::window_name;
 use super::{
     Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, Model, ModelEntry, Operation, WireFormat,
     models,
@@ -62,19 +63,18 @@ impl WireFormat for Cerebras {
         headers
     }
 
-    /// The bodies of a minute and of a day differ in the message only (captured for minutes, documented for days). No limit
-    /// of Cerebras on concurrency is known: the message for it is assumed. It is also assumed that an oversize call gets
-    /// the same message.
+    /// The bodies of a minute and of a day differ in the message only (captured for minutes and seconds, documented for days,
+    /// assumed for other windows). No limit of Cerebras on concurrency is known: the message for it is assumed. It is also
+    /// assumed that an oversize call gets the same message.
     fn refusal(&self, denial: &Denial, snapshot: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
-        let period = match denial.axis.window_length() {
+        let period = match denial.window {
             None => {
                 return ErrorReply::new(
                     429,
                     flat_body(CONCURRENT, MANY_REQUESTS, QUOTA, "request_quota_exceeded"),
                 );
             }
-            Some(_) if denial.axis.is_daily() => "day",
-            Some(_) => "minute",
+            Some(window) => window_name(window),
         };
         let (message, kind, code) = if denial.axis.counts_tokens() {
             let message = format!("Tokens per {period} limit exceeded - too many tokens processed.");
@@ -183,15 +183,22 @@ fn time_info(object: Object, service: &Service) -> Object {
     })
 }
 
-/// The limits in headers, with the names of limit, remaining and reset. Cerebras also reports limits per hour, which the mock
-/// does not have.
-const LIMITS: [(Axis, [&str; 3]); 4] = [
+/// The limits in headers, with the names of limit, remaining and reset.
+const LIMITS: [(Axis, [&str; 3]); 6] = [
     (
         Axis::Rpm,
         [
             "x-ratelimit-limit-requests-minute",
             "x-ratelimit-remaining-requests-minute",
             "x-ratelimit-reset-requests-minute",
+        ],
+    ),
+    (
+        Axis::Rph,
+        [
+            "x-ratelimit-limit-requests-hour",
+            "x-ratelimit-remaining-requests-hour",
+            "x-ratelimit-reset-requests-hour",
         ],
     ),
     (
@@ -208,6 +215,14 @@ const LIMITS: [(Axis, [&str; 3]); 4] = [
             "x-ratelimit-limit-tokens-minute",
             "x-ratelimit-remaining-tokens-minute",
             "x-ratelimit-reset-tokens-minute",
+        ],
+    ),
+    (
+        Axis::Tph,
+        [
+            "x-ratelimit-limit-tokens-hour",
+            "x-ratelimit-remaining-tokens-hour",
+            "x-ratelimit-reset-tokens-hour",
         ],
     ),
     (

@@ -125,7 +125,7 @@ const FORMAT: CompletionFormat = CompletionFormat {
 /// reported.
 const LIMITS: [(&[Axis], &str); 3] = [
     (&[Axis::Itpm, Axis::Tpm], "x-ratelimit-limit-tokens-prompt"),
-    (&[Axis::Itpm, Axis::Tpm], "x-ratelimit-limit-tokens-cache-adjusted-prompt"),
+    (&[Axis::Uitpm, Axis::Itpm, Axis::Tpm], "x-ratelimit-limit-tokens-cache-adjusted-prompt"),
     (&[Axis::Otpm], "x-ratelimit-limit-tokens-generated"),
 ];
 const TOO_MANY: &str = "too_many_requests";

@@ -59,7 +59,7 @@ impl LimitLevel {
     /// to whole nanoseconds. Zero for a limit without a window.
     #[must_use]
     pub fn time_until_full(&self) -> Nanos {
-        let window = self.axis.window_length().unwrap_or(Nanos::ZERO);
+        let window = self.window.unwrap_or(Nanos::ZERO);
         let missing = i128::from(self.capacity) - i128::from(self.remaining);
         let nanos =
             u128::try_from(missing).unwrap_or(0) * u128::from(window.0) / u128::from(self.limit.max(1));

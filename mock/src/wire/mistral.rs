@@ -15,7 +15,7 @@ use super::{
 use crate::axis::Axis;
 use crate::decision::Denial;
 use crate::length::LengthLimit;
-use crate::time::Instant;
+use crate::time::{Instant, Nanos};
 use serde::Serialize;
 
 /// The wire format of Mistral, the same for all its endpoints.
@@ -66,6 +66,10 @@ impl WireFormat for Mistral {
             headers.add_number("x-ratelimit-limit-tokens-minute", tokens.limit);
             headers.add_number("x-ratelimit-remaining-tokens-minute", tokens.remaining_or_zero());
         }
+        if let Some(tokens) = level(Axis::TpMonth) {
+            headers.add_number("x-ratelimit-limit-tokens-month", tokens.limit);
+            headers.add_number("x-ratelimit-remaining-tokens-month", tokens.remaining_or_zero());
+        }
         if let Some(usage) = head.usage {
             headers.add_number("x-ratelimit-tokens-query-cost", usage.total());
         }
@@ -73,13 +77,18 @@ impl WireFormat for Mistral {
             headers.add_number("x-ratelimit-limit-req-minute", requests.limit);
             headers.add_number("x-ratelimit-remaining-req-minute", requests.remaining_or_zero());
         }
+        let ten_seconds = level(Axis::Requests).filter(|level| level.window == Some(Nanos::SECOND * 10));
+        if let Some(requests) = ten_seconds {
+            headers.add_number("x-ratelimit-limit-req-10-second", requests.limit);
+            headers.add_number("x-ratelimit-remaining-req-10-second", requests.remaining_or_zero());
+        }
         headers
     }
 
     /// The gateway refuses calls beyond a limit on requests, the application those beyond any other limit. Neither names the limit.
     fn refusal(&self, denial: &Denial, _: &LimitsSnapshot, _: &Context<'_>) -> ErrorReply {
         let body = match denial.axis {
-            Axis::Rpm | Axis::Rpd => gateway_body("Requests rate limit exceeded"),
+            axis if axis.counts_requests() => gateway_body("Requests rate limit exceeded"),
             _ => application_body("Rate limit exceeded", "rate_limited", Some("1300"), Some(429)),
         };
         // Reported, 2026-07: a refusal has no wait, although one is documented. Only a wait that a fault sets is stated.

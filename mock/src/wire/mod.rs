@@ -48,6 +48,7 @@ mod text_completion;
 mod together;
 mod transcript;
 pub mod truth;
+mod window_name;
 
 pub use api::{Api, ReplyShape, seed_of_choice};
 pub use chat::{CompletionFormat, Content, Finish};

@@ -9,14 +9,17 @@ use super::chat::{CompletionFormat, token_counts};
 use super::envelope::{self, INVALID_REQUEST, SERVER, reason_phrase};
 use super::go_duration::GoDuration;
 use super::json::Object;
+use super::window_name::window_name;
 use super::{
     Context, Error, ErrorReply, Head, Headers, LimitsSnapshot, Model, ModelEntry, Operation, Task,
     WireFormat, ids, models,
 };
 use crate::axis::Axis;
+use crate::config::Limit;
 use crate::decision::{Denial, Service};
 use crate::length::{LengthLimit, TooLong};
 use crate::time::{Instant, Nanos};
+use std::borrow::Cow;
 use std::fmt::Display;
 
 /// The wire format of OpenAI, the same for all its endpoints.
@@ -113,7 +116,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
 /// Returns the message of a refusal (captured). The names of `TPD` and of the split token axes are assumed, and so is
 /// everything about concurrency, which OpenAI does not limit.
 fn message(denial: &Denial, context: &Context<'_>) -> String {
-    let Denial { axis, limit, used, requested, wait, oversize, .. } = *denial;
+    let Denial { axis, window, limit, used, requested, wait, oversize, .. } = *denial;
     let what = if oversize { "Request too large" } else { "Rate limit reached" };
     let numbers = match wait {
         _ if oversize => format!(
@@ -126,7 +129,7 @@ fn message(denial: &Denial, context: &Context<'_>) -> String {
         }
         None => format!("Used {used}, Requested {requested}."),
     };
-    let (model, account, axis) = (context.model, context.account, axis_name(axis));
+    let (model, account, axis) = (context.model, context.account, axis_name(axis, window));
     format!(
         "{what} for {model} in organization org-{account} on {axis}: Limit {limit}, {numbers} Visit https://platform.openai.com/account/rate-limits to learn more."
     )
@@ -149,18 +152,32 @@ pub(super) fn too_long_message(too_long: &TooLong) -> String {
     }
 }
 
-const fn axis_name(axis: Axis) -> &'static str {
-    match axis {
+/// Returns the name of an axis in messages. Names other than those per minute and day are assumed.
+fn axis_name(axis: Axis, window: Option<Nanos>) -> Cow<'static, str> {
+    Cow::Borrowed(match axis {
+        Axis::Rps => "requests per sec (RPS)",
         Axis::Rpm => "requests per min (RPM)",
+        Axis::Rph => "requests per hour (RPH)",
         Axis::Rpd => "requests per day (RPD)",
+        Axis::Rpw => "requests per week (RPW)",
+        Axis::RpMonth => "requests per month (RPMONTH)",
+        Axis::Tps => "tokens per sec (TPS)",
         Axis::Tpm => "tokens per min (TPM)",
+        Axis::Tph => "tokens per hour (TPH)",
         Axis::Tpd => "tokens per day (TPD)",
+        Axis::Tpw => "tokens per week (TPW)",
+        Axis::TpMonth => "tokens per month (TPMONTH)",
         Axis::Itpm => "input tokens per min (ITPM)",
+        Axis::Uitpm => "uncached input tokens per min (UITPM)",
         Axis::Otpm => "output tokens per min (OTPM)",
         Axis::Ash => "seconds of audio per hour (ASPH)",
         Axis::Asd => "seconds of audio per day (ASPD)",
         Axis::Concurrency => "concurrent requests",
-    }
+        Axis::Requests | Axis::Tokens => {
+            let window = window_name(window.unwrap_or(Limit::DEFAULT_WINDOW));
+            return format!("{axis} per {window}").into();
+        }
+    })
 }
 
 /// Adds the six limit headers: three for requests and three for tokens, each only if they are limited. `…-requests` is the

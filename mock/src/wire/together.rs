@@ -19,7 +19,7 @@ use crate::config::Tier;
 use crate::decision::Denial;
 use crate::length::{LengthLimit, TooLong};
 use crate::meter::LimitLevel;
-use crate::time::Instant;
+use crate::time::{Instant, Nanos};
 
 /// The wire format of Together, the same for all its endpoints.
 #[derive(Clone, Copy, Debug)]
@@ -65,15 +65,15 @@ impl WireFormat for Together {
 
     fn headers(&self, head: &Head<'_>) -> Headers {
         let mut headers = Headers::with_media_type(head.media_type);
-        let level = |axis| head.snapshot?.level(axis);
-        if let Some(requests) = level(Axis::Rpm) {
+        let first = |axes: &[Axis]| head.snapshot?.first_level(axes);
+        if let Some(requests) = first(&[Axis::Rps, Axis::Rpm]) {
             let (limit, remaining) = per_second(requests);
             let reset = head.wait.unwrap_or_else(|| requests.time_until_full()).as_secs_ceil().max(1);
             add_twice(&mut headers, ["x-ratelimit-limit", "x-ratelimit-limit-dynamic"], limit);
             add_twice(&mut headers, ["x-ratelimit-remaining", "x-ratelimit-remaining-dynamic"], remaining);
             add_twice(&mut headers, ["x-ratelimit-reset", "x-ratelimit-reset-dynamic"], reset);
         }
-        if let Some(tokens) = level(Axis::Tpm) {
+        if let Some(tokens) = first(&[Axis::Tps, Axis::Tpm]) {
             let (limit, remaining) = per_second(tokens);
             add_twice(&mut headers, ["x-tokenlimit-limit", "x-tokenlimit-limit-dynamic"], limit);
             add_twice(&mut headers, ["x-tokenlimit-remaining", "x-tokenlimit-remaining-dynamic"], remaining);
@@ -156,10 +156,10 @@ fn too_long_message(too_long: &TooLong) -> String {
     }
 }
 
-/// Returns the reported limit per second, a sixtieth of the limit per minute rounded up, and what remains of the limit per
-/// minute, at most that.
+/// Returns the reported limit per second, rounded up, and what remains of the limit, at most that.
 fn per_second(level: &LimitLevel) -> (u64, u64) {
-    let limit = level.limit.div_ceil(60);
+    let seconds = level.window.unwrap_or(Nanos::SECOND).0 / Nanos::SECOND.0;
+    let limit = level.limit.div_ceil(seconds.max(1));
     (limit, level.remaining_or_zero().min(limit))
 }
 

@@ -16,9 +16,10 @@ use provider::Zone;
 use provider::config::{Config, Limit, ModelConfig, RefillPolicy, Reserve};
 
 /// Every refill policy with a constant limit.
-const REFILL_POLICIES: [RefillPolicy; 5] = [
+const REFILL_POLICIES: [RefillPolicy; 6] = [
     RefillPolicy::Bucket,
     RefillPolicy::Fixed,
+    RefillPolicy::FirstRequest,
     RefillPolicy::SlidingLog,
     RefillPolicy::SlidingCounter,
     RefillPolicy::Calendar(Zone::Pacific),

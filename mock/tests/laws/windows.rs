@@ -95,6 +95,10 @@ impl History {
                 (self.limit_in(growth, minute) - self.used(minute)) * window
             }
             RefillPolicy::Fixed | RefillPolicy::Calendar(_) => counted(&|at| at.0 / MINUTE == now.0 / MINUTE),
+            RefillPolicy::FirstRequest => {
+                let opened = self.opened_at(now);
+                counted(&|at| opened.is_some_and(|opened| at >= opened && at <= now))
+            }
             RefillPolicy::SlidingLog => counted(&|at| now.since(at) < Nanos::MINUTE),
             RefillPolicy::SlidingCounter => weighed(&|at| match now.0 / MINUTE - at.0 / MINUTE {
                 0 => MINUTE,
@@ -102,6 +106,17 @@ impl History {
                 _ => 0,
             }),
         }
+    }
+
+    /// Returns the charge that opened the window of one minute that contains `now`; `None` if none is open.
+    fn opened_at(&self, now: Instant) -> Option<Instant> {
+        let mut opened: Option<Instant> = None;
+        for (at, _) in &self.charges {
+            if opened.is_none_or(|opened| at.since(opened) >= Nanos::MINUTE) {
+                opened = Some(*at);
+            }
+        }
+        opened.filter(|opened| now.since(*opened) < Nanos::MINUTE)
     }
 
     /// Returns the usage of an aligned minute, with the settlements before its end.
@@ -293,6 +308,8 @@ proptest! {
                         limit.amount * u64::from(growth.max_permille) / 1000 * minutes * MINUTE
                     }
                     RefillPolicy::Fixed | RefillPolicy::Calendar(_) => limit.amount * MINUTE * (until.0 / MINUTE - from.0 / MINUTE + 1),
+                    // One window may be open at the beginning; each of the others begins after the one before.
+                    RefillPolicy::FirstRequest => limit.amount * MINUTE * (length / MINUTE + 2),
                     RefillPolicy::SlidingLog => limit.amount * MINUTE * (length / MINUTE + 1),
                     // One limit for each complete minute, and the elapsed fraction of it for the last one.
                     RefillPolicy::SlidingCounter => match until.0 / MINUTE - from.0 / MINUTE {

@@ -4,7 +4,7 @@ use super::address::EndpointError;
 use crate::ids::TargetId;
 use crate::problem::nearest;
 use crate::scenario::{Client, Note, Retry, Route, Scenario, Start, Step, Target, Upstream};
-use provider::config::{CachedTokens, Config, Dialect, ModelConfig, Price};
+use provider::config::{Config, Dialect, ModelConfig, Price, TokenCounting};
 
 /// The `model` that each route asks for, in the order of the routes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub fn plain_client(scenario: &Scenario, models: &ModelNames) -> Scenario {
         model: number,
         limits: Vec::new(),
         price: Price::default(),
-        cached: CachedTokens::default(),
+        counting: TokenCounting::default(),
     };
     // Only the reply states which step answered. The routes keep their number of steps, so that such a step exists; the
     // client itself always takes the first.

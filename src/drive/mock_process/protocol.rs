@@ -3,7 +3,7 @@
 use crate::event::ProviderDecision;
 use provider::config::{Config, StartLevel};
 use provider::meter::LimitLevel;
-use provider::{Axis, Usage};
+use provider::{Axis, Nanos, Usage};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -198,15 +198,18 @@ pub struct Level {
     remaining: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     least_remaining: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    window_ns: Option<u64>,
 }
 
 impl Level {
     /// Returns the level of a limit of the account × model of a provider.
     #[must_use]
     pub fn of((provider, account, model): (u16, u16, u16), level: LimitLevel) -> Self {
-        let LimitLevel { axis, limit, capacity, remaining, least_remaining } = level;
+        let LimitLevel { axis, window, limit, capacity, remaining, least_remaining } = level;
+        let window_ns = window.filter(|_| axis.has_own_window()).map(|window| window.0);
         let axis = axis.name().to_owned();
-        Self { provider, account, model, axis, limit, capacity, remaining, least_remaining }
+        Self { provider, account, model, axis, limit, capacity, remaining, least_remaining, window_ns }
     }
 
     pub(super) fn is_of(&self, provider: u16, account: u16, model: u16) -> bool {
@@ -216,7 +219,9 @@ impl Level {
     /// Returns it as the mock states it; `None` if its axis is unknown.
     pub(super) fn limit_level(&self) -> Option<LimitLevel> {
         let Self { limit, capacity, remaining, least_remaining, .. } = *self;
-        Some(LimitLevel { axis: Axis::from_name(&self.axis)?, limit, capacity, remaining, least_remaining })
+        let axis = Axis::from_name(&self.axis)?;
+        let window = self.window_ns.map(Nanos).or(axis.window_length());
+        Some(LimitLevel { axis, window, limit, capacity, remaining, least_remaining })
     }
 }
 
@@ -250,8 +255,14 @@ mod tests {
     #[test]
     fn reports_are_read_as_they_were_written() {
         let usage = Usage { prompt_tokens: 7, cached_tokens: 3, completion_tokens: 9 };
-        let level =
-            LimitLevel { axis: Axis::Tpm, limit: 10, capacity: 20, remaining: -5, least_remaining: Some(-7) };
+        let level = LimitLevel {
+            axis: Axis::Tpm,
+            window: Some(Nanos::MINUTE),
+            limit: 10,
+            capacity: 20,
+            remaining: -5,
+            least_remaining: Some(-7),
+        };
         let decisions = [
             ProviderDecision::Admitted { reserved: 12 },
             ProviderDecision::Refused { axis: Axis::Rpd, requested: 1 },

@@ -65,7 +65,7 @@ fn keep_permanent(incidents: &mut Vec<Incident>, run: Nanos) {
 /// window, and none is cut in two.
 fn begin_with_day(limits: &mut [Limit], run: Nanos) {
     for limit in limits {
-        let is_longer = limit.axis.window_length().is_some_and(|window| run < window);
+        let is_longer = limit.window.is_some_and(|window| run < window);
         if is_longer && matches!(limit.refill, RefillPolicy::Calendar(_)) {
             limit.refill = RefillPolicy::Fixed;
         }
@@ -225,7 +225,7 @@ impl<'a> Day<'a> {
         match limit.limit.refill {
             RefillPolicy::Adaptive(_) => 0.0,
             RefillPolicy::Bucket => end + days * (end - limit.used),
-            RefillPolicy::Fixed => 0.0, // Its windows begin with the run.
+            RefillPolicy::Fixed | RefillPolicy::FirstRequest => 0.0, // Its windows begin with the run.
             RefillPolicy::Calendar(_) | RefillPolicy::SlidingLog | RefillPolicy::SlidingCounter => end,
         }
     }

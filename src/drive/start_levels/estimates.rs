@@ -33,7 +33,7 @@ impl StartEstimate {
     /// Returns the units that the client assumes refilled in a time.
     #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
     fn refill(&self, length: Nanos) -> f64 {
-        let window = self.known.axis.window_length().unwrap_or(Nanos::MINUTE);
+        let window = self.known.window.unwrap_or(Nanos::MINUTE);
         self.known.limit as f64 * length.0 as f64 / window.0.max(1) as f64
     }
 }

@@ -9,7 +9,6 @@
 //! a request may fit before the reset.
 
 use super::headers::{Headers, number, wait_until};
-use super::limit_name::WEEK;
 use provider::Nanos;
 use provider::calendar::{UnixTime, parse_decimal};
 
@@ -82,5 +81,9 @@ fn moment(headers: &dyn Headers, name: &str) -> Option<UnixTime> {
     super::clock_time::unix_time(number(headers, name)?)
 }
 
-const CLAUDE_WINDOWS: [(&str, Nanos); 4] =
-    [("5h", Nanos(5 * Nanos::HOUR.0)), ("7d", WEEK), ("7d_opus", WEEK), ("7d_sonnet", WEEK)];
+const CLAUDE_WINDOWS: [(&str, Nanos); 4] = [
+    ("5h", Nanos(5 * Nanos::HOUR.0)),
+    ("7d", Nanos::WEEK),
+    ("7d_opus", Nanos::WEEK),
+    ("7d_sonnet", Nanos::WEEK),
+];

@@ -20,9 +20,12 @@ pub(super) const RULES: DialectRules = DialectRules {
         (Marker::Code("wrong_api_key"), RefusalCause::Auth),
     ],
     axes: &[
+        ("requests per second limit exceeded", Axis::Rps),
         ("requests per minute limit exceeded", Axis::Rpm),
+        ("requests per hour limit exceeded", Axis::Rph),
         ("requests per day limit exceeded", Axis::Rpd),
         ("tokens per minute limit exceeded", Axis::Tpm),
+        ("tokens per hour limit exceeded", Axis::Tph),
         ("tokens per day limit exceeded", Axis::Tpd),
         ("concurrent requests limit exceeded", Axis::Concurrency),
     ],
@@ -41,9 +44,9 @@ fn limits(headers: &dyn Headers) -> Vec<LimitHeader> {
 
 const LIMITS: [(&str, Option<Axis>); 6] = [
     ("requests-minute", Some(Axis::Rpm)),
-    ("requests-hour", None),
+    ("requests-hour", Some(Axis::Rph)),
     ("requests-day", Some(Axis::Rpd)),
     ("tokens-minute", Some(Axis::Tpm)),
-    ("tokens-hour", None),
+    ("tokens-hour", Some(Axis::Tph)),
     ("tokens-day", Some(Axis::Tpd)),
 ];

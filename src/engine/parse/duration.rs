@@ -1,6 +1,5 @@
 //! Lengths of time as servers write them, exact to the nanosecond.
 
-use super::limit_name::{MONTH, WEEK};
 use provider::Nanos;
 use provider::calendar::parse_decimal;
 
@@ -21,8 +20,8 @@ pub(super) fn unit_of_time(name: &str) -> Option<Nanos> {
         "m" | "min" | "mins" | "minute" | "minutes" => Nanos::MINUTE,
         "h" | "hr" | "hrs" | "hour" | "hours" => Nanos::HOUR,
         "d" | "day" | "days" => Nanos::DAY,
-        "w" | "week" | "weeks" => WEEK,
-        "month" | "months" => MONTH,
+        "w" | "week" | "weeks" => Nanos::WEEK,
+        "month" | "months" => Nanos::MONTH,
         _ => return None,
     })
 }

@@ -9,7 +9,7 @@ use provider::{Axis, Nanos};
 pub struct LimitHeader {
     /// Its name: `requests`, `tokens-minute` and the like as in the headers, or what it counts if the headers do not name it.
     pub name: &'static str,
-    /// The axis; `None` for units and windows that are not modelled, such as ten seconds or a month, or if the numbers fit no
+    /// The axis; `None` for units and windows that are not modelled, such as pages, or if the numbers fit no
     /// window.
     pub axis: Option<Axis>,
     /// The limit, in units per window.
@@ -65,8 +65,7 @@ pub(super) fn header_limits(limits: &[LimitHeader]) -> HeaderLimits {
 /// Returns the limit on requests and the limit on tokens with the smallest share left; of equal ones, the first.
 /// Ignores limits without an axis.
 fn most_restrictive(limits: &[LimitHeader], include: fn(&LimitHeader) -> bool) -> [Option<&LimitHeader>; 2] {
-    let counts_requests = |axis: Axis| matches!(axis, Axis::Rpm | Axis::Rpd);
-    [counts_requests, Axis::counts_tokens].map(|of_kind| {
+    [Axis::counts_requests, Axis::counts_tokens].map(|of_kind| {
         let limits = limits.iter().filter(|limit| include(limit) && limit.axis.is_some_and(of_kind));
         limits.reduce(|first, second| if has_less_left(second, first) { second } else { first })
     })

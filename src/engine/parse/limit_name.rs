@@ -11,6 +11,7 @@
 
 use super::duration::unit_of_time;
 use super::quantity::leading_integer;
+use provider::axis::Quantity;
 use provider::{Axis, Nanos};
 
 /// What a limit counts.
@@ -22,6 +23,8 @@ pub enum Unit {
     Tokens,
     /// Tokens of the prompt.
     InputTokens,
+    /// Tokens of the prompt that are not found in the prefix cache.
+    UncachedTokens,
     /// Tokens of the completion.
     OutputTokens,
     /// Seconds of audio.
@@ -40,6 +43,7 @@ impl Unit {
             Self::Requests => "requests",
             Self::Tokens => "tokens",
             Self::InputTokens => "input_tokens",
+            Self::UncachedTokens => "uncached_input_tokens",
             Self::OutputTokens => "output_tokens",
             Self::AudioSeconds => "audio_seconds",
             Self::Neurons => "neurons",
@@ -50,13 +54,14 @@ impl Unit {
     /// Returns what an axis counts.
     #[must_use]
     pub const fn of(axis: Axis) -> Self {
-        match axis {
-            Axis::Rpm | Axis::Rpd => Self::Requests,
-            Axis::Tpm | Axis::Tpd => Self::Tokens,
-            Axis::Itpm => Self::InputTokens,
-            Axis::Otpm => Self::OutputTokens,
-            Axis::Ash | Axis::Asd => Self::AudioSeconds,
-            Axis::Concurrency => Self::InFlight,
+        match axis.quantity() {
+            Quantity::Requests => Self::Requests,
+            Quantity::Tokens => Self::Tokens,
+            Quantity::InputTokens => Self::InputTokens,
+            Quantity::UncachedTokens => Self::UncachedTokens,
+            Quantity::OutputTokens => Self::OutputTokens,
+            Quantity::AudioSeconds => Self::AudioSeconds,
+            Quantity::InFlight => Self::InFlight,
         }
     }
 }
@@ -83,16 +88,14 @@ impl LimitName {
     }
 }
 
-/// Returns the axis of a unit and a window; `None` if there is none.
+/// Returns the axis of a unit and a window: the one that is named after both, else the one whose limits state their own window;
+/// `None` if there is none.
 #[must_use]
 pub fn axis_of(unit: Unit, window: Option<Nanos>) -> Option<Axis> {
-    Axis::ALL.into_iter().find(|axis| Unit::of(*axis) == unit && axis.window_length() == window)
+    let of_unit = || Axis::ALL.into_iter().filter(move |axis| Unit::of(*axis) == unit);
+    let named = of_unit().find(|axis| axis.window_length() == window && !axis.has_own_window());
+    named.or_else(|| of_unit().find(|axis| axis.has_own_window() && window.is_some()))
 }
-
-/// A week, which is the window of no axis.
-pub(super) const WEEK: Nanos = Nanos(7 * Nanos::DAY.0);
-/// A month, counted as 30 days.
-pub(super) const MONTH: Nanos = Nanos(30 * Nanos::DAY.0);
 
 /// Finds `tpm`, `rpd` and the like as a word of its own.
 fn abbreviation(text: &str) -> Option<(usize, LimitName)> {
@@ -136,6 +139,7 @@ fn parse_abbreviation(word: &str) -> Option<LimitName> {
                 "r" => Unit::Requests,
                 "t" => Unit::Tokens,
                 "it" => Unit::InputTokens,
+                "uit" => Unit::UncachedTokens,
                 "ot" => Unit::OutputTokens,
                 _ => return None,
             };
@@ -237,8 +241,8 @@ const ADJECTIVES: [(&str, Nanos); 16] = [
     ("hourly", Nanos::HOUR),
     ("daily", Nanos::DAY),
     ("today", Nanos::DAY),
-    ("weekly", WEEK),
-    ("monthly", MONTH),
+    ("weekly", Nanos::WEEK),
+    ("monthly", Nanos::MONTH),
     ("perminute", Nanos::MINUTE),
     ("perday", Nanos::DAY),
     ("每秒", Nanos::SECOND),
@@ -246,8 +250,8 @@ const ADJECTIVES: [(&str, Nanos); 16] = [
     ("每小时", Nanos::HOUR),
     ("每日", Nanos::DAY),
     ("每天", Nanos::DAY),
-    ("每周", WEEK),
-    ("每月", MONTH),
+    ("每周", Nanos::WEEK),
+    ("每月", Nanos::MONTH),
 ];
 
 /// Finds `daily`, `weekly`, `5-hour`, `for 5 hour`, `5 小时`.
@@ -351,12 +355,12 @@ mod tests {
             ("20,000 input tokens per minute", Some(Unit::InputTokens), Some(Nanos::MINUTE)),
             ("8,000 output tokens a minute", Some(Unit::OutputTokens), Some(Nanos::MINUTE)),
             ("daily free allocation of 10,000 neurons", Some(Unit::Neurons), Some(Nanos::DAY)),
-            ("exceeded your weekly rate limit", None, Some(WEEK)),
-            ("monthly usage limit reached", None, Some(MONTH)),
+            ("exceeded your weekly rate limit", None, Some(Nanos::WEEK)),
+            ("monthly usage limit reached", None, Some(Nanos::MONTH)),
             ("daily input token limit", Some(Unit::InputTokens), Some(Nanos::DAY)),
             ("usage limit reached for 5 hour.", None, Some(FIVE_HOURS)),
             ("5-hour usage limit reached", None, Some(FIVE_HOURS)),
-            ("7-day usage limit reached, of the 5-hour usage limit half is left", None, Some(WEEK)),
+            ("7-day usage limit reached, of the 5-hour usage limit half is left", None, Some(Nanos::WEEK)),
             ("已达到 5 小时的使用上限", None, Some(FIVE_HOURS)),
             ("too many concurrent requests for this client", Some(Unit::InFlight), None),
             ("try again in 5 hours", None, None),

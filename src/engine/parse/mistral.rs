@@ -42,9 +42,9 @@ fn by_size(headers: &dyn Headers) -> Option<LimitHeader> {
 
 const LIMITS: [(&str, Option<Axis>); 6] = [
     ("req-minute", Some(Axis::Rpm)),
-    ("req-10-second", None),
+    ("req-10-second", Some(Axis::Requests)),
     ("tokens-minute", Some(Axis::Tpm)),
-    ("tokens-month", None),
+    ("tokens-month", Some(Axis::TpMonth)),
     ("audio-seconds-minute", None),
     ("ocr-pages-minute", None),
 ];

@@ -4,7 +4,7 @@
 use super::error_body::ErrorBody;
 use super::headers::Headers;
 use super::limit_header::LimitHeader;
-use super::limit_name::{LimitName, MONTH, Unit, WEEK, axis_of};
+use super::limit_name::{LimitName, Unit, axis_of};
 use super::quantity::{labelled, number_of_rate, used_of_limit};
 use super::refusal::{Refusal, between, over};
 use crate::event::RefusalCause;
@@ -165,8 +165,15 @@ impl Refusal {
 const MILLISECOND: u64 = 1_000_000;
 
 /// The windows that limits have, from the shortest.
-pub(super) const WINDOWS: [Nanos; 7] =
-    [Nanos::SECOND, Nanos::MINUTE, Nanos::HOUR, Nanos(5 * Nanos::HOUR.0), Nanos::DAY, WEEK, MONTH];
+pub(super) const WINDOWS: [Nanos; 7] = [
+    Nanos::SECOND,
+    Nanos::MINUTE,
+    Nanos::HOUR,
+    Nanos(5 * Nanos::HOUR.0),
+    Nanos::DAY,
+    Nanos::WEEK,
+    Nanos::MONTH,
+];
 
 /// The labels before a limit, in lower case; of several with a number, the first one here counts.
 const LIMIT_LABELS: [&str; 24] = [
@@ -251,10 +258,10 @@ mod tests {
             )
         };
         for (name, wait, axis, window) in [
-            ("tokens per min (TPM)", "114h18m0s", None, MONTH),
+            ("tokens per min (TPM)", "114h18m0s", Some(Axis::TpMonth), Nanos::MONTH),
             ("tokens per min (TPM)", "3h48m36s", Some(Axis::Tpd), Nanos::DAY),
-            ("tokens per min (TPM)", "26h40m12s", None, WEEK),
-            ("tokens per day (TPD)", "114h18m0s", None, MONTH),
+            ("tokens per min (TPM)", "26h40m12s", Some(Axis::Tpw), Nanos::WEEK),
+            ("tokens per day (TPD)", "114h18m0s", Some(Axis::TpMonth), Nanos::MONTH),
         ] {
             let (refusal, named) = read(&message(name, wait));
             assert_eq!((refusal.axis, refusal.window), (axis, Some(window)), "{name} {wait}");

@@ -71,7 +71,7 @@ pub(super) fn used_of_limit(text: &str) -> Option<(u64, u64)> {
 pub(super) fn number_of_rate(text: &str, unit: Unit) -> Option<u64> {
     let units: &[&str] = match unit {
         Unit::Requests => &["requests", "queries", "calls"],
-        Unit::Tokens | Unit::InputTokens | Unit::OutputTokens => &["tokens"],
+        Unit::Tokens | Unit::InputTokens | Unit::UncachedTokens | Unit::OutputTokens => &["tokens"],
         Unit::Neurons => &["neurons"],
         Unit::AudioSeconds | Unit::InFlight => &["requests", "tokens", "queries", "calls", "neurons"],
     };

@@ -141,14 +141,24 @@ pub(super) fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a 
 }
 
 /// The names of the axes in messages. ASH and ASD are those of Groq's documentation, ASPH and ASPD those of its API.
-/// Groq states no limit on concurrency: that name is the mock's. OpenAI used no abbreviations in 2023.
-const AXES: [(&str, Axis); 15] = [
+/// Groq states no limits on concurrency, on
+/// uncached tokens, or per second, hour, week or month: those names are the mock's. OpenAI used no abbreviations in 2023.
+const AXES: [(&str, Axis); 24] = [
     ("(ITPM)", Axis::Itpm),
     ("(OTPM)", Axis::Otpm),
     ("(TPM)", Axis::Tpm),
     ("(TPD)", Axis::Tpd),
     ("(RPM)", Axis::Rpm),
     ("(RPD)", Axis::Rpd),
+    ("(RPS)", Axis::Rps),
+    ("(RPH)", Axis::Rph),
+    ("(RPW)", Axis::Rpw),
+    ("(RPMONTH)", Axis::RpMonth),
+    ("(TPS)", Axis::Tps),
+    ("(TPH)", Axis::Tph),
+    ("(TPW)", Axis::Tpw),
+    ("(TPMONTH)", Axis::TpMonth),
+    ("(UITPM)", Axis::Uitpm),
     ("(ASPH)", Axis::Ash),
     ("(ASPD)", Axis::Asd),
     ("(ASH)", Axis::Ash),

@@ -110,7 +110,7 @@ const fn limit_word(axis: Axis) -> Option<&'static str> {
         Axis::Itpm => Some("itpm"),
         Axis::Otpm => Some("otpm"),
         Axis::Concurrency => Some("max_parallel_requests"),
-        Axis::Rpd | Axis::Tpd | Axis::Ash | Axis::Asd => None,
+        _ => None,
     }
 }
 

@@ -74,7 +74,8 @@ impl Bench {
 }
 
 fn limit(axis: Axis, limit: u64, burst: u64) -> SharedLimit {
-    SharedLimit::new(&KnownLimit { axis, limit, burst, used: 0 }).expect("a limit with a window")
+    SharedLimit::new(&KnownLimit { burst, ..KnownLimit::from(&provider::config::Limit::new(axis, limit)) })
+        .expect("a limit with a window")
 }
 
 /// Returns a call at `at_ms` with these amounts on each limit.

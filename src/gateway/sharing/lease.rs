@@ -3,7 +3,7 @@
 use super::link::Link;
 use super::pool::{Pool, Units};
 use provider::Usage;
-use provider::config::CachedTokens;
+use provider::config::TokenCounting;
 use provider::meter::Charge;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(in crate::gateway) struct Lease {
     pool: Arc<Pool>,
     origin: Origin,
     reserved: Units,
-    cached: CachedTokens,
+    counting: TokenCounting,
     /// The further requests of a grant that was asked for with the lease; zero once the answer has come.
     asked_grant: u32,
     is_sent: bool,
@@ -37,26 +37,26 @@ impl Lease {
         owners: (&Arc<Link>, &Arc<Pool>),
         id: String,
         reserved: Units,
-        cached: CachedTokens,
+        counting: TokenCounting,
         asked_grant: u32,
     ) -> Self {
-        Self::new(owners, Origin::Redis(id), reserved, cached, asked_grant)
+        Self::new(owners, Origin::Redis(id), reserved, counting, asked_grant)
     }
 
     /// Creates a lease that this replica gives itself.
-    pub(super) fn alone(owners: (&Arc<Link>, &Arc<Pool>), reserved: Units, cached: CachedTokens) -> Self {
-        Self::new(owners, Origin::Alone, reserved, cached, 0)
+    pub(super) fn alone(owners: (&Arc<Link>, &Arc<Pool>), reserved: Units, counting: TokenCounting) -> Self {
+        Self::new(owners, Origin::Alone, reserved, counting, 0)
     }
 
     fn new(
         (link, pool): (&Arc<Link>, &Arc<Pool>),
         origin: Origin,
         reserved: Units,
-        cached: CachedTokens,
+        counting: TokenCounting,
         asked_grant: u32,
     ) -> Self {
         let (link, pool) = (Arc::clone(link), Arc::clone(pool));
-        Self { link, pool, origin, reserved, cached, asked_grant, is_sent: false, is_settled: false }
+        Self { link, pool, origin, reserved, counting, asked_grant, is_sent: false, is_settled: false }
     }
 
     /// Records that the answer to the call that asked for it has come. `is_given`: the lease was given.
@@ -74,7 +74,7 @@ impl Lease {
 
     /// Replaces what was reserved by what was used; `None`: the request was not charged.
     pub(in crate::gateway) fn settle(mut self, used: Option<Usage>) {
-        let used = used.map_or(Charge::ZERO, |used| Charge::new(self.cached.counted(used)));
+        let used = used.map_or(Charge::ZERO, |used| Charge::new(self.counting.counted(used)));
         let limits = self.pool.limits();
         let mut units = Units::default();
         for limit in limits.iter() {

@@ -26,8 +26,8 @@ impl SharedLimit {
     ///
     /// Where the exact numbers would exceed 2^52, the refill is rounded down to a ratio of smaller numbers, by less than 0.1 %. If
     /// that is not possible, because the limit is much smaller than the burst, the burst is reduced.
-    pub(super) fn new(&KnownLimit { axis, limit, burst, .. }: &KnownLimit) -> Option<Self> {
-        let window = axis.window_length()?;
+    pub(super) fn new(&KnownLimit { axis, limit, window, burst, .. }: &KnownLimit) -> Option<Self> {
+        let window = window?;
         if limit == 0 || burst == 0 {
             return None;
         }
@@ -87,7 +87,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn known(axis: Axis, limit: u64, burst: u64) -> KnownLimit {
-        KnownLimit { axis, limit, burst, used: 0 }
+        KnownLimit { burst, ..KnownLimit::from(&provider::config::Limit::new(axis, limit)) }
     }
 
     proptest! {

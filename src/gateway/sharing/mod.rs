@@ -59,7 +59,7 @@ use limit::SharedLimit;
 use link::Link;
 use pool::Pool;
 use prometheus_client::registry::Registry;
-use provider::config::CachedTokens;
+use provider::config::TokenCounting;
 use provider::{Axis, Instant, Nanos};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -165,7 +165,7 @@ struct SharedQuota {
     pool: Arc<Pool>,
     /// The key of the target's cool-down.
     cool_down: String,
-    cached: CachedTokens,
+    counting: TokenCounting,
 }
 
 /// A reservation that was refused.
@@ -205,7 +205,7 @@ impl SharedQuotas {
             let pool = link.pool(&name, |replicas| Pool::new(name.clone(), Arc::clone(&limits), replicas));
             pool.set_limits(link.now(), limits);
             let cool_down = pool.keys.cool_down(&provider.models[model].name);
-            SharedQuota { pool, cool_down, cached: target.cached }
+            SharedQuota { pool, cool_down, counting: target.counting }
         };
         Self { sharing: Arc::clone(sharing), targets: scenario.targets.iter().map(quota_of).collect() }
     }
@@ -219,7 +219,7 @@ impl SharedQuotas {
     /// # Errors
     /// The refusal.
     pub(super) async fn reserve(&self, attempt: &Attempt) -> Result<Lease, Refusal> {
-        let SharedQuota { pool, cool_down, cached } = &self.targets[attempt.target.index()];
+        let SharedQuota { pool, cool_down, counting } = &self.targets[attempt.target.index()];
         let link = &self.sharing.link;
         let cost = cost_of(&attempt.job);
         let charged = pool.charged(|axis| cost.units_on(axis));
@@ -227,12 +227,12 @@ impl SharedQuotas {
         let asked = link.now();
         if let Some(id) = pool.take_from_grant(asked, &charged) {
             link.counts.decided(DecidedBy::Grant);
-            return Ok(Lease::asked(owners, id, charged, *cached, 0));
+            return Ok(Lease::asked(owners, id, charged, *counting, 0));
         }
         if link.is_up() {
             let id = link.new_id();
             let (call, further) = pool.ask(asked, &charged, (link.replica(), &id), cool_down);
-            let mut lease = Lease::asked(owners, id.clone(), charged, *cached, further);
+            let mut lease = Lease::asked(owners, id.clone(), charged, *counting, further);
             if let Some(answer) = link.ask(&call).await {
                 lease.record_answer(answer.outcome == Outcome::Done);
                 let times = (asked, link.now());
@@ -249,7 +249,7 @@ impl SharedQuotas {
         let decided = pool.decide_alone(link.now(), &charged);
         let is_given = decided.is_ok();
         link.counts.decided(if is_given { DecidedBy::Alone } else { DecidedBy::RefusedAlone });
-        decided.map(|()| Lease::alone(owners, charged, *cached))
+        decided.map(|()| Lease::alone(owners, charged, *counting))
     }
 
     /// Publishes a cool-down to the other replicas, unless it came from them.

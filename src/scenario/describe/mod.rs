@@ -8,6 +8,7 @@ use super::resolved::{Arrivals, CachedPrompt, DEFAULT_CLIENT, Pick, Scenario, Wo
 use crate::ids::TargetId;
 use crate::job::Priority;
 use provider::Nanos;
+use provider::axis::Period;
 use provider::config::{
     AccountConfig, CachedTokens, Config, Dialect, Estimate, Fault, Incident, Latency, Lengths, Limit,
     ModelConfig, RefillPolicy, Reserve, ServiceTimeDist, Settlement, WaitForm,
@@ -167,29 +168,39 @@ fn reserve(reserve: &Reserve) -> String {
         Settlement::KeepReservation => "never settled",
         Settlement::ChargeExcess => "what was used beyond it charged at the end",
     };
+    let weight = match reserve.output_weight {
+        1 => String::new(),
+        weight => format!("; a completion token counts as {weight} at the end"),
+    };
     let refused = if reserve.charge_refused { "; refused requests count" } else { "" };
     let cached = match reserve.cached {
         CachedTokens::Counted => "count like others",
         CachedTokens::Refunded => "are given back at the end",
         CachedTokens::Free => "count nothing",
     };
-    format!("  reserves {estimate}{cap}, {settle}; cached prompt tokens {cached}{refused}")
+    format!("  reserves {estimate}{cap}, {settle}; cached prompt tokens {cached}{weight}{refused}")
 }
 
 fn limit(limit: &Limit) -> String {
     let mut text = format!("{} {}", limit.axis, print_count(limit.amount));
+    if let Some(window) = limit.window.filter(|_| limit.axis.has_own_window()) {
+        text += &format!(" per {}", print_duration(window));
+    }
     match limit.refill {
         RefillPolicy::Bucket if limit.burst != limit.amount => {
             text += &format!(" (bursts of {})", print_count(limit.burst));
         }
         RefillPolicy::Bucket => {}
         RefillPolicy::Fixed => text += " (fixed window)",
+        RefillPolicy::FirstRequest => text += " (window from the first request)",
         RefillPolicy::SlidingLog => text += " (sliding log)",
         RefillPolicy::SlidingCounter => text += " (sliding counter)",
-        RefillPolicy::Calendar(zone) if limit.axis.is_daily() => {
-            text += &format!(" (until midnight, {})", zone.name())
-        }
-        RefillPolicy::Calendar(_) => text += " (fixed window)",
+        RefillPolicy::Calendar(zone) => match limit.axis.period() {
+            Some(Period::Day) => text += &format!(" (until midnight, {})", zone.name()),
+            Some(Period::Week) => text += &format!(" (until Monday, {})", zone.name()),
+            Some(Period::Month) => text += &format!(" (until the end of the month, {})", zone.name()),
+            None => text += " (fixed window)",
+        },
         RefillPolicy::Adaptive(growth) => {
             let max = print_count(growth.max_limit(limit.amount));
             let factor = print_number(f64::from(growth.factor_permille) / 1000.0);

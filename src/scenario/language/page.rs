@@ -5,18 +5,21 @@ use super::table::{
     ACCOUNT, ADAPTIVE, ARRIVAL_STEP, ARRIVALS, BACKOFF, BATCH, BUDGET, CACHE, CALLER, CLIENT, CONCURRENCY,
     EJECT, ESTIMATE, EVIDENCE, FAULT, INCIDENT, JITTER, KEY, LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE,
     PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO, SHAPE_MAP, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST,
-    TRACE_COLUMNS, WHAT_IF, WORKLOAD,
+    TRACE_COLUMNS, WHAT_IF, WINDOW_LIMIT, WORKLOAD,
 };
 use super::{Choice, Kind, Map, Required, Word};
 use crate::scenario::resolved::Metric;
-use provider::presets::PRESETS;
+use provider::presets::{LEFT_OUT, PRESETS};
 use std::fmt::Write as _;
 
 /// The maps of the language in reading order, by chapter.
 pub(super) const CHAPTERS: [(&str, &[&Map]); 8] = [
     ("The file", &[&SCENARIO]),
     ("Providers", &[&PROVIDER, &ACCOUNT, &KEY, &INCIDENT, &FAULT]),
-    ("Models", &[&MODEL, &LIMITS, &LIMIT, &CONCURRENCY, &RESERVE, &LATENCY, &PRICE, &EVIDENCE]),
+    (
+        "Models",
+        &[&MODEL, &LIMITS, &LIMIT, &WINDOW_LIMIT, &CONCURRENCY, &RESERVE, &LATENCY, &PRICE, &EVIDENCE],
+    ),
     ("Routes", &[&STEP]),
     (
         "The client",
@@ -140,7 +143,7 @@ fn cell(kind: &'static Kind) -> String {
 fn presets_section() -> String {
     let presets: Vec<String> = PRESETS.iter().map(|(name, _)| format!("`{name}`")).collect();
     let files = "their files, with the evidence for every number, are in `mock/presets/`";
-    format!("\nThe presets are {}; {files}.\n", presets.join(" and "))
+    format!("\nThe presets are {}; {files}. {LEFT_OUT}\n", presets.join(", "))
 }
 
 fn rules_section() -> String {

@@ -77,8 +77,7 @@ impl Start {
     /// Returns `true` if a limit begins with the level that earlier traffic left.
     #[must_use]
     pub fn has_history(self, limit: &provider::config::Limit) -> bool {
-        self == Self::Sustained
-            && limit.axis.window_length().is_some_and(|window| window > Self::SHORT_WINDOW)
+        self == Self::Sustained && limit.window.is_some_and(|window| window > Self::SHORT_WINDOW)
     }
 }
 
@@ -171,7 +170,7 @@ pub struct Target {
     /// What tokens cost here.
     pub price: provider::config::Price,
     /// How cached tokens of a prompt count against the limits of this target, as the client knows it.
-    pub cached: provider::config::CachedTokens,
+    pub counting: provider::config::TokenCounting,
 }
 
 /// Steps in the order in which they are tried.

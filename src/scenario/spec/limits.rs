@@ -4,7 +4,8 @@
 use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Data, Fields, Value};
 use provider::config::{Dialect, Growth, Limit, RefillPolicy};
-use provider::{Axis, Zone};
+use provider::units::print_duration;
+use provider::{Axis, Nanos, Zone};
 
 /// Builds `limits`, in the order of [`Axis::ALL`].
 pub(super) fn limits(
@@ -32,9 +33,12 @@ fn limit(
             _ => None,
         };
     };
-    let limit = inherited_limit(axis, fields.count("limit")?, inherited, dialect);
+    let mut limit = inherited_limit(axis, fields.count("limit")?, inherited, dialect);
     if axis == Axis::Concurrency {
         return Some(limit);
+    }
+    if axis.has_own_window() {
+        limit = limit.per(own_window(fields, axis, diagnostics)?);
     }
     let policy = refill_policy(fields, limit.refill, diagnostics);
     let burst = word_of_policy(fields, "burst", "bucket", policy == RefillPolicy::Bucket, diagnostics);
@@ -42,6 +46,18 @@ fn limit(
     // A limit that names its policy does not inherit a burst: the bucket holds the whole limit.
     let inherited_burst = if fields.is_given("law") { limit.amount } else { limit.burst };
     Some(Limit { refill: policy, burst: burst.unwrap_or(inherited_burst), ..limit })
+}
+
+/// Returns the window of a limit that states one; reports one that another axis is named after.
+fn own_window(fields: &Fields, axis: Axis, diagnostics: &Diagnostics) -> Option<Nanos> {
+    let window = fields.duration("per")?;
+    if let Some(named) = axis.quantity().axes().find(|other| other.window_length() == Some(window))
+        && let Some(value) = fields.get("per")
+    {
+        let what = format!("a limit on {} per {} is `{named}`", axis.name(), print_duration(window));
+        diagnostics.report_at(&value.at, what, format!("write it as `{named}`"));
+    }
+    Some(window)
 }
 
 /// Returns a limit with the policy that it inherits, or else that of its dialect.
@@ -68,6 +84,7 @@ fn refill_policy(fields: &Fields, inherited: RefillPolicy, diagnostics: &Diagnos
     let known = [
         ("bucket", RefillPolicy::Bucket),
         ("fixed", RefillPolicy::Fixed),
+        ("first_request", RefillPolicy::FirstRequest),
         ("sliding_log", RefillPolicy::SlidingLog),
         ("sliding_counter", RefillPolicy::SlidingCounter),
         ("calendar", RefillPolicy::Calendar(Zone::default())),

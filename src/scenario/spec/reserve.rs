@@ -67,6 +67,7 @@ fn from_map(fields: &Fields, dialect_default: CachedTokens, diagnostics: &Diagno
         max_completion_tokens: fields.count("cap").unwrap_or(default.max_completion_tokens),
         settlement: settle.unwrap_or(default.settlement),
         cached: cached.unwrap_or(dialect_default),
+        output_weight: fields.count("output_weight").unwrap_or(default.output_weight),
         charge_refused: fields.bool("charge_refused").unwrap_or(default.charge_refused),
     }
 }

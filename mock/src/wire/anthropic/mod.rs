@@ -10,13 +10,14 @@ mod native;
 pub(super) use compatible::OpenAiCompatible;
 pub(super) use native::Native;
 
+use super::window_name::window_name;
 use super::{Error, Head, Headers, ids};
-use crate::axis::Axis;
+use crate::axis::{Axis, Quantity};
 use crate::calendar::Epoch;
 use crate::decision::Denial;
 use crate::length::{LengthLimit, TooLong};
 use crate::meter::LimitLevel;
-use crate::time::Instant;
+use crate::time::{Instant, Nanos};
 use std::borrow::Cow;
 
 /// Renders the headers of a reply.
@@ -29,7 +30,8 @@ fn headers(head: &Head<'_>) -> Headers {
     }
     if let Some(snapshot) = head.snapshot {
         let [requests, tokens, input, output] =
-            [Axis::Rpm, Axis::Tpm, Axis::Itpm, Axis::Otpm].map(|axis| snapshot.level(axis));
+            [&[Axis::Rpm][..], &[Axis::Tpm], &[Axis::Itpm, Axis::Uitpm], &[Axis::Otpm]]
+                .map(|axes| snapshot.first_level(axes));
         // The reset of requests counts from the arrival, that of tokens from the reply (evidence: captures of 2026).
         let epoch = head.epoch;
         add_limit(&mut headers, epoch, REQUESTS, requests.map(|level| Row::of(&[level], 1, snapshot.at)));
@@ -80,21 +82,24 @@ fn add_limit(headers: &mut Headers, epoch: Epoch, names: [&'static str; 3], row:
 }
 
 /// Returns the message of a refusal. The messages for tokens per minute (the wording of 2026, with organisation and model)
-/// and per day (2024) are from captures. Those for requests are assumed to be alike. Users reported the message for
+/// and per day (2024) are from captures. Those for requests and for other windows are assumed to be alike. Users reported the message for
 /// concurrency.
 fn message(denial: &Denial, account: &str, model: &str) -> Cow<'static, str> {
     let what = match denial.axis {
         Axis::Concurrency => return CONCURRENCY.into(),
         Axis::Tpd => return DAILY_TOKENS.into(),
         Axis::Rpd | Axis::Ash | Axis::Asd => return DAILY_REQUESTS.into(),
-        Axis::Rpm => "requests",
-        Axis::Tpm => "tokens",
-        Axis::Itpm => "input tokens",
-        Axis::Otpm => "output tokens",
+        axis => match axis.quantity() {
+            Quantity::Requests | Quantity::AudioSeconds | Quantity::InFlight => "requests",
+            Quantity::Tokens => "tokens",
+            Quantity::InputTokens | Quantity::UncachedTokens => "input tokens",
+            Quantity::OutputTokens => "output tokens",
+        },
     };
+    let window = window_name(denial.window.unwrap_or(Nanos::MINUTE));
     let limit = Grouped(denial.limit);
     format!(
-        "This request would exceed your organization's rate limit of {limit} {what} per minute (org: {account}, model: {model}). For details, refer to: https://docs.claude.com/en/api/rate-limits. You can see the response headers for current usage. Please reduce the prompt length or the maximum tokens requested, or try again later. You may also contact sales at https://claude.com/contact-sales to discuss your options for a rate limit increase."
+        "This request would exceed your organization's rate limit of {limit} {what} per {window} (org: {account}, model: {model}). For details, refer to: https://docs.claude.com/en/api/rate-limits. You can see the response headers for current usage. Please reduce the prompt length or the maximum tokens requested, or try again later. You may also contact sales at https://claude.com/contact-sales to discuss your options for a rate limit increase."
     )
     .into()
 }

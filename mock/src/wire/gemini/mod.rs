@@ -23,8 +23,8 @@ use crate::length::LengthLimit;
 use crate::time::{Instant, Nanos};
 use serde::Serialize;
 
-/// Renders a refusal. It is assumed that an oversize call gets the same reply, and that a limit on concurrency or audio gets
-/// the refusal without details.
+/// Renders a refusal. It is assumed that an oversize call gets the same reply, and that a limit on concurrency or audio, or over a
+/// second, an hour, a week, a month or another window, gets the refusal without details.
 fn refusal(denial: &Denial, snapshot: &LimitsSnapshot, context: &Context<'_>) -> ErrorReply {
     let Some(quota) = Quota::of(denial.axis, context.tier) else {
         return ErrorReply::new(429, body(429, EXHAUSTED, None));
@@ -103,11 +103,11 @@ impl Quota {
             (Axis::Rpm, Tier::Developer) => {
                 ("generate_requests_per_model", "GenerateRequestsPerMinutePerProjectPerModel")
             }
-            (Axis::Tpm | Axis::Itpm, Tier::Free) => (
+            (Axis::Tpm | Axis::Itpm | Axis::Uitpm, Tier::Free) => (
                 "generate_content_free_tier_input_token_count",
                 "GenerateContentInputTokensPerModelPerMinute-FreeTier",
             ),
-            (Axis::Tpm | Axis::Itpm, Tier::Developer) => (
+            (Axis::Tpm | Axis::Itpm | Axis::Uitpm, Tier::Developer) => (
                 "generate_content_paid_tier_input_token_count",
                 "GenerateContentPaidTierInputTokensPerModelPerMinute",
             ),
@@ -127,7 +127,7 @@ impl Quota {
                 "generate_content_paid_tier_output_token_count",
                 "GenerateContentPaidTierOutputTokensPerModelPerMinute",
             ),
-            (Axis::Ash | Axis::Asd | Axis::Concurrency, _) => return None,
+            _ => return None,
         };
         Some(Self { metric, id })
     }

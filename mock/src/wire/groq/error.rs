@@ -1,12 +1,15 @@
 //! Groq's errors: refusals by a limit, and all other errors.
 
-use crate::axis::Axis;
-use crate::config::Tier;
+use crate::axis::{Axis, Quantity};
+use crate::config::{Limit, Tier};
 use crate::decision::Denial;
 use crate::length::{LengthLimit, TooLong};
+use crate::time::Nanos;
 use crate::wire::envelope::{ErrorBody, INVALID_REQUEST, Member, reason_phrase};
 use crate::wire::go_duration::GoDuration;
+use crate::wire::window_name::window_name;
 use crate::wire::{Context, Error, ErrorReply};
+use std::borrow::Cow;
 
 /// Renders the refusal of a call by a limit.
 pub(super) fn refusal(denial: &Denial, context: &Context<'_>) -> ErrorReply {
@@ -25,7 +28,7 @@ fn is_oversize_output(denial: &Denial) -> bool {
 
 /// Returns the message of a refusal. Evidence: 109 captures. `mock/tests/captures.rs` reproduces every complete one of 2026.
 fn message(denial: &Denial, context: &Context<'_>) -> String {
-    let Denial { axis, limit, used, requested, wait, oversize, .. } = *denial;
+    let Denial { axis, window, limit, used, requested, wait, oversize, .. } = *denial;
     let what = if oversize { "Request too large" } else { "Rate limit reached" };
     let mut buffers = [itoa::Buffer::new(); 3];
     let [limit_buffer, used_buffer, requested_buffer] = &mut buffers;
@@ -35,7 +38,7 @@ fn message(denial: &Denial, context: &Context<'_>) -> String {
     // `mock/benches`, 2026-11-29).
     let mut text = String::with_capacity(MESSAGE_BYTES);
     text.extend([what, " for model `", context.model, "` in organization `org_", context.account]);
-    text.extend(["` service tier `on_demand` on ", axis_name(axis), ": Limit ", limit, ", "]);
+    text.extend(["` service tier `on_demand` on ", &axis_name(axis, window), ": Limit ", limit, ", "]);
     match wait {
         _ if is_oversize_output(denial) => text.extend(["Requested ", requested, ". ", EXPECTED_OUTPUT]),
         _ if oversize => {
@@ -68,28 +71,44 @@ const fn advice(tier: Tier) -> &'static str {
 }
 
 /// Returns the name of an axis in messages. Audio is ASPH and ASPD although the documentation writes ASH and ASD (evidence:
-/// captures). Groq has no limit on concurrency: its name is assumed.
-const fn axis_name(axis: Axis) -> &'static str {
-    match axis {
+/// captures). Groq has no limit on concurrency, and none per second, hour, week, month or other windows: their names are
+/// assumed.
+fn axis_name(axis: Axis, window: Option<Nanos>) -> Cow<'static, str> {
+    Cow::Borrowed(match axis {
+        Axis::Rps => "requests per second (RPS)",
         Axis::Rpm => "requests per minute (RPM)",
+        Axis::Rph => "requests per hour (RPH)",
         Axis::Rpd => "requests per day (RPD)",
+        Axis::Rpw => "requests per week (RPW)",
+        Axis::RpMonth => "requests per month (RPMONTH)",
+        Axis::Tps => "tokens per second (TPS)",
         Axis::Tpm => "tokens per minute (TPM)",
+        Axis::Tph => "tokens per hour (TPH)",
         Axis::Tpd => "tokens per day (TPD)",
+        Axis::Tpw => "tokens per week (TPW)",
+        Axis::TpMonth => "tokens per month (TPMONTH)",
         Axis::Itpm => "input tokens per minute (ITPM)",
+        Axis::Uitpm => "uncached input tokens per minute (UITPM)",
         Axis::Otpm => "output tokens per minute (OTPM)",
         Axis::Ash => "seconds of audio per hour (ASPH)",
         Axis::Asd => "seconds of audio per day (ASPD)",
         Axis::Concurrency => "concurrent requests (CONCURRENCY)",
-    }
+        Axis::Requests | Axis::Tokens => {
+            let window = window_name(window.unwrap_or(Limit::DEFAULT_WINDOW));
+            return format!("{axis} per {window}").into();
+        }
+    })
 }
 
 /// Returns the `type` of a refusal. Two captures of 2026 have `requests` for a token axis, and `groq/compound` has `compound`;
 /// neither is modelled.
 const fn kind(axis: Axis) -> &'static str {
-    match axis {
-        Axis::Rpm | Axis::Rpd | Axis::Concurrency => "requests",
-        Axis::Tpm | Axis::Tpd | Axis::Itpm | Axis::Otpm => "tokens",
-        Axis::Ash | Axis::Asd => "seconds",
+    match axis.quantity() {
+        Quantity::Requests | Quantity::InFlight => "requests",
+        Quantity::Tokens | Quantity::InputTokens | Quantity::UncachedTokens | Quantity::OutputTokens => {
+            "tokens"
+        }
+        Quantity::AudioSeconds => "seconds",
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::dist::{TIME_OR_DIST, TOKENS_OR_DIST};
 use super::evidence::{EVIDENCE_LIST, RETIRED};
-use super::{Choice, Form, Kind, MAX_CONTEXT, Map, NONE, NameKind, Refused, Word, choice, word};
+use super::limits::LIMITS;
+use super::{Choice, Form, Kind, MAX_CONTEXT, Map, NONE, NameKind, Word, choice, word};
 
 pub(in crate::scenario) static MODEL: Map = Map {
     name: "model",
@@ -108,97 +109,20 @@ const GROWTH_FACTOR: Kind = Kind::Multiple { min: 1.0, max: 1000.0, bare: false 
 const LAWS: &[Choice] = &[
     choice("bucket", "refills continuously (token bucket); holds `burst` at most"),
     choice("fixed", "counts per window; windows follow one another from the start of the run"),
+    choice(
+        "first_request",
+        "counts per window; a window begins with the first call that comes while none is open",
+    ),
     choice("sliding_log", "counts what was admitted within the last window"),
     choice("sliding_counter", "the count of the previous window fades linearly over the current one"),
-    choice("calendar", "daily limits count from midnight to midnight of the zone, others as `fixed`"),
+    choice(
+        "calendar",
+        "days, weeks (from Monday) and months count from midnight to midnight of the zone, others as `fixed`",
+    ),
     choice("adaptive", "the limit of the next window follows what is used of this one"),
 ];
 
 const ZONES: &[Choice] = &[choice("utc", "UTC"), choice("pacific", "the time of the US west coast")];
-
-const LIMIT_ON_AXIS: Kind =
-    Kind::OneOf(&[Kind::Choice(NONE), Kind::Count { min: 1, max: MAX_LIMIT }, Kind::Map(&LIMIT)]);
-
-const LIMIT_IN_FLIGHT: Kind =
-    Kind::OneOf(&[Kind::Choice(NONE), Kind::Count { min: 1, max: MAX_LIMIT }, Kind::Map(&CONCURRENCY)]);
-
-/// The largest limit. With a larger one the refill policies could exceed the range of exact integers.
-const MAX_LIMIT: u64 = 1_000_000_000_000;
-
-const fn axis(name: &'static str, example: &'static str, doc: &'static str) -> Word {
-    word(name, LIMIT_ON_AXIS, example, doc).hint(NO_LIMIT)
-}
-
-const NO_LIMIT: &str = "for no limit leave the word out, or write `none` if a preset has one; for a model that may not be used leave the model out";
-
-pub(in crate::scenario::language) static LIMITS: Map = Map {
-    name: "limits",
-    doc: "What an account may use of a model. A limit is a number, a map with more about it, or `none` to remove a preset's. A \
-          limit that is absent is that of the preset, if there is one.",
-    example: "{rpm: 30, tpm: 6k}",
-    words: &[
-        LAW,
-        ZONE,
-        GROWTH,
-        MAX_GROWTH,
-        axis("rpm", "30", "Requests per minute."),
-        axis("rpd", "14.4k", "Requests per day."),
-        axis("tpm", "6k", "Tokens of prompt and completion per minute."),
-        axis("tpd", "500k", "Tokens of prompt and completion per day."),
-        axis("itpm", "7k", "Input tokens per minute."),
-        axis("otpm", "1k", "Output tokens per minute."),
-        axis("ash", "7.2k", "Seconds of audio per hour."),
-        axis("asd", "28.8k", "Seconds of audio per day."),
-        word("concurrency", LIMIT_IN_FLIGHT, "8", "Requests in flight at once.").hint(NO_LIMIT),
-    ],
-    forms: &[],
-    refused: &[],
-};
-
-pub(in crate::scenario::language) static LIMIT: Map = Map {
-    name: "limit",
-    doc: "One limit and how it refills. An absent word has the value that all limits of the model have, or else that of the provider.",
-    example: "{limit: 30, law: fixed}",
-    words: &[
-        word("limit", Kind::Count { min: 1, max: MAX_LIMIT }, "30", "How much is admitted per window.")
-            .required()
-            .hint(NO_LIMIT),
-        LAW,
-        ZONE,
-        GROWTH,
-        MAX_GROWTH,
-        word(
-            "burst",
-            Kind::Count { min: 1, max: MAX_LIMIT },
-            "100",
-            "For `law: bucket`: how much a full bucket holds. If absent, as much as `limit`; for the rpm of `azure`, if no `law` is \
-             given, what refills in a second, at least 1.",
-        ),
-    ],
-    forms: &[],
-    refused: &[],
-};
-
-const HAS_NO_WINDOW: &str =
-    "has no meaning for `concurrency`, which counts requests in flight and has no window";
-const WRITE_CONCURRENCY: &str = "write `concurrency: 8`";
-
-pub(in crate::scenario::language) static CONCURRENCY: Map = Map {
-    name: "concurrency",
-    doc: "The limit on requests in flight, written as a map.",
-    example: "{limit: 8}",
-    words: &[word("limit", Kind::Count { min: 1, max: MAX_LIMIT }, "8", "Requests in flight at once.")
-        .required()
-        .hint(NO_LIMIT)],
-    forms: &[],
-    refused: &[
-        Refused { word: "law", why: HAS_NO_WINDOW, help: WRITE_CONCURRENCY },
-        Refused { word: "zone", why: HAS_NO_WINDOW, help: WRITE_CONCURRENCY },
-        Refused { word: "growth", why: HAS_NO_WINDOW, help: WRITE_CONCURRENCY },
-        Refused { word: "most", why: HAS_NO_WINDOW, help: WRITE_CONCURRENCY },
-        Refused { word: "burst", why: HAS_NO_WINDOW, help: WRITE_CONCURRENCY },
-    ],
-};
 
 pub(super) const ESTIMATE_OR_RESERVE: Kind =
     Kind::OneOf(&[Kind::Choice(RESERVE_ESTIMATE), Kind::Map(&RESERVE)]);
@@ -238,6 +162,13 @@ pub(in crate::scenario::language) static RESERVE: Map = Map {
             "How prompt tokens count that the provider finds in its prefix cache. If absent, as the dialect does: `refund` for `groq` \
              (with `settle: nothing`: `counted`), `free` for `anthropic`, else `counted`.",
         ),
+        word(
+            "output_weight",
+            Kind::Count { min: 1, max: 1000 },
+            "5",
+            "How many tokens a completion token counts as against the token limits when the call has ended. At admission, each counts once.",
+        )
+        .default("1"),
         word("charge_refused", Kind::Bool, "true", "Whether calls that a limit refuses count as requests.")
             .default("false"),
     ],

@@ -45,6 +45,8 @@ impl Generator {
                 Required::No if word.name == "preset" => false,
                 Required::No if in_forms.contains(&word.name) => chosen.contains(&word.name),
                 // A workload needs a `prompt` unless it replays a trace, and no trace is drawn.
+                // A model may have many limits, each of which can make the scenario invalid.
+                Required::No if map.name == "limits" => self.one_in(7),
                 Required::No => word.name == "prompt" || self.one_in(3),
             };
             if is_given {
