@@ -1,9 +1,14 @@
 //! Civil time: the days of a time zone, and dates and decimal durations as HTTP, RFC 3339 and trace files write them.
 //!
-//! A run starts on 2026-11-01 at 00:00 UTC, a Sunday; [`Epoch::RUN`] maps the instants of a run to the calendar.
+//! A run whose scenario states no date starts on 2026-11-01 at 00:00 UTC; [`Epoch`] maps the instants of a run to the calendar, and
+//! [`LocalClock`] to the local time of a zone.
 //! Nothing here reads a clock. Time zones come from the IANA database that `jiff` bundles and HTTP dates from
 //! `httpdate`, so every machine gives the same result. All conversions of the workspace between civil time and
 //! instants go through this module.
+
+mod local_clock;
+
+pub use local_clock::{InvalidStart, LocalClock};
 
 use crate::time::{Instant, Nanos};
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
@@ -41,38 +46,39 @@ impl Zone {
         }
     }
 
-    /// Returns the day that contains `at`, from midnight to midnight: 23, 24 or 25 hours.
+    /// Returns the day that contains `at` of a run that begins at `epoch`, from midnight to midnight: 23, 24 or 25 hours.
     ///
     /// If the first day began before the run, its start is the start of the run. A day that ends after
     /// [`Instant::MAX`] ends there.
     #[must_use]
-    pub fn day_containing(self, at: Instant) -> Range<Instant> {
-        let midnight = self.local_time(at).start_of_day().expect(IN_RANGE);
+    pub fn day_containing(self, epoch: Epoch, at: Instant) -> Range<Instant> {
+        let midnight = self.local_time(epoch, at).start_of_day().expect(IN_RANGE);
         let next = midnight.tomorrow().expect(IN_RANGE);
-        let instant = |time: &ZonedDateTime| {
-            Instant(UnixTime(time.timestamp()).since(Epoch::RUN.time_at(Instant::ZERO)).0)
-        };
+        let instant =
+            |time: &ZonedDateTime| Instant(UnixTime(time.timestamp()).since(epoch.time_at(Instant::ZERO)).0);
         instant(&midnight)..instant(&next)
     }
 
-    /// Returns the number of days that the first `span` of a run touches: at least one.
+    /// Returns the number of days that the first `span` of a run that begins at `epoch` touches: at least one.
     #[must_use]
-    pub fn days_touched_in_first(self, span: Nanos) -> u64 {
+    pub fn days_touched_in_first(self, epoch: Epoch, span: Nanos) -> u64 {
         let last = Instant(span.0.saturating_sub(1));
-        let days = (self.local_time(last).date() - self.local_time(Instant::ZERO).date()).get_days();
+        let days =
+            (self.local_time(epoch, last).date() - self.local_time(epoch, Instant::ZERO).date()).get_days();
         u64::from(days.unsigned_abs()) + 1
     }
 
-    fn local_time(self, at: Instant) -> ZonedDateTime {
+    fn local_time(self, epoch: Epoch, at: Instant) -> ZonedDateTime {
         let zone = match self {
             Self::Utc => TimeZone::UTC,
             Self::Pacific => PACIFIC.clone(),
         };
-        Epoch::RUN.time_at(at).0.to_zoned_datetime(zone)
+        epoch.time_at(at).0.to_zoned_datetime(zone)
     }
 }
 
-/// The calendar time of [`Instant::ZERO`]: [`Epoch::RUN`], except for `quotalab mock`, which takes the time of its start.
+/// The calendar time of [`Instant::ZERO`]: [`Epoch::RUN`], or the `start` of a scenario; for the dates in the replies of `quotalab mock`,
+/// the time of its own start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Epoch(UnixTime);
 
@@ -241,7 +247,7 @@ mod tests {
 
     /// Returns the hour of a run at which the Pacific day with this number starts, and the length of that day in hours.
     fn hours(day: u64) -> (u64, u64) {
-        let Range { start, end } = Zone::Pacific.day_containing(run_day(day) + Nanos::HOUR * 12);
+        let Range { start, end } = Zone::Pacific.day_containing(Epoch::RUN, run_day(day) + Nanos::HOUR * 12);
         (start.0 / Nanos::HOUR.0, end.since(start).0 / Nanos::HOUR.0)
     }
 
@@ -261,12 +267,12 @@ mod tests {
 
     #[test]
     fn a_run_starts_at_17_00_pacific_time() {
-        let first = Zone::Pacific.day_containing(Instant::ZERO);
+        let first = Zone::Pacific.day_containing(Epoch::RUN, Instant::ZERO);
         assert_eq!(first, Instant::ZERO..Instant(7 * Nanos::HOUR.0));
-        assert_eq!(Zone::Pacific.day_containing(Instant(first.end.0 - 1)), first);
-        assert_eq!(Zone::Pacific.day_containing(first.end).start, first.end);
-        assert_eq!(Zone::Utc.day_containing(Instant::ZERO), Instant::ZERO..Instant(Nanos::DAY.0));
-        let touched = |span| Zone::ALL.map(|zone| zone.days_touched_in_first(span));
+        assert_eq!(Zone::Pacific.day_containing(Epoch::RUN, Instant(first.end.0 - 1)), first);
+        assert_eq!(Zone::Pacific.day_containing(Epoch::RUN, first.end).start, first.end);
+        assert_eq!(Zone::Utc.day_containing(Epoch::RUN, Instant::ZERO), Instant::ZERO..Instant(Nanos::DAY.0));
+        let touched = |span| Zone::ALL.map(|zone| zone.days_touched_in_first(Epoch::RUN, span));
         assert_eq!(touched(Nanos(0)), [1, 1]);
         assert_eq!(touched(Nanos(7 * Nanos::HOUR.0)), [1, 1]);
         assert_eq!(touched(Nanos::DAY), [1, 2]);
@@ -277,10 +283,10 @@ mod tests {
     fn days_are_adjacent_and_two_a_year_are_not_24_hours_long() {
         const YEARS: u64 = 40;
         for zone in Zone::ALL {
-            let mut day = zone.day_containing(Instant::ZERO);
+            let mut day = zone.day_containing(Epoch::RUN, Instant::ZERO);
             let (mut long, mut short) = (0, 0);
             while day.end < run_day(YEARS * 365) {
-                let next = zone.day_containing(day.end);
+                let next = zone.day_containing(Epoch::RUN, day.end);
                 assert_eq!(next.start, day.end);
                 match next.end.since(next.start).0 / Nanos::HOUR.0 {
                     25 => long += 1,
@@ -294,10 +300,27 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// A run that begins later has the same days, earlier by as much.
+        #[test]
+        fn days_of_a_later_run_are_those_of_an_earlier_one(later in 0..Nanos::DAY.0 * 700, at in 0..Nanos::DAY.0 * 700, pacific: bool) {
+            let zone = if pacific { Zone::Pacific } else { Zone::Utc };
+            let epoch = Epoch::new(Epoch::RUN.time_at(Instant(later)));
+            let (day, same) = (zone.day_containing(epoch, Instant(at)), zone.day_containing(Epoch::RUN, Instant(later + at)));
+            prop_assert_eq!(day.start.0, same.start.0.saturating_sub(later));
+            prop_assert_eq!(day.end.0, same.end.0 - later);
+            let touched = |span| zone.days_touched_in_first(Epoch::RUN, span);
+            prop_assert_eq!(
+                zone.days_touched_in_first(epoch, Nanos(at + 1)),
+                touched(Nanos(later + at + 1)) - touched(Nanos(later + 1)) + 1
+            );
+        }
+    }
+
     #[test]
     fn the_last_instant_has_a_day() {
         for zone in Zone::ALL {
-            assert!(zone.day_containing(Instant::MAX).start >= Instant(u64::MAX - Nanos::DAY.0));
+            assert!(zone.day_containing(Epoch::RUN, Instant::MAX).start >= Instant(u64::MAX - Nanos::DAY.0));
         }
     }
 

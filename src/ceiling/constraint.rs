@@ -178,7 +178,8 @@ fn units_in(limit: &Limit, from: Instant, span: Nanos) -> f64 {
     match limit.refill {
         RefillPolicy::Bucket | RefillPolicy::SlidingLog => limit.max_units_in(span),
         RefillPolicy::Calendar(zone) if limit.axis.is_daily() => {
-            let days_until = |at: Instant| zone.days_touched_in_first(Nanos(at.0.saturating_add(1)));
+            let days_until =
+                |at: Instant| zone.days_touched_in_first(limit.epoch, Nanos(at.0.saturating_add(1)));
             limit.amount as f64 * (days_until(last) - days_until(from) + 1) as f64
         }
         RefillPolicy::Adaptive(growth) => growth.max_limit(limit.amount) as f64 * aligned as f64,

@@ -26,6 +26,7 @@
 //! admits limit · D ÷ window, since earlier traffic has used the rest, unless the scenario says `start: full`.
 
 mod allocation;
+mod at_once;
 mod cached;
 mod constraint;
 mod demand;

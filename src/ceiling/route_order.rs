@@ -335,7 +335,9 @@ impl FluidSupply {
                     (Start::Sustained, _) if scenario.duration < window => {
                         window_end::left_of_longer_window(limit, scenario.duration).unwrap_or(window)
                     }
-                    (_, RefillPolicy::Calendar(zone)) => Nanos(zone.day_containing(Instant::ZERO).end.0),
+                    (_, RefillPolicy::Calendar(zone)) => {
+                        Nanos(zone.day_containing(limit.epoch, Instant::ZERO).end.0)
+                    }
                     _ => Nanos::ZERO,
                 };
                 // The number of a cell's window: its time since an end of a window, plus enough whole windows that it is not negative.

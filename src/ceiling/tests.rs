@@ -13,7 +13,7 @@ pub(super) const RUN_DURATION: Nanos = Nanos(100 * Nanos::DAY.0);
 
 /// Returns a limit with fixed windows.
 pub(super) fn limit(axis: Axis, amount: u64) -> Limit {
-    Limit { axis, amount, refill: RefillPolicy::Fixed, burst: amount }
+    Limit::new(axis, amount).with_refill(RefillPolicy::Fixed)
 }
 
 /// Returns a scenario of one provider with a model per list of limits; the target of a model has the same index.
@@ -61,6 +61,7 @@ pub(super) fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: 
         seed: 1,
         duration: RUN_DURATION,
         start: Start::Full,
+        clock: Default::default(),
         providers: vec![provider],
         upstreams: vec![],
         targets: (0..).take(targets.len()).map(target).collect(),
@@ -89,6 +90,7 @@ pub(super) fn workload(route: u16, per_minute: f64) -> Workload {
         route: RouteId(route),
         arrivals: Arrivals::Poisson(per_minute / 60.0),
         shape: None,
+        clock: Default::default(),
         prompt: Dist::Constant(300.0),
         completion: Dist::Constant(250.0),
         max_tokens: Some(100),
@@ -155,7 +157,7 @@ fn limits_on_every_axis_become_jobs_and_audio_has_no_demand() {
 #[test]
 fn the_ceiling_under_each_refill_policy_is_what_it_admits_over_the_run() {
     let jobs = |refill, duration| {
-        let limit = Limit { axis: Axis::Rpm, amount: 30, refill, burst: 10 };
+        let limit = Limit { refill, burst: 10, ..Limit::new(Axis::Rpm, 30) };
         let scenario = Scenario { duration, ..scenario(&[vec![limit]], &[&[&[0]]], vec![workload(0, 1.0)]) };
         Ceiling::of(&scenario).jobs_per_min * duration.as_secs_f64() / 60.0
     };
@@ -293,12 +295,19 @@ fn the_offered_load_is_the_mean_over_the_run() {
     let with = |arrivals| Workload { arrivals, ..workload(0, 0.0) };
     let hour = Nanos::HOUR;
     assert!(close(offered(hour, with(Arrivals::Ramp(0.0, 4.0))), 120.0));
-    let steps = Arrivals::Steps(vec![(Instant::ZERO, 1.0), (Instant(hour.0 / 4), 5.0)]);
+    let steps =
+        Arrivals::Steps { steps: vec![(Instant::ZERO, 1.0), (Instant(hour.0 / 4), 5.0)], every: None };
     assert!(close(offered(hour, with(steps)), 240.0));
     let mut shape = [0.0; 24];
     shape[0] = 3.0;
-    assert!(close(offered(hour * 2, Workload { shape: Some(shape), ..workload(0, 10.0) }), 15.0));
-    assert!(close(offered(hour, with(Arrivals::Burst { jobs: 7, every: Nanos::MINUTE })), 7.0));
+    assert!(close(
+        offered(hour * 2, Workload { shape: Some(Shape::new(&shape, Nanos::HOUR)), ..workload(0, 10.0) }),
+        15.0
+    ));
+    assert!(close(
+        offered(hour, with(Arrivals::Burst { jobs: 7, at: Instant::ZERO, every: Nanos::MINUTE })),
+        7.0
+    ));
     // Twenty users, 7.5 s think time, 2 s service and 0.5 s network.
     let users = Arrivals::Users { users: 20, think: Dist::Exponential(7.5) };
     assert!(close(offered(hour, with(users)), 120.0));

@@ -22,7 +22,7 @@ pub fn left_of_longer_window(limit: &Limit, run: Nanos) -> Option<Nanos> {
     let until_midnight = match limit.refill {
         RefillPolicy::Fixed => None,
         RefillPolicy::Calendar(zone) if limit.axis.is_daily() => {
-            Some(Nanos(zone.day_containing(Instant::ZERO).end.0))
+            Some(Nanos(zone.day_containing(limit.epoch, Instant::ZERO).end.0))
         }
         RefillPolicy::Calendar(_) => None,
         _ => return None,
@@ -38,7 +38,9 @@ pub(super) fn long_windows(limit: &Limit, run: Nanos) -> Vec<Range<Instant>> {
     let end = Instant::ZERO + run;
     let ends_after = |at: Instant| match limit.refill {
         RefillPolicy::Fixed => Some(Instant((at.0 / window.0 + 1).saturating_mul(window.0))),
-        RefillPolicy::Calendar(zone) if limit.axis.is_daily() => Some(zone.day_containing(at).end),
+        RefillPolicy::Calendar(zone) if limit.axis.is_daily() => {
+            Some(zone.day_containing(limit.epoch, at).end)
+        }
         _ => None,
     };
     let next = |part: &Range<Instant>| {

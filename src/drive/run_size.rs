@@ -134,6 +134,11 @@ fn max_in_flight(scenario: &Scenario, multiple: f64) -> f64 {
     let of_workload = |workload: &Workload| match workload.arrivals {
         Arrivals::Users { users, .. } => f64::from(users),
         Arrivals::Trace { ref rows, .. } => most_rows_within(rows, scenario.client.deadline),
+        // A renewal process counts about n ± cv·√n jobs where n are expected (Cox, "Renewal Theory", 1962, section 3.3).
+        Arrivals::Renewal { rate, cv, .. } => {
+            let expected = rate * deadline_s;
+            expected + 3.0 * cv * libm::sqrt(expected)
+        }
         _ => at_once(workload) + ceiling::offered_jobs_per_second_of(scenario, workload) * deadline_s,
     };
     let most: f64 = scenario.workloads.iter().map(of_workload).sum();

@@ -87,7 +87,7 @@ fn expectations(summary: &Summary) -> Markup {
                 None => mark(expected.pass, "pass", "fail"),
                 Some(_) => cell("cannot be judged"),
             };
-            vec![cell(facts::rule(expected)), mark, cell(facts::actual(expected, summary.duration_s))]
+            vec![cell(facts::rule(expected)), mark, cell(facts::actual(expected, &summary.run_time()))]
         })
         .collect();
     section("Expectations", &table(&["rule", "", "actual"], 2, &rows))
@@ -197,7 +197,7 @@ fn ceiling(summary: &Summary) -> Markup {
             p { "That takes every job to go where it leaves the most room: " (text(&ceiling_bounds::in_route_order(order))) "." }
         }
         @if let Some(peak) = &ceiling.peak {
-            p { (ceiling_bounds::peak(peak, summary.duration_s)) }
+            p { (ceiling_bounds::peak(peak, &summary.run_time())) }
         }
         (table(&["target", "limit", "", "per window", "jobs/min"], 3, &rows))
     };
@@ -234,7 +234,7 @@ fn workloads(summary: &Summary) -> Markup {
         (table(&head, 1, &rows))
         @for workload in summary.workloads.iter().take(MAX_ROWS) {
             @if let Some(worst) = &workload.worst_window {
-                p.note { (text(&workload.name)) ": worst " (text(&verdict::worst_window(worst, summary.duration_s))) "." }
+                p.note { (text(&workload.name)) ": worst " (text(&verdict::worst_window(worst, &summary.run_time()))) "." }
             }
         }
     };
@@ -246,7 +246,7 @@ fn reproduce(summary: &Summary) -> Markup {
         (page::command(&summary.reproduce))
         p.note {
             "Seed " (summary.seed) ", quotalab " (text(&summary.version)) "; ended at "
-            (moment(summary.ended_s, summary.duration_s)) ". " (facts::charged(summary)) "."
+            (moment(summary.ended_s, &summary.run_time())) ". " (facts::charged(summary)) "."
         }
         (page::notes(&notes::sentences(&summary.notes)))
     };

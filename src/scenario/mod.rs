@@ -19,6 +19,7 @@
 //! To add a word to the language, see `language/mod.rs`.
 
 mod answer_cache;
+pub mod bursts;
 mod cut_share;
 mod describe;
 mod diagnostics;

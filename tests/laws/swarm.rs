@@ -261,6 +261,10 @@ fn workload(tape: &mut Tape<'_>, out: &mut String, number: u32) {
         "{ burst: 40, every: 15s }",
         "{ users: 6, think: { mean: 1s } }",
         "{ poisson: 10/s, shape: daily }",
+        "{ gamma: 5/s, cv: 4 }",
+        "{ weibull: 5/s, cv: 2 }",
+        "{ burst: 40, at: 7s, every: 12s }",
+        "{ steps: [{ at: 2s, rate: 1/s }, { at: 5s, rate: 20/s }], every: 9s }",
     ]);
     let prompt = tape.pick(&["100", "{ p50: 200, p95: 900 }", "{ min: 1, max: 2000 }", "0"]);
     let completion = tape.pick(&["50", "{ mean: 100 }", "{ p50: 100, p99: 3000 }", "0"]);

@@ -1,7 +1,7 @@
 //! Scenarios for the tests of the recorder and the reports, made without YAML.
 
 use provider::config::{
-    AccountConfig, CachedTokens, Config, Dialect, Latency, Lengths, Limit, ModelConfig, Price, RefillPolicy,
+    AccountConfig, CachedTokens, Config, Dialect, Latency, Lengths, Limit, ModelConfig, Price,
     Reserve, ServiceTimeDist,
 };
 use provider::dist::Dist;
@@ -23,6 +23,7 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
         about: "Does the evening peak hold, and which limit stops us first?".to_owned(),
         seed: 7,
         start: quotalab::scenario::Start::Full,
+        clock: Default::default(),
         duration,
         providers: targets.iter().map(|(name, limits)| config(name, limits)).collect(),
         upstreams: vec![],
@@ -71,6 +72,7 @@ pub(super) fn workload(name: &str) -> Workload {
         route: RouteId(0),
         arrivals: Arrivals::Poisson(1.0),
         shape: None,
+        clock: Default::default(),
         prompt: Dist::Constant(800.0),
         completion: Dist::Constant(200.0),
         max_tokens: Some(1024),
@@ -96,12 +98,7 @@ fn target(id: usize, name: &str) -> Target {
 }
 
 fn config(name: &str, limits: &[(Axis, u64)]) -> Config {
-    let bucket = |&(axis, limit): &(Axis, u64)| Limit {
-        axis,
-        amount: limit,
-        refill: RefillPolicy::Bucket,
-        burst: limit,
-    };
+    let bucket = |&(axis, limit): &(Axis, u64)| Limit::new(axis, limit);
     Config {
         start_levels: vec![],
         name: name.to_owned(),

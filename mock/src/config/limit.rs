@@ -2,7 +2,7 @@
 
 use super::Dialect;
 use crate::axis::Axis;
-use crate::calendar::Zone;
+use crate::calendar::{Epoch, Zone};
 use crate::time::Nanos;
 
 /// One limit: an amount on an axis, and the policy by which it refills.
@@ -16,13 +16,15 @@ pub struct Limit {
     pub refill: RefillPolicy,
     /// Capacity of the bucket in units; by default [`Limit::amount`]. Used by the bucket only.
     pub burst: u64,
+    /// The calendar time at which the run begins. Used by days of a calendar only.
+    pub epoch: Epoch,
 }
 
 impl Limit {
     /// Creates a limit with the default policy: a bucket that holds as much as it refills per window.
     #[must_use]
     pub const fn new(axis: Axis, amount: u64) -> Self {
-        Self { axis, amount, refill: RefillPolicy::Bucket, burst: amount }
+        Self { axis, amount, refill: RefillPolicy::Bucket, burst: amount, epoch: Epoch::RUN }
     }
 
     /// Creates a limit with the refill policy of a dialect's provider; a scenario may set another policy. `mock/README.md`
@@ -97,7 +99,7 @@ impl Limit {
             RefillPolicy::Bucket => self.burst as f64 + amount * (span.0 as f64 / window.0 as f64),
             RefillPolicy::Adaptive(growth) => growth.max_limit(self.amount) as f64 * windows(),
             RefillPolicy::Calendar(zone) if self.axis.is_daily() => {
-                amount * zone.days_touched_in_first(span) as f64
+                amount * zone.days_touched_in_first(self.epoch, span) as f64
             }
             // All units of a window may be used at its first instant, so a partial window counts whole.
             RefillPolicy::Fixed

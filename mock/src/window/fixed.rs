@@ -4,7 +4,7 @@
 //! It admits up to twice its limit around a boundary. Not used by Groq: its captured waits follow continuous refill.
 
 use super::usage_count::UsageCount;
-use crate::calendar::Zone;
+use crate::calendar::{Epoch, Zone};
 use crate::time::{Instant, Nanos};
 use std::ops::Range;
 
@@ -23,8 +23,8 @@ pub struct Fixed {
 enum Boundaries {
     /// At each multiple of a duration, which is not zero.
     Every(Nanos),
-    /// At each midnight of a time zone.
-    Midnights(Zone),
+    /// At each midnight of a time zone, in a run that begins at this time.
+    Midnights(Zone, Epoch),
 }
 
 impl Boundaries {
@@ -35,7 +35,7 @@ impl Boundaries {
                 let start = Instant(at.0 - at.0 % window.0);
                 start..start + window
             }
-            Self::Midnights(zone) => zone.day_containing(at),
+            Self::Midnights(zone, epoch) => zone.day_containing(epoch, at),
         }
     }
 }
@@ -51,10 +51,10 @@ impl Fixed {
         Self::with_boundaries(limit, Boundaries::Every(window))
     }
 
-    /// Creates an unused counter of `limit` units per day of a time zone.
+    /// Creates an unused counter of `limit` units per day of a time zone, in a run that begins at `epoch`.
     #[must_use]
-    pub fn daily(limit: u64, zone: Zone) -> Self {
-        Self::with_boundaries(limit, Boundaries::Midnights(zone))
+    pub fn daily(limit: u64, zone: Zone, epoch: Epoch) -> Self {
+        Self::with_boundaries(limit, Boundaries::Midnights(zone, epoch))
     }
 
     fn with_boundaries(limit: u64, boundaries: Boundaries) -> Self {
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn a_daily_window_ends_at_midnight_of_its_zone() {
         let hour = |hours: u64| Instant(Nanos::HOUR.0 * hours);
-        let mut daily = Fixed::daily(20, Zone::Pacific);
+        let mut daily = Fixed::daily(20, Zone::Pacific, Epoch::RUN);
         daily.charge(20);
         // Midnight is 7:00 UTC. The clocks go back two hours later, so the next midnight is 25 hours away.
         assert_eq!(daily.earliest_admission(1), Some(hour(7)));

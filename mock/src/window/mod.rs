@@ -67,10 +67,10 @@ impl Window {
                 CountingWindow::Adaptive(Adaptive::new(limit.amount, growth, window))
             }
             (_, RefillPolicy::Calendar(zone)) if limit.axis.is_daily() => {
-                CountingWindow::Fixed(Fixed::daily(limit.amount, zone))
+                CountingWindow::Fixed(Fixed::daily(limit.amount, zone, limit.epoch))
             }
             // A minute or an hour needs no zone: zones differ from UTC by whole hours, and the first window begins at `Epoch::RUN`,
-            // which is a full hour. Windows count from that epoch in `quotalab mock` as well, whose dates have another one.
+            // which is a full hour. They count from the start of the run also if the scenario states another one, and in `quotalab mock`.
             (Some(window), RefillPolicy::Calendar(_)) => {
                 CountingWindow::Fixed(Fixed::new(limit.amount, window))
             }

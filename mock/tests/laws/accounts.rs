@@ -20,7 +20,7 @@ pub(super) fn limits() -> impl Strategy<Value = Vec<Limit>> {
             let (refill, limit, extra) = limit?;
             let scale = if axis.counts_tokens() { 20 } else { 1 };
             let burst = limit * scale * (100 + extra) / 150 + 1;
-            Some(Limit { axis, amount: limit * scale, refill, burst })
+            Some(Limit { refill, burst, ..Limit::new(axis, limit * scale) })
         };
         Axis::ALL.into_iter().zip(limits).filter_map(on_axis).collect()
     })

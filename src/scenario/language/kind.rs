@@ -1,7 +1,7 @@
 //! How the text of a value of a scalar kind is read, and how every kind is described.
 
 use super::value::Data;
-use super::{Choice, Kind, MAX_RATE, NameKind, SPEEDS, rule};
+use super::{Choice, Kind, MAX_RATE, NameKind, SPEEDS, date_time, rule};
 use crate::problem::{alternatives, did_you_mean, either};
 use crate::scenario::diagnostics::shortened;
 use crate::scenario::resolved::BaseUrl;
@@ -43,6 +43,7 @@ impl Kind {
         match self {
             Self::Choice(choices) => choices.iter().any(|choice| choice.word == text),
             Self::Share { .. } => text.contains('%'),
+            Self::DateTime { .. } => date_time::is_like(text),
             _ => true,
         }
     }
@@ -86,6 +87,7 @@ impl Kind {
                 format!("invalid date `{}`", quoted(text)),
                 "write `2026-10-01` or `2026-10`",
             )),
+            Self::DateTime { zone } => date_time::read(text, *zone).map(Data::Text),
             Self::Rule => rule::read(text).map(Data::Rule),
             Self::Choice(choices) => choose(choices, text),
             _ => self.number(text, hint).map(Data::Number),
@@ -95,9 +97,9 @@ impl Kind {
     /// Reads a quantity that is stored as a floating-point number.
     fn number(&self, text: &str, hint: &str) -> Result<f64, ParseError> {
         let (value, is_within) = match self {
-            Self::Number { max } => {
+            Self::Number { min, max } => {
                 let value = units::parse_number(text)?;
-                (value, value <= *max)
+                (value, (*min..=*max).contains(&value))
             }
             Self::Rate { zero } => {
                 let value = units::parse_rate(text)?;
@@ -152,7 +154,7 @@ impl Kind {
                 (0, &u64::MAX) => "a whole number".into(),
                 _ => format!("a whole number from {} to {}", print_count(*min), print_count(*max)),
             },
-            Self::Number { max } => format!("a number from 0 to {max}"),
+            Self::Number { min, max } => format!("a number from {min} to {max}"),
             Self::Duration { min: Nanos(1), max } => {
                 format!("a duration above zero, at most {}", print_duration(*max))
             }
@@ -171,6 +173,10 @@ impl Kind {
             Self::Multiple { min, max, bare: false } => format!("a multiple from `{min}x` to `{max}x`"),
             Self::Multiple { min, max, bare: true } => format!("a multiple from `{min}` to `{max}`"),
             Self::Date => "a date, such as `2026-10-01` or `2026-10`".into(),
+            Self::DateTime { zone: true } => {
+                "a date and time with a time zone, such as `2026-12-01T08:00 Europe/Berlin`".into()
+            }
+            Self::DateTime { zone: false } => "a date and time, such as `2026-12-01T08:00`".into(),
             Self::Rule => "a rule".into(),
             Self::Choice(choices) => alternatives(&modelled(choices).collect::<Vec<_>>()),
             Self::List { .. } => "a list".into(),

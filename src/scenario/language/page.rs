@@ -5,8 +5,8 @@ use super::rule::{METRICS, TIMES};
 use super::table::{
     ACCOUNT, ARRIVAL_STEP, ARRIVALS, BACKOFF, BUDGET, CACHE, CALLER, CLIENT, CONCURRENCY, EJECT, ESTIMATE,
     EVIDENCE, FAULT, INCIDENT, JITTER, KEY, LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE, PROVIDER, REPEATS,
-    RESERVE, RETRY, SCENARIO, SHAPE_MAP, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST, TRACE_COLUMNS, WHAT_IF,
-    WORKLOAD,
+    RESERVE, RETRY, SCENARIO, SHAPE_MAP, START, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST, TRACE_COLUMNS,
+    WHAT_IF, WORKLOAD,
 };
 use super::{Choice, Kind, Map, Required, Word};
 use crate::scenario::resolved::Metric;
@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 
 /// The maps of the language in reading order, by chapter.
 pub(super) const CHAPTERS: [(&str, &[&Map]); 8] = [
-    ("The file", &[&SCENARIO]),
+    ("The file", &[&SCENARIO, &START]),
     ("Providers", &[&PROVIDER, &ACCOUNT, &KEY, &INCIDENT, &FAULT]),
     ("Models", &[&MODEL, &LIMITS, &LIMIT, &CONCURRENCY, &RESERVE, &LATENCY, &PRICE, &EVIDENCE]),
     ("Routes", &[&STEP]),

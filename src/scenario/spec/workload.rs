@@ -1,12 +1,14 @@
 //! A workload, whose route is still a name.
 
-use super::arrivals::{ArrivalsSpec, arrivals, shape};
+use super::arrivals::{ArrivalsSpec, arrivals};
 use super::caller::priority;
 use super::dist::dist;
+use super::shape::shape;
 use crate::job::Priority;
 use crate::scenario::diagnostics::{Diagnostics, Location, Name};
 use crate::scenario::language::{Data, Fields, Value};
-use crate::scenario::resolved::{CachedPrompt, Repeats};
+use crate::scenario::resolved::{CachedPrompt, Repeats, Shape};
+use provider::calendar::LocalClock;
 use provider::dist::Dist;
 
 /// A workload.
@@ -18,8 +20,8 @@ pub(in crate::scenario) struct WorkloadSpec {
     pub(in crate::scenario) route: Option<Name>,
     /// When its jobs arrive; `None` if that was absent or invalid.
     pub(in crate::scenario) arrivals: Option<ArrivalsSpec>,
-    /// The factor of each hour of the day; `None` if the rate has no shape.
-    pub(in crate::scenario) shape: Option<[f64; 24]>,
+    /// The factors of the rate over a day or a week; `None` if it has no shape.
+    pub(in crate::scenario) shape: Option<Shape>,
     /// Prompt tokens; unused with a trace, which contains its own.
     pub(in crate::scenario) prompt: Dist,
     /// How much of a prompt is found in the provider's prefix cache.
@@ -39,7 +41,7 @@ pub(in crate::scenario) struct WorkloadSpec {
 }
 
 /// Builds a workload; `None` if it is not a map.
-pub(super) fn workload(value: &Value, diagnostics: &Diagnostics) -> Option<WorkloadSpec> {
+pub(super) fn workload(value: &Value, clock: &LocalClock, diagnostics: &Diagnostics) -> Option<WorkloadSpec> {
     let fields = value.fields()?;
     let in_arrivals = fields.fields("arrivals");
     check_token_sources(fields, in_arrivals.is_some_and(|fields| fields.is_given("trace")), diagnostics);
@@ -47,7 +49,7 @@ pub(super) fn workload(value: &Value, diagnostics: &Diagnostics) -> Option<Workl
     Some(WorkloadSpec {
         name: fields.name("name").unwrap_or_else(|| empty_name(&fields.at)),
         route: fields.name("route"),
-        arrivals: in_arrivals.and_then(|fields| arrivals(fields, diagnostics)),
+        arrivals: in_arrivals.and_then(|fields| arrivals(fields, clock, diagnostics)),
         shape: in_arrivals.and_then(|fields| shape(fields, diagnostics)),
         prompt: tokens("prompt").unwrap_or(Dist::Constant(0.0)),
         cached_prompt: fields

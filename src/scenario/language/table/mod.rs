@@ -20,7 +20,7 @@ pub(super) use model::{CONCURRENCY, LATENCY, LIMIT, LIMITS, PRICE, RESERVE};
 pub(super) use provider::{ACCOUNT, INCIDENT, KEY};
 pub(in crate::scenario) use provider::{FAULT, PROVIDER};
 pub(in crate::scenario) use scenario::SCENARIO;
-pub(super) use scenario::{STEP, WHAT_IF};
+pub(super) use scenario::{START, STEP, WHAT_IF};
 pub(super) use workload::{ARRIVAL_STEP, ARRIVALS, REPEATS, SHAPE_MAP, TRACE_COLUMNS, WORKLOAD};
 
 use super::{Choice, Form, Kind, Map, NameKind, Refused, Word, choice, unmodelled, word};
@@ -34,6 +34,9 @@ const MIN_LENGTH: Nanos = Nanos::from_millis(1);
 
 /// A time at which something happens, from the start of the run, or a length of time that may be zero.
 const OFFSET: Kind = Kind::Duration { min: Nanos::ZERO, max: super::MAX_DURATION };
+
+/// A time at which something happens: from the start of the run, or a date and time in the zone of a scenario's `start`.
+const OFFSET_OR_DATE: Kind = Kind::OneOf(&[Kind::DateTime { zone: false }, OFFSET]);
 
 /// A length of time of at least a millisecond: a timeout, a wait, an interval.
 const LENGTH: Kind = Kind::Duration { min: MIN_LENGTH, max: super::MAX_DURATION };
