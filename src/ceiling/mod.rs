@@ -29,6 +29,7 @@ mod allocation;
 mod at_once;
 mod cached;
 mod constraint;
+mod coupled;
 mod demand;
 mod describe;
 mod held;

@@ -90,6 +90,7 @@ pub(super) fn workload(route: u16, per_minute: f64) -> Workload {
         route: RouteId(route),
         arrivals: Arrivals::Poisson(per_minute / 60.0),
         shape: None,
+        correlation: 0.0,
         clock: Default::default(),
         prompt: Dist::Constant(300.0),
         completion: Dist::Constant(250.0),

@@ -49,6 +49,7 @@ fn workload(id: RouteId, route: &Route) -> Workload {
         route: id,
         arrivals: Arrivals::Constant(0.0),
         shape: None,
+        correlation: 0.0,
         clock: Default::default(),
         prompt: Dist::Constant(0.0),
         cached_prompt: CachedPrompt::NOTHING,

@@ -1,6 +1,7 @@
 //! Properties of the generated arrivals. Statistical tests use fixed seeds and state their standard errors.
 
 mod renewal;
+mod sizes;
 
 use super::*;
 use crate::scenario::trace::Recorded;
@@ -18,6 +19,7 @@ pub(super) fn workload(arrivals: Arrivals) -> Workload {
         route: RouteId(0),
         arrivals,
         shape: None,
+        correlation: 0.0,
         clock: Default::default(),
         prompt: Dist::log_normal(800.0, 0.95, 3000.0),
         completion: Dist::log_normal(200.0, 0.95, 700.0),
@@ -302,7 +304,7 @@ fn bursts_and_traces_arrive_as_specified() {
         .iter()
         .map(|a| (a.truth.prompt_tokens, a.truth.completion_tokens))
         .collect();
-    assert_eq!(sizes, [(1, 7), (1_000_000, 8)]);
+    assert_eq!(sizes, [(1, 7), (crate::job::MAX_TOKENS, 8)]);
 }
 
 #[test]

@@ -20,6 +20,7 @@
 
 mod answer_cache;
 pub mod bursts;
+pub mod coupling;
 mod cut_share;
 mod describe;
 mod diagnostics;

@@ -274,6 +274,7 @@ impl WorkloadResolver<'_> {
             prompt: spec.prompt,
             cached_prompt: spec.cached_prompt,
             completion: spec.completion,
+            correlation: spec.correlation,
             max_tokens: spec.max_tokens,
             repeats: spec.repeats,
             stream: spec.stream,

@@ -1,8 +1,8 @@
 //! Scenarios for the tests of the recorder and the reports, made without YAML.
 
 use provider::config::{
-    AccountConfig, CachedTokens, Config, Dialect, Latency, Lengths, Limit, ModelConfig, Price,
-    Reserve, ServiceTimeDist,
+    AccountConfig, CachedTokens, Config, Dialect, Latency, Lengths, Limit, ModelConfig, Price, Reserve,
+    ServiceTimeDist,
 };
 use provider::dist::Dist;
 use provider::{Axis, Nanos};
@@ -72,6 +72,7 @@ pub(super) fn workload(name: &str) -> Workload {
         route: RouteId(0),
         arrivals: Arrivals::Poisson(1.0),
         shape: None,
+        correlation: 0.0,
         clock: Default::default(),
         prompt: Dist::Constant(800.0),
         completion: Dist::Constant(200.0),

@@ -179,7 +179,9 @@ fn assert_sound(scenario: &Scenario) {
             Arrivals::Renewal { rate, cv, .. } => vec![*rate, *cv],
             Arrivals::Ramp(from, to) => vec![from + to],
             Arrivals::Steps { steps, every } => {
-                assert!(every.is_none_or(|every| steps.last().unwrap().0 < provider::Instant::ZERO + every));
+                assert!(every.is_none_or(|every| {
+                    steps.iter().all(|(at, _)| *at < provider::Instant::ZERO + every)
+                }));
                 assert_eq!(steps[0].0, provider::Instant::ZERO);
                 assert!(steps.is_sorted_by(|a, b| a.0 < b.0));
                 vec![steps.iter().map(|(_, rate)| rate).sum()]

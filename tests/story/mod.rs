@@ -8,6 +8,7 @@ mod clients;
 mod clock;
 mod coalescing;
 mod cool_down;
+mod correlation;
 mod cut;
 mod days;
 mod deadline;

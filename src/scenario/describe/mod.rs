@@ -276,8 +276,12 @@ fn workload_lines(workload: &Workload, route: &str, cut_share: Option<f64>) -> V
     if matches!(workload.arrivals, Arrivals::Trace { .. }) {
         lines.push(format!("  tokens as recorded{bound}"));
     } else {
+        let correlation = match workload.correlation {
+            0.0 => String::new(),
+            correlation => format!(", rank correlation {correlation}"),
+        };
         lines.push(format!(
-            "  prompt {} tokens, completion {} tokens{bound}",
+            "  prompt {} tokens, completion {} tokens{correlation}{bound}",
             dist(&workload.prompt, &print_number),
             dist(&workload.completion, &print_number),
         ));

@@ -101,6 +101,12 @@ impl Kind {
                 let value = units::parse_number(text)?;
                 (value, (*min..=*max).contains(&value))
             }
+            Self::Correlation => {
+                let (sign, size) = text.trim().strip_prefix('-').map_or((1.0, text), |size| (-1.0, size));
+                // Adding zero turns minus zero into zero.
+                let value = sign * units::parse_number(size)? + 0.0;
+                (value, value.abs() <= 1.0)
+            }
             Self::Rate { zero } => {
                 let value = units::parse_rate(text)?;
                 (value, value <= MAX_RATE && (*zero || value > 0.0))
@@ -165,6 +171,7 @@ impl Kind {
             Self::Rate { zero: false } => "a rate above zero, at most `1M/s`".into(),
             Self::Share { zero: true } => "a share from `0%` to `100%`".into(),
             Self::Share { zero: false } => "a share above `0%`, at most `100%`".into(),
+            Self::Correlation => "a correlation from -1 to 1".into(),
             Self::Permille => "a share in steps of `0.1%`".into(),
             Self::Change { min, max } => {
                 format!("a change from `{}` to `{}`", print_share(*min), print_share(*max))

@@ -110,6 +110,8 @@ pub(super) enum Kind {
         /// The largest.
         max: u64,
     },
+    /// A rank correlation, from −1 to 1: `0.6`.
+    Correlation,
     /// A date with a time of day; with `zone`, in a time zone: `2026-12-01T08:00 Europe/Berlin`.
     DateTime {
         /// Whether a time zone follows.

@@ -140,6 +140,7 @@ fn scalar(kind: &Kind) -> Value {
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Count { min, max } => number("integer", json!(min), json!(max), &format!("{DECIMAL}[kM]?")),
         Kind::Number { min, max } => number("number", json!(min), json!(max), DECIMAL),
+        Kind::Correlation => number("number", json!(-1), json!(1), &format!("-?{DECIMAL}")),
         Kind::Duration { min, .. } => text(&duration(min.0 > 0)),
         Kind::Rate { zero } => text(&format!("{}[kM]?\\s*/\\s*(s|min|h|day)", decimal(*zero))),
         Kind::Share { zero } => text(&share(*zero)),

@@ -172,6 +172,8 @@ pub struct Workload {
     /// Completion tokens, unless `max_tokens` or the model cuts the completion short; unused with a trace, which contains its
     /// own.
     pub completion: Dist,
+    /// Spearman's rank correlation of the lengths of prompts and completions, from −1 to 1, before any is cut; unused with a trace.
+    pub correlation: f64,
     /// The `max_tokens` sent with every request.
     pub max_tokens: Option<u32>,
     /// Jobs with popular prompts; `None` if every prompt is different.

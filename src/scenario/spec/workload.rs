@@ -28,6 +28,8 @@ pub(in crate::scenario) struct WorkloadSpec {
     pub(in crate::scenario) cached_prompt: CachedPrompt,
     /// Completion tokens; unused with a trace, which contains its own.
     pub(in crate::scenario) completion: Dist,
+    /// Spearman's rank correlation of prompt and completion lengths.
+    pub(in crate::scenario) correlation: f64,
     /// The `max_tokens` of every request; `None` if none is sent.
     pub(in crate::scenario) max_tokens: Option<u32>,
     /// Jobs with popular prompts.
@@ -57,6 +59,7 @@ pub(super) fn workload(value: &Value, clock: &LocalClock, diagnostics: &Diagnost
             .and_then(|value| cached_prompt(value, diagnostics))
             .unwrap_or(CachedPrompt::NOTHING),
         completion: tokens("completion").unwrap_or(Dist::Constant(0.0)),
+        correlation: fields.number("correlation").unwrap_or_default(),
         max_tokens: fields.count("max_tokens"),
         repeats: fields.fields("repeats").and_then(repeats),
         stream: fields.bool("stream").unwrap_or_default(),
@@ -65,15 +68,16 @@ pub(super) fn workload(value: &Value, clock: &LocalClock, diagnostics: &Diagnost
     })
 }
 
-/// Reports `prompt`, `completion` and `repeats` if they are given together with a trace, which contains the tokens of its
+/// Reports `prompt`, `completion`, `correlation` and `repeats` if they are given together with a trace, which contains the tokens of its
 /// requests, and a missing `prompt` if there is no trace.
 fn check_token_sources(fields: &Fields, is_trace: bool, diagnostics: &Diagnostics) {
     if !is_trace && !fields.is_given("prompt") {
         let what = format!("`{}` has no `prompt`", fields.at.path);
         diagnostics.report_at(&fields.at, what, "add `prompt: {p50: 800, p95: 3000}`");
     }
-    for word in
-        ["prompt", "completion", "repeats"].into_iter().filter(|word| is_trace && fields.is_given(word))
+    for word in ["prompt", "completion", "correlation", "repeats"]
+        .into_iter()
+        .filter(|word| is_trace && fields.is_given(word))
     {
         let what = format!("`{word}` does not go with a trace");
         let help = "leave it out: a trace contains the tokens of its requests";

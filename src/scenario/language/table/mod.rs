@@ -44,9 +44,8 @@ const LENGTH: Kind = Kind::Duration { min: MIN_LENGTH, max: super::MAX_DURATION 
 /// The reason for which a word is refused if what it describes is not modelled; see [`Refused::why`].
 const NOT_MODELLED: &str = "is not modelled yet";
 
-/// The largest number of tokens that a word accepts for one call. Sampled sizes are clamped to the smaller
-/// [`crate::job::MAX_TOKENS`].
-const MAX_STATED_TOKENS: u64 = 10_000_000;
+/// The largest number of tokens that a word accepts for one call. Sampled sizes are clamped to it.
+const MAX_STATED_TOKENS: u64 = crate::job::MAX_TOKENS as u64;
 
 /// The longest context in tokens: longer than that of any model on offer.
 const MAX_CONTEXT: u64 = 100_000_000;

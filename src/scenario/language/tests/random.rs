@@ -134,6 +134,7 @@ impl Generator {
             }
             Kind::Duration { min, max } => print_duration(Nanos(self.between(min.0, max.0))),
             Kind::Number { min, max } => format!("{}", self.decimal(*min, *max)),
+            Kind::Correlation => (*self.pick(&["0", "0.6", "-0.35", "1"])).to_owned(),
             Kind::Rate { .. } => {
                 let period = *self.pick(&["s", "min", "h", "day"]);
                 format!("{}/{period}", self.decimal(0.01, MAX_RATE))
